@@ -1,0 +1,62 @@
+"""Recipe section `model:`: the Transformer's dimensions and variants."""
+
+from typing import Literal, Self
+
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+
+from mtkit.config.section import Section
+
+
+class ModelConfig(Section):
+    """The Transformer's dimensions and variants. Recipe section `model:`."""
+
+    d_model: PositiveInt = 512
+    """Width of every hidden vector."""
+    n_heads: PositiveInt = 8
+    """Attention heads; divides d_model."""
+    d_ff: PositiveInt = 2048
+    """Inner width of the feed-forward network."""
+    n_encoder_layers: PositiveInt = 6
+    """Layers of the encoder."""
+    n_decoder_layers: PositiveInt = 6
+    """Layers of the decoder."""
+    norm: Literal["post", "pre"] = "post"
+    """Where a sublayer normalises: after the residual sum (post, as in the paper) or before the sublayer (pre, easier to train deep)."""
+    norm_type: Literal["layer", "rms"] = "layer"
+    """LayerNorm (Ba et al. 2016) or RMSNorm (Zhang and Sennrich 2019)."""
+    activation: Literal["relu", "gelu", "swiglu"] = "relu"
+    """Of the feed-forward network: relu as in the paper, gelu, or swiglu (Shazeer 2020; a third matrix)."""
+    positions: Literal["sinusoidal", "learned", "rotary"] = "sinusoidal"
+    """How order is told: sinusoidal as in the paper, learned vectors, or rotary (Su et al. 2021)."""
+    max_positions: PositiveInt = 1024
+    """Longest sequence that the model takes; with learned positions also the size of their table."""
+    tied_embeddings: Literal["none", "output", "all"] = "all"
+    """Shared matrices: none; target embedding and output layer (2-way); those and the source embedding (3-way, needs a joint vocabulary)."""
+    dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
+    """Share of each sublayer's output, and of the embeddings, set to zero in training."""
+    attention_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Share of the attention weights set to zero in training."""
+    activation_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Share of the feed-forward network's inner values set to zero in training."""
+    init: Literal["xavier", "depth_scaled"] = "xavier"
+    """Initial weights: Xavier uniform, or that divided by the square root of the layer's number (Zhang et al. 2019)."""
+
+    @property
+    def d_head(self) -> int:
+        """Width of one attention head."""
+        return self.d_model // self.n_heads
+
+    @property
+    def n_layers(self) -> NonNegativeInt:
+        """Layers of encoder and decoder together."""
+        return self.n_encoder_layers + self.n_decoder_layers
+
+    @model_validator(mode="after")
+    def heads_divide_width(self) -> Self:
+        if self.d_model % self.n_heads:
+            raise ValueError(f"d_model ({self.d_model}) is not a multiple of n_heads ({self.n_heads}); for example 512 with 8")
+        if self.positions == "sinusoidal" and self.d_model % 2:
+            raise ValueError(f"d_model ({self.d_model}) is odd; sinusoidal positions need pairs")
+        if self.positions == "rotary" and self.d_head % 2:
+            raise ValueError(f"d_model / n_heads ({self.d_head}) is odd; rotary positions need pairs")
+        return self

@@ -1,0 +1,69 @@
+"""A recipe: everything that decides which model comes out."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from pydantic import model_validator
+
+from mtkit.config.batches import BatchesConfig
+from mtkit.config.data import DataConfig
+from mtkit.config.model import ModelConfig
+from mtkit.config.preprocess import PreprocessConfig
+from mtkit.config.reader import read_section
+from mtkit.config.search import SearchConfig
+from mtkit.config.section import Section
+from mtkit.config.tokenizer import TokenizerConfig
+from mtkit.config.training import TrainingConfig, ValidationConfig
+
+
+class Recipe(Section):
+    """A complete recipe, one section for each stage of the pipeline."""
+
+    data: DataConfig
+    tokenizer: TokenizerConfig = TokenizerConfig()
+    preprocess: PreprocessConfig = PreprocessConfig()
+    batches: BatchesConfig = BatchesConfig()
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+    validation: ValidationConfig = ValidationConfig()
+    search: SearchConfig = SearchConfig()
+
+    @classmethod
+    def load(cls, path: Path | str, overrides: Sequence[str] = ()) -> Self:
+        """Read a recipe file (YAML 1.2).
+
+        Args:
+            path: The recipe; relative paths in it are relative to its folder.
+            overrides: Texts such as `training.max_steps=100`; relative paths in them are relative to the current directory.
+        Raises:
+            MtkitError: The file cannot be read, or the recipe has problems; all are named at once.
+        """
+        return read_section(cls, Path(path), overrides)
+
+    @property
+    def tokenizer_dir(self) -> Path:
+        """Where the tokenizer is kept."""
+        return self.data.work_dir / "tokenizer"
+
+    @property
+    def store_dir(self) -> Path:
+        """Where the token store is kept."""
+        return self.data.work_dir / "store"
+
+    @property
+    def run_dir(self) -> Path:
+        """Where training writes unless told otherwise."""
+        return self.data.work_dir / "run"
+
+    @model_validator(mode="after")
+    def sections_agree(self) -> Self:
+        if self.model.tied_embeddings == "all" and not self.tokenizer.joint:
+            raise ValueError("model.tied_embeddings is all, but tokenizer.joint is false; use output, or a joint tokenizer")
+        if self.preprocess.max_length + 1 > self.model.max_positions:
+            raise ValueError(
+                f"preprocess.max_length ({self.preprocess.max_length}) and its end mark do not fit model.max_positions ({self.model.max_positions})"
+            )
+        if self.preprocess.max_length + 1 > self.batches.max_tokens:
+            raise ValueError(f"a pair of preprocess.max_length ({self.preprocess.max_length}) does not fit batches.max_tokens ({self.batches.max_tokens})")
+        return self

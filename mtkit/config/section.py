@@ -1,0 +1,28 @@
+"""The base of every recipe section, and the type of a path in a recipe."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo
+
+
+class Section(BaseModel):
+    """A part of a recipe: immutable, with every key known. The docstring under a field is its help everywhere."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+class CommandLineText(str):
+    """A string that came from `--set`; a path in it is relative to the current directory."""
+
+
+def _resolve(value: Any, info: ValidationInfo) -> Any:
+    if isinstance(value, CommandLineText):
+        return Path.cwd() / Path(str(value)).expanduser()
+    if isinstance(value, str | Path) and info.context and "base_dir" in info.context:
+        return Path(info.context["base_dir"]) / Path(value).expanduser()
+    return value
+
+
+RecipePath = Annotated[Path, BeforeValidator(_resolve)]
+"""A path that is relative to the recipe file (or, from `--set`, to the current directory)."""

@@ -1,0 +1,17 @@
+"""The one exception for everything that a user can mend."""
+
+
+class MtkitError(Exception):
+    """The user's input is at fault: a file, a recipe, an option.
+
+    The command line prints it as `error: MESSAGE` and `hint: HINT` and exits with status 1.
+
+    Args:
+        message: One line that says what is wrong and where.
+        hint: One line that says how to mend it; may be empty.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
