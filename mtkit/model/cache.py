@@ -1,0 +1,89 @@
+"""What decoding remembers between steps: keys and values, handed along as an argument."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+
+@dataclass
+class KeyValueCache:
+    """The keys and values of one decoder layer's self-attention, for M positions so far.
+
+    A step adds one position for each of the W hypotheses of a sentence. They all stay, in the order in which they came, and a mask says which
+    of them are a hypothesis's own ancestors: reordering hypotheses copies nothing here.
+    """
+
+    key_BHMK: Tensor | None = None
+    value_BHMK: Tensor | None = None
+    length: int = 0
+
+    def append(self, key_BHQK: Tensor, value_BHQK: Tensor) -> tuple[Tensor, Tensor]:
+        """Add Q positions and give back all. Shapes (B, H, M + Q, K)."""
+        end = self.length + key_BHQK.size(2)
+        if self.key_BHMK is None or self.value_BHMK is None or end > self.key_BHMK.size(2):
+            self._grow(key_BHQK, max(2 * end, 64))
+        assert self.key_BHMK is not None and self.value_BHMK is not None
+        self.key_BHMK[:, :, self.length : end] = key_BHQK
+        self.value_BHMK[:, :, self.length : end] = value_BHQK
+        self.length = end
+        return self.key_BHMK[:, :, :end], self.value_BHMK[:, :, :end]
+
+    def _grow(self, like: Tensor, capacity: int) -> None:
+        B, H, _, K = like.shape
+        old = self.key_BHMK, self.value_BHMK
+        self.key_BHMK, self.value_BHMK = like.new_empty(B, H, capacity, K), like.new_empty(B, H, capacity, K)
+        if old[0] is not None and old[1] is not None:
+            self.key_BHMK[:, :, : self.length] = old[0][:, :, : self.length]
+            self.value_BHMK[:, :, : self.length] = old[1][:, :, : self.length]
+
+    def keep(self, sentences: Tensor) -> None:
+        """Keep only these sentences, in this order. Shape (B',)."""
+        if self.key_BHMK is not None and self.value_BHMK is not None:
+            self.key_BHMK = self.key_BHMK.index_select(0, sentences)
+            self.value_BHMK = self.value_BHMK.index_select(0, sentences)
+
+
+@dataclass
+class LayerCache:
+    """One decoder layer: its own past, and the encoder's output as keys and values, projected once."""
+
+    memory_key_BHSK: Tensor
+    memory_value_BHSK: Tensor
+    past: KeyValueCache = field(default_factory=KeyValueCache)
+
+
+@dataclass
+class DecoderCache:
+    """Everything that `decode_step` needs of the steps before it."""
+
+    layers: list[LayerCache]
+    memory_may_attend_B11S: Tensor | None
+    n_steps: int = 0
+
+    def keep(self, sentences: Tensor) -> None:
+        """Keep only these sentences, in this order, and forget the others. Shape (B',)."""
+        for layer in self.layers:
+            layer.memory_key_BHSK = layer.memory_key_BHSK.index_select(0, sentences)
+            layer.memory_value_BHSK = layer.memory_value_BHSK.index_select(0, sentences)
+            layer.past.keep(sentences)
+        if self.memory_may_attend_B11S is not None:
+            self.memory_may_attend_B11S = self.memory_may_attend_B11S.index_select(0, sentences)
+
+
+def ancestor_mask(may_attend_BWM: Tensor | None, parents_BW: Tensor) -> Tensor:
+    """Which cached positions each hypothesis descends from, after it was chosen and before its own position is added.
+
+    Args:
+        may_attend_BWM: The mask of the step before; None before the first step. True where attention is allowed.
+        parents_BW: The hypothesis of the step before that each one continues.
+    Returns:
+        Shape (B, W, M + W): its parent's ancestors, and itself.
+    """
+    B, W = parents_BW.shape
+    own = torch.eye(W, dtype=torch.bool, device=parents_BW.device).expand(B, W, W)
+    if may_attend_BWM is None:
+        return own
+    M = may_attend_BWM.size(2)
+    inherited = may_attend_BWM.gather(1, parents_BW[:, :, None].expand(B, W, M))
+    return torch.cat((inherited, own), dim=2)

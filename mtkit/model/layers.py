@@ -1,0 +1,95 @@
+"""The layers of encoder and decoder: attention and feed-forward, each with a residual connection and a norm."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mtkit.config.model import ModelConfig
+from mtkit.model.attention import CrossAttention, SelfAttention
+from mtkit.model.cache import LayerCache
+from mtkit.model.dropout import Dropout
+
+
+def make_norm(config: ModelConfig) -> nn.Module:
+    """LayerNorm (Ba et al. 2016) or RMSNorm (Zhang and Sennrich 2019) of the model's width."""
+    return nn.LayerNorm(config.d_model) if config.norm_type == "layer" else nn.RMSNorm(config.d_model, eps=1e-6)
+
+
+class FeedForward(nn.Module):
+    """The same two-layer network at every position (Vaswani et al. 2017, section 3.3)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.activation = config.activation
+        self.inner = nn.Linear(config.d_model, config.d_ff * (2 if config.activation == "swiglu" else 1))
+        self.outer = nn.Linear(config.d_ff, config.d_model)
+        self.dropout = Dropout(config.activation_dropout)
+
+    def forward(self, x_BQD: Tensor) -> Tensor:
+        """Shape (B, Q, D) in and out."""
+        inner = self.inner(x_BQD)
+        if self.activation == "relu":
+            inner_BQF = F.relu(inner)
+        elif self.activation == "gelu":
+            inner_BQF = F.gelu(inner)
+        else:
+            gate_BQF, value_BQF = inner.chunk(2, dim=-1)
+            inner_BQF = F.silu(gate_BQF) * value_BQF
+        return self.outer(self.dropout(inner_BQF))
+
+
+class Sublayer(nn.Module):
+    """The residual connection around attention or feed-forward: norm(x + f(x)) if post, x + f(norm(x)) if pre."""
+
+    def __init__(self, config: ModelConfig, inner: nn.Module) -> None:
+        super().__init__()
+        self.is_pre = config.norm == "pre"
+        self.inner = inner
+        self.norm = make_norm(config)
+        self.dropout = Dropout(config.dropout)
+
+    def forward(self, x_BQD: Tensor, *args, **kwargs) -> Tensor:
+        """Shape (B, Q, D) in and out; further arguments go to the inner module."""
+        if self.is_pre:
+            return x_BQD + self.dropout(self.inner(self.norm(x_BQD), *args, **kwargs))
+        return self.norm(x_BQD + self.dropout(self.inner(x_BQD, *args, **kwargs)))
+
+
+class EncoderLayer(nn.Module):
+    """Self-attention, then feed-forward."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.self_attention = Sublayer(config, SelfAttention(config))
+        self.feed_forward = Sublayer(config, FeedForward(config))
+
+    def forward(self, x_BSD: Tensor, may_attend_B11S: Tensor | None) -> Tensor:
+        """Shape (B, S, D) in and out; `may_attend_B11S` is False on padding, None where there is none."""
+        return self.feed_forward(self.self_attention(x_BSD, may_attend_B11S))
+
+
+class DecoderLayer(nn.Module):
+    """Causal self-attention, attention to the encoder's output, then feed-forward."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.self_attention = Sublayer(config, SelfAttention(config))
+        self.cross_attention = Sublayer(config, CrossAttention(config))
+        self.feed_forward = Sublayer(config, FeedForward(config))
+
+    def forward(self, x_BTD: Tensor, memory_BSD: Tensor, memory_may_attend_B11S: Tensor | None) -> Tensor:
+        """All target positions at once. Shape (B, T, D) in and out."""
+        x_BTD = self.self_attention(x_BTD, None, is_causal=True)
+        key, value = self.cross_attention.inner.project(memory_BSD)
+        return self.feed_forward(self.cross_attention(x_BTD, key, value, memory_may_attend_B11S))
+
+    def project_memory(self, memory_BSD: Tensor) -> LayerCache:
+        """A fresh cache for step-by-step decoding of these sentences."""
+        return LayerCache(*self.cross_attention.inner.project(memory_BSD))
+
+    def step(
+        self, x_BWD: Tensor, cache: LayerCache, may_attend_B1WM: Tensor | None, memory_may_attend_B11S: Tensor | None, position: int
+    ) -> Tensor:
+        """The next position of W hypotheses of each sentence. Shape (B, W, D) in and out; the cache takes them up."""
+        x_BWD = self.self_attention(x_BWD, may_attend_B1WM, cache=cache.past, position=position)
+        x_BWD = self.cross_attention(x_BWD, cache.memory_key_BHSK, cache.memory_value_BHSK, memory_may_attend_B11S)
+        return self.feed_forward(x_BWD)

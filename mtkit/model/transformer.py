@@ -1,0 +1,127 @@
+"""The Transformer (Vaswani et al. 2017, arXiv:1706.03762): one core for training, scoring and search."""
+
+from typing import NamedTuple
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mtkit.config.model import ModelConfig
+from mtkit.model.cache import DecoderCache
+from mtkit.model.dropout import Dropout
+from mtkit.model.embedding import TokenEmbedding
+from mtkit.model.init import init_weights
+from mtkit.model.layers import DecoderLayer, EncoderLayer, make_norm
+from mtkit.model.positions import LearnedPositions, SinusoidalPositions
+
+
+class Memory(NamedTuple):
+    """The encoder's output, and where it may be attended to (None: everywhere)."""
+
+    states_BSD: Tensor
+    may_attend_B11S: Tensor | None
+
+
+class Transformer(nn.Module):
+    """Encoder and decoder with their embeddings.
+
+    Args:
+        config: Dimensions and variants.
+        src_vocab_size: Pieces of the source vocabulary.
+        tgt_vocab_size: Pieces of the target vocabulary; equal to the source's when all embeddings are tied.
+        src_pad_id: Id of padding in source batches.
+        tgt_pad_id: Id of padding in target batches.
+    Raises:
+        ValueError: All embeddings are tied, but the vocabularies differ in size.
+    """
+
+    def __init__(self, config: ModelConfig, src_vocab_size: int, tgt_vocab_size: int, src_pad_id: int, tgt_pad_id: int) -> None:
+        super().__init__()
+        if config.tied_embeddings == "all" and src_vocab_size != tgt_vocab_size:
+            raise ValueError(f"tied embeddings need one vocabulary, not {src_vocab_size} and {tgt_vocab_size} pieces")
+        self.config = config
+        self.src_pad_id, self.tgt_pad_id = src_pad_id, tgt_pad_id
+        self.src_embedding = TokenEmbedding(src_vocab_size, config.d_model)
+        self.tgt_embedding = self.src_embedding if config.tied_embeddings == "all" else TokenEmbedding(tgt_vocab_size, config.d_model)
+        self.output = None if config.tied_embeddings != "none" else nn.Linear(config.d_model, tgt_vocab_size, bias=False)
+        self.src_positions = _make_positions(config)
+        self.tgt_positions = _make_positions(config)
+        self.dropout = Dropout(config.dropout)
+        self.encoder_layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.n_encoder_layers))
+        self.decoder_layers = nn.ModuleList(DecoderLayer(config) for _ in range(config.n_decoder_layers))
+        is_pre = config.norm == "pre"
+        self.encoder_norm = make_norm(config) if is_pre else nn.Identity()
+        self.decoder_norm = make_norm(config) if is_pre else nn.Identity()
+        init_weights(self.encoder_layers, config.init == "depth_scaled")
+        init_weights(self.decoder_layers, config.init == "depth_scaled")
+        if self.output is not None:
+            nn.init.normal_(self.output.weight, std=config.d_model**-0.5)
+
+    @property
+    def output_weight(self) -> Tensor:
+        """The matrix that turns states into logits. Shape (V, D)."""
+        return self.tgt_embedding.weight if self.output is None else self.output.weight
+
+    def encode(self, src_BS: Tensor) -> Memory:
+        """Read the source. Ids of shape (B, S), padded with `src_pad_id`."""
+        may_attend_BS = src_BS != self.src_pad_id
+        # Asking whether there is padding would make a GPU wait; on a CPU it is free and saves the mask.
+        has_no_padding = src_BS.device.type == "cpu" and bool(may_attend_BS.all())
+        may_attend_B11S = None if has_no_padding else may_attend_BS[:, None, None, :]
+        x_BSD = self._embed(self.src_embedding, self.src_positions, src_BS)
+        for layer in self.encoder_layers:
+            x_BSD = layer(x_BSD, may_attend_B11S)
+        return Memory(self.encoder_norm(x_BSD), may_attend_B11S)
+
+    def decode(self, tgt_in_BT: Tensor, memory: Memory) -> Tensor:
+        """Logits of every next token of a given target. Ids of shape (B, T) that start with BOS to logits of shape (B, T, V)."""
+        return self.logits(self.decode_states(tgt_in_BT, memory))
+
+    def decode_states(self, tgt_in_BT: Tensor, memory: Memory) -> Tensor:
+        """The decoder's last hidden states, before the output layer. Ids of shape (B, T) to states of shape (B, T, D)."""
+        x_BTD = self._embed(self.tgt_embedding, self.tgt_positions, tgt_in_BT)
+        for layer in self.decoder_layers:
+            x_BTD = layer(x_BTD, memory.states_BSD, memory.may_attend_B11S)
+        return self.decoder_norm(x_BTD)
+
+    def logits(self, states: Tensor) -> Tensor:
+        """Unnormalised log-probabilities over the target vocabulary. Shape (..., D) to (..., V)."""
+        return F.linear(states, self.output_weight)
+
+    def forward(self, src_BS: Tensor, tgt_in_BT: Tensor) -> Tensor:
+        """Encode and decode: the decoder's last hidden states, which `logits` takes. Shape (B, T, D)."""
+        return self.decode_states(tgt_in_BT, self.encode(src_BS))
+
+    def start_cache(self, memory: Memory) -> DecoderCache:
+        """The cache for decoding these sentences step by step."""
+        return DecoderCache([layer.project_memory(memory.states_BSD) for layer in self.decoder_layers], memory.may_attend_B11S)
+
+    def decode_step(self, token_ids_BW: Tensor, cache: DecoderCache, may_attend_BWM: Tensor | None) -> Tensor:
+        """Logits of the next token of W hypotheses of each sentence.
+
+        Args:
+            token_ids_BW: The last token of each hypothesis; BOS at first.
+            cache: The steps before; takes up this one.
+            may_attend_BWM: Each hypothesis's ancestors among the M cached positions, this step's included (`ancestor_mask`);
+                None when each sentence has had one hypothesis from the start.
+        Returns:
+            Shape (B, W, V).
+        """
+        position = cache.n_steps
+        x_BWD = self._embed(self.tgt_embedding, self.tgt_positions, token_ids_BW, start=position, stride=0)
+        may_attend_B1WM = None if may_attend_BWM is None else may_attend_BWM[:, None]
+        for layer, layer_cache in zip(self.decoder_layers, cache.layers, strict=True):
+            x_BWD = layer.step(x_BWD, layer_cache, may_attend_B1WM, cache.memory_may_attend_B11S, position)
+        cache.n_steps += 1
+        return self.logits(self.decoder_norm(x_BWD))
+
+    def _embed(self, embedding: nn.Module, positions: nn.Module | None, ids_BQ: Tensor, start: int = 0, stride: int = 1) -> Tensor:
+        x_BQD = embedding(ids_BQ)
+        return self.dropout(x_BQD if positions is None else positions(x_BQD, start, stride))
+
+
+def _make_positions(config: ModelConfig) -> nn.Module | None:
+    if config.positions == "sinusoidal":
+        return SinusoidalPositions(config.d_model)
+    if config.positions == "learned":
+        return LearnedPositions(config.max_positions, config.d_model)
+    return None
