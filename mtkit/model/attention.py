@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from mtkit.config.model import ModelConfig
 from mtkit.model.cache import KeyValueCache
+from mtkit.model.linear import FusedLinear
 from mtkit.model.positions import RotaryPositions
 
 
@@ -48,7 +49,7 @@ class SelfAttention(nn.Module):
         super().__init__()
         self.n_heads = config.n_heads
         self.dropout = config.attention_dropout
-        self.query_key_value = nn.Linear(config.d_model, 3 * config.d_model)
+        self.query_key_value = FusedLinear(config.d_model, config.d_model, n_parts=3)
         self.output = nn.Linear(config.d_model, config.d_model)
         self.rotary = RotaryPositions(config.d_head) if config.positions == "rotary" else None
 
@@ -83,7 +84,7 @@ class CrossAttention(nn.Module):
         self.n_heads = config.n_heads
         self.dropout = config.attention_dropout
         self.query = nn.Linear(config.d_model, config.d_model)
-        self.key_value = nn.Linear(config.d_model, 2 * config.d_model)
+        self.key_value = FusedLinear(config.d_model, config.d_model, n_parts=2)
         self.output = nn.Linear(config.d_model, config.d_model)
 
     def project(self, memory_BSD: Tensor) -> tuple[Tensor, Tensor]:

@@ -4,7 +4,7 @@ import math
 
 from torch import nn
 
-from mtkit.model.attention import CrossAttention, SelfAttention
+from mtkit.model.linear import FusedLinear
 
 
 def init_weights(layers: nn.ModuleList, depth_scaled: bool) -> None:
@@ -21,13 +21,5 @@ def init_weights(layers: nn.ModuleList, depth_scaled: bool) -> None:
         for module in layer.modules():
             if isinstance(module, nn.Linear):
                 nn.init.zeros_(module.bias)
-                for part in module.weight.split(min(module.weight.shape), dim=0) if _is_fused(layer, module) else (module.weight,):
+                for part in module.weight.chunk(module.n_parts if isinstance(module, FusedLinear) else 1):
                     nn.init.xavier_uniform_(part, gain=gain)
-
-
-def _is_fused(layer: nn.Module, linear: nn.Linear) -> bool:
-    return any(
-        (isinstance(module, SelfAttention) and module.query_key_value is linear)
-        or (isinstance(module, CrossAttention) and module.key_value is linear)
-        for module in layer.modules()
-    )

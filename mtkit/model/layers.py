@@ -7,6 +7,7 @@ from mtkit.config.model import ModelConfig
 from mtkit.model.attention import CrossAttention, SelfAttention
 from mtkit.model.cache import LayerCache
 from mtkit.model.dropout import Dropout
+from mtkit.model.linear import FusedLinear
 
 
 def make_norm(config: ModelConfig) -> nn.Module:
@@ -20,7 +21,7 @@ class FeedForward(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.activation = config.activation
-        self.inner = nn.Linear(config.d_model, config.d_ff * (2 if config.activation == "swiglu" else 1))
+        self.inner = FusedLinear(config.d_model, config.d_ff, n_parts=2 if config.activation == "swiglu" else 1)
         self.outer = nn.Linear(config.d_ff, config.d_model)
         self.dropout = Dropout(config.activation_dropout)
 

@@ -1,0 +1,103 @@
+"""Beam search, over many sentences at once."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from mtkit.config.search import SearchConfig
+from mtkit.search.greedy import max_lengths
+from mtkit.search.hypothesis import Hypothesis
+from mtkit.search.penalties import length_penalty
+from mtkit.search.scorer import StepScorer
+
+
+class _Sentence:
+    """The hypotheses of one sentence that have ended."""
+
+    def __init__(self, index: int, max_length: int) -> None:
+        self.index = index
+        self.max_length = max_length
+        self.ended: list[Hypothesis] = []
+
+    def is_done(self, best_live_log_prob: float, config: SearchConfig) -> bool:
+        """Whether `beam_size` hypotheses have ended, or none that goes on can enter the n best."""
+        if len(self.ended) >= config.beam_size or best_live_log_prob == -math.inf:
+            return True
+        if len(self.ended) < config.n_best:
+            return False
+        # A log-probability only falls, and the divisor only grows up to the maximum length.
+        bound = best_live_log_prob / length_penalty(self.max_length, config)
+        return sorted((h.score for h in self.ended), reverse=True)[config.n_best - 1] >= bound
+
+
+@torch.inference_mode()
+def beam_search(scorer: StepScorer, sources: list[list[int]], config: SearchConfig) -> list[list[Hypothesis]]:
+    """Keep the `beam_size` most probable beginnings of each sentence and lengthen them until enough have ended.
+
+    A hypothesis ends when EOS is among the `beam_size` best continuations of its sentence, or at the maximum length, where EOS is forced. A sentence
+    is done when `beam_size` hypotheses have ended or no other can come among the `n_best`; it leaves the batch at once.
+
+    Args:
+        scorer: Gives log-probabilities.
+        sources: Token ids of each sentence.
+        config: Beam size, lengths and length penalty.
+    Returns:
+        For each sentence, in order, its `n_best` hypotheses (fewer if no more exist), the highest score first.
+    """
+    if not sources:
+        return []
+    state = scorer.start(sources)
+    sentences = [_Sentence(i, limit) for i, limit in enumerate(max_lengths(sources, config))]
+    live = sentences
+    last_BW = torch.full((len(sources), 1), scorer.bos_id)
+    parents_BW = torch.zeros_like(last_BW)
+    scores_BW: Tensor | None = None
+    tokens_BWT: Tensor | None = None
+    for length in range(1, max(s.max_length for s in sentences) + 1):
+        log_probs_BWV = scorer.step(state, last_BW, parents_BW)
+        V = log_probs_BWV.size(2)
+        for row, sentence in enumerate(live):
+            if sentence.max_length == length:
+                _force(log_probs_BWV[row], scorer.eos_id)
+        if scores_BW is not None:
+            log_probs_BWV += scores_BW[:, :, None]
+        flat_BX = log_probs_BWV.flatten(1)
+        top = flat_BX.topk(min(2 * config.beam_size, flat_BX.size(1)), dim=1)
+        parent_BX, token_BX = top.indices // V, top.indices % V
+
+        ends_BX = token_BX == scorer.eos_id
+        for row, column in (ends_BX[:, : config.beam_size] & top.values[:, : config.beam_size].isfinite()).nonzero().tolist():
+            log_prob = float(top.values[row, column])
+            ids = [] if tokens_BWT is None else tokens_BWT[row, parent_BX[row, column]].tolist()
+            live[row].ended.append(Hypothesis(ids, log_prob, log_prob / length_penalty(length, config)))
+
+        open_BX = top.values.masked_fill(ends_BX, -math.inf)
+        scores_BW, columns_BW = open_BX.topk(min(config.beam_size, open_BX.size(1)), dim=1)
+        parents_BW, last_BW = parent_BX.gather(1, columns_BW), token_BX.gather(1, columns_BW)
+        tokens_BWT = _append(tokens_BWT, parents_BW, last_BW)
+
+        best_live = scores_BW[:, 0].tolist()
+        going_on = [row for row, sentence in enumerate(live) if not sentence.is_done(best_live[row], config)]
+        if not going_on:
+            break
+        if len(going_on) < len(live):
+            rows = torch.tensor(going_on, device=scores_BW.device)
+            state.keep(rows)
+            live = [live[row] for row in going_on]
+            last_BW, parents_BW, scores_BW, tokens_BWT = (t.index_select(0, rows) for t in (last_BW, parents_BW, scores_BW, tokens_BWT))
+    return [sorted(s.ended, key=lambda h: h.score, reverse=True)[: config.n_best] for s in sentences]
+
+
+def _force(log_probs_WV: Tensor, token_id: int) -> None:
+    kept_W = log_probs_WV[:, token_id].clone()
+    log_probs_WV.fill_(-math.inf)
+    log_probs_WV[:, token_id] = kept_W
+
+
+def _append(tokens_BWT: Tensor | None, parents_BW: Tensor, last_BW: Tensor) -> Tensor:
+    if tokens_BWT is None:
+        return last_BW[:, :, None]
+    T = tokens_BWT.size(2)
+    inherited = tokens_BWT.gather(1, parents_BW[:, :, None].expand(-1, -1, T))
+    return torch.cat((inherited, last_BW[:, :, None]), dim=2)

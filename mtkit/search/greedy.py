@@ -1,0 +1,56 @@
+"""Greedy search: the most probable token, again and again."""
+
+import torch
+
+from mtkit.config.search import SearchConfig
+from mtkit.search.hypothesis import Hypothesis
+from mtkit.search.penalties import length_penalty
+from mtkit.search.scorer import StepScorer
+
+
+def max_lengths(sources: list[list[int]], config: SearchConfig) -> list[int]:
+    """The most tokens that each translation may have, EOS counted; relative to the source."""
+    return [int(config.max_length_ratio * len(source)) + config.max_length_extra + 1 for source in sources]
+
+
+@torch.inference_mode()
+def greedy_search(scorer: StepScorer, sources: list[list[int]], config: SearchConfig) -> list[Hypothesis]:
+    """Follow the most probable token until EOS; at the maximum length EOS is forced.
+
+    Args:
+        scorer: Gives log-probabilities.
+        sources: Token ids of each sentence.
+        config: Of which the lengths and the length penalty count.
+    Returns:
+        One hypothesis for each sentence, in order.
+    """
+    if not sources:
+        return []
+    state = scorer.start(sources)
+    limits = max_lengths(sources, config)
+    found: list[Hypothesis | None] = [None] * len(sources)
+    token_ids: list[list[int]] = [[] for _ in sources]
+    log_probs = [0.0] * len(sources)
+    live = list(range(len(sources)))
+    last_B1 = torch.full((len(sources), 1), scorer.bos_id)
+    for length in range(1, max(limits) + 1):
+        step_BV = scorer.step(state, last_B1, torch.zeros_like(last_B1))[:, 0]
+        best = step_BV.max(-1)
+        eos = step_BV[:, scorer.eos_id].tolist()
+        going_on: list[int] = []
+        for row, (i, token, log_prob) in enumerate(zip(live, best.indices.tolist(), best.values.tolist(), strict=True)):
+            is_last = length == limits[i]
+            log_probs[i] += eos[row] if is_last else log_prob
+            if is_last or token == scorer.eos_id:
+                found[i] = Hypothesis(token_ids[i], log_probs[i], log_probs[i] / length_penalty(length, config))
+            else:
+                token_ids[i].append(token)
+                going_on.append(row)
+        if not going_on:
+            break
+        rows = torch.tensor(going_on, device=step_BV.device)
+        last_B1 = best.indices[:, None].index_select(0, rows)
+        if len(going_on) < len(live):
+            state.keep(rows)
+            live = [live[row] for row in going_on]
+    return [hypothesis for hypothesis in found if hypothesis is not None]

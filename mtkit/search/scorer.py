@@ -1,0 +1,36 @@
+"""What a search needs of a model, and nothing more."""
+
+from typing import Protocol
+
+from torch import Tensor
+
+
+class ScorerState(Protocol):
+    """What a scorer remembers of the sentences being translated; changed by `step` and `keep`."""
+
+    def keep(self, sentences: Tensor) -> None:
+        """Forget all sentences but these. Indices into the present ones, shape (B',)."""
+        ...
+
+
+class StepScorer(Protocol):
+    """Gives the log-probabilities of next tokens. Beam search and greedy search work on any."""
+
+    bos_id: int
+    eos_id: int
+
+    def start(self, sources: list[list[int]]) -> ScorerState:
+        """Read the source sentences, as token ids without EOS."""
+        ...
+
+    def step(self, state: ScorerState, token_ids_BW: Tensor, parents_BW: Tensor) -> Tensor:
+        """Log-probabilities of the next token of W hypotheses of each sentence.
+
+        Args:
+            state: From `start`; takes up this step.
+            token_ids_BW: The last token of each hypothesis; BOS in the first step.
+            parents_BW: Which hypothesis of the step before each one continues; 0 in the first step.
+        Returns:
+            Shape (B, W, V).
+        """
+        ...
