@@ -1,0 +1,161 @@
+"""The loader: the same batches as without it, and a thread that always ends."""
+
+import gc
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from itertools import accumulate, islice
+
+import pytest
+
+from mtkit.batches.collate import HasPairs, collate
+from mtkit.batches.loader import BatchLoader
+from mtkit.batches.order import START, BatchOrder, Position
+from tests.batches.store import SRC_SPECIAL, TGT_SPECIAL, random_store
+
+STORE = random_store(200)
+
+
+def order():
+    return BatchOrder.for_store(STORE, max_tokens=150, seed=3)
+
+
+def loader(n_prefetch: int = 4, store: HasPairs = STORE) -> BatchLoader:
+    return BatchLoader(store, order(), SRC_SPECIAL, TGT_SPECIAL, n_prefetch)
+
+
+def as_lists(items):
+    return [(batch.src.tolist(), batch.tgt_in.tolist(), batch.tgt_out.tolist(), batch.n_tokens, after) for batch, after in items]
+
+
+def loader_threads():
+    return [thread for thread in threading.enumerate() if thread.name == "mtkit-batches"]
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left():
+    yield
+    assert loader_threads() == []
+
+
+@pytest.mark.parametrize("n_prefetch", [1, 2, 50])
+def test_batches_are_those_of_the_order(n_prefetch):
+    expected = [(collate(STORE, indices, SRC_SPECIAL, TGT_SPECIAL), after) for indices, after in islice(order().iterate(), 100)]
+    stream = loader(n_prefetch).iterate()
+    assert as_lists(islice(stream, 100)) == as_lists(expected)
+    stream.close()
+
+
+def test_it_continues_from_a_position():
+    stream = loader().iterate()
+    whole = list(islice(stream, 60))
+    stream.close()
+    rest = loader().iterate(whole[29][1])
+    assert as_lists(islice(rest, 30)) == as_lists(whole[30:])
+    rest.close()
+
+
+class CountingStore:
+    """Counts what is read, and may wait or fail there."""
+
+    def __init__(self, fail_at=None):
+        self.n_read = 0
+        self.fail_at = fail_at
+
+    def src(self, index):
+        return STORE.src(index)
+
+    def tgt(self, index):
+        self.n_read += 1
+        if self.fail_at is not None and self.n_read > self.fail_at:
+            raise OSError("the disk is gone")
+        return STORE.tgt(index)
+
+
+def test_the_queue_is_bounded():
+    store = CountingStore()
+    stream = loader(2, store).iterate()
+    first, _ = next(stream)
+    time.sleep(0.2)
+    n_waiting = sum(len(indices) for indices, _ in islice(order().iterate(), 3))
+    assert len(first.src) < store.n_read <= n_waiting
+    stream.close()
+    n_read = store.n_read
+    time.sleep(0.05)
+    assert store.n_read == n_read
+
+
+def test_what_goes_wrong_in_the_thread_is_raised_here_after_what_went_well():
+    stream = loader(4, CountingStore(fail_at=40)).iterate()
+    for n_pairs in accumulate(len(indices) for indices, _ in order().iterate()):
+        if n_pairs > 40:
+            break
+        next(stream)
+    with pytest.raises(OSError, match="the disk is gone"):
+        next(stream)
+    assert next(stream, None) is None
+
+
+def test_an_impossible_position_is_raised_here():
+    with pytest.raises(Exception, match="batch 12345 of epoch 0"):
+        next(loader().iterate(Position(0, 12345)))
+
+
+def test_an_unused_iterator_starts_no_thread():
+    stream = loader().iterate(START)
+    assert loader_threads() == []
+    stream.close()
+
+
+def test_an_iterator_that_nobody_holds_ends_its_thread():
+    stream = loader().iterate()
+    next(stream)
+    assert len(loader_threads()) == 1
+    del stream
+    gc.collect()
+    assert loader_threads() == []
+
+
+def test_leaving_a_loop_early_ends_the_thread():
+    def first_batches():
+        for i, (batch, _) in enumerate(loader().iterate()):
+            if i == 2:
+                return batch
+
+    assert first_batches() is not None
+    gc.collect()
+    assert loader_threads() == []
+
+
+def test_two_iterators_do_not_disturb_each_other():
+    both = loader()
+    one, two = both.iterate(), both.iterate(Position(1, 3))
+    mixed = [(next(one), next(two)) for _ in range(60)]
+    one.close()
+    two.close()
+    alone = loader().iterate(Position(1, 3))
+    assert as_lists(pair[1] for pair in mixed) == as_lists(islice(alone, 60))
+    alone.close()
+
+
+def test_n_prefetch_is_at_least_1():
+    with pytest.raises(ValueError, match="n_prefetch is 0"):
+        loader(0)
+
+
+@pytest.mark.parametrize("ending", ["", "raise KeyboardInterrupt"])
+def test_a_program_ends_while_batches_are_waiting(ending):
+    program = textwrap.dedent(f"""
+        from mtkit.batches.loader import BatchLoader
+        from mtkit.batches.order import BatchOrder
+        from tests.batches.store import SRC_SPECIAL, TGT_SPECIAL, random_store
+        store = random_store(50)
+        stream = BatchLoader(store, BatchOrder.for_store(store, 100, 1), SRC_SPECIAL, TGT_SPECIAL, 2).iterate()
+        next(stream)
+        {ending}
+    """)
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert "Fatal" not in ended.stderr
+    assert ended.returncode == 0 or "KeyboardInterrupt" in ended.stderr
