@@ -55,6 +55,7 @@ class ModelScorer:
 
     def step(self, state: ModelState, token_ids_BW: Tensor, parents_BW: Tensor) -> Tensor:
         """Log-probabilities of the next token, shape (B, W, V); padding and BOS are impossible."""
+        token_ids_BW, parents_BW = token_ids_BW.to(self.device), parents_BW.to(self.device)
         state.may_attend_BWM = ancestor_mask(state.may_attend_BWM, parents_BW)
         log_probs = [
             model.decode_step(token_ids_BW, cache, state.may_attend_BWM).float().log_softmax(-1)

@@ -1,0 +1,23 @@
+"""How the C library hands out memory."""
+
+import ctypes
+import sys
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_KEEP_BYTES = 2**31 - 1
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep freed memory for the next step instead of giving it back to the system.
+
+    A training step on a CPU frees and allocates the same large tensors again and again; each return to the system costs a page fault for
+    every 4 KiB at the next use, about a tenth of the step. Elsewhere than on glibc this does nothing.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(_M_MMAP_THRESHOLD, 2**30)
+        libc.mallopt(_M_TRIM_THRESHOLD, _KEEP_BYTES)
+    except (OSError, AttributeError):
+        return
