@@ -1,0 +1,57 @@
+"""Machine translation from two aligned text files: train a Transformer, translate with it, score it.
+
+The public names are loaded on first use, so that `import mtkit` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mtkit.checkpoint.average import average as average
+    from mtkit.config.recipe import Recipe as Recipe
+    from mtkit.corpus.preprocess import preprocess as preprocess
+    from mtkit.demo.run import run_demo as run_demo
+    from mtkit.errors import MtkitError as MtkitError
+    from mtkit.evaluation.metrics import evaluate as evaluate
+    from mtkit.tokenizer.train import train_tokenizer as train_tokenizer
+    from mtkit.training.loop import train as train
+    from mtkit.translation.translator import Translator as Translator
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "MtkitError": "mtkit.errors",
+    "Recipe": "mtkit.config.recipe",
+    "Translator": "mtkit.translation.translator",
+    "average": "mtkit.checkpoint.average",
+    "evaluate": "mtkit.evaluation.metrics",
+    "preprocess": "mtkit.corpus.preprocess",
+    "run_demo": "mtkit.demo.run",
+    "train": "mtkit.training.loop",
+    "train_tokenizer": "mtkit.tokenizer.train",
+}
+
+__all__ = [  # noqa: RUF022 - in the order of use
+    "Recipe",
+    "train_tokenizer",
+    "preprocess",
+    "train",
+    "average",
+    "Translator",
+    "evaluate",
+    "run_demo",
+    "MtkitError",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,204 @@
+"""What pydantic finds wrong, in the words of somebody who writes recipes."""
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, get_args
+
+from pydantic import ValidationError
+
+from mtkit.config.section import Section
+
+
+class Problem(NamedTuple):
+    """One thing to mend."""
+
+    text: str
+    """What and where."""
+    hint: str = ""
+    """How to mend it."""
+
+
+_PLAIN_WORDS = {
+    "missing": "is missing",
+    "int_type": "is not a whole number",
+    "int_parsing": "is not a whole number",
+    "int_from_float": "is not a whole number",
+    "float_type": "is not a number",
+    "float_parsing": "is not a number",
+    "finite_number": "is not a finite number",
+    "bool_type": "is neither true nor false",
+    "bool_parsing": "is neither true nor false",
+    "string_type": "is not text; put it in quotes",
+    "path_type": "is not a path",
+    "list_type": "is not a list",
+    "tuple_type": "is not a list",
+    "model_type": "is not a section of keys and values",
+    "model_attributes_type": "is not a section of keys and values",
+    "dict_type": "is not a section of keys and values",
+    "invalid_key": "is not a key; keys are words",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be {expected}",
+    "string_too_short": "needs at least {min_length} character(s)",
+    "too_short": "needs at least {min_length} item(s)",
+    "too_long": "has more than {max_length} items",
+}
+
+
+def describe_problems(exc: ValidationError, cls: type[Section], data: Any, overridden: set[str]) -> list[Problem]:
+    """Every problem with its dotted key and value.
+
+    Args:
+        exc: What validation raised.
+        cls: What was validated.
+        data: The values that were validated.
+        overridden: Dotted keys that came from `--set`.
+    """
+    problems = []
+    for error in exc.errors(include_url=False):
+        problem = _describe(dict(error), cls, data)
+        key = _dotted(error["loc"], data)
+        is_from_flag = any(f"{key}.".startswith(f"{flag}.") or flag.startswith(f"{key}.") for flag in overridden)
+        problems.append(problem._replace(text=f"--set {problem.text}") if is_from_flag else problem)
+    return problems
+
+
+def _describe(error: dict[str, Any], cls: type[Section], data: Any) -> Problem:
+    loc: tuple[int | str, ...] = error["loc"]
+    key = _dotted(loc, data)
+    if error["type"] == "extra_forbidden":
+        nearest = nearest_key(key, str(loc[-1]), cls, loc)
+        if nearest is not None:
+            return Problem(f"{key}: no such key", f"did you mean {nearest}?")
+        section = section_at(cls, loc[:-1])
+        return Problem(f"{key}: no such key", f"known here: {', '.join(section.model_fields)}" if section else "")
+    context = error.get("ctx") or {}
+    if error["type"] == "value_error":
+        return _from_validator(str(context["error"]), key, section_at(cls, loc))
+    words = _PLAIN_WORDS.get(error["type"])
+    text = words.format(**{name: _plain(value) for name, value in context.items()}) if words else _lower_first(error["msg"])
+    value = "" if error["type"] == "missing" else _shown(error["input"])
+    text, _, hint = text.partition("; ")
+    if error["type"] == "missing":
+        hint = _help_of(cls, loc)
+    return Problem(f"{key}{value} {text}", hint)
+
+
+def _from_validator(message: str, key: str, section: type[Section] | None) -> Problem:
+    """A validator speaks of its section's keys by their bare names; put the way to them in front."""
+    text, _, hint = message.partition("; ")
+    if not key:
+        return Problem(text, hint)
+    if section is None:
+        return Problem(f"{key}: {text}", hint)
+    # A name counts as a key where its value follows, so that a plain word such as `type` is left alone.
+    names = "|".join(sorted(map(re.escape, section.model_fields), key=len, reverse=True))
+    dotted, n_found = re.subn(rf"(?<![\w.])({names})(?= [(\[/])", rf"{key}.\1", text)
+    return Problem(dotted if n_found else f"{key}: {text}", hint)
+
+
+def nearest_key(dotted: str, leaf: str, cls: type[Section], loc: Sequence[int | str]) -> str | None:
+    """The known key most like an unknown one, dotted: of the same section if one is alike, else of any.
+
+    Args:
+        dotted: The unknown key with its way.
+        leaf: Its last part.
+        cls: The section that everything is in.
+        loc: Where the key stands, as pydantic tells it.
+    """
+    section = section_at(cls, loc[:-1])
+    if section is not None:
+        alike = difflib.get_close_matches(leaf, list(section.model_fields), n=1, cutoff=0.6)
+        if alike:
+            return f"{dotted[: len(dotted) - len(leaf)]}{alike[0]}"
+    keys = list(known_keys(cls))
+    same_leaf = [key for key in keys if key.rpartition(".")[2] == leaf]
+    if same_leaf:
+        return same_leaf[0]
+    whole = difflib.get_close_matches(dotted, keys, n=1, cutoff=0.75)
+    if whole:
+        return whole[0]
+    leaves = {key.rpartition(".")[2]: key for key in reversed(keys)}
+    alike = difflib.get_close_matches(leaf, list(leaves), n=1, cutoff=0.75)
+    return leaves[alike[0]] if alike else None
+
+
+def known_keys(cls: type[Section], prefix: str = "") -> Iterator[str]:
+    """Every dotted key of a section and of the sections in it."""
+    for name, field in cls.model_fields.items():
+        yield f"{prefix}{name}"
+        inner = inner_section(field.annotation)
+        if inner is not None:
+            yield from known_keys(inner, f"{prefix}{name}.")
+
+
+def inner_section(annotation: Any) -> type[Section] | None:
+    """The section in an annotation such as `Section`, `Section | None` or `tuple[Section, ...]`."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return annotation
+    for argument in get_args(annotation):
+        inner = inner_section(argument)
+        if inner is not None:
+            return inner
+    return None
+
+
+def section_at(cls: type[Section], loc: Sequence[int | str]) -> type[Section] | None:
+    """The section that a place in the data belongs to; None where there is none."""
+    section: type[Section] | None = cls
+    for part in loc:
+        if isinstance(part, int):
+            continue
+        if section is None or part not in section.model_fields:
+            return None
+        section = inner_section(section.model_fields[part].annotation)
+    return section
+
+
+def _dotted(loc: Sequence[int | str], data: Any) -> str:
+    """`data.train.0.src`, or `data.train.src` where the recipe gives one section in place of a list."""
+    parts: list[str] = []
+    node = data
+    for part in loc:
+        if isinstance(part, int) and isinstance(node, dict) and part not in node:
+            continue
+        parts.append(str(part))
+        if isinstance(node, dict):
+            node = node.get(part)
+        elif isinstance(node, list) and isinstance(part, int) and part < len(node):
+            node = node[part]
+        else:
+            node = None
+    return ".".join(parts)
+
+
+def _help_of(cls: type[Section], loc: Sequence[int | str]) -> str:
+    section = section_at(cls, loc[:-1])
+    field = section.model_fields.get(str(loc[-1])) if section is not None else None
+    return _lower_first(" ".join((field.description or "").split())).rstrip(".") if field is not None else ""
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, str):
+        text = repr(str(value))
+    elif isinstance(value, bool | None):
+        text = {None: "null", True: "true", False: "false"}[value]
+    elif isinstance(value, dict | list | tuple) and not value:
+        text = "empty"
+    else:
+        text = str(value)
+    return f" ({text[:60]}...)" if len(text) > 63 else f" ({text})"
+
+
+def _plain(value: Any) -> Any:
+    """`'a', 'b' or 'c'` without quotes; 0.0 as 0."""
+    if isinstance(value, str):
+        return value.replace("'", "")
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]

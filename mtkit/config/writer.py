@@ -1,0 +1,120 @@
+"""A section out as YAML 1.2: plain for machines, or with every field's help for people."""
+
+import json
+import re
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+from ruamel.yaml.error import YAMLError
+
+from mtkit.config.reader import parse_yaml
+from mtkit.config.section import Section
+from mtkit.files import atomic_write
+
+_INDENT = "  "
+_COMMENT_WIDTH = 110
+
+
+def write_yaml(section: Section, path: Path) -> None:
+    """Write a section so that reading the file gives an equal one; paths become absolute.
+
+    Raises:
+        MtkitError: The file cannot be written.
+    """
+    text = "\n".join(_block(section, "", comments=False, base_dir=Path.cwd())) + "\n"
+    with atomic_write(path) as stream:
+        stream.write(text.encode())
+
+
+def commented_yaml(cls_or_section: type[Section] | Section) -> str:
+    """The complete text of a recipe: every key, with its docstring as comment.
+
+    Args:
+        cls_or_section: A section, whose values are written (relative paths as they are), or a class, whose defaults are; there a required
+            key is left empty. Keys without a value are commented out.
+    """
+    description = _description(cls_or_section if isinstance(cls_or_section, type) else type(cls_or_section))
+    return "\n".join([*_comment(description, ""), "", *_block(cls_or_section, "", comments=True)]) + "\n"
+
+
+def _block(section: Section | type[Section], indent: str, *, comments: bool, base_dir: Path | None = None) -> Iterator[str]:
+    cls = section if isinstance(section, type) else type(section)
+    for number, (name, field) in enumerate(cls.model_fields.items()):
+        if isinstance(section, Section):
+            value, is_missing = getattr(section, name), False
+        else:
+            value, is_missing = field.get_default(), field.is_required()
+        if comments:
+            if number and (isinstance(value, Section) or not indent):
+                yield ""
+            help_text = field.description or (_description(type(value)) if isinstance(value, Section) else "")
+            yield from _comment(help_text, indent)
+        key = f"{indent}{name}:"
+        if isinstance(value, Section):
+            yield key
+            yield from _block(value, indent + _INDENT, comments=comments, base_dir=base_dir)
+        elif isinstance(value, tuple) and any(isinstance(item, Section) for item in value):
+            yield key
+            for item in value:
+                yield from _list_item(_block(item, indent + 2 * _INDENT, comments=comments, base_dir=base_dir), indent + _INDENT)
+        elif value is None and comments:
+            yield f"{indent}{'' if is_missing else '# '}{name}:"
+        else:
+            yield f"{key} {_flow(value, base_dir)}{_choices(field.annotation) if comments else ''}"
+
+
+def _list_item(lines: Iterator[str], indent: str) -> Iterator[str]:
+    """Put the dash of a list before the first line that is no comment."""
+    has_dash = False
+    for line in lines:
+        if not has_dash and not line.lstrip().startswith("#"):
+            has_dash = True
+            line = f"{indent}- {line.lstrip()}"
+        elif not has_dash:
+            line = f"{indent}{line.lstrip()}"
+        yield line
+
+
+def _flow(value: Any, base_dir: Path | None) -> str:
+    """A value on one line."""
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(_flow(item, base_dir) for item in value)}]"
+    if isinstance(value, Path):
+        return _text(str(value if base_dir is None else base_dir / value))
+    if isinstance(value, str):
+        return _text(value)
+    return json.dumps(value)
+
+
+def _text(value: str) -> str:
+    """Without quotes where YAML reads that as the same text, else in double quotes."""
+    if re.fullmatch(r"[\w/.]([\w/.+ -]*[\w/.+-])?", value) and value.isprintable():
+        try:
+            if parse_yaml(value) == value:
+                return value
+        except (YAMLError, ValueError):
+            pass
+    quoted = json.dumps(value, ensure_ascii=False)
+    # YAML takes fewer characters as they are than JSON does, and reads some as line ends.
+    return "".join(char if char.isprintable() else _escaped(ord(char)) for char in quoted)
+
+
+def _escaped(code: int) -> str:
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def _choices(annotation: Any) -> str:
+    if get_origin(annotation) is Literal:
+        return f"  # {' | '.join(map(str, get_args(annotation)))}"
+    return ""
+
+
+def _description(cls: type[Section]) -> str:
+    """What a section is for; where it stands in the recipe can be seen."""
+    return re.sub(r"Recipe section `\w+:`[.;]\s*(\w?)", lambda found: found[1].upper(), cls.__doc__ or "").strip()
+
+
+def _comment(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(" ".join(text.split()), width=_COMMENT_WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")

@@ -1,0 +1,323 @@
+"""Text, gzip, stdin and stdout through one pair of functions, and writes that happen whole or not at all."""
+
+import errno
+import gzip
+import hashlib
+import os
+import secrets
+import shutil
+import stat
+import sys
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from io import BufferedReader
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from mtkit.errors import MtkitError
+
+GZIP_MAGIC = b"\x1f\x8b"
+UTF8_BOM = b"\xef\xbb\xbf"
+_UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+_BLOCK_SIZE = 1 << 18
+
+
+def read_lines(path: Path | str, *, what: str = "") -> Iterator[str]:
+    """Read text as a stream of lines, so that line N means the same in every file.
+
+    Lines end at LF bytes alone: U+0085, U+2028, form feeds and lone CRs are part of a line, as they are for `wc` and `sed`.
+    One CR before the end of a line is dropped, as is a byte order mark at the start of the file. A last line without LF counts.
+    Gzip is known by its first two bytes.
+
+    Args:
+        path: The file; `-` is stdin.
+        what: What the file is for, as in "the source side"; goes into the hint.
+    Raises:
+        MtkitError: At the call: no such file, or a folder. While reading: no permission, broken gzip, invalid UTF-8 (with line and byte).
+    """
+    if str(path) != "-":
+        _check_exists(Path(path), what)
+    return _lines(path, what)
+
+
+def _lines(path: Path | str, what: str) -> Iterator[str]:
+    name = "stdin" if str(path) == "-" else str(path)
+    n_read = 0
+    rest = b""
+    with _open_to_read(path, what) as stream:
+        for block in _blocks_after_bom(stream, name):
+            whole, line_feed, tail = block.rpartition(b"\n")
+            if not line_feed:
+                rest += block
+                continue
+            whole = rest + whole
+            rest = tail
+            for line in _decoded_lines(whole, n_read, name):
+                n_read += 1
+                yield line[:-1] if line.endswith("\r") else line
+        if rest:
+            for line in _decoded_lines(rest, n_read, name):
+                yield line[:-1] if line.endswith("\r") else line
+
+
+def _decoded_lines(block: bytes, n_before: int, name: str) -> Iterable[str]:
+    try:
+        return block.decode().split("\n")
+    except UnicodeDecodeError:
+        return _lines_up_to_the_bad_one(block, n_before, name)
+
+
+def _lines_up_to_the_bad_one(block: bytes, n_before: int, name: str) -> Iterator[str]:
+    for number, line in enumerate(block.split(b"\n"), n_before + 1):
+        try:
+            yield line.decode()
+        except UnicodeDecodeError as exc:
+            if number == 1 and line.startswith(_UTF16_BOMS):
+                hint = "it looks like UTF-16; convert it with `iconv -f UTF-16 -t UTF-8`"
+            else:
+                hint = "mend that line, or convert the file, for example with `iconv -f LATIN1 -t UTF-8`"
+            where = f"line {number}, byte {exc.start + 1} of the line (0x{line[exc.start]:02x})"
+            raise MtkitError(f"`{name}`: invalid UTF-8 in {where}", hint) from None
+
+
+def _blocks_after_bom(stream: BinaryIO, name: str) -> Iterator[bytes]:
+    """The stream's bytes as they come (a terminal or pipe is not made to wait for a full block), without a byte order mark."""
+    read = getattr(stream, "read1", stream.read)
+    try:
+        head = read(_BLOCK_SIZE)
+        while head and len(head) < len(UTF8_BOM) and UTF8_BOM.startswith(head):
+            more = read(_BLOCK_SIZE)
+            head += more
+            if not more:
+                break
+        block = head.removeprefix(UTF8_BOM) or read(_BLOCK_SIZE)
+        while block:
+            yield block
+            block = read(_BLOCK_SIZE)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as exc:
+        raise MtkitError(f"`{name}`: broken gzip: {str(exc).rstrip('.')}", "the file is cut short or damaged; fetch it again") from None
+
+
+@contextmanager
+def _open_to_read(path: Path | str, what: str) -> Iterator[BinaryIO]:
+    """Open the file or stdin, unpacking gzip."""
+    if str(path) == "-":
+        stdin = sys.stdin.buffer
+        peek = getattr(stdin, "peek", None)
+        zipped = peek is not None and peek(2)[:2] == GZIP_MAGIC
+        yield cast(BinaryIO, gzip.GzipFile(fileobj=stdin)) if zipped else stdin
+        return
+    path = Path(path)
+    with readable(path, what) as raw:
+        is_zipped = raw.peek(2)[:2] == GZIP_MAGIC
+        if not is_zipped and path.suffix == ".gz":
+            raise MtkitError(
+                f"`{path}`: broken gzip: it does not begin as gzip does", "fetch it again, or drop .gz from its name if it is plain text"
+            )
+        if is_zipped:
+            with gzip.GzipFile(fileobj=raw) as unzipped:
+                yield cast(BinaryIO, unzipped)
+        else:
+            yield cast(BinaryIO, raw)
+
+
+@contextmanager
+def readable(path: Path, what: str = "") -> Iterator[BufferedReader]:
+    """Open a file's bytes to read; an operating system's refusal becomes a MtkitError."""
+    _check_exists(path, what)
+    try:
+        stream = path.open("rb")
+    except OSError as exc:
+        raise MtkitError(f"`{path}`: cannot be read: {_reason(exc)}", _permission_hint(exc)) from None
+    with stream:
+        yield stream
+
+
+def _check_exists(path: Path, what: str) -> None:
+    hint = f"check the path of {what}" if what else "check the path"
+    try:
+        is_folder = stat.S_ISDIR(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        raise MtkitError(f"`{path}`: no such file", hint) from None
+    except (OSError, ValueError) as exc:
+        raise MtkitError(f"`{path}`: cannot be read: {_reason(exc)}", hint) from None
+    if is_folder:
+        raise MtkitError(f"`{path}`: is a folder, not a file", hint)
+
+
+def write_lines(path: Path | str | None, lines: Iterable[str]) -> None:
+    """Write lines as UTF-8, each ended by LF.
+
+    Args:
+        path: The file, written whole or not at all, compressed when its name ends in .gz. None or `-` is stdout, where each line is sent on at once
+            unless stdout is a file.
+        lines: Texts without line ends.
+    Raises:
+        MtkitError: The file cannot be written.
+        ValueError: A line holds an LF or ends in CR, so that reading would not give it back.
+    """
+    if path is None or str(path) == "-":
+        sys.stdout.flush()
+        _write(cast(BinaryIO, sys.stdout.buffer), lines, flush=_is_followed(sys.stdout))
+        return
+    path = Path(path)
+    with atomic_write(path) as raw:
+        if path.suffix == ".gz":
+            # Without time and name, equal text makes equal files.
+            with gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0) as zipped:
+                _write(cast(BinaryIO, zipped), lines, flush=False)
+        else:
+            _write(raw, lines, flush=False)
+
+
+def _write(stream: BinaryIO, lines: Iterable[str], *, flush: bool) -> None:
+    for line in lines:
+        if "\n" in line or line.endswith("\r"):
+            raise ValueError(f"a line must not hold a line end: {line[:80]!r}")
+        stream.write(line.encode() + b"\n")
+        if flush:
+            stream.flush()
+    stream.flush()
+
+
+def _is_followed(stream: object) -> bool:
+    """Whether somebody may be reading as we write: true of terminals and pipes, not of files."""
+    try:
+        return not stat.S_ISREG(os.fstat(stream.fileno()).st_mode)  # type: ignore[attr-defined]
+    except (OSError, AttributeError, ValueError):
+        return False
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to write that appears whole or not at all.
+
+    The bytes go to a file beside it, which is renamed into place when the block ends well and removed when it does not. Missing folders
+    are made. A link is followed; a pipe or a device is written directly, since a rename would replace it.
+
+    Raises:
+        MtkitError: The file cannot be written.
+    """
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise MtkitError(f"`{path}`: is a folder, not a file", "name a file")
+    if target.exists() and not target.is_file():
+        with _told_as_error(path), target.open("wb") as stream:
+            yield stream
+        return
+    temporary = _beside(target)
+    with _told_as_error(path):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("xb") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            if target.exists():
+                shutil.copymode(target, temporary)
+            os.replace(temporary, target)
+            _sync_folder(target.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_dir(path: Path) -> Iterator[Path]:
+    """Fill a folder that appears whole or not at all.
+
+    Yields an empty folder beside it, which is renamed into place when the block ends well and removed when it does not. What stood at
+    `path` stays readable until then, and is moved aside and removed only at the end.
+
+    Raises:
+        MtkitError: The folder cannot be written, or `path` is a file.
+    """
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_dir():
+        raise MtkitError(f"`{path}`: is a file, not a folder", "name another folder, or move the file away")
+    temporary = _beside(target)
+    with _told_as_error(path):
+        temporary.mkdir(parents=True)
+        try:
+            yield temporary
+            _sync_tree(temporary)
+            _swap_in(temporary, target)
+            _sync_folder(target.parent)
+        finally:
+            if temporary.exists():
+                shutil.rmtree(temporary)
+
+
+def _swap_in(new: Path, target: Path) -> None:
+    if not target.exists():
+        os.rename(new, target)
+        return
+    old = _beside(target)
+    os.rename(target, old)
+    try:
+        os.rename(new, target)
+    except BaseException:
+        os.rename(old, target)
+        raise
+    shutil.rmtree(old)
+
+
+def sha256_file(path: Path) -> str:
+    """The SHA-256 of a file's bytes, as 64 hexadecimal digits.
+
+    Raises:
+        MtkitError: The file cannot be read.
+    """
+    with readable(path) as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _beside(target: Path) -> Path:
+    return target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+
+
+def _sync_tree(folder: Path) -> None:
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with open(os.path.join(parent, name), "rb") as stream:
+                os.fsync(stream.fileno())
+        _sync_folder(Path(parent))
+
+
+def _sync_folder(folder: Path) -> None:
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:  # not every system can open a folder
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as exc:
+        if exc.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _told_as_error(path: Path) -> Iterator[None]:
+    """An OSError becomes a MtkitError about `path`; a pipe whose reader left stays what it is."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as exc:
+        raise MtkitError(f"`{path}`: cannot be written: {_reason(exc)}", _permission_hint(exc)) from exc
+
+
+def _permission_hint(exc: OSError) -> str:
+    if isinstance(exc, PermissionError):
+        return "check its permissions with `ls -l`, or choose another place"
+    if exc.errno == errno.ENOSPC:
+        return "make room, or choose another disk"
+    return "check the path"
+
+
+def _reason(exc: Exception) -> str:
+    if isinstance(exc, FileExistsError | NotADirectoryError):
+        return "a part of its path is a file"
+    return (exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)).lower()

@@ -1,0 +1,139 @@
+"""How far long work has come: a bar with rate and time left on a terminal, plain log lines elsewhere."""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.text import Text
+
+from mtkit.logs import get_logger
+
+FIRST_LINE_AFTER_S = 5.0
+LINE_EVERY_S = 30.0
+REDRAW_EVERY_S = 0.1
+
+logger = get_logger(__name__)
+
+
+class ProgressBar:
+    """Counts, and tells now and then. Made by `progress`."""
+
+    def __init__(self, title: str, total: int | None, unit: str) -> None:
+        self.title = title
+        self.total = total
+        self.unit = unit
+        self.n_done = 0
+        self.info: dict[str, Any] = {}
+        self.started_s = time.monotonic()
+        self.next_s = self.started_s + FIRST_LINE_AFTER_S
+        self.n_told = 0
+
+    def advance(self, n: int = 1, **info: Any) -> None:
+        """Count n more; the latest `info` (loss=2.31) is shown behind the count."""
+        self.n_done += n
+        if info:
+            self.info = info
+        if time.monotonic() >= self.next_s:
+            self._tell()
+
+    def note(self, text: str) -> None:
+        """Say something without disturbing the bar."""
+        logger.info("%s", text)
+
+    def describe(self) -> str:
+        """For example `120 of 500 lines, 40 lines/s, 10 s left, loss 2.31`."""
+        elapsed_s = time.monotonic() - self.started_s
+        rate = self.n_done / elapsed_s if elapsed_s > 0 else 0.0
+        of_total = "" if self.total is None else f" of {self.total:,}"
+        parts = [f"{self.n_done:,}{of_total} {self.unit}"]
+        if rate > 0:
+            parts.append(f"{format_rate(rate)} {self.unit}/s")
+            if self.total is not None and self.total > self.n_done:
+                parts.append(f"{format_duration((self.total - self.n_done) / rate)} left")
+        parts += [f"{name} {format_value(value)}" for name, value in self.info.items()]
+        return ", ".join(parts)
+
+    def _tell(self) -> None:
+        self.n_told += 1
+        self.next_s = time.monotonic() + LINE_EVERY_S
+        logger.info("%s: %s", self.title, self.describe())
+
+    def _close(self, *, finished: bool) -> None:
+        # Work that was over before its first line was due needs no last one.
+        if self.n_told and finished:
+            elapsed = format_duration(time.monotonic() - self.started_s)
+            logger.info("%s: %s %s in %s", self.title, f"{self.n_done:,}", self.unit, elapsed)
+
+
+class TerminalBar(ProgressBar):
+    """Draws a bar with rich."""
+
+    def __init__(self, title: str, total: int | None, unit: str, console: Console) -> None:
+        super().__init__(title, total, unit)
+        self.next_s = self.started_s
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=24), _DescriptionColumn(self))
+        # stdout is left alone: results go there.
+        self.rich_progress = Progress(*columns, console=console, redirect_stdout=False, transient=True)
+        self.task_id = self.rich_progress.add_task(title, total=total)
+        self.rich_progress.start()
+
+    def _tell(self) -> None:
+        self.next_s = time.monotonic() + REDRAW_EVERY_S
+        self.rich_progress.update(self.task_id, completed=self.n_done)
+
+    def _close(self, *, finished: bool) -> None:
+        self.rich_progress.update(self.task_id, completed=self.n_done)
+        self.rich_progress.stop()
+
+
+class _DescriptionColumn(ProgressColumn):
+    def __init__(self, bar: ProgressBar) -> None:
+        super().__init__()
+        self.bar = bar
+
+    def render(self, task: Task) -> Text:
+        return Text(self.bar.describe(), no_wrap=True, overflow="ellipsis")
+
+
+@contextmanager
+def progress(title: str, total: int | None = None, unit: str = "lines") -> Iterator[ProgressBar]:
+    """Show how long work is getting on, on stderr; silent unless `setup_logs` was called.
+
+    Args:
+        title: What is being done, as in "Translating".
+        total: How many there are to do, where that is known.
+        unit: What is counted.
+    """
+    console = Console(stderr=True)
+    drawn = console.is_terminal and not console.is_dumb_terminal and logger.isEnabledFor(logging.INFO)
+    bar = TerminalBar(title, total, unit, console) if drawn else ProgressBar(title, total, unit)
+    finished = False
+    try:
+        yield bar
+        finished = True
+    finally:
+        bar._close(finished=finished)
+
+
+def format_duration(seconds: float) -> str:
+    """`8 s`, `2 min 05 s`, `3 h 20 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def format_rate(rate: float) -> str:
+    """Three figures at least: `0.25`, `31.4`, `12,500`."""
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
+
+
+def format_value(value: Any) -> str:
+    """A float in four figures; anything else as it prints."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,229 @@
+import gzip
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mtkit.errors import MtkitError
+from mtkit.files import atomic_dir, atomic_write, read_lines, sha256_file, write_lines
+
+NEWSTEST = Path(__file__).parents[2] / "shared/data/wmt-news-de-en/newstest2009.de"
+
+# Everything that str.splitlines would split at, and what looks like it.
+nasty_text = st.text(st.one_of(st.sampled_from("\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\ufeff\x00\r\t 가é𝄞"), st.characters(codec="utf-8")), max_size=20)
+nasty_lines = st.lists(nasty_text.map(lambda text: text.replace("\n", "").rstrip("\r")), max_size=8)
+
+
+def write_bytes(folder: Path, data: bytes, name: str = "text.de") -> Path:
+    path = folder / name
+    path.write_bytes(data)
+    return path
+
+
+@given(lines=nasty_lines, suffix=st.sampled_from(["", ".gz"]))
+def test_what_is_written_is_read(tmp_path_factory, lines, suffix):
+    path = tmp_path_factory.getbasetemp() / f"round-trip{suffix}"
+    write_lines(path, lines)
+    # A byte order mark belongs to the file and not to its first line.
+    expected = [lines[0].removeprefix("\ufeff"), *lines[1:]] if lines else []
+    assert list(read_lines(path)) == expected
+
+
+@given(data=nasty_lines.map(lambda lines: "\n".join(lines).encode()))
+def test_lines_are_those_between_line_feeds(tmp_path_factory, data):
+    path = write_bytes(tmp_path_factory.getbasetemp(), data)
+    bare = data.removeprefix(b"\xef\xbb\xbf")
+    expected = bare.split(b"\n")[: None if bare and not bare.endswith(b"\n") else -1]
+    assert [line.encode() for line in read_lines(path)] == [line.removesuffix(b"\r") for line in expected]
+
+
+@pytest.mark.parametrize("block_size", [1, 2, 3, 7, 1 << 18])
+def test_blocks_do_not_show(tmp_path, monkeypatch, block_size):
+    monkeypatch.setattr("mtkit.files._BLOCK_SIZE", block_size)
+    path = write_bytes(tmp_path, b"\xef\xbb\xbfGr\xc3\xbc\xc3\x9fe\r\n\r\n\n\xed\x95\x9c\xea\xb5\xad \x85".replace(b"\x85", b"\xc2\x85"))
+    assert list(read_lines(path)) == ["Grüße", "", "", "한국 \x85"]
+
+
+@pytest.mark.parametrize(
+    ("data", "lines"),
+    [
+        (b"", []),
+        (b"\n", [""]),
+        (b"a", ["a"]),
+        (b"a\n", ["a"]),
+        (b"a\n\n", ["a", ""]),
+        (b"a\r\r\nb\r", ["a\r", "b"]),
+        (b"\xef\xbb\xbf", []),
+        (b"a\rb\n", ["a\rb"]),
+    ],
+)
+def test_small_cases(tmp_path, data, lines):
+    assert list(read_lines(write_bytes(tmp_path, data))) == lines
+
+
+@pytest.mark.skipif(not NEWSTEST.exists(), reason="the WMT news test sets are not at hand")
+def test_newstest2009_has_as_many_lines_as_line_feeds():
+    lines = list(read_lines(NEWSTEST))
+    assert len(lines) == 2525
+    assert any("\x85" in line for line in lines)
+    assert "".join(f"{line}\n" for line in lines).encode() == NEWSTEST.read_bytes()
+
+
+def test_gzip_is_known_by_its_first_bytes(tmp_path):
+    path = write_bytes(tmp_path, gzip.compress("ein\nzwei\n".encode()) + gzip.compress("drei\n".encode()), "no-suffix")
+    assert list(read_lines(path)) == ["ein", "zwei", "drei"]
+
+
+def test_equal_text_makes_equal_gzip_files(tmp_path):
+    write_lines(tmp_path / "a.gz", ["x"])
+    write_lines(tmp_path / "b.gz", ["x"])
+    assert sha256_file(tmp_path / "a.gz") == sha256_file(tmp_path / "b.gz")
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "where"),
+    [
+        (b"gut\nschlecht \xe4\n", "a.de", "line 2, byte 10 of the line (0xe4)"),
+        (b"x\n" * 200_000 + b"ab\xff", "a.de", "line 200001, byte 3 of the line (0xff)"),
+        (b"\xff\xfea\x00\n\x00", "a.de", "line 1, byte 1"),
+        (gzip.compress(b"\n\xc3"), "a.gz", "line 2, byte 1"),
+    ],
+)
+def test_invalid_utf8_is_named_by_line_and_byte(tmp_path, data, name, where):
+    path = write_bytes(tmp_path, data, name)
+    with pytest.raises(MtkitError) as caught:
+        list(read_lines(path))
+    assert where in caught.value.message
+    assert f"`{path}`" in caught.value.message
+    assert "iconv" in caught.value.hint
+    assert ("UTF-16" in caught.value.hint) == data.startswith(b"\xff\xfe")
+
+
+def test_lines_before_invalid_utf8_come_out(tmp_path):
+    lines = read_lines(write_bytes(tmp_path, b"a\nb\n\xff\n"))
+    assert [next(lines), next(lines)] == ["a", "b"]
+
+
+@pytest.mark.parametrize("data", [gzip.compress(b"some text\n" * 50)[:-12], gzip.compress(b"text")[:-4] + b"abcd", b"no gzip at all", b""])
+def test_broken_gzip_is_named(tmp_path, data):
+    path = write_bytes(tmp_path, data, "a.gz")
+    with pytest.raises(MtkitError, match="broken gzip"):
+        list(read_lines(path))
+
+
+def test_a_missing_file_is_an_error_at_the_call(tmp_path):
+    with pytest.raises(MtkitError, match="no such file") as caught:
+        read_lines(tmp_path / "x.de", what="the source side")
+    assert caught.value.hint == "check the path of the source side"
+    with pytest.raises(MtkitError, match="is a folder"):
+        read_lines(tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_no_permission(tmp_path):
+    path = write_bytes(tmp_path, b"x")
+    path.chmod(0)
+    with pytest.raises(MtkitError, match="permission denied"):
+        list(read_lines(path))
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_stdin_and_stdout(pack):
+    code = "from mtkit.files import read_lines, write_lines; write_lines('-', (line[::-1] for line in read_lines('-')))"
+    given = pack("\ufeffab\r\n한국\x85\n\n".encode())
+    done = subprocess.run([sys.executable, "-c", code], input=given, capture_output=True, check=True, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert done.stdout == "ba\n\x85국한\n\n".encode()
+
+
+def test_lines_go_through_a_pipe_one_by_one():
+    code = "from mtkit.files import read_lines, write_lines; write_lines(None, read_lines('-'))"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for line in (b"one\n", b"two\n"):
+            process.stdin.write(line)
+            process.stdin.flush()
+            assert process.stdout.readline() == line
+        process.stdin.close()
+
+
+def test_stdout_without_a_file_behind_it(monkeypatch):
+    stdout = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    monkeypatch.setattr(sys, "stdout", stdout)
+    write_lines(None, ["a"])
+    assert stdout.buffer.getvalue() == b"a\n"  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@pytest.mark.parametrize("line", ["a\nb", "a\r"])
+def test_a_line_end_within_a_line_is_a_bug(tmp_path, line):
+    with pytest.raises(ValueError, match="line end"):
+        write_lines(tmp_path / "x", ["good", line])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_atomic_write_leaves_the_old_file_when_it_fails(tmp_path):
+    path = write_bytes(tmp_path, b"old")
+    with pytest.raises(RuntimeError), atomic_write(path) as stream:
+        stream.write(b"new")
+        raise RuntimeError
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_atomic_write_keeps_permissions_links_and_devices(tmp_path):
+    path = write_bytes(tmp_path, b"old")
+    path.chmod(0o640)
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    with atomic_write(link) as stream:
+        stream.write(b"new")
+    assert link.is_symlink()
+    assert path.read_bytes() == b"new"
+    assert path.stat().st_mode & 0o777 == 0o640
+    write_lines("/dev/null", ["x"])
+    assert Path("/dev/null").is_char_device()
+
+
+def test_atomic_write_makes_missing_folders_and_names_what_is_in_the_way(tmp_path):
+    write_lines(tmp_path / "a/b.txt", ["x"])
+    with pytest.raises(MtkitError, match="a part of its path is a file"):
+        write_lines(tmp_path / "a/b.txt/c.txt", ["x"])
+    with pytest.raises(MtkitError, match="is a folder"):
+        write_lines(tmp_path / "a", ["x"])
+
+
+def test_atomic_dir_replaces_whole_folders(tmp_path):
+    target = tmp_path / "deep/target"
+    for content in ("first", "second"):
+        with atomic_dir(target) as folder:
+            (folder / content).write_text(content)
+            if content == "second":
+                assert (target / "first").exists()
+    assert [path.name for path in target.iterdir()] == ["second"]
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_atomic_dir_leaves_the_old_folder_when_it_fails(tmp_path):
+    target = tmp_path / "target"
+    target.mkdir()
+    (target / "old").touch()
+    with pytest.raises(KeyboardInterrupt), atomic_dir(target) as folder:
+        (folder / "new").touch()
+        raise KeyboardInterrupt
+    assert [path.name for path in target.iterdir()] == ["old"]
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_atomic_dir_does_not_replace_a_file(tmp_path):
+    with pytest.raises(MtkitError, match="is a file"), atomic_dir(write_bytes(tmp_path, b"x")):
+        pass
+
+
+def test_sha256_of_a_known_text(tmp_path):
+    # FIPS 180-2, appendix B.1.
+    assert sha256_file(write_bytes(tmp_path, b"abc")) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
