@@ -1,0 +1,173 @@
+"""How good translations are: BLEU, chrF and TER as sacreBLEU computes them, each with its signature."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
+
+from mtkit.errors import MtkitError
+from mtkit.evaluation.plausibility import warn_of_tokenized_text, warn_of_unspaced_text
+
+MetricName = Literal["bleu", "chrf", "ter"]
+Tokenize = Literal["13a", "intl", "char", "zh", "ja-mecab", "ko-mecab", "flores101", "flores200", "none"]
+"""How BLEU finds words: 13a is the standard for spaced writing, ko-mecab, ja-mecab and zh suit their languages, char any."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One metric's verdict on a whole corpus."""
+
+    name: str
+    """As in reports: BLEU, chrF2, TER."""
+    value: float
+    """In percent. Of TER, less is better; it may exceed 100."""
+    signature: str
+    """What must be equal for two scores to be comparable, as sacreBLEU writes it."""
+    detail: str = ""
+    """Of BLEU: the precisions, brevity penalty and lengths."""
+
+    def __float__(self) -> float:
+        return self.value
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.value:.2f} ({self.signature})"
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The scores of one evaluation, in the order asked for."""
+
+    by_metric: dict[MetricName, Score]
+    """Keys: bleu, chrf, ter."""
+    n_segments: int
+    """Translations that were judged."""
+
+    @property
+    def bleu(self) -> Score:
+        """BLEU (Papineni et al. 2002)."""
+        return self._get("bleu")
+
+    @property
+    def chrf(self) -> Score:
+        """chrF (Popović 2015)."""
+        return self._get("chrf")
+
+    @property
+    def ter(self) -> Score:
+        """Translation edit rate (Snover et al. 2006); less is better."""
+        return self._get("ter")
+
+    def __iter__(self) -> Iterator[Score]:
+        return iter(self.by_metric.values())
+
+    def __len__(self) -> int:
+        return len(self.by_metric)
+
+    def as_dict(self) -> dict[str, dict[str, str | float]]:
+        """For JSON: metric to name, value, signature and detail."""
+        return {metric: vars(score).copy() for metric, score in self.by_metric.items()}
+
+    def _get(self, metric: MetricName) -> Score:
+        if metric not in self.by_metric:
+            raise AttributeError(f"{metric} was not computed; ask for it: evaluate(..., metrics=[..., '{metric}'])")
+        return self.by_metric[metric]
+
+
+def evaluate(
+    hypotheses: Sequence[str],
+    references: Sequence[str] | Sequence[Sequence[str]],
+    metrics: Sequence[str] = ("bleu",),
+    tokenize: str | None = None,
+) -> Scores:
+    """Score translations against references. Both should be plain text, as people write it.
+
+    Args:
+        hypotheses: The translations, one for each segment.
+        references: One reference for each segment, or several such lists.
+        metrics: Any of bleu, chrf, ter.
+        tokenize: How BLEU finds words, see Tokenize; default: 13a.
+    Raises:
+        MtkitError: Counts differ, nothing to evaluate, an unknown metric or tokenizer, or one that is not installed.
+    """
+    streams = _streams(hypotheses, references)
+    scorers: dict[MetricName, Any] = {metric: _scorer(metric, tokenize) for metric in _known(metrics)}
+    warn_of_tokenized_text("the translations", hypotheses)
+    for i, stream in enumerate(streams, start=1):
+        warn_of_tokenized_text("the references" if len(streams) == 1 else f"references {i}", stream)
+    if "bleu" in scorers and tokenize in (None, "13a"):
+        warn_of_unspaced_text(streams[0])
+    by_metric: dict[MetricName, Score] = {}
+    for metric, scorer in scorers.items():
+        result = scorer.corpus_score(list(hypotheses), streams)
+        by_metric[metric] = Score(result.name, float(result.score), scorer.get_signature().format(), _detail(result) if metric == "bleu" else "")
+    return Scores(by_metric, len(hypotheses))
+
+
+def _detail(bleu: Any) -> str:
+    lengths = f"ratio = {bleu.ratio:.3f} hyp_len = {bleu.sys_len} ref_len = {bleu.ref_len}"
+    return f"{bleu.prec_str} (BP = {bleu.bp:.3f} {lengths})"
+
+
+def _streams(hypotheses: Sequence[str], references: Sequence[str] | Sequence[Sequence[str]]) -> list[list[str]]:
+    """The references as a list of lists, each as long as the translations."""
+    if isinstance(hypotheses, str) or isinstance(references, str):
+        raise TypeError("hypotheses and references are lists of strings, not one string")
+    is_single = all(isinstance(reference, str) for reference in references)
+    if not is_single and any(isinstance(reference, str) for reference in references):
+        raise TypeError("references are one list of strings, or a list of such lists, not a mixture")
+    streams = [list(cast(Sequence[str], stream)) for stream in ([references] if is_single else references)]
+    if not hypotheses and not any(streams):
+        raise MtkitError("nothing to evaluate: no translations and no references", "give at least one line of each")
+    for i, stream in enumerate(streams, start=1):
+        if len(stream) != len(hypotheses):
+            which = "references" if len(streams) == 1 else f"lines in references {i}"
+            raise MtkitError(
+                f"{len(hypotheses)} translations, but {len(stream)} {which}",
+                "line N of each should belong to line N of the source; look for lines lost or split on the way",
+            )
+    return streams
+
+
+def _known(metrics: Sequence[str]) -> list[MetricName]:
+    names = get_args(MetricName)
+    unknown = [metric for metric in metrics if metric not in names]
+    if unknown or not metrics or isinstance(metrics, str):
+        what = f"unknown metric: {', '.join(unknown)}" if unknown and not isinstance(metrics, str) else f"metrics is {metrics!r}"
+        raise MtkitError(what, f"a list of any of: {', '.join(names)}")
+    return list(cast(Sequence[MetricName], metrics))
+
+
+def _scorer(metric: MetricName, tokenize: str | None) -> Any:
+    # sacrebleu takes half a second to load, which commands that evaluate nothing should not wait for.
+    from sacrebleu.metrics.bleu import BLEU
+    from sacrebleu.metrics.chrf import CHRF
+    from sacrebleu.metrics.ter import TER
+
+    if metric == "chrf":
+        return CHRF()
+    if metric == "ter":
+        return TER()
+    _check_tokenize(tokenize)
+    try:
+        # Its own warning of tokenised text waits for 100 lines; ours has been given.
+        return BLEU(tokenize=tokenize, force=True)
+    except (RuntimeError, ImportError) as error:
+        language = (tokenize or "").partition("-")[0]
+        raise MtkitError(f"tokenize {tokenize} needs an extra that is not installed", f'pip install "sacrebleu[{language}]", or use char') from error
+
+
+def _check_tokenize(tokenize: str | None) -> None:
+    if tokenize is None:
+        return
+    if tokenize not in get_args(Tokenize):
+        raise MtkitError(f"unknown tokenize: {tokenize}", f"one of: {', '.join(get_args(Tokenize))}")
+    if tokenize.startswith("flores"):
+        from sacrebleu.tokenizers.tokenizer_spm import SPM_MODELS
+        from sacrebleu.utils import SACREBLEU_DIR
+
+        model_path = Path(SACREBLEU_DIR) / "models" / Path(SPM_MODELS[tokenize]["url"]).name
+        if not model_path.exists():
+            raise MtkitError(
+                f"`{model_path}`: the model of tokenize {tokenize} is not on this machine, and mtkit downloads nothing for a score",
+                f"`echo x | sacrebleu --tokenize {tokenize} <(echo x)` once, with a network, fetches it; or use char",
+            )

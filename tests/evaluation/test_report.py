@@ -1,0 +1,34 @@
+"""Reports of scores, for people and for programs."""
+
+import json
+
+from mtkit.evaluation.metrics import Score, Scores
+from mtkit.evaluation.report import for_people, for_programs
+
+SCORES = Scores(
+    {
+        "bleu": Score("BLEU", 38.12345, "nrefs:1|tok:13a", "70.1/45.2/31.4/22.0 (BP = 0.980)"),
+        "ter": Score("TER", 101.5, "nrefs:1|tok:tercom"),
+    },
+    n_segments=1000,
+)
+
+
+def test_people_see_value_signature_and_what_it_is_made_of():
+    assert for_people(SCORES) == (
+        "BLEU    38.12   nrefs:1|tok:13a\n"
+        "                70.1/45.2/31.4/22.0 (BP = 0.980)\n"
+        "TER    101.50   nrefs:1|tok:tercom"
+    )  # fmt: skip
+
+
+def test_programs_get_json_with_every_digit():
+    assert json.loads(for_programs(SCORES)) == {
+        "n_segments": 1000,
+        "bleu": {"name": "BLEU", "value": 38.12345, "signature": "nrefs:1|tok:13a", "detail": "70.1/45.2/31.4/22.0 (BP = 0.980)"},
+        "ter": {"name": "TER", "value": 101.5, "signature": "nrefs:1|tok:tercom", "detail": ""},
+    }
+
+
+def test_a_score_reads_as_a_line():
+    assert str(SCORES.bleu) == "BLEU 38.12 (nrefs:1|tok:13a)"
