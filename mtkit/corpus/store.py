@@ -1,0 +1,190 @@
+"""Token ids of a whole corpus, on disk and memory-mapped, so that a corpus may be larger than memory."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from itertools import chain
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from mtkit.corpus.manifest import MANIFEST_NAME, read_manifest, write_manifest
+from mtkit.errors import MtkitError
+
+FORMAT_VERSION = 1
+SIDES = ("src", "tgt")
+_OFFSET_TYPE = np.dtype("<i8")
+_REBUILD = "remove it; `mtkit preprocess` makes it anew"
+
+
+def ids_name(side: str) -> str:
+    """File of a side's ids, all sentences one after the other."""
+    return f"{side}.ids"
+
+
+def offsets_name(side: str) -> str:
+    """File of where each sentence begins, and where the last one ends: int64, one more than sentences."""
+    return f"{side}.offsets"
+
+
+class StoreWriter:
+    """Writes a store chunk by chunk, in memory that does not grow with the corpus.
+
+    Args:
+        folder: An empty folder.
+        src_vocab_size: Ids of up to 65,536 pieces take two bytes each, of more four.
+        tgt_vocab_size: The same for the target.
+    """
+
+    def __init__(self, folder: Path, src_vocab_size: int, tgt_vocab_size: int) -> None:
+        self.folder = folder
+        self.dtypes = {side: _id_type(size) for side, size in zip(SIDES, (src_vocab_size, tgt_vocab_size), strict=True)}
+        self.n_pairs = 0
+        self.n_tokens = dict.fromkeys(SIDES, 0)
+        self._files: dict[str, BinaryIO] = {}
+        for side in SIDES:
+            for name in (ids_name(side), offsets_name(side)):
+                self._files[name] = (folder / name).open("xb")
+            self._files[offsets_name(side)].write(np.zeros(1, _OFFSET_TYPE).tobytes())
+
+    def append(self, src_ids: Sequence[Sequence[int]], tgt_ids: Sequence[Sequence[int]]) -> None:
+        """Add pairs.
+
+        Args:
+            src_ids: Ids of each source, without BOS and EOS.
+            tgt_ids: Ids of each target; as many.
+        """
+        if len(src_ids) != len(tgt_ids):
+            raise ValueError(f"{len(src_ids)} sources but {len(tgt_ids)} targets")
+        for side, rows in zip(SIDES, (src_ids, tgt_ids), strict=True):
+            lengths = np.fromiter(map(len, rows), dtype=_OFFSET_TYPE, count=len(rows))
+            n_new = int(lengths.sum())
+            ids = np.fromiter(chain.from_iterable(rows), dtype=np.int64, count=n_new)
+            if n_new and not 0 <= ids.min() <= ids.max() <= np.iinfo(self.dtypes[side]).max:
+                raise ValueError(f"an id of side {side} does not fit {self.dtypes[side]}")
+            self._files[ids_name(side)].write(ids.astype(self.dtypes[side]).tobytes())
+            self._files[offsets_name(side)].write((np.cumsum(lengths) + self.n_tokens[side]).astype(_OFFSET_TYPE).tobytes())
+            self.n_tokens[side] += n_new
+        self.n_pairs += len(src_ids)
+
+    def finish(self, about: dict[str, Any]) -> None:
+        """Close the files and write the manifest.
+
+        Args:
+            about: Goes into the manifest beside what the store needs itself.
+        """
+        self.close()
+        sizes = {name: (self.folder / name).stat().st_size for name in self._files}
+        needed = {
+            "format_version": FORMAT_VERSION,
+            "n_pairs": self.n_pairs,
+            "n_tokens": self.n_tokens,
+            "dtypes": {side: dtype.str for side, dtype in self.dtypes.items()},
+            "file_sizes": sizes,
+        }
+        write_manifest(self.folder, needed | about)
+
+    def close(self) -> None:
+        """Close the files; without `finish`, what is there cannot be opened."""
+        for stream in self._files.values():
+            stream.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+class TokenStore:
+    """Reads a store; open it with `TokenStore.open`.
+
+    Ids come without BOS and EOS. The arrays are views of the mapped files: read-only, and paged in as they are touched.
+    """
+
+    def __init__(self, folder: Path, manifest: dict[str, Any]) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self.n_pairs: int = manifest["n_pairs"]
+        self._src_ids = _map(folder / ids_name("src"), np.dtype(manifest["dtypes"]["src"]))
+        self._tgt_ids = _map(folder / ids_name("tgt"), np.dtype(manifest["dtypes"]["tgt"]))
+        self._src_offsets = _map(folder / offsets_name("src"), _OFFSET_TYPE)
+        self._tgt_offsets = _map(folder / offsets_name("tgt"), _OFFSET_TYPE)
+
+    @classmethod
+    def open(cls, folder: Path | str) -> Self:
+        """Open a store that is whole.
+
+        Raises:
+            MtkitError: There is none, it is of another format, or a file is not of the size that the manifest tells.
+        """
+        folder = Path(folder)
+        manifest = read_manifest(folder)
+        if manifest is None:
+            if not (folder / MANIFEST_NAME).exists():
+                raise MtkitError(f"`{folder}`: no token store here", "make it with `mtkit preprocess`")
+            raise MtkitError(f"`{folder / MANIFEST_NAME}`: cannot be read", _REBUILD)
+        if manifest.get("format_version") != FORMAT_VERSION:
+            raise MtkitError(f"`{folder}`: store of format {manifest.get('format_version')}, not {FORMAT_VERSION}", _REBUILD)
+        try:
+            problem = _find_damage(folder, manifest)
+        except (KeyError, TypeError, AttributeError, ValueError):
+            raise MtkitError(f"`{folder / MANIFEST_NAME}`: damaged", _REBUILD) from None
+        if problem:
+            raise MtkitError(problem, _REBUILD)
+        store = cls(folder, manifest)
+        for side, offsets in zip(SIDES, (store._src_offsets, store._tgt_offsets), strict=True):
+            if offsets[0] != 0 or offsets[-1] != manifest["n_tokens"][side]:
+                raise MtkitError(f"`{folder / offsets_name(side)}`: damaged", _REBUILD)
+        return store
+
+    def __len__(self) -> int:
+        return self.n_pairs
+
+    def src(self, index: int) -> np.ndarray:
+        """Ids of one source sentence. Shape (S,), uint16 or uint32."""
+        return self._src_ids[self._src_offsets[index] : self._src_offsets[index + 1]]
+
+    def tgt(self, index: int) -> np.ndarray:
+        """Ids of one target sentence. Shape (T,), uint16 or uint32."""
+        return self._tgt_ids[self._tgt_offsets[index] : self._tgt_offsets[index + 1]]
+
+    @cached_property
+    def src_lengths(self) -> npt.NDArray[np.int32]:
+        """Ids in each source sentence. Shape (len(self),)."""
+        return np.diff(self._src_offsets).astype(np.int32)
+
+    @cached_property
+    def tgt_lengths(self) -> npt.NDArray[np.int32]:
+        """Ids in each target sentence. Shape (len(self),)."""
+        return np.diff(self._tgt_offsets).astype(np.int32)
+
+
+def _id_type(vocab_size: int) -> np.dtype:
+    return np.dtype("<u2") if vocab_size <= 1 << 16 else np.dtype("<u4")
+
+
+def _map(path: Path, dtype: np.dtype) -> np.ndarray:
+    if path.stat().st_size == 0:  # which cannot be mapped
+        return np.empty(0, dtype)
+    # As a plain array: slicing np.memmap costs several times as much, and happens for each sentence.
+    return np.asarray(np.memmap(path, dtype=dtype, mode="r"))
+
+
+def _find_damage(folder: Path, manifest: dict[str, Any]) -> str:
+    """What is wrong with the files' sizes, or an empty text."""
+    for side in SIDES:
+        expected = {
+            ids_name(side): int(manifest["n_tokens"][side]) * np.dtype(manifest["dtypes"][side]).itemsize,
+            offsets_name(side): (int(manifest["n_pairs"]) + 1) * _OFFSET_TYPE.itemsize,
+        }
+        for name, size in expected.items():
+            path = folder / name
+            if not path.is_file():
+                return f"`{path}`: no such file, so the store is not whole"
+            actual = path.stat().st_size
+            if actual != size or actual != manifest["file_sizes"][name]:
+                return f"`{path}`: {actual:,} bytes, not {size:,}, so the store is not whole"
+    return ""

@@ -1,0 +1,105 @@
+"""The tokenizer of a recipe: trained on its training corpus, and trained again when that or the settings changed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mtkit.config.recipe import Recipe
+from mtkit.corpus.manifest import make_key, read_manifest, refuse_foreign, write_manifest
+from mtkit.corpus.pairs import describe_source, read_pairs, source_fingerprint
+from mtkit.errors import MtkitError
+from mtkit.files import atomic_dir
+from mtkit.logs import get_logger
+from mtkit.progress import progress
+from mtkit.tokenizer.subword import Subword, Tokenizer
+from mtkit.tokenizer.train import train_subword
+
+FORMAT_VERSION = 1
+
+logger = get_logger(__name__)
+
+
+def train_tokenizer(recipe: Recipe) -> Tokenizer:
+    """Train the tokenizer on the recipe's training corpus and keep it in `recipe.tokenizer_dir`.
+
+    Raises:
+        MtkitError: The corpus cannot be read, its files are of unequal length, or it gives no vocabulary of the wanted size.
+    """
+    return _train(recipe, input_fingerprints(recipe))
+
+
+def tokenizer_is_fresh(recipe: Recipe) -> bool:
+    """Whether the tokenizer in `recipe.tokenizer_dir` is what `train_tokenizer` would make.
+
+    Raises:
+        MtkitError: The training corpus cannot be read.
+    """
+    return fresh_tokenizer(recipe, input_fingerprints(recipe)) is not None
+
+
+def load_or_train(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer:
+    """The recipe's tokenizer, trained when it is missing or stale.
+
+    Args:
+        recipe: Says where it is kept.
+        inputs: What `input_fingerprints` says of the training corpus.
+    """
+    return fresh_tokenizer(recipe, inputs) or _train(recipe, inputs)
+
+
+def input_fingerprints(recipe: Recipe) -> list[dict[str, str]]:
+    """Name and hash of each training corpus. The files are hashed each time: size and time of change do not prove that they are the same."""
+    return [{"name": describe_source(source), "sha256": source_fingerprint(source, recipe.data)} for source in recipe.data.train]
+
+
+def _train(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer:
+    refuse_foreign(recipe.tokenizer_dir)
+    if recipe.tokenizer.joint:
+        joint = Subword(train_subword(_sentences(recipe, ("src", "tgt")), recipe.tokenizer))
+        tokenizer = Tokenizer(joint, joint)
+    else:
+        src, tgt = (Subword(train_subword(_sentences(recipe, (side,)), recipe.tokenizer)) for side in ("src", "tgt"))
+        tokenizer = Tokenizer(src, tgt)
+    with atomic_dir(recipe.tokenizer_dir) as folder:
+        tokenizer.save(folder)
+        write_manifest(folder, _manifest(recipe, inputs, tokenizer))
+    sizes = f"{tokenizer.src.vocab_size:,}" if tokenizer.joint else f"{tokenizer.src.vocab_size:,} and {tokenizer.tgt.vocab_size:,}"
+    logger.info("tokenizer of %s pieces in %s", sizes, recipe.tokenizer_dir)
+    return tokenizer
+
+
+def _sentences(recipe: Recipe, sides: tuple[str, ...]) -> Iterator[str]:
+    with progress("Training the tokenizer", unit="pairs") as bar:
+        for source in recipe.data.train:
+            for pair in read_pairs(source, recipe.data):
+                for side in sides:
+                    yield getattr(pair, side)
+                bar.advance()
+
+
+def fresh_tokenizer(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer | None:
+    """The tokenizer in `recipe.tokenizer_dir`, if it was made from this corpus with these settings and is whole."""
+    folder: Path = recipe.tokenizer_dir
+    manifest = read_manifest(folder)
+    if manifest is None or manifest.get("key") != _key(recipe, inputs):
+        return None
+    try:
+        tokenizer = Tokenizer.load(folder)
+    except MtkitError:
+        return None
+    return tokenizer if tokenizer.sha256 == manifest.get("sha256") and tokenizer.joint == recipe.tokenizer.joint else None
+
+
+def _key(recipe: Recipe, inputs: list[dict[str, str]]) -> str:
+    return make_key([FORMAT_VERSION, [entry["sha256"] for entry in inputs], recipe.tokenizer.model_dump(mode="json")])
+
+
+def _manifest(recipe: Recipe, inputs: list[dict[str, str]], tokenizer: Tokenizer) -> dict[str, Any]:
+    return {
+        "format_version": FORMAT_VERSION,
+        "key": _key(recipe, inputs),
+        "sha256": tokenizer.sha256,
+        "vocab_sizes": {"src": tokenizer.src.vocab_size, "tgt": tokenizer.tgt.vocab_size},
+        "inputs": inputs,
+        "settings": recipe.tokenizer.model_dump(mode="json"),
+    }

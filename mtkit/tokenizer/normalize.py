@@ -1,0 +1,31 @@
+"""What happens to text around SentencePiece, so that encoding followed by decoding gives a text that can be foretold."""
+
+import re
+
+WORD_BOUNDARY = "\u2581"
+"""How SentencePiece writes a space inside pieces; a text cannot hold this character as itself."""
+
+_REPLACED = re.compile("[\0\n\r\u2581\ud800-\udfff]")
+_LINE_BREAKS = re.compile("[\n\r]+")
+
+
+def _replacement(match: re.Match[str]) -> str:
+    char = match.group()
+    if char == "\0":
+        return ""
+    return " " if char in ("\n", "\r", WORD_BOUNDARY) else "\ufffd"
+
+
+def clean(text: str) -> str:
+    """Make a text ready for SentencePiece: replace what it could not give back, or what must not come back.
+
+    LF and CR become spaces, since a segment is one line. U+2581 becomes a space, as which SentencePiece reads it. NUL goes, since
+    SentencePiece's trainer refuses it. Half a surrogate pair, which has no UTF-8, becomes U+FFFD. All else is left to the model's own
+    normalization.
+    """
+    return _REPLACED.sub(_replacement, text)
+
+
+def to_one_line(text: str) -> str:
+    """Put a space for each run of LF and CR. A model with byte pieces can write them, and one segment must stay one line."""
+    return _LINE_BREAKS.sub(" ", text)

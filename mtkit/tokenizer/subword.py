@@ -1,0 +1,149 @@
+"""Text to piece ids and back, and what a tokenizer is on disk."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+from sentencepiece import SentencePieceProcessor
+
+from mtkit.errors import MtkitError
+from mtkit.files import atomic_write
+from mtkit.special import SpecialIds
+from mtkit.tokenizer.normalize import WORD_BOUNDARY, clean, to_one_line
+
+JOINT_NAME = "joint.model"
+SRC_NAME = "src.model"
+TGT_NAME = "tgt.model"
+_MIN_TEXTS_PER_THREAD = 32
+
+
+class Subword:
+    """One vocabulary: a trained SentencePiece model.
+
+    Args:
+        model_bytes: The model, as SentencePiece writes it.
+        name: What to call it in an error, usually its path.
+    Raises:
+        MtkitError: That is no SentencePiece model, or it lacks one of the four special pieces.
+    """
+
+    def __init__(self, model_bytes: bytes, name: str = "tokenizer") -> None:
+        self.model_bytes = model_bytes
+        self._processor = SentencePieceProcessor()
+        try:
+            # Empty bytes load as a model without pieces, which fails only in use.
+            if not model_bytes:
+                raise RuntimeError
+            self._processor.LoadFromSerializedProto(model_bytes)
+        except RuntimeError:
+            raise MtkitError(f"`{name}`: not a SentencePiece model", "train it again with `mtkit tokenizer train`") from None
+        special = self._processor
+        self.special = SpecialIds(pad=special.pad_id(), unk=special.unk_id(), bos=special.bos_id(), eos=special.eos_id())
+        missing = [field for field, value in self.special._asdict().items() if value < 0]
+        if missing:
+            raise MtkitError(f"`{name}`: has no piece for {', '.join(missing)}", "train it again with `mtkit tokenizer train`")
+        self.vocab_size: int = self._processor.GetPieceSize()
+        self._hidden = frozenset((self.special.pad, self.special.bos, self.special.eos))
+
+    @classmethod
+    def load(cls, path: Path | str) -> Self:
+        """Read a model file.
+
+        Raises:
+            MtkitError: It cannot be read, or is no SentencePiece model.
+        """
+        try:
+            model_bytes = Path(path).read_bytes()
+        except OSError as exc:
+            raise MtkitError(f"`{path}`: cannot be read: {(exc.strerror or str(exc)).lower()}", "check the path") from None
+        return cls(model_bytes, str(path))
+
+    def encode(self, texts: Sequence[str], n_threads: int | None = None) -> list[list[int]]:
+        """Turn texts into ids, without BOS and EOS; a blank text becomes an empty list.
+
+        Args:
+            texts: One segment each.
+            n_threads: Default: as many as this process has cores.
+        """
+        return self._processor.Encode([clean(text) for text in texts], out_type=int, num_threads=_n_threads(texts, n_threads))
+
+    def encode_as_pieces(self, texts: Sequence[str], n_threads: int | None = None) -> list[list[str]]:
+        """As `encode`, with the pieces in place of their ids."""
+        return self._processor.Encode([clean(text) for text in texts], out_type=str, num_threads=_n_threads(texts, n_threads))
+
+    def decode(self, ids: Sequence[Sequence[int]], n_threads: int | None = None) -> list[str]:
+        """Turn ids into texts of one line each.
+
+        PAD, BOS and EOS are skipped wherever they stand. UNK reads as U+2047. Byte pieces that make no character read as U+FFFD.
+
+        Raises:
+            IndexError: An id is not in the vocabulary.
+        """
+        hidden = self._hidden
+        shown = [[int(piece_id) for piece_id in row if piece_id not in hidden] for row in ids]
+        return [to_one_line(text) for text in self._processor.Decode(shown, num_threads=_n_threads(shown, n_threads))] if shown else []
+
+    def normalize(self, text: str) -> str:
+        """The text that `decode(encode(text))` gives back: after `clean` and the model's own Unicode normalization, single spaces.
+
+        Without byte fallback, characters that the model does not know come back as U+2047 and not as this says.
+        """
+        return self._processor.Normalize(clean(text)).replace(WORD_BOUNDARY, " ").removeprefix(" ")
+
+
+@dataclass(frozen=True)
+class Tokenizer:
+    """The vocabularies of both sides; of a joint tokenizer, `src` and `tgt` are the same object."""
+
+    src: Subword
+    tgt: Subword
+
+    @property
+    def joint(self) -> bool:
+        """Whether both sides share one vocabulary."""
+        return self.src is self.tgt
+
+    @cached_property
+    def sha256(self) -> str:
+        """Tells tokenizers apart: equal for equal models."""
+        digest = hashlib.sha256(hashlib.sha256(self.src.model_bytes).digest())
+        digest.update(hashlib.sha256(self.tgt.model_bytes).digest())
+        return digest.hexdigest()
+
+    @classmethod
+    def load(cls, folder: Path | str) -> Self:
+        """Read the tokenizer of a folder: `joint.model`, or `src.model` and `tgt.model`.
+
+        Raises:
+            MtkitError: The files are missing, or are no SentencePiece models.
+        """
+        folder = Path(folder)
+        if (folder / JOINT_NAME).exists():
+            joint = Subword.load(folder / JOINT_NAME)
+            return cls(joint, joint)
+        if (folder / SRC_NAME).exists() and (folder / TGT_NAME).exists():
+            return cls(Subword.load(folder / SRC_NAME), Subword.load(folder / TGT_NAME))
+        raise MtkitError(f"`{folder}`: no tokenizer here (neither {JOINT_NAME} nor {SRC_NAME} with {TGT_NAME})", "check the path")
+
+    def save(self, folder: Path | str) -> None:
+        """Write the tokenizer into a folder, which is made if missing."""
+        folder = Path(folder)
+        models = {JOINT_NAME: self.src} if self.joint else {SRC_NAME: self.src, TGT_NAME: self.tgt}
+        for name, subword in models.items():
+            with atomic_write(folder / name) as stream:
+                stream.write(subword.model_bytes)
+        for name in {JOINT_NAME, SRC_NAME, TGT_NAME} - models.keys():
+            (folder / name).unlink(missing_ok=True)
+
+
+def _n_threads(texts: Sequence[object], n_threads: int | None) -> int:
+    if isinstance(texts, str):
+        raise TypeError("a list of texts is wanted, not one text")
+    if n_threads is None:
+        n_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    # Starting a thread costs more than a few short texts.
+    return max(1, min(n_threads, len(texts) // _MIN_TEXTS_PER_THREAD))
