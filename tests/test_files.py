@@ -75,7 +75,7 @@ def test_newstest2009_has_as_many_lines_as_line_feeds():
 
 
 def test_gzip_is_known_by_its_first_bytes(tmp_path):
-    path = write_bytes(tmp_path, gzip.compress("ein\nzwei\n".encode()) + gzip.compress("drei\n".encode()), "no-suffix")
+    path = write_bytes(tmp_path, gzip.compress(b"ein\nzwei\n") + gzip.compress(b"drei\n"), "no-suffix")
     assert list(read_lines(path)) == ["ein", "zwei", "drei"]
 
 

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, get_args
 
 from pydantic import ValidationError
@@ -18,6 +18,10 @@ class Problem(NamedTuple):
     hint: str = ""
     """How to mend it."""
 
+
+# Chosen so that `max_token` in any section finds `max_tokens`, and `max_stepp` in `training:` finds its own `max_steps`.
+_MIN_LIKENESS = 0.75
+_SAME_SECTION_BONUS = 0.15
 
 _PLAIN_WORDS = {
     "missing": "is missing",
@@ -70,17 +74,16 @@ def _describe(error: dict[str, Any], cls: type[Section], data: Any) -> Problem:
     loc: tuple[int | str, ...] = error["loc"]
     key = _dotted(loc, data)
     if error["type"] == "extra_forbidden":
-        nearest = nearest_key(key, str(loc[-1]), cls, loc)
-        if nearest is not None:
-            return Problem(f"{key}: no such key", f"did you mean {nearest}?")
         section = section_at(cls, loc[:-1])
-        return Problem(f"{key}: no such key", f"known here: {', '.join(section.model_fields)}" if section else "")
+        siblings = list(section.model_fields) if section is not None else []
+        nearest = nearest_key(key, cls, siblings)
+        return Problem(f"{key}: no such key", f"did you mean {nearest}?" if nearest else f"known here: {', '.join(siblings)}")
     context = error.get("ctx") or {}
     if error["type"] == "value_error":
         return _from_validator(str(context["error"]), key, section_at(cls, loc))
     words = _PLAIN_WORDS.get(error["type"])
     text = words.format(**{name: _plain(value) for name, value in context.items()}) if words else _lower_first(error["msg"])
-    value = "" if error["type"] == "missing" else _shown(error["input"])
+    value = "" if error["type"] in ("missing", "invalid_key") else _shown(error["input"])
     text, _, hint = text.partition("; ")
     if error["type"] == "missing":
         hint = _help_of(cls, loc)
@@ -100,30 +103,23 @@ def _from_validator(message: str, key: str, section: type[Section] | None) -> Pr
     return Problem(dotted if n_found else f"{key}: {text}", hint)
 
 
-def nearest_key(dotted: str, leaf: str, cls: type[Section], loc: Sequence[int | str]) -> str | None:
-    """The known key most like an unknown one, dotted: of the same section if one is alike, else of any.
+def nearest_key(dotted: str, cls: type[Section], siblings: Iterable[str]) -> str | None:
+    """The known key most like an unknown one; of two, rather the one in the same section. None where none is alike.
 
     Args:
         dotted: The unknown key with its way.
-        leaf: Its last part.
         cls: The section that everything is in.
-        loc: Where the key stands, as pydantic tells it.
+        siblings: The known keys of the section in which the unknown one stands.
     """
-    section = section_at(cls, loc[:-1])
-    if section is not None:
-        alike = difflib.get_close_matches(leaf, list(section.model_fields), n=1, cutoff=0.6)
-        if alike:
-            return f"{dotted[: len(dotted) - len(leaf)]}{alike[0]}"
-    keys = list(known_keys(cls))
-    same_leaf = [key for key in keys if key.rpartition(".")[2] == leaf]
-    if same_leaf:
-        return same_leaf[0]
-    whole = difflib.get_close_matches(dotted, keys, n=1, cutoff=0.75)
-    if whole:
-        return whole[0]
-    leaves = {key.rpartition(".")[2]: key for key in reversed(keys)}
-    alike = difflib.get_close_matches(leaf, list(leaves), n=1, cutoff=0.75)
-    return leaves[alike[0]] if alike else None
+    way, dot, leaf = dotted.rpartition(".")
+    candidates = {key: _likeness(leaf, key.rpartition(".")[2]) for key in known_keys(cls)}
+    candidates |= {f"{way}{dot}{name}": _likeness(leaf, name) + _SAME_SECTION_BONUS for name in siblings}
+    nearest = max(candidates, key=lambda key: candidates[key])
+    return nearest if candidates[nearest] >= _MIN_LIKENESS else None
+
+
+def _likeness(one: str, other: str) -> float:
+    return difflib.SequenceMatcher(None, one, other).ratio()
 
 
 def known_keys(cls: type[Section], prefix: str = "") -> Iterator[str]:

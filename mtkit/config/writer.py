@@ -42,19 +42,18 @@ def commented_yaml(cls_or_section: type[Section] | Section) -> str:
 def _block(section: Section | type[Section], indent: str, *, comments: bool, base_dir: Path | None = None) -> Iterator[str]:
     cls = section if isinstance(section, type) else type(section)
     for number, (name, field) in enumerate(cls.model_fields.items()):
-        if isinstance(section, Section):
-            value, is_missing = getattr(section, name), False
-        else:
-            value, is_missing = field.get_default(), field.is_required()
+        is_missing = isinstance(section, type) and field.is_required()
+        value = getattr(section, name) if isinstance(section, Section) else None if is_missing else field.get_default()
+        inner = _inner(value, field.annotation)
         if comments:
-            if number and (isinstance(value, Section) or not indent):
+            if number and inner is not None:
                 yield ""
-            help_text = field.description or (_description(type(value)) if isinstance(value, Section) else "")
+            help_text = field.description or (_description(inner if isinstance(inner, type) else type(inner)) if inner is not None else "")
             yield from _comment(help_text, indent)
         key = f"{indent}{name}:"
-        if isinstance(value, Section):
+        if inner is not None:
             yield key
-            yield from _block(value, indent + _INDENT, comments=comments, base_dir=base_dir)
+            yield from _block(inner, indent + _INDENT, comments=comments, base_dir=base_dir)
         elif isinstance(value, tuple) and any(isinstance(item, Section) for item in value):
             yield key
             for item in value:
@@ -63,6 +62,14 @@ def _block(section: Section | type[Section], indent: str, *, comments: bool, bas
             yield f"{indent}{'' if is_missing else '# '}{name}:"
         else:
             yield f"{key} {_flow(value, base_dir)}{_choices(field.annotation) if comments else ''}"
+
+
+def _inner(value: Any, annotation: Any) -> Section | type[Section] | None:
+    """The section to write below a key, if it is one: the value, or the class of a required one without a value."""
+    if isinstance(value, Section):
+        return value
+    is_class = value is None and isinstance(annotation, type) and issubclass(annotation, Section)
+    return annotation if is_class else None
 
 
 def _list_item(lines: Iterator[str], indent: str) -> Iterator[str]:
