@@ -23,8 +23,8 @@ _LINE_BREAKS = re.compile("[\n\r]+")
 def dataset_pairs(source: CorpusSource, data: DataConfig) -> Iterator[SentencePair]:
     """Read a dataset's pairs; a line break within a text becomes a space, a missing text is blank.
 
-    Its columns are `source.src_column` and `source.tgt_column`, by default the language codes; each is looked for among the dataset's columns and then
-    within its `translation` column.
+    Its columns are `source.src_column` and `source.tgt_column`, by default the language codes; each is looked for among the dataset's columns
+    and then within its `translation` column.
 
     Raises:
         MtkitError: The dataset cannot be had, or lacks a column (the message names those it has).

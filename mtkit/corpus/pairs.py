@@ -72,8 +72,7 @@ def _text_pairs(src_path: Path, tgt_path: Path) -> Iterator[SentencePair]:
 
 
 def _zipped(src_path: Path, src_lines: Iterator[str], tgt_path: Path, tgt_lines: Iterator[str]) -> Iterator[SentencePair]:
-    n_read = 0
-    for src, tgt in zip_longest(src_lines, tgt_lines):
+    for n_read, (src, tgt) in enumerate(zip_longest(src_lines, tgt_lines)):
         if src is None or tgt is None:
             longer = tgt_lines if src is None else src_lines
             n_longer = n_read + 1 + sum(1 for _ in longer)
@@ -82,7 +81,6 @@ def _zipped(src_path: Path, src_lines: Iterator[str], tgt_path: Path, tgt_lines:
                 f"`{src_path}` has {n_src:,} lines, but `{tgt_path}` has {n_tgt:,}",
                 "line N of one must translate line N of the other; find where they come apart",
             )
-        n_read += 1
         yield SentencePair(src, tgt)
 
 

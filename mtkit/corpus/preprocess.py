@@ -74,14 +74,17 @@ def preprocess(recipe: Recipe) -> PreprocessReport:
         "tokenizer_sha256": tokenizer.sha256,
         "settings": recipe.preprocess.model_dump(mode="json"),
     }
-    with atomic_dir(recipe.store_dir) as folder:
-        with StoreWriter(folder, tokenizer.src.vocab_size, tokenizer.tgt.vocab_size) as writer, progress("Preprocessing", n_read, "pairs") as bar:
-            for chunk in _chunks(_all_pairs(recipe), CHUNK_SIZE):
-                _append(writer, chunk, pair_filter, tokenizer)
-                bar.advance(len(chunk))
-            if writer.n_pairs == 0:
-                raise _nothing_left(n_read, pair_filter.dropped)
-            writer.finish(about)
+    with (
+        atomic_dir(recipe.store_dir) as folder,
+        StoreWriter(folder, tokenizer.src.vocab_size, tokenizer.tgt.vocab_size) as writer,
+        progress("Preprocessing", n_read, "pairs") as bar,
+    ):
+        for chunk in _chunks(_all_pairs(recipe), CHUNK_SIZE):
+            _append(writer, chunk, pair_filter, tokenizer)
+            bar.advance(len(chunk))
+        if writer.n_pairs == 0:
+            raise _nothing_left(n_read, pair_filter.dropped)
+        writer.finish(about)
     return _report(TokenStore.open(recipe.store_dir).manifest, recipe.store_dir, fresh=False)
 
 

@@ -1,0 +1,99 @@
+"""A small real corpus, a tokenizer trained on it once, and a recipe whose sizes are small."""
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FIXTURES = Path(__file__).parent / "fixtures"
+N_VALIDATION = 22
+
+
+def fixture_lines(name):
+    return (FIXTURES / name).read_text(encoding="utf-8").removesuffix("\n").split("\n")
+
+
+@pytest.fixture(scope="session")
+def shared_data():
+    """The folder of large corpora beside the repository; tests that need it are skipped where it is missing."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the corpora of ../shared/data are not here")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def ko_en_pairs():
+    """202 true sentence pairs, Korean and English."""
+    from mtkit.corpus.pairs import SentencePair
+
+    return [SentencePair(*pair) for pair in zip(fixture_lines("ko_en.ko"), fixture_lines("ko_en.en"), strict=True)]
+
+
+@pytest.fixture(scope="session")
+def tiny_tokenizer(ko_en_pairs):
+    """A joint BPE tokenizer of 600 pieces. Rare syllables are spelt as bytes."""
+    from mtkit.config.tokenizer import TokenizerConfig
+    from mtkit.tokenizer.subword import Subword, Tokenizer
+    from mtkit.tokenizer.train import train_subword
+
+    config = TokenizerConfig(vocab_size=600, character_coverage=0.98)
+    joint = Subword(train_subword((text for pair in ko_en_pairs for text in pair), config))
+    return Tokenizer(joint, joint)
+
+
+@pytest.fixture
+def tiny_recipe_path(tmp_path, ko_en_pairs):
+    """A recipe file in tmp_path beside its corpus, 180 pairs to train on and 22 to validate on; it takes seconds to train."""
+    for name, pairs in ("train", ko_en_pairs[:-N_VALIDATION]), ("validation", ko_en_pairs[-N_VALIDATION:]):
+        for side in ("src", "tgt"):
+            text = "".join(f"{getattr(pair, side)}\n" for pair in pairs)
+            (tmp_path / f"{name}.{'ko' if side == 'src' else 'en'}").write_text(text, encoding="utf-8", newline="\n")
+    path = tmp_path / "recipe.yaml"
+    path.write_text(TINY_RECIPE, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def tiny_recipe(tiny_recipe_path):
+    """The recipe of `tiny_recipe_path`."""
+    from mtkit.config.recipe import Recipe
+
+    return Recipe.load(tiny_recipe_path)
+
+
+TINY_RECIPE = """\
+data:
+  src_lang: ko
+  tgt_lang: en
+  train: {src: train.ko, tgt: train.en}
+  validation: {src: validation.ko, tgt: validation.en}
+  work_dir: work
+tokenizer:
+  vocab_size: 600
+  character_coverage: 0.98
+preprocess:
+  max_length: 60
+batches:
+  max_tokens: 256
+model:
+  d_model: 32
+  n_heads: 2
+  d_ff: 64
+  n_encoder_layers: 2
+  n_decoder_layers: 2
+  max_positions: 128
+  dropout: 0.1
+training:
+  max_steps: 20
+  warmup_steps: 5
+  learning_rate: 0.002
+  log_every_steps: 5
+  save_every_steps: 10
+  keep_last: 3
+validation:
+  every_steps: 10
+  keep_best: 2
+search:
+  beam_size: 2
+"""
