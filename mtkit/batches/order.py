@@ -1,12 +1,13 @@
 """The order of the batches: one for each (seed, epoch), so that a position in the data is two integers."""
 
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol, Self
+from typing import NamedTuple, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from mtkit.batches.bucketing import Indices, make_batches, padding_share
+from mtkit.corpus.store import TokenStore
 from mtkit.errors import MtkitError
 
 
@@ -18,15 +19,6 @@ class Position(NamedTuple):
 
 
 START = Position(epoch=0, batch=0)
-
-
-class HasLengths(Protocol):
-    """What is asked of a token store here: the lengths of its pairs, without end marks. Shape (N,) each."""
-
-    @property
-    def src_lengths(self) -> NDArray[np.integer]: ...
-    @property
-    def tgt_lengths(self) -> NDArray[np.integer]: ...
 
 
 class BatchOrder:
@@ -49,7 +41,7 @@ class BatchOrder:
         self._current: tuple[int, list[Indices]] = (0, self._make(0))
 
     @classmethod
-    def for_store(cls, store: HasLengths, max_tokens: int, seed: int) -> Self:
+    def for_store(cls, store: TokenStore, max_tokens: int, seed: int) -> Self:
         """The order of a token store's pairs, whose lengths do not count the end marks."""
         return cls(store.src_lengths + 1, store.tgt_lengths + 1, max_tokens, seed)
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from mtkit.batches.bucketing import make_batches
 from mtkit.batches.collate import collate
+from mtkit.corpus.store import StoreWriter, TokenStore
 from mtkit.special import SpecialIds
 from tests.batches.store import SRC_SPECIAL, TGT_SPECIAL, ListStore, random_store
 
@@ -50,6 +51,18 @@ def test_one_id_may_serve_as_both_bos_and_eos():
     batch = collate(ListStore([([9], [8]), ([9], [8, 9])]), np.array([0, 1]), special, special)
     assert batch.tgt_in.tolist() == [[0, 8, 1], [0, 8, 9]]
     assert batch.tgt_out.tolist() == [[8, 0, 1], [8, 9, 0]]
+
+
+def test_from_a_store_on_disk(tmp_path):
+    in_memory = random_store(50)
+    with StoreWriter(tmp_path, 100, 70_000) as writer:
+        writer.append(*([pair[side].tolist() for pair in in_memory.pairs] for side in (0, 1)))
+        writer.finish({})
+    indices = np.array([49, 3, 0, 17])
+    on_disk = collate(TokenStore.open(tmp_path), indices, SRC_SPECIAL, TGT_SPECIAL)
+    expected = collate(in_memory, indices, SRC_SPECIAL, TGT_SPECIAL)
+    assert [tensor.tolist() for tensor in on_disk[:3]] == [tensor.tolist() for tensor in expected[:3]]
+    assert on_disk.n_tokens == expected.n_tokens
 
 
 def test_to_moves_every_tensor():

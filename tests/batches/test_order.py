@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtkit.batches.order import START, BatchOrder, Position
+from mtkit.corpus.store import StoreWriter, TokenStore
 from mtkit.errors import MtkitError
 
 LENGTHS = np.random.default_rng(0).integers(2, 40, size=(2, 300))
@@ -73,11 +74,12 @@ def test_the_current_epoch_is_made_once():
     assert batches.batches(3) is batches.batches(3)
 
 
-def test_a_store_s_lengths_do_not_count_the_end_marks():
-    class Store:
-        src_lengths, tgt_lengths = LENGTHS.astype(np.int32) - 1
-
-    assert as_lists(BatchOrder.for_store(Store(), 200, seed=1).batches(2)) == as_lists(order().batches(2))
+def test_a_store_s_lengths_do_not_count_the_end_marks(tmp_path):
+    with StoreWriter(tmp_path, 100, 100) as writer:
+        writer.append(*([[9] * (length - 1) for length in side] for side in LENGTHS))
+        writer.finish({})
+    store = TokenStore.open(tmp_path)
+    assert as_lists(BatchOrder.for_store(store, 200, seed=1).batches(2)) == as_lists(order().batches(2))
 
 
 def test_padding_is_reported():
