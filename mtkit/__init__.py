@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from mtkit.checkpoint.average import average as average
     from mtkit.config.recipe import Recipe as Recipe
     from mtkit.corpus.preprocess import preprocess as preprocess
+    from mtkit.corpus.tokenizer import train_tokenizer as train_tokenizer
     from mtkit.demo.run import run_demo as run_demo
     from mtkit.errors import MtkitError as MtkitError
     from mtkit.evaluation.metrics import evaluate as evaluate
-    from mtkit.tokenizer.train import train_tokenizer as train_tokenizer
     from mtkit.training.loop import train as train
     from mtkit.translation.translator import Translator as Translator
 
@@ -28,7 +28,7 @@ _HOMES = {
     "preprocess": "mtkit.corpus.preprocess",
     "run_demo": "mtkit.demo.run",
     "train": "mtkit.training.loop",
-    "train_tokenizer": "mtkit.tokenizer.train",
+    "train_tokenizer": "mtkit.corpus.tokenizer",
 }
 
 __all__ = [  # noqa: RUF022 - in the order of use

@@ -1,0 +1,87 @@
+"""How a command ends: one line that says what is wrong, one that says how to mend it, and an exit status."""
+
+import contextlib
+import os
+import shlex
+import signal
+import sys
+from types import FrameType
+from typing import Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from mtkit.errors import MtkitError
+
+EXIT_STATUSES = {
+    0: "done",
+    1: "your input is at fault (or, where it says so, mtkit is)",
+    2: "wrong usage of a command",
+    130: "interrupted by Ctrl-C",
+    141: "whoever read the output went away, as in `| head`",
+    143: "interrupted by SIGTERM",
+}
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came; whoever saves work on Ctrl-C saves it then too."""
+
+
+class Commands(TyperGroup):
+    """A group of commands in which every exception becomes lines on stderr and an exit status."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; only typer's own exceptions come out."""
+        is_debug = bool(ctx.params.get("debug"))
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
+        except KeyboardInterrupt as exc:
+            _leave(f"interrupted: {exc}" if str(exc) else "interrupted", 143 if _is_terminated(exc) else 130, exc, is_debug=is_debug)
+        except BrokenPipeError:
+            give_up_stdout()
+            raise SystemExit(141) from None
+        except MtkitError as exc:
+            _leave(f"error: {exc.message}" + (f"\nhint: {exc.hint}" if exc.hint else ""), 1, exc, is_debug=is_debug)
+        except Exception as exc:
+            # typer's own way of ending a program: usage errors, --help.
+            if isinstance(exc, typer.Abort) or hasattr(exc, "exit_code"):
+                raise
+            _leave(_unforeseen(exc), 1, exc, is_debug=is_debug)
+
+
+def handle_sigterm() -> None:
+    """Let SIGTERM end work as Ctrl-C does."""
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        raise Terminated
+
+    signal.signal(signal.SIGTERM, terminate)
+
+
+def give_up_stdout() -> None:
+    """Let the interpreter's last flush go nowhere, once the reader of stdout has gone away."""
+    with contextlib.suppress(OSError), open(os.devnull, "wb") as nowhere:  # OSError: no file behind stdout
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+
+
+def _leave(text: str, status: int, exc: BaseException, *, is_debug: bool) -> NoReturn:
+    if is_debug:
+        sys.excepthook(type(exc), exc, exc.__traceback__)
+    print(text, file=sys.stderr)
+    raise SystemExit(status) from None
+
+
+def _is_terminated(exc: BaseException | None) -> bool:
+    while exc is not None and not isinstance(exc, Terminated):
+        exc = exc.__cause__ or exc.__context__
+    return exc is not None
+
+
+def _unforeseen(exc: Exception) -> str:
+    first_line = (str(exc).strip().splitlines() or [""])[0]
+    if isinstance(exc, MemoryError) or type(exc).__name__ == "OutOfMemoryError":
+        return f"error: out of memory: {first_line}\nhint: lower batches.max_tokens to train, --max-tokens to translate"
+    again = shlex.join(["mtkit", "--debug", *(arg for arg in sys.argv[1:] if arg != "--debug")])
+    return f"error: {type(exc).__name__}: {first_line}\nhint: this should not happen; run again with --debug to see where: {again}"

@@ -1,0 +1,67 @@
+"""`mtkit evaluate`."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mtkit.cli.options import BeamSizeOption, DeviceOption, PrecisionOption, WorkersOption, given
+
+
+class Metric(StrEnum):
+    """The metrics, as the command line knows them."""
+
+    bleu = "bleu"
+    chrf = "chrf"
+    ter = "ter"
+
+
+def evaluate(
+    reference_paths: Annotated[
+        list[Path], typer.Option("--reference", "-r", metavar="FILE", help="Reference translation, one segment per line; may be repeated")
+    ],
+    hypothesis_path: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Translations to judge; - is stdin", show_default=False)] = None,
+    model_dirs: Annotated[
+        list[Path] | None, typer.Option("--model", "-m", metavar="DIR", help="In place of FILE: translate --src with this; repeated, an ensemble")
+    ] = None,
+    src_path: Annotated[Path | None, typer.Option("--src", "-s", metavar="FILE", help="Source text for --model")] = None,
+    metrics: Annotated[list[Metric] | None, typer.Option("--metric", help="May be repeated; of ter, less is better", show_default="bleu")] = None,
+    tokenize: Annotated[
+        str | None, typer.Option(metavar="NAME", help="How BLEU finds words: 13a, intl, char, zh, ja-mecab, ko-mecab ...", show_default="13a")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON for programs")] = False,
+    beam_size: BeamSizeOption = None,
+    device: DeviceOption = "auto",
+    workers: WorkersOption = None,
+    precision: PrecisionOption = "auto",
+) -> None:
+    """Score translations, or a model.
+
+    Each score comes with its sacreBLEU signature. All files are plain text as people write it, not tokenised.
+    """
+    from mtkit.evaluation.metrics import evaluate as score
+    from mtkit.evaluation.report import for_people, for_programs
+    from mtkit.files import read_lines
+
+    if (hypothesis_path is None) == (not model_dirs):
+        raise typer.BadParameter("give either a file of translations, or --model with --src")
+    if bool(model_dirs) != (src_path is not None):
+        raise typer.BadParameter("--model and --src go together")
+    references = [list(read_lines(path, what="the references")) for path in reference_paths]
+    if hypothesis_path is not None:
+        hypotheses = list(read_lines(hypothesis_path, what="the translations"))
+    else:
+        from mtkit.progress import progress
+        from mtkit.translation.translator import Translator
+
+        assert src_path is not None
+        lines = list(read_lines(src_path, what="the source text"))
+        translator = Translator.load(model_dirs or [], device=device, precision=precision, n_workers=workers)
+        hypotheses = []
+        with progress("Translating", len(lines)) as bar:
+            for translation in translator.stream(lines, **given(beam_size=beam_size)):
+                hypotheses.append(translation.text)
+                bar.advance()
+    scores = score(hypotheses, references, metrics or [Metric.bleu], tokenize)
+    print(for_programs(scores) if as_json else for_people(scores))

@@ -1,0 +1,74 @@
+"""The list of commands. Each imports what it needs inside its body, so that `mtkit --help` answers at once."""
+
+import contextlib
+import io
+import sys
+from typing import Annotated
+
+import typer
+
+from mtkit import __version__
+from mtkit.cli import average, demo, evaluate, init, preprocess, tokenizer, train, translate
+from mtkit.cli.errors import EXIT_STATUSES, Commands, give_up_stdout, handle_sigterm
+
+GLOBAL_FLAGS = ("--debug", "--verbose")
+
+# \b keeps typer from joining the lines.
+_EPILOG = "\b\nExit status:\n" + "\n".join(f"  {status:>3}  {meaning}" for status, meaning in EXIT_STATUSES.items())
+
+app = typer.Typer(cls=Commands, rich_markup_mode=None, no_args_is_help=True, pretty_exceptions_enable=False, epilog=_EPILOG)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"mtkit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def start(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Tell more on stderr")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop")] = False,
+) -> None:
+    """Train a translator on two aligned text files, and use it.
+
+    Start with `mtkit demo`, or with `mtkit init small my-system` and `mtkit train my-system/recipe.yaml`.
+    """
+    from mtkit.logs import setup_logs
+
+    setup_logs(verbose)
+
+
+app.command("demo")(demo.demo)
+app.command("init")(init.init)
+app.add_typer(tokenizer.app, name="tokenizer")
+app.command("preprocess")(preprocess.preprocess)
+app.command("train")(train.train)
+app.command("average")(average.average)
+app.command("translate")(translate.translate)
+app.command("evaluate")(evaluate.evaluate)
+
+
+def main() -> None:
+    """The entry point of `mtkit`."""
+    for stream in (sys.stdout, sys.stderr):
+        # Help and reports hold more than ASCII, whatever the locale says.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    with contextlib.suppress(ValueError):  # not in the main thread
+        handle_sigterm()
+    try:
+        app(_with_global_flags_first(sys.argv[1:]), prog_name="mtkit")
+    finally:
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            give_up_stdout()
+
+
+def _with_global_flags_first(args: list[str]) -> list[str]:
+    """`mtkit train recipe.yaml --debug` is what people type when told to run it again with --debug."""
+    n_flexible = args.index("--") if "--" in args else len(args)
+    flags = [arg for arg in args[:n_flexible] if arg in GLOBAL_FLAGS]
+    return flags + [arg for arg in args[:n_flexible] if arg not in GLOBAL_FLAGS] + args[n_flexible:]

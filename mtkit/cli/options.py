@@ -1,0 +1,37 @@
+"""Arguments and options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from mtkit.config.search import SearchConfig
+from mtkit.config.section import Section
+
+
+def help_of(section: type[Section], field: str) -> str:
+    """The help of an option that stands for a recipe's key: the docstring under that key."""
+    return section.model_fields[field].description or ""
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """Those options that the user gave."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+MODELS_DEFAULT = "the model's"
+
+RecipeArgument = Annotated[Path, typer.Argument(metavar="RECIPE", help="Recipe file, as `mtkit init` writes it")]
+OverridesOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change one key of the recipe for this run, as in training.max_steps=100; may be repeated"),
+]
+DeviceOption = Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda or cuda:N; auto takes a GPU where there is one")]
+PrecisionOption = Annotated[Literal["auto", "float32", "bf16", "fp16"], typer.Option(help="Number format of the matrix products")]
+WorkersOption = Annotated[int | None, typer.Option(min=1, help="Batches at a time on a CPU, sharing its cores", show_default="one per core")]
+BeamSizeOption = Annotated[int | None, typer.Option(min=1, help=help_of(SearchConfig, "beam_size"), show_default=MODELS_DEFAULT)]
+LengthPenaltyOption = Annotated[
+    Literal["wu", "mean", "none"] | None, typer.Option(help=help_of(SearchConfig, "length_penalty"), show_default=MODELS_DEFAULT)
+]
+AlphaOption = Annotated[float | None, typer.Option(min=0.0, help=help_of(SearchConfig, "alpha"), show_default=MODELS_DEFAULT)]
+MaxTokensOption = Annotated[int | None, typer.Option(min=1, help=help_of(SearchConfig, "max_tokens"), show_default=MODELS_DEFAULT)]

@@ -1,0 +1,108 @@
+"""`mtkit tokenizer train`, `encode` and `decode`."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from mtkit.cli.options import OverridesOption, RecipeArgument
+
+if TYPE_CHECKING:
+    from mtkit.tokenizer.subword import Subword
+
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Train a tokenizer; text to pieces and back.")
+
+ModelOption = Annotated[
+    Path, typer.Option("--model", "-m", metavar="PATH", help="Model directory, tokenizer directory, or a SentencePiece file ending in .model")
+]
+SideOption = Annotated[Literal["src", "tgt"] | None, typer.Option(help="Which tokenizer, where each side has its own")]
+
+
+@app.command()
+def train(recipe_path: RecipeArgument, overrides: OverridesOption = None) -> None:
+    """Train the recipe's tokenizer on its training corpus."""
+    from mtkit.config.recipe import Recipe
+    from mtkit.corpus.tokenizer import train_tokenizer
+
+    recipe = Recipe.load(recipe_path, overrides or ())
+    tokenizer = train_tokenizer(recipe)
+    pieces = f"{tokenizer.src.vocab_size:,} pieces" if tokenizer.joint else f"{tokenizer.src.vocab_size:,} and {tokenizer.tgt.vocab_size:,} pieces"
+    print(f"{recipe.tokenizer_dir}: {pieces}")
+
+
+@app.command()
+def encode(
+    model: ModelOption,
+    side: SideOption = None,
+    ids: Annotated[bool, typer.Option("--ids", help="Ids in place of pieces")] = False,
+) -> None:
+    """Turn text on stdin into pieces on stdout, separated by spaces."""
+    from mtkit.files import read_lines, write_lines
+
+    subword = _load(model, side)
+
+    def encoded() -> Iterator[str]:
+        for line in read_lines("-"):
+            pieces = subword.encode([line]) if ids else subword.encode_as_pieces([line])
+            yield " ".join(map(str, pieces[0]))
+
+    write_lines(None, encoded())
+
+
+@app.command()
+def decode(
+    model: ModelOption,
+    side: SideOption = None,
+    ids: Annotated[bool, typer.Option("--ids", help="Stdin holds ids, not pieces")] = False,
+) -> None:
+    """Turn pieces on stdin into text on stdout."""
+    from mtkit.errors import MtkitError
+    from mtkit.files import read_lines, write_lines
+
+    subword = _load(model, side)
+    ids_of = _parse_ids if ids else _piece_finder(subword)
+
+    def decoded() -> Iterator[str]:
+        for number, line in enumerate(read_lines("-"), 1):
+            try:
+                yield subword.decode([ids_of(line.split())])[0]
+            except (ValueError, IndexError) as exc:
+                hint = f"ids are whole numbers below {subword.vocab_size}, separated by spaces" if ids else "give this tokenizer's pieces"
+                raise MtkitError(f"`stdin`: line {number}: {_first_line(exc)}", hint) from None
+
+    write_lines(None, decoded())
+
+
+def _load(path: Path, side: str | None) -> "Subword":
+    from mtkit.errors import MtkitError
+    from mtkit.tokenizer.subword import Subword, Tokenizer
+
+    if path.is_file():
+        return Subword.load(path)
+    tokenizer = Tokenizer.load(path / "tokenizer" if (path / "tokenizer").is_dir() else path)
+    if not tokenizer.joint and side is None:
+        raise MtkitError(f"`{path}`: each side has its own tokenizer", "say which: --side src or --side tgt")
+    return tokenizer.tgt if side == "tgt" else tokenizer.src
+
+
+def _parse_ids(words: list[str]) -> list[int]:
+    for word in words:
+        if not word.isdecimal():
+            raise ValueError(f"{word!r} is not an id")
+    return [int(word) for word in words]
+
+
+def _piece_finder(subword: "Subword") -> Callable[[list[str]], list[int]]:
+    from sentencepiece import SentencePieceProcessor
+
+    processor = SentencePieceProcessor(model_proto=subword.model_bytes)
+
+    def find(words: list[str]) -> list[int]:
+        return [processor.PieceToId(word) for word in words]
+
+    return find
+
+
+def _first_line(exc: Exception) -> str:
+    return (str(exc).splitlines() or [type(exc).__name__])[0]

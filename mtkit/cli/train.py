@@ -1,0 +1,32 @@
+"""`mtkit train`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mtkit.cli.options import DeviceOption, OverridesOption, RecipeArgument
+
+
+def train(
+    recipe_path: RecipeArgument,
+    overrides: OverridesOption = None,
+    out: Annotated[
+        Path | None, typer.Option("--output", "--out", "-o", metavar="RUN", help="Run directory", show_default="data.work_dir/run")
+    ] = None,
+    device: DeviceOption = "auto",
+    n_threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads of the computation", show_default="one per core")] = None,
+) -> None:
+    """Train a model.
+
+    Tokenizer and token store are made first when they are missing or stale. Run again after an interruption, it goes on where it was.
+    """
+    from mtkit.config.recipe import Recipe
+    from mtkit.training.loop import train as train_model
+
+    recipe = Recipe.load(recipe_path, overrides or ())
+    result = train_model(recipe, out, device=device, n_threads=n_threads)
+    best = f"; best {result.metric} on the validation corpus {result.best_score:.4g}" if result.best_score is not None else ""
+    print(f"trained {result.n_steps:,} steps{best}")
+    print(f"model: {result.model_dir}")
+    print(f"next:  mtkit average {result.run_dir} -o {result.run_dir / 'averaged'}")

@@ -1,0 +1,85 @@
+"""`mtkit translate`."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mtkit.cli.options import (
+    AlphaOption,
+    BeamSizeOption,
+    DeviceOption,
+    LengthPenaltyOption,
+    MaxTokensOption,
+    PrecisionOption,
+    WorkersOption,
+    given,
+)
+
+if TYPE_CHECKING:
+    from mtkit.progress import ProgressBar
+    from mtkit.translation.result import Translation
+
+
+def translate(
+    input_path: Annotated[Path, typer.Argument(metavar="FILE", help="Source text, one segment per line; may end in .gz; - is stdin")],
+    model_dirs: Annotated[
+        list[Path], typer.Option("--model", "-m", metavar="DIR", help="Model directory, as `mtkit train` writes it; repeated, an ensemble")
+    ],
+    output_path: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write", show_default="stdout")] = None,
+    beam_size: BeamSizeOption = None,
+    n_best: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Write the N best of each line, best first: line number, TAB, score, TAB, text"),
+    ] = None,
+    length_penalty: LengthPenaltyOption = None,
+    alpha: AlphaOption = None,
+    max_tokens: MaxTokensOption = None,
+    chunk_lines: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Lines read and translated together; 1 answers each at once", show_default="many; on a terminal 1"),
+    ] = None,
+    device: DeviceOption = "auto",
+    workers: WorkersOption = None,
+    precision: PrecisionOption = "auto",
+) -> None:
+    """Translate a file.
+
+    N lines in, N lines out, in order; a blank line stays blank. With --n-best, lines are numbered from 1, and the score is the
+    log-probability after the length penalty.
+    """
+    from mtkit.files import read_lines, write_lines
+    from mtkit.progress import progress
+    from mtkit.translation.translator import Translator
+
+    lines = read_lines(input_path, what="the source text")
+    # A bar would get between the lines of a terminal that shows them both.
+    is_shown = output_path is not None or not sys.stdout.isatty()
+    n_lines = sum(1 for _ in read_lines(input_path)) if is_shown and input_path.is_file() else None
+    translator = Translator.load(model_dirs, device=device, precision=precision, n_workers=workers)
+    # Whoever types lines wants an answer to each.
+    if chunk_lines is None and str(input_path) == "-" and sys.stdin.isatty():
+        chunk_lines = 1
+    search = given(chunk_lines=chunk_lines, beam_size=beam_size, n_best=n_best, length_penalty=length_penalty, alpha=alpha, max_tokens=max_tokens)
+    translations = translator.stream(lines, **search)
+    try:
+        with progress("Translating", n_lines) if is_shown else nullcontext() as bar:
+            counted = _counted(translations, bar) if bar is not None else translations
+            write_lines(output_path, _n_best_lines(counted) if n_best is not None else (translation.text for translation in counted))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"`{output_path}` was not written" if output_path is not None and str(output_path) != "-" else "") from None
+
+
+def _counted(translations: "Iterable[Translation]", bar: "ProgressBar") -> "Iterator[Translation]":
+    for translation in translations:
+        yield translation
+        bar.advance()
+
+
+def _n_best_lines(translations: "Iterable[Translation]") -> Iterator[str]:
+    for number, translation in enumerate(translations, 1):
+        for alternative in translation.alternatives:
+            yield f"{number}\t{alternative.score:.4f}\t{alternative.text}"

@@ -1,0 +1,87 @@
+import json
+
+import pytest
+import sacrebleu
+
+from mtkit.evaluation.metrics import MetricName
+from mtkit.translation.result import Translation
+
+HYPOTHESES = ["the cat sat on the mat today", "a dog barks at night."]
+REFERENCES = ["the cat sat on a mat today", "the dog barks at night."]
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A file of translations, and two of references."""
+    for name, lines in {"hyp": HYPOTHESES, "ref1": REFERENCES, "ref2": HYPOTHESES}.items():
+        (tmp_path / name).write_text("".join(f"{line}\n" for line in lines))
+    return tmp_path
+
+
+@pytest.fixture
+def upper_case_model(monkeypatch):
+    """In place of a model: one that writes in capitals; tells how it was loaded and asked."""
+    told = {}
+
+    class UpperCase:
+        @classmethod
+        def load(cls, model_dirs, **options):
+            told.update(model_dirs=model_dirs, **options)
+            return cls()
+
+        def stream(self, lines, **search):
+            told.update(search)
+            return (Translation(line.upper(), 0.0, ()) for line in lines)
+
+    monkeypatch.setattr("mtkit.translation.translator.Translator", UpperCase)
+    return told
+
+
+def test_bleu_is_the_default(mtkit, files):
+    outcome = mtkit("evaluate", files / "hyp", "-r", files / "ref1")
+    expected = sacrebleu.corpus_bleu(HYPOTHESES, [REFERENCES])
+    assert (outcome.status, outcome.err) == (0, "")
+    assert f"{expected.score:.2f}" in outcome.out
+    assert "tok:13a" in outcome.out
+
+
+def test_json_holds_every_metric_asked_for(mtkit, files):
+    flags = ["--metric", "ter", "--metric", "chrf", "--metric", "bleu", "--json"]
+    outcome = mtkit("evaluate", "-", "-r", files / "ref1", "-r", files / "ref2", *flags, stdin=(files / "hyp").read_bytes())
+    scores = json.loads(outcome.out)
+    assert scores["bleu"]["value"] == pytest.approx(sacrebleu.corpus_bleu(HYPOTHESES, [REFERENCES, HYPOTHESES]).score)
+    assert scores["chrf"]["value"] == pytest.approx(sacrebleu.corpus_chrf(HYPOTHESES, [REFERENCES, HYPOTHESES]).score)
+    assert "nrefs:2" in scores["ter"]["signature"]
+
+
+def test_every_metric_can_be_asked_for(mtkit):
+    assert f"<list[{'|'.join(MetricName.__args__)}]>" in mtkit("evaluate", "--help").out
+
+
+def test_a_model_on_a_source_file(mtkit, files, upper_case_model):
+    (files / "ref1").write_text("THE CAT SAT ON THE MAT TODAY\nA DOG BARKS AT NIGHT.\n")
+    outcome = mtkit("evaluate", "-m", "model1", "-m", "model2", "--src", files / "hyp", "-r", files / "ref1", "--beam-size", 3, "--device", "cpu")
+    assert outcome.status == 0
+    assert "100.00" in outcome.out
+    assert list(map(str, upper_case_model["model_dirs"])) == ["model1", "model2"]
+    assert upper_case_model["beam_size"] == 3
+    assert upper_case_model["device"] == "cpu"
+
+
+@pytest.mark.parametrize("args", [[], ["-m", "model"], ["hyp", "-m", "model", "--src", "x"], ["hyp", "--src", "x"]])
+def test_either_translations_or_a_model(mtkit, files, args):
+    outcome = mtkit("evaluate", *args, "-r", files / "ref1")
+    assert outcome.status == 2
+    assert "--model" in outcome.err
+
+
+def test_unequal_counts_are_told(mtkit, files):
+    (files / "hyp").write_text("one\n")
+    outcome = mtkit("evaluate", files / "hyp", "-r", files / "ref1")
+    assert outcome.status == 1
+    assert "1 translations, but 2 references" in outcome.err
+
+
+def test_a_missing_file(mtkit, files):
+    outcome = mtkit("evaluate", files / "nothing", "-r", files / "ref1")
+    assert outcome == (1, "", f"error: `{files / 'nothing'}`: no such file\nhint: check the path of the translations\n")

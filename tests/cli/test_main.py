@@ -1,0 +1,169 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import typer
+
+from mtkit import __version__
+from mtkit.cli import preprocess as preprocess_command
+from mtkit.cli.errors import Terminated
+from mtkit.cli.main import app
+from mtkit.errors import MtkitError
+
+COMMANDS = [
+    "",
+    "demo",
+    "init",
+    "preprocess",
+    "train",
+    "average",
+    "translate",
+    "evaluate",
+    "tokenizer",
+    "tokenizer train",
+    "tokenizer encode",
+    "tokenizer decode",
+]
+HEAVY = {"torch", "datasets", "numpy", "sentencepiece", "sacrebleu", "pyarrow", "pandas"}
+
+LIST_MODULES = """
+import atexit, sys
+atexit.register(lambda: print("LOADED", *sys.modules, file=sys.stderr))
+from mtkit.cli.main import main
+for command in {commands!r}:
+    sys.argv = ["mtkit", *command.split(), "--help"]
+    try:
+        main()
+    except SystemExit as exc:
+        assert exc.code == 0, command
+"""
+
+
+def loaded_modules(stderr: str) -> set[str]:
+    return set(stderr.rpartition("LOADED ")[2].split())
+
+
+def test_help_loads_nothing_heavy():
+    code = LIST_MODULES.format(commands=COMMANDS)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "mtkit.cli.translate" in loaded_modules(done.stderr)
+    assert not HEAVY & loaded_modules(done.stderr)
+    assert "click" not in loaded_modules(done.stderr)
+    assert done.stdout.count("Usage: mtkit") == len(COMMANDS)
+
+
+def test_completion_loads_nothing_heavy():
+    env = {**os.environ, "_MTKIT_COMPLETE": "complete_bash", "COMP_WORDS": "mtkit translate --be", "COMP_CWORD": "2"}
+    code = LIST_MODULES.split("for ")[0] + "main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
+    assert "--beam-size" in done.stdout
+    assert not HEAVY & loaded_modules(done.stderr)
+
+
+def test_every_command_is_tested_here():
+    commands = {info.name for info in app.registered_commands} | {info.name for info in app.registered_groups}
+    assert commands == {command for command in COMMANDS if command and " " not in command}
+
+
+def test_exit_statuses_are_documented(mtkit):
+    outcome = mtkit("--help")
+    assert outcome.status == 0
+    for status in ("0  done", "1  your input", "2  wrong usage", "130  interrupted", "143  interrupted"):
+        assert f"  {status}" in outcome.out
+
+
+def test_version(mtkit):
+    assert mtkit("--version") == (0, f"mtkit {__version__}\n", "")
+
+
+@pytest.mark.parametrize("args", [["nonsense"], ["train"], ["translate", "x"], ["train", "x", "--nonsense"], ["init", "huge", "x"]])
+def test_wrong_usage(mtkit, args):
+    outcome = mtkit(*args)
+    assert outcome.status == 2
+    assert outcome.out == ""
+    assert "Usage: mtkit" in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+@pytest.fixture
+def failing(monkeypatch, mtkit):
+    """Run a command whose work raises this."""
+
+    def run(exc: BaseException, *flags: str):
+        def fail(recipe: str) -> None:
+            raise exc
+
+        failing_app = typer.Typer(cls=type(typer.main.get_group(app)), rich_markup_mode=None, pretty_exceptions_enable=False)
+        failing_app.callback()(app.registered_callback.callback)  # pyright: ignore
+        failing_app.command("preprocess")(fail)
+        failing_app.command("another")(preprocess_command.preprocess)
+        monkeypatch.setattr("mtkit.cli.main.app", failing_app)
+        return mtkit(*flags, "preprocess", "a recipe.yaml")
+
+    return run
+
+
+def test_what_a_user_can_mend_is_two_lines(failing):
+    assert failing(MtkitError("`x`: is wrong", "mend it")) == (1, "", "error: `x`: is wrong\nhint: mend it\n")
+    assert failing(MtkitError("`x`: is wrong")) == (1, "", "error: `x`: is wrong\n")
+
+
+def test_debug_shows_the_traceback(failing):
+    outcome = failing(MtkitError("`x`: is wrong", "mend it"), "--debug")
+    assert outcome.status == 1
+    assert "Traceback" in outcome.err
+    assert outcome.err.endswith("error: `x`: is wrong\nhint: mend it\n")
+
+
+def test_global_flags_may_stand_behind_the_command(mtkit):
+    outcome = mtkit("train", "/nowhere/recipe.yaml", "--debug")
+    assert outcome.status == 1
+    assert "Traceback" in outcome.err
+
+
+def test_the_unforeseen_is_one_line_and_the_command_that_tells_more(failing):
+    outcome = failing(ValueError("odd\nthing"))
+    assert outcome.status == 1
+    assert outcome.err.splitlines() == [
+        "error: ValueError: odd",
+        "hint: this should not happen; run again with --debug to see where: mtkit --debug preprocess 'a recipe.yaml'",
+    ]
+    assert "out of memory" in failing(MemoryError()).err
+
+
+def test_interruption_says_what_was_kept(failing):
+    assert failing(KeyboardInterrupt("kept: step 20")) == (130, "", "interrupted: kept: step 20\n")
+    assert failing(KeyboardInterrupt()) == (130, "", "interrupted\n")
+
+
+def test_sigterm_is_told_from_ctrl_c(failing):
+    assert failing(Terminated()).status == 143
+    kept = KeyboardInterrupt("kept")
+    kept.__context__ = Terminated()
+    assert failing(kept) == (143, "", "interrupted: kept\n")
+
+
+def test_a_reader_that_went_away_is_no_error(failing, tmp_path):
+    outcome = failing(BrokenPipeError())
+    assert (outcome.status, outcome.err) == (141, "")
+    for args, status in ((["--help"], 0), (["init", "tiny", str(tmp_path)], 141)):
+        with subprocess.Popen([sys.executable, "-m", "mtkit", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdout.close()
+            assert process.stderr.read() == b""
+        assert process.returncode == status
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals(tmp_path, number, status):
+    (tmp_path / "reference").write_text("a\n")
+    command = [sys.executable, "-m", "mtkit", "evaluate", "-", "-r", str(tmp_path / "reference")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        time.sleep(1.5)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, out, err) == (status, b"", b"interrupted\n")
