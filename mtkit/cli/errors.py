@@ -30,6 +30,13 @@ class Terminated(KeyboardInterrupt):
 class Commands(TyperGroup):
     """A group of commands in which every exception becomes lines on stderr and an exit status."""
 
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Parse; `--help` is answered here already."""
+        try:
+            return super().make_context(*args, **kwargs)
+        except BrokenPipeError:
+            _leave_silently()
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command; only typer's own exceptions come out."""
         is_debug = bool(ctx.params.get("debug"))
@@ -40,8 +47,7 @@ class Commands(TyperGroup):
         except KeyboardInterrupt as exc:
             _leave(f"interrupted: {exc}" if str(exc) else "interrupted", 143 if _is_terminated(exc) else 130, exc, is_debug=is_debug)
         except BrokenPipeError:
-            give_up_stdout()
-            raise SystemExit(141) from None
+            _leave_silently()
         except MtkitError as exc:
             _leave(f"error: {exc.message}" + (f"\nhint: {exc.hint}" if exc.hint else ""), 1, exc, is_debug=is_debug)
         except Exception as exc:
@@ -71,6 +77,11 @@ def _leave(text: str, status: int, exc: BaseException, *, is_debug: bool) -> NoR
         sys.excepthook(type(exc), exc, exc.__traceback__)
     print(text, file=sys.stderr)
     raise SystemExit(status) from None
+
+
+def _leave_silently() -> NoReturn:
+    give_up_stdout()
+    raise SystemExit(141) from None
 
 
 def _is_terminated(exc: BaseException | None) -> bool:

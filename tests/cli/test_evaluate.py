@@ -1,8 +1,10 @@
 import json
+from typing import get_args
 
 import pytest
 import sacrebleu
 
+from mtkit.cli.evaluate import Metric
 from mtkit.evaluation.metrics import MetricName
 from mtkit.translation.result import Translation
 
@@ -54,8 +56,8 @@ def test_json_holds_every_metric_asked_for(mtkit, files):
     assert "nrefs:2" in scores["ter"]["signature"]
 
 
-def test_every_metric_can_be_asked_for(mtkit):
-    assert f"<list[{'|'.join(MetricName.__args__)}]>" in mtkit("evaluate", "--help").out
+def test_every_metric_can_be_asked_for():
+    assert [metric.value for metric in Metric] == list(get_args(MetricName))
 
 
 def test_a_model_on_a_source_file(mtkit, files, upper_case_model):

@@ -1,0 +1,56 @@
+# `make help` lists the targets. Each makes .venv and installs first when that is missing or older than what decides it.
+PYTHON ?= python3
+DEMO_FLAGS ?=
+PYTEST_FLAGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
+INSTALLED := $(VENV)/.installed
+INSTALLED_TEST := $(VENV)/.installed-test
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format lint types docs bench
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+
+setup: $(INSTALLED_TEST) ## make .venv and install, with what the tests need
+
+demo: $(INSTALLED) ## train, average, translate and evaluate on the built-in corpus
+	$(BIN)/mtkit demo $(DEMO_FLAGS)
+
+test: $(INSTALLED_TEST) ## run the tests
+	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+check: lint types test ## all that must be green before a commit
+
+format: $(INSTALLED_TEST) ## put the code into its form
+	$(BIN)/ruff check --fix --quiet . || true
+	$(BIN)/ruff format .
+
+lint: $(INSTALLED_TEST) ## find mistakes and bad form
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(INSTALLED_TEST) ## check the types
+	$(BIN)/pyright
+
+docs: $(INSTALLED) ## write docs/reference from the code
+	$(BIN)/python docs/make_reference.py
+
+bench: $(INSTALLED) ## run every script in benchmarks/
+	@for script in benchmarks/*.py; do echo "$$script"; $(BIN)/python "$$script" || exit 1; done
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mtkit needs Python 3.11 or newer: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+
+# The interpreter is there first, but its age says nothing: hence the |.
+$(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP_INSTALL) .
+	@touch $@
+
+$(INSTALLED_TEST): pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP_INSTALL) '.[test]'
+	@touch $(INSTALLED) $@

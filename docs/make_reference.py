@@ -1,0 +1,50 @@
+"""Write docs/reference/ from the code: every key of a recipe, every option of every command."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from mtkit.config.data import CorpusSource
+from mtkit.config.recipe import Recipe
+from mtkit.config.writer import commented_yaml
+
+REFERENCE_DIR = Path(__file__).parent / "reference"
+COMMANDS = ("", "demo", "init", "tokenizer train", "tokenizer encode", "tokenizer decode", "preprocess", "train", "average", "translate", "evaluate")
+
+
+def recipe_page() -> str:
+    """Every key with its default, as `mtkit init` explains it."""
+    return f"""# Recipe
+
+Every key with its default; a key without one is needed, and a key commented out has no value. `mtkit init` writes such a file with
+the sizes of a preset. Any key may be changed for one run: `mtkit train recipe.yaml --set training.max_steps=100`.
+
+```yaml
+{commented_yaml(Recipe)}```
+
+## A corpus
+
+Below `data.train`, or in each item of the list there, and below `data.validation`:
+
+```yaml
+{commented_yaml(CorpusSource)}```
+"""
+
+
+def commands_page() -> str:
+    """What `--help` says, command by command."""
+    parts = ["# Commands\n"]
+    for command in COMMANDS:
+        words = ["mtkit", *command.split()]
+        environment = {**os.environ, "COLUMNS": "120", "TERMINAL_WIDTH": "120"}
+        shown = subprocess.run([sys.executable, "-m", *words, "--help"], capture_output=True, text=True, check=True, env=environment).stdout
+        parts.append(f"## {' '.join(words)}\n\n```\n{shown.rstrip()}\n```\n")
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    REFERENCE_DIR.mkdir(exist_ok=True)
+    for name, page in {"recipe.md": recipe_page(), "commands.md": commands_page()}.items():
+        (REFERENCE_DIR / name).write_text(page, encoding="utf-8")
+        print(REFERENCE_DIR / name)
