@@ -42,7 +42,7 @@ class SinusoidalPositions(nn.Module):
             size = max(end, 2 * self.table.size(0), 64)
             self.table = sinusoidal_positions(torch.arange(size), self.d_model).to(x_BQD.device)
         rows = self.table[start : start + 1] if stride == 0 else self.table[start:end]
-        return x_BQD + rows
+        return x_BQD + rows.to(x_BQD.dtype)
 
 
 class LearnedPositions(nn.Module):
@@ -63,7 +63,7 @@ class LearnedPositions(nn.Module):
         if end > self.weight.size(0):
             raise ValueError(f"position {end - 1} is past the {self.weight.size(0)} learned positions")
         rows = self.weight[start : start + 1] if stride == 0 else self.weight[start:end]
-        return x_BQD + rows
+        return x_BQD + rows.to(x_BQD.dtype)
 
 
 class RotaryPositions(nn.Module):

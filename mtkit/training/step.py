@@ -10,7 +10,7 @@ from mtkit.batches.collate import Batch
 from mtkit.config.training import TrainingConfig
 from mtkit.model.transformer import Transformer
 from mtkit.training.loss import Loss, label_smoothed_loss
-from mtkit.training.precision import autocast
+from mtkit.model.placement import autocast
 from mtkit.training.randomness import seed_everything
 
 

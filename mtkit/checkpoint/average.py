@@ -1,0 +1,51 @@
+"""Averages of checkpoints, which translate better than any of them alone."""
+
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from mtkit.checkpoint.model_dir import load_model_dir, save_model_dir
+from mtkit.checkpoint.run_dir import RunDir
+from mtkit.checkpoint.training_state import WEIGHTS_NAME, best_checkpoints, list_checkpoints
+from mtkit.checkpoint.weights import read_tensors
+from mtkit.errors import MtkitError
+from mtkit.logs import get_logger
+
+logger = get_logger(__name__)
+
+
+def average(run_dir: Path, out_dir: Path, n: int = 5, which: Literal["last", "best"] = "last") -> Path:
+    """Average the weights of checkpoints into a model directory (Vaswani et al. 2017, section 6.1).
+
+    Args:
+        run_dir: A run of `train`.
+        out_dir: The model directory to write.
+        n: How many checkpoints; fewer are used when the run has kept fewer.
+        which: The newest, or those with the best validation scores.
+    Returns:
+        `out_dir`.
+    Raises:
+        MtkitError: The folder is no run, or has no checkpoints of this kind.
+    """
+    run = RunDir(run_dir)
+    paths = list_checkpoints(run.checkpoints_dir)
+    if not paths:
+        raise MtkitError(f"`{run_dir}`: no checkpoints to average", "give the run folder that `mtkit train` wrote")
+    chosen = paths[-n:] if which == "last" else best_checkpoints(paths, n)
+    if not chosen:
+        raise MtkitError(f"`{run_dir}`: no checkpoint was validated, so none is best", "average the last ones, or train with data.validation")
+    if len(chosen) < n:
+        logger.warning("averaging %d checkpoints: the run kept no more than that of the %d asked for", len(chosen), n)
+    trained = load_model_dir(run.model_dir)
+    shapes = {name: tuple(parameter.shape) for name, parameter in trained.model.named_parameters()}
+    sums = {name: torch.zeros(shape, dtype=torch.float64) for name, shape in shapes.items()}
+    for path in chosen:
+        for name, tensor in read_tensors(path / WEIGHTS_NAME, shapes).items():
+            sums[name] += tensor
+    with torch.no_grad():
+        for name, parameter in trained.model.named_parameters():
+            parameter.copy_(sums[name] / len(chosen))
+    save_model_dir(out_dir, trained)
+    logger.info("averaged %s", ", ".join(path.name for path in sorted(chosen)))
+    return out_dir

@@ -1,0 +1,97 @@
+"""What a trained model is on disk: a folder with its weights, its configuration and its tokenizer, and nothing else needed.
+
+    config.json          format version, languages, dimensions, search defaults
+    model.safetensors    weights
+    tokenizer/           SentencePiece models
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import PositiveInt, ValidationError
+
+from mtkit.checkpoint.weights import read_weights, save_weights
+from mtkit.config.model import ModelConfig
+from mtkit.config.search import SearchConfig
+from mtkit.config.section import Section
+from mtkit.errors import MtkitError
+from mtkit.files import atomic_dir
+from mtkit.model.transformer import Transformer
+from mtkit.tokenizer.subword import Tokenizer
+
+FORMAT_VERSION = 1
+CONFIG_NAME, WEIGHTS_NAME, TOKENIZER_NAME = "config.json", "model.safetensors", "tokenizer"
+
+
+class ModelDirConfig(Section):
+    """The content of config.json."""
+
+    format_version: PositiveInt = FORMAT_VERSION
+    """Of the folder; a newer one is refused."""
+    src_lang: str
+    """Language that the model reads."""
+    tgt_lang: str
+    """Language that the model writes."""
+    max_length: PositiveInt
+    """Most pieces of a training sentence; longer lines are translated in parts."""
+    model: ModelConfig
+    """Dimensions."""
+    search: SearchConfig = SearchConfig()
+    """Search settings, unless the user asks for others."""
+
+
+@dataclass
+class TrainedModel:
+    """Everything that is needed to translate."""
+
+    config: ModelDirConfig
+    model: Transformer
+    tokenizer: Tokenizer
+
+
+def make_model(config: ModelConfig, tokenizer: Tokenizer) -> Transformer:
+    """A model with initial weights for a tokenizer's vocabularies."""
+    src, tgt = tokenizer.src, tokenizer.tgt
+    return Transformer(config, src.vocab_size, tgt.vocab_size, src.special.pad, tgt.special.pad)
+
+
+def save_model_dir(path: Path, trained: TrainedModel) -> None:
+    """Write a model directory, whole or not at all; one that is there is replaced."""
+    with atomic_dir(path) as folder:
+        (folder / CONFIG_NAME).write_text(trained.config.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        save_weights(folder / WEIGHTS_NAME, trained.model)
+        trained.tokenizer.save(folder / TOKENIZER_NAME)
+
+
+def load_model_dir(path: Path, device: torch.device | str = "cpu") -> TrainedModel:
+    """Read a model directory.
+
+    Raises:
+        MtkitError: It is missing, incomplete, damaged or of a newer format.
+    """
+    config = _read_config(path)
+    tokenizer = Tokenizer.load(path / TOKENIZER_NAME)
+    with torch.device("meta"):
+        model = make_model(config.model, tokenizer)
+    read_weights(path / WEIGHTS_NAME, model, device)
+    return TrainedModel(config, model.eval(), tokenizer)
+
+
+def _read_config(path: Path) -> ModelDirConfig:
+    config_path = path / CONFIG_NAME
+    if not config_path.is_file():
+        inner = path / "model"
+        hint = f"did you mean `{inner}`?" if (inner / CONFIG_NAME).is_file() else "give a folder that `mtkit train` or `mtkit average` made"
+        raise MtkitError(f"`{path}`: not a model directory: it has no {CONFIG_NAME}", hint)
+    try:
+        tree: dict[str, Any] = json.loads(config_path.read_text(encoding="utf-8"))
+        version = tree["format_version"]
+        if version > FORMAT_VERSION:
+            raise MtkitError(f"`{config_path}`: format {version} is newer than this mtkit knows ({FORMAT_VERSION})", "install a newer mtkit")
+        return ModelDirConfig.model_validate(tree)
+    except (ValidationError, ValueError, KeyError, TypeError) as exc:
+        problem = str(exc).replace("\n", " ")
+        raise MtkitError(f"`{config_path}`: not a configuration that mtkit wrote: {problem}", "make or copy the folder again") from None

@@ -1,0 +1,124 @@
+"""Checkpoints: what training needs to go on as if it had never stopped.
+
+    step-00001000/
+        state.json               step, place in the data, scores
+        model.safetensors        weights
+        optimizer.safetensors    moments
+"""
+
+import json
+import re
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+
+from mtkit.checkpoint.weights import read_tensors, save_tensors, save_weights
+from mtkit.errors import MtkitError
+from mtkit.files import atomic_dir
+from mtkit.model.transformer import Transformer
+
+STATE_NAME, WEIGHTS_NAME, OPTIMIZER_NAME = "state.json", "model.safetensors", "optimizer.safetensors"
+
+
+@dataclass
+class TrainingState:
+    """Everything about a run that changes, but for weights and moments."""
+
+    step: int = 0
+    """Updates made."""
+    epoch: int = 0
+    """Place of the next batch in the data: epoch ..."""
+    batch: int = 0
+    """... and batch within it."""
+    score: float | None = None
+    """Validation score of these weights; larger is better. None if they were not validated."""
+    best_score: float | None = None
+    """Best score so far."""
+    n_without_best: int = 0
+    """Validations since then."""
+    train_s: float = 0.0
+    """Seconds spent so far, validation and saving included."""
+    n_tokens: int = 0
+    """Target tokens trained on."""
+    loss_scale: dict[str, float] = field(default_factory=dict)
+    """State of the fp16 loss scaler."""
+
+
+def checkpoint_path(checkpoints_dir: Path, step: int) -> Path:
+    """Where the checkpoint of a step is kept."""
+    return checkpoints_dir / f"step-{step:08d}"
+
+
+def list_checkpoints(checkpoints_dir: Path) -> list[Path]:
+    """All complete checkpoints, the oldest first."""
+    if not checkpoints_dir.is_dir():
+        return []
+    return sorted(path for path in checkpoints_dir.iterdir() if re.fullmatch(r"step-\d{8,}", path.name) and (path / STATE_NAME).is_file())
+
+
+def save_checkpoint(checkpoints_dir: Path, state: TrainingState, model: Transformer, optimizer: torch.optim.Optimizer) -> Path:
+    """Write a checkpoint, whole or not at all."""
+    path = checkpoint_path(checkpoints_dir, state.step)
+    with atomic_dir(path) as folder:
+        save_weights(folder / WEIGHTS_NAME, model)
+        save_tensors(folder / OPTIMIZER_NAME, _moments(model, optimizer))
+        (folder / STATE_NAME).write_text(json.dumps(asdict(state), indent=2) + "\n", encoding="utf-8")
+    return path
+
+
+def read_state(checkpoint: Path) -> TrainingState:
+    """The state of a checkpoint, without its weights.
+
+    Raises:
+        MtkitError: It is missing or damaged.
+    """
+    path = checkpoint / STATE_NAME
+    try:
+        return TrainingState(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as exc:
+        raise MtkitError(f"`{path}`: not a training state that mtkit wrote: {exc}", "remove this checkpoint; the one before it will be used") from None
+
+
+def load_checkpoint(checkpoint: Path, model: Transformer, optimizer: torch.optim.Optimizer) -> TrainingState:
+    """Put a checkpoint's weights and moments in place and return its state.
+
+    Raises:
+        MtkitError: It is damaged, or of another model.
+    """
+    state = read_state(checkpoint)
+    device = model.output_weight.device
+    saved = read_tensors(checkpoint / WEIGHTS_NAME, {name: tuple(p.shape) for name, p in model.named_parameters()})
+    moments = read_tensors(checkpoint / OPTIMIZER_NAME)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.copy_(saved[name])
+            kinds = [key.split("/", 1)[0] for key in moments if key.split("/", 1)[1] == name]
+            optimizer.state[parameter] = {kind: moments[f"{kind}/{name}"].to(device) for kind in kinds}
+    return state
+
+
+def prune_checkpoints(checkpoints_dir: Path, keep_last: int, keep_best: int) -> None:
+    """Remove all checkpoints but the newest and the best ones."""
+    paths = list_checkpoints(checkpoints_dir)
+    kept = set(paths[-keep_last:]) | set(best_checkpoints(paths, keep_best))
+    for path in paths:
+        if path not in kept:
+            shutil.rmtree(path)
+
+
+def best_checkpoints(paths: list[Path], n: int) -> list[Path]:
+    """The n validated checkpoints with the highest scores, the best first; of equal ones the newer."""
+    scored = [(read_state(path).score, path) for path in paths]
+    ranked = sorted(((score, path) for score, path in scored if score is not None), reverse=True)
+    return [path for _, path in ranked[:n]]
+
+
+def _moments(model: Transformer, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+    return {
+        f"{kind}/{name}": tensor
+        for name, parameter in model.named_parameters()
+        for kind, tensor in optimizer.state.get(parameter, {}).items()
+        if isinstance(tensor, torch.Tensor)
+    }

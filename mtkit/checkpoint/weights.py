@@ -1,0 +1,68 @@
+"""A model's weights as a safetensors file; nothing is ever unpickled."""
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from mtkit.errors import MtkitError
+
+
+def save_weights(path: Path, model: nn.Module) -> None:
+    """Write every parameter once, tied ones under their first name."""
+    save_tensors(path, {name: parameter.detach() for name, parameter in model.named_parameters()})
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Write named tensors."""
+    save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, path)
+
+
+def read_tensors(path: Path, shapes: dict[str, tuple[int, ...]] | None = None) -> dict[str, Tensor]:
+    """Read named tensors.
+
+    Args:
+        path: A safetensors file.
+        shapes: What is expected to be in it; compared with the file's header before anything is allocated.
+    Raises:
+        MtkitError: The file is missing or damaged, or holds other tensors than expected.
+    """
+    if not path.is_file():
+        raise MtkitError(f"`{path}`: no such file", "the folder is not complete; make or copy it again")
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = list(file.keys())
+            if shapes is not None:
+                _compare(path, {name: tuple(file.get_slice(name).get_shape()) for name in names}, shapes)
+            return {name: file.get_tensor(name) for name in names}
+    except (SafetensorError, OSError) as exc:
+        raise MtkitError(f"`{path}`: not a readable safetensors file: {exc}", "the file is damaged; make or copy it again") from None
+
+
+def _compare(path: Path, found: dict[str, tuple[int, ...]], expected: dict[str, tuple[int, ...]]) -> None:
+    for name in sorted(expected.keys() | found.keys()):
+        if found.get(name) != expected.get(name):
+            raise MtkitError(
+                f"`{path}`: {name} is {_shown(found.get(name))}, but the configuration beside it asks for {_shown(expected.get(name))}",
+                "weights and config.json do not belong together; make or copy the folder again",
+            )
+
+
+def _shown(shape: tuple[int, ...] | None) -> str:
+    return "absent" if shape is None else f"of shape {list(shape)}"
+
+
+def read_weights(path: Path, model: nn.Module, device: torch.device | str = "cpu") -> None:
+    """Put the weights of a file into a model, which may have been made on the meta device.
+
+    Raises:
+        MtkitError: The file is missing or damaged, or its weights are not those of this model.
+    """
+    parameters = dict(model.named_parameters())
+    tensors = read_tensors(path, {name: tuple(parameter.shape) for name, parameter in parameters.items()})
+    for name, parameter in parameters.items():
+        module_name, _, attribute = name.rpartition(".")
+        tensor = tensors[name].to(device=device, dtype=torch.float32)
+        setattr(model.get_submodule(module_name), attribute, nn.Parameter(tensor, requires_grad=parameter.requires_grad))

@@ -1,0 +1,44 @@
+"""Where a model is and in which number format its matrix products are made."""
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+
+from mtkit.config.training import Precision
+from mtkit.errors import MtkitError
+
+_DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def choose_device(device: str) -> torch.device:
+    """The device of a name such as cpu or cuda:1; auto is the first GPU, or the CPU where there is none.
+
+    Raises:
+        MtkitError: There is no such device.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError, NotImplementedError) as exc:
+        raise MtkitError(f"device {device} cannot be used: {str(exc).splitlines()[0]}", "choose cpu, cuda or cuda:N, or auto") from None
+    return chosen
+
+
+def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
+    """The number format of a precision on a device; auto is bf16 on a GPU that has it, float32 elsewhere.
+
+    Raises:
+        MtkitError: fp16 is asked for without a GPU.
+    """
+    if precision == "auto":
+        return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
+    if precision == "fp16" and device.type != "cuda":
+        raise MtkitError(f"fp16 is asked for, but the device is {device.type}", "use bf16 or float32, or a GPU")
+    return _DTYPES[precision]
+
+
+def autocast(dtype: torch.dtype, device: torch.device) -> AbstractContextManager[object]:
+    """A context in which matrix products are made in `dtype`; weights and sums stay float32."""
+    return nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype)

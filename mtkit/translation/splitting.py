@@ -1,0 +1,55 @@
+"""Lines that are longer than the model can take are cut into parts; nothing is ever left out."""
+
+import re
+from collections.abc import Callable
+
+_SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|(?<=[。！？])\s*")
+_CLAUSE_END = re.compile(r"(?<=[,;:])\s+|(?<=[、，；：])\s*")
+_SPACE = re.compile(r"\s+")
+_WITHOUT_SPACES = {"ja", "zh", "th", "lo", "km", "my"}
+
+
+def split_line(text: str, count_tokens: Callable[[list[str]], list[int]], max_tokens: int) -> list[str]:
+    """Cut a line into parts of at most `max_tokens` tokens: between sentences if that is enough, else between clauses, words, characters.
+
+    Args:
+        text: The line.
+        count_tokens: Tokens of each of several texts.
+        max_tokens: The limit.
+    Returns:
+        Parts whose texts, but for the spaces between them, make up the line.
+    """
+    return _split([text], (_SENTENCE_END, _CLAUSE_END, _SPACE), count_tokens, max_tokens)
+
+
+def join_parts(parts: list[str], lang: str) -> str:
+    """Put translated parts together, with a space where the language writes one."""
+    return ("" if lang.split("_")[0].split("-")[0].lower() in _WITHOUT_SPACES else " ").join(part for part in parts if part)
+
+
+def _split(texts: list[str], boundaries: tuple[re.Pattern[str], ...], count_tokens: Callable[[list[str]], list[int]], max_tokens: int) -> list[str]:
+    parts: list[str] = []
+    for text, n_tokens in zip(texts, count_tokens(texts), strict=True):
+        if n_tokens <= max_tokens or len(text) <= 1:
+            parts.append(text)
+        elif boundaries:
+            pieces = [piece for piece in boundaries[0].split(text) if piece]
+            parts += _split(_pack(pieces, text, count_tokens, max_tokens), boundaries[1:], count_tokens, max_tokens)
+        else:
+            middle = len(text) // 2
+            parts += _split([text[:middle], text[middle:]], (), count_tokens, max_tokens)
+    return parts
+
+
+def _pack(pieces: list[str], text: str, count_tokens: Callable[[list[str]], list[int]], max_tokens: int) -> list[str]:
+    """Put neighbouring pieces together again as long as they stay within the limit, in the text as it was."""
+    packed: list[str] = []
+    start = end = total = 0
+    for piece, n_tokens in zip(pieces, count_tokens(pieces), strict=True):
+        begin = text.index(piece, end)
+        if end > start and total + n_tokens > max_tokens:
+            packed.append(text[start:end].strip())
+            start, total = begin, 0
+        end, total = begin + len(piece), total + n_tokens
+    packed.append(text[start:end].strip())
+    return [part for part in packed if part]

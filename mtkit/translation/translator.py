@@ -1,0 +1,145 @@
+"""Text in, text out: N lines in, N lines out, in order."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import ValidationError
+
+from mtkit.checkpoint.model_dir import TrainedModel, load_model_dir
+from mtkit.config.search import SearchConfig
+from mtkit.config.training import Precision
+from mtkit.errors import MtkitError
+from mtkit.model.placement import choose_device, choose_dtype
+from mtkit.search.beam import beam_search
+from mtkit.search.greedy import greedy_search
+from mtkit.search.hypothesis import Hypothesis
+from mtkit.search.model_scorer import ModelScorer
+from mtkit.translation.ordering import length_batches
+from mtkit.translation.result import Alternative, Translation
+from mtkit.translation.splitting import join_parts, split_line
+from mtkit.translation.workers import Workers
+
+_CHUNK_LINES = 4000
+_BLANK = Translation("", 0.0, (Alternative("", 0.0),))
+
+
+class Translator:
+    """Translates with one model, or with several that share their tokenizer.
+
+    Args:
+        trained: The models, on one device and in evaluation mode.
+        n_workers: On a CPU, how many batches are translated at a time, each by an equal share of the cores;
+            None takes one for each core, which is the fastest for many lines.
+    Raises:
+        MtkitError: The models do not share their tokenizer.
+    """
+
+    def __init__(self, trained: Sequence[TrainedModel], n_workers: int | None = None) -> None:
+        first = trained[0]
+        for other in trained[1:]:
+            if other.tokenizer.sha256 != first.tokenizer.sha256:
+                raise MtkitError("the models of an ensemble do not share one tokenizer", "train them with the same data.work_dir, and different seeds")
+        self.config = first.config
+        self.tokenizer = first.tokenizer
+        self.scorer = ModelScorer([t.model for t in trained], self.tokenizer.src.special, self.tokenizer.tgt.special)
+        self.workers = Workers(n_workers if self.scorer.device.type == "cpu" else 1)
+
+    @classmethod
+    def load(
+        cls, model_dirs: Path | str | Sequence[Path | str], device: str = "auto", precision: Precision = "auto", n_workers: int | None = None
+    ) -> Self:
+        """Read a model directory, or several for an ensemble.
+
+        Args:
+            model_dirs: Folders that `mtkit train` or `mtkit average` wrote.
+            device: cpu, cuda, cuda:N, or auto.
+            precision: Of the weights; auto is bf16 on a GPU that has it, float32 elsewhere.
+            n_workers: See the class.
+        Raises:
+            MtkitError: A folder is missing or damaged, or they do not fit each other or the device.
+        """
+        folders = [model_dirs] if isinstance(model_dirs, Path | str) else list(model_dirs)
+        chosen = choose_device(device)
+        dtype = choose_dtype(precision, chosen)
+        trained = [load_model_dir(Path(folder), chosen) for folder in folders]
+        for one in trained:
+            one.model.to(dtype)
+        return cls(trained, n_workers)
+
+    def translate(self, texts: Sequence[str], **overrides: Any) -> list[Translation]:
+        """Translate texts of one line each.
+
+        Args:
+            texts: The lines; a blank one gives a blank one.
+            overrides: Fields of `SearchConfig`, in place of the model's own settings.
+        """
+        return self._translate(texts, self._search(overrides))
+
+    def stream(self, lines: Iterable[str], chunk_lines: int = _CHUNK_LINES, **overrides: Any) -> Iterator[Translation]:
+        """Translate lines as they come, in bounded memory; the translations come in the same order.
+
+        Args:
+            lines: Any number of them.
+            chunk_lines: How many are sorted by length and translated together; 1 answers each line at once.
+            overrides: As in `translate`.
+        """
+        search = self._search(overrides)
+        iterator = iter(lines)
+        while chunk := list(islice(iterator, chunk_lines)):
+            yield from self._translate(chunk, search)
+
+    def _search(self, overrides: dict[str, Any]) -> SearchConfig:
+        given = {name: value for name, value in overrides.items() if value is not None}
+        try:
+            return SearchConfig.model_validate(self.config.search.model_dump() | given)
+        except ValidationError as exc:
+            problems = "; ".join(f"{'.'.join(map(str, e['loc']))} {e['msg']}".strip() for e in exc.errors())
+            raise MtkitError(f"search settings: {problems}", "see `mtkit translate --help`") from None
+
+    def _translate(self, texts: Sequence[str], search: SearchConfig) -> list[Translation]:
+        ids = self.tokenizer.src.encode(texts)
+        parts = [[row] if row else [] for row in ids]
+        for i, row in enumerate(ids):
+            if len(row) > self.config.max_length:
+                split = split_line(texts[i], self._count_tokens, self.config.max_length)
+                parts[i] = [part for part in self.tokenizer.src.encode(split) if part]
+        sources = [part for line in parts for part in line]
+        found = iter(self._search_all(sources, search))
+        return [self._finish([next(found) for _ in line]) for line in parts]
+
+    def _count_tokens(self, texts: list[str]) -> list[int]:
+        return [len(ids) for ids in self.tokenizer.src.encode(texts)]
+
+    def _search_all(self, sources: list[list[int]], search: SearchConfig) -> list[list[Hypothesis]]:
+        """The n best of each source, in order."""
+        # The batches must suffice to keep all workers busy to the end.
+        n_positions = sum(len(source) + 1 for source in sources) * search.beam_size
+        max_tokens = min(search.max_tokens, max(n_positions // (2 * self.workers.n_workers), 256))
+        batches = length_batches([(len(source) + 1) * search.beam_size for source in sources], max_tokens)
+        found: list[list[Hypothesis]] = [[] for _ in sources]
+
+        def run(batch: list[int]) -> list[list[Hypothesis]]:
+            chosen = [sources[i] for i in batch]
+            if search.beam_size == 1:
+                return [[hypothesis] for hypothesis in greedy_search(self.scorer, chosen, search)]
+            return beam_search(self.scorer, chosen, search)
+
+        for batch, results in zip(batches, self.workers.map(run, batches), strict=True):
+            for i, result in zip(batch, results, strict=True):
+                found[i] = result
+        return found
+
+    def _finish(self, parts: list[list[Hypothesis]]) -> Translation:
+        """Put one line together from the n best of its parts; most lines have one part."""
+        if not parts:
+            return _BLANK
+        if len(parts) == 1:
+            texts = self.tokenizer.tgt.decode([h.token_ids for h in parts[0]])
+            alternatives = tuple(Alternative(text, h.score) for text, h in zip(texts, parts[0], strict=True))
+            return Translation(alternatives[0].text, alternatives[0].score, alternatives)
+        texts = self.tokenizer.tgt.decode([hypotheses[0].token_ids for hypotheses in parts])
+        text = join_parts(texts, self.config.tgt_lang)
+        score = sum(hypotheses[0].score for hypotheses in parts) / len(parts)
+        return Translation(text, score, (Alternative(text, score),))
