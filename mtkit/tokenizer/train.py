@@ -131,9 +131,15 @@ def _explained(message: str, n_read: int, config: TokenizerConfig) -> MtkitError
             f"set it to {most} or less: --set tokenizer.vocab_size={most}",
         )
     if match := _TOO_SMALL.search(message):
-        least = match.group(1)
+        n_fixed = match.group(1)
         return MtkitError(
-            f"tokenizer.vocab_size ({config.vocab_size}) is too small: special pieces, bytes and single characters alone take {least}",
-            f"set it to more than {least}, or tokenizer.character_coverage lower, for example 0.9995",
+            f"tokenizer.vocab_size ({config.vocab_size}) is too small: special pieces, bytes and single characters alone take {n_fixed}",
+            f"set it to more than {n_fixed}, or tokenizer.character_coverage lower, for example 0.9995",
+        )
+    n_fixed = len(_RESERVED_SYMBOLS) + len(config.user_symbols) + 256 * config.byte_fallback
+    if config.vocab_size <= n_fixed:
+        return MtkitError(
+            f"tokenizer.vocab_size ({config.vocab_size}) is too small: special pieces, user symbols and bytes alone take {n_fixed}",
+            f"set it to more than {n_fixed}",
         )
     return MtkitError(f"SentencePiece could not train: {' '.join(message.split())}", "check the recipe's tokenizer section")
