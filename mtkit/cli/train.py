@@ -22,9 +22,11 @@ def train(
     Tokenizer and token store are made first when they are missing or stale. Run again after an interruption, it goes on where it was.
     """
     from mtkit.config.recipe import Recipe
-    from mtkit.training.loop import train as train_model
 
     recipe = Recipe.load(recipe_path, overrides or ())
+    # torch takes seconds to load, which a typo should not wait for.
+    from mtkit.training.loop import train as train_model
+
     result = train_model(recipe, out, device=device, n_threads=n_threads)
     best = f"; best {result.metric} on the validation corpus {result.best_score:.4g}" if result.best_score is not None else ""
     print(f"trained {result.n_steps:,} steps{best}")

@@ -53,12 +53,14 @@ def translate(
     """
     from mtkit.files import read_lines, write_lines
     from mtkit.progress import progress
-    from mtkit.translation.translator import Translator
 
     lines = read_lines(input_path, what="the source text")
     # A bar would get between the lines of a terminal that shows them both.
     is_shown = output_path is not None or not sys.stdout.isatty()
     n_lines = sum(1 for _ in read_lines(input_path)) if is_shown and input_path.is_file() else None
+    # torch takes seconds to load, which a mistyped path should not wait for.
+    from mtkit.translation.translator import Translator
+
     translator = Translator.load(model_dirs, device=device, precision=precision, n_workers=workers)
     # Whoever types lines wants an answer to each.
     if chunk_lines is None and str(input_path) == "-" and sys.stdin.isatty():
