@@ -1,0 +1,114 @@
+import json
+
+import pytest
+
+from mtkit.config.data import CorpusSource, DataConfig
+from mtkit.config.recipe import Recipe
+from mtkit.corpus.pairs import read_pairs, source_fingerprint
+from mtkit.corpus.preprocess import preprocess
+from mtkit.errors import MtkitError
+
+
+@pytest.fixture(autouse=True)
+def _offline(monkeypatch, tmp_path):
+    import datasets
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
+
+
+def write_jsonl(folder, rows, split="train"):
+    folder.mkdir(exist_ok=True)
+    (folder / f"{split}.jsonl").write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return str(folder)
+
+
+def config(source, src_lang="ko", tgt_lang="en"):
+    return DataConfig(src_lang=src_lang, tgt_lang=tgt_lang, train=(source,))
+
+
+def pairs_of(source, **langs):
+    return list(read_pairs(source, config(source, **langs)))
+
+
+def test_two_columns_named_by_language(tmp_path):
+    folder = write_jsonl(tmp_path / "d", [{"id": 1, "en": "Hello.", "ko": "안녕."}, {"id": 2, "en": None, "ko": "둘\r\n셋"}])
+    assert pairs_of(CorpusSource(dataset=folder)) == [("안녕.", "Hello."), ("둘 셋", "")]
+    assert pairs_of(CorpusSource(dataset=folder), src_lang="en", tgt_lang="ko")[0] == ("Hello.", "안녕.")
+
+
+def test_columns_named_by_the_recipe(tmp_path):
+    folder = write_jsonl(tmp_path / "d", [{"source": "안녕.", "target": "Hello."}])
+    assert pairs_of(CorpusSource(dataset=folder, src_column="source", tgt_column="target")) == [("안녕.", "Hello.")]
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_a_translation_column(tmp_path, form):
+    rows = [{"translation": {"ko": f"하나 {i}", "en": f"one {i}"}} for i in range(2500)]
+    folder = tmp_path / "d"
+    if form == "jsonl":
+        write_jsonl(folder, rows)
+    else:
+        import datasets
+
+        folder.mkdir()
+        features = datasets.Features({"translation": datasets.Translation(languages=["ko", "en"])})
+        datasets.Dataset.from_list(rows, features=features).to_parquet(folder / "train.parquet")
+    pairs = pairs_of(CorpusSource(dataset=str(folder)))
+    assert len(pairs) == 2500
+    assert pairs[2499] == ("하나 2499", "one 2499")
+    with pytest.raises(MtkitError, match=r"has no column fr; it has .*translation\.ko"):
+        pairs_of(CorpusSource(dataset=str(folder)), tgt_lang="fr")
+
+
+def test_a_missing_column_is_told_with_those_there_are(tmp_path):
+    source = CorpusSource(dataset=write_jsonl(tmp_path / "d", [{"ko": "안녕.", "english": "Hello."}]))
+    with pytest.raises(MtkitError, match=r"has no column en; it has (ko, english|english, ko)$") as info:
+        read_pairs(source, config(source))
+    assert "tgt_column" in info.value.hint
+
+
+def test_a_column_of_numbers_is_no_text(tmp_path):
+    with pytest.raises(MtkitError, match="column en holds int, not text"):
+        pairs_of(CorpusSource(dataset=write_jsonl(tmp_path / "d", [{"ko": "안녕.", "en": 3}])))
+
+
+def test_a_missing_split(tmp_path):
+    source = CorpusSource(dataset=write_jsonl(tmp_path / "d", [{"ko": "안녕.", "en": "Hello."}]), split="dev")
+    with pytest.raises(MtkitError, match="'train'") as info:
+        pairs_of(source)
+    assert "split" in info.value.hint
+
+
+def test_a_hub_out_of_reach(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(MtkitError, match="dataset `somebody/something` cannot be loaded") as info:
+        pairs_of(CorpusSource(dataset="somebody/something"))
+    assert "\n" not in info.value.message
+    assert "--set 'data.train={src: " in info.value.hint
+
+
+def test_a_folder_without_data(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(MtkitError, match="cannot be loaded"):
+        pairs_of(CorpusSource(dataset=str(tmp_path / "empty")))
+
+
+def test_a_folder_is_known_by_its_content(tmp_path):
+    row = {"ko": "안녕.", "en": "Hello."}
+    source = CorpusSource(dataset=write_jsonl(tmp_path / "d", [row]))
+    fingerprint = source_fingerprint(source, config(source))
+    assert source_fingerprint(source, config(source)) == fingerprint
+    assert source_fingerprint(source, config(source, tgt_lang="fr")) != fingerprint
+    write_jsonl(tmp_path / "d", [row, row])
+    assert source_fingerprint(source, config(source)) != fingerprint
+
+
+def test_a_dataset_goes_all_the_way(tmp_path, ko_en_pairs):
+    folder = write_jsonl(tmp_path / "d", [{"translation": {"ko": pair.src, "en": pair.tgt}} for pair in ko_en_pairs])
+    data = {"src_lang": "ko", "tgt_lang": "en", "train": {"dataset": folder}, "work_dir": tmp_path / "work"}
+    recipe = Recipe.model_validate({"data": data, "tokenizer": {"vocab_size": 650}})
+    assert preprocess(recipe).n_kept == len(ko_en_pairs)
+    assert preprocess(recipe).fresh
