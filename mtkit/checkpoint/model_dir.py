@@ -1,8 +1,8 @@
 """What a trained model is on disk: a folder with its weights, its configuration and its tokenizer, and nothing else needed.
 
-    config.json          format version, languages, dimensions, search defaults
-    model.safetensors    weights
-    tokenizer/           SentencePiece models
+config.json          format version, languages, dimensions, search defaults
+model.safetensors    weights
+tokenizer/           SentencePiece models
 """
 
 import json

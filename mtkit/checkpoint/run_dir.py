@@ -1,9 +1,9 @@
 """What a training run is on disk.
 
-    recipe.yaml      the recipe as it was resolved
-    metrics.jsonl    one JSON object for each line of the log
-    checkpoints/     training states, see training_state
-    model/           the best model so far, complete
+recipe.yaml      the recipe as it was resolved
+metrics.jsonl    one JSON object for each line of the log
+checkpoints/     training states, see training_state
+model/           the best model so far, complete
 """
 
 import json

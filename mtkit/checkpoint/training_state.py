@@ -1,9 +1,9 @@
 """Checkpoints: what training needs to go on as if it had never stopped.
 
-    step-00001000/
-        state.json               step, place in the data, scores
-        model.safetensors        weights
-        optimizer.safetensors    moments
+step-00001000/
+    state.json               step, place in the data, scores
+    model.safetensors        weights
+    optimizer.safetensors    moments
 """
 
 import json
@@ -78,7 +78,7 @@ def read_state(checkpoint: Path) -> TrainingState:
     try:
         return TrainingState(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as exc:
-        raise MtkitError(f"`{path}`: not a training state that mtkit wrote: {exc}", "remove this checkpoint; the one before it will be used") from None
+        raise MtkitError(f"`{path}`: not a training state that mtkit wrote: {exc}", "remove this checkpoint, and the one before it is used") from None
 
 
 def load_checkpoint(checkpoint: Path, model: Transformer, optimizer: torch.optim.Optimizer) -> TrainingState:

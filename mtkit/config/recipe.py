@@ -65,5 +65,7 @@ class Recipe(Section):
                 f"preprocess.max_length ({self.preprocess.max_length}) and its end mark do not fit model.max_positions ({self.model.max_positions})"
             )
         if self.preprocess.max_length + 1 > self.batches.max_tokens:
-            raise ValueError(f"a pair of preprocess.max_length ({self.preprocess.max_length}) does not fit batches.max_tokens ({self.batches.max_tokens})")
+            raise ValueError(
+                f"a pair of preprocess.max_length ({self.preprocess.max_length}) does not fit batches.max_tokens ({self.batches.max_tokens})"
+            )
         return self

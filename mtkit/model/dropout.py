@@ -10,7 +10,8 @@ _LEVELS = 256
 class Dropout(nn.Module):
     """Sets a share p of the values to zero in training and scales the others up (Srivastava et al. 2014).
 
-    On a CPU a mask takes 8 random bits for each value, several times faster than torch's own; there p is rounded to a multiple of 1/256.
+    On a CPU a mask takes 8 random bits for each value, several times faster than torch's own; there p is rounded to a
+    multiple of 1/256, at least one of them and at most 255.
     The bits come from torch's default generator, so a seed fixes them.
     """
 
@@ -24,9 +25,7 @@ class Dropout(nn.Module):
             return x
         if x.device.type != "cpu":
             return F.dropout(x, self.p)
-        n_dropped = round(self.p * _LEVELS)
-        if n_dropped == 0:
-            return x
+        n_dropped = min(max(round(self.p * _LEVELS), 1), _LEVELS - 1)
         is_dropped = random_bytes(x.numel()).view(x.shape) < n_dropped
         return x.masked_fill(is_dropped, 0.0).mul_(_LEVELS / (_LEVELS - n_dropped))
 

@@ -1,5 +1,7 @@
 """The layers of encoder and decoder: attention and feed-forward, each with a residual connection and a norm."""
 
+from typing import Generic, TypeVar
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -38,10 +40,15 @@ class FeedForward(nn.Module):
         return self.outer(self.dropout(inner_BQF))
 
 
-class Sublayer(nn.Module):
+Inner = TypeVar("Inner", bound=nn.Module)
+
+
+class Sublayer(nn.Module, Generic[Inner]):
     """The residual connection around attention or feed-forward: norm(x + f(x)) if post, x + f(norm(x)) if pre."""
 
-    def __init__(self, config: ModelConfig, inner: nn.Module) -> None:
+    inner: Inner
+
+    def __init__(self, config: ModelConfig, inner: Inner) -> None:
         super().__init__()
         self.is_pre = config.norm == "pre"
         self.inner = inner
@@ -87,9 +94,7 @@ class DecoderLayer(nn.Module):
         """A fresh cache for step-by-step decoding of these sentences."""
         return LayerCache(*self.cross_attention.inner.project(memory_BSD))
 
-    def step(
-        self, x_BWD: Tensor, cache: LayerCache, may_attend_B1WM: Tensor | None, memory_may_attend_B11S: Tensor | None, position: int
-    ) -> Tensor:
+    def step(self, x_BWD: Tensor, cache: LayerCache, may_attend_B1WM: Tensor | None, memory_may_attend_B11S: Tensor | None, position: int) -> Tensor:
         """The next position of W hypotheses of each sentence. Shape (B, W, D) in and out; the cache takes them up."""
         x_BWD = self.self_attention(x_BWD, may_attend_B1WM, cache=cache.past, position=position)
         x_BWD = self.cross_attention(x_BWD, cache.memory_key_BHSK, cache.memory_value_BHSK, memory_may_attend_B11S)

@@ -1,6 +1,6 @@
 """The Transformer (Vaswani et al. 2017, arXiv:1706.03762): one core for training, scoring and search."""
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -93,7 +93,7 @@ class Transformer(nn.Module):
 
     def start_cache(self, memory: Memory) -> DecoderCache:
         """The cache for decoding these sentences step by step."""
-        return DecoderCache([layer.project_memory(memory.states_BSD) for layer in self.decoder_layers], memory.may_attend_B11S)
+        return DecoderCache([layer.project_memory(memory.states_BSD) for layer in self._decoder()], memory.may_attend_B11S)
 
     def decode_step(self, token_ids_BW: Tensor, cache: DecoderCache, may_attend_BWM: Tensor | None) -> Tensor:
         """Logits of the next token of W hypotheses of each sentence.
@@ -109,10 +109,13 @@ class Transformer(nn.Module):
         position = cache.n_steps
         x_BWD = self._embed(self.tgt_embedding, self.tgt_positions, token_ids_BW, start=position, stride=0)
         may_attend_B1WM = None if may_attend_BWM is None else may_attend_BWM[:, None]
-        for layer, layer_cache in zip(self.decoder_layers, cache.layers, strict=True):
+        for layer, layer_cache in zip(self._decoder(), cache.layers, strict=True):
             x_BWD = layer.step(x_BWD, layer_cache, may_attend_B1WM, cache.memory_may_attend_B11S, position)
         cache.n_steps += 1
         return self.logits(self.decoder_norm(x_BWD))
+
+    def _decoder(self) -> list[DecoderLayer]:
+        return cast(list[DecoderLayer], list(self.decoder_layers))
 
     def _embed(self, embedding: nn.Module, positions: nn.Module | None, ids_BQ: Tensor, start: int = 0, stride: int = 1) -> Tensor:
         x_BQD = embedding(ids_BQ)

@@ -9,7 +9,7 @@ from mtkit.config.search import SearchConfig
 from mtkit.search.greedy import max_lengths
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.penalties import length_penalty
-from mtkit.search.scorer import StepScorer
+from mtkit.search.scorer import State, StepScorer
 
 
 class _Sentence:
@@ -32,7 +32,7 @@ class _Sentence:
 
 
 @torch.inference_mode()
-def beam_search(scorer: StepScorer, sources: list[list[int]], config: SearchConfig) -> list[list[Hypothesis]]:
+def beam_search(scorer: StepScorer[State], sources: list[list[int]], config: SearchConfig) -> list[list[Hypothesis]]:
     """Keep the `beam_size` most probable beginnings of each sentence and lengthen them until enough have ended.
 
     A hypothesis ends when EOS is among the `beam_size` best continuations of its sentence, or at the maximum length, where EOS is forced. A sentence

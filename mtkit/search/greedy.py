@@ -5,7 +5,7 @@ import torch
 from mtkit.config.search import SearchConfig
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.penalties import length_penalty
-from mtkit.search.scorer import StepScorer
+from mtkit.search.scorer import State, StepScorer
 
 
 def max_lengths(sources: list[list[int]], config: SearchConfig) -> list[int]:
@@ -14,7 +14,7 @@ def max_lengths(sources: list[list[int]], config: SearchConfig) -> list[int]:
 
 
 @torch.inference_mode()
-def greedy_search(scorer: StepScorer, sources: list[list[int]], config: SearchConfig) -> list[Hypothesis]:
+def greedy_search(scorer: StepScorer[State], sources: list[list[int]], config: SearchConfig) -> list[Hypothesis]:
     """Follow the most probable token until EOS; at the maximum length EOS is forced.
 
     Args:

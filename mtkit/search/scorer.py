@@ -1,6 +1,6 @@
 """What a search needs of a model, and nothing more."""
 
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from torch import Tensor
 
@@ -13,17 +13,20 @@ class ScorerState(Protocol):
         ...
 
 
-class StepScorer(Protocol):
+State = TypeVar("State", bound=ScorerState)
+
+
+class StepScorer(Protocol[State]):
     """Gives the log-probabilities of next tokens. Beam search and greedy search work on any."""
 
     bos_id: int
     eos_id: int
 
-    def start(self, sources: list[list[int]]) -> ScorerState:
+    def start(self, sources: list[list[int]]) -> State:
         """Read the source sentences, as token ids without EOS."""
         ...
 
-    def step(self, state: ScorerState, token_ids_BW: Tensor, parents_BW: Tensor) -> Tensor:
+    def step(self, state: State, token_ids_BW: Tensor, parents_BW: Tensor) -> Tensor:
         """Log-probabilities of the next token of W hypotheses of each sentence.
 
         Args:

@@ -1,6 +1,6 @@
 """Label-smoothed cross-entropy, computed together with the output layer."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -41,7 +41,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
     """The gradient is made in the forward pass, while a chunk's logits are at hand; the backward pass only scales it."""
 
     @staticmethod
-    def forward(ctx, states_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, smoothing: float):
+    def forward(ctx: Any, states_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
         needs_grad = any(ctx.needs_input_grad[:2])
         device = states_ND.device
         total = torch.zeros((), device=device)
@@ -71,6 +71,6 @@ class _LinearCrossEntropy(torch.autograd.Function):
         return total, nll
 
     @staticmethod
-    def backward(ctx, *grads: Tensor):
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None]:
         grad_states_ND, grad_weight_VD = ctx.saved_tensors
         return grad_states_ND * grads[0].to(grad_states_ND.dtype), (grad_weight_VD * grads[0]).to(ctx.weight_dtype), None, None

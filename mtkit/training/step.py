@@ -8,9 +8,9 @@ from torch import nn
 
 from mtkit.batches.collate import Batch
 from mtkit.config.training import TrainingConfig
+from mtkit.model.placement import autocast
 from mtkit.model.transformer import Transformer
 from mtkit.training.loss import Loss, label_smoothed_loss
-from mtkit.model.placement import autocast
 from mtkit.training.randomness import seed_everything
 
 

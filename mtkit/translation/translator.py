@@ -40,7 +40,9 @@ class Translator:
         first = trained[0]
         for other in trained[1:]:
             if other.tokenizer.sha256 != first.tokenizer.sha256:
-                raise MtkitError("the models of an ensemble do not share one tokenizer", "train them with the same data.work_dir, and different seeds")
+                raise MtkitError(
+                    "the models of an ensemble do not share one tokenizer", "train them with the same data.work_dir, and different seeds"
+                )
         self.config = first.config
         self.tokenizer = first.tokenizer
         self.scorer = ModelScorer([t.model for t in trained], self.tokenizer.src.special, self.tokenizer.tgt.special)
