@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from mtkit.errors import MtkitError
 from mtkit.files import atomic_dir, atomic_write, read_lines, sha256_file, write_lines
 
-NEWSTEST = Path(__file__).parents[2] / "shared/data/wmt-news-de-en/newstest2009.de"
-
 # Everything that str.splitlines would split at, and what looks like it.
-nasty_text = st.text(st.one_of(st.sampled_from("\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\ufeff\x00\r\t 가é𝄞"), st.characters(codec="utf-8")), max_size=20)
-nasty_lines = st.lists(nasty_text.map(lambda text: text.replace("\n", "").rstrip("\r")), max_size=8)
+near_line_ends = st.text(
+    st.one_of(st.sampled_from("\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\ufeff\x00\r\t 가é𝄞"), st.characters(codec="utf-8")), max_size=20
+)
+any_lines = st.lists(near_line_ends.map(lambda text: text.replace("\n", "").rstrip("\r")), max_size=8)
 
 
 def write_bytes(folder: Path, data: bytes, name: str = "text.de") -> Path:
@@ -25,7 +25,7 @@ def write_bytes(folder: Path, data: bytes, name: str = "text.de") -> Path:
     return path
 
 
-@given(lines=nasty_lines, suffix=st.sampled_from(["", ".gz"]))
+@given(lines=any_lines, suffix=st.sampled_from(["", ".gz"]))
 def test_what_is_written_is_read(tmp_path_factory, lines, suffix):
     path = tmp_path_factory.getbasetemp() / f"round-trip{suffix}"
     write_lines(path, lines)
@@ -34,7 +34,7 @@ def test_what_is_written_is_read(tmp_path_factory, lines, suffix):
     assert list(read_lines(path)) == expected
 
 
-@given(data=nasty_lines.map(lambda lines: "\n".join(lines).encode()))
+@given(data=any_lines.map(lambda lines: "\n".join(lines).encode()))
 def test_lines_are_those_between_line_feeds(tmp_path_factory, data):
     path = write_bytes(tmp_path_factory.getbasetemp(), data)
     bare = data.removeprefix(b"\xef\xbb\xbf")
@@ -66,12 +66,12 @@ def test_small_cases(tmp_path, data, lines):
     assert list(read_lines(write_bytes(tmp_path, data))) == lines
 
 
-@pytest.mark.skipif(not NEWSTEST.exists(), reason="the WMT news test sets are not at hand")
-def test_newstest2009_has_as_many_lines_as_line_feeds():
-    lines = list(read_lines(NEWSTEST))
+def test_newstest2009_has_as_many_lines_as_line_feeds(shared_data):
+    path = shared_data / "wmt-news-de-en/newstest2009.de"
+    lines = list(read_lines(path))
     assert len(lines) == 2525
     assert any("\x85" in line for line in lines)
-    assert "".join(f"{line}\n" for line in lines).encode() == NEWSTEST.read_bytes()
+    assert "".join(f"{line}\n" for line in lines).encode() == path.read_bytes()
 
 
 def test_gzip_is_known_by_its_first_bytes(tmp_path):
