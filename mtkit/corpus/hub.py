@@ -29,13 +29,13 @@ def dataset_pairs(source: CorpusSource, data: DataConfig) -> Iterator[SentencePa
     Raises:
         MtkitError: The dataset cannot be had, or lacks a column (the message names those it has).
     """
-    dataset = _load(source)
+    dataset = _load(source, data)
     src = _find_column(dataset, source, source.src_column or data.src_lang)
     tgt = _find_column(dataset, source, source.tgt_column or data.tgt_lang)
     return _rows(dataset, source, src, tgt)
 
 
-def dataset_fingerprint(source: CorpusSource) -> str:
+def dataset_fingerprint(source: CorpusSource, data: DataConfig) -> str:
     """A hash of a local folder's files, or the fingerprint that `datasets` gives a hub dataset of this revision."""
     assert source.dataset is not None
     folder = Path(source.dataset)
@@ -44,11 +44,11 @@ def dataset_fingerprint(source: CorpusSource) -> str:
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         parts += [(str(path.relative_to(folder)), sha256_file(path)) for path in files]
     else:
-        parts.append(_load(source)._fingerprint)
+        parts.append(_load(source, data)._fingerprint)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _load(source: CorpusSource) -> "Dataset":
+def _load(source: CorpusSource, data: DataConfig) -> "Dataset":
     import datasets
 
     assert source.dataset is not None
@@ -64,7 +64,8 @@ def _load(source: CorpusSource) -> "Dataset":
         elif "config" in reason.lower() and isinstance(exc, ValueError):
             hint = "set `dataset_config` to one that it has"
         else:
-            hint = "check name and network, or pass local files: --set 'data.train={src: FILE, tgt: FILE}'"
+            key = "data.validation" if source == data.validation else "data.train"
+            hint = f"check name and network, or pass local files: --set '{key}={{src: FILE, tgt: FILE}}'"
         raise MtkitError(f"dataset `{source.dataset}` cannot be loaded: {reason}", hint) from exc
 
 

@@ -59,7 +59,7 @@ def source_fingerprint(source: CorpusSource, data: DataConfig) -> str:
     elif source.dataset is not None:
         from mtkit.corpus.hub import dataset_fingerprint
 
-        parts = ["dataset", dataset_fingerprint(source), source.src_column or data.src_lang, source.tgt_column or data.tgt_lang]
+        parts = ["dataset", dataset_fingerprint(source, data), source.src_column or data.src_lang, source.tgt_column or data.tgt_lang]
     else:
         assert source.src is not None and source.tgt is not None
         parts = ["text", sha256_file(source.src), sha256_file(source.tgt)]

@@ -11,12 +11,12 @@ from mtkit.errors import MtkitError
 
 @pytest.fixture(autouse=True)
 def _offline(monkeypatch, tmp_path):
-    import datasets
-    import huggingface_hub.constants
+    from datasets import config as datasets_config
+    from huggingface_hub import constants
 
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(datasets_config, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(datasets_config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
 
 
 def write_jsonl(folder, rows, split="train"):
@@ -88,6 +88,16 @@ def test_a_hub_out_of_reach(tmp_path, monkeypatch):
         pairs_of(CorpusSource(dataset="somebody/something"))
     assert "\n" not in info.value.message
     assert "--set 'data.train={src: " in info.value.hint
+
+
+def test_the_hint_names_the_validation_corpus_when_that_is_out_of_reach(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    train = CorpusSource(dataset="somebody/something")
+    validation = CorpusSource(dataset="somebody/something", split="validation")
+    data = DataConfig(src_lang="ko", tgt_lang="en", train=(train,), validation=validation)
+    with pytest.raises(MtkitError) as info:
+        read_pairs(validation, data)
+    assert "--set 'data.validation={src: " in info.value.hint
 
 
 def test_a_folder_without_data(tmp_path):
