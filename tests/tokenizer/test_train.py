@@ -134,7 +134,7 @@ def test_no_text_is_an_error(nothing):
 
 def test_text_that_normalization_leaves_nothing_of_is_an_error():
     # How SentencePiece puts it depends on its version.
-    with pytest.raises(MtkitError, match="holds no text|more than the training corpus"):
+    with pytest.raises(MtkitError, match=r"holds no text|more than the training corpus"):
         train(["\u200b"])
 
 
