@@ -1,8 +1,12 @@
 """A small real corpus, a tokenizer trained on it once, and a recipe whose sizes are small."""
 
+import os
 from pathlib import Path
 
 import pytest
+
+# The tensors of tests are tiny: a second thread would only wait, and wait busily while other programs want the core.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).parent.parent
 FIXTURES = Path(__file__).parent / "fixtures"

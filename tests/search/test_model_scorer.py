@@ -1,0 +1,77 @@
+"""The model as a scorer: steps over a tree of hypotheses against the full decoder."""
+
+import math
+
+import pytest
+import torch
+
+from mtkit.config.model import ModelConfig
+from mtkit.config.search import SearchConfig
+from mtkit.model.transformer import Transformer
+from mtkit.search.beam import beam_search
+from mtkit.search.greedy import greedy_search
+from mtkit.search.model_scorer import ModelScorer
+from mtkit.special import SpecialIds
+
+SPECIAL = SpecialIds(pad=0, unk=1, bos=2, eos=3)
+V = 23
+SOURCES = [[5, 6, 7, 8, 9], [10, 11], [12, 13, 14], [4]]
+
+
+def make_scorer(seeds=(1,), positions="sinusoidal"):
+    models = []
+    for seed in seeds:
+        torch.manual_seed(seed)
+        model = Transformer(ModelConfig(d_model=16, n_heads=2, d_ff=32, n_encoder_layers=2, n_decoder_layers=2, positions=positions), V, V, 0, 0)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(0.3 * torch.randn_like(parameter))
+        models.append(model.eval())
+    return ModelScorer(models, SPECIAL, SPECIAL)
+
+
+def forced_log_prob(scorer, source, token_ids):
+    """By the full decoder, all positions at once."""
+    src = torch.tensor([[*source, SPECIAL.eos]])
+    tgt_in = torch.tensor([[SPECIAL.bos, *token_ids]])
+    log_probs = [model.decode(tgt_in, model.encode(src)).log_softmax(-1)[0] for model in scorer.models]
+    mean = torch.stack(log_probs).logsumexp(0) - math.log(len(log_probs))
+    return float(sum(mean[t, token] for t, token in enumerate([*token_ids, SPECIAL.eos])))
+
+
+@pytest.mark.parametrize("positions", ["sinusoidal", "learned", "rotary"])
+@pytest.mark.parametrize("seeds", [(1,), (1, 2, 3)], ids=["one model", "ensemble"])
+def test_the_score_of_an_output_is_its_forced_score(positions, seeds):
+    scorer = make_scorer(seeds, positions)
+    config = SearchConfig(beam_size=4, n_best=4, max_length_extra=6, max_length_ratio=1.0)
+    with torch.inference_mode():
+        for source, hypotheses in zip(SOURCES, beam_search(scorer, SOURCES, config), strict=True):
+            assert len(hypotheses) == 4
+            for h in hypotheses:
+                assert h.log_prob == pytest.approx(forced_log_prob(scorer, source, h.token_ids), abs=1e-4)
+                assert not {SPECIAL.pad, SPECIAL.bos, SPECIAL.eos} & set(h.token_ids)
+
+
+@pytest.mark.parametrize("search", [beam_search, greedy_search])
+def test_a_sentence_alone_gives_what_it_gives_in_a_padded_batch(search):
+    scorer = make_scorer()
+    config = SearchConfig(beam_size=3)
+    together = search(scorer, SOURCES, config)
+    for source, found in zip(SOURCES, together, strict=True):
+        [alone] = search(scorer, [source], config)
+        for ours, theirs in zip([found] if search is greedy_search else found, [alone] if search is greedy_search else alone, strict=True):
+            assert ours.token_ids == theirs.token_ids
+            assert ours.log_prob == pytest.approx(theirs.log_prob, abs=1e-4)
+
+
+def test_a_beam_of_one_is_greedy_search():
+    scorer, config = make_scorer(), SearchConfig(beam_size=1)
+    beams = beam_search(scorer, SOURCES, config)
+    for [beam], greedy in zip(beams, greedy_search(scorer, SOURCES, config), strict=True):
+        assert beam.token_ids == greedy.token_ids
+
+
+def test_the_same_model_twice_is_that_model():
+    config = SearchConfig(beam_size=3, n_best=2)
+    once, twice = beam_search(make_scorer((5,)), SOURCES, config), beam_search(make_scorer((5, 5)), SOURCES, config)
+    assert [[h.token_ids for h in found] for found in once] == [[h.token_ids for h in found] for found in twice]
