@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from mtkit.errors import MtkitError
@@ -17,7 +17,8 @@ def save_weights(path: Path, model: nn.Module) -> None:
 
 def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
     """Write named tensors."""
-    save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, path)
+    # Not safetensors' save_file: it makes the file unreadable for other users.
+    path.write_bytes(save({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}))
 
 
 def read_tensors(path: Path, shapes: dict[str, tuple[int, ...]] | None = None) -> dict[str, Tensor]:

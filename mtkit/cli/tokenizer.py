@@ -1,6 +1,6 @@
 """`mtkit tokenizer train`, `encode` and `decode`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -61,7 +61,7 @@ def decode(
     from mtkit.files import read_lines, write_lines
 
     subword = _load(model, side)
-    ids_of = _parse_ids if ids else _piece_finder(subword)
+    ids_of = _parse_ids if ids else subword.piece_ids
 
     def decoded() -> Iterator[str]:
         for number, line in enumerate(read_lines("-"), 1):
@@ -91,17 +91,6 @@ def _parse_ids(words: list[str]) -> list[int]:
         if not word.isdecimal():
             raise ValueError(f"{word!r} is not an id")
     return [int(word) for word in words]
-
-
-def _piece_finder(subword: "Subword") -> Callable[[list[str]], list[int]]:
-    from sentencepiece import SentencePieceProcessor
-
-    processor = SentencePieceProcessor(model_proto=subword.model_bytes)
-
-    def find(words: list[str]) -> list[int]:
-        return [processor.PieceToId(word) for word in words]
-
-    return find
 
 
 def _first_line(exc: Exception) -> str:

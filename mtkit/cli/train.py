@@ -28,7 +28,7 @@ def train(
     from mtkit.training.loop import train as train_model
 
     result = train_model(recipe, out, device=device, n_threads=n_threads)
-    best = f"; best {result.metric} on the validation corpus {result.best_score:.4g}" if result.best_score is not None else ""
+    best = f"; best {result.metric} on the validation corpus {result.best_score:.2f}" if result.best_score is not None else ""
     print(f"trained {result.n_steps:,} steps{best}")
     print(f"model: {result.model_dir}")
     print(f"next:  mtkit average {result.run_dir} -o {result.run_dir / 'averaged'}")

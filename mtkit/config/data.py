@@ -4,7 +4,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from mtkit.config.section import RecipePath, Section
+from mtkit.config.section import NameOrFolder, RecipePath, Section
 
 
 class CorpusSource(Section):
@@ -16,7 +16,7 @@ class CorpusSource(Section):
     """Target side; line N translates line N of `src`."""
     tsv: RecipePath | None = None
     """In place of `src` and `tgt`: one file with source, TAB, target on each line; may end in .gz."""
-    dataset: str | None = None
+    dataset: NameOrFolder | None = None
     """In place of files: the name of a Hugging Face dataset, or a local folder that `datasets` can read."""
     dataset_config: str | None = None
     """The dataset's configuration, for example de-en."""

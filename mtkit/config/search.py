@@ -20,6 +20,8 @@ class SearchConfig(Section):
     """A translation has at most this many pieces for each source piece ..."""
     max_length_extra: NonNegativeInt = 20
     """... and this many more."""
+    min_length: NonNegativeInt = 1
+    """A translation has at least this many pieces; 1 keeps a line from coming out empty."""
     n_best: PositiveInt = 1
     """Translations returned for each sentence; at most beam_size."""
     max_tokens: PositiveInt = 4096

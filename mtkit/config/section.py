@@ -24,5 +24,13 @@ def _resolve(value: Any, info: ValidationInfo) -> Any:
     return value
 
 
+def _resolve_folder(value: Any, info: ValidationInfo) -> Any:
+    resolved = _resolve(value, info)
+    return str(resolved) if isinstance(resolved, Path) and resolved.is_dir() else value
+
+
+NameOrFolder = Annotated[str, BeforeValidator(_resolve_folder)]
+"""A name, or a folder if there is one of that name; a folder is found as a `RecipePath` is."""
+
 RecipePath = Annotated[Path, BeforeValidator(_resolve)]
 """A path that is relative to the recipe file (or, from `--set`, to the current directory)."""

@@ -16,7 +16,7 @@ class TokenizerConfig(Section):
     """Number of pieces, special and byte pieces included; per side when the sides are separate."""
     joint: bool = True
     """One model for both sides (needed for three-way tied embeddings), or one for each."""
-    character_coverage: float = Field(default=1.0, gt=0.9, le=1.0)
+    character_coverage: float = Field(default=1.0, ge=0.98, le=1.0)
     """Share of the characters in the corpus that get a piece of their own; 0.9995 suits Hangul, Han and kana."""
     byte_fallback: bool = True
     """Spell unseen characters as bytes, so that nothing becomes an unknown piece. Takes 256 pieces."""

@@ -57,6 +57,8 @@ def beam_search(scorer: StepScorer[State], sources: list[list[int]], config: Sea
     for length in range(1, max(s.max_length for s in sentences) + 1):
         log_probs_BWV = scorer.step(state, last_BW, parents_BW)
         V = log_probs_BWV.size(2)
+        if length <= config.min_length:
+            log_probs_BWV[:, :, scorer.eos_id] = -math.inf
         for row, sentence in enumerate(live):
             if sentence.max_length == length:
                 _force(log_probs_BWV[row], scorer.eos_id)

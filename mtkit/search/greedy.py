@@ -1,5 +1,7 @@
 """Greedy search: the most probable token, again and again."""
 
+import math
+
 import torch
 
 from mtkit.config.search import SearchConfig
@@ -10,7 +12,7 @@ from mtkit.search.scorer import State, StepScorer
 
 def max_lengths(sources: list[list[int]], config: SearchConfig) -> list[int]:
     """The most tokens that each translation may have, EOS counted; relative to the source."""
-    return [int(config.max_length_ratio * len(source)) + config.max_length_extra + 1 for source in sources]
+    return [max(int(config.max_length_ratio * len(source)) + config.max_length_extra, config.min_length) + 1 for source in sources]
 
 
 @torch.inference_mode()
@@ -35,8 +37,10 @@ def greedy_search(scorer: StepScorer[State], sources: list[list[int]], config: S
     last_B1 = torch.full((len(sources), 1), scorer.bos_id)
     for length in range(1, max(limits) + 1):
         step_BV = scorer.step(state, last_B1, torch.zeros_like(last_B1))[:, 0]
-        best = step_BV.max(-1)
         eos = step_BV[:, scorer.eos_id].tolist()
+        if length <= config.min_length:
+            step_BV[:, scorer.eos_id] = -math.inf
+        best = step_BV.max(-1)
         going_on: list[int] = []
         for row, (i, token, log_prob) in enumerate(zip(live, best.indices.tolist(), best.values.tolist(), strict=True)):
             is_last = length == limits[i]

@@ -87,6 +87,10 @@ class Subword:
         shown = [[int(piece_id) for piece_id in row if piece_id not in hidden] for row in ids]
         return [to_one_line(text) for text in self._processor.Decode(shown, num_threads=_n_threads(shown, n_threads))] if shown else []
 
+    def piece_ids(self, pieces: Sequence[str]) -> list[int]:
+        """The ids of pieces, as `encode_as_pieces` gives them; one that is not in the vocabulary is UNK."""
+        return [self._processor.PieceToId(piece) for piece in pieces]
+
     def normalize(self, text: str) -> str:
         """The text that `decode(encode(text))` gives back: after `clean` and the model's own Unicode normalization, single spaces.
 

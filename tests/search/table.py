@@ -42,9 +42,7 @@ class TableScorer:
         for i, sentence in enumerate(state.sentences):
             old = state.prefixes[i]
             tokens, parents = token_ids_BW[i].tolist(), parents_BW[i].tolist()
-            state.prefixes[i] = [
-                () if token == BOS and old == [()] else (*old[parent], token) for token, parent in zip(tokens, parents, strict=True)
-            ]
+            state.prefixes[i] = [() if token == BOS and old == [()] else (*old[parent], token) for token, parent in zip(tokens, parents, strict=True)]
             rows.append([self.tables[sentence][prefix] for prefix in state.prefixes[i]])
         return torch.tensor(rows, dtype=torch.float64)
 
@@ -71,7 +69,7 @@ def full_tables(vocab_size):
 def all_hypotheses(table, vocab_size, max_length, config):
     """Every sequence of at most max_length tokens, EOS counted, the best first."""
     found = []
-    for length in range(1, max_length + 1):
+    for length in range(config.min_length + 1, max_length + 1):
         for tokens in itertools.product(range(2, vocab_size), repeat=length - 1):
             log_prob = sum(table[tokens[:i]][token] for i, token in enumerate((*tokens, EOS)))
             found.append(Hypothesis(list(tokens), log_prob, log_prob / length_penalty(length, config)))

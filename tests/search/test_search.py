@@ -16,18 +16,25 @@ VOCAB_SIZE = 4
 PENALTIES = st.sampled_from([("none", 0.0), ("wu", 0.6), ("wu", 1.0), ("wu", 2.0), ("mean", 1.0)])
 
 
-def config(beam_size, max_length, penalty=("none", 0.0), n_best=1):
+def config(beam_size, max_length, penalty=("none", 0.0), n_best=1, min_length=0):
     # All sources have one token, so that the maximum length is the same for all.
     kind, alpha = penalty
     return SearchConfig(
-        beam_size=beam_size, n_best=n_best, length_penalty=kind, alpha=alpha, max_length_ratio=0.001, max_length_extra=max_length - 1
+        beam_size=beam_size,
+        n_best=n_best,
+        length_penalty=kind,
+        alpha=alpha,
+        max_length_ratio=0.001,
+        max_length_extra=max_length - 1,
+        min_length=min_length,
     )
 
 
 @settings(max_examples=30, deadline=None)
-@given(table=full_tables(VOCAB_SIZE), max_length=st.integers(1, 4), penalty=PENALTIES)
-def test_a_beam_of_full_width_finds_the_best_of_all_sequences(table, max_length, penalty):
-    settings = config(3**max_length, max_length, penalty, n_best=3)
+@given(table=full_tables(VOCAB_SIZE), max_length=st.integers(1, 4), penalty=PENALTIES, min_length=st.integers(0, 2))
+def test_a_beam_of_full_width_finds_the_best_of_all_sequences(table, max_length, penalty, min_length):
+    min_length = min(min_length, max_length - 1)
+    settings = config(3**max_length, max_length, penalty, n_best=3, min_length=min_length)
     [found] = beam_search(TableScorer([table]), [[0]], settings)
     expected = all_hypotheses(table, VOCAB_SIZE, max_length, settings)[:3]
     assert [h.token_ids for h in found] == [h.token_ids for h in expected]
