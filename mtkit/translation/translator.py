@@ -8,6 +8,7 @@ from typing import Any, Self
 from pydantic import ValidationError
 
 from mtkit.checkpoint.model_dir import TrainedModel, load_model_dir
+from mtkit.config.problems import describe_problems
 from mtkit.config.search import SearchConfig
 from mtkit.config.training import Precision
 from mtkit.errors import MtkitError
@@ -97,8 +98,9 @@ class Translator:
         try:
             return SearchConfig.model_validate(self.config.search.model_dump() | given)
         except ValidationError as exc:
-            problems = "; ".join(f"{'.'.join(map(str, e['loc']))} {e['msg']}".strip() for e in exc.errors())
-            raise MtkitError(f"search settings: {problems}", "see `mtkit translate --help`") from None
+            problems = describe_problems(exc, SearchConfig, given, set())
+            text, hint = "; ".join(problem.text for problem in problems), next((p.hint for p in problems if p.hint), "")
+            raise MtkitError(f"search settings: {text}", hint or "see `mtkit translate --help`") from None
 
     def _translate(self, texts: Sequence[str], search: SearchConfig) -> list[Translation]:
         ids = self.tokenizer.src.encode(texts)

@@ -19,15 +19,8 @@ PENALTIES = st.sampled_from([("none", 0.0), ("wu", 0.6), ("wu", 1.0), ("wu", 2.0
 def config(beam_size, max_length, penalty=("none", 0.0), n_best=1, min_length=0):
     # All sources have one token, so that the maximum length is the same for all.
     kind, alpha = penalty
-    return SearchConfig(
-        beam_size=beam_size,
-        n_best=n_best,
-        length_penalty=kind,
-        alpha=alpha,
-        max_length_ratio=0.001,
-        max_length_extra=max_length - 1,
-        min_length=min_length,
-    )
+    lengths = {"max_length_ratio": 0.001, "max_length_extra": max_length - 1, "min_length": min_length}
+    return SearchConfig(beam_size=beam_size, n_best=n_best, length_penalty=kind, alpha=alpha, **lengths)
 
 
 @settings(max_examples=30, deadline=None)
