@@ -27,7 +27,9 @@ def test_particles_follow_the_final_consonant(noun, as_topic, as_subject, as_obj
     assert [topic(noun), subject(noun), object_(noun), and_(noun), toward(noun)] == [as_topic, as_subject, as_object, with_and, as_goal]
 
 
-@pytest.mark.parametrize(("syllable", "its_vowel", "its_final"), [("가", "ㅏ", ""), ("힣", "ㅣ", "ㅎ"), ("값", "ㅏ", "ㅄ"), ("쉬", "ㅟ", ""), ("었", "ㅓ", "ㅆ")])
+@pytest.mark.parametrize(
+    ("syllable", "its_vowel", "its_final"), [("가", "ㅏ", ""), ("힣", "ㅣ", "ㅎ"), ("값", "ㅏ", "ㅄ"), ("쉬", "ㅟ", ""), ("었", "ㅓ", "ㅆ")]
+)
 def test_a_syllable_is_taken_apart(syllable, its_vowel, its_final):
     assert (vowel(syllable), final(syllable)) == (its_vowel, its_final)
 
