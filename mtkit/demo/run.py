@@ -1,0 +1,154 @@
+"""The whole pipeline on the built-in corpus, each step shown as the command that does the same."""
+
+import shlex
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mtkit.config.recipe import Recipe
+from mtkit.config.writer import commented_yaml
+from mtkit.corpus.pairs import SentencePair
+from mtkit.corpus.preprocess import preprocess
+from mtkit.corpus.tokenizer import tokenizer_is_fresh, train_tokenizer
+from mtkit.demo.corpus import WORKED_EXAMPLE, demo_corpus
+from mtkit.evaluation.metrics import Score, evaluate
+from mtkit.evaluation.report import for_people
+from mtkit.files import atomic_write, read_lines, write_lines
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "data": {
+        "src_lang": "ko",
+        "tgt_lang": "en",
+        "train": {"src": "train.ko", "tgt": "train.en"},
+        "validation": {"src": "validation.ko", "tgt": "validation.en"},
+        "work_dir": ".",
+    },
+    "tokenizer": {"vocab_size": 2000},
+    "preprocess": {"max_length": 128},
+    "batches": {"max_tokens": 2048},
+    "model": {"n_encoder_layers": 2, "n_decoder_layers": 2, "d_model": 128, "n_heads": 4, "d_ff": 512, "norm": "pre"},
+    "training": {"max_steps": 1500, "learning_rate": 0.003, "schedule": "linear", "warmup_steps": 200, "save_every_steps": 50},
+    "validation": {"every_steps": 500, "max_sentences": 200},
+}
+"""What the demo's recipe says besides the defaults."""
+
+_N_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What came out."""
+
+    bleu: Score
+    """Of the averaged model on the test set, with its signature."""
+    worked_example: SentencePair
+    """A sentence that was in no part of the corpus, and what the model made of it."""
+    model_dir: Path
+
+
+def run_demo(out_dir: Path | str, *, max_steps: int | None = None) -> DemoResult:
+    """Train a Korean-English model from nothing, average, translate and evaluate.
+
+    Run again, it goes on where it was, and trains nothing that is trained already.
+
+    Args:
+        out_dir: Takes corpus, recipe, run and, in `model`, the averaged model.
+        max_steps: Updates of training in place of the recipe's.
+    Raises:
+        MtkitError: The folder cannot be written, or holds a run of other settings.
+    """
+    started_s = time.monotonic()
+    out_dir = Path(out_dir)
+    recipe_path = out_dir / "recipe.yaml"
+    _write_corpus(out_dir)
+    _write_recipe(recipe_path)
+    overrides = [] if max_steps is None else [f"training.max_steps={max_steps}"]
+    recipe = Recipe.load(recipe_path, overrides)
+
+    _show("tokenizer", "train", recipe_path)
+    if tokenizer_is_fresh(recipe):
+        print(f"{out_dir / 'tokenizer'}: nothing has changed")
+    else:
+        tokenizer = train_tokenizer(recipe)
+        print(f"{out_dir / 'tokenizer'}: {tokenizer.src.vocab_size:,} pieces")
+    _show("preprocess", recipe_path)
+    print(preprocess(recipe))
+    model_dir = _train(recipe, recipe_path, out_dir, overrides)
+    score = _translate_and_evaluate(out_dir, model_dir)
+    worked = _translate_worked_example(model_dir)
+    print(f"\nDone in {(time.monotonic() - started_s) / 60:.1f} minutes. The model is in {model_dir}; try a sentence of your own (직접 해 보세요):")
+    _show("translate", "-", "-m", model_dir, stdin="우리는 내일 도서관에서 한국어를 공부할 것이다")
+    return DemoResult(score, worked, model_dir)
+
+
+def _write_corpus(out_dir: Path) -> None:
+    corpus = demo_corpus()
+    for name, pairs in corpus._asdict().items():
+        write_lines(out_dir / f"{name}.ko", (pair.src for pair in pairs))
+        write_lines(out_dir / f"{name}.en", (pair.tgt for pair in pairs))
+    print(f"A Korean-English corpus in {out_dir}: {len(corpus.train):,} pairs to train on, {len(corpus.validation):,} to watch the training by,")
+    print(f"{len(corpus.test):,} for the test; each of these joins words that training never shows together. For example:")
+    for pair in corpus.train[:_N_SHOWN]:
+        print(f"  {pair.src} = {pair.tgt}")
+
+
+def _write_recipe(path: Path) -> None:
+    if path.exists():
+        print(f"{path}: kept as it is")
+        return
+    with atomic_write(path) as stream:
+        stream.write(commented_yaml(Recipe.model_validate(SETTINGS)).encode())
+    print(f"{path}: written, as `mtkit init` does it")
+
+
+def _train(recipe: Recipe, recipe_path: Path, out_dir: Path, overrides: Sequence[str]) -> Path:
+    # torch takes seconds to load; what comes before should not wait for it.
+    from mtkit.checkpoint.average import average
+    from mtkit.training.loop import train
+
+    _show("train", recipe_path, *(part for override in overrides for part in ("--set", override)))
+    result = train(recipe)
+    print(f"trained {result.n_steps:,} steps")
+    model_dir = out_dir / "model"
+    _show("average", out_dir / "run", "-o", model_dir)
+    average(result.run_dir, model_dir)
+    print(f"model: {model_dir}")
+    return model_dir
+
+
+def _translate_and_evaluate(out_dir: Path, model_dir: Path) -> Score:
+    from mtkit.progress import progress
+    from mtkit.translation.translator import Translator
+
+    src_path, tgt_path, hypothesis_path = out_dir / "test.ko", out_dir / "test.en", out_dir / "test.translated.en"
+    _show("translate", src_path, "-m", model_dir, "-o", hypothesis_path)
+    src, references = list(read_lines(src_path)), list(read_lines(tgt_path))
+    hypotheses: list[str] = []
+    with progress("Translating", len(src)) as bar:
+        for translation in Translator.load(model_dir).stream(src):
+            hypotheses.append(translation.text)
+            bar.advance()
+    write_lines(hypothesis_path, hypotheses)
+    for korean, english in zip(src[:_N_SHOWN], hypotheses[:_N_SHOWN], strict=True):
+        print(f"  {korean} -> {english}")
+    _show("evaluate", hypothesis_path, "-r", tgt_path)
+    scores = evaluate(hypotheses, references)
+    print(for_people(scores))
+    return scores.bleu
+
+
+def _translate_worked_example(model_dir: Path) -> SentencePair:
+    from mtkit.translation.translator import Translator
+
+    _show("translate", "-", "-m", model_dir, stdin=WORKED_EXAMPLE.src)
+    translation = Translator.load(model_dir).translate([WORKED_EXAMPLE.src])[0]
+    print(translation.text)
+    return SentencePair(WORKED_EXAMPLE.src, translation.text)
+
+
+def _show(*command: str | Path, stdin: str = "") -> None:
+    """Print a command line as a user would type it."""
+    piped = f"echo {shlex.quote(stdin)} | " if stdin else ""
+    print(f"\n$ {piped}mtkit {shlex.join(map(str, command))}", flush=True)
