@@ -166,7 +166,7 @@ def draw_motion(rng: Random) -> Sentence:
     if not on_foot and rng.random() < 0.3:
         tags = set(place.tags.split())
         means_by_ko = FAR_TRANSPORT if "abroad" in tags or "Island" in place.en else CITY_TRANSPORT if "city" in tags else LOCAL_TRANSPORT
-        if "near" in tags or means_by_ko is not LOCAL_TRANSPORT:
+        if ("near" in tags and "room" not in tags) or means_by_ko is not LOCAL_TRANSPORT:
             vehicle = rng.choice(list(means_by_ko))
             means = Adjunct(hangul.toward(vehicle), means_by_ko[vehicle])
     elif verb is not ARRIVING and rng.random() < 0.25:

@@ -41,15 +41,15 @@ TRANSITIVE = (
     Verb("굽다", "bake", "baked", "cook", "혼자"),
     Verb("자르다", "cut", "cuttable", "cook", "천천히", "칼"),
     Verb("주문하다", "order", "dish drink", "order"),
-    Verb("준비하다", "prepare", "meal gift", "home", "혼자 열심히"),
+    Verb("준비하다", "prepare", "meal gift", "home", "혼자"),
     Verb("씻다", "wash", "washable", "cook", "깨끗이 빨리"),
-    Verb("읽다", "read", "reading", "read", "조용히 천천히 열심히 혼자"),
-    Verb("쓰다", "write", "written", "study", "열심히 천천히", "펜 연필 컴퓨터"),
+    Verb("읽다", "read", "reading", "read", "조용히 천천히 혼자"),
+    Verb("쓰다", "write", "written", "study", "천천히", "펜 연필 컴퓨터"),
     Verb("사다", "buy", "fruit vegetable drink thing bought flower", "shop", "혼자"),
     Verb("팔다", "sell", "fruit vegetable clothing footwear flower furniture", "shop", "혼자"),
     Verb("빌리다", "borrow", "lent"),
     Verb("잃어버리다", "lose", "lost", "near", article="the", is_state=True),
-    Verb("찾다", "look for", "lost thing person", "near", "열심히"),
+    Verb("찾다", "look for", "lost thing person", "near"),
     Verb("고르다", "choose", "clothing footwear flower gift toy", "shop", "천천히"),
     Verb("원하다", "want", "thing gift flower drink fruit", is_state=True),
     Verb("좋아하다", "like", "food drink animal sport racket language subject flower work person", article="generic", is_state=True),
@@ -57,7 +57,7 @@ TRANSITIVE = (
     Verb("사랑하다", "love", "person", is_state=True),
     Verb("만나다", "meet", "person", "meet"),
     Verb("기다리다", "wait for", "person boarded", "meet", "조용히 혼자", article="the"),
-    Verb("돕다", "help", "person", "work", "열심히"),
+    Verb("돕다", "help", "person", "work"),
     Verb("초대하다", "invite", "person"),
     Verb("믿다", "trust", "person", is_state=True),
     Verb("알다", "know", "person", is_state=True),
@@ -70,11 +70,11 @@ TRANSITIVE = (
     Verb("연습하다", "practice", "instrument racket sport", "home study", "열심히 혼자", article="the"),
     Verb("하다", "play", "sport", "sport", "열심히"),
     Verb("하다", "play", "game", "home", "조용히 혼자"),
-    Verb("하다", "do", "chore", "home", "열심히 빨리 혼자"),
+    Verb("하다", "do", "chore", "home", "빨리 혼자"),
     Verb("끝내다", "finish", "task", "study", "빨리 혼자"),
     Verb("치다", "play", "racket", "sport", "열심히"),
     Verb("치다", "play", "instrument", "home study", "열심히 조용히 혼자", article="the"),
-    Verb("그리다", "draw", "drawn", "outdoor study", "천천히 혼자 열심히", "연필 펜"),
+    Verb("그리다", "draw", "drawn", "outdoor study", "천천히 혼자", "연필 펜"),
     Verb("찍다", "take", "photo", "outdoor sight", "혼자", "카메라 휴대폰"),
     Verb("모으다", "collect", "collected", article="generic"),
     Verb("던지다", "throw", "thrown", "outdoor"),
@@ -91,14 +91,14 @@ TRANSITIVE = (
     Verb("끄다", "turn off", "switched", "room", article="the"),
     Verb("열다", "open", "opened", "room", "조용히 천천히", article="the"),
     Verb("닫다", "close", "opened", "room", "조용히 빨리", article="the"),
-    Verb("닦다", "wipe", "wiped dishes", "room", "깨끗이 열심히", article="the"),
-    Verb("청소하다", "clean", "cleaned", "", "깨끗이 열심히 혼자", article="the"),
+    Verb("닦다", "wipe", "wiped dishes", "room", "깨끗이", article="the"),
+    Verb("청소하다", "clean", "cleaned", "", "깨끗이 혼자", article="the"),
     Verb("옮기다", "move", "moved", "room", "천천히 혼자", article="the"),
-    Verb("만들다", "make", "made", "home", "혼자 천천히 열심히"),
+    Verb("만들다", "make", "made", "home", "혼자 천천히"),
     Verb("짓다", "build", "built", "live", "천천히"),
     Verb("심다", "plant", "planted", "outdoor", "혼자"),
     Verb("키우다", "raise", "pet", "live", "혼자"),
-    Verb("돌보다", "take care of", "pet", "live", "열심히 혼자", article="the"),
+    Verb("돌보다", "take care of", "pet", "live", "혼자", article="the"),
 )
 
 GIVING = (
@@ -125,8 +125,8 @@ INTRANSITIVE = (
     Verb("놀다", "play", places="outdoor home", manner="조용히 혼자"),
     Verb("울다", "cry", places="room", manner="조용히 혼자"),
     Verb("웃다", "laugh", places="room", manner="조용히"),
-    Verb("춤을 추다", "dance", places="room sport", manner="열심히 혼자"),
-    Verb("노래하다", "sing", places="outdoor room", manner="조용히 열심히"),
+    Verb("춤을 추다", "dance", places="room sport", manner="혼자"),
+    Verb("노래하다", "sing", places="outdoor room", manner="조용히"),
     Verb("이야기하다", "talk", places="meet", manner="조용히"),
     Verb("산책하다", "take a walk", places="outdoor", manner="천천히 혼자"),
     Verb("기도하다", "pray", places="pray room", manner="조용히 혼자"),
@@ -183,8 +183,8 @@ class Adjective:
     ko: str
     """Dictionary form."""
     en: str
-    nouns: str
-    """Tags of the nouns that it describes; person is anybody."""
+    nouns: str = ""
+    """Tags of the nouns that it describes; person is anybody; empty for the weather."""
     before_noun: bool = True
     """Whether it also stands before its noun."""
 
@@ -214,8 +214,8 @@ ADJECTIVES = (
     Adjective("맵다", "spicy", "dish"),
     Adjective("뜨겁다", "hot", "hot"),
     Adjective("차갑다", "cold", "drink"),
-    Adjective("쉽다", "easy", "language subject chore task reading game"),
-    Adjective("어렵다", "difficult", "language subject chore task reading game"),
+    Adjective("쉽다", "easy", "language subject task reading game"),
+    Adjective("어렵다", "difficult", "language subject task reading game"),
     Adjective("재미있다", "interesting", "work reading language subject sport racket game watched"),
     Adjective("지루하다", "boring", "work reading subject sport watched"),
     Adjective("빠르다", "fast", "vehicle boarded switched"),
@@ -251,13 +251,13 @@ ADJECTIVES = (
 )
 
 WEATHER = (
-    Adjective("춥다", "cold", ""),
-    Adjective("덥다", "hot", ""),
-    Adjective("따뜻하다", "warm", ""),
-    Adjective("시원하다", "cool", ""),
-    Adjective("좋다", "good", ""),
-    Adjective("나쁘다", "bad", ""),
-    Adjective("맑다", "clear", ""),
-    Adjective("흐리다", "cloudy", ""),
+    Adjective("춥다", "cold"),
+    Adjective("덥다", "hot"),
+    Adjective("따뜻하다", "warm"),
+    Adjective("시원하다", "cool"),
+    Adjective("좋다", "good"),
+    Adjective("나쁘다", "bad"),
+    Adjective("맑다", "clear"),
+    Adjective("흐리다", "cloudy"),
 )
 DEGREES = (("아주", "very"), ("매우", "very"), ("정말", "really"), ("너무", "too"))
