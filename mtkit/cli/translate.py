@@ -20,7 +20,6 @@ from mtkit.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from mtkit.progress import ProgressBar
     from mtkit.translation.result import Translation
 
 
@@ -66,19 +65,12 @@ def translate(
     if chunk_lines is None and str(input_path) == "-" and sys.stdin.isatty():
         chunk_lines = 1
     search = given(chunk_lines=chunk_lines, beam_size=beam_size, n_best=n_best, length_penalty=length_penalty, alpha=alpha, max_tokens=max_tokens)
-    translations = translator.stream(lines, **search)
     try:
         with progress("Translating", n_lines) if is_shown else nullcontext() as bar:
-            counted = _counted(translations, bar) if bar is not None else translations
-            write_lines(output_path, _n_best_lines(counted) if n_best is not None else (translation.text for translation in counted))
+            translations = translator.stream(lines, on_lines=bar.advance if bar is not None else None, **search)
+            write_lines(output_path, _n_best_lines(translations) if n_best is not None else (translation.text for translation in translations))
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"`{output_path}` was not written" if output_path is not None and str(output_path) != "-" else "") from None
-
-
-def _counted(translations: "Iterable[Translation]", bar: "ProgressBar") -> "Iterator[Translation]":
-    for translation in translations:
-        yield translation
-        bar.advance()
 
 
 def _n_best_lines(translations: "Iterable[Translation]") -> Iterator[str]:

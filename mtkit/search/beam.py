@@ -48,7 +48,7 @@ def beam_search(scorer: StepScorer[State], sources: list[list[int]], config: Sea
     if not sources:
         return []
     state = scorer.start(sources)
-    sentences = [_Sentence(i, limit) for i, limit in enumerate(max_lengths(sources, config))]
+    sentences = [_Sentence(i, limit) for i, limit in enumerate(max_lengths(sources, config, scorer.max_length))]
     live = sentences
     last_BW = torch.full((len(sources), 1), scorer.bos_id)
     parents_BW = torch.zeros_like(last_BW)

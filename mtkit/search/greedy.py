@@ -10,9 +10,10 @@ from mtkit.search.penalties import length_penalty
 from mtkit.search.scorer import State, StepScorer
 
 
-def max_lengths(sources: list[list[int]], config: SearchConfig) -> list[int]:
-    """The most tokens that each translation may have, EOS counted; relative to the source."""
-    return [max(int(config.max_length_ratio * len(source)) + config.max_length_extra, config.min_length) + 1 for source in sources]
+def max_lengths(sources: list[list[int]], config: SearchConfig, limit: int | None) -> list[int]:
+    """The most tokens that each translation may have, EOS counted: relative to the source, and no more than the scorer's limit."""
+    wanted = [max(int(config.max_length_ratio * len(source)) + config.max_length_extra, config.min_length) + 1 for source in sources]
+    return wanted if limit is None else [min(length, limit) for length in wanted]
 
 
 @torch.inference_mode()
@@ -29,7 +30,7 @@ def greedy_search(scorer: StepScorer[State], sources: list[list[int]], config: S
     if not sources:
         return []
     state = scorer.start(sources)
-    limits = max_lengths(sources, config)
+    limits = max_lengths(sources, config, scorer.max_length)
     found: list[Hypothesis | None] = [None] * len(sources)
     token_ids: list[list[int]] = [[] for _ in sources]
     log_probs = [0.0] * len(sources)

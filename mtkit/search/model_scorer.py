@@ -39,6 +39,8 @@ class ModelScorer:
         self.models = models
         self.src_special = src_special
         self.bos_id, self.eos_id = tgt_special.bos, tgt_special.eos
+        limits = [model.config.max_positions for model in models if model.config.positions == "learned"]
+        self.max_length = min(limits, default=None)
         self.never = [tgt_special.pad, tgt_special.bos]
 
     @property

@@ -21,6 +21,8 @@ class StepScorer(Protocol[State]):
 
     bos_id: int
     eos_id: int
+    max_length: int | None
+    """Most tokens that a hypothesis can have, EOS counted; None if there is no limit."""
 
     def start(self, sources: list[list[int]]) -> State:
         """Read the source sentences, as token ids without EOS."""

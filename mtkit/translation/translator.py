@@ -1,6 +1,6 @@
 """Text in, text out: N lines in, N lines out, in order."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, Self
@@ -80,18 +80,21 @@ class Translator:
         """
         return self._translate(texts, self._search(overrides))
 
-    def stream(self, lines: Iterable[str], chunk_lines: int = _CHUNK_LINES, **overrides: Any) -> Iterator[Translation]:
+    def stream(
+        self, lines: Iterable[str], chunk_lines: int = _CHUNK_LINES, on_lines: Callable[[int], None] | None = None, **overrides: Any
+    ) -> Iterator[Translation]:
         """Translate lines as they come, in bounded memory; the translations come in the same order.
 
         Args:
             lines: Any number of them.
             chunk_lines: How many are sorted by length and translated together; 1 answers each line at once.
+            on_lines: Called with a number of lines whenever so many more are translated, which is before they come.
             overrides: As in `translate`.
         """
         search = self._search(overrides)
         iterator = iter(lines)
         while chunk := list(islice(iterator, chunk_lines)):
-            yield from self._translate(chunk, search)
+            yield from self._translate(chunk, search, on_lines)
 
     def _search(self, overrides: dict[str, Any]) -> SearchConfig:
         given = {name: value for name, value in overrides.items() if value is not None}
@@ -102,7 +105,7 @@ class Translator:
             text, hint = "; ".join(problem.text for problem in problems), next((p.hint for p in problems if p.hint), "")
             raise MtkitError(f"search settings: {text}", hint or "see `mtkit translate --help`") from None
 
-    def _translate(self, texts: Sequence[str], search: SearchConfig) -> list[Translation]:
+    def _translate(self, texts: Sequence[str], search: SearchConfig, on_lines: Callable[[int], None] | None = None) -> list[Translation]:
         ids = self.tokenizer.src.encode(texts)
         parts = [[row] if row else [] for row in ids]
         for i, row in enumerate(ids):
@@ -110,14 +113,17 @@ class Translator:
                 split = split_line(texts[i], self._count_tokens, self.config.max_length)
                 parts[i] = [part for part in self.tokenizer.src.encode(split) if part]
         sources = [part for line in parts for part in line]
-        found = iter(self._search_all(sources, search))
+        tell = on_lines or (lambda n_lines: None)
+        tell(sum(not line for line in parts))
+        ends_line = [is_last for line in parts for is_last in [*[False] * (len(line) - 1), *[True] * bool(line)]]
+        found = iter(self._search_all(sources, search, lambda batch: tell(sum(ends_line[i] for i in batch))))
         return [self._finish([next(found) for _ in line]) for line in parts]
 
     def _count_tokens(self, texts: list[str]) -> list[int]:
         return [len(ids) for ids in self.tokenizer.src.encode(texts)]
 
-    def _search_all(self, sources: list[list[int]], search: SearchConfig) -> list[list[Hypothesis]]:
-        """The n best of each source, in order."""
+    def _search_all(self, sources: list[list[int]], search: SearchConfig, tell: Callable[[list[int]], None]) -> list[list[Hypothesis]]:
+        """The n best of each source, in order; `tell` is called with the indices of each batch that is done."""
         # The batches must suffice to keep all workers busy to the end.
         n_positions = sum(len(source) + 1 for source in sources) * search.beam_size
         max_tokens = min(search.max_tokens, max(n_positions // (2 * self.workers.n_workers), 256))
@@ -133,6 +139,7 @@ class Translator:
         for batch, results in zip(batches, self.workers.map(run, batches), strict=True):
             for i, result in zip(batch, results, strict=True):
                 found[i] = result
+            tell(batch)
         return found
 
     def _finish(self, parts: list[list[Hypothesis]]) -> Translation:

@@ -17,7 +17,7 @@ def told(monkeypatch):
             told.update(model_dirs=model_dirs, **options)
             return cls()
 
-        def stream(self, lines, **search):
+        def stream(self, lines, on_lines=None, **search):
             told["search"] = search
             for line in lines:
                 if line == "stop":
