@@ -46,14 +46,42 @@ def tiny_tokenizer(ko_en_pairs):
     return Tokenizer(joint, joint)
 
 
+@pytest.fixture(scope="session")
+def make_trained(tiny_tokenizer):
+    """Makes a model that has learned nothing, but whose translations differ from line to line and from seed to seed."""
+    import torch
+
+    from mtkit.checkpoint.model_dir import ModelDirConfig, TrainedModel, make_model
+    from mtkit.config.model import ModelConfig
+    from mtkit.config.search import SearchConfig
+
+    def make(seed=1, max_length=20, tokenizer=tiny_tokenizer, tgt_lang="en", **dimensions):
+        sizes = {"d_model": 16, "n_heads": 2, "d_ff": 32, "n_encoder_layers": 1, "n_decoder_layers": 1}
+        model_config = ModelConfig.model_validate(sizes | dimensions)
+        search = SearchConfig(beam_size=3, max_length_ratio=1.0, max_length_extra=5)
+        config = ModelDirConfig(src_lang="ko", tgt_lang=tgt_lang, max_length=max_length, model=model_config, search=search)
+        torch.manual_seed(seed)
+        model = make_model(model_config, tokenizer).eval()
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(0.3 * torch.randn_like(parameter))
+        return TrainedModel(config, model, tokenizer)
+
+    return make
+
+
 @pytest.fixture
 def tiny_recipe_path(tmp_path, ko_en_pairs):
     """A recipe file in tmp_path beside its corpus, 180 pairs to train on and 22 to validate on; it takes seconds to train."""
-    for name, pairs in ("train", ko_en_pairs[:-N_VALIDATION]), ("validation", ko_en_pairs[-N_VALIDATION:]):
+    return write_tiny_recipe(tmp_path, ko_en_pairs)
+
+
+def write_tiny_recipe(folder, pairs):
+    for name, chosen in ("train", pairs[:-N_VALIDATION]), ("validation", pairs[-N_VALIDATION:]):
         for side in ("src", "tgt"):
-            text = "".join(f"{getattr(pair, side)}\n" for pair in pairs)
-            (tmp_path / f"{name}.{'ko' if side == 'src' else 'en'}").write_text(text, encoding="utf-8", newline="\n")
-    path = tmp_path / "recipe.yaml"
+            text = "".join(f"{getattr(pair, side)}\n" for pair in chosen)
+            (folder / f"{name}.{'ko' if side == 'src' else 'en'}").write_text(text, encoding="utf-8", newline="\n")
+    path = folder / "recipe.yaml"
     path.write_text(TINY_RECIPE, encoding="utf-8")
     return path
 
@@ -64,6 +92,17 @@ def tiny_recipe(tiny_recipe_path):
     from mtkit.config.recipe import Recipe
 
     return Recipe.load(tiny_recipe_path)
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory, ko_en_pairs):
+    """The folder of a run of 20 steps, which has learned next to nothing; for reading only."""
+    from mtkit.config.recipe import Recipe
+    from mtkit.training.loop import train
+
+    folder = tmp_path_factory.mktemp("tiny_run")
+    recipe = Recipe.load(write_tiny_recipe(folder, ko_en_pairs), ["search.beam_size=1"])
+    return train(recipe, folder / "run", device="cpu", n_threads=1).run_dir
 
 
 TINY_RECIPE = """\

@@ -13,6 +13,8 @@ class CopyingState:
 
 
 class CopyingScorer:
+    max_length = None
+
     def __init__(self, special, vocab_size):
         self.bos_id, self.eos_id = special.bos, special.eos
         self.vocab_size = vocab_size

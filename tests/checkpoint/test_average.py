@@ -1,0 +1,129 @@
+"""Averages, against the mean of the files' numbers."""
+
+import logging
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+
+from mtkit.checkpoint.average import average
+from mtkit.checkpoint.model_dir import save_model_dir
+from mtkit.checkpoint.training_state import TrainingState, checkpoint_path, save_checkpoint
+from mtkit.config.training import TrainingConfig
+from mtkit.errors import MtkitError
+from mtkit.training.optimizer import make_optimizer
+from mtkit.translation.translator import Translator
+
+SCORES = {10: 8.0, 20: None, 30: 12.0, 40: 9.5, 50: 9.5}
+
+
+@pytest.fixture
+def run_dir(make_trained, tmp_path):
+    """A run whose checkpoints have nothing to do with each other, so that each leaves its mark on the mean."""
+    run = tmp_path / "run"
+    for step, score in SCORES.items():
+        trained = make_trained(seed=step)
+        save_checkpoint(run / "checkpoints", TrainingState(step=step, score=score), trained.model, make_optimizer(trained.model, TrainingConfig()))
+    save_model_dir(run / "model", make_trained(seed=30))
+    return run
+
+
+def mean_of(run_dir, steps):
+    files = [load_file(checkpoint_path(run_dir / "checkpoints", step) / "model.safetensors") for step in steps]
+    return {name: np.mean([file[name].astype(np.float64) for file in files], axis=0) for name in files[0]}
+
+
+@pytest.mark.parametrize(
+    ("n", "which", "steps"),
+    [
+        (1, "last", [50]),
+        (3, "last", [30, 40, 50]),
+        (5, "last", [10, 20, 30, 40, 50]),
+        (1, "best", [30]),
+        (2, "best", [30, 50]),
+        (4, "best", [10, 30, 40, 50]),
+    ],
+)
+def test_the_average_is_the_mean_of_the_chosen(run_dir, tmp_path, n, which, steps, caplog):
+    assert average(run_dir, tmp_path / "averaged", n, which) == tmp_path / "averaged"
+    found, expected = load_file(tmp_path / "averaged" / "model.safetensors"), mean_of(run_dir, steps)
+    assert found.keys() == expected.keys()
+    for name, tensor in found.items():
+        assert tensor.dtype == np.float32
+        np.testing.assert_allclose(tensor, expected[name], rtol=1e-6, atol=1e-7, err_msg=name)
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_the_average_is_a_model_that_translates(run_dir, tmp_path):
+    average(run_dir, tmp_path / "averaged", 1)
+    lines = ["나는 학교에 간다.", "", "물"]
+    averaged, last = Translator.load(tmp_path / "averaged", "cpu", n_workers=1), Translator.load(run_dir / "model", "cpu", n_workers=1)
+    weights = load_file(checkpoint_path(run_dir / "checkpoints", 50) / "model.safetensors")
+    with torch.no_grad():
+        for name, parameter in last.scorer.models[0].named_parameters():
+            parameter.copy_(torch.from_numpy(weights[name]))
+    assert averaged.translate(lines) == last.translate(lines)
+
+
+@pytest.mark.parametrize(("which", "steps"), [("last", [10, 20, 30, 40, 50]), ("best", [10, 30, 40, 50])])
+def test_fewer_than_asked_for_are_averaged_with_a_word(run_dir, tmp_path, which, steps, caplog):
+    average(run_dir, tmp_path / "averaged", 8, which)
+    expected = mean_of(run_dir, steps)
+    for name, tensor in load_file(tmp_path / "averaged" / "model.safetensors").items():
+        np.testing.assert_allclose(tensor, expected[name], rtol=1e-6, atol=1e-7, err_msg=name)
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warnings) == 1
+    assert f"averaging {len(steps)} checkpoints" in warnings[0]
+    assert "8 asked for" in warnings[0]
+
+
+def test_an_average_within_the_run(run_dir):
+    average(run_dir, run_dir / "averaged", 2)
+    assert {path.name for path in run_dir.iterdir()} == {"checkpoints", "model", "averaged"}
+    average(run_dir, run_dir / "averaged", 3)  # again, in its place
+    assert {path.name for path in run_dir.iterdir()} == {"checkpoints", "model", "averaged"}
+
+
+def test_nothing_to_average(tmp_path, run_dir):
+    for folder in (tmp_path / "nowhere", run_dir / "model"):
+        with pytest.raises(MtkitError, match="no checkpoints to average") as caught:
+            average(folder, tmp_path / "averaged")
+        assert f"`{folder}`" in caught.value.message
+        assert caught.value.hint
+    assert not (tmp_path / "averaged").exists()
+
+
+def test_none_is_best_where_none_was_validated(make_trained, tmp_path):
+    trained = make_trained()
+    save_checkpoint(tmp_path / "run/checkpoints", TrainingState(step=5), trained.model, make_optimizer(trained.model, TrainingConfig()))
+    save_model_dir(tmp_path / "run/model", trained)
+    with pytest.raises(MtkitError, match="no checkpoint was validated"):
+        average(tmp_path / "run", tmp_path / "averaged", which="best")
+    assert average(tmp_path / "run", tmp_path / "averaged")
+
+
+def test_a_damaged_checkpoint_leaves_nothing(run_dir, tmp_path):
+    path = checkpoint_path(run_dir / "checkpoints", 40) / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(MtkitError, match="not a readable safetensors file"):
+        average(run_dir, tmp_path / "averaged")
+    assert not (tmp_path / "averaged").exists()
+
+
+@pytest.mark.xfail(strict=True, reason="all the checkpoints are averaged")
+@pytest.mark.parametrize("n", [0, -1])
+def test_no_number_of_checkpoints(run_dir, tmp_path, n):
+    with pytest.raises((MtkitError, ValueError)):
+        average(run_dir, tmp_path / "averaged", n)
+
+
+@pytest.mark.xfail(strict=True, reason="the folder is replaced, and what was in it is lost")
+@pytest.mark.parametrize("out", ["notes", "run", "run/checkpoints"])
+def test_a_folder_that_is_no_model_is_not_replaced(run_dir, tmp_path, out):
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "thesis.txt").write_text("all I have")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(MtkitError):
+        average(run_dir, tmp_path / out)
+    assert sorted(tmp_path.rglob("*")) == before
