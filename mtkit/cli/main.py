@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import sys
 from typing import Annotated
 
@@ -56,6 +57,9 @@ def main() -> None:
         # Help and reports hold more than ASCII, whatever the locale says.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    # A thread that waits for the others of a matrix product should sleep: waiting busily, it keeps them from the core when other
+    # programs run too, and training then takes several times as long. OpenMP reads this once, when torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     with contextlib.suppress(ValueError):  # not in the main thread
         handle_sigterm()
     try:
