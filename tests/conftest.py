@@ -1,7 +1,10 @@
 """A small real corpus, a tokenizer trained on it once, and a recipe whose sizes are small."""
 
+import io
 import os
+import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -11,6 +14,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).parent.parent
 FIXTURES = Path(__file__).parent / "fixtures"
 N_VALIDATION = 22
+
+
+class Outcome(NamedTuple):
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
 
 
 def fixture_lines(name):
@@ -92,6 +103,24 @@ def tiny_recipe(tiny_recipe_path):
     from mtkit.config.recipe import Recipe
 
     return Recipe.load(tiny_recipe_path)
+
+
+@pytest.fixture
+def mtkit(monkeypatch, capsys):
+    """Run a command in this process, as the shell would."""
+    from mtkit.cli import main as cli_main
+
+    monkeypatch.setattr(cli_main, "handle_sigterm", lambda: None)
+
+    def run(*args: object, stdin: str | bytes = b"") -> Outcome:
+        data = stdin.encode() if isinstance(stdin, str) else stdin
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(data))))  # pyright: ignore[reportArgumentType]
+        monkeypatch.setattr(sys, "argv", ["mtkit", *map(str, args)])
+        with pytest.raises(SystemExit) as caught:
+            cli_main.main()
+        return Outcome(int(caught.value.code or 0), *capsys.readouterr())
+
+    return run
 
 
 @pytest.fixture(scope="session")
