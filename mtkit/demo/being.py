@@ -5,7 +5,7 @@ from random import Random
 from mtkit.demo import hangul
 from mtkit.demo.conjugation import Form, attributive, conjugate_adjective, conjugate_copula, conjugate_verb
 from mtkit.demo.english import Agreement, a, be_clause, clause, plural
-from mtkit.demo.lexicon import COMMON_PEOPLE, PLACES, PROFESSIONS, TIMES, Noun
+from mtkit.demo.lexicon import COMMON_PEOPLE, NAMES, NATIONALITIES, PEOPLE, PLACES, PROFESSIONS, PRONOUNS, TIMES, Noun
 from mtkit.demo.nouns import CONTAINERS, NOUNS, nouns_with
 from mtkit.demo.phrases import (
     ACTION_FORMS,
@@ -36,6 +36,8 @@ _PLACED_THINGS = tuple(
     if noun.ko not in {container for container, _, _ in CONTAINERS}
 )
 _DESCRIBED = tuple(noun for noun in NOUNS if adjectives_of(noun))
+# 우리 이름 and 그들의 이름 are many names.
+_NAMED = tuple(person for person in (*PRONOUNS, *PEOPLE) if person.ko not in ("우리", "그들"))
 _ROOMS = tuple(place for place in PLACES if {"room", "home"} & set(place.tags.split()))
 _PUBLIC_PLACES = tuple(place for place in PLACES if {"near", "room", "outdoor"} & set(place.tags.split()))
 _REGIONS = tuple(place for place in PLACES if "live" in place.tags.split())
@@ -108,6 +110,20 @@ def draw_profession(rng: Random) -> Sentence:
     # 너 is one person, though its English verb is the plural's.
     is_many = subject.agreement == "they" and not subject.is_hearer
     return Sentence(korean, be_clause(subject.en, subject.agreement, form, plural(words) if is_many else a(words)), frozenset(pairs))
+
+
+def draw_introduction(rng: Random) -> Sentence:
+    """내 이름은 민수다, 나는 한국 사람이다: My name is Minsu, I am Korean."""
+    if rng.random() < 0.5:
+        subject, (country, english) = draw_subject(rng), rng.choice(NATIONALITIES)
+        form = pick_form(rng, STATE_FORMS, subject)
+        korean = _spaced(marked(rng, subject.ko), conjugate_copula(f"{country} 사람", form))
+        return Sentence(korean, be_clause(subject.en, subject.agreement, form, english))
+    owner, name = rng.choice(_NAMED), rng.choice(NAMES)
+    form = pick_form(rng, STATE_FORMS, _THING)
+    possessor_ko, possessor_en = owner.possessor
+    korean = _spaced(possessor_ko, "이름은", conjugate_copula(name.ko, form))
+    return Sentence(korean, be_clause(f"{possessor_en} name", "he", form, name.en))
 
 
 def draw_identity(rng: Random) -> Sentence:

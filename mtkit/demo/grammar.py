@@ -25,6 +25,7 @@ _KINDS = {
     being.draw_feeling: 5,
     being.draw_profession: 5,
     being.draw_identity: 4,
+    being.draw_introduction: 3,
     being.draw_existence: 6,
     being.draw_location: 4,
     being.draw_thing_location: 3,

@@ -68,6 +68,8 @@ PROFESSIONS = _entries(
 )
 """What somebody can be; each is a subject too."""
 
+NATIONALITIES = _entries("한국/Korean, 일본/Japanese, 중국/Chinese, 미국/American, 영국/British, 프랑스/French, 독일/German")
+"""Countries, with what their people (사람) are called."""
 COMMON_PEOPLE = (*PROFESSIONS, *_entries("아이/child, 소년/boy, 소녀/girl, 남자/man, 여자/woman, 아기/baby, 손님/guest"))
 """People who can be counted: one teacher, two teachers."""
 
@@ -77,8 +79,6 @@ _KIN = _entries(
     "우리 이모/my aunt, 내 사촌/my cousin"
 )
 _ELDERS = frozenset("선생님 손님 어머니 아버지 할머니 할아버지 삼촌 이모".split())
-
-
 PEOPLE = tuple(Person(ko, en, elder=ko.split()[-1] in _ELDERS) for ko, en in (*((ko, f"the {en}") for ko, en in COMMON_PEOPLE), *_KIN))
 GROUPS = (
     Person("학생들", "the students", "they"),

@@ -114,6 +114,8 @@ GIVING = (
 """With somebody marked by 에게, whom English names after to."""
 
 INTRANSITIVE = (
+    Verb("가다", "go", manner="일찍 늦게 혼자"),
+    Verb("오다", "come", manner="일찍 늦게 혼자"),
     Verb("공부하다", "study", places="study", manner="열심히 조용히 혼자"),
     Verb("일하다", "work", places="work", manner="열심히 조용히 혼자"),
     Verb("운동하다", "exercise", places="sport", manner="열심히 혼자"),

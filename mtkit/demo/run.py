@@ -16,6 +16,7 @@ from mtkit.demo.corpus import WORKED_EXAMPLE, demo_corpus
 from mtkit.evaluation.metrics import Score, evaluate
 from mtkit.evaluation.report import for_people
 from mtkit.files import atomic_write, read_lines, write_lines
+from mtkit.progress import format_duration, progress
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "data": {
@@ -88,7 +89,8 @@ def run_demo(out_dir: Path | str, *, max_steps: int | None = None) -> DemoResult
     model_dir = _train(recipe, recipe_path, out_dir, overrides)
     score = _translate_and_evaluate(out_dir, model_dir)
     worked = _translate_worked_example(model_dir)
-    print(f"\nDone in {(time.monotonic() - started_s) / 60:.1f} minutes. The model is in {model_dir}; try a sentence of your own (직접 해 보세요):")
+    print(f"\nDone in {format_duration(time.monotonic() - started_s)}. The model is in {model_dir}. It knows the words of {out_dir / 'train.ko'};")
+    print("try a sentence of your own (직접 해 보세요):")
     _show("translate", "-", "-m", model_dir, stdin="우리는 내일 도서관에서 한국어를 공부할 것이다")
     return DemoResult(score, worked, model_dir)
 
@@ -129,7 +131,6 @@ def _train(recipe: Recipe, recipe_path: Path, out_dir: Path, overrides: Sequence
 
 
 def _translate_and_evaluate(out_dir: Path, model_dir: Path) -> Score:
-    from mtkit.progress import progress
     from mtkit.translation.translator import Translator
 
     src_path, tgt_path, hypothesis_path = out_dir / "test.ko", out_dir / "test.en", out_dir / "test.translated.en"
