@@ -129,6 +129,14 @@ def test_stream_reads_no_more_than_it_needs(copier):
     assert n_read == 1
 
 
+def test_every_line_is_told_of_once(translator, lines):
+    told = []
+    found = list(translator.stream(lines, chunk_lines=10, on_lines=told.append))
+    assert sum(told) == len(found) == len(lines)
+    assert len(told) > len(lines) / 10
+    assert min(told) >= 0
+
+
 @pytest.mark.parametrize("beam_size", [1, 4])
 def test_batches_and_workers_change_nothing(make_trained, lines, beam_size):
     trained = make_trained()
@@ -191,6 +199,18 @@ def test_an_ensemble_of_different_tokenizers_is_refused(make_trained, ko_en_pair
     assert caught.value.hint
 
 
+@pytest.mark.xfail(strict=True, reason="a model of another language pair is taken")
+def test_an_ensemble_of_different_languages_is_refused(make_trained):
+    with pytest.raises(MtkitError):
+        Translator([make_trained(), make_trained(tgt_lang="ja")])
+
+
+@pytest.mark.xfail(strict=True, reason="only the first model's limit counts")
+def test_an_ensemble_takes_lines_as_long_as_all_its_models_can(make_trained, lines):
+    small = make_trained(max_length=20, positions="learned", max_positions=64)
+    assert len(Translator([make_trained(max_length=100), small], n_workers=1).translate(lines)) == len(lines)
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
@@ -217,10 +237,7 @@ def test_a_text_in_place_of_a_list_is_refused(translator):
         translator.translate("물")
 
 
-LEARNED = pytest.param("learned", marks=pytest.mark.xfail(strict=True, reason="the search goes on past the learned positions"))
-
-
-@pytest.mark.parametrize("positions", ["sinusoidal", LEARNED, "rotary"])
+@pytest.mark.parametrize("positions", ["sinusoidal", "learned", "rotary"])
 @pytest.mark.parametrize("beam_size", [1, 3])
 def test_a_line_that_fits_can_be_translated_to_the_greatest_length(make_trained, ko_en_pairs, positions, beam_size):
     # The translation may have more pieces than the model has positions.
