@@ -57,9 +57,10 @@ def main() -> None:
         # Help and reports hold more than ASCII, whatever the locale says.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
-    # A thread that waits for the others of a matrix product should sleep: waiting busily, it keeps them from the core when other
-    # programs run too, and training then takes several times as long. OpenMP reads this once, when torch is loaded.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    # A thread that waits for the others of a matrix product does so busily, and keeps them from the core when other programs run too:
+    # training then takes many times as long. So it shall soon sleep (docs/experiments.md). OpenMP reads this once, when torch is loaded.
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     with contextlib.suppress(ValueError):  # not in the main thread
         handle_sigterm()
     try:
