@@ -5,7 +5,7 @@ from typing import Literal
 
 import torch
 
-from mtkit.checkpoint.model_dir import load_model_dir, save_model_dir
+from mtkit.checkpoint.model_dir import load_model_dir, refuse_foreign_dir, save_model_dir
 from mtkit.checkpoint.run_dir import RunDir
 from mtkit.checkpoint.training_state import WEIGHTS_NAME, best_checkpoints, list_checkpoints
 from mtkit.checkpoint.weights import read_tensors
@@ -26,8 +26,12 @@ def average(run_dir: Path, out_dir: Path, n: int = 5, which: Literal["last", "be
     Returns:
         `out_dir`.
     Raises:
-        MtkitError: The folder is no run, or has no checkpoints of this kind.
+        MtkitError: The folder is no run, or has no checkpoints of this kind; or `out_dir` holds something else than a model.
+        ValueError: n is below 1, or `which` is neither.
     """
+    if n < 1 or which not in ("last", "best"):
+        raise ValueError(f"cannot average the {n} {which} checkpoints")
+    refuse_foreign_dir(out_dir)
     run = RunDir(run_dir)
     paths = list_checkpoints(run.checkpoints_dir)
     if not paths:
@@ -36,7 +40,7 @@ def average(run_dir: Path, out_dir: Path, n: int = 5, which: Literal["last", "be
     if not chosen:
         raise MtkitError(f"`{run_dir}`: no checkpoint was validated, so none is best", "average the last ones, or train with data.validation")
     if len(chosen) < n:
-        logger.warning("averaging %d checkpoints: the run kept no more than that of the %d asked for", len(chosen), n)
+        logger.warning("%d checkpoints were asked for; the run has kept %d of this kind", n, len(chosen))
     trained = load_model_dir(run.model_dir)
     shapes = {name: tuple(parameter.shape) for name, parameter in trained.model.named_parameters()}
     sums = {name: torch.zeros(shape, dtype=torch.float64) for name, shape in shapes.items()}

@@ -15,6 +15,7 @@ from pydantic import PositiveInt, ValidationError
 
 from mtkit.checkpoint.weights import read_weights, save_weights
 from mtkit.config.model import ModelConfig
+from mtkit.config.problems import describe_problems
 from mtkit.config.search import SearchConfig
 from mtkit.config.section import Section
 from mtkit.errors import MtkitError
@@ -58,8 +59,23 @@ def make_model(config: ModelConfig, tokenizer: Tokenizer) -> Transformer:
     return Transformer(config, src.vocab_size, tgt.vocab_size, src.special.pad, tgt.special.pad)
 
 
+def refuse_foreign_dir(path: Path) -> None:
+    """Keep from replacing a folder that somebody else filled.
+
+    Raises:
+        MtkitError: The folder holds something that is not of a model directory.
+    """
+    if path.is_dir() and (foreign := sorted({entry.name for entry in path.iterdir()} - {CONFIG_NAME, WEIGHTS_NAME, TOKENIZER_NAME})):
+        raise MtkitError(f"`{path}`: holds {foreign[0]}, which is no part of a model, and will not be replaced", "name another folder")
+
+
 def save_model_dir(path: Path, trained: TrainedModel) -> None:
-    """Write a model directory, whole or not at all; one that is there is replaced."""
+    """Write a model directory, whole or not at all; one that is there is replaced.
+
+    Raises:
+        MtkitError: The folder holds something else, or cannot be written.
+    """
+    refuse_foreign_dir(path)
     with atomic_dir(path) as folder:
         (folder / CONFIG_NAME).write_text(trained.config.model_dump_json(indent=2) + "\n", encoding="utf-8")
         save_weights(folder / WEIGHTS_NAME, trained.model)
@@ -74,8 +90,12 @@ def load_model_dir(path: Path, device: torch.device | str = "cpu") -> TrainedMod
     """
     config = _read_config(path)
     tokenizer = Tokenizer.load(path / TOKENIZER_NAME)
-    with torch.device("meta"):
-        model = make_model(config.model, tokenizer)
+    try:
+        with torch.device("meta"):
+            model = make_model(config.model, tokenizer)
+    except (ValueError, RuntimeError) as exc:
+        problem = str(exc).splitlines()[0]
+        raise MtkitError(f"`{path}`: {CONFIG_NAME} and the tokenizer make no model: {problem}", "make or copy the folder again") from None
     read_weights(path / WEIGHTS_NAME, model, device)
     return TrainedModel(config, model.eval(), tokenizer)
 
@@ -87,11 +107,19 @@ def _read_config(path: Path) -> ModelDirConfig:
         hint = f"did you mean `{inner}`?" if (inner / CONFIG_NAME).is_file() else "give a folder that `mtkit train` or `mtkit average` made"
         raise MtkitError(f"`{path}`: not a model directory: it has no {CONFIG_NAME}", hint)
     try:
-        tree: dict[str, Any] = json.loads(config_path.read_text(encoding="utf-8"))
-        version = tree["format_version"]
-        if version > FORMAT_VERSION:
-            raise MtkitError(f"`{config_path}`: format {version} is newer than this mtkit knows ({FORMAT_VERSION})", "install a newer mtkit")
+        tree: Any = json.loads(config_path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise _not_ours(config_path, "it is no JSON") from None
+    version = tree.get("format_version") if isinstance(tree, dict) else None
+    if not isinstance(version, int):
+        raise _not_ours(config_path, "it has no format_version")
+    if version > FORMAT_VERSION:
+        raise MtkitError(f"`{config_path}`: format {version} is newer than this mtkit knows ({FORMAT_VERSION})", "install a newer mtkit")
+    try:
         return ModelDirConfig.model_validate(tree)
-    except (ValidationError, ValueError, KeyError, TypeError) as exc:
-        problem = str(exc).replace("\n", " ")
-        raise MtkitError(f"`{config_path}`: not a configuration that mtkit wrote: {problem}", "make or copy the folder again") from None
+    except ValidationError as exc:
+        raise _not_ours(config_path, "; ".join(problem.text for problem in describe_problems(exc, ModelDirConfig, tree, set()))) from None
+
+
+def _not_ours(config_path: Path, problem: str) -> MtkitError:
+    return MtkitError(f"`{config_path}`: not a configuration that mtkit wrote: {problem}", "make or copy the folder again")

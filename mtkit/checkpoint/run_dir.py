@@ -1,5 +1,6 @@
 """What a training run is on disk.
 
+identity.json    what must be equal to resume the run
 recipe.yaml      the recipe as it was resolved
 metrics.jsonl    one JSON object for each line of the log
 checkpoints/     training states, see training_state
@@ -10,6 +11,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from mtkit.checkpoint.model_dir import refuse_foreign_dir
+from mtkit.errors import MtkitError
 from mtkit.files import atomic_write
 
 
@@ -20,9 +23,19 @@ class RunDir:
         self.path = path
         self.recipe_path = path / "recipe.yaml"
         self.metrics_path = path / "metrics.jsonl"
-        self.data_path = path / "data.json"
+        self.identity_path = path / "identity.json"
         self.checkpoints_dir = path / "checkpoints"
         self.model_dir = path / "model"
+
+    def refuse_foreign(self) -> None:
+        """Keep from writing into a folder that is not a run's.
+
+        Raises:
+            MtkitError: The folder holds something, but no run.
+        """
+        if self.path.is_dir() and any(self.path.iterdir()) and not self.identity_path.exists():
+            raise MtkitError(f"`{self.path}`: holds other things than a run of mtkit", "name a new folder with --out")
+        refuse_foreign_dir(self.model_dir)
 
     def append_metrics(self, **values: Any) -> None:
         """Add one line to metrics.jsonl."""

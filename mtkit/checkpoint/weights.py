@@ -46,7 +46,7 @@ def _compare(path: Path, found: dict[str, tuple[int, ...]], expected: dict[str, 
     for name in sorted(expected.keys() | found.keys()):
         if found.get(name) != expected.get(name):
             raise MtkitError(
-                f"`{path}`: {name} is {_shown(found.get(name))}, but the configuration beside it asks for {_shown(expected.get(name))}",
+                f"`{path}`: {name} is {_shown(found.get(name))}, but by the configuration beside it should be {_shown(expected.get(name))}",
                 "weights and config.json do not belong together; make or copy the folder again",
             )
 

@@ -20,8 +20,8 @@ class CorpusSource(Section):
     """In place of files: the name of a Hugging Face dataset, or a local folder that `datasets` can read."""
     dataset_config: str | None = None
     """The dataset's configuration, for example de-en."""
-    split: str = "train"
-    """The dataset's split."""
+    split: str | None = None
+    """The dataset's split; default train."""
     src_column: str | None = None
     """The dataset's column for the source; default: the source language code, alone or within `translation`."""
     tgt_column: str | None = None

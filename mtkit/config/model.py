@@ -54,7 +54,10 @@ class ModelConfig(Section):
     @model_validator(mode="after")
     def heads_divide_width(self) -> Self:
         if self.d_model % self.n_heads:
-            raise ValueError(f"d_model ({self.d_model}) is not a multiple of n_heads ({self.n_heads}); for example 512 with 8")
+            nearest = max(1, round(self.d_model / self.n_heads)) * self.n_heads
+            raise ValueError(
+                f"d_model ({self.d_model}) is not a multiple of n_heads ({self.n_heads}); for example d_model {nearest} with n_heads {self.n_heads}"
+            )
         if self.positions == "sinusoidal" and self.d_model % 2:
             raise ValueError(f"d_model ({self.d_model}) is odd; sinusoidal positions need pairs")
         if self.positions == "rotary" and self.d_head % 2:

@@ -30,5 +30,5 @@ class SearchConfig(Section):
     @model_validator(mode="after")
     def beam_holds_n_best(self) -> Self:
         if self.n_best > self.beam_size:
-            raise ValueError(f"n_best ({self.n_best}) is more than beam_size ({self.beam_size})")
+            raise ValueError(f"n_best ({self.n_best}) is more than beam_size ({self.beam_size}); raise beam_size")
         return self

@@ -39,7 +39,7 @@ def dataset_fingerprint(source: CorpusSource, data: DataConfig) -> str:
     """A hash of a local folder's files, or the fingerprint that `datasets` gives a hub dataset of this revision."""
     assert source.dataset is not None
     folder = Path(source.dataset)
-    parts: list[Any] = [source.dataset_config, source.split]
+    parts: list[Any] = [source.dataset_config, source.split or "train"]
     if folder.is_dir():
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         parts += [(str(path.relative_to(folder)), sha256_file(path)) for path in files]
@@ -55,7 +55,7 @@ def _load(source: CorpusSource, data: DataConfig) -> "Dataset":
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()
     try:
-        return datasets.load_dataset(source.dataset, name=source.dataset_config, split=source.split)  # pyright: ignore[reportReturnType]
+        return datasets.load_dataset(source.dataset, name=source.dataset_config, split=source.split or "train")  # pyright: ignore[reportReturnType]
     # What comes through here is of many packages: datasets, huggingface_hub, httpx, pyarrow, fsspec.
     except Exception as exc:
         reason = " ".join(str(exc).split()) or type(exc).__name__

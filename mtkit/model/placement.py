@@ -21,8 +21,8 @@ def choose_device(device: str) -> torch.device:
     try:
         chosen = torch.device(device)
         torch.empty(0, device=chosen)
-    except (RuntimeError, AssertionError, NotImplementedError) as exc:
-        raise MtkitError(f"device {device} cannot be used: {str(exc).splitlines()[0]}", "choose cpu, cuda or cuda:N, or auto") from None
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise MtkitError(f"device {device} is not here, or torch cannot use it", "choose cpu, cuda or cuda:N, or auto") from None
     return chosen
 
 

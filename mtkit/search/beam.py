@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from mtkit.config.search import SearchConfig
+from mtkit.errors import MtkitError
 from mtkit.search.greedy import max_lengths
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.penalties import length_penalty
@@ -44,6 +45,8 @@ def beam_search(scorer: StepScorer[State], sources: list[list[int]], config: Sea
         config: Beam size, lengths and length penalty.
     Returns:
         For each sentence, in order, its `n_best` hypotheses (fewer if no more exist), the highest score first.
+    Raises:
+        MtkitError: The scorer gives no probabilities that are numbers.
     """
     if not sources:
         return []
@@ -88,6 +91,8 @@ def beam_search(scorer: StepScorer[State], sources: list[list[int]], config: Sea
             state.keep(rows)
             live = [live[row] for row in going_on]
             last_BW, parents_BW, scores_BW, tokens_BWT = (t.index_select(0, rows) for t in (last_BW, parents_BW, scores_BW, tokens_BWT))
+    if not all(s.ended for s in sentences):
+        raise MtkitError("the model's probabilities are not numbers", "its weights are damaged, or its training diverged; use another model")
     return [sorted(s.ended, key=lambda h: h.score, reverse=True)[: config.n_best] for s in sentences]
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -12,7 +12,8 @@ from mtkit.batches.loader import BatchLoader
 from mtkit.batches.order import BatchOrder, Position
 from mtkit.checkpoint.model_dir import ModelDirConfig, TrainedModel, make_model, save_model_dir
 from mtkit.checkpoint.run_dir import RunDir
-from mtkit.checkpoint.training_state import TrainingState, list_checkpoints, load_checkpoint, prune_checkpoints, save_checkpoint
+from mtkit.checkpoint.training_state import WEIGHTS_NAME, TrainingState, best_checkpoints, list_checkpoints, load_checkpoint, prune_checkpoints, save_checkpoint
+from mtkit.checkpoint.weights import read_weights
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.preprocess import preprocess
 from mtkit.corpus.store import TokenStore
@@ -97,6 +98,8 @@ class _Training:
         self.stepper = Stepper(self.trained.model, self.optimizer, self.config, self.dtype)
         check_same_run(run, recipe, store, tokenizer)
         self.state = self._resume()
+        if self.state.step and not run.model_dir.exists():
+            self._restore_model_dir()
         remember_run(run, recipe, store, tokenizer)
         self.validator = Validator(recipe, self.trained, self.dtype) if recipe.data.validation is not None else None
         self.trained.model.train()
@@ -111,6 +114,14 @@ class _Training:
         self.run.cut_metrics(state.step)
         logger.info("resuming after step %s", f"{state.step:,}")
         return state
+
+    def _restore_model_dir(self) -> None:
+        """The model directory was moved away: make it again from the best checkpoint, or from the newest."""
+        checkpoints = list_checkpoints(self.run.checkpoints_dir)
+        best = (best_checkpoints(checkpoints, 1) or checkpoints[-1:])[0]
+        model = make_model(self.recipe.model, self.trained.tokenizer)
+        read_weights(best / WEIGHTS_NAME, model)
+        save_model_dir(self.run.model_dir, replace(self.trained, model=model))
 
     def run_to_end(self) -> TrainingResult:
         self._introduce()
@@ -177,7 +188,7 @@ class _Training:
         logger.info("%s batches an epoch, %.1f %% of their positions padding", f"{n_batches:,}", 100 * self.order.padding_share(self.state.epoch))
 
     def _log(self, tally: Tally, rate: float, bar: ProgressBar) -> None:
-        values = {**tally.as_dict(), "lr": rate, "epoch": self.state.epoch}
+        values = {**tally.as_dict(), "lr": rate, "epoch": self.state.epoch + 1}
         self.run.append_metrics(step=self.state.step, kind="train", train_s=round(self.state.train_s, 2), **values)
         bar.note(f"step {self.state.step}: {tally}, lr {rate:.2e}, epoch {self.state.epoch + 1}")
 

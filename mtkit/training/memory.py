@@ -17,7 +17,7 @@ def keep_freed_memory() -> None:
         return
     try:
         libc = ctypes.CDLL("libc.so.6")
-        # No separate mappings (their threshold cannot be raised above 32 MiB), and no trimming of the heap.
+        # No separate mappings, which go back at once, and no trimming of the heap.
         libc.mallopt(_M_MMAP_MAX, 0)
         libc.mallopt(_M_TRIM_THRESHOLD, _KEEP_BYTES)
     except (OSError, AttributeError):

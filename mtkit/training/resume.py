@@ -14,19 +14,20 @@ from mtkit.tokenizer.subword import Tokenizer
 
 
 def check_same_run(run: RunDir, recipe: Recipe, store: TokenStore, tokenizer: Tokenizer) -> None:
-    """Refuse to go on with a run whose weights, data or order of data would not fit.
+    """Refuse to go on with a run whose weights, data, order of data or scores would not fit.
 
-    Settings that only say how to go on, such as max_steps, learning rate or validation, may change.
+    Settings that only say how to go on, such as max_steps or learning rate, may change.
 
     Raises:
-        MtkitError: The folder holds checkpoints of other settings; all that differ are named.
+        MtkitError: The folder holds checkpoints of other settings, all of which are named; or something that is no run.
     """
+    run.refuse_foreign()
     if not list_checkpoints(run.checkpoints_dir):
         return
     try:
-        known: dict[str, Any] = json.loads(run.data_path.read_text(encoding="utf-8"))
+        known: dict[str, Any] = json.loads(run.identity_path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise MtkitError(f"`{run.path}`: has checkpoints, but no readable {run.data_path.name}", "give another folder with --out") from None
+        raise MtkitError(f"`{run.path}`: has checkpoints, but no readable {run.identity_path.name}", "give another folder with --out") from None
     now = _identity(recipe, store, tokenizer)
     differing = [f"{key} ({_shown(known.get(key))} then, {_shown(value)} now)" for key, value in now.items() if known.get(key) != value]
     if differing:
@@ -38,7 +39,7 @@ def check_same_run(run: RunDir, recipe: Recipe, store: TokenStore, tokenizer: To
 
 def remember_run(run: RunDir, recipe: Recipe, store: TokenStore, tokenizer: Tokenizer) -> None:
     """Write down what `check_same_run` compares, and the resolved recipe."""
-    with atomic_write(run.data_path) as file:
+    with atomic_write(run.identity_path) as file:
         file.write((json.dumps(_identity(recipe, store, tokenizer), indent=2) + "\n").encode())
     write_yaml(recipe, run.recipe_path)
 
@@ -51,6 +52,7 @@ def _identity(recipe: Recipe, store: TokenStore, tokenizer: Tokenizer) -> dict[s
         "training.seed": recipe.training.seed,
         "training.accumulate_batches": recipe.training.accumulate_batches,
         "batches.max_tokens": recipe.batches.max_tokens,
+        "validation.metric": recipe.validation.metric,
         **{f"model.{name}": value for name, value in dimensions.items()},
     }
 

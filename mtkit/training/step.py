@@ -8,6 +8,7 @@ from torch import nn
 
 from mtkit.batches.collate import Batch
 from mtkit.config.training import TrainingConfig
+from mtkit.errors import MtkitError
 from mtkit.model.placement import autocast
 from mtkit.model.transformer import Transformer
 from mtkit.training.loss import Loss, label_smoothed_loss
@@ -62,6 +63,8 @@ class Stepper:
             batches: On the model's device.
             number: Of the update, from 1; with the seed it fixes the dropout.
             rate: Learning rate.
+        Raises:
+            MtkitError: The gradient is not finite; the weights are left as they are.
         """
         n_tokens = sum(batch.n_tokens for batch in batches)
         totals: list[torch.Tensor] = []
@@ -77,6 +80,11 @@ class Stepper:
         parameters = [p for p in self.model.parameters() if p.grad is not None]
         max_norm = self.config.max_grad_norm or float("inf")
         grad_norm = nn.utils.clip_grad_norm_(parameters, max_norm)
+        if not self.scaler.is_enabled() and not grad_norm.isfinite():
+            raise MtkitError(
+                f"training has diverged: the gradient of step {number:,} is not finite",
+                "lower training.learning_rate or raise training.warmup_steps; the checkpoints before are kept",
+            )
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.scaler.step(self.optimizer)

@@ -38,13 +38,18 @@ class Translator:
     """
 
     def __init__(self, trained: Sequence[TrainedModel], n_workers: int | None = None) -> None:
+        if not trained:
+            raise ValueError("no model to translate with")
         first = trained[0]
         for other in trained[1:]:
+            if (other.config.src_lang, other.config.tgt_lang) != (first.config.src_lang, first.config.tgt_lang):
+                raise MtkitError("the models of an ensemble do not translate between the same languages", "give models of one language pair")
             if other.tokenizer.sha256 != first.tokenizer.sha256:
                 raise MtkitError(
                     "the models of an ensemble do not share one tokenizer", "train them with the same data.work_dir, and different seeds"
                 )
         self.config = first.config
+        self.max_length = min(one.config.max_length for one in trained)
         self.tokenizer = first.tokenizer
         self.scorer = ModelScorer([t.model for t in trained], self.tokenizer.src.special, self.tokenizer.tgt.special)
         self.workers = Workers(n_workers if self.scorer.device.type == "cpu" else 1)
@@ -91,10 +96,12 @@ class Translator:
             on_lines: Called with a number of lines whenever so many more are translated, which is before they come.
             overrides: As in `translate`.
         """
+        if chunk_lines < 1:
+            raise ValueError(f"chunk_lines ({chunk_lines}) is below 1")
         search = self._search(overrides)
         iterator = iter(lines)
-        while chunk := list(islice(iterator, chunk_lines)):
-            yield from self._translate(chunk, search, on_lines)
+        chunks = iter(lambda: list(islice(iterator, chunk_lines)), [])
+        return (translation for chunk in chunks for translation in self._translate(chunk, search, on_lines))
 
     def _search(self, overrides: dict[str, Any]) -> SearchConfig:
         given = {name: value for name, value in overrides.items() if value is not None}
@@ -107,10 +114,10 @@ class Translator:
 
     def _translate(self, texts: Sequence[str], search: SearchConfig, on_lines: Callable[[int], None] | None = None) -> list[Translation]:
         ids = self.tokenizer.src.encode(texts)
-        parts = [[row] if row else [] for row in ids]
+        parts = [[row] if row and text.strip() else [] for row, text in zip(ids, texts, strict=True)]
         for i, row in enumerate(ids):
-            if len(row) > self.config.max_length:
-                split = split_line(texts[i], self._count_tokens, self.config.max_length)
+            if parts[i] and len(row) > self.max_length:
+                split = split_line(texts[i], self._count_tokens, self.max_length)
                 parts[i] = [part for part in self.tokenizer.src.encode(split) if part]
         sources = [part for line in parts for part in line]
         tell = on_lines or (lambda n_lines: None)

@@ -111,14 +111,12 @@ def test_a_damaged_checkpoint_leaves_nothing(run_dir, tmp_path):
     assert not (tmp_path / "averaged").exists()
 
 
-@pytest.mark.xfail(strict=True, reason="all the checkpoints are averaged")
 @pytest.mark.parametrize("n", [0, -1])
 def test_no_number_of_checkpoints(run_dir, tmp_path, n):
     with pytest.raises((MtkitError, ValueError)):
         average(run_dir, tmp_path / "averaged", n)
 
 
-@pytest.mark.xfail(strict=True, reason="the folder is replaced, and what was in it is lost")
 @pytest.mark.parametrize("out", ["notes", "run", "run/checkpoints"])
 def test_a_folder_that_is_no_model_is_not_replaced(run_dir, tmp_path, out):
     (tmp_path / "notes").mkdir()

@@ -168,7 +168,6 @@ def test_damage_is_told_in_one_line_that_names_the_file(model_dir, damage, name,
     assert "\n" not in message + hint
 
 
-@pytest.mark.xfail(strict=True, reason="pydantic's and Python's own words come through")
 @pytest.mark.parametrize(
     "damage",
     [
@@ -189,7 +188,6 @@ def test_damage_is_told_in_plain_words(model_dir, damage):
     assert not caught.value.message.endswith("'format_version'")
 
 
-@pytest.mark.xfail(strict=True, reason="told as a ValueError of the model")
 def test_a_tokenizer_of_two_sides_does_not_fit_a_model_tied_three_ways(model_dir, separate_tokenizer):
     separate_tokenizer.save(model_dir / "tokenizer")
     with pytest.raises(MtkitError):

@@ -241,7 +241,6 @@ def test_as_a_program_of_its_own(folder, tiny_run):
     assert (status, err) == (141, "")
 
 
-@pytest.mark.xfail(strict=True, reason="the user's recipe.yaml is replaced by the resolved one, and its comments are lost")
 def test_a_run_in_the_recipes_own_folder_leaves_the_recipe(mtkit, folder):
     before = (folder / "recipe.yaml").read_bytes()
     mtkit("train", "recipe.yaml", "--set", "training.max_steps=1", "-o", ".", "--device", "cpu")

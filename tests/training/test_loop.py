@@ -145,6 +145,40 @@ def test_a_run_of_other_settings_is_refused(tiny_recipe_path, tmp_path, change, 
     assert final_tensors(tmp_path / "run")[0] == before
 
 
+def test_a_change_of_metric_is_refused(tiny_recipe_path, tmp_path):
+    train(Recipe.load(tiny_recipe_path, ["training.max_steps=10"]), tmp_path / "run")
+    with pytest.raises(MtkitError, match=r"validation.metric \(bleu then, loss now\)"):
+        train(Recipe.load(tiny_recipe_path, ["training.max_steps=20", "validation.metric=loss"]), tmp_path / "run")
+
+
+def test_a_folder_that_is_no_run_is_left_alone(tiny_recipe, tmp_path):
+    folder = tmp_path / "notes"
+    (folder / "model").mkdir(parents=True)
+    (folder / "model" / "thesis.txt").write_text("all I have")
+    with pytest.raises(MtkitError, match="holds other things"):
+        train(tiny_recipe, folder)
+    (folder / "identity.json").write_text("{}")
+    with pytest.raises(MtkitError, match=r"holds thesis.txt"):
+        train(tiny_recipe, folder)
+    assert (folder / "model" / "thesis.txt").read_text() == "all I have"
+
+
+@pytest.mark.parametrize("metric", ["bleu", "loss"])
+def test_a_diverged_run_stops_with_one_clear_line(tiny_recipe_path, tmp_path, metric):
+    changes = ["training.learning_rate=1e20", "training.warmup_steps=0", "training.max_grad_norm=0", f"validation.metric={metric}"]
+    with pytest.raises(MtkitError, match="diverged") as caught:
+        train(Recipe.load(tiny_recipe_path, changes), tmp_path / "run")
+    assert "learning_rate" in caught.value.hint
+
+
+def test_a_model_directory_that_was_moved_is_made_again(tiny_recipe, tmp_path):
+    result = train(tiny_recipe, tmp_path / "run")
+    moved = result.model_dir.rename(tmp_path / "moved")
+    train(tiny_recipe, tmp_path / "run")
+    again, before = load_file(result.model_dir / "model.safetensors"), load_file(moved / "model.safetensors")
+    assert all((again[name] == before[name]).all() for name in before)
+
+
 def test_an_unusable_device_is_one_clear_line(tiny_recipe, tmp_path):
     with pytest.raises(MtkitError, match="device nosuch"):
         train(tiny_recipe, tmp_path / "run", device="nosuch")

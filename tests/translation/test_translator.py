@@ -57,7 +57,6 @@ def test_a_blank_line_stays_blank(translator, blank, others):
     assert found == ("", 0.0, (Alternative("", 0.0),))
 
 
-@pytest.mark.xfail(strict=True, reason="white space that the tokenizer keeps is translated as if it were text")
 @pytest.mark.parametrize("normalization", ["nmt_nfkc", "nfkc", "identity"])
 def test_a_blank_line_stays_blank_whatever_the_tokenizer_makes_of_it(make_trained, ko_en_pairs, normalization):
     config = TokenizerConfig(vocab_size=600, character_coverage=0.98, normalization=normalization)
@@ -199,13 +198,11 @@ def test_an_ensemble_of_different_tokenizers_is_refused(make_trained, ko_en_pair
     assert caught.value.hint
 
 
-@pytest.mark.xfail(strict=True, reason="a model of another language pair is taken")
 def test_an_ensemble_of_different_languages_is_refused(make_trained):
     with pytest.raises(MtkitError):
         Translator([make_trained(), make_trained(tgt_lang="ja")])
 
 
-@pytest.mark.xfail(strict=True, reason="only the first model's limit counts")
 def test_an_ensemble_takes_lines_as_long_as_all_its_models_can(make_trained, lines):
     small = make_trained(max_length=20, positions="learned", max_positions=64)
     assert len(Translator([make_trained(max_length=100), small], n_workers=1).translate(lines)) == len(lines)
