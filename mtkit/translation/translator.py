@@ -34,7 +34,7 @@ class Translator:
         n_workers: On a CPU, how many batches are translated at a time, each by an equal share of the cores;
             None takes one for each core, which is the fastest for many lines.
     Raises:
-        MtkitError: The models do not share their tokenizer.
+        MtkitError: The models do not share their tokenizer, or their languages.
     """
 
     def __init__(self, trained: Sequence[TrainedModel], n_workers: int | None = None) -> None:
