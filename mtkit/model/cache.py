@@ -40,8 +40,14 @@ class KeyValueCache:
     def keep(self, sentences: Tensor) -> None:
         """Keep only these sentences, in this order. Shape (B',)."""
         if self.key_BHMK is not None and self.value_BHMK is not None:
-            self.key_BHMK = self.key_BHMK.index_select(0, sentences)
-            self.value_BHMK = self.value_BHMK.index_select(0, sentences)
+            self.key_BHMK = self._kept(self.key_BHMK, sentences)
+            self.value_BHMK = self._kept(self.value_BHMK, sentences)
+
+    def _kept(self, old_BHMK: Tensor, sentences: Tensor) -> Tensor:
+        """Copies the positions in use, not those that wait to be used."""
+        new_BHMK = old_BHMK.new_empty(len(sentences), *old_BHMK.shape[1:])
+        new_BHMK[:, :, : self.length] = old_BHMK[sentences, :, : self.length]
+        return new_BHMK
 
 
 @dataclass

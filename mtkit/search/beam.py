@@ -11,6 +11,7 @@ from mtkit.search.greedy import max_lengths
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.penalties import length_penalty
 from mtkit.search.scorer import State, StepScorer
+from mtkit.search.top_k import top_k
 
 
 class _Sentence:
@@ -68,16 +69,16 @@ def beam_search(scorer: StepScorer[State], sources: list[list[int]], config: Sea
         if scores_BW is not None:
             log_probs_BWV += scores_BW[:, :, None]
         flat_BX = log_probs_BWV.flatten(1)
-        top = flat_BX.topk(min(2 * config.beam_size, flat_BX.size(1)), dim=1)
-        parent_BX, token_BX = top.indices // V, top.indices % V
+        values_BX, places_BX = top_k(flat_BX, min(2 * config.beam_size, flat_BX.size(1)))
+        parent_BX, token_BX = places_BX // V, places_BX % V
 
         ends_BX = token_BX == scorer.eos_id
-        for row, column in (ends_BX[:, : config.beam_size] & top.values[:, : config.beam_size].isfinite()).nonzero().tolist():
-            log_prob = float(top.values[row, column])
+        for row, column in (ends_BX[:, : config.beam_size] & values_BX[:, : config.beam_size].isfinite()).nonzero().tolist():
+            log_prob = float(values_BX[row, column])
             ids = [] if tokens_BWT is None else tokens_BWT[row, parent_BX[row, column]].tolist()
             live[row].ended.append(Hypothesis(ids, log_prob, log_prob / length_penalty(length, config)))
 
-        open_BX = top.values.masked_fill(ends_BX, -math.inf)
+        open_BX = values_BX.masked_fill(ends_BX, -math.inf)
         scores_BW, columns_BW = open_BX.topk(min(config.beam_size, open_BX.size(1)), dim=1)
         parents_BW, last_BW = parent_BX.gather(1, columns_BW), token_BX.gather(1, columns_BW)
         tokens_BWT = _append(tokens_BWT, parents_BW, last_BW)

@@ -12,16 +12,24 @@ from mtkit.batches.loader import BatchLoader
 from mtkit.batches.order import BatchOrder, Position
 from mtkit.checkpoint.model_dir import ModelDirConfig, TrainedModel, make_model, save_model_dir
 from mtkit.checkpoint.run_dir import RunDir
-from mtkit.checkpoint.training_state import WEIGHTS_NAME, TrainingState, best_checkpoints, list_checkpoints, load_checkpoint, prune_checkpoints, save_checkpoint
+from mtkit.checkpoint.training_state import (
+    WEIGHTS_NAME,
+    TrainingState,
+    best_checkpoints,
+    list_checkpoints,
+    load_checkpoint,
+    prune_checkpoints,
+    save_checkpoint,
+)
 from mtkit.checkpoint.weights import read_weights
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.preprocess import preprocess
 from mtkit.corpus.store import TokenStore
 from mtkit.logs import get_logger
+from mtkit.model.memory import keep_freed_memory
 from mtkit.model.placement import choose_device, choose_dtype
 from mtkit.progress import ProgressBar, progress
 from mtkit.tokenizer.subword import Tokenizer
-from mtkit.training.memory import keep_freed_memory
 from mtkit.training.optimizer import make_optimizer
 from mtkit.training.randomness import seed_everything
 from mtkit.training.resume import check_same_run, remember_run

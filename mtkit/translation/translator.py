@@ -12,6 +12,7 @@ from mtkit.config.problems import describe_problems
 from mtkit.config.search import SearchConfig
 from mtkit.config.training import Precision
 from mtkit.errors import MtkitError
+from mtkit.model.memory import keep_freed_memory
 from mtkit.model.placement import choose_device, choose_dtype
 from mtkit.search.beam import beam_search
 from mtkit.search.greedy import greedy_search
@@ -71,6 +72,8 @@ class Translator:
         folders = [model_dirs] if isinstance(model_dirs, Path | str) else list(model_dirs)
         chosen = choose_device(device)
         dtype = choose_dtype(precision, chosen)
+        if chosen.type == "cpu":
+            keep_freed_memory()
         trained = [load_model_dir(Path(folder), chosen) for folder in folders]
         for one in trained:
             one.model.to(dtype)

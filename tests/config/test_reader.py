@@ -104,7 +104,10 @@ def test_a_section_with_every_key_commented_out_has_its_defaults(load):
 
 
 def test_sums_that_do_not_fit_are_told_with_their_keys(problems):
-    assert problems(DATA + "model: {d_model: 510}") == ("model.d_model (510) is not a multiple of model.n_heads (8)", "for example d_model 512 with n_heads 8")
+    assert problems(DATA + "model: {d_model: 510}") == (
+        "model.d_model (510) is not a multiple of model.n_heads (8)",
+        "for example d_model 512 with n_heads 8",
+    )
     assert problems(DATA + "search: {n_best: 9}")[0] == "search.n_best (9) is more than search.beam_size (5)"
     assert problems(DATA.replace("tgt:", "#")[:-20] + "}\n")[0].startswith("data.train: src and tgt go together")
     assert problems(DATA + "tokenizer: {joint: false}")[0].startswith("model.tied_embeddings is all, but tokenizer.joint is false")

@@ -8,10 +8,10 @@ _KEEP_BYTES = 2**31 - 1
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep freed memory for the next step instead of giving it back to the system.
+    """Let glibc keep freed memory for the next tensor instead of giving it back to the system.
 
-    A training step on a CPU frees and allocates the same large tensors again and again; each return to the system costs a page fault for
-    every 4 KiB at the next use, about a tenth of the step. Elsewhere than on glibc this does nothing.
+    A step of training or search on a CPU frees and allocates the same large tensors again and again; each return to the system costs a page
+    fault for every 4 KiB at the next use, a tenth of the step and more. Elsewhere than on glibc this does nothing.
     """
     if not sys.platform.startswith("linux"):
         return
