@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from mtkit.config.model import ModelConfig
 from mtkit.model.cache import KeyValueCache
-from mtkit.model.linear import FusedLinear
+from mtkit.model.linear import FusedLinear, Linear
 from mtkit.model.positions import RotaryPositions
 
 
@@ -50,7 +50,7 @@ class SelfAttention(nn.Module):
         self.n_heads = config.n_heads
         self.dropout = config.attention_dropout
         self.query_key_value = FusedLinear(config.d_model, config.d_model, n_parts=3)
-        self.output = nn.Linear(config.d_model, config.d_model)
+        self.output = Linear(config.d_model, config.d_model)
         self.rotary = RotaryPositions(config.d_head) if config.positions == "rotary" else None
 
     def forward(
@@ -83,9 +83,9 @@ class CrossAttention(nn.Module):
         super().__init__()
         self.n_heads = config.n_heads
         self.dropout = config.attention_dropout
-        self.query = nn.Linear(config.d_model, config.d_model)
+        self.query = Linear(config.d_model, config.d_model)
         self.key_value = FusedLinear(config.d_model, config.d_model, n_parts=2)
-        self.output = nn.Linear(config.d_model, config.d_model)
+        self.output = Linear(config.d_model, config.d_model)
 
     def project(self, memory_BSD: Tensor) -> tuple[Tensor, Tensor]:
         """The encoder's output as keys and values. Shapes (B, H, S, K)."""

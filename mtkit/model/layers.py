@@ -9,7 +9,7 @@ from mtkit.config.model import ModelConfig
 from mtkit.model.attention import CrossAttention, SelfAttention
 from mtkit.model.cache import LayerCache
 from mtkit.model.dropout import Dropout
-from mtkit.model.linear import FusedLinear
+from mtkit.model.linear import FusedLinear, Linear
 
 
 def make_norm(config: ModelConfig) -> nn.Module:
@@ -24,7 +24,7 @@ class FeedForward(nn.Module):
         super().__init__()
         self.activation = config.activation
         self.inner = FusedLinear(config.d_model, config.d_ff, n_parts=2 if config.activation == "swiglu" else 1)
-        self.outer = nn.Linear(config.d_ff, config.d_model)
+        self.outer = Linear(config.d_ff, config.d_model)
         self.dropout = Dropout(config.activation_dropout)
 
     def forward(self, x_BQD: Tensor) -> Tensor:

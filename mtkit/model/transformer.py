@@ -2,6 +2,7 @@
 
 from typing import NamedTuple, cast
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -11,6 +12,7 @@ from mtkit.model.dropout import Dropout
 from mtkit.model.embedding import TokenEmbedding
 from mtkit.model.init import init_weights
 from mtkit.model.layers import DecoderLayer, EncoderLayer, make_norm
+from mtkit.model.linear import Linear, PackedWeight, can_pack
 from mtkit.model.positions import LearnedPositions, SinusoidalPositions
 
 
@@ -48,6 +50,7 @@ class Transformer(nn.Module):
         self.dropout = Dropout(config.dropout)
         self.encoder_layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.n_encoder_layers))
         self.decoder_layers = nn.ModuleList(DecoderLayer(config) for _ in range(config.n_decoder_layers))
+        self.packed_output: PackedWeight | None = None
         is_pre = config.norm == "pre"
         self.encoder_norm = make_norm(config) if is_pre else nn.Identity()
         self.decoder_norm = make_norm(config) if is_pre else nn.Identity()
@@ -60,6 +63,14 @@ class Transformer(nn.Module):
     def output_weight(self) -> Tensor:
         """The matrix that turns states into logits. Shape (V, D)."""
         return self.tgt_embedding.weight if self.output is None else self.output.weight
+
+    def pack(self) -> None:
+        """Prepare for search: on a CPU, lay the weights out for fast products. They must not change afterwards."""
+        if can_pack(self.output_weight):
+            self.packed_output = PackedWeight(self.output_weight)
+            for module in self.modules():
+                if isinstance(module, Linear):
+                    module.packed = PackedWeight(module.weight)
 
     def encode(self, src_BS: Tensor) -> Memory:
         """Read the source. Ids of shape (B, S), padded with `src_pad_id`."""
@@ -85,6 +96,8 @@ class Transformer(nn.Module):
 
     def logits(self, states: Tensor) -> Tensor:
         """Unnormalised log-probabilities over the target vocabulary. Shape (..., D) to (..., V)."""
+        if self.packed_output is not None and torch.is_inference_mode_enabled():
+            return self.packed_output.apply(states, None)
         return F.linear(states, self.output_weight)
 
     def forward(self, src_BS: Tensor, tgt_in_BT: Tensor) -> Tensor:

@@ -76,7 +76,7 @@ class Translator:
             keep_freed_memory()
         trained = [load_model_dir(Path(folder), chosen) for folder in folders]
         for one in trained:
-            one.model.to(dtype)
+            one.model.to(dtype).pack()
         return cls(trained, n_workers)
 
     def translate(self, texts: Sequence[str], **overrides: Any) -> list[Translation]:
