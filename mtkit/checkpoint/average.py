@@ -15,7 +15,7 @@ from mtkit.logs import get_logger
 logger = get_logger(__name__)
 
 
-def average(run_dir: Path, out_dir: Path, n: int = 5, which: Literal["last", "best"] = "last") -> Path:
+def average(run_dir: Path | str, out_dir: Path | str, n: int = 5, which: Literal["last", "best"] = "last") -> Path:
     """Average the weights of checkpoints into a model directory (Vaswani et al. 2017, section 6.1).
 
     Args:
@@ -31,8 +31,8 @@ def average(run_dir: Path, out_dir: Path, n: int = 5, which: Literal["last", "be
     """
     if n < 1 or which not in ("last", "best"):
         raise ValueError(f"cannot average the {n} {which} checkpoints")
+    run, out_dir = RunDir(Path(run_dir)), Path(out_dir)
     refuse_foreign_dir(out_dir)
-    run = RunDir(run_dir)
     paths = list_checkpoints(run.checkpoints_dir)
     if not paths:
         raise MtkitError(f"`{run_dir}`: no checkpoints to average", "give the run folder that `mtkit train` wrote")

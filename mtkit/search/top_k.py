@@ -20,7 +20,8 @@ def top_k(values_BX: Tensor, k: int) -> tuple[Tensor, Tensor]:
     B, X = values_BX.shape
     n_blocks = X // _BLOCK
     if values_BX.device.type != "cpu" or n_blocks <= 2 * k:
-        return tuple(values_BX.topk(k, dim=1))
+        top = values_BX.topk(k, dim=1)
+        return top.values, top.indices
     blocks_BNC = values_BX[:, : n_blocks * _BLOCK].unflatten(1, (n_blocks, _BLOCK))
     chosen_Bk = blocks_BNC.amax(2).topk(k, dim=1).indices
     candidates = blocks_BNC.gather(1, chosen_Bk[:, :, None].expand(B, k, _BLOCK)).flatten(1)

@@ -8,7 +8,7 @@ import torch
 from safetensors.numpy import load_file
 
 from mtkit.checkpoint.average import average
-from mtkit.checkpoint.model_dir import save_model_dir
+from mtkit.checkpoint.model_dir import load_model_dir, save_model_dir
 from mtkit.checkpoint.training_state import TrainingState, checkpoint_path, save_checkpoint
 from mtkit.config.training import TrainingConfig
 from mtkit.errors import MtkitError
@@ -58,12 +58,14 @@ def test_the_average_is_the_mean_of_the_chosen(run_dir, tmp_path, n, which, step
 def test_the_average_is_a_model_that_translates(run_dir, tmp_path):
     average(run_dir, tmp_path / "averaged", 1)
     lines = ["나는 학교에 간다.", "", "물"]
-    averaged, last = Translator.load(tmp_path / "averaged", "cpu", n_workers=1), Translator.load(run_dir / "model", "cpu", n_workers=1)
+    last = load_model_dir(run_dir / "model")
     weights = load_file(checkpoint_path(run_dir / "checkpoints", 50) / "model.safetensors")
     with torch.no_grad():
-        for name, parameter in last.scorer.models[0].named_parameters():
+        for name, parameter in last.model.named_parameters():
             parameter.copy_(torch.from_numpy(weights[name]))
-    assert averaged.translate(lines) == last.translate(lines)
+    save_model_dir(tmp_path / "last", last)
+    averaged, expected = (Translator.load(tmp_path / name, "cpu", n_workers=1) for name in ("averaged", "last"))
+    assert averaged.translate(lines) == expected.translate(lines)
 
 
 @pytest.mark.parametrize(("which", "steps"), [("last", [10, 20, 30, 40, 50]), ("best", [10, 30, 40, 50])])
@@ -74,7 +76,7 @@ def test_fewer_than_asked_for_are_averaged_with_a_word(run_dir, tmp_path, which,
         np.testing.assert_allclose(tensor, expected[name], rtol=1e-6, atol=1e-7, err_msg=name)
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert len(warnings) == 1
-    assert f"averaging {len(steps)} checkpoints" in warnings[0]
+    assert f"has kept {len(steps)} of" in warnings[0]
     assert "8 asked for" in warnings[0]
 
 
