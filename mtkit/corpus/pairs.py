@@ -44,7 +44,7 @@ def describe_source(source: CorpusSource) -> str:
     if source.tsv is not None:
         return str(source.tsv)
     if source.dataset is not None:
-        return ", ".join(part for part in (source.dataset, source.dataset_config, source.split) if part)
+        return ", ".join(part for part in (source.dataset, source.dataset_config, source.split or "train") if part)
     return f"{source.src}, {source.tgt}"
 
 

@@ -77,7 +77,7 @@ def test_fewer_than_asked_for_are_averaged_with_a_word(run_dir, tmp_path, which,
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert len(warnings) == 1
     assert f"has kept {len(steps)} of" in warnings[0]
-    assert "8 asked for" in warnings[0]
+    assert "8 checkpoints were asked for" in warnings[0]
 
 
 def test_an_average_within_the_run(run_dir):
