@@ -30,7 +30,7 @@ class TableScorer:
     """
 
     bos_id, eos_id = BOS, EOS
-    max_length = None
+    max_length: int | None = None
 
     def __init__(self, tables):
         self.tables = tables

@@ -15,6 +15,7 @@ from mtkit.special import SpecialIds
 
 SPECIAL = SpecialIds(pad=0, unk=1, bos=2, eos=3)
 V = 23
+SIZES = {"d_model": 16, "n_heads": 2, "d_ff": 32, "n_encoder_layers": 2, "n_decoder_layers": 2}
 SOURCES = [[5, 6, 7, 8, 9], [10, 11], [12, 13, 14], [4]]
 
 
@@ -22,7 +23,8 @@ def make_scorer(seeds=(1,), positions="sinusoidal"):
     models = []
     for seed in seeds:
         torch.manual_seed(seed)
-        model = Transformer(ModelConfig(d_model=16, n_heads=2, d_ff=32, n_encoder_layers=2, n_decoder_layers=2, positions=positions), V, V, 0, 0)
+        config = ModelConfig.model_validate(SIZES | {"positions": positions})
+        model = Transformer(config, V, V, 0, 0)
         with torch.no_grad():
             for parameter in model.parameters():
                 parameter.add_(0.3 * torch.randn_like(parameter))

@@ -41,7 +41,8 @@ def join(first, second):
         width = max(t.size(1) for t in tensors)
         return torch.cat([nn.functional.pad(t, (0, width - t.size(1))) for t in tensors])
 
-    return Batch(*(pad(pair) for pair in zip(first[:3], second[:3], strict=True)), first.n_tokens + second.n_tokens)
+    src, tgt_in, tgt_out = (pad(pair) for pair in zip(first[:3], second[:3], strict=True))
+    return Batch(src, tgt_in, tgt_out, first.n_tokens + second.n_tokens)
 
 
 def step(model, batches, **changes):
