@@ -13,7 +13,7 @@ def demo(
     """Try everything on a built-in corpus.
 
     Trains a Korean-English translator, averages, translates and evaluates. Prints each step as the command that you would type, and leaves
-    a model directory to play with. Takes about three minutes on two cores.
+    a model directory to play with. Takes a minute or two on two cores.
     """
     from mtkit.demo.run import run_demo
 
