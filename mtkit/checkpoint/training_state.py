@@ -94,8 +94,12 @@ def load_checkpoint(checkpoint: Path, model: Transformer, optimizer: torch.optim
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.copy_(saved[name])
-            kinds = [key.split("/", 1)[0] for key in moments if key.split("/", 1)[1] == name]
-            optimizer.state[parameter] = {kind: moments[f"{kind}/{name}"].to(device) for kind in kinds}
+            optimizer.state[parameter] = {}
+    parameters = dict(model.named_parameters())
+    for key, moment in moments.items():
+        kind, name = key.split("/", 1)
+        if name in parameters:
+            optimizer.state[parameters[name]][kind] = moment.to(device)
     return state
 
 

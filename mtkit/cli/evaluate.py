@@ -58,10 +58,7 @@ def evaluate(
         assert src_path is not None
         lines = list(read_lines(src_path, what="the source text"))
         translator = Translator.load(model_dirs or [], device=device, precision=precision, n_workers=workers)
-        hypotheses = []
         with progress("Translating", len(lines)) as bar:
-            for translation in translator.stream(lines, **given(beam_size=beam_size)):
-                hypotheses.append(translation.text)
-                bar.advance()
+            hypotheses = [translation.text for translation in translator.stream(lines, on_lines=bar.advance, **given(beam_size=beam_size))]
     scores = score(hypotheses, references, metrics or [Metric.bleu], tokenize)
     print(for_programs(scores) if as_json else for_people(scores))

@@ -2,7 +2,7 @@
 
 from typing import Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from mtkit.config.section import Section
 
@@ -45,11 +45,6 @@ class ModelConfig(Section):
     def d_head(self) -> int:
         """Width of one attention head."""
         return self.d_model // self.n_heads
-
-    @property
-    def n_layers(self) -> NonNegativeInt:
-        """Layers of encoder and decoder together."""
-        return self.n_encoder_layers + self.n_decoder_layers
 
     @model_validator(mode="after")
     def heads_divide_width(self) -> Self:

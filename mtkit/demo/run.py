@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mtkit.config.recipe import Recipe
 from mtkit.config.writer import commented_yaml
@@ -17,6 +17,9 @@ from mtkit.evaluation.metrics import Score, evaluate
 from mtkit.evaluation.report import for_people
 from mtkit.files import atomic_write, read_lines, write_lines
 from mtkit.progress import format_duration, progress
+
+if TYPE_CHECKING:
+    from mtkit.translation.translator import Translator
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "data": {
@@ -87,8 +90,9 @@ def run_demo(out_dir: Path | str, *, max_steps: int | None = None) -> DemoResult
     _show("preprocess", recipe_path)
     print(preprocess(recipe))
     model_dir = _train(recipe, recipe_path, out_dir, overrides)
-    score = _translate_and_evaluate(out_dir, model_dir)
-    worked = _translate_worked_example(model_dir)
+    translator = _load(model_dir)
+    score = _translate_and_evaluate(translator, out_dir, model_dir)
+    worked = _translate_worked_example(translator, model_dir)
     print(f"\nDone in {format_duration(time.monotonic() - started_s)}. The model is in {model_dir}. It knows the words of {out_dir / 'train.ko'};")
     print("try a sentence of your own (직접 해 보세요):")
     _show("translate", "-", "-m", model_dir, stdin="우리는 내일 도서관에서 한국어를 공부할 것이다")
@@ -130,17 +134,18 @@ def _train(recipe: Recipe, recipe_path: Path, out_dir: Path, overrides: Sequence
     return model_dir
 
 
-def _translate_and_evaluate(out_dir: Path, model_dir: Path) -> Score:
+def _load(model_dir: Path) -> "Translator":
     from mtkit.translation.translator import Translator
 
+    return Translator.load(model_dir)
+
+
+def _translate_and_evaluate(translator: "Translator", out_dir: Path, model_dir: Path) -> Score:
     src_path, tgt_path, hypothesis_path = out_dir / "test.ko", out_dir / "test.en", out_dir / "test.translated.en"
     _show("translate", src_path, "-m", model_dir, "-o", hypothesis_path)
     src, references = list(read_lines(src_path)), list(read_lines(tgt_path))
-    hypotheses: list[str] = []
     with progress("Translating", len(src)) as bar:
-        for translation in Translator.load(model_dir).stream(src):
-            hypotheses.append(translation.text)
-            bar.advance()
+        hypotheses = [translation.text for translation in translator.stream(src, on_lines=bar.advance)]
     write_lines(hypothesis_path, hypotheses)
     for korean, english in zip(src[:_N_SHOWN], hypotheses[:_N_SHOWN], strict=True):
         print(f"  {korean} -> {english}")
@@ -150,11 +155,9 @@ def _translate_and_evaluate(out_dir: Path, model_dir: Path) -> Score:
     return scores.bleu
 
 
-def _translate_worked_example(model_dir: Path) -> SentencePair:
-    from mtkit.translation.translator import Translator
-
+def _translate_worked_example(translator: "Translator", model_dir: Path) -> SentencePair:
     _show("translate", "-", "-m", model_dir, stdin=WORKED_EXAMPLE.src)
-    translation = Translator.load(model_dir).translate([WORKED_EXAMPLE.src])[0]
+    translation = translator.translate([WORKED_EXAMPLE.src])[0]
     print(translation.text)
     return SentencePair(WORKED_EXAMPLE.src, translation.text)
 

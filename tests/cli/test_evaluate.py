@@ -31,7 +31,7 @@ def upper_case_model(monkeypatch):
             told.update(model_dirs=model_dirs, **options)
             return cls()
 
-        def stream(self, lines, **search):
+        def stream(self, lines, on_lines, **search):
             told.update(search)
             return (Translation(line.upper(), 0.0, ()) for line in lines)
 
