@@ -1,44 +1,71 @@
-"""Recipe section `data:`: which corpora, in which languages."""
+"""Recipe section `data:`: which corpora, in which languages, in which mix."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, PositiveInt, model_validator
 
-from mtkit.config.section import NameOrFolder, RecipePath, Section
+from mtkit.config.section import InputPath, NameOrFolder, RecipePath, Section
+
+FileFormat = Literal["tsv", "csv", "jsonl", "parquet", "tmx"]
 
 
 class CorpusSource(Section):
-    """One parallel corpus: two aligned text files, one TSV file, or a Hugging Face dataset."""
+    """One parallel corpus: two aligned text files, one file with both sides, or a Hugging Face dataset."""
 
-    src: RecipePath | None = None
-    """Source side, one segment per line; may end in .gz. Goes with `tgt`."""
-    tgt: RecipePath | None = None
+    name: str | None = Field(default=None, min_length=1)
+    """What reports and `data.stages` call it; default: made from the file or dataset."""
+    src: InputPath | None = None
+    """Source side, one segment per line; may be packed (.gz, .xz, .zst); - is stdin. Goes with `tgt`."""
+    tgt: InputPath | None = None
     """Target side; line N translates line N of `src`."""
-    tsv: RecipePath | None = None
-    """In place of `src` and `tgt`: one file with source, TAB, target on each line; may end in .gz."""
+    file: InputPath | None = None
+    """In place of `src` and `tgt`: one file with both sides, TSV, CSV, JSON lines, Parquet or TMX; text may be packed; - is stdin."""
+    format: FileFormat | None = None
+    """What `file` is; default: what its name ends in."""
     dataset: NameOrFolder | None = None
     """In place of files: the name of a Hugging Face dataset, or a local folder that `datasets` can read."""
     dataset_config: str | None = None
     """The dataset's configuration, for example de-en."""
     split: str | None = None
     """The dataset's split; default train."""
-    src_column: str | None = None
-    """The dataset's column for the source; default: the source language code, alone or within `translation`."""
-    tgt_column: str | None = None
-    """The dataset's column for the target; default: the target language code, alone or within `translation`."""
+    streaming: bool = False
+    """Read the dataset while it is fetched, without keeping it on disk."""
+    src_column: str | PositiveInt | None = None
+    """Column or key of the source in `file` or `dataset`; a number counts TSV and CSV columns from 1. Default: the source language code, alone or within
+    `translation`; of a TSV or CSV file without such a head the first column."""
+    tgt_column: str | PositiveInt | None = None
+    """The same for the target; of a TSV or CSV file without such a head the second column."""
+    src_lang: str | None = Field(default=None, min_length=1)
+    """Language code of this corpus' source, where it is not `data.src_lang`."""
+    tgt_lang: str | None = Field(default=None, min_length=1)
+    """Language code of this corpus' target, where it is not `data.tgt_lang`."""
+    tags: tuple[str, ...] = ()
+    """Pieces put before each source, for example <bt> or <2ko>; each becomes one piece of the tokenizer."""
+    weight: float = Field(default=1.0, ge=0)
+    """How often an epoch shows each pair: 3 three times; 0.5 half of the pairs, the other half in the next epoch."""
 
     @model_validator(mode="after")
     def names_one_source(self) -> Self:
         if (self.src is None) != (self.tgt is None):
             raise ValueError("src and tgt go together; one of them is missing")
-        n_forms = (self.src is not None) + (self.tsv is not None) + (self.dataset is not None)
-        if n_forms != 1:
-            raise ValueError("name exactly one of: src with tgt, tsv, dataset")
+        if (self.src is not None) + (self.file is not None) + (self.dataset is not None) != 1:
+            raise ValueError("name exactly one of: src with tgt, file, dataset")
         return self
 
 
+class Stage(Section):
+    """A mix of the corpora for some epochs."""
+
+    until_epoch: PositiveInt | None = None
+    """Last epoch of this stage, counted from 1; only the last stage has none."""
+    weights: dict[str, Annotated[float, Field(ge=0)]] = {}
+    """Weights that differ from the corpora's own, by corpus name."""
+    temperature: float | None = Field(default=None, gt=0)
+    """In place of `data.temperature`."""
+
+
 def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, dict | CorpusSource) else value
+    return [] if value is None else [value] if isinstance(value, dict | Section) else value
 
 
 class DataConfig(Section):
@@ -49,8 +76,44 @@ class DataConfig(Section):
     tgt_lang: str = Field(min_length=1)
     """Language code of the target, for example en."""
     train: Annotated[tuple[CorpusSource, ...], BeforeValidator(_as_list), Field(min_length=1)]
-    """The training corpus, or a list of them, read one after the other."""
-    validation: CorpusSource | None = None
-    """The corpus that checkpoints are chosen by; never train on it."""
+    """The training corpus, or a list of them."""
+    validation: Annotated[tuple[CorpusSource, ...], BeforeValidator(_as_list)] = ()
+    """The corpus that checkpoints are chosen by, or a list of them; never train on it."""
+    test: Annotated[tuple[CorpusSource, ...], BeforeValidator(_as_list)] = ()
+    """Test sets. Training never reads them, except to keep their lines out of the training corpus."""
+    temperature: float = Field(default=1.0, gt=0)
+    """Evens out corpora of different size: an epoch's shares are weighted sizes to the power of 1/temperature. 1 leaves them, 5 is usual for many languages."""
+    stages: Annotated[tuple[Stage, ...], BeforeValidator(_as_list)] = ()
+    """Mixes that follow one another, by epochs; default: one mix throughout."""
     work_dir: RecipePath = Field(default="work", validate_default=True)  # pyright: ignore[reportAssignmentType]
     """Where the tokenizer, the token store and, unless `--out` says otherwise, the run are kept."""
+
+    @model_validator(mode="after")
+    def stages_fit(self) -> Self:
+        names = [corpus_name(source) for source in self.train]
+        ends = [stage.until_epoch for stage in self.stages]
+        if any(end is None for end in ends[:-1]) or (ends and ends[-1] is not None):
+            raise ValueError("stages: every stage but the last has until_epoch, and the last has none")
+        if any(first >= second for first, second in zip(ends, ends[1:-1], strict=False) if first and second):
+            raise ValueError("stages: until_epoch rises from stage to stage")
+        for name in {name for stage in self.stages for name in stage.weights}:
+            if names.count(name) != 1:
+                what = "no corpus" if name not in names else "more than one corpus"
+                raise ValueError(f"stages: weights name {name}, which {what} of data.train is called; known are {', '.join(names)}")
+        return self
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """All tags of the corpora, each once, in the order of their appearance."""
+        return tuple(dict.fromkeys(tag for source in (*self.train, *self.validation) for tag in source.tags))
+
+
+def corpus_name(source: CorpusSource) -> str:
+    """What a corpus is called: its own name, or one made from where it is."""
+    if source.name is not None:
+        return source.name
+    if source.dataset is not None:
+        return "/".join(part for part in (source.dataset, source.dataset_config) if part)
+    path = source.src or source.file
+    assert path is not None
+    return path.name.split(".")[0] or path.name

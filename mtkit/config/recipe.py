@@ -6,11 +6,14 @@ from typing import Self
 
 from pydantic import model_validator
 
+from mtkit.config.augment import AugmentConfig
 from mtkit.config.batches import BatchesConfig
+from mtkit.config.clean import CleanConfig
 from mtkit.config.data import DataConfig
 from mtkit.config.model import ModelConfig
 from mtkit.config.preprocess import PreprocessConfig
 from mtkit.config.reader import read_section
+from mtkit.config.sampling import SamplingConfig
 from mtkit.config.search import SearchConfig
 from mtkit.config.section import Section
 from mtkit.config.tokenizer import TokenizerConfig
@@ -21,8 +24,11 @@ class Recipe(Section):
     """A complete recipe, one section for each stage of the pipeline."""
 
     data: DataConfig
+    clean: CleanConfig = CleanConfig()
     tokenizer: TokenizerConfig = TokenizerConfig()
     preprocess: PreprocessConfig = PreprocessConfig()
+    sampling: SamplingConfig = SamplingConfig()
+    augment: AugmentConfig = AugmentConfig()
     batches: BatchesConfig = BatchesConfig()
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()

@@ -29,6 +29,13 @@ def _resolve_folder(value: Any, info: ValidationInfo) -> Any:
     return str(resolved) if isinstance(resolved, Path) and resolved.is_dir() else value
 
 
+def _resolve_input(value: Any, info: ValidationInfo) -> Any:
+    return Path("-") if str(value) == "-" else _resolve(value, info)
+
+
+InputPath = Annotated[Path, BeforeValidator(_resolve_input)]
+"""A `RecipePath` where `-` is stdin."""
+
 NameOrFolder = Annotated[str, BeforeValidator(_resolve_folder)]
 """A name, or a folder if there is one of that name; a folder is found as a `RecipePath` is."""
 

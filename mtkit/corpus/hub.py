@@ -64,7 +64,7 @@ def _load(source: CorpusSource, data: DataConfig) -> "Dataset":
         elif "config" in reason.lower() and isinstance(exc, ValueError):
             hint = "set `dataset_config` to one that it has"
         else:
-            key = "data.validation" if source == data.validation else "data.train"
+            key = "data.validation" if source in data.validation else "data.train"
             hint = f"check name and network, or pass local files: --set '{key}={{src: FILE, tgt: FILE}}'"
         raise MtkitError(f"dataset `{source.dataset}` cannot be loaded: {reason}", hint) from exc
 

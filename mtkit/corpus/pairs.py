@@ -29,8 +29,8 @@ def read_pairs(source: CorpusSource, data: DataConfig) -> Iterator[SentencePair]
         MtkitError: At the call: a file, dataset or column is missing. While reading: invalid UTF-8, a TSV line without two columns, or at the end two
             files of unequal length.
     """
-    if source.tsv is not None:
-        return _tsv_pairs(source.tsv)
+    if source.file is not None:
+        return _tsv_pairs(source.file)
     if source.dataset is not None:
         from mtkit.corpus.hub import dataset_pairs
 
@@ -41,8 +41,8 @@ def read_pairs(source: CorpusSource, data: DataConfig) -> Iterator[SentencePair]
 
 def describe_source(source: CorpusSource) -> str:
     """Name a corpus in a report."""
-    if source.tsv is not None:
-        return str(source.tsv)
+    if source.file is not None:
+        return str(source.file)
     if source.dataset is not None:
         return ", ".join(part for part in (source.dataset, source.dataset_config, source.split or "train") if part)
     return f"{source.src}, {source.tgt}"
@@ -54,8 +54,8 @@ def source_fingerprint(source: CorpusSource, data: DataConfig) -> str:
     Raises:
         MtkitError: A file or dataset is missing.
     """
-    if source.tsv is not None:
-        parts = ["tsv", sha256_file(source.tsv)]
+    if source.file is not None:
+        parts = ["tsv", sha256_file(source.file)]
     elif source.dataset is not None:
         from mtkit.corpus.hub import dataset_fingerprint
 

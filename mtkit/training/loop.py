@@ -109,7 +109,7 @@ class _Training:
         if self.state.step and not run.model_dir.exists():
             self._restore_model_dir()
         remember_run(run, recipe, store, tokenizer)
-        self.validator = Validator(recipe, self.trained, self.dtype) if recipe.data.validation is not None else None
+        self.validator = Validator(recipe, self.trained, self.dtype) if recipe.data.validation else None
         self.trained.model.train()
 
     def _resume(self) -> TrainingState:

@@ -61,12 +61,11 @@ class Validator:
     """
 
     def __init__(self, recipe: Recipe, trained: TrainedModel, dtype: torch.dtype) -> None:
-        assert recipe.data.validation is not None
         self.config = recipe.validation
         self.max_tokens = recipe.batches.max_tokens
         self.trained = trained
         self.dtype = dtype
-        pairs = islice(read_pairs(recipe.data.validation, recipe.data), self.config.max_sentences)
+        pairs = [pair for source in recipe.data.validation for pair in islice(read_pairs(source, recipe.data), self.config.max_sentences)]
         self.pairs = [pair for pair in pairs if pair.src.strip() and pair.tgt.strip()]
         if not self.pairs:
             raise MtkitError("the validation corpus holds no pair of two sides", "check data.validation in the recipe")

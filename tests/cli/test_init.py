@@ -14,7 +14,7 @@ def test_the_recipe_loads_and_is_the_preset(mtkit, tmp_path, preset):
     data = {"src_lang": "de", "tgt_lang": "en", "train": {"src": "a", "tgt": "b"}}
     assert recipe.model_copy(update={"data": None}) == Recipe.model_validate({"data": data, **PRESETS[preset]}).model_copy(update={"data": None})
     assert recipe.data.train[0].src == tmp_path / "new/system/train.de"
-    assert recipe.data.validation is not None
+    assert recipe.data.validation
 
 
 def test_the_presets_are_those_that_exist():
@@ -32,13 +32,12 @@ def test_files_are_named_from_the_current_directory(mtkit, tmp_path, monkeypatch
     assert recipe.data.train[0].src is not None
     assert recipe.data.train[0].src.resolve() == tmp_path / "text/a.ko"
     assert recipe.data.train[0].tgt == tmp_path / "text/a.en"
-    assert recipe.data.validation is None
+    assert recipe.data.validation == ()
 
 
 def test_validation_files(mtkit, tmp_path):
     assert mtkit("init", "tiny", tmp_path, "--validation-src", "/v.de", "--validation-tgt", "/v.en").status == 0
-    validation = Recipe.load(tmp_path / "recipe.yaml").data.validation
-    assert validation is not None
+    (validation,) = Recipe.load(tmp_path / "recipe.yaml").data.validation
     assert str(validation.src) == "/v.de"
 
 

@@ -66,8 +66,7 @@ def test_paths_in_overrides_are_relative_to_the_current_directory(load, tmp_path
     recipe = load(DATA, "data.train.src=mine.no", "data.validation={src: a, tgt: /b}", "data.work_dir=w")
     assert recipe.data.train[0].src == elsewhere / "mine.no"
     assert recipe.data.train[0].tgt == tmp_path / "../train.en.gz"
-    assert recipe.data.validation is not None
-    assert (recipe.data.validation.src, recipe.data.validation.tgt) == (elsewhere / "a", Path("/b"))
+    assert (recipe.data.validation[0].src, recipe.data.validation[0].tgt) == (elsewhere / "a", Path("/b"))
     assert recipe.data.work_dir == elsewhere / "w"
 
 

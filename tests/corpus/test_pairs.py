@@ -15,7 +15,7 @@ def text_source(folder, src, tgt):
 
 def tsv_source(folder, content):
     (folder / "a.tsv").write_bytes(content)
-    return CorpusSource(tsv=folder / "a.tsv")
+    return CorpusSource(file=folder / "a.tsv")
 
 
 def config(source):
@@ -57,7 +57,7 @@ def test_a_missing_file_is_told_at_the_call(tmp_path):
     with pytest.raises(MtkitError, match="no such file"):
         source_fingerprint(source, config(source))
     with pytest.raises(MtkitError, match="no such file"):
-        read_pairs(CorpusSource(tsv=tmp_path / "a.tsv"), config(source))
+        read_pairs(CorpusSource(file=tmp_path / "a.tsv"), config(source))
 
 
 def test_tsv(tmp_path):

@@ -233,7 +233,7 @@ def test_an_interrupted_run_leaves_nothing(tiny_recipe, monkeypatch):
 
 def test_several_corpora_are_read_one_after_the_other(tiny_recipe, tmp_path):
     (tmp_path / "more.tsv").write_text("해가 뜬다.\tThe sun rises.\n안녕하세요.\tHello.\n", encoding="utf-8")
-    more = CorpusSource(tsv=tmp_path / "more.tsv")
+    more = CorpusSource(file=tmp_path / "more.tsv")
     both = changed(tiny_recipe, "data", train=(*tiny_recipe.data.train, more))
     report = preprocess(both)
     assert (report.n_read, report.n_kept, report.dropped["duplicate"]) == (182, 181, 1)
