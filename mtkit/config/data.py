@@ -1,5 +1,6 @@
 """Recipe section `data:`: which corpora, in which languages, in which mix."""
 
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, PositiveInt, model_validator
@@ -31,8 +32,8 @@ class CorpusSource(Section):
     streaming: bool = False
     """Read the dataset while it is fetched, without keeping it on disk."""
     src_column: str | PositiveInt | None = None
-    """Column or key of the source in `file` or `dataset`; a number counts TSV and CSV columns from 1. Default: the source language code, alone or within
-    `translation`; of a TSV or CSV file without such a head the first column."""
+    """Column or key of the source in `file` or `dataset`; a number counts TSV and CSV columns from 1. Default: the source language code, alone or
+    within `translation`; of a TSV or CSV file without such a head the first column."""
     tgt_column: str | PositiveInt | None = None
     """The same for the target; of a TSV or CSV file without such a head the second column."""
     src_lang: str | None = Field(default=None, min_length=1)
@@ -58,7 +59,7 @@ class Stage(Section):
 
     until_epoch: PositiveInt | None = None
     """Last epoch of this stage, counted from 1; only the last stage has none."""
-    weights: dict[str, Annotated[float, Field(ge=0)]] = {}
+    weights: dict[str, Annotated[float, Field(ge=0)]] = Field(default={})
     """Weights that differ from the corpora's own, by corpus name."""
     temperature: float | None = Field(default=None, gt=0)
     """In place of `data.temperature`."""
@@ -82,7 +83,8 @@ class DataConfig(Section):
     test: Annotated[tuple[CorpusSource, ...], BeforeValidator(_as_list)] = ()
     """Test sets. Training never reads them, except to keep their lines out of the training corpus."""
     temperature: float = Field(default=1.0, gt=0)
-    """Evens out corpora of different size: an epoch's shares are weighted sizes to the power of 1/temperature. 1 leaves them, 5 is usual for many languages."""
+    """Evens out corpora of different size: an epoch's shares are weighted sizes to the power of 1/temperature. 1 leaves them; 5 is usual with many
+    languages."""
     stages: Annotated[tuple[Stage, ...], BeforeValidator(_as_list)] = ()
     """Mixes that follow one another, by epochs; default: one mix throughout."""
     work_dir: RecipePath = Field(default="work", validate_default=True)  # pyright: ignore[reportAssignmentType]
@@ -94,7 +96,7 @@ class DataConfig(Section):
         ends = [stage.until_epoch for stage in self.stages]
         if any(end is None for end in ends[:-1]) or (ends and ends[-1] is not None):
             raise ValueError("stages: every stage but the last has until_epoch, and the last has none")
-        if any(first >= second for first, second in zip(ends, ends[1:-1], strict=False) if first and second):
+        if any(first >= second for first, second in pairwise(ends[:-1]) if first and second):
             raise ValueError("stages: until_epoch rises from stage to stage")
         for name in {name for stage in self.stages for name in stage.weights}:
             if names.count(name) != 1:

@@ -1,0 +1,158 @@
+"""Work shared among processes, with the results in the order of the tasks."""
+
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from queue import SimpleQueue
+from threading import Thread
+from types import ModuleType
+from typing import Any, TypeVar
+
+from mtkit.errors import MtkitError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+TASKS_AHEAD = 2
+"""Tasks that wait at a worker: one in work, one to go on with."""
+
+_NO_MORE = object()
+
+
+def n_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def ordered_map(make_worker: Callable[..., Callable[[T], R]], args: tuple[Any, ...], tasks: Iterable[T], n_workers: int) -> Generator[R, None, None]:
+    """Hand tasks to worker processes and yield the results in the order of the tasks, whichever worker was faster.
+
+    Tasks are taken from the iterable as workers come free, so that memory stays bounded. The processes start with the first result asked for
+    and end with the generator. A worker whose parent is gone, even killed, ends by itself.
+
+    Args:
+        make_worker: A module-level function or class of an importable module; called once in each process with `args`, gives the function that
+            does a task.
+        args: Must survive pickling, as tasks and results must.
+        tasks: What to do.
+        n_workers: Processes; 0 does the work here, without any.
+    Raises:
+        MtkitError: A worker died, for example killed for want of memory. What a worker raises is raised here.
+    """
+    if n_workers < 1:
+        worker = make_worker(*args)
+        yield from map(worker, tasks)
+        return
+    with _started(make_worker, args, n_workers) as workers:
+        yield from _in_turn(workers, iter(tasks))
+
+
+def _in_turn(workers: "list[_Worker]", tasks: Iterator[Any]) -> Iterator[Any]:
+    """Tasks go round the workers in turn, so the turn of a result is known too."""
+    asked: deque[_Worker] = deque()
+    for turn, task in enumerate(tasks):
+        if len(asked) == TASKS_AHEAD * len(workers):
+            yield asked.popleft().result()
+        worker = workers[turn % len(workers)]
+        worker.ask(task)
+        asked.append(worker)
+    while asked:
+        yield asked.popleft().result()
+
+
+class _Worker:
+    def __init__(self, process: BaseProcess, connection: Connection) -> None:
+        self.process, self.connection = process, connection
+
+    def ask(self, task: Any) -> None:
+        try:
+            self.connection.send(task)
+        except (BrokenPipeError, ConnectionResetError):
+            # It may have said why before it went.
+            self.result()
+            raise self._died() from None
+
+    def result(self) -> Any:
+        try:
+            is_good, value = self.connection.recv()
+        except (EOFError, ConnectionResetError):
+            raise self._died() from None
+        if not is_good:
+            raise value
+        return value
+
+    def _died(self) -> MtkitError:
+        self.process.join(timeout=5)
+        return MtkitError(f"a worker process ended with status {self.process.exitcode}", "it may have run out of memory; try fewer with --workers")
+
+
+@contextmanager
+def _started(make_worker: Callable[..., Any], args: tuple[Any, ...], n_workers: int) -> Iterator[list[_Worker]]:
+    # Fresh processes: a fork of one with threads, as torch's is, may hang.
+    context = get_context("spawn")
+    workers: list[_Worker] = []
+    try:
+        for _ in range(n_workers):
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_serve, args=(theirs, make_worker, args), daemon=True)
+            with _no_main_module():
+                process.start()
+            theirs.close()
+            workers.append(_Worker(process, ours))
+        yield workers
+    finally:
+        for worker in workers:
+            worker.connection.close()  # which tells it to end
+        for worker in workers:
+            worker.process.join(timeout=1)
+            if worker.process.is_alive():
+                worker.process.terminate()
+                worker.process.join()
+
+
+@contextmanager
+def _no_main_module() -> Iterator[None]:
+    """Keep a new process from importing the user's script again, which would start everything anew where it has no `if __name__ == "__main__"`."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+def _serve(connection: Connection, make_worker: Callable[..., Callable[[Any], Any]], args: tuple[Any, ...]) -> None:
+    """Do tasks until nobody asks any more."""
+    # Ctrl-C reaches the whole group; the parent decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    tasks: SimpleQueue[Any] = SimpleQueue()
+    # Taken in by a thread of its own: else parent and worker could each wait for the other to read.
+    Thread(target=_take_in, args=(connection, tasks), daemon=True).start()
+    try:
+        worker = make_worker(*args)
+    except Exception as exc:
+        connection.send((False, exc))
+        return
+    while (task := tasks.get()) is not _NO_MORE:
+        try:
+            answer = (True, worker(task))
+        except Exception as exc:
+            answer = (False, exc)
+        try:
+            connection.send(answer)
+        except OSError:  # nobody listens any more
+            return
+
+
+def _take_in(connection: Connection, tasks: "SimpleQueue[Any]") -> None:
+    try:
+        while True:
+            tasks.put(connection.recv())
+    except (EOFError, OSError):
+        tasks.put(_NO_MORE)
