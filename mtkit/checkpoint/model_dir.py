@@ -1,6 +1,6 @@
 """What a trained model is on disk: a folder with its weights, its configuration and its tokenizer, and nothing else needed.
 
-config.json          format version, languages, dimensions, search defaults
+config.json          format version, languages, tags, dimensions, search defaults
 model.safetensors    weights
 tokenizer/           SentencePiece models
 """
@@ -8,7 +8,7 @@ tokenizer/           SentencePiece models
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from pydantic import PositiveInt, ValidationError
@@ -16,6 +16,7 @@ from pydantic import PositiveInt, ValidationError
 from mtkit.checkpoint.weights import read_weights, save_weights
 from mtkit.config.model import ModelConfig
 from mtkit.config.problems import describe_problems
+from mtkit.config.recipe import Recipe
 from mtkit.config.search import SearchConfig
 from mtkit.config.section import Section
 from mtkit.errors import MtkitError
@@ -38,10 +39,28 @@ class ModelDirConfig(Section):
     """Language that the model writes."""
     max_length: PositiveInt
     """Most pieces of a training sentence; longer lines are translated in parts."""
+    tags: tuple[str, ...] = ()
+    """Pieces that stood before sources in training, for example <2ko>."""
+    tag_required: bool = False
+    """Whether every source had one in training."""
     model: ModelConfig
     """Dimensions."""
     search: SearchConfig = SearchConfig()
     """Search settings, unless the user asks for others."""
+
+    @classmethod
+    def for_recipe(cls, recipe: Recipe) -> Self:
+        """What is known of a model before it is trained."""
+        data = recipe.data
+        return cls(
+            src_lang=data.src_lang,
+            tgt_lang=data.tgt_lang,
+            max_length=recipe.preprocess.max_length,
+            tags=tuple(dict.fromkeys(tag for source in data.train for tag in source.tags)),
+            tag_required=all(source.tags for source in data.train),
+            model=recipe.model,
+            search=recipe.search,
+        )
 
 
 @dataclass

@@ -94,14 +94,7 @@ class _Training:
         self.order = BatchOrder.for_store(store, recipe.batches.max_tokens, self.config.seed)
         self.loader = BatchLoader(store, self.order, tokenizer.src.special, tokenizer.tgt.special, recipe.batches.n_prefetch)
         seed_everything(self.config.seed, "init")
-        model_config = ModelDirConfig(
-            src_lang=recipe.data.src_lang,
-            tgt_lang=recipe.data.tgt_lang,
-            max_length=recipe.preprocess.max_length,
-            model=recipe.model,
-            search=recipe.search,
-        )
-        self.trained = TrainedModel(model_config, make_model(recipe.model, tokenizer).to(self.device), tokenizer)
+        self.trained = TrainedModel(ModelDirConfig.for_recipe(recipe), make_model(recipe.model, tokenizer).to(self.device), tokenizer)
         self.optimizer = make_optimizer(self.trained.model, self.config)
         self.stepper = Stepper(self.trained.model, self.optimizer, self.config, self.dtype)
         check_same_run(run, recipe, store, tokenizer)
