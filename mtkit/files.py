@@ -241,25 +241,31 @@ def atomic_dir(path: Path) -> Iterator[Path]:
         try:
             yield temporary
             _sync_tree(temporary)
-            _swap_in(temporary, target)
-            _sync_folder(target.parent)
+            replace_dir(temporary, target)
         finally:
             if temporary.exists():
                 shutil.rmtree(temporary)
 
 
-def _swap_in(new: Path, target: Path) -> None:
-    if not target.exists():
-        os.rename(new, target)
-        return
-    old = _beside(target)
-    os.rename(target, old)
+def replace_dir(new: Path, target: Path) -> None:
+    """Rename a finished folder into place; what stood there is moved aside first, and removed at the end.
+
+    Args:
+        new: On the same disk as `target`.
+        target: Where it shall be.
+    """
+    old = _beside(target) if target.exists() else None
+    if old is not None:
+        os.rename(target, old)
     try:
         os.rename(new, target)
     except BaseException:
-        os.rename(old, target)
+        if old is not None:
+            os.rename(old, target)
         raise
-    shutil.rmtree(old)
+    _sync_folder(target.parent)
+    if old is not None:
+        shutil.rmtree(old)
 
 
 def sha256_file(path: Path) -> str:

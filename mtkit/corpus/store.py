@@ -13,7 +13,7 @@ import numpy.typing as npt
 from mtkit.corpus.manifest import MANIFEST_NAME, read_manifest, write_manifest
 from mtkit.errors import MtkitError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 SIDES = ("src", "tgt")
 _OFFSET_TYPE = np.dtype("<i8")
 _REBUILD = "remove it; `mtkit preprocess` makes it anew"
@@ -40,7 +40,7 @@ class StoreWriter:
 
     def __init__(self, folder: Path, src_vocab_size: int, tgt_vocab_size: int) -> None:
         self.folder = folder
-        self.dtypes = {side: _id_type(size) for side, size in zip(SIDES, (src_vocab_size, tgt_vocab_size), strict=True)}
+        self.dtypes = {side: id_type(size) for side, size in zip(SIDES, (src_vocab_size, tgt_vocab_size), strict=True)}
         self.n_pairs = 0
         self.n_tokens = dict.fromkeys(SIDES, 0)
         self._files: dict[str, BinaryIO] = {}
@@ -56,18 +56,29 @@ class StoreWriter:
             src_ids: Ids of each source, without BOS and EOS.
             tgt_ids: Ids of each target; as many.
         """
-        if len(src_ids) != len(tgt_ids):
-            raise ValueError(f"{len(src_ids)} sources but {len(tgt_ids)} targets")
-        for side, rows in zip(SIDES, (src_ids, tgt_ids), strict=True):
-            lengths = np.fromiter(map(len, rows), dtype=_OFFSET_TYPE, count=len(rows))
-            n_new = int(lengths.sum())
-            ids = np.fromiter(chain.from_iterable(rows), dtype=np.int64, count=n_new)
-            if n_new and not 0 <= ids.min() <= ids.max() <= np.iinfo(self.dtypes[side]).max:
+        self.append_arrays(*flatten(src_ids), *flatten(tgt_ids))
+
+    def append_arrays(self, src_ids: np.ndarray, src_lengths: np.ndarray, tgt_ids: np.ndarray, tgt_lengths: np.ndarray) -> None:
+        """Add pairs.
+
+        Args:
+            src_ids: Ids of all sources, one after the other. Shape (sum of src_lengths,).
+            src_lengths: Ids of each source. Shape (N,).
+            tgt_ids: Ids of all targets. Shape (sum of tgt_lengths,).
+            tgt_lengths: Ids of each target. Shape (N,).
+        """
+        if len(src_lengths) != len(tgt_lengths):
+            raise ValueError(f"{len(src_lengths)} sources but {len(tgt_lengths)} targets")
+        for side, ids, lengths in (("src", src_ids, src_lengths), ("tgt", tgt_ids, tgt_lengths)):
+            ends = np.cumsum(lengths, dtype=_OFFSET_TYPE)
+            if len(ids) != (int(ends[-1]) if len(ends) else 0):
+                raise ValueError(f"{len(ids)} ids on side {side}, but the lengths tell another number")
+            if len(ids) and not 0 <= ids.min() <= ids.max() <= np.iinfo(self.dtypes[side]).max:
                 raise ValueError(f"an id of side {side} does not fit {self.dtypes[side]}")
             self._files[ids_name(side)].write(ids.astype(self.dtypes[side]).tobytes())
-            self._files[offsets_name(side)].write((np.cumsum(lengths) + self.n_tokens[side]).astype(_OFFSET_TYPE).tobytes())
-            self.n_tokens[side] += n_new
-        self.n_pairs += len(src_ids)
+            self._files[offsets_name(side)].write((ends + self.n_tokens[side]).tobytes())
+            self.n_tokens[side] += len(ids)
+        self.n_pairs += len(src_lengths)
 
     def finish(self, about: dict[str, Any]) -> None:
         """Close the files and write the manifest.
@@ -162,7 +173,13 @@ class TokenStore:
         return np.diff(self._tgt_offsets).astype(np.int32)
 
 
-def _id_type(vocab_size: int) -> np.dtype:
+def flatten(rows: Sequence[Sequence[int]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+    """Rows of ids as one array and their lengths."""
+    lengths = np.fromiter(map(len, rows), dtype=np.int32, count=len(rows))
+    return np.fromiter(chain.from_iterable(rows), dtype=np.int64, count=int(lengths.sum())), lengths
+
+
+def id_type(vocab_size: int) -> np.dtype:
     return np.dtype("<u2") if vocab_size <= 1 << 16 else np.dtype("<u4")
 
 
