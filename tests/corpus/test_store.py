@@ -88,8 +88,8 @@ def test_offsets_that_point_elsewhere_are_refused(tmp_path):
         (b"\xff", "cannot be read"),
         (b"{}", "format None"),
         (b'{"format_version": 99}', "format 99"),
-        (b'{"format_version": 1}', "damaged"),
-        (b'{"format_version": 1, "n_tokens": {"src": "x"}, "dtypes": {"src": "<u2"}, "n_pairs": 1, "file_sizes": {}}', "damaged"),
+        (b'{"format_version": 2}', "damaged"),
+        (b'{"format_version": 2, "n_tokens": {"src": "x"}, "dtypes": {"src": "<u2"}, "n_pairs": 1, "file_sizes": {}}', "damaged"),
     ],
 )
 def test_a_manifest_that_says_nothing_sensible_is_refused(tmp_path, content, problem):
