@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mtkit.config.data import corpus_name
 from mtkit.config.recipe import Recipe
+from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.corpus.manifest import make_key, read_manifest, refuse_foreign, write_manifest
 from mtkit.corpus.pairs import describe_source, read_pairs, source_fingerprint
 from mtkit.errors import MtkitError
@@ -12,7 +14,7 @@ from mtkit.files import atomic_dir
 from mtkit.logs import get_logger
 from mtkit.progress import progress
 from mtkit.tokenizer.subword import Subword, Tokenizer
-from mtkit.tokenizer.train import train_subword
+from mtkit.tokenizer.train import check_symbols, train_subword
 
 FORMAT_VERSION = 1
 
@@ -54,11 +56,12 @@ def input_fingerprints(recipe: Recipe) -> list[dict[str, str]]:
 
 def _train(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer:
     refuse_foreign(recipe.tokenizer_dir)
-    if recipe.tokenizer.joint:
-        joint = Subword(train_subword(_sentences(recipe, ("src", "tgt")), recipe.tokenizer))
+    config = _settings(recipe)
+    if config.joint:
+        joint = Subword(train_subword(_sentences(recipe, ("src", "tgt")), config))
         tokenizer = Tokenizer(joint, joint)
     else:
-        src, tgt = (Subword(train_subword(_sentences(recipe, (side,)), recipe.tokenizer)) for side in ("src", "tgt"))
+        src, tgt = (Subword(train_subword(_sentences(recipe, (side,)), config)) for side in ("src", "tgt"))
         tokenizer = Tokenizer(src, tgt)
     with atomic_dir(recipe.tokenizer_dir) as folder:
         tokenizer.save(folder)
@@ -66,6 +69,20 @@ def _train(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer:
     sizes = f"{tokenizer.src.vocab_size:,}" if tokenizer.joint else f"{tokenizer.src.vocab_size:,} and {tokenizer.tgt.vocab_size:,}"
     logger.info("tokenizer of %s pieces in %s", sizes, recipe.tokenizer_dir)
     return tokenizer
+
+
+def _settings(recipe: Recipe) -> TokenizerConfig:
+    """The recipe's tokenizer section, with the tags of its corpora among the symbols that are never split."""
+    for source in (*recipe.data.train, *recipe.data.validation):
+        _check_tags(f"tags of {corpus_name(source)}", source.tags)
+    symbols = recipe.tokenizer.user_symbols
+    return recipe.tokenizer.model_copy(update={"user_symbols": (*symbols, *(tag for tag in recipe.data.tags if tag not in symbols))})
+
+
+def _check_tags(key: str, tags: tuple[str, ...]) -> None:
+    check_symbols(key, tags)
+    if words := [tag for tag in tags if tag.isalnum()]:
+        raise MtkitError(f"{key}: {words[0]!r} is a word, and would be cut out of every text", f"mark it, for example <{words[0]}>")
 
 
 def _sentences(recipe: Recipe, sides: tuple[str, ...]) -> Iterator[str]:
@@ -91,7 +108,7 @@ def fresh_tokenizer(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer |
 
 
 def _key(recipe: Recipe, inputs: list[dict[str, str]]) -> str:
-    return make_key([FORMAT_VERSION, [entry["sha256"] for entry in inputs], recipe.tokenizer.model_dump(mode="json")])
+    return make_key([FORMAT_VERSION, [entry["sha256"] for entry in inputs], _settings(recipe).model_dump(mode="json")])
 
 
 def _manifest(recipe: Recipe, inputs: list[dict[str, str]], tokenizer: Tokenizer) -> dict[str, Any]:
@@ -101,5 +118,5 @@ def _manifest(recipe: Recipe, inputs: list[dict[str, str]], tokenizer: Tokenizer
         "sha256": tokenizer.sha256,
         "vocab_sizes": {"src": tokenizer.src.vocab_size, "tgt": tokenizer.tgt.vocab_size},
         "inputs": inputs,
-        "settings": recipe.tokenizer.model_dump(mode="json"),
+        "settings": _settings(recipe).model_dump(mode="json"),
     }

@@ -14,6 +14,7 @@ from mtkit.errors import MtkitError
 from mtkit.files import atomic_write
 from mtkit.special import SpecialIds
 from mtkit.tokenizer.normalize import WORD_BOUNDARY, clean, to_one_line
+from mtkit.tokenizer.symbols import read_user_symbols
 
 JOINT_NAME = "joint.model"
 SRC_NAME = "src.model"
@@ -90,6 +91,22 @@ class Subword:
     def piece_ids(self, pieces: Sequence[str]) -> list[int]:
         """The ids of pieces, as `encode_as_pieces` gives them; one that is not in the vocabulary is UNK."""
         return [self._processor.PieceToId(piece) for piece in pieces]
+
+    def tag_ids(self, tags: Sequence[str]) -> list[int]:
+        """The ids that stand before those of a text with these tags.
+
+        Raises:
+            MtkitError: A tag is none of the `user_symbols`.
+        """
+        if unknown := [tag for tag in tags if tag not in self.user_symbols]:
+            known = ", ".join(self.user_symbols) or "none at all"
+            raise MtkitError(f"the tokenizer knows no tag {unknown[0]}; of such symbols it has {known}", "give one of these, or train it again")
+        return self.piece_ids(tags)
+
+    @cached_property
+    def user_symbols(self) -> tuple[str, ...]:
+        """The strings that this vocabulary never splits."""
+        return read_user_symbols(self.model_bytes)
 
     def normalize(self, text: str) -> str:
         """The text that `decode(encode(text))` gives back: after `clean` and the model's own Unicode normalization, single spaces.

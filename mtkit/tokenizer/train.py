@@ -3,7 +3,7 @@
 import io
 import random
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import sentencepiece
 
@@ -35,7 +35,7 @@ def train_subword(sentences: Iterable[str], config: TokenizerConfig) -> bytes:
     Raises:
         MtkitError: There is no text, its vocabulary cannot have that size (the hint says which it can), or a user symbol cannot be one.
     """
-    _check_user_symbols(config.user_symbols)
+    check_symbols("tokenizer.user_symbols", config.user_symbols)
     feed = _Feed(_parts(_draw(sentences, config.max_sentences, config.seed)))
     model = io.BytesIO()
     try:
@@ -60,6 +60,24 @@ def train_subword(sentences: Iterable[str], config: TokenizerConfig) -> bytes:
             raise feed.error from None
         raise _explained(str(exc), feed.n_read, config) from None
     return model.getvalue()
+
+
+def check_symbols(key: str, symbols: Sequence[str]) -> None:
+    """See that each of these can be a piece that is never split.
+
+    Args:
+        key: Where the recipe names them.
+        symbols: As the recipe names them.
+    Raises:
+        MtkitError: One is empty, holds a space, is the name of a special piece, or stands there twice.
+    """
+    for number, symbol in enumerate(symbols):
+        if not symbol or WORD_BOUNDARY in symbol or any(char.isspace() for char in symbol) or clean(symbol) != symbol:
+            raise MtkitError(f"{key}: {symbol!r} is empty or holds a space", "write it without, for example <2ko>")
+        if symbol in _RESERVED_SYMBOLS or re.fullmatch("<0x[0-9A-F]{2}>", symbol):
+            raise MtkitError(f"{key}: {symbol!r} is the name of a special piece", "choose another, for example <2ko>")
+        if symbol in symbols[:number]:
+            raise MtkitError(f"{key}: {symbol!r} is given twice", "name it once")
 
 
 class _Feed:
@@ -108,16 +126,6 @@ def _parts(sentences: Iterable[str]) -> Iterator[str]:
             yield rest[:end]
             rest = rest[end:]
         yield rest
-
-
-def _check_user_symbols(symbols: tuple[str, ...]) -> None:
-    for number, symbol in enumerate(symbols):
-        if not symbol or WORD_BOUNDARY in symbol or any(char.isspace() for char in symbol) or clean(symbol) != symbol:
-            raise MtkitError(f"tokenizer.user_symbols: {symbol!r} is empty or holds a space", "write it without, for example <2ko>")
-        if symbol in _RESERVED_SYMBOLS or re.fullmatch("<0x[0-9A-F]{2}>", symbol):
-            raise MtkitError(f"tokenizer.user_symbols: {symbol!r} is the name of a special piece", "choose another, for example <2ko>")
-        if symbol in symbols[:number]:
-            raise MtkitError(f"tokenizer.user_symbols: {symbol!r} is given twice", "name it once")
 
 
 def _explained(message: str, n_read: int, config: TokenizerConfig) -> MtkitError:

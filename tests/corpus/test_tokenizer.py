@@ -1,0 +1,77 @@
+"""The tokenizer of a recipe: what it is made of, and when it is made again."""
+
+import pytest
+
+from mtkit.config.recipe import Recipe
+from mtkit.corpus.manifest import make_key, read_manifest
+from mtkit.corpus.pairs import source_fingerprint
+from mtkit.corpus.tokenizer import tokenizer_is_fresh, train_tokenizer
+from mtkit.errors import MtkitError
+from mtkit.tokenizer.train import train_subword
+
+TRAIN = "{src: %s, tgt: %s, tags: [%s]}"
+
+
+@pytest.fixture
+def with_tags(tiny_recipe, tiny_recipe_path):
+    """Makes the tiny recipe with corpora of these tags in `data.train`, and of `validation` in `data.validation`."""
+    [source], [held_out] = tiny_recipe.data.train, tiny_recipe.data.validation
+
+    def make(*corpora, user_symbols="", validation=""):
+        train = ", ".join(TRAIN % (source.src, source.tgt, tags) for tags in corpora)
+        overrides = [f"data.train=[{train}]", f"data.validation={TRAIN % (held_out.src, held_out.tgt, validation)}"]
+        return Recipe.load(tiny_recipe_path, [*overrides, f"tokenizer.user_symbols=[{user_symbols}]"])
+
+    return make
+
+
+def test_without_tags_it_is_what_it_was(tiny_recipe):
+    """Tokenizers that were made before there were tags stay fresh."""
+    tokenizer = train_tokenizer(tiny_recipe)
+    [source] = tiny_recipe.data.train
+    manifest = read_manifest(tiny_recipe.tokenizer_dir)
+    assert manifest is not None
+    fingerprint = source_fingerprint(source, tiny_recipe.data)
+    assert manifest["key"] == make_key([1, [fingerprint], tiny_recipe.tokenizer.model_dump(mode="json")])
+    lines = zip(*([path.read_text(encoding="utf-8").splitlines() for path in (source.src, source.tgt)]), strict=True)
+    assert tokenizer.src.model_bytes == train_subword((text for pair in lines for text in pair), tiny_recipe.tokenizer)
+
+
+def test_tags_are_pieces_beside_the_user_symbols_each_once(with_tags):
+    tokenizer = train_tokenizer(with_tags("<2ko>, <bt>", "<2en>, <bt>", user_symbols='"@,@", <bt>', validation="<2en>"))
+    assert tokenizer.src.user_symbols == ("@,@", "<bt>", "<2ko>", "<2en>")
+    assert tokenizer.src.vocab_size == 600
+    assert len(set(tokenizer.src.tag_ids(["<2ko>", "<2en>", "<bt>"]))) == 3
+
+
+def test_another_tag_makes_it_stale(with_tags):
+    recipe = with_tags("<2ko>", "<2en>")
+    train_tokenizer(recipe)
+    assert tokenizer_is_fresh(recipe)
+    assert tokenizer_is_fresh(with_tags("<2ko>", "<2en>", validation="<2en>"))
+    assert not tokenizer_is_fresh(with_tags("<2ko>", "<2ja>"))
+    assert not tokenizer_is_fresh(with_tags("", ""))
+
+
+@pytest.mark.parametrize(
+    ("tags", "problem"),
+    [
+        ('""', "'' is empty"),
+        ("<2 ko>", "'<2 ko>' is empty or holds a space"),
+        ("</s>", "'</s>' is the name of a special piece"),
+        ("<bt>, <bt>", "'<bt>' is given twice"),
+        ("ko", "'ko' is a word, and would be cut out of every text"),
+    ],
+)
+def test_an_impossible_tag_is_told_with_its_corpus(with_tags, tags, problem):
+    for recipe in with_tags(tags), with_tags("<a>", validation=tags):
+        name = "train" if recipe.data.train[0].tags != ("<a>",) else "validation"
+        with pytest.raises(MtkitError) as caught:
+            train_tokenizer(recipe)
+        assert caught.value.message.startswith(f"tags of {name}: {problem}")
+        assert caught.value.hint
+
+
+def test_a_user_symbol_given_twice_is_told_as_such(with_tags):
+    with pytest.raises(MtkitError, match=r"tokenizer.user_symbols: '<bt>' is given twice"):
+        train_tokenizer(with_tags("<bt>", user_symbols="<bt>, <bt>"))
