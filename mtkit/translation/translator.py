@@ -20,7 +20,8 @@ from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.model_scorer import ModelScorer
 from mtkit.translation.ordering import length_batches
 from mtkit.translation.result import Alternative, Translation
-from mtkit.translation.splitting import join_parts, split_line
+from mtkit.translation.sources import SourceReader
+from mtkit.translation.splitting import join_parts
 from mtkit.translation.workers import Workers
 
 _CHUNK_LINES = 4000
@@ -34,11 +35,12 @@ class Translator:
         trained: The models, on one device and in evaluation mode.
         n_workers: On a CPU, how many batches are translated at a time, each by an equal share of the cores;
             None takes one for each core, which is the fastest for many lines.
+        tags: Stand before each line, as in training, for example <2ko>; a line may also begin with tags itself.
     Raises:
-        MtkitError: The models do not share their tokenizer, or their languages.
+        MtkitError: The models do not share their tokenizer, or their languages, or do not know a tag.
     """
 
-    def __init__(self, trained: Sequence[TrainedModel], n_workers: int | None = None) -> None:
+    def __init__(self, trained: Sequence[TrainedModel], n_workers: int | None = None, tags: Sequence[str] = ()) -> None:
         if not trained:
             raise ValueError("no model to translate with")
         first = trained[0]
@@ -52,12 +54,18 @@ class Translator:
         self.config = first.config
         self.max_length = min(one.config.max_length for one in trained)
         self.tokenizer = first.tokenizer
+        self.sources = SourceReader(self.tokenizer.src, self.config, self.max_length, tags)
         self.scorer = ModelScorer([t.model for t in trained], self.tokenizer.src.special, self.tokenizer.tgt.special)
         self.workers = Workers(n_workers if self.scorer.device.type == "cpu" else 1)
 
     @classmethod
     def load(
-        cls, model_dirs: Path | str | Sequence[Path | str], device: str = "auto", precision: Precision = "auto", n_workers: int | None = None
+        cls,
+        model_dirs: Path | str | Sequence[Path | str],
+        device: str = "auto",
+        precision: Precision = "auto",
+        n_workers: int | None = None,
+        tags: Sequence[str] = (),
     ) -> Self:
         """Read a model directory, or several for an ensemble.
 
@@ -66,8 +74,9 @@ class Translator:
             device: cpu, cuda, cuda:N, or auto.
             precision: Of the weights; auto is bf16 on a GPU that has it, float32 elsewhere.
             n_workers: See the class.
+            tags: See the class.
         Raises:
-            MtkitError: A folder is missing or damaged, or they do not fit each other or the device.
+            MtkitError: A folder is missing or damaged, they do not fit each other or the device, or do not know a tag.
         """
         folders = [model_dirs] if isinstance(model_dirs, Path | str) else list(model_dirs)
         chosen = choose_device(device)
@@ -77,7 +86,7 @@ class Translator:
         trained = [load_model_dir(Path(folder), chosen) for folder in folders]
         for one in trained:
             one.model.to(dtype).pack()
-        return cls(trained, n_workers)
+        return cls(trained, n_workers, tags)
 
     def translate(self, texts: Sequence[str], **overrides: Any) -> list[Translation]:
         """Translate texts of one line each.
@@ -116,21 +125,13 @@ class Translator:
             raise MtkitError(f"search settings: {text}", hint or "see `mtkit translate --help`") from None
 
     def _translate(self, texts: Sequence[str], search: SearchConfig, on_lines: Callable[[int], None] | None = None) -> list[Translation]:
-        ids = self.tokenizer.src.encode(texts)
-        parts = [[row] if row and text.strip() else [] for row, text in zip(ids, texts, strict=True)]
-        for i, row in enumerate(ids):
-            if parts[i] and len(row) > self.max_length:
-                split = split_line(texts[i], self._count_tokens, self.max_length)
-                parts[i] = [part for part in self.tokenizer.src.encode(split) if part]
+        parts = self.sources.read(texts)
         sources = [part for line in parts for part in line]
         tell = on_lines or (lambda n_lines: None)
         tell(sum(not line for line in parts))
         ends_line = [is_last for line in parts for is_last in [*[False] * (len(line) - 1), *[True] * bool(line)]]
         found = iter(self._search_all(sources, search, lambda batch: tell(sum(ends_line[i] for i in batch))))
         return [self._finish([next(found) for _ in line]) for line in parts]
-
-    def _count_tokens(self, texts: list[str]) -> list[int]:
-        return [len(ids) for ids in self.tokenizer.src.encode(texts)]
 
     def _search_all(self, sources: list[list[int]], search: SearchConfig, tell: Callable[[list[int]], None]) -> list[list[Hypothesis]]:
         """The n best of each source, in order; `tell` is called with the indices of each batch that is done."""
