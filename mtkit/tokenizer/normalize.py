@@ -1,11 +1,13 @@
 """What happens to text around SentencePiece, so that encoding followed by decoding gives a text that can be foretold."""
 
 import re
+from collections.abc import Sequence
 
 WORD_BOUNDARY = "\u2581"
 """How SentencePiece writes a space inside pieces; a text cannot hold this character as itself."""
 
-_REPLACED = re.compile("[\0\n\r\u2581\ud800-\udfff]")
+_SINGLE_REPLACED = "\0\n\r\u2581"
+_REPLACED = re.compile(f"[{_SINGLE_REPLACED}\ud800-\udfff]")
 _LINE_BREAKS = re.compile("[\n\r]+")
 
 
@@ -24,6 +26,22 @@ def clean(text: str) -> str:
     normalization.
     """
     return _REPLACED.sub(_replacement, text)
+
+
+def clean_all(texts: Sequence[str]) -> list[str]:
+    """`clean` for many texts: nearly always there is nothing to do, which all of them together tell in no time."""
+    joined = "".join(texts)
+    if not any(char in joined for char in _SINGLE_REPLACED) and _has_utf8(joined):
+        return list(texts)
+    return [clean(text) for text in texts]
+
+
+def _has_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def to_one_line(text: str) -> str:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.errors import MtkitError
+from mtkit.tokenizer.normalize import clean, clean_all
 from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.tokenizer.train import train_subword
 from tests.strategies import nasty_text
@@ -188,3 +189,8 @@ def test_real_news_comes_back(shared_data, subword):
     texts = list(read_lines(next(shared_data.rglob("newstest2009.de"))))
     assert subword.decode(subword.encode(texts)) == [subword.normalize(text) for text in texts]
     assert any("\x85" in text for text in texts)
+
+
+@given(texts=st.lists(nasty_text, max_size=5))
+def test_texts_are_cleaned_together_as_one_by_one(texts):
+    assert clean_all(texts) == [clean(text) for text in texts]
