@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mtkit.config.data import corpus_name
+from mtkit.config.data import DataConfig, corpus_name
 from mtkit.config.recipe import Recipe
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.corpus.manifest import make_key, read_manifest, refuse_foreign, write_manifest
@@ -73,16 +73,21 @@ def _train(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer:
 
 def _settings(recipe: Recipe) -> TokenizerConfig:
     """The recipe's tokenizer section, with the tags of its corpora among the symbols that are never split."""
-    for source in (*recipe.data.train, *recipe.data.validation):
-        _check_tags(f"tags of {corpus_name(source)}", source.tags)
+    _check_tags(recipe.data)
     symbols = recipe.tokenizer.user_symbols
     return recipe.tokenizer.model_copy(update={"user_symbols": (*symbols, *(tag for tag in recipe.data.tags if tag not in symbols))})
 
 
-def _check_tags(key: str, tags: tuple[str, ...]) -> None:
-    check_symbols(key, tags)
-    if words := [tag for tag in tags if tag.isalnum()]:
-        raise MtkitError(f"{key}: {words[0]!r} is a word, and would be cut out of every text", f"mark it, for example <{words[0]}>")
+def _check_tags(data: DataConfig) -> None:
+    trained = {tag for source in data.train for tag in source.tags}
+    for source in (*data.train, *data.validation):
+        key = f"tags of {corpus_name(source)}"
+        check_symbols(key, source.tags)
+        for tag in source.tags:
+            if tag.isalnum():
+                raise MtkitError(f"{key}: {tag!r} is a word, and would be cut out of every text", f"mark it, for example <{tag}>")
+            if tag not in trained:
+                raise MtkitError(f"{key}: {tag!r} is in no corpus of data.train, so that no model learns it", "leave it out, or train with it")
 
 
 def _sentences(recipe: Recipe, sides: tuple[str, ...]) -> Iterator[str]:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -197,16 +198,17 @@ class _Training:
         assert self.validator is not None
         state, metric = self.state, self.recipe.validation.metric
         result = self.validator.run()
-        state.score = result.score(metric)
+        state.score = result.quality.score(metric)
         is_best = state.best_score is None or state.score > state.best_score
         state.best_score = state.score if is_best else state.best_score
         state.n_without_best = 0 if is_best else state.n_without_best + 1
-        values = {"loss": result.loss, "best": is_best}
-        scores = "" if metric == "loss" else f", BLEU {result.bleu:.2f}, chrF {result.chrf:.2f}"
-        if metric != "loss":
-            values |= {"bleu": result.bleu, "chrf": result.chrf}
+        values: dict[str, Any] = {**result.quality.as_dict(), "best": is_best}
+        if result.corpora:
+            values["corpora"] = [{"name": name, **quality.as_dict()} for name, quality in result.corpora]
         self.run.append_metrics(step=state.step, kind="validation", **values, sample=result.sample)
-        bar.note(f"step {state.step}: validation loss {result.loss:.3f}{scores}{' (best so far)' if is_best else ''}")
+        bar.note(f"step {state.step}: validation {result.quality}{' (best so far)' if is_best else ''}")
+        for name, quality in result.corpora:
+            bar.note(f"  {name}: {quality}")
         bar.note(f"  for example: {result.sample}")
 
     def _save(self) -> None:

@@ -7,11 +7,14 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from mtkit.batches.bucketing import make_batches
+from mtkit.batches.bucketing import Indices, make_batches
 from mtkit.batches.collate import collate
 from mtkit.checkpoint.model_dir import TrainedModel
+from mtkit.config.data import CorpusSource, corpus_name
 from mtkit.config.recipe import Recipe
-from mtkit.corpus.pairs import SentencePair, read_pairs
+from mtkit.corpus.pairs import read_pairs
+from mtkit.corpus.sentences import Sentences
+from mtkit.corpus.store import SIDES, Side
 from mtkit.errors import MtkitError
 from mtkit.evaluation.metrics import evaluate
 from mtkit.model.placement import autocast
@@ -19,45 +22,88 @@ from mtkit.training.step import batch_loss
 from mtkit.translation.translator import Translator
 
 
-class ValidationResult(NamedTuple):
-    """One validation."""
+class Quality(NamedTuple):
+    """How well some pairs are translated."""
 
     loss: float
     """Negative log-likelihood per target token, in nats, without label smoothing."""
-    bleu: float
-    """sacreBLEU of the detokenised translations; 0 when the metric is loss."""
-    chrf: float
+    bleu: float | None = None
+    """sacreBLEU of the detokenised translations; None when the metric is loss."""
+    chrf: float | None = None
     """chrF of the same."""
-    sample: str
-    """One of the translations."""
 
     def score(self, metric: str) -> float:
         """What checkpoints are compared by; larger is better."""
-        return {"bleu": self.bleu, "chrf": self.chrf, "loss": -self.loss}[metric]
+        return -self.loss if metric == "loss" else self.as_dict()[metric]
+
+    def as_dict(self) -> dict[str, float]:
+        """What is known, by name."""
+        return {name: value for name, value in self._asdict().items() if value is not None}
+
+    def __str__(self) -> str:
+        return f"loss {self.loss:.3f}" + ("" if self.bleu is None else f", BLEU {self.bleu:.2f}, chrF {self.chrf:.2f}")
 
 
-class _Pairs(NamedTuple):
-    """Encoded pairs, as `collate` wants them."""
+class ValidationResult(NamedTuple):
+    """One validation."""
 
-    src_rows: list[np.ndarray]
-    tgt_rows: list[np.ndarray]
+    quality: Quality
+    """Of all pairs together."""
+    corpora: list[tuple[str, Quality]]
+    """Each corpus by itself, with its name; none when there is only one."""
+    sample: str
+    """One of the translations."""
 
-    def src(self, index: int, /) -> np.ndarray:
-        return self.src_rows[index]
 
-    def tgt(self, index: int, /) -> np.ndarray:
-        return self.tgt_rows[index]
+class _Corpus:
+    """A validation corpus as text, and as `collate` wants it.
+
+    Args:
+        source: Where it is, and its tags.
+        recipe: Says how much of it to take.
+        trained: Encodes and translates it.
+    Raises:
+        MtkitError: It cannot be read, or holds nothing; or the model does not know its tags.
+    """
+
+    def __init__(self, source: CorpusSource, recipe: Recipe, trained: TrainedModel) -> None:
+        self.name = " ".join((corpus_name(source), *source.tags))
+        pairs = islice(read_pairs(source, recipe.data), recipe.validation.max_sentences)
+        self.pairs = [pair for pair in pairs if pair.src.strip() and pair.tgt.strip()]
+        if not self.pairs:
+            raise MtkitError(f"the validation corpus {self.name} holds no pair of two sides", "check data.validation in the recipe")
+        self.translator = Translator([trained], tags=source.tags)
+        limit = trained.config.model.max_positions - 1
+        tag_ids = trained.tokenizer.src.tag_ids(source.tags)
+        src = [tag_ids + ids for ids in trained.tokenizer.src.encode([pair.src for pair in self.pairs])]
+        tgt = trained.tokenizer.tgt.encode([pair.tgt for pair in self.pairs])
+        kept = [(np.array(s), np.array(t)) for s, t in zip(src, tgt, strict=True) if max(len(s), len(t)) <= limit]
+        if not kept:
+            raise MtkitError(f"every pair of the validation corpus {self.name} is longer than {limit} pieces", "raise model.max_positions")
+        self.rows: dict[Side, list[np.ndarray]] = {"src": [s for s, _ in kept], "tgt": [t for _, t in kept]}
+
+    def gather(self, side: Side, rows: Indices, /) -> Sentences:
+        return Sentences.of([self.rows[side][row] for row in rows.tolist()])
+
+
+class _Outcome(NamedTuple):
+    """What the model made of a corpus."""
+
+    nll: float
+    n_tokens: int
+    texts: list[str]
+    references: list[str]
 
 
 class Validator:
-    """Validates a model on the recipe's validation corpus.
+    """Validates a model on the recipe's validation corpora.
 
     Args:
         recipe: With `data.validation`.
         trained: The model in training; the same object each time.
         dtype: Of the matrix products.
     Raises:
-        MtkitError: The corpus cannot be read, or holds nothing.
+        MtkitError: A corpus cannot be read, or holds nothing; or the model does not know its tags.
     """
 
     def __init__(self, recipe: Recipe, trained: TrainedModel, dtype: torch.dtype) -> None:
@@ -65,49 +111,45 @@ class Validator:
         self.max_tokens = recipe.batches.max_tokens
         self.trained = trained
         self.dtype = dtype
-        pairs = [pair for source in recipe.data.validation for pair in islice(read_pairs(source, recipe.data), self.config.max_sentences)]
-        self.pairs = [pair for pair in pairs if pair.src.strip() and pair.tgt.strip()]
-        if not self.pairs:
-            raise MtkitError("the validation corpus holds no pair of two sides", "check data.validation in the recipe")
-        self.encoded = self._encode(self.pairs)
-        self.translator = Translator([trained])
+        self.corpora = [_Corpus(source, recipe, trained) for source in recipe.data.validation]
 
     def run(self) -> ValidationResult:
         """Validate the weights as they are now; the model is back in training mode afterwards."""
         self.trained.model.eval()
         try:
-            loss = self._loss()
-            if self.config.metric == "loss":
-                return ValidationResult(loss, 0.0, 0.0, self._translate(self.pairs[:1])[0])
-            texts = self._translate(self.pairs)
-            scores = evaluate(texts, [pair.tgt for pair in self.pairs], metrics=("bleu", "chrf"))
-            return ValidationResult(loss, scores.bleu.value, scores.chrf.value, texts[0])
+            outcomes = [self._run(corpus) for corpus in self.corpora]
         finally:
             self.trained.model.train()
+        each = [(corpus.name, self._quality([outcome])) for corpus, outcome in zip(self.corpora, outcomes, strict=True)]
+        return ValidationResult(self._quality(outcomes), each if len(each) > 1 else [], outcomes[0].texts[0])
 
-    def _translate(self, pairs: Sequence[SentencePair]) -> list[str]:
-        found = self.translator.translate([pair.src for pair in pairs], beam_size=self.config.beam_size, n_best=1)
-        return [translation.text for translation in found]
+    def _run(self, corpus: _Corpus) -> _Outcome:
+        nll, n_tokens = self._nll(corpus)
+        pairs = corpus.pairs[:1] if self.config.metric == "loss" else corpus.pairs
+        found = corpus.translator.translate([pair.src for pair in pairs], beam_size=self.config.beam_size, n_best=1)
+        return _Outcome(nll, n_tokens, [translation.text for translation in found], [pair.tgt for pair in pairs])
 
     @torch.inference_mode()
-    def _loss(self) -> float:
+    def _nll(self, corpus: _Corpus) -> tuple[float, int]:
+        """Summed over the target tokens, and how many they are."""
         model, tokenizer = self.trained.model, self.trained.tokenizer
-        lengths = [[len(row) + 1 for row in rows] for rows in self.encoded]
+        lengths = [[len(row) + 1 for row in corpus.rows[side]] for side in SIDES]
         longest = max(max(side) for side in lengths)
         batches = make_batches(*lengths, max_tokens=max(self.max_tokens, longest), rng=np.random.default_rng(0))
         nll, n_tokens = 0.0, 0
         for indices in batches:
-            batch = collate(self.encoded, indices, tokenizer.src.special, tokenizer.tgt.special).to(model.output_weight.device)
+            batch = collate(corpus, indices, tokenizer.src.special, tokenizer.tgt.special).to(model.output_weight.device)
             with autocast(self.dtype, model.output_weight.device):
                 nll += float(batch_loss(model, batch, smoothing=0.0).nll)
             n_tokens += batch.n_tokens
-        return nll / n_tokens
+        return nll, n_tokens
 
-    def _encode(self, pairs: Sequence[SentencePair]) -> _Pairs:
-        tokenizer, limit = self.trained.tokenizer, self.trained.config.model.max_positions - 1
-        src = tokenizer.src.encode([pair.src for pair in pairs])
-        tgt = tokenizer.tgt.encode([pair.tgt for pair in pairs])
-        kept = [(s, t) for s, t in zip(src, tgt, strict=True) if max(len(s), len(t)) <= limit]
-        if not kept:
-            raise MtkitError(f"every validation pair is longer than {limit} pieces", "check data.validation, or raise model.max_positions")
-        return _Pairs([np.array(s) for s, _ in kept], [np.array(t) for _, t in kept])
+    def _quality(self, outcomes: Sequence[_Outcome]) -> Quality:
+        """Of all pairs of some corpora."""
+        loss = sum(outcome.nll for outcome in outcomes) / sum(outcome.n_tokens for outcome in outcomes)
+        if self.config.metric == "loss":
+            return Quality(loss)
+        texts = [text for outcome in outcomes for text in outcome.texts]
+        references = [text for outcome in outcomes for text in outcome.references]
+        scores = evaluate(texts, references, metrics=("bleu", "chrf"))
+        return Quality(loss, scores.bleu.value, scores.chrf.value)

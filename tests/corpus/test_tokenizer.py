@@ -72,6 +72,11 @@ def test_an_impossible_tag_is_told_with_its_corpus(with_tags, tags, problem):
         assert caught.value.hint
 
 
+def test_a_tag_that_no_model_can_learn_is_told(with_tags):
+    with pytest.raises(MtkitError, match=r"tags of validation: '<2en>' is in no corpus of data.train"):
+        train_tokenizer(with_tags("<2ko>", validation="<2en>"))
+
+
 def test_a_user_symbol_given_twice_is_told_as_such(with_tags):
     with pytest.raises(MtkitError, match=r"tokenizer.user_symbols: '<bt>' is given twice"):
         train_tokenizer(with_tags("<bt>", user_symbols="<bt>, <bt>"))

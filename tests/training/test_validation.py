@@ -1,0 +1,114 @@
+"""Validation scores real translations: of each corpus, with its tags, and of all pairs together."""
+
+import pytest
+import sacrebleu
+import torch
+import torch.nn.functional as F
+
+from mtkit.checkpoint.model_dir import ModelDirConfig, TrainedModel, make_model
+from mtkit.config.recipe import Recipe
+from mtkit.corpus.tokenizer import train_tokenizer
+from mtkit.errors import MtkitError
+from mtkit.training.validation import Validator
+from mtkit.translation.sources import SourceReader
+from mtkit.translation.translator import Translator
+
+
+@pytest.fixture
+def make_validator(tiny_recipe, tiny_recipe_path, ko_en_pairs):
+    """Makes a validator of a model that has learned nothing, on 16 pairs with the tag <a> and on 6 with the tags <b> and <c>."""
+    folder = tiny_recipe_path.parent
+    for name, pairs in ("first", ko_en_pairs[-22:-6]), ("second", ko_en_pairs[-6:]):
+        for side, lang in ("src", "ko"), ("tgt", "en"):
+            (folder / f"{name}.{lang}").write_text("".join(f"{getattr(pair, side)}\n" for pair in pairs), encoding="utf-8")
+
+    def corpus(name, tags):
+        return f"{{src: {folder / name}.ko, tgt: {folder / name}.en, tags: [{tags}]}}"
+
+    def make(*changes, validation=(("first", "<a>"), ("second", "<b>, <c>")), train="<a>, <b>, <c>"):
+        held_out = ", ".join(corpus(*one) for one in validation)
+        recipe = Recipe.load(tiny_recipe_path, [f"data.train={corpus('train', train)}", f"data.validation=[{held_out}]", *changes])
+        torch.manual_seed(1)
+        tokenizer = train_tokenizer(recipe)
+        trained = TrainedModel(ModelDirConfig.for_recipe(recipe), make_model(recipe.model, tokenizer).train(), tokenizer)
+        with torch.no_grad():
+            for parameter in trained.model.parameters():
+                parameter.add_(0.3 * torch.randn_like(parameter))
+        return Validator(recipe, trained, torch.float32), trained
+
+    return make
+
+
+def loss_of(trained, pairs, tags):
+    """Sum and number of the target tokens' negative log-likelihoods, pair by pair and by torch's own cross-entropy."""
+    model, src, tgt = trained.model.eval(), trained.tokenizer.src, trained.tokenizer.tgt
+    total, n_tokens = 0.0, 0
+    for pair in pairs:
+        src_ids = [*src.piece_ids(tags), *src.encode([pair.src])[0], src.special.eos]
+        tgt_ids = tgt.encode([pair.tgt])[0]
+        with torch.inference_mode():
+            logits = model.decode(torch.tensor([[tgt.special.bos, *tgt_ids]]), model.encode(torch.tensor([src_ids])))
+        total += float(F.cross_entropy(logits[0], torch.tensor([*tgt_ids, tgt.special.eos]), reduction="sum"))
+        n_tokens += len(tgt_ids) + 1
+    return total, n_tokens
+
+
+def test_each_corpus_is_scored_with_its_tags_and_all_pairs_together(make_validator, ko_en_pairs):
+    validator, trained = make_validator()
+    result = validator.run()
+    assert trained.model.training
+    trained.model.eval()
+    parts = (ko_en_pairs[-22:-6], ["<a>"]), (ko_en_pairs[-6:], ["<b>", "<c>"])
+    texts = [[t.text for t in Translator([trained], tags=tags).translate([p.src for p in pairs], beam_size=1)] for pairs, tags in parts]
+    references = [[pair.tgt for pair in pairs] for pairs, _ in parts]
+    losses = [loss_of(trained, pairs, tags) for pairs, tags in parts]
+    assert [name for name, _ in result.corpora] == ["first <a>", "second <b> <c>"]
+    for (_, quality), hypotheses, reference, (nll, n_tokens) in zip(result.corpora, texts, references, losses, strict=True):
+        assert quality.loss == pytest.approx(nll / n_tokens, rel=1e-4)
+        assert quality.bleu == pytest.approx(sacrebleu.corpus_bleu(hypotheses, [reference]).score)
+        assert quality.chrf == pytest.approx(sacrebleu.corpus_chrf(hypotheses, [reference]).score)
+    assert result.quality.loss == pytest.approx((losses[0][0] + losses[1][0]) / (losses[0][1] + losses[1][1]), rel=1e-4)
+    together = [*texts[0], *texts[1]], [[*references[0], *references[1]]]
+    assert result.quality.chrf == pytest.approx(sacrebleu.corpus_chrf(*together).score)
+    assert result.sample == texts[0][0]
+    assert result.quality.score("chrf") == result.quality.chrf
+    assert result.quality.score("loss") == -result.quality.loss
+
+
+def test_one_corpus_is_its_own_whole(make_validator):
+    two, _ = make_validator()
+    one, _ = make_validator(validation=[("second", "<b>, <c>")])
+    result = one.run()
+    assert result.corpora == []
+    expected = two.run().corpora[1][1]
+    assert result.quality.as_dict() == pytest.approx(expected.as_dict(), rel=1e-5)
+
+
+def test_the_limit_is_of_each_corpus(make_validator):
+    validator, _ = make_validator("validation.max_sentences=4")
+    assert [len(corpus.pairs) for corpus in validator.corpora] == [4, 4]
+
+
+def test_for_the_loss_alone_one_sentence_of_each_corpus_is_translated(make_validator, monkeypatch):
+    validator, _ = make_validator("validation.metric=loss")
+    translated = []
+    encode = SourceReader.read
+    monkeypatch.setattr(SourceReader, "read", lambda reader, texts: translated.append(texts) or encode(reader, texts))
+    result = validator.run()
+    assert [len(texts) for texts in translated] == [1, 1]
+    assert result.quality.as_dict().keys() == {"loss"}
+    assert str(result.quality) == f"loss {result.quality.loss:.3f}"
+
+
+def test_an_empty_corpus_among_others_is_named(make_validator, tiny_recipe_path):
+    for lang in "ko", "en":
+        (tiny_recipe_path.parent / f"empty.{lang}").write_text("\n \n")
+    with pytest.raises(MtkitError, match=r"validation corpus empty <a> holds no pair"):
+        make_validator(validation=[("first", "<a>"), ("empty", "<a>")])
+
+
+def test_lines_without_the_tags_of_training_are_warned_of(make_validator, caplog):
+    validator, _ = make_validator(validation=[("first", ""), ("second", "<b>")])
+    validator.run()
+    validator.run()
+    assert len([message for message in caplog.messages if "no tag" in message]) == 1
