@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mtkit.cli.options import BeamSizeOption, DeviceOption, PrecisionOption, WorkersOption, given
+from mtkit.cli.options import BeamSizeOption, DeviceOption, PrecisionOption, TagsOption, WorkersOption, given
 
 
 class Metric(StrEnum):
@@ -31,6 +31,7 @@ def evaluate(
         str | None, typer.Option(metavar="NAME", help="How BLEU finds words: 13a, intl, char, zh, ja-mecab, ko-mecab ...", show_default="13a")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON for programs")] = False,
+    tags: TagsOption = None,
     beam_size: BeamSizeOption = None,
     device: DeviceOption = "auto",
     workers: WorkersOption = None,
@@ -57,7 +58,7 @@ def evaluate(
 
         assert src_path is not None
         lines = list(read_lines(src_path, what="the source text"))
-        translator = Translator.load(model_dirs or [], device=device, precision=precision, n_workers=workers)
+        translator = Translator.load(model_dirs or [], device=device, precision=precision, n_workers=workers, tags=tags or ())
         with progress("Translating", len(lines)) as bar:
             hypotheses = [translation.text for translation in translator.stream(lines, on_lines=bar.advance, **given(beam_size=beam_size))]
     scores = score(hypotheses, references, metrics or [Metric.bleu], tokenize)

@@ -15,6 +15,7 @@ from mtkit.cli.options import (
     LengthPenaltyOption,
     MaxTokensOption,
     PrecisionOption,
+    TagsOption,
     WorkersOption,
     given,
 )
@@ -29,6 +30,7 @@ def translate(
         list[Path], typer.Option("--model", "-m", metavar="DIR", help="Model directory, as `mtkit train` writes it; repeated, an ensemble")
     ],
     output_path: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write", show_default="stdout")] = None,
+    tags: TagsOption = None,
     beam_size: BeamSizeOption = None,
     n_best: Annotated[
         int | None,
@@ -60,7 +62,7 @@ def translate(
     # torch takes seconds to load, which a mistyped path should not wait for.
     from mtkit.translation.translator import Translator
 
-    translator = Translator.load(model_dirs, device=device, precision=precision, n_workers=workers)
+    translator = Translator.load(model_dirs, device=device, precision=precision, n_workers=workers, tags=tags or ())
     # Whoever types lines wants an answer to each.
     if chunk_lines is None and str(input_path) == "-" and sys.stdin.isatty():
         chunk_lines = 1

@@ -62,12 +62,14 @@ def test_every_metric_can_be_asked_for():
 
 def test_a_model_on_a_source_file(mtkit, files, upper_case_model):
     (files / "ref1").write_text("THE CAT SAT ON THE MAT TODAY\nA DOG BARKS AT NIGHT.\n")
-    outcome = mtkit("evaluate", "-m", "model1", "-m", "model2", "--src", files / "hyp", "-r", files / "ref1", "--beam-size", 3, "--device", "cpu")
+    options = ["--beam-size", 3, "--device", "cpu", "--tag", "<2en>"]
+    outcome = mtkit("evaluate", "-m", "model1", "-m", "model2", "--src", files / "hyp", "-r", files / "ref1", *options)
     assert outcome.status == 0
     assert "100.00" in outcome.out
     assert list(map(str, upper_case_model["model_dirs"])) == ["model1", "model2"]
     assert upper_case_model["beam_size"] == 3
     assert upper_case_model["device"] == "cpu"
+    assert upper_case_model["tags"] == ["<2en>"]
 
 
 @pytest.mark.parametrize("args", [[], ["-m", "model"], ["hyp", "-m", "model", "--src", "x"], ["hyp", "--src", "x"]])
