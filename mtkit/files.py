@@ -1,71 +1,92 @@
-"""Text, gzip, stdin and stdout through one pair of functions, and writes that happen whole or not at all."""
+"""Text, packed or not, stdin and stdout through one pair of functions, and writes that happen whole or not at all."""
 
 import errno
-import gzip
 import hashlib
 import os
 import secrets
 import shutil
 import stat
 import sys
-import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from io import BufferedReader
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from mtkit.errors import MtkitError
+from mtkit.packing import packed, unpacked, with_whole_start
 
-GZIP_MAGIC = b"\x1f\x8b"
 UTF8_BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _BLOCK_SIZE = 1 << 18
 
 
-def read_lines(path: Path | str, *, what: str = "") -> Iterator[str]:
+def read_lines(path: Path | str, *, what: str = "", name: str = "") -> Iterator[str]:
     """Read text as a stream of lines, so that line N means the same in every file.
 
     Lines end at LF bytes alone: U+0085, U+2028, form feeds and lone CRs are part of a line, as they are for `wc` and `sed`.
     One CR before the end of a line is dropped, as is a byte order mark at the start of the file. A last line without LF counts.
-    Gzip is known by its first two bytes.
+    Gzip, xz and zstd are known by their first bytes.
 
     Args:
         path: The file; `-` is stdin.
         what: What the file is for, as in "the source side"; goes into the hint.
+        name: What errors call the file; default its path.
     Raises:
-        MtkitError: At the call: no such file, or a folder. While reading: no permission, broken gzip, invalid UTF-8 (with line and byte).
+        MtkitError: At the call: no such file, or a folder. While reading: no permission, a broken packed file, invalid UTF-8 (with line and byte).
+    """
+    return _lines(read_blocks(path, what=what, name=name), name or _name(path))
+
+
+def read_blocks(path: Path | str, *, what: str = "", name: str = "") -> Iterator[bytes]:
+    """Read a file's bytes as they come, unpacked; a terminal or pipe is not made to wait for a full block.
+
+    Args:
+        path: The file; `-` is stdin.
+        what: What the file is for; goes into the hint.
+        name: What errors call the file; default its path.
+    Raises:
+        MtkitError: At the call: no such file, or a folder. While reading: no permission, or a broken packed file.
     """
     if str(path) != "-":
         _check_exists(Path(path), what)
-    return _lines(path, what)
+    return _blocks(path, what, name or _name(path))
 
 
-def _lines(path: Path | str, what: str) -> Iterator[str]:
-    name = "stdin" if str(path) == "-" else str(path)
+def _name(path: Path | str) -> str:
+    return "stdin" if str(path) == "-" else str(path)
+
+
+def _blocks(path: Path | str, what: str, name: str) -> Iterator[bytes]:
+    with nullcontext(sys.stdin.buffer) if str(path) == "-" else readable(Path(path), what) as stream:
+        read = getattr(stream, "read1", stream.read)
+        yield from unpacked(iter(lambda: read(_BLOCK_SIZE), b""), name)
+
+
+def _lines(blocks: Iterator[bytes], name: str) -> Iterator[str]:
     n_read = 0
     rest = b""
-    with _open_to_read(path, what) as stream:
-        for block in _blocks_after_bom(stream, name):
-            whole, line_feed, tail = block.rpartition(b"\n")
-            if not line_feed:
-                rest += block
-                continue
-            whole = rest + whole
-            rest = tail
-            for line in _decoded_lines(whole, n_read, name):
-                n_read += 1
-                yield line[:-1] if line.endswith("\r") else line
-        if rest:
-            for line in _decoded_lines(rest, n_read, name):
-                yield line[:-1] if line.endswith("\r") else line
+    start, blocks = with_whole_start(blocks, [UTF8_BOM])
+    for block in chain([start.removeprefix(UTF8_BOM)], blocks):
+        whole, line_feed, tail = block.rpartition(b"\n")
+        if not line_feed:
+            rest += block
+            continue
+        whole = rest + whole
+        rest = tail
+        yield from _decoded_lines(whole, n_read, name)
+        n_read += whole.count(b"\n") + 1
+    if rest:
+        yield from _decoded_lines(rest, n_read, name)
 
 
 def _decoded_lines(block: bytes, n_before: int, name: str) -> Iterable[str]:
     try:
-        return block.decode().split("\n")
+        lines = block.decode().split("\n")
     except UnicodeDecodeError:
-        return _lines_up_to_the_bad_one(block, n_before, name)
+        lines = _lines_up_to_the_bad_one(block, n_before, name)
+    return (line[:-1] if line.endswith("\r") else line for line in lines) if b"\r" in block else lines
 
 
 def _lines_up_to_the_bad_one(block: bytes, n_before: int, name: str) -> Iterator[str]:
@@ -79,47 +100,6 @@ def _lines_up_to_the_bad_one(block: bytes, n_before: int, name: str) -> Iterator
                 hint = "mend that line, or convert the file, for example with `iconv -f LATIN1 -t UTF-8`"
             where = f"line {number}, byte {exc.start + 1} of the line (0x{line[exc.start]:02x})"
             raise MtkitError(f"`{name}`: invalid UTF-8 in {where}", hint) from None
-
-
-def _blocks_after_bom(stream: BinaryIO, name: str) -> Iterator[bytes]:
-    """The stream's bytes as they come (a terminal or pipe is not made to wait for a full block), without a byte order mark."""
-    read = getattr(stream, "read1", stream.read)
-    try:
-        head = read(_BLOCK_SIZE)
-        while head and len(head) < len(UTF8_BOM) and UTF8_BOM.startswith(head):
-            more = read(_BLOCK_SIZE)
-            head += more
-            if not more:
-                break
-        block = head.removeprefix(UTF8_BOM) or read(_BLOCK_SIZE)
-        while block:
-            yield block
-            block = read(_BLOCK_SIZE)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as exc:
-        raise MtkitError(f"`{name}`: broken gzip: {str(exc).rstrip('.')}", "the file is cut short or damaged; fetch it again") from None
-
-
-@contextmanager
-def _open_to_read(path: Path | str, what: str) -> Iterator[BinaryIO]:
-    """Open the file or stdin, unpacking gzip."""
-    if str(path) == "-":
-        stdin = sys.stdin.buffer
-        peek = getattr(stdin, "peek", None)
-        zipped = peek is not None and peek(2)[:2] == GZIP_MAGIC
-        yield cast(BinaryIO, gzip.GzipFile(fileobj=stdin)) if zipped else stdin
-        return
-    path = Path(path)
-    with readable(path, what) as raw:
-        is_zipped = raw.peek(2)[:2] == GZIP_MAGIC
-        if not is_zipped and path.suffix == ".gz":
-            raise MtkitError(
-                f"`{path}`: broken gzip: it does not begin as gzip does", "fetch it again, or drop .gz from its name if it is plain text"
-            )
-        if is_zipped:
-            with gzip.GzipFile(fileobj=raw) as unzipped:
-                yield cast(BinaryIO, unzipped)
-        else:
-            yield cast(BinaryIO, raw)
 
 
 @contextmanager
@@ -150,8 +130,8 @@ def write_lines(path: Path | str | None, lines: Iterable[str]) -> None:
     """Write lines as UTF-8, each ended by LF.
 
     Args:
-        path: The file, written whole or not at all, compressed when its name ends in .gz. None or `-` is stdout, where each line is sent on at once
-            unless stdout is a file.
+        path: The file, written whole or not at all, packed when its name ends in .gz, .xz or .zst. None or `-` is stdout, where each line is sent on
+            at once unless stdout is a file.
         lines: Texts without line ends.
     Raises:
         MtkitError: The file cannot be written.
@@ -162,13 +142,8 @@ def write_lines(path: Path | str | None, lines: Iterable[str]) -> None:
         _write(cast(BinaryIO, sys.stdout.buffer), lines, flush=_is_followed(sys.stdout))
         return
     path = Path(path)
-    with atomic_write(path) as raw:
-        if path.suffix == ".gz":
-            # Without time and name, equal text makes equal files.
-            with gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0) as zipped:
-                _write(cast(BinaryIO, zipped), lines, flush=False)
-        else:
-            _write(raw, lines, flush=False)
+    with atomic_write(path) as raw, packed(raw, str(path)) as stream:
+        _write(stream, lines, flush=False)
 
 
 def _write(stream: BinaryIO, lines: Iterable[str], *, flush: bool) -> None:
