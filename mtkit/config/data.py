@@ -49,6 +49,8 @@ class CorpusSource(Section):
     def names_one_source(self) -> Self:
         if (self.src is None) != (self.tgt is None):
             raise ValueError("src and tgt go together; one of them is missing")
+        if str(self.src) == str(self.tgt) == "-":
+            raise ValueError("src and tgt are both -, but stdin is one stream; give both sides as `file`, with its `format`")
         if (self.src is not None) + (self.file is not None) + (self.dataset is not None) != 1:
             raise ValueError("name exactly one of: src with tgt, file, dataset")
         return self

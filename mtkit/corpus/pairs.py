@@ -1,15 +1,19 @@
-"""Read parallel text as pairs, whether it comes as two files, as TSV or as a Hugging Face dataset."""
+"""Read parallel text as pairs, wherever it comes from: two files, one file of some format, a Hugging Face dataset, stdin."""
 
 import hashlib
 import json
 from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from mtkit.config.data import CorpusSource, DataConfig
+from mtkit.config.data import CorpusSource, DataConfig, FileFormat
+from mtkit.corpus.spool import rereadable, shown_name
 from mtkit.errors import MtkitError
 from mtkit.files import read_lines, sha256_file
+from mtkit.packing import SUFFIXES
+
+_FORMATS: dict[str, FileFormat] = {".tsv": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".tmx": "tmx"}
 
 
 class SentencePair(NamedTuple):
@@ -19,82 +23,111 @@ class SentencePair(NamedTuple):
     tgt: str
 
 
+class Side(NamedTuple):
+    """What the recipe says of one side of a corpus."""
+
+    key: str
+    """Where it names the column: `src_column` or `tgt_column`."""
+    column: str | int | None
+    lang: str
+
+
 def read_pairs(source: CorpusSource, data: DataConfig) -> Iterator[SentencePair]:
-    """Read a corpus from start to end, blank sides included.
+    """Read a corpus from start to end, blank sides included, in memory that does not grow with it.
 
     Args:
         source: Where the pairs are.
-        data: Gives the language codes, by which a dataset's columns are found.
+        data: Gives the language codes, by which columns and segments are found.
     Raises:
-        MtkitError: At the call: a file, dataset or column is missing. While reading: invalid UTF-8, a TSV line without two columns, or at the end two
-            files of unequal length.
+        MtkitError: At the call: a file or dataset is missing. While reading: a column is missing, the file is damaged or not of its format, a text is
+            no valid Unicode, or at the end two files of unequal length.
     """
-    if source.file is not None:
-        return _tsv_pairs(source.file)
+    sides = _sides(source, data)
     if source.dataset is not None:
         from mtkit.corpus.hub import dataset_pairs
 
-        return dataset_pairs(source, data)
-    assert source.src is not None and source.tgt is not None
-    return _text_pairs(source.src, source.tgt)
+        return dataset_pairs(source, data, sides)
+    if source.file is None:
+        assert source.src is not None and source.tgt is not None
+        return _text_pairs(source.src, source.tgt)
+    kind, path, name = file_format(source), rereadable(source.file, "the corpus"), shown_name(source.file)
+    if kind == "tmx":
+        from mtkit.corpus.tmx import tmx_pairs
+
+        return tmx_pairs(path, name, sides)
+    from mtkit.corpus.tables import table_pairs
+
+    return table_pairs(path, kind, name, sides)
 
 
 def describe_source(source: CorpusSource) -> str:
     """Name a corpus in a report."""
-    if source.file is not None:
-        return str(source.file)
     if source.dataset is not None:
         return ", ".join(part for part in (source.dataset, source.dataset_config, source.split or "train") if part)
-    return f"{source.src}, {source.tgt}"
+    return ", ".join(shown_name(path) for path in (source.src, source.tgt, source.file) if path is not None)
 
 
 def source_fingerprint(source: CorpusSource, data: DataConfig) -> str:
-    """A hash that changes when the pairs may have changed: of the files' bytes, or the dataset's own fingerprint with its columns.
+    """A hash that changes when the pairs may have changed: of the files' bytes or the dataset's revision, and of what the pairs are chosen by.
 
     Raises:
         MtkitError: A file or dataset is missing.
     """
-    if source.file is not None:
-        parts = ["tsv", sha256_file(source.file)]
-    elif source.dataset is not None:
+    choice = [[side.column, side.lang] for side in _sides(source, data)]
+    if source.dataset is not None:
         from mtkit.corpus.hub import dataset_fingerprint
 
-        parts = ["dataset", dataset_fingerprint(source, data), source.src_column or data.src_lang, source.tgt_column or data.tgt_lang]
+        parts: list[Any] = ["dataset", dataset_fingerprint(source, data), choice]
+    elif source.file is not None:
+        parts = [file_format(source), sha256_file(rereadable(source.file)), choice]
     else:
         assert source.src is not None and source.tgt is not None
-        parts = ["text", sha256_file(source.src), sha256_file(source.tgt)]
+        parts = ["text", sha256_file(rereadable(source.src)), sha256_file(rereadable(source.tgt))]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def file_format(source: CorpusSource) -> FileFormat:
+    """The format of `source.file`: as the recipe says, or by the ending of its name.
+
+    Raises:
+        MtkitError: Neither says it.
+    """
+    assert source.file is not None
+    if source.format is not None:
+        return source.format
+    suffixes = [suffix.lower() for suffix in source.file.suffixes]
+    if suffixes and suffixes[-1] in SUFFIXES:
+        suffixes.pop()
+    if not suffixes or suffixes[-1] not in _FORMATS:
+        known = "tsv, csv, jsonl, parquet or tmx"
+        raise MtkitError(f"`{shown_name(source.file)}`: its name does not say what format it has", f"set `format` of that corpus to {known}")
+    return _FORMATS[suffixes[-1]]
+
+
+def _sides(source: CorpusSource, data: DataConfig) -> tuple[Side, Side]:
+    """Source side and target side; a corpus' own languages go before those of the recipe."""
+    return (
+        Side("src_column", source.src_column, source.src_lang or data.src_lang),
+        Side("tgt_column", source.tgt_column, source.tgt_lang or data.tgt_lang),
+    )
 
 
 def _text_pairs(src_path: Path, tgt_path: Path) -> Iterator[SentencePair]:
     # Both are opened here, so that a missing file is told at once.
-    return _zipped(src_path, read_lines(src_path, what="the source side"), tgt_path, read_lines(tgt_path, what="the target side"))
+    src_name, tgt_name = shown_name(src_path), shown_name(tgt_path)
+    src_lines = read_lines(rereadable(src_path, "the source side"), what="the source side", name=src_name)
+    tgt_lines = read_lines(rereadable(tgt_path, "the target side"), what="the target side", name=tgt_name)
+    return _zipped(src_name, src_lines, tgt_name, tgt_lines)
 
 
-def _zipped(src_path: Path, src_lines: Iterator[str], tgt_path: Path, tgt_lines: Iterator[str]) -> Iterator[SentencePair]:
+def _zipped(src_name: str, src_lines: Iterator[str], tgt_name: str, tgt_lines: Iterator[str]) -> Iterator[SentencePair]:
     for n_read, (src, tgt) in enumerate(zip_longest(src_lines, tgt_lines)):
         if src is None or tgt is None:
             longer = tgt_lines if src is None else src_lines
             n_longer = n_read + 1 + sum(1 for _ in longer)
             n_src, n_tgt = (n_read, n_longer) if src is None else (n_longer, n_read)
             raise MtkitError(
-                f"`{src_path}` has {n_src:,} lines, but `{tgt_path}` has {n_tgt:,}",
+                f"`{src_name}` has {n_src:,} lines, but `{tgt_name}` has {n_tgt:,}",
                 "line N of one must translate line N of the other; find where they come apart",
             )
         yield SentencePair(src, tgt)
-
-
-def _tsv_pairs(path: Path) -> Iterator[SentencePair]:
-    return _split(path, read_lines(path, what="the TSV corpus"))
-
-
-def _split(path: Path, lines: Iterator[str]) -> Iterator[SentencePair]:
-    for number, line in enumerate(lines, 1):
-        columns = line.split("\t")
-        if len(columns) == 2:
-            yield SentencePair(*columns)
-        elif not line.strip():
-            yield SentencePair("", "")
-        else:
-            found = "1 column" if len(columns) == 1 else f"{len(columns)} columns"
-            raise MtkitError(f"`{path}`: line {number} has {found}, not 2", "each line is source, TAB, target; `cut -f1,2` drops further columns")

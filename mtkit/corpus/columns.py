@@ -1,0 +1,98 @@
+"""Texts in rows of named values, as JSON lines, Parquet and datasets have them: where they are, and how they become pairs."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from mtkit.corpus.pairs import SentencePair, Side
+from mtkit.errors import MtkitError
+
+Way = tuple[str, ...]
+"""How a text is reached: a column, or a column and the keys within it."""
+
+_LINE_BREAKS = re.compile("[\n\r]+")
+
+
+def ways_of(values: Mapping[str, Any], above: Way = ()) -> list[Way]:
+    """All ways through columns and the mappings within them."""
+    ways = []
+    for name, value in values.items():
+        ways += ways_of(value, (*above, name)) if isinstance(value, Mapping) else [(*above, name)]
+    return ways
+
+
+def find_way(side: Side, known: list[Way], where: str) -> Way:
+    """The way to a side's text: its column, which may be spelt `translation.de`, by default its language; alone or within `translation`.
+
+    Args:
+        side: What is looked for.
+        known: The ways there are.
+        where: What errors call the place.
+    Raises:
+        MtkitError: There is no such column, or the recipe gives a number.
+    """
+    if isinstance(side.column, int):
+        raise MtkitError(f"{where}: {side.key} is {side.column}, but only columns of TSV and CSV have numbers", "give the column's name")
+    wanted = side.column or side.lang
+    for way in known:
+        if way == (wanted,) or ".".join(way) == wanted:
+            return way
+    if ("translation", wanted) in known:
+        return ("translation", wanted)
+    raise no_column(wanted, [".".join(way) for way in known], where)
+
+
+def no_column(wanted: str, known: list[str], where: str) -> MtkitError:
+    """The error that names the columns there are."""
+    return MtkitError(
+        f"{where} has no column {wanted}; it has {', '.join(known) or 'none'}",
+        "set src_column and tgt_column of that corpus, or its src_lang and tgt_lang",
+    )
+
+
+def one_line(text: str) -> str:
+    """The text with a space for each line break."""
+    # Looking first is faster than searching for what is rarely there.
+    return _LINE_BREAKS.sub(" ", text) if "\n" in text or "\r" in text else text
+
+
+def value_at(row: Any, way: Way) -> Any:
+    """The value at the end of the way; None where a part of the way is None.
+
+    Raises:
+        KeyError: The row has no such way.
+    """
+    for key in way:
+        if row is None:
+            return None
+        if not isinstance(row, Mapping):
+            raise KeyError(key)
+        row = row[key]
+    return row
+
+
+def text_pairs(values: Iterable[tuple[Any, Any]], sides: tuple[Side, Side], where: str) -> Iterator[SentencePair]:
+    """Make pairs of values: a line break becomes a space, None becomes blank.
+
+    Args:
+        values: Source and target, row by row.
+        sides: What the recipe calls the two.
+        where: What errors put before the number of a row.
+    Raises:
+        MtkitError: A value is no text.
+    """
+    for number, (src, tgt) in enumerate(values, 1):
+        if not (isinstance(src, str) and isinstance(tgt, str)):
+            src, tgt = (_text(value, side, f"{where} {number}") for value, side in zip((src, tgt), sides, strict=True))
+        yield SentencePair(one_line(src), one_line(tgt))
+
+
+def _text(value: Any, side: Side, where: str) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise MtkitError(
+            f"{where}: column {side.column or side.lang} holds {type(value).__name__}, not text",
+            "set src_column and tgt_column to columns of text",
+        )
+    return value
