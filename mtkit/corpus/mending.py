@@ -1,0 +1,114 @@
+"""Mend a text: what is not seen goes, what was escaped is unescaped, and what looks equal becomes equal."""
+
+import html
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from html.entities import html5
+
+from mtkit.config.clean import CleanConfig
+
+MENDINGS = {
+    "invisible": "characters that nobody sees, taken out",
+    "entities": "HTML entities, unescaped",
+    "normal_form": "brought into Unicode's normal form",
+    "spaces": "runs of spaces made one, those at the ends taken away",
+}
+"""What is mended, by the key of `clean:` that switches it on."""
+
+_INVISIBLE = re.compile(
+    # Control characters, except those that count as space. Joiners stay: Persian and Indic spelling and emoji need them.
+    "[\x00-\x08\x0e-\x1b\x7f-\x9f\xad\u061c\u180e\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
+    # A zero-width space stays where it divides words: in Thai, Lao, Burmese and Khmer.
+    "|(?<![\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff])\u200b"
+)
+_ENTITY = re.compile("(?<![`'\"\u2018\u201c])&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});(?![`'\"\u2019\u201d])")
+_LINE_BREAK = re.compile("[\n\r]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class Mender:
+    """Mends texts as a recipe says. Mending twice changes nothing more; a mended text has neither line breaks nor half surrogates.
+
+    Args:
+        config: Says what is mended.
+    """
+
+    def __init__(self, config: CleanConfig) -> None:
+        self.config = config
+        self._form = None if config.normal_form == "none" else config.normal_form
+
+    def mend(self, text: str) -> tuple[str, tuple[str, ...]]:
+        """Mend a text.
+
+        Returns:
+            The text, and what was mended: names of MENDINGS.
+        """
+        if (
+            # No control character and no space other than the plain one.
+            text.isprintable()
+            and "&" not in text
+            and "  " not in text
+            and text[:1] != " "
+            and text[-1:] != " "
+            and (self._form is None or text.isascii() or unicodedata.is_normalized(self._form, text))
+        ):
+            return text, ()
+        return self._mend_with_care(text)
+
+    def _mend_with_care(self, text: str) -> tuple[str, tuple[str, ...]]:
+        mended = set()
+        before = None
+        # One thing may bring another to light: `&amp;lt;`, or an entity with a soft hyphen in it. Each round shortens what there is to unescape.
+        while text != before:
+            before = text
+            for name, mend in self._mendings():
+                old, text = text, mend(text)
+                if text != old:
+                    mended.add(name)
+        return text, tuple(name for name in MENDINGS if name in mended)
+
+    def _mendings(self) -> Iterator[tuple[str, Callable[[str], str]]]:
+        yield "invisible", _show_all if self.config.invisible else _without_surrogates
+        if self.config.entities:
+            yield "entities", _unescape
+        if self._form is not None:
+            yield "normal_form", self._normalize
+        yield "spaces", _tidy_spaces if self.config.spaces else _join_lines
+
+    def _normalize(self, text: str) -> str:
+        assert self._form is not None
+        return unicodedata.normalize(self._form, text)
+
+
+def _show_all(text: str) -> str:
+    return _INVISIBLE.sub(_visible, text)
+
+
+def _visible(match: re.Match[str]) -> str:
+    char = match.group()
+    if "\x80" <= char <= "\x9f":
+        return bytes([ord(char)]).decode("cp1252", errors="ignore")
+    return "\ufffd" if "\ud800" <= char <= "\udfff" else ""
+
+
+def _without_surrogates(text: str) -> str:
+    return _SURROGATE.sub("\ufffd", text)
+
+
+def _unescape(text: str) -> str:
+    return _ENTITY.sub(_meaning, text) if "&" in text else text
+
+
+def _meaning(match: re.Match[str]) -> str:
+    entity = match.group()
+    # `html.unescape` would read a known name at the start of an unknown one.
+    return html.unescape(entity) if entity[1] == "#" or entity[1:] in html5 else entity
+
+
+def _tidy_spaces(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _join_lines(text: str) -> str:
+    return _LINE_BREAK.sub(" ", text)
