@@ -2,12 +2,14 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from mtkit.checkpoint.model_dir import FORMAT_VERSION, load_model_dir, save_model_dir
+from mtkit.checkpoint.model_dir import FORMAT_VERSION, ModelDirConfig, load_model_dir, save_model_dir
+from mtkit.config.recipe import Recipe
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.errors import MtkitError
 from mtkit.tokenizer.subword import Subword, Tokenizer
@@ -100,6 +102,24 @@ def test_half_precision_weights_are_read(make_trained, model_dir):
     save_file(weights, model_dir / "model.safetensors")
     for name, parameter in load_model_dir(model_dir).model.named_parameters():
         np.testing.assert_array_equal(parameter.detach().numpy(), weights[name].astype(np.float32))
+
+
+def test_a_model_of_before_there_were_tags_is_read(model_dir):
+    change_config(tags=None, tag_required=None)(model_dir)
+    config = load_model_dir(model_dir).config
+    assert (config.tags, config.tag_required) == ((), False)
+
+
+@pytest.mark.parametrize(
+    ("corpora", "tags", "required"),
+    [(["", ""], (), False), (["", "<bt>"], ("<bt>",), False), (["<2de>, <bt>", "<2fr>, <bt>"], ("<2de>", "<bt>", "<2fr>"), True)],
+)
+def test_a_model_remembers_the_tags_it_is_trained_with(make_trained, tiny_recipe_path, tmp_path, corpora, tags, required):
+    train = ", ".join(f"{{src: a, tgt: b, tags: [{tags}]}}" for tags in corpora)
+    config = ModelDirConfig.for_recipe(Recipe.load(tiny_recipe_path, [f"data.train=[{train}]"]))
+    assert (config.tags, config.tag_required, config.max_length) == (tags, required, 60)
+    save_model_dir(tmp_path / "model", replace(make_trained(), config=make_trained().config.model_copy(update={"tags": tags})))
+    assert load_model_dir(tmp_path / "model").config.tags == tags
 
 
 def change_config(**changes):
