@@ -1,6 +1,7 @@
 """Which sentence pairs go together: pairs of similar length, so that little of a batch is padding."""
 
 from collections.abc import Sequence
+from typing import Self, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,7 +12,32 @@ Indices = NDArray[np.int64]
 """The pairs of one batch, as places in the token store. Shape (B,)."""
 
 
-def make_batches(src_lengths: ArrayLike, tgt_lengths: ArrayLike, max_tokens: int, rng: np.random.Generator) -> list[Indices]:
+class Batches(Sequence[Indices]):
+    """Batches as stretches of one array, so that a million of them take no more room than their pairs.
+
+    Args:
+        order: The pairs, those of a batch side by side. Shape (N,).
+        starts: Where in `order` each batch begins. Shape (n_batches,).
+        ends: Where it ends.
+    """
+
+    def __init__(self, order: Indices, starts: Indices, ends: Indices) -> None:
+        self._order, self._starts, self._ends = order, starts, ends
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    @overload
+    def __getitem__(self, place: int) -> Indices: ...
+    @overload
+    def __getitem__(self, place: slice) -> Self: ...
+    def __getitem__(self, place: int | slice) -> Indices | Self:
+        if isinstance(place, slice):
+            return type(self)(self._order, self._starts[place], self._ends[place])
+        return self._order[self._starts[place] : self._ends[place]]
+
+
+def make_batches(src_lengths: ArrayLike, tgt_lengths: ArrayLike, max_tokens: int, rng: np.random.Generator, rows: Indices | None = None) -> Batches:
     """Divide a corpus into batches of similar length, each pair in exactly one, and shuffle the batches.
 
     Pairs are sorted by their longer side; among equals by the difference of the sides, up and down in turn, so that a
@@ -23,24 +49,28 @@ def make_batches(src_lengths: ArrayLike, tgt_lengths: ArrayLike, max_tokens: int
         tgt_lengths: Tokens of each target with its EOS. Shape (N,).
         max_tokens: Largest batch in padded positions of its wider side: B x max(S, T).
         rng: Where chance comes from; the same state gives the same batches.
+        rows: What an error calls the pairs, from 0; default their places in the lengths. Shape (N,).
     Returns:
-        The batches in the order of training.
+        The batches in the order of training, as places in the lengths.
     Raises:
         MtkitError: A pair alone is longer than max_tokens.
     """
     src, tgt = _checked(src_lengths, tgt_lengths)
     if not len(src):
-        return []
+        return Batches(*np.empty((3, 0), np.int64))
     longer = np.maximum(src, tgt)
     if (length := int(longer.max())) > max_tokens:
+        place = int(longer.argmax())
+        number = (place if rows is None else int(rows[place])) + 1
         raise MtkitError(
-            f"pair {int(longer.argmax()) + 1} of the training data has {length} tokens with its end mark, more than a batch may have ({max_tokens})",
+            f"pair {number} of the training data has {length} tokens with its end mark, more than a batch may have ({max_tokens})",
             "raise batches.max_tokens, or lower preprocess.max_length",
         )
     order = _by_length(longer, tgt - src, rng)
     ends = _ends(longer[order], max_tokens)
-    batches = [order[start:end] for start, end in zip([0, *ends], ends, strict=False)]
-    return [batches[i] for i in rng.permutation(len(batches))]
+    starts = np.concatenate([[0], ends[:-1]])
+    shuffled = rng.permutation(len(ends))
+    return Batches(order, starts[shuffled], ends[shuffled])
 
 
 def padding_share(batches: Sequence[Indices], src_lengths: ArrayLike, tgt_lengths: ArrayLike) -> float:
@@ -51,7 +81,7 @@ def padding_share(batches: Sequence[Indices], src_lengths: ArrayLike, tgt_length
         src_lengths: Tokens of each source with its EOS. Shape (N,).
         tgt_lengths: Tokens of each target with its EOS. Shape (N,).
     """
-    if not batches:
+    if not len(batches):
         return 0.0
     src, tgt = _checked(src_lengths, tgt_lengths)
     order = np.concatenate(batches)
@@ -82,13 +112,19 @@ def _by_length(longer: NDArray[np.int64], difference: NDArray[np.int64], rng: np
     return shuffled[np.lexsort((secondary.astype(narrow), primary.astype(narrow)))]
 
 
-def _ends(longer: NDArray[np.int64], max_tokens: int) -> list[int]:
+def _ends(longer: NDArray[np.int64], max_tokens: int) -> Indices:
     """Where each batch ends, given the pairs' lengths in falling order."""
     n, end = len(longer), 0
-    ends = []
-    while end < n:
-        end = min(end + max_tokens // int(longer[end]), n)
-        ends.append(end)
+    stretches = []
+    # Batches that begin among pairs of one length are equally large, so one jump takes all of them.
+    for end_of_length in [*(np.flatnonzero(np.diff(longer)) + 1).tolist(), n]:
+        if end < end_of_length:
+            size = max_tokens // int(longer[end])
+            n_batches = -(-(end_of_length - end) // size)
+            stretches.append(end + size * np.arange(1, n_batches + 1))
+            end += size * n_batches
+    ends = np.concatenate(stretches)
+    ends[-1] = n
     # What remains may be a pair or two, whose update would count as much as a full batch's; it shares with the one before.
     # Its pairs are no longer than those, so the one before, made smaller, leaves room for them.
     if len(ends) > 1:

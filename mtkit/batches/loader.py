@@ -1,35 +1,35 @@
-"""Batches made ready in advance, in a thread of their own."""
+"""Batches made ready in advance, in a thread or in processes."""
 
 import sys
 from collections.abc import Generator
+from contextlib import closing
 from queue import SimpleQueue
 from threading import Event, Semaphore, Thread, current_thread
 
-from mtkit.batches.bucketing import Indices
-from mtkit.batches.collate import Batch, HasPairs, collate
-from mtkit.batches.order import START, BatchOrder, Position
-from mtkit.special import SpecialIds
+from mtkit.batches.collate import Batch, to_batch
+from mtkit.batches.maker import BatchMaker, itself
+from mtkit.batches.order import BatchOrder
+from mtkit.batches.position import START, Position
+from mtkit.processes import ordered_map
 
 
 class BatchLoader:
-    """Collates batches in the background while the model works.
+    """Makes batches in the background while the model works.
 
-    What comes, and in which order, is decided by the BatchOrder; n_prefetch changes only how long one waits.
+    What comes, and in which order, is decided by BatchOrder and BatchMaker; n_prefetch and n_workers change only how long one waits.
 
     Args:
-        store: Where the ids are.
         order: Which pairs make which batch.
-        src_special: Special ids of the source's vocabulary.
-        tgt_special: Special ids of the target's vocabulary.
+        maker: Makes the batches.
         n_prefetch: Batches that may wait to be taken; at least 1.
+        n_workers: Processes that make them; 0 is a thread of this process.
     """
 
-    def __init__(self, store: HasPairs, order: BatchOrder, src_special: SpecialIds, tgt_special: SpecialIds, n_prefetch: int = 8) -> None:
+    def __init__(self, order: BatchOrder, maker: BatchMaker, n_prefetch: int = 8, n_workers: int = 0) -> None:
         if n_prefetch < 1:
             raise ValueError(f"n_prefetch is {n_prefetch}; it should be at least 1")
-        self._store, self._order = store, order
-        self._src_special, self._tgt_special = src_special, tgt_special
-        self._n_prefetch = n_prefetch
+        self._order, self._maker = order, maker
+        self._n_prefetch, self._n_workers = n_prefetch, n_workers
 
     def iterate(self, position: Position = START) -> Generator[tuple[Batch, Position], None, None]:
         """Go through the data from a position on, for ever.
@@ -63,13 +63,12 @@ class BatchLoader:
 
     def _produce(self, position: Position, ready: "SimpleQueue[tuple[Batch, Position] | BaseException]", free: Semaphore, stop: Event) -> None:
         try:
-            for indices, next_position in self._order.iterate(position):
-                free.acquire()
-                if stop.is_set():
-                    return
-                ready.put((self._collate(indices), next_position))
+            with closing(ordered_map(itself, (self._maker,), self._order.iterate(position), self._n_workers)) as made:
+                while True:
+                    free.acquire()
+                    if stop.is_set():
+                        return
+                    arrays, after = next(made)
+                    ready.put((to_batch(arrays), after))
         except BaseException as error:
             ready.put(error)
-
-    def _collate(self, indices: Indices) -> Batch:
-        return collate(self._store, indices, self._src_special, self._tgt_special)

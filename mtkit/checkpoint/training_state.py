@@ -30,8 +30,12 @@ class TrainingState:
     """Updates made."""
     epoch: int = 0
     """Place of the next batch in the data: epoch ..."""
+    window: int = 0
+    """... window of the epoch ..."""
     batch: int = 0
     """... and batch within it."""
+    stage: int = 1
+    """Stage of the mix to which that epoch belongs, from 1."""
     score: float | None = None
     """Validation score of these weights; larger is better. None if they were not validated."""
     best_score: float | None = None

@@ -1,20 +1,23 @@
 """Token ids of a whole corpus, on disk and memory-mapped, so that a corpus may be larger than memory."""
 
 from collections.abc import Sequence
-from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, Literal, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from mtkit.corpus.manifest import MANIFEST_NAME, read_manifest, write_manifest
+from mtkit.corpus.sentences import Sentences, places_of
 from mtkit.errors import MtkitError
 
 FORMAT_VERSION = 2
-SIDES = ("src", "tgt")
+Side = Literal["src", "tgt"]
+SIDES: tuple[Side, Side] = ("src", "tgt")
+Rows = npt.NDArray[np.int64]
+"""Places in the store. Shape (B,)."""
 _OFFSET_TYPE = np.dtype("<i8")
 _REBUILD = "remove it; `mtkit preprocess` makes it anew"
 
@@ -40,9 +43,9 @@ class StoreWriter:
 
     def __init__(self, folder: Path, src_vocab_size: int, tgt_vocab_size: int) -> None:
         self.folder = folder
-        self.dtypes = {side: id_type(size) for side, size in zip(SIDES, (src_vocab_size, tgt_vocab_size), strict=True)}
+        self.dtypes: dict[str, np.dtype] = {side: id_type(size) for side, size in zip(SIDES, (src_vocab_size, tgt_vocab_size), strict=True)}
         self.n_pairs = 0
-        self.n_tokens = dict.fromkeys(SIDES, 0)
+        self.n_tokens: dict[str, int] = dict.fromkeys(SIDES, 0)
         self._files: dict[str, BinaryIO] = {}
         for side in SIDES:
             for name in (ids_name(side), offsets_name(side)):
@@ -109,6 +112,17 @@ class StoreWriter:
         self.close()
 
 
+class StoredCorpus(NamedTuple):
+    """Rows of a store that come from one corpus."""
+
+    name: str
+    first: int
+    """Its first row."""
+    n_pairs: int
+    n_tags: int
+    """Ids before each of its sources that are tags."""
+
+
 class TokenStore:
     """Reads a store; open it with `TokenStore.open`.
 
@@ -119,10 +133,8 @@ class TokenStore:
         self.folder = folder
         self.manifest = manifest
         self.n_pairs: int = manifest["n_pairs"]
-        self._src_ids = _map(folder / ids_name("src"), np.dtype(manifest["dtypes"]["src"]))
-        self._tgt_ids = _map(folder / ids_name("tgt"), np.dtype(manifest["dtypes"]["tgt"]))
-        self._src_offsets = _map(folder / offsets_name("src"), _OFFSET_TYPE)
-        self._tgt_offsets = _map(folder / offsets_name("tgt"), _OFFSET_TYPE)
+        self._ids = {side: _map(folder / ids_name(side), np.dtype(manifest["dtypes"][side])) for side in SIDES}
+        self._offsets = {side: _map(folder / offsets_name(side), _OFFSET_TYPE) for side in SIDES}
 
     @classmethod
     def open(cls, folder: Path | str) -> Self:
@@ -146,7 +158,7 @@ class TokenStore:
         if problem:
             raise MtkitError(problem, _REBUILD)
         store = cls(folder, manifest)
-        for side, offsets in zip(SIDES, (store._src_offsets, store._tgt_offsets), strict=True):
+        for side, offsets in store._offsets.items():
             if offsets[0] != 0 or offsets[-1] != manifest["n_tokens"][side]:
                 raise MtkitError(f"`{folder / offsets_name(side)}`: damaged", _REBUILD)
         return store
@@ -154,23 +166,34 @@ class TokenStore:
     def __len__(self) -> int:
         return self.n_pairs
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Another process maps the files itself.
+        return type(self), (self.folder, self.manifest)
+
     def src(self, index: int) -> np.ndarray:
         """Ids of one source sentence. Shape (S,), uint16 or uint32."""
-        return self._src_ids[self._src_offsets[index] : self._src_offsets[index + 1]]
+        return self._ids["src"][self._offsets["src"][index] : self._offsets["src"][index + 1]]
 
     def tgt(self, index: int) -> np.ndarray:
         """Ids of one target sentence. Shape (T,), uint16 or uint32."""
-        return self._tgt_ids[self._tgt_offsets[index] : self._tgt_offsets[index + 1]]
+        return self._ids["tgt"][self._offsets["tgt"][index] : self._offsets["tgt"][index + 1]]
 
-    @cached_property
-    def src_lengths(self) -> npt.NDArray[np.int32]:
-        """Ids in each source sentence. Shape (len(self),)."""
-        return np.diff(self._src_offsets).astype(np.int32)
+    @property
+    def corpora(self) -> tuple[StoredCorpus, ...]:
+        """The corpora of which the store is made, in the order of their rows; one of all rows where it does not tell."""
+        told = self.manifest.get("corpora") or [{"name": self.folder.name, "first": 0, "n_pairs": self.n_pairs, "tag_ids": []}]
+        return tuple(StoredCorpus(corpus["name"], corpus["first"], corpus["n_pairs"], len(corpus["tag_ids"])) for corpus in told)
 
-    @cached_property
-    def tgt_lengths(self) -> npt.NDArray[np.int32]:
-        """Ids in each target sentence. Shape (len(self),)."""
-        return np.diff(self._tgt_offsets).astype(np.int32)
+    def lengths(self, side: Side, rows: Rows) -> npt.NDArray[np.int64]:
+        """Ids in some sentences of a side. Shape of rows."""
+        offsets = self._offsets[side]
+        return offsets[rows + 1] - offsets[rows]
+
+    def gather(self, side: Side, rows: Rows) -> Sentences:
+        """Ids of some sentences of a side, in the order of rows; uint16 or uint32."""
+        starts = self._offsets[side][rows]
+        lengths = self._offsets[side][rows + 1] - starts
+        return Sentences(self._ids[side][places_of(starts, lengths)], lengths)
 
 
 def flatten(rows: Sequence[Sequence[int]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
@@ -180,6 +203,7 @@ def flatten(rows: Sequence[Sequence[int]]) -> tuple[npt.NDArray[np.int64], npt.N
 
 
 def id_type(vocab_size: int) -> np.dtype:
+    """The smallest type for the ids of that many pieces."""
     return np.dtype("<u2") if vocab_size <= 1 << 16 else np.dtype("<u4")
 
 

@@ -10,7 +10,10 @@ import torch
 
 from mtkit.batches.collate import Batch
 from mtkit.batches.loader import BatchLoader
-from mtkit.batches.order import BatchOrder, Position
+from mtkit.batches.maker import BatchMaker
+from mtkit.batches.mix import Mix
+from mtkit.batches.order import BatchOrder, Merging
+from mtkit.batches.position import Position
 from mtkit.checkpoint.model_dir import ModelDirConfig, TrainedModel, make_model, save_model_dir
 from mtkit.checkpoint.run_dir import RunDir
 from mtkit.checkpoint.training_state import (
@@ -92,17 +95,20 @@ class _Training:
         self.dtype = choose_dtype(recipe.training.precision, self.device)
         tokenizer = Tokenizer.load(recipe.tokenizer_dir)
         store = TokenStore.open(recipe.store_dir)
-        self.order = BatchOrder.for_store(store, recipe.batches.max_tokens, self.config.seed)
-        self.loader = BatchLoader(store, self.order, tokenizer.src.special, tokenizer.tgt.special, recipe.batches.n_prefetch)
+        self.mix = Mix.for_config(recipe.data, store.corpora, self.config.seed)
+        merging = Merging(recipe.augment.merge, recipe.preprocess.max_length)
+        self.order = BatchOrder(store, self.mix, recipe.batches.max_tokens, merging)
+        maker = BatchMaker.for_recipe(recipe, store, tokenizer)
+        self.loader = BatchLoader(self.order, maker, recipe.batches.n_prefetch, recipe.batches.n_workers)
         seed_everything(self.config.seed, "init")
         self.trained = TrainedModel(ModelDirConfig.for_recipe(recipe), make_model(recipe.model, tokenizer).to(self.device), tokenizer)
         self.optimizer = make_optimizer(self.trained.model, self.config)
         self.stepper = Stepper(self.trained.model, self.optimizer, self.config, self.dtype)
-        check_same_run(run, recipe, store, tokenizer)
+        check_same_run(run, recipe, store, tokenizer, self.mix)
         self.state = self._resume()
         if self.state.step and not run.model_dir.exists():
             self._restore_model_dir()
-        remember_run(run, recipe, store, tokenizer)
+        remember_run(run, recipe, store, tokenizer, self.mix)
         self.validator = Validator(recipe, self.trained, self.dtype) if recipe.data.validation else None
         self.trained.model.train()
 
@@ -128,7 +134,7 @@ class _Training:
     def run_to_end(self) -> TrainingResult:
         self._introduce()
         state, max_steps = self.state, self.config.max_steps
-        batches = self.loader.iterate(Position(state.epoch, state.batch))
+        batches = self.loader.iterate(Position(state.epoch, state.window, state.batch))
         try:
             with StopRequest() as stop, progress("Training", max_steps, "steps") as bar:
                 bar.advance(state.step)
@@ -152,14 +158,14 @@ class _Training:
         started_s = time.monotonic() - state.train_s
         while state.step < config.max_steps and not self._out_of_patience():
             update: list[Batch] = []
-            position = Position(state.epoch, state.batch)
+            position = Position(state.epoch, state.window, state.batch)
             for _ in range(config.accumulate_batches):
                 batch, position = next(batches)
                 update.append(batch.to(self.device))
             rate = learning_rate(state.step + 1, config)
             result = self.stepper.step(update, state.step + 1, rate)
             state.step += 1
-            state.epoch, state.batch = position
+            state.epoch, state.window, state.batch = position
             state.n_tokens += result.n_tokens
             state.score = None
             state.train_s = time.monotonic() - started_s
@@ -169,6 +175,9 @@ class _Training:
             if state.step % config.log_every_steps == 0 or is_last:
                 self._log(tally, rate, bar)
                 tally = Tally()
+            if (stage := self.mix.stage(state.epoch) + 1) != state.stage:
+                state.stage = stage
+                bar.note(f"step {state.step}: {self.mix.line(state.epoch)}")
             validates = self.validator is not None and (state.step % self.recipe.validation.every_steps == 0 or is_last)
             if validates:
                 tally.pause()
@@ -186,8 +195,15 @@ class _Training:
     def _introduce(self) -> None:
         n_parameters = sum(parameter.numel() for parameter in self.trained.model.parameters())
         logger.info("%s parameters on %s, matrix products in %s", f"{n_parameters:,}", self.device, str(self.dtype).removeprefix("torch."))
-        n_batches = len(self.order.batches(self.state.epoch))
-        logger.info("%s batches an epoch, %.1f %% of their positions padding", f"{n_batches:,}", 100 * self.order.padding_share(self.state.epoch))
+        epoch, counts = self.state.epoch, self.mix.counts(self.state.epoch)
+        self.state.stage = self.mix.stage(epoch) + 1
+        if counts != [corpus.n_pairs for corpus in self.mix.corpora] or len(counts) > 1:
+            for line in self.mix.lines(epoch):
+                logger.info("%s", line)
+        window = self.order.window(epoch, self.state.window)
+        n_batches = round(len(window.batches) * sum(counts) / len(window.rows))
+        about = "" if self.mix.n_windows(epoch) == 1 else "about "
+        logger.info("%s%s batches an epoch, %.1f %% of their positions padding", about, f"{n_batches:,}", 100 * self.order.padding_share(window))
 
     def _log(self, tally: Tally, rate: float, bar: ProgressBar) -> None:
         values = {**tally.as_dict(), "lr": rate, "epoch": self.state.epoch + 1}

@@ -3,26 +3,32 @@
 import json
 from typing import Any
 
+from mtkit.batches.mix import Mix
 from mtkit.checkpoint.run_dir import RunDir
-from mtkit.checkpoint.training_state import list_checkpoints
+from mtkit.checkpoint.training_state import TrainingState, list_checkpoints, read_state
 from mtkit.config.recipe import Recipe
 from mtkit.config.writer import write_yaml
 from mtkit.corpus.store import TokenStore
 from mtkit.errors import MtkitError
 from mtkit.files import atomic_write
+from mtkit.logs import get_logger
 from mtkit.tokenizer.subword import Tokenizer
 
+logger = get_logger(__name__)
 
-def check_same_run(run: RunDir, recipe: Recipe, store: TokenStore, tokenizer: Tokenizer) -> None:
+
+def check_same_run(run: RunDir, recipe: Recipe, store: TokenStore, tokenizer: Tokenizer, mix: Mix) -> None:
     """Refuse to go on with a run whose weights, data, order of data or scores would not fit.
 
-    Settings that only say how to go on, such as max_steps or learning rate, may change.
+    Settings that only say how to go on, such as max_steps or learning rate, may change; so may the mix of epochs to come. Changes of `sampling:` and
+    `augment:` are told in the log.
 
     Raises:
         MtkitError: The folder holds checkpoints of other settings, all of which are named; or something that is no run.
     """
     run.refuse_foreign()
-    if not list_checkpoints(run.checkpoints_dir):
+    checkpoints = list_checkpoints(run.checkpoints_dir)
+    if not checkpoints:
         return
     try:
         known: dict[str, Any] = json.loads(run.identity_path.read_text(encoding="utf-8"))
@@ -30,18 +36,35 @@ def check_same_run(run: RunDir, recipe: Recipe, store: TokenStore, tokenizer: To
         raise MtkitError(f"`{run.path}`: has checkpoints, but no readable {run.identity_path.name}", "give another folder with --out") from None
     now = _identity(recipe, store, tokenizer)
     differing = [f"{key} ({_shown(known.get(key))} then, {_shown(value)} now)" for key, value in now.items() if known.get(key) != value]
+    hint = "put them back to resume it"
+    n_epochs = _n_epochs_begun(read_state(checkpoints[-1]))
+    shown, now_shown = [entry for entry in known.get(_MIX, []) if entry[0] < n_epochs], mix.until(n_epochs)
+    # Of other data the counts differ anyway.
+    if shown != now_shown and not differing:
+        differing.append(f"the mix of the {n_epochs} epochs that have begun ({_mix_shown(shown)} then, {_mix_shown(now_shown)} now)")
+        hint = f"put it back to resume it, and give another mix from here on as a stage after one with until_epoch: {n_epochs}"
     if differing:
         raise MtkitError(
             f"`{run.path}`: holds a run of other settings: {', '.join(differing)}",
-            "put them back to resume it; or start a new run with --out, or remove that folder",
+            f"{hint}; or start a new run with --out, or remove that folder",
         )
+    told = known.get(_CHANGEABLE, {})
+    for key, value in _changeable(recipe).items():
+        if key in told and told[key] != value:
+            logger.info("%s is %s from here on; it was %s", key, value, told[key])
 
 
-def remember_run(run: RunDir, recipe: Recipe, store: TokenStore, tokenizer: Tokenizer) -> None:
+def remember_run(run: RunDir, recipe: Recipe, store: TokenStore, tokenizer: Tokenizer, mix: Mix) -> None:
     """Write down what `check_same_run` compares, and the resolved recipe."""
+    last_change = mix.stages[-1].first_epoch
+    identity = _identity(recipe, store, tokenizer) | {_MIX: mix.until(last_change + 1), _CHANGEABLE: _changeable(recipe)}
     with atomic_write(run.identity_path) as file:
-        file.write((json.dumps(_identity(recipe, store, tokenizer), indent=2) + "\n").encode())
+        file.write((json.dumps(identity, indent=2) + "\n").encode())
     write_yaml(recipe, run.recipe_path)
+
+
+_MIX = "pairs of each corpus from epoch"
+_CHANGEABLE = "may change"
 
 
 def _identity(recipe: Recipe, store: TokenStore, tokenizer: Tokenizer) -> dict[str, Any]:
@@ -52,10 +75,25 @@ def _identity(recipe: Recipe, store: TokenStore, tokenizer: Tokenizer) -> dict[s
         "training.seed": recipe.training.seed,
         "training.accumulate_batches": recipe.training.accumulate_batches,
         "batches.max_tokens": recipe.batches.max_tokens,
+        # Joined pairs are longer, so other ones go together.
+        "augment.merge": recipe.augment.merge,
         "validation.metric": recipe.validation.metric,
         **{f"model.{name}": value for name, value in dimensions.items()},
     }
 
 
+def _changeable(recipe: Recipe) -> dict[str, Any]:
+    sampling, augment = recipe.sampling.model_dump(mode="json"), recipe.augment.model_dump(mode="json", exclude={"merge"})
+    return {f"{section}.{name}": value for section, values in (("sampling", sampling), ("augment", augment)) for name, value in values.items()}
+
+
+def _n_epochs_begun(state: TrainingState) -> int:
+    return state.epoch + ((state.window, state.batch) != (0, 0))
+
+
 def _shown(value: Any) -> str:
     return f"{value[:8]}…" if isinstance(value, str) and len(value) > 20 else str(value)
+
+
+def _mix_shown(changes: list[list[Any]]) -> str:
+    return ", ".join(f"{' + '.join(map(str, counts))} pairs from epoch {epoch + 1}" for epoch, counts in changes)

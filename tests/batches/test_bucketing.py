@@ -98,7 +98,33 @@ def test_a_pair_that_fits_no_batch_is_named():
     with pytest.raises(MtkitError, match=r"pair 2 of the training data has 41 tokens .*\(40\)") as caught:
         make_batches([3, 4, 5], [3, 41, 5], 40, np.random.default_rng(0))
     assert "batches.max_tokens" in caught.value.hint
+    with pytest.raises(MtkitError, match="pair 71 of the training data"):
+        make_batches([3, 4, 5], [3, 41, 5], 40, np.random.default_rng(0), rows=np.array([60, 70, 80]))
     assert len(make_batches([3, 4, 5], [3, 40, 5], 40, np.random.default_rng(0))) == 2
+
+
+@given(pairs=lengths, max_tokens=st.integers(60, 600))
+def test_batches_end_where_the_next_pair_would_not_fit(pairs, max_tokens):
+    """Jumping over pairs of one length comes out where going from batch to batch does."""
+    src, tgt = sides(pairs)
+    longer = np.sort(np.maximum(src, tgt))[::-1]
+    sizes, start = [], 0
+    while start < len(longer):
+        sizes.append(min(max_tokens // longer[start], len(longer) - start))
+        start += sizes[-1]
+    if len(sizes) > 1:
+        both = sizes[-2] + sizes[-1]
+        sizes[-2:] = [min(sizes[-2], (both + 1) // 2), max(sizes[-1], both // 2)]
+    assert sorted(map(len, make_batches(src, tgt, max_tokens, np.random.default_rng(0)))) == sorted(sizes)
+
+
+def test_batches_are_a_sequence():
+    src, tgt = corpus_like_lengths(1000)
+    batches = make_batches(src, tgt, 512, np.random.default_rng(0))
+    assert [batch.tolist() for batch in batches[2:5]] == [batches[i].tolist() for i in (2, 3, 4)]
+    assert batches[-1].tolist() == batches[len(batches) - 1].tolist()
+    with pytest.raises(IndexError):
+        batches[len(batches)]
 
 
 def test_lengths_beyond_16_bits_are_sorted_too():
@@ -114,7 +140,7 @@ def test_wrong_lengths_are_a_bug_of_the_caller(src, tgt):
 
 
 def test_no_pairs_make_no_batches():
-    assert make_batches([], [], 10, np.random.default_rng(0)) == []
+    assert len(make_batches([], [], 10, np.random.default_rng(0))) == 0
     assert padding_share([], [], []) == 0.0
 
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from mtkit.batches.bucketing import make_batches
 from mtkit.batches.collate import collate
-from mtkit.corpus.store import StoreWriter, TokenStore
+from mtkit.corpus.store import TokenStore
 from mtkit.special import SpecialIds
-from tests.batches.store import SRC_SPECIAL, TGT_SPECIAL, ListStore, random_store
+from tests.batches.store import SRC_SPECIAL, TGT_SPECIAL, ListStore, random_store, write_store
 
 
 def test_a_batch_by_hand():
@@ -55,9 +55,7 @@ def test_one_id_may_serve_as_both_bos_and_eos():
 
 def test_from_a_store_on_disk(tmp_path):
     in_memory = random_store(50)
-    with StoreWriter(tmp_path, 100, 70_000) as writer:
-        writer.append(*([pair[side].tolist() for pair in in_memory.pairs] for side in (0, 1)))
-        writer.finish({})
+    write_store(tmp_path, in_memory)
     indices = np.array([49, 3, 0, 17])
     on_disk = collate(TokenStore.open(tmp_path), indices, SRC_SPECIAL, TGT_SPECIAL)
     expected = collate(in_memory, indices, SRC_SPECIAL, TGT_SPECIAL)
@@ -73,7 +71,8 @@ def test_to_moves_every_tensor():
 
 def test_a_million_tokens_a_second():
     store = random_store(5000)
-    batches = make_batches(store.src_lengths + 1, store.tgt_lengths + 1, 4096, np.random.default_rng(0))
+    rows = np.arange(len(store))
+    batches = make_batches(store.lengths("src", rows) + 1, store.lengths("tgt", rows) + 1, 4096, np.random.default_rng(0))
     start = time.perf_counter()
     n_tokens = sum(collate(store, batch, SRC_SPECIAL, TGT_SPECIAL).n_tokens for batch in batches)
     # Several million on an idle core; the bound leaves room for a busy machine.

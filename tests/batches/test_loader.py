@@ -10,20 +10,24 @@ from itertools import accumulate, islice
 
 import pytest
 
-from mtkit.batches.collate import HasPairs, collate
+from mtkit.batches.collate import collate
+from mtkit.batches.gather import HasPairs
 from mtkit.batches.loader import BatchLoader
-from mtkit.batches.order import START, BatchOrder, Position
-from tests.batches.store import SRC_SPECIAL, TGT_SPECIAL, random_store
+from mtkit.batches.maker import BatchMaker
+from mtkit.batches.position import START, Position
+from mtkit.corpus.store import TokenStore
+from tests.batches.store import SRC_SPECIAL, TGT_SPECIAL, LostStore, plain_order, random_store, write_store
 
 STORE = random_store(200)
 
 
 def order():
-    return BatchOrder(STORE.src_lengths + 1, STORE.tgt_lengths + 1, max_tokens=150, seed=3)
+    """Two windows an epoch."""
+    return plain_order(STORE, max_tokens=150, seed=3, window=120)
 
 
-def loader(n_prefetch: int = 4, store: HasPairs = STORE) -> BatchLoader:
-    return BatchLoader(store, order(), SRC_SPECIAL, TGT_SPECIAL, n_prefetch)
+def loader(n_prefetch: int = 4, store: HasPairs = STORE, n_workers: int = 0) -> BatchLoader:
+    return BatchLoader(order(), BatchMaker(store, SRC_SPECIAL, TGT_SPECIAL), n_prefetch, n_workers)
 
 
 def as_lists(items):
@@ -42,7 +46,7 @@ def no_thread_is_left():
 
 @pytest.mark.parametrize("n_prefetch", [1, 2, 50])
 def test_batches_are_those_of_the_order(n_prefetch):
-    expected = [(collate(STORE, indices, SRC_SPECIAL, TGT_SPECIAL), after) for indices, after in islice(order().iterate(), 100)]
+    expected = [(collate(STORE, chosen.rows, SRC_SPECIAL, TGT_SPECIAL), after) for chosen, after in islice(order().iterate(), 100)]
     stream = loader(n_prefetch).iterate()
     assert as_lists(islice(stream, 100)) == as_lists(expected)
     stream.close()
@@ -57,21 +61,34 @@ def test_it_continues_from_a_position():
     rest.close()
 
 
+@pytest.mark.parametrize("n_workers", [1, 2, 3])
+def test_processes_make_the_same_batches_in_the_same_order(n_workers, tmp_path):
+    store = TokenStore.open(write_store(tmp_path, STORE))
+    streams = loader().iterate(Position(1, 1, 2)), loader(3, store, n_workers).iterate(Position(1, 1, 2))
+    expected, found = (as_lists(islice(stream, 70)) for stream in streams)
+    for stream in streams:
+        stream.close()
+    assert found == expected
+
+
 class CountingStore:
-    """Counts what is read, and may wait or fail there."""
+    """Counts what is read, and may fail there."""
 
     def __init__(self, fail_at=None):
         self.n_read = 0
         self.fail_at = fail_at
 
-    def src(self, index):
-        return STORE.src(index)
-
-    def tgt(self, index):
-        self.n_read += 1
+    def gather(self, side, rows):
+        self.n_read += len(rows) * (side == "tgt")
         if self.fail_at is not None and self.n_read > self.fail_at:
             raise OSError("the disk is gone")
-        return STORE.tgt(index)
+        return STORE.gather(side, rows)
+
+
+def test_what_goes_wrong_in_a_process_is_raised_here():
+    stream = loader(2, LostStore(), n_workers=1).iterate()
+    with pytest.raises(OSError, match="the disk is gone"):
+        next(stream)
 
 
 def test_the_queue_is_bounded():
@@ -79,7 +96,7 @@ def test_the_queue_is_bounded():
     stream = loader(2, store).iterate()
     first, _ = next(stream)
     time.sleep(0.2)
-    n_waiting = sum(len(indices) for indices, _ in islice(order().iterate(), 3))
+    n_waiting = sum(len(chosen.rows) for chosen, _ in islice(order().iterate(), 3))
     assert len(first.src) < store.n_read <= n_waiting
     stream.close()
     n_read = store.n_read
@@ -89,7 +106,7 @@ def test_the_queue_is_bounded():
 
 def test_what_goes_wrong_in_the_thread_is_raised_here_after_what_went_well():
     stream = loader(4, CountingStore(fail_at=40)).iterate()
-    for n_pairs in accumulate(len(indices) for indices, _ in order().iterate()):
+    for n_pairs in accumulate(len(chosen.rows) for chosen, _ in order().iterate()):
         if n_pairs > 40:
             break
         next(stream)
@@ -99,8 +116,8 @@ def test_what_goes_wrong_in_the_thread_is_raised_here_after_what_went_well():
 
 
 def test_an_impossible_position_is_raised_here():
-    with pytest.raises(Exception, match="batch 12345 of epoch 0"):
-        next(loader().iterate(Position(0, 12345)))
+    with pytest.raises(Exception, match="batch 12345 of window 0 of epoch 0"):
+        next(loader().iterate(Position(0, 0, 12345)))
 
 
 def test_an_unused_iterator_starts_no_thread():
@@ -128,11 +145,11 @@ def test_leaving_a_loop_early_ends_the_thread():
 
 def test_two_iterators_do_not_disturb_each_other():
     both = loader()
-    one, two = both.iterate(), both.iterate(Position(1, 3))
+    one, two = both.iterate(), both.iterate(Position(1, 0, 3))
     mixed = [(next(one), next(two)) for _ in range(60)]
     one.close()
     two.close()
-    alone = loader().iterate(Position(1, 3))
+    alone = loader().iterate(Position(1, 0, 3))
     assert as_lists(pair[1] for pair in mixed) == as_lists(islice(alone, 60))
     alone.close()
 
@@ -142,16 +159,17 @@ def test_n_prefetch_is_at_least_1():
         loader(0)
 
 
-def test_an_interrupted_program_ends_while_batches_are_waiting():
+@pytest.mark.parametrize("n_workers", [0, 1])
+def test_an_interrupted_program_ends_while_batches_are_waiting(n_workers):
     program = textwrap.dedent("""
+        import sys
         from mtkit.batches.loader import BatchLoader
-        from mtkit.batches.order import BatchOrder
-        from tests.batches.store import SRC_SPECIAL, TGT_SPECIAL, random_store
+        from mtkit.batches.maker import BatchMaker
+        from tests.batches.store import SRC_SPECIAL, TGT_SPECIAL, plain_order, random_store
         store = random_store(50)
-        order = BatchOrder(store.src_lengths + 1, store.tgt_lengths + 1, 100, 1)
-        stream = BatchLoader(store, order, SRC_SPECIAL, TGT_SPECIAL, 2).iterate()
+        stream = BatchLoader(plain_order(store, 100, 1), BatchMaker(store, SRC_SPECIAL, TGT_SPECIAL), 2, int(sys.argv[1])).iterate()
         next(stream)
         raise KeyboardInterrupt
     """)
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    ended = subprocess.run([sys.executable, "-c", program, str(n_workers)], capture_output=True, text=True, timeout=60)
     assert ended.stderr.strip().endswith("KeyboardInterrupt")

@@ -57,7 +57,7 @@ def test_weights_moments_and_state_come_back(make_trained, tmp_path):
     torch.manual_seed(0)
     model, optimizer = make(make_trained, dropout=0.0)
     update(model, optimizer)
-    state = TrainingState(7, 2, 31, 12.5, 13.75, 1, 3.25, 4567, {"scale": 65536.0, "_growth_tracker": 3.0})
+    state = TrainingState(7, 2, 5, 31, 3, 12.5, 13.75, 1, 3.25, 4567, {"scale": 65536.0, "_growth_tracker": 3.0})
     path = save_checkpoint(tmp_path, state, model, optimizer)
     assert path == checkpoint_path(tmp_path, 7)
     assert {p.name for p in path.iterdir()} == {"state.json", "model.safetensors", "optimizer.safetensors"}
@@ -144,6 +144,14 @@ def test_a_checkpoint_of_another_model(save_scores, make_trained):
     path = checkpoint_path(save_scores(1.0), 10)
     with pytest.raises(MtkitError, match=r"encoder_layers\.1"):
         load_checkpoint(path, *make(make_trained, n_encoder_layers=2))
+
+
+def test_a_state_of_an_earlier_release_is_in_the_first_window(save_scores):
+    path = checkpoint_path(save_scores(1.0), 10) / "state.json"
+    tree = json.loads(path.read_text(encoding="utf-8")) | {"epoch": 2, "batch": 31}
+    path.write_text(json.dumps({name: value for name, value in tree.items() if name not in ("window", "stage")}), encoding="utf-8")
+    state = read_state(path.parent)
+    assert (state.epoch, state.window, state.batch, state.stage) == (2, 0, 31, 1)
 
 
 def test_a_state_is_plain_json(save_scores):

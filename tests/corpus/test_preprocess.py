@@ -8,7 +8,7 @@ import mtkit.corpus.preprocess as preprocess_module
 from mtkit.config.data import CorpusSource
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.preprocess import preprocess, store_is_fresh
-from mtkit.corpus.store import TokenStore
+from mtkit.corpus.store import SIDES, TokenStore
 from mtkit.corpus.tokenizer import tokenizer_is_fresh, train_tokenizer
 from mtkit.errors import MtkitError
 from mtkit.tokenizer.subword import Tokenizer
@@ -40,8 +40,8 @@ def test_the_store_holds_what_the_tokenizer_says(tiny_recipe, ko_en_pairs):
     pairs = ko_en_pairs[:180]
     assert [store.src(i).tolist() for i in range(180)] == tokenizer.src.encode([pair.src for pair in pairs])
     assert [store.tgt(i).tolist() for i in range(180)] == tokenizer.tgt.encode([pair.tgt for pair in pairs])
-    assert (report.n_read, report.n_kept, report.fresh, sum(report.dropped.values())) == (180, 180, False, 0)
-    assert (report.n_src_tokens, report.n_tgt_tokens) == (store.src_lengths.sum(), store.tgt_lengths.sum())
+    assert (report.n_read, report.n_kept, report.fresh, report.dropped.counts.total()) == (180, 180, False, 0)
+    assert (report.n_src_tokens, report.n_tgt_tokens) == tuple(store.lengths(side, np.arange(len(store))).sum() for side in SIDES)
 
 
 @pytest.mark.parametrize("chunk_size", [1, 7, 180, 1000])
@@ -63,7 +63,7 @@ def test_a_second_run_leaves_everything_as_it_is(tiny_recipe):
     assert store_is_fresh(tiny_recipe) and tokenizer_is_fresh(tiny_recipe)
     second = preprocess(tiny_recipe)
     assert second.fresh and not first.fresh
-    assert (second.n_read, second.n_kept, second.dropped) == (first.n_read, first.n_kept, first.dropped)
+    assert (second.n_read, second.n_kept, second.dropped.counts) == (first.n_read, first.n_kept, first.dropped.counts)
     assert snapshot(tiny_recipe.data.work_dir) == before
     assert sorted(path.name for path in tiny_recipe.data.work_dir.iterdir()) == ["store", "tokenizer"]
 
@@ -171,18 +171,25 @@ def test_somebody_elses_folder_is_not_replaced(tiny_recipe):
 
 def test_what_is_dropped_is_counted_by_reason(tiny_recipe):
     long = "나는 밥을 먹는다. " * 30
-    add_pairs(tiny_recipe, ("", "a"), ("가", " "), ("안녕하세요.", "Hello."), (" 안녕하세요. ", "Hello."), (long, "I eat."), ("\u200b", "b"))
-    add_pairs(tiny_recipe, ("가 " * 25, "a"))
-    report = preprocess(tiny_recipe)
-    assert report.dropped == {"blank": 3, "duplicate": 2, "too_long": 1, "ratio": 1}
-    assert (report.n_read, report.n_kept, len(TokenStore.open(tiny_recipe.store_dir))) == (187, 180, 180)
-    assert str(report).splitlines()[:4] == [
-        "187 pairs read, 180 kept, 7 dropped",
+    add_pairs(tiny_recipe, ("", "a"), ("가", " "), ("안녕하세요.", "Hello."), (" 안녕하세요. ", "Hello."), (long, "I eat. " * 30), ("\u200b", "b"))
+    add_pairs(tiny_recipe, ("가 " * 25, "a"), ("I go to school every day.", "I go to school every day."))
+    report = preprocess(changed(tiny_recipe, "clean", max_char_ratio=0))
+    assert dict(report.dropped.counts) == {"blank": 3, "script": 1, "too_long": 1, "ratio": 1, "duplicate": 2}
+    assert (report.n_read, report.n_kept, len(TokenStore.open(tiny_recipe.store_dir))) == (188, 180, 180)
+    assert list(report.lines(n_samples=1))[:9] == [
+        "188 pairs read, 180 kept, 8 dropped",
         "  3 blank: a side without text",
-        "  2 duplicate: seen before",
+        "      line 181:   |  a",
+        "  1 script: a side in another script than its language's (clean.min_script)",
+        "      line 188: I go to school every day.  |  I go to school every day.",
         "  1 too_long: more than preprocess.max_length pieces on a side",
+        f"      line 185: {(long * 2)[:150]}...  |  {('I eat. ' * 30)[:150]}...",
+        "  1 ratio: sides of too different length (preprocess.max_ratio)",
+        f"      line 187: {('가 ' * 25).strip()}  |  a",
     ]
-    assert str(preprocess(tiny_recipe)).endswith("store: nothing has changed")
+    again = preprocess(changed(tiny_recipe, "clean", max_char_ratio=0))
+    assert str(again).splitlines()[:-1] == str(report).splitlines()[:-1]
+    assert str(again).endswith("store: nothing has changed")
 
 
 def test_files_of_unequal_length_are_refused_before_anything_is_written(tiny_recipe):
@@ -218,17 +225,18 @@ def test_an_empty_corpus_is_an_error(tiny_recipe):
     assert not tiny_recipe.data.work_dir.exists()
 
 
-def test_an_interrupted_run_leaves_nothing(tiny_recipe, monkeypatch):
+def test_an_interrupted_run_leaves_nothing_half_written(tiny_recipe, monkeypatch):
     train_tokenizer(tiny_recipe)
     monkeypatch.setattr(preprocess_module, "CHUNK_SIZE", 10)
 
     def interrupted(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(preprocess_module, "_append", interrupted)
+    monkeypatch.setattr(preprocess_module.Preparer, "__call__", interrupted)
     with pytest.raises(KeyboardInterrupt):
         preprocess(tiny_recipe)
-    assert [path.name for path in tiny_recipe.data.work_dir.iterdir()] == ["tokenizer"]
+    assert not tiny_recipe.store_dir.exists()
+    assert not [path for path in tiny_recipe.data.work_dir.rglob("*") if "part-" in path.name or path.suffix == ".tmp"]
 
 
 def test_several_corpora_are_read_one_after_the_other(tiny_recipe, tmp_path):
@@ -236,7 +244,7 @@ def test_several_corpora_are_read_one_after_the_other(tiny_recipe, tmp_path):
     more = CorpusSource(file=tmp_path / "more.tsv")
     both = changed(tiny_recipe, "data", train=(*tiny_recipe.data.train, more))
     report = preprocess(both)
-    assert (report.n_read, report.n_kept, report.dropped["duplicate"]) == (182, 181, 1)
+    assert (report.n_read, report.n_kept, report.dropped.counts["duplicate"]) == (182, 181, 1)
     assert len(json.loads((both.store_dir / "manifest.json").read_text())["inputs"]) == 2
     assert Tokenizer.load(both.tokenizer_dir).tgt.decode([TokenStore.open(both.store_dir).tgt(180).tolist()]) == ["The sun rises."]
 
@@ -251,4 +259,4 @@ def test_multi30k(shared_data, tmp_path):
     folder = shared_data / "multi30k"
     data = {"src_lang": "de", "tgt_lang": "en", "train": {"src": folder / "train.de.gz", "tgt": folder / "train.en.gz"}, "work_dir": tmp_path}
     report = preprocess(Recipe.model_validate({"data": data, "tokenizer": {"vocab_size": 4000}}))
-    assert (report.n_read, report.dropped["duplicate"], report.dropped["blank"]) == (29_000, 3, 0)
+    assert (report.n_read, report.dropped.counts["duplicate"], report.dropped.counts["blank"]) == (29_000, 3, 0)

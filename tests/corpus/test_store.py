@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtkit.corpus.store import StoreWriter, TokenStore
+from mtkit.corpus.store import SIDES, StoreWriter, TokenStore
 from mtkit.errors import MtkitError
 
 ids_of = st.lists(st.integers(0, 99), max_size=6)
@@ -28,9 +28,12 @@ def test_what_is_written_is_read(tmp_path_factory, chunks):
     pairs = [pair for chunk in chunks for pair in chunk]
     assert len(store) == len(pairs)
     assert [(store.src(i).tolist(), store.tgt(i).tolist()) for i in range(len(store))] == pairs
-    assert store.src_lengths.tolist() == [len(src) for src, _ in pairs]
-    assert store.tgt_lengths.tolist() == [len(tgt) for _, tgt in pairs]
-    assert store.src_lengths.dtype == store.tgt_lengths.dtype == np.int32
+    rows = np.arange(len(pairs))[::-1]
+    for number, side in enumerate(SIDES):
+        expected = [pair[number] for pair in pairs[::-1]]
+        assert store.lengths(side, rows).tolist() == list(map(len, expected))
+        if pairs:
+            assert [ids.tolist() for ids in store.gather(side, rows).rows()] == expected
     assert store.manifest["key"] == "k"
 
 

@@ -1,0 +1,50 @@
+"""The ids of a batch, from the store."""
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from mtkit.batches.bucketing import Indices
+from mtkit.batches.merging import Joiner
+from mtkit.batches.position import Position
+from mtkit.corpus.sentences import Sentences
+from mtkit.corpus.store import Side
+
+
+class HasPairs(Protocol):
+    """What is asked of a token store here."""
+
+    def gather(self, side: Side, rows: Indices, /) -> Sentences: ...
+
+
+class Chosen(NamedTuple):
+    """The pairs of one batch."""
+
+    rows: Indices
+    """Places in the store. Shape (B,)."""
+    partners: Indices
+    """Pairs that are joined to the end of these; -1 for none. Shape (B,)."""
+    n_tags: Indices
+    """Ids before each source that are tags. Shape (B,)."""
+    position: Position
+    """Of this batch."""
+
+
+def gather(store: HasPairs, chosen: Chosen, joiner: Joiner | None = None) -> tuple[Sentences, Sentences]:
+    """Sources and targets of a batch.
+
+    Args:
+        store: Where the ids are.
+        chosen: Which.
+        joiner: Joins pairs; needed where there are partners.
+    """
+    src, tgt = store.gather("src", chosen.rows), store.gather("tgt", chosen.rows)
+    joined = np.flatnonzero(chosen.partners >= 0)
+    if joiner is None or not len(joined):
+        return src, tgt
+    partners = chosen.partners[joined]
+    src_rows, tgt_rows = src.rows(), tgt.rows()
+    for i, src_ids, tgt_ids in zip(joined.tolist(), store.gather("src", partners).rows(), store.gather("tgt", partners).rows(), strict=True):
+        src_rows[i] = joiner.src(src_rows[i], src_ids, int(chosen.n_tags[i]))
+        tgt_rows[i] = joiner.tgt(tgt_rows[i], tgt_ids)
+    return Sentences.of(src_rows), Sentences.of(tgt_rows)

@@ -1,0 +1,47 @@
+"""A corpus as an endless stream: gone through again and again, each time in another order."""
+
+import numpy as np
+
+from mtkit.batches.bucketing import Indices
+from mtkit.corpus.sentences import places_of
+
+CHUNK = 1024
+"""Rows of a large corpus that stay together, so that it is read in long stretches and its order takes little memory."""
+
+
+class Passes:
+    """The endless stream of a corpus' rows; every place in it is known from the seed alone.
+
+    Args:
+        n_rows: Of the corpus; at least 1.
+        seed: Of the order; not negative.
+        corpus: Number of the corpus, so that two of equal size come in different orders.
+        chunk: Rows that stay together; 1 in a corpus of moderate size.
+    """
+
+    def __init__(self, n_rows: int, seed: int, corpus: int, chunk: int = 1) -> None:
+        self._n_rows, self._seed, self._corpus, self._chunk = n_rows, seed, corpus, chunk
+
+    def rows(self, begin: int, end: int) -> Indices:
+        """The rows at the places from begin to end of the stream, in rising order. Shape (end - begin,)."""
+        n = self._n_rows
+        (first, start), (last, stop) = divmod(begin, n), divmod(end, n)
+        if first == last:
+            return np.sort(self._part(first, start, stop))
+        # In rising order it does not matter how the passes between were ordered.
+        between = np.tile(np.arange(n), last - first - 1)
+        return np.sort(np.concatenate([self._part(first, start, n), between, self._part(last, 0, stop)]))
+
+    def _part(self, number: int, start: int, stop: int) -> Indices:
+        """The rows at these places of one pass."""
+        if start >= stop:
+            return np.empty(0, np.int64)
+        if stop - start == self._n_rows:
+            return np.arange(self._n_rows)
+        rng = np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(self._corpus, number)))
+        chunks = rng.permutation(-(-self._n_rows // self._chunk))
+        ends = np.cumsum(np.minimum((chunks + 1) * self._chunk, self._n_rows) - chunks * self._chunk)
+        first, last = np.searchsorted(ends, [start, stop - 1], side="right")
+        firsts, lengths = chunks[first : last + 1] * self._chunk, np.diff(ends[first : last + 1], prepend=ends[first - 1] if first else 0)
+        before = start - (int(ends[first]) - int(lengths[0]))
+        return places_of(firsts, lengths)[before : before + stop - start]
