@@ -1,5 +1,7 @@
 """Clean pairs: mend both sides, say which rule the pair breaks, and count."""
 
+import math
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Self
@@ -58,6 +60,9 @@ class PairCleaner:
         self.config = config
         self._src_lang, self._tgt_lang, self._held_out = src_lang, tgt_lang, held_out
         self._mender = Mender(config)
+        self._min_chars, self._max_chars = config.min_chars, config.max_chars or sys.maxsize
+        self._max_char_ratio = config.max_char_ratio or math.inf
+        self._min_copy_letters, self._drops_garbled = config.min_copy_letters, config.garbled
         self._src_letters, self._tgt_letters = LetterRules(config, src_lang), LetterRules(config, tgt_lang)
 
     @classmethod
@@ -90,19 +95,18 @@ class PairCleaner:
         return Cleaned(src, tgt, self._problem(src, tgt), mended)
 
     def _problem(self, src: str, tgt: str) -> str | None:
-        config = self.config
         if not src or not tgt or src.isspace() or tgt.isspace():
             return "blank"
-        if min(len(src), len(tgt)) < config.min_chars or 0 < config.max_chars < max(len(src), len(tgt)):
+        if not (self._min_chars <= len(src) <= self._max_chars and self._min_chars <= len(tgt) <= self._max_chars):
             return "length"
-        if config.garbled and (is_garbled(src) or is_garbled(tgt)):
+        if self._drops_garbled and (is_garbled(src) or is_garbled(tgt)):
             return "garbled"
         src_problem, tgt_problem = self._src_letters.problem(src), self._tgt_letters.problem(tgt)
         if src_problem is not None or tgt_problem is not None:
             return "letters" if "letters" in (src_problem, tgt_problem) else "script"
-        if config.max_char_ratio and differ_in_width(src, tgt, config.max_char_ratio):
+        if differ_in_width(src, tgt, self._max_char_ratio):
             return "char_ratio"
-        if config.min_copy_letters and is_copy(src, tgt, config.min_copy_letters):
+        if self._min_copy_letters and is_copy(src, tgt, self._min_copy_letters):
             return "copy"
         if self._held_out is not None and self._held_out.has(src, tgt):
             return "test_overlap"

@@ -1,57 +1,66 @@
-"""Which pairs are left out of training, and how many for which reason."""
+"""Rules on the number of pieces, and every reason why a pair is left out, as told to people."""
 
-import hashlib
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mtkit.config.preprocess import PreprocessConfig
+from mtkit.corpus.cleaning import RULES, Dropped
+from mtkit.corpus.mending import MENDINGS
 
 MIN_LENGTH_FOR_RATIO = 10
 """Pieces of the longer side below which the ratio says nothing: `Stop!` may well be three words elsewhere."""
 
-REASONS = {
-    "blank": "a side without text",
-    "duplicate": "seen before",
+REASONS = RULES | {
     "too_long": "more than preprocess.max_length pieces on a side",
     "ratio": "sides of too different length (preprocess.max_ratio)",
+    "duplicate": "seen before (clean.duplicates)",
 }
 """Why a pair is dropped, in the order in which the rules are tried; a pair counts for the first that it breaks."""
 
+_SHOWN_CHARS = 150
 
-class PairFilter:
-    """Says which pairs stay and counts the others by reason.
 
-    The rules on text come first, so that nothing is tokenised in vain: ask `keeps_text`, and for what passed, `keeps_lengths`.
+def length_problems(src_lengths: NDArray[np.integer], tgt_lengths: NDArray[np.integer], config: PreprocessConfig) -> dict[int, str]:
+    """Which pairs break a rule on the number of pieces.
+
+    Args:
+        src_lengths: Pieces of each source. Shape (N,).
+        tgt_lengths: Pieces of each target. Shape (N,).
+        config: The limits.
+    Returns:
+        The reason by the pair's place, for those that are to be dropped. Text can be blank to the tokenizer alone, as a zero-width space is.
     """
+    shorter, longer = np.minimum(src_lengths, tgt_lengths), np.maximum(src_lengths, tgt_lengths)
+    is_blank = shorter == 0
+    is_too_long = longer > config.max_length
+    breaks_ratio = (longer >= MIN_LENGTH_FOR_RATIO) & (longer > config.max_ratio * shorter)
+    return {
+        int(place): "blank" if is_blank[place] else "too_long" if is_too_long[place] else "ratio"
+        for place in np.flatnonzero(is_blank | is_too_long | breaks_ratio)
+    }
 
-    def __init__(self, config: PreprocessConfig) -> None:
-        self.config = config
-        self.dropped = dict.fromkeys(REASONS, 0)
-        self._seen: set[bytes] = set()
 
-    def keeps_text(self, src: str, tgt: str) -> bool:
-        """Rules on text: a blank side, a pair seen before (spaces at the ends make no difference)."""
-        src = src.strip()
-        tgt = tgt.strip()
-        if not src or not tgt:
-            return self._drop("blank")
-        if self.config.drop_duplicates:
-            # 128 bits: some 100 bytes of memory per pair, and two of a billion pairs collide with a chance of 1e-21.
-            key = hashlib.blake2b(f"{src}\n{tgt}".encode(errors="surrogatepass"), digest_size=16).digest()
-            if key in self._seen:
-                return self._drop("duplicate")
-            self._seen.add(key)
-        return True
+def dropped_lines(dropped: Dropped, n_samples: int = 0) -> Iterator[str]:
+    """What was dropped and mended, for people, line by line.
 
-    def keeps_lengths(self, n_src: int, n_tgt: int) -> bool:
-        """Rules on the number of pieces; text can be blank to the tokenizer alone, as a zero-width space is."""
-        shorter, longer = (n_src, n_tgt) if n_src < n_tgt else (n_tgt, n_src)
-        if shorter == 0:
-            return self._drop("blank")
-        if longer > self.config.max_length:
-            return self._drop("too_long")
-        if longer >= MIN_LENGTH_FOR_RATIO and longer > self.config.max_ratio * shorter:
-            return self._drop("ratio")
-        return True
+    Args:
+        dropped: The counts.
+        n_samples: Pairs to show of each reason.
+    """
+    for reason, explanation in REASONS.items():
+        if count := dropped.counts[reason]:
+            yield f"  {count:,} {reason}: {explanation}"
+            for line, src, tgt in dropped.samples.get(reason, [])[:n_samples]:
+                where = "" if line is None else f"line {line}: "
+                yield f"      {where}{_shown(src)}  |  {_shown(tgt)}"
+    for name, explanation in MENDINGS.items():
+        if count := dropped.mended[name]:
+            yield f"  {count:,} mended, {name}: {explanation}"
 
-    def _drop(self, reason: str) -> bool:
-        self.dropped[reason] += 1
-        return False
+
+def _shown(text: str) -> str:
+    """A text as a terminal may safely show it."""
+    visible = "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
+    return visible if len(visible) <= _SHOWN_CHARS else f"{visible[:_SHOWN_CHARS]}..."

@@ -22,6 +22,7 @@ class _DroppedCharacters(dict[int, int | None]):
 
 
 _DROPPED = _DroppedCharacters()
+_DROPPED_ASCII = bytes(code for code in range(128) if _DROPPED[code] is None)
 
 
 def fold(text: str) -> str:
@@ -31,7 +32,7 @@ def fold(text: str) -> str:
     may fold to nothing.
     """
     if text.isascii():
-        return " ".join(text.lower().translate(_DROPPED).split())
+        return " ".join(text.encode().lower().translate(None, _DROPPED_ASCII).decode().split())
     folded = unicodedata.normalize("NFKC", text).casefold().translate(_DROPPED)
     # Case folding takes some letters apart, and what stood between a letter and its accent may be gone.
     return " ".join(unicodedata.normalize("NFKC", folded).split())
