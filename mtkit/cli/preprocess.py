@@ -1,15 +1,34 @@
 """`mtkit preprocess`."""
 
+from typing import Annotated
+
+import typer
+
 from mtkit.cli.options import OverridesOption, RecipeArgument
 
 
-def preprocess(recipe_path: RecipeArgument, overrides: OverridesOption = None) -> None:
+def preprocess(
+    recipe_path: RecipeArgument,
+    overrides: OverridesOption = None,
+    shard: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Make only share I of N, on one of several machines; without this, afterwards, they are joined")
+    ] = None,
+    n_workers: Annotated[int | None, typer.Option("--workers", min=0, help="Processes", show_default="one per core; none for a small corpus")] = None,
+    n_samples: Annotated[int, typer.Option("--show", min=0, max=5, metavar="K", help="Dropped pairs to show of each rule, at most 5")] = 0,
+) -> None:
     """Clean and tokenise the training corpus.
 
-    Reports what was dropped and why. Makes the tokenizer first when it is missing or stale. `mtkit train` does all this itself; this is
-    for looking at a corpus.
+    Reports what was dropped and why. Makes the tokenizer first when it is missing or stale. Killed and run again, it goes on with what it
+    had finished. `mtkit train` does all this itself; this is for looking at a corpus, and for large ones.
     """
     from mtkit.config.recipe import Recipe
+    from mtkit.corpus.parts import Shard
     from mtkit.corpus.preprocess import preprocess as preprocess_corpus
+    from mtkit.corpus.preprocess import preprocess_shard
 
-    print(preprocess_corpus(Recipe.load(recipe_path, overrides or ())))
+    recipe = Recipe.load(recipe_path, overrides or ())
+    if shard is None:
+        report = preprocess_corpus(recipe, n_workers=n_workers)
+        print("\n".join(report.lines(n_samples)))
+    else:
+        print(preprocess_shard(recipe, Shard.parse(shard), n_workers=n_workers))

@@ -12,5 +12,3 @@ class PreprocessConfig(Section):
     """Drop a pair with more pieces than this on a side."""
     max_ratio: float = Field(default=4.0, ge=1.0)
     """Drop a pair whose longer side has more than this many times the pieces of the shorter; sides of fewer than 10 pieces pass."""
-    drop_duplicates: bool = True
-    """Drop a pair that was already seen, both sides being the same."""

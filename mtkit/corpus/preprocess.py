@@ -1,24 +1,36 @@
-"""Text to token store: read, filter, tokenise and keep, and say what was dropped and why."""
+"""Text to token store: read, clean, tokenise and keep, and say what was dropped and why."""
 
+import shutil
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import Any
 
+from mtkit.config.data import corpus_name
 from mtkit.config.recipe import Recipe
-from mtkit.corpus.filters import REASONS, PairFilter
+from mtkit.corpus.cleaning import Dropped, PairCleaner
+from mtkit.corpus.filters import dropped_lines
 from mtkit.corpus.manifest import make_key, read_manifest, refuse_foreign
-from mtkit.corpus.pairs import SentencePair, read_pairs
+from mtkit.corpus.merge import merge_parts
+from mtkit.corpus.pairs import SentencePair, read_pairs, source_fingerprint
+from mtkit.corpus.parts import PART_SIZE, PartId, Parts, PreparedPairs, Shard
+from mtkit.corpus.prepare import Chunk, CorpusRules, Preparer
+from mtkit.corpus.snapshot import Snapshot
 from mtkit.corpus.store import FORMAT_VERSION, StoreWriter, TokenStore
 from mtkit.corpus.tokenizer import fresh_tokenizer, input_fingerprints, load_or_train
 from mtkit.errors import MtkitError
-from mtkit.files import atomic_dir
-from mtkit.progress import progress
+from mtkit.files import atomic_dir, replace_dir
+from mtkit.processes import n_cores, ordered_map
+from mtkit.progress import ProgressBar, progress
 from mtkit.tokenizer.subword import Tokenizer
 
-CHUNK_SIZE = 10_000
-"""Pairs in memory at a time."""
+CHUNK_SIZE = 5_000
+"""Pairs that a process takes at a time; parts are whole numbers of chunks."""
+
+N_CHUNKS_ALONE = 10
+"""A corpus of no more chunks is not worth the start of processes."""
 
 
 @dataclass(frozen=True)
@@ -27,20 +39,22 @@ class PreprocessReport:
 
     n_read: int
     n_kept: int
-    dropped: dict[str, int]
-    """Pairs by the reason for which they were dropped; see `mtkit.corpus.filters.REASONS`."""
+    dropped: Dropped
+    """What was dropped and mended, by rule."""
     n_src_tokens: int
     n_tgt_tokens: int
     store_dir: Path
     fresh: bool
     """Nothing had changed since the store was made, so it was left as it is."""
 
-    def lines(self) -> Iterator[str]:
-        """The report for people, line by line."""
+    def lines(self, n_samples: int = 0) -> Iterator[str]:
+        """The report for people, line by line.
+
+        Args:
+            n_samples: Dropped pairs to show of each rule.
+        """
         yield f"{self.n_read:,} pairs read, {self.n_kept:,} kept, {self.n_read - self.n_kept:,} dropped"
-        for reason, count in self.dropped.items():
-            if count:
-                yield f"  {count:,} {reason}: {REASONS.get(reason, reason)}"
+        yield from dropped_lines(self.dropped, n_samples)
         per_src, per_tgt = self.n_src_tokens / max(1, self.n_kept), self.n_tgt_tokens / max(1, self.n_kept)
         yield f"{self.n_src_tokens:,} source and {self.n_tgt_tokens:,} target pieces, {per_src:.1f} and {per_tgt:.1f} for each pair"
         yield f"{self.store_dir}: {'nothing has changed' if self.fresh else 'written'}"
@@ -49,14 +63,37 @@ class PreprocessReport:
         return "\n".join(self.lines())
 
 
-def preprocess(recipe: Recipe) -> PreprocessReport:
+@dataclass(frozen=True)
+class ShardReport:
+    """What one of several runs did."""
+
+    shard: Shard
+    n_parts: int
+    """Parts of all shards together."""
+    n_made: int
+    """Parts made now; those that were there are not made again."""
+
+    def __str__(self) -> str:
+        return (
+            f"shard {self.shard.number} of {self.shard.n_shards}: {self.n_made:,} parts made, of {self.n_parts:,} in all\n"
+            "when all shards are done, the same command without --shard joins them"
+        )
+
+
+def preprocess(recipe: Recipe, *, n_workers: int | None = None) -> PreprocessReport:
     """Make the token store of the recipe's training corpus in `recipe.store_dir`, and the tokenizer first when it is missing or stale.
 
-    Where corpus, tokenizer and settings are what they were, nothing is done.
+    Where corpus, tokenizer and settings are what they were, nothing is done. What an interrupted run or `preprocess_shard` has finished of the same
+    is not done again. Memory does not grow with the corpus.
 
+    Args:
+        recipe: Says what is read, how it is cleaned, and where the store is kept.
+        n_workers: Processes; default one per core, or none for a small corpus. The store is the same with any number.
     Raises:
-        MtkitError: The corpus cannot be read, its files are of unequal length, or no pair is left; nothing is written then.
+        MtkitError: The corpus cannot be read, changes while it is read, its files are of unequal length, or no pair is left; then no store is
+            written.
     """
+    snapshot = Snapshot.of(recipe.data.train)
     inputs = input_fingerprints(recipe)
     tokenizer = load_or_train(recipe, inputs)
     key = _key(recipe, inputs, tokenizer)
@@ -64,28 +101,36 @@ def preprocess(recipe: Recipe) -> PreprocessReport:
     if manifest is not None:
         return _report(manifest, recipe.store_dir, fresh=True)
     refuse_foreign(recipe.store_dir)
-    n_read = _count_pairs(recipe)
-    pair_filter = PairFilter(recipe.preprocess)
-    about = {
-        "key": key,
-        "n_read": n_read,
-        "dropped": pair_filter.dropped,
-        "inputs": inputs,
-        "tokenizer_sha256": tokenizer.sha256,
-        "settings": recipe.preprocess.model_dump(mode="json"),
-    }
-    with (
-        atomic_dir(recipe.store_dir) as folder,
-        StoreWriter(folder, tokenizer.src.vocab_size, tokenizer.tgt.vocab_size) as writer,
-        progress("Preprocessing", n_read, "pairs") as bar,
-    ):
-        for chunk in _chunks(_all_pairs(recipe), CHUNK_SIZE):
-            _append(writer, chunk, pair_filter, tokenizer)
-            bar.advance(len(chunk))
-        if writer.n_pairs == 0:
-            raise _nothing_left(n_read, pair_filter.dropped)
-        writer.finish(about)
+    work = _Work(recipe, tokenizer, key, snapshot)
+    work.remove_stale_parts()
+    part_ids, _ = work.make_parts(None, n_workers)
+    work.join(part_ids, {"key": key, "inputs": inputs, "tokenizer_sha256": tokenizer.sha256})
     return _report(TokenStore.open(recipe.store_dir).manifest, recipe.store_dir, fresh=False)
+
+
+def preprocess_shard(recipe: Recipe, shard: Shard, *, n_workers: int | None = None) -> ShardReport:
+    """Prepare one share of the training corpus; when all are done, `preprocess` joins them to the store that it would have made alone.
+
+    Shards may run at the same time, on machines that share `data.work_dir`.
+
+    Args:
+        recipe: The same for all shards.
+        shard: Which share.
+        n_workers: As for `preprocess`.
+    Raises:
+        MtkitError: As `preprocess`; also when the tokenizer is missing or stale, since each shard would train its own.
+    """
+    snapshot = Snapshot.of(recipe.data.train)
+    inputs = input_fingerprints(recipe)
+    tokenizer = fresh_tokenizer(recipe, inputs)
+    if tokenizer is None:
+        raise MtkitError(
+            f"`{recipe.tokenizer_dir}`: no tokenizer of this corpus and these settings",
+            "make it once with `mtkit tokenizer train`, then start the shards",
+        )
+    work = _Work(recipe, tokenizer, _key(recipe, inputs, tokenizer), snapshot)
+    part_ids, n_made = work.make_parts(shard, n_workers)
+    return ShardReport(shard, len(part_ids), n_made)
 
 
 def store_is_fresh(recipe: Recipe) -> bool:
@@ -99,14 +144,116 @@ def store_is_fresh(recipe: Recipe) -> bool:
     return tokenizer is not None and _whole_manifest(recipe.store_dir, _key(recipe, inputs, tokenizer)) is not None
 
 
-def _all_pairs(recipe: Recipe) -> Iterator[SentencePair]:
-    for source in recipe.data.train:
-        yield from read_pairs(source, recipe.data)
+class _Work:
+    """Parts and store of one corpus, tokenizer and set of settings."""
 
+    def __init__(self, recipe: Recipe, tokenizer: Tokenizer, key: str, snapshot: Snapshot) -> None:
+        self.recipe, self.tokenizer, self.snapshot = recipe, tokenizer, snapshot
+        self.parts_dir = recipe.data.work_dir / "parts"
+        self.parts = Parts(self.parts_dir / key[:16], (tokenizer.src.vocab_size, tokenizer.tgt.vocab_size))
 
-def _count_pairs(recipe: Recipe) -> int:
-    """Read everything once before anything is written: files of unequal length and broken lines come out here."""
-    return sum(1 for _ in _all_pairs(recipe))
+    def remove_stale_parts(self) -> None:
+        """Remove what interrupted runs with other texts or settings have left."""
+        for folder in self.parts_dir.glob("[0-9a-f]" * 16):
+            if folder != self.parts.folder:
+                shutil.rmtree(folder)
+
+    def make_parts(self, shard: Shard | None, n_workers: int | None) -> tuple[list[PartId], int]:
+        """Make the parts that are missing, of all or of one shard.
+
+        Returns:
+            All parts of the corpora, in order, and how many were made now.
+        """
+        part_ids: list[PartId] = []
+        n_made = 0
+        n_pairs = sum(self._count_pairs(corpus) for corpus in range(len(self.recipe.data.train)))
+        with progress("Preprocessing", n_pairs or None, "pairs") as bar:
+            ends: deque[tuple[PartId, int, bool]] = deque()
+            tasks = self._tasks(part_ids, ends, shard, bar)
+            prepared: list[PreparedPairs] = []
+            n_read, dropped = 0, Dropped()
+            for pairs, chunk_dropped in self._prepare(tasks, n_workers):
+                part, n_chunk, is_last = ends.popleft()
+                prepared.append(pairs)
+                n_read += n_chunk
+                dropped.merge(chunk_dropped)
+                bar.advance(n_chunk)
+                if is_last:
+                    self.snapshot.check()
+                    self.parts.write(part, prepared, {"n_read": n_read, "dropped": dropped.as_json()})
+                    n_made += 1
+                    prepared, n_read, dropped = [], 0, Dropped()
+        self.snapshot.check()
+        return part_ids, n_made
+
+    def _count_pairs(self, corpus: int) -> int:
+        """Read two text files once before any work is done: unequal length and broken lines come out here. Other kinds are not counted."""
+        source = self.recipe.data.train[corpus]
+        return sum(1 for _ in read_pairs(source, self.recipe.data)) if source.src is not None else 0
+
+    def _tasks(self, part_ids: list[PartId], ends: "deque[tuple[PartId, int, bool]]", shard: Shard | None, bar: ProgressBar) -> Iterator[Chunk]:
+        """The chunks of the parts to be made.
+
+        Every part is added to `part_ids`; for each chunk its part, its size and whether it is the part's last is added to `ends`.
+        """
+        for corpus, source in enumerate(self.recipe.data.train):
+            chunks = _chunks(read_pairs(source, self.recipe.data), CHUNK_SIZE)
+            is_wanted = False
+            for number, (chunk, is_last_of_corpus) in enumerate(_with_last(chunks)):
+                first = number * CHUNK_SIZE
+                part = PartId(corpus, first // PART_SIZE)
+                if first % PART_SIZE == 0:
+                    is_wanted = (shard is None or shard.has(len(part_ids))) and self.parts.manifest(part) is None
+                    part_ids.append(part)
+                if is_wanted:
+                    ends.append((part, len(chunk), is_last_of_corpus or (first + CHUNK_SIZE) % PART_SIZE == 0))
+                    yield Chunk.of(corpus, first + 1, chunk)
+                else:
+                    bar.advance(len(chunk))
+
+    def _prepare(self, tasks: Iterator[Chunk], n_workers: int | None) -> Iterator[tuple[PreparedPairs, Dropped]]:
+        cleaner = PairCleaner.for_recipe(self.recipe)
+        rules = tuple(
+            CorpusRules(cleaner.for_source(source), source.tags, tuple(self.tokenizer.src.tag_ids(source.tags))) for source in self.recipe.data.train
+        )
+        args = (self.tokenizer, self.recipe.preprocess, self.recipe.clean.duplicates, rules)
+        first = list(islice(tasks, N_CHUNKS_ALONE + 1))
+        if len(first) <= N_CHUNKS_ALONE and n_workers is None:
+            n_workers = 0
+        n_workers = n_cores() if n_workers is None else n_workers
+        n_threads = 1 if n_workers else None
+        return ordered_map(Preparer, (*args, n_threads), chain(first, tasks), n_workers)
+
+    def join(self, part_ids: list[PartId], about: dict[str, Any]) -> None:
+        """Make the store of all parts, and remove them."""
+        dropped = Dropped()
+        n_read = 0
+        for part in part_ids:
+            manifest = self.parts.manifest(part)
+            assert manifest is not None
+            dropped.merge(Dropped.from_json(manifest["dropped"]))
+            n_read += manifest["n_read"]
+        # Made among the parts, so that a run that is killed leaves nothing elsewhere.
+        made = self.parts.folder / "store"
+        with atomic_dir(made) as folder, StoreWriter(folder, self.tokenizer.src.vocab_size, self.tokenizer.tgt.vocab_size) as writer:
+            n_kept = merge_parts(self.parts, part_ids, writer, self.tokenizer, dropped)
+            if writer.n_pairs == 0:
+                shutil.rmtree(self.parts_dir)
+                raise _nothing_left(n_read, dropped)
+            settings = {"preprocess": self.recipe.preprocess.model_dump(mode="json"), "clean": self.recipe.clean.model_dump(mode="json")}
+            writer.finish(about | {"n_read": n_read, "dropped": dropped.as_json(), "corpora": self._corpora(n_kept), "settings": settings})
+        replace_dir(made, self.recipe.store_dir)
+        shutil.rmtree(self.parts_dir)
+
+    def _corpora(self, n_kept: dict[int, int]) -> list[dict[str, Any]]:
+        """Which rows of the store are of which corpus."""
+        first, corpora = 0, []
+        for corpus, source in enumerate(self.recipe.data.train):
+            n_pairs = n_kept.get(corpus, 0)
+            tag_ids = self.tokenizer.src.tag_ids(source.tags)
+            corpora.append({"name": corpus_name(source), "first": first, "n_pairs": n_pairs, "tags": list(source.tags), "tag_ids": tag_ids})
+            first += n_pairs
+        return corpora
 
 
 def _chunks(pairs: Iterable[SentencePair], size: int) -> Iterator[list[SentencePair]]:
@@ -115,16 +262,21 @@ def _chunks(pairs: Iterable[SentencePair], size: int) -> Iterator[list[SentenceP
         yield chunk
 
 
-def _append(writer: StoreWriter, chunk: list[SentencePair], pair_filter: PairFilter, tokenizer: Tokenizer) -> None:
-    kept = [pair for pair in chunk if pair_filter.keeps_text(pair.src, pair.tgt)]
-    rows = zip(tokenizer.src.encode([pair.src for pair in kept]), tokenizer.tgt.encode([pair.tgt for pair in kept]), strict=True)
-    rows = [(src_ids, tgt_ids) for src_ids, tgt_ids in rows if pair_filter.keeps_lengths(len(src_ids), len(tgt_ids))]
-    writer.append([src_ids for src_ids, _ in rows], [tgt_ids for _, tgt_ids in rows])
+def _with_last(chunks: Iterator[list[SentencePair]]) -> Iterator[tuple[list[SentencePair], bool]]:
+    """Each chunk, and whether it is the last."""
+    for chunk, following in pairwise(chain(chunks, [None])):
+        assert chunk is not None
+        yield chunk, following is None
 
 
 def _key(recipe: Recipe, inputs: list[dict[str, str]], tokenizer: Tokenizer) -> str:
-    settings = recipe.preprocess.model_dump(mode="json")
-    return make_key([FORMAT_VERSION, [entry["sha256"] for entry in inputs], tokenizer.sha256, settings])
+    """A hash of everything that decides what is in the store."""
+    settings = [recipe.preprocess.model_dump(mode="json"), recipe.clean.model_dump(mode="json")]
+    corpora = [(source.tags, source.src_lang, source.tgt_lang) for source in recipe.data.train]
+    languages = (recipe.data.src_lang, recipe.data.tgt_lang)
+    held_out_sources = (*recipe.data.validation, *recipe.data.test) if recipe.clean.test_overlap != "off" else ()
+    held_out = [source_fingerprint(source, recipe.data) for source in held_out_sources]
+    return make_key([FORMAT_VERSION, PART_SIZE, [entry["sha256"] for entry in inputs], tokenizer.sha256, settings, languages, corpora, held_out])
 
 
 def _whole_manifest(folder: Path, key: str) -> dict[str, Any] | None:
@@ -140,11 +292,12 @@ def _whole_manifest(folder: Path, key: str) -> dict[str, Any] | None:
 
 def _report(manifest: dict[str, Any], folder: Path, *, fresh: bool) -> PreprocessReport:
     n_tokens = manifest["n_tokens"]
-    return PreprocessReport(manifest["n_read"], manifest["n_pairs"], manifest["dropped"], n_tokens["src"], n_tokens["tgt"], folder, fresh)
+    dropped = Dropped.from_json(manifest["dropped"])
+    return PreprocessReport(manifest["n_read"], manifest["n_pairs"], dropped, n_tokens["src"], n_tokens["tgt"], folder, fresh)
 
 
-def _nothing_left(n_read: int, dropped: dict[str, int]) -> MtkitError:
+def _nothing_left(n_read: int, dropped: Dropped) -> MtkitError:
     if n_read == 0:
         return MtkitError("the training corpus is empty", "check the files that data.train names")
-    why = ", ".join(f"{count:,} {reason}" for reason, count in dropped.items() if count)
-    return MtkitError(f"all {n_read:,} training pairs were dropped: {why}", "check the corpus, or the recipe's preprocess section")
+    why = ", ".join(f"{count:,} {reason}" for reason, count in dropped.counts.items() if count)
+    return MtkitError(f"all {n_read:,} training pairs were dropped: {why}", "check the corpus, or the recipe's clean and preprocess sections")

@@ -1,50 +1,9 @@
+import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from mtkit.config.preprocess import PreprocessConfig
-from mtkit.corpus.filters import REASONS, PairFilter
-from tests.strategies import nasty_text
-
-
-def dropped(pair_filter):
-    return {reason: count for reason, count in pair_filter.dropped.items() if count}
-
-
-@pytest.mark.parametrize("pair", [("", "a"), ("a", ""), (" \t", "a"), ("a", "\u3000"), ("", "")])
-def test_a_blank_side_drops_the_pair(pair):
-    pair_filter = PairFilter(PreprocessConfig())
-    assert not pair_filter.keeps_text(*pair)
-    assert dropped(pair_filter) == {"blank": 1}
-
-
-def test_a_side_that_is_blank_to_the_tokenizer_is_blank():
-    pair_filter = PairFilter(PreprocessConfig())
-    assert not pair_filter.keeps_lengths(0, 3)
-    assert dropped(pair_filter) == {"blank": 1}
-
-
-def test_a_copy_is_dropped_and_a_second_translation_is_not():
-    pair_filter = PairFilter(PreprocessConfig())
-    pairs = [("a", "b"), ("a", "c"), ("b", "a"), ("a", "b"), (" a ", "b "), ("a b", ""), ("A", "b"), ("a", "b")]
-    assert [pair_filter.keeps_text(*pair) for pair in pairs] == [True, True, True, False, False, False, True, False]
-    assert dropped(pair_filter) == {"duplicate": 3, "blank": 1}
-
-
-def test_copies_stay_when_the_recipe_says_so():
-    pair_filter = PairFilter(PreprocessConfig(drop_duplicates=False))
-    assert all(pair_filter.keeps_text("a", "b") for _ in range(3))
-
-
-@given(pairs=st.lists(st.tuples(nasty_text, nasty_text), max_size=8))
-def test_copies_are_found_as_a_list_would_find_them(pairs):
-    pair_filter = PairFilter(PreprocessConfig())
-    expected, seen = [], []
-    for src, tgt in pairs * 2:
-        stripped = (src.strip(), tgt.strip())
-        expected.append(all(stripped) and stripped not in seen)
-        seen.append(stripped)
-    assert [pair_filter.keeps_text(*pair) for pair in pairs * 2] == expected
+from mtkit.corpus.cleaning import Dropped
+from mtkit.corpus.filters import REASONS, dropped_lines, length_problems
 
 
 @pytest.mark.parametrize(
@@ -58,13 +17,26 @@ def test_copies_are_found_as_a_list_would_find_them(pairs):
         (10, 4, "ratio"),
         (7, 15, "ratio"),
         (1, 1, None),
+        (0, 3, "blank"),
+        (30, 0, "blank"),
     ],
 )
 def test_lengths(n_src, n_tgt, reason):
-    pair_filter = PairFilter(PreprocessConfig(max_length=20, max_ratio=2.0))
-    assert pair_filter.keeps_lengths(n_src, n_tgt) == (reason is None)
-    assert dropped(pair_filter) == ({reason: 1} if reason else {})
+    config = PreprocessConfig(max_length=20, max_ratio=2.0)
+    assert length_problems(np.array([5, n_src]), np.array([5, n_tgt]), config) == ({} if reason is None else {1: reason})
 
 
-def test_every_reason_can_be_told():
-    assert list(PairFilter(PreprocessConfig()).dropped) == list(REASONS)
+def test_a_pair_counts_for_the_first_rule_in_the_list():
+    names = list(REASONS)
+    assert names.index("blank") < names.index("too_long") < names.index("ratio") < names.index("duplicate") == len(names) - 1
+
+
+def test_samples_are_shown_without_harm():
+    dropped = Dropped()
+    dropped.add("copy", 7, "a\x1b[31mb", "가" * 200)
+    dropped.add("duplicate", None, "c", "d")
+    dropped.count_mended(["entities"])
+    lines = list(dropped_lines(dropped, 1))
+    assert lines[1] == f"      line 7: a\\u001b[31mb  |  {'가' * 150}..."
+    assert lines[3] == "      c  |  d"
+    assert lines[4].startswith("  1 mended, entities: ")

@@ -95,7 +95,7 @@ def test_changed_filters_leave_the_tokenizer(tiny_recipe):
     stricter = changed(tiny_recipe, "preprocess", max_length=10)
     assert tokenizer_is_fresh(stricter) and not store_is_fresh(stricter)
     report = preprocess(stricter)
-    assert report.dropped["too_long"] == 180 - report.n_kept > 0
+    assert report.dropped.counts["too_long"] == 180 - report.n_kept > 0
     assert snapshot(tiny_recipe.tokenizer_dir) == before
 
 
@@ -234,7 +234,7 @@ def test_an_interrupted_run_leaves_nothing_half_written(tiny_recipe, monkeypatch
 
     monkeypatch.setattr(preprocess_module.Preparer, "__call__", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        preprocess(tiny_recipe)
+        preprocess(tiny_recipe, n_workers=0)
     assert not tiny_recipe.store_dir.exists()
     assert not [path for path in tiny_recipe.data.work_dir.rglob("*") if "part-" in path.name or path.suffix == ".tmp"]
 
