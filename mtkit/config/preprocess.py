@@ -1,4 +1,4 @@
-"""Recipe section `preprocess:`: which pairs are kept."""
+"""Recipe section `preprocess:`: how long the pairs may be, once they are tokenised."""
 
 from pydantic import Field, PositiveInt
 
@@ -6,7 +6,7 @@ from mtkit.config.section import Section
 
 
 class PreprocessConfig(Section):
-    """Which training pairs are kept. Recipe section `preprocess:`."""
+    """How long training pairs may be, once they are cleaned and tokenised. Recipe section `preprocess:`."""
 
     max_length: PositiveInt = 256
     """Drop a pair with more pieces than this on a side."""
