@@ -3,10 +3,11 @@
 import re
 from collections.abc import Callable
 
+from mtkit.corpus.languages import word_space
+
 _SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|(?<=[。！？])\s*")
 _CLAUSE_END = re.compile(r"(?<=[,;:])\s+|(?<=[、，；：])\s*")
 _SPACE = re.compile(r"\s+")
-_WITHOUT_SPACES = {"ja", "zh", "th", "lo", "km", "my"}
 
 
 def split_line(text: str, count_tokens: Callable[[list[str]], list[int]], max_tokens: int) -> list[str]:
@@ -24,7 +25,7 @@ def split_line(text: str, count_tokens: Callable[[list[str]], list[int]], max_to
 
 def join_parts(parts: list[str], lang: str) -> str:
     """Put translated parts together, with a space where the language writes one."""
-    return ("" if lang.split("_")[0].split("-")[0].lower() in _WITHOUT_SPACES else " ").join(part for part in parts if part)
+    return word_space(lang).join(part for part in parts if part)
 
 
 def _split(texts: list[str], boundaries: tuple[re.Pattern[str], ...], count_tokens: Callable[[list[str]], list[int]], max_tokens: int) -> list[str]:
