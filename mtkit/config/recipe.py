@@ -74,4 +74,11 @@ class Recipe(Section):
             raise ValueError(
                 f"a pair of preprocess.max_length ({self.preprocess.max_length}) does not fit batches.max_tokens ({self.batches.max_tokens})"
             )
+        sampling, kind = self.sampling, self.tokenizer.type
+        if (sampling.src_dropout or sampling.tgt_dropout) and kind != "bpe":
+            way = "; use sampling.src_alpha and tgt_alpha" if kind == "unigram" else ""
+            raise ValueError(f"sampling.src_dropout and tgt_dropout are for tokenizer.type bpe, which is {kind} here{way}")
+        if (sampling.src_alpha is not None or sampling.tgt_alpha is not None) and kind != "unigram":
+            way = "; use sampling.src_dropout and tgt_dropout" if kind == "bpe" else ""
+            raise ValueError(f"sampling.src_alpha and tgt_alpha are for tokenizer.type unigram, which is {kind} here{way}")
         return self
