@@ -38,7 +38,7 @@ class ModelDirConfig(Section):
     tgt_lang: str
     """Language that the model writes."""
     max_length: PositiveInt
-    """Most pieces of a training sentence; longer lines are translated in parts."""
+    """Most pieces of a training sentence, its tags not counted; longer lines are translated in parts."""
     tags: tuple[str, ...] = ()
     """Pieces that stood before sources in training, for example <2ko>."""
     tag_required: bool = False

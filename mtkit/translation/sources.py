@@ -18,13 +18,14 @@ class SourceReader:
     Args:
         subword: The source's vocabulary.
         config: Of the model; says which tags it knows.
-        max_length: Most pieces that it can take, tags included.
+        max_length: Most pieces of a text; a longer one is cut.
+        max_positions: Room for tags, text and end mark.
         tags: Stand before each line, and before the tags that a line begins with itself.
     Raises:
         MtkitError: The model does not know a tag.
     """
 
-    def __init__(self, subword: Subword, config: ModelDirConfig, max_length: int, tags: Sequence[str]) -> None:
+    def __init__(self, subword: Subword, config: ModelDirConfig, max_length: int, max_positions: int, tags: Sequence[str]) -> None:
         if isinstance(tags, str):
             raise TypeError("a list of tags is wanted, not one text")
         if unknown := [tag for tag in tags if tag not in config.tags]:
@@ -34,11 +35,12 @@ class SourceReader:
         self.subword = subword
         self.known_tags = config.tags
         self.max_length = max_length
+        self.max_tags = max_positions - 1 - max_length
         self.tags = tuple(tags)
         self.warns_without_tag = config.tag_required
 
     def read(self, texts: Sequence[str]) -> list[list[list[int]]]:
-        """The parts of each line, each at most `max_length` ids long; none of a blank line. Most lines have one part."""
+        """The parts of each line, each with the tags; none of a blank line. Most lines have one part."""
         if isinstance(texts, str):
             raise TypeError("a list of texts is wanted, not one text")
         tagged = [take_tags(text, self.known_tags) for text in texts]
@@ -49,13 +51,12 @@ class SourceReader:
         tags = list(dict.fromkeys((*self.tags, *own_tags)))
         if not tags and self.warns_without_tag:
             self.warns_without_tag = False
-            logger.warning("a line has no tag, but the model saw none without: begin it with one of %s, or give --tag", ", ".join(self.known_tags))
+            logger.warning("the model has seen no line without a tag: begin each with one of %s, or give --tag", ", ".join(self.known_tags))
         # Whatever somebody types, there must be room for the text.
-        prefix = self.subword.tag_ids(tags)[: self.max_length // 2]
-        max_tokens = self.max_length - len(prefix)
+        prefix = self.subword.tag_ids(tags)[: self.max_tags]
         parts = [row]
-        if len(row) > max_tokens:
-            parts = [part for part in self.subword.encode(split_line(text, self._count_tokens, max_tokens)) if part]
+        if len(row) > self.max_length:
+            parts = [part for part in self.subword.encode(split_line(text, self._count_tokens, self.max_length)) if part]
         return [prefix + part for part in parts]
 
     def _count_tokens(self, texts: list[str]) -> list[int]:

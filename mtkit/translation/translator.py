@@ -54,7 +54,8 @@ class Translator:
         self.config = first.config
         self.max_length = min(one.config.max_length for one in trained)
         self.tokenizer = first.tokenizer
-        self.sources = SourceReader(self.tokenizer.src, self.config, self.max_length, tags)
+        max_positions = min(one.config.model.max_positions for one in trained)
+        self.sources = SourceReader(self.tokenizer.src, self.config, self.max_length, max_positions, tags)
         self.scorer = ModelScorer([t.model for t in trained], self.tokenizer.src.special, self.tokenizer.tgt.special)
         self.workers = Workers(n_workers if self.scorer.device.type == "cpu" else 1)
 

@@ -110,14 +110,15 @@ def test_each_part_of_a_long_line_has_the_tags_and_fits(make_tagged, ko_en_pairs
     [parts] = translator.sources.read([f"<bt> {line}"])
     assert len(parts) > 1
     prefix = subword.tag_ids(["<2en>", "<bt>"])
-    assert all(part[:2] == prefix and 2 < len(part) <= max_length for part in parts)
+    assert all(part[:2] == prefix and 2 < len(part) <= 2 + max_length for part in parts)
     assert "".join(subword.decode([part[2:] for part in parts])).replace(" ", "") == subword.normalize(line).replace(" ", "")
 
 
 def test_a_line_of_all_tags_leaves_room_for_its_text(make_tagged):
-    trained = make_tagged(max_length=4, positions="learned", max_positions=5)
-    [[ids]] = Translator([trained]).sources.read([f"{''.join(TAGS)} 물"])
-    assert ids == trained.tokenizer.src.tag_ids(TAGS[:2]) + trained.tokenizer.src.encode(["물"])[0]
+    trained = make_tagged(max_length=4, positions="learned", max_positions=7)
+    subword, translator = trained.tokenizer.src, Translator([trained])
+    assert translator.sources.read([f"{''.join(TAGS)} 물"]) == [[subword.tag_ids(TAGS[:2]) + subword.encode(["물"])[0]]]
+    assert translator.translate([f"{''.join(TAGS)} 물 물 물 물 물"])[0].score < 0
 
 
 @pytest.mark.parametrize("known", [("<2ko>", "<2en>"), ()])
