@@ -7,16 +7,17 @@ from typing import Any
 from mtkit.config.data import DataConfig, corpus_name
 from mtkit.config.recipe import Recipe
 from mtkit.config.tokenizer import TokenizerConfig
+from mtkit.corpus.cleaning import PairCleaner
 from mtkit.corpus.manifest import make_key, read_manifest, refuse_foreign, write_manifest
-from mtkit.corpus.pairs import describe_source, read_pairs, source_fingerprint
+from mtkit.corpus.pairs import SentencePair, describe_source, read_pairs, source_fingerprint
 from mtkit.errors import MtkitError
 from mtkit.files import atomic_dir
 from mtkit.logs import get_logger
-from mtkit.progress import progress
+from mtkit.progress import ProgressBar, progress
 from mtkit.tokenizer.subword import Subword, Tokenizer
-from mtkit.tokenizer.train import check_symbols, train_subword
+from mtkit.tokenizer.train import check_symbols, draw, train_subword
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 logger = get_logger(__name__)
 
@@ -91,12 +92,23 @@ def _check_tags(data: DataConfig) -> None:
 
 
 def _sentences(recipe: Recipe, sides: tuple[str, ...]) -> Iterator[str]:
-    with progress("Training the tokenizer", unit="pairs") as bar:
-        for source in recipe.data.train:
-            for pair in read_pairs(source, recipe.data):
-                for side in sides:
-                    yield getattr(pair, side)
-                bar.advance()
+    """What to learn pieces from: pairs drawn from all corpora, cleaned as `preprocess` will clean them."""
+    config = recipe.tokenizer
+    cleaner = PairCleaner(recipe.clean, recipe.data.src_lang, recipe.data.tgt_lang)
+    cleaners = [cleaner.for_source(source) for source in recipe.data.train]
+    with progress("Reading for the tokenizer", unit="pairs") as bar:
+        drawn = draw(_counted_pairs(recipe, bar), -(-config.max_sentences // len(sides)), config.seed)
+    for corpus, (src, tgt) in drawn:
+        cleaned = cleaners[corpus].clean(src, tgt)
+        if cleaned.reason is None:
+            yield from (getattr(cleaned, side) for side in sides)
+
+
+def _counted_pairs(recipe: Recipe, bar: ProgressBar) -> Iterator[tuple[int, SentencePair]]:
+    for corpus, source in enumerate(recipe.data.train):
+        for pair in read_pairs(source, recipe.data):
+            bar.advance()
+            yield corpus, pair
 
 
 def fresh_tokenizer(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer | None:
@@ -113,7 +125,13 @@ def fresh_tokenizer(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer |
 
 
 def _key(recipe: Recipe, inputs: list[dict[str, str]]) -> str:
-    return make_key([FORMAT_VERSION, [entry["sha256"] for entry in inputs], _settings(recipe).model_dump(mode="json")])
+    languages = [(source.src_lang or recipe.data.src_lang, source.tgt_lang or recipe.data.tgt_lang) for source in recipe.data.train]
+    return make_key([FORMAT_VERSION, [entry["sha256"] for entry in inputs], _settings(recipe).model_dump(mode="json"), _clean(recipe), languages])
+
+
+def _clean(recipe: Recipe) -> dict[str, Any]:
+    """The rules of cleaning that decide which text the tokenizer sees."""
+    return recipe.clean.model_dump(mode="json", exclude={"duplicates", "test_overlap"})
 
 
 def _manifest(recipe: Recipe, inputs: list[dict[str, str]], tokenizer: Tokenizer) -> dict[str, Any]:
@@ -124,4 +142,5 @@ def _manifest(recipe: Recipe, inputs: list[dict[str, str]], tokenizer: Tokenizer
         "vocab_sizes": {"src": tokenizer.src.vocab_size, "tgt": tokenizer.tgt.vocab_size},
         "inputs": inputs,
         "settings": _settings(recipe).model_dump(mode="json"),
+        "clean": _clean(recipe),
     }

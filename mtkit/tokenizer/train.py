@@ -4,12 +4,15 @@ import io
 import random
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import sentencepiece
 
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.errors import MtkitError
 from mtkit.tokenizer.normalize import WORD_BOUNDARY, clean
+
+T = TypeVar("T")
 
 MAX_CHARS = 4000
 """Longer lines are trained on in parts: SentencePiece would leave them out, and its BPE trainer counts positions in 16 bits."""
@@ -36,7 +39,8 @@ def train_subword(sentences: Iterable[str], config: TokenizerConfig) -> bytes:
         MtkitError: There is no text, its vocabulary cannot have that size (the hint says which it can), or a user symbol cannot be one.
     """
     check_symbols("tokenizer.user_symbols", config.user_symbols)
-    feed = _Feed(_parts(_draw(sentences, config.max_sentences, config.seed)))
+    texts = (sentence for sentence in sentences if sentence and not sentence.isspace())
+    feed = _Feed(_parts(draw(texts, config.max_sentences, config.seed)))
     model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.Train(
@@ -98,22 +102,24 @@ class _Feed:
             raise
 
 
-def _draw(sentences: Iterable[str], n_wanted: int, seed: int) -> Iterator[str]:
-    """A uniform draw in one pass and bounded memory (Vitter 1985, algorithm R). SentencePiece has one too, whose seed cannot be set."""
+def draw(items: Iterable[T], n_wanted: int, seed: int) -> list[T]:
+    """A uniform draw in one pass and bounded memory (Vitter 1985, algorithm R). SentencePiece has one too, whose seed cannot be set.
+
+    Args:
+        items: As they come.
+        n_wanted: How many; of fewer all are taken, in their order.
+        seed: Equal seeds draw the same.
+    """
     rng = random.Random(seed)
-    drawn: list[str] = []
-    n_seen = 0
-    for sentence in sentences:
-        if not sentence or sentence.isspace():
-            continue
-        n_seen += 1
-        if len(drawn) < n_wanted:
-            drawn.append(sentence)
+    drawn: list[T] = []
+    for n_seen, item in enumerate(items, 1):
+        if n_seen <= n_wanted:
+            drawn.append(item)
         else:
             place = int(rng.random() * n_seen)
             if place < n_wanted:
-                drawn[place] = sentence
-    yield from drawn
+                drawn[place] = item
+    return drawn
 
 
 def _parts(sentences: Iterable[str]) -> Iterator[str]:

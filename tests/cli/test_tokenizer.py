@@ -67,6 +67,6 @@ def test_train(mtkit, tmp_path):
     assert outcome.status == 0
     assert f"{tmp_path / 'work/tokenizer'}: 320 pieces" in outcome.out
     assert Tokenizer.load(tmp_path / "work/tokenizer").src.vocab_size == 320
-    preprocessed = mtkit("preprocess", tmp_path / "recipe.yaml", "--set", "tokenizer.vocab_size=320")
+    preprocessed = mtkit("preprocess", tmp_path / "recipe.yaml", "--set", "tokenizer.vocab_size=320", "--set", "data.validation=null")
     assert preprocessed.status == 0
     assert "pairs read" in preprocessed.out

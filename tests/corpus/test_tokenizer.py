@@ -3,8 +3,6 @@
 import pytest
 
 from mtkit.config.recipe import Recipe
-from mtkit.corpus.manifest import make_key, read_manifest
-from mtkit.corpus.pairs import source_fingerprint
 from mtkit.corpus.tokenizer import tokenizer_is_fresh, train_tokenizer
 from mtkit.errors import MtkitError
 from mtkit.tokenizer.train import train_subword
@@ -25,16 +23,24 @@ def with_tags(tiny_recipe, tiny_recipe_path):
     return make
 
 
-def test_without_tags_it_is_what_it_was(tiny_recipe):
-    """Tokenizers that were made before there were tags stay fresh."""
+def test_it_is_trained_on_the_text_of_both_sides(tiny_recipe):
     tokenizer = train_tokenizer(tiny_recipe)
     [source] = tiny_recipe.data.train
-    manifest = read_manifest(tiny_recipe.tokenizer_dir)
-    assert manifest is not None
-    fingerprint = source_fingerprint(source, tiny_recipe.data)
-    assert manifest["key"] == make_key([1, [fingerprint], tiny_recipe.tokenizer.model_dump(mode="json")])
     lines = zip(*([path.read_text(encoding="utf-8").splitlines() for path in (source.src, source.tgt)]), strict=True)
     assert tokenizer.src.model_bytes == train_subword((text for pair in lines for text in pair), tiny_recipe.tokenizer)
+
+
+def test_it_is_trained_on_what_cleaning_leaves(tiny_recipe):
+    expected = train_tokenizer(tiny_recipe).src.model_bytes
+    [source] = tiny_recipe.data.train
+    with source.src.open("a", encoding="utf-8") as src, source.tgt.open("a", encoding="utf-8") as tgt:
+        src.write("Ни одного корейского слова в этой строке нет.\n" * 50)
+        tgt.write("Not a word of Korean is in this line.\n" * 50)
+    assert not tokenizer_is_fresh(tiny_recipe)
+    assert train_tokenizer(tiny_recipe).src.model_bytes == expected
+    without = tiny_recipe.model_copy(update={"clean": tiny_recipe.clean.model_copy(update={"min_script": 0.0})})
+    assert not tokenizer_is_fresh(without)
+    assert train_tokenizer(without).src.model_bytes != expected
 
 
 def test_tags_are_pieces_beside_the_user_symbols_each_once(with_tags):

@@ -70,11 +70,11 @@ def test_a_draw_is_of_that_size_and_of_the_seed(texts):
 
 
 def test_a_draw_is_uniform():
-    from mtkit.tokenizer.train import _draw
+    from mtkit.tokenizer.train import draw
 
     counts = dict.fromkeys("abcdefgh", 0)
     for seed in range(2000):
-        for drawn in _draw(counts, 2, seed):
+        for drawn in draw(counts, 2, seed):
             counts[drawn] += 1
     assert all(abs(count - 500) < 100 for count in counts.values())
 
