@@ -154,7 +154,11 @@ class Dropped:
 
     def as_json(self) -> dict[str, Any]:
         """For a manifest."""
-        return {"counts": dict(self.counts), "mended": dict(self.mended), "samples": {name: list(map(list, kept)) for name, kept in self.samples.items()}}
+        return {
+            "counts": dict(self.counts),
+            "mended": dict(self.mended),
+            "samples": {name: list(map(list, kept)) for name, kept in self.samples.items()},
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:

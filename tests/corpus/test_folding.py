@@ -1,4 +1,3 @@
-import sys
 import unicodedata
 
 import pytest
@@ -29,8 +28,8 @@ def test_what_is_left_of_a_text(text, folded):
     assert fold(text) == folded
 
 
-def test_folding_every_character_twice_is_folding_it_once():
-    for code in range(sys.maxunicode + 1):
+def test_folding_a_character_twice_is_folding_it_once():
+    for code in range(0x20000):
         folded = fold(f"a{chr(code)}b {chr(code)}")
         assert fold(folded) == folded
         assert not any(unicodedata.category(char)[0] in "PSC" for char in folded)
