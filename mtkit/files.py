@@ -7,27 +7,27 @@ import secrets
 import shutil
 import stat
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing, contextmanager, nullcontext
 from io import BufferedReader
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from mtkit.errors import MtkitError
-from mtkit.packing import packed, unpacked, with_whole_start
+from mtkit.packing import packed, take_start, unpacked
 
 UTF8_BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _BLOCK_SIZE = 1 << 18
 
 
-def read_lines(path: Path | str, *, what: str = "", name: str = "") -> Iterator[str]:
+def read_lines(path: Path | str, *, what: str = "", name: str = "") -> Generator[str, None, None]:
     """Read text as a stream of lines, so that line N means the same in every file.
 
     Lines end at LF bytes alone: U+0085, U+2028, form feeds and lone CRs are part of a line, as they are for `wc` and `sed`.
     One CR before the end of a line is dropped, as is a byte order mark at the start of the file. A last line without LF counts.
-    Gzip, xz and zstd are known by their first bytes.
+    Gzip, xz and zstd are known by their first bytes. Who may stop before the end closes the stream: `with closing(read_lines(path)) as lines`.
 
     Args:
         path: The file; `-` is stdin.
@@ -39,8 +39,8 @@ def read_lines(path: Path | str, *, what: str = "", name: str = "") -> Iterator[
     return _lines(read_blocks(path, what=what, name=name), name or _name(path))
 
 
-def read_blocks(path: Path | str, *, what: str = "", name: str = "") -> Iterator[bytes]:
-    """Read a file's bytes as they come, unpacked; a terminal or pipe is not made to wait for a full block.
+def read_blocks(path: Path | str, *, what: str = "", name: str = "") -> Generator[bytes, None, None]:
+    """Read a file's bytes as they come, unpacked; a terminal or pipe is not made to wait for a full block. To be closed as `read_lines` is.
 
     Args:
         path: The file; `-` is stdin.
@@ -58,27 +58,28 @@ def _name(path: Path | str) -> str:
     return "stdin" if str(path) == "-" else str(path)
 
 
-def _blocks(path: Path | str, what: str, name: str) -> Iterator[bytes]:
+def _blocks(path: Path | str, what: str, name: str) -> Generator[bytes, None, None]:
     with nullcontext(sys.stdin.buffer) if str(path) == "-" else readable(Path(path), what) as stream:
         read = getattr(stream, "read1", stream.read)
         yield from unpacked(iter(lambda: read(_BLOCK_SIZE), b""), name)
 
 
-def _lines(blocks: Iterator[bytes], name: str) -> Iterator[str]:
+def _lines(blocks: Generator[bytes, None, None], name: str) -> Generator[str, None, None]:
     n_read = 0
     rest = b""
-    start, blocks = with_whole_start(blocks, [UTF8_BOM])
-    for block in chain([start.removeprefix(UTF8_BOM)], blocks):
-        whole, line_feed, tail = block.rpartition(b"\n")
-        if not line_feed:
-            rest += block
-            continue
-        whole = rest + whole
-        rest = tail
-        yield from _decoded_lines(whole, n_read, name)
-        n_read += whole.count(b"\n") + 1
-    if rest:
-        yield from _decoded_lines(rest, n_read, name)
+    with closing(blocks):
+        start = take_start(blocks, [UTF8_BOM]).removeprefix(UTF8_BOM)
+        for block in chain([start], blocks):
+            whole, line_feed, tail = block.rpartition(b"\n")
+            if not line_feed:
+                rest += block
+                continue
+            whole = rest + whole
+            rest = tail
+            yield from _decoded_lines(whole, n_read, name)
+            n_read += whole.count(b"\n") + 1
+        if rest:
+            yield from _decoded_lines(rest, n_read, name)
 
 
 def _decoded_lines(block: bytes, n_before: int, name: str) -> Iterable[str]:

@@ -27,13 +27,10 @@ _PIECE_SIZE = 1 << 14
 """Packed bytes unpacked at a time; text rarely grows more than tenfold."""
 
 
-def with_whole_start(blocks: Iterator[bytes], marks: Collection[bytes]) -> tuple[bytes, Iterator[bytes]]:
+def take_start(blocks: Iterator[bytes], marks: Collection[bytes]) -> bytes:
     """Take the first block, and as many more as it takes to see which of the marks they begin with, if any.
 
     A pipe may hand over the bytes one by one; a terminal is not made to wait for more than a mark.
-
-    Returns:
-        What was taken, and the blocks after it.
     """
     start = next(blocks, b"")
     while any(len(start) < len(mark) and mark.startswith(start) for mark in marks):
@@ -41,7 +38,7 @@ def with_whole_start(blocks: Iterator[bytes], marks: Collection[bytes]) -> tuple
         if not more:
             break
         start += more
-    return start, blocks
+    return start
 
 
 def unpacked(blocks: Iterator[bytes], name: str) -> Iterator[bytes]:
@@ -53,7 +50,7 @@ def unpacked(blocks: Iterator[bytes], name: str) -> Iterator[bytes]:
     Raises:
         MtkitError: It is damaged or cut short, or zstd is not installed.
     """
-    start, blocks = with_whole_start(blocks, _FIRST_BYTES)
+    start = take_start(blocks, _FIRST_BYTES)
     packing: Packing | None = next((packing for mark, packing in _FIRST_BYTES.items() if start.startswith(mark)), None)
     suffix = PurePath(name).suffix
     if packing is not None:

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +15,9 @@ from mtkit.files import read_lines, sha256_file
 from mtkit.packing import SUFFIXES
 
 _FORMATS: dict[str, FileFormat] = {".tsv": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".tmx": "tmx"}
+
+
+Lines = Generator[str, None, None]
 
 
 class SentencePair(NamedTuple):
@@ -120,14 +124,15 @@ def _text_pairs(src_path: Path, tgt_path: Path) -> Iterator[SentencePair]:
     return _zipped(src_name, src_lines, tgt_name, tgt_lines)
 
 
-def _zipped(src_name: str, src_lines: Iterator[str], tgt_name: str, tgt_lines: Iterator[str]) -> Iterator[SentencePair]:
-    for n_read, (src, tgt) in enumerate(zip_longest(src_lines, tgt_lines)):
-        if src is None or tgt is None:
-            longer = tgt_lines if src is None else src_lines
-            n_longer = n_read + 1 + sum(1 for _ in longer)
-            n_src, n_tgt = (n_read, n_longer) if src is None else (n_longer, n_read)
-            raise MtkitError(
-                f"`{src_name}` has {n_src:,} lines, but `{tgt_name}` has {n_tgt:,}",
-                "line N of one must translate line N of the other; find where they come apart",
-            )
-        yield SentencePair(src, tgt)
+def _zipped(src_name: str, src_lines: Lines, tgt_name: str, tgt_lines: Lines) -> Iterator[SentencePair]:
+    with closing(src_lines), closing(tgt_lines):
+        for n_read, (src, tgt) in enumerate(zip_longest(src_lines, tgt_lines)):
+            if src is None or tgt is None:
+                longer = tgt_lines if src is None else src_lines
+                n_longer = n_read + 1 + sum(1 for _ in longer)
+                n_src, n_tgt = (n_read, n_longer) if src is None else (n_longer, n_read)
+                raise MtkitError(
+                    f"`{src_name}` has {n_src:,} lines, but `{tgt_name}` has {n_tgt:,}",
+                    "line N of one must translate line N of the other; find where they come apart",
+                )
+            yield SentencePair(src, tgt)

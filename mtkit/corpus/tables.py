@@ -2,7 +2,8 @@
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import closing
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,8 +39,13 @@ def table_pairs(path: Path, kind: str, name: str, sides: Sides) -> Iterator[Sent
             return text_pairs(_parquet_values(path, name, sides), sides, f"`{name}`: row")
     lines = read_lines(path, what="the corpus", name=name)
     if kind == "jsonl":
-        return text_pairs(_json_values(lines, name, sides), sides, f"`{name}`: line")
-    return _row_pairs(_csv_rows(lines, name) if kind == "csv" else _tsv_rows(lines), name, sides)
+        return _closing(lines, text_pairs(_json_values(lines, name, sides), sides, f"`{name}`: line"))
+    return _closing(lines, _row_pairs(_csv_rows(lines, name) if kind == "csv" else _tsv_rows(lines), name, sides))
+
+
+def _closing(lines: Generator[str, None, None], pairs: Iterator[SentencePair]) -> Iterator[SentencePair]:
+    with closing(lines):
+        yield from pairs
 
 
 def _tsv_rows(lines: Iterable[str]) -> Iterator[Row]:
@@ -151,7 +157,8 @@ def _parquet_values(path: Path, name: str, sides: Sides) -> Iterator[tuple[Any, 
     from pyarrow import parquet
 
     try:
-        with parquet.ParquetFile(path, buffer_size=_READ_AHEAD) as file:
+        # Read beforehand, a group of rows would be in memory whole, and a file may be one group.
+        with parquet.ParquetFile(path, pre_buffer=False, buffer_size=_READ_AHEAD) as file:
             src, tgt = _ways(sides, _nested(file.schema_arrow), f"`{name}`")
             for batch in file.iter_batches(_N_ROWS, columns=[".".join(src), ".".join(tgt)]):
                 for src_value, tgt_value in zip(batch[src[0]].to_pylist(), batch[tgt[0]].to_pylist(), strict=True):

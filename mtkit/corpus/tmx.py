@@ -3,7 +3,8 @@
 TMX 1.4b (2005): <tu> holds a <tuv> for each language, and that one <seg>. Nothing that the file only points at is read: no DTD, no entity.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 from xml.parsers import expat
 
@@ -40,11 +41,12 @@ def tmx_pairs(path: Path, name: str, sides: tuple[Side, Side]) -> Iterator[Sente
     return _pairs(read_blocks(path, what="the TMX corpus", name=name), name, sides[0].lang, sides[1].lang)
 
 
-def _pairs(blocks: Iterable[bytes], name: str, src_lang: str, tgt_lang: str) -> Iterator[SentencePair]:
+def _pairs(blocks: Generator[bytes, None, None], name: str, src_lang: str, tgt_lang: str) -> Iterator[SentencePair]:
     units = _Units(name, src_lang, tgt_lang)
-    for block in blocks:
-        yield from units.feed(block)
-    yield from units.feed(b"", is_last=True)
+    with closing(blocks):
+        for block in blocks:
+            yield from units.feed(block)
+        yield from units.feed(b"", is_last=True)
     if units.n_skipped and units.n_skipped == units.n_units:
         message = f"`{name}` has no unit in both {src_lang} and {tgt_lang}; its languages are {', '.join(sorted(units.langs)) or 'none'}"
         raise MtkitError(message, "set src_lang and tgt_lang of that corpus")

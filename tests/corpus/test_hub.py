@@ -70,9 +70,60 @@ def test_a_missing_column_is_told_with_those_there_are(tmp_path):
     assert "tgt_column" in info.value.hint
 
 
-def test_a_column_of_numbers_is_no_text(tmp_path):
-    with pytest.raises(MtkitError, match="column en holds int, not text"):
-        pairs_of(CorpusSource(dataset=write_jsonl(tmp_path / "d", [{"ko": "안녕.", "en": 3}])))
+@pytest.mark.parametrize("streaming", [False, True])
+def test_a_column_of_numbers_is_no_text(tmp_path, streaming):
+    folder = write_jsonl(tmp_path / "d", [{"ko": "안녕.", "en": 3}])
+    with pytest.raises(MtkitError, match="row 1: column en holds int, not text"):
+        pairs_of(CorpusSource(dataset=folder, streaming=streaming))
+
+
+def test_columns_of_a_dataset_have_no_numbers(tmp_path):
+    folder = write_jsonl(tmp_path / "d", [{"ko": "안녕.", "en": "Hello."}])
+    with pytest.raises(MtkitError, match="src_column is 1, but only columns of TSV and CSV have numbers"):
+        pairs_of(CorpusSource(dataset=folder, src_column=1))
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_stream_has_the_same_pairs(tmp_path, form, nested):
+    rows = [{"ko": f"하나\n{i}", "en": None if i % 7 == 0 else f"one {i}"} for i in range(2500)]
+    rows = [{"id": i, "translation": row} if nested else {"id": i, **row} for i, row in enumerate(rows)]
+    folder = tmp_path / "d"
+    if form == "jsonl":
+        write_jsonl(folder, rows)
+    else:
+        import datasets
+
+        folder.mkdir()
+        datasets.Dataset.from_list(rows).to_parquet(folder / "train.parquet")
+    source = CorpusSource(dataset=str(folder), streaming=True)
+    whole = CorpusSource(dataset=str(folder))
+    pairs = pairs_of(source)
+    assert pairs == pairs_of(whole)
+    assert pairs[7] == ("하나 7", "")
+    assert len(pairs) == 2500
+    assert source_fingerprint(source, config(source)) == source_fingerprint(whole, config(whole))
+
+
+def test_a_missing_column_of_a_stream_is_told_with_those_there_are(tmp_path):
+    source = CorpusSource(dataset=write_jsonl(tmp_path / "d", [{"ko": "안녕.", "translation": {"de": "Hallo."}}]), streaming=True)
+    with pytest.raises(MtkitError, match=r"has no column en; it has ko, translation.de"):
+        read_pairs(source, config(source))
+
+
+def test_a_stream_that_breaks_off(tmp_path):
+    folder = write_jsonl(tmp_path / "d", [{"ko": "안녕.", "en": "Hello."}])
+    with (tmp_path / "d" / "train.jsonl").open("a") as stream:
+        stream.write('{"ko": ')
+    with pytest.raises(MtkitError, match="cannot be loaded"):
+        pairs_of(CorpusSource(dataset=folder, streaming=True))
+
+
+def test_columns_within_columns(tmp_path):
+    folder = write_jsonl(tmp_path / "d", [{"meta": {"text": {"ko": "안녕.", "en": "Hello."}}}])
+    for streaming in (False, True):
+        source = CorpusSource(dataset=folder, src_column="meta.text.ko", tgt_column="meta.text.en", streaming=streaming)
+        assert pairs_of(source) == [("안녕.", "Hello.")]
 
 
 def test_a_missing_split(tmp_path):
@@ -82,12 +133,15 @@ def test_a_missing_split(tmp_path):
     assert "split" in info.value.hint
 
 
-def test_a_hub_out_of_reach(tmp_path, monkeypatch):
+@pytest.mark.parametrize("streaming", [False, True])
+def test_a_hub_out_of_reach(tmp_path, monkeypatch, streaming):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(MtkitError, match="dataset `somebody/something` cannot be loaded") as info:
-        pairs_of(CorpusSource(dataset="somebody/something"))
-    assert "\n" not in info.value.message
-    assert "--set 'data.train={src: " in info.value.hint
+    source = CorpusSource(dataset="somebody/something", streaming=streaming)
+    for use in (read_pairs, source_fingerprint):
+        with pytest.raises(MtkitError, match="dataset `somebody/something` cannot be loaded") as info:
+            use(source, config(source))
+        assert "\n" not in info.value.message
+        assert "--set 'data.train={src: " in info.value.hint
 
 
 def test_the_hint_names_the_validation_corpus_when_that_is_out_of_reach(tmp_path, monkeypatch):

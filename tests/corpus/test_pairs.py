@@ -5,6 +5,7 @@ import pytest
 from mtkit.config.data import CorpusSource, DataConfig
 from mtkit.corpus.pairs import SentencePair, describe_source, read_pairs, source_fingerprint
 from mtkit.errors import MtkitError
+from mtkit.files import write_lines
 
 
 def text_source(folder, src, tgt):
@@ -86,6 +87,14 @@ def test_sources_are_described_by_what_the_recipe_says(tmp_path):
     assert describe_source(text_source(tmp_path, b"", b"")) == f"{tmp_path}/a.ko, {tmp_path}/a.en"
     assert describe_source(tsv_source(tmp_path, b"")) == f"{tmp_path}/a.tsv"
     assert describe_source(CorpusSource(dataset="opus_books", dataset_config="de-en")) == "opus_books, de-en, train"
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".xz", ".zst"])
+def test_real_pairs_are_the_same_in_every_packing(tmp_path, ko_en_pairs, suffix):
+    source = CorpusSource(src=tmp_path / f"a.ko{suffix}", tgt=tmp_path / f"a.en{suffix}")
+    for path, side in ((source.src, "src"), (source.tgt, "tgt")):
+        write_lines(path, (getattr(pair, side) for pair in ko_en_pairs))
+    assert pairs_of(source) == ko_en_pairs
 
 
 def test_real_news_has_as_many_pairs_as_line_feeds(shared_data):
