@@ -62,7 +62,7 @@ class ValidationConfig(Section):
     beam_size: PositiveInt = 1
     """Beam size of the translations made for it; 1 is greedy."""
     max_sentences: PositiveInt = 2000
-    """Use at most this many pairs from the start of the validation corpus."""
+    """Use at most this many pairs from the start of each validation corpus."""
     keep_best: PositiveInt = 5
     """Best checkpoints that stay on disk."""
     patience: NonNegativeInt = 0
