@@ -8,43 +8,46 @@ from mtkit.config.section import Section
 
 
 class CleanConfig(Section):
-    """How the training text is mended, and which pairs are left out, before it is tokenised. Recipe section `clean:`."""
+    """How training text is mended and which pairs are left out, before it is tokenised. Recipe section `clean:`.
+
+    The defaults take next to nothing from sound corpora.
+    """
 
     invisible: bool = True
-    """Take out characters that nobody sees: control characters, byte order marks, soft hyphens, direction marks, zero-width spaces. The code points
-    U+0080 to U+009F become what Windows-1252 means by them, as in browsers. On: they only split words into rare pieces."""
+    """Take out what nobody sees: control characters, byte order marks, soft hyphens, direction marks, zero-width spaces. U+0080 to U+009F become what
+    Windows-1252 means by them. On, since such characters only split words into rare pieces."""
     entities: bool = True
-    """Write HTML entities as the characters they stand for, `&amp;` as &. One between quotation marks or backquotes stays, since such a text
-    speaks about it. On: what a model learns from it would come out in translations."""
+    """Write HTML entities as the characters they stand for, except in quotation marks or backquotes, where a text speaks about them. On, since a model
+    would learn to write them."""
     normal_form: Literal["none", "NFC", "NFKC"] = "NFC"
-    """Unicode normal form. NFC makes equal what looks equal; NFKC also replaces ligatures, wide letters and the like, which the tokenizer's own
-    normalisation mostly does anyway."""
+    """Unicode's normal form. NFC makes equal what looks equal; NFKC also replaces ligatures, wide letters and the like, which is left to the
+    tokenizer."""
     spaces: bool = True
-    """One plain space for each run of spaces of whatever kind, none at the ends. On: line breaks within a text become spaces in any case."""
+    """Write one plain space for each run of spaces of any kind, and none at the ends. Line breaks within a text become spaces even without it."""
     min_chars: NonNegativeInt = 0
-    """Drop a pair with a side of fewer characters; 0 is off: short sentences are sentences."""
+    """Drop a pair with fewer characters on a side; 0 is off, since short sentences are sentences."""
     max_chars: NonNegativeInt = 2000
-    """Drop a pair with a side of more characters; 0 is off. Far beyond sentences, and a guard against whole files in one line."""
+    """Drop a pair with more characters on a side; 0 is off. Far above sentences: it guards against whole files in one line."""
     garbled: bool = True
-    """Drop a pair with U+FFFD, which stands for a character that was lost, or with UTF-8 that was read as Windows-1252, as in schÃ¶n. On: it cannot be
-    translated into."""
+    """Drop a pair with U+FFFD, which stands for a lost character, or with UTF-8 that was read as Windows-1252 (schÃ¶n). On, since a model would learn
+    to write it."""
     min_letters: float = Field(default=0.2, ge=0.0, le=1.0)
-    """Drop a pair with a side of which fewer of the characters, spaces aside, are letters; 0 is off. Low: code and tables of figures hold few."""
+    """Drop a pair with a side where letters are a smaller share of the characters, spaces aside; 0 is off. Low, since code and figures hold few."""
     min_script: float = Field(default=0.3, ge=0.0, le=1.0)
-    """Drop a pair with a side of which fewer of the letters are of its language's scripts; 0 is off, and so is a language code that is not known. In a
-    language that is not written in Latin letters a tenth of that is enough, since names and code are; there, a few Latin letters alone pass too."""
+    """Drop a pair with a side where letters of its language's scripts are a smaller share of the letters; 0 is off, as is a language code that is not
+    known. Where the script is not Latin, a tenth of it is asked, and nothing of a side of a few Latin letters: names and code are written so."""
     max_char_ratio: float = Field(default=3.0, ge=0.0)
-    """Drop a pair whose longer side has more than this many times the width of the shorter; 0 is off. Letters of Chinese, Japanese and Korean are two
-    wide, as on a screen, which makes languages alike; 10 is added to both sides, so that short ones may differ."""
+    """Drop a pair with a side that is wider than this many times the other, once 10 is added to both; 0 is off. Chinese, Japanese and Korean letters
+    are two wide, others one, which makes languages alike; the 10 lets short texts differ."""
     min_copy_letters: NonNegativeInt = 20
-    """Drop a pair whose sides are the same, case and punctuation aside, and have at least this many letters; 0 is off, 1 drops every copy. Names and
-    short titles may rightly be the same, while copied sentences teach a model to copy (Khayrallah and Koehn 2018)."""
+    """Drop a pair with the same text on both sides, but for case and punctuation, if it has this many letters; 0 is off, 1 drops every copy. Copied
+    sentences teach a model to copy (Khayrallah and Koehn 2018), while names and short titles may well be the same."""
     test_overlap: Literal["off", "pair", "either"] = "pair"
-    """Drop a pair that is also in `data.validation` or `data.test`, case and punctuation aside: as a pair, in whichever direction, or with either of its
-    sides. Scores on known sentences say nothing; but with either, everyday sentences such as `Thank you.` are lost from training."""
+    """Drop a pair that is also in `data.validation` or `data.test`, but for case and punctuation and in either direction; either: also a pair of which
+    one side is. Known sentences make scores too good, but with either, everyday sentences such as `Thank you.` are lost."""
     duplicates: Literal["keep", "exact", "folded"] = "exact"
-    """Of pairs that are the same, keep the first only: exact, or folded, where case and punctuation do not count. This is tried last, over all corpora
-    together; tags make a difference."""
+    """Keep only the first of equal pairs with equal tags, over all corpora: equal but for spaces at the ends (exact), or but for case and punctuation
+    too (folded). The last rule that is tried."""
 
     @model_validator(mode="after")
     def limits_agree(self) -> Self:

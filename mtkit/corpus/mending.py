@@ -5,6 +5,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from html.entities import html5
+from typing import Literal
 
 from mtkit.config.clean import CleanConfig
 
@@ -36,7 +37,7 @@ class Mender:
 
     def __init__(self, config: CleanConfig) -> None:
         self.config = config
-        self._form = None if config.normal_form == "none" else config.normal_form
+        self._form: Literal["NFC", "NFKC"] | None = None if config.normal_form == "none" else config.normal_form
 
     def mend(self, text: str) -> tuple[str, tuple[str, ...]]:
         """Mend a text.

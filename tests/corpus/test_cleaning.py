@@ -1,4 +1,3 @@
-import gzip
 import pickle
 from itertools import islice
 
@@ -7,11 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtkit.config.clean import CleanConfig
-from mtkit.config.data import CorpusSource
+from mtkit.config.data import CorpusSource, DataConfig
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.cleaning import MAX_SAMPLE_CHARS, MAX_SAMPLES, RULES, Dropped, PairCleaner, Sample
 from mtkit.corpus.held_out import HeldOut
 from mtkit.corpus.mending import MENDINGS
+from mtkit.corpus.pairs import read_pairs
 from mtkit.errors import MtkitError
 from tests.strategies import nasty_text
 
@@ -77,8 +77,9 @@ def test_either_side_of_a_test_set_can_be_kept_out():
 
 
 def test_everything_can_be_switched_off():
-    off = {"min_chars": 0, "max_chars": 0, "min_letters": 0, "min_script": 0, "max_char_ratio": 0, "min_copy_letters": 0}
-    config = CleanConfig(garbled=False, entities=False, invisible=False, spaces=False, normal_form="none", **off)
+    numbers = dict.fromkeys(["min_chars", "max_chars", "min_letters", "min_script", "max_char_ratio", "min_copy_letters"], 0)
+    flags = dict.fromkeys(["garbled", "entities", "invisible", "spaces"], False)
+    config = CleanConfig.model_validate({**numbers, **flags, "normal_form": "none"})
     cleaner = PairCleaner(config, "de", "en")
     for pair in [("sch\ufffdn", "x"), ("3", "Привет &amp; " * 500), ("Cookies helfen uns bei der Arbeit.",) * 2]:
         assert cleaner.clean(*pair) == (*pair, None, ())
@@ -120,14 +121,10 @@ def test_swapped_sides_are_told_by_their_script(ko_en_pairs):
     ],
 )
 def test_the_defaults_leave_clean_corpora_alone(shared_data, folder, src, tgt, n_max):
-    def lines(name):
-        path = shared_data / folder / name
-        opened = gzip.open(path, "rt", encoding="utf-8", newline="\n") if name.endswith(".gz") else path.open(encoding="utf-8", newline="\n")
-        with opened:
-            return [line.removesuffix("\n") for line in islice(opened, 20_000)]
-
-    cleaner = PairCleaner(CleanConfig(), src.split(".")[1], tgt.split(".")[1])
-    reasons = [cleaner.clean(*pair).reason for pair in zip(lines(src), lines(tgt), strict=True)]
+    source = CorpusSource(src=shared_data / folder / src, tgt=shared_data / folder / tgt)
+    data = DataConfig(src_lang=src.split(".")[1], tgt_lang=tgt.split(".")[1], train=(source,))
+    cleaner = PairCleaner(CleanConfig(), data.src_lang, data.tgt_lang)
+    reasons = [cleaner.clean(*pair).reason for pair in islice(read_pairs(source, data), 20_000)]
     assert len(reasons) - reasons.count(None) <= n_max
 
 
