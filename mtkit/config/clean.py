@@ -17,8 +17,8 @@ class CleanConfig(Section):
     """Take out what nobody sees: control characters, byte order marks, soft hyphens, direction marks, zero-width spaces. U+0080 to U+009F become what
     Windows-1252 means by them. On, since such characters only split words into rare pieces."""
     entities: bool = True
-    """Write HTML entities as the characters they stand for, except in quotation marks or backquotes, where a text speaks about them. On, since a model
-    would learn to write them."""
+    """Write HTML entities as the characters they stand for, except in quotation marks or backquotes, where a text speaks about them. On, since a
+    model would learn to write them."""
     normal_form: Literal["none", "NFC", "NFKC"] = "NFC"
     """Unicode's normal form. NFC makes equal what looks equal; NFKC also replaces ligatures, wide letters and the like, which is left to the
     tokenizer."""
@@ -43,8 +43,8 @@ class CleanConfig(Section):
     """Drop a pair with the same text on both sides, but for case and punctuation, if it has this many letters; 0 is off, 1 drops every copy. Copied
     sentences teach a model to copy (Khayrallah and Koehn 2018), while names and short titles may well be the same."""
     test_overlap: Literal["off", "pair", "either"] = "pair"
-    """Drop a pair that is also in `data.validation` or `data.test`, but for case and punctuation and in either direction; either: also a pair of which
-    one side is. Known sentences make scores too good, but with either, everyday sentences such as `Thank you.` are lost."""
+    """Drop a pair that is also in `data.validation` or `data.test`, but for case and punctuation and in either direction; either: also a pair of
+    which one side is. Known sentences make scores too good, but with either, everyday sentences such as `Thank you.` are lost."""
     duplicates: Literal["keep", "exact", "folded"] = "exact"
     """Keep only the first of equal pairs with equal tags, over all corpora: equal but for spaces at the ends (exact), or but for case and punctuation
     too (folded). The last rule that is tried."""
