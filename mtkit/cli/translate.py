@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def translate(
-    input_path: Annotated[Path, typer.Argument(metavar="FILE", help="Source text, one segment per line; may end in .gz; - is stdin")],
+    input_path: Annotated[Path, typer.Argument(metavar="FILE", help="Source text, one segment per line; may be packed (.gz, .xz, .zst); - is stdin")],
     model_dirs: Annotated[
         list[Path], typer.Option("--model", "-m", metavar="DIR", help="Model directory, as `mtkit train` writes it; repeated, an ensemble")
     ],

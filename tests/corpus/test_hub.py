@@ -148,7 +148,7 @@ def test_the_hint_names_the_validation_corpus_when_that_is_out_of_reach(tmp_path
     monkeypatch.chdir(tmp_path)
     train = CorpusSource(dataset="somebody/something")
     validation = CorpusSource(dataset="somebody/something", split="validation")
-    data = DataConfig(src_lang="ko", tgt_lang="en", train=(train,), validation=validation)
+    data = DataConfig(src_lang="ko", tgt_lang="en", train=(train,), validation=(validation,))
     with pytest.raises(MtkitError) as info:
         read_pairs(validation, data)
     assert "--set 'data.validation={src: " in info.value.hint
