@@ -111,4 +111,4 @@ def test_lines_without_the_tags_of_training_are_warned_of(make_validator, caplog
     validator, _ = make_validator(validation=[("first", ""), ("second", "<b>")])
     validator.run()
     validator.run()
-    assert len([message for message in caplog.messages if "no tag" in message]) == 1
+    assert len([message for message in caplog.messages if "without a tag" in message]) == 1
