@@ -16,7 +16,6 @@ from mtkit.packing import SUFFIXES
 
 _FORMATS: dict[str, FileFormat] = {".tsv": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".tmx": "tmx"}
 
-
 Lines = Generator[str, None, None]
 
 
