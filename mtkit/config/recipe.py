@@ -66,13 +66,15 @@ class Recipe(Section):
     def sections_agree(self) -> Self:
         if self.model.tied_embeddings == "all" and not self.tokenizer.joint:
             raise ValueError("model.tied_embeddings is all, but tokenizer.joint is false; use output, or a joint tokenizer")
-        if self.preprocess.max_length + 1 > self.model.max_positions:
+        n_tags = max(len(source.tags) for source in (*self.data.train, *self.data.validation))
+        longest, marks = self.preprocess.max_length + 1 + n_tags, "its tags and end mark" if n_tags else "its end mark"
+        if longest > self.model.max_positions:
             raise ValueError(
-                f"preprocess.max_length ({self.preprocess.max_length}) and its end mark do not fit model.max_positions ({self.model.max_positions})"
+                f"preprocess.max_length ({self.preprocess.max_length}) and {marks} do not fit model.max_positions ({self.model.max_positions})"
             )
-        if self.preprocess.max_length + 1 > self.batches.max_tokens:
+        if longest > self.batches.max_tokens:
             raise ValueError(
-                f"a pair of preprocess.max_length ({self.preprocess.max_length}) does not fit batches.max_tokens ({self.batches.max_tokens})"
+                f"a pair of preprocess.max_length ({self.preprocess.max_length}) with {marks} does not fit batches.max_tokens ({self.batches.max_tokens})"
             )
         sampling, kind = self.sampling, self.tokenizer.type
         if (sampling.src_dropout or sampling.tgt_dropout) and kind != "bpe":
