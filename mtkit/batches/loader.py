@@ -1,12 +1,14 @@
 """Batches made ready in advance, in a thread or in processes."""
 
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from queue import SimpleQueue
 from threading import Event, Semaphore, Thread, current_thread
 
 from mtkit.batches.collate import Batch, to_batch
+from mtkit.batches.frame import Arrays
+from mtkit.batches.gather import Chosen
 from mtkit.batches.maker import BatchMaker, itself
 from mtkit.batches.order import BatchOrder
 from mtkit.batches.position import START, Position
@@ -63,7 +65,7 @@ class BatchLoader:
 
     def _produce(self, position: Position, ready: "SimpleQueue[tuple[Batch, Position] | BaseException]", free: Semaphore, stop: Event) -> None:
         try:
-            with closing(ordered_map(itself, (self._maker,), self._order.iterate(position), self._n_workers)) as made:
+            with closing(self._made(position)) as made:
                 while True:
                     free.acquire()
                     if stop.is_set():
@@ -72,3 +74,23 @@ class BatchLoader:
                     ready.put((to_batch(arrays), after))
         except BaseException as error:
             ready.put(error)
+
+    def _made(self, position: Position) -> Generator[tuple[Arrays, Position], None, None]:
+        size = self._maker.group_size
+        # A group is made as a whole, also where training goes on in its middle.
+        n_seen = position.batch % size
+        groups = _grouped(self._order.iterate(position._replace(batch=position.batch - n_seen)), size)
+        with closing(ordered_map(itself, (self._maker,), groups, self._n_workers)) as made:
+            for group in made:
+                yield from group[n_seen:]
+                n_seen = 0
+
+
+def _grouped(stream: Iterator[tuple[Chosen, Position]], size: int) -> Iterator[list[tuple[Chosen, Position]]]:
+    """Batches of a window in groups of that many; the last group of a window may be smaller."""
+    group = []
+    for chosen, after in stream:
+        group.append((chosen, after))
+        if after.batch % size == 0:
+            yield group
+            group = []

@@ -6,7 +6,7 @@ from mtkit.batches.frame import Arrays, frame
 from mtkit.batches.gather import Chosen, HasPairs, gather
 from mtkit.batches.merging import Joiner
 from mtkit.batches.position import Position
-from mtkit.batches.rewrite import Rewriter
+from mtkit.batches.rewrite import GROUP, Pairs, Rewriter
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.sentences import Sentences
 from mtkit.corpus.store import TokenStore
@@ -42,18 +42,24 @@ class BatchMaker:
         joiner = Joiner(tokenizer, (recipe.data.src_lang, recipe.data.tgt_lang)) if recipe.augment.merge else None
         return cls(store, tokenizer.src.special, tokenizer.tgt.special, joiner, Rewriter.for_recipe(recipe, tokenizer))
 
-    def __call__(self, task: tuple[Chosen, Position]) -> tuple[Arrays, Position]:
-        """Make a batch.
+    @property
+    def group_size(self) -> int:
+        """Batches that are made together."""
+        return GROUP if self._rewriter is not None else 1
+
+    def __call__(self, group: list[tuple[Chosen, Position]]) -> list[tuple[Arrays, Position]]:
+        """Make a group of batches.
 
         Args:
-            task: Its pairs, and the position after it, which is handed through.
+            group: The pairs of each, and the position after it, which is handed through: from a multiple of group_size to the next, or to the
+                window's end.
         """
-        chosen, after = task
-        src, tgt = gather(self._store, chosen, self._joiner)
+        gathered = [gather(self._store, chosen, self._joiner) for chosen, _ in group]
         if self._rewriter is not None:
-            src_rows, tgt_rows = self._rewriter.rewrite(src.rows(), tgt.rows(), chosen.n_tags.tolist(), chosen.position)
-            src, tgt = Sentences.of(src_rows), Sentences.of(tgt_rows)
-        return frame(src, tgt, self._src_special, self._tgt_special), after
+            pairs = [Pairs(src.rows(), tgt.rows(), chosen.n_tags.tolist()) for (src, tgt), (chosen, _) in zip(gathered, group, strict=True)]
+            rewritten = self._rewriter.rewrite_group(pairs, group[0][0].position)
+            gathered = [(Sentences.of(src), Sentences.of(tgt)) for src, tgt in rewritten]
+        return [(frame(*sides, self._src_special, self._tgt_special), after) for sides, (_, after) in zip(gathered, group, strict=True)]
 
 
 def itself(maker: BatchMaker) -> BatchMaker:

@@ -27,21 +27,27 @@ class Passes:
         n = self._n_rows
         (first, start), (last, stop) = divmod(begin, n), divmod(end, n)
         if first == last:
-            return np.sort(self._part(first, start, stop))
+            return self._part(first, start, stop)
         # In rising order it does not matter how the passes between were ordered.
-        between = np.tile(np.arange(n), last - first - 1)
-        return np.sort(np.concatenate([self._part(first, start, n), between, self._part(last, 0, stop)]))
+        between = np.repeat(np.arange(n), last - first - 1)
+        parts = [self._part(first, start, n), between, self._part(last, 0, stop)]
+        return np.sort(np.concatenate(parts), kind="stable")  # which is quick to merge what is sorted
 
     def _part(self, number: int, start: int, stop: int) -> Indices:
-        """The rows at these places of one pass."""
+        """The rows at these places of one pass, in rising order."""
         if start >= stop:
             return np.empty(0, np.int64)
         if stop - start == self._n_rows:
             return np.arange(self._n_rows)
         rng = np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(self._corpus, number)))
-        chunks = rng.permutation(-(-self._n_rows // self._chunk))
-        ends = np.cumsum(np.minimum((chunks + 1) * self._chunk, self._n_rows) - chunks * self._chunk)
-        first, last = np.searchsorted(ends, [start, stop - 1], side="right")
-        firsts, lengths = chunks[first : last + 1] * self._chunk, np.diff(ends[first : last + 1], prepend=ends[first - 1] if first else 0)
-        before = start - (int(ends[first]) - int(lengths[0]))
-        return places_of(firsts, lengths)[before : before + stop - start]
+        firsts = rng.permutation(-(-self._n_rows // self._chunk)) * self._chunk
+        lengths = np.minimum(self._chunk, self._n_rows - firsts)
+        ends = np.cumsum(lengths)
+        begin, last = np.searchsorted(ends, [start, stop - 1], side="right")
+        n_before, n_after = start - (ends[begin] - lengths[begin]), ends[last] - stop
+        firsts, lengths = firsts[begin : last + 1], lengths[begin : last + 1]
+        firsts[0] += n_before
+        lengths[0] -= n_before
+        lengths[-1] -= n_after
+        rising = np.argsort(firsts)
+        return places_of(firsts[rising], lengths[rising])

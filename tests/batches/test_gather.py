@@ -1,13 +1,17 @@
 """Gathering: what the store holds, with joined pairs as one and rewritten ones in their place."""
 
+from itertools import islice
+
 import numpy as np
 
 from mtkit.batches.gather import Chosen, gather
+from mtkit.batches.loader import BatchLoader
 from mtkit.batches.maker import BatchMaker
 from mtkit.batches.merging import Joiner
 from mtkit.batches.position import START, Position
+from mtkit.batches.rewrite import GROUP
 from mtkit.corpus.sentences import Sentences, places_of
-from tests.batches.store import SRC_SPECIAL, TGT_SPECIAL, ListStore
+from tests.batches.store import SRC_SPECIAL, TGT_SPECIAL, ListStore, plain_order, random_store
 
 TAG = 90
 STORE = ListStore([([TAG, 10, 11], [20]), ([TAG, 12], [21, 22]), ([TAG, 13], [23])])
@@ -31,17 +35,45 @@ def test_a_joined_pair_has_its_tags_once(tiny_tokenizer):
     assert [row.tolist() for row in tgt.rows()] == [[23], [20, 21, 22], [21, 22, 20]]
 
 
-def test_a_rewriter_is_given_the_batch_s_place_and_tags():
-    seen = []
+class Reverser:
+    """Rewrites a group by turning the order of its batches round."""
 
-    class Doubler:
-        def rewrite(self, src_rows, tgt_rows, n_tags, position):
-            seen.append((n_tags, position))
-            return [np.concatenate([row, row[n:]]) for row, n in zip(src_rows, n_tags, strict=True)], tgt_rows
+    def __init__(self):
+        self.seen = []
 
-    maker = BatchMaker(STORE, SRC_SPECIAL, TGT_SPECIAL, rewriter=Doubler())  # pyright: ignore[reportArgumentType]
-    arrays, after = maker((chosen([1, 0], [-1, -1], position=Position(2, 1, 7)), Position(2, 1, 8)))
-    assert seen == [([1, 1], (2, 1, 7))]
-    assert after == (2, 1, 8)
-    assert arrays.src.tolist() == [[TAG, 12, 12, 3, 0, 0], [TAG, 10, 11, 10, 11, 3]]
-    assert arrays.src.dtype == np.int32
+    def rewrite_group(self, batches, position):
+        self.seen.append(([batch.n_tags for batch in batches], position))
+        return [(batch.src, batch.tgt) for batch in reversed(batches)]
+
+
+def test_a_rewriter_is_given_groups_with_their_place_and_tags():
+    rewriter = Reverser()
+    maker = BatchMaker(STORE, SRC_SPECIAL, TGT_SPECIAL, rewriter=rewriter)  # pyright: ignore[reportArgumentType]
+    group = [(chosen([1, 0], [-1, -1], position=Position(2, 1, 32)), Position(2, 1, 33)), (chosen([2], [-1]), Position(2, 2, 0))]
+    (first, after_first), (second, after_second) = maker(group)
+    assert rewriter.seen == [([[1, 1], [1]], (2, 1, 32))]
+    assert (after_first, after_second) == (Position(2, 1, 33), Position(2, 2, 0))
+    assert first.src.tolist() == [[TAG, 13, 3]]
+    assert second.src.tolist() == [[TAG, 12, 3, 0], [TAG, 10, 11, 3]]
+    assert first.src.dtype == np.int32
+
+
+def test_a_loader_makes_whole_groups_also_from_the_middle():
+    store = random_store(600)
+    order = plain_order(store, max_tokens=100, seed=3, window=350)
+    n_batches = len(order.window(0, 0).batches)
+    assert n_batches > GROUP
+    assert n_batches % GROUP
+
+    def batches(position, n):
+        rewriter = Reverser()
+        loader = BatchLoader(order, BatchMaker(store, SRC_SPECIAL, TGT_SPECIAL, rewriter=rewriter))  # pyright: ignore[reportArgumentType]
+        stream = loader.iterate(position)
+        made = [(batch.src.tolist(), after) for batch, after in islice(stream, n)]
+        stream.close()
+        return made, [position for _, position in rewriter.seen]
+
+    whole, positions = batches(START, n_batches + 40)
+    assert positions[: len(range(0, n_batches, GROUP)) + 1] == [*((0, 0, i) for i in range(0, n_batches, GROUP)), (0, 1, 0)]
+    for n in (1, GROUP - 1, GROUP, n_batches - 1, n_batches, n_batches + 5):
+        assert batches(whole[n - 1][1], 30)[0] == whole[n:][:30]
