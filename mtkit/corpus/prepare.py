@@ -82,7 +82,7 @@ class Preparer:
                 kept.append((line, cleaned.src, cleaned.tgt))
             else:
                 dropped.add(cleaned.reason, line, src, tgt)
-        prepared = self._encode([src for _, src, _ in kept], [tgt for _, _, tgt in kept], rules.tag_ids)
+        prepared = self.encode([src for _, src, _ in kept], [tgt for _, _, tgt in kept], rules.tag_ids)
         problems = length_problems(prepared.src_lengths - len(rules.tag_ids), prepared.tgt_lengths, self.config)
         if problems:
             is_kept = np.ones(len(kept), np.bool_)
@@ -97,7 +97,8 @@ class Preparer:
             prepared = replace(prepared, keys=keys)
         return prepared, dropped
 
-    def _encode(self, src: list[str], tgt: list[str], tag_ids: tuple[int, ...]) -> PreparedPairs:
+    def encode(self, src: list[str], tgt: list[str], tag_ids: tuple[int, ...]) -> PreparedPairs:
+        """Tokenise cleaned texts, tags before each source; no keys yet."""
         src_rows, tgt_rows = self.tokenizer.src.encode(src, self.n_threads), self.tokenizer.tgt.encode(tgt, self.n_threads)
         if tag_ids:
             src_rows = [[*tag_ids, *ids] for ids in src_rows]

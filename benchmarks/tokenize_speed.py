@@ -1,0 +1,97 @@
+"""How fast does a corpus become ids, beside SentencePiece's own batch encoding with as many threads?
+
+    python benchmarks/tokenize_speed.py --src train.de --tgt train.en --threads 2 --rounds 5
+
+Three things are timed in turn, round after round, over the same pairs and with the same model (joint BPE of 8000):
+
+sentencepiece   SentencePiece's Encode of all lines of both sides, nothing else: lists of ids
+tokenising      our tokenising of the same lines: to arrays of ids, pairs of wrong length left out, the parts written to disk
+preprocess      everything: reading, cleaning, keys for finding duplicates, tokenising and writing in as many processes, and the store joined
+
+Printed are pairs a second, and the medians of the ratios to SentencePiece within each round.
+"""
+
+import argparse
+import os
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from sentencepiece import SentencePieceProcessor
+
+from mtkit.config.recipe import Recipe
+from mtkit.corpus.filters import length_problems
+from mtkit.corpus.parts import PART_SIZE, PartId, Parts, PreparedPairs
+from mtkit.corpus.prepare import Preparer
+from mtkit.corpus.preprocess import CHUNK_SIZE, preprocess
+from mtkit.corpus.tokenizer import train_tokenizer
+from mtkit.files import read_lines
+from mtkit.tokenizer.subword import Tokenizer
+
+
+def encode_with_sentencepiece(model: bytes, texts: tuple[list[str], list[str]], n_threads: int) -> None:
+    """The yardstick."""
+    processor = SentencePieceProcessor()
+    processor.LoadFromSerializedProto(model)
+    for side in texts:
+        processor.Encode(side, out_type=int, num_threads=n_threads)
+
+
+def tokenise(recipe: Recipe, tokenizer: Tokenizer, texts: tuple[list[str], list[str]], n_threads: int, folder: Path) -> None:
+    """Our tokenising, as worker processes do it, here in one process with threads."""
+    preparer = Preparer(tokenizer, recipe.preprocess, "keep", (), n_threads)
+    parts = Parts(folder, (tokenizer.src.vocab_size, tokenizer.tgt.vocab_size))
+    src, tgt = texts
+    for number, begin in enumerate(range(0, len(src), PART_SIZE)):
+        prepared: list[PreparedPairs] = []
+        for first in range(begin, min(begin + PART_SIZE, len(src)), CHUNK_SIZE):
+            pairs = preparer.encode(src[first : first + CHUNK_SIZE], tgt[first : first + CHUNK_SIZE], ())
+            problems = length_problems(pairs.src_lengths, pairs.tgt_lengths, recipe.preprocess)
+            is_kept = np.ones(len(pairs), np.bool_)
+            is_kept[list(problems)] = False
+            prepared.append(pairs.select(is_kept) if problems else pairs)
+        parts.write(PartId(0, number), prepared, {})
+
+
+def main() -> None:
+    """Print pairs a second and ratios."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--src", type=Path, required=True, help="source text")
+    parser.add_argument("--tgt", type=Path, required=True, help="target text")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="threads, and processes of preprocess")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds")
+    args = parser.parse_args()
+    work_dir = Path(tempfile.mkdtemp(prefix="mtkit-tokenize-"))
+    try:
+        data = {"src_lang": "de", "tgt_lang": "en", "train": {"src": args.src, "tgt": args.tgt}, "work_dir": work_dir}
+        recipe = Recipe.model_validate({"data": data}, context={"base_dir": Path.cwd()})
+        tokenizer = train_tokenizer(recipe)
+        texts = (list(read_lines(args.src)), list(read_lines(args.tgt)))
+        candidates: dict[str, Callable[[], object]] = {
+            "sentencepiece": lambda: encode_with_sentencepiece(tokenizer.src.model_bytes, texts, args.threads),
+            "tokenising": lambda: tokenise(recipe, tokenizer, texts, args.threads, work_dir / "tokenised"),
+            "preprocess": lambda: preprocess(recipe, n_workers=args.threads),
+        }
+        seconds: dict[str, list[float]] = {name: [] for name in candidates}
+        for _ in range(args.rounds):
+            for name, run in candidates.items():
+                shutil.rmtree(work_dir / "store", ignore_errors=True)
+                shutil.rmtree(work_dir / "tokenised", ignore_errors=True)
+                started_s = time.perf_counter()
+                run()
+                seconds[name].append(time.perf_counter() - started_s)
+        for name, times in seconds.items():
+            ratios = [yardstick / took for yardstick, took in zip(seconds["sentencepiece"], times, strict=True)]
+            print(
+                f"{name}: {len(texts[0]) / statistics.median(times):,.0f} pairs/s, ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} - {max(ratios):.2f})"
+            )
+    finally:
+        shutil.rmtree(work_dir)
+
+
+if __name__ == "__main__":
+    main()
