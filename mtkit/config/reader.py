@@ -31,6 +31,29 @@ def read_section(cls: type[S], path: Path, overrides: Sequence[str] = ()) -> S:
     """
     data = _load_file(path)
     _fill_empty_sections(cls, data)
+    section, problems = _validated(cls, data, overrides, path.absolute().parent)
+    if section is None:
+        raise _as_error(problems, f"`{path}`: ", ", in the file or with --set")
+    return section
+
+
+def make_section(cls: type[S], overrides: Sequence[str]) -> S:
+    """A section with its defaults, except for what the overrides say.
+
+    Args:
+        cls: The section.
+        overrides: Texts such as `max_chars=100`.
+    Raises:
+        MtkitError: They have problems; all are named at once.
+    """
+    section, problems = _validated(cls, {}, overrides, Path.cwd())
+    if section is None:
+        raise _as_error(problems)
+    return section
+
+
+def _validated(cls: type[S], data: dict[Any, Any], overrides: Sequence[str], base_dir: Path) -> tuple[S | None, list[Problem]]:
+    """The section, or why there is none."""
     problems: list[Problem] = []
     overridden: set[str] = set()
     for override in overrides:
@@ -39,20 +62,17 @@ def read_section(cls: type[S], path: Path, overrides: Sequence[str] = ()) -> S:
         except _BadOverride as exc:
             problems.append(exc.problem)
     try:
-        section = cls.model_validate(data, context={"base_dir": path.absolute().parent})
+        section = cls.model_validate(data, context={"base_dir": base_dir})
     except ValidationError as exc:
-        problems += describe_problems(exc, cls, data, overridden)
-    else:
-        if not problems:
-            return section
-    raise _as_error(path, problems)
+        return None, problems + describe_problems(exc, cls, data, overridden)
+    return (None if problems else section), problems
 
 
-def _as_error(path: Path, problems: list[Problem]) -> MtkitError:
+def _as_error(problems: list[Problem], where: str = "", how: str = "") -> MtkitError:
     if len(problems) == 1:
-        return MtkitError(f"`{path}`: {problems[0].text}", problems[0].hint or "correct it, in the file or with --set")
+        return MtkitError(f"{where}{problems[0].text}", problems[0].hint or f"correct it{how}")
     listed = "".join(f"\n  {problem.text}" + (f" ({problem.hint})" if problem.hint else "") for problem in problems)
-    return MtkitError(f"`{path}`: {len(problems)} problems:{listed}", "correct them, in the file or with --set")
+    return MtkitError(f"{where}{len(problems)} problems:{listed}", f"correct them{how}")
 
 
 def parse_yaml(text: str) -> Any:

@@ -42,22 +42,27 @@ def length_problems(src_lengths: NDArray[np.integer], tgt_lengths: NDArray[np.in
     }
 
 
-def dropped_lines(dropped: Dropped, n_samples: int = 0) -> Iterator[str]:
+def dropped_lines(dropped: Dropped, n_samples: int = 0, n_read: int = 0) -> Iterator[str]:
     """What was dropped and mended, for people, line by line.
 
     Args:
         dropped: The counts.
         n_samples: Pairs to show of each reason.
+        n_read: Pairs in all, for the shares; 0 leaves these out.
     """
     for reason, explanation in REASONS.items():
         if count := dropped.counts[reason]:
-            yield f"  {count:,} {reason}: {explanation}"
+            yield f"  {_counted(count, n_read)} {reason}: {explanation}"
             for line, src, tgt in dropped.samples.get(reason, [])[:n_samples]:
                 where = "" if line is None else f"line {line}: "
                 yield f"      {where}{_shown(src)}  |  {_shown(tgt)}"
     for name, explanation in MENDINGS.items():
         if count := dropped.mended[name]:
-            yield f"  {count:,} mended, {name}: {explanation}"
+            yield f"  {_counted(count, n_read)} mended, {name}: {explanation}"
+
+
+def _counted(count: int, n_all: int) -> str:
+    return f"{count:,} ({count / n_all:.2%})" if n_all else f"{count:,}"
 
 
 def _shown(text: str) -> str:

@@ -1,0 +1,115 @@
+"""Corpora on the command line: two files, one file or a recipe, with validation and test sets beside them."""
+
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+if TYPE_CHECKING:
+    from mtkit.config.data import CorpusSource, DataConfig
+
+UNKNOWN_LANG = "und"
+"""The language code of a side whose language is not known (ISO 639-2)."""
+
+_RECIPE_SUFFIXES = (".yaml", ".yml")
+_ONE_FILE_SUFFIXES = (".tsv", ".jsonl")
+_PAIR_OPTIONS = ("--validation", "--test", "--output", "-o")
+
+CorpusArgument = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="SRC TGT | FILE | RECIPE",
+        help="Two aligned text files; one file with both sides (TSV, CSV, JSON lines, Parquet, TMX; - is TSV on stdin); or a recipe, with all its "
+        "training corpora",
+        show_default=False,
+    ),
+]
+SrcLangOption = Annotated[str | None, typer.Option(metavar="CODE", help="Language of the source", show_default="from names such as train.de")]
+TgtLangOption = Annotated[str | None, typer.Option(metavar="CODE", help="Language of the target", show_default="from names such as train.en")]
+ValidationOption = Annotated[
+    list[Path] | None, typer.Option("--validation", metavar="SRC TGT", help="Validation text, which the corpus should not hold; may be repeated")
+]
+TestOption = Annotated[
+    list[Path] | None, typer.Option("--test", metavar="SRC TGT", help="Test set, which the corpus should not hold; may be repeated")
+]
+
+
+class TakesPairs(TyperCommand):
+    """A command with options that take two values and may be repeated. typer has options that do the one or the other.
+
+    So `--test a.de a.en` is read as `--test a.de --test a.en`. An output with a name such as `a.tsv` takes both sides, and one value.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Repeat such options before their second values."""
+        rest, spread = deque(args), []
+        while rest:
+            arg = rest.popleft()
+            spread.append(arg)
+            if arg == "--":
+                break
+            if arg in _PAIR_OPTIONS and rest:
+                first = rest.popleft()
+                spread.append(first)
+                is_pair = arg not in ("--output", "-o") or not is_one_file(Path(first))
+                if is_pair and rest and (rest[0] == "-" or not rest[0].startswith("-")):
+                    spread += [arg, rest.popleft()]
+        return super().parse_args(ctx, [*spread, *rest])
+
+
+def is_recipe(path: Path) -> bool:
+    """Whether a file is a recipe, by its name."""
+    return path.suffix in _RECIPE_SUFFIXES
+
+
+def is_one_file(path: Path) -> bool:
+    """Whether a file that is to be written holds both sides, by its name; `-` does."""
+    from mtkit.packing import SUFFIXES
+
+    return str(path) == "-" or (path.with_suffix("") if path.suffix in SUFFIXES else path).suffix in _ONE_FILE_SUFFIXES
+
+
+def corpora_of(paths: list[Path], src_lang: str | None, tgt_lang: str | None, validation: list[Path] | None, test: list[Path] | None) -> "DataConfig":
+    """What the arguments name, as a recipe's `data:` section.
+
+    Args:
+        paths: Two text files, or one file with both sides, or a recipe.
+        src_lang: As given; else it is guessed from the files' names.
+        tgt_lang: The same for the target.
+        validation: Source and target files in turn; they are added to a recipe's own.
+        test: The same.
+    """
+    from mtkit.config.data import CorpusSource, DataConfig
+    from mtkit.corpus.file_names import language_of_file, languages_of_file
+
+    held_out = {"validation": _text_sources("validation", validation or []), "test": _text_sources("test", test or [])}
+    if is_recipe(paths[0]):
+        from mtkit.config.recipe import Recipe
+
+        if src_lang or tgt_lang:
+            raise typer.BadParameter("a recipe says its languages itself; --src-lang and --tgt-lang go with files")
+        if len(paths) > 1:
+            raise typer.BadParameter("a recipe names its files itself; give no others")
+        data = Recipe.load(paths[0]).data
+        return data.model_copy(update={role: (*getattr(data, role), *sources) for role, sources in held_out.items()})
+    if len(paths) > 2:
+        raise typer.BadParameter("give two aligned text files, one file with both sides, or a recipe")
+    if len(paths) == 2:
+        train = CorpusSource(src=paths[0], tgt=paths[1])
+        guessed = language_of_file(paths[0]), language_of_file(paths[1])
+    else:
+        is_stdin = str(paths[0]) == "-"
+        train = CorpusSource(dataset=str(paths[0])) if paths[0].is_dir() else CorpusSource(file=paths[0], format="tsv" if is_stdin else None)
+        guessed = languages_of_file(paths[0])
+    src, tgt = src_lang or guessed[0] or UNKNOWN_LANG, tgt_lang or guessed[1] or UNKNOWN_LANG
+    return DataConfig(src_lang=src, tgt_lang=tgt, train=(train,), validation=held_out["validation"], test=held_out["test"])
+
+
+def _text_sources(role: str, files: list[Path]) -> tuple["CorpusSource", ...]:
+    from mtkit.config.data import CorpusSource
+
+    if len(files) % 2:
+        raise typer.BadParameter(f"--{role} takes two files, source and target")
+    return tuple(CorpusSource(src=src, tgt=tgt) for src, tgt in zip(files[::2], files[1::2], strict=True))

@@ -1,0 +1,66 @@
+"""`mtkit data clean`."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mtkit.cli.corpora import CorpusArgument, SrcLangOption, TestOption, TgtLangOption, ValidationOption, corpora_of, is_one_file, is_recipe
+
+if TYPE_CHECKING:
+    from mtkit.corpus.pairs_out import PairsOut
+
+
+def clean(
+    paths: CorpusArgument,
+    output_paths: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="SRC TGT | FILE",
+            help="Where to write: two text files, or one that ends in .tsv or .jsonl; all may end in .gz, .xz or .zst; - is TSV on stdout",
+            show_default="only report",
+        ),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="RULE=VALUE", help="Change one key of `clean:`, as in duplicates=folded or max_chars=0; may be repeated"),
+    ] = None,
+    src_lang: SrcLangOption = None,
+    tgt_lang: TgtLangOption = None,
+    validation: ValidationOption = None,
+    test: TestOption = None,
+    n_samples: Annotated[int, typer.Option("--show", min=0, max=5, metavar="K", help="Dropped pairs to show of each rule, at most 5")] = 0,
+    dropped_path: Annotated[
+        Path | None, typer.Option("--dropped", metavar="FILE", help="Write every dropped pair here as JSON lines, with line number and rule")
+    ] = None,
+    n_workers: Annotated[int | None, typer.Option("--workers", min=0, help="Processes", show_default="one per core; none for a small corpus")] = None,
+) -> None:
+    """Mend a corpus, and leave out the pairs that break a rule.
+
+    Order stays. The rules are those of a recipe's section `clean:`, which `mtkit preprocess` and `mtkit train` follow too; a recipe's corpora
+    become one. Says how many pairs each rule dropped.
+    """
+    from mtkit.config.clean import CleanConfig
+    from mtkit.config.reader import make_section
+    from mtkit.config.recipe import Recipe
+    from mtkit.corpus.clean import clean_corpus
+
+    out = _out(output_paths or [])
+    rules = [override.removeprefix("clean.") for override in overrides or ()]
+    data = corpora_of(paths, src_lang, tgt_lang, validation, test)
+    config = Recipe.load(paths[0], [f"clean.{rule}" for rule in rules]).clean if is_recipe(paths[0]) else make_section(CleanConfig, rules)
+    report = clean_corpus(Recipe(data=data, clean=config), out, dropped_path=dropped_path, n_workers=n_workers)
+    print("\n".join(report.lines(n_samples)), file=sys.stderr if "-" in map(str, [*(output_paths or []), dropped_path]) else sys.stdout)
+
+
+def _out(paths: list[Path]) -> "PairsOut | None":
+    if not paths:
+        return None
+    if len(paths) == 1 and is_one_file(paths[0]):
+        return paths[0]
+    if len(paths) != 2 or any(map(is_one_file, paths)):
+        raise typer.BadParameter("--output takes two text files, or one that ends in .tsv or .jsonl")
+    return paths[0], paths[1]
