@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mtkit.checkpoint.average import average as average
     from mtkit.config.recipe import Recipe as Recipe
+    from mtkit.corpus.clean import clean_corpus as clean_corpus
     from mtkit.corpus.preprocess import preprocess as preprocess
     from mtkit.corpus.tokenizer import train_tokenizer as train_tokenizer
     from mtkit.demo.run import run_demo as run_demo
@@ -24,6 +25,7 @@ _HOMES = {
     "Recipe": "mtkit.config.recipe",
     "Translator": "mtkit.translation.translator",
     "average": "mtkit.checkpoint.average",
+    "clean_corpus": "mtkit.corpus.clean",
     "evaluate": "mtkit.evaluation.metrics",
     "preprocess": "mtkit.corpus.preprocess",
     "run_demo": "mtkit.demo.run",
@@ -33,6 +35,7 @@ _HOMES = {
 
 __all__ = [  # noqa: RUF022 - in the order of use
     "Recipe",
+    "clean_corpus",
     "train_tokenizer",
     "preprocess",
     "train",
