@@ -10,7 +10,21 @@ from mtkit.config.recipe import Recipe
 from mtkit.config.writer import commented_yaml
 
 REFERENCE_DIR = Path(__file__).parent / "reference"
-COMMANDS = ("", "demo", "init", "tokenizer train", "tokenizer encode", "tokenizer decode", "preprocess", "train", "average", "translate", "evaluate")
+COMMANDS = (
+    "",
+    "demo",
+    "init",
+    "data check",
+    "data clean",
+    "tokenizer train",
+    "tokenizer encode",
+    "tokenizer decode",
+    "preprocess",
+    "train",
+    "average",
+    "translate",
+    "evaluate",
+)
 
 
 def recipe_page() -> str:

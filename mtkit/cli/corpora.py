@@ -10,9 +10,6 @@ from typer.core import TyperCommand
 if TYPE_CHECKING:
     from mtkit.config.data import CorpusSource, DataConfig
 
-UNKNOWN_LANG = "und"
-"""The language code of a side whose language is not known (ISO 639-2)."""
-
 _RECIPE_SUFFIXES = (".yaml", ".yml")
 _ONE_FILE_SUFFIXES = (".tsv", ".jsonl")
 _PAIR_OPTIONS = ("--validation", "--test", "--output", "-o")
@@ -83,6 +80,7 @@ def corpora_of(paths: list[Path], src_lang: str | None, tgt_lang: str | None, va
     """
     from mtkit.config.data import CorpusSource, DataConfig
     from mtkit.corpus.file_names import language_of_file, languages_of_file
+    from mtkit.corpus.scripts import UNKNOWN_LANG
 
     held_out = {"validation": _text_sources("validation", validation or []), "test": _text_sources("test", test or [])}
     if is_recipe(paths[0]):

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from mtkit import __version__
-from mtkit.cli import average, demo, evaluate, init, preprocess, tokenizer, train, translate
+from mtkit.cli import average, data, demo, evaluate, init, preprocess, tokenizer, train, translate
 from mtkit.cli.errors import EXIT_STATUSES, Commands, give_up_stdout, handle_sigterm
 
 GLOBAL_FLAGS = ("--debug", "--verbose")
@@ -43,6 +43,7 @@ def start(
 
 app.command("demo")(demo.demo)
 app.command("init")(init.init)
+app.add_typer(data.app, name="data")
 app.add_typer(tokenizer.app, name="tokenizer")
 app.command("preprocess")(preprocess.preprocess)
 app.command("train")(train.train)

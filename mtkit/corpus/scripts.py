@@ -3,6 +3,9 @@
 import re
 import unicodedata
 
+UNKNOWN_LANG = "und"
+"""The code of a language that is not known (ISO 639-2)."""
+
 _LANGUAGES = {
     "arabic": "ar ara arb arz ary acm apc azb bal ckb fa fas per ks pbt prs ps pus sd snd ug uig ur urd",
     "armenian": "hy hye arm",

@@ -4,27 +4,11 @@ import re
 from collections.abc import Sequence
 
 from mtkit.logs import get_logger
+from mtkit.tokenizer.signs import signs_of_tokenization
 
 logger = get_logger(__name__)
 
-# French sets a space before !, ?, : and ;, so that those tell nothing.
-_SIGNS = {
-    "a space before '.' or ','": re.compile(r"\S [.,](?= |$)"),
-    "'@@' inside words": re.compile(r"@@(?: |$)"),
-    "the sign '▁'": re.compile("▁"),
-    "'&apos;' or '@-@'": re.compile(r"&(?:apos|quot|#124|#91|#93);| @-@ "),
-}
-# In 46 files of news, captions, manuals and learners' sentences, at most 0.3% of the lines have such a sign.
-_MANY = 0.05
-
 _HAN_OR_KANA = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
-
-
-def signs_of_tokenization(segments: Sequence[str]) -> list[str]:
-    """What makes this look split into words or pieces, in words; empty for text as people write it."""
-    if not segments:
-        return []
-    return [name for name, sign in _SIGNS.items() if sum(bool(sign.search(segment)) for segment in segments) > _MANY * len(segments)]
 
 
 def warn_of_tokenized_text(whose: str, segments: Sequence[str]) -> None:

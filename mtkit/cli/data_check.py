@@ -1,0 +1,33 @@
+"""`mtkit data check`."""
+
+from typing import Annotated
+
+import typer
+
+from mtkit.cli.corpora import CorpusArgument, SrcLangOption, TestOption, TgtLangOption, ValidationOption, corpora_of
+
+
+def check(
+    paths: CorpusArgument,
+    src_lang: SrcLangOption = None,
+    tgt_lang: TgtLangOption = None,
+    validation: ValidationOption = None,
+    test: TestOption = None,
+    n_shown: Annotated[int, typer.Option("--show", min=0, metavar="K", help="Examples of each finding")] = 3,
+    shift: Annotated[bool, typer.Option("--shift/--no-shift", help="Look for lines from which on the sides slip; takes longer than all else")] = True,
+    n_workers: Annotated[int | None, typer.Option("--workers", min=0, help="Processes", show_default="one per core; none for a small corpus")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON for programs")] = False,
+) -> None:
+    """Find what is wrong with a corpus.
+
+    Shows lines that are damaged, missing, repeated, shifted, in the wrong language, or in a test set too, and says what to do. Of a recipe,
+    validation and test sets are checked too. Exit status 1 if training would refuse the corpus.
+    """
+    from mtkit.corpus.checking.check import check_corpora
+    from mtkit.corpus.checking.report import for_people, for_programs
+
+    data = corpora_of(paths, src_lang, tgt_lang, validation, test)
+    report = check_corpora(data, n_shown=n_shown, find_shift=shift, n_workers=n_workers)
+    print(for_programs(report) if as_json else for_people(report))
+    if not report.can_train:
+        raise typer.Exit(1)

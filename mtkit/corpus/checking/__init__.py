@@ -1,0 +1,1 @@
+"""What is wrong with a corpus, found before it is trained on."""

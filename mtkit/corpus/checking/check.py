@@ -1,0 +1,147 @@
+"""Check corpora: read them, compare them with one another, and report what a person should know before training on them."""
+
+import errno
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from mtkit.config.data import CorpusSource, DataConfig, corpus_name
+from mtkit.corpus.alignment import Shift, find_shifts_in
+from mtkit.corpus.checking.compare import find_overlaps, find_repeats
+from mtkit.corpus.checking.conclude import Draft, conclude
+from mtkit.corpus.checking.excerpts import excerpt, first_invalid_byte
+from mtkit.corpus.checking.findings import CheckReport, CorpusReport, Example, Finding
+from mtkit.corpus.checking.reading import RawLine, lines_at
+from mtkit.corpus.checking.rules import RULES, SEVERITIES, severity_of
+from mtkit.corpus.checking.scan import Corpus, Readable, Role, Scan, held_out_keys, read_texts, scan
+from mtkit.corpus.checking.tally import Places
+from mtkit.corpus.pairs import describe_source
+from mtkit.corpus.scripts import UNKNOWN_LANG
+from mtkit.corpus.snapshot import Snapshot
+from mtkit.errors import MtkitError
+from mtkit.processes import n_cores
+from mtkit.progress import progress
+
+_MIN_BYTES_TO_SHARE = 1 << 26
+"""A corpus smaller than this is read before other processes would have started."""
+_SHOWN_AS_PAIRS = ("one_sided", "wrong_script")
+"""Findings about one side that are understood only with the other."""
+
+
+def check_corpora(data: DataConfig, *, n_shown: int = 3, find_shift: bool = True, n_workers: int | None = None) -> CheckReport:
+    """Check the training corpora and what is held out of them. What is damaged or missing is a finding, not an error.
+
+    Memory does not grow with the training corpora. For each of their pairs some 100 bytes go to a temporary folder meanwhile.
+
+    Args:
+        data: The corpora and their languages; `UNKNOWN_LANG` where a language is not known.
+        n_shown: Examples of each finding.
+        find_shift: Look for lines from which on the sides slip; takes longer than all else.
+        n_workers: Processes; by default one for each core, or none for small corpora.
+    Raises:
+        MtkitError: A corpus changes meanwhile, or there is no room in the temporary folder.
+    """
+    by_role: dict[Role, tuple[CorpusSource, ...]] = {"train": data.train, "validation": data.validation, "test": data.test}
+    sources: list[tuple[Role, CorpusSource]] = [(role, source) for role, of_role in by_role.items() for source in of_role]
+    corpora = [Corpus(number, role, source, data) for number, (role, source) in enumerate(sources)]
+    if n_workers is None:
+        n_workers = n_cores() if sum(map(_n_bytes, corpora)) >= _MIN_BYTES_TO_SHARE else 0
+    snapshot = Snapshot.of(corpus.source for corpus in corpora)
+    with tempfile.TemporaryDirectory(prefix="mtkit-check-") as folder:
+        try:
+            report = CheckReport(tuple(_reports(corpora, Path(folder), n_shown, find_shift, n_workers)))
+        except OSError as exc:
+            if exc.errno != errno.ENOSPC:
+                raise
+            raise MtkitError(f"`{folder}`: no room left", "set TMPDIR to a folder with room for 100 bytes for each pair") from None
+    snapshot.check()
+    return report
+
+
+def _n_bytes(corpus: Corpus) -> int:
+    paths = (corpus.source.src, corpus.source.tgt, corpus.source.file)
+    return sum(path.stat().st_size for path in paths if path is not None and path.is_file())
+
+
+def _reports(corpora: Sequence[Corpus], folder: Path, n_shown: int, find_shift: bool, n_workers: int) -> Iterator[CorpusReport]:
+    held_out = {corpus.number: held_out_keys(corpus) for corpus in corpora if corpus.role != "train"}
+    all_keys = frozenset(key for keys_of_line in held_out.values() for keys in keys_of_line.values() for key in keys)
+    with progress("Checking") as bar:
+        scans = [scan(corpus, folder, all_keys if corpus.role == "train" else frozenset(), n_workers, bar) for corpus in corpora]
+    drafts: dict[int, list[Draft]] = {corpus.number: [] for corpus in corpora}
+    training = [done for done in scans if done.corpus.role == "train"]
+    # One held-out corpus may hold what another holds.
+    for group in [training, *([done] for done in scans if done.corpus.role != "train")]:
+        for number, draft in find_repeats(group, folder, n_shown):
+            drafts[number].append(draft)
+    for number, keys_of_line in held_out.items():
+        drafts[number] += find_overlaps(keys_of_line, training)
+    not_looked_for = () if find_shift else ("shift",)
+    for done in scans:
+        corpus = done.corpus
+        shifts = _shifts(corpus) if find_shift else []
+        of_corpus = [*drafts[corpus.number], *conclude(done.tally, _languages(corpus), shifts)]
+        # Only what is held out can overlap with the training corpora.
+        yield _report(done, of_corpus, n_shown, not_looked_for if corpus.role != "train" else (*not_looked_for, "overlap"))
+
+
+def _shifts(corpus: Corpus) -> list[Shift]:
+    with progress("Looking where the sides slip") as bar:
+        return find_shifts_in(lambda: read_texts(corpus, bar))
+
+
+def _languages(corpus: Corpus) -> tuple[str, str]:
+    source, data = corpus.source, corpus.data
+    src, tgt = source.src_lang or data.src_lang, source.tgt_lang or data.tgt_lang
+    return "" if src == UNKNOWN_LANG else src, "" if tgt == UNKNOWN_LANG else tgt
+
+
+def _report(done: Scan, drafts: Sequence[Draft], n_shown: int, not_looked_for: tuple[str, ...]) -> CorpusReport:
+    """Look up the lines that are to be shown."""
+    corpus, sides = done.corpus, done.tally.sides
+    if done.error is not None:
+        drafts = [Draft("unreadable", "pair", Places(1), 1, done.error.message, todo=done.error.hint), *drafts]
+    texts = lines_at(Readable(corpus), {line for draft in drafts for line in draft.places.lines[:n_shown]})
+    return CorpusReport(
+        role=corpus.role,
+        name=corpus_name(corpus.source),
+        source=describe_source(corpus.source),
+        languages=_languages(corpus),
+        n_lines=(sides["src"].n_lines, sides["tgt"].n_lines),
+        n_chars=(sides["src"].n_chars, sides["tgt"].n_chars),
+        findings=_worst_first(_finding(draft, texts, n_shown) for draft in drafts),
+        not_looked_for=not_looked_for,
+    )
+
+
+def _finding(draft: Draft, texts: dict[int, tuple[RawLine | None, RawLine | None]], n_shown: int) -> Finding:
+    examples = []
+    for line in draft.places.lines[:n_shown]:
+        shown: dict[str, RawLine | None] = dict(zip(("src", "tgt"), texts.get(line, (None, None)), strict=True))
+        if draft.where != "pair" and draft.name not in _SHOWN_AS_PAIRS:
+            shown = {draft.where: shown[draft.where]}
+        note = draft.notes.get(line, "")
+        if draft.name == "invalid_utf8":
+            note = f"byte {first_invalid_byte(shown[draft.where] or b'')}"
+        examples.append(Example(line, note=note, **{side: excerpt(text, draft.name) for side, text in shown.items() if text is not None}))
+    return Finding(
+        name=draft.name,
+        where=draft.where,
+        severity=severity_of(draft.name, draft.places.n / max(1, draft.n_of)),
+        n=draft.places.n,
+        n_of=draft.n_of,
+        lines=tuple(draft.places.lines),
+        examples=tuple(examples),
+        detail=draft.detail,
+        todo=draft.todo or RULES[draft.name].todo,
+        more=draft.more,
+    )
+
+
+def _worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """By the severity of either side, and then in the order of `RULES`, so that the two sides stand together."""
+    findings = list(findings)
+    worst: dict[str, int] = {}
+    for finding in findings:
+        worst[finding.name] = min(worst.get(finding.name, len(SEVERITIES)), SEVERITIES.index(finding.severity))
+    return tuple(sorted(findings, key=lambda finding: (worst[finding.name], list(RULES).index(finding.name), finding.where)))

@@ -1,0 +1,138 @@
+"""From counts to findings: what the tally of a corpus says about it."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from mtkit.corpus.alignment import Shift
+from mtkit.corpus.checking.tally import MAX_PLACES, SIDES, Places, SideName, Tally, Where
+from mtkit.corpus.scripts import scripts_of_language
+from mtkit.tokenizer.signs import MANY
+
+MIN_SAMPLE = 50
+"""Lines below which nothing is said of a side as a whole."""
+MAX_UPPER_SHARE = 0.05
+"""Of the lines with letters that have case; raw text of news, captions and learners' sentences has capitals in 95% of them or more."""
+MAX_TOLD_SHIFTS = 5
+
+
+class Draft(NamedTuple):
+    """A finding before its lines are looked up."""
+
+    name: str
+    where: Where
+    places: Places
+    n_of: int
+    detail: str = ""
+    notes: Mapping[int, str] = MappingProxyType({})
+    """By line, what else there is to say of it."""
+    todo: str = ""
+    """What to do, where it is not what the rule says."""
+    more: Mapping[str, Any] = MappingProxyType({})
+    """Figures for programs."""
+
+
+def conclude(tally: Tally, languages: tuple[str, str], shifts: Sequence[Shift]) -> Iterator[Draft]:
+    """Findings from the counts of one corpus.
+
+    Args:
+        tally: All counts.
+        languages: Codes of source and target; empty where unknown.
+        shifts: Where its sides slip.
+    """
+    yield from _counts(tally, shifts)
+    for (name, where), places in tally.places.items():
+        yield Draft(name, where, places, tally.n_pairs if where == "pair" or name == "one_sided" else tally.sides[where].n_lines)
+    yield from _sides(tally)
+    yield from _scripts(tally, languages)
+    outliers = tally.ratios.outliers()
+    if outliers.n:
+        usual = f"usual are {outliers.usual:.2f} characters of the target for each of the source; the worst come first"
+        yield Draft("length_ratio", "pair", Places(outliers.n, outliers.lines), tally.n_usable, usual)
+    if shifts:
+        told = "; ".join(map(describe_shift, shifts[:MAX_TOLD_SHIFTS])) + ("; and so on" if len(shifts) > MAX_TOLD_SHIFTS else "")
+        places = Places(len(shifts), [shift.line for shift in shifts])
+        yield Draft("shift", "pair", places, tally.n_pairs, told, more={"shifts": [shift._asdict() for shift in shifts]})
+
+
+def describe_shift(shift: Shift) -> str:
+    """What holds from that line on."""
+    if shift.offset_after is None:
+        return f"from line {shift.line:,} on, the sides do not translate each other line by line"
+    if shift.offset_after == 0:
+        return f"from line {shift.line:,} on, line N goes with line N again"
+    sign = "+" if shift.offset_after > 0 else "-"
+    return f"from line {shift.line:,} on, line N of the source goes with line N {sign} {abs(shift.offset_after)} of the target"
+
+
+def _counts(tally: Tally, shifts: Sequence[Shift]) -> Iterator[Draft]:
+    n_src, n_tgt = tally.sides["src"].n_lines, tally.sides["tgt"].n_lines
+    if n_src != n_tgt:
+        told = f"{n_src:,} lines of the source, {n_tgt:,} of the target; "
+        if shifts:
+            told += f"they come apart at line {shifts[0].line:,} or a few lines off"
+        else:
+            told += f"no place was found where they come apart: look at the end, from line {tally.n_pairs + 1:,} on, or near the blank lines"
+        longer: Where = "src" if n_src > n_tgt else "tgt"
+        yield Draft("unequal_counts", longer, Places(abs(n_src - n_tgt), [tally.n_pairs + 1]), max(n_src, n_tgt), told)
+    if not tally.n_usable:
+        yield Draft("no_pairs", "pair", Places(tally.n_pairs), tally.n_pairs)
+
+
+def _sides(tally: Tally) -> Iterator[Draft]:
+    for side in SIDES:
+        counts = tally.sides[side]
+        if counts.n_sampled < MIN_SAMPLE:
+            continue
+        signs = {sign: count for sign, count in counts.signs.items() if count > MANY * counts.n_sampled}
+        if signs:
+            detail = ", ".join(f"{sign} in {count / counts.n_sampled:.0%} of the lines" for sign, count in signs.items())
+            yield Draft("tokenised", side, Places(max(signs.values())), counts.n_sampled, detail)
+        if counts.n_cased > counts.n_sampled / 2 and counts.n_with_upper < MAX_UPPER_SHARE * counts.n_cased:
+            yield Draft("lower_cased", side, Places(counts.n_cased - counts.n_with_upper), counts.n_cased)
+
+
+def _scripts(tally: Tally, languages: tuple[str, str]) -> Iterator[Draft]:
+    """Lines in the script of the other side, or of neither."""
+    expected = [scripts_of_language(code) or _usual_scripts(tally, place) for place, code in enumerate(languages)]
+    if not all(expected):
+        return
+    are_apart = not expected[0] & expected[1]
+    swapped: list[Places] = []
+    wrong: dict[SideName, list[tuple[frozenset[str], Places]]] = {"src": [], "tgt": []}
+    for mix, places in tally.scripts.items():
+        is_wrong = [bool(scripts) and not scripts & own for scripts, own in zip(mix, expected, strict=True)]
+        if all(is_wrong) and are_apart and mix.src & expected[1] and mix.tgt & expected[0]:
+            swapped.append(places)
+            continue
+        for place, side in enumerate(SIDES):
+            if is_wrong[place]:
+                wrong[side].append((mix[place], places))
+    if swapped:
+        all_swapped = _joined(swapped)
+        todo = "Exchange the two files, or the language codes." if all_swapped.n > tally.n_usable / 2 else ""
+        yield Draft("swapped", "pair", all_swapped, tally.n_pairs, todo=todo)
+    for place, side in enumerate(SIDES):
+        if wrong[side]:
+            counts: Counter[str] = Counter()
+            for scripts, places in wrong[side]:
+                counts[" and ".join(sorted(scripts))] += places.n
+            found = ", ".join(f"{script} ({count:,})" for script, count in counts.most_common(3))
+            detail = f"{' or '.join(sorted(expected[place]))} is usual here; these are in {found}"
+            yield Draft("wrong_script", side, _joined([places for _, places in wrong[side]]), tally.n_pairs, detail, more={"scripts": dict(counts)})
+
+
+def _usual_scripts(tally: Tally, place: int) -> frozenset[str]:
+    """Scripts of at least half of a side's lines."""
+    counts: dict[str, int] = {}
+    n_lines = 0
+    for mix, places in tally.scripts.items():
+        n_lines += places.n if mix[place] else 0
+        for script in mix[place]:
+            counts[script] = counts.get(script, 0) + places.n
+    return frozenset(script for script, count in counts.items() if 2 * count >= n_lines)
+
+
+def _joined(parts: Sequence[Places]) -> Places:
+    return Places(sum(part.n for part in parts), sorted(line for part in parts for line in part.lines)[:MAX_PLACES])
