@@ -159,7 +159,8 @@ def _counts(sizes: NDArray[np.int64], stage: MixStage) -> NDArray[np.int64]:
     amounts = sizes * np.asarray(stage.weights, dtype=np.float64)
     if not amounts.any():
         return np.zeros_like(sizes)
+    is_shown = amounts > 0
     # Divided by the largest first, because a low temperature makes the powers overflow.
-    powers = (amounts / amounts.max()) ** (1 / stage.temperature)
+    powers = np.where(is_shown, (amounts / amounts.max()) ** (1 / stage.temperature), 0)
     counts = np.rint(amounts.sum() * (powers / powers.sum())).astype(np.int64)
-    return np.where(amounts > 0, np.maximum(counts, 1), 0)
+    return np.where(is_shown, np.maximum(counts, 1), 0)

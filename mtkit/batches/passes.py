@@ -28,9 +28,10 @@ class Passes:
         (first, start), (last, stop) = divmod(begin, n), divmod(end, n)
         if first == last:
             return self._part(first, start, stop)
-        # In rising order it does not matter how the passes between were ordered.
-        between = np.repeat(np.arange(n), last - first - 1)
-        parts = [self._part(first, start, n), between, self._part(last, 0, stop)]
+        parts = [self._part(first, start, n), self._part(last, 0, stop)]
+        if last - first > 1:
+            # In rising order it does not matter how the passes between were ordered.
+            parts.append(np.repeat(np.arange(n), last - first - 1))
         return np.sort(np.concatenate(parts), kind="stable")  # which is quick to merge what is sorted
 
     def _part(self, number: int, start: int, stop: int) -> Indices:

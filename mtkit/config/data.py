@@ -42,7 +42,7 @@ class CorpusSource(Section):
     """Language code of this corpus' target, where it is not `data.tgt_lang`."""
     tags: tuple[str, ...] = ()
     """Pieces put before each source, for example <bt> or <2ko>; each becomes one piece of the tokenizer."""
-    weight: float = Field(default=1.0, ge=0)
+    weight: float = Field(default=1.0, ge=0, le=1e6)
     """How often an epoch shows each pair: 3 three times; 0.5 half of the pairs, the other half in the next epoch."""
 
     @model_validator(mode="after")
@@ -61,7 +61,7 @@ class Stage(Section):
 
     until_epoch: PositiveInt | None = None
     """Last epoch of this stage, counted from 1; only the last stage has none."""
-    weights: dict[str, Annotated[float, Field(ge=0)]] = Field(default={})
+    weights: dict[str, Annotated[float, Field(ge=0, le=1e6)]] = Field(default={})
     """Weights that differ from the corpora's own, by corpus name."""
     temperature: float | None = Field(default=None, gt=0)
     """In place of `data.temperature`."""

@@ -1,5 +1,6 @@
 """Mixing: each epoch shows of each corpus what the weights say, and every pair gets its turn."""
 
+import tracemalloc
 from fractions import Fraction
 from itertools import pairwise
 
@@ -99,6 +100,7 @@ def test_temperature_evens_shares_out_and_keeps_the_sum(temperature):
 
 def test_a_high_temperature_makes_corpora_equal_and_a_low_one_leaves_the_largest():
     assert Mix(corpora(900, 90, 9), [MixStage(0, [1.0] * 3, 1e9)], 0).counts(0) == [333] * 3
+    assert Mix(corpora(900, 90, 9), [MixStage(0, [1.0, 0.0, 10.0], float("inf"))], 0).counts(0) == [495, 0, 495]
     # A corpus that counts at all is never left out altogether.
     assert Mix(corpora(900, 90, 9), [MixStage(0, [1.0, 1.0, 0.0], 1e-3)], 0).counts(0) == [990, 1, 0]
 
@@ -197,3 +199,14 @@ def test_chunks_of_a_large_corpus_stay_together():
     assert (rows.reshape(-1, 10) == starts[:, None] + np.arange(10)).all()
     assert (starts % 10 == 0).all()
     assert starts.max() > 700
+
+
+def test_a_window_of_a_hundred_million_pairs_takes_little_memory():
+    mix = Mix.plain(corpora(100_000_000), 1)
+    tracemalloc.start()
+    try:
+        for window in (0, 50, mix.n_windows(0) - 1):
+            assert len(mix.rows(0, window)) <= 2**20
+        assert tracemalloc.get_traced_memory()[1] < 64 * 2**20
+    finally:
+        tracemalloc.stop()
