@@ -69,6 +69,6 @@ def _joined(first: NDArray[np.integer], second: NDArray[np.integer], bare: dict[
 
 def _without_boundary(subword: Subword) -> dict[int, int | None]:
     """For each piece that begins with a word boundary the one without it; None for the boundary alone. Only those that there are."""
-    pieces = {piece: piece_id for piece_id, piece in enumerate(subword.pieces())}
+    pieces = {piece.text: piece_id for piece_id, piece in enumerate(subword.pieces()) if piece.kind == "text"}
     heads = {piece_id: piece.removeprefix(WORD_BOUNDARY) for piece, piece_id in pieces.items() if piece.startswith(WORD_BOUNDARY)}
     return {piece_id: pieces.get(rest) for piece_id, rest in heads.items() if not rest or rest in pieces}

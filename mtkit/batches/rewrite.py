@@ -8,22 +8,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtkit.batches.bucketing import Indices
-from mtkit.config.augment import AugmentConfig
+from mtkit.config.augment import Alteration, AugmentConfig
 from mtkit.config.recipe import Recipe
 from mtkit.config.sampling import SamplingConfig
 from mtkit.corpus.augment import alter, draw_alterations
-from mtkit.tokenizer.subword import Subword, Tokenizer
+from mtkit.tokenizer.sampling import PieceSampler
+from mtkit.tokenizer.subword import Tokenizer
 
 GROUP = 32
 """Batches that are rewritten together, so that they can be dealt anew by their new lengths. Rewritten alone, batches of short sentences would be
 more than half padding, because the longest of several hundred rewritten sentences is much longer than most."""
 
-Rows = list[NDArray[np.integer]]
+Rows = Sequence[NDArray[np.integer]]
 """Ids of sentences, without BOS and EOS. Shape (length,) each."""
+
+PairsById = dict[int, tuple[list[int], list[int]]]
+"""Ids of source and target without tags, by the pair's place."""
 
 
 class Pairs(NamedTuple):
-    """The pairs of a batch."""
+    """Some pairs, such as those of a batch."""
 
     src: Rows
     """With their tags."""
@@ -35,9 +39,9 @@ class Pairs(NamedTuple):
 class Rewriter:
     """Alters pairs as `augment:` says and splits them into pieces as `sampling:` says.
 
-    The text is had back from the ids, altered, and encoded again. All chance comes from the seed and the position in the data, so that it makes no
-    difference which process does it, or after what. A pair stays as it is when a side holds UNK, whose text is lost, and when its new ids are none,
-    hold UNK, or are too many.
+    To alter a pair, its text is had back from the ids and encoded again. All chance comes from the seed and the position in the data, so that it
+    makes no difference which process does it, or after what. A pair stays as it is when a side holds UNK, whose text is lost, and when its new ids
+    are none, hold UNK, or are too many.
 
     Args:
         tokenizer: Of both sides.
@@ -51,8 +55,13 @@ class Rewriter:
     def __init__(
         self, tokenizer: Tokenizer, sampling: SamplingConfig, augment: AugmentConfig, langs: tuple[str, str], seed: int, max_length: int
     ) -> None:
-        self._tokenizer, self._sampling, self._augment = tokenizer, sampling, augment
+        self._tokenizer, self._augment = tokenizer, augment
         self._langs, self._seed, self._max_length = langs, seed, max_length
+        self._src_sampler = self._tgt_sampler = None
+        if sampling.samples_src:
+            self._src_sampler = PieceSampler(tokenizer.src, dropout=sampling.src_dropout, alpha=sampling.src_alpha, n_best=sampling.n_best)
+        if sampling.samples_tgt:
+            self._tgt_sampler = PieceSampler(tokenizer.tgt, dropout=sampling.tgt_dropout, alpha=sampling.tgt_alpha, n_best=sampling.n_best)
 
     @classmethod
     def for_recipe(cls, recipe: Recipe, tokenizer: Tokenizer) -> Self | None:
@@ -72,58 +81,55 @@ class Rewriter:
         Returns:
             Sources and targets of as many batches. They hold as many more ids as the rewriting made.
         """
-        whole = Pairs(*([row for rows in side for row in rows] for side in zip(*batches, strict=True)))
-        src, tgt = self.rewrite(*whole, position)
+        sides = ([row for rows in side for row in rows] for side in zip(*batches, strict=True))
+        src, tgt = self.rewrite(Pairs(*sides), position)
         rng = np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(*position, 1)))
         lengths = np.array([max(len(a), len(b)) + 1 for a, b in zip(src, tgt, strict=True)])
         return [([src[i] for i in dealt], [tgt[i] for i in dealt]) for dealt in deal(lengths, len(batches), rng)]
 
-    def rewrite(self, src_rows: Rows, tgt_rows: Rows, n_tags: list[int], position: tuple[int, ...]) -> tuple[Rows, Rows]:
+    def rewrite(self, pairs: Pairs, position: tuple[int, ...]) -> tuple[Rows, Rows]:
         """Rewrite pairs.
 
         Args:
-            src_rows: Sources with their tags.
-            tgt_rows: Targets; as many.
-            n_tags: Leading ids of each source that are tags, and stay.
+            pairs: What the store holds, or what was joined from it.
             position: In the data.
         Returns:
             As many sources and targets. What did not change is the same object.
         """
         alter_seed, *sample_seeds = np.random.SeedSequence(self._seed, spawn_key=(*position, 0)).generate_state(3).tolist()
         rng = Random(alter_seed)
-        names = draw_alterations(self._augment, len(src_rows), rng)
-        samples_src, samples_tgt = self._sampling.samples_src, self._sampling.samples_tgt
-        touched = range(len(src_rows)) if samples_src or samples_tgt else sorted(names)
-        src: dict[int, list[int]] = {i: src_rows[i][n_tags[i] :].tolist() for i in touched}
-        tgt: dict[int, list[int]] = {i: tgt_rows[i].tolist() for i in touched}
-        src_unk, tgt_unk = self._tokenizer.src.special.unk, self._tokenizer.tgt.special.unk
-        known = [i for i in touched if src_unk not in src[i] and tgt_unk not in tgt[i]]
-        altered = [i for i in known if i in names]
-        # A side whose pieces are not drawn is encoded again only where it is altered.
-        src_texts = _decoded(self._tokenizer.src, src, known if samples_src else altered)
-        tgt_texts = _decoded(self._tokenizer.tgt, tgt, known if samples_tgt else altered)
-        for i in altered:
-            src_texts[i], (tgt_texts[i],) = alter(names[i], src_texts[i], [tgt_texts[i]], rng, self._langs)
-        new_src, new_tgt = self._encoded(src_texts, tgt_texts, *sample_seeds)
-        src_rows, tgt_rows = list(src_rows), list(tgt_rows)
-        for i in known:
-            src_ids, tgt_ids = new_src.get(i, src[i]), new_tgt.get(i, tgt[i])
-            is_too_long = max(len(src_ids), len(tgt_ids)) > self._max_length
-            if not src_ids or not tgt_ids or is_too_long or src_unk in src_ids or tgt_unk in tgt_ids:
+        src, tgt = list(pairs.src), list(pairs.tgt)
+        names = draw_alterations(self._augment, len(src), rng)
+        touched = range(len(src)) if self._src_sampler or self._tgt_sampler else sorted(names)
+        old: PairsById = {i: (src[i][pairs.n_tags[i] :].tolist(), tgt[i].tolist()) for i in touched}
+        old = {i: pair for i, pair in old.items() if not self._has_unk(pair)}
+        new = self._sampled(old | self._altered({i: pair for i, pair in old.items() if i in names}, names, rng), sample_seeds)
+        for i, pair in new.items():
+            if not all(pair) or max(map(len, pair)) > self._max_length or self._has_unk(pair):
                 continue
-            if src_ids != src[i]:
-                src_rows[i] = np.concatenate([src_rows[i][: n_tags[i]], np.array(src_ids, src_rows[i].dtype)])
-            if tgt_ids != tgt[i]:
-                tgt_rows[i] = np.array(tgt_ids, tgt_rows[i].dtype)
-        return src_rows, tgt_rows
+            if pair[0] != old[i][0]:
+                src[i] = np.concatenate([src[i][: pairs.n_tags[i]], np.array(pair[0], src[i].dtype)])
+            if pair[1] != old[i][1]:
+                tgt[i] = np.array(pair[1], tgt[i].dtype)
+        return src, tgt
 
-    def _encoded(
-        self, src_texts: dict[int, str], tgt_texts: dict[int, str], src_seed: int, tgt_seed: int
-    ) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
-        config, (src, tgt) = self._sampling, (self._tokenizer.src, self._tokenizer.tgt)
-        src_ids = src.sample(list(src_texts.values()), seed=src_seed, dropout=config.src_dropout, alpha=config.src_alpha, n_best=config.n_best)
-        tgt_ids = tgt.sample(list(tgt_texts.values()), seed=tgt_seed, dropout=config.tgt_dropout, alpha=config.tgt_alpha, n_best=config.n_best)
-        return dict(zip(src_texts, src_ids, strict=True)), dict(zip(tgt_texts, tgt_ids, strict=True))
+    def _has_unk(self, pair: tuple[list[int], list[int]]) -> bool:
+        return self._tokenizer.src.special.unk in pair[0] or self._tokenizer.tgt.special.unk in pair[1]
+
+    def _altered(self, pairs: PairsById, names: dict[int, Alteration], rng: Random) -> PairsById:
+        src, tgt = self._tokenizer.src, self._tokenizer.tgt
+        texts = zip(src.decode([a for a, _ in pairs.values()], n_threads=1), tgt.decode([b for _, b in pairs.values()], n_threads=1), strict=True)
+        altered = [alter(names[i], a, [b], rng, self._langs) for i, (a, b) in zip(pairs, texts, strict=True)]
+        new_src, new_tgt = src.encode([a for a, _ in altered], n_threads=1), tgt.encode([b for _, (b,) in altered], n_threads=1)
+        return dict(zip(pairs, zip(new_src, new_tgt, strict=True), strict=True))
+
+    def _sampled(self, pairs: PairsById, seeds: Sequence[int]) -> PairsById:
+        src, tgt = [a for a, _ in pairs.values()], [b for _, b in pairs.values()]
+        if self._src_sampler:
+            src = self._src_sampler.sample(src, seeds[0])
+        if self._tgt_sampler:
+            tgt = self._tgt_sampler.sample(tgt, seeds[1])
+        return dict(zip(pairs, zip(src, tgt, strict=True), strict=True))
 
 
 def deal(lengths: NDArray[np.integer], n_batches: int, rng: np.random.Generator) -> list[Indices]:
@@ -160,8 +166,3 @@ def _ends(falling: list[int], max_tokens: int) -> list[int]:
         end = min(end + max_tokens // falling[end], len(falling))
         ends.append(end)
     return ends
-
-
-def _decoded(subword: Subword, ids: dict[int, list[int]], chosen: Sequence[int]) -> dict[int, str]:
-    """The texts of some sentences, by their numbers."""
-    return dict(zip(chosen, subword.decode([ids[i] for i in chosen], n_threads=1), strict=True))

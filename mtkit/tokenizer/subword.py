@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from threading import Lock
-from typing import Self
+from typing import Literal, NamedTuple, Self
 
-import sentencepiece
 from sentencepiece import SentencePieceProcessor
 
 from mtkit.errors import MtkitError
@@ -22,8 +20,19 @@ JOINT_NAME = "joint.model"
 SRC_NAME = "src.model"
 TGT_NAME = "tgt.model"
 _MIN_TEXTS_PER_THREAD = 32
-_GENERATOR = Lock()
-"""Held from seeding SentencePiece's generator, which the whole process shares, to the last draw."""
+
+PieceKind = Literal["text", "byte", "symbol", "special"]
+
+
+class Piece(NamedTuple):
+    """One piece of a vocabulary."""
+
+    text: str
+    """With WORD_BOUNDARY for a space."""
+    score: float
+    """Of a unigram model the log-probability; of a BPE model what is merged first has the highest."""
+    kind: PieceKind
+    """text; one byte of a character without a piece; a symbol that is never split; special: no text at all."""
 
 
 class Subword:
@@ -81,32 +90,6 @@ class Subword:
         """
         return self._processor.Encode(clean_all(texts), out_type=int, num_threads=_n_threads(texts, n_threads))
 
-    def sample(self, texts: Sequence[str], *, seed: int, dropout: float = 0.0, alpha: float | None = None, n_best: int = -1) -> list[list[int]]:
-        """As `encode`, but each text is split in one of its possible ways, drawn at random. Equal arguments give equal ids, in any thread.
-
-        The draws are SentencePiece's own, so that another version of it may draw others. One thread makes them, with a unigram model at a fifth of
-        the speed of `encode`.
-
-        Args:
-            texts: One segment each.
-            seed: Of the draws; not negative.
-            dropout: Of a BPE model: the chance that a merge is left out (Provilkov et al. 2020, arXiv:1910.13267); 1 gives single characters.
-            alpha: Of a unigram model: a way is drawn by its probability to this power (Kudo 2018, arXiv:1804.10959).
-            n_best: With alpha: draw from this many most probable ways; -1 from all.
-        """
-        if isinstance(texts, str):
-            raise TypeError("a list of texts is wanted, not one text")
-        if dropout and alpha is not None:
-            raise ValueError("dropout is for BPE models and alpha for unigram ones; give one of them")
-        if not dropout and alpha is None:
-            return self.encode(texts, n_threads=1)
-        strength = dropout if alpha is None else alpha
-        with _GENERATOR:
-            # The largest 32-bit number would mean: no seed.
-            sentencepiece.set_random_generator_seed(seed % (2**32 - 1))
-            # A list and one thread: older versions let the seed count for new threads only, and make one for a list.
-            return self._processor.Encode(clean_all(texts), out_type=int, enable_sampling=True, alpha=strength, nbest_size=n_best, num_threads=1)
-
     def encode_as_pieces(self, texts: Sequence[str], n_threads: int | None = None) -> list[list[str]]:
         """As `encode`, with the pieces in place of their ids."""
         return self._processor.Encode(clean_all(texts), out_type=str, num_threads=_n_threads(texts, n_threads))
@@ -123,9 +106,21 @@ class Subword:
         shown = [[int(piece_id) for piece_id in row if piece_id not in hidden] for row in ids]
         return [to_one_line(text) for text in self._processor.Decode(shown, num_threads=_n_threads(shown, n_threads))] if shown else []
 
-    def pieces(self) -> list[str]:
-        """All pieces, in the order of their ids."""
-        return self._processor.IdToPiece(list(range(self.vocab_size)))
+    def pieces(self) -> list[Piece]:
+        """The whole vocabulary, in the order of the ids."""
+        return [Piece(self._processor.IdToPiece(i), self._processor.GetScore(i), self._kind(i)) for i in range(self.vocab_size)]
+
+    def _kind(self, piece_id: int) -> PieceKind:
+        model = self._processor
+        if model.IsByte(piece_id):
+            return "byte"
+        if model.IsUnknown(piece_id) or model.IsControl(piece_id) or model.IsUnused(piece_id):
+            return "special"
+        return "symbol" if model.IdToPiece(piece_id) in self.user_symbols else "text"
+
+    def best_ways(self, text: str, n_best: int) -> list[list[int]]:
+        """The most probable ways to split a text, as ids, the best first; of a BPE model there is one."""
+        return self._processor.NBestEncodeAsIds(clean(text), n_best)
 
     def piece_ids(self, pieces: Sequence[str]) -> list[int]:
         """The ids of pieces, as `encode_as_pieces` gives them; one that is not in the vocabulary is UNK."""

@@ -1,9 +1,11 @@
-"""Drawn segmentations: against their definitions, and the same however the work is shared."""
+"""Drawn splits: against their definitions, and the same in any process."""
 
 import math
 import pickle
-from collections import Counter
-from threading import Thread
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from itertools import pairwise
 
 import pytest
 import sentencepiece
@@ -11,17 +13,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtkit.config.tokenizer import TokenizerConfig
+from mtkit.tokenizer.sampling import PieceSampler
 from mtkit.tokenizer.subword import Subword
 from mtkit.tokenizer.train import train_subword
 from tests.strategies import nasty_text
 
-WAYS = {"bpe": {"dropout": 0.3}, "unigram": {"alpha": 0.3}}
+WAYS = {"bpe": {"dropout": 0.3}, "unigram": {"alpha": 0.3}, "n_best": {"alpha": 0.3, "n_best": 8}}
+KIND = {"bpe": "bpe", "unigram": "unigram", "n_best": "unigram"}
+# So that chance has no say.
+CERTAIN = {"bpe": {"dropout": 1e-300}, "unigram": {"alpha": 1e6}}
 
 
 @pytest.fixture(scope="module")
 def subwords(ko_en_pairs):
     texts = [text for pair in ko_en_pairs for text in pair]
-    return {kind: Subword(train_subword(texts, TokenizerConfig(type=kind, vocab_size=600, character_coverage=0.98))) for kind in ("bpe", "unigram")}
+    common = {"vocab_size": 600, "character_coverage": 0.98, "user_symbols": ("<2ko>", "<2en>")}
+    return {kind: Subword(train_subword(texts, TokenizerConfig.model_validate(common | {"type": kind}))) for kind in ("bpe", "unigram")}
 
 
 @pytest.fixture(scope="module")
@@ -29,56 +36,93 @@ def texts(ko_en_pairs):
     return [text for pair in ko_en_pairs[:60] for text in pair]
 
 
-@pytest.mark.parametrize("kind", WAYS)
-@settings(max_examples=100, deadline=None)
-@given(text=nasty_text, seed=st.integers(0, 2**33))
-def test_every_drawn_split_reads_as_the_text(subwords, kind, text, seed):
+def drawn(subword, texts, seed, **way):
+    return PieceSampler(subword, **way).sample(subword.encode(texts), seed)
+
+
+def within(n_found, n_draws, share):
+    """Whether a count is what a share lets one expect, by 4.5 standard deviations."""
+    return abs(n_found / n_draws - share) < 4.5 * math.sqrt(share * (1 - share) / n_draws) + 1e-9
+
+
+@pytest.mark.parametrize("way", WAYS)
+@settings(max_examples=80, deadline=None)
+@given(text=nasty_text, seed=st.integers(0, 2**70))
+def test_every_drawn_split_reads_as_the_text(subwords, way, text, seed):
+    subword = subwords[KIND[way]]
+    assert subword.decode(drawn(subword, [text], seed, **WAYS[way])) == [subword.normalize(text)]
+
+
+@pytest.mark.parametrize("kind", CERTAIN)
+@settings(max_examples=200, deadline=None)
+@given(text=nasty_text)
+def test_without_chance_the_split_is_that_of_sentencepiece(subwords, kind, text):
     subword = subwords[kind]
-    assert subword.decode(subword.sample([text], seed=seed, **WAYS[kind])) == [subword.normalize(text)]
+    assert drawn(subword, [text], 1, **CERTAIN[kind]) == subword.encode([text])
 
 
-@pytest.mark.parametrize("kind", WAYS)
-def test_equal_arguments_give_equal_ids_in_any_order_and_thread(subwords, texts, kind):
-    subword, way = subwords[kind], WAYS[kind]
-    expected = {seed: subword.sample(texts, seed=seed, **way) for seed in range(4)}
+@pytest.mark.parametrize("kind", CERTAIN)
+def test_without_chance_true_sentences_are_split_as_by_sentencepiece(subwords, kind, ko_en_pairs):
+    texts = [text for pair in ko_en_pairs for text in pair]
+    assert drawn(subwords[kind], texts, 1, **CERTAIN[kind]) == subwords[kind].encode(texts)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_equal_arguments_give_equal_ids_whatever_was_drawn_before(subwords, texts, way):
+    subword = subwords[KIND[way]]
+    rows = subword.encode(texts)
+    sampler = PieceSampler(subword, **WAYS[way])
+    expected = {seed: drawn(subword, texts, seed, **WAYS[way]) for seed in range(4)}
     assert len({str(ids) for ids in expected.values()}) == 4
-    subword.encode(texts, n_threads=2)
-    assert {seed: subword.sample(texts, seed=seed, **way) for seed in reversed(range(4))} == expected
-    found = []
-    threads = [Thread(target=lambda seed=seed: found.append((seed, subword.sample(texts, seed=seed, **way)))) for seed in [*range(4)] * 3]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(found) == 12
-    assert all(ids == expected[seed] for seed, ids in found)
+    assert {seed: sampler.sample(rows, seed) for seed in reversed(range(4))} == expected
 
 
-@pytest.mark.parametrize("kind", WAYS)
-def test_a_copy_in_another_process_would_draw_the_same(subwords, texts, kind):
-    copy = pickle.loads(pickle.dumps(subwords[kind]))
-    assert copy.sample(texts, seed=5, **WAYS[kind]) == subwords[kind].sample(texts, seed=5, **WAYS[kind])
-
-
-def test_without_dropout_and_alpha_it_is_encoding(subwords, texts):
-    assert subwords["bpe"].sample(texts, seed=1, dropout=0.0) == subwords["bpe"].encode(texts)
-    assert subwords["unigram"].sample(texts, seed=1) == subwords["unigram"].encode(texts)
+def test_another_process_draws_the_same(subwords, texts, tmp_path):
+    # Strings hash differently there, and what the libraries draw from the system differs.
+    program = (
+        "import sys; from mtkit.tokenizer.sampling import PieceSampler; from mtkit.tokenizer.subword import Subword\n"
+        "subword = Subword.load(sys.argv[1]); way = {sys.argv[2]: 0.3}\n"
+        "print(PieceSampler(subword, **way).sample(subword.encode(sys.argv[3:]), 5))"
+    )
+    for kind, way in ("bpe", "dropout"), ("unigram", "alpha"):
+        path = tmp_path / kind
+        path.write_bytes(subwords[kind].model_bytes)
+        there = subprocess.run([sys.executable, "-c", program, path, way, *texts], capture_output=True, text=True, check=True)
+        assert there.stdout.strip() == str(drawn(subwords[kind], texts, 5, **{way: 0.3}))
 
 
 def test_dropout_of_1_spells(subwords):
     subword = subwords["bpe"]
-    (ids,) = subword.sample(["I drink 물 and 漢"], seed=1, dropout=1.0)
-    pieces = subword.pieces()
-    assert [pieces[i] for i in ids] == [*"▁I▁drink▁물▁and▁", "<0xE6>", "<0xBC>", "<0xA2>"]
+    (ids,) = drawn(subword, ["I drink 물 <2ko> 漢"], 1, dropout=1.0)
+    pieces = [piece.text for piece in subword.pieces()]
+    assert [pieces[i] for i in ids] == [*"▁I▁drink▁물▁", "<2ko>", "▁", "<0xE6>", "<0xBC>", "<0xA2>"]
 
 
-def test_dropout_is_the_chance_that_a_merge_is_left_out(subwords):
-    # One merge, of the word boundary and one letter: so that it happens is a single throw of a coin.
+def chances_by_definition(word, scores, dropout):
+    """Algorithm 1 of the paper, followed along every branch: the chance of each split of a word."""
+    reached, found = {tuple(word): 1.0}, defaultdict(float)
+    while reached:
+        symbols, chance = reached.popitem()
+        merges = sorted((-scores[a + b], i) for i, (a, b) in enumerate(pairwise(symbols)) if a + b in scores)
+        for _, i in merges:
+            following = (*symbols[:i], symbols[i] + symbols[i + 1], *symbols[i + 2 :])
+            reached[following] = reached.get(following, 0.0) + chance * (1 - dropout)
+            chance *= dropout
+        found[symbols] += chance
+    return found
+
+
+@pytest.mark.parametrize("dropout", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("word", ["▁weather", "▁student", "▁a"])
+def test_splits_come_as_often_as_bpe_dropout_says(subwords, word, dropout):
     subword = subwords["bpe"]
-    assert [len(ids) for ids in subword.encode(["a"])] == [1]
-    for dropout in (0.1, 0.5, 0.9):
-        n_split = sum(len(ids) == 2 for ids in subword.sample(["a"] * 4000, seed=7, dropout=dropout))
-        assert abs(n_split / 4000 - dropout) < 4 * math.sqrt(dropout * (1 - dropout) / 4000)
+    pieces = subword.pieces()
+    expected = chances_by_definition(word, {piece.text: piece.score for piece in pieces if piece.kind == "text"}, dropout)
+    assert sum(expected.values()) == pytest.approx(1)
+    n = 20_000
+    found = Counter(tuple(pieces[i].text for i in ids) for ids in drawn(subword, [word.removeprefix("▁")] * n, 7, dropout=dropout))
+    assert set(found) <= set(expected)
+    assert all(within(found[way], n, share) for way, share in expected.items())
 
 
 @pytest.mark.parametrize("n_best", [-1, 3])
@@ -92,24 +136,50 @@ def test_ways_are_drawn_by_their_probability_to_the_power_of_alpha(subwords, alp
         ways = ways[:n_best]
     # A piece's score is its log-probability; the whole has their sum.
     weights = [math.exp(alpha * sum(reference.get_score(i) for i in way)) for way in ways]
-    n_draws = 6000
-    drawn = Counter(map(tuple, subword.sample([word] * n_draws, seed=3, alpha=alpha, n_best=n_best)))
-    assert set(drawn) <= set(ways)
-    for way, weight in zip(ways, weights, strict=True):
-        share = weight / sum(weights)
-        assert abs(drawn[way] / n_draws - share) < 4.5 * math.sqrt(share * (1 - share) / n_draws) + 1e-3
+    n = 10_000
+    found = Counter(map(tuple, drawn(subword, [word] * n, 3, alpha=alpha, n_best=n_best)))
+    assert set(found) <= set(ways)
+    assert all(within(found[way], n, weight / sum(weights)) for way, weight in zip(ways, weights, strict=True))
 
 
-def test_dropout_and_alpha_do_not_go_together(subwords):
-    with pytest.raises(ValueError, match="give one of them"):
-        subwords["bpe"].sample(["a"], seed=1, dropout=0.1, alpha=0.1)
-    with pytest.raises(TypeError, match="list of texts"):
-        subwords["bpe"].sample("a", seed=1, dropout=0.1)
+def test_true_sentences_are_drawn_as_sentencepiece_draws_them(subwords, texts):
+    subword, n = subwords["unigram"], 1500
+    reference = sentencepiece.SentencePieceProcessor(model_proto=subword.model_bytes)
+    for text in ["나는 커피를 마십니다.", "What is your name?"]:
+        ours = [len(ids) for ids in drawn(subword, [text] * n, 3, alpha=0.5)]
+        theirs = [len(ids) for ids in reference.encode([text] * n, enable_sampling=True, alpha=0.5, nbest_size=-1, num_threads=1)]
+        mean, other_mean = sum(ours) / n, sum(theirs) / n
+        deviation = math.sqrt(sum((length - mean) ** 2 for length in ours) / n)
+        assert abs(mean - other_mean) < 4.5 * deviation * math.sqrt(2 / n)
 
 
-def test_user_symbols_are_never_split(ko_en_pairs):
-    config = TokenizerConfig(vocab_size=400, user_symbols=("<2ko>",))
-    subword = Subword(train_subword([pair.tgt for pair in ko_en_pairs], config))
-    pieces = subword.pieces()
-    for ids in subword.sample(["see <2ko> here"] * 20, seed=1, dropout=1.0):
-        assert "<2ko>" in [pieces[i] for i in ids]
+def test_memory_is_bounded_and_forgetting_changes_nothing(subwords, texts, monkeypatch):
+    expected = {kind: drawn(subwords[kind], texts, 2, **WAYS[kind]) for kind in CERTAIN}
+    monkeypatch.setattr("mtkit.tokenizer.sampling._MAX_NEW", 100)
+    for kind in CERTAIN:
+        sampler = PieceSampler(subwords[kind], **WAYS[kind])
+        rows = subwords[kind].encode(texts)
+        assert sampler.sample(rows, 2) == expected[kind]
+        assert 0 < len(sampler._words) + len(sampler._older_words) < len({word for text in texts for word in text.split()})
+        assert pickle.loads(pickle.dumps(sampler)).sample(rows, 2) == expected[kind]
+
+
+def test_a_sentence_with_an_unknown_piece_stays(ko_en_pairs):
+    subword = Subword(train_subword([pair.tgt for pair in ko_en_pairs], TokenizerConfig(vocab_size=200, byte_fallback=False)))
+    rows = subword.encode(["I drink 漢.", "I drink water."])
+    found = PieceSampler(subword, dropout=0.9).sample(rows, 1)
+    assert found[0] == rows[0] and found[1] != rows[1]
+
+
+def test_what_a_model_wrote_is_taken_too(subwords):
+    # Half a character in bytes, and marks in the middle.
+    rows = [[600 - 1, 300, 8, 9, 10, 2, 300, 1, 3], [*range(2, 300)]]
+    subword = subwords["bpe"]
+    for row, found in zip(rows, PieceSampler(subword, dropout=0.5).sample(rows, 1), strict=True):
+        assert subword.decode([found]) == subword.decode([row])
+
+
+@pytest.mark.parametrize("way", [{}, {"dropout": 0.1, "alpha": 0.1}])
+def test_it_is_either_dropout_or_alpha(subwords, way):
+    with pytest.raises(ValueError, match="either dropout"):
+        PieceSampler(subwords["bpe"], **way)
