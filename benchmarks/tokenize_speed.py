@@ -86,9 +86,8 @@ def main() -> None:
                 seconds[name].append(time.perf_counter() - started_s)
         for name, times in seconds.items():
             ratios = [yardstick / took for yardstick, took in zip(seconds["sentencepiece"], times, strict=True)]
-            print(
-                f"{name}: {len(texts[0]) / statistics.median(times):,.0f} pairs/s, ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} - {max(ratios):.2f})"
-            )
+            rate = len(texts[0]) / statistics.median(times)
+            print(f"{name}: {rate:,.0f} pairs/s, ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} - {max(ratios):.2f})")
     finally:
         shutil.rmtree(work_dir)
 
