@@ -15,8 +15,8 @@ from mtkit.corpus.checking.reading import RawLine, lines_at
 from mtkit.corpus.checking.rules import RULES, SEVERITIES, severity_of
 from mtkit.corpus.checking.scan import Corpus, Readable, Role, Scan, held_out_keys, read_texts, scan
 from mtkit.corpus.checking.tally import Places
+from mtkit.corpus.file_names import language_of_file
 from mtkit.corpus.pairs import describe_source
-from mtkit.corpus.scripts import UNKNOWN_LANG
 from mtkit.corpus.snapshot import Snapshot
 from mtkit.errors import MtkitError
 from mtkit.processes import n_cores
@@ -24,7 +24,7 @@ from mtkit.progress import progress
 
 _MIN_BYTES_TO_SHARE = 1 << 26
 """A corpus smaller than this is read before other processes would have started."""
-_SHOWN_AS_PAIRS = ("one_sided", "wrong_script")
+_SHOWN_AS_PAIRS = ("one_sided", "wrong_language", "wrong_script", "few_letters")
 """Findings about one side that are understood only with the other."""
 
 
@@ -80,7 +80,7 @@ def _reports(corpora: Sequence[Corpus], folder: Path, n_shown: int, find_shift: 
     for done in scans:
         corpus = done.corpus
         shifts = _shifts(corpus) if find_shift else []
-        of_corpus = [*drafts[corpus.number], *conclude(done.tally, _languages(corpus), shifts)]
+        of_corpus = [*drafts[corpus.number], *_exchanged_names(corpus), *conclude(done.tally, corpus.languages, shifts)]
         # Only what is held out can overlap with the training corpora.
         yield _report(done, of_corpus, n_shown, not_looked_for if corpus.role != "train" else (*not_looked_for, "overlap"))
 
@@ -90,10 +90,13 @@ def _shifts(corpus: Corpus) -> list[Shift]:
         return find_shifts_in(lambda: read_texts(corpus, bar))
 
 
-def _languages(corpus: Corpus) -> tuple[str, str]:
-    source, data = corpus.source, corpus.data
-    src, tgt = source.src_lang or data.src_lang, source.tgt_lang or data.tgt_lang
-    return "" if src == UNKNOWN_LANG else src, "" if tgt == UNKNOWN_LANG else tgt
+def _exchanged_names(corpus: Corpus) -> Iterator[Draft]:
+    """Where the names of the files say the opposite of the language codes."""
+    src, tgt = corpus.source.src, corpus.source.tgt
+    if src is None or tgt is None or corpus.languages[0] == corpus.languages[1]:
+        return
+    if (language_of_file(tgt), language_of_file(src)) == corpus.languages:
+        yield Draft("exchanged_names", "pair", Places(1), 1, f"`{src.name}` is given as {corpus.languages[0]}, `{tgt.name}` as {corpus.languages[1]}")
 
 
 def _report(done: Scan, drafts: Sequence[Draft], n_shown: int, not_looked_for: tuple[str, ...]) -> CorpusReport:
@@ -101,12 +104,14 @@ def _report(done: Scan, drafts: Sequence[Draft], n_shown: int, not_looked_for: t
     corpus, sides = done.corpus, done.tally.sides
     if done.error is not None:
         drafts = [Draft("unreadable", "pair", Places(1), 1, done.error.message, todo=done.error.hint), *drafts]
-    texts = lines_at(Readable(corpus), {line for draft in drafts for line in draft.places.lines[:n_shown]})
+    shown = {line for draft in drafts for line in draft.places.lines[:n_shown]}
+    beside = {draft.goes_with[line] for draft in drafts for line in draft.places.lines[:n_shown] if line in draft.goes_with}
+    texts = lines_at(Readable(corpus), shown | beside)
     return CorpusReport(
         role=corpus.role,
         name=corpus_name(corpus.source),
         source=describe_source(corpus.source),
-        languages=_languages(corpus),
+        languages=corpus.languages,
         n_lines=(sides["src"].n_lines, sides["tgt"].n_lines),
         n_chars=(sides["src"].n_chars, sides["tgt"].n_chars),
         findings=_worst_first(_finding(draft, texts, n_shown) for draft in drafts),
@@ -121,6 +126,8 @@ def _finding(draft: Draft, texts: dict[int, tuple[RawLine | None, RawLine | None
         if draft.where != "pair" and draft.name not in _SHOWN_AS_PAIRS:
             shown = {draft.where: shown[draft.where]}
         note = draft.notes.get(line, "")
+        if (other := draft.goes_with.get(line)) is not None and (text := texts.get(other, (None, None))[1]) is not None:
+            note = f"goes with line {other:,}: {excerpt(text)}"
         if draft.name == "invalid_utf8":
             note = f"byte {first_invalid_byte(shown[draft.where] or b'')}"
         examples.append(Example(line, note=note, **{side: excerpt(text, draft.name) for side, text in shown.items() if text is not None}))

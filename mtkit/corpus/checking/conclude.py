@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from mtkit.corpus.alignment import Shift
+from mtkit.corpus.checking.rules import RULES
 from mtkit.corpus.checking.tally import MAX_PLACES, SIDES, Places, SideName, Tally, Where
 from mtkit.corpus.scripts import scripts_of_language
 from mtkit.tokenizer.signs import MANY
@@ -15,6 +16,8 @@ MIN_SAMPLE = 50
 MAX_UPPER_SHARE = 0.05
 """Of the lines with letters that have case; raw text of news, captions and learners' sentences has capitals in 95% of them or more."""
 MAX_TOLD_SHIFTS = 5
+BY_WORDS = ("swapped", "wrong_language")
+"""Rules that go by the words of a line, which has a meaning only where the script cannot decide."""
 
 
 class Draft(NamedTuple):
@@ -29,6 +32,8 @@ class Draft(NamedTuple):
     """By line, what else there is to say of it."""
     todo: str = ""
     """What to do, where it is not what the rule says."""
+    goes_with: Mapping[int, int] = MappingProxyType({})
+    """By line of the source, the line of the target that translates it."""
     more: Mapping[str, Any] = MappingProxyType({})
     """Figures for programs."""
 
@@ -42,10 +47,14 @@ def conclude(tally: Tally, languages: tuple[str, str], shifts: Sequence[Shift]) 
         shifts: Where its sides slip.
     """
     yield from _counts(tally, shifts)
+    scripts = _expected_scripts(tally, languages)
+    are_apart = all(scripts) and not scripts[0] & scripts[1]
     for (name, where), places in tally.places.items():
+        if are_apart and name in BY_WORDS:
+            continue
         yield Draft(name, where, places, tally.n_pairs if where == "pair" or name == "one_sided" else tally.sides[where].n_lines)
     yield from _sides(tally)
-    yield from _scripts(tally, languages)
+    yield from _scripts(tally, scripts, are_apart=are_apart)
     outliers = tally.ratios.outliers()
     if outliers.n:
         usual = f"usual are {outliers.usual:.2f} characters of the target for each of the source; the worst come first"
@@ -53,7 +62,8 @@ def conclude(tally: Tally, languages: tuple[str, str], shifts: Sequence[Shift]) 
     if shifts:
         told = "; ".join(map(describe_shift, shifts[:MAX_TOLD_SHIFTS])) + ("; and so on" if len(shifts) > MAX_TOLD_SHIFTS else "")
         places = Places(len(shifts), [shift.line for shift in shifts])
-        yield Draft("shift", "pair", places, tally.n_pairs, told, more={"shifts": [shift._asdict() for shift in shifts]})
+        goes_with = {shift.line: shift.line + shift.offset_after for shift in shifts if shift.offset_after is not None}
+        yield Draft("shift", "pair", places, tally.n_pairs, told, goes_with=goes_with, more={"shifts": [shift._asdict() for shift in shifts]})
 
 
 def describe_shift(shift: Shift) -> str:
@@ -93,12 +103,16 @@ def _sides(tally: Tally) -> Iterator[Draft]:
             yield Draft("lower_cased", side, Places(counts.n_cased - counts.n_with_upper), counts.n_cased)
 
 
-def _scripts(tally: Tally, languages: tuple[str, str]) -> Iterator[Draft]:
+def _expected_scripts(tally: Tally, languages: tuple[str, str]) -> tuple[frozenset[str], frozenset[str]]:
+    """The scripts that each side should be in: its language's, or where that is unknown those of at least half of its lines."""
+    src, tgt = (scripts_of_language(code) or _usual_scripts(tally, place) for place, code in enumerate(languages))
+    return src, tgt
+
+
+def _scripts(tally: Tally, expected: tuple[frozenset[str], frozenset[str]], *, are_apart: bool) -> Iterator[Draft]:
     """Lines in the script of the other side, or of neither."""
-    expected = [scripts_of_language(code) or _usual_scripts(tally, place) for place, code in enumerate(languages)]
     if not all(expected):
         return
-    are_apart = not expected[0] & expected[1]
     swapped: list[Places] = []
     wrong: dict[SideName, list[tuple[frozenset[str], Places]]] = {"src": [], "tgt": []}
     for mix, places in tally.scripts.items():
@@ -111,7 +125,7 @@ def _scripts(tally: Tally, languages: tuple[str, str]) -> Iterator[Draft]:
                 wrong[side].append((mix[place], places))
     if swapped:
         all_swapped = _joined(swapped)
-        todo = "Exchange the two files, or the language codes." if all_swapped.n > tally.n_usable / 2 else ""
+        todo = RULES["exchanged_names"].todo if all_swapped.n > tally.n_usable / 2 else ""
         yield Draft("swapped", "pair", all_swapped, tally.n_pairs, todo=todo)
     for place, side in enumerate(SIDES):
         if wrong[side]:
@@ -124,7 +138,6 @@ def _scripts(tally: Tally, languages: tuple[str, str]) -> Iterator[Draft]:
 
 
 def _usual_scripts(tally: Tally, place: int) -> frozenset[str]:
-    """Scripts of at least half of a side's lines."""
     counts: dict[str, int] = {}
     n_lines = 0
     for mix, places in tally.scripts.items():

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from mtkit.config.clean import CleanConfig
 from mtkit.corpus.checking.characters import SPACE, TROUBLE, KindCounter
 from mtkit.corpus.checking.reading import Chunk, Decoded, decode
-from mtkit.corpus.checking.tally import SIDES, ScriptMix, SideName, Tally
+from mtkit.corpus.checking.side_words import SideWords
+from mtkit.corpus.checking.tally import SIDES, ScriptMix, SideName, Tally, Where
 from mtkit.corpus.rules import FEW_LETTERS, GARBLED, LATIN_ALLOWANCE, is_garbled
 from mtkit.tokenizer.signs import count_signs
 
@@ -39,10 +40,15 @@ PATTERNS = {"html_entities": _ENTITY, "mojibake": GARBLED}
 
 
 class Examiner:
-    """Examines chunks, in a process of its own or not."""
+    """Examines chunks, in a process of its own or not.
 
-    def __init__(self) -> None:
+    Args:
+        side_words: By which the languages of the sides are told apart, if at all.
+    """
+
+    def __init__(self, side_words: SideWords | None) -> None:
         self._counter = KindCounter()
+        self._side_words = side_words
 
     def examine(self, chunk: Chunk) -> tuple[Tally, Decoded, Decoded]:
         """Examine a chunk.
@@ -57,6 +63,8 @@ class Examiner:
         for mix, places in _script_mixes(src_scripts, tgt_scripts, n_pairs):
             tally.add_scripts(mix, (places + chunk.first).tolist())
         _examine_pairs(tally, src, tgt, n_pairs, chunk.first)
+        if self._side_words is not None:
+            _find_exchanged(tally, src.lines[:n_pairs], tgt.lines[:n_pairs], chunk.first, self._side_words)
         return tally, src, tgt
 
     def _side(self, tally: Tally, name: SideName, side: Decoded, first: int) -> dict[str, NDArray[np.int64]]:
@@ -119,6 +127,20 @@ def _examine_pairs(tally: Tally, src: Decoded, tgt: Decoded, n_pairs: int, first
     tally.n_usable = len(usable)
     lengths = [np.array([len(lines[place]) for place in usable], np.int64) for lines in (src_lines, tgt_lines)]
     tally.ratios.add(np.array(usable, np.int64) + first, *lengths)
+
+
+def _find_exchanged(tally: Tally, src_lines: Sequence[str], tgt_lines: Sequence[str], first: int, side_words: SideWords) -> None:
+    """Lines in the language of the other side, and pairs of which both are."""
+    is_tgt, is_src = side_words.is_tgt, side_words.exchanged().is_tgt
+    src_places = {place for place, line in enumerate(src_lines) if is_tgt(line)}
+    tgt_places = {place for place, line in enumerate(tgt_lines) if is_src(line)}
+    found: list[tuple[str, Where, set[int]]] = [
+        ("swapped", "pair", src_places & tgt_places),
+        ("wrong_language", "src", src_places - tgt_places),
+        ("wrong_language", "tgt", tgt_places - src_places),
+    ]
+    for name, where, places in found:
+        tally.add(name, where, [first + place for place in sorted(places)])
 
 
 def _script_mixes(src: dict[str, NDArray[np.int64]], tgt: dict[str, NDArray[np.int64]], n_pairs: int) -> list[tuple[ScriptMix, NDArray[np.int64]]]:

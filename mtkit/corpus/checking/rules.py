@@ -54,7 +54,22 @@ RULES = {
         _PAIRS,
         "with source and target exchanged",
         "The model would write the wrong language.",
-        "Exchange them; or leave it to `clean.min_script`, which leaves them out.",
+        "Exchange them. Where the languages differ in script, `clean.min_script` leaves them out.",
+    ),
+    "exchanged_names": Rule(
+        "warning",
+        "",
+        "the names of the files say that they are exchanged",
+        "The model would translate in the other direction.",
+        "Exchange the two files, or the language codes.",
+    ),
+    "wrong_language": Rule(
+        "warning",
+        _LINES,
+        "in the language of the other side",
+        "It was not translated, and teaches a model to copy.",
+        "Look at some, and leave such pairs out. Where both sides are the same, `clean.min_copy_letters` does.",
+        0.001,
     ),
     "wrong_script": Rule(
         "warning",

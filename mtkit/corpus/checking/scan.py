@@ -10,7 +10,9 @@ from mtkit.config.data import CorpusSource, DataConfig
 from mtkit.corpus.checking.examine import Examiner
 from mtkit.corpus.checking.reading import Chunk, decode, read_chunks
 from mtkit.corpus.checking.repeats import KEY_KINDS, REPEAT_KINDS, line_keys, unrepeated_key
+from mtkit.corpus.checking.side_words import SideWords, learn_side_words
 from mtkit.corpus.checking.tally import Tally
+from mtkit.corpus.scripts import UNKNOWN_LANG, scripts_of_language
 from mtkit.errors import MtkitError
 from mtkit.processes import ordered_map
 from mtkit.progress import ProgressBar
@@ -26,6 +28,18 @@ class Corpus(NamedTuple):
     source: CorpusSource
     data: DataConfig
     """What the source is a part of."""
+
+    @property
+    def languages(self) -> tuple[str, str]:
+        """Codes of source and target; empty where unknown."""
+        src, tgt = self.source.src_lang or self.data.src_lang, self.source.tgt_lang or self.data.tgt_lang
+        return "" if src == UNKNOWN_LANG else src, "" if tgt == UNKNOWN_LANG else tgt
+
+    @property
+    def has_scripts_apart(self) -> bool:
+        """Whether the languages are known to share no script."""
+        src, tgt = map(scripts_of_language, self.languages)
+        return bool(src and tgt) and not src & tgt
 
 
 @dataclass
@@ -72,8 +86,8 @@ def held_out_keys(corpus: Corpus) -> dict[int, tuple[bytes, ...]]:
 class _Worker:
     """Does a chunk: its tally, the keys of each kind one after the other, and the held-out keys in it."""
 
-    def __init__(self, number: int, tags: tuple[str, ...], held_out: frozenset[bytes]) -> None:
-        self._examiner = Examiner()
+    def __init__(self, number: int, tags: tuple[str, ...], held_out: frozenset[bytes], side_words: SideWords | None) -> None:
+        self._examiner = Examiner(side_words)
         self._number = number
         self._tags = tags
         self._held_out = held_out
@@ -111,7 +125,8 @@ def scan(corpus: Corpus, folder: Path, held_out: frozenset[bytes], n_workers: in
     chunks = Readable(corpus)
     with ExitStack() as stack:
         files = [stack.enter_context(path.open("wb")) for path in key_paths.values()]
-        args = (corpus.number, corpus.source.tags, held_out)
+        side_words = None if corpus.has_scripts_apart else learn_side_words(read_texts(corpus))
+        args = (corpus.number, corpus.source.tags, held_out, side_words)
         for tally, keys, seen in ordered_map(_Worker, args, chunks, n_workers):
             done.tally.merge(tally)
             for stream, column in zip(files, keys, strict=True):

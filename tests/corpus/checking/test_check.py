@@ -1,4 +1,5 @@
 import html
+import itertools
 import json
 import unicodedata
 
@@ -149,6 +150,7 @@ def test_lines_too_many_are_told_with_the_place_where_they_begin(corpus):
     assert not report.can_train
     (line,) = only(report, "shift").lines
     assert abs(line - 301) <= 5
+    assert only(report, "shift").examples[0].note == f"goes with line {line - 1}: {corpus.tgt[line - 2].decode()[:90]}"
     assert f"come apart at line {line}" in finding.detail
 
 
@@ -230,6 +232,39 @@ def test_exchanged_files_are_told_as_such(corpus):
     finding = only(corpus.check(("en", "ko")), "swapped")
     assert finding.n > 0.9 * N_PAIRS
     assert finding.todo == "Exchange the two files, or the language codes."
+
+
+@pytest.fixture
+def german(tmp_path):
+    """Pairs in the same script: the questions and answers of a phrase book."""
+    who = {"Ich": "I", "Wir": "We", "Sie": "They"}
+    what = {"sehen": "see", "kaufen": "buy", "suchen": "look for", "mögen": "like", "brauchen": "need"}
+    which = {"das neue": "the new", "ein altes": "an old", "unser": "our", "kein": "no"}
+    things = {"Haus": "house", "Auto": "car", "Buch": "book", "Bild": "picture"}
+    parts = list(itertools.product(who, what, which, things))
+    german = [" ".join(part) + " nicht mehr." for part in parts]
+    english = [f"{who[a]} do not {what[b]} {which[c]} {things[d]} any more." for a, b, c, d in parts]
+    return Corpus(tmp_path, [line.encode() for line in german], [line.encode() for line in english])
+
+
+def test_in_the_same_script_the_words_decide(german):
+    german.src[20], german.tgt[20] = german.tgt[20], german.src[20]
+    german.src[30] = b"They do not know what we know."
+    german.tgt[40] = b"Sie sehen das alte Haus nicht."
+    report = german.check(("de", "en"))
+    assert only(report, "swapped").lines == (21,)
+    found = {finding.where: finding.lines for finding in report.corpora[0].findings if finding.name == "wrong_language"}
+    assert found == {"src": (31,), "tgt": (41,)}
+
+
+def test_words_decide_nothing_where_the_script_does(corpus):
+    assert not {"swapped", "wrong_language"} & {name for name, _ in counts(corpus.check((UNKNOWN_LANG, UNKNOWN_LANG)))}
+
+
+def test_files_whose_names_say_the_opposite_of_the_codes(german):
+    report = german.check(("en", "ko"))
+    assert "`train.ko` is given as en, `train.en` as ko" in only(report, "exchanged_names").detail
+    assert ("exchanged_names", "pair") not in counts(german.check(("de", "en")))
 
 
 def test_tokenised_and_lower_cased_text_is_noticed(corpus):
