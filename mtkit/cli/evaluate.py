@@ -30,6 +30,9 @@ def evaluate(
     tokenize: Annotated[
         str | None, typer.Option(metavar="NAME", help="How BLEU finds words: 13a, intl, char, zh, ja-mecab, ko-mecab ...", show_default="13a")
     ] = None,
+    robustness: Annotated[
+        bool, typer.Option("--robustness", help="With --model: score also with capitals, typos and the like in the source (see `augment:`)")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON for programs")] = False,
     tags: TagsOption = None,
     beam_size: BeamSizeOption = None,
@@ -49,7 +52,10 @@ def evaluate(
         raise typer.BadParameter("give either a file of translations, or --model with --src")
     if bool(model_dirs) != (src_path is not None):
         raise typer.BadParameter("--model and --src go together")
+    if robustness and not model_dirs:
+        raise typer.BadParameter("--robustness goes with --model and --src")
     references = [list(read_lines(path, what="the references")) for path in reference_paths]
+    wanted = metrics or [Metric.bleu]
     if hypothesis_path is not None:
         hypotheses = list(read_lines(hypothesis_path, what="the translations"))
     else:
@@ -59,7 +65,19 @@ def evaluate(
         assert src_path is not None
         lines = list(read_lines(src_path, what="the source text"))
         translator = Translator.load(model_dirs or [], device=device, precision=precision, n_workers=workers, tags=tags or ())
-        with progress("Translating", len(lines)) as bar:
-            hypotheses = [translation.text for translation in translator.stream(lines, on_lines=bar.advance, **given(beam_size=beam_size))]
-    scores = score(hypotheses, references, metrics or [Metric.bleu], tokenize)
+
+        def translate(lines: list[str]) -> list[str]:
+            with progress("Translating", len(lines)) as bar:
+                return [translation.text for translation in translator.stream(lines, on_lines=bar.advance, **given(beam_size=beam_size))]
+
+        if robustness:
+            from mtkit.evaluation.comparison import comparison_for_people, comparison_for_programs
+            from mtkit.translation.robustness import evaluate_robustness
+
+            config = translator.config
+            result = evaluate_robustness(translate, lines, references, (config.src_lang, config.tgt_lang), config.tags, wanted, tokenize)
+            print(comparison_for_programs(*result) if as_json else comparison_for_people(*result))
+            return
+        hypotheses = translate(lines)
+    scores = score(hypotheses, references, wanted, tokenize)
     print(for_programs(scores) if as_json else for_people(scores))

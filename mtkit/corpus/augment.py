@@ -33,7 +33,7 @@ def draw_alterations(config: AugmentConfig, n_pairs: int, rng: Random) -> dict[i
 def alter(name: Alteration, src: str, tgts: Sequence[str], rng: Random, langs: tuple[str, str]) -> tuple[str, list[str]]:
     """Alter a source and, where that changes how it is translated, its translations.
 
-    All stays as it is where the source gives no cause (no capitals in its script, no sign at its end), or where a side would be left without text.
+    All stays as it is where the source gives no cause (no capitals in its script, no sign at its end), and where a side is or would be without text.
 
     Args:
         name: The way.
@@ -52,7 +52,7 @@ def alter(name: Alteration, src: str, tgts: Sequence[str], rng: Random, langs: t
     else:
         change = _BOTH_SIDES[name]
         altered_src, altered_tgts = change(src, langs[0]), [change(tgt, langs[1]) for tgt in tgts]
-    if altered_src == src or not all(text.strip() for text in (altered_src, *altered_tgts)):
+    if altered_src == src or not all(text.strip() for text in (src, *tgts, altered_src, *altered_tgts)):
         return src, list(tgts)
     return altered_src, altered_tgts
 

@@ -78,6 +78,8 @@ def evaluate(
     references: Sequence[str] | Sequence[Sequence[str]],
     metrics: Sequence[str] = ("bleu",),
     tokenize: str | None = None,
+    *,
+    warns: bool = True,
 ) -> Scores:
     """Score translations against references. Both should be plain text, as people write it.
 
@@ -86,21 +88,27 @@ def evaluate(
         references: One reference for each segment, or several such lists.
         metrics: Any of bleu, chrf, ter.
         tokenize: How BLEU finds words, see Tokenize; default: 13a.
+        warns: Whether to say so when the text does not look as people write it.
     Raises:
         MtkitError: Counts differ, nothing to evaluate, an unknown metric or tokenizer, or one that is not installed.
     """
     streams = _streams(hypotheses, references)
     scorers: dict[MetricName, Any] = {metric: _scorer(metric, tokenize) for metric in _known(metrics)}
-    warn_of_tokenized_text("the translations", hypotheses)
-    for i, stream in enumerate(streams, start=1):
-        warn_of_tokenized_text("the references" if len(streams) == 1 else f"references {i}", stream)
-    if "bleu" in scorers and tokenize in (None, "13a"):
-        warn_of_unspaced_text(streams[0])
+    if warns:
+        _warn(hypotheses, streams, words_by_13a="bleu" in scorers and tokenize in (None, "13a"))
     by_metric: dict[MetricName, Score] = {}
     for metric, scorer in scorers.items():
         result = scorer.corpus_score(list(hypotheses), streams)
         by_metric[metric] = Score(result.name, float(result.score), scorer.get_signature().format(), _detail(result) if metric == "bleu" else "")
     return Scores(by_metric, len(hypotheses))
+
+
+def _warn(hypotheses: Sequence[str], streams: list[list[str]], *, words_by_13a: bool) -> None:
+    warn_of_tokenized_text("the translations", hypotheses)
+    for i, stream in enumerate(streams, start=1):
+        warn_of_tokenized_text("the references" if len(streams) == 1 else f"references {i}", stream)
+    if words_by_13a:
+        warn_of_unspaced_text(streams[0])
 
 
 def _detail(bleu: Any) -> str:

@@ -72,6 +72,37 @@ def test_a_model_on_a_source_file(mtkit, files, upper_case_model):
     assert upper_case_model["tags"] == ["<2en>"]
 
 
+def test_robustness_of_a_model(mtkit, tmp_path, tiny_run, ko_en_pairs):
+    for side in ("src", "tgt"):
+        (tmp_path / side).write_text("".join(f"{getattr(pair, side)}\n" for pair in ko_en_pairs[:6]))
+    args = (
+        "evaluate",
+        "-m",
+        tiny_run / "model",
+        "-s",
+        tmp_path / "src",
+        "-r",
+        tmp_path / "tgt",
+        "--metric",
+        "chrf",
+        "--robustness",
+        "--device",
+        "cpu",
+    )
+    table, told = mtkit(*args), mtkit(*args, "--json")
+    assert (table.status, told.status) == (0, 0)
+    scores = json.loads(told.out)
+    assert list(scores) == ["clean", "upper_case", "title_case", "typos", "drop_end_punctuation", "noise", "merge"]
+    assert scores["merge"]["n_segments"] == scores["merge"]["n_altered"] == 3
+    value, difference = (scores["typos"]["chrf"][key] for key in ("value", "difference"))
+    assert [line.split() for line in table.out.splitlines() if line.startswith("typos")] == [["typos", "6", f"{value:.2f}", f"{difference:+.2f}"]]
+
+
+def test_robustness_needs_a_model(mtkit, files):
+    outcome = mtkit("evaluate", files / "hyp", "-r", files / "ref1", "--robustness")
+    assert outcome.status == 2 and "--model" in outcome.err
+
+
 @pytest.mark.parametrize("args", [[], ["-m", "model"], ["hyp", "-m", "model", "--src", "x"], ["hyp", "--src", "x"]])
 def test_either_translations_or_a_model(mtkit, files, args):
     outcome = mtkit("evaluate", *args, "-r", files / "ref1")
