@@ -3,6 +3,7 @@
 import html
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
@@ -12,7 +13,7 @@ from mtkit.config.clean import CleanConfig
 from mtkit.corpus.checking.characters import SPACE, TROUBLE, KindCounter
 from mtkit.corpus.checking.reading import Chunk, Decoded, decode
 from mtkit.corpus.checking.side_words import SideWords
-from mtkit.corpus.checking.tally import SIDES, ScriptMix, SideName, Tally, Where
+from mtkit.corpus.checking.tally import SIDES, ScriptMix, SideName, SideTally, Tally, Where
 from mtkit.corpus.rules import FEW_LETTERS, GARBLED, LATIN_ALLOWANCE, is_garbled
 from mtkit.tokenizer.signs import count_signs
 
@@ -70,32 +71,44 @@ class Examiner:
     def _side(self, tally: Tally, name: SideName, side: Decoded, first: int) -> dict[str, NDArray[np.int64]]:
         """Examine one side; gives the letters of each script, line by line."""
         lines = side.lines
-        found: dict[str, Iterable[int]] = dict(side.faults)
-        kinds = self._counter.count(lines)
-        for kind in _LINE_KINDS:
-            if kind in kinds:
-                found["bom_inside" if kind == "bom" else kind] = np.flatnonzero(kinds.pop(kind))
-        text = "\n".join(lines)
-        for fault, (may_hold, holds) in _TEXT_FAULTS.items():
-            if may_hold(text):
-                found[fault] = [place for place, line in enumerate(lines) if holds(line)]
-        found["edge_spaces"] = [place for place, line in enumerate(lines) if (line[:1] in EDGE_SPACES or line[-1:] in EDGE_SPACES) and line.strip()]
-        spaces = kinds.pop(SPACE, 0)
         lengths = np.fromiter(map(len, lines), np.int64, len(lines))
-        found["long"] = np.flatnonzero(lengths > MAX_CHARS)
+        kinds = self._counter.count(lines)
+        trouble = {kind: np.flatnonzero(kinds.pop(kind)) for kind in _LINE_KINDS if kind in kinds}
+        if "bom" in trouble:
+            trouble["bom_inside"] = trouble.pop("bom")
+        n_shown = lengths - kinds.pop(SPACE, 0)
         n_letters = sum(kinds.values(), np.zeros(len(lines), np.int64))
-        found["few_letters"] = np.flatnonzero(n_letters < MIN_LETTERS * (lengths - spaces))
+        found: dict[str, Iterable[int]] = {
+            **side.faults,
+            **trouble,
+            **_text_faults(lines),
+            "few_letters": np.flatnonzero(n_letters < MIN_LETTERS * n_shown),
+            "long": np.flatnonzero(lengths > MAX_CHARS),
+        }
         for fault, places in found.items():
             tally.add(fault, name, [first + int(place) for place in places])
-        total = tally.sides[name]
-        total.n_lines = len(lines)
-        total.n_chars = int(lengths.sum())
-        sample = lines[::SAMPLE_EVERY]
-        total.n_sampled = len(sample)
-        total.n_cased = sum(line.upper() != line.lower() for line in sample)
-        total.n_with_upper = sum(line != line.lower() for line in sample)
-        total.signs = {sign: count for sign, count in count_signs(sample).items() if count}
+        tally.sides[name] = _side_tally(lines, int(lengths.sum()))
         return kinds
+
+
+def _text_faults(lines: Sequence[str]) -> dict[str, list[int]]:
+    """Places of what takes more than one character to see."""
+    text = "\n".join(lines)
+    found = {fault: [place for place, line in enumerate(lines) if holds(line)] for fault, (may_hold, holds) in _TEXT_FAULTS.items() if may_hold(text)}
+    found["edge_spaces"] = [place for place, line in enumerate(lines) if (line[:1] in EDGE_SPACES or line[-1:] in EDGE_SPACES) and line.strip()]
+    return found
+
+
+def _side_tally(lines: Sequence[str], n_chars: int) -> SideTally:
+    sample = lines[::SAMPLE_EVERY]
+    return SideTally(
+        n_lines=len(lines),
+        n_chars=n_chars,
+        n_sampled=len(sample),
+        n_cased=sum(line.upper() != line.lower() for line in sample),
+        n_with_upper=sum(line != line.lower() for line in sample),
+        signs=Counter(count_signs(sample)),
+    )
 
 
 def _has_entity(line: str) -> bool:

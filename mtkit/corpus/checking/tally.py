@@ -1,5 +1,6 @@
 """What was found, counted: the tallies of chunks, added in order, are the tally of the corpus, and none of them grows with it."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Self
@@ -30,7 +31,7 @@ class Places:
 
 
 class ScriptMix(NamedTuple):
-    """The scripts of a pair: those of at least a fifth of a side's letters."""
+    """The scripts of a pair: on each side those that enough of its letters belong to."""
 
     src: frozenset[str]
     """Empty where there are too few letters to say."""
@@ -48,15 +49,14 @@ class SideTally:
     n_cased: int = 0
     """Lines with letters that have upper and lower case."""
     n_with_upper: int = 0
-    signs: dict[str, int] = field(default_factory=dict)
+    signs: Counter[str] = field(default_factory=Counter)
     """Lines with each sign of tokenised text."""
 
     def merge(self, other: Self) -> None:
         """Add what another counted."""
         for name in ("n_lines", "n_chars", "n_sampled", "n_cased", "n_with_upper"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        for sign, count in other.signs.items():
-            self.signs[sign] = self.signs.get(sign, 0) + count
+        self.signs.update(other.signs)
 
 
 @dataclass
