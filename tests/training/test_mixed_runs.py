@@ -67,7 +67,7 @@ def test_a_stage_that_begins_is_told_on_the_way(mixed, tmp_path, caplog):
 
 
 def test_a_mixed_run_resumes_to_the_bit_and_processes_change_nothing(mixed, tmp_path):
-    chance = "augment.merge=0.3", "augment.typos=0.2"
+    chance = "sampling.src_dropout=0.2", "augment.merge=0.3", "augment.typos=0.2"
     straight = train(mixed(40, *chance), tmp_path / "straight").run_dir
     train(mixed(23, *chance), tmp_path / "broken")
     broken = train(mixed(40, *chance, "batches.n_workers=2"), tmp_path / "broken").run_dir
