@@ -37,8 +37,8 @@ def _corpus_lines(corpus: CorpusReport, *, with_role: bool) -> Iterator[str]:
     yield ""
     for head, names in (("not found: ", corpus.not_found), ("not looked for: ", corpus.not_looked_for)):
         if names:
-            told = ", ".join(name.replace("_", " ") for name in names)
-            yield textwrap.fill(told, _WIDTH, initial_indent=head, subsequent_indent=" " * len(head))
+            told = textwrap.fill(", ".join(names), _WIDTH, initial_indent=head, subsequent_indent=" " * len(head))
+            yield told.replace("_", " ")
 
 
 def _verdict(corpus: CorpusReport) -> str:
@@ -50,8 +50,8 @@ def _group_lines(findings: list[Finding]) -> Iterator[str]:
     """What was found by one rule, on either side."""
     rule = RULES[findings[0].name]
     severity = min((finding.severity for finding in findings), key=SEVERITIES.index)
-    counts = ", ".join(map(_how_many, findings))
-    yield f"{severity:<8} {findings[0].name.replace('_', ' ')}: {counts} {rule.title}".rstrip()
+    words = [", ".join(map(_how_many, findings)), rule.title]
+    yield f"{severity:<8} {findings[0].name.replace('_', ' ')}: {' '.join(filter(None, words))}"
     for finding in findings:
         if finding.detail:
             yield f"{_INDENT}{finding.detail}"

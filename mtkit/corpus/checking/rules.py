@@ -17,6 +17,7 @@ class Rule(NamedTuple):
     """What these have, told behind their number."""
     why: str
     todo: str
+    """Empty where there is nothing to do."""
     min_share: float = 0.0
     """A warning with a smaller share is a note: it is rare, and training leaves it out or mends it by itself."""
 
@@ -192,23 +193,23 @@ RULES = {
         _PAIRS,
         "that came before, but for case and punctuation",
         "They add little.",
-        "Nothing; or `clean.duplicates: folded`, which leaves them out.",
+        "`clean.duplicates: folded` leaves them out of training, `exact` does not.",
     ),
     "several_translations": Rule(
         "note",
         _PAIRS,
         "with another translation of a source that came before",
         "That is as it should be, unless a few lines have very many: headings, boilerplate.",
-        "Nothing.",
+        "",
     ),
     "several_sources": Rule(
         "note",
         _PAIRS,
         "with another source of a translation that came before",
         "That is as it should be, unless a few lines have very many: headings, boilerplate.",
-        "Nothing.",
+        "",
     ),
-    "blank": Rule("note", _PAIRS, "blank on both sides", "They are left out.", "Nothing."),
+    "blank": Rule("note", _PAIRS, "blank on both sides", "They are left out.", ""),
     "invisible": Rule(
         "note",
         _LINES,
@@ -224,8 +225,8 @@ RULES = {
     ),
     "tab": Rule("note", _LINES, "with a tab", "It would be a column too many in TSV.", _MENDED.format("clean.spaces")),
     "edge_spaces": Rule("note", _LINES, "with a space at an end", "Lines that look equal are not.", _MENDED.format("clean.spaces")),
-    "crlf": Rule("note", _LINES, "ending in CR LF", "mtkit drops the CR; not every program does.", "Nothing; or `dos2unix`."),
-    "bom": Rule("note", "", "begins with a byte order mark", "mtkit drops it; not every program does.", "Nothing."),
+    "crlf": Rule("note", _LINES, "ending in CR LF", "mtkit drops the CR; not every program does.", "`dos2unix`, for other programs."),
+    "bom": Rule("note", "", "begins with a byte order mark", "mtkit drops it; not every program does.", ""),
 }
 """What can be found, in the order in which it is told."""
 
