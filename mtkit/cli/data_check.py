@@ -13,7 +13,7 @@ def check(
     tgt_lang: TgtLangOption = None,
     validation: ValidationOption = None,
     test: TestOption = None,
-    n_shown: Annotated[int, typer.Option("--show", min=0, metavar="K", help="Examples of each finding")] = 3,
+    n_shown: Annotated[int, typer.Option("--show", min=0, max=10, metavar="K", help="Examples of each finding, at most 10")] = 3,
     shift: Annotated[bool, typer.Option("--shift/--no-shift", help="Look for lines from which on the sides slip; takes longer than all else")] = True,
     n_workers: Annotated[int | None, typer.Option("--workers", min=0, help="Processes", show_default="one per core; none for a small corpus")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON for programs")] = False,

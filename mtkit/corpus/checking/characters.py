@@ -21,7 +21,7 @@ TROUBLE = {
 }
 """Characters by what they are found as. Zero-width joiners are not among the invisible ones: Persian and emoji are spelt with them."""
 
-_BY_CATEGORY = {"Cc": "control", "Co": "private_use", "Cs": "surrogate"}
+_BY_CATEGORY = {"Cc": "control", "Co": "private_use"}
 SPACE = "space"
 """Whatever `str.isspace` takes for space, with the exception of what is TROUBLE."""
 _OTHER = "other"
@@ -32,7 +32,7 @@ _TROUBLE_OF = {char: kind for kind, chars in TROUBLE.items() for char in chars} 
 
 
 def kind_of(char: str) -> str:
-    """What a character counts as: a name in `TROUBLE`, space, control, private_use, surrogate, a letter's script, or other."""
+    """What a character counts as: a name in `TROUBLE`, space, control, private_use, a letter's script, or other."""
     if char in _TROUBLE_OF:
         return _TROUBLE_OF[char]
     return SPACE if char.isspace() else _BY_CATEGORY.get(unicodedata.category(char)) or script_of(char) or _OTHER

@@ -35,7 +35,7 @@ def check_corpora(data: DataConfig, *, n_shown: int = 3, find_shift: bool = True
 
     Args:
         data: The corpora and their languages; `UNKNOWN_LANG` where a language is not known.
-        n_shown: Examples of each finding.
+        n_shown: Examples of each finding, at most MAX_PLACES.
         find_shift: Look for lines from which on the sides slip; takes longer than all else.
         n_workers: Processes; by default one for each core, or none for small corpora.
     Raises:
@@ -103,7 +103,9 @@ def _report(done: Scan, drafts: Sequence[Draft], n_shown: int, not_looked_for: t
     """Look up the lines that are to be shown."""
     corpus, sides = done.corpus, done.tally.sides
     if done.error is not None:
-        drafts = [Draft("unreadable", "pair", Places(1), 1, done.error.message, todo=done.error.hint), *drafts]
+        # That a file which could not be read holds no pairs goes without saying.
+        drafts = [draft for draft in drafts if draft.name != "no_pairs"]
+        drafts.append(Draft("unreadable", "pair", Places(1), 1, done.error.message, todo=done.error.hint))
     shown = {line for draft in drafts for line in draft.places.lines[:n_shown]}
     beside = {draft.goes_with[line] for draft in drafts for line in draft.places.lines[:n_shown] if line in draft.goes_with}
     texts = lines_at(Readable(corpus), shown | beside)

@@ -30,7 +30,7 @@ MAX_CHARS = CleanConfig().max_chars
 
 EDGE_SPACES = frozenset(" \t\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000")
 
-_LINE_KINDS = (*TROUBLE, "control", "private_use", "surrogate")
+_LINE_KINDS = (*TROUBLE, "control", "private_use")
 _MAX_SCRIPTS = 30
 """Scripts of a side that are told apart; a bit for each of both sides fits an int64."""
 

@@ -167,9 +167,6 @@ RULES = {
         0.01,
     ),
     "control": Rule("warning", _LINES, "with control characters", "They are no text, and split words.", _MENDED.format("clean.invisible"), 0.01),
-    "surrogate": Rule(
-        "warning", _LINES, "with half a surrogate pair", "It is half a character, which UTF-8 cannot hold.", _MENDED.format("clean.invisible"), 0.01
-    ),
     "tokenised": Rule(
         "warning",
         "",

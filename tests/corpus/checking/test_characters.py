@@ -28,7 +28,7 @@ def test_trouble_is_what_python_ends_a_line_at():
     [
         *(("\0", "nul"), ("\r", "cr"), ("\t", "tab"), ("\x1f", "space"), ("\x01", "control"), ("\x7f", "control"), ("\x9f", "control")),
         *(("\ufeff", "bom"), ("\ufffd", "replacement"), ("\xad", "invisible"), ("\u200b", "invisible"), ("\u202e", "invisible")),
-        *(("\ue000", "private_use"), ("\ud800", "surrogate"), (" ", "space"), ("\u3000", "space"), ("\xa0", "space")),
+        *(("\ue000", "private_use"), ("\ud800", "other"), (" ", "space"), ("\u3000", "space"), ("\xa0", "space")),
         *(("a", "latin"), ("한", "hangul"), ("\u200d", "other"), ("1", "other"), ("\n", "other"), ("\u0301", "other"), ("😀", "other")),
     ],
 )
