@@ -1,0 +1,102 @@
+"""From how two lines look to the odds that one translates the other, fitted to the corpus at hand."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+_LOWEST, _HIGHEST = -2.0, 6.0
+"""No pair of lines says more than this, against or for, so that a freak line decides nothing."""
+
+# For association, number of words, square of the length deviation, and 1: about what de-en and ko-en corpora of all kinds ask for.
+_PRIOR_WEIGHTS = np.array([3.0, -0.12, -7.0, -1.5])
+_PRIOR_DEVIATIONS = np.array([2.0, 0.1, 4.0, 3.0])
+
+
+class Looks(NamedTuple):
+    """How pairs of lines look, in arrays of one shape."""
+
+    association: NDArray[np.float32]
+    """As `Lexicon.association` says."""
+    n_words: NDArray[np.float32]
+    """Words of both lines together: long lines meet by chance more often."""
+    length_difference: NDArray[np.float32]
+    """Logarithm of the target's length less that of the source's."""
+    exists: NDArray[np.bool_]
+    """False where there are no such two lines."""
+
+    def at(self, index: Any) -> "Looks":
+        """Those at an index of the arrays."""
+        return Looks(self.association[index], self.n_words[index], self.length_difference[index], self.exists[index])
+
+
+class MatchOdds(NamedTuple):
+    """A logistic model that tells translations from pairs of lines of the same neighbourhood."""
+
+    weights: NDArray[np.float64]
+    usual_difference: float
+    """Of lengths."""
+
+    def compare(self, looks: Looks) -> NDArray[np.float32]:
+        """What speaks for each of the lines that a line may translate: the log odds, less the median of its row, since all but one are wrong.
+
+        So a passage unlike the rest of the corpus, where translations are freer or the languages others, is not mistaken for mismatched.
+
+        Args:
+            looks: Shape (n, n_candidates).
+        Returns:
+            The same shape; 0 where there are no such lines.
+        """
+        total = _inputs(looks, self.usual_difference) @ self.weights
+        n_candidates = np.maximum(looks.exists.sum(axis=1), 1)
+        mean = np.where(looks.exists, total, 0).sum(axis=1) / n_candidates
+        usual = np.median(np.where(looks.exists, total, mean[:, None]), axis=1)
+        return np.where(looks.exists, np.clip(total - usual[:, None], _LOWEST, _HIGHEST), 0).astype(np.float32)
+
+
+def first_odds(looks: Looks | None = None) -> MatchOdds:
+    """What to begin with, when nothing is known but lines that are near each other."""
+    return MatchOdds(_PRIOR_WEIGHTS, 0.0 if looks is None else _median(looks.length_difference[looks.exists]))
+
+
+def fit_odds(matches: Looks, mismatches: Looks) -> MatchOdds:
+    """Fit by penalised maximum likelihood, both classes with equal weight; with few lines the result stays near `first_odds`."""
+    difference = _median(matches.length_difference[matches.exists])
+    sides = [_inputs(looks, difference)[looks.exists] for looks in (matches, mismatches)]
+    n_lines = len(sides[0])
+    if not n_lines or not len(sides[1]):
+        return MatchOdds(_PRIOR_WEIGHTS, difference)
+    # Signed, so that a good model has every row positive.
+    rows = np.concatenate([sides[0], -sides[1]])
+    shares = np.repeat([1.0, n_lines / len(sides[1])], [n_lines, len(sides[1])])
+    precision = 1 / _PRIOR_DEVIATIONS**2
+
+    def loss(weights: NDArray[np.float64]) -> float:
+        return float(shares @ np.logaddexp(0, -rows @ weights) + precision @ (weights - _PRIOR_WEIGHTS) ** 2 / 2)
+
+    weights: NDArray[np.float64] = _PRIOR_WEIGHTS
+    for _ in range(20):
+        doubt = 1 / (1 + np.exp(np.clip(rows @ weights, -50, 50)))
+        slope = precision * (weights - _PRIOR_WEIGHTS) - rows.T @ (shares * doubt)
+        curvature = (rows * (shares * doubt * (1 - doubt))[:, None]).T @ rows + np.diag(precision)
+        step = np.linalg.solve(curvature, slope).astype(np.float64)
+        # Newton's step may go too far where the classes hardly overlap.
+        while loss(weights - step) > loss(weights) and np.abs(step).max() > 1e-6:
+            step /= 2
+        weights = weights - step
+        if np.abs(step).max() < 1e-3:
+            break
+    # Sides that have nothing to do with each other can look as if equal lengths or words that meet spoke against a translation.
+    if weights[0] < 0:
+        weights[:2] = 0
+    weights[2] = min(weights[2], 0)
+    return MatchOdds(weights, difference)
+
+
+def _inputs(looks: Looks, usual_difference: float) -> NDArray[np.float64]:
+    deviation = np.minimum((looks.length_difference - usual_difference) ** 2, 1)
+    return np.stack([looks.association, looks.n_words, deviation, np.ones_like(deviation)], axis=-1).astype(np.float64)
+
+
+def _median(values: NDArray[np.float32]) -> float:
+    return float(np.median(values)) if values.size else 0.0
