@@ -89,7 +89,7 @@ class _Worker:
 
     def _died(self) -> MtkitError:
         self.process.join(timeout=5)
-        return MtkitError(f"a worker process ended with status {self.process.exitcode}", "it may have run out of memory; try fewer with --workers")
+        return MtkitError(f"a worker process ended with status {self.process.exitcode}", "it may have run out of memory; try fewer of them")
 
 
 @contextmanager

@@ -16,8 +16,8 @@ from mtkit.tokenizer.subword import Subword
 from mtkit.tokenizer.ways import BpeDropout, Chance, UnigramLattice, Vocabulary, draw
 
 _MAX_NEW = 200_000
-"""How much may be made of words until those that did not come again in the meantime are forgotten: some 200 megabytes in all."""
-_MAX_KNOWN_LENGTH = 20
+"""Characters of new words until those that did not come again in the meantime are forgotten: which takes some 200 megabytes at most."""
+_MAX_KNOWN_LENGTH = 50
 """Words of more characters are not remembered: without spaces they are whole sentences, which do not come again."""
 
 

@@ -11,6 +11,7 @@ Chance = Callable[[], float]
 
 _UNKNOWN_PENALTY = 10.0
 """How far SentencePiece sets the log-probability of a character without a piece below that of the rarest piece."""
+_IMPOSSIBLE = -math.inf
 
 
 class Vocabulary:
@@ -39,25 +40,19 @@ class Vocabulary:
 
 
 class _Split:
-    """A word on its way from characters to pieces.
+    """A word that is put together: where from, how, and what comes of it when no merge is left out any more."""
 
-    Args:
-        symbols: What the word has been put together to so far.
-        known: All splits of this word that were made.
-    """
+    __slots__ = ("following", "ids", "places", "symbols")
 
-    __slots__ = ("following", "ids", "known", "merges", "symbols")
-
-    def __init__(self, symbols: tuple[str, ...], known: "dict[tuple[str, ...], _Split]", vocabulary: Vocabulary) -> None:
-        scores = vocabulary.scores
-        ranked = sorted((-scores[pair], place) for place, (a, b) in enumerate(pairwise(symbols)) if (pair := a + b) in scores)
-        self.symbols, self.known = symbols, known
-        self.merges = [place for _, place in ranked]
-        """Places of the symbols that can be merged with the next one, the first to be made first."""
-        self.following: list[_Split | None] = [None] * len(ranked)
-        """What each of them leads to, once somebody asked."""
-        self.ids: list[int] | None = None
-        """Of the symbols, once somebody asked."""
+    def __init__(self, symbols: list[str], places: list[int], ids: list[int]) -> None:
+        self.symbols = symbols
+        """What the word is made of so far."""
+        self.places = places
+        """For each merge in its order, which symbol is merged with the next one."""
+        self.ids = ids
+        """Of the pieces in the end."""
+        self.following: dict[tuple[int, int], _Split] = {}
+        """What comes of it when so many merges are made, so many then left out and the next one made, once somebody asked."""
 
 
 class BpeDropout:
@@ -72,39 +67,71 @@ class BpeDropout:
 
     def __init__(self, vocabulary: Vocabulary, dropout: float) -> None:
         self._vocabulary, self._dropout = vocabulary, dropout
+        self._log_made = math.log1p(-dropout) if dropout < 1 else -math.inf
         self.n_made = 0
-        """What was made of words so far, to be kept with them: some 500 bytes each."""
+        """Characters for which something was made that is kept with a word; how much is to be kept, others decide."""
 
     def start(self, word: str) -> _Split:
         """What `draw` takes; it grows as it is drawn from."""
-        self.n_made += 1
-        return _Split(tuple(word), {}, self._vocabulary)
+        symbols = list(word)
+        return self._split(symbols, self._scores(symbols))
 
     def draw(self, start: _Split, chance: Chance) -> list[int]:
         """Ids of a word's pieces."""
-        dropout, split = self._dropout, start
-        while split.merges:
-            # One number tells how many of the first merges are left out: scaled up, what lies below dropout is again a number in [0, 1).
-            number, n_left_out = chance(), 0
-            while number < dropout and n_left_out < len(split.merges):
-                number /= dropout
+        split = start
+        while True:
+            # One number tells how many merges are made before the first that is left out.
+            n_made = int(math.log(1 - chance()) / self._log_made)
+            if n_made >= len(split.places):
+                return split.ids
+            n_left_out = 1
+            while n_left_out < len(split.symbols) and chance() < self._dropout:
                 n_left_out += 1
-            if n_left_out == len(split.merges):
-                break
-            split = split.following[n_left_out] or self._merged(split, n_left_out)
-        if split.ids is None:
-            split.ids = [i for symbol in split.symbols for i in self._vocabulary.spell(symbol)]
-        return split.ids
+            way = n_made, n_left_out
+            split = split.following.get(way) or self._follow(split, way)
 
-    def _merged(self, split: _Split, choice: int) -> _Split:
-        place, symbols = split.merges[choice], split.symbols
-        merged = (*symbols[:place], symbols[place] + symbols[place + 1], *symbols[place + 2 :])
-        found = split.known.get(merged)
-        if found is None:
-            found = split.known[merged] = _Split(merged, split.known, self._vocabulary)
-            self.n_made += 1
-        split.following[choice] = found
-        return found
+    def _follow(self, split: _Split, way: tuple[int, int]) -> _Split:
+        n_made, n_left_out = way
+        symbols = split.symbols.copy()
+        for place in split.places[:n_made]:
+            symbols[place : place + 2] = [symbols[place] + symbols[place + 1]]
+        scores = self._scores(symbols)
+        # Of equal scores the first comes first here too.
+        places = sorted(range(len(scores)), key=scores.__getitem__, reverse=True)[n_left_out:]
+        if places and scores[places[0]] > _IMPOSSIBLE:
+            self._merge(symbols, scores, places[0])
+            following = self._split(symbols, scores)
+        else:
+            following = _Split(symbols, [], self._spelled(symbols))
+        split.following[way] = following
+        return following
+
+    def _split(self, symbols: list[str], scores: list[float]) -> _Split:
+        self.n_made += len(symbols)
+        merged, places = symbols.copy(), []
+        while (best := max(scores, default=_IMPOSSIBLE)) > _IMPOSSIBLE:
+            places.append(scores.index(best))
+            self._merge(merged, scores, places[-1])
+        return _Split(symbols, places, self._spelled(merged))
+
+    def _scores(self, symbols: list[str]) -> list[float]:
+        """Of what comes of each symbol merged with the next one."""
+        scores = self._vocabulary.scores
+        return [scores.get(a + b, _IMPOSSIBLE) for a, b in pairwise(symbols)]
+
+    def _merge(self, symbols: list[str], scores: list[float], place: int) -> None:
+        """Make a merge, and bring its neighbours' scores up to date."""
+        get_score = self._vocabulary.scores.get
+        merged = symbols[place] + symbols.pop(place + 1)
+        symbols[place] = merged
+        del scores[place]
+        if place:
+            scores[place - 1] = get_score(symbols[place - 1] + merged, _IMPOSSIBLE)
+        if place < len(scores):
+            scores[place] = get_score(merged + symbols[place + 1], _IMPOSSIBLE)
+
+    def _spelled(self, symbols: list[str]) -> list[int]:
+        return [i for symbol in symbols for i in self._vocabulary.spell(symbol)]
 
 
 class _Arrivals(NamedTuple):
@@ -129,7 +156,7 @@ class UnigramLattice:
     def __init__(self, vocabulary: Vocabulary, alpha: float) -> None:
         self._vocabulary, self._alpha = vocabulary, alpha
         self.n_made = 0
-        """What was made of words so far, to be kept with them: some 500 bytes each."""
+        """Characters for which something was made that is kept with a word; how much is to be kept, others decide."""
 
     def start(self, word: str) -> list[_Arrivals]:
         """What `draw` takes: what ends at each place of the word, from before its first character on."""
