@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mtkit.checkpoint.average import average as average
     from mtkit.config.recipe import Recipe as Recipe
+    from mtkit.corpus.checking.check import check_corpora as check_corpora
     from mtkit.corpus.clean import clean_corpus as clean_corpus
     from mtkit.corpus.preprocess import preprocess as preprocess
+    from mtkit.corpus.preprocess import preprocess_shard as preprocess_shard
     from mtkit.corpus.tokenizer import train_tokenizer as train_tokenizer
     from mtkit.demo.run import run_demo as run_demo
     from mtkit.errors import MtkitError as MtkitError
@@ -25,9 +27,11 @@ _HOMES = {
     "Recipe": "mtkit.config.recipe",
     "Translator": "mtkit.translation.translator",
     "average": "mtkit.checkpoint.average",
+    "check_corpora": "mtkit.corpus.checking.check",
     "clean_corpus": "mtkit.corpus.clean",
     "evaluate": "mtkit.evaluation.metrics",
     "preprocess": "mtkit.corpus.preprocess",
+    "preprocess_shard": "mtkit.corpus.preprocess",
     "run_demo": "mtkit.demo.run",
     "train": "mtkit.training.loop",
     "train_tokenizer": "mtkit.corpus.tokenizer",
@@ -35,9 +39,11 @@ _HOMES = {
 
 __all__ = [  # noqa: RUF022 - in the order of use
     "Recipe",
+    "check_corpora",
     "clean_corpus",
     "train_tokenizer",
     "preprocess",
+    "preprocess_shard",
     "train",
     "average",
     "Translator",

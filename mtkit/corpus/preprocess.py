@@ -108,14 +108,14 @@ def preprocess(recipe: Recipe, *, n_workers: int | None = None) -> PreprocessRep
     return _report(TokenStore.open(recipe.store_dir).manifest, recipe.store_dir, fresh=False)
 
 
-def preprocess_shard(recipe: Recipe, shard: Shard, *, n_workers: int | None = None) -> ShardReport:
+def preprocess_shard(recipe: Recipe, shard: tuple[int, int], *, n_workers: int | None = None) -> ShardReport:
     """Prepare one share of the training corpus; when all are done, `preprocess` joins them to the store that it would have made alone.
 
     Shards may run at the same time, on machines that share `data.work_dir`.
 
     Args:
         recipe: The same for all shards.
-        shard: Which share.
+        shard: Which share, from 1, and how many there are.
         n_workers: As for `preprocess`.
     Raises:
         MtkitError: As `preprocess`; also when the tokenizer is missing or stale, since each shard would train its own.
@@ -129,8 +129,8 @@ def preprocess_shard(recipe: Recipe, shard: Shard, *, n_workers: int | None = No
             "make it once with `mtkit tokenizer train`, then start the shards",
         )
     work = _Work(recipe, tokenizer, _key(recipe, inputs, tokenizer), snapshot)
-    part_ids, n_made = work.make_parts(shard, n_workers)
-    return ShardReport(shard, len(part_ids), n_made)
+    part_ids, n_made = work.make_parts(Shard(*shard), n_workers)
+    return ShardReport(Shard(*shard), len(part_ids), n_made)
 
 
 def store_is_fresh(recipe: Recipe) -> bool:

@@ -54,7 +54,7 @@ def test_shards_join_to_the_store_of_a_single_process(recipe, n_shards):
     assert report.dropped.counts["blank"] == 2
     other = elsewhere(recipe, "other")
     train_tokenizer(other)
-    made = [preprocess_shard(other, Shard(number, n_shards)).n_made for number in range(n_shards, 0, -1)]
+    made = [preprocess_shard(other, (number, n_shards)).n_made for number in range(n_shards, 0, -1)]
     assert sum(made) == 10
     assert max(made) == -(-10 // n_shards)
     assert not other.store_dir.exists()
