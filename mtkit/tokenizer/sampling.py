@@ -15,8 +15,8 @@ from mtkit.tokenizer.normalize import WORD_BOUNDARY
 from mtkit.tokenizer.subword import Subword
 from mtkit.tokenizer.ways import BpeDropout, Chance, UnigramLattice, Vocabulary, draw
 
-_MAX_NEW = 200_000
-"""Characters of new words until those that did not come again in the meantime are forgotten: which takes some 200 megabytes at most."""
+_MAX_NEW_BYTES = 100_000_000
+"""Memory for new words until those that did not come again in the meantime are forgotten: so twice as much at most."""
 _MAX_KNOWN_LENGTH = 50
 """Words of more characters are not remembered: without spaces they are whole sentences, which do not come again."""
 
@@ -87,8 +87,8 @@ class PieceSampler:
             start = self._ways.start(word)
             if len(word) > _MAX_KNOWN_LENGTH:
                 return start
-        if self._ways.n_made > _MAX_NEW:
-            self._words, self._older_words, self._ways.n_made = {}, self._words, 0
+        if self._ways.n_bytes > _MAX_NEW_BYTES:
+            self._words, self._older_words, self._ways.n_bytes = {}, self._words, 0
         self._words[key] = start
         return start
 

@@ -68,8 +68,8 @@ class BpeDropout:
     def __init__(self, vocabulary: Vocabulary, dropout: float) -> None:
         self._vocabulary, self._dropout = vocabulary, dropout
         self._log_made = math.log1p(-dropout) if dropout < 1 else -math.inf
-        self.n_made = 0
-        """Characters for which something was made that is kept with a word; how much is to be kept, others decide."""
+        self.n_bytes = 0
+        """About what the results of `start` have taken; whoever keeps them counts by this."""
 
     def start(self, word: str) -> _Split:
         """What `draw` takes; it grows as it is drawn from."""
@@ -107,7 +107,7 @@ class BpeDropout:
         return following
 
     def _split(self, symbols: list[str], scores: list[float]) -> _Split:
-        self.n_made += len(symbols)
+        self.n_bytes += 100 * len(symbols)
         merged, places = symbols.copy(), []
         while (best := max(scores, default=_IMPOSSIBLE)) > _IMPOSSIBLE:
             places.append(scores.index(best))
@@ -134,13 +134,14 @@ class BpeDropout:
         return [i for symbol in symbols for i in self._vocabulary.spell(symbol)]
 
 
-class _Arrivals(NamedTuple):
-    """The pieces that end at a place of a word."""
+class _Lattice(NamedTuple):
+    """A word, and for each of its places from 1 on the pieces that end there."""
 
-    totals: list[float]
+    word: str
+    totals: list[tuple[float, ...]]
     """Their chances, summed up from the first on."""
-    starts: list[int]
-    ids: list[tuple[int, ...]]
+    lengths: list[tuple[int, ...]]
+    """Their characters."""
 
 
 class UnigramLattice:
@@ -155,35 +156,36 @@ class UnigramLattice:
 
     def __init__(self, vocabulary: Vocabulary, alpha: float) -> None:
         self._vocabulary, self._alpha = vocabulary, alpha
-        self.n_made = 0
-        """Characters for which something was made that is kept with a word; how much is to be kept, others decide."""
+        self.n_bytes = 0
+        """About what the results of `start` have taken; whoever keeps them counts by this."""
 
-    def start(self, word: str) -> list[_Arrivals]:
-        """What `draw` takes: what ends at each place of the word, from before its first character on."""
-        self.n_made += len(word)
-        scores, alpha = self._vocabulary.scores, self._alpha
-        lattice, forward = [_Arrivals([], [], [])], [0.0]
+    def start(self, word: str) -> _Lattice:
+        """What `draw` takes."""
+        self.n_bytes += 240 * len(word)
+        scores, alpha, longest = self._vocabulary.scores, self._alpha, self._vocabulary.longest
+        lattice, forward = _Lattice(word, [], []), [0.0]
         for end in range(1, len(word) + 1):
-            starts = [i for i in range(max(0, end - self._vocabulary.longest), end) if word[i:end] in scores or i == end - 1]
-            log_weights = [forward[i] + alpha * scores.get(word[i:end], self._vocabulary.unknown_score) for i in starts]
+            lengths = tuple(length for length in range(1, min(longest, end) + 1) if length == 1 or word[end - length : end] in scores)
+            log_weights = [forward[end - n] + alpha * scores.get(word[end - n : end], self._vocabulary.unknown_score) for n in lengths]
             largest = max(log_weights)
-            totals = list(accumulate(math.exp(log_weight - largest) for log_weight in log_weights))
-            forward.append(largest + math.log(totals[-1]))
-            lattice.append(_Arrivals(totals, starts, [self._vocabulary.spell(word[i:end]) for i in starts]))
+            lattice.lengths.append(lengths)
+            lattice.totals.append(tuple(accumulate(math.exp(log_weight - largest) for log_weight in log_weights)))
+            forward.append(largest + math.log(lattice.totals[-1][-1]))
         return lattice
 
-    def draw(self, start: list[_Arrivals], chance: Chance) -> list[int]:
+    def draw(self, start: _Lattice, chance: Chance) -> list[int]:
         """Ids of a word's pieces."""
-        end, backwards = len(start) - 1, []
+        word, totals, lengths = start
+        end, backwards = len(word), []
         while end:
-            totals, starts, ids = start[end]
-            choice = draw(totals, chance) if len(totals) > 1 else 0
-            backwards.append(ids[choice])
-            end = starts[choice]
+            choices = lengths[end - 1]
+            begin = end - (choices[draw(totals[end - 1], chance)] if len(choices) > 1 else 1)
+            backwards.append(self._vocabulary.spell(word[begin:end]))
+            end = begin
         return [i for piece in reversed(backwards) for i in piece]
 
 
-def draw(totals: list[float], chance: Chance) -> int:
+def draw(totals: Sequence[float], chance: Chance) -> int:
     """Draw a place by its weight.
 
     Args:

@@ -155,7 +155,7 @@ def test_true_sentences_are_drawn_as_sentencepiece_draws_them(subwords, texts):
 
 def test_memory_is_bounded_and_forgetting_changes_nothing(subwords, texts, monkeypatch):
     expected = {kind: drawn(subwords[kind], texts, 2, **WAYS[kind]) for kind in CERTAIN}
-    monkeypatch.setattr("mtkit.tokenizer.sampling._MAX_NEW", 100)
+    monkeypatch.setattr("mtkit.tokenizer.sampling._MAX_NEW_BYTES", 10_000)
     for kind in CERTAIN:
         sampler = PieceSampler(subwords[kind], **WAYS[kind])
         rows = subwords[kind].encode(texts)
