@@ -7,6 +7,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("mtkit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("mtkit")
 
 # The tensors of tests are tiny: a second thread would only wait, and wait busily while other programs want the core.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -74,7 +74,7 @@ class Recipe(Section):
             )
         if longest > self.batches.max_tokens:
             raise ValueError(
-                f"a pair of preprocess.max_length ({self.preprocess.max_length}) with {marks} does not fit batches.max_tokens ({self.batches.max_tokens})"
+                f"preprocess.max_length ({self.preprocess.max_length}) and {marks} do not fit batches.max_tokens ({self.batches.max_tokens})"
             )
         sampling, kind = self.sampling, self.tokenizer.type
         if (sampling.src_dropout or sampling.tgt_dropout) and kind != "bpe":
