@@ -23,7 +23,7 @@ class BatchLoader:
     Args:
         order: Which pairs make which batch.
         maker: Makes the batches.
-        n_prefetch: Batches that may wait to be taken; at least 1.
+        n_prefetch: Batches that may wait to be taken; at least 1. Of those that are made in groups, a group at least.
         n_workers: Processes that make them; 0 is a thread of this process.
     """
 
@@ -31,7 +31,8 @@ class BatchLoader:
         if n_prefetch < 1:
             raise ValueError(f"n_prefetch is {n_prefetch}; it should be at least 1")
         self._order, self._maker = order, maker
-        self._n_prefetch, self._n_workers = n_prefetch, n_workers
+        # Batches that are made in groups come all at once; room for fewer would make the maker wait in their midst.
+        self._n_prefetch, self._n_workers = max(n_prefetch, maker.group_size), n_workers
 
     def iterate(self, position: Position = START) -> Generator[tuple[Batch, Position], None, None]:
         """Go through the data from a position on, for ever.
