@@ -1,5 +1,6 @@
 """Batches made ready in advance, in a thread or in processes."""
 
+import atexit
 import sys
 from collections.abc import Generator, Iterator
 from contextlib import closing
@@ -48,7 +49,15 @@ class BatchLoader:
         stop = Event()
         # The thread holds no reference to this generator, so that a generator nobody holds is closed and ends its thread.
         thread = Thread(target=self._produce, args=(position, ready, free, stop), name="mtkit-batches", daemon=True)
+
+        def end() -> None:
+            stop.set()
+            free.release()
+            thread.join()
+
         thread.start()
+        # A thread that is still inside torch when the interpreter ends would take the process down with it.
+        atexit.register(end)
         try:
             while True:
                 item = ready.get()
@@ -57,12 +66,14 @@ class BatchLoader:
                     raise item
                 yield item
         finally:
-            stop.set()
-            free.release()
             # The garbage collector may close the generator in the thread itself, which cannot wait for its own end, or after
             # the interpreter has stopped such threads for good.
             if thread is not current_thread() and not sys.is_finalizing():
-                thread.join()
+                atexit.unregister(end)
+                end()
+            else:
+                stop.set()
+                free.release()
 
     def _produce(self, position: Position, ready: "SimpleQueue[tuple[Batch, Position] | BaseException]", free: Semaphore, stop: Event) -> None:
         try:
