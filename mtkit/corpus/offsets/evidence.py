@@ -7,20 +7,17 @@ from numpy.typing import NDArray
 
 from mtkit.corpus.offsets.path import best_path, exact_changes
 
-EVIDENCE_OF_LOSS = 0.5
-"""What a line says for fitting at no offset. At its offset it has 1.3 if translated most freely, at wrong ones 0 to 0.2, 4 to 5 as a rule."""
-
 _PRICE = 10.0
 """Of a change of the offset, in units of log odds, to which the logarithm of the number of lines is added, since chance has as many places.
 
 A line weighs 8 at most; in sound corpora of 20 to 40,000 lines, chance puts 3 to 10 together.
 """
-_PRICE_OF_LOSS = 100.0
+_PRICE_OF_LOSS = 40.0
 """Of saying that no offset fits: passages translated freely, or full of words that occur nowhere else, are not rare."""
 
 
 class Evidence(NamedTuple):
-    """For each line and state what speaks for the line being in it, in units of log odds. The last state is that no offset fits, the others are offsets."""
+    """What speaks for each state at each line, in units of log odds. The last state is that no offset fits, the others are offsets."""
 
     values: NDArray[np.float32]
     """Shape (n_lines, n_states)."""
@@ -45,7 +42,7 @@ class Evidence(NamedTuple):
         return best_path(self.values, prices.tolist(), start, end)
 
     def separation(self, path: NDArray[np.int64]) -> float:
-        """By how much more, on average, a line goes with the one at its offset than with the others; near 0 where sides are unrelated."""
+        """How well lines are told from those around the one that they translate, on average; 0 where the sides are unrelated, or all is lost."""
         is_known = path != self.lost
         if not is_known.any():
             return 0.0

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mtkit.corpus.offsets.evidence import EVIDENCE_OF_LOSS, Evidence
+from mtkit.corpus.offsets.evidence import Evidence
 from mtkit.corpus.offsets.lexicon import Lexicon, LineWords
 from mtkit.corpus.offsets.odds import Looks, first_odds, fit_odds
 from mtkit.corpus.offsets.words import HashedWords
@@ -69,6 +69,8 @@ class OffsetModel:
         path = evidence.path(evidence.state(0))
         for _ in range(_MAX_ROUNDS):
             is_known = path != evidence.lost
+            if not is_known.any():
+                break
             base = model._base(lines, evidence, path)
             evidence = model._learn(lines, base, is_known)
             path = evidence.path(evidence.state(0))
@@ -92,17 +94,14 @@ class OffsetModel:
     def _first_evidence(self, lines: Lines) -> Evidence:
         n_lines = len(lines.numbers)
         base = np.zeros(n_lines, dtype=np.int64)
-        # Of many lines a part, or chance meetings would fill the table. Offset 0 thrice, since where questions and answers take turns, the seven nearest
-        # hold more pairs of a question and an answer than of two questions.
+        # Of many lines a part, or chance meetings would fill the table. Offset 0 thrice, since where questions and answers take turns, the seven
+        # nearest hold more pairs of a question and an answer than of two questions.
         is_counted = np.arange(n_lines) // _COUNTED_TOGETHER % -(-n_lines // _COUNTED_LINES) == 0
         for step in (*_STEPS, 0, 0):
             self._count(lines, np.flatnonzero(is_counted), base + step)
         looks = self._looks(lines, np.arange(n_lines), base, is_counted[:, None] * np.where(_STEPS == 0, 3, 1))
-        self._odds = first_odds(looks)
-        evidence = _evidence(self._odds.compare(looks), base)
-        # Whether no offset fits can be said only when it is known what translations look like.
-        evidence.values[:, evidence.lost] = -np.inf
-        return evidence
+        self._odds = first_odds(float(np.median(looks.length_difference[looks.exists])))
+        return _evidence(self._odds.compare(looks), base)
 
     def _base(self, lines: Lines, evidence: Evidence, path: Indices) -> Indices:
         """The offset at each line, where none fitted one that is worth trying."""
@@ -168,8 +167,8 @@ def _evidence(compared: NDArray[np.float32], base: Indices) -> Evidence:
     n_columns = compared.shape[1]
     first = base - n_columns // 2
     lowest = int(first.min())
-    # An offset out of reach is as good as a wrong one usually is.
-    values = np.zeros((len(base), int(first.max()) - lowest + n_columns + 1), dtype=np.float32)
+    # An offset out of reach is as good as one within reach usually is.
+    values = np.repeat(compared.mean(axis=1, keepdims=True), int(first.max()) - lowest + n_columns + 1, axis=1)
     np.put_along_axis(values, (first - lowest)[:, None] + np.arange(n_columns), compared, axis=1)
-    values[:, -1] = EVIDENCE_OF_LOSS
+    values[:, -1] = 0
     return Evidence(values, lowest)

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-_LOWEST, _HIGHEST = -2.0, 6.0
-"""No pair of lines says more than this, against or for, so that a freak line decides nothing."""
+_LOWEST = -6.0
+"""No pair of lines says more than this against itself, so that a freak line decides nothing."""
 
 # For association, number of words, square of the length deviation, and 1: about what de-en and ko-en corpora of all kinds ask for.
 _PRIOR_WEIGHTS = np.array([3.0, -0.12, -7.0, -1.5])
@@ -38,34 +38,37 @@ class MatchOdds(NamedTuple):
     """Of lengths."""
 
     def compare(self, looks: Looks) -> NDArray[np.float32]:
-        """What speaks for each of the lines that a line may translate: the log odds, less the median of its row, since all but one are wrong.
+        """What speaks for each of the lines that a line may translate, against its translating one of them as well as any other.
 
-        So a passage unlike the rest of the corpus, where translations are freer or the languages others, is not mistaken for mismatched.
+        This is the logarithm of its probability among them times their number. It is measured within a row, so that a passage unlike the rest of
+        the corpus, where translations are freer or the languages others, is not mistaken for mismatched.
 
         Args:
             looks: Shape (n, n_candidates).
         Returns:
-            The same shape; 0 where there are no such lines.
+            The same shape; 0 where there are no such lines, and where all go equally well.
         """
-        total = _inputs(looks, self.usual_difference) @ self.weights
-        n_candidates = np.maximum(looks.exists.sum(axis=1), 1)
-        mean = np.where(looks.exists, total, 0).sum(axis=1) / n_candidates
-        usual = np.median(np.where(looks.exists, total, mean[:, None]), axis=1)
-        return np.where(looks.exists, np.clip(total - usual[:, None], _LOWEST, _HIGHEST), 0).astype(np.float32)
+        total = np.where(looks.exists, _inputs(looks, self.usual_difference) @ self.weights, -np.inf)
+        has_any = looks.exists.any(axis=1)
+        total[has_any] -= total[has_any].max(axis=1, keepdims=True)
+        n_candidates = looks.exists.sum(axis=1, keepdims=True)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            usual = np.log(np.exp(total).sum(axis=1, keepdims=True) / n_candidates)
+            return np.where(looks.exists, np.maximum(total - usual, _LOWEST), 0).astype(np.float32)
 
 
-def first_odds(looks: Looks | None = None) -> MatchOdds:
-    """What to begin with, when nothing is known but lines that are near each other."""
-    return MatchOdds(_PRIOR_WEIGHTS, 0.0 if looks is None else _median(looks.length_difference[looks.exists]))
+def first_odds(usual_difference: float = 0.0) -> MatchOdds:
+    """What to begin with, when nothing is known of the corpus."""
+    return MatchOdds(_PRIOR_WEIGHTS, usual_difference)
 
 
 def fit_odds(matches: Looks, mismatches: Looks) -> MatchOdds:
     """Fit by penalised maximum likelihood, both classes with equal weight; with few lines the result stays near `first_odds`."""
-    difference = _median(matches.length_difference[matches.exists])
+    if not matches.exists.any() or not mismatches.exists.any():
+        return first_odds()
+    difference = float(np.median(matches.length_difference[matches.exists]))
     sides = [_inputs(looks, difference)[looks.exists] for looks in (matches, mismatches)]
     n_lines = len(sides[0])
-    if not n_lines or not len(sides[1]):
-        return MatchOdds(_PRIOR_WEIGHTS, difference)
     # Signed, so that a good model has every row positive.
     rows = np.concatenate([sides[0], -sides[1]])
     shares = np.repeat([1.0, n_lines / len(sides[1])], [n_lines, len(sides[1])])
@@ -96,7 +99,3 @@ def fit_odds(matches: Looks, mismatches: Looks) -> MatchOdds:
 def _inputs(looks: Looks, usual_difference: float) -> NDArray[np.float64]:
     deviation = np.minimum((looks.length_difference - usual_difference) ** 2, 1)
     return np.stack([looks.association, looks.n_words, deviation, np.ones_like(deviation)], axis=-1).astype(np.float64)
-
-
-def _median(values: NDArray[np.float32]) -> float:
-    return float(np.median(values)) if values.size else 0.0
