@@ -74,8 +74,12 @@ def find_shifts_in(passes: Passes) -> list[Shift]:
     if not blocks:
         return []
     numbers = np.concatenate([np.arange(block.first, block.first + len(block.src.log_lengths)) for block in blocks])
-    model, evidence, path = OffsetModel.train(join_words([block.src for block in blocks]), join_words([block.tgt for block in blocks]), numbers)
-    if evidence.separation(path) < _MIN_SEPARATION:
+    src, tgt = join_words([block.src for block in blocks]), join_words([block.tgt for block in blocks])
+    for trusting in (True, False):
+        model, evidence, path = OffsetModel.train(src, tgt, numbers, trusting=trusting)
+        if evidence.separation(path) >= _MIN_SEPARATION:
+            break
+    else:
         return [Shift(1, 0, None, 1.0)] if model.would_tell else []
     if stride == 1:
         return _shifts(evidence, path, start=0)

@@ -42,11 +42,8 @@ class Evidence(NamedTuple):
         return best_path(self.values, prices.tolist(), start, end)
 
     def separation(self, path: NDArray[np.int64]) -> float:
-        """How well lines are told from those around the one that they translate, on average; 0 where the sides are unrelated, or all is lost."""
-        is_known = path != self.lost
-        if not is_known.any():
-            return 0.0
-        return float(np.mean(np.take_along_axis(self.values, path[:, None], axis=1)[is_known]))
+        """How well a line's translation is told from those around it, on average; 0 where the sides are unrelated or where no offset fits."""
+        return float(np.take_along_axis(self.values, path[:, None], axis=1).mean())
 
     def changes(self, path: NDArray[np.int64], start: int) -> list[tuple[int, int, int]]:
         """For each change on the path its very line, the state before and the state after."""

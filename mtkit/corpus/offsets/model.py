@@ -49,7 +49,7 @@ class OffsetModel:
         """Whether the lines are so many and have so much in common that translations among them would have been noticed."""
 
     @classmethod
-    def train(cls, src: HashedWords, tgt: HashedWords, numbers: Indices) -> "tuple[OffsetModel, Evidence, Indices]":
+    def train(cls, src: HashedWords, tgt: HashedWords, numbers: Indices, *, trusting: bool) -> "tuple[OffsetModel, Evidence, Indices]":
         """Learn from the lines of a corpus, of which most translate a line of the other side that is few steps away.
 
         First every line is counted with its seven nearest, so that it does not matter where and by how much the sides are shifted; then along
@@ -59,6 +59,8 @@ class OffsetModel:
             src: The words of the source's lines.
             tgt: Of the target's lines.
             numbers: Which lines of the corpus these are, counted from 0, ascending. Shape (n_lines,).
+            trusting: Begin with all lines, however little they look like translations, as is right for free ones; or only with those that do, as is
+                right where most lines are farther off than `MAX_STEP`.
         Returns:
             The model, what it says of these lines, and the best path: the state of each line, as in `Evidence`.
         """
@@ -66,6 +68,8 @@ class OffsetModel:
         lines = model._lines(src, tgt, numbers)
         model.would_tell = all(_would_tell(side) for side in (lines.src, lines.tgt))
         evidence = model._first_evidence(lines)
+        if trusting:
+            evidence.values[:, evidence.lost] = -np.inf
         path = evidence.path(evidence.state(0))
         for _ in range(_MAX_ROUNDS):
             is_known = path != evidence.lost
