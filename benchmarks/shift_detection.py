@@ -41,8 +41,8 @@ HELD_OUT = {
 }
 NEAR_LINES = 50
 REGION_LINES = 10_000
-REGIONS = (5, 10, 20, 50, 200)
-SMALL = (2000, 500, 200, 100, 50)
+REGIONS = (5, 8, 10, 20, 100)
+SMALL = (2000, 200, 100, 50, 30)
 
 Corpus = tuple[list[str], list[str]]
 

@@ -96,6 +96,8 @@ def test_a_file_shifted_from_its_first_line(invented):
     src, tgt = invented
     assert places(find_shifts(src[2:], tgt)) == [(1, 0, 2)]
     assert [shift[1:3] for shift in find_shifts(src, tgt[3:])] == [(0, -3)]
+    # Three lines at +3 are too few to be told.
+    assert places(find_shifts(without(src[3:], 3, 3), tgt)) == [(4, 0, 6)]
 
 
 def test_a_slip_by_more_lines_than_a_step(invented):

@@ -170,9 +170,10 @@ def _would_tell(side: LineWords) -> bool:
 def _evidence(compared: NDArray[np.float32], base: Indices) -> Evidence:
     n_columns = compared.shape[1]
     first = base - n_columns // 2
-    lowest = int(first.min())
-    # An offset out of reach is as good as one within reach usually is.
-    values = np.repeat(compared.mean(axis=1, keepdims=True), int(first.max()) - lowest + n_columns + 1, axis=1)
+    # Offset 0, where every path starts, is always among them.
+    lowest, highest = min(0, int(first.min())), max(0, int(first.max()) + n_columns - 1)
+    # An offset out of reach is as good as one within reach usually is; the last state stands for none.
+    values = np.repeat(compared.mean(axis=1, keepdims=True), highest - lowest + 2, axis=1)
     np.put_along_axis(values, (first - lowest)[:, None] + np.arange(n_columns), compared, axis=1)
     values[:, -1] = 0
     return Evidence(values, lowest)
