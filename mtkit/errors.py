@@ -4,12 +4,14 @@
 class MtkitError(Exception):
     """The user's input is at fault: a file, a recipe, an option.
 
-    The command line prints it as `error: MESSAGE` and `hint: HINT` and exits with status 1.
+    The command line prints it as `error: MESSAGE` and `hint: HINT` and exits with `exit_status`.
 
     Args:
         message: One line that says what is wrong and where.
         hint: One line that says how to mend it; may be empty.
     """
+
+    exit_status = 1
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)

@@ -1,7 +1,9 @@
 """From pairs in the token store to a batch of tensors."""
 
+from collections.abc import Callable
 from typing import NamedTuple, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,11 +24,28 @@ class Batch(NamedTuple):
     """The same targets one place to the left, each ending in EOS: what is to be predicted. Shape (B, T)."""
     n_tokens: int
     """Tokens to predict: all of tgt_out but its padding."""
+    places: Tensor | None = None
+    """Where they are in tgt_out, flattened: known beforehand, so that a GPU need not be asked. None: it is. Shape (n_tokens,)."""
 
     def to(self, device: torch.device | str) -> Self:
-        """The same batch on a device."""
-        src, tgt_in, tgt_out = (tensor.to(device, non_blocking=True) for tensor in self[:3])
-        return self._replace(src=src, tgt_in=tgt_in, tgt_out=tgt_out)
+        """The same batch on a device; the copy from pinned memory goes on while the program does."""
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin(self) -> Self:
+        """The same batch in memory that a GPU copies from without waiting."""
+        return self._each(Tensor.pin_memory)
+
+    def halves(self, tgt_pad_id: int) -> tuple[Self, Self]:
+        """The first and the second half of its sentences, of which it must have two at least."""
+        middle = self.src.size(0) // 2
+        return self._rows(slice(None, middle), tgt_pad_id), self._rows(slice(middle, None), tgt_pad_id)
+
+    def _rows(self, rows: slice, tgt_pad_id: int) -> Self:
+        src, tgt_in, tgt_out = (tensor[rows] for tensor in self[:3])
+        return self._replace(src=src, tgt_in=tgt_in, tgt_out=tgt_out, n_tokens=int((tgt_out != tgt_pad_id).sum()), places=None)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Self:
+        return self._replace(**{name: change(value) for name, value in self._asdict().items() if isinstance(value, Tensor)})
 
 
 def collate(store: HasPairs, indices: Indices, src_special: SpecialIds, tgt_special: SpecialIds) -> Batch:
@@ -44,4 +63,5 @@ def collate(store: HasPairs, indices: Indices, src_special: SpecialIds, tgt_spec
 def to_batch(arrays: Arrays) -> Batch:
     """The same batch as tensors."""
     src, tgt_in, tgt_out = (torch.from_numpy(array).to(torch.int64, memory_format=torch.contiguous_format) for array in arrays[:3])
-    return Batch(src, tgt_in, tgt_out, arrays.n_tokens)
+    places = np.flatnonzero(np.arange(tgt_out.size(1)) < arrays.tgt_lengths[:, None])
+    return Batch(src, tgt_in, tgt_out, arrays.n_tokens, torch.from_numpy(places))

@@ -15,23 +15,30 @@ class Arrays(NamedTuple):
     src: NDArray[np.int32]
     tgt_in: NDArray[np.int32]
     tgt_out: NDArray[np.int32]
-    n_tokens: int
+    tgt_lengths: NDArray[np.int64]
+    """Tokens of each row of tgt_out. Shape (B,)."""
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens of tgt_out."""
+        return int(self.tgt_lengths.sum())
 
 
-def frame(src: Sentences, tgt: Sentences, src_special: SpecialIds, tgt_special: SpecialIds) -> Arrays:
-    """Put the marks around sentences and fill them up to the longest."""
-    src_rows, tgt_rows = _framed(src, src_special), _framed(tgt, tgt_special)
+def frame(src: Sentences, tgt: Sentences, src_special: SpecialIds, tgt_special: SpecialIds, multiple: int = 1) -> Arrays:
+    """Put the marks around sentences and fill them up to the longest, or to the next multiple of so many positions."""
+    src_rows, tgt_rows = _framed(src, src_special, multiple), _framed(tgt, tgt_special, multiple)
     tgt_in = tgt_rows[:, :-1].copy()
     # A row shorter than the longest has its EOS inside tgt_in, where it would pass for a token.
-    shorter = np.flatnonzero(tgt.lengths < tgt.lengths.max())
+    shorter = np.flatnonzero(tgt.lengths + 1 < tgt_in.shape[1])
     tgt_in[shorter, tgt.lengths[shorter] + 1] = tgt_special.pad
-    return Arrays(src_rows[:, 1:], tgt_in, tgt_rows[:, 1:], int(tgt.lengths.sum()) + len(tgt.lengths))
+    return Arrays(src_rows[:, 1:], tgt_in, tgt_rows[:, 1:], tgt.lengths + 1)
 
 
-def _framed(sentences: Sentences, special: SpecialIds) -> NDArray[np.int32]:
+def _framed(sentences: Sentences, special: SpecialIds, multiple: int) -> NDArray[np.int32]:
     """The sentences as rows BOS, ids, EOS, PAD..."""
     ids, lengths = sentences
-    n, width = len(lengths), int(lengths.max()) + 2
+    # BOS is left away on the source side and EOS in the decoder's input, so the multiple is of what remains.
+    n, width = len(lengths), -(-(int(lengths.max()) + 1) // multiple) * multiple + 1
     rows = np.full((n, width), special.pad, dtype=np.int32)
     rows[:, 0] = special.bos
     rows[:, 1:][np.arange(1, width) <= lengths[:, None]] = ids

@@ -1,9 +1,12 @@
 """Averages of checkpoints, which translate better than any of them alone."""
 
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from mtkit.checkpoint.model_dir import load_model_dir, refuse_foreign_dir, save_model_dir
 from mtkit.checkpoint.run_dir import RunDir
@@ -42,14 +45,31 @@ def average(run_dir: Path | str, out_dir: Path | str, n: int = 5, which: Literal
     if len(chosen) < n:
         logger.warning("%d checkpoints were asked for; the run has kept %d of this kind", n, len(chosen))
     trained = load_model_dir(run.model_dir)
-    shapes = {name: tuple(parameter.shape) for name, parameter in trained.model.named_parameters()}
-    sums = {name: torch.zeros(shape, dtype=torch.float64) for name, shape in shapes.items()}
-    for path in chosen:
-        for name, tensor in read_tensors(path / WEIGHTS_NAME, shapes).items():
-            sums[name] += tensor
+    weights = average_weights(chosen, {name: tuple(parameter.shape) for name, parameter in trained.model.named_parameters()})
     with torch.no_grad():
         for name, parameter in trained.model.named_parameters():
-            parameter.copy_(sums[name] / len(chosen))
+            parameter.copy_(weights[name])
     save_model_dir(out_dir, trained)
     logger.info("averaged %s", ", ".join(path.name for path in sorted(chosen)))
     return out_dir
+
+
+def average_weights(
+    checkpoints: Sequence[Path], shapes: Mapping[str, tuple[int, ...]], also: Mapping[str, Tensor] | None = None
+) -> dict[str, Tensor]:
+    """The mean of the weights of checkpoints, summed in float64.
+
+    Args:
+        checkpoints: Their folders; at least one, or `also`.
+        shapes: Of the parameters, by name.
+        also: Further weights, which count as one checkpoint more.
+    Raises:
+        MtkitError: A checkpoint is damaged, or of another model.
+    """
+    sums = {name: torch.zeros(shape, dtype=torch.float64) for name, shape in shapes.items()}
+    sources = chain((read_tensors(path / WEIGHTS_NAME, dict(shapes)) for path in checkpoints), [] if also is None else [also])
+    for source in sources:
+        for name, tensor in source.items():
+            sums[name] += tensor.cpu()
+    n = len(checkpoints) + (also is not None)
+    return {name: (total / n).float() for name, total in sums.items()}

@@ -4,22 +4,24 @@ step-00001000/
     state.json               step, place in the data, scores
     model.safetensors        weights
     optimizer.safetensors    moments
+    average.safetensors      moving average of the weights, where there is one
 """
 
 import json
 import re
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import torch
+from torch import Tensor
 
-from mtkit.checkpoint.weights import read_tensors, save_tensors, save_weights
+from mtkit.checkpoint.weights import read_tensors, save_tensors
 from mtkit.errors import MtkitError
 from mtkit.files import atomic_dir
-from mtkit.model.transformer import Transformer
 
-STATE_NAME, WEIGHTS_NAME, OPTIMIZER_NAME = "state.json", "model.safetensors", "optimizer.safetensors"
+STATE_NAME = "state.json"
+WEIGHTS_NAME, OPTIMIZER_NAME, AVERAGE_NAME = "model.safetensors", "optimizer.safetensors", "average.safetensors"
 
 
 @dataclass
@@ -48,6 +50,10 @@ class TrainingState:
     """Target tokens trained on."""
     loss_scale: dict[str, float] = field(default_factory=dict)
     """State of the fp16 loss scaler."""
+    n_bad_in_a_row: int = 0
+    """Updates skipped since the last good one, because loss or gradient was not finite."""
+    n_rollbacks: int = 0
+    """How often training went back to an earlier checkpoint; each time halves the learning rate."""
 
 
 def checkpoint_path(checkpoints_dir: Path, step: int) -> Path:
@@ -62,12 +68,18 @@ def list_checkpoints(checkpoints_dir: Path) -> list[Path]:
     return sorted(path for path in checkpoints_dir.iterdir() if re.fullmatch(r"step-\d{8,}", path.name) and (path / STATE_NAME).is_file())
 
 
-def save_checkpoint(checkpoints_dir: Path, state: TrainingState, model: Transformer, optimizer: torch.optim.Optimizer) -> Path:
-    """Write a checkpoint, whole or not at all."""
+def save_checkpoint(checkpoints_dir: Path, state: TrainingState, files: Mapping[str, Mapping[str, Tensor]]) -> Path:
+    """Write a checkpoint, whole or not at all.
+
+    Args:
+        checkpoints_dir: Takes it.
+        state: All but the tensors.
+        files: Named tensors by the name of their file: WEIGHTS_NAME, OPTIMIZER_NAME, AVERAGE_NAME.
+    """
     path = checkpoint_path(checkpoints_dir, state.step)
     with atomic_dir(path) as folder:
-        save_weights(folder / WEIGHTS_NAME, model)
-        save_tensors(folder / OPTIMIZER_NAME, _moments(model, optimizer))
+        for name, tensors in files.items():
+            save_tensors(folder / name, dict(tensors))
         (folder / STATE_NAME).write_text(json.dumps(asdict(state), indent=2) + "\n", encoding="utf-8")
     return path
 
@@ -85,26 +97,25 @@ def read_state(checkpoint: Path) -> TrainingState:
         raise MtkitError(f"`{path}`: not a training state that mtkit wrote: {exc}", "remove this checkpoint, and the one before it is used") from None
 
 
-def load_checkpoint(checkpoint: Path, model: Transformer, optimizer: torch.optim.Optimizer) -> TrainingState:
-    """Put a checkpoint's weights and moments in place and return its state.
+def load_checkpoint(checkpoint: Path, shapes: dict[str, tuple[int, ...]]) -> tuple[TrainingState, dict[str, dict[str, Tensor]]]:
+    """A checkpoint's state, and its named tensors by the name of their file.
 
+    Args:
+        checkpoint: Its folder.
+        shapes: Of the model's parameters, by name.
     Raises:
         MtkitError: It is damaged, or of another model.
     """
     state = read_state(checkpoint)
-    device = model.output_weight.device
-    saved = read_tensors(checkpoint / WEIGHTS_NAME, {name: tuple(p.shape) for name, p in model.named_parameters()})
-    moments = read_tensors(checkpoint / OPTIMIZER_NAME)
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            parameter.copy_(saved[name])
-            optimizer.state[parameter] = {}
-    parameters = dict(model.named_parameters())
-    for key, moment in moments.items():
-        kind, name = key.split("/", 1)
-        if name in parameters:
-            optimizer.state[parameters[name]][kind] = moment.to(device)
-    return state
+    files = {WEIGHTS_NAME: read_tensors(checkpoint / WEIGHTS_NAME, shapes), OPTIMIZER_NAME: read_tensors(checkpoint / OPTIMIZER_NAME)}
+    if (checkpoint / AVERAGE_NAME).exists():
+        files[AVERAGE_NAME] = read_tensors(checkpoint / AVERAGE_NAME, shapes)
+    return state, files
+
+
+def remove_checkpoint(checkpoint: Path) -> None:
+    """Remove it."""
+    shutil.rmtree(checkpoint)
 
 
 def prune_checkpoints(checkpoints_dir: Path, keep_last: int, keep_best: int) -> None:
@@ -113,7 +124,7 @@ def prune_checkpoints(checkpoints_dir: Path, keep_last: int, keep_best: int) -> 
     kept = set(paths[-keep_last:]) | set(best_checkpoints(paths, keep_best))
     for path in paths:
         if path not in kept:
-            shutil.rmtree(path)
+            remove_checkpoint(path)
 
 
 def best_checkpoints(paths: list[Path], n: int) -> list[Path]:
@@ -121,12 +132,3 @@ def best_checkpoints(paths: list[Path], n: int) -> list[Path]:
     scored = [(read_state(path).score, path) for path in paths]
     ranked = sorted(((score, path) for score, path in scored if score is not None), reverse=True)
     return [path for _, path in ranked[:n]]
-
-
-def _moments(model: Transformer, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
-    return {
-        f"{kind}/{name}": tensor
-        for name, parameter in model.named_parameters()
-        for kind, tensor in optimizer.state.get(parameter, {}).items()
-        if isinstance(tensor, torch.Tensor)
-    }

@@ -17,6 +17,7 @@ EXIT_STATUSES = {
     0: "done",
     1: "your input is at fault (or, where it says so, mtkit is)",
     2: "wrong usage of a command",
+    3: "training has diverged, and going back to a lower learning rate did not help",
     130: "interrupted by Ctrl-C",
     141: "whoever read the output went away, as in `| head`",
     143: "interrupted by SIGTERM",
@@ -49,7 +50,7 @@ class Commands(TyperGroup):
         except BrokenPipeError:
             _leave_silently()
         except MtkitError as exc:
-            _leave(f"error: {exc.message}" + (f"\nhint: {exc.hint}" if exc.hint else ""), 1, exc, is_debug=is_debug)
+            _leave(f"error: {exc.message}" + (f"\nhint: {exc.hint}" if exc.hint else ""), exc.exit_status, exc, is_debug=is_debug)
         except Exception as exc:
             # typer's own way of ending a program: usage errors, --help.
             if isinstance(exc, typer.Abort) or hasattr(exc, "exit_code"):

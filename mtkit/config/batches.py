@@ -1,5 +1,7 @@
 """Recipe section `batches:`: how many sentences go together."""
 
+from typing import Literal
+
 from pydantic import NonNegativeInt, PositiveInt
 
 from mtkit.config.section import Section
@@ -8,10 +10,21 @@ from mtkit.config.section import Section
 class BatchesConfig(Section):
     """How sentences are batched. Recipe section `batches:`."""
 
-    max_tokens: PositiveInt = 4096
-    """Largest batch in padded positions: sentences times the longest of them, the larger of the two sides."""
+    max_tokens: PositiveInt | Literal["auto"] = 4096
+    """Largest batch in padded positions: sentences times the longest of them, the larger of the two sides. auto measures what fits into the device's
+    memory, and needs effective_tokens."""
+    effective_tokens: PositiveInt | None = None
+    """Positions that make one update, over all batches and processes together; decides how many batches do. Default: training.accumulate_batches
+    batches."""
     n_prefetch: PositiveInt = 8
     """Batches made ready in advance."""
     n_workers: NonNegativeInt = 0
     """Processes that make batches; 0 makes them in a thread of the training process, which is enough unless sampling or augmentation costs much. The
     batches are the same."""
+
+    @property
+    def limit(self) -> int:
+        """max_tokens as a number, which it is once training has measured what fits."""
+        if self.max_tokens == "auto":
+            raise ValueError("batches.max_tokens is auto, and has not been measured yet")
+        return self.max_tokens

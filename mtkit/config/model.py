@@ -38,6 +38,8 @@ class ModelConfig(Section):
     """Share of the attention weights set to zero in training."""
     activation_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
     """Share of the feed-forward network's inner values set to zero in training."""
+    layer_drop: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Probability with which a whole layer is left out in training (Fan et al. 2020)."""
     init: Literal["xavier", "depth_scaled"] = "xavier"
     """Initial weights: Xavier uniform, or that divided by the square root of the layer's number (Zhang et al. 2019)."""
 

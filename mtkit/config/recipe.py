@@ -72,7 +72,12 @@ class Recipe(Section):
             raise ValueError(
                 f"preprocess.max_length ({self.preprocess.max_length}) and {marks} do not fit model.max_positions ({self.model.max_positions})"
             )
-        if longest > self.batches.max_tokens:
+        if self.batches.max_tokens == "auto":
+            if self.batches.effective_tokens is None:
+                raise ValueError(
+                    "batches.max_tokens is auto, which needs batches.effective_tokens: how many positions make an update, for example 25000"
+                )
+        elif longest > self.batches.max_tokens:
             raise ValueError(
                 f"preprocess.max_length ({self.preprocess.max_length}) and {marks} do not fit batches.max_tokens ({self.batches.max_tokens})"
             )

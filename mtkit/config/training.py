@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from mtkit.config.section import Section
+from mtkit.config.section import RecipePath, Section
 
 Precision = Literal["auto", "float32", "bf16", "fp16"]
 
@@ -14,8 +14,13 @@ class TrainingConfig(Section):
 
     max_steps: PositiveInt = 100_000
     """Stop after this many optimizer updates."""
-    accumulate_batches: PositiveInt = 1
-    """Batches that make one update; their gradients are summed and divided by their target tokens."""
+    accumulate_batches: PositiveInt | None = None
+    """Batches that make one update, over all processes together; their gradients are summed and divided by their target tokens. A multiple of the
+    number of processes; by default that number. batches.effective_tokens decides it where it is given."""
+    init_from: RecipePath | None = None
+    """Model directory whose weights training starts from, to fine-tune it; embeddings are taken over piece by piece."""
+    freeze: tuple[str, ...] = ()
+    """Parameters that stay as they are: names with wildcards, such as `encoder_layers.*` or `*embedding*`."""
     optimizer: Literal["adam", "adamw"] = "adam"
     """Adam (Kingma and Ba 2015), or AdamW with decoupled weight decay (Loshchilov and Hutter 2019)."""
     learning_rate: PositiveFloat = 0.0007
@@ -34,8 +39,35 @@ class TrainingConfig(Section):
     """Share of the target probability that is spread over the vocabulary (Szegedy et al. 2016)."""
     max_grad_norm: float = Field(default=1.0, ge=0.0)
     """Gradients are scaled down to this norm; 0 leaves them as they are."""
+    max_bad_steps: PositiveInt = 10
+    """An update whose loss or gradient is not finite is skipped; after so many in a row training goes back to a good checkpoint, at half the
+    rate."""
+    max_rollbacks: NonNegativeInt = 3
+    """Give up when that would happen once more than so many times."""
+    ema_decay: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Keep an exponential moving average of the weights, which is what is validated and becomes the model; 0 keeps none, 0.999 is usual."""
+    average_last: PositiveInt = 1
+    """Validate, and make the model of, the average of so many newest checkpoints; 1 takes the weights as they are."""
+    r_drop: float = Field(default=0.0, ge=0.0)
+    """Weight of R-Drop (Liang et al. 2021): two passes with other dropout shall agree; twice the work. 0 is off, 5 is usual."""
+    teacher: RecipePath | None = None
+    """Model directory with the same target vocabulary that teaches word by word (Kim and Rush 2016)."""
+    teacher_weight: float = Field(default=0.5, ge=0.0, le=1.0)
+    """Share of the loss that is the distance to the teacher's distribution; the rest is that to the reference."""
+    teacher_temperature: PositiveFloat = 1.0
+    """Softens both distributions before they are compared; above 1 softer."""
+    alignment_weight: float = Field(default=0.0, ge=0.0)
+    """Weight of the guided alignment loss (Chen et al. 2016); needs `alignment` files in data.train. 0 is off."""
+    alignment_layer: int = -1
+    """Decoder layer whose first head learns the alignments; -1 is the last, -2 the one before."""
     precision: Precision = "auto"
     """Of the matrix products: float32, bf16, fp16 (CUDA only), or auto: bf16 where the GPU has it, else float32."""
+    compile: Literal["auto", "on", "off"] = "auto"
+    """Compile the model with torch.compile, which takes a minute or more at the start; auto does so on a GPU."""
+    activation_checkpointing: bool = False
+    """Compute the layers' inner values a second time in the backward pass instead of keeping them: less memory, a third more work."""
+    parallel: Literal["ddp", "fsdp"] = "ddp"
+    """How several processes share the work: each holds the whole model (ddp), or a part of its weights, gradients and moments (fsdp)."""
     seed: int = Field(default=1, ge=0)
     """Seed of initial weights, data order and dropout."""
     log_every_steps: PositiveInt = 50
@@ -44,11 +76,19 @@ class TrainingConfig(Section):
     """Updates between two checkpoints; a validation makes one too."""
     keep_last: PositiveInt = 5
     """Newest checkpoints that stay on disk."""
+    trackers: tuple[Literal["tensorboard"], ...] = ()
+    """Where the figures of metrics.jsonl go besides."""
 
     @model_validator(mode="after")
     def betas_are_rates(self) -> Self:
         if not all(0.0 <= beta < 1.0 for beta in self.adam_betas):
             raise ValueError(f"adam_betas {list(self.adam_betas)} are not both in [0, 1)")
+        return self
+
+    @model_validator(mode="after")
+    def one_average(self) -> Self:
+        if self.ema_decay and self.average_last > 1:
+            raise ValueError("ema_decay and average_last are two ways to the same end; take one")
         return self
 
 

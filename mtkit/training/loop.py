@@ -1,12 +1,12 @@
 """Training, from a recipe to a model directory."""
 
 import time
-from collections.abc import Generator
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
+from torch import Tensor
 
 from mtkit.batches.collate import Batch
 from mtkit.batches.loader import BatchLoader
@@ -14,36 +14,50 @@ from mtkit.batches.maker import BatchMaker
 from mtkit.batches.mix import Mix
 from mtkit.batches.order import BatchOrder, Merging
 from mtkit.batches.position import Position
-from mtkit.checkpoint.model_dir import ModelDirConfig, TrainedModel, make_model, save_model_dir
+from mtkit.checkpoint.average import average_weights
+from mtkit.checkpoint.model_dir import ModelDirConfig, TrainedModel, save_model_dir
 from mtkit.checkpoint.run_dir import RunDir
 from mtkit.checkpoint.training_state import (
+    AVERAGE_NAME,
+    OPTIMIZER_NAME,
     WEIGHTS_NAME,
     TrainingState,
     best_checkpoints,
     list_checkpoints,
     load_checkpoint,
     prune_checkpoints,
+    read_state,
+    remove_checkpoint,
     save_checkpoint,
 )
-from mtkit.checkpoint.weights import read_weights
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.preprocess import preprocess
 from mtkit.corpus.store import TokenStore
+from mtkit.errors import MtkitError
 from mtkit.logs import get_logger
 from mtkit.model.memory import keep_freed_memory
 from mtkit.model.placement import choose_device, choose_dtype
-from mtkit.progress import ProgressBar, progress
 from mtkit.tokenizer.subword import Tokenizer
+from mtkit.training.averages import WeightAverage, with_weights
+from mtkit.training.batch_size import with_batch_size
+from mtkit.training.initial import initial_model
+from mtkit.training.objective import Objective
 from mtkit.training.optimizer import make_optimizer
-from mtkit.training.randomness import seed_everything
+from mtkit.training.parallel import Parallel, gather_moments, gather_weights, put_moments, put_weights
+from mtkit.training.reporting.reporter import Reporter
 from mtkit.training.resume import check_same_run, remember_run
 from mtkit.training.schedule import learning_rate
 from mtkit.training.step import Stepper
 from mtkit.training.stopping import Interrupted, StopRequest
-from mtkit.training.tally import Tally
+from mtkit.training.tally import Tally, in_words
 from mtkit.training.validation import Validator
 
 logger = get_logger(__name__)
+
+CHECK_EVERY_STEPS = 10
+"""How often training looks whether updates were skipped, for which it has to wait for the device."""
+_FP16_HALVINGS = 17
+"""So many updates may be skipped before the loss scale of fp16 has come down from where it starts to 1."""
 
 
 @dataclass(frozen=True)
@@ -83,65 +97,54 @@ def train(recipe: Recipe, out: Path | str | None = None, *, device: str = "auto"
     for line in report.lines():
         logger.info("%s", line)
     run = RunDir(Path(out) if out is not None else recipe.run_dir)
-    return _Training(recipe, run, device).run_to_end()
+    parallel = Parallel()
+    recipe = with_batch_size(recipe, run, choose_device(device), parallel)
+    return _Training(recipe, run, device, parallel).run_to_end()
+
+
+class Diverged(MtkitError):
+    """Loss or gradient was not finite again and again, and going back did not help."""
+
+    exit_status = 3
 
 
 class _Training:
     """One run: everything that lives as long as the process."""
 
-    def __init__(self, recipe: Recipe, run: RunDir, device: str) -> None:
-        self.recipe, self.config, self.run = recipe, recipe.training, run
+    def __init__(self, recipe: Recipe, run: RunDir, device: str, parallel: Parallel) -> None:
+        self.recipe, self.config, self.run, self.parallel = recipe, recipe.training, run, parallel
         self.device = choose_device(device)
         self.dtype = choose_dtype(recipe.training.precision, self.device)
         tokenizer = Tokenizer.load(recipe.tokenizer_dir)
         store = TokenStore.open(recipe.store_dir)
         self.mix = Mix.for_config(recipe.data, store.corpora, self.config.seed)
         merging = Merging(recipe.augment.merge, recipe.preprocess.max_length)
-        self.order = BatchOrder(store, self.mix, recipe.batches.max_tokens, merging)
+        self.order = BatchOrder(store, self.mix, recipe.batches.limit, merging)
         maker = BatchMaker.for_recipe(recipe, store, tokenizer)
         self.loader = BatchLoader(self.order, maker, recipe.batches.n_prefetch, recipe.batches.n_workers)
-        seed_everything(self.config.seed, "init")
-        self.trained = TrainedModel(ModelDirConfig.for_recipe(recipe), make_model(recipe.model, tokenizer).to(self.device), tokenizer)
-        self.optimizer = make_optimizer(self.trained.model, self.config)
-        self.stepper = Stepper(self.trained.model, self.optimizer, self.config, self.dtype)
+        model = initial_model(recipe, tokenizer).to(self.device).train()
+        self.trained = TrainedModel(ModelDirConfig.for_recipe(recipe), model, tokenizer)
+        self.optimizer = make_optimizer(model, self.config)
+        self.stepper = Stepper(Objective(model, self.config), self.optimizer, self.config, self.dtype, parallel)
+        self.average = WeightAverage(model, self.config.ema_decay) if self.config.ema_decay else None
         check_same_run(run, recipe, store, tokenizer, self.mix)
         self.state = self._resume()
-        if self.state.step and not run.model_dir.exists():
-            self._restore_model_dir()
-        remember_run(run, recipe, store, tokenizer, self.mix)
+        if self.parallel.is_main:
+            if self.state.step and not run.model_dir.exists():
+                self._restore_model_dir()
+            remember_run(run, recipe, store, tokenizer, self.mix)
         self.validator = Validator(recipe, self.trained, self.dtype) if recipe.data.validation else None
-        self.trained.model.train()
-
-    def _resume(self) -> TrainingState:
-        checkpoints = list_checkpoints(self.run.checkpoints_dir)
-        if not checkpoints:
-            return TrainingState()
-        state = load_checkpoint(checkpoints[-1], self.trained.model, self.optimizer)
-        if state.loss_scale:
-            self.stepper.scaler.load_state_dict(state.loss_scale)
-        self.run.cut_metrics(state.step)
-        logger.info("resuming after step %s", f"{state.step:,}")
-        return state
-
-    def _restore_model_dir(self) -> None:
-        """The model directory was moved away: make it again from the best checkpoint, or from the newest."""
-        checkpoints = list_checkpoints(self.run.checkpoints_dir)
-        best = (best_checkpoints(checkpoints, 1) or checkpoints[-1:])[0]
-        model = make_model(self.recipe.model, self.trained.tokenizer)
-        read_weights(best / WEIGHTS_NAME, model)
-        save_model_dir(self.run.model_dir, replace(self.trained, model=model))
+        self.reporter = Reporter(run, recipe, parallel.is_main)
 
     def run_to_end(self) -> TrainingResult:
+        """Train until it is enough."""
         self._introduce()
-        state, max_steps = self.state, self.config.max_steps
-        batches = self.loader.iterate(Position(state.epoch, state.window, state.batch))
-        try:
-            with StopRequest() as stop, progress("Training", max_steps, "steps") as bar:
-                bar.advance(state.step)
-                self._train_steps(batches, bar, stop)
-        finally:
-            batches.close()
-        if self.state.step >= max_steps or self._out_of_patience():
+        self._started_s = time.monotonic() - self.state.train_s
+        with StopRequest() as stop, self.reporter:
+            self.reporter.advance(self.state.step)
+            while self._wants_more():
+                self._train_steps(stop)
+        if not self._wants_more():
             logger.info("done after %s steps; the model is in %s", f"{self.state.step:,}", self.run.model_dir)
         return TrainingResult(
             run_dir=self.run.path,
@@ -152,45 +155,55 @@ class _Training:
             stopped_early=self._out_of_patience(),
         )
 
-    def _train_steps(self, batches: Generator[tuple[Batch, Position], None, None], bar: ProgressBar, stop: StopRequest) -> None:
+    def _train_steps(self, stop: StopRequest) -> None:
+        """Train until it is enough, or until training has to go back to an earlier state."""
         state, config = self.state, self.config
-        tally = Tally()
-        started_s = time.monotonic() - state.train_s
-        while state.step < config.max_steps and not self._out_of_patience():
-            update: list[Batch] = []
-            position = Position(state.epoch, state.window, state.batch)
-            for _ in range(config.accumulate_batches):
-                batch, position = next(batches)
-                update.append(batch.to(self.device))
-            rate = learning_rate(state.step + 1, config)
-            result = self.stepper.step(update, state.step + 1, rate)
-            state.step += 1
-            state.epoch, state.window, state.batch = position
-            state.n_tokens += result.n_tokens
-            state.score = None
-            state.train_s = time.monotonic() - started_s
-            tally.add(result)
-            bar.advance(loss=tally.loss)
-            is_last = state.step == config.max_steps
-            if state.step % config.log_every_steps == 0 or is_last:
-                self._log(tally, rate, bar)
-                tally = Tally()
-            if (stage := self.mix.stage(state.epoch) + 1) != state.stage:
-                state.stage = stage
-                bar.note(f"step {state.step}: {self.mix.line(state.epoch)}")
-            validates = self.validator is not None and (state.step % self.recipe.validation.every_steps == 0 or is_last)
-            if validates:
-                tally.pause()
-                self._validate(bar)
-                tally.go_on()
-            if validates or is_last or state.step % config.save_every_steps == 0 or stop.signal_number is not None:
-                tally.pause()
-                state.train_s = time.monotonic() - started_s
-                self._save()
-                tally.go_on()
-            if stop.signal_number is not None and state.step < config.max_steps:
-                message = f"kept: step {state.step:,} in {self.run.path}; the same command goes on from there"
-                raise Interrupted(stop.signal_number, message)
+        n_batches = self._batches_per_step()
+        tally = Tally(self.parallel)
+        with closing(self.loader.iterate(Position(state.epoch, state.window, state.batch))) as batches:
+            while self._wants_more():
+                update: list[Batch] = []
+                position = Position(state.epoch, state.window, state.batch)
+                for _ in range(n_batches // self.parallel.world_size):
+                    batch, position = next(batches)
+                    update.append(batch.to(self.device))
+                n_tokens, is_stopped = self.parallel.sum_ints([sum(batch.n_tokens for batch in update), int(stop.signal_number is not None)])
+                rate = learning_rate(state.step + 1, config) * 0.5**state.n_rollbacks
+                tally.add(self.stepper.step(update, state.step + 1, rate, n_tokens))
+                state.step += 1
+                state.epoch, state.window, state.batch = position
+                state.n_tokens += n_tokens
+                state.score = None
+                if self.average is not None:
+                    self.average.update(state.step)
+                self.reporter.advance()
+                is_last = state.step == config.max_steps
+                validates = self.validator is not None and (state.step % self.recipe.validation.every_steps == 0 or is_last)
+                saves = validates or is_last or state.step % config.save_every_steps == 0 or bool(is_stopped)
+                logs = state.step % config.log_every_steps == 0 or is_last
+                if (logs or saves or state.step % CHECK_EVERY_STEPS == 0) and self._has_diverged():
+                    self._go_back()
+                    return
+                if logs:
+                    self._log(tally, rate)
+                    tally = Tally(self.parallel)
+                self._tell_stage()
+                if saves:
+                    tally.pause()
+                    if validates:
+                        self._validate()
+                    self._save()
+                    tally.go_on()
+                if is_stopped and self._wants_more():
+                    message = f"kept: step {state.step:,} in {self.run.path}; the same command goes on from there"
+                    raise Interrupted(stop.signal_number or 15, message)
+
+    def _wants_more(self) -> bool:
+        return self.state.step < self.config.max_steps and not self._out_of_patience()
+
+    def _batches_per_step(self) -> int:
+        """Over all processes."""
+        return self.config.accumulate_batches or self.parallel.world_size
 
     def _introduce(self) -> None:
         n_parameters = sum(parameter.numel() for parameter in self.trained.model.parameters())
@@ -205,36 +218,134 @@ class _Training:
         about = "" if self.mix.n_windows(epoch) == 1 else "about "
         logger.info("%s%s batches an epoch, %.1f %% of their positions padding", about, f"{n_batches:,}", 100 * self.order.padding_share(window))
 
-    def _log(self, tally: Tally, rate: float, bar: ProgressBar) -> None:
-        values = {**tally.as_dict(), "lr": rate, "epoch": self.state.epoch + 1}
-        self.run.append_metrics(step=self.state.step, kind="train", train_s=round(self.state.train_s, 2), **values)
-        bar.note(f"step {self.state.step}: {tally}, lr {rate:.2e}, epoch {self.state.epoch + 1}")
+    def _log(self, tally: Tally, rate: float) -> None:
+        self.state.train_s = time.monotonic() - self._started_s
+        values = tally.as_dict()
+        text = f"{in_words(values)}, lr {rate:.2e}, epoch {self.state.epoch + 1}"
+        self.reporter.trained(self.state.step, {**values, "lr": rate, "epoch": self.state.epoch + 1}, text, train_s=self.state.train_s)
 
-    def _validate(self, bar: ProgressBar) -> None:
+    def _tell_stage(self) -> None:
+        if (stage := self.mix.stage(self.state.epoch) + 1) != self.state.stage:
+            self.state.stage = stage
+            self.reporter.note(f"step {self.state.step}: {self.mix.line(self.state.epoch)}")
+
+    def _validate(self) -> None:
+        """Process 0 validates; all learn the score, because it decides when training ends."""
         assert self.validator is not None
-        state, metric = self.state, self.recipe.validation.metric
-        result = self.validator.run()
-        state.score = result.quality.score(metric)
+        state = self.state
+        result = None
+        with self._published():
+            if self.parallel.is_main:
+                result = self.validator.run()
+        score = result.quality.score(self.recipe.validation.metric) if result is not None else 0.0
+        (state.score,) = self.parallel.from_main([score])
         is_best = state.best_score is None or state.score > state.best_score
         state.best_score = state.score if is_best else state.best_score
         state.n_without_best = 0 if is_best else state.n_without_best + 1
-        values: dict[str, Any] = {**result.quality.as_dict(), "best": is_best}
-        if result.corpora:
-            values["corpora"] = [{"name": name, **quality.as_dict()} for name, quality in result.corpora]
-        self.run.append_metrics(step=state.step, kind="validation", **values, sample=result.sample)
-        bar.note(f"step {state.step}: validation {result.quality}{' (best so far)' if is_best else ''}")
-        for name, quality in result.corpora:
-            bar.note(f"  {name}: {quality}")
-        bar.note(f"  for example: {result.sample}")
+        if result is not None:
+            self.reporter.validated(state.step, result, is_best=is_best)
+
+    def _published(self) -> AbstractContextManager[None]:
+        """A context in which the model has the weights that are validated and published: its own, or an average."""
+        model = self.trained.model
+        if self.average is not None:
+            return with_weights(model, self.average.averages)
+        if self.config.average_last > 1:
+            earlier = list_checkpoints(self.run.checkpoints_dir)
+            paths = [path for path in earlier if path.name != f"step-{self.state.step:08d}"][1 - self.config.average_last :]
+            return with_weights(model, average_weights(paths, self._shapes(), gather_weights(model)))
+        return nullcontext()
 
     def _save(self) -> None:
         state = self.state
+        state.train_s = time.monotonic() - self._started_s
         state.loss_scale = self.stepper.scaler.state_dict() if self.stepper.scaler.is_enabled() else {}
+        state.n_bad_in_a_row = int(self.stepper.n_bad_in_a_row)
         is_best = state.score is not None and state.score == state.best_score and state.n_without_best == 0
-        save_checkpoint(self.run.checkpoints_dir, state, self.trained.model, self.optimizer)
+        files = self._files()
+        if self.parallel.is_main:
+            save_checkpoint(self.run.checkpoints_dir, state, files)
         if is_best or self.validator is None or not self.run.model_dir.exists():
+            with self._published():
+                if self.parallel.is_main:
+                    save_model_dir(self.run.model_dir, self.trained)
+        if self.parallel.is_main:
+            prune_checkpoints(self.run.checkpoints_dir, max(self.config.keep_last, self.config.average_last), self.recipe.validation.keep_best)
+        self.parallel.wait()
+
+    def _files(self) -> dict[str, dict[str, Tensor]]:
+        """The tensors of a checkpoint."""
+        model = self.trained.model
+        files = {WEIGHTS_NAME: gather_weights(model), OPTIMIZER_NAME: gather_moments(model, self.optimizer)}
+        return files if self.average is None else files | {AVERAGE_NAME: self.average.averages}
+
+    def _resume(self) -> TrainingState:
+        """Go on from the newest checkpoint, or start."""
+        checkpoints = list_checkpoints(self.run.checkpoints_dir)
+        if not checkpoints:
+            return TrainingState()
+        state = self._take_up(checkpoints[-1])
+        if self.parallel.is_main:
+            self.run.cut_metrics(state.step)
+        logger.info("resuming after step %s", f"{state.step:,}")
+        return state
+
+    def _take_up(self, checkpoint: Path) -> TrainingState:
+        model = self.trained.model
+        state, files = load_checkpoint(checkpoint, self._shapes())
+        put_weights(model, files[WEIGHTS_NAME])
+        put_moments(model, self.optimizer, files[OPTIMIZER_NAME])
+        if self.average is not None:
+            self.average.put(files.get(AVERAGE_NAME, files[WEIGHTS_NAME]))
+        if state.loss_scale:
+            self.stepper.scaler.load_state_dict(state.loss_scale)
+        self.stepper.n_bad_in_a_row.fill_(state.n_bad_in_a_row)
+        return state
+
+    def _has_diverged(self) -> bool:
+        limit = self.config.max_bad_steps + (_FP16_HALVINGS if self.stepper.scaler.is_enabled() else 0)
+        return int(self.stepper.n_bad_in_a_row) >= limit
+
+    def _go_back(self) -> None:
+        """To the last checkpoint that was made in good times, at half the rate; to the start if there is none."""
+        state, n_rollbacks = self.state, self.state.n_rollbacks + 1
+        n_bad = int(self.stepper.n_bad_in_a_row)
+        what = f"training has diverged: at step {state.step:,} loss or gradient was not finite for {n_bad} updates in a row"
+        if n_rollbacks > self.config.max_rollbacks:
+            raise Diverged(
+                f"{what}, and going back {self.config.max_rollbacks} times to a lower rate did not help",
+                "lower training.learning_rate, raise training.warmup_steps, or look for odd pairs with `mtkit data check`; good checkpoints are kept",
+            )
+        checkpoints = list_checkpoints(self.run.checkpoints_dir)
+        good = [path for path in checkpoints if read_state(path).n_bad_in_a_row == 0]
+        if good:
+            self.state = self._take_up(good[-1])
+        else:
+            self.state = TrainingState()
+            put_weights(self.trained.model, gather_weights(initial_model(self.recipe, self.trained.tokenizer)))
+            put_moments(self.trained.model, self.optimizer, {})
+            self.average = WeightAverage(self.trained.model, self.config.ema_decay) if self.average is not None else None
+            self.stepper.n_bad_in_a_row.zero_()
+        self.state.n_rollbacks = n_rollbacks
+        self.reporter.note(f"{what}; going back to step {self.state.step:,}, from there with {0.5**n_rollbacks:g} of the learning rate")
+        self.reporter.advance(self.state.step - state.step)
+        if self.parallel.is_main:
+            self.run.cut_metrics(self.state.step)
+            for path in checkpoints[checkpoints.index(good[-1]) + 1 :] if good else checkpoints:
+                remove_checkpoint(path)
+        # Kept at once, so that a run that is interrupted remembers it.
+        self._save()
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        return {name: tuple(parameter.shape) for name, parameter in self.trained.model.named_parameters()}
+
+    def _restore_model_dir(self) -> None:
+        """The model directory was moved away: make it again from the best checkpoint, or from the newest."""
+        checkpoints = list_checkpoints(self.run.checkpoints_dir)
+        best = (best_checkpoints(checkpoints, 1) or checkpoints[-1:])[0]
+        _, files = load_checkpoint(best, self._shapes())
+        with with_weights(self.trained.model, files.get(AVERAGE_NAME, files[WEIGHTS_NAME])):
             save_model_dir(self.run.model_dir, self.trained)
-        prune_checkpoints(self.run.checkpoints_dir, self.config.keep_last, self.recipe.validation.keep_best)
 
     def _out_of_patience(self) -> bool:
         patience = self.recipe.validation.patience

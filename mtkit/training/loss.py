@@ -1,12 +1,15 @@
 """Label-smoothed cross-entropy, computed together with the output layer."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_ROWS_PER_CHUNK = 512
+_ROWS_PER_CHUNK = {"cpu": 512}
+_ROWS_PER_CHUNK_ELSEWHERE = 8192
 
 
 class Loss(NamedTuple):
@@ -16,13 +19,15 @@ class Loss(NamedTuple):
     """What is minimised; carries the gradient. Scalar."""
     nll: Tensor
     """Negative log-likelihood without smoothing, detached. Scalar; in nats."""
+    parts: Mapping[str, Tensor] = MappingProxyType({})
+    """Further parts of the total by name, unweighted and detached, for the log. Scalars."""
 
 
 def label_smoothed_loss(states_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, smoothing: float) -> Loss:
     """Cross-entropy against (1 - smoothing) * one-hot + smoothing / V (Szegedy et al. 2016, arXiv:1512.00567, section 7), summed.
 
     The logits of all tokens would be the largest tensor of a training step. They are made, used for the gradient and dropped
-    a few hundred rows at a time, so that they stay in the processor's cache.
+    some rows at a time: on a CPU a few hundred, so that they stay in its cache.
 
     Args:
         states_ND: The decoder's last hidden states at the N target tokens, padding left out.
@@ -48,8 +53,9 @@ class _LinearCrossEntropy(torch.autograd.Function):
         nll = torch.zeros((), device=device)
         grad_states_ND = torch.empty_like(states_ND) if needs_grad else None
         grad_weight_VD = torch.zeros_like(weight_VD, dtype=torch.float32) if needs_grad else None
-        for start in range(0, states_ND.size(0), _ROWS_PER_CHUNK):
-            rows = slice(start, start + _ROWS_PER_CHUNK)
+        n_rows = _ROWS_PER_CHUNK.get(device.type, _ROWS_PER_CHUNK_ELSEWHERE)
+        for start in range(0, states_ND.size(0), n_rows):
+            rows = slice(start, start + n_rows)
             states_RD, targets_R1 = states_ND[rows], targets_N[rows, None]
             log_probs_RV = F.linear(states_RD, weight_VD).float().log_softmax(-1)
             chunk_nll = -log_probs_RV.gather(1, targets_R1).sum()

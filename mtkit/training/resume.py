@@ -68,7 +68,7 @@ _CHANGEABLE = "may change"
 
 
 def _identity(recipe: Recipe, store: TokenStore, tokenizer: Tokenizer) -> dict[str, Any]:
-    dimensions = recipe.model.model_dump(exclude={"dropout", "attention_dropout", "activation_dropout", "init"})
+    dimensions = recipe.model.model_dump(exclude={"dropout", "attention_dropout", "activation_dropout", "layer_drop", "init"})
     return {
         "tokenizer": tokenizer.sha256,
         "training data": store.manifest["key"],

@@ -4,90 +4,148 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor
 
 from mtkit.batches.collate import Batch
 from mtkit.config.training import TrainingConfig
 from mtkit.errors import MtkitError
+from mtkit.logs import get_logger
 from mtkit.model.placement import autocast
-from mtkit.model.transformer import Transformer
-from mtkit.training.loss import Loss, label_smoothed_loss
+from mtkit.training.loss import Loss
+from mtkit.training.objective import Objective, is_finite
+from mtkit.training.parallel import Parallel
 from mtkit.training.randomness import seed_everything
+
+logger = get_logger(__name__)
 
 
 class StepResult(NamedTuple):
-    """What one update did."""
+    """What one update did. The tensors are scalars that stay on the device: to read them is to wait for the step."""
 
-    loss: float
-    """Label-smoothed loss per target token, in nats."""
-    nll: float
-    """Negative log-likelihood per target token, in nats."""
-    grad_norm: float
+    loss: Tensor
+    """What is minimised, summed over the target tokens of this process, in nats."""
+    nll: Tensor
+    """Negative log-likelihood, summed likewise."""
+    parts: dict[str, Tensor]
+    """Further parts of the loss by name, summed likewise."""
+    grad_norm: Tensor
     """Norm of the gradient before clipping."""
+    is_good: Tensor
+    """Whether loss and gradient were finite; if not, the weights and moments are what they were."""
     n_tokens: int
-    """Target tokens of the update."""
-
-
-def batch_loss(model: Transformer, batch: Batch, smoothing: float) -> Loss:
-    """The loss of a batch, summed over its target tokens; padding costs nothing from the output layer on."""
-    states_BTD = model(batch.src, batch.tgt_in)
-    is_token_BT = batch.tgt_out != model.tgt_pad_id
-    if states_BTD.device.type == "cpu" and batch.n_tokens == batch.tgt_out.numel():
-        states_ND, targets_N = states_BTD.flatten(0, 1), batch.tgt_out.flatten()
-    else:
-        states_ND, targets_N = states_BTD[is_token_BT], batch.tgt_out[is_token_BT]
-    return label_smoothed_loss(states_ND, model.output_weight, targets_N, smoothing)
+    """Target tokens of the update, over all processes."""
 
 
 class Stepper:
     """Makes optimizer updates.
 
     Args:
-        model: In training mode.
-        optimizer: Over its parameters.
-        config: Smoothing, clipping, seed.
+        objective: Its model in training mode.
+        optimizer: Over the model's parameters; fused, so that it can skip an update without being asked by the host.
+        config: Clipping, seed.
         dtype: Of the matrix products.
+        parallel: The processes that make each update together.
     """
 
-    def __init__(self, model: Transformer, optimizer: torch.optim.Optimizer, config: TrainingConfig, dtype: torch.dtype) -> None:
-        self.model, self.optimizer, self.config, self.dtype = model, optimizer, config, dtype
-        self.device = model.output_weight.device
+    def __init__(
+        self, objective: Objective, optimizer: torch.optim.Optimizer, config: TrainingConfig, dtype: torch.dtype, parallel: Parallel | None = None
+    ) -> None:
+        self.model, self.optimizer, self.config, self.dtype = objective.model, optimizer, config, dtype
+        self.parallel = parallel or Parallel()
+        self.objective = self.parallel.wrap(objective)
+        self.device = self.model.output_weight.device
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=dtype == torch.float16)
+        self.n_bad_in_a_row = torch.zeros((), device=self.device)
+        """Updates skipped since the last good one. Scalar on the device."""
 
-    def step(self, batches: Sequence[Batch], number: int, rate: float) -> StepResult:
-        """Update the weights once.
+    def step(self, batches: Sequence[Batch], number: int, rate: float, n_tokens: int | None = None) -> StepResult:
+        """Update the weights once, unless loss or gradient is not finite.
 
         The gradients of all batches are summed and divided by all their target tokens: the same as of one large batch.
 
         Args:
-            batches: On the model's device.
+            batches: Those of this process, on the model's device.
             number: Of the update, from 1; with the seed it fixes the dropout.
             rate: Learning rate.
+            n_tokens: Target tokens of all processes' batches; default those of `batches`.
         Raises:
-            MtkitError: The gradient is not finite; the weights are left as they are.
+            MtkitError: A batch of one pair does not fit into memory.
         """
-        n_tokens = sum(batch.n_tokens for batch in batches)
-        totals: list[torch.Tensor] = []
-        nlls: list[torch.Tensor] = []
-        for micro_step, batch in enumerate(batches):
-            seed_everything(self.config.seed, number, micro_step)
-            with autocast(self.dtype, self.device):
-                loss = batch_loss(self.model, batch, self.config.label_smoothing)
-            self.scaler.scale(loss.total / n_tokens).backward()
-            totals.append(loss.total.detach())
-            nlls.append(loss.nll)
+        n_tokens = sum(batch.n_tokens for batch in batches) if n_tokens is None else n_tokens
+        losses = self._add_gradients(batches, number, n_tokens)
+        total, nll = _sum([loss.total.detach() for loss in losses]), _sum([loss.nll for loss in losses])
         self.scaler.unscale_(self.optimizer)
-        parameters = [p for p in self.model.parameters() if p.grad is not None]
-        max_norm = self.config.max_grad_norm or float("inf")
-        grad_norm = nn.utils.clip_grad_norm_(parameters, max_norm)
-        if not self.scaler.is_enabled() and not grad_norm.isfinite():
-            raise MtkitError(
-                f"training has diverged: the gradient of step {number:,} is not finite",
-                "lower training.learning_rate or raise training.warmup_steps; the checkpoints before are kept",
-            )
+        grad_norm = self.parallel.clip_gradients(self.model, self.config.max_grad_norm or float("inf"))
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
+        is_good = is_finite(grad_norm) if self.scaler.is_enabled() else is_finite(grad_norm, self.parallel.sum(total.clone()))
+        if self.scaler.is_enabled():
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+        else:
+            self._update_if(is_good)
+            self.n_bad_in_a_row = (self.n_bad_in_a_row + 1) * ~is_good
         self.optimizer.zero_grad(set_to_none=True)
-        return StepResult(float(sum(totals)) / n_tokens, float(sum(nlls)) / n_tokens, float(grad_norm), n_tokens)
+        names = dict.fromkeys(name for loss in losses for name in loss.parts)
+        parts = {name: _sum([loss.parts[name] for loss in losses if name in loss.parts]) for name in names}
+        return StepResult(total, nll, parts, grad_norm, is_good, n_tokens)
+
+    def _update_if(self, is_good: Tensor) -> None:
+        """A fused optimizer is told by a tensor on the device, as a loss scaler does it, so that nobody waits for the answer."""
+        if self.parallel.optimizes_shards or not self.optimizer.defaults.get("fused"):
+            if bool(is_good):
+                self.optimizer.step()
+            return
+        self.optimizer.found_inf = (~is_good).float()  # pyright: ignore[reportAttributeAccessIssue]
+        try:
+            self.optimizer.step()
+        finally:
+            del self.optimizer.found_inf  # pyright: ignore[reportAttributeAccessIssue]
+
+    def _add_gradients(self, batches: Sequence[Batch], number: int, n_tokens: int) -> list[Loss]:
+        """Forward and backward of all batches. One that does not fit into memory goes in halves, which changes its dropout masks and nothing else."""
+        pieces: list[tuple[Batch, tuple[int, ...]]] = [
+            (batch, (self.parallel.rank + i * self.parallel.world_size,)) for i, batch in enumerate(batches)
+        ]
+        while True:
+            losses: list[Loss] = []
+            for batch, place in pieces:
+                is_last = len(losses) == len(pieces) - 1
+                try:
+                    losses.append(self._add_gradient(batch, (self.config.seed, number, *place), n_tokens, is_last=is_last))
+                except (RuntimeError, MemoryError) as exc:
+                    if not is_out_of_memory(exc):
+                        raise
+                    break
+            else:
+                return losses
+            # The pass that failed may have added a part of its gradients already, so the update starts anew.
+            self.optimizer.zero_grad(set_to_none=True)
+            failed, (batch, place) = len(losses), pieces[len(losses)]
+            pieces[failed : failed + 1] = [(half, (*place, i)) for i, half in enumerate(self._halves(batch, number))]
+
+    def _add_gradient(self, batch: Batch, seed: tuple[int, ...], n_tokens: int, *, is_last: bool) -> Loss:
+        seed_everything(*seed)
+        with self.parallel.syncs_gradients(self.objective, is_last):
+            with autocast(self.dtype, self.device):
+                loss: Loss = self.objective(batch)
+            self.scaler.scale(loss.total * (self.parallel.gradient_factor / n_tokens)).backward()
+        return loss
+
+    def _halves(self, batch: Batch, number: int) -> tuple[Batch, Batch]:
+        n, width = batch.src.size(0), max(batch.src.size(1), batch.tgt_in.size(1))
+        if n == 1:
+            raise MtkitError(
+                f"step {number:,}: a pair of {width} tokens does not fit into memory", "lower preprocess.max_length, or take a smaller model"
+            )
+        logger.warning("step %s: %d pairs of up to %d tokens do not fit into memory; they go through it in halves", f"{number:,}", n, width)
+        return batch.halves(self.model.tgt_pad_id)
+
+
+def is_out_of_memory(exc: BaseException) -> bool:
+    """Whether memory, of a GPU or of the machine, has run out."""
+    return isinstance(exc, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(exc)
+
+
+def _sum(values: Sequence[Tensor]) -> Tensor:
+    return torch.stack(list(values)).sum()

@@ -3,28 +3,37 @@
 import math
 import time
 
+import torch
+from torch import Tensor
+
+from mtkit.training.parallel import Parallel
 from mtkit.training.step import StepResult
 
 
 class Tally:
-    """Means per target token, and the rate; time between `pause` and `go_on` does not count."""
+    """Means per target token, and the rate; time between `pause` and `go_on` does not count. Steps that were skipped count as such alone.
 
-    def __init__(self) -> None:
+    The sums stay on the device until they are read, so that counting a step does not mean waiting for it.
+    """
+
+    def __init__(self, parallel: Parallel | None = None) -> None:
+        self.parallel = parallel or Parallel()
         self.n_steps = 0
-        self.n_tokens = 0
-        self.total_loss = 0.0
-        self.total_nll = 0.0
-        self.total_norm = 0.0
+        self.n_tokens_seen = 0
         self.elapsed_s = 0.0
         self._since = time.monotonic()
+        self._names: list[str] = []
+        self._sums: Tensor | None = None
 
     def add(self, result: StepResult) -> None:
-        """Count a step that has just ended."""
+        """Count a step."""
         self.n_steps += 1
-        self.n_tokens += result.n_tokens
-        self.total_loss += result.loss * result.n_tokens
-        self.total_nll += result.nll * result.n_tokens
-        self.total_norm += result.grad_norm
+        self.n_tokens_seen += result.n_tokens
+        values = torch.stack([result.loss, result.nll, *(part.float() for part in result.parts.values())])
+        counts = torch.stack([result.grad_norm / self.parallel.world_size, values.new_full((), result.n_tokens / self.parallel.world_size)])
+        sums = torch.cat((values, counts, values.new_full((1,), 1 / self.parallel.world_size))).where(result.is_good, 0.0).double()
+        self._names = list(result.parts)
+        self._sums = sums if self._sums is None else self._sums + sums
 
     def pause(self) -> None:
         """Stop the clock."""
@@ -34,22 +43,24 @@ class Tally:
         """Let the clock run again."""
         self._since = time.monotonic()
 
-    @property
-    def loss(self) -> float:
-        """Label-smoothed loss per target token, in nats."""
-        return self.total_loss / max(self.n_tokens, 1)
-
     def as_dict(self) -> dict[str, float]:
-        """For metrics.jsonl."""
+        """For metrics.jsonl. Waits for the device, and all processes call it together."""
+        sums = self.parallel.sum(self._sums.clone()).tolist() if self._sums is not None else [0.0] * 5
+        *losses, norm, n_tokens, n_good = sums
+        loss, nll, *parts = (value / max(n_tokens, 1) for value in losses)
         elapsed_s = self.elapsed_s + time.monotonic() - self._since
         return {
-            "loss": self.loss,
-            "nll": self.total_nll / max(self.n_tokens, 1),
-            "grad_norm": self.total_norm / max(self.n_steps, 1),
-            "tokens_per_s": self.n_tokens / max(elapsed_s, 1e-9),
+            "loss": loss,
+            "nll": nll,
+            **dict(zip(self._names, parts, strict=True)),
+            "grad_norm": norm / max(n_good, 1),
+            "n_skipped": self.n_steps - round(n_good),
+            "tokens_per_s": self.n_tokens_seen / max(elapsed_s, 1e-9),
         }
 
-    def __str__(self) -> str:
-        values = self.as_dict()
-        perplexity = math.exp(min(values["nll"], 100.0))
-        return f"loss {values['loss']:.3f}, perplexity {perplexity:.2f}, gradient norm {values['grad_norm']:.2f}, {values['tokens_per_s']:,.0f} tok/s"
+
+def in_words(values: dict[str, float]) -> str:
+    """What a tally counted, as people read it."""
+    perplexity = math.exp(min(values["nll"], 100.0))
+    text = f"loss {values['loss']:.3f}, perplexity {perplexity:.2f}, gradient norm {values['grad_norm']:.2f}, {values['tokens_per_s']:,.0f} tok/s"
+    return text + (f", {values['n_skipped']} updates skipped" if values["n_skipped"] else "")

@@ -18,7 +18,7 @@ from mtkit.corpus.store import SIDES, Side
 from mtkit.errors import MtkitError
 from mtkit.evaluation.metrics import evaluate
 from mtkit.model.placement import autocast
-from mtkit.training.step import batch_loss
+from mtkit.training.objective import batch_loss
 from mtkit.translation.translator import Translator
 
 
@@ -108,7 +108,7 @@ class Validator:
 
     def __init__(self, recipe: Recipe, trained: TrainedModel, dtype: torch.dtype) -> None:
         self.config = recipe.validation
-        self.max_tokens = recipe.batches.max_tokens
+        self.max_tokens = recipe.batches.limit
         self.trained = trained
         self.dtype = dtype
         self.corpora = [_Corpus(source, recipe, trained) for source in recipe.data.validation]

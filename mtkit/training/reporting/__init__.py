@@ -1,0 +1,1 @@
+"""What training tells while it goes on."""
