@@ -9,10 +9,9 @@ from safetensors.numpy import load_file
 
 from mtkit.checkpoint.average import average
 from mtkit.checkpoint.model_dir import load_model_dir, save_model_dir
-from mtkit.checkpoint.training_state import TrainingState, checkpoint_path, save_checkpoint
-from mtkit.config.training import TrainingConfig
+from mtkit.checkpoint.training_state import WEIGHTS_NAME, TrainingState, checkpoint_path, save_checkpoint
 from mtkit.errors import MtkitError
-from mtkit.training.optimizer import make_optimizer
+from mtkit.training.parallel import gather_weights
 from mtkit.translation.translator import Translator
 
 SCORES = {10: 8.0, 20: None, 30: 12.0, 40: 9.5, 50: 9.5}
@@ -24,7 +23,7 @@ def run_dir(make_trained, tmp_path):
     run = tmp_path / "run"
     for step, score in SCORES.items():
         trained = make_trained(seed=step)
-        save_checkpoint(run / "checkpoints", TrainingState(step=step, score=score), trained.model, make_optimizer(trained.model, TrainingConfig()))
+        save_checkpoint(run / "checkpoints", TrainingState(step=step, score=score), {WEIGHTS_NAME: gather_weights(trained.model)})
     save_model_dir(run / "model", make_trained(seed=30))
     return run
 
@@ -98,7 +97,7 @@ def test_nothing_to_average(tmp_path, run_dir):
 
 def test_none_is_best_where_none_was_validated(make_trained, tmp_path):
     trained = make_trained()
-    save_checkpoint(tmp_path / "run/checkpoints", TrainingState(step=5), trained.model, make_optimizer(trained.model, TrainingConfig()))
+    save_checkpoint(tmp_path / "run/checkpoints", TrainingState(step=5), {WEIGHTS_NAME: gather_weights(trained.model)})
     save_model_dir(tmp_path / "run/model", trained)
     with pytest.raises(MtkitError, match="no checkpoint was validated"):
         average(tmp_path / "run", tmp_path / "averaged", which="best")

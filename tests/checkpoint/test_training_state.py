@@ -8,6 +8,8 @@ import torch
 from safetensors.numpy import load_file
 
 from mtkit.checkpoint.training_state import (
+    OPTIMIZER_NAME,
+    WEIGHTS_NAME,
     TrainingState,
     best_checkpoints,
     checkpoint_path,
@@ -20,11 +22,28 @@ from mtkit.checkpoint.training_state import (
 from mtkit.config.training import TrainingConfig
 from mtkit.errors import MtkitError
 from mtkit.training.optimizer import make_optimizer
+from mtkit.training.parallel import gather_moments, gather_weights, put_moments, put_weights
 
 
 def make(make_trained, seed=1, **dimensions):
     model = make_trained(seed, **dimensions).model.train()
     return model, make_optimizer(model, TrainingConfig(optimizer="adamw", weight_decay=0.01))
+
+
+def files_of(model, optimizer):
+    """What training hands over to be saved."""
+    return {WEIGHTS_NAME: gather_weights(model), OPTIMIZER_NAME: gather_moments(model, optimizer)}
+
+
+def shapes_of(model):
+    return {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
+
+
+def take_up(path, model, optimizer):
+    state, files = load_checkpoint(path, shapes_of(model))
+    put_weights(model, files[WEIGHTS_NAME])
+    put_moments(model, optimizer, files[OPTIMIZER_NAME])
+    return state
 
 
 def update(model, optimizer, n_steps=3):
@@ -43,7 +62,7 @@ def save_scores(make_trained, tmp_path):
 
     def save(*scores):
         for number, score in enumerate(scores, 1):
-            save_checkpoint(tmp_path, TrainingState(step=10 * number, score=score), model, optimizer)
+            save_checkpoint(tmp_path, TrainingState(step=10 * number, score=score), files_of(model, optimizer))
         return tmp_path
 
     return save
@@ -58,12 +77,12 @@ def test_weights_moments_and_state_come_back(make_trained, tmp_path):
     model, optimizer = make(make_trained, dropout=0.0)
     update(model, optimizer)
     state = TrainingState(7, 2, 5, 31, 3, 12.5, 13.75, 1, 3.25, 4567, {"scale": 65536.0, "_growth_tracker": 3.0})
-    path = save_checkpoint(tmp_path, state, model, optimizer)
+    path = save_checkpoint(tmp_path, state, files_of(model, optimizer))
     assert path == checkpoint_path(tmp_path, 7)
     assert {p.name for p in path.iterdir()} == {"state.json", "model.safetensors", "optimizer.safetensors"}
 
     other_model, other_optimizer = make(make_trained, seed=2, dropout=0.0)
-    assert load_checkpoint(path, other_model, other_optimizer) == state == read_state(path)
+    assert take_up(path, other_model, other_optimizer) == state == read_state(path)
     # Going on shows that nothing is missing.
     update(model, optimizer)
     update(other_model, other_optimizer)
@@ -73,10 +92,10 @@ def test_weights_moments_and_state_come_back(make_trained, tmp_path):
 
 def test_a_checkpoint_before_the_first_update(make_trained, tmp_path):
     model, optimizer = make(make_trained, dropout=0.0)
-    path = save_checkpoint(tmp_path, TrainingState(), model, optimizer)
+    path = save_checkpoint(tmp_path, TrainingState(), files_of(model, optimizer))
     assert load_file(path / "optimizer.safetensors") == {}
     other_model, other_optimizer = make(make_trained, seed=2, dropout=0.0)
-    assert load_checkpoint(path, other_model, other_optimizer).step == 0
+    assert take_up(path, other_model, other_optimizer).step == 0
     update(model, optimizer)
     update(other_model, other_optimizer)
     assert torch.equal(model.output_weight, other_model.output_weight)
@@ -134,7 +153,7 @@ def test_damage_is_told_with_the_file(save_scores, make_trained, name, content, 
     if content is not None:
         (path / name).write_bytes(content)
     with pytest.raises(MtkitError, match=problem) as caught:
-        load_checkpoint(path, *make(make_trained))
+        load_checkpoint(path, shapes_of(make(make_trained)[0]))
     assert str(path / name) in caught.value.message
     assert caught.value.hint
     assert "\n" not in caught.value.message
@@ -143,7 +162,7 @@ def test_damage_is_told_with_the_file(save_scores, make_trained, name, content, 
 def test_a_checkpoint_of_another_model(save_scores, make_trained):
     path = checkpoint_path(save_scores(1.0), 10)
     with pytest.raises(MtkitError, match=r"encoder_layers\.1"):
-        load_checkpoint(path, *make(make_trained, n_encoder_layers=2))
+        load_checkpoint(path, shapes_of(make(make_trained, n_encoder_layers=2)[0]))
 
 
 def test_a_state_of_an_earlier_release_is_in_the_first_window(save_scores):
