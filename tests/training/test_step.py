@@ -10,6 +10,7 @@ from mtkit.batches.collate import Batch
 from mtkit.config.model import ModelConfig
 from mtkit.config.training import TrainingConfig
 from mtkit.model.transformer import Transformer
+from mtkit.training.objective import Objective
 from mtkit.training.optimizer import make_optimizer
 from mtkit.training.step import Stepper
 
@@ -47,14 +48,17 @@ def join(first, second):
 
 def step(model, batches, **changes):
     config = TrainingConfig(**changes)
-    stepper = Stepper(model, make_optimizer(model, config), config, torch.float32)
-    return stepper.step(batches, 1, 0.01)
+    return make_stepper(model, make_optimizer(model, config), config).step(batches, 1, 0.01)
+
+
+def make_stepper(model, optimizer, config, dtype=torch.float32):
+    return Stepper(Objective(model, config), optimizer, config, dtype)
 
 
 def gradients(model, batches):
     """Those of one step, seen through an SGD-like update of rate 1."""
     config = TrainingConfig(max_grad_norm=0.0, optimizer="adam")
-    stepper = Stepper(model, torch.optim.SGD(model.parameters(), lr=1.0), config, torch.float32)
+    stepper = make_stepper(model, torch.optim.SGD(model.parameters(), lr=1.0), config)
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     result = stepper.step(batches, 1, 1.0)
     return result, {name: before[name] - parameter.detach() for name, parameter in model.named_parameters()}
@@ -64,9 +68,9 @@ def test_accumulated_batches_equal_one_large_batch():
     first, second = make_batch([7, 5, 2], 1), make_batch([3, 3], 2)
     one, one_grads = gradients(make_model(), [join(first, second)])
     two, two_grads = gradients(make_model(), [first, second])
-    assert two.loss == pytest.approx(one.loss, rel=1e-5)
-    assert two.nll == pytest.approx(one.nll, rel=1e-5)
-    assert two.grad_norm == pytest.approx(one.grad_norm, rel=1e-4)
+    assert float(two.loss) == pytest.approx(float(one.loss), rel=1e-5)
+    assert float(two.nll) == pytest.approx(float(one.nll), rel=1e-5)
+    assert float(two.grad_norm) == pytest.approx(float(one.grad_norm), rel=1e-4)
     assert (two.n_tokens, one.n_tokens) == (20, 20)
     for name, gradient in one_grads.items():
         torch.testing.assert_close(two_grads[name], gradient, atol=1e-6, rtol=1e-4, msg=name)
@@ -90,9 +94,9 @@ def test_clipping_bounds_the_update_and_reports_the_norm_before():
     model = make_model()
     before = torch.cat([p.detach().flatten() for p in model.parameters()])
     config = TrainingConfig(max_grad_norm=0.01)
-    result = Stepper(model, torch.optim.SGD(model.parameters(), lr=1.0), config, torch.float32).step([batch], 1, 1.0)
+    result = make_stepper(model, torch.optim.SGD(model.parameters(), lr=1.0), config).step([batch], 1, 1.0)
     moved = (torch.cat([p.detach().flatten() for p in model.parameters()]) - before).norm()
-    assert result.grad_norm == pytest.approx(free.grad_norm, rel=1e-5)
+    assert float(result.grad_norm) == pytest.approx(float(free.grad_norm), rel=1e-5)
     assert float(moved) == pytest.approx(0.01, rel=1e-3)
 
 
@@ -116,7 +120,41 @@ def test_bf16_stays_near_float32(kind):
     for dtype in (torch.float32, torch.bfloat16):
         model = make_model(norm=kind)
         config = TrainingConfig()
-        losses.append(Stepper(model, make_optimizer(model, config), config, dtype).step([batch], 1, 0.01))
-    assert losses[1].loss == pytest.approx(losses[0].loss, rel=0.02)
-    assert losses[1].grad_norm == pytest.approx(losses[0].grad_norm, rel=0.1)
+        losses.append(make_stepper(model, make_optimizer(model, config), config, dtype).step([batch], 1, 0.01))
+    assert float(losses[1].loss) == pytest.approx(float(losses[0].loss), rel=0.02)
+    assert float(losses[1].grad_norm) == pytest.approx(float(losses[0].grad_norm), rel=0.1)
     assert all(p.dtype == torch.float32 for p in model.parameters())
+
+
+def state_of(stepper):
+    """Weights and moments, copied."""
+    moments = [value.clone() for state in stepper.optimizer.state.values() for value in state.values()]
+    return [parameter.detach().clone() for parameter in stepper.model.parameters()] + moments
+
+
+@pytest.mark.parametrize("kind", ["adam", "adamw"])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_an_update_that_is_not_finite_changes_nothing_and_the_next_one_counts(kind, bad):
+    config = TrainingConfig(optimizer=kind, weight_decay=0.1)
+    batch = make_batch([6, 4], 1)
+    stepper, undisturbed = (make_stepper(model, make_optimizer(model, config), config) for model in (make_model(), make_model()))
+    for each in (stepper, undisturbed):
+        assert each.step([batch], 1, 0.01).is_good
+    before = state_of(stepper)
+    # One weight is spoilt for one update only.
+    bias = stepper.model.decoder_layers[0].feed_forward.inner.outer.bias
+    kept = bias[0].item()
+    with torch.no_grad():
+        bias[0] = bad
+    result = stepper.step([batch], 2, 0.01)
+    with torch.no_grad():
+        bias[0] = kept
+    assert not result.is_good
+    assert int(stepper.n_bad_in_a_row) == 1
+    for ours, theirs in zip(state_of(stepper), before, strict=True):
+        assert ours.equal(theirs)
+    for each in (stepper, undisturbed):
+        assert each.step([batch], 3, 0.01).is_good
+    assert int(stepper.n_bad_in_a_row) == 0
+    for ours, theirs in zip(state_of(stepper), state_of(undisturbed), strict=True):
+        assert ours.equal(theirs)
