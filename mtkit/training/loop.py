@@ -10,9 +10,6 @@ from torch import Tensor
 
 from mtkit.batches.collate import Batch
 from mtkit.batches.loader import BatchLoader
-from mtkit.batches.maker import BatchMaker
-from mtkit.batches.mix import Mix
-from mtkit.batches.order import BatchOrder, Merging
 from mtkit.batches.position import Position
 from mtkit.checkpoint.average import average_weights
 from mtkit.checkpoint.model_dir import ModelDirConfig, TrainedModel, save_model_dir
@@ -32,22 +29,18 @@ from mtkit.checkpoint.training_state import (
 )
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.preprocess import preprocess
-from mtkit.corpus.store import TokenStore
 from mtkit.errors import MtkitError
 from mtkit.logs import get_logger
 from mtkit.model.memory import keep_freed_memory
 from mtkit.model.placement import choose_device, choose_dtype
-from mtkit.tokenizer.subword import Tokenizer
+from mtkit.training.assembly import TrainingData, make_stepper
 from mtkit.training.averages import WeightAverage, with_weights
 from mtkit.training.batch_size import with_batch_size
 from mtkit.training.initial import initial_model
-from mtkit.training.objective import Objective
-from mtkit.training.optimizer import make_optimizer
 from mtkit.training.parallel import Parallel, gather_moments, gather_weights, put_moments, put_weights
 from mtkit.training.reporting.reporter import Reporter
 from mtkit.training.resume import check_same_run, remember_run
 from mtkit.training.schedule import learning_rate
-from mtkit.training.step import Stepper
 from mtkit.training.stopping import Interrupted, StopRequest
 from mtkit.training.tally import Tally, in_words
 from mtkit.training.validation import Validator
@@ -115,17 +108,13 @@ class _Training:
         self.recipe, self.config, self.run, self.parallel = recipe, recipe.training, run, parallel
         self.device = choose_device(device)
         self.dtype = choose_dtype(recipe.training.precision, self.device)
-        tokenizer = Tokenizer.load(recipe.tokenizer_dir)
-        store = TokenStore.open(recipe.store_dir)
-        self.mix = Mix.for_config(recipe.data, store.corpora, self.config.seed)
-        merging = Merging(recipe.augment.merge, recipe.preprocess.max_length)
-        self.order = BatchOrder(store, self.mix, recipe.batches.limit, merging)
-        maker = BatchMaker.for_recipe(recipe, store, tokenizer)
-        self.loader = BatchLoader(self.order, maker, recipe.batches.n_prefetch, recipe.batches.n_workers)
-        model = initial_model(recipe, tokenizer).to(self.device).train()
+        data = TrainingData.open(recipe)
+        tokenizer, store, self.mix = data
+        self.order = data.order(recipe)
+        self.loader = BatchLoader(self.order, data.maker(recipe), recipe.batches.n_prefetch, recipe.batches.n_workers)
+        self.stepper = make_stepper(recipe, tokenizer, self.device, self.dtype, parallel)
+        model, self.optimizer = self.stepper.model, self.stepper.optimizer
         self.trained = TrainedModel(ModelDirConfig.for_recipe(recipe), model, tokenizer)
-        self.optimizer = make_optimizer(model, self.config)
-        self.stepper = Stepper(Objective(model, self.config), self.optimizer, self.config, self.dtype, parallel)
         self.average = WeightAverage(model, self.config.ema_decay) if self.config.ema_decay else None
         check_same_run(run, recipe, store, tokenizer, self.mix)
         self.state = self._resume()

@@ -1,0 +1,49 @@
+"""The parts that training is put together from; trials and forecasts are made of the same."""
+
+from typing import NamedTuple, Self
+
+import torch
+
+from mtkit.batches.maker import BatchMaker
+from mtkit.batches.mix import Mix
+from mtkit.batches.order import BatchOrder, Merging
+from mtkit.config.recipe import Recipe
+from mtkit.corpus.store import TokenStore
+from mtkit.tokenizer.subword import Tokenizer
+from mtkit.training.initial import initial_model
+from mtkit.training.objective import Objective
+from mtkit.training.optimizer import make_optimizer
+from mtkit.training.parallel import Parallel
+from mtkit.training.step import Stepper
+
+
+class TrainingData(NamedTuple):
+    """What a run learns from, and in which mix."""
+
+    tokenizer: Tokenizer
+    store: TokenStore
+    mix: Mix
+
+    @classmethod
+    def open(cls, recipe: Recipe) -> Self:
+        """Open what `preprocess` has made of a recipe.
+
+        Raises:
+            MtkitError: It is missing or damaged, or the mix shows no pairs.
+        """
+        store = TokenStore.open(recipe.store_dir)
+        return cls(Tokenizer.load(recipe.tokenizer_dir), store, Mix.for_config(recipe.data, store.corpora, recipe.training.seed))
+
+    def order(self, recipe: Recipe) -> BatchOrder:
+        """All batches of all epochs; batches.max_tokens is a number here."""
+        return BatchOrder(self.store, self.mix, recipe.batches.limit, Merging(recipe.augment.merge, recipe.preprocess.max_length))
+
+    def maker(self, recipe: Recipe) -> BatchMaker:
+        """Makes those batches."""
+        return BatchMaker.for_recipe(recipe, self.store, self.tokenizer)
+
+
+def make_stepper(recipe: Recipe, tokenizer: Tokenizer, device: torch.device, dtype: torch.dtype, parallel: Parallel) -> Stepper:
+    """A model with the weights that training starts from, with its optimizer, its loss, and what makes updates of them."""
+    model = initial_model(recipe, tokenizer).to(device).train()
+    return Stepper(Objective(model, recipe.training), make_optimizer(model, recipe.training), recipe.training, dtype, parallel)
