@@ -26,12 +26,13 @@ class BatchLoader:
         maker: Makes the batches.
         n_prefetch: Batches that may wait to be taken; at least 1. Of those that are made in groups, a group at least.
         n_workers: Processes that make them; 0 is a thread of this process.
+        pin: Put them into memory that a GPU copies from without waiting.
     """
 
-    def __init__(self, order: BatchOrder, maker: BatchMaker, n_prefetch: int = 8, n_workers: int = 0) -> None:
+    def __init__(self, order: BatchOrder, maker: BatchMaker, n_prefetch: int = 8, n_workers: int = 0, pin: bool = False) -> None:
         if n_prefetch < 1:
             raise ValueError(f"n_prefetch is {n_prefetch}; it should be at least 1")
-        self._order, self._maker = order, maker
+        self._order, self._maker, self._pin = order, maker, pin
         # Batches that are made in groups come all at once; room for fewer would make the maker wait in their midst.
         self._n_prefetch, self._n_workers = max(n_prefetch, maker.group_size), n_workers
 
@@ -83,7 +84,8 @@ class BatchLoader:
                     if stop.is_set():
                         return
                     arrays, after = next(made)
-                    ready.put((to_batch(arrays), after))
+                    batch = to_batch(arrays)
+                    ready.put((batch.pin() if self._pin else batch, after))
         except BaseException as error:
             ready.put(error)
 

@@ -23,6 +23,7 @@ class BatchMaker:
         tgt_special: Special ids of the target's vocabulary.
         joiner: Joins pairs, where the order of batches joins any.
         rewriter: Puts other ids in the place of the store's, where the recipe asks for it.
+        multiple: Sentences are padded to a multiple of so many positions, which GPUs like.
     """
 
     def __init__(
@@ -32,15 +33,16 @@ class BatchMaker:
         tgt_special: SpecialIds,
         joiner: Joiner | None = None,
         rewriter: Rewriter | None = None,
+        multiple: int = 1,
     ) -> None:
-        self._store, self._joiner, self._rewriter = store, joiner, rewriter
+        self._store, self._joiner, self._rewriter, self._multiple = store, joiner, rewriter, multiple
         self._src_special, self._tgt_special = src_special, tgt_special
 
     @classmethod
-    def for_recipe(cls, recipe: Recipe, store: TokenStore, tokenizer: Tokenizer) -> Self:
+    def for_recipe(cls, recipe: Recipe, store: TokenStore, tokenizer: Tokenizer, multiple: int = 1) -> Self:
         """The maker of a recipe's training batches."""
         joiner = Joiner(tokenizer, (recipe.data.src_lang, recipe.data.tgt_lang)) if recipe.augment.merge else None
-        return cls(store, tokenizer.src.special, tokenizer.tgt.special, joiner, Rewriter.for_recipe(recipe, tokenizer))
+        return cls(store, tokenizer.src.special, tokenizer.tgt.special, joiner, Rewriter.for_recipe(recipe, tokenizer), multiple)
 
     @property
     def group_size(self) -> int:
@@ -59,7 +61,9 @@ class BatchMaker:
             pairs = [Pairs(src.rows(), tgt.rows(), chosen.n_tags.tolist()) for (src, tgt), (chosen, _) in zip(gathered, group, strict=True)]
             rewritten = self._rewriter.rewrite_group(pairs, group[0][0].position)
             gathered = [(Sentences.of(src), Sentences.of(tgt)) for src, tgt in rewritten]
-        return [(frame(*sides, self._src_special, self._tgt_special), after) for sides, (_, after) in zip(gathered, group, strict=True)]
+        return [
+            (frame(*sides, self._src_special, self._tgt_special, self._multiple), after) for sides, (_, after) in zip(gathered, group, strict=True)
+        ]
 
 
 def itself(maker: BatchMaker) -> BatchMaker:

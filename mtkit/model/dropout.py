@@ -23,7 +23,7 @@ class Dropout(nn.Module):
         """Any shape in, the same out."""
         if not self.training or self.p == 0.0:
             return x
-        if x.device.type != "cpu":
+        if x.device.type != "cpu" or torch.compiler.is_compiling():
             return F.dropout(x, self.p)
         n_dropped = min(max(round(self.p * _LEVELS), 1), _LEVELS - 1)
         is_dropped = random_bytes(x.numel()).view(x.shape) < n_dropped

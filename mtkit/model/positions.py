@@ -39,10 +39,13 @@ class SinusoidalPositions(nn.Module):
         """Add position `start + stride * q` to query q. Shape (B, Q, D) in and out; stride 0 puts all on one position."""
         end = start + stride * (x_BQD.size(1) - 1) + 1
         if end > self.table.size(0) or self.table.device != x_BQD.device:
-            size = max(end, 2 * self.table.size(0), 64)
-            self.table = sinusoidal_positions(torch.arange(size), self.d_model).to(x_BQD.device)
+            self.prepare(max(end, 2 * self.table.size(0), 64), x_BQD.device)
         rows = self.table[start : start + 1] if stride == 0 else self.table[start:end]
         return x_BQD + rows.to(x_BQD.dtype)
+
+    def prepare(self, size: int, device: torch.device) -> None:
+        """Make the vectors of so many positions; further ones are made when they are needed."""
+        self.table = sinusoidal_positions(torch.arange(size), self.d_model).to(device)
 
 
 class LearnedPositions(nn.Module):

@@ -76,7 +76,7 @@ class Transformer(nn.Module):
         """Read the source. Ids of shape (B, S), padded with `src_pad_id`."""
         may_attend_BS = src_BS != self.src_pad_id
         # Asking whether there is padding would make a GPU wait; on a CPU it is free and saves the mask.
-        has_no_padding = src_BS.device.type == "cpu" and bool(may_attend_BS.all())
+        has_no_padding = not torch.compiler.is_compiling() and src_BS.device.type == "cpu" and bool(may_attend_BS.all())
         may_attend_B11S = None if has_no_padding else may_attend_BS[:, None, None, :]
         x_BSD = self._embed(self.src_embedding, self.src_positions, src_BS)
         for layer in self.encoder_layers:
