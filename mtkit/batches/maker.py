@@ -61,9 +61,8 @@ class BatchMaker:
             pairs = [Pairs(src.rows(), tgt.rows(), chosen.n_tags.tolist()) for (src, tgt), (chosen, _) in zip(gathered, group, strict=True)]
             rewritten = self._rewriter.rewrite_group(pairs, group[0][0].position)
             gathered = [(Sentences.of(src), Sentences.of(tgt)) for src, tgt in rewritten]
-        return [
-            (frame(*sides, self._src_special, self._tgt_special, self._multiple), after) for sides, (_, after) in zip(gathered, group, strict=True)
-        ]
+        marks = (self._src_special, self._tgt_special, self._multiple)
+        return [(frame(*sides, *marks), after) for sides, (_, after) in zip(gathered, group, strict=True)]
 
 
 def itself(maker: BatchMaker) -> BatchMaker:

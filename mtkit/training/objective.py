@@ -11,7 +11,9 @@ from mtkit.training.loss import Loss, label_smoothed_loss
 
 def batch_loss(model: Transformer, batch: Batch, smoothing: float) -> Loss:
     """The loss of a batch, summed over its target tokens; padding costs nothing from the output layer on."""
-    states_ND, targets_N = model(batch.src, batch.tgt_in).flatten(0, 1), batch.tgt_out.flatten()
+    # Validation goes past a compiled forward pass, which was made for training.
+    states_BTD = model(batch.src, batch.tgt_in) if model.training else model.forward(batch.src, batch.tgt_in)
+    states_ND, targets_N = states_BTD.flatten(0, 1), batch.tgt_out.flatten()
     if batch.n_tokens < len(targets_N):
         places_N = batch.places if batch.places is not None else (targets_N != model.tgt_pad_id).nonzero().flatten()
         states_ND, targets_N = states_ND.index_select(0, places_N), targets_N.index_select(0, places_N)
