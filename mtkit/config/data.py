@@ -19,6 +19,9 @@ class CorpusSource(Section):
     """Source side, one segment per line; may be packed (.gz, .xz, .zst); - is stdin. Goes with `tgt`."""
     tgt: InputPath | None = None
     """Target side; line N translates line N of `src`."""
+    alignment: InputPath | None = None
+    """Word alignments of `src` and `tgt`, for training.alignment_weight: line N holds links such as `0-0 1-2`, each a word of the source and one of
+    the target, counted from 0, words being what stands between spaces. eflomal, fast_align and awesome-align write such files."""
     file: InputPath | None = None
     """In place of `src` and `tgt`: one file with both sides, TSV, CSV, JSON lines, Parquet or TMX; text may be packed; - is stdin."""
     format: FileFormat | None = None
@@ -51,8 +54,12 @@ class CorpusSource(Section):
             raise ValueError("src and tgt go together; one of them is missing")
         if str(self.src) == str(self.tgt) == "-":
             raise ValueError("src and tgt are both -, but stdin is one stream; give both sides as `file`, with its `format`")
+        if str(self.alignment) == "-" and "-" in (str(self.src), str(self.tgt)):
+            raise ValueError("alignment and a side are both -, but stdin is one stream; name a file")
         if (self.src is not None) + (self.file is not None) + (self.dataset is not None) != 1:
             raise ValueError("name exactly one of: src with tgt, file, dataset")
+        if self.alignment is not None and self.src is None:
+            raise ValueError("alignment goes with src and tgt, whose lines its lines belong to")
         return self
 
 
@@ -104,6 +111,13 @@ class DataConfig(Section):
             if names.count(name) != 1:
                 what = "no corpus" if name not in names else "more than one corpus"
                 raise ValueError(f"stages: weights name {name}, which {what} of data.train is called; known are {', '.join(names)}")
+        return self
+
+    @model_validator(mode="after")
+    def only_training_is_aligned(self) -> Self:
+        for key in ("validation", "test"):
+            if any(source.alignment is not None for source in getattr(self, key)):
+                raise ValueError(f"{key}: word alignments are for data.train, and nothing else reads them; leave `alignment` out")
         return self
 
     @property

@@ -89,3 +89,17 @@ class Recipe(Section):
             way = "; use sampling.src_dropout and tgt_dropout" if kind == "bpe" else ""
             raise ValueError(f"sampling.src_alpha and tgt_alpha are for tokenizer.type unigram, which is {kind} here{way}")
         return self
+
+    @model_validator(mode="after")
+    def alignment_can_be_learned(self) -> Self:
+        if not self.training.alignment_weight:
+            return self
+        if all(source.alignment is None for source in self.data.train):
+            raise ValueError("training.alignment_weight is set, but no corpus of data.train has an `alignment`; name its file, or leave the weight at 0")
+        layer, n_layers = self.training.alignment_layer, self.model.n_decoder_layers
+        if not -n_layers <= layer < n_layers:
+            raise ValueError(f"training.alignment_layer ({layer}) is none of the model's {n_layers} decoder layers: {-n_layers} to {n_layers - 1}")
+        # These change the words or take others in, and nobody knows what then translates what.
+        if changing := [f"augment.{name}" for name in ("merge", *self.augment.shares) if getattr(self.augment, name)]:
+            raise ValueError(f"training.alignment_weight does not go with {', '.join(changing)}, which alter the words that are aligned; set one to 0")
+        return self

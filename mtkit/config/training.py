@@ -57,9 +57,10 @@ class TrainingConfig(Section):
     teacher_temperature: PositiveFloat = 1.0
     """Softens both distributions before they are compared; above 1 softer."""
     alignment_weight: float = Field(default=0.0, ge=0.0)
-    """Weight of the guided alignment loss (Chen et al. 2016); needs `alignment` files in data.train. 0 is off."""
+    """Weight of the guided alignment loss (Chen et al. 2016): a head of the decoder's attention learns which source words each target word
+    translates, from the `alignment` files in data.train. 0 is off, 0.1 is usual."""
     alignment_layer: int = -1
-    """Decoder layer whose first head learns the alignments; -1 is the last, -2 the one before."""
+    """Decoder layer whose first head learns the alignments, counted from 0; -1 is the last, -2 the one before."""
     precision: Precision = "auto"
     """Of the matrix products: float32, bf16, fp16 (CUDA only), or auto: bf16 where the GPU has it, else float32."""
     compile: Literal["auto", "on", "off"] = "auto"
