@@ -9,12 +9,16 @@ from mtkit.batches.mix import Mix
 from mtkit.batches.order import BatchOrder, Merging
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.store import TokenStore
+from mtkit.model.compiling import compile_model
 from mtkit.tokenizer.subword import Tokenizer
 from mtkit.training.initial import initial_model
 from mtkit.training.objective import Objective
 from mtkit.training.optimizer import make_optimizer
 from mtkit.training.parallel import Parallel
 from mtkit.training.step import Stepper
+
+_GPU_MULTIPLE = 8
+"""Lengths of batches on a GPU are multiples of this: its tensor cores and its attention with a mask are at their best then."""
 
 
 class TrainingData(NamedTuple):
@@ -38,12 +42,13 @@ class TrainingData(NamedTuple):
         """All batches of all epochs; batches.max_tokens is a number here."""
         return BatchOrder(self.store, self.mix, recipe.batches.limit, Merging(recipe.augment.merge, recipe.preprocess.max_length))
 
-    def maker(self, recipe: Recipe) -> BatchMaker:
-        """Makes those batches."""
-        return BatchMaker.for_recipe(recipe, self.store, self.tokenizer)
+    def maker(self, recipe: Recipe, device: torch.device) -> BatchMaker:
+        """Makes those batches, in lengths that the device likes."""
+        return BatchMaker.for_recipe(recipe, self.store, self.tokenizer, multiple=_GPU_MULTIPLE if device.type == "cuda" else 1)
 
 
 def make_stepper(recipe: Recipe, tokenizer: Tokenizer, device: torch.device, dtype: torch.dtype, parallel: Parallel) -> Stepper:
     """A model with the weights that training starts from, with its optimizer, its loss, and what makes updates of them."""
     model = initial_model(recipe, tokenizer).to(device).train()
+    compile_model(model, recipe.training.compile)
     return Stepper(Objective(model, recipe.training), make_optimizer(model, recipe.training), recipe.training, dtype, parallel)

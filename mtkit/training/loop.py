@@ -111,7 +111,9 @@ class _Training:
         data = TrainingData.open(recipe)
         tokenizer, store, self.mix = data
         self.order = data.order(recipe)
-        self.loader = BatchLoader(self.order, data.maker(recipe), recipe.batches.n_prefetch, recipe.batches.n_workers)
+        self.loader = BatchLoader(
+            self.order, data.maker(recipe, self.device), recipe.batches.n_prefetch, recipe.batches.n_workers, pin=self.device.type == "cuda"
+        )
         self.stepper = make_stepper(recipe, tokenizer, self.device, self.dtype, parallel)
         model, self.optimizer = self.stepper.model, self.stepper.optimizer
         self.trained = TrainedModel(ModelDirConfig.for_recipe(recipe), model, tokenizer)
