@@ -1,5 +1,6 @@
 """Training, from a recipe to a model directory."""
 
+import math
 import time
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ from mtkit.model.placement import choose_device, choose_dtype
 from mtkit.training.assembly import TrainingData, make_stepper
 from mtkit.training.averages import WeightAverage, with_weights
 from mtkit.training.batch_size import with_batch_size
+from mtkit.training.freezing import n_frozen
 from mtkit.training.initial import initial_model
 from mtkit.training.parallel import Parallel, gather_moments, gather_weights, put_moments, put_weights
 from mtkit.training.reporting.reporter import Reporter
@@ -158,7 +160,7 @@ class _Training:
                 for _ in range(n_batches // self.parallel.world_size):
                     batch, position = next(batches)
                     update.append(batch.to(self.device))
-                n_tokens, is_stopped = self.parallel.sum_ints([sum(batch.n_tokens for batch in update), int(stop.signal_number is not None)])
+                (n_tokens,) = self.parallel.sum_ints([sum(batch.n_tokens for batch in update)])
                 rate = learning_rate(state.step + 1, config) * 0.5**state.n_rollbacks
                 tally.add(self.stepper.step(update, state.step + 1, rate, n_tokens))
                 state.step += 1
@@ -168,6 +170,7 @@ class _Training:
                 if self.average is not None:
                     self.average.update(state.step)
                 self.reporter.advance()
+                (is_stopped,) = self.parallel.sum_ints([int(stop.signal_number is not None)])
                 is_last = state.step == config.max_steps
                 validates = self.validator is not None and (state.step % self.recipe.validation.every_steps == 0 or is_last)
                 saves = validates or is_last or state.step % config.save_every_steps == 0 or bool(is_stopped)
@@ -199,6 +202,8 @@ class _Training:
     def _introduce(self) -> None:
         n_parameters = sum(parameter.numel() for parameter in self.trained.model.parameters())
         logger.info("%s parameters on %s, matrix products in %s", f"{n_parameters:,}", self.device, str(self.dtype).removeprefix("torch."))
+        if frozen := n_frozen(self.trained.model):
+            logger.info("%s of them are frozen", f"{frozen:,}")
         epoch, counts = self.state.epoch, self.mix.counts(self.state.epoch)
         self.state.stage = self.mix.stage(epoch) + 1
         if counts != [corpus.n_pairs for corpus in self.mix.corpora] or len(counts) > 1:
@@ -229,7 +234,8 @@ class _Training:
             if self.parallel.is_main:
                 result = self.validator.run()
         score = result.quality.score(self.recipe.validation.metric) if result is not None else 0.0
-        (state.score,) = self.parallel.from_main([score])
+        # A loss that is no number would be the best for ever.
+        (state.score,) = self.parallel.from_main([score if math.isfinite(score) else -math.inf])
         is_best = state.best_score is None or state.score > state.best_score
         state.best_score = state.score if is_best else state.best_score
         state.n_without_best = 0 if is_best else state.n_without_best + 1
