@@ -1,5 +1,6 @@
 """How the C library hands out memory."""
 
+import contextlib
 import ctypes
 import sys
 
@@ -22,3 +23,10 @@ def keep_freed_memory() -> None:
         libc.mallopt(_M_TRIM_THRESHOLD, _KEEP_BYTES)
     except (OSError, AttributeError):
         return
+
+
+def give_back_freed_memory() -> None:
+    """Give freed memory back to the system after all, where it is kept. Elsewhere than on glibc this does nothing."""
+    if sys.platform.startswith("linux"):
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL("libc.so.6").malloc_trim(0)

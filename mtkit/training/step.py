@@ -1,6 +1,7 @@
 """One optimizer update."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -57,6 +58,8 @@ class Stepper:
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=dtype == torch.float16)
         self.n_bad_in_a_row = torch.zeros((), device=self.device)
         """Updates skipped since the last good one. Scalar on the device."""
+        self.may_halve = True
+        """Whether a batch that does not fit into memory goes through it in halves; else that is the caller's affair."""
 
     def step(self, batches: Sequence[Batch], number: int, rate: float, n_tokens: int | None = None) -> StepResult:
         """Update the weights once, unless loss or gradient is not finite.
@@ -69,7 +72,7 @@ class Stepper:
             rate: Learning rate.
             n_tokens: Target tokens of all processes' batches; default those of `batches`.
         Raises:
-            MtkitError: A batch of one pair does not fit into memory.
+            MtkitError: A batch of one pair does not fit into memory, or a batch does not fit that several processes have begun to add up.
         """
         n_tokens = sum(batch.n_tokens for batch in batches) if n_tokens is None else n_tokens
         losses = self._add_gradients(batches, number, n_tokens)
@@ -114,26 +117,41 @@ class Stepper:
                 try:
                     losses.append(self._add_gradient(batch, (self.config.seed, number, *place), n_tokens, is_last=is_last))
                 except (RuntimeError, MemoryError) as exc:
-                    if not is_out_of_memory(exc):
+                    if not (self.may_halve and is_out_of_memory(exc)):
                         raise
                     break
             else:
                 return losses
             # The pass that failed may have added a part of its gradients already, so the update starts anew.
             self.optimizer.zero_grad(set_to_none=True)
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
             failed, (batch, place) = len(losses), pieces[len(losses)]
             pieces[failed : failed + 1] = [(half, (*place, i)) for i, half in enumerate(self._halves(batch, number))]
 
     def _add_gradient(self, batch: Batch, seed: tuple[int, ...], n_tokens: int, *, is_last: bool) -> Loss:
         seed_everything(*seed)
         with self.parallel.syncs_gradients(self.objective, is_last):
-            with autocast(self.dtype, self.device):
+            with self._never_repeated(batch, is_shared=self.parallel.optimizes_shards), autocast(self.dtype, self.device):
                 loss: Loss = self.objective(batch)
-            self.scaler.scale(loss.total * (self.parallel.gradient_factor / n_tokens)).backward()
+            with self._never_repeated(batch, is_shared=self.parallel.optimizes_shards or is_last):
+                self.scaler.scale(loss.total * (self.parallel.gradient_factor / n_tokens)).backward()
         return loss
 
+    @contextmanager
+    def _never_repeated(self, batch: Batch, *, is_shared: bool) -> Iterator[None]:
+        """A pass in which other processes take part cannot be repeated in halves, because they would not repeat it."""
+        try:
+            yield
+        except (RuntimeError, MemoryError) as exc:
+            if not (is_shared and self.parallel.world_size > 1 and is_out_of_memory(exc)):
+                raise
+            n, width = _size(batch)
+            message = f"{n} pairs of up to {width} tokens do not fit into the memory of process {self.parallel.rank}, while others wait for it"
+            raise MtkitError(message, "lower batches.max_tokens; auto measures what fits") from None
+
     def _halves(self, batch: Batch, number: int) -> tuple[Batch, Batch]:
-        n, width = batch.src.size(0), max(batch.src.size(1), batch.tgt_in.size(1))
+        n, width = _size(batch)
         if n == 1:
             raise MtkitError(
                 f"step {number:,}: a pair of {width} tokens does not fit into memory", "lower preprocess.max_length, or take a smaller model"
@@ -142,9 +160,18 @@ class Stepper:
         return batch.halves(self.model.tgt_pad_id)
 
 
+_MEMORY_IS_SHORT = ("can't allocate memory", "not enough memory", "std::bad_alloc", "ALLOC_FAILED")
+"""What the CPU's allocator, the C++ library, cuBLAS and cuDNN say."""
+
+
 def is_out_of_memory(exc: BaseException) -> bool:
     """Whether memory, of a GPU or of the machine, has run out."""
-    return isinstance(exc, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(exc)
+    return isinstance(exc, torch.OutOfMemoryError | MemoryError) or any(words in str(exc) for words in _MEMORY_IS_SHORT)
+
+
+def _size(batch: Batch) -> tuple[int, int]:
+    """Pairs, and tokens of the longest sentence."""
+    return batch.src.size(0), max(batch.src.size(1), batch.tgt_in.size(1))
 
 
 def _sum(values: Sequence[Tensor]) -> Tensor:

@@ -1,0 +1,155 @@
+"""Updates of a throw-away model, to see what real ones will take."""
+
+import gc
+import math
+import time
+from types import TracebackType
+from typing import NamedTuple, Self
+
+import numpy as np
+import torch
+
+from mtkit.batches.bucketing import Indices
+from mtkit.batches.collate import Batch, to_batch
+from mtkit.batches.gather import Chosen
+from mtkit.batches.position import START
+from mtkit.config.augment import AugmentConfig
+from mtkit.config.recipe import Recipe
+from mtkit.config.sampling import SamplingConfig
+from mtkit.errors import MtkitError
+from mtkit.model.memory import give_back_freed_memory
+from mtkit.model.placement import choose_dtype
+from mtkit.training.assembly import TrainingData, make_stepper
+from mtkit.training.averages import WeightAverage
+from mtkit.training.meter import MemoryMeter
+from mtkit.training.parallel import Parallel
+
+REWRITTEN = 1.4
+"""How many times as large as batches.max_tokens a batch may become whose sentences are rewritten."""
+
+
+class Cost(NamedTuple):
+    """What one batch took."""
+
+    seconds: float
+    n_positions: int
+    """Padded positions of its wider side."""
+    peak: int | None
+    """Most bytes that the process held meanwhile, see MemoryMeter. None where that is not known."""
+
+
+class HardBatches:
+    """Those batches of a corpus that take most memory, made of real pairs.
+
+    Attention costs most where sentences are long; vocabulary and bookkeeping where there are many short ones.
+
+    Args:
+        recipe: Of the run.
+        data: Of the run; its first window stands for all.
+        device: Where it would train.
+    """
+
+    def __init__(self, recipe: Recipe, data: TrainingData, device: torch.device) -> None:
+        # Rewritten sentences differ from one time to the next; what they add is a factor, see REWRITTEN.
+        self._maker = data.maker(recipe.model_copy(update={"sampling": SamplingConfig(), "augment": AugmentConfig()}), device)
+        self._mix = data.mix
+        rows = data.mix.rows(0, 0)
+        lengths = np.maximum(data.store.lengths("src", rows), data.store.lengths("tgt", rows)) + 1
+        rising = np.argsort(lengths, kind="stable")
+        self._rows, self._lengths = rows[rising], lengths[rising]
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest sentence with its end mark."""
+        return int(self._lengths[-1])
+
+    def of_long(self, max_tokens: int) -> Batch:
+        """A batch of the longest pairs."""
+        return self._make(self._rows[-max(1, max_tokens // self.longest) :])
+
+    def of_short(self, max_tokens: int) -> Batch:
+        """A batch of as many pairs as a batch can hold."""
+        n_positions = self._lengths * np.arange(1, len(self._lengths) + 1)
+        return self._make(self._rows[: max(1, int(np.searchsorted(n_positions, max_tokens, side="right")))])
+
+    def _make(self, rows: Indices) -> Batch:
+        chosen = Chosen(rows, np.full(len(rows), -1), self._mix.n_tags(rows), START)
+        [(arrays, _)] = self._maker([(chosen, START)])
+        return to_batch(arrays)
+
+
+class Trial:
+    """A throw-away model, loss and optimizer on a device. A context manager, which leaves no memory behind.
+
+    Args:
+        recipe: Of the run.
+        data: Of the run.
+        device: Where it would train.
+    Raises:
+        MtkitError: The model and its optimizer do not fit into memory.
+    """
+
+    def __init__(self, recipe: Recipe, data: TrainingData, device: torch.device) -> None:
+        self.device = device
+        self.meter = MemoryMeter(device)
+        self.meter.start()
+        config = recipe.training.model_copy(update={"compile": "off"})
+        self.dtype = choose_dtype(config.precision, device)
+        self.stepper = make_stepper(recipe.model_copy(update={"training": config}), data.tokenizer, device, self.dtype, Parallel())
+        self.stepper.may_halve = False
+        model = self.stepper.model
+        self.n_parameters = sum(parameter.numel() for parameter in model.parameters())
+        usable = self.meter.usable()
+        held = self.meter.peak()
+        # Gradients and both moments are still to come. A CPU's system may end the process in place of telling that memory is short.
+        to_come = 3 * 4 * self.n_parameters
+        if usable is not None and held is not None and held + to_come > usable:
+            raise MtkitError(
+                f"{self.n_parameters:,} parameters with gradients and moments take {in_gb(held + to_come)} of memory, and {in_gb(usable)} are there",
+                "take a smaller model, or more memory",
+            )
+        self.average = WeightAverage(model, config.ema_decay) if config.ema_decay else None
+        self._n_updates = 0
+
+    def update(self, batch: Batch) -> Cost:
+        """Make an update of one batch.
+
+        Raises:
+            RuntimeError, MemoryError: It does not fit, see is_out_of_memory.
+        """
+        self._n_updates += 1
+        self._wait()
+        started_s = time.perf_counter()
+        self.stepper.step([batch.to(self.device)], self._n_updates, 1e-9)
+        if self.average is not None:
+            self.average.update(self._n_updates)
+        self._wait()
+        n_positions = batch.src.size(0) * max(batch.src.size(1), batch.tgt_in.size(1))
+        return Cost(time.perf_counter() - started_s, n_positions, self.meter.peak())
+
+    def _wait(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        del self.stepper, self.average
+        gc.collect()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        else:
+            give_back_freed_memory()
+
+
+def growth(recipe: Recipe) -> float:
+    """How many times as large as batches.max_tokens a batch of this recipe may become."""
+    sampling = recipe.sampling
+    return REWRITTEN if sampling.samples_src or sampling.samples_tgt or any(recipe.augment.shares.values()) else 1.0
+
+
+def in_gb(n_bytes: float) -> str:
+    """A number of bytes for people, to two digits or to a tenth."""
+    gb = n_bytes / 1e9
+    return f"{gb:.1f} GB" if gb >= 1 else f"{gb:.{min(3, 1 - math.floor(math.log10(max(gb, 1e-3))))}f} GB"
