@@ -94,6 +94,10 @@ class PairCleaner:
         mended = tuple(name for name in MENDINGS if name in src_mended or name in tgt_mended) if tgt_mended else src_mended
         return Cleaned(src, tgt, self._problem(src, tgt), mended)
 
+    def mend(self, text: str) -> str:
+        """Mend a text and nothing else."""
+        return self._mender.mend(text)[0]
+
     def _problem(self, src: str, tgt: str) -> str | None:
         if not src or not tgt or src.isspace() or tgt.isspace():
             return "blank"
@@ -130,6 +134,8 @@ class Dropped:
         self.mended: Counter[str] = Counter()
         """Pairs by what was mended in them, dropped ones included."""
         self.samples: dict[str, list[Sample]] = {}
+        self.n_unaligned = 0
+        """Pairs that had a word alignment and lost it, because their words are no longer those that were aligned; they stay."""
 
     def add(self, reason: str, line: int | None, src: str, tgt: str) -> None:
         """Count a dropped pair."""
@@ -149,16 +155,18 @@ class Dropped:
         """Add what was counted in the following pairs of the corpus: counted in pieces and merged is counted at once."""
         self.counts.update(later.counts)
         self.mended.update(later.mended)
+        self.n_unaligned += later.n_unaligned
         for reason, samples in later.samples.items():
             self.samples.setdefault(reason, []).extend(samples[: self.n_wanted(reason)])
 
     def as_json(self) -> dict[str, Any]:
         """For a manifest."""
-        return {
+        about = {
             "counts": dict(self.counts),
             "mended": dict(self.mended),
             "samples": {name: list(map(list, kept)) for name, kept in self.samples.items()},
         }
+        return about | {"n_unaligned": self.n_unaligned} if self.n_unaligned else about
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -167,6 +175,7 @@ class Dropped:
         dropped.counts.update(data["counts"])
         dropped.mended.update(data["mended"])
         dropped.samples = {name: [Sample(*sample) for sample in kept] for name, kept in data["samples"].items()}
+        dropped.n_unaligned = data.get("n_unaligned", 0)
         return dropped
 
 

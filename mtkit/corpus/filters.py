@@ -59,6 +59,8 @@ def dropped_lines(dropped: Dropped, n_samples: int = 0, n_read: int = 0) -> Iter
     for name, explanation in MENDINGS.items():
         if count := dropped.mended[name]:
             yield f"  {_counted(count, n_read)} mended, {name}: {explanation}"
+    if count := dropped.n_unaligned:
+        yield f"  {_counted(count, n_read)} lost their word alignment: cleaning or the tokenizer joins, splits or takes away words of theirs"
 
 
 def _counted(count: int, n_all: int) -> str:

@@ -39,7 +39,7 @@ def merge_parts(parts: Parts, part_ids: Sequence[PartId], writer: StoreWriter, t
                 repeats = pairs.select(is_repeat)
                 _count(repeats, tokenizer, dropped)
                 pairs = pairs.select(~is_repeat)
-            writer.append_arrays(*pairs.arrays())
+            writer.append_arrays(*pairs.arrays(), pairs.links)
             n_kept[part.corpus] += len(pairs)
             bar.advance()
     return n_kept

@@ -4,6 +4,7 @@ part-001-000012/
     src.ids, tgt.ids            ids of the kept pairs, one sentence after the other
     src.lengths, tgt.lengths    ids in each sentence, int32
     keys                        16 bytes for each pair, by which duplicates are found
+    links, links.lengths        word alignments, where the corpus has them
     manifest.json               counts, and what was dropped
 """
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from mtkit.corpus.manifest import read_manifest, write_manifest
 from mtkit.corpus.store import id_type
+from mtkit.corpus.word_links import LINK_TYPE, WordLinks
 from mtkit.errors import MtkitError
 from mtkit.files import atomic_dir
 
@@ -24,7 +26,7 @@ PART_SIZE = 100_000
 """Pairs of the corpus in a part, before cleaning. Part of the format: shards count on equal parts."""
 
 LENGTH_TYPE = np.dtype("<i4")
-KEYS_NAME = "keys"
+KEYS_NAME, LINKS_NAME, LINK_LENGTHS_NAME = "keys", "links", "links.lengths"
 
 
 class PartId(NamedTuple):
@@ -75,6 +77,8 @@ class PreparedPairs:
     tgt_lengths: NDArray[np.int32]
     keys: bytes = b""
     """KEY_SIZE bytes for each pair, or none."""
+    links: WordLinks | None = None
+    """None where the corpus has no alignments."""
 
     def __len__(self) -> int:
         return len(self.src_lengths)
@@ -83,7 +87,8 @@ class PreparedPairs:
         """Only some of the pairs, without their keys."""
         src_ids = self.src_ids[np.repeat(is_kept, self.src_lengths)]
         tgt_ids = self.tgt_ids[np.repeat(is_kept, self.tgt_lengths)]
-        return PreparedPairs(src_ids, self.src_lengths[is_kept], tgt_ids, self.tgt_lengths[is_kept])
+        links = None if self.links is None else self.links.select(is_kept)
+        return PreparedPairs(src_ids, self.src_lengths[is_kept], tgt_ids, self.tgt_lengths[is_kept], links=links)
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """As `StoreWriter.append_arrays` takes them."""
@@ -140,13 +145,25 @@ class Parts:
         path = self.path(part)
         src_ids, tgt_ids = (np.fromfile(path / f"{side}.ids", self.id_types[side]) for side in ("src", "tgt"))
         src_lengths, tgt_lengths = (np.fromfile(path / f"{side}.lengths", LENGTH_TYPE) for side in ("src", "tgt"))
-        return PreparedPairs(src_ids, src_lengths, tgt_ids, tgt_lengths)
+        return PreparedPairs(src_ids, src_lengths, tgt_ids, tgt_lengths, links=self._read_links(path))
+
+    def _read_links(self, path: Path) -> WordLinks | None:
+        if not (path / LINKS_NAME).exists():
+            return None
+        lengths = np.fromfile(path / LINK_LENGTHS_NAME, LENGTH_TYPE).astype(np.int64)
+        return WordLinks(np.fromfile(path / LINKS_NAME, LINK_TYPE).reshape(-1, 2), lengths)
 
     def _files(self, chunks: list[PreparedPairs]) -> dict[str, Iterator[bytes]]:
-        return {
+        links = [chunk.links for chunk in chunks if chunk.links is not None]
+        aligned = {
+            LINKS_NAME: (some.links.astype(LINK_TYPE).tobytes() for some in links),
+            LINK_LENGTHS_NAME: (some.lengths.astype(LENGTH_TYPE).tobytes() for some in links),
+        }
+        files = {
             "src.ids": (chunk.src_ids.astype(self.id_types["src"]).tobytes() for chunk in chunks),
             "src.lengths": (chunk.src_lengths.astype(LENGTH_TYPE).tobytes() for chunk in chunks),
             "tgt.ids": (chunk.tgt_ids.astype(self.id_types["tgt"]).tobytes() for chunk in chunks),
             "tgt.lengths": (chunk.tgt_lengths.astype(LENGTH_TYPE).tobytes() for chunk in chunks),
             KEYS_NAME: (chunk.keys for chunk in chunks),
         }
+        return files | aligned if links else files

@@ -18,10 +18,12 @@ from mtkit.corpus.pairs import SentencePair, read_pairs, source_fingerprint
 from mtkit.corpus.parts import PART_SIZE, PartId, Parts, PreparedPairs, Shard
 from mtkit.corpus.prepare import Chunk, CorpusRules, Preparer
 from mtkit.corpus.snapshot import Snapshot
+from mtkit.corpus.spool import rereadable, shown_name
 from mtkit.corpus.store import FORMAT_VERSION, StoreWriter, TokenStore
 from mtkit.corpus.tokenizer import fresh_tokenizer, input_fingerprints, load_or_train
+from mtkit.corpus.word_links import read_links
 from mtkit.errors import MtkitError
-from mtkit.files import atomic_dir, replace_dir
+from mtkit.files import atomic_dir, replace_dir, sha256_file
 from mtkit.processes import n_cores, ordered_map
 from mtkit.progress import ProgressBar, progress
 from mtkit.tokenizer.subword import Tokenizer
@@ -43,6 +45,8 @@ class PreprocessReport:
     """What was dropped and mended, by rule."""
     n_src_tokens: int
     n_tgt_tokens: int
+    n_aligned: int
+    """Kept pairs with a word alignment."""
     store_dir: Path
     fresh: bool
     """Nothing had changed since the store was made, so it was left as it is."""
@@ -57,6 +61,8 @@ class PreprocessReport:
         yield from dropped_lines(self.dropped, n_samples)
         per_src, per_tgt = self.n_src_tokens / max(1, self.n_kept), self.n_tgt_tokens / max(1, self.n_kept)
         yield f"{self.n_src_tokens:,} source and {self.n_tgt_tokens:,} target pieces, {per_src:.1f} and {per_tgt:.1f} for each pair"
+        if self.n_aligned:
+            yield f"{self.n_aligned:,} pairs have a word alignment"
         yield f"{self.store_dir}: {'nothing has changed' if self.fresh else 'written'}"
 
     def __str__(self) -> str:
@@ -189,7 +195,15 @@ class _Work:
     def _count_pairs(self, corpus: int) -> int:
         """Read two text files once before any work is done: unequal length and broken lines come out here. Other kinds are not counted."""
         source = self.recipe.data.train[corpus]
-        return sum(1 for _ in read_pairs(source, self.recipe.data)) if source.src is not None else 0
+        if source.src is None:
+            return 0
+        n_pairs = sum(1 for _ in read_pairs(source, self.recipe.data))
+        if source.alignment is not None and (n_lines := sum(1 for _ in read_links(source.alignment))) != n_pairs:
+            raise MtkitError(
+                f"`{shown_name(source.alignment)}` has {n_lines:,} lines, but `{shown_name(source.src)}` has {n_pairs:,}",
+                "line N must align line N of src and tgt; align these files anew",
+            )
+        return n_pairs
 
     def _tasks(self, part_ids: list[PartId], ends: "deque[tuple[PartId, int, bool]]", shard: Shard | None, bar: ProgressBar) -> Iterator[Chunk]:
         """The chunks of the parts to be made.
@@ -198,23 +212,31 @@ class _Work:
         """
         for corpus, source in enumerate(self.recipe.data.train):
             chunks = _chunks(read_pairs(source, self.recipe.data), CHUNK_SIZE)
+            links = read_links(source.alignment) if source.alignment is not None else None
             is_wanted = False
             for number, (chunk, is_last_of_corpus) in enumerate(_with_last(chunks)):
                 first = number * CHUNK_SIZE
+                links_chunk = list(islice(links, len(chunk))) if links is not None else None
                 part = PartId(corpus, first // PART_SIZE)
                 if first % PART_SIZE == 0:
                     is_wanted = (shard is None or shard.has(len(part_ids))) and self.parts.manifest(part) is None
                     part_ids.append(part)
                 if is_wanted:
                     ends.append((part, len(chunk), is_last_of_corpus or (first + CHUNK_SIZE) % PART_SIZE == 0))
-                    yield Chunk.of(corpus, first + 1, chunk)
+                    yield Chunk.of(corpus, first + 1, chunk, links_chunk)
                 else:
                     bar.advance(len(chunk))
 
     def _prepare(self, tasks: Iterator[Chunk], n_workers: int | None) -> Iterator[tuple[PreparedPairs, Dropped]]:
         cleaner = PairCleaner.for_recipe(self.recipe)
         rules = tuple(
-            CorpusRules(cleaner.for_source(source), source.tags, tuple(self.tokenizer.src.tag_ids(source.tags))) for source in self.recipe.data.train
+            CorpusRules(
+                cleaner.for_source(source),
+                source.tags,
+                tuple(self.tokenizer.src.tag_ids(source.tags)),
+                shown_name(source.alignment) if source.alignment is not None else "",
+            )
+            for source in self.recipe.data.train
         )
         args = (self.tokenizer, self.recipe.preprocess, self.recipe.clean.duplicates, rules)
         first = list(islice(tasks, N_CHUNKS_ALONE + 1))
@@ -235,7 +257,9 @@ class _Work:
             n_read += manifest["n_read"]
         # Made among the parts, so that a run that is killed leaves nothing elsewhere.
         made = self.parts.folder / "store"
-        with atomic_dir(made) as folder, StoreWriter(folder, self.tokenizer.src.vocab_size, self.tokenizer.tgt.vocab_size) as writer:
+        sizes = self.tokenizer.src.vocab_size, self.tokenizer.tgt.vocab_size
+        is_aligned = any(source.alignment is not None for source in self.recipe.data.train)
+        with atomic_dir(made) as folder, StoreWriter(folder, *sizes, aligned=is_aligned) as writer:
             n_kept = merge_parts(self.parts, part_ids, writer, self.tokenizer, dropped)
             if writer.n_pairs == 0:
                 shutil.rmtree(self.parts_dir)
@@ -276,7 +300,9 @@ def _key(recipe: Recipe, inputs: list[dict[str, str]], tokenizer: Tokenizer) -> 
     languages = (recipe.data.src_lang, recipe.data.tgt_lang)
     held_out_sources = (*recipe.data.validation, *recipe.data.test) if recipe.clean.test_overlap != "off" else ()
     held_out = [source_fingerprint(source, recipe.data) for source in held_out_sources]
-    return make_key([FORMAT_VERSION, PART_SIZE, [entry["sha256"] for entry in inputs], tokenizer.sha256, settings, languages, corpora, held_out])
+    parts = [FORMAT_VERSION, PART_SIZE, [entry["sha256"] for entry in inputs], tokenizer.sha256, settings, languages, corpora, held_out]
+    alignments = [source.alignment and sha256_file(rereadable(source.alignment, "the alignment")) for source in recipe.data.train]
+    return make_key([*parts, alignments] if any(alignments) else parts)
 
 
 def _whole_manifest(folder: Path, key: str) -> dict[str, Any] | None:
@@ -293,7 +319,8 @@ def _whole_manifest(folder: Path, key: str) -> dict[str, Any] | None:
 def _report(manifest: dict[str, Any], folder: Path, *, fresh: bool) -> PreprocessReport:
     n_tokens = manifest["n_tokens"]
     dropped = Dropped.from_json(manifest["dropped"])
-    return PreprocessReport(manifest["n_read"], manifest["n_pairs"], dropped, n_tokens["src"], n_tokens["tgt"], folder, fresh)
+    n_aligned = manifest["alignment"]["n_pairs"] if "alignment" in manifest else 0
+    return PreprocessReport(manifest["n_read"], manifest["n_pairs"], dropped, n_tokens["src"], n_tokens["tgt"], n_aligned, folder, fresh)
 
 
 def _nothing_left(n_read: int, dropped: Dropped) -> MtkitError:

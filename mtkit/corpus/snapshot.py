@@ -50,7 +50,7 @@ def _files(source: CorpusSource) -> list[Path]:
     folder = local_folder(source)
     if folder is not None:
         return folder_files(folder)
-    paths = (source.src, source.tgt, source.file)
+    paths = (source.src, source.tgt, source.alignment, source.file)
     return [path for path in paths if path is not None and not is_read_once(path)]
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from mtkit.corpus.manifest import MANIFEST_NAME, read_manifest, write_manifest
 from mtkit.corpus.sentences import Sentences, places_of
+from mtkit.corpus.word_links import LINK_TYPE, WordLinks
 from mtkit.errors import MtkitError
 
 FORMAT_VERSION = 2
@@ -32,6 +33,12 @@ def offsets_name(side: str) -> str:
     return f"{side}.offsets"
 
 
+LINKS_NAME = "links"
+"""File of the word alignments, where a corpus has any: LINK_TYPE, two numbers for each link."""
+LINK_OFFSETS_NAME = offsets_name(LINKS_NAME)
+"""File of where the links of each pair begin, as of ids."""
+
+
 class StoreWriter:
     """Writes a store chunk by chunk, in memory that does not grow with the corpus.
 
@@ -39,18 +46,20 @@ class StoreWriter:
         folder: An empty folder.
         src_vocab_size: Ids of up to 65,536 pieces take two bytes each, of more four.
         tgt_vocab_size: The same for the target.
+        aligned: Whether some of the pairs have word alignments.
     """
 
-    def __init__(self, folder: Path, src_vocab_size: int, tgt_vocab_size: int) -> None:
+    def __init__(self, folder: Path, src_vocab_size: int, tgt_vocab_size: int, *, aligned: bool = False) -> None:
         self.folder = folder
         self.dtypes: dict[str, np.dtype] = {side: id_type(size) for side, size in zip(SIDES, (src_vocab_size, tgt_vocab_size), strict=True)}
         self.n_pairs = 0
         self.n_tokens: dict[str, int] = dict.fromkeys(SIDES, 0)
+        self.n_links = self.n_aligned = 0
+        names = [(ids_name(side), offsets_name(side)) for side in SIDES]
         self._files: dict[str, BinaryIO] = {}
-        for side in SIDES:
-            for name in (ids_name(side), offsets_name(side)):
-                self._files[name] = (folder / name).open("xb")
-            self._files[offsets_name(side)].write(np.zeros(1, _OFFSET_TYPE).tobytes())
+        for values_name, places_name in [*names, (LINKS_NAME, LINK_OFFSETS_NAME)] if aligned else names:
+            self._files[values_name], self._files[places_name] = (folder / values_name).open("xb"), (folder / places_name).open("xb")
+            self._files[places_name].write(np.zeros(1, _OFFSET_TYPE).tobytes())
 
     def append(self, src_ids: Sequence[Sequence[int]], tgt_ids: Sequence[Sequence[int]]) -> None:
         """Add pairs.
@@ -61,7 +70,9 @@ class StoreWriter:
         """
         self.append_arrays(*flatten(src_ids), *flatten(tgt_ids))
 
-    def append_arrays(self, src_ids: np.ndarray, src_lengths: np.ndarray, tgt_ids: np.ndarray, tgt_lengths: np.ndarray) -> None:
+    def append_arrays(
+        self, src_ids: np.ndarray, src_lengths: np.ndarray, tgt_ids: np.ndarray, tgt_lengths: np.ndarray, links: WordLinks | None = None
+    ) -> None:
         """Add pairs.
 
         Args:
@@ -69,6 +80,7 @@ class StoreWriter:
             src_lengths: Ids of each source. Shape (N,).
             tgt_ids: Ids of all targets. Shape (sum of tgt_lengths,).
             tgt_lengths: Ids of each target. Shape (N,).
+            links: Word alignments of these pairs; None for none. Only of a store of aligned pairs.
         """
         if len(src_lengths) != len(tgt_lengths):
             raise ValueError(f"{len(src_lengths)} sources but {len(tgt_lengths)} targets")
@@ -81,7 +93,17 @@ class StoreWriter:
             self._files[ids_name(side)].write(ids.astype(self.dtypes[side]).tobytes())
             self._files[offsets_name(side)].write((ends + self.n_tokens[side]).tobytes())
             self.n_tokens[side] += len(ids)
+        if LINKS_NAME in self._files:
+            self._append_links(WordLinks.none(len(src_lengths)) if links is None else links)
+        elif links is not None:
+            raise ValueError("the store was not to hold alignments")
         self.n_pairs += len(src_lengths)
+
+    def _append_links(self, links: WordLinks) -> None:
+        self._files[LINKS_NAME].write(links.links.astype(LINK_TYPE).tobytes())
+        self._files[LINK_OFFSETS_NAME].write((np.cumsum(links.lengths, dtype=_OFFSET_TYPE) + self.n_links).tobytes())
+        self.n_links += len(links.links)
+        self.n_aligned += int((links.lengths > 0).sum())
 
     def finish(self, about: dict[str, Any]) -> None:
         """Close the files and write the manifest.
@@ -98,6 +120,8 @@ class StoreWriter:
             "dtypes": {side: dtype.str for side, dtype in self.dtypes.items()},
             "file_sizes": sizes,
         }
+        if LINKS_NAME in self._files:
+            needed["alignment"] = {"n_links": self.n_links, "n_pairs": self.n_aligned}
         write_manifest(self.folder, needed | about)
 
     def close(self) -> None:
@@ -135,6 +159,11 @@ class TokenStore:
         self.n_pairs: int = manifest["n_pairs"]
         self._ids = {side: _map(folder / ids_name(side), np.dtype(manifest["dtypes"][side])) for side in SIDES}
         self._offsets = {side: _map(folder / offsets_name(side), _OFFSET_TYPE) for side in SIDES}
+        self.is_aligned = "alignment" in manifest
+        """Whether some of the pairs have word alignments."""
+        if self.is_aligned:
+            self._links = _map(folder / LINKS_NAME, LINK_TYPE).reshape(-1, 2)
+            self._link_offsets = _map(folder / LINK_OFFSETS_NAME, _OFFSET_TYPE)
 
     @classmethod
     def open(cls, folder: Path | str) -> Self:
@@ -161,6 +190,8 @@ class TokenStore:
         for side, offsets in store._offsets.items():
             if offsets[0] != 0 or offsets[-1] != manifest["n_tokens"][side]:
                 raise MtkitError(f"`{folder / offsets_name(side)}`: damaged", _REBUILD)
+        if store.is_aligned and (store._link_offsets[0] != 0 or store._link_offsets[-1] != len(store._links)):
+            raise MtkitError(f"`{folder / LINK_OFFSETS_NAME}`: damaged", _REBUILD)
         return store
 
     def __len__(self) -> int:
@@ -195,6 +226,14 @@ class TokenStore:
         lengths = self._offsets[side][rows + 1] - starts
         return Sentences(self._ids[side][places_of(starts, lengths)], lengths)
 
+    def links(self, rows: Rows) -> WordLinks:
+        """Word alignments of some pairs, in the order of rows."""
+        if not self.is_aligned:
+            return WordLinks.none(len(rows))
+        starts = self._link_offsets[rows]
+        lengths = self._link_offsets[rows + 1] - starts
+        return WordLinks(self._links[places_of(starts, lengths)], lengths)
+
 
 def flatten(rows: Sequence[Sequence[int]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
     """Rows of ids as one array and their lengths."""
@@ -216,16 +255,16 @@ def _map(path: Path, dtype: np.dtype) -> np.ndarray:
 
 def _find_damage(folder: Path, manifest: dict[str, Any]) -> str:
     """What is wrong with the files' sizes, or an empty text."""
-    for side in SIDES:
-        expected = {
-            ids_name(side): int(manifest["n_tokens"][side]) * np.dtype(manifest["dtypes"][side]).itemsize,
-            offsets_name(side): (int(manifest["n_pairs"]) + 1) * _OFFSET_TYPE.itemsize,
-        }
-        for name, size in expected.items():
-            path = folder / name
-            if not path.is_file():
-                return f"`{path}`: no such file, so the store is not whole"
-            actual = path.stat().st_size
-            if actual != size or actual != manifest["file_sizes"][name]:
-                return f"`{path}`: {actual:,} bytes, not {size:,}, so the store is not whole"
+    offsets_size = (int(manifest["n_pairs"]) + 1) * _OFFSET_TYPE.itemsize
+    expected = {ids_name(side): int(manifest["n_tokens"][side]) * np.dtype(manifest["dtypes"][side]).itemsize for side in SIDES}
+    expected |= {offsets_name(side): offsets_size for side in SIDES}
+    if "alignment" in manifest:
+        expected |= {LINKS_NAME: 2 * int(manifest["alignment"]["n_links"]) * LINK_TYPE.itemsize, LINK_OFFSETS_NAME: offsets_size}
+    for name, size in expected.items():
+        path = folder / name
+        if not path.is_file():
+            return f"`{path}`: no such file, so the store is not whole"
+        actual = path.stat().st_size
+        if actual != size or actual != manifest["file_sizes"][name]:
+            return f"`{path}`: {actual:,} bytes, not {size:,}, so the store is not whole"
     return ""
