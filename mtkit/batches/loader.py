@@ -4,8 +4,10 @@ import atexit
 import sys
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from itertools import chain, islice
 from queue import SimpleQueue
 from threading import Event, Semaphore, Thread, current_thread
+from typing import TypeVar
 
 from mtkit.batches.collate import Batch, to_batch
 from mtkit.batches.frame import Arrays
@@ -14,6 +16,8 @@ from mtkit.batches.maker import BatchMaker, itself
 from mtkit.batches.order import BatchOrder
 from mtkit.batches.position import START, Position
 from mtkit.processes import ordered_map
+
+T = TypeVar("T")
 
 
 class BatchLoader:
@@ -27,12 +31,22 @@ class BatchLoader:
         n_prefetch: Batches that may wait to be taken; at least 1. Of those that are made in groups, a group at least.
         n_workers: Processes that make them; 0 is a thread of this process.
         pin: Put them into memory that a GPU copies from without waiting.
+        share: Of several processes that train together, the number of this one, from 0, and how many there are. They take turns; what is made in
+            groups is made whole by each of them.
     """
 
-    def __init__(self, order: BatchOrder, maker: BatchMaker, n_prefetch: int = 8, n_workers: int = 0, pin: bool = False) -> None:
+    def __init__(
+        self,
+        order: BatchOrder,
+        maker: BatchMaker,
+        n_prefetch: int = 8,
+        n_workers: int = 0,
+        pin: bool = False,
+        share: tuple[int, int] = (0, 1),
+    ) -> None:
         if n_prefetch < 1:
             raise ValueError(f"n_prefetch is {n_prefetch}; it should be at least 1")
-        self._order, self._maker, self._pin = order, maker, pin
+        self._order, self._maker, self._pin, self._share = order, maker, pin, share
         # Batches that are made in groups come all at once; room for fewer would make the maker wait in their midst.
         self._n_prefetch, self._n_workers = max(n_prefetch, maker.group_size), n_workers
 
@@ -43,7 +57,8 @@ class BatchLoader:
         in it is raised here.
 
         Yields:
-            A batch, and the position after it, see BatchOrder.iterate.
+            A batch, and the position after it, see BatchOrder.iterate. Of several processes each gets a batch of its own, and all the same
+            position: that after the last one's.
         """
         ready: SimpleQueue[tuple[Batch, Position] | BaseException] = SimpleQueue()
         free = Semaphore(self._n_prefetch)
@@ -93,11 +108,18 @@ class BatchLoader:
         size = self._maker.group_size
         # A group is made as a whole, also where training goes on in its middle.
         n_seen = position.batch % size
-        groups = _grouped(self._order.iterate(position._replace(batch=position.batch - n_seen)), size)
+        stream = self._order.iterate(position._replace(batch=position.batch - n_seen))
+        groups = _grouped(stream, size) if size > 1 else ([item] for item in _turns(stream, *self._share))
         with closing(ordered_map(itself, (self._maker,), groups, self._n_workers)) as made:
-            for group in made:
-                yield from group[n_seen:]
-                n_seen = 0
+            batches = islice(chain.from_iterable(made), n_seen, None)
+            yield from _turns(batches, *self._share) if size > 1 else batches
+
+
+def _turns(stream: Iterator[tuple[T, Position]], rank: int, world_size: int) -> Iterator[tuple[T, Position]]:
+    """What one of several processes gets of a stream that does not end, and the position after each round."""
+    while True:
+        items = list(islice(stream, world_size))
+        yield items[rank][0], items[-1][1]
 
 
 def _grouped(stream: Iterator[tuple[Chosen, Position]], size: int) -> Iterator[list[tuple[Chosen, Position]]]:

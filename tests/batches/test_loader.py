@@ -52,6 +52,34 @@ def test_batches_are_those_of_the_order(n_prefetch):
     stream.close()
 
 
+@pytest.mark.parametrize("n_workers", [0, 1])
+@pytest.mark.parametrize("world_size", [2, 3])
+def test_processes_that_train_together_share_out_the_order(world_size, n_workers, tmp_path):
+    store = TokenStore.open(write_store(tmp_path, STORE))
+    whole = loader().iterate(Position(0, 1, 1))
+    expected = as_lists(islice(whole, 20 * world_size))
+    whole.close()
+    rounds = [expected[i : i + world_size] for i in range(0, len(expected), world_size)]
+    for rank in range(world_size):
+        maker = BatchMaker(store, SRC_SPECIAL, TGT_SPECIAL)
+        stream = BatchLoader(order(), maker, 3, n_workers, share=(rank, world_size)).iterate(Position(0, 1, 1))
+        # Each has its turn in every round, and all know the place after the round.
+        assert as_lists(islice(stream, 20)) == [(*items[rank][:-1], items[-1][-1]) for items in rounds]
+        stream.close()
+
+
+def test_shares_of_an_epoch_cost_the_same():
+    store = random_store(20_000)
+    batches = plain_order(store, max_tokens=1000, seed=1, window=20_000).window(0, 0).batches
+    padded = [len(rows) * int(max((store.lengths(side, rows) + 1).max() for side in ("src", "tgt"))) for rows in batches]
+    for world_size in (2, 8):
+        shares = [sum(padded[rank::world_size]) for rank in range(world_size)]
+        assert max(shares) - min(shares) < 0.03 * min(shares)
+        rounds = [padded[i : i + world_size] for i in range(0, len(padded) - world_size, world_size)]
+        # All wait for the one with the largest batch.
+        assert sum(map(max, rounds)) * world_size < 1.05 * sum(map(sum, rounds))
+
+
 def test_it_continues_from_a_position():
     stream = loader().iterate()
     whole = list(islice(stream, 60))

@@ -26,13 +26,13 @@ ALPHA = ["tokenizer.type=unigram", "sampling.src_alpha=0.2", "sampling.tgt_alpha
 def loader(tiny_recipe_path):
     """Makes the loader of the tiny recipe with some changes."""
 
-    def make(*changes, n_workers=0):
+    def make(*changes, n_workers=0, share=(0, 1)):
         recipe = Recipe.load(tiny_recipe_path, changes)
         preprocess(recipe)
         store, tokenizer = TokenStore.open(recipe.store_dir), Tokenizer.load(recipe.tokenizer_dir)
         mix = Mix.for_config(recipe.data, store.corpora, recipe.training.seed)
         order = BatchOrder(store, mix, recipe.batches.max_tokens, Merging(recipe.augment.merge, recipe.preprocess.max_length))
-        return BatchLoader(order, BatchMaker.for_recipe(recipe, store, tokenizer), n_workers=n_workers), tokenizer
+        return BatchLoader(order, BatchMaker.for_recipe(recipe, store, tokenizer), n_workers=n_workers, share=share), tokenizer
 
     return make
 
@@ -68,6 +68,16 @@ def test_batches_are_the_same_from_any_position_and_any_number_of_workers(loader
         assert taken(alone, 5, whole[place - 1][2]) == whole[place : place + 5]
     shared, _ = loader(*changes, n_workers=2)
     assert taken(shared, 30, whole[39][2]) == whole[40:]
+
+
+def test_processes_that_train_together_share_out_rewritten_batches(loader):
+    whole = taken(loader(*ALTERED, *DROPOUT)[0], 71)
+    for rank in range(3):
+        shared, _ = loader(*ALTERED, *DROPOUT, share=(rank, 3))
+        # From the midst of a group on.
+        found = taken(shared, 22, whole[4][2])
+        assert [batch[:2] for batch in found] == [batch[:2] for batch in whole[5 + rank : 71 : 3]]
+        assert [batch[2] for batch in found] == [batch[2] for batch in whole[7:71:3]]
 
 
 def test_a_run_gone_on_with_ends_as_one_that_was_not_broken_off(tiny_recipe_path, tmp_path):
