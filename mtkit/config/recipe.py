@@ -2,20 +2,21 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
-from pydantic import model_validator
+from pydantic import ValidationInfo, model_validator
 
 from mtkit.config.augment import AugmentConfig
 from mtkit.config.batches import BatchesConfig
 from mtkit.config.clean import CleanConfig
 from mtkit.config.data import DataConfig
+from mtkit.config.init_from import take_over
 from mtkit.config.model import ModelConfig
 from mtkit.config.preprocess import PreprocessConfig
 from mtkit.config.reader import read_section
 from mtkit.config.sampling import SamplingConfig
 from mtkit.config.search import SearchConfig
-from mtkit.config.section import Section
+from mtkit.config.section import Section, resolve_path
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.config.training import TrainingConfig, ValidationConfig
 
@@ -62,6 +63,11 @@ class Recipe(Section):
         """Where training writes unless told otherwise."""
         return self.data.work_dir / "run"
 
+    @model_validator(mode="before")
+    @classmethod
+    def start_from_model(cls, tree: Any, info: ValidationInfo) -> Any:
+        return take_over(tree, lambda value: resolve_path(value, info))
+
     @model_validator(mode="after")
     def sections_agree(self) -> Self:
         if self.model.tied_embeddings == "all" and not self.tokenizer.joint:
@@ -95,11 +101,15 @@ class Recipe(Section):
         if not self.training.alignment_weight:
             return self
         if all(source.alignment is None for source in self.data.train):
-            raise ValueError("training.alignment_weight is set, but no corpus of data.train has an `alignment`; name its file, or leave the weight at 0")
+            raise ValueError(
+                "training.alignment_weight is set, but no corpus of data.train has an `alignment`; name its file, or leave the weight at 0"
+            )
         layer, n_layers = self.training.alignment_layer, self.model.n_decoder_layers
         if not -n_layers <= layer < n_layers:
             raise ValueError(f"training.alignment_layer ({layer}) is none of the model's {n_layers} decoder layers: {-n_layers} to {n_layers - 1}")
         # These change the words or take others in, and nobody knows what then translates what.
         if changing := [f"augment.{name}" for name in ("merge", *self.augment.shares) if getattr(self.augment, name)]:
-            raise ValueError(f"training.alignment_weight does not go with {', '.join(changing)}, which alter the words that are aligned; set one to 0")
+            raise ValueError(
+                f"training.alignment_weight does not go with {', '.join(changing)}, which alter the words that are aligned; set one to 0"
+            )
         return self

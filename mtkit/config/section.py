@@ -16,7 +16,8 @@ class CommandLineText(str):
     """A string that came from `--set`; a path in it is relative to the current directory."""
 
 
-def _resolve(value: Any, info: ValidationInfo) -> Any:
+def resolve_path(value: Any, info: ValidationInfo) -> Any:
+    """The path that a text in a recipe means; anything else as it is."""
     if isinstance(value, CommandLineText):
         return Path.cwd() / Path(str(value)).expanduser()
     if isinstance(value, str | Path) and info.context and "base_dir" in info.context:
@@ -25,12 +26,12 @@ def _resolve(value: Any, info: ValidationInfo) -> Any:
 
 
 def _resolve_folder(value: Any, info: ValidationInfo) -> Any:
-    resolved = _resolve(value, info)
+    resolved = resolve_path(value, info)
     return str(resolved) if isinstance(resolved, Path) and resolved.is_dir() else value
 
 
 def _resolve_input(value: Any, info: ValidationInfo) -> Any:
-    return Path("-") if str(value) == "-" else _resolve(value, info)
+    return Path("-") if str(value) == "-" else resolve_path(value, info)
 
 
 InputPath = Annotated[Path, BeforeValidator(_resolve_input)]
@@ -39,5 +40,5 @@ InputPath = Annotated[Path, BeforeValidator(_resolve_input)]
 NameOrFolder = Annotated[str, BeforeValidator(_resolve_folder)]
 """A name, or a folder if there is one of that name; a folder is found as a `RecipePath` is."""
 
-RecipePath = Annotated[Path, BeforeValidator(_resolve)]
+RecipePath = Annotated[Path, BeforeValidator(resolve_path)]
 """A path that is relative to the recipe file (or, from `--set`, to the current directory)."""

@@ -1,10 +1,10 @@
 """Recipe section `tokenizer:`: how text becomes pieces."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from mtkit.config.section import Section
+from mtkit.config.section import RecipePath, Section
 
 
 class TokenizerConfig(Section):
@@ -28,3 +28,15 @@ class TokenizerConfig(Section):
     """Train on at most this many lines, drawn at random; bounds the memory."""
     seed: int = Field(default=1, ge=0)
     """Seed of that draw."""
+    init_from: RecipePath | None = None
+    """Folder of a model or tokenizer whose vocabulary is taken over, every piece with its id; type, vocab_size, joint, byte_fallback and
+    normalization are then its own. By default training.init_from; with null a tokenizer is trained anew."""
+    extend: NonNegativeInt = 0
+    """Add at most this many pieces for characters and words of data.train that the vocabulary of init_from lacks; per side when the sides are
+    separate."""
+
+    @model_validator(mode="after")
+    def extends_something(self) -> Self:
+        if self.extend and self.init_from is None:
+            raise ValueError(f"extend ({self.extend}) needs a vocabulary to extend; name its model as tokenizer.init_from or training.init_from")
+        return self

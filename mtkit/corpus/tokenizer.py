@@ -1,4 +1,4 @@
-"""The tokenizer of a recipe: trained on its training corpus, and trained again when that or the settings changed."""
+"""The tokenizer of a recipe: trained on its training corpus, or taken over from a model, and made again when those or the settings changed."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +14,8 @@ from mtkit.errors import MtkitError
 from mtkit.files import atomic_dir
 from mtkit.logs import get_logger
 from mtkit.progress import ProgressBar, progress
+from mtkit.sentencepiece_files import TOKENIZER_NAME
+from mtkit.tokenizer.extend import extend_subword
 from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.tokenizer.train import check_symbols, draw, train_subword
 
@@ -23,10 +25,11 @@ logger = get_logger(__name__)
 
 
 def train_tokenizer(recipe: Recipe) -> Tokenizer:
-    """Train the tokenizer on the recipe's training corpus and keep it in `recipe.tokenizer_dir`.
+    """Train the tokenizer on the recipe's training corpus, or take over and extend that of a model, and keep it in `recipe.tokenizer_dir`.
 
     Raises:
-        MtkitError: The corpus cannot be read, its files are of unequal length, or it gives no vocabulary of the wanted size.
+        MtkitError: The corpus cannot be read, its files are of unequal length, or it gives no vocabulary of the wanted size; or the model to take it
+            from is not there.
     """
     return _train(recipe, input_fingerprints(recipe))
 
@@ -58,18 +61,31 @@ def input_fingerprints(recipe: Recipe) -> list[dict[str, str]]:
 def _train(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer:
     refuse_foreign(recipe.tokenizer_dir)
     config = _settings(recipe)
-    if config.joint:
-        joint = Subword(train_subword(_sentences(recipe, ("src", "tgt")), config))
-        tokenizer = Tokenizer(joint, joint)
-    else:
-        src, tgt = (Subword(train_subword(_sentences(recipe, (side,)), config)) for side in ("src", "tgt"))
-        tokenizer = Tokenizer(src, tgt)
+    source = None if config.init_from is None else _load_source(config.init_from, recipe.tokenizer_dir)
+    joint = config.joint if source is None else source.joint
+    src = _make_side(recipe, ("src", "tgt") if joint else ("src",), config, source and source.src)
+    tgt = src if joint else _make_side(recipe, ("tgt",), config, source and source.tgt)
+    tokenizer = Tokenizer(src, tgt)
     with atomic_dir(recipe.tokenizer_dir) as folder:
         tokenizer.save(folder)
-        write_manifest(folder, _manifest(recipe, inputs, tokenizer))
+        write_manifest(folder, _manifest(recipe, inputs, tokenizer, source))
     sizes = f"{tokenizer.src.vocab_size:,}" if tokenizer.joint else f"{tokenizer.src.vocab_size:,} and {tokenizer.tgt.vocab_size:,}"
     logger.info("tokenizer of %s pieces in %s", sizes, recipe.tokenizer_dir)
+    if source is not None:
+        new = [made.vocab_size - old.vocab_size for made, old in ((src, source.src), (tgt, source.tgt))]
+        logger.info("of these %s are new, the others are those of %s", f"{new[0]:,}" if joint else f"{new[0]:,} and {new[1]:,}", config.init_from)
     return tokenizer
+
+
+def _load_source(folder: Path, tokenizer_dir: Path) -> Tokenizer:
+    if tokenizer_dir.resolve() in (folder.resolve(), (folder / TOKENIZER_NAME).resolve()):
+        raise MtkitError(f"`{folder}`: tokenizer.init_from is where this recipe's own tokenizer is kept", "set data.work_dir to a new folder")
+    return Tokenizer.load(folder)
+
+
+def _make_side(recipe: Recipe, sides: tuple[str, ...], config: TokenizerConfig, source: Subword | None) -> Subword:
+    sentences = _sentences(recipe, sides)
+    return Subword(train_subword(sentences, config) if source is None else extend_subword(source, sentences, config))
 
 
 def _settings(recipe: Recipe) -> TokenizerConfig:
@@ -115,18 +131,30 @@ def fresh_tokenizer(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer |
     """The tokenizer in `recipe.tokenizer_dir`, if it was made from this corpus with these settings and is whole."""
     folder: Path = recipe.tokenizer_dir
     manifest = read_manifest(folder)
-    if manifest is None or manifest.get("key") != _key(recipe, inputs):
+    if manifest is None or manifest.get("key") != _key(recipe, inputs, _source_sha256(recipe, manifest)):
         return None
     try:
         tokenizer = Tokenizer.load(folder)
     except MtkitError:
         return None
-    return tokenizer if tokenizer.sha256 == manifest.get("sha256") and tokenizer.joint == recipe.tokenizer.joint else None
+    is_of_kind = tokenizer.joint == recipe.tokenizer.joint or recipe.tokenizer.init_from is not None
+    return tokenizer if tokenizer.sha256 == manifest.get("sha256") and is_of_kind else None
 
 
-def _key(recipe: Recipe, inputs: list[dict[str, str]]) -> str:
+def _key(recipe: Recipe, inputs: list[dict[str, str]], source_sha256: str | None) -> str:
     languages = [(source.src_lang or recipe.data.src_lang, source.tgt_lang or recipe.data.tgt_lang) for source in recipe.data.train]
-    return make_key([FORMAT_VERSION, [entry["sha256"] for entry in inputs], _settings(recipe).model_dump(mode="json"), _clean(recipe), languages])
+    settings = _settings(recipe).model_dump(mode="json", exclude={"init_from", "extend"})
+    if source_sha256 is not None:
+        settings |= {"extend": recipe.tokenizer.extend, "source": source_sha256}
+    return make_key([FORMAT_VERSION, [entry["sha256"] for entry in inputs], settings, _clean(recipe), languages])
+
+
+def _source_sha256(recipe: Recipe, manifest: dict[str, Any]) -> str | None:
+    """Of the tokenizer to start from; once it has been taken over, its folder may be gone."""
+    folder = recipe.tokenizer.init_from
+    if folder is None:
+        return None
+    return Tokenizer.load(folder).sha256 if folder.exists() else manifest.get("source_sha256")
 
 
 def _clean(recipe: Recipe) -> dict[str, Any]:
@@ -134,11 +162,13 @@ def _clean(recipe: Recipe) -> dict[str, Any]:
     return recipe.clean.model_dump(mode="json", exclude={"duplicates", "test_overlap"})
 
 
-def _manifest(recipe: Recipe, inputs: list[dict[str, str]], tokenizer: Tokenizer) -> dict[str, Any]:
+def _manifest(recipe: Recipe, inputs: list[dict[str, str]], tokenizer: Tokenizer, source: Tokenizer | None) -> dict[str, Any]:
+    source_sha256 = None if source is None else source.sha256
     return {
         "format_version": FORMAT_VERSION,
-        "key": _key(recipe, inputs),
+        "key": _key(recipe, inputs, source_sha256),
         "sha256": tokenizer.sha256,
+        "source_sha256": source_sha256,
         "vocab_sizes": {"src": tokenizer.src.vocab_size, "tgt": tokenizer.tgt.vocab_size},
         "inputs": inputs,
         "settings": _settings(recipe).model_dump(mode="json"),

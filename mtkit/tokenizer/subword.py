@@ -12,13 +12,10 @@ from sentencepiece import SentencePieceProcessor
 
 from mtkit.errors import MtkitError
 from mtkit.files import atomic_write
+from mtkit.sentencepiece_files import JOINT_NAME, SRC_NAME, TGT_NAME, model_files, read_user_symbols
 from mtkit.special import SpecialIds
 from mtkit.tokenizer.normalize import WORD_BOUNDARY, clean, clean_all, to_one_line
-from mtkit.tokenizer.symbols import read_user_symbols
 
-JOINT_NAME = "joint.model"
-SRC_NAME = "src.model"
-TGT_NAME = "tgt.model"
 _MIN_TEXTS_PER_THREAD = 32
 
 PieceKind = Literal["text", "byte", "symbol", "special"]
@@ -171,18 +168,14 @@ class Tokenizer:
 
     @classmethod
     def load(cls, folder: Path | str) -> Self:
-        """Read the tokenizer of a folder: `joint.model`, or `src.model` and `tgt.model`.
+        """Read the tokenizer of a folder, or of a model's folder: `joint.model`, or `src.model` and `tgt.model`.
 
         Raises:
             MtkitError: The files are missing, or are no SentencePiece models.
         """
-        folder = Path(folder)
-        if (folder / JOINT_NAME).exists():
-            joint = Subword.load(folder / JOINT_NAME)
-            return cls(joint, joint)
-        if (folder / SRC_NAME).exists() and (folder / TGT_NAME).exists():
-            return cls(Subword.load(folder / SRC_NAME), Subword.load(folder / TGT_NAME))
-        raise MtkitError(f"`{folder}`: no tokenizer here (neither {JOINT_NAME} nor {SRC_NAME} with {TGT_NAME})", "check the path")
+        src_path, tgt_path = model_files(Path(folder))
+        src = Subword.load(src_path)
+        return cls(src, src if tgt_path == src_path else Subword.load(tgt_path))
 
     def save(self, folder: Path | str) -> None:
         """Write the tokenizer into a folder, which is made if missing."""

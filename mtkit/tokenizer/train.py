@@ -24,7 +24,7 @@ _TOO_HIGH = re.compile(r"Vocabulary size too high.*?<= (\d+)")
 _TOO_SMALL = re.compile(r"smaller than required_chars\. \d+ vs (\d+)")
 
 
-def train_subword(sentences: Iterable[str], config: TokenizerConfig) -> bytes:
+def train_subword(sentences: Iterable[str], config: TokenizerConfig, *, is_limit: bool = True) -> bytes:
     """Train one vocabulary.
 
     Of more than `config.max_sentences` lines that many are drawn, each equally likely, by `config.seed`. Equal input gives equal bytes. Pieces 0 to 3
@@ -33,6 +33,7 @@ def train_subword(sentences: Iterable[str], config: TokenizerConfig) -> bytes:
     Args:
         sentences: Read once; blank ones do not count.
         config: Kind and size. With type char, the vocabulary is as large as the characters need and at most vocab_size.
+        is_limit: Without, a unigram vocabulary is smaller where the text gives no more pieces.
     Returns:
         The model, for `Subword`.
     Raises:
@@ -53,6 +54,7 @@ def train_subword(sentences: Iterable[str], config: TokenizerConfig) -> bytes:
             normalization_rule_name=config.normalization,
             user_defined_symbols=list(config.user_symbols),
             max_sentence_length=MAX_CHARS * 4,
+            hard_vocab_limit=is_limit,
             pad_id=0,
             unk_id=1,
             bos_id=2,

@@ -1,0 +1,165 @@
+"""Tokenizers on disk: the files of a folder, and what SentencePiece keeps in them, read and added to without the library.
+
+A model is a Protocol Buffers message, as sentencepiece_model.proto describes it. The library tells neither the settings nor the symbols of a model,
+and has no way to add a piece.
+"""
+
+import struct
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mtkit.errors import MtkitError
+
+TOKENIZER_NAME = "tokenizer"
+"""The folder of a tokenizer in that of a model."""
+JOINT_NAME = "joint.model"
+SRC_NAME = "src.model"
+TGT_NAME = "tgt.model"
+
+_PIECES, _TRAINER, _NORMALIZER = 1, 2, 3  # of a model
+_TEXT, _SCORE, _TYPE = 1, 2, 3  # of a piece
+_KIND, _BYTE_FALLBACK = 3, 35  # of the trainer's settings
+_NAME = 1  # of the normalizer's settings
+_NORMAL, _USER_DEFINED = 1, 4  # types of pieces
+_KINDS = {1: "unigram", 2: "bpe", 3: "word", 4: "char"}
+
+_VARINT, _EIGHT_BYTES, _COUNTED, _FOUR_BYTES = 0, 1, 2, 5
+
+
+class NewPiece(NamedTuple):
+    """A piece to add to a model."""
+
+    text: str
+    score: float = 0.0
+    is_symbol: bool = False
+    """It is never split, and its score does not count."""
+
+
+class ModelSettings(NamedTuple):
+    """How a model was trained, in the words of the recipe."""
+
+    type: str
+    """bpe, unigram, char; or word, which recipes do not know."""
+    vocab_size: int
+    byte_fallback: bool
+    normalization: str
+
+
+def model_files(folder: Path) -> tuple[Path, Path]:
+    """The models of both sides in the folder of a tokenizer, or of a model that holds one; the same file twice where they are joint.
+
+    Raises:
+        MtkitError: There are none.
+    """
+    for place in (folder / TOKENIZER_NAME, folder):
+        if (place / JOINT_NAME).exists():
+            return place / JOINT_NAME, place / JOINT_NAME
+        if (place / SRC_NAME).exists() and (place / TGT_NAME).exists():
+            return place / SRC_NAME, place / TGT_NAME
+    inner = folder / "model"
+    hint = f"did you mean `{inner}`?" if (inner / TOKENIZER_NAME).is_dir() else "check the path"
+    raise MtkitError(f"`{folder}`: no tokenizer here (neither {JOINT_NAME} nor {SRC_NAME} with {TGT_NAME})", hint)
+
+
+def read_settings(model_bytes: bytes, name: str = "tokenizer") -> ModelSettings:
+    """The settings of a model.
+
+    Args:
+        model_bytes: As SentencePiece writes it.
+        name: What to call it in an error.
+    Raises:
+        MtkitError: It is no SentencePiece model.
+    """
+    try:
+        fields = list(_fields(model_bytes))
+        trainer, normalizer = (dict(_fields(dict(fields)[number])) for number in (_TRAINER, _NORMALIZER))
+        return ModelSettings(
+            type=_KINDS[trainer.get(_KIND, 1)],
+            vocab_size=sum(number == _PIECES for number, _ in fields),
+            byte_fallback=bool(trainer.get(_BYTE_FALLBACK, 0)),
+            normalization=normalizer.get(_NAME, b"").decode(errors="replace"),
+        )
+    except (AttributeError, IndexError, KeyError, TypeError):
+        raise MtkitError(f"`{name}`: not a SentencePiece model", "make or copy the folder again") from None
+
+
+def read_user_symbols(model_bytes: bytes) -> tuple[str, ...]:
+    """The user-defined pieces of a model, in the order of their ids."""
+    pieces = (dict(_fields(value)) for number, value in _fields(model_bytes) if number == _PIECES)
+    return tuple(piece[_TEXT].decode() for piece in pieces if piece.get(_TYPE) == _USER_DEFINED)
+
+
+def with_pieces(model_bytes: bytes, new: Iterable[NewPiece]) -> bytes:
+    """A model with further pieces behind its own, all of which keep their ids.
+
+    A plain piece of the model that is to be a symbol becomes one in its place.
+    """
+    new = list(new)
+    symbols = {piece.text.encode() for piece in new if piece.is_symbol}
+    known: set[bytes] = set()
+    fields = []
+    for number, value in _fields(model_bytes):
+        if number == _PIECES:
+            piece = dict(_fields(value))
+            known.add(piece[_TEXT])
+            if piece[_TEXT] in symbols and piece.get(_TYPE, _NORMAL) == _NORMAL:
+                # Of a field given twice the last one counts.
+                value += _number_field(_TYPE, _USER_DEFINED)
+        # All fields of a model are messages themselves.
+        fields.append(_counted_field(number, value))
+    added = (_counted_field(_PIECES, _piece(piece)) for piece in new if piece.text.encode() not in known)
+    return b"".join([*fields, *added])
+
+
+def _piece(piece: NewPiece) -> bytes:
+    score = _key(_SCORE, _FOUR_BYTES) + struct.pack("<f", piece.score)
+    return _counted_field(_TEXT, piece.text.encode()) + score + (_number_field(_TYPE, _USER_DEFINED) if piece.is_symbol else b"")
+
+
+def _counted_field(number: int, value: bytes) -> bytes:
+    return _key(number, _COUNTED) + _as_varint(len(value)) + value
+
+
+def _number_field(number: int, value: int) -> bytes:
+    return _key(number, _VARINT) + _as_varint(value)
+
+
+def _key(number: int, wire_type: int) -> bytes:
+    return _as_varint(number << 3 | wire_type)
+
+
+def _as_varint(value: int) -> bytes:
+    parts = []
+    while value >= 0x80:
+        parts.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*parts, value])
+
+
+def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
+    """Number and value of each field of a Protocol Buffers message; values are numbers or bytes."""
+    place = 0
+    while place < len(message):
+        tag, place = _varint(message, place)
+        number, wire_type = tag >> 3, tag & 7
+        if wire_type == _VARINT:
+            value, place = _varint(message, place)
+            yield number, value
+            continue
+        if wire_type == _COUNTED:
+            n_bytes, place = _varint(message, place)
+        else:
+            n_bytes = {_EIGHT_BYTES: 8, _FOUR_BYTES: 4}[wire_type]
+        yield number, message[place : place + n_bytes]
+        place += n_bytes
+
+
+def _varint(message: bytes, place: int) -> tuple[int, int]:
+    """A number of seven bits a byte, the lowest first, and the place behind it."""
+    value = shift = 0
+    while True:
+        byte = message[place]
+        place, value, shift = place + 1, value | (byte & 0x7F) << shift, shift + 7
+        if byte < 0x80:
+            return value, place
