@@ -158,7 +158,7 @@ class _Training:
                 update: list[Batch] = []
                 position = Position(state.epoch, state.window, state.batch)
                 for _ in range(n_batches // self.parallel.world_size):
-                    batch, position = next(batches)
+                    batch, position = tally.time_waiting(batches)
                     update.append(batch.to(self.device))
                 (n_tokens,) = self.parallel.sum_ints([sum(batch.n_tokens for batch in update)])
                 rate = learning_rate(state.step + 1, config) * 0.5**state.n_rollbacks

@@ -2,12 +2,19 @@
 
 import math
 import time
+from collections.abc import Iterator
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from mtkit.training.parallel import Parallel
 from mtkit.training.step import StepResult
+
+Item = TypeVar("Item")
+
+_MUCH_WAITING = 0.05
+"""Share of the time."""
 
 
 class Tally:
@@ -21,6 +28,7 @@ class Tally:
         self.n_steps = 0
         self.n_tokens_seen = 0
         self.elapsed_s = 0.0
+        self.waited_s = 0.0
         self._since = time.monotonic()
         self._names: list[str] = []
         self._sums: Tensor | None = None
@@ -34,6 +42,13 @@ class Tally:
         sums = torch.cat((values, counts, values.new_full((1,), 1 / self.parallel.world_size))).where(result.is_good, 0.0).double()
         self._names = list(result.parts)
         self._sums = sums if self._sums is None else self._sums + sums
+
+    def time_waiting(self, stream: Iterator[Item]) -> Item:
+        """The next of a stream; the time that it takes counts as waiting for data."""
+        since = time.monotonic()
+        item = next(stream)
+        self.waited_s += time.monotonic() - since
+        return item
 
     def pause(self) -> None:
         """Stop the clock."""
@@ -49,13 +64,15 @@ class Tally:
         *losses, norm, n_tokens, n_good = sums
         loss, nll, *parts = (value / max(n_tokens, 1) for value in losses)
         elapsed_s = self.elapsed_s + time.monotonic() - self._since
+        n_seconds = max(elapsed_s, 1e-9)
         return {
             "loss": loss,
             "nll": nll,
             **dict(zip(self._names, parts, strict=True)),
             "grad_norm": norm / max(n_good, 1),
             "n_skipped": self.n_steps - round(n_good),
-            "tokens_per_s": self.n_tokens_seen / max(elapsed_s, 1e-9),
+            "tokens_per_s": self.n_tokens_seen / n_seconds,
+            "data_wait": self.waited_s / n_seconds,
         }
 
 
@@ -63,4 +80,6 @@ def in_words(values: dict[str, float]) -> str:
     """What a tally counted, as people read it."""
     perplexity = math.exp(min(values["nll"], 100.0))
     text = f"loss {values['loss']:.3f}, perplexity {perplexity:.2f}, gradient norm {values['grad_norm']:.2f}, {values['tokens_per_s']:,.0f} tok/s"
+    if values["data_wait"] > _MUCH_WAITING:
+        text += f", {values['data_wait']:.0%} of the time waiting for batches (batches.n_workers)"
     return text + (f", {values['n_skipped']} updates skipped" if values["n_skipped"] else "")
