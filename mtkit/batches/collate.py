@@ -26,6 +26,8 @@ class Batch(NamedTuple):
     """Tokens to predict: all of tgt_out but its padding."""
     places: Tensor | None = None
     """Where they are in tgt_out, flattened: known beforehand, so that a GPU need not be asked. None: it is. Shape (n_tokens,)."""
+    alignment: Tensor | None = None
+    """What target positions translate: row, place in tgt_out and place in src of each link. None where nobody learns it. Shape (3, links)."""
 
     def to(self, device: torch.device | str) -> Self:
         """The same batch on a device; the copy from pinned memory goes on while the program does."""
@@ -42,7 +44,9 @@ class Batch(NamedTuple):
 
     def _rows(self, rows: slice, tgt_pad_id: int) -> Self:
         src, tgt_in, tgt_out = (tensor[rows] for tensor in self[:3])
-        return self._replace(src=src, tgt_in=tgt_in, tgt_out=tgt_out, n_tokens=int((tgt_out != tgt_pad_id).sum()), places=None)
+        alignment = None if self.alignment is None else _links_of_rows(self.alignment, *rows.indices(self.src.size(0))[:2])
+        n_tokens = int((tgt_out != tgt_pad_id).sum())
+        return self._replace(src=src, tgt_in=tgt_in, tgt_out=tgt_out, n_tokens=n_tokens, places=None, alignment=alignment)
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Self:
         return self._replace(**{name: change(value) for name, value in self._asdict().items() if isinstance(value, Tensor)})
@@ -64,4 +68,11 @@ def to_batch(arrays: Arrays) -> Batch:
     """The same batch as tensors."""
     src, tgt_in, tgt_out = (torch.from_numpy(array).to(torch.int64, memory_format=torch.contiguous_format) for array in arrays[:3])
     places = np.flatnonzero(np.arange(tgt_out.size(1)) < arrays.tgt_lengths[:, None])
-    return Batch(src, tgt_in, tgt_out, arrays.n_tokens, torch.from_numpy(places))
+    alignment = None if arrays.alignment is None else torch.from_numpy(arrays.alignment)
+    return Batch(src, tgt_in, tgt_out, arrays.n_tokens, torch.from_numpy(places), alignment)
+
+
+def _links_of_rows(alignment: Tensor, start: int, stop: int) -> Tensor:
+    """Links of the rows from start to stop, counted from start."""
+    row = alignment[0]
+    return alignment[:, (start <= row) & (row < stop)] - row.new_tensor([[start], [0], [0]])

@@ -17,6 +17,7 @@ class Arrays(NamedTuple):
     tgt_out: NDArray[np.int32]
     tgt_lengths: NDArray[np.int64]
     """Tokens of each row of tgt_out. Shape (B,)."""
+    alignment: NDArray[np.int64] | None = None
 
     @property
     def n_tokens(self) -> int:

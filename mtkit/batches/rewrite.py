@@ -36,6 +36,15 @@ class Pairs(NamedTuple):
     """Leading ids of each source that are tags, and stay."""
 
 
+class Dealt(NamedTuple):
+    """The pairs of a batch that was made anew."""
+
+    src: Rows
+    tgt: Rows
+    places: Indices
+    """Of these pairs among all that were dealt. Shape (B,)."""
+
+
 class Rewriter:
     """Alters pairs as `augment:` says and splits them into pieces as `sampling:` says.
 
@@ -72,20 +81,20 @@ class Rewriter:
         langs = (recipe.data.src_lang, recipe.data.tgt_lang)
         return cls(tokenizer, sampling, augment, langs, recipe.training.seed, recipe.preprocess.max_length)
 
-    def rewrite_group(self, batches: Sequence[Pairs], position: tuple[int, ...]) -> list[tuple[Rows, Rows]]:
+    def rewrite_group(self, batches: Sequence[Pairs], position: tuple[int, ...]) -> list[Dealt]:
         """Rewrite batches that follow one another, and deal their pairs to as many batches anew, so that little is padding.
 
         Args:
             batches: GROUP of them, fewer at the end of the order.
             position: Of the first in the data; from 0, in steps of GROUP.
         Returns:
-            Sources and targets of as many batches. They hold as many more ids as the rewriting made.
+            As many batches. They hold as many more ids as the rewriting made.
         """
         sides = ([row for rows in side for row in rows] for side in zip(*batches, strict=True))
         src, tgt = self.rewrite(Pairs(*sides), position)
         rng = np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(*position, 1)))
         lengths = np.array([max(len(a), len(b)) + 1 for a, b in zip(src, tgt, strict=True)])
-        return [([src[i] for i in dealt], [tgt[i] for i in dealt]) for dealt in deal(lengths, len(batches), rng)]
+        return [Dealt([src[i] for i in dealt], [tgt[i] for i in dealt], dealt) for dealt in deal(lengths, len(batches), rng)]
 
     def rewrite(self, pairs: Pairs, position: tuple[int, ...]) -> tuple[Rows, Rows]:
         """Rewrite pairs.

@@ -159,11 +159,11 @@ class Parts:
             LINKS_NAME: (some.links.astype(LINK_TYPE).tobytes() for some in links),
             LINK_LENGTHS_NAME: (some.lengths.astype(LENGTH_TYPE).tobytes() for some in links),
         }
-        files = {
+        files: dict[str, Iterator[bytes]] = {
             "src.ids": (chunk.src_ids.astype(self.id_types["src"]).tobytes() for chunk in chunks),
             "src.lengths": (chunk.src_lengths.astype(LENGTH_TYPE).tobytes() for chunk in chunks),
             "tgt.ids": (chunk.tgt_ids.astype(self.id_types["tgt"]).tobytes() for chunk in chunks),
             "tgt.lengths": (chunk.tgt_lengths.astype(LENGTH_TYPE).tobytes() for chunk in chunks),
             KEYS_NAME: (chunk.keys for chunk in chunks),
         }
-        return files | aligned if links else files
+        return {**files, **aligned} if links else files

@@ -9,7 +9,7 @@ from mtkit.batches.loader import BatchLoader
 from mtkit.batches.maker import BatchMaker
 from mtkit.batches.merging import Joiner
 from mtkit.batches.position import START, Position
-from mtkit.batches.rewrite import GROUP
+from mtkit.batches.rewrite import GROUP, Dealt
 from mtkit.corpus.sentences import Sentences, places_of
 from tests.batches.store import SRC_SPECIAL, TGT_SPECIAL, ListStore, plain_order, random_store
 
@@ -43,7 +43,8 @@ class Reverser:
 
     def rewrite_group(self, batches, position):
         self.seen.append(([batch.n_tags for batch in batches], position))
-        return [(batch.src, batch.tgt) for batch in reversed(batches)]
+        ends = np.cumsum([len(batch.src) for batch in batches])
+        return [Dealt(batch.src, batch.tgt, np.arange(end - len(batch.src), end)) for batch, end in reversed(list(zip(batches, ends, strict=True)))]
 
 
 def test_a_rewriter_is_given_groups_with_their_place_and_tags():

@@ -144,8 +144,10 @@ def test_a_group_of_batches_becomes_as_many_batches_of_the_same_pairs(tiny_token
     whole = one.rewrite(pairs, (3, 1, 32))
     assert len(dealt) == 4
     expected = Counter((tuple(a.tolist()), tuple(b.tolist())) for a, b in zip(*whole, strict=True))
-    assert Counter((tuple(a.tolist()), tuple(b.tolist())) for src, tgt in dealt for a, b in zip(src, tgt, strict=True)) == expected
+    assert Counter((tuple(a.tolist()), tuple(b.tolist())) for src, tgt, _ in dealt for a, b in zip(src, tgt, strict=True)) == expected
     assert [as_lists(batch) for batch in one.rewrite_group(batches, (3, 1, 32))] == [as_lists(batch) for batch in dealt]
+    for batch in dealt:
+        assert as_lists(batch[:2]) == as_lists([[side[place] for place in batch.places] for side in whole])
 
 
 @given(lengths=st.lists(st.integers(1, 40), min_size=1, max_size=80), data=st.data())
