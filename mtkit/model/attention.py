@@ -1,5 +1,7 @@
 """Multi-head scaled dot-product attention (Vaswani et al. 2017, section 3.2)."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -97,3 +99,23 @@ class CrossAttention(nn.Module):
         query_BHQK = split_heads(self.query(x_BQD), self.n_heads)
         out_BHQK = attend(query_BHQK, key_BHSK, value_BHSK, may_attend, dropout=self.dropout if self.training else 0.0)
         return self.output(join_heads(out_BHQK))
+
+    def log_weights(self, x_BQD: Tensor, key_BHSK: Tensor, may_attend: Tensor | None, head: int) -> Tensor:
+        """Logarithms of the attention weights of one head, without dropout: what it looks at in the source.
+
+        `forward` has no weights to give, because fast attention never holds them.
+
+        Args:
+            x_BQD: What `forward` is given, as are key_BHSK and may_attend.
+            head: Which, from 0.
+        Returns:
+            In float32, minus infinity where attention is not allowed. Shape (B, Q, S).
+        """
+        d_head = key_BHSK.size(3)
+        own = slice(head * d_head, (head + 1) * d_head)
+        query_BQK = F.linear(x_BQD, self.query.weight[own], self.query.bias[own])
+        with torch.autocast(x_BQD.device.type, enabled=False):
+            score_BQS = query_BQK.float() @ key_BHSK[:, head].float().mT / math.sqrt(d_head)
+            if may_attend is not None:
+                score_BQS = score_BQS.masked_fill(~may_attend[:, 0], float("-inf"))
+            return score_BQS.log_softmax(2)

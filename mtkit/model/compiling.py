@@ -9,7 +9,7 @@ from mtkit.model.transformer import Transformer
 logger = get_logger(__name__)
 
 
-def compile_model(model: Transformer, choice: Literal["auto", "on", "off"]) -> bool:
+def compile_model(model: Transformer, choice: Literal["auto", "on", "off"], backend: str = "inductor") -> bool:
     """Compile a model's forward pass with torch.compile, in place; it happens at the first batch.
 
     One graph serves batches of all shapes, so that it is paid for once: lengths are symbols in it. Nothing in it asks the device for a value.
@@ -17,6 +17,7 @@ def compile_model(model: Transformer, choice: Literal["auto", "on", "off"]) -> b
     Args:
         model: On its device.
         choice: auto compiles on a GPU only. On a CPU it does not pay: the products take most of the time there.
+        backend: What torch.compile hands the graph to.
     Returns:
         Whether it is compiled.
     """
@@ -27,6 +28,6 @@ def compile_model(model: Transformer, choice: Literal["auto", "on", "off"]) -> b
     for positions in (model.src_positions, model.tgt_positions):
         if isinstance(positions, SinusoidalPositions):
             positions.prepare(model.config.max_positions, device)
-    model.compile(dynamic=True)
+    model.compile(dynamic=True, backend=backend)
     logger.info("the model is compiled at the first update, which takes a minute or more")
     return True

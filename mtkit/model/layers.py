@@ -61,6 +61,10 @@ class Sublayer(nn.Module, Generic[Inner]):
             return x_BQD + self.dropout(self.inner(self.norm(x_BQD), *args, **kwargs))
         return self.norm(x_BQD + self.dropout(self.inner(x_BQD, *args, **kwargs)))
 
+    def inner_input(self, x_BQD: Tensor) -> Tensor:
+        """What the inner module is given. Shape (B, Q, D) in and out."""
+        return self.norm(x_BQD) if self.is_pre else x_BQD
+
 
 class EncoderLayer(nn.Module):
     """Self-attention, then feed-forward."""
@@ -84,11 +88,17 @@ class DecoderLayer(nn.Module):
         self.cross_attention = Sublayer(config, CrossAttention(config))
         self.feed_forward = Sublayer(config, FeedForward(config))
 
-    def forward(self, x_BTD: Tensor, memory_BSD: Tensor, memory_may_attend_B11S: Tensor | None) -> Tensor:
-        """All target positions at once. Shape (B, T, D) in and out."""
+    def forward(
+        self, x_BTD: Tensor, memory_BSD: Tensor, memory_may_attend_B11S: Tensor | None, head: int | None = None
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """All target positions at once. Shape (B, T, D) in and out; with a head also the logarithms of its attention to the source, (B, T, S)."""
         x_BTD = self.self_attention(x_BTD, None, is_causal=True)
         key, value = self.cross_attention.inner.project(memory_BSD)
-        return self.feed_forward(self.cross_attention(x_BTD, key, value, memory_may_attend_B11S))
+        out_BTD = self.feed_forward(self.cross_attention(x_BTD, key, value, memory_may_attend_B11S))
+        if head is None:
+            return out_BTD
+        inner_BTD = self.cross_attention.inner_input(x_BTD)
+        return out_BTD, self.cross_attention.inner.log_weights(inner_BTD, key, memory_may_attend_B11S, head)
 
     def project_memory(self, memory_BSD: Tensor) -> LayerCache:
         """A fresh cache for step-by-step decoding of these sentences."""

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mtkit.config.model import ModelConfig
+from mtkit.config.model import AlignmentHead, ModelConfig
 from mtkit.model.cache import DecoderCache
 from mtkit.model.dropout import Dropout
 from mtkit.model.embedding import TokenEmbedding
@@ -89,10 +89,17 @@ class Transformer(nn.Module):
 
     def decode_states(self, tgt_in_BT: Tensor, memory: Memory) -> Tensor:
         """The decoder's last hidden states, before the output layer. Ids of shape (B, T) to states of shape (B, T, D)."""
+        return self._decode(tgt_in_BT, memory, None)[0]
+
+    def _decode(self, tgt_in_BT: Tensor, memory: Memory, aligning: AlignmentHead | None) -> tuple[Tensor, Tensor | None]:
         x_BTD = self._embed(self.tgt_embedding, self.tgt_positions, tgt_in_BT)
-        for layer in self.decoder_layers:
-            x_BTD = layer(x_BTD, memory.states_BSD, memory.may_attend_B11S)
-        return self.decoder_norm(x_BTD)
+        log_weights_BTS = None
+        for number, layer in enumerate(self.decoder_layers):
+            if aligning is not None and number == aligning.layer:
+                x_BTD, log_weights_BTS = layer(x_BTD, memory.states_BSD, memory.may_attend_B11S, aligning.head)
+            else:
+                x_BTD = layer(x_BTD, memory.states_BSD, memory.may_attend_B11S)
+        return self.decoder_norm(x_BTD), log_weights_BTS
 
     def logits(self, states: Tensor) -> Tensor:
         """Unnormalised log-probabilities over the target vocabulary. Shape (..., D) to (..., V)."""
@@ -100,9 +107,19 @@ class Transformer(nn.Module):
             return self.packed_output.apply(states, None)
         return F.linear(states, self.output_weight)
 
-    def forward(self, src_BS: Tensor, tgt_in_BT: Tensor) -> Tensor:
-        """Encode and decode: the decoder's last hidden states, which `logits` takes. Shape (B, T, D)."""
-        return self.decode_states(tgt_in_BT, self.encode(src_BS))
+    def forward(self, src_BS: Tensor, tgt_in_BT: Tensor, aligning: AlignmentHead | None = None) -> Tensor | tuple[Tensor, Tensor]:
+        """Encode and decode.
+
+        Args:
+            src_BS: Ids of the sources.
+            tgt_in_BT: Ids of the targets, which start with BOS.
+            aligning: A head whose attention is wanted too.
+        Returns:
+            The decoder's last hidden states, which `logits` takes; shape (B, T, D). With a head also the logarithms of its attention, in float32:
+            how much each target position, as it predicts the next token, looks at each source position; shape (B, T, S).
+        """
+        states_BTD, log_weights_BTS = self._decode(tgt_in_BT, self.encode(src_BS), aligning)
+        return states_BTD if log_weights_BTS is None else (states_BTD, log_weights_BTS)
 
     def start_cache(self, memory: Memory) -> DecoderCache:
         """The cache for decoding these sentences step by step."""
