@@ -1,16 +1,18 @@
 """Whether the folder that a run shall be written to holds the same run."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from mtkit.batches.mix import Mix
+from mtkit.checkpoint.model_dir import WEIGHTS_NAME as MODEL_WEIGHTS_NAME
 from mtkit.checkpoint.run_dir import RunDir
 from mtkit.checkpoint.training_state import TrainingState, list_checkpoints, read_state
 from mtkit.config.recipe import Recipe
 from mtkit.config.writer import write_yaml
 from mtkit.corpus.store import TokenStore
 from mtkit.errors import MtkitError
-from mtkit.files import atomic_write
+from mtkit.files import atomic_write, sha256_file
 from mtkit.logs import get_logger
 from mtkit.tokenizer.subword import Tokenizer
 
@@ -30,11 +32,10 @@ def check_same_run(run: RunDir, recipe: Recipe, store: TokenStore, tokenizer: To
     checkpoints = list_checkpoints(run.checkpoints_dir)
     if not checkpoints:
         return
-    try:
-        known: dict[str, Any] = json.loads(run.identity_path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise MtkitError(f"`{run.path}`: has checkpoints, but no readable {run.identity_path.name}", "give another folder with --out") from None
-    now = _identity(recipe, store, tokenizer)
+    known = _known_identity(run)
+    if known is None:
+        raise MtkitError(f"`{run.path}`: has checkpoints, but no readable {run.identity_path.name}", "give another folder with --out")
+    now = _identity(run, recipe, store, tokenizer)
     differing = [f"{key} ({_shown(known.get(key))} then, {_shown(value)} now)" for key, value in now.items() if known.get(key) != value]
     hint = "put them back to resume it"
     n_epochs = _n_epochs_begun(read_state(checkpoints[-1]))
@@ -57,7 +58,7 @@ def check_same_run(run: RunDir, recipe: Recipe, store: TokenStore, tokenizer: To
 def remember_run(run: RunDir, recipe: Recipe, store: TokenStore, tokenizer: Tokenizer, mix: Mix) -> None:
     """Write down what `check_same_run` compares, and the resolved recipe."""
     last_change = mix.stages[-1].first_epoch
-    identity = _identity(recipe, store, tokenizer) | {_MIX: mix.until(last_change + 1), _CHANGEABLE: _changeable(recipe)}
+    identity = _identity(run, recipe, store, tokenizer) | {_MIX: mix.until(last_change + 1), _CHANGEABLE: _changeable(recipe)}
     with atomic_write(run.identity_path) as file:
         file.write((json.dumps(identity, indent=2) + "\n").encode())
     write_yaml(recipe, run.recipe_path)
@@ -65,21 +66,39 @@ def remember_run(run: RunDir, recipe: Recipe, store: TokenStore, tokenizer: Toke
 
 _MIX = "pairs of each corpus from epoch"
 _CHANGEABLE = "may change"
+_INIT_FROM = "training.init_from"
 
 
-def _identity(recipe: Recipe, store: TokenStore, tokenizer: Tokenizer) -> dict[str, Any]:
+def _known_identity(run: RunDir) -> dict[str, Any] | None:
+    try:
+        return json.loads(run.identity_path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _identity(run: RunDir, recipe: Recipe, store: TokenStore, tokenizer: Tokenizer) -> dict[str, Any]:
     dimensions = recipe.model.model_dump(exclude={"dropout", "attention_dropout", "activation_dropout", "layer_drop", "init"})
     return {
         "tokenizer": tokenizer.sha256,
         "training data": store.manifest["key"],
+        _INIT_FROM: _initial_weights(run, recipe.training.init_from),
         "training.seed": recipe.training.seed,
         "training.accumulate_batches": recipe.training.accumulate_batches,
         "batches.max_tokens": recipe.batches.max_tokens,
+        "batches.effective_tokens": recipe.batches.effective_tokens,
         # Joined pairs are longer, so other ones go together.
         "augment.merge": recipe.augment.merge,
         "validation.metric": recipe.validation.metric,
         **{f"model.{name}": value for name, value in dimensions.items()},
     }
+
+
+def _initial_weights(run: RunDir, folder: Path | None) -> str | None:
+    """Tells the weights that a run starts from. Once it has begun, it does without them; if they are gone they count as what they were."""
+    if folder is None:
+        return None
+    path = folder / MODEL_WEIGHTS_NAME
+    return sha256_file(path) if path.exists() else (_known_identity(run) or {}).get(_INIT_FROM)
 
 
 def _changeable(recipe: Recipe) -> dict[str, Any]:
