@@ -7,6 +7,7 @@ import torch
 from mtkit.batches.maker import BatchMaker
 from mtkit.batches.mix import Mix
 from mtkit.batches.order import BatchOrder, Merging
+from mtkit.checkpoint.model_dir import make_model
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.store import TokenStore
 from mtkit.model.compiling import compile_model
@@ -47,8 +48,20 @@ class TrainingData(NamedTuple):
         return BatchMaker.for_recipe(recipe, self.store, self.tokenizer, multiple=_GPU_MULTIPLE if device.type == "cuda" else 1)
 
 
-def make_stepper(recipe: Recipe, tokenizer: Tokenizer, device: torch.device, dtype: torch.dtype, parallel: Parallel) -> Stepper:
-    """A model with the weights that training starts from, with its optimizer, its loss, and what makes updates of them."""
-    model = initial_model(recipe, tokenizer).to(device).train()
+def make_stepper(
+    recipe: Recipe, tokenizer: Tokenizer, device: torch.device, dtype: torch.dtype, parallel: Parallel, *, is_resumed: bool = False
+) -> Stepper:
+    """A model with the weights that training starts from, with its optimizer, its loss, and what makes updates of them.
+
+    Args:
+        recipe: batches.max_tokens is a number here.
+        tokenizer: Decides the vocabularies.
+        device: Takes the model.
+        dtype: Of the matrix products.
+        parallel: The processes that train it.
+        is_resumed: A checkpoint will replace the weights, so that what they start from need not be there any more.
+    """
+    model = make_model(recipe.model, tokenizer) if is_resumed else initial_model(recipe, tokenizer)
+    model.to(device).train()
     compile_model(model, recipe.training.compile)
     return Stepper(Objective(model, recipe.training), make_optimizer(model, recipe.training), recipe.training, dtype, parallel)

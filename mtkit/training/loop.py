@@ -116,7 +116,8 @@ class _Training:
         self.loader = BatchLoader(
             self.order, data.maker(recipe, self.device), recipe.batches.n_prefetch, recipe.batches.n_workers, pin=self.device.type == "cuda"
         )
-        self.stepper = make_stepper(recipe, tokenizer, self.device, self.dtype, parallel)
+        is_resumed = bool(list_checkpoints(run.checkpoints_dir))
+        self.stepper = make_stepper(recipe, tokenizer, self.device, self.dtype, parallel, is_resumed=is_resumed)
         model, self.optimizer = self.stepper.model, self.stepper.optimizer
         self.trained = TrainedModel(ModelDirConfig.for_recipe(recipe), model, tokenizer)
         self.average = WeightAverage(model, self.config.ema_decay) if self.config.ema_decay else None
