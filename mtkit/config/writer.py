@@ -3,7 +3,7 @@
 import json
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -28,18 +28,27 @@ def write_yaml(section: Section, path: Path) -> None:
         stream.write(text.encode())
 
 
-def commented_yaml(cls_or_section: type[Section] | Section) -> str:
+def commented_yaml(cls_or_section: type[Section] | Section, reasons: Mapping[str, str] | None = None) -> str:
     """The complete text of a recipe: every key, with its docstring as comment.
 
     Args:
         cls_or_section: A section, whose values are written (relative paths as they are), or a class, whose defaults are; there a required
             key is left empty. Keys without a value are commented out.
+        reasons: Why a key has its value, by its dotted name; becomes a second comment.
     """
     description = _description(cls_or_section if isinstance(cls_or_section, type) else type(cls_or_section))
-    return "\n".join([*_comment(description, ""), "", *_block(cls_or_section, "", comments=True)]) + "\n"
+    return "\n".join([*_comment(description, ""), "", *_block(cls_or_section, "", comments=True, reasons=reasons or {})]) + "\n"
 
 
-def _block(section: Section | type[Section], indent: str, *, comments: bool, base_dir: Path | None = None) -> Iterator[str]:
+def _block(
+    section: Section | type[Section],
+    indent: str,
+    *,
+    comments: bool,
+    base_dir: Path | None = None,
+    reasons: Mapping[str, str] | None = None,
+    prefix: str = "",
+) -> Iterator[str]:
     cls = section if isinstance(section, type) else type(section)
     for number, (name, field) in enumerate(cls.model_fields.items()):
         is_missing = isinstance(section, type) and field.is_required()
@@ -50,10 +59,12 @@ def _block(section: Section | type[Section], indent: str, *, comments: bool, bas
                 yield ""
             help_text = field.description or (_description(inner if isinstance(inner, type) else type(inner)) if inner is not None else "")
             yield from _comment(help_text, indent)
+            if reason := (reasons or {}).get(f"{prefix}{name}"):
+                yield from _comment(f"Chosen: {reason}.", indent)
         key = f"{indent}{name}:"
         if inner is not None:
             yield key
-            yield from _block(inner, indent + _INDENT, comments=comments, base_dir=base_dir)
+            yield from _block(inner, indent + _INDENT, comments=comments, base_dir=base_dir, reasons=reasons, prefix=f"{prefix}{name}.")
         elif isinstance(value, tuple) and any(isinstance(item, Section) for item in value):
             yield key
             for item in value:

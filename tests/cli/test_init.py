@@ -1,6 +1,8 @@
+from typing import get_args
+
 import pytest
 
-from mtkit.cli.init import init as init_command
+from mtkit.cli.init import Preset
 from mtkit.config.presets import PRESETS
 from mtkit.config.recipe import Recipe
 
@@ -18,7 +20,7 @@ def test_the_recipe_loads_and_is_the_preset(mtkit, tmp_path, preset):
 
 
 def test_the_presets_are_those_that_exist():
-    assert set(init_command.__annotations__["preset"].__args__[0].__args__) == set(PRESETS)
+    assert set(get_args(Preset)) == set(PRESETS)
 
 
 def test_files_are_named_from_the_current_directory(mtkit, tmp_path, monkeypatch):

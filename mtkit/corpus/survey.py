@@ -1,0 +1,176 @@
+"""A quick look at a corpus, from which settings are chosen: its size, its lengths, its letters."""
+
+import hashlib
+import math
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from mtkit.config.clean import CleanConfig
+from mtkit.config.data import CorpusSource, DataConfig
+from mtkit.config.facts import CorpusFacts, SideFacts
+from mtkit.corpus.cleaning import RULES, PairCleaner
+from mtkit.corpus.languages import word_space
+from mtkit.corpus.pairs import SentencePair, describe_source, read_pairs
+from mtkit.corpus.rules import display_width
+from mtkit.corpus.scripts import script_of
+from mtkit.errors import MtkitError
+from mtkit.progress import progress
+from mtkit.tokenizer.train import draw
+
+SAMPLE_SIZE = 20_000
+"""Pairs that are looked at more closely."""
+
+_SEED = 1
+_DENSE_SCRIPTS = frozenset({"hangul", "han", "hiragana", "katakana"})
+_UNSPACED_WORD_CHARS = 2
+"""Characters taken for a word where a language writes no spaces."""
+_COMMON = 0.9995
+_MIN_WIDTH = 20
+"""Sides of fewer columns say nothing about usual ratios."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What was found."""
+
+    facts: CorpusFacts
+    sample: tuple[SentencePair, ...]
+    """Pairs drawn at random, as they stand in the corpus."""
+
+    def lines(self) -> list[str]:
+        """For people."""
+        facts, sides = self.facts, (self.facts.src, self.facts.tgt)
+        seen = "" if facts.n_sampled == facts.n_pairs else f"; what follows is from a sample of {facts.n_sampled:,}"
+        scripts = f"{sides[0].script.title()} and {sides[1].script.title()}" if sides[0].script != sides[1].script else sides[0].script.title()
+        about = "" if facts.n_pairs <= _DistinctCounter.MAX_KEPT else "about "
+        words, chars = (" and ".join(f"{getattr(side, name):.3g}" for side in sides) for name in ("words", "chars"))
+        return [
+            f"{facts.n_pairs:,} pairs, {sides[0].lang} to {sides[1].lang}, {about}{facts.duplicate_share:.1%} of them duplicates{seen}",
+            f"{words} words, {chars} characters in a line; {scripts} letters; cleaning leaves out {facts.dropped_share:.1%}",
+        ]
+
+
+def survey(source: CorpusSource, data: DataConfig) -> Survey:
+    """Read a corpus once, in memory that does not grow with it: all pairs and duplicates are counted, and a sample is looked at.
+
+    Raises:
+        MtkitError: It cannot be read, its files are of unequal length, or cleaning leaves nothing of it.
+    """
+    name = describe_source(source)
+    counter = _DistinctCounter()
+    sample = draw(_counted(read_pairs(source, data), counter), SAMPLE_SIZE, _SEED)
+    if not counter.n_seen:
+        raise MtkitError(f"{name}: no lines", "both files are empty; check the paths")
+    cleaner = PairCleaner(CleanConfig(), data.src_lang, data.tgt_lang)
+    cleaned = [cleaner.clean(*pair) for pair in sample]
+    kept = [SentencePair(pair.src, pair.tgt) for pair in cleaned if pair.reason is None]
+    if not kept:
+        rule, _ = Counter(pair.reason or "" for pair in cleaned).most_common(1)[0]
+        raise MtkitError(
+            f"{name}: cleaning leaves no pair; most have {RULES[rule]}",
+            f"is the source {data.src_lang} and the target {data.tgt_lang}? `mtkit data check` says more",
+        )
+    src_facts, tgt_facts = _sides(kept, data)
+    src_widths, tgt_widths = ([display_width(text) for text in side] for side in zip(*kept, strict=True))
+    ratios = [max(a, b) / min(a, b) for a, b in zip(src_widths, tgt_widths, strict=True) if min(a, b) >= _MIN_WIDTH]
+    facts = CorpusFacts(
+        n_pairs=counter.n_seen,
+        n_sampled=len(sample),
+        duplicate_share=max(0.0, 1.0 - counter.n_distinct / counter.n_seen),
+        dropped_share=1.0 - len(kept) / len(sample),
+        wider_ratio=sum(map(max, src_widths, tgt_widths)) / sum(tgt_widths),
+        width_ratio_p99=_quantile(ratios, 0.99) if ratios else 2.0,
+        src=src_facts,
+        tgt=tgt_facts,
+    )
+    return Survey(facts, tuple(sample))
+
+
+class _DistinctCounter:
+    """Counts different pairs in bounded memory, by those whose hash ends in so many zero bits that few enough have one."""
+
+    MAX_KEPT = 1 << 18
+
+    def __init__(self) -> None:
+        self.n_seen = 0
+        self._mask = 0
+        self._kept: set[int] = set()
+
+    def add(self, pair: SentencePair) -> None:
+        self.n_seen += 1
+        digest = hashlib.blake2b("\n".join(pair).encode(), digest_size=8).digest()
+        key = int.from_bytes(digest)
+        if key & self._mask:
+            return
+        self._kept.add(key)
+        while len(self._kept) > self.MAX_KEPT:
+            self._mask = 2 * self._mask + 1
+            self._kept = {key for key in self._kept if not key & self._mask}
+
+    @property
+    def n_distinct(self) -> int:
+        return len(self._kept) * (self._mask + 1)
+
+
+def _counted(pairs: Iterable[SentencePair], counter: _DistinctCounter) -> Iterator[SentencePair]:
+    with progress("Reading", unit="pairs") as bar:
+        for pair in pairs:
+            counter.add(pair)
+            bar.advance()
+            yield pair
+
+
+def _sides(pairs: Sequence[SentencePair], data: DataConfig) -> tuple[SideFacts, SideFacts]:
+    texts = [[unicodedata.normalize("NFC", text) for text in side] for side in zip(*pairs, strict=True)]
+    chars = [Counter[str]() for _ in texts]
+    for count, side in zip(chars, texts, strict=True):
+        for text in side:
+            count.update(text)
+    letters = [_letters_by_script(count) for count in chars]
+    main = [max(count, key=lambda script: count[script]) if count else "latin" for count in letters]
+    src, tgt = (
+        _side(lang, side, count, scripts, main[i], main[1 - i])
+        for i, (lang, side, count, scripts) in enumerate(zip((data.src_lang, data.tgt_lang), texts, chars, letters, strict=True))
+    )
+    return src, tgt
+
+
+def _side(lang: str, texts: list[str], chars: Counter[str], letters: Counter[str], script: str, other_script: str) -> SideFacts:
+    n_chars, n_letters = chars.total(), max(letters.total(), 1)
+    words = Counter(word for text in texts for word in text.split())
+    n_words = words.total() if word_space(lang) else n_chars / _UNSPACED_WORD_CHARS
+    return SideFacts(
+        lang=lang,
+        script=script,
+        words=n_words / len(texts),
+        chars=n_chars / len(texts),
+        chars_p999=int(_quantile([len(text) for text in texts], 0.999)),
+        dense_share=sum(letters[dense] for dense in _DENSE_SCRIPTS) / n_chars,
+        foreign_share=0.0 if script == other_script else letters[other_script] / n_letters,
+        n_chars=len(chars),
+        n_common_chars=_n_common(chars),
+        n_types=len(words),
+    )
+
+
+def _letters_by_script(chars: Counter[str]) -> Counter[str]:
+    letters = Counter[str]()
+    for char, n in chars.items():
+        if (script := script_of(char)) is not None:
+            letters[script] += n
+    return letters
+
+
+def _n_common(chars: Counter[str]) -> int:
+    wanted, seen = _COMMON * chars.total(), 0
+    for number, (_, n) in enumerate(chars.most_common(), 1):
+        seen += n
+        if seen >= wanted:
+            return number
+    return len(chars)
+
+
+def _quantile(values: Sequence[float], share: float) -> float:
+    return sorted(values)[min(len(values) - 1, math.floor(share * len(values)))]
