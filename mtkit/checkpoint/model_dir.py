@@ -14,7 +14,7 @@ import torch
 from pydantic import PositiveInt, ValidationError
 
 from mtkit.checkpoint.weights import read_weights, save_weights
-from mtkit.config.model import ModelConfig
+from mtkit.config.model import AlignmentHead, ModelConfig
 from mtkit.config.problems import describe_problems
 from mtkit.config.recipe import Recipe
 from mtkit.config.search import SearchConfig
@@ -43,6 +43,8 @@ class ModelDirConfig(Section):
     """Pieces that stood before sources in training, for example <2ko>."""
     tag_required: bool = False
     """Whether every source had one in training."""
+    alignment_head: AlignmentHead | None = None
+    """The head that learned word alignments, if one did."""
     model: ModelConfig
     """Dimensions."""
     search: SearchConfig = SearchConfig()
@@ -58,6 +60,7 @@ class ModelDirConfig(Section):
             max_length=recipe.preprocess.max_length,
             tags=tuple(dict.fromkeys(tag for source in data.train for tag in source.tags)),
             tag_required=all(source.tags for source in data.train),
+            alignment_head=recipe.alignment_head,
             model=recipe.model,
             search=recipe.search,
         )

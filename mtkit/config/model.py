@@ -2,7 +2,7 @@
 
 from typing import Literal, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from mtkit.config.section import Section
 
@@ -60,3 +60,12 @@ class ModelConfig(Section):
         if self.positions == "rotary" and self.d_head % 2:
             raise ValueError(f"d_model / n_heads ({self.d_head}) is odd; rotary positions need pairs")
         return self
+
+
+class AlignmentHead(Section):
+    """A head of the decoder's attention to the source that has learned which source words each target word translates."""
+
+    layer: NonNegativeInt
+    """Of the decoder, from 0."""
+    head: NonNegativeInt = 0
+    """Of that layer, from 0."""

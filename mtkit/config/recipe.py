@@ -11,7 +11,7 @@ from mtkit.config.batches import BatchesConfig
 from mtkit.config.clean import CleanConfig
 from mtkit.config.data import DataConfig
 from mtkit.config.init_from import take_over
-from mtkit.config.model import ModelConfig
+from mtkit.config.model import AlignmentHead, ModelConfig
 from mtkit.config.preprocess import PreprocessConfig
 from mtkit.config.reader import read_section
 from mtkit.config.sampling import SamplingConfig
@@ -68,12 +68,27 @@ class Recipe(Section):
     def start_from_model(cls, tree: Any, info: ValidationInfo) -> Any:
         return take_over(tree, lambda value: resolve_path(value, info))
 
+    @property
+    def longest(self) -> int:
+        """Most positions of a sentence: preprocess.max_length, its tags, and its end mark."""
+        return self.preprocess.max_length + 1 + self._most_tags
+
+    @property
+    def _most_tags(self) -> int:
+        return max(len(source.tags) for source in (*self.data.train, *self.data.validation))
+
+    @property
+    def alignment_head(self) -> AlignmentHead | None:
+        """The head that is to learn word alignments."""
+        if not self.training.alignment_weight:
+            return None
+        return AlignmentHead(layer=self.training.alignment_layer % self.model.n_decoder_layers)
+
     @model_validator(mode="after")
     def sections_agree(self) -> Self:
         if self.model.tied_embeddings == "all" and not self.tokenizer.joint:
             raise ValueError("model.tied_embeddings is all, but tokenizer.joint is false; use output, or a joint tokenizer")
-        n_tags = max(len(source.tags) for source in (*self.data.train, *self.data.validation))
-        longest, marks = self.preprocess.max_length + 1 + n_tags, "its tags and end mark" if n_tags else "its end mark"
+        longest, marks = self.longest, "its tags and end mark" if self._most_tags else "its end mark"
         if longest > self.model.max_positions:
             raise ValueError(
                 f"preprocess.max_length ({self.preprocess.max_length}) and {marks} do not fit model.max_positions ({self.model.max_positions})"
