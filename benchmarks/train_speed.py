@@ -5,6 +5,9 @@
 DATA holds train.de and train.en (or the languages of --langs). A model of the size is trained on it by the same function as `mtkit train`, and
 the rate of each tenth of the steps is printed as `window 3: 2345 tok/s`; then the median of all but the first, which holds the start-up.
 Tokens are target pieces with EOS and without padding. Tokenizer and token store stay in WORK for the next time.
+
+With --peak the speed of large bf16 (or float32) products is measured on the same device first, and the share of it that training reaches is
+printed: products of the real tokens only, forward and backward, against the peak. `--device cuda --compile off` is the plain eager loop.
 """
 
 import argparse
@@ -12,12 +15,17 @@ import json
 import statistics
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from mtkit.checkpoint.run_dir import RunDir
 from mtkit.config.recipe import Recipe
+from mtkit.corpus.store import TokenStore
 from mtkit.errors import MtkitError
+from mtkit.tokenizer.subword import Tokenizer
 from mtkit.training.loop import train
 
 SIZES: dict[str, dict[str, int]] = {
@@ -27,7 +35,16 @@ SIZES: dict[str, dict[str, int]] = {
 
 
 def make_recipe(
-    data_dir: Path, langs: tuple[str, str], work_dir: Path, size: str, precision: str, n_steps: int, n_windows: int, max_tokens: int
+    data_dir: Path,
+    langs: tuple[str, str],
+    work_dir: Path,
+    size: str,
+    precision: str,
+    n_steps: int,
+    n_windows: int,
+    max_tokens: int,
+    vocab_size: int = 8000,
+    compiles: str = "auto",
 ) -> Recipe:
     """What is trained: joint BPE 8000, three-way tied, post-norm, dropout 0.1, label smoothing 0.1, Adam, no validation."""
     src_lang, tgt_lang = langs
@@ -38,7 +55,7 @@ def make_recipe(
             "train": {"src": data_dir / f"train.{src_lang}", "tgt": data_dir / f"train.{tgt_lang}"},
             "work_dir": work_dir,
         },
-        "tokenizer": {"type": "bpe", "vocab_size": 8000, "joint": True},
+        "tokenizer": {"type": "bpe", "vocab_size": vocab_size, "joint": True},
         "batches": {"max_tokens": max_tokens},
         "model": {**SIZES[size], "norm": "post", "tied_embeddings": "all", "dropout": 0.1},
         "training": {
@@ -50,16 +67,47 @@ def make_recipe(
             "learning_rate": 7e-4,
             "warmup_steps": 400,
             "precision": precision,
+            "compile": compiles,
         },
     }
     return Recipe.model_validate(tree, context={"base_dir": Path.cwd()})
 
 
-def measure(recipe: Recipe, out: Path, device: str, n_threads: int | None) -> list[float]:
-    """Train into a new folder; the rates of the windows, in target tokens a second."""
+def measure(recipe: Recipe, out: Path, device: str, n_threads: int | None) -> tuple[list[float], list[float]]:
+    """Train into a new folder; of each window the rate in target tokens a second, and the share of the time that it waited for data."""
     train(recipe, out, device=device, n_threads=n_threads)
     lines = RunDir(out).metrics_path.read_text(encoding="utf-8").splitlines()
-    return [entry["tokens_per_s"] for entry in map(json.loads, lines) if entry["kind"] == "train"]
+    entries = [entry for entry in map(json.loads, lines) if entry["kind"] == "train"]
+    return [entry["tokens_per_s"] for entry in entries], [entry["data_wait"] for entry in entries]
+
+
+def flop_per_token(recipe: Recipe) -> float:
+    """Operations of the matrix products for a target token, forward and backward: six for each weight that it or its source token meets, and
+    those of the attention at the corpus' mean lengths."""
+    store, model = TokenStore.open(recipe.store_dir), recipe.model
+    n_tokens, n_pairs = store.manifest["n_tokens"], store.n_pairs
+    src_length, tgt_length = n_tokens["src"] / n_pairs + 1, n_tokens["tgt"] / n_pairs + 1
+    ratio, d = src_length / tgt_length, model.d_model
+    feed_forward = (3 if model.activation == "swiglu" else 2) * d * model.d_ff
+    encoder = model.n_encoder_layers * (4 * d * d + feed_forward) * ratio
+    # Keys and values of the attention to the source are made for each source token.
+    decoder = model.n_decoder_layers * (6 * d * d + 2 * d * d * ratio + feed_forward)
+    output = d * Tokenizer.load(recipe.tokenizer_dir).tgt.vocab_size
+    attention = 2 * d * (model.n_encoder_layers * src_length * ratio + model.n_decoder_layers * (tgt_length / 2 + src_length))
+    return 6.0 * (encoder + decoder + output + attention)
+
+
+def peak(device: str, precision: str) -> float:
+    """Operations a second of large matrix products, the best of several."""
+    n = 8192 if device.startswith("cuda") else 2048
+    a = torch.randn(n, n, device=device).to(torch.float32 if precision == "float32" else torch.bfloat16)
+    best = 0.0
+    for _ in range(20):
+        started_s = time.perf_counter()
+        product = a @ a
+        float(product[0, 0])  # waits for the device
+        best = max(best, 2 * n**3 / (time.perf_counter() - started_s))
+    return best
 
 
 def main() -> int:
@@ -72,6 +120,9 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--windows", type=int, default=10, help="parts of the run whose rates are printed")
     parser.add_argument("--max-tokens", type=int, default=4096, help="of a batch, in padded positions")
+    parser.add_argument("--vocab", type=int, default=8000, help="pieces of the joint vocabulary")
+    parser.add_argument("--compile", choices=("auto", "on", "off"), default="auto", help="torch.compile")
+    parser.add_argument("--peak", action="store_true", help="measure the device's matrix products too, and print the share of them")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=None, help="default: all cores")
     parser.add_argument("--work", type=Path, default=None, help="folder for tokenizer and token store; default: one that is removed afterwards")
@@ -82,9 +133,19 @@ def main() -> int:
         work_dir, out = options.work or Path(scratch) / "work", Path(scratch) / "run"
         try:
             recipe = make_recipe(
-                options.data, (src_lang, tgt_lang), work_dir, options.size, options.precision, options.steps, options.windows, options.max_tokens
+                options.data,
+                (src_lang, tgt_lang),
+                work_dir,
+                options.size,
+                options.precision,
+                options.steps,
+                options.windows,
+                options.max_tokens,
+                options.vocab,
+                options.compile,
             )
-            rates = measure(recipe, out, options.device, options.threads)
+            rates, waits = measure(recipe, out, options.device, options.threads)
+            flop, limit = flop_per_token(recipe), peak(options.device, options.precision) if options.peak else None
         except MtkitError as error:
             print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)
             return 1
@@ -92,7 +153,10 @@ def main() -> int:
         print(f"window {number}: {rate:.0f} tok/s")
     steady = sorted(rates[1:] or rates)
     about = f"median {statistics.median(steady):.0f}, lowest {steady[0]:.0f}, highest {steady[-1]:.0f}"
-    print(f"{options.size} {options.precision}: {about} target tokens/s")
+    print(f"{options.size} {options.precision}: {about} target tokens/s; {statistics.median(waits[1:] or waits):.1%} of the time waiting for data")
+    if limit is not None:
+        used = statistics.median(steady) * flop
+        print(f"{flop / 1e6:.1f} MFLOP for a token, {used / 1e12:.3f} of {limit / 1e12:.3f} TFLOP/s: {used / limit:.1%} of the peak")
     return 0
 
 
