@@ -12,11 +12,14 @@ from mtkit.config.recipe import Recipe
 from mtkit.corpus.store import TokenStore
 from mtkit.model.compiling import compile_model
 from mtkit.tokenizer.subword import Tokenizer
+from mtkit.training.freezing import freeze
 from mtkit.training.initial import initial_model
 from mtkit.training.objective import Objective
 from mtkit.training.optimizer import make_optimizer
 from mtkit.training.parallel import Parallel
+from mtkit.training.recompute import recompute_layers
 from mtkit.training.step import Stepper
+from mtkit.training.teacher import Teacher
 
 _GPU_MULTIPLE = 8
 """Lengths of batches on a GPU are multiples of this: its tensor cores and its attention with a mask are at their best then."""
@@ -60,8 +63,18 @@ def make_stepper(
         dtype: Of the matrix products.
         parallel: The processes that train it.
         is_resumed: A checkpoint will replace the weights, so that what they start from need not be there any more.
+    Raises:
+        MtkitError: What training starts from or learns from cannot be read or does not fit, or training.freeze names no parameter, or all.
     """
+    config = recipe.training
     model = make_model(recipe.model, tokenizer) if is_resumed else initial_model(recipe, tokenizer)
     model.to(device).train()
-    compile_model(model, recipe.training.compile)
-    return Stepper(Objective(model, recipe.training), make_optimizer(model, recipe.training), recipe.training, dtype, parallel)
+    freeze(model, config.freeze)
+    teacher = None if config.teacher is None else Teacher.load(config.teacher, tokenizer, recipe.model.max_positions, device, dtype)
+    if config.activation_checkpointing:
+        recompute_layers(model)
+    # Weights that come and go are no matter for one graph.
+    compile_model(model, "off" if parallel.optimizes_shards else config.compile)
+    objective = Objective(model, config, teacher)
+    parallel.shard(objective)
+    return Stepper(objective, make_optimizer(model, config), config, dtype, parallel)

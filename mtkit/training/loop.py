@@ -1,9 +1,12 @@
 """Training, from a recipe to a model directory."""
 
+import json
 import math
+import platform
 import time
-from contextlib import AbstractContextManager, closing, nullcontext
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -29,22 +32,26 @@ from mtkit.checkpoint.training_state import (
     save_checkpoint,
 )
 from mtkit.config.recipe import Recipe
+from mtkit.corpus.manifest import read_manifest
 from mtkit.corpus.preprocess import preprocess
 from mtkit.errors import MtkitError
 from mtkit.logs import get_logger
 from mtkit.model.memory import keep_freed_memory
-from mtkit.model.placement import choose_device, choose_dtype
+from mtkit.model.placement import choose_dtype
 from mtkit.training.assembly import TrainingData, make_stepper
 from mtkit.training.averages import WeightAverage, with_weights
 from mtkit.training.batch_size import with_batch_size
 from mtkit.training.freezing import n_frozen
 from mtkit.training.initial import initial_model
-from mtkit.training.parallel import Parallel, gather_moments, gather_weights, put_moments, put_weights
+from mtkit.training.parallel import Parallel, gather, gather_moments, gather_weights, put_moments, put_weights
+from mtkit.training.process_group import join_processes
 from mtkit.training.reporting.reporter import Reporter
+from mtkit.training.reporting.tracker import Tracker
+from mtkit.training.reporting.trackers import all_trackers
 from mtkit.training.resume import check_same_run, remember_run
 from mtkit.training.schedule import learning_rate
 from mtkit.training.stopping import Interrupted, StopRequest
-from mtkit.training.tally import Tally, in_words
+from mtkit.training.tally import Tally
 from mtkit.training.validation import Validator
 
 logger = get_logger(__name__)
@@ -70,7 +77,14 @@ class TrainingResult:
     """Whether patience ran out before max_steps."""
 
 
-def train(recipe: Recipe, out: Path | str | None = None, *, device: str = "auto", n_threads: int | None = None) -> TrainingResult:
+def train(
+    recipe: Recipe,
+    out: Path | str | None = None,
+    *,
+    device: str = "auto",
+    n_threads: int | None = None,
+    trackers: Sequence[Tracker] = (),
+) -> TrainingResult:
     """Train a model, or go on with one.
 
     Makes tokenizer and token store first when they are missing or stale. A run that is there already is resumed: on a CPU it ends, to the
@@ -81,20 +95,37 @@ def train(recipe: Recipe, out: Path | str | None = None, *, device: str = "auto"
         out: The run's folder; default `recipe.run_dir`.
         device: cpu, cuda, cuda:N, or auto.
         n_threads: Cores to use on a CPU; default all.
+        trackers: Are told how it goes, besides those of `training.trackers`.
     Raises:
         MtkitError: Recipe, corpora, device or folder are at fault, or the folder holds a run of other settings.
         Interrupted: SIGINT or SIGTERM came; a checkpoint has been saved, and the message says where.
     """
-    if n_threads is not None:
-        torch.set_num_threads(n_threads)
-    keep_freed_memory()
-    report = preprocess(recipe)
-    for line in report.lines():
-        logger.info("%s", line)
-    run = RunDir(Path(out) if out is not None else recipe.run_dir)
-    parallel = Parallel()
-    recipe = with_batch_size(recipe, run, choose_device(device), parallel)
-    return _Training(recipe, run, device, parallel).run_to_end()
+    told = all_trackers(recipe.training, trackers)
+    with join_processes(recipe, device) as (parallel, own_device):
+        if n_threads is not None:
+            torch.set_num_threads(n_threads)
+        keep_freed_memory()
+        _preprocess(recipe, parallel)
+        run = RunDir(Path(out) if out is not None else recipe.run_dir)
+        recipe = with_batch_size(recipe, run, own_device, parallel)
+        return _Training(recipe, run, own_device, parallel, told).run_to_end()
+
+
+def _preprocess(recipe: Recipe, parallel: Parallel) -> None:
+    """Process 0 makes tokenizer and store while the others wait; then all see the same."""
+    if parallel.is_main:
+        for line in preprocess(recipe).lines():
+            logger.info("%s", line)
+    wanted = parallel.text_from_main(_store_key(recipe))
+    if _store_key(recipe) != wanted:
+        raise MtkitError(
+            f"`{recipe.store_dir}`: process {parallel.rank}, on {platform.node()}, does not see the store that process 0 has made",
+            "give data.work_dir a folder on a disk that all machines share",
+        )
+
+
+def _store_key(recipe: Recipe) -> str:
+    return str((read_manifest(recipe.store_dir) or {}).get("key"))
 
 
 class Diverged(MtkitError):
@@ -106,36 +137,45 @@ class Diverged(MtkitError):
 class _Training:
     """One run: everything that lives as long as the process."""
 
-    def __init__(self, recipe: Recipe, run: RunDir, device: str, parallel: Parallel) -> None:
+    def __init__(self, recipe: Recipe, run: RunDir, device: torch.device, parallel: Parallel, trackers: Sequence[Tracker]) -> None:
         self.recipe, self.config, self.run, self.parallel = recipe, recipe.training, run, parallel
-        self.device = choose_device(device)
+        self.device = device
         self.dtype = choose_dtype(recipe.training.precision, self.device)
         data = TrainingData.open(recipe)
         tokenizer, store, self.mix = data
         self.order = data.order(recipe)
         self.loader = BatchLoader(
-            self.order, data.maker(recipe, self.device), recipe.batches.n_prefetch, recipe.batches.n_workers, pin=self.device.type == "cuda"
+            self.order,
+            data.maker(recipe, self.device),
+            recipe.batches.n_prefetch,
+            recipe.batches.n_workers,
+            pin=self.device.type == "cuda",
+            share=(parallel.rank, parallel.world_size),
         )
-        is_resumed = bool(list_checkpoints(run.checkpoints_dir))
-        self.stepper = make_stepper(recipe, tokenizer, self.device, self.dtype, parallel, is_resumed=is_resumed)
+        (is_resumed,) = parallel.from_main([bool(list_checkpoints(run.checkpoints_dir))])
+        self.stepper = make_stepper(recipe, tokenizer, self.device, self.dtype, parallel, is_resumed=bool(is_resumed))
         model, self.optimizer = self.stepper.model, self.stepper.optimizer
         self.trained = TrainedModel(ModelDirConfig.for_recipe(recipe), model, tokenizer)
+        self.published = TrainedModel(self.trained.config, parallel.whole(model), tokenizer)
+        """What process 0 validates and saves, within `_published`."""
         self.average = WeightAverage(model, self.config.ema_decay) if self.config.ema_decay else None
-        check_same_run(run, recipe, store, tokenizer, self.mix)
+        if self.parallel.is_main:
+            check_same_run(run, recipe, store, tokenizer, self.mix)
         self.state = self._resume()
         if self.parallel.is_main:
             if self.state.step and not run.model_dir.exists():
                 self._restore_model_dir()
             remember_run(run, recipe, store, tokenizer, self.mix)
-        self.validator = Validator(recipe, self.trained, self.dtype) if recipe.data.validation else None
-        self.reporter = Reporter(run, recipe, parallel.is_main)
+        self.has_validation = bool(recipe.data.validation)
+        self.validator = Validator(recipe, self.published, self.dtype) if self.has_validation and parallel.is_main else None
+        self.n_parameters = sum(parameter.numel() for parameter in model.parameters())
+        self.reporter = Reporter(run, recipe, n_parameters=self.n_parameters, step=self.state.step, trackers=trackers, is_main=parallel.is_main)
 
     def run_to_end(self) -> TrainingResult:
         """Train until it is enough."""
         self._introduce()
         self._started_s = time.monotonic() - self.state.train_s
         with StopRequest() as stop, self.reporter:
-            self.reporter.advance(self.state.step)
             while self._wants_more():
                 self._train_steps(stop)
         if not self._wants_more():
@@ -173,7 +213,7 @@ class _Training:
                 self.reporter.advance()
                 (is_stopped,) = self.parallel.sum_ints([int(stop.signal_number is not None)])
                 is_last = state.step == config.max_steps
-                validates = self.validator is not None and (state.step % self.recipe.validation.every_steps == 0 or is_last)
+                validates = self.has_validation and (state.step % self.recipe.validation.every_steps == 0 or is_last)
                 saves = validates or is_last or state.step % config.save_every_steps == 0 or bool(is_stopped)
                 logs = state.step % config.log_every_steps == 0 or is_last
                 if (logs or saves or state.step % CHECK_EVERY_STEPS == 0) and self._has_diverged():
@@ -185,9 +225,10 @@ class _Training:
                 self._tell_stage()
                 if saves:
                     tally.pause()
-                    if validates:
-                        self._validate()
-                    self._save()
+                    with self.reporter.apart("validating" if validates else "saving"):
+                        if validates:
+                            self._validate()
+                        self._save()
                     tally.go_on()
                 if is_stopped and self._wants_more():
                     message = f"kept: step {state.step:,} in {self.run.path}; the same command goes on from there"
@@ -201,8 +242,7 @@ class _Training:
         return self.config.accumulate_batches or self.parallel.world_size
 
     def _introduce(self) -> None:
-        n_parameters = sum(parameter.numel() for parameter in self.trained.model.parameters())
-        logger.info("%s parameters on %s, matrix products in %s", f"{n_parameters:,}", self.device, str(self.dtype).removeprefix("torch."))
+        logger.info("%s parameters on %s, matrix products in %s", f"{self.n_parameters:,}", self.device, str(self.dtype).removeprefix("torch."))
         if frozen := n_frozen(self.trained.model):
             logger.info("%s of them are frozen", f"{frozen:,}")
         epoch, counts = self.state.epoch, self.mix.counts(self.state.epoch)
@@ -217,9 +257,8 @@ class _Training:
 
     def _log(self, tally: Tally, rate: float) -> None:
         self.state.train_s = time.monotonic() - self._started_s
-        values = tally.as_dict()
-        text = f"{in_words(values)}, lr {rate:.2e}, epoch {self.state.epoch + 1}"
-        self.reporter.trained(self.state.step, {**values, "lr": rate, "epoch": self.state.epoch + 1}, text, train_s=self.state.train_s)
+        values = {"train_s": round(self.state.train_s, 2), **tally.as_dict(), "lr": rate, "epoch": self.state.epoch + 1}
+        self.reporter.trained(self.state.step, values)
 
     def _tell_stage(self) -> None:
         if (stage := self.mix.stage(self.state.epoch) + 1) != self.state.stage:
@@ -228,12 +267,9 @@ class _Training:
 
     def _validate(self) -> None:
         """Process 0 validates; all learn the score, because it decides when training ends."""
-        assert self.validator is not None
         state = self.state
-        result = None
         with self._published():
-            if self.parallel.is_main:
-                result = self.validator.run()
+            result = self.validator.run() if self.validator is not None else None
         score = result.quality.score(self.recipe.validation.metric) if result is not None else 0.0
         # A loss that is no number would be the best for ever.
         (state.score,) = self.parallel.from_main([score if math.isfinite(score) else -math.inf])
@@ -243,16 +279,23 @@ class _Training:
         if result is not None:
             self.reporter.validated(state.step, result, is_best=is_best)
 
-    def _published(self) -> AbstractContextManager[None]:
-        """A context in which the model has the weights that are validated and published: its own, or an average."""
-        model = self.trained.model
+    @contextmanager
+    def _published(self) -> Iterator[None]:
+        """A context in which `published` has the weights that are validated and kept: the model's own, or an average. All processes enter it."""
+        weights = None
         if self.average is not None:
-            return with_weights(model, self.average.averages)
+            weights = gather(self.average.averages)
+        elif self.parallel.optimizes_shards or self.config.average_last > 1:
+            weights = gather_weights(self.trained.model)
+        if weights is None or not self.parallel.is_main:
+            yield
+            return
         if self.config.average_last > 1:
             earlier = list_checkpoints(self.run.checkpoints_dir)
             paths = [path for path in earlier if path.name != f"step-{self.state.step:08d}"][1 - self.config.average_last :]
-            return with_weights(model, average_weights(paths, self._shapes(), gather_weights(model)))
-        return nullcontext()
+            weights = average_weights(paths, self._shapes(), weights)
+        with with_weights(self.published.model, weights):
+            yield
 
     def _save(self) -> None:
         state = self.state
@@ -263,10 +306,11 @@ class _Training:
         files = self._files()
         if self.parallel.is_main:
             save_checkpoint(self.run.checkpoints_dir, state, files)
-        if is_best or self.validator is None or not self.run.model_dir.exists():
+        (lacks_model,) = self.parallel.from_main([not self.run.model_dir.exists()])
+        if is_best or not self.has_validation or lacks_model:
             with self._published():
                 if self.parallel.is_main:
-                    save_model_dir(self.run.model_dir, self.trained)
+                    save_model_dir(self.run.model_dir, self.published)
         if self.parallel.is_main:
             prune_checkpoints(self.run.checkpoints_dir, max(self.config.keep_last, self.config.average_last), self.recipe.validation.keep_best)
         self.parallel.wait()
@@ -275,22 +319,24 @@ class _Training:
         """The tensors of a checkpoint."""
         model = self.trained.model
         files = {WEIGHTS_NAME: gather_weights(model), OPTIMIZER_NAME: gather_moments(model, self.optimizer)}
-        return files if self.average is None else files | {AVERAGE_NAME: self.average.averages}
+        return files if self.average is None else files | {AVERAGE_NAME: gather(self.average.averages)}
 
     def _resume(self) -> TrainingState:
         """Go on from the newest checkpoint, or start."""
         checkpoints = list_checkpoints(self.run.checkpoints_dir)
-        if not checkpoints:
+        (has_any,) = self.parallel.from_main([bool(checkpoints)])
+        if not has_any:
             return TrainingState()
-        state = self._take_up(checkpoints[-1])
-        if self.parallel.is_main:
-            self.run.cut_metrics(state.step)
+        state = self._take_up(checkpoints)
         logger.info("resuming after step %s", f"{state.step:,}")
         return state
 
-    def _take_up(self, checkpoint: Path) -> TrainingState:
+    def _take_up(self, checkpoints: Sequence[Path]) -> TrainingState:
+        """Take weights, moments and state from the last of these. Process 0 reads it for all, and says which they are."""
         model = self.trained.model
-        state, files = load_checkpoint(checkpoint, self._shapes())
+        state, files = load_checkpoint(checkpoints[-1], self._shapes()) if self.parallel.is_main else (TrainingState(), {})
+        state = TrainingState(**json.loads(self.parallel.text_from_main(json.dumps(asdict(state)))))
+        files = self.parallel.files_from_main(files)
         put_weights(model, files[WEIGHTS_NAME])
         put_moments(model, self.optimizer, files[OPTIMIZER_NAME])
         if self.average is not None:
@@ -316,8 +362,9 @@ class _Training:
             )
         checkpoints = list_checkpoints(self.run.checkpoints_dir)
         good = [path for path in checkpoints if read_state(path).n_bad_in_a_row == 0]
-        if good:
-            self.state = self._take_up(good[-1])
+        (has_good,) = self.parallel.from_main([bool(good)])
+        if has_good:
+            self.state = self._take_up(good)
         else:
             self.state = TrainingState()
             put_weights(self.trained.model, gather_weights(initial_model(self.recipe, self.trained.tokenizer)))
@@ -326,9 +373,8 @@ class _Training:
             self.stepper.n_bad_in_a_row.zero_()
         self.state.n_rollbacks = n_rollbacks
         self.reporter.note(f"{what}; going back to step {self.state.step:,}, from there with {0.5**n_rollbacks:g} of the learning rate")
-        self.reporter.advance(self.state.step - state.step)
+        self.reporter.went_back(self.state.step)
         if self.parallel.is_main:
-            self.run.cut_metrics(self.state.step)
             for path in checkpoints[checkpoints.index(good[-1]) + 1 :] if good else checkpoints:
                 remove_checkpoint(path)
         # Kept at once, so that a run that is interrupted remembers it.
@@ -342,8 +388,8 @@ class _Training:
         checkpoints = list_checkpoints(self.run.checkpoints_dir)
         best = (best_checkpoints(checkpoints, 1) or checkpoints[-1:])[0]
         _, files = load_checkpoint(best, self._shapes())
-        with with_weights(self.trained.model, files.get(AVERAGE_NAME, files[WEIGHTS_NAME])):
-            save_model_dir(self.run.model_dir, self.trained)
+        with with_weights(self.published.model, files.get(AVERAGE_NAME, files[WEIGHTS_NAME])):
+            save_model_dir(self.run.model_dir, self.published)
 
     def _out_of_patience(self) -> bool:
         patience = self.recipe.validation.patience
