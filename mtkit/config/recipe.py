@@ -80,9 +80,7 @@ class Recipe(Section):
     @property
     def alignment_head(self) -> AlignmentHead | None:
         """The head that is to learn word alignments."""
-        if not self.training.alignment_weight:
-            return None
-        return AlignmentHead(layer=self.training.alignment_layer % self.model.n_decoder_layers)
+        return alignment_head(self.training, self.model)
 
     @model_validator(mode="after")
     def sections_agree(self) -> Self:
@@ -128,3 +126,8 @@ class Recipe(Section):
                 f"training.alignment_weight does not go with {', '.join(changing)}, which alter the words that are aligned; set one to 0"
             )
         return self
+
+
+def alignment_head(training: TrainingConfig, model: ModelConfig) -> AlignmentHead | None:
+    """The head that is to learn word alignments, if one is."""
+    return AlignmentHead(layer=training.alignment_layer % model.n_decoder_layers) if training.alignment_weight else None

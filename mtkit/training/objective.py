@@ -4,8 +4,10 @@ import torch
 from torch import Tensor, nn
 
 from mtkit.batches.collate import Batch
+from mtkit.config.recipe import alignment_head
 from mtkit.config.training import TrainingConfig
 from mtkit.model.transformer import Transformer
+from mtkit.training.alignment_loss import with_alignment
 from mtkit.training.loss import Loss, TeacherTerm, Terms, label_smoothed_loss, token_loss
 from mtkit.training.teacher import Teacher
 
@@ -13,7 +15,7 @@ from mtkit.training.teacher import Teacher
 def batch_loss(model: Transformer, batch: Batch, smoothing: float) -> Loss:
     """The loss of a batch, summed over its target tokens; padding costs nothing from the output layer on."""
     # Validation goes past a compiled forward pass, which was made for training.
-    states_BTD = model(batch.src, batch.tgt_in) if model.training else model.forward(batch.src, batch.tgt_in)
+    states_BTD = model(batch.src, batch.tgt_in) if model.training else model.decode_states(batch.tgt_in, model.encode(batch.src))
     places_N = _target_places(batch, model.tgt_pad_id)
     states_ND, targets_N = _at_targets(states_BTD, places_N), _at_targets(batch.tgt_out, places_N)
     return label_smoothed_loss(states_ND, model.output_weight, targets_N, smoothing)
@@ -33,20 +35,27 @@ class Objective(nn.Module):
         self.model = model
         self.config = config
         self.teacher = teacher
+        self._aligning = alignment_head(config, model.config)
 
     def forward(self, batch: Batch) -> Loss:
         """The loss of a batch, summed over its target tokens."""
         config, model = self.config, self.model
-        if not config.r_drop and self.teacher is None:
+        # Trials of memory and speed have batches without alignments.
+        aligning = self._aligning if batch.alignment is not None else None
+        if not config.r_drop and self.teacher is None and aligning is None:
             return batch_loss(model, batch, config.label_smoothing)
         places_N = _target_places(batch, model.tgt_pad_id)
         # For R-Drop the sentences go through the model side by side with themselves: one pass of twice the rows keeps a GPU busier than two
         # passes, and processes exchange gradients once.
         n_passes = 2 if config.r_drop else 1
-        states = model(batch.src.repeat(n_passes, 1), batch.tgt_in.repeat(n_passes, 1))
+        src, tgt_in = batch.src.repeat(n_passes, 1), batch.tgt_in.repeat(n_passes, 1)
+        states, log_weights = (model(src, tgt_in), None) if aligning is None else model(src, tgt_in, aligning)
         states_PND = torch.stack([_at_targets(one_BTD, places_N) for one_BTD in states.chunk(n_passes)])
         terms = Terms(config.label_smoothing, config.r_drop, self._teacher_term(batch, places_N))
-        return token_loss(states_PND, model.output_weight, _at_targets(batch.tgt_out, places_N), terms)
+        loss = token_loss(states_PND, model.output_weight, _at_targets(batch.tgt_out, places_N), terms)
+        if log_weights is None or batch.alignment is None:
+            return loss
+        return with_alignment(loss, log_weights, batch.alignment, config.alignment_weight, n_passes)
 
     def _teacher_term(self, batch: Batch, places_N: Tensor | None) -> TeacherTerm | None:
         if self.teacher is None:

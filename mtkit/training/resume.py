@@ -90,6 +90,7 @@ def _identity(run: RunDir, recipe: Recipe, store: TokenStore, tokenizer: Tokeniz
         "augment.merge": recipe.augment.merge,
         "validation.metric": recipe.validation.metric,
         **{f"model.{name}": value for name, value in dimensions.items()},
+        **({"training.alignment_layer": head.layer} if (head := recipe.alignment_head) else {}),
     }
 
 
