@@ -99,6 +99,14 @@ class _DescriptionColumn(ProgressColumn):
         return Text(self.bar.describe(), no_wrap=True, overflow="ellipsis")
 
 
+def terminal() -> Console | None:
+    """The terminal that stderr is, if it can be drawn on, and if `setup_logs` was called."""
+    console = Console(stderr=True)
+    # FORCE_COLOR makes rich take a pipe for a terminal.
+    is_able = console.is_terminal and console.file.isatty() and not console.is_dumb_terminal
+    return console if is_able and logger.isEnabledFor(logging.INFO) else None
+
+
 @contextmanager
 def progress(title: str, total: int | None = None, unit: str = "lines") -> Iterator[ProgressBar]:
     """Show how long work is getting on, on stderr; silent unless `setup_logs` was called.
@@ -108,9 +116,8 @@ def progress(title: str, total: int | None = None, unit: str = "lines") -> Itera
         total: How many there are to do, where that is known.
         unit: What is counted.
     """
-    console = Console(stderr=True)
-    drawn = console.is_terminal and not console.is_dumb_terminal and logger.isEnabledFor(logging.INFO)
-    bar = TerminalBar(title, total, unit, console) if drawn else ProgressBar(title, total, unit)
+    console = terminal()
+    bar = TerminalBar(title, total, unit, console) if console is not None else ProgressBar(title, total, unit)
     finished = False
     try:
         yield bar
@@ -120,13 +127,15 @@ def progress(title: str, total: int | None = None, unit: str = "lines") -> Itera
 
 
 def format_duration(seconds: float) -> str:
-    """`8 s`, `2 min 05 s`, `3 h 20 min`."""
+    """`8 s`, `2 min 05 s`, `3 h 20 min`, `2 d 04 h`."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    if whole < 48 * 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600:02d} h"
 
 
 def format_rate(rate: float) -> str:

@@ -285,7 +285,7 @@ class _Training:
         weights = None
         if self.average is not None:
             weights = gather(self.average.averages)
-        elif self.parallel.optimizes_shards or self.config.average_last > 1:
+        elif self.parallel.is_sharded or self.config.average_last > 1:
             weights = gather_weights(self.trained.model)
         if weights is None or not self.parallel.is_main:
             yield

@@ -1,6 +1,5 @@
 """Sums over the steps between two lines of the log."""
 
-import math
 import time
 from collections.abc import Iterator
 from typing import TypeVar
@@ -12,9 +11,6 @@ from mtkit.training.parallel import Parallel
 from mtkit.training.step import StepResult
 
 Item = TypeVar("Item")
-
-_MUCH_WAITING = 0.05
-"""Share of the time."""
 
 
 class Tally:
@@ -74,12 +70,3 @@ class Tally:
             "tokens_per_s": self.n_tokens_seen / n_seconds,
             "data_wait": self.waited_s / n_seconds,
         }
-
-
-def in_words(values: dict[str, float]) -> str:
-    """What a tally counted, as people read it."""
-    perplexity = math.exp(min(values["nll"], 100.0))
-    text = f"loss {values['loss']:.3f}, perplexity {perplexity:.2f}, gradient norm {values['grad_norm']:.2f}, {values['tokens_per_s']:,.0f} tok/s"
-    if values["data_wait"] > _MUCH_WAITING:
-        text += f", {values['data_wait']:.0%} of the time waiting for batches (batches.n_workers)"
-    return text + (f", {values['n_skipped']} updates skipped" if values["n_skipped"] else "")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import islice
+from math import ceil
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +20,10 @@ from mtkit.errors import MtkitError
 from mtkit.evaluation.metrics import evaluate
 from mtkit.model.placement import autocast
 from mtkit.training.objective import batch_loss
+from mtkit.training.reporting.tracker import Sample
 from mtkit.translation.translator import Translator
+
+N_SAMPLES = 3
 
 
 class Quality(NamedTuple):
@@ -51,8 +55,8 @@ class ValidationResult(NamedTuple):
     """Of all pairs together."""
     corpora: list[tuple[str, Quality]]
     """Each corpus by itself, with its name; none when there is only one."""
-    sample: str
-    """One of the translations."""
+    samples: list[Sample]
+    """Some of the translations: N_SAMPLES, or one of each corpus where there are more; the same pairs each time."""
 
 
 class _Corpus:
@@ -82,6 +86,13 @@ class _Corpus:
             raise MtkitError(f"every pair of the validation corpus {self.name} is longer than {limit} pieces", "raise model.max_positions")
         self.rows: dict[Side, list[np.ndarray]] = {"src": [s for s, _ in kept], "tgt": [t for _, t in kept]}
 
+    def typical(self, n: int) -> list[int]:
+        """Places of n pairs that are worth looking at, from short ones to those of middle length."""
+        lengths = {i: len(pair.src) + len(pair.tgt) for i, pair in enumerate(self.pairs)}
+        ranked = sorted({self.pairs[i].src: i for i in reversed(lengths)}.values(), key=lambda i: (lengths[i], i))
+        # The very shortest are headings and greetings.
+        return list(dict.fromkeys(ranked[len(ranked) * (1 + i) // (2 * n + 2)] for i in range(n)))
+
     def gather(self, side: Side, rows: Indices, /) -> Sentences:
         return Sentences.of([self.rows[side][row] for row in rows.tolist()])
 
@@ -93,6 +104,7 @@ class _Outcome(NamedTuple):
     n_tokens: int
     texts: list[str]
     references: list[str]
+    samples: list[Sample]
 
 
 class Validator:
@@ -121,13 +133,18 @@ class Validator:
         finally:
             self.trained.model.train()
         each = [(corpus.name, self._quality([outcome])) for corpus, outcome in zip(self.corpora, outcomes, strict=True)]
-        return ValidationResult(self._quality(outcomes), each if len(each) > 1 else [], outcomes[0].texts[0])
+        samples = [sample for outcome in outcomes for sample in outcome.samples]
+        return ValidationResult(self._quality(outcomes), each if len(each) > 1 else [], samples)
 
     def _run(self, corpus: _Corpus) -> _Outcome:
         nll, n_tokens = self._nll(corpus)
-        pairs = corpus.pairs[:1] if self.config.metric == "loss" else corpus.pairs
+        shown = corpus.typical(ceil(N_SAMPLES / len(self.corpora)))
+        places = shown if self.config.metric == "loss" else range(len(corpus.pairs))
+        pairs = [corpus.pairs[i] for i in places]
         found = corpus.translator.translate([pair.src for pair in pairs], beam_size=self.config.beam_size, n_best=1)
-        return _Outcome(nll, n_tokens, [translation.text for translation in found], [pair.tgt for pair in pairs])
+        texts = dict(zip(places, (translation.text for translation in found), strict=True))
+        samples = [Sample(corpus.pairs[i].src, corpus.pairs[i].tgt, texts[i]) for i in shown]
+        return _Outcome(nll, n_tokens, list(texts.values()), [pair.tgt for pair in pairs], samples)
 
     @torch.inference_mode()
     def _nll(self, corpus: _Corpus) -> tuple[float, int]:

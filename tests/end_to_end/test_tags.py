@@ -63,11 +63,11 @@ def test_each_corpus_is_in_the_log_and_in_the_metrics(mtkit, many_recipe, tiny_r
     caplog.set_level("INFO")
     train(many_recipe, run, device="cpu", n_threads=1)
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    corpora = [row["corpora"] for row in rows if row["kind"] == "validation"]
-    assert [[corpus["name"] for corpus in part] for part in corpora] == [["validation", "validation <2ko>"]] * 2
-    assert corpora[0][0].keys() == {"name", "loss", "bleu", "chrf"}
+    corpora = [row for row in rows if row["kind"].startswith("validation/")]
+    assert [row["kind"] for row in corpora] == ["validation/validation", "validation/validation <2ko>"] * 2
+    assert corpora[0].keys() == {"step", "kind", "loss", "bleu", "chrf"}
     assert [message[: message.index(", BLEU")] for message in caplog.messages if message.startswith("  validation")] == [
-        f"  {corpus['name']}: loss {corpus['loss']:.3f}" for part in corpora for corpus in part
+        f"  {row['kind'].removeprefix('validation/')}: loss {row['loss']:.3f}" for row in corpora
     ]
     config = json.loads((run / "model" / "config.json").read_text(encoding="utf-8"))
     assert (config["tags"], config["tag_required"]) == (["<2en>", "<bt>", "<2ko>"], False)

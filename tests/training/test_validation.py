@@ -70,7 +70,9 @@ def test_each_corpus_is_scored_with_its_tags_and_all_pairs_together(make_validat
     assert result.quality.loss == pytest.approx((losses[0][0] + losses[1][0]) / (losses[0][1] + losses[1][1]), rel=1e-4)
     together = [*texts[0], *texts[1]], [[*references[0], *references[1]]]
     assert result.quality.chrf == pytest.approx(sacrebleu.corpus_chrf(*together).score)
-    assert result.sample == texts[0][0]
+    told = {pair.src: (pair.tgt, text) for (pairs, _), found in zip(parts, texts, strict=True) for pair, text in zip(pairs, found, strict=True)}
+    assert len(result.samples) == 4  # two of each corpus
+    assert [told[sample.src] for sample in result.samples] == [(sample.reference, sample.hypothesis) for sample in result.samples]
     assert result.quality.score("chrf") == result.quality.chrf
     assert result.quality.score("loss") == -result.quality.loss
 
@@ -89,13 +91,32 @@ def test_the_limit_is_of_each_corpus(make_validator):
     assert [len(corpus.pairs) for corpus in validator.corpora] == [4, 4]
 
 
-def test_for_the_loss_alone_one_sentence_of_each_corpus_is_translated(make_validator, monkeypatch):
+def test_samples_are_the_same_each_time_and_rather_short(make_validator, ko_en_pairs):
+    validator, _ = make_validator(validation=[("first", "<a>")])
+    shown = [sample.src for sample in validator.run().samples]
+    assert shown == [sample.src for sample in validator.run().samples]
+    lengths = {pair.src: len(pair.src) + len(pair.tgt) for pair in ko_en_pairs[-22:-6]}
+    median = sorted(lengths.values())[len(lengths) // 2]
+    assert len(set(shown)) == 3
+    assert [lengths[src] for src in shown] == sorted(lengths[src] for src in shown)
+    assert min(lengths.values()) < lengths[shown[0]] <= lengths[shown[-1]] <= median
+
+
+def test_a_tiny_corpus_has_fewer_samples(make_validator, tiny_recipe_path):
+    for lang, text in ("ko", "물"), ("en", "water"):
+        (tiny_recipe_path.parent / f"one.{lang}").write_text(f"{text}\n{text}\n", encoding="utf-8")
+    validator, _ = make_validator(validation=[("one", "<a>")])
+    assert [sample.reference for sample in validator.run().samples] == ["water"]
+
+
+def test_for_the_loss_alone_only_the_samples_are_translated(make_validator, monkeypatch):
     validator, _ = make_validator("validation.metric=loss")
     translated = []
     encode = SourceReader.read
     monkeypatch.setattr(SourceReader, "read", lambda reader, texts: translated.append(texts) or encode(reader, texts))
     result = validator.run()
-    assert [len(texts) for texts in translated] == [1, 1]
+    assert [len(texts) for texts in translated] == [2, 2]
+    assert [sample.src for sample in result.samples] == [src for texts in translated for src in texts]
     assert result.quality.as_dict().keys() == {"loss"}
     assert str(result.quality) == f"loss {result.quality.loss:.3f}"
 

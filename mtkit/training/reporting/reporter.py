@@ -1,67 +1,108 @@
 """What training tells, and to whom."""
 
-from contextlib import ExitStack
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Self
 
 from mtkit.checkpoint.run_dir import RunDir
 from mtkit.config.recipe import Recipe
-from mtkit.progress import progress
+from mtkit.logs import get_logger
+from mtkit.progress import terminal
+from mtkit.training.reporting.lines import Lines
+from mtkit.training.reporting.metrics_file import MetricsFile
+from mtkit.training.reporting.pace import Apart, Pace
+from mtkit.training.reporting.terminal import TerminalView, fits
+from mtkit.training.reporting.tracker import RunInfo, Status, Tracker, flat
 from mtkit.training.validation import ValidationResult
+
+logger = get_logger(__name__)
 
 
 class Reporter:
-    """Tells how training goes: to the user, and to metrics.jsonl. A context manager.
+    """Hands on what training tells: to metrics.jsonl, to the user, and to further trackers. A context manager.
 
     Args:
         run: Where metrics.jsonl is.
         recipe: Says how long training lasts.
+        n_parameters: Of the model.
+        step: Updates made before.
+        trackers: To be told too.
         is_main: Whether this process speaks; another's reporter keeps silent.
     """
 
-    def __init__(self, run: RunDir, recipe: Recipe, is_main: bool = True) -> None:
-        self.run, self.recipe, self.is_main = run, recipe, is_main
-        self._stack = ExitStack()
+    def __init__(
+        self, run: RunDir, recipe: Recipe, *, n_parameters: int, step: int = 0, trackers: Sequence[Tracker] = (), is_main: bool = True
+    ) -> None:
+        every: dict[Apart, int] = {"saving": recipe.training.save_every_steps}
+        if recipe.data.validation:
+            every["validating"] = recipe.validation.every_steps
+        self.pace = Pace(step, recipe.training.max_steps, every)
+        self.is_main = is_main
+        self._info = RunInfo(run.path, flat(recipe.model_dump(mode="json")), n_parameters, step)
+        console = terminal() if is_main else None
+        self._view = TerminalView(self.pace, console) if console is not None and fits(console) else None
+        self._lines = Lines(self.pace, is_short=self._view is not None)
+        self._trackers: list[Tracker] = []
+        if is_main:
+            # The view is the last to begin and the first to close: whatever becomes of the others, the terminal stays in order.
+            self._trackers = [MetricsFile(run), self._lines, *trackers, *([] if self._view is None else [self._view])]
 
     def __enter__(self) -> Self:
-        if self.is_main:
-            self.bar = self._stack.enter_context(progress("Training", self.recipe.training.max_steps, "steps"))
+        for tracker in self._trackers:
+            tracker.begin(self._info)
         return self
 
-    def __exit__(self, *exc: Any) -> None:
-        self._stack.__exit__(*exc)
+    def __exit__(self, kind: type[BaseException] | None, *exc: Any) -> None:
+        status: Status = "failed"
+        if kind is None or issubclass(kind, KeyboardInterrupt):
+            status = "stopped" if kind is not None else "finished"
+        for tracker in reversed(self._trackers):
+            tracker.close(status)
 
-    def advance(self, n: int = 1) -> None:
-        """So many updates have been asked of the device; negative after going back."""
+    def advance(self) -> None:
+        """One more update has been asked of the device."""
+        now = time.monotonic()
+        self.pace.advance(1, now)
         if self.is_main:
-            self.bar.advance(n)
+            (self._view or self._lines).look(now)
+
+    @contextmanager
+    def apart(self, what: Apart) -> Iterator[None]:
+        """While this lasts, training waits for something else."""
+        self.pace.interrupt(what)
+        if self._view is not None:
+            self._view.draw()
+        try:
+            yield
+        finally:
+            self.pace.go_on()
 
     def note(self, text: str) -> None:
         """Something happened that is worth a line."""
         if self.is_main:
-            self.bar.note(text)
+            logger.info("%s", text)
 
-    def trained(self, step: int, values: dict[str, float], text: str, *, train_s: float) -> None:
+    def trained(self, step: int, values: dict[str, float]) -> None:
         """How the updates since the last such call went.
 
         Args:
             step: Updates made.
-            values: Means, by name: loss, nll, grad_norm, tokens_per_s, lr, epoch and further ones.
-            text: The same in words.
-            train_s: Seconds spent in training so far.
+            values: Means, by name: loss, nll, grad_norm, tokens_per_s, lr, epoch, train_s and further ones.
         """
-        if self.is_main:
-            self.run.append_metrics(step=step, kind="train", train_s=round(train_s, 2), **values)
-            self.bar.note(f"step {step}: {text}")
+        for tracker in self._trackers:
+            tracker.numbers(step, "train", values)
 
     def validated(self, step: int, result: ValidationResult, *, is_best: bool) -> None:
         """A validation is over."""
-        if not self.is_main:
-            return
-        values: dict[str, Any] = {**result.quality.as_dict(), "best": is_best}
-        if result.corpora:
-            values["corpora"] = [{"name": name, **quality.as_dict()} for name, quality in result.corpora]
-        self.run.append_metrics(step=step, kind="validation", **values, sample=result.sample)
-        self.bar.note(f"step {step}: validation {result.quality}{' (best so far)' if is_best else ''}")
-        for name, quality in result.corpora:
-            self.bar.note(f"  {name}: {quality}")
-        self.bar.note(f"  for example: {result.sample}")
+        for tracker in self._trackers:
+            tracker.numbers(step, "validation", {**result.quality.as_dict(), "best": float(is_best)})
+            for name, quality in result.corpora:
+                tracker.numbers(step, f"validation/{name}", quality.as_dict())
+            tracker.samples(step, result.samples)
+
+    def went_back(self, step: int) -> None:
+        """Training has gone back to an earlier step."""
+        self.pace.go_back(step)
+        for tracker in self._trackers:
+            tracker.back(step)

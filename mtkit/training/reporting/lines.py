@@ -1,0 +1,62 @@
+"""Training in plain lines of the log: all of it in a pipe or a file, and in short above the view of a terminal."""
+
+import time
+from collections.abc import Sequence
+
+from mtkit.logs import get_logger
+from mtkit.training.reporting.pace import Pace
+from mtkit.training.reporting.tracker import RunInfo, Sample, Tracker
+from mtkit.training.reporting.words import speed, time_left, training_in_few_words, training_in_words, validation_in_words
+
+LINE_EVERY_S = 60.0
+
+logger = get_logger(__name__)
+
+
+class Lines(Tracker):
+    """Logs what is told, and where training is when for a minute there was nothing to tell.
+
+    Args:
+        pace: Knows where training is.
+        is_short: Whether a view shows the rest.
+    """
+
+    def __init__(self, pace: Pace, *, is_short: bool = False) -> None:
+        self.pace, self.is_short = pace, is_short
+        self.next_s = time.monotonic() + LINE_EVERY_S
+
+    def begin(self, run: RunInfo) -> None:
+        self._wait()
+
+    def numbers(self, step: int, kind: str, values: dict[str, float]) -> None:
+        if kind == "train" and self.is_short:
+            logger.info("step %d: %s", step, training_in_few_words(values))
+        elif kind == "train":
+            left = time_left(self.pace)
+            logger.info("step %d: %s%s", step, training_in_words(values), f", {left} left" if left and self.pace.done < self.pace.total else "")
+        elif kind == "validation":
+            logger.info("step %d: validation %s", step, validation_in_words(values))
+        else:
+            logger.info("  %s: %s", kind.removeprefix("validation/"), validation_in_words(values))
+        self._wait()
+
+    def samples(self, step: int, samples: Sequence[Sample]) -> None:
+        if self.is_short:
+            return
+        for sample in samples:
+            logger.info("  source:      %s", sample.src)
+            logger.info("  reference:   %s", sample.reference)
+            logger.info("  translation: %s", sample.hypothesis)
+
+    def look(self, now: float) -> None:
+        """It is `now`, by `time.monotonic()`."""
+        if now < self.next_s or self.is_short:
+            return
+        self._wait()
+        pace = self.pace
+        left = time_left(pace)
+        known = [f"step {pace.done:,} of {pace.total:,}", speed(pace), f"{left} left" if left else ""]
+        logger.info("%s", ", ".join(part for part in known if part))
+
+    def _wait(self) -> None:
+        self.next_s = time.monotonic() + LINE_EVERY_S

@@ -1,0 +1,64 @@
+"""The same in TensorBoard: `tensorboard --logdir RUN/tensorboard`."""
+
+import json
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from mtkit.errors import MtkitError
+from mtkit.training.reporting.tracker import RunInfo, Sample, Status, Tracker
+
+
+class TensorBoard(Tracker):
+    """Writes files for TensorBoard: numbers as `train/loss`, translations and recipe as text.
+
+    Raises:
+        MtkitError: The package is missing.
+    """
+
+    def __init__(self) -> None:
+        if find_spec("tensorboard") is None:
+            raise MtkitError(
+                "training.trackers: tensorboard needs a package that is not installed",
+                "pip install 'mtkit[tensorboard]', or leave tensorboard out of training.trackers",
+            )
+        self._folder = Path()
+        self._writer: Any = None
+
+    def begin(self, run: RunInfo) -> None:
+        self._folder = run.run_dir / "tensorboard"
+        self._write_after(run.step)
+        settings = {"parameters": run.n_parameters, **run.settings}
+        lines = [f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in settings.items()]
+        self._writer.add_text("recipe", _verbatim(lines), run.step)
+
+    def numbers(self, step: int, kind: str, values: dict[str, float]) -> None:
+        for name, value in values.items():
+            self._writer.add_scalar(f"{kind}/{name}", value, step)
+        self._writer.flush()
+
+    def samples(self, step: int, samples: Sequence[Sample]) -> None:
+        for number, sample in enumerate(samples, 1):
+            lines = [f"source       {sample.src}", f"reference    {sample.reference}", f"translation  {sample.hypothesis}"]
+            self._writer.add_text(f"samples/{number}", _verbatim(lines), step)
+        self._writer.flush()
+
+    def back(self, step: int) -> None:
+        self._writer.close()
+        self._write_after(step)
+
+    def close(self, status: Status) -> None:
+        self._writer.close()
+
+    def _write_after(self, step: int) -> None:
+        """Begin a new file, which tells TensorBoard to forget what earlier ones have of later steps."""
+        from torch.utils.tensorboard import SummaryWriter
+
+        has_earlier = self._folder.is_dir() and any(self._folder.iterdir())
+        self._writer = SummaryWriter(str(self._folder), purge_step=step + 1 if has_earlier else None)
+
+
+def _verbatim(lines: list[str]) -> str:
+    """As a block of code, in which no sign is Markdown."""
+    return "\n".join(f"    {line}" for line in lines)

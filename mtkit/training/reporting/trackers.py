@@ -1,0 +1,19 @@
+"""The trackers that a recipe asks for by name."""
+
+from collections.abc import Sequence
+
+from mtkit.config.training import TrainingConfig
+from mtkit.training.reporting.guard import Guarded
+from mtkit.training.reporting.tensorboard import TensorBoard
+from mtkit.training.reporting.tracker import Tracker
+
+_NAMED = {"tensorboard": TensorBoard}
+
+
+def all_trackers(config: TrainingConfig, own: Sequence[Tracker] = ()) -> list[Tracker]:
+    """Those of `training.trackers`, then the user's own; none of them can stop training once it goes on.
+
+    Raises:
+        MtkitError: One needs a package that is not installed.
+    """
+    return [Guarded(tracker) for tracker in (*(_NAMED[name]() for name in config.trackers), *own)]
