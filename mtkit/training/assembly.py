@@ -74,7 +74,7 @@ def make_stepper(
     if config.activation_checkpointing:
         recompute_layers(model)
     # Weights that come and go are no matter for one graph.
-    compile_model(model, "off" if parallel.optimizes_shards else config.compile)
+    compile_model(model, "off" if parallel.is_sharded else config.compile)
     objective = Objective(model, config, teacher)
     parallel.shard(objective)
     return Stepper(objective, make_optimizer(model, config), config, dtype, parallel)

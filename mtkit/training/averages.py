@@ -1,10 +1,13 @@
 """Weights that are validated and become the model in place of those in training: averages over time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
+
+from mtkit.training.parallel import put
 
 
 class WeightAverage:
@@ -26,17 +29,21 @@ class WeightAverage:
     def update(self, step: int) -> None:
         """Take in the weights after a step, counted from 1."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        for name, average in self.averages.items():
-            average.lerp_(self.parameters[name].detach(), 1.0 - decay)
+        averages, parameters = ([_own_part(tensor) for tensor in tensors.values()] for tensors in (self.averages, self.parameters))
+        torch._foreach_lerp_(averages, parameters, 1.0 - decay)  # pyright: ignore[reportPrivateImportUsage]
 
-    def put(self, averages: dict[str, Tensor]) -> None:
+    def put(self, averages: Mapping[str, Tensor]) -> None:
         """Take over averages, as a checkpoint has them."""
-        for name, average in self.averages.items():
-            average.copy_(averages[name])
+        put(self.averages, averages)
+
+
+def _own_part(tensor: Tensor) -> Tensor:
+    """What this process has of a tensor."""
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
 @contextmanager
-def with_weights(model: nn.Module, weights: dict[str, Tensor]) -> Iterator[None]:
+def with_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[None]:
     """Within this context the model has these weights in place of its own."""
     own = {}
     try:

@@ -1,22 +1,26 @@
-"""The processes that train one model together."""
+"""The processes that train one model together, as training sees them; and its tensors, which may lie in parts in all of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor, distribute_tensor
 
 from mtkit.model.transformer import Transformer
 
+Files = Mapping[str, Mapping[str, Tensor]]
+"""Named tensors by the name of their file."""
+
 
 class Parallel:
-    """One process alone."""
+    """One process alone. For several see `mtkit.training.process_group`; all of them call each of these methods, in the same order."""
 
     rank = 0
     """Number of this process, from 0."""
     world_size = 1
     """How many processes there are."""
-    optimizes_shards = False
+    is_sharded = False
     """Whether each process holds a part of every parameter only."""
 
     @property
@@ -29,9 +33,16 @@ class Parallel:
         """What a loss is multiplied by before the backward pass, because gradients are averaged over the processes."""
         return float(self.world_size)
 
+    def shard(self, objective: nn.Module) -> None:
+        """Divide the parameters among the processes, in place, if that is their way; before there is an optimizer."""
+
     def wrap(self, objective: nn.Module) -> nn.Module:
         """The same module, whose backward pass adds up the gradients of all processes."""
         return objective
+
+    def whole(self, model: Transformer) -> Transformer:
+        """On process 0, a model that can be used without the others: this one, or one without weights, for `with_weights`."""
+        return model
 
     def syncs_gradients(self, objective: nn.Module, is_last: bool) -> AbstractContextManager[object]:
         """A context for forward and backward of one batch; only that of an update's last one waits for the other processes."""
@@ -39,7 +50,7 @@ class Parallel:
 
     def clip_gradients(self, model: Transformer, max_norm: float) -> Tensor:
         """Scale the gradients down to this norm, if it is larger. Returns the norm before; a scalar on the device, equal on all processes."""
-        return nn.utils.clip_grad_norm_([p for p in model.parameters() if p.grad is not None], max_norm)
+        return whole(nn.utils.clip_grad_norm_([p for p in model.parameters() if p.grad is not None], max_norm))
 
     def sum(self, values: Tensor) -> Tensor:
         """Add up a tensor over all processes, in place."""
@@ -50,40 +61,83 @@ class Parallel:
         return list(values)
 
     def from_main(self, values: Sequence[float]) -> list[float]:
-        """What process 0 has here."""
+        """What process 0 has here; as many everywhere."""
         return list(values)
+
+    def text_from_main(self, text: str) -> str:
+        """What process 0 has here."""
+        return text
+
+    def files_from_main(self, files: Files) -> Files:
+        """What process 0 has here, on the CPU."""
+        return files
 
     def wait(self) -> None:
         """Until all processes are here."""
 
 
+def whole(tensor: Tensor) -> Tensor:
+    """The tensor of which this may be a part; all processes call this together."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def gather(tensors: Mapping[str, Tensor] | Iterable[tuple[str, Tensor]]) -> dict[str, Tensor]:
+    """Named tensors, whole; all processes call this together.
+
+    Returns:
+        On process 0 all of them. On others, what is divided comes back empty, so that memory for all of it is needed on one process only.
+    """
+    gathered = {}
+    for name, tensor in tensors.items() if isinstance(tensors, Mapping) else tensors:
+        gathered[name] = tensor.detach()
+        if isinstance(tensor, DTensor):
+            # Away from the device at once: the whole may not fit there.
+            on_cpu = whole(tensor.detach()).cpu()
+            gathered[name] = on_cpu if tensor.device_mesh.get_rank() == 0 else on_cpu.new_empty(0)
+    return gathered
+
+
+def put(targets: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
+    """Copy whole tensors to where they belong, on whichever devices and in whichever parts that is."""
+    with torch.no_grad():
+        for name, target in targets.items():
+            target.copy_(_like(target, tensors[name]))
+
+
 def gather_weights(model: nn.Module) -> dict[str, Tensor]:
-    """Every parameter once, whole; all processes call this together."""
-    return {name: parameter.detach() for name, parameter in model.named_parameters()}
+    """Every parameter once, see `gather`."""
+    return gather(model.named_parameters())
 
 
 def gather_moments(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The optimizer's state, whole, as kind/parameter; all processes call this together."""
-    return {
-        f"{kind}/{name}": tensor
+    """The optimizer's state as kind/parameter, see `gather`."""
+    return gather(
+        (f"{kind}/{name}", tensor)
         for name, parameter in model.named_parameters()
         for kind, tensor in optimizer.state.get(parameter, {}).items()
         if isinstance(tensor, Tensor)
-    }
+    )
 
 
-def put_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
-    """Put whole weights in place, on whichever devices the parameters are."""
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            parameter.copy_(weights[name])
+def put_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Put whole weights in place, see `put`."""
+    put(dict(model.named_parameters()), weights)
 
 
-def put_moments(model: nn.Module, optimizer: torch.optim.Optimizer, moments: dict[str, Tensor]) -> None:
+def put_moments(model: nn.Module, optimizer: torch.optim.Optimizer, moments: Mapping[str, Tensor]) -> None:
     """Put the optimizer's whole state in place; what it had is forgotten."""
     parameters = dict(model.named_parameters())
     optimizer.state.clear()
     for key, moment in moments.items():
         kind, name = key.split("/", 1)
         if name in parameters:
-            optimizer.state[parameters[name]][kind] = moment.to(parameters[name].device)
+            optimizer.state[parameters[name]][kind] = _like(parameters[name], moment)
+
+
+def _like(target: Tensor, tensor: Tensor) -> Tensor:
+    """A whole tensor on the target's device; divided as the target is, unless it is another thing, such as a number."""
+    tensor = tensor.to(target.device)
+    if isinstance(target, DTensor) and tensor.shape == target.shape:
+        # Every process has the whole, so nothing need be sent.
+        return distribute_tensor(tensor, target.device_mesh, target.placements, src_data_rank=None)
+    return tensor

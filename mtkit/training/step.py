@@ -95,7 +95,7 @@ class Stepper:
 
     def _update_if(self, is_good: Tensor) -> None:
         """A fused optimizer is told by a tensor on the device, as a loss scaler does it, so that nobody waits for the answer."""
-        if self.parallel.optimizes_shards or not self.optimizer.defaults.get("fused"):
+        if not self.optimizer.defaults.get("fused"):
             if bool(is_good):
                 self.optimizer.step()
             return
@@ -132,9 +132,9 @@ class Stepper:
     def _add_gradient(self, batch: Batch, seed: tuple[int, ...], n_tokens: int, *, is_last: bool) -> Loss:
         seed_everything(*seed)
         with self.parallel.syncs_gradients(self.objective, is_last):
-            with self._never_repeated(batch, is_shared=self.parallel.optimizes_shards), autocast(self.dtype, self.device):
+            with self._never_repeated(batch, is_shared=self.parallel.is_sharded), autocast(self.dtype, self.device):
                 loss: Loss = self.objective(batch)
-            with self._never_repeated(batch, is_shared=self.parallel.optimizes_shards or is_last):
+            with self._never_repeated(batch, is_shared=self.parallel.is_sharded or is_last):
                 self.scaler.scale(loss.total * (self.parallel.gradient_factor / n_tokens)).backward()
         return loss
 
