@@ -77,9 +77,8 @@ def read_model_config(folder: Path) -> dict[str, Any]:
         is_run = (run / "model" / _CONFIG_NAME).is_file()
         hint = f"did you mean `{run / 'model'}`?" if is_run else "give a folder that `mtkit train` or `mtkit average` made"
         if not folder.is_dir():
-            raise MtkitError(
-                f"`{folder}`: no such folder", f"{hint}, or to go on with a run that began there, give the recipe.yaml of the run's folder"
-            )
+            hint = "check the path; to go on with a run that began there, give the recipe.yaml of its folder"
+            raise MtkitError(f"`{folder}`: no such folder", hint)
         raise MtkitError(f"`{folder}`: not a model directory: it has no {_CONFIG_NAME}", hint)
     try:
         return ModelConfig.model_validate(json.loads(path.read_text(encoding="utf-8"))["model"]).model_dump()
