@@ -1,10 +1,10 @@
-"""The label-smoothed loss: values and gradients of F.cross_entropy, without its memory."""
+"""What is minimised for each token: values and gradients of a plain implementation, without its memory."""
 
 import pytest
 import torch
 import torch.nn.functional as F
 
-from mtkit.training.loss import label_smoothed_loss
+from mtkit.training.loss import TeacherTerm, Terms, label_smoothed_loss, token_loss
 
 D, V = 16, 37
 
@@ -98,3 +98,111 @@ def test_bf16_is_close_and_its_gradients_are_float32():
     for rough_gradient, gradient in zip(gradients_of(rough.total, states, weight), gradients_of(exact.total, states, weight), strict=True):
         assert rough_gradient.dtype == torch.float32
         assert F.cosine_similarity(rough_gradient.flatten(), gradient.flatten(), dim=0).item() > 0.999
+
+
+def expected_loss(passes, weight, targets, terms):
+    """Total, teacher's part and R-Drop's part, as the papers write them: full logits, torch's own functions, autograd."""
+    logits = [states @ weight.T for states in passes]
+    total = sum(F.cross_entropy(one, targets, reduction="sum", label_smoothing=terms.smoothing) for one in logits) / len(logits)
+    from_teacher = between = torch.zeros(())
+    if terms.teacher is not None:
+        t = terms.teacher.temperature
+        soft = F.softmax(terms.teacher.states_NE @ terms.teacher.weight_VE.T / t, -1)
+        from_teacher = sum(F.kl_div(F.log_softmax(one / t, -1), soft, reduction="sum") for one in logits) / len(logits)
+        total = (1 - terms.teacher.share) * total + terms.teacher.share * t**2 * from_teacher
+    if terms.r_drop:
+        p, q = (F.log_softmax(one, -1) for one in logits)
+        between = (F.kl_div(p, q, reduction="sum", log_target=True) + F.kl_div(q, p, reduction="sum", log_target=True)) / 2
+        total = total + terms.r_drop * between
+    return total, from_teacher, between
+
+
+def make_teacher(n_tokens, share, temperature):
+    return TeacherTerm(torch.randn(n_tokens, 9), torch.randn(V, 9), share, temperature)
+
+
+TERMS = [
+    pytest.param(smoothing, r_drop, teacher, id=f"smoothing {smoothing}, r_drop {r_drop}, teacher {teacher}")
+    for smoothing, r_drop, teacher in [
+        (0.1, 0.0, (0.5, 1.0)),
+        (0.0, 0.0, (1.0, 1.0)),
+        (0.1, 0.0, (0.3, 2.5)),
+        (0.0, 5.0, None),
+        (0.1, 2.5, None),
+        (0.1, 1.5, (0.4, 0.7)),
+    ]
+]
+
+
+# 128 tokens are made at a time.
+@pytest.mark.parametrize("n_tokens", [1, 129, 300])
+@pytest.mark.parametrize(("smoothing", "r_drop", "teacher"), TERMS)
+def test_teacher_and_r_drop_equal_a_plain_implementation(n_tokens, smoothing, r_drop, teacher):
+    first, weight, targets = inputs(n_tokens)
+    passes = [first, torch.randn(n_tokens, D, requires_grad=True)] if r_drop else [first]
+    terms = Terms(smoothing, r_drop, make_teacher(n_tokens, *teacher) if teacher else None)
+    total, from_teacher, between = expected_loss(passes, weight, targets, terms)
+    loss = token_loss(torch.stack(passes), weight, targets, terms)
+    torch.testing.assert_close(loss.total, total, rtol=1e-5, atol=1e-4)
+    assert loss.parts.keys() == {name for name, is_on in (("teacher", teacher), ("r_drop", r_drop)) if is_on}
+    for name, expected in ("teacher", from_teacher), ("r_drop", between):
+        if name in loss.parts:
+            torch.testing.assert_close(loss.parts[name], expected.detach(), rtol=1e-5, atol=1e-4)
+            assert not loss.parts[name].requires_grad
+    nll = sum(F.cross_entropy(one @ weight.T, targets, reduction="sum").detach() for one in passes) / len(passes)
+    torch.testing.assert_close(loss.nll, nll, rtol=1e-5, atol=1e-4)
+    ours, theirs = (gradients_of(one / n_tokens * 3, *passes, weight) for one in (loss.total, total))
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("smoothing", "r_drop", "teacher"), TERMS)
+def test_teacher_and_r_drop_in_bf16_are_close(smoothing, r_drop, teacher):
+    first, weight, targets = inputs(300)
+    passes = [first, (first + 0.3 * torch.randn(300, D)).detach().requires_grad_()] if r_drop else [first]
+    terms = Terms(smoothing, r_drop, make_teacher(300, *teacher) if teacher else None)
+    total, _, _ = expected_loss(passes, weight, targets, terms)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = token_loss(torch.stack(passes), weight, targets, terms)
+    assert all(value.dtype == torch.float32 for value in (loss.total, loss.nll, *loss.parts.values()))
+    torch.testing.assert_close(loss.total, total, rtol=0.01, atol=0.0)
+    for ours, theirs in zip(gradients_of(loss.total, *passes, weight), gradients_of(total, *passes, weight), strict=True):
+        assert ours.dtype == torch.float32
+        assert F.cosine_similarity(ours.flatten(), theirs.flatten(), dim=0).item() > 0.999
+
+
+def test_r_drop_by_hand():
+    """One token, two pieces: the passes say (1/4, 3/4) and (1/2, 1/2), so the divergences are 3/4 ln 3 - ln 2 and ln 2 - 1/2 ln 3."""
+    states, weight = torch.tensor([[[1.0]], [[0.0]]]), torch.tensor([1.0, 3.0]).log()[:, None]
+    loss = token_loss(states, weight, torch.tensor([1]), Terms(r_drop=2.0))
+    ln2, ln3 = torch.tensor([2.0, 3.0]).log()
+    cross_entropy = (2 * ln2 - ln3 + ln2) / 2
+    torch.testing.assert_close(loss.parts["r_drop"], 0.125 * ln3)
+    torch.testing.assert_close(loss.total, cross_entropy + 2 * 0.125 * ln3)
+
+
+def test_two_equal_passes_are_not_apart():
+    states, weight, targets = inputs(50)
+    loss = token_loss(torch.stack([states, states]), weight, targets, Terms(0.1, r_drop=5.0))
+    assert loss.parts["r_drop"] == 0.0
+    one = label_smoothed_loss(states, weight, targets, 0.1)
+    torch.testing.assert_close(loss.total, one.total)
+    torch.testing.assert_close(gradients_of(loss.total, states, weight), gradients_of(one.total, states, weight), rtol=1e-4, atol=1e-5)
+
+
+def test_a_student_that_says_what_its_teacher_says_has_nothing_to_learn():
+    states, weight, targets = inputs(50)
+    loss = token_loss(states[None], weight, targets, Terms(teacher=TeacherTerm(states.detach(), weight.detach(), share=1.0, temperature=2.0)))
+    torch.testing.assert_close(loss.total, torch.zeros(()))
+    torch.testing.assert_close(gradients_of(loss.total, states), (torch.zeros_like(states),), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("frozen", ["states", "weight"])
+def test_either_side_may_be_frozen_with_teacher_and_r_drop(frozen):
+    first, weight, targets = inputs(200)
+    passes = [first, torch.randn(200, D, requires_grad=True)]
+    terms = Terms(0.1, 1.5, make_teacher(200, 0.4, 0.7))
+    free = [weight] if frozen == "states" else passes
+    expected = gradients_of(expected_loss(passes, weight, targets, terms)[0], *free)
+    for leaf in passes if frozen == "states" else [weight]:
+        leaf.requires_grad_(False)
+    torch.testing.assert_close(gradients_of(token_loss(torch.stack(passes), weight, targets, terms).total, *free), expected, rtol=1e-4, atol=1e-5)
