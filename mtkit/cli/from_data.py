@@ -24,7 +24,7 @@ def init_from_data(
     Args:
         files: Source and target text.
         folder: Where the recipe goes; default: a folder named for the languages.
-        size: A preset whose dimensions the model shall have.
+        size: A size that the model shall have.
         langs: Where the files' names do not say them.
         validation: Source and target to validate on; default: pairs drawn from the corpus.
         device: Where it will be trained.
@@ -166,6 +166,8 @@ def _tell_time(files: tuple[Path, Path], path: Path, advice: "Advice", langs: tu
     from mtkit.config.advice import in_words
 
     print(f"training takes roughly {in_words(advice.hours)}; `mtkit train {path} --dry-run` measures it")
+    if advice.hours_on_gpu is not None:
+        print(f"  {in_words(advice.hours_on_gpu):>10}: on a GPU with 24 GB")
     given = [word for lang, option in zip(langs, ("--src-lang", "--tgt-lang"), strict=True) if lang for word in (option, lang)]
     for size, hours in advice.smaller:
         command = shlex.join(["mtkit", "init", size, f"{path.parent}-{size}", "--from-data", *map(str, files), *given])

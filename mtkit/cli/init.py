@@ -17,7 +17,7 @@ def init(
         typer.Argument(
             metavar="PRESET",
             help="Size: tiny (thousands of pairs, minutes), small (tens of thousands), base or big (millions, on a GPU; as in the Transformer "
-            "paper). With --from-data it may be left out; the corpus decides then",
+            "paper). With --from-data also compact and medium; without it, the corpus decides then",
             show_default=False,
         ),
     ] = None,
@@ -64,17 +64,22 @@ def init(
     to DIR; training leaves them out.
     """
     if from_data is not None:
-        if preset is not None and folder is None and preset not in get_args(Preset):
+        from mtkit.config.sizes import SIZES
+
+        if preset is not None and folder is None and preset not in SIZES:
             preset, folder = None, Path(preset)
         if train_src or train_tgt:
             raise typer.BadParameter("--from-data names the training text; leave --train-src and --train-tgt out")
         validation = _pair(validation_src, validation_tgt, "validation")
-        init_from_data(from_data, folder, _known(preset), (src_lang, tgt_lang), validation, device)
+        if preset is not None:
+            _check_preset(preset, SIZES)
+        init_from_data(from_data, folder, preset, (src_lang, tgt_lang), validation, device)
         return
     if preset is None or folder is None:
         raise typer.BadParameter("name PRESET and DIR, as in `mtkit init small my-system`, or give --from-data SRC TGT")
+    _check_preset(preset, get_args(Preset))
     _init_preset(
-        _known(preset) or preset,
+        preset,
         folder,
         (src_lang or "de", tgt_lang or "en"),
         _pair(train_src, train_tgt, "train"),
@@ -82,10 +87,9 @@ def init(
     )
 
 
-def _known(preset: str | None) -> str | None:
-    if preset is not None and preset not in get_args(Preset):
-        raise typer.BadParameter(f"{preset!r} is no PRESET; there are {', '.join(get_args(Preset))}")
-    return preset
+def _check_preset(preset: str, known: tuple[str, ...]) -> None:
+    if preset not in known:
+        raise typer.BadParameter(f"{preset!r} is no PRESET; there are {', '.join(known)}")
 
 
 def _init_preset(preset: str, folder: Path, langs: tuple[str, str], train: tuple[Path, Path] | None, validation: tuple[Path, Path] | None) -> None:

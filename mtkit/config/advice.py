@@ -17,6 +17,7 @@ _MAX_CPU_BATCH = 4096
 _MAX_FIXED_GPU_BATCH = 8192
 _MAX_RATE = 0.002
 _MANY_HOURS = 72
+_OTHER_GPU = Machine(n_cores=8, memory_gb=32, gpu="", gpu_memory_gb=24, n_gpus=1, has_bf16=True)
 _FEW_WORDS = 100_000
 _MANY = 0.1
 _SPACELESS = ("thai", "lao", "khmer", "myanmar")
@@ -42,7 +43,9 @@ class Advice:
     hours: float
     """Of training, right to a factor of about 2."""
     smaller: tuple[tuple[str, float], ...]
-    """Presets that take less time, and their hours, where training takes many days."""
+    """Sizes that take less time, and their hours, where training takes many days."""
+    hours_on_gpu: float | None
+    """Of training on a GPU of 24 GB, where it takes many days on a CPU."""
     notes: tuple[str, ...]
     """What no setting can mend."""
 
@@ -74,11 +77,12 @@ def advise(corpus: CorpusFacts, machine: Machine, size: str | None = None, *, va
     choices = [*_tokenizer(plan), *_lengths(plan), *_batches(plan), *_model(plan), *_training(plan)]
     if validates:
         choices += _validation(plan)
-    smaller = []
+    smaller, hours_on_gpu = [], None
     if plan.hours > _MANY_HOURS:
-        names = [name for name in ("base", "small", "tiny") if SIZES.index(name) < SIZES.index(plan.size_name)]
-        smaller = [(name, hours) for name in names if (hours := Plan(corpus, machine, name).hours) < plan.hours]
-    return Advice(tuple(choices), plan.n_parameters, plan.n_epochs, plan.hours, tuple(smaller), tuple(_notes(plan)))
+        sizes = SIZES[: SIZES.index(plan.size_name)]
+        smaller = [(name, Plan(corpus, machine, name).hours) for name in reversed(sizes)]
+        hours_on_gpu = Plan(corpus, _OTHER_GPU, plan.size_name).hours if machine.gpu is None else None
+    return Advice(tuple(choices), plan.n_parameters, plan.n_epochs, plan.hours, tuple(smaller), hours_on_gpu, tuple(_notes(plan)))
 
 
 def _tokenizer(plan: Plan) -> Iterator[Choice]:
@@ -112,7 +116,7 @@ def _why_vocab_size(plan: Plan, n_chars: int) -> str:
         return f"{words}{each}: enough for the largest vocabulary that is usual with two languages"
     if plan.vocab_size == VOCAB_PER_WIDTH * plan.size.d_model:
         return (
-            f"{words}{each} would allow more, but a model {plan.size.d_model} wide is taken to tell {VOCAB_PER_WIDTH} times as many apart, not more"
+            f"{words}{each} would allow more; {VOCAB_PER_WIDTH} pieces for each unit of width ({plan.size.d_model}) keep the embeddings in proportion"
         )
     if plan.vocab_size == plan.max_vocab_size:
         return f"{words}{each}, so few different ones that the corpus gives no more pieces"
@@ -143,6 +147,8 @@ def _batches(plan: Plan) -> Iterator[Choice]:
     words = f"{_number(plan.corpus.n_words)} running words"
     if n == 25_000:
         why = "an update of 25,000 positions, as the paper's"
+    elif n < plan.scale.effective_tokens:
+        why = f"updates of {n:,} positions are enough for a model of the size {plan.size_name}, and there are more of them"
     else:
         why = f"{words}: updates of {n:,} positions; small corpora learn more from many small ones (Sennrich and Zhang 2019)"
     if gpu is None and n <= _MAX_CPU_BATCH:
@@ -226,12 +232,8 @@ def _training(plan: Plan) -> Iterator[Choice]:
     else:
         why = "this processor has no bf16, so it is float32"
     yield Choice("training.precision", "auto", why)
-    every = plan.validate_every
-    yield Choice(
-        "training.save_every_steps",
-        every,
-        f"{_number(plan.n_steps / every)} checkpoints in the run; with a crash, the last {every:,} updates are lost",
-    )
+    why = f"a crash loses up to {in_words(plan.save_every / plan.steps_per_hour)} of work"
+    yield Choice("training.save_every_steps", plan.save_every, why)
 
 
 def _validation(plan: Plan) -> Iterator[Choice]:
@@ -246,7 +248,9 @@ def _validation(plan: Plan) -> Iterator[Choice]:
         yield Choice("validation.metric", "chrf", f"{side.script.title()} text: BLEU counts words between spaces, chrF counts characters")
     else:
         yield Choice("validation.metric", "bleu", f"{side.script.title()} text has words between spaces, as BLEU wants them")
-    yield Choice("validation.patience", 10, "stop when ten validations in a row, half of a planned run, brought nothing")
+    yield Choice(
+        "validation.patience", 10, f"stop when ten validations in a row, {min(1.0, 10 * every / plan.n_steps):.0%} of the run, brought nothing"
+    )
 
 
 def _notes(plan: Plan) -> Iterator[str]:

@@ -20,6 +20,7 @@ PIECES_PER_PARAMETER = 40
 BIG_GPU_GB = 40
 _N_VALIDATIONS = 20
 _MAX_STEPS_BETWEEN = 5000
+_HOURS_BETWEEN_VALIDATIONS = 12
 _FILL = 0.95
 """Share of a batch's positions that is no padding, of its wider side."""
 
@@ -149,8 +150,18 @@ class Plan:
 
     @cached_property
     def validate_every(self) -> int:
-        """Updates between two validations, and two checkpoints."""
-        return min(_MAX_STEPS_BETWEEN, rounded(self.n_steps / _N_VALIDATIONS))
+        """Updates between two validations."""
+        wanted = min(_MAX_STEPS_BETWEEN, self.n_steps / _N_VALIDATIONS, _HOURS_BETWEEN_VALIDATIONS * self.steps_per_hour)
+        return max(10, rounded(wanted))
+
+    @cached_property
+    def save_every(self) -> int:
+        """Updates between two checkpoints: an hour's, or those between two validations."""
+        return min(self.validate_every, max(10, rounded(self.steps_per_hour)))
+
+    @cached_property
+    def steps_per_hour(self) -> float:
+        return self.n_steps / self.hours
 
     @cached_property
     def decays_to_zero(self) -> bool:
