@@ -23,6 +23,7 @@ from mtkit.training.assembly import TrainingData, make_stepper
 from mtkit.training.averages import WeightAverage
 from mtkit.training.meter import MemoryMeter
 from mtkit.training.parallel import Parallel
+from mtkit.training.step import is_out_of_memory
 
 REWRITTEN = 1.4
 """How many times as large as batches.max_tokens a batch may become whose sentences are rewritten."""
@@ -93,19 +94,21 @@ class Trial:
         self.device = device
         self.meter = MemoryMeter(device)
         self.meter.start()
+        self.usable = self.meter.usable()
+        """Bytes that this process may come to hold."""
+        self.held = self.meter.peak() or 0
+        """Bytes that it held before there was a model."""
         config = recipe.training.model_copy(update={"compile": "off"})
         self.dtype = choose_dtype(config.precision, device)
         self.stepper = make_stepper(recipe.model_copy(update={"training": config}), data.tokenizer, device, self.dtype, Parallel())
         self.stepper.may_halve = False
         model = self.stepper.model
         self.n_parameters = sum(parameter.numel() for parameter in model.parameters())
-        usable = self.meter.usable()
-        held = self.meter.peak()
         # Gradients and both moments are still to come. A CPU's system may end the process in place of telling that memory is short.
-        to_come = 3 * 4 * self.n_parameters
-        if usable is not None and held is not None and held + to_come > usable:
+        needed = (self.meter.peak() or 0) + 3 * 4 * self.n_parameters
+        if self.usable is not None and needed > self.usable:
             raise MtkitError(
-                f"{self.n_parameters:,} parameters with gradients and moments take {in_gb(held + to_come)} of memory, and {in_gb(usable)} are there",
+                f"{self.n_parameters:,} parameters with gradients and moments take {in_gb(needed)} of memory, and {in_gb(self.usable)} are there",
                 "take a smaller model, or more memory",
             )
         self.average = WeightAverage(model, config.ema_decay) if config.ema_decay else None
@@ -127,6 +130,17 @@ class Trial:
         n_positions = batch.src.size(0) * max(batch.src.size(1), batch.tgt_in.size(1))
         return Cost(time.perf_counter() - started_s, n_positions, self.meter.peak())
 
+    def try_update(self, batch: Batch) -> Cost | None:
+        """The same; None where it does not fit."""
+        try:
+            return self.update(batch)
+        except (RuntimeError, MemoryError) as exc:
+            if not is_out_of_memory(exc):
+                raise
+        self.stepper.optimizer.zero_grad(set_to_none=True)
+        self._give_back()
+        return None
+
     def _wait(self) -> None:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
@@ -137,6 +151,9 @@ class Trial:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         del self.stepper, self.average
         gc.collect()
+        self._give_back()
+
+    def _give_back(self) -> None:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         else:
