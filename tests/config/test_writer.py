@@ -91,6 +91,13 @@ def test_a_class_is_written_with_its_defaults():
     assert "\n  d_model: 512\n" in commented_yaml(Recipe)
 
 
+def test_a_reason_stands_between_a_keys_help_and_its_value():
+    text = commented_yaml(recipe_of(), {"model.norm": "trains safely", "data.train": "all there is"})
+    assert "\n  # Chosen: trains safely.\n  norm: post  # post | pre\n" in text
+    assert "\n  # Chosen: all there is.\n  train:\n" in text
+    assert text.count("Chosen") == 2
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_survive_the_commented_form(tmp_path, name):
     recipe = recipe_of(**PRESETS[name])
