@@ -19,7 +19,7 @@ def train(
     device: DeviceOption = "auto",
     n_threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads of each process", show_default="one per core")] = None,
     n_processes: Annotated[
-        int | None, typer.Option("--nproc", min=1, help="Processes that train together on this machine, for example one for each GPU", show_default="1")
+        int | None, typer.Option("--nproc", min=1, help="Processes that train together on this machine, such as one for each GPU", show_default="1")
     ] = None,
 ) -> None:
     """Train a model.

@@ -4,6 +4,7 @@ They are started by `mtkit train --nproc` (see `mtkit.training.launch`) or by to
 """
 
 import copy
+import inspect
 import json
 import os
 import signal
@@ -134,7 +135,11 @@ class Replicated(Processes):
         model: Any = objective.model
         # Layers that a process drops from an update have no gradient there.
         may_lack = model.config.layer_drop > 0
-        return DistributedDataParallel(objective, broadcast_buffers=False, gradient_as_bucket_view=True, find_unused_parameters=may_lack)
+        # torch 2.13 has given this option another name.
+        options = inspect.signature(DistributedDataParallel).parameters
+        syncs_buffers = "forward_sync_buffers" if "forward_sync_buffers" in options else "broadcast_buffers"
+        changes: dict[str, Any] = {syncs_buffers: False}
+        return DistributedDataParallel(objective, gradient_as_bucket_view=True, find_unused_parameters=may_lack, **changes)
 
     def syncs_gradients(self, objective: nn.Module, is_last: bool) -> AbstractContextManager[object]:
         assert isinstance(objective, DistributedDataParallel)
