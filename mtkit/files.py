@@ -3,16 +3,17 @@
 import errno
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import stat
 import sys
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from io import BufferedReader
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, Literal, cast
 
 from mtkit.errors import MtkitError
 from mtkit.packing import packed, take_start, unpacked
@@ -179,11 +180,11 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     if target.is_dir():
         raise MtkitError(f"`{path}`: is a folder, not a file", "name a file")
     if target.exists() and not target.is_file():
-        with _told_as_error(path), target.open("wb") as stream:
+        with told_as_error(path), target.open("wb") as stream:
             yield stream
         return
     temporary = _beside(target)
-    with _told_as_error(path):
+    with told_as_error(path):
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("xb") as stream:
@@ -212,7 +213,7 @@ def atomic_dir(path: Path) -> Iterator[Path]:
     if target.exists() and not target.is_dir():
         raise MtkitError(f"`{path}`: is a file, not a folder", "name another folder, or move the file away")
     temporary = _beside(target)
-    with _told_as_error(path):
+    with told_as_error(path):
         temporary.mkdir(parents=True)
         try:
             yield temporary
@@ -226,11 +227,13 @@ def atomic_dir(path: Path) -> Iterator[Path]:
 def replace_dir(new: Path, target: Path) -> None:
     """Rename a finished folder into place; what stood there is moved aside first, and removed at the end.
 
+    If the process is killed while nothing stands at `target`, `tidy` puts back what stood there.
+
     Args:
         new: On the same disk as `target`.
         target: Where it shall be.
     """
-    old = _beside(target) if target.exists() else None
+    old = _beside(target, "old") if target.exists() else None
     if old is not None:
         os.rename(target, old)
     try:
@@ -244,6 +247,38 @@ def replace_dir(new: Path, target: Path) -> None:
         shutil.rmtree(old)
 
 
+def remove_dir(path: Path) -> None:
+    """Remove a folder, which is gone at once and never half there."""
+    going = _beside(path)
+    os.rename(path, going)
+    shutil.rmtree(going)
+
+
+def tidy(folder: Path, names: Collection[str] | None = None) -> None:
+    """Clear up what killed processes left in a folder, not below it: half-written files and folders go, a folder that was moved aside comes back.
+
+    Args:
+        folder: Need not be there.
+        names: Of files and folders that nobody else writes meanwhile; None says so of all in it.
+    """
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        match = _LEFTOVER.fullmatch(path.name)
+        if match is None or (names is not None and match["name"] not in names):
+            continue
+        target = folder / match["name"]
+        if match["kind"] == "old" and not target.exists():
+            os.rename(path, target)
+        elif path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def is_leftover(path: Path) -> bool:
+    """Whether only a process that was killed leaves such a file or folder; `tidy` clears it up."""
+    return _LEFTOVER.fullmatch(path.name) is not None
+
+
 def sha256_file(path: Path) -> str:
     """The SHA-256 of a file's bytes, as 64 hexadecimal digits.
 
@@ -254,8 +289,11 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _beside(target: Path) -> Path:
-    return target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+_LEFTOVER = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8}\.(?P<kind>tmp|old)")
+
+
+def _beside(target: Path, kind: Literal["tmp", "old"] = "tmp") -> Path:
+    return target.with_name(f".{target.name}.{secrets.token_hex(4)}.{kind}")
 
 
 def _sync_tree(folder: Path) -> None:
@@ -281,7 +319,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _told_as_error(path: Path) -> Iterator[None]:
+def told_as_error(path: Path) -> Iterator[None]:
     """An OSError becomes a MtkitError about `path`; a pipe whose reader left stays what it is."""
     try:
         yield

@@ -5,15 +5,22 @@ recipe.yaml      the recipe as it was resolved
 metrics.jsonl    one JSON object for each line of the log
 checkpoints/     training states, see training_state
 model/           the best model so far, complete
+.lock            there while a process trains here, and after one was killed
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from mtkit.checkpoint.model_dir import refuse_foreign_dir
+from mtkit.checkpoint.training_state import pass_over_damaged
 from mtkit.errors import MtkitError
-from mtkit.files import atomic_write
+from mtkit.files import atomic_write, is_leftover, tidy
+from mtkit.locks import locked
+
+LOCK_NAME = ".lock"
 
 
 class RunDir:
@@ -33,9 +40,31 @@ class RunDir:
         Raises:
             MtkitError: The folder holds something, but no run.
         """
-        if self.path.is_dir() and any(self.path.iterdir()) and not self.identity_path.exists():
+        if self.path.is_dir() and not self.identity_path.exists() and not all(map(self._is_passing, self.path.iterdir())):
             raise MtkitError(f"`{self.path}`: holds other things than a run of mtkit", "name a new folder with --out")
         refuse_foreign_dir(self.model_dir)
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """A context in which no other process trains here, and which begins with all in order: leftovers of killed runs are cleared up, and
+        the newest checkpoint is whole.
+
+        Raises:
+            MtkitError: Another process trains here; the folder is not a run's or cannot be written; no checkpoint is whole.
+        """
+        self.refuse_foreign()
+        try:
+            with locked(self.path / LOCK_NAME, f"trains in `{self.path}`"):
+                tidy(self.path, {path.name for path in (self.recipe_path, self.metrics_path, self.identity_path, self.model_dir)})
+                tidy(self.checkpoints_dir)
+                pass_over_damaged(self.checkpoints_dir)
+                yield
+        finally:
+            with suppress(OSError):  # it goes if nothing came of it
+                self.path.rmdir()
+
+    def _is_passing(self, path: Path) -> bool:
+        return path.name == LOCK_NAME or is_leftover(path)
 
     def append_metrics(self, **values: Any) -> None:
         """Add one line to metrics.jsonl."""

@@ -1,24 +1,44 @@
-"""When to stop, and who asked for it."""
+"""When to stop or save, and who asked for it."""
 
 import signal
+import time
 from types import FrameType
-from typing import Self
+from typing import NamedTuple, Self
+
+
+class Wishes(NamedTuple):
+    """What is wanted after the step in progress, each 1 or 0; summed over all processes, so that they agree."""
+
+    stop: int
+    """SIGINT or SIGTERM came: save, and leave with their exit status."""
+    end: int
+    """The time is up: save, and leave in peace."""
+    save: int
+    """SIGUSR1 came: save, and go on."""
 
 
 class StopRequest:
-    """Turns SIGINT and SIGTERM into a wish that training heeds after the step in progress; a second signal acts at once.
+    """Turns SIGINT, SIGTERM, SIGUSR1 and a limit of time into wishes that training heeds after the step in progress.
 
-    A context manager; outside the main thread, where Python takes no signals, it does nothing.
+    A second SIGINT or SIGTERM acts at once. A context manager; outside the main thread, where Python takes no signals, only the time counts.
+
+    Args:
+        max_time_s: Time from now on.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, max_time_s: float | None = None) -> None:
         self.signal_number: int | None = None
+        self._ends_s = None if max_time_s is None else time.monotonic() + max_time_s
+        self._is_save_wanted = False
         self._previous: dict[int, object] = {}
 
     def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        handlers = {signal.SIGINT: self._stop, signal.SIGTERM: self._stop}
+        if hasattr(signal, "SIGUSR1"):
+            handlers[signal.SIGUSR1] = self._save
+        for number, handler in handlers.items():
             try:
-                self._previous[number] = signal.signal(number, self._note)
+                self._previous[number] = signal.signal(number, handler)
             except ValueError:
                 break
         return self
@@ -28,10 +48,19 @@ class StopRequest:
             signal.signal(number, handler)  # pyright: ignore[reportArgumentType]
         self._previous.clear()
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def wishes(self) -> Wishes:
+        """What is wanted now; a wish to save is told once."""
+        is_save_wanted, self._is_save_wanted = self._is_save_wanted, False
+        is_time_up = self._ends_s is not None and time.monotonic() >= self._ends_s
+        return Wishes(int(self.signal_number is not None), int(is_time_up), int(is_save_wanted))
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
         if self.signal_number is not None:
             raise Interrupted(number, "stopped at once; the checkpoint before is kept")
         self.signal_number = number
+
+    def _save(self, number: int, frame: FrameType | None) -> None:
+        self._is_save_wanted = True
 
 
 class Interrupted(KeyboardInterrupt):
