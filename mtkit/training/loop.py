@@ -5,7 +5,7 @@ import math
 import platform
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -28,8 +28,10 @@ from mtkit.checkpoint.training_state import (
     load_checkpoint,
     prune_checkpoints,
     read_state,
+    regular_checkpoints,
     remove_checkpoint,
     save_checkpoint,
+    sound_checkpoints,
 )
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.manifest import read_manifest
@@ -50,7 +52,8 @@ from mtkit.training.reporting.tracker import Tracker
 from mtkit.training.reporting.trackers import all_trackers
 from mtkit.training.resume import check_same_run, remember_run
 from mtkit.training.schedule import learning_rate
-from mtkit.training.stopping import Interrupted, StopRequest
+from mtkit.training.space import check_room, check_room_for_run, tensor_bytes
+from mtkit.training.stopping import Interrupted, StopRequest, Wishes
 from mtkit.training.tally import Tally
 from mtkit.training.validation import Validator
 
@@ -75,6 +78,8 @@ class TrainingResult:
     """Of the validation metric; None without validation."""
     stopped_early: bool
     """Whether patience ran out before max_steps."""
+    is_time_up: bool = False
+    """Whether the time given to it was over first; the same call goes on."""
 
 
 def train(
@@ -83,6 +88,7 @@ def train(
     *,
     device: str = "auto",
     n_threads: int | None = None,
+    max_time_s: float | None = None,
     trackers: Sequence[Tracker] = (),
 ) -> TrainingResult:
     """Train a model, or go on with one.
@@ -95,11 +101,13 @@ def train(
         out: The run's folder; default `recipe.run_dir`.
         device: cpu, cuda, cuda:N, or auto.
         n_threads: Cores to use on a CPU; default all.
+        max_time_s: Save and return after the update in which so much time is over since this call; default never.
         trackers: Are told how it goes, besides those of `training.trackers`.
     Raises:
-        MtkitError: Recipe, corpora, device or folder are at fault, or the folder holds a run of other settings.
+        MtkitError: Recipe, corpora, device or folder are at fault, the folder holds a run of other settings, or a checkpoint cannot be saved.
         Interrupted: SIGINT or SIGTERM came; a checkpoint has been saved, and the message says where.
     """
+    stop = StopRequest(max_time_s)
     told = all_trackers(recipe.training, trackers)
     with join_processes(recipe, device) as (parallel, own_device):
         if n_threads is not None:
@@ -107,8 +115,10 @@ def train(
         keep_freed_memory()
         _preprocess(recipe, parallel)
         run = RunDir(Path(out) if out is not None else recipe.run_dir)
-        recipe = with_batch_size(recipe, run, own_device, parallel)
-        return _Training(recipe, run, own_device, parallel, told).run_to_end()
+        with run.taken() if parallel.is_main else nullcontext():
+            parallel.wait()
+            recipe = with_batch_size(recipe, run, own_device, parallel)
+            return _Training(recipe, run, own_device, parallel, told).run_to_end(stop)
 
 
 def _preprocess(recipe: Recipe, parallel: Parallel) -> None:
@@ -161,8 +171,11 @@ class _Training:
         self.average = WeightAverage(model, self.config.ema_decay) if self.config.ema_decay else None
         if self.parallel.is_main:
             check_same_run(run, recipe, store, tokenizer, self.mix)
+        self._is_time_up = False
         self.state = self._resume()
         if self.parallel.is_main:
+            if self._wants_more():
+                check_room_for_run(run.path, model, recipe, len(list_checkpoints(run.checkpoints_dir)))
             if self.state.step and not run.model_dir.exists():
                 self._restore_model_dir()
             remember_run(run, recipe, store, tokenizer, self.mix)
@@ -171,14 +184,18 @@ class _Training:
         self.n_parameters = sum(parameter.numel() for parameter in model.parameters())
         self.reporter = Reporter(run, recipe, n_parameters=self.n_parameters, step=self.state.step, trackers=trackers, is_main=parallel.is_main)
 
-    def run_to_end(self) -> TrainingResult:
+    def run_to_end(self, stop: StopRequest) -> TrainingResult:
         """Train until it is enough."""
         self._introduce()
         self._started_s = time.monotonic() - self.state.train_s
-        with StopRequest() as stop, self.reporter:
+        with stop, self.reporter:
             while self._wants_more():
                 self._train_steps(stop)
-        if not self._wants_more():
+        if self._is_time_up:
+            logger.info(
+                "the time is up: step %s of %s is saved; the same command goes on from there", f"{self.state.step:,}", f"{self.config.max_steps:,}"
+            )
+        else:
             logger.info("done after %s steps; the model is in %s", f"{self.state.step:,}", self.run.model_dir)
         return TrainingResult(
             run_dir=self.run.path,
@@ -187,13 +204,14 @@ class _Training:
             metric=self.recipe.validation.metric,
             best_score=self._as_shown(self.state.best_score),
             stopped_early=self._out_of_patience(),
+            is_time_up=self._is_time_up,
         )
 
     def _train_steps(self, stop: StopRequest) -> None:
         """Train until it is enough, or until training has to go back to an earlier state."""
         state, config = self.state, self.config
         n_batches = self._batches_per_step()
-        tally = Tally(self.parallel)
+        tally = Tally(self.parallel, state.tally)
         with closing(self.loader.iterate(Position(state.epoch, state.window, state.batch))) as batches:
             while self._wants_more():
                 update: list[Batch] = []
@@ -211,10 +229,11 @@ class _Training:
                 if self.average is not None:
                     self.average.update(state.step)
                 self.reporter.advance()
-                (is_stopped,) = self.parallel.sum_ints([int(stop.signal_number is not None)])
+                wishes = Wishes(*self.parallel.sum_ints(stop.wishes()))
                 is_last = state.step == config.max_steps
                 validates = self.has_validation and (state.step % self.recipe.validation.every_steps == 0 or is_last)
-                saves = validates or is_last or state.step % config.save_every_steps == 0 or bool(is_stopped)
+                is_regular = validates or is_last or state.step % config.save_every_steps == 0
+                saves = is_regular or any(wishes)
                 logs = state.step % config.log_every_steps == 0 or is_last
                 if (logs or saves or state.step % CHECK_EVERY_STEPS == 0) and self._has_diverged():
                     self._go_back()
@@ -228,14 +247,18 @@ class _Training:
                     with self.reporter.apart("validating" if validates else "saving"):
                         if validates:
                             self._validate()
+                        state.tally, state.is_extra = tally.as_state(), not is_regular
                         self._save()
                     tally.go_on()
-                if is_stopped and self._wants_more():
+                if wishes.save:
+                    self.reporter.note(f"step {state.step}: saved, as SIGUSR1 asked")
+                if wishes.stop and self._wants_more():
                     message = f"kept: step {state.step:,} in {self.run.path}; the same command goes on from there"
                     raise Interrupted(stop.signal_number or 15, message)
+                self._is_time_up = bool(wishes.end) and self._wants_more()
 
     def _wants_more(self) -> bool:
-        return self.state.step < self.config.max_steps and not self._out_of_patience()
+        return self.state.step < self.config.max_steps and not self._out_of_patience() and not self._is_time_up
 
     def _batches_per_step(self) -> int:
         """Over all processes."""
@@ -291,8 +314,9 @@ class _Training:
             yield
             return
         if self.config.average_last > 1:
-            earlier = list_checkpoints(self.run.checkpoints_dir)
-            paths = [path for path in earlier if path.name != f"step-{self.state.step:08d}"][1 - self.config.average_last :]
+            earlier = regular_checkpoints(list_checkpoints(self.run.checkpoints_dir))
+            others = [path for path in reversed(earlier) if path.name != f"step-{self.state.step:08d}"]
+            paths = sound_checkpoints(others, self.config.average_last - 1)
             weights = average_weights(paths, self._shapes(), weights)
         with with_weights(self.published.model, weights):
             yield
@@ -304,16 +328,28 @@ class _Training:
         state.n_bad_in_a_row = int(self.stepper.n_bad_in_a_row)
         is_best = state.score is not None and state.score == state.best_score and state.n_without_best == 0
         files = self._files()
-        if self.parallel.is_main:
-            save_checkpoint(self.run.checkpoints_dir, state, files)
         (lacks_model,) = self.parallel.from_main([not self.run.model_dir.exists()])
-        if is_best or not self.has_validation or lacks_model:
-            with self._published():
-                if self.parallel.is_main:
-                    save_model_dir(self.run.model_dir, self.published)
-        if self.parallel.is_main:
-            prune_checkpoints(self.run.checkpoints_dir, max(self.config.keep_last, self.config.average_last), self.recipe.validation.keep_best)
+        publishes = is_best or not self.has_validation or bool(lacks_model)
+        try:
+            if self.parallel.is_main:
+                check_room(self.run.path, tensor_bytes(files) + publishes * tensor_bytes({WEIGHTS_NAME: files[WEIGHTS_NAME]}), "")
+            # The model first: a run that is killed in between makes it again, and never goes on without it.
+            if publishes:
+                with self._published():
+                    if self.parallel.is_main:
+                        save_model_dir(self.run.model_dir, self.published)
+            if self.parallel.is_main:
+                save_checkpoint(self.run.checkpoints_dir, state, files)
+                n_last = max(self.config.keep_last, self.config.average_last)
+                prune_checkpoints(self.run.checkpoints_dir, n_last, self.recipe.validation.keep_best)
+        except MtkitError as exc:
+            raise MtkitError(f"step {state.step:,} could not be saved: {exc.message}", f"{exc.hint}; {self._what_is_kept()}") from exc
         self.parallel.wait()
+
+    def _what_is_kept(self) -> str:
+        if checkpoints := list_checkpoints(self.run.checkpoints_dir):
+            return f"`{checkpoints[-1]}` is kept, and the same command goes on from there"
+        return "no checkpoint is kept yet"
 
     def _files(self) -> dict[str, dict[str, Tensor]]:
         """The tensors of a checkpoint."""
@@ -361,7 +397,8 @@ class _Training:
                 "lower training.learning_rate, raise training.warmup_steps, or look for odd pairs with `mtkit data check`; good checkpoints are kept",
             )
         checkpoints = list_checkpoints(self.run.checkpoints_dir)
-        good = [path for path in checkpoints if read_state(path).n_bad_in_a_row == 0]
+        good = [path for path in regular_checkpoints(checkpoints) if read_state(path).n_bad_in_a_row == 0]
+        good = sound_checkpoints(reversed(good), 1)
         (has_good,) = self.parallel.from_main([bool(good)])
         if has_good:
             self.state = self._take_up(good)
@@ -386,7 +423,8 @@ class _Training:
     def _restore_model_dir(self) -> None:
         """The model directory was moved away: make it again from the best checkpoint, or from the newest."""
         checkpoints = list_checkpoints(self.run.checkpoints_dir)
-        best = (best_checkpoints(checkpoints, 1) or checkpoints[-1:])[0]
+        ranked = dict.fromkeys([*best_checkpoints(checkpoints, len(checkpoints)), *reversed(checkpoints)])
+        (best,) = sound_checkpoints(ranked, 1)
         _, files = load_checkpoint(best, self._shapes())
         with with_weights(self.published.model, files.get(AVERAGE_NAME, files[WEIGHTS_NAME])):
             save_model_dir(self.run.model_dir, self.published)

@@ -7,11 +7,13 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from mtkit.config.recipe import Recipe
+from mtkit.config.training import TrainingConfig
 from mtkit.errors import MtkitError
 from mtkit.logs import get_logger
 
 logger = get_logger(__name__)
 
+_NUMBER_BYTES = 4
 _BESIDES = 1 << 20
 """Bytes for all that is not tensors: tokenizer, state, manifest, metrics, folders."""
 
@@ -21,12 +23,12 @@ def tensor_bytes(files: Mapping[str, Mapping[str, Tensor]]) -> int:
     return sum(tensor.numel() * tensor.element_size() for tensors in files.values() for tensor in tensors.values())
 
 
-def expected_bytes(model: nn.Module, recipe: Recipe) -> tuple[int, int]:
-    """How large a checkpoint of a model will be, and its model directory."""
-    weights = [parameter.numel() * parameter.element_size() for parameter in model.parameters()]
-    moments = [2 * size for size, parameter in zip(weights, model.parameters(), strict=True) if parameter.requires_grad]
-    averages = weights if recipe.training.ema_decay else []
-    return sum(weights) + sum(moments) + sum(averages), sum(weights)
+def expected_bytes(model: nn.Module, config: TrainingConfig) -> tuple[int, int]:
+    """How large a checkpoint of a model will be, and its model directory; but for what is small."""
+    n_weights = sum(parameter.numel() for parameter in model.parameters())
+    n_moments = 2 * sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    n_averages = n_weights if config.ema_decay else 0
+    return _NUMBER_BYTES * (n_weights + n_moments + n_averages), _NUMBER_BYTES * n_weights
 
 
 def check_room(folder: Path, n_bytes: int, hint: str) -> None:
@@ -35,14 +37,14 @@ def check_room(folder: Path, n_bytes: int, hint: str) -> None:
     Args:
         folder: On the disk in question; need not be there yet.
         n_bytes: Size of the tensors.
-        hint: What else to do than to make room.
+        hint: What else to do than to make room; may be empty.
     Raises:
         MtkitError: It cannot; says how much is missing.
     """
     n_bytes += _BESIDES
     if (free := free_bytes(folder)) < n_bytes:
         what = f"{in_words(n_bytes)} will be written, and {in_words(free)} are free: {in_words(n_bytes - free)} are missing"
-        raise MtkitError(f"`{folder}`: no room on the disk: {what}", f"make room there, or {hint}")
+        raise MtkitError(f"`{folder}`: no room on the disk: {what}", "make room there" + (f", or {hint}" if hint else ""))
 
 
 def check_room_for_run(folder: Path, model: nn.Module, recipe: Recipe, n_kept: int) -> None:
@@ -56,15 +58,21 @@ def check_room_for_run(folder: Path, model: nn.Module, recipe: Recipe, n_kept: i
     Raises:
         MtkitError: There is no room for one.
     """
-    checkpoint, model_dir = expected_bytes(model, recipe)
+    checkpoint, model_dir = expected_bytes(model, recipe.training)
     check_room(folder, checkpoint + model_dir, "choose another disk with --out")
-    n_most = max(recipe.training.keep_last, recipe.training.average_last) + (recipe.validation.keep_best if recipe.data.validation else 0) + 1
+    n_most = most_checkpoints(recipe)
     n_bytes = max(0, n_most - n_kept) * checkpoint + 2 * model_dir + _BESIDES
     if (free := free_bytes(folder)) < n_bytes:
         logger.warning(
             "the disk of %s may become full: up to %d checkpoints of %s, and %s are free; training.keep_last and validation.keep_best keep fewer",
             folder, n_most, in_words(checkpoint), in_words(free),
         )  # fmt: skip
+
+
+def most_checkpoints(recipe: Recipe) -> int:
+    """How many checkpoints of a run there may be at a time: those that are kept, and the one that is being written."""
+    n_best = recipe.validation.keep_best if recipe.data.validation else 0
+    return max(recipe.training.keep_last, recipe.training.average_last) + n_best + 1
 
 
 def free_bytes(folder: Path) -> int:

@@ -1,8 +1,8 @@
 """Sums over the steps between two lines of the log."""
 
 import time
-from collections.abc import Iterator
-from typing import TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -17,17 +17,24 @@ class Tally:
     """Means per target token, and the rate; time between `pause` and `go_on` does not count. Steps that were skipped count as such alone.
 
     The sums stay on the device until they are read, so that counting a step does not mean waiting for it.
+
+    Args:
+        parallel: The processes whose steps are counted.
+        state: What `as_state` gave, to go on from there.
     """
 
-    def __init__(self, parallel: Parallel | None = None) -> None:
+    def __init__(self, parallel: Parallel | None = None, state: Mapping[str, Any] | None = None) -> None:
+        state = state or {}
         self.parallel = parallel or Parallel()
-        self.n_steps = 0
-        self.n_tokens_seen = 0
-        self.elapsed_s = 0.0
-        self.waited_s = 0.0
+        self.n_steps: int = state.get("n_steps", 0)
+        self.n_tokens_seen: int = state.get("n_tokens", 0)
+        self.elapsed_s: float = state.get("elapsed_s", 0.0)
+        self.waited_s: float = state.get("waited_s", 0.0)
         self._since = time.monotonic()
-        self._names: list[str] = []
+        self._names: list[str] = state.get("names", [])
         self._sums: Tensor | None = None
+        if self.parallel.is_main and "sums" in state:
+            self._sums = torch.tensor(state["sums"], dtype=torch.float64)
 
     def add(self, result: StepResult) -> None:
         """Count a step."""
@@ -37,7 +44,7 @@ class Tally:
         counts = torch.stack([result.grad_norm / self.parallel.world_size, values.new_full((), result.n_tokens / self.parallel.world_size)])
         sums = torch.cat((values, counts, values.new_full((1,), 1 / self.parallel.world_size))).where(result.is_good, 0.0).double()
         self._names = list(result.parts)
-        self._sums = sums if self._sums is None else self._sums + sums
+        self._sums = sums if self._sums is None else self._sums.to(sums.device) + sums
 
     def time_waiting(self, stream: Iterator[Item]) -> Item:
         """The next of a stream; the time that it takes counts as waiting for data."""
@@ -53,6 +60,14 @@ class Tally:
     def go_on(self) -> None:
         """Let the clock run again."""
         self._since = time.monotonic()
+
+    def as_state(self) -> dict[str, Any]:
+        """For a checkpoint, to go on from while the clock is stopped. Waits for the device, and all processes call it together."""
+        if self._sums is None:
+            return {}
+        times = {"elapsed_s": self.elapsed_s, "waited_s": self.waited_s}
+        sums = self.parallel.sum(self._sums.clone()).tolist()
+        return {"n_steps": self.n_steps, "n_tokens": self.n_tokens_seen, **times, "names": self._names, "sums": sums}
 
     def as_dict(self) -> dict[str, float]:
         """For metrics.jsonl. Waits for the device, and all processes call it together."""
