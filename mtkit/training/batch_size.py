@@ -42,7 +42,9 @@ def with_batch_size(recipe: Recipe, run: RunDir, device: torch.device, parallel:
     Raises:
         MtkitError: The batches of an update cannot be shared out evenly, or not one of the longest sentences fits into memory.
     """
-    size = _decide(recipe, run, device, parallel)
+    # Process 0 alone may see the run.
+    told = json.loads(parallel.text_from_main(json.dumps(kept_batch_size(run) if parallel.is_main else None)))
+    size = _decide(recipe, run, None if told is None else BatchSize(*told), device, parallel)
     batches = recipe.batches.model_copy(update={"max_tokens": size.max_tokens})
     training = recipe.training.model_copy(update={"accumulate_batches": size.n_batches})
     return recipe.model_copy(update={"batches": batches, "training": training})
@@ -60,9 +62,9 @@ def kept_batch_size(run: RunDir) -> BatchSize | None:
         return None
 
 
-def _decide(recipe: Recipe, run: RunDir, device: torch.device, parallel: Parallel) -> BatchSize:
+def _decide(recipe: Recipe, run: RunDir, kept: BatchSize | None, device: torch.device, parallel: Parallel) -> BatchSize:
     max_tokens, effective, n_given = recipe.batches.max_tokens, recipe.batches.effective_tokens, recipe.training.accumulate_batches
-    kept, n_processes = kept_batch_size(run), parallel.world_size
+    n_processes = parallel.world_size
     if kept is not None and max_tokens in (kept.max_tokens, "auto") and effective == kept.effective_tokens and (effective or not n_given):
         if kept.n_batches % n_processes:
             raise _uneven(f"`{run.path}`: an update is of {kept.n_batches} batches there", n_processes, "start a new run with --out")

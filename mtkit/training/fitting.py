@@ -9,7 +9,8 @@ from mtkit.errors import MtkitError
 from mtkit.logs import get_logger
 from mtkit.training.assembly import TrainingData
 from mtkit.training.parallel import Parallel
-from mtkit.training.trial import Cost, HardBatches, Trial, growth, in_gb
+from mtkit.training.space import in_words
+from mtkit.training.trial import Cost, HardBatches, Trial, growth
 
 logger = get_logger(__name__)
 
@@ -120,7 +121,7 @@ class Ladder:
         return True
 
     def _of_memory(self) -> str:
-        return "" if self.usable is None else f" of {in_gb(self.usable)}"
+        return "" if self.usable is None else f" of {in_words(self.usable)}"
 
 
 def fit_batch(recipe: Recipe, data: TrainingData, device: torch.device, parallel: Parallel) -> tuple[int, int]:
@@ -146,13 +147,13 @@ def fit_batch(recipe: Recipe, data: TrainingData, device: torch.device, parallel
     with Trial(recipe, data, device) as trial:
         on_cpu = n_processes if device.type == "cpu" else 1
         ladder = Ladder(trial, HardBatches(recipe, data, device), limit, growth(recipe), on_cpu)
-        largest = _least(ladder.climb(recipe.longest), parallel)
+        largest = parallel.least(ladder.climb(recipe.longest))
         n_batches = up_to_multiple(-(-effective // largest), n_processes)
         # An update is to be of the wanted size, so its batches are equal parts of it.
-        while not _all(ladder.fits(max_tokens := max(effective // n_batches, recipe.longest)), parallel) and max_tokens > recipe.longest:
+        while not parallel.least(ladder.fits(max_tokens := max(effective // n_batches, recipe.longest))) and max_tokens > recipe.longest:
             n_batches += n_processes
     peak = ladder.expected_peak(max_tokens)
-    takes = "" if peak is None or ladder.usable is None else f" take {in_gb(peak).removesuffix(' GB')} of {in_gb(ladder.usable)} memory"
+    takes = "" if peak is None or ladder.usable is None else f" take {in_words(int(peak))} of {in_words(ladder.usable)} memory"
     reason = f" ({ladder.reason})" if ladder.reason else ""
     logger.info("batches.max_tokens: %s positions%s%s; %s", f"{max_tokens:,}", takes, reason, of_an_update(max_tokens, n_batches, n_processes))
     return max_tokens, n_batches
@@ -168,14 +169,3 @@ def of_an_update(max_tokens: int, n_batches: int, n_processes: int) -> str:
 def up_to_multiple(n: int, of: int) -> int:
     """The smallest multiple of `of` that is not below n."""
     return -(-n // of) * of
-
-
-def _least(value: int, parallel: Parallel) -> int:
-    """The smallest of what the processes have here."""
-    values = [0] * parallel.world_size
-    values[parallel.rank] = value
-    return min(parallel.sum_ints(values))
-
-
-def _all(value: bool, parallel: Parallel) -> bool:
-    return parallel.sum_ints([int(value)]) == [parallel.world_size]

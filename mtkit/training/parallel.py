@@ -60,6 +60,12 @@ class Parallel:
         """Add up numbers over all processes, without a word to the device."""
         return list(values)
 
+    def least(self, value: int) -> int:
+        """The smallest of what the processes have here."""
+        values = [0] * self.world_size
+        values[self.rank] = value
+        return min(self.sum_ints(values))
+
     def from_main(self, values: Sequence[float]) -> list[float]:
         """What process 0 has here; as many everywhere."""
         return list(values)

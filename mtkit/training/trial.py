@@ -1,7 +1,6 @@
 """Updates of a throw-away model, to see what real ones will take."""
 
 import gc
-import math
 import time
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -23,6 +22,7 @@ from mtkit.training.assembly import TrainingData, make_stepper
 from mtkit.training.averages import WeightAverage
 from mtkit.training.meter import MemoryMeter
 from mtkit.training.parallel import Parallel
+from mtkit.training.space import in_words
 from mtkit.training.step import is_out_of_memory
 
 REWRITTEN = 1.4
@@ -30,11 +30,11 @@ REWRITTEN = 1.4
 
 
 class Cost(NamedTuple):
-    """What one batch took."""
+    """What an update took."""
 
     seconds: float
     n_positions: int
-    """Padded positions of its wider side."""
+    """Padded positions of its batches, on their wider sides."""
     peak: int | None
     """Most bytes that the process held meanwhile, see MemoryMeter. None where that is not known."""
 
@@ -105,17 +105,16 @@ class Trial:
         model = self.stepper.model
         self.n_parameters = sum(parameter.numel() for parameter in model.parameters())
         # Gradients and both moments are still to come. A CPU's system may end the process in place of telling that memory is short.
-        needed = (self.meter.peak() or 0) + 3 * 4 * self.n_parameters
+        n_trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+        needed = (self.meter.peak() or 0) + 3 * 4 * n_trained
         if self.usable is not None and needed > self.usable:
-            raise MtkitError(
-                f"{self.n_parameters:,} parameters with gradients and moments take {in_gb(needed)} of memory, and {in_gb(self.usable)} are there",
-                "take a smaller model, or more memory",
-            )
+            what = f"{self.n_parameters:,} parameters, their gradients and moments"
+            raise MtkitError(f"{what} take {in_words(needed)} of memory, and {in_words(self.usable)} are there", "take a smaller model")
         self.average = WeightAverage(model, config.ema_decay) if config.ema_decay else None
         self._n_updates = 0
 
-    def update(self, batch: Batch) -> Cost:
-        """Make an update of one batch.
+    def update(self, *batches: Batch) -> Cost:
+        """Make an update of some batches.
 
         Raises:
             RuntimeError, MemoryError: It does not fit, see is_out_of_memory.
@@ -123,11 +122,11 @@ class Trial:
         self._n_updates += 1
         self._wait()
         started_s = time.perf_counter()
-        self.stepper.step([batch.to(self.device)], self._n_updates, 1e-9)
+        self.stepper.step([batch.to(self.device) for batch in batches], self._n_updates, 1e-9)
         if self.average is not None:
             self.average.update(self._n_updates)
         self._wait()
-        n_positions = batch.src.size(0) * max(batch.src.size(1), batch.tgt_in.size(1))
+        n_positions = sum(batch.src.size(0) * max(batch.src.size(1), batch.tgt_in.size(1)) for batch in batches)
         return Cost(time.perf_counter() - started_s, n_positions, self.meter.peak())
 
     def try_update(self, batch: Batch) -> Cost | None:
@@ -164,9 +163,3 @@ def growth(recipe: Recipe) -> float:
     """How many times as large as batches.max_tokens a batch of this recipe may become."""
     sampling = recipe.sampling
     return REWRITTEN if sampling.samples_src or sampling.samples_tgt or any(recipe.augment.shares.values()) else 1.0
-
-
-def in_gb(n_bytes: float) -> str:
-    """A number of bytes for people, to two digits or to a tenth."""
-    gb = n_bytes / 1e9
-    return f"{gb:.1f} GB" if gb >= 1 else f"{gb:.{min(3, 1 - math.floor(math.log10(max(gb, 1e-3))))}f} GB"
