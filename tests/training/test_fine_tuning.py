@@ -1,0 +1,155 @@
+"""Training that goes on from a model: with the library, and with the commands."""
+
+import json
+import shutil
+from contextlib import closing
+from itertools import islice
+
+import pytest
+import torch
+
+from mtkit.checkpoint.model_dir import load_model_dir
+from mtkit.config.recipe import Recipe
+from mtkit.corpus.tokenizer import tokenizer_is_fresh, train_tokenizer
+from mtkit.errors import MtkitError
+from mtkit.files import read_lines
+from mtkit.tokenizer.subword import Tokenizer
+from mtkit.training.loop import train
+from mtkit.translation.translator import Translator
+from tests.conftest import TINY_RECIPE, write_tiny_recipe
+
+FINE_TUNING = """\
+data:
+  src_lang: ko
+  tgt_lang: en
+  train: {src: train.ko, tgt: train.en}
+  work_dir: tuned
+preprocess: {max_length: 60}
+batches: {max_tokens: 256}
+training:
+  init_from: general
+  max_steps: 12
+  warmup_steps: 3
+  learning_rate: 0.001
+  save_every_steps: 4
+"""
+
+
+@pytest.fixture
+def recipe_path(tmp_path, tiny_run, ko_en_pairs):
+    """A recipe that goes on from a copy of `tiny_run`'s model."""
+    write_tiny_recipe(tmp_path, ko_en_pairs)
+    shutil.copytree(tiny_run / "model", tmp_path / "general")
+    path = tmp_path / "tune.yaml"
+    path.write_text(FINE_TUNING, encoding="utf-8")
+    return path
+
+
+def weights(model_dir):
+    return dict(load_model_dir(model_dir).model.named_parameters())
+
+
+def assert_equal_weights(one, other):
+    ours, theirs = weights(one), weights(other)
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
+
+
+def test_without_effect_the_model_translates_as_before(recipe_path, ko_en_pairs):
+    general = recipe_path.parent / "general"
+    recipe = Recipe.load(recipe_path, ["training.max_steps=1", "training.learning_rate=1e-12"])
+    result = train(recipe, device="cpu", n_threads=1)
+    assert Tokenizer.load(result.model_dir).sha256 == Tokenizer.load(general).sha256
+    before, after = weights(general), weights(result.model_dir)
+    assert all(torch.allclose(value, after[name], atol=1e-9) for name, value in before.items())
+    texts = [pair.src for pair in ko_en_pairs[:12]]
+    one, other = (
+        [(t.text, pytest.approx(t.score, abs=1e-5)) for t in Translator.load(path).translate(texts, beam_size=2)]
+        for path in (general, result.model_dir)
+    )
+    assert one == [(text, score) for text, score in other] and len({text for text, _ in one}) > 1
+
+
+def test_a_run_goes_on_when_the_model_it_started_from_is_gone(recipe_path, tmp_path):
+    whole = train(Recipe.load(recipe_path), tmp_path / "whole", device="cpu", n_threads=1)
+    train(Recipe.load(recipe_path, ["training.max_steps=8"]), tmp_path / "parts", device="cpu", n_threads=1)
+    shutil.rmtree(tmp_path / "general")
+    with pytest.raises(MtkitError) as caught:
+        Recipe.load(recipe_path)
+    assert "give the recipe.yaml of its folder" in caught.value.hint
+    resolved = Recipe.load(tmp_path / "parts/recipe.yaml", ["training.max_steps=12"])
+    train(resolved, tmp_path / "parts", device="cpu", n_threads=1)
+    assert_equal_weights(whole.model_dir, tmp_path / "parts/model")
+
+
+def test_a_run_does_not_go_on_from_another_model(recipe_path, tmp_path, make_trained):
+    train(Recipe.load(recipe_path, ["training.max_steps=4"]), device="cpu", n_threads=1)
+    path = tmp_path / "general/model.safetensors"
+    path.write_bytes(path.read_bytes()[:-4] + b"\0\0\0\0")
+    with pytest.raises(MtkitError, match=r"holds a run of other settings: training.init_from \(\w{8}… then, \w{8}… now\)"):
+        train(Recipe.load(recipe_path), device="cpu", n_threads=1)
+    with pytest.raises(MtkitError, match=r"training.init_from \(\w{8}… then, None now\)"):
+        train(Recipe.load(recipe_path, ["tokenizer.init_from=" + str(tmp_path / "general"), "training.init_from=null", *dimensions(path.parent)]))
+
+
+def dimensions(model_dir):
+    config = json.loads((model_dir / "config.json").read_text())["model"]
+    return [f"model.{name}={value}" for name, value in config.items()]
+
+
+def test_a_tokenizer_is_made_again_when_the_one_it_extends_changes(recipe_path, tmp_path):
+    recipe = Recipe.load(recipe_path, ["tokenizer.extend=20"])
+    made = train_tokenizer(recipe)
+    old = Tokenizer.load(tmp_path / "general")
+    assert made.src.pieces()[: old.src.vocab_size] == old.src.pieces()
+    assert 0 < made.src.vocab_size - old.src.vocab_size <= 20
+    assert tokenizer_is_fresh(recipe)
+    assert not tokenizer_is_fresh(Recipe.load(recipe_path, ["tokenizer.extend=10"]))
+    made.save(tmp_path / "general/tokenizer")
+    assert not tokenizer_is_fresh(recipe)
+    shutil.rmtree(tmp_path / "general")
+    # What it was made from counts as unchanged once it is gone.
+    assert tokenizer_is_fresh(recipe)
+
+
+def test_a_recipe_does_not_extend_its_own_tokenizer(recipe_path):
+    recipe = Recipe.load(recipe_path)
+    train_tokenizer(recipe)
+    own = recipe.tokenizer.model_copy(update={"init_from": recipe.tokenizer_dir, "extend": 5})
+    with pytest.raises(MtkitError, match="where this recipe's own tokenizer is kept"):
+        train_tokenizer(recipe.model_copy(update={"tokenizer": own}))
+
+
+def head(path, n_lines):
+    with closing(read_lines(path)) as lines:
+        return "".join(f"{line}\n" for line in islice(lines, n_lines))
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_a_german_model_learns_korean_with_the_commands(mtkit, tmp_path, shared_data, anew):
+    for name, lang, path in (
+        ("general", "de", "multi30k/train.de.gz"),
+        ("general", "en", "multi30k/train.en.gz"),
+        ("new", "ko", "tatoeba-ko-en/train.ko"),
+        ("new", "en", "tatoeba-ko-en/train.en"),
+    ):
+        (tmp_path / name).mkdir(exist_ok=True)
+        (tmp_path / name / f"{name}.{lang}").write_text(head(shared_data / path, 400), encoding="utf-8")
+    general = TINY_RECIPE.replace("ko", "de").replace("train.", "general.").replace("  validation: {src: validation.de, tgt: validation.en}\n", "")
+    (tmp_path / "general/recipe.yaml").write_text(general.replace("character_coverage: 0.98", "type: bpe"), encoding="utf-8")
+    assert mtkit("train", tmp_path / "general/recipe.yaml", "--threads", "1").status == 0
+    new = FINE_TUNING.replace("train.", "new.").replace("tgt: new.en}", "tgt: new.en, tags: [<ko>]}").replace("general", "../general/work/run/model")
+    new += "tokenizer: {init_from: null, vocab_size: 900}\n" if anew else "tokenizer: {extend: 300, character_coverage: 0.99}\n"
+    (tmp_path / "new/recipe.yaml").write_text(new, encoding="utf-8")
+    trained = mtkit("train", tmp_path / "new/recipe.yaml", "--threads", "1")
+    assert trained.status == 0, trained.err
+    assert ("pieces have their rows" in trained.err) and "begin as the mean of their parts" in trained.err
+    model_dir = tmp_path / "new/tuned/run/model"
+    old, tuned = Tokenizer.load(tmp_path / "general/work/run/model").src, Tokenizer.load(model_dir).src
+    if not anew:
+        assert tuned.pieces()[: old.vocab_size] == old.pieces() and tuned.vocab_size == old.vocab_size + 301
+    assert tuned.user_symbols == ("<ko>",)
+    korean = (tmp_path / "new/new.ko").read_text(encoding="utf-8").splitlines()
+    assert sum(map(len, tuned.encode(korean))) < 0.5 * sum(map(len, old.encode(korean)))
+    translated = mtkit("translate", "-", "-m", model_dir, "--tag", "<ko>", stdin="\n".join(korean[:3]) + "\n")
+    assert translated.status == 0 and len(translated.out.splitlines()) == 3
