@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 _ROWS_PER_CHUNK = {"cpu": 512}
-_ROWS_PER_CHUNK_ELSEWHERE = 8192
+_ROWS_PER_CHUNK_ELSEWHERE = 4096
 
 
 class Loss(NamedTuple):
