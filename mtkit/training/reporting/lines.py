@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from mtkit.logs import get_logger
 from mtkit.training.reporting.pace import Pace
 from mtkit.training.reporting.tracker import RunInfo, Sample, Tracker
-from mtkit.training.reporting.words import speed, time_left, training_in_few_words, training_in_words, validation_in_words
+from mtkit.training.reporting.words import speed, time_left_in_words, training_in_few_words, training_in_words, validation_in_words
 
 LINE_EVERY_S = 60.0
 
@@ -32,8 +32,7 @@ class Lines(Tracker):
         if kind == "train" and self.is_short:
             logger.info("step %d: %s", step, training_in_few_words(values))
         elif kind == "train":
-            left = time_left(self.pace)
-            logger.info("step %d: %s%s", step, training_in_words(values), f", {left} left" if left and self.pace.done < self.pace.total else "")
+            logger.info("step %d: %s", step, _joined(training_in_words(values), time_left_in_words(self.pace)))
         elif kind == "validation":
             logger.info("step %d: validation %s", step, validation_in_words(values))
         else:
@@ -54,9 +53,11 @@ class Lines(Tracker):
             return
         self._wait()
         pace = self.pace
-        left = time_left(pace)
-        known = [f"step {pace.done:,} of {pace.total:,}", speed(pace), f"{left} left" if left else ""]
-        logger.info("%s", ", ".join(part for part in known if part))
+        logger.info("%s", _joined(f"step {pace.done:,} of {pace.total:,}", speed(pace), time_left_in_words(pace)))
 
     def _wait(self) -> None:
         self.next_s = time.monotonic() + LINE_EVERY_S
+
+
+def _joined(*parts: str) -> str:
+    return ", ".join(part for part in parts if part)

@@ -17,7 +17,7 @@ N_VALIDATIONS = 3
 N_CORPORA = 4
 MAX_WIDTH = 100
 """Of what is drawn; a very wide terminal makes it no clearer."""
-_NAME_WIDTH = 14
+_NAME_WIDTH, _VALUE_WIDTH = 14, 22
 _LABEL = "dim"
 
 
@@ -42,7 +42,7 @@ class Screen:
     def lines(self, width: int, height: int, *, has_colour: bool = True) -> list[Text]:
         """All of it that fits, the most important first."""
         width = min(width, MAX_WIDTH)
-        lines = [self._bar(width, has_colour=has_colour), *self._figures(width)]
+        lines = [Text(), self._bar(width, has_colour=has_colour), *self._figures()]
         for section in self._sections():
             if len(lines) + 1 + len(section) > height:
                 break
@@ -63,11 +63,12 @@ class Screen:
         line.append(("━" if has_colour else " ") * (n - n_full), "bar.back")
         return line.append(counts)
 
-    def _figures(self, width: int) -> list[Text]:
+    def _figures(self) -> list[Text]:
         """Names and values, in two columns."""
         train, pace = self.train, self.pace
-        tokens = f"{train['tokens_per_s']:,.0f} tokens/s" if train else ""
-        left = [("time left", time_left(pace) if pace.done < pace.total else "")]
+        tokens = f"{train['tokens_per_s']:,.0f} tok/s" if train else ""
+        duration, end = time_left(pace)
+        left = [("time left", f"{duration} ({end})" if end else duration)]
         right = [("speed", ", ".join(part for part in (tokens, speed(pace)) if part))]
         if "loss" in train:
             left += [("loss", f"{train['loss']:.3f}  {sparkline(self.losses)}"), ("perplexity", perplexity(train["nll"]))]
@@ -78,8 +79,7 @@ class Screen:
         pairs = [*zip(left, right, strict=True)]
         parts = [(name.replace("_", " "), f"{value:.3f}") for name, value in train.items() if name not in KNOWN]
         pairs += zip(parts[::2], [*parts[1::2], ("", "")], strict=False)
-        half = width // 2
-        return [_label(name).append(_fitted(value, half - _NAME_WIDTH)).append(_label(other)).append(more) for (name, value), (other, more) in pairs]
+        return [_label(name).append(_fitted(value, _VALUE_WIDTH)).append(_label(other)).append(more) for (name, value), (other, more) in pairs]
 
     def _sections(self) -> Iterable[list[Text]]:
         if self.validations:
@@ -91,11 +91,7 @@ class Screen:
     def _table(self) -> Iterable[Text]:
         """The last validations and the best; the newest of each corpus."""
         columns = [name for name in SCORES if name in self.validations[-1][1]]
-        yield (
-            _label("validation")
-            .append("".join(f"{shown:>9}" for shown in [*(SCORES[name] for name in columns), "loss"]), _LABEL)
-            .append(f"{'perplexity':>12}", _LABEL)
-        )
+        yield _label("validation").append("".join(f"{SCORES[name]:>9}" for name in columns) + f"{'loss':>9}{'perplexity':>12}", _LABEL)
         best = max((row for row in self.validations if row[1].get("best")), key=lambda row: row[0], default=None)
         rows = self.validations[-N_VALIDATIONS:]
         if best is not None and best not in rows:
@@ -109,7 +105,7 @@ class Screen:
 
 
 def _label(name: str, style: str = _LABEL) -> Text:
-    return Text(_fitted(name, _NAME_WIDTH), style=style) if style == _LABEL else Text().append(_fitted(name, _NAME_WIDTH), style)
+    return Text().append(_fitted(name, _NAME_WIDTH), style)
 
 
 def _row(name: str, columns: Sequence[str], values: dict[str, float]) -> Text:

@@ -18,7 +18,7 @@ REDRAW_EVERY_S = 0.25
 MAX_SHARE = 0.005
 """Of the time may go into drawing."""
 MIN_WIDTH, MIN_HEIGHT = 60, 10
-_LOG_LINES = 6
+_LOG_LINES = 4
 """Lines of the terminal that stay free for the log."""
 
 

@@ -62,13 +62,18 @@ def speed(pace: Pace) -> str:
     return f"{format_rate(rate)} steps/s" if rate >= 0.1 else f"{format_duration(1 / rate)} a step"
 
 
-def time_left(pace: Pace) -> str:
-    """`3 min 10 s`, or when it is long, with the clock's time at the end: `2 h 58 min, until 17:42`; empty until it is known."""
+def time_left(pace: Pace) -> tuple[str, str]:
+    """`3 min 10 s` and nothing; when it is long, with the clock's time at the end: `2 h 58 min`, `17:42`. Both empty until it is known."""
     seconds = pace.left_s
-    if seconds is None:
-        return ""
-    if seconds < _CLOCK_FROM_S:
-        return format_duration(seconds)
-    end = time.localtime(time.time() + seconds)
+    if seconds is None or seconds < _CLOCK_FROM_S:
+        return "" if seconds is None else format_duration(seconds), ""
     form = "%H:%M" if seconds < _DAY_S / 2 else "%a %H:%M" if seconds < 6 * _DAY_S else "%Y-%m-%d"
-    return f"{format_duration(seconds)}, until {time.strftime(form, end)}"
+    return format_duration(seconds), time.strftime(form, time.localtime(time.time() + seconds))
+
+
+def time_left_in_words(pace: Pace) -> str:
+    """`2 h 58 min left (until 17:42)`; empty until it is known, and at the end."""
+    left, end = time_left(pace)
+    if not left or pace.done >= pace.total:
+        return ""
+    return f"{left} left (until {end})" if end else f"{left} left"
