@@ -65,7 +65,8 @@ def init_from_data(
     if drawn:
         print(f"wrote {written[0]}, {written[1]}: {len(drawn):,} pairs drawn from the corpus, which training leaves out")
     elif held_out is None:
-        print("no validation corpus: this one has no pairs to spare, so no checkpoint counts as the best")
+        print("no validation corpus, so no checkpoint counts as the best: too few pairs whose sides stand in the corpus only once;")
+        print("    name one with --validation-src and --validation-tgt")
     print(f"wrote {path}, with these reasons beside the keys")
     _tell_time(files, path, advice, langs)
     print(f"then: mtkit train {path}")

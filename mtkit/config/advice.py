@@ -14,7 +14,6 @@ from mtkit.config.plan import BIG_GPU_GB, MAX_VOCAB_SIZE, MAX_WARMUP_STEPS, MIN_
 from mtkit.config.sizes import SIZES
 
 _MAX_CPU_BATCH = 4096
-_MAX_FIXED_GPU_BATCH = 8192
 _MAX_RATE = 0.002
 _MANY_HOURS = 72
 _OTHER_GPU = Machine(n_cores=8, memory_gb=32, gpu="", gpu_memory_gb=24, n_gpus=1, has_bf16=True)
@@ -156,8 +155,6 @@ def _batches(plan: Plan) -> Iterator[Choice]:
     elif gpu is None:
         yield Choice("batches.max_tokens", _MAX_CPU_BATCH, f"larger batches are no faster on {_cores(plan.machine)}")
         yield Choice("batches.effective_tokens", n, f"{why}; {round(n / _MAX_CPU_BATCH)} batches each")
-    elif n <= _MAX_FIXED_GPU_BATCH:
-        yield Choice("batches.max_tokens", n, f"{why}; fits {plan.machine.gpu_memory_gb:.0f} GB")
     else:
         yield Choice("batches.max_tokens", "auto", f"what fits {plan.machine.gpu_memory_gb:.0f} GB is measured when training starts")
         yield Choice("batches.effective_tokens", n, f"{why}, in as many batches as it takes")

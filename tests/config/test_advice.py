@@ -128,7 +128,7 @@ def test_an_update_is_the_same_on_any_device(n_pairs):
 
 def test_a_cpu_accumulates_batches_that_are_not_too_large():
     assert settings(corpus(200 * THOUSAND))["batches"] == {"max_tokens": 4096, "effective_tokens": 8192}
-    assert settings(corpus(200 * THOUSAND), GPU_24)["batches"] == {"max_tokens": 8192}
+    assert settings(corpus(200 * THOUSAND), GPU_24)["batches"] == {"max_tokens": "auto", "effective_tokens": 8192}
 
 
 @pytest.mark.parametrize("size", SIZES)
