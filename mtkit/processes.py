@@ -101,7 +101,7 @@ def _started(make_worker: Callable[..., Any], args: tuple[Any, ...], n_workers: 
         for _ in range(n_workers):
             ours, theirs = context.Pipe()
             process = context.Process(target=_serve, args=(theirs, make_worker, args), daemon=True)
-            with _no_main_module():
+            with _no_main_module(), _deaf():
                 process.start()
             theirs.close()
             workers.append(_Worker(process, ours))
@@ -112,8 +112,30 @@ def _started(make_worker: Callable[..., Any], args: tuple[Any, ...], n_workers: 
         for worker in workers:
             worker.process.join(timeout=1)
             if worker.process.is_alive():
-                worker.process.terminate()
+                worker.process.kill()  # which is deaf to SIGTERM, and has nothing to put in order
                 worker.process.join()
+
+
+_PARENTS_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)]
+"""They may reach the whole group, from a terminal or a scheduler; the parent decides what they mean."""
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """A process that is started in here holds these signals back, until it has said that it ignores them."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _PARENTS_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _unblock(numbers: list[int]) -> None:
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
 
 
 @contextmanager
@@ -129,8 +151,9 @@ def _no_main_module() -> Iterator[None]:
 
 def _serve(connection: Connection, make_worker: Callable[..., Callable[[Any], Any]], args: tuple[Any, ...]) -> None:
     """Do tasks until nobody asks any more."""
-    # Ctrl-C reaches the whole group; the parent decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in _PARENTS_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    _unblock(_PARENTS_SIGNALS)
     tasks: SimpleQueue[Any] = SimpleQueue()
     # Taken in by a thread of its own: else parent and worker could each wait for the other to read.
     Thread(target=_take_in, args=(connection, tasks), daemon=True).start()

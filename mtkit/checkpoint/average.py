@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mtkit.checkpoint.model_dir import load_model_dir, refuse_foreign_dir, save_model_dir
 from mtkit.checkpoint.run_dir import RunDir
-from mtkit.checkpoint.training_state import WEIGHTS_NAME, best_checkpoints, list_checkpoints
+from mtkit.checkpoint.training_state import WEIGHTS_NAME, best_checkpoints, list_checkpoints, sound_checkpoints
 from mtkit.checkpoint.weights import read_tensors
 from mtkit.errors import MtkitError
 from mtkit.logs import get_logger
@@ -19,7 +19,7 @@ logger = get_logger(__name__)
 
 
 def average(run_dir: Path | str, out_dir: Path | str, n: int = 5, which: Literal["last", "best"] = "last") -> Path:
-    """Average the weights of checkpoints into a model directory (Vaswani et al. 2017, section 6.1).
+    """Average the weights of checkpoints into a model directory (Vaswani et al. 2017, section 6.1). Damaged ones are passed over with a warning.
 
     Args:
         run_dir: A run of `train`.
@@ -39,9 +39,12 @@ def average(run_dir: Path | str, out_dir: Path | str, n: int = 5, which: Literal
     paths = list_checkpoints(run.checkpoints_dir)
     if not paths:
         raise MtkitError(f"`{run_dir}`: no checkpoints to average", "give the run folder that `mtkit train` wrote")
-    chosen = paths[-n:] if which == "last" else best_checkpoints(paths, n)
-    if not chosen:
+    ranked = list(reversed(paths)) if which == "last" else best_checkpoints(paths, len(paths))
+    if not ranked:
         raise MtkitError(f"`{run_dir}`: no checkpoint was validated, so none is best", "average the last ones, or train with data.validation")
+    chosen = sound_checkpoints(ranked, n)
+    if not chosen:
+        raise MtkitError(f"`{run_dir}`: every checkpoint of this kind is damaged", "copy them again from where they are whole")
     if len(chosen) < n:
         logger.warning("%d checkpoints were asked for; the run has kept %d of this kind", n, len(chosen))
     trained = load_model_dir(run.model_dir)

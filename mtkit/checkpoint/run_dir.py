@@ -17,7 +17,7 @@ from typing import Any
 from mtkit.checkpoint.model_dir import refuse_foreign_dir
 from mtkit.checkpoint.training_state import pass_over_damaged
 from mtkit.errors import MtkitError
-from mtkit.files import atomic_write, is_leftover, tidy
+from mtkit.files import atomic_write, is_leftover, tidy, told_as_error
 from mtkit.locks import locked
 
 LOCK_NAME = ".lock"
@@ -67,8 +67,12 @@ class RunDir:
         return path.name == LOCK_NAME or is_leftover(path)
 
     def append_metrics(self, **values: Any) -> None:
-        """Add one line to metrics.jsonl."""
-        with self.metrics_path.open("a", encoding="utf-8") as file:
+        """Add one line to metrics.jsonl.
+
+        Raises:
+            MtkitError: It cannot be written.
+        """
+        with told_as_error(self.metrics_path), self.metrics_path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(values, ensure_ascii=False) + "\n")
 
     def cut_metrics(self, step: int) -> None:

@@ -86,7 +86,7 @@ def _leave_silently() -> NoReturn:
 
 
 def _is_terminated(exc: BaseException | None) -> bool:
-    while exc is not None and not isinstance(exc, Terminated):
+    while exc is not None and not isinstance(exc, Terminated) and getattr(exc, "signal_number", None) != signal.SIGTERM:
         exc = exc.__cause__ or exc.__context__
     return exc is not None
 

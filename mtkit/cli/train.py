@@ -3,11 +3,15 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mtkit.cli.durations import parse_duration
 from mtkit.cli.options import DeviceOption, OverridesOption, RecipeArgument
+
+if TYPE_CHECKING:
+    from mtkit.config.recipe import Recipe
 
 
 def train(
@@ -18,9 +22,22 @@ def train(
     ] = None,
     device: DeviceOption = "auto",
     n_threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads of each process", show_default="one per core")] = None,
+    max_time_s: Annotated[
+        float | None,
+        typer.Option(
+            "--max-time",
+            parser=parse_duration,
+            metavar="TIME",
+            help="Save and end, with status 0, after so much time: 90s, 45m, 3h, 1h30m, 2d. The same command goes on",
+            show_default="never",
+        ),
+    ] = None,
     n_processes: Annotated[
         int | None, typer.Option("--nproc", min=1, help="Processes that train together on this machine, such as one for each GPU", show_default="1")
     ] = None,
+    is_dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything and tell what training takes in memory, disk and time, but train nothing")
+    ] = False,
 ) -> None:
     """Train a model.
 
@@ -28,18 +45,41 @@ def train(
     """
     from mtkit.config.recipe import Recipe
 
-    recipe = Recipe.load(recipe_path, overrides or ())
-    # torch takes seconds to load, which a typo should not wait for.
-    if n_processes is not None and n_processes > 1 and "RANK" not in os.environ:
-        from mtkit.training.launch import run_processes
+    from mtkit.training.speaking import told_by_one
 
-        raise SystemExit(run_processes(n_processes, sys.argv[1:]))
-    from mtkit.training.loop import train as train_model
+    with told_by_one():
+        recipe = Recipe.load(recipe_path, overrides or ())
+        if is_dry_run:
+            _tell_what_it_takes(recipe, out, device, n_threads, n_processes)
+            return
+        # torch takes seconds to load, which a typo should not wait for.
+        if n_processes is not None and n_processes > 1 and "RANK" not in os.environ:
+            from mtkit.training.launch import run_processes
 
-    result = train_model(recipe, out, device=device, n_threads=n_threads)
+            raise SystemExit(run_processes(n_processes, sys.argv[1:]))
+        from mtkit.training.loop import train as train_model
+
+        result = train_model(recipe, out, device=device, n_threads=n_threads, max_time_s=max_time_s)
     if os.environ.get("RANK", "0") != "0":
         return
     best = f"; best {result.metric} on the validation corpus {result.best_score:.2f}" if result.best_score is not None else ""
     print(f"trained {result.n_steps:,} steps{best}")
     print(f"model: {result.model_dir}")
+    if result.is_time_up:
+        print(f"the time is up before step {recipe.training.max_steps:,}; the same command goes on from step {result.n_steps:,}")
+        return
     print(f"next:  mtkit average {result.run_dir} -o {result.run_dir / 'averaged'}")
+
+
+def _tell_what_it_takes(recipe: "Recipe", out: Path | None, device: str, n_threads: int | None, n_processes: int | None) -> None:
+    if os.environ.get("RANK", "0") != "0":
+        return
+    from mtkit.training.estimate import estimate
+
+    n_planned = n_processes or int(os.environ.get("WORLD_SIZE", "1"))
+    found = estimate(recipe, out, device=device, n_threads=n_threads, n_processes=n_planned)
+    print(found, flush=True)
+    for problem in found.problems:
+        print(f"error: {problem.message}" + (f"\nhint: {problem.hint}" if problem.hint else ""), file=sys.stderr)
+    if found.problems:
+        raise typer.Exit(1)

@@ -28,6 +28,13 @@ def run_dir(make_trained, tmp_path):
     return run
 
 
+def damage(path):
+    """Flip one bit in the middle."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 4
+    path.write_bytes(data)
+
+
 def mean_of(run_dir, steps):
     files = [load_file(checkpoint_path(run_dir / "checkpoints", step) / "model.safetensors") for step in steps]
     return {name: np.mean([file[name].astype(np.float64) for file in files], axis=0) for name in files[0]}
@@ -104,10 +111,22 @@ def test_none_is_best_where_none_was_validated(make_trained, tmp_path):
     assert average(tmp_path / "run", tmp_path / "averaged")
 
 
-def test_a_damaged_checkpoint_leaves_nothing(run_dir, tmp_path):
-    path = checkpoint_path(run_dir / "checkpoints", 40) / "model.safetensors"
-    path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(MtkitError, match="not a readable safetensors file"):
+@pytest.mark.parametrize(("which", "steps"), [("last", [20, 40, 50]), ("best", [10, 40, 50])])
+def test_a_damaged_checkpoint_is_passed_over(run_dir, tmp_path, which, steps, caplog):
+    damage(checkpoint_path(run_dir / "checkpoints", 30) / "model.safetensors")
+    average(run_dir, tmp_path / "averaged", 3, which)
+    expected = mean_of(run_dir, steps)
+    for name, tensor in load_file(tmp_path / "averaged" / "model.safetensors").items():
+        np.testing.assert_allclose(tensor, expected[name], rtol=1e-6, atol=1e-7, err_msg=name)
+    [warning] = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert warning.startswith("step-00000030 is damaged and passed over: ")
+    assert "SHA-256" in warning
+
+
+def test_where_all_are_damaged_nothing_is_written(run_dir, tmp_path):
+    for step in SCORES:
+        damage(checkpoint_path(run_dir / "checkpoints", step) / "model.safetensors")
+    with pytest.raises(MtkitError, match="every checkpoint of this kind is damaged"):
         average(run_dir, tmp_path / "averaged")
     assert not (tmp_path / "averaged").exists()
 

@@ -38,7 +38,7 @@ def all_files(folder):
 
 
 @pytest.mark.parametrize("variant", [{}, {"norm": "pre", "norm_type": "rms", "activation": "swiglu"}, {"positions": "learned", "max_positions": 64}])
-@pytest.mark.parametrize("tied", ["none", "output", "all"])
+@pytest.mark.parametrize("tied", ["none", "output", "inputs", "all"])
 def test_what_is_read_translates_as_what_was_written(make_trained, ko_en_pairs, tmp_path, tied, variant):
     trained = make_trained(tied_embeddings=tied, **variant)
     save_model_dir(tmp_path / "model", trained)
@@ -51,7 +51,7 @@ def test_what_is_read_translates_as_what_was_written(make_trained, ko_en_pairs, 
     assert Translator([again], 1).translate(lines, n_best=2) == Translator([trained], 1).translate(lines, n_best=2)
 
 
-@pytest.mark.parametrize(("tied", "n_matrices"), [("none", 3), ("output", 2), ("all", 1)])
+@pytest.mark.parametrize(("tied", "n_matrices"), [("none", 3), ("output", 2), ("inputs", 2), ("all", 1)])
 def test_tied_weights_are_written_once_and_stay_tied(make_trained, tmp_path, tied, n_matrices):
     trained = make_trained(tied_embeddings=tied)
     save_model_dir(tmp_path / "model", trained)
@@ -60,8 +60,8 @@ def test_tied_weights_are_written_once_and_stay_tied(make_trained, tmp_path, tie
     assert sum(tensor.size for tensor in weights.values()) == sum(parameter.numel() for parameter in trained.model.parameters())
     again = load_model_dir(tmp_path / "model").model
     assert len(list(again.parameters())) == len(list(trained.model.parameters()))
-    assert (again.output_weight is again.tgt_embedding.weight) == (tied != "none")
-    assert (again.src_embedding is again.tgt_embedding) == (tied == "all")
+    assert (again.output_weight is again.tgt_embedding.weight) == (tied in ("output", "all"))
+    assert (again.src_embedding is again.tgt_embedding) == (tied in ("inputs", "all"))
     for name, parameter in again.named_parameters():
         np.testing.assert_array_equal(parameter.detach().numpy(), weights[name])
 

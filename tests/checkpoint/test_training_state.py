@@ -1,20 +1,25 @@
 """Checkpoints come back as they were, and those are kept that were asked for."""
 
+import hashlib
 import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.numpy import load_file
 
+from mtkit.checkpoint.manifest import Damaged
 from mtkit.checkpoint.training_state import (
     OPTIMIZER_NAME,
     WEIGHTS_NAME,
     TrainingState,
     best_checkpoints,
+    check_checkpoint,
     checkpoint_path,
     list_checkpoints,
     load_checkpoint,
+    pass_over_damaged,
     prune_checkpoints,
     read_state,
     save_checkpoint,
@@ -79,7 +84,7 @@ def test_weights_moments_and_state_come_back(make_trained, tmp_path):
     state = TrainingState(7, 2, 5, 31, 3, 12.5, 13.75, 1, 3.25, 4567, {"scale": 65536.0, "_growth_tracker": 3.0})
     path = save_checkpoint(tmp_path, state, files_of(model, optimizer))
     assert path == checkpoint_path(tmp_path, 7)
-    assert {p.name for p in path.iterdir()} == {"state.json", "model.safetensors", "optimizer.safetensors"}
+    assert {p.name for p in path.iterdir()} == {"state.json", "model.safetensors", "optimizer.safetensors", "manifest.json"}
 
     other_model, other_optimizer = make(make_trained, seed=2, dropout=0.0)
     assert take_up(path, other_model, other_optimizer) == state == read_state(path)
@@ -134,29 +139,150 @@ def test_a_checkpoint_of_the_same_step_is_replaced(save_scores):
     assert read_state(checkpoint_path(folder, 10)).score == 2.0
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "problem"),
-    [
-        ("state.json", b"{", "not a training state"),
-        ("state.json", b"null", "not a training state"),
-        ("state.json", b'{"steps": 3}', "not a training state"),
-        ("state.json", b"\xff\xfe", "not a training state"),
-        ("model.safetensors", b"", "not a readable safetensors file"),
-        ("optimizer.safetensors", b"12345678", "not a readable safetensors file"),
-        ("model.safetensors", None, "no such file"),
-        ("optimizer.safetensors", None, "no such file"),
-    ],
-)
-def test_damage_is_told_with_the_file(save_scores, make_trained, name, content, problem):
+def flipped(path, place=None, bit=0):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 if place is None else place] ^= 1 << bit
+    path.write_bytes(data)
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-2])
+
+
+def emptied(path):
+    path.write_bytes(b"")
+
+
+DAMAGES = {
+    "flipped": (flipped, "is not as it was written"),
+    "cut": (cut, "bytes, and|not a readable manifest"),
+    "emptied": (emptied, "bytes, and|not a readable manifest"),
+    "gone": (Path.unlink, "is missing"),
+}
+FILES = ["state.json", "model.safetensors", "optimizer.safetensors"]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", FILES)
+def test_damage_is_told_with_the_file(save_scores, make_trained, name, damage):
     path = checkpoint_path(save_scores(1.0), 10)
-    (path / name).unlink()
-    if content is not None:
-        (path / name).write_bytes(content)
-    with pytest.raises(MtkitError, match=problem) as caught:
+    do, problem = DAMAGES[damage]
+    do(path / name)
+    with pytest.raises(Damaged, match=problem) as caught:
         load_checkpoint(path, shapes_of(make(make_trained)[0]))
     assert str(path / name) in caught.value.message
     assert caught.value.hint
     assert "\n" not in caught.value.message
+
+
+def test_every_flipped_bit_of_the_manifest_is_found_or_changes_nothing(save_scores):
+    path = checkpoint_path(save_scores(1.0), 10) / "manifest.json"
+    before = path.read_bytes()
+    for place in range(len(before)):
+        for bit in range(8):
+            flipped(path, place, bit)
+            try:
+                check_checkpoint(path.parent)
+            except Damaged:
+                pass
+            else:
+                assert json.loads(path.read_bytes()) == json.loads(before)
+            path.write_bytes(before)
+
+
+def test_a_manifest_of_a_newer_mtkit_is_no_damage(save_scores):
+    path = checkpoint_path(save_scores(1.0, 2.0), 20) / "manifest.json"
+    tree = json.loads(path.read_bytes()) | {"format_version": 2}
+    del tree["checksum"]
+    tree["checksum"] = hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
+    path.write_text(json.dumps(tree))
+    for refused in (lambda: check_checkpoint(path.parent), lambda: pass_over_damaged(path.parent.parent)):
+        with pytest.raises(MtkitError, match="format 2 is newer") as caught:
+            refused()
+        assert not isinstance(caught.value, Damaged)
+    assert path.parent.is_dir()
+
+
+def test_the_manifest_has_sizes_and_hashes(save_scores):
+    path = checkpoint_path(save_scores(1.0), 10)
+    files = json.loads((path / "manifest.json").read_bytes())["files"]
+    assert files == {
+        name: {"size": (path / name).stat().st_size, "sha256": hashlib.sha256((path / name).read_bytes()).hexdigest()} for name in sorted(FILES)
+    }
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", [*FILES, "manifest.json"])
+def test_damaged_newest_checkpoints_are_passed_over_with_one_warning(save_scores, caplog, name, damage):
+    folder = save_scores(1.0, 2.0, 3.0, 4.0)
+    for step in (30, 40):
+        DAMAGES[damage][0](checkpoint_path(folder, step) / name)
+    pass_over_damaged(folder)
+    assert steps(list_checkpoints(folder)) == [10, 20]
+    [warning] = [record.getMessage() for record in caplog.records]
+    for path in (checkpoint_path(folder, 40) / name, checkpoint_path(folder, 30) / name):
+        assert f"`{path}`" in warning
+    assert warning.endswith("going on from step-00000020")
+    # Nothing is lost yet, but nothing takes them for checkpoints either.
+    assert {path.name for path in folder.iterdir()} == {"step-00000010", "step-00000020", "step-00000030.damaged", "step-00000040.damaged"}
+    pass_over_damaged(folder)
+    assert len(caplog.records) == 1
+    prune_checkpoints(folder, 2, 1)
+    assert {path.name for path in folder.iterdir()} == {"step-00000010", "step-00000020"}
+
+
+def test_where_none_is_whole_that_is_an_error_and_nothing_is_touched(save_scores):
+    folder = save_scores(1.0, 2.0)
+    for step in (10, 20):
+        cut(checkpoint_path(folder, step) / "model.safetensors")
+    before = sorted(folder.rglob("*"))
+    with pytest.raises(MtkitError, match="no checkpoint is whole"):
+        pass_over_damaged(folder)
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_damage_in_the_middle_confuses_neither_the_best_nor_pruning(save_scores):
+    folder = save_scores(4.0, 9.0, 5.0, 1.0)
+    cut(checkpoint_path(folder, 20) / "model.safetensors")
+    paths = list_checkpoints(folder)
+    assert steps(best_checkpoints(paths, 1)) == [30]
+    prune_checkpoints(folder, 1, 1)
+    assert {path.name for path in folder.iterdir()} == {"step-00000030", "step-00000040"}
+
+
+def test_those_saved_out_of_turn_go_with_the_next_one(save_scores):
+    folder = save_scores(4.0, None, 1.0)
+
+    def save(step, **values):
+        save_checkpoint(folder, TrainingState(step=step, **values), {WEIGHTS_NAME: {}, OPTIMIZER_NAME: {}})
+        prune_checkpoints(folder, 2, 1)
+        return steps(list_checkpoints(folder))
+
+    assert save(33, is_extra=True) == [10, 20, 30, 33]
+    assert save(36, is_extra=True) == [10, 20, 30, 36]
+    assert save(40, score=2.0) == [10, 30, 40]
+
+
+def without_manifest(path):
+    """As the release before manifests left it."""
+    tree = json.loads((path / "state.json").read_bytes())
+    for name in ("is_extra", "tally"):
+        del tree[name]
+    (path / "state.json").write_text(json.dumps(tree))
+    (path / "manifest.json").unlink()
+
+
+def test_a_checkpoint_of_an_earlier_release_counts_if_it_can_be_read(save_scores, make_trained, caplog):
+    folder = save_scores(1.0, 2.0)
+    for step in (10, 20):
+        without_manifest(checkpoint_path(folder, step))
+    pass_over_damaged(folder)
+    assert steps(list_checkpoints(folder)) == [10, 20]
+    assert load_checkpoint(checkpoint_path(folder, 20), shapes_of(make(make_trained)[0]))[0].score == 2.0
+    cut(checkpoint_path(folder, 20) / "optimizer.safetensors")
+    pass_over_damaged(folder)
+    assert steps(list_checkpoints(folder)) == [10]
+    assert "not a readable safetensors file" in caplog.records[0].getMessage()
 
 
 def test_a_checkpoint_of_another_model(save_scores, make_trained):
@@ -167,6 +293,7 @@ def test_a_checkpoint_of_another_model(save_scores, make_trained):
 
 def test_a_state_of_an_earlier_release_is_in_the_first_window(save_scores):
     path = checkpoint_path(save_scores(1.0), 10) / "state.json"
+    without_manifest(path.parent)
     tree = json.loads(path.read_text(encoding="utf-8")) | {"epoch": 2, "batch": 31}
     path.write_text(json.dumps({name: value for name, value in tree.items() if name not in ("window", "stage")}), encoding="utf-8")
     state = read_state(path.parent)

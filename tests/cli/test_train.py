@@ -24,7 +24,15 @@ def calls(monkeypatch):
             raise KeyboardInterrupt("kept: step 12")
         run_dir = out or recipe.run_dir
         best = None if recipe.training.max_steps == 7 else 38.125
-        return SimpleNamespace(model_dir=run_dir / "model", run_dir=run_dir, n_steps=recipe.training.max_steps, best_score=best, metric="bleu")
+        n_steps, is_time_up = recipe.training.max_steps, options.get("max_time_s") is not None
+        return SimpleNamespace(
+            model_dir=run_dir / "model",
+            run_dir=run_dir,
+            n_steps=n_steps - 3 * is_time_up,
+            best_score=best,
+            metric="bleu",
+            is_time_up=is_time_up,
+        )
 
     def average(run_dir, out_dir, n, which):
         calls.append((run_dir, out_dir, n, which))
@@ -40,13 +48,31 @@ def test_where_the_model_is(mtkit, calls, recipe_path, tmp_path):
     assert outcome.status == 0
     assert outcome.out.splitlines()[:2] == ["trained 1,000 steps; best bleu on the validation corpus 38.12", f"model: {tmp_path / 'run/model'}"]
     assert "mtkit average" in outcome.out
-    assert calls[0][1:] == (tmp_path / "run", {"device": "cpu", "n_threads": 2})
+    assert calls[0][1:] == (tmp_path / "run", {"device": "cpu", "n_threads": 2, "max_time_s": None})
 
 
 def test_defaults(mtkit, calls, recipe_path, tmp_path):
     outcome = mtkit("train", recipe_path, "--set", "training.max_steps=7")
     assert outcome.out.splitlines()[:2] == ["trained 7 steps", f"model: {tmp_path / 'work/run/model'}"]
-    assert calls[0][1:] == (None, {"device": "auto", "n_threads": None})
+    assert calls[0][1:] == (None, {"device": "auto", "n_threads": None, "max_time_s": None})
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("45m", 2700), ("3h", 10_800), ("1h30m", 5400), ("2d", 172_800), ("1d2h3m4s", 93_784), ("0.5H", 1800)]
+)
+def test_a_limit_of_time(mtkit, calls, recipe_path, text, seconds):
+    outcome = mtkit("train", recipe_path, "--set", "training.max_steps=1000", "--max-time", text)
+    assert outcome.status == 0
+    assert outcome.out.splitlines()[-1] == "the time is up before step 1,000; the same command goes on from step 997"
+    assert calls[0][2]["max_time_s"] == seconds
+
+
+@pytest.mark.parametrize("text", ["", "90", "3 h", "h", "30m1h", "0s", "-1h", "1e3s", "1h30", "soon"])
+def test_no_limit_of_time(mtkit, calls, recipe_path, text):
+    outcome = mtkit("train", recipe_path, f"--max-time={text}")
+    assert outcome.status == 2
+    assert "1h30m" in outcome.err
+    assert not calls
 
 
 def test_ctrl_c_says_what_was_kept(mtkit, calls, recipe_path):
