@@ -44,7 +44,6 @@ def train(
     Tokenizer and token store are made first when they are missing or stale. Run again after an interruption, it goes on where it was.
     """
     from mtkit.config.recipe import Recipe
-
     from mtkit.training.speaking import told_by_one
 
     with told_by_one():

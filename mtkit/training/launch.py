@@ -8,18 +8,16 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import timedelta
 from types import FrameType
 
-from torch.distributed import DistError, TCPStore  # pyright: ignore[reportPrivateImportUsage]
+from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage]
 from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, PContext, start_processes
 
 from mtkit.errors import MtkitError
 from mtkit.processes import n_cores
+from mtkit.training.speaking import LAUNCHED_VARIABLE, SPEAKER_KEY
 
 _HANDED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1)
-_LAUNCHED = "MTKIT_LAUNCHED"
-_SPEAKER = "mtkit/speaker"
 _PR_SET_PDEATHSIG = 1
 
 
@@ -48,7 +46,7 @@ def run_processes(n: int, arguments: Sequence[str]) -> int:
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(store.port),
         "TORCHELASTIC_USE_AGENT_STORE": "True",
-        _LAUNCHED: "1",
+        LAUNCHED_VARIABLE: "1",
         **threads,
     }
     envs = {rank: common | {"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(n)}
@@ -61,8 +59,8 @@ def run_processes(n: int, arguments: Sequence[str]) -> int:
     failures = result.failures
     if not failures:
         return 0
-    if store.check([_SPEAKER]):
-        speaker = failures.get(int(store.get(_SPEAKER)))
+    if store.check([SPEAKER_KEY]):
+        speaker = failures.get(int(store.get(SPEAKER_KEY)))
         return 1 if speaker is None else _as_status(speaker.exitcode)
     if received:
         raise KeyboardInterrupt
@@ -73,23 +71,6 @@ def run_processes(n: int, arguments: Sequence[str]) -> int:
         f"process {first.local_rank} of {n} {why}",
         "the same command goes on from the last checkpoint; where memory was short, with a smaller batches.max_tokens",
     )
-
-
-def speaks_first(rank: int, *, is_lost: bool = False) -> bool:
-    """Whether no other process has said yet why training ends; then this one does.
-
-    Args:
-        rank: Of this process.
-        is_lost: It ends because another did, of which `run_processes` knows more.
-    """
-    if is_lost and _LAUNCHED in os.environ:
-        return False
-    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "")
-    try:
-        store = TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False, timeout=timedelta(seconds=10))
-        return store.compare_set(_SPEAKER + attempt, "", str(rank)) == str(rank).encode()
-    except (DistError, RuntimeError):  # it went away with the process that is gone
-        return True
 
 
 def end_with_parent() -> None:

@@ -7,7 +7,6 @@ import copy
 import inspect
 import json
 import os
-import signal
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
@@ -25,9 +24,9 @@ from mtkit.errors import MtkitError
 from mtkit.model.placement import choose_device, choose_dtype
 from mtkit.model.transformer import Transformer
 from mtkit.processes import n_cores
-from mtkit.training.launch import end_with_parent, speaks_first
+from mtkit.training.launch import end_with_parent
 from mtkit.training.parallel import Files, Parallel
-from mtkit.training.stopping import Interrupted
+from mtkit.training.speaking import told_by_one
 
 _CONTROL_TIMEOUT = timedelta(days=7)
 """How long one process may validate, save or preprocess while the others wait. One that dies is noticed by its connection, not by this."""
@@ -47,13 +46,14 @@ def join_processes(recipe: Recipe, device: str) -> Iterator[tuple[Parallel, torc
     Yields:
         The processes, and the device of this one.
     Raises:
-        MtkitError: A process has no GPU of its own, settings do not go together, or another process went away.
+        MtkitError: A process has no GPU of its own, or settings do not go together.
+        ProcessLost: Another process went away.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) < 2:
         yield Parallel(), choose_device(device)
         return
     end_with_parent()
-    with _told_by_one():
+    with told_by_one():
         own_device = _own_device(device)
         kind = _kind(recipe, own_device)
         if own_device.type == "cuda":
@@ -67,16 +67,6 @@ def join_processes(recipe: Recipe, device: str) -> Iterator[tuple[Parallel, torc
         parallel.wait()
         # After an error the others may never answer: what is left of the group ends with the process.
         dist.destroy_process_group()
-
-
-class ProcessLost(MtkitError):
-    """Another process of the same training went away, or cannot be reached any more."""
-
-    def __init__(self, rank: int) -> None:
-        super().__init__(
-            f"process {rank} has lost the connection to another, which may have ended",
-            "the same command goes on from the last checkpoint",
-        )
 
 
 class Processes(Parallel):
@@ -132,14 +122,11 @@ class Replicated(Processes):
     """Each process holds the whole model; gradients are averaged while the backward pass makes them (Li et al. 2020, arXiv:2006.15704)."""
 
     def wrap(self, objective: nn.Module) -> nn.Module:
-        model: Any = objective.model
-        # Layers that a process drops from an update have no gradient there.
-        may_lack = model.config.layer_drop > 0
         # torch 2.13 has given this option another name.
         options = inspect.signature(DistributedDataParallel).parameters
         syncs_buffers = "forward_sync_buffers" if "forward_sync_buffers" in options else "broadcast_buffers"
         changes: dict[str, Any] = {syncs_buffers: False}
-        return DistributedDataParallel(objective, gradient_as_bucket_view=True, find_unused_parameters=may_lack, **changes)
+        return DistributedDataParallel(objective, gradient_as_bucket_view=True, **changes)
 
     def syncs_gradients(self, objective: nn.Module, is_last: bool) -> AbstractContextManager[object]:
         assert isinstance(objective, DistributedDataParallel)
@@ -178,8 +165,6 @@ def _kind(recipe: Recipe, device: torch.device) -> type[Processes]:
         return Replicated
     if choose_dtype(recipe.training.precision, device) == torch.float16:
         raise MtkitError("training.parallel fsdp does not go together with fp16", "take bf16 or float32, or training.parallel ddp")
-    if recipe.model.layer_drop:
-        raise MtkitError("training.parallel fsdp does not go together with model.layer_drop", "set layer_drop to 0, or take training.parallel ddp")
     return Sharded
 
 
@@ -203,34 +188,3 @@ def _share_out_cores() -> None:
     # One is what torchrun sets where the user has set nothing.
     if os.environ.get("OMP_NUM_THREADS", "1") == "1":
         torch.set_num_threads(max(1, n_cores() // _local_world_size()))
-
-
-@contextmanager
-def _told_by_one() -> Iterator[None]:
-    """Let one process say why training ends early; the others end without a word."""
-    try:
-        yield
-    except (Exception, KeyboardInterrupt) as exc:
-        # A launcher that sees one process go sends signals to the others, which are on their way out.
-        _ignore_signals()
-        rank = int(os.environ["RANK"])
-        is_lost = isinstance(exc, RuntimeError) and (isinstance(exc, dist.DistError) or any(name in str(exc) for name in ("gloo", "NCCL")))
-        if speaks_first(rank, is_lost=is_lost):
-            if is_lost:
-                raise ProcessLost(rank) from exc
-            raise
-        raise SystemExit(_status(exc)) from None
-
-
-def _status(exc: BaseException) -> int:
-    if isinstance(exc, KeyboardInterrupt):
-        return 128 + (exc.signal_number if isinstance(exc, Interrupted) else signal.SIGINT)
-    return exc.exit_status if isinstance(exc, MtkitError) else 1
-
-
-def _ignore_signals() -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        try:
-            signal.signal(number, signal.SIG_IGN)
-        except ValueError:  # not in the main thread
-            return
