@@ -1,6 +1,6 @@
 """Which batches fit into a device's memory, found out by trying."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 
@@ -49,6 +49,12 @@ class Ladder:
         self.usable = None if trial.usable is None else trial.held + (trial.usable - trial.held) // n_sharing
         self.reason = ""
         """Why there is no larger size, as the end of a sentence."""
+
+    @classmethod
+    def for_recipe(cls, recipe: Recipe, data: TrainingData, trial: Trial, limit: int, n_processes: int) -> Self:
+        """For batches of a recipe, in one of several processes; on a CPU they share its memory."""
+        n_sharing = n_processes if trial.device.type == "cpu" else 1
+        return cls(trial, HardBatches(recipe, data, trial.device), limit, growth(recipe), n_sharing)
 
     def climb(self, smallest: int) -> int:
         """Find the largest size that fits, or on a CPU from which on it takes no less time.
@@ -145,8 +151,7 @@ def fit_batch(recipe: Recipe, data: TrainingData, device: torch.device, parallel
             "raise it, or lower preprocess.max_length",
         )
     with Trial(recipe, data, device) as trial:
-        on_cpu = n_processes if device.type == "cpu" else 1
-        ladder = Ladder(trial, HardBatches(recipe, data, device), limit, growth(recipe), on_cpu)
+        ladder = Ladder.for_recipe(recipe, data, trial, limit, n_processes)
         largest = parallel.least(ladder.climb(recipe.longest))
         n_batches = up_to_multiple(-(-effective // largest), n_processes)
         # An update is to be of the wanted size, so its batches are equal parts of it.

@@ -19,12 +19,19 @@ from mtkit.tokenizer.subword import Tokenizer
 logger = get_logger(__name__)
 
 
-def check_same_run(run: RunDir, recipe: Recipe, store: TokenStore, tokenizer: Tokenizer, mix: Mix) -> None:
+def check_same_run(run: RunDir, recipe: Recipe, store: TokenStore, tokenizer: Tokenizer, mix: Mix, *, is_sample: bool = False) -> None:
     """Refuse to go on with a run whose weights, data, order of data or scores would not fit.
 
     Settings that only say how to go on, such as max_steps or learning rate, may change; so may the mix of epochs to come. Changes of `sampling:` and
     `augment:` are told in the log.
 
+    Args:
+        run: The folder.
+        recipe: With numbers for the size of batches.
+        store: Of the training data.
+        tokenizer: Of the recipe.
+        mix: Of the recipe.
+        is_sample: Store, tokenizer and mix are of a sample of the data, so that they say nothing.
     Raises:
         MtkitError: The folder holds checkpoints of other settings, all of which are named; or something that is no run.
     """
@@ -35,13 +42,13 @@ def check_same_run(run: RunDir, recipe: Recipe, store: TokenStore, tokenizer: To
     known = _known_identity(run)
     if known is None:
         raise MtkitError(f"`{run.path}`: has checkpoints, but no readable {run.identity_path.name}", "give another folder with --out")
-    now = _identity(run, recipe, store, tokenizer)
+    now = {key: value for key, value in _identity(run, recipe, store, tokenizer).items() if not (is_sample and key in _OF_THE_DATA)}
     differing = [f"{key} ({_shown(known.get(key))} then, {_shown(value)} now)" for key, value in now.items() if known.get(key) != value]
     hint = "put them back to resume it"
     n_epochs = _n_epochs_begun(read_state(checkpoints[-1]))
     shown, now_shown = [entry for entry in known.get(_MIX, []) if entry[0] < n_epochs], mix.until(n_epochs)
     # Of other data the counts differ anyway.
-    if shown != now_shown and not differing:
+    if shown != now_shown and not differing and not is_sample:
         differing.append(f"the mix of the {n_epochs} epochs that have begun ({_mix_shown(shown)} then, {_mix_shown(now_shown)} now)")
         hint = f"put it back to resume it, and give another mix from here on as a stage after one with until_epoch: {n_epochs}"
     if differing:
@@ -64,6 +71,7 @@ def remember_run(run: RunDir, recipe: Recipe, store: TokenStore, tokenizer: Toke
     write_yaml(recipe, run.recipe_path)
 
 
+_OF_THE_DATA = ("tokenizer", "training data")
 _MIX = "pairs of each corpus from epoch"
 _CHANGEABLE = "may change"
 _INIT_FROM = "training.init_from"

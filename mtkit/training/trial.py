@@ -86,11 +86,12 @@ class Trial:
         recipe: Of the run.
         data: Of the run.
         device: Where it would train.
+        is_resumed: Whether there are checkpoints already, so that what training starts from need not be there any more.
     Raises:
         MtkitError: The model and its optimizer do not fit into memory.
     """
 
-    def __init__(self, recipe: Recipe, data: TrainingData, device: torch.device) -> None:
+    def __init__(self, recipe: Recipe, data: TrainingData, device: torch.device, *, is_resumed: bool = False) -> None:
         self.device = device
         self.meter = MemoryMeter(device)
         self.meter.start()
@@ -100,7 +101,8 @@ class Trial:
         """Bytes that it held before there was a model."""
         config = recipe.training.model_copy(update={"compile": "off"})
         self.dtype = choose_dtype(config.precision, device)
-        self.stepper = make_stepper(recipe.model_copy(update={"training": config}), data.tokenizer, device, self.dtype, Parallel())
+        recipe = recipe.model_copy(update={"training": config})
+        self.stepper = make_stepper(recipe, data.tokenizer, device, self.dtype, Parallel(), is_resumed=is_resumed)
         self.stepper.may_halve = False
         model = self.stepper.model
         self.n_parameters = sum(parameter.numel() for parameter in model.parameters())
