@@ -191,6 +191,7 @@ class _Training:
         with stop, self.reporter:
             while self._wants_more():
                 self._train_steps(stop)
+            self.reporter.is_over = not self._is_time_up
         if self._is_time_up:
             logger.info(
                 "the time is up: step %s of %s is saved; the same command goes on from there", f"{self.state.step:,}", f"{self.config.max_steps:,}"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from mtkit.logs import get_logger
 from mtkit.training.reporting.pace import Pace
 from mtkit.training.reporting.tracker import RunInfo, Sample, Tracker
-from mtkit.training.reporting.words import speed, time_left_in_words, training_in_few_words, training_in_words, validation_in_words
+from mtkit.training.reporting.words import on_one_line, speed, time_left_in_words, training_in_few_words, training_in_words, validation_in_words
 
 LINE_EVERY_S = 60.0
 
@@ -43,9 +43,9 @@ class Lines(Tracker):
         if self.is_short:
             return
         for sample in samples:
-            logger.info("  source:      %s", sample.src)
-            logger.info("  reference:   %s", sample.reference)
-            logger.info("  translation: %s", sample.hypothesis)
+            logger.info("  source:      %s", on_one_line(sample.src))
+            logger.info("  reference:   %s", on_one_line(sample.reference))
+            logger.info("  translation: %s", on_one_line(sample.hypothesis))
 
     def look(self, now: float) -> None:
         """It is `now`, by `time.monotonic()`."""

@@ -39,6 +39,8 @@ class Reporter:
             every["validating"] = recipe.validation.every_steps
         self.pace = Pace(step, recipe.training.max_steps, every)
         self.is_main = is_main
+        self.is_over = False
+        """Whether training has come to its end, rather than to the end of its time."""
         self._info = RunInfo(run.path, flat(recipe.model_dump(mode="json")), n_parameters, step)
         console = terminal() if is_main else None
         self._view = TerminalView(self.pace, console) if console is not None and fits(console) else None
@@ -54,9 +56,9 @@ class Reporter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *exc: Any) -> None:
-        status: Status = "failed"
-        if kind is None or issubclass(kind, KeyboardInterrupt):
-            status = "stopped" if kind is not None else "finished"
+        status: Status = "finished" if self.is_over else "stopped"
+        if kind is not None and not issubclass(kind, KeyboardInterrupt):
+            status = "failed"
         for tracker in reversed(self._trackers):
             tracker.close(status)
 
@@ -71,12 +73,16 @@ class Reporter:
     def apart(self, what: Apart) -> Iterator[None]:
         """While this lasts, training waits for something else."""
         self.pace.interrupt(what)
-        if self._view is not None:
-            self._view.draw()
+        self._draw()
         try:
             yield
         finally:
             self.pace.go_on()
+            self._draw()
+
+    def _draw(self) -> None:
+        if self._view is not None:
+            self._view.draw()
 
     def note(self, text: str) -> None:
         """Something happened that is worth a line."""

@@ -10,7 +10,7 @@ from rich.text import Text
 from mtkit.training.reporting.pace import Pace
 from mtkit.training.reporting.spark import sparkline
 from mtkit.training.reporting.tracker import Sample
-from mtkit.training.reporting.words import KNOWN, SCORES, perplexity, speed, time_left
+from mtkit.training.reporting.words import KNOWN, SCORES, on_one_line, perplexity, speed, time_left
 
 N_LOSSES = 12
 N_VALIDATIONS = 3
@@ -86,7 +86,7 @@ class Screen:
             yield list(self._table())
         for sample in self.shown:
             pairs = ("source", sample.src), ("reference", sample.reference), ("translation", sample.hypothesis)
-            yield [_label(name).append(text, "bold" if name == "translation" else "") for name, text in pairs]
+            yield [_label(name).append(on_one_line(text), "bold" if name == "translation" else "") for name, text in pairs]
 
     def _table(self) -> Iterable[Text]:
         """The last validations and the best; the newest of each corpus."""

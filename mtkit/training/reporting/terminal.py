@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-from rich.console import Console, Group
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 
 from mtkit.checkpoint.run_dir import RunDir
@@ -17,7 +17,7 @@ from mtkit.training.reporting.tracker import RunInfo, Sample, Status, Tracker
 REDRAW_EVERY_S = 0.25
 MAX_SHARE = 0.005
 """Of the time may go into drawing."""
-MIN_WIDTH, MIN_HEIGHT = 60, 10
+MIN_WIDTH, MIN_HEIGHT = 72, 10
 _LOG_LINES = 4
 """Lines of the terminal that stay free for the log."""
 
@@ -34,7 +34,7 @@ class TerminalView(Tracker):
         self.console = console
         self.screen = Screen(pace)
         # stdout is left alone: results go there.
-        self.live = Live(console=console, auto_refresh=False, redirect_stdout=False, get_renderable=self._drawn)
+        self.live = Live(_Drawing(self.screen), console=console, auto_refresh=False, redirect_stdout=False)
         self.next_s = 0.0
 
     def begin(self, run: RunInfo) -> None:
@@ -87,11 +87,18 @@ class TerminalView(Tracker):
         # A slow terminal, as over a slow line, is drawn to less often.
         self.next_s = ended_s + max(REDRAW_EVERY_S, (ended_s - began_s) / MAX_SHARE)
 
-    def _drawn(self) -> Group:
-        width, height = self.console.size
-        has_colour = not self.console.no_color and self.console.color_system is not None
+
+class _Drawing:
+    """The screen as it is whenever rich draws it, so also when a line of the log goes by."""
+
+    def __init__(self, screen: Screen) -> None:
+        self.screen = screen
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width, height = console.size
+        has_colour = not console.no_color and console.color_system is not None
         # A line as wide as the terminal would be broken by some of them.
-        return Group(*self.screen.lines(width - 1, max(height - _LOG_LINES, 5), has_colour=has_colour))
+        yield from self.screen.lines(width - 1, max(height - _LOG_LINES, 5), has_colour=has_colour)
 
 
 def fits(console: Console) -> bool:

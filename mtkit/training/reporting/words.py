@@ -1,6 +1,7 @@
 """What is told of training, as people read it."""
 
 import math
+import re
 import time
 from collections.abc import Iterator
 
@@ -46,6 +47,11 @@ def validation_in_words(values: dict[str, float]) -> str:
     """For example `loss 2.580, BLEU 9.12, chrF 24.05 (best so far)`."""
     scores = "".join(f", {shown} {values[name]:.2f}" for name, shown in SCORES.items() if name in values)
     return f"loss {values['loss']:.3f}{scores}{' (best so far)' if values.get('best') else ''}"
+
+
+def on_one_line(text: str) -> str:
+    """A text of the corpus, without signs that would move the cursor."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", " ", text)
 
 
 def perplexity(nll: float) -> str:
