@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mtkit.errors import MtkitError as MtkitError
     from mtkit.evaluation.metrics import evaluate as evaluate
     from mtkit.training.loop import train as train
+    from mtkit.training.reporting.tracker import Tracker as Tracker
     from mtkit.translation.translator import Translator as Translator
 
 __version__ = "0.1.0"
@@ -25,6 +26,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "MtkitError": "mtkit.errors",
     "Recipe": "mtkit.config.recipe",
+    "Tracker": "mtkit.training.reporting.tracker",
     "Translator": "mtkit.translation.translator",
     "average": "mtkit.checkpoint.average",
     "check_corpora": "mtkit.corpus.checking.check",
@@ -45,6 +47,7 @@ __all__ = [  # noqa: RUF022 - in the order of use
     "preprocess",
     "preprocess_shard",
     "train",
+    "Tracker",
     "average",
     "Translator",
     "evaluate",

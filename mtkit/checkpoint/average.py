@@ -10,12 +10,15 @@ from torch import Tensor
 
 from mtkit.checkpoint.model_dir import load_model_dir, refuse_foreign_dir, save_model_dir
 from mtkit.checkpoint.run_dir import RunDir
-from mtkit.checkpoint.training_state import WEIGHTS_NAME, best_checkpoints, list_checkpoints, sound_checkpoints
+from mtkit.checkpoint.training_state import WEIGHTS_NAME, best_checkpoints, list_checkpoints, read_state, sound_checkpoints
 from mtkit.checkpoint.weights import read_tensors
 from mtkit.errors import MtkitError
 from mtkit.logs import get_logger
 
 logger = get_logger(__name__)
+
+_MIN_STEPS_APART = 200
+"""Checkpoints that are closer are nearly the same, and come from a training so short that it has hardly settled."""
 
 
 def average(run_dir: Path | str, out_dir: Path | str, n: int = 5, which: Literal["last", "best"] = "last") -> Path:
@@ -55,6 +58,13 @@ def average(run_dir: Path | str, out_dir: Path | str, n: int = 5, which: Literal
     save_model_dir(out_dir, trained)
     logger.info("averaged %s", ", ".join(path.name for path in sorted(chosen)))
     return out_dir
+
+
+def is_worth_averaging(run_dir: Path, n: int = 5) -> bool:
+    """Whether an average is likely to be better than the newest checkpoint: there are n, some hundred updates apart, and all of them late, when
+    the weights no longer change fast."""
+    steps = [read_state(path).step for path in list_checkpoints(RunDir(run_dir).checkpoints_dir)][-n:]
+    return len(steps) == n and 2 * steps[0] >= steps[-1] and steps[-1] - steps[0] >= (n - 1) * _MIN_STEPS_APART
 
 
 def average_weights(

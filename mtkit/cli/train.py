@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -56,6 +57,7 @@ def train(
             from mtkit.training.launch import run_processes
 
             raise SystemExit(run_processes(n_processes, sys.argv[1:]))
+        from mtkit.checkpoint.average import is_worth_averaging
         from mtkit.training.loop import train as train_model
 
         result = train_model(recipe, out, device=device, n_threads=n_threads, max_time_s=max_time_s)
@@ -67,7 +69,11 @@ def train(
     if result.is_time_up:
         print(f"the time is up before step {recipe.training.max_steps:,}; the same command goes on from step {result.n_steps:,}")
         return
-    print(f"next:  mtkit average {result.run_dir} -o {result.run_dir / 'averaged'}")
+    print(f"next:  mtkit translate FILE -m {quote(str(result.model_dir))}")
+    is_average = recipe.training.ema_decay or recipe.training.average_last > 1
+    if not is_average and is_worth_averaging(result.run_dir):
+        averaged = quote(str(result.run_dir / "averaged"))
+        print(f"or average the last checkpoints, which may translate better: mtkit average {quote(str(result.run_dir))} -o {averaged}")
 
 
 def _tell_what_it_takes(recipe: "Recipe", out: Path | None, device: str, n_threads: int | None, n_processes: int | None) -> None:

@@ -78,7 +78,8 @@ class TrainingConfig(Section):
     keep_last: PositiveInt = 5
     """Newest checkpoints that stay on disk."""
     trackers: tuple[Literal["tensorboard"], ...] = ()
-    """Where the figures of metrics.jsonl go besides."""
+    """What else is told all that metrics.jsonl is: tensorboard writes files for TensorBoard into the run's folder, and needs
+    `pip install 'mtkit[tensorboard]'`."""
 
     @model_validator(mode="after")
     def betas_are_rates(self) -> Self:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from mtkit.checkpoint.average import average
+from mtkit.checkpoint.average import average, is_worth_averaging
 from mtkit.checkpoint.model_dir import load_model_dir, save_model_dir
 from mtkit.checkpoint.training_state import WEIGHTS_NAME, TrainingState, checkpoint_path, save_checkpoint
 from mtkit.errors import MtkitError
@@ -145,3 +145,20 @@ def test_a_folder_that_is_no_model_is_not_replaced(run_dir, tmp_path, out):
     with pytest.raises(MtkitError):
         average(run_dir, tmp_path / out)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("steps", "is_worth"),
+    [
+        ([], False),
+        ([16_000, 17_000, 18_000, 19_000], False),  # too few
+        ([16_000, 17_000, 18_000, 19_000, 20_000], True),
+        ([1000, 2000, 16_000, 17_000, 18_000, 19_000, 19_500], True),
+        ([4000, 8000, 12_000, 16_000, 20_000], False),  # from nearly the beginning on
+        ([600, 700, 800, 900, 1000], False),  # too close
+    ],
+)
+def test_averaging_promises_something_late_in_a_long_run(tmp_path, steps, is_worth):
+    for step in steps:
+        save_checkpoint(tmp_path / "checkpoints", TrainingState(step=step), {WEIGHTS_NAME: {"w": torch.zeros(1)}})
+    assert is_worth_averaging(tmp_path) == is_worth

@@ -47,8 +47,19 @@ def test_where_the_model_is(mtkit, calls, recipe_path, tmp_path):
     outcome = mtkit("train", recipe_path, "--set", "training.max_steps=1000", "--out", tmp_path / "run", "--device", "cpu", "--threads", 2)
     assert outcome.status == 0
     assert outcome.out.splitlines()[:2] == ["trained 1,000 steps; best bleu on the validation corpus 38.12", f"model: {tmp_path / 'run/model'}"]
-    assert "mtkit average" in outcome.out
+    assert outcome.out.splitlines()[2:] == [f"next:  mtkit translate FILE -m {tmp_path / 'run/model'}"]
     assert calls[0][1:] == (tmp_path / "run", {"device": "cpu", "n_threads": 2, "max_time_s": None})
+
+
+@pytest.mark.parametrize(
+    ("change", "is_told"), [("batches.max_tokens=4096", True), ("training.ema_decay=0.99", False), ("training.average_last=3", False)]
+)
+def test_averaging_is_told_of_where_it_promises_something(mtkit, calls, recipe_path, tmp_path, monkeypatch, change, is_told):
+    monkeypatch.setattr("mtkit.checkpoint.average.is_worth_averaging", lambda run_dir: run_dir == tmp_path / "a run")
+    outcome = mtkit("train", recipe_path, "--set", change, "--out", tmp_path / "a run")
+    assert f"next:  mtkit translate FILE -m '{tmp_path}/a run/model'\n" in outcome.out
+    assert outcome.out.endswith(f"mtkit average '{tmp_path}/a run' -o '{tmp_path}/a run/averaged'\n") == is_told
+    assert ("average" in outcome.out) == is_told
 
 
 def test_defaults(mtkit, calls, recipe_path, tmp_path):

@@ -63,7 +63,7 @@ def test_from_two_files_to_a_score(mtkit, folder):
     outcome = mtkit("train", *recipe, "--set", "training.max_steps=6", "-o", "run", "--device", "cpu")
     assert outcome.status == 0
     assert outcome.out.splitlines()[0].startswith("trained 6 steps; best bleu on the validation corpus ")
-    assert outcome.out.splitlines()[1:] == ["model: run/model", "next:  mtkit average run -o run/averaged"]
+    assert outcome.out.splitlines()[1:] == ["model: run/model", "next:  mtkit translate FILE -m run/model"]
     assert "step 3: loss " in outcome.err
     assert "nothing has changed" in outcome.err
     checkpoints = list_checkpoints(folder / "run/checkpoints")
