@@ -45,8 +45,10 @@ def train(
     Tokenizer and token store are made first when they are missing or stale. Run again after an interruption, it goes on where it was.
     """
     from mtkit.config.recipe import Recipe
+    from mtkit.model.memory import keep_few_kernels
     from mtkit.training.speaking import told_by_one
 
+    keep_few_kernels()
     with told_by_one():
         recipe = Recipe.load(recipe_path, overrides or ())
         if is_dry_run:
