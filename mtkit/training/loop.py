@@ -107,9 +107,8 @@ def train(
         MtkitError: Recipe, corpora, device or folder are at fault, the folder holds a run of other settings, or a checkpoint cannot be saved.
         Interrupted: SIGINT or SIGTERM came; a checkpoint has been saved, and the message says where.
     """
-    stop = StopRequest(max_time_s)
     told = all_trackers(recipe.training, trackers)
-    with join_processes(recipe, device) as (parallel, own_device):
+    with StopRequest(max_time_s) as stop, join_processes(recipe, device) as (parallel, own_device):
         if n_threads is not None:
             torch.set_num_threads(n_threads)
         keep_freed_memory()
@@ -188,7 +187,7 @@ class _Training:
         """Train until it is enough."""
         self._introduce()
         self._started_s = time.monotonic() - self.state.train_s
-        with stop, self.reporter:
+        with stop.heeded(), self.reporter:
             while self._wants_more():
                 self._train_steps(stop)
             self.reporter.is_over = not self._is_time_up

@@ -1,9 +1,12 @@
 """When to stop or save, and who asked for it."""
 
+import os
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 
 class Wishes(NamedTuple):
@@ -20,7 +23,8 @@ class Wishes(NamedTuple):
 class StopRequest:
     """Turns SIGINT, SIGTERM, SIGUSR1 and a limit of time into wishes that training heeds after the step in progress.
 
-    A second SIGINT or SIGTERM acts at once. A context manager; outside the main thread, where Python takes no signals, only the time counts.
+    A second SIGINT or SIGTERM acts at once, and before training heeds them both act as they did before; SIGUSR1 is remembered. A context manager;
+    outside the main thread, where Python takes no signals, only the time counts.
 
     Args:
         max_time_s: Time from now on.
@@ -30,7 +34,8 @@ class StopRequest:
         self.signal_number: int | None = None
         self._ends_s = None if max_time_s is None else time.monotonic() + max_time_s
         self._is_save_wanted = False
-        self._previous: dict[int, object] = {}
+        self._is_heeded = False
+        self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
         handlers = {signal.SIGINT: self._stop, signal.SIGTERM: self._stop}
@@ -45,8 +50,17 @@ class StopRequest:
 
     def __exit__(self, *exc: object) -> None:
         for number, handler in self._previous.items():
-            signal.signal(number, handler)  # pyright: ignore[reportArgumentType]
+            signal.signal(number, handler)
         self._previous.clear()
+
+    @contextmanager
+    def heeded(self) -> Iterator[None]:
+        """A context in which training asks for `wishes` after each step."""
+        self._is_heeded = True
+        try:
+            yield
+        finally:
+            self._is_heeded = False
 
     def wishes(self) -> Wishes:
         """What is wanted now; a wish to save is told once."""
@@ -55,9 +69,20 @@ class StopRequest:
         return Wishes(int(self.signal_number is not None), int(is_time_up), int(is_save_wanted))
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
+        if not self._is_heeded:
+            self._act_as_before(number, frame)
+            return
         if self.signal_number is not None:
             raise Interrupted(number, "stopped at once; the checkpoint before is kept")
         self.signal_number = number
+
+    def _act_as_before(self, number: int, frame: FrameType | None) -> None:
+        handler = self._previous[number]
+        if callable(handler):
+            handler(number, frame)
+        else:
+            signal.signal(number, handler)
+            os.kill(os.getpid(), number)
 
     def _save(self, number: int, frame: FrameType | None) -> None:
         self._is_save_wanted = True
