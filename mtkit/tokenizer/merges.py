@@ -44,6 +44,7 @@ class _Corpus:
         self.words = [list(word) for word in words]
         self.n_times = list(words.values())
         self.scores = scores
+        self.joins = _Joins(scores)
         self.next_score = min(scores.values(), default=0.0) - 1
         self.counts: defaultdict[str, int] = defaultdict(int)
         self.places: defaultdict[str, set[int]] = defaultdict(set)
@@ -77,7 +78,7 @@ class _Corpus:
                 del self.counts[neighbour], self.places[neighbour]
 
     def _count(self, place: int, sign: int) -> set[str]:
-        joined = [a + b for a, b in pairwise(self.words[place]) if _may_join(a, b, self.scores)]
+        joined = [piece for pair in pairwise(self.words[place]) if (piece := self.joins[pair])]
         for piece in joined:
             self.counts[piece] += sign * self.n_times[place]
             if sign > 0:
@@ -94,6 +95,18 @@ class _Corpus:
                 return
             _, i = min(found)
             symbols[i : i + 2] = [symbols[i] + symbols[i + 1]]
+
+
+class _Joins(dict[tuple[str, str], str]):
+    """What comes of two neighbours; empty where they may not be merged."""
+
+    def __init__(self, known: Mapping[str, float]) -> None:
+        super().__init__()
+        self.known = known
+
+    def __missing__(self, pair: tuple[str, str]) -> str:
+        self[pair] = "".join(pair) if _may_join(*pair, self.known) else ""
+        return self[pair]
 
 
 def _may_join(a: str, b: str, known: Mapping[str, float]) -> bool:
