@@ -2,6 +2,7 @@
 PYTHON ?= python3
 DEMO_FLAGS ?=
 PYTEST_FLAGS ?=
+TORTURE_FLAGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -10,7 +11,7 @@ INSTALLED := $(VENV)/.installed
 INSTALLED_TEST := $(VENV)/.installed-test
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types docs bench
+.PHONY: help setup demo test torture check format lint types docs bench
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -22,6 +23,9 @@ demo: $(INSTALLED) ## train, average, translate and evaluate on the built-in cor
 
 test: $(INSTALLED_TEST) ## run the tests
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+torture: $(INSTALLED_TEST) ## kill training 60 times and damage its checkpoints; it must end as if left alone
+	$(BIN)/python -m tests.torture $(TORTURE_FLAGS)
 
 check: lint types test ## all that must be green before a commit
 

@@ -1,6 +1,7 @@
 """`mtkit train`."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 from shlex import quote
@@ -48,6 +49,8 @@ def train(
     from mtkit.model.memory import keep_few_kernels
     from mtkit.training.speaking import told_by_one
 
+    if hasattr(signal, "SIGUSR1"):  # there is nothing to save yet, and by itself it would end the process
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     keep_few_kernels()
     with told_by_one():
         recipe = Recipe.load(recipe_path, overrides or ())
