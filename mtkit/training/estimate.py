@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from mtkit.batches.loader import BatchLoader
-from mtkit.checkpoint.model_dir import ModelDirConfig, TrainedModel
+from mtkit.checkpoint.model_dir import ModelDirConfig, TrainedModel, make_model
 from mtkit.checkpoint.run_dir import RunDir
 from mtkit.checkpoint.training_state import list_checkpoints, read_state
 from mtkit.config.data import CorpusSource
@@ -27,6 +27,7 @@ from mtkit.progress import format_duration
 from mtkit.training.assembly import TrainingData
 from mtkit.training.batch_size import with_batch_size
 from mtkit.training.fitting import Ladder, of_an_update
+from mtkit.training.freezing import freeze
 from mtkit.training.parallel import Parallel
 from mtkit.training.reporting.trackers import all_trackers
 from mtkit.training.resume import check_same_run
@@ -70,7 +71,8 @@ class Estimate:
         try:
             yield
         except MtkitError as exc:
-            self.problems.append(exc)
+            if exc.message not in {problem.message for problem in self.problems}:
+                self.problems.append(exc)
 
 
 def estimate(recipe: Recipe, out: Path | str | None = None, *, device: str = "auto", n_threads: int | None = None, n_processes: int = 1) -> Estimate:
@@ -134,7 +136,8 @@ def _readable(found: Estimate, recipe: Recipe) -> Recipe | None:
             source_fingerprint(source, recipe.data)
     if len(found.problems) > n_before:
         return None
-    held_out = {key: tuple(source for source in getattr(recipe.data, key) if _is_readable(found, source, recipe)) for key in ("validation", "test")}
+    keys = ("validation", "test") if recipe.clean.test_overlap != "off" else ("validation",)
+    held_out = {key: tuple(source for source in getattr(recipe.data, key) if _is_readable(found, source, recipe)) for key in keys}
     return recipe.model_copy(update={"data": recipe.data.model_copy(update=held_out)})
 
 
@@ -171,20 +174,23 @@ class _Forecast:
         found = self.found
         self._tell_data()
         with found.trying():
+            # A model without weights, which fits anywhere.
+            with torch.device("meta"):
+                model = make_model(self.prepared.model, self.data.tokenizer)
+            freeze(model, self.prepared.training.freeze)
+            self._tell_model(model)
+            self._tell_disk(model)
+        with found.trying():
             recipe = with_batch_size(self.prepared, self.run, self.device, self.parallel)
+            n_steps = self._tell_run(recipe)
+            tokens_per_update = self._tell_epoch(recipe)
             is_resumed = bool(list_checkpoints(self.run.checkpoints_dir))
             with Trial(recipe, self.data, self.device, is_resumed=is_resumed) as trial:
-                self._tell_model(trial.stepper.model)
-                n_steps = self._tell_run(recipe)
-                tokens_per_update = self._tell_epoch(recipe)
-                with found.trying():
-                    self._tell_disk(recipe, trial.stepper.model)
                 if recipe.data.validation:
                     with found.trying():
                         self._tell_validation(recipe, trial)
-                with found.trying():
-                    self._tell_memory(recipe, trial)
-                    self._tell_time(recipe, trial, n_steps, tokens_per_update)
+                self._tell_memory(recipe, trial)
+                self._tell_time(recipe, trial, n_steps, tokens_per_update)
 
     def _tell_data(self) -> None:
         mix, tokens = self.data.mix, self.data.store.manifest["n_tokens"]["tgt"] + self.data.store.n_pairs
@@ -245,7 +251,8 @@ class _Forecast:
             self.found.tell("run", text)
         return max(0, max_steps - step)
 
-    def _tell_disk(self, recipe: Recipe, model: Transformer) -> None:
+    def _tell_disk(self, model: Transformer) -> None:
+        recipe = self.prepared
         checkpoint, model_dir = expected_bytes(model, recipe.training)
         n_most = most_checkpoints(recipe)
         n_there = min(n_most, len(list_checkpoints(self.run.checkpoints_dir)))

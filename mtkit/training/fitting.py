@@ -96,6 +96,7 @@ class Ladder:
         points = [(float(measured.max_tokens), float(measured.peak)) for measured in self.measured if measured.peak is not None]
         if not points:
             return None
+        max_tokens = min(max_tokens, self._hard.most_positions)
         last, last_peak = points[-1]
         if max_tokens <= last:
             return min(peak for size, peak in points if size >= max_tokens)

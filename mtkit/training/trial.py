@@ -64,6 +64,11 @@ class HardBatches:
         """Tokens of the longest sentence with its end mark."""
         return int(self._lengths[-1])
 
+    @property
+    def most_positions(self) -> int:
+        """Of one batch of all pairs; none is larger."""
+        return len(self._rows) * self.longest
+
     def of_long(self, max_tokens: int) -> Batch:
         """A batch of the longest pairs."""
         return self._make(self._rows[-max(1, max_tokens // self.longest) :])
@@ -139,7 +144,7 @@ class Trial:
             if not is_out_of_memory(exc):
                 raise
         self.stepper.optimizer.zero_grad(set_to_none=True)
-        self._give_back()
+        self.meter.start()
         return None
 
     def _wait(self) -> None:

@@ -119,7 +119,7 @@ class FakeTrial:
         return Cost(self.s_per_batch + self.s_per_position * max_tokens, max_tokens, self.bytes(max(self.tried)))
 
 
-HARD = SimpleNamespace(of_long=lambda max_tokens: max_tokens, of_short=lambda max_tokens: max_tokens)
+HARD = SimpleNamespace(of_long=lambda max_tokens: max_tokens, of_short=lambda max_tokens: max_tokens, most_positions=10**9)
 
 
 @pytest.mark.parametrize("growth", [1.0, 1.4])
