@@ -125,7 +125,8 @@ def self_check() -> bool:
     pieces = ["<pad>", "<unk>", "<s>", "</s>", *(f"p{i}" for i in range(96))]
     all_equal = True
     torch.manual_seed(1)
-    for norm, activation, positions, tied in product(("post", "pre"), ("relu", "gelu"), ("sinusoidal", "learned"), ("all", "output", "none")):
+    ties = ("all", "output", "inputs", "none")
+    for norm, activation, positions, tied in product(("post", "pre"), ("relu", "gelu"), ("sinusoidal", "learned"), ties):
         config = ModelConfig(
             d_model=32, n_heads=4, d_ff=64, n_encoder_layers=2, n_decoder_layers=3, norm=norm, activation=activation, positions=positions,
             tied_embeddings=tied, max_positions=128,

@@ -14,8 +14,8 @@ from mtkit.sentencepiece_files import model_files, read_settings
 _CONFIG_NAME = "config.json"
 
 _FREE = frozenset({"dropout", "attention_dropout", "activation_dropout", "layer_drop", "init", "max_positions"})
-_TIES = ("all", "output", "none")
-"""Matrices that are one may become several, but not the reverse."""
+_TIES = {"all": ("all", "output", "inputs", "none"), "output": ("output", "none"), "inputs": ("inputs", "none"), "none": ("none",)}
+"""What each may become: matrices that are one may be several, but not the reverse."""
 
 
 def take_over(tree: Any, resolve: Callable[[Any], Any]) -> Any:
@@ -60,7 +60,7 @@ def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]
         theirs: All keys of the other model's.
     """
     differing = [name for name, value in ours.items() if name in theirs and name not in _FREE and value != theirs[name]]
-    if "tied_embeddings" in differing and ours["tied_embeddings"] in _TIES[_TIES.index(theirs["tied_embeddings"]) :]:
+    if "tied_embeddings" in differing and ours["tied_embeddings"] in _TIES[theirs["tied_embeddings"]]:
         differing.remove("tied_embeddings")
     return [f"model.{name} ({ours[name]} here, {theirs[name]} there)" for name in differing]
 

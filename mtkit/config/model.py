@@ -30,8 +30,9 @@ class ModelConfig(Section):
     """How order is told: sinusoidal as in the paper, learned vectors, or rotary (Su et al. 2021)."""
     max_positions: PositiveInt = 1024
     """Longest sequence that the model takes; with learned positions also the size of their table."""
-    tied_embeddings: Literal["none", "output", "all"] = "all"
-    """Shared matrices: none; target embedding and output layer (2-way); those and the source embedding (3-way, needs a joint vocabulary)."""
+    tied_embeddings: Literal["none", "output", "inputs", "all"] = "all"
+    """Shared matrices: none; target embedding and output layer (output); source and target embedding (inputs); all three (all). The last two need a
+    joint vocabulary."""
     dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
     """Share of each sublayer's output, and of the embeddings, set to zero in training."""
     attention_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
@@ -39,7 +40,7 @@ class ModelConfig(Section):
     activation_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
     """Share of the feed-forward network's inner values set to zero in training."""
     layer_drop: float = Field(default=0.0, ge=0.0, lt=1.0)
-    """Probability with which a whole layer is left out in training (Fan et al. 2020)."""
+    """Probability with which each layer as a whole is left out of a batch in training (Fan et al. 2020); with deep models 0.1 to 0.2 is usual."""
     init: Literal["xavier", "depth_scaled"] = "xavier"
     """Initial weights: Xavier uniform, or that divided by the square root of the layer's number (Zhang et al. 2019)."""
 

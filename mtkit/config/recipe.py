@@ -84,8 +84,9 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def sections_agree(self) -> Self:
-        if self.model.tied_embeddings == "all" and not self.tokenizer.joint:
-            raise ValueError("model.tied_embeddings is all, but tokenizer.joint is false; use output, or a joint tokenizer")
+        if self.model.tied_embeddings in ("inputs", "all") and not self.tokenizer.joint:
+            tied = self.model.tied_embeddings
+            raise ValueError(f"model.tied_embeddings is {tied}, but tokenizer.joint is false; use output or none, or a joint tokenizer")
         longest, marks = self.longest, "its tags and end mark" if self._most_tags else "its end mark"
         if longest > self.model.max_positions:
             raise ValueError(

@@ -2,6 +2,7 @@
 
 from typing import Generic, TypeVar
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -66,24 +67,45 @@ class Sublayer(nn.Module, Generic[Inner]):
         return self.norm(x_BQD) if self.is_pre else x_BQD
 
 
-class EncoderLayer(nn.Module):
-    """Self-attention, then feed-forward."""
+class Layer(nn.Module):
+    """A layer that may be left out as a whole in training (LayerDrop; Fan et al. 2020, arXiv:1909.11556)."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
+        self.drop_probability = config.layer_drop
+        # torch.compile takes a float for a variable, and would ask for its value in the midst of a graph; a bool is a constant to it.
+        self.may_be_left_out = config.layer_drop > 0.0
+
+    def draws_leave(self) -> bool:
+        """Whether this pass goes without the layer. Drawn from torch's default CPU generator: a seed fixes it, and no device is waited for."""
+        return self.training and self.may_be_left_out and float(torch.rand((), device="cpu")) < self.drop_probability
+
+    def leave_out(self, x: Tensor, *unused: Tensor) -> Tensor:
+        """The same values. What is not used, parameters too, gets gradients of zero: processes that average gradients wait for each of them."""
+        nothing = 0.0 * torch.stack([tensor.flatten()[0] for tensor in (*unused, *self.parameters())]).sum()
+        return x + nothing
+
+
+class EncoderLayer(Layer):
+    """Self-attention, then feed-forward."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config)
         self.self_attention = Sublayer(config, SelfAttention(config))
         self.feed_forward = Sublayer(config, FeedForward(config))
 
     def forward(self, x_BSD: Tensor, may_attend_B11S: Tensor | None) -> Tensor:
         """Shape (B, S, D) in and out; `may_attend_B11S` is False on padding, None where there is none."""
+        if self.draws_leave():
+            return self.leave_out(x_BSD)
         return self.feed_forward(self.self_attention(x_BSD, may_attend_B11S))
 
 
-class DecoderLayer(nn.Module):
+class DecoderLayer(Layer):
     """Causal self-attention, attention to the encoder's output, then feed-forward."""
 
     def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
+        super().__init__(config)
         self.self_attention = Sublayer(config, SelfAttention(config))
         self.cross_attention = Sublayer(config, CrossAttention(config))
         self.feed_forward = Sublayer(config, FeedForward(config))
@@ -92,6 +114,9 @@ class DecoderLayer(nn.Module):
         self, x_BTD: Tensor, memory_BSD: Tensor, memory_may_attend_B11S: Tensor | None, head: int | None = None
     ) -> Tensor | tuple[Tensor, Tensor]:
         """All target positions at once. Shape (B, T, D) in and out; with a head also the logarithms of its attention to the source, (B, T, S)."""
+        # A head that is asked for an answer has to give one.
+        if head is None and self.draws_leave():
+            return self.leave_out(x_BTD, memory_BSD)
         x_BTD = self.self_attention(x_BTD, None, is_causal=True)
         key, value = self.cross_attention.inner.project(memory_BSD)
         out_BTD = self.feed_forward(self.cross_attention(x_BTD, key, value, memory_may_attend_B11S))

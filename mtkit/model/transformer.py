@@ -29,22 +29,24 @@ class Transformer(nn.Module):
     Args:
         config: Dimensions and variants.
         src_vocab_size: Pieces of the source vocabulary.
-        tgt_vocab_size: Pieces of the target vocabulary; equal to the source's when all embeddings are tied.
+        tgt_vocab_size: Pieces of the target vocabulary; equal to the source's when the embeddings of both sides are tied.
         src_pad_id: Id of padding in source batches.
         tgt_pad_id: Id of padding in target batches.
     Raises:
-        ValueError: All embeddings are tied, but the vocabularies differ in size.
+        ValueError: The embeddings of both sides are tied, but the vocabularies differ in size.
     """
 
     def __init__(self, config: ModelConfig, src_vocab_size: int, tgt_vocab_size: int, src_pad_id: int, tgt_pad_id: int) -> None:
         super().__init__()
-        if config.tied_embeddings == "all" and src_vocab_size != tgt_vocab_size:
+        tied = config.tied_embeddings
+        has_one_embedding = tied in ("inputs", "all")
+        if has_one_embedding and src_vocab_size != tgt_vocab_size:
             raise ValueError(f"tied embeddings need one vocabulary, not {src_vocab_size} and {tgt_vocab_size} pieces")
         self.config = config
         self.src_pad_id, self.tgt_pad_id = src_pad_id, tgt_pad_id
         self.src_embedding = TokenEmbedding(src_vocab_size, config.d_model)
-        self.tgt_embedding = self.src_embedding if config.tied_embeddings == "all" else TokenEmbedding(tgt_vocab_size, config.d_model)
-        self.output = None if config.tied_embeddings != "none" else nn.Linear(config.d_model, tgt_vocab_size, bias=False)
+        self.tgt_embedding = self.src_embedding if has_one_embedding else TokenEmbedding(tgt_vocab_size, config.d_model)
+        self.output = None if tied in ("output", "all") else nn.Linear(config.d_model, tgt_vocab_size, bias=False)
         self.src_positions = _make_positions(config)
         self.tgt_positions = _make_positions(config)
         self.dropout = Dropout(config.dropout)

@@ -110,6 +110,8 @@ def test_sums_that_do_not_fit_are_told_with_their_keys(problems):
     assert problems(DATA + "search: {n_best: 9}")[0] == "search.n_best (9) is more than search.beam_size (5)"
     assert problems(DATA.replace("tgt:", "#")[:-20] + "}\n")[0].startswith("data.train: src and tgt go together")
     assert problems(DATA + "tokenizer: {joint: false}")[0].startswith("model.tied_embeddings is all, but tokenizer.joint is false")
+    inputs = problems(DATA + "tokenizer: {joint: false}\nmodel: {tied_embeddings: inputs}")
+    assert inputs[0].startswith("model.tied_embeddings is inputs, but tokenizer.joint is false")
 
 
 @pytest.mark.parametrize(

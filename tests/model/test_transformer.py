@@ -163,7 +163,8 @@ def test_steps_over_a_tree_of_hypotheses_equal_the_full_forward_of_each(variant,
 
 def test_tied_embeddings_are_one_matrix():
     embeddings = VOCAB_SIZE * 32
-    none, output, everything = (sum(p.numel() for p in make_model(tied).parameters()) for tied in ("none", "output", "all"))
+    none, output, inputs, everything = (sum(p.numel() for p in make_model(tied).parameters()) for tied in ("none", "output", "inputs", "all"))
+    assert output == inputs
     assert none - output == output - everything == embeddings
 
     model = make_model("all")
@@ -171,6 +172,9 @@ def test_tied_embeddings_are_one_matrix():
     assert model.output_weight is model.src_embedding.weight
     model = make_model("output")
     assert model.output_weight is model.tgt_embedding.weight is not model.src_embedding.weight
+    model = make_model("inputs")
+    assert model.src_embedding is model.tgt_embedding
+    assert model.output_weight is not model.tgt_embedding.weight
     model = make_model("none")
     assert len({id(weight) for weight in (model.output_weight, model.tgt_embedding.weight, model.src_embedding.weight)}) == 3
 
@@ -189,6 +193,8 @@ def test_a_tied_matrix_gets_the_gradients_of_all_its_uses():
 def test_tied_embeddings_need_one_vocabulary():
     with pytest.raises(ValueError, match="20 and 30 pieces"):
         Transformer(tiny_config(), 20, 30, PAD_ID, PAD_ID)
+    with pytest.raises(ValueError, match="20 and 30 pieces"):
+        Transformer(tiny_config(tied_embeddings="inputs"), 20, 30, PAD_ID, PAD_ID)
     model = Transformer(tiny_config(tied_embeddings="output"), 20, 30, 0, 0).eval()
     assert logits(model, SRC, TGT_IN).shape == (3, 5, 30)
 
