@@ -76,11 +76,10 @@ class Tally:
         loss, nll, *parts = (value / max(n_tokens, 1) for value in losses)
         elapsed_s = self.elapsed_s + time.monotonic() - self._since
         n_seconds = max(elapsed_s, 1e-9)
+        # Of updates that were all skipped nothing is known.
+        means = {"loss": loss, "nll": nll, **dict(zip(self._names, parts, strict=True)), "grad_norm": norm / n_good} if n_good else {}
         return {
-            "loss": loss,
-            "nll": nll,
-            **dict(zip(self._names, parts, strict=True)),
-            "grad_norm": norm / max(n_good, 1),
+            **means,
             "n_skipped": self.n_steps - round(n_good),
             "tokens_per_s": self.n_tokens_seen / n_seconds,
             "data_wait": self.waited_s / n_seconds,

@@ -23,7 +23,7 @@ def training_in_words(values: dict[str, float]) -> str:
     parts = [*_losses(values), f"gradient norm {values['grad_norm']:.2f}"] if "loss" in values else ["no update"]
     parts += [f"{values['tokens_per_s']:,.0f} tok/s", f"lr {values['lr']:.2e}", f"epoch {values['epoch']:.0f}"]
     if values["data_wait"] > _MUCH_WAITING:
-        parts.append(f"{values['data_wait']:.0%} of the time waiting for batches (batches.n_workers)")
+        parts.append(f"{100 * values['data_wait']:.0f} % of the time waiting for batches (batches.n_workers)")
     if values["n_skipped"]:
         parts.append(f"{values['n_skipped']:.0f} updates skipped")
     return ", ".join(parts)

@@ -1,0 +1,98 @@
+"""The plain lines of the log."""
+
+import logging
+import time
+
+import pytest
+
+from mtkit.training.reporting.lines import Lines
+from mtkit.training.reporting.pace import Pace
+from mtkit.training.reporting.tracker import RunInfo, Sample
+
+VALUES = {
+    "train_s": 12.5,
+    "loss": 3.9224,
+    "nll": 3.3276,
+    "grad_norm": 1.257,
+    "n_skipped": 0,
+    "tokens_per_s": 6374.2,
+    "data_wait": 0.001,
+    "lr": 0.001,
+    "epoch": 12,
+}
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that a test sets; in seconds."""
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    return now
+
+
+@pytest.fixture
+def pace(clock):
+    """200 of 500 steps are made, two each second."""
+    pace = Pace(0, 500, {})
+    for _ in range(200):
+        clock[0] += 0.5
+        pace.advance(1, clock[0])
+    return pace
+
+
+@pytest.fixture(autouse=True)
+def _log(caplog):
+    caplog.set_level(logging.INFO, "mtkit")
+
+
+def test_training_in_a_line(pace, caplog):
+    lines = Lines(pace)
+    lines.numbers(200, "train", VALUES)
+    lines.numbers(200, "train", VALUES | {"n_skipped": 2, "data_wait": 0.25, "agreement": 0.5})
+    pace.done = 500
+    lines.numbers(500, "train", {name: value for name, value in (VALUES | {"n_skipped": 50}).items() if name not in ("loss", "nll", "grad_norm")})
+    trouble = "lr 1.00e-03, epoch 12, 25 % of the time waiting for batches (batches.n_workers), 2 updates skipped"
+    assert caplog.messages == [
+        "step 200: loss 3.922, perplexity 27.87, gradient norm 1.26, 6,374 tok/s, lr 1.00e-03, epoch 12, 2 min 30 s left",
+        f"step 200: loss 3.922, perplexity 27.87, agreement 0.500, gradient norm 1.26, 6,374 tok/s, {trouble}, 2 min 30 s left",
+        "step 500: no update, 6,374 tok/s, lr 1.00e-03, epoch 12, 50 updates skipped",
+    ]
+
+
+def test_validation_and_samples_in_lines(pace, caplog):
+    lines = Lines(pace)
+    lines.numbers(200, "validation", {"loss": 2.58, "bleu": 9.123, "chrf": 24.05, "best": 1.0})
+    lines.numbers(200, "validation/news <2en>", {"loss": 2.5})
+    lines.numbers(300, "validation", {"loss": 2.6, "best": 0.0})
+    lines.samples(300, [Sample("물\x1b[2J", "water", "w")])
+    assert caplog.messages == [
+        "step 200: validation loss 2.580, BLEU 9.12, chrF 24.05 (best so far)",
+        "  news <2en>: loss 2.500",
+        "step 300: validation loss 2.600",
+        "  source:      물 [2J",
+        "  reference:   water",
+        "  translation: w",
+    ]
+
+
+def test_above_a_view_lines_are_short_and_samples_are_not_told(pace, caplog):
+    lines = Lines(pace, is_short=True)
+    lines.numbers(123_456, "train", VALUES | {"tokens_per_s": 1_234_567.0, "epoch": 123, "nll": 6.9})
+    lines.samples(200, [Sample("a", "b", "c")])
+    assert caplog.messages == ["step 123456: loss 3.922, perplexity 992.27, 1,234,567 tok/s, epoch 123"]
+    assert len(f"00:00:00 {caplog.messages[0]}") < 80
+
+
+def test_a_minute_without_a_line_brings_one(pace, clock, caplog):
+    lines = Lines(pace)
+    lines.begin(RunInfo(None, {}, 1, 0))  # pyright: ignore[reportArgumentType]
+    for _ in range(100):
+        clock[0] += 0.5
+        pace.advance(1, clock[0])
+        lines.look(clock[0])
+    lines.numbers(300, "train", VALUES)
+    for _ in range(121):
+        clock[0] += 0.5
+        pace.advance(1, clock[0])
+        lines.look(clock[0])
+    assert caplog.messages[1:] == ["step 420 of 500, 2 steps/s, 40 s left"]
