@@ -170,7 +170,7 @@ def _model(plan: Plan) -> Iterator[Choice]:
     elif plan.size_name in ("base", "big"):
         why = f"{words} feed the paper's {plan.size_name} model"
     else:
-        why = f"{words} suit a model of {_number(plan.n_parameters)} parameters; a larger one learns so little by heart (Araabi and Monz 2020)"
+        why = f"{words} suit a model of {_number(plan.n_parameters)} parameters; a larger one learns so few by heart (Araabi and Monz 2020)"
     yield Choice("model.d_model", size.d_model, why)
     goes_with = f"goes with that width in the size {plan.size_name}"
     yield Choice("model.n_encoder_layers", size.n_layers, goes_with)
