@@ -1,22 +1,28 @@
 """A batch that does not fit into memory goes through it in halves."""
 
+import json
 import logging
+import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 import torch
 
 from mtkit.batches.collate import Batch
 from mtkit.config.model import ModelConfig
+from mtkit.config.recipe import Recipe
 from mtkit.config.training import TrainingConfig
+from mtkit.corpus.preprocess import preprocess
 from mtkit.errors import MtkitError
 from mtkit.model.transformer import Transformer
 from mtkit.training.objective import Objective
 from mtkit.training.parallel import Parallel
 from mtkit.training.step import Stepper
 
+ROOT = Path(__file__).parents[2]
 V = 40
 GPU_MESSAGE = "CUDA out of memory. Tried to allocate 2.00 GiB"
 CPU_MESSAGE = "[enforce fail at alloc_cpu.cpp:126] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."
@@ -202,3 +208,23 @@ def test_memory_that_runs_out_in_earnest_on_a_cpu():
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [str(64 * 128), "True"]
     assert "step 2: 64 pairs of up to 128 tokens do not fit into memory" in done.stderr
+
+
+def test_one_of_two_processes_goes_in_halves_while_the_other_waits(tiny_recipe_path, tmp_path):
+    """Connected by gloo: the updates are those of one process with all batches. Both settle on one size of batches, too."""
+    preprocess(Recipe.load(tiny_recipe_path))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", ROOT / "tests/training/short_of_memory.py"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([*command, tiny_recipe_path, tmp_path / "out"], env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    first, second = (json.loads((tmp_path / f"out{rank}").read_text()) for rank in range(2))
+    assert first == second
+    max_tokens, n_batches = first["fitted"]
+    assert n_batches % 2 == 0
+    assert 3000 - n_batches < max_tokens * n_batches <= 3000
+    model, config = make_model(), TrainingConfig(max_grad_norm=0.0)
+    stepper = Stepper(Objective(model, config), torch.optim.SGD(model.parameters(), lr=1.0), config, torch.float32)
+    batches = [make_batch(8, seed) for seed in range(4)]
+    assert first["norms"] == pytest.approx([float(stepper.step(batches, number, 0.1).grad_norm) for number in (1, 2)], rel=1e-4)
+    sums = [float(parameter.detach().double().sum()) for parameter in model.parameters()]
+    assert first["weights"] == pytest.approx(sums, abs=1e-4)
