@@ -250,6 +250,8 @@ class _Training:
                         state.tally, state.is_extra = tally.as_state(), not is_regular
                         self._save()
                     tally.go_on()
+                    # What is wished for meanwhile finds all saved.
+                    wishes = Wishes(*map(max, wishes, self.parallel.sum_ints(stop.wishes())))
                 if wishes.save:
                     self.reporter.note(f"step {state.step}: saved, as SIGUSR1 asked")
                 if wishes.stop and self._wants_more():
