@@ -8,6 +8,9 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NamedTuple, Self
 
+_ECHO_S = 1.0
+"""A scheduler may send a signal to all processes, and the launcher hand on its own: what comes that soon after the first is the same."""
+
 
 class Wishes(NamedTuple):
     """What is wanted after the step in progress, each 1 or 0; summed over all processes, so that they agree."""
@@ -33,6 +36,7 @@ class StopRequest:
     def __init__(self, max_time_s: float | None = None) -> None:
         self.signal_number: int | None = None
         self._ends_s = None if max_time_s is None else time.monotonic() + max_time_s
+        self._stopped_s = 0.0
         self._is_save_wanted = False
         self._is_heeded = False
         self._previous: dict[int, Any] = {}
@@ -72,9 +76,12 @@ class StopRequest:
         if not self._is_heeded:
             self._act_as_before(number, frame)
             return
+        now_s = time.monotonic()
         if self.signal_number is not None:
+            if _is_one_of_several() and now_s - self._stopped_s < _ECHO_S:
+                return
             raise Interrupted(number, "stopped at once; the checkpoint before is kept")
-        self.signal_number = number
+        self.signal_number, self._stopped_s = number, now_s
 
     def _act_as_before(self, number: int, frame: FrameType | None) -> None:
         handler = self._previous[number]
@@ -86,6 +93,10 @@ class StopRequest:
 
     def _save(self, number: int, frame: FrameType | None) -> None:
         self._is_save_wanted = True
+
+
+def _is_one_of_several() -> bool:
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
 class Interrupted(KeyboardInterrupt):
