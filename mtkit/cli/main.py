@@ -34,7 +34,7 @@ def start(
 ) -> None:
     """Train a translator on two aligned text files, and use it.
 
-    Start with `mtkit demo`, or with `mtkit init small my-system` and `mtkit train my-system/recipe.yaml`.
+    Start with `mtkit demo`, or with `mtkit init --from-data train.de train.en` and `mtkit train de-en/recipe.yaml`.
     """
     from mtkit.logs import setup_logs
 
