@@ -140,7 +140,15 @@ def test_extending_nothing_is_told(load):
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs", "differ"), [("all", "output", True), ("all", "all", False), ("none", "all", False), ("output", "none", True), ("inputs", "all", False), ("inputs", "output", True)]
+    ("ours", "theirs", "differ"),
+    [
+        ("all", "output", True),
+        ("all", "all", False),
+        ("none", "all", False),
+        ("output", "none", True),
+        ("inputs", "all", False),
+        ("inputs", "output", True),
+    ],
 )
 def test_one_matrix_may_become_two_but_not_the_reverse(ours, theirs, differ):
     assert bool(differences({"tied_embeddings": ours}, {"tied_embeddings": theirs})) == differ

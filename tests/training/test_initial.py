@@ -79,7 +79,7 @@ def assert_rows_by_text(old, old_VD, new, new_VD):
     return n_same
 
 
-@pytest.mark.parametrize("ties", ["all", "output", "none"])
+@pytest.mark.parametrize("ties", ["all", "inputs", "output", "none"])
 @pytest.mark.parametrize("new", ["old", "extended", "other", "korean"])
 def test_pieces_keep_their_rows_in_every_matrix(subwords, start, ties, new):
     old = subwords["old"]
@@ -99,9 +99,9 @@ def test_each_side_is_found_in_its_own_vocabulary(subwords, start):
     assert_rows_by_text(old.tgt, source.model.tgt_embedding.weight, new.tgt, model.tgt_embedding.weight)
 
 
-@pytest.mark.parametrize("ties", ["output", "none"])
+@pytest.mark.parametrize("ties", ["inputs", "output", "none"])
 def test_one_matrix_becomes_several(subwords, start, ties):
-    new = Tokenizer(subwords["korean"], subwords["other"])
+    new = joint(subwords["other"]) if ties == "inputs" else Tokenizer(subwords["korean"], subwords["other"])
     source, model, _ = start(joint(subwords["old"]), new, {"tied_embeddings": "all"}, tied_embeddings=ties)
     shared = source.model.src_embedding.weight
     assert_rows_by_text(subwords["old"], shared, new.src, model.src_embedding.weight)
