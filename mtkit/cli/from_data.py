@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from shlex import join, quote
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ def init_from_data(
     path = folder / "recipe.yaml"
     refuse_existing(path)
     data = DataConfig(src_lang=src_lang, tgt_lang=tgt_lang, train=(source,))
-    written = tuple(folder / f"validation.{lang}" for lang in (src_lang, tgt_lang))
+    endings = (src_lang, tgt_lang) if src_lang != tgt_lang else ("src", "tgt")
+    written = (folder / f"validation.{endings[0]}", folder / f"validation.{endings[1]}")
     if validation is None:
         for file in written:
             refuse_existing(file, "name validation text with --validation-src and --validation-tgt, or move it away")
@@ -68,8 +70,8 @@ def init_from_data(
         print("no validation corpus, so no checkpoint counts as the best: too few pairs whose sides stand in the corpus only once;")
         print("    name one with --validation-src and --validation-tgt")
     print(f"wrote {path}, with these reasons beside the keys")
-    _tell_time(files, path, advice, langs)
-    print(f"then: mtkit train {path}")
+    _tell_time(path, advice, _words_to_repeat(files, langs, validation))
+    print(f"then: mtkit train {quote(str(path))}")
 
 
 def refuse_existing(path: Path, hint: str = "name another folder, or move it away") -> None:
@@ -161,15 +163,19 @@ def _plain(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _tell_time(files: tuple[Path, Path], path: Path, advice: "Advice", langs: tuple[str | None, str | None]) -> None:
-    import shlex
+def _words_to_repeat(files: tuple[Path, Path], langs: tuple[str | None, str | None], validation: tuple[Path, Path] | None) -> list[str]:
+    """The options of another call on the same text."""
+    options = dict(zip(("--src-lang", "--tgt-lang"), langs, strict=True)) | dict(
+        zip(("--validation-src", "--validation-tgt"), validation or (), strict=False)
+    )
+    return ["--from-data", *map(str, files), *(str(word) for option, value in options.items() if value for word in (option, value))]
 
+
+def _tell_time(path: Path, advice: "Advice", words: list[str]) -> None:
     from mtkit.config.advice import in_words
 
-    print(f"training takes roughly {in_words(advice.hours)}; `mtkit train {path} --dry-run` measures it")
+    print(f"training takes roughly {in_words(advice.hours)}; `mtkit train {quote(str(path))} --dry-run` measures it")
     if advice.hours_on_gpu is not None:
         print(f"  {in_words(advice.hours_on_gpu):>10}: on a GPU with 24 GB")
-    given = [word for lang, option in zip(langs, ("--src-lang", "--tgt-lang"), strict=True) if lang for word in (option, lang)]
     for size, hours in advice.smaller:
-        command = shlex.join(["mtkit", "init", size, f"{path.parent}-{size}", "--from-data", *map(str, files), *given])
-        print(f"  {in_words(hours):>10}: {command}")
+        print(f"  {in_words(hours):>10}: {join(['mtkit', 'init', size, f'{path.parent}-{size}', *words])}")

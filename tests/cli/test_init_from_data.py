@@ -126,6 +126,29 @@ def test_nothing_is_overwritten(mtkit, texts):
     assert [path.name for path in (texts / "ko-en").iterdir()] == ["recipe.yaml"]
 
 
+def test_two_files_of_one_language(mtkit, texts):
+    assert mtkit("init", "--from-data", "train.ko", "train.en", "plain", "--src-lang", "en", "--tgt-lang", "en").status == 1
+    (texts / "plain.en").write_text("".join(f"{line}, as you know\n" for line in lines(texts / "train.en")))
+    assert mtkit("init", "--from-data", "train.en", "plain.en", "plain").status == 0
+    recipe = Recipe.load("plain/recipe.yaml")
+    assert [source.name for source in (recipe.data.validation[0].src, recipe.data.validation[0].tgt) if source] == [
+        "validation.src",
+        "validation.tgt",
+    ]
+    assert all(line.endswith("as you know") for line in lines(texts / "plain/validation.tgt"))
+
+
+def test_a_machine_that_is_too_slow_hears_of_smaller_sizes(mtkit, texts, monkeypatch):
+    from mtkit.config import sizes
+
+    monkeypatch.setattr(sizes, "_CORE_FLOPS", 1e6)
+    outcome = mtkit("init", "small", "my system", "--from-data", "train.ko", "train.en", "--src-lang", "ko")
+    assert outcome.status == 0
+    assert "on a GPU with 24 GB" in outcome.out
+    assert ": mtkit init tiny 'my system-tiny' --from-data train.ko train.en --src-lang ko" in outcome.out
+    assert "then: mtkit train 'my system/recipe.yaml'" in outcome.out
+
+
 def shorten(texts):
     (texts / "train.en").write_text("one\ntwo\n")
 
