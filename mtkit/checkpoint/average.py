@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mtkit.checkpoint.model_dir import load_model_dir, refuse_foreign_dir, save_model_dir
 from mtkit.checkpoint.run_dir import RunDir
-from mtkit.checkpoint.training_state import WEIGHTS_NAME, best_checkpoints, list_checkpoints, read_state, sound_checkpoints
+from mtkit.checkpoint.training_state import AVERAGE_NAME, WEIGHTS_NAME, best_checkpoints, list_checkpoints, read_state, sound_checkpoints
 from mtkit.checkpoint.weights import read_tensors
 from mtkit.errors import MtkitError
 from mtkit.logs import get_logger
@@ -23,6 +23,8 @@ _MIN_STEPS_APART = 200
 
 def average(run_dir: Path | str, out_dir: Path | str, n: int = 5, which: Literal["last", "best"] = "last") -> Path:
     """Average the weights of checkpoints into a model directory (Vaswani et al. 2017, section 6.1). Damaged ones are passed over with a warning.
+
+    Where a run keeps a moving average, it is that which is averaged once more: the validation scores are those of the moving averages.
 
     Args:
         run_dir: A run of `train`.
@@ -51,7 +53,8 @@ def average(run_dir: Path | str, out_dir: Path | str, n: int = 5, which: Literal
     if len(chosen) < n:
         logger.warning("%d checkpoints were asked for; the run has kept %d of this kind", n, len(chosen))
     trained = load_model_dir(run.model_dir)
-    weights = average_weights(chosen, {name: tuple(parameter.shape) for name, parameter in trained.model.named_parameters()})
+    files = [path / (AVERAGE_NAME if (path / AVERAGE_NAME).exists() else WEIGHTS_NAME) for path in chosen]
+    weights = average_weights(files, {name: tuple(parameter.shape) for name, parameter in trained.model.named_parameters()})
     with torch.no_grad():
         for name, parameter in trained.model.named_parameters():
             parameter.copy_(weights[name])
@@ -67,22 +70,20 @@ def is_worth_averaging(run_dir: Path, n: int = 5) -> bool:
     return len(steps) == n and 2 * steps[0] >= steps[-1] and steps[-1] - steps[0] >= (n - 1) * _MIN_STEPS_APART
 
 
-def average_weights(
-    checkpoints: Sequence[Path], shapes: Mapping[str, tuple[int, ...]], also: Mapping[str, Tensor] | None = None
-) -> dict[str, Tensor]:
-    """The mean of the weights of checkpoints, summed in float64.
+def average_weights(files: Sequence[Path], shapes: Mapping[str, tuple[int, ...]], also: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+    """The mean of the weights of several files, summed in float64.
 
     Args:
-        checkpoints: Their folders; at least one, or `also`.
+        files: At least one, or `also`.
         shapes: Of the parameters, by name.
-        also: Further weights, which count as one checkpoint more.
+        also: Further weights, which count as one file more.
     Raises:
-        MtkitError: A checkpoint is damaged, or of another model.
+        MtkitError: A file is damaged, or of another model.
     """
     sums = {name: torch.zeros(shape, dtype=torch.float64) for name, shape in shapes.items()}
-    sources = chain((read_tensors(path / WEIGHTS_NAME, dict(shapes)) for path in checkpoints), [] if also is None else [also])
+    sources = chain((read_tensors(path, dict(shapes)) for path in files), [] if also is None else [also])
     for source in sources:
         for name, tensor in source.items():
             sums[name] += tensor.cpu()
-    n = len(checkpoints) + (also is not None)
+    n = len(files) + (also is not None)
     return {name: (total / n).float() for name, total in sums.items()}

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from mtkit.training.parallel import put
 
@@ -30,7 +31,7 @@ class WeightAverage:
         """Take in the weights after a step, counted from 1."""
         decay = min(self.decay, (1 + step) / (10 + step))
         averages, parameters = ([_own_part(tensor) for tensor in tensors.values()] for tensors in (self.averages, self.parameters))
-        torch._foreach_lerp_(averages, parameters, 1.0 - decay)  # pyright: ignore[reportPrivateImportUsage]
+        get_ema_multi_avg_fn(decay)(averages, parameters, None)
 
     def put(self, averages: Mapping[str, Tensor]) -> None:
         """Take over averages, as a checkpoint has them."""

@@ -4,7 +4,7 @@ import json
 import math
 import platform
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from mtkit.checkpoint.training_state import (
     WEIGHTS_NAME,
     TrainingState,
     best_checkpoints,
+    checkpoint_path,
     list_checkpoints,
     load_checkpoint,
     prune_checkpoints,
@@ -316,10 +317,7 @@ class _Training:
             yield
             return
         if self.config.average_last > 1:
-            earlier = regular_checkpoints(list_checkpoints(self.run.checkpoints_dir))
-            others = [path for path in reversed(earlier) if path.name != f"step-{self.state.step:08d}"]
-            paths = sound_checkpoints(others, self.config.average_last - 1)
-            weights = average_weights(paths, self._shapes(), weights)
+            weights = self._averaged_with_earlier(weights, self.state.step)
         with with_weights(self.published.model, weights):
             yield
 
@@ -342,11 +340,20 @@ class _Training:
                         save_model_dir(self.run.model_dir, self.published)
             if self.parallel.is_main:
                 save_checkpoint(self.run.checkpoints_dir, state, files)
-                n_last = max(self.config.keep_last, self.config.average_last)
-                prune_checkpoints(self.run.checkpoints_dir, n_last, self.recipe.validation.keep_best)
+                prune_checkpoints(self.run.checkpoints_dir, self._n_last(), self.recipe.validation.keep_best)
         except MtkitError as exc:
             raise MtkitError(f"step {state.step:,} could not be saved: {exc.message}", f"{exc.hint}; {self._what_is_kept()}") from exc
         self.parallel.wait()
+
+    def _n_last(self) -> int:
+        return max(self.config.keep_last, self.config.average_last)
+
+    def _averaged_with_earlier(self, weights: Mapping[str, Tensor], step: int) -> Mapping[str, Tensor]:
+        """The mean of a step's weights and those of the checkpoints before it, where training.average_last asks for that."""
+        kept = regular_checkpoints(list_checkpoints(self.run.checkpoints_dir))[-self._n_last() :]
+        earlier = [path for path in reversed(kept) if path < checkpoint_path(self.run.checkpoints_dir, step)]
+        chosen = sound_checkpoints(earlier, self.config.average_last - 1)
+        return average_weights([path / WEIGHTS_NAME for path in chosen], self._shapes(), weights)
 
     def _what_is_kept(self) -> str:
         if checkpoints := list_checkpoints(self.run.checkpoints_dir):
@@ -427,8 +434,11 @@ class _Training:
         checkpoints = list_checkpoints(self.run.checkpoints_dir)
         ranked = dict.fromkeys([*best_checkpoints(checkpoints, len(checkpoints)), *reversed(checkpoints)])
         (best,) = sound_checkpoints(ranked, 1)
-        _, files = load_checkpoint(best, self._shapes())
-        with with_weights(self.published.model, files.get(AVERAGE_NAME, files[WEIGHTS_NAME])):
+        state, files = load_checkpoint(best, self._shapes())
+        weights: Mapping[str, Tensor] = files.get(AVERAGE_NAME, files[WEIGHTS_NAME])
+        if self.config.average_last > 1:
+            weights = self._averaged_with_earlier(weights, state.step)
+        with with_weights(self.published.model, weights):
             save_model_dir(self.run.model_dir, self.published)
 
     def _out_of_patience(self) -> bool:
