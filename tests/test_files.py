@@ -2,6 +2,8 @@ import gzip
 import io
 import lzma
 import os
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtkit.errors import MtkitError
-from mtkit.files import atomic_dir, atomic_write, read_lines, sha256_file, write_lines
+from mtkit.files import atomic_dir, atomic_write, is_leftover, read_lines, remove_dir, sha256_file, tidy, write_lines
 
 # Everything that str.splitlines would split at, and what looks like it.
 near_line_ends = st.text(
@@ -201,6 +203,66 @@ def test_atomic_dir_leaves_the_old_folder_when_it_fails(tmp_path):
         raise KeyboardInterrupt
     assert [path.name for path in target.iterdir()] == ["old"]
     assert list(tmp_path.iterdir()) == [target]
+
+
+KILLED = """\
+import os, signal, sys
+from pathlib import Path
+from mtkit.files import atomic_dir
+
+left = int(sys.argv[2])
+
+def hook(event, args):
+    global left
+    if event in ("open", "os.mkdir", "os.rename", "os.remove", "os.rmdir") and str(args[0]).startswith(sys.argv[1]):
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(hook)
+with atomic_dir(Path(sys.argv[1]) / "target") as folder:
+    (folder / "new").write_text("new")
+"""
+
+
+def test_whenever_atomic_dir_is_killed_the_old_folder_or_the_new_is_there_after_tidying(tmp_path):
+    target = tmp_path / "target"
+    found, n_moved_aside = [], 0
+    for n_operations in range(100):
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir()
+        (target / "old").write_text("old")
+        outcome = subprocess.run([sys.executable, "-c", KILLED, tmp_path, str(n_operations)], check=False)
+        n_moved_aside += not target.exists()
+        tidy(tmp_path)
+        assert list(tmp_path.iterdir()) == [target]
+        found.append([(path.name, path.read_text()) for path in target.iterdir()])
+        if outcome.returncode == 0:
+            break
+        assert outcome.returncode == -signal.SIGKILL
+    old, new = [("old", "old")], [("new", "new")]
+    assert found == [old] * found.count(old) + [new] * found.count(new)
+    assert found.count(old) > 3
+    assert found.count(new) > 1
+    assert n_moved_aside == 1
+
+
+def test_tidying_leaves_alone_what_nobody_left_half_done(tmp_path):
+    names = [".hidden", ".model.tmp", "model.0123abcd.tmp", ".model.0123abcd.new", ".model.0123ABCD.tmp", ".other.0123abcd.tmp", ".gone.0123abcd.old"]
+    for name in names:
+        (tmp_path / name).touch()
+    (tmp_path / ".model.0123abcd.tmp").touch()
+    tidy(tmp_path, {"model"})
+    assert {path.name for path in tmp_path.iterdir()} == set(names)
+    assert [name for name in names if is_leftover(tmp_path / name)] == [".other.0123abcd.tmp", ".gone.0123abcd.old"]
+    tidy(tmp_path / "nowhere")
+
+
+def test_a_removed_folder_is_gone(tmp_path):
+    (tmp_path / "folder/deep").mkdir(parents=True)
+    (tmp_path / "folder/deep/file").touch()
+    remove_dir(tmp_path / "folder")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_atomic_dir_does_not_replace_a_file(tmp_path):
