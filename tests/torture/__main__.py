@@ -32,7 +32,7 @@ def main() -> int:
         calm_s = time.monotonic() - since
         ordeal = torment(recipe, folder / "killed", random.Random(seed), args.kills, folder / "killed.log")
         print(f"{recipe.training.max_steps} steps; {calm_s:.0f} s undisturbed, {time.monotonic() - since - calm_s:.0f} s with kills")
-        print(f"killed: {dict(ordeal.n_kills)}")
+        print(f"killed: {dict(ordeal.n_kills)}; {ordeal.n_half} times something was half-written")
         print(f"newest checkpoint damaged: {dict(ordeal.n_damaged)}; passed over {ordeal.n_passed_over} times; SIGUSR1 sent {ordeal.n_asked} times")
         differing = differences(folder / "calm", folder / "killed")
         print(f"files that differ: {', '.join(differing)}" if differing else "every file of the run is equal, byte by byte, but for times")

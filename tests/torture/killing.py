@@ -50,14 +50,17 @@ SETTINGS = [
 BAD_STEPS = range(20, 24)
 """Updates whose loss is no number, until training has gone back."""
 _TIMES = {"train_s", "tokens_per_s", "data_wait"}
-_FILE_OPERATIONS = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.truncate"}
+_CHANGES = {"os.mkdir", "os.rename", "os.remove", "os.rmdir"}
+_ANY_MOMENT, _IN_A_SAVE = "at any moment", "within a save"
 
 
 class Ordeal(NamedTuple):
     """What a run went through."""
 
     n_kills: Counter[str]
-    """By the moment: at a file operation, or at any; `in a save` counts those of both that left something half-written."""
+    """By the moment: when training was about to change a file of a checkpoint or of the model directory, or at any."""
+    n_half: int
+    """Kills that left something half-written or moved aside."""
     n_damaged: Counter[str]
     """By the kind of damage done to the newest checkpoint afterwards."""
     n_asked: int
@@ -72,12 +75,12 @@ def torment(recipe: Recipe, run: Path, rng: random.Random, n_kills: int, log: Pa
     Raises:
         RuntimeError: A process failed by itself, or the end came before the last kill.
     """
-    kills, damages, n_asked = Counter[str](), Counter[str](), 0
+    kills, damages, n_half, n_asked = Counter[str](), Counter[str](), 0, 0
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # as the command does, until it trains
-    while sum(kills.values()) - kills["in a save"] < n_kills:
-        how = rng.choice(["at a file operation", "at any moment"])
-        pid = _fork(recipe, run, log, n_operations=rng.randrange(150) if how == "at a file operation" else None)
-        if how == "at any moment":
+    while kills.total() < n_kills:
+        how = rng.choice([_ANY_MOMENT, _IN_A_SAVE])
+        pid = _fork(recipe, run, log, n_changes=rng.randrange(60) if how == _IN_A_SAVE else None)
+        if how == _ANY_MOMENT:
             time.sleep(rng.uniform(0.0, 1.2))
             if rng.random() < 0.5:
                 n_asked += _send(pid, signal.SIGUSR1)
@@ -87,11 +90,11 @@ def torment(recipe: Recipe, run: Path, rng: random.Random, n_kills: int, log: Pa
         if not os.WIFSIGNALED(status) or os.WTERMSIG(status) != signal.SIGKILL:
             raise RuntimeError(f"the process ended by itself with status {os.waitstatus_to_exitcode(status)} after {kills}: {_last_lines(log)}")
         kills[how] += 1
-        kills["in a save"] += any(map(is_leftover, run.rglob("*")))
+        n_half += any(map(is_leftover, run.rglob("*")))
         if rng.random() < 0.4 and (kind := _damage(run, rng)):
             damages[kind] += 1
     _to_end(recipe, run, log)
-    return Ordeal(kills, damages, n_asked, log.read_text(encoding="utf-8").count("damaged and passed over: "))
+    return Ordeal(kills, n_half, damages, n_asked, log.read_text(encoding="utf-8").count("damaged and passed over: "))
 
 
 def undisturbed(recipe: Recipe, run: Path, log: Path) -> None:
@@ -127,18 +130,18 @@ def _to_end(recipe: Recipe, run: Path, log: Path) -> None:
         raise RuntimeError(f"training ended with status {os.waitstatus_to_exitcode(status)}: {_last_lines(log)}")
 
 
-def _fork(recipe: Recipe, run: Path, log: Path, n_operations: int | None = None) -> int:
-    return os.fork() or _live(recipe, run, log, n_operations)
+def _fork(recipe: Recipe, run: Path, log: Path, n_changes: int | None = None) -> int:
+    return os.fork() or _live(recipe, run, log, n_changes)
 
 
-def _live(recipe: Recipe, run: Path, log: Path, n_operations: int | None) -> NoReturn:
+def _live(recipe: Recipe, run: Path, log: Path, n_changes: int | None) -> NoReturn:
     status = 1
     try:
         sys.stderr = log.open("a", encoding="utf-8", buffering=1)
         setup_logs()
         _spoil_some_updates(recipe)
-        if n_operations is not None:
-            _die_at(run, n_operations)
+        if n_changes is not None:
+            _die_after(run, n_changes)
         train(recipe, run, device="cpu", n_threads=1)
         status = 0
     except BaseException:
@@ -147,13 +150,16 @@ def _live(recipe: Recipe, run: Path, log: Path, n_operations: int | None) -> NoR
         os._exit(status)
 
 
-def _die_at(run: Path, n_operations: int) -> None:
-    """SIGKILL right before a file operation in the run's folder, after so many others."""
-    left = n_operations
+def _die_after(run: Path, n_changes: int) -> None:
+    """SIGKILL right before a file or folder of a checkpoint or of the model directory is made, renamed or removed, after so many others."""
+    left = n_changes
+    places = (f"{run}/checkpoints/", f"{run}/.model.", f"{run}/model")
 
     def hook(event: str, args: tuple[Any, ...]) -> None:
         nonlocal left
-        if event in _FILE_OPERATIONS and str(args[0]).startswith(str(run)):
+        is_change = event in _CHANGES or (event == "open" and bool(args[2] & (os.O_WRONLY | os.O_RDWR)))
+        # What is named in relation to an open folder is of a tree that is being removed.
+        if is_change and (str(args[0]).startswith(places) or not str(args[0]).startswith("/")):
             left -= 1
             if left < 0:
                 os.kill(os.getpid(), signal.SIGKILL)
