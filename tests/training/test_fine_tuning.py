@@ -70,6 +70,13 @@ def test_without_effect_the_model_translates_as_before(recipe_path, ko_en_pairs)
     assert one == [(text, score) for text, score in other] and len({text for text, _ in one}) > 1
 
 
+def test_what_is_frozen_stays_as_it_was_in_the_model(recipe_path):
+    result = train(Recipe.load(recipe_path, ["training.freeze=['encoder_layers.*', 'src_embedding.*']"]), device="cpu", n_threads=1)
+    before, after = weights(recipe_path.parent / "general"), weights(result.model_dir)
+    frozen = {name for name in before if name.startswith(("encoder_layers.", "src_embedding."))}
+    assert {name for name, value in before.items() if torch.equal(value, after[name])} == frozen
+
+
 def test_a_run_goes_on_when_the_model_it_started_from_is_gone(recipe_path, tmp_path):
     whole = train(Recipe.load(recipe_path), tmp_path / "whole", device="cpu", n_threads=1)
     train(Recipe.load(recipe_path, ["training.max_steps=8"]), tmp_path / "parts", device="cpu", n_threads=1)
