@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import mtkit
+from mtkit.checkpoint.model_dir import load_model_dir
 from mtkit.config.recipe import Recipe
 from mtkit.training.loop import train
 from mtkit.training.reporting.guard import Guarded
@@ -64,7 +65,7 @@ def test_a_tracker_is_told_what_metrics_jsonl_says(tiny_recipe, tmp_path):
     assert run == RunInfo(result.run_dir, run.settings, run.n_parameters, 0)
     assert run.settings["training.learning_rate"] == 0.002
     assert run.settings["data.train.0.src"] == str(tmp_path / "train.ko")
-    assert run.n_parameters == sum(p.numel() for p in mtkit.Translator.load(result.model_dir).models[0].model.parameters())
+    assert run.n_parameters == sum(parameter.numel() for parameter in load_model_dir(result.model_dir).model.parameters())
     told = [{"step": step, "kind": kind, **values} for step, kind, values in notebook.of("numbers")]
     told += [{"step": step, "kind": "samples", "samples": [sample._asdict() for sample in samples]} for step, samples in notebook.of("samples")]
     written = entries(result.run_dir)
