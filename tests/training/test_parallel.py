@@ -41,6 +41,14 @@ def runs(tmp_path_factory, ko_en_pairs):
 
     alone("one", WHOLE)
     alone("averaged-one", WHOLE, "training.ema_decay=0", "training.average_last=2")
+    parts = [
+        WHOLE,
+        f"training.teacher={folder / 'one' / 'model'}",
+        "training.r_drop=2.5",
+        "model.layer_drop=0.4",
+        "training.freeze=[decoder_layers.0.*]",
+    ]
+    alone("parts-one", *parts)
     jobs = []
     for kind in KINDS:
         alone(f"one-{kind}", HALF)
@@ -50,6 +58,7 @@ def runs(tmp_path_factory, ko_en_pairs):
             (f"{kind}-one", [way, HALF]),
             (f"one-{kind}", [way, WHOLE]),
             (f"averaged-{kind}", [way, WHOLE, "training.ema_decay=0", "training.average_last=2", "training.activation_checkpointing=true"]),
+            (f"parts-{kind}", [way, *parts]),
             (f"diverged-{kind}", [way, *DIVERGING]),
         ]
     jobs_path = folder / "jobs.json"
@@ -104,6 +113,12 @@ def test_the_average_of_checkpoints_is_published_with_values_computed_twice(runs
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_processes_leave_out_layers_and_learn_from_a_teacher_as_one_does(runs, kind):
+    folder, *_ = runs
+    assert_same_run(folder / f"parts-{kind}", folder / "parts-one")
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_all_go_back_and_give_up_together(runs, kind):
     _, outcomes, told = runs
     for outcome in outcomes:
@@ -114,4 +129,4 @@ def test_all_go_back_and_give_up_together(runs, kind):
 def test_one_process_speaks(runs):
     _, _, told = runs
     assert told.count("resuming after step 3") == len(KINDS)
-    assert told.count("step 6: validation") == 3 * len(KINDS)
+    assert told.count("step 6: validation") == 4 * len(KINDS)
