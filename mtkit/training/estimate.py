@@ -23,6 +23,7 @@ from mtkit.errors import MtkitError
 from mtkit.model.memory import keep_freed_memory
 from mtkit.model.placement import choose_device, choose_dtype
 from mtkit.model.transformer import Transformer
+from mtkit.processes import n_cores
 from mtkit.progress import format_duration
 from mtkit.training.assembly import TrainingData
 from mtkit.training.batch_size import with_batch_size
@@ -96,6 +97,8 @@ def estimate(recipe: Recipe, out: Path | str | None = None, *, device: str = "au
     with found.trying(), tempfile.TemporaryDirectory(prefix="mtkit-estimate-") as folder:
         chosen = choose_device(device)
         dtype = choose_dtype(recipe.training.precision, chosen)
+        if chosen.type == "cpu" and n_threads is None and n_processes > 1:
+            torch.set_num_threads(max(1, n_cores() // n_processes))
         n = torch.get_num_threads()
         what = f"{n} thread{'s' if n > 1 else ''}" if chosen.type == "cpu" else torch.cuda.get_device_name(chosen)
         found.tell("device", f"{chosen}, {what}; matrix products in {str(dtype).removeprefix('torch.')}")
@@ -279,7 +282,7 @@ class _Forecast:
     def _tell_memory(self, recipe: Recipe, trial: Trial) -> None:
         grown = int(recipe.batches.limit * growth(recipe))
         ladder = Ladder.for_recipe(recipe, self.data, trial, recipe.batches.limit, self.parallel.world_size)
-        largest = ladder.climb(recipe.longest)
+        largest = ladder.reach(recipe.longest)
         peak = ladder.expected_peak(grown)
         if peak is None or ladder.usable is None:
             self.found.tell("memory", "cannot be measured on this system")
@@ -288,10 +291,10 @@ class _Forecast:
         how = "measured" if tried >= grown else f"estimated from batches of up to {tried:,} positions"
         text = f"{in_words(int(peak))} for the largest batches, {how}; {in_words(ladder.usable)} can be had"
         self.found.tell("memory", text)
-        if peak > ladder.usable:
+        if ladder.ran_out or peak > ladder.usable:
             hint = f"about {largest:,} positions fit: lower batches.max_tokens, and set batches.effective_tokens, which keeps updates as large"
             raise MtkitError(
-                f"batches.max_tokens ({recipe.batches.limit:,}) takes {in_words(int(peak))}, and {in_words(ladder.usable)} are there", hint
+                f"batches.max_tokens ({recipe.batches.limit:,}) takes about {in_words(int(peak))}, and {in_words(ladder.usable)} are there", hint
             )
 
     def _tell_time(self, recipe: Recipe, trial: Trial, n_steps: int, tokens_per_update: float) -> None:

@@ -47,6 +47,8 @@ class Ladder:
         self._trial, self._hard, self._limit, self._growth = trial, hard, limit, growth
         self.measured: list[_Measured] = []
         self.usable = None if trial.usable is None else trial.held + (trial.usable - trial.held) // n_sharing
+        self.ran_out = False
+        """Whether a size that was tried did not fit."""
         self.reason = ""
         """Why there is no larger size, as the end of a sentence."""
 
@@ -64,12 +66,7 @@ class Ladder:
         Raises:
             MtkitError: It does not.
         """
-        # Twice, because the first update makes the moments and all else that is made once.
-        if not (self._try(smallest, n_times=2) and self._is_expected_to_fit(smallest)):
-            raise MtkitError(
-                f"a batch of {smallest:,} positions, one of the longest sentences allowed, does not fit into memory{self._of_memory()}",
-                "lower preprocess.max_length, take a smaller model, or set training.activation_checkpointing: true",
-            )
+        self._begin(smallest)
         is_cpu = self._trial.device.type == "cpu"
         # What a position takes is known after a second size, which is small as well.
         size = min(self._limit, 2 * smallest)
@@ -83,6 +80,31 @@ class Ladder:
                 return before.max_tokens
             size = min(self._limit, max(2 * size, _FIRST_SIZE))
         return self.measured[-1].max_tokens
+
+    def reach(self, smallest: int) -> int:
+        """Find out whether the limit fits: small batches are tried, and then that size at once if it is expected to fit.
+
+        Args:
+            smallest: Which has to fit.
+        Returns:
+            The limit, or the largest size that is expected to fit.
+        Raises:
+            MtkitError: Not even the smallest does.
+        """
+        self._begin(smallest)
+        for size in (min(self._limit, 2 * smallest), self._limit):
+            before = self.measured[-1].max_tokens
+            if size > before and not (self._is_expected_to_fit(size) and self._try(size, n_times=1)):
+                return self._between(before, size)
+        return self._limit
+
+    def _begin(self, smallest: int) -> None:
+        # Twice, because the first update makes the moments and all else that is made once.
+        if not (self._try(smallest, n_times=2) and self._is_expected_to_fit(smallest)):
+            raise MtkitError(
+                f"a batch of {smallest:,} positions, one of the longest sentences allowed, does not fit into memory{self._of_memory()}",
+                "lower preprocess.max_length, take a smaller model, or set training.activation_checkpointing: true",
+            )
 
     def fits(self, max_tokens: int) -> bool:
         """Whether this size fits, with all that it may grow by; found out by trying on a GPU, where that does no harm."""
@@ -121,6 +143,7 @@ class Ladder:
         for batch in (self._hard.of_long(max_tokens), self._hard.of_short(max_tokens)):
             costs = [self._trial.try_update(batch) for _ in range(n_times)]
             if None in costs:
+                self.ran_out = True
                 return False
             best.append(min(cost for cost in costs if cost is not None))
         peak = best[-1].peak

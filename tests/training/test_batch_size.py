@@ -152,6 +152,15 @@ def test_the_limit_is_taken_where_it_fits():
     assert trial.tried == [100] * 4 + [200] * 2 + [1024] * 2 + [2048] * 2 + [4096] * 2 + [5000] * 2
 
 
+def test_whether_a_size_fits_is_found_out_without_steps_between():
+    trial = FakeTrial("cpu", 20_000_000, model=300_000, per_position=1000)
+    assert Ladder(trial, HARD, 10_000).reach(100) == 10_000
+    assert trial.tried == [100] * 4 + [200] * 2 + [10_000] * 2
+    trial = FakeTrial("cpu", 20_000_000, model=300_000, per_position=1000)
+    assert trial.bytes(Ladder(trial, HARD, 50_000).reach(100)) == pytest.approx(0.75 * 20_000_000, rel=1e-3)
+    assert trial.tried == [100] * 4 + [200] * 2
+
+
 def test_a_cpu_stops_where_larger_batches_gain_no_time():
     # The rate at n positions is n / (0.01 + n / 100,000): a doubling gains 5 % for the last time from 8192 to 16384.
     trial = FakeTrial("cpu", 10**12, model=0, per_position=1000)

@@ -124,7 +124,7 @@ def test_batches_that_would_not_fit_are_a_problem_and_are_not_tried(tiny_recipe_
     monkeypatch.setattr(Ladder, "expected_peak", lambda self, n: 300e6 + 1000 * n)
     monkeypatch.setattr(MemoryMeter, "usable", lambda self: 4_000_000_000)
     [problem] = estimate(recipe, device="cpu").problems
-    assert problem.message == "batches.max_tokens (100,000,000) takes 100.3 GB, and 4.0 GB are there"
+    assert problem.message == "batches.max_tokens (100,000,000) takes about 100.3 GB, and 4.0 GB are there"
     assert "batches.effective_tokens" in problem.hint
 
 
