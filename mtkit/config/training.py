@@ -20,7 +20,8 @@ class TrainingConfig(Section):
     init_from: RecipePath | None = None
     """Model directory whose weights training starts from, to fine-tune it; embeddings are taken over piece by piece."""
     freeze: tuple[str, ...] = ()
-    """Parameters that stay as they are: names with wildcards, such as `encoder_layers.*` or `*embedding*`."""
+    """Parameters that stay as they are: names with wildcards, such as `encoder_layers.*` or `*embedding*`; a shared matrix goes by each of its
+    names."""
     optimizer: Literal["adam", "adamw"] = "adam"
     """Adam (Kingma and Ba 2015), or AdamW with decoupled weight decay (Loshchilov and Hutter 2019)."""
     learning_rate: PositiveFloat = 0.0007
@@ -47,15 +48,16 @@ class TrainingConfig(Section):
     ema_decay: float = Field(default=0.0, ge=0.0, lt=1.0)
     """Keep an exponential moving average of the weights, which is what is validated and becomes the model; 0 keeps none, 0.999 is usual."""
     average_last: PositiveInt = 1
-    """Validate, and make the model of, the average of so many newest checkpoints; 1 takes the weights as they are."""
+    """Validate, and make the model of, the average of so many checkpoints, the weights of the moment included; 1 takes those alone."""
     r_drop: float = Field(default=0.0, ge=0.0)
-    """Weight of R-Drop (Liang et al. 2021): two passes with other dropout shall agree; twice the work. 0 is off, 5 is usual."""
+    """Weight of R-Drop (Liang et al. 2021): two passes with other dropout shall agree; twice the work and memory. 0 is off; 2.5 is the paper's 5,
+    because the losses of the passes are averaged here and added there."""
     teacher: RecipePath | None = None
-    """Model directory with the same target vocabulary that teaches word by word (Kim and Rush 2016)."""
+    """Model directory that teaches word by word (Kim and Rush 2016); its vocabularies must be those of this recipe."""
     teacher_weight: float = Field(default=0.5, ge=0.0, le=1.0)
     """Share of the loss that is the distance to the teacher's distribution; the rest is that to the reference."""
     teacher_temperature: PositiveFloat = 1.0
-    """Softens both distributions before they are compared; above 1 softer."""
+    """Divides the logits of both before they are compared; above 1 the distributions are softer."""
     alignment_weight: float = Field(default=0.0, ge=0.0)
     """Weight of the guided alignment loss (Chen et al. 2016): a head of the decoder's attention learns which source words each target word
     translates, from the `alignment` files in data.train. 0 is off, 0.1 is usual."""
