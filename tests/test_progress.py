@@ -5,7 +5,7 @@ import time
 import pytest
 from rich.console import Console
 
-from mtkit.progress import ProgressBar, TerminalBar, format_duration, format_rate, progress
+from mtkit.progress import ProgressBar, TerminalBar, format_duration, format_rate, progress, terminal
 
 
 @pytest.fixture
@@ -63,13 +63,25 @@ def test_a_terminal_gets_a_bar():
     assert "5 of 10 steps" in screen.getvalue()
 
 
+def test_a_pipe_is_no_terminal_although_colour_is_forced(monkeypatch, capsys, caplog):
+    caplog.set_level(logging.INFO, "mtkit")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert terminal() is None
+    with progress("Reading", 3) as bar:
+        bar.advance(3)
+    assert capsys.readouterr() == ("", "")
+
+
 def test_without_a_clock_tick_there_is_no_rate(clock):
     bar = ProgressBar("x", None, "lines")
     bar.advance(3)
     assert bar.describe() == "3 lines"
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (3599, "59 min 59 s"), (12000, "3 h 20 min")])
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (3599, "59 min 59 s"), (12000, "3 h 20 min"), (172_800, "2 d 00 h"), (273_600, "3 d 04 h")],
+)
 def test_durations(seconds, text):
     assert format_duration(seconds) == text
 

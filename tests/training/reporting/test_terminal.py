@@ -1,14 +1,16 @@
 """The view on a terminal: what is drawn, where, and how often."""
 
+import fcntl
 import io
 import json
-import logging
 import os
 import pty
 import re
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -16,7 +18,6 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from mtkit.progress import terminal
 from mtkit.training.reporting.pace import Pace
 from mtkit.training.reporting.screen import Screen
 from mtkit.training.reporting.spark import sparkline
@@ -172,12 +173,6 @@ def test_a_small_terminal_gets_lines(width, height, is_fitting):
     assert fits(Console(file=io.StringIO(), force_terminal=True, width=width, height=height)) == is_fitting
 
 
-def test_what_is_no_terminal_gets_lines(monkeypatch, caplog):
-    caplog.set_level(logging.INFO, "mtkit")
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    assert terminal() is None
-
-
 class Terminal:
     """A program in a pseudo terminal of 80 columns and 30 lines.
 
@@ -190,10 +185,6 @@ class Terminal:
         master, slave = pty.openpty()
         environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
         environment |= {"TERM": "xterm-256color", "PYTHONUTF8": "1"} | variables
-        import fcntl
-        import struct
-        import termios
-
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 80, 0, 0))
         self.process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True)
         os.close(slave)
