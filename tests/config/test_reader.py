@@ -159,7 +159,7 @@ def test_an_unknown_key_within_a_list(problems):
 
 
 def test_an_unknown_key_like_no_other_gets_the_list(problems):
-    assert problems(DATA + "batches: {qqq: 3}") == ("batches.qqq: no such key", "known here: max_tokens, n_prefetch, n_workers")
+    assert problems(DATA + "batches: {qqq: 3}") == ("batches.qqq: no such key", "known here: max_tokens, effective_tokens, n_prefetch, n_workers")
 
 
 def test_an_override_of_an_unknown_key_is_answered_too(problems):
