@@ -25,6 +25,11 @@ def run_on_tmpfs(size, command, mount_point, options=""):
     )
 
 
+def train_command(recipe_path, run, *changes):
+    settings = " ".join(f"--set '{change}'" for change in ("data.validation=null", "training.log_every_steps=100", *changes))
+    return f"'{sys.executable}' -m mtkit train '{recipe_path}' --device cpu --out '{run}' {settings}"
+
+
 def preprocess_command(recipe_path, work_dir):
     return f"'{sys.executable}' -m mtkit preprocess '{recipe_path}' --set 'data.work_dir={work_dir}'"
 
@@ -60,3 +65,85 @@ def test_a_read_only_folder_is_one_line(tiny_recipe_path, tmp_path):
     assert [line.split(" ", 1)[0] for line in outcome.stderr.splitlines()[-2:]] == ["error:", "hint:"]
     assert "read-only file system" in outcome.stderr
     assert "Traceback" not in outcome.stderr
+
+
+@pytest.mark.usefixtures("_namespaces")
+def test_training_on_a_disk_that_becomes_full_keeps_what_is_saved_and_goes_on_when_there_is_room(tiny_recipe_path, tmp_path):
+    """First there is room for nothing, then for some checkpoints, then what is in the way goes."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    run = disk / "run"
+    greedy = train_command(tiny_recipe_path, run, "training.max_steps=30", "training.save_every_steps=1", "training.keep_last=50")
+    modest = train_command(tiny_recipe_path, run, "training.max_steps=30", "training.save_every_steps=10", "training.keep_last=1")
+    script = f"""
+        fallocate -l 9m '{disk}/others'; {greedy}; echo "status $?"; ls -A '{disk}'; rm '{disk}/others'
+        echo ---; echo --- >&2; {greedy}; echo "status $?"
+        ls -A '{run}' '{run}/checkpoints'; find '{run}' -name '.*'
+        echo ---; echo --- >&2; find '{run}/checkpoints' -name 'step-0000000[1-3]' -exec rm -r '{{}}' +; {modest}
+        echo "status $?"; ls '{run}/checkpoints'
+    """
+    outcome = run_on_tmpfs("10m", f"{{ {script} }}", disk)
+    outs, errors = (text.split("---\n") for text in (outcome.stdout, outcome.stderr))
+
+    assert outs[0].split() == ["status", "1", "others"]
+    error, hint = errors[0].splitlines()[-2:]
+    assert error.startswith(f"error: `{run}`: no room on the disk: ") and error.endswith(" are missing")
+    assert hint.startswith("hint: make room there")
+
+    assert outs[1].startswith("status 1\n")
+    error, hint = errors[1].splitlines()[-2:]
+    checkpoints = sorted(line for line in outs[1].splitlines() if line.startswith("step-"))
+    kept = int(checkpoints[-1].removeprefix("step-"))
+    assert error.startswith(f"error: step {kept + 1} could not be saved: `{run}`: no room on the disk: ") and error.endswith(" are missing")
+    assert hint == f"hint: make room there; `{run}/checkpoints/{checkpoints[-1]}` is kept, and the same command goes on from there"
+    assert [int(name.removeprefix("step-")) for name in checkpoints] == list(range(1, kept + 1))
+    assert "/." not in outs[1]
+
+    assert f"resuming after step {kept}" in errors[2]
+    assert outs[2].splitlines()[0] == "trained 30 steps"
+    assert outs[2].splitlines()[-2:] == ["status 0", "step-00000030"]
+
+
+@pytest.mark.usefixtures("_namespaces")
+def test_training_in_a_read_only_folder_is_one_line_and_loses_nothing(tiny_recipe_path, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    shorter, longer = (train_command(tiny_recipe_path, disk / "run", f"training.max_steps={n}") for n in (5, 8))
+    script = f"{shorter} && mount -o remount,ro '{disk}' && {{ {longer}; echo \"status $?\"; mount -o remount,rw '{disk}'; {longer}; }}"
+    outcome = run_on_tmpfs("10m", script, disk)
+    assert "status 1" in outcome.stdout.splitlines()
+    problem, hint, *rest = outcome.stderr[outcome.stderr.index("error: ") :].splitlines()
+    assert problem == f"error: `{disk / 'run'}`: cannot be written: read-only file system"
+    assert hint.startswith("hint: ")
+    assert any(line.endswith("resuming after step 5") for line in rest)
+    assert outcome.returncode == 0
+    assert outcome.stdout.splitlines()[-3].startswith("trained 8 steps")
+    assert "Traceback" not in outcome.stderr
+
+
+def test_a_changed_corpus_or_recipe_is_one_line_and_loses_nothing(mtkit, tiny_recipe_path, tmp_path):
+    def train(*changes):
+        settings = ["data.validation=null", "training.max_steps=6", "training.save_every_steps=2", *changes]
+        return mtkit(
+            "train", tiny_recipe_path, "--device", "cpu", "--out", tmp_path / "run", *(word for change in settings for word in ("--set", change))
+        )
+
+    def content():
+        return {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+
+    assert train("training.max_steps=4").status == 0
+    before, corpus = content(), tiny_recipe_path.parent / "train.en"
+    text = corpus.read_text(encoding="utf-8")
+    corpus.write_text(text.replace("school", "church"), encoding="utf-8", newline="\n")
+    changed_corpus, changed_recipe = train(), None
+    corpus.write_text(text, encoding="utf-8", newline="\n")
+    changed_recipe = train("model.d_ff=32", "training.seed=5")
+    for outcome, named in (changed_corpus, ["training data"]), (changed_recipe, ["model.d_ff (64 then, 32 now)", "training.seed (1 then, 5 now)"]):
+        assert outcome.status == 1
+        error, hint = outcome.err.splitlines()[-2:]
+        assert error.startswith(f"error: `{tmp_path / 'run'}`: holds a run of other settings: ")
+        assert all(name in error for name in named)
+        assert "--out" in hint
+    assert content() == before
+    assert train().status == 0
+    assert (tmp_path / "run/checkpoints/step-00000006").is_dir()

@@ -1,0 +1,79 @@
+"""`mtkit train` under signals and with little time, as a scheduler sees it: exit statuses, and what the last lines say."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from mtkit.checkpoint.training_state import list_checkpoints
+
+
+@pytest.fixture
+def start(tiny_recipe_path, tmp_path):
+    """Starts `mtkit train`, which would go on for very long."""
+    processes = []
+
+    def start(*options):
+        settings = ["data.validation=null", "training.max_steps=1000000", "training.save_every_steps=1000000", "training.log_every_steps=1"]
+        command = [sys.executable, "-m", "mtkit", "train", tiny_recipe_path, "--device", "cpu", "--out", tmp_path / "run", *options]
+        command += [word for change in settings for word in ("--set", change)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def wait_for(condition):
+    until = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def test_signals_and_statuses(start, tmp_path):
+    run = tmp_path / "run"
+
+    def n_lines():
+        return (run / "metrics.jsonl").read_text().count("\n") if (run / "metrics.jsonl").exists() else 0
+
+    def steps():
+        return [int(path.name.removeprefix("step-")) for path in list_checkpoints(run / "checkpoints")]
+
+    # SIGUSR1 saves, and training goes on until SIGTERM, which reaches workers too.
+    process = start("--set", "batches.n_workers=1")
+    wait_for(lambda: n_lines() > 2)
+    os.killpg(process.pid, signal.SIGUSR1)
+    wait_for(steps)
+    saved, n_before = steps()[0], n_lines()
+    wait_for(lambda: n_lines() > n_before + 2)
+    os.killpg(process.pid, signal.SIGTERM)
+    out, err = process.communicate(timeout=60)
+    [kept] = steps()
+    assert process.returncode == 143, err
+    assert err.splitlines()[-1] == f"interrupted: kept: step {kept:,} in {run}; the same command goes on from there"
+    assert out == ""
+    assert kept > saved
+
+    # The time is up.
+    process = start("--max-time", "1s")
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert f"resuming after step {kept:,}" in err
+    [late] = steps()
+    assert late > kept
+    assert out.splitlines()[-1] == f"the time is up before step 1,000,000; the same command goes on from step {late:,}"
+
+    # Ctrl-C.
+    process = start()
+    wait_for(lambda: n_lines() > late + 2)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert steps()[0] > late
