@@ -14,6 +14,7 @@ from mtkit.errors import MtkitError
 from mtkit.files import read_lines
 
 LINK_TYPE = np.dtype("<u2")
+"""Of a word's number on disk."""
 MAX_WORDS = 1 << 16
 """Of a side; a longer one has no links."""
 
@@ -36,7 +37,7 @@ class WordLinks(NamedTuple):
     def of(cls, rows: Sequence[Sequence[tuple[int, int]]]) -> Self:
         """Links of each pair."""
         lengths = np.fromiter(map(len, rows), np.int64, len(rows))
-        links = np.fromiter(chain.from_iterable(chain.from_iterable(rows)), LINK_TYPE, 2 * int(lengths.sum()))
+        links = np.fromiter(chain.from_iterable(chain.from_iterable(rows)), np.int64, 2 * int(lengths.sum()))
         return cls(links.reshape(-1, 2), lengths)
 
     @classmethod

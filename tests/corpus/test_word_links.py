@@ -12,6 +12,7 @@ from mtkit.config.recipe import Recipe
 from mtkit.corpus.mending import Mender
 from mtkit.corpus.preprocess import preprocess, preprocess_shard, store_is_fresh
 from mtkit.corpus.sentences import Sentences
+from mtkit.corpus.snapshot import Snapshot
 from mtkit.corpus.store import StoreWriter, TokenStore
 from mtkit.corpus.tokenizer import tokenizer_is_fresh, train_tokenizer
 from mtkit.corpus.word_links import WordLinks, count_words, parse_links
@@ -288,6 +289,21 @@ def test_a_missing_file_is_told(recipe):
     recipe.data.train[0].alignment.unlink()
     with pytest.raises(MtkitError, match=r"first.links`: no such file"):
         preprocess(recipe)
+
+
+def test_a_file_that_changes_while_it_is_read_is_noticed(recipe):
+    snapshot = Snapshot.of(recipe.data.train)
+    snapshot.check()
+    path = recipe.data.train[2].alignment
+    path.write_text(f"{path.read_text()}0-0\n")
+    with pytest.raises(MtkitError, match=r"more.links`: changed while it was read"):
+        snapshot.check()
+
+
+def test_a_line_of_more_words_than_the_store_can_number_has_no_alignment(tiny_tokenizer):
+    assert count("a " * 65_536, tiny_tokenizer) == 65_536
+    assert count("a " * 65_537, tiny_tokenizer) is None
+    assert as_lists(WordLinks.of([[(65_536, 0)]]).without(np.array([True]))) == [[]]
 
 
 def load(path, *settings):
