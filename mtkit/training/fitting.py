@@ -20,7 +20,7 @@ _SHARE_ELSEWHERE = 0.75
 _FIRST_SIZE = 1024
 """Positions from which on sizes are doubled, and times are worth comparing."""
 _IS_FASTER = 1.05
-"""On a CPU larger batches soon gain no time, because the cores are busy and the caches full; a doubling that gains less is the last."""
+"""On a CPU larger batches soon gain no time, because the cores are busy and the caches full. What gains less than this counts as no faster."""
 
 
 class _Measured(NamedTuple):
@@ -75,11 +75,22 @@ class Ladder:
             if not self._is_expected_to_fit(size) or not self._try(size, n_times=2 if is_cpu else 1):
                 self.reason = "larger ones would leave too little of it"
                 return self._between(before.max_tokens, size)
-            if is_cpu and before.max_tokens >= _FIRST_SIZE and self.measured[-1].positions_per_s < _IS_FASTER * before.positions_per_s:
+            if is_cpu and (enough := self._fast_enough()) is not None:
                 self.reason = "larger ones would be no faster"
-                return before.max_tokens
+                return enough
             size = min(self._limit, max(2 * size, _FIRST_SIZE))
         return self.measured[-1].max_tokens
+
+    def _fast_enough(self) -> int | None:
+        """The size after which two in a row have gained no time; two, because other programs disturb the clock. None if there is none yet."""
+        timed = [measured for measured in self.measured if measured.max_tokens >= _FIRST_SIZE]
+        if len(timed) < 3:
+            return None
+        best = timed[0]
+        for measured in timed[1:]:
+            if measured.positions_per_s >= _IS_FASTER * best.positions_per_s:
+                best = measured
+        return best.max_tokens if best not in timed[-2:] else None
 
     def reach(self, smallest: int) -> int:
         """Find out whether the limit fits: small batches are tried, and then that size at once if it is expected to fit.

@@ -107,7 +107,13 @@ class Trial:
         config = recipe.training.model_copy(update={"compile": "off"})
         self.dtype = choose_dtype(config.precision, device)
         recipe = recipe.model_copy(update={"training": config})
-        self.stepper = make_stepper(recipe, data.tokenizer, device, self.dtype, Parallel(), is_resumed=is_resumed)
+        try:
+            self.stepper = make_stepper(recipe, data.tokenizer, device, self.dtype, Parallel(), is_resumed=is_resumed)
+        except (RuntimeError, MemoryError) as exc:
+            if not is_out_of_memory(exc):
+                raise
+            there = "" if self.usable is None else f" of {in_words(self.usable)}"
+            raise MtkitError(f"the model does not fit into memory{there}", "take a smaller model") from None
         self.stepper.may_halve = False
         model = self.stepper.model
         self.n_parameters = sum(parameter.numel() for parameter in model.parameters())

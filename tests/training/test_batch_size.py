@@ -14,10 +14,12 @@ from mtkit.config.recipe import Recipe
 from mtkit.corpus.preprocess import preprocess
 from mtkit.errors import MtkitError
 from mtkit.training import batch_size
+from mtkit.training import trial as trial_module
 from mtkit.training.assembly import TrainingData
 from mtkit.training.batch_size import with_batch_size
 from mtkit.training.fitting import Ladder, fit_batch
 from mtkit.training.loop import train
+from mtkit.training.meter import MemoryMeter
 from mtkit.training.parallel import Parallel
 from mtkit.training.trial import Cost, HardBatches, Trial
 
@@ -167,6 +169,18 @@ def test_a_cpu_stops_where_larger_batches_gain_no_time():
     assert Ladder(trial, HARD, 10**9).climb(100) == 16384
 
 
+def test_one_disturbed_measurement_does_not_stop_it():
+    trial = FakeTrial("cpu", 10**12, model=0, per_position=1000)
+    undisturbed = trial.try_update
+
+    def disturbed(max_tokens):
+        cost = undisturbed(max_tokens)
+        return cost and cost._replace(seconds=cost.seconds * (3 if max_tokens == 2048 else 1))
+
+    trial.try_update = disturbed
+    assert Ladder(trial, HARD, 10**9).climb(100) == 16384
+
+
 def test_a_cpu_is_never_asked_for_what_it_does_not_have():
     trial = FakeTrial("cpu", 8_000_000, model=300_000, per_position=1000, s_per_batch=10)
     largest = Ladder(trial, HARD, 10**9).climb(100)
@@ -208,6 +222,23 @@ def test_a_trial_leaves_the_data_and_the_seed_alone_and_gives_its_memory_back(ti
         # Weights, gradients, two moments and the average, in float32.
         assert cost.peak is None or cost.peak >= trial.held + 4 * 5 * trial.n_parameters
     assert not hasattr(trial, "stepper")
+
+
+def test_a_model_that_does_not_fit_is_an_error(tiny_recipe_path, monkeypatch):
+    recipe = Recipe.load(tiny_recipe_path)
+    preprocess(recipe)
+    data = TrainingData.open(recipe)
+
+    def does_not_fit(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trial_module, "make_stepper", does_not_fit)
+        with pytest.raises(MtkitError, match="the model does not fit into memory"):
+            Trial(recipe, data, CPU)
+    monkeypatch.setattr(MemoryMeter, "usable", lambda self: (self.peak() or 0) // 2)
+    with pytest.raises(MtkitError, match="61,952 parameters, their gradients and moments take"):
+        Trial(recipe, data, CPU)
 
 
 def write_kept(run, **numbers):
