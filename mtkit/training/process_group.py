@@ -122,6 +122,9 @@ class Replicated(Processes):
     """Each process holds the whole model; gradients are averaged while the backward pass makes them (Li et al. 2020, arXiv:2006.15704)."""
 
     def wrap(self, objective: nn.Module) -> nn.Module:
+        if getattr(objective.model, "_compiled_call_impl", None) is not None:
+            # One graph, as for one process; cut at the buckets of gradients, symbols for lengths would have to cross from one to the next.
+            torch._dynamo.config.optimize_ddp = False
         # torch 2.13 has given this option another name.
         options = inspect.signature(DistributedDataParallel).parameters
         syncs_buffers = "forward_sync_buffers" if "forward_sync_buffers" in options else "broadcast_buffers"
