@@ -9,6 +9,7 @@ model/           the best model so far, complete
 """
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -74,6 +75,12 @@ class RunDir:
         """
         with told_as_error(self.metrics_path), self.metrics_path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(values, ensure_ascii=False) + "\n")
+
+    def sync_metrics(self) -> None:
+        """See to it that the lines so far outlive a power cut, as a checkpoint does."""
+        if self.metrics_path.is_file():
+            with told_as_error(self.metrics_path), self.metrics_path.open("rb") as file:
+                os.fsync(file.fileno())
 
     def cut_metrics(self, step: int) -> None:
         """Drop the lines of later steps, which a resumed run makes again, and a line that was not finished."""

@@ -339,6 +339,7 @@ class _Training:
                     if self.parallel.is_main:
                         save_model_dir(self.run.model_dir, self.published)
             if self.parallel.is_main:
+                self.run.sync_metrics()
                 save_checkpoint(self.run.checkpoints_dir, state, files)
                 prune_checkpoints(self.run.checkpoints_dir, self._n_last(), self.recipe.validation.keep_best)
         except MtkitError as exc:

@@ -70,6 +70,7 @@ def test_metrics_are_cut_where_a_run_goes_on(run):
         run.append_metrics(step=step, kind="train", loss=1 / step)
     with run.metrics_path.open("a") as file:
         file.write('{"step": 20, "half')
+    run.sync_metrics()
     run.cut_metrics(20)
     assert [json.loads(line)["step"] for line in run.metrics_path.read_text().splitlines()] == [10, 20]
 
