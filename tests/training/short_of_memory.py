@@ -6,6 +6,7 @@ Arguments: a recipe whose token store is there, and where to write.
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -22,7 +23,7 @@ from tests.training.test_out_of_memory import Cramped, make_batch, make_model
 def main(recipe_path: str, out: Path) -> None:
     recipe = Recipe.load(recipe_path, ["batches.max_tokens=auto", "batches.effective_tokens=3000"])
     with join_processes(recipe, "cpu") as (parallel, device):
-        outcome = {"fitted": fit_batch(recipe, TrainingData.open(recipe), device, parallel)}
+        outcome: dict[str, Any] = {"fitted": fit_batch(recipe, TrainingData.open(recipe), device, parallel)}
         model, config = make_model(), TrainingConfig(max_grad_norm=0.0)
         objective = Objective(model, config)
         if parallel.rank == 1:

@@ -2,6 +2,7 @@
 
 import json
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,9 +38,10 @@ class Several(Parallel):
         return min(value, *self.others) if value > 1 else value  # whether a size fits: the others agree
 
 
-def resolve(recipe_path, run, changes, parallel=None):
+def resolve(recipe_path, run, changes, parallel=None) -> tuple[int, int]:
     recipe = with_batch_size(Recipe.load(recipe_path, changes), RunDir(run), CPU, parallel or Parallel())
-    return recipe.batches.max_tokens, recipe.training.accumulate_batches
+    assert recipe.training.accumulate_batches is not None
+    return recipe.batches.limit, recipe.training.accumulate_batches
 
 
 @pytest.mark.parametrize(
@@ -124,11 +126,16 @@ class FakeTrial:
 HARD = SimpleNamespace(of_long=lambda max_tokens: max_tokens, of_short=lambda max_tokens: max_tokens, most_positions=10**9)
 
 
+def ladder_of(trial: Any, limit: int, growth: float = 1.0, n_sharing: int = 1) -> Ladder:
+    hard: Any = HARD
+    return Ladder(trial, hard, limit, growth, n_sharing)
+
+
 @pytest.mark.parametrize("growth", [1.0, 1.4])
 @pytest.mark.parametrize("usable", [2_000_000, 20_000_000, 141_000_000])
 def test_a_gpu_is_filled_but_for_a_tenth(usable, growth):
     trial = FakeTrial("cuda", usable, model=300_000, per_position=1000)
-    ladder = Ladder(trial, HARD, 10**9, growth)
+    ladder = ladder_of(trial, 10**9, growth)
     largest = ladder.climb(100)
     assert trial.bytes(largest * growth) <= 0.9 * usable < trial.bytes((largest + 2) * growth)
     # It is known beforehand what will not fit, so that nobody else on that GPU is made to suffer.
@@ -139,7 +146,7 @@ def test_a_gpu_is_filled_but_for_a_tenth(usable, growth):
 def test_a_gpu_that_has_less_than_it_says_is_found_out():
     trial = FakeTrial("cuda", 20_000_000, model=300_000, per_position=1000)
     trial.usable = 200_000_000
-    ladder = Ladder(trial, HARD, 10**9)
+    ladder = ladder_of(trial, 10**9)
     trial.usable = 20_000_000
     largest = ladder.climb(100)
     assert 8192 <= largest <= 32768
@@ -150,23 +157,23 @@ def test_a_gpu_that_has_less_than_it_says_is_found_out():
 
 def test_the_limit_is_taken_where_it_fits():
     trial = FakeTrial("cuda", 20_000_000, model=300_000, per_position=1000)
-    assert Ladder(trial, HARD, 5000).climb(100) == 5000
+    assert ladder_of(trial, 5000).climb(100) == 5000
     assert trial.tried == [100] * 4 + [200] * 2 + [1024] * 2 + [2048] * 2 + [4096] * 2 + [5000] * 2
 
 
 def test_whether_a_size_fits_is_found_out_without_steps_between():
     trial = FakeTrial("cpu", 20_000_000, model=300_000, per_position=1000)
-    assert Ladder(trial, HARD, 10_000).reach(100) == 10_000
+    assert ladder_of(trial, 10_000).reach(100) == 10_000
     assert trial.tried == [100] * 4 + [200] * 2 + [10_000] * 2
     trial = FakeTrial("cpu", 20_000_000, model=300_000, per_position=1000)
-    assert trial.bytes(Ladder(trial, HARD, 50_000).reach(100)) == pytest.approx(0.75 * 20_000_000, rel=1e-3)
+    assert trial.bytes(ladder_of(trial, 50_000).reach(100)) == pytest.approx(0.75 * 20_000_000, rel=1e-3)
     assert trial.tried == [100] * 4 + [200] * 2
 
 
 def test_a_cpu_stops_where_larger_batches_gain_no_time():
     # The rate at n positions is n / (0.01 + n / 100,000): a doubling gains 5 % for the last time from 8192 to 16384.
     trial = FakeTrial("cpu", 10**12, model=0, per_position=1000)
-    assert Ladder(trial, HARD, 10**9).climb(100) == 16384
+    assert ladder_of(trial, 10**9).climb(100) == 16384
 
 
 def test_one_disturbed_measurement_does_not_stop_it():
@@ -178,21 +185,21 @@ def test_one_disturbed_measurement_does_not_stop_it():
         return cost and cost._replace(seconds=cost.seconds * (3 if max_tokens == 2048 else 1))
 
     trial.try_update = disturbed
-    assert Ladder(trial, HARD, 10**9).climb(100) == 16384
+    assert ladder_of(trial, 10**9).climb(100) == 16384
 
 
 def test_a_cpu_is_never_asked_for_what_it_does_not_have():
     trial = FakeTrial("cpu", 8_000_000, model=300_000, per_position=1000, s_per_batch=10)
-    largest = Ladder(trial, HARD, 10**9).climb(100)
+    largest = ladder_of(trial, 10**9).climb(100)
     assert trial.bytes(max(trial.tried)) <= 0.75 * 8_000_000
     assert trial.bytes(largest) <= 0.75 * 8_000_000 < trial.bytes(largest + 1)
-    half = Ladder(FakeTrial("cpu", 8_000_000, model=300_000, per_position=1000, s_per_batch=10), HARD, 10**9, n_sharing=2).climb(100)
+    half = ladder_of(FakeTrial("cpu", 8_000_000, model=300_000, per_position=1000, s_per_batch=10), 10**9, n_sharing=2).climb(100)
     assert half == pytest.approx(largest / 2, rel=0.1)
 
 
 def test_one_sentence_that_does_not_fit_is_an_error():
     with pytest.raises(MtkitError, match=r"a batch of 100 positions, one of the longest sentences allowed, does not fit into memory of 1\.0 MB"):
-        Ladder(FakeTrial("cuda", 1_000_000, model=990_000, per_position=1000), HARD, 10**9).climb(100)
+        ladder_of(FakeTrial("cuda", 1_000_000, model=990_000, per_position=1000), 10**9).climb(100)
 
 
 def test_hard_batches_are_the_longest_and_the_most(tiny_recipe_path):
