@@ -55,15 +55,6 @@ def check_manifest(folder: Path, hashed: Collection[str] | None = None) -> None:
             raise exc if isinstance(exc, Damaged) else Damaged(path, f"cannot be read: {exc}") from None
 
 
-def manifest_size(folder: Path) -> int:
-    """Bytes of all files of a folder, by its manifest.
-
-    Raises:
-        Damaged: It has none that can be read.
-    """
-    return sum(entry["size"] for entry in _read(folder / MANIFEST_NAME).values())
-
-
 def _read(path: Path) -> dict[str, dict[str, Any]]:
     try:
         tree = json.loads(path.read_bytes())
