@@ -70,7 +70,7 @@ def rate(loader: BatchLoader, seconds: float) -> float:
 def measure(recipe: Recipe, store: TokenStore, tokenizer: Tokenizer, workers: Sequence[int], rounds: int, seconds: float) -> dict[int, list[float]]:
     """Rates of each round by number of workers."""
     mix = Mix.plain(store.corpora, recipe.training.seed)
-    order = BatchOrder(store, mix, recipe.batches.max_tokens, Merging(recipe.augment.merge, recipe.preprocess.max_length))
+    order = BatchOrder(store, mix, recipe.batches.limit, Merging(recipe.augment.merge, recipe.preprocess.max_length))
     maker = BatchMaker.for_recipe(recipe, store, tokenizer)
     rates: dict[int, list[float]] = {n_workers: [] for n_workers in workers}
     for _ in range(rounds):

@@ -144,7 +144,7 @@ def test_the_last_checkpoints_are_averaged_with_the_weights_in_training(tiny_rec
 
 def test_mtkit_average_takes_the_weights_that_were_validated(tiny_recipe_path, tmp_path, monkeypatch):
     scores = iter([3.0, 1.0, 2.0, 4.0])
-    monkeypatch.setattr(Validator, "run", lambda self: ValidationResult(Quality(next(scores)), [], ""))
+    monkeypatch.setattr(Validator, "run", lambda self: ValidationResult(Quality(next(scores)), [], []))
     result = train(Recipe.load(tiny_recipe_path, [*SHORT, "training.ema_decay=0.8"]), tmp_path / "run", n_threads=1)
     average(result.run_dir, tmp_path / "best", 1, "best")
     best, published = (load_file(folder / "model.safetensors") for folder in (tmp_path / "best", result.model_dir))

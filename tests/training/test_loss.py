@@ -147,7 +147,7 @@ def test_teacher_and_r_drop_equal_a_plain_implementation(n_tokens, smoothing, r_
     assert loss.parts.keys() == {name for name, is_on in (("teacher", teacher), ("r_drop", r_drop)) if is_on}
     for name, expected in ("teacher", from_teacher), ("r_drop", between):
         if name in loss.parts:
-            torch.testing.assert_close(loss.parts[name], expected.detach(), rtol=1e-5, atol=1e-4)
+            torch.testing.assert_close(loss.parts[name], torch.as_tensor(expected).detach(), rtol=1e-5, atol=1e-4)
             assert not loss.parts[name].requires_grad
     nll = sum(F.cross_entropy(one @ weight.T, targets, reduction="sum").detach() for one in passes) / len(passes)
     torch.testing.assert_close(loss.nll, nll, rtol=1e-5, atol=1e-4)

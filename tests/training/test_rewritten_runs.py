@@ -31,7 +31,7 @@ def loader(tiny_recipe_path):
         preprocess(recipe)
         store, tokenizer = TokenStore.open(recipe.store_dir), Tokenizer.load(recipe.tokenizer_dir)
         mix = Mix.for_config(recipe.data, store.corpora, recipe.training.seed)
-        order = BatchOrder(store, mix, recipe.batches.max_tokens, Merging(recipe.augment.merge, recipe.preprocess.max_length))
+        order = BatchOrder(store, mix, recipe.batches.limit, Merging(recipe.augment.merge, recipe.preprocess.max_length))
         return BatchLoader(order, BatchMaker.for_recipe(recipe, store, tokenizer), n_workers=n_workers, share=share), tokenizer
 
     return make

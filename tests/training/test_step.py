@@ -142,7 +142,7 @@ def test_an_update_that_is_not_finite_changes_nothing_and_the_next_one_counts(ki
         assert each.step([batch], 1, 0.01).is_good
     before = state_of(stepper)
     # One weight is spoilt for one update only.
-    bias = stepper.model.decoder_layers[0].feed_forward.inner.outer.bias
+    bias = dict(stepper.model.named_parameters())["decoder_layers.0.feed_forward.inner.outer.bias"]
     kept = bias[0].item()
     with torch.no_grad():
         bias[0] = bad
