@@ -163,6 +163,7 @@ model:
   dropout: 0.1
 training:
   max_steps: 20
+  precision: float32
   warmup_steps: 5
   learning_rate: 0.002
   log_every_steps: 5

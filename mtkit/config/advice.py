@@ -225,7 +225,7 @@ def _training(plan: Plan) -> Iterator[Choice]:
     if machine.gpu is not None:
         why = f"bf16: {machine.gpu} has it" if machine.has_bf16 else f"float32: {machine.gpu} has no bf16; fp16 is faster, and may need a lower rate"
     elif machine.has_bf16:
-        why = "what is known to cost no quality; this processor has bf16, which is about 1.5 times as fast as float32"
+        why = "bf16: this processor has it; more than 1.5 times as fast as float32, and control runs were as good"
     else:
         why = "this processor has no bf16, so it is float32"
     yield Choice("training.precision", "auto", why)

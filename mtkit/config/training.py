@@ -64,7 +64,8 @@ class TrainingConfig(Section):
     alignment_layer: int = -1
     """Decoder layer whose first head learns the alignments, counted from 0; -1 is the last, -2 the one before."""
     precision: Precision = "auto"
-    """Of the matrix products: float32, bf16, fp16 (CUDA only), or auto: bf16 where the GPU has it, else float32."""
+    """Of the matrix products: float32, bf16, fp16 (CUDA only), or auto: bf16 where the device multiplies it in hardware, as many GPUs and some
+    CPUs do, else float32."""
     compile: Literal["auto", "on", "off"] = "auto"
     """Compile the model with torch.compile, which takes a minute or more at the start; auto does so on a GPU."""
     activation_checkpointing: bool = False

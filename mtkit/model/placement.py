@@ -1,6 +1,8 @@
 """Where a model is and in which number format its matrix products are made."""
 
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
+from pathlib import Path
 
 import torch
 
@@ -37,6 +39,32 @@ def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     if precision == "fp16" and device.type != "cuda":
         raise MtkitError(f"fp16 is asked for, but the device is {device.type}", "use bf16 or float32, or a GPU")
     return _DTYPES[precision]
+
+
+def choose_training_dtype(precision: Precision, device: torch.device) -> torch.dtype:
+    """The number format of the products in training: as `choose_dtype`, but auto is bf16 on a CPU too that multiplies it in hardware.
+
+    Control runs in float32 were no better (docs/experiments.md). Translation stays in float32 there.
+
+    Raises:
+        MtkitError: fp16 is asked for without a GPU.
+    """
+    if precision == "auto" and device.type == "cpu" and cpu_has_bf16():
+        return torch.bfloat16
+    return choose_dtype(precision, device)
+
+
+_BF16_FLAGS = {"avx512_bf16", "amx_bf16"}
+
+
+@cache
+def cpu_has_bf16() -> bool:
+    """Whether this machine's processor multiplies bf16 numbers in hardware, as far as Linux tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return False
+    return any(not _BF16_FLAGS.isdisjoint(line.split()) for line in lines if line.startswith("flags"))
 
 
 def autocast(dtype: torch.dtype, device: torch.device) -> AbstractContextManager[object]:

@@ -21,7 +21,7 @@ from mtkit.corpus.preprocess import store_is_fresh
 from mtkit.corpus.sample import Sample, prepare_sample
 from mtkit.errors import MtkitError
 from mtkit.model.memory import keep_freed_memory
-from mtkit.model.placement import choose_device, choose_dtype
+from mtkit.model.placement import choose_device, choose_training_dtype
 from mtkit.model.transformer import Transformer
 from mtkit.processes import n_cores
 from mtkit.progress import format_duration
@@ -96,7 +96,7 @@ def estimate(recipe: Recipe, out: Path | str | None = None, *, device: str = "au
     _check_files(found, recipe, run)
     with found.trying(), tempfile.TemporaryDirectory(prefix="mtkit-estimate-") as folder:
         chosen = choose_device(device)
-        dtype = choose_dtype(recipe.training.precision, chosen)
+        dtype = choose_training_dtype(recipe.training.precision, chosen)
         if chosen.type == "cpu" and n_threads is None and n_processes > 1:
             torch.set_num_threads(max(1, n_cores() // n_processes))
         n = torch.get_num_threads()

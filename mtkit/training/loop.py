@@ -40,7 +40,7 @@ from mtkit.corpus.preprocess import preprocess
 from mtkit.errors import MtkitError
 from mtkit.logs import get_logger
 from mtkit.model.memory import keep_freed_memory
-from mtkit.model.placement import choose_dtype
+from mtkit.model.placement import choose_training_dtype
 from mtkit.training.assembly import TrainingData, make_stepper
 from mtkit.training.averages import WeightAverage, with_weights
 from mtkit.training.batch_size import with_batch_size
@@ -150,7 +150,7 @@ class _Training:
     def __init__(self, recipe: Recipe, run: RunDir, device: torch.device, parallel: Parallel, trackers: Sequence[Tracker]) -> None:
         self.recipe, self.config, self.run, self.parallel = recipe, recipe.training, run, parallel
         self.device = device
-        self.dtype = choose_dtype(recipe.training.precision, self.device)
+        self.dtype = choose_training_dtype(recipe.training.precision, self.device)
         data = TrainingData.open(recipe)
         tokenizer, store, self.mix = data
         self.order = data.order(recipe)

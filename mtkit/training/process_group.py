@@ -21,7 +21,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from mtkit.config.recipe import Recipe
 from mtkit.errors import MtkitError
-from mtkit.model.placement import choose_device, choose_dtype
+from mtkit.model.placement import choose_device, choose_training_dtype
 from mtkit.model.transformer import Transformer
 from mtkit.processes import n_cores
 from mtkit.training.launch import end_with_parent
@@ -166,7 +166,7 @@ class Sharded(Processes):
 def _kind(recipe: Recipe, device: torch.device) -> type[Processes]:
     if recipe.training.parallel == "ddp":
         return Replicated
-    if choose_dtype(recipe.training.precision, device) == torch.float16:
+    if choose_training_dtype(recipe.training.precision, device) == torch.float16:
         raise MtkitError("training.parallel fsdp does not go together with fp16", "take bf16 or float32, or training.parallel ddp")
     return Sharded
 

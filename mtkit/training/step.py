@@ -160,8 +160,15 @@ class Stepper:
         return batch.halves(self.model.tgt_pad_id)
 
 
-_MEMORY_IS_SHORT = ("can't allocate memory", "not enough memory", "std::bad_alloc", "CUDA error: out of memory", "ALLOC_FAILED")
-"""What the CPU's allocator, the C++ library, CUDA, cuBLAS and cuDNN say where torch does not say it in its own words."""
+_MEMORY_IS_SHORT = (
+    "can't allocate memory",
+    "not enough memory",
+    "std::bad_alloc",
+    "CUDA error: out of memory",
+    "ALLOC_FAILED",
+    "could not create a primitive",
+)
+"""What the CPU's allocator, the C++ library, CUDA, cuBLAS, cuDNN and oneDNN say where torch does not say it in its own words."""
 
 
 def is_out_of_memory(exc: BaseException) -> bool:

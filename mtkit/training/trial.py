@@ -17,7 +17,7 @@ from mtkit.config.recipe import Recipe
 from mtkit.config.sampling import SamplingConfig
 from mtkit.errors import MtkitError
 from mtkit.model.memory import give_back_freed_memory
-from mtkit.model.placement import choose_dtype
+from mtkit.model.placement import choose_training_dtype
 from mtkit.training.assembly import TrainingData, make_stepper
 from mtkit.training.averages import WeightAverage
 from mtkit.training.meter import MemoryMeter
@@ -105,7 +105,7 @@ class Trial:
         self.held = self.meter.peak() or 0
         """Bytes that it held before there was a model."""
         config = recipe.training.model_copy(update={"compile": "off"})
-        self.dtype = choose_dtype(config.precision, device)
+        self.dtype = choose_training_dtype(config.precision, device)
         recipe = recipe.model_copy(update={"training": config})
         try:
             self.stepper = make_stepper(recipe, data.tokenizer, device, self.dtype, Parallel(), is_resumed=is_resumed)

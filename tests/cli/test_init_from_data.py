@@ -142,6 +142,7 @@ def test_a_machine_that_is_too_slow_hears_of_smaller_sizes(mtkit, texts, monkeyp
     from mtkit.config import sizes
 
     monkeypatch.setattr(sizes, "_CORE_FLOPS", 1e6)
+    monkeypatch.setattr(sizes, "_BF16_CORE_FLOPS", 1e6)
     outcome = mtkit("init", "small", "my system", "--from-data", "train.ko", "train.en", "--src-lang", "ko")
     assert outcome.status == 0
     assert "on a GPU with 24 GB" in outcome.out
