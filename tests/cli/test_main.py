@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import typer
@@ -161,12 +162,24 @@ def test_a_reader_that_went_away_is_no_error(failing, tmp_path):
         assert process.returncode == 141
 
 
+def wait_until_it_waits(pid):
+    """Until a process sleeps and has taken no processor time for half a second: it has started, and waits for stdin."""
+    before = None
+    for _ in range(100):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        now = (fields[0], fields[11:13])
+        if now == before and now[0] == "S":
+            return
+        before = now
+        time.sleep(0.5)
+
+
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signals(tmp_path, number, status):
     (tmp_path / "reference").write_text("a\n")
     command = [sys.executable, "-m", "mtkit", "evaluate", "-", "-r", str(tmp_path / "reference")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        time.sleep(1.5)
+        wait_until_it_waits(process.pid)
         process.send_signal(number)
         out, err = process.communicate(timeout=20)
     assert (process.returncode, out, err) == (status, b"", b"interrupted\n")
