@@ -46,12 +46,10 @@ def train(
     Tokenizer and token store are made first when they are missing or stale. Run again after an interruption, it goes on where it was.
     """
     from mtkit.config.recipe import Recipe
-    from mtkit.model.memory import keep_few_kernels
     from mtkit.training.speaking import told_by_one
 
     if hasattr(signal, "SIGUSR1"):  # there is nothing to save yet, and by itself it would end the process
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-    keep_few_kernels()
     with told_by_one():
         recipe = Recipe.load(recipe_path, overrides or ())
         if is_dry_run:

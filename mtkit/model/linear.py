@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 _TYPICAL_ROWS = 320
 """Rows of a step of beam search, for which the layout is chosen."""
-_FEW_VALUES = 1 << 14
-"""Inputs up to this size are not worth oneDNN's own costs."""
+_FEW_VALUES = 1 << 19
+"""Inputs below this size, 2,048 rows of width 256, are trained faster without oneDNN (docs/experiments.md)."""
 
 
 class PackedWeight:
@@ -53,7 +53,7 @@ class _OneDnnLinear(torch.autograd.Function):
 def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """x times the weight transposed, plus the bias, by the fastest way to train with. Shape (..., in) to (..., out)."""
     is_autocast = torch.is_autocast_enabled(x.device.type)
-    if can_pack(weight) and torch.is_grad_enabled() and not is_autocast and not torch.compiler.is_compiling() and x.numel() > _FEW_VALUES:
+    if can_pack(weight) and torch.is_grad_enabled() and not is_autocast and not torch.compiler.is_compiling() and x.numel() >= _FEW_VALUES:
         return _OneDnnLinear.apply(x, weight, bias)  # pyright: ignore[reportReturnType]
     return F.linear(x, weight, bias)
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import ctypes
-import os
 import sys
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
@@ -24,16 +23,6 @@ def keep_freed_memory() -> None:
         libc.mallopt(_M_TRIM_THRESHOLD, _KEEP_BYTES)
     except (OSError, AttributeError):
         return
-
-
-def keep_few_kernels() -> None:
-    """Let torch and oneDNN remember fewer of the kernels that they make for each shape of a product; to be called before torch is imported.
-
-    In bf16 on a CPU they remember some thousand of them, which came to 14 MB more for each new shape of a batch (docs/experiments.md). To make
-    one anew takes little beside a step of training. Who has set these variables keeps them.
-    """
-    os.environ.setdefault("LRU_CACHE_CAPACITY", "64")
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
 
 
 def give_back_freed_memory() -> None:
