@@ -178,7 +178,9 @@ def wait_until_it_waits(pid):
 def test_signals(tmp_path, number, status):
     (tmp_path / "reference").write_text("a\n")
     command = [sys.executable, "-m", "mtkit", "evaluate", "-", "-r", str(tmp_path / "reference")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    # A shell has the programs that it starts in the background ignore SIGINT.
+    heeding = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=heeding) as process:
         wait_until_it_waits(process.pid)
         process.send_signal(number)
         out, err = process.communicate(timeout=20)
