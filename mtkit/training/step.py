@@ -87,7 +87,7 @@ class Stepper:
             self.scaler.update()
         else:
             self._update_if(is_good)
-            self.n_bad_in_a_row = (self.n_bad_in_a_row + 1) * ~is_good
+        self.n_bad_in_a_row = (self.n_bad_in_a_row + 1) * ~is_good
         self.optimizer.zero_grad(set_to_none=True)
         names = dict.fromkeys(name for loss in losses for name in loss.parts)
         parts = {name: _sum([loss.parts[name] for loss in losses if name in loss.parts]) for name in names}

@@ -37,13 +37,16 @@ class Tally:
             self._sums = torch.tensor(state["sums"], dtype=torch.float64)
 
     def add(self, result: StepResult) -> None:
-        """Count a step."""
+        """Count a step. If the loss has other parts than before, as when a run goes on with another recipe, counting starts with it."""
+        names = list(result.parts)
+        if self._sums is not None and names != self._names:
+            self.n_steps, self.n_tokens_seen, self.elapsed_s, self.waited_s, self._sums = 0, 0, 0.0, 0.0, None
         self.n_steps += 1
         self.n_tokens_seen += result.n_tokens
         values = torch.stack([result.loss, result.nll, *(part.float() for part in result.parts.values())])
         counts = torch.stack([result.grad_norm / self.parallel.world_size, values.new_full((), result.n_tokens / self.parallel.world_size)])
         sums = torch.cat((values, counts, values.new_full((1,), 1 / self.parallel.world_size))).where(result.is_good, 0.0).double()
-        self._names = list(result.parts)
+        self._names = names
         self._sums = sums if self._sums is None else self._sums.to(sums.device) + sums
 
     def time_waiting(self, stream: Iterator[Item]) -> Item:

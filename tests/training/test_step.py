@@ -158,3 +158,17 @@ def test_an_update_that_is_not_finite_changes_nothing_and_the_next_one_counts(ki
     assert int(stepper.n_bad_in_a_row) == 0
     for ours, theirs in zip(state_of(stepper), state_of(undisturbed), strict=True):
         assert ours.equal(theirs)
+
+
+def test_updates_skipped_in_fp16_are_counted_too():
+    config = TrainingConfig()
+    model = make_model()
+    stepper = make_stepper(model, make_optimizer(model, config), config, torch.float16)
+    batch = make_batch([6, 4], 1)
+    assert stepper.step([batch], 1, 0.01).is_good
+    bias = dict(model.named_parameters())["encoder_layers.0.self_attention.inner.output.bias"]
+    with torch.no_grad():
+        bias[0] = float("nan")
+    for number in (2, 3):
+        assert not stepper.step([batch], number, 0.01).is_good
+    assert int(stepper.n_bad_in_a_row) == 2
