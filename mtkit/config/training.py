@@ -84,6 +84,18 @@ class TrainingConfig(Section):
     """What else is told all that metrics.jsonl is: tensorboard writes files for TensorBoard into the run's folder, and needs
     `pip install 'mtkit[tensorboard]'`."""
 
+    @property
+    def n_batches(self) -> int:
+        """accumulate_batches as a number, which it is once training knows its processes and the size of its batches."""
+        if self.accumulate_batches is None:
+            raise ValueError("training.accumulate_batches has not been decided yet")
+        return self.accumulate_batches
+
+    @property
+    def n_newest(self) -> int:
+        """Newest checkpoints that stay on disk: as many as are asked for, and as many as are averaged."""
+        return max(self.keep_last, self.average_last)
+
     @model_validator(mode="after")
     def betas_are_rates(self) -> Self:
         if not all(0.0 <= beta < 1.0 for beta in self.adam_betas):

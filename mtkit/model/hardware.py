@@ -6,6 +6,7 @@ import torch
 
 from mtkit.config.facts import Machine
 from mtkit.model.placement import choose_device, cpu_has_bf16
+from mtkit.processes import n_cores
 
 
 def this_machine(device: str = "auto") -> Machine:
@@ -17,13 +18,12 @@ def this_machine(device: str = "auto") -> Machine:
         MtkitError: There is no such device.
     """
     chosen = choose_device(device)
-    n_cores, memory_gb = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, _memory_gb()
     if chosen.type != "cuda":
-        return Machine(n_cores, memory_gb, has_bf16=cpu_has_bf16())
+        return Machine(n_cores(), _memory_gb(), has_bf16=cpu_has_bf16())
     properties = torch.cuda.get_device_properties(chosen)
     return Machine(
-        n_cores,
-        memory_gb,
+        n_cores(),
+        _memory_gb(),
         gpu=properties.name,
         gpu_memory_gb=properties.total_memory / 2**30,
         n_gpus=torch.cuda.device_count(),

@@ -1,7 +1,6 @@
 """Text to piece ids and back, and what a tokenizer is on disk."""
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +11,7 @@ from sentencepiece import SentencePieceProcessor
 
 from mtkit.errors import MtkitError
 from mtkit.files import atomic_write
+from mtkit.processes import n_cores
 from mtkit.sentencepiece_files import JOINT_NAME, SRC_NAME, TGT_NAME, model_files, read_user_symbols
 from mtkit.special import SpecialIds
 from mtkit.tokenizer.normalize import WORD_BOUNDARY, clean, clean_all, to_one_line
@@ -192,6 +192,6 @@ def _n_threads(texts: Sequence[object], n_threads: int | None) -> int:
     if isinstance(texts, str):
         raise TypeError("a list of texts is wanted, not one text")
     if n_threads is None:
-        n_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        n_threads = n_cores()
     # Starting a thread costs more than a few short texts.
     return max(1, min(n_threads, len(texts) // _MIN_TEXTS_PER_THREAD))

@@ -28,7 +28,7 @@ from mtkit.progress import format_duration
 from mtkit.training.assembly import TrainingData
 from mtkit.training.batch_size import with_batch_size
 from mtkit.training.fitting import Ladder, of_an_update
-from mtkit.training.freezing import freeze
+from mtkit.training.freezing import freeze, n_parameters, n_trained
 from mtkit.training.parallel import Parallel
 from mtkit.training.reporting.trackers import all_trackers
 from mtkit.training.resume import check_same_run
@@ -208,17 +208,16 @@ class _Forecast:
             self.found.tell("mix", f"the first epoch shows {self.about}{round(self.scale * sum(counts)):,} pairs")
 
     def _tell_model(self, model: Transformer) -> None:
-        n_all = sum(parameter.numel() for parameter in model.parameters())
-        n_trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+        n_all, n_frozen = n_parameters(model), n_parameters(model) - n_trained(model)
         n_embeddings = sum(parameter.numel() for name, parameter in model.named_parameters() if "layers." not in name and parameter.dim() > 1)
         tokenizer = self.data.tokenizer
         sizes = f"{tokenizer.tgt.vocab_size:,} pieces" if tokenizer.joint else f"{tokenizer.src.vocab_size:,} and {tokenizer.tgt.vocab_size:,} pieces"
-        frozen = "" if n_trained == n_all else f"; {n_all - n_trained:,} of them are frozen"
+        frozen = f"; {n_frozen:,} of them are frozen" if n_frozen else ""
         self.found.tell("model", f"{n_all:,} parameters, {n_embeddings:,} of them in embeddings and output layer ({sizes}){frozen}")
 
     def _tell_epoch(self, recipe: Recipe) -> float:
         """Returns the target tokens of an update."""
-        n_batches, n_processes = recipe.training.accumulate_batches or self.parallel.world_size, self.parallel.world_size
+        n_batches, n_processes = recipe.training.n_batches, self.parallel.world_size
         tokens_per_update, n_steps = self._of_an_epoch(recipe, n_batches)
         update = of_an_update(recipe.batches.limit, n_batches, n_processes)
         self.found.tell("batches", f"{recipe.batches.limit:,} positions; {update} positions, {self.about}{round(tokens_per_update):,} target tokens")
@@ -298,7 +297,7 @@ class _Forecast:
             )
 
     def _tell_time(self, recipe: Recipe, trial: Trial, n_steps: int, tokens_per_update: float) -> None:
-        n_own = (recipe.training.accumulate_batches or self.parallel.world_size) // self.parallel.world_size
+        n_own = recipe.training.n_batches // self.parallel.world_size
         loader = BatchLoader(self.data.order(recipe), self.data.maker(recipe, self.device), recipe.batches.n_prefetch)
         seconds: list[float] = []
         with closing(loader.iterate()) as batches:

@@ -30,9 +30,14 @@ def freeze(model: nn.Module, patterns: Sequence[str]) -> None:
         raise MtkitError("training.freeze freezes every parameter, so there is nothing to train", "leave some of them out")
 
 
-def n_frozen(model: nn.Module) -> int:
-    """How many values are frozen."""
-    return sum(parameter.numel() for parameter in model.parameters() if not parameter.requires_grad)
+def n_parameters(model: nn.Module) -> int:
+    """How many values a model has; shared ones count once."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def n_trained(model: nn.Module) -> int:
+    """How many of them are trained."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 
 def _known_names(pattern: str, names: list[str]) -> str:

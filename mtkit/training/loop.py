@@ -44,7 +44,7 @@ from mtkit.model.placement import choose_training_dtype
 from mtkit.training.assembly import TrainingData, make_stepper
 from mtkit.training.averages import WeightAverage, with_weights
 from mtkit.training.batch_size import with_batch_size
-from mtkit.training.freezing import n_frozen
+from mtkit.training.freezing import n_parameters, n_trained
 from mtkit.training.initial import initial_model
 from mtkit.training.parallel import Parallel, gather, gather_moments, gather_weights, put_moments, put_weights
 from mtkit.training.process_group import join_processes
@@ -181,8 +181,7 @@ class _Training:
             remember_run(run, recipe, store, tokenizer, self.mix)
         self.has_validation = bool(recipe.data.validation)
         self.validator = Validator(recipe, self.published, self.dtype) if self.has_validation and parallel.is_main else None
-        self.n_parameters = sum(parameter.numel() for parameter in model.parameters())
-        self.reporter = Reporter(run, recipe, n_parameters=self.n_parameters, step=self.state.step, trackers=trackers, is_main=parallel.is_main)
+        self.reporter = Reporter(run, recipe, n_parameters=n_parameters(model), step=self.state.step, trackers=trackers, is_main=parallel.is_main)
 
     def run_to_end(self, stop: StopRequest) -> TrainingResult:
         """Train until it is enough."""
@@ -211,13 +210,12 @@ class _Training:
     def _train_steps(self, stop: StopRequest) -> None:
         """Train until it is enough, or until training has to go back to an earlier state."""
         state, config = self.state, self.config
-        n_batches = self._batches_per_step()
         tally = Tally(self.parallel, state.tally)
         with closing(self.loader.iterate(Position(state.epoch, state.window, state.batch))) as batches:
             while self._wants_more():
                 update: list[Batch] = []
                 position = Position(state.epoch, state.window, state.batch)
-                for _ in range(n_batches // self.parallel.world_size):
+                for _ in range(config.n_batches // self.parallel.world_size):
                     batch, position = tally.time_waiting(batches)
                     update.append(batch.to(self.device))
                 (n_tokens,) = self.parallel.sum_ints([sum(batch.n_tokens for batch in update)])
@@ -263,13 +261,10 @@ class _Training:
     def _wants_more(self) -> bool:
         return self.state.step < self.config.max_steps and not self._out_of_patience() and not self._is_time_up
 
-    def _batches_per_step(self) -> int:
-        """Over all processes."""
-        return self.config.accumulate_batches or self.parallel.world_size
-
     def _introduce(self) -> None:
-        logger.info("%s parameters on %s, matrix products in %s", f"{self.n_parameters:,}", self.device, str(self.dtype).removeprefix("torch."))
-        if frozen := n_frozen(self.trained.model):
+        model = self.trained.model
+        logger.info("%s parameters on %s, matrix products in %s", f"{n_parameters(model):,}", self.device, str(self.dtype).removeprefix("torch."))
+        if frozen := n_parameters(model) - n_trained(model):
             logger.info("%s of them are frozen", f"{frozen:,}")
         epoch, counts = self.state.epoch, self.mix.counts(self.state.epoch)
         self.state.stage = self.mix.stage(epoch) + 1
@@ -341,17 +336,14 @@ class _Training:
             if self.parallel.is_main:
                 self.run.sync_metrics()
                 save_checkpoint(self.run.checkpoints_dir, state, files)
-                prune_checkpoints(self.run.checkpoints_dir, self._n_last(), self.recipe.validation.keep_best)
+                prune_checkpoints(self.run.checkpoints_dir, self.config.n_newest, self.recipe.validation.keep_best)
         except MtkitError as exc:
             raise MtkitError(f"step {state.step:,} could not be saved: {exc.message}", f"{exc.hint}; {self._what_is_kept()}") from exc
         self.parallel.wait()
 
-    def _n_last(self) -> int:
-        return max(self.config.keep_last, self.config.average_last)
-
     def _averaged_with_earlier(self, weights: Mapping[str, Tensor], step: int) -> Mapping[str, Tensor]:
         """The mean of a step's weights and those of the checkpoints before it, where training.average_last asks for that."""
-        kept = regular_checkpoints(list_checkpoints(self.run.checkpoints_dir))[-self._n_last() :]
+        kept = regular_checkpoints(list_checkpoints(self.run.checkpoints_dir))[-self.config.n_newest :]
         earlier = [path for path in reversed(kept) if path < checkpoint_path(self.run.checkpoints_dir, step)]
         chosen = sound_checkpoints(earlier, self.config.average_last - 1)
         return average_weights([path / WEIGHTS_NAME for path in chosen], self._shapes(), weights)

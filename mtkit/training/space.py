@@ -10,6 +10,7 @@ from mtkit.config.recipe import Recipe
 from mtkit.config.training import TrainingConfig
 from mtkit.errors import MtkitError
 from mtkit.logs import get_logger
+from mtkit.training.freezing import n_parameters, n_trained
 
 logger = get_logger(__name__)
 
@@ -25,8 +26,7 @@ def tensor_bytes(files: Mapping[str, Mapping[str, Tensor]]) -> int:
 
 def expected_bytes(model: nn.Module, config: TrainingConfig) -> tuple[int, int]:
     """How large a checkpoint of a model will be, and its model directory; but for what is small."""
-    n_weights = sum(parameter.numel() for parameter in model.parameters())
-    n_moments = 2 * sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    n_weights, n_moments = n_parameters(model), 2 * n_trained(model)
     n_averages = n_weights if config.ema_decay else 0
     return _NUMBER_BYTES * (n_weights + n_moments + n_averages), _NUMBER_BYTES * n_weights
 
@@ -72,7 +72,7 @@ def check_room_for_run(folder: Path, model: nn.Module, recipe: Recipe, n_kept: i
 def most_checkpoints(recipe: Recipe) -> int:
     """How many checkpoints of a run there may be at a time: those that are kept, and the one that is being written."""
     n_best = recipe.validation.keep_best if recipe.data.validation else 0
-    return max(recipe.training.keep_last, recipe.training.average_last) + n_best + 1
+    return recipe.training.n_newest + n_best + 1
 
 
 def free_bytes(folder: Path) -> int:

@@ -16,10 +16,10 @@ from mtkit.config.augment import AugmentConfig
 from mtkit.config.recipe import Recipe
 from mtkit.config.sampling import SamplingConfig
 from mtkit.errors import MtkitError
-from mtkit.model.memory import give_back_freed_memory
 from mtkit.model.placement import choose_training_dtype
 from mtkit.training.assembly import TrainingData, make_stepper
 from mtkit.training.averages import WeightAverage
+from mtkit.training.freezing import n_parameters, n_trained
 from mtkit.training.meter import MemoryMeter
 from mtkit.training.parallel import Parallel
 from mtkit.training.space import in_words
@@ -116,12 +116,10 @@ class Trial:
             raise MtkitError(f"the model does not fit into memory{there}", "take a smaller model") from None
         self.stepper.may_halve = False
         model = self.stepper.model
-        self.n_parameters = sum(parameter.numel() for parameter in model.parameters())
         # Gradients and both moments are still to come. A CPU's system may end the process in place of telling that memory is short.
-        n_trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-        needed = (self.meter.peak() or 0) + 3 * 4 * n_trained
+        needed = (self.meter.peak() or 0) + 3 * 4 * n_trained(model)
         if self.usable is not None and needed > self.usable:
-            what = f"{self.n_parameters:,} parameters, their gradients and moments"
+            what = f"{n_parameters(model):,} parameters, their gradients and moments"
             raise MtkitError(f"{what} take {in_words(needed)} of memory, and {in_words(self.usable)} are there", "take a smaller model")
         self.average = WeightAverage(model, config.ema_decay) if config.ema_decay else None
         self._n_updates = 0
@@ -163,13 +161,7 @@ class Trial:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         del self.stepper, self.average
         gc.collect()
-        self._give_back()
-
-    def _give_back(self) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
-        else:
-            give_back_freed_memory()
+        self.meter.start()
 
 
 def growth(recipe: Recipe) -> float:
