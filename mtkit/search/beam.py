@@ -10,8 +10,7 @@ from mtkit.errors import MtkitError
 from mtkit.search.greedy import max_lengths
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.penalties import length_penalty
-from mtkit.search.scorer import State, StepScorer
-from mtkit.search.top_k import top_k
+from mtkit.search.scorer import State, StepScorer, next_best
 
 
 class _Sentence:
@@ -59,18 +58,19 @@ def beam_search(scorer: StepScorer[State], sources: list[list[int]], config: Sea
     scores_BW: Tensor | None = None
     tokens_BWT: Tensor | None = None
     for length in range(1, max(s.max_length for s in sentences) + 1):
-        log_probs_BWV = scorer.step(state, last_BW, parents_BW)
-        V = log_probs_BWV.size(2)
-        if length <= config.min_length:
-            log_probs_BWV[:, :, scorer.eos_id] = -math.inf
+        # Of one hypothesis no more than `beam_size` can be kept, and EOS may be among its best too.
+        best = next_best(scorer, state, last_BW, parents_BW, config.beam_size + 1, may_end=length > config.min_length)
+        totals_BWC, tokens_BWC = best.log_probs_BWC, best.token_ids_BWC
         for row, sentence in enumerate(live):
             if sentence.max_length == length:
-                _force(log_probs_BWV[row], scorer.eos_id)
+                totals_BWC[row] = -math.inf
+                totals_BWC[row, :, 0], tokens_BWC[row, :, 0] = best.eos_log_probs_BW[row], scorer.eos_id
         if scores_BW is not None:
-            log_probs_BWV += scores_BW[:, :, None]
-        flat_BX = log_probs_BWV.flatten(1)
-        values_BX, places_BX = top_k(flat_BX, min(2 * config.beam_size, flat_BX.size(1)))
-        parent_BX, token_BX = places_BX // V, places_BX % V
+            totals_BWC = totals_BWC + scores_BW[:, :, None]
+        C = totals_BWC.size(2)
+        flat_BX = totals_BWC.flatten(1)
+        values_BX, places_BX = flat_BX.topk(min(2 * config.beam_size, flat_BX.size(1)), dim=1)
+        parent_BX, token_BX = places_BX // C, tokens_BWC.flatten(1).gather(1, places_BX)
 
         ends_BX = token_BX == scorer.eos_id
         for row, column in (ends_BX[:, : config.beam_size] & values_BX[:, : config.beam_size].isfinite()).nonzero().tolist():
@@ -95,12 +95,6 @@ def beam_search(scorer: StepScorer[State], sources: list[list[int]], config: Sea
     if not all(s.ended for s in sentences):
         raise MtkitError("the model's probabilities are not numbers", "its weights are damaged, or its training diverged; use another model")
     return [sorted(s.ended, key=lambda h: h.score, reverse=True)[: config.n_best] for s in sentences]
-
-
-def _force(log_probs_WV: Tensor, token_id: int) -> None:
-    kept_W = log_probs_WV[:, token_id].clone()
-    log_probs_WV.fill_(-math.inf)
-    log_probs_WV[:, token_id] = kept_W
 
 
 def _append(tokens_BWT: Tensor | None, parents_BW: Tensor, last_BW: Tensor) -> Tensor:

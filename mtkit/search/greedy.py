@@ -1,13 +1,11 @@
 """Greedy search: the most probable token, again and again."""
 
-import math
-
 import torch
 
 from mtkit.config.search import SearchConfig
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.penalties import length_penalty
-from mtkit.search.scorer import State, StepScorer
+from mtkit.search.scorer import State, StepScorer, next_best
 
 
 def max_lengths(sources: list[list[int]], config: SearchConfig, limit: int | None) -> list[int]:
@@ -37,13 +35,10 @@ def greedy_search(scorer: StepScorer[State], sources: list[list[int]], config: S
     live = list(range(len(sources)))
     last_B1 = torch.full((len(sources), 1), scorer.bos_id)
     for length in range(1, max(limits) + 1):
-        step_BV = scorer.step(state, last_B1, torch.zeros_like(last_B1))[:, 0]
-        eos = step_BV[:, scorer.eos_id].tolist()
-        if length <= config.min_length:
-            step_BV[:, scorer.eos_id] = -math.inf
-        best = step_BV.max(-1)
+        best = next_best(scorer, state, last_B1, torch.zeros_like(last_B1), 1, may_end=length > config.min_length)
+        eos, tokens_B = best.eos_log_probs_BW[:, 0].tolist(), best.token_ids_BWC[:, 0, 0]
         going_on: list[int] = []
-        for row, (i, token, log_prob) in enumerate(zip(live, best.indices.tolist(), best.values.tolist(), strict=True)):
+        for row, (i, token, log_prob) in enumerate(zip(live, tokens_B.tolist(), best.log_probs_BWC[:, 0, 0].tolist(), strict=True)):
             is_last = length == limits[i]
             log_probs[i] += eos[row] if is_last else log_prob
             if is_last or token == scorer.eos_id:
@@ -53,8 +48,8 @@ def greedy_search(scorer: StepScorer[State], sources: list[list[int]], config: S
                 going_on.append(row)
         if not going_on:
             break
-        rows = torch.tensor(going_on, device=step_BV.device)
-        last_B1 = best.indices[:, None].index_select(0, rows)
+        rows = torch.tensor(going_on, device=tokens_B.device)
+        last_B1 = tokens_B[:, None].index_select(0, rows)
         if len(going_on) < len(live):
             state.keep(rows)
             live = [live[row] for row in going_on]

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from mtkit.model.cache import DecoderCache, ancestor_mask
 from mtkit.model.transformer import Transformer
+from mtkit.search.scorer import Best, best_of
 from mtkit.special import SpecialIds
 
 
@@ -69,3 +70,7 @@ class ModelScorer:
             log_probs_BWV = torch.stack(log_probs).logsumexp(0) - math.log(len(log_probs))
         log_probs_BWV[:, :, self.never] = -math.inf
         return log_probs_BWV
+
+    def best(self, state: ModelState, token_ids_BW: Tensor, parents_BW: Tensor, n: int) -> Best:
+        """See `StepScorer`."""
+        return best_of(self.step(state, token_ids_BW, parents_BW), n, self.eos_id)

@@ -1,8 +1,12 @@
 """What a search needs of a model, and nothing more."""
 
-from typing import Protocol, TypeVar
+import math
+from typing import NamedTuple, Protocol, TypeVar
 
+import torch
 from torch import Tensor
+
+from mtkit.search.top_k import top_k
 
 
 class ScorerState(Protocol):
@@ -16,13 +20,38 @@ class ScorerState(Protocol):
 State = TypeVar("State", bound=ScorerState)
 
 
+class Best(NamedTuple):
+    """The most probable next tokens of W hypotheses of each sentence."""
+
+    log_probs_BWC: Tensor
+    """Falling."""
+    token_ids_BWC: Tensor
+    eos_log_probs_BW: Tensor
+    """Of EOS, whether it is among them or not."""
+
+
+def best_of(log_probs_BWV: Tensor, n: int, eos_id: int) -> Best:
+    """The n most probable of all next tokens, or all of them where there are fewer."""
+    B, W, V = log_probs_BWV.shape
+    values, places = top_k(log_probs_BWV.flatten(0, 1), min(n, V))
+    return Best(values.view(B, W, -1), places.view(B, W, -1), log_probs_BWV[:, :, eos_id])
+
+
 class StepScorer(Protocol[State]):
-    """Gives the log-probabilities of next tokens. Beam search and greedy search work on any."""
+    """Gives the log-probabilities of next tokens. Every search works on any.
+
+    A step is taken by `step`, which gives them all, or by `best`, which gives those that a plain search looks at and may be much faster.
+    """
 
     bos_id: int
     eos_id: int
     max_length: int | None
     """Most tokens that a hypothesis can have, EOS counted; None if there is no limit."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the log-probabilities are."""
+        ...
 
     def start(self, sources: list[list[int]]) -> State:
         """Read the source sentences, as token ids without EOS."""
@@ -39,3 +68,17 @@ class StepScorer(Protocol[State]):
             Shape (B, W, V).
         """
         ...
+
+    def best(self, state: State, token_ids_BW: Tensor, parents_BW: Tensor, n: int) -> Best:
+        """As `step`, but only the n most probable tokens of each hypothesis, as `best_of` would find them."""
+        ...
+
+
+def next_best(scorer: StepScorer[State], state: State, token_ids_BW: Tensor, parents_BW: Tensor, n: int, may_end: bool) -> Best:
+    """Take a step and give the n most probable next tokens of each hypothesis; EOS is among them only where it `may_end`."""
+    if may_end:
+        return scorer.best(state, token_ids_BW, parents_BW, n)
+    log_probs_BWV = scorer.step(state, token_ids_BW, parents_BW)
+    eos_BW = log_probs_BWV[:, :, scorer.eos_id].clone()
+    log_probs_BWV[:, :, scorer.eos_id] = -math.inf
+    return best_of(log_probs_BWV, n, scorer.eos_id)._replace(eos_log_probs_BW=eos_BW)

@@ -14,15 +14,12 @@ from mtkit.config.training import Precision
 from mtkit.errors import MtkitError
 from mtkit.model.memory import keep_freed_memory
 from mtkit.model.placement import choose_device, choose_dtype
-from mtkit.search.beam import beam_search
-from mtkit.search.greedy import greedy_search
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.model_scorer import ModelScorer
-from mtkit.translation.ordering import length_batches
+from mtkit.translation.engine import Engine, ModelEngine
 from mtkit.translation.result import Alternative, Translation
 from mtkit.translation.sources import SourceReader
 from mtkit.translation.splitting import join_parts
-from mtkit.translation.workers import Workers
 
 _CHUNK_LINES = 4000
 _BLANK = Translation("", 0.0, (Alternative("", 0.0),))
@@ -56,8 +53,8 @@ class Translator:
         self.tokenizer = first.tokenizer
         max_positions = min(one.config.model.max_positions for one in trained)
         self.sources = SourceReader(self.tokenizer.src, self.config, self.max_length, max_positions, tags)
-        self.scorer = ModelScorer([t.model for t in trained], self.tokenizer.src.special, self.tokenizer.tgt.special)
-        self.workers = Workers(n_workers if self.scorer.device.type == "cpu" else 1)
+        scorer = ModelScorer([t.model for t in trained], self.tokenizer.src.special, self.tokenizer.tgt.special)
+        self.engine: Engine = ModelEngine(scorer, n_workers)
 
     @classmethod
     def load(
@@ -131,28 +128,8 @@ class Translator:
         tell = on_lines or (lambda n_lines: None)
         tell(sum(not line for line in parts))
         ends_line = [is_last for line in parts for is_last in [*[False] * (len(line) - 1), *[True] * bool(line)]]
-        found = iter(self._search_all(sources, search, lambda batch: tell(sum(ends_line[i] for i in batch))))
+        found = iter(self.engine.search(sources, search, lambda batch: tell(sum(ends_line[i] for i in batch))))
         return [self._finish([next(found) for _ in line]) for line in parts]
-
-    def _search_all(self, sources: list[list[int]], search: SearchConfig, tell: Callable[[list[int]], None]) -> list[list[Hypothesis]]:
-        """The n best of each source, in order; `tell` is called with the indices of each batch that is done."""
-        # The batches must suffice to keep all workers busy to the end.
-        n_positions = sum(len(source) + 1 for source in sources) * search.beam_size
-        max_tokens = min(search.max_tokens, max(n_positions // (2 * self.workers.n_workers), 256))
-        batches = length_batches([(len(source) + 1) * search.beam_size for source in sources], max_tokens)
-        found: list[list[Hypothesis]] = [[] for _ in sources]
-
-        def run(batch: list[int]) -> list[list[Hypothesis]]:
-            chosen = [sources[i] for i in batch]
-            if search.beam_size == 1:
-                return [[hypothesis] for hypothesis in greedy_search(self.scorer, chosen, search)]
-            return beam_search(self.scorer, chosen, search)
-
-        for batch, results in zip(batches, self.workers.map(run, batches), strict=True):
-            for i, result in zip(batch, results, strict=True):
-                found[i] = result
-            tell(batch)
-        return found
 
     def _finish(self, parts: list[list[Hypothesis]]) -> Translation:
         """Put one line together from the n best of its parts; most lines have one part."""

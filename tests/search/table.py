@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.penalties import length_penalty
+from mtkit.search.scorer import best_of
 
 BOS, EOS = 0, 1
 
@@ -31,6 +32,7 @@ class TableScorer:
 
     bos_id, eos_id = BOS, EOS
     max_length: int | None = None
+    device = torch.device("cpu")
 
     def __init__(self, tables):
         self.tables = tables
@@ -46,6 +48,9 @@ class TableScorer:
             state.prefixes[i] = [() if token == BOS and old == [()] else (*old[parent], token) for token, parent in zip(tokens, parents, strict=True)]
             rows.append([self.tables[sentence][prefix] for prefix in state.prefixes[i]])
         return torch.tensor(rows, dtype=torch.float64)
+
+    def best(self, state, token_ids_BW, parents_BW, n):
+        return best_of(self.step(state, token_ids_BW, parents_BW), n, EOS)
 
 
 class FullTable(dict):

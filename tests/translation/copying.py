@@ -2,6 +2,8 @@
 
 import torch
 
+from mtkit.search.scorer import best_of
+
 
 class CopyingState:
     def __init__(self, sources):
@@ -13,7 +15,8 @@ class CopyingState:
 
 
 class CopyingScorer:
-    max_length = None
+    max_length: int | None = None
+    device = torch.device("cpu")
 
     def __init__(self, special, vocab_size):
         self.bos_id, self.eos_id = special.bos, special.eos
@@ -33,3 +36,6 @@ class CopyingScorer:
             log_probs_BWV[row, :, [*source, self.eos_id][min(state.n_steps, len(source))]] = -0.001
         state.n_steps += 1
         return log_probs_BWV
+
+    def best(self, state, token_ids_BW, parents_BW, n):
+        return best_of(self.step(state, token_ids_BW, parents_BW), n, self.eos_id)

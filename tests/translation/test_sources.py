@@ -11,6 +11,7 @@ from mtkit.errors import MtkitError
 from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.tokenizer.tags import take_tags
 from mtkit.tokenizer.train import train_subword
+from mtkit.translation.engine import ModelEngine
 from mtkit.translation.translator import Translator
 from tests.strategies import nasty_text
 from tests.translation.copying import CopyingScorer
@@ -44,7 +45,7 @@ def read_by(make_tagged, tagged_tokenizer):
     def read(lines, tags=(), **options):
         translator = Translator([make_tagged(**options)], n_workers=1, tags=tags)
         scorer = CopyingScorer(tagged_tokenizer.tgt.special, tagged_tokenizer.tgt.vocab_size)
-        translator.scorer = scorer  # pyright: ignore[reportAttributeAccessIssue]
+        translator.engine = ModelEngine(scorer, n_workers=1)
         for line in lines:
             translator.translate([line], beam_size=1)
         return scorer.seen

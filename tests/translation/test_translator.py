@@ -10,6 +10,7 @@ from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.errors import MtkitError
 from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.tokenizer.train import train_subword
+from mtkit.translation.engine import ModelEngine
 from mtkit.translation.result import Alternative
 from mtkit.translation.splitting import split_line
 from mtkit.translation.translator import Translator
@@ -87,8 +88,8 @@ def test_a_long_line_is_translated_in_parts_and_nothing_is_left_out(copier, ko_e
     assert found.text == (" " if tgt_lang == "en" else "").join(map(normalize, parts_of(long)))
     if max_length == 20:  # then no word of these had to be cut
         assert texts_of([before, after]) == [normalize(texts[0]), normalize(texts[2])]
-    assert sorted(copying.scorer.seen) == sorted(ids for text in texts for ids in encode(parts_of(text)))
-    assert max(map(len, copying.scorer.seen)) <= max_length
+    assert sorted(copying.engine.scorer.seen) == sorted(ids for text in texts for ids in encode(parts_of(text)))
+    assert max(map(len, copying.engine.scorer.seen)) <= max_length
     assert found.alternatives == ((found.text, found.score),)
 
 
@@ -98,7 +99,7 @@ def test_a_line_just_as_long_as_the_model_can_take_is_not_split(copier, ko_en_pa
     for max_length, n_parts in (n_tokens, 1), (n_tokens - 1, 2):
         copying = copier(max_length)
         copying.translate([text])
-        assert len(copying.scorer.seen) == n_parts
+        assert len(copying.engine.scorer.seen) == n_parts
 
 
 def test_stream_gives_what_translate_gives(translator, lines):
@@ -149,7 +150,8 @@ def test_batches_and_workers_change_nothing(make_trained, lines, beam_size):
 
 def test_an_error_in_a_worker_comes_out(make_trained, lines, monkeypatch):
     translator = Translator([make_trained()], n_workers=2)
-    monkeypatch.setattr(translator.scorer, "step", lambda *args: 1 / 0)
+    assert isinstance(translator.engine, ModelEngine)
+    monkeypatch.setattr(translator.engine.scorer, "step", lambda *args: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         translator.translate(lines)
 
