@@ -6,6 +6,9 @@ from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from mtkit.config.section import Section
 
+SAMPLING_FIELDS = ("temperature", "top_k", "top_p", "epsilon", "seed")
+"""What has a meaning with `sampling` alone."""
+
 
 class SearchConfig(Section):
     """How translations are found. Recipe section `search:`; kept in the model as its defaults."""
@@ -16,19 +19,58 @@ class SearchConfig(Section):
     """Log-probabilities are divided by ((5 + length) / 6) ** alpha (wu), by length ** alpha (mean at alpha 1), or by nothing."""
     alpha: float = Field(default=1.0, ge=0.0)
     """Strength of the length penalty; larger favours longer translations."""
+    coverage_penalty: float = Field(default=0.0, ge=0.0)
+    """Strength of the penalty for source pieces that a translation has hardly looked at (beta of Wu et al. 2016); 0 is none, 0.2 is usual."""
     max_length_ratio: float = Field(default=2.0, gt=0.0)
     """A translation has at most this many pieces for each source piece ..."""
     max_length_extra: NonNegativeInt = 20
     """... and this many more."""
+    max_length: PositiveInt | None = None
+    """A translation has at most this many pieces, however long its source is; no value is no such limit."""
     min_length: NonNegativeInt = 1
     """A translation has at least this many pieces; 1 keeps a line from coming out empty."""
+    no_repeat_ngram_size: NonNegativeInt = 0
+    """No run of this many pieces comes twice in a translation (Paulus et al. 2018); 0 is off, 3 or 4 stops most loops."""
+    repetition_penalty: float = Field(default=1.0, ge=1.0)
+    """Log-probabilities of pieces that are there already are multiplied by this (Keskar et al. 2019); 1 is off, 1.2 is usual."""
     n_best: PositiveInt = 1
-    """Translations returned for each sentence; at most beam_size."""
+    """Translations returned for each sentence; at most beam_size. With sampling, how many are drawn."""
+    n_groups: PositiveInt = 1
+    """Groups of the beam that keep apart from each other (diverse beam search; Vijayakumar et al. 2018); divides beam_size, 1 is plain."""
+    diversity: float = Field(default=0.5, ge=0.0)
+    """With n_groups: taken off a log-probability for each time that an earlier group has chosen the same piece at the same step."""
+    sampling: bool = False
+    """Draw translations at random, as probable as the model finds them, in place of the most probable ones."""
+    temperature: float = Field(default=1.0, gt=0.0)
+    """With sampling: log-probabilities are divided by this; below 1 favours what is probable anyway."""
+    top_k: NonNegativeInt = 0
+    """With sampling: draw among this many most probable pieces; 0 is all."""
+    top_p: float = Field(default=1.0, gt=0.0, le=1.0)
+    """With sampling: draw among the fewest pieces that have this probability together (Holtzman et al. 2020); 1 is all."""
+    epsilon: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """With sampling: draw no piece less probable than this (Hewitt et al. 2022); 0 is all."""
+    seed: NonNegativeInt = 0
+    """With sampling: equal seeds draw equal translations of a line, whatever stands around it."""
+    ensemble: Literal["mean", "log_mean"] = "mean"
+    """Of several models: the mean of their probabilities, or of their log-probabilities, made to sum to 1 again (log_mean)."""
     max_tokens: PositiveInt = 4096
     """Source positions in a batch, times the beam size."""
 
+    @property
+    def n_rows(self) -> int:
+        """Hypotheses of a sentence that are computed at the same time."""
+        return self.n_best if self.sampling else self.beam_size
+
     @model_validator(mode="after")
-    def beam_holds_n_best(self) -> Self:
-        if self.n_best > self.beam_size:
+    def fits_together(self) -> Self:
+        if self.n_best > self.beam_size and not self.sampling:
             raise ValueError(f"n_best ({self.n_best}) is more than beam_size ({self.beam_size}); raise beam_size")
+        if self.max_length is not None and self.max_length < self.min_length:
+            raise ValueError(f"max_length ({self.max_length}) is less than min_length ({self.min_length})")
+        if self.beam_size % self.n_groups and not self.sampling:
+            raise ValueError(f"n_groups ({self.n_groups}) does not divide beam_size ({self.beam_size}); each group has an equal share of the beam")
+        if self.sampling:
+            for name, value in (("n_groups", self.n_groups > 1), ("coverage_penalty", self.coverage_penalty > 0)):
+                if value:
+                    raise ValueError(f"{name} ({getattr(self, name)}) belongs to a beam, and sampling has none; leave one of the two out")
         return self

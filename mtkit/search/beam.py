@@ -1,105 +1,161 @@
 """Beam search, over many sentences at once."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from mtkit.config.search import SearchConfig
 from mtkit.errors import MtkitError
-from mtkit.search.greedy import max_lengths
+from mtkit.search.banks import choose_from_banks
+from mtkit.search.choosing import Choice, choose_best, choose_in_groups
+from mtkit.search.coverage import Coverage
+from mtkit.search.demands import Demands
 from mtkit.search.hypothesis import Hypothesis
+from mtkit.search.limits import max_lengths
 from mtkit.search.penalties import length_penalty
-from mtkit.search.scorer import State, StepScorer, next_best
+from mtkit.search.rules import Rules, append_tokens
+from mtkit.search.scorer import Best, State, StepScorer, start_attentive
 
 
 class _Sentence:
-    """The hypotheses of one sentence that have ended."""
+    """The hypotheses of one sentence that have ended, in each group of the beam."""
 
-    def __init__(self, index: int, max_length: int) -> None:
+    def __init__(self, index: int, max_length: int, config: SearchConfig) -> None:
         self.index = index
         self.max_length = max_length
-        self.ended: list[Hypothesis] = []
+        self.config = config
+        self.ended: list[list[Hypothesis]] = [[] for _ in range(config.n_groups)]
 
-    def is_done(self, best_live_log_prob: float, config: SearchConfig) -> bool:
-        """Whether `beam_size` hypotheses have ended, or none that goes on can enter the n best."""
-        if len(self.ended) >= config.beam_size or best_live_log_prob == -math.inf:
+    def done_groups(self, best_live_log_probs: list[float]) -> list[bool]:
+        """Which groups are done: all have ended that may, or none that goes on can come among the best."""
+        return [self._is_done(*pair) for pair in zip(self.ended, best_live_log_probs, strict=True)]
+
+    def best(self) -> list[Hypothesis]:
+        """The n best. Of a beam in groups: the best of each group, then the second ones, and so on."""
+        ranked = [(rank, h) for group in self.ended for rank, h in enumerate(sorted(group, key=lambda h: h.score, reverse=True))]
+        chosen = sorted(ranked, key=lambda one: (one[0], -one[1].score))[: self.config.n_best]
+        return sorted((h for _, h in chosen), key=lambda h: h.score, reverse=True)
+
+    def _is_done(self, ended: list[Hypothesis], best_live_log_prob: float) -> bool:
+        if len(ended) >= self.config.beam_size // self.config.n_groups or best_live_log_prob == -math.inf:
             return True
-        if len(self.ended) < config.n_best:
+        n_wanted = math.ceil(self.config.n_best / self.config.n_groups)
+        if len(ended) < n_wanted:
             return False
         # A log-probability only falls, and the divisor only grows up to the maximum length.
-        bound = best_live_log_prob / length_penalty(self.max_length, config)
-        return sorted((h.score for h in self.ended), reverse=True)[config.n_best - 1] >= bound
+        bound = best_live_log_prob / length_penalty(self.max_length, self.config)
+        return sorted((h.score for h in ended), reverse=True)[n_wanted - 1] >= bound
 
 
 @torch.inference_mode()
-def beam_search(scorer: StepScorer[State], sources: list[list[int]], config: SearchConfig) -> list[list[Hypothesis]]:
+def beam_search(
+    scorer: StepScorer[State], sources: list[list[int]], config: SearchConfig, demands: Sequence[Demands] | None = None
+) -> list[list[Hypothesis]]:
     """Keep the `beam_size` most probable beginnings of each sentence and lengthen them until enough have ended.
 
     A hypothesis ends when EOS is among the `beam_size` best continuations of its sentence, or at the maximum length, where EOS is forced. A sentence
-    is done when `beam_size` hypotheses have ended or no other can come among the `n_best`; it leaves the batch at once.
+    is done when `beam_size` hypotheses have ended or no other can come among the `n_best`; it leaves the batch at once. With `n_groups`, each
+    group is such a beam, and the sentence is done when all its groups are.
 
     Args:
-        scorer: Gives log-probabilities.
+        scorer: Gives log-probabilities; with `coverage_penalty` an `AttentiveScorer`.
         sources: Token ids of each sentence.
-        config: Beam size, lengths and length penalty.
+        config: Beam size, lengths, penalties and groups.
+        demands: Of each sentence; None where there are none.
     Returns:
         For each sentence, in order, its `n_best` hypotheses (fewer if no more exist), the highest score first.
     Raises:
-        MtkitError: The scorer gives no probabilities that are numbers.
+        MtkitError: The scorer gives no probabilities that are numbers or no attention; or demands cannot be met.
     """
     if not sources:
         return []
-    state = scorer.start(sources)
-    sentences = [_Sentence(i, limit) for i, limit in enumerate(max_lengths(sources, config, scorer.max_length))]
+    limits = max_lengths(sources, config, scorer.max_length, demands)
+    rules = Rules(config, limits, scorer, demands)
+    coverage = Coverage(config.coverage_penalty, sources, scorer.device) if config.coverage_penalty else None
+    state = scorer.start(sources) if coverage is None else start_attentive(scorer, sources)
+    sentences = [_Sentence(i, limit, config) for i, limit in enumerate(limits)]
     live = sentences
     last_BW = torch.full((len(sources), 1), scorer.bos_id)
     parents_BW = torch.zeros_like(last_BW)
     scores_BW: Tensor | None = None
     tokens_BWT: Tensor | None = None
-    for length in range(1, max(s.max_length for s in sentences) + 1):
-        # Of one hypothesis no more than `beam_size` can be kept, and EOS may be among its best too.
-        best = next_best(scorer, state, last_BW, parents_BW, config.beam_size + 1, may_end=length > config.min_length)
-        totals_BWC, tokens_BWC = best.log_probs_BWC, best.token_ids_BWC
-        for row, sentence in enumerate(live):
-            if sentence.max_length == length:
-                totals_BWC[row] = -math.inf
-                totals_BWC[row, :, 0], tokens_BWC[row, :, 0] = best.eos_log_probs_BW[row], scorer.eos_id
-        if scores_BW is not None:
-            totals_BWC = totals_BWC + scores_BW[:, :, None]
-        C = totals_BWC.size(2)
-        flat_BX = totals_BWC.flatten(1)
-        values_BX, places_BX = flat_BX.topk(min(2 * config.beam_size, flat_BX.size(1)), dim=1)
-        parent_BX, token_BX = places_BX // C, tokens_BWC.flatten(1).gather(1, places_BX)
+    for length in range(1, max(limits) + 1):
+        must_end = [row for row, sentence in enumerate(live) if sentence.max_length == length]
+        choice = _choose(scorer, state, last_BW, parents_BW, scores_BW, rules, config, length, must_end)
+        penalties_BW = None
+        if coverage is not None:
+            coverage.add(state.attention_BWS, parents_BW.to(scorer.device))  # pyright: ignore[reportAttributeAccessIssue]
+            penalties_BW = coverage.penalties()
+        for row, group, parent, log_prob in choice.ended:
+            ids = [] if tokens_BWT is None else tokens_BWT[row, parent].tolist()
+            score = log_prob / length_penalty(length, config) + (0.0 if penalties_BW is None else float(penalties_BW[row, parent]))
+            live[row].ended[group].append(Hypothesis(ids, log_prob, score))
+        scores_BW, parents_BW, last_BW = choice.log_probs_BW, choice.parents_BW, choice.token_ids_BW
+        tokens_BWT = append_tokens(tokens_BWT, parents_BW, last_BW)
+        rules.advance(parents_BW, last_BW)
 
-        ends_BX = token_BX == scorer.eos_id
-        for row, column in (ends_BX[:, : config.beam_size] & values_BX[:, : config.beam_size].isfinite()).nonzero().tolist():
-            log_prob = float(values_BX[row, column])
-            ids = [] if tokens_BWT is None else tokens_BWT[row, parent_BX[row, column]].tolist()
-            live[row].ended.append(Hypothesis(ids, log_prob, log_prob / length_penalty(length, config)))
-
-        open_BX = values_BX.masked_fill(ends_BX, -math.inf)
-        scores_BW, columns_BW = open_BX.topk(min(config.beam_size, open_BX.size(1)), dim=1)
-        parents_BW, last_BW = parent_BX.gather(1, columns_BW), token_BX.gather(1, columns_BW)
-        tokens_BWT = _append(tokens_BWT, parents_BW, last_BW)
-
-        best_live = scores_BW[:, 0].tolist()
-        going_on = [row for row, sentence in enumerate(live) if not sentence.is_done(best_live[row], config)]
+        best_live = scores_BW.unflatten(1, (config.n_groups, -1)).amax(2).tolist()
+        done = [sentence.done_groups(best_live[row]) for row, sentence in enumerate(live)]
+        going_on = [row for row, groups in enumerate(done) if not all(groups)]
         if not going_on:
             break
+        if config.n_groups > 1:
+            is_done_BG1 = torch.tensor(done, device=scores_BW.device)[:, :, None]
+            scores_BW = scores_BW.unflatten(1, (config.n_groups, -1)).masked_fill(is_done_BG1, -math.inf).flatten(1)
         if len(going_on) < len(live):
             rows = torch.tensor(going_on, device=scores_BW.device)
             state.keep(rows)
+            rules.keep(rows)
+            if coverage is not None:
+                coverage.keep(rows)
             live = [live[row] for row in going_on]
             last_BW, parents_BW, scores_BW, tokens_BWT = (t.index_select(0, rows) for t in (last_BW, parents_BW, scores_BW, tokens_BWT))
-    if not all(s.ended for s in sentences):
+    if not all(any(sentence.ended) for sentence in sentences):
+        if demands is not None:
+            raise MtkitError("what is demanded of a translation cannot be met", "see whether what must and what must not appear exclude each other")
         raise MtkitError("the model's probabilities are not numbers", "its weights are damaged, or its training diverged; use another model")
-    return [sorted(s.ended, key=lambda h: h.score, reverse=True)[: config.n_best] for s in sentences]
+    return [sentence.best() for sentence in sentences]
 
 
-def _append(tokens_BWT: Tensor | None, parents_BW: Tensor, last_BW: Tensor) -> Tensor:
-    if tokens_BWT is None:
-        return last_BW[:, :, None]
-    T = tokens_BWT.size(2)
-    inherited = tokens_BWT.gather(1, parents_BW[:, :, None].expand(-1, -1, T))
-    return torch.cat((inherited, last_BW[:, :, None]), dim=2)
+def _choose(
+    scorer: StepScorer[State],
+    state: State,
+    last_BW: Tensor,
+    parents_BW: Tensor,
+    scores_BW: Tensor | None,
+    rules: Rules,
+    config: SearchConfig,
+    length: int,
+    must_end: list[int],
+) -> Choice:
+    """Take a step and choose who goes on; the sentences `must_end` are at their maximum length."""
+    if rules.must is not None:
+        log_probs_BWV, eos_BW = rules.step(scorer, state, last_BW, parents_BW, length)
+        for row in must_end:
+            log_probs_BWV[row] = -math.inf
+            log_probs_BWV[row, :, scorer.eos_id] = eos_BW[row]
+        return choose_from_banks(_total(log_probs_BWV, scores_BW), rules.must, config.beam_size, scorer.eos_id)
+    # Of one hypothesis no more than `beam_size` can be kept, and EOS may be among its best too.
+    n_wanted = config.beam_size + 1
+    if config.n_groups > 1:
+        n_wanted += config.beam_size
+    best = rules.best(scorer, state, last_BW, parents_BW, n_wanted, length)
+    for row in must_end:
+        _end(best, row, scorer.eos_id)
+    totals_BWC = _total(best.log_probs_BWC, scores_BW)
+    if config.n_groups > 1:
+        group_size = config.beam_size // config.n_groups
+        return choose_in_groups(totals_BWC, best.token_ids_BWC, group_size, config.n_groups, config.diversity, scorer.eos_id)
+    return choose_best(totals_BWC, best.token_ids_BWC, config.beam_size, scorer.eos_id)
+
+
+def _end(best: Best, row: int, eos_id: int) -> None:
+    """Leave EOS as the only way to go on."""
+    best.log_probs_BWC[row] = -math.inf
+    best.log_probs_BWC[row, :, 0], best.token_ids_BWC[row, :, 0] = best.eos_log_probs_BW[row], eos_id
+
+
+def _total(log_probs: Tensor, scores_BW: Tensor | None) -> Tensor:
+    return log_probs if scores_BW is None else log_probs + scores_BW[:, :, None]

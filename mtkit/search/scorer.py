@@ -1,11 +1,11 @@
 """What a search needs of a model, and nothing more."""
 
-import math
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar, cast, runtime_checkable
 
 import torch
 from torch import Tensor
 
+from mtkit.errors import MtkitError
 from mtkit.search.top_k import top_k
 
 
@@ -74,11 +74,28 @@ class StepScorer(Protocol[State]):
         ...
 
 
-def next_best(scorer: StepScorer[State], state: State, token_ids_BW: Tensor, parents_BW: Tensor, n: int, may_end: bool) -> Best:
-    """Take a step and give the n most probable next tokens of each hypothesis; EOS is among them only where it `may_end`."""
-    if may_end:
-        return scorer.best(state, token_ids_BW, parents_BW, n)
-    log_probs_BWV = scorer.step(state, token_ids_BW, parents_BW)
-    eos_BW = log_probs_BWV[:, :, scorer.eos_id].clone()
-    log_probs_BWV[:, :, scorer.eos_id] = -math.inf
-    return best_of(log_probs_BWV, n, scorer.eos_id)._replace(eos_log_probs_BW=eos_BW)
+class AttentiveState(ScorerState, Protocol):
+    """A state that also tells what was looked at."""
+
+    attention_BWS: Tensor
+    """Of the last step: how much each hypothesis looked at each source position, as it predicted the next token; sums to 1 over S."""
+
+
+@runtime_checkable
+class AttentiveScorer(Protocol):
+    """A `StepScorer` that can tell what its model looks at."""
+
+    def start_attentive(self, sources: list[list[int]]) -> AttentiveState:
+        """As `start`, for a search that wants `attention_BWS` after each step."""
+        ...
+
+
+def start_attentive(scorer: StepScorer[State], sources: list[list[int]]) -> State:
+    """Start with attention.
+
+    Raises:
+        MtkitError: The scorer has none to tell.
+    """
+    if not isinstance(scorer, AttentiveScorer):
+        raise MtkitError("coverage_penalty needs to know what the model looks at, which this engine does not tell", "leave coverage_penalty at 0")
+    return cast(State, scorer.start_attentive(sources))
