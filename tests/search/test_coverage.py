@@ -1,0 +1,85 @@
+"""The coverage penalty with attention from a table, against enumeration."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mtkit.config.search import SearchConfig
+from mtkit.errors import MtkitError
+from mtkit.search.beam import beam_search
+from tests.search.enumerating import enumerate_best
+from tests.search.table import FullTable, TableScorer, full_tables
+
+VOCAB_SIZE, MAX_LENGTH = 4, 5
+few = settings(max_examples=25, deadline=None)
+
+
+def attention_after(seed, prefix, n_positions):
+    """What the step looks at that continues this prefix; made of a seed."""
+    generator = torch.Generator().manual_seed(hash((seed, prefix, n_positions)) % 2**60)
+    return torch.rand(n_positions, generator=generator, dtype=torch.float64).pow(4).softmax(0)
+
+
+class AttentiveTableScorer(TableScorer):
+    """The attention depends on the sentence and the tokens before; of positions beyond a sentence's end mark it is 0."""
+
+    def start_attentive(self, sources):
+        state = self.start(sources)
+        state.lengths = dict(zip(state.sentences, [len(source) + 1 for source in sources], strict=True))
+        state.width = max(state.lengths.values())
+        return state
+
+    def step(self, state, token_ids_BW, parents_BW):
+        log_probs_BWV = super().step(state, token_ids_BW, parents_BW)
+        if hasattr(state, "width"):
+            state.attention_BWS = torch.zeros(*token_ids_BW.shape, state.width, dtype=torch.float64)
+            for row, sentence in enumerate(state.sentences):
+                for column, prefix in enumerate(state.prefixes[row]):
+                    n = state.lengths[sentence]
+                    state.attention_BWS[row, column, :n] = attention_after(sentence, prefix, n)
+        return log_probs_BWV
+
+
+def config(beta, beam_size=3**MAX_LENGTH, n_best=3, max_length=MAX_LENGTH):
+    return SearchConfig(
+        beam_size=beam_size, n_best=n_best, coverage_penalty=beta, alpha=0.6, max_length_ratio=0.001, max_length_extra=max_length - 1, min_length=0
+    )
+
+
+def wu_coverage(beta, sentence, tokens, n_source):
+    total = sum(attention_after(sentence, tokens[:i], n_source + 1) for i in range(len(tokens) + 1))
+    return beta * sum(math.log(min(float(total[i]), 1.0)) for i in range(n_source))
+
+
+@few
+@given(table=full_tables(VOCAB_SIZE), beta=st.sampled_from([0.2, 1.0, 5.0]), n_source=st.integers(1, 4))
+def test_a_beam_of_full_width_finds_the_best_of_all_sequences(table, beta, n_source):
+    settings = config(beta)
+    [found] = beam_search(AttentiveTableScorer([table]), [[0] * n_source], settings)
+    expected = enumerate_best(
+        table, VOCAB_SIZE, MAX_LENGTH, settings, lambda tokens: True, penalty=lambda tokens: wu_coverage(beta, 0, tokens, n_source)
+    )
+    assert [h.token_ids for h in found] == [h.token_ids for h in expected[:3]]
+    assert [h.score for h in found] == pytest.approx([h.score for h in expected[:3]])
+    assert [h.log_prob for h in found] == pytest.approx([h.log_prob for h in expected[:3]])
+
+
+@few
+@given(seeds=st.lists(st.integers(0, 999), min_size=2, max_size=4), beam_size=st.integers(1, 4), data=st.data())
+def test_scores_in_a_batch_are_those_of_the_sequences(seeds, beam_size, data):
+    tables = [FullTable(seed, 6) for seed in seeds]
+    lengths = data.draw(st.lists(st.integers(1, 4), min_size=len(seeds), max_size=len(seeds)))
+    settings = config(0.7, beam_size, beam_size, 8)
+    sources = [[i] * n for i, n in enumerate(lengths)]
+    for i, hypotheses in enumerate(beam_search(AttentiveTableScorer(tables), sources, settings)):
+        for h in hypotheses:
+            plain = h.log_prob / ((5 + len(h.token_ids) + 1) / 6) ** 0.6
+            assert h.score == pytest.approx(plain + wu_coverage(0.7, i, tuple(h.token_ids), lengths[i]))
+
+
+def test_a_scorer_without_attention_is_refused():
+    with pytest.raises(MtkitError, match="coverage_penalty"):
+        beam_search(TableScorer([FullTable(1, VOCAB_SIZE)]), [[0]], config(0.2))
