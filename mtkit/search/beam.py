@@ -10,13 +10,13 @@ from mtkit.config.search import SearchConfig
 from mtkit.errors import MtkitError
 from mtkit.search.banks import choose_from_banks
 from mtkit.search.choosing import Choice, choose_best, choose_in_groups
-from mtkit.search.coverage import Coverage
+from mtkit.search.coverage import attentive, with_coverage
 from mtkit.search.demands import Demands
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.limits import max_lengths
 from mtkit.search.penalties import length_penalty
 from mtkit.search.rules import Rules, append_tokens
-from mtkit.search.scorer import Best, State, StepScorer, start_attentive
+from mtkit.search.scorer import Best, State, StepScorer
 
 
 class _Sentence:
@@ -42,7 +42,8 @@ class _Sentence:
         if len(ended) >= self.config.beam_size // self.config.n_groups or best_live_log_prob == -math.inf:
             return True
         n_wanted = math.ceil(self.config.n_best / self.config.n_groups)
-        if len(ended) < n_wanted:
+        # What a coverage penalty will take off is not known yet.
+        if len(ended) < n_wanted or self.config.coverage_penalty:
             return False
         # A log-probability only falls, and the divisor only grows up to the maximum length.
         bound = best_live_log_prob / length_penalty(self.max_length, self.config)
@@ -60,7 +61,7 @@ def beam_search(
     group is such a beam, and the sentence is done when all its groups are.
 
     Args:
-        scorer: Gives log-probabilities; with `coverage_penalty` an `AttentiveScorer`.
+        scorer: Gives log-probabilities; with `coverage_penalty` an `AttentiveScorer`, which reads all hypotheses that have ended once more.
         sources: Token ids of each sentence.
         config: Beam size, lengths, penalties and groups.
         demands: Of each sentence; None where there are none.
@@ -71,10 +72,10 @@ def beam_search(
     """
     if not sources:
         return []
+    reader = attentive(scorer) if config.coverage_penalty else None
     limits = max_lengths(sources, config, scorer.max_length, demands)
     rules = Rules(config, limits, scorer, demands)
-    coverage = Coverage(config.coverage_penalty, sources, scorer.device) if config.coverage_penalty else None
-    state = scorer.start(sources) if coverage is None else start_attentive(scorer, sources)
+    state = scorer.start(sources)
     sentences = [_Sentence(i, limit, config) for i, limit in enumerate(limits)]
     live = sentences
     last_BW = torch.full((len(sources), 1), scorer.bos_id)
@@ -84,14 +85,9 @@ def beam_search(
     for length in range(1, max(limits) + 1):
         must_end = [row for row, sentence in enumerate(live) if sentence.max_length == length]
         choice = _choose(scorer, state, last_BW, parents_BW, scores_BW, rules, config, length, must_end)
-        penalties_BW = None
-        if coverage is not None:
-            coverage.add(state.attention_BWS, parents_BW.to(scorer.device))  # pyright: ignore[reportAttributeAccessIssue]
-            penalties_BW = coverage.penalties()
         for row, group, parent, log_prob in choice.ended:
             ids = [] if tokens_BWT is None else tokens_BWT[row, parent].tolist()
-            score = log_prob / length_penalty(length, config) + (0.0 if penalties_BW is None else float(penalties_BW[row, parent]))
-            live[row].ended[group].append(Hypothesis(ids, log_prob, score))
+            live[row].ended[group].append(Hypothesis(ids, log_prob, log_prob / length_penalty(length, config)))
         scores_BW, parents_BW, last_BW = choice.log_probs_BW, choice.parents_BW, choice.token_ids_BW
         tokens_BWT = append_tokens(tokens_BWT, parents_BW, last_BW)
         rules.advance(parents_BW, last_BW)
@@ -108,14 +104,17 @@ def beam_search(
             rows = torch.tensor(going_on, device=scores_BW.device)
             state.keep(rows)
             rules.keep(rows)
-            if coverage is not None:
-                coverage.keep(rows)
             live = [live[row] for row in going_on]
             last_BW, parents_BW, scores_BW, tokens_BWT = (t.index_select(0, rows) for t in (last_BW, parents_BW, scores_BW, tokens_BWT))
     if not all(any(sentence.ended) for sentence in sentences):
         if demands is not None:
             raise MtkitError("what is demanded of a translation cannot be met", "see whether what must and what must not appear exclude each other")
         raise MtkitError("the model's probabilities are not numbers", "its weights are damaged, or its training diverged; use another model")
+    if reader is not None:
+        for group in range(config.n_groups):
+            judged = with_coverage(reader, sources, [sentence.ended[group] for sentence in sentences], config.coverage_penalty)
+            for sentence, hypotheses in zip(sentences, judged, strict=True):
+                sentence.ended[group] = hypotheses
     return [sentence.best() for sentence in sentences]
 
 

@@ -1,46 +1,70 @@
 """The coverage penalty: translations that leave source pieces out are worth less."""
 
 from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
-import torch
 from torch import Tensor
+
+from mtkit.errors import MtkitError
+from mtkit.search.hypothesis import Hypothesis
 
 _LEAST = 1e-10
 
 
-class Coverage:
-    """How much of the source each hypothesis has looked at.
+@runtime_checkable
+class AttentiveScorer(Protocol):
+    """A `StepScorer` that can tell what its model looks at."""
 
-    Wu et al. 2016 (arXiv:1609.08144), section 7: beta times the sum over the source pieces of log(min(sum of attention over the target, 1)), which is
-    added to the score of a hypothesis that has ended. The end mark of the source does not count.
+    def attention(self, sources: list[list[int]], targets: list[list[int]]) -> Tensor:
+        """How much each source position is looked at, as each token of given targets is predicted, EOS at last.
+
+        Args:
+            sources: Token ids without EOS, which is the last position of each.
+            targets: Token ids without BOS and EOS, as many.
+        Returns:
+            Shape (B, T, S), where each row sums to 1; padding of the targets may have anything.
+        """
+        ...
+
+
+def coverage_penalty(attention_TS: Tensor, beta: float) -> float:
+    """What is added to the score of a hypothesis; at most 0.
+
+    Wu et al. 2016 (arXiv:1609.08144), section 7: beta times the sum over the source pieces of log(min(sum of attention over the target, 1)).
 
     Args:
-        beta: Strength.
-        sources: Token ids of each sentence, without EOS.
-        device: Where the attention is.
+        attention_TS: Of the target's tokens, EOS included, to the source pieces, the end mark not included.
+        beta: Strength; 0.2 is usual.
     """
+    return beta * float(attention_TS.sum(0).clamp(min=_LEAST, max=1.0).log().sum())
 
-    def __init__(self, beta: float, sources: Sequence[Sequence[int]], device: torch.device) -> None:
-        self.beta = beta
-        longest = max(map(len, sources)) + 1
-        self.counts_BS = torch.tensor([[i < len(source) for i in range(longest)] for source in sources], device=device)
-        self.sums_BWS: Tensor | None = None
 
-    def add(self, attention_BWS: Tensor, parents_BW: Tensor) -> None:
-        """Take up the attention of one more step, in which these hypotheses of the step before were continued."""
-        attention_BWS = attention_BWS[:, :, : self.counts_BS.size(1)]
-        if self.sums_BWS is not None:
-            attention_BWS = attention_BWS + self.sums_BWS.gather(1, parents_BW[:, :, None].expand(-1, -1, self.sums_BWS.size(2)))
-        self.sums_BWS = attention_BWS
+def attentive(scorer: object) -> AttentiveScorer:
+    """The scorer, seen to be one.
 
-    def penalties(self) -> Tensor:
-        """What is added to the score of each hypothesis if it ends with the present step; at most 0. Shape (B, W)."""
-        assert self.sums_BWS is not None
-        logs_BWS = self.sums_BWS.clamp(min=_LEAST, max=1.0).log()
-        return self.beta * logs_BWS.masked_fill(~self.counts_BS[:, None], 0.0).sum(2)
+    Raises:
+        MtkitError: It cannot tell what its model looks at.
+    """
+    if not isinstance(scorer, AttentiveScorer):
+        raise MtkitError("coverage_penalty needs to know what the model looks at, which this engine does not tell", "leave coverage_penalty at 0")
+    return scorer
 
-    def keep(self, sentences: Tensor) -> None:
-        """Forget all sentences but these."""
-        self.counts_BS = self.counts_BS.index_select(0, sentences)
-        if self.sums_BWS is not None:
-            self.sums_BWS = self.sums_BWS.index_select(0, sentences)
+
+def with_coverage(scorer: AttentiveScorer, sources: list[list[int]], found: Sequence[list[Hypothesis]], beta: float) -> list[list[Hypothesis]]:
+    """Add the penalty to the scores of hypotheses.
+
+    Args:
+        scorer: Reads them once more, all tokens at a time.
+        sources: Token ids of each sentence.
+        found: The hypotheses of each sentence.
+        beta: Strength.
+    """
+    rows = [(source, hypothesis) for source, hypotheses in zip(sources, found, strict=True) for hypothesis in hypotheses]
+    if not rows:
+        return list(found)
+    attention_RTS = scorer.attention([source for source, _ in rows], [hypothesis.token_ids for _, hypothesis in rows])
+    judged = iter(
+        hypothesis._replace(score=hypothesis.score + coverage_penalty(attention_TS[: len(hypothesis.token_ids) + 1, : len(source)], beta))
+        for attention_TS, (source, hypothesis) in zip(attention_RTS, rows, strict=True)
+    )
+    return [[next(judged) for _ in hypotheses] for hypotheses in found]

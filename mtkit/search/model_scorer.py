@@ -1,7 +1,9 @@
 """Scores next tokens with a Transformer, or with the average of several."""
 
+import copy
 import math
 from dataclasses import dataclass
+from typing import Literal, Self
 
 import torch
 from torch import Tensor
@@ -31,7 +33,7 @@ class ModelScorer:
     """A `StepScorer` of one or more models that share their vocabularies.
 
     Args:
-        models: In evaluation mode, on one device; the probabilities of several are averaged.
+        models: In evaluation mode, on one device; the probabilities of several are averaged, unless `combining` says otherwise.
         src_special: Special ids of the source.
         tgt_special: Special ids of the target.
     """
@@ -43,6 +45,13 @@ class ModelScorer:
         limits = [model.config.max_positions for model in models if model.config.positions == "learned"]
         self.max_length = min(limits, default=None)
         self.never = [tgt_special.pad, tgt_special.bos]
+        self.ensemble: Literal["mean", "log_mean"] = "mean"
+
+    def combining(self, ensemble: Literal["mean", "log_mean"]) -> Self:
+        """The same models, whose probabilities are averaged, or their log-probabilities, which are then made to sum to 1 again."""
+        other = copy.copy(self)
+        other.ensemble = ensemble
+        return other
 
     @property
     def device(self) -> torch.device:
@@ -66,6 +75,8 @@ class ModelScorer:
         ]
         if len(log_probs) == 1:
             log_probs_BWV = log_probs[0]
+        elif self.ensemble == "log_mean":
+            log_probs_BWV = torch.stack(log_probs).mean(0).log_softmax(-1)
         else:
             log_probs_BWV = torch.stack(log_probs).logsumexp(0) - math.log(len(log_probs))
         log_probs_BWV[:, :, self.never] = -math.inf

@@ -1,11 +1,10 @@
 """What a search needs of a model, and nothing more."""
 
-from typing import NamedTuple, Protocol, TypeVar, cast, runtime_checkable
+from typing import NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
-from mtkit.errors import MtkitError
 from mtkit.search.top_k import top_k
 
 
@@ -72,30 +71,3 @@ class StepScorer(Protocol[State]):
     def best(self, state: State, token_ids_BW: Tensor, parents_BW: Tensor, n: int) -> Best:
         """As `step`, but only the n most probable tokens of each hypothesis, as `best_of` would find them."""
         ...
-
-
-class AttentiveState(ScorerState, Protocol):
-    """A state that also tells what was looked at."""
-
-    attention_BWS: Tensor
-    """Of the last step: how much each hypothesis looked at each source position, as it predicted the next token; sums to 1 over S."""
-
-
-@runtime_checkable
-class AttentiveScorer(Protocol):
-    """A `StepScorer` that can tell what its model looks at."""
-
-    def start_attentive(self, sources: list[list[int]]) -> AttentiveState:
-        """As `start`, for a search that wants `attention_BWS` after each step."""
-        ...
-
-
-def start_attentive(scorer: StepScorer[State], sources: list[list[int]]) -> State:
-    """Start with attention.
-
-    Raises:
-        MtkitError: The scorer has none to tell.
-    """
-    if not isinstance(scorer, AttentiveScorer):
-        raise MtkitError("coverage_penalty needs to know what the model looks at, which this engine does not tell", "leave coverage_penalty at 0")
-    return cast(State, scorer.start_attentive(sources))

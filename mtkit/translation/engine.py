@@ -1,12 +1,15 @@
 """From source ids to hypotheses: what a translator hands its work to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from mtkit.config.search import SearchConfig
+from mtkit.errors import MtkitError
 from mtkit.search.beam import beam_search
+from mtkit.search.demands import Demands
 from mtkit.search.greedy import greedy_search
 from mtkit.search.hypothesis import Hypothesis
+from mtkit.search.sampling import sample
 from mtkit.search.scorer import StepScorer
 from mtkit.translation.ordering import length_batches
 from mtkit.translation.workers import Workers
@@ -15,13 +18,22 @@ from mtkit.translation.workers import Workers
 class Engine(Protocol):
     """Finds translations of any number of sentences."""
 
-    def search(self, sources: list[list[int]], config: SearchConfig, on_batch: Callable[[list[int]], None]) -> list[list[Hypothesis]]:
+    def search(
+        self,
+        sources: list[list[int]],
+        config: SearchConfig,
+        on_batch: Callable[[list[int]], None],
+        demands: Sequence[Demands] | None = None,
+    ) -> list[list[Hypothesis]]:
         """The n best hypotheses of each source, in order.
 
         Args:
             sources: Token ids, tags included, without EOS.
             config: How to search.
             on_batch: Called with the indices of sources whenever some more of them are done.
+            demands: What each translation has to hold; None where nothing is demanded.
+        Raises:
+            MtkitError: The engine cannot search like that, or demands cannot be met.
         """
         ...
 
@@ -38,22 +50,51 @@ class ModelEngine:
         self.scorer = scorer
         self.workers = Workers(n_workers if scorer.device.type == "cpu" else 1)
 
-    def search(self, sources: list[list[int]], config: SearchConfig, on_batch: Callable[[list[int]], None]) -> list[list[Hypothesis]]:
+    def search(
+        self,
+        sources: list[list[int]],
+        config: SearchConfig,
+        on_batch: Callable[[list[int]], None],
+        demands: Sequence[Demands] | None = None,
+    ) -> list[list[Hypothesis]]:
         """See `Engine`."""
         # The batches must suffice to keep all workers busy to the end.
-        n_positions = sum(len(source) + 1 for source in sources) * config.beam_size
+        n_positions = sum(len(source) + 1 for source in sources) * config.n_rows
         max_tokens = min(config.max_tokens, max(n_positions // (2 * self.workers.n_workers), 256))
-        batches = length_batches([(len(source) + 1) * config.beam_size for source in sources], max_tokens)
+        # Sentences of which nothing is demanded are searched for by themselves, which is faster.
+        kinds = (
+            [range(len(sources))] if demands is None else [[i for i, one in enumerate(demands) if bool(one) == is_met] for is_met in (True, False)]
+        )
+        batches = [
+            [kind[i] for i in batch] for kind in kinds for batch in length_batches([(len(sources[i]) + 1) * config.n_rows for i in kind], max_tokens)
+        ]
         found: list[list[Hypothesis]] = [[] for _ in sources]
 
         def run(batch: list[int]) -> list[list[Hypothesis]]:
-            chosen = [sources[i] for i in batch]
-            if config.beam_size == 1:
-                return [[hypothesis] for hypothesis in greedy_search(self.scorer, chosen, config)]
-            return beam_search(self.scorer, chosen, config)
+            wanted = [demands[i] for i in batch] if demands is not None and demands[batch[0]] else None
+            return find(self.scorer, [sources[i] for i in batch], config, wanted)
 
         for batch, results in zip(batches, self.workers.map(run, batches), strict=True):
             for i, result in zip(batch, results, strict=True):
                 found[i] = result
             on_batch(batch)
         return found
+
+
+def find(scorer: StepScorer[Any], sources: list[list[int]], config: SearchConfig, demands: Sequence[Demands] | None) -> list[list[Hypothesis]]:
+    """Search one batch in the way that the settings ask for.
+
+    Raises:
+        MtkitError: This way cannot meet the demands.
+    """
+    if config.ensemble != "mean" and hasattr(scorer, "combining"):
+        scorer = scorer.combining(config.ensemble)  # pyright: ignore[reportAttributeAccessIssue]
+    must = demands is not None and any(demand.must for demand in demands)
+    if must and (config.sampling or config.n_groups > 1):
+        way = "sampling" if config.sampling else "a beam in groups"
+        raise MtkitError(f"words that must appear need a plain beam; {way} has none", "leave out sampling, n_groups, or the words")
+    if config.sampling:
+        return sample(scorer, sources, config, demands)
+    if config.beam_size == 1 and not must and not config.coverage_penalty:
+        return [[hypothesis] for hypothesis in greedy_search(scorer, sources, config, demands)]
+    return beam_search(scorer, sources, config, demands)

@@ -9,17 +9,19 @@ from pydantic import ValidationError
 
 from mtkit.checkpoint.model_dir import TrainedModel, load_model_dir
 from mtkit.config.problems import describe_problems
-from mtkit.config.search import SearchConfig
+from mtkit.config.search import SAMPLING_FIELDS, SearchConfig
 from mtkit.config.training import Precision
 from mtkit.errors import MtkitError
 from mtkit.model.memory import keep_freed_memory
 from mtkit.model.placement import choose_device, choose_dtype
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.model_scorer import ModelScorer
+from mtkit.translation.demanding import DemandReader
 from mtkit.translation.engine import Engine, ModelEngine
 from mtkit.translation.result import Alternative, Translation
 from mtkit.translation.sources import SourceReader
 from mtkit.translation.splitting import join_parts
+from mtkit.translation.wishes import Wish, add_wishes
 
 _CHUNK_LINES = 4000
 _BLANK = Translation("", 0.0, (Alternative("", 0.0),))
@@ -33,11 +35,12 @@ class Translator:
         n_workers: On a CPU, how many batches are translated at a time, each by an equal share of the cores;
             None takes one for each core, which is the fastest for many lines.
         tags: Stand before each line, as in training, for example <2ko>; a line may also begin with tags itself.
+        tgt_tags: Stand before each translation, as in training, and are not part of it.
     Raises:
         MtkitError: The models do not share their tokenizer, or their languages, or do not know a tag.
     """
 
-    def __init__(self, trained: Sequence[TrainedModel], n_workers: int | None = None, tags: Sequence[str] = ()) -> None:
+    def __init__(self, trained: Sequence[TrainedModel], n_workers: int | None = None, tags: Sequence[str] = (), tgt_tags: Sequence[str] = ()) -> None:
         if not trained:
             raise ValueError("no model to translate with")
         first = trained[0]
@@ -55,6 +58,7 @@ class Translator:
         self.sources = SourceReader(self.tokenizer.src, self.config, self.max_length, max_positions, tags)
         scorer = ModelScorer([t.model for t in trained], self.tokenizer.src.special, self.tokenizer.tgt.special)
         self.engine: Engine = ModelEngine(scorer, n_workers)
+        self.demands = DemandReader(self.tokenizer.tgt, self.config.tgt_lang, tgt_tags)
 
     @classmethod
     def load(
@@ -64,6 +68,7 @@ class Translator:
         precision: Precision = "auto",
         n_workers: int | None = None,
         tags: Sequence[str] = (),
+        tgt_tags: Sequence[str] = (),
     ) -> Self:
         """Read a model directory, or several for an ensemble.
 
@@ -73,6 +78,7 @@ class Translator:
             precision: Of the weights; auto is bf16 on a GPU that has it, float32 elsewhere.
             n_workers: See the class.
             tags: See the class.
+            tgt_tags: See the class.
         Raises:
             MtkitError: A folder is missing or damaged, they do not fit each other or the device, or do not know a tag.
         """
@@ -84,19 +90,40 @@ class Translator:
         trained = [load_model_dir(Path(folder), chosen) for folder in folders]
         for one in trained:
             one.model.to(dtype).pack()
-        return cls(trained, n_workers, tags)
+        return cls(trained, n_workers, tags, tgt_tags)
 
-    def translate(self, texts: Sequence[str], **overrides: Any) -> list[Translation]:
+    def translate(
+        self,
+        texts: Sequence[str],
+        prefixes: Sequence[str] | None = None,
+        constraints: Sequence[Wish | dict[str, Any] | None] | None = None,
+        avoid: Sequence[str] = (),
+        **overrides: Any,
+    ) -> list[Translation]:
         """Translate texts of one line each.
 
         Args:
             texts: The lines; a blank one gives a blank one.
+            prefixes: What each translation begins with; blank for anything.
+            constraints: What must and must not appear in each, as in {"must": ["house"], "must_not": ["building"]}; None for anything.
+            avoid: What must not appear in any.
             overrides: Fields of `SearchConfig`, in place of the model's own settings.
         """
-        return self._translate(texts, self._search(overrides))
+        if isinstance(texts, str):
+            raise TypeError("a list of texts is wanted, not one text")
+        search = self._search(overrides)
+        chunks = add_wishes([texts] if texts else [], prefixes, constraints, avoid)
+        return [translation for chunk, wishes in chunks for translation in self._translate(chunk, search, wishes=wishes)]
 
     def stream(
-        self, lines: Iterable[str], chunk_lines: int = _CHUNK_LINES, on_lines: Callable[[int], None] | None = None, **overrides: Any
+        self,
+        lines: Iterable[str],
+        chunk_lines: int = _CHUNK_LINES,
+        on_lines: Callable[[int], None] | None = None,
+        prefixes: Iterable[str] | None = None,
+        constraints: Iterable[Wish | dict[str, Any] | None] | None = None,
+        avoid: Sequence[str] = (),
+        **overrides: Any,
     ) -> Iterator[Translation]:
         """Translate lines as they come, in bounded memory; the translations come in the same order.
 
@@ -104,6 +131,9 @@ class Translator:
             lines: Any number of them.
             chunk_lines: How many are sorted by length and translated together; 1 answers each line at once.
             on_lines: Called with a number of lines whenever so many more are translated, which is before they come.
+            prefixes: As in `translate`, one for each line.
+            constraints: As in `translate`, one for each line.
+            avoid: As in `translate`.
             overrides: As in `translate`.
         """
         if chunk_lines < 1:
@@ -111,24 +141,39 @@ class Translator:
         search = self._search(overrides)
         iterator = iter(lines)
         chunks = iter(lambda: list(islice(iterator, chunk_lines)), [])
-        return (translation for chunk in chunks for translation in self._translate(chunk, search, on_lines))
+        wished = add_wishes(chunks, prefixes, constraints, avoid)
+        return (translation for chunk, wishes in wished for translation in self._translate(chunk, search, on_lines, wishes))
 
     def _search(self, overrides: dict[str, Any]) -> SearchConfig:
         given = {name: value for name, value in overrides.items() if value is not None}
         try:
-            return SearchConfig.model_validate(self.config.search.model_dump() | given)
+            search = SearchConfig.model_validate(self.config.search.model_dump() | given)
         except ValidationError as exc:
             problems = describe_problems(exc, SearchConfig, given, set())
             text, hint = "; ".join(problem.text for problem in problems), next((p.hint for p in problems if p.hint), "")
             raise MtkitError(f"search settings: {text}", hint or "see `mtkit translate --help`") from None
+        if not search.sampling and (idle := [name for name in SAMPLING_FIELDS if name in given]):
+            raise MtkitError(f"search settings: {idle[0]} means nothing without sampling", "ask for sampling too, or leave it out")
+        if search.n_groups == 1 and "diversity" in given:
+            raise MtkitError("search settings: diversity means nothing in one group", "ask for more with n_groups, or leave it out")
+        return search
 
-    def _translate(self, texts: Sequence[str], search: SearchConfig, on_lines: Callable[[int], None] | None = None) -> list[Translation]:
+    def _translate(
+        self, texts: Sequence[str], search: SearchConfig, on_lines: Callable[[int], None] | None = None, wishes: Sequence[Wish] | None = None
+    ) -> list[Translation]:
         parts = self.sources.read(texts)
         sources = [part for line in parts for part in line]
         tell = on_lines or (lambda n_lines: None)
         tell(sum(not line for line in parts))
         ends_line = [is_last for line in parts for is_last in [*[False] * (len(line) - 1), *[True] * bool(line)]]
-        found = iter(self.engine.search(sources, search, lambda batch: tell(sum(ends_line[i] for i in batch))))
+        demands = self.demands.read(wishes, [self.sources.subword.decode(line) if len(line) > 1 else [""] * len(line) for line in parts])
+        # Other engines need not know of demands.
+        extras = () if demands is None else (demands,)
+        n_hidden = len(self.demands.tag_ids)
+        found = (
+            [hypothesis._replace(token_ids=hypothesis.token_ids[n_hidden:]) for hypothesis in hypotheses] if n_hidden else hypotheses
+            for hypotheses in self.engine.search(sources, search, lambda batch: tell(sum(ends_line[i] for i in batch)), *extras)
+        )
         return [self._finish([next(found) for _ in line]) for line in parts]
 
     def _finish(self, parts: list[list[Hypothesis]]) -> Translation:

@@ -26,21 +26,12 @@ def attention_after(seed, prefix, n_positions):
 class AttentiveTableScorer(TableScorer):
     """The attention depends on the sentence and the tokens before; of positions beyond a sentence's end mark it is 0."""
 
-    def start_attentive(self, sources):
-        state = self.start(sources)
-        state.lengths = dict(zip(state.sentences, [len(source) + 1 for source in sources], strict=True))
-        state.width = max(state.lengths.values())
-        return state
-
-    def step(self, state, token_ids_BW, parents_BW):
-        log_probs_BWV = super().step(state, token_ids_BW, parents_BW)
-        if hasattr(state, "width"):
-            state.attention_BWS = torch.zeros(*token_ids_BW.shape, state.width, dtype=torch.float64)
-            for row, sentence in enumerate(state.sentences):
-                for column, prefix in enumerate(state.prefixes[row]):
-                    n = state.lengths[sentence]
-                    state.attention_BWS[row, column, :n] = attention_after(sentence, prefix, n)
-        return log_probs_BWV
+    def attention(self, sources, targets):
+        weights_BTS = torch.zeros(len(sources), max(map(len, targets)) + 1, max(map(len, sources)) + 1, dtype=torch.float64)
+        for row, (source, target) in enumerate(zip(sources, targets, strict=True)):
+            for i in range(len(target) + 1):
+                weights_BTS[row, i, : len(source) + 1] = attention_after(source[0], tuple(target[:i]), len(source) + 1)
+        return weights_BTS
 
 
 def config(beta, beam_size=3**MAX_LENGTH, n_best=3, max_length=MAX_LENGTH):
@@ -50,7 +41,7 @@ def config(beta, beam_size=3**MAX_LENGTH, n_best=3, max_length=MAX_LENGTH):
 
 
 def wu_coverage(beta, sentence, tokens, n_source):
-    total = sum(attention_after(sentence, tokens[:i], n_source + 1) for i in range(len(tokens) + 1))
+    total = torch.stack([attention_after(sentence, tokens[:i], n_source + 1) for i in range(len(tokens) + 1)]).sum(0)
     return beta * sum(math.log(min(float(total[i]), 1.0)) for i in range(n_source))
 
 

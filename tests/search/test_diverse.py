@@ -1,6 +1,7 @@
 """Diverse beam search against the same, written plainly for one sentence."""
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -30,8 +31,8 @@ def config(group_size, n_groups, max_length, diversity, n_best=1, penalty=("none
 
 def slow_groups(table, vocab_size, settings, group_size, max_length):
     """Every group with the hypotheses that ended in it, as (tokens, log-probability, score); no early stop but a full list."""
-    live = [[((), 0.0)] for _ in range(settings.n_groups)]
-    ended = [[] for _ in range(settings.n_groups)]
+    live: list[Any] = [[((), 0.0)] for _ in range(settings.n_groups)]
+    ended: list[Any] = [[] for _ in range(settings.n_groups)]
     for length in range(1, max_length + 1):
         used = []
         for g in range(settings.n_groups):

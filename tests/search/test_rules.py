@@ -166,10 +166,9 @@ def test_a_sentence_with_demands_gives_alone_what_it_gives_among_others(seeds, b
         except MtkitError:
             return None
 
-    alone = [search([i]) for i in range(len(seeds))]
-    kept = [i for i, found in enumerate(alone) if found is not None]
-    if kept:
-        assert search(kept) == [alone[i][0] for i in kept]
+    alone = {i: found[0] for i in range(len(seeds)) if (found := search([i])) is not None}
+    if alone:
+        assert search(list(alone)) == list(alone.values())
 
 
 def test_the_scorers_limit_is_too_low_for_a_prefix():

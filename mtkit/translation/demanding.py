@@ -1,0 +1,81 @@
+"""From what users wish to what a search is told."""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+from mtkit.corpus.languages import word_space
+from mtkit.errors import MtkitError
+from mtkit.search.demands import Demands
+from mtkit.search.phrases import NOWHERE, Phrase
+from mtkit.tokenizer.subword import Subword
+from mtkit.translation.spelling import Speller
+from mtkit.translation.wishes import NO_WISH, Wish
+
+
+class DemandReader:
+    """Turns wishes into demands.
+
+    Args:
+        subword: The target's vocabulary.
+        tgt_lang: The target's language.
+        tags: Symbols of the vocabulary that every translation begins with; they are not part of its text.
+    Raises:
+        MtkitError: The vocabulary does not have a tag as a symbol.
+    """
+
+    def __init__(self, subword: Subword, tgt_lang: str, tags: Sequence[str] = ()) -> None:
+        if isinstance(tags, str):
+            raise TypeError("a list of tags is wanted, not one text")
+        self.subword, self.tgt_lang = subword, tgt_lang
+        subword.tag_ids(tags)
+        # As the start of a training target is encoded, where a piece for a space may stand before the tag.
+        self.tag_ids = tuple(subword.encode(["".join(tags)])[0]) if tags else ()
+
+    def read(self, wishes: Sequence[Wish] | None, parts: Sequence[Sequence[str]]) -> list[Demands] | None:
+        """The demands of each part of each line, in one list; None if there are none.
+
+        A line's prefix is its first part's. A word that must appear is demanded of the first part whose source holds it as it is, or else of the
+        first part; words that must not appear may not appear in any.
+
+        Args:
+            wishes: Of each line; None where there are none.
+            parts: The source texts of the parts of each line; of a line in one part, any text will do.
+        Raises:
+            MtkitError: A phrase is empty, cannot be written, or must and must not appear.
+        """
+        if wishes is None and not self.tag_ids:
+            return None
+        demands: list[Demands] = []
+        for wish, texts in zip(wishes or [NO_WISH] * len(parts), parts, strict=True):
+            if texts:
+                demands += self._of_line(wish, texts)
+        return demands
+
+    def _of_line(self, wish: Wish, parts: Sequence[str]) -> list[Demands]:
+        prefix_ids = self.subword.encode([wish.prefix])[0] if wish.prefix.strip() else []
+        must_not = tuple(map(self._speller.phrase, dict.fromkeys(wish.must_not)))
+        musts: list[list[Phrase]] = [[] for _ in parts]
+        for text in dict.fromkeys(wish.must):
+            phrase = self._speller.phrase(text)
+            self._check(phrase, must_not)
+            musts[next((i for i, part in enumerate(parts) if text in part), 0)].append(phrase)
+        return [Demands((*self.tag_ids, *(prefix_ids if i == 0 else ())), len(self.tag_ids), tuple(must), must_not) for i, must in enumerate(musts)]
+
+    @cached_property
+    def _speller(self) -> Speller:
+        return Speller(self.subword, bool(word_space(self.tgt_lang)))
+
+    def _check(self, phrase: Phrase, must_not: Sequence[Phrase]) -> None:
+        try:
+            phrase.n_needed(NOWHERE)
+        except ValueError:
+            raise MtkitError(
+                f"{phrase.text!r} must appear, but the model's vocabulary cannot write it", "leave it out, or write it otherwise"
+            ) from None
+        ids = self.subword.encode([phrase.text])[0]
+        for other in must_not:
+            at = other.start
+            for token in ids:
+                at, is_complete = other.next(at, token)
+                if is_complete:
+                    raise MtkitError(f"{phrase.text!r} must appear, and {other.text!r} must not", "leave one of the two out")
