@@ -2,11 +2,12 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from mtkit.cli.options import BeamSizeOption, DeviceOption, PrecisionOption, TagsOption, WorkersOption, given
+from mtkit.cli.options import DeviceOption, PrecisionOption, TagsOption, WorkersOption
+from mtkit.cli.search_options import TgtTagsOption, takes_search_options
 
 
 class Metric(StrEnum):
@@ -17,6 +18,7 @@ class Metric(StrEnum):
     ter = "ter"
 
 
+@takes_search_options("n_best")
 def evaluate(
     reference_paths: Annotated[
         list[Path], typer.Option("--reference", "-r", metavar="FILE", help="Reference translation, one segment per line; may be repeated")
@@ -35,10 +37,12 @@ def evaluate(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON for programs")] = False,
     tags: TagsOption = None,
-    beam_size: BeamSizeOption = None,
+    tgt_tags: TgtTagsOption = None,
     device: DeviceOption = "auto",
     workers: WorkersOption = None,
     precision: PrecisionOption = "auto",
+    *,
+    search: dict[str, Any],
 ) -> None:
     """Score translations, or a model.
 
@@ -64,11 +68,13 @@ def evaluate(
 
         assert src_path is not None
         lines = list(read_lines(src_path, what="the source text"))
-        translator = Translator.load(model_dirs or [], device=device, precision=precision, n_workers=workers, tags=tags or ())
+        translator = Translator.load(
+            model_dirs or [], device=device, precision=precision, n_workers=workers, tags=tags or (), tgt_tags=tgt_tags or ()
+        )
 
         def translate(lines: list[str]) -> list[str]:
             with progress("Translating", len(lines)) as bar:
-                return [translation.text for translation in translator.stream(lines, on_lines=bar.advance, **given(beam_size=beam_size))]
+                return [translation.text for translation in translator.stream(lines, on_lines=bar.advance, **search)]
 
         if robustness:
             from mtkit.evaluation.comparison import comparison_for_people, comparison_for_programs

@@ -4,26 +4,18 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mtkit.cli.options import (
-    AlphaOption,
-    BeamSizeOption,
-    DeviceOption,
-    LengthPenaltyOption,
-    MaxTokensOption,
-    PrecisionOption,
-    TagsOption,
-    WorkersOption,
-    given,
-)
+from mtkit.cli.options import DeviceOption, PrecisionOption, TagsOption, WorkersOption, given
+from mtkit.cli.search_options import AvoidOption, ConstraintsOption, PrefixFileOption, TgtTagsOption, takes_search_options
 
 if TYPE_CHECKING:
     from mtkit.translation.result import Translation
 
 
+@takes_search_options("n_best")
 def translate(
     input_path: Annotated[Path, typer.Argument(metavar="FILE", help="Source text, one segment per line; may be packed (.gz, .xz, .zst); - is stdin")],
     model_dirs: Annotated[
@@ -31,14 +23,14 @@ def translate(
     ],
     output_path: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write", show_default="stdout")] = None,
     tags: TagsOption = None,
-    beam_size: BeamSizeOption = None,
+    tgt_tags: TgtTagsOption = None,
     n_best: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Write the N best of each line, best first: line number, TAB, score, TAB, text"),
+        typer.Option(min=1, metavar="N", help="Write the N best of each line, or N samples: line number, TAB, score, TAB, text"),
     ] = None,
-    length_penalty: LengthPenaltyOption = None,
-    alpha: AlphaOption = None,
-    max_tokens: MaxTokensOption = None,
+    prefix_path: PrefixFileOption = None,
+    constraints_path: ConstraintsOption = None,
+    avoid: AvoidOption = None,
     chunk_lines: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", help="Lines read and translated together; 1 answers each at once", show_default="many; on a terminal 1"),
@@ -46,6 +38,8 @@ def translate(
     device: DeviceOption = "auto",
     workers: WorkersOption = None,
     precision: PrecisionOption = "auto",
+    *,
+    search: dict[str, Any],
 ) -> None:
     """Translate a file.
 
@@ -56,17 +50,22 @@ def translate(
     from mtkit.progress import progress
 
     lines = read_lines(input_path, what="the source text")
+    prefixes = None if prefix_path is None else read_lines(prefix_path, what="the prefixes")
+    constraint_lines = None if constraints_path is None else read_lines(constraints_path, what="the constraints")
     # A bar would get between the lines of a terminal that shows them both.
     is_shown = output_path is not None or not sys.stdout.isatty()
     n_lines = sum(1 for _ in read_lines(input_path)) if is_shown and input_path.is_file() else None
     # torch takes seconds to load, which a mistyped path should not wait for.
     from mtkit.translation.translator import Translator
+    from mtkit.translation.wishes import parse_constraints
 
-    translator = Translator.load(model_dirs, device=device, precision=precision, n_workers=workers, tags=tags or ())
+    translator = Translator.load(model_dirs, device=device, precision=precision, n_workers=workers, tags=tags or (), tgt_tags=tgt_tags or ())
+    numbered = enumerate(constraint_lines or (), 1)
+    constraints = None if constraint_lines is None else (parse_constraints(line, number, str(constraints_path)) for number, line in numbered)
     # Whoever types lines wants an answer to each.
     if chunk_lines is None and str(input_path) == "-" and sys.stdin.isatty():
         chunk_lines = 1
-    search = given(chunk_lines=chunk_lines, beam_size=beam_size, n_best=n_best, length_penalty=length_penalty, alpha=alpha, max_tokens=max_tokens)
+    search |= given(chunk_lines=chunk_lines, n_best=n_best, prefixes=prefixes, constraints=constraints, avoid=avoid)
     try:
         with progress("Translating", n_lines) if is_shown else nullcontext() as bar:
             translations = translator.stream(lines, on_lines=bar.advance if bar is not None else None, **search)

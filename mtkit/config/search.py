@@ -22,9 +22,9 @@ class SearchConfig(Section):
     coverage_penalty: float = Field(default=0.0, ge=0.0)
     """Strength of the penalty for source pieces that a translation has hardly looked at (beta of Wu et al. 2016); 0 is none, 0.2 is usual."""
     max_length_ratio: float = Field(default=2.0, gt=0.0)
-    """A translation has at most this many pieces for each source piece ..."""
+    """A translation has at most this many pieces for each source piece, and max_length_extra more."""
     max_length_extra: NonNegativeInt = 20
-    """... and this many more."""
+    """Pieces that a translation may have beyond max_length_ratio times those of its source."""
     max_length: PositiveInt | None = None
     """A translation has at most this many pieces, however long its source is; no value is no such limit."""
     min_length: NonNegativeInt = 1

@@ -32,12 +32,12 @@ def told(monkeypatch):
 def test_lines_in_lines_out(mtkit, told):
     outcome = mtkit("translate", "-", "-m", "model", stdin="guten\x85 tag\n\nwelt")
     assert outcome == (0, "GUTEN\x85 TAG\n\nWELT\n", "")
-    assert told == {"model_dirs": [Path("model")], "device": "auto", "precision": "auto", "n_workers": None, "tags": (), "search": {}}
+    assert told == {"model_dirs": [Path("model")], "device": "auto", "precision": "auto", "n_workers": None, "tags": (), "tgt_tags": (), "search": {}}
 
 
 def test_options_are_handed_on(mtkit, told):
     options = "--beam-size 4 --n-best 2 --length-penalty mean --alpha 0.6 --max-tokens 99 --chunk-lines 7 --device cpu --workers 2"
-    options += " --precision bf16 --tag <2ko> --tag <bt>"
+    options += " --precision bf16 --tag <2ko> --tag <bt> --tgt-tag <2en>"
     assert mtkit("translate", "-", "-m", "a", "-m", "b", *options.split(), stdin="x\n").status == 0
     assert told == {
         "model_dirs": [Path("a"), Path("b")],
@@ -45,6 +45,7 @@ def test_options_are_handed_on(mtkit, told):
         "precision": "bf16",
         "n_workers": 2,
         "tags": ["<2ko>", "<bt>"],
+        "tgt_tags": ["<2en>"],
         "search": {"beam_size": 4, "n_best": 2, "length_penalty": "mean", "alpha": 0.6, "max_tokens": 99, "chunk_lines": 7},
     }
 

@@ -1,0 +1,77 @@
+"""The settings of a search as options, for every command that searches; and what is wished of single translations."""
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin
+
+import typer
+from pydantic.fields import FieldInfo
+
+from mtkit.cli.options import MODELS_DEFAULT, given
+from mtkit.config.search import SearchConfig
+
+_PANEL = "Search settings"
+
+TgtTagsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tgt-tag", metavar="TAG", help="Every translation begins with this symbol of the vocabulary, as in training, which is not written"
+    ),
+]
+PrefixFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--prefix-file", metavar="FILE", help="What each translation begins with: line N for line N, blank for anything", show_default=False
+    ),
+]
+ConstraintsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--constraints",
+        metavar="FILE",
+        help='Words that must and must not appear: line N for line N, such as {"must": ["house"], "must_not": ["building"]}, or blank',
+        show_default=False,
+    ),
+]
+AvoidOption = Annotated[
+    list[str] | None, typer.Option("--avoid", metavar="TEXT", help="A word or phrase that must not appear in any translation; may be repeated")
+]
+
+
+def takes_search_options(*own: str) -> Callable[[Callable[..., Any]], Callable[..., None]]:
+    """Give a command an option for each field of `SearchConfig`; those that the user gave come to it as a dict, `search`.
+
+    Args:
+        own: Fields that are no options here, or that the command has by itself.
+    """
+
+    def add(command: Callable[..., Any]) -> Callable[..., None]:
+        signature = inspect.signature(command)
+        names = [name for name in SearchConfig.model_fields if name not in own]
+        options = [_option(name, SearchConfig.model_fields[name]) for name in names]
+        others = [p.replace(kind=p.KEYWORD_ONLY) for p in signature.parameters.values() if p.name != "search"]
+
+        @wraps(command)
+        def run(**values: Any) -> None:
+            command(search=given(**{name: values.pop(name) for name in names}), **values)
+
+        # Typer reads these two.
+        run.__signature__ = signature.replace(parameters=others + options)  # pyright: ignore[reportAttributeAccessIssue]
+        run.__annotations__ = {p.name: p.annotation for p in others + options}
+        return run
+
+    return add
+
+
+def _option(name: str, field: FieldInfo) -> inspect.Parameter:
+    # Of a number or none, such as max_length, the number.
+    annotated = next((one for one in get_args(field.annotation) if get_origin(one) is Annotated), None)
+    kind, bounds = (field.annotation, field.metadata) if annotated is None else (annotated.__origin__, annotated.__metadata__)
+    least = None
+    if kind is int:
+        # Typer tells the least whole number; what else there is to keep to, pydantic does.
+        least = next((bound.ge if hasattr(bound, "ge") else bound.gt + 1 for bound in bounds if hasattr(bound, "ge") or hasattr(bound, "gt")), None)
+    option = typer.Option(min=least, help=field.description, show_default=MODELS_DEFAULT, rich_help_panel=_PANEL)
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option])  # type: ignore[operator]
