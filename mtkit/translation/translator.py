@@ -1,6 +1,7 @@
 """Text in, text out: N lines in, N lines out, in order."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any, Self
@@ -14,10 +15,12 @@ from mtkit.config.training import Precision
 from mtkit.errors import MtkitError
 from mtkit.model.memory import keep_freed_memory
 from mtkit.model.placement import choose_device, choose_dtype
+from mtkit.search.forced import ForcedScorer
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.model_scorer import ModelScorer
 from mtkit.translation.engine import Engine, ModelEngine
 from mtkit.translation.result import Alternative, Translation
+from mtkit.translation.scoring import PairScore, PairScorer
 from mtkit.translation.sources import SourceReader
 from mtkit.translation.splitting import join_parts
 
@@ -49,12 +52,14 @@ class Translator:
                     "the models of an ensemble do not share one tokenizer", "train them with the same data.work_dir, and different seeds"
                 )
         self.config = first.config
+        self.n_workers = n_workers
         self.max_length = min(one.config.max_length for one in trained)
         self.tokenizer = first.tokenizer
         max_positions = min(one.config.model.max_positions for one in trained)
         self.sources = SourceReader(self.tokenizer.src, self.config, self.max_length, max_positions, tags)
         scorer = ModelScorer([t.model for t in trained], self.tokenizer.src.special, self.tokenizer.tgt.special)
         self.engine: Engine = ModelEngine(scorer, n_workers)
+        self.forced = ForcedScorer([t.model for t in trained], self.tokenizer.src.special, self.tokenizer.tgt.special)
 
     @classmethod
     def load(
@@ -112,6 +117,31 @@ class Translator:
         iterator = iter(lines)
         chunks = iter(lambda: list(islice(iterator, chunk_lines)), [])
         return (translation for chunk in chunks for translation in self._translate(chunk, search, on_lines))
+
+    @cached_property
+    def pair_scorer(self) -> PairScorer:
+        """Scores translations that are given, by the same models."""
+        return PairScorer(self.forced, self.config, self.tokenizer, self.sources.tags, self.max_length, self.n_workers)
+
+    def score(self, sources: Sequence[str], targets: Sequence[str], **overrides: Any) -> list[PairScore]:
+        """How probable given translations are.
+
+        Args:
+            sources: What was translated, one line each.
+            targets: The translations, as many.
+            overrides: Fields of `SearchConfig`, in place of the model's own; the length penalty and `max_tokens` count.
+        Raises:
+            MtkitError: Numbers differ, or a line is longer than the learned positions of a model.
+        """
+        return self.pair_scorer.score(sources, targets, self.search_config(**overrides))
+
+    def search_config(self, **overrides: Any) -> SearchConfig:
+        """The model's own search settings, with some of them replaced.
+
+        Raises:
+            MtkitError: A setting does not exist, or has no such value.
+        """
+        return self._search(overrides)
 
     def _search(self, overrides: dict[str, Any]) -> SearchConfig:
         given = {name: value for name, value in overrides.items() if value is not None}
