@@ -1,6 +1,6 @@
 """Text in, text out: N lines in, N lines out, in order."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -19,6 +19,7 @@ from mtkit.search.forced import ForcedScorer
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.model_scorer import ModelScorer
 from mtkit.translation.engine import Engine, ModelEngine
+from mtkit.translation.linking import NOTHING_MORE, Linker, Wanted
 from mtkit.translation.result import Alternative, Translation
 from mtkit.translation.scoring import PairScore, PairScorer
 from mtkit.translation.sources import SourceReader
@@ -52,6 +53,7 @@ class Translator:
                     "the models of an ensemble do not share one tokenizer", "train them with the same data.work_dir, and different seeds"
                 )
         self.config = first.config
+        self.trained = trained
         self.n_workers = n_workers
         self.max_length = min(one.config.max_length for one in trained)
         self.tokenizer = first.tokenizer
@@ -91,17 +93,28 @@ class Translator:
             one.model.to(dtype).pack()
         return cls(trained, n_workers, tags)
 
-    def translate(self, texts: Sequence[str], **overrides: Any) -> list[Translation]:
+    def translate(
+        self, texts: Sequence[str], *, alignments: bool = False, unk_dictionary: Mapping[str, str] | None = None, **overrides: Any
+    ) -> list[Translation]:
         """Translate texts of one line each.
 
         Args:
             texts: The lines; a blank one gives a blank one.
+            alignments: Whether to say which words belong together.
+            unk_dictionary: With it, even an empty one, source words are put for unknown words, or what it has for them.
             overrides: Fields of `SearchConfig`, in place of the model's own settings.
         """
-        return self._translate(texts, self._search(overrides))
+        return self._translate(texts, self._search(overrides), wanted=Wanted(alignments, unk_dictionary))
 
     def stream(
-        self, lines: Iterable[str], chunk_lines: int = _CHUNK_LINES, on_lines: Callable[[int], None] | None = None, **overrides: Any
+        self,
+        lines: Iterable[str],
+        chunk_lines: int = _CHUNK_LINES,
+        on_lines: Callable[[int], None] | None = None,
+        *,
+        alignments: bool = False,
+        unk_dictionary: Mapping[str, str] | None = None,
+        **overrides: Any,
     ) -> Iterator[Translation]:
         """Translate lines as they come, in bounded memory; the translations come in the same order.
 
@@ -109,6 +122,8 @@ class Translator:
             lines: Any number of them.
             chunk_lines: How many are sorted by length and translated together; 1 answers each line at once.
             on_lines: Called with a number of lines whenever so many more are translated, which is before they come.
+            alignments: As in `translate`.
+            unk_dictionary: As in `translate`.
             overrides: As in `translate`.
         """
         if chunk_lines < 1:
@@ -116,7 +131,8 @@ class Translator:
         search = self._search(overrides)
         iterator = iter(lines)
         chunks = iter(lambda: list(islice(iterator, chunk_lines)), [])
-        return (translation for chunk in chunks for translation in self._translate(chunk, search, on_lines))
+        wanted = Wanted(alignments, unk_dictionary)
+        return (translation for chunk in chunks for translation in self._translate(chunk, search, on_lines, wanted))
 
     @cached_property
     def pair_scorer(self) -> PairScorer:
@@ -152,14 +168,24 @@ class Translator:
             text, hint = "; ".join(problem.text for problem in problems), next((p.hint for p in problems if p.hint), "")
             raise MtkitError(f"search settings: {text}", hint or "see `mtkit translate --help`") from None
 
-    def _translate(self, texts: Sequence[str], search: SearchConfig, on_lines: Callable[[int], None] | None = None) -> list[Translation]:
+    @cached_property
+    def _linker(self) -> Linker:
+        return Linker(self.trained, self.sources, self.n_workers)
+
+    def _translate(
+        self, texts: Sequence[str], search: SearchConfig, on_lines: Callable[[int], None] | None = None, wanted: Wanted = NOTHING_MORE
+    ) -> list[Translation]:
         parts = self.sources.read(texts)
         sources = [part for line in parts for part in line]
         tell = on_lines or (lambda n_lines: None)
         tell(sum(not line for line in parts))
         ends_line = [is_last for line in parts for is_last in [*[False] * (len(line) - 1), *[True] * bool(line)]]
-        found = iter(self.engine.search(sources, search, lambda batch: tell(sum(ends_line[i] for i in batch))))
-        return [self._finish([next(found) for _ in line]) for line in parts]
+        results = iter(self.engine.search(sources, search, lambda batch: tell(sum(ends_line[i] for i in batch))))
+        found = [[next(results) for _ in line] for line in parts]
+        translations = [self._finish(line) for line in found]
+        if wanted == NOTHING_MORE:
+            return translations
+        return self._linker.link(texts, parts, found, translations, wanted, search.max_tokens)
 
     def _finish(self, parts: list[list[Hypothesis]]) -> Translation:
         """Put one line together from the n best of its parts; most lines have one part."""
