@@ -35,6 +35,11 @@ class Units:
         # White space has the number of the unit that it precedes.
         return self.text[begin : bisect_right(self._number, number)].strip()
 
+    def around(self, begin: int, end: int) -> str:
+        """The text of the units that a stretch touches; see `covered`."""
+        numbers = self.covered(begin, end)
+        return "".join(map(self.unit, numbers))
+
     def covered(self, begin: int, end: int) -> range:
         """The units that a stretch of the text touches; of one without any, the unit that comes next."""
         last = end

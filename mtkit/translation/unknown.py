@@ -12,8 +12,8 @@ from mtkit.translation.units import Units
 def replace_unknown(part: AlignedPart, unk_id: int, src_unk_id: int, source: Units, dictionary: Mapping[str, str]) -> AlignedPart:
     """Put a source word for each UNK (Luong et al. 2015, arXiv:1410.8206), or what a dictionary has for that word.
 
-    The word is the one that UNK is aligned with, without the punctuation around it. Where UNK is only a part of a target word, and the source piece is
-    unknown too, the characters of that piece are put.
+    The word is the one that UNK is aligned with, without the punctuation around it that the model knows. Where UNK is only a part of a target word,
+    and the source piece is unknown too, the characters of that piece are put.
 
     Args:
         part: The translation, aligned.
@@ -41,20 +41,26 @@ def replace_unknown(part: AlignedPart, unk_id: int, src_unk_id: int, source: Uni
 
 
 def _in_place(text: str, span: Span, piece: PieceSource, src_unk_id: int, source: Units, dictionary: Mapping[str, str]) -> str:
-    words = [source.unit(number) for number in source.covered(*piece.span)]
-    inner = "".join(map(_without_punctuation, words))
-    if inner in dictionary:
-        return dictionary[inner]
-    begin, end = span
-    is_part = text[begin - 1 : begin].isalnum() or text[end : end + 1].isalnum()
-    if is_part and piece.token_id == src_unk_id:
-        return source.text[slice(*piece.span)].strip()
-    return inner
+    begin, end = piece.span
+    unknown = source.text[begin:end].strip() if piece.token_id == src_unk_id else ""
+    before, word, after = _without_punctuation(source.around(begin, end), unknown)
+    if word in dictionary:
+        return before + dictionary[word] + after
+    is_part = text[span[0] - 1 : span[0]].isalnum() or text[span[1] : span[1] + 1].isalnum()
+    return unknown if is_part and unknown else before + word + after
 
 
-def _without_punctuation(word: str) -> str:
-    kept = [i for i, char in enumerate(word) if char.isalnum()]
-    return word[kept[0] : kept[-1] + 1] if kept else word
+def _without_punctuation(word: str, unknown: str) -> tuple[str, str, str]:
+    """A word, and of the punctuation around it what is unknown itself: the target cannot have that of its own."""
+    letters = [i for i, char in enumerate(word) if char.isalnum()]
+    if not letters:
+        return "", word, ""
+    begin, end = letters[0], letters[-1] + 1
+    first, last = begin, end
+    if unknown and unknown in word:
+        first = min(begin, word.index(unknown))
+        last = max(end, word.rindex(unknown) + len(unknown))
+    return word[first:begin], word[begin:end], word[end:last]
 
 
 def read_dictionary(path: Path | str) -> dict[str, str]:
