@@ -24,11 +24,18 @@ class SearchConfig(Section):
     """A translation has at least this many pieces; 1 keeps a line from coming out empty."""
     n_best: PositiveInt = 1
     """Translations returned for each sentence; at most beam_size."""
+    mbr: NonNegativeInt = 0
+    """Choose among this many candidates the one that is most like the others (minimum Bayes risk; Eikema and Aziz 2020) and not the most probable one;
+    0 is off. Candidates are samples, or without sampling the n best of a beam of at least this size."""
+    mbr_utility: Literal["chrf", "bleu"] = "chrf"
+    """With mbr: how alike two candidates are."""
     max_tokens: PositiveInt = 4096
     """Source positions in a batch, times the beam size."""
 
     @model_validator(mode="after")
     def beam_holds_n_best(self) -> Self:
-        if self.n_best > self.beam_size:
+        if self.mbr and self.n_best > self.mbr:
+            raise ValueError(f"n_best ({self.n_best}) is more than mbr ({self.mbr}), which is how many there are to choose from; raise mbr")
+        if self.n_best > self.beam_size and not self.mbr:
             raise ValueError(f"n_best ({self.n_best}) is more than beam_size ({self.beam_size}); raise beam_size")
         return self

@@ -63,8 +63,8 @@ def rank_candidates(candidates: Sequence[Candidate], utility: Utility = "chrf", 
     n_others = counts_N.sum() - 1
     own_N = np.diagonal(utilities_NN)
     means_N = (utilities_NN @ counts_N - own_N) / n_others if n_others else own_N
-    ranked = [Ranked(by_text[text], float(mean)) for text, mean in zip(texts, means_N, strict=True)]
-    return sorted(ranked, key=lambda one: (-round(one.utility, _TIE), -candidates[one.index].log_prob))
+    ranked = [Ranked(by_text[text], round(float(mean), _TIE)) for text, mean in zip(texts, means_N, strict=True)]
+    return sorted(ranked, key=lambda one: (-one.utility, -candidates[one.index].log_prob))
 
 
 def utilities(texts: Sequence[str], utility: Utility = "chrf", tokenize: str = "13a") -> NDArray[np.float64]:

@@ -20,6 +20,7 @@ from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.model_scorer import ModelScorer
 from mtkit.translation.engine import Engine, ModelEngine
 from mtkit.translation.linking import NOTHING_MORE, Linker, Wanted
+from mtkit.translation.mbr_engine import MbrEngine
 from mtkit.translation.result import Alternative, Translation
 from mtkit.translation.scoring import PairScore, PairScorer
 from mtkit.translation.sources import SourceReader
@@ -180,7 +181,8 @@ class Translator:
         tell = on_lines or (lambda n_lines: None)
         tell(sum(not line for line in parts))
         ends_line = [is_last for line in parts for is_last in [*[False] * (len(line) - 1), *[True] * bool(line)]]
-        results = iter(self.engine.search(sources, search, lambda batch: tell(sum(ends_line[i] for i in batch))))
+        engine = MbrEngine(self.engine, self.tokenizer.tgt, self.config.tgt_lang) if search.mbr else self.engine
+        results = iter(engine.search(sources, search, lambda batch: tell(sum(ends_line[i] for i in batch))))
         found = [[next(results) for _ in line] for line in parts]
         translations = [self._finish(line) for line in found]
         if wanted == NOTHING_MORE:
