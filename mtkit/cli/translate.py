@@ -4,11 +4,12 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from mtkit.cli.options import (
+    MODELS_DEFAULT,
     AlphaOption,
     BeamSizeOption,
     DeviceOption,
@@ -18,7 +19,9 @@ from mtkit.cli.options import (
     TagsOption,
     WorkersOption,
     given,
+    help_of,
 )
+from mtkit.config.search import SearchConfig
 
 if TYPE_CHECKING:
     from mtkit.translation.result import Translation
@@ -38,6 +41,17 @@ def translate(
     ] = None,
     length_penalty: LengthPenaltyOption = None,
     alpha: AlphaOption = None,
+    mbr: Annotated[int | None, typer.Option(min=0, metavar="N", help=help_of(SearchConfig, "mbr"), show_default=MODELS_DEFAULT)] = None,
+    mbr_utility: Annotated[
+        Literal["chrf", "bleu"] | None, typer.Option(help=help_of(SearchConfig, "mbr_utility"), show_default=MODELS_DEFAULT)
+    ] = None,
+    alignments_path: Annotated[
+        Path | None, typer.Option("--alignments", metavar="FILE", help="Write which words belong together, as in 0-0 1-2: source word, target word")
+    ] = None,
+    replace_unk: Annotated[bool, typer.Option("--replace-unk", help="Put the source word in place of a word that the model cannot write")] = False,
+    unk_dictionary_path: Annotated[
+        Path | None, typer.Option("--unk-dictionary", metavar="FILE", help="For --replace-unk: source word, TAB, what to put in its place")
+    ] = None,
     max_tokens: MaxTokensOption = None,
     chunk_lines: Annotated[
         int | None,
@@ -55,22 +69,33 @@ def translate(
     from mtkit.files import read_lines, write_lines
     from mtkit.progress import progress
 
+    if str(alignments_path) == "-":
+        raise typer.BadParameter("--alignments takes a file; stdout is for the translations")
     lines = read_lines(input_path, what="the source text")
     # A bar would get between the lines of a terminal that shows them both.
     is_shown = output_path is not None or not sys.stdout.isatty()
     n_lines = sum(1 for _ in read_lines(input_path)) if is_shown and input_path.is_file() else None
     # torch takes seconds to load, which a mistyped path should not wait for.
+    from mtkit.translation.alignment_file import alignment_file
     from mtkit.translation.translator import Translator
+    from mtkit.translation.unknown import read_dictionary
 
     translator = Translator.load(model_dirs, device=device, precision=precision, n_workers=workers, tags=tags or ())
     # Whoever types lines wants an answer to each.
     if chunk_lines is None and str(input_path) == "-" and sys.stdin.isatty():
         chunk_lines = 1
     search = given(chunk_lines=chunk_lines, beam_size=beam_size, n_best=n_best, length_penalty=length_penalty, alpha=alpha, max_tokens=max_tokens)
+    search |= given(mbr=mbr, mbr_utility=mbr_utility)
+    if alignments_path is not None:
+        search["alignments"] = True
+    if replace_unk or unk_dictionary_path is not None:
+        search["unk_dictionary"] = read_dictionary(unk_dictionary_path) if unk_dictionary_path is not None else {}
     try:
         with progress("Translating", n_lines) if is_shown else nullcontext() as bar:
             translations = translator.stream(lines, on_lines=bar.advance if bar is not None else None, **search)
-            write_lines(output_path, _n_best_lines(translations) if n_best is not None else (translation.text for translation in translations))
+            with alignment_file(alignments_path) if alignments_path is not None else nullcontext(iter) as noted:
+                translations = noted(translations)
+                write_lines(output_path, _n_best_lines(translations) if n_best is not None else (translation.text for translation in translations))
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"`{output_path}` was not written" if output_path is not None and str(output_path) != "-" else "") from None
 

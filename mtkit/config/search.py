@@ -25,7 +25,7 @@ class SearchConfig(Section):
     n_best: PositiveInt = 1
     """Translations returned for each sentence; at most beam_size."""
     mbr: NonNegativeInt = 0
-    """Choose among this many candidates the one that is most like the others (minimum Bayes risk; Eikema and Aziz 2020) and not the most probable one;
+    """Choose among this many candidates the one that is most like the others (minimum Bayes risk; Eikema and Aziz 2020), not the most probable one;
     0 is off. Candidates are samples, or without sampling the n best of a beam of at least this size."""
     mbr_utility: Literal["chrf", "bleu"] = "chrf"
     """With mbr: how alike two candidates are."""

@@ -48,9 +48,9 @@ class PartToAlign(NamedTuple):
 class PieceAligner:
     """Reads source and translation once more, and looks where the decoder's attention to the source is greatest.
 
-    If a head was trained to align (guided alignment; Garg et al. 2019, arXiv:1909.02074), it says so; of an ensemble, those models count that have one.
-    If none was, the mean of the heads of one layer does: the fifth of six, as Garg et al. found best, or the last one of up to five. That is a guess
-    of varying quality.
+    If a head was trained to align (guided alignment; Garg et al. 2019, arXiv:1909.02074), it says so; of an ensemble, those models count that have
+    one. If none was, the mean of the heads of one layer does: the fifth of six, as Garg et al. found best, or the last one of up to five. That is a
+    guess of varying quality.
 
     Args:
         trained: The models.

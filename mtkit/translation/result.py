@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-
 Alignment = tuple[tuple[int, int], ...]
 """Numbers of a source word and a target word for each link, from 0, in order."""
 

@@ -117,8 +117,8 @@ def test_attention_is_that_of_the_model(make_trained, tiny_tokenizer):
     with torch.no_grad():
         for row, (source, target) in enumerate(zip(sources, targets, strict=True)):
             src, tgt_in = torch.tensor([[*source, special.eos]]), torch.tensor([[special.bos, *target]])
-            expected = sum(model(src, tgt_in, head)[1].exp() for model, head in zip(models, heads, strict=True)) / 2
-            torch.testing.assert_close(found[row, : len(target) + 1, : len(source) + 1], expected[0], atol=1e-5, rtol=1e-4)
+            expected = torch.stack([model(src, tgt_in, head)[1][0].exp() for model, head in zip(models, heads, strict=True)]).mean(0)
+            torch.testing.assert_close(found[row, : len(target) + 1, : len(source) + 1], expected, atol=1e-5, rtol=1e-4)
     assert (found[1, :, 2:] == 0).all()
 
 

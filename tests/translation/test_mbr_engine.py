@@ -51,7 +51,7 @@ def test_candidates_of_one_text_count_together(make_trained):
     translator = Translator([trained], n_workers=1)
     translator.engine = Fixed([*ways, *subword.encode(["b c", "b d"])])
     found = translator.translate(["x"], mbr=4, n_best=4)[0]
-    assert [alternative.text for alternative in found.alternatives][0] == "a"
+    assert found.text == "a"
     assert len(found.alternatives) == 3
     # Its other self, and two texts that share no letter with it.
     assert found.score == pytest.approx((100.0 + 0.0 + 0.0) / 3)
