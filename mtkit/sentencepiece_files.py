@@ -6,6 +6,7 @@ and has no way to add a piece.
 
 import struct
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ _TEXT, _SCORE, _TYPE = 1, 2, 3  # of a piece
 _KIND, _BYTE_FALLBACK = 3, 35  # of the trainer's settings
 _NAME = 1  # of the normalizer's settings
 _NORMAL, _USER_DEFINED = 1, 4  # types of pieces
+_SEGMENTED_TEXT, _SEGMENTS, _BEGIN, _END = 1, 2, 4, 5  # of a text in pieces
 _KINDS = {1: "unigram", 2: "bpe", 3: "word", 4: "char"}
 
 _VARINT, _EIGHT_BYTES, _COUNTED, _FOUR_BYTES = 0, 1, 2, 5
@@ -88,6 +90,19 @@ def read_user_symbols(model_bytes: bytes) -> tuple[str, ...]:
     """The user-defined pieces of a model, in the order of their ids."""
     pieces = (dict(_fields(value)) for number, value in _fields(model_bytes) if number == _PIECES)
     return tuple(piece[_TEXT].decode() for piece in pieces if piece.get(_TYPE) == _USER_DEFINED)
+
+
+def read_segmentation(message: bytes) -> tuple[str, list[tuple[int, int]]]:
+    """The text of a segmentation, as the library serializes one, and where each of its pieces begins and ends in it, in characters.
+
+    Pieces that stand for parts of a character but its last one have no room of their own, and are where the character begins.
+    """
+    fields = list(_fields(message))
+    text = b"".join(value for number, value in fields if number == _SEGMENTED_TEXT)
+    pieces = [dict(_fields(value)) for number, value in fields if number == _SEGMENTS]
+    # Its places are bytes, and this many characters have begun before each.
+    place_of_byte = [0, *accumulate(byte & 0xC0 != 0x80 for byte in text)]
+    return text.decode(), [(place_of_byte[piece.get(_BEGIN, 0)], place_of_byte[piece.get(_END, 0)]) for piece in pieces]
 
 
 def with_pieces(model_bytes: bytes, new: Iterable[NewPiece]) -> bytes:

@@ -68,5 +68,5 @@ class AlignmentHead(Section):
 
     layer: NonNegativeInt
     """Of the decoder, from 0."""
-    head: NonNegativeInt = 0
-    """Of that layer, from 0."""
+    head: NonNegativeInt | None = 0
+    """Of that layer, from 0; None is the mean of all its heads, none of which has learned it."""

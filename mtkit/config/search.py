@@ -35,6 +35,11 @@ class SearchConfig(Section):
     """Log-probabilities of pieces that are there already are multiplied by this (Keskar et al. 2019); 1 is off, 1.2 is usual."""
     n_best: PositiveInt = 1
     """Translations returned for each sentence; at most beam_size. With sampling, how many are drawn."""
+    mbr: NonNegativeInt = 0
+    """Choose among this many candidates the one that is most like the others (minimum Bayes risk; Eikema and Aziz 2020), not the most probable one;
+    0 is off. Candidates are samples, or without sampling the n best of a beam of at least this size."""
+    mbr_utility: Literal["chrf", "bleu"] = "chrf"
+    """With mbr: how alike two candidates are."""
     n_groups: PositiveInt = 1
     """Groups of the beam that keep apart from each other (diverse beam search; Vijayakumar et al. 2018); divides beam_size, 1 is plain."""
     diversity: float = Field(default=0.5, ge=0.0)
@@ -63,7 +68,9 @@ class SearchConfig(Section):
 
     @model_validator(mode="after")
     def fits_together(self) -> Self:
-        if self.n_best > self.beam_size and not self.sampling:
+        if self.mbr and self.n_best > self.mbr:
+            raise ValueError(f"n_best ({self.n_best}) is more than mbr ({self.mbr}), which is how many there are to choose from; raise mbr")
+        if self.n_best > self.beam_size and not self.mbr and not self.sampling:
             raise ValueError(f"n_best ({self.n_best}) is more than beam_size ({self.beam_size}); raise beam_size")
         if self.max_length is not None and self.max_length < self.min_length:
             raise ValueError(f"max_length ({self.max_length}) is less than min_length ({self.min_length})")

@@ -11,6 +11,9 @@ from mtkit.model.cache import KeyValueCache
 from mtkit.model.linear import FusedLinear, Linear
 from mtkit.model.positions import RotaryPositions
 
+ALL_HEADS = -1
+"""In place of one head: the mean of the attention weights of all."""
+
 
 def split_heads(x_BQD: Tensor, n_heads: int) -> Tensor:
     """Cut the width into heads. Shape (B, Q, D) to (B, H, Q, K)."""
@@ -107,10 +110,13 @@ class CrossAttention(nn.Module):
 
         Args:
             x_BQD: What `forward` is given, as are key_BHSK and may_attend.
-            head: Which, from 0.
+            head: Which, from 0, or ALL_HEADS.
         Returns:
             In float32, minus infinity where attention is not allowed. Shape (B, Q, S).
         """
+        if head == ALL_HEADS:
+            each = torch.stack([self.log_weights(x_BQD, key_BHSK, may_attend, one) for one in range(self.n_heads)])
+            return each.logsumexp(0) - math.log(self.n_heads)
         d_head = key_BHSK.size(3)
         own = slice(head * d_head, (head + 1) * d_head)
         query_BQK = F.linear(x_BQD, self.query.weight[own], self.query.bias[own])

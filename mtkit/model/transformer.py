@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mtkit.config.model import AlignmentHead, ModelConfig
+from mtkit.model.attention import ALL_HEADS
 from mtkit.model.cache import DecoderCache
 from mtkit.model.dropout import Dropout
 from mtkit.model.embedding import TokenEmbedding
@@ -98,7 +99,8 @@ class Transformer(nn.Module):
         log_weights_BTS = None
         for number, layer in enumerate(self.decoder_layers):
             if aligning is not None and number == aligning.layer:
-                x_BTD, log_weights_BTS = layer(x_BTD, memory.states_BSD, memory.may_attend_B11S, aligning.head)
+                head = ALL_HEADS if aligning.head is None else aligning.head
+                x_BTD, log_weights_BTS = layer(x_BTD, memory.states_BSD, memory.may_attend_B11S, head)
             else:
                 x_BTD = layer(x_BTD, memory.states_BSD, memory.may_attend_B11S)
         return self.decoder_norm(x_BTD), log_weights_BTS

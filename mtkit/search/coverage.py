@@ -22,7 +22,7 @@ class AttentiveScorer(Protocol):
             sources: Token ids without EOS, which is the last position of each.
             targets: Token ids without BOS and EOS, as many.
         Returns:
-            Shape (B, T, S), where each row sums to 1; padding of the targets may have anything.
+            Shape (B, T, S), on any device; each row sums to 1, but for padding of the targets, which may have anything.
         """
         ...
 

@@ -2,14 +2,17 @@
 
 import copy
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Self
 
 import torch
 from torch import Tensor
 
+from mtkit.config.model import AlignmentHead
 from mtkit.model.cache import DecoderCache, ancestor_mask
 from mtkit.model.transformer import Transformer
+from mtkit.search.forced import ForcedScorer
 from mtkit.search.scorer import Best, best_of
 from mtkit.special import SpecialIds
 
@@ -36,15 +39,20 @@ class ModelScorer:
         models: In evaluation mode, on one device; the probabilities of several are averaged, unless `combining` says otherwise.
         src_special: Special ids of the source.
         tgt_special: Special ids of the target.
+        heads: Of each model, whose attention `attention` tells; None is the mean of the last layer's.
     """
 
-    def __init__(self, models: list[Transformer], src_special: SpecialIds, tgt_special: SpecialIds) -> None:
+    def __init__(
+        self, models: list[Transformer], src_special: SpecialIds, tgt_special: SpecialIds, heads: Sequence[AlignmentHead] | None = None
+    ) -> None:
         self.models = models
         self.src_special = src_special
         self.bos_id, self.eos_id = tgt_special.bos, tgt_special.eos
         limits = [model.config.max_positions for model in models if model.config.positions == "learned"]
         self.max_length = min(limits, default=None)
         self.never = [tgt_special.pad, tgt_special.bos]
+        self.heads = list(heads or [AlignmentHead(layer=model.config.n_decoder_layers - 1, head=None) for model in models])
+        self.forced = ForcedScorer(models, src_special, tgt_special)
         self.ensemble: Literal["mean", "log_mean"] = "mean"
 
     def combining(self, ensemble: Literal["mean", "log_mean"]) -> Self:
@@ -52,6 +60,10 @@ class ModelScorer:
         other = copy.copy(self)
         other.ensemble = ensemble
         return other
+
+    def attention(self, sources: list[list[int]], targets: list[list[int]]) -> Tensor:
+        """See `AttentiveScorer`."""
+        return self.forced.attention(sources, targets, self.heads)
 
     @property
     def device(self) -> torch.device:

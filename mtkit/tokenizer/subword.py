@@ -12,7 +12,7 @@ from sentencepiece import SentencePieceProcessor
 from mtkit.errors import MtkitError
 from mtkit.files import atomic_write
 from mtkit.processes import n_cores
-from mtkit.sentencepiece_files import JOINT_NAME, SRC_NAME, TGT_NAME, model_files, read_user_symbols
+from mtkit.sentencepiece_files import JOINT_NAME, SRC_NAME, TGT_NAME, model_files, read_segmentation, read_user_symbols
 from mtkit.special import SpecialIds
 from mtkit.tokenizer.normalize import WORD_BOUNDARY, clean, clean_all, to_one_line
 
@@ -90,6 +90,34 @@ class Subword:
     def encode_as_pieces(self, texts: Sequence[str], n_threads: int | None = None) -> list[list[str]]:
         """As `encode`, with the pieces in place of their ids."""
         return self._processor.Encode(clean_all(texts), out_type=str, num_threads=_n_threads(texts, n_threads))
+
+    def spans(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
+        """Where each piece that `encode` gives begins and ends in its text, in characters.
+
+        A piece covers the space before it too. Of the pieces that spell one character only the last covers it; the others are empty and stand before
+        it.
+        """
+        found = []
+        for text in texts:
+            _, spans = read_segmentation(self._processor.Encode(clean(text), out_type="serialized_proto"))
+            if "\0" in text:
+                # `clean` takes these out; everything else stays in its place.
+                places = [*(i for i, char in enumerate(text) if char != "\0"), len(text)]
+                spans = [(places[begin], places[end]) for begin, end in spans]
+            found.append(spans)
+        return found
+
+    def decode_spans(self, ids: Sequence[int]) -> tuple[str, list[tuple[int, int]]]:
+        """The text of ids, before its line breaks are replaced, and where each of them begins and ends in it, in characters; see `spans`."""
+        shown = [int(piece_id) for piece_id in ids if piece_id not in self._hidden]
+        text, spans = read_segmentation(self._processor.Decode(shown, out_type="serialized_proto"))
+        given = iter(spans)
+        place = 0
+        all_spans = []
+        for piece_id in ids:
+            begin, place = (place, place) if piece_id in self._hidden else next(given)
+            all_spans.append((begin, place))
+        return text, all_spans
 
     def decode(self, ids: Sequence[Sequence[int]], n_threads: int | None = None) -> list[str]:
         """Turn ids into texts of one line each.

@@ -141,7 +141,9 @@ class Validator:
         shown = corpus.typical(ceil(N_SAMPLES / len(self.corpora)))
         places = shown if self.config.metric == "loss" else range(len(corpus.pairs))
         pairs = [corpus.pairs[i] for i in places]
-        found = corpus.translator.translate([pair.src for pair in pairs], beam_size=self.config.beam_size, n_best=1, n_groups=1, sampling=False)
+        found = corpus.translator.translate(
+            [pair.src for pair in pairs], beam_size=self.config.beam_size, n_best=1, n_groups=1, sampling=False, mbr=0
+        )
         texts = dict(zip(places, (translation.text for translation in found), strict=True))
         samples = [Sample(corpus.pairs[i].src, corpus.pairs[i].tgt, texts[i]) for i in shown]
         return _Outcome(nll, n_tokens, list(texts.values()), [pair.tgt for pair in pairs], samples)

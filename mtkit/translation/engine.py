@@ -31,7 +31,7 @@ class Engine(Protocol):
             sources: Token ids, tags included, without EOS.
             config: How to search.
             on_batch: Called with the indices of sources whenever some more of them are done.
-            demands: What each translation has to hold; None where nothing is demanded.
+            demands: What each translation has to hold; None where nothing is demanded. Its hidden pieces are left out of the hypotheses.
         Raises:
             MtkitError: The engine cannot search like that, or demands cannot be met.
         """
@@ -76,7 +76,8 @@ class ModelEngine:
 
         for batch, results in zip(batches, self.workers.map(run, batches), strict=True):
             for i, result in zip(batch, results, strict=True):
-                found[i] = result
+                n_hidden = demands[i].n_hidden if demands is not None else 0
+                found[i] = [hypothesis._replace(token_ids=hypothesis.token_ids[n_hidden:]) for hypothesis in result] if n_hidden else result
             on_batch(batch)
         return found
 

@@ -56,8 +56,29 @@ class SourceReader:
         prefix = self.subword.tag_ids(tags)[: self.max_tags]
         parts = [row]
         if len(row) > self.max_length:
-            parts = [part for part in self.subword.encode(split_line(text, self._count_tokens, self.max_length)) if part]
+            parts = [part for part in self.subword.encode(self._cut(text)) if part]
         return [prefix + part for part in parts]
+
+    def places(self, text: str) -> list[tuple[int, str]]:
+        """Where the text of each part that `read` gives begins in the line, and that text."""
+        rest = take_tags(text, self.known_tags)[1]
+        row = self.subword.encode([rest])[0]
+        if not row or not text.strip():
+            return []
+        if len(row) <= self.max_length:
+            return [(len(text) - len(rest), rest)]
+        cut = self._cut(rest)
+        found = []
+        end = len(text) - len(rest)
+        for part, ids in zip(cut, self.subword.encode(cut), strict=True):
+            begin = text.index(part, end)
+            end = begin + len(part)
+            if ids:
+                found.append((begin, part))
+        return found
+
+    def _cut(self, text: str) -> list[str]:
+        return split_line(text, self._count_tokens, self.max_length)
 
     def _count_tokens(self, texts: list[str]) -> list[int]:
         return [len(ids) for ids in self.subword.encode(texts)]

@@ -1,6 +1,7 @@
 """Text in, text out: N lines in, N lines out, in order."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any, Self
@@ -14,11 +15,16 @@ from mtkit.config.training import Precision
 from mtkit.errors import MtkitError
 from mtkit.model.memory import keep_freed_memory
 from mtkit.model.placement import choose_device, choose_dtype
+from mtkit.search.forced import ForcedScorer
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.model_scorer import ModelScorer
+from mtkit.translation.alignment import best_untrained
 from mtkit.translation.demanding import DemandReader
 from mtkit.translation.engine import Engine, ModelEngine
+from mtkit.translation.linking import NOTHING_MORE, Linker, Wanted
+from mtkit.translation.mbr_engine import MbrEngine
 from mtkit.translation.result import Alternative, Translation
+from mtkit.translation.scoring import PairScore, PairScorer
 from mtkit.translation.sources import SourceReader
 from mtkit.translation.splitting import join_parts
 from mtkit.translation.wishes import Wish, add_wishes
@@ -52,13 +58,17 @@ class Translator:
                     "the models of an ensemble do not share one tokenizer", "train them with the same data.work_dir, and different seeds"
                 )
         self.config = first.config
+        self.trained = trained
+        self.n_workers = n_workers
         self.max_length = min(one.config.max_length for one in trained)
         self.tokenizer = first.tokenizer
         max_positions = min(one.config.model.max_positions for one in trained)
         self.sources = SourceReader(self.tokenizer.src, self.config, self.max_length, max_positions, tags)
-        scorer = ModelScorer([t.model for t in trained], self.tokenizer.src.special, self.tokenizer.tgt.special)
+        heads = [one.config.alignment_head or best_untrained(one.config.model.n_decoder_layers) for one in trained]
+        scorer = ModelScorer([t.model for t in trained], self.tokenizer.src.special, self.tokenizer.tgt.special, heads)
         self.engine: Engine = ModelEngine(scorer, n_workers)
         self.demands = DemandReader(self.tokenizer.tgt, self.config.tgt_lang, tgt_tags)
+        self.forced = ForcedScorer([t.model for t in trained], self.tokenizer.src.special, self.tokenizer.tgt.special)
 
     @classmethod
     def load(
@@ -98,6 +108,9 @@ class Translator:
         prefixes: Sequence[str] | None = None,
         constraints: Sequence[Wish | dict[str, Any] | None] | None = None,
         avoid: Sequence[str] = (),
+        *,
+        alignments: bool = False,
+        unk_dictionary: Mapping[str, str] | None = None,
         **overrides: Any,
     ) -> list[Translation]:
         """Translate texts of one line each.
@@ -107,13 +120,16 @@ class Translator:
             prefixes: What each translation begins with; blank for anything.
             constraints: What must and must not appear in each, as in {"must": ["house"], "must_not": ["building"]}; None for anything.
             avoid: What must not appear in any.
+            alignments: Whether to say which words belong together.
+            unk_dictionary: With it, even an empty one, source words are put for unknown words, or what it has for them.
             overrides: Fields of `SearchConfig`, in place of the model's own settings.
         """
         if isinstance(texts, str):
             raise TypeError("a list of texts is wanted, not one text")
         search = self._search(overrides)
+        wanted = Wanted(alignments, unk_dictionary)
         chunks = add_wishes([texts] if texts else [], prefixes, constraints, avoid)
-        return [translation for chunk, wishes in chunks for translation in self._translate(chunk, search, wishes=wishes)]
+        return [translation for chunk, wishes in chunks for translation in self._translate(chunk, search, None, wishes, wanted)]
 
     def stream(
         self,
@@ -123,6 +139,9 @@ class Translator:
         prefixes: Iterable[str] | None = None,
         constraints: Iterable[Wish | dict[str, Any] | None] | None = None,
         avoid: Sequence[str] = (),
+        *,
+        alignments: bool = False,
+        unk_dictionary: Mapping[str, str] | None = None,
         **overrides: Any,
     ) -> Iterator[Translation]:
         """Translate lines as they come, in bounded memory; the translations come in the same order.
@@ -134,6 +153,8 @@ class Translator:
             prefixes: As in `translate`, one for each line.
             constraints: As in `translate`, one for each line.
             avoid: As in `translate`.
+            alignments: As in `translate`.
+            unk_dictionary: As in `translate`.
             overrides: As in `translate`.
         """
         if chunk_lines < 1:
@@ -142,7 +163,33 @@ class Translator:
         iterator = iter(lines)
         chunks = iter(lambda: list(islice(iterator, chunk_lines)), [])
         wished = add_wishes(chunks, prefixes, constraints, avoid)
-        return (translation for chunk, wishes in wished for translation in self._translate(chunk, search, on_lines, wishes))
+        wanted = Wanted(alignments, unk_dictionary)
+        return (translation for chunk, wishes in wished for translation in self._translate(chunk, search, on_lines, wishes, wanted))
+
+    @cached_property
+    def pair_scorer(self) -> PairScorer:
+        """Scores translations that are given, by the same models."""
+        return PairScorer(self.forced, self.config, self.tokenizer, self.sources.tags, self.max_length, self.n_workers)
+
+    def score(self, sources: Sequence[str], targets: Sequence[str], **overrides: Any) -> list[PairScore]:
+        """How probable given translations are.
+
+        Args:
+            sources: What was translated, one line each.
+            targets: The translations, as many.
+            overrides: Fields of `SearchConfig`, in place of the model's own; the length penalty and `max_tokens` count.
+        Raises:
+            MtkitError: Numbers differ, or a line is longer than the learned positions of a model.
+        """
+        return self.pair_scorer.score(sources, targets, self.search_config(**overrides))
+
+    def search_config(self, **overrides: Any) -> SearchConfig:
+        """The model's own search settings, with some of them replaced.
+
+        Raises:
+            MtkitError: A setting does not exist, or has no such value.
+        """
+        return self._search(overrides)
 
     def _search(self, overrides: dict[str, Any]) -> SearchConfig:
         given = {name: value for name, value in overrides.items() if value is not None}
@@ -158,8 +205,17 @@ class Translator:
             raise MtkitError("search settings: diversity means nothing in one group", "ask for more with n_groups, or leave it out")
         return search
 
+    @cached_property
+    def _linker(self) -> Linker:
+        return Linker(self.trained, self.sources, self.n_workers)
+
     def _translate(
-        self, texts: Sequence[str], search: SearchConfig, on_lines: Callable[[int], None] | None = None, wishes: Sequence[Wish] | None = None
+        self,
+        texts: Sequence[str],
+        search: SearchConfig,
+        on_lines: Callable[[int], None] | None = None,
+        wishes: Sequence[Wish] | None = None,
+        wanted: Wanted = NOTHING_MORE,
     ) -> list[Translation]:
         parts = self.sources.read(texts)
         sources = [part for line in parts for part in line]
@@ -169,12 +225,13 @@ class Translator:
         demands = self.demands.read(wishes, [self.sources.subword.decode(line) if len(line) > 1 else [""] * len(line) for line in parts])
         # Other engines need not know of demands.
         extras = () if demands is None else (demands,)
-        n_hidden = len(self.demands.tag_ids)
-        found = (
-            [hypothesis._replace(token_ids=hypothesis.token_ids[n_hidden:]) for hypothesis in hypotheses] if n_hidden else hypotheses
-            for hypotheses in self.engine.search(sources, search, lambda batch: tell(sum(ends_line[i] for i in batch)), *extras)
-        )
-        return [self._finish([next(found) for _ in line]) for line in parts]
+        engine = MbrEngine(self.engine, self.tokenizer.tgt, self.config.tgt_lang) if search.mbr else self.engine
+        results = iter(engine.search(sources, search, lambda batch: tell(sum(ends_line[i] for i in batch)), *extras))
+        found = [[next(results) for _ in line] for line in parts]
+        translations = [self._finish(line) for line in found]
+        if wanted == NOTHING_MORE:
+            return translations
+        return self._linker.link(texts, parts, found, translations, wanted, search.max_tokens)
 
     def _finish(self, parts: list[list[Hypothesis]]) -> Translation:
         """Put one line together from the n best of its parts; most lines have one part."""

@@ -25,6 +25,7 @@ COMMANDS = [
     "train",
     "average",
     "translate",
+    "score",
     "evaluate",
     "tokenizer",
     "tokenizer train",

@@ -21,6 +21,8 @@ VALUES = {
     "no_repeat_ngram_size": "3",
     "repetition_penalty": "1.2",
     "n_best": "4",
+    "mbr": "6",
+    "mbr_utility": "bleu",
     "n_groups": "2",
     "diversity": "0.9",
     "sampling": "",
@@ -47,7 +49,7 @@ def told(monkeypatch):
             told["load"] = options
             return cls()
 
-        def stream(self, lines, on_lines=None, prefixes=None, constraints=None, **search):
+        def stream(self, lines, *, on_lines=None, prefixes=None, constraints=None, **search):
             told["search"] = search
             told["prefixes"] = None if prefixes is None else list(prefixes)
             told["constraints"] = None if constraints is None else list(constraints)

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from mtkit.config.model import AlignmentHead, ModelConfig
-from mtkit.model.attention import CrossAttention
+from mtkit.model.attention import ALL_HEADS, CrossAttention
 from mtkit.model.compiling import compile_model
 from mtkit.model.transformer import Transformer
 from tests.model.reference import randomise, tiny_config
@@ -37,6 +37,8 @@ def test_weights_of_each_head_are_those_of_torch():
         log_weights = ours.log_weights(x, key, ~is_pad[:, None, None, :], head)
         torch.testing.assert_close(log_weights.exp(), expected_BHTS[:, head])
     torch.testing.assert_close(ours.log_weights(x, key, None, 1).exp().sum(2), torch.ones(2, 5))
+    mean = ours.log_weights(x, key, ~is_pad[:, None, None, :], ALL_HEADS)
+    torch.testing.assert_close(mean.exp(), expected_BHTS.mean(1))
 
 
 def make_model(**changes):
@@ -70,6 +72,15 @@ def test_they_are_those_of_the_layer_and_the_states_are_bit_for_bit_what_they_we
     scores = (query @ key[:, 1].transpose(1, 2) / 8**0.5).masked_fill(~may_attend[:, 0], float("-inf"))
     torch.testing.assert_close(log_weights.exp(), scores.softmax(2))
     assert (log_weights[0, :, -2:] == float("-inf")).all() and log_weights[0, :, :-2].isfinite().all()
+
+
+def test_the_mean_of_all_heads_can_be_asked_for():
+    model = make_model()
+    src, tgt_in = batch()
+    each = [model(src, tgt_in, AlignmentHead(layer=1, head=head))[1].exp() for head in range(2)]
+    states, log_weights = model(src, tgt_in, AlignmentHead(layer=1, head=None))
+    torch.testing.assert_close(log_weights.exp(), (each[0] + each[1]) / 2)
+    assert torch.equal(states, model(src, tgt_in))
 
 
 def test_the_gradient_is_finite_where_there_is_padding():

@@ -7,11 +7,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mtkit.config.model import AlignmentHead
 from mtkit.config.search import SearchConfig
 from mtkit.errors import MtkitError
 from mtkit.search.beam import beam_search
 from tests.search.enumerating import enumerate_best
 from tests.search.table import FullTable, TableScorer, full_tables
+from tests.search.test_model_scorer import SOURCES, SPECIAL, make_scorer
 
 VOCAB_SIZE, MAX_LENGTH = 4, 5
 few = settings(max_examples=25, deadline=None)
@@ -74,3 +76,20 @@ def test_scores_in_a_batch_are_those_of_the_sequences(seeds, beam_size, data):
 def test_a_scorer_without_attention_is_refused():
     with pytest.raises(MtkitError, match="coverage_penalty"):
         beam_search(TableScorer([FullTable(1, VOCAB_SIZE)]), [[0]], config(0.2))
+
+
+@pytest.mark.parametrize("head", [None, 1])
+def test_a_models_attention_counts(head):
+    scorer = make_scorer((1, 2))
+    scorer.heads = [AlignmentHead(layer=1, head=head)] * 2
+    settings = SearchConfig(beam_size=4, n_best=4, coverage_penalty=0.5, length_penalty="none", max_length_extra=4, max_length_ratio=1.0)
+    for source, hypotheses in zip(SOURCES, beam_search(scorer, SOURCES, settings), strict=True):
+        for h in hypotheses:
+            src, tgt_in = torch.tensor([[*source, SPECIAL.eos]]), torch.tensor([[SPECIAL.bos, *h.token_ids]])
+            heads = [0, 1] if head is None else [head]
+            with torch.inference_mode():
+                each = [model(src, tgt_in, AlignmentHead(layer=1, head=one))[1].exp()[0] for model in scorer.models for one in heads]
+            sums = torch.stack(each).mean(0).sum(0)[: len(source)]
+            expected = sum(math.log(min(float(value), 1.0)) for value in sums)
+            assert h.score == pytest.approx(h.log_prob + 0.5 * expected, abs=1e-4)
+        assert [h.score for h in hypotheses] == sorted((h.score for h in hypotheses), reverse=True)

@@ -1,0 +1,94 @@
+"""`mtkit score`."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import closing, nullcontext
+from itertools import zip_longest
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from mtkit.cli.options import (
+    AlphaOption,
+    DeviceOption,
+    LengthPenaltyOption,
+    MaxTokensOption,
+    PrecisionOption,
+    TagsOption,
+    WorkersOption,
+    given,
+)
+
+
+def score(
+    src_path: Annotated[Path, typer.Argument(metavar="SRC", help="Source text, one segment per line; may be packed; - is stdin")],
+    tgt_path: Annotated[Path, typer.Argument(metavar="TGT", help="Its translations: line N translates line N of SRC; - is stdin")],
+    model_dirs: Annotated[
+        list[Path], typer.Option("--model", "-m", metavar="DIR", help="Model directory, as `mtkit train` writes it; repeated, an ensemble")
+    ],
+    output_path: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write", show_default="stdout")] = None,
+    output_format: Annotated[
+        Literal["text", "tsv", "jsonl"], typer.Option("--format", help="Fields separated by spaces, by TABs, or one JSON object a line")
+    ] = "text",
+    per_token: Annotated[bool, typer.Option("--per-token", help="Write each piece of the translation with its log-probability too")] = False,
+    tags: TagsOption = None,
+    length_penalty: LengthPenaltyOption = None,
+    alpha: AlphaOption = None,
+    max_tokens: MaxTokensOption = None,
+    chunk_lines: Annotated[int | None, typer.Option(min=1, metavar="N", help="Lines read and scored together", show_default="many")] = None,
+    device: DeviceOption = "auto",
+    workers: WorkersOption = None,
+    precision: PrecisionOption = "auto",
+) -> None:
+    """Score translations by a model: how probable it finds them.
+
+    N lines in, N lines out, in order: the log-probability (natural logarithm, end mark included), the score after the length penalty, and the
+    number of pieces. The perplexities of the whole text are told on stderr at the end. No line is cut or left out.
+    """
+    from mtkit.files import write_lines
+    from mtkit.progress import progress
+
+    if str(src_path) == str(tgt_path) == "-":
+        raise typer.BadParameter("SRC and TGT are both -, but stdin is one stream")
+    lines = _pairs(src_path, tgt_path)
+    # A file that is too short is better told now than at its end.
+    n_lines = sum(1 for _ in _pairs(src_path, tgt_path)) if src_path.is_file() and tgt_path.is_file() else None
+    # torch takes seconds to load, which a mistyped path should not wait for.
+    from mtkit.translation.score_lines import ScoreTotals, score_lines
+    from mtkit.translation.scoring import CHUNK_LINES
+    from mtkit.translation.translator import Translator
+
+    translator = Translator.load(model_dirs, device=device, precision=precision, n_workers=workers, tags=tags or ())
+    search = translator.search_config(**given(length_penalty=length_penalty, alpha=alpha, max_tokens=max_tokens))
+    totals = ScoreTotals()
+    # A bar would get between the lines of a terminal that shows them both.
+    is_shown = output_path is not None or not sys.stdout.isatty()
+    try:
+        with progress("Scoring", n_lines) if is_shown else nullcontext() as bar:
+            scores = translator.pair_scorer.stream(lines, search, chunk_lines or CHUNK_LINES, bar.advance if bar is not None else None)
+            write_lines(output_path, score_lines(totals.count(scores), output_format, per_token=per_token))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"`{output_path}` was not written" if output_path is not None and str(output_path) != "-" else "") from None
+    typer.echo(totals.report(), err=True)
+
+
+def _pairs(src_path: Path, tgt_path: Path) -> Iterator[tuple[str, str]]:
+    """Two files line by line; at the call, a file that is not there is told, and while reading, which of them ends first."""
+    from mtkit.errors import MtkitError
+    from mtkit.files import read_lines
+
+    src, tgt = read_lines(src_path, what="the source text"), read_lines(tgt_path, what="the translations")
+
+    def pairs() -> Iterator[tuple[str, str]]:
+        with closing(src), closing(tgt):
+            for n_before, (src_line, tgt_line) in enumerate(zip_longest(src, tgt)):
+                if src_line is None or tgt_line is None:
+                    short, long = (src_path, tgt_path) if src_line is None else (tgt_path, src_path)
+                    raise MtkitError(
+                        f"`{short}` ends after line {n_before:,}, but `{long}` goes on",
+                        "line N of each must belong to line N of the other; `mtkit data check` shows where lines were lost",
+                    )
+                yield src_line, tgt_line
+
+    return pairs()

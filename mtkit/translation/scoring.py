@@ -1,0 +1,160 @@
+"""How probable a model finds translations that somebody else made."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from mtkit.checkpoint.model_dir import ModelDirConfig
+from mtkit.config.search import SearchConfig
+from mtkit.errors import MtkitError
+from mtkit.logs import get_logger
+from mtkit.search.forced import ForcedScorer
+from mtkit.search.penalties import length_penalty
+from mtkit.tokenizer.subword import Tokenizer
+from mtkit.translation.ordering import length_batches
+from mtkit.translation.sources import SourceReader
+from mtkit.translation.workers import Workers
+
+logger = get_logger(__name__)
+
+CHUNK_LINES = 4000
+
+
+class TokenScore(NamedTuple):
+    """One piece of a target."""
+
+    piece: str
+    """As the tokenizer writes it, with U+2581 for a space; the last one is its end mark."""
+    log_prob: float
+    """Natural logarithm of its probability after the source and the pieces before it."""
+
+
+class PairScore(NamedTuple):
+    """What a model says of one translation."""
+
+    log_prob: float
+    """Natural logarithm of its probability, EOS included; 0 where source and target are blank, as nothing is scored there."""
+    score: float
+    """`log_prob` after the length penalty, as a search would rank it."""
+    tokens: tuple[TokenScore, ...]
+    """The pieces, EOS included; none where both sides are blank."""
+    n_words: int
+    """Words of the target as it was given, between white space."""
+
+    @property
+    def n_tokens(self) -> int:
+        """Number of pieces, EOS counted."""
+        return len(self.tokens)
+
+
+class PairScorer:
+    """Scores translations by teacher forcing: each token is predicted from the source and from the true tokens before it.
+
+    A line is scored whole, however long it is, because its parts would have other probabilities; only learned positions set a limit.
+
+    Args:
+        scorer: The models.
+        config: Of the first model.
+        tokenizer: Of both sides.
+        tags: Stand before each source, as when translating.
+        max_length: Most pieces of the sentences that the models were trained with.
+        n_workers: Batches at a time on a CPU; None is one for each core.
+    Raises:
+        MtkitError: The model does not know a tag.
+    """
+
+    def __init__(
+        self, scorer: ForcedScorer, config: ModelDirConfig, tokenizer: Tokenizer, tags: Sequence[str], max_length: int, n_workers: int | None = None
+    ) -> None:
+        self.scorer = scorer
+        self.tokenizer = tokenizer
+        self.max_length = max_length
+        self.workers = Workers(n_workers if scorer.device.type == "cpu" else 1)
+        # No text is too long to be read whole.
+        self._reader = SourceReader(tokenizer.src, config, _NO_LIMIT, 2 * _NO_LIMIT, tags)
+        self._no_text = tokenizer.src.tag_ids(tags)
+        self._pieces = [piece.text for piece in tokenizer.tgt.pieces()]
+        self._warns_of_length = True
+
+    def score(self, sources: Sequence[str], targets: Sequence[str], search: SearchConfig, first_line: int = 1) -> list[PairScore]:
+        """Score pairs of one line each.
+
+        Args:
+            sources: What was translated.
+            targets: The translations, as many.
+            search: Of which the length penalty and `max_tokens` count.
+            first_line: Number of the first pair, for errors.
+        Raises:
+            MtkitError: A line is longer than the learned positions of a model.
+        """
+        if isinstance(targets, str):
+            raise TypeError("a list of texts is wanted, not one text")
+        if len(sources) != len(targets):
+            raise MtkitError(f"{len(sources)} sources, but {len(targets)} targets", "target N must be a translation of source N")
+        parts = self._reader.read(sources)
+        src = [line[0] if line else self._no_text for line in parts]
+        tgt = self.tokenizer.tgt.encode(targets)
+        # What translating would not touch is not scored either.
+        chosen = [i for i, line in enumerate(parts) if line or tgt[i]]
+        self._check_lengths([(i + first_line, len(src[i]), len(tgt[i])) for i in chosen])
+        batches = length_batches([max(len(src[i]), len(tgt[i])) + 1 for i in chosen], search.max_tokens)
+        rows = [[chosen[place] for place in batch] for batch in batches]
+        log_probs: dict[int, list[float]] = {}
+
+        def run(batch: list[int]) -> list[list[float]]:
+            return self.scorer.log_probs([src[i] for i in batch], [tgt[i] for i in batch])
+
+        for batch, found in zip(rows, self.workers.map(run, rows), strict=True):
+            log_probs.update(zip(batch, found, strict=True))
+        return [self._finish(tgt[i], log_probs.get(i), targets[i], search) for i in range(len(targets))]
+
+    def stream(
+        self, pairs: Iterable[tuple[str, str]], search: SearchConfig, chunk_lines: int = CHUNK_LINES, on_lines: Callable[[int], None] | None = None
+    ) -> Iterator[PairScore]:
+        """Score pairs as they come, in bounded memory; the scores come in the same order.
+
+        Args:
+            pairs: Source and target.
+            search: See `score`.
+            chunk_lines: How many are sorted by length and scored together.
+            on_lines: Called with a number of pairs whenever so many more are scored.
+        Raises:
+            MtkitError: See `score`; the error numbers the lines from 1.
+        """
+        iterator = iter(pairs)
+        n_done = 0
+        while chunk := list(islice(iterator, chunk_lines)):
+            found = self.score([src for src, _ in chunk], [tgt for _, tgt in chunk], search, n_done + 1)
+            n_done += len(chunk)
+            if on_lines is not None:
+                on_lines(len(chunk))
+            yield from found
+
+    def _check_lengths(self, lengths: list[tuple[int, int, int]]) -> None:
+        limit = self.scorer.max_positions
+        for line, n_src, n_tgt in lengths:
+            if limit is not None and max(n_src, n_tgt) + 1 > limit:
+                side, n_pieces = ("source", n_src) if n_src >= n_tgt else ("target", n_tgt)
+                raise MtkitError(
+                    f"line {line}: the {side} has {n_pieces} pieces, and the model has learned {limit} positions, one of them for the end",
+                    "shorten the line, or split the pair into two; nothing is cut off or left out unasked",
+                )
+        if self._warns_of_length and (long := [line for line, *n_pieces in lengths if max(n_pieces) > self.max_length]):
+            self._warns_of_length = False
+            logger.warning(
+                "line %d is longer than the %d pieces of the longest training sentence; it is scored whole, as are others like it, "
+                "but the model has seen no such line",
+                long[0],
+                self.max_length,
+            )
+
+    def _finish(self, ids: list[int], log_probs: list[float] | None, target: str, search: SearchConfig) -> PairScore:
+        if log_probs is None:
+            return PairScore(0.0, 0.0, (), 0)
+        pieces = [self._pieces[i] for i in (*ids, self.tokenizer.tgt.special.eos)]
+        total = sum(log_probs)
+        tokens = tuple(TokenScore(*token) for token in zip(pieces, log_probs, strict=True))
+        return PairScore(total, total / length_penalty(len(tokens), search), tokens, len(target.split()))
+
+
+_NO_LIMIT = 1 << 40

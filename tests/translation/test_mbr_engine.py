@@ -1,0 +1,87 @@
+"""Minimum Bayes risk through the translator."""
+
+import pytest
+from sacrebleu.metrics.chrf import CHRF
+
+from mtkit.config.search import SearchConfig
+from mtkit.errors import MtkitError
+from mtkit.search.hypothesis import Hypothesis
+from mtkit.translation.translator import Translator
+
+
+@pytest.fixture
+def lines(ko_en_pairs):
+    return [pair.src for pair in ko_en_pairs[:8]]
+
+
+def test_the_chosen_one_is_most_like_the_rest_of_the_n_best(make_trained, lines):
+    translator = Translator([make_trained()], n_workers=1)
+    chrf = CHRF()
+    candidates = translator.translate(lines, beam_size=8, n_best=8)
+    n_changed = 0
+    for by_risk, by_probability in zip(translator.translate(lines, mbr=8), candidates, strict=True):
+        texts = [alternative.text for alternative in by_probability.alternatives]
+        assert len(texts) == 8
+        risks = {}
+        for i, text in enumerate(texts):
+            others = texts[:i] + texts[i + 1 :]
+            risks[text] = sum(chrf.sentence_score(text, [other]).score for other in others) / len(others)
+        assert by_risk.score == pytest.approx(max(risks.values()))
+        assert risks[by_risk.text] == pytest.approx(by_risk.score)
+        n_changed += by_risk.text != by_probability.text
+    assert n_changed > 0
+
+
+def test_the_n_best_are_those_of_least_risk(make_trained, lines):
+    found = Translator([make_trained()], n_workers=1).translate(lines, mbr=6, n_best=4, mbr_utility="bleu")
+    for one in found:
+        scores = [alternative.score for alternative in one.alternatives]
+        assert scores == sorted(scores, reverse=True)
+        assert len({alternative.text for alternative in one.alternatives}) == len(one.alternatives) <= 4
+        assert all(0 <= score <= 100.000001 for score in scores)
+
+
+def test_candidates_of_one_text_count_together(make_trained):
+    """Whatever pieces they are made of."""
+    trained = make_trained(max_length=200)
+    subword = trained.tokenizer.tgt
+    pieces = {piece.text: i for i, piece in enumerate(subword.pieces())}
+    ways = [[pieces["▁a"]], [pieces["▁"], pieces["a"]]]
+    assert subword.decode(ways) == ["a", "a"]
+    translator = Translator([trained], n_workers=1)
+    translator.engine = Fixed([*ways, *subword.encode(["b c", "b d"])])
+    found = translator.translate(["x"], mbr=4, n_best=4)[0]
+    assert found.text == "a"
+    assert len(found.alternatives) == 3
+    # Its other self, and two texts that share no letter with it.
+    assert found.score == pytest.approx((100.0 + 0.0 + 0.0) / 3)
+
+
+class Fixed:
+    def __init__(self, rows):
+        self.rows = rows
+
+    def search(self, sources, config, on_batch, demands=None):
+        assert config.n_best == 4 and config.mbr == 0
+        on_batch(list(range(len(sources))))
+        return [[Hypothesis(row, -1.0 - i, -1.0 - i) for i, row in enumerate(self.rows)] for _ in sources]
+
+
+def test_blank_lines_and_parts(make_trained, ko_en_pairs):
+    translator = Translator([make_trained(max_length=8)], n_workers=1)
+    long = " ".join(pair.src for pair in ko_en_pairs[:5])
+    blank, split = translator.translate(["", long], mbr=4, alignments=True)
+    assert blank.text == ""
+    assert split.text and len(split.alternatives) == 1
+
+
+def test_settings_fit_together():
+    assert SearchConfig(mbr=8, n_best=7, beam_size=2).mbr == 8
+    with pytest.raises(ValueError, match=r"n_best \(9\) is more than mbr \(8\)"):
+        SearchConfig(mbr=8, n_best=9, beam_size=10)
+
+
+def test_more_than_there_are_to_choose_from(translator):
+    with pytest.raises(MtkitError, match=r"n_best \(5\) is more than mbr \(3\)") as caught:
+        translator.translate(["물"], mbr=3, n_best=5)
+    assert caught.value.hint == "raise mbr"
