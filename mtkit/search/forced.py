@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -9,6 +10,8 @@ from torch import Tensor
 from mtkit.config.model import AlignmentHead
 from mtkit.model.transformer import Transformer
 from mtkit.special import SpecialIds
+
+Ensemble = Literal["mean", "log_mean"]
 
 _ROWS_PER_CHUNK = 512
 
@@ -35,12 +38,13 @@ class ForcedScorer:
         return self.models[0].output_weight.device
 
     @torch.inference_mode()
-    def log_probs(self, sources: Sequence[list[int]], targets: Sequence[list[int]]) -> list[list[float]]:
+    def log_probs(self, sources: Sequence[list[int]], targets: Sequence[list[int]], ensemble: Ensemble = "mean") -> list[list[float]]:
         """Natural logarithm of the probability of each target token after those before it, EOS included.
 
         Args:
             sources: Token ids without EOS, one batch.
             targets: Token ids without BOS and EOS, as many.
+            ensemble: Of several models, whether their probabilities are averaged, or their log-probabilities, made to sum to 1 again (log_mean).
         Returns:
             For each pair one more number than the target has tokens.
         """
@@ -48,8 +52,11 @@ class ForcedScorer:
         lengths = [len(target) + 1 for target in targets]
         is_token_BT = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
         wanted_N = torch.tensor([token for target in targets for token in (*target, self.tgt_special.eos)], device=self.device)
-        per_model = [_token_log_probs(model, src_BS, tgt_in_BT, is_token_BT.to(self.device), wanted_N) for model in self.models]
-        log_probs_N = per_model[0] if len(per_model) == 1 else torch.stack(per_model).logsumexp(0) - math.log(len(per_model))
+        is_token_BT = is_token_BT.to(self.device)
+        states_ND = [model.decode_states(tgt_in_BT, model.encode(src_BS))[is_token_BT] for model in self.models]
+        # The logits of all tokens at a time would be the largest tensor by far.
+        chunks = zip(*(states.split(_ROWS_PER_CHUNK) for states in states_ND), wanted_N.split(_ROWS_PER_CHUNK), strict=True)
+        log_probs_N = torch.cat([self._pick(states_RD, wanted_R, ensemble) for *states_RD, wanted_R in chunks])
         return [row.tolist() for row in log_probs_N.cpu().split(lengths)]
 
     @torch.inference_mode()
@@ -68,6 +75,14 @@ class ForcedScorer:
         weights = [model(src_BS, tgt_in_BT, head)[1].exp() for model, head in zip(self.models, heads, strict=True)]
         return torch.stack(weights).mean(0).cpu()
 
+    def _pick(self, states_RD: list[Tensor], wanted_R: Tensor, ensemble: Ensemble) -> Tensor:
+        logits_RV = [model.logits(states).float() for model, states in zip(self.models, states_RD, strict=True)]
+        if ensemble == "log_mean" and len(logits_RV) > 1:
+            # A logit is a log-probability but for a constant of its row.
+            logits_RV = [torch.stack(logits_RV).mean(0)]
+        picked_R = [logits.gather(1, wanted_R[:, None])[:, 0] - logits.logsumexp(1) for logits in logits_RV]
+        return picked_R[0] if len(picked_R) == 1 else torch.stack(picked_R).logsumexp(0) - math.log(len(picked_R))
+
     def _pad_sources(self, sources: Sequence[list[int]]) -> Tensor:
         eos, pad = self.src_special.eos, self.src_special.pad
         width = max(map(len, sources)) + 1
@@ -77,14 +92,3 @@ class ForcedScorer:
         bos, pad = self.tgt_special.bos, self.tgt_special.pad
         width = max(map(len, targets)) + 1
         return torch.tensor([[bos, *ids, *[pad] * (width - len(ids) - 1)] for ids in targets], device=self.device)
-
-
-def _token_log_probs(model: Transformer, src_BS: Tensor, tgt_in_BT: Tensor, is_token_BT: Tensor, wanted_N: Tensor) -> Tensor:
-    states_ND = model.decode_states(tgt_in_BT, model.encode(src_BS))[is_token_BT]
-    chunks = zip(states_ND.split(_ROWS_PER_CHUNK), wanted_N.split(_ROWS_PER_CHUNK), strict=True)
-    # The logits of all tokens at a time would be the largest tensor by far.
-    return torch.cat([_pick(model.logits(states_RD).float(), wanted_R) for states_RD, wanted_R in chunks])
-
-
-def _pick(logits_RV: Tensor, wanted_R: Tensor) -> Tensor:
-    return logits_RV.gather(1, wanted_R[:, None])[:, 0] - logits_RV.logsumexp(1)

@@ -55,9 +55,11 @@ class PieceAligner:
     Args:
         trained: The models.
         n_workers: Batches at a time on a CPU; None is one for each core.
+        prefix_ids: Pieces before each translation that are not part of it, such as tags.
     """
 
-    def __init__(self, trained: Sequence[TrainedModel], n_workers: int | None = None) -> None:
+    def __init__(self, trained: Sequence[TrainedModel], n_workers: int | None = None, prefix_ids: Sequence[int] = ()) -> None:
+        self.prefix_ids = list(prefix_ids)
         guided = [one for one in trained if one.config.alignment_head is not None]
         self.heads = [one.config.alignment_head or best_untrained(one.config.model.n_decoder_layers) for one in guided or trained]
         self.tokenizer: Tokenizer = trained[0].tokenizer
@@ -78,11 +80,13 @@ class PieceAligner:
 
         def run(batch: list[int]) -> list[list[int]]:
             chosen = [parts[i] for i in batch]
-            weights_BTS = self.scorer.attention([part.src_ids for part in chosen], [part.token_ids for part in chosen], self.heads)
+            n_before = len(self.prefix_ids)
+            targets = [self.prefix_ids + part.token_ids for part in chosen]
+            weights_BTS = self.scorer.attention([part.src_ids for part in chosen], targets, self.heads)
             # Neither tags nor the end mark are the source of anything.
             first = [len(part.src_ids) - len(spans[i]) for i, part in zip(batch, chosen, strict=True)]
             return [
-                weights_BTS[row, : len(part.token_ids), first[row] : len(part.src_ids)].argmax(1).tolist() if part.token_ids else []
+                weights_BTS[row, n_before : len(targets[row]), first[row] : len(part.src_ids)].argmax(1).tolist() if part.token_ids else []
                 for row, part in enumerate(chosen)
             ]
 

@@ -33,10 +33,11 @@ class Linker:
         trained: The models.
         sources: Reads the lines.
         n_workers: Batches at a time on a CPU; None is one for each core.
+        prefix_ids: Pieces before each translation that are not part of it, such as tags.
     """
 
-    def __init__(self, trained: Sequence[TrainedModel], sources: SourceReader, n_workers: int | None = None) -> None:
-        self.aligner = PieceAligner(trained, n_workers)
+    def __init__(self, trained: Sequence[TrainedModel], sources: SourceReader, n_workers: int | None = None, prefix_ids: Sequence[int] = ()) -> None:
+        self.aligner = PieceAligner(trained, n_workers, prefix_ids)
         self.sources = sources
         self.langs = trained[0].config.src_lang, trained[0].config.tgt_lang
         self.unk_ids = trained[0].tokenizer.src.special.unk, trained[0].tokenizer.tgt.special.unk

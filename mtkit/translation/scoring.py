@@ -59,13 +59,22 @@ class PairScorer:
         tags: Stand before each source, as when translating.
         max_length: Most pieces of the sentences that the models were trained with.
         n_workers: Batches at a time on a CPU; None is one for each core.
+        prefix_ids: Pieces that each target begins with, such as tags; they are scored too.
     Raises:
         MtkitError: The model does not know a tag.
     """
 
     def __init__(
-        self, scorer: ForcedScorer, config: ModelDirConfig, tokenizer: Tokenizer, tags: Sequence[str], max_length: int, n_workers: int | None = None
+        self,
+        scorer: ForcedScorer,
+        config: ModelDirConfig,
+        tokenizer: Tokenizer,
+        tags: Sequence[str],
+        max_length: int,
+        n_workers: int | None = None,
+        prefix_ids: Sequence[int] = (),
     ) -> None:
+        self.prefix_ids = list(prefix_ids)
         self.scorer = scorer
         self.tokenizer = tokenizer
         self.max_length = max_length
@@ -93,9 +102,10 @@ class PairScorer:
             raise MtkitError(f"{len(sources)} sources, but {len(targets)} targets", "target N must be a translation of source N")
         parts = self._reader.read(sources)
         src = [line[0] if line else self._no_text for line in parts]
-        tgt = self.tokenizer.tgt.encode(targets)
+        texts = self.tokenizer.tgt.encode(targets)
         # What translating would not touch is not scored either.
-        chosen = [i for i, line in enumerate(parts) if line or tgt[i]]
+        chosen = [i for i, line in enumerate(parts) if line or texts[i]]
+        tgt = [self.prefix_ids + ids for ids in texts]
         self._check_lengths([(i + first_line, len(src[i]), len(tgt[i])) for i in chosen])
         batches = length_batches([max(len(src[i]), len(tgt[i])) + 1 for i in chosen], search.max_tokens)
         rows = [[chosen[place] for place in batch] for batch in batches]

@@ -45,6 +45,18 @@ def test_of_several_models_the_probabilities_are_averaged(make_trained, special)
             torch.testing.assert_close(torch.tensor(log_probs).exp(), probabilities, atol=1e-6, rtol=1e-4)
 
 
+def test_or_their_log_probabilities(make_trained, special):
+    models = [make_trained(seed).model for seed in (1, 2, 3)]
+    found = ForcedScorer(models, special, special).log_probs(SOURCES, TARGETS, "log_mean")
+    with torch.no_grad():
+        for source, target, log_probs in zip(SOURCES, TARGETS, found, strict=True):
+            src, tgt_in = torch.tensor([[*source, special.eos]]), torch.tensor([[special.bos, *target]])
+            mean = torch.stack([model.decode(tgt_in, model.encode(src)).log_softmax(-1) for model in models]).mean(0)
+            products = mean.exp() / mean.exp().sum(-1, keepdim=True)
+            expected = products[0, range(len(target) + 1), [*target, special.eos]]
+            torch.testing.assert_close(torch.tensor(log_probs).exp(), expected, atol=1e-6, rtol=1e-4)
+
+
 @pytest.mark.parametrize("seeds", [(1,), (1, 2)])
 def test_what_a_search_found_gets_the_log_probability_that_the_search_gave_it(make_trained, special, seeds):
     models = [make_trained(seed).model for seed in seeds]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from mtkit.config.model import AlignmentHead
 from mtkit.corpus.word_links import parse_links
 from mtkit.search.forced import ForcedScorer
-from mtkit.translation.alignment import PieceAligner, best_untrained, pharaoh
+from mtkit.translation.alignment import PartToAlign, PieceAligner, best_untrained, pharaoh
 from mtkit.translation.translator import Translator
 from tests.strategies import nasty_text
 from tests.translation.looking import CopyingEngine, copying_translator, looks_at_its_own_place
@@ -143,3 +143,15 @@ def test_batches_and_workers_change_nothing(make_trained, ko_en_pairs):
     for n_workers, max_tokens in (1, 40), (2, 100):
         found = Translator([make_trained()], n_workers).translate(lines, alignments=True, max_tokens=max_tokens)
         assert [one.alignment for one in found] == [one.alignment for one in expected]
+
+
+def test_pieces_before_the_translation_move_the_places(make_trained):
+    """As they are not part of it, its first piece looks at the source's second or third place."""
+    trained = looks_at_its_own_place(make_trained(n_heads=1))
+    encode = trained.tokenizer.src.encode
+    part = PartToAlign(encode(["a b c d"])[0], "a b c d", 0, encode(["d a"])[0])
+    assert [len(part.src_ids), len(part.token_ids)] == [4, 2]
+    for prefix_ids, expected in ((), [(0, 1), (1, 3)]), ((9,), [(1, 3), (3, 5)]), ((9, 9), [(3, 5), (5, 7)]):
+        [found] = PieceAligner([trained], 1, prefix_ids).align([part], 100)
+        assert [piece.span for piece in found.sources] == expected
+        assert found.text == "d a"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mtkit.errors import MtkitError
 from mtkit.translation.score_lines import ScoreTotals, score_lines
-from mtkit.translation.scoring import PairScore, TokenScore
+from mtkit.translation.scoring import PairScore, PairScorer, TokenScore
 from mtkit.translation.translator import Translator
 from tests.strategies import nasty_text
 
@@ -164,3 +164,16 @@ def test_lines_and_totals_by_hand():
         '{"log_prob": -2.0, "score": -1.5, "n_tokens": 2, "tokens": [{"piece": "▁a\\t", "log_prob": -0.5}, {"piece": "</s>", "log_prob": -1.5}]}'
     )
     assert ScoreTotals().perplexity == 1.0
+
+
+def test_pieces_that_each_target_begins_with_are_scored_too(make_trained):
+    trained = make_trained()
+    translator = Translator([trained], n_workers=1)
+    pairs = translator.pair_scorer
+    with_prefix = PairScorer(pairs.scorer, trained.config, trained.tokenizer, (), 20, 1, prefix_ids=[300])
+    ids = trained.tokenizer.tgt.encode(["water"])[0]
+    [expected] = pairs.scorer.log_probs(trained.tokenizer.src.encode(["물"]), [[300, *ids]])
+    found, blank = with_prefix.score(["물", ""], ["water", ""], translator.search_config())
+    assert [token.log_prob for token in found.tokens] == pytest.approx(expected)
+    assert found.tokens[0].piece == trained.tokenizer.tgt.pieces()[300].text
+    assert blank.tokens == ()
