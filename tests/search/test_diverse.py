@@ -73,7 +73,7 @@ def test_it_is_the_plain_algorithm(table, group_size, n_groups, max_length, dive
     for *_, h in sorted(ranked, key=lambda one: one[:2]):
         # What two groups have found counts once.
         chosen += [h] if h[0] not in [other[0] for other in chosen] else []
-    chosen.sort(key=lambda h: -h[2])
+    chosen = sorted(chosen[: settings.n_best], key=lambda h: -h[2])
     assert [h.token_ids for h in found] == [h[0] for h in chosen]
     assert [h.log_prob for h in found] == pytest.approx([h[1] for h in chosen])
 
