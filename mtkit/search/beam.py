@@ -10,7 +10,7 @@ from mtkit.errors import MtkitError
 from mtkit.search.greedy import max_lengths
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.penalties import length_penalty
-from mtkit.search.scorer import State, StepScorer, next_best
+from mtkit.search.scorer import State, StepScorer, next_best, places_of
 
 
 class _Sentence:
@@ -84,7 +84,7 @@ def beam_search(scorer: StepScorer[State], sources: list[list[int]], config: Sea
         tokens_BWT = _append(tokens_BWT, parents_BW, last_BW)
 
         best_live = scores_BW[:, 0].tolist()
-        going_on = [row for row, sentence in enumerate(live) if not sentence.is_done(best_live[row], config)]
+        going_on = places_of([not sentence.is_done(log_prob, config) for sentence, log_prob in zip(live, best_live, strict=True)])
         if not going_on:
             break
         if len(going_on) < len(live):

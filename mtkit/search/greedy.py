@@ -5,7 +5,7 @@ import torch
 from mtkit.config.search import SearchConfig
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.penalties import length_penalty
-from mtkit.search.scorer import State, StepScorer, next_best
+from mtkit.search.scorer import State, StepScorer, next_best, places_of
 
 
 def max_lengths(sources: list[list[int]], config: SearchConfig, limit: int | None) -> list[int]:
@@ -37,7 +37,7 @@ def greedy_search(scorer: StepScorer[State], sources: list[list[int]], config: S
     for length in range(1, max(limits) + 1):
         best = next_best(scorer, state, last_B1, torch.zeros_like(last_B1), 1, may_end=length > config.min_length)
         eos, tokens_B = best.eos_log_probs_BW[:, 0].tolist(), best.token_ids_BWC[:, 0, 0]
-        going_on: list[int] = []
+        goes_on = [False] * len(live)
         for row, (i, token, log_prob) in enumerate(zip(live, tokens_B.tolist(), best.log_probs_BWC[:, 0, 0].tolist(), strict=True)):
             is_last = length == limits[i]
             log_probs[i] += eos[row] if is_last else log_prob
@@ -45,9 +45,10 @@ def greedy_search(scorer: StepScorer[State], sources: list[list[int]], config: S
                 found[i] = Hypothesis(token_ids[i], log_probs[i], log_probs[i] / length_penalty(length, config))
             else:
                 token_ids[i].append(token)
-                going_on.append(row)
-        if not going_on:
+                goes_on[row] = True
+        if not any(goes_on):
             break
+        going_on = places_of(goes_on)
         rows = torch.tensor(going_on, device=tokens_B.device)
         last_B1 = tokens_B[:, None].index_select(0, rows)
         if len(going_on) < len(live):

@@ -82,3 +82,16 @@ def next_best(scorer: StepScorer[State], state: State, token_ids_BW: Tensor, par
     eos_BW = log_probs_BWV[:, :, scorer.eos_id].clone()
     log_probs_BWV[:, :, scorer.eos_id] = -math.inf
     return best_of(log_probs_BWV, n, scorer.eos_id)._replace(eos_log_probs_BW=eos_BW)
+
+
+def places_of(going_on: list[bool]) -> list[int]:
+    """Which sentence moves to which place when some leave the batch: the last ones fill the gaps, so that few have to be moved.
+
+    Args:
+        going_on: For each sentence, whether it stays.
+    Returns:
+        The numbers of those that stay, in their new order.
+    """
+    rest = [row for row, stays in enumerate(going_on) if stays]
+    n = len(rest)
+    return [row if going_on[row] else rest.pop() for row in range(n)]
