@@ -169,7 +169,7 @@ class Translator:
     @cached_property
     def pair_scorer(self) -> PairScorer:
         """Scores translations that are given, by the same models."""
-        return PairScorer(self.forced, self.config, self.tokenizer, self.sources.tags, self.max_length, self.n_workers)
+        return PairScorer(self.forced, self.config, self.tokenizer, self.sources.tags, self.max_length, self.n_workers, self.demands.tag_ids)
 
     def score(self, sources: Sequence[str], targets: Sequence[str], **overrides: Any) -> list[PairScore]:
         """How probable given translations are.
@@ -177,7 +177,7 @@ class Translator:
         Args:
             sources: What was translated, one line each.
             targets: The translations, as many.
-            overrides: Fields of `SearchConfig`, in place of the model's own; the length penalty and `max_tokens` count.
+            overrides: Fields of `SearchConfig`, in place of the model's own; the length penalty, `ensemble` and `max_tokens` count.
         Raises:
             MtkitError: Numbers differ, or a line is longer than the learned positions of a model.
         """
@@ -207,7 +207,7 @@ class Translator:
 
     @cached_property
     def _linker(self) -> Linker:
-        return Linker(self.trained, self.sources, self.n_workers)
+        return Linker(self.trained, self.sources, self.n_workers, self.demands.tag_ids)
 
     def _translate(
         self,
