@@ -1,6 +1,13 @@
 """What a translation gives back."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+Flag = Literal["split", "looped", "copied"]
+"""What is worth knowing of a translation.
+
+split: it was made in parts. looped: it repeats itself or is far too long or too short, and searching again did not help. copied: it is the source
+itself. There is no flag for a text cut short, since none is.
+"""
 
 
 class Alternative(NamedTuple):
@@ -19,3 +26,5 @@ class Translation(NamedTuple):
     """Its log-probability after the length penalty; of a line translated in parts, their mean; 0 for a blank line."""
     alternatives: tuple[Alternative, ...]
     """The n best, the first being `text`; of a line translated in parts and of a blank line, the one."""
+    flags: tuple[Flag, ...] = ()
+    """What is worth knowing of it; none of most lines."""

@@ -21,7 +21,8 @@ from mtkit.translation.result import Alternative, Translation
 from mtkit.translation.sources import SourceReader
 from mtkit.translation.splitting import join_parts
 
-_CHUNK_LINES = 4000
+CHUNK_LINES = 4000
+"""Lines that are sorted by length and translated together."""
 _BLANK = Translation("", 0.0, (Alternative("", 0.0),))
 
 
@@ -96,7 +97,7 @@ class Translator:
         return self._translate(texts, self._search(overrides))
 
     def stream(
-        self, lines: Iterable[str], chunk_lines: int = _CHUNK_LINES, on_lines: Callable[[int], None] | None = None, **overrides: Any
+        self, lines: Iterable[str], chunk_lines: int = CHUNK_LINES, on_lines: Callable[[int], None] | None = None, **overrides: Any
     ) -> Iterator[Translation]:
         """Translate lines as they come, in bounded memory; the translations come in the same order.
 
