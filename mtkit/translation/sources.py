@@ -34,6 +34,7 @@ class SourceReader:
             raise MtkitError(f"unknown tag {unknown[0]}: the model was trained with {', '.join(config.tags)}", "give one of these")
         self.subword = subword
         self.known_tags = config.tags
+        self.lang = config.src_lang
         self.max_length = max_length
         self.max_tags = max_positions - 1 - max_length
         self.tags = tuple(tags)
@@ -56,7 +57,7 @@ class SourceReader:
         prefix = self.subword.tag_ids(tags)[: self.max_tags]
         parts = [row]
         if len(row) > self.max_length:
-            parts = [part for part in self.subword.encode(split_line(text, self._count_tokens, self.max_length)) if part]
+            parts = [part for part in self.subword.encode(split_line(text, self._count_tokens, self.max_length, self.lang)) if part]
         return [prefix + part for part in parts]
 
     def _count_tokens(self, texts: list[str]) -> list[int]:
