@@ -24,6 +24,8 @@ class SearchConfig(Section):
     """A translation has at least this many pieces; 1 keeps a line from coming out empty."""
     n_best: PositiveInt = 1
     """Translations returned for each sentence; at most beam_size."""
+    loop_guard: bool = True
+    """Search once more, in another way, where a translation repeats itself or is far too long or too short."""
     max_tokens: PositiveInt = 4096
     """Source positions in a batch, times the beam size."""
 

@@ -38,7 +38,7 @@ def sentences(text: str, lang: str) -> list[str]:
 
 
 def _ends(text: str, lang: str) -> list[int]:
-    from sentencex import segment
+    from sentencex import segment  # pyright: ignore[reportAttributeAccessIssue] - it is compiled
 
     try:
         found = segment(lang, text)

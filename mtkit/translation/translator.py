@@ -14,16 +14,15 @@ from mtkit.config.training import Precision
 from mtkit.errors import MtkitError
 from mtkit.model.memory import keep_freed_memory
 from mtkit.model.placement import choose_device, choose_dtype
-from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.model_scorer import ModelScorer
 from mtkit.translation.engine import Engine, ModelEngine
-from mtkit.translation.result import Alternative, Translation
+from mtkit.translation.finishing import Finisher
+from mtkit.translation.guard import search_again
+from mtkit.translation.result import Translation
 from mtkit.translation.sources import SourceReader
-from mtkit.translation.splitting import join_parts
 
 CHUNK_LINES = 4000
 """Lines that are sorted by length and translated together."""
-_BLANK = Translation("", 0.0, (Alternative("", 0.0),))
 
 
 class Translator:
@@ -54,6 +53,7 @@ class Translator:
         self.tokenizer = first.tokenizer
         max_positions = min(one.config.model.max_positions for one in trained)
         self.sources = SourceReader(self.tokenizer.src, self.config, self.max_length, max_positions, tags)
+        self.finisher = Finisher(self.tokenizer, self.config)
         scorer = ModelScorer([t.model for t in trained], self.tokenizer.src.special, self.tokenizer.tgt.special)
         self.engine: Engine = ModelEngine(scorer, n_workers)
 
@@ -129,18 +129,10 @@ class Translator:
         tell = on_lines or (lambda n_lines: None)
         tell(sum(not line for line in parts))
         ends_line = [is_last for line in parts for is_last in [*[False] * (len(line) - 1), *[True] * bool(line)]]
-        found = iter(self.engine.search(sources, search, lambda batch: tell(sum(ends_line[i] for i in batch))))
-        return [self._finish([next(found) for _ in line]) for line in parts]
-
-    def _finish(self, parts: list[list[Hypothesis]]) -> Translation:
-        """Put one line together from the n best of its parts; most lines have one part."""
-        if not parts:
-            return _BLANK
-        if len(parts) == 1:
-            texts = self.tokenizer.tgt.decode([h.token_ids for h in parts[0]])
-            alternatives = tuple(Alternative(text, h.score) for text, h in zip(texts, parts[0], strict=True))
-            return Translation(alternatives[0].text, alternatives[0].score, alternatives)
-        texts = self.tokenizer.tgt.decode([hypotheses[0].token_ids for hypotheses in parts])
-        text = join_parts(texts, self.config.tgt_lang)
-        score = sum(hypotheses[0].score for hypotheses in parts) / len(parts)
-        return Translation(text, score, (Alternative(text, score),))
+        found = self.engine.search(sources, search, lambda batch: tell(sum(ends_line[i] for i in batch)))
+        if search.loop_guard:
+            found = search_again(
+                sources, found, search, lambda chosen, way: self.engine.search([sources[i] for i in chosen], way, lambda batch: None)
+            )
+        results = iter(found)
+        return [self.finisher.finish(text, line, [next(results) for _ in line], search) for text, line in zip(texts, parts, strict=True)]
