@@ -1,14 +1,14 @@
 """`mtkit translate`."""
 
 import sys
-from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from mtkit.cli.options import (
+    MODELS_DEFAULT,
     AlphaOption,
     BeamSizeOption,
     DeviceOption,
@@ -18,26 +18,53 @@ from mtkit.cli.options import (
     TagsOption,
     WorkersOption,
     given,
+    help_of,
 )
-
-if TYPE_CHECKING:
-    from mtkit.translation.result import Translation
+from mtkit.config.search import SearchConfig
 
 
 def translate(
-    input_path: Annotated[Path, typer.Argument(metavar="FILE", help="Source text, one segment per line; may be packed (.gz, .xz, .zst); - is stdin")],
+    input_path: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Source text, one segment per line, or a table; may be packed (.gz, .xz, .zst); - is stdin")
+    ],
     model_dirs: Annotated[
         list[Path], typer.Option("--model", "-m", metavar="DIR", help="Model directory, as `mtkit train` writes it; repeated, an ensemble")
     ],
     output_path: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write", show_default="stdout")] = None,
+    input_format: Annotated[
+        Literal["auto", "text", "tsv", "csv", "jsonl"],
+        typer.Option(help="What a line of input is; auto goes by the file's name, and is text of any other"),
+    ] = "auto",
+    output_format: Annotated[
+        Literal["text", "tsv", "csv", "jsonl"] | None,
+        typer.Option("--format", help="What a line of output is; as the input's, the rest of the line comes along", show_default="as the input"),
+    ] = None,
+    fields: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--field", metavar="FIELD", help="Translate this column (its number, or its name in the header line) or key of JSON; may be repeated"
+        ),
+    ] = None,
+    fields_out: Annotated[
+        list[str] | None,
+        typer.Option("--field-out", metavar="FIELD", help="Where the translation goes; a field that is there is replaced", show_default="a new one"),
+    ] = None,
+    has_header: Annotated[
+        bool, typer.Option("--header", help="The first line of a TSV or CSV names its columns; so it does if --field is a name")
+    ] = False,
+    details: Annotated[bool, typer.Option("--details", help="Write score and flags with each translation of a table")] = False,
+    errors: Annotated[Literal["strict", "replace"], typer.Option(help="Refuse invalid UTF-8, or read it as U+FFFD and tell how often")] = "strict",
     tags: TagsOption = None,
     beam_size: BeamSizeOption = None,
     n_best: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Write the N best of each line, best first: line number, TAB, score, TAB, text"),
+        typer.Option(min=1, metavar="N", help="Write the N best of each line, best first; as text: line number, TAB, score, TAB, text"),
     ] = None,
     length_penalty: LengthPenaltyOption = None,
     alpha: AlphaOption = None,
+    loop_guard: Annotated[
+        bool | None, typer.Option("--loop-guard/--no-loop-guard", help=help_of(SearchConfig, "loop_guard"), show_default=MODELS_DEFAULT)
+    ] = None,
     max_tokens: MaxTokensOption = None,
     chunk_lines: Annotated[
         int | None,
@@ -49,33 +76,39 @@ def translate(
 ) -> None:
     """Translate a file.
 
-    N lines in, N lines out, in order; a blank line stays blank. With --n-best, lines are numbered from 1, and the score is the
-    log-probability after the length penalty.
+    N lines in, N lines out, in order; a blank line stays blank. Of a TSV, CSV or JSON lines, --field is translated and the rest comes along
+    as it is. With --n-best, lines are numbered from 1, and the score is the log-probability after the length penalty.
     """
     from mtkit.files import read_lines, write_lines
     from mtkit.progress import progress
+    from mtkit.translation.line_options import LineOptions
 
-    lines = read_lines(input_path, what="the source text")
+    options = LineOptions.for_file(
+        input_path,
+        input_format,
+        output_format=output_format,
+        fields=tuple(fields or ()),
+        fields_out=tuple(fields_out or ()),
+        has_header=has_header,
+        details=details,
+        n_best=n_best,
+    )
+    lines = read_lines(input_path, what="the source text", errors=errors)
     # A bar would get between the lines of a terminal that shows them both.
     is_shown = output_path is not None or not sys.stdout.isatty()
-    n_lines = sum(1 for _ in read_lines(input_path)) if is_shown and input_path.is_file() else None
+    n_lines = sum(1 for _ in read_lines(input_path, errors=errors, warns=False)) if is_shown and input_path.is_file() else None
     # torch takes seconds to load, which a mistyped path should not wait for.
-    from mtkit.translation.translator import Translator
+    from mtkit.translation.line_translator import LineTranslator
+    from mtkit.translation.translator import CHUNK_LINES, Translator
 
     translator = Translator.load(model_dirs, device=device, precision=precision, n_workers=workers, tags=tags or ())
     # Whoever types lines wants an answer to each.
-    if chunk_lines is None and str(input_path) == "-" and sys.stdin.isatty():
-        chunk_lines = 1
-    search = given(chunk_lines=chunk_lines, beam_size=beam_size, n_best=n_best, length_penalty=length_penalty, alpha=alpha, max_tokens=max_tokens)
+    if chunk_lines is None:
+        chunk_lines = 1 if str(input_path) == "-" and sys.stdin.isatty() else CHUNK_LINES
+    search = given(beam_size=beam_size, length_penalty=length_penalty, alpha=alpha, max_tokens=max_tokens, loop_guard=loop_guard)
+    line_translator = LineTranslator(translator, options, "stdin" if str(input_path) == "-" else str(input_path), **search)
     try:
         with progress("Translating", n_lines) if is_shown else nullcontext() as bar:
-            translations = translator.stream(lines, on_lines=bar.advance if bar is not None else None, **search)
-            write_lines(output_path, _n_best_lines(translations) if n_best is not None else (translation.text for translation in translations))
+            write_lines(output_path, line_translator.stream(lines, chunk_lines, bar.advance if bar is not None else None))
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"`{output_path}` was not written" if output_path is not None and str(output_path) != "-" else "") from None
-
-
-def _n_best_lines(translations: "Iterable[Translation]") -> Iterator[str]:
-    for number, translation in enumerate(translations, 1):
-        for alternative in translation.alternatives:
-            yield f"{number}\t{alternative.score:.4f}\t{alternative.text}"

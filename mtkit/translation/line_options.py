@@ -58,6 +58,8 @@ class LineOptions:
             raise MtkitError("JSON lines have no header", "leave out --header")
         if is_table and not self.needs_header and not all(map(str.isdecimal, self.fields_out)):
             raise MtkitError("a field has a name only where there is a header", "give --header, or the field's number")
+        if self.details and self.format == "text":
+            raise MtkitError("plain text has no place for details", "write --format jsonl or tsv")
         if len(self.fields) > 1:
             if not self.passes_through:
                 raise MtkitError(f"several fields cannot be written as {self.format}", f"leave out --format, or write {self.input_format}")

@@ -13,6 +13,8 @@ from mtkit.translation.rows import RowReader
 from mtkit.translation.translator import CHUNK_LINES, Translator
 from mtkit.translation.written import write_alone
 
+_MAX_CHUNK_CHARS = 1 << 22
+
 
 class LineTranslator:
     """Turns each line of input into what is written for it, which with the n best may be several lines.
@@ -84,21 +86,27 @@ class LineTranslator:
             self.options = self.options.with_header(header_line)
             self._reader = _reader(self.options, self.name)
             number = 2
+            if on_lines:
+                on_lines(1)
         if (header := self.header()) is not None:
             yield header
-        for chunk in _chunks(iterator, chunk_lines):
+        for chunk in line_chunks(iterator, chunk_lines):
             for written in self(chunk, number, on_lines):
                 yield from written.split("\n")
             number += len(chunk)
 
 
-def _chunks(lines: Iterator[str], chunk_lines: int) -> Iterator[list[str]]:
-    """So many lines at a time; what came before a line that cannot be read is not lost."""
+def line_chunks(lines: Iterator[str], chunk_lines: int) -> Iterator[list[str]]:
+    """So many lines at a time, fewer where they are very long; what came before a line that cannot be read comes before the error."""
     while True:
         chunk: list[str] = []
+        n_chars = 0
         try:
             for line in islice(lines, chunk_lines):
-                chunk.append(line)  # noqa: PERF402 - a comprehension would lose them
+                chunk.append(line)
+                n_chars += len(line)
+                if n_chars > _MAX_CHUNK_CHARS:
+                    break
         except MtkitError:
             if chunk:
                 yield chunk
