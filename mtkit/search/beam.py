@@ -33,15 +33,20 @@ class _Sentence:
         return [self._is_done(*pair) for pair in zip(self.ended, best_live_log_probs, strict=True)]
 
     def best(self) -> list[Hypothesis]:
-        """The n best. Of a beam in groups: the best of each group, then the second ones, and so on."""
+        """The n best. Of a beam in groups: the best of each group, then the second ones, and so on; what several groups have found counts once."""
         ranked = [(rank, h) for group in self.ended for rank, h in enumerate(sorted(group, key=lambda h: h.score, reverse=True))]
-        chosen = sorted(ranked, key=lambda one: (one[0], -one[1].score))[: self.config.n_best]
-        return sorted((h for _, h in chosen), key=lambda h: h.score, reverse=True)
+        ordered = [h for _, h in sorted(ranked, key=lambda one: (one[0], -one[1].score))]
+        chosen: dict[tuple[int, ...], Hypothesis] = {}
+        for h in ordered:
+            chosen.setdefault(tuple(h.token_ids), h)
+        return sorted(list(chosen.values())[: self.config.n_best], key=lambda h: h.score, reverse=True)
 
     def _is_done(self, ended: list[Hypothesis], best_live_log_prob: float) -> bool:
-        if len(ended) >= self.config.beam_size // self.config.n_groups or best_live_log_prob == -math.inf:
+        group_size = self.config.beam_size // self.config.n_groups
+        if len(ended) >= group_size or best_live_log_prob == -math.inf:
             return True
-        n_wanted = math.ceil(self.config.n_best / self.config.n_groups)
+        # Another group may find the same.
+        n_wanted = min(self.config.n_best, group_size)
         # What a coverage penalty will take off is not known yet.
         if len(ended) < n_wanted or self.config.coverage_penalty:
             return False
