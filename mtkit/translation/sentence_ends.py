@@ -23,11 +23,12 @@ def sentences(text: str, lang: str) -> list[str]:
         The sentences, with the spaces after each; put together, the text.
     """
     plain = _DISTURBING.sub(" ", text)
+    code = base_language(lang).encode("ascii", "ignore").decode()
     ends: list[int] = []
     start = 0
     while start < len(plain):
         window = plain[start : start + _WINDOW_CHARS]
-        found = [start + end for end in _ends(window, base_language(lang))]
+        found = [start + end for end in _ends(window, code)]
         if start + len(window) == len(plain):
             ends += found
             break

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from functools import partial
+from math import ceil
 
 from mtkit.corpus.languages import word_space
 from mtkit.translation.sentence_ends import sentences
@@ -47,8 +48,11 @@ def _split(texts: list[str], cuts: tuple[_Cut, ...], count_tokens: CountTokens, 
             pieces = [piece for piece in cuts[0](text) if piece]
             parts += _split(_pack(pieces, text, count_tokens, max_tokens), cuts[1:], count_tokens, max_tokens)
         else:
-            middle = len(text) // 2
-            parts += _split([text[:middle], text[middle:]], (), count_tokens, max_tokens)
+            # A piece may have a token more for having been cut off, but shall not be cut once more for that.
+            n_pieces = min(ceil(n_tokens / (max_tokens - max_tokens // 16)), len(text))
+            n_chars = ceil(len(text) / n_pieces)
+            pieces = [text[start : start + n_chars] for start in range(0, len(text), n_chars)]
+            parts += _split(pieces, (), count_tokens, max_tokens)
     return parts
 
 
