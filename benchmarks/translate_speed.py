@@ -106,7 +106,7 @@ def main() -> int:
     """Read the command line; translate a file, or serve as a column."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True, help="model directory")
-    parser.add_argument("--precision", choices=("float32", "bf16"), default="float32")
+    parser.add_argument("--precision", choices=("float32", "bf16", "int8"), default="float32")
     parser.add_argument("--workers", type=int, default=2, help="batches at a time, one core each")
     parser.add_argument("--processes", action="store_true", help="a process for each worker in place of a thread")
     parser.add_argument("--src", type=Path, help="translate this file and stop")

@@ -27,7 +27,10 @@ OverridesOption = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Change one key of the recipe for this run, as in training.max_steps=100; may be repeated"),
 ]
 DeviceOption = Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda or cuda:N; auto takes a GPU where there is one")]
-PrecisionOption = Annotated[Literal["auto", "float32", "bf16", "fp16"], typer.Option(help="Number format of the matrix products")]
+PrecisionOption = Annotated[
+    Literal["auto", "float32", "bf16", "fp16", "int8"],
+    typer.Option(help="Number format of the matrix products; auto is bf16 on a GPU that has it, else float32; int8 is the fastest on a CPU"),
+]
 WorkersOption = Annotated[int | None, typer.Option(min=1, help="Batches at a time on a CPU, sharing its cores", show_default="one per core")]
 ProcessesOption = Annotated[
     int | None,

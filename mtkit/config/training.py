@@ -7,6 +7,8 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_va
 from mtkit.config.section import RecipePath, Section
 
 Precision = Literal["auto", "float32", "bf16", "fp16"]
+SearchPrecision = Literal["auto", "float32", "bf16", "fp16", "int8"]
+"""Also what only a finished model can be used in."""
 
 
 class TrainingConfig(Section):

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mtkit.config.model import ModelConfig
-from mtkit.model.cache import KeyValueCache
+from mtkit.model.cache import KeyValueCache, attention_dtype
 from mtkit.model.linear import FusedLinear, Linear
 from mtkit.model.positions import RotaryPositions
 
@@ -31,7 +31,7 @@ def attend(
     """softmax(Q K^T / sqrt(K)) V for every head.
 
     Args:
-        may_attend: True where attention is allowed; broadcasts to (B, H, Q, M). None allows everything.
+        may_attend: True where attention is allowed, or an `attention_bias`; broadcasts to (B, H, Q, M). None allows everything.
         is_causal: Query q sees keys 0..q alone; goes without `may_attend`.
         dropout: Share of the weights set to zero.
     Returns:
@@ -45,6 +45,18 @@ def attend(
             )
         return out.to(torch.bfloat16)
     return F.scaled_dot_product_attention(query_BHQK, key_BHMK, value_BHMK, attn_mask=may_attend, is_causal=is_causal, dropout_p=dropout)
+
+
+def attention_bias(may_attend: Tensor, like: Tensor) -> Tensor:
+    """What is added to the scores of attention: zero where it is allowed, minus infinity elsewhere.
+
+    A mask says the same, but is turned into this at every use.
+
+    Args:
+        may_attend: True where attention is allowed.
+        like: Has the type of the queries.
+    """
+    return torch.zeros_like(may_attend, dtype=attention_dtype(like)).masked_fill_(~may_attend, -math.inf)
 
 
 class SelfAttention(nn.Module):

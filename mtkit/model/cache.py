@@ -6,6 +6,11 @@ import torch
 from torch import Tensor
 
 
+def attention_dtype(like: Tensor) -> torch.dtype:
+    """The number format in which attention to such keys is computed: on a CPU float32, where bf16 is slower."""
+    return torch.float32 if like.device.type == "cpu" else like.dtype
+
+
 @dataclass
 class KeyValueCache:
     """The keys and values of one decoder layer's self-attention, for M positions so far.
@@ -32,7 +37,8 @@ class KeyValueCache:
     def _grow(self, like: Tensor, capacity: int) -> None:
         B, H, _, K = like.shape
         old = self.key_BHMK, self.value_BHMK
-        self.key_BHMK, self.value_BHMK = like.new_empty(B, H, capacity, K), like.new_empty(B, H, capacity, K)
+        shape, dtype = (B, H, capacity, K), attention_dtype(like)
+        self.key_BHMK, self.value_BHMK = like.new_empty(shape, dtype=dtype), like.new_empty(shape, dtype=dtype)
         if old[0] is not None and old[1] is not None:
             self.key_BHMK[:, :, : self.length] = old[0][:, :, : self.length]
             self.value_BHMK[:, :, : self.length] = old[1][:, :, : self.length]
@@ -40,14 +46,8 @@ class KeyValueCache:
     def keep(self, sentences: Tensor) -> None:
         """Keep only these sentences, in this order. Shape (B',)."""
         if self.key_BHMK is not None and self.value_BHMK is not None:
-            self.key_BHMK = self._kept(self.key_BHMK, sentences)
-            self.value_BHMK = self._kept(self.value_BHMK, sentences)
-
-    def _kept(self, old_BHMK: Tensor, sentences: Tensor) -> Tensor:
-        """Copies the positions in use, not those that wait to be used."""
-        new_BHMK = old_BHMK.new_empty(len(sentences), *old_BHMK.shape[1:])
-        new_BHMK[:, :, : self.length] = old_BHMK[sentences, :, : self.length]
-        return new_BHMK
+            self.key_BHMK = kept(self.key_BHMK, sentences, self.length)
+            self.value_BHMK = kept(self.value_BHMK, sentences, self.length)
 
 
 @dataclass
@@ -64,17 +64,34 @@ class DecoderCache:
     """Everything that `decode_step` needs of the steps before it."""
 
     layers: list[LayerCache]
-    memory_may_attend_B11S: Tensor | None
+    memory_bias_B11S: Tensor | None
+    """Zero where the source may be attended to, minus infinity on padding; None where there is none."""
     n_steps: int = 0
 
     def keep(self, sentences: Tensor) -> None:
         """Keep only these sentences, in this order, and forget the others. Shape (B',)."""
         for layer in self.layers:
-            layer.memory_key_BHSK = layer.memory_key_BHSK.index_select(0, sentences)
-            layer.memory_value_BHSK = layer.memory_value_BHSK.index_select(0, sentences)
+            layer.memory_key_BHSK = kept(layer.memory_key_BHSK, sentences)
+            layer.memory_value_BHSK = kept(layer.memory_value_BHSK, sentences)
             layer.past.keep(sentences)
-        if self.memory_may_attend_B11S is not None:
-            self.memory_may_attend_B11S = self.memory_may_attend_B11S.index_select(0, sentences)
+        if self.memory_bias_B11S is not None:
+            self.memory_bias_B11S = self.memory_bias_B11S.index_select(0, sentences)
+
+
+def kept(values_BHMK: Tensor, sentences: Tensor, length: int | None = None) -> Tensor:
+    """The values of some sentences, in place: only those that are not at their place yet are copied.
+
+    Args:
+        values_BHMK: Overwritten; what is given back is a part of it.
+        sentences: Which ones, in their new order. Shape (B',).
+        length: Positions of M in use.
+    """
+    B = len(sentences)
+    to = (sentences != torch.arange(B, device=sentences.device)).nonzero()[:, 0]
+    if len(to):
+        used_BHMK = values_BHMK[:, :, :length]
+        used_BHMK[to] = used_BHMK[sentences[to]]
+    return values_BHMK[:B]
 
 
 def ancestor_mask(may_attend_BWM: Tensor | None, parents_BW: Tensor) -> Tensor:

@@ -5,7 +5,8 @@ import os
 import torch
 
 from mtkit.config.facts import Machine
-from mtkit.model.placement import choose_device, cpu_has_bf16
+from mtkit.model.cpu import cpu_has_bf16
+from mtkit.model.placement import choose_device
 from mtkit.processes import n_cores
 
 

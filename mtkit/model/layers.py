@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from mtkit.config.model import ModelConfig
 from mtkit.model.attention import CrossAttention, SelfAttention
-from mtkit.model.cache import LayerCache
+from mtkit.model.cache import LayerCache, attention_dtype
 from mtkit.model.dropout import Dropout
 from mtkit.model.linear import FusedLinear, Linear
 
@@ -30,13 +30,12 @@ class FeedForward(nn.Module):
 
     def forward(self, x_BQD: Tensor) -> Tensor:
         """Shape (B, Q, D) in and out."""
-        inner = self.inner(x_BQD)
         if self.activation == "relu":
-            inner_BQF = F.relu(inner)
+            inner_BQF = self.inner(x_BQD, relu=True)
         elif self.activation == "gelu":
-            inner_BQF = F.gelu(inner)
+            inner_BQF = F.gelu(self.inner(x_BQD))
         else:
-            gate_BQF, value_BQF = inner.chunk(2, dim=-1)
+            gate_BQF, value_BQF = self.inner(x_BQD).chunk(2, dim=-1)
             inner_BQF = F.silu(gate_BQF) * value_BQF
         return self.outer(self.dropout(inner_BQF))
 
@@ -127,10 +126,13 @@ class DecoderLayer(Layer):
 
     def project_memory(self, memory_BSD: Tensor) -> LayerCache:
         """A fresh cache for step-by-step decoding of these sentences."""
-        return LayerCache(*self.cross_attention.inner.project(memory_BSD))
+        key, value = self.cross_attention.inner.project(memory_BSD)
+        # Read at every step, and each head for itself: so the positions of a head lie side by side.
+        layout = {"dtype": attention_dtype(key), "memory_format": torch.contiguous_format, "copy": True}
+        return LayerCache(key.to(**layout), value.to(**layout))
 
-    def step(self, x_BWD: Tensor, cache: LayerCache, may_attend_B1WM: Tensor | None, memory_may_attend_B11S: Tensor | None, position: int) -> Tensor:
+    def step(self, x_BWD: Tensor, cache: LayerCache, bias_B1WM: Tensor | None, memory_bias_B11S: Tensor | None, position: int) -> Tensor:
         """The next position of W hypotheses of each sentence. Shape (B, W, D) in and out; the cache takes them up."""
-        x_BWD = self.self_attention(x_BWD, may_attend_B1WM, cache=cache.past, position=position)
-        x_BWD = self.cross_attention(x_BWD, cache.memory_key_BHSK, cache.memory_value_BHSK, memory_may_attend_B11S)
+        x_BWD = self.self_attention(x_BWD, bias_B1WM, cache=cache.past, position=position)
+        x_BWD = self.cross_attention(x_BWD, cache.memory_key_BHSK, cache.memory_value_BHSK, memory_bias_B11S)
         return self.feed_forward(x_BWD)

@@ -6,33 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-_TYPICAL_ROWS = 320
-"""Rows of a step of beam search, for which the layout is chosen."""
+from mtkit.model.packing import PackedLinear, can_pack
+
 _FEW_VALUES = 1 << 19
 """Inputs below this size, 2,048 rows of width 256, are trained faster without oneDNN (docs/experiments.md)."""
 
 
-class PackedWeight:
-    """A weight in the layout that oneDNN multiplies fastest, for inference in float32 on a CPU.
-
-    Args:
-        weight: Shape (out, in).
-    """
-
-    def __init__(self, weight: Tensor) -> None:
-        self._packed = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), _TYPICAL_ROWS)
-
-    def apply(self, x: Tensor, bias: Tensor | None) -> Tensor:
-        """x times the weight transposed, plus the bias. Shape (..., in) to (..., out)."""
-        return torch.ops.mkldnn._linear_pointwise(x, self._packed, bias, "none", [], "")
-
-
-def can_pack(weight: Tensor) -> bool:
-    """Whether a weight can be packed here: float32, on a CPU, with oneDNN in this build of torch."""
-    return weight.device.type == "cpu" and weight.dtype == torch.float32 and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-
-
-class _OneDnnLinear(torch.autograd.Function):
+class _TrainedByOneDnn(torch.autograd.Function):
     """A linear layer whose output and whose input's gradient oneDNN computes; for the weight's gradient torch's own product is faster."""
 
     @staticmethod
@@ -53,8 +33,15 @@ class _OneDnnLinear(torch.autograd.Function):
 def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """x times the weight transposed, plus the bias, by the fastest way to train with. Shape (..., in) to (..., out)."""
     is_autocast = torch.is_autocast_enabled(x.device.type)
-    if can_pack(weight) and torch.is_grad_enabled() and not is_autocast and not torch.compiler.is_compiling() and x.numel() >= _FEW_VALUES:
-        return _OneDnnLinear.apply(x, weight, bias)  # pyright: ignore[reportReturnType]
+    if (
+        weight.dtype == torch.float32
+        and can_pack(weight)
+        and torch.is_grad_enabled()
+        and not is_autocast
+        and not torch.compiler.is_compiling()
+        and x.numel() >= _FEW_VALUES
+    ):
+        return _TrainedByOneDnn.apply(x, weight, bias)  # pyright: ignore[reportReturnType]
     return F.linear(x, weight, bias)
 
 
@@ -63,13 +50,14 @@ class Linear(nn.Linear):
 
     def __init__(self, d_in: int, d_out: int) -> None:
         super().__init__(d_in, d_out)
-        self.packed: PackedWeight | None = None
+        self.packed: PackedLinear | None = None
 
-    def forward(self, input: Tensor) -> Tensor:
-        """Shape (..., d_in) to (..., d_out)."""
+    def forward(self, input: Tensor, relu: bool = False) -> Tensor:
+        """Shape (..., d_in) to (..., d_out); with ReLU at the end if wanted."""
         if self.packed is not None and torch.is_inference_mode_enabled():
-            return self.packed.apply(input, self.bias)
-        return linear(input, self.weight, self.bias)
+            return self.packed(input, relu)
+        out = linear(input, self.weight, self.bias)
+        return F.relu(out) if relu else out
 
 
 class FusedLinear(Linear):

@@ -1,13 +1,13 @@
 """Where a model is and in which number format its matrix products are made."""
 
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache
-from pathlib import Path
 
 import torch
 
-from mtkit.config.training import Precision
+from mtkit.config.training import Precision, SearchPrecision
 from mtkit.errors import MtkitError
+from mtkit.model.cpu import cpu_has_bf16
+from mtkit.model.packing import can_quantize
 
 _DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -49,12 +49,16 @@ def own_device(device: str, number: int, n_local: int) -> torch.device:
     return torch.device("cuda", number)
 
 
-def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
-    """The number format of a precision on a device; auto is bf16 on a GPU that has it, float32 elsewhere.
+def choose_dtype(precision: SearchPrecision, device: torch.device) -> torch.dtype:
+    """The number format of a precision on a device; auto is bf16 on a GPU that has it, float32 elsewhere. All but the products of int8 is float32.
 
     Raises:
-        MtkitError: fp16 is asked for without a GPU.
+        MtkitError: fp16 is asked for without a GPU, or int8 with one.
     """
+    if precision == "int8":
+        if device.type != "cpu" or not can_quantize():
+            raise MtkitError("int8 is for a CPU, and a build of torch that has it", "choose another precision, or --device cpu")
+        return torch.float32
     if precision == "auto":
         return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
     if precision == "fp16" and device.type != "cuda":
@@ -73,19 +77,6 @@ def choose_training_dtype(precision: Precision, device: torch.device) -> torch.d
     if precision == "auto" and device.type == "cpu" and cpu_has_bf16():
         return torch.bfloat16
     return choose_dtype(precision, device)
-
-
-_BF16_FLAGS = {"avx512_bf16", "amx_bf16"}
-
-
-@cache
-def cpu_has_bf16() -> bool:
-    """Whether this machine's processor multiplies bf16 numbers in hardware, as far as Linux tells."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return False
-    return any(not _BF16_FLAGS.isdisjoint(line.split()) for line in lines if line.startswith("flags"))
 
 
 def autocast(dtype: torch.dtype, device: torch.device) -> AbstractContextManager[object]:

@@ -7,14 +7,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mtkit.config.model import AlignmentHead, ModelConfig
-from mtkit.model.attention import ALL_HEADS
+from mtkit.model.attention import ALL_HEADS, attention_bias
 from mtkit.model.cache import DecoderCache
 from mtkit.model.dropout import Dropout
 from mtkit.model.embedding import TokenEmbedding
 from mtkit.model.init import init_weights
 from mtkit.model.layers import DecoderLayer, EncoderLayer, make_norm
-from mtkit.model.linear import Linear, PackedWeight, can_pack
+from mtkit.model.linear import Linear
+from mtkit.model.packing import Int8Linear, OneDnnLinear, PackedLinear, can_pack
 from mtkit.model.positions import LearnedPositions, SinusoidalPositions
+from mtkit.model.stepping import PackedDecoder
 
 
 class Memory(NamedTuple):
@@ -53,7 +55,8 @@ class Transformer(nn.Module):
         self.dropout = Dropout(config.dropout)
         self.encoder_layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.n_encoder_layers))
         self.decoder_layers = nn.ModuleList(DecoderLayer(config) for _ in range(config.n_decoder_layers))
-        self.packed_output: PackedWeight | None = None
+        self.packed_output: PackedLinear | None = None
+        self.packed_decoder: PackedDecoder | None = None
         is_pre = config.norm == "pre"
         self.encoder_norm = make_norm(config) if is_pre else nn.Identity()
         self.decoder_norm = make_norm(config) if is_pre else nn.Identity()
@@ -67,13 +70,21 @@ class Transformer(nn.Module):
         """The matrix that turns states into logits. Shape (V, D)."""
         return self.tgt_embedding.weight if self.output is None else self.output.weight
 
-    def pack(self) -> None:
-        """Prepare for search: on a CPU, lay the weights out for fast products. They must not change afterwards."""
-        if can_pack(self.output_weight):
-            self.packed_output = PackedWeight(self.output_weight)
-            for module in self.modules():
-                if isinstance(module, Linear):
-                    module.packed = PackedWeight(module.weight)
+    def pack(self, int8: bool = False) -> None:
+        """Prepare for search: on a CPU, lay the weights out for fast products. They must not change afterwards.
+
+        Args:
+            int8: Multiply 8-bit integers; all but the products stays as it is, in float32.
+        """
+        if not can_pack(self.output_weight):
+            return
+        make = Int8Linear if int8 else OneDnnLinear
+        self.packed_output = make(self.output_weight, None)
+        self.packed_decoder = PackedDecoder(self._decoder(), self.decoder_norm, make)
+        decoder_reads_source = [layer.cross_attention.inner.key_value for layer in self._decoder()]
+        for module in [*self.encoder_layers.modules(), *decoder_reads_source]:
+            if isinstance(module, Linear):
+                module.packed = make(module.weight, module.bias)
 
     def encode(self, src_BS: Tensor) -> Memory:
         """Read the source. Ids of shape (B, S), padded with `src_pad_id`."""
@@ -108,7 +119,7 @@ class Transformer(nn.Module):
     def logits(self, states: Tensor) -> Tensor:
         """Unnormalised log-probabilities over the target vocabulary. Shape (..., D) to (..., V)."""
         if self.packed_output is not None and torch.is_inference_mode_enabled():
-            return self.packed_output.apply(states, None)
+            return self.packed_output(states)
         return F.linear(states, self.output_weight)
 
     def forward(self, src_BS: Tensor, tgt_in_BT: Tensor, aligning: AlignmentHead | None = None) -> Tensor | tuple[Tensor, Tensor]:
@@ -127,7 +138,8 @@ class Transformer(nn.Module):
 
     def start_cache(self, memory: Memory) -> DecoderCache:
         """The cache for decoding these sentences step by step."""
-        return DecoderCache([layer.project_memory(memory.states_BSD) for layer in self._decoder()], memory.may_attend_B11S)
+        bias_B11S = None if memory.may_attend_B11S is None else attention_bias(memory.may_attend_B11S, memory.states_BSD)
+        return DecoderCache([layer.project_memory(memory.states_BSD) for layer in self._decoder()], bias_B11S)
 
     def decode_step(self, token_ids_BW: Tensor, cache: DecoderCache, may_attend_BWM: Tensor | None) -> Tensor:
         """Logits of the next token of W hypotheses of each sentence.
@@ -142,11 +154,16 @@ class Transformer(nn.Module):
         """
         position = cache.n_steps
         x_BWD = self._embed(self.tgt_embedding, self.tgt_positions, token_ids_BW, start=position, stride=0)
-        may_attend_B1WM = None if may_attend_BWM is None else may_attend_BWM[:, None]
-        for layer, layer_cache in zip(self._decoder(), cache.layers, strict=True):
-            x_BWD = layer.step(x_BWD, layer_cache, may_attend_B1WM, cache.memory_may_attend_B11S, position)
+        # What the attention of every layer would make of it.
+        bias_B1WM = None if may_attend_BWM is None else attention_bias(may_attend_BWM[:, None], x_BWD)
+        if self.packed_decoder is not None and torch.is_inference_mode_enabled():
+            states_BWD = self.packed_decoder(x_BWD, cache, bias_B1WM)
+        else:
+            for layer, layer_cache in zip(self._decoder(), cache.layers, strict=True):
+                x_BWD = layer.step(x_BWD, layer_cache, bias_B1WM, cache.memory_bias_B11S, position)
+            states_BWD = self.decoder_norm(x_BWD)
         cache.n_steps += 1
-        return self.logits(self.decoder_norm(x_BWD))
+        return self.logits(states_BWD)
 
     def _decoder(self) -> list[DecoderLayer]:
         return cast(list[DecoderLayer], list(self.decoder_layers))

@@ -16,7 +16,7 @@ from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.limits import max_lengths
 from mtkit.search.penalties import length_penalty
 from mtkit.search.rules import Rules, append_tokens
-from mtkit.search.scorer import Best, State, StepScorer
+from mtkit.search.scorer import Best, State, StepScorer, places_of
 
 
 class _Sentence:
@@ -99,7 +99,7 @@ def beam_search(
 
         best_live = scores_BW.unflatten(1, (config.n_groups, -1)).amax(2).tolist()
         done = [sentence.done_groups(best_live[row]) for row, sentence in enumerate(live)]
-        going_on = [row for row, groups in enumerate(done) if not all(groups)]
+        going_on = places_of([not all(groups) for groups in done])
         if not going_on:
             break
         if config.n_groups > 1:

@@ -12,7 +12,7 @@ from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.limits import max_lengths
 from mtkit.search.penalties import length_penalty
 from mtkit.search.rules import Rules
-from mtkit.search.scorer import State, StepScorer
+from mtkit.search.scorer import State, StepScorer, places_of
 
 
 class Picked(NamedTuple):
@@ -67,7 +67,7 @@ def walk(
         picked = pick(state, Moment(rules, last_B1, length, live))
         last_B1 = picked.token_ids_B1
         eos = picked.eos_log_probs_B.tolist()
-        going_on: list[int] = []
+        goes_on = [False] * len(live)
         for row, (i, token, log_prob) in enumerate(zip(live, last_B1[:, 0].tolist(), picked.log_probs_B.tolist(), strict=True)):
             is_last = length == limits[i]
             log_probs[i] += eos[row] if is_last else log_prob
@@ -75,9 +75,10 @@ def walk(
                 found[i] = Hypothesis(token_ids[i], log_probs[i], log_probs[i] / length_penalty(length, config))
             else:
                 token_ids[i].append(token)
-                going_on.append(row)
-        if not going_on:
+                goes_on[row] = True
+        if not any(goes_on):
             break
+        going_on = places_of(goes_on)
         rules.advance(torch.zeros_like(last_B1), last_B1)
         if len(going_on) < len(live):
             rows = torch.tensor(going_on, device=last_B1.device)

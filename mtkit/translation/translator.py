@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from mtkit.checkpoint.model_dir import TrainedModel, load_model_dir
 from mtkit.config.problems import describe_problems
 from mtkit.config.search import SAMPLING_FIELDS, SearchConfig
-from mtkit.config.training import Precision
+from mtkit.config.training import SearchPrecision
 from mtkit.errors import MtkitError
 from mtkit.model.memory import keep_freed_memory
 from mtkit.model.placement import choose_device, choose_dtype
@@ -77,7 +77,7 @@ class Translator:
         cls,
         model_dirs: Path | str | Sequence[Path | str],
         device: str = "auto",
-        precision: Precision = "auto",
+        precision: SearchPrecision = "auto",
         n_workers: int | None = None,
         tags: Sequence[str] = (),
         tgt_tags: Sequence[str] = (),
@@ -87,7 +87,7 @@ class Translator:
         Args:
             model_dirs: Folders that `mtkit train` or `mtkit average` wrote.
             device: cpu, cuda, cuda:N, or auto.
-            precision: Of the weights; auto is bf16 on a GPU that has it, float32 elsewhere.
+            precision: Of the matrix products; auto is bf16 on a GPU that has it, float32 elsewhere; int8 is for a CPU.
             n_workers: See the class.
             tags: See the class.
             tgt_tags: See the class.
@@ -101,7 +101,7 @@ class Translator:
             keep_freed_memory()
         trained = [load_model_dir(Path(folder), chosen) for folder in folders]
         for one in trained:
-            one.model.to(dtype).pack()
+            one.model.to(dtype).pack(int8=precision == "int8")
         return cls(trained, n_workers, tags, tgt_tags)
 
     def translate(

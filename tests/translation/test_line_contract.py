@@ -25,7 +25,7 @@ class Scripted:
         self.n_best = list(n_best)
         self.asked = []
 
-    def search(self, sources, config, on_batch):
+    def search(self, sources, config, on_batch, demands=None):
         self.asked.append((sources, config))
         on_batch(list(range(len(sources))))
         return [[Hypothesis(ids, -1.0 - i, -1.0 - i) for i, ids in enumerate(self.n_best)] for _ in sources]
@@ -140,7 +140,7 @@ def test_only_the_line_at_fault_is_searched_for_again(scripted, tiny_tokenizer):
     translator = scripted("I go")
 
     class Healing(Scripted):
-        def search(self, sources, config, on_batch):
+        def search(self, sources, config, on_batch, demands=None):
             found = super().search(sources, config, on_batch)
             if len(self.asked) == 1:
                 loop = tiny_tokenizer.tgt.encode(["very " * 20])[0]

@@ -1,0 +1,94 @@
+"""Weights laid out for search on a CPU, where they no longer change: float32 and bf16 by oneDNN, or int8."""
+
+import warnings
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from mtkit.model.cpu import cpu_has_int8
+
+_has_onednn = hasattr(torch.ops.mkldnn, "_linear_pointwise")
+_multiply = torch.ops.mkldnn._linear_pointwise.default if _has_onednn else torch.ops.aten.linear.default
+_TYPICAL_ROWS = 320
+"""Rows of a step of beam search, for which the layout is chosen."""
+_multiply_int8, _multiply_int8_relu = torch.ops.quantized.linear_dynamic.default, torch.ops.quantized.linear_relu_dynamic.default
+_MANY_WEIGHTS, _MANY_ROWS = 1 << 18, 48
+"""From both on oneDNN's int8 products are the faster ones, else FBGEMM's; the weights are those of 256 times 1024."""
+
+
+class PackedLinear(Protocol):
+    """A linear layer ready for use."""
+
+    def __call__(self, x: Tensor, relu: bool = False) -> Tensor:
+        """x times the weight transposed, plus the bias, then ReLU if wanted. Shape (..., in) to (..., out)."""
+        ...
+
+
+class OneDnnLinear:
+    """A linear layer of float32 or bf16 numbers in the layout that oneDNN multiplies fastest.
+
+    Each row of the result depends on that row of the input alone, to the bit, whatever rows stand beside it.
+
+    Args:
+        weight: Shape (out, in).
+        bias: Shape (out,), or None.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        self._weight = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), _TYPICAL_ROWS)
+        self._bias = None if bias is None else bias.detach()
+        # A single row may be multiplied by another routine, which adds up in another order.
+        self._is_sure_of_one = True
+        trial = torch.randn(2, weight.size(1), generator=torch.Generator().manual_seed(1)).to(weight.dtype)
+        self._is_sure_of_one = torch.equal(self(trial)[:1], self(trial[:1]))
+
+    def __call__(self, x: Tensor, relu: bool = False) -> Tensor:
+        """See `PackedLinear`."""
+        if not self._is_sure_of_one and x.numel() == x.size(-1):
+            return self(x.expand(2, *x.shape).contiguous(), relu)[0]
+        return _multiply(x, self._weight, self._bias, "relu" if relu else "none", [], "")
+
+
+class Int8Linear:
+    """A linear layer of 8-bit integers: weights with a scale for each output, inputs with one scale for each batch, found anew each time.
+
+    Args:
+        weight: In float32. Shape (out, in).
+        bias: Shape (out,), or None.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        weight = weight.detach()
+        scales = (weight.abs().amax(1) / 127.0).clamp_min(1e-12).double()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch speaks of another package that is to replace this one day
+            quantized = torch.quantize_per_channel(weight, scales, torch.zeros(len(scales), dtype=torch.long), 0, torch.qint8)
+            self._for_few = _prepack("fbgemm", quantized, bias)
+            self._for_many = _prepack("onednn", quantized, bias) if weight.numel() >= _MANY_WEIGHTS else self._for_few
+        # Without VNNI two products are added in 16 bits, where 8-bit inputs overflow.
+        self._has_7_bits = not cpu_has_int8()
+
+    def __call__(self, x: Tensor, relu: bool = False) -> Tensor:
+        """See `PackedLinear`."""
+        packed = self._for_few if x.numel() < _MANY_ROWS * x.size(-1) else self._for_many
+        return (_multiply_int8_relu if relu else _multiply_int8)(x, packed, self._has_7_bits)
+
+
+def _prepack(engine: str, quantized: Tensor, bias: Tensor | None) -> torch.ScriptObject:
+    before = torch.backends.quantized.engine
+    try:
+        torch.backends.quantized.engine = engine
+        return torch.ops.quantized.linear_prepack(quantized, None if bias is None else bias.detach())
+    finally:
+        torch.backends.quantized.engine = before
+
+
+def can_pack(weight: Tensor) -> bool:
+    """Whether a weight can be laid out for oneDNN here: on a CPU, with oneDNN in this build of torch."""
+    return _has_onednn and weight.device.type == "cpu" and weight.dtype in (torch.float32, torch.bfloat16)
+
+
+def can_quantize() -> bool:
+    """Whether this build of torch multiplies 8-bit integers on a CPU."""
+    return {"onednn", "fbgemm"} <= set(torch.backends.quantized.supported_engines)
