@@ -78,13 +78,15 @@ class LineTranslator:
         text = "\n".join(part.text for part in parts)
         scores = [part.score for part in parts if part.text] or [0.0]
         score = sum(scores) / len(scores)
-        config = self.translator.config
+        alignment = None
+        if parts[0].alignment is not None:
+            alignment = joined_links(lines, parts, self.translator.config.src_lang, self.translator.config.tgt_lang)
         return Translation(
             text,
             score,
             (Alternative(text, score),),
             tuple(dict.fromkeys(flag for part in parts for flag in part.flags)),
-            joined_links(lines, parts, config.src_lang, config.tgt_lang),
+            alignment,
         )
 
     def stream(self, lines: Iterable[str], chunk_lines: int = CHUNK_LINES, on_lines: Callable[[int], None] | None = None) -> Iterator[str]:
