@@ -1,7 +1,7 @@
 """Lines handed to whoever translates them: a function in this process, or one in each of several."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import chain
 from typing import Any, NamedTuple, Protocol
@@ -52,7 +52,7 @@ class Crew:
         self.make_function, self.args, self.n_processes = make_function, args, n_processes
         self._function: LineFunction | None = None
 
-    def translate(self, chunks: Iterable[Chunk], on_lines: Callable[[int], None]) -> Iterator[list[str]]:
+    def translate(self, chunks: Iterable[Chunk], on_lines: Callable[[int], None]) -> Generator[list[str], None, None]:
         """What is written for each chunk, in order. Nothing is loaded before there is a chunk.
 
         Args:

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -97,7 +97,7 @@ class Job:
         refuse_changed(self.input_path, self.identity)
         return left
 
-    def _chunks(self, ends: deque[_End], left: list[int], bar: ProgressBar | None, before: set[int]) -> Iterator[Chunk]:
+    def _chunks(self, ends: deque[_End], left: list[int], bar: ProgressBar | None, before: set[int]) -> Generator[Chunk, None, None]:
         """The chunks of the parts that are made here; to `ends` is added what comes of each, to `left` what is made elsewhere."""
         with LineReader(self.input_path) as reader:
             n_header = reader.skip(1) if self.has_header else 0

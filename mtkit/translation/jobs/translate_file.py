@@ -73,6 +73,10 @@ def translate_file(
         _help(work, make_job, gone_after_s)
         return
     with locked(work.lock_path, f"translates into `{output_path}`"):
+        if resume and work.is_joined():
+            logger.info("`%s` is whole already", output_path)
+            work.remove()
+            return
         before = work.open(resume)
         with _told_what_is_kept(work, n_lines):
             if resume:

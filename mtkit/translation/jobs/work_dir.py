@@ -18,14 +18,16 @@ from typing import Any
 from mtkit import __version__
 from mtkit.corpus.manifest import MANIFEST_NAME, make_key, read_manifest
 from mtkit.errors import MtkitError
-from mtkit.files import atomic_write, readable, remove_dir, tidy, told_as_error
+from mtkit.files import atomic_write, is_leftover, readable, tidy, told_as_error
 from mtkit.packing import packed
 from mtkit.translation.jobs.identity import differences
 
 FORMAT_VERSION = 1
 MIN_PART_LINES, MAX_PART_LINES = 4_000, 20_000
 """Parts grow with the file: few lines are lost when a short run is killed, and a billion lines make 50,000 files."""
+_ENDING = ".parts"
 _PARTS_PER_FOLDER = 1_000
+_JOINED = {"is_joined": True}
 _JOIN_BYTES = 1 << 20
 
 
@@ -50,8 +52,8 @@ class WorkDir:
     def __init__(self, output_path: Path, made_from: dict[str, Any], part_lines: int) -> None:
         self.output_path, self.part_lines = output_path, part_lines
         target = output_path.resolve()
-        self.path = target.with_name(f"{target.name}.parts")
-        self.shown = output_path.with_name(f"{output_path.name}.parts")
+        self.path = target.with_name(f"{target.name}{_ENDING}")
+        self.shown = output_path.with_name(f"{output_path.name}{_ENDING}")
         self.manifest = json.loads(
             json.dumps({"format_version": FORMAT_VERSION, "mtkit": __version__, "part_lines": part_lines} | made_from, sort_keys=True)
         )
@@ -73,7 +75,7 @@ class WorkDir:
             MtkitError: There are parts of another translation, or of this one and nobody said that it shall go on.
         """
         # Where joining was killed.
-        tidy(self.output_path.resolve().parent, [self.output_path.resolve().name])
+        tidy(self.path.parent, [self.path.name.removesuffix(_ENDING)])
         old = read_manifest(self.path)
         if old is None:
             self._refuse_foreign()
@@ -121,6 +123,10 @@ class WorkDir:
         with atomic_write(self._part_path(part)) as stream:
             stream.writelines(text.encode() + b"\n" for text in texts)
 
+    def is_joined(self) -> bool:
+        """Whether the output is whole, and only what it was joined from was not removed to the end."""
+        return read_manifest(self.path) == self.manifest | _JOINED and self.output_path.exists()
+
     def join(self, n_parts: int) -> None:
         """Write the output, whole or not at all, and remove the folder.
 
@@ -131,12 +137,14 @@ class WorkDir:
             for part in range(n_parts):
                 with readable(self._part_path(part)) as source:
                     shutil.copyfileobj(source, stream, _JOIN_BYTES)
+        self._write_manifest(self.manifest | _JOINED)
         self.remove()
 
     def remove(self) -> None:
-        """Remove the folder and all that is in it."""
+        """Remove the folder and all that is in it, its manifest last."""
         if self.path.exists():
-            remove_dir(self.path)
+            self._clear(keeps=MANIFEST_NAME)
+            shutil.rmtree(self.path)
 
     def _part_path(self, part: int) -> Path:
         return self.path / self.key / f"{part // _PARTS_PER_FOLDER:06d}" / f"{part:09d}"
@@ -149,18 +157,21 @@ class WorkDir:
             shutil.rmtree(self.path / "claims", ignore_errors=True)
             for name in (self.key, "claims", "alive"):
                 (self.path / name).mkdir(parents=True, exist_ok=True)
-        with atomic_write(self.path / MANIFEST_NAME) as stream:
-            stream.write(json.dumps(self.manifest, indent=2, ensure_ascii=False).encode() + b"\n")
+        self._write_manifest(self.manifest)
 
-    def _clear(self) -> None:
+    def _write_manifest(self, manifest: dict[str, Any]) -> None:
+        with atomic_write(self.path / MANIFEST_NAME) as stream:
+            stream.write(json.dumps(manifest, indent=2, ensure_ascii=False).encode() + b"\n")
+
+    def _clear(self, keeps: str = "") -> None:
         for path in self.path.iterdir() if self.path.is_dir() else ():
             if path.is_dir():
                 shutil.rmtree(path)
-            elif path != self.lock_path:
+            elif path != self.lock_path and path.name != keeps:
                 path.unlink()
 
     def _refuse_foreign(self) -> None:
-        if self.path.is_dir() and any(path.name not in ("lock", "claims", "alive") and not _is_key(path.name) for path in self.path.iterdir()):
+        if self.path.is_dir() and not all(map(_is_ours, self.path.iterdir())):
             raise MtkitError(
                 f"`{self.shown}`: holds files but no {MANIFEST_NAME}, so mtkit did not make it", "move it away, or give the output another name"
             )
@@ -174,6 +185,10 @@ class WorkDir:
 
 def _parts(path: Path, key: str = "*") -> set[int]:
     return {int(part.name) for folder in path.glob(f"{key}/*") if _is_key(folder.parent.name) for part in folder.iterdir() if part.name.isdecimal()}
+
+
+def _is_ours(path: Path) -> bool:
+    return path.name in ("lock", "claims", "alive") or _is_key(path.name) or is_leftover(path)
 
 
 def _is_key(name: str) -> bool:
