@@ -29,6 +29,10 @@ OverridesOption = Annotated[
 DeviceOption = Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda or cuda:N; auto takes a GPU where there is one")]
 PrecisionOption = Annotated[Literal["auto", "float32", "bf16", "fp16"], typer.Option(help="Number format of the matrix products")]
 WorkersOption = Annotated[int | None, typer.Option(min=1, help="Batches at a time on a CPU, sharing its cores", show_default="one per core")]
+ProcessesOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="Processes that share the lines, on a CPU with an equal share of its cores each", show_default="one for each GPU"),
+]
 TagsOption = Annotated[
     list[str] | None,
     typer.Option("--tag", metavar="TAG", help="Put before each source, as in training, for example '<2ko>'; may be repeated"),

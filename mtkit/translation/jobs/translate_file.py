@@ -1,154 +1,128 @@
-"""A file to a file: shared by processes and hosts, and kept in parts until it is whole."""
+"""Translate a file with models: the whole of it, by whoever there is."""
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
-from mtkit.errors import MtkitError
-from mtkit.locks import locked
+from mtkit.files import read_lines, write_lines
 from mtkit.logs import get_logger
 from mtkit.progress import progress
-from mtkit.translation.jobs.chunks import Crew
-from mtkit.translation.jobs.claims import GONE_AFTER_S, Claims
-from mtkit.translation.jobs.identity import input_identity
-from mtkit.translation.jobs.job import POLL_S, Job
+from mtkit.translation.jobs.arrangement import Arrangement, arrange
+from mtkit.translation.jobs.chunks import Chunk
+from mtkit.translation.jobs.in_parts import translate_in_parts
+from mtkit.translation.jobs.model_lines import ModelLines
 from mtkit.translation.jobs.ranks import Rank
-from mtkit.translation.jobs.reading import NumberOfLines, number_of_lines
-from mtkit.translation.jobs.work_dir import Superseded, WorkDir, part_lines
+from mtkit.translation.jobs.reading import LineReader, number_of_lines
+from mtkit.translation.jobs.work_dir import MIN_PART_LINES, work_path
 
 logger = get_logger(__name__)
 
-WAIT_FOR_FIRST_S = 600.0
-"""How long other ranks wait for rank 0 to begin."""
-_WAIT_AGAIN_S = 5.0
-"""How long they wait when its folder is gone: that it began anew is rare, usually all is done."""
-_START_APART_S = 120.0
-"""An output that is no older when a rank starts is that of a rank 0 which was fast."""
+CHUNK_LINES = 4_000
+"""Lines that are sorted by length and translated together."""
+_CHUNKS_OF_A_PROCESS = 8
+_MIN_CHUNK_LINES = 250
 
 
 def translate_file(
-    input_path: Path,
-    output_path: Path,
-    crew: Crew,
-    made_from: dict[str, Any],
+    src_path: Path,
+    out_path: Path,
+    lines: ModelLines,
     *,
+    device: str = "auto",
+    n_workers: int | None = None,
+    n_processes: int | None = None,
     resume: bool | None = None,
-    chunk_lines: int = 4_000,
-    has_header: bool = False,
-    rank: Rank = Rank(),
-    n_lines: NumberOfLines | None = None,
-    lines_per_part: int | None = None,
-    gone_after_s: float = GONE_AFTER_S,
+    chunk_lines: int | None = None,
 ) -> None:
-    """Translate a file in parts of consecutive lines, which outlive a kill, and join them in order.
+    """Translate a file to a file, in bounded memory; what is finished outlives a kill.
 
-    Of several ranks each makes the parts that it claims before the others, and rank 0 joins them. A rank that is gone is known by its silence,
-    and others make what it had claimed.
+    Where the environment says that this is one of several ranks, as under torchrun, they share the file; each must be called alike.
 
     Args:
-        input_path: A file that can be read more than once, packed or not.
-        output_path: Written whole or not at all, packed where its name says so.
-        crew: Translates.
-        made_from: All that decides what is written for a line, but the input: settings and the models' identity, as plain values.
-        resume: Whether to go on with what an interrupted translation has left, or to begin anew; None begins where there is nothing.
+        src_path: A file, packed or not.
+        out_path: Written whole or not at all, packed where its name says so; `OUT.parts` beside it holds what is finished until then.
+        lines: The models, and what is made of a line.
+        device: cpu, cuda, cuda:N or auto.
+        n_workers: Batches at a time on a CPU, in each process; default one for each thread.
+        n_processes: Default one for each GPU; none besides this one on a CPU.
+        resume: Whether to go on with what an interrupted run has left, or to begin anew; None begins where there is nothing.
         chunk_lines: Lines translated together.
-        has_header: Whether the first line of the input is no record.
-        rank: Which of several processes this is.
-        n_lines: Of the input, where it is known.
-        lines_per_part: Lines in a part; default by the size of the file.
-        gone_after_s: Seconds without a sign of life after which a rank is held to be gone.
     Raises:
-        MtkitError: The input cannot be read or changes meanwhile, the output cannot be written, what is kept is of another translation or nobody
-            said that it shall go on, another process writes the same, or rank 0 does not begin.
-        KeyboardInterrupt: With a text that tells what is kept.
+        MtkitError: See `translate_in_parts`; or the models cannot be loaded.
     """
-    identity = input_identity(input_path)
-    n_lines = n_lines or number_of_lines(input_path)
-    work = WorkDir(output_path, {"input": identity} | made_from, lines_per_part or part_lines(n_lines.n))
-    make_job = partial(Job, input_path, identity, work, crew, chunk_lines, has_header)
-    if rank.number:
-        _help(work, make_job, gone_after_s)
+    n_lines = number_of_lines(src_path, "the source text")
+    rank = Rank.from_environment()
+    arrangement = arrange(device, n_processes, n_workers, n_lines.n, rank)
+    chunk_lines = chunk_lines or default_chunk_lines(arrangement, n_lines.n)
+    (logger.info if n_lines.n > CHUNK_LINES or arrangement.n_processes else logger.debug)("%s", arrangement)
+    if resume is None and rank.n_ranks == 1 and n_lines.is_exact and n_lines.n <= MIN_PART_LINES and not work_path(out_path).exists():
+        _translate_small(src_path, out_path, lines, arrangement, chunk_lines, n_lines.n)
         return
-    with locked(work.lock_path, f"translates into `{output_path}`"):
-        if resume and work.is_joined():
-            logger.info("`%s` is whole already", output_path)
-            work.remove()
-            return
-        before = work.open(resume)
-        with _told_what_is_kept(work, n_lines):
-            if resume:
-                _tell_start(work, before, n_lines)
-            others = Claims(work.path, gone_after_s) if rank.n_ranks > 1 else nullcontext()
-            with others as claims, progress("Translating", n_lines.n, is_about=not n_lines.is_exact) as bar:
-                job = make_job(claims)
-                job.make_parts(bar, before, waits=True)
-            logger.debug("joining %d parts in `%s`", job.n_parts, output_path)
-            work.join(job.n_parts)
+    has_header = lines.options.needs_header
+    if has_header:
+        with LineReader(src_path) as reader:
+            lines = lines.with_header(next(iter(reader.take(1)), ""))
+    translate_in_parts(
+        src_path,
+        out_path,
+        lines.crew(arrangement),
+        lines.made_from(arrangement),
+        resume=resume,
+        chunk_lines=chunk_lines,
+        has_header=has_header,
+        rank=rank,
+        n_lines=n_lines,
+    )
 
 
-def _help(work: WorkDir, make_job: Callable[[Claims], Job], gone_after_s: float) -> None:
-    """Make parts for rank 0, until there are none that nobody makes."""
-    started_s, wait_s = time.time(), WAIT_FOR_FIRST_S
-    while _wait_for_first(work, started_s, wait_s):
-        try:
-            with Claims(work.path, gone_after_s) as claims:
-                make_job(claims).make_parts(None, set(), waits=False)
-            return
-        except (Superseded, FileNotFoundError):
-            wait_s = _WAIT_AGAIN_S
-    if wait_s == WAIT_FOR_FIRST_S and not _is_new(work.output_path, started_s):
-        raise MtkitError(
-            f"rank 0 has not begun to write `{work.output_path}` within {WAIT_FOR_FIRST_S:.0f} s",
-            "start all ranks with the same options, input and model, and with an output that all can see",
-        )
-
-
-def _wait_for_first(work: WorkDir, started_s: float, wait_s: float) -> bool:
-    until_s = time.monotonic() + wait_s
-    while not work.is_open():
-        if time.monotonic() > until_s or _is_new(work.output_path, started_s):
-            return False
-        time.sleep(POLL_S)
-    return True
-
-
-def _is_new(path: Path, started_s: float) -> bool:
+def _translate_small(src_path: Path, out_path: Path, lines: ModelLines, arrangement: Arrangement, chunk_lines: int, n_lines: int) -> None:
+    """Without parts; a file of one part would lose as much by a kill."""
     try:
-        return path.stat().st_mtime > started_s - _START_APART_S
-    except OSError:
-        return False
+        with progress("Translating", n_lines) as bar, closing(read_lines(src_path, what="the source text")) as source:
+            write_lines(out_path, written_lines(source, lines, arrangement, chunk_lines, bar.advance))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"`{out_path}` was not written") from None
 
 
-def _tell_start(work: WorkDir, before: set[int], n_lines: NumberOfLines) -> None:
-    if before:
-        logger.info("going on with %s", _kept(work, before, n_lines))
-    else:
-        logger.info("nothing is kept of an earlier run: beginning at the start")
+def default_chunk_lines(arrangement: Arrangement, n_lines: int | None) -> int:
+    """So few lines that no process is without work while others have much left."""
+    if not arrangement.n_processes or n_lines is None:
+        return CHUNK_LINES
+    return min(max(n_lines // (_CHUNKS_OF_A_PROCESS * arrangement.n_processes), _MIN_CHUNK_LINES), CHUNK_LINES)
 
 
-@contextmanager
-def _told_what_is_kept(work: WorkDir, n_lines: NumberOfLines) -> Iterator[None]:
-    try:
-        yield
-    except BaseException as exc:
-        parts = work.finished()
-        text = f"{_kept(work, parts, n_lines)} are kept in `{work.shown}`; the same command with --resume goes on from there"
-        if not parts:
-            with suppress(OSError):
-                work.remove()
-        if isinstance(exc, KeyboardInterrupt):
-            raise KeyboardInterrupt(text if parts else f"`{work.output_path}` was not written") from None
-        if parts:
-            logger.warning("%s", text)
-        raise
+def written_lines(
+    source: Iterable[str],
+    lines: ModelLines,
+    arrangement: Arrangement,
+    chunk_lines: int = CHUNK_LINES,
+    on_lines: Callable[[int], None] = lambda n: None,
+) -> Iterator[str]:
+    """The output of lines as they come, line by line, in bounded memory.
+
+    Args:
+        source: All lines of the input.
+        lines: The models, and what is made of a line.
+        arrangement: Who translates.
+        chunk_lines: Lines translated together.
+        on_lines: Called with a number of lines whenever so many more are done.
+    """
+    iterator = iter(source)
+    n_header = int(lines.options.needs_header)
+    if n_header:
+        header_line = next(iterator, None)
+        if header_line is None:
+            return
+        lines = lines.with_header(header_line)
+    with closing(lines.crew(arrangement).translate(_cut(iterator, chunk_lines, n_header), on_lines)) as results:
+        for texts in results:
+            for text in texts:
+                yield from text.split("\n")
 
 
-def _kept(work: WorkDir, parts: set[int], n_lines: NumberOfLines) -> str:
-    """For example `8,000 of 20,000 lines`; the last part may have fewer lines than it is counted for."""
-    n_kept = len(parts) * work.part_lines
-    if n_lines.is_exact:
-        return f"{min(n_kept, n_lines.n):,} of {n_lines.n:,} lines"
-    return f"{n_kept:,} of about {n_lines.n:,} lines"
+def _cut(lines: Iterator[str], chunk_lines: int, n_header: int) -> Iterator[Chunk]:
+    number = n_header + 1
+    while (chunk := list(islice(lines, chunk_lines))) or number == 2 == n_header + 1:
+        yield Chunk(number, chunk, number == n_header + 1)
+        number += max(len(chunk), 1)

@@ -1,4 +1,4 @@
-"""A driver for tests: translates a file with a SIGKILL right before the n-th change of a file, for n = 0, 1, 2, ..., and each time goes on to the end.
+"""A driver for tests: translates with a SIGKILL right before the n-th change of a file, for n = 0, 1, 2, ..., and each time goes on to the end.
 
 Run as a program, because processes are forked from one that has no threads. Prints what it saw as JSON.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mtkit.translation.jobs.chunks import Crew
-from mtkit.translation.jobs.translate_file import translate_file
+from mtkit.translation.jobs.in_parts import translate_in_parts
 from tests.translation.jobs.functions import Upper
 
 _CHANGES = {"os.mkdir", "os.rename", "os.remove", "os.rmdir"}
@@ -40,7 +40,7 @@ def translate(input_path: Path, output_path: Path, dies_after: int | None = None
     try:
         if dies_after is not None:
             die_before_change(str(output_path.parent), dies_after)
-        translate_file(input_path, output_path, Crew(Upper, ()), {"settings": {}}, resume=True, chunk_lines=3, lines_per_part=5)
+        translate_in_parts(input_path, output_path, Crew(Upper, ()), {"settings": {}}, resume=True, chunk_lines=3, lines_per_part=5)
         status = 0
     finally:
         os._exit(status)
