@@ -1,7 +1,6 @@
 """`mtkit translate`."""
 
 import sys
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,6 +14,7 @@ from mtkit.cli.options import (
     LengthPenaltyOption,
     MaxTokensOption,
     PrecisionOption,
+    ProcessesOption,
     TagsOption,
     WorkersOption,
     given,
@@ -72,6 +72,15 @@ def translate(
     ] = None,
     device: DeviceOption = "auto",
     workers: WorkersOption = None,
+    processes: ProcessesOption = None,
+    resume: Annotated[
+        bool | None,
+        typer.Option(
+            "--resume/--no-resume",
+            help="Go on with what an interrupted run of the same command has left, or begin anew",
+            show_default="begin where nothing is left",
+        ),
+    ] = None,
     precision: PrecisionOption = "auto",
 ) -> None:
     """Translate a file.
@@ -79,8 +88,7 @@ def translate(
     N lines in, N lines out, in order; a blank line stays blank. Of a TSV, CSV or JSON lines, --field is translated and the rest comes along
     as it is. With --n-best, lines are numbered from 1, and the score is the log-probability after the length penalty.
     """
-    from mtkit.files import read_lines, write_lines
-    from mtkit.progress import progress
+    from mtkit.files import read_lines
     from mtkit.translation.line_options import LineOptions
 
     options = LineOptions.for_file(
@@ -93,22 +101,16 @@ def translate(
         details=details,
         n_best=n_best,
     )
-    lines = read_lines(input_path, what="the source text", errors=errors)
-    # A bar would get between the lines of a terminal that shows them both.
-    is_shown = output_path is not None or not sys.stdout.isatty()
-    n_lines = sum(1 for _ in read_lines(input_path, errors=errors, warns=False)) if is_shown and input_path.is_file() else None
     # torch takes seconds to load, which a mistyped path should not wait for.
-    from mtkit.translation.line_translator import LineTranslator
-    from mtkit.translation.translator import CHUNK_LINES, Translator
+    read_lines(input_path, what="the source text").close()
+    from mtkit.translation.jobs.model_lines import ModelLines
+    from mtkit.translation.jobs.translate_file import translate_file
 
-    translator = Translator.load(model_dirs, device=device, precision=precision, n_workers=workers, tags=tags or ())
     # Whoever types lines wants an answer to each.
-    if chunk_lines is None:
-        chunk_lines = 1 if str(input_path) == "-" and sys.stdin.isatty() else CHUNK_LINES
+    if chunk_lines is None and str(input_path) == "-" and sys.stdin.isatty():
+        chunk_lines = 1
     search = given(beam_size=beam_size, length_penalty=length_penalty, alpha=alpha, max_tokens=max_tokens, loop_guard=loop_guard)
-    line_translator = LineTranslator(translator, options, "stdin" if str(input_path) == "-" else str(input_path), **search)
-    try:
-        with progress("Translating", n_lines) if is_shown else nullcontext() as bar:
-            write_lines(output_path, line_translator.stream(lines, chunk_lines, bar.advance if bar is not None else None))
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"`{output_path}` was not written" if output_path is not None and str(output_path) != "-" else "") from None
+    name = "stdin" if str(input_path) == "-" else str(input_path)
+    lines = ModelLines(tuple(model_dirs), options, name, search, {"precision": precision, "tags": tuple(tags or ())})
+    placing = {"device": device, "n_workers": workers, "n_processes": processes}
+    translate_file(input_path, output_path, lines, errors=errors, resume=resume, chunk_lines=chunk_lines, **placing)

@@ -9,7 +9,8 @@ from mtkit.translation.jobs import translate_file as module
 from mtkit.translation.jobs.arrangement import arrange
 from mtkit.translation.jobs.model_lines import ModelLines
 from mtkit.translation.jobs.ranks import Rank
-from mtkit.translation.jobs.translate_file import translate_file, written_lines
+from mtkit.translation.jobs.streaming import written_lines
+from mtkit.translation.jobs.translate_file import translate_file
 from mtkit.translation.line_options import LineOptions
 from mtkit.translation.translator import Translator
 from tests.conftest import fixture_lines
@@ -62,7 +63,9 @@ def test_parts_are_what_the_translator_gives(source, model_dir, expected, option
 
 @pytest.mark.usefixtures("small_parts")
 def test_processes_give_the_same(source, model_dir, expected):
-    translate_file(source, source.parent / "out.txt", ModelLines((model_dir,), load={"precision": "float32"}), device="cpu", n_processes=2, resume=True)
+    translate_file(
+        source, source.parent / "out.txt", ModelLines((model_dir,), load={"precision": "float32"}), device="cpu", n_processes=2, resume=True
+    )
     assert lines_of(source.parent / "out.txt") == expected
 
 
@@ -84,8 +87,8 @@ def test_a_table_keeps_its_header(source, model_dir, sources, expected):
     assert header == "id,text"
     assert [row.split(",", 1)[1].strip('"') for row in rows] == [text.replace('"', '""') for text in expected]
     assert list(written_lines(lines_of(source), lines, arrange("cpu", 1, None, None), 7)) == [header, *rows]
-    assert list(written_lines(["id,text"], lines, arrange("cpu", 1, None, None))) == ["id,text"]
-    assert list(written_lines([], lines, arrange("cpu", 1, None, None))) == []
+    assert list(written_lines(["id,text"], lines, arrange("cpu", 1, None, None), 9)) == ["id,text"]
+    assert list(written_lines([], lines, arrange("cpu", 1, None, None), 9)) == []
 
 
 def test_a_small_file_needs_no_folder(source, model_dir, expected, monkeypatch):
