@@ -104,9 +104,7 @@ def _is_plain(src_path: Path, out_path: Path) -> bool:
 
 def _refuse_parts(resume: bool | None, rank: Rank) -> None:
     if resume:
-        raise MtkitError(
-            "only a translation from a file to a file can go on", "give a file in place of stdin, and one to write with -o, or no --resume"
-        )
+        raise MtkitError("only a translation from a file to a file can go on", "name both files, or leave out --resume")
     if rank.n_ranks > 1:
         raise MtkitError(f"{rank.n_ranks} ranks can share a file, not stdin or stdout", "give a file in place of stdin, and one to write with -o")
 
