@@ -53,7 +53,7 @@ class Crew:
         self._function: LineFunction | None = None
 
     def translate(self, chunks: Iterable[Chunk], on_lines: Callable[[int], None]) -> Generator[list[str], None, None]:
-        """What is written for each chunk, in order. Nothing is loaded before there is a chunk.
+        """What is written for each chunk, in order. No process starts before there is a chunk.
 
         Args:
             chunks: Taken as they are needed.
@@ -77,6 +77,11 @@ class Crew:
             for texts in results:
                 on_lines(sizes.popleft())
                 yield texts
+
+    def load(self) -> None:
+        """Make the function now, if this process translates; else it is made when there is a chunk."""
+        if self.n_processes < 1:
+            self.function()
 
     def function(self) -> LineFunction:
         """The function in this process; made when it is first asked for."""

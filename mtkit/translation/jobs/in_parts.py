@@ -70,6 +70,7 @@ def translate_in_parts(
     work = WorkDir(output_path, {"input": identity} | made_from, lines_per_part or part_lines(n_lines.n))
     make_job = partial(Job, input_path, identity, work, crew, chunk_lines, has_header)
     if rank.number:
+        crew.load()
         _help(work, make_job, gone_after_s)
         return
     with locked(work.lock_path, f"translates into `{output_path}`"):
@@ -81,6 +82,8 @@ def translate_in_parts(
         with _told_what_is_kept(work, n_lines):
             if resume:
                 _tell_start(work, before, n_lines)
+            # Before the bar, which would count it as time for lines.
+            crew.load()
             others = Claims(work.path, gone_after_s) if rank.n_ranks > 1 else nullcontext()
             with others as claims, progress("Translating", n_lines.n, is_about=not n_lines.is_exact) as bar:
                 job = make_job(claims)

@@ -33,9 +33,8 @@ def written_lines(
             return
         lines = lines.with_header(header_line)
     crew = lines.crew(arrangement)
-    if not arrangement.n_processes:
-        # Nobody should have to type a line to learn that there is no such model.
-        crew.function()
+    # Nobody should have to type a line to learn that there is no such model.
+    crew.load()
     with closing(crew.translate(_cut(iterator, chunk_lines, n_header), on_lines)) as results:
         for texts in results:
             for text in texts:

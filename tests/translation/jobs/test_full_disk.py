@@ -19,7 +19,8 @@ SCRIPT = """
     setup_logs()
     disk = Path(sys.argv[1])
     try:
-        translate_in_parts(disk.parent / "in.txt", disk / "out.txt", Crew(Upper, ()), {}, lines_per_part=500, resume=sys.argv[2:] == ["resume"] or None)
+        resume = sys.argv[2:] == ["resume"] or None
+        translate_in_parts(disk.parent / "in.txt", disk / "out.txt", Crew(Upper, ()), {}, lines_per_part=500, resume=resume)
     except MtkitError as exc:
         print(f"error: {exc.message}", f"hint: {exc.hint}", sep="\\n")
 """
@@ -65,4 +66,5 @@ def test_a_read_only_folder_is_one_line(disk):
     outcome = run_on_tmpfs("800k,ro", translate(disk), disk)
     error, hint = outcome.stdout.splitlines()
     assert error.endswith("cannot be written: read-only file system")
+    assert hint == "hint: check the path"
     assert outcome.stderr == ""
