@@ -14,6 +14,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from mtkit.errors import MtkitError
+from mtkit.files import told_as_error
+from mtkit.translation.jobs.work_dir import Superseded
+
 BEAT_S = 15.0
 """Between two signs of life."""
 GONE_AFTER_S = 150.0
@@ -51,19 +55,22 @@ class Claims:
             self._alive_path(self.name).unlink()
 
     def take(self, part: int) -> bool:
-        """Claim a part; False if somebody else makes it, who is still there."""
-        path = self._claim_path(part)
+        """Claim a part; False if somebody else makes it, who is still there.
+
+        Raises:
+            Superseded: The folder is gone.
+            MtkitError: It cannot be written.
+        """
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-        except FileExistsError:
-            if not self.is_free(part):
-                return False
-            self._write_over(path)
-        else:
-            with open(descriptor, "w", encoding="utf-8") as stream:
-                stream.write(self.name)
-        self._mine.add(part)
-        return True
+            with told_as_error(self._claims_dir):
+                is_mine = self._make(self._claim_path(part)) or self._take_over(part)
+        except MtkitError as exc:
+            if isinstance(exc.__cause__, FileNotFoundError):
+                raise Superseded(f"`{self._claims_dir}`: is gone", "let only one translation write a file") from None
+            raise
+        if is_mine:
+            self._mine.add(part)
+        return is_mine
 
     def release(self, part: int) -> None:
         """Give a part up, when it is made or will not be."""
@@ -82,10 +89,22 @@ class Claims:
         except OSError:
             return True
 
-    def _write_over(self, path: Path) -> None:
-        new = self._claims_dir / f".{path.name}.{self.name}"
+    def _make(self, path: Path) -> bool:
+        try:
+            with path.open("x", encoding="utf-8") as stream:
+                stream.write(self.name)
+        except FileExistsError:
+            return False
+        return True
+
+    def _take_over(self, part: int) -> bool:
+        if not self.is_free(part):
+            return False
+        path = self._claim_path(part)
+        new = path.with_name(f".{path.name}.{self.name}")
         new.write_text(self.name, encoding="utf-8")
         os.replace(new, path)
+        return True
 
     def _now(self) -> float:
         """By the clock of the disk, which is the same for all hosts."""

@@ -100,7 +100,7 @@ def _help(work: WorkDir, make_job: Callable[[Claims], Job], gone_after_s: float)
             with Claims(work.path, gone_after_s) as claims:
                 make_job(claims).make_parts(None, set(), waits=False)
             return
-        except (Superseded, FileNotFoundError):
+        except Superseded:
             wait_s = _WAIT_AGAIN_S
     if wait_s == WAIT_FOR_FIRST_S and not _is_new(work.output_path, started_s):
         raise MtkitError(

@@ -1,9 +1,12 @@
 import os
+import shutil
 import time
 
 import pytest
 
+from mtkit.errors import MtkitError
 from mtkit.translation.jobs.claims import Claims
+from mtkit.translation.jobs.work_dir import Superseded
 
 
 @pytest.fixture
@@ -54,3 +57,13 @@ def test_a_sign_of_life_is_given_again_and_again(folder):
             assert time.monotonic() < until
             time.sleep(0.01)
         assert one.take(1)
+
+
+def test_a_folder_that_is_gone_or_cannot_be_written_is_told(folder):
+    with Claims(folder) as one:
+        shutil.rmtree(folder / "claims")
+        with pytest.raises(Superseded, match="is gone"):
+            one.take(1)
+        (folder / "claims").write_text("")
+        with pytest.raises(MtkitError, match="cannot be written: a part of its path is a file"):
+            one.take(1)
