@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mtkit.errors import MtkitError
+from mtkit.files import Utf8Errors
 from mtkit.locks import locked
 from mtkit.logs import get_logger
 from mtkit.progress import progress
@@ -38,6 +39,7 @@ def translate_in_parts(
     resume: bool | None = None,
     chunk_lines: int = 4_000,
     has_header: bool = False,
+    errors: Utf8Errors = "strict",
     rank: Rank = Rank(),
     n_lines: NumberOfLines | None = None,
     lines_per_part: int | None = None,
@@ -56,6 +58,7 @@ def translate_in_parts(
         resume: Whether to go on with what an interrupted translation has left, or to begin anew; None begins where there is nothing.
         chunk_lines: Lines translated together.
         has_header: Whether the first line of the input is no record.
+        errors: What becomes of invalid UTF-8.
         rank: Which of several processes this is.
         n_lines: Of the input, where it is known.
         lines_per_part: Lines in a part; default by the size of the file.
@@ -67,8 +70,8 @@ def translate_in_parts(
     """
     identity = input_identity(input_path)
     n_lines = n_lines or number_of_lines(input_path)
-    work = WorkDir(output_path, {"input": identity} | made_from, lines_per_part or part_lines(n_lines.n))
-    make_job = partial(Job, input_path, identity, work, crew, chunk_lines, has_header)
+    work = WorkDir(output_path, {"input": identity, "utf8_errors": errors} | made_from, lines_per_part or part_lines(n_lines.n))
+    make_job = partial(Job, input_path, identity, work, crew, chunk_lines, has_header, errors)
     if rank.number:
         crew.load()
         _help(work, make_job, gone_after_s)

@@ -2,11 +2,12 @@
 
 import time
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mtkit.files import Utf8Errors
 from mtkit.logs import get_logger
 from mtkit.progress import ProgressBar
 from mtkit.translation.jobs.chunks import Chunk, Crew
@@ -17,6 +18,8 @@ from mtkit.translation.jobs.work_dir import WorkDir
 
 logger = get_logger(__name__)
 
+MAX_CHUNK_BYTES = 1 << 22
+"""Very long lines are translated fewer at a time."""
 POLL_S = 0.5
 """Between two looks at what others have made."""
 
@@ -39,6 +42,7 @@ class Job:
         crew: Translates.
         chunk_lines: Lines translated together; a part is cut into as many such chunks as it takes.
         has_header: Whether the first line of input is no record, and is not handed to the crew.
+        errors: What becomes of invalid UTF-8.
         claims: Of this process, where there are others.
     """
 
@@ -50,10 +54,12 @@ class Job:
         crew: Crew,
         chunk_lines: int,
         has_header: bool = False,
+        errors: Utf8Errors = "strict",
         claims: Claims | None = None,
     ) -> None:
         self.input_path, self.identity, self.work, self.crew = input_path, identity, work, crew
         self.chunk_lines, self.has_header, self.claims = chunk_lines, has_header, claims
+        self.errors: Utf8Errors = errors
         self.n_parts = 0
         """Known after a pass over the file."""
         self.n_made = 0
@@ -80,26 +86,29 @@ class Job:
         """Go through the file once; says which parts others are making."""
         ends: deque[_End] = deque()
         left: list[int] = []
-        texts: list[str] = []
-        advance = bar.advance if bar is not None else lambda n: None
         chunks = self._chunks(ends, left, bar, before)
-        with closing(chunks), closing(self.crew.translate(chunks, advance)) as results:
-            for result in results:
-                end = ends.popleft()
-                texts += result
-                if end.is_last:
-                    refuse_changed(self.input_path, self.identity)
-                    self.work.write(end.part, texts)
-                    self.n_made += 1
-                    if self.claims is not None:
-                        self.claims.release(end.part)
-                    texts = []
+        with closing(chunks), closing(self.crew.translate(chunks, bar.advance if bar is not None else lambda n: None)) as results:
+            for texts in results:
+                self._write_part(texts, results, ends)
         refuse_changed(self.input_path, self.identity)
         return left
 
+    def _write_part(self, texts: list[str], results: Iterator[list[str]], ends: deque[_End]) -> None:
+        """Write a part as it comes, so that no more of it is in memory than a chunk."""
+        end = ends.popleft()
+        with self.work.writing(end.part) as write:
+            write(texts)
+            while not end.is_last:
+                write(next(results))
+                end = ends.popleft()
+            refuse_changed(self.input_path, self.identity)
+        self.n_made += 1
+        if self.claims is not None:
+            self.claims.release(end.part)
+
     def _chunks(self, ends: deque[_End], left: list[int], bar: ProgressBar | None, before: set[int]) -> Generator[Chunk, None, None]:
         """The chunks of the parts that are made here; to `ends` is added what comes of each, to `left` what is made elsewhere."""
-        with LineReader(self.input_path) as reader:
+        with LineReader(self.input_path, self.errors) as reader:
             n_header = reader.skip(1) if self.has_header else 0
             part = 0
             # A header with nothing below it makes a part too.
@@ -111,15 +120,22 @@ class Job:
                     if bar is not None:
                         (bar.skip if part in before else bar.advance)(n_lines)
                 else:
-                    first_number = reader.n_passed + 1
-                    lines = reader.take(self.work.part_lines)
-                    for start in range(0, max(len(lines), 1), self.chunk_lines):
-                        ends.append(_End(part, start + self.chunk_lines >= len(lines)))
-                        yield Chunk(first_number + start, lines[start : start + self.chunk_lines], part == 0 and start == 0)
+                    yield from self._chunks_of_part(part, reader, ends)
                 part += 1
             self.n_parts = part
             if bar is not None:
                 bar.total, bar.is_about = reader.n_passed - n_header, False
+
+    def _chunks_of_part(self, part: int, reader: LineReader, ends: deque[_End]) -> Iterator[Chunk]:
+        n_left = self.work.part_lines
+        is_first = part == 0
+        while n_left and (is_first or not reader.is_at_end):
+            number = reader.n_passed + 1
+            lines = reader.take(min(self.chunk_lines, n_left), MAX_CHUNK_BYTES)
+            n_left -= len(lines)
+            ends.append(_End(part, n_left == 0 or reader.is_at_end))
+            yield Chunk(number, lines, is_first)
+            is_first = False
 
     def _takes(self, part: int) -> bool:
         return self.claims is None or self.claims.take(part)

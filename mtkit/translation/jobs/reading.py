@@ -1,11 +1,12 @@
 """A text gone through once, forwards: some of its lines are read, the others only counted."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from mtkit.files import UTF8_BOM, decode_lines, read_blocks, readable
+from mtkit.files import UTF8_BOM, Replaced, Utf8Errors, decode_lines, read_blocks, readable
 from mtkit.packing import take_start, unpacked
 
 COUNTED_BYTES = 1 << 29
@@ -19,15 +20,16 @@ class LineReader:
 
     Args:
         path: A file, packed or not.
-        what: What it is for; goes into the hint.
+        errors: What becomes of invalid UTF-8 in lines that are taken; what was replaced is told when the reader is closed.
     Raises:
         MtkitError: As `read_lines`.
     """
 
-    def __init__(self, path: Path, what: str = "") -> None:
+    def __init__(self, path: Path, errors: Utf8Errors = "strict") -> None:
         self.name = str(path)
         self.n_passed = 0
-        self._blocks = read_blocks(path, what=what)
+        self._replaced = Replaced(self.name) if errors == "replace" else None
+        self._blocks = read_blocks(path, what="the source text")
         self._block: bytes | None = None
         self._at = 0
 
@@ -36,12 +38,14 @@ class LineReader:
 
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None) -> None:
         self._blocks.close()
+        if self._replaced is not None and exc is None:
+            self._replaced.warn()
 
-    def take(self, n: int) -> list[str]:
-        """The next n lines; fewer at the end."""
+    def take(self, n: int, max_bytes: int = sys.maxsize) -> list[str]:
+        """The next n lines; fewer at the end, and where one goes beyond so many bytes in all."""
         n_before = self.n_passed
-        data = b"".join(self._next(n))
-        return list(decode_lines(data.removesuffix(b"\n"), n_before, self.name)) if data else []
+        data = b"".join(self._next(n, max_bytes))
+        return list(decode_lines(data.removesuffix(b"\n"), n_before, self.name, self._replaced)) if data else []
 
     def skip(self, n: int) -> int:
         """Pass over n lines; says how many there were."""
@@ -55,16 +59,19 @@ class LineReader:
         """Whether there is no further line."""
         return not self._fill()
 
-    def _next(self, n: int) -> Iterator[bytes]:
-        """The bytes of the next n lines."""
+    def _next(self, n: int, max_bytes: int = sys.maxsize) -> Iterator[bytes]:
+        """The bytes of the next n lines, or up to the end of the one in which there are more bytes than that."""
         n_left = n
         is_open = False
-        while n_left and self._fill():
+        while n_left and (is_open or max_bytes > 0) and self._fill():
+            if max_bytes <= 0:
+                n_left = 1
             assert self._block is not None
             end, n_found = _line_ends(self._block, self._at, n_left)
             piece = self._block[self._at : end]
             self._at = end
             n_left -= n_found
+            max_bytes -= len(piece)
             self.n_passed += n_found
             is_open = not piece.endswith(b"\n")
             yield piece

@@ -6,7 +6,7 @@ from contextlib import closing
 from mtkit.translation.jobs.arrangement import Arrangement
 from mtkit.translation.jobs.chunks import Chunk
 from mtkit.translation.jobs.model_lines import ModelLines
-from mtkit.translation.line_translator import chunks_of
+from mtkit.translation.line_translator import line_chunks
 
 
 def written_lines(
@@ -43,7 +43,7 @@ def written_lines(
 
 def _cut(lines: Iterator[str], chunk_lines: int, n_header: int) -> Iterator[Chunk]:
     number = n_header + 1
-    chunks = chunks_of(lines, chunk_lines)
+    chunks = line_chunks(lines, chunk_lines)
     while (chunk := next(chunks, [])) or number == 2 == n_header + 1:
         yield Chunk(number, chunk, number == n_header + 1)
         number += max(len(chunk), 1)

@@ -1,12 +1,13 @@
 """Translate a file with models: the whole of it, by whoever there is."""
 
 import sys
-from contextlib import closing, nullcontext
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 
 from mtkit.corpus.spool import is_read_once
 from mtkit.errors import MtkitError
-from mtkit.files import read_lines, write_lines
+from mtkit.files import Utf8Errors, read_lines, write_lines
 from mtkit.logs import get_logger
 from mtkit.progress import progress
 from mtkit.translation.jobs.arrangement import Arrangement, arrange
@@ -34,6 +35,7 @@ def translate_file(
     n_processes: int | None = None,
     resume: bool | None = None,
     chunk_lines: int | None = None,
+    errors: Utf8Errors = "strict",
 ) -> None:
     """Translate a file, in bounded memory. From a file to a file, what is finished outlives a kill.
 
@@ -49,57 +51,59 @@ def translate_file(
         n_processes: Default one for each GPU; none besides this one on a CPU.
         resume: Whether to go on with what an interrupted run has left, or to begin anew; None begins where there is nothing.
         chunk_lines: Lines translated together; 1 answers each at once.
+        errors: What becomes of invalid UTF-8.
     Raises:
         MtkitError: See `translate_in_parts`; or the models cannot be loaded; or input or output are no files, where several ranks share them or a run
             shall go on.
         KeyboardInterrupt: With a text that tells what is kept.
     """
     rank = Rank.from_environment()
-    if out_path is None or not _is_plain(src_path, out_path):
+    is_plain = _is_plain(src_path, out_path)
+    if not is_plain:
         _refuse_parts(resume, rank)
-        # A bar would get between the lines of a terminal that shows them both.
-        is_shown = out_path is not None or not sys.stdout.isatty()
-        n_lines = number_of_lines(src_path, "the source text") if is_shown and src_path.is_file() else None
-        arrangement = arrange(device, n_processes, n_workers, n_lines.n if n_lines else None)
-        _tell(arrangement, n_lines)
-        _translate_stream(src_path, out_path, lines, arrangement, chunk_lines or _chunk_lines(arrangement, n_lines), n_lines, is_shown)
-        return
-    n_lines = number_of_lines(src_path, "the source text")
-    arrangement = arrange(device, n_processes, n_workers, n_lines.n, rank)
-    _tell(arrangement, n_lines)
+    # A bar would get between the lines of a terminal that shows them both.
+    is_shown = out_path is not None or not sys.stdout.isatty()
+    n_lines = number_of_lines(src_path, "the source text") if is_plain or (is_shown and src_path.is_file()) else None
+    arrangement = arrange(device, n_processes, n_workers, n_lines.n if n_lines else None, rank)
+    is_long = n_lines is not None and n_lines.n > CHUNK_LINES
+    (logger.info if is_long or arrangement.n_processes else logger.debug)("%s", arrangement)
     chunk_lines = chunk_lines or _chunk_lines(arrangement, n_lines)
     # A file of one part would lose as much by a kill.
-    if resume is None and rank.n_ranks == 1 and n_lines.is_exact and n_lines.n <= MIN_PART_LINES and not work_path(out_path).exists():
-        _translate_stream(src_path, out_path, lines, arrangement, chunk_lines, n_lines, is_shown=True)
-        return
-    has_header = lines.options.needs_header
-    if has_header:
-        with LineReader(src_path) as reader:
-            lines = lines.with_header(next(iter(reader.take(1)), ""))
-    crew, made_from = lines.crew(arrangement), lines.made_from(arrangement)
-    translate_in_parts(src_path, out_path, crew, made_from, resume=resume, chunk_lines=chunk_lines, has_header=has_header, rank=rank, n_lines=n_lines)
-
-
-def _translate_stream(
-    src_path: Path,
-    out_path: Path | None,
-    lines: ModelLines,
-    arrangement: Arrangement,
-    chunk_lines: int,
-    n_lines: NumberOfLines | None,
-    is_shown: bool,
-) -> None:
-    n, is_exact = n_lines or (None, True)
-    try:
-        with progress("Translating", n, is_about=not is_exact) if is_shown else nullcontext() as bar, closing(read_lines(src_path)) as source:
+    has_one_part = n_lines is not None and n_lines.is_exact and n_lines.n <= MIN_PART_LINES
+    if out_path is None or not is_plain or (has_one_part and resume is None and rank.n_ranks == 1 and not work_path(out_path).exists()):
+        n, is_exact = n_lines or (None, True)
+        shown = progress("Translating", n, is_about=not is_exact) if is_shown else nullcontext()
+        with _told_what_was_not_written(out_path), shown as bar, closing(read_lines(src_path, errors=errors)) as source:
             write_lines(out_path, written_lines(source, lines, arrangement, chunk_lines, bar.advance if bar is not None else lambda n: None))
+        return
+    if lines.options.needs_header:
+        with LineReader(src_path, errors) as reader:
+            lines = lines.with_header(next(iter(reader.take(1)), ""))
+    translate_in_parts(
+        src_path,
+        out_path,
+        lines.crew(arrangement),
+        lines.made_from(arrangement),
+        resume=resume,
+        chunk_lines=chunk_lines,
+        has_header=lines.options.needs_header,
+        errors=errors,
+        rank=rank,
+        n_lines=n_lines,
+    )
+
+
+@contextmanager
+def _told_what_was_not_written(out_path: Path | None) -> Iterator[None]:
+    try:
+        yield
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"`{out_path}` was not written" if out_path is not None and str(out_path) != "-" else "") from None
 
 
-def _is_plain(src_path: Path, out_path: Path) -> bool:
+def _is_plain(src_path: Path, out_path: Path | None) -> bool:
     """Whether both are files, not pipes or devices."""
-    return not is_read_once(src_path) and str(out_path) != "-" and (out_path.is_file() or not out_path.exists())
+    return out_path is not None and not is_read_once(src_path) and str(out_path) != "-" and (out_path.is_file() or not out_path.exists())
 
 
 def _refuse_parts(resume: bool | None, rank: Rank) -> None:
@@ -107,11 +111,6 @@ def _refuse_parts(resume: bool | None, rank: Rank) -> None:
         raise MtkitError("only a translation from a file to a file can go on", "name both files, or leave out --resume")
     if rank.n_ranks > 1:
         raise MtkitError(f"{rank.n_ranks} ranks can share a file, not stdin or stdout", "give a file in place of stdin, and one to write with -o")
-
-
-def _tell(arrangement: Arrangement, n_lines: NumberOfLines | None) -> None:
-    is_long = n_lines is not None and n_lines.n > CHUNK_LINES
-    (logger.info if is_long or arrangement.n_processes else logger.debug)("%s", arrangement)
 
 
 def _chunk_lines(arrangement: Arrangement, n_lines: NumberOfLines | None) -> int:

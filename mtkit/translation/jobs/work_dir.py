@@ -10,8 +10,8 @@ OUT.parts/
 
 import json
 import shutil
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -113,20 +113,26 @@ class WorkDir:
         """Whether a part is there."""
         return self._part_path(part).exists()
 
-    def write(self, part: int, texts: Iterable[str]) -> None:
+    @contextmanager
+    def writing(self, part: int) -> Iterator[Callable[[Iterable[str]], None]]:
         """Write a part, whole or not at all.
 
         Args:
             part: Which, from 0.
-            texts: What is written for each line.
+        Yields:
+            What writes some more texts, each of a line of input.
         Raises:
             Superseded: The folder is gone, or for another translation.
             MtkitError: It cannot be written.
         """
+        self._refuse_superseded()
+        with atomic_write(self._part_path(part)) as stream:
+            yield lambda texts: stream.writelines(text.encode() + b"\n" for text in texts)
+            self._refuse_superseded()
+
+    def _refuse_superseded(self) -> None:
         if not self.is_open():
             raise Superseded(f"`{self.shown}`: is gone, or in use for another translation", "let only one translation write a file")
-        with atomic_write(self._part_path(part)) as stream:
-            stream.writelines(text.encode() + b"\n" for text in texts)
 
     def is_joined(self) -> bool:
         """Whether the output is whole, and only what it was joined from was not removed to the end."""

@@ -56,6 +56,39 @@ def test_packed_in_packed_out(source):
     assert gzip.decompress(run(source, "out.gz")) == expected()
 
 
+def test_invalid_utf8_is_refused_with_what_was_finished_kept_or_replaced(source, caplog):
+    source.write_bytes(source.read_bytes().replace(b"line 12\n", b"line \xff12\n"))
+    with pytest.raises(MtkitError, match=r"invalid UTF-8 in line 13, byte 6"):
+        run(source)
+    assert "10 of 23 lines are kept" in caplog.text
+    with pytest.raises(MtkitError, match=r"utf8_errors \(strict then, replace now\)"):
+        run(source, errors="replace", resume=True)
+    assert run(source, errors="replace", resume=False).decode() == expected().decode().replace("LINE 12", "LINE \ufffd12")
+    assert "invalid UTF-8 in 1 place, read as U+FFFD" in caplog.text
+
+
+def test_very_long_lines_are_translated_fewer_at_a_time(source, monkeypatch):
+    monkeypatch.setattr("mtkit.translation.jobs.job.MAX_CHUNK_BYTES", 20)
+    noted = source.parent / "noted"
+    assert run(source, function=Chunks, args=(str(noted),)) == expected()
+    sizes = [int(line) for line in noted.read_text().split()]
+    # Lines of 7 and 8 bytes, in parts of 5: whatever block they are read in, the third goes beyond 20 bytes.
+    assert sum(sizes) == 23 and max(sizes) == 3
+
+
+class Chunks(Upper):
+    """Notes how many lines it gets."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = Path(path)
+
+    def __call__(self, lines, first_number=1, on_lines=None):
+        with self.path.open("a") as stream:
+            stream.write(f"{len(lines)}\n")
+        return super().__call__(lines, first_number, on_lines)
+
+
 def test_several_lines_for_one_and_a_header(source):
     found = run(source, args=(0.0, "the head", 2), has_header=True).decode().splitlines()
     assert found == ["the head", *(f"{i + 1}\tLINE {i}" for i in range(1, 23) for _ in range(2))]
@@ -103,10 +136,11 @@ def test_an_interruption_before_the_first_part_leaves_nothing(source):
 @pytest.fixture
 def half(source):
     """Ten lines of `source` are kept."""
-    work = WorkDir(source.parent / "out.txt", {"input": module.input_identity(source)} | MADE_FROM, 5)
+    work = WorkDir(source.parent / "out.txt", {"input": module.input_identity(source), "utf8_errors": "strict"} | MADE_FROM, 5)
     work.open(None)
     for part in range(2):
-        work.write(part, [f"kept {part}"] * 5)
+        with work.writing(part) as write:
+            write([f"kept {part}"] * 5)
     return source
 
 
@@ -248,7 +282,7 @@ def test_a_rank_that_is_killed_is_replaced(source):
         claims = source.parent / "out.txt.parts" / "claims"
         thread = threading.Thread(target=kill_when, args=(other, lambda: claims.is_dir() and any(claims.iterdir())))
         # It waits for rank 0 to begin.
-        work = WorkDir(source.parent / "out.txt", {"input": module.input_identity(source)} | MADE_FROM, 5)
+        work = WorkDir(source.parent / "out.txt", {"input": module.input_identity(source), "utf8_errors": "strict"} | MADE_FROM, 5)
         work.open(None)
         thread.start()
         thread.join()
@@ -258,7 +292,7 @@ def test_a_rank_that_is_killed_is_replaced(source):
     with module.Claims(work.path, 60.0) as others:
         assert not others.take(0)
         os.utime(work.path / "alive" / name, (1, 1))
-        job = module.Job(source, module.input_identity(source), work, Crew(Upper, ()), 3, False, others)
+        job = module.Job(source, module.input_identity(source), work, Crew(Upper, ()), 3, claims=others)
         job.make_parts(None, set(), waits=True)
     work.join(job.n_parts)
     assert (source.parent / "out.txt").read_bytes() == expected()
