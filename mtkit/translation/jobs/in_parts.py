@@ -26,8 +26,10 @@ WAIT_FOR_FIRST_S = 600.0
 """How long other ranks wait for rank 0 to begin."""
 _WAIT_AGAIN_S = 5.0
 """How long they wait when its folder is gone: that it began anew is rare, usually all is done."""
-_START_APART_S = 120.0
-"""An output that is no older when a rank starts is that of a rank 0 which was fast."""
+_START_APART_S = 30.0
+"""An output that is no older when a rank starts is probably that of a rank 0 which was fast ..."""
+_WAIT_IF_DONE_S = 15.0
+"""... unless rank 0 begins within this time."""
 
 
 def translate_in_parts(
@@ -73,8 +75,9 @@ def translate_in_parts(
     work = WorkDir(output_path, {"input": identity, "utf8_errors": errors} | made_from, lines_per_part or part_lines(n_lines.n))
     make_job = partial(Job, input_path, identity, work, crew, chunk_lines, has_header, errors)
     if rank.number:
+        started_s = time.time()
         crew.load()
-        _help(work, make_job, gone_after_s)
+        _help(work, make_job, started_s, gone_after_s)
         return
     with locked(work.lock_path, f"translates into `{output_path}`"):
         if resume and work.is_joined():
@@ -95,9 +98,9 @@ def translate_in_parts(
             work.join(job.n_parts)
 
 
-def _help(work: WorkDir, make_job: Callable[[Claims], Job], gone_after_s: float) -> None:
+def _help(work: WorkDir, make_job: Callable[[Claims], Job], started_s: float, gone_after_s: float) -> None:
     """Make parts for rank 0, until there are none that nobody makes."""
-    started_s, wait_s = time.time(), WAIT_FOR_FIRST_S
+    wait_s = WAIT_FOR_FIRST_S
     while _wait_for_first(work, started_s, wait_s):
         try:
             with Claims(work.path, gone_after_s) as claims:
@@ -113,9 +116,10 @@ def _help(work: WorkDir, make_job: Callable[[Claims], Job], gone_after_s: float)
 
 
 def _wait_for_first(work: WorkDir, started_s: float, wait_s: float) -> bool:
-    until_s = time.monotonic() + wait_s
+    begun_s = time.monotonic()
     while not work.is_open():
-        if time.monotonic() > until_s or _is_new(work.output_path, started_s):
+        waited_s = time.monotonic() - begun_s
+        if waited_s > wait_s or (waited_s > _WAIT_IF_DONE_S and _is_new(work.output_path, started_s)):
             return False
         time.sleep(POLL_S)
     return True

@@ -8,15 +8,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mtkit.files import Utf8Errors
-from mtkit.logs import get_logger
 from mtkit.progress import ProgressBar
 from mtkit.translation.jobs.chunks import Chunk, Crew
 from mtkit.translation.jobs.claims import Claims
 from mtkit.translation.jobs.identity import refuse_changed
 from mtkit.translation.jobs.reading import LineReader
 from mtkit.translation.jobs.work_dir import WorkDir
-
-logger = get_logger(__name__)
 
 MAX_CHUNK_BYTES = 1 << 22
 """Very long lines are translated fewer at a time."""
@@ -62,7 +59,6 @@ class Job:
         self.errors: Utf8Errors = errors
         self.n_parts = 0
         """Known after a pass over the file."""
-        self.n_made = 0
 
     def make_parts(self, bar: ProgressBar | None, before: set[int], waits: bool) -> None:
         """Make what is missing and nobody else makes, until all is there.
@@ -102,7 +98,6 @@ class Job:
                 write(next(results))
                 end = ends.popleft()
             refuse_changed(self.input_path, self.identity)
-        self.n_made += 1
         if self.claims is not None:
             self.claims.release(end.part)
 
@@ -138,4 +133,12 @@ class Job:
             is_first = False
 
     def _takes(self, part: int) -> bool:
-        return self.claims is None or self.claims.take(part)
+        if self.claims is None:
+            return True
+        if not self.claims.take(part):
+            return False
+        if not self.work.has(part):
+            return True
+        # Somebody finished it in between.
+        self.claims.release(part)
+        return False

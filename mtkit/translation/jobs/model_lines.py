@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from mtkit.translation.jobs.arrangement import Arrangement
 from mtkit.translation.jobs.chunks import Crew
@@ -67,8 +67,6 @@ def load_lines(lines: ModelLines, device: str, n_threads: int, n_workers: int) -
 
 def _precision(precision: str, device: str) -> str:
     """The number format by name, also where it is chosen by the device."""
-    from typing import cast
-
     import torch
 
     from mtkit.config.training import Precision
@@ -76,4 +74,5 @@ def _precision(precision: str, device: str) -> str:
 
     if precision != "auto":
         return precision
-    return {torch.float32: "float32", torch.bfloat16: "bf16", torch.float16: "fp16"}[choose_dtype(cast(Precision, precision), torch.device(device))]
+    dtype = choose_dtype(cast(Precision, precision), torch.device(device))
+    return {torch.float32: "float32", torch.bfloat16: "bf16", torch.float16: "fp16"}.get(dtype, str(dtype))

@@ -60,7 +60,7 @@ class WorkDir:
         self.path = work_path(output_path)
         self.shown = output_path.with_name(f"{output_path.name}{_ENDING}")
         self.manifest = json.loads(
-            json.dumps({"format_version": FORMAT_VERSION, "mtkit": __version__, "part_lines": part_lines} | made_from, sort_keys=True)
+            json.dumps({"format_version": FORMAT_VERSION, "mtkit": __version__, "part_lines": part_lines} | made_from, sort_keys=True, default=str)
         )
         self.key = make_key(self.manifest)[:16]
 

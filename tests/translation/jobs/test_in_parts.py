@@ -313,7 +313,8 @@ def test_a_rank_whose_first_never_comes_says_so(source, monkeypatch):
     assert [path.name for path in source.parent.iterdir()] == ["in.txt"]
 
 
-def test_a_rank_that_comes_when_all_is_done_ends(source):
+def test_a_rank_that_comes_when_all_is_done_ends(source, monkeypatch):
+    monkeypatch.setattr(module, "_WAIT_IF_DONE_S", 0.1)
     run(source, rank=Rank(0, 2))
     assert run(source, rank=Rank(1, 2)) == expected()
 

@@ -99,6 +99,7 @@ def test_a_small_file_needs_no_folder(source, model_dir, expected, monkeypatch):
 
 @pytest.mark.usefixtures("small_parts")
 def test_ranks_of_the_environment_share_it(source, model_dir, expected, monkeypatch):
+    monkeypatch.setattr(in_parts, "_WAIT_IF_DONE_S", 0.1)
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "0")
     translate_file(source, source.parent / "out.txt", ModelLines((model_dir,)), device="cpu")
