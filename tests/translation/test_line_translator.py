@@ -232,8 +232,8 @@ def test_options_that_contradict_each_other(args, options, message):
     ("name", "kind"), [("a.tsv", "tsv"), ("a.CSV.gz", "csv"), ("a.jsonl.zst", "jsonl"), ("a.de", "text"), ("-", "text"), ("tsv", "text")]
 )
 def test_a_name_says_what_a_file_is(name, kind):
-    options = {} if kind == "text" else {"fields": ("1",)}
-    assert LineOptions.for_file(name, **options).input_format == kind
+    fields = () if kind == "text" else ("1",)
+    assert LineOptions.for_file(name, fields=fields).input_format == kind
     assert LineOptions.for_file(name, "text").input_format == "text"
 
 
