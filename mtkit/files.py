@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import logging
 import os
 import re
 import secrets
@@ -13,7 +14,7 @@ from contextlib import closing, contextmanager, nullcontext
 from io import BufferedReader
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, Literal, cast
+from typing import BinaryIO, Literal, Self, cast
 
 from mtkit.errors import MtkitError
 from mtkit.packing import packed, take_start, unpacked
@@ -23,7 +24,13 @@ _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _BLOCK_SIZE = 1 << 18
 
 
-def read_lines(path: Path | str, *, what: str = "", name: str = "") -> Generator[str, None, None]:
+logger = logging.getLogger(__name__)
+
+Utf8Errors = Literal["strict", "replace"]
+"""What becomes of invalid UTF-8: it is an error that names the place, or it is read as U+FFFD, and a warning tells how often."""
+
+
+def read_lines(path: Path | str, *, what: str = "", name: str = "", errors: Utf8Errors = "strict", warns: bool = True) -> Generator[str, None, None]:
     """Read text as a stream of lines, so that line N means the same in every file.
 
     Lines end at LF bytes alone: U+0085, U+2028, form feeds and lone CRs are part of a line, as they are for `wc` and `sed`.
@@ -34,10 +41,13 @@ def read_lines(path: Path | str, *, what: str = "", name: str = "") -> Generator
         path: The file; `-` is stdin.
         what: What the file is for, as in "the source side"; goes into the hint.
         name: What errors call the file; default its path.
+        errors: What becomes of invalid UTF-8.
+        warns: Whether to tell at the end what was replaced; not of somebody who reads the file a second time.
     Raises:
         MtkitError: At the call: no such file, or a folder. While reading: no permission, a broken packed file, invalid UTF-8 (with line and byte).
     """
-    return _lines(read_blocks(path, what=what, name=name), name or _name(path))
+    name = name or _name(path)
+    return _lines(read_blocks(path, what=what, name=name), name, Replaced(name, warns) if errors == "replace" else None)
 
 
 def read_blocks(path: Path | str, *, what: str = "", name: str = "") -> Generator[bytes, None, None]:
@@ -65,10 +75,10 @@ def _blocks(path: Path | str, what: str, name: str) -> Generator[bytes, None, No
         yield from unpacked(iter(lambda: read(_BLOCK_SIZE), b""), name)
 
 
-def _lines(blocks: Generator[bytes, None, None], name: str) -> Generator[str, None, None]:
+def _lines(blocks: Generator[bytes, None, None], name: str, replaced: "Replaced | None") -> Generator[str, None, None]:
     n_read = 0
     rest = b""
-    with closing(blocks):
+    with closing(blocks), replaced or nullcontext():
         start = take_start(blocks, [UTF8_BOM]).removeprefix(UTF8_BOM)
         for block in chain([start], blocks):
             whole, line_feed, tail = block.rpartition(b"\n")
@@ -77,18 +87,63 @@ def _lines(blocks: Generator[bytes, None, None], name: str) -> Generator[str, No
                 continue
             whole = rest + whole
             rest = tail
-            yield from _decoded_lines(whole, n_read, name)
+            yield from decode_lines(whole, n_read, name, replaced)
             n_read += whole.count(b"\n") + 1
         if rest:
-            yield from _decoded_lines(rest, n_read, name)
+            yield from decode_lines(rest, n_read, name, replaced)
 
 
-def _decoded_lines(block: bytes, n_before: int, name: str) -> Iterable[str]:
+def decode_lines(block: bytes, n_before: int, name: str, replaced: "Replaced | None" = None) -> Iterable[str]:
+    """The lines of a stretch of text.
+
+    Args:
+        block: Lines with LFs between them, none at the end.
+        n_before: Lines of the file before it.
+        name: What errors call the file.
+        replaced: Counts invalid UTF-8, which is then no error.
+    Raises:
+        MtkitError: Invalid UTF-8, at the call or when that line is asked for.
+    """
     try:
         lines = block.decode().split("\n")
     except UnicodeDecodeError:
-        lines = _lines_up_to_the_bad_one(block, n_before, name)
+        if replaced is None or (n_before == 0 and block.startswith(_UTF16_BOMS)):
+            lines = _lines_up_to_the_bad_one(block, n_before, name)
+        else:
+            lines = replaced.decode(block).split("\n")
     return (line[:-1] if line.endswith("\r") else line for line in lines) if b"\r" in block else lines
+
+
+class Replaced:
+    """Reads invalid UTF-8 as U+FFFD. As a context, it warns at the end if there was any.
+
+    Args:
+        name: What the warning calls the file.
+        warns: Whether there is one.
+    """
+
+    def __init__(self, name: str, warns: bool = True) -> None:
+        self.name = name
+        self.warns = warns
+        self.n_places = 0
+
+    def decode(self, block: bytes) -> str:
+        """The text, with U+FFFD for each stretch of bytes that is no character."""
+        text = block.decode(errors="replace")
+        self.n_places += text.count("\ufffd") - block.count("\ufffd".encode())
+        return text
+
+    def warn(self) -> None:
+        """Tell how much was replaced, if anything was."""
+        if self.n_places:
+            logger.warning("`%s`: invalid UTF-8 in %s, read as U+FFFD", self.name, "1 place" if self.n_places == 1 else f"{self.n_places:,} places")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self.warns:
+            self.warn()
 
 
 def _lines_up_to_the_bad_one(block: bytes, n_before: int, name: str) -> Iterator[str]:

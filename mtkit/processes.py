@@ -30,7 +30,9 @@ def n_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def ordered_map(make_worker: Callable[..., Callable[[T], R]], args: tuple[Any, ...], tasks: Iterable[T], n_workers: int) -> Generator[R, None, None]:
+def ordered_map(
+    make_worker: Callable[..., Callable[[T], R]], args: tuple[Any, ...] | Callable[[int], tuple[Any, ...]], tasks: Iterable[T], n_workers: int
+) -> Generator[R, None, None]:
     """Hand tasks to worker processes and yield the results in the order of the tasks, whichever worker was faster.
 
     Tasks are taken from the iterable as workers come free, so that memory stays bounded. The processes start with the first result asked for
@@ -39,18 +41,22 @@ def ordered_map(make_worker: Callable[..., Callable[[T], R]], args: tuple[Any, .
     Args:
         make_worker: A module-level function or class of an importable module; called once in each process with `args`, gives the function that
             does a task.
-        args: Must survive pickling, as tasks and results must.
+        args: Must survive pickling, as tasks and results must. Or a function from a process's number, from 0, to its args.
         tasks: What to do.
         n_workers: Processes; 0 does the work here, without any.
     Raises:
         MtkitError: A worker died, for example killed for want of memory. What a worker raises is raised here.
     """
     if n_workers < 1:
-        worker = make_worker(*args)
+        worker = make_worker(*_args_of(args, 0))
         yield from map(worker, tasks)
         return
     with _started(make_worker, args, n_workers) as workers:
         yield from _in_turn(workers, iter(tasks))
+
+
+def _args_of(args: tuple[Any, ...] | Callable[[int], tuple[Any, ...]], number: int) -> tuple[Any, ...]:
+    return args if isinstance(args, tuple) else args(number)
 
 
 def _in_turn(workers: "list[_Worker]", tasks: Iterator[Any]) -> Iterator[Any]:
@@ -93,14 +99,14 @@ class _Worker:
 
 
 @contextmanager
-def _started(make_worker: Callable[..., Any], args: tuple[Any, ...], n_workers: int) -> Iterator[list[_Worker]]:
+def _started(make_worker: Callable[..., Any], args: tuple[Any, ...] | Callable[[int], tuple[Any, ...]], n_workers: int) -> Iterator[list[_Worker]]:
     # Fresh processes: a fork of one with threads, as torch's is, may hang.
     context = get_context("spawn")
     workers: list[_Worker] = []
     try:
-        for _ in range(n_workers):
+        for number in range(n_workers):
             ours, theirs = context.Pipe()
-            process = context.Process(target=_serve, args=(theirs, make_worker, args), daemon=True)
+            process = context.Process(target=_serve, args=(theirs, make_worker, _args_of(args, number)), daemon=True)
             with _no_main_module(), _deaf():
                 process.start()
             theirs.close()

@@ -22,11 +22,13 @@ logger = get_logger(__name__)
 class ProgressBar:
     """Counts, and tells now and then. Made by `progress`."""
 
-    def __init__(self, title: str, total: int | None, unit: str) -> None:
+    def __init__(self, title: str, total: int | None, unit: str, is_about: bool = False) -> None:
         self.title = title
         self.total = total
+        self.is_about = is_about
         self.unit = unit
         self.n_done = 0
+        self.n_skipped = 0
         self.info: dict[str, Any] = {}
         self.started_s = time.monotonic()
         self.next_s = self.started_s + FIRST_LINE_AFTER_S
@@ -40,6 +42,11 @@ class ProgressBar:
         if time.monotonic() >= self.next_s:
             self._tell()
 
+    def skip(self, n: int) -> None:
+        """Count n more that were done before, and took no time now."""
+        self.n_skipped += n
+        self.advance(n)
+
     def note(self, text: str) -> None:
         """Say something without disturbing the bar."""
         logger.info("%s", text)
@@ -47,8 +54,8 @@ class ProgressBar:
     def describe(self) -> str:
         """For example `120 of 500 lines, 40 lines/s, 10 s left, loss 2.31`."""
         elapsed_s = time.monotonic() - self.started_s
-        rate = self.n_done / elapsed_s if elapsed_s > 0 else 0.0
-        of_total = "" if self.total is None else f" of {self.total:,}"
+        rate = (self.n_done - self.n_skipped) / elapsed_s if elapsed_s > 0 else 0.0
+        of_total = "" if self.total is None else f" of {'about ' * self.is_about}{self.total:,}"
         parts = [f"{self.n_done:,}{of_total} {self.unit}"]
         if rate > 0:
             parts.append(f"{format_rate(rate)} {self.unit}/s")
@@ -72,8 +79,8 @@ class ProgressBar:
 class TerminalBar(ProgressBar):
     """Draws a bar with rich."""
 
-    def __init__(self, title: str, total: int | None, unit: str, console: Console) -> None:
-        super().__init__(title, total, unit)
+    def __init__(self, title: str, total: int | None, unit: str, console: Console, is_about: bool = False) -> None:
+        super().__init__(title, total, unit, is_about)
         self.next_s = self.started_s
         columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=24), _DescriptionColumn(self))
         # stdout is left alone: results go there.
@@ -83,10 +90,10 @@ class TerminalBar(ProgressBar):
 
     def _tell(self) -> None:
         self.next_s = time.monotonic() + REDRAW_EVERY_S
-        self.rich_progress.update(self.task_id, completed=self.n_done)
+        self.rich_progress.update(self.task_id, completed=self.n_done, total=self.total)
 
     def _close(self, *, finished: bool) -> None:
-        self.rich_progress.update(self.task_id, completed=self.n_done)
+        self.rich_progress.update(self.task_id, completed=self.n_done, total=self.total)
         self.rich_progress.stop()
 
 
@@ -108,16 +115,17 @@ def terminal() -> Console | None:
 
 
 @contextmanager
-def progress(title: str, total: int | None = None, unit: str = "lines") -> Iterator[ProgressBar]:
+def progress(title: str, total: int | None = None, unit: str = "lines", is_about: bool = False) -> Iterator[ProgressBar]:
     """Show how long work is getting on, on stderr; silent unless `setup_logs` was called.
 
     Args:
         title: What is being done, as in "Translating".
         total: How many there are to do, where that is known.
         unit: What is counted.
+        is_about: Whether the total is an estimate.
     """
     console = terminal()
-    bar = TerminalBar(title, total, unit, console) if console is not None else ProgressBar(title, total, unit)
+    bar = TerminalBar(title, total, unit, console, is_about) if console is not None else ProgressBar(title, total, unit, is_about)
     finished = False
     try:
         yield bar

@@ -32,6 +32,10 @@ PrecisionOption = Annotated[
     typer.Option(help="Number format of the matrix products; auto is bf16 on a GPU that has it, else float32; int8 is the fastest on a CPU"),
 ]
 WorkersOption = Annotated[int | None, typer.Option(min=1, help="Batches at a time on a CPU, sharing its cores", show_default="one per core")]
+ProcessesOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="Processes that share the lines, on a CPU with an equal share of its cores each", show_default="one for each GPU"),
+]
 TagsOption = Annotated[
     list[str] | None,
     typer.Option("--tag", metavar="TAG", help="Put before each source, as in training, for example '<2ko>'; may be repeated"),

@@ -5,22 +5,19 @@ from collections.abc import Iterator
 from contextlib import closing, nullcontext
 from itertools import zip_longest
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-from mtkit.cli.options import (
-    AlphaOption,
-    DeviceOption,
-    LengthPenaltyOption,
-    MaxTokensOption,
-    PrecisionOption,
-    TagsOption,
-    WorkersOption,
-    given,
-)
+from mtkit.cli.options import DeviceOption, PrecisionOption, TagsOption, WorkersOption
+from mtkit.cli.search_options import TgtTagsOption, takes_search_options
+from mtkit.config.search import SearchConfig
+
+_SETTINGS = ("length_penalty", "alpha", "ensemble", "max_tokens")
+"""Those that make a difference where nothing is searched for."""
 
 
+@takes_search_options(*(name for name in SearchConfig.model_fields if name not in _SETTINGS))
 def score(
     src_path: Annotated[Path, typer.Argument(metavar="SRC", help="Source text, one segment per line; may be packed; - is stdin")],
     tgt_path: Annotated[Path, typer.Argument(metavar="TGT", help="Its translations: line N translates line N of SRC; - is stdin")],
@@ -33,13 +30,13 @@ def score(
     ] = "text",
     per_token: Annotated[bool, typer.Option("--per-token", help="Write each piece of the translation with its log-probability too")] = False,
     tags: TagsOption = None,
-    length_penalty: LengthPenaltyOption = None,
-    alpha: AlphaOption = None,
-    max_tokens: MaxTokensOption = None,
+    tgt_tags: TgtTagsOption = None,
     chunk_lines: Annotated[int | None, typer.Option(min=1, metavar="N", help="Lines read and scored together", show_default="many")] = None,
     device: DeviceOption = "auto",
     workers: WorkersOption = None,
     precision: PrecisionOption = "auto",
+    *,
+    search: dict[str, Any],
 ) -> None:
     """Score translations by a model: how probable it finds them.
 
@@ -59,14 +56,14 @@ def score(
     from mtkit.translation.scoring import CHUNK_LINES
     from mtkit.translation.translator import Translator
 
-    translator = Translator.load(model_dirs, device=device, precision=precision, n_workers=workers, tags=tags or ())
-    search = translator.search_config(**given(length_penalty=length_penalty, alpha=alpha, max_tokens=max_tokens))
+    translator = Translator.load(model_dirs, device=device, precision=precision, n_workers=workers, tags=tags or (), tgt_tags=tgt_tags or ())
+    settings = translator.search_config(**search)
     totals = ScoreTotals()
     # A bar would get between the lines of a terminal that shows them both.
     is_shown = output_path is not None or not sys.stdout.isatty()
     try:
         with progress("Scoring", n_lines) if is_shown else nullcontext() as bar:
-            scores = translator.pair_scorer.stream(lines, search, chunk_lines or CHUNK_LINES, bar.advance if bar is not None else None)
+            scores = translator.pair_scorer.stream(lines, settings, chunk_lines or CHUNK_LINES, bar.advance if bar is not None else None)
             write_lines(output_path, score_lines(totals.count(scores), output_format, per_token=per_token))
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"`{output_path}` was not written" if output_path is not None and str(output_path) != "-" else "") from None

@@ -1,32 +1,52 @@
 """`mtkit translate`."""
 
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
-from mtkit.cli.options import DeviceOption, PrecisionOption, TagsOption, WorkersOption, given
+from mtkit.cli.options import DeviceOption, PrecisionOption, ProcessesOption, TagsOption, WorkersOption, given
 from mtkit.cli.search_options import AvoidOption, ConstraintsOption, PrefixFileOption, TgtTagsOption, takes_search_options
-
-if TYPE_CHECKING:
-    from mtkit.translation.result import Translation
 
 
 @takes_search_options("n_best")
 def translate(
-    input_path: Annotated[Path, typer.Argument(metavar="FILE", help="Source text, one segment per line; may be packed (.gz, .xz, .zst); - is stdin")],
+    input_path: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Source text, one segment per line, or a table; may be packed (.gz, .xz, .zst); - is stdin")
+    ],
     model_dirs: Annotated[
         list[Path], typer.Option("--model", "-m", metavar="DIR", help="Model directory, as `mtkit train` writes it; repeated, an ensemble")
     ],
     output_path: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write", show_default="stdout")] = None,
+    input_format: Annotated[
+        Literal["auto", "text", "tsv", "csv", "jsonl"],
+        typer.Option(help="What a line of input is; auto goes by the file's name, and is text of any other"),
+    ] = "auto",
+    output_format: Annotated[
+        Literal["text", "tsv", "csv", "jsonl"] | None,
+        typer.Option("--format", help="What a line of output is; as the input's, the rest of the line comes along", show_default="as the input"),
+    ] = None,
+    fields: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--field", metavar="FIELD", help="Translate this column (its number, or its name in the header line) or key of JSON; may be repeated"
+        ),
+    ] = None,
+    fields_out: Annotated[
+        list[str] | None,
+        typer.Option("--field-out", metavar="FIELD", help="Where the translation goes; a field that is there is replaced", show_default="a new one"),
+    ] = None,
+    has_header: Annotated[
+        bool, typer.Option("--header", help="The first line of a TSV or CSV names its columns; so it does if --field is a name")
+    ] = False,
+    details: Annotated[bool, typer.Option("--details", help="Write score and flags with each translation of a table")] = False,
+    errors: Annotated[Literal["strict", "replace"], typer.Option(help="Refuse invalid UTF-8, or read it as U+FFFD and tell how often")] = "strict",
     tags: TagsOption = None,
     tgt_tags: TgtTagsOption = None,
     n_best: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Write the N best of each line, or N samples: line number, TAB, score, TAB, text"),
+        typer.Option(min=1, metavar="N", help="Write the N best of each line, or N samples; as text: line number, TAB, score, TAB, text"),
     ] = None,
     prefix_path: PrefixFileOption = None,
     constraints_path: ConstraintsOption = None,
@@ -34,6 +54,7 @@ def translate(
     alignments_path: Annotated[
         Path | None, typer.Option("--alignments", metavar="FILE", help="Write which words belong together, as in 0-0 1-2: source word, target word")
     ] = None,
+    align: Annotated[bool, typer.Option("--align", help="With --format jsonl: say there which words belong together")] = False,
     replace_unk: Annotated[bool, typer.Option("--replace-unk", help="Put the source word in place of a word that the model cannot write")] = False,
     unk_dictionary_path: Annotated[
         Path | None, typer.Option("--unk-dictionary", metavar="FILE", help="For --replace-unk: source word, TAB, what to put in its place")
@@ -44,54 +65,64 @@ def translate(
     ] = None,
     device: DeviceOption = "auto",
     workers: WorkersOption = None,
+    processes: ProcessesOption = None,
+    resume: Annotated[
+        bool | None,
+        typer.Option(
+            "--resume/--no-resume",
+            help="Go on with what an interrupted run of the same command has left, or begin anew",
+            show_default="begin where nothing is left",
+        ),
+    ] = None,
     precision: PrecisionOption = "auto",
     *,
     search: dict[str, Any],
 ) -> None:
     """Translate a file.
 
-    N lines in, N lines out, in order; a blank line stays blank. With --n-best, lines are numbered from 1, and the score is the
-    log-probability after the length penalty.
+    N lines in, N lines out, in order; a blank line stays blank. Of a TSV, CSV or JSON lines, --field is translated and the rest comes along
+    as it is. With --n-best, lines are numbered from 1, and the score is the log-probability after the length penalty.
     """
-    from mtkit.files import read_lines, write_lines
-    from mtkit.progress import progress
+    from mtkit.files import read_lines
+    from mtkit.translation.line_options import LineOptions
 
     if str(alignments_path) == "-":
         raise typer.BadParameter("--alignments takes a file; stdout is for the translations")
-    lines = read_lines(input_path, what="the source text")
-    prefixes = None if prefix_path is None else read_lines(prefix_path, what="the prefixes")
-    constraint_lines = None if constraints_path is None else read_lines(constraints_path, what="the constraints")
-    # A bar would get between the lines of a terminal that shows them both.
-    is_shown = output_path is not None or not sys.stdout.isatty()
-    n_lines = sum(1 for _ in read_lines(input_path)) if is_shown and input_path.is_file() else None
+    options = LineOptions.for_file(
+        input_path,
+        input_format,
+        output_format=output_format,
+        fields=tuple(fields or ()),
+        fields_out=tuple(fields_out or ()),
+        has_header=has_header,
+        details=details,
+        n_best=n_best,
+    )
+    if align and options.format != "jsonl":
+        raise typer.BadParameter("--align goes with --format jsonl; --alignments FILE writes a file of its own")
+    beside = {"prefix_path": prefix_path, "constraints_path": constraints_path, "alignments_path": alignments_path}
+    if any(beside.values()) and (processes is not None or resume is not None):
+        raise typer.BadParameter("--prefix-file, --constraints and --alignments are for one process, without --processes and --resume")
     # torch takes seconds to load, which a mistyped path should not wait for.
-    from mtkit.translation.alignment_file import alignment_file
-    from mtkit.translation.translator import Translator
+    for path, what in (input_path, "the source text"), (prefix_path, "the prefixes"), (constraints_path, "the constraints"):
+        if path is not None:
+            read_lines(path, what=what).close()
+    from mtkit.translation.jobs.beside import translate_beside
+    from mtkit.translation.jobs.model_lines import ModelLines
+    from mtkit.translation.jobs.translate_file import translate_file
     from mtkit.translation.unknown import read_dictionary
-    from mtkit.translation.wishes import parse_constraints
 
-    translator = Translator.load(model_dirs, device=device, precision=precision, n_workers=workers, tags=tags or (), tgt_tags=tgt_tags or ())
-    numbered = enumerate(constraint_lines or (), 1)
-    constraints = None if constraint_lines is None else (parse_constraints(line, number, str(constraints_path)) for number, line in numbered)
     # Whoever types lines wants an answer to each.
     if chunk_lines is None and str(input_path) == "-" and sys.stdin.isatty():
         chunk_lines = 1
-    search |= given(chunk_lines=chunk_lines, n_best=n_best, prefixes=prefixes, constraints=constraints, avoid=avoid)
-    if alignments_path is not None:
-        search["alignments"] = True
+    search |= given(avoid=avoid, alignments=align or None)
     if replace_unk or unk_dictionary_path is not None:
         search["unk_dictionary"] = read_dictionary(unk_dictionary_path) if unk_dictionary_path is not None else {}
-    try:
-        with progress("Translating", n_lines) if is_shown else nullcontext() as bar:
-            translations = translator.stream(lines, on_lines=bar.advance if bar is not None else None, **search)
-            with alignment_file(alignments_path) if alignments_path is not None else nullcontext(iter) as noted:
-                translations = noted(translations)
-                write_lines(output_path, _n_best_lines(translations) if n_best is not None else (translation.text for translation in translations))
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"`{output_path}` was not written" if output_path is not None and str(output_path) != "-" else "") from None
-
-
-def _n_best_lines(translations: "Iterable[Translation]") -> Iterator[str]:
-    for number, translation in enumerate(translations, 1):
-        for alternative in translation.alternatives:
-            yield f"{number}\t{alternative.score:.4f}\t{alternative.text}"
+    name = "stdin" if str(input_path) == "-" else str(input_path)
+    load = {"precision": precision, "tags": tuple(tags or ()), "tgt_tags": tuple(tgt_tags or ())}
+    lines = ModelLines(tuple(model_dirs), options, name, search, load)
+    if any(beside.values()):
+        translate_beside(input_path, output_path, lines, **beside, device=device, n_workers=workers, errors=errors, chunk_lines=chunk_lines)
+        return
+    placing = {"device": device, "n_workers": workers, "n_processes": processes}
+    translate_file(input_path, output_path, lines, errors=errors, resume=resume, chunk_lines=chunk_lines, **placing)

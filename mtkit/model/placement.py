@@ -28,6 +28,27 @@ def choose_device(device: str) -> torch.device:
     return chosen
 
 
+def own_device(device: str, number: int, n_local: int) -> torch.device:
+    """The device of one of several processes on a machine; of GPUs each takes its own.
+
+    Args:
+        device: cpu, cuda or auto.
+        number: Of the process among those on this machine, from 0.
+        n_local: How many these are.
+    Raises:
+        MtkitError: There is no such device, it is one GPU, or there are fewer GPUs than processes.
+    """
+    chosen = choose_device(device)
+    if chosen.type != "cuda" or (n_local < 2 and chosen.index is not None):
+        return chosen
+    if chosen.index is not None:
+        raise MtkitError(f"{device} is one GPU, and several processes need one each", "choose cuda, and name the GPUs with CUDA_VISIBLE_DEVICES")
+    n_gpus = torch.cuda.device_count()
+    if number >= n_gpus:
+        raise MtkitError(f"{n_local} processes on this machine, and {n_gpus} GPUs", f"start {n_gpus}, or choose --device cpu")
+    return torch.device("cuda", number)
+
+
 def choose_dtype(precision: SearchPrecision, device: torch.device) -> torch.dtype:
     """The number format of a precision on a device; auto is bf16 on a GPU that has it, float32 elsewhere. All but the products of int8 is float32.
 

@@ -21,7 +21,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from mtkit.config.recipe import Recipe
 from mtkit.errors import MtkitError
-from mtkit.model.placement import choose_device, choose_training_dtype
+from mtkit.model.placement import choose_device, choose_training_dtype, own_device
 from mtkit.model.transformer import Transformer
 from mtkit.processes import n_cores
 from mtkit.training.launch import end_with_parent
@@ -54,16 +54,16 @@ def join_processes(recipe: Recipe, device: str) -> Iterator[tuple[Parallel, torc
         return
     end_with_parent()
     with told_by_one():
-        own_device = _own_device(device)
-        kind = _kind(recipe, own_device)
-        if own_device.type == "cuda":
-            torch.cuda.set_device(own_device)
-            dist.init_process_group("nccl", timeout=_DEVICE_TIMEOUT, device_id=own_device)
+        chosen = own_device(device, int(os.environ.get("LOCAL_RANK", "0")), _local_world_size())
+        kind = _kind(recipe, chosen)
+        if chosen.type == "cuda":
+            torch.cuda.set_device(chosen)
+            dist.init_process_group("nccl", timeout=_DEVICE_TIMEOUT, device_id=chosen)
         else:
             _share_out_cores()
             dist.init_process_group("gloo", timeout=_DEVICE_TIMEOUT)
-        parallel = kind(own_device)
-        yield parallel, own_device
+        parallel = kind(chosen)
+        yield parallel, chosen
         parallel.wait()
         # After an error the others may never answer: what is left of the group ends with the process.
         dist.destroy_process_group()
@@ -169,18 +169,6 @@ def _kind(recipe: Recipe, device: torch.device) -> type[Processes]:
     if choose_training_dtype(recipe.training.precision, device) == torch.float16:
         raise MtkitError("training.parallel fsdp does not go together with fp16", "take bf16 or float32, or training.parallel ddp")
     return Sharded
-
-
-def _own_device(device: str) -> torch.device:
-    chosen = choose_device(device)
-    if chosen.type != "cuda":
-        return chosen
-    if chosen.index is not None:
-        raise MtkitError(f"{device} is one GPU, and several processes need one each", "choose cuda, and name the GPUs with CUDA_VISIBLE_DEVICES")
-    number, n_gpus = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
-    if number >= n_gpus:
-        raise MtkitError(f"{_local_world_size()} processes on this machine, and {n_gpus} GPUs", f"start {n_gpus}, or choose --device cpu")
-    return torch.device("cuda", number)
 
 
 def _local_world_size() -> int:

@@ -61,6 +61,7 @@ class Linker:
             wanted: What to add.
             max_tokens: Padded positions in a batch.
         """
+        found = [self._written(*one) for one in zip(found, translations, strict=True)]
         keys: list[tuple[int, int, int]] = []
         tasks: list[PartToAlign] = []
         for i, hypotheses in enumerate(found):
@@ -72,6 +73,13 @@ class Linker:
                 tasks.append(PartToAlign(parts[i][p], text, offset, hypotheses[p][n].token_ids))
         aligned = dict(zip(keys, self.aligner.align(tasks, max_tokens), strict=True))
         return [self._linked(i, line, found[i], translations[i], aligned, wanted) for i, line in enumerate(lines)]
+
+    def _written(self, hypotheses: list[list[Hypothesis]], translation: Translation) -> list[list[Hypothesis]]:
+        """The hypotheses that the alternatives are made of: one without any text may have been left out."""
+        if len(hypotheses) != 1 or len(hypotheses[0]) == len(translation.alternatives):
+            return hypotheses
+        texts = self.aligner.tokenizer.tgt.decode([hypothesis.token_ids for hypothesis in hypotheses[0]])
+        return [[hypothesis for hypothesis, text in zip(hypotheses[0], texts, strict=True) if text.strip()] or hypotheses[0][:1]]
 
     def _is_needed(self, hypotheses: list[list[Hypothesis]], part: int, n: int, wanted: Wanted) -> bool:
         # Of a line in parts only the best of each part is in the translation.
@@ -90,6 +98,8 @@ class Linker:
         wanted: Wanted,
     ) -> Translation:
         own = {(p, n): aligned[i, p, n] for p, one in enumerate(hypotheses) for n in range(len(one)) if (i, p, n) in aligned}
+        if not any(part.text.strip() for part in own.values()):
+            own = {}  # what stands there instead is not made of it
         source = Units(line, self.langs[0]) if own else None
         if source is not None and wanted.unk_dictionary is not None:
             own = {key: replace_unknown(part, *self.unk_ids, source, wanted.unk_dictionary) for key, part in own.items()}
@@ -105,7 +115,7 @@ class Linker:
 
     def _with_texts(self, translation: Translation, hypotheses: list[list[Hypothesis]], own: Mapping[tuple[int, int], AlignedPart]) -> Translation:
         """The translation with the texts of those of its hypotheses that had unknown words."""
-        changed = {(p, n): to_one_line(part.text) for (p, n), part in own.items() if self.unk_ids[1] in hypotheses[p][n].token_ids}
+        changed = {(p, n): _tidy(part.text) for (p, n), part in own.items() if self.unk_ids[1] in hypotheses[p][n].token_ids}
         if not changed:
             return translation
         alternatives = list(translation.alternatives)
@@ -113,8 +123,8 @@ class Linker:
             for (_, n), text in changed.items():
                 alternatives[n] = alternatives[n]._replace(text=text)
         else:
-            decode = self.aligner.tokenizer.tgt.decode
-            texts = [changed.get((p, 0)) or decode([one[0].token_ids])[0] for p, one in enumerate(hypotheses)]
+            plain = self.aligner.tokenizer.tgt.decode([one[0].token_ids for one in hypotheses])
+            texts = [changed.get((p, 0), _tidy(text)) for p, text in enumerate(plain)]
             alternatives = [alternatives[0]._replace(text=join_parts(texts, self.langs[1]))]
         return translation._replace(text=alternatives[0].text, alternatives=tuple(alternatives))
 
@@ -125,3 +135,8 @@ class Linker:
             joined = join_parts([joined, text], self.langs[1])
             offsets.append(len(joined) - len(text))
         return joined, offsets
+
+
+def _tidy(text: str) -> str:
+    """As `Finisher` writes it."""
+    return to_one_line(text).replace("\t", " ")

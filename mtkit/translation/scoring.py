@@ -91,7 +91,7 @@ class PairScorer:
         Args:
             sources: What was translated.
             targets: The translations, as many.
-            search: Of which the length penalty and `max_tokens` count.
+            search: Of which the length penalty, `ensemble` and `max_tokens` count.
             first_line: Number of the first pair, for errors.
         Raises:
             MtkitError: A line is longer than the learned positions of a model.
@@ -112,7 +112,7 @@ class PairScorer:
         log_probs: dict[int, list[float]] = {}
 
         def run(batch: list[int]) -> list[list[float]]:
-            return self.scorer.log_probs([src[i] for i in batch], [tgt[i] for i in batch])
+            return self.scorer.log_probs([src[i] for i in batch], [tgt[i] for i in batch], search.ensemble)
 
         for batch, found in zip(rows, self.workers.map(run, rows), strict=True):
             log_probs.update(zip(batch, found, strict=True))

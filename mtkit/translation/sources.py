@@ -34,6 +34,7 @@ class SourceReader:
             raise MtkitError(f"unknown tag {unknown[0]}: the model was trained with {', '.join(config.tags)}", "give one of these")
         self.subword = subword
         self.known_tags = config.tags
+        self.lang = config.src_lang
         self.max_length = max_length
         self.max_tags = max_positions - 1 - max_length
         self.tags = tuple(tags)
@@ -78,7 +79,7 @@ class SourceReader:
         return found
 
     def _cut(self, text: str) -> list[str]:
-        return split_line(text, self._count_tokens, self.max_length)
+        return split_line(text, self._count_tokens, self.max_length, self.lang)
 
     def _count_tokens(self, texts: list[str]) -> list[int]:
         return [len(ids) for ids in self.subword.encode(texts)]

@@ -2,25 +2,36 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
+from math import ceil
 
 from mtkit.corpus.languages import word_space
+from mtkit.translation.sentence_ends import sentences
+
+CountTokens = Callable[[list[str]], list[int]]
+"""Tokens of each of several texts."""
+_Cut = Callable[[str], list[str]]
+"""A text cut at all places of one kind; spaces there may be left out."""
 
 _SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|(?<=[。！？])\s*")
 _CLAUSE_END = re.compile(r"(?<=[,;:])\s+|(?<=[、，；：])\s*")
 _SPACE = re.compile(r"\s+")
 
 
-def split_line(text: str, count_tokens: Callable[[list[str]], list[int]], max_tokens: int) -> list[str]:
+def split_line(text: str, count_tokens: CountTokens, max_tokens: int, lang: str = "") -> list[str]:
     """Cut a line into parts of at most `max_tokens` tokens: between sentences if that is enough, else between clauses, words, characters.
 
     Args:
         text: The line.
         count_tokens: Tokens of each of several texts.
         max_tokens: The limit.
+        lang: The line's language, by whose rules sentences end.
     Returns:
         Parts whose texts, but for the spaces between them, make up the line.
     """
-    return _split([text], (_SENTENCE_END, _CLAUSE_END, _SPACE), count_tokens, max_tokens)
+    # Where the language's rules find no end, for example after an abbreviation, a full stop is still a better place than a comma.
+    cuts = (partial(sentences, lang=lang), _SENTENCE_END.split, _CLAUSE_END.split, _SPACE.split)
+    return _split([text], cuts, count_tokens, max_tokens)
 
 
 def join_parts(parts: list[str], lang: str) -> str:
@@ -28,21 +39,24 @@ def join_parts(parts: list[str], lang: str) -> str:
     return word_space(lang).join(part for part in parts if part)
 
 
-def _split(texts: list[str], boundaries: tuple[re.Pattern[str], ...], count_tokens: Callable[[list[str]], list[int]], max_tokens: int) -> list[str]:
+def _split(texts: list[str], cuts: tuple[_Cut, ...], count_tokens: CountTokens, max_tokens: int) -> list[str]:
     parts: list[str] = []
     for text, n_tokens in zip(texts, count_tokens(texts), strict=True):
         if n_tokens <= max_tokens or len(text) <= 1:
             parts.append(text)
-        elif boundaries:
-            pieces = [piece for piece in boundaries[0].split(text) if piece]
-            parts += _split(_pack(pieces, text, count_tokens, max_tokens), boundaries[1:], count_tokens, max_tokens)
+        elif cuts:
+            pieces = [piece for piece in cuts[0](text) if piece]
+            parts += _split(_pack(pieces, text, count_tokens, max_tokens), cuts[1:], count_tokens, max_tokens)
         else:
-            middle = len(text) // 2
-            parts += _split([text[:middle], text[middle:]], (), count_tokens, max_tokens)
+            # A piece may have a token more for having been cut off, but shall not be cut once more for that.
+            n_pieces = min(ceil(n_tokens / (max_tokens - max_tokens // 16)), len(text))
+            n_chars = ceil(len(text) / n_pieces)
+            pieces = [text[start : start + n_chars] for start in range(0, len(text), n_chars)]
+            parts += _split(pieces, (), count_tokens, max_tokens)
     return parts
 
 
-def _pack(pieces: list[str], text: str, count_tokens: Callable[[list[str]], list[int]], max_tokens: int) -> list[str]:
+def _pack(pieces: list[str], text: str, count_tokens: CountTokens, max_tokens: int) -> list[str]:
     """Put neighbouring pieces together again as long as they stay within the limit, in the text as it was."""
     packed: list[str] = []
     start = end = total = 0

@@ -21,16 +21,17 @@ from mtkit.search.model_scorer import ModelScorer
 from mtkit.translation.alignment import best_untrained
 from mtkit.translation.demanding import DemandReader
 from mtkit.translation.engine import Engine, ModelEngine
+from mtkit.translation.finishing import Finisher
+from mtkit.translation.guard import search_again
 from mtkit.translation.linking import NOTHING_MORE, Linker, Wanted
 from mtkit.translation.mbr_engine import MbrEngine
-from mtkit.translation.result import Alternative, Translation
+from mtkit.translation.result import Translation
 from mtkit.translation.scoring import PairScore, PairScorer
 from mtkit.translation.sources import SourceReader
-from mtkit.translation.splitting import join_parts
 from mtkit.translation.wishes import Wish, add_wishes
 
-_CHUNK_LINES = 4000
-_BLANK = Translation("", 0.0, (Alternative("", 0.0),))
+CHUNK_LINES = 4000
+"""Lines that are sorted by length and translated together."""
 
 
 class Translator:
@@ -64,6 +65,7 @@ class Translator:
         self.tokenizer = first.tokenizer
         max_positions = min(one.config.model.max_positions for one in trained)
         self.sources = SourceReader(self.tokenizer.src, self.config, self.max_length, max_positions, tags)
+        self.finisher = Finisher(self.tokenizer, self.config)
         heads = [one.config.alignment_head or best_untrained(one.config.model.n_decoder_layers) for one in trained]
         scorer = ModelScorer([t.model for t in trained], self.tokenizer.src.special, self.tokenizer.tgt.special, heads)
         self.engine: Engine = ModelEngine(scorer, n_workers)
@@ -134,7 +136,7 @@ class Translator:
     def stream(
         self,
         lines: Iterable[str],
-        chunk_lines: int = _CHUNK_LINES,
+        chunk_lines: int = CHUNK_LINES,
         on_lines: Callable[[int], None] | None = None,
         prefixes: Iterable[str] | None = None,
         constraints: Iterable[Wish | dict[str, Any] | None] | None = None,
@@ -169,7 +171,7 @@ class Translator:
     @cached_property
     def pair_scorer(self) -> PairScorer:
         """Scores translations that are given, by the same models."""
-        return PairScorer(self.forced, self.config, self.tokenizer, self.sources.tags, self.max_length, self.n_workers)
+        return PairScorer(self.forced, self.config, self.tokenizer, self.sources.tags, self.max_length, self.n_workers, self.demands.tag_ids)
 
     def score(self, sources: Sequence[str], targets: Sequence[str], **overrides: Any) -> list[PairScore]:
         """How probable given translations are.
@@ -177,7 +179,7 @@ class Translator:
         Args:
             sources: What was translated, one line each.
             targets: The translations, as many.
-            overrides: Fields of `SearchConfig`, in place of the model's own; the length penalty and `max_tokens` count.
+            overrides: Fields of `SearchConfig`, in place of the model's own; the length penalty, `ensemble` and `max_tokens` count.
         Raises:
             MtkitError: Numbers differ, or a line is longer than the learned positions of a model.
         """
@@ -207,7 +209,7 @@ class Translator:
 
     @cached_property
     def _linker(self) -> Linker:
-        return Linker(self.trained, self.sources, self.n_workers)
+        return Linker(self.trained, self.sources, self.n_workers, self.demands.tag_ids)
 
     def _translate(
         self,
@@ -223,25 +225,19 @@ class Translator:
         tell(sum(not line for line in parts))
         ends_line = [is_last for line in parts for is_last in [*[False] * (len(line) - 1), *[True] * bool(line)]]
         demands = self.demands.read(wishes, [self.sources.subword.decode(line) if len(line) > 1 else [""] * len(line) for line in parts])
-        # Other engines need not know of demands.
-        extras = () if demands is None else (demands,)
         engine = MbrEngine(self.engine, self.tokenizer.tgt, self.config.tgt_lang) if search.mbr else self.engine
-        results = iter(engine.search(sources, search, lambda batch: tell(sum(ends_line[i] for i in batch)), *extras))
+
+        def find(chosen: Sequence[int], way: SearchConfig, on_batch: Callable[[list[int]], None] = lambda batch: None) -> list[list[Hypothesis]]:
+            # Other engines need not know of demands.
+            extras = () if demands is None else ([demands[i] for i in chosen],)
+            return engine.search([sources[i] for i in chosen], way, on_batch, *extras)
+
+        hypotheses = find(range(len(sources)), search, lambda batch: tell(sum(ends_line[i] for i in batch)))
+        if search.loop_guard:
+            hypotheses = search_again(sources, hypotheses, search, find)
+        results = iter(hypotheses)
         found = [[next(results) for _ in line] for line in parts]
-        translations = [self._finish(line) for line in found]
+        translations = [self.finisher.finish(*one, search) for one in zip(texts, parts, found, strict=True)]
         if wanted == NOTHING_MORE:
             return translations
         return self._linker.link(texts, parts, found, translations, wanted, search.max_tokens)
-
-    def _finish(self, parts: list[list[Hypothesis]]) -> Translation:
-        """Put one line together from the n best of its parts; most lines have one part."""
-        if not parts:
-            return _BLANK
-        if len(parts) == 1:
-            texts = self.tokenizer.tgt.decode([h.token_ids for h in parts[0]])
-            alternatives = tuple(Alternative(text, h.score) for text, h in zip(texts, parts[0], strict=True))
-            return Translation(alternatives[0].text, alternatives[0].score, alternatives)
-        texts = self.tokenizer.tgt.decode([hypotheses[0].token_ids for hypotheses in parts])
-        text = join_parts(texts, self.config.tgt_lang)
-        score = sum(hypotheses[0].score for hypotheses in parts) / len(parts)
-        return Translation(text, score, (Alternative(text, score),))

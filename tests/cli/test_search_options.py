@@ -32,6 +32,7 @@ VALUES = {
     "epsilon": "0.01",
     "seed": "11",
     "ensemble": "log_mean",
+    "loop_guard": "",
     "max_tokens": "512",
 }
 
@@ -49,7 +50,7 @@ def told(monkeypatch):
             told["load"] = options
             return cls()
 
-        def stream(self, lines, *, on_lines=None, prefixes=None, constraints=None, **search):
+        def stream(self, lines, *, chunk_lines=0, on_lines=None, prefixes=None, constraints=None, **search):
             told["search"] = search
             told["prefixes"] = None if prefixes is None else list(prefixes)
             told["constraints"] = None if constraints is None else list(constraints)
@@ -65,16 +66,16 @@ def test_all_values_are_listed():
 
 @pytest.mark.parametrize("name", VALUES)
 def test_each_setting_is_an_option_of_translate(mtkit, told, name):
-    flag = "--" + name.replace("_", "-")
+    default = SearchConfig.model_fields[name].default
+    flag = ("--no-" if default is True else "--") + name.replace("_", "-")
     assert mtkit("translate", "-", "-m", "m", *f"{flag} {VALUES[name]}".split(), stdin="x\n").status == 0
     [(key, value)] = told["search"].items()
     assert key == name
-    default = SearchConfig.model_fields[name].default
     assert value != default
     if get_origin(SearchConfig.model_fields[name].annotation) is Literal:
         assert value in get_args(SearchConfig.model_fields[name].annotation)
     else:
-        assert str(value) == (VALUES[name] or "True")
+        assert str(value) == (VALUES[name] or str(not default))
 
 
 def test_evaluate_has_the_same_options(mtkit, told, tmp_path):

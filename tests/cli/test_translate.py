@@ -1,8 +1,10 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from mtkit.errors import MtkitError
+from mtkit.model.placement import choose_device
 from mtkit.translation.result import Alternative, Translation
 
 
@@ -32,7 +34,8 @@ def told(monkeypatch):
 def test_lines_in_lines_out(mtkit, told):
     outcome = mtkit("translate", "-", "-m", "model", stdin="guten\x85 tag\n\nwelt")
     assert outcome == (0, "GUTEN\x85 TAG\n\nWELT\n", "")
-    assert told == {"model_dirs": [Path("model")], "device": "auto", "precision": "auto", "n_workers": None, "tags": (), "tgt_tags": (), "search": {}}
+    chosen = {"device": str(choose_device("auto")), "n_workers": torch.get_num_threads() if choose_device("auto").type == "cpu" else 1}
+    assert told == {"model_dirs": [Path("model")], "precision": "auto", "tags": (), "tgt_tags": (), "search": {"chunk_lines": 3}} | chosen
 
 
 def test_options_are_handed_on(mtkit, told):
@@ -44,9 +47,9 @@ def test_options_are_handed_on(mtkit, told):
         "device": "cpu",
         "precision": "bf16",
         "n_workers": 2,
-        "tags": ["<2ko>", "<bt>"],
-        "tgt_tags": ["<2en>"],
-        "search": {"beam_size": 4, "n_best": 2, "length_penalty": "mean", "alpha": 0.6, "max_tokens": 99, "chunk_lines": 7},
+        "tags": ("<2ko>", "<bt>"),
+        "tgt_tags": ("<2en>",),
+        "search": {"beam_size": 4, "n_best": 2, "length_penalty": "mean", "alpha": 0.6, "max_tokens": 99, "chunk_lines": 1},
     }
 
 
@@ -65,7 +68,7 @@ def test_an_interrupted_file_is_not_written(mtkit, told, tmp_path):
     outcome = mtkit("translate", "-", "-m", "model", "-o", tmp_path / "out.txt", stdin="ein\nstop\n")
     assert outcome == (130, "", f"interrupted: `{tmp_path / 'out.txt'}` was not written\n")
     assert list(tmp_path.iterdir()) == []
-    outcome = mtkit("translate", "-", "-m", "model", stdin="ein\nstop\n")
+    outcome = mtkit("translate", "-", "-m", "model", "--chunk-lines", 1, stdin="ein\nstop\n")
     assert outcome == (130, "EIN\n", "interrupted\n")
 
 

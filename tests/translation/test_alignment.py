@@ -155,3 +155,15 @@ def test_pieces_before_the_translation_move_the_places(make_trained):
         [found] = PieceAligner([trained], 1, prefix_ids).align([part], 100)
         assert [piece.span for piece in found.sources] == expected
         assert found.text == "d a"
+
+
+def test_where_a_translation_without_text_was_left_out_the_next_one_is_aligned(make_trained):
+    trained = make_trained(n_heads=1)
+    encode = trained.tokenizer.src.encode
+    space = [piece.text for piece in trained.tokenizer.src.pieces()].index("▁")
+    answers = {tuple(encode(["a b c"])[0]): [[space], *encode(["a b c", "c"])], tuple(encode(["c"])[0]): [[space]]}
+    first, other = copying_translator(trained, answers=answers).translate(["a b c", "c"], alignments=True, beam_size=3, n_best=3, loop_guard=False)
+    assert [alternative.text for alternative in first.alternatives] == ["a b c", "c"]
+    assert first.alignment == identity("a b c")
+    # There is none, and the source stands in its place.
+    assert (other.text, other.alignment) == ("c", ())

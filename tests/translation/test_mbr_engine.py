@@ -6,6 +6,7 @@ from sacrebleu.metrics.chrf import CHRF
 from mtkit.config.search import SearchConfig
 from mtkit.errors import MtkitError
 from mtkit.search.hypothesis import Hypothesis
+from mtkit.translation.mbr_engine import candidates_wanted
 from mtkit.translation.translator import Translator
 
 
@@ -30,6 +31,46 @@ def test_the_chosen_one_is_most_like_the_rest_of_the_n_best(make_trained, lines)
         assert risks[by_risk.text] == pytest.approx(by_risk.score)
         n_changed += by_risk.text != by_probability.text
     assert n_changed > 0
+
+
+def test_samples_are_judged_as_often_as_they_were_drawn(make_trained, lines):
+    translator = Translator([make_trained()], n_workers=1)
+    chrf = CHRF()
+    search = {"sampling": True, "top_k": 2, "max_length": 3, "seed": 5}
+    drawn = translator.translate(lines, n_best=12, **search)
+    n_repeated = 0
+    for by_risk, samples in zip(translator.translate(lines, mbr=12, n_best=3, **search), drawn, strict=True):
+        texts = [alternative.text for alternative in samples.alternatives]
+        n_repeated += len(set(texts)) < len(texts) == 12
+        risks = [sum(chrf.sentence_score(text, [o]).score for o in texts[:i] + texts[i + 1 :]) / 11 for i, text in enumerate(texts)]
+        assert by_risk.score == pytest.approx(max(risks))
+        assert risks[texts.index(by_risk.text)] == pytest.approx(by_risk.score)
+        assert len({alternative.text for alternative in by_risk.alternatives}) == len(by_risk.alternatives)
+    assert n_repeated > 0
+
+
+def test_every_group_of_the_beam_gives_candidates(make_trained, lines):
+    translator = Translator([make_trained()], n_workers=1)
+    assert candidates_wanted(translator.search_config(mbr=5, n_groups=4, beam_size=4)).beam_size == 8
+    assert [len(found.alternatives) for found in translator.translate(lines, mbr=5, n_groups=2, beam_size=2, n_best=2)] == [2] * len(lines)
+
+
+def test_tags_of_translations_are_not_compared(make_trained, lines):
+    symbol = "<2en>"
+    trained = make_trained()
+    subword = trained.tokenizer.tgt
+    subword.__dict__["user_symbols"] = (symbol,)
+    try:
+        translator = Translator([trained], n_workers=1, tgt_tags=[symbol])
+        candidates = translator.translate(lines, beam_size=6, n_best=6)
+        chosen = translator.translate(lines, mbr=6)
+    finally:
+        del subword.__dict__["user_symbols"]
+    chrf = CHRF()
+    for by_risk, by_probability in zip(chosen, candidates, strict=True):
+        texts = [alternative.text for alternative in by_probability.alternatives]
+        risks = [sum(chrf.sentence_score(text, [o]).score for o in texts[:i] + texts[i + 1 :]) / 5 for i, text in enumerate(texts)]
+        assert by_risk.score == pytest.approx(max(risks))
 
 
 def test_the_n_best_are_those_of_least_risk(make_trained, lines):

@@ -110,6 +110,36 @@ def test_tags_stand_before_the_source(make_trained, ko_en_pairs):
     assert found.log_prob == pytest.approx(float(expected), abs=1e-4)
 
 
+def test_an_ensemble_is_averaged_as_a_search_would(make_trained):
+    trained = [make_trained(1), make_trained(2)]
+    translator = Translator(trained, n_workers=1)
+    [source], [target] = trained[0].tokenizer.src.encode(["물"]), trained[0].tokenizer.tgt.encode(["water"])
+    for ensemble in ("mean", "log_mean"):
+        [score] = translator.score(["물"], ["water"], ensemble=ensemble)
+        assert [token.log_prob for token in score.tokens] == translator.forced.log_probs([source], [target], ensemble)[0]
+    hypotheses = translator.engine.search([source], translator.search_config(ensemble="log_mean", beam_size=4, n_best=4), lambda batch: None)[0]
+    found = translator.forced.log_probs([source] * 4, [hypothesis.token_ids for hypothesis in hypotheses], "log_mean")
+    assert [sum(row) for row in found] == pytest.approx([hypothesis.log_prob for hypothesis in hypotheses], abs=1e-3)
+
+
+def test_tags_of_translations_are_scored_as_a_search_scores_them(make_trained, ko_en_pairs):
+    symbol, trained = "<2en>", make_trained()
+    subword = trained.tokenizer.tgt
+    subword.__dict__["user_symbols"] = (symbol,)
+    try:
+        translator = Translator([trained], n_workers=1, tgt_tags=[symbol])
+        lines = [pair.src for pair in ko_en_pairs[:10]]
+        found = translator.translate(lines, beam_size=20, n_best=20, max_length=1)
+        sources = [line for line, one in zip(lines, found, strict=True) for _ in one.alternatives]
+        alternatives = [alternative for one in found for alternative in one.alternatives]
+        scored = translator.score(sources, [alternative.text for alternative in alternatives])
+    finally:
+        del subword.__dict__["user_symbols"]
+    # A single piece that begins a word is the same after it has been text.
+    same = [abs(score.score - alternative.score) < 1e-4 for score, alternative in zip(scored, alternatives, strict=True)]
+    assert sum(same) >= 20
+
+
 def test_a_line_past_the_learned_positions_is_told_and_not_cut(make_trained, ko_en_pairs):
     translator = Translator([make_trained(positions="learned", max_positions=24)], n_workers=1)
     long = " ".join(pair.tgt for pair in ko_en_pairs[:4])

@@ -55,7 +55,7 @@ def test_each_line_stays_in_its_place(copier, texts, beam_size, max_tokens):
 @given(blank=blanks, others=st.lists(st.sampled_from(["나는 학교에 간다.", "물"]), max_size=2))
 def test_a_blank_line_stays_blank(translator, blank, others):
     found = translator.translate([*others, blank, *others])[len(others)]
-    assert found[:3] == ("", 0.0, (Alternative("", 0.0),))
+    assert found[:3] == ("", 0.0, (Alternative("", 0.0),)) and found.flags == ()
 
 
 @pytest.mark.parametrize("normalization", ["nmt_nfkc", "nfkc", "identity"])

@@ -1,0 +1,120 @@
+"""Translate a file with models: the whole of it, by whoever there is."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext
+from pathlib import Path
+
+from mtkit.corpus.spool import is_read_once
+from mtkit.errors import MtkitError
+from mtkit.files import Utf8Errors, read_lines, write_lines
+from mtkit.logs import get_logger
+from mtkit.progress import progress
+from mtkit.translation.jobs.arrangement import Arrangement, arrange
+from mtkit.translation.jobs.in_parts import translate_in_parts
+from mtkit.translation.jobs.model_lines import ModelLines
+from mtkit.translation.jobs.ranks import Rank
+from mtkit.translation.jobs.reading import LineReader, NumberOfLines, number_of_lines
+from mtkit.translation.jobs.streaming import written_lines
+from mtkit.translation.jobs.work_dir import MIN_PART_LINES, work_path
+from mtkit.translation.translator import CHUNK_LINES
+
+logger = get_logger(__name__)
+
+_CHUNKS_OF_A_PROCESS = 8
+_MIN_CHUNK_LINES = 250
+
+
+def translate_file(
+    src_path: Path,
+    out_path: Path | None,
+    lines: ModelLines,
+    *,
+    device: str = "auto",
+    n_workers: int | None = None,
+    n_processes: int | None = None,
+    resume: bool | None = None,
+    chunk_lines: int | None = None,
+    errors: Utf8Errors = "strict",
+) -> None:
+    """Translate a file, in bounded memory. From a file to a file, what is finished outlives a kill.
+
+    Where the environment says that this is one of several ranks, as under torchrun, they share the file; each must be called alike.
+
+    Args:
+        src_path: A file, packed or not; `-` is stdin.
+        out_path: Written whole or not at all, packed where its name says so; `OUT.parts` beside it holds what is finished until then. None or `-`
+            is stdout.
+        lines: The models, and what is made of a line.
+        device: cpu, cuda, cuda:N or auto.
+        n_workers: Batches at a time on a CPU, in each process; default one for each thread.
+        n_processes: Default one for each GPU; none besides this one on a CPU.
+        resume: Whether to go on with what an interrupted run has left, or to begin anew; None begins where there is nothing.
+        chunk_lines: Lines translated together; 1 answers each at once.
+        errors: What becomes of invalid UTF-8.
+    Raises:
+        MtkitError: See `translate_in_parts`; or the models cannot be loaded; or input or output are no files, where several ranks share them or a run
+            shall go on.
+        KeyboardInterrupt: With a text that tells what is kept.
+    """
+    rank = Rank.from_environment()
+    is_plain = _is_plain(src_path, out_path)
+    if not is_plain:
+        _refuse_parts(resume, rank)
+    # A bar would get between the lines of a terminal that shows them both.
+    is_shown = out_path is not None or not sys.stdout.isatty()
+    n_lines = number_of_lines(src_path, "the source text") if is_plain or (is_shown and src_path.is_file()) else None
+    arrangement = arrange(device, n_processes, n_workers, n_lines.n if n_lines else None, rank)
+    is_long = n_lines is not None and n_lines.n > CHUNK_LINES
+    (logger.info if is_long or arrangement.n_processes else logger.debug)("%s", arrangement)
+    chunk_lines = chunk_lines or _chunk_lines(arrangement, n_lines)
+    # A file of one part would lose as much by a kill.
+    has_one_part = n_lines is not None and n_lines.is_exact and n_lines.n <= MIN_PART_LINES
+    if out_path is None or not is_plain or (has_one_part and resume is None and rank.n_ranks == 1 and not work_path(out_path).exists()):
+        n, is_exact = n_lines or (None, True)
+        shown = progress("Translating", n, is_about=not is_exact) if is_shown else nullcontext()
+        with _told_what_was_not_written(out_path), shown as bar, closing(read_lines(src_path, errors=errors)) as source:
+            write_lines(out_path, written_lines(source, lines, arrangement, chunk_lines, bar.advance if bar is not None else lambda n: None))
+        return
+    if lines.options.needs_header:
+        with LineReader(src_path, errors) as reader:
+            lines = lines.with_header(next(iter(reader.take(1)), ""))
+    translate_in_parts(
+        src_path,
+        out_path,
+        lines.crew(arrangement),
+        lines.made_from(arrangement),
+        resume=resume,
+        chunk_lines=chunk_lines,
+        has_header=lines.options.needs_header,
+        errors=errors,
+        rank=rank,
+        n_lines=n_lines,
+    )
+
+
+@contextmanager
+def _told_what_was_not_written(out_path: Path | None) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"`{out_path}` was not written" if out_path is not None and str(out_path) != "-" else "") from None
+
+
+def _is_plain(src_path: Path, out_path: Path | None) -> bool:
+    """Whether both are files, not pipes or devices."""
+    return out_path is not None and not is_read_once(src_path) and str(out_path) != "-" and (out_path.is_file() or not out_path.exists())
+
+
+def _refuse_parts(resume: bool | None, rank: Rank) -> None:
+    if resume:
+        raise MtkitError("only a translation from a file to a file can go on", "name both files, or leave out --resume")
+    if rank.n_ranks > 1:
+        raise MtkitError(f"{rank.n_ranks} ranks can share a file, not stdin or stdout", "give a file in place of stdin, and one to write with -o")
+
+
+def _chunk_lines(arrangement: Arrangement, n_lines: NumberOfLines | None) -> int:
+    """So few lines that no process is without work while others have much left."""
+    if not arrangement.n_processes or n_lines is None:
+        return CHUNK_LINES
+    return min(max(n_lines.n // (_CHUNKS_OF_A_PROCESS * arrangement.n_processes), _MIN_CHUNK_LINES), CHUNK_LINES)

@@ -1,0 +1,165 @@
+"""Lines of input to lines of output: whatever is parsed and formatted around a translator."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+from mtkit.errors import MtkitError
+from mtkit.translation.alignment import joined_links
+from mtkit.translation.json_lines import JsonLineReader
+from mtkit.translation.line_options import LineOptions
+from mtkit.translation.records import Record, RecordReader
+from mtkit.translation.result import Alternative, Translation
+from mtkit.translation.rows import RowReader
+from mtkit.translation.translator import CHUNK_LINES, Translator
+from mtkit.translation.written import write_alone
+
+_MAX_CHUNK_CHARS = 1 << 22
+
+
+class LineTranslator:
+    """Turns each line of input into what is written for it, which with the n best may be several lines.
+
+    What is written for a line depends on that line and its number alone, so that an input may be cut anywhere between lines and shared.
+    Whoever does so takes the header line off, where `options.needs_header`, and hands it to `options.with_header`.
+
+    Args:
+        translator: Translates the texts.
+        options: What a line is, and what is written.
+        name: What errors call the input.
+        search: Fields of `SearchConfig`, in place of the model's own settings.
+    Raises:
+        MtkitError: The header line lacks a field.
+    """
+
+    def __init__(self, translator: Translator, options: LineOptions | None = None, name: str = "stdin", **search: Any) -> None:
+        self.translator = translator
+        self.options = options or LineOptions()
+        self.name = name
+        self.search = search if self.options.n_best is None else {**search, "n_best": self.options.n_best}
+        self._reader = _reader(self.options, name) if not self.options.needs_header or self.options.header_line is not None else None
+
+    def header(self) -> str | None:
+        """The first line of the output, where it has one that is no record's."""
+        return self._reader.header() if self._reader else None
+
+    def __call__(self, lines: Sequence[str], first_number: int = 1, on_lines: Callable[[int], None] | None = None) -> list[str]:
+        """Translate some lines.
+
+        Args:
+            lines: Without line ends, and without the header line.
+            first_number: That of the first of them within the whole input, counted from 1, the header line included; errors and n-best lists tell it.
+            on_lines: Called with a number of lines whenever so many more are translated.
+        Returns:
+            For each line in order what is written for it: one line, or several with LF between them; no LF at the end.
+        Raises:
+            MtkitError: A line is not as the options say.
+        """
+        if self._reader is None:
+            raise ValueError("the options need the input's header line")
+        records = [self._reader.read(line, f"`{self.name}`: line {number}") for number, line in enumerate(lines, first_number)]
+        texts = [part for record in records for text in record.texts for part in text.split("\n")]
+        tell = on_lines if on_lines is None or len(texts) == len(lines) else _in_proportion(on_lines, len(texts), len(lines))
+        found = iter(self.translator.stream(texts, chunk_lines=max(len(texts), 1), on_lines=tell, **self.search))
+        return [self._written(record, number, found) for number, record in enumerate(records, first_number)]
+
+    def _written(self, record: Record, number: int, found: Iterator[Translation]) -> str:
+        translations = [self._joined(text.split("\n"), found) for text in record.texts]
+        if self.options.passes_through:
+            # As the input's last CR before an LF belongs to the line end, so would the output's.
+            return record.write(translations).rstrip("\r")
+        return write_alone(translations[0], number, self.options.format, self.options.n_best)
+
+    def _joined(self, lines: Sequence[str], found: Iterator[Translation]) -> Translation:
+        """The translation of a text of several lines, which a value of JSON may be; line by line, so that it has as many."""
+        parts = [next(found) for _ in lines]
+        if len(parts) == 1:
+            return parts[0]
+        text = "\n".join(part.text for part in parts)
+        scores = [part.score for part in parts if part.text] or [0.0]
+        score = sum(scores) / len(scores)
+        alignment = None
+        if parts[0].alignment is not None:
+            alignment = joined_links(lines, parts, self.translator.config.src_lang, self.translator.config.tgt_lang)
+        return Translation(
+            text,
+            score,
+            (Alternative(text, score),),
+            tuple(dict.fromkeys(flag for part in parts for flag in part.flags)),
+            alignment,
+        )
+
+    def stream(self, lines: Iterable[str], chunk_lines: int = CHUNK_LINES, on_lines: Callable[[int], None] | None = None) -> Iterator[str]:
+        """Translate a whole input as it comes, in bounded memory: the output line by line, headers included.
+
+        Args:
+            lines: All lines of the input.
+            chunk_lines: How many are translated together; 1 answers each at once.
+            on_lines: As in a call.
+        """
+        iterator = iter(lines)
+        number = 1
+        if self.options.needs_header and self.options.header_line is None:
+            header_line = next(iterator, None)
+            if header_line is None:
+                return
+            self.options = self.options.with_header(header_line)
+            self._reader = _reader(self.options, self.name)
+            number = 2
+            if on_lines:
+                on_lines(1)
+        if (header := self.header()) is not None:
+            yield header
+        for chunk in line_chunks(iterator, chunk_lines):
+            for written in self(chunk, number, on_lines):
+                yield from written.split("\n")
+            number += len(chunk)
+
+
+def line_chunks(lines: Iterator[str], chunk_lines: int) -> Iterator[list[str]]:
+    """So many lines at a time, fewer where they are very long; what came before a line that cannot be read comes before the error."""
+    while True:
+        chunk: list[str] = []
+        n_chars = 0
+        try:
+            for line in islice(lines, chunk_lines):
+                chunk.append(line)
+                n_chars += len(line)
+                if n_chars > _MAX_CHUNK_CHARS:
+                    break
+        except MtkitError:
+            if chunk:
+                yield chunk
+            raise
+        if not chunk:
+            return
+        yield chunk
+
+
+class _TextReader:
+    """The line is the text."""
+
+    def read(self, line: str, where: str) -> Record:
+        """See `RecordReader`."""
+        return Record([line], lambda found: found[0].text)
+
+    def header(self) -> None:
+        """There is none."""
+
+
+def _reader(options: LineOptions, name: str) -> RecordReader:
+    if options.input_format == "text":
+        return _TextReader()
+    return JsonLineReader(options) if options.input_format == "jsonl" else RowReader(options, name)
+
+
+def _in_proportion(on_lines: Callable[[int], None], n_texts: int, n_lines: int) -> Callable[[int], None]:
+    """Tell of lines where texts are counted, of which a line may have several, or none."""
+    n_done = 0
+
+    def tell(n: int) -> None:
+        nonlocal n_done
+        before, n_done = n_done, n_done + n
+        on_lines(n_done * n_lines // n_texts - before * n_lines // n_texts)
+
+    return tell

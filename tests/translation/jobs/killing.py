@@ -1,0 +1,81 @@
+"""A driver for tests: translates with a SIGKILL right before the n-th change of a file, for n = 0, 1, 2, ..., and each time goes on to the end.
+
+Run as a program, because processes are forked from one that has no threads. Prints what it saw as JSON.
+"""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from mtkit.translation.jobs.chunks import Crew
+from mtkit.translation.jobs.in_parts import translate_in_parts
+from tests.translation.jobs.functions import Upper
+
+_CHANGES = {"os.mkdir", "os.rename", "os.remove", "os.rmdir"}
+
+
+def die_before_change(folder: str, n_changes: int) -> None:
+    left = n_changes
+
+    def hook(event: str, args: tuple[Any, ...]) -> None:
+        nonlocal left
+        is_change = event in _CHANGES or (event == "open" and bool(args[2] & (os.O_WRONLY | os.O_RDWR)))
+        if is_change and (str(args[0]).startswith(folder) or not str(args[0]).startswith("/")):
+            left -= 1
+            if left < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(hook)
+
+
+def translate(input_path: Path, output_path: Path, dies_after: int | None = None) -> int:
+    """In a process of its own; its status as `os.waitpid` has it."""
+    pid = os.fork()
+    if pid:
+        return os.waitpid(pid, 0)[1]
+    status = 1
+    try:
+        if dies_after is not None:
+            die_before_change(str(output_path.parent), dies_after)
+        translate_in_parts(input_path, output_path, Crew(Upper, ()), {"settings": {}}, resume=True, chunk_lines=3, lines_per_part=5)
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def main(folder: Path, ending: str) -> None:
+    input_path = folder / "in.txt"
+    undisturbed = folder / "undisturbed" / f"out{ending}"
+    translate(input_path, undisturbed)
+    n_killed = n_kept = n_whole = n_made_again = 0
+    problems = []
+    while True:
+        output_path = folder / f"{n_killed}" / f"out{ending}"
+        status = translate(input_path, output_path, n_killed)
+        if status == 0:
+            break
+        if not os.WIFSIGNALED(status):
+            problems.append(f"{n_killed}: ended by itself with {status}")
+            break
+        n_kept += any(output_path.parent.glob("*.parts/*/*/*"))
+        changed_ns = output_path.stat().st_mtime_ns if output_path.exists() else 0
+        if changed_ns and output_path.read_bytes() != undisturbed.read_bytes():
+            problems.append(f"{n_killed}: half an output")
+        is_marked = any(b"is_joined" in path.read_bytes() for path in output_path.parent.glob("*.parts/manifest.json"))
+        n_whole += is_marked
+        if translate(input_path, output_path) != 0:
+            problems.append(f"{n_killed}: could not go on")
+        elif output_path.read_bytes() != undisturbed.read_bytes():
+            problems.append(f"{n_killed}: other bytes")
+        elif left := [path.name for path in output_path.parent.iterdir() if path != output_path]:
+            problems.append(f"{n_killed}: left {left}")
+        n_made_again += is_marked and output_path.stat().st_mtime_ns != changed_ns
+        n_killed += 1
+    print(json.dumps({"n_killed": n_killed, "n_kept": n_kept, "n_whole": n_whole, "n_made_again": n_made_again, "problems": problems}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])

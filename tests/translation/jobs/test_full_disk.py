@@ -1,0 +1,70 @@
+"""A disk that is full or read-only, as the system itself makes it."""
+
+import shutil
+import sys
+import textwrap
+
+import pytest
+
+from tests.end_to_end.test_faults import run_on_tmpfs
+
+SCRIPT = """
+    import sys
+    from pathlib import Path
+    from mtkit.errors import MtkitError
+    from mtkit.logs import setup_logs
+    from mtkit.translation.jobs.chunks import Crew
+    from mtkit.translation.jobs.in_parts import translate_in_parts
+    from tests.translation.jobs.functions import Upper
+    setup_logs()
+    disk = Path(sys.argv[1])
+    try:
+        resume = sys.argv[2:] == ["resume"] or None
+        translate_in_parts(disk.parent / "in.txt", disk / "out.txt", Crew(Upper, ()), {}, lines_per_part=500, resume=resume)
+    except MtkitError as exc:
+        print(f"error: {exc.message}", f"hint: {exc.hint}", sep="\\n")
+"""
+
+
+@pytest.fixture
+def disk(tmp_path):
+    if shutil.which("unshare") is None or run_on_tmpfs("64k", "true", mount_point="/tmp").returncode:
+        pytest.skip("this system lets nobody mount a file system of their own")
+    (tmp_path / "translate.py").write_text(textwrap.dedent(SCRIPT))
+    (tmp_path / "in.txt").write_text("".join(f"line {i} {'x' * 90}\n" for i in range(2000)))
+    (tmp_path / "disk").mkdir()
+    return tmp_path / "disk"
+
+
+def translate(disk, *args):
+    return f"'{sys.executable}' '{disk.parent / 'translate.py'}' '{disk}' {' '.join(args)}"
+
+
+def test_what_is_finished_outlives_a_full_disk(disk):
+    """Parts of 50 KB: first there is room for some of them, then for all, but not for the output too, then for that."""
+    script = f"""
+        head -c 660K /dev/zero > '{disk}/others'; {translate(disk)}; find '{disk}' -name '.*'; ls '{disk}'
+        echo ---; echo --- >&2; head -c 440K /dev/zero > '{disk}/others'; {translate(disk, "resume")}; find '{disk}' -name '.*'; ls '{disk}'
+        echo ---; echo --- >&2; rm '{disk}/others'; {translate(disk, "resume")}; ls -A '{disk}'; wc -l < '{disk}/out.txt'; tail -n 1 '{disk}/out.txt'
+    """
+    outcome = run_on_tmpfs("800k", f"{{ {script} }}", disk)
+    first, second, third = outcome.stdout.split("---\n")
+    logs = outcome.stderr.split("---\n")
+    error, hint, *rest = first.splitlines()
+    assert error.startswith("error: `") and error.endswith("cannot be written: no space left on device")
+    assert hint == "hint: make room, or choose another disk"
+    assert rest == ["others", "out.txt.parts"]
+    assert "lines are kept in `" in logs[0] and "the same command with --resume goes on from there" in logs[0]
+    error, hint, *rest = second.splitlines()
+    assert error == f"error: `{disk / 'out.txt'}`: cannot be written: no space left on device"
+    assert rest == ["others", "out.txt.parts"]
+    assert "going on with " in logs[1] and "2,000 of 2,000 lines are kept" in logs[1]
+    assert third.splitlines() == ["out.txt", "2000", f"2000\tLINE 1999 {'X' * 90}"]
+
+
+def test_a_read_only_folder_is_one_line(disk):
+    outcome = run_on_tmpfs("800k,ro", translate(disk), disk)
+    error, hint = outcome.stdout.splitlines()
+    assert error.endswith("cannot be written: read-only file system")
+    assert hint == "hint: check the path"
+    assert outcome.stderr == ""

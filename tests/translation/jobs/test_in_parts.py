@@ -1,0 +1,381 @@
+import gzip
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtkit.errors import MtkitError
+from mtkit.translation.jobs import in_parts as module
+from mtkit.translation.jobs.chunks import Crew
+from mtkit.translation.jobs.in_parts import translate_in_parts
+from mtkit.translation.jobs.ranks import Rank
+from mtkit.translation.jobs.work_dir import WorkDir, part_lines
+from tests.translation.jobs.functions import Upper
+
+MADE_FROM = {"models": ["abc"], "settings": {"beam_size": 5}}
+
+
+@pytest.fixture
+def source(tmp_path):
+    path = tmp_path / "in.txt"
+    path.write_text("".join(f"line {i}\n" for i in range(23)))
+    return path
+
+
+def run(source, name="out.txt", made_from=MADE_FROM, function=Upper, args=(), n_processes=0, **options: Any):
+    output = source.parent / name
+    translate_in_parts(source, output, Crew(function, args, n_processes), made_from, **{"chunk_lines": 3, "lines_per_part": 5, **options})
+    return output.read_bytes()
+
+
+def expected(n=23):
+    return "".join(f"{i + 1}\tLINE {i}\n" for i in range(n)).encode()
+
+
+@pytest.mark.parametrize("n_processes", [0, 2])
+@pytest.mark.parametrize("lines_per_part", [1, 5, 23, 100])
+def test_parts_are_joined_in_order(source, lines_per_part, n_processes):
+    assert run(source, lines_per_part=lines_per_part, n_processes=n_processes) == expected()
+    assert sorted(path.name for path in source.parent.iterdir()) == ["in.txt", "out.txt"]
+
+
+def test_an_empty_file_gives_an_empty_file(source):
+    source.write_bytes(b"")
+    assert run(source) == b""
+
+
+def test_packed_in_packed_out(source):
+    source.write_bytes(gzip.compress(source.read_bytes()))
+    assert gzip.decompress(run(source, "out.gz")) == expected()
+
+
+def test_invalid_utf8_is_refused_with_what_was_finished_kept_or_replaced(source, caplog):
+    source.write_bytes(source.read_bytes().replace(b"line 12\n", b"line \xff12\n"))
+    with pytest.raises(MtkitError, match=r"invalid UTF-8 in line 13, byte 6"):
+        run(source)
+    assert "10 of 23 lines are kept" in caplog.text
+    with pytest.raises(MtkitError, match=r"utf8_errors \(strict then, replace now\)"):
+        run(source, errors="replace", resume=True)
+    assert run(source, errors="replace", resume=False).decode() == expected().decode().replace("LINE 12", "LINE \ufffd12")
+    assert "invalid UTF-8 in 1 place, read as U+FFFD" in caplog.text
+
+
+def test_very_long_lines_are_translated_fewer_at_a_time(source, monkeypatch):
+    monkeypatch.setattr("mtkit.translation.jobs.job.MAX_CHUNK_BYTES", 20)
+    noted = source.parent / "noted"
+    assert run(source, function=Chunks, args=(str(noted),)) == expected()
+    sizes = [int(line) for line in noted.read_text().split()]
+    # Lines of 7 and 8 bytes, in parts of 5: whatever block they are read in, the third goes beyond 20 bytes.
+    assert sum(sizes) == 23 and max(sizes) == 3
+
+
+class Chunks(Upper):
+    """Notes how many lines it gets."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = Path(path)
+
+    def __call__(self, lines, first_number=1, on_lines=None):
+        with self.path.open("a") as stream:
+            stream.write(f"{len(lines)}\n")
+        return super().__call__(lines, first_number, on_lines)
+
+
+def test_several_lines_for_one_and_a_header(source):
+    found = run(source, args=(0.0, "the head", 2), has_header=True).decode().splitlines()
+    assert found == ["the head", *(f"{i + 1}\tLINE {i}" for i in range(1, 23) for _ in range(2))]
+    source.write_text("only the header")
+    assert run(source, args=(0.0, "the head", 2), has_header=True) == b"the head\n"
+
+
+def test_a_function_that_loses_a_line_is_found_out(source):
+    source.write_text("bad\n")
+    with pytest.raises(ValueError, match="1 lines gave 0"):
+        run(source)
+
+
+def test_what_is_kept_after_an_interruption_is_told_and_gone_on_with(source):
+    text = "\n".join(["interrupt" if i == 12 else f"line {i}" for i in range(23)])
+    source.write_text(text)
+    with pytest.raises(KeyboardInterrupt) as info:
+        run(source)
+    folder = source.parent / "out.txt.parts"
+    assert str(info.value) == f"10 of 23 lines are kept in `{folder}`; the same command with --resume goes on from there"
+    assert not (source.parent / "out.txt").exists()
+    times = {path: path.stat().st_mtime_ns for path in folder.glob("*/*/*")}
+    assert len(times) == 2
+    # The same input, and a function that does not mind.
+    assert run(source, resume=True, function=Patient).count(b"\n") == 23
+    assert not folder.exists()
+
+
+class Patient(Upper):
+    """Is not interrupted, and cannot do the first ten lines."""
+
+    def __call__(self, lines, first_number=1, on_lines=None):
+        assert first_number > 10
+        return [line.upper() for line in lines]
+
+
+def test_an_interruption_before_the_first_part_leaves_nothing(source):
+    source.write_text("interrupt\n" * 3)
+    with pytest.raises(KeyboardInterrupt) as info:
+        run(source)
+    assert str(info.value) == f"`{source.parent / 'out.txt'}` was not written"
+    assert [path.name for path in source.parent.iterdir()] == ["in.txt"]
+
+
+@pytest.fixture
+def half(source):
+    """Ten lines of `source` are kept."""
+    work = WorkDir(source.parent / "out.txt", {"input": module.input_identity(source), "utf8_errors": "strict"} | MADE_FROM, 5)
+    work.open(None)
+    for part in range(2):
+        with work.writing(part) as write:
+            write([f"kept {part}"] * 5)
+    return source
+
+
+def test_what_is_kept_is_used(half):
+    assert run(half, resume=True).decode().splitlines() == [*["kept 0"] * 5, *["kept 1"] * 5, *expected().decode().splitlines()[10:]]
+
+
+def test_what_is_kept_is_not_thrown_away_unasked(half):
+    with pytest.raises(MtkitError, match=r"out.txt.parts`: holds about 10 lines of an interrupted translation") as info:
+        run(half)
+    assert "--resume goes on" in info.value.hint
+    assert run(half, resume=False) == expected()
+
+
+@pytest.mark.parametrize("resume", [True, None])
+@pytest.mark.parametrize(
+    ("made_from", "named"),
+    [
+        ({"models": ["abc"], "settings": {"beam_size": 1}}, "beam_size (5 then, 1 now)"),
+        ({"models": ["abd"], "settings": {"beam_size": 5}}, "the model"),
+        ({"models": ["abc"], "settings": {"beam_size": 5, "tags": ["<2ko>"]}}, "tags (none then, <2ko> now)"),
+    ],
+)
+def test_parts_of_another_model_or_setting_are_refused(half, made_from, named, resume):
+    with pytest.raises(MtkitError) as info:
+        run(half, made_from=made_from, resume=resume)
+    assert info.value.message.endswith(f"holds parts of another translation: {named}")
+    assert run(half, made_from=made_from, resume=False) == expected()
+
+
+def test_parts_of_another_input_are_refused(half):
+    text, before = half.read_text(), half.stat()
+    half.write_text(text.replace("line 3", "LINE 3"))
+    with pytest.raises(MtkitError, match=r"the time of the input's last change, the input's content$"):
+        run(half, resume=True)
+    half.write_text(text)
+    with pytest.raises(MtkitError, match=r"another translation: the time of the input's last change$"):
+        run(half, resume=True)
+    os.utime(half, ns=(before.st_atime_ns, before.st_mtime_ns))
+    half.write_text(text + "more\n")
+    with pytest.raises(MtkitError, match=r"input.size \(174 then, 179 now\)"):
+        run(half, resume=True)
+    half.write_text(text)
+    os.utime(half, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert run(half, resume=True).count(b"\n") == 23
+
+
+def test_a_folder_of_somebody_else_stays(source):
+    folder = source.parent / "out.txt.parts"
+    folder.mkdir()
+    (folder / "diary").write_text("dear diary")
+    with pytest.raises(MtkitError, match=r"holds files but no manifest.json, so mtkit did not make it"):
+        run(source, resume=False)
+    assert (folder / "diary").read_text() == "dear diary"
+
+
+class Spoiler(Upper):
+    """Changes the input in the midst of it."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = Path(path)
+
+    def __call__(self, lines, first_number=1, on_lines=None):
+        if first_number > 10:
+            self.path.write_text("something else\n")
+        return super().__call__(lines, first_number, on_lines)
+
+
+def test_an_input_that_changes_meanwhile_is_told(source, caplog):
+    with pytest.raises(MtkitError, match=r"in.txt`: changed while it was read"):
+        run(source, function=Spoiler, args=(str(source),))
+    assert "10 of 23 lines are kept" in caplog.text
+    assert not (source.parent / "out.txt").exists()
+
+
+def test_a_process_that_dies_is_told_and_what_others_made_is_kept(source, caplog):
+    source.write_text(source.read_text().replace("line 22", "die"))
+    with pytest.raises(MtkitError, match="a worker process ended with status 9"):
+        run(source, n_processes=2)
+    assert "lines are kept in" in caplog.text
+
+
+def test_ranks_share_the_parts(source):
+    """Rank 0 and two others at the same time, as threads."""
+    errors = []
+
+    def help_along(number):
+        try:
+            run_rank(number)
+        except Exception as exc:
+            errors.append(exc)
+
+    def run_rank(number):
+        translate_in_parts(
+            source, source.parent / "out.txt", Crew(Noting, (str(source.parent / f"made-{number}"),)), MADE_FROM, rank=Rank(number, 3),
+            chunk_lines=3, lines_per_part=2,
+        )  # fmt: skip
+
+    threads = [threading.Thread(target=help_along, args=(number,)) for number in (2, 1)]
+    for thread in threads:
+        thread.start()
+    run_rank(0)
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert (source.parent / "out.txt").read_bytes() == expected()
+    made = [int(line) for number in range(3) for line in (source.parent / f"made-{number}").read_text().split()]
+    assert set(made) == set(range(1, 24))
+    assert all((source.parent / f"made-{number}").read_text() for number in range(3))
+    assert not (source.parent / "out.txt.parts").exists()
+
+
+class Noting(Upper):
+    """Notes the numbers of its lines, and takes its time."""
+
+    def __init__(self, path):
+        super().__init__(0.05)
+        self.path = Path(path)
+
+    def __call__(self, lines, first_number=1, on_lines=None):
+        with self.path.open("a") as stream:
+            stream.writelines(f"{first_number + i}\n" for i in range(len(lines)))
+        return super().__call__(lines, first_number, on_lines)
+
+
+def test_a_rank_that_is_killed_is_replaced(source):
+    script = textwrap.dedent(f"""
+        from pathlib import Path
+        from mtkit.translation.jobs.chunks import Crew
+        from mtkit.translation.jobs.ranks import Rank
+        from mtkit.translation.jobs.in_parts import translate_in_parts
+        from tests.translation.jobs.functions import Upper
+        translate_in_parts(Path({str(source)!r}), Path({str(source.parent / "out.txt")!r}), Crew(Upper, (1000.0,)), {MADE_FROM!r},
+            rank=Rank.from_environment(), chunk_lines=3, lines_per_part=5)
+    """)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "RANK": "1", "WORLD_SIZE": "2"}
+    with subprocess.Popen([sys.executable, "-c", script], env=environment) as other:
+        claims = source.parent / "out.txt.parts" / "claims"
+        thread = threading.Thread(target=kill_when, args=(other, lambda: claims.is_dir() and any(claims.iterdir())))
+        # It waits for rank 0 to begin.
+        work = WorkDir(source.parent / "out.txt", {"input": module.input_identity(source), "utf8_errors": "strict"} | MADE_FROM, 5)
+        work.open(None)
+        thread.start()
+        thread.join()
+    (claim,) = claims.iterdir()
+    name = claim.read_text()
+    assert claim.name == "0" and name.split("-")[-2] == str(other.pid)
+    with module.Claims(work.path, 60.0) as others:
+        assert not others.take(0)
+        os.utime(work.path / "alive" / name, (1, 1))
+        job = module.Job(source, module.input_identity(source), work, Crew(Upper, ()), 3, claims=others)
+        job.make_parts(None, set(), waits=True)
+    work.join(job.n_parts)
+    assert (source.parent / "out.txt").read_bytes() == expected()
+
+
+def kill_when(process, condition):
+    until = time.monotonic() + 60
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def test_a_rank_whose_first_never_comes_says_so(source, monkeypatch):
+    monkeypatch.setattr(module, "WAIT_FOR_FIRST_S", 0.1)
+    with pytest.raises(MtkitError, match="rank 0 has not begun"):
+        run(source, rank=Rank(1, 2))
+    assert [path.name for path in source.parent.iterdir()] == ["in.txt"]
+
+
+def test_a_rank_that_comes_when_all_is_done_ends(source, monkeypatch):
+    monkeypatch.setattr(module, "_WAIT_IF_DONE_S", 0.1)
+    run(source, rank=Rank(0, 2))
+    assert run(source, rank=Rank(1, 2)) == expected()
+
+
+def test_two_processes_do_not_write_the_same(source):
+    work = WorkDir(source.parent / "out.txt", {}, 5)
+    script = f"import fcntl, sys; f = open({str(work.lock_path)!r}, 'w'); fcntl.lockf(f, fcntl.LOCK_EX); print(1, flush=True); sys.stdin.read()"
+    work.path.mkdir()
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stdin=subprocess.PIPE) as other:
+        assert other.stdout is not None and other.stdout.readline()
+        with pytest.raises(MtkitError, match=r"another process .* translates into `.*out.txt`"):
+            run(source)
+        other.kill()
+    assert run(source) == expected()
+
+
+def test_ranks_are_told_by_the_environment(monkeypatch):
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    assert Rank.from_environment() == Rank(0, 1, 0, 1)
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    with pytest.raises(MtkitError, match="not RANK"):
+        Rank.from_environment()
+    monkeypatch.setenv("RANK", "3")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert Rank.from_environment() == Rank(3, 4, 1, 1)
+    monkeypatch.setenv("RANK", "four")
+    with pytest.raises(MtkitError, match="RANK is `four`"):
+        Rank.from_environment()
+    monkeypatch.setenv("RANK", "4")
+    with pytest.raises(MtkitError, match="RANK 4 of WORLD_SIZE 4"):
+        Rank.from_environment()
+
+
+def test_parts_stay_few_however_long_the_file_is():
+    sizes = {n: part_lines(n) for n in (0, 10, 4_001, 1_000_000, 10_000_000, 1_000_000_000)}
+    assert all(n / size <= 50_000 for n, size in sizes.items())
+    assert list(sizes.values()) == sorted(sizes.values())
+    assert sizes[4_001] < 4_001
+
+
+def test_a_million_lines_take_no_more_memory_than_a_hundred_thousand(tmp_path):
+    script = textwrap.dedent("""
+        import resource, sys
+        from pathlib import Path
+        from mtkit.translation.jobs.chunks import Crew
+        from mtkit.translation.jobs.in_parts import translate_in_parts
+        from tests.translation.jobs.functions import Upper
+        folder, n = Path(sys.argv[1]), int(sys.argv[2])
+        with (folder / "in").open("w") as stream:
+            stream.writelines("a line of some length, the number is %d\\n" % i for i in range(n))
+        translate_in_parts(folder / "in", folder / "out", Crew(Upper, ()), {})
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    """)
+    peaks_kib = []
+    for n in (100_000, 1_000_000):
+        folder = tmp_path / str(n)
+        folder.mkdir()
+        command = [sys.executable, "-c", script, folder, str(n)]
+        outcome = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}, check=True)
+        peaks_kib.append(int(outcome.stdout))
+        with (folder / "out").open() as stream:
+            assert sum(1 for _ in stream) == n
+    assert peaks_kib[1] < peaks_kib[0] + 8 * 1024

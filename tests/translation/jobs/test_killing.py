@@ -1,0 +1,28 @@
+import gzip
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+
+def test_a_kill_at_any_change_of_a_file_costs_nothing_that_was_finished(tmp_path):
+    lines = [f"line {i}" for i in range(12)]
+    (tmp_path / "in.txt").write_text("".join(f"{line}\n" for line in lines))
+    outcome = subprocess.run(
+        [sys.executable, Path(__file__).with_name("killing.py"), tmp_path, ".txt.gz"],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        check=False,
+    )
+    assert outcome.returncode == 0, outcome.stderr
+    seen = json.loads(outcome.stdout)
+    assert seen["problems"] == []
+    # Three parts, each made and renamed, and as many folders and files besides.
+    assert seen["n_killed"] > 20
+    assert seen["n_kept"] > 10
+    # A rerun translates nothing again when the output is whole but for the removal of its parts.
+    assert seen["n_whole"] > 3 and seen["n_made_again"] == 0
+    text = gzip.decompress((tmp_path / "undisturbed" / "out.txt.gz").read_bytes()).decode()
+    assert text == "".join(f"{number}\t{line.upper()}\n" for number, line in enumerate(lines, 1))

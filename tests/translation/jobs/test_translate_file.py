@@ -1,0 +1,149 @@
+import pytest
+import torch
+
+from mtkit.checkpoint.model_dir import save_model_dir
+from mtkit.errors import MtkitError
+from mtkit.files import read_lines
+from mtkit.translation.jobs import in_parts, work_dir
+from mtkit.translation.jobs import translate_file as module
+from mtkit.translation.jobs.arrangement import arrange
+from mtkit.translation.jobs.model_lines import ModelLines
+from mtkit.translation.jobs.ranks import Rank
+from mtkit.translation.jobs.streaming import written_lines
+from mtkit.translation.jobs.translate_file import translate_file
+from mtkit.translation.line_options import LineOptions
+from mtkit.translation.translator import Translator
+from tests.conftest import fixture_lines
+
+
+@pytest.fixture(scope="module")
+def model_dir(tmp_path_factory, make_trained):
+    path = tmp_path_factory.mktemp("model") / "model"
+    save_model_dir(path, make_trained())
+    return path
+
+
+@pytest.fixture(scope="module")
+def sources():
+    return [*fixture_lines("ko_en.ko")[:30], "", fixture_lines("ko_en.ko")[0]]
+
+
+@pytest.fixture(scope="module")
+def expected(model_dir, sources):
+    return [translation.text for translation in Translator.load(model_dir, "cpu", n_workers=1).translate(sources)]
+
+
+@pytest.fixture
+def small_parts(monkeypatch):
+    """Parts of eight lines, whatever the file."""
+    monkeypatch.setattr(work_dir, "MIN_PART_LINES", 8)
+    monkeypatch.setattr(in_parts, "part_lines", lambda n: 8)
+    monkeypatch.setattr(module, "MIN_PART_LINES", 8)
+
+
+@pytest.fixture
+def source(tmp_path, sources):
+    path = tmp_path / "in.txt"
+    path.write_text("".join(f"{line}\n" for line in sources), encoding="utf-8", newline="\n")
+    return path
+
+
+def lines_of(path):
+    return list(read_lines(path))
+
+
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("options", [{}, {"chunk_lines": 3}, {"n_workers": 2}, {"resume": True}])
+def test_parts_are_what_the_translator_gives(source, model_dir, expected, options):
+    out = source.parent / "out.txt"
+    translate_file(source, out, ModelLines((model_dir,)), device="cpu", **options)
+    assert lines_of(out) == expected
+    assert not (source.parent / "out.txt.parts").exists()
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_processes_give_the_same(source, model_dir, expected):
+    translate_file(
+        source, source.parent / "out.txt", ModelLines((model_dir,), load={"precision": "float32"}), device="cpu", n_processes=2, resume=True
+    )
+    assert lines_of(source.parent / "out.txt") == expected
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_n_best_lists_are_numbered_through_all_parts(source, model_dir, sources):
+    out = source.parent / "out.txt"
+    translate_file(source, out, ModelLines((model_dir,), LineOptions(n_best=2)), device="cpu")
+    rows = [line.split("\t") for line in lines_of(out)]
+    found = Translator.load(model_dir, "cpu").translate(sources, n_best=2)
+    assert [(int(number), text) for number, _, text in rows] == [(i, one.text) for i, best in enumerate(found, 1) for one in best.alternatives]
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_a_table_keeps_its_header(source, model_dir, sources, expected):
+    source.write_text("id,text\n" + "".join(f'{i},"{line}"\n' for i, line in enumerate(sources)), encoding="utf-8")
+    lines = ModelLines((model_dir,), LineOptions(input_format="csv", fields=("text",), fields_out=("text",)), "in.csv")
+    translate_file(source, source.parent / "out.csv", lines, device="cpu")
+    header, *rows = lines_of(source.parent / "out.csv")
+    assert header == "id,text"
+    assert [row.split(",", 1)[1].strip('"') for row in rows] == [text.replace('"', '""') for text in expected]
+    assert list(written_lines(lines_of(source), lines, arrange("cpu", 1, None, None), 7)) == [header, *rows]
+    assert list(written_lines(["id,text"], lines, arrange("cpu", 1, None, None), 9)) == ["id,text"]
+    assert list(written_lines([], lines, arrange("cpu", 1, None, None), 9)) == []
+
+
+def test_a_small_file_needs_no_folder(source, model_dir, expected, monkeypatch):
+    monkeypatch.setattr(module, "translate_in_parts", None)
+    translate_file(source, source.parent / "out.txt", ModelLines((model_dir,)), device="cpu")
+    assert lines_of(source.parent / "out.txt") == expected
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_ranks_of_the_environment_share_it(source, model_dir, expected, monkeypatch):
+    monkeypatch.setattr(in_parts, "_WAIT_IF_DONE_S", 0.1)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "0")
+    translate_file(source, source.parent / "out.txt", ModelLines((model_dir,)), device="cpu")
+    monkeypatch.setenv("RANK", "1")
+    translate_file(source, source.parent / "out.txt", ModelLines((model_dir,)), device="cpu")
+    assert lines_of(source.parent / "out.txt") == expected
+
+
+def test_settings_and_models_are_known_again(model_dir, tmp_path, make_trained):
+    arrangement = arrange("cpu", None, 1, None)
+    made_from = ModelLines((model_dir,), search={"beam_size": 3, "max_tokens": 9}, load={"precision": "auto", "tags": []}).made_from(arrangement)
+    assert made_from["settings"] == {"precision": "float32", "beam_size": 3, "input_format": "text"}
+    save_model_dir(tmp_path / "same", make_trained())
+    save_model_dir(tmp_path / "other", make_trained(seed=2))
+    (tmp_path / "same" / "README.md").write_text("a card for people")
+    same, other = (ModelLines((tmp_path / name,)).made_from(arrangement)["models"] for name in ("same", "other"))
+    assert same == made_from["models"] != other
+
+
+def test_who_translates_is_chosen_and_told(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    assert str(arrange("cpu", None, None, 100)) == "4 workers of one thread each"
+    assert str(arrange("cpu", None, 2, 100)) == "2 workers of 2 threads each"
+    assert str(arrange("cpu", 1, 1, 100)) == "one worker of 4 threads"
+    assert str(arrange("cpu", 2, None, 100)) == "2 processes with 2 workers of one thread each"
+    assert str(arrange("cpu", 4, None, 100)) == "4 processes with one worker of one thread"
+    monkeypatch.setattr("mtkit.translation.jobs.arrangement.n_cores", lambda: 8)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    assert arrange("cpu", None, None, 100, Rank(1, 4, 1, 2)).n_threads == 4
+    assert arrange("cpu", None, None, 100, Rank(1, 4)).n_threads == 1
+    with pytest.raises(MtkitError, match="2 processes in each of 4 ranks"):
+        arrange("cpu", 2, None, 100, Rank(1, 4))
+
+
+def test_each_gpu_gets_a_process(monkeypatch):
+    monkeypatch.setattr("mtkit.model.placement.choose_device", torch.device)
+    monkeypatch.setattr("mtkit.translation.jobs.arrangement.choose_device", torch.device)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    assert arrange("cuda", None, None, 1_000_000).devices == ("cuda:0", "cuda:1", "cuda:2")
+    assert str(arrange("cuda", None, None, 1_000_000)) == "3 processes, one on each GPU"
+    assert arrange("cuda", None, None, 100).n_processes == arrange("cuda:1", None, None, 1_000_000).n_processes == 0
+    assert arrange("cuda", 2, None, 100).devices == ("cuda:0", "cuda:1")
+    assert arrange("cuda", None, None, 100, Rank(7, 8, 1, 2)).devices == ("cuda:1",)
+    with pytest.raises(MtkitError, match="4 processes on this machine, and 3 GPUs"):
+        arrange("cuda", 4, None, 100)
+    with pytest.raises(MtkitError, match="cuda:1 is one GPU"):
+        arrange("cuda:1", 2, None, 100)

@@ -1,0 +1,168 @@
+"""N lines in, N lines out, whatever they hold and whatever the model makes of them; and what is worth knowing of each."""
+
+import time
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mtkit.config.tokenizer import TokenizerConfig
+from mtkit.search.hypothesis import Hypothesis
+from mtkit.tokenizer.subword import Subword, Tokenizer
+from mtkit.tokenizer.train import train_subword
+from mtkit.translation.engine import ModelEngine
+from mtkit.translation.translator import Translator
+from tests.strategies import nasty_text
+from tests.translation.copying import CopyingScorer
+
+few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+class Scripted:
+    """An engine that gives what it is told to, whatever the source; it notes how it was asked."""
+
+    def __init__(self, *n_best):
+        self.n_best = list(n_best)
+        self.asked = []
+
+    def search(self, sources, config, on_batch, demands=None):
+        self.asked.append((sources, config))
+        on_batch(list(range(len(sources))))
+        return [[Hypothesis(ids, -1.0 - i, -1.0 - i) for i, ids in enumerate(self.n_best)] for _ in sources]
+
+
+@pytest.fixture
+def scripted(make_trained, tiny_tokenizer):
+    """Makes a translator whose engine finds these texts, or ids."""
+
+    def make(*n_best, **options):
+        translator = Translator([make_trained(**options)], n_workers=1)
+        translator.engine = Scripted(*(tiny_tokenizer.tgt.encode([one])[0] if isinstance(one, str) else one for one in n_best))
+        return translator
+
+    return make
+
+
+def byte_pieces(subword, text):
+    return subword.piece_ids([f"<0x{byte:02X}>" for byte in text.encode()])
+
+
+@few
+@given(ids=st.lists(st.integers(0, 599), min_size=1, max_size=30), lines=st.lists(nasty_text, min_size=1, max_size=4))
+def test_no_line_end_and_no_tab_whatever_the_model_says(scripted, ids, lines):
+    for text, found in zip(lines, scripted(ids).translate(lines), strict=True):
+        for alternative in found.alternatives:
+            assert not set("\n\r\t") & set(alternative.text)
+        if not text.strip():
+            assert found.text == ""
+
+
+@pytest.mark.parametrize("invented", ["a\tb", "a\nb", "a\r\nb", "\t", "\n"])
+def test_bytes_that_would_break_lines_and_tables(scripted, tiny_tokenizer, invented):
+    ids = tiny_tokenizer.tgt.encode(["I"])[0] + byte_pieces(tiny_tokenizer.tgt, invented)
+    [found] = scripted(ids).translate(["물"])
+    assert found.text.split() == ["I" + invented.split()[0], *invented.split()[1:]] if invented.strip() else found.text.strip() == "I"
+
+
+@few
+@given(texts=st.lists(nasty_text, max_size=6))
+def test_a_tab_of_the_source_is_a_space(make_trained, ko_en_pairs, texts):
+    config = TokenizerConfig(vocab_size=600, character_coverage=0.98, normalization="identity")
+    joint = Subword(train_subword((pair.src for pair in ko_en_pairs[:50]), config))
+    translator = Translator([make_trained(max_length=1000, tokenizer=Tokenizer(joint, joint))], n_workers=1)
+    translator.engine = ModelEngine(CopyingScorer(joint.special, joint.vocab_size), 1)
+    for text, found in zip(texts, translator.translate(texts, beam_size=1), strict=True):
+        assert found.text.split() == (joint.normalize(text).replace("\t", " ") if text.strip() else "").split()
+
+
+def test_no_line_comes_out_blank_that_did_not_go_in_so(scripted, tiny_tokenizer):
+    [space] = tiny_tokenizer.tgt.piece_ids(["▁"])
+    blank = [space, space]
+    [found] = scripted(blank, "I go.").translate(["물"], beam_size=2, n_best=2)
+    assert [alternative.text for alternative in found.alternatives] == ["I go."]
+    assert (found.text, found.score) == ("I go.", -2.0)
+    [found] = scripted(blank).translate([" 나는\t학교에 "])
+    assert found.text == "나는 학교에" and found.flags == ("copied",)
+    # Whoever allows translations of no pieces gets them.
+    assert scripted(blank).translate(["물"], min_length=0)[0].text.strip() == ""
+
+
+def test_ten_thousand_blank_lines(translator):
+    lines = ["", " ", "\t", "\u2028", "\x85"] * 2000
+    lines[5000] = "물"
+    found = [translation.text for translation in translator.stream(lines)]
+    assert len(found) == 10_000
+    assert [i for i, text in enumerate(found) if text] == [5000]
+
+
+@pytest.mark.parametrize("unit", ["나는 어제 학교에 갔다. ", "가", "“", "a😀\u2028."], ids=["sentences", "one word", "quotes", "hostile"])
+def test_a_line_of_a_megabyte(copier, unit):
+    line = unit * (1_000_000 // len(unit.encode()))
+    copying = copier(max_length=20)
+    begin = time.process_time()
+    parts = copying.sources.read([line])[0]
+    # Seconds, of all cores together; a loop over all pairs of places would take hours.
+    assert time.process_time() - begin < 60
+    assert max(map(len, parts)) <= 20
+    subword = copying.tokenizer.src
+    assert "".join("".join(subword.decode(parts)).split()) == "".join(subword.normalize(line).split())
+
+
+def test_a_long_line_says_that_it_was_split(copier, ko_en_pairs):
+    line = " ".join(pair.src for pair in ko_en_pairs[:6])
+    short, long = copier().translate(["물", line])
+    assert "split" not in short.flags and "split" in long.flags
+
+
+def test_a_copy_says_so(scripted):
+    def flags(src, found, **options):
+        return scripted(found, **options).translate([src])[0].flags
+
+    assert flags("I go to school", "I go to school") == ("copied",)
+    assert flags("  I go\tto school", "I go to school") == ("copied",)
+    assert flags("나는 간다", "I go") == ()
+    assert flags("12:30", "12:30") == ()  # there is nothing to translate in it
+    assert flags("I go to school", "I go to school", tgt_lang="ko-KR") == ()
+
+
+def test_a_loop_is_searched_for_once_more_and_says_so_if_it_stays(scripted):
+    loop = "very " * 20
+    translator = scripted(loop)
+    assert translator.translate(["나는 학교에 간다"])[0].flags == ("looped",)
+    assert len(translator.engine.asked) == 2
+    assert translator.engine.asked[0][0] == translator.engine.asked[1][0]
+    translator = scripted(loop)
+    assert translator.translate(["나는 학교에 간다"], loop_guard=False)[0].flags == ()
+    assert len(translator.engine.asked) == 1
+
+
+def test_only_the_line_at_fault_is_searched_for_again(scripted, tiny_tokenizer):
+    translator = scripted("I go")
+
+    class Healing(Scripted):
+        def search(self, sources, config, on_batch, demands=None):
+            found = super().search(sources, config, on_batch)
+            if len(self.asked) == 1:
+                loop = tiny_tokenizer.tgt.encode(["very " * 20])[0]
+                found[1] = [Hypothesis(loop, -1.0, -1.0)]
+            return found
+
+    translator.engine = Healing(*translator.engine.n_best)
+    told = []
+    found = list(translator.stream(["물", "나는 학교에 간다", "책"], on_lines=told.append))
+    assert [(one.text, one.flags) for one in found] == [("I go", ())] * 3
+    assert translator.engine.asked[1][0] == translator.sources.read(["나는 학교에 간다"])[0]
+    assert sum(told) == 3
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_the_guard_looks_at_one_line_alone(make_trained, ko_en_pairs, beam_size):
+    trained = make_trained(seed=5, max_length=40)
+    translator = Translator([trained], n_workers=1)
+    lines = [pair.src for pair in ko_en_pairs[:30]]
+    options = {"beam_size": beam_size, "max_length_ratio": 3.0}
+    together = translator.translate(lines, **options)
+    # This model has learned nothing and repeats itself; else there would be nothing to see.
+    assert together != translator.translate(lines, **options, loop_guard=False)
+    alone = [translator.translate([line], **options)[0] for line in lines]
+    assert [(one.text, one.flags) for one in alone] == [(one.text, one.flags) for one in together]
