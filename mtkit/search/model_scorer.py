@@ -13,6 +13,7 @@ from mtkit.config.model import AlignmentHead
 from mtkit.model.cache import DecoderCache, ancestor_mask
 from mtkit.model.transformer import Transformer
 from mtkit.search.forced import ForcedScorer
+from mtkit.search.padding import padded_length
 from mtkit.search.scorer import Best, best_of
 from mtkit.special import SpecialIds
 
@@ -72,7 +73,10 @@ class ModelScorer:
 
     def start(self, sources: list[list[int]]) -> ModelState:
         """Read the source sentences, as token ids without EOS."""
-        longest = max(map(len, sources)) + 1
+        longest = padded_length(max(map(len, sources)) + 1)
+        if self.max_length is not None and longest > self.max_length:
+            # With learned positions there may be no room for padding.
+            longest = max(map(len, sources)) + 1
         padded = [ids + [self.src_special.eos] + [self.src_special.pad] * (longest - len(ids) - 1) for ids in sources]
         src_BS = torch.tensor(padded, device=self.device)
         return ModelState([model.start_cache(model.encode(src_BS)) for model in self.models])

@@ -9,6 +9,7 @@ from mtkit.search.beam import beam_search
 from mtkit.search.demands import Demands
 from mtkit.search.greedy import greedy_search
 from mtkit.search.hypothesis import Hypothesis
+from mtkit.search.padding import padded_length
 from mtkit.search.sampling import sample
 from mtkit.search.scorer import StepScorer
 from mtkit.translation.ordering import length_batches
@@ -66,7 +67,9 @@ class ModelEngine:
             [range(len(sources))] if demands is None else [[i for i, one in enumerate(demands) if bool(one) == is_met] for is_met in (True, False)]
         )
         batches = [
-            [kind[i] for i in batch] for kind in kinds for batch in length_batches([(len(sources[i]) + 1) * config.n_rows for i in kind], max_tokens)
+            [kind[i] for i in batch]
+            for kind in kinds
+            for batch in length_batches([padded_length(len(sources[i]) + 1) * config.n_rows for i in kind], max_tokens)
         ]
         found: list[list[Hypothesis]] = [[] for _ in sources]
 
