@@ -37,8 +37,8 @@ class Arrangement:
 def arrange(device: str, n_processes: int | None, n_workers: int | None, n_lines: int | None, rank: Rank = Rank()) -> Arrangement:
     """Choose who translates.
 
-    On a CPU it is this process, with a thread for each core: processes were no faster (benchmarks/results.md), and each needs a model of its own. Of
-    several GPUs each gets a process.
+    On a CPU it is this process, with a thread for each core: processes were no faster on two cores, and each needs a model of its own. Of several
+    GPUs each gets a process.
 
     Args:
         device: cpu, cuda, cuda:N or auto.
