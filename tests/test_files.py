@@ -102,6 +102,42 @@ def test_lines_before_invalid_utf8_come_out(tmp_path):
     assert [next(lines), next(lines)] == ["a", "b"]
 
 
+@pytest.mark.parametrize(
+    ("data", "lines", "n_places"),
+    [
+        (b"a\xffb\nc\n", ["a\ufffdb", "c"], 1),
+        (b"\xe4\n\xed\x95\n", ["\ufffd", "\ufffd"], 2),  # a Latin-1 letter; two of three bytes of a Korean one
+        (b"\xed\xa0\xbd\xed", ["\ufffd" * 4], 4),  # half a surrogate pair is three wrong bytes
+        ("\ufffd war schon da \n".encode() + b"\x80", ["\ufffd war schon da ", "\ufffd"], 1),
+        (b"ganz gut\n", ["ganz gut"], 0),
+        (b"\xff\r\n", ["\ufffd"], 1),
+    ],
+)
+@pytest.mark.parametrize("block_size", [1, 1 << 18])
+def test_invalid_utf8_may_be_replaced_and_is_counted(tmp_path, monkeypatch, caplog, data, lines, n_places, block_size):
+    monkeypatch.setattr("mtkit.files._BLOCK_SIZE", block_size)
+    path = write_bytes(tmp_path, data)
+    assert list(read_lines(path, errors="replace", warns=False)) == lines
+    assert caplog.messages == []
+    assert list(read_lines(path, errors="replace")) == lines
+    told = f"`{path}`: invalid UTF-8 in {n_places} place{'' if n_places == 1 else 's'}, read as U+FFFD"
+    assert caplog.messages == ([told] if n_places else [])
+
+
+@given(data=st.lists(st.one_of(st.binary(max_size=4), any_lines.map("\n".join).map(str.encode))).map(b"".join))
+def test_whatever_the_bytes_there_are_as_many_lines_as_line_feeds(tmp_path_factory, data):
+    path = write_bytes(tmp_path_factory.mktemp("bytes"), b"x" + data)  # so that no byte order mark is in front
+    expected = [line.decode(errors="replace").removesuffix("\r") for line in (b"x" + data).removesuffix(b"\n").split(b"\n")]
+    assert list(read_lines(path, errors="replace", warns=False)) == expected
+
+
+def test_utf16_is_told_even_where_errors_are_replaced(tmp_path):
+    path = write_bytes(tmp_path, "eins\nzwei\n".encode("utf-16"))
+    with pytest.raises(MtkitError) as caught:
+        list(read_lines(path, errors="replace"))
+    assert "UTF-16" in caught.value.hint
+
+
 def test_a_missing_file_is_an_error_at_the_call(tmp_path):
     with pytest.raises(MtkitError, match="no such file") as caught:
         read_lines(tmp_path / "x.de", what="the source side")

@@ -59,7 +59,7 @@ class SearchConfig(Section):
     ensemble: Literal["mean", "log_mean"] = "mean"
     """Of several models: the mean of their probabilities, or of their log-probabilities, made to sum to 1 again (log_mean)."""
     loop_guard: bool = True
-    """Search once more, in another way, where a translation repeats itself or is far too long or too short."""
+    """Search once more, with repetitions blocked, where a translation repeats itself beyond its source or does not end."""
     max_tokens: PositiveInt = 4096
     """Source positions in a batch, times the beam size."""
 

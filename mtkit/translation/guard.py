@@ -1,4 +1,7 @@
-"""Translations gone wrong in ways that can be seen: they repeat themselves, or are far too long or too short. They are searched for once more.
+"""Translations gone wrong in ways that can be seen: they repeat themselves, or are far too long or too short.
+
+Those that repeat themselves or do not end are searched for once more. Those too short are not: held to some length, models were seen to make up
+sentences that have nothing to do with the source.
 
 Whether a translation is such depends on its own source alone. Of 271,848 true translations (Multi30k, Tatoeba and WMT news of German and English;
 Tatoeba, news and documentation of Korean and English; both ways), in pieces of vocabularies of 8,000, none repeats itself by these bounds; 28 are too
@@ -21,8 +24,8 @@ _LONG_RATIO, _LONG_EXTRA = 2, 10
 """A translation that was ended by its limit is too long with this many pieces for each of the source, and this many more."""
 _SHORT_RATIO, _SHORT_EXTRA = 4, 20
 """A translation is too short if its source has this many pieces for each of its own, and more than this many more."""
-_BLOCKED_NGRAM, _RETRIED_RATIO = 3, 3
-"""How it is searched for once more: no run of so many pieces comes twice; it has a piece for each so many of the source."""
+_BLOCKED_NGRAM = 3
+"""In the second search no run of so many pieces comes twice."""
 
 Search = Callable[[list[int], SearchConfig], list[list[Hypothesis]]]
 """The n best of some of the sources, which are told by their indices."""
@@ -55,7 +58,7 @@ def find_fault(src: list[int], tgt: list[int], config: SearchConfig) -> Fault | 
 
 
 def search_again(sources: Sequence[list[int]], found: list[list[Hypothesis]], config: SearchConfig, search: Search) -> list[list[Hypothesis]]:
-    """Search once more, in another way, where the best hypothesis is at fault, and take what is better.
+    """Search once more, in another way, where the best hypothesis repeats itself or does not end, and take what is better.
 
     Args:
         sources: Pieces of all sources.
@@ -66,23 +69,18 @@ def search_again(sources: Sequence[list[int]], found: list[list[Hypothesis]], co
         The n best of all.
     """
     faults = {i: fault for i, hypotheses in enumerate(found) if (fault := find_fault(sources[i], hypotheses[0].token_ids, config))}
-    ways: dict[SearchConfig, list[int]] = {}
-    for i, fault in faults.items():
-        ways.setdefault(_other_way(sources[i], fault, config), []).append(i)
-    ways.pop(config, None)
+    way, chosen = _other_way(config), [i for i, fault in faults.items() if not fault.is_short]
     better = list(found)
-    for way, chosen in ways.items():
-        for i, hypotheses in zip(chosen, search(chosen, way), strict=True):
-            fault = find_fault(sources[i], hypotheses[0].token_ids, config)
-            if fault is None or (not fault.is_short and fault.n_repeated < faults[i].n_repeated):
-                better[i] = hypotheses
+    if not chosen or way == config:
+        return better
+    for i, hypotheses in zip(chosen, search(chosen, way), strict=True):
+        fault = find_fault(sources[i], hypotheses[0].token_ids, config)
+        if fault is None or (not fault.is_short and fault.n_repeated < faults[i].n_repeated):
+            better[i] = hypotheses
     return better
 
 
-def _other_way(src: list[int], fault: Fault, config: SearchConfig) -> SearchConfig:
-    """How a translation at fault is searched for once more: no run of pieces may come twice, or it must have some length."""
-    if fault.is_short:
-        return config.model_copy(update={"min_length": min(len(src) // _RETRIED_RATIO, max_lengths([src], config, None)[0] - 1)})
+def _other_way(config: SearchConfig) -> SearchConfig:
     blocked = config.no_repeat_ngram_size or _BLOCKED_NGRAM
     return config.model_copy(update={"no_repeat_ngram_size": min(blocked, _BLOCKED_NGRAM)})
 

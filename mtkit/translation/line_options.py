@@ -36,7 +36,7 @@ class LineOptions:
     header_line: str | None = None
     """That line, once it is read; see `with_header`."""
     details: bool = False
-    """Whether score and flags (and alignments, if there are) come with each translation; so they do anyway in jsonl and tsv made of text."""
+    """Whether score and flags come with each translation (in JSON, its alignment too if it was asked for); without a table they do anyway."""
     n_best: int | None = None
     """How many translations of each line are written; None is the best, without its number."""
 

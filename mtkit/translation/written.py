@@ -1,7 +1,7 @@
 """A translation as text, as columns or as a JSON object."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from mtkit.translation.line_options import LineFormat
@@ -53,9 +53,8 @@ def json_object(translation: Translation, with_alternatives: bool) -> dict[str, 
     found: dict[str, Any] = {"text": translation.text, "score": _rounded(translation.score)}
     if with_alternatives:
         found["n_best"] = [{"text": alternative.text, "score": _rounded(alternative.score)} for alternative in translation.alternatives]
-    alignment: Sequence[Any] | None = getattr(translation, "alignment", None)
-    if alignment is not None:
-        found["alignment"] = alignment
+    if translation.alignment is not None:
+        found["alignment"] = translation.alignment
     return found | {"flags": list(translation.flags)}
 
 

@@ -91,3 +91,48 @@ def test_a_model_that_is_none(mtkit, monkeypatch, tmp_path):
 
     monkeypatch.setattr("mtkit.translation.translator.Translator.load", load)
     assert mtkit("translate", "-", "-m", "model") == (1, "", "error: `model`: no model\nhint: train one\n")
+
+
+def test_the_files_name_says_that_it_is_a_table(mtkit, told, tmp_path):
+    (tmp_path / "in.tsv").write_text("id\tde\n1\tein\n2\tzwei\n", encoding="utf-8")
+    outcome = mtkit("translate", tmp_path / "in.tsv", "-m", "model", "--field", "de", "-o", tmp_path / "out.tsv")
+    assert outcome == (0, "", "")
+    assert (tmp_path / "out.tsv").read_text(encoding="utf-8") == "id\tde\ttranslation\n1\tein\tEIN\n2\tzwei\tZWEI\n"
+    assert mtkit("translate", tmp_path / "in.tsv", "-m", "model", "--input-format", "text").out == "ID\tDE\n1\tEIN\n2\tZWEI\n"
+
+
+def test_json_lines_in_and_out(mtkit, told):
+    outcome = mtkit(
+        "translate", "-", "-m", "model", "--input-format", "jsonl", "--field", "de", "--field-out", "en", "--details", stdin='{"de": "grün"}\n\n'
+    )
+    assert outcome == (0, '{"de": "grün", "en": {"text": "GRÜN", "score": -0.5, "flags": []}}\n\n', "")
+
+
+def test_details_of_text(mtkit, told):
+    outcome = mtkit("translate", "-", "-m", "model", "--format", "jsonl", "--n-best", 2, stdin="ein\n")
+    best = '[{"text": "EIN", "score": -0.5}, {"text": "Ein", "score": -1.25}]'
+    assert outcome.out == f'{{"text": "EIN", "score": -0.5, "n_best": {best}, "flags": []}}\n'
+    assert mtkit("translate", "-", "-m", "model", "--format", "tsv", stdin="ein\n").out == "EIN\t-0.5000\t\n"
+
+
+@pytest.mark.parametrize("options", [["--input-format", "tsv"], ["--field", "1"], ["--details"]])
+def test_formats_that_do_not_fit_are_told_before_the_model_is_loaded(mtkit, told, options):
+    outcome = mtkit("translate", "-", "-m", "model", *options, stdin="ein\n")
+    assert outcome.status == 1 and outcome.out == "" and outcome.err.startswith("error: ") and "\nhint: " in outcome.err
+    assert told == {}
+
+
+@pytest.mark.parametrize("is_file", [True, False])
+def test_invalid_utf8_is_replaced_if_asked_to(mtkit, told, tmp_path, is_file):
+    data = b"gut\nschl\xffecht \xc3\nende"
+    (tmp_path / "in.txt").write_bytes(data)
+    name = str(tmp_path / "in.txt") if is_file else "-"
+    outcome = mtkit("translate", name, "-m", "model", "--errors", "replace", stdin=data)
+    assert (outcome.status, outcome.out) == (0, "GUT\nSCHL\ufffdECHT \ufffd\nENDE\n")
+    assert outcome.err.count("invalid UTF-8 in 2 places, read as U+FFFD") == 1
+
+
+def test_the_loop_guard_is_on_unless_told_otherwise(mtkit, told):
+    for options, given in ([], {}), (["--no-loop-guard"], {"loop_guard": False}), (["--loop-guard"], {"loop_guard": True}):
+        assert mtkit("translate", "-", "-m", "model", *options, stdin="ein\n").status == 0
+        assert {name: value for name, value in told["search"].items() if name == "loop_guard"} == given

@@ -96,21 +96,17 @@ def test_the_better_of_two_searches_is_taken(second, taken):
     sources = [DISTINCT[:8]] * 3
     assert search_again(sources, [GOOD, LOOP, GOOD], CONFIG, search) == [GOOD, taken, GOOD]
     [(chosen, config)] = asked
-    assert chosen == [1] and config != CONFIG
-    assert (config.length_penalty, config.alpha, config.n_best) == (CONFIG.length_penalty, CONFIG.alpha, CONFIG.n_best)
+    assert chosen == [1] and config == SearchConfig(no_repeat_ngram_size=3)
 
 
-def test_a_short_translation_is_searched_for_at_some_length():
-    src = list(range(60))
-    short, longer, loop = ([Hypothesis(ids, -1.0, -1.0)] for ids in ([1], list(range(20)), [1] * 20))
-    asked = []
+def test_a_short_translation_is_not_searched_for_again():
+    short = [Hypothesis([1], -1.0, -1.0)]
+    assert search_again([list(range(60))], [short], CONFIG, lambda chosen, config: pytest.fail("searched again")) == [short]
 
-    def search_by(second):
-        return lambda chosen, config: asked.append(config) or [second for _ in chosen]
 
-    assert search_again([src], [short], CONFIG, search_by(longer)) == [longer]
-    assert search_again([src], [short], CONFIG, search_by(loop)) == [short]
-    assert [config.min_length for config in asked] == [20, 20]
+def test_where_runs_are_blocked_anyway_a_second_search_would_find_the_same():
+    blocking = SearchConfig(no_repeat_ngram_size=2)
+    assert search_again([DISTINCT], [LOOP], blocking, lambda chosen, config: pytest.fail("searched again")) == [LOOP]
 
 
 def test_nothing_at_fault_is_searched_for_once():

@@ -48,7 +48,8 @@ def test_as_many_lines_out_as_in_each_of_one_line(translator, texts):
 def test_each_line_stays_in_its_place(copier, texts, beam_size, max_tokens):
     copying = copier(max_length=1000)
     found = copying.translate(texts, beam_size=beam_size, max_tokens=max_tokens)
-    assert texts_of(found) == [copying.tokenizer.src.normalize(text) for text in texts]
+    # What is all white space to Python is a blank line, also where the tokenizer has a piece for it, as for U+0085.
+    assert texts_of(found) == [copying.tokenizer.src.normalize(text) if text.strip() else "" for text in texts]
 
 
 @few
