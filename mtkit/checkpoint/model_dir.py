@@ -22,6 +22,7 @@ from mtkit.config.section import Section
 from mtkit.errors import MtkitError
 from mtkit.files import atomic_dir
 from mtkit.model.transformer import Transformer
+from mtkit.search.shortlist import SHORTLIST_NAME
 from mtkit.tokenizer.subword import Tokenizer
 
 FORMAT_VERSION = 1
@@ -87,7 +88,7 @@ def refuse_foreign_dir(path: Path) -> None:
     Raises:
         MtkitError: The folder holds something that is not of a model directory.
     """
-    if path.is_dir() and (foreign := sorted({entry.name for entry in path.iterdir()} - {CONFIG_NAME, WEIGHTS_NAME, TOKENIZER_NAME})):
+    if path.is_dir() and (foreign := sorted({entry.name for entry in path.iterdir()} - {CONFIG_NAME, WEIGHTS_NAME, TOKENIZER_NAME, SHORTLIST_NAME})):
         raise MtkitError(f"`{path}`: holds {foreign[0]}, which is no part of a model, and will not be replaced", "name another folder")
 
 
