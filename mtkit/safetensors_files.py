@@ -7,7 +7,7 @@ import json
 import math
 import stat
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from mtkit.errors import MtkitError
 
@@ -122,5 +122,5 @@ def _tensor(name: str, entry: Any, places: list[tuple[int, int]]) -> TensorInfo:
     return TensorInfo(dtype, tuple(shape))
 
 
-def _are_sizes(value: Any) -> bool:
+def _are_sizes(value: Any) -> TypeGuard[list[int]]:
     return isinstance(value, list) and len(value) <= 8 and all(type(item) is int and 0 <= item < 1 << 48 for item in value)

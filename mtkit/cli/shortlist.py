@@ -5,6 +5,9 @@ from typing import Annotated
 
 import typer
 
+from mtkit.cli.options import help_of
+from mtkit.config.shortlist import ShortlistConfig, default_of
+
 
 def shortlist(
     paths: Annotated[
@@ -15,11 +18,13 @@ def shortlist(
     output_path: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write", show_default="shortlist.safetensors in DIR")
     ] = None,
-    n_candidates: Annotated[int, typer.Option("--candidates", min=1, max=999, metavar="K", help="Probable translations of each source piece")] = 100,
-    n_frequent: Annotated[
-        int, typer.Option("--frequent", min=0, metavar="N", help="Most frequent target pieces, which every sentence may use")
-    ] = 200,
-    max_pairs: Annotated[int, typer.Option(min=1, metavar="N", help="Of a larger corpus so many pairs are looked at, drawn evenly")] = 1_000_000,
+    n_candidates: Annotated[
+        int, typer.Option("--candidates", min=1, max=999, metavar="K", help=help_of(ShortlistConfig, "n_candidates"))
+    ] = default_of("n_candidates"),
+    n_frequent: Annotated[int, typer.Option("--frequent", min=0, metavar="N", help=help_of(ShortlistConfig, "n_frequent"))] = default_of(
+        "n_frequent"
+    ),
+    max_pairs: Annotated[int, typer.Option(min=1, metavar="N", help=help_of(ShortlistConfig, "max_pairs"))] = default_of("max_pairs"),
 ) -> None:
     """Make a lexical shortlist for a model, which lets it translate faster.
 
@@ -40,17 +45,18 @@ def shortlist(
     from mtkit.search.shortlist import SHORTLIST_NAME
     from mtkit.search.shortlist_making import make_shortlist, store_of_pairs
 
+    config = ShortlistConfig(n_candidates=n_candidates, n_frequent=n_frequent, max_pairs=max_pairs)
     if len(paths) == 1:
         recipe = Recipe.load(paths[0])
         store = TokenStore.open(recipe.store_dir)
         if store.manifest.get("tokenizer_sha256") != tokenizer.sha256:
             raise MtkitError(f"`{recipe.store_dir}`: is in the pieces of another tokenizer than the model's", "give the two text files: SRC TGT")
-        made = make_shortlist(store, tokenizer, n_candidates, n_frequent, max_pairs)
+        made = make_shortlist(store, tokenizer, config)
     else:
         source = CorpusSource(src=paths[0], tgt=paths[1])
         pairs = read_pairs(source, DataConfig(src_lang="src", tgt_lang="tgt", train=(source,), work_dir=Path()))
         with store_of_pairs(pairs, tokenizer) as store:
-            made = make_shortlist(store, tokenizer, n_candidates, n_frequent, max_pairs)
+            made = make_shortlist(store, tokenizer, config)
     path = output_path or model_dir / SHORTLIST_NAME
     made.save(path)
     n_mean = made.candidates.shape[1]

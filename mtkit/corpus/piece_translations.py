@@ -67,7 +67,7 @@ def learn_translations(
                 links = _links(store.gather("src", chunk), store.gather("tgt", chunk), src_vocab_size, tgt_vocab_size)
                 unique, inverse = np.unique(links.keys, return_inverse=True)
                 if iteration == 0:
-                    expected = np.bincount(inverse, _posteriors(links, links.priors))
+                    expected = np.bincount(inverse, _posteriors(links, links.priors)).astype(np.float64)
                     keys, counts = _merged(keys, counts, unique, expected)
                 else:
                     places = np.minimum(np.searchsorted(keys, unique), len(keys) - 1)
@@ -120,7 +120,7 @@ def _merged(
     keys: NDArray[np.int64], counts: NDArray[np.float64], more_keys: NDArray[np.int64], more_counts: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     joined, inverse = np.unique(np.concatenate((keys, more_keys)), return_inverse=True)
-    sums = np.bincount(inverse, np.concatenate((counts, more_counts)))
+    sums = np.bincount(inverse, np.concatenate((counts, more_counts))).astype(np.float64)
     if len(joined) > _MAX_ENTRIES:
         is_kept = sums > np.partition(sums, len(sums) // 2)[len(sums) // 2]
         return joined[is_kept], sums[is_kept]

@@ -121,7 +121,7 @@ class Shortlist:
         is_allowed_BV.reshape(-1)[places.reshape(-1)] = True
         for row, ids in enumerate(extra):
             is_allowed_BV[row, list(ids)] = True
-        is_used_V = is_allowed_BV.any(0)
+        is_used_V = np.logical_or.reduce(is_allowed_BV, axis=0)
         n_used = int(is_used_V.sum())
         n_more = min(-n_used % _MULTIPLE, V - n_used)
         if n_more:

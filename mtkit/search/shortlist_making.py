@@ -9,27 +9,19 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
+from mtkit.config.shortlist import ShortlistConfig
 from mtkit.corpus.pairs import SentencePair
 from mtkit.corpus.piece_translations import learn_translations
 from mtkit.corpus.store import StoreWriter, TokenStore
 from mtkit.errors import MtkitError
-from mtkit.search.shortlist import MAX_CANDIDATES, Shortlist
+from mtkit.search.shortlist import Shortlist
 from mtkit.tokenizer.subword import Tokenizer
-
-N_CANDIDATES = 100
-"""Target pieces of each source piece."""
-N_FREQUENT = 200
-"""Target pieces that are candidates everywhere, the most frequent first."""
-MAX_PAIRS = 1_000_000
-"""Pairs that are aligned."""
 
 _CHUNK_PAIRS = 4096
 _MAX_PIECES = 256
 
 
-def make_shortlist(
-    store: TokenStore, tokenizer: Tokenizer, n_candidates: int = N_CANDIDATES, n_frequent: int = N_FREQUENT, max_pairs: int = MAX_PAIRS
-) -> Shortlist:
+def make_shortlist(store: TokenStore, tokenizer: Tokenizer, config: ShortlistConfig) -> Shortlist:
     """Choose the candidates of each source piece: its probable translations, and the piece that reads the same.
 
     Always allowed are EOS, UNK, bytes, and the most frequent pieces of the target.
@@ -37,27 +29,23 @@ def make_shortlist(
     Args:
         store: Training pairs in this tokenizer's pieces.
         tokenizer: Of the model.
-        n_candidates: Probable translations of each source piece.
-        n_frequent: Pieces of the target that are allowed everywhere.
-        max_pairs: Of a larger corpus so many are aligned, drawn evenly from all of it.
+        config: How many candidates.
     Raises:
         MtkitError: There are no pairs.
     """
-    if not 1 <= n_candidates < MAX_CANDIDATES:
-        raise ValueError(f"n_candidates ({n_candidates}) is not between 1 and {MAX_CANDIDATES - 1}")
     if len(store) == 0:
         raise MtkitError("there are no pairs to make a shortlist from", "give the training corpus")
-    learned = learn_translations(store, tokenizer.src.vocab_size, tokenizer.tgt.vocab_size, max_pairs=max_pairs)
+    learned = learn_translations(store, tokenizer.src.vocab_size, tokenizer.tgt.vocab_size, max_pairs=config.max_pairs)
     hidden = [tokenizer.tgt.special.pad, tokenizer.tgt.special.bos]
     twins = _twins(tokenizer)
     rows = []
     for piece in range(tokenizer.src.vocab_size):
         first, last = learned.offsets[piece], learned.offsets[piece + 1]
-        row = learned.tgt_ids[first : min(last, first + n_candidates)]
+        row = learned.tgt_ids[first : min(last, first + config.n_candidates)]
         twin = twins.get(piece)
         rows.append(row if twin is None or twin in row or twin in hidden else np.append(row, twin))
-    settings = {"n_candidates": n_candidates, "n_frequent": n_frequent, "n_pairs": min(len(store), max_pairs)}
-    return Shortlist.of(rows, _always(store, tokenizer, n_frequent), tokenizer, settings)
+    settings = config.model_dump(exclude={"max_pairs"}) | {"n_pairs": min(len(store), config.max_pairs)}
+    return Shortlist.of(rows, _always(store, tokenizer, config.n_frequent), tokenizer, settings)
 
 
 def _twins(tokenizer: Tokenizer) -> dict[int, int]:

@@ -122,7 +122,7 @@ def test_such_a_header_would_be_right(tmp_path):
         with_header({"a": entry(0, 28, (7,)), "b": entry(32, 64, (8,))}),
         with_header({"a": entry(0, 60, (15,))}),
         with_header({"a": entry(dtype="PICKLE")}),
-        with_header({"a": entry(dtype=["F32"])}),
+        with_header({"a": entry() | {"dtype": ["F32"]}}),
         with_header({"a": entry(dtype="F64")}),
         with_header({"a": entry(), "__metadata__": {"a": {"b": "c"}}}),
         with_header(b'{"a":%b,"a":%b}' % ((json.dumps(entry()).encode(),) * 2)),

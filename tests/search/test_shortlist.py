@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from mtkit.config.shortlist import ShortlistConfig
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.corpus.pairs import SentencePair
 from mtkit.corpus.piece_translations import learn_translations
@@ -40,7 +41,7 @@ def id_store(tmp_path_factory):
 @pytest.fixture(scope="module")
 def made(tiny_tokenizer, ko_en_pairs):
     with store_of_pairs(ko_en_pairs, tiny_tokenizer) as store:
-        return make_shortlist(store, tiny_tokenizer, n_candidates=8, n_frequent=20)
+        return make_shortlist(store, tiny_tokenizer, ShortlistConfig(n_candidates=8, n_frequent=20))
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +151,7 @@ def test_a_vocabulary_for_each_side(ko_en_pairs, tmp_path):
     tokenizer = Tokenizer(src, tgt)
     with store_of_pairs([*ko_en_pairs, SentencePair("", "left out")], tokenizer) as store:
         assert len(store) == len(ko_en_pairs)
-        made = make_shortlist(store, tokenizer, n_candidates=3, n_frequent=0)
+        made = make_shortlist(store, tokenizer, ShortlistConfig(n_candidates=3, n_frequent=0))
     made.save(tmp_path / "x.safetensors")
     again = Shortlist.load(tmp_path / "x.safetensors", tokenizer)
     assert len(again.candidates) == 600
