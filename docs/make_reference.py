@@ -22,6 +22,7 @@ COMMANDS = (
     "preprocess",
     "train",
     "average",
+    "shortlist",
     "translate",
     "evaluate",
 )

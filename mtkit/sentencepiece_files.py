@@ -87,9 +87,16 @@ def read_settings(model_bytes: bytes, name: str = "tokenizer") -> ModelSettings:
 
 
 def read_user_symbols(model_bytes: bytes) -> tuple[str, ...]:
-    """The user-defined pieces of a model, in the order of their ids."""
-    pieces = (dict(_fields(value)) for number, value in _fields(model_bytes) if number == _PIECES)
-    return tuple(piece[_TEXT].decode() for piece in pieces if piece.get(_TYPE) == _USER_DEFINED)
+    """The user-defined pieces of a model, in the order of their ids.
+
+    Raises:
+        MtkitError: It is no SentencePiece model.
+    """
+    try:
+        pieces = [dict(_fields(value)) for number, value in _fields(model_bytes) if number == _PIECES]
+        return tuple(piece[_TEXT].decode() for piece in pieces if piece.get(_TYPE) == _USER_DEFINED)
+    except (AttributeError, IndexError, KeyError, TypeError, UnicodeDecodeError):
+        raise MtkitError("the tokenizer: not a SentencePiece model", "make or copy the folder again") from None
 
 
 def read_segmentation(message: bytes) -> tuple[str, list[tuple[int, int]]]:
@@ -175,6 +182,8 @@ def _varint(message: bytes, place: int) -> tuple[int, int]:
     value = shift = 0
     while True:
         byte = message[place]
+        if shift > 63:
+            raise IndexError("a number of more than ten bytes")
         place, value, shift = place + 1, value | (byte & 0x7F) << shift, shift + 7
         if byte < 0x80:
             return value, place

@@ -3,16 +3,18 @@
 config.json          format version, languages, tags, dimensions, search defaults
 model.safetensors    weights
 tokenizer/           SentencePiece models
+shortlist.safetensors  if `mtkit shortlist` made one
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import torch
 from pydantic import PositiveInt, ValidationError
 
+from mtkit.checkpoint.empty_model import make_empty_model
+from mtkit.checkpoint.limits import check_layers, check_limits, read_json
 from mtkit.checkpoint.weights import read_weights, save_weights
 from mtkit.config.model import AlignmentHead, ModelConfig
 from mtkit.config.problems import describe_problems
@@ -22,6 +24,8 @@ from mtkit.config.section import Section
 from mtkit.errors import MtkitError
 from mtkit.files import atomic_dir
 from mtkit.model.transformer import Transformer
+from mtkit.safetensors_files import read_header
+from mtkit.search.shortlist import SHORTLIST_NAME
 from mtkit.tokenizer.subword import Tokenizer
 
 FORMAT_VERSION = 1
@@ -87,7 +91,7 @@ def refuse_foreign_dir(path: Path) -> None:
     Raises:
         MtkitError: The folder holds something that is not of a model directory.
     """
-    if path.is_dir() and (foreign := sorted({entry.name for entry in path.iterdir()} - {CONFIG_NAME, WEIGHTS_NAME, TOKENIZER_NAME})):
+    if path.is_dir() and (foreign := sorted({entry.name for entry in path.iterdir()} - {CONFIG_NAME, WEIGHTS_NAME, TOKENIZER_NAME, SHORTLIST_NAME})):
         raise MtkitError(f"`{path}`: holds {foreign[0]}, which is no part of a model, and will not be replaced", "name another folder")
 
 
@@ -105,17 +109,20 @@ def save_model_dir(path: Path, trained: TrainedModel) -> None:
 
 
 def load_model_dir(path: Path, device: torch.device | str = "cpu") -> TrainedModel:
-    """Read a model directory.
+    """Read a model directory, which may come from a stranger: sizes are checked before memory is taken, and no code is run.
+
+    What else lies in it is not looked at.
 
     Raises:
         MtkitError: It is missing, incomplete, damaged or of a newer format.
     """
     config = _read_config(path)
+    check_limits(path / CONFIG_NAME, config.max_length, config.model, config.search)
+    check_layers(path / WEIGHTS_NAME, read_header(path / WEIGHTS_NAME), config.model)
     tokenizer = Tokenizer.load(path / TOKENIZER_NAME)
     try:
-        with torch.device("meta"):
-            model = make_model(config.model, tokenizer)
-    except (ValueError, RuntimeError) as exc:
+        model = make_empty_model(config.model, tokenizer)
+    except (ValueError, RuntimeError, OverflowError, TypeError) as exc:
         problem = str(exc).splitlines()[0]
         raise MtkitError(f"`{path}`: {CONFIG_NAME} and the tokenizer make no model: {problem}", "make or copy the folder again") from None
     read_weights(path / WEIGHTS_NAME, model, device)
@@ -124,14 +131,11 @@ def load_model_dir(path: Path, device: torch.device | str = "cpu") -> TrainedMod
 
 def _read_config(path: Path) -> ModelDirConfig:
     config_path = path / CONFIG_NAME
-    if not config_path.is_file():
+    if not config_path.exists():
         inner = path / "model"
         hint = f"did you mean `{inner}`?" if (inner / CONFIG_NAME).is_file() else "give a folder that `mtkit train` or `mtkit average` made"
         raise MtkitError(f"`{path}`: not a model directory: it has no {CONFIG_NAME}", hint)
-    try:
-        tree: Any = json.loads(config_path.read_text(encoding="utf-8"))
-    except ValueError:
-        raise _not_ours(config_path, "it is no JSON") from None
+    tree = read_json(config_path)
     version = tree.get("format_version") if isinstance(tree, dict) else None
     if not isinstance(version, int):
         raise _not_ours(config_path, "it has no format_version")

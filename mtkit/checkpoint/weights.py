@@ -8,6 +8,9 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from mtkit.errors import MtkitError
+from mtkit.safetensors_files import read_header
+
+_WEIGHT_TYPES = ("F32", "BF16", "F16", "F64")
 
 
 def save_weights(path: Path, model: nn.Module) -> None:
@@ -22,7 +25,7 @@ def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
 
 
 def read_tensors(path: Path, shapes: dict[str, tuple[int, ...]] | None = None) -> dict[str, Tensor]:
-    """Read named tensors.
+    """Read named tensors; they are views of the mapped file, paged in as they are touched.
 
     Args:
         path: A safetensors file.
@@ -30,14 +33,15 @@ def read_tensors(path: Path, shapes: dict[str, tuple[int, ...]] | None = None) -
     Raises:
         MtkitError: The file is missing or damaged, or holds other tensors than expected.
     """
-    if not path.is_file():
-        raise MtkitError(f"`{path}`: no such file", "the folder is not complete; make or copy it again")
+    found = read_header(path).tensors
+    if shapes is not None:
+        _compare(path, {name: info.shape for name, info in found.items()}, shapes)
+        for name, info in found.items():
+            if info.dtype not in _WEIGHT_TYPES:
+                raise MtkitError(f"`{path}`: {name} is of type {info.dtype}, which weights are not", "the file is damaged; make or copy it again")
     try:
         with safe_open(path, framework="pt") as file:
-            names = list(file.keys())
-            if shapes is not None:
-                _compare(path, {name: tuple(file.get_slice(name).get_shape()) for name in names}, shapes)
-            return {name: file.get_tensor(name) for name in names}
+            return {name: file.get_tensor(name) for name in found}
     except (SafetensorError, OSError) as exc:
         raise MtkitError(f"`{path}`: not a readable safetensors file: {exc}", "the file is damaged; make or copy it again") from None
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from mtkit import __version__
-from mtkit.cli import average, data, demo, evaluate, init, preprocess, score, tokenizer, train, translate
+from mtkit.cli import average, data, demo, evaluate, init, preprocess, score, shortlist, tokenizer, train, translate
 from mtkit.cli.errors import EXIT_STATUSES, Commands, give_up_stdout, handle_sigterm
 
 GLOBAL_FLAGS = ("--debug", "--verbose")
@@ -48,6 +48,7 @@ app.add_typer(tokenizer.app, name="tokenizer")
 app.command("preprocess")(preprocess.preprocess)
 app.command("train")(train.train)
 app.command("average")(average.average)
+app.command("shortlist")(shortlist.shortlist)
 app.command("translate")(translate.translate)
 app.command("score")(score.score)
 app.command("evaluate")(evaluate.evaluate)

@@ -1,6 +1,7 @@
 """Text to piece ids and back, and what a tokenizer is on disk."""
 
 import hashlib
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,9 @@ from mtkit.processes import n_cores
 from mtkit.sentencepiece_files import JOINT_NAME, SRC_NAME, TGT_NAME, model_files, read_segmentation, read_user_symbols
 from mtkit.special import SpecialIds
 from mtkit.tokenizer.normalize import WORD_BOUNDARY, clean, clean_all, to_one_line
+
+MAX_MODEL_BYTES = 32 << 20
+"""The largest models there are, with 256,000 pieces, have 5 MB; the library takes memory in proportion."""
 
 _MIN_TEXTS_PER_THREAD = 32
 
@@ -43,6 +47,8 @@ class Subword:
     """
 
     def __init__(self, model_bytes: bytes, name: str = "tokenizer") -> None:
+        if len(model_bytes) > MAX_MODEL_BYTES:
+            raise _too_large(name, len(model_bytes))
         self.model_bytes = model_bytes
         self._name = name
         self._processor = SentencePieceProcessor()
@@ -51,7 +57,9 @@ class Subword:
             if not model_bytes:
                 raise RuntimeError
             self._processor.LoadFromSerializedProto(model_bytes)
-        except RuntimeError:
+            # A damaged piece that is no UTF-8 would fail only in use.
+            self._processor.IdToPiece(list(range(self._processor.GetPieceSize())))
+        except (RuntimeError, UnicodeDecodeError):
             raise MtkitError(f"`{name}`: not a SentencePiece model", "train it again with `mtkit tokenizer train`") from None
         special = self._processor
         self.special = SpecialIds(pad=special.pad_id(), unk=special.unk_id(), bos=special.bos_id(), eos=special.eos_id())
@@ -73,6 +81,11 @@ class Subword:
             MtkitError: It cannot be read, or is no SentencePiece model.
         """
         try:
+            about = Path(path).stat()
+            if stat.S_ISREG(about.st_mode) and about.st_size > MAX_MODEL_BYTES:
+                raise _too_large(str(path), about.st_size)
+            if not stat.S_ISREG(about.st_mode) and not stat.S_ISDIR(about.st_mode):
+                raise MtkitError(f"`{path}`: is no file", "check the path")
             model_bytes = Path(path).read_bytes()
         except OSError as exc:
             raise MtkitError(f"`{path}`: cannot be read: {(exc.strerror or str(exc)).lower()}", "check the path") from None
@@ -214,6 +227,10 @@ class Tokenizer:
                 stream.write(subword.model_bytes)
         for name in {JOINT_NAME, SRC_NAME, TGT_NAME} - models.keys():
             (folder / name).unlink(missing_ok=True)
+
+
+def _too_large(name: str, n_bytes: int) -> MtkitError:
+    return MtkitError(f"`{name}`: {n_bytes:,} bytes, more than a SentencePiece model has ({MAX_MODEL_BYTES:,})", "check the file; take another")
 
 
 def _n_threads(texts: Sequence[object], n_threads: int | None) -> int:

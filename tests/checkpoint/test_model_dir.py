@@ -164,7 +164,7 @@ DAMAGES = [
     pytest.param(change_config(colour="blue"), "config.json", "colour", id="unknown key"),
     pytest.param(change_config(model__n_heads=5), "config.json", "n_heads (5)", id="heads that do not divide"),
     pytest.param(change_config(model__d_model=32), "model.safetensors", "of shape", id="other width"),
-    pytest.param(change_config(model__n_encoder_layers=2), "model.safetensors", "encoder_layers.1", id="more layers"),
+    pytest.param(change_config(model__n_encoder_layers=2), "model.safetensors", "1 encoder layers", id="more layers"),
     pytest.param(change_config(model__n_decoder_layers=0), "config.json", "n_decoder_layers", id="no layers"),
     pytest.param(change_config(model__tied_embeddings="none"), "model.safetensors", "output.weight is absent", id="otherwise tied"),
     pytest.param(unlink("model.safetensors"), "model.safetensors", "no such file", id="no weights"),

@@ -24,6 +24,7 @@ COMMANDS = [
     "preprocess",
     "train",
     "average",
+    "shortlist",
     "translate",
     "score",
     "evaluate",

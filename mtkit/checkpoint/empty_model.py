@@ -1,0 +1,35 @@
+"""A model without weights, which takes no memory and next to no time to make."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from mtkit.config.model import ModelConfig
+from mtkit.model.transformer import Transformer
+from mtkit.tokenizer.subword import Tokenizer
+
+_RANDOM = ("normal_", "uniform_", "kaiming_uniform_")
+
+
+class _WithoutChance(TorchFunctionMode):
+    """Initial weights are not drawn: on the meta device there is nothing to fill, yet drawing there loads torch's compiler, which takes a second."""
+
+    def __torch_function__(self, func: Callable[..., Any], types: Iterable[Any], args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__name__", "") in _RANDOM:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
+
+
+def make_empty_model(config: ModelConfig, tokenizer: Tokenizer) -> Transformer:
+    """A model on the meta device, for weights to be put into.
+
+    Raises:
+        ValueError: The configuration does not fit the vocabularies.
+        RuntimeError: Its sizes are beyond what torch can count.
+    """
+    src, tgt = tokenizer.src, tokenizer.tgt
+    with torch.device("meta"), _WithoutChance():
+        return Transformer(config, src.vocab_size, tgt.vocab_size, src.special.pad, tgt.special.pad)

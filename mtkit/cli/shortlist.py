@@ -1,0 +1,63 @@
+"""`mtkit shortlist`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mtkit.cli.options import help_of
+from mtkit.config.shortlist import ShortlistConfig, default_of
+
+
+def shortlist(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="RECIPE | SRC TGT", help="The recipe that was trained with, after `mtkit preprocess`; or two aligned text files"),
+    ],
+    model_dir: Annotated[Path, typer.Option("--model", "-m", metavar="DIR", help="Model directory, as `mtkit train` writes it")],
+    output_path: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write", show_default="shortlist.safetensors in DIR")
+    ] = None,
+    n_candidates: Annotated[
+        int, typer.Option("--candidates", min=1, max=999, metavar="K", help=help_of(ShortlistConfig, "n_candidates"))
+    ] = default_of("n_candidates"),
+    n_frequent: Annotated[int, typer.Option("--frequent", min=0, metavar="N", help=help_of(ShortlistConfig, "n_frequent"))] = default_of(
+        "n_frequent"
+    ),
+    max_pairs: Annotated[int, typer.Option(min=1, metavar="N", help=help_of(ShortlistConfig, "max_pairs"))] = default_of("max_pairs"),
+) -> None:
+    """Make a lexical shortlist for a model, which lets it translate faster.
+
+    Aligns the pieces of the training corpus, and keeps for each source piece its most probable translations. `mtkit translate
+    --shortlist` then looks at these alone.
+    """
+    from mtkit.config.data import CorpusSource, DataConfig
+    from mtkit.config.recipe import Recipe
+    from mtkit.corpus.pairs import read_pairs
+    from mtkit.corpus.store import TokenStore
+    from mtkit.errors import MtkitError
+    from mtkit.sentencepiece_files import TOKENIZER_NAME
+    from mtkit.tokenizer.subword import Tokenizer
+
+    if len(paths) > 2:
+        raise MtkitError(f"{len(paths)} paths, but a corpus is a recipe or two text files", "give RECIPE, or SRC and TGT")
+    tokenizer = Tokenizer.load(model_dir / TOKENIZER_NAME)
+    from mtkit.search.shortlist import SHORTLIST_NAME
+    from mtkit.search.shortlist_making import make_shortlist, store_of_pairs
+
+    config = ShortlistConfig(n_candidates=n_candidates, n_frequent=n_frequent, max_pairs=max_pairs)
+    if len(paths) == 1:
+        recipe = Recipe.load(paths[0])
+        store = TokenStore.open(recipe.store_dir)
+        if store.manifest.get("tokenizer_sha256") != tokenizer.sha256:
+            raise MtkitError(f"`{recipe.store_dir}`: is in the pieces of another tokenizer than the model's", "give the two text files: SRC TGT")
+        made = make_shortlist(store, tokenizer, config)
+    else:
+        source = CorpusSource(src=paths[0], tgt=paths[1])
+        pairs = read_pairs(source, DataConfig(src_lang="src", tgt_lang="tgt", train=(source,), work_dir=Path()))
+        with store_of_pairs(pairs, tokenizer) as store:
+            made = make_shortlist(store, tokenizer, config)
+    path = output_path or model_dir / SHORTLIST_NAME
+    made.save(path)
+    n_mean = made.candidates.shape[1]
+    print(f"{path}: up to {n_mean:,} candidates for each of {len(made.candidates):,} source pieces, {len(made.always):,} for all")

@@ -1,0 +1,23 @@
+"""How a lexical shortlist is made."""
+
+from typing import Any
+
+from pydantic import Field, NonNegativeInt, PositiveInt
+
+from mtkit.config.section import Section
+
+
+class ShortlistConfig(Section):
+    """How a lexical shortlist is made: options of `mtkit shortlist`."""
+
+    n_candidates: int = Field(default=100, ge=1, le=999)
+    """Probable translations of each source piece that are kept."""
+    n_frequent: NonNegativeInt = 200
+    """Most frequent target pieces, which every sentence may use."""
+    max_pairs: PositiveInt = 1_000_000
+    """Of a larger corpus so many pairs are looked at, drawn evenly."""
+
+
+def default_of(name: str) -> Any:
+    """What a setting is unless it is given."""
+    return ShortlistConfig.model_fields[name].default
