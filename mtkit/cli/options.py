@@ -46,3 +46,13 @@ LengthPenaltyOption = Annotated[
 ]
 AlphaOption = Annotated[float | None, typer.Option(min=0.0, help=help_of(SearchConfig, "alpha"), show_default=MODELS_DEFAULT)]
 MaxTokensOption = Annotated[int | None, typer.Option(min=1, help=help_of(SearchConfig, "max_tokens"), show_default=MODELS_DEFAULT)]
+ShortlistOption = Annotated[
+    bool, typer.Option("--shortlist", help="Look only at the target pieces that `mtkit shortlist` found for the source's; faster, changes some lines")
+]
+BatchInvariantOption = Annotated[
+    bool,
+    typer.Option(
+        "--batch-invariant",
+        help="Exactly the same translation of a line whatever else is translated, with int8, a shortlist or a GPU too; slower",
+    ),
+]

@@ -6,7 +6,16 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from mtkit.cli.options import DeviceOption, PrecisionOption, ProcessesOption, TagsOption, WorkersOption, given
+from mtkit.cli.options import (
+    BatchInvariantOption,
+    DeviceOption,
+    PrecisionOption,
+    ProcessesOption,
+    ShortlistOption,
+    TagsOption,
+    WorkersOption,
+    given,
+)
 from mtkit.cli.search_options import AvoidOption, ConstraintsOption, PrefixFileOption, TgtTagsOption, takes_search_options
 
 
@@ -75,6 +84,8 @@ def translate(
         ),
     ] = None,
     precision: PrecisionOption = "auto",
+    shortlist: ShortlistOption = False,
+    batch_invariant: BatchInvariantOption = False,
     *,
     search: dict[str, Any],
 ) -> None:
@@ -120,6 +131,9 @@ def translate(
         search["unk_dictionary"] = read_dictionary(unk_dictionary_path) if unk_dictionary_path is not None else {}
     name = "stdin" if str(input_path) == "-" else str(input_path)
     load = {"precision": precision, "tags": tuple(tags or ()), "tgt_tags": tuple(tgt_tags or ())}
+    # Only where they are asked for: they count among what must be the same to go on with an interrupted run.
+    load |= {"shortlist": True} if shortlist else {}
+    load |= {"batch_invariant": True} if batch_invariant else {}
     lines = ModelLines(tuple(model_dirs), options, name, search, load)
     if any(beside.values()):
         translate_beside(input_path, output_path, lines, **beside, device=device, n_workers=workers, errors=errors, chunk_lines=chunk_lines)

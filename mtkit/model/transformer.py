@@ -1,5 +1,7 @@
 """The Transformer (Vaswani et al. 2017, arXiv:1706.03762): one core for training, scoring and search."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple, cast
 
 import torch
@@ -16,7 +18,7 @@ from mtkit.model.layers import DecoderLayer, EncoderLayer, make_norm
 from mtkit.model.linear import Linear
 from mtkit.model.packing import Int8Linear, OneDnnLinear, PackedLinear, can_pack
 from mtkit.model.positions import LearnedPositions, SinusoidalPositions
-from mtkit.model.stepping import PackedDecoder
+from mtkit.model.stepping import MakeLinear, PackedDecoder
 
 
 class Memory(NamedTuple):
@@ -57,6 +59,7 @@ class Transformer(nn.Module):
         self.decoder_layers = nn.ModuleList(DecoderLayer(config) for _ in range(config.n_decoder_layers))
         self.packed_output: PackedLinear | None = None
         self.packed_decoder: PackedDecoder | None = None
+        self._make_packed: MakeLinear | None = None
         is_pre = config.norm == "pre"
         self.encoder_norm = make_norm(config) if is_pre else nn.Identity()
         self.decoder_norm = make_norm(config) if is_pre else nn.Identity()
@@ -70,21 +73,27 @@ class Transformer(nn.Module):
         """The matrix that turns states into logits. Shape (V, D)."""
         return self.tgt_embedding.weight if self.output is None else self.output.weight
 
-    def pack(self, int8: bool = False) -> None:
+    def pack(self, int8: bool = False, by_row: bool = False) -> None:
         """Prepare for search: on a CPU, lay the weights out for fast products. They must not change afterwards.
 
         Args:
             int8: Multiply 8-bit integers; all but the products stays as it is, in float32.
+            by_row: Of int8: see `Int8Linear`.
         """
         if not can_pack(self.output_weight):
             return
-        make = Int8Linear if int8 else OneDnnLinear
+        self._make_packed = make = partial(Int8Linear, by_row=by_row) if int8 else OneDnnLinear
         self.packed_output = make(self.output_weight, None)
         self.packed_decoder = PackedDecoder(self._decoder(), self.decoder_norm, make)
         decoder_reads_source = [layer.cross_attention.inner.key_value for layer in self._decoder()]
         for module in [*self.encoder_layers.modules(), *decoder_reads_source]:
             if isinstance(module, Linear):
                 module.packed = make(module.weight, module.bias)
+
+    def output_for(self, token_ids: Tensor) -> Callable[[Tensor], Tensor]:
+        """An output layer for some pieces only, by which `decode_step` gives logits of these alone, in their order. Ids of shape (V',)."""
+        weight = self.output_weight.index_select(0, token_ids)
+        return self._make_packed(weight, None) if self._make_packed is not None else lambda states: F.linear(states, weight)
 
     def encode(self, src_BS: Tensor) -> Memory:
         """Read the source. Ids of shape (B, S), padded with `src_pad_id`."""
@@ -141,7 +150,9 @@ class Transformer(nn.Module):
         bias_B11S = None if memory.may_attend_B11S is None else attention_bias(memory.may_attend_B11S, memory.states_BSD)
         return DecoderCache([layer.project_memory(memory.states_BSD) for layer in self._decoder()], bias_B11S)
 
-    def decode_step(self, token_ids_BW: Tensor, cache: DecoderCache, may_attend_BWM: Tensor | None) -> Tensor:
+    def decode_step(
+        self, token_ids_BW: Tensor, cache: DecoderCache, may_attend_BWM: Tensor | None, output: Callable[[Tensor], Tensor] | None = None
+    ) -> Tensor:
         """Logits of the next token of W hypotheses of each sentence.
 
         Args:
@@ -149,6 +160,7 @@ class Transformer(nn.Module):
             cache: The steps before; takes up this one.
             may_attend_BWM: Each hypothesis's ancestors among the M cached positions, this step's included (`ancestor_mask`);
                 None when each sentence has had one hypothesis from the start.
+            output: An output layer in place of the whole one; see `output_for`.
         Returns:
             Shape (B, W, V).
         """
@@ -163,7 +175,7 @@ class Transformer(nn.Module):
                 x_BWD = layer.step(x_BWD, layer_cache, bias_B1WM, cache.memory_bias_B11S, position)
             states_BWD = self.decoder_norm(x_BWD)
         cache.n_steps += 1
-        return self.logits(states_BWD)
+        return (output or self.logits)(states_BWD)
 
     def _decoder(self) -> list[DecoderLayer]:
         return cast(list[DecoderLayer], list(self.decoder_layers))

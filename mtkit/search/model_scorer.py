@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -15,6 +15,7 @@ from mtkit.model.transformer import Transformer
 from mtkit.search.forced import ForcedScorer
 from mtkit.search.padding import padded_length
 from mtkit.search.scorer import Best, best_of
+from mtkit.search.shortlist import Shortlist
 from mtkit.special import SpecialIds
 
 
@@ -23,7 +24,9 @@ class ModelState:
     """The caches of the models, and which cached positions each hypothesis descends from."""
 
     caches: list[DecoderCache]
+    candidates: "Candidates | None" = None
     may_attend_BWM: Tensor | None = None
+    """None as long as each sentence has had one hypothesis, which descends from all that is cached."""
 
     def keep(self, sentences: Tensor) -> None:
         """Forget all sentences but these. Indices of shape (B',)."""
@@ -31,6 +34,22 @@ class ModelState:
             cache.keep(sentences)
         if self.may_attend_BWM is not None:
             self.may_attend_BWM = self.may_attend_BWM.index_select(0, sentences)
+        if self.candidates is not None:
+            self.candidates.bias_B1V = self.candidates.bias_B1V.index_select(0, sentences)
+
+
+@dataclass
+class Candidates:
+    """What a shortlist leaves of the target vocabulary for the sentences of a batch."""
+
+    token_ids: Tensor
+    """Shape (V',)."""
+    bias_B1V: Tensor
+    """Minus infinity at what a sentence's own list does not hold, else zero. Shape (B, 1, V')."""
+    outputs: list[Callable[[Tensor], Tensor]]
+    """The output layer of each model, for these pieces."""
+    eos_place: int
+    """Of EOS among them."""
 
 
 class ModelScorer:
@@ -41,12 +60,19 @@ class ModelScorer:
         src_special: Special ids of the source.
         tgt_special: Special ids of the target.
         heads: Of each model, whose attention `attention` tells; None is the mean of the last layer's.
+        shortlist: What plain searches look at in place of the whole vocabulary; probabilities are then shared out among that.
     """
 
     def __init__(
-        self, models: list[Transformer], src_special: SpecialIds, tgt_special: SpecialIds, heads: Sequence[AlignmentHead] | None = None
+        self,
+        models: list[Transformer],
+        src_special: SpecialIds,
+        tgt_special: SpecialIds,
+        heads: Sequence[AlignmentHead] | None = None,
+        shortlist: Shortlist | None = None,
     ) -> None:
         self.models = models
+        self.shortlist = shortlist
         self.src_special = src_special
         self.bos_id, self.eos_id = tgt_special.bos, tgt_special.eos
         limits = [model.config.max_positions for model in models if model.config.positions == "learned"]
@@ -79,25 +105,45 @@ class ModelScorer:
             longest = max(map(len, sources)) + 1
         padded = [ids + [self.src_special.eos] + [self.src_special.pad] * (longest - len(ids) - 1) for ids in sources]
         src_BS = torch.tensor(padded, device=self.device)
-        return ModelState([model.start_cache(model.encode(src_BS)) for model in self.models])
+        caches = [model.start_cache(model.encode(src_BS)) for model in self.models]
+        return ModelState(caches, self._candidates(sources) if self.shortlist is not None else None)
+
+    def _candidates(self, sources: list[list[int]]) -> Candidates:
+        assert self.shortlist is not None
+        token_ids, is_allowed_BV = (part.to(self.device) for part in self.shortlist.select(sources))
+        bias_BV = torch.zeros(is_allowed_BV.shape, device=self.device).masked_fill_(~is_allowed_BV, -math.inf)
+        eos_place = int((token_ids == self.eos_id).nonzero()[0, 0])
+        return Candidates(token_ids, bias_BV[:, None], [model.output_for(token_ids) for model in self.models], eos_place)
 
     def step(self, state: ModelState, token_ids_BW: Tensor, parents_BW: Tensor) -> Tensor:
         """Log-probabilities of the next token, shape (B, W, V); padding and BOS are impossible."""
-        token_ids_BW, parents_BW = token_ids_BW.to(self.device), parents_BW.to(self.device)
-        state.may_attend_BWM = ancestor_mask(state.may_attend_BWM, parents_BW)
-        log_probs = [
-            model.decode_step(token_ids_BW, cache, state.may_attend_BWM).float().log_softmax(-1)
-            for model, cache in zip(self.models, state.caches, strict=True)
-        ]
-        if len(log_probs) == 1:
-            log_probs_BWV = log_probs[0]
-        elif self.ensemble == "log_mean":
-            log_probs_BWV = torch.stack(log_probs).mean(0).log_softmax(-1)
-        else:
-            log_probs_BWV = torch.stack(log_probs).logsumexp(0) - math.log(len(log_probs))
+        log_probs_BWV = self._step(state, token_ids_BW, parents_BW, None)
         log_probs_BWV[:, :, self.never] = -math.inf
         return log_probs_BWV
 
     def best(self, state: ModelState, token_ids_BW: Tensor, parents_BW: Tensor, n: int) -> Best:
         """See `StepScorer`."""
-        return best_of(self.step(state, token_ids_BW, parents_BW), n, self.eos_id)
+        if state.candidates is None:
+            return best_of(self.step(state, token_ids_BW, parents_BW), n, self.eos_id)
+        best = best_of(self._step(state, token_ids_BW, parents_BW, state.candidates), n, state.candidates.eos_place)
+        return best._replace(token_ids_BWC=state.candidates.token_ids[best.token_ids_BWC])
+
+    def _step(self, state: ModelState, token_ids_BW: Tensor, parents_BW: Tensor, candidates: Candidates | None) -> Tensor:
+        token_ids_BW, parents_BW = token_ids_BW.to(self.device), parents_BW.to(self.device)
+        B, W = token_ids_BW.shape
+        if W > 1 or state.may_attend_BWM is not None:
+            n_steps = state.caches[0].n_steps
+            before = torch.ones(B, 1, n_steps, dtype=torch.bool, device=self.device) if state.may_attend_BWM is None else state.may_attend_BWM
+            state.may_attend_BWM = ancestor_mask(before, parents_BW)
+        log_probs = []
+        for number, (model, cache) in enumerate(zip(self.models, state.caches, strict=True)):
+            output = None if candidates is None else candidates.outputs[number]
+            logits_BWV = model.decode_step(token_ids_BW, cache, state.may_attend_BWM, output).float()
+            if candidates is not None:
+                logits_BWV += candidates.bias_B1V
+            log_probs.append(logits_BWV.log_softmax(-1))
+        if len(log_probs) == 1:
+            return log_probs[0]
+        if self.ensemble == "log_mean":
+            return torch.stack(log_probs).mean(0).log_softmax(-1)
+        return torch.stack(log_probs).logsumexp(0) - math.log(len(log_probs))

@@ -45,10 +45,12 @@ class ModelEngine:
     Args:
         scorer: Usually a `ModelScorer`.
         n_workers: On a CPU, how many batches are searched at a time, each by an equal share of the cores; None is one for each core.
+        one_by_one: Make each sentence a batch of its own: slow, and exactly the same whatever else there is to translate.
     """
 
-    def __init__(self, scorer: StepScorer[Any], n_workers: int | None = None) -> None:
+    def __init__(self, scorer: StepScorer[Any], n_workers: int | None = None, *, one_by_one: bool = False) -> None:
         self.scorer = scorer
+        self.one_by_one = one_by_one
         self.workers = Workers(n_workers if scorer.device.type == "cpu" else 1)
 
     def search(
@@ -61,7 +63,7 @@ class ModelEngine:
         """See `Engine`."""
         # The batches must suffice to keep all workers busy to the end.
         n_positions = sum(len(source) + 1 for source in sources) * config.n_rows
-        max_tokens = min(config.max_tokens, max(n_positions // (2 * self.workers.n_workers), 256))
+        max_tokens = 1 if self.one_by_one else min(config.max_tokens, max(n_positions // (2 * self.workers.n_workers), 256))
         # Sentences of which nothing is demanded are searched for by themselves, which is faster.
         kinds = (
             [range(len(sources))] if demands is None else [[i for i, one in enumerate(demands) if bool(one) == is_met] for is_met in (True, False)]

@@ -18,6 +18,7 @@ from mtkit.model.placement import choose_device, choose_dtype
 from mtkit.search.forced import ForcedScorer
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.model_scorer import ModelScorer
+from mtkit.search.shortlist import SHORTLIST_NAME, Shortlist
 from mtkit.translation.alignment import best_untrained
 from mtkit.translation.demanding import DemandReader
 from mtkit.translation.engine import Engine, ModelEngine
@@ -43,11 +44,21 @@ class Translator:
             None takes one for each core, which is the fastest for many lines.
         tags: Stand before each line, as in training, for example <2ko>; a line may also begin with tags itself.
         tgt_tags: Stand before each translation, as in training, and are not part of it.
+        shortlist: What plain searches look at in place of the whole vocabulary.
+        one_by_one: Make each sentence a batch of its own.
     Raises:
         MtkitError: The models do not share their tokenizer, or their languages, or do not know a tag.
     """
 
-    def __init__(self, trained: Sequence[TrainedModel], n_workers: int | None = None, tags: Sequence[str] = (), tgt_tags: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        trained: Sequence[TrainedModel],
+        n_workers: int | None = None,
+        tags: Sequence[str] = (),
+        tgt_tags: Sequence[str] = (),
+        shortlist: Shortlist | None = None,
+        one_by_one: bool = False,
+    ) -> None:
         if not trained:
             raise ValueError("no model to translate with")
         first = trained[0]
@@ -67,8 +78,8 @@ class Translator:
         self.sources = SourceReader(self.tokenizer.src, self.config, self.max_length, max_positions, tags)
         self.finisher = Finisher(self.tokenizer, self.config)
         heads = [one.config.alignment_head or best_untrained(one.config.model.n_decoder_layers) for one in trained]
-        scorer = ModelScorer([t.model for t in trained], self.tokenizer.src.special, self.tokenizer.tgt.special, heads)
-        self.engine: Engine = ModelEngine(scorer, n_workers)
+        scorer = ModelScorer([t.model for t in trained], self.tokenizer.src.special, self.tokenizer.tgt.special, heads, shortlist)
+        self.engine: Engine = ModelEngine(scorer, n_workers, one_by_one=one_by_one)
         self.demands = DemandReader(self.tokenizer.tgt, self.config.tgt_lang, tgt_tags)
         self.forced = ForcedScorer([t.model for t in trained], self.tokenizer.src.special, self.tokenizer.tgt.special)
 
@@ -81,6 +92,8 @@ class Translator:
         n_workers: int | None = None,
         tags: Sequence[str] = (),
         tgt_tags: Sequence[str] = (),
+        shortlist: Path | str | bool = False,
+        batch_invariant: bool = False,
     ) -> Self:
         """Read a model directory, or several for an ensemble.
 
@@ -91,6 +104,9 @@ class Translator:
             n_workers: See the class.
             tags: See the class.
             tgt_tags: See the class.
+            shortlist: A file that `mtkit shortlist` wrote; True is the one in the first folder.
+            batch_invariant: Translate a line exactly alike whatever else is translated, where that is not so by itself: with int8, with a shortlist
+                and on a GPU.
         Raises:
             MtkitError: A folder is missing or damaged, they do not fit each other or the device, or do not know a tag.
         """
@@ -101,8 +117,12 @@ class Translator:
             keep_freed_memory()
         trained = [load_model_dir(Path(folder), chosen) for folder in folders]
         for one in trained:
-            one.model.to(dtype).pack(int8=precision == "int8")
-        return cls(trained, n_workers, tags, tgt_tags)
+            one.model.to(dtype).pack(int8=precision == "int8", by_row=batch_invariant)
+        chosen_list = None
+        if shortlist:
+            chosen_list = Shortlist.load(Path(folders[0]) / SHORTLIST_NAME if shortlist is True else shortlist, trained[0].tokenizer)
+        one_by_one = batch_invariant and (chosen.type != "cpu" or chosen_list is not None)
+        return cls(trained, n_workers, tags, tgt_tags, chosen_list, one_by_one)
 
     def translate(
         self,
