@@ -1,6 +1,7 @@
 """What decoding remembers between steps: keys and values, handed along as an argument."""
 
 from dataclasses import dataclass, field
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -9,6 +10,30 @@ from torch import Tensor
 def attention_dtype(like: Tensor) -> torch.dtype:
     """The number format in which attention to such keys is computed: on a CPU float32, where bf16 is slower."""
     return torch.float32 if like.device.type == "cpu" else like.dtype
+
+
+@dataclass(frozen=True)
+class Moves:
+    """Which sentences of a batch stay, and which of them change their places: only these are copied."""
+
+    n_kept: int
+    to: Tensor
+    """Places that get another sentence."""
+    of: Tensor
+    """Where these sentences have been."""
+
+    @classmethod
+    def of_sentences(cls, sentences: Tensor) -> Self:
+        """From the sentences that stay, in their new order. Shape (B',)."""
+        to = (sentences != torch.arange(len(sentences), device=sentences.device)).nonzero()[:, 0]
+        return cls(len(sentences), to, sentences[to])
+
+    def apply(self, values_BHMK: Tensor, length: int | None = None) -> Tensor:
+        """The values of the sentences that stay: a part of what is given, which is overwritten. Of M, `length` positions are in use."""
+        if len(self.to):
+            used_BHMK = values_BHMK[:, :, :length]
+            used_BHMK[self.to] = used_BHMK[self.of]
+        return values_BHMK[: self.n_kept]
 
 
 @dataclass
@@ -43,11 +68,11 @@ class KeyValueCache:
             self.key_BHMK[:, :, : self.length] = old[0][:, :, : self.length]
             self.value_BHMK[:, :, : self.length] = old[1][:, :, : self.length]
 
-    def keep(self, sentences: Tensor) -> None:
-        """Keep only these sentences, in this order. Shape (B',)."""
+    def keep(self, moves: Moves) -> None:
+        """Keep only some sentences."""
         if self.key_BHMK is not None and self.value_BHMK is not None:
-            self.key_BHMK = kept(self.key_BHMK, sentences, self.length)
-            self.value_BHMK = kept(self.value_BHMK, sentences, self.length)
+            self.key_BHMK = moves.apply(self.key_BHMK, self.length)
+            self.value_BHMK = moves.apply(self.value_BHMK, self.length)
 
 
 @dataclass
@@ -70,28 +95,13 @@ class DecoderCache:
 
     def keep(self, sentences: Tensor) -> None:
         """Keep only these sentences, in this order, and forget the others. Shape (B',)."""
+        moves = Moves.of_sentences(sentences)
         for layer in self.layers:
-            layer.memory_key_BHSK = kept(layer.memory_key_BHSK, sentences)
-            layer.memory_value_BHSK = kept(layer.memory_value_BHSK, sentences)
-            layer.past.keep(sentences)
+            layer.memory_key_BHSK = moves.apply(layer.memory_key_BHSK)
+            layer.memory_value_BHSK = moves.apply(layer.memory_value_BHSK)
+            layer.past.keep(moves)
         if self.memory_bias_B11S is not None:
             self.memory_bias_B11S = self.memory_bias_B11S.index_select(0, sentences)
-
-
-def kept(values_BHMK: Tensor, sentences: Tensor, length: int | None = None) -> Tensor:
-    """The values of some sentences, in place: only those that are not at their place yet are copied.
-
-    Args:
-        values_BHMK: Overwritten; what is given back is a part of it.
-        sentences: Which ones, in their new order. Shape (B',).
-        length: Positions of M in use.
-    """
-    B = len(sentences)
-    to = (sentences != torch.arange(B, device=sentences.device)).nonzero()[:, 0]
-    if len(to):
-        used_BHMK = values_BHMK[:, :, :length]
-        used_BHMK[to] = used_BHMK[sentences[to]]
-    return values_BHMK[:B]
 
 
 def ancestor_mask(may_attend_BWM: Tensor | None, parents_BW: Tensor) -> Tensor:

@@ -98,7 +98,11 @@ class Subword:
             texts: One segment each.
             n_threads: Default: as many as this process has cores.
         """
-        return self._processor.Encode(clean_all(texts), out_type=int, num_threads=_n_threads(texts, n_threads))
+        n_threads = _n_threads(texts, n_threads)
+        if n_threads == 1:
+            # Of a list, SentencePiece makes a pool of threads first, which takes longer than many a text.
+            return [self._processor.Encode(text, out_type=int) for text in clean_all(texts)]
+        return self._processor.Encode(clean_all(texts), out_type=int, num_threads=n_threads)
 
     def encode_as_pieces(self, texts: Sequence[str], n_threads: int | None = None) -> list[list[str]]:
         """As `encode`, with the pieces in place of their ids."""
@@ -142,7 +146,10 @@ class Subword:
         """
         hidden = self._hidden
         shown = [[int(piece_id) for piece_id in row if piece_id not in hidden] for row in ids]
-        return [to_one_line(text) for text in self._processor.Decode(shown, num_threads=_n_threads(shown, n_threads))] if shown else []
+        n_threads = _n_threads(shown, n_threads)
+        if n_threads == 1:
+            return [to_one_line(self._processor.Decode(row)) if row else "" for row in shown]
+        return [to_one_line(text) for text in self._processor.Decode(shown, num_threads=n_threads)]
 
     def pieces(self) -> list[Piece]:
         """The whole vocabulary, in the order of the ids."""
