@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from mtkit.cli.options import DeviceOption, PrecisionOption, ProcessesOption, TagsOption, WorkersOption, given
+from mtkit.cli.options import DeviceOption, EngineOption, PrecisionOption, ProcessesOption, TagsOption, WorkersOption, given
 from mtkit.cli.search_options import AvoidOption, ConstraintsOption, PrefixFileOption, TgtTagsOption, takes_search_options
 
 
@@ -75,6 +75,7 @@ def translate(
         ),
     ] = None,
     precision: PrecisionOption = "auto",
+    engine: EngineOption = "auto",
     *,
     search: dict[str, Any],
 ) -> None:
@@ -107,6 +108,7 @@ def translate(
     for path, what in (input_path, "the source text"), (prefix_path, "the prefixes"), (constraints_path, "the constraints"):
         if path is not None:
             read_lines(path, what=what).close()
+    from mtkit.interop.engines import loader_of
     from mtkit.translation.jobs.beside import translate_beside
     from mtkit.translation.jobs.model_lines import ModelLines
     from mtkit.translation.jobs.translate_file import translate_file
@@ -120,7 +122,9 @@ def translate(
         search["unk_dictionary"] = read_dictionary(unk_dictionary_path) if unk_dictionary_path is not None else {}
     name = "stdin" if str(input_path) == "-" else str(input_path)
     load = {"precision": precision, "tags": tuple(tags or ()), "tgt_tags": tuple(tgt_tags or ())}
-    lines = ModelLines(tuple(model_dirs), options, name, search, load)
+    looks_back = align or replace_unk or unk_dictionary_path is not None or alignments_path is not None
+    loader = loader_of(engine, model_dirs, looks_back=looks_back)
+    lines = ModelLines(tuple(model_dirs), options, name, search, load, loader)
     if any(beside.values()):
         translate_beside(input_path, output_path, lines, **beside, device=device, n_workers=workers, errors=errors, chunk_lines=chunk_lines)
         return

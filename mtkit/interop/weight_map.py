@@ -70,7 +70,9 @@ def make_spec(trained: TrainedModel) -> Any:
     """
     require_ctranslate2()
     if found := obstacles(trained):
-        raise MtkitError(f"CTranslate2 cannot run this model: {'; '.join(found)}", "translate with mtkit's own engine, or train a model without these")
+        raise MtkitError(
+            f"CTranslate2 cannot run this model: {'; '.join(found)}", "translate with mtkit's own engine, or train a model without these"
+        )
     spec = _empty_spec(trained.config.model, trained.config.alignment_head)
     _fill(spec, trained)
     _describe(spec, trained)
