@@ -25,8 +25,8 @@ def model_card(config: ExportConfig, held: str, n_bytes: int) -> str:
         lines.append(f"- Tags before a source: {' '.join(f'`{tag}`' for tag in ours.tags)}")
     lines += [
         "",
-        "Translate with `mtkit translate FILE -m FOLDER`. Other programs load the folder with CTranslate2 and tokenize with the SentencePiece models in",
-        "`tokenizer/`; the end mark of the source is added by itself.",
+        "Translate with `mtkit translate FILE -m FOLDER`. Other programs load the folder with CTranslate2 and tokenize with the SentencePiece",
+        "models in `tokenizer/`; the end mark of the source is added by itself.",
         "",
         "## Compared with the original",
         "",
@@ -39,14 +39,14 @@ def model_card(config: ExportConfig, held: str, n_bytes: int) -> str:
 
 def _verified(found: Verification) -> list[str]:
     settings = ", ".join(f"{name} {value}" for name, value in found.search.items() if value is not None)
-    lines = [
-        f"{found.n_lines:,} lines of `{found.file}` were translated by mtkit in float32 and by CTranslate2 in {found.compute_type}, both on a CPU ({settings}).",
+    return [
+        f"{found.n_lines:,} lines of `{found.file}` were translated by mtkit in float32 and by CTranslate2 in {found.compute_type}, both on a CPU",
+        f"({settings}).",
         "",
         *verification_lines(found, "| {} | {} |", ["| | |", "| --- | ---: |"]),
         "",
         f"BLEU: {found.bleu_signature}",
     ]
-    return lines
 
 
 def verification_lines(found: Verification, layout: str = "{}: {}", head: list[str] | None = None) -> list[str]:

@@ -38,7 +38,7 @@ def verify(model_dir: Path, exported_dir: Path, lines: Sequence[str], references
     pairs = list(zip(our_best, their_best, strict=True))
     differences = [abs(a.score - b.score) for a, b in pairs if a.token_ids == b.token_ids]
     between = evaluate(their_texts, our_texts, warns=False).bleu
-    judged = {} if references is None else {"bleu_mtkit": our_texts, "bleu_ctranslate2": their_texts}
+    judged = [None if references is None else evaluate(texts, references, warns=False).bleu.value for texts in (our_texts, their_texts)]
     return Verification(
         file="",
         n_lines=len(lines),
@@ -50,8 +50,9 @@ def verify(model_dir: Path, exported_dir: Path, lines: Sequence[str], references
         max_score_difference=max(differences, default=0.0),
         mean_score_difference=sum(differences) / len(differences) if differences else 0.0,
         bleu_between=between.value,
+        bleu_mtkit=judged[0],
+        bleu_ctranslate2=judged[1],
         bleu_signature=between.signature,
-        **{name: evaluate(texts, references or [], warns=False).bleu.value for name, texts in judged.items()},
     )
 
 

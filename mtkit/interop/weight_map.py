@@ -84,8 +84,8 @@ def _empty_spec(config: ModelConfig, aligning: AlignmentHead | None) -> Any:
     from ctranslate2.specs import common_spec, transformer_spec  # pyright: ignore[reportMissingImports]
 
     # 0 turns all coordinates; the pairs are neighbours, as ours are.
-    rotary = {"rotary_dim": 0, "rotary_interleave": True, "rotary_base": 10000} if config.positions == "rotary" else {}
-    kind = {
+    rotary: dict[str, Any] = {"rotary_dim": 0, "rotary_interleave": True, "rotary_base": 10000} if config.positions == "rotary" else {}
+    kind: dict[str, Any] = {
         "pre_norm": config.norm == "pre",
         "activation": getattr(common_spec.Activation, _ACTIVATIONS[config.activation]),
         "ffn_glu": config.activation == "swiglu",
@@ -93,7 +93,9 @@ def _empty_spec(config: ModelConfig, aligning: AlignmentHead | None) -> Any:
         **rotary,
     }
     encoder = transformer_spec.TransformerEncoderSpec(config.n_encoder_layers, config.n_heads, **kind)
-    aligned = {} if aligning is None else {"alignment_layer": aligning.layer, "alignment_heads": 1}
+    aligned: dict[str, Any] = (
+        {} if aligning is None else {"alignment_layer": aligning.layer, "alignment_heads": config.n_heads if aligning.head is None else 1}
+    )
     decoder = transformer_spec.TransformerDecoderSpec(config.n_decoder_layers, config.n_heads, **kind, **aligned)
     return transformer_spec.TransformerSpec(encoder, decoder)
 
@@ -114,7 +116,7 @@ def _fill(spec: Any, trained: TrainedModel) -> None:
         _set_feed_forward(theirs.ffn, ours.feed_forward)
     for number, (theirs, ours) in enumerate(zip(spec.decoder.layer, model.decoder_layers, strict=True)):
         _set_self_attention(theirs.self_attention, ours.self_attention)
-        first_head = aligning.head if aligning is not None and aligning.layer == number else 0
+        first_head = aligning.head or 0 if aligning is not None and aligning.layer == number else 0
         _set_cross_attention(theirs.attention, ours.cross_attention, first_head)
         _set_feed_forward(theirs.ffn, ours.feed_forward)
 
