@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from mtkit.cli.search_options import takes_search_options
+from mtkit.config.search import SearchConfig
 
 _SETTINGS = ("beam_size", "length_penalty", "alpha", "max_length_ratio", "max_length_extra", "max_length", "min_length", "no_repeat_ngram_size")
 """Search settings that CTranslate2 has too."""
@@ -18,14 +19,8 @@ def start() -> None:
     """Write models for other programs."""
 
 
-def _others() -> tuple[str, ...]:
-    from mtkit.config.search import SearchConfig
-
-    return tuple(name for name in SearchConfig.model_fields if name not in _SETTINGS)
-
-
 @app.command("ctranslate2")
-@takes_search_options(*_others())
+@takes_search_options(*(name for name in SearchConfig.model_fields if name not in _SETTINGS))
 def ctranslate2(
     model_dir: Annotated[Path, typer.Argument(metavar="MODEL", help="Model directory, as `mtkit train` or `mtkit average` writes it")],
     out_dir: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; an exported model that is there is replaced")],

@@ -230,7 +230,7 @@ def load_translator(
     if len(folders) != 1:
         raise MtkitError(f"CTranslate2 translates with one model, and {len(folders)} are given", "give one, or use mtkit's own engine")
     exported = load_exported_dir(Path(folders[0]))
-    chosen = choose_device(device)
+    chosen = _device(device)
     workers = 1 if chosen.type == "cuda" else n_workers or torch.get_num_threads()
     config = exported.config.model
     return Translator.with_engine(
@@ -240,6 +240,17 @@ def load_translator(
         tags=tags,
         tgt_tags=tgt_tags,
     )
+
+
+def _device(device: str) -> torch.device:
+    import ctranslate2  # pyright: ignore[reportMissingImports]
+
+    chosen = choose_device(device)
+    if chosen.type == "cuda" and not ctranslate2.get_cuda_device_count():
+        if device != "auto":
+            raise MtkitError("this build of CTranslate2 finds no GPU", "choose --device cpu, or install a build for CUDA")
+        return torch.device("cpu")
+    return chosen
 
 
 def _open(path: Path, device: torch.device, precision: SearchPrecision, n_workers: int) -> Any:

@@ -48,7 +48,9 @@ class Comparison(NamedTuple):
     """Search settings in place of the model's own."""
 
 
-def export_ctranslate2(model_dir: Path, out_dir: Path, quantization: str = "float32", comparison: Comparison | None = None) -> ExportConfig:
+def export_ctranslate2(
+    model_dir: Path | str, out_dir: Path | str, quantization: str = "float32", comparison: Comparison | None = None
+) -> ExportConfig:
     """Write a model directory as a folder for CTranslate2, whole or not at all; an exported model that is there is replaced.
 
     Args:
@@ -59,6 +61,7 @@ def export_ctranslate2(model_dir: Path, out_dir: Path, quantization: str = "floa
     Raises:
         MtkitError: CTranslate2 is missing, or cannot run such a model; a file is missing; or the folder holds something else.
     """
+    model_dir, out_dir = Path(model_dir), Path(out_dir)
     require_ctranslate2()
     if quantization not in QUANTIZATIONS:
         raise MtkitError(f"unknown quantization {quantization}", f"choose one of {', '.join(QUANTIZATIONS)}")

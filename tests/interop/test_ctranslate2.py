@@ -290,7 +290,7 @@ def test_tags_stand_before_the_source(make_trained, tmp_path):
     from mtkit.tokenizer.subword import Subword, Tokenizer
     from mtkit.tokenizer.train import train_subword
 
-    config = TokenizerConfig(vocab_size=45, user_symbols=["<2en>"], byte_fallback=False)
+    config = TokenizerConfig(vocab_size=45, user_symbols=("<2en>",), byte_fallback=False)
     joint = Subword(train_subword(["나는 학교에 간다 I go to school"] * 20, config))
     trained = make_trained(tokenizer=Tokenizer(joint, joint))
     trained = dataclasses.replace(trained, config=trained.config.model_copy(update={"tags": ("<2en>",)}))
