@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mtkit.demo.run import run_demo as run_demo
     from mtkit.errors import MtkitError as MtkitError
     from mtkit.evaluation.metrics import evaluate as evaluate
+    from mtkit.interop.export import export_ctranslate2 as export_ctranslate2
     from mtkit.training.loop import train as train
     from mtkit.training.reporting.tracker import Tracker as Tracker
     from mtkit.translation.translator import Translator as Translator
@@ -32,6 +33,7 @@ _HOMES = {
     "check_corpora": "mtkit.corpus.checking.check",
     "clean_corpus": "mtkit.corpus.clean",
     "evaluate": "mtkit.evaluation.metrics",
+    "export_ctranslate2": "mtkit.interop.export",
     "preprocess": "mtkit.corpus.preprocess",
     "preprocess_shard": "mtkit.corpus.preprocess",
     "run_demo": "mtkit.demo.run",
@@ -51,6 +53,7 @@ __all__ = [  # noqa: RUF022 - in the order of use
     "average",
     "Translator",
     "evaluate",
+    "export_ctranslate2",
     "run_demo",
     "MtkitError",
     "__version__",

@@ -138,6 +138,10 @@ def _read_config(path: Path) -> ModelDirConfig:
     tree = read_json(config_path)
     version = tree.get("format_version") if isinstance(tree, dict) else None
     if not isinstance(version, int):
+        if (path / "mtkit.json").is_file():
+            raise MtkitError(
+                f"`{path}`: exported to another engine", "translate with it by `mtkit translate`; for all else give the model it was made of"
+            )
         raise _not_ours(config_path, "it has no format_version")
     if version > FORMAT_VERSION:
         raise MtkitError(f"`{config_path}`: format {version} is newer than this mtkit knows ({FORMAT_VERSION})", "install a newer mtkit")

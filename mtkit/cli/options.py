@@ -31,6 +31,10 @@ PrecisionOption = Annotated[
     Literal["auto", "float32", "bf16", "fp16", "int8"],
     typer.Option(help="Number format of the matrix products; auto is bf16 on a GPU that has it, else float32; int8 is the fastest on a CPU"),
 ]
+EngineOption = Annotated[
+    Literal["auto", "torch", "ctranslate2"],
+    typer.Option(help="What runs the model; auto is ctranslate2 for one that `mtkit export ctranslate2` wrote, else torch"),
+]
 WorkersOption = Annotated[int | None, typer.Option(min=1, help="Batches at a time on a CPU, sharing its cores", show_default="one per core")]
 ProcessesOption = Annotated[
     int | None,

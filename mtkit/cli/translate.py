@@ -9,6 +9,7 @@ import typer
 from mtkit.cli.options import (
     BatchInvariantOption,
     DeviceOption,
+    EngineOption,
     PrecisionOption,
     ProcessesOption,
     ShortlistOption,
@@ -86,6 +87,7 @@ def translate(
     precision: PrecisionOption = "auto",
     shortlist: ShortlistOption = False,
     batch_invariant: BatchInvariantOption = False,
+    engine: EngineOption = "auto",
     *,
     search: dict[str, Any],
 ) -> None:
@@ -118,6 +120,7 @@ def translate(
     for path, what in (input_path, "the source text"), (prefix_path, "the prefixes"), (constraints_path, "the constraints"):
         if path is not None:
             read_lines(path, what=what).close()
+    from mtkit.interop.engines import loader_of
     from mtkit.translation.jobs.beside import translate_beside
     from mtkit.translation.jobs.model_lines import ModelLines
     from mtkit.translation.jobs.translate_file import translate_file
@@ -134,7 +137,9 @@ def translate(
     # Only where they are asked for: they count among what must be the same to go on with an interrupted run.
     load |= {"shortlist": True} if shortlist else {}
     load |= {"batch_invariant": True} if batch_invariant else {}
-    lines = ModelLines(tuple(model_dirs), options, name, search, load)
+    looks_back = align or replace_unk or unk_dictionary_path is not None or alignments_path is not None
+    loader = loader_of(engine, model_dirs, looks_back=looks_back)
+    lines = ModelLines(tuple(model_dirs), options, name, search, load, loader)
     if any(beside.values()):
         translate_beside(input_path, output_path, lines, **beside, device=device, n_workers=workers, errors=errors, chunk_lines=chunk_lines)
         return

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from pydantic import ValidationError
 
-from mtkit.checkpoint.model_dir import TrainedModel, load_model_dir
+from mtkit.checkpoint.model_dir import ModelDirConfig, TrainedModel, load_model_dir
 from mtkit.config.problems import describe_problems
 from mtkit.config.search import SAMPLING_FIELDS, SearchConfig
 from mtkit.config.training import SearchPrecision
@@ -19,6 +19,7 @@ from mtkit.search.forced import ForcedScorer
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.model_scorer import ModelScorer
 from mtkit.search.shortlist import SHORTLIST_NAME, Shortlist
+from mtkit.tokenizer.subword import Tokenizer
 from mtkit.translation.alignment import best_untrained
 from mtkit.translation.demanding import DemandReader
 from mtkit.translation.engine import Engine, ModelEngine
@@ -69,19 +70,63 @@ class Translator:
                 raise MtkitError(
                     "the models of an ensemble do not share one tokenizer", "train them with the same data.work_dir, and different seeds"
                 )
-        self.config = first.config
+        heads = [one.config.alignment_head or best_untrained(one.config.model.n_decoder_layers) for one in trained]
+        scorer = ModelScorer([t.model for t in trained], first.tokenizer.src.special, first.tokenizer.tgt.special, heads, shortlist)
+        max_length = min(one.config.max_length for one in trained)
+        max_positions = min(one.config.model.max_positions for one in trained)
+        engine = ModelEngine(scorer, n_workers, one_by_one=one_by_one)
+        self._set_up(engine, first.config, first.tokenizer, max_length, max_positions, tags, tgt_tags)
         self.trained = trained
         self.n_workers = n_workers
-        self.max_length = min(one.config.max_length for one in trained)
-        self.tokenizer = first.tokenizer
-        max_positions = min(one.config.model.max_positions for one in trained)
-        self.sources = SourceReader(self.tokenizer.src, self.config, self.max_length, max_positions, tags)
-        self.finisher = Finisher(self.tokenizer, self.config)
-        heads = [one.config.alignment_head or best_untrained(one.config.model.n_decoder_layers) for one in trained]
-        scorer = ModelScorer([t.model for t in trained], self.tokenizer.src.special, self.tokenizer.tgt.special, heads, shortlist)
-        self.engine: Engine = ModelEngine(scorer, n_workers, one_by_one=one_by_one)
-        self.demands = DemandReader(self.tokenizer.tgt, self.config.tgt_lang, tgt_tags)
-        self.forced = ForcedScorer([t.model for t in trained], self.tokenizer.src.special, self.tokenizer.tgt.special)
+
+    @classmethod
+    def with_engine(
+        cls, engine: Engine, config: ModelDirConfig, tokenizer: Tokenizer, tags: Sequence[str] = (), tgt_tags: Sequence[str] = ()
+    ) -> Self:
+        """A translator whose sentences another engine translates. It has no model of its own, so that it does not score and does not align.
+
+        Args:
+            engine: Finds hypotheses.
+            config: Of the model that it runs.
+            tokenizer: Of the same.
+            tags: See the class.
+            tgt_tags: See the class.
+        Raises:
+            MtkitError: The model does not know a tag.
+        """
+        translator = cls.__new__(cls)
+        translator._set_up(engine, config, tokenizer, config.max_length, config.model.max_positions, tags, tgt_tags)
+        return translator
+
+    def _set_up(
+        self,
+        engine: Engine,
+        config: ModelDirConfig,
+        tokenizer: Tokenizer,
+        max_length: int,
+        max_positions: int,
+        tags: Sequence[str],
+        tgt_tags: Sequence[str],
+    ) -> None:
+        self.engine: Engine = engine
+        self.config = config
+        self.tokenizer = tokenizer
+        self.max_length = max_length
+        self.trained: Sequence[TrainedModel] = ()
+        self.n_workers: int | None = None
+        self.sources = SourceReader(tokenizer.src, config, max_length, max_positions, tags)
+        self.finisher = Finisher(tokenizer, config)
+        self.demands = DemandReader(tokenizer.tgt, config.tgt_lang, tgt_tags)
+
+    @cached_property
+    def forced(self) -> ForcedScorer:
+        """Reads translations that are given, by the same models."""
+        self._need_models("score translations")
+        return ForcedScorer([t.model for t in self.trained], self.tokenizer.src.special, self.tokenizer.tgt.special)
+
+    def _need_models(self, what: str) -> None:
+        if not self.trained:
+            raise MtkitError(f"this engine cannot {what}", "give the model directory that was exported, without --engine")
 
     @classmethod
     def load(
@@ -229,6 +274,7 @@ class Translator:
 
     @cached_property
     def _linker(self) -> Linker:
+        self._need_models("align words, nor replace unknown ones")
         return Linker(self.trained, self.sources, self.n_workers, self.demands.tag_ids)
 
     def _translate(

@@ -28,6 +28,8 @@ COMMANDS = [
     "translate",
     "score",
     "evaluate",
+    "export",
+    "export ctranslate2",
     "tokenizer",
     "tokenizer train",
     "tokenizer encode",

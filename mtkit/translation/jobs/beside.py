@@ -44,7 +44,7 @@ def translate_beside(
         MtkitError: The input is a table; several ranks would share it; or the files do not fit each other.
         KeyboardInterrupt: With a text that tells what was not written.
     """
-    from mtkit.translation.translator import CHUNK_LINES, Translator
+    from mtkit.translation.translator import CHUNK_LINES
 
     if lines.options.input_format != "text":
         raise MtkitError(
@@ -60,7 +60,7 @@ def translate_beside(
     prefixes = None if prefix_path is None else read_lines(prefix_path, what="the prefixes")
     numbered = None if constraints_path is None else enumerate(read_lines(constraints_path, what="the constraints"), 1)
     constraints = None if numbered is None else (parse_constraints(line, number, str(constraints_path)) for number, line in numbered)
-    translator = Translator.load(list(lines.model_dirs), device=device, n_workers=n_workers, **lines.load)
+    translator = lines.translator(device, n_workers)
     search = dict(lines.search)
     if lines.options.n_best is not None:
         search["n_best"] = lines.options.n_best

@@ -1,5 +1,6 @@
 """Everything that a process needs to be told to translate lines as another does."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -11,6 +12,7 @@ from mtkit.translation.line_options import LineOptions
 
 if TYPE_CHECKING:
     from mtkit.translation.line_translator import LineTranslator
+    from mtkit.translation.translator import Translator
 
 _NOT_IN_THE_RESULT = ("max_tokens",)
 """Search settings that decide about memory and speed alone."""
@@ -30,10 +32,18 @@ class ModelLines:
     """Search settings in place of the model's own."""
     load: dict[str, Any] = field(default_factory=dict)
     """Arguments of `Translator.load`: precision, tags, ..."""
+    loader: "Callable[..., Translator] | None" = None
+    """Loads models of another kind, as `Translator.load` does mtkit's own; a function of a module, for processes are told it by name."""
 
     def with_header(self, line: str) -> Self:
         """The same with the input's first line."""
         return replace(self, options=self.options.with_header(line))
+
+    def translator(self, device: str, n_workers: int | None) -> "Translator":
+        """Load the models."""
+        from mtkit.translation.translator import Translator
+
+        return (self.loader or Translator.load)(list(self.model_dirs), device=device, n_workers=n_workers, **self.load)
 
     def crew(self, arrangement: Arrangement) -> Crew:
         """Those that translate."""
@@ -55,14 +65,12 @@ def load_lines(lines: ModelLines, device: str, n_threads: int, n_workers: int) -
     import torch
 
     from mtkit.translation.line_translator import LineTranslator
-    from mtkit.translation.translator import Translator
 
     if device.startswith("cuda:"):
         torch.cuda.set_device(device)
     elif n_threads != torch.get_num_threads():
         torch.set_num_threads(n_threads)
-    translator = Translator.load(list(lines.model_dirs), device=device, n_workers=n_workers, **lines.load)
-    return LineTranslator(translator, lines.options, lines.name, **lines.search)
+    return LineTranslator(lines.translator(device, n_workers), lines.options, lines.name, **lines.search)
 
 
 def _precision(precision: str, device: str) -> str:

@@ -1,0 +1,63 @@
+"""`mtkit export`: models for other programs."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mtkit.cli.search_options import takes_search_options
+from mtkit.config.search import SearchConfig
+
+_SETTINGS = ("beam_size", "length_penalty", "alpha", "max_length_ratio", "max_length_extra", "max_length", "min_length", "no_repeat_ngram_size")
+"""Search settings that CTranslate2 has too."""
+
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Write models for other programs.")
+
+
+@app.callback()
+def start() -> None:
+    """Write models for other programs."""
+
+
+@app.command("ctranslate2")
+@takes_search_options(*(name for name in SearchConfig.model_fields if name not in _SETTINGS))
+def ctranslate2(
+    model_dir: Annotated[Path, typer.Argument(metavar="MODEL", help="Model directory, as `mtkit train` or `mtkit average` writes it")],
+    out_dir: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; an exported model that is there is replaced")],
+    quantization: Annotated[
+        str,
+        typer.Option(
+            metavar="TYPE", help="What the weights are written as: float32, float16, bfloat16, int16, int8, int8_float32, int8_float16, int8_bfloat16"
+        ),
+    ] = "float32",
+    verify_path: Annotated[
+        Path | None, typer.Option("--verify", metavar="FILE", help="Translate this with both models, and write into the card how far they agree")
+    ] = None,
+    reference_path: Annotated[
+        Path | None, typer.Option("--reference", metavar="FILE", help="With --verify: its translations, for the BLEU of both")
+    ] = None,
+    *,
+    search: dict[str, Any],
+) -> None:
+    """Write a model for CTranslate2, and with it what `mtkit translate` needs to use it there.
+
+    The search settings are those of --verify.
+    """
+    from mtkit.files import read_lines
+    from mtkit.interop.package import require_ctranslate2
+
+    if verify_path is None and (reference_path is not None or search):
+        raise typer.BadParameter("--reference and search settings go with --verify FILE")
+    require_ctranslate2()
+    for path, what in (verify_path, "the text to compare by"), (reference_path, "the references"):
+        if path is not None:
+            read_lines(path, what=what).close()
+    # torch takes seconds to load, which a mistyped path should not wait for.
+    from mtkit.interop.card import verification_lines
+    from mtkit.interop.export import HELD, Comparison, export_ctranslate2
+
+    comparison = None if verify_path is None else Comparison(verify_path, reference_path, search)
+    config = export_ctranslate2(model_dir, out_dir, quantization, comparison)
+    print(f"{out_dir}: {config.quantization}, {HELD[config.quantization]}; {(out_dir / 'model.bin').stat().st_size / 1e6:,.1f} MB")
+    if config.verification is not None:
+        print("\n".join(verification_lines(config.verification)))

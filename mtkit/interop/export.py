@@ -1,0 +1,116 @@
+"""Write a model for CTranslate2."""
+
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from mtkit import __version__
+from mtkit.checkpoint.model_dir import TOKENIZER_NAME, load_model_dir
+from mtkit.errors import MtkitError
+from mtkit.files import atomic_dir, read_lines
+from mtkit.interop.card import model_card
+from mtkit.interop.exported_dir import (
+    CARD_NAME,
+    EXPORT_NAME,
+    QUANTIZATIONS,
+    ExportConfig,
+    Verification,
+    refuse_foreign_export,
+)
+from mtkit.interop.package import require_ctranslate2
+from mtkit.interop.verify import verify
+from mtkit.interop.weight_map import make_spec
+
+HELD = {
+    "float32": "all weights in 32 bits",
+    "float16": "all weights in 16 bits (float16)",
+    "bfloat16": "all weights in 16 bits (bfloat16)",
+    "int16": "matrices as 16-bit integers with one scale each, the rest in float32",
+    "int8": "matrices as 8-bit integers with a scale for each row, the rest in float32",
+    "int8_float32": "matrices as 8-bit integers with a scale for each row, the rest in float32",
+    "int8_float16": "matrices as 8-bit integers with a scale for each row, the rest in float16",
+    "int8_bfloat16": "matrices as 8-bit integers with a scale for each row, the rest in bfloat16",
+}
+"""What the file holds, by quantization."""
+
+
+class Comparison(NamedTuple):
+    """What to compare the exported model by."""
+
+    src_path: Path
+    """Text in the source language, one segment per line."""
+    reference_path: Path | None = None
+    """Its translations, if there are any."""
+    search: dict[str, Any] | None = None
+    """Search settings in place of the model's own."""
+
+
+def export_ctranslate2(
+    model_dir: Path | str, out_dir: Path | str, quantization: str = "float32", comparison: Comparison | None = None
+) -> ExportConfig:
+    """Write a model directory as a folder for CTranslate2, whole or not at all; an exported model that is there is replaced.
+
+    Args:
+        model_dir: What `mtkit train` or `mtkit average` wrote.
+        out_dir: Gets weights, vocabularies and tokenizer, and a card that says what it is.
+        quantization: See `HELD`.
+        comparison: With it, both models translate a text, and what comes of it is written into the card.
+    Raises:
+        MtkitError: CTranslate2 is missing, or cannot run such a model; a file is missing; or the folder holds something else.
+    """
+    model_dir, out_dir = Path(model_dir), Path(out_dir)
+    require_ctranslate2()
+    if quantization not in QUANTIZATIONS:
+        raise MtkitError(f"unknown quantization {quantization}", f"choose one of {', '.join(QUANTIZATIONS)}")
+    refuse_foreign_export(out_dir)
+    texts = _read(comparison)
+    trained = load_model_dir(model_dir)
+    spec = make_spec(trained)
+    config = ExportConfig(
+        quantization=quantization,  # pyright: ignore[reportArgumentType]
+        made_at=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        made_with={"mtkit": __version__, "ctranslate2": version("ctranslate2"), "torch": torch.__version__},
+        n_parameters=sum(parameter.numel() for parameter in trained.model.parameters()),
+        model=trained.config,
+    )
+    spec.optimize(quantization=quantization)
+    with atomic_dir(out_dir) as folder:
+        spec.save(str(folder))
+        trained.tokenizer.save(folder / TOKENIZER_NAME)
+        _describe(folder, config)
+        if comparison is not None:
+            found = verify(model_dir, folder, *texts, comparison.search or {})
+            config = config.model_copy(update={"verification": _named(found, comparison)})
+            _describe(folder, config)
+    return config
+
+
+def _read(comparison: Comparison | None) -> tuple[list[str], list[str] | None]:
+    if comparison is None:
+        return [], None
+    lines = list(read_lines(comparison.src_path, what="the text to compare by"))
+    if not any(line.strip() for line in lines):
+        raise MtkitError(f"`{comparison.src_path}`: holds no text to compare by", "give a file in the source language, one segment per line")
+    if comparison.reference_path is None:
+        return lines, None
+    references = list(read_lines(comparison.reference_path, what="the references"))
+    if len(references) != len(lines):
+        raise MtkitError(
+            f"`{comparison.reference_path}`: {len(references):,} lines, but `{comparison.src_path}` has {len(lines):,}",
+            "give the translation of each line",
+        )
+    return lines, references
+
+
+def _named(found: Verification, comparison: Comparison) -> Verification:
+    reference = comparison.reference_path.name if comparison.reference_path is not None else None
+    return found.model_copy(update={"file": comparison.src_path.name, "reference": reference})
+
+
+def _describe(folder: Path, config: ExportConfig) -> None:
+    (folder / EXPORT_NAME).write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    n_bytes = (folder / "model.bin").stat().st_size
+    (folder / CARD_NAME).write_text(model_card(config, HELD[config.quantization], n_bytes), encoding="utf-8")

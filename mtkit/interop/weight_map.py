@@ -1,0 +1,189 @@
+"""Our Transformer in CTranslate2's terms: which of its weights is which of ours."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mtkit.checkpoint.model_dir import TrainedModel
+from mtkit.config.model import AlignmentHead, ModelConfig
+from mtkit.errors import MtkitError
+from mtkit.interop.package import require_ctranslate2
+from mtkit.model.attention import CrossAttention, SelfAttention
+from mtkit.model.layers import FeedForward
+from mtkit.model.positions import LearnedPositions, sinusoidal_positions
+from mtkit.tokenizer.subword import Subword
+
+_ACTIVATIONS = {"relu": "RELU", "gelu": "GELU", "swiglu": "SWISH"}
+_NORMS = {"layer": 1e-5, "rms": 1e-6}
+_POSITIONS = ("sinusoidal", "learned", "rotary")
+_MIN_POSITIONS = 2048
+_MAX_BYTES = (1 << 32) - 1
+
+
+def n_positions(config: ModelConfig) -> int | None:
+    """The longest sequence that the exported model takes; None if there is no limit.
+
+    Sinusoidal positions are written as a table, because CTranslate2's own has all sines before all cosines, and the paper's alternate.
+    """
+    if config.positions == "rotary":
+        return None
+    return config.max_positions if config.positions == "learned" else max(2 * config.max_positions, _MIN_POSITIONS)
+
+
+def pieces_of(subword: Subword) -> list[str]:
+    """The text of each piece, by id."""
+    return [piece.text for piece in subword.pieces()]
+
+
+def obstacles(trained: TrainedModel) -> list[str]:
+    """Everything that keeps CTranslate2 from running a model; empty if it can."""
+    config, src, tgt = trained.config.model, trained.tokenizer.src, trained.tokenizer.tgt
+    found = []
+    for name, known in ("activation", tuple(_ACTIVATIONS)), ("norm_type", tuple(_NORMS)), ("positions", _POSITIONS):
+        if (value := getattr(config, name)) not in known:
+            found.append(f"model.{name} is {value}, and CTranslate2 has {', '.join(known)}")
+    src_pieces, tgt_pieces = pieces_of(src), pieces_of(tgt)
+    for name in ("unk", "bos", "eos"):
+        ours = src_pieces[getattr(src.special, name)], tgt_pieces[getattr(tgt.special, name)]
+        if ours[0] != ours[1]:
+            found.append(f"the {name} piece is {ours[0]} in the source and {ours[1]} in the target, and CTranslate2 has one name for both")
+    for side, pieces in {"source": src_pieces, "target": tgt_pieces}.items():
+        if len(set(pieces)) < len(pieces):
+            found.append(f"the vocabulary of the {side} has two pieces of the same name, which CTranslate2 cannot tell apart")
+    if config.n_heads >= 1 << 15:
+        found.append(f"model.n_heads is {config.n_heads:,}, and CTranslate2 counts up to 32,767")
+    largest = max((parameter.numel() for parameter in trained.model.parameters()), default=0) * 4
+    if largest > _MAX_BYTES:
+        found.append(f"one matrix takes {largest:,} bytes, and CTranslate2's file format has room for {_MAX_BYTES:,}")
+    return found
+
+
+def make_spec(trained: TrainedModel) -> Any:
+    """The model as CTranslate2's `TransformerSpec`, in float32.
+
+    Args:
+        trained: On a CPU.
+    Raises:
+        MtkitError: CTranslate2 is missing, or cannot run such a model; all obstacles are told at once.
+    """
+    require_ctranslate2()
+    if found := obstacles(trained):
+        raise MtkitError(
+            f"CTranslate2 cannot run this model: {'; '.join(found)}", "translate with mtkit's own engine, or train a model without these"
+        )
+    spec = _empty_spec(trained.config.model, trained.config.alignment_head)
+    _fill(spec, trained)
+    _describe(spec, trained)
+    spec.validate()
+    return spec
+
+
+def _empty_spec(config: ModelConfig, aligning: AlignmentHead | None) -> Any:
+    from ctranslate2.specs import common_spec, transformer_spec  # pyright: ignore[reportMissingImports]
+
+    # 0 turns all coordinates; the pairs are neighbours, as ours are.
+    rotary: dict[str, Any] = {"rotary_dim": 0, "rotary_interleave": True, "rotary_base": 10000} if config.positions == "rotary" else {}
+    kind: dict[str, Any] = {
+        "pre_norm": config.norm == "pre",
+        "activation": getattr(common_spec.Activation, _ACTIVATIONS[config.activation]),
+        "ffn_glu": config.activation == "swiglu",
+        "rms_norm": config.norm_type == "rms",
+        **rotary,
+    }
+    encoder = transformer_spec.TransformerEncoderSpec(config.n_encoder_layers, config.n_heads, **kind)
+    aligned: dict[str, Any] = (
+        {} if aligning is None else {"alignment_layer": aligning.layer, "alignment_heads": config.n_heads if aligning.head is None else 1}
+    )
+    decoder = transformer_spec.TransformerDecoderSpec(config.n_decoder_layers, config.n_heads, **kind, **aligned)
+    return transformer_spec.TransformerSpec(encoder, decoder)
+
+
+def _fill(spec: Any, trained: TrainedModel) -> None:
+    config, model, aligning = trained.config.model, trained.model, trained.config.alignment_head
+    spec.encoder.embeddings[0].weight = _array(model.src_embedding.weight)
+    spec.decoder.embeddings.weight = _array(model.tgt_embedding.weight)
+    spec.decoder.projection.weight = _array(model.output_weight)
+    if config.positions != "rotary":
+        spec.encoder.position_encodings.encodings = _position_table(model.src_positions, config)
+        spec.decoder.position_encodings.encodings = _position_table(model.tgt_positions, config)
+    if config.norm == "pre":
+        _set_norm(spec.encoder.layer_norm, model.encoder_norm)
+        _set_norm(spec.decoder.layer_norm, model.decoder_norm)
+    for theirs, ours in zip(spec.encoder.layer, model.encoder_layers, strict=True):
+        _set_self_attention(theirs.self_attention, ours.self_attention)
+        _set_feed_forward(theirs.ffn, ours.feed_forward)
+    for number, (theirs, ours) in enumerate(zip(spec.decoder.layer, model.decoder_layers, strict=True)):
+        _set_self_attention(theirs.self_attention, ours.self_attention)
+        first_head = aligning.head or 0 if aligning is not None and aligning.layer == number else 0
+        _set_cross_attention(theirs.attention, ours.cross_attention, first_head)
+        _set_feed_forward(theirs.ffn, ours.feed_forward)
+
+
+def _describe(spec: Any, trained: TrainedModel) -> None:
+    src_pieces, tgt_pieces = pieces_of(trained.tokenizer.src), pieces_of(trained.tokenizer.tgt)
+    special = trained.tokenizer.tgt.special
+    spec.register_source_vocabulary(src_pieces)
+    spec.register_target_vocabulary(tgt_pieces)
+    spec.config.unk_token = tgt_pieces[special.unk]
+    spec.config.bos_token = spec.config.decoder_start_token = tgt_pieces[special.bos]
+    spec.config.eos_token = tgt_pieces[special.eos]
+    spec.config.add_source_eos = True
+    spec.config.layer_norm_epsilon = _NORMS[trained.config.model.norm_type]
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().float().contiguous().numpy()
+
+
+def _set_linear(theirs: Any, weight: Tensor, bias: Tensor) -> None:
+    theirs.weight, theirs.bias = _array(weight), _array(bias)
+
+
+def _set_norm(theirs: Any, ours: nn.Module) -> None:
+    assert isinstance(ours, nn.LayerNorm | nn.RMSNorm)
+    theirs.gamma = _array(ours.weight)
+    if isinstance(ours, nn.LayerNorm):
+        theirs.beta = _array(ours.bias)
+
+
+def _set_self_attention(theirs: Any, sublayer: Any) -> None:
+    ours = sublayer.inner
+    assert isinstance(ours, SelfAttention)
+    _set_norm(theirs.layer_norm, sublayer.norm)
+    _set_linear(theirs.linear[0], ours.query_key_value.weight, ours.query_key_value.bias)
+    _set_linear(theirs.linear[1], ours.output.weight, ours.output.bias)
+
+
+def _set_cross_attention(theirs: Any, sublayer: Any, first_head: int) -> None:
+    """CTranslate2 reports the attention of a layer's first heads; which head is first makes no other difference."""
+    ours = sublayer.inner
+    assert isinstance(ours, CrossAttention)
+    d_model = ours.output.in_features
+    heads = torch.arange(d_model).view(ours.n_heads, -1)
+    order = torch.cat((heads[first_head : first_head + 1], heads[:first_head], heads[first_head + 1 :])).flatten()
+    order_of_both = torch.cat((order, d_model + order))
+    _set_norm(theirs.layer_norm, sublayer.norm)
+    _set_linear(theirs.linear[0], ours.query.weight[order], ours.query.bias[order])
+    _set_linear(theirs.linear[1], ours.key_value.weight[order_of_both], ours.key_value.bias[order_of_both])
+    _set_linear(theirs.linear[2], ours.output.weight[:, order], ours.output.bias)
+
+
+def _set_feed_forward(theirs: Any, sublayer: Any) -> None:
+    ours = sublayer.inner
+    assert isinstance(ours, FeedForward)
+    _set_norm(theirs.layer_norm, sublayer.norm)
+    if ours.activation == "swiglu":
+        (gate, value), (gate_bias, value_bias) = ours.inner.weight.chunk(2), ours.inner.bias.chunk(2)
+        _set_linear(theirs.linear_0, gate, gate_bias)
+        _set_linear(theirs.linear_0_noact, value, value_bias)
+    else:
+        _set_linear(theirs.linear_0, ours.inner.weight, ours.inner.bias)
+    _set_linear(theirs.linear_1, ours.outer.weight, ours.outer.bias)
+
+
+def _position_table(positions: nn.Module | None, config: ModelConfig) -> np.ndarray:
+    if isinstance(positions, LearnedPositions):
+        return _array(positions.weight)
+    return _array(sinusoidal_positions(torch.arange(n_positions(config) or 0), config.d_model))
