@@ -41,7 +41,8 @@ _loaded: list[Translator] = []
 
 def search_settings(request: dict[str, Any]) -> dict[str, Any]:
     """A request in the words of `SearchConfig`."""
-    settings: dict[str, Any] = {"beam_size": request["beam"], "length_penalty": "mean", "alpha": float(request.get("lp", 1.0))}
+    # Other systems do not search a second time where a translation repeats itself.
+    settings: dict[str, Any] = {"beam_size": request["beam"], "length_penalty": "mean", "alpha": float(request.get("lp", 1.0)), "loop_guard": False}
     if request.get("cap"):
         settings |= {"max_length_ratio": 1e-9, "max_length_extra": request["cap"]}
     return settings
