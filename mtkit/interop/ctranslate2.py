@@ -224,15 +224,14 @@ def load_translator(
         n_workers: On a CPU, batches at a time, each by one thread; default one for each that torch may use.
         tags: See `Translator`.
         tgt_tags: See `Translator`.
-        shortlist: Is refused, as is batch_invariant.
-        batch_invariant: See there.
+        shortlist: Not available.
+        batch_invariant: Not available.
     Raises:
-        MtkitError: CTranslate2 is missing; the folder is, or is damaged; it is not one; or the device cannot calculate so.
+        MtkitError: CTranslate2 is missing, or does not have what is asked for; the folder is missing, or damaged; or the device cannot calculate so.
     """
-    if shortlist or batch_invariant:
-        what = "shortlists" if shortlist else "--batch-invariant"
-        raise MtkitError(f"CTranslate2 knows no {what}", "leave it out, or use the model that was exported")
     require_ctranslate2()
+    if lacking := [name for name, is_asked in (("--shortlist", shortlist), ("--batch-invariant", batch_invariant)) if is_asked]:
+        raise MtkitError(f"not available with CTranslate2: {', '.join(lacking)}", "leave it out, or use the model that was exported")
     folders = [model_dirs] if isinstance(model_dirs, Path | str) else list(model_dirs)
     if len(folders) != 1:
         raise MtkitError(f"CTranslate2 translates with one model, and {len(folders)} are given", "give one, or use mtkit's own engine")

@@ -281,6 +281,8 @@ def test_which_engine_a_folder_is_for(exported, tmp_path):
         load_translator(model)
     with pytest.raises(MtkitError, match="one model"):
         load_translator([exported, exported])
+    with pytest.raises(MtkitError, match="--shortlist, --batch-invariant"):
+        load_translator(exported, shortlist=True, batch_invariant=True)
     with pytest.raises(MtkitError, match="exported to another engine"):
         load_model_dir(exported)
 
