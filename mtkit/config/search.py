@@ -60,7 +60,7 @@ class SearchConfig(Section):
     """Of several models: the mean of their probabilities, or of their log-probabilities, made to sum to 1 again (log_mean)."""
     loop_guard: bool = True
     """Search once more, with repetitions blocked, where a translation repeats itself beyond its source or does not end."""
-    max_tokens: PositiveInt = 4096
+    max_tokens: PositiveInt = 8192
     """Source positions in a batch, times the beam size."""
 
     @property

@@ -1,6 +1,7 @@
 """From source ids to hypotheses: what a translator hands its work to."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from mtkit.config.search import SearchConfig
@@ -12,8 +13,12 @@ from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.padding import padded_length
 from mtkit.search.sampling import sample
 from mtkit.search.scorer import StepScorer
+from mtkit.translation.forks import Forks, can_fork
 from mtkit.translation.ordering import length_batches
 from mtkit.translation.workers import Workers
+
+_MIN_SOURCES_TO_FORK = 32
+"""For fewer, threads are as good."""
 
 
 class Engine(Protocol):
@@ -46,11 +51,14 @@ class ModelEngine:
         scorer: Usually a `ModelScorer`.
         n_workers: On a CPU, how many batches are searched at a time, each by an equal share of the cores; None is one for each core.
         one_by_one: Make each sentence a batch of its own: slow, and exactly the same whatever else there is to translate.
+        may_fork: Whether the workers may be processes, copies of this one. The scorer must not change then.
     """
 
-    def __init__(self, scorer: StepScorer[Any], n_workers: int | None = None, *, one_by_one: bool = False) -> None:
+    def __init__(self, scorer: StepScorer[Any], n_workers: int | None = None, *, one_by_one: bool = False, may_fork: bool = False) -> None:
         self.scorer = scorer
         self.one_by_one = one_by_one
+        self.may_fork = may_fork and scorer.device.type == "cpu" and can_fork()
+        self._forks: Forks[list[list[Hypothesis]]] | None = None
         self.workers = Workers(n_workers if scorer.device.type == "cpu" else 1)
 
     def search(
@@ -75,9 +83,13 @@ class ModelEngine:
         ]
         found: list[list[Hypothesis]] = [[] for _ in sources]
 
+        if self.may_fork and self._forks is None and self.workers.n_workers > 1 and len(sources) >= _MIN_SOURCES_TO_FORK:
+            self._forks = Forks(partial(find, self.scorer), self.workers.n_workers)
+        find_by = self._forks or partial(find, self.scorer)
+
         def run(batch: list[int]) -> list[list[Hypothesis]]:
             wanted = [demands[i] for i in batch] if demands is not None and demands[batch[0]] else None
-            return find(self.scorer, [sources[i] for i in batch], config, wanted)
+            return find_by([sources[i] for i in batch], config, wanted)
 
         for batch, results in zip(batches, self.workers.map(run, batches), strict=True):
             for i, result in zip(batch, results, strict=True):

@@ -47,6 +47,7 @@ class Translator:
         tgt_tags: Stand before each translation, as in training, and are not part of it.
         shortlist: What plain searches look at in place of the whole vocabulary.
         one_by_one: Make each sentence a batch of its own.
+        may_fork: Whether on a CPU the workers may be processes, copies of this one, which is faster; the models must not change then.
     Raises:
         MtkitError: The models do not share their tokenizer, or their languages, or do not know a tag.
     """
@@ -59,6 +60,7 @@ class Translator:
         tgt_tags: Sequence[str] = (),
         shortlist: Shortlist | None = None,
         one_by_one: bool = False,
+        may_fork: bool = False,
     ) -> None:
         if not trained:
             raise ValueError("no model to translate with")
@@ -74,7 +76,7 @@ class Translator:
         scorer = ModelScorer([t.model for t in trained], first.tokenizer.src.special, first.tokenizer.tgt.special, heads, shortlist)
         max_length = min(one.config.max_length for one in trained)
         max_positions = min(one.config.model.max_positions for one in trained)
-        engine = ModelEngine(scorer, n_workers, one_by_one=one_by_one)
+        engine = ModelEngine(scorer, n_workers, one_by_one=one_by_one, may_fork=may_fork)
         self._set_up(engine, first.config, first.tokenizer, max_length, max_positions, tags, tgt_tags)
         self.trained = trained
         self.n_workers = n_workers
@@ -167,7 +169,7 @@ class Translator:
         if shortlist:
             chosen_list = Shortlist.load(Path(folders[0]) / SHORTLIST_NAME if shortlist is True else shortlist, trained[0].tokenizer)
         one_by_one = batch_invariant and (chosen.type != "cpu" or chosen_list is not None)
-        return cls(trained, n_workers, tags, tgt_tags, chosen_list, one_by_one)
+        return cls(trained, n_workers, tags, tgt_tags, chosen_list, one_by_one, may_fork=True)
 
     def translate(
         self,
