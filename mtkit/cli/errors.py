@@ -1,6 +1,7 @@
 """How a command ends: one line that says what is wrong, one that says how to mend it, and an exit status."""
 
 import contextlib
+import errno
 import os
 import shlex
 import signal
@@ -95,5 +96,8 @@ def _unforeseen(exc: Exception) -> str:
     first_line = (str(exc).strip().splitlines() or [""])[0]
     if isinstance(exc, MemoryError) or type(exc).__name__ == "OutOfMemoryError":
         return f"error: out of memory: {first_line}\nhint: lower batches.max_tokens to train, --max-tokens to translate"
+    # Of stdout: files tell it themselves.
+    if isinstance(exc, OSError) and exc.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"error: the output cannot be written: {first_line}\nhint: make room, or choose another disk"
     again = shlex.join(["mtkit", "--debug", *(arg for arg in sys.argv[1:] if arg != "--debug")])
     return f"error: {type(exc).__name__}: {first_line}\nhint: this should not happen; run again with --debug to see where: {again}"

@@ -16,6 +16,7 @@ from mtkit.cli.options import (
     TagsOption,
     WorkersOption,
     given,
+    refuse_one_file_twice,
 )
 from mtkit.cli.search_options import AvoidOption, ConstraintsOption, PrefixFileOption, TgtTagsOption, takes_search_options
 
@@ -116,6 +117,7 @@ def translate(
     beside = {"prefix_path": prefix_path, "constraints_path": constraints_path, "alignments_path": alignments_path}
     if any(beside.values()) and (processes is not None or resume is not None):
         raise typer.BadParameter("--prefix-file, --constraints and --alignments are for one process, without --processes and --resume")
+    refuse_one_file_twice([output_path, alignments_path], [input_path, prefix_path, constraints_path, unk_dictionary_path])
     # torch takes seconds to load, which a mistyped path should not wait for.
     for path, what in (input_path, "the source text"), (prefix_path, "the prefixes"), (constraints_path, "the constraints"):
         if path is not None:

@@ -66,6 +66,8 @@ class Int8Linear:
         bias: Shape (out,), or None.
         by_row: Give each row of the input a scale of its own, so that it is multiplied alike whatever rows stand beside it. Otherwise all share
             one, which is a tenth faster.
+
+    A layer is called always with ReLU or always without: oneDNN remembers what the first call wanted.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor | None, by_row: bool = False) -> None:

@@ -1,6 +1,6 @@
 """The coverage penalty: translations that leave source pieces out are worth less."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor
@@ -51,7 +51,7 @@ def attentive(scorer: object) -> AttentiveScorer:
 
 
 def with_coverage(scorer: AttentiveScorer, sources: list[list[int]], found: Sequence[list[Hypothesis]], beta: float) -> list[list[Hypothesis]]:
-    """Add the penalty to the scores of hypotheses.
+    """Add the penalty to the scores of hypotheses; those of a sentence depend on that sentence alone.
 
     Args:
         scorer: Reads them once more, all tokens at a time.
@@ -59,12 +59,12 @@ def with_coverage(scorer: AttentiveScorer, sources: list[list[int]], found: Sequ
         found: The hypotheses of each sentence.
         beta: Strength.
     """
-    rows = [(source, hypothesis) for source, hypotheses in zip(sources, found, strict=True) for hypothesis in hypotheses]
-    if not rows:
-        return list(found)
-    attention_RTS = scorer.attention([source for source, _ in rows], [hypothesis.token_ids for _, hypothesis in rows])
-    judged = iter(
-        hypothesis._replace(score=hypothesis.score + coverage_penalty(attention_TS[: len(hypothesis.token_ids) + 1, : len(source)], beta))
-        for attention_TS, (source, hypothesis) in zip(attention_RTS, rows, strict=True)
-    )
-    return [[next(judged) for _ in hypotheses] for hypotheses in found]
+    return [[*_judged(scorer, *one, beta)] if one[1] else [] for one in zip(sources, found, strict=True)]
+
+
+def _judged(scorer: AttentiveScorer, source: list[int], hypotheses: list[Hypothesis], beta: float) -> Iterator[Hypothesis]:
+    # Beside other sentences there would be more padding, which changes sums in the last bit.
+    attention_WTS = scorer.attention([source] * len(hypotheses), [hypothesis.token_ids for hypothesis in hypotheses])
+    for attention_TS, hypothesis in zip(attention_WTS, hypotheses, strict=True):
+        penalty = coverage_penalty(attention_TS[: len(hypothesis.token_ids) + 1, : len(source)], beta)
+        yield hypothesis._replace(score=hypothesis.score + penalty)

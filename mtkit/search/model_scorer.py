@@ -2,6 +2,7 @@
 
 import copy
 import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Self
@@ -99,10 +100,9 @@ class ModelScorer:
 
     def start(self, sources: list[list[int]]) -> ModelState:
         """Read the source sentences, as token ids without EOS."""
-        longest = padded_length(max(map(len, sources)) + 1)
-        if self.max_length is not None and longest > self.max_length:
-            # With learned positions there may be no room for padding.
-            longest = max(map(len, sources)) + 1
+        longest = max(map(len, sources)) + 1
+        # With learned positions there may be no room for all padding.
+        longest = max(longest, min(padded_length(longest), self.max_length or sys.maxsize))
         padded = [ids + [self.src_special.eos] + [self.src_special.pad] * (longest - len(ids) - 1) for ids in sources]
         src_BS = torch.tensor(padded, device=self.device)
         caches = [model.start_cache(model.encode(src_BS)) for model in self.models]

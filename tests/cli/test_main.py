@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import subprocess
@@ -140,6 +141,14 @@ def test_the_unforeseen_is_one_line_and_the_command_that_tells_more(failing):
         "hint: this should not happen; run again with --debug to see where: mtkit --debug preprocess 'a recipe.yaml'",
     ]
     assert "out of memory" in failing(MemoryError()).err
+
+
+def test_a_full_disk_behind_stdout_is_no_bug_of_ours(failing):
+    outcome = failing(OSError(errno.ENOSPC, "No space left on device"))
+    assert (outcome.status, outcome.err.splitlines()) == (
+        1,
+        ["error: the output cannot be written: [Errno 28] No space left on device", "hint: make room, or choose another disk"],
+    )
 
 
 def test_interruption_says_what_was_kept(failing):

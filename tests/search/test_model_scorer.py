@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,6 +12,7 @@ from mtkit.model.transformer import Transformer
 from mtkit.search.beam import beam_search
 from mtkit.search.greedy import greedy_search
 from mtkit.search.model_scorer import ModelScorer
+from mtkit.search.shortlist import Shortlist
 from mtkit.special import SpecialIds
 
 SPECIAL = SpecialIds(pad=0, unk=1, bos=2, eos=3)
@@ -19,17 +21,17 @@ SIZES = {"d_model": 16, "n_heads": 2, "d_ff": 32, "n_encoder_layers": 2, "n_deco
 SOURCES = [[5, 6, 7, 8, 9], [10, 11], [12, 13, 14], [4]]
 
 
-def make_scorer(seeds=(1,), positions="sinusoidal"):
+def make_scorer(seeds=(1,), positions="sinusoidal", shortlist=None, max_positions=1024):
     models = []
     for seed in seeds:
         torch.manual_seed(seed)
-        config = ModelConfig.model_validate(SIZES | {"positions": positions})
+        config = ModelConfig.model_validate(SIZES | {"positions": positions, "max_positions": max_positions})
         model = Transformer(config, V, V, 0, 0)
         with torch.no_grad():
             for parameter in model.parameters():
                 parameter.add_(0.3 * torch.randn_like(parameter))
         models.append(model.eval())
-    return ModelScorer(models, SPECIAL, SPECIAL)
+    return ModelScorer(models, SPECIAL, SPECIAL, shortlist=shortlist)
 
 
 def forced_log_prob(scorer, source, token_ids):
@@ -77,3 +79,55 @@ def test_the_same_model_twice_is_that_model():
     config = SearchConfig(beam_size=3, n_best=2)
     once, twice = beam_search(make_scorer((5,)), SOURCES, config), beam_search(make_scorer((5, 5)), SOURCES, config)
     assert [[h.token_ids for h in found] for found in once] == [[h.token_ids for h in found] for found in twice]
+
+
+def test_close_to_the_last_learned_position_neighbours_change_nothing():
+    # All three are padded to 24, for which there is no room.
+    scorer = make_scorer(positions="learned", max_positions=23)
+    scorer.models[0].pack()
+    sources = [[4 + i * n % 19 for i in range(n)] for n in (20, 21, 22)]
+    config = SearchConfig(beam_size=3, max_length=8)
+    assert [beam_search(scorer, [source], config)[0] for source in sources] == beam_search(scorer, sources, config)
+
+
+def make_shortlist(rows, always):
+    """Of made-up pieces; no tokenizer reads them."""
+    filled = [[*row, *[always[0]] * (max(map(len, rows)) - len(row))] for row in rows]
+    return Shortlist(np.array(filled), np.array(always), V, "", {})
+
+
+@pytest.mark.parametrize("packs", [False, True])
+@pytest.mark.parametrize("seeds", [(1,), (1, 2)], ids=["one model", "ensemble"])
+def test_a_shortlist_of_all_pieces_is_no_shortlist(seeds, packs):
+    plain = make_scorer(seeds)
+    listed = make_scorer(seeds, shortlist=make_shortlist([[3]] * V, list(range(V))))
+    for scorer in (plain, listed):
+        for model in scorer.models if packs else ():
+            model.pack()
+    beams, expected = (beam_search(scorer, SOURCES, SearchConfig(beam_size=4, n_best=4)) for scorer in (listed, plain))
+    for found, wanted in zip(beams, expected, strict=True):
+        assert_alike(found, wanted)
+    assert_alike(*(greedy_search(scorer, SOURCES, SearchConfig(beam_size=1)) for scorer in (listed, plain)))
+
+
+def assert_alike(found, expected):
+    assert [h.token_ids for h in found] == [h.token_ids for h in expected]
+    assert [h.log_prob for h in found] == pytest.approx([h.log_prob for h in expected], abs=1e-4)
+
+
+@pytest.mark.parametrize("seeds", [(1,), (1, 2)], ids=["one model", "ensemble"])
+def test_a_shortlist_shares_the_probability_out_among_the_candidates(seeds):
+    """Of each sentence by itself: the rows of the batch have different candidates."""
+    rows = [[5 + piece % 17, 6 + piece % 13] for piece in range(V)]
+    scorer = make_scorer(seeds, shortlist=make_shortlist(rows, [SPECIAL.eos, 4]))
+    config = SearchConfig(beam_size=3, n_best=2, max_length_extra=6, max_length_ratio=1.0)
+    with torch.inference_mode():
+        for source, hypotheses in zip(SOURCES, beam_search(scorer, SOURCES, config), strict=True):
+            candidates = sorted({SPECIAL.eos, 4, *(tgt for piece in source for tgt in rows[piece])})
+            for h in hypotheses:
+                assert set(h.token_ids) <= set(candidates)
+                src, tgt_in = torch.tensor([[*source, SPECIAL.eos]]), torch.tensor([[SPECIAL.bos, *h.token_ids]])
+                probabilities = [model.decode(tgt_in, model.encode(src))[0, :, candidates].softmax(-1) for model in scorer.models]
+                mean = torch.stack(probabilities).mean(0)
+                expected = sum(math.log(mean[t, candidates.index(token)]) for t, token in enumerate([*h.token_ids, SPECIAL.eos]))
+                assert h.log_prob == pytest.approx(expected, abs=1e-4)

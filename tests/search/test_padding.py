@@ -1,0 +1,13 @@
+"""Lengths with padding."""
+
+from itertools import pairwise
+
+from mtkit.search.padding import padded_length
+
+
+def test_a_padded_length_is_hardly_more_and_grows_with_the_sentence():
+    lengths = [padded_length(n) for n in range(1, 2000)]
+    assert all(n <= length < n + 16 and length <= max(4, 1.75 * n) for n, length in enumerate(lengths, 1))
+    assert all(a <= b for a, b in pairwise(lengths))
+    # Padded once more, it stays.
+    assert [padded_length(length) for length in lengths] == lengths

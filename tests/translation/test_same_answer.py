@@ -1,0 +1,94 @@
+"""The same text, the same answer: a line's translation and score are equal to the bit whatever else is translated, how, and by how many."""
+
+import random
+
+import pytest
+
+from mtkit.config.shortlist import ShortlistConfig
+from mtkit.model.packing import can_quantize
+from mtkit.search.shortlist_making import make_shortlist, store_of_pairs
+from mtkit.translation.translator import Translator
+
+KINDS = {
+    "post-relu": {"norm": "post"},
+    "pre-rms-swiglu-rotary": {"norm": "pre", "norm_type": "rms", "activation": "swiglu", "positions": "rotary"},
+    "pre-gelu-learned": {"norm": "pre", "activation": "gelu", "positions": "learned", "max_positions": 23, "max_length": 22},
+    "wider": {"d_model": 64, "n_heads": 4, "d_ff": 272, "n_decoder_layers": 2},
+}
+WAYS = {
+    "beam": {"n_best": 3},
+    "greedy": {"beam_size": 1},
+    "sampling": {"sampling": True, "n_best": 2, "top_k": 20},
+    "n-grams": {"no_repeat_ngram_size": 2},
+    "groups": {"beam_size": 4, "n_groups": 2},
+    "coverage": {"coverage_penalty": 0.2},
+    "mbr": {"mbr": 4, "sampling": True},
+}
+ways = pytest.mark.parametrize("way", WAYS)
+
+
+@pytest.fixture(scope="module")
+def lines(ko_en_pairs):
+    """Of many lengths, short and long ones, blank ones and one that is split."""
+    korean = [pair.src for pair in ko_en_pairs[:6]]
+    return [*korean, "물", "", f"{korean[0]} {korean[1]} {korean[2]}", korean[2], "물 물 물"]
+
+
+def packed(make_trained, int8=False, by_row=False, **dimensions):
+    trained = make_trained(**dimensions)
+    trained.model.pack(int8=int8, by_row=by_row)
+    return trained
+
+
+def assert_same_answers(translator, others, lines, **settings):
+    """Together and alone, in any order, in batches of any size, and by others."""
+    together = translator.translate(lines, **settings)
+    assert [translator.translate([line], **settings)[0] for line in lines] == together
+    order = random.Random(1).sample(range(len(lines)), len(lines))
+    assert translator.translate([lines[i] for i in order], **settings) == [together[i] for i in order]
+    assert list(translator.stream(lines, chunk_lines=4, max_tokens=60, **settings)) == together
+    for other in others:
+        assert other.translate(lines, **settings) == together
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_float32_for_every_kind_of_model(make_trained, lines, kind):
+    trained = packed(make_trained, **KINDS[kind])
+    for way in ("beam", "greedy"):
+        assert_same_answers(Translator([trained], n_workers=1), [Translator([trained], n_workers=3)], lines, **WAYS[way])
+
+
+@ways
+def test_float32_for_every_way_of_searching(make_trained, lines, way):
+    trained = packed(make_trained)
+    assert_same_answers(Translator([trained], n_workers=1), [Translator([trained], n_workers=2)], lines, **WAYS[way])
+
+
+def test_demands_of_other_lines_change_nothing(make_trained, lines):
+    translator = Translator([packed(make_trained)], n_workers=1)
+    plain = translator.translate(lines)
+    prefixes = ["The" if i % 3 == 0 else "" for i in range(len(lines))]
+    wished = [{"must": ["house"]} if i % 3 == 1 else None for i in range(len(lines))]
+    together = translator.translate(lines, prefixes=prefixes, constraints=wished)
+    assert [one for i, one in enumerate(together) if i % 3 == 2] == [one for i, one in enumerate(plain) if i % 3 == 2]
+    assert [translator.translate([line], prefixes=[p], constraints=[w])[0] for line, p, w in zip(lines, prefixes, wished, strict=True)] == together
+
+
+def test_an_ensemble(make_trained, lines):
+    trained = [packed(make_trained, seed=seed) for seed in (1, 2)]
+    assert_same_answers(Translator(trained, n_workers=1), [Translator(trained, n_workers=2)], lines)
+
+
+@pytest.mark.skipif(not can_quantize(), reason="this build of torch multiplies no 8-bit integers")
+@pytest.mark.parametrize("way", ["beam", "greedy", "sampling"])
+def test_int8_by_row(make_trained, lines, way):
+    trained = packed(make_trained, int8=True, by_row=True, **KINDS["wider"])
+    assert_same_answers(Translator([trained], n_workers=1), [Translator([trained], n_workers=2)], lines, **WAYS[way])
+
+
+def test_a_shortlist_one_by_one(make_trained, lines, tiny_tokenizer, ko_en_pairs):
+    with store_of_pairs(ko_en_pairs, tiny_tokenizer) as store:
+        shortlist = make_shortlist(store, tiny_tokenizer, ShortlistConfig(n_candidates=5, n_frequent=30))
+    trained = packed(make_trained)
+    translator, other = (Translator([trained], n_workers=n, shortlist=shortlist, one_by_one=True) for n in (1, 2))
+    assert_same_answers(translator, [other], lines)
