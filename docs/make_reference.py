@@ -22,9 +22,11 @@ COMMANDS = (
     "preprocess",
     "train",
     "average",
-    "shortlist",
     "translate",
+    "score",
     "evaluate",
+    "shortlist",
+    "export ctranslate2",
 )
 
 

@@ -111,6 +111,11 @@ def test_every_call_in_a_block_has_options_that_exist(call):
     check_options(command_of(words), words)
 
 
+def test_the_reference_has_every_command():
+    reference = (ROOT / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^## mtkit (.+)$", reference, re.MULTILINE)) == set(KNOWN)
+
+
 def test_the_exit_statuses():
     rows = table_rows(section("Commands"))
     assert {int(row[0]) for row in rows if row[0].isdecimal()} == EXIT_STATUSES.keys()
