@@ -69,9 +69,7 @@ class ModelEngine:
         demands: Sequence[Demands] | None = None,
     ) -> list[list[Hypothesis]]:
         """See `Engine`."""
-        # The batches must suffice to keep all workers busy to the end.
-        n_positions = sum(len(source) + 1 for source in sources) * config.n_rows
-        max_tokens = 1 if self.one_by_one else min(config.max_tokens, max(n_positions // (2 * self.workers.n_workers), 256))
+        max_tokens = 1 if self.one_by_one else config.max_tokens
         # Sentences of which nothing is demanded are searched for by themselves, which is faster.
         kinds = (
             [range(len(sources))] if demands is None else [[i for i, one in enumerate(demands) if bool(one) == is_met] for is_met in (True, False)]
@@ -79,7 +77,7 @@ class ModelEngine:
         batches = [
             [kind[i] for i in batch]
             for kind in kinds
-            for batch in length_batches([padded_length(len(sources[i]) + 1) * config.n_rows for i in kind], max_tokens)
+            for batch in length_batches([padded_length(len(sources[i]) + 1) * config.n_rows for i in kind], max_tokens, self.workers.n_workers)
         ]
         found: list[list[Hypothesis]] = [[] for _ in sources]
 

@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar
 import torch
 
 from mtkit.errors import MtkitError
+from mtkit.model.memory import use_huge_pages
 
 Result = TypeVar("Result")
 
@@ -78,6 +79,7 @@ def _serve(connection: Connection, others: list[Connection], function: Callable[
     for other in others:
         other.close()
     torch.set_num_threads(1)
+    use_huge_pages()
     try:
         while True:
             args = connection.recv()

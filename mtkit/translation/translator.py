@@ -13,7 +13,7 @@ from mtkit.config.problems import describe_problems
 from mtkit.config.search import SAMPLING_FIELDS, SearchConfig
 from mtkit.config.training import SearchPrecision
 from mtkit.errors import MtkitError
-from mtkit.model.memory import keep_freed_memory
+from mtkit.model.memory import keep_freed_memory, use_huge_pages
 from mtkit.model.placement import choose_device, choose_dtype
 from mtkit.search.forced import ForcedScorer
 from mtkit.search.hypothesis import Hypothesis
@@ -162,6 +162,7 @@ class Translator:
         dtype = choose_dtype(precision, chosen)
         if chosen.type == "cpu":
             keep_freed_memory()
+            use_huge_pages()
         trained = [load_model_dir(Path(folder), chosen) for folder in folders]
         for one in trained:
             one.model.to(dtype).pack(int8=precision == "int8", by_row=batch_invariant)
