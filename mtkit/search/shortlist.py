@@ -105,12 +105,11 @@ class Shortlist:
         settings = _settings(header.metadata.get("settings", ""))
         return cls(_filled(offsets, ids.astype(np.int64), int(always[0])), np.unique(always).astype(np.int64), size, tokenizer.sha256, settings)
 
-    def select(self, sources: Sequence[Sequence[int]], extra: Sequence[Sequence[int]] = ()) -> Selection:
+    def select(self, sources: Sequence[Sequence[int]]) -> Selection:
         """What the translations of these sentences may be made of.
 
         Args:
             sources: Source ids of each sentence.
-            extra: Further target ids that each sentence must be allowed, such as those of a forced beginning; nothing, or one list for each.
         """
         B, V = len(sources), self.tgt_vocab_size
         flat = np.fromiter(chain.from_iterable(sources), np.int64)
@@ -119,8 +118,6 @@ class Shortlist:
         is_allowed_BV[:] = self._is_always_V
         places = self.candidates[flat] + (rows * V)[:, None]
         is_allowed_BV.reshape(-1)[places.reshape(-1)] = True
-        for row, ids in enumerate(extra):
-            is_allowed_BV[row, list(ids)] = True
         is_used_V = np.logical_or.reduce(is_allowed_BV, axis=0)
         n_used = int(is_used_V.sum())
         n_more = min(-n_used % _MULTIPLE, V - n_used)

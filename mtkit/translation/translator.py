@@ -273,6 +273,8 @@ class Translator:
             raise MtkitError(f"search settings: {idle[0]} means nothing without sampling", "ask for sampling too, or leave it out")
         if search.n_groups == 1 and "diversity" in given:
             raise MtkitError("search settings: diversity means nothing in one group", "ask for more with n_groups, or leave it out")
+        if not search.mbr and "mbr_utility" in given:
+            raise MtkitError("search settings: mbr_utility means nothing without mbr", "say with mbr how many candidates there are, or leave it out")
         return search
 
     @cached_property

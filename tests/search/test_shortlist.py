@@ -125,16 +125,9 @@ def test_candidates_do_not_depend_on_neighbours(made, sources):
     assert made.select([[], sources[0]]).is_allowed_BV[0].sum() == len(made.always)
 
 
-def test_extra_ids_are_allowed_to_their_sentence_alone(made, sources):
-    forbidden = sorted(set(range(600)) - allowed(made.select(sources[:1]), 0) - allowed(made.select(sources[1:2]), 0))[:3]
-    selection = made.select(sources[:2], extra=[forbidden, []])
-    assert allowed(selection, 0) == allowed(made.select(sources[:1]), 0) | set(forbidden)
-    assert not allowed(selection, 1) & set(forbidden)
-
-
 def test_a_selection_of_everything_is_not_longer_than_the_vocabulary(made, sources):
-    selection = made.select(sources[:1], extra=[range(595)])
-    assert selection.token_ids.tolist() == list(range(600))
+    everything = Shortlist(made.candidates, np.arange(595), made.tgt_vocab_size, "", {})
+    assert everything.select(sources[:1]).token_ids.tolist() == list(range(600))
 
 
 def test_what_is_read_is_what_was_written(made, tiny_tokenizer, sources, tmp_path):
