@@ -65,7 +65,7 @@ class Int8Linear:
         weight: In float32. Shape (out, in).
         bias: Shape (out,), or None.
         by_row: Give each row of the input a scale of its own, so that it is multiplied alike whatever rows stand beside it. Otherwise all share
-            one, which is a tenth faster.
+            one, which is a quarter faster.
 
     A layer is called always with ReLU or always without: oneDNN remembers what the first call wanted.
     """
