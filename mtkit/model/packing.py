@@ -79,8 +79,9 @@ class Int8Linear:
             warnings.simplefilter("ignore")  # torch speaks of another package that is to replace this one day
             quantized = torch.quantize_per_channel(weight, scales, torch.zeros(len(scales), dtype=torch.long), 0, torch.qint8)
             inner_bias = None if by_row else self._bias
-            self._for_few = _prepack("fbgemm", quantized, inner_bias)
-            self._for_many = _prepack("onednn", quantized, inner_bias) if weight.numel() >= _MANY_WEIGHTS else self._for_few
+            is_large = weight.numel() >= _MANY_WEIGHTS
+            self._for_many = _prepack("onednn" if is_large else "fbgemm", quantized, inner_bias)
+            self._for_few = _prepack("fbgemm", quantized, inner_bias) if is_large and not by_row else self._for_many
         # Without VNNI two products are added in 16 bits, where 8-bit inputs overflow.
         self._has_7_bits = not cpu_has_int8()
 
