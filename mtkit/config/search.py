@@ -60,13 +60,17 @@ class SearchConfig(Section):
     """Of several models: the mean of their probabilities, or of their log-probabilities, made to sum to 1 again (log_mean)."""
     loop_guard: bool = True
     """Search once more, with repetitions blocked, where a translation repeats itself beyond its source or does not end."""
-    max_tokens: PositiveInt = 8192
-    """Source positions in a batch, times the beam size."""
+    max_tokens: PositiveInt | None = None
+    """Source positions in a batch, times the beam size; no value is 8192 on a CPU and 65536 on a GPU."""
 
     @property
     def n_rows(self) -> int:
         """Hypotheses of a sentence that are computed at the same time."""
         return self.n_best if self.sampling else self.beam_size
+
+    def batch_tokens(self, device_type: str) -> int:
+        """`max_tokens`, or what is fast on such a device (cpu, cuda)."""
+        return self.max_tokens or (8192 if device_type == "cpu" else 65536)
 
     @model_validator(mode="after")
     def fits_together(self) -> Self:

@@ -98,7 +98,7 @@ class CTranslate2Engine:
     def _batches(self, sources: list[list[int]], limits: list[int], config: SearchConfig) -> list[_Batch]:
         # The batches must suffice to keep all workers busy to the end.
         n_positions = sum(len(source) + 1 for source in sources) * config.beam_size
-        max_tokens = min(config.max_tokens, max(n_positions // (2 * self.n_workers), 256))
+        max_tokens = min(config.batch_tokens("cpu"), max(n_positions // (2 * self.n_workers), 256))
         batches = length_batches([(len(source) + 1) * config.beam_size for source in sources], max_tokens)
         return [_Batch(batch, max(limits[i] for i in batch)) for batch in batches]
 

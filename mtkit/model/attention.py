@@ -71,7 +71,7 @@ class SelfAttention(nn.Module):
         self.rotary = RotaryPositions(config.d_head) if config.positions == "rotary" else None
 
     def forward(
-        self, x_BQD: Tensor, may_attend: Tensor | None, is_causal: bool = False, cache: KeyValueCache | None = None, position: int = 0
+        self, x_BQD: Tensor, may_attend: Tensor | None, is_causal: bool = False, cache: KeyValueCache | None = None, position: int | Tensor = 0
     ) -> Tensor:
         """Mix each position's vector with those that it may attend to.
 

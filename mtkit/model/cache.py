@@ -76,6 +76,21 @@ class KeyValueCache:
 
 
 @dataclass
+class FixedKeyValueCache(KeyValueCache):
+    """As `KeyValueCache`, but all M positions are there from the start and a tensor says which ones are next: shapes and places stay what they are."""
+
+    next_W: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.long))
+    """The positions that the W hypotheses of the coming step get; whoever takes the step moves them on."""
+
+    def append(self, key_BHQK: Tensor, value_BHQK: Tensor) -> tuple[Tensor, Tensor]:
+        """Write the next positions and give back all. Shapes (B, H, M, K)."""
+        assert self.key_BHMK is not None and self.value_BHMK is not None
+        self.key_BHMK.index_copy_(2, self.next_W, key_BHQK.to(self.key_BHMK.dtype))
+        self.value_BHMK.index_copy_(2, self.next_W, value_BHQK.to(self.value_BHMK.dtype))
+        return self.key_BHMK, self.value_BHMK
+
+
+@dataclass
 class LayerCache:
     """One decoder layer: its own past, and the encoder's output as keys and values, projected once."""
 
@@ -91,7 +106,8 @@ class DecoderCache:
     layers: list[LayerCache]
     memory_bias_B11S: Tensor | None
     """Zero where the source may be attended to, minus infinity on padding; None where there is none."""
-    n_steps: int = 0
+    n_steps: int | Tensor = 0
+    """Taken so far; a tensor of shape (1,) where the device keeps count."""
 
     def keep(self, sentences: Tensor) -> None:
         """Keep only these sentences, in this order, and forget the others. Shape (B',)."""

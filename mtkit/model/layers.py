@@ -131,7 +131,7 @@ class DecoderLayer(Layer):
         layout = {"dtype": attention_dtype(key), "memory_format": torch.contiguous_format, "copy": True}
         return LayerCache(key.to(**layout), value.to(**layout))
 
-    def step(self, x_BWD: Tensor, cache: LayerCache, bias_B1WM: Tensor | None, memory_bias_B11S: Tensor | None, position: int) -> Tensor:
+    def step(self, x_BWD: Tensor, cache: LayerCache, bias_B1WM: Tensor | None, memory_bias_B11S: Tensor | None, position: int | Tensor) -> Tensor:
         """The next position of W hypotheses of each sentence. Shape (B, W, D) in and out; the cache takes them up."""
         x_BWD = self.self_attention(x_BWD, bias_B1WM, cache=cache.past, position=position)
         x_BWD = self.cross_attention(x_BWD, cache.memory_key_BHSK, cache.memory_value_BHSK, memory_bias_B11S)

@@ -35,8 +35,13 @@ class SinusoidalPositions(nn.Module):
         self.d_model = d_model
         self.register_buffer("table", torch.empty(0, d_model), persistent=False)
 
-    def forward(self, x_BQD: Tensor, start: int, stride: int) -> Tensor:
-        """Add position `start + stride * q` to query q. Shape (B, Q, D) in and out; stride 0 puts all on one position."""
+    def forward(self, x_BQD: Tensor, start: int | Tensor, stride: int) -> Tensor:
+        """Add position `start + stride * q` to query q. Shape (B, Q, D) in and out; stride 0 puts all on one position.
+
+        A tensor of shape (1,) as start goes with stride 0, and its position must have been prepared.
+        """
+        if isinstance(start, Tensor):
+            return x_BQD + self.table.index_select(0, start).to(x_BQD.dtype)
         end = start + stride * (x_BQD.size(1) - 1) + 1
         if end > self.table.size(0) or self.table.device != x_BQD.device:
             self.prepare(max(end, 2 * self.table.size(0), 64), x_BQD.device)
@@ -56,12 +61,14 @@ class LearnedPositions(nn.Module):
         self.weight = nn.Parameter(torch.empty(max_positions, d_model))
         nn.init.normal_(self.weight, std=d_model**-0.5)
 
-    def forward(self, x_BQD: Tensor, start: int, stride: int) -> Tensor:
-        """Add position `start + stride * q` to query q. Shape (B, Q, D) in and out.
+    def forward(self, x_BQD: Tensor, start: int | Tensor, stride: int) -> Tensor:
+        """Add position `start + stride * q` to query q. Shape (B, Q, D) in and out. A tensor of shape (1,) as start goes with stride 0.
 
         Raises:
             ValueError: A position is past the table.
         """
+        if isinstance(start, Tensor):
+            return x_BQD + self.weight.index_select(0, start).to(x_BQD.dtype)
         end = start + stride * (x_BQD.size(1) - 1) + 1
         if end > self.weight.size(0):
             raise ValueError(f"position {end - 1} is past the {self.weight.size(0)} learned positions")
@@ -79,7 +86,7 @@ class RotaryPositions(nn.Module):
         super().__init__()
         self.d_head = d_head
 
-    def forward(self, x_BHQK: Tensor, start: int, stride: int) -> Tensor:
+    def forward(self, x_BHQK: Tensor, start: int | Tensor, stride: int) -> Tensor:
         """Turn query or key q to position `start + stride * q`. Shape (B, H, Q, K) in and out."""
         positions = start + stride * torch.arange(x_BHQK.size(2), device=x_BHQK.device)
         angle_QK2 = _angles(positions, self.d_head)

@@ -60,7 +60,7 @@ class _PackedLayer:
         self.norms = [_norm(sublayer.norm) for sublayer in (layer.self_attention, layer.cross_attention, layer.feed_forward)]
 
     def __call__(
-        self, x_RD: Tensor, B: int, W: int, cache: LayerCache, bias_B1WM: Tensor | None, memory_bias_B11S: Tensor | None, position: int
+        self, x_RD: Tensor, B: int, W: int, cache: LayerCache, bias_B1WM: Tensor | None, memory_bias_B11S: Tensor | None, position: int | Tensor
     ) -> Tensor:
         """Shape (R, D) in and out, for R = B x W rows."""
         own_norm, cross_norm, feed_forward_norm = self.norms

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from mtkit.config.model import AlignmentHead, ModelConfig
 from mtkit.model.attention import ALL_HEADS, attention_bias
-from mtkit.model.cache import DecoderCache
+from mtkit.model.cache import DecoderCache, attention_dtype
 from mtkit.model.dropout import Dropout
 from mtkit.model.embedding import TokenEmbedding
 from mtkit.model.init import init_weights
@@ -129,7 +129,11 @@ class Transformer(nn.Module):
         """Unnormalised log-probabilities over the target vocabulary. Shape (..., D) to (..., V)."""
         if self.packed_output is not None and torch.is_inference_mode_enabled():
             return self.packed_output(states)
-        return F.linear(states, self.output_weight)
+        weight = self.output_weight
+        if states.device.type == "cuda" and states.dtype == weight.dtype != torch.float32 and torch.is_inference_mode_enabled():
+            # Rounded to 8 or 11 bits, many pieces would seem equally probable.
+            return torch.mm(states.flatten(0, -2), weight.mT, out_dtype=torch.float32).unflatten(0, states.shape[:-1])
+        return F.linear(states, weight)
 
     def forward(self, src_BS: Tensor, tgt_in_BT: Tensor, aligning: AlignmentHead | None = None) -> Tensor | tuple[Tensor, Tensor]:
         """Encode and decode.
@@ -149,6 +153,23 @@ class Transformer(nn.Module):
         """The cache for decoding these sentences step by step."""
         bias_B11S = None if memory.may_attend_B11S is None else attention_bias(memory.may_attend_B11S, memory.states_BSD)
         return DecoderCache([layer.project_memory(memory.states_BSD) for layer in self._decoder()], bias_B11S)
+
+    def prepare_positions(self, n_steps: int) -> list[Tensor]:
+        """Make the decoder's positions of so many steps ahead, for steps that the device counts.
+
+        Returns:
+            The tables that such steps read; they must stay alive as long as a recorded step may be played.
+        """
+        if not isinstance(self.tgt_positions, SinusoidalPositions):
+            return []
+        if self.tgt_positions.table.size(0) < n_steps or self.tgt_positions.table.device != self.output_weight.device:
+            self.tgt_positions.prepare(n_steps, self.output_weight.device)
+        return [self.tgt_positions.table]
+
+    @property
+    def cache_dtype(self) -> torch.dtype:
+        """The number format of the decoder's keys and values."""
+        return attention_dtype(self.output_weight)
 
     def decode_step(
         self, token_ids_BW: Tensor, cache: DecoderCache, may_attend_BWM: Tensor | None, output: Callable[[Tensor], Tensor] | None = None
@@ -180,7 +201,7 @@ class Transformer(nn.Module):
     def _decoder(self) -> list[DecoderLayer]:
         return cast(list[DecoderLayer], list(self.decoder_layers))
 
-    def _embed(self, embedding: nn.Module, positions: nn.Module | None, ids_BQ: Tensor, start: int = 0, stride: int = 1) -> Tensor:
+    def _embed(self, embedding: nn.Module, positions: nn.Module | None, ids_BQ: Tensor, start: int | Tensor = 0, stride: int = 1) -> Tensor:
         x_BQD = embedding(ids_BQ)
         return self.dropout(x_BQD if positions is None else positions(x_BQD, start, stride))
 

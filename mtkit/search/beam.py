@@ -111,16 +111,26 @@ def beam_search(
             rules.keep(rows)
             live = [live[row] for row in going_on]
             last_BW, parents_BW, scores_BW, tokens_BWT = (t.index_select(0, rows) for t in (last_BW, parents_BW, scores_BW, tokens_BWT))
-    if not all(any(sentence.ended) for sentence in sentences):
-        if demands is not None:
-            raise MtkitError("what is demanded of a translation cannot be met", "see whether what must and what must not appear exclude each other")
-        raise MtkitError("the model's probabilities are not numbers", "its weights are damaged, or its training diverged; use another model")
+    refuse_without_end([[h for group in sentence.ended for h in group] for sentence in sentences], demands)
     if reader is not None:
         for group in range(config.n_groups):
             judged = with_coverage(reader, sources, [sentence.ended[group] for sentence in sentences], config.coverage_penalty)
             for sentence, hypotheses in zip(sentences, judged, strict=True):
                 sentence.ended[group] = hypotheses
     return [sentence.best() for sentence in sentences]
+
+
+def refuse_without_end(found: list[list[Hypothesis]], demands: Sequence[Demands] | None = None) -> None:
+    """See that each sentence has a hypothesis that has ended.
+
+    Raises:
+        MtkitError: One has none.
+    """
+    if all(found):
+        return
+    if demands is not None:
+        raise MtkitError("what is demanded of a translation cannot be met", "see whether what must and what must not appear exclude each other")
+    raise MtkitError("the model's probabilities are not numbers", "its weights are damaged, or its training diverged; use another model")
 
 
 def _choose(

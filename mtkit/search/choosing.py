@@ -19,6 +19,20 @@ class Ended(NamedTuple):
     log_prob: float
 
 
+class Chosen(NamedTuple):
+    """What becomes of the hypotheses of a plain beam in one step, in tensors of the same shapes at every step."""
+
+    ends_BW: Tensor
+    """Which of the W best continuations, the best first, end a hypothesis."""
+    end_log_probs_BW: Tensor
+    """Of these continuations, and of what they continue:"""
+    end_parents_BW: Tensor
+    log_probs_BW: Tensor
+    """Of the hypotheses that go on; minus infinity where there are not enough of them."""
+    parents_BW: Tensor
+    token_ids_BW: Tensor
+
+
 class Choice(NamedTuple):
     """What becomes of the hypotheses in one step."""
 
@@ -38,7 +52,29 @@ def choose_best(totals_BWC: Tensor, token_ids_BWC: Tensor, beam_size: int, eos_i
         beam_size: How many go on.
         eos_id: The token that ends one.
     """
-    return _choose(totals_BWC, totals_BWC, token_ids_BWC, beam_size, eos_id, group=0)
+    return _listed(choose(totals_BWC, token_ids_BWC, beam_size, eos_id), group=0)
+
+
+def choose(totals_BWC: Tensor, token_ids_BWC: Tensor, beam_size: int, eos_id: int, judged_BWC: Tensor | None = None) -> Chosen:
+    """As `choose_best`, without asking the device for anything.
+
+    Args:
+        totals_BWC: As in `choose_best`, as are token_ids_BWC, beam_size and eos_id.
+        judged_BWC: What decides in place of the log-probabilities.
+    """
+    C = totals_BWC.size(2)
+    flat_BX = (totals_BWC if judged_BWC is None else judged_BWC).flatten(1)
+    values_BX, places_BX = flat_BX.topk(min(2 * beam_size, flat_BX.size(1)), dim=1)
+    totals_BX = values_BX if judged_BWC is None else totals_BWC.flatten(1).gather(1, places_BX)
+    parent_BX, token_BX = places_BX // C, token_ids_BWC.flatten(1).gather(1, places_BX)
+    ends_BX = token_BX == eos_id
+    best = slice(0, beam_size)
+    open_BX = values_BX.masked_fill(ends_BX, -math.inf)
+    kept_BW, columns_BW = open_BX.topk(min(beam_size, open_BX.size(1)), dim=1)
+    if judged_BWC is not None:
+        kept_BW = totals_BX.gather(1, columns_BW).masked_fill(kept_BW == -math.inf, -math.inf)
+    going_on = _filled_up(kept_BW, parent_BX.gather(1, columns_BW), token_BX.gather(1, columns_BW), beam_size)
+    return Chosen(ends_BX[:, best] & values_BX[:, best].isfinite(), totals_BX[:, best], parent_BX[:, best], *going_on)
 
 
 def choose_in_groups(totals_BWC: Tensor, token_ids_BWC: Tensor, group_size: int, n_groups: int, diversity: float, eos_id: int) -> Choice:
@@ -60,7 +96,7 @@ def choose_in_groups(totals_BWC: Tensor, token_ids_BWC: Tensor, group_size: int,
     is_first = totals_BWC.size(1) == 1
     for group in range(n_groups):
         own = slice(0, 1) if is_first else slice(group * group_size, (group + 1) * group_size)
-        choice = _choose(totals_BWC[:, own], judged_BWC[:, own], token_ids_BWC[:, own], group_size, eos_id, group)
+        choice = _listed(choose(totals_BWC[:, own], token_ids_BWC[:, own], group_size, eos_id, judged_BWC[:, own]), group)
         shift = own.start or 0
         ended = [one._replace(parent=one.parent + shift) for one in choice.ended]
         chosen.append(choice._replace(ended=ended, parents_BW=choice.parents_BW + shift))
@@ -74,27 +110,12 @@ def choose_in_groups(totals_BWC: Tensor, token_ids_BWC: Tensor, group_size: int,
     )
 
 
-def _choose(totals_BWC: Tensor, judged_BWC: Tensor, token_ids_BWC: Tensor, beam_size: int, eos_id: int, group: int) -> Choice:
-    """By `judged_BWC`; what is told of a hypothesis is in `totals_BWC`."""
-    C = totals_BWC.size(2)
-    flat_BX = judged_BWC.flatten(1)
-    values_BX, places_BX = flat_BX.topk(min(2 * beam_size, flat_BX.size(1)), dim=1)
-    if judged_BWC is not totals_BWC:
-        totals_BX = totals_BWC.flatten(1).gather(1, places_BX)
-    else:
-        totals_BX = values_BX
-    parent_BX, token_BX = places_BX // C, token_ids_BWC.flatten(1).gather(1, places_BX)
-    ends_BX = token_BX == eos_id
+def _listed(chosen: Chosen, group: int) -> Choice:
     ended = [
-        Ended(row, group, int(parent_BX[row, column]), float(totals_BX[row, column]))
-        for row, column in (ends_BX[:, :beam_size] & values_BX[:, :beam_size].isfinite()).nonzero().tolist()
+        Ended(row, group, int(chosen.end_parents_BW[row, column]), float(chosen.end_log_probs_BW[row, column]))
+        for row, column in chosen.ends_BW.nonzero().tolist()
     ]
-    open_BX = values_BX.masked_fill(ends_BX, -math.inf)
-    kept_BW, columns_BW = open_BX.topk(min(beam_size, open_BX.size(1)), dim=1)
-    if totals_BX is not values_BX:
-        kept_BW = totals_BX.gather(1, columns_BW).masked_fill(kept_BW == -math.inf, -math.inf)
-    parents_BW, tokens_BW = parent_BX.gather(1, columns_BW), token_BX.gather(1, columns_BW)
-    return Choice(ended, *_filled_up(kept_BW, parents_BW, tokens_BW, beam_size))
+    return Choice(ended, chosen.log_probs_BW, chosen.parents_BW, chosen.token_ids_BW)
 
 
 def _filled_up(log_probs_BW: Tensor, parents_BW: Tensor, token_ids_BW: Tensor, beam_size: int) -> tuple[Tensor, Tensor, Tensor]:

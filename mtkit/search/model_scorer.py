@@ -13,6 +13,7 @@ from torch import Tensor
 from mtkit.config.model import AlignmentHead
 from mtkit.model.cache import DecoderCache, ancestor_mask
 from mtkit.model.transformer import Transformer
+from mtkit.search.fixed_state import FixedState, Shape, Take
 from mtkit.search.forced import ForcedScorer
 from mtkit.search.padding import padded_length
 from mtkit.search.scorer import Best, best_of
@@ -28,6 +29,19 @@ class ModelState:
     candidates: "Candidates | None" = None
     may_attend_BWM: Tensor | None = None
     """None as long as each sentence has had one hypothesis, which descends from all that is cached."""
+
+    def ancestors(self, parents_BW: Tensor) -> Tensor | None:
+        """Follow hypotheses into the coming step. Which cached positions each one descends from, itself included; None is all of them."""
+        B, W = parents_BW.shape
+        if W > 1 or self.may_attend_BWM is not None:
+            before = self.may_attend_BWM
+            if before is None:
+                before = torch.ones(B, 1, int(self.caches[0].n_steps), dtype=torch.bool, device=parents_BW.device)
+            self.may_attend_BWM = ancestor_mask(before, parents_BW)
+        return self.may_attend_BWM
+
+    def advance(self) -> None:
+        """The step is taken."""
 
     def keep(self, sentences: Tensor) -> None:
         """Forget all sentences but these. Indices of shape (B',)."""
@@ -108,6 +122,10 @@ class ModelScorer:
         caches = [model.start_cache(model.encode(src_BS)) for model in self.models]
         return ModelState(caches, self._candidates(sources) if self.shortlist is not None else None)
 
+    def fixed_state(self, shape: Shape, take: Take) -> FixedState:
+        """A state whose tensors stay where and what they are."""
+        return FixedState(self.models, shape, take)
+
     def _candidates(self, sources: list[list[int]]) -> Candidates:
         assert self.shortlist is not None
         token_ids, is_allowed_BV = (part.to(self.device) for part in self.shortlist.select(sources))
@@ -115,33 +133,31 @@ class ModelScorer:
         eos_place = int((token_ids == self.eos_id).nonzero()[0, 0])
         return Candidates(token_ids, bias_BV[:, None], [model.output_for(token_ids) for model in self.models], eos_place)
 
-    def step(self, state: ModelState, token_ids_BW: Tensor, parents_BW: Tensor) -> Tensor:
+    def step(self, state: ModelState | FixedState, token_ids_BW: Tensor, parents_BW: Tensor) -> Tensor:
         """Log-probabilities of the next token, shape (B, W, V); padding and BOS are impossible."""
         log_probs_BWV = self._step(state, token_ids_BW, parents_BW, None)
-        log_probs_BWV[:, :, self.never] = -math.inf
+        for token_id in self.never:
+            log_probs_BWV.select(2, token_id).fill_(-math.inf)
         return log_probs_BWV
 
-    def best(self, state: ModelState, token_ids_BW: Tensor, parents_BW: Tensor, n: int) -> Best:
+    def best(self, state: ModelState | FixedState, token_ids_BW: Tensor, parents_BW: Tensor, n: int) -> Best:
         """See `StepScorer`."""
         if state.candidates is None:
             return best_of(self.step(state, token_ids_BW, parents_BW), n, self.eos_id)
         best = best_of(self._step(state, token_ids_BW, parents_BW, state.candidates), n, state.candidates.eos_place)
         return best._replace(token_ids_BWC=state.candidates.token_ids[best.token_ids_BWC])
 
-    def _step(self, state: ModelState, token_ids_BW: Tensor, parents_BW: Tensor, candidates: Candidates | None) -> Tensor:
+    def _step(self, state: ModelState | FixedState, token_ids_BW: Tensor, parents_BW: Tensor, candidates: Candidates | None) -> Tensor:
         token_ids_BW, parents_BW = token_ids_BW.to(self.device), parents_BW.to(self.device)
-        B, W = token_ids_BW.shape
-        if W > 1 or state.may_attend_BWM is not None:
-            n_steps = state.caches[0].n_steps
-            before = torch.ones(B, 1, n_steps, dtype=torch.bool, device=self.device) if state.may_attend_BWM is None else state.may_attend_BWM
-            state.may_attend_BWM = ancestor_mask(before, parents_BW)
+        may_attend_BWM = state.ancestors(parents_BW)
         log_probs = []
         for number, (model, cache) in enumerate(zip(self.models, state.caches, strict=True)):
             output = None if candidates is None else candidates.outputs[number]
-            logits_BWV = model.decode_step(token_ids_BW, cache, state.may_attend_BWM, output).float()
+            logits_BWV = model.decode_step(token_ids_BW, cache, may_attend_BWM, output).float()
             if candidates is not None:
                 logits_BWV += candidates.bias_B1V
             log_probs.append(logits_BWV.log_softmax(-1))
+        state.advance()
         if len(log_probs) == 1:
             return log_probs[0]
         if self.ensemble == "log_mean":

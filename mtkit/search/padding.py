@@ -12,3 +12,12 @@ def padded_length(n_positions: int) -> int:
     """
     step = 4 if n_positions <= 32 else 8 if n_positions <= 128 else 16
     return -(-n_positions // step) * step
+
+
+def coarse_length(n_positions: int) -> int:
+    """A length with room for so many positions out of a few: powers of two, and halfway between them, from 16.
+
+    For where shapes are to be few and padding costs little.
+    """
+    power = max(1 << (n_positions - 1).bit_length(), 16)
+    return 3 * power // 4 if n_positions <= 3 * power // 4 and power >= 32 else power

@@ -10,7 +10,9 @@ from mtkit.search.beam import beam_search
 from mtkit.search.demands import Demands
 from mtkit.search.greedy import greedy_search
 from mtkit.search.hypothesis import Hypothesis
-from mtkit.search.padding import padded_length
+from mtkit.search.model_scorer import ModelScorer
+from mtkit.search.padding import coarse_length, padded_length
+from mtkit.search.recorded import RecordedSearch
 from mtkit.search.sampling import sample
 from mtkit.search.scorer import StepScorer
 from mtkit.translation.forks import Forks, can_fork
@@ -51,13 +53,16 @@ class ModelEngine:
         scorer: Usually a `ModelScorer`.
         n_workers: On a CPU, how many batches are searched at a time, each by an equal share of the cores; None is one for each core.
         one_by_one: Make each sentence a batch of its own: slow, and exactly the same whatever else there is to translate.
-        may_fork: Whether the workers may be processes, copies of this one. The scorer must not change then.
+        is_frozen: Whether the scorer does not change any more. Then the workers on a CPU may be processes, copies of this one, and a GPU plays steps
+            that it has recorded.
     """
 
-    def __init__(self, scorer: StepScorer[Any], n_workers: int | None = None, *, one_by_one: bool = False, may_fork: bool = False) -> None:
+    def __init__(self, scorer: StepScorer[Any], n_workers: int | None = None, *, one_by_one: bool = False, is_frozen: bool = False) -> None:
         self.scorer = scorer
         self.one_by_one = one_by_one
-        self.may_fork = may_fork and scorer.device.type == "cpu" and can_fork()
+        self.may_fork = is_frozen and scorer.device.type == "cpu" and can_fork()
+        records = is_frozen and scorer.device.type == "cuda" and isinstance(scorer, ModelScorer)
+        self._recorded = RecordedSearch(scorer) if records else None
         self._forks: Forks[list[list[Hypothesis]]] | None = None
         self.workers = Workers(n_workers if scorer.device.type == "cpu" else 1)
 
@@ -69,7 +74,10 @@ class ModelEngine:
         demands: Sequence[Demands] | None = None,
     ) -> list[list[Hypothesis]]:
         """See `Engine`."""
-        max_tokens = 1 if self.one_by_one else config.max_tokens
+        device = self.scorer.device.type
+        max_tokens = 1 if self.one_by_one else config.batch_tokens(device)
+        # On a CPU padding changes the last bits of a result; a GPU makes no such promise, and likes large batches.
+        padded = padded_length if device == "cpu" else coarse_length
         # Sentences of which nothing is demanded are searched for by themselves, which is faster.
         kinds = (
             [range(len(sources))] if demands is None else [[i for i, one in enumerate(demands) if bool(one) == is_met] for is_met in (True, False)]
@@ -77,7 +85,7 @@ class ModelEngine:
         batches = [
             [kind[i] for i in batch]
             for kind in kinds
-            for batch in length_batches([padded_length(len(sources[i]) + 1) * config.n_rows for i in kind], max_tokens, self.workers.n_workers)
+            for batch in length_batches([padded(len(sources[i]) + 1) * config.n_rows for i in kind], max_tokens, self.workers.n_workers)
         ]
         found: list[list[Hypothesis]] = [[] for _ in sources]
 
@@ -86,6 +94,8 @@ class ModelEngine:
         find_by = self._forks or partial(find, self.scorer)
 
         def run(batch: list[int]) -> list[list[Hypothesis]]:
+            if self._recorded is not None and demands is None and self._recorded.can_search(config):
+                return self._recorded([sources[i] for i in batch], config)
             wanted = [demands[i] for i in batch] if demands is not None and demands[batch[0]] else None
             return find_by([sources[i] for i in batch], config, wanted)
 

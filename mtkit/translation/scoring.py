@@ -107,7 +107,7 @@ class PairScorer:
         chosen = [i for i, line in enumerate(parts) if line or texts[i]]
         tgt = [self.prefix_ids + ids for ids in texts]
         self._check_lengths([(i + first_line, len(src[i]), len(tgt[i])) for i in chosen])
-        batches = length_batches([max(len(src[i]), len(tgt[i])) + 1 for i in chosen], search.max_tokens)
+        batches = length_batches([max(len(src[i]), len(tgt[i])) + 1 for i in chosen], search.batch_tokens(self.scorer.device.type))
         rows = [[chosen[place] for place in batch] for batch in batches]
         log_probs: dict[int, list[float]] = {}
 

@@ -47,7 +47,8 @@ class Translator:
         tgt_tags: Stand before each translation, as in training, and are not part of it.
         shortlist: What plain searches look at in place of the whole vocabulary.
         one_by_one: Make each sentence a batch of its own.
-        may_fork: Whether on a CPU the workers may be processes, copies of this one, which is faster; the models must not change then.
+        is_frozen: Whether the models do not change any more, which makes translating faster: on a CPU workers are processes, copies of this one, and a
+            GPU plays steps that it has recorded.
     Raises:
         MtkitError: The models do not share their tokenizer, or their languages, or do not know a tag.
     """
@@ -60,7 +61,7 @@ class Translator:
         tgt_tags: Sequence[str] = (),
         shortlist: Shortlist | None = None,
         one_by_one: bool = False,
-        may_fork: bool = False,
+        is_frozen: bool = False,
     ) -> None:
         if not trained:
             raise ValueError("no model to translate with")
@@ -76,7 +77,7 @@ class Translator:
         scorer = ModelScorer([t.model for t in trained], first.tokenizer.src.special, first.tokenizer.tgt.special, heads, shortlist)
         max_length = min(one.config.max_length for one in trained)
         max_positions = min(one.config.model.max_positions for one in trained)
-        engine = ModelEngine(scorer, n_workers, one_by_one=one_by_one, may_fork=may_fork)
+        engine = ModelEngine(scorer, n_workers, one_by_one=one_by_one, is_frozen=is_frozen)
         self._set_up(engine, first.config, first.tokenizer, max_length, max_positions, tags, tgt_tags)
         self.trained = trained
         self.n_workers = n_workers
@@ -170,7 +171,7 @@ class Translator:
         if shortlist:
             chosen_list = Shortlist.load(Path(folders[0]) / SHORTLIST_NAME if shortlist is True else shortlist, trained[0].tokenizer)
         one_by_one = batch_invariant and (chosen.type != "cpu" or chosen_list is not None)
-        return cls(trained, n_workers, tags, tgt_tags, chosen_list, one_by_one, may_fork=True)
+        return cls(trained, n_workers, tags, tgt_tags, chosen_list, one_by_one, is_frozen=True)
 
     def translate(
         self,
@@ -311,4 +312,4 @@ class Translator:
         translations = [self.finisher.finish(*one, search) for one in zip(texts, parts, found, strict=True)]
         if wanted == NOTHING_MORE:
             return translations
-        return self._linker.link(texts, parts, found, translations, wanted, search.max_tokens)
+        return self._linker.link(texts, parts, found, translations, wanted, search.batch_tokens(self.trained[0].model.output_weight.device.type))

@@ -77,7 +77,7 @@ def test_forks_find_to_the_bit_what_this_process_finds(make_trained, ko_en_pairs
     trained = make_trained()
     trained.model.pack()
     lines = [pair.src for pair in ko_en_pairs[:60]]
-    alone, forked = (Translator([trained], n_workers=n, may_fork=n > 1) for n in (1, 2))
+    alone, forked = (Translator([trained], n_workers=n, is_frozen=n > 1) for n in (1, 2))
     expected, found = (one.translate(lines, beam_size=beam_size) for one in (alone, forked))
     assert isinstance(forked.engine, ModelEngine)
     assert forked.engine._forks is not None
