@@ -77,7 +77,7 @@ class KeyValueCache:
 
 @dataclass
 class FixedKeyValueCache(KeyValueCache):
-    """As `KeyValueCache`, but all M positions are there from the start and a tensor says which ones are next: shapes and places stay what they are."""
+    """As `KeyValueCache`, but all M positions are there from the start, and a tensor says which ones are next: no shape and no place changes."""
 
     next_W: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.long))
     """The positions that the W hypotheses of the coming step get; whoever takes the step moves them on."""

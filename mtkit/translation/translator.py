@@ -47,8 +47,8 @@ class Translator:
         tgt_tags: Stand before each translation, as in training, and are not part of it.
         shortlist: What plain searches look at in place of the whole vocabulary.
         one_by_one: Make each sentence a batch of its own.
-        is_frozen: Whether the models do not change any more, which makes translating faster: on a CPU workers are processes, copies of this one, and a
-            GPU plays steps that it has recorded.
+        is_frozen: Whether the models do not change any more, which makes translating faster: on a CPU workers are processes, copies of this one, and
+            a GPU plays steps that it has recorded.
     Raises:
         MtkitError: The models do not share their tokenizer, or their languages, or do not know a tag.
     """
