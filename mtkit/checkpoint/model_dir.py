@@ -24,12 +24,13 @@ from mtkit.config.section import Section
 from mtkit.errors import MtkitError
 from mtkit.files import atomic_dir
 from mtkit.model.transformer import Transformer
+from mtkit.model_folders import CONFIG_NAME, refuse_no_model
 from mtkit.safetensors_files import read_header
 from mtkit.search.shortlist import SHORTLIST_NAME
 from mtkit.tokenizer.subword import Tokenizer
 
 FORMAT_VERSION = 1
-CONFIG_NAME, WEIGHTS_NAME, TOKENIZER_NAME = "config.json", "model.safetensors", "tokenizer"
+WEIGHTS_NAME, TOKENIZER_NAME = "model.safetensors", "tokenizer"
 
 
 class ModelDirConfig(Section):
@@ -130,11 +131,8 @@ def load_model_dir(path: Path, device: torch.device | str = "cpu") -> TrainedMod
 
 
 def _read_config(path: Path) -> ModelDirConfig:
+    refuse_no_model(path)
     config_path = path / CONFIG_NAME
-    if not config_path.exists():
-        inner = path / "model"
-        hint = f"did you mean `{inner}`?" if (inner / CONFIG_NAME).is_file() else "give a folder that `mtkit train` or `mtkit average` made"
-        raise MtkitError(f"`{path}`: not a model directory: it has no {CONFIG_NAME}", hint)
     tree = read_json(config_path)
     version = tree.get("format_version") if isinstance(tree, dict) else None
     if not isinstance(version, int):

@@ -44,6 +44,7 @@ def score(
     number of pieces. The perplexities of the whole text are told on stderr at the end. No line is cut or left out.
     """
     from mtkit.files import write_lines
+    from mtkit.model_folders import refuse_no_model
     from mtkit.progress import progress
 
     if str(src_path) == str(tgt_path) == "-":
@@ -53,6 +54,8 @@ def score(
     # A file that is too short is better told now than at its end.
     n_lines = sum(1 for _ in _pairs(src_path, tgt_path)) if src_path.is_file() and tgt_path.is_file() else None
     # torch takes seconds to load, which a mistyped path should not wait for.
+    for folder in model_dirs:
+        refuse_no_model(folder)
     from mtkit.translation.score_lines import ScoreTotals, score_lines
     from mtkit.translation.scoring import CHUNK_LINES
     from mtkit.translation.translator import Translator

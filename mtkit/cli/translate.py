@@ -98,6 +98,7 @@ def translate(
     as it is. With --n-best, lines are numbered from 1, and the score is the log-probability after the length penalty.
     """
     from mtkit.files import read_lines
+    from mtkit.model_folders import refuse_no_model
     from mtkit.translation.line_options import LineOptions
 
     if str(alignments_path) == "-":
@@ -122,6 +123,8 @@ def translate(
     for path, what in (input_path, "the source text"), (prefix_path, "the prefixes"), (constraints_path, "the constraints"):
         if path is not None:
             read_lines(path, what=what).close()
+    for folder in model_dirs:
+        refuse_no_model(folder)
     from mtkit.interop.engines import loader_of
     from mtkit.translation.jobs.beside import translate_beside
     from mtkit.translation.jobs.model_lines import ModelLines

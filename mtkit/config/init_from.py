@@ -9,9 +9,8 @@ from mtkit.config.model import ModelConfig
 from mtkit.config.section import Section
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.errors import MtkitError
+from mtkit.model_folders import CONFIG_NAME, refuse_no_model
 from mtkit.sentencepiece_files import model_files, read_settings
-
-_CONFIG_NAME = "config.json"
 
 _FREE = frozenset({"dropout", "attention_dropout", "activation_dropout", "layer_drop", "init", "max_positions"})
 _TIES = {"all": ("all", "output", "inputs", "none"), "output": ("output", "none"), "inputs": ("inputs", "none"), "none": ("none",)}
@@ -71,15 +70,11 @@ def read_model_config(folder: Path) -> dict[str, Any]:
     Raises:
         MtkitError: It is no model directory.
     """
-    path = folder / _CONFIG_NAME
-    if not path.is_file():
-        run = folder.parent.parent if (folder / "state.json").is_file() else folder
-        is_run = (run / "model" / _CONFIG_NAME).is_file()
-        hint = f"did you mean `{run / 'model'}`?" if is_run else "give a folder that `mtkit train` or `mtkit average` made"
-        if not folder.is_dir():
-            hint = "check the path; to go on with a run that began there, give the recipe.yaml of its folder"
-            raise MtkitError(f"`{folder}`: no such folder", hint)
-        raise MtkitError(f"`{folder}`: not a model directory: it has no {_CONFIG_NAME}", hint)
+    if not folder.exists():
+        hint = "check the path; to go on with a run that began there, give the recipe.yaml of its folder"
+        raise MtkitError(f"`{folder}`: no such folder", hint)
+    refuse_no_model(folder)
+    path = folder / CONFIG_NAME
     try:
         return ModelConfig.model_validate(json.loads(path.read_text(encoding="utf-8"))["model"]).model_dump()
     except (OSError, ValueError, KeyError, TypeError):

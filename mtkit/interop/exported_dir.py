@@ -18,6 +18,7 @@ from mtkit.config.section import Section
 from mtkit.errors import MtkitError
 from mtkit.interop.model_bin import check_model_bin
 from mtkit.interop.weight_map import n_positions, pieces_of
+from mtkit.model_folders import refuse_no_model
 from mtkit.tokenizer.subword import Tokenizer
 
 EXPORT_VERSION = 1
@@ -108,6 +109,7 @@ def load_exported_dir(path: Path) -> ExportedModel:
     Raises:
         MtkitError: It is missing, incomplete, damaged, of a newer format, or does not fit together.
     """
+    refuse_no_model(path)
     if not is_exported_dir(path):
         raise MtkitError(f"`{path}`: not an exported model: it has no {EXPORT_NAME}", "give a folder that `mtkit export ctranslate2` made")
     tree = _read_json(path / EXPORT_NAME)

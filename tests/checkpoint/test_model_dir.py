@@ -154,7 +154,7 @@ def unlink(name):
 
 
 DAMAGES = [
-    pytest.param(shutil.rmtree, "model", "not a model directory", id="no folder"),
+    pytest.param(shutil.rmtree, "model", "no such folder", id="no folder"),
     pytest.param(unlink("config.json"), "model", "has no config.json", id="no config"),
     pytest.param(overwrite("config.json", b"{"), "config.json", "not a configuration that mtkit wrote", id="half a config"),
     pytest.param(overwrite("config.json", b"{\xff"), "config.json", "not a configuration that mtkit wrote", id="no UTF-8"),

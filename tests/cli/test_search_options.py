@@ -1,5 +1,6 @@
 """Every search setting is an option, and what is wished of lines comes from files."""
 
+from pathlib import Path
 from typing import Literal, get_args, get_origin
 
 import pytest
@@ -38,7 +39,7 @@ VALUES = {
 
 
 @pytest.fixture
-def told(monkeypatch):
+def told(monkeypatch, tmp_path_factory):
     """How the translator was asked."""
     told = {}
 
@@ -57,6 +58,9 @@ def told(monkeypatch):
             return (Translation(line, -1.0, (Alternative(line, -1.0),)) for line in lines)
 
     monkeypatch.setattr("mtkit.translation.translator.Translator", Echo)
+    monkeypatch.chdir(tmp_path_factory.mktemp("models"))
+    Path("m").mkdir()
+    Path("m", "config.json").touch()
     return told
 
 

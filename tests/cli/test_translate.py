@@ -9,7 +9,7 @@ from mtkit.translation.result import Alternative, Translation
 
 
 @pytest.fixture
-def told(monkeypatch):
+def told(monkeypatch, tmp_path_factory):
     """How the translator was loaded and asked; it answers in capitals, and stops at a line that says stop."""
     told = {}
 
@@ -28,6 +28,10 @@ def told(monkeypatch):
                 yield Translation(*alternatives[0], alternatives[: search.get("n_best", 1)])
 
     monkeypatch.setattr("mtkit.translation.translator.Translator", UpperCase)
+    monkeypatch.chdir(tmp_path_factory.mktemp("models"))
+    for name in ("model", "a", "b"):
+        Path(name).mkdir()
+        Path(name, "config.json").touch()
     return told
 
 
@@ -85,12 +89,12 @@ def test_invalid_utf8_is_told_with_what_came_before(mtkit, told):
     assert "`stdin`: invalid UTF-8 in line 2, byte 10" in outcome.err
 
 
-def test_a_model_that_is_none(mtkit, monkeypatch, tmp_path):
+def test_a_model_that_cannot_be_loaded(mtkit, told, monkeypatch):
     def load(*args, **options):
-        raise MtkitError("`model`: no model", "train one")
+        raise MtkitError("`model`: damaged", "copy it again")
 
     monkeypatch.setattr("mtkit.translation.translator.Translator.load", load)
-    assert mtkit("translate", "-", "-m", "model") == (1, "", "error: `model`: no model\nhint: train one\n")
+    assert mtkit("translate", "-", "-m", "model") == (1, "", "error: `model`: damaged\nhint: copy it again\n")
 
 
 def test_the_files_name_says_that_it_is_a_table(mtkit, told, tmp_path):

@@ -113,14 +113,13 @@ def test_the_resolved_recipe_says_everything_and_does_without_the_model(load, tm
     [
         ("", "not a model directory: it has no config.json", "did you mean `{model}`?"),
         ("checkpoints/step-00000010", "not a model directory: it has no config.json", "did you mean `{model}`?"),
-        ("checkpoints", "not a model directory: it has no config.json", "give a folder that `mtkit train` or `mtkit average` made"),
+        ("checkpoints", "not a model directory: it has no config.json", "did you mean `{model}`?"),
         ("nothing", "no such folder", "check the path; to go on with a run that began there, give the recipe.yaml of its folder"),
     ],
 )
 def test_another_folder_than_a_model_is_told(load, tmp_path, model_dir, folder, problem, hint):
     run = tmp_path / "run"
     (run / "checkpoints/step-00000010").mkdir(parents=True)
-    (run / "checkpoints/step-00000010/state.json").touch()
     (run / "model").symlink_to(model_dir)
     with pytest.raises(MtkitError) as caught:
         load(f"training: {{init_from: {run / folder}}}")

@@ -185,7 +185,7 @@ def test_a_misspelt_key(mtkit, folder):
 
 def test_missing_files(mtkit, folder, tiny_run):
     assert told(mtkit("translate", "nowhere.ko", "-m", tiny_run / "model"))[0] == "`nowhere.ko`: no such file"
-    assert told(mtkit("translate", "validation.ko", "-m", "nowhere"))[0].startswith("`nowhere`: not a model directory")
+    assert told(mtkit("translate", "validation.ko", "-m", "nowhere")) == ("`nowhere`: no such folder", "check the path of the model")
     assert told(mtkit("translate", "validation.ko", "-m", tiny_run))[1] == f"did you mean `{tiny_run / 'model'}`?"
     assert told(mtkit("train", "nowhere.yaml"))[0] == "`nowhere.yaml`: no such file"
     assert told(mtkit("evaluate", "validation.en", "-r", "nowhere.en"))[0] == "`nowhere.en`: no such file"

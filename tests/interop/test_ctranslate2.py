@@ -256,7 +256,7 @@ def edit(path, change):
         ("mtkit.json", lambda path: edit(path, lambda tree: tree["model"]["model"].update(d_model=32)), "by mtkit.json should be"),
         ("mtkit.json", lambda path: edit(path, lambda tree: tree["model"]["model"].update(n_heads=3)), "n_heads"),
         ("config.json", lambda path: edit(path, lambda tree: tree.update(add_source_eos=False)), "add_source_eos is not True"),
-        ("config.json", lambda path: path.unlink(), "cannot be read"),
+        ("config.json", lambda path: path.unlink(), "it has no config.json"),
         ("shared_vocabulary.json", lambda path: edit(path, lambda tree: tree.reverse()), "the tokenizer's pieces"),
         ("tokenizer/joint.model", lambda path: path.unlink(), "tokenizer"),
     ],
