@@ -19,12 +19,15 @@ def choose_device(device: str) -> torch.device:
         MtkitError: There is no such device.
     """
     if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         chosen = torch.device(device)
         torch.empty(0, device=chosen)
     except (RuntimeError, AssertionError, NotImplementedError):
         raise MtkitError(f"device {device} is not here, or torch cannot use it", "choose cpu, cuda or cuda:N, or auto") from None
+    if chosen.type == "cuda":
+        # cuDNN plans for a tenth of a second for each new shape of attention, and sentences come in all of them.
+        torch.backends.cuda.enable_cudnn_sdp(False)
     return chosen
 
 

@@ -41,6 +41,12 @@ Take = Callable[[tuple[int, ...], torch.dtype], Tensor]
 """Gives a tensor of a shape and a type."""
 
 
+class _BySentence(NamedTuple):
+    tensor: Tensor
+    dim: int
+    """In which the sentences lie."""
+
+
 class FixedState:
     """As `ModelState`, with room for B sentences, S source positions, and T steps of W hypotheses. Nothing leaves it and nothing grows.
 
@@ -60,22 +66,23 @@ class FixedState:
         self.own_WW = torch.eye(W, dtype=torch.bool, device=self.next_W.device)
         self.caches: list[DecoderCache] = []
         self._counts: list[Tensor] = [self.next_W]
-        self._by_sentence: list[Tensor] = [self.may_attend_BWM]
+        self._by_sentence: list[_BySentence] = [_BySentence(self.may_attend_BWM, 0)]
         # A table that grows is another tensor, and a recorded step reads the one that it was recorded with.
         self._tables: list[Tensor] = []
+        self.caches: list[DecoderCache] = []
+        self._memories: list[Tensor] = []
         for model in models:
-            H, dtype = model.config.n_heads, model.cache_dtype
+            L, H, dtype = model.config.n_decoder_layers, model.config.n_heads, model.cache_dtype
             K = model.config.d_model // H
-            layers = []
-            for _ in range(model.config.n_decoder_layers):
-                memory_key, memory_value = take((B, H, S, K), dtype), take((B, H, S, K), dtype)
-                past = FixedKeyValueCache(take((B, H, W * T, K), dtype), take((B, H, W * T, K), dtype), next_W=self.next_W)
-                layers.append(LayerCache(memory_key, memory_value, past))
-                self._by_sentence += [t for t in (memory_key, memory_value, past.key_BHMK, past.value_BHMK) if t is not None]
+            memory_L2BHSK, past_L2BHMK = take((L, 2, B, H, S, K), dtype), take((L, 2, B, H, W * T, K), dtype)
             bias_B11S, n_steps = take((B, 1, 1, S), dtype), take((1,), torch.long)
-            self._by_sentence.append(bias_B11S)
-            self._counts.append(n_steps)
+            layers = [
+                LayerCache(*memory, FixedKeyValueCache(*past, next_W=self.next_W)) for memory, past in zip(memory_L2BHSK, past_L2BHMK, strict=True)
+            ]
             self.caches.append(DecoderCache(layers, bias_B11S, n_steps))
+            self._memories.append(memory_L2BHSK)
+            self._counts.append(n_steps)
+            self._by_sentence += [_BySentence(memory_L2BHSK, 2), _BySentence(past_L2BHMK, 2), _BySentence(bias_B11S, 0)]
             self._tables += model.prepare_positions(T)
 
     @property
@@ -85,10 +92,8 @@ class FixedState:
 
     def begin(self, caches: list[DecoderCache]) -> None:
         """Take up sentences that have just been read. All tensors have to be zero."""
-        for own, other in zip(self.caches, caches, strict=True):
-            for layer, other_layer in zip(own.layers, other.layers, strict=True):
-                put(layer.memory_key_BHSK, other_layer.memory_key_BHSK)
-                put(layer.memory_value_BHSK, other_layer.memory_value_BHSK)
+        for own, memory_L2BHSK, other in zip(self.caches, self._memories, caches, strict=True):
+            put(memory_L2BHSK, torch.stack([torch.stack((layer.memory_key_BHSK, layer.memory_value_BHSK)) for layer in other.layers]))
             n, S = other.layers[0].memory_key_BHSK.size(0), other.layers[0].memory_key_BHSK.size(2)
             assert own.memory_bias_B11S is not None
             own.memory_bias_B11S[:n] = -torch.inf
@@ -110,11 +115,11 @@ class FixedState:
 
     def part(self, sentences: Tensor) -> list[Tensor]:
         """What is remembered of these sentences, copied. Indices of shape (B',)."""
-        return [*(count.clone() for count in self._counts), *(tensor.index_select(0, sentences) for tensor in self._by_sentence)]
+        return [*(count.clone() for count in self._counts), *(one.tensor.index_select(one.dim, sentences) for one in self._by_sentence)]
 
     def resume(self, part: list[Tensor]) -> None:
         """Take up sentences of a state of another shape. All tensors have to be zero."""
-        for own, other in zip((*self._counts, *self._by_sentence), part, strict=True):
+        for own, other in zip((*self._counts, *(one.tensor for one in self._by_sentence)), part, strict=True):
             put(own, other)
 
 

@@ -15,6 +15,7 @@ from mtkit.model.cache import DecoderCache, ancestor_mask
 from mtkit.model.transformer import Transformer
 from mtkit.search.fixed_state import FixedState, Shape, Take
 from mtkit.search.forced import ForcedScorer
+from mtkit.search.kernels_for import kernels_for
 from mtkit.search.padding import padded_length
 from mtkit.search.scorer import Best, best_of
 from mtkit.search.shortlist import Shortlist
@@ -135,31 +136,44 @@ class ModelScorer:
 
     def step(self, state: ModelState | FixedState, token_ids_BW: Tensor, parents_BW: Tensor) -> Tensor:
         """Log-probabilities of the next token, shape (B, W, V); padding and BOS are impossible."""
-        log_probs_BWV = self._step(state, token_ids_BW, parents_BW, None)
-        for token_id in self.never:
-            log_probs_BWV.select(2, token_id).fill_(-math.inf)
-        return log_probs_BWV
+        return self._without_never(self._combined(self._logits(state, token_ids_BW, parents_BW, may_be_fewer=False)))
 
     def best(self, state: ModelState | FixedState, token_ids_BW: Tensor, parents_BW: Tensor, n: int) -> Best:
         """See `StepScorer`."""
+        logits = self._logits(state, token_ids_BW, parents_BW)
+        kernels = kernels_for(self.device)
+        if kernels is not None and len(logits) == 1 and state.candidates is None:
+            return kernels.best_of_logits(logits[0], min(n, logits[0].size(2)), self.eos_id, self.never)
+        log_probs_BWV = self._combined(logits)
         if state.candidates is None:
-            return best_of(self.step(state, token_ids_BW, parents_BW), n, self.eos_id)
-        best = best_of(self._step(state, token_ids_BW, parents_BW, state.candidates), n, state.candidates.eos_place)
+            return best_of(self._without_never(log_probs_BWV), n, self.eos_id)
+        best = best_of(log_probs_BWV, n, state.candidates.eos_place)
         return best._replace(token_ids_BWC=state.candidates.token_ids[best.token_ids_BWC])
 
-    def _step(self, state: ModelState | FixedState, token_ids_BW: Tensor, parents_BW: Tensor, candidates: Candidates | None) -> Tensor:
+    def _logits(self, state: ModelState | FixedState, token_ids_BW: Tensor, parents_BW: Tensor, may_be_fewer: bool = True) -> list[Tensor]:
+        """Take the step. Of each model, shape (B, W, V), in float32; with candidates, where these may be all that is wanted, (B, W, V')."""
         token_ids_BW, parents_BW = token_ids_BW.to(self.device), parents_BW.to(self.device)
         may_attend_BWM = state.ancestors(parents_BW)
-        log_probs = []
+        candidates = state.candidates if may_be_fewer else None
+        logits = []
         for number, (model, cache) in enumerate(zip(self.models, state.caches, strict=True)):
             output = None if candidates is None else candidates.outputs[number]
             logits_BWV = model.decode_step(token_ids_BW, cache, may_attend_BWM, output).float()
             if candidates is not None:
                 logits_BWV += candidates.bias_B1V
-            log_probs.append(logits_BWV.log_softmax(-1))
+            logits.append(logits_BWV)
         state.advance()
+        return logits
+
+    def _combined(self, logits: list[Tensor]) -> Tensor:
+        log_probs = [logits_BWV.log_softmax(-1) for logits_BWV in logits]
         if len(log_probs) == 1:
             return log_probs[0]
         if self.ensemble == "log_mean":
             return torch.stack(log_probs).mean(0).log_softmax(-1)
         return torch.stack(log_probs).logsumexp(0) - math.log(len(log_probs))
+
+    def _without_never(self, log_probs_BWV: Tensor) -> Tensor:
+        for token_id in self.never:
+            log_probs_BWV.select(2, token_id).fill_(-math.inf)
+        return log_probs_BWV

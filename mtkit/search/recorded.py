@@ -18,13 +18,14 @@ from mtkit.search.beam import refuse_without_end
 from mtkit.search.choosing import choose
 from mtkit.search.fixed_state import Arena, FixedState, Shape, put
 from mtkit.search.hypothesis import Hypothesis
+from mtkit.search.kernels_for import kernels_for
 from mtkit.search.limits import max_lengths
 from mtkit.search.model_scorer import ModelScorer, ModelState
 from mtkit.search.padding import coarse_length
 from mtkit.search.penalties import length_penalty
+from mtkit.search.scorer import Best
 from mtkit.search.written import Written
 
-_FEWEST_SENTENCES = 8
 _FEWEST_STEPS = 32
 _STEPS_BEHIND = 2
 """How far the device may be ahead of what Python knows."""
@@ -39,10 +40,10 @@ class RecordedSearch:
 
     def __init__(self, scorer: ModelScorer) -> None:
         self.scorer = scorer
-        self._boards: dict[tuple[Shape, SearchConfig], _Board] = {}
+        self._boards: dict[tuple[Shape, SearchConfig], Board] = {}
         self._arena = Arena(0, scorer.device)
         self._lookback = _Lookback(scorer.device)
-        self._pool = torch.cuda.graph_pool_handle() if scorer.device.type == "cuda" else None
+        self._pool = self._new_pool()
 
     def can_search(self, config: SearchConfig) -> bool:
         """Whether these settings are for a plain beam, which is all that there is here."""
@@ -78,14 +79,14 @@ class RecordedSearch:
             if n_live == 0 or length == max(limits):
                 break
             is_full = length == board.shape.max_steps
-            if is_full or _room_for(n_live) < board.shape.n_sentences:
+            if is_full or 2 * _room_for(n_live) <= board.shape.n_sentences:
                 done = board.done_B.tolist()
                 rows = [row for row in range(len(live)) if not done[row]]
                 written.add(live, begun_at, board.written(length - begun_at))
                 live, begun_at = [live[row] for row in rows], length
                 if not rows:
                     break
-                n_steps = _steps_ahead(2 * length, [limits[i] for i in live]) if is_full else board.shape.max_steps
+                n_steps = _steps_ahead(length + 1, [limits[i] for i in live]) if is_full else board.shape.max_steps
                 shape = board.shape._replace(n_sentences=_room_for(len(rows)), max_steps=n_steps)
                 part = board.part(torch.tensor(rows, device=board.done_B.device))
                 board = self._board(shape, config)
@@ -97,24 +98,29 @@ class RecordedSearch:
         refuse_without_end(found)
         return found
 
-    def _board(self, shape: Shape, config: SearchConfig) -> "_Board":
+    def _new_pool(self) -> tuple[int, int] | None:
+        """Of memory that recorded steps share, which are never played at the same time; None where there is nothing to record with."""
+        return torch.cuda.graph_pool_handle() if self.scorer.device.type == "cuda" else None
+
+    def _board(self, shape: Shape, config: SearchConfig) -> "Board":
         """The one of this shape, with all its tensors zero."""
         board = self._boards.get((shape, config))
         if board is None:
             scorer = self.scorer.combining(config.ensemble)
-            n_bytes = _Board(scorer, config, shape, Arena(1 << 60, torch.device("meta"))).n_bytes
+            n_bytes = Board(scorer, config, shape, Arena(1 << 60, torch.device("meta"))).n_bytes
             if n_bytes > self._arena.buffer.numel():
-                # Recorded steps know the old place.
+                # Recorded steps know the old place; and with the last of them their pool is gone.
                 self._boards.clear()
+                self._pool = self._new_pool()
                 self._arena = Arena(0, self.scorer.device)
                 self._arena = Arena(n_bytes, self.scorer.device)
-            board = self._boards[shape, config] = _Board(scorer, config, shape, self._arena, self._pool)
+            board = self._boards[shape, config] = Board(scorer, config, shape, self._arena, self._pool)
         self._arena.buffer[: board.n_bytes].zero_()
         return board
 
 
-class _Board:
-    """The tensors of one shape, and the step on them."""
+class Board:
+    """The tensors of one shape, and the step on them: B sentences, W hypotheses of each, the N best that have ended, T steps written down."""
 
     def __init__(self, scorer: ModelScorer, config: SearchConfig, shape: Shape, arena: Arena, pool: tuple[int, int] | None = None) -> None:
         B, _, W, T = shape
@@ -127,11 +133,12 @@ class _Board:
         self.best_ended_BN = arena.take((B, config.n_best), torch.float32)
         self.last_penalties_B = arena.take((B,), torch.float32)
         self.done_B = arena.take((B,), torch.bool)
-        self.n_written, self.n_live = arena.take((1,), torch.long), arena.take((1,), torch.long)
+        self.n_written, self.n_live = arena.take((1,), torch.long), arena.take((1,), torch.int32)
         self.written_TBX = arena.take((T, B, 5 * W + 1), torch.int32)
         self.n_bytes = arena.used
         device = arena.buffer.device
         self.penalties_T = torch.tensor([1.0, *(length_penalty(length, config) for length in range(1, T + 1))], device=device)
+        self._kernels = kernels_for(device)
         self._pool, self._graph, self._is_warm = pool, None, False
 
     def begin(self, state: ModelState, limits: list[int]) -> None:
@@ -196,10 +203,18 @@ class _Board:
         return graph
 
     def _step(self) -> None:
-        config, eos_id = self.config, self.scorer.eos_id
-        W = config.beam_size
         # Of one hypothesis no more than `beam_size` can be kept; EOS may be among its best, and where it may not come yet one more is needed.
-        best = self.scorer.best(self.state, self.last_BW, self.parents_BW, W + 1 + (config.min_length > 0))
+        n_wanted = self.config.beam_size + 1 + (self.config.min_length > 0)
+        best = self.scorer.best(self.state, self.last_BW, self.parents_BW, n_wanted)
+        if self._kernels is not None:
+            self._kernels.decide(best, self)
+        else:
+            self.decide(best)
+        self.n_written += 1
+
+    def decide(self, best: Best) -> None:
+        """Choose who goes on, end whom EOS or the maximum length ends, see which sentences are done, and write all that down."""
+        config, eos_id = self.config, self.scorer.eos_id
         length = self.state.length
         log_probs_BWC, token_ids_BWC = best.log_probs_BWC, best.token_ids_BWC
         if config.min_length:
@@ -209,7 +224,7 @@ class _Board:
         log_probs_BWC[:, :, 0] = torch.where(must_end_B1, best.eos_log_probs_BW, log_probs_BWC[:, :, 0])
         token_ids_BWC[:, :, 0].masked_fill_(must_end_B1, eos_id)
 
-        chosen = choose(log_probs_BWC + self.scores_BW[:, :, None], token_ids_BWC, W, eos_id)
+        chosen = choose(log_probs_BWC + self.scores_BW[:, :, None], token_ids_BWC, config.beam_size, eos_id)
         ended_BW = (chosen.end_log_probs_BW / self.penalties_T.index_select(0, length)).masked_fill(~chosen.ends_BW, -math.inf)
         best_ended_BN = torch.cat((self.best_ended_BN, ended_BW), dim=1).topk(config.n_best, dim=1).values
         self.best_ended_BN.copy_(best_ended_BN)
@@ -217,7 +232,7 @@ class _Board:
         best_live_B = chosen.log_probs_BW.amax(1)
         # A log-probability only falls, and the divisor only grows up to the maximum length.
         is_beaten_B = (self.n_ended_B >= config.n_best) & (best_ended_BN[:, -1] >= best_live_B / self.last_penalties_B)
-        self.done_B |= (self.n_ended_B >= W) | (best_live_B == -math.inf) | is_beaten_B
+        self.done_B |= (self.n_ended_B >= config.beam_size) | (best_live_B == -math.inf) | is_beaten_B
         self.n_live.copy_((~self.done_B).sum())
 
         self.scores_BW.copy_(chosen.log_probs_BW)
@@ -226,7 +241,6 @@ class _Board:
         numbers_BX = torch.cat((chosen.parents_BW, chosen.token_ids_BW, chosen.ends_BW, chosen.end_parents_BW, self.done_B[:, None]), dim=1).int()
         line_BX = torch.cat((numbers_BX, chosen.end_log_probs_BW.contiguous().view(torch.int32)), dim=1)
         self.written_TBX.index_copy_(0, self.n_written, line_BX[None])
-        self.n_written += 1
 
 
 class _Lookback:
@@ -241,7 +255,7 @@ class _Lookback:
         self._seen: deque[_Lookback._Seen] = deque()
         self._free: list[_Lookback._Seen] = []
         if self._waits:
-            self._free = [self._Seen(torch.cuda.Event(), torch.zeros(1, dtype=torch.long).pin_memory()) for _ in range(_STEPS_BEHIND + 1)]
+            self._free = [self._Seen(torch.cuda.Event(), torch.zeros(1, dtype=torch.int32).pin_memory()) for _ in range(_STEPS_BEHIND + 1)]
         self._newest = 0
 
     def __call__(self, n_live: Tensor) -> int:
@@ -270,8 +284,8 @@ class _Lookback:
 
 
 def _room_for(n_sentences: int) -> int:
-    """The size of batch that so many sentences are put into: a power of two."""
-    return max(1 << (n_sentences - 1).bit_length(), _FEWEST_SENTENCES)
+    """The size of batch that so many sentences are put into."""
+    return coarse_length(2 * n_sentences) // 2
 
 
 def _steps_ahead(n_steps: int, limits: list[int]) -> int:
