@@ -59,7 +59,7 @@ def check_limits(path: Path, max_length: int, model: ModelConfig, search: Search
     asked |= {f"model.{name}": value for name, value in model if f"model.{name}" in _MOST}
     asked |= {f"search.{name}": value for name, value in search if f"search.{name}" in _MOST}
     for name, value in asked.items():
-        if value > _MOST[name]:
+        if value is not None and value > _MOST[name]:
             shown = str(value) if value < 1e15 else "an enormous number"
             raise MtkitError(f"`{path}`: {name} is {shown}; no model needs more than {_MOST[name]:,}", _MEND)
 
