@@ -58,7 +58,8 @@ def verify(model_dir: Path, exported_dir: Path, lines: Sequence[str], references
 
 def _texts(translator: Translator, lines: Sequence[str], parts: Sequence[list[list[int]]], best: list[Hypothesis], search: SearchConfig) -> list[str]:
     rest = iter(best)
-    return [translator.finisher.finish(line, ids, [[next(rest)] for _ in ids], search).text for line, ids in zip(lines, parts, strict=True)]
+    found = [[[next(rest)] for _ in ids] for ids in parts]
+    return [translation.text for translation in translator.finisher.finish(lines, parts, found, search)]
 
 
 def _equal_tokens(pairs: Sequence[tuple[Hypothesis, Hypothesis]]) -> float:

@@ -61,6 +61,7 @@ class FixedState:
     def __init__(self, models: list[Transformer], shape: Shape, take: Take) -> None:
         B, S, W, T = shape
         self.shape = shape
+        self._n_keys = W * T
         self.next_W = take((W,), torch.long)
         self.may_attend_BWM = take((B, W, W * T), torch.bool)
         self.own_WW = torch.eye(W, dtype=torch.bool, device=self.next_W.device)
@@ -71,6 +72,7 @@ class FixedState:
         self._tables: list[Tensor] = []
         self.caches: list[DecoderCache] = []
         self._memories: list[Tensor] = []
+        self._pasts: list[Tensor] = []
         for model in models:
             L, H, dtype = model.config.n_decoder_layers, model.config.n_heads, model.cache_dtype
             K = model.config.d_model // H
@@ -81,6 +83,7 @@ class FixedState:
             ]
             self.caches.append(DecoderCache(layers, bias_B11S, n_steps))
             self._memories.append(memory_L2BHSK)
+            self._pasts.append(past_L2BHMK)
             self._counts.append(n_steps)
             self._by_sentence += [_BySentence(memory_L2BHSK, 2), _BySentence(past_L2BHMK, 2), _BySentence(bias_B11S, 0)]
             self._tables += model.prepare_positions(T)
@@ -89,6 +92,13 @@ class FixedState:
     def length(self) -> Tensor:
         """Tokens of the hypotheses after the steps that have been taken. Shape (1,)."""
         return self._counts[1]
+
+    def look_at(self, n_steps: int) -> None:
+        """Compute the coming steps with as much of the tensors as so many steps fill; what lies behind is empty."""
+        self._n_keys = self.shape.beam_size * n_steps
+        for cache, past_L2BHMK in zip(self.caches, self._pasts, strict=True):
+            for layer, (key, value) in zip(cache.layers, past_L2BHMK, strict=True):
+                layer.past.key_BHMK, layer.past.value_BHMK = key[:, :, : self._n_keys], value[:, :, : self._n_keys]
 
     def begin(self, caches: list[DecoderCache]) -> None:
         """Take up sentences that have just been read. All tensors have to be zero."""
@@ -104,10 +114,10 @@ class FixedState:
 
     def ancestors(self, parents_BW: Tensor) -> Tensor:
         """Follow hypotheses into the coming step. Which cached positions each one descends from, itself included. Shape (B, W, M)."""
-        B, W, M = self.may_attend_BWM.shape
-        inherited = self.may_attend_BWM.gather(1, parents_BW[:, :, None].expand(B, W, M))
-        self.may_attend_BWM.copy_(inherited.index_copy_(2, self.next_W, self.own_WW.expand(B, W, W)))
-        return self.may_attend_BWM
+        may_attend_BWM = self.may_attend_BWM[:, :, : self._n_keys]
+        B, W, M = may_attend_BWM.shape
+        inherited = may_attend_BWM.gather(1, parents_BW[:, :, None].expand(B, W, M))
+        return may_attend_BWM.copy_(inherited.index_copy_(2, self.next_W, self.own_WW.expand(B, W, W)))
 
     def advance(self) -> None:
         """The step is taken. Each model's cache has counted it."""

@@ -24,17 +24,24 @@ _WIDEST = 16384
 
 
 @triton.jit
-def _best_of_part(logits, values, places, largest, sums, eos_logits, V, n_parts, eos_id, never_1, never_2, K: tl.constexpr, WIDTH: tl.constexpr):
-    """Of one part of one row: the K largest values and their places; and what the sum of all exponentials is made of."""
+def _best_of_part(
+    logits, values, places, totals, eos_values, V, n_parts, eos_id, never_1, never_2, K: tl.constexpr, WIDTH: tl.constexpr, IS_WHOLE: tl.constexpr
+):
+    """Of one part of one row: the K largest values and their places, the value of EOS, and the logarithm of the sum of all exponentials.
+
+    Where the row has no other part, the values are log-probabilities, else logits.
+    """
     row, part = tl.program_id(0).to(tl.int64), tl.program_id(1)
     own = tl.arange(0, WIDTH)
     place = part * WIDTH + own
     x = tl.load(logits + row * V + place, mask=place < V, other=-float("inf"))
     highest = tl.max(x, 0)
-    tl.store(largest + row * n_parts + part, highest)
-    tl.store(sums + row * n_parts + part, tl.sum(tl.exp(x - highest), 0))
+    total = highest + tl.log(tl.sum(tl.exp(x - highest), 0))
+    tl.store(totals + row * n_parts + part, total)
+    if IS_WHOLE:
+        x -= total
     if (eos_id >= part * WIDTH) & (eos_id < (part + 1) * WIDTH):
-        tl.store(eos_logits + row, tl.sum(tl.where(place == eos_id, x, 0.0), 0))
+        tl.store(eos_values + row, tl.sum(tl.where(place == eos_id, x, 0.0), 0))
     x = tl.where((place == never_1) | (place == never_2), -float("inf"), x)
     for k in tl.static_range(K):
         at = tl.argmax(x, 0).to(tl.int32)
@@ -58,16 +65,27 @@ def best_of_logits(logits_BWV: Tensor, n: int, eos_id: int, never: list[int]) ->
     P = triton.cdiv(V, width)
     values_RX = torch.empty(R, P * n, device=device)
     places_RX = torch.empty(R, P * n, dtype=torch.long, device=device)
-    largest_RP, sums_RP, eos_R1 = torch.empty(R, P, device=device), torch.empty(R, P, device=device), torch.empty(R, 1, device=device)
-    n_warps = max(width // 1024, 4)
+    totals_RP, eos_R1 = torch.empty(R, P, device=device), torch.empty(R, 1, device=device)
     _best_of_part[(R, P)](
-        logits_BWV.contiguous(), values_RX, places_RX, largest_RP, sums_RP, eos_R1, V, P, eos_id, *never, K=n, WIDTH=width, num_warps=n_warps
+        logits_BWV.contiguous(),
+        values_RX,
+        places_RX,
+        totals_RP,
+        eos_R1,
+        V,
+        P,
+        eos_id,
+        *never,
+        K=n,
+        WIDTH=width,
+        IS_WHOLE=P == 1,
+        num_warps=max(width // 1024, 4),
     )
-    total_R1 = (largest_RP + sums_RP.log()).logsumexp(1, keepdim=True) if P > 1 else largest_RP + sums_RP.log()
     if P > 1:
-        values_RX, top = values_RX.topk(n, dim=1)
-        places_RX = places_RX.gather(1, top)
-    return Best((values_RX - total_R1).view(B, W, n), places_RX.view(B, W, n), (eos_R1 - total_R1).view(B, W))
+        total_R1 = totals_RP.logsumexp(1, keepdim=True)
+        values_RX, top = (values_RX - total_R1).topk(n, dim=1)
+        places_RX, eos_R1 = places_RX.gather(1, top), eos_R1 - total_R1
+    return Best(values_RX.view(B, W, n), places_RX.view(B, W, n), eos_R1.view(B, W))
 
 
 @triton.jit
@@ -162,9 +180,9 @@ def decide(best: Best, board: "Board") -> None:
     C, N = best.log_probs_BWC.size(2), board.best_ended_BN.size(1)
     board.n_live.zero_()
     _decide_one[(B,)](
-        best.log_probs_BWC,
-        best.token_ids_BWC,
-        best.eos_log_probs_BW,
+        best.log_probs_BWC.contiguous(),
+        best.token_ids_BWC.contiguous(),
+        best.eos_log_probs_BW.contiguous(),
         board.scores_BW,
         board.parents_BW,
         board.last_BW,

@@ -73,7 +73,7 @@ class RecordedSearch:
         written = Written(len(sources), config)
         live, length, begun_at = list(range(len(sources))), 0, 0
         while True:
-            board.play()
+            board.play(length)
             length += 1
             n_live = self._lookback(board.n_live)
             if n_live == 0 or length == max(limits):
@@ -139,7 +139,9 @@ class Board:
         device = arena.buffer.device
         self.penalties_T = torch.tensor([1.0, *(length_penalty(length, config) for length in range(1, T + 1))], device=device)
         self._kernels = kernels_for(device)
-        self._pool, self._graph, self._is_warm = pool, None, False
+        self._pool, self._is_warm = pool, False
+        self._graphs: dict[int, torch.cuda.CUDAGraph] = {}
+        """By the number of steps that they have room for."""
 
     def begin(self, state: ModelState, limits: list[int]) -> None:
         """Take up sentences that have just been read, which may have so many tokens each. All tensors have to be zero."""
@@ -180,15 +182,18 @@ class Board:
         """What was decided in the steps of this board. Shape (n_steps, B, X); see `Written`."""
         return self.written_TBX[:n_steps].to("cpu", copy=True).numpy()
 
-    def play(self) -> None:
-        """Take a step: at first one by one, so that libraries can get ready, then recorded."""
+    def play(self, n_steps: int) -> None:
+        """Take a step, of which there have been so many: the first one by one, so that libraries can get ready, all others recorded."""
+        room = min(coarse_length(n_steps + 1), self.shape.max_steps)
         if self._pool is None or not self._is_warm:
+            self.state.look_at(room)
             self._step()
             self._is_warm = True
             return
-        if self._graph is None:
-            self._graph = self._record()
-        self._graph.replay()
+        if room not in self._graphs:
+            self.state.look_at(room)
+            self._graphs[room] = self._record()
+        self._graphs[room].replay()
 
     def _record(self) -> torch.cuda.CUDAGraph:
         graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream(self.done_B.device)

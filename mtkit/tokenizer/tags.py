@@ -15,10 +15,11 @@ def take_tags(text: str, known: Sequence[str]) -> tuple[list[str], str]:
         The tags in their order, and the rest of the line.
     """
     tags: list[str] = []
-    while True:
+    while known:
         start = text.lstrip()
         tag = max((tag for tag in known if start.startswith(tag)), key=len, default=None)
         if tag is None:
             return tags, text
         tags.append(tag)
         text = start[len(tag) :]
+    return tags, text

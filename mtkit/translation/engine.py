@@ -16,7 +16,7 @@ from mtkit.search.recorded import RecordedSearch
 from mtkit.search.sampling import sample
 from mtkit.search.scorer import StepScorer
 from mtkit.translation.forks import Forks, can_fork
-from mtkit.translation.ordering import length_batches
+from mtkit.translation.ordering import full_batches, length_batches
 from mtkit.translation.workers import Workers
 
 _MIN_SOURCES_TO_FORK = 32
@@ -74,18 +74,13 @@ class ModelEngine:
         demands: Sequence[Demands] | None = None,
     ) -> list[list[Hypothesis]]:
         """See `Engine`."""
-        device = self.scorer.device.type
-        max_tokens = 1 if self.one_by_one else config.batch_tokens(device)
-        # On a CPU padding changes the last bits of a result; a GPU makes no such promise, and likes large batches.
-        padded = padded_length if device == "cpu" else coarse_length
+        max_tokens = 1 if self.one_by_one else config.batch_tokens(self.scorer.device.type)
         # Sentences of which nothing is demanded are searched for by themselves, which is faster.
         kinds = (
             [range(len(sources))] if demands is None else [[i for i, one in enumerate(demands) if bool(one) == is_met] for is_met in (True, False)]
         )
         batches = [
-            [kind[i] for i in batch]
-            for kind in kinds
-            for batch in length_batches([padded(len(sources[i]) + 1) * config.n_rows for i in kind], max_tokens, self.workers.n_workers)
+            [kind[i] for i in batch] for kind in kinds for batch in self._batches([len(sources[i]) + 1 for i in kind], config.n_rows, max_tokens)
         ]
         found: list[list[Hypothesis]] = [[] for _ in sources]
 
@@ -105,6 +100,12 @@ class ModelEngine:
                 found[i] = [hypothesis._replace(token_ids=hypothesis.token_ids[n_hidden:]) for hypothesis in result] if n_hidden else result
             on_batch(batch)
         return found
+
+    def _batches(self, lengths: list[int], n_rows: int, max_tokens: int) -> list[list[int]]:
+        # On a CPU padding changes the last bits of a result. A GPU makes no such promise, and takes as long for few sentences as for many.
+        if self.scorer.device.type == "cpu":
+            return length_batches([padded_length(length) * n_rows for length in lengths], max_tokens, self.workers.n_workers)
+        return full_batches([coarse_length(length) * n_rows for length in lengths], max_tokens)
 
 
 def find(scorer: StepScorer[Any], sources: list[list[int]], config: SearchConfig, demands: Sequence[Demands] | None) -> list[list[Hypothesis]]:

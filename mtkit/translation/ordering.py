@@ -1,4 +1,4 @@
-"""Which sentences are translated together: those of one length, padding counted."""
+"""Which sentences are translated together: those of one length, padding counted; on a GPU, as many as there is room for."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -29,4 +29,23 @@ def length_batches(lengths: Sequence[int], max_tokens: int, n_workers: int = 1) 
             n_batches = n_shared
         bounds = [len(rows) * k // n_batches for k in range(n_batches + 1)]
         batches += [rows[start:end] for start, end in pairwise(bounds)]
+    return batches
+
+
+def full_batches(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
+    """Cut into as few batches of at most `max_tokens` positions as can be, padding to the longest counted; the longest first.
+
+    Args:
+        lengths: As in `length_batches`.
+        max_tokens: As in `length_batches`.
+    Returns:
+        Indices into `lengths`, each once.
+    """
+    batches: list[list[int]] = []
+    for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        # The first of a batch is its longest.
+        if batches and lengths[batches[-1][0]] * (len(batches[-1]) + 1) <= max_tokens:
+            batches[-1].append(i)
+        else:
+            batches.append([i])
     return batches

@@ -49,6 +49,8 @@ class SourceReader:
         return [self._parts(tags, text, row) if row and text.strip() else [] for (tags, text), row in zip(tagged, rows, strict=True)]
 
     def _parts(self, own_tags: list[str], text: str, row: list[int]) -> list[list[int]]:
+        if not self.tags and not own_tags and not self.warns_without_tag and len(row) <= self.max_length:
+            return [row]
         tags = list(dict.fromkeys((*self.tags, *own_tags)))
         if not tags and self.warns_without_tag:
             self.warns_without_tag = False

@@ -309,7 +309,7 @@ class Translator:
             hypotheses = search_again(sources, hypotheses, search, find)
         results = iter(hypotheses)
         found = [[next(results) for _ in line] for line in parts]
-        translations = [self.finisher.finish(*one, search) for one in zip(texts, parts, found, strict=True)]
+        translations = self.finisher.finish(texts, parts, found, search)
         if wanted == NOTHING_MORE:
             return translations
         return self._linker.link(texts, parts, found, translations, wanted, search.batch_tokens(self.trained[0].model.output_weight.device.type))

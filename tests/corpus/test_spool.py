@@ -39,7 +39,7 @@ def give_stdin(monkeypatch, data):
     ("source", "data"),
     [
         ({"src": "-", "tgt": "a.en"}, "가\n나\n".encode()),
-        ({"src": "-", "tgt": "a.en"}, gzip.compress("가\n나\n".encode())),
+        ({"src": "-", "tgt": "a.en"}, gzip.compress("가\n나\n".encode(), mtime=0)),
         ({"file": "-", "format": "csv"}, "가,a\n나,b\n".encode()),
         ({"file": "-", "format": "jsonl"}, b'{"ko": "\\uac00", "en": "a"}\n{"ko": "\\ub098", "en": "b"}\n'),
     ],
