@@ -44,6 +44,7 @@ def score(
     number of pieces. The perplexities of the whole text are told on stderr at the end. No line is cut or left out.
     """
     from mtkit.files import write_lines
+    from mtkit.logs import get_logger
     from mtkit.model_folders import refuse_no_model
     from mtkit.progress import progress
 
@@ -56,12 +57,14 @@ def score(
     # torch takes seconds to load, which a mistyped path should not wait for.
     for folder in model_dirs:
         refuse_no_model(folder)
+    from mtkit.translation.jobs.arrangement import arrange
     from mtkit.translation.score_lines import ScoreTotals, score_lines
     from mtkit.translation.scoring import CHUNK_LINES
     from mtkit.translation.translator import Translator
 
     translator = Translator.load(model_dirs, device=device, precision=precision, n_workers=workers, tags=tags or (), tgt_tags=tgt_tags or ())
     settings = translator.search_config(**search)
+    get_logger(__name__).info("scoring with %s, %s", translator.placement, arrange(device, 1, workers, None))
     totals = ScoreTotals()
     # A bar would get between the lines of a terminal that shows them both.
     is_shown = output_path is not None or not sys.stdout.isatty()

@@ -14,7 +14,7 @@ from mtkit.errors import MtkitError
 from mtkit.interop.exported_dir import ExportedModel, load_exported_dir
 from mtkit.interop.package import require_ctranslate2
 from mtkit.interop.weight_map import n_positions, pieces_of
-from mtkit.model.placement import choose_device
+from mtkit.model.placement import choose_device, describe_device
 from mtkit.search.demands import Demands
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.limits import max_lengths
@@ -239,13 +239,10 @@ def load_translator(
     chosen = _device(device)
     workers = 1 if chosen.type == "cuda" else n_workers or torch.get_num_threads()
     config = exported.config.model
-    return Translator.with_engine(
-        CTranslate2Engine(exported, _open(exported.path, chosen, precision, workers), workers),
-        config,
-        exported.tokenizer,
-        tags=tags,
-        tgt_tags=tgt_tags,
-    )
+    opened = _open(exported.path, chosen, precision, workers)
+    translator = Translator.with_engine(CTranslate2Engine(exported, opened, workers), config, exported.tokenizer, tags=tags, tgt_tags=tgt_tags)
+    translator.placement = f"CTranslate2 in {opened.compute_type} on {describe_device(chosen)}"
+    return translator
 
 
 def _device(device: str) -> torch.device:

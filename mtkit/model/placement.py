@@ -9,7 +9,7 @@ from mtkit.errors import MtkitError
 from mtkit.model.cpu import cpu_has_bf16
 from mtkit.model.packing import can_quantize
 
-_DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_DTYPES: dict[Precision, torch.dtype] = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def choose_device(device: str) -> torch.device:
@@ -67,6 +67,23 @@ def choose_dtype(precision: SearchPrecision, device: torch.device) -> torch.dtyp
     if precision == "fp16" and device.type != "cuda":
         raise MtkitError(f"fp16 is asked for, but the device is {device.type}", "use bf16 or float32, or a GPU")
     return _DTYPES[precision]
+
+
+def describe_placement(precision: SearchPrecision, device: torch.device) -> str:
+    """Number format and device for people, as in `float32 on the CPU`."""
+    return f"{precision_name(precision, device)} on {describe_device(device)}"
+
+
+def describe_device(device: torch.device) -> str:
+    """The CPU, or the name of a GPU."""
+    return "the CPU" if device.type == "cpu" else torch.cuda.get_device_name(device)
+
+
+def precision_name(precision: SearchPrecision, device: torch.device) -> SearchPrecision:
+    """The number format by name, also where it is chosen by the device."""
+    if precision != "auto":
+        return precision
+    return next(name for name, dtype in _DTYPES.items() if dtype == choose_dtype(precision, device))
 
 
 def choose_training_dtype(precision: Precision, device: torch.device) -> torch.dtype:

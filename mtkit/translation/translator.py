@@ -14,7 +14,7 @@ from mtkit.config.search import SAMPLING_FIELDS, SearchConfig
 from mtkit.config.training import SearchPrecision
 from mtkit.errors import MtkitError
 from mtkit.model.memory import keep_freed_memory, use_huge_pages
-from mtkit.model.placement import choose_device, choose_dtype
+from mtkit.model.placement import choose_device, choose_dtype, describe_placement
 from mtkit.search.forced import ForcedScorer
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.model_scorer import ModelScorer
@@ -52,6 +52,9 @@ class Translator:
     Raises:
         MtkitError: The models do not share their tokenizer, or their languages, or do not know a tag.
     """
+
+    placement = ""
+    """In which number format the models calculate, and where, if they were loaded: `float32 on the CPU`."""
 
     def __init__(
         self,
@@ -171,7 +174,9 @@ class Translator:
         if shortlist:
             chosen_list = Shortlist.load(Path(folders[0]) / SHORTLIST_NAME if shortlist is True else shortlist, trained[0].tokenizer)
         one_by_one = batch_invariant and (chosen.type != "cpu" or chosen_list is not None)
-        return cls(trained, n_workers, tags, tgt_tags, chosen_list, one_by_one, is_frozen=True)
+        translator = cls(trained, n_workers, tags, tgt_tags, chosen_list, one_by_one, is_frozen=True)
+        translator.placement = describe_placement(precision, chosen)
+        return translator
 
     def translate(
         self,

@@ -55,6 +55,11 @@ def test_the_end_tells_the_perplexities(mtkit, model_dir, files):
     assert float(last.split("per word ")[1]) == pytest.approx(math.exp(-total / (n_words + 7)), rel=1e-4)
 
 
+def test_the_start_tells_how_it_is_scored(mtkit, model_dir, files):
+    outcome = mtkit("score", *files, "-m", model_dir, "--device", "cpu", "--precision", "bf16", "--workers", 3)
+    assert [line.partition(" ")[2] for line in outcome.err.splitlines() if "scoring" in line] == ["scoring with bf16 on the CPU, 3 workers"]
+
+
 def test_the_length_penalty_can_be_chosen(mtkit, model_dir, files):
     rows = [line.split() for line in mtkit("score", *files, "-m", model_dir, "--length-penalty", "mean", "--alpha", "1").out.splitlines()]
     for log_prob, score, n_tokens in rows:

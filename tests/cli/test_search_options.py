@@ -45,6 +45,7 @@ def told(monkeypatch, tmp_path_factory):
 
     class Echo:
         config = None
+        placement = ""
 
         @classmethod
         def load(cls, model_dirs, **options):

@@ -270,6 +270,11 @@ def test_a_damaged_folder_is_told(exported, name, damage, message):
     assert caught.value.hint
 
 
+def test_what_it_calculates_in_is_told(exported):
+    assert load_translator(exported, "cpu").placement == "CTranslate2 in float32 on the CPU"
+    assert load_translator(exported, "cpu", "int8").placement == "CTranslate2 in int8_float32 on the CPU"
+
+
 def test_which_engine_a_folder_is_for(exported, tmp_path):
     model = tmp_path / "model"
     assert loader_of("auto", [model]) is None

@@ -28,10 +28,9 @@ class Arrangement:
 
     def __str__(self) -> str:
         if not self.devices[0].startswith("cpu"):
-            return f"{self.n_processes} processes, one on each GPU" if self.n_processes > 1 else f"one process on {self.devices[0]}"
-        each = f"{_count(self.n_workers, 'worker')} of {_count(max(self.n_threads // self.n_workers, 1), 'thread')}"
-        each += " each" if self.n_workers > 1 else ""
-        return f"{self.n_processes} processes with {each}" if self.n_processes > 1 else each
+            return f"{self.n_processes} processes, one on each GPU" if self.n_processes > 1 else "one process"
+        workers = "one worker" if self.n_workers == 1 else f"{self.n_workers} workers"
+        return f"{self.n_processes} processes of {workers} each" if self.n_processes > 1 else workers
 
 
 def arrange(device: str, n_processes: int | None, n_workers: int | None, n_lines: int | None, rank: Rank = Rank()) -> Arrangement:
@@ -74,7 +73,3 @@ def arrange(device: str, n_processes: int | None, n_workers: int | None, n_lines
 
 def _alone(device: torch.device, n_threads: int, n_workers: int | None) -> Arrangement:
     return Arrangement((str(device),), 0, n_threads, n_workers or n_threads)
-
-
-def _count(n: int, noun: str) -> str:
-    return f"one {noun}" if n == 1 else f"{n} {noun}s"

@@ -8,6 +8,7 @@ from mtkit.errors import MtkitError
 from mtkit.files import Utf8Errors, read_lines, write_lines
 from mtkit.progress import progress
 from mtkit.translation.alignment_file import alignment_file
+from mtkit.translation.jobs.arrangement import arrange
 from mtkit.translation.jobs.model_lines import ModelLines
 from mtkit.translation.jobs.ranks import Rank
 from mtkit.translation.wishes import parse_constraints
@@ -60,7 +61,7 @@ def translate_beside(
     prefixes = None if prefix_path is None else read_lines(prefix_path, what="the prefixes")
     numbered = None if constraints_path is None else enumerate(read_lines(constraints_path, what="the constraints"), 1)
     constraints = None if numbered is None else (parse_constraints(line, number, str(constraints_path)) for number, line in numbered)
-    translator = lines.translator(device, n_workers)
+    translator = lines.translator(arrange(device, 1, n_workers, None))
     search = dict(lines.search)
     if lines.options.n_best is not None:
         search["n_best"] = lines.options.n_best

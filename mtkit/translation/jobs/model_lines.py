@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
+from mtkit.logs import get_logger
 from mtkit.translation.jobs.arrangement import Arrangement
 from mtkit.translation.jobs.chunks import Crew
 from mtkit.translation.jobs.identity import model_identity
@@ -13,6 +14,8 @@ from mtkit.translation.line_options import LineOptions
 if TYPE_CHECKING:
     from mtkit.translation.line_translator import LineTranslator
     from mtkit.translation.translator import Translator
+
+logger = get_logger(__name__)
 
 _NOT_IN_THE_RESULT = ("max_tokens",)
 """Search settings that decide about memory and speed alone."""
@@ -39,48 +42,50 @@ class ModelLines:
         """The same with the input's first line."""
         return replace(self, options=self.options.with_header(line))
 
-    def translator(self, device: str, n_workers: int | None) -> "Translator":
-        """Load the models."""
+    def translator(self, arrangement: Arrangement, number: int = 0) -> "Translator":
+        """Load the models for one of those that translate; who does it alone says in the log how."""
         from mtkit.translation.translator import Translator
 
-        return (self.loader or Translator.load)(list(self.model_dirs), device=device, n_workers=n_workers, **self.load)
+        load = self.loader or Translator.load
+        translator = load(list(self.model_dirs), device=arrangement.devices[number], n_workers=arrangement.n_workers, **self.load)
+        if not arrangement.n_processes:
+            logger.info("translating with %s, %s", translator.placement, arrangement)
+        return translator
+
+    def placement(self, arrangement: Arrangement) -> str:
+        """Number format and device before the models are loaded; of another kind of models only the device."""
+        import torch
+
+        from mtkit.model.placement import describe_device, describe_placement
+
+        device = torch.device(arrangement.devices[0])
+        return f"on {describe_device(device)}" if self.loader else f"with {describe_placement(self.load.get('precision', 'auto'), device)}"
 
     def crew(self, arrangement: Arrangement) -> Crew:
         """Those that translate."""
-        return Crew(
-            load_lines, lambda number: (self, arrangement.devices[number], arrangement.n_threads, arrangement.n_workers), arrangement.n_processes
-        )
+        return Crew(load_lines, lambda number: (self, arrangement, number), arrangement.n_processes)
 
     def made_from(self, arrangement: Arrangement) -> dict[str, Any]:
         """What decides what is written for a line, but the line itself."""
+        import torch
+
+        from mtkit.model.placement import precision_name
+
         search = {name: value for name, value in self.search.items() if name not in _NOT_IN_THE_RESULT}
         load = {name: value for name, value in self.load.items() if value not in (None, (), [])}
-        precision = {"precision": _precision(load.get("precision", "auto"), arrangement.devices[0])}
+        precision = {"precision": precision_name(load.get("precision", "auto"), torch.device(arrangement.devices[0]))}
         options = {name: value for name, value in asdict(self.options).items() if value not in (None, (), False)}
         return {"models": list(map(model_identity, self.model_dirs)), "settings": load | precision | search | options}
 
 
-def load_lines(lines: ModelLines, device: str, n_threads: int, n_workers: int) -> "LineTranslator":
+def load_lines(lines: ModelLines, arrangement: Arrangement, number: int = 0) -> "LineTranslator":
     """Load the models in this process."""
     import torch
 
     from mtkit.translation.line_translator import LineTranslator
 
-    if device.startswith("cuda:"):
-        torch.cuda.set_device(device)
-    elif n_threads != torch.get_num_threads():
-        torch.set_num_threads(n_threads)
-    return LineTranslator(lines.translator(device, n_workers), lines.options, lines.name, **lines.search)
-
-
-def _precision(precision: str, device: str) -> str:
-    """The number format by name, also where it is chosen by the device."""
-    import torch
-
-    from mtkit.config.training import Precision
-    from mtkit.model.placement import choose_dtype
-
-    if precision != "auto":
-        return precision
-    dtype = choose_dtype(cast(Precision, precision), torch.device(device))
-    return {torch.float32: "float32", torch.bfloat16: "bf16", torch.float16: "fp16"}.get(dtype, str(dtype))
+    if arrangement.devices[number].startswith("cuda:"):
+        torch.cuda.set_device(arrangement.devices[number])
+    elif arrangement.n_threads != torch.get_num_threads():
+        torch.set_num_threads(arrangement.n_threads)
+    return LineTranslator(lines.translator(arrangement, number), lines.options, lines.name, **lines.search)

@@ -65,8 +65,8 @@ def translate_file(
     is_shown = out_path is not None or not sys.stdout.isatty()
     n_lines = number_of_lines(src_path, "the source text") if is_plain or (is_shown and src_path.is_file()) else None
     arrangement = arrange(device, n_processes, n_workers, n_lines.n if n_lines else None, rank)
-    is_long = n_lines is not None and n_lines.n > CHUNK_LINES
-    (logger.info if is_long or arrangement.n_processes else logger.debug)("%s", arrangement)
+    if arrangement.n_processes:
+        logger.info("translating %s, %s", lines.placement(arrangement), arrangement)
     chunk_lines = chunk_lines or _chunk_lines(arrangement, n_lines)
     # A file of one part would lose as much by a kill.
     has_one_part = n_lines is not None and n_lines.is_exact and n_lines.n <= MIN_PART_LINES

@@ -62,6 +62,21 @@ def test_parts_are_what_the_translator_gives(source, model_dir, expected, option
 
 
 @pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({}, "translating with float32 on the CPU, one worker"),
+        ({"n_workers": 2, "resume": True}, "translating with float32 on the CPU, 2 workers"),
+        ({"n_processes": 2}, "translating with float32 on the CPU, 2 processes of one worker each"),
+    ],
+)
+def test_who_translates_is_told_once(source, model_dir, caplog, options, told):
+    with caplog.at_level("INFO", logger="mtkit"):
+        translate_file(source, source.parent / "out.txt", ModelLines((model_dir,), load={"precision": "auto"}), device="cpu", **options)
+    assert [message for message in caplog.messages if "translating" in message] == [told]
+
+
+@pytest.mark.usefixtures("small_parts")
 def test_processes_give_the_same(source, model_dir, expected):
     translate_file(
         source, source.parent / "out.txt", ModelLines((model_dir,), load={"precision": "float32"}), device="cpu", n_processes=2, resume=True
@@ -121,11 +136,11 @@ def test_settings_and_models_are_known_again(model_dir, tmp_path, make_trained):
 
 def test_who_translates_is_chosen_and_told(monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
-    assert str(arrange("cpu", None, None, 100)) == "4 workers of one thread each"
-    assert str(arrange("cpu", None, 2, 100)) == "2 workers of 2 threads each"
-    assert str(arrange("cpu", 1, 1, 100)) == "one worker of 4 threads"
-    assert str(arrange("cpu", 2, None, 100)) == "2 processes with 2 workers of one thread each"
-    assert str(arrange("cpu", 4, None, 100)) == "4 processes with one worker of one thread"
+    assert str(arrange("cpu", None, None, 100)) == "4 workers"
+    assert str(arrange("cpu", None, 2, 100)) == "2 workers"
+    assert str(arrange("cpu", 1, 1, 100)) == "one worker"
+    assert str(arrange("cpu", 2, None, 100)) == "2 processes of 2 workers each"
+    assert str(arrange("cpu", 4, None, 100)) == "4 processes of one worker each"
     monkeypatch.setattr("mtkit.translation.jobs.arrangement.n_cores", lambda: 8)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     assert arrange("cpu", None, None, 100, Rank(1, 4, 1, 2)).n_threads == 4
