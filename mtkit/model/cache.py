@@ -136,3 +136,16 @@ def ancestor_mask(may_attend_BWM: Tensor | None, parents_BW: Tensor) -> Tensor:
     M = may_attend_BWM.size(2)
     inherited = may_attend_BWM.gather(1, parents_BW[:, :, None].expand(B, W, M))
     return torch.cat((inherited, own), dim=2)
+
+
+def filled_gaps(stays: list[bool]) -> list[int]:
+    """Which sentence moves to which place when some leave the batch: the last ones fill the gaps, so that few have to be moved.
+
+    Args:
+        stays: For each sentence, whether it stays.
+    Returns:
+        The numbers of those that stay, in their new order.
+    """
+    rest = [row for row, does_stay in enumerate(stays) if does_stay]
+    n = len(rest)
+    return [row if stays[row] else rest.pop() for row in range(n)]

@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mtkit.model.cache import DecoderCache, LayerCache
+from mtkit.model.cache import KeyValueCache, attention_dtype
 from mtkit.model.layers import DecoderLayer
+from mtkit.model.packed_cache import PackedCache
 from mtkit.model.packing import PackedLinear
 
 MakeLinear = Callable[[Tensor, Tensor | None], PackedLinear]
@@ -31,12 +32,12 @@ class PackedDecoder:
         self.layers = [_PackedLayer(layer, make) for layer in layers]
         self.final_norm = _norm(final_norm)
 
-    def __call__(self, x_BWD: Tensor, cache: DecoderCache, bias_B1WM: Tensor | None) -> Tensor:
+    def __call__(self, x_BWD: Tensor, cache: PackedCache, bias_B1WM: Tensor | None) -> Tensor:
         """Take a step with W hypotheses of each sentence, from their embeddings to the last states. Shape (B, W, D) in and out."""
         B, W, D = x_BWD.shape
         x_RD = x_BWD.reshape(B * W, D)
-        for layer, layer_cache in zip(self.layers, cache.layers, strict=True):
-            x_RD = layer(x_RD, B, W, layer_cache, bias_B1WM, cache.memory_bias_B11S, cache.n_steps)
+        for number, layer in enumerate(self.layers):
+            x_RD = layer(x_RD, (B, W), cache, number, bias_B1WM)
         return self.final_norm(x_RD).view(B, W, D)
 
 
@@ -59,25 +60,49 @@ class _PackedLayer:
         self.activation = feed_forward.activation
         self.norms = [_norm(sublayer.norm) for sublayer in (layer.self_attention, layer.cross_attention, layer.feed_forward)]
 
-    def __call__(
-        self, x_RD: Tensor, B: int, W: int, cache: LayerCache, bias_B1WM: Tensor | None, memory_bias_B11S: Tensor | None, position: int | Tensor
-    ) -> Tensor:
-        """Shape (R, D) in and out, for R = B x W rows."""
+    def __call__(self, x_RD: Tensor, shape: tuple[int, int], cache: PackedCache, number: int, bias_B1WM: Tensor | None) -> Tensor:
+        """Shape (R, D) in and out, for R = B x W rows; `number` is this layer's own."""
         own_norm, cross_norm, feed_forward_norm = self.norms
         y_RD = own_norm(x_RD) if self.is_pre else x_RD
-        query, key, value = self.query_key_value(y_RD).view(B, W, 3, self.n_heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
-        if self.rotary is not None:
-            query, key = self.rotary(query, position, 0), self.rotary(key, position, 0)
-        key, value = cache.past.append(key, value)
-        x_RD = x_RD + self.own_output(_attend(query, key, value, bias_B1WM))
+        attended_RD = self._attend_self(self.query_key_value(y_RD), shape, cache.pasts[number], bias_B1WM, cache.n_steps)
+        x_RD = x_RD + self.own_output(attended_RD)
 
         y_RD = cross_norm(x_RD) if self.is_pre else (x_RD := own_norm(x_RD))
-        query = self.cross_query(y_RD).view(B, W, self.n_heads, -1).transpose(1, 2)
-        x_RD = x_RD + self.cross_output(_attend(query, cache.memory_key_BHSK, cache.memory_value_BHSK, memory_bias_B11S))
+        x_RD = x_RD + self.cross_output(self._attend_sources(self.cross_query(y_RD), shape[1], cache, number))
 
         y_RD = feed_forward_norm(x_RD) if self.is_pre else (x_RD := cross_norm(x_RD))
         x_RD = x_RD + self.outer(self._activated(y_RD))
         return x_RD if self.is_pre else feed_forward_norm(x_RD)
+
+    def _attend_self(self, fused: Tensor, shape: tuple[int, int], past: KeyValueCache, bias_B1WM: Tensor | None, position: int | Tensor) -> Tensor:
+        """Queries, keys and values of the coming step side by side, shape (R, 3 D), to shape (R, D)."""
+        B, W = shape
+        query, key, value = fused.view(B, W, 3, self.n_heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+        if self.rotary is not None:
+            query, key = self.rotary(query, position, 0), self.rotary(key, position, 0)
+        key_BHMK, value_BHMK = past.append(key, value)
+        query_NWK = query.to(key_BHMK.dtype).reshape(B * self.n_heads, W, -1)
+        out_NWK = _attend(query_NWK, key_BHMK.flatten(0, 1), value_BHMK.flatten(0, 1), bias_B1WM)
+        return out_NWK.view(B, self.n_heads, W, -1).transpose(1, 2).reshape(B * W, -1).to(fused.dtype)
+
+    def _attend_sources(self, query_RD: Tensor, W: int, cache: PackedCache, number: int) -> Tensor:
+        """Each hypothesis to its own source. Shape (R, D) in and out."""
+        query_XK = query_RD.to(attention_dtype(query_RD)).view(-1, query_RD.size(1) // self.n_heads)
+        ways = cache.heads(W, self.n_heads)
+        if ways is not None:
+            query_XK = query_XK.index_select(0, ways[0])
+        found: list[Tensor] = []
+        start = 0
+        for group in cache.groups:
+            key_NSK, value_NSK = (part.flatten(0, 1) for part in group.layers[number])
+            end = start + len(key_NSK) * W
+            query_NWK = query_XK[start:end].view(len(key_NSK), W, -1)
+            found.append(_attend(query_NWK, key_NSK, value_NSK, group.bias_B11S).view(end - start, -1))
+            start = end
+        out_XK = found[0] if len(found) == 1 else torch.cat(found)
+        if ways is not None:
+            out_XK = out_XK.index_select(0, ways[1])
+        return out_XK.view(query_RD.shape).to(query_RD.dtype)
 
     def _activated(self, x_RD: Tensor) -> Tensor:
         if self.activation == "relu":
@@ -95,16 +120,15 @@ def _norm(norm: nn.Module) -> Callable[[Tensor], Tensor]:
     return norm.forward
 
 
-def _attend(query_BHWK: Tensor, key_BHMK: Tensor, value_BHMK: Tensor, bias: Tensor | None) -> Tensor:
-    """Attention whose queries are scaled already. With few queries for each sentence plain products are faster than a fused kernel.
+def _attend(query_NWK: Tensor, key_NMK: Tensor, value_NMK: Tensor, bias: Tensor | None) -> Tensor:
+    """Attention for N = B x H heads, whose queries are scaled already. With few queries for each sentence plain products are the fastest.
 
+    Args:
+        bias: Broadcasts to (B, H, W, M).
     Returns:
-        Shape (R, D), of the queries' type.
+        Shape (N, W, K).
     """
-    B, H, W, K = query_BHWK.shape
-    query_NWK = query_BHWK.to(key_BHMK.dtype).reshape(B * H, W, K)
-    score_NWM = torch.bmm(query_NWK, key_BHMK.flatten(0, 1).mT)
+    score_NWM = torch.bmm(query_NWK, key_NMK.mT)
     if bias is not None:
-        score_NWM.view(B, H, W, -1).add_(bias)
-    out_NWK = torch.bmm(score_NWM.softmax(2), value_BHMK.flatten(0, 1))
-    return out_NWK.view(B, H, W, K).transpose(1, 2).reshape(B * W, H * K).to(query_BHWK.dtype)
+        score_NWM.view(bias.size(0), -1, *score_NWM.shape[1:]).add_(bias)
+    return torch.bmm(score_NWM.softmax(2), value_NMK)

@@ -16,6 +16,7 @@ from mtkit.model.embedding import TokenEmbedding
 from mtkit.model.init import init_weights
 from mtkit.model.layers import DecoderLayer, EncoderLayer, make_norm
 from mtkit.model.linear import Linear
+from mtkit.model.packed_cache import PackedCache, SourceGroup
 from mtkit.model.packing import Int8Linear, OneDnnLinear, PackedLinear, can_pack
 from mtkit.model.positions import LearnedPositions, SinusoidalPositions
 from mtkit.model.stepping import MakeLinear, PackedDecoder
@@ -149,10 +150,31 @@ class Transformer(nn.Module):
         states_BTD, log_weights_BTS = self._decode(tgt_in_BT, self.encode(src_BS), aligning)
         return states_BTD if log_weights_BTS is None else (states_BTD, log_weights_BTS)
 
-    def start_cache(self, memory: Memory) -> DecoderCache:
+    def start_cache(self, memory: Memory) -> DecoderCache | PackedCache:
         """The cache for decoding these sentences step by step."""
+        if self.can_mix:
+            return self.start_mixed([memory], [list(range(len(memory.states_BSD)))])
         bias_B11S = None if memory.may_attend_B11S is None else attention_bias(memory.may_attend_B11S, memory.states_BSD)
         return DecoderCache([layer.project_memory(memory.states_BSD) for layer in self._decoder()], bias_B11S)
+
+    @property
+    def can_mix(self) -> bool:
+        """Whether sentences whose sources are padded to different lengths can be decoded together; see `start_mixed`."""
+        return self.packed_decoder is not None and torch.is_inference_mode_enabled()
+
+    def start_mixed(self, memories: list[Memory], places: list[list[int]]) -> PackedCache:
+        """The cache for decoding the sentences of several memories together.
+
+        Args:
+            memories: What `encode` gave.
+            places: For each memory the places of its sentences in the batch, which is filled by all together.
+        """
+        groups = []
+        for memory, own in zip(memories, places, strict=True):
+            bias_B11S = None if memory.may_attend_B11S is None else attention_bias(memory.may_attend_B11S, memory.states_BSD)
+            layers = [layer.project_memory(memory.states_BSD) for layer in self._decoder()]
+            groups.append(SourceGroup(own, [(layer.memory_key_BHSK, layer.memory_value_BHSK) for layer in layers], bias_B11S))
+        return PackedCache(groups)
 
     def prepare_positions(self, n_steps: int) -> list[Tensor]:
         """Make the decoder's positions of so many steps ahead, for steps that the device counts.
@@ -172,7 +194,7 @@ class Transformer(nn.Module):
         return attention_dtype(self.output_weight)
 
     def decode_step(
-        self, token_ids_BW: Tensor, cache: DecoderCache, may_attend_BWM: Tensor | None, output: Callable[[Tensor], Tensor] | None = None
+        self, token_ids_BW: Tensor, cache: DecoderCache | PackedCache, may_attend_BWM: Tensor | None, output: Callable[[Tensor], Tensor] | None = None
     ) -> Tensor:
         """Logits of the next token of W hypotheses of each sentence.
 
@@ -189,7 +211,8 @@ class Transformer(nn.Module):
         x_BWD = self._embed(self.tgt_embedding, self.tgt_positions, token_ids_BW, start=position, stride=0)
         # What the attention of every layer would make of it.
         bias_B1WM = None if may_attend_BWM is None else attention_bias(may_attend_BWM[:, None], x_BWD)
-        if self.packed_decoder is not None and torch.is_inference_mode_enabled():
+        if isinstance(cache, PackedCache):
+            assert self.packed_decoder is not None
             states_BWD = self.packed_decoder(x_BWD, cache, bias_B1WM)
         else:
             for layer, layer_cache in zip(self._decoder(), cache.layers, strict=True):

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from mtkit.config.search import SearchConfig
 from mtkit.errors import MtkitError
+from mtkit.model.cache import filled_gaps
 from mtkit.search.banks import choose_from_banks
 from mtkit.search.choosing import Choice, choose_best, choose_in_groups
 from mtkit.search.coverage import attentive, with_coverage
@@ -16,7 +17,7 @@ from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.limits import max_lengths
 from mtkit.search.penalties import length_penalty
 from mtkit.search.rules import Rules, append_tokens
-from mtkit.search.scorer import Best, State, StepScorer, places_of
+from mtkit.search.scorer import Best, State, StepScorer
 
 
 class _Sentence:
@@ -99,7 +100,7 @@ def beam_search(
 
         best_live = scores_BW.unflatten(1, (config.n_groups, -1)).amax(2).tolist()
         done = [sentence.done_groups(best_live[row]) for row, sentence in enumerate(live)]
-        going_on = places_of([not all(groups) for groups in done])
+        going_on = filled_gaps([not all(groups) for groups in done])
         if not going_on:
             break
         if config.n_groups > 1:

@@ -3,6 +3,7 @@
 import copy
 import math
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Self
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from mtkit.config.model import AlignmentHead
 from mtkit.model.cache import DecoderCache, ancestor_mask
+from mtkit.model.packed_cache import PackedCache
 from mtkit.model.transformer import Transformer
 from mtkit.search.fixed_state import FixedState, Shape, Take
 from mtkit.search.forced import ForcedScorer
@@ -26,10 +28,15 @@ from mtkit.special import SpecialIds
 class ModelState:
     """The caches of the models, and which cached positions each hypothesis descends from."""
 
-    caches: list[DecoderCache]
+    caches: Sequence[DecoderCache | PackedCache]
     candidates: "Candidates | None" = None
     may_attend_BWM: Tensor | None = None
     """None as long as each sentence has had one hypothesis, which descends from all that is cached."""
+
+    @property
+    def plain_caches(self) -> list[DecoderCache]:
+        """Those of models that are not packed."""
+        return [cache for cache in self.caches if isinstance(cache, DecoderCache)]
 
     def ancestors(self, parents_BW: Tensor) -> Tensor | None:
         """Follow hypotheses into the coming step. Which cached positions each one descends from, itself included; None is all of them."""
@@ -113,15 +120,32 @@ class ModelScorer:
         """Where the models are."""
         return self.models[0].output_weight.device
 
+    @property
+    def mixes_lengths(self) -> bool:
+        """Whether sentences of different lengths are searched for together as fast, and with the same results, as those of one length."""
+        return all(model.packed_decoder is not None for model in self.models)
+
     def start(self, sources: list[list[int]]) -> ModelState:
         """Read the source sentences, as token ids without EOS."""
-        longest = max(map(len, sources)) + 1
-        # With learned positions there may be no room for all padding.
-        longest = max(longest, min(padded_length(longest), self.max_length or sys.maxsize))
-        padded = [ids + [self.src_special.eos] + [self.src_special.pad] * (longest - len(ids) - 1) for ids in sources]
-        src_BS = torch.tensor(padded, device=self.device)
-        caches = [model.start_cache(model.encode(src_BS)) for model in self.models]
+        if not self.mixes_lengths:
+            src_BS = self._padded(sources, self._length(max(map(len, sources))))
+            caches = [model.start_cache(model.encode(src_BS)) for model in self.models]
+        else:
+            by_length: defaultdict[int, list[int]] = defaultdict(list)
+            for place, source in enumerate(sources):
+                by_length[self._length(len(source))].append(place)
+            read = [self._padded([sources[place] for place in own], length) for length, own in by_length.items()]
+            places = list(by_length.values())
+            caches = [model.start_mixed([model.encode(src_BS) for src_BS in read], places) for model in self.models]
         return ModelState(caches, self._candidates(sources) if self.shortlist is not None else None)
+
+    def _length(self, n_pieces: int) -> int:
+        """Of a source with EOS and padding. With learned positions there may be no room for all padding."""
+        return max(n_pieces + 1, min(padded_length(n_pieces + 1), self.max_length or sys.maxsize))
+
+    def _padded(self, sources: list[list[int]], length: int) -> Tensor:
+        eos, pad = self.src_special.eos, self.src_special.pad
+        return torch.tensor([[*ids, eos, *[pad] * (length - len(ids) - 1)] for ids in sources], device=self.device)
 
     def fixed_state(self, shape: Shape, take: Take) -> FixedState:
         """A state whose tensors stay where and what they are."""

@@ -5,7 +5,7 @@ def padded_length(n_positions: int) -> int:
     """The length that a sentence is padded to, whatever stands beside it in a batch.
 
     Sums over a source come out differently in the last bit when padding is added to it, even padding that counts for nothing. So only sentences that
-    are padded to the same length share a batch.
+    are padded to the same length are read together.
 
     Args:
         n_positions: Of the sentence, EOS counted.

@@ -66,7 +66,7 @@ class RecordedSearch:
             return []
         limits = max_lengths(sources, config, self.scorer.max_length)
         state = self.scorer.start(sources)
-        S = coarse_length(state.caches[0].layers[0].memory_key_BHSK.size(2))
+        S = coarse_length(state.plain_caches[0].layers[0].memory_key_BHSK.size(2))
         shape = Shape(_room_for(len(sources)), S, config.beam_size, _steps_ahead(S, limits))
         board = self._board(shape, config)
         board.begin(state, limits)
@@ -145,7 +145,7 @@ class Board:
 
     def begin(self, state: ModelState, limits: list[int]) -> None:
         """Take up sentences that have just been read, which may have so many tokens each. All tensors have to be zero."""
-        self.state.begin(state.caches)
+        self.state.begin(state.plain_caches)
         self.last_BW.fill_(self.scorer.bos_id)
         # There is one hypothesis at first.
         self.scores_BW[:, 1:] = -math.inf

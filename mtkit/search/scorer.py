@@ -71,16 +71,3 @@ class StepScorer(Protocol[State]):
     def best(self, state: State, token_ids_BW: Tensor, parents_BW: Tensor, n: int) -> Best:
         """As `step`, but only the n most probable tokens of each hypothesis, as `best_of` would find them."""
         ...
-
-
-def places_of(going_on: list[bool]) -> list[int]:
-    """Which sentence moves to which place when some leave the batch: the last ones fill the gaps, so that few have to be moved.
-
-    Args:
-        going_on: For each sentence, whether it stays.
-    Returns:
-        The numbers of those that stay, in their new order.
-    """
-    rest = [row for row, stays in enumerate(going_on) if stays]
-    n = len(rest)
-    return [row if going_on[row] else rest.pop() for row in range(n)]

@@ -7,12 +7,13 @@ import torch
 from torch import Tensor
 
 from mtkit.config.search import SearchConfig
+from mtkit.model.cache import filled_gaps
 from mtkit.search.demands import Demands
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.limits import max_lengths
 from mtkit.search.penalties import length_penalty
 from mtkit.search.rules import Rules
-from mtkit.search.scorer import State, StepScorer, places_of
+from mtkit.search.scorer import State, StepScorer
 
 
 class Picked(NamedTuple):
@@ -78,7 +79,7 @@ def walk(
                 goes_on[row] = True
         if not any(goes_on):
             break
-        going_on = places_of(goes_on)
+        going_on = filled_gaps(goes_on)
         rules.advance(torch.zeros_like(last_B1), last_B1)
         if len(going_on) < len(live):
             rows = torch.tensor(going_on, device=last_B1.device)

@@ -16,7 +16,7 @@ from mtkit.search.recorded import RecordedSearch
 from mtkit.search.sampling import sample
 from mtkit.search.scorer import StepScorer
 from mtkit.translation.forks import Forks, can_fork
-from mtkit.translation.ordering import full_batches, length_batches
+from mtkit.translation.ordering import full_batches, length_batches, mixed_batches
 from mtkit.translation.workers import Workers
 
 _MIN_SOURCES_TO_FORK = 32
@@ -104,7 +104,8 @@ class ModelEngine:
     def _batches(self, lengths: list[int], n_rows: int, max_tokens: int) -> list[list[int]]:
         # On a CPU padding changes the last bits of a result. A GPU makes no such promise, and takes as long for few sentences as for many.
         if self.scorer.device.type == "cpu":
-            return length_batches([padded_length(length) * n_rows for length in lengths], max_tokens, self.workers.n_workers)
+            cut = mixed_batches if isinstance(self.scorer, ModelScorer) and self.scorer.mixes_lengths else length_batches
+            return cut([padded_length(length) * n_rows for length in lengths], max_tokens, self.workers.n_workers)
         return full_batches([coarse_length(length) * n_rows for length in lengths], max_tokens)
 
 

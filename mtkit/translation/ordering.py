@@ -1,4 +1,4 @@
-"""Which sentences are translated together: those of one length, padding counted; on a GPU, as many as there is room for."""
+"""Which sentences are translated together: those of one length, padding counted, or of similar ones; on a GPU, as many as there is room for."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -49,3 +49,27 @@ def full_batches(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
         else:
             batches.append([i])
     return batches
+
+
+def mixed_batches(lengths: Sequence[int], max_tokens: int, n_workers: int = 1) -> list[list[int]]:
+    """Cut into batches of similar lengths and about `max_tokens` positions at most, the longest first; they are about equally large.
+
+    Args:
+        lengths: Positions of each sentence.
+        max_tokens: A sentence longer than this makes a batch of its own.
+        n_workers: How many batches are worked on at a time; there are so many, or a multiple, unless they would be small.
+    Returns:
+        Indices into `lengths`, each once.
+    """
+    order = sorted(range(len(lengths)), key=lambda i: lengths[i], reverse=True)
+    total = sum(lengths)
+    n_batches = -(-total // max_tokens)
+    n_shared = -(-n_batches // n_workers) * n_workers
+    if len(order) >= _FEW * n_shared:
+        n_batches = n_shared
+    batches: defaultdict[int, list[int]] = defaultdict(list)
+    end = 0
+    for i in order:
+        end += lengths[i]
+        batches[(2 * end - lengths[i]) * n_batches // (2 * total)].append(i)
+    return list(batches.values())

@@ -42,6 +42,45 @@ def walked(model, src=SRC, width=3, n_steps=70):
     return found
 
 
+@torch.inference_mode()
+@pytest.mark.parametrize("variant", [{}, {"norm": "pre", "positions": "rotary"}], ids=["post", "pre-rotary"])
+@pytest.mark.parametrize("width", [1, 3])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_sources_of_other_lengths_in_the_batch_change_nothing(variant, width, dtype):
+    """Sentences of three lengths together, of which some leave, against each length by itself: equal to the bit."""
+    model = packed(make_model(variant), dtype)
+    generator = torch.Generator().manual_seed(4)
+    sources = [torch.randint(3, VOCAB_SIZE, (n, S), generator=generator) for n, S in ((3, 8), (2, 5), (4, 12))]
+    sources[0][1, 6:] = PAD_ID
+    places = [[8, 0, 3], [4, 5], [1, 2, 6, 7]]
+    together = model.start_mixed([model.encode(src) for src in sources], places)
+    apart = [model.start_cache(model.encode(src)) for src in sources]
+    tokens, parents, may_attend = torch.full((9, width), BOS_ID), torch.arange(width).expand(9, width), None
+    # What the places of the batch are called at the start.
+    names = list(range(9))
+    own = [list(part) for part in places]
+    for step in range(5):
+        may_attend = ancestor_mask(may_attend, parents) if width > 1 else None
+        mixed = model.decode_step(tokens, together, may_attend)
+        for cache, part in zip(apart, own, strict=True):
+            if part:
+                rows = torch.tensor([names.index(name) for name in part])
+                expected = model.decode_step(tokens[rows], cache, None if may_attend is None else may_attend[rows])
+                assert torch.equal(mixed[rows], expected)
+        tokens = torch.randint(3, VOCAB_SIZE, (len(names), width), generator=generator)
+        parents = torch.randint(width, (len(names), width), generator=generator)
+        gone = [{3, 4}, {5}, set(), {0, 8, 7}, {1}][step]
+        rows = torch.tensor([row for row, name in enumerate(names) if name not in gone][::-1])
+        together.keep(rows)
+        names = [names[row] for row in rows.tolist()]
+        tokens, parents, may_attend = tokens[rows], parents[rows], None if may_attend is None else may_attend[rows]
+        for number, cache in enumerate(apart):
+            stay = [row for row, name in enumerate(own[number]) if name not in gone]
+            if stay:
+                cache.keep(torch.tensor(stay))
+            own[number] = [own[number][row] for row in stay]
+
+
 def packed(model, dtype=torch.float32, **how):
     other = copy.deepcopy(model).to(dtype)
     other.pack(**how)

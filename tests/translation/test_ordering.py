@@ -3,7 +3,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtkit.translation.ordering import length_batches
+from mtkit.translation.ordering import length_batches, mixed_batches
 
 lengths_of_lines = st.lists(st.integers(1, 12), max_size=200)
 
@@ -30,5 +30,27 @@ def test_batches_are_of_one_length_each_the_longest_first_and_alike_in_size(leng
         assert len(sizes) == n_needed or (len(sizes) % n_workers == 0 and min(sizes) >= 16)
 
 
+@given(lengths=lengths_of_lines, max_tokens=st.integers(1, 300), n_workers=st.integers(1, 4))
+def test_mixed_batches_are_in_order_of_length_and_alike_in_size(lengths, max_tokens, n_workers):
+    batches = mixed_batches(lengths, max_tokens, n_workers)
+    assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
+    assert [lengths[i] for batch in batches for i in batch] == sorted(lengths, reverse=True)
+    sizes = [sum(lengths[i] for i in batch) for batch in batches]
+    # A sentence that lies on a border counts as part of one side.
+    assert all(size < max_tokens + max(lengths) or len(batch) == 1 for size, batch in zip(sizes, batches, strict=True))
+    assert max(sizes, default=0) - min(sizes, default=0) <= 2 * max(lengths, default=0)
+
+
+def test_workers_share_mixed_batches():
+    assert len(mixed_batches([10] * 100, 500, 1)) == 2
+    assert len(mixed_batches([10] * 100, 500, 3)) == 3
+    # Too few to be cut further.
+    assert len(mixed_batches([10] * 40, 500, 3)) == 1
+
+
+def test_each_line_alone_where_one_token_is_the_limit():
+    assert mixed_batches([3, 1, 2, 2], 1) == [[0], [2], [3], [1]]
+
+
 def test_nothing_to_batch():
-    assert length_batches([], 10) == []
+    assert length_batches([], 10) == mixed_batches([], 10) == []
