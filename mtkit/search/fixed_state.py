@@ -79,7 +79,8 @@ class FixedState:
             memory_L2BHSK, past_L2BHMK = take((L, 2, B, H, S, K), dtype), take((L, 2, B, H, W * T, K), dtype)
             bias_B11S, n_steps = take((B, 1, 1, S), dtype), take((1,), torch.long)
             layers = [
-                LayerCache(*memory, FixedKeyValueCache(*past, next_W=self.next_W)) for memory, past in zip(memory_L2BHSK, past_L2BHMK, strict=True)
+                LayerCache(memory_key, memory_value, FixedKeyValueCache(key, value, next_W=self.next_W))
+                for (memory_key, memory_value), (key, value) in zip(memory_L2BHSK, past_L2BHMK, strict=True)
             ]
             self.caches.append(DecoderCache(layers, bias_B11S, n_steps))
             self._memories.append(memory_L2BHSK)

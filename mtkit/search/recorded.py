@@ -7,13 +7,14 @@ batch is done the rest moves into tensors of half the size. In the end the hypot
 
 import math
 from collections import deque
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from mtkit.config.search import SearchConfig
+from mtkit.logs import get_logger
 from mtkit.search.beam import refuse_without_end
 from mtkit.search.choosing import choose
 from mtkit.search.fixed_state import Arena, FixedState, Shape, put
@@ -25,6 +26,8 @@ from mtkit.search.padding import coarse_length
 from mtkit.search.penalties import length_penalty
 from mtkit.search.scorer import Best
 from mtkit.search.written import Written
+
+logger = get_logger(__name__)
 
 _FEWEST_STEPS = 32
 _STEPS_BEHIND = 2
@@ -52,7 +55,7 @@ class RecordedSearch:
 
     @torch.inference_mode()
     def __call__(self, sources: list[list[int]], config: SearchConfig) -> list[list[Hypothesis]]:
-        """As `beam_search`; with a beam of 1 as `greedy_search`.
+        """As `beam_search`; with a beam of 1 as `greedy_search`. Sentences that do not fit into memory together are searched for in halves.
 
         Args:
             sources: Token ids of each sentence.
@@ -61,9 +64,21 @@ class RecordedSearch:
             For each sentence, in order, its `n_best` hypotheses, the highest score first.
         Raises:
             MtkitError: The models give no probabilities that are numbers.
+            torch.OutOfMemoryError: One sentence does not fit.
         """
         if not sources:
             return []
+        try:
+            return self._search(sources, config)
+        except torch.OutOfMemoryError:
+            if len(sources) == 1:
+                raise
+        logger.info("%d sentences do not fit into the memory of the GPU together; they go in halves", len(sources))
+        self._forget()
+        half = (len(sources) + 1) // 2
+        return self(sources[:half], config) + self(sources[half:], config)
+
+    def _search(self, sources: list[list[int]], config: SearchConfig) -> list[list[Hypothesis]]:
         limits = max_lengths(sources, config, self.scorer.max_length)
         state = self.scorer.start(sources)
         S = coarse_length(state.plain_caches[0].layers[0].memory_key_BHSK.size(2))
@@ -98,7 +113,20 @@ class RecordedSearch:
         refuse_without_end(found)
         return found
 
-    def _new_pool(self) -> tuple[int, int] | None:
+    def _forget(self) -> None:
+        """Give all memory back."""
+        self._lookback.clear()
+        self._forget_boards()
+        if self.scorer.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _forget_boards(self) -> None:
+        # Recorded steps know their places; and with the last of them their pool is gone.
+        self._boards.clear()
+        self._pool = self._new_pool()
+        self._arena = Arena(0, self.scorer.device)
+
+    def _new_pool(self) -> Any:
         """Of memory that recorded steps share, which are never played at the same time; None where there is nothing to record with."""
         return torch.cuda.graph_pool_handle() if self.scorer.device.type == "cuda" else None
 
@@ -109,10 +137,7 @@ class RecordedSearch:
             scorer = self.scorer.combining(config.ensemble)
             n_bytes = Board(scorer, config, shape, Arena(1 << 60, torch.device("meta"))).n_bytes
             if n_bytes > self._arena.buffer.numel():
-                # Recorded steps know the old place; and with the last of them their pool is gone.
-                self._boards.clear()
-                self._pool = self._new_pool()
-                self._arena = Arena(0, self.scorer.device)
+                self._forget_boards()
                 self._arena = Arena(n_bytes, self.scorer.device)
             board = self._boards[shape, config] = Board(scorer, config, shape, self._arena, self._pool)
         self._arena.buffer[: board.n_bytes].zero_()
@@ -122,7 +147,7 @@ class RecordedSearch:
 class Board:
     """The tensors of one shape, and the step on them: B sentences, W hypotheses of each, the N best that have ended, T steps written down."""
 
-    def __init__(self, scorer: ModelScorer, config: SearchConfig, shape: Shape, arena: Arena, pool: tuple[int, int] | None = None) -> None:
+    def __init__(self, scorer: ModelScorer, config: SearchConfig, shape: Shape, arena: Arena, pool: Any = None) -> None:
         B, _, W, T = shape
         arena.used = 0
         self.scorer, self.config, self.shape = scorer, config, shape

@@ -61,8 +61,8 @@ class ModelEngine:
         self.scorer = scorer
         self.one_by_one = one_by_one
         self.may_fork = is_frozen and scorer.device.type == "cpu" and can_fork()
-        records = is_frozen and scorer.device.type == "cuda" and isinstance(scorer, ModelScorer)
-        self._recorded = RecordedSearch(scorer) if records else None
+        may_record = is_frozen and scorer.device.type == "cuda"
+        self._recorded = RecordedSearch(scorer) if may_record and isinstance(scorer, ModelScorer) else None
         self._forks: Forks[list[list[Hypothesis]]] | None = None
         self.workers = Workers(n_workers if scorer.device.type == "cpu" else 1)
 

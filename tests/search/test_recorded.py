@@ -108,6 +108,26 @@ def test_a_small_search_does_not_see_what_a_large_one_has_left(device):
     assert again == search(small, config) == fresh
 
 
+def test_sentences_that_do_not_fit_together_go_in_halves(monkeypatch):
+    scorer, config, sources = make_scorer(), SearchConfig(beam_size=3), make_sources(13)
+    expected = RecordedSearch(scorer)(sources, config)
+    start, sizes = scorer.start, []
+
+    def start_few(some):
+        sizes.append(len(some))
+        if len(some) > 4:
+            raise torch.OutOfMemoryError("no room")
+        return start(some)
+
+    monkeypatch.setattr(scorer, "start", start_few)
+    found = RecordedSearch(scorer)(sources, config)
+    assert_alike(found, expected)
+    assert sizes == [13, 7, 4, 3, 6, 3, 3]
+    monkeypatch.setattr(scorer, "start", lambda some: start_few(sources))
+    with pytest.raises(torch.OutOfMemoryError):
+        RecordedSearch(scorer)(sources, config)
+
+
 def test_probabilities_that_are_not_numbers():
     scorer = make_scorer()
     with torch.no_grad():

@@ -3,7 +3,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtkit.translation.ordering import length_batches, mixed_batches
+from mtkit.translation.ordering import full_batches, length_batches, mixed_batches
 
 lengths_of_lines = st.lists(st.integers(1, 12), max_size=200)
 
@@ -41,6 +41,17 @@ def test_mixed_batches_are_in_order_of_length_and_alike_in_size(lengths, max_tok
     assert max(sizes, default=0) - min(sizes, default=0) <= 2 * max(lengths, default=0)
 
 
+@given(lengths=lengths_of_lines, max_tokens=st.integers(1, 300))
+def test_full_batches_are_in_order_of_length_and_have_no_room_left(lengths, max_tokens):
+    batches = full_batches(lengths, max_tokens)
+    assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
+    assert [lengths[i] for batch in batches for i in batch] == sorted(lengths, reverse=True)
+    for number, batch in enumerate(batches):
+        assert len(batch) == 1 or len(batch) * lengths[batch[0]] <= max_tokens
+        if number + 1 < len(batches):
+            assert (len(batch) + 1) * lengths[batch[0]] > max_tokens
+
+
 def test_workers_share_mixed_batches():
     assert len(mixed_batches([10] * 100, 500, 1)) == 2
     assert len(mixed_batches([10] * 100, 500, 3)) == 3
@@ -53,4 +64,4 @@ def test_each_line_alone_where_one_token_is_the_limit():
 
 
 def test_nothing_to_batch():
-    assert length_batches([], 10) == mixed_batches([], 10) == []
+    assert length_batches([], 10) == mixed_batches([], 10) == full_batches([], 10) == []
