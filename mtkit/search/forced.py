@@ -1,6 +1,7 @@
 """Teacher forcing: what models say of translations that are given."""
 
 import math
+import sys
 from collections.abc import Sequence
 from typing import Literal
 
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from mtkit.config.model import AlignmentHead
 from mtkit.model.transformer import Transformer
+from mtkit.search.padding import coarse_length, padded_length
 from mtkit.special import SpecialIds
 
 Ensemble = Literal["mean", "log_mean"]
@@ -37,6 +39,12 @@ class ForcedScorer:
         """Where the models are."""
         return self.models[0].output_weight.device
 
+    def pair_lengths(self, source: list[int], target: list[int]) -> tuple[int, int]:
+        """Positions of both sides, padding counted: on a CPU, a pair's last bits depend on it alone if only pairs of equal lengths share a batch."""
+        # A GPU makes no such promise, and likes large batches.
+        padded = padded_length if self.device.type == "cpu" else coarse_length
+        return padded(len(source) + 1), padded(len(target) + 1)
+
     @torch.inference_mode()
     def log_probs(self, sources: Sequence[list[int]], targets: Sequence[list[int]], ensemble: Ensemble = "mean") -> list[list[float]]:
         """Natural logarithm of the probability of each target token after those before it, EOS included.
@@ -50,7 +58,7 @@ class ForcedScorer:
         """
         src_BS, tgt_in_BT = self._pad_sources(sources), self._pad_targets(targets)
         lengths = [len(target) + 1 for target in targets]
-        is_token_BT = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
+        is_token_BT = torch.arange(tgt_in_BT.size(1)) < torch.tensor(lengths)[:, None]
         wanted_N = torch.tensor([token for target in targets for token in (*target, self.tgt_special.eos)], device=self.device)
         is_token_BT = is_token_BT.to(self.device)
         states_ND = [model.decode_states(tgt_in_BT, model.encode(src_BS))[is_token_BT] for model in self.models]
@@ -73,22 +81,27 @@ class ForcedScorer:
         """
         src_BS, tgt_in_BT = self._pad_sources(sources), self._pad_targets(targets)
         weights = [model(src_BS, tgt_in_BT, head)[1].exp() for model, head in zip(self.models, heads, strict=True)]
-        return torch.stack(weights).mean(0).cpu()
+        T, S = (max(map(len, side)) + 1 for side in (targets, sources))
+        return torch.stack(weights).mean(0)[:, :T, :S].cpu()
 
     def _pick(self, states_RD: list[Tensor], wanted_R: Tensor, ensemble: Ensemble) -> Tensor:
         logits_RV = [model.logits(states).float() for model, states in zip(self.models, states_RD, strict=True)]
         if ensemble == "log_mean" and len(logits_RV) > 1:
             # A logit is a log-probability but for a constant of its row.
             logits_RV = [torch.stack(logits_RV).mean(0)]
-        picked_R = [logits.gather(1, wanted_R[:, None])[:, 0] - logits.logsumexp(1) for logits in logits_RV]
+        picked_R = [logits.log_softmax(1).gather(1, wanted_R[:, None])[:, 0] for logits in logits_RV]
         return picked_R[0] if len(picked_R) == 1 else torch.stack(picked_R).logsumexp(0) - math.log(len(picked_R))
+
+    def _padded_length(self, n_positions: int) -> int:
+        # With learned positions there may be no room for all padding.
+        return max(n_positions, min(padded_length(n_positions), self.max_positions or sys.maxsize))
 
     def _pad_sources(self, sources: Sequence[list[int]]) -> Tensor:
         eos, pad = self.src_special.eos, self.src_special.pad
-        width = max(map(len, sources)) + 1
+        width = self._padded_length(max(map(len, sources)) + 1)
         return torch.tensor([[*ids, eos, *[pad] * (width - len(ids) - 1)] for ids in sources], device=self.device)
 
     def _pad_targets(self, targets: Sequence[list[int]]) -> Tensor:
         bos, pad = self.tgt_special.bos, self.tgt_special.pad
-        width = max(map(len, targets)) + 1
+        width = self._padded_length(max(map(len, targets)) + 1)
         return torch.tensor([[bos, *ids, *[pad] * (width - len(ids) - 1)] for ids in targets], device=self.device)

@@ -7,7 +7,7 @@ from mtkit.checkpoint.model_dir import TrainedModel
 from mtkit.config.model import AlignmentHead
 from mtkit.search.forced import ForcedScorer
 from mtkit.tokenizer.subword import Tokenizer
-from mtkit.translation.ordering import length_batches
+from mtkit.translation.ordering import pair_batches
 from mtkit.translation.result import Alignment, Translation
 from mtkit.translation.units import Units
 from mtkit.translation.workers import Workers
@@ -75,7 +75,7 @@ class PieceAligner:
             max_tokens: Padded positions in a batch.
         """
         spans = self.tokenizer.src.spans([part.src_text for part in parts])
-        batches = length_batches([max(len(part.src_ids), len(part.token_ids)) + 1 for part in parts], max_tokens)
+        batches = pair_batches([self.scorer.pair_lengths(part.src_ids, self.prefix_ids + part.token_ids) for part in parts], max_tokens)
         found: list[list[int]] = [[] for _ in parts]
 
         def run(batch: list[int]) -> list[list[int]]:

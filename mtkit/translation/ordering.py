@@ -8,6 +8,25 @@ _FEW = 16
 """Batches smaller than this are not made for the sake of more workers."""
 
 
+def pair_batches(lengths: Sequence[tuple[int, int]], max_tokens: int) -> list[list[int]]:
+    """Cut pairs into batches with sources of one length and targets of one length each, the longest first.
+
+    Args:
+        lengths: Positions of each source and its target, as they will be padded.
+        max_tokens: Most positions of the longer side in a batch; a pair longer than this makes a batch of its own.
+    Returns:
+        Indices into `lengths`, each once.
+    """
+    by_lengths: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+    for i, pair in enumerate(lengths):
+        by_lengths[pair].append(i)
+    batches: list[list[int]] = []
+    for pair, rows in sorted(by_lengths.items(), key=lambda one: max(one[0]), reverse=True):
+        n_rows = max(max_tokens // max(pair), 1)
+        batches += [rows[start : start + n_rows] for start in range(0, len(rows), n_rows)]
+    return batches
+
+
 def length_batches(lengths: Sequence[int], max_tokens: int, n_workers: int = 1) -> list[list[int]]:
     """Cut into batches of one length each and at most `max_tokens` positions, the longest first; those of one length are about equally large.
 

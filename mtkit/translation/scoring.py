@@ -11,7 +11,7 @@ from mtkit.logs import get_logger
 from mtkit.search.forced import ForcedScorer
 from mtkit.search.penalties import length_penalty
 from mtkit.tokenizer.subword import Tokenizer
-from mtkit.translation.ordering import length_batches
+from mtkit.translation.ordering import pair_batches
 from mtkit.translation.sources import SourceReader
 from mtkit.translation.workers import Workers
 
@@ -107,7 +107,8 @@ class PairScorer:
         chosen = [i for i, line in enumerate(parts) if line or texts[i]]
         tgt = [self.prefix_ids + ids for ids in texts]
         self._check_lengths([(i + first_line, len(src[i]), len(tgt[i])) for i in chosen])
-        batches = length_batches([max(len(src[i]), len(tgt[i])) + 1 for i in chosen], search.batch_tokens(self.scorer.device.type))
+        lengths = [self.scorer.pair_lengths(src[i], tgt[i]) for i in chosen]
+        batches = pair_batches(lengths, search.batch_tokens(self.scorer.device.type))
         rows = [[chosen[place] for place in batch] for batch in batches]
         log_probs: dict[int, list[float]] = {}
 

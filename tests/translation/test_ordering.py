@@ -3,7 +3,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtkit.translation.ordering import full_batches, length_batches, mixed_batches
+from mtkit.translation.ordering import full_batches, length_batches, mixed_batches, pair_batches
 
 lengths_of_lines = st.lists(st.integers(1, 12), max_size=200)
 
@@ -61,6 +61,19 @@ def test_workers_share_mixed_batches():
 
 def test_each_line_alone_where_one_token_is_the_limit():
     assert mixed_batches([3, 1, 2, 2], 1) == [[0], [2], [3], [1]]
+
+
+@given(lengths=st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6)), max_size=100), max_tokens=st.integers(1, 100))
+def test_pairs_share_a_batch_if_both_lengths_are_equal(lengths, max_tokens):
+    batches = pair_batches(lengths, max_tokens)
+    assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
+    for batch in batches:
+        [pair] = {lengths[i] for i in batch}
+        assert len(batch) == 1 or len(batch) * max(pair) <= max_tokens
+    longer_sides = [max(lengths[i]) for batch in batches for i in batch]
+    assert longer_sides == sorted(longer_sides, reverse=True)
+    # No more of them than the limit asks for.
+    assert len(batches) == sum(-(-n // max(max_tokens // max(pair), 1)) for pair, n in Counter(lengths).items())
 
 
 def test_nothing_to_batch():

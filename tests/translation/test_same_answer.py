@@ -92,3 +92,47 @@ def test_a_shortlist_one_by_one(make_trained, lines, tiny_tokenizer, ko_en_pairs
     trained = packed(make_trained)
     translator, other = (Translator([trained], n_workers=n, shortlist=shortlist, one_by_one=True) for n in (1, 2))
     assert_same_answers(translator, [other], lines)
+
+
+@pytest.fixture(scope="module")
+def targets(ko_en_pairs):
+    """Beside `lines`: some longer, some shorter, one blank."""
+    english = [pair.tgt for pair in ko_en_pairs[:6]]
+    return [*english[1:], "", english[0], "water", f"{english[3]} {english[0]} {english[1]} {english[2]}", english[2], "water"]
+
+
+def scored(translator, pairs, **settings):
+    found = translator.score([src for src, _ in pairs], [tgt for _, tgt in pairs], **settings)
+    return [(score.log_prob, score.score, [token.log_prob for token in score.tokens]) for score in found]
+
+
+def assert_same_scores(translator, others, pairs):
+    together = scored(translator, pairs)
+    assert [scored(translator, [pair])[0] for pair in pairs] == together
+    order = random.Random(1).sample(range(len(pairs)), len(pairs))
+    assert scored(translator, [pairs[i] for i in order]) == [together[i] for i in order]
+    for max_tokens in (1, 60, 100_000):
+        assert scored(translator, pairs, max_tokens=max_tokens) == together
+    assert [scored(translator, [pair] * n)[-1] for pair in pairs[:4] for n in (2, 7)] == [one for one in together[:4] for _ in range(2)]
+    for other in others:
+        assert scored(other, pairs) == together
+
+
+@pytest.mark.parametrize("kind", ["post-relu", "pre-rms-swiglu-rotary", "wider", "wide"])
+def test_scores_of_given_translations(make_trained, lines, targets, kind):
+    trained = packed(make_trained, **KINDS.get(kind, {"d_model": 256, "n_heads": 4, "d_ff": 1024, "n_decoder_layers": 2}))
+    pairs = list(zip(lines, targets, strict=True))
+    assert_same_scores(Translator([trained], n_workers=1), [Translator([trained], n_workers=3)], pairs)
+
+
+def test_scores_by_learned_positions_and_by_an_ensemble(make_trained, lines, targets):
+    pairs = list(zip(lines, targets, strict=True))
+    learned = packed(make_trained, **KINDS["pre-gelu-learned"])
+    assert_same_scores(Translator([learned], n_workers=1), [], [pair for pair in pairs if len(" ".join(pair)) < 40])
+    several = [packed(make_trained, seed=seed, **KINDS["wider"]) for seed in (1, 2)]
+    assert_same_scores(Translator(several, n_workers=1), [Translator(several, n_workers=2)], pairs)
+
+
+def test_alignments(make_trained, lines):
+    translator = Translator([packed(make_trained, **KINDS["wider"])], n_workers=1)
+    assert_same_answers(translator, [], lines, alignments=True)
