@@ -4,11 +4,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 from mtkit.checkpoint.training_state import list_checkpoints
+from tests.end_to_end.waiting import wait_for
 
 
 @pytest.fixture
@@ -28,13 +28,6 @@ def start(tiny_recipe_path, tmp_path):
     for process in processes:
         process.kill()
         process.communicate()
-
-
-def wait_for(condition):
-    until = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.02)
 
 
 def test_signals_and_statuses(start, tmp_path):

@@ -5,11 +5,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 from mtkit.translation.jobs import in_parts, translate_file
+from tests.end_to_end.waiting import wait_for
 
 PART_LINES, N_LINES = 50, 610
 PROGRAM = f"""
@@ -47,13 +47,6 @@ def start(source, tiny_run):
     for process in processes:
         process.kill()
         process.communicate()
-
-
-def wait_for(condition):
-    until = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.01)
 
 
 def test_interrupted_killed_and_gone_on_with(mtkit, start, source, tiny_run, tmp_path):
