@@ -17,6 +17,18 @@ from mtkit.search.scorer import Best, State, StepScorer, best_of
 NO_DEMANDS = Demands()
 
 
+def looks_at_all(config: SearchConfig, demands: Sequence[Demands]) -> list[str]:
+    """What makes a search look at all log-probabilities in every step, in words; nothing in a plain one. Prefixes do so only as long as they last."""
+    asked = {
+        "no_repeat_ngram_size": config.no_repeat_ngram_size > 0,
+        "repetition_penalty": config.repetition_penalty != 1.0,
+        "sampling without top_k": config.sampling and not config.top_k,
+        "words that must appear": any(demand.must for demand in demands),
+        "words that must not appear": any(demand.must_not for demand in demands),
+    }
+    return [name for name, is_asked in asked.items() if is_asked]
+
+
 class Rules:
     """The rules for one batch of sentences, and what of their hypotheses the rules have to remember.
 
@@ -36,16 +48,11 @@ class Rules:
         self.avoid = Avoid([demand.must_not for demand in every]) if any(demand.must_not for demand in every) else None
         self.must = Must([demand.must for demand in every], limits) if any(demand.must for demand in every) else None
         self.tokens_BWT: Tensor | None = None
+        self._looks_at_all = bool(looks_at_all(config, every))
 
     def has_say_in_all(self, length: int) -> bool:
         """Whether the next step, in which token number `length` is chosen, has to see all log-probabilities."""
-        return (
-            self.no_repeat_ngram_size > 0
-            or self.repetition_penalty != 1.0
-            or self.avoid is not None
-            or self.must is not None
-            or (self.prefix is not None and length <= self.prefix.longest)
-        )
+        return self._looks_at_all or (self.prefix is not None and length <= self.prefix.longest)
 
     def best(self, scorer: StepScorer[State], state: State, token_ids_BW: Tensor, parents_BW: Tensor, n: int, length: int) -> Best:
         """Take a step and give the n most probable next tokens of each hypothesis, as the rules have it.

@@ -13,11 +13,13 @@ from mtkit.config.problems import describe_problems
 from mtkit.config.search import SAMPLING_FIELDS, SearchConfig
 from mtkit.config.training import SearchPrecision
 from mtkit.errors import MtkitError
+from mtkit.logs import get_logger
 from mtkit.model.memory import keep_freed_memory, use_huge_pages
 from mtkit.model.placement import choose_device, choose_dtype, describe_placement
 from mtkit.search.forced import ForcedScorer
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.model_scorer import ModelScorer
+from mtkit.search.rules import looks_at_all
 from mtkit.search.shortlist import SHORTLIST_NAME, Shortlist
 from mtkit.tokenizer.subword import Tokenizer
 from mtkit.translation.alignment import best_untrained
@@ -31,6 +33,8 @@ from mtkit.translation.result import Translation
 from mtkit.translation.scoring import PairScore, PairScorer
 from mtkit.translation.sources import SourceReader
 from mtkit.translation.wishes import Wish, add_wishes
+
+logger = get_logger(__name__)
 
 CHUNK_LINES = 4000
 """Lines that are sorted by length and translated together."""
@@ -84,6 +88,7 @@ class Translator:
         self._set_up(engine, first.config, first.tokenizer, max_length, max_positions, tags, tgt_tags)
         self.trained = trained
         self.n_workers = n_workers
+        self._warns_of_shortlist = shortlist is not None
 
     @classmethod
     def with_engine(
@@ -119,6 +124,7 @@ class Translator:
         self.tokenizer = tokenizer
         self.max_length = max_length
         self.trained: Sequence[TrainedModel] = ()
+        self._warns_of_shortlist = False
         self.n_workers: int | None = None
         self.sources = SourceReader(tokenizer.src, config, max_length, max_positions, tags)
         self.finisher = Finisher(tokenizer, config)
@@ -302,6 +308,9 @@ class Translator:
         tell(sum(not line for line in parts))
         ends_line = [is_last for line in parts for is_last in [*[False] * (len(line) - 1), *[True] * bool(line)]]
         demands = self.demands.read(wishes, [self.sources.subword.decode(line) if len(line) > 1 else [""] * len(line) for line in parts])
+        if self._warns_of_shortlist and (reasons := looks_at_all(search, demands or ())):
+            self._warns_of_shortlist = False
+            logger.warning("the shortlist has no effect on a search that looks at all pieces, as it does with %s", ", ".join(reasons))
         engine = MbrEngine(self.engine, self.tokenizer.tgt, self.config.tgt_lang) if search.mbr else self.engine
 
         def find(chosen: Sequence[int], way: SearchConfig, on_batch: Callable[[list[int]], None] = lambda batch: None) -> list[list[Hypothesis]]:

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mtkit.config.shortlist import ShortlistConfig
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.errors import MtkitError
+from mtkit.search.shortlist_making import make_shortlist, store_of_pairs
 from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.tokenizer.train import train_subword
 from mtkit.translation.engine import ModelEngine
@@ -245,3 +247,22 @@ def test_a_line_that_fits_can_be_translated_to_the_greatest_length(make_trained,
     line = " ".join(pair.src for pair in ko_en_pairs[:3])
     [found] = translator.translate([line], beam_size=beam_size, max_length_ratio=3.0)
     assert found.text
+
+
+def test_a_shortlist_without_effect_is_told_once(make_trained, tiny_tokenizer, ko_en_pairs, caplog):
+    with store_of_pairs(ko_en_pairs, tiny_tokenizer) as store:
+        shortlist = make_shortlist(store, tiny_tokenizer, ShortlistConfig(n_candidates=5, n_frequent=30))
+
+    def told(shortlist, **settings):
+        caplog.clear()
+        translator = Translator([make_trained()], n_workers=1, shortlist=shortlist)
+        for _ in range(2):
+            translator.translate(["물", "나는 학교에 간다."], beam_size=1, **settings)
+        return [message.partition("as it does with ")[2] for message in caplog.messages if "shortlist" in message]
+
+    for plain in {}, {"sampling": True, "top_k": 5}, {"prefixes": ["I", ""]}:
+        assert told(shortlist, **plain) == []
+    assert told(shortlist, no_repeat_ngram_size=3, avoid=["the"]) == ["no_repeat_ngram_size, words that must not appear"]
+    assert told(shortlist, repetition_penalty=1.2, sampling=True) == ["repetition_penalty, sampling without top_k"]
+    assert told(shortlist, constraints=[None, {"must": ["go"]}]) == ["words that must appear"]
+    assert told(None, no_repeat_ngram_size=3) == []
