@@ -5,12 +5,17 @@ from types import ModuleType
 
 import torch
 
+_MOST = 16
+"""Kernels that choose more at a time take many seconds to compile."""
+
+
+def kernels_for(device: torch.device, n_chosen: int) -> ModuleType | None:
+    """`mtkit.search.kernels` on a GPU with Triton, for choosing that many; None elsewhere, where operations of torch do the same."""
+    return _kernels() if device.type == "cuda" and n_chosen <= _MOST else None
+
 
 @cache
-def kernels_for(device: torch.device) -> ModuleType | None:
-    """`mtkit.search.kernels` on a GPU with Triton; None elsewhere, where operations of torch do the same."""
-    if device.type != "cuda":
-        return None
+def _kernels() -> ModuleType | None:
     try:
         from mtkit.search import kernels
     except ImportError:

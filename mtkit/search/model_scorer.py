@@ -165,7 +165,7 @@ class ModelScorer:
     def best(self, state: ModelState | FixedState, token_ids_BW: Tensor, parents_BW: Tensor, n: int) -> Best:
         """See `StepScorer`."""
         logits = self._logits(state, token_ids_BW, parents_BW)
-        kernels = kernels_for(self.device)
+        kernels = kernels_for(self.device, n)
         if kernels is not None and len(logits) == 1 and state.candidates is None:
             return kernels.best_of_logits(logits[0], min(n, logits[0].size(2)), self.eos_id, self.never)
         log_probs_BWV = self._combined(logits)

@@ -163,7 +163,7 @@ class Board:
         self.n_bytes = arena.used
         device = arena.buffer.device
         self.penalties_T = torch.tensor([1.0, *(length_penalty(length, config) for length in range(1, T + 1))], device=device)
-        self._kernels = kernels_for(device)
+        self._kernels = kernels_for(device, W)
         self._pool, self._is_warm = pool, False
         self._graphs: dict[int, torch.cuda.CUDAGraph] = {}
         """By the number of steps that they have room for."""
