@@ -40,10 +40,13 @@ class PackedCache:
 
     Args:
         groups: Which together hold every place of the batch once.
+        may_forget: Whether positions may be left out that no hypothesis descends from. How many are left is up to all sentences, and so the last bits
+            of each one's results are then too.
     """
 
-    def __init__(self, groups: list[SourceGroup]) -> None:
+    def __init__(self, groups: list[SourceGroup], may_forget: bool = False) -> None:
         self.groups = groups
+        self.may_forget = may_forget
         self.pasts = [KeyValueCache() for _ in groups[0].layers]
         self.n_steps: int | Tensor = 0
         self._heads: tuple[int, tuple[Tensor, Tensor] | None] = 0, None

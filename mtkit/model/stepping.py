@@ -26,9 +26,11 @@ class PackedDecoder:
         layers: In evaluation mode, on a CPU; they must not change afterwards.
         final_norm: What follows the last layer.
         make: Packs a weight and its bias.
+        is_exact: Whether a sentence's results may not depend on those beside it, not even in the last bits.
     """
 
-    def __init__(self, layers: list[DecoderLayer], final_norm: nn.Module, make: MakeLinear) -> None:
+    def __init__(self, layers: list[DecoderLayer], final_norm: nn.Module, make: MakeLinear, is_exact: bool = True) -> None:
+        self.is_exact = is_exact
         self.layers = [_PackedLayer(layer, make) for layer in layers]
         self.final_norm = _norm(final_norm)
 

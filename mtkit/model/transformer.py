@@ -85,7 +85,7 @@ class Transformer(nn.Module):
             return
         self._make_packed = make = partial(Int8Linear, by_row=by_row) if int8 else OneDnnLinear
         self.packed_output = make(self.output_weight, None)
-        self.packed_decoder = PackedDecoder(self._decoder(), self.decoder_norm, make)
+        self.packed_decoder = PackedDecoder(self._decoder(), self.decoder_norm, make, is_exact=by_row or not int8)
         decoder_reads_source = [layer.cross_attention.inner.key_value for layer in self._decoder()]
         for module in [*self.encoder_layers.modules(), *decoder_reads_source]:
             if isinstance(module, Linear):
@@ -174,7 +174,7 @@ class Transformer(nn.Module):
             bias_B11S = None if memory.may_attend_B11S is None else attention_bias(memory.may_attend_B11S, memory.states_BSD)
             layers = [layer.project_memory(memory.states_BSD) for layer in self._decoder()]
             groups.append(SourceGroup(own, [(layer.memory_key_BHSK, layer.memory_value_BHSK) for layer in layers], bias_B11S))
-        return PackedCache(groups)
+        return PackedCache(groups, may_forget=self.packed_decoder is not None and not self.packed_decoder.is_exact)
 
     def prepare_positions(self, n_steps: int) -> list[Tensor]:
         """Make the decoder's positions of so many steps ahead, for steps that the device counts.

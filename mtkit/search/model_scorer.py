@@ -23,6 +23,9 @@ from mtkit.search.scorer import Best, best_of
 from mtkit.search.shortlist import Shortlist
 from mtkit.special import SpecialIds
 
+_FORGET_EVERY, _WORTH_IT = 16, 0.75
+"""After so many steps cached positions are left out, if no larger share of them remains."""
+
 
 @dataclass
 class ModelState:
@@ -46,7 +49,27 @@ class ModelState:
             if before is None:
                 before = torch.ones(B, 1, int(self.caches[0].n_steps), dtype=torch.bool, device=parents_BW.device)
             self.may_attend_BWM = ancestor_mask(before, parents_BW)
+            if int(self.caches[0].n_steps) % _FORGET_EVERY == 0:
+                self._forget(self.may_attend_BWM)
         return self.may_attend_BWM
+
+    def _forget(self, may_attend_BWM: Tensor) -> None:
+        """Leave out cached positions that no hypothesis descends from, where that is allowed: with a beam of 5 they are two thirds and more."""
+        packed = [cache for cache in self.caches if isinstance(cache, PackedCache) and cache.may_forget]
+        W = may_attend_BWM.size(1)
+        past_BWM = may_attend_BWM[:, :, :-W]
+        if W == 1 or len(packed) < len(self.caches) or not past_BWM.size(2):
+            return
+        is_live_BM = past_BWM.any(1)
+        n_live = int(is_live_BM.sum(1).max())
+        if n_live > _WORTH_IT * is_live_BM.size(1):
+            return
+        positions_BN = is_live_BM.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, :n_live]
+        for cache in packed:
+            for past in cache.pasts:
+                past.select(positions_BN, n_more=W * _FORGET_EVERY)
+        kept_BWN = past_BWM.gather(2, positions_BN[:, None].expand(-1, W, -1))
+        self.may_attend_BWM = torch.cat((kept_BWN, may_attend_BWM[:, :, -W:]), dim=2)
 
     def advance(self) -> None:
         """The step is taken."""

@@ -8,6 +8,7 @@ import torch
 
 from mtkit.config.model import ModelConfig
 from mtkit.config.search import SearchConfig
+from mtkit.model.cache import KeyValueCache
 from mtkit.model.transformer import Transformer
 from mtkit.search.beam import beam_search
 from mtkit.search.greedy import greedy_search
@@ -131,3 +132,34 @@ def test_a_shortlist_shares_the_probability_out_among_the_candidates(seeds):
                 mean = torch.stack(probabilities).mean(0)
                 expected = sum(math.log(mean[t, candidates.index(token)]) for t, token in enumerate([*h.token_ids, SPECIAL.eos]))
                 assert h.log_prob == pytest.approx(expected, abs=1e-4)
+
+
+def test_positions_that_nobody_descends_from_are_left_out_of_the_cache(monkeypatch):
+    scorer = make_scorer((1, 2))
+    config = SearchConfig(beam_size=4, n_best=4, max_length_ratio=0.1, max_length_extra=50, length_penalty="none")
+    with torch.no_grad():
+        for model in scorer.models:
+            # EOS is improbable, so that translations are long.
+            model.output_weight[SPECIAL.eos] *= -1.0
+            model.pack()
+    expected = beam_search(scorer, SOURCES, config)
+    assert min(len(found[0].token_ids) for found in expected) > 40
+    kept = []
+    select = KeyValueCache.select
+
+    def selected(past, positions_BN, n_more):
+        kept.append((positions_BN.size(1), past.length))
+        select(past, positions_BN, n_more)
+
+    monkeypatch.setattr(KeyValueCache, "select", selected)
+    assert beam_search(scorer, SOURCES, config) == expected and not kept
+    for model in scorer.models:
+        assert model.packed_decoder is not None
+        model.packed_decoder.is_exact = False
+    found = beam_search(scorer, SOURCES, config)
+    # In two layers of two models, and only where it is worth it.
+    assert len(kept) >= 4
+    assert all(after <= 0.75 * before for after, before in kept)
+    for ours, theirs in zip(found, expected, strict=True):
+        assert [h.token_ids for h in ours] == [h.token_ids for h in theirs]
+        assert [h.score for h in ours] == pytest.approx([h.score for h in theirs], rel=1e-5)
