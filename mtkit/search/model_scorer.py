@@ -213,7 +213,11 @@ class ModelScorer:
         return logits
 
     def _combined(self, logits: list[Tensor]) -> Tensor:
-        log_probs = [logits_BWV.log_softmax(-1) for logits_BWV in logits]
+        if self.device.type == "cpu":
+            # In the place of the logits, which nobody needs any more: a quarter faster than into memory that is not in the cache.
+            log_probs = [torch.log_softmax(logits_BWV, -1, out=logits_BWV) for logits_BWV in logits]
+        else:
+            log_probs = [logits_BWV.log_softmax(-1) for logits_BWV in logits]
         if len(log_probs) == 1:
             return log_probs[0]
         if self.ensemble == "log_mean":
