@@ -76,7 +76,7 @@ class KeyValueCache:
         heads_BH1 = torch.arange(0, B * H * M, M).view(B, H, 1)
         rows = (heads_BH1 + positions_BN[:, None]).flatten()
         old = self.key_BHMK, self.value_BHMK
-        # Sentences that have left are still behind the others.
+        # So that growing copies nothing of the old.
         self.length = 0
         self._grow(self.key_BHMK, N + n_more)
         for new_BHMK, old_BHMK in zip((self.key_BHMK, self.value_BHMK), old, strict=True):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from mtkit.config.model import AlignmentHead, ModelConfig
 from mtkit.model.attention import ALL_HEADS, attention_bias
-from mtkit.model.cache import DecoderCache, attention_dtype
+from mtkit.model.cache import DecoderCache, LayerCache, attention_dtype
 from mtkit.model.dropout import Dropout
 from mtkit.model.embedding import TokenEmbedding
 from mtkit.model.init import init_weights
@@ -154,8 +154,12 @@ class Transformer(nn.Module):
         """The cache for decoding these sentences step by step."""
         if self.can_mix:
             return self.start_mixed([memory], [list(range(len(memory.states_BSD)))])
+        return DecoderCache(*self._read_by_layers(memory))
+
+    def _read_by_layers(self, memory: Memory) -> tuple[list[LayerCache], Tensor | None]:
+        """What the decoder's layers attend to, and what is added to their scores."""
         bias_B11S = None if memory.may_attend_B11S is None else attention_bias(memory.may_attend_B11S, memory.states_BSD)
-        return DecoderCache([layer.project_memory(memory.states_BSD) for layer in self._decoder()], bias_B11S)
+        return [layer.project_memory(memory.states_BSD) for layer in self._decoder()], bias_B11S
 
     @property
     def can_mix(self) -> bool:
@@ -171,8 +175,7 @@ class Transformer(nn.Module):
         """
         groups = []
         for memory, own in zip(memories, places, strict=True):
-            bias_B11S = None if memory.may_attend_B11S is None else attention_bias(memory.may_attend_B11S, memory.states_BSD)
-            layers = [layer.project_memory(memory.states_BSD) for layer in self._decoder()]
+            layers, bias_B11S = self._read_by_layers(memory)
             groups.append(SourceGroup(own, [(layer.memory_key_BHSK, layer.memory_value_BHSK) for layer in layers], bias_B11S))
         return PackedCache(groups, may_forget=self.packed_decoder is not None and not self.packed_decoder.is_exact)
 

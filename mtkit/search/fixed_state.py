@@ -65,7 +65,6 @@ class FixedState:
         self.next_W = take((W,), torch.long)
         self.may_attend_BWM = take((B, W, W * T), torch.bool)
         self.own_WW = torch.eye(W, dtype=torch.bool, device=self.next_W.device)
-        self.caches: list[DecoderCache] = []
         self._counts: list[Tensor] = [self.next_W]
         self._by_sentence: list[_BySentence] = [_BySentence(self.may_attend_BWM, 0)]
         # A table that grows is another tensor, and a recorded step reads the one that it was recorded with.

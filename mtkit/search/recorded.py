@@ -6,6 +6,7 @@ batch is done the rest moves into tensors of half the size. In the end the hypot
 """
 
 import math
+import sys
 from collections import deque
 from typing import Any, NamedTuple
 
@@ -286,7 +287,6 @@ class _Lookback:
         self._free: list[_Lookback._Seen] = []
         if self._waits:
             self._free = [self._Seen(torch.cuda.Event(), torch.zeros(1, dtype=torch.int32).pin_memory()) for _ in range(_STEPS_BEHIND + 1)]
-        self._newest = 0
 
     def __call__(self, n_live: Tensor) -> int:
         """Note the number as it is after this step; give back the one of before, as far as it is known."""
@@ -297,12 +297,11 @@ class _Lookback:
         seen.event.record()
         self._seen.append(seen)
         if len(self._seen) <= _STEPS_BEHIND:
-            return self._newest or 1 << 60
+            return sys.maxsize
         oldest = self._seen.popleft()
         oldest.event.synchronize()
         self._free.append(oldest)
-        self._newest = int(oldest.number)
-        return self._newest
+        return int(oldest.number)
 
     def clear(self) -> None:
         """Forget what belongs to sentences that are done."""
@@ -310,7 +309,6 @@ class _Lookback:
             seen.event.synchronize()
         self._free += self._seen
         self._seen.clear()
-        self._newest = 0
 
 
 def _room_for(n_sentences: int) -> int:

@@ -49,14 +49,12 @@ class SourceReader:
         return [self._parts(tags, text, row) if row and text.strip() else [] for (tags, text), row in zip(tagged, rows, strict=True)]
 
     def _parts(self, own_tags: list[str], text: str, row: list[int]) -> list[list[int]]:
-        if not self.tags and not own_tags and not self.warns_without_tag and len(row) <= self.max_length:
-            return [row]
         tags = list(dict.fromkeys((*self.tags, *own_tags)))
         if not tags and self.warns_without_tag:
             self.warns_without_tag = False
             logger.warning("the model has seen no line without a tag: begin each with one of %s, or give --tag", ", ".join(self.known_tags))
         # Whatever somebody types, there must be room for the text.
-        prefix = self.subword.tag_ids(tags)[: self.max_tags]
+        prefix = self.subword.tag_ids(tags)[: self.max_tags] if tags else []
         parts = [row]
         if len(row) > self.max_length:
             parts = [part for part in self.subword.encode(self._cut(text)) if part]
