@@ -43,14 +43,18 @@ class SinusoidalPositions(nn.Module):
         if isinstance(start, Tensor):
             return x_BQD + self.table.index_select(0, start).to(x_BQD.dtype)
         end = start + stride * (x_BQD.size(1) - 1) + 1
-        if end > self.table.size(0) or self.table.device != x_BQD.device:
-            self.prepare(max(end, 2 * self.table.size(0), 64), x_BQD.device)
-        rows = self.table[start : start + 1] if stride == 0 else self.table[start:end]
+        # Read once: a batch of another thread may put a shorter table in its place at any time.
+        table = self.table
+        if end > table.size(0) or table.device != x_BQD.device:
+            table = self.prepare(max(end, 2 * table.size(0), 64), x_BQD.device)
+        rows = table[start : start + 1] if stride == 0 else table[start:end]
         return x_BQD + rows.to(x_BQD.dtype)
 
-    def prepare(self, size: int, device: torch.device) -> None:
-        """Make the vectors of so many positions; further ones are made when they are needed."""
-        self.table = sinusoidal_positions(torch.arange(size), self.d_model).to(device)
+    def prepare(self, size: int, device: torch.device) -> Tensor:
+        """Make the vectors of so many positions; further ones are made when they are needed. Shape (size, D)."""
+        table = sinusoidal_positions(torch.arange(size), self.d_model).to(device)
+        self.table = table
+        return table
 
 
 class LearnedPositions(nn.Module):

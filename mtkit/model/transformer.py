@@ -187,9 +187,10 @@ class Transformer(nn.Module):
         """
         if not isinstance(self.tgt_positions, SinusoidalPositions):
             return []
-        if self.tgt_positions.table.size(0) < n_steps or self.tgt_positions.table.device != self.output_weight.device:
-            self.tgt_positions.prepare(n_steps, self.output_weight.device)
-        return [self.tgt_positions.table]
+        table, device = self.tgt_positions.table, self.output_weight.device
+        if table.size(0) < n_steps or table.device != device:
+            table = self.tgt_positions.prepare(n_steps, device)
+        return [table]
 
     @property
     def cache_dtype(self) -> torch.dtype:

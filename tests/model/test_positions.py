@@ -44,6 +44,21 @@ def test_any_length_at_any_time():
     torch.testing.assert_close(positions(torch.zeros(1, 3, 8), 0, 1), short, rtol=0, atol=0)
 
 
+class Interrupted(SinusoidalPositions):
+    """As if a thread with shorter texts came between whenever a table has been made."""
+
+    def prepare(self, size, device):
+        table = super().prepare(size, device)
+        super().prepare(3, device)
+        return table
+
+
+def test_threads_share_a_table():
+    positions = Interrupted(8)
+    for n in (40, 3, 200):
+        torch.testing.assert_close(positions(torch.zeros(1, n, 8), 0, 1)[0], sinusoidal_positions(torch.arange(n), 8))
+
+
 def test_stride_0_puts_all_on_one_position():
     for positions in (SinusoidalPositions(8), LearnedPositions(20, 8)):
         one = positions(torch.zeros(1, 1, 8), 7, 0)
