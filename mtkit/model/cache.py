@@ -68,21 +68,6 @@ class KeyValueCache:
             self.key_BHMK[:, :, : self.length] = old[0][:, :, : self.length]
             self.value_BHMK[:, :, : self.length] = old[1][:, :, : self.length]
 
-    def select(self, positions_BN: Tensor, n_more: int) -> None:
-        """Keep only some positions of each sentence, in the order of shape (B, N), and make room for so many more."""
-        if self.key_BHMK is None or self.value_BHMK is None:
-            return
-        (B, H, M, K), N = self.key_BHMK.shape, positions_BN.size(1)
-        heads_BH1 = torch.arange(0, B * H * M, M).view(B, H, 1)
-        rows = (heads_BH1 + positions_BN[:, None]).flatten()
-        old = self.key_BHMK, self.value_BHMK
-        # So that growing copies nothing of the old.
-        self.length = 0
-        self._grow(self.key_BHMK, N + n_more)
-        for new_BHMK, old_BHMK in zip((self.key_BHMK, self.value_BHMK), old, strict=True):
-            new_BHMK[:, :, :N] = old_BHMK.reshape(-1, K).index_select(0, rows).view(B, H, N, K)
-        self.length = N
-
     def keep(self, moves: Moves) -> None:
         """Keep only some sentences."""
         if self.key_BHMK is not None and self.value_BHMK is not None:

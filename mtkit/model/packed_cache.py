@@ -1,11 +1,16 @@
 """What the decoder of a packed model remembers between steps: sentences whose sources are padded to different lengths share a batch."""
 
+import math
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from mtkit.model.cache import KeyValueCache, Moves, filled_gaps
+from mtkit.model.cache import Moves, filled_gaps
+
+_STEPS_AHEAD, _SHARE_AHEAD = 4, 8
+"""There is room for at least so many steps more, and for one part in so many of what there is."""
 
 
 @dataclass
@@ -38,6 +43,9 @@ class PackedCache:
     All sentences are at the same step, so that the decoder's own past is the same number of positions for each. Their sources are attended to group
     by group, since padding them to one length would change the last bits of a result.
 
+    The keys of a head lie in one stretch of memory with those of the next, unused ones included, which are zero: a processor that has to skip what is
+    unused reads the rest at a third of the speed. So there is little room ahead, and attention goes over all of it.
+
     Args:
         groups: Which together hold every place of the batch once.
         may_forget: Whether positions may be left out that no hypothesis descends from. How many are left is up to all sentences, and so the last bits
@@ -47,41 +55,84 @@ class PackedCache:
     def __init__(self, groups: list[SourceGroup], may_forget: bool = False) -> None:
         self.groups = groups
         self.may_forget = may_forget
-        self.pasts = [KeyValueCache() for _ in groups[0].layers]
         self.n_steps: int | Tensor = 0
-        self._heads: tuple[int, tuple[Tensor, Tensor] | None] = 0, None
+        self.length = 0
+        """Positions that the past holds: one for each hypothesis of each step, unless they have been left out."""
+        self._pasts: list[tuple[Tensor, Tensor]] = []
+        self._order = self._find_order()
+
+    @property
+    def order(self) -> tuple[Tensor, Tensor] | None:
+        """How to get from the sentences of the batch to those of the groups one after the other, and back; None where the order is the same."""
+        return self._order
+
+    def begin_step(self, W: int, bias_B1WM: Tensor | None) -> Tensor:
+        """Make room for one more position of each of W hypotheses.
+
+        Args:
+            W: Hypotheses of each sentence.
+            bias_B1WM: What is added to the scores of attention to the M positions that there will be; None is nothing.
+        Returns:
+            The same for all C positions that there is room for. Broadcasts to shape (B, 1, W, C).
+        """
+        start, self.length = self.length, self.length + W
+        if not self._pasts or self.length > self._pasts[0][0].size(2):
+            self._make_room(start, self.length + max((_STEPS_AHEAD - 1) * W, start // _SHARE_AHEAD))
+        rest = self._pasts[0][0].size(2) - self.length
+        if bias_B1WM is None:
+            bias_B1WM = torch.zeros(1, 1, 1, self.length)
+        return F.pad(bias_B1WM, (0, rest), value=-math.inf)
+
+    def append(self, number: int, key_BHWK: Tensor, value_BHWK: Tensor) -> tuple[Tensor, Tensor]:
+        """Add the positions of this step to one layer, and give back all. Shapes (B, H, C, K)."""
+        key_BHCK, value_BHCK = self._pasts[number]
+        new = slice(self.length - key_BHWK.size(2), self.length)
+        key_BHCK[:, :, new] = key_BHWK
+        value_BHCK[:, :, new] = value_BHWK
+        return key_BHCK, value_BHCK
+
+    def _make_room(self, length: int, capacity: int) -> None:
+        if not self._pasts:
+            B = sum(len(group.places) for group in self.groups)
+            _, H, _, K = self.groups[0].layers[0][0].shape
+            self._pasts = [(key.new_zeros(B, H, capacity, K), value.new_zeros(B, H, capacity, K)) for key, value in self.groups[0].layers]
+            return
+        for number, (key_BHCK, value_BHCK) in enumerate(self._pasts):
+            self._pasts[number] = _resized(key_BHCK, length, capacity), _resized(value_BHCK, length, capacity)
 
     def keep(self, sentences: Tensor) -> None:
         """Keep only these sentences, in this order, and forget the others. Shape (B',)."""
         moves = Moves.of_sentences(sentences)
-        for past in self.pasts:
-            past.keep(moves)
+        self._pasts = [(moves.apply(key, self.length), moves.apply(value, self.length)) for key, value in self._pasts]
         new_places = [-1] * sum(len(group.places) for group in self.groups)
         for new, old in enumerate(sentences.tolist()):
             new_places[old] = new
         for group in self.groups:
             group.keep(new_places)
         self.groups = [group for group in self.groups if group.places]
-        self._heads = 0, None
+        self._order = self._find_order()
 
-    def heads(self, W: int, H: int) -> tuple[Tensor, Tensor] | None:
-        """How to get from the heads of all rows to those of the groups, and back.
+    def select(self, positions_BN: Tensor) -> None:
+        """Leave out of the past of each sentence all but some positions, which then lie in the order of shape (B, N)."""
+        B, H, C, K = self._pasts[0][0].shape
+        N = self.length = positions_BN.size(1)
+        heads_BH1 = torch.arange(0, B * H * C, C).view(B, H, 1)
+        rows_X = (heads_BH1 + positions_BN[:, None]).flatten()
+        for number, past in enumerate(self._pasts):
+            key_BHNK, value_BHNK = (part.reshape(-1, K).index_select(0, rows_X).view(B, H, N, K) for part in past)
+            self._pasts[number] = key_BHNK, value_BHNK
 
-        Args:
-            W: Hypotheses of each sentence.
-            H: Heads.
-        Returns:
-            For each group's sentence, head and hypothesis its place among sentence, hypothesis and head of the batch; and the other way round. None
-            where the order is the same.
-        """
-        if self._heads[0] != W:
-            self._heads = W, self._find_heads(W, H)
-        return self._heads[1]
-
-    def _find_heads(self, W: int, H: int) -> tuple[Tensor, Tensor] | None:
+    def _find_order(self) -> tuple[Tensor, Tensor] | None:
         places = [place for group in self.groups for place in group.places]
-        if W == 1 and places == list(range(len(places))):
+        if places == list(range(len(places))):
             return None
-        first_B11 = torch.tensor(places)[:, None, None] * (W * H)
-        there_X = (first_B11 + torch.arange(H)[:, None] + torch.arange(0, W * H, H)).flatten()
-        return there_X, torch.empty_like(there_X).scatter_(0, there_X, torch.arange(len(there_X)))
+        there = torch.tensor(places)
+        return there, torch.empty_like(there).scatter_(0, there, torch.arange(len(there)))
+
+
+def _resized(values_BHCK: Tensor, length: int, capacity: int) -> Tensor:
+    B, H, _, K = values_BHCK.shape
+    resized = values_BHCK.new_empty(B, H, capacity, K)
+    resized[:, :, :length] = values_BHCK[:, :, :length]
+    resized[:, :, length:] = 0.0
+    return resized

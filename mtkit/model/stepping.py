@@ -7,11 +7,12 @@ longer than the operations themselves. So here, and only here, what the layers c
 import math
 from collections.abc import Callable
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mtkit.model.cache import KeyValueCache, attention_dtype
+from mtkit.model.cache import attention_dtype
 from mtkit.model.layers import DecoderLayer
 from mtkit.model.packed_cache import PackedCache
 from mtkit.model.packing import PackedLinear
@@ -38,8 +39,9 @@ class PackedDecoder:
         """Take a step with W hypotheses of each sentence, from their embeddings to the last states. Shape (B, W, D) in and out."""
         B, W, D = x_BWD.shape
         x_RD = x_BWD.reshape(B * W, D)
+        bias_B1WC = cache.begin_step(W, bias_B1WM)
         for number, layer in enumerate(self.layers):
-            x_RD = layer(x_RD, (B, W), cache, number, bias_B1WM)
+            x_RD = layer(x_RD, (B, W), cache, number, bias_B1WC)
         return self.final_norm(x_RD).view(B, W, D)
 
 
@@ -62,11 +64,11 @@ class _PackedLayer:
         self.activation = feed_forward.activation
         self.norms = [_norm(sublayer.norm) for sublayer in (layer.self_attention, layer.cross_attention, layer.feed_forward)]
 
-    def __call__(self, x_RD: Tensor, shape: tuple[int, int], cache: PackedCache, number: int, bias_B1WM: Tensor | None) -> Tensor:
+    def __call__(self, x_RD: Tensor, shape: tuple[int, int], cache: PackedCache, number: int, bias_B1WC: Tensor) -> Tensor:
         """Shape (R, D) in and out, for R = B x W rows; `number` is this layer's own."""
         own_norm, cross_norm, feed_forward_norm = self.norms
         y_RD = own_norm(x_RD) if self.is_pre else x_RD
-        attended_RD = self._attend_self(self.query_key_value(y_RD), shape, cache.pasts[number], bias_B1WM, cache.n_steps)
+        attended_RD = self._attend_self(self.query_key_value(y_RD), shape, cache, number, bias_B1WC)
         x_RD = x_RD + self.own_output(attended_RD)
 
         y_RD = cross_norm(x_RD) if self.is_pre else (x_RD := own_norm(x_RD))
@@ -76,35 +78,29 @@ class _PackedLayer:
         x_RD = x_RD + self.outer(self._activated(y_RD))
         return x_RD if self.is_pre else feed_forward_norm(x_RD)
 
-    def _attend_self(self, fused: Tensor, shape: tuple[int, int], past: KeyValueCache, bias_B1WM: Tensor | None, position: int | Tensor) -> Tensor:
+    def _attend_self(self, fused: Tensor, shape: tuple[int, int], cache: PackedCache, number: int, bias_B1WC: Tensor) -> Tensor:
         """Queries, keys and values of the coming step side by side, shape (R, 3 D), to shape (R, D)."""
-        B, W = shape
-        query, key, value = fused.view(B, W, 3, self.n_heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+        query, key, value = fused.to(attention_dtype(fused)).view(*shape, 3, self.n_heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
         if self.rotary is not None:
-            query, key = self.rotary(query, position, 0), self.rotary(key, position, 0)
-        key_BHMK, value_BHMK = past.append(key, value)
-        query_NWK = query.to(key_BHMK.dtype).reshape(B * self.n_heads, W, -1)
-        out_NWK = _attend(query_NWK, key_BHMK.flatten(0, 1), value_BHMK.flatten(0, 1), bias_B1WM)
-        return out_NWK.view(B, self.n_heads, W, -1).transpose(1, 2).reshape(B * W, -1).to(fused.dtype)
+            query, key = self.rotary(query, cache.n_steps, 0), self.rotary(key, cache.n_steps, 0)
+        out_BWHK = query.new_empty(*shape, *query.shape[1::2])
+        _attend(query, *cache.append(number, key, value), bias_B1WC, out_BWHK.transpose(1, 2))
+        return out_BWHK.view(len(fused), -1).to(fused.dtype)
 
     def _attend_sources(self, query_RD: Tensor, W: int, cache: PackedCache, number: int) -> Tensor:
         """Each hypothesis to its own source. Shape (R, D) in and out."""
-        query_XK = query_RD.to(attention_dtype(query_RD)).view(-1, query_RD.size(1) // self.n_heads)
-        ways = cache.heads(W, self.n_heads)
-        if ways is not None:
-            query_XK = query_XK.index_select(0, ways[0])
-        found: list[Tensor] = []
+        query_BWHK = query_RD.to(attention_dtype(query_RD)).view(-1, W, self.n_heads, query_RD.size(1) // self.n_heads)
+        if cache.order is not None:
+            query_BWHK = query_BWHK.index_select(0, cache.order[0])
+        out_BWHK = torch.empty_like(query_BWHK)
         start = 0
         for group in cache.groups:
-            key_NSK, value_NSK = (part.flatten(0, 1) for part in group.layers[number])
-            end = start + len(key_NSK) * W
-            query_NWK = query_XK[start:end].view(len(key_NSK), W, -1)
-            found.append(_attend(query_NWK, key_NSK, value_NSK, group.bias_B11S).view(end - start, -1))
-            start = end
-        out_XK = found[0] if len(found) == 1 else torch.cat(found)
-        if ways is not None:
-            out_XK = out_XK.index_select(0, ways[1])
-        return out_XK.view(query_RD.shape).to(query_RD.dtype)
+            own = slice(start, start + len(group.places))
+            _attend(query_BWHK[own].transpose(1, 2), *group.layers[number], group.bias_B11S, out_BWHK[own].transpose(1, 2))
+            start = own.stop
+        if cache.order is not None:
+            out_BWHK = out_BWHK.index_select(0, cache.order[1])
+        return out_BWHK.view(query_RD.shape).to(query_RD.dtype)
 
     def _activated(self, x_RD: Tensor) -> Tensor:
         if self.activation == "relu":
@@ -122,15 +118,19 @@ def _norm(norm: nn.Module) -> Callable[[Tensor], Tensor]:
     return norm.forward
 
 
-def _attend(query_NWK: Tensor, key_NMK: Tensor, value_NMK: Tensor, bias: Tensor | None) -> Tensor:
-    """Attention for N = B x H heads, whose queries are scaled already. With few queries for each sentence plain products are the fastest.
+def _attend(query_BHWK: Tensor, key_BHMK: Tensor, value_BHMK: Tensor, bias: Tensor | None, out_BHWK: Tensor) -> None:
+    """Attention with queries that are scaled already.
+
+    The products are numpy's, which go from matrix to matrix with a routine for small ones: torch's take two to three times as long, and want heads
+    side by side.
 
     Args:
         bias: Broadcasts to (B, H, W, M).
-    Returns:
-        Shape (N, W, K).
+        out_BHWK: Where the result goes.
     """
-    score_NWM = torch.bmm(query_NWK, key_NMK.mT)
+    score_BHWM = query_BHWK.new_empty(*query_BHWK.shape[:3], key_BHMK.size(2))
+    np.matmul(query_BHWK.numpy(), key_BHMK.mT.numpy(), out=score_BHWM.numpy())
     if bias is not None:
-        score_NWM.view(bias.size(0), -1, *score_NWM.shape[1:]).add_(bias)
-    return torch.bmm(score_NWM.softmax(2), value_NMK)
+        score_BHWM += bias
+    torch.softmax(score_BHWM, 3, out=score_BHWM)
+    np.matmul(score_BHWM.numpy(), value_BHMK.numpy(), out=out_BHWK.numpy())

@@ -66,8 +66,7 @@ class ModelState:
             return
         positions_BN = is_live_BM.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, :n_live]
         for cache in packed:
-            for past in cache.pasts:
-                past.select(positions_BN, n_more=W * _FORGET_EVERY)
+            cache.select(positions_BN)
         kept_BWN = past_BWM.gather(2, positions_BN[:, None].expand(-1, W, -1))
         self.may_attend_BWM = torch.cat((kept_BWN, may_attend_BWM[:, :, -W:]), dim=2)
 

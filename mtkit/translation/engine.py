@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from mtkit.config.search import SearchConfig
 from mtkit.errors import MtkitError
+from mtkit.model.cpu import one_thread_for_numpy
 from mtkit.search.beam import beam_search
 from mtkit.search.demands import Demands
 from mtkit.search.greedy import greedy_search
@@ -84,21 +85,21 @@ class ModelEngine:
         ]
         found: list[list[Hypothesis]] = [[] for _ in sources]
 
-        if self.may_fork and self._forks is None and self.workers.n_workers > 1 and len(sources) >= _MIN_SOURCES_TO_FORK:
-            self._forks = Forks(partial(find, self.scorer), self.workers.n_workers)
-        find_by = self._forks or partial(find, self.scorer)
-
         def run(batch: list[int]) -> list[list[Hypothesis]]:
             if self._recorded is not None and demands is None and self._recorded.can_search(config):
                 return self._recorded([sources[i] for i in batch], config)
             wanted = [demands[i] for i in batch] if demands is not None and demands[batch[0]] else None
             return find_by([sources[i] for i in batch], config, wanted)
 
-        for batch, results in zip(batches, self.workers.map(run, batches), strict=True):
-            for i, result in zip(batch, results, strict=True):
-                n_hidden = demands[i].n_hidden if demands is not None else 0
-                found[i] = [hypothesis._replace(token_ids=hypothesis.token_ids[n_hidden:]) for hypothesis in result] if n_hidden else result
-            on_batch(batch)
+        with one_thread_for_numpy():
+            if self.may_fork and self._forks is None and self.workers.n_workers > 1 and len(sources) >= _MIN_SOURCES_TO_FORK:
+                self._forks = Forks(partial(find, self.scorer), self.workers.n_workers)
+            find_by = self._forks or partial(find, self.scorer)
+            for batch, results in zip(batches, self.workers.map(run, batches), strict=True):
+                for i, result in zip(batch, results, strict=True):
+                    n_hidden = demands[i].n_hidden if demands is not None else 0
+                    found[i] = [hypothesis._replace(token_ids=hypothesis.token_ids[n_hidden:]) for hypothesis in result] if n_hidden else result
+                on_batch(batch)
         return found
 
     def _batches(self, lengths: list[int], n_rows: int, max_tokens: int) -> list[list[int]]:
