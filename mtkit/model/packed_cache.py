@@ -3,11 +3,12 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mtkit.model.cache import Moves, filled_gaps
+from mtkit.model.cache import filled_gaps
 
 _STEPS_AHEAD, _SHARE_AHEAD = 4, 8
 """There is room for at least so many steps more, and for one part in so many of what there is."""
@@ -19,8 +20,8 @@ class SourceGroup:
 
     places: list[int]
     """Of these sentences in the batch."""
-    layers: list[tuple[Tensor, Tensor]]
-    """Keys and values for each layer of the decoder. Shape (B, H, S, K)."""
+    layers: list[tuple[np.ndarray, np.ndarray]]
+    """Keys and values for each layer of the decoder, in float32. Shape (B, H, S, K)."""
     bias_B11S: Tensor | None
     """Zero where the source may be attended to, minus infinity on padding; None where there is none."""
 
@@ -31,10 +32,10 @@ class SourceGroup:
         self.places = [places[row] for row in order]
         if len(order) == len(places):
             return
-        moves = Moves.of_sentences(torch.tensor(order, dtype=torch.long))
-        self.layers = [(moves.apply(key), moves.apply(value)) for key, value in self.layers]
+        rows = np.array(order, dtype=np.int64)
+        self.layers = [(_kept(key, rows), _kept(value, rows)) for key, value in self.layers]
         if self.bias_B11S is not None:
-            self.bias_B11S = moves.apply(self.bias_B11S)
+            self.bias_B11S = torch.from_numpy(_kept(self.bias_B11S.numpy(), rows))
 
 
 class PackedCache:
@@ -43,8 +44,9 @@ class PackedCache:
     All sentences are at the same step, so that the decoder's own past is the same number of positions for each. Their sources are attended to group
     by group, since padding them to one length would change the last bits of a result.
 
-    The keys of a head lie in one stretch of memory with those of the next, unused ones included, which are zero: a processor that has to skip what is
-    unused reads the rest at a third of the speed. So there is little room ahead, and attention goes over all of it.
+    It is held in arrays of numpy's, which multiplies and copies such small matrices faster than torch. The keys of a head lie in one stretch of
+    memory with those of the next, unused ones included, which are zero: a processor that has to skip what is unused reads the rest at a third of the
+    speed. So there is little room ahead, and attention goes over all of it.
 
     Args:
         groups: Which together hold every place of the batch once.
@@ -58,13 +60,9 @@ class PackedCache:
         self.n_steps: int | Tensor = 0
         self.length = 0
         """Positions that the past holds: one for each hypothesis of each step, unless they have been left out."""
-        self._pasts: list[tuple[Tensor, Tensor]] = []
-        self._order = self._find_order()
-
-    @property
-    def order(self) -> tuple[Tensor, Tensor] | None:
+        self._pasts: list[tuple[np.ndarray, np.ndarray]] = []
+        self.order = self._find_order()
         """How to get from the sentences of the batch to those of the groups one after the other, and back; None where the order is the same."""
-        return self._order
 
     def begin_step(self, W: int, bias_B1WM: Tensor | None) -> Tensor:
         """Make room for one more position of each of W hypotheses.
@@ -76,63 +74,71 @@ class PackedCache:
             The same for all C positions that there is room for. Broadcasts to shape (B, 1, W, C).
         """
         start, self.length = self.length, self.length + W
-        if not self._pasts or self.length > self._pasts[0][0].size(2):
+        if not self._pasts or self.length > self._pasts[0][0].shape[2]:
             self._make_room(start, self.length + max((_STEPS_AHEAD - 1) * W, start // _SHARE_AHEAD))
-        rest = self._pasts[0][0].size(2) - self.length
+        rest = self._pasts[0][0].shape[2] - self.length
         if bias_B1WM is None:
             bias_B1WM = torch.zeros(1, 1, 1, self.length)
         return F.pad(bias_B1WM, (0, rest), value=-math.inf)
 
-    def append(self, number: int, key_BHWK: Tensor, value_BHWK: Tensor) -> tuple[Tensor, Tensor]:
+    def append(self, number: int, key_BHWK: np.ndarray, value_BHWK: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Add the positions of this step to one layer, and give back all. Shapes (B, H, C, K)."""
         key_BHCK, value_BHCK = self._pasts[number]
-        new = slice(self.length - key_BHWK.size(2), self.length)
+        new = slice(self.length - key_BHWK.shape[2], self.length)
         key_BHCK[:, :, new] = key_BHWK
         value_BHCK[:, :, new] = value_BHWK
         return key_BHCK, value_BHCK
 
     def _make_room(self, length: int, capacity: int) -> None:
-        if not self._pasts:
-            B = sum(len(group.places) for group in self.groups)
-            _, H, _, K = self.groups[0].layers[0][0].shape
-            self._pasts = [(key.new_zeros(B, H, capacity, K), value.new_zeros(B, H, capacity, K)) for key, value in self.groups[0].layers]
+        if self._pasts:
+            self._pasts = [(_resized(key, length, capacity), _resized(value, length, capacity)) for key, value in self._pasts]
             return
-        for number, (key_BHCK, value_BHCK) in enumerate(self._pasts):
-            self._pasts[number] = _resized(key_BHCK, length, capacity), _resized(value_BHCK, length, capacity)
+        B = sum(len(group.places) for group in self.groups)
+        _, H, _, K = self.groups[0].layers[0][0].shape
+        shape = (B, H, capacity, K)
+        # In memory of torch's, which has been used before: in numpy's own, a large array takes five times as long.
+        self._pasts = [(torch.zeros(shape).numpy(), torch.zeros(shape).numpy()) for _ in self.groups[0].layers]
 
     def keep(self, sentences: Tensor) -> None:
         """Keep only these sentences, in this order, and forget the others. Shape (B',)."""
-        moves = Moves.of_sentences(sentences)
-        self._pasts = [(moves.apply(key, self.length), moves.apply(value, self.length)) for key, value in self._pasts]
+        rows = sentences.numpy()
+        for past in self._pasts:
+            for part in past:
+                _kept(part[:, :, : self.length], rows)
+        self._pasts = [(key[: len(rows)], value[: len(rows)]) for key, value in self._pasts]
         new_places = [-1] * sum(len(group.places) for group in self.groups)
-        for new, old in enumerate(sentences.tolist()):
+        for new, old in enumerate(rows.tolist()):
             new_places[old] = new
         for group in self.groups:
             group.keep(new_places)
         self.groups = [group for group in self.groups if group.places]
-        self._order = self._find_order()
+        self.order = self._find_order()
 
     def select(self, positions_BN: Tensor) -> None:
         """Leave out of the past of each sentence all but some positions, which then lie in the order of shape (B, N)."""
         B, H, C, K = self._pasts[0][0].shape
-        N = self.length = positions_BN.size(1)
-        heads_BH1 = torch.arange(0, B * H * C, C).view(B, H, 1)
-        rows_X = (heads_BH1 + positions_BN[:, None]).flatten()
-        for number, past in enumerate(self._pasts):
-            key_BHNK, value_BHNK = (part.reshape(-1, K).index_select(0, rows_X).view(B, H, N, K) for part in past)
-            self._pasts[number] = key_BHNK, value_BHNK
+        self.length = positions_BN.size(1)
+        heads_BH1 = np.arange(0, B * H * C, C).reshape(B, H, 1)
+        rows_BHN = heads_BH1 + positions_BN.numpy()[:, None]
+        for number, (key_BHCK, value_BHCK) in enumerate(self._pasts):
+            self._pasts[number] = key_BHCK.reshape(-1, K)[rows_BHN], value_BHCK.reshape(-1, K)[rows_BHN]
 
-    def _find_order(self) -> tuple[Tensor, Tensor] | None:
-        places = [place for group in self.groups for place in group.places]
-        if places == list(range(len(places))):
-            return None
-        there = torch.tensor(places)
-        return there, torch.empty_like(there).scatter_(0, there, torch.arange(len(there)))
+    def _find_order(self) -> tuple[np.ndarray, np.ndarray] | None:
+        there = np.array([place for group in self.groups for place in group.places], dtype=np.int64)
+        return None if np.array_equal(there, np.arange(len(there))) else (there, np.argsort(there))
 
 
-def _resized(values_BHCK: Tensor, length: int, capacity: int) -> Tensor:
+def _kept(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The values of the sentences that stay, in their new order: a part of what is given, in which only what changes its place is copied."""
+    to = np.flatnonzero(rows != np.arange(len(rows)))
+    if len(to):
+        values[to] = values[rows[to]]
+    return values[: len(rows)]
+
+
+def _resized(values_BHCK: np.ndarray, length: int, capacity: int) -> np.ndarray:
     B, H, _, K = values_BHCK.shape
-    resized = values_BHCK.new_empty(B, H, capacity, K)
+    resized = torch.empty(B, H, capacity, K).numpy()
     resized[:, :, :length] = values_BHCK[:, :, :length]
     resized[:, :, length:] = 0.0
     return resized

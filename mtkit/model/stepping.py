@@ -80,27 +80,27 @@ class _PackedLayer:
 
     def _attend_self(self, fused: Tensor, shape: tuple[int, int], cache: PackedCache, number: int, bias_B1WC: Tensor) -> Tensor:
         """Queries, keys and values of the coming step side by side, shape (R, 3 D), to shape (R, D)."""
-        query, key, value = fused.to(attention_dtype(fused)).view(*shape, 3, self.n_heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+        query, key, value = _array(fused).reshape(*shape, 3, self.n_heads, -1).transpose(2, 0, 3, 1, 4)
         if self.rotary is not None:
-            query, key = self.rotary(query, cache.n_steps, 0), self.rotary(key, cache.n_steps, 0)
-        out_BWHK = query.new_empty(*shape, *query.shape[1::2])
-        _attend(query, *cache.append(number, key, value), bias_B1WC, out_BWHK.transpose(1, 2))
-        return out_BWHK.view(len(fused), -1).to(fused.dtype)
+            query, key = (self.rotary(torch.from_numpy(part), cache.n_steps, 0).numpy() for part in (query, key))
+        out_RD = torch.empty(len(fused), fused.size(1) // 3)
+        _attend(query, *cache.append(number, key, value), bias_B1WC, out_RD.numpy().reshape(*shape, self.n_heads, -1).swapaxes(1, 2))
+        return out_RD.to(fused.dtype)
 
     def _attend_sources(self, query_RD: Tensor, W: int, cache: PackedCache, number: int) -> Tensor:
         """Each hypothesis to its own source. Shape (R, D) in and out."""
-        query_BWHK = query_RD.to(attention_dtype(query_RD)).view(-1, W, self.n_heads, query_RD.size(1) // self.n_heads)
+        query_BWHK = _array(query_RD).reshape(-1, W, self.n_heads, query_RD.size(1) // self.n_heads)
         if cache.order is not None:
-            query_BWHK = query_BWHK.index_select(0, cache.order[0])
-        out_BWHK = torch.empty_like(query_BWHK)
+            query_BWHK = query_BWHK[cache.order[0]]
+        out_BWHK = np.empty_like(query_BWHK)
         start = 0
         for group in cache.groups:
             own = slice(start, start + len(group.places))
-            _attend(query_BWHK[own].transpose(1, 2), *group.layers[number], group.bias_B11S, out_BWHK[own].transpose(1, 2))
+            _attend(query_BWHK[own].swapaxes(1, 2), *group.layers[number], group.bias_B11S, out_BWHK[own].swapaxes(1, 2))
             start = own.stop
         if cache.order is not None:
-            out_BWHK = out_BWHK.index_select(0, cache.order[1])
-        return out_BWHK.view(query_RD.shape).to(query_RD.dtype)
+            out_BWHK = out_BWHK[cache.order[1]]
+        return torch.from_numpy(out_BWHK).view(query_RD.shape).to(query_RD.dtype)
 
     def _activated(self, x_RD: Tensor) -> Tensor:
         if self.activation == "relu":
@@ -118,7 +118,12 @@ def _norm(norm: nn.Module) -> Callable[[Tensor], Tensor]:
     return norm.forward
 
 
-def _attend(query_BHWK: Tensor, key_BHMK: Tensor, value_BHMK: Tensor, bias: Tensor | None, out_BHWK: Tensor) -> None:
+def _array(x: Tensor) -> np.ndarray:
+    """In float32."""
+    return x.to(attention_dtype(x)).numpy()
+
+
+def _attend(query_BHWK: np.ndarray, key_BHMK: np.ndarray, value_BHMK: np.ndarray, bias: Tensor | None, out_BHWK: np.ndarray) -> None:
     """Attention with queries that are scaled already.
 
     The products are numpy's, which go from matrix to matrix with a routine for small ones: torch's take two to three times as long, and want heads
@@ -128,9 +133,10 @@ def _attend(query_BHWK: Tensor, key_BHMK: Tensor, value_BHMK: Tensor, bias: Tens
         bias: Broadcasts to (B, H, W, M).
         out_BHWK: Where the result goes.
     """
-    score_BHWM = query_BHWK.new_empty(*query_BHWK.shape[:3], key_BHMK.size(2))
-    np.matmul(query_BHWK.numpy(), key_BHMK.mT.numpy(), out=score_BHWM.numpy())
+    score_BHWM = torch.empty(*query_BHWK.shape[:3], key_BHMK.shape[2])
+    score = score_BHWM.numpy()
+    np.matmul(query_BHWK, key_BHMK.swapaxes(2, 3), out=score)
     if bias is not None:
         score_BHWM += bias
     torch.softmax(score_BHWM, 3, out=score_BHWM)
-    np.matmul(score_BHWM.numpy(), value_BHMK.numpy(), out=out_BHWK.numpy())
+    np.matmul(score, value_BHMK, out=out_BHWK)

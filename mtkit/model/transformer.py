@@ -176,7 +176,8 @@ class Transformer(nn.Module):
         groups = []
         for memory, own in zip(memories, places, strict=True):
             layers, bias_B11S = self._read_by_layers(memory)
-            groups.append(SourceGroup(own, [(layer.memory_key_BHSK, layer.memory_value_BHSK) for layer in layers], bias_B11S))
+            arrays = [(layer.memory_key_BHSK.numpy(), layer.memory_value_BHSK.numpy()) for layer in layers]
+            groups.append(SourceGroup(own, arrays, bias_B11S))
         return PackedCache(groups, may_forget=self.packed_decoder is not None and not self.packed_decoder.is_exact)
 
     def prepare_positions(self, n_steps: int) -> list[Tensor]:
