@@ -10,19 +10,19 @@ from mtkit.model.packed_cache import PackedCache, SourceGroup
 
 def make_cache(n_sentences=2, n_layers=2):
     """Two heads of width 4."""
-    groups = [SourceGroup(list(range(n_sentences)), [(np.zeros((n_sentences, 2, 3, 4), np.float32),) * 2] * n_layers, None)]
-    return PackedCache(groups)
+    source = np.zeros((n_sentences, 2, 3, 4), np.float32)
+    return PackedCache([SourceGroup(list(range(n_sentences)), [(source, source)] * n_layers, None)])
 
 
 def steps(cache, n_steps, W):
     """Take so many steps whose keys are the step's number and whose values its negative. What the last one saw: keys, values and bias."""
-    seen = None
+    seen = []
     for step in range(1, n_steps + 1):
         M = cache.length + W
         bias_B1WC = cache.begin_step(W, torch.zeros(2, 1, W, M))
         for number in range(2):
             new_BHWK = np.full((2, 2, W, 4), float(step), np.float32)
-            seen = *cache.append(number, new_BHWK, -new_BHWK), bias_B1WC
+            seen = [*cache.append(number, new_BHWK, -new_BHWK), bias_B1WC]
     return seen
 
 
