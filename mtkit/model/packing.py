@@ -19,6 +19,8 @@ _has_onednn = hasattr(torch.ops.mkldnn, "_linear_pointwise")
 _multiply = _direct(torch.ops.mkldnn._linear_pointwise.default if _has_onednn else torch.ops.aten.linear.default)
 _TYPICAL_ROWS = 320
 """Rows of a step of beam search, for which the layout is chosen."""
+_FEWEST_ROWS = 4
+"""Fewer are multiplied by another routine, which reads the weights more slowly, and may add up in another order."""
 _multiply_int8 = _direct(torch.ops.quantized.linear_dynamic.default)
 _multiply_int8_relu = _direct(torch.ops.quantized.linear_relu_dynamic.default)
 _MANY_WEIGHTS, _MANY_ROWS = 1 << 18, 48
@@ -46,16 +48,14 @@ class OneDnnLinear:
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         self._weight = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), _TYPICAL_ROWS)
         self._bias = None if bias is None else bias.detach()
-        # A single row may be multiplied by another routine, which adds up in another order.
-        self._is_sure_of_one = True
-        trial = torch.randn(2, weight.size(1), generator=torch.Generator().manual_seed(1)).to(weight.dtype)
-        self._is_sure_of_one = torch.equal(self(trial)[:1], self(trial[:1]))
 
     def __call__(self, x: Tensor, relu: bool = False) -> Tensor:
         """See `PackedLinear`."""
-        if not self._is_sure_of_one and x.numel() == x.size(-1):
-            return self(x.expand(2, *x.shape).contiguous(), relu)[0]
-        return _multiply(x, self._weight, self._bias, "relu" if relu else "none", [], "")
+        n_rows = x.numel() // x.size(-1)
+        if not 0 < n_rows < _FEWEST_ROWS:
+            return _multiply(x, self._weight, self._bias, "relu" if relu else "none", [], "")
+        repeated = torch.cat((x.flatten(0, -2),) * -(-_FEWEST_ROWS // n_rows))
+        return self(repeated, relu)[:n_rows].view(*x.shape[:-1], -1)
 
 
 class Int8Linear:
