@@ -69,13 +69,13 @@ class _PackedLayer:
         own_norm, cross_norm, feed_forward_norm = self.norms
         y_RD = own_norm(x_RD) if self.is_pre else x_RD
         attended_RD = self._attend_self(self.query_key_value(y_RD), shape, cache, number, bias_B1WC)
-        x_RD = x_RD + self.own_output(attended_RD)
+        x_RD = self.own_output(attended_RD).add_(x_RD)
 
         y_RD = cross_norm(x_RD) if self.is_pre else (x_RD := own_norm(x_RD))
-        x_RD = x_RD + self.cross_output(self._attend_sources(self.cross_query(y_RD), shape[1], cache, number))
+        x_RD = self.cross_output(self._attend_sources(self.cross_query(y_RD), shape[1], cache, number)).add_(x_RD)
 
         y_RD = feed_forward_norm(x_RD) if self.is_pre else (x_RD := cross_norm(x_RD))
-        x_RD = x_RD + self.outer(self._activated(y_RD))
+        x_RD = self.outer(self._activated(y_RD)).add_(x_RD)
         return x_RD if self.is_pre else feed_forward_norm(x_RD)
 
     def _attend_self(self, fused: Tensor, shape: tuple[int, int], cache: PackedCache, number: int, bias_B1WC: Tensor) -> Tensor:
