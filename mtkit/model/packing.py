@@ -19,8 +19,6 @@ _has_onednn = hasattr(torch.ops.mkldnn, "_linear_pointwise")
 _multiply = _direct(torch.ops.mkldnn._linear_pointwise.default if _has_onednn else torch.ops.aten.linear.default)
 _TYPICAL_ROWS = 320
 """Rows of a step of beam search, for which the layout is chosen."""
-_FEWEST_ROWS = 4
-"""Fewer are multiplied by another routine, which reads the weights more slowly, and may add up in another order."""
 _multiply_int8 = _direct(torch.ops.quantized.linear_dynamic.default)
 _multiply_int8_relu = _direct(torch.ops.quantized.linear_relu_dynamic.default)
 _MANY_WEIGHTS, _MANY_ROWS = 1 << 18, 48
@@ -29,6 +27,9 @@ _MANY_WEIGHTS, _MANY_ROWS = 1 << 18, 48
 
 class PackedLinear(Protocol):
     """A linear layer ready for use."""
+
+    fewest_rows: int
+    """Fewer are multiplied as so many."""
 
     def __call__(self, x: Tensor, relu: bool = False) -> Tensor:
         """x times the weight transposed, plus the bias, then ReLU if wanted. Shape (..., in) to (..., out)."""
@@ -45,6 +46,9 @@ class OneDnnLinear:
         bias: Shape (out,), or None.
     """
 
+    # For fewer oneDNN has another routine, which reads the weights more slowly, and may add up in another order.
+    fewest_rows = 4
+
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         self._weight = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), _TYPICAL_ROWS)
         self._bias = None if bias is None else bias.detach()
@@ -52,9 +56,9 @@ class OneDnnLinear:
     def __call__(self, x: Tensor, relu: bool = False) -> Tensor:
         """See `PackedLinear`."""
         n_rows = x.numel() // x.size(-1)
-        if not 0 < n_rows < _FEWEST_ROWS:
+        if not 0 < n_rows < self.fewest_rows:
             return _multiply(x, self._weight, self._bias, "relu" if relu else "none", [], "")
-        repeated = torch.cat((x.flatten(0, -2),) * -(-_FEWEST_ROWS // n_rows))
+        repeated = torch.cat((x.flatten(0, -2),) * -(-self.fewest_rows // n_rows))
         return self(repeated, relu)[:n_rows].view(*x.shape[:-1], -1)
 
 
@@ -69,6 +73,8 @@ class Int8Linear:
 
     A layer is called always with ReLU or always without: oneDNN remembers what the first call wanted.
     """
+
+    fewest_rows = 1
 
     def __init__(self, weight: Tensor, bias: Tensor | None, by_row: bool = False) -> None:
         weight = weight.detach()

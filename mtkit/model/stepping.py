@@ -34,15 +34,17 @@ class PackedDecoder:
         self.is_exact = is_exact
         self.layers = [_PackedLayer(layer, make) for layer in layers]
         self.final_norm = _norm(final_norm)
+        self.fewest_rows = self.layers[0].inner.fewest_rows
 
     def __call__(self, x_BWD: Tensor, cache: PackedCache, bias_B1WM: Tensor | None) -> Tensor:
         """Take a step with W hypotheses of each sentence, from their embeddings to the last states. Shape (B, W, D) in and out."""
         B, W, D = x_BWD.shape
-        x_RD = x_BWD.reshape(B * W, D)
+        # Once for all products.
+        x_RD = _with_rows(x_BWD.reshape(B * W, D), self.fewest_rows)
         bias_B1WC = cache.begin_step(W, bias_B1WM)
         for number, layer in enumerate(self.layers):
             x_RD = layer(x_RD, (B, W), cache, number, bias_B1WC)
-        return self.final_norm(x_RD).view(B, W, D)
+        return self.final_norm(x_RD[: B * W]).view(B, W, D)
 
 
 class _PackedLayer:
@@ -65,14 +67,14 @@ class _PackedLayer:
         self.norms = [_norm(sublayer.norm) for sublayer in (layer.self_attention, layer.cross_attention, layer.feed_forward)]
 
     def __call__(self, x_RD: Tensor, shape: tuple[int, int], cache: PackedCache, number: int, bias_B1WC: Tensor) -> Tensor:
-        """Shape (R, D) in and out, for R = B x W rows; `number` is this layer's own."""
+        """Shape (R, D) in and out, for R = B x W rows, or more that count for nothing; `number` is this layer's own."""
         own_norm, cross_norm, feed_forward_norm = self.norms
         y_RD = own_norm(x_RD) if self.is_pre else x_RD
         attended_RD = self._attend_self(self.query_key_value(y_RD), shape, cache, number, bias_B1WC)
         x_RD = self.own_output(attended_RD).add_(x_RD)
 
         y_RD = cross_norm(x_RD) if self.is_pre else (x_RD := own_norm(x_RD))
-        x_RD = self.cross_output(self._attend_sources(self.cross_query(y_RD), shape[1], cache, number)).add_(x_RD)
+        x_RD = self.cross_output(self._attend_sources(self.cross_query(y_RD), shape, cache, number)).add_(x_RD)
 
         y_RD = feed_forward_norm(x_RD) if self.is_pre else (x_RD := cross_norm(x_RD))
         x_RD = self.outer(self._activated(y_RD)).add_(x_RD)
@@ -80,16 +82,18 @@ class _PackedLayer:
 
     def _attend_self(self, fused: Tensor, shape: tuple[int, int], cache: PackedCache, number: int, bias_B1WC: Tensor) -> Tensor:
         """Queries, keys and values of the coming step side by side, shape (R, 3 D), to shape (R, D)."""
-        query, key, value = _array(fused).reshape(*shape, 3, self.n_heads, -1).transpose(2, 0, 3, 1, 4)
+        n_rows = math.prod(shape)
+        query, key, value = _array(fused[:n_rows]).reshape(*shape, 3, self.n_heads, -1).transpose(2, 0, 3, 1, 4)
         if self.rotary is not None:
             query, key = (self.rotary(torch.from_numpy(part), cache.n_steps, 0).numpy() for part in (query, key))
-        out_RD = torch.empty(len(fused), fused.size(1) // 3)
+        out_RD = torch.empty(n_rows, fused.size(1) // 3)
         _attend(query, *cache.append(number, key, value), bias_B1WC, out_RD.numpy().reshape(*shape, self.n_heads, -1).swapaxes(1, 2))
-        return out_RD.to(fused.dtype)
+        return _with_rows(out_RD.to(fused.dtype), len(fused))
 
-    def _attend_sources(self, query_RD: Tensor, W: int, cache: PackedCache, number: int) -> Tensor:
+    def _attend_sources(self, query_RD: Tensor, shape: tuple[int, int], cache: PackedCache, number: int) -> Tensor:
         """Each hypothesis to its own source. Shape (R, D) in and out."""
-        query_BWHK = _array(query_RD).reshape(-1, W, self.n_heads, query_RD.size(1) // self.n_heads)
+        n_rows = math.prod(shape)
+        query_BWHK = _array(query_RD[:n_rows]).reshape(*shape, self.n_heads, -1)
         if cache.order is not None:
             query_BWHK = query_BWHK[cache.order[0]]
         out_BWHK = np.empty_like(query_BWHK)
@@ -100,7 +104,7 @@ class _PackedLayer:
             start = own.stop
         if cache.order is not None:
             out_BWHK = out_BWHK[cache.order[1]]
-        return torch.from_numpy(out_BWHK).view(query_RD.shape).to(query_RD.dtype)
+        return _with_rows(torch.from_numpy(out_BWHK).view(n_rows, -1).to(query_RD.dtype), len(query_RD))
 
     def _activated(self, x_RD: Tensor) -> Tensor:
         if self.activation == "relu":
@@ -116,6 +120,11 @@ def _norm(norm: nn.Module) -> Callable[[Tensor], Tensor]:
         shape, weight, bias, eps = norm.normalized_shape, norm.weight, norm.bias, norm.eps
         return lambda x: torch.layer_norm(x, shape, weight, bias, eps)
     return norm.forward
+
+
+def _with_rows(x_RD: Tensor, n_rows: int) -> Tensor:
+    """With zeros below, if there are fewer rows than that."""
+    return x_RD if len(x_RD) >= n_rows else F.pad(x_RD, (0, 0, 0, n_rows - len(x_RD)))
 
 
 def _array(x: Tensor) -> np.ndarray:
