@@ -61,6 +61,8 @@ class PackedCache:
         self.length = 0
         """Positions that the past holds: one for each hypothesis of each step, unless they have been left out."""
         self._pasts: list[tuple[np.ndarray, np.ndarray]] = []
+        self._bias_C = np.empty(0, np.float32)
+        """Minus infinity at positions that are not there yet, else zero."""
         self.order = self._find_order()
         """How to get from the sentences of the batch to those of the groups one after the other, and back; None where the order is the same."""
 
@@ -71,15 +73,15 @@ class PackedCache:
             W: Hypotheses of each sentence.
             bias_B1WM: What is added to the scores of attention to the M positions that there will be; None is nothing.
         Returns:
-            The same for all C positions that there is room for. Broadcasts to shape (B, 1, W, C).
+            The same for all C positions that there is room for, which broadcasts to shape (B, 1, W, C). It is to be used in this step.
         """
         start, self.length = self.length, self.length + W
         if not self._pasts or self.length > self._pasts[0][0].shape[2]:
             self._make_room(start, self.length + max((_STEPS_AHEAD - 1) * W, start // _SHARE_AHEAD))
-        rest = self._pasts[0][0].shape[2] - self.length
+        self._bias_C[start : self.length] = 0.0
         if bias_B1WM is None:
-            bias_B1WM = torch.zeros(1, 1, 1, self.length)
-        return F.pad(bias_B1WM, (0, rest), value=-math.inf)
+            return torch.from_numpy(self._bias_C)
+        return F.pad(bias_B1WM, (0, len(self._bias_C) - self.length), value=-math.inf)
 
     def append(self, number: int, key_BHWK: np.ndarray, value_BHWK: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Add the positions of this step to one layer, and give back all. Shapes (B, H, C, K)."""
@@ -90,6 +92,8 @@ class PackedCache:
         return key_BHCK, value_BHCK
 
     def _make_room(self, length: int, capacity: int) -> None:
+        self._bias_C = np.full(capacity, -math.inf, np.float32)
+        self._bias_C[:length] = 0.0
         if self._pasts:
             self._pasts = [(_resized(key, length, capacity), _resized(value, length, capacity)) for key, value in self._pasts]
             return

@@ -12,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mtkit.model.cache import attention_dtype
 from mtkit.model.layers import DecoderLayer
 from mtkit.model.packed_cache import PackedCache
 from mtkit.model.packing import PackedLinear
@@ -83,28 +82,29 @@ class _PackedLayer:
     def _attend_self(self, fused: Tensor, shape: tuple[int, int], cache: PackedCache, number: int, bias_B1WC: Tensor) -> Tensor:
         """Queries, keys and values of the coming step side by side, shape (R, 3 D), to shape (R, D)."""
         n_rows = math.prod(shape)
-        query, key, value = _array(fused[:n_rows]).reshape(*shape, 3, self.n_heads, -1).transpose(2, 0, 3, 1, 4)
+        query, key, value = _array(fused)[:n_rows].reshape(*shape, 3, self.n_heads, -1).transpose(2, 0, 3, 1, 4)
         if self.rotary is not None:
             query, key = (self.rotary(torch.from_numpy(part), cache.n_steps, 0).numpy() for part in (query, key))
         out_RD = torch.empty(n_rows, fused.size(1) // 3)
         _attend(query, *cache.append(number, key, value), bias_B1WC, out_RD.numpy().reshape(*shape, self.n_heads, -1).swapaxes(1, 2))
-        return _with_rows(out_RD.to(fused.dtype), len(fused))
+        return _like(fused, out_RD)
 
     def _attend_sources(self, query_RD: Tensor, shape: tuple[int, int], cache: PackedCache, number: int) -> Tensor:
         """Each hypothesis to its own source. Shape (R, D) in and out."""
         n_rows = math.prod(shape)
-        query_BWHK = _array(query_RD[:n_rows]).reshape(*shape, self.n_heads, -1)
+        query_BWHK = _array(query_RD)[:n_rows].reshape(*shape, self.n_heads, -1)
         if cache.order is not None:
             query_BWHK = query_BWHK[cache.order[0]]
-        out_BWHK = np.empty_like(query_BWHK)
+        out_RD = torch.empty(n_rows, query_RD.size(1))
+        out_BWHK = out_RD.numpy().reshape(query_BWHK.shape)
         start = 0
         for group in cache.groups:
             own = slice(start, start + len(group.places))
             _attend(query_BWHK[own].swapaxes(1, 2), *group.layers[number], group.bias_B11S, out_BWHK[own].swapaxes(1, 2))
             start = own.stop
         if cache.order is not None:
-            out_BWHK = out_BWHK[cache.order[1]]
-        return _with_rows(torch.from_numpy(out_BWHK).view(n_rows, -1).to(query_RD.dtype), len(query_RD))
+            out_RD = torch.from_numpy(out_BWHK[cache.order[1]]).view(out_RD.shape)
+        return _like(query_RD, out_RD)
 
     def _activated(self, x_RD: Tensor) -> Tensor:
         if self.activation == "relu":
@@ -124,12 +124,18 @@ def _norm(norm: nn.Module) -> Callable[[Tensor], Tensor]:
 
 def _with_rows(x_RD: Tensor, n_rows: int) -> Tensor:
     """With zeros below, if there are fewer rows than that."""
-    return x_RD if len(x_RD) >= n_rows else F.pad(x_RD, (0, 0, 0, n_rows - len(x_RD)))
+    n_more = n_rows - x_RD.size(0)
+    return F.pad(x_RD, (0, 0, 0, n_more)) if n_more > 0 else x_RD
+
+
+def _like(other: Tensor, x_RD: Tensor) -> Tensor:
+    """With as many rows, and of the same type."""
+    return _with_rows(x_RD if other.dtype == x_RD.dtype else x_RD.to(other.dtype), other.size(0))
 
 
 def _array(x: Tensor) -> np.ndarray:
     """In float32."""
-    return x.to(attention_dtype(x)).numpy()
+    return (x if x.dtype == torch.float32 else x.float()).numpy()
 
 
 def _attend(query_BHWK: np.ndarray, key_BHMK: np.ndarray, value_BHMK: np.ndarray, bias: Tensor | None, out_BHWK: np.ndarray) -> None:
