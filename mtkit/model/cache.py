@@ -1,10 +1,13 @@
 """What decoding remembers between steps: keys and values, handed along as an argument."""
 
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
+
+Values = TypeVar("Values", Tensor, np.ndarray)
 
 
 def attention_dtype(like: Tensor) -> torch.dtype:
@@ -17,10 +20,10 @@ class Moves:
     """Which sentences of a batch stay, and which of them change their places: only these are copied."""
 
     n_kept: int
-    to: Tensor
-    """Places that get another sentence."""
-    of: Tensor
-    """Where these sentences have been."""
+    to: Any
+    """Places that get another sentence: a tensor, or an array where it is arrays whose sentences move."""
+    of: Any
+    """Where these sentences have been, likewise."""
 
     @classmethod
     def of_sentences(cls, sentences: Tensor) -> Self:
@@ -28,10 +31,14 @@ class Moves:
         to = (sentences != torch.arange(len(sentences), device=sentences.device)).nonzero()[:, 0]
         return cls(len(sentences), to, sentences[to])
 
-    def apply(self, values_BHMK: Tensor, length: int | None = None) -> Tensor:
+    def of_arrays(self) -> Self:
+        """The same moves for arrays of numpy's."""
+        return type(self)(self.n_kept, self.to.numpy(), self.of.numpy())
+
+    def apply(self, values_BHMK: Values, length: int | None = None) -> Values:
         """The values of the sentences that stay: a part of what is given, which is overwritten. Of M, `length` positions are in use."""
         if len(self.to):
-            used_BHMK = values_BHMK[:, :, :length]
+            used_BHMK: Any = values_BHMK[:, :, :length]
             used_BHMK[self.to] = used_BHMK[self.of]
         return values_BHMK[: self.n_kept]
 

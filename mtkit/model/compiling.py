@@ -27,7 +27,7 @@ def compile_model(model: Transformer, choice: Literal["auto", "on", "off"], back
     # A table that grows within the graph would be compiled anew each time it does.
     for positions in (model.src_positions, model.tgt_positions):
         if isinstance(positions, SinusoidalPositions):
-            positions.prepare(model.config.max_positions, device)
+            positions.reaching(model.config.max_positions, device)
     model.compile(dynamic=True, backend=backend)
     logger.info("the model is compiled at the first update, which takes a minute or more")
     return True

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mtkit.model.cache import filled_gaps
+from mtkit.model.cache import Moves, filled_gaps
 
 _STEPS_AHEAD, _SHARE_AHEAD = 4, 8
 """There is room for at least so many steps more, and for one part in so many of what there is."""
@@ -32,10 +32,11 @@ class SourceGroup:
         self.places = [places[row] for row in order]
         if len(order) == len(places):
             return
-        rows = np.array(order, dtype=np.int64)
-        self.layers = [(_kept(key, rows), _kept(value, rows)) for key, value in self.layers]
+        moves = Moves.of_sentences(torch.tensor(order, dtype=torch.long))
         if self.bias_B11S is not None:
-            self.bias_B11S = torch.from_numpy(_kept(self.bias_B11S.numpy(), rows))
+            self.bias_B11S = moves.apply(self.bias_B11S)
+        moves = moves.of_arrays()
+        self.layers = [(moves.apply(key), moves.apply(value)) for key, value in self.layers]
 
 
 class PackedCache:
@@ -105,13 +106,10 @@ class PackedCache:
 
     def keep(self, sentences: Tensor) -> None:
         """Keep only these sentences, in this order, and forget the others. Shape (B',)."""
-        rows = sentences.numpy()
-        for past in self._pasts:
-            for part in past:
-                _kept(part[:, :, : self.length], rows)
-        self._pasts = [(key[: len(rows)], value[: len(rows)]) for key, value in self._pasts]
+        moves = Moves.of_sentences(sentences).of_arrays()
+        self._pasts = [(moves.apply(key, self.length), moves.apply(value, self.length)) for key, value in self._pasts]
         new_places = [-1] * sum(len(group.places) for group in self.groups)
-        for new, old in enumerate(rows.tolist()):
+        for new, old in enumerate(sentences.tolist()):
             new_places[old] = new
         for group in self.groups:
             group.keep(new_places)
@@ -130,14 +128,6 @@ class PackedCache:
     def _find_order(self) -> tuple[np.ndarray, np.ndarray] | None:
         there = np.array([place for group in self.groups for place in group.places], dtype=np.int64)
         return None if np.array_equal(there, np.arange(len(there))) else (there, np.argsort(there))
-
-
-def _kept(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """The values of the sentences that stay, in their new order: a part of what is given, in which only what changes its place is copied."""
-    to = np.flatnonzero(rows != np.arange(len(rows)))
-    if len(to):
-        values[to] = values[rows[to]]
-    return values[: len(rows)]
 
 
 def _resized(values_BHCK: np.ndarray, length: int, capacity: int) -> np.ndarray:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from mtkit.model.cpu import cpu_has_int8
@@ -36,6 +37,12 @@ class PackedLinear(Protocol):
         ...
 
 
+def with_rows(x_RK: Tensor, n_rows: int) -> Tensor:
+    """With zeros below, if there are fewer rows than that."""
+    n_more = n_rows - x_RK.size(0)
+    return F.pad(x_RK, (0, 0, 0, n_more)) if n_more > 0 else x_RK
+
+
 class OneDnnLinear:
     """A linear layer of float32 or bf16 numbers in the layout that oneDNN multiplies fastest.
 
@@ -58,8 +65,7 @@ class OneDnnLinear:
         n_rows = x.numel() // x.size(-1)
         if not 0 < n_rows < self.fewest_rows:
             return _multiply(x, self._weight, self._bias, "relu" if relu else "none", [], "")
-        repeated = torch.cat((x.flatten(0, -2),) * -(-self.fewest_rows // n_rows))
-        return self(repeated, relu)[:n_rows].view(*x.shape[:-1], -1)
+        return self(with_rows(x.flatten(0, -2), self.fewest_rows), relu)[:n_rows].view(*x.shape[:-1], -1)
 
 
 class Int8Linear:

@@ -38,22 +38,22 @@ class SinusoidalPositions(nn.Module):
     def forward(self, x_BQD: Tensor, start: int | Tensor, stride: int) -> Tensor:
         """Add position `start + stride * q` to query q. Shape (B, Q, D) in and out; stride 0 puts all on one position.
 
-        A tensor of shape (1,) as start goes with stride 0, and its position must have been prepared.
+        A tensor of shape (1,) as start goes with stride 0, and the table must reach its position.
         """
         if isinstance(start, Tensor):
             return x_BQD + self.table.index_select(0, start).to(x_BQD.dtype)
         end = start + stride * (x_BQD.size(1) - 1) + 1
-        # Read once: a batch of another thread may put a shorter table in its place at any time.
-        table = self.table
-        if end > table.size(0) or table.device != x_BQD.device:
-            table = self.prepare(max(end, 2 * table.size(0), 64), x_BQD.device)
+        table = self.reaching(end, x_BQD.device)
         rows = table[start : start + 1] if stride == 0 else table[start:end]
         return x_BQD + rows.to(x_BQD.dtype)
 
-    def prepare(self, size: int, device: torch.device) -> Tensor:
-        """Make the vectors of so many positions; further ones are made when they are needed. Shape (size, D)."""
-        table = sinusoidal_positions(torch.arange(size), self.d_model).to(device)
-        self.table = table
+    def reaching(self, size: int, device: torch.device) -> Tensor:
+        """The vectors of at least so many positions, which are made where there are not as many yet. Shape (at least size, D)."""
+        # Read once: a batch of another thread may put a shorter table in its place at any time.
+        table = self.table
+        if size > table.size(0) or table.device != device:
+            table = sinusoidal_positions(torch.arange(max(size, 2 * table.size(0), 64)), self.d_model).to(device)
+            self.table = table
         return table
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from mtkit.model.layers import DecoderLayer
 from mtkit.model.packed_cache import PackedCache
-from mtkit.model.packing import PackedLinear
+from mtkit.model.packing import PackedLinear, with_rows
 
 MakeLinear = Callable[[Tensor, Tensor | None], PackedLinear]
 
@@ -39,7 +39,7 @@ class PackedDecoder:
         """Take a step with W hypotheses of each sentence, from their embeddings to the last states. Shape (B, W, D) in and out."""
         B, W, D = x_BWD.shape
         # Once for all products.
-        x_RD = _with_rows(x_BWD.reshape(B * W, D), self.fewest_rows)
+        x_RD = with_rows(x_BWD.reshape(B * W, D), self.fewest_rows)
         bias_B1WC = cache.begin_step(W, bias_B1WM)
         for number, layer in enumerate(self.layers):
             x_RD = layer(x_RD, (B, W), cache, number, bias_B1WC)
@@ -122,15 +122,9 @@ def _norm(norm: nn.Module) -> Callable[[Tensor], Tensor]:
     return norm.forward
 
 
-def _with_rows(x_RD: Tensor, n_rows: int) -> Tensor:
-    """With zeros below, if there are fewer rows than that."""
-    n_more = n_rows - x_RD.size(0)
-    return F.pad(x_RD, (0, 0, 0, n_more)) if n_more > 0 else x_RD
-
-
 def _like(other: Tensor, x_RD: Tensor) -> Tensor:
     """With as many rows, and of the same type."""
-    return _with_rows(x_RD if other.dtype == x_RD.dtype else x_RD.to(other.dtype), other.size(0))
+    return with_rows(x_RD if other.dtype == x_RD.dtype else x_RD.to(other.dtype), other.size(0))
 
 
 def _array(x: Tensor) -> np.ndarray:

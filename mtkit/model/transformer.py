@@ -186,12 +186,8 @@ class Transformer(nn.Module):
         Returns:
             The tables that such steps read; they must stay alive as long as a recorded step may be played.
         """
-        if not isinstance(self.tgt_positions, SinusoidalPositions):
-            return []
-        table, device = self.tgt_positions.table, self.output_weight.device
-        if table.size(0) < n_steps or table.device != device:
-            table = self.tgt_positions.prepare(n_steps, device)
-        return [table]
+        positions = self.tgt_positions
+        return [positions.reaching(n_steps, self.output_weight.device)] if isinstance(positions, SinusoidalPositions) else []
 
     @property
     def cache_dtype(self) -> torch.dtype:
