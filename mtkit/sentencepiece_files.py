@@ -21,7 +21,7 @@ TGT_NAME = "tgt.model"
 _PIECES, _TRAINER, _NORMALIZER = 1, 2, 3  # of a model
 _TEXT, _SCORE, _TYPE = 1, 2, 3  # of a piece
 _KIND, _BYTE_FALLBACK = 3, 35  # of the trainer's settings
-_NAME = 1  # of the normalizer's settings
+_NAME, _RULE_PATH = 1, 6  # of the normalizer's settings
 _NORMAL, _USER_DEFINED = 1, 4  # types of pieces
 _SEGMENTED_TEXT, _SEGMENTS, _BEGIN, _END = 1, 2, 4, 5  # of a text in pieces
 _KINDS = {1: "unigram", 2: "bpe", 3: "word", 4: "char"}
@@ -132,6 +132,20 @@ def with_pieces(model_bytes: bytes, new: Iterable[NewPiece]) -> bytes:
         fields.append(_counted_field(number, value))
     added = (_counted_field(_PIECES, _piece(piece)) for piece in new if piece.text.encode() not in known)
     return b"".join([*fields, *added])
+
+
+def with_normalization_name(model_bytes: bytes, name: str) -> bytes:
+    """Name the normalisation of a model that was trained with rules from a file, and drop the path of that file."""
+    return b"".join(_counted_field(number, _named(value, name) if number == _NORMALIZER else value) for number, value in _fields(model_bytes))
+
+
+def _named(normalizer: bytes, name: str) -> bytes:
+    kept = (
+        _counted_field(number, value) if isinstance(value, bytes) else _number_field(number, value)
+        for number, value in _fields(normalizer)
+        if number not in (_NAME, _RULE_PATH)
+    )
+    return b"".join([_counted_field(_NAME, name.encode()), *kept])
 
 
 def _piece(piece: NewPiece) -> bytes:

@@ -20,8 +20,8 @@ class CleanConfig(Section):
     """Write HTML entities as the characters they stand for, except in quotation marks or backquotes, where a text speaks about them. On, since a
     model would learn to write them."""
     normal_form: Literal["none", "NFC", "NFKC"] = "NFC"
-    """Unicode's normal form. NFC makes equal what looks equal; NFKC also replaces ligatures, wide letters and the like, which is left to the
-    tokenizer."""
+    """Unicode's normal form. NFC makes equal what looks equal; NFKC also replaces full-width letters, …, ², ½ and the like in the training text, so
+    that the model never writes them; see docs/concepts/normalisation.md."""
     spaces: bool = True
     """Write one plain space for each run of spaces of any kind, and none at the ends. Line breaks within a text become spaces even without it."""
     min_chars: NonNegativeInt = 0

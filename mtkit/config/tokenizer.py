@@ -20,8 +20,9 @@ class TokenizerConfig(Section):
     """Share of the characters in the corpus that get a piece of their own; 0.9995 suits Hangul, Han and kana."""
     byte_fallback: bool = True
     """Spell unseen characters as bytes, so that nothing becomes an unknown piece. Takes 256 pieces."""
-    normalization: Literal["nmt_nfkc", "nmt_nfkc_cf", "nfkc", "nfkc_cf", "identity"] = "nmt_nfkc"
-    """SentencePiece's Unicode normalisation; the ones ending in _cf fold case."""
+    normalization: Literal["nfc", "nmt_nfkc", "nmt_nfkc_cf", "nfkc", "nfkc_cf", "identity"] = "nfc"
+    """Unicode normalisation of all text, which the model then cannot undo. nfc keeps ordinary text; the others are SentencePiece's: those with nfkc
+    replace ㅋ, full-width ！, …, ² and many more, those ending in _cf also fold case. See docs/concepts/normalisation.md."""
     user_symbols: tuple[str, ...] = ()
     """Strings that are never split, for example <2ko>."""
     max_sentences: PositiveInt = 2_000_000

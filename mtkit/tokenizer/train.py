@@ -4,12 +4,17 @@ import io
 import random
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeVar
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
 
 import sentencepiece
 
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.errors import MtkitError
+from mtkit.sentencepiece_files import with_normalization_name
+from mtkit.tokenizer.nfc import nfc_rules_tsv
 from mtkit.tokenizer.normalize import WORD_BOUNDARY, clean
 
 T = TypeVar("T")
@@ -44,28 +49,41 @@ def train_subword(sentences: Iterable[str], config: TokenizerConfig, *, is_limit
     feed = _Feed(_parts(draw(texts, config.max_sentences, config.seed)))
     model = io.BytesIO()
     try:
-        sentencepiece.SentencePieceTrainer.Train(
-            sentence_iterator=iter(feed),
-            model_writer=model,
-            model_type=config.type,
-            vocab_size=config.vocab_size,
-            character_coverage=config.character_coverage,
-            byte_fallback=config.byte_fallback,
-            normalization_rule_name=config.normalization,
-            user_defined_symbols=list(config.user_symbols),
-            max_sentence_length=MAX_CHARS * 4,
-            hard_vocab_limit=is_limit,
-            pad_id=0,
-            unk_id=1,
-            bos_id=2,
-            eos_id=3,
-            minloglevel=3,
-        )
+        with _normalization_options(config.normalization) as normalization:
+            sentencepiece.SentencePieceTrainer.Train(
+                sentence_iterator=iter(feed),
+                model_writer=model,
+                model_type=config.type,
+                vocab_size=config.vocab_size,
+                character_coverage=config.character_coverage,
+                byte_fallback=config.byte_fallback,
+                **normalization,
+                user_defined_symbols=list(config.user_symbols),
+                max_sentence_length=MAX_CHARS * 4,
+                hard_vocab_limit=is_limit,
+                pad_id=0,
+                unk_id=1,
+                bos_id=2,
+                eos_id=3,
+                minloglevel=3,
+            )
     except RuntimeError as exc:
         if feed.error is not None:
             raise feed.error from None
         raise _explained(str(exc), feed.n_read, config) from None
-    return model.getvalue()
+    return with_normalization_name(model.getvalue(), config.normalization)
+
+
+@contextmanager
+def _normalization_options(name: str) -> Iterator[dict[str, Any]]:
+    """SentencePiece's options for a normalisation, for as long as it trains."""
+    if name != "nfc":
+        yield {"normalization_rule_name": name}
+        return
+    with TemporaryDirectory(prefix="mtkit-") as folder:
+        path = Path(folder) / "nfc.tsv"
+        path.write_text(nfc_rules_tsv(), encoding="ascii")
+        yield {"normalization_rule_tsv": str(path)}
 
 
 def check_symbols(key: str, symbols: Sequence[str]) -> None:
