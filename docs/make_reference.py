@@ -31,11 +31,13 @@ COMMANDS = (
 
 
 def recipe_page() -> str:
-    """Every key with its default, as `mtkit init` explains it."""
+    """Every key with its default, as `mtkit init --full` explains it."""
     return f"""# Recipe
 
-Every key with its default; a key without one is needed, and a key commented out has no value. `mtkit init` writes such a file with
-the sizes of a preset. Any key may be changed for one run: `mtkit train recipe.yaml --set training.max_steps=100`.
+Every key with its default; a key without one is needed, and a key commented out has no value. `mtkit init --full` writes such a
+file with the sizes of a preset, and `mtkit init` a short one.
+
+Any key may be changed for one run: `mtkit train recipe.yaml --set training.max_steps=100`.
 
 ```yaml
 {commented_yaml(Recipe)}```

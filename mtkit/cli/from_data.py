@@ -1,24 +1,28 @@
 """`mtkit init --from-data`: a recipe whose settings are chosen by looking at the corpus and the machine."""
 
-import os
 from pathlib import Path
-from shlex import join, quote
 from typing import TYPE_CHECKING, Any
+
+from mtkit.cli.new_recipe import Files, Languages, check_two_files, choose_languages, files_in_recipe, refuse_existing, side_endings, write_recipe
+from mtkit.cli.shell import shell_command
 
 if TYPE_CHECKING:
     from mtkit.config.advice import Advice
     from mtkit.config.data import DataConfig
     from mtkit.config.facts import Machine
+    from mtkit.config.recipe import Recipe
     from mtkit.corpus.survey import Survey
 
 
 def init_from_data(
-    files: tuple[Path, Path],
+    files: Files,
     folder: Path | None,
     size: str | None,
-    langs: tuple[str | None, str | None],
-    validation: tuple[Path, Path] | None,
+    langs: Languages,
+    validation: Files | None,
     device: str,
+    *,
+    is_full: bool = False,
 ) -> None:
     """Look, choose, write, and say why.
 
@@ -29,6 +33,7 @@ def init_from_data(
         langs: Where the files' names do not say them.
         validation: Source and target to validate on; default: pairs drawn from the corpus.
         device: Where it will be trained.
+        is_full: Whether the recipe names every key.
     """
     from mtkit.config.advice import advise
     from mtkit.config.data import CorpusSource, DataConfig
@@ -38,13 +43,13 @@ def init_from_data(
 
     source = CorpusSource(src=files[0], tgt=files[1])
     for pair in filter(None, (files, validation)):
-        _check_two_files(*pair)
-    src_lang, tgt_lang = (lang or _language_of(path, option) for lang, path, option in zip(langs, files, ("src", "tgt"), strict=True))
+        check_two_files(*pair)
+    src_lang, tgt_lang = choose_languages(langs, files)
     folder = folder or Path(f"{src_lang}-{tgt_lang}")
     path = folder / "recipe.yaml"
     refuse_existing(path)
     data = DataConfig(src_lang=src_lang, tgt_lang=tgt_lang, train=(source,))
-    endings = (src_lang, tgt_lang) if src_lang != tgt_lang else ("src", "tgt")
+    endings = side_endings(src_lang, tgt_lang)
     written = (folder / f"validation.{endings[0]}", folder / f"validation.{endings[1]}")
     if validation is None:
         for file in written:
@@ -62,7 +67,7 @@ def init_from_data(
         for file, side in zip(written, zip(*drawn, strict=True), strict=True):
             write_lines(file, side)
     held_out = validation or (written if drawn else None)
-    _write_recipe(path, files, held_out, data, advice, n_drawn=len(drawn))
+    write_recipe(path, _recipe(path, files, held_out, data, advice), _reasons(advice, len(drawn)), is_full=is_full)
     _tell(found, machine, advice)
     if drawn:
         print(f"wrote {written[0]}, {written[1]}: {len(drawn):,} pairs drawn from the corpus, which training leaves out")
@@ -70,39 +75,11 @@ def init_from_data(
         print("no validation corpus, so no checkpoint counts as the best: too few pairs whose sides stand in the corpus only once;")
         print("    name one with --validation-src and --validation-tgt")
     print(f"wrote {path}, with these reasons beside the keys")
-    _tell_time(path, advice, _words_to_repeat(files, langs, validation))
-    print(f"then: mtkit train {quote(str(path))}")
+    _tell_time(path, advice, _words_to_repeat(files, langs, validation, device, is_full=is_full))
+    print(f"then: {shell_command('train', path)}")
 
 
-def refuse_existing(path: Path, hint: str = "name another folder, or move it away") -> None:
-    """Never overwrite what may have been edited.
-
-    Raises:
-        MtkitError: It is there.
-    """
-    from mtkit.errors import MtkitError
-
-    if path.exists():
-        raise MtkitError(f"`{path}`: exists, and is not overwritten", hint)
-
-
-def seen_from(path: Path, folder: Path) -> Path:
-    """A path as a recipe in that folder names it."""
-    return path if path.is_absolute() else Path(os.path.relpath(path, folder))
-
-
-def _check_two_files(src: Path, tgt: Path) -> None:
-    from mtkit.corpus.spool import is_read_once, shown_name
-    from mtkit.errors import MtkitError
-
-    for path in (src, tgt):
-        if is_read_once(path):
-            raise MtkitError(f"`{shown_name(path)}`: can be read only once, and a recipe needs files that stay", "save it to a file first")
-    if src.exists() and tgt.exists() and src.samefile(tgt):
-        raise MtkitError(f"`{src}` is given as source and as target", "name the file of each language, source first: --from-data train.de train.en")
-
-
-def _check_readable(files: tuple[Path, Path], data: "DataConfig") -> None:
+def _check_readable(files: Files, data: "DataConfig") -> None:
     """See that a validation corpus is one, before the training corpus takes its time."""
     from mtkit.config.data import CorpusSource
     from mtkit.corpus.pairs import read_pairs
@@ -113,37 +90,20 @@ def _check_readable(files: tuple[Path, Path], data: "DataConfig") -> None:
         raise MtkitError(f"`{files[0]}`, `{files[1]}`: no pair of two sides", "check the paths of the validation text")
 
 
-def _language_of(path: Path, side: str) -> str:
-    from mtkit.corpus.file_names import language_of_file
-    from mtkit.errors import MtkitError
-
-    language = language_of_file(path)
-    if language is None:
-        raise MtkitError(
-            f"`{path}`: its name does not end in a language code, as train.{'de' if side == 'src' else 'en'} does", f"give --{side}-lang CODE"
-        )
-    return language
-
-
-def _write_recipe(
-    path: Path, files: tuple[Path, ...], validation: tuple[Path, ...] | None, data: "DataConfig", advice: "Advice", *, n_drawn: int
-) -> None:
+def _recipe(path: Path, files: Files, validation: Files | None, data: "DataConfig", advice: "Advice") -> "Recipe":
     from mtkit.config.recipe import Recipe
-    from mtkit.config.writer import commented_yaml
-    from mtkit.files import atomic_write
 
-    def named(pair: tuple[Path, ...]) -> dict[str, Path]:
-        return {"src": seen_from(pair[0], path.parent), "tgt": seen_from(pair[1], path.parent)}
+    section: dict[str, Any] = {"src_lang": data.src_lang, "tgt_lang": data.tgt_lang, "train": files_in_recipe(files, path.parent)}
+    section["validation"] = files_in_recipe(validation, path.parent) if validation else None
+    return Recipe.model_validate({"data": section, **advice.settings})
 
-    section: dict[str, Any] = {"src_lang": data.src_lang, "tgt_lang": data.tgt_lang, "train": named(files)}
-    section["validation"] = named(validation) if validation else None
-    recipe = Recipe.model_validate({"data": section, **advice.settings})
+
+def _reasons(advice: "Advice", n_drawn: int) -> dict[str, str]:
     reasons = dict(advice.reasons)
     if n_drawn:
         reasons["data.validation"] = f"{n_drawn:,} pairs drawn from the training corpus, each side of which stands there only once"
         reasons["clean.test_overlap"] = "the validation pairs were drawn from the training corpus; this keeps them out of training"
-    with atomic_write(path) as stream:
-        stream.write(commented_yaml(recipe, reasons).encode())
+    return reasons
 
 
 def _tell(found: "Survey", machine: "Machine", advice: "Advice") -> None:
@@ -163,19 +123,24 @@ def _plain(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _words_to_repeat(files: tuple[Path, Path], langs: tuple[str | None, str | None], validation: tuple[Path, Path] | None) -> list[str]:
-    """The options of another call on the same text."""
-    options = dict(zip(("--src-lang", "--tgt-lang"), langs, strict=True)) | dict(
-        zip(("--validation-src", "--validation-tgt"), validation or (), strict=False)
-    )
-    return ["--from-data", *map(str, files), *(str(word) for option, value in options.items() if value for word in (option, value))]
+def _words_to_repeat(files: Files, langs: Languages, validation: Files | None, device: str, *, is_full: bool) -> list[str | Path]:
+    """Return the options of another call on the same text."""
+    options = {
+        "--src-lang": langs[0],
+        "--tgt-lang": langs[1],
+        "--validation-src": validation and validation[0],
+        "--validation-tgt": validation and validation[1],
+        "--device": None if device == "auto" else device,
+    }
+    words = [word for option, value in options.items() if value for word in (option, value)]
+    return ["--from-data", *files, *words, *(["--full"] if is_full else [])]
 
 
-def _tell_time(path: Path, advice: "Advice", words: list[str]) -> None:
+def _tell_time(path: Path, advice: "Advice", words: list[str | Path]) -> None:
     from mtkit.config.advice import in_words
 
-    print(f"training takes roughly {in_words(advice.hours)}; `mtkit train {quote(str(path))} --dry-run` measures it")
+    print(f"training takes roughly {in_words(advice.hours)}; `{shell_command('train', path, '--dry-run')}` measures it")
     if advice.hours_on_gpu is not None:
         print(f"  {in_words(advice.hours_on_gpu):>10}: on a GPU with 24 GB")
     for size, hours in advice.smaller:
-        print(f"  {in_words(hours):>10}: {join(['mtkit', 'init', size, f'{path.parent}-{size}', *words])}")
+        print(f"  {in_words(hours):>10}: {shell_command('init', size, Path(f'{path.parent}-{size}'), *words)}")

@@ -5,8 +5,10 @@ from typing import Annotated, Any, Literal, get_args
 
 import typer
 
-from mtkit.cli.from_data import init_from_data, refuse_existing, seen_from
+from mtkit.cli.from_data import init_from_data
+from mtkit.cli.new_recipe import Files, Languages, check_two_files, choose_languages, files_in_recipe, refuse_existing, side_endings, write_recipe
 from mtkit.cli.options import DeviceOption
+from mtkit.cli.shell import shell_command
 
 Preset = Literal["tiny", "small", "base", "big"]
 
@@ -37,12 +39,8 @@ def init(
             show_default=False,
         ),
     ] = None,
-    src_lang: Annotated[
-        str | None, typer.Option(metavar="CODE", help="Language to translate from", show_default="de; with --from-data by the file's name")
-    ] = None,
-    tgt_lang: Annotated[
-        str | None, typer.Option(metavar="CODE", help="Language to translate into", show_default="en; with --from-data by the file's name")
-    ] = None,
+    src_lang: Annotated[str | None, typer.Option(metavar="CODE", help="Language to translate from", show_default="from the name of the file")] = None,
+    tgt_lang: Annotated[str | None, typer.Option(metavar="CODE", help="Language to translate into", show_default="from the name of the file")] = None,
     train_src: Annotated[Path | None, typer.Option(metavar="FILE", help="Training text, source side", show_default="train.SRC_LANG in DIR")] = None,
     train_tgt: Annotated[Path | None, typer.Option(metavar="FILE", help="Training text, target side", show_default="train.TGT_LANG in DIR")] = None,
     validation_src: Annotated[
@@ -53,11 +51,13 @@ def init(
     ] = None,
     validation_tgt: Annotated[Path | None, typer.Option(metavar="FILE", help="Its translation", show_default="validation.TGT_LANG in DIR")] = None,
     device: DeviceOption = "auto",
+    is_full: Annotated[bool, typer.Option("--full", help="Write every key with its explanation, not only those that matter most")] = False,
 ) -> None:
-    """Write a recipe with every key explained.
+    """Write a recipe.
 
-    An existing recipe is never overwritten. Files named here may be relative to the current directory. With training files but no
-    validation files, no checkpoint counts as the best.
+    It holds the keys that matter most; all others have their defaults, and --full writes them too. An existing recipe is never overwritten.
+    The languages are taken from names such as train.de and train.en. Files named here may be relative to the current directory. With
+    training files but no validation files, no checkpoint counts as the best.
 
     With --from-data, tokenizer, model, batches, rates and intervals are chosen by the size and kind of the corpus, and by the device; each
     reason is printed, and stands in the recipe. The text itself is not copied. Without validation files, up to 2,000 pairs are drawn and written
@@ -73,18 +73,15 @@ def init(
         validation = _pair(validation_src, validation_tgt, "validation")
         if preset is not None:
             _check_preset(preset, SIZES)
-        init_from_data(from_data, folder, preset, (src_lang, tgt_lang), validation, device)
+        init_from_data(from_data, folder, preset, (src_lang, tgt_lang), validation, device, is_full=is_full)
         return
     if preset is None or folder is None:
-        raise typer.BadParameter("name PRESET and DIR, as in `mtkit init small my-system`, or give --from-data SRC TGT")
+        raise typer.BadParameter(
+            "name PRESET and DIR, as in `mtkit init small my-system --train-src train.de --train-tgt train.en`, or give --from-data SRC TGT"
+        )
     _check_preset(preset, get_args(Preset))
-    _init_preset(
-        preset,
-        folder,
-        (src_lang or "de", tgt_lang or "en"),
-        _pair(train_src, train_tgt, "train"),
-        _pair(validation_src, validation_tgt, "validation"),
-    )
+    train, validation = _pair(train_src, train_tgt, "train"), _pair(validation_src, validation_tgt, "validation")
+    _init_preset(preset, folder, (src_lang, tgt_lang), train, validation, is_full=is_full)
 
 
 def _check_preset(preset: str, known: tuple[str, ...]) -> None:
@@ -92,34 +89,34 @@ def _check_preset(preset: str, known: tuple[str, ...]) -> None:
         raise typer.BadParameter(f"{preset!r} is no PRESET; there are {', '.join(known)}")
 
 
-def _init_preset(preset: str, folder: Path, langs: tuple[str, str], train: tuple[Path, Path] | None, validation: tuple[Path, Path] | None) -> None:
+def _init_preset(preset: str, folder: Path, given: Languages, train: Files | None, validation: Files | None, *, is_full: bool) -> None:
     from mtkit.config.presets import PRESETS
     from mtkit.config.recipe import Recipe
-    from mtkit.config.writer import commented_yaml
-    from mtkit.files import atomic_write
 
-    def named(pair: tuple[Path, Path] | None, name: str) -> dict[str, Any]:
-        src, tgt = (seen_from(path, folder) for path in pair) if pair else (f"{name}.{lang}" for lang in langs)
-        return {"src": src, "tgt": tgt}
-
+    for files in filter(None, (train, validation)):
+        check_two_files(*files)
+    src_lang, tgt_lang = choose_languages(given, train or validation)
     path = folder / "recipe.yaml"
     refuse_existing(path)
-    data: dict[str, Any] = {"src_lang": langs[0], "tgt_lang": langs[1], "train": named(train, "train")}
+    endings = side_endings(src_lang, tgt_lang)
+
+    def named(files: Files | None, name: str) -> dict[str, Any]:
+        return files_in_recipe(files or (folder / f"{name}.{endings[0]}", folder / f"{name}.{endings[1]}"), folder)
+
+    data: dict[str, Any] = {"src_lang": src_lang, "tgt_lang": tgt_lang, "train": named(train, "train")}
     # Who names own training files but no validation files has none.
     data["validation"] = None if train and not validation else named(validation, "validation")
-    recipe = Recipe.model_validate({"data": data, **PRESETS[preset]})
-    with atomic_write(path) as stream:
-        stream.write(commented_yaml(recipe).encode())
-    print(f"wrote {path}")
+    write_recipe(path, Recipe.model_validate({"data": data, **PRESETS[preset]}), {}, is_full=is_full)
+    print(f"wrote {path}: {src_lang} to {tgt_lang}")
     if not train:
-        texts = data["train"]
-        print(f"next: put your text into {folder / texts['src']} and {folder / texts['tgt']} (line N of one translates line N of the other),")
+        texts = " and ".join(str(folder / f"train.{ending}") for ending in endings)
+        print(f"next: put your text into {texts} (line N of one translates line N of the other),")
         print(f"      or name your own files under `data:` in {path}")
-    print(f"then: mtkit train {path}")
+    print(f"then: {shell_command('train', path)}")
 
 
-def _pair(src: Path | None, tgt: Path | None, name: str) -> tuple[Path, Path] | None:
-    """Both sides; None if the user gave neither."""
+def _pair(src: Path | None, tgt: Path | None, name: str) -> Files | None:
+    """Return both sides, or None if the user gave neither."""
     if src is None and tgt is None:
         return None
     if src is None or tgt is None:

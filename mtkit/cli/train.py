@@ -4,13 +4,13 @@ import os
 import signal
 import sys
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mtkit.cli.durations import parse_duration
 from mtkit.cli.options import DeviceOption, OverridesOption, RecipeArgument
+from mtkit.cli.shell import shell_command
 
 if TYPE_CHECKING:
     from mtkit.config.recipe import Recipe
@@ -40,6 +40,9 @@ def train(
     is_dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything and tell what training takes in memory, disk and time, but train nothing")
     ] = False,
+    shows_recipe: Annotated[
+        bool, typer.Option("--show-recipe", help="Print the recipe with every key as it will be used, --set included; train nothing")
+    ] = False,
 ) -> None:
     """Train a model.
 
@@ -52,8 +55,13 @@ def train(
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     with told_by_one():
         recipe = Recipe.load(recipe_path, overrides or ())
+        if shows_recipe:
+            from mtkit.config.writer import plain_yaml
+
+            print(plain_yaml(recipe), end="")
         if is_dry_run:
             _tell_what_it_takes(recipe, out, device, n_threads, n_processes)
+        if is_dry_run or shows_recipe:
             return
         # torch takes seconds to load, which a typo should not wait for.
         if n_processes is not None and n_processes > 1 and "RANK" not in os.environ:
@@ -72,11 +80,11 @@ def train(
     if result.is_time_up:
         print(f"the time is up before step {recipe.training.max_steps:,}; the same command goes on from step {result.n_steps:,}")
         return
-    print(f"next:  mtkit translate FILE -m {quote(str(result.model_dir))}")
+    print(f"next:  {shell_command('translate', 'FILE', '-m', result.model_dir)}")
     is_average = recipe.training.ema_decay or recipe.training.average_last > 1
     if not is_average and is_worth_averaging(result.run_dir):
-        averaged = quote(str(result.run_dir / "averaged"))
-        print(f"or average the last checkpoints, which may translate better: mtkit average {quote(str(result.run_dir))} -o {averaged}")
+        command = shell_command("average", result.run_dir, "-o", result.run_dir / "averaged")
+        print(f"or average the last checkpoints, which may translate better: {command}")
 
 
 def _tell_what_it_takes(recipe: "Recipe", out: Path | None, device: str, n_threads: int | None, n_processes: int | None) -> None:

@@ -23,9 +23,13 @@ def write_yaml(section: Section, path: Path) -> None:
     Raises:
         MtkitError: The file cannot be written.
     """
-    text = "\n".join(_block(section, "", comments=False, base_dir=Path.cwd())) + "\n"
     with atomic_write(path) as stream:
-        stream.write(text.encode())
+        stream.write(plain_yaml(section).encode())
+
+
+def plain_yaml(section: Section) -> str:
+    """Return a section as YAML with every key and no comments, so that reading it gives an equal one; paths become absolute."""
+    return "\n".join(_block(section, "", comments=False, base_dir=Path.cwd())) + "\n"
 
 
 def commented_yaml(cls_or_section: type[Section] | Section, reasons: Mapping[str, str] | None = None) -> str:
@@ -72,7 +76,7 @@ def _block(
         elif value is None and comments:
             yield f"{indent}{'' if is_missing else '# '}{name}:"
         else:
-            yield f"{key} {_flow(value, base_dir)}{_choices(field.annotation) if comments else ''}"
+            yield f"{key} {flow_yaml(value, base_dir)}{_choices(field.annotation) if comments else ''}"
 
 
 def _inner(value: Any, annotation: Any) -> Section | type[Section] | None:
@@ -95,10 +99,15 @@ def _list_item(lines: Iterator[str], indent: str) -> Iterator[str]:
         yield line
 
 
-def _flow(value: Any, base_dir: Path | None) -> str:
-    """A value on one line."""
+def flow_yaml(value: Any, base_dir: Path | None = None) -> str:
+    """Return a value other than a section as YAML on one line.
+
+    Args:
+        value: A number, text, path, or a list of them.
+        base_dir: What relative paths are relative to, to make them absolute; without it they stay as they are.
+    """
     if isinstance(value, tuple | list):
-        return f"[{', '.join(_flow(item, base_dir) for item in value)}]"
+        return f"[{', '.join(flow_yaml(item, base_dir) for item in value)}]"
     if isinstance(value, Path):
         return _text(str(value if base_dir is None else base_dir / value))
     if isinstance(value, str):

@@ -10,8 +10,10 @@ _BOTH = re.compile(r"(?:^|[^a-zA-Z])([a-z]{2,3})-([a-z]{2,3})$")
 
 
 def language_of_file(path: Path) -> str | None:
-    """The language code that a name ends in, as in train.de and train.de.gz; None where it ends in none that is known."""
-    code = _without_packing(path).suffix.removeprefix(".")
+    """Return the language code that a name ends in, as in train.de, train.de.gz and train.de.txt; None if it ends in no known one."""
+    plain = _without_packing(path)
+    plain = plain.with_suffix("") if plain.suffix.lower() == ".txt" else plain
+    code = plain.suffix.removeprefix(".")
     return code if scripts_of_language(code) else None
 
 

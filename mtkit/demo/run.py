@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtkit.config.recipe import Recipe
-from mtkit.config.writer import commented_yaml
+from mtkit.config.short_recipe import short_recipe
 from mtkit.corpus.pairs import SentencePair
 from mtkit.corpus.preprocess import preprocess
 from mtkit.corpus.tokenizer import tokenizer_is_fresh, train_tokenizer
@@ -115,7 +115,7 @@ def _write_recipe(path: Path) -> None:
         print(f"{path}: kept as it is")
         return
     with atomic_write(path) as stream:
-        stream.write(commented_yaml(Recipe.model_validate(SETTINGS)).encode())
+        stream.write(short_recipe(Recipe.model_validate(SETTINGS)).encode())
     print(f"{path}: written, as `mtkit init` does it")
 
 

@@ -33,7 +33,7 @@ def test_two_files_are_enough(mtkit, texts):
 
 
 def test_each_choice_is_printed_and_stands_in_the_recipe_with_its_reason(mtkit, texts):
-    outcome = mtkit("init", "--from-data", "train.ko", "train.en", "system")
+    outcome = mtkit("init", "--from-data", "train.ko", "train.en", "system", "--full")
     text = (texts / "system/recipe.yaml").read_text(encoding="utf-8")
     recipe = Recipe.load(texts / "system/recipe.yaml")
     words = " ".join(line.strip().removeprefix("#").strip() for line in text.splitlines())
@@ -43,6 +43,18 @@ def test_each_choice_is_printed_and_stands_in_the_recipe_with_its_reason(mtkit, 
         chosen = getattr(getattr(recipe, section), key)
         assert value == (str(chosen).lower() if isinstance(chosen, bool) else str(chosen))
         assert f"Chosen: {reason}." in words
+
+
+def test_the_short_recipe_means_the_same_and_has_the_reasons_of_its_keys(mtkit, texts):
+    outcome = mtkit("init", "--from-data", "train.ko", "train.en", "short")
+    assert mtkit("init", "--from-data", "train.ko", "train.en", "full", "--full").status == 0
+    short, full = (Recipe.load(texts / name / "recipe.yaml") for name in ("short", "full"))
+    assert short.model_copy(update={"data": None}) == full.model_copy(update={"data": None})
+    text = (texts / "short/recipe.yaml").read_text(encoding="utf-8")
+    reasons = dict(re.findall(r"^\w+\.(\w+): \S+ +(.+)$", outcome.out, re.MULTILINE))
+    written = re.findall(r"^  (\w+): [^{}#]+  # (.+)$", text.partition("tokenizer:")[2], re.MULTILINE)
+    assert len(written) > 10
+    assert {key: reasons.get(key) for key, _ in written} == dict(written)
 
 
 def test_validation_pairs_are_drawn_and_left_out_of_training(mtkit, texts, ko_en_pairs):
@@ -164,6 +176,12 @@ def blank(texts):
         (texts / f"train.{lang}").write_text("\n \n")
 
 
+def exchange(texts):
+    (texts / "train.ko").rename(texts / "other")
+    (texts / "train.en").rename(texts / "train.ko")
+    (texts / "other").rename(texts / "train.en")
+
+
 @pytest.mark.parametrize(
     ("spoil", "files", "message", "hint"),
     [
@@ -172,7 +190,8 @@ def blank(texts):
         (blank, ("train.ko", "train.en"), "a side without text", "mtkit data check"),
         (None, ("train.ko", "train.ko"), "given as source and as target", "source first"),
         (None, ("gone.ko", "train.en"), "`gone.ko`: no such file", "the source side"),
-        (None, ("train.en", "train.ko", "--src-lang", "ko", "--tgt-lang", "en"), "another script", "is the source ko and the target en?"),
+        (exchange, ("train.ko", "train.en"), "another script", "is the source ko and the target en?"),
+        (None, ("train.en", "train.ko", "--src-lang", "ko", "--tgt-lang", "en"), "their names say the opposite", "exchange the two files"),
         (None, ("-", "train.en"), "read only once", "save it"),
         (None, ("train.ko", "train.en", "--device", "cuda:99"), "cuda:99 is not here", "cpu"),
     ],

@@ -166,7 +166,7 @@ def test_sigterm_is_told_from_ctrl_c(failing):
 def test_a_reader_that_went_away_is_no_error(failing, tmp_path):
     outcome = failing(BrokenPipeError())
     assert (outcome.status, outcome.err) == (141, "")
-    for args in (["--help"], ["train", "--help"], ["init", "tiny", str(tmp_path)]):
+    for args in (["--help"], ["train", "--help"], ["init", "tiny", str(tmp_path), "--src-lang", "de", "--tgt-lang", "en"]):
         with subprocess.Popen([sys.executable, "-m", "mtkit", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             assert process.stdout is not None
             assert process.stderr is not None

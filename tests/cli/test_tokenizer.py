@@ -62,7 +62,7 @@ def test_a_missing_model(mtkit, tmp_path):
 def test_train(mtkit, tmp_path):
     for name in ("train.de", "train.en"):
         (tmp_path / name).write_text("".join(f"{sentence}\n" for sentence in SENTENCES))
-    assert mtkit("init", "tiny", tmp_path).status == 0
+    assert mtkit("init", "tiny", tmp_path, "--src-lang", "de", "--tgt-lang", "en").status == 0
     outcome = mtkit("tokenizer", "train", tmp_path / "recipe.yaml", "--set", "tokenizer.vocab_size=320")
     assert outcome.status == 0
     assert f"{tmp_path / 'work/tokenizer'}: 320 pieces" in outcome.out

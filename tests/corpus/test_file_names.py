@@ -9,7 +9,8 @@ from mtkit.corpus.file_names import language_of_file, languages_of_file
     ("name", "code"),
     [
         *(("train.de", "de"), ("a/train.de.gz", "de"), ("train.eng.zst", "eng"), ("train.pt-BR", "pt-BR"), ("x.zho_Hant.xz", "zho_Hant")),
-        *(("train.txt", None), ("train", None), ("train.src", None), ("de", None), ("-", None), ("train.gz", None)),
+        *(("a.ko.txt", "ko"), ("a.ko.TXT.gz", "ko")),
+        *(("train.txt", None), ("train", None), ("train.src", None), ("de", None), ("-", None), ("train.gz", None), ("ko.txt", None)),
     ],
 )
 def test_a_name_ends_in_its_language(name, code):

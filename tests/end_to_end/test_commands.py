@@ -44,8 +44,8 @@ def told(outcome):
 def test_from_two_files_to_a_score(mtkit, folder):
     (folder / "recipe.yaml").unlink()
     files = "--train-src train.ko --train-tgt train.en --validation-src validation.ko --validation-tgt validation.en"
-    outcome = mtkit("init", "tiny", "my", "--src-lang", "ko", "--tgt-lang", "en", *files.split())
-    assert outcome == (0, "wrote my/recipe.yaml\nthen: mtkit train my/recipe.yaml\n", "")
+    outcome = mtkit("init", "tiny", "my", *files.split())
+    assert outcome == (0, "wrote my/recipe.yaml: ko to en\nthen: mtkit train my/recipe.yaml\n", "")
     recipe = ["my/recipe.yaml", *(word for size in SIZES for word in ("--set", size))]
 
     outcome = mtkit("tokenizer", "train", *recipe)

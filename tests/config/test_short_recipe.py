@@ -1,0 +1,70 @@
+"""The recipe that `mtkit init` writes by default."""
+
+import pytest
+
+from mtkit.config.presets import PRESETS
+from mtkit.config.recipe import Recipe
+from mtkit.config.short_recipe import short_recipe
+from mtkit.config.writer import commented_yaml
+
+DATA = {"src_lang": "no", "tgt_lang": "en", "train": {"src": "a b.no", "tgt": "c.en"}}
+
+
+def both_forms(folder, recipe):
+    loaded = []
+    for name, text in ("short", short_recipe(recipe)), ("full", commented_yaml(recipe)):
+        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+        loaded.append(Recipe.load(folder / f"{name}.yaml"))
+    return loaded
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_it_means_the_same_as_the_full_one(tmp_path, preset):
+    recipe = Recipe.model_validate({"data": DATA, **PRESETS[preset]})
+    short, full = both_forms(tmp_path, recipe)
+    assert short == full
+    assert short.model_copy(update={"data": None}) == recipe.model_copy(update={"data": None})
+
+
+def test_every_kind_of_value_survives(tmp_path):
+    sections = {
+        "data": {
+            "src_lang": "no",
+            "tgt_lang": "zh",
+            "train": [
+                {"src": "it's: a #1.no", "tgt": "{c}.zh", "tags": ["<bt>"], "weight": 0.5, "name": "one"},
+                {"dataset": "x/y", "split": "train[:10%]", "src_column": 2},
+            ],
+            "test": {"file": "all, of it.tsv"},
+            "stages": [{"until_epoch": 1, "weights": {"one": 2.0}}, {"temperature": 5}],
+            "work_dir": "else where",
+        },
+        "tokenizer": {"user_symbols": ["no", "a, b", ""], "init_from": None, "max_sentences": 7},
+        "batches": {"max_tokens": "auto", "effective_tokens": 25_000},
+        "training": {"adam_betas": [0.8, 0.99], "freeze": ["*embedding*"], "learning_rate": 1e-9},
+        "search": {"sampling": True, "max_length": 3},
+    }
+    recipe = Recipe.model_validate(sections)
+    short, full = both_forms(tmp_path, recipe)
+    assert short == full
+    assert short.data.work_dir == tmp_path / "else where"
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_it_is_short_and_says_where_the_other_keys_are(preset):
+    text = short_recipe(Recipe.model_validate({"data": DATA, **PRESETS[preset]}))
+    settings = [line for line in text.splitlines() if line and not line.startswith("#")]
+    assert len(settings) <= 26
+    assert all("  # " in line for line in settings if line.startswith("  ") and not line.startswith("  #"))
+    head = text[: text.index("data:")]
+    assert "docs/reference/recipe.md" in head and "--full" in head
+    for key in ("vocab_size", "d_model", "max_tokens", "max_steps", "learning_rate", "warmup_steps", "every_steps"):
+        assert text.count(f"  {key}: ") == 1
+    assert "work_dir" not in text
+
+
+def test_a_reason_takes_the_place_of_the_explanation():
+    text = short_recipe(Recipe.model_validate({"data": DATA}), {"training.max_steps": "enough for this corpus", "model.norm": "the default"})
+    assert "  max_steps: 100000      # enough for this corpus\n" in text
+    assert "updates" not in text.partition("max_steps")[2].partition("\n")[0]
+    assert "norm:" not in text
