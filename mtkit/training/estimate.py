@@ -14,6 +14,7 @@ from mtkit.batches.loader import BatchLoader
 from mtkit.checkpoint.model_dir import ModelDirConfig, TrainedModel, make_model
 from mtkit.checkpoint.run_dir import RunDir
 from mtkit.checkpoint.training_state import list_checkpoints, read_state
+from mtkit.config.beyond_end import beyond_end
 from mtkit.config.data import CorpusSource
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.pairs import read_pairs, source_fingerprint
@@ -106,6 +107,8 @@ def estimate(recipe: Recipe, out: Path | str | None = None, *, device: str = "au
         if readable is not None:
             sample = None if store_is_fresh(readable) else prepare_sample(readable, Path(folder))
             _Forecast(found, readable, run, sample, chosen, Planned(n_processes)).tell_all()
+    for text in beyond_end(recipe):
+        found.tell("warning", text)
     return found
 
 
@@ -224,6 +227,11 @@ class _Forecast:
         n_epochs = recipe.training.max_steps / n_steps
         text = f"{self.about}{n_steps:,.0f} updates; training.max_steps ({recipe.training.max_steps:,}) makes {self.about}{n_epochs:,.3g} epochs"
         self.found.tell("epoch", text)
+        for stage in recipe.data.stages[:-1]:
+            if (stage.until_epoch or 0) >= n_epochs:
+                text = f"data.stages: the stage after epoch {stage.until_epoch} does not begin within {self.about}{n_epochs:,.3g} epochs"
+                self.found.tell("warning", f"{text}; raise training.max_steps")
+                break
         return tokens_per_update
 
     def _of_an_epoch(self, recipe: Recipe, n_batches: int) -> tuple[float, float]:
@@ -276,7 +284,9 @@ class _Forecast:
     def _tell_validation(self, recipe: Recipe, trial: Trial) -> None:
         trained = TrainedModel(ModelDirConfig.for_recipe(recipe), trial.stepper.model, self.data.tokenizer)
         n_pairs = sum(len(corpus.pairs) for corpus in Validator(recipe, trained, trial.dtype).corpora)
-        self.found.tell("validation", f"{n_pairs:,} pairs every {recipe.validation.every_steps:,} updates")
+        every = recipe.validation.every_steps
+        when = f"every {every:,} updates" if every < recipe.training.max_steps else "once, after the last update"
+        self.found.tell("validation", f"{n_pairs:,} pairs {when}")
 
     def _tell_memory(self, recipe: Recipe, trial: Trial) -> None:
         grown = int(recipe.batches.limit * growth(recipe))

@@ -34,6 +34,7 @@ from mtkit.checkpoint.training_state import (
     save_checkpoint,
     sound_checkpoints,
 )
+from mtkit.config.beyond_end import beyond_end
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.manifest import read_manifest
 from mtkit.corpus.preprocess import preprocess
@@ -118,6 +119,8 @@ def train(
         with run.taken() if parallel.is_main else nullcontext():
             parallel.wait()
             recipe = with_batch_size(recipe, run, own_device, parallel)
+            for text in beyond_end(recipe) if parallel.is_main else ():
+                logger.warning("%s", text)
             return _Training(recipe, run, own_device, parallel, told).run_to_end(stop)
 
 

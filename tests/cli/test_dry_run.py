@@ -1,5 +1,7 @@
 """`mtkit train --dry-run`."""
 
+from mtkit.config.recipe import Recipe
+
 
 def test_it_says_what_training_takes_and_makes_nothing(mtkit, tiny_recipe_path):
     outcome = mtkit("train", tiny_recipe_path, "--dry-run", "--device", "cpu", "--threads", 1)
@@ -37,3 +39,34 @@ def test_a_bad_recipe_is_told_as_always(mtkit, tiny_recipe_path):
     assert outcome.status == 1
     assert outcome.out == ""
     assert "did you mean training.max_steps?" in outcome.err
+
+
+def test_settings_beyond_the_end_are_warned_of(mtkit, tiny_recipe_path):
+    changed = ["--set", "training.warmup_steps=4000", "--device", "cpu"]
+    outcome = mtkit("train", tiny_recipe_path, "--dry-run", *changed)
+    assert outcome.status == 0
+    [warning] = [line for line in outcome.out.splitlines() if line.startswith("warning ")]
+    assert "training.warmup_steps (4,000) is not before the end of the run (training.max_steps 20)" in warning
+    outcome = mtkit("train", tiny_recipe_path, *changed, "--set", "training.max_steps=2")
+    assert outcome.status == 0
+    assert outcome.err.count("warning: training.warmup_steps (4,000)") == 1
+
+
+def test_a_stage_that_never_begins_is_warned_of(mtkit, tiny_recipe_path):
+    stages = "data.stages=[{until_epoch: 50}, {temperature: 2}]"
+    outcome = mtkit("train", tiny_recipe_path, "--dry-run", "--device", "cpu", "--set", stages)
+    assert outcome.status == 0
+    assert "data.stages: the stage after epoch 50 does not begin" in outcome.out
+
+
+def test_the_resolved_recipe_can_be_printed(mtkit, tiny_recipe_path, tmp_path):
+    outcome = mtkit("train", tiny_recipe_path, "--set", "training.max_steps=7", "--show-recipe")
+    assert outcome.status == 0
+    (tmp_path / "shown").mkdir()
+    (tmp_path / "shown/resolved.yaml").write_text(outcome.out, encoding="utf-8")
+    assert Recipe.load(tmp_path / "shown/resolved.yaml") == Recipe.load(tiny_recipe_path, ["training.max_steps=7"])
+    assert "adam_eps: " in outcome.out
+    assert not (tmp_path / "work").exists()
+    both = mtkit("train", tiny_recipe_path, "--show-recipe", "--dry-run", "--device", "cpu")
+    assert both.status == 0
+    assert both.out.startswith("data:\n") and "nothing stands in the way" in both.out

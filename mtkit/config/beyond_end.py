@@ -1,0 +1,51 @@
+"""Settings that have no effect, or another one than intended, because the run ends first."""
+
+import math
+from collections.abc import Iterator
+
+from mtkit.config.recipe import Recipe
+
+
+def beyond_end(recipe: Recipe) -> Iterator[str]:
+    """Yield a sentence for each setting that training.max_steps keeps from its effect, with what to change.
+
+    Args:
+        recipe: Its `training.max_steps` is the number of updates of the whole run.
+    """
+    training, validation, end = recipe.training, recipe.validation, recipe.training.max_steps
+    end_text = f"the end of the run (training.max_steps {end:,})"
+    if training.warmup_steps >= end:
+        highest = training.learning_rate * min(end, training.warmup_steps - 1) / training.warmup_steps
+        yield (
+            f"training.warmup_steps ({training.warmup_steps:,}) is not before {end_text}: the learning rate only rises, to {highest:.2g}, "
+            f"and training.learning_rate ({training.learning_rate:g}) is never used; set warmup_steps to {_fifth(end):,}, for example"
+        )
+    if recipe.data.validation and validation.every_steps > end:
+        yield (
+            f"validation.every_steps ({validation.every_steps:,}) is beyond {end_text}: the only validation comes after the last update; "
+            f"set every_steps to {_fifth(end):,}, for example"
+        )
+    elif recipe.data.validation and validation.patience and (validation.patience + 1) * validation.every_steps >= end:
+        yield (
+            f"validation.patience ({validation.patience}) cannot stop the run early: with validation.every_steps ({validation.every_steps:,}) "
+            f"it would do so after update {(validation.patience + 1) * validation.every_steps:,}, which is not before {end_text}"
+        )
+    if training.average_last > (n_checkpoints := _n_checkpoints(recipe)):
+        yield (
+            f"training.average_last ({training.average_last}) is more than the number of checkpoints ({n_checkpoints}) until {end_text}: "
+            f"only those are averaged; lower training.save_every_steps ({training.save_every_steps:,}) for more"
+        )
+
+
+def _fifth(n_steps: int) -> int:
+    return max(1, n_steps // 5)
+
+
+def _n_checkpoints(recipe: Recipe) -> int:
+    """Return how many regular checkpoints a run makes: at both intervals, and at its end."""
+    end, intervals = recipe.training.max_steps, [recipe.training.save_every_steps]
+    if recipe.data.validation:
+        intervals.append(recipe.validation.every_steps)
+    n = sum(end // interval for interval in intervals)
+    n -= end // math.lcm(*intervals) if len(intervals) > 1 else 0
+    return n + all(end % interval for interval in intervals)
