@@ -6,6 +6,18 @@ from mtkit.errors import MtkitError
 
 CONFIG_NAME = "config.json"
 """Every folder with a model has one, also one that was exported."""
+SHORTLIST_NAME = "shortlist.safetensors"
+"""The usual name of a shortlist in a model directory."""
+_WEIGHTS_NAMES = ("model.safetensors", "model.bin")
+MODEL_NAMES = frozenset({CONFIG_NAME, *_WEIGHTS_NAMES, "tokenizer", SHORTLIST_NAME, "mtkit.json"})
+"""Files and directories of a model directory, exported or not, that translation depends on."""
+RUN_NAMES = frozenset({"recipe.yaml", "identity.json", "metrics.jsonl", "checkpoints", "model"})
+"""Files and directories of a training run."""
+
+
+def is_model_dir(path: Path) -> bool:
+    """Whether a directory holds the configuration and the weights of a model, exported or not."""
+    return (path / CONFIG_NAME).is_file() and any((path / name).is_file() for name in _WEIGHTS_NAMES)
 
 
 def refuse_no_model(path: Path) -> None:

@@ -16,6 +16,11 @@ def average(
 
     It usually translates better than any of them.
     """
+    from mtkit.model_folders import RUN_NAMES
+    from mtkit.output_guard import refuse_overwriting
+
+    hint = f"name another directory, such as `{run_dir / 'averaged'}`"
+    refuse_overwriting([out_dir], [run_dir / name for name in sorted(RUN_NAMES)], hint=hint)
     from mtkit.checkpoint.average import average as average_checkpoints
 
     print(f"model: {average_checkpoints(run_dir, out_dir, n, 'best' if best else 'last')}")

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from mtkit.cli.corpora import CorpusArgument, SrcLangOption, TestOption, TgtLangOption, ValidationOption, corpora_of
+from mtkit.cli.corpora import CorpusArgument, SrcLangOption, TestOption, TgtLangOption, ValidationOption, corpora_of, is_recipe
+from mtkit.cli.recipe_paths import corpus_paths
 
 
 def check(
@@ -25,8 +26,10 @@ def check(
     """
     from mtkit.corpus.checking.check import check_corpora
     from mtkit.corpus.checking.report import for_people, for_programs
+    from mtkit.output_guard import refuse_overwriting
 
     data = corpora_of(paths, src_lang, tgt_lang, validation, test)
+    refuse_overwriting([], [*corpus_paths(data), *filter(is_recipe, paths)])
     report = check_corpora(data, n_shown=n_shown, find_shift=shift, n_workers=n_workers)
     print(for_programs(report) if as_json else for_people(report))
     if not report.can_train:

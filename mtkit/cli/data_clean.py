@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mtkit.cli.corpora import CorpusArgument, SrcLangOption, TestOption, TgtLangOption, ValidationOption, corpora_of, is_one_file, is_recipe
+from mtkit.cli.recipe_paths import corpus_paths
 
 if TYPE_CHECKING:
     from mtkit.corpus.pairs_out import PairsOut
@@ -47,11 +48,14 @@ def clean(
     from mtkit.config.reader import make_section
     from mtkit.config.recipe import Recipe
     from mtkit.corpus.clean import clean_corpus
+    from mtkit.output_guard import refuse_overwriting
 
     out = _out(output_paths or [])
     rules = [override.removeprefix("clean.") for override in overrides or ()]
     data = corpora_of(paths, src_lang, tgt_lang, validation, test)
     config = Recipe.load(paths[0], [f"clean.{rule}" for rule in rules]).clean if is_recipe(paths[0]) else make_section(CleanConfig, rules)
+    recipes = filter(is_recipe, paths)
+    refuse_overwriting([*(output_paths or []), dropped_path], [*corpus_paths(data), *recipes])
     report = clean_corpus(Recipe(data=data, clean=config), out, dropped_path=dropped_path, n_workers=n_workers)
     print("\n".join(report.lines(n_samples)), file=sys.stderr if "-" in map(str, [*(output_paths or []), dropped_path]) else sys.stdout)
 

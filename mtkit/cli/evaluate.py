@@ -51,6 +51,7 @@ def evaluate(
     from mtkit.evaluation.metrics import evaluate as score
     from mtkit.evaluation.report import for_people, for_programs
     from mtkit.files import read_lines
+    from mtkit.output_guard import refuse_overwriting
 
     if (hypothesis_path is None) == (not model_dirs):
         raise typer.BadParameter("give either a file of translations, or --model with --src")
@@ -58,6 +59,7 @@ def evaluate(
         raise typer.BadParameter("--model and --src go together")
     if robustness and not model_dirs:
         raise typer.BadParameter("--robustness goes with --model and --src")
+    refuse_overwriting([], [*reference_paths, hypothesis_path, src_path, *(model_dirs or [])])
     references = [list(read_lines(path, what="the references")) for path in reference_paths]
     wanted = metrics or [Metric.bleu]
     if hypothesis_path is not None:

@@ -45,9 +45,11 @@ def ctranslate2(
     """
     from mtkit.files import read_lines
     from mtkit.interop.package import require_ctranslate2
+    from mtkit.output_guard import refuse_overwriting
 
     if verify_path is None and (reference_path is not None or search):
         raise typer.BadParameter("--reference and search settings go with --verify FILE")
+    refuse_overwriting([out_dir], [model_dir, verify_path, reference_path])
     require_ctranslate2()
     for path, what in (verify_path, "the text to compare by"), (reference_path, "the references"):
         if path is not None:

@@ -40,6 +40,7 @@ def init_from_data(
     from mtkit.corpus.split import draw_validation, validation_size
     from mtkit.corpus.survey import survey
     from mtkit.files import write_lines
+    from mtkit.output_guard import refuse_overwriting
 
     source = CorpusSource(src=files[0], tgt=files[1])
     for pair in filter(None, (files, validation)):
@@ -47,6 +48,7 @@ def init_from_data(
     src_lang, tgt_lang = choose_languages(langs, files)
     folder = folder or Path(f"{src_lang}-{tgt_lang}")
     path = folder / "recipe.yaml"
+    refuse_overwriting([path], [*files, *(validation or ())])
     refuse_existing(path)
     data = DataConfig(src_lang=src_lang, tgt_lang=tgt_lang, train=(source,))
     endings = side_endings(src_lang, tgt_lang)

@@ -92,11 +92,13 @@ def _check_preset(preset: str, known: tuple[str, ...]) -> None:
 def _init_preset(preset: str, folder: Path, given: Languages, train: Files | None, validation: Files | None, *, is_full: bool) -> None:
     from mtkit.config.presets import PRESETS
     from mtkit.config.recipe import Recipe
+    from mtkit.output_guard import refuse_overwriting
 
     for files in filter(None, (train, validation)):
         check_two_files(*files)
     src_lang, tgt_lang = choose_languages(given, train or validation)
     path = folder / "recipe.yaml"
+    refuse_overwriting([path], [*(train or ()), *(validation or ())])
     refuse_existing(path)
     endings = side_endings(src_lang, tgt_lang)
 

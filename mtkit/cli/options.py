@@ -1,6 +1,5 @@
 """Arguments and options that several commands share."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,23 +17,6 @@ def help_of(section: type[Section], field: str) -> str:
 def given(**options: Any) -> dict[str, Any]:
     """Those options that the user gave."""
     return {name: value for name, value in options.items() if value is not None}
-
-
-def refuse_one_file_twice(outputs: Iterable[Path | None], inputs: Iterable[Path | None]) -> None:
-    """Keep from writing over what is read, or over what is written already; stdout, pipes and devices aside.
-
-    Raises:
-        MtkitError: A file is named twice.
-    """
-    from mtkit.errors import MtkitError
-
-    taken = {path.resolve() for path in inputs if path is not None}
-    for path in outputs:
-        if path is None or str(path) == "-" or (path.exists() and not path.is_file()):
-            continue
-        if path.resolve() in taken:
-            raise MtkitError(f"`{path}`: is named twice, and to be written", "give each output a file of its own")
-        taken.add(path.resolve())
 
 
 MODELS_DEFAULT = "the model's"

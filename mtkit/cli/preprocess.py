@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from mtkit.cli.options import OverridesOption, RecipeArgument
+from mtkit.cli.recipe_paths import refuse_overwriting_inputs
 
 
 def preprocess(
@@ -27,6 +28,7 @@ def preprocess(
     from mtkit.corpus.preprocess import preprocess_shard
 
     recipe = Recipe.load(recipe_path, overrides or ())
+    refuse_overwriting_inputs(recipe_path, recipe, ["tokenizer", "store", "parts"])
     if shard is None:
         report = preprocess_corpus(recipe, n_workers=n_workers)
         print("\n".join(report.lines(n_samples)))

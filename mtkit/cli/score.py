@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from mtkit.cli.options import DeviceOption, PrecisionOption, TagsOption, WorkersOption, refuse_one_file_twice
+from mtkit.cli.options import DeviceOption, PrecisionOption, TagsOption, WorkersOption
 from mtkit.cli.search_options import TgtTagsOption, takes_search_options
 from mtkit.config.search import SearchConfig
 
@@ -46,11 +46,10 @@ def score(
     from mtkit.files import write_lines
     from mtkit.logs import get_logger
     from mtkit.model_folders import refuse_no_model
+    from mtkit.output_guard import refuse_overwriting
     from mtkit.progress import progress
 
-    if str(src_path) == str(tgt_path) == "-":
-        raise typer.BadParameter("SRC and TGT are both -, but stdin is one stream")
-    refuse_one_file_twice([output_path], [src_path, tgt_path])
+    refuse_overwriting([output_path], [src_path, tgt_path, *model_dirs])
     lines = _pairs(src_path, tgt_path)
     # A file that is too short is better told now than at its end.
     n_lines = sum(1 for _ in _pairs(src_path, tgt_path)) if src_path.is_file() and tgt_path.is_file() else None

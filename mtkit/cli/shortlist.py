@@ -36,13 +36,18 @@ def shortlist(
     from mtkit.corpus.pairs import read_pairs
     from mtkit.corpus.store import TokenStore
     from mtkit.errors import MtkitError
+    from mtkit.model_folders import MODEL_NAMES, SHORTLIST_NAME
+    from mtkit.output_guard import refuse_overwriting
     from mtkit.sentencepiece_files import TOKENIZER_NAME
     from mtkit.tokenizer.subword import Tokenizer
 
+    path = output_path or model_dir / SHORTLIST_NAME
     if len(paths) > 2:
         raise MtkitError(f"{len(paths)} paths, but a corpus is a recipe or two text files", "give RECIPE, or SRC and TGT")
+    store_dirs = [Recipe.load(paths[0]).store_dir] if len(paths) == 1 else []
+    model_parts = [model_dir / name for name in sorted(MODEL_NAMES - {SHORTLIST_NAME})]
+    refuse_overwriting([path], [*paths, *store_dirs, *model_parts], own=model_dir)
     tokenizer = Tokenizer.load(model_dir / TOKENIZER_NAME)
-    from mtkit.search.shortlist import SHORTLIST_NAME
     from mtkit.search.shortlist_making import make_shortlist, store_of_pairs
 
     config = ShortlistConfig(n_candidates=n_candidates, n_frequent=n_frequent, max_pairs=max_pairs)
@@ -57,7 +62,6 @@ def shortlist(
         pairs = read_pairs(source, DataConfig(src_lang="src", tgt_lang="tgt", train=(source,), work_dir=Path()))
         with store_of_pairs(pairs, tokenizer) as store:
             made = make_shortlist(store, tokenizer, config)
-    path = output_path or model_dir / SHORTLIST_NAME
     made.save(path)
     n_mean = made.candidates.shape[1]
     print(f"{path}: up to {n_mean:,} candidates for each of {len(made.candidates):,} source pieces, {len(made.always):,} for all")

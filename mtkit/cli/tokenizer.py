@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mtkit.cli.options import OverridesOption, RecipeArgument
+from mtkit.cli.recipe_paths import refuse_overwriting_inputs
 
 if TYPE_CHECKING:
     from mtkit.tokenizer.subword import Subword
@@ -26,6 +27,7 @@ def train(recipe_path: RecipeArgument, overrides: OverridesOption = None) -> Non
     from mtkit.corpus.tokenizer import train_tokenizer
 
     recipe = Recipe.load(recipe_path, overrides or ())
+    refuse_overwriting_inputs(recipe_path, recipe, ["tokenizer"])
     tokenizer = train_tokenizer(recipe)
     pieces = f"{tokenizer.src.vocab_size:,} pieces" if tokenizer.joint else f"{tokenizer.src.vocab_size:,} and {tokenizer.tgt.vocab_size:,} pieces"
     print(f"{recipe.tokenizer_dir}: {pieces}")
@@ -39,7 +41,9 @@ def encode(
 ) -> None:
     """Turn text on stdin into pieces on stdout, separated by spaces."""
     from mtkit.files import read_lines, write_lines
+    from mtkit.output_guard import refuse_overwriting
 
+    refuse_overwriting([], [Path("-"), model])
     subword = _load(model, side)
 
     def encoded() -> Iterator[str]:
@@ -59,7 +63,9 @@ def decode(
     """Turn pieces on stdin into text on stdout."""
     from mtkit.errors import MtkitError
     from mtkit.files import read_lines, write_lines
+    from mtkit.output_guard import refuse_overwriting
 
+    refuse_overwriting([], [Path("-"), model])
     subword = _load(model, side)
     ids_of = _parse_ids if ids else subword.piece_ids
 

@@ -10,6 +10,7 @@ import typer
 
 from mtkit.cli.durations import parse_duration
 from mtkit.cli.options import DeviceOption, OverridesOption, RecipeArgument
+from mtkit.cli.recipe_paths import refuse_overwriting_inputs
 from mtkit.cli.shell import shell_command
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def train(
             from mtkit.config.writer import plain_yaml
 
             print(plain_yaml(recipe), end="")
+        refuse_overwriting_inputs(recipe_path, recipe, ["tokenizer", "store", "parts"], out or recipe.run_dir)
         if is_dry_run:
             _tell_what_it_takes(recipe, out, device, n_threads, n_processes)
         if is_dry_run or shows_recipe:

@@ -16,7 +16,6 @@ from mtkit.cli.options import (
     TagsOption,
     WorkersOption,
     given,
-    refuse_one_file_twice,
 )
 from mtkit.cli.search_options import AvoidOption, ConstraintsOption, PrefixFileOption, TgtTagsOption, takes_search_options
 
@@ -99,6 +98,8 @@ def translate(
     """
     from mtkit.files import read_lines
     from mtkit.model_folders import refuse_no_model
+    from mtkit.output_guard import refuse_overwriting
+    from mtkit.translation.jobs.work_dir import work_path
     from mtkit.translation.line_options import LineOptions
 
     if str(alignments_path) == "-":
@@ -118,7 +119,11 @@ def translate(
     beside = {"prefix_path": prefix_path, "constraints_path": constraints_path, "alignments_path": alignments_path}
     if any(beside.values()) and (processes is not None or resume is not None):
         raise typer.BadParameter("--prefix-file, --constraints and --alignments are for one process, without --processes and --resume")
-    refuse_one_file_twice([output_path, alignments_path], [input_path, prefix_path, constraints_path, unk_dictionary_path])
+    parts = work_path(output_path) if output_path is not None and str(output_path) != "-" else None
+    refuse_overwriting(
+        [output_path, alignments_path, parts],
+        [input_path, prefix_path, constraints_path, unk_dictionary_path, *model_dirs],
+    )
     # torch takes seconds to load, which a mistyped path should not wait for.
     for path, what in (input_path, "the source text"), (prefix_path, "the prefixes"), (constraints_path, "the constraints"):
         if path is not None:

@@ -2,7 +2,7 @@
 
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from mtkit.corpus.pairs import SentencePair
 from mtkit.corpus.preprocess import preprocess
 from mtkit.corpus.tokenizer import tokenizer_is_fresh, train_tokenizer
 from mtkit.demo.corpus import WORKED_EXAMPLE, demo_corpus
+from mtkit.errors import MtkitError
 from mtkit.evaluation.metrics import Score, evaluate
 from mtkit.evaluation.report import for_people
 from mtkit.files import atomic_write, read_lines, write_lines
@@ -101,13 +102,26 @@ def run_demo(out_dir: Path | str, *, max_steps: int | None = None) -> DemoResult
 
 def _write_corpus(out_dir: Path) -> None:
     corpus = demo_corpus()
-    for name, pairs in corpus._asdict().items():
-        write_lines(out_dir / f"{name}.ko", (pair.src for pair in pairs))
-        write_lines(out_dir / f"{name}.en", (pair.tgt for pair in pairs))
+    texts = {
+        out_dir / f"{name}.{lang}": [pair[side] for pair in pairs]
+        for name, pairs in corpus._asdict().items()
+        for side, lang in enumerate(("ko", "en"))
+    }
+    if foreign := _foreign_file(out_dir, texts):
+        raise MtkitError(f"`{foreign}`: is not the demo's, and is not overwritten", "name an empty or a new directory with --output")
+    for path, lines in texts.items():
+        write_lines(path, lines)
     print(f"A Korean-English corpus in {out_dir}: {len(corpus.train):,} pairs to train on, {len(corpus.validation):,} to watch the training by,")
     print(f"{len(corpus.test):,} for the test; each of these joins words that training never shows together. For example:")
     for pair in corpus.train[:_N_SHOWN]:
         print(f"  {pair.src} = {pair.tgt}")
+
+
+def _foreign_file(out_dir: Path, texts: Mapping[Path, list[str]]) -> Path | None:
+    """A file that is there and that no earlier demo has written."""
+    if not any(path.exists() for path in texts):
+        return next(filter(Path.exists, (out_dir / name for name in ("recipe.yaml", "tokenizer", "store", "run", "model"))), None)
+    return next((path for path, lines in texts.items() if path.exists() and list(read_lines(path)) != lines), None)
 
 
 def _write_recipe(path: Path) -> None:

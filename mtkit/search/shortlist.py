@@ -18,12 +18,11 @@ from torch import Tensor
 
 from mtkit.errors import MtkitError
 from mtkit.files import atomic_write
+from mtkit.model_folders import SHORTLIST_NAME as SHORTLIST_NAME
 from mtkit.safetensors_files import Header, read_header
 from mtkit.tokenizer.subword import Tokenizer
 
 FORMAT_VERSION = "1"
-SHORTLIST_NAME = "shortlist.safetensors"
-"""Its usual name in a model directory."""
 MAX_CANDIDATES = 1000
 """Of one source piece."""
 _MULTIPLE = 16

@@ -80,7 +80,7 @@ def test_a_side_from_stdin_that_ends_too_early(mtkit, model_dir, files, tmp_path
     assert outcome.status == 1
     assert f"error: `-` ends after line 2, but `{files[0]}` goes on" in outcome.err
     assert not (tmp_path / "out").exists()
-    assert mtkit("score", "-", "-", "-m", model_dir).status == 2
+    assert mtkit("score", "-", "-", "-m", model_dir).err.startswith("error: stdin is read by two inputs")
 
 
 def test_a_missing_file(mtkit, files, tmp_path):
