@@ -9,19 +9,21 @@ import secrets
 import shutil
 import stat
 import sys
-from collections.abc import Collection, Generator, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from io import BufferedReader
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO, Literal, Self, cast
 
+from mtkit.encodings import DOCUMENTS, WIDE_MARKS, conversion_hint, refuse_document, refuse_other_than_text
 from mtkit.errors import MtkitError
 from mtkit.packing import packed, take_start, unpacked
 
 UTF8_BOM = b"\xef\xbb\xbf"
-_UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _BLOCK_SIZE = 1 << 18
+_MAX_BLOCKS_READ_AGAIN = 256
+"""Of a file that is not UTF-8, to find its encoding: 64 MiB."""
 
 
 logger = logging.getLogger(__name__)
@@ -30,7 +32,9 @@ Utf8Errors = Literal["strict", "replace"]
 """What becomes of invalid UTF-8: it is an error that names the place, or it is read as U+FFFD, and a warning tells how often."""
 
 
-def read_lines(path: Path | str, *, what: str = "", name: str = "", errors: Utf8Errors = "strict", warns: bool = True) -> Generator[str, None, None]:
+def read_lines(
+    path: Path | str, *, what: str = "", name: str = "", lang: str = "", errors: Utf8Errors = "strict", warns: bool = True
+) -> Generator[str, None, None]:
     """Read text as a stream of lines, so that line N means the same in every file.
 
     Lines end at LF bytes alone: U+0085, U+2028, form feeds and lone CRs are part of a line, as they are for `wc` and `sed`.
@@ -41,41 +45,48 @@ def read_lines(path: Path | str, *, what: str = "", name: str = "", errors: Utf8
         path: The file; `-` is stdin.
         what: What the file is for, as in "the source side"; goes into the hint.
         name: What errors call the file; default its path.
+        lang: Language code of the text, if known; its usual encodings are suggested for invalid UTF-8.
         errors: What becomes of invalid UTF-8.
         warns: Whether to tell at the end what was replaced; not of somebody who reads the file a second time.
     Raises:
-        MtkitError: At the call: no such file, or a folder. While reading: no permission, a broken packed file, invalid UTF-8 (with line and byte).
+        MtkitError: At the call: no such file, or a folder. While reading: no permission, a broken packed file, a document or archive, UTF-16,
+            lines that end in CR alone, invalid UTF-8 (with line and byte).
     """
     name = name or _name(path)
-    return _lines(read_blocks(path, what=what, name=name), name, Replaced(name, warns) if errors == "replace" else None)
+    return _lines(read_blocks(path, what=what, name=name), name, lang, Replaced(name, warns) if errors == "replace" else None)
 
 
-def read_blocks(path: Path | str, *, what: str = "", name: str = "") -> Generator[bytes, None, None]:
+def read_blocks(path: Path | str, *, what: str = "", name: str = "", is_xml: bool = False) -> Generator[bytes, None, None]:
     """Read a file's bytes as they come, unpacked; a terminal or pipe is not made to wait for a full block. To be closed as `read_lines` is.
 
     Args:
         path: The file; `-` is stdin.
         what: What the file is for; goes into the hint.
         name: What errors call the file; default its path.
+        is_xml: Whether its encoding and line ends are left to an XML parser.
     Raises:
-        MtkitError: At the call: no such file, or a folder. While reading: no permission, or a broken packed file.
+        MtkitError: At the call: no such file, or a folder. While reading: no permission, a broken packed file, a document or archive; UTF-16 and
+            lines that end in CR alone, unless it is XML.
     """
     if str(path) != "-":
         _check_exists(Path(path), what)
-    return _blocks(path, what, name or _name(path))
+    return _blocks(path, what, name or _name(path), refuse_document if is_xml else refuse_other_than_text)
 
 
 def _name(path: Path | str) -> str:
     return "stdin" if str(path) == "-" else str(path)
 
 
-def _blocks(path: Path | str, what: str, name: str) -> Generator[bytes, None, None]:
+def _blocks(path: Path | str, what: str, name: str, refuse: Callable[[bytes, str], None]) -> Generator[bytes, None, None]:
     with nullcontext(sys.stdin.buffer) if str(path) == "-" else readable(Path(path), what) as stream:
         read = getattr(stream, "read1", stream.read)
-        yield from unpacked(iter(lambda: read(_BLOCK_SIZE), b""), name)
+        blocks = unpacked(iter(lambda: read(_BLOCK_SIZE), b""), name)
+        start = take_start(blocks, [*DOCUMENTS, *WIDE_MARKS])
+        refuse(start, name)
+        yield from chain([start] if start else [], blocks)
 
 
-def _lines(blocks: Generator[bytes, None, None], name: str, replaced: "Replaced | None") -> Generator[str, None, None]:
+def _lines(blocks: Generator[bytes, None, None], name: str, lang: str, replaced: "Replaced | None") -> Generator[str, None, None]:
     n_read = 0
     rest = b""
     with closing(blocks), replaced or nullcontext():
@@ -87,13 +98,13 @@ def _lines(blocks: Generator[bytes, None, None], name: str, replaced: "Replaced 
                 continue
             whole = rest + whole
             rest = tail
-            yield from decode_lines(whole, n_read, name, replaced)
+            yield from decode_lines(whole, n_read, name, replaced, lang)
             n_read += whole.count(b"\n") + 1
         if rest:
-            yield from decode_lines(rest, n_read, name, replaced)
+            yield from decode_lines(rest, n_read, name, replaced, lang)
 
 
-def decode_lines(block: bytes, n_before: int, name: str, replaced: "Replaced | None" = None) -> Iterable[str]:
+def decode_lines(block: bytes, n_before: int, name: str, replaced: "Replaced | None" = None, lang: str = "") -> Iterable[str]:
     """The lines of a stretch of text.
 
     Args:
@@ -101,14 +112,15 @@ def decode_lines(block: bytes, n_before: int, name: str, replaced: "Replaced | N
         n_before: Lines of the file before it.
         name: What errors call the file.
         replaced: Counts invalid UTF-8, which is then no error.
+        lang: Language code of the text, if known.
     Raises:
         MtkitError: Invalid UTF-8, at the call or when that line is asked for.
     """
     try:
         lines = block.decode().split("\n")
     except UnicodeDecodeError:
-        if replaced is None or (n_before == 0 and block.startswith(_UTF16_BOMS)):
-            lines = _lines_up_to_the_bad_one(block, n_before, name)
+        if replaced is None:
+            lines = _lines_up_to_the_bad_one(block, n_before, name, lang)
         else:
             lines = replaced.decode(block).split("\n")
     return (line[:-1] if line.endswith("\r") else line for line in lines) if b"\r" in block else lines
@@ -146,17 +158,39 @@ class Replaced:
             self.warn()
 
 
-def _lines_up_to_the_bad_one(block: bytes, n_before: int, name: str) -> Iterator[str]:
+def _lines_up_to_the_bad_one(block: bytes, n_before: int, name: str, lang: str) -> Iterator[str]:
     for number, line in enumerate(block.split(b"\n"), n_before + 1):
         try:
             yield line.decode()
         except UnicodeDecodeError as exc:
-            if number == 1 and line.startswith(_UTF16_BOMS):
-                hint = "it looks like UTF-16; convert it with `iconv -f UTF-16 -t UTF-8`"
-            else:
-                hint = "mend that line, or convert the file, for example with `iconv -f LATIN1 -t UTF-8`"
             where = f"line {number}, byte {exc.start + 1} of the line (0x{line[exc.start]:02x})"
-            raise MtkitError(f"`{name}`: invalid UTF-8 in {where}", hint) from None
+            raise MtkitError(f"`{name}`: invalid UTF-8 in {where}", invalid_utf8_hint(block, name, lang)) from None
+
+
+def invalid_utf8_hint(lines: bytes, name: str, lang: str) -> str:
+    """Say how to convert a file that is not UTF-8, by all of its lines if it can be read again.
+
+    Args:
+        lines: Some lines of it, one of them invalid.
+        name: The file.
+        lang: Language code of the text; empty if unknown.
+    """
+    return conversion_hint(_read_again(name) or lines, name, lang)
+
+
+def _read_again(name: str) -> bytes:
+    """The beginning of a file, as whole lines; empty where it can be read only once, or has no invalid UTF-8 so early."""
+    path = Path(name)
+    if not path.is_file():
+        return b""
+    with closing(read_blocks(path)) as blocks:
+        data = b"".join(islice(blocks, _MAX_BLOCKS_READ_AGAIN))
+        data = data if next(blocks, None) is None else data[: data.rfind(b"\n") + 1]
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return data
+    return b""
 
 
 @contextmanager

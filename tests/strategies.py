@@ -14,3 +14,10 @@ NASTY = [
 
 nasty_text = st.lists(st.one_of(st.sampled_from(NASTY), st.text(st.characters(), max_size=3)), max_size=12).map("".join)
 """Texts, half surrogates and line ends included."""
+
+
+def reads_as_text(data: bytes) -> bool:
+    """Whether no reader takes the bytes for UTF-16 or for lines that end in CR alone."""
+    return (
+        data.count(0) < 2 and b"\x1b" not in data and data.count(b"\r") <= data[:-1].count(b"\n") and not data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    )

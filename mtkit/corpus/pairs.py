@@ -52,7 +52,7 @@ def read_pairs(source: CorpusSource, data: DataConfig) -> Iterator[SentencePair]
         return dataset_pairs(source, data, sides)
     if source.file is None:
         assert source.src is not None and source.tgt is not None
-        return _text_pairs(source.src, source.tgt)
+        return _text_pairs(source.src, source.tgt, sides)
     kind, path, name = file_format(source), rereadable(source.file, "the corpus"), shown_name(source.file)
     if kind == "tmx":
         from mtkit.corpus.tmx import tmx_pairs
@@ -115,11 +115,11 @@ def _sides(source: CorpusSource, data: DataConfig) -> tuple[Side, Side]:
     )
 
 
-def _text_pairs(src_path: Path, tgt_path: Path) -> Iterator[SentencePair]:
+def _text_pairs(src_path: Path, tgt_path: Path, sides: tuple[Side, Side]) -> Iterator[SentencePair]:
     # Both are opened here, so that a missing file is told at once.
     src_name, tgt_name = shown_name(src_path), shown_name(tgt_path)
-    src_lines = read_lines(rereadable(src_path, "the source side"), what="the source side", name=src_name)
-    tgt_lines = read_lines(rereadable(tgt_path, "the target side"), what="the target side", name=tgt_name)
+    src_lines = read_lines(rereadable(src_path, "the source side"), what="the source side", name=src_name, lang=sides[0].lang)
+    tgt_lines = read_lines(rereadable(tgt_path, "the target side"), what="the target side", name=tgt_name, lang=sides[1].lang)
     return _zipped(src_name, src_lines, tgt_name, tgt_lines)
 
 

@@ -38,7 +38,7 @@ def tmx_pairs(path: Path, name: str, sides: tuple[Side, Side]) -> Iterator[Sente
     for side in sides:
         if side.column is not None:
             raise MtkitError(f"`{name}`: {side.key} is set, but TMX has languages and no columns", f"set {side.key[:3]}_lang of that corpus instead")
-    return _pairs(read_blocks(path, what="the TMX corpus", name=name), name, sides[0].lang, sides[1].lang)
+    return _pairs(read_blocks(path, what="the TMX corpus", name=name, is_xml=True), name, sides[0].lang, sides[1].lang)
 
 
 def _pairs(blocks: Generator[bytes, None, None], name: str, src_lang: str, tgt_lang: str) -> Iterator[SentencePair]:

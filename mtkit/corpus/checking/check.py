@@ -18,7 +18,9 @@ from mtkit.corpus.checking.tally import Places
 from mtkit.corpus.file_names import language_of_file
 from mtkit.corpus.pairs import describe_source
 from mtkit.corpus.snapshot import Snapshot
+from mtkit.corpus.spool import is_read_once
 from mtkit.errors import MtkitError
+from mtkit.files import invalid_utf8_hint
 from mtkit.processes import n_cores
 from mtkit.progress import progress
 
@@ -116,12 +118,12 @@ def _report(done: Scan, drafts: Sequence[Draft], n_shown: int, not_looked_for: t
         languages=corpus.languages,
         n_lines=(sides["src"].n_lines, sides["tgt"].n_lines),
         n_chars=(sides["src"].n_chars, sides["tgt"].n_chars),
-        findings=_worst_first(_finding(draft, texts, n_shown) for draft in drafts),
+        findings=_worst_first(_finding(corpus, draft, texts, n_shown) for draft in drafts),
         not_looked_for=not_looked_for,
     )
 
 
-def _finding(draft: Draft, texts: dict[int, tuple[RawLine | None, RawLine | None]], n_shown: int) -> Finding:
+def _finding(corpus: Corpus, draft: Draft, texts: dict[int, tuple[RawLine | None, RawLine | None]], n_shown: int) -> Finding:
     examples = []
     for line in draft.places.lines[:n_shown]:
         shown: dict[str, RawLine | None] = dict(zip(("src", "tgt"), texts.get(line, (None, None)), strict=True))
@@ -142,9 +144,17 @@ def _finding(draft: Draft, texts: dict[int, tuple[RawLine | None, RawLine | None
         lines=tuple(draft.places.lines),
         examples=tuple(examples),
         detail=draft.detail,
-        todo=draft.todo or RULES[draft.name].todo,
+        todo=_todo(corpus, draft) or RULES[draft.name].todo,
         more=draft.more,
     )
+
+
+def _todo(corpus: Corpus, draft: Draft) -> str:
+    path = {"src": corpus.source.src, "tgt": corpus.source.tgt}.get(draft.where)
+    if draft.name != "invalid_utf8" or path is None or is_read_once(path):
+        return draft.todo
+    hint = invalid_utf8_hint(b"", str(path), corpus.languages[("src", "tgt").index(draft.where)])
+    return f"{hint[0].upper()}{hint[1:]}."
 
 
 def _worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:

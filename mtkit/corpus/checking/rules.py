@@ -41,7 +41,7 @@ RULES = {
         _LINES,
         "not in UTF-8",
         "Training stops at the first of them. Nothing else is said of such a line.",
-        "Convert the file, for example with `iconv -f CP1252 -t UTF-8`, or mend these lines.",
+        "Convert the file with `iconv -f ENCODING -t UTF-8`, or correct these lines.",
     ),
     "shift": Rule(
         "warning",

@@ -390,3 +390,13 @@ def test_every_rule_says_why_and_what_to_do():
         assert rule.why.endswith("."), name
         assert rule.todo.endswith((".", "?")) or rule.severity == "note" or name == "unreadable", name
         assert rule.noun.count("/") == bool(rule.noun), name
+
+
+def test_the_encoding_of_the_language_is_suggested(tmp_path):
+    texts = [f"나는 {number}번 버스를 타고 학교에 간다." for number in range(20)]
+    (tmp_path / "a.txt").write_bytes("\n".join(texts).encode("cp949"))
+    (tmp_path / "b.txt").write_bytes(b"I take the bus.\n" * 20)
+    source = CorpusSource(src=tmp_path / "a.txt", tgt=tmp_path / "b.txt")
+    report = check_corpora(DataConfig(src_lang="ko", tgt_lang="en", train=(source,)), n_shown=0)
+    (todo,) = [finding.todo for finding in report.corpora[0].findings if finding.name == "invalid_utf8"]
+    assert "CP949 (나는 0번 버스를 타고 학교에 간다." in todo

@@ -8,8 +8,10 @@ from mtkit.errors import MtkitError
 from mtkit.files import read_lines
 from mtkit.translation.jobs import reading
 from mtkit.translation.jobs.reading import LineReader, number_of_lines
+from tests.strategies import reads_as_text
 
 texts = st.lists(st.sampled_from(["a", "\n", "\r\n", "\r", "한", " ", "\u2028", "\ufeff", "\0", "\n\n"]), max_size=30).map("".join)
+texts = texts.filter(lambda text: reads_as_text(text.encode()))
 
 
 @pytest.fixture(scope="module")
