@@ -22,6 +22,8 @@ Passes = Callable[[], Iterable[tuple[str, str]]]
 BLOCK_LINES = 1024
 MAX_BLOCKS = 256
 """A corpus of more blocks than this is looked at in every second, every fourth, ... block."""
+QUICK_BLOCK_LINES, MAX_QUICK_BLOCKS = 512, 16
+"""The same for `find_shifts_quickly`."""
 
 _NEAR = 64
 """The path of offsets is right to some dozen lines."""
@@ -70,27 +72,60 @@ def find_shifts_in(passes: Passes) -> list[Shift]:
     Returns:
         The slips in the order of the lines; none for a sound corpus.
     """
-    blocks, stride = _sample_blocks(iter(passes()))
+    blocks, stride = _sample_blocks(iter(passes()), BLOCK_LINES, MAX_BLOCKS)
     if not blocks:
         return []
-    numbers = np.concatenate([np.arange(block.first, block.first + len(block.src.log_lengths)) for block in blocks])
-    src, tgt = join_words([block.src for block in blocks]), join_words([block.tgt for block in blocks])
-    for trusting in (True, False):
-        model, evidence, path = OffsetModel.train(src, tgt, numbers, trusting=trusting)
-        if evidence.separation(path) >= _MIN_SEPARATION:
-            break
-    else:
-        return [Shift(1, 0, None, 1.0)] if model.would_tell else []
+    fitted = _fit(blocks)
+    if not fitted.is_related:
+        return [Shift(1, 0, None, 1.0)] if fitted.model.would_tell else []
     if stride == 1:
-        return _shifts(evidence, path, start=0)
-    stretches = _stretches_with_changes(numbers, evidence, path)
-    return [shift for stretch, src, tgt in _read_stretches(iter(passes()), stretches) for shift in _look_closely(model, stretch, src, tgt)]
+        return _shifts(fitted.evidence, fitted.path, start=0)
+    stretches = _stretches_with_changes(fitted)
+    return [shift for stretch, src, tgt in _read_stretches(iter(passes()), stretches) for shift in _look_closely(fitted.model, stretch, src, tgt)]
+
+
+def find_shifts_quickly(passes: Passes) -> list[Shift]:
+    """Do what `find_shifts_in` does, but only if a smaller sample of the corpus gives cause.
+
+    Of more than 8,192 pairs, 8 to 16 blocks of 512 lines and the last are looked at, which takes about a second. A shift that begins and ends
+    between two of them is missed; one that stays until the end is not.
+
+    Args:
+        passes: Called up to three times; must give the same pairs each time. The first call reads them to the end.
+    """
+    blocks, _ = _sample_blocks(iter(passes()), QUICK_BLOCK_LINES, MAX_QUICK_BLOCKS)
+    if not blocks:
+        return []
+    fitted = _fit(blocks)
+    is_sound = not fitted.changes.size if fitted.is_related else not fitted.model.would_tell
+    return [] if is_sound else find_shifts_in(passes)
 
 
 class _Block(NamedTuple):
     first: int
     src: HashedWords
     tgt: HashedWords
+
+
+class _Fitted(NamedTuple):
+    """What the lines of some blocks say."""
+
+    numbers: NDArray[np.int64]
+    """Numbers of the lines in the corpus, counted from 0. Shape (n_lines,)."""
+    model: OffsetModel
+    evidence: Evidence
+    path: NDArray[np.int64]
+    """State of each line. Shape (n_lines,)."""
+
+    @property
+    def is_related(self) -> bool:
+        """Whether lines can be told from those around them by their translations."""
+        return self.evidence.separation(self.path) >= _MIN_SEPARATION
+
+    @property
+    def changes(self) -> NDArray[np.int64]:
+        """Rows at which the state changes."""
+        return np.flatnonzero(np.diff(self.path, prepend=self.evidence.state(0)))
 
 
 class _Stretch(NamedTuple):
@@ -102,20 +137,27 @@ class _Stretch(NamedTuple):
     after: int | None
 
 
-def _sample_blocks(pairs: Iterator[tuple[str, str]]) -> tuple[list[_Block], int]:
-    """All blocks, or every second, fourth, ... one and the last if there are too many; and every which."""
+def _sample_blocks(pairs: Iterator[tuple[str, str]], n_lines: int, max_blocks: int) -> tuple[list[_Block], int]:
+    """All blocks of n_lines, or every second, fourth, ... one and the last if there are too many; and every which."""
     blocks: list[_Block] = []
     stride = 1
     number, last = 0, []
-    for number, last in enumerate(iter(lambda: list(islice(pairs, BLOCK_LINES)), [])):
-        if len(blocks) == MAX_BLOCKS and number % stride == 0:
+    for number, last in enumerate(iter(lambda: list(islice(pairs, n_lines)), [])):
+        if len(blocks) == max_blocks and number % stride == 0:
             blocks = blocks[::2]
             stride *= 2
         if number % stride == 0:
-            blocks.append(_Block(number * BLOCK_LINES, *_hash_sides(last)))
+            blocks.append(_Block(number * n_lines, *_hash_sides(last)))
     if number % stride:
-        blocks.append(_Block(number * BLOCK_LINES, *_hash_sides(last)))
+        blocks.append(_Block(number * n_lines, *_hash_sides(last)))
     return blocks, stride
+
+
+def _fit(blocks: Sequence[_Block]) -> _Fitted:
+    numbers = np.concatenate([np.arange(block.first, block.first + len(block.src.log_lengths)) for block in blocks])
+    src, tgt = join_words([block.src for block in blocks]), join_words([block.tgt for block in blocks])
+    fitted = _Fitted(numbers, *OffsetModel.train(src, tgt, numbers, trusting=True))
+    return fitted if fitted.is_related else _Fitted(numbers, *OffsetModel.train(src, tgt, numbers, trusting=False))
 
 
 def _hash_sides(pairs: Sequence[tuple[str, str]]) -> tuple[HashedWords, HashedWords]:
@@ -135,10 +177,11 @@ def _shifts(evidence: Evidence, path: NDArray[np.int64], start: int | None, firs
     return shifts
 
 
-def _stretches_with_changes(numbers: NDArray[np.int64], evidence: Evidence, path: NDArray[np.int64]) -> list[_Stretch]:
+def _stretches_with_changes(fitted: _Fitted) -> list[_Stretch]:
     """Where to look closely: the blocks around each change, and what lies between them."""
+    numbers, _, evidence, path = fitted
     stretches: list[_Stretch] = []
-    for row in np.flatnonzero(np.diff(path, prepend=evidence.state(0))).tolist():
+    for row in fitted.changes.tolist():
         first = max(0, row - _NEAR) // BLOCK_LINES * BLOCK_LINES
         last = min(len(path), ((row + _NEAR) // BLOCK_LINES + 1) * BLOCK_LINES) - 1
         before = evidence.offset(int(path[first - 1])) if first else 0

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from mtkit.corpus import alignment
-from mtkit.corpus.alignment import Shift, find_shifts, find_shifts_in
+from mtkit.corpus.alignment import Shift, find_shifts, find_shifts_in, find_shifts_quickly
 from mtkit.files import read_lines
 
 N_LINES = 1500
@@ -180,3 +180,38 @@ def test_in_a_large_corpus_slips_between_two_blocks_are_told_apart(invented, mon
     src, tgt = invented
     # With 24 blocks every fourth is looked at, such as lines 513 to 576 and 769 to 832.
     assert places(find_shifts(without(without(src, 700, 1), 620, 1), tgt)) == [(621, 0, 1), (700, 1, 2)]
+
+
+@pytest.fixture
+def small_quick_sample(monkeypatch):
+    monkeypatch.setattr(alignment, "QUICK_BLOCK_LINES", 64)
+    monkeypatch.setattr(alignment, "MAX_QUICK_BLOCKS", 8)
+
+
+def test_a_quick_look_reads_a_sound_corpus_once(invented, small_quick_sample):
+    passes = iter([zip(*invented, strict=True)])
+    assert find_shifts_quickly(lambda: next(passes)) == []
+
+
+@pytest.mark.parametrize("row", [20, 150, 700, 1100, 1480])
+def test_a_quick_look_finds_what_a_long_one_finds(invented, small_quick_sample, row):
+    src, tgt = invented
+    shifts = find_shifts_quickly(lambda: zip(without(src, row, 2), tgt, strict=False))
+    assert places(shifts) == [(row + 1, 0, 2)]
+
+
+def test_a_quick_look_at_little_and_at_unrelated_sides(invented):
+    src, tgt = invented
+    assert find_shifts_quickly(list) == []
+    assert find_shifts_quickly(lambda: zip(src[:9], tgt[:9], strict=True)) == []
+    assert find_shifts_quickly(lambda: zip(src, tgt[750:] + tgt[:750], strict=True)) == [Shift(1, 0, None, 1.0)]
+
+
+TRAINING_FILES = ["multi30k/train.{de,en}.gz", "tatoeba-de-en/train.{de,en}.gz", "tatoeba-ko-en/train.{ko,en}", "python-docs-ko-en/train.{ko,en}.gz"]
+
+
+@pytest.mark.parametrize("files", TRAINING_FILES, ids=lambda files: files.partition("/")[0])
+def test_a_quick_look_at_whole_corpora(shared_data, files):
+    before, languages, after = files.replace("{", "}").split("}")
+    paths = [shared_data / f"{before}{language}{after}" for language in languages.split(",")]
+    assert find_shifts_quickly(lambda: zip(*map(read_lines, paths), strict=True)) == []

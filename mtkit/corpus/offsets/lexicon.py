@@ -41,7 +41,7 @@ class Lexicon:
         self._frequencies = tuple(np.bincount(_cells(side.hashes), minlength=1 << _FREQUENCY_BITS).astype(np.float32) for side in (src, tgt))
         self._n_lines = max(1, len(src.log_lengths))
         self._table = np.zeros(1 << _TABLE_BITS, dtype=np.int32)
-        self._n_pairs = 0
+        self._n_pairs = self._n_counts = 0
 
     def choose(self, words: HashedWords, *, is_tgt: bool) -> LineWords:
         """Choose a side's telling words: the rarest, but of those seen once only the ones that the other side has too, such as names and numbers."""
@@ -60,14 +60,16 @@ class Lexicon:
     def forget(self) -> None:
         """Start counting anew."""
         self._table[:] = 0
-        self._n_pairs = 0
+        self._n_pairs = self._n_counts = 0
 
     def count(self, src: LineWords, tgt: LineWords, i: Indices, j: Indices) -> None:
         """Take line `i[n]` of the source as paired with line `j[n]` of the target."""
         self._n_pairs += len(i)
         for _, a, b in _chunks(src, tgt, i, j):
             both = (a != 0)[:, :, None] & (b != 0)[:, None, :]
-            np.add.at(self._table, _pair_cells(a, b)[both], np.int32(1))
+            cells = _pair_cells(a, b)[both]
+            np.add.at(self._table, cells, np.int32(1))
+            self._n_counts += len(cells)
 
     def association(self, src: LineWords, tgt: LineWords, i: Indices, j: Indices, n_counted: NDArray) -> NDArray[np.float32]:
         """How well line `i[n]` of the source and line `j[n]` of the target go together.
@@ -86,7 +88,7 @@ class Lexicon:
             Shape (n,); 0 where nothing speaks for the pair, 1 to 4 for translations.
         """
         out = np.zeros(len(i), dtype=np.float32)
-        per_cell = np.float32(self._table.sum(dtype=np.int64) / len(self._table))
+        per_cell = np.float32(self._n_counts / len(self._table))
         rate = np.float32(self._n_pairs / self._n_lines**2)
         for n, a, b in _chunks(src, tgt, i, j):
             count = self._table[_pair_cells(a, b)].astype(np.float32)
