@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mtkit.corpus.manifest import read_manifest, write_manifest
+from mtkit.corpus.manifest import find_damage, read_manifest, write_manifest
 from mtkit.corpus.store import id_type
 from mtkit.corpus.word_links import LINK_TYPE, WordLinks
 from mtkit.errors import MtkitError
@@ -112,16 +112,9 @@ class Parts:
         return self.folder / part.folder_name
 
     def manifest(self, part: PartId) -> dict[str, Any] | None:
-        """What is told of a finished part; None if it is not there whole."""
-        path = self.path(part)
-        manifest = read_manifest(path)
-        if manifest is None:
-            return None
-        try:
-            is_whole = all((path / name).stat().st_size == size for name, size in manifest["file_sizes"].items())
-        except (OSError, KeyError, AttributeError):
-            return None
-        return manifest if is_whole else None
+        """The manifest of a finished part; None if a file is missing or not as it was written."""
+        manifest = read_manifest(self.path(part))
+        return None if manifest is None or find_damage(self.path(part), manifest, hashes=True) else manifest
 
     def write(self, part: PartId, chunks: list[PreparedPairs], about: dict[str, Any]) -> None:
         """Write a part, whole or not at all.
@@ -132,13 +125,10 @@ class Parts:
             about: For its manifest.
         """
         with atomic_dir(self.path(part)) as folder:
-            sizes = {}
             for name, arrays in self._files(chunks).items():
                 with (folder / name).open("xb") as stream:
-                    for array in arrays:
-                        stream.write(array)
-                    sizes[name] = stream.tell()
-            write_manifest(folder, about | {"n_pairs": sum(map(len, chunks)), "file_sizes": sizes})
+                    stream.writelines(arrays)
+            write_manifest(folder, about | {"n_pairs": sum(map(len, chunks))})
 
     def read(self, part: PartId) -> PreparedPairs:
         """The pairs of a finished part."""

@@ -12,7 +12,7 @@ from mtkit.config.data import corpus_name
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.cleaning import Dropped, PairCleaner
 from mtkit.corpus.filters import dropped_lines
-from mtkit.corpus.manifest import make_key, read_manifest, refuse_foreign
+from mtkit.corpus.manifest import MANIFEST_NAME, make_key, read_manifest, refuse_foreign
 from mtkit.corpus.merge import merge_parts
 from mtkit.corpus.pairs import SentencePair, read_pairs, source_fingerprint
 from mtkit.corpus.parts import PART_SIZE, PartId, Parts, PreparedPairs, Shard
@@ -24,9 +24,12 @@ from mtkit.corpus.tokenizer import fresh_tokenizer, input_fingerprints, load_or_
 from mtkit.corpus.word_links import read_links
 from mtkit.errors import MtkitError
 from mtkit.files import atomic_dir, replace_dir, sha256_file
+from mtkit.logs import get_logger
 from mtkit.processes import n_cores, ordered_map
 from mtkit.progress import ProgressBar, progress
 from mtkit.tokenizer.subword import Tokenizer
+
+logger = get_logger(__name__)
 
 CHUNK_SIZE = 5_000
 """Pairs that a process takes at a time; parts are whole numbers of chunks."""
@@ -111,7 +114,7 @@ def preprocess(recipe: Recipe, *, n_workers: int | None = None) -> PreprocessRep
     work.remove_stale_parts()
     part_ids, _ = work.make_parts(None, n_workers)
     work.join(part_ids, {"key": key, "inputs": inputs, "tokenizer_sha256": tokenizer.sha256})
-    return _report(TokenStore.open(recipe.store_dir).manifest, recipe.store_dir, fresh=False)
+    return _report(TokenStore.open(recipe.store_dir, check_hashes=False).manifest, recipe.store_dir, fresh=False)
 
 
 def preprocess_shard(recipe: Recipe, shard: tuple[int, int], *, n_workers: int | None = None) -> ShardReport:
@@ -306,13 +309,15 @@ def _key(recipe: Recipe, inputs: list[dict[str, str]], tokenizer: Tokenizer) -> 
 
 
 def _whole_manifest(folder: Path, key: str) -> dict[str, Any] | None:
-    """The store's manifest, if it was made from the same things and is not damaged."""
+    """The store's manifest if it was made from the same things, and its files are as they were written; a damaged store is warned of."""
     manifest = read_manifest(folder)
-    if manifest is None or manifest.get("key") != key:
+    is_stale = not (folder / MANIFEST_NAME).exists() or (manifest is not None and manifest.get("key") != key)
+    if is_stale:
         return None
     try:
         return TokenStore.open(folder).manifest
-    except MtkitError:
+    except MtkitError as exc:
+        logger.warning("%s; the store is made again", exc.message)
         return None
 
 

@@ -9,18 +9,18 @@ from typing import Any, BinaryIO, Literal, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from mtkit.corpus.manifest import MANIFEST_NAME, read_manifest, write_manifest
+from mtkit.corpus.manifest import MANIFEST_NAME, find_damage, read_manifest, write_manifest
 from mtkit.corpus.sentences import Sentences, places_of
 from mtkit.corpus.word_links import LINK_TYPE, WordLinks
 from mtkit.errors import MtkitError
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 Side = Literal["src", "tgt"]
 SIDES: tuple[Side, Side] = ("src", "tgt")
 Rows = npt.NDArray[np.int64]
 """Places in the store. Shape (B,)."""
 _OFFSET_TYPE = np.dtype("<i8")
-_REBUILD = "remove it; `mtkit preprocess` makes it anew"
+_REBUILD = "run `mtkit preprocess` to make the store again"
 
 
 def ids_name(side: str) -> str:
@@ -112,13 +112,11 @@ class StoreWriter:
             about: Goes into the manifest beside what the store needs itself.
         """
         self.close()
-        sizes = {name: (self.folder / name).stat().st_size for name in self._files}
         needed = {
             "format_version": FORMAT_VERSION,
             "n_pairs": self.n_pairs,
             "n_tokens": self.n_tokens,
             "dtypes": {side: dtype.str for side, dtype in self.dtypes.items()},
-            "file_sizes": sizes,
         }
         if LINKS_NAME in self._files:
             needed["alignment"] = {"n_links": self.n_links, "n_pairs": self.n_aligned}
@@ -166,33 +164,26 @@ class TokenStore:
             self._link_offsets = _map(folder / LINK_OFFSETS_NAME, _OFFSET_TYPE)
 
     @classmethod
-    def open(cls, folder: Path | str) -> Self:
-        """Open a store that is whole.
+    def open(cls, folder: Path | str, *, check_hashes: bool = True) -> Self:
+        """Open a store.
 
+        Args:
+            folder: Where it is.
+            check_hashes: Read all files and compare their SHA-256 with the manifest, at one to two GB a second. Otherwise only sizes are compared.
         Raises:
-            MtkitError: There is none, it is of another format, or a file is not of the size that the manifest tells.
+            MtkitError: There is none, it is of another format, or a file is not as it was written.
         """
         folder = Path(folder)
         manifest = read_manifest(folder)
         if manifest is None:
             if not (folder / MANIFEST_NAME).exists():
                 raise MtkitError(f"`{folder}`: no token store here", "make it with `mtkit preprocess`")
-            raise MtkitError(f"`{folder / MANIFEST_NAME}`: cannot be read", _REBUILD)
+            raise MtkitError(f"`{folder / MANIFEST_NAME}`: damaged", _REBUILD)
         if manifest.get("format_version") != FORMAT_VERSION:
             raise MtkitError(f"`{folder}`: store of format {manifest.get('format_version')}, not {FORMAT_VERSION}", _REBUILD)
-        try:
-            problem = _find_damage(folder, manifest)
-        except (KeyError, TypeError, AttributeError, ValueError):
-            raise MtkitError(f"`{folder / MANIFEST_NAME}`: damaged", _REBUILD) from None
-        if problem:
+        if problem := find_damage(folder, manifest, hashes=check_hashes):
             raise MtkitError(problem, _REBUILD)
-        store = cls(folder, manifest)
-        for side, offsets in store._offsets.items():
-            if offsets[0] != 0 or offsets[-1] != manifest["n_tokens"][side]:
-                raise MtkitError(f"`{folder / offsets_name(side)}`: damaged", _REBUILD)
-        if store.is_aligned and (store._link_offsets[0] != 0 or store._link_offsets[-1] != len(store._links)):
-            raise MtkitError(f"`{folder / LINK_OFFSETS_NAME}`: damaged", _REBUILD)
-        return store
+        return cls(folder, manifest)
 
     def __len__(self) -> int:
         return self.n_pairs
@@ -251,20 +242,3 @@ def _map(path: Path, dtype: np.dtype) -> np.ndarray:
         return np.empty(0, dtype)
     # As a plain array: slicing np.memmap costs several times as much, and happens for each sentence.
     return np.asarray(np.memmap(path, dtype=dtype, mode="r"))
-
-
-def _find_damage(folder: Path, manifest: dict[str, Any]) -> str:
-    """What is wrong with the files' sizes, or an empty text."""
-    offsets_size = (int(manifest["n_pairs"]) + 1) * _OFFSET_TYPE.itemsize
-    expected = {ids_name(side): int(manifest["n_tokens"][side]) * np.dtype(manifest["dtypes"][side]).itemsize for side in SIDES}
-    expected |= {offsets_name(side): offsets_size for side in SIDES}
-    if "alignment" in manifest:
-        expected |= {LINKS_NAME: 2 * int(manifest["alignment"]["n_links"]) * LINK_TYPE.itemsize, LINK_OFFSETS_NAME: offsets_size}
-    for name, size in expected.items():
-        path = folder / name
-        if not path.is_file():
-            return f"`{path}`: no such file, so the store is not whole"
-        actual = path.stat().st_size
-        if actual != size or actual != manifest["file_sizes"][name]:
-            return f"`{path}`: {actual:,} bytes, not {size:,}, so the store is not whole"
-    return ""

@@ -39,7 +39,8 @@ class TrainingData(NamedTuple):
         Raises:
             MtkitError: It is missing or damaged, or the mix shows no pairs.
         """
-        store = TokenStore.open(recipe.store_dir)
+        # `preprocess` has compared the hashes; every process opens the store, and often.
+        store = TokenStore.open(recipe.store_dir, check_hashes=False)
         return cls(Tokenizer.load(recipe.tokenizer_dir), store, Mix.for_config(recipe.data, store.corpora, recipe.training.seed))
 
     def order(self, recipe: Recipe) -> BatchOrder:

@@ -270,7 +270,7 @@ class _Forecast:
         there = f", {n_there} of them there" if n_there else ""
         text = f"up to {n_most} checkpoints of {in_words(checkpoint)}{there}, model {in_words(model_dir)}"
         if self.sample is not None:
-            store = round(self.scale * sum(self.data.store.manifest["file_sizes"].values()))
+            store = round(self.scale * sum(file["size"] for file in self.data.store.manifest["files"].values()))
             # The parts that a store is made of stay until it is whole.
             text += f", token store {self.about}{in_words(store)}"
             needed += 2 * store

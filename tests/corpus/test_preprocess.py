@@ -127,13 +127,15 @@ def test_separate_tokenizers_know_their_side(tiny_recipe):
 
 
 @pytest.mark.parametrize("name", ["src.ids", "tgt.offsets", "manifest.json"])
-@pytest.mark.parametrize("damage", ["cut", "missing"])
-def test_a_damaged_store_is_made_anew(tiny_recipe, name, damage):
+@pytest.mark.parametrize("damage", ["cut", "changed", "missing"])
+def test_a_damaged_store_is_made_anew(tiny_recipe, caplog, name, damage):
     preprocess(tiny_recipe)
     path = tiny_recipe.store_dir / name
     content = path.read_bytes()
     if damage == "cut":
         path.write_bytes(content[:-5])
+    elif damage == "changed":
+        path.write_bytes(content.replace(b"8", b"9", 1) if name == "manifest.json" else content[:-5] + b"x" + content[-4:])
     else:
         path.unlink()
     assert not store_is_fresh(tiny_recipe)
@@ -141,7 +143,10 @@ def test_a_damaged_store_is_made_anew(tiny_recipe, name, damage):
         with pytest.raises(MtkitError, match="mtkit did not make it"):
             preprocess(tiny_recipe)
         return
+    caplog.clear()
     assert not preprocess(tiny_recipe).fresh
+    (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert str(path) in record.getMessage() and "the store is made again" in record.getMessage()
     assert path.read_bytes() == content
 
 

@@ -102,7 +102,9 @@ def test_a_damaged_part_is_made_again(recipe):
     assert len(parts) == 10
     (parts[3] / "src.ids").write_bytes(b"")
     (parts[5] / "manifest.json").write_bytes(b"{")
-    assert preprocess_shard(other, Shard(1, 1)).n_made == 2
+    lengths = (parts[7] / "tgt.lengths").read_bytes()
+    (parts[7] / "tgt.lengths").write_bytes(bytes([lengths[0] ^ 1]) + lengths[1:])
+    assert preprocess_shard(other, Shard(1, 1)).n_made == 3
     preprocess(other)
     assert_same_store(recipe, other)
 

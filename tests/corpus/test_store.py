@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtkit.corpus.store import SIDES, StoreWriter, TokenStore
+from mtkit.corpus.word_links import WordLinks
 from mtkit.errors import MtkitError
 
 ids_of = st.lists(st.integers(0, 99), max_size=6)
@@ -72,27 +73,60 @@ def test_a_file_of_another_size_is_refused(tmp_path, name, damage):
     else:
         content = path.read_bytes()
         path.write_bytes({"cut": content[:-1], "longer": content + b"\0\0", "empty": b""}[damage])
-    with pytest.raises(MtkitError, match=f"{name}`.*not whole"):
-        TokenStore.open(folder)
+    problem = "missing" if damage == "missing" else r"has \d+ bytes, but \d+ were written"
+    with pytest.raises(MtkitError, match=f"{name}`: {problem}"):
+        TokenStore.open(folder, check_hashes=False)
 
 
-def test_offsets_that_point_elsewhere_are_refused(tmp_path):
-    folder = write(tmp_path / "s", [[([1, 2], [3])]])
-    (folder / "tgt.offsets").write_bytes(np.array([0, 99], "<i8").tobytes())
-    with pytest.raises(MtkitError, match=r"tgt.offsets`: damaged"):
+@pytest.mark.parametrize("name", ["src.ids", "src.offsets", "tgt.ids", "tgt.offsets", "links", "links.offsets", "manifest.json"])
+def test_every_changed_byte_is_noticed(tmp_path, name):
+    (tmp_path / "s").mkdir()
+    with StoreWriter(tmp_path / "s", 100, 70_000, aligned=True) as writer:
+        links = WordLinks.of([[(0, 0)], []])
+        writer.append_arrays(np.array([1, 2, 4]), np.array([2, 1]), np.array([3, 5, 6]), np.array([1, 2]), links)
+        writer.finish({"key": "k"})
+    path = tmp_path / "s" / name
+    content = path.read_bytes()
+    assert TokenStore.open(tmp_path / "s").is_aligned
+    for place in range(len(content)):
+        for bit in (0, 5) if name == "manifest.json" else (0, 7):
+            changed = bytearray(content)
+            changed[place] ^= 1 << bit
+            if name == "manifest.json" and _json(changed) == _json(content):
+                continue  # Another kind of white space.
+            path.write_bytes(changed)
+            with pytest.raises(MtkitError, match=name):
+                TokenStore.open(tmp_path / "s")
+
+
+def _json(content):
+    try:
+        return json.loads(bytes(content))
+    except ValueError:
+        return None
+
+
+@pytest.mark.parametrize("names", [("src.ids", "tgt.ids"), ("src.offsets", "tgt.offsets")])
+def test_exchanged_files_are_noticed(tmp_path, names):
+    folder = write(tmp_path / "s", [[([1, 2], [3, 4]), ([5], [6, 7])]], 100, 100)
+    first, second = (folder / name for name in names)
+    contents = first.read_bytes(), second.read_bytes()
+    first.write_bytes(contents[1])
+    second.write_bytes(contents[0])
+    with pytest.raises(MtkitError, match=names[0]):
         TokenStore.open(folder)
 
 
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (b"", "cannot be read"),
-        (b"[]", "cannot be read"),
-        (b"\xff", "cannot be read"),
+        (b"", "damaged"),
+        (b"[]", "damaged"),
+        (b"\xff", "damaged"),
         (b"{}", "format None"),
         (b'{"format_version": 99}', "format 99"),
-        (b'{"format_version": 2}', "damaged"),
-        (b'{"format_version": 2, "n_tokens": {"src": "x"}, "dtypes": {"src": "<u2"}, "n_pairs": 1, "file_sizes": {}}', "damaged"),
+        (b'{"format_version": 3}', "no checksum"),
+        (b'{"format_version": 3, "n_tokens": {"src": "x"}, "checksum": "0"}', "damaged"),
     ],
 )
 def test_a_manifest_that_says_nothing_sensible_is_refused(tmp_path, content, problem):
@@ -106,7 +140,7 @@ def test_a_manifest_changed_by_hand_is_refused(tmp_path):
     folder = write(tmp_path / "s", [[([1, 2], [3]), ([4], [5, 6])]])
     manifest = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps(manifest | {"n_pairs": 1}))
-    with pytest.raises(MtkitError, match="not whole"):
+    with pytest.raises(MtkitError, match=r"manifest.json`: damaged"):
         TokenStore.open(folder)
 
 
