@@ -2,12 +2,15 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from mtkit.cli.options import DeviceOption, PrecisionOption, TagsOption, WorkersOption
+from mtkit.cli.options import DeviceOption, EngineOption, PrecisionOption, TagsOption, WorkersOption
 from mtkit.cli.search_options import TgtTagsOption, takes_search_options
+
+if TYPE_CHECKING:
+    from mtkit.translation.translator import Translator
 
 
 class Metric(StrEnum):
@@ -25,12 +28,15 @@ def evaluate(
     ],
     hypothesis_path: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Translations to judge; - is stdin", show_default=False)] = None,
     model_dirs: Annotated[
-        list[Path] | None, typer.Option("--model", "-m", metavar="DIR", help="In place of FILE: translate --src with this; repeated, an ensemble")
+        list[Path] | None,
+        typer.Option(
+            "--model", "-m", metavar="DIR", help="In place of FILE: translate --src with this model, also an exported one; repeated, an ensemble"
+        ),
     ] = None,
     src_path: Annotated[Path | None, typer.Option("--src", "-s", metavar="FILE", help="Source text for --model")] = None,
     metrics: Annotated[list[Metric] | None, typer.Option("--metric", help="May be repeated; of ter, less is better", show_default="bleu")] = None,
     tokenize: Annotated[
-        str | None, typer.Option(metavar="NAME", help="How BLEU finds words: 13a, intl, char, zh, ja-mecab, ko-mecab ...", show_default="13a")
+        str | None, typer.Option(metavar="NAME", help="How BLEU finds words: 13a, intl, char, zh, ja-mecab, ko-mecab, flores200", show_default="13a")
     ] = None,
     robustness: Annotated[
         bool, typer.Option("--robustness", help="With --model: score also with capitals, typos and the like in the source (see `augment:`)")
@@ -38,6 +44,7 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="JSON for programs")] = False,
     tags: TagsOption = None,
     tgt_tags: TgtTagsOption = None,
+    engine: EngineOption = "auto",
     device: DeviceOption = "auto",
     workers: WorkersOption = None,
     precision: PrecisionOption = "auto",
@@ -48,6 +55,7 @@ def evaluate(
 
     Each score comes with its sacreBLEU signature. All files are plain text as people write it, not tokenised.
     """
+    from mtkit.evaluation.metrics import check_counts, make_scorers
     from mtkit.evaluation.metrics import evaluate as score
     from mtkit.evaluation.report import for_people, for_programs
     from mtkit.files import read_lines
@@ -57,24 +65,34 @@ def evaluate(
         raise typer.BadParameter("give either a file of translations, or --model with --src")
     if bool(model_dirs) != (src_path is not None):
         raise typer.BadParameter("--model and --src go together")
-    if robustness and not model_dirs:
-        raise typer.BadParameter("--robustness goes with --model and --src")
+    if not model_dirs:
+        _refuse_model_options(
+            {
+                "--robustness": robustness,
+                "--tag": tags,
+                "--tgt-tag": tgt_tags,
+                "--engine": engine != "auto",
+                "--device": device != "auto",
+                "--workers": workers,
+                "--precision": precision != "auto",
+                **{f"--{name.replace('_', '-')}": True for name in search},
+            }
+        )
     refuse_overwriting([], [*reference_paths, hypothesis_path, src_path, *(model_dirs or [])])
-    references = [list(read_lines(path, what="the references")) for path in reference_paths]
     wanted = metrics or [Metric.bleu]
+    make_scorers(wanted, tokenize)
+    references = [list(read_lines(path, what="the references")) for path in reference_paths]
     if hypothesis_path is not None:
         hypotheses = list(read_lines(hypothesis_path, what="the translations"))
     else:
-        from mtkit.progress import progress
-        from mtkit.translation.translator import Translator
-
         assert src_path is not None
         lines = list(read_lines(src_path, what="the source text"))
-        translator = Translator.load(
-            model_dirs or [], device=device, precision=precision, n_workers=workers, tags=tags or (), tgt_tags=tgt_tags or ()
-        )
+        check_counts(len(lines), references, "lines to translate")
+        translator = _load(model_dirs or [], engine, device=device, precision=precision, n_workers=workers, tags=tags or (), tgt_tags=tgt_tags or ())
 
         def translate(lines: list[str]) -> list[str]:
+            from mtkit.progress import progress
+
             with progress("Translating", len(lines)) as bar:
                 return [translation.text for translation in translator.stream(lines, on_lines=bar.advance, **search)]
 
@@ -89,3 +107,21 @@ def evaluate(
         hypotheses = translate(lines)
     scores = score(hypotheses, references, wanted, tokenize)
     print(for_programs(scores) if as_json else for_people(scores))
+
+
+def _refuse_model_options(options: dict[str, Any]) -> None:
+    if given := [name for name, value in options.items() if value]:
+        raise typer.BadParameter(f"{', '.join(given)}: only with --model, since nothing is translated here")
+
+
+def _load(model_dirs: list[Path], engine: Literal["auto", "torch", "ctranslate2"], **options: Any) -> "Translator":
+    # torch takes seconds to load, which a mistyped path should not wait for.
+    from mtkit.model_folders import refuse_no_model
+
+    for folder in model_dirs:
+        refuse_no_model(folder)
+    from mtkit.interop.engines import loader_of
+    from mtkit.translation.translator import Translator
+
+    load = loader_of(engine, model_dirs) or Translator.load
+    return load(model_dirs, **options)

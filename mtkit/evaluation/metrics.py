@@ -6,7 +6,12 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from mtkit.errors import MtkitError
-from mtkit.evaluation.plausibility import warn_of_tokenized_text, warn_of_unspaced_text
+from mtkit.evaluation.plausibility import (
+    warn_of_blank_references,
+    warn_of_blank_translations,
+    warn_of_tokenized_text,
+    warn_of_words_by_spaces,
+)
 
 MetricName = Literal["bleu", "chrf", "ter"]
 Tokenize = Literal["13a", "intl", "char", "zh", "ja-mecab", "ko-mecab", "flores101", "flores200", "none"]
@@ -88,14 +93,15 @@ def evaluate(
         references: One reference for each segment, or several such lists.
         metrics: Any of bleu, chrf, ter.
         tokenize: How BLEU finds words, see Tokenize; default: 13a.
-        warns: Whether to say so when the text does not look as people write it.
+        warns: Whether to log warnings about tokenised text, blank lines, and languages that the tokenizer does not suit.
     Raises:
-        MtkitError: Counts differ, nothing to evaluate, an unknown metric or tokenizer, or one that is not installed.
+        MtkitError: Counts differ, nothing to evaluate, or see `make_scorers`.
     """
     streams = _streams(hypotheses, references)
-    scorers: dict[MetricName, Any] = {metric: _scorer(metric, tokenize) for metric in _known(metrics)}
+    check_counts(len(hypotheses), streams)
+    scorers = make_scorers(metrics, tokenize)
     if warns:
-        _warn(hypotheses, streams, words_by_13a="bleu" in scorers and tokenize in (None, "13a"))
+        _warn(hypotheses, streams, words_by_spaces="bleu" in scorers and tokenize in (None, "13a", "intl"))
     by_metric: dict[MetricName, Score] = {}
     for metric, scorer in scorers.items():
         result = scorer.corpus_score(list(hypotheses), streams)
@@ -103,12 +109,48 @@ def evaluate(
     return Scores(by_metric, len(hypotheses))
 
 
-def _warn(hypotheses: Sequence[str], streams: list[list[str]], *, words_by_13a: bool) -> None:
+def make_scorers(metrics: Sequence[str], tokenize: str | None = None) -> dict[MetricName, Any]:
+    """Load sacreBLEU's metrics; also a check, before anything slow, that they are available.
+
+    Raises:
+        MtkitError: An unknown metric or tokenizer, a tokenizer that is not installed, or one without BLEU.
+    """
+    known = _known(metrics)
+    if tokenize is not None and "bleu" not in known:
+        raise MtkitError(f"tokenize {tokenize} is for BLEU, which is not among the metrics", "add the metric bleu, or leave tokenize out")
+    return {metric: _scorer(metric, tokenize) for metric in known}
+
+
+def check_counts(n_segments: int, references: Sequence[Sequence[str]], what: str = "translations") -> None:
+    """Check that every list of references has one line for each segment.
+
+    Args:
+        n_segments: Translations, or lines to translate.
+        references: One list or several.
+        what: What the segments are, for the error.
+    Raises:
+        MtkitError: Counts differ, or there is nothing to evaluate.
+    """
+    if not n_segments and not any(references):
+        raise MtkitError(f"nothing to evaluate: no {what} and no references", "give at least one line of each")
+    for i, stream in enumerate(references, start=1):
+        if len(stream) != n_segments:
+            which = "references" if len(references) == 1 else f"lines in references {i}"
+            raise MtkitError(
+                f"{n_segments} {what}, but {len(stream)} {which}",
+                "line N of each should belong to line N of the source; look for lines lost or split on the way",
+            )
+
+
+def _warn(hypotheses: Sequence[str], streams: list[list[str]], *, words_by_spaces: bool) -> None:
     warn_of_tokenized_text("the translations", hypotheses)
+    warn_of_blank_translations(hypotheses, streams)
     for i, stream in enumerate(streams, start=1):
-        warn_of_tokenized_text("the references" if len(streams) == 1 else f"references {i}", stream)
-    if words_by_13a:
-        warn_of_unspaced_text(streams[0])
+        whose = "the references" if len(streams) == 1 else f"references {i}"
+        warn_of_tokenized_text(whose, stream)
+        warn_of_blank_references(whose, stream)
+    if words_by_spaces:
+        warn_of_words_by_spaces(streams[0])
 
 
 def _detail(bleu: Any) -> str:
@@ -117,23 +159,13 @@ def _detail(bleu: Any) -> str:
 
 
 def _streams(hypotheses: Sequence[str], references: Sequence[str] | Sequence[Sequence[str]]) -> list[list[str]]:
-    """The references as a list of lists, each as long as the translations."""
+    """The references as a list of lists."""
     if isinstance(hypotheses, str) or isinstance(references, str):
         raise TypeError("hypotheses and references are lists of strings, not one string")
     is_single = all(isinstance(reference, str) for reference in references)
     if not is_single and any(isinstance(reference, str) for reference in references):
         raise TypeError("references are one list of strings, or a list of such lists, not a mixture")
-    streams = [list(cast(Sequence[str], stream)) for stream in ([references] if is_single else references)]
-    if not hypotheses and not any(streams):
-        raise MtkitError("nothing to evaluate: no translations and no references", "give at least one line of each")
-    for i, stream in enumerate(streams, start=1):
-        if len(stream) != len(hypotheses):
-            which = "references" if len(streams) == 1 else f"lines in references {i}"
-            raise MtkitError(
-                f"{len(hypotheses)} translations, but {len(stream)} {which}",
-                "line N of each should belong to line N of the source; look for lines lost or split on the way",
-            )
-    return streams
+    return [list(cast(Sequence[str], stream)) for stream in ([references] if is_single else references)]
 
 
 def _known(metrics: Sequence[str]) -> list[MetricName]:
@@ -159,9 +191,20 @@ def _scorer(metric: MetricName, tokenize: str | None) -> Any:
     try:
         # Its own warning of tokenised text waits for 100 lines; ours has been given.
         return BLEU(tokenize=tokenize, force=True)
-    except (RuntimeError, ImportError) as error:
-        language = (tokenize or "").partition("-")[0]
-        raise MtkitError(f"tokenize {tokenize} needs an extra that is not installed", f'pip install "sacrebleu[{language}]", or use char') from error
+    except (RuntimeError, ImportError, OSError, AssertionError) as error:
+        raise _unavailable(tokenize or "13a", error) from error
+
+
+def _unavailable(tokenize: str, error: Exception) -> MtkitError:
+    """The reason why a tokenizer of sacreBLEU's cannot be loaded."""
+    if tokenize.startswith("flores"):
+        path = _flores_path(tokenize)
+        return MtkitError(f"`{path}`: the model of tokenize {tokenize} is damaged", "remove the file, and fetch it again with sacrebleu; or use char")
+    extra = f'"sacrebleu[{tokenize.partition("-")[0]}]"'
+    if isinstance(error, ImportError) or "pip install" in str(error):
+        return MtkitError(f"tokenize {tokenize} needs an extra that is not installed", f"pip install {extra}, or use char")
+    reason = next(iter(str(error).split("\n")), "") or type(error).__name__
+    return MtkitError(f"tokenize {tokenize} does not work here: {reason}", f"pip install --force-reinstall {extra}, or use char")
 
 
 def _check_tokenize(tokenize: str | None) -> None:
@@ -169,13 +212,15 @@ def _check_tokenize(tokenize: str | None) -> None:
         return
     if tokenize not in get_args(Tokenize):
         raise MtkitError(f"unknown tokenize: {tokenize}", f"one of: {', '.join(get_args(Tokenize))}")
-    if tokenize.startswith("flores"):
-        from sacrebleu.tokenizers.tokenizer_spm import SPM_MODELS
-        from sacrebleu.utils import SACREBLEU_DIR
+    if tokenize.startswith("flores") and not (path := _flores_path(tokenize)).exists():
+        raise MtkitError(
+            f"`{path}`: the model of tokenize {tokenize} is not on this machine, and mtkit downloads nothing for a score",
+            f"`echo x | sacrebleu --tokenize {tokenize} <(echo x)` once, with a network, fetches it; or use char",
+        )
 
-        model_path = Path(SACREBLEU_DIR) / "models" / Path(SPM_MODELS[tokenize]["url"]).name
-        if not model_path.exists():
-            raise MtkitError(
-                f"`{model_path}`: the model of tokenize {tokenize} is not on this machine, and mtkit downloads nothing for a score",
-                f"`echo x | sacrebleu --tokenize {tokenize} <(echo x)` once, with a network, fetches it; or use char",
-            )
+
+def _flores_path(tokenize: str) -> Path:
+    from sacrebleu.tokenizers.tokenizer_spm import SPM_MODELS
+    from sacrebleu.utils import SACREBLEU_DIR
+
+    return Path(SACREBLEU_DIR) / "models" / Path(SPM_MODELS[tokenize]["url"]).name

@@ -1,4 +1,4 @@
-"""Does this look like text that people write? A score of anything else is comparable to no one's."""
+"""Warnings about text whose score would mislead."""
 
 import re
 from collections.abc import Sequence
@@ -8,7 +8,19 @@ from mtkit.tokenizer.signs import signs_of_tokenization
 
 logger = get_logger(__name__)
 
-_HAN_OR_KANA = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
+_MAX_NUMBERS = 10
+_ADVICE_BY_SCRIPT = {
+    re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]"): (
+        "the references are written without spaces, so that BLEU finds no words; use tokenize zh, ja-mecab or char"
+    ),
+    re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]"): (
+        "the references are written without spaces, so that BLEU finds no words; use tokenize char or flores200, or the metric chrf"
+    ),
+    re.compile(r"[\uac00-\ud7a3]"): (
+        "the references are Korean, where BLEU by default counts a whole word as wrong if only its ending is; "
+        "use tokenize ko-mecab (pip install \"sacrebleu[ko]\"), or the metric chrf, which needs no words"
+    ),
+}  # fmt: skip
 
 
 def warn_of_tokenized_text(whose: str, segments: Sequence[str]) -> None:
@@ -17,8 +29,29 @@ def warn_of_tokenized_text(whose: str, segments: Sequence[str]) -> None:
         logger.warning("%s look tokenised (%s in many lines); detokenise both sides, or the score is not comparable", whose, " and ".join(signs))
 
 
-def warn_of_unspaced_text(segments: Sequence[str]) -> None:
-    """Log a warning when most of the text is Chinese or Japanese, where 13a finds no words."""
-    n_characters = sum(len(segment) for segment in segments)
-    if sum(len(_HAN_OR_KANA.findall(segment)) for segment in segments) > n_characters / 2:
-        logger.warning("the references are written without spaces, so that BLEU finds no words; use tokenize zh, ja-mecab or char")
+def warn_of_words_by_spaces(references: Sequence[str]) -> None:
+    """Log a warning when most of the text is in a script where words between spaces are a poor measure."""
+    n_characters = sum(map(len, references))
+    for script, advice in _ADVICE_BY_SCRIPT.items():
+        if sum(len(script.findall(segment)) for segment in references) > n_characters / 2:
+            logger.warning(advice)
+
+
+def warn_of_blank_references(whose: str, references: Sequence[str]) -> None:
+    """Log a warning with the numbers of the blank lines."""
+    if blank := [number for number, segment in enumerate(references, 1) if not segment.strip()]:
+        logger.warning("%s: %s blank; any text translated there counts as wrong", whose, _lines(blank))
+
+
+def warn_of_blank_translations(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> None:
+    """Log a warning with the numbers of the lines that have a reference, but no translation."""
+    rows = enumerate(zip(hypotheses, *references, strict=True), 1)
+    blank = [number for number, (hypothesis, *others) in rows if not hypothesis.strip() and any(other.strip() for other in others)]
+    if blank:
+        logger.warning("the translations: %s blank, and the reference is not", _lines(blank))
+
+
+def _lines(numbers: Sequence[int]) -> str:
+    shown = ", ".join(f"{number:,}" for number in numbers[:_MAX_NUMBERS])
+    more = f" and {len(numbers) - _MAX_NUMBERS:,} more" if len(numbers) > _MAX_NUMBERS else ""
+    return f"line {shown} is" if len(numbers) == 1 else f"{len(numbers):,} lines ({shown}{more}) are"

@@ -1,7 +1,13 @@
 """Compiling a model for training."""
 
+import os
+import shutil
+from importlib.util import find_spec
 from typing import Literal
 
+import torch
+
+from mtkit.errors import MtkitError
 from mtkit.logs import get_logger
 from mtkit.model.positions import SinusoidalPositions
 from mtkit.model.transformer import Transformer
@@ -19,10 +25,17 @@ def compile_model(model: Transformer, choice: Literal["auto", "on", "off"], back
         choice: auto compiles on a GPU only. On a CPU it does not pay: the products take most of the time there.
         backend: What torch.compile hands the graph to.
     Returns:
-        Whether it is compiled.
+        Whether it is compiled. With auto, a warning says what is missing.
+    Raises:
+        MtkitError: on is asked for, and a compiler is missing.
     """
     device = model.output_weight.device
     if choice == "off" or (choice == "auto" and device.type != "cuda"):
+        return False
+    if backend == "inductor" and (missing := _missing_compiler(device)):
+        if choice == "on":
+            raise MtkitError(f"training.compile is on, but torch.compile needs {missing}", "install it, or set training.compile: off")
+        logger.warning("the model is not compiled and trains more slowly: torch.compile needs %s", missing)
         return False
     # A table that grows within the graph would be compiled anew each time it does.
     for positions in (model.src_positions, model.tgt_positions):
@@ -31,3 +44,13 @@ def compile_model(model: Transformer, choice: Literal["auto", "on", "off"], back
     model.compile(dynamic=True, backend=backend)
     logger.info("the model is compiled at the first update, which takes a minute or more")
     return True
+
+
+def _missing_compiler(device: torch.device) -> str | None:
+    """What torch.compile would fail for at the first batch."""
+    if device.type == "cuda" and find_spec("triton") is None:
+        return "the package triton (pip install triton)"
+    variable, names = ("CC", ("gcc", "cc", "clang")) if device.type == "cuda" else ("CXX", ("g++", "c++", "clang++"))
+    if any(shutil.which(name) for name in (os.environ.get(variable), *names) if name):
+        return None
+    return f"a compiler such as {names[0]}, which is not on the PATH"

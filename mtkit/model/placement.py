@@ -1,13 +1,17 @@
 """Where a model is and in which number format its matrix products are made."""
 
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 
 import torch
 
 from mtkit.config.training import Precision, SearchPrecision
 from mtkit.errors import MtkitError
-from mtkit.model.cpu import cpu_has_bf16
+from mtkit.logs import get_logger
+from mtkit.model.cpu import cpu_flags, cpu_has_bf16, cpu_has_int8
 from mtkit.model.packing import can_quantize
+
+logger = get_logger(__name__)
 
 _DTYPES: dict[Precision, torch.dtype] = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -61,12 +65,24 @@ def choose_dtype(precision: SearchPrecision, device: torch.device) -> torch.dtyp
     if precision == "int8":
         if device.type != "cpu" or not can_quantize():
             raise MtkitError("int8 is for a CPU, and a build of torch that has it", "choose another precision, or --device cpu")
+        _warn_of_slow_cpu("int8")
         return torch.float32
     if precision == "auto":
         return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
     if precision == "fp16" and device.type != "cuda":
         raise MtkitError(f"fp16 is asked for, but the device is {device.type}", "use bf16 or float32, or a GPU")
+    if precision == "bf16" and device.type == "cpu":
+        _warn_of_slow_cpu("bf16")
     return _DTYPES[precision]
+
+
+@cache
+def _warn_of_slow_cpu(precision: SearchPrecision) -> None:
+    """Log once that the processor lacks the instructions for a number format; systems that do not list them are trusted."""
+    if cpu_flags() and precision == "bf16" and not cpu_has_bf16():
+        logger.warning("this processor has no bf16 instructions (AVX512-BF16 or AMX): bf16 is slower than float32 here")
+    if cpu_flags() and precision == "int8" and not cpu_has_int8():
+        logger.warning("this processor has no VNNI or AMX: int8 takes inputs of 7 bits, and is slower and less exact than with them")
 
 
 def describe_placement(precision: SearchPrecision, device: torch.device) -> str:

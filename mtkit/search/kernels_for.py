@@ -5,6 +5,10 @@ from types import ModuleType
 
 import torch
 
+from mtkit.logs import get_logger
+
+logger = get_logger(__name__)
+
 _MOST = 16
 """Kernels that choose more at a time take many seconds to compile."""
 
@@ -19,5 +23,6 @@ def _kernels() -> ModuleType | None:
     try:
         from mtkit.search import kernels
     except ImportError:
+        logger.warning("Triton is not installed, so that the search on a GPU takes slower operations of torch: pip install triton")
         return None
     return kernels

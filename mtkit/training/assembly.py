@@ -10,6 +10,7 @@ from mtkit.batches.order import BatchOrder, Merging
 from mtkit.checkpoint.model_dir import make_model
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.store import TokenStore
+from mtkit.logs import get_logger
 from mtkit.model.compiling import compile_model
 from mtkit.tokenizer.subword import Tokenizer
 from mtkit.training.freezing import freeze
@@ -20,6 +21,8 @@ from mtkit.training.parallel import Parallel
 from mtkit.training.recompute import recompute_layers
 from mtkit.training.step import Stepper
 from mtkit.training.teacher import Teacher
+
+logger = get_logger(__name__)
 
 _GPU_MULTIPLE = 8
 """Lengths of batches on a GPU are multiples of this: its tensor cores and its attention with a mask are at their best then."""
@@ -75,6 +78,8 @@ def make_stepper(
     if config.activation_checkpointing:
         recompute_layers(model)
     # Weights that come and go are no matter for one graph.
+    if parallel.is_sharded and config.compile == "on":
+        logger.warning("training.compile is on, but a model that is sharded (training.parallel: fsdp) is not compiled")
     compile_model(model, "off" if parallel.is_sharded else config.compile)
     objective = Objective(model, config, teacher)
     parallel.shard(objective)

@@ -124,6 +124,7 @@ class Validator:
         self.trained = trained
         self.dtype = dtype
         self.corpora = [_Corpus(source, recipe, trained) for source in recipe.data.validation]
+        self._warns = True
 
     def run(self) -> ValidationResult:
         """Validate the weights as they are now; the model is back in training mode afterwards."""
@@ -170,5 +171,7 @@ class Validator:
             return Quality(loss)
         texts = [text for outcome in outcomes for text in outcome.texts]
         references = [text for outcome in outcomes for text in outcome.references]
-        scores = evaluate(texts, references, metrics=("bleu", "chrf"))
+        # The same references each time: one warning is enough.
+        scores = evaluate(texts, references, metrics=("bleu", "chrf"), warns=self._warns)
+        self._warns = False
         return Quality(loss, scores.bleu.value, scores.chrf.value)

@@ -7,9 +7,8 @@ from typing import NamedTuple, get_args
 
 from mtkit.config.augment import Alteration
 from mtkit.corpus.augment import alter
-from mtkit.errors import MtkitError
 from mtkit.evaluation.comparison import AlteredScores
-from mtkit.evaluation.metrics import Scores, evaluate
+from mtkit.evaluation.metrics import Scores, check_counts, evaluate, make_scorers
 from mtkit.tokenizer.tags import take_tags
 from mtkit.translation.splitting import join_parts
 
@@ -55,14 +54,10 @@ def evaluate_robustness(
         metrics: See `evaluate`.
         tokenize: See `evaluate`.
     Raises:
-        MtkitError: Counts differ; else see `evaluate`.
+        MtkitError: See `evaluate`; before anything is translated.
     """
-    for stream in references:
-        if len(stream) != len(src):
-            raise MtkitError(
-                f"{len(src)} lines to translate, but {len(stream)} references",
-                "line N of each should belong to line N of the source; look for lines lost or split on the way",
-            )
+    check_counts(len(src), references, "lines to translate")
+    make_scorers(metrics, tokenize)
     clean = _Text(src, references)
     texts: dict[str, _Text] = {name: _altered(name, clean, langs, known_tags) for name in get_args(Alteration)}
     texts["merge"] = _merged(clean, langs, known_tags)

@@ -21,9 +21,12 @@ def files(tmp_path):
 
 
 @pytest.fixture
-def upper_case_model(monkeypatch):
+def upper_case_model(monkeypatch, files):
     """In place of a model: one that writes in capitals; tells how it was loaded and asked."""
     told = {}
+    for name in "model1", "model2":
+        (files / name).mkdir()
+        (files / name / "config.json").touch()
 
     class UpperCase:
         @classmethod
@@ -63,10 +66,10 @@ def test_every_metric_can_be_asked_for():
 def test_a_model_on_a_source_file(mtkit, files, upper_case_model):
     (files / "ref1").write_text("THE CAT SAT ON THE MAT TODAY\nA DOG BARKS AT NIGHT.\n")
     options = ["--beam-size", 3, "--device", "cpu", "--tag", "<2en>"]
-    outcome = mtkit("evaluate", "-m", "model1", "-m", "model2", "--src", files / "hyp", "-r", files / "ref1", *options)
+    outcome = mtkit("evaluate", "-m", files / "model1", "-m", files / "model2", "--src", files / "hyp", "-r", files / "ref1", *options)
     assert outcome.status == 0
     assert "100.00" in outcome.out
-    assert list(map(str, upper_case_model["model_dirs"])) == ["model1", "model2"]
+    assert upper_case_model["model_dirs"] == [files / "model1", files / "model2"]
     assert upper_case_model["beam_size"] == 3
     assert upper_case_model["device"] == "cpu"
     assert upper_case_model["tags"] == ["<2en>"]
@@ -108,6 +111,56 @@ def test_either_translations_or_a_model(mtkit, files, args):
     outcome = mtkit("evaluate", *args, "-r", files / "ref1")
     assert outcome.status == 2
     assert "--model" in outcome.err
+
+
+@pytest.mark.parametrize(
+    "option",
+    [("--beam-size", 3), ("--sampling",), ("--tag", "<x>"), ("--tgt-tag", "<x>"), ("--device", "cpu"), ("--workers", 1), ("--precision", "bf16"),
+     ("--engine", "torch"), ("--robustness",)],
+)  # fmt: skip
+def test_options_of_a_model_are_refused_without_one(mtkit, files, option):
+    outcome = mtkit("evaluate", files / "hyp", "-r", files / "ref1", *option)
+    assert outcome.status == 2 and f"{option[0]}: only with --model" in " ".join(outcome.err.split())
+
+
+def test_tokenize_without_bleu_is_refused(mtkit, files):
+    outcome = mtkit("evaluate", files / "hyp", "-r", files / "ref1", "--metric", "chrf", "--tokenize", "char")
+    assert outcome.status == 1 and "tokenize char is for BLEU" in outcome.err
+
+
+def test_stdin_is_one_stream(mtkit, files):
+    outcome = mtkit("evaluate", "-", "-r", "-", stdin=b"a\n")
+    assert outcome.status == 1 and "stdin is read by two inputs" in outcome.err
+
+
+def test_blank_lines_are_named(mtkit, files):
+    (files / "ref1").write_text("the cat sat on a mat today\n \nthree\n")
+    (files / "hyp").write_text("the cat sat on a mat today\nsomething\n\n")
+    outcome = mtkit("evaluate", files / "hyp", "-r", files / "ref1")
+    assert outcome.status == 0
+    assert "the references: line 2 is blank" in outcome.err
+    assert "the translations: line 3 is blank" in outcome.err
+
+
+@pytest.mark.parametrize(("option", "message"), [((), "2 lines to translate, but 1 references"), (("--tokenize", "ko-mecab"), "needs an extra")])
+def test_what_makes_a_score_impossible_is_found_before_translating(mtkit, files, upper_case_model, monkeypatch, option, message):
+    from sacrebleu.tokenizers import tokenizer_ko_mecab
+
+    monkeypatch.setattr(tokenizer_ko_mecab, "MeCab", None)
+    (files / "short").write_text("one\n")
+    outcome = mtkit("evaluate", "-m", files / "model1", "--src", files / "hyp", "-r", files / "short", *option)
+    assert outcome.status == 1 and message in outcome.err
+    assert upper_case_model == {}
+
+
+def test_an_exported_model_scores_as_the_one_it_was_made_from(mtkit, tmp_path, tiny_run, ko_en_pairs):
+    pytest.importorskip("ctranslate2")
+    for side in ("src", "tgt"):
+        (tmp_path / side).write_text("".join(f"{getattr(pair, side)}\n" for pair in ko_en_pairs[:6]))
+    assert mtkit("export", "ctranslate2", tiny_run / "model", tmp_path / "exported").status == 0
+    args = ("-s", tmp_path / "src", "-r", tmp_path / "tgt", "--metric", "chrf", "--device", "cpu", "--beam-size", 1)
+    exported, own = (mtkit("evaluate", "-m", folder, *args) for folder in (tmp_path / "exported", tiny_run / "model"))
+    assert (exported.status, exported.out) == (0, own.out)
 
 
 def test_unequal_counts_are_told(mtkit, files):

@@ -196,6 +196,49 @@ def test_chinese_and_japanese_need_another_tokenizer(caplog):
     assert caplog.records == []
 
 
+@pytest.mark.parametrize(
+    ("lines", "names"),
+    [
+        (["나는 매일 아침 학교에 갑니다.", "그는 집에 있습니다."], ("tokenize ko-mecab", 'pip install "sacrebleu[ko]"', "chrf")),
+        (["ผมไปโรงเรียนทุกเช้า", "เขาอยู่ที่บ้าน"], ("tokenize char", "flores200", "chrf")),
+    ],
+)
+def test_a_language_that_13a_does_not_suit_is_named_with_what_does(lines, names, caplog):
+    evaluate(lines, lines)
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING and all(name in record.getMessage() for name in names)
+    caplog.clear()
+    evaluate(lines, lines, ["chrf"])
+    evaluate(lines, lines, tokenize="char")
+    assert caplog.records == []
+
+
+def test_blank_references_are_warned_of_with_their_numbers(caplog):
+    evaluate(["a b c d"] * 15, [["a b c d"] * 15, ["x", " ", *["y"] * 13]])
+    evaluate(["a b c d"] * 1_300, ["a b c d", *["", "a b c d"] * 649, "\t"])
+    assert [record.getMessage().split(";")[0] for record in caplog.records] == [
+        "references 2: line 2 is blank",
+        "the references: 650 lines (2, 4, 6, 8, 10, 12, 14, 16, 18, 20 and 640 more) are blank",
+    ]
+    caplog.clear()
+    evaluate([""] * 2 + ["a b c d"], ["a b c d", "b", "a b c d"], ["chrf"])
+    assert [record.getMessage() for record in caplog.records] == ["the translations: 2 lines (1, 2) are blank, and the reference is not"]
+
+
+def test_tokenize_is_refused_where_there_is_no_bleu():
+    with pytest.raises(MtkitError, match="tokenize char is for BLEU"):
+        evaluate(["a"], ["a"], ["chrf", "ter"], tokenize="char")
+
+
+def test_a_damaged_model_of_a_tokenizer_is_named(monkeypatch, tmp_path):
+    monkeypatch.setattr("sacrebleu.utils.SACREBLEU_DIR", str(tmp_path))
+    monkeypatch.setattr("sacrebleu.tokenizers.tokenizer_spm.SACREBLEU_DIR", str(tmp_path))
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "flores200sacrebleuspm").write_bytes(b"half")
+    with pytest.raises(MtkitError, match="flores200 is damaged"):
+        evaluate(["a"], ["a"], tokenize="flores200")
+
+
 def test_an_extra_that_is_missing_is_named(monkeypatch):
     from sacrebleu.tokenizers import tokenizer_ko_mecab
 

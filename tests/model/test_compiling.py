@@ -1,6 +1,7 @@
 """The compiled forward pass: the same numbers, from one graph for all shapes."""
 
 import copy
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from torch._dynamo.testing import CompileCounterWithBackend
 from torch._dynamo.utils import counters
 
 from mtkit.config.model import ModelConfig
+from mtkit.errors import MtkitError
 from mtkit.model.compiling import compile_model
 from mtkit.model.transformer import Transformer
 
@@ -76,3 +78,15 @@ def test_inductor_makes_a_graph_that_asks_the_device_nothing():
         compiled(*batch(*shape)).sum().backward()
     assert all(parameter.grad is not None for parameter in model.parameters())
     assert counter.frame_count <= 2
+
+
+def test_a_missing_compiler_is_an_error_or_a_warning(monkeypatch, caplog):
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    with pytest.raises(MtkitError, match=r"torch\.compile needs a compiler such as g\+\+"):
+        compile_model(make_model(), "on")
+    monkeypatch.setattr("mtkit.model.compiling.find_spec", lambda name: None)
+    on_gpu = SimpleNamespace(output_weight=SimpleNamespace(device=torch.device("cuda")))
+    assert not compile_model(on_gpu, "auto")  # pyright: ignore[reportArgumentType]
+    assert "not compiled" in caplog.text and "pip install triton" in caplog.text

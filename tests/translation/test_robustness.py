@@ -94,7 +94,7 @@ def test_languages_without_spaces_are_joined_without():
 
 def test_unequal_counts_are_told_before_anything_is_translated():
     copier = Copier()
-    with pytest.raises(MtkitError, match="5 lines to translate, but 4 references"):
+    with pytest.raises(MtkitError, match="5 lines to translate, but 4 lines in references 2"):
         evaluate_robustness(copier, GERMAN, [GERMAN, GERMAN[:4]], ("de", "en"))
     assert copier.calls == []
 
