@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from functools import cache
 
 
 class _CurrentStderr(logging.StreamHandler):
@@ -47,3 +48,9 @@ def setup_logs(verbose: bool = False) -> None:
 def get_logger(name: str) -> logging.Logger:
     """The logger of a module; pass `__name__`."""
     return logging.getLogger(name if name == "mtkit" or name.startswith("mtkit.") else f"mtkit.{name}")
+
+
+@cache
+def log_once(logger: logging.Logger, text: str, level: int = logging.INFO) -> None:
+    """Log a text, unless this process has logged it before: a corpus is read several times."""
+    logger.log(level, "%s", text)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from mtkit.corpus.languages import base_language
 from mtkit.corpus.pairs import SentencePair, Side
 from mtkit.errors import MtkitError
 
@@ -48,6 +49,11 @@ def no_column(wanted: str, known: list[str], where: str) -> MtkitError:
         f"{where} has no column {wanted}; it has {', '.join(known) or 'none'}",
         "set src_column and tgt_column of that corpus, or its src_lang and tgt_lang",
     )
+
+
+def telling_lang(sides: tuple[Side, Side]) -> str:
+    """Return the language that says more about the encoding of a file with both: not English."""
+    return sides[1].lang if base_language(sides[0].lang) == "en" else sides[0].lang
 
 
 def one_line(text: str) -> str:

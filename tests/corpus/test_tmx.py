@@ -21,8 +21,9 @@ TAIL = "</body></tmx>"
 xml_text = nasty_text.map(lambda text: re.sub("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "", text))
 
 
-def pairs_of(path, content, *, src_lang="ko", tgt_lang="en", **settings):
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+def pairs_of(path, content=None, *, src_lang="ko", tgt_lang="en", **settings):
+    if content is not None:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
     source = CorpusSource(file=path, **settings)
     return list(read_pairs(source, DataConfig(src_lang=src_lang, tgt_lang=tgt_lang, train=(source,))))
 
@@ -62,10 +63,84 @@ button<ph>&lt;img alt="<sub>no <hi>text</hi></sub>"/&gt;</ph>.<it pos="end">x</i
     </tu>
   </body>
 </tmx>"""
-    expected = [("큰 빨간 단추를 누르세요.", "Press the red & big button. A<z>")]
+    expected = [("큰 빨간 단추를 누르세요.", 'Press the red & big button<img alt="no text"/>. A<z>')]
     assert pairs_of(tmp_path / "a.tmx", content) == expected
     assert pairs_of(tmp_path / "a.tmx.gz", gzip.compress(content.encode())) == expected
     assert pairs_of(tmp_path / "a.tmx", content, src_lang="KO-kp")[0][0] == "다른 글"
+
+
+@pytest.mark.parametrize(
+    ("segment", "text"),
+    [
+        ("to school <ph>{name}</ph>.", "to school {name}."),
+        ("to school <ph x='1' type='var'>%s</ph>.", "to school %s."),
+        ("one<ph>&lt;br/&gt;</ph>two", "one<br/>two"),
+        ("to school <ph/>.", "to school."),
+        ("to school <ph x='1'/> now", "to school now"),
+        ("one<ph/>two", "one two"),
+        ("Press <bpt i='1'>&lt;b&gt;</bpt>OK<ept i='1'>&lt;/b&gt;</ept>.", "Press OK."),
+        ("H<bpt i='1'>&lt;sub&gt;</bpt>2<ept i='1'>&lt;/sub&gt;</ept>O", "H2O"),
+        ("see <bpt i='1'>{1}</bpt> this <ept i='1'>{1}</ept> one", "see this one"),
+        ("Press <it pos='begin'>&lt;b&gt;</it>, please", "Press, please"),
+        ("go <ut>{\\b </ut> <ut>}</ut>!", "go!"),
+        ("to <ut>{name}</ut> and <it pos='begin'>%s</it>.", "to {name} and %s."),
+        ("a <hi type='b'>red</hi> car", "a red car"),
+        ("a <hi/> car", "a car"),
+        ("(<it pos='end'>x</it> no)", "(no)"),
+        ("<ut>x</ut> Yes <ut>y</ut>", "Yes"),
+        ("a <x id='1'/> b <g id='2'>c</g> <mrk>d</mrk>", "a b c d"),
+        ("text<ph>&lt;fn&gt;<sub>A <hi>note</hi>.</sub>&lt;/fn&gt;</ph>", "text<fn>A note.</fn>"),
+        ("text <bpt i='1'>&lt;a title='<sub>no</sub>'&gt;</bpt>link<ept i='1'/>", "text link"),
+        ("two  spaces . stay", "two  spaces . stay"),
+    ],
+)
+def test_placeholders_stay_and_formatting_leaves_no_hole(tmp_path, segment, text):
+    assert pairs_of(tmp_path / "a.tmx", HEAD + unit(ko="가", en=segment) + TAIL) == [("가", text)]
+
+
+def test_holes_are_closed_as_the_language_does(tmp_path):
+    content = HEAD + unit(ja="一<ph/>二", fr="Oui <it pos='begin'>x</it>! Non <ut>y</ut>.") + TAIL
+    assert pairs_of(tmp_path / "a.tmx", content, src_lang="ja", tgt_lang="fr") == [("一二", "Oui ! Non.")]
+
+
+def test_what_is_chosen_is_counted(tmp_path, caplog):
+    caplog.set_level(logging.INFO, "mtkit")
+    several = '<tu><tuv xml:lang="en"><seg>a</seg></tuv><tuv xml:lang="en"><seg>b</seg></tuv><tuv xml:lang="ko-KR"><seg>가</seg></tuv></tu>'
+    content = HEAD + several + unit(ko="나", en_US="c", en_GB="c") + unit(ko="다 <ph/>", en="d") + unit(en="e") + TAIL
+    path = tmp_path / "a.tmx"
+    assert pairs_of(path, content) == [("가", "a"), ("나", "c"), ("다", "d")]
+    messages = [
+        f"{path}: 1 of 4 units are left out: 1 without ko",
+        f"{path}: 1 unit has several segments in en, of which the first is taken",
+        f"{path}: ko is ko-kr in 1 of 4 units",
+        f"{path}: en is en-us in 1 of 4 units",
+        f"{path}: 1 unit has placeholders without text, which are left out",
+    ]
+    assert caplog.messages == messages
+    pairs_of(path)
+    assert caplog.messages == messages, "said once, however often the file is read"
+
+
+def test_without_languages_those_of_the_file_are_named(tmp_path):
+    content = HEAD + unit(en="a", de="b") * 2 + unit(en="c", fr="d") + TAIL
+    for langs, message in (
+        (("und", "und"), "it is not known which languages to read; its languages are en (3), de (2), fr (1)"),
+        (("de", "und"), "it is not known which languages to read"),
+        (("de", "fr"), "no unit in both de and fr; its languages are en (3), de (2), fr (1)"),
+    ):
+        with pytest.raises(MtkitError, match=re.escape(message)) as caught:
+            pairs_of(tmp_path / "a.tmx", content, src_lang=langs[0], tgt_lang=langs[1])
+        assert "--src-lang en --tgt-lang de" in caught.value.hint
+
+
+def test_bytes_that_are_not_utf8_get_a_hint_at_their_encoding(tmp_path):
+    content = HEAD.replace(' encoding="UTF-8"', "") + unit(ko="나는 학교에 간다.", en="I go to school.") + TAIL
+    with pytest.raises(MtkitError, match="broken XML") as caught:
+        pairs_of(tmp_path / "a.tmx", content.encode("cp949"))
+    assert "CP949" in caught.value.hint
+    with pytest.raises(MtkitError, match="cannot be read") as caught:
+        pairs_of(tmp_path / "a.tmx", content.replace("1.0", '1.0" encoding="EUC-KR', 1).encode("cp949"))
+    assert "iconv" in caught.value.hint
 
 
 def test_languages_are_matched_exactly_before_by_region(tmp_path):
@@ -78,13 +153,13 @@ def test_units_without_both_languages_are_skipped_and_counted(tmp_path, caplog):
     caplog.set_level(logging.INFO, "mtkit")
     content = HEAD + unit(ko="가", en="a") + unit(ko="나", de="b") + "<tu/>" + unit(ko="", en="") + TAIL
     assert pairs_of(tmp_path / "a.tmx", content) == [("가", "a"), ("", "")]
-    assert [record.getMessage() for record in caplog.records] == [f"{tmp_path}/a.tmx: 2 of 4 units lack ko or en and are left out"]
+    assert [record.getMessage() for record in caplog.records] == [f"{tmp_path}/a.tmx: 2 of 4 units are left out: 2 without en, 1 without ko"]
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (HEAD + unit(ko="가", de="a") + unit(fr="b") + TAIL, "has no unit in both ko and en; its languages are de, fr, ko"),
+        (HEAD + unit(ko="가", de="a") + unit(fr="b") + TAIL, r"no unit in both ko and en; its languages are ko \(1\), de \(1\), fr \(1\)"),
         (HEAD + unit(ko="가", en="a"), "broken XML: no element found: line 2"),
         (HEAD + "<tu><seg></tu>", "broken XML: mismatched tag"),
         ("", "broken XML: no element found"),
