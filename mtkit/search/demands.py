@@ -1,8 +1,10 @@
 """What one translation has to hold, and must not hold."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mtkit.search.phrases import Phrase
+from mtkit.search.tracking import Tracker
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,13 @@ class Demands:
     def n_needed(self) -> int:
         """Most pieces that prefix and phrases take together."""
         return len(self.prefix_ids) + sum(phrase.n_needed(frozenset()) for phrase in self.must)
+
+    def are_met_by(self, token_ids: Sequence[int]) -> bool:
+        """Return whether token ids, without the hidden ones, contain all phrases that must appear."""
+        tracker, place = Tracker(self.must, once=True), 0
+        for token in token_ids:
+            place = tracker.next(place, token)
+        return tracker.n_needed(place) == 0
 
     def __bool__(self) -> bool:
         return bool(self.prefix_ids or self.must or self.must_not)

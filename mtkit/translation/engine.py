@@ -5,10 +5,10 @@ from functools import partial
 from typing import Any, Protocol
 
 from mtkit.config.search import SearchConfig
-from mtkit.errors import MtkitError
 from mtkit.model.cpu import one_thread_for_numpy
 from mtkit.search.beam import beam_search
 from mtkit.search.demands import Demands
+from mtkit.search.free_first import search_free_first
 from mtkit.search.greedy import greedy_search
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.model_scorer import ModelScorer
@@ -75,6 +75,17 @@ class ModelEngine:
         demands: Sequence[Demands] | None = None,
     ) -> list[list[Hypothesis]]:
         """See `Engine`."""
+        if demands is not None and any(demand.must for demand in demands):
+            return search_free_first(self._search, sources, config, on_batch, demands)
+        return self._search(sources, config, on_batch, demands)
+
+    def _search(
+        self,
+        sources: list[list[int]],
+        config: SearchConfig,
+        on_batch: Callable[[list[int]], None],
+        demands: Sequence[Demands] | None,
+    ) -> list[list[Hypothesis]]:
         max_tokens = 1 if self.one_by_one else config.batch_tokens(self.scorer.device.type)
         # Sentences of which nothing is demanded are searched for by themselves, which is faster.
         kinds = (
@@ -111,17 +122,10 @@ class ModelEngine:
 
 
 def find(scorer: StepScorer[Any], sources: list[list[int]], config: SearchConfig, demands: Sequence[Demands] | None) -> list[list[Hypothesis]]:
-    """Search one batch in the way that the settings ask for.
-
-    Raises:
-        MtkitError: This way cannot meet the demands.
-    """
+    """Search one batch in the way that the settings ask for."""
     if config.ensemble != "mean" and hasattr(scorer, "combining"):
         scorer = scorer.combining(config.ensemble)  # pyright: ignore[reportAttributeAccessIssue]
     must = demands is not None and any(demand.must for demand in demands)
-    if must and (config.sampling or config.n_groups > 1):
-        way = "sampling" if config.sampling else "a beam in groups"
-        raise MtkitError(f"words that must appear need a plain beam; {way} has none", "leave out sampling, n_groups, or the words")
     if config.sampling:
         return sample(scorer, sources, config, demands)
     if config.beam_size == 1 and not must and not config.coverage_penalty:
