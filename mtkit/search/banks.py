@@ -11,11 +11,12 @@ from mtkit.search.tracking import Tracker
 
 
 def choose_from_banks(totals_BWV: Tensor, must: Must, beam_size: int, eos_id: int) -> Choice:
-    """Dynamic beam allocation (Post and Vilar 2018, arXiv:1804.06609).
+    """Choose by dynamic beam allocation (Post and Vilar 2018, arXiv:1804.06609).
 
-    Candidates are the best continuations of all hypotheses, the best of each one, and those that lead further into a phrase. They lie in banks by how
-    many pieces their phrases still need, and the places of the beam are dealt out to the banks in turn, the fullest first, so that hypotheses with
-    phrases do not have to compete with those without.
+    Candidates are the best continuations of all hypotheses, the best of each one, and those that
+    lead further into a phrase. They are grouped in banks by the number of pieces that their phrases
+    still need. The beam takes one candidate of each bank in turn, so that hypotheses with phrases do
+    not compete with those without; see `_in_turn` for the order of the banks.
 
     Args:
         totals_BWV: Log-probabilities of whole hypotheses, as `Must.block` leaves them; EOS is possible for those alone that hold all phrases.
@@ -37,7 +38,7 @@ def choose_from_banks(totals_BWV: Tensor, must: Must, beam_size: int, eos_id: in
         whole = banks.get(0, [])
         ended += [Ended(row, 0, parent, total) for total, parent, token in whole[:beam_size] if token == eos_id]
         banks[0] = [one for one in whole if one[2] != eos_id]
-        kept = sorted(_dealt([banks[n_needed] for n_needed in sorted(banks)], beam_size), reverse=True)
+        kept = sorted(_dealt(_in_turn(banks), beam_size), reverse=True)
         for column, (total, parent, token) in enumerate(kept):
             log_probs_BW[row, column], parents_BW[row, column], token_ids_BW[row, column] = total, parent, token
     device = totals_BWV.device
@@ -59,6 +60,16 @@ def _candidates(totals_WV: Tensor, tracker: Tracker, places: list[int], n: int) 
     values = flat_X[torch.tensor(order, device=flat_X.device)].tolist()
     found = [(value, *divmod(x, V)) for value, x in zip(values, order, strict=True) if math.isfinite(value)]
     return sorted(found, key=lambda one: (-one[0], one[1], one[2]))
+
+
+def _in_turn(banks: dict[int, list[tuple[float, int, int]]]) -> list[list[tuple[float, int, int]]]:
+    """Order banks: the fullest, the emptiest, and then those with the best candidates.
+
+    Where there are more banks than places in the beam, the fullest bank makes progress certain, and
+    the emptiest keeps the hypotheses that will write their phrases later.
+    """
+    fullest, *others = [banks[n_needed] for n_needed in sorted(banks) if banks[n_needed]] or [[]]
+    return [fullest, *others[-1:], *sorted(others[:-1], key=lambda bank: bank[0], reverse=True)]
 
 
 def _dealt(banks: list[list[tuple[float, int, int]]], n: int) -> list[tuple[float, int, int]]:

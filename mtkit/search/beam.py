@@ -21,12 +21,20 @@ from mtkit.search.scorer import Best, State, StepScorer
 
 
 class _Sentence:
-    """The hypotheses of one sentence that have ended, in each group of the beam."""
+    """The hypotheses of one sentence that have ended, in each group of the beam.
 
-    def __init__(self, index: int, max_length: int, config: SearchConfig) -> None:
+    Args:
+        index: Position of the sentence in the batch.
+        max_length: Maximum number of tokens, EOS included.
+        config: Search settings.
+        ends_when_full: Whether a group is done when `beam_size` hypotheses have ended.
+    """
+
+    def __init__(self, index: int, max_length: int, config: SearchConfig, ends_when_full: bool) -> None:
         self.index = index
         self.max_length = max_length
         self.config = config
+        self.ends_when_full = ends_when_full
         self.ended: list[list[Hypothesis]] = [[] for _ in range(config.n_groups)]
 
     def done_groups(self, best_live_log_probs: list[float]) -> list[bool]:
@@ -44,7 +52,7 @@ class _Sentence:
 
     def _is_done(self, ended: list[Hypothesis], best_live_log_prob: float) -> bool:
         group_size = self.config.beam_size // self.config.n_groups
-        if len(ended) >= group_size or best_live_log_prob == -math.inf:
+        if (self.ends_when_full and len(ended) >= group_size) or best_live_log_prob == -math.inf:
             return True
         # Another group may find the same.
         n_wanted = min(self.config.n_best, group_size)
@@ -64,7 +72,8 @@ def beam_search(
 
     A hypothesis ends when EOS is among the `beam_size` best continuations of its sentence, or at the maximum length, where EOS is forced. A sentence
     is done when `beam_size` hypotheses have ended or no other can come among the `n_best`; it leaves the batch at once. With `n_groups`, each
-    group is such a beam, and the sentence is done when all its groups are.
+    group is such a beam, and the sentence is done when all its groups are. Where phrases must appear, a sentence is done only when no other hypothesis
+    can come among the `n_best`.
 
     Args:
         scorer: Gives log-probabilities; with `coverage_penalty` an `AttentiveScorer`, which reads all hypotheses that have ended once more.
@@ -82,7 +91,8 @@ def beam_search(
     limits = max_lengths(sources, config, scorer.max_length, demands)
     rules = Rules(config, limits, scorer, demands)
     state = scorer.start(sources)
-    sentences = [_Sentence(i, limit, config) for i, limit in enumerate(limits)]
+    # Hypotheses with their phrases end early, long before better ones have begun theirs.
+    sentences = [_Sentence(i, limit, config, ends_when_full=not (demands and demands[i].must)) for i, limit in enumerate(limits)]
     live = sentences
     last_BW = torch.full((len(sources), 1), scorer.bos_id)
     parents_BW = torch.zeros_like(last_BW)

@@ -1,14 +1,17 @@
 """Phrases that must appear: the best of all sequences that hold them, and never one without."""
 
+import math
+
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mtkit.search.beam import beam_search
 from mtkit.search.demands import Demands
+from mtkit.search.free_first import search_free_first
 from mtkit.search.phrases import Phrase
 from tests.search.enumerating import enumerate_best, holds
-from tests.search.table import FullTable, TableScorer, full_tables
+from tests.search.table import EOS, FullTable, TableScorer, full_tables
 from tests.search.test_rules import FULL, MAX_LENGTH, assert_same, config
 
 VOCAB_SIZE = 5
@@ -70,6 +73,73 @@ def test_beside_a_sentence_with_phrases_one_without_gives_what_it_gives_alone(se
     settings = config(beam_size, 8, beam_size)
     together = beam_search(TableScorer(tables), [[0], [1]], settings, [Demands(), demands_of([[[2, 3]]])])
     assert_same(together[0], beam_search(TableScorer(tables), [[0]], settings)[0])
+
+
+@few
+@given(table=full_tables(VOCAB_SIZE), beam_size=st.integers(1, 6), data=st.data())
+def test_a_free_result_that_contains_its_phrases_is_returned_as_it_is(table, beam_size, data):
+    settings = config(beam_size, 7, 1)
+    [[free]] = beam_search(TableScorer([table]), [[0]], settings)
+    assume(free.token_ids)
+    begin = data.draw(st.integers(0, len(free.token_ids) - 1))
+    musts = [[free.token_ids[begin : begin + 2]]]
+    [constrained] = search_free_first(search_table(table), [[0]], settings, lambda batch: None, [demands_of(musts)])
+    assert constrained == [free]
+
+
+@few
+@given(table=full_tables(VOCAB_SIZE), musts=must_lists, beam_size=st.integers(1, 6), n_best=st.integers(1, 3))
+def test_a_constrained_result_is_no_worse_than_any_that_a_free_search_found(table, musts, beam_size, n_best):
+    settings = config(max(beam_size, n_best), 8, n_best)
+    [free] = beam_search(TableScorer([table]), [[0]], settings)
+    done: list[int] = []
+    [found] = search_free_first(search_table(table), [[0]], settings, done.extend, [demands_of(musts)])
+    meeting = [h for h in free if holds_all(h.token_ids, musts)]
+    assert all(holds_all(h.token_ids, musts) for h in found)
+    assert [h.score for h in found] == sorted((h.score for h in found), reverse=True)
+    assert len({tuple(h.token_ids) for h in found}) == len(found) <= n_best
+    for ours, theirs in zip(found, meeting, strict=False):
+        assert ours.score >= theirs.score
+    assert done == [0]
+
+
+def test_hypotheses_that_begin_late_are_not_lost_to_those_that_end_early():
+    # `2` may be written at once, at a cost, or where it belongs: as the last piece.
+    likely = [3, 4, 3, 4, 2, EOS]
+
+    class Table(dict):
+        def __missing__(self, prefix):
+            wanted = likely[min(len(prefix), 5)] if list(prefix) == likely[: len(prefix)] else EOS
+            return [math.log(0.9) if token == wanted else math.log(0.1 / 4) if token else -math.inf for token in range(6)]
+
+    for beam_size in (2, 3, 5):
+        [found] = beam_search(TableScorer([Table()]), [[0]], config(beam_size, 9, 1), [demands_of([[[2]]])])
+        assert found[0].token_ids == likely[:-1]
+
+
+def test_beside_one_that_is_searched_again_the_others_are_reported_once():
+    tables = [FullTable(seed, VOCAB_SIZE) for seed in range(6)]
+    settings = config(2, 6, 1)
+    demands = [demands_of([[[2, 3]]]) if i % 2 else Demands() for i in range(6)]
+    done: list[int] = []
+
+    def search(sources, config, on_batch, demands):
+        found = beam_search(TableScorer(tables), sources, config, demands)
+        on_batch(list(range(len(sources))))
+        return found
+
+    found = search_free_first(search, [[i] for i in range(6)], settings, done.extend, demands)
+    assert sorted(done) == list(range(6))
+    for i in (0, 2, 4):
+        assert_same(found[i], beam_search(TableScorer(tables), [[i]], settings)[0])
+
+
+def search_table(table):
+    def search(sources, config, on_batch, demands):
+        on_batch(list(range(len(sources))))
+        return beam_search(TableScorer([table]), sources, config, demands)
+
+    return search
 
 
 def test_a_phrase_may_repeat_what_may_not_repeat_otherwise():
