@@ -72,8 +72,10 @@ def beam_search(
 
     A hypothesis ends when EOS is among the `beam_size` best continuations of its sentence, or at the maximum length, where EOS is forced. A sentence
     is done when `beam_size` hypotheses have ended or no other can come among the `n_best`; it leaves the batch at once. With `n_groups`, each
-    group is such a beam, and the sentence is done when all its groups are. Where phrases must appear, a sentence is done only when no other hypothesis
-    can come among the `n_best`.
+    group is such a beam, and the sentence is done when all its groups are.
+
+    A sentence with phrases that must appear is done only when no other hypothesis can come among the
+    `n_best`.
 
     Args:
         scorer: Gives log-probabilities; with `coverage_penalty` an `AttentiveScorer`, which reads all hypotheses that have ended once more.

@@ -66,5 +66,7 @@ def search_free_first(
 
 
 def _best(hypotheses: Sequence[Hypothesis], n: int) -> list[Hypothesis]:
-    unique = {tuple(h.token_ids): h for h in reversed(hypotheses)}
-    return sorted(reversed(unique.values()), key=lambda h: h.score, reverse=True)[:n]
+    unique: dict[tuple[int, ...], Hypothesis] = {}
+    for h in hypotheses:
+        unique.setdefault(tuple(h.token_ids), h)
+    return sorted(unique.values(), key=lambda h: h.score, reverse=True)[:n]
