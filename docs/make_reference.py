@@ -27,6 +27,8 @@ COMMANDS = (
     "evaluate",
     "shortlist",
     "export ctranslate2",
+    "info",
+    "doctor",
 )
 
 

@@ -1,5 +1,6 @@
 """A path at which there is no model, told before anything slow is loaded, with the one that may have been meant."""
 
+import json
 from pathlib import Path
 
 from mtkit.errors import MtkitError
@@ -8,6 +9,7 @@ CONFIG_NAME = "config.json"
 """Every folder with a model has one, also one that was exported."""
 SHORTLIST_NAME = "shortlist.safetensors"
 """The usual name of a shortlist in a model directory."""
+_MAX_CONFIG_BYTES = 1 << 20
 _WEIGHTS_NAMES = ("model.safetensors", "model.bin")
 MODEL_NAMES = frozenset({CONFIG_NAME, *_WEIGHTS_NAMES, "tokenizer", SHORTLIST_NAME, "mtkit.json"})
 """Files and directories of a model directory, exported or not, that translation depends on."""
@@ -21,11 +23,16 @@ def is_model_dir(path: Path) -> bool:
 
 
 def refuse_no_model(path: Path) -> None:
-    """Keep from looking for a model where there is none.
+    """Keep from looking for a model where there is none, or one of another toolkit.
 
     Raises:
-        MtkitError: There is nothing, or a file, or a folder without a configuration.
+        MtkitError: There is nothing, or a file, or a folder without a configuration, or another toolkit's model.
     """
+    if maker := foreign_model(path):
+        raise MtkitError(
+            f"`{path}`: {maker}, which mtkit cannot read",
+            "give a folder that `mtkit train`, `mtkit average` or `mtkit export` made, or translate with the program that this model is for",
+        )
     if (path / CONFIG_NAME).is_file():
         return
     meant = _model_near(path)
@@ -39,3 +46,43 @@ def _model_near(path: Path) -> Path | None:
     """The model of a training run, where the path is the run's or lies in it, or the one in which the path lies."""
     near = [path / "model", path.parent, path.parent / "model", *([path.parent.parent / "model"] if path.exists() else [])]
     return next((folder for folder in near if (folder / CONFIG_NAME).is_file()), None)
+
+
+def foreign_model(path: Path) -> str | None:
+    """The kind of a model that another toolkit made, such as `a Hugging Face model (marian)`; None for anything else.
+
+    Args:
+        path: Read by its file names and a small config.json only; a file of weights is recognised by its name.
+    """
+    if path.is_file():
+        return "a model file of another toolkit" if path.suffix in (".npz", ".pt", ".pth", ".onnx", ".gguf") else None
+    if not path.is_dir() or (path / "mtkit.json").exists():
+        return None
+    try:
+        names = {entry.name for entry in path.iterdir()}
+    except OSError:
+        return None
+    if (path / CONFIG_NAME).is_file() and (kind := _hugging_face_kind(path / CONFIG_NAME)):
+        # OPUS-MT models are published in this form too.
+        return f"a Hugging Face model ({kind})"
+    if "decoder.yml" in names or any(name.endswith(".npz") for name in names):
+        is_opus = bool(names & {"source.spm", "target.spm"})
+        return "a Marian model" + (" from OPUS-MT" if is_opus else "")
+    if "model.bin" in names and names & {"shared_vocabulary.json", "shared_vocabulary.txt", "source_vocabulary.json", "source_vocabulary.txt"}:
+        return "a CTranslate2 model that another program exported"
+    if any(name.startswith("dict.") and name.endswith(".txt") for name in names) and any(name.endswith(".pt") for name in names):
+        return "a fairseq model"
+    return None
+
+
+def _hugging_face_kind(config_path: Path) -> str | None:
+    try:
+        if config_path.stat().st_size > _MAX_CONFIG_BYTES:
+            return None
+        config = json.loads(config_path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(config, dict) or "format_version" in config:
+        return None
+    kind = config.get("model_type") or next(iter(config.get("architectures") or ()), None)
+    return kind if isinstance(kind, str) else None

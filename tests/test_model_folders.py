@@ -1,7 +1,7 @@
 import pytest
 
 from mtkit.errors import MtkitError
-from mtkit.model_folders import refuse_no_model
+from mtkit.model_folders import foreign_model, refuse_no_model
 
 ANY = "give a folder that `mtkit train` or `mtkit average` made"
 
@@ -42,3 +42,35 @@ def test_a_model_is_left_alone(folder):
     refuse_no_model(folder / "run" / "model")
     with pytest.raises(MtkitError, match="no such folder"):
         refuse_no_model(folder / "run" / "model" / "nothing" / "here")
+
+
+@pytest.mark.parametrize(
+    ("files", "kind"),
+    [
+        ({"config.json": '{"model_type": "marian"}', "source.spm": "", "pytorch_model.bin": ""}, "Hugging Face model (marian)"),
+        ({"config.json": '{"architectures": ["M2M100ForConditionalGeneration"]}', "model.safetensors": ""}, "Hugging Face model (M2M100"),
+        ({"decoder.yml": "", "opus.npz": "", "source.spm": "", "target.spm": ""}, "Marian model from OPUS-MT"),
+        ({"model.npz": "", "vocab.yml": ""}, "a Marian model,"),
+        ({"config.json": "{}", "model.bin": "", "shared_vocabulary.json": ""}, "CTranslate2 model that another program exported"),
+        ({"dict.de.txt": "", "dict.en.txt": "", "model.pt": ""}, "fairseq model"),
+    ],
+)  # fmt: skip
+def test_another_toolkit_s_model_is_named(mtkit, tmp_path, files, kind):
+    (tmp_path / "in.txt").write_text("a\n")
+    (tmp_path / "other").mkdir()
+    for name, text in files.items():
+        (tmp_path / "other" / name).write_text(text)
+    for args in ("translate", tmp_path / "in.txt", "-m"), ("info",), ("score", tmp_path / "in.txt", tmp_path / "in.txt", "-m"):
+        outcome = mtkit(*args, tmp_path / "other")
+        assert outcome.status == 1 and len(outcome.err.splitlines()) == 2
+        assert kind in outcome.err.splitlines()[0] and "which mtkit cannot read" in outcome.err
+
+
+def test_a_model_file_of_another_toolkit_is_named(mtkit, tmp_path):
+    (tmp_path / "model.npz").write_bytes(b"PK")
+    outcome = mtkit("info", tmp_path / "model.npz")
+    assert outcome.status == 1 and "a model file of another toolkit" in outcome.err
+
+
+def test_a_model_of_mtkit_is_not_foreign(tiny_run):
+    assert foreign_model(tiny_run / "model") is None and foreign_model(tiny_run) is None

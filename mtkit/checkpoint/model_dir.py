@@ -117,6 +117,18 @@ def load_model_dir(path: Path, device: torch.device | str = "cpu") -> TrainedMod
     Raises:
         MtkitError: It is missing, incomplete, damaged or of a newer format.
     """
+    trained = open_model_dir(path)
+    read_weights(path / WEIGHTS_NAME, trained.model, device)
+    trained.model.eval()
+    return trained
+
+
+def open_model_dir(path: Path) -> TrainedModel:
+    """Read a model directory except for its weights: the model is on the meta device.
+
+    Raises:
+        MtkitError: See `load_model_dir`; the header of the weights is checked, but not the weights.
+    """
     config = _read_config(path)
     check_limits(path / CONFIG_NAME, config.max_length, config.model, config.search)
     check_layers(path / WEIGHTS_NAME, read_header(path / WEIGHTS_NAME), config.model)
@@ -126,8 +138,7 @@ def load_model_dir(path: Path, device: torch.device | str = "cpu") -> TrainedMod
     except (ValueError, RuntimeError, OverflowError, TypeError) as exc:
         problem = str(exc).splitlines()[0]
         raise MtkitError(f"`{path}`: {CONFIG_NAME} and the tokenizer make no model: {problem}", "make or copy the folder again") from None
-    read_weights(path / WEIGHTS_NAME, model, device)
-    return TrainedModel(config, model.eval(), tokenizer)
+    return TrainedModel(config, model, tokenizer)
 
 
 def _read_config(path: Path) -> ModelDirConfig:

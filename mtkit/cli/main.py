@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from mtkit import __version__
-from mtkit.cli import average, data, demo, evaluate, export, init, preprocess, score, shortlist, tokenizer, train, translate
+from mtkit.cli import average, data, demo, doctor, evaluate, export, info, init, preprocess, score, shortlist, tokenizer, train, translate
 from mtkit.cli.errors import EXIT_STATUSES, Commands, give_up_stdout, handle_sigterm
 
 GLOBAL_FLAGS = ("--debug", "--verbose")
@@ -53,6 +53,8 @@ app.command("translate")(translate.translate)
 app.command("score")(score.score)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(export.app, name="export")
+app.command("info")(info.info)
+app.command("doctor")(doctor.doctor)
 
 
 def main() -> None:

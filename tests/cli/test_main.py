@@ -31,6 +31,8 @@ COMMANDS = [
     "evaluate",
     "export",
     "export ctranslate2",
+    "info",
+    "doctor",
     "tokenizer",
     "tokenizer train",
     "tokenizer encode",

@@ -53,6 +53,8 @@ COMMANDS = {
     "tokenizer train": Command("tokenizer train {recipe_path}"),
     "tokenizer encode": Command("tokenizer encode -m {model}"),
     "tokenizer decode": Command("tokenizer decode -m {model}"),
+    "info": Command("info {path}"),
+    "doctor": Command("doctor"),
     "demo": Command("demo -o {out_dir}", ("out_dir",)),
 }
 DIRECTORIES = {"model_dirs": "model", "model_dir": "model", "run_dir": "run", "model": "model"}

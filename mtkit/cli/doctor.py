@@ -1,0 +1,17 @@
+"""`mtkit doctor`."""
+
+from typing import Annotated
+
+import typer
+
+
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="JSON for programs")] = False) -> None:
+    """Check the installation: versions, devices, number formats, disk, extras.
+
+    Names missing extras with the command that installs them, and warns of what is known to be slow. Writes nothing and needs no network.
+    """
+    from mtkit.inspection.doctor import check_installation
+    from mtkit.inspection.report import checkup_text, to_json
+
+    checkup = check_installation()
+    print(to_json(checkup) if as_json else checkup_text(checkup))

@@ -1,0 +1,26 @@
+"""`mtkit info`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def info(
+    path: Annotated[Path, typer.Argument(metavar="MODEL", help="Model directory, run directory, or exported model")],
+    as_json: Annotated[bool, typer.Option("--json", help="JSON for programs")] = False,
+) -> None:
+    """Describe a model: languages, size, tokenizer, training, scores.
+
+    Reads the configuration, the tokenizer, the header of the weights and the run's log, but not the weights.
+    """
+    from mtkit.model_folders import foreign_model, refuse_no_model
+
+    # torch takes seconds to load, which a mistyped path should not wait for.
+    if foreign_model(path) or not (path / "identity.json").is_file():
+        refuse_no_model(path)
+    from mtkit.inspection.model_info import inspect_model
+    from mtkit.inspection.report import model_text, to_json
+
+    described = inspect_model(path)
+    print(to_json(described) if as_json else model_text(described))

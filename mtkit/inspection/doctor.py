@@ -1,0 +1,186 @@
+"""Examination of an installation and its machine: versions, devices, missing extras, and what is known to be slow."""
+
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mtkit import __version__
+from mtkit.config.facts import Machine
+from mtkit.errors import MtkitError
+from mtkit.model.cpu import cpu_flags, cpu_has_bf16, cpu_has_int8
+from mtkit.model.hardware import this_machine
+from mtkit.model.packing import can_quantize
+
+_PACKAGES = ("torch", "sentencepiece", "sentencex", "sacrebleu", "safetensors", "numpy", "pydantic", "datasets")
+_MIN_DISK_GB = 5.0
+_MIN_MEMORY_GB = 2.0
+
+
+@dataclass(frozen=True)
+class Extra:
+    """Something optional."""
+
+    name: str
+    purpose: str
+    is_installed: bool
+    install: str
+    """The command that installs it."""
+
+
+@dataclass(frozen=True)
+class Disk:
+    """Free space on the file system of a directory."""
+
+    path: str
+    free_gb: float
+
+
+@dataclass(frozen=True)
+class Checkup:
+    """The state of an installation."""
+
+    versions: dict[str, str]
+    """Of Python, mtkit and its packages; `not installed` for one that is missing."""
+    system: str
+    processor: str
+    machine: Machine
+    n_threads: int
+    """Threads of torch in one matrix product."""
+    cpu_quota: float | None
+    """Cores that a container's limit grants; None without a limit."""
+    bf16: str
+    int8: str
+    disks: list[Disk]
+    extras: list[Extra]
+    warnings: list[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def check_installation() -> Checkup:
+    """Look at the installation and the machine; writes nothing and needs no network."""
+    machine, problems = _machine()
+    quota = _cpu_quota()
+    disks = [Disk(str(path), shutil.disk_usage(path).free / 1e9) for path in dict.fromkeys((Path.cwd(), Path(tempfile.gettempdir())))]
+    return Checkup(
+        versions={"python": platform.python_version(), "mtkit": __version__, **{name: _version(name) for name in _PACKAGES}},
+        system=platform.platform(),
+        processor=_processor(),
+        machine=machine,
+        n_threads=torch.get_num_threads(),
+        cpu_quota=quota,
+        bf16=_bf16(machine),
+        int8=_int8(),
+        disks=disks,
+        extras=_extras(),
+        warnings=[*problems, *_slow(machine, quota, disks)],
+    )
+
+
+def _machine() -> tuple[Machine, list[str]]:
+    try:
+        return this_machine(), []
+    except (MtkitError, RuntimeError) as exc:
+        # A driver that is too old, for example.
+        return this_machine("cpu"), [f"the GPU cannot be used: {str(exc).splitlines()[0]}"]
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _bf16(machine: Machine) -> str:
+    if machine.gpu is not None:
+        return "yes, on the GPU" if machine.has_bf16 else "no: the GPU lacks it; float32 is used"
+    if cpu_has_bf16():
+        return "yes, in hardware"
+    return "no: slower than float32 on this processor" if cpu_flags() else "not known: this system does not list the processor's instructions"
+
+
+def _int8() -> str:
+    if not can_quantize():
+        return "no: this build of torch lacks it"
+    if cpu_has_int8():
+        return "yes, in hardware (VNNI or AMX)"
+    return "yes, but slowly and with inputs of 7 bits: the processor has no VNNI or AMX" if cpu_flags() else "yes"
+
+
+def _extras() -> list[Extra]:
+    return [
+        _extra("zstandard", "reading and writing .zst files", "'mtkit[zstd]'"),
+        _extra("ctranslate2", "mtkit export ctranslate2, and running what it writes", "'mtkit[ct2]'"),
+        _extra("tensorboard", "training.trackers: [tensorboard]", "'mtkit[tensorboard]'"),
+        _extra("mecab_ko", "evaluate --tokenize ko-mecab", "'sacrebleu[ko]'"),
+        _extra("MeCab", "evaluate --tokenize ja-mecab", "'sacrebleu[ja]'"),
+    ]
+
+
+def _extra(module: str, purpose: str, requirement: str) -> Extra:
+    return Extra(module, purpose, find_spec(module) is not None, f"pip install {requirement}")
+
+
+def _slow(machine: Machine, quota: float | None, disks: list[Disk]) -> Iterator[str]:
+    """Everything that makes training or translation slow or likely to fail."""
+    if machine.gpu is None and (Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi")):
+        reason = "this build of torch is for CPUs only" if torch.version.cuda is None else "torch finds no usable CUDA device"
+        yield f"there is an NVIDIA driver, but {reason}: install a CUDA build of torch, and check nvidia-smi and CUDA_VISIBLE_DEVICES"
+    yield from _slow_cores(machine.n_cores, quota)
+    if 0 < machine.memory_gb < _MIN_MEMORY_GB:
+        yield f"{machine.memory_gb:.1f} GB of memory: lower batches.max_tokens, and see docs/guides/larger-than-memory.md"
+    for disk in disks:
+        if disk.free_gb < _MIN_DISK_GB:
+            yield f"`{disk.path}`: {disk.free_gb:.1f} GB free; stores and checkpoints of large models need more"
+    if sys.flags.dev_mode or os.environ.get("CUDA_LAUNCH_BLOCKING") == "1":
+        yield "a debugging mode is on (PYTHONDEVMODE or CUDA_LAUNCH_BLOCKING), which makes everything slower"
+
+
+def _slow_cores(n_cores: int, quota: float | None) -> Iterator[str]:
+    variable = next((name for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS") if name in os.environ), None)
+    if variable and torch.get_num_threads() < n_cores:
+        n_unused = n_cores - torch.get_num_threads()
+        yield f"{variable}={os.environ[variable]} leaves {n_unused} of {n_cores} cores unused: unset it, or give --threads to train"
+    if quota is not None and quota < n_cores:
+        advice = f"more threads slow each other down: give --threads {max(1, int(quota))} to train"
+        yield f"the container grants {quota:g} of {n_cores} cores; {advice}"
+    if (load := _load()) > n_cores:
+        yield f"the machine is busy: load {load:.1f} on {n_cores} cores; other programs slow training down"
+
+
+def _load() -> float:
+    """Programs that want a core, over the last minute."""
+    try:
+        return os.getloadavg()[0]
+    except (AttributeError, OSError):
+        return 0.0
+
+
+def _cpu_quota(path: Path = Path("/sys/fs/cgroup/cpu.max")) -> float | None:
+    """The limit of a container (cgroup version 2), which the number of cores does not show."""
+    try:
+        quota, period = path.read_text(encoding="ascii").split()
+        return None if quota == "max" else int(quota) / int(period)
+    except (OSError, ValueError, ZeroDivisionError):
+        return None

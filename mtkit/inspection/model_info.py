@@ -1,0 +1,138 @@
+"""Description of a model directory, of a run, or of an exported model, without loading its weights."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mtkit.checkpoint.model_dir import WEIGHTS_NAME, ModelDirConfig, open_model_dir
+from mtkit.config.search import SearchConfig
+from mtkit.errors import MtkitError
+from mtkit.inspection.run_info import RunInfo, read_run_info
+from mtkit.interop.exported_dir import ExportConfig, is_exported_dir, load_exported_dir
+from mtkit.interop.weight_map import obstacles
+from mtkit.model_folders import CONFIG_NAME, SHORTLIST_NAME, refuse_no_model
+from mtkit.safetensors_files import read_header
+from mtkit.sentencepiece_files import read_settings
+from mtkit.tokenizer.subword import Subword, Tokenizer
+
+
+@dataclass(frozen=True)
+class VocabularyInfo:
+    """One SentencePiece model."""
+
+    type: str
+    """bpe, unigram, char or word."""
+    vocab_size: int
+    byte_fallback: bool
+    normalization: str
+    """See docs/concepts/normalisation.md; of a tokenizer made by another program, any name."""
+
+
+@dataclass(frozen=True)
+class TokenizerInfo:
+    """The tokenizer of a model."""
+
+    joint: bool
+    """Whether both sides share one vocabulary."""
+    src: VocabularyInfo
+    tgt: VocabularyInfo
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """The description of a model."""
+
+    path: str
+    engine: str
+    """torch or ctranslate2: what runs the model."""
+    config: ModelDirConfig
+    n_parameters: int
+    weights_format: str
+    """Number format of the weights, or the quantization of an export."""
+    n_weight_bytes: int
+    """Size of the weights file."""
+    tokenizer: TokenizerInfo
+    has_shortlist: bool
+    run: RunInfo | None
+    """How it was trained; None if its run is not beside it."""
+    export_obstacles: list[str]
+    """Why it cannot be exported to CTranslate2; empty if it can, or was."""
+    export: ExportConfig | None = None
+    """How it was exported; None for a model directory."""
+
+    @property
+    def changed_search(self) -> dict[str, Any]:
+        """The search defaults that differ from mtkit's own."""
+        return {name: value for name, value in self.config.search if value != SearchConfig.model_fields[name].default}
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON. The model's configuration is under `config`, as in its config.json."""
+        shallow = {name: value for name, value in vars(self).items() if name not in ("tokenizer", "run", "config", "export")}
+        return shallow | {
+            "config": self.config.model_dump(mode="json"),
+            "tokenizer": asdict(self.tokenizer),
+            "run": asdict(self.run) if self.run else None,
+            "export": self.export.model_dump(mode="json", exclude={"model"}) if self.export else None,
+        }
+
+
+def inspect_model(path: Path) -> ModelInfo:
+    """Describe a model from its configuration, its tokenizer, the header of its weights, and the log of its run.
+
+    Args:
+        path: A model directory, a run directory, or an exported model.
+    Raises:
+        MtkitError: There is no such model, it is incomplete or damaged, or it is one of another toolkit.
+    """
+    model_dir = _model_of_run(path) if (path / "identity.json").is_file() else path
+    refuse_no_model(model_dir)
+    return _inspect_exported(model_dir) if is_exported_dir(model_dir) else _inspect_model_dir(model_dir)
+
+
+def _model_of_run(run_dir: Path) -> Path:
+    if not (run_dir / "model" / CONFIG_NAME).is_file():
+        raise MtkitError(f"`{run_dir}`: a training run without a model so far", "the model appears with the first validation, or at the end")
+    return run_dir / "model"
+
+
+def _inspect_model_dir(path: Path) -> ModelInfo:
+    trained = open_model_dir(path)
+    header = read_header(path / WEIGHTS_NAME)
+    return ModelInfo(
+        path=str(path),
+        engine="torch",
+        config=trained.config,
+        n_parameters=sum(parameter.numel() for parameter in trained.model.parameters()),
+        weights_format=" and ".join(sorted({tensor.dtype for tensor in header.tensors.values()})),
+        n_weight_bytes=(path / WEIGHTS_NAME).stat().st_size,
+        tokenizer=_tokenizer_info(trained.tokenizer),
+        has_shortlist=(path / SHORTLIST_NAME).is_file(),
+        run=read_run_info(path.parent) if (path.parent / "identity.json").is_file() and path.name == "model" else None,
+        export_obstacles=obstacles(trained),
+    )
+
+
+def _inspect_exported(path: Path) -> ModelInfo:
+    exported = load_exported_dir(path)
+    return ModelInfo(
+        path=str(path),
+        engine=exported.config.engine,
+        config=exported.config.model,
+        n_parameters=exported.config.n_parameters,
+        weights_format=exported.config.quantization,
+        n_weight_bytes=(path / "model.bin").stat().st_size,
+        tokenizer=_tokenizer_info(exported.tokenizer),
+        has_shortlist=False,
+        run=None,
+        export_obstacles=[],
+        export=exported.config,
+    )
+
+
+def _tokenizer_info(tokenizer: Tokenizer) -> TokenizerInfo:
+    return TokenizerInfo(tokenizer.joint, _vocabulary_info(tokenizer.src), _vocabulary_info(tokenizer.tgt), tokenizer.sha256)
+
+
+def _vocabulary_info(subword: Subword) -> VocabularyInfo:
+    return VocabularyInfo(**read_settings(subword.model_bytes)._asdict())
