@@ -2,7 +2,7 @@
 
 from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 from typer.core import TyperCommand
@@ -30,6 +30,19 @@ ValidationOption = Annotated[
 ]
 TestOption = Annotated[
     list[Path] | None, typer.Option("--test", metavar="SRC TGT", help="Test set, which the corpus should not hold; may be repeated")
+]
+
+SrcColumnOption = Annotated[
+    str | None,
+    typer.Option(metavar="NAME|N", help="Column of the source, by name or by number from 1", show_default="named after the language, or first"),
+]
+TgtColumnOption = Annotated[
+    str | None,
+    typer.Option(metavar="NAME|N", help="Column of the target, by name or by number from 1", show_default="named after the language, or second"),
+]
+SeparatorOption = Annotated[
+    str | None,
+    typer.Option(metavar="CHAR", help="Read CSV with this between the columns", show_default="found in a .csv file: comma, semicolon, tab or |"),
 ]
 
 
@@ -68,7 +81,26 @@ def is_one_file(path: Path) -> bool:
     return str(path) == "-" or (path.with_suffix("") if path.suffix in SUFFIXES else path).suffix in _ONE_FILE_SUFFIXES
 
 
-def corpora_of(paths: list[Path], src_lang: str | None, tgt_lang: str | None, validation: list[Path] | None, test: list[Path] | None) -> "DataConfig":
+class TableOptions(NamedTuple):
+    """How one file with both sides is read, as given on the command line."""
+
+    src_column: str | None = None
+    tgt_column: str | None = None
+    separator: str | None = None
+
+    def keys(self) -> dict[str, str | int]:
+        """The keys of a corpus that they stand for; a number is the place of a column."""
+        return {key: int(value) if value.isdecimal() and key != "separator" else value for key, value in self._asdict().items() if value is not None}
+
+
+def corpora_of(
+    paths: list[Path],
+    src_lang: str | None,
+    tgt_lang: str | None,
+    validation: list[Path] | None,
+    test: list[Path] | None,
+    table: TableOptions = TableOptions(),
+) -> "DataConfig":
     """What the arguments name, as a recipe's `data:` section.
 
     Args:
@@ -77,12 +109,17 @@ def corpora_of(paths: list[Path], src_lang: str | None, tgt_lang: str | None, va
         tgt_lang: The same for the target.
         validation: Source and target files in turn; they are added to a recipe's own.
         test: The same.
+        table: Goes with one file with both sides.
     """
-    from mtkit.config.data import CorpusSource, DataConfig
+    from mtkit.config.data import DataConfig
     from mtkit.corpus.file_names import language_of_file, languages_of_file
     from mtkit.corpus.scripts import UNKNOWN_LANG
 
+    if [*map(str, [*paths, *(validation or []), *(test or [])])].count("-") > 1:
+        raise typer.BadParameter("stdin (-) can be read once only; for both sides, use `paste SRC TGT | mtkit ... -`, or name files")
     held_out = {"validation": _text_sources("validation", validation or []), "test": _text_sources("test", test or [])}
+    if table.keys() and (len(paths) != 1 or is_recipe(paths[0])):
+        raise typer.BadParameter("--src-column, --tgt-column and --separator go with one file that has both sides")
     if is_recipe(paths[0]):
         from mtkit.config.recipe import Recipe
 
@@ -95,19 +132,35 @@ def corpora_of(paths: list[Path], src_lang: str | None, tgt_lang: str | None, va
     if len(paths) > 2:
         raise typer.BadParameter("give two aligned text files, one file with both sides, or a recipe")
     if len(paths) == 2:
-        train = CorpusSource(src=paths[0], tgt=paths[1])
+        train = _source(src=paths[0], tgt=paths[1])
         guessed = language_of_file(paths[0]), language_of_file(paths[1])
     else:
-        is_stdin = str(paths[0]) == "-"
-        train = CorpusSource(dataset=str(paths[0])) if paths[0].is_dir() else CorpusSource(file=paths[0], format="tsv" if is_stdin else None)
+        train = _source(**(_one_source(paths[0], table) | table.keys()))
         guessed = languages_of_file(paths[0])
     src, tgt = src_lang or guessed[0] or UNKNOWN_LANG, tgt_lang or guessed[1] or UNKNOWN_LANG
     return DataConfig(src_lang=src, tgt_lang=tgt, train=(train,), validation=held_out["validation"], test=held_out["test"])
 
 
-def _text_sources(role: str, files: list[Path]) -> tuple["CorpusSource", ...]:
-    from mtkit.config.data import CorpusSource
+def _one_source(path: Path, table: TableOptions) -> dict[str, Any]:
+    if path.is_dir():
+        return {"dataset": str(path)}
+    return {"file": path, "format": "tsv" if str(path) == "-" and table.separator is None else None}
 
+
+def _text_sources(role: str, files: list[Path]) -> tuple["CorpusSource", ...]:
     if len(files) % 2:
         raise typer.BadParameter(f"--{role} takes two files, source and target")
-    return tuple(CorpusSource(src=src, tgt=tgt) for src, tgt in zip(files[::2], files[1::2], strict=True))
+    return tuple(_source(src=src, tgt=tgt) for src, tgt in zip(files[::2], files[1::2], strict=True))
+
+
+def _source(**keys: Any) -> "CorpusSource":
+    """Make a corpus of options; what is wrong with them is a usage error."""
+    from pydantic import ValidationError
+
+    from mtkit.config.data import CorpusSource
+    from mtkit.config.problems import describe_problems
+
+    try:
+        return CorpusSource(**keys)
+    except ValidationError as exc:
+        raise typer.BadParameter("; ".join(problem.text for problem in describe_problems(exc, CorpusSource, keys, set()))) from None

@@ -4,7 +4,19 @@ from typing import Annotated
 
 import typer
 
-from mtkit.cli.corpora import CorpusArgument, SrcLangOption, TestOption, TgtLangOption, ValidationOption, corpora_of, is_recipe
+from mtkit.cli.corpora import (
+    CorpusArgument,
+    SeparatorOption,
+    SrcColumnOption,
+    SrcLangOption,
+    TableOptions,
+    TestOption,
+    TgtColumnOption,
+    TgtLangOption,
+    ValidationOption,
+    corpora_of,
+    is_recipe,
+)
 from mtkit.cli.recipe_paths import corpus_paths
 
 
@@ -12,6 +24,9 @@ def check(
     paths: CorpusArgument,
     src_lang: SrcLangOption = None,
     tgt_lang: TgtLangOption = None,
+    src_column: SrcColumnOption = None,
+    tgt_column: TgtColumnOption = None,
+    separator: SeparatorOption = None,
     validation: ValidationOption = None,
     test: TestOption = None,
     n_shown: Annotated[int, typer.Option("--show", min=0, max=10, metavar="K", help="Examples of each finding, at most 10")] = 3,
@@ -28,7 +43,7 @@ def check(
     from mtkit.corpus.checking.report import for_people, for_programs
     from mtkit.output_guard import refuse_overwriting
 
-    data = corpora_of(paths, src_lang, tgt_lang, validation, test)
+    data = corpora_of(paths, src_lang, tgt_lang, validation, test, TableOptions(src_column, tgt_column, separator))
     refuse_overwriting([], [*corpus_paths(data), *filter(is_recipe, paths)])
     report = check_corpora(data, n_shown=n_shown, find_shift=shift, n_workers=n_workers)
     print(for_programs(report) if as_json else for_people(report))

@@ -6,7 +6,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mtkit.cli.corpora import CorpusArgument, SrcLangOption, TestOption, TgtLangOption, ValidationOption, corpora_of, is_one_file, is_recipe
+from mtkit.cli.corpora import (
+    CorpusArgument,
+    SeparatorOption,
+    SrcColumnOption,
+    SrcLangOption,
+    TableOptions,
+    TestOption,
+    TgtColumnOption,
+    TgtLangOption,
+    ValidationOption,
+    corpora_of,
+    is_one_file,
+    is_recipe,
+)
 from mtkit.cli.recipe_paths import corpus_paths
 
 if TYPE_CHECKING:
@@ -31,6 +44,9 @@ def clean(
     ] = None,
     src_lang: SrcLangOption = None,
     tgt_lang: TgtLangOption = None,
+    src_column: SrcColumnOption = None,
+    tgt_column: TgtColumnOption = None,
+    separator: SeparatorOption = None,
     validation: ValidationOption = None,
     test: TestOption = None,
     n_samples: Annotated[int, typer.Option("--show", min=0, max=5, metavar="K", help="Dropped pairs to show of each rule, at most 5")] = 0,
@@ -52,7 +68,7 @@ def clean(
 
     out = _out(output_paths or [])
     rules = [override.removeprefix("clean.") for override in overrides or ()]
-    data = corpora_of(paths, src_lang, tgt_lang, validation, test)
+    data = corpora_of(paths, src_lang, tgt_lang, validation, test, TableOptions(src_column, tgt_column, separator))
     config = Recipe.load(paths[0], [f"clean.{rule}" for rule in rules]).clean if is_recipe(paths[0]) else make_section(CleanConfig, rules)
     recipes = filter(is_recipe, paths)
     refuse_overwriting([*(output_paths or []), dropped_path], [*corpus_paths(data), *recipes])

@@ -7,6 +7,11 @@ from pydantic import BeforeValidator, Field, PositiveInt, model_validator
 
 from mtkit.config.section import InputPath, NameOrFolder, RecipePath, Section
 
+
+def _as_separator(value: Any) -> Any:
+    return "\t" if value in ("\\t", "tab") else value
+
+
 FileFormat = Literal["tsv", "csv", "jsonl", "parquet", "tmx"]
 
 
@@ -26,6 +31,9 @@ class CorpusSource(Section):
     """In place of `src` and `tgt`: one file with both sides, TSV, CSV, JSON lines, Parquet or TMX; text may be packed; - is stdin."""
     format: FileFormat | None = None
     """What `file` is; default: what its name ends in."""
+    separator: Annotated[str, BeforeValidator(_as_separator), Field(min_length=1, max_length=1)] | None = None
+    """What separates the columns of a CSV `file`, for example ";"; `\\t` is a tab. Default: comma, semicolon, tab or |,
+    whichever fits its first lines."""
     dataset: NameOrFolder | None = None
     """In place of files: the name of a Hugging Face dataset, or a local folder that `datasets` can read."""
     dataset_config: str | None = None
@@ -35,10 +43,10 @@ class CorpusSource(Section):
     streaming: bool = False
     """Read the dataset while it is fetched, without keeping it on disk."""
     src_column: str | PositiveInt | None = None
-    """Column or key of the source in `file` or `dataset`; a number counts TSV and CSV columns from 1. Default: the source language code, alone or
-    within `translation`; of a TSV or CSV file without such a head the first column."""
+    """Column or key of the source in `file` or `dataset`; a number counts TSV and CSV columns from 1. Default: the one that is named after the
+    language (de, de-AT, German, Deutsch) or called source, alone or within `translation`; without a header, the first column of a TSV or CSV file."""
     tgt_column: str | PositiveInt | None = None
-    """The same for the target; of a TSV or CSV file without such a head the second column."""
+    """The same for the target; without a header, the second column of a TSV or CSV file."""
     src_lang: str | None = Field(default=None, min_length=1)
     """Language code of this corpus' source, where it is not `data.src_lang`."""
     tgt_lang: str | None = Field(default=None, min_length=1)
@@ -60,6 +68,8 @@ class CorpusSource(Section):
             raise ValueError("name exactly one of: src with tgt, file, dataset")
         if self.alignment is not None and self.src is None:
             raise ValueError("alignment goes with src and tgt, whose lines its lines belong to")
+        if self.separator is not None and (self.file is None or self.format not in (None, "csv")):
+            raise ValueError("separator is for a `file` in CSV")
         return self
 
 

@@ -4,12 +4,16 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from mtkit.corpus.headers import NAME_COLUMNS, find_columns
 from mtkit.corpus.languages import base_language
 from mtkit.corpus.pairs import SentencePair, Side
 from mtkit.errors import MtkitError
+from mtkit.logs import get_logger, log_once
 
 Way = tuple[str, ...]
 """How a text is reached: a column, or a column and the keys within it."""
+
+logger = get_logger(__name__)
 
 _LINE_BREAKS = re.compile("[\n\r]+")
 
@@ -22,18 +26,34 @@ def ways_of(values: Mapping[str, Any], above: Way = ()) -> list[Way]:
     return ways
 
 
-def find_way(side: Side, known: list[Way], where: str) -> Way:
-    """The way to a side's text: its column, which may be spelt `translation.de`, by default its language; alone or within `translation`.
+def find_ways(sides: tuple[Side, Side], values: Mapping[str, Any], name: str, where: str) -> tuple[Way, Way]:
+    """Find the ways to the texts of both sides.
+
+    A side's column, if it is given, may be spelt `translation.de`. Otherwise it is what `find_columns` finds, alone or within `translation`.
 
     Args:
-        side: What is looked for.
-        known: The ways there are.
+        sides: What is looked for.
+        values: A row, or anything that has its names.
+        name: What the log calls the file.
         where: What errors call the place.
     Raises:
         MtkitError: There is no such column, or the recipe gives a number.
     """
+    known = ways_of(values)
+    labels = [way[-1] if len(way) == 1 or (len(way) == 2 and way[0] == "translation") else "" for way in known]
+    found = find_columns(sides, labels)
+    src, tgt = (_way(side, place, known, where) for side, place in zip(sides, found, strict=True))
+    for side, way in zip(sides, (src, tgt), strict=True):
+        if side.column is None and way[-1] != side.lang:
+            log_once(logger, f"{name}: {side.lang} is read from {'.'.join(way)}")
+    return src, tgt
+
+
+def _way(side: Side, place: int | None, known: list[Way], where: str) -> Way:
     if isinstance(side.column, int):
         raise MtkitError(f"{where}: {side.key} is {side.column}, but only columns of TSV and CSV have numbers", "give the column's name")
+    if side.column is None and place is not None:
+        return known[place]
     wanted = side.column or side.lang
     for way in known:
         if way == (wanted,) or ".".join(way) == wanted:
@@ -45,10 +65,7 @@ def find_way(side: Side, known: list[Way], where: str) -> Way:
 
 def no_column(wanted: str, known: list[str], where: str) -> MtkitError:
     """The error that names the columns there are."""
-    return MtkitError(
-        f"{where} has no column {wanted}; it has {', '.join(known) or 'none'}",
-        "set src_column and tgt_column of that corpus, or its src_lang and tgt_lang",
-    )
+    return MtkitError(f"{where} has no column {wanted}; it has {', '.join(known) or 'none'}", f"{NAME_COLUMNS}, or name the languages")
 
 
 def telling_lang(sides: tuple[Side, Side]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtkit.config.data import CorpusSource, DataConfig
-from mtkit.corpus.columns import Way, find_way, text_pairs, value_at, ways_of
+from mtkit.corpus.columns import Way, find_ways, text_pairs, value_at
 from mtkit.corpus.pairs import SentencePair, Side
 from mtkit.errors import MtkitError
 from mtkit.files import sha256_file
@@ -34,7 +34,7 @@ def dataset_pairs(source: CorpusSource, data: DataConfig, sides: tuple[Side, Sid
         row = _first_row(dataset)
     if row is None:
         return iter(())
-    src, tgt = (find_way(side, ways_of(row), f"dataset `{source.dataset}`") for side in sides)
+    src, tgt = find_ways(sides, row, str(source.dataset), f"dataset `{source.dataset}`")
     return text_pairs(_values(dataset, source, data, src, tgt), sides, f"dataset `{source.dataset}`: row")
 
 

@@ -60,7 +60,7 @@ def read_pairs(source: CorpusSource, data: DataConfig) -> Iterator[SentencePair]
         return tmx_pairs(path, name, sides)
     from mtkit.corpus.tables import table_pairs
 
-    return table_pairs(path, kind, name, sides)
+    return table_pairs(path, kind, name, sides, source.separator)
 
 
 def describe_source(source: CorpusSource) -> str:
@@ -82,7 +82,7 @@ def source_fingerprint(source: CorpusSource, data: DataConfig) -> str:
 
         parts: list[Any] = ["dataset", dataset_fingerprint(source, data), choice]
     elif source.file is not None:
-        parts = [file_format(source), sha256_file(rereadable(source.file)), choice]
+        parts = [file_format(source), sha256_file(rereadable(source.file)), choice, *filter(None, [source.separator])]
     else:
         assert source.src is not None and source.tgt is not None
         parts = ["text", sha256_file(rereadable(source.src)), sha256_file(rereadable(source.tgt))]
@@ -98,6 +98,8 @@ def file_format(source: CorpusSource) -> FileFormat:
     assert source.file is not None
     if source.format is not None:
         return source.format
+    if source.separator is not None:
+        return "csv"
     suffixes = [suffix.lower() for suffix in source.file.suffixes]
     if suffixes and suffixes[-1] in SUFFIXES:
         suffixes.pop()

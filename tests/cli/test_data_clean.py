@@ -108,3 +108,35 @@ def test_mistakes_are_told_and_leave_no_file(mtkit, corpus, args, status, told):
     assert told in " ".join(outcome.err.split())
     assert "Traceback" not in outcome.err
     assert sorted(path.name for path in corpus.iterdir()) == before
+
+
+@pytest.mark.parametrize("command", ["check", "clean"])
+@pytest.mark.parametrize("args", [("-", "-"), ("-", "train.en", "--test", "-", "train.en"), ("train.de", "train.en", "--validation", "-", "-")])
+def test_stdin_is_one_stream(mtkit, corpus, command, args):
+    outcome = mtkit("data", command, *args, stdin="a\tb\n")
+    assert outcome.status == 2
+    assert "stdin (-) can be read once only" in " ".join(outcome.err.split())
+
+
+def test_columns_and_separator_are_options(mtkit, corpus):
+    write(corpus / "a.txt", "x|Bis bald.|See you.", "y|Guten Morgen!|Good morning!")
+    call = ("data", "clean", "a.txt", "--separator", "|", "--src-column", 2, "--tgt-column", 3, "--src-lang", "de", "--tgt-lang", "en")
+    assert mtkit(*call, "-o", "b.tsv").status == 0
+    assert lines(corpus / "b.tsv") == ["Bis bald.\tSee you.", "Guten Morgen!\tGood morning!"]
+    assert mtkit("data", "check", *call[2:]).status == 0
+    for args in (("train.de", "train.en", "--separator", ";"), ("a.txt", "--separator", ";;")):
+        outcome = mtkit("data", "check", *args)
+        assert outcome.status == 2
+        assert "separator" in outcome.err
+        assert "internal" not in outcome.err
+
+
+def test_a_corpus_of_cr_lines_is_refused(mtkit, corpus):
+    (corpus / "cr.de").write_bytes(b"\r".join(b"Das ist Satz %d." % number for number in range(9)))
+    (corpus / "cr.en").write_bytes(b"\r".join(b"This is sentence %d." % number for number in range(9)))
+    outcome = mtkit("data", "clean", "cr.de", "cr.en", "-o", "b.de", "b.en")
+    assert outcome.status == 1
+    assert "its lines end in CR alone" in outcome.err
+    assert "tr '\\r' '\\n'" in outcome.err
+    assert not (corpus / "b.de").exists()
+    assert mtkit("data", "check", "cr.de", "cr.en").status == 1

@@ -64,8 +64,8 @@ def test_a_translation_column(tmp_path, form):
 
 
 def test_a_missing_column_is_told_with_those_there_are(tmp_path):
-    source = CorpusSource(dataset=write_jsonl(tmp_path / "d", [{"ko": "안녕.", "english": "Hello."}]))
-    with pytest.raises(MtkitError, match=r"has no column en; it has (ko, english|english, ko)$") as info:
+    source = CorpusSource(dataset=write_jsonl(tmp_path / "d", [{"ko": "안녕.", "other": "Hello."}]))
+    with pytest.raises(MtkitError, match=r"has no column en; it has (ko, other|other, ko)$") as info:
         read_pairs(source, config(source))
     assert "tgt_column" in info.value.hint
 

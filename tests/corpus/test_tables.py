@@ -162,7 +162,7 @@ def test_keys_of_json(tmp_path):
     ("line", "keys", "message"),
     [
         ('{"ko": "가"}', {}, "line 3 has no column en; it has ko"),
-        ('{"ko": "가", "translation": "a"}', {}, "line 3 has no column en; it has ko, translation"),
+        ('{"ko": "가", "other": "a"}', {}, "line 3 has no column en; it has ko, other"),
         ('{"ko": "가", "en": 3}', {}, "line 3: column en holds int, not text"),
         ('{"ko": ["가"], "en": "a"}', {}, "line 3: column ko holds list, not text"),
         ('{"ko": "가", "en": "a"', {}, "line 3: broken JSON: Expecting ',' delimiter at character 22"),
@@ -195,7 +195,7 @@ def test_columns_of_parquet(tmp_path):
 @pytest.mark.parametrize(
     ("row", "keys", "message"),
     [
-        ({"ko": "가", "english": "a"}, {}, "a.parquet` has no column en; it has ko, english"),
+        ({"ko": "가", "other": "a"}, {}, "a.parquet` has no column en; it has ko, other"),
         ({"ko": "가", "en": 3}, {}, "a.parquet`: row 1: column en holds int, not text"),
         ({"ko": "가", "en": b"a"}, {}, "row 1: column en holds bytes, not text"),
         ({"ko": "가", "en": ["a"]}, {}, "row 1: column en holds list, not text"),
