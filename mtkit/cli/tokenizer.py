@@ -67,14 +67,15 @@ def decode(
 
     refuse_overwriting([], [Path("-"), model])
     subword = _load(model, side)
-    ids_of = _parse_ids if ids else subword.piece_ids
 
     def decoded() -> Iterator[str]:
         for number, line in enumerate(read_lines("-"), 1):
+            # Only plain spaces separate pieces: with the normalisation identity, a piece may hold another kind.
+            words = [word for word in line.split(" ") if word]
             try:
-                yield subword.decode([ids_of(line.split())])[0]
+                yield subword.decode([_parse_ids(words)])[0] if ids else subword.decode_pieces(words)
             except (ValueError, IndexError) as exc:
-                hint = f"ids are whole numbers below {subword.vocab_size}, separated by spaces" if ids else "give this tokenizer's pieces"
+                hint = f"ids are whole numbers below {subword.vocab_size}, separated by spaces"
                 raise MtkitError(f"`stdin`: line {number}: {_first_line(exc)}", hint) from None
 
     write_lines(None, decoded())
@@ -85,6 +86,8 @@ def _load(path: Path, side: str | None) -> "Subword":
     from mtkit.tokenizer.subword import Subword, Tokenizer
 
     if path.is_file():
+        if side is not None:
+            raise typer.BadParameter(f"--side is for a directory with two tokenizers, and `{path}` is one file")
         return Subword.load(path)
     tokenizer = Tokenizer.load(path / "tokenizer" if (path / "tokenizer").is_dir() else path)
     if not tokenizer.joint and side is None:

@@ -97,6 +97,7 @@ def evaluate(
     Raises:
         MtkitError: Counts differ, nothing to evaluate, or see `make_scorers`.
     """
+    hypotheses, references = _listed(hypotheses), _listed(references)
     streams = _streams(hypotheses, references)
     check_counts(len(hypotheses), streams)
     scorers = make_scorers(metrics, tokenize)
@@ -158,6 +159,11 @@ def _detail(bleu: Any) -> str:
     return f"{bleu.prec_str} (BP = {bleu.bp:.3f} {lengths})"
 
 
+def _listed(texts: Any) -> Any:
+    """A generator as a list, which can be read several times."""
+    return list(texts) if isinstance(texts, Iterator) else texts
+
+
 def _streams(hypotheses: Sequence[str], references: Sequence[str] | Sequence[Sequence[str]]) -> list[list[str]]:
     """The references as a list of lists."""
     if isinstance(hypotheses, str) or isinstance(references, str):
@@ -165,7 +171,11 @@ def _streams(hypotheses: Sequence[str], references: Sequence[str] | Sequence[Seq
     is_single = all(isinstance(reference, str) for reference in references)
     if not is_single and any(isinstance(reference, str) for reference in references):
         raise TypeError("references are one list of strings, or a list of such lists, not a mixture")
-    return [list(cast(Sequence[str], stream)) for stream in ([references] if is_single else references)]
+    streams = [list(cast(Sequence[str], stream)) for stream in ([references] if is_single else references)]
+    for what, lines in ("hypotheses", hypotheses), *(("references", stream) for stream in streams):
+        if wrong := next((i for i, line in enumerate(lines, 1) if not isinstance(line, str)), 0):
+            raise TypeError(f"{what}: item {wrong} is not a string; a missing text is the empty string")
+    return streams
 
 
 def _known(metrics: Sequence[str]) -> list[MetricName]:

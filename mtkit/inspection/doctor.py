@@ -2,13 +2,13 @@
 
 import os
 import platform
+import re
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,14 @@ from mtkit.model.hardware import this_machine
 from mtkit.model.packing import can_quantize
 
 _PACKAGES = ("torch", "sentencepiece", "sentencex", "sacrebleu", "safetensors", "numpy", "pydantic", "datasets")
+_OUR_EXTRAS = {
+    "zstd": "reading and writing .zst files",
+    "ct2": "mtkit export ctranslate2, and running what it writes",
+    "tensorboard": "training.trackers: [tensorboard]",
+    "wandb": "training.trackers: [wandb]",
+}
+_SCORING_EXTRAS = {"ko": "evaluate --tokenize ko-mecab", "ja": "evaluate --tokenize ja-mecab"}
+_OF_EXTRA = re.compile(r"""(?P<name>[\w.-]+).*\bextra\s*==\s*['"](?P<extra>[\w-]+)['"]""")
 _MIN_DISK_GB = 5.0
 _MIN_MEMORY_GB = 2.0
 
@@ -31,6 +39,7 @@ class Extra:
     """Something optional."""
 
     name: str
+    """The packages that it consists of."""
     purpose: str
     is_installed: bool
     install: str
@@ -84,7 +93,10 @@ def check_installation() -> Checkup:
         bf16=_bf16(machine),
         int8=_int8(),
         disks=disks,
-        extras=_extras(),
+        extras=[
+            *(extra for extra in _extras("mtkit", _OUR_EXTRAS) if "[test]" not in extra.install),
+            *(extra for extra in _extras("sacrebleu", _SCORING_EXTRAS) if extra.purpose),
+        ],
         warnings=[*problems, *_slow(machine, quota, disks)],
     )
 
@@ -128,18 +140,25 @@ def _int8() -> str:
     return "yes, but slowly and with inputs of 7 bits: the processor has no VNNI or AMX" if cpu_flags() else "yes"
 
 
-def _extras() -> list[Extra]:
+def _extras(package: str, purposes: dict[str, str]) -> list[Extra]:
+    """The extras of a package, by its own metadata.
+
+    Args:
+        package: Its name.
+        purposes: Why mtkit wants an extra, by its name; in this order. Others follow.
+    """
+    try:
+        requirements = [match for text in requires(package) or () if (match := _OF_EXTRA.match(text))]
+    except PackageNotFoundError:
+        requirements = []
+    by_extra: dict[str, list[str]] = {name: [] for name in purposes}
+    for match in requirements:
+        by_extra.setdefault(match["extra"], []).append(match["name"])
     return [
-        _extra("zstandard", "reading and writing .zst files", "'mtkit[zstd]'"),
-        _extra("ctranslate2", "mtkit export ctranslate2, and running what it writes", "'mtkit[ct2]'"),
-        _extra("tensorboard", "training.trackers: [tensorboard]", "'mtkit[tensorboard]'"),
-        _extra("mecab_ko", "evaluate --tokenize ko-mecab", "'sacrebleu[ko]'"),
-        _extra("MeCab", "evaluate --tokenize ja-mecab", "'sacrebleu[ja]'"),
+        Extra(", ".join(names), purposes.get(extra, ""), "not installed" not in map(_version, names), f"pip install '{package}[{extra}]'")
+        for extra, names in by_extra.items()
+        if names
     ]
-
-
-def _extra(module: str, purpose: str, requirement: str) -> Extra:
-    return Extra(module, purpose, find_spec(module) is not None, f"pip install {requirement}")
 
 
 def _slow(machine: Machine, quota: float | None, disks: list[Disk]) -> Iterator[str]:

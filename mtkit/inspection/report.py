@@ -123,7 +123,7 @@ def _checkup_rows(checkup: Checkup) -> Iterator[tuple[str, str]]:
         yield "" if number else "disk", f"{disk.free_gb:,.1f} GB free for {disk.path}"
     for number, extra in enumerate(checkup.extras):
         state = "installed" if extra.is_installed else f"missing: {extra.install}"
-        yield "" if number else "extras", f"{extra.name} {state} ({extra.purpose})"
+        yield "" if number else "extras", f"{extra.name} {state}" + (f" ({extra.purpose})" if extra.purpose else "")
     for number, warning in enumerate(checkup.warnings):
         yield "" if number else "warnings", warning
     if not checkup.warnings:

@@ -151,6 +151,10 @@ class Subword:
             return [to_one_line(self._processor.Decode(row)) if row else "" for row in shown]
         return [to_one_line(text) for text in self._processor.Decode(shown, num_threads=n_threads)]
 
+    def decode_pieces(self, pieces: Sequence[str]) -> str:
+        """Turn pieces, as `encode_as_pieces` returns them, into a text of one line; a piece outside the vocabulary is text as it is."""
+        return to_one_line(self._processor.DecodePieces(list(pieces)))
+
     def pieces(self) -> list[Piece]:
         """The whole vocabulary, in the order of the ids."""
         return [Piece(self._processor.IdToPiece(i), self._processor.GetScore(i), self._kind(i)) for i in range(self.vocab_size)]

@@ -69,3 +69,17 @@ def test_without_the_package(mtkit, monkeypatch, tmp_path):
     expected = "error: CTranslate2 is not installed\nhint: pip install 'mtkit[ct2]'\n"
     assert mtkit("export", "ctranslate2", tmp_path / "model", tmp_path / "out") == (1, "", expected)
     assert mtkit("translate", "-", "-m", tmp_path / "model", "--engine", "ctranslate2", stdin="나\n") == (1, "", expected)
+
+
+def test_a_package_that_does_not_load(mtkit, monkeypatch, tmp_path):
+    def import_module(name):
+        raise ImportError("libcudart.so.12: cannot open shared object file\nmore")
+
+    monkeypatch.setattr("mtkit.interop.package.import_module", import_module)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").touch()
+    outcome = mtkit("export", "ctranslate2", tmp_path / "model", tmp_path / "out")
+    assert outcome.status == 1
+    assert outcome.err.startswith(
+        "error: CTranslate2 is installed, but does not load: libcudart.so.12: cannot open shared object file\nhint: pip install"
+    )

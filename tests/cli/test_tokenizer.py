@@ -43,6 +43,22 @@ def test_separate_tokenizers_need_a_side(mtkit, tokenizers):
     assert outputs[0] != outputs[1]
 
 
+@pytest.mark.parametrize("settings", [{"normalization": "identity"}, {"byte_fallback": False}, {}])
+def test_nothing_is_lost_in_pieces(mtkit, tmp_path, settings):
+    subword = Subword(train_subword([*SENTENCES, "a\u00a0b c\u3000d"], TokenizerConfig(vocab_size=400, type="char", **settings)))
+    (tmp_path / "x.model").write_bytes(subword.model_bytes)
+    text = "Guten\u00a0Morgen ☃ c\u3000d Ω\n"
+    pieces = mtkit("tokenizer", "encode", "-m", tmp_path / "x.model", stdin=text).out
+    decoded = mtkit("tokenizer", "decode", "-m", tmp_path / "x.model", stdin=pieces)
+    assert decoded == (0, subword.normalize(text) + "\n", "")
+    assert ("\u00a0" in decoded.out) == (settings.get("normalization") == "identity")
+
+
+def test_a_side_of_one_file_is_refused(mtkit, tokenizers):
+    outcome = mtkit("tokenizer", "encode", "-m", tokenizers / "joint" / "joint.model", "--side", "tgt", stdin=TEXT)
+    assert outcome.status == 2 and "--side is for a directory" in " ".join(outcome.err.split())
+
+
 @pytest.mark.parametrize(
     ("stdin", "what"), [("4 5\n6 x\n", "line 2: 'x' is not an id"), ("99999\n", "line 1: "), ("-1\n", "line 1: '-1' is not an id")]
 )

@@ -155,6 +155,14 @@ def test_one_string_is_not_a_list_of_segments():
         evaluate(["a b"], "a b")
     with pytest.raises(TypeError):
         evaluate(["a b"], ["a b", ["a b"]])
+    with pytest.raises(TypeError, match="hypotheses: item 2 is not a string"):
+        evaluate(["a", None], ["a", "b"])  # pyright: ignore[reportArgumentType]
+    with pytest.raises(TypeError, match="references: item 1 is not a string"):
+        evaluate(["a"], [[3]])  # pyright: ignore[reportArgumentType]
+
+
+def test_generators_are_lists_of_segments():
+    assert evaluate(iter(HYPOTHESES), (line for line in REFERENCES)).bleu == evaluate(HYPOTHESES, REFERENCES).bleu  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize(
