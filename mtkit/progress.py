@@ -115,7 +115,7 @@ def terminal() -> Console | None:
 
 
 @contextmanager
-def progress(title: str, total: int | None = None, unit: str = "lines", is_about: bool = False) -> Iterator[ProgressBar]:
+def progress(title: str, total: int | None = None, unit: str = "lines", is_about: bool = False, *, reports_end: bool = True) -> Iterator[ProgressBar]:
     """Show how long work is getting on, on stderr; silent unless `setup_logs` was called.
 
     Args:
@@ -123,6 +123,7 @@ def progress(title: str, total: int | None = None, unit: str = "lines", is_about
         total: How many there are to do, where that is known.
         unit: What is counted.
         is_about: Whether the total is an estimate.
+        reports_end: Whether to log the total time; False where the caller has a closing line of its own.
     """
     console = terminal()
     bar = TerminalBar(title, total, unit, console, is_about) if console is not None else ProgressBar(title, total, unit, is_about)
@@ -131,7 +132,7 @@ def progress(title: str, total: int | None = None, unit: str = "lines", is_about
         yield bar
         finished = True
     finally:
-        bar._close(finished=finished)
+        bar._close(finished=finished and reports_end)
 
 
 def format_duration(seconds: float) -> str:

@@ -16,6 +16,7 @@ from mtkit.search.padding import coarse_length, padded_length
 from mtkit.search.recorded import RecordedSearch
 from mtkit.search.sampling import sample
 from mtkit.search.scorer import StepScorer
+from mtkit.translation.batch_journal import BatchJournal
 from mtkit.translation.forks import Forks, can_fork
 from mtkit.translation.ordering import full_batches, length_batches, mixed_batches
 from mtkit.translation.workers import Workers
@@ -26,6 +27,9 @@ _MIN_SOURCES_TO_FORK = 32
 
 class Engine(Protocol):
     """Finds translations of any number of sentences."""
+
+    journal: BatchJournal | None
+    """Where finished batches are kept, and taken from; None keeps none."""
 
     def search(
         self,
@@ -60,6 +64,7 @@ class ModelEngine:
 
     def __init__(self, scorer: StepScorer[Any], n_workers: int | None = None, *, one_by_one: bool = False, is_frozen: bool = False) -> None:
         self.scorer = scorer
+        self.journal: BatchJournal | None = None
         self.one_by_one = one_by_one
         self.may_fork = is_frozen and scorer.device.type == "cpu" and can_fork()
         may_record = is_frozen and scorer.device.type == "cuda"
@@ -95,8 +100,14 @@ class ModelEngine:
             [kind[i] for i in batch] for kind in kinds for batch in self._batches([len(sources[i]) + 1 for i in kind], config.n_rows, max_tokens)
         ]
         found: list[list[Hypothesis]] = [[] for _ in sources]
+        journal = self.journal
+
+        def key_of(batch: list[int]) -> str:
+            return BatchJournal.key([sources[i] for i in batch], config, [demands[i] for i in batch] if demands is not None else None)
 
         def run(batch: list[int]) -> list[list[Hypothesis]]:
+            if journal is not None and (kept := journal.get(key_of(batch))) is not None:
+                return kept
             if self._recorded is not None and demands is None and self._recorded.can_search(config):
                 return self._recorded([sources[i] for i in batch], config)
             wanted = [demands[i] for i in batch] if demands is not None and demands[batch[0]] else None
@@ -107,6 +118,8 @@ class ModelEngine:
                 self._forks = Forks(partial(find, self.scorer), self.workers.n_workers)
             find_by = self._forks or partial(find, self.scorer)
             for batch, results in zip(batches, self.workers.map(run, batches), strict=True):
+                if journal is not None:
+                    journal.add(key_of(batch), results)
                 for i, result in zip(batch, results, strict=True):
                     n_hidden = demands[i].n_hidden if demands is not None else 0
                     found[i] = [hypothesis._replace(token_ids=hypothesis.token_ids[n_hidden:]) for hypothesis in result] if n_hidden else result

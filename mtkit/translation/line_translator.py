@@ -1,11 +1,15 @@
 """Lines of input to lines of output: whatever is parsed and formatted around a translator."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from mtkit.errors import MtkitError
 from mtkit.translation.alignment import joined_links
+from mtkit.translation.batch_journal import BatchJournal
+from mtkit.translation.flags import FlagCounts
 from mtkit.translation.json_lines import JsonLineReader
 from mtkit.translation.line_options import LineOptions
 from mtkit.translation.records import Record, RecordReader
@@ -37,19 +41,32 @@ class LineTranslator:
         self.options = options or LineOptions()
         self.name = name
         self.search = search if self.options.n_best is None else {**search, "n_best": self.options.n_best}
+        self._flags = FlagCounts()
         self._reader = _reader(self.options, name) if not self.options.needs_header or self.options.header_line is not None else None
 
     def header(self) -> str | None:
         """The first line of the output, where it has one that is no record's."""
         return self._reader.header() if self._reader else None
 
-    def __call__(self, lines: Sequence[str], first_number: int = 1, on_lines: Callable[[int], None] | None = None) -> list[str]:
+    def take_flags(self) -> FlagCounts:
+        """Return how many lines were flagged since the last call, by flag, and forget them."""
+        flags, self._flags = self._flags, FlagCounts()
+        return flags
+
+    def __call__(
+        self,
+        lines: Sequence[str],
+        first_number: int = 1,
+        on_lines: Callable[[int], None] | None = None,
+        journal_path: Path | None = None,
+    ) -> list[str]:
         """Translate some lines.
 
         Args:
             lines: Without line ends, and without the header line.
             first_number: That of the first of them within the whole input, counted from 1, the header line included; errors and n-best lists tell it.
             on_lines: Called with a number of lines whenever so many more are translated.
+            journal_path: Where to keep finished batches, and to take those from that an interrupted run has left.
         Returns:
             For each line in order what is written for it: one line, or several with LF between them; no LF at the end.
         Raises:
@@ -59,12 +76,33 @@ class LineTranslator:
             raise ValueError("the options need the input's header line")
         records = [self._reader.read(line, f"`{self.name}`: line {number}") for number, line in enumerate(lines, first_number)]
         texts = [part for record in records for text in record.texts for part in text.split("\n")]
-        tell = on_lines if on_lines is None or len(texts) == len(lines) else _in_proportion(on_lines, len(texts), len(lines))
-        found = iter(self.translator.stream(texts, chunk_lines=max(len(texts), 1), on_lines=tell, **self.search))
-        return [self._written(record, number, found) for number, record in enumerate(records, first_number)]
+        with self._journal(journal_path, on_lines) as count:
+            tell = count if count is None or len(texts) == len(lines) else _in_proportion(count, len(texts), len(lines))
+            found = iter(self.translator.stream(texts, chunk_lines=max(len(texts), 1), on_lines=tell, **self.search))
+            return [self._written(record, number, found) for number, record in enumerate(records, first_number)]
+
+    @contextmanager
+    def _journal(self, path: Path | None, on_lines: Callable[[int], None] | None) -> Iterator[Callable[[int], None] | None]:
+        """A context in which finished batches are kept in a file; yields what is to be called with numbers of lines."""
+        if path is None:
+            yield on_lines
+            return
+
+        def count(n: int) -> None:
+            journal.count_lines(n)
+            if on_lines is not None:
+                on_lines(n)
+
+        with BatchJournal(path) as journal:
+            self.translator.engine.journal = journal
+            try:
+                yield count
+            finally:
+                self.translator.engine.journal = None
 
     def _written(self, record: Record, number: int, found: Iterator[Translation]) -> str:
         translations = [self._joined(text.split("\n"), found) for text in record.texts]
+        self._flags.update(FlagCounts.of([[flag for translation in translations for flag in translation.flags]]))
         if self.options.passes_through:
             # As the input's last CR before an LF belongs to the line end, so would the output's.
             return record.write(translations).rstrip("\r")

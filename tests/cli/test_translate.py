@@ -74,7 +74,9 @@ def test_n_best_lines_are_numbered_and_scored(mtkit, told):
 
 def test_to_a_file(mtkit, told, tmp_path):
     (tmp_path / "in.txt").write_bytes(b"ein\r\nzwei\r\n")
-    assert after_start(mtkit("translate", tmp_path / "in.txt", "-m", "model", "-o", tmp_path / "out.txt")) == (0, "", "")
+    outcome = after_start(mtkit("translate", tmp_path / "in.txt", "-m", "model", "-o", tmp_path / "out.txt"))
+    assert (outcome.status, outcome.out) == (0, "")
+    assert re.fullmatch(rf"\d\d:\d\d:\d\d wrote {tmp_path}/out.txt: 2 lines in 0 s\n", outcome.err)
     assert (tmp_path / "out.txt").read_bytes() == b"EIN\nZWEI\n"
 
 
@@ -110,7 +112,8 @@ def test_a_model_that_cannot_be_loaded(mtkit, told, monkeypatch):
 def test_the_files_name_says_that_it_is_a_table(mtkit, told, tmp_path):
     (tmp_path / "in.tsv").write_text("id\tde\n1\tein\n2\tzwei\n", encoding="utf-8")
     outcome = mtkit("translate", tmp_path / "in.tsv", "-m", "model", "--field", "de", "-o", tmp_path / "out.tsv")
-    assert after_start(outcome) == (0, "", "")
+    assert (outcome.status, outcome.out) == (0, "")
+    assert outcome.err.endswith(f" wrote {tmp_path}/out.tsv: 2 lines in 0 s\n")
     assert (tmp_path / "out.tsv").read_text(encoding="utf-8") == "id\tde\ttranslation\n1\tein\tEIN\n2\tzwei\tZWEI\n"
     assert mtkit("translate", tmp_path / "in.tsv", "-m", "model", "--input-format", "text").out == "ID\tDE\n1\tEIN\n2\tZWEI\n"
 

@@ -4,9 +4,11 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import chain
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from mtkit.processes import ordered_map
+from mtkit.translation.flags import FlagCounts
 
 
 class LineFunction(Protocol):
@@ -16,14 +18,25 @@ class LineFunction(Protocol):
         """What is written before all else, if anything is."""
         ...
 
-    def __call__(self, lines: Sequence[str], first_number: int = 1, on_lines: Callable[[int], None] | None = None) -> list[str]:
+    def __call__(
+        self,
+        lines: Sequence[str],
+        first_number: int = 1,
+        on_lines: Callable[[int], None] | None = None,
+        journal_path: Path | None = None,
+    ) -> list[str]:
         """For each line one text, which may hold LFs but does not end in one.
 
         Args:
             lines: Without their ends.
             first_number: The first one's number in the whole input, from 1.
             on_lines: Called with a number of lines whenever so many more are done.
+            journal_path: A file for a `BatchJournal` of these lines.
         """
+        ...
+
+    def take_flags(self) -> FlagCounts:
+        """Return how many lines were flagged since the last call, by flag, and forget them."""
         ...
 
 
@@ -35,6 +48,17 @@ class Chunk(NamedTuple):
     lines: list[str]
     is_first: bool = False
     """Whether the header goes before them."""
+    journal_path: Path | None = None
+    """Where their finished batches are kept."""
+
+
+class ChunkResult(NamedTuple):
+    """What comes of a chunk."""
+
+    texts: list[str]
+    """What is written: for each line one text, which may hold LFs, and the header before them."""
+    flags: FlagCounts
+    """How many of the lines are flagged, by flag."""
 
 
 class Crew:
@@ -52,7 +76,7 @@ class Crew:
         self.make_function, self.args, self.n_processes = make_function, args, n_processes
         self._function: LineFunction | None = None
 
-    def translate(self, chunks: Iterable[Chunk], on_lines: Callable[[int], None]) -> Generator[list[str], None, None]:
+    def translate(self, chunks: Iterable[Chunk], on_lines: Callable[[int], None]) -> Generator[ChunkResult, None, None]:
         """What is written for each chunk, in order. No process starts before there is a chunk.
 
         Args:
@@ -74,9 +98,9 @@ class Crew:
                 yield chunk
 
         with closing(ordered_map(_Worker, lambda number: (self.make_function, self._args(number)), tasks(), self.n_processes)) as results:
-            for texts in results:
+            for result in results:
                 on_lines(sizes.popleft())
-                yield texts
+                yield result
 
     def load(self) -> None:
         """Make the function now, if this process translates; else it is made when there is a chunk."""
@@ -93,18 +117,18 @@ class Crew:
         return self.args if isinstance(self.args, tuple) else self.args(number)
 
 
-def apply(function: LineFunction, chunk: Chunk, on_lines: Callable[[int], None] | None = None) -> list[str]:
+def apply(function: LineFunction, chunk: Chunk, on_lines: Callable[[int], None] | None = None) -> ChunkResult:
     """What is written for a chunk."""
-    texts = function(chunk.lines, chunk.first_number, on_lines)
+    texts = function(chunk.lines, chunk.first_number, on_lines, chunk.journal_path)
     if len(texts) != len(chunk.lines):
         raise ValueError(f"{len(chunk.lines)} lines gave {len(texts)}")
     header = function.header() if chunk.is_first else None
-    return texts if header is None else [header, *texts]
+    return ChunkResult(texts if header is None else [header, *texts], function.take_flags())
 
 
 class _Worker:
     def __init__(self, make_function: Callable[..., LineFunction], args: tuple[Any, ...]) -> None:
         self.function = make_function(*args)
 
-    def __call__(self, chunk: Chunk) -> list[str]:
+    def __call__(self, chunk: Chunk) -> ChunkResult:
         return apply(self.function, chunk)

@@ -14,6 +14,7 @@ from mtkit.logs import get_logger
 from mtkit.progress import progress
 from mtkit.translation.jobs.chunks import Crew
 from mtkit.translation.jobs.claims import GONE_AFTER_S, Claims
+from mtkit.translation.jobs.closing import report_written
 from mtkit.translation.jobs.identity import input_identity
 from mtkit.translation.jobs.job import POLL_S, Job
 from mtkit.translation.jobs.ranks import Rank
@@ -24,6 +25,8 @@ logger = get_logger(__name__)
 
 WAIT_FOR_FIRST_S = 600.0
 """How long other ranks wait for rank 0 to begin."""
+MIN_KEPT_S = 5.0
+"""What Ctrl-C ends sooner, before a part is whole, leaves nothing, so that the command can be corrected and given again."""
 _WAIT_AGAIN_S = 5.0
 """How long they wait when its folder is gone: that it began anew is rare, usually all is done."""
 _START_APART_S = 30.0
@@ -84,18 +87,21 @@ def translate_in_parts(
             logger.info("`%s` is whole already", output_path)
             work.remove()
             return
-        before = work.open(resume)
+        before, n_before = work.open(resume), work.n_kept()
         with _told_what_is_kept(work, n_lines):
             if resume:
-                _tell_start(work, before, n_lines)
+                _tell_start(n_before, n_lines)
             # Before the bar, which would count it as time for lines.
             crew.load()
+            started_s = time.monotonic()
             others = Claims(work.path, gone_after_s) if rank.n_ranks > 1 else nullcontext()
-            with others as claims, progress("Translating", n_lines.n, is_about=not n_lines.is_exact) as bar:
+            with others as claims, progress("Translating", n_lines.n, is_about=not n_lines.is_exact, reports_end=False) as bar:
                 job = make_job(claims)
                 job.make_parts(bar, before, waits=True)
             logger.debug("joining %d parts in `%s`", job.n_parts, output_path)
+            flags = work.flags(job.n_parts)
             work.join(job.n_parts)
+            report_written(output_path, job.n_lines, time.monotonic() - started_s, flags, min(n_before, job.n_lines))
 
 
 def _help(work: WorkDir, make_job: Callable[[Claims], Job], started_s: float, gone_after_s: float) -> None:
@@ -132,33 +138,35 @@ def _is_new(path: Path, started_s: float) -> bool:
         return False
 
 
-def _tell_start(work: WorkDir, before: set[int], n_lines: NumberOfLines) -> None:
-    if before:
-        logger.info("going on with %s", _kept(work, before, n_lines))
+def _tell_start(n_kept: int, n_lines: NumberOfLines) -> None:
+    if n_kept:
+        logger.info("going on with %s", _share(n_kept, n_lines))
     else:
         logger.info("nothing is kept of an earlier run: beginning at the start")
 
 
 @contextmanager
 def _told_what_is_kept(work: WorkDir, n_lines: NumberOfLines) -> Iterator[None]:
+    started_s, had_some = time.monotonic(), work.n_kept() > 0
     try:
         yield
     except BaseException as exc:
-        parts = work.finished()
-        text = f"{_kept(work, parts, n_lines)} are kept in `{work.shown}`; the same command with --resume goes on from there"
-        if not parts:
+        n_kept = work.n_kept()
+        is_worth_keeping = had_some or work.finished() or time.monotonic() - started_s >= MIN_KEPT_S
+        if not n_kept or (isinstance(exc, KeyboardInterrupt) and not is_worth_keeping):
             with suppress(OSError):
                 work.remove()
+            n_kept = 0
+        text = f"{_share(n_kept, n_lines)} are kept in `{work.shown}`; the same command with --resume goes on from there"
         if isinstance(exc, KeyboardInterrupt):
-            raise KeyboardInterrupt(text if parts else f"`{work.output_path}` was not written") from None
-        if parts:
+            raise KeyboardInterrupt(text if n_kept else f"`{work.output_path}` was not written") from None
+        if n_kept:
             logger.warning("%s", text)
         raise
 
 
-def _kept(work: WorkDir, parts: set[int], n_lines: NumberOfLines) -> str:
-    """For example `8,000 of 20,000 lines`; the last part may have fewer lines than it is counted for."""
-    n_kept = len(parts) * work.part_lines
+def _share(n_kept: int, n_lines: NumberOfLines) -> str:
+    """For example `8,000 of 20,000 lines`."""
     if n_lines.is_exact:
         return f"{min(n_kept, n_lines.n):,} of {n_lines.n:,} lines"
     return f"{n_kept:,} of about {n_lines.n:,} lines"

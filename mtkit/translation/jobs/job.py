@@ -2,14 +2,14 @@
 
 import time
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from mtkit.files import Utf8Errors
 from mtkit.progress import ProgressBar
-from mtkit.translation.jobs.chunks import Chunk, Crew
+from mtkit.translation.jobs.chunks import Chunk, ChunkResult, Crew
 from mtkit.translation.jobs.claims import Claims
 from mtkit.translation.jobs.identity import refuse_changed
 from mtkit.translation.jobs.reading import LineReader
@@ -27,6 +27,20 @@ class _End(NamedTuple):
     part: int
     is_last: bool
     """Of the part."""
+
+
+def _advance_beyond(bar: ProgressBar, n_kept: int) -> Callable[[int], None]:
+    """Count lines on a bar; the first ones were finished by an earlier run and took no time now."""
+    left = n_kept
+
+    def count(n: int) -> None:
+        nonlocal left
+        n_skipped = min(n, left)
+        left -= n_skipped
+        bar.skip(n_skipped)
+        bar.advance(n - n_skipped)
+
+    return count
 
 
 class Job:
@@ -57,7 +71,7 @@ class Job:
         self.input_path, self.identity, self.work, self.crew = input_path, identity, work, crew
         self.chunk_lines, self.has_header, self.claims = chunk_lines, has_header, claims
         self.errors: Utf8Errors = errors
-        self.n_parts = 0
+        self.n_parts = self.n_lines = 0
         """Known after a pass over the file."""
 
     def make_parts(self, bar: ProgressBar | None, before: set[int], waits: bool) -> None:
@@ -83,17 +97,18 @@ class Job:
         ends: deque[_End] = deque()
         left: list[int] = []
         chunks = self._chunks(ends, left, bar, before)
-        with closing(chunks), closing(self.crew.translate(chunks, bar.advance if bar is not None else lambda n: None)) as results:
-            for texts in results:
-                self._write_part(texts, results, ends)
+        on_lines = _advance_beyond(bar, self.work.lines_in_journals()) if bar is not None else lambda n: None
+        with closing(chunks), closing(self.crew.translate(chunks, on_lines)) as results:
+            for result in results:
+                self._write_part(result, results, ends)
         refuse_changed(self.input_path, self.identity)
         return left
 
-    def _write_part(self, texts: list[str], results: Iterator[list[str]], ends: deque[_End]) -> None:
+    def _write_part(self, result: ChunkResult, results: Iterator[ChunkResult], ends: deque[_End]) -> None:
         """Write a part as it comes, so that no more of it is in memory than a chunk."""
         end = ends.popleft()
         with self.work.writing(end.part) as write:
-            write(texts)
+            write(result)
             while not end.is_last:
                 write(next(results))
                 end = ends.popleft()
@@ -118,8 +133,9 @@ class Job:
                     yield from self._chunks_of_part(part, reader, ends)
                 part += 1
             self.n_parts = part
+            self.n_lines = reader.n_passed - n_header
             if bar is not None:
-                bar.total, bar.is_about = reader.n_passed - n_header, False
+                bar.total, bar.is_about = self.n_lines, False
 
     def _chunks_of_part(self, part: int, reader: LineReader, ends: deque[_End]) -> Iterator[Chunk]:
         n_left = self.work.part_lines
@@ -129,7 +145,7 @@ class Job:
             lines = reader.take(min(self.chunk_lines, n_left), MAX_CHUNK_BYTES)
             n_left -= len(lines)
             ends.append(_End(part, n_left == 0 or reader.is_at_end))
-            yield Chunk(number, lines, is_first)
+            yield Chunk(number, lines, is_first, self.work.journal_path(part, number))
             is_first = False
 
     def _takes(self, part: int) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 
+from mtkit.translation.flags import FlagCounts
 from mtkit.translation.jobs.arrangement import Arrangement
 from mtkit.translation.jobs.chunks import Chunk
 from mtkit.translation.jobs.model_lines import ModelLines
@@ -15,6 +16,7 @@ def written_lines(
     arrangement: Arrangement,
     chunk_lines: int,
     on_lines: Callable[[int], None] = lambda n: None,
+    flags: FlagCounts | None = None,
 ) -> Iterator[str]:
     """The output of lines as they come, line by line, in bounded memory.
 
@@ -24,6 +26,7 @@ def written_lines(
         arrangement: Who translates.
         chunk_lines: Lines translated together.
         on_lines: Called with a number of lines whenever so many more are done.
+        flags: Gets the counts of flagged lines.
     """
     iterator = iter(source)
     n_header = int(lines.options.needs_header)
@@ -36,8 +39,10 @@ def written_lines(
     # Nobody should have to type a line to learn that there is no such model.
     crew.load()
     with closing(crew.translate(_cut(iterator, chunk_lines, n_header), on_lines)) as results:
-        for texts in results:
-            for text in texts:
+        for result in results:
+            if flags is not None:
+                flags.update(result.flags)
+            for text in result.texts:
                 yield from text.split("\n")
 
 

@@ -1,6 +1,7 @@
 """Translate a file with models: the whole of it, by whoever there is."""
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
@@ -10,17 +11,21 @@ from mtkit.errors import MtkitError
 from mtkit.files import Utf8Errors, read_lines, write_lines
 from mtkit.logs import get_logger
 from mtkit.progress import progress
+from mtkit.translation.flags import FlagCounts
 from mtkit.translation.jobs.arrangement import Arrangement, arrange
+from mtkit.translation.jobs.closing import report_written
 from mtkit.translation.jobs.in_parts import translate_in_parts
 from mtkit.translation.jobs.model_lines import ModelLines
 from mtkit.translation.jobs.ranks import Rank
 from mtkit.translation.jobs.reading import LineReader, NumberOfLines, number_of_lines
 from mtkit.translation.jobs.streaming import written_lines
-from mtkit.translation.jobs.work_dir import MIN_PART_LINES, work_path
+from mtkit.translation.jobs.work_dir import work_path
 from mtkit.translation.translator import CHUNK_LINES
 
 logger = get_logger(__name__)
 
+MIN_KEPT_LINES = 20
+"""A file of fewer lines is translated without keeping what is finished."""
 _CHUNKS_OF_A_PROCESS = 8
 _MIN_CHUNK_LINES = 250
 
@@ -68,13 +73,9 @@ def translate_file(
     if arrangement.n_processes:
         logger.info("translating %s, %s", lines.placement(arrangement), arrangement)
     chunk_lines = chunk_lines or _chunk_lines(arrangement, n_lines)
-    # A file of one part would lose as much by a kill.
-    has_one_part = n_lines is not None and n_lines.is_exact and n_lines.n <= MIN_PART_LINES
-    if out_path is None or not is_plain or (has_one_part and resume is None and rank.n_ranks == 1 and not work_path(out_path).exists()):
-        n, is_exact = n_lines or (None, True)
-        shown = progress("Translating", n, is_about=not is_exact) if is_shown else nullcontext()
-        with _told_what_was_not_written(out_path), shown as bar, closing(read_lines(src_path, errors=errors)) as source:
-            write_lines(out_path, written_lines(source, lines, arrangement, chunk_lines, bar.advance if bar is not None else lambda n: None))
+    is_short = n_lines is not None and n_lines.is_exact and n_lines.n < MIN_KEPT_LINES
+    if out_path is None or not is_plain or (is_short and resume is None and rank.n_ranks == 1 and not work_path(out_path).exists()):
+        _translate_stream(src_path, out_path, lines, arrangement, chunk_lines, errors, n_lines, is_shown)
         return
     if lines.options.needs_header:
         with LineReader(src_path, errors) as reader:
@@ -91,6 +92,34 @@ def translate_file(
         rank=rank,
         n_lines=n_lines,
     )
+
+
+def _translate_stream(
+    src_path: Path,
+    out_path: Path | None,
+    lines: ModelLines,
+    arrangement: Arrangement,
+    chunk_lines: int,
+    errors: Utf8Errors,
+    n_lines: NumberOfLines | None,
+    is_shown: bool,
+) -> None:
+    """Translate lines as they come; of an interrupted run nothing is kept."""
+    n_read, flags, started_s = 0, FlagCounts(), time.monotonic()
+    total, is_exact = n_lines or (None, True)
+    is_stdout = out_path is None or str(out_path) == "-"
+    shown = progress("Translating", total, is_about=not is_exact, reports_end=is_stdout) if is_shown else nullcontext()
+    with _told_what_was_not_written(out_path), shown as bar, closing(read_lines(src_path, errors=errors)) as source:
+
+        def counted() -> Iterator[str]:
+            nonlocal n_read
+            for line in source:
+                n_read += 1
+                yield line
+
+        on_lines = bar.advance if bar is not None else lambda n: None
+        write_lines(out_path, written_lines(counted(), lines, arrangement, chunk_lines, on_lines, flags))
+    report_written(out_path, max(n_read - lines.options.needs_header, 0), time.monotonic() - started_s, flags)
 
 
 @contextmanager

@@ -4,13 +4,15 @@ OUT.parts/
     manifest.json                   what it is made from, and how many lines make a part; as large for any number of lines
     lock                            held by who joins the parts
     claims/, alive/                 who makes which part, and is still there (see claims.py), where several processes share the work
+    batches/<part>/<line>           finished batches of the lines from that number on, of a part that is not yet whole; see batch_journal
     <key>/000012/000012345          what is written for the lines of part 12,345; <key> is a hash of the manifest, so that whoever works on
                                     something else does not meddle
+    <key>/000012/000012345.flags    how many of its lines are flagged, if any are
 """
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,9 @@ from mtkit.corpus.manifest import MANIFEST_NAME, make_key, read_manifest
 from mtkit.errors import MtkitError
 from mtkit.files import atomic_write, is_leftover, readable, tidy, told_as_error
 from mtkit.packing import packed
+from mtkit.translation.batch_journal import lines_in_journal
+from mtkit.translation.flags import FlagCounts
+from mtkit.translation.jobs.chunks import ChunkResult
 from mtkit.translation.jobs.identity import differences
 
 FORMAT_VERSION = 1
@@ -84,18 +89,18 @@ class WorkDir:
         old = read_manifest(self.path)
         if old is None:
             self._refuse_foreign()
-        elif resume is not False and (n_kept := len(_parts(self.path))):
+        elif resume is not False and (n_kept := len(_parts(self.path)) * self.part_lines + self.lines_in_journals()):
             if old != self.manifest:
                 raise self._other(old)
             if resume is None:
                 raise MtkitError(
-                    f"`{self.shown}`: holds about {n_kept * self.part_lines:,} lines of an interrupted translation",
+                    f"`{self.shown}`: holds about {n_kept:,} lines of an interrupted translation",
                     "the same command with --resume goes on from there, with --no-resume begins anew",
                 )
         try:
             self._begin(keeps=old == self.manifest and resume is True)
         except MtkitError:
-            if not _parts(self.path):
+            if not _parts(self.path) and not self.lines_in_journals():
                 with suppress(OSError):
                     self.remove()
             raise
@@ -113,22 +118,53 @@ class WorkDir:
         """Whether a part is there."""
         return self._part_path(part).exists()
 
+    def journal_path(self, part: int, first_number: int) -> Path:
+        """Where the finished batches of some lines of a part are kept until the part is whole."""
+        return self._batches_dir(part) / str(first_number)
+
+    def lines_in_journals(self) -> int:
+        """Return how many lines are finished in parts that are not whole."""
+        parts = self.finished()
+        folders = [folder for folder in (self.path / "batches").glob("*") if folder.name.isdecimal() and int(folder.name) not in parts]
+        return sum(lines_in_journal(path) for folder in folders for path in folder.iterdir())
+
+    def n_kept(self) -> int:
+        """Return about how many lines are finished; the last part may have fewer lines than it is counted for."""
+        return len(self.finished()) * self.part_lines + self.lines_in_journals()
+
     @contextmanager
-    def writing(self, part: int) -> Iterator[Callable[[Iterable[str]], None]]:
+    def writing(self, part: int) -> Iterator[Callable[[ChunkResult], None]]:
         """Write a part, whole or not at all.
 
         Args:
             part: Which, from 0.
         Yields:
-            What writes some more texts, each of a line of input.
+            What writes the result of some more lines of input.
         Raises:
             Superseded: The folder is gone, or for another translation.
             MtkitError: It cannot be written.
         """
         self._refuse_superseded()
+        flags = FlagCounts()
         with atomic_write(self._part_path(part)) as stream:
-            yield lambda texts: stream.writelines(text.encode() + b"\n" for text in texts)
+
+            def write(result: ChunkResult) -> None:
+                stream.writelines(text.encode() + b"\n" for text in result.texts)
+                flags.update(result.flags)
+
+            yield write
             self._refuse_superseded()
+            if flags:
+                with atomic_write(self._flags_path(part)) as flags_stream:
+                    flags_stream.write(json.dumps(flags).encode())
+        shutil.rmtree(self._batches_dir(part), ignore_errors=True)
+
+    def flags(self, n_parts: int) -> FlagCounts:
+        """Count the flagged lines of all parts."""
+        flags = FlagCounts()
+        for path in filter(Path.exists, map(self._flags_path, range(n_parts))):
+            flags.update(json.loads(path.read_bytes()))
+        return flags
 
     def _refuse_superseded(self) -> None:
         if not self.is_open():
@@ -160,13 +196,20 @@ class WorkDir:
     def _part_path(self, part: int) -> Path:
         return self.path / self.key / f"{part // _PARTS_PER_FOLDER:06d}" / f"{part:09d}"
 
+    def _flags_path(self, part: int) -> Path:
+        path = self._part_path(part)
+        return path.with_name(f"{path.name}.flags")
+
+    def _batches_dir(self, part: int) -> Path:
+        return self.path / "batches" / f"{part:09d}"
+
     def _begin(self, keeps: bool) -> None:
         with told_as_error(self.shown):
             if not keeps:
                 self._clear()
             # Of ranks that are no more, or will claim anew.
             shutil.rmtree(self.path / "claims", ignore_errors=True)
-            for name in (self.key, "claims", "alive"):
+            for name in (self.key, "claims", "alive", "batches"):
                 (self.path / name).mkdir(parents=True, exist_ok=True)
         self._write_manifest(self.manifest)
 
@@ -199,7 +242,7 @@ def _parts(path: Path, key: str = "*") -> set[int]:
 
 
 def _is_ours(path: Path) -> bool:
-    return path.name in ("lock", "claims", "alive") or _is_key(path.name) or is_leftover(path)
+    return path.name in ("lock", "claims", "alive", "batches") or _is_key(path.name) or is_leftover(path)
 
 
 def _is_key(name: str) -> bool:

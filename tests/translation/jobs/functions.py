@@ -3,6 +3,9 @@
 import os
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mtkit.translation.flags import FlagCounts
 
 
 class Upper:
@@ -14,7 +17,16 @@ class Upper:
     def header(self) -> str | None:
         return self._header
 
-    def __call__(self, lines: Sequence[str], first_number: int = 1, on_lines: Callable[[int], None] | None = None) -> list[str]:
+    def take_flags(self) -> FlagCounts:
+        return FlagCounts()
+
+    def __call__(
+        self,
+        lines: Sequence[str],
+        first_number: int = 1,
+        on_lines: Callable[[int], None] | None = None,
+        journal_path: Path | None = None,
+    ) -> list[str]:
         if "die" in lines:
             os._exit(9)
         if "interrupt" in lines:

@@ -1,5 +1,6 @@
 import gzip
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,8 +13,9 @@ from typing import Any
 import pytest
 
 from mtkit.errors import MtkitError
+from mtkit.translation.flags import FlagCounts
 from mtkit.translation.jobs import in_parts as module
-from mtkit.translation.jobs.chunks import Crew
+from mtkit.translation.jobs.chunks import ChunkResult, Crew
 from mtkit.translation.jobs.in_parts import translate_in_parts
 from mtkit.translation.jobs.ranks import Rank
 from mtkit.translation.jobs.work_dir import WorkDir, part_lines
@@ -83,7 +85,7 @@ class Chunks(Upper):
         super().__init__()
         self.path = Path(path)
 
-    def __call__(self, lines, first_number=1, on_lines=None):
+    def __call__(self, lines, first_number=1, on_lines=None, journal_path=None):
         with self.path.open("a") as stream:
             stream.write(f"{len(lines)}\n")
         return super().__call__(lines, first_number, on_lines)
@@ -117,10 +119,39 @@ def test_what_is_kept_after_an_interruption_is_told_and_gone_on_with(source):
     assert not folder.exists()
 
 
+class Flagging(Upper):
+    """Flags all of its lines but the last of each call."""
+
+    def __call__(self, lines, first_number=1, on_lines=None, journal_path=None):
+        self.flags = FlagCounts.of([*[["looped"]] * (len(lines) - 1), ["split"]])
+        return super().__call__(lines, first_number, on_lines)
+
+    def take_flags(self):
+        return self.flags
+
+
+class Steady(Flagging):
+    """Does not mind any word."""
+
+    def __call__(self, lines, first_number=1, on_lines=None, journal_path=None):
+        return super().__call__([line.replace("i", "I") for line in lines], first_number, on_lines)
+
+
+@pytest.mark.parametrize(("n_processes", "word", "error"), [(0, "interrupt", KeyboardInterrupt), (2, "die", MtkitError)])
+def test_flagged_lines_are_counted_through_interruptions(source, n_processes, word, error, caplog):
+    source.write_text(source.read_text().replace("line 22", word))
+    with pytest.raises(error):
+        run(source, function=Flagging, n_processes=n_processes)
+    with caplog.at_level("INFO", logger="mtkit"):
+        run(source, function=Steady, n_processes=n_processes, resume=True)
+    # In parts of 5 lines and chunks of 3, two lines of each part are the last of a chunk; the last part has one chunk.
+    assert re.search(r"wrote \S+: 23 lines in \d+ s \(\d+ of them by an earlier run\), 14 flagged \(14 looped\)", caplog.text)
+
+
 class Patient(Upper):
     """Is not interrupted, and cannot do the first ten lines."""
 
-    def __call__(self, lines, first_number=1, on_lines=None):
+    def __call__(self, lines, first_number=1, on_lines=None, journal_path=None):
         assert first_number > 10
         return [line.upper() for line in lines]
 
@@ -140,7 +171,7 @@ def half(source):
     work.open(None)
     for part in range(2):
         with work.writing(part) as write:
-            write([f"kept {part}"] * 5)
+            write(ChunkResult([f"kept {part}"] * 5, FlagCounts()))
     return source
 
 
@@ -204,7 +235,7 @@ class Spoiler(Upper):
         super().__init__()
         self.path = Path(path)
 
-    def __call__(self, lines, first_number=1, on_lines=None):
+    def __call__(self, lines, first_number=1, on_lines=None, journal_path=None):
         if first_number > 10:
             self.path.write_text("something else\n")
         return super().__call__(lines, first_number, on_lines)
@@ -261,7 +292,7 @@ class Noting(Upper):
         super().__init__(0.05)
         self.path = Path(path)
 
-    def __call__(self, lines, first_number=1, on_lines=None):
+    def __call__(self, lines, first_number=1, on_lines=None, journal_path=None):
         with self.path.open("a") as stream:
             stream.writelines(f"{first_number + i}\n" for i in range(len(lines)))
         return super().__call__(lines, first_number, on_lines)

@@ -1,16 +1,22 @@
+import re
+
 import pytest
 import torch
 
 from mtkit.checkpoint.model_dir import save_model_dir
 from mtkit.errors import MtkitError
 from mtkit.files import read_lines
-from mtkit.translation.jobs import in_parts, work_dir
+from mtkit.translation.engine import find
+from mtkit.translation.finishing import Finisher
+from mtkit.translation.jobs import in_parts
 from mtkit.translation.jobs import translate_file as module
 from mtkit.translation.jobs.arrangement import arrange
-from mtkit.translation.jobs.model_lines import ModelLines
+from mtkit.translation.jobs.identity import input_identity
+from mtkit.translation.jobs.model_lines import ModelLines, load_lines
 from mtkit.translation.jobs.ranks import Rank
 from mtkit.translation.jobs.streaming import written_lines
 from mtkit.translation.jobs.translate_file import translate_file
+from mtkit.translation.jobs.work_dir import WorkDir
 from mtkit.translation.line_options import LineOptions
 from mtkit.translation.translator import Translator
 from tests.conftest import fixture_lines
@@ -36,9 +42,7 @@ def expected(model_dir, sources):
 @pytest.fixture
 def small_parts(monkeypatch):
     """Parts of eight lines, whatever the file."""
-    monkeypatch.setattr(work_dir, "MIN_PART_LINES", 8)
     monkeypatch.setattr(in_parts, "part_lines", lambda n: 8)
-    monkeypatch.setattr(module, "MIN_PART_LINES", 8)
 
 
 @pytest.fixture
@@ -108,6 +112,7 @@ def test_a_table_keeps_its_header(source, model_dir, sources, expected):
 
 def test_a_small_file_needs_no_folder(source, model_dir, expected, monkeypatch):
     monkeypatch.setattr(module, "translate_in_parts", None)
+    monkeypatch.setattr(module, "MIN_KEPT_LINES", len(expected) + 1)
     translate_file(source, source.parent / "out.txt", ModelLines((model_dir,)), device="cpu")
     assert lines_of(source.parent / "out.txt") == expected
 
@@ -162,3 +167,85 @@ def test_each_gpu_gets_a_process(monkeypatch):
         arrange("cuda", 4, None, 100)
     with pytest.raises(MtkitError, match="cuda:1 is one GPU"):
         arrange("cuda:1", 2, None, 100)
+
+
+class Interrupting:
+    """Searches some batches, then is interrupted; counts them."""
+
+    def __init__(self, n_batches):
+        self.n_left, self.n_searched = n_batches, 0
+
+    def __call__(self, *args):
+        if self.n_left == 0:
+            raise KeyboardInterrupt
+        self.n_left -= 1
+        self.n_searched += 1
+        return find(*args)
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+@pytest.mark.parametrize("search", [{}, {"avoid": ["the"]}, {"sampling": True}, {"mbr": 4, "sampling": True}])
+def test_finished_batches_of_an_interrupted_part_are_not_searched_again(source, model_dir, monkeypatch, search, precision):
+    def translate(n_batches, out="out.txt", **options):
+        interrupting = Interrupting(n_batches)
+        monkeypatch.setattr("mtkit.translation.engine.find", interrupting)
+        lines = ModelLines((model_dir,), LineOptions(n_best=1), search={**search, "max_tokens": 40}, load={"precision": precision})
+        translate_file(source, source.parent / out, lines, device="cpu", n_workers=1, **options)
+        return interrupting.n_searched
+
+    n_batches = translate(-1, "undisturbed.txt")
+    assert n_batches > 4
+    monkeypatch.setattr(in_parts, "MIN_KEPT_S", 0.0)
+    for resume in None, True, True:
+        with pytest.raises(KeyboardInterrupt, match=rf"[1-9]\d* of {len(lines_of(source))} lines are kept"):
+            translate(1, resume=resume)
+    assert translate(-1, resume=True) == n_batches - 3
+    assert (source.parent / "out.txt").read_bytes() == (source.parent / "undisturbed.txt").read_bytes()
+    assert sorted(path.name for path in source.parent.iterdir()) == ["in.txt", "out.txt", "undisturbed.txt"]
+
+
+def test_what_ctrl_c_ends_at_once_leaves_nothing(source, model_dir, monkeypatch):
+    monkeypatch.setattr("mtkit.translation.engine.find", Interrupting(1))
+    with pytest.raises(KeyboardInterrupt, match="was not written"):
+        translate_file(source, source.parent / "out.txt", ModelLines((model_dir,), search={"max_tokens": 40}), device="cpu", n_workers=1)
+    assert [path.name for path in source.parent.iterdir()] == ["in.txt"]
+
+
+def test_a_killed_run_keeps_what_its_processes_have_finished(source, model_dir, expected, monkeypatch):
+    """The parent is killed, so that nobody can put anything in order."""
+    lines = ModelLines((model_dir,), search={"max_tokens": 40})
+    work = WorkDir(
+        source.parent / "out.txt", {"input": input_identity(source), "utf8_errors": "strict"} | lines.made_from(arrange("cpu", 2, None, 9)), 4000
+    )
+    work.open(None)
+    function = load_lines(lines, arrange("cpu", None, 1, None))
+    monkeypatch.setattr("mtkit.translation.engine.find", Interrupting(2))
+    with pytest.raises(KeyboardInterrupt):
+        function(lines_of(source), 1, None, work.journal_path(0, 1))
+    assert 0 < work.n_kept() < len(expected)
+    with pytest.raises(MtkitError, match=rf"holds about {work.n_kept()} lines of an interrupted translation"):
+        translate_file(source, source.parent / "out.txt", lines, device="cpu")
+    translate_file(source, source.parent / "out.txt", lines, device="cpu", n_processes=2, resume=True)
+    assert lines_of(source.parent / "out.txt") == expected
+
+
+def test_the_last_line_says_how_many_lines_were_written(source, model_dir, caplog, monkeypatch):
+    monkeypatch.setattr(Finisher, "_flags", lambda self, src, *others: ["looped", "split"] if "가" in src else ["split"])
+    n_flagged = sum("가" in line for line in lines_of(source))
+    assert n_flagged > 1
+    for kept_lines in 1, 1000:
+        monkeypatch.setattr(module, "MIN_KEPT_LINES", kept_lines)
+        caplog.clear()
+        with caplog.at_level("INFO", logger="mtkit"):
+            translate_file(source, source.parent / "out.txt", ModelLines((model_dir,)), device="cpu", n_workers=1)
+        last = caplog.messages[-1]
+        assert re.fullmatch(rf"wrote \S+/out.txt: 32 lines in \d+ s, {n_flagged} flagged \({n_flagged} looped\)", last)
+
+
+def test_stdout_has_a_last_line_only_for_flagged_lines(source, model_dir, caplog, monkeypatch):
+    for flags, told in [([], []), (["looped"], ["translated 32 lines in 0 s, 31 flagged (31 looped)"])]:
+        monkeypatch.setattr(Finisher, "_flags", lambda self, *others, flags=flags: flags)
+        caplog.clear()
+        with caplog.at_level("INFO", logger="mtkit.translation.jobs.closing"):
+            translate_file(source, None, ModelLines((model_dir,)), device="cpu", n_workers=1)
+        assert [re.sub(r"in \d+ s", "in 0 s", message) for message in caplog.messages if message.startswith("translated")] == told
