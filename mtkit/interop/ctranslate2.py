@@ -19,6 +19,7 @@ from mtkit.search.demands import Demands
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.limits import max_lengths
 from mtkit.search.penalties import length_penalty
+from mtkit.translation.batch_journal import BatchJournal
 from mtkit.translation.ordering import length_batches
 from mtkit.translation.translator import Translator
 
@@ -54,6 +55,7 @@ class CTranslate2Engine:
     def __init__(self, exported: ExportedModel, translator: Any, n_workers: int) -> None:
         self.translator = translator
         self.n_workers = n_workers
+        self.journal: BatchJournal | None = None
         src, tgt = exported.tokenizer.src, exported.tokenizer.tgt
         self._src_pieces, self._tgt_pieces = pieces_of(src), pieces_of(tgt)
         self._tgt_ids = {piece: piece_id for piece_id, piece in enumerate(self._tgt_pieces)}
@@ -106,16 +108,20 @@ class CTranslate2Engine:
         self, batches: list[_Batch], sources: list[list[int]], prefixes: Sequence[tuple[int, ...]], config: SearchConfig, n_hidden: int
     ) -> Iterator[tuple[_Batch, list[list[Hypothesis]]]]:
         """The hypotheses of each batch, in order, with several batches at work."""
-        at_work: deque[tuple[_Batch, Any]] = deque()
-        waiting = iter(batches)
+        at_work: deque[tuple[_Batch, str, list[list[Hypothesis]] | None, list[Any]]] = deque()
+        waiting, journal = iter(batches), self.journal
         while True:
             while len(at_work) < _BATCHES_AHEAD * self.n_workers and (batch := next(waiting, None)) is not None:
-                at_work.append((batch, self._start(batch, sources, prefixes, config, n_hidden)))
+                key = BatchJournal.key([(sources[i], prefixes[i]) for i in batch.indices], batch.max_length, n_hidden, config) if journal else ""
+                kept = journal.get(key) if journal is not None else None
+                at_work.append((batch, key, kept, [] if kept else self._start(batch, sources, prefixes, config, n_hidden)))
             if not at_work:
                 return
-            batch, promised = at_work.popleft()
-            results = [_told(one.result) for one in promised]
-            yield batch, self._hypotheses(batch, results, sources, prefixes, config)
+            batch, key, kept, promised = at_work.popleft()
+            hypotheses = kept or self._hypotheses(batch, [_told(one.result) for one in promised], sources, prefixes, config)
+            if journal is not None:
+                journal.add(key, hypotheses)
+            yield batch, hypotheses
 
     def _start(self, batch: _Batch, sources: list[list[int]], prefixes: Sequence[tuple[int, ...]], config: SearchConfig, n_hidden: int) -> list[Any]:
         return _told(

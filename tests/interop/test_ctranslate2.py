@@ -14,6 +14,7 @@ from mtkit.interop.engines import loader_of
 from mtkit.interop.export import Comparison, export_ctranslate2
 from mtkit.interop.exported_dir import QUANTIZATIONS, load_exported_dir
 from mtkit.search.demands import Demands
+from mtkit.translation.batch_journal import BatchJournal
 from mtkit.translation.translator import Translator
 
 TEXTS = ["나는 학교에 간다", "", "오늘은 날씨가 좋다", "그는 책을 읽는다. 그리고 잔다.", "   ", "물"]
@@ -306,3 +307,15 @@ def test_tags_stand_before_the_source(make_trained, tmp_path):
     plain, tagged = load_translator(tmp_path / "out"), load_translator(tmp_path / "out", tags=["<2en>"])
     line = "나는 학교에 간다"
     assert tagged.translate([line])[0] == plain.translate([f"<2en> {line}"])[0] != plain.translate([line])[0]
+
+
+def test_batches_of_a_journal_are_not_searched_again(make_both, random_rows, tmp_path):
+    _, theirs = make_both()
+    rows = random_rows(theirs.tokenizer.src, [1, 3, 8, 14, 20, 20])
+    config = SearchConfig(beam_size=2, max_length_ratio=1.0, max_length_extra=5)
+    expected = searched(theirs, rows, config)
+    with BatchJournal(tmp_path / "journal") as theirs.engine.journal:
+        assert searched(theirs, rows, config) == expected
+    theirs.engine.translator = None
+    with BatchJournal(tmp_path / "journal") as theirs.engine.journal:
+        assert searched(theirs, rows, config) == expected
