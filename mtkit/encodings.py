@@ -10,6 +10,7 @@ from pathlib import PurePath
 from typing import NamedTuple
 
 from mtkit.errors import MtkitError
+from mtkit.packing import SUFFIXES
 
 _SAMPLE_CHARS = 1 << 18
 """Characters that are looked at to see whether an encoding fits; all must be valid in it."""
@@ -79,7 +80,7 @@ def refuse_other_than_text(start: bytes, name: str) -> None:
     n_crs = len(_INNER_CR.findall(start)) if b"\r" in start else 0
     # A few CRs within lines are part of the text; ten to a line are line ends.
     if n_crs > 10 * start.count(b"\n", 0, -1) + start.endswith(b"\n"):
-        hint = f"convert it with `tr '\\r' '\\n'{'' if name == 'stdin' else f' < {shlex.quote(name)} > NEW'}`"
+        hint = f"convert it with `{_command(_CR_TO_LF, name)}`"
         raise MtkitError(f"`{name}`: its lines end in CR alone, as on old Macs", hint)
 
 
@@ -126,13 +127,21 @@ _ZIP_PARTS = {
 }
 _INNER_CR = re.compile(rb"(?<=[^\r\n])\r+(?=[^\r\n])")
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f]")
+_CR_TO_LF = "tr '\\r' '\\n'"
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _ESCAPES = {b"\x1b$B": "ISO-2022-JP", b"\x1b$@": "ISO-2022-JP", b"\x1b$)C": "ISO-2022-KR", b"\x1b$)A": "ISO-2022-CN"}
 
 
 def _iconv(encoding: str, name: str) -> str:
-    command = f"iconv -f {encoding} -t UTF-8"
-    return command if name == "stdin" else f"{command} {shlex.quote(name)} > NEW"
+    return _command(f"iconv -f {encoding} -t UTF-8", name)
+
+
+def _command(command: str, name: str) -> str:
+    """A shell command with a file, packed or not, as its input."""
+    if name == "stdin":
+        return command
+    packing = SUFFIXES.get(PurePath(name).suffix)
+    return f"{packing} -dc {shlex.quote(name)} | {command} > NEW" if packing else f"{command} < {shlex.quote(name)} > NEW"
 
 
 def _lang_of(name: str) -> str:

@@ -1,5 +1,8 @@
+import gzip
 import io
 import re
+import shutil
+import subprocess
 import zipfile
 
 import pytest
@@ -161,3 +164,16 @@ def test_lines_that_end_in_cr_alone_are_refused(data):
 @pytest.mark.parametrize("data", [b"", b"\r", b"a\r", b"a\r\n", b"a\r\nb\r\n", b"a\rb\n", b"a\r\r\nb\r\r\n", b"a\rb\rc\nd\n"])
 def test_a_few_crs_within_lines_are_text(data):
     refuse_other_than_text(data, "a")
+
+
+@pytest.mark.skipif(shutil.which("iconv") is None, reason="needs iconv")
+def test_the_command_that_is_suggested_converts_the_file(tmp_path):
+    text = "나는 학교에 간다.\n그는 집에 간다.\n"
+    for name, data in (("a b.ko", text.encode("cp949")), ("c.ko.gz", gzip.compress(text.encode("cp949")))):
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(MtkitError) as caught:
+            list(read_lines(tmp_path / name))
+        command = re.search("`(.*)`", caught.value.hint)
+        assert command is not None
+        subprocess.run(command[1], shell=True, cwd=tmp_path, check=True)
+        assert (tmp_path / "NEW").read_text(encoding="utf-8") == text

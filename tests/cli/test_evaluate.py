@@ -50,6 +50,24 @@ def test_bleu_is_the_default(mtkit, files):
     assert "tok:13a" in outcome.out
 
 
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"a\rb\rc", "its lines end in CR alone"),
+        (b"PK\x03\x04....word/document.xml", "is a Word document (.docx), not text"),
+        ("안녕\n하세요\n".encode("cp949"), "it reads as CP949 (안녕)"),
+        ("hello\nworld\n".encode("utf-16-le"), "is UTF-16LE, not UTF-8"),
+    ],
+)
+@pytest.mark.parametrize("role", ["hyp", "ref1"])
+def test_a_file_that_is_no_utf8_text_is_named(mtkit, files, role, data, message):
+    (files / role).write_bytes(data)
+    outcome = mtkit("evaluate", files / "hyp", "-r", files / "ref1")
+    assert outcome.status == 1
+    assert str(files / role) in outcome.err
+    assert message in outcome.err
+
+
 def test_json_holds_every_metric_asked_for(mtkit, files):
     flags = ["--metric", "ter", "--metric", "chrf", "--metric", "bleu", "--json"]
     outcome = mtkit("evaluate", "-", "-r", files / "ref1", "-r", files / "ref2", *flags, stdin=(files / "hyp").read_bytes())
