@@ -24,6 +24,7 @@ _N_SAMPLE_LINES = 50
 """Lines that show what separates the columns of a CSV file."""
 _EXCEL_LINE = re.compile('"?sep=(.)"?')
 
+_MORE_COLUMNS = f"in CSV, put a text with a separator in quotes; if there are more columns, {NAME_COLUMNS}"
 SET_SEPARATOR = "say what separates the columns with --separator, or with separator of that corpus in a recipe"
 
 logger = get_logger(__name__)
@@ -122,7 +123,7 @@ def _row_pairs(rows: Iterator[Row], name: str, sides: Sides) -> Iterator[Sentenc
         else:
             found = "1 column" if len(row) == 1 else f"{len(row)} columns"
             expected = f"{layout.n_columns} or more" if layout.may_have_more else str(layout.n_columns)
-            raise MtkitError(f"`{name}`: line {number} has {found}, not {expected}", SET_SEPARATOR if len(row) == 1 else NAME_COLUMNS)
+            raise MtkitError(f"`{name}`: line {number} has {found}, not {expected}", SET_SEPARATOR if len(row) == 1 else _MORE_COLUMNS)
 
 
 def _layout(first: list[str], name: str, sides: Sides) -> _Layout:
