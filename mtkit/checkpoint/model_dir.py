@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 import torch
-from pydantic import PositiveInt, ValidationError
+from pydantic import ValidationError
 
 from mtkit.checkpoint.empty_model import make_empty_model
 from mtkit.checkpoint.limits import check_layers, check_limits, read_json
@@ -20,7 +20,7 @@ from mtkit.config.model import AlignmentHead, ModelConfig
 from mtkit.config.problems import describe_problems
 from mtkit.config.recipe import Recipe
 from mtkit.config.search import SearchConfig
-from mtkit.config.section import Section
+from mtkit.config.section import PositiveInt, Section
 from mtkit.errors import MtkitError
 from mtkit.files import atomic_dir
 from mtkit.model.transformer import Transformer

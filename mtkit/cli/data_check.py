@@ -17,6 +17,7 @@ from mtkit.cli.corpora import (
     corpora_of,
     is_recipe,
 )
+from mtkit.cli.options import CorpusWorkersOption
 from mtkit.cli.recipe_paths import corpus_paths
 
 
@@ -31,7 +32,7 @@ def check(
     test: TestOption = None,
     n_shown: Annotated[int, typer.Option("--show", min=0, max=10, metavar="K", help="Examples of each finding, at most 10")] = 3,
     shift: Annotated[bool, typer.Option("--shift/--no-shift", help="Look for lines from which on the sides slip; takes longer than all else")] = True,
-    n_workers: Annotated[int | None, typer.Option("--workers", min=0, help="Processes", show_default="one per core; none for a small corpus")] = None,
+    n_workers: CorpusWorkersOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON for programs")] = False,
 ) -> None:
     """Find what is wrong with a corpus.

@@ -20,6 +20,7 @@ from mtkit.cli.corpora import (
     is_one_file,
     is_recipe,
 )
+from mtkit.cli.options import CorpusWorkersOption
 from mtkit.cli.recipe_paths import corpus_paths
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def clean(
     dropped_path: Annotated[
         Path | None, typer.Option("--dropped", metavar="FILE", help="Write every dropped pair here as JSON lines, with line number and rule")
     ] = None,
-    n_workers: Annotated[int | None, typer.Option("--workers", min=0, help="Processes", show_default="one per core; none for a small corpus")] = None,
+    n_workers: CorpusWorkersOption = None,
 ) -> None:
     """Mend a corpus, and leave out the pairs that break a rule.
 

@@ -92,12 +92,36 @@ def _is_terminated(exc: BaseException | None) -> bool:
     return exc is not None
 
 
+_OS_HINTS = {
+    errno.ENAMETOOLONG: "take a shorter name",
+    errno.ELOOP: "a symbolic link leads to itself; give the file that is meant",
+    errno.EACCES: "give yourself permission, or choose another path",
+    errno.EPERM: "give yourself permission, or choose another path",
+    errno.EROFS: "choose a path on a disk that can be written to",
+    errno.EMFILE: "close other programs, or raise the limit with `ulimit -n`",
+    errno.EIO: "the disk or the connection to it fails; copy the file to another one",
+}
+"""What can be done where the operating system refuses; by its error number."""
+
+
+def _is_out_of_memory(exc: Exception) -> bool:
+    if isinstance(exc, MemoryError):
+        return True
+    if "torch" not in sys.modules:
+        return False
+    from mtkit.training.step import is_out_of_memory
+
+    return is_out_of_memory(exc)
+
+
 def _unforeseen(exc: Exception) -> str:
     first_line = (str(exc).strip().splitlines() or [""])[0]
-    if isinstance(exc, MemoryError) or type(exc).__name__ == "OutOfMemoryError":
+    if _is_out_of_memory(exc):
         return f"error: out of memory: {first_line}\nhint: lower batches.max_tokens to train, --max-tokens to translate"
     # Of stdout: files tell it themselves.
     if isinstance(exc, OSError) and exc.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"error: the output cannot be written: {first_line}\nhint: make room, or choose another disk"
+    if isinstance(exc, OSError) and exc.errno is not None and exc.filename is not None:
+        return f"error: `{exc.filename}`: {(exc.strerror or first_line).lower()}\nhint: {_OS_HINTS.get(exc.errno, 'check the path')}"
     again = shlex.join(["mtkit", "--debug", *(arg for arg in sys.argv[1:] if arg != "--debug")])
     return f"error: {type(exc).__name__}: {first_line}\nhint: this should not happen; run again with --debug to see where: {again}"

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from mtkit.config.search import SearchConfig
-from mtkit.config.section import Section
+from mtkit.config.section import MAX_PROCESSES, Section
 
 
 def help_of(section: type[Section], field: str) -> str:
@@ -35,10 +35,20 @@ EngineOption = Annotated[
     Literal["auto", "torch", "ctranslate2"],
     typer.Option(help="What runs the model; auto is ctranslate2 for one that `mtkit export ctranslate2` wrote, else torch"),
 ]
-WorkersOption = Annotated[int | None, typer.Option(min=1, help="Batches at a time on a CPU, sharing its cores", show_default="one per core")]
+CorpusWorkersOption = Annotated[
+    int | None, typer.Option("--workers", min=0, max=MAX_PROCESSES, help="Processes", show_default="one per core; none for a small corpus")
+]
+WorkersOption = Annotated[
+    int | None, typer.Option(min=1, max=MAX_PROCESSES, help="Batches at a time on a CPU, sharing its cores", show_default="one per core")
+]
 ProcessesOption = Annotated[
     int | None,
-    typer.Option(min=1, help="Processes that share the lines, on a CPU with an equal share of its cores each", show_default="one for each GPU"),
+    typer.Option(
+        min=1,
+        max=MAX_PROCESSES,
+        help="Processes that share the lines, on a CPU with an equal share of its cores each",
+        show_default="one for each GPU",
+    ),
 ]
 TagsOption = Annotated[
     list[str] | None,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from mtkit.cli.options import OverridesOption, RecipeArgument
+from mtkit.cli.options import CorpusWorkersOption, OverridesOption, RecipeArgument
 from mtkit.cli.recipe_paths import refuse_overwriting_inputs
 
 
@@ -14,7 +14,7 @@ def preprocess(
     shard: Annotated[
         str | None, typer.Option(metavar="I/N", help="Make only share I of N, on one of several machines; without this, afterwards, they are joined")
     ] = None,
-    n_workers: Annotated[int | None, typer.Option("--workers", min=0, help="Processes", show_default="one per core; none for a small corpus")] = None,
+    n_workers: CorpusWorkersOption = None,
     n_samples: Annotated[int, typer.Option("--show", min=0, max=5, metavar="K", help="Dropped pairs to show of each rule, at most 5")] = 0,
 ) -> None:
     """Clean and tokenise the training corpus.

@@ -12,6 +12,7 @@ from mtkit.cli.durations import parse_duration
 from mtkit.cli.options import DeviceOption, OverridesOption, RecipeArgument
 from mtkit.cli.recipe_paths import refuse_overwriting_inputs
 from mtkit.cli.shell import shell_command
+from mtkit.config.section import MAX_PROCESSES
 
 if TYPE_CHECKING:
     from mtkit.config.recipe import Recipe
@@ -24,7 +25,9 @@ def train(
         Path | None, typer.Option("--output", "--out", "-o", metavar="RUN", help="Run directory", show_default="data.work_dir/run")
     ] = None,
     device: DeviceOption = "auto",
-    n_threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads of each process", show_default="one per core")] = None,
+    n_threads: Annotated[
+        int | None, typer.Option("--threads", min=1, max=MAX_PROCESSES, help="CPU threads of each process", show_default="one per core")
+    ] = None,
     max_time_s: Annotated[
         float | None,
         typer.Option(
@@ -36,7 +39,10 @@ def train(
         ),
     ] = None,
     n_processes: Annotated[
-        int | None, typer.Option("--nproc", min=1, help="Processes that train together on this machine, such as one for each GPU", show_default="1")
+        int | None,
+        typer.Option(
+            "--nproc", min=1, max=MAX_PROCESSES, help="Processes that train together on this machine, such as one for each GPU", show_default="1"
+        ),
     ] = None,
     is_dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything and tell what training takes in memory, disk and time, but train nothing")

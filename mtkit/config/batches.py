@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from pydantic import NonNegativeInt, PositiveInt
+from pydantic import Field
 
-from mtkit.config.section import Section
+from mtkit.config.section import MAX_PROCESSES, PositiveInt, Section
 
 
 class BatchesConfig(Section):
@@ -16,9 +16,9 @@ class BatchesConfig(Section):
     effective_tokens: PositiveInt | None = None
     """Positions that make one update, over all batches and processes together; decides how many batches do. Default: training.accumulate_batches
     batches."""
-    n_prefetch: PositiveInt = 8
+    n_prefetch: int = Field(default=8, gt=0, le=10_000)
     """Batches made ready in advance."""
-    n_workers: NonNegativeInt = 0
+    n_workers: int = Field(default=0, ge=0, le=MAX_PROCESSES)
     """Processes that make batches; 0 makes them in a thread of the training process, which is enough unless sampling or augmentation costs much. The
     batches are the same."""
 

@@ -2,9 +2,9 @@
 
 from typing import Literal, Self
 
-from pydantic import Field, NonNegativeInt, model_validator
+from pydantic import Field, model_validator
 
-from mtkit.config.section import Section
+from mtkit.config.section import NonNegativeFloat, NonNegativeInt, Section
 
 
 class CleanConfig(Section):
@@ -36,7 +36,7 @@ class CleanConfig(Section):
     min_script: float = Field(default=0.3, ge=0.0, le=1.0)
     """Drop a pair with a side where letters of its language's scripts are a smaller share of the letters; 0 is off, as is a language code that is not
     known. Where the script is not Latin, a tenth of it is asked, and nothing of a side of a few Latin letters: names and code are written so."""
-    max_char_ratio: float = Field(default=3.0, ge=0.0)
+    max_char_ratio: NonNegativeFloat = 3.0
     """Drop a pair with a side that is wider than this many times the other, once 10 is added to both; 0 is off. Chinese, Japanese and Korean letters
     are two wide, others one, which makes languages alike; the 10 lets short texts differ."""
     min_copy_letters: NonNegativeInt = 20

@@ -3,9 +3,9 @@
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, PositiveInt, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from mtkit.config.section import InputPath, NameOrFolder, RecipePath, Section
+from mtkit.config.section import InputPath, NameOrFolder, PositiveFloat, PositiveInt, RecipePath, Section
 
 
 def _as_separator(value: Any) -> Any:
@@ -80,7 +80,7 @@ class Stage(Section):
     """Last epoch of this stage, counted from 1; only the last stage has none."""
     weights: dict[str, Annotated[float, Field(ge=0, le=1e6)]] = Field(default={})
     """Weights that differ from the corpora's own, by corpus name."""
-    temperature: float | None = Field(default=None, gt=0)
+    temperature: PositiveFloat | None = None
     """In place of `data.temperature`."""
 
 
@@ -101,7 +101,7 @@ class DataConfig(Section):
     """The corpus that checkpoints are chosen by, or a list of them; never train on it."""
     test: Annotated[tuple[CorpusSource, ...], BeforeValidator(_as_list)] = ()
     """Test sets. Training never reads them, except to keep their lines out of the training corpus."""
-    temperature: float = Field(default=1.0, gt=0)
+    temperature: PositiveFloat = 1.0
     """Evens out corpora of different size: an epoch's shares are weighted sizes to the power of 1/temperature. 1 leaves them; 5 is usual with many
     languages."""
     stages: Annotated[tuple[Stage, ...], BeforeValidator(_as_list)] = ()

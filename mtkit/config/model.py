@@ -2,23 +2,23 @@
 
 from typing import Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
-from mtkit.config.section import Section
+from mtkit.config.section import NonNegativeInt, Section
 
 
 class ModelConfig(Section):
     """The Transformer's dimensions and variants. Recipe section `model:`."""
 
-    d_model: PositiveInt = 512
+    d_model: int = Field(default=512, gt=0, le=65_536)
     """Width of every hidden vector."""
-    n_heads: PositiveInt = 8
+    n_heads: int = Field(default=8, gt=0, le=65_536)
     """Attention heads; divides d_model."""
-    d_ff: PositiveInt = 2048
+    d_ff: int = Field(default=2048, gt=0, le=1_048_576)
     """Inner width of the feed-forward network."""
-    n_encoder_layers: PositiveInt = 6
+    n_encoder_layers: int = Field(default=6, gt=0, le=1000)
     """Layers of the encoder."""
-    n_decoder_layers: PositiveInt = 6
+    n_decoder_layers: int = Field(default=6, gt=0, le=1000)
     """Layers of the decoder."""
     norm: Literal["post", "pre"] = "post"
     """Where a sublayer normalises: after the residual sum (post, as in the paper) or before the sublayer (pre, easier to train deep)."""
@@ -28,7 +28,7 @@ class ModelConfig(Section):
     """Of the feed-forward network: relu as in the paper, gelu, or swiglu (Shazeer 2020; a third matrix)."""
     positions: Literal["sinusoidal", "learned", "rotary"] = "sinusoidal"
     """How order is told: sinusoidal as in the paper, learned vectors, or rotary (Su et al. 2021)."""
-    max_positions: PositiveInt = 1024
+    max_positions: int = Field(default=1024, gt=0, le=1_048_576)
     """Longest sequence that the model takes; with learned positions also the size of their table."""
     tied_embeddings: Literal["none", "output", "inputs", "all"] = "all"
     """Shared matrices: none; target embedding and output layer (output); source and target embedding (inputs); all three (all). The last two need a

@@ -61,13 +61,35 @@ def describe_problems(exc: ValidationError, cls: type[Section], data: Any, overr
         data: The values that were validated.
         overridden: Dotted keys that came from `--set`.
     """
-    problems = []
-    for error in exc.errors(include_url=False):
-        problem = _describe(dict(error), cls, data)
-        key = _dotted(error["loc"], data)
+    problems: dict[str, Problem] = {}
+    for number, found in enumerate(exc.errors(include_url=False)):
+        error = {**found, "loc": _without_union_tag(found["loc"], data)}
+        problem, key = _describe(error, cls, data), _dotted(error["loc"], data)
+        if len(error["loc"]) < len(found["loc"]) and key in problems:
+            # Another kind of value that would be allowed here.
+            problems[key] = problems[key]._replace(text=f"{problems[key].text} or {_without_key(problem.text)}")
+            continue
         is_from_flag = any(f"{key}.".startswith(f"{flag}.") or flag.startswith(f"{key}.") for flag in overridden)
-        problems.append(problem._replace(text=f"--set {problem.text}") if is_from_flag else problem)
-    return problems
+        problem = problem._replace(text=f"--set {problem.text}") if is_from_flag else problem
+        problems[key if len(error["loc"]) < len(found["loc"]) else str(number)] = problem
+    return list(problems.values())
+
+
+def _without_key(text: str) -> str:
+    """Return `auto` of `key (3) must be auto`, and what follows the value otherwise."""
+    return text.rpartition(" must be ")[2] if " must be " in text else text.partition(") ")[2]
+
+
+def _without_union_tag(loc: tuple[int | str, ...], data: Any) -> tuple[int | str, ...]:
+    """Leave out which member of a union pydantic has tried, which it puts behind the key of a value that is no section."""
+    node = data
+    for part in loc[:-1]:
+        if (isinstance(node, dict) and part in node) or (isinstance(node, list) and isinstance(part, int) and part < len(node)):
+            node = node[part]
+        elif not isinstance(part, int):
+            return loc
+    is_key = isinstance(node, dict) or len(loc) < 2 or isinstance(loc[-1], int)
+    return loc if is_key else loc[:-1]
 
 
 def _describe(error: dict[str, Any], cls: type[Section], data: Any) -> Problem:

@@ -81,8 +81,14 @@ def parse_yaml(text: str) -> Any:
     Raises:
         ruamel.yaml.error.YAMLError: The text is no YAML.
     """
-    # The pure-Python parser is the one that knows YAML 1.2.
-    return YAML(typ="safe", pure=True).load(text)
+    try:
+        # The pure-Python parser is the one that knows YAML 1.2.
+        return YAML(typ="safe", pure=True).load(text)
+    except RecursionError:
+        raise YAMLError("brackets are nested too deeply") from None
+    except (ValueError, TypeError, AttributeError, LookupError) as exc:
+        # The parser lets through what Python says of numbers, dates and keys that it cannot make.
+        raise YAMLError(str(exc).partition("\n")[0]) from None
 
 
 def _load_file(path: Path) -> dict[Any, Any]:

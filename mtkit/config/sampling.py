@@ -14,10 +14,10 @@ class SamplingConfig(Section):
     """BPE-dropout (Provilkov et al. 2020): chance that a merge is left out when a source is split; 0.1 is usual, 1 spells. For tokenizer.type bpe."""
     tgt_dropout: float = Field(default=0.0, ge=0.0, le=1.0)
     """The same for targets."""
-    src_alpha: float | None = Field(default=None, ge=0.0)
+    src_alpha: float | None = Field(default=None, ge=0.0, le=1e6)
     """Subword regularisation (Kudo 2018): each way to split a source is drawn by its probability to this power; 0.1 to 0.5 is usual, 0 makes all ways
     equal. For tokenizer.type unigram."""
-    tgt_alpha: float | None = Field(default=None, ge=0.0)
+    tgt_alpha: float | None = Field(default=None, ge=0.0, le=1e6)
     """The same for targets."""
     n_best: int = Field(default=-1, le=512)
     """Draw with src_alpha and tgt_alpha from this many best ways to split; -1 from all, which is faster."""

@@ -2,9 +2,9 @@
 
 from typing import Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
-from mtkit.config.section import Section
+from mtkit.config.section import NonNegativeInt, PositiveFloat, PositiveInt, Section, Seed
 
 SAMPLING_FIELDS = ("temperature", "top_k", "top_p", "epsilon", "seed")
 """What has a meaning with `sampling` alone."""
@@ -13,15 +13,15 @@ SAMPLING_FIELDS = ("temperature", "top_k", "top_p", "epsilon", "seed")
 class SearchConfig(Section):
     """How translations are found. Recipe section `search:`; kept in the model as its defaults."""
 
-    beam_size: PositiveInt = 5
+    beam_size: int = Field(default=5, gt=0, le=10_000)
     """Hypotheses kept for each sentence; 1 is greedy."""
     length_penalty: Literal["wu", "mean", "none"] = "wu"
     """Log-probabilities are divided by ((5 + length) / 6) ** alpha (wu), by length ** alpha (mean at alpha 1), or by nothing."""
-    alpha: float = Field(default=1.0, ge=0.0)
+    alpha: float = Field(default=1.0, ge=0.0, le=100.0)
     """Strength of the length penalty; larger favours longer translations."""
-    coverage_penalty: float = Field(default=0.0, ge=0.0)
+    coverage_penalty: float = Field(default=0.0, ge=0.0, le=1e6)
     """Strength of the penalty for source pieces that a translation has hardly looked at (beta of Wu et al. 2016); 0 is none, 0.2 is usual."""
-    max_length_ratio: float = Field(default=2.0, gt=0.0)
+    max_length_ratio: float = Field(default=2.0, gt=0.0, le=1000.0)
     """A translation has at most this many pieces for each source piece, and max_length_extra more."""
     max_length_extra: NonNegativeInt = 20
     """Pieces that a translation may have beyond max_length_ratio times those of its source."""
@@ -31,22 +31,22 @@ class SearchConfig(Section):
     """A translation has at least this many pieces; 1 keeps a line from coming out empty."""
     no_repeat_ngram_size: NonNegativeInt = 0
     """No run of this many pieces comes twice in a translation (Paulus et al. 2018); 0 is off, 3 or 4 stops most loops."""
-    repetition_penalty: float = Field(default=1.0, ge=1.0)
+    repetition_penalty: float = Field(default=1.0, ge=1.0, le=1e6)
     """Log-probabilities of pieces that are there already are multiplied by this (Keskar et al. 2019); 1 is off, 1.2 is usual."""
-    n_best: PositiveInt = 1
+    n_best: int = Field(default=1, gt=0, le=10_000)
     """Translations returned for each sentence; at most beam_size. With sampling, how many are drawn."""
-    mbr: NonNegativeInt = 0
+    mbr: int = Field(default=0, ge=0, le=10_000)
     """Choose among this many candidates the one that is most like the others (minimum Bayes risk; Eikema and Aziz 2020), not the most probable one;
     0 is off. Candidates are samples, or without sampling the n best of a beam of at least this size."""
     mbr_utility: Literal["chrf", "bleu"] = "chrf"
     """With mbr: how alike two candidates are."""
     n_groups: PositiveInt = 1
     """Groups of the beam that keep apart from each other (diverse beam search; Vijayakumar et al. 2018); divides beam_size, 1 is plain."""
-    diversity: float = Field(default=0.5, ge=0.0)
+    diversity: float = Field(default=0.5, ge=0.0, le=1e6)
     """With n_groups: taken off a log-probability for each time that an earlier group has chosen the same piece at the same step."""
     sampling: bool = False
     """Draw translations at random, as probable as the model finds them, in place of the most probable ones."""
-    temperature: float = Field(default=1.0, gt=0.0)
+    temperature: PositiveFloat = 1.0
     """With sampling: log-probabilities are divided by this; below 1 favours what is probable anyway."""
     top_k: NonNegativeInt = 0
     """With sampling: draw among this many most probable pieces; 0 is all."""
@@ -54,7 +54,7 @@ class SearchConfig(Section):
     """With sampling: draw among the fewest pieces that have this probability together (Holtzman et al. 2020); 1 is all."""
     epsilon: float = Field(default=0.0, ge=0.0, lt=1.0)
     """With sampling: draw no piece less probable than this (Hewitt et al. 2022); 0 is all."""
-    seed: NonNegativeInt = 0
+    seed: Seed = 0
     """With sampling: equal seeds draw equal translations of a line, whatever stands around it."""
     ensemble: Literal["mean", "log_mean"] = "mean"
     """Of several models: the mean of their probabilities, or of their log-probabilities, made to sum to 1 again (log_mean)."""

@@ -3,7 +3,20 @@
 from pathlib import Path
 from typing import Annotated, Any
 
+from annotated_types import Ge, Gt, Le
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo
+
+MAX_INT = 2**31 - 1
+"""The largest number that every library which is given one can hold."""
+
+MAX_PROCESSES = 1024
+"""Most processes or threads that a recipe or an option may ask for."""
+
+PositiveInt = Annotated[int, Gt(0), Le(MAX_INT)]
+NonNegativeInt = Annotated[int, Ge(0), Le(MAX_INT)]
+PositiveFloat = Annotated[float, Gt(0.0), Le(1e12)]
+NonNegativeFloat = Annotated[float, Ge(0.0), Le(1e12)]
+Seed = Annotated[int, Ge(0), Le(2**63 - 1)]
 
 
 class Section(BaseModel):

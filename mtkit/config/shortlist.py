@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field
 
-from mtkit.config.section import Section
+from mtkit.config.section import NonNegativeInt, PositiveInt, Section
 
 
 class ShortlistConfig(Section):

@@ -2,9 +2,9 @@
 
 from typing import Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
-from mtkit.config.section import RecipePath, Section
+from mtkit.config.section import PositiveInt, RecipePath, Section, Seed
 
 
 class TokenizerConfig(Section):
@@ -12,7 +12,7 @@ class TokenizerConfig(Section):
 
     type: Literal["unigram", "bpe", "char"] = "bpe"
     """Kind of model: bpe (Sennrich et al. 2016), unigram (Kudo 2018) or char."""
-    vocab_size: int = Field(default=8000, ge=8)
+    vocab_size: int = Field(default=8000, ge=8, le=1_000_000)
     """Number of pieces, special and byte pieces included; per side when the sides are separate."""
     joint: bool = True
     """One model for both sides (needed for three-way tied embeddings), or one for each."""
@@ -27,12 +27,12 @@ class TokenizerConfig(Section):
     """Strings that are never split, for example <2ko>."""
     max_sentences: PositiveInt = 2_000_000
     """Train on at most this many lines, drawn at random; bounds the memory."""
-    seed: int = Field(default=1, ge=0)
+    seed: Seed = 1
     """Seed of that draw."""
     init_from: RecipePath | None = None
     """Folder of a model or tokenizer whose vocabulary is taken over, every piece with its id; type, vocab_size, joint, byte_fallback and
     normalization are then its own. By default training.init_from; with null a tokenizer is trained anew."""
-    extend: NonNegativeInt = 0
+    extend: int = Field(default=0, ge=0, le=1_000_000)
     """Add at most this many pieces for characters and words of data.train that the vocabulary of init_from lacks; per side when the sides are
     separate."""
 

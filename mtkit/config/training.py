@@ -2,9 +2,9 @@
 
 from typing import Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
-from mtkit.config.section import RecipePath, Section
+from mtkit.config.section import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, RecipePath, Section, Seed
 
 Precision = Literal["auto", "float32", "bf16", "fp16"]
 SearchPrecision = Literal["auto", "float32", "bf16", "fp16", "int8"]
@@ -36,11 +36,11 @@ class TrainingConfig(Section):
     """Adam's decay rates of the two moments."""
     adam_eps: PositiveFloat = 1e-9
     """Adam's term against division by zero."""
-    weight_decay: float = Field(default=0.0, ge=0.0)
+    weight_decay: NonNegativeFloat = 0.0
     """Of matrices only, never of norms and biases."""
     label_smoothing: float = Field(default=0.1, ge=0.0, lt=1.0)
     """Share of the target probability that is spread over the vocabulary (Szegedy et al. 2016)."""
-    max_grad_norm: float = Field(default=1.0, ge=0.0)
+    max_grad_norm: NonNegativeFloat = 1.0
     """Gradients are scaled down to this norm; 0 leaves them as they are."""
     max_bad_steps: PositiveInt = 10
     """An update whose loss or gradient is not finite is skipped; after so many in a row training goes back to a good checkpoint, at half the
@@ -51,7 +51,7 @@ class TrainingConfig(Section):
     """Keep an exponential moving average of the weights, which is what is validated and becomes the model; 0 keeps none, 0.999 is usual."""
     average_last: PositiveInt = 1
     """Validate, and make the model of, the average of so many checkpoints, the weights of the moment included; 1 takes those alone."""
-    r_drop: float = Field(default=0.0, ge=0.0)
+    r_drop: float = Field(default=0.0, ge=0.0, le=1e6)
     """Weight of R-Drop (Liang et al. 2021): two passes with other dropout shall agree; twice the work and memory. 0 is off; 2.5 is the paper's 5,
     because the losses of the passes are averaged here and added there."""
     teacher: RecipePath | None = None
@@ -60,7 +60,7 @@ class TrainingConfig(Section):
     """Share of the loss that is the distance to the teacher's distribution; the rest is that to the reference."""
     teacher_temperature: PositiveFloat = 1.0
     """Divides the logits of both before they are compared; above 1 the distributions are softer."""
-    alignment_weight: float = Field(default=0.0, ge=0.0)
+    alignment_weight: float = Field(default=0.0, ge=0.0, le=1e6)
     """Weight of the guided alignment loss (Chen et al. 2016): a head of the decoder's attention learns which source words each target word
     translates, from the `alignment` files in data.train. 0 is off, 0.1 is usual."""
     alignment_layer: int = -1
@@ -74,7 +74,7 @@ class TrainingConfig(Section):
     """Compute the layers' inner values a second time in the backward pass instead of keeping them: less memory, a third more work."""
     parallel: Literal["ddp", "fsdp"] = "ddp"
     """How several processes share the work: each holds the whole model (ddp), or a part of its weights, gradients and moments (fsdp)."""
-    seed: int = Field(default=1, ge=0)
+    seed: Seed = 1
     """Seed of initial weights, data order and dropout."""
     log_every_steps: PositiveInt = 50
     """Updates between two lines of the log."""
@@ -118,7 +118,7 @@ class ValidationConfig(Section):
     """Updates between two validations."""
     metric: Literal["bleu", "chrf", "loss"] = "bleu"
     """What the best checkpoints are chosen by."""
-    beam_size: PositiveInt = 1
+    beam_size: int = Field(default=1, gt=0, le=10_000)
     """Beam size of the translations made for it; 1 is greedy."""
     max_sentences: PositiveInt = 2000
     """Use at most this many pairs from the start of each validation corpus."""

@@ -10,11 +10,11 @@ import json
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
-from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError
+from pydantic import Field, ValidationError
 
 from mtkit.checkpoint.model_dir import TOKENIZER_NAME, ModelDirConfig
 from mtkit.config.problems import describe_problems
-from mtkit.config.section import Section
+from mtkit.config.section import NonNegativeInt, PositiveInt, Section
 from mtkit.errors import MtkitError
 from mtkit.interop.model_bin import check_model_bin
 from mtkit.interop.weight_map import n_positions, pieces_of
