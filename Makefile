@@ -24,8 +24,9 @@ demo: $(INSTALLED) ## train, average, translate and evaluate on the built-in cor
 test: $(INSTALLED_TEST) ## run the tests
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
-torture: $(INSTALLED_TEST) ## kill training 60 times and damage its checkpoints; it must end as if left alone
+torture: $(INSTALLED_TEST) ## kill training 60 times and damage its checkpoints; make 5,000 odd calls
 	$(BIN)/python -m tests.torture $(TORTURE_FLAGS)
+	$(BIN)/python -m tests.torture.fuzz_main --cases 5000
 
 check: lint types test ## all that must be green before a commit
 
