@@ -84,9 +84,11 @@ def _without_union_tag(loc: tuple[int | str, ...], data: Any) -> tuple[int | str
     """Leave out which member of a union pydantic has tried, which it puts behind the key of a value that is no section."""
     node = data
     for part in loc[:-1]:
-        if (isinstance(node, dict) and part in node) or (isinstance(node, list) and isinstance(part, int) and part < len(node)):
+        if isinstance(node, dict) and part in node:
             node = node[part]
-        elif not isinstance(part, int):
+        elif isinstance(part, int):
+            node = node[part] if isinstance(node, list) and part < len(node) else node
+        else:
             return loc
     is_key = isinstance(node, dict) or len(loc) < 2 or isinstance(loc[-1], int)
     return loc if is_key else loc[:-1]

@@ -144,7 +144,18 @@ SPOILT = [
 ]
 # Commands that take long by their nature, or start processes, are tested elsewhere.
 NOT_CALLED = {"demo"}
-NOT_GIVEN = {"--help", "--version", "--nproc", "--processes", "--device", "--debug", "--verbose", "--install-completion", "--show-completion"}
+NOT_GIVEN = {
+    "--help",
+    "--version",
+    "--nproc",
+    "--processes",
+    "--device",
+    "--debug",
+    "--verbose",
+    "--dry-run",
+    "--install-completion",
+    "--show-completion",
+}
 FEW_ONLY = {"--workers", "--threads", "batches.n_workers"}
 """Numbers of processes and threads, which are really started."""
 FEW = ["-1", "0", "1", "2", "3000000000", "x"]
@@ -234,7 +245,7 @@ def _arguments(rng: random.Random, command: Any) -> list[str]:
         elif parameter.required or rng.random() < min(0.5, 2.5 / len(command.params)):
             options += _option(rng, parameter, signature[parameter.name].annotation)
     if any(parameter.name == "max_time_s" for parameter in command.params):
-        options += ["--max-time", "1s", *(["--dry-run"] if rng.random() < 0.05 else []), *(["--show-recipe"] if rng.random() < 0.3 else [])]
+        options += ["--max-time", "1s", *(["--dry-run"] if rng.random() < 0.01 else []), *(["--show-recipe"] if rng.random() < 0.3 else [])]
     return arguments + options
 
 
@@ -275,7 +286,7 @@ def _option_value(rng: random.Random, name: str, annotation: Any) -> str:
     if choices := _choices(annotation):
         return rng.choice([*choices, "x"])
     if int in leaves:
-        return rng.choice(INTEGERS)
+        return rng.choice(INTEGERS if rng.random() < 0.4 else ["1", "2", "3"])
     if float in leaves:
         return rng.choice([*FLOATS, *INTEGERS])
     if Path in leaves:

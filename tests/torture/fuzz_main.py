@@ -23,7 +23,7 @@ def main() -> int:
         for outcome in run_cases(range(args.seed, args.seed + args.cases), Path(name), args.processes):
             statuses[outcome.status] += 1
             slow += outcome.status == 143
-            if outcome.fault or args.verbose:
+            if outcome.fault or outcome.status == 143 or args.verbose:
                 print(outcome, flush=True)
             faults += outcome.fault is not None
     print(f"{args.cases} cases in {time.monotonic() - started_s:.0f} s, statuses {dict(sorted(statuses.items()))}, {slow} out of time")
