@@ -8,7 +8,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from mtkit.checkpoint.model_dir import load_model_dir, refuse_foreign_dir, save_model_dir
+from mtkit.checkpoint.history import read_history
+from mtkit.checkpoint.model_dir import load_model_dir, refuse_foreign_dir, save_model_dir, with_history
 from mtkit.checkpoint.run_dir import RunDir
 from mtkit.checkpoint.training_state import AVERAGE_NAME, WEIGHTS_NAME, best_checkpoints, list_checkpoints, read_state, sound_checkpoints
 from mtkit.checkpoint.weights import read_tensors
@@ -58,7 +59,8 @@ def average(run_dir: Path | str, out_dir: Path | str, n: int = 5, which: Literal
     with torch.no_grad():
         for name, parameter in trained.model.named_parameters():
             parameter.copy_(weights[name])
-    save_model_dir(out_dir, trained)
+    steps = sorted(read_state(path).step for path in chosen)
+    save_model_dir(out_dir, with_history(trained, read_history(run, steps)))
     logger.info("averaged %s", ", ".join(path.name for path in sorted(chosen)))
     return out_dir
 

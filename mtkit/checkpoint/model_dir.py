@@ -6,7 +6,7 @@ tokenizer/           SentencePiece models
 shortlist.safetensors  if `mtkit shortlist` made one
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -14,6 +14,7 @@ import torch
 from pydantic import ValidationError
 
 from mtkit.checkpoint.empty_model import make_empty_model
+from mtkit.checkpoint.history import TrainingHistory
 from mtkit.checkpoint.limits import check_layers, check_limits, read_json
 from mtkit.checkpoint.weights import read_weights, save_weights
 from mtkit.config.model import AlignmentHead, ModelConfig
@@ -54,6 +55,8 @@ class ModelDirConfig(Section):
     """Dimensions."""
     search: SearchConfig = SearchConfig()
     """Search settings, unless the user asks for others."""
+    history: TrainingHistory | None = None
+    """How the weights came about; None in models of before this was recorded."""
 
     @classmethod
     def for_recipe(cls, recipe: Recipe) -> Self:
@@ -107,6 +110,11 @@ def save_model_dir(path: Path, trained: TrainedModel) -> None:
         (folder / CONFIG_NAME).write_text(trained.config.model_dump_json(indent=2) + "\n", encoding="utf-8")
         save_weights(folder / WEIGHTS_NAME, trained.model)
         trained.tokenizer.save(folder / TOKENIZER_NAME)
+
+
+def with_history(trained: TrainedModel, history: TrainingHistory) -> TrainedModel:
+    """The same model, with another history in its configuration."""
+    return replace(trained, config=trained.config.model_copy(update={"history": history}))
 
 
 def load_model_dir(path: Path, device: torch.device | str = "cpu") -> TrainedModel:

@@ -47,7 +47,7 @@ def _model_rows(info: ModelInfo) -> Iterator[tuple[str, str]]:
     yield "", f"{model.norm}-norm ({model.norm_type}), {model.activation}, {model.positions} positions, tied embeddings: {model.tied_embeddings}"
     yield from _tokenizer_rows(info.tokenizer)
     yield "longest line", f"{config.max_length} pieces in training"
-    yield from _run_rows(info.run)
+    yield from _training_rows(info)
     yield "search", _search(info)
     if info.export is None:
         yield "shortlist", "yes" if info.has_shortlist else "none (`mtkit shortlist` makes one)"
@@ -75,30 +75,40 @@ def _vocabulary(vocabulary: VocabularyInfo) -> str:
     return f"{vocabulary.type}, {vocabulary.vocab_size:,} pieces{bytes_}, normalisation {vocabulary.normalization or 'of its own'}"
 
 
-def _run_rows(run: RunInfo | None) -> Iterator[tuple[str, str]]:
-    if run is None:
-        yield "training", "not known: a model outside of its run holds no log"
-        return
-    parts = [f"{run.step:,} steps" if run.step is not None else "no step logged"]
+def _training_rows(info: ModelInfo) -> Iterator[tuple[str, str]]:
+    history, run = info.config.history, info.run
+    if history is not None:
+        steps = " + ".join(f"{step:,}" for step in history.steps)
+        of_steps = f"average of the checkpoints at steps {steps}" if len(history.steps) > 1 else f"weights of step {steps}"
+        yield "training", f"{of_steps}; {_data(history.n_pairs, history.data_signature)}; seed {history.seed}"
+    elif run is not None:
+        yield "training", f"{_data(run.n_pairs, run.data_signature)}; seed {run.seed}"
+    else:
+        yield "training", "not known: made before mtkit recorded it, and not in its run directory"
+    if history is not None and history.scores:
+        yield "validation", _scores(history.scores)
+    if run is not None:
+        yield from _run_rows(run)
+
+
+def _data(n_pairs: int | None, signature: str | None) -> str:
+    count = "unknown number of pairs" if n_pairs is None else f"{n_pairs:,} pairs"
+    return f"{count} (signature {signature[:_SHOWN_DIGITS] if signature else 'not known'})"
+
+
+def _run_rows(run: RunInfo) -> Iterator[tuple[str, str]]:
+    parts = [f"{run.step:,} steps logged" if run.step is not None else "no step logged"]
     parts += [f"epoch {run.epoch}"] if run.epoch is not None else []
     parts += [format_duration(run.train_s)] if run.train_s is not None else []
-    parts += [f"{run.n_pairs:,} pairs"] if run.n_pairs is not None else []
-    yield "training", f"{', '.join(parts)}; seed {run.seed}"
-    signatures = {"data": run.data_signature, "tokenizer": run.tokenizer_signature}
-    yield "signatures", ", ".join(f"{name} {value[:_SHOWN_DIGITS]}" for name, value in signatures.items() if value) or "not known"
-    if run.best is None:
-        yield "validation", "none"
-        return
-    decides = f", the best of {run.n_validations} by {_SCORES.get(run.metric or '', run.metric)}" if run.n_validations > 1 else ""
-    yield "validation", f"{_scores(run.best)} at step {run.best['step']:,}{decides}"
-    if run.last is not None and run.last["step"] != run.best["step"]:
-        yield "", f"last: {_scores(run.last)} at step {run.last['step']:,}"
+    yield "run", ", ".join(parts)
+    for name, scored in {"best": run.best, "last": run.last}.items():
+        if scored is not None and not (name == "last" and run.best == run.last):
+            decides = f", by {_SCORES.get(run.metric or '', run.metric)} of {run.n_validations}" if name == "best" and run.n_validations > 1 else ""
+            yield "", f"{name} validation: {_scores(scored)} at step {scored['step']:,}{decides}"
 
 
 def _scores(values: dict[str, float]) -> str:
-    return ", ".join(
-        f"{shown} {values[name]:.3f}" if name == "loss" else f"{shown} {values[name]:.2f}" for name, shown in _SCORES.items() if name in values
-    )
+    return ", ".join(f"{shown} {values[name]:{'.3f' if name == 'loss' else '.2f'}}" for name, shown in _SCORES.items() if name in values)
 
 
 def _search(info: ModelInfo) -> str:

@@ -16,7 +16,8 @@ from mtkit.batches.collate import Batch
 from mtkit.batches.loader import BatchLoader
 from mtkit.batches.position import Position
 from mtkit.checkpoint.average import average_weights
-from mtkit.checkpoint.model_dir import ModelDirConfig, TrainedModel, save_model_dir
+from mtkit.checkpoint.history import read_history
+from mtkit.checkpoint.model_dir import ModelDirConfig, TrainedModel, save_model_dir, with_history
 from mtkit.checkpoint.run_dir import RunDir
 from mtkit.checkpoint.training_state import (
     AVERAGE_NAME,
@@ -335,7 +336,7 @@ class _Training:
             if publishes:
                 with self._published():
                     if self.parallel.is_main:
-                        save_model_dir(self.run.model_dir, self.published)
+                        self._publish(state.step)
             if self.parallel.is_main:
                 self.run.sync_metrics()
                 save_checkpoint(self.run.checkpoints_dir, state, files)
@@ -435,7 +436,11 @@ class _Training:
         if self.config.average_last > 1:
             weights = self._averaged_with_earlier(weights, state.step)
         with with_weights(self.published.model, weights):
-            save_model_dir(self.run.model_dir, self.published)
+            self._publish(state.step)
+
+    def _publish(self, step: int) -> None:
+        """Write the model directory with the weights that `self.published` holds now."""
+        save_model_dir(self.run.model_dir, with_history(self.published, read_history(self.run, [step])))
 
     def _out_of_patience(self) -> bool:
         patience = self.recipe.validation.patience

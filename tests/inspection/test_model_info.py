@@ -5,7 +5,9 @@ import shutil
 
 import pytest
 
+from mtkit.checkpoint.history import TrainingHistory, read_history
 from mtkit.checkpoint.model_dir import load_model_dir
+from mtkit.checkpoint.run_dir import RunDir
 from mtkit.errors import MtkitError
 from mtkit.inspection.model_info import inspect_model
 from mtkit.inspection.run_info import read_run_info
@@ -34,6 +36,32 @@ def test_the_run_s_figures_are_those_of_its_log(tiny_run):
     assert run.best["step"] == best["step"] and run.best["bleu"] == best["bleu"]
     assert run.step == 20 and run.data_signature == identity["training data"] and run.tokenizer_signature == identity["tokenizer"]
     assert run.n_pairs == json.loads((tiny_run.parent / "work" / "store" / "manifest.json").read_text())["n_pairs"]
+
+
+def test_a_copy_of_a_model_still_knows_its_training(mtkit, tiny_run, tmp_path):
+    shutil.copytree(tiny_run / "model", tmp_path / "copy")
+    run, info = inspect_model(tiny_run).run, inspect_model(tmp_path / "copy")
+    assert run is not None and run.best is not None
+    history = info.config.history
+    assert info.run is None and history is not None
+    assert {"step": history.steps[0], **history.scores} == run.best
+    assert (history.n_pairs, history.data_signature, history.seed) == (run.n_pairs, run.data_signature, run.seed)
+    assert f"weights of step {history.steps[0]}" in mtkit("info", tmp_path / "copy").out
+
+
+def test_an_average_names_its_steps(mtkit, tiny_run, tmp_path):
+    assert mtkit("average", tiny_run, "-o", tmp_path / "average", "-n", 2).status == 0
+    history = inspect_model(tmp_path / "average").config.history
+    saved = sorted(int(path.name.removeprefix("step-")) for path in (tiny_run / "checkpoints").iterdir())
+    assert history is not None and list(history.steps) == saved[-2:] and history.scores == {}
+
+
+def test_scores_that_are_no_numbers_are_left_out(tmp_path):
+    run = RunDir(tmp_path)
+    run.metrics_path.write_text('{"kind": "validation", "step": 3, "loss": NaN, "bleu": 1, "chrf": "x"}\n')
+    history = read_history(run, [3])
+    assert history.scores == {"bleu": 1.0} and history.n_pairs is None
+    assert TrainingHistory.model_validate_json(history.model_dump_json()) == history
 
 
 def test_a_log_that_is_damaged_or_missing_counts_as_missing(tmp_path):

@@ -1,0 +1,89 @@
+"""The origin of a model's weights, kept in its configuration so that a copy of the model still tells it."""
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field, NonNegativeInt
+
+from mtkit.config.section import Section
+
+if TYPE_CHECKING:
+    from mtkit.checkpoint.run_dir import RunDir
+
+SCORES = ("loss", "bleu", "chrf")
+"""Names of validation scores in metrics.jsonl."""
+
+
+class TrainingHistory(Section):
+    """How a model's weights came about. Information only: translation does not depend on it."""
+
+    steps: tuple[NonNegativeInt, ...]
+    """Updates made when the weights were saved; several for an average of checkpoints."""
+    n_pairs: NonNegativeInt | None = None
+    """Pairs of the training corpora."""
+    data_signature: str | None = None
+    """Hash of the training data as it was tokenised; equal for equal corpora, cleaning and tokenizer."""
+    seed: int | None = None
+    """Seed of the training."""
+    scores: dict[str, float] = Field(default_factory=dict)
+    """Validation loss, BLEU and chrF of these weights; empty for an average and without validation."""
+
+
+def read_history(run: "RunDir", steps: Sequence[int]) -> TrainingHistory:
+    """Collect what a run has recorded about the weights of some steps.
+
+    Args:
+        run: Its identity.json and metrics.jsonl; what is missing there stays unknown.
+        steps: One step, or those that were averaged.
+    """
+    identity = read_identity(run.identity_path)
+    scores: dict[str, float] = {}
+    if len(steps) == 1:
+        validations = (values for values in read_metrics(run.metrics_path) if values.get("kind") == "validation" and values.get("step") == steps[0])
+        scores = next((scores_of(values) for values in validations), {})
+    return TrainingHistory(
+        steps=tuple(steps),
+        n_pairs=n_pairs_of(identity),
+        data_signature=identity.get("training data"),
+        seed=identity.get("training.seed"),
+        scores=scores,
+    )
+
+
+def scores_of(values: dict[str, Any]) -> dict[str, float]:
+    """The validation scores in a line of metrics.jsonl that are numbers."""
+    return {name: float(values[name]) for name in SCORES if isinstance(values.get(name), int | float) and math.isfinite(values[name])}
+
+
+def n_pairs_of(identity: dict[str, Any]) -> int | None:
+    """The size of the training corpora: for each change of the mix, the identity lists an epoch and the pairs of each corpus."""
+    try:
+        return sum(identity["pairs of each corpus from epoch"][-1][1])
+    except (KeyError, IndexError, TypeError):
+        return None
+
+
+def read_identity(path: Path) -> dict[str, Any]:
+    """The content of identity.json; empty where it cannot be read."""
+    try:
+        identity = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return identity if isinstance(identity, dict) else {}
+
+
+def read_metrics(path: Path) -> Iterator[dict[str, Any]]:
+    """The lines of metrics.jsonl; damaged ones, such as a half-written last one, are left out."""
+    if not path.is_file():
+        return
+    with path.open("rb") as lines:
+        for line in lines:
+            try:
+                values = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(values, dict):
+                yield values
