@@ -11,6 +11,7 @@ A folder `step-….damaged` is one that a resumed run passed over; it goes when 
 """
 
 import json
+import math
 import re
 import shutil
 from collections.abc import Iterable, Mapping
@@ -48,8 +49,14 @@ class TrainingState:
     """Stage of the mix to which that epoch belongs, from 1."""
     score: float | None = None
     """Validation score of these weights; larger is better. None if they were not validated."""
+    rank: list[float] | None = None
+    """Key by which validated weights are compared; larger is better. None if they were not validated."""
     best_score: float | None = None
-    """Best score so far."""
+    """Score of the best weights so far."""
+    best_rank: list[float] | None = None
+    """Rank of the best weights so far."""
+    best_step: int | None = None
+    """Step of the best weights so far."""
     n_without_best: int = 0
     """Validations since then."""
     train_s: float = 0.0
@@ -199,10 +206,15 @@ def prune_checkpoints(checkpoints_dir: Path, keep_last: int, keep_best: int) -> 
 
 
 def best_checkpoints(paths: list[Path], n: int) -> list[Path]:
-    """The n validated checkpoints with the highest scores, the best first; of equal ones the newer."""
-    scored = [(read_state(path).score, path) for path in paths]
-    ranked = sorted(((score, path) for score, path in scored if score is not None), reverse=True)
+    """Return the n validated checkpoints of the highest rank, the best first; of equal ones the newer."""
+    states = [(read_state(path), path) for path in paths]
+    ranked = sorted(((rank_of(state), path) for state, path in states if state.score is not None), reverse=True)
     return [path for _, path in ranked[:n]]
+
+
+def rank_of(state: TrainingState) -> list[float]:
+    """Return the rank of validated weights; earlier releases stored only the score, which then ranks below the same score with a loss."""
+    return state.rank if state.rank is not None else [-math.inf if state.score is None else state.score]
 
 
 _DAMAGED = ".damaged"

@@ -86,7 +86,6 @@ def train(
     print(f"trained {result.n_steps:,} steps{best}")
     print(f"model: {result.model_dir}")
     if result.is_time_up:
-        print(f"the time is up before step {recipe.training.max_steps:,}; the same command goes on from step {result.n_steps:,}")
         return
     print(f"next:  {shell_command('translate', 'FILE', '-m', result.model_dir)}")
     is_average = recipe.training.ema_decay or recipe.training.average_last > 1

@@ -53,6 +53,7 @@ from mtkit.training.process_group import join_processes
 from mtkit.training.reporting.reporter import Reporter
 from mtkit.training.reporting.tracker import Tracker
 from mtkit.training.reporting.trackers import all_trackers
+from mtkit.training.reporting.words import SCORES
 from mtkit.training.resume import check_same_run, remember_run
 from mtkit.training.schedule import learning_rate
 from mtkit.training.space import check_room, check_room_for_run, tensor_bytes
@@ -200,7 +201,7 @@ class _Training:
                 "the time is up: step %s of %s is saved; the same command goes on from there", f"{self.state.step:,}", f"{self.config.max_steps:,}"
             )
         else:
-            logger.info("done after %s steps; the model is in %s", f"{self.state.step:,}", self.run.model_dir)
+            logger.info("done after %s steps: %s", f"{self.state.step:,}", self._why_done())
         return TrainingResult(
             run_dir=self.run.path,
             model_dir=self.run.model_dir,
@@ -228,7 +229,7 @@ class _Training:
                 state.step += 1
                 state.epoch, state.window, state.batch = position
                 state.n_tokens += n_tokens
-                state.score = None
+                state.score = state.rank = None
                 if self.average is not None:
                     self.average.update(state.step)
                 self.reporter.advance()
@@ -295,11 +296,14 @@ class _Training:
         state = self.state
         with self._published():
             result = self.validator.run() if self.validator is not None else None
-        score = result.quality.score(self.recipe.validation.metric) if result is not None else 0.0
-        # A loss that is no number would be the best for ever.
-        (state.score,) = self.parallel.from_main([score if math.isfinite(score) else -math.inf])
-        is_best = state.best_score is None or state.score > state.best_score
-        state.best_score = state.score if is_best else state.best_score
+        metric = self.recipe.validation.metric
+        values = [0.0, 0.0, 0.0] if result is None else [result.quality.score(metric), *result.quality.rank(metric)]
+        score, *state.rank = self.parallel.from_main(values)
+        state.score = score if math.isfinite(score) else -math.inf
+        best_rank = state.best_rank if state.best_rank is not None or state.best_score is None else [state.best_score]
+        is_best = best_rank is None or state.rank > best_rank
+        if is_best:
+            state.best_score, state.best_rank, state.best_step = state.score, state.rank, state.step
         state.n_without_best = 0 if is_best else state.n_without_best + 1
         if result is not None:
             self.reporter.validated(state.step, result, is_best=is_best)
@@ -325,7 +329,7 @@ class _Training:
         state.train_s = time.monotonic() - self._started_s
         state.loss_scale = self.stepper.scaler.state_dict() if self.stepper.scaler.is_enabled() else {}
         state.n_bad_in_a_row = int(self.stepper.n_bad_in_a_row)
-        is_best = state.score is not None and state.score == state.best_score and state.n_without_best == 0
+        is_best = state.rank is not None and state.best_step == state.step
         files = self._files()
         (lacks_model,) = self.parallel.from_main([not self.run.model_dir.exists()])
         publishes = is_best or not self.has_validation or bool(lacks_model)
@@ -445,6 +449,12 @@ class _Training:
     def _out_of_patience(self) -> bool:
         patience = self.recipe.validation.patience
         return patience > 0 and self.state.n_without_best >= patience
+
+    def _why_done(self) -> str:
+        if not self._out_of_patience():
+            return "training.max_steps is reached"
+        n, metric = self.state.n_without_best, self.recipe.validation.metric
+        return f"{n} validations in a row without a better {SCORES.get(metric, metric)} (validation.patience)"
 
     def _as_shown(self, score: float | None) -> float | None:
         return -score if score is not None and self.recipe.validation.metric == "loss" else score

@@ -1,5 +1,6 @@
 """How good the model is: loss, and real translations scored as text."""
 
+import math
 from collections.abc import Sequence
 from itertools import islice
 from math import ceil
@@ -24,6 +25,8 @@ from mtkit.training.reporting.tracker import Sample
 from mtkit.translation.translator import Translator
 
 N_SAMPLES = 3
+_MEANINGFUL = {"bleu": 1.0, "chrf": 10.0}
+"""Scores below this are noise: the first translations of a model hardly share a word with their references."""
 
 
 class Quality(NamedTuple):
@@ -39,6 +42,21 @@ class Quality(NamedTuple):
     def score(self, metric: str) -> float:
         """What checkpoints are compared by; larger is better."""
         return -self.loss if metric == "loss" else self.as_dict()[metric]
+
+    def rank(self, metric: str) -> list[float]:
+        """Return the key by which validations are compared; larger is better.
+
+        The score decides, in the two decimals that are shown. Between equal scores, and while the score is noise, the loss decides.
+
+        Returns:
+            Two numbers, compared one after the other.
+        """
+        # NaN would be the best for ever.
+        loss = -self.loss if math.isfinite(self.loss) else -math.inf
+        if metric == "loss":
+            return [loss, loss]
+        score = round(self.score(metric), 2)
+        return [score if score >= _MEANINGFUL[metric] else 0.0, loss]
 
     def as_dict(self) -> dict[str, float]:
         """What is known, by name."""

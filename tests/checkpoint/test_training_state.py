@@ -304,3 +304,11 @@ def test_a_state_is_plain_json(save_scores):
     tree = json.loads((checkpoint_path(save_scores(1.5), 10) / "state.json").read_text(encoding="utf-8"))
     assert tree["step"] == 10
     assert math.isclose(tree["score"], 1.5)
+
+
+def test_between_equal_scores_the_rank_decides(tmp_path):
+    for step, rank in ((10, [0.0, -5.0]), (20, [0.0, -4.0]), (30, [0.0, -4.5]), (40, [0.0, -4.0])):
+        save_checkpoint(tmp_path, TrainingState(step=step, score=0.0, rank=rank), {WEIGHTS_NAME: {}, OPTIMIZER_NAME: {}})
+    # As an earlier release wrote it.
+    save_checkpoint(tmp_path, TrainingState(step=50, score=0.0), {WEIGHTS_NAME: {}, OPTIMIZER_NAME: {}})
+    assert steps(best_checkpoints(list_checkpoints(tmp_path), 5)) == [40, 20, 30, 10, 50]

@@ -16,7 +16,9 @@ from mtkit.config.recipe import Recipe
 from mtkit.errors import MtkitError
 from mtkit.training.loop import train
 from mtkit.training.stopping import Interrupted
+from mtkit.training.validation import Quality, ValidationResult, Validator
 from mtkit.translation.translator import Translator
+from tests.torture.killing import differences
 
 
 def metrics(run_dir, kind):
@@ -118,11 +120,63 @@ def test_only_the_newest_and_the_best_checkpoints_stay(tiny_recipe_path, tmp_pat
 
 
 def test_patience_stops_early(tiny_recipe_path, tmp_path):
-    changes = ["training.learning_rate=1e-9", "validation.every_steps=2", "validation.patience=3", "validation.metric=bleu"]
+    # So small a rate changes no weight, so that neither BLEU nor loss gets better.
+    changes = ["training.learning_rate=1e-30", "validation.every_steps=2", "validation.patience=3", "validation.metric=bleu"]
     result = train(Recipe.load(tiny_recipe_path, changes), tmp_path / "run")
     assert result.stopped_early
     assert result.n_steps == 8  # the first validation is the best; three more do not better it
     assert train(Recipe.load(tiny_recipe_path, changes), tmp_path / "run").n_steps == 8
+
+
+class Scripted:
+    """A validator whose results are written down, by the number of the validation from 1."""
+
+    def __init__(self, monkeypatch, qualities):
+        self.qualities, self.n = qualities, 0
+        monkeypatch.setattr(Validator, "run", lambda validator: self.next())
+
+    def next(self):
+        self.n += 1
+        return ValidationResult(self.qualities[self.n - 1], [], [])
+
+
+def same_weights(model_dir, checkpoint):
+    model, other = load_file(model_dir / "model.safetensors"), load_file(checkpoint / "model.safetensors")
+    return all((model[name] == other[name]).all() for name in other)
+
+
+FALLING = [Quality(7 - 0.1 * i, bleu, 5.0) for i, bleu in enumerate([0.5, 0.0, 0.0, 0.3, 0.0])]
+
+
+def test_while_bleu_is_noise_the_loss_decides_what_is_best_and_when_to_stop(tiny_recipe_path, tmp_path, monkeypatch, caplog):
+    caplog.set_level("INFO", "mtkit")
+    Scripted(monkeypatch, [*FALLING, Quality(6.7, 0.9, 5.0), Quality(6.8, 0.7, 5.0)])
+    changes = ["training.max_steps=20", "validation.every_steps=2", "validation.patience=2", "validation.keep_best=1", "training.keep_last=1"]
+    result = train(Recipe.load(tiny_recipe_path, changes), tmp_path / "run")
+    assert (result.n_steps, result.stopped_early, result.best_score) == (14, True, 0.0)
+    assert [entry["step"] for entry in metrics(result.run_dir, "validation") if entry["best"]] == [2, 4, 6, 8, 10]
+    assert "done after 14 steps: 2 validations in a row without a better BLEU (validation.patience)" in caplog.messages
+    best, last = list_checkpoints(result.run_dir / "checkpoints")
+    assert (best.name, last.name) == ("step-00000010", "step-00000014")
+    assert same_weights(result.model_dir, best)
+
+
+def test_which_checkpoint_is_best_is_the_same_after_a_resumption(tiny_recipe_path, tmp_path, monkeypatch):
+    qualities = [Quality(5.0, 20.0, 30.0), Quality(4.0, 20.0, 30.0), Quality(4.5, 20.0, 30.0), Quality(3.0, 19.0, 30.0), Quality(3.0, 20.0, 30.0)]
+
+    def recipe(max_steps):
+        return Recipe.load(tiny_recipe_path, [f"training.max_steps={max_steps}", "validation.every_steps=2"])
+
+    Scripted(monkeypatch, qualities)
+    straight = train(recipe(10), tmp_path / "straight")
+    Scripted(monkeypatch, qualities)
+    for max_steps in (2, 4, 6, 8, 10):
+        parts = train(recipe(max_steps), tmp_path / "parts")
+        assert same_weights(parts.model_dir, parts.run_dir / f"checkpoints/step-{[2, 4, 4, 4, 10][max_steps // 2 - 1]:08d}")
+    assert differences(straight.model_dir, parts.model_dir) == []
+    for path in list_checkpoints(straight.run_dir / "checkpoints"):
+        one, other = read_state(path), read_state(parts.run_dir / "checkpoints" / path.name)
+        assert (one.rank, one.best_step, one.n_without_best) == (other.rank, other.best_step, other.n_without_best)
 
 
 def test_without_validation_the_last_model_is_kept(tiny_recipe_path, tmp_path):

@@ -9,7 +9,7 @@ from mtkit.checkpoint.model_dir import ModelDirConfig, TrainedModel, make_model
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.tokenizer import train_tokenizer
 from mtkit.errors import MtkitError
-from mtkit.training.validation import Validator
+from mtkit.training.validation import Quality, Validator
 from mtkit.translation.sources import SourceReader
 from mtkit.translation.translator import Translator
 
@@ -133,3 +133,26 @@ def test_lines_without_the_tags_of_training_are_warned_of(make_validator, caplog
     validator.run()
     validator.run()
     assert len([message for message in caplog.messages if "without a tag" in message]) == 1
+
+
+@pytest.mark.parametrize(
+    ("metric", "worse", "better"),
+    [
+        # A real difference of the score decides, whatever the loss says.
+        ("bleu", Quality(2.0, 20.0, 40.0), Quality(3.0, 20.1, 40.0)),
+        ("chrf", Quality(2.0, 20.0, 40.0), Quality(3.0, 20.0, 40.1)),
+        # Scores that look equal are equal, and the loss decides.
+        ("bleu", Quality(2.1, 20.004, 40.0), Quality(2.0, 20.001, 40.0)),
+        ("bleu", Quality(7.0, 0.0, 5.0), Quality(6.5, 0.0, 3.0)),
+        # So it does while the scores are noise.
+        ("bleu", Quality(7.04, 0.58, 6.46), Quality(5.97, 0.0, 3.54)),
+        ("chrf", Quality(7.04, 0.0, 6.46), Quality(5.97, 0.0, 3.54)),
+        ("bleu", Quality(5.0, 0.9, 9.0), Quality(5.5, 1.2, 9.0)),
+        ("loss", Quality(2.1), Quality(2.0)),
+        ("loss", Quality(float("nan")), Quality(9.0)),
+        ("bleu", Quality(float("nan"), 0.0, 0.0), Quality(9.0, 0.0, 0.0)),
+    ],
+)
+def test_which_validation_is_better(metric, worse, better):
+    assert better.rank(metric) > worse.rank(metric)
+    assert not worse.rank(metric) > worse.rank(metric)
