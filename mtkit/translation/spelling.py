@@ -2,19 +2,24 @@
 
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import cached_property
 
 from mtkit.errors import MtkitError
+from mtkit.logs import get_logger
 from mtkit.search.phrases import NOWHERE, Phrase, Positions
 from mtkit.tokenizer.normalize import WORD_BOUNDARY
 from mtkit.tokenizer.subword import Piece, Subword
+
+logger = get_logger(__name__)
 
 
 class Speller:
     """Turns phrases into automata over pieces.
 
-    A phrase is found where its text stands in the translation, whatever the pieces; in a language with spaces it has to begin where a word begins.
-    It is complete when a piece ends where it ends, so that a longer word counts too if the vocabulary splits it there.
+    A phrase is found where its text stands in the translation, whatever the pieces. In a language with spaces a phrase that begins with a letter or
+    digit has to begin where a word begins; one that begins with another sign may begin anywhere. It is complete when a piece ends where it ends, so
+    that a longer word counts too if the vocabulary splits it there.
 
     Args:
         subword: The vocabulary.
@@ -23,9 +28,8 @@ class Speller:
 
     def __init__(self, subword: Subword, has_spaces: bool) -> None:
         self.subword, self.has_spaces = subword, has_spaces
-        texts = {i: text for i, piece in enumerate(subword.pieces()) if (text := _text_of(piece))}
+        self.texts = texts = {i: text for i, piece in enumerate(subword.pieces()) if (text := _text_of(piece))}
         self.whole = _Index(texts.items())
-        self.inner = _Index((i, text[j:]) for i, text in texts.items() for j in self._inner_starts(text))
         without_text = frozenset(range(subword.vocab_size)) - texts.keys()
         self.openers = without_text | {i for i, text in texts.items() if _ends_word(text)} if has_spaces else frozenset()
         self._known: dict[str, Phrase] = {}
@@ -43,22 +47,39 @@ class Speller:
             self._known[text] = self._spelt(text)
         return self._known[text]
 
+    @cached_property
+    def word_starts(self) -> "_Index":
+        """Pieces from each place where a word begins within them."""
+        return self._inner(lambda before: not _is_letter(before))
+
+    @cached_property
+    def all_starts(self) -> "_Index":
+        """Pieces from each of their characters but the first."""
+        return self._inner(lambda before: True)
+
+    def _inner(self, may_follow: Callable[[str], bool]) -> "_Index":
+        return _Index((i, text[j:]) for i, text in self.texts.items() for j in _inner_starts(text, may_follow))
+
     def _spelt(self, text: str) -> Phrase:
         normalized = self.subword.normalize(text).strip()
         if not normalized:
             raise MtkitError(f"{text!r}: a phrase has at least one character that can be seen", "leave it out")
+        if normalized != (written := " ".join(text.split())):
+            logger.warning("constraints: this model's tokenizer writes %r as %r", written, normalized)
+        begins_anywhere = not self.has_spaces or not _is_letter(normalized[0])
+        inner = self.all_starts if begins_anywhere else self.word_starts
         spelt = b" " + normalized.encode()
         steps: list[dict[int, Positions]] = []
         ends: list[frozenset[int]] = []
         for position in range(len(spelt)):
             leads, completes = self._continuations(self.whole, spelt, position)
             if position == 0:
-                more, also = self._continuations(self.inner, spelt, 1)
+                more, also = self._continuations(inner, spelt, 1)
                 leads = {token: leads.get(token, NOWHERE) | more.get(token, NOWHERE) for token in (*leads, *more)}
                 completes |= also
             steps.append(leads)
             ends.append(completes)
-        always = frozenset((0,)) if self.has_spaces else frozenset((0, 1))
+        always = frozenset((0, 1)) if begins_anywhere else frozenset((0,))
         return Phrase(normalized, tuple(steps), tuple(ends), always, self.openers)
 
     def _continuations(self, index: "_Index", spelt: bytes, position: int) -> tuple[dict[int, Positions], frozenset[int]]:
@@ -67,18 +88,9 @@ class Speller:
         for length in range(1, len(rest)):
             for token in index.equal_to(rest[:length]):
                 leads[token] = leads.get(token, NOWHERE) | {position + length}
-        completes = (token for token, after in index.starting_with(rest) if not after or not self.has_spaces or not _is_letter(after.decode()[0]))
+        ends_anywhere = not self.has_spaces or not _is_letter(spelt.decode()[-1])
+        completes = (token for token, after in index.starting_with(rest) if not after or ends_anywhere or not _is_letter(after.decode()[0]))
         return leads, frozenset(completes)
-
-    def _inner_starts(self, text: bytes) -> list[int]:
-        """Where in a piece, but not at its start, a phrase can begin."""
-        try:
-            chars = text.decode()
-        except UnicodeDecodeError:
-            return []
-        starts = range(1, len(chars)) if not self.has_spaces else [j for j in range(1, len(chars)) if not _is_letter(chars[j - 1])]
-        # The space that a word begins with is position 0's own.
-        return [len(chars[:j].encode()) for j in starts if not (j == 1 and chars[0] == " ")]
 
 
 class _Index:
@@ -102,6 +114,16 @@ class _Index:
                 break
             found.append((token, candidate[len(text) :]))
         return found
+
+
+def _inner_starts(text: bytes, may_follow: Callable[[str], bool]) -> list[int]:
+    """Where in a piece, but not at its start, a phrase can begin, by the character before."""
+    try:
+        chars = text.decode()
+    except UnicodeDecodeError:
+        return []
+    # The space that a word begins with is position 0's own.
+    return [len(chars[:j].encode()) for j in range(1, len(chars)) if may_follow(chars[j - 1]) and not (j == 1 and chars[0] == " ")]
 
 
 def _text_of(piece: Piece) -> bytes:

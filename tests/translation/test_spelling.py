@@ -12,14 +12,14 @@ from mtkit.translation.wishes import Wish
 
 
 def is_found(subword, tokens, phrase, has_spaces):
-    """By the text after each piece: the phrase begins a word, and ends with the piece or with the word."""
+    """By the text after each piece: a phrase of letters begins a word, and ends with the piece or with the word."""
     for i in range(1, len(tokens) + 1):
         text = subword.decode([tokens[:i]])[0]
         place = text.find(phrase)
         while place >= 0:
             end = place + len(phrase)
-            begins = place == 0 or not text[place - 1].isalnum() or not has_spaces
-            if begins and (end == len(text) or not text[end].isalnum() or not has_spaces):
+            begins = place == 0 or not (text[place - 1].isalnum() and phrase[0].isalnum()) or not has_spaces
+            if begins and (end == len(text) or not (text[end].isalnum() and phrase[-1].isalnum()) or not has_spaces):
                 return True
             place = text.find(phrase, place + 1)
     return False
@@ -56,6 +56,7 @@ def test_a_phrase_is_found_however_it_is_split(tiny_tokenizer, ko_en_pairs, has_
             rng.choice(words)[:2],
             text[begin : begin + rng.randint(1, 4)],
             rng.choice(["in", "물", "a"]),
+            rng.choice([".", ",", "?", "'", "(", ".)", ")"]),
         ]
         for phrase in phrases:
             if phrase.strip() and "\ufffd" not in phrase and subword.normalize(phrase).strip() == phrase:
