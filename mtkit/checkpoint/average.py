@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from mtkit.arguments import require_count
 from mtkit.checkpoint.history import read_history
 from mtkit.checkpoint.model_dir import load_model_dir, refuse_foreign_dir, save_model_dir, with_history
 from mtkit.checkpoint.run_dir import RunDir
@@ -38,8 +39,9 @@ def average(run_dir: Path | str, out_dir: Path | str, n: int = 5, which: Literal
         MtkitError: The folder is no run, or has no checkpoints of this kind; or `out_dir` holds something else than a model.
         ValueError: n is below 1, or `which` is neither.
     """
-    if n < 1 or which not in ("last", "best"):
-        raise ValueError(f"cannot average the {n} {which} checkpoints")
+    require_count(n, "n")
+    if which not in ("last", "best"):
+        raise ValueError(f"which is {which!r}; give last or best")
     run, out_dir = RunDir(Path(run_dir)), Path(out_dir)
     refuse_foreign_dir(out_dir)
     paths = list_checkpoints(run.checkpoints_dir)

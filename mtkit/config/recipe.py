@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from pydantic import ValidationInfo, model_validator
 
+from mtkit.arguments import list_of_texts, require
 from mtkit.config.augment import AugmentConfig
 from mtkit.config.batches import BatchesConfig
 from mtkit.config.clean import CleanConfig
@@ -45,8 +46,18 @@ class Recipe(Section):
             overrides: Texts such as `training.max_steps=100`; relative paths in them are relative to the current directory.
         Raises:
             MtkitError: The file cannot be read, or the recipe has problems; all are named at once.
+            TypeError: Overrides are not a list of texts.
         """
-        return read_section(cls, Path(path), overrides)
+        return read_section(cls, Path(path), list_of_texts(overrides, "overrides"))
+
+    @classmethod
+    def require(cls, value: object) -> None:
+        """Check that an argument is a recipe.
+
+        Raises:
+            TypeError: It is not, for example the path of one.
+        """
+        require(value, cls, "recipe", "mtkit.Recipe.load(path) reads one from a file")
 
     @property
     def tokenizer_dir(self) -> Path:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 
+from mtkit.arguments import require_workers
 from mtkit.config.data import corpus_name
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.clean_chunks import ChunkCleaner, CleanedChunk, DroppedPair
@@ -51,7 +52,7 @@ class CleanReport:
         return "\n".join(self.lines())
 
 
-def clean_corpus(recipe: Recipe, out: PairsOut | None, *, dropped_path: Path | None = None, n_workers: int | None = None) -> CleanReport:
+def clean_corpus(recipe: Recipe, out: PairsOut | str | None, *, dropped_path: Path | str | None = None, n_workers: int | None = None) -> CleanReport:
     """Clean the training corpora of a recipe into one corpus of text, by the rules of its section `clean:`.
 
     Order is kept; of equal pairs the first stays. Memory does not grow with the corpora: where duplicates are dropped, what else is kept goes to a
@@ -65,11 +66,14 @@ def clean_corpus(recipe: Recipe, out: PairsOut | None, *, dropped_path: Path | N
     Raises:
         MtkitError: A corpus cannot be read or changes while it is read, or the output cannot be written; then nothing is.
     """
+    Recipe.require(recipe)
+    require_workers(n_workers)
+    out = _as_paths(out)
     work = _Cleaning(recipe)
     with ExitStack() as stack:
         langs = (recipe.data.src_lang, recipe.data.tgt_lang)
         write = stack.enter_context(writing_pairs(out, langs)) if out is not None else _write_nowhere
-        stream = stack.enter_context(writable(dropped_path)) if dropped_path is not None else None
+        stream = stack.enter_context(writable(Path(dropped_path))) if dropped_path is not None else None
 
         def tell_dropped(pairs: list[DroppedPair]) -> None:
             if stream is not None:
@@ -86,6 +90,19 @@ def clean_corpus(recipe: Recipe, out: PairsOut | None, *, dropped_path: Path | N
                 work.count_duplicates(repeated)
                 tell_dropped(repeated)
     return CleanReport(work.n_read, work.n_read - work.dropped.counts.total(), work.dropped)
+
+
+def _as_paths(out: PairsOut | str | None) -> PairsOut | None:
+    """Return where to write, with texts as paths.
+
+    Raises:
+        TypeError: It is neither one path nor two.
+    """
+    if out is None or isinstance(out, Path | str):
+        return None if out is None else Path(out)
+    if not isinstance(out, tuple | list) or len(out) != 2 or not all(isinstance(path, Path | str) for path in out):
+        raise TypeError(f"out is neither one path nor two: {out!r}")
+    return Path(out[0]), Path(out[1])
 
 
 class _Cleaning:

@@ -62,6 +62,21 @@ class Shard(NamedTuple):
             raise MtkitError(f"`{text}` is no shard", "write its number, a slash and how many there are: 1/8 to 8/8")
         return cls(int(number), int(n_shards))
 
+    @classmethod
+    def checked(cls, shard: tuple[int, int]) -> "Shard":
+        """Return a shard given as its number and how many there are.
+
+        Raises:
+            TypeError: It is not two whole numbers.
+            ValueError: There is no such shard.
+        """
+        if not isinstance(shard, tuple | list) or len(shard) != 2 or not all(isinstance(number, int) for number in shard):
+            raise TypeError(f"shard ({shard!r}) is not two whole numbers, such as (1, 8)")
+        number, n_shards = shard
+        if not 1 <= number <= n_shards:
+            raise ValueError(f"shard {number} of {n_shards} does not exist; shards are counted from 1")
+        return cls(number, n_shards)
+
     def has(self, place: int) -> bool:
         """Whether it makes the part at this place among all parts, from 0."""
         return place % self.n_shards == self.number - 1

@@ -8,6 +8,7 @@ from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import Any
 
+from mtkit.arguments import require_workers
 from mtkit.config.data import corpus_name
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.cleaning import Dropped, PairCleaner
@@ -102,6 +103,8 @@ def preprocess(recipe: Recipe, *, n_workers: int | None = None) -> PreprocessRep
         MtkitError: The corpus cannot be read, changes while it is read, its files are of unequal length, or no pair is left; then no store is
             written.
     """
+    Recipe.require(recipe)
+    require_workers(n_workers)
     snapshot = Snapshot.of(recipe.data.train)
     inputs = input_fingerprints(recipe)
     tokenizer = load_or_train(recipe, inputs)
@@ -128,7 +131,11 @@ def preprocess_shard(recipe: Recipe, shard: tuple[int, int], *, n_workers: int |
         n_workers: As for `preprocess`.
     Raises:
         MtkitError: As `preprocess`; also when the tokenizer is missing or stale, since each shard would train its own.
+        ValueError: There is no such shard.
     """
+    Recipe.require(recipe)
+    require_workers(n_workers)
+    own = Shard.checked(shard)
     snapshot = Snapshot.of(recipe.data.train)
     inputs = input_fingerprints(recipe)
     tokenizer = fresh_tokenizer(recipe, inputs)
@@ -138,8 +145,8 @@ def preprocess_shard(recipe: Recipe, shard: tuple[int, int], *, n_workers: int |
             "make it once with `mtkit tokenizer train`, then start the shards",
         )
     work = _Work(recipe, tokenizer, _key(recipe, inputs, tokenizer), snapshot)
-    part_ids, n_made = work.make_parts(Shard(*shard), n_workers)
-    return ShardReport(Shard(*shard), len(part_ids), n_made)
+    part_ids, n_made = work.make_parts(own, n_workers)
+    return ShardReport(own, len(part_ids), n_made)
 
 
 def store_is_fresh(recipe: Recipe) -> bool:

@@ -31,6 +31,7 @@ def train_tokenizer(recipe: Recipe) -> Tokenizer:
         MtkitError: The corpus cannot be read, its files are of unequal length, or it gives no vocabulary of the wanted size; or the model to take it
             from is not there.
     """
+    Recipe.require(recipe)
     return _train(recipe, input_fingerprints(recipe))
 
 

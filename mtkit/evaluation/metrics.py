@@ -179,7 +179,7 @@ def _streams(hypotheses: Sequence[str], references: Sequence[str] | Sequence[Seq
 
 
 def _known(metrics: Sequence[str]) -> list[MetricName]:
-    names = get_args(MetricName)
+    names, metrics = get_args(MetricName), _listed(metrics)
     unknown = [metric for metric in metrics if metric not in names]
     if unknown or not metrics or isinstance(metrics, str):
         what = f"unknown metric: {', '.join(unknown)}" if unknown and not isinstance(metrics, str) else f"metrics is {metrics!r}"

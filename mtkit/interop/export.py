@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import torch
 
 from mtkit import __version__
+from mtkit.arguments import require
 from mtkit.checkpoint.model_dir import TOKENIZER_NAME, load_model_dir
 from mtkit.errors import MtkitError
 from mtkit.files import atomic_dir, read_lines
@@ -40,9 +41,9 @@ HELD = {
 class Comparison(NamedTuple):
     """What to compare the exported model by."""
 
-    src_path: Path
+    src_path: Path | str
     """Text in the source language, one segment per line."""
-    reference_path: Path | None = None
+    reference_path: Path | str | None = None
     """Its translations, if there are any."""
     search: dict[str, Any] | None = None
     """Search settings in place of the model's own."""
@@ -59,8 +60,11 @@ def export_ctranslate2(
         quantization: See `HELD`.
         comparison: With it, both models translate a text, and what comes of it is written into the card.
     Raises:
+        TypeError: `comparison` is no `Comparison`.
         MtkitError: CTranslate2 is missing, or cannot run such a model; a file is missing; or the folder holds something else.
     """
+    if comparison is not None:
+        require(comparison, Comparison, "comparison", "Comparison(path) names the text to compare by")
     model_dir, out_dir = Path(model_dir), Path(out_dir)
     require_ctranslate2()
     if quantization not in QUANTIZATIONS:
@@ -106,8 +110,8 @@ def _read(comparison: Comparison | None) -> tuple[list[str], list[str] | None]:
 
 
 def _named(found: Verification, comparison: Comparison) -> Verification:
-    reference = comparison.reference_path.name if comparison.reference_path is not None else None
-    return found.model_copy(update={"file": comparison.src_path.name, "reference": reference})
+    reference = Path(comparison.reference_path).name if comparison.reference_path is not None else None
+    return found.model_copy(update={"file": Path(comparison.src_path).name, "reference": reference})
 
 
 def _describe(folder: Path, config: ExportConfig) -> None:

@@ -2,6 +2,7 @@
 
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
+from typing import get_args
 
 import torch
 
@@ -27,7 +28,7 @@ def choose_device(device: str) -> torch.device:
     try:
         chosen = torch.device(device)
         torch.empty(0, device=chosen)
-    except (RuntimeError, AssertionError, NotImplementedError):
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError):
         raise MtkitError(f"device {device} is not here, or torch cannot use it", "choose cpu, cuda or cuda:N, or auto") from None
     if chosen.type == "cuda":
         # cuDNN plans for a tenth of a second for each new shape of attention, and sentences come in all of them.
@@ -60,8 +61,10 @@ def choose_dtype(precision: SearchPrecision, device: torch.device) -> torch.dtyp
     """The number format of a precision on a device; auto is bf16 on a GPU that has it, float32 elsewhere. All but the products of int8 is float32.
 
     Raises:
-        MtkitError: fp16 is asked for without a GPU, or int8 with one.
+        MtkitError: The precision is unknown; or fp16 is asked for without a GPU, or int8 with one.
     """
+    if precision not in get_args(SearchPrecision):
+        raise MtkitError(f"unknown precision {precision}", f"choose one of {', '.join(get_args(SearchPrecision))}")
     if precision == "int8":
         if device.type != "cpu" or not can_quantize():
             raise MtkitError("int8 is for a CPU, and a build of torch that has it", "choose another precision, or --device cpu")

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from mtkit.arguments import require_count
 from mtkit.batches.collate import Batch
 from mtkit.batches.loader import BatchLoader
 from mtkit.batches.position import Position
@@ -108,9 +109,16 @@ def train(
         max_time_s: Save and return after the update in which so much time is over since this call; default never.
         trackers: Are told how it goes, besides those of `training.trackers`.
     Raises:
+        TypeError: `recipe` is no Recipe, or `trackers` are no list of trackers.
+        ValueError: `n_threads` is below 1, or `max_time_s` not a number.
         MtkitError: Recipe, corpora, device or folder are at fault, the folder holds a run of other settings, or a checkpoint cannot be saved.
         Interrupted: SIGINT or SIGTERM came; a checkpoint has been saved, and the message says where.
     """
+    Recipe.require(recipe)
+    if n_threads is not None:
+        require_count(n_threads, "n_threads")
+    if max_time_s is not None and math.isnan(max_time_s):
+        raise ValueError("max_time_s is not a number")
     told = all_trackers(recipe.training, trackers)
     with StopRequest(max_time_s) as stop, join_processes(recipe, device) as (parallel, own_device):
         if n_threads is not None:

@@ -1,8 +1,9 @@
 """What a translation gains by looking back at its source: word alignments, and words in place of unknown ones."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
+from mtkit.arguments import list_of_texts, require
 from mtkit.checkpoint.model_dir import TrainedModel
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.tokenizer.normalize import to_one_line
@@ -21,6 +22,19 @@ class Wanted(NamedTuple):
     """Whether the words of each are linked to those of its source."""
     unk_dictionary: Mapping[str, str] | None = None
     """With it, even an empty one, source words are put for unknown ones: the dictionary's word for one that it has, else the word itself."""
+
+    @classmethod
+    def checked(cls, alignments: bool, unk_dictionary: Mapping[str, str] | None) -> Self:
+        """Return what a caller asks for.
+
+        Raises:
+            TypeError: The dictionary is not one of texts.
+        """
+        if unk_dictionary is not None:
+            require(unk_dictionary, Mapping, "unk_dictionary", "an empty dict puts source words")
+            list_of_texts(list(unk_dictionary), "unk_dictionary's keys")
+            list_of_texts(list(unk_dictionary.values()), "unk_dictionary's values")
+        return cls(alignments, unk_dictionary)
 
 
 NOTHING_MORE = Wanted()

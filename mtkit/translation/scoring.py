@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
+from mtkit.arguments import list_of_texts, require, require_count, require_list
 from mtkit.checkpoint.model_dir import ModelDirConfig
 from mtkit.config.search import SearchConfig
 from mtkit.errors import MtkitError
@@ -85,7 +86,7 @@ class PairScorer:
         self._pieces = [piece.text for piece in tokenizer.tgt.pieces()]
         self._warns_of_length = True
 
-    def score(self, sources: Sequence[str], targets: Sequence[str], search: SearchConfig, first_line: int = 1) -> list[PairScore]:
+    def score(self, sources: Iterable[str], targets: Iterable[str], search: SearchConfig, first_line: int = 1) -> list[PairScore]:
         """Score pairs of one line each.
 
         Args:
@@ -94,10 +95,11 @@ class PairScorer:
             search: Of which the length penalty, `ensemble` and `max_tokens` count.
             first_line: Number of the first pair, for errors.
         Raises:
-            MtkitError: A line is longer than the learned positions of a model.
+            MtkitError: Numbers differ, or a line is longer than the learned positions of a model.
+            TypeError: Sources or targets are one text, or an item of them is not a text.
         """
-        if isinstance(targets, str):
-            raise TypeError("a list of texts is wanted, not one text")
+        sources, targets = list_of_texts(sources, "sources"), list_of_texts(targets, "targets")
+        require(search, SearchConfig, "search", "Translator.search_config makes one")
         if len(sources) != len(targets):
             raise MtkitError(f"{len(sources)} sources, but {len(targets)} targets", "target N must be a translation of source N")
         parts = self._reader.read(sources)
@@ -131,8 +133,16 @@ class PairScorer:
             on_lines: Called with a number of pairs whenever so many more are scored.
         Raises:
             MtkitError: See `score`; the error numbers the lines from 1.
+            TypeError: Pairs are not a list, or one is not a pair of texts.
+            ValueError: chunk_lines is below 1.
         """
-        iterator = iter(pairs)
+        require_count(chunk_lines, "chunk_lines")
+        require_list(pairs, "pairs", of="pairs")
+        return self._stream(_checked(pairs), search, chunk_lines, on_lines)
+
+    def _stream(
+        self, iterator: Iterator[tuple[str, str]], search: SearchConfig, chunk_lines: int, on_lines: Callable[[int], None] | None
+    ) -> Iterator[PairScore]:
         n_done = 0
         while chunk := list(islice(iterator, chunk_lines)):
             found = self.score([src for src, _ in chunk], [tgt for _, tgt in chunk], search, n_done + 1)
@@ -166,6 +176,13 @@ class PairScorer:
         total = sum(log_probs)
         tokens = tuple(TokenScore(*token) for token in zip(pieces, log_probs, strict=True))
         return PairScore(total, total / length_penalty(len(tokens), search), tokens, len(target.split()))
+
+
+def _checked(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    for number, pair in enumerate(pairs, 1):
+        if isinstance(pair, str) or len(pair) != 2 or not all(isinstance(text, str) for text in pair):
+            raise TypeError(f"pairs: item {number} is not a pair of texts, source and target: {pair!r}")
+        yield pair
 
 
 _NO_LIMIT = 1 << 40

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from pydantic import ValidationError
 
+from mtkit.arguments import iterate_texts, list_of_texts, require_count, require_list
 from mtkit.checkpoint.model_dir import ModelDirConfig, TrainedModel, load_model_dir
 from mtkit.config.problems import describe_problems
 from mtkit.config.search import SAMPLING_FIELDS, SearchConfig
@@ -167,7 +168,7 @@ class Translator:
         Raises:
             MtkitError: A folder is missing or damaged, they do not fit each other or the device, or do not know a tag.
         """
-        folders = [model_dirs] if isinstance(model_dirs, Path | str) else list(model_dirs)
+        folders = _folders(model_dirs)
         chosen = choose_device(device)
         dtype = choose_dtype(precision, chosen)
         if chosen.type == "cpu":
@@ -186,10 +187,10 @@ class Translator:
 
     def translate(
         self,
-        texts: Sequence[str],
-        prefixes: Sequence[str] | None = None,
-        constraints: Sequence[Wish | dict[str, Any] | None] | None = None,
-        avoid: Sequence[str] = (),
+        texts: Iterable[str],
+        prefixes: Iterable[str | None] | None = None,
+        constraints: Iterable[Wish | dict[str, Any] | None] | None = None,
+        avoid: Iterable[str] = (),
         *,
         alignments: bool = False,
         unk_dictionary: Mapping[str, str] | None = None,
@@ -199,17 +200,19 @@ class Translator:
 
         Args:
             texts: The lines; a blank one gives a blank one.
-            prefixes: What each translation begins with; blank for anything.
+            prefixes: What each translation begins with; None or blank for anything.
             constraints: What must and must not appear in each, as in {"must": ["house"], "must_not": ["building"]}; None for anything.
             avoid: What must not appear in any.
             alignments: Whether to say which words belong together.
             unk_dictionary: With it, even an empty one, source words are put for unknown words, or what it has for them.
             overrides: Fields of `SearchConfig`, in place of the model's own settings.
+        Raises:
+            MtkitError: Prefixes or constraints are not as many as texts, or cannot be met; or a setting does not exist, or has no such value.
+            TypeError: An argument that should be a list is one text, or an item of it is not a text.
         """
-        if isinstance(texts, str):
-            raise TypeError("a list of texts is wanted, not one text")
+        texts = list_of_texts(texts, "texts")
         search = self._search(overrides)
-        wanted = Wanted(alignments, unk_dictionary)
+        wanted = Wanted.checked(alignments, unk_dictionary)
         chunks = add_wishes([texts] if texts else [], prefixes, constraints, avoid)
         return [translation for chunk, wishes in chunks for translation in self._translate(chunk, search, None, wishes, wanted)]
 
@@ -218,9 +221,9 @@ class Translator:
         lines: Iterable[str],
         chunk_lines: int = CHUNK_LINES,
         on_lines: Callable[[int], None] | None = None,
-        prefixes: Iterable[str] | None = None,
+        prefixes: Iterable[str | None] | None = None,
         constraints: Iterable[Wish | dict[str, Any] | None] | None = None,
-        avoid: Sequence[str] = (),
+        avoid: Iterable[str] = (),
         *,
         alignments: bool = False,
         unk_dictionary: Mapping[str, str] | None = None,
@@ -238,14 +241,17 @@ class Translator:
             alignments: As in `translate`.
             unk_dictionary: As in `translate`.
             overrides: As in `translate`.
+        Raises:
+            MtkitError: As `translate`; what is wrong with a line is raised when that line is read.
+            TypeError: As `translate`.
+            ValueError: chunk_lines is below 1.
         """
-        if chunk_lines < 1:
-            raise ValueError(f"chunk_lines ({chunk_lines}) is below 1")
+        require_count(chunk_lines, "chunk_lines")
         search = self._search(overrides)
-        iterator = iter(lines)
+        iterator = iterate_texts(lines, "lines")
         chunks = iter(lambda: list(islice(iterator, chunk_lines)), [])
         wished = add_wishes(chunks, prefixes, constraints, avoid)
-        wanted = Wanted(alignments, unk_dictionary)
+        wanted = Wanted.checked(alignments, unk_dictionary)
         return (translation for chunk, wishes in wished for translation in self._translate(chunk, search, on_lines, wishes, wanted))
 
     @cached_property
@@ -253,7 +259,7 @@ class Translator:
         """Scores translations that are given, by the same models."""
         return PairScorer(self.forced, self.config, self.tokenizer, self.sources.tags, self.max_length, self.n_workers, self.demands.tag_ids)
 
-    def score(self, sources: Sequence[str], targets: Sequence[str], **overrides: Any) -> list[PairScore]:
+    def score(self, sources: Iterable[str], targets: Iterable[str], **overrides: Any) -> list[PairScore]:
         """How probable given translations are.
 
         Args:
@@ -262,6 +268,7 @@ class Translator:
             overrides: Fields of `SearchConfig`, in place of the model's own; the length penalty, `ensemble` and `max_tokens` count.
         Raises:
             MtkitError: Numbers differ, or a line is longer than the learned positions of a model.
+            TypeError: Sources or targets are one text, or an item of them is not a text.
         """
         return self.pair_scorer.score(sources, targets, self.search_config(**overrides))
 
@@ -327,3 +334,15 @@ class Translator:
         if wanted == NOTHING_MORE:
             return translations
         return self._linker.link(texts, parts, found, translations, wanted, search.batch_tokens(self.trained[0].model.output_weight.device.type))
+
+
+def _folders(model_dirs: Path | str | Iterable[Path | str]) -> list[Path | str]:
+    if isinstance(model_dirs, Path | str):
+        return [model_dirs]
+    require_list(model_dirs, "model_dirs", of="folders")
+    folders = list(model_dirs)
+    if not folders:
+        raise ValueError("model_dirs: no model to translate with")
+    if wrong := [folder for folder in folders if not isinstance(folder, Path | str)]:
+        raise TypeError(f"model_dirs: {wrong[0]!r} is not a path")
+    return folders

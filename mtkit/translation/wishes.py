@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
+from mtkit.arguments import list_of_texts, require_list
 from mtkit.errors import MtkitError
 
 
@@ -63,24 +64,34 @@ def wish_of(value: Any) -> Wish:
 
 def add_wishes(
     chunks: Iterable[Sequence[str]],
-    prefixes: Iterable[str] | None,
+    prefixes: Iterable[str | None] | None,
     constraints: Iterable[Wish | dict[str, Any] | None] | None,
-    avoid: Sequence[str],
+    avoid: Iterable[str] | None,
 ) -> Iterator[tuple[Sequence[str], list[Wish] | None]]:
     """Put the wishes of lines beside the lines.
 
     Args:
         chunks: Lines, some at a time.
-        prefixes: One for each line; None where there are none.
+        prefixes: One for each line; None where there are none, and for a line without one.
         constraints: Likewise.
         avoid: What must not appear in any.
     Yields:
         A chunk and as many wishes; None where there are none at all.
     Raises:
         MtkitError: There are not as many as lines, or constraints are not as `wish_of` takes them.
+        TypeError: One of them is not a list.
     """
     streams = {"prefixes": prefixes, "constraints": constraints}
+    for name, stream in streams.items():
+        if stream is not None:
+            require_list(stream, name, of=name)
     given = {name: iter(stream) for name, stream in streams.items() if stream is not None}
+    return _with_wishes(chunks, given, () if avoid is None else tuple(list_of_texts(avoid, "avoid")))
+
+
+def _with_wishes(
+    chunks: Iterable[Sequence[str]], given: dict[str, Iterator[Any]], avoid: tuple[str, ...]
+) -> Iterator[tuple[Sequence[str], list[Wish] | None]]:
     n_before = 0
     for chunk in chunks:
         columns = {name: list(islice(stream, len(chunk))) for name, stream in given.items()}
@@ -93,8 +104,11 @@ def add_wishes(
             yield chunk, None
         else:
             wishes = [_read(one, n_before + i) for i, one in enumerate(columns.get("constraints", [NO_WISH] * len(chunk)), 1)]
-            begun = columns.get("prefixes", [""] * len(chunk))
-            yield chunk, [Wish(prefix, wish.must, (*wish.must_not, *avoid)) for prefix, wish in zip(begun, wishes, strict=True)]
+            begun = [_prefix(one, n_before + i) for i, one in enumerate(columns.get("prefixes", [""] * len(chunk)), 1)]
+            yield (
+                chunk,
+                [Wish(prefix or wish.prefix, wish.must, (*wish.must_not, *avoid)) for prefix, wish in zip(begun, wishes, strict=True)],
+            )
         n_before += len(chunk)
     for name, stream in given.items():
         if next(stream, None) is not None:
@@ -102,9 +116,16 @@ def add_wishes(
 
 
 def _read(value: Wish | dict[str, Any] | None, number: int) -> Wish:
-    if isinstance(value, Wish):
-        return value
     try:
+        if isinstance(value, Wish):
+            found = wish_of({"must": value.must, "must_not": value.must_not})
+            return found._replace(prefix=_prefix(value.prefix, number))
         return wish_of(value)
     except ValueError as exc:
         raise MtkitError(f"constraints of line {number}: {exc}", 'write them like {"must": ["Haus"], "must_not": ["Gebäude"]}') from None
+
+
+def _prefix(value: object, number: int) -> str:
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"prefixes: item {number} is of type {type(value).__name__}, not a text")
+    return value or ""

@@ -6,6 +6,8 @@ from typing import TypeVar
 
 import torch
 
+from mtkit.arguments import require_count
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -17,9 +19,13 @@ class Workers:
 
     Args:
         n_workers: None is one for each core that torch may use.
+    Raises:
+        ValueError: n_workers is below 1.
     """
 
     def __init__(self, n_workers: int | None) -> None:
+        if n_workers is not None:
+            require_count(n_workers, "n_workers")
         self.n_workers = n_workers or torch.get_num_threads()
 
     def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from mtkit.arguments import require, require_count, require_workers
 from mtkit.config.data import CorpusSource, DataConfig, corpus_name
 from mtkit.corpus.alignment import Shift, find_shifts_in
 from mtkit.corpus.checking.compare import find_overlaps, find_repeats
@@ -43,6 +44,9 @@ def check_corpora(data: DataConfig, *, n_shown: int = 3, find_shift: bool = True
     Raises:
         MtkitError: A corpus changes meanwhile, or there is no room in the temporary folder.
     """
+    require(data, DataConfig, "data", "a recipe has it as recipe.data")
+    require_count(n_shown, "n_shown", least=0)
+    require_workers(n_workers)
     by_role: dict[Role, tuple[CorpusSource, ...]] = {"train": data.train, "validation": data.validation, "test": data.test}
     sources: list[tuple[Role, CorpusSource]] = [(role, source) for role, of_role in by_role.items() for source in of_role]
     corpora = [Corpus(number, role, source, data) for number, (role, source) in enumerate(sources)]

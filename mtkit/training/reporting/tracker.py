@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 Status = Literal["finished", "stopped", "failed"]
 """finished: training is over; stopped: it can go on; failed: an error ended it."""
@@ -31,6 +31,7 @@ class Sample(NamedTuple):
     hypothesis: str
 
 
+@runtime_checkable
 class Tracker(Protocol):
     """Is told how training goes.
 

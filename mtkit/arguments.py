@@ -1,0 +1,96 @@
+"""Checks of the arguments of public functions: what is passed by mistake is one clear error, whatever Python would make of it."""
+
+from collections.abc import Iterable, Iterator, Mapping, Set
+from typing import Any
+
+
+def require(value: object, kind: type, name: str, hint: str) -> None:
+    """Check the type of an argument.
+
+    Args:
+        value: The argument.
+        kind: The class that it should be an instance of.
+        name: The name of the argument.
+        hint: What to pass instead.
+    Raises:
+        TypeError: The argument has another type.
+    """
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} is {_describe(value)}, not a {kind.__name__}; {hint}")
+
+
+def require_count(value: object, name: str, least: int = 1) -> None:
+    """Check that an argument is a whole number of at least `least`.
+
+    Raises:
+        TypeError: It is not a whole number.
+        ValueError: It is too small.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} ({value!r}) is not a whole number")
+    if value < least:
+        raise ValueError(f"{name} ({value}) is below {least}")
+
+
+def require_workers(n_workers: object) -> None:
+    """Check a number of processes: None for the default, 0 for none, or more.
+
+    Raises:
+        TypeError: It is not a whole number.
+        ValueError: It is below 0.
+    """
+    if n_workers is not None:
+        require_count(n_workers, "n_workers", least=0)
+
+
+def require_list(values: object, name: str, of: str = "texts") -> None:
+    """Check that an argument has several values in order: a list, a generator, an open file and the like.
+
+    Args:
+        values: The argument.
+        name: The name of the argument.
+        of: What it should contain.
+    Raises:
+        TypeError: It is one text, or has no order, or cannot be iterated over.
+    """
+    if isinstance(values, str | bytes):
+        raise TypeError(f"{name}: a list of {of} is wanted, not one text")
+    if isinstance(values, Mapping | Set) or not isinstance(values, Iterable):
+        raise TypeError(f"{name}: a list of {of} is wanted, not {_describe(values)}")
+
+
+def list_of_texts(texts: Iterable[str], name: str) -> list[str]:
+    """Return texts as a list.
+
+    Args:
+        texts: A list of texts, or any other iterable.
+        name: The name of the argument.
+    Raises:
+        TypeError: It is not a list, or one of its items is not a text.
+    """
+    require_list(texts, name)
+    return list(_checked(texts, name))
+
+
+def iterate_texts(texts: Iterable[str], name: str) -> Iterator[str]:
+    """Return an iterator over texts, which checks each as it comes.
+
+    Args:
+        texts: A list of texts, or any other iterable.
+        name: The name of the argument.
+    Raises:
+        TypeError: It is not a list; or, while iterating, one of its items is not a text.
+    """
+    require_list(texts, name)
+    return _checked(texts, name)
+
+
+def _checked(texts: Iterable[Any], name: str) -> Iterator[str]:
+    for number, text in enumerate(texts, 1):
+        if not isinstance(text, str):
+            raise TypeError(f"{name}: item {number} is {_describe(text)}, not a text")
+        yield text
+
+
+def _describe(value: object) -> str:
+    return "None" if value is None else f"of type {type(value).__name__}"
