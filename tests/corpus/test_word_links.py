@@ -9,6 +9,7 @@ import mtkit.corpus.preprocess as preprocess_module
 from mtkit.config.clean import CleanConfig
 from mtkit.config.data import CorpusSource
 from mtkit.config.recipe import Recipe
+from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.corpus.mending import Mender
 from mtkit.corpus.preprocess import preprocess, preprocess_shard, store_is_fresh
 from mtkit.corpus.sentences import Sentences
@@ -18,7 +19,8 @@ from mtkit.corpus.tokenizer import tokenizer_is_fresh, train_tokenizer
 from mtkit.corpus.word_links import WordLinks, count_words, parse_links
 from mtkit.corpus.words import WordFinder
 from mtkit.errors import MtkitError
-from mtkit.tokenizer.subword import Tokenizer
+from mtkit.tokenizer.subword import Subword, Tokenizer
+from mtkit.tokenizer.train import train_subword
 
 FILES = ("src.ids", "src.offsets", "tgt.ids", "tgt.offsets", "links", "links.offsets", "manifest.json")
 
@@ -58,6 +60,8 @@ def count(text, tokenizer, **clean):
         ("ﬁne ½ Å", 3),
         ("ｗｉｄｅ １２", 2),
         ("漢字 かな", 2),
+        ("ﷺ said", 2),
+        ("it´s me", 2),
         ("👩‍👩‍👧 family", 2),
         # A word goes, comes or falls apart.
         ("a \u00ad b", None),
@@ -66,8 +70,6 @@ def count(text, tokenizer, **clean):
         ("a&nbsp;b", None),
         ("a&#x3000;b", None),
         ("a\u2581b", None),
-        ("ﷺ said", None),
-        ("it´s me", None),
         # Aligners do not agree on how many words these are.
         ("a\u00a0b c", None),
         ("전각\u3000공백 줄", None),
@@ -79,6 +81,13 @@ def count(text, tokenizer, **clean):
 )
 def test_words_count_where_each_reaches_the_model(tiny_tokenizer, text, n_words):
     assert count(text, tiny_tokenizer) == n_words
+
+
+@pytest.mark.parametrize("text", ["ﷺ said", "it´s me"])
+def test_a_word_that_the_tokenizer_itself_takes_apart(ko_en_pairs, text):
+    config = TokenizerConfig(vocab_size=600, character_coverage=0.98, normalization="nmt_nfkc")
+    subword = Subword(train_subword([text for pair in ko_en_pairs for text in pair], config))
+    assert count(text, Tokenizer(subword, subword)) is None
 
 
 def test_words_that_change_in_number_and_back_are_not_taken_for_the_same(tiny_tokenizer):
@@ -262,7 +271,7 @@ def test_a_damaged_file_of_links_is_noticed(recipe, name):
     path = recipe.store_dir / name
     path.write_bytes(path.read_bytes()[:-2])
     assert not store_is_fresh(recipe)
-    with pytest.raises(MtkitError, match="not whole"):
+    with pytest.raises(MtkitError, match="were written"):
         TokenStore.open(recipe.store_dir)
 
 
