@@ -59,6 +59,7 @@ def verification_lines(found: Verification, layout: str = "{}: {}", head: list[s
     """
     rows = [
         ("equal lines", f"{found.equal_lines:.2%}"),
+        *_first_search(found),
         ("equal tokens", f"{found.equal_tokens:.2%}"),
         (f"largest difference of a score, of {found.n_compared_scores:,} sentences with equal tokens", f"{found.max_score_difference:.1e}"),
         ("mean difference of these", f"{found.mean_score_difference:.1e}"),
@@ -70,3 +71,9 @@ def verification_lines(found: Verification, layout: str = "{}: {}", head: list[s
             (f"BLEU of CTranslate2 against {found.reference}", f"{found.bleu_ctranslate2:.2f}"),
         ]
     return [*(head or []), *(layout.format(name, figure) for name, figure in rows)]
+
+
+def _first_search(found: Verification) -> list[tuple[str, str]]:
+    if found.equal_lines_first is None or not found.search.get("loop_guard"):
+        return []
+    return [("equal lines before the loop guard searches again", f"{found.equal_lines_first:.2%}")]

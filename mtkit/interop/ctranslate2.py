@@ -42,7 +42,8 @@ class CTranslate2Engine:
 
     Hypotheses, their log-probabilities and scores are what mtkit's own search gives, with three exceptions:
 
-    - What is forbidden (padding, BOS, too early an end) gives its probability to the rest, not to nobody.
+    - What is forbidden (padding, BOS, too early an end, repeated n-grams) gives its probability to the rest, not to nobody. The second search of the
+      loop guard forbids repeated n-grams, so that it may find another translation than mtkit's.
     - A hypothesis that is cut at the maximum length has no end, and no cost of one.
     - Where more hypotheses than the beam holds have ended, those beyond are dropped by length ** alpha, even under another penalty.
 

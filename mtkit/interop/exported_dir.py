@@ -48,9 +48,11 @@ class Verification(Section):
     compute_type: str
     """In what CTranslate2 calculated; mtkit did in float32."""
     equal_lines: Share = Field(ge=0, le=1)
-    """Share of the lines with the same text."""
+    """Share of the lines with the same text, translated as the models are used."""
+    equal_lines_first: Share | None = Field(default=None, ge=0, le=1)
+    """The same after the first search, before the loop guard searches for some lines again; None in older files."""
     equal_tokens: Share = Field(ge=0, le=1)
-    """Share of the tokens that both have at the same place."""
+    """Share of the tokens that both have at the same place after the first search."""
     n_compared_scores: NonNegativeInt
     """Sentences with the same tokens from both."""
     max_score_difference: float = Field(ge=0)

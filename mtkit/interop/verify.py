@@ -11,11 +11,24 @@ from mtkit.interop.exported_dir import Verification
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.translation.translator import Translator
 
-_TOLD = ("beam_size", "length_penalty", "alpha", "min_length", "max_length", "max_length_ratio", "max_length_extra", "no_repeat_ngram_size")
+_TOLD = (
+    "beam_size",
+    "length_penalty",
+    "alpha",
+    "min_length",
+    "max_length",
+    "max_length_ratio",
+    "max_length_extra",
+    "no_repeat_ngram_size",
+    "loop_guard",
+)
 
 
 def verify(model_dir: Path, exported_dir: Path, lines: Sequence[str], references: Sequence[str] | None, overrides: dict[str, Any]) -> Verification:
-    """Translate lines with both, on a CPU, mtkit in float32, with the same search settings and without the loop guard.
+    """Translate lines with both, on a CPU, mtkit in float32, with the same search settings.
+
+    Texts and BLEU are those of the models as they are used. Tokens and scores are compared after the
+    first search, before the loop guard searches for some lines again.
 
     Args:
         model_dir: The original.
@@ -28,13 +41,16 @@ def verify(model_dir: Path, exported_dir: Path, lines: Sequence[str], references
     """
     ours = Translator.load(model_dir, device="cpu", precision="float32")
     theirs = load_translator(exported_dir, device="cpu")
-    search = ours.search_config(**overrides).model_copy(update={"loop_guard": False, "n_best": 1, "mbr": 0})
+    used: dict[str, Any] = {name: value for name, value in overrides.items() if name != "mbr_utility"} | {"n_best": 1, "mbr": 0}
+    search = ours.search_config(**used)
+    first = search.model_copy(update={"loop_guard": False})
     parts = ours.sources.read(lines)
     sources = [part for line in parts for part in line]
     # What CTranslate2 refuses, it shall refuse before the long work.
-    their_best = [n_best[0] for n_best in theirs.engine.search(sources, search, lambda batch: None)]
-    our_best = [n_best[0] for n_best in ours.engine.search(sources, search, lambda batch: None)]
-    our_texts, their_texts = (_texts(ours, lines, parts, best, search) for best in (our_best, their_best))
+    their_best = [n_best[0] for n_best in theirs.engine.search(sources, first, lambda batch: None)]
+    our_best = [n_best[0] for n_best in ours.engine.search(sources, first, lambda batch: None)]
+    our_first, their_first = (_texts(ours, lines, parts, best, first) for best in (our_best, their_best))
+    our_texts, their_texts = ([one.text for one in translator.translate(lines, **used)] for translator in (ours, theirs))
     pairs = list(zip(our_best, their_best, strict=True))
     differences = [abs(a.score - b.score) for a, b in pairs if a.token_ids == b.token_ids]
     between = evaluate(their_texts, our_texts, warns=False).bleu
@@ -44,7 +60,8 @@ def verify(model_dir: Path, exported_dir: Path, lines: Sequence[str], references
         n_lines=len(lines),
         search=search.model_dump(include=set(_TOLD)),
         compute_type=theirs.engine.translator.compute_type,  # pyright: ignore[reportAttributeAccessIssue]
-        equal_lines=sum(a == b for a, b in zip(our_texts, their_texts, strict=True)) / len(lines),
+        equal_lines=_equal_lines(our_texts, their_texts),
+        equal_lines_first=_equal_lines(our_first, their_first),
         equal_tokens=_equal_tokens(pairs),
         n_compared_scores=len(differences),
         max_score_difference=max(differences, default=0.0),
@@ -60,6 +77,10 @@ def _texts(translator: Translator, lines: Sequence[str], parts: Sequence[list[li
     rest = iter(best)
     found = [[[next(rest)] for _ in ids] for ids in parts]
     return [translation.text for translation in translator.finisher.finish(lines, parts, found, search)]
+
+
+def _equal_lines(ours: Sequence[str], theirs: Sequence[str]) -> float:
+    return sum(a == b for a, b in zip(ours, theirs, strict=True)) / len(ours)
 
 
 def _equal_tokens(pairs: Sequence[tuple[Hypothesis, Hypothesis]]) -> float:

@@ -185,19 +185,23 @@ def test_the_comparison_is_kept(make_trained, tmp_path):
     save_model_dir(tmp_path / "model", make_trained())
     (tmp_path / "text.ko").write_text("".join(f"{text}\n" for text in TEXTS), encoding="utf-8")
     # Against its own translations, mtkit's BLEU is 100.
-    own = Translator.load(tmp_path / "model", device="cpu").translate(TEXTS, beam_size=1, loop_guard=False)
+    own = Translator.load(tmp_path / "model", device="cpu").translate(TEXTS, beam_size=1)
     (tmp_path / "text.en").write_text("".join(f"{t.text}\n" for t in own), encoding="utf-8")
     comparison = Comparison(tmp_path / "text.ko", tmp_path / "text.en", {"beam_size": 1})
     export_ctranslate2(tmp_path / "model", tmp_path / "out", comparison=comparison)
     found = load_exported_dir(tmp_path / "out").config.verification
     assert found is not None
-    theirs = load_translator(tmp_path / "out", device="cpu").translate(TEXTS, beam_size=1, loop_guard=False)
-    assert found.equal_lines == sum(a.text == b.text for a, b in zip(own, theirs, strict=True)) / len(TEXTS)
+    translators = Translator.load(tmp_path / "model", device="cpu"), load_translator(tmp_path / "out", device="cpu")
+    for share, options in (found.equal_lines, {}), (found.equal_lines_first, {"loop_guard": False}):
+        ours, theirs = ([t.text for t in translator.translate(TEXTS, beam_size=1, **options)] for translator in translators)
+        assert share == sum(a == b for a, b in zip(ours, theirs, strict=True)) / len(TEXTS)
+    assert found.search["loop_guard"] is True
     assert found.bleu_mtkit == pytest.approx(100)
     assert found.bleu_ctranslate2 == pytest.approx(found.bleu_between)
     assert (found.n_lines, found.file, found.reference, found.search["beam_size"]) == (6, "text.ko", "text.en", 1)
     card = (tmp_path / "out" / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert f"| equal lines | {found.equal_lines:.2%} |" in card
+    assert "| equal lines before the loop guard searches again | " in card
     assert "ctranslate2 " in card
 
 
