@@ -1,5 +1,6 @@
 """`mtkit init --from-data`: a recipe whose settings are chosen by looking at the corpus and the machine."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from mtkit.config.facts import Machine
     from mtkit.config.recipe import Recipe
     from mtkit.corpus.survey import Survey
+
+_MEASURED, _GUESSED = (0.8, 2.0), (0.5, 5.0)
+"""What the estimated time of training is multiplied by for a range: validation and preparing batches come on top."""
 
 
 def init_from_data(
@@ -63,7 +67,7 @@ def init_from_data(
     # torch takes seconds to load, which a corpus that is at fault should not wait for.
     from mtkit.model.hardware import this_machine
 
-    machine = this_machine(device)
+    machine = _with_speed(this_machine(device), found, size, device)
     advice = advise(found.facts, machine, size, validates=validation is not None or bool(drawn))
     if drawn:
         for file, side in zip(written, zip(*drawn, strict=True), strict=True):
@@ -77,7 +81,7 @@ def init_from_data(
         print("no validation corpus, so no checkpoint counts as the best: too few pairs whose sides stand in the corpus only once;")
         print("    name one with --validation-src and --validation-tgt")
     print(f"wrote {path}, with these reasons beside the keys")
-    _tell_time(path, advice, _words_to_repeat(files, langs, validation, device, is_full=is_full))
+    _tell_time(path, machine, advice, _words_to_repeat(files, langs, validation, device, is_full=is_full))
     print(f"then: {shell_command('train', path)}")
 
 
@@ -138,10 +142,21 @@ def _words_to_repeat(files: Files, langs: Languages, validation: Files | None, d
     return ["--from-data", *files, *words, *(["--full"] if is_full else [])]
 
 
-def _tell_time(path: Path, advice: "Advice", words: list[str | Path]) -> None:
-    from mtkit.config.advice import in_words
+def _with_speed(machine: "Machine", found: "Survey", size: str | None, device: str) -> "Machine":
+    """Return the machine with the speed at which it trains the chosen size now, whatever else runs on it."""
+    from mtkit.config.plan import Plan
+    from mtkit.training.speed import measure_flops
 
-    print(f"training takes roughly {in_words(advice.hours)}; `{shell_command('train', path, '--dry-run')}` measures it")
+    return replace(machine, flops_per_s=measure_flops(Plan(found.facts, machine, size), device))
+
+
+def _tell_time(path: Path, machine: "Machine", advice: "Advice", words: list[str | Path]) -> None:
+    from mtkit.config.advice import in_words, range_in_words
+
+    is_measured = machine.flops_per_s is not None
+    time = range_in_words(*(advice.hours * factor for factor in (_MEASURED if is_measured else _GUESSED)))
+    how = "at the speed measured just now" if is_measured else "guessed by the kind of machine"
+    print(f"training takes {time}, {how}; `{shell_command('train', path, '--dry-run')}` measures it with your corpus")
     if advice.hours_on_gpu is not None:
         print(f"  {in_words(advice.hours_on_gpu):>10}: on a GPU with 24 GB")
     for size, hours in advice.smaller:

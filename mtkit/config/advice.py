@@ -40,7 +40,7 @@ class Advice:
     n_parameters: int
     n_epochs: float
     hours: float
-    """Of training, right to a factor of about 2."""
+    """Hours of training: about right if the machine's speed was measured, else to a factor of 2 and more."""
     smaller: tuple[tuple[str, float], ...]
     """Sizes that take less time, and their hours, where training takes many days."""
     hours_on_gpu: float | None
@@ -285,3 +285,11 @@ def in_words(hours: float) -> str:
             return f"{rounded(hours / size)} {unit}s"
     minutes = max(1, rounded(60 * hours))
     return "a minute" if minutes == 1 else f"{minutes} minutes"
+
+
+def range_in_words(least_hours: float, most_hours: float) -> str:
+    """Return how long something may take, as `40 to 90 minutes` or `50 minutes to 3 hours`."""
+    least, most = in_words(least_hours), in_words(most_hours)
+    if least == most:
+        return least
+    return f"{least.removesuffix(most[most.index(' ') :])} to {most}"

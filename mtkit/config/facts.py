@@ -71,6 +71,8 @@ class Machine:
     n_gpus: int = 0
     has_bf16: bool = False
     """Whether the device that trains multiplies bf16 matrices in hardware."""
+    flops_per_s: float | None = None
+    """Floating-point operations a second that training was measured to reach; None if it was not measured."""
 
     def __str__(self) -> str:
         memory = f"{self.memory_gb:.0f} GB of memory"

@@ -21,7 +21,7 @@ BIG_GPU_GB = 40
 _N_VALIDATIONS = 20
 _MAX_STEPS_BETWEEN = 5000
 _HOURS_BETWEEN_VALIDATIONS = 12
-_FILL = 0.95
+FILL = 0.95
 """Share of a batch's positions that is no padding, of its wider side."""
 
 
@@ -117,7 +117,7 @@ class Plan:
     @cached_property
     def positions(self) -> float:
         """That a pair takes in a batch."""
-        return max(self.src_pieces, self.tgt_pieces, self.tgt_pieces * self.corpus.wider_ratio) / _FILL
+        return max(self.src_pieces, self.tgt_pieces, self.tgt_pieces * self.corpus.wider_ratio) / FILL
 
     @cached_property
     def effective_tokens(self) -> int:

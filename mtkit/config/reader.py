@@ -93,9 +93,11 @@ def parse_yaml(text: str) -> Any:
 
 def _load_file(path: Path) -> dict[Any, Any]:
     if not path.exists():
-        raise MtkitError(f"`{path}`: no such file", "check the path; `mtkit init base DIR` writes a recipe to start from")
+        raise MtkitError(f"`{path}`: no such file", "check the path; `mtkit init --from-data SRC TGT` writes a recipe to start from")
     if path.is_dir() and (path / "recipe.yaml").exists():
         raise MtkitError(f"`{path}`: is a folder, not a recipe", f"did you mean `{path / 'recipe.yaml'}`?")
+    if path.is_char_device():
+        raise MtkitError(f"`{path}`: is a device, not a recipe", "give a file; `mtkit init --from-data SRC TGT` writes a recipe to start from")
     text = "\n".join(read_lines(path, what="the recipe"))
     try:
         data = parse_yaml(text)
@@ -103,7 +105,7 @@ def _load_file(path: Path) -> dict[Any, Any]:
         where, what, hint = _describe_yaml_error(exc, text)
         raise MtkitError(f"`{path}`: {where}: {what}", hint) from None
     if data is None:
-        raise MtkitError(f"`{path}`: is empty", "`mtkit init base DIR` writes a recipe to start from")
+        raise MtkitError(f"`{path}`: is empty", "`mtkit init --from-data SRC TGT` writes a recipe to start from")
     if not isinstance(data, dict):
         raise MtkitError(f"`{path}`: is not a recipe: its top level has no sections", "write sections such as `data:`, with keys indented below them")
     return data

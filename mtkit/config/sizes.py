@@ -64,7 +64,9 @@ class Size:
 
 
 def flops_per_second(machine: Machine) -> float:
-    """What training gets out of a machine, on one GPU if it has any. Rough: `mtkit train --dry-run` measures."""
+    """Return what training gets out of a machine, on one GPU if it has any: as measured, else a rough guess by its kind."""
+    if machine.flops_per_s is not None:
+        return machine.flops_per_s
     if machine.gpu is None:
         return (_BF16_CORE_FLOPS if machine.has_bf16 else _CORE_FLOPS) * min(machine.n_cores, _MAX_CORES)
     return next(flops for gb, flops in _GPU_FLOPS if machine.gpu_memory_gb < gb)

@@ -5,6 +5,13 @@ import pytest
 
 from mtkit.config.presets import PRESETS
 from mtkit.config.recipe import Recipe
+from mtkit.config.sizes import flops_per_second
+from mtkit.training import speed
+
+
+@pytest.fixture(autouse=True)
+def short_measurement(monkeypatch):
+    monkeypatch.setattr(speed, "SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -151,15 +158,28 @@ def test_two_files_of_one_language(mtkit, texts):
 
 
 def test_a_machine_that_is_too_slow_hears_of_smaller_sizes(mtkit, texts, monkeypatch):
-    from mtkit.config import sizes
-
-    monkeypatch.setattr(sizes, "_CORE_FLOPS", 1e6)
-    monkeypatch.setattr(sizes, "_BF16_CORE_FLOPS", 1e6)
+    monkeypatch.setattr(speed, "measure_flops", lambda plan, device: 2e6)
     outcome = mtkit("init", "small", "my system", "--from-data", "train.ko", "train.en", "--src-lang", "ko")
     assert outcome.status == 0
     assert "on a GPU with 24 GB" in outcome.out
     assert ": mtkit init tiny 'my system-tiny' --from-data train.ko train.en --src-lang ko" in outcome.out
     assert "then: mtkit train 'my system/recipe.yaml'" in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("flops", "words"),
+    [(lambda hours: hours / 2, "at the speed measured just now"), (lambda hours: None, "guessed by the kind of machine")],
+)
+def test_the_time_is_a_range_and_says_where_it_comes_from(mtkit, texts, monkeypatch, flops, words):
+    plans = []
+    monkeypatch.setattr(speed, "measure_flops", lambda plan, device: plans.append(plan) or flops(plan.hours * flops_per_second(plan.machine)))
+    outcome = mtkit("init", "--from-data", "train.ko", "train.en")
+    assert outcome.status == 0
+    [line] = [line for line in outcome.out.splitlines() if line.startswith("training takes ")]
+    assert words in line
+    if "measured" in words:
+        # Two hours at that speed.
+        assert "training takes 96 minutes to 4 hours," in line
 
 
 def shorten(texts):
