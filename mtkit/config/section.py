@@ -1,5 +1,6 @@
 """The base of every recipe section, and the type of a path in a recipe."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,10 +33,16 @@ class CommandLineText(str):
 def resolve_path(value: Any, info: ValidationInfo) -> Any:
     """The path that a text in a recipe means; anything else as it is."""
     if isinstance(value, CommandLineText):
-        return Path.cwd() / Path(str(value)).expanduser()
+        return normalized(Path.cwd() / Path(str(value)).expanduser())
     if isinstance(value, str | Path) and info.context and "base_dir" in info.context:
-        return Path(info.context["base_dir"]) / Path(value).expanduser()
+        return normalized(Path(info.context["base_dir"]) / Path(value).expanduser())
     return value
+
+
+def normalized(path: Path) -> Path:
+    """Return a path without `..` as it is best shown, unless a symbolic link before the `..` makes that another place."""
+    shorter = Path(os.path.normpath(path))
+    return shorter if shorter.resolve() == path.resolve() else path
 
 
 def _resolve_folder(value: Any, info: ValidationInfo) -> Any:

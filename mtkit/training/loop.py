@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -38,6 +39,7 @@ from mtkit.checkpoint.training_state import (
 )
 from mtkit.config.beyond_end import beyond_end
 from mtkit.config.recipe import Recipe
+from mtkit.config.section import normalized
 from mtkit.corpus.manifest import read_manifest
 from mtkit.corpus.preprocess import preprocess
 from mtkit.errors import MtkitError
@@ -125,7 +127,7 @@ def train(
             torch.set_num_threads(n_threads)
         keep_freed_memory()
         _preprocess(recipe, parallel)
-        run = RunDir(Path(out) if out is not None else recipe.run_dir)
+        run = RunDir(normalized(Path(out)) if out is not None else recipe.run_dir)
         with run.taken() if parallel.is_main else nullcontext():
             parallel.wait()
             recipe = with_batch_size(recipe, run, own_device, parallel)
@@ -240,7 +242,7 @@ class _Training:
                 state.score = state.rank = None
                 if self.average is not None:
                     self.average.update(state.step)
-                self.reporter.advance()
+                self.reporter.advance(partial(self._values_now, tally, rate) if self._may_wait() else None)
                 wishes = Wishes(*self.parallel.sum_ints(stop.wishes()))
                 is_last = state.step == config.max_steps
                 validates = self.has_validation and (state.step % self.recipe.validation.every_steps == 0 or is_last)
@@ -291,8 +293,18 @@ class _Training:
 
     def _log(self, tally: Tally, rate: float) -> None:
         self.state.train_s = time.monotonic() - self._started_s
-        values = {"train_s": round(self.state.train_s, 2), **tally.as_dict(), "lr": rate, "epoch": self.state.epoch + 1}
-        self.reporter.trained(self.state.step, values)
+        self.reporter.trained(self.state.step, self._values(tally.as_dict(), rate))
+
+    def _values(self, means: dict[str, float], rate: float) -> dict[str, float]:
+        """Add to the means since the last line what holds at this step."""
+        return {"train_s": round(time.monotonic() - self._started_s, 2), **means, "lr": rate, "epoch": self.state.epoch + 1}
+
+    def _values_now(self, tally: Tally, rate: float) -> dict[str, float]:
+        return self._values(tally.own_values(), rate)
+
+    def _may_wait(self) -> bool:
+        """Whether waiting for the device now costs nothing: a CPU is waited for at every step, a GPU at the steps whose updates are checked."""
+        return self.device.type == "cpu" or self.state.step == 1 or self.state.step % CHECK_EVERY_STEPS == 0
 
     def _tell_stage(self) -> None:
         if (stage := self.mix.stage(self.state.epoch) + 1) != self.state.stage:

@@ -9,7 +9,8 @@ def learning_rate(step: int, config: TrainingConfig) -> float:
     """The learning rate of an update.
 
     It rises linearly to `config.learning_rate` at the end of the warmup. With inverse_sqrt it then falls as 1 / sqrt(step); with the peak
-    d_model^-0.5 * warmup^-0.5 that is the schedule of Vaswani et al. 2017, section 5.3. With linear and cosine it reaches zero at `max_steps`.
+    d_model^-0.5 * warmup^-0.5 that is the schedule of Vaswani et al. 2017, section 5.3. With linear and cosine it would
+    reach zero at the update after `max_steps`, so that no update is without effect.
 
     Args:
         step: Number of the update, the first being 1.
@@ -21,7 +22,8 @@ def learning_rate(step: int, config: TrainingConfig) -> float:
         return config.learning_rate * math.sqrt(max(warmup, 1) / max(step, 1))
     if config.schedule == "constant":
         return config.learning_rate
-    share_left = min(1.0, max(0.0, (config.max_steps - step) / max(config.max_steps - warmup, 1)))
+    end = config.max_steps + 1
+    share_left = min(1.0, max(0.0, (end - step) / max(end - warmup, 1)))
     if config.schedule == "linear":
         return config.learning_rate * share_left
     return config.learning_rate * 0.5 * (1.0 - math.cos(math.pi * share_left))

@@ -74,7 +74,13 @@ class Tally:
 
     def as_dict(self) -> dict[str, float]:
         """For metrics.jsonl. Waits for the device, and all processes call it together."""
-        sums = self.parallel.sum(self._sums.clone()).tolist() if self._sums is not None else [0.0] * 5
+        return self._values(self.parallel.sum(self._sums.clone()).tolist() if self._sums is not None else [0.0] * 5)
+
+    def own_values(self) -> dict[str, float]:
+        """Return the same values as estimated from the share of this process. Waits for the device, but not for other processes."""
+        return self._values((self._sums * self.parallel.world_size).tolist() if self._sums is not None else [0.0] * 5)
+
+    def _values(self, sums: list[float]) -> dict[str, float]:
         *losses, norm, n_tokens, n_good = sums
         loss, nll, *parts = (value / max(n_tokens, 1) for value in losses)
         elapsed_s = self.elapsed_s + time.monotonic() - self._since
@@ -83,7 +89,7 @@ class Tally:
         means = {"loss": loss, "nll": nll, **dict(zip(self._names, parts, strict=True)), "grad_norm": norm / n_good} if n_good else {}
         return {
             **means,
-            "n_skipped": self.n_steps - round(n_good),
+            "n_skipped": max(0, self.n_steps - round(n_good)),
             "tokens_per_s": self.n_tokens_seen / n_seconds,
             "data_wait": self.waited_s / n_seconds,
         }

@@ -49,7 +49,7 @@ def test_paths_are_relative_to_the_recipe(load, tmp_path, monkeypatch):
     monkeypatch.chdir("/")
     recipe = load(DATA.replace("train.no", "~/train.no"))
     assert recipe.data.train[0].src == Path("~/train.no").expanduser()
-    assert recipe.data.train[0].tgt == tmp_path / "../train.en.gz"
+    assert recipe.data.train[0].tgt == tmp_path.parent / "train.en.gz"
     assert recipe.data.work_dir == tmp_path / "work"
 
 
@@ -59,13 +59,21 @@ def test_a_recipe_named_by_a_relative_path_has_absolute_paths(load, tmp_path, mo
     assert Recipe.load("recipe.yaml").data.train[0].src == tmp_path / "train.no"
 
 
+def test_a_path_through_a_symbolic_link_stays_as_it_is(load, tmp_path):
+    (tmp_path / "a/b").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "a/b")
+    recipe = load(DATA, f"data.work_dir={tmp_path}/link/../w", f"data.train.src={tmp_path}/a/../x")
+    assert recipe.data.work_dir == tmp_path / "link/../w"  # which is a/w
+    assert str(recipe.data.train[0].src) == f"{tmp_path}/x"
+
+
 def test_paths_in_overrides_are_relative_to_the_current_directory(load, tmp_path, monkeypatch):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
     recipe = load(DATA, "data.train.src=mine.no", "data.validation={src: a, tgt: /b}", "data.work_dir=w")
     assert recipe.data.train[0].src == elsewhere / "mine.no"
-    assert recipe.data.train[0].tgt == tmp_path / "../train.en.gz"
+    assert recipe.data.train[0].tgt == tmp_path.parent / "train.en.gz"
     assert (recipe.data.validation[0].src, recipe.data.validation[0].tgt) == (elsewhere / "a", Path("/b"))
     assert recipe.data.work_dir == elsewhere / "w"
 

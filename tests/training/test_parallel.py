@@ -21,7 +21,7 @@ KINDS = ("ddp", "fsdp")
 FIXED = ["training.adam_eps=1e-4", "training.accumulate_batches=4", "training.ema_decay=0.9", "model.dropout=0.2", "model.attention_dropout=0.1"]
 FIXED += ["model.layer_drop=0.2", "sampling.src_dropout=0.1", "training.save_every_steps=3", "validation.every_steps=3", "training.log_every_steps=3"]
 HALF, WHOLE = "training.max_steps=3", "training.max_steps=6"
-DIVERGING = ["training.learning_rate=1e20", "training.warmup_steps=0", "training.max_grad_norm=0"]
+DIVERGING = ["training.learning_rate=1e12", "training.warmup_steps=0", "training.max_grad_norm=0"]
 DIVERGING += ["training.max_bad_steps=2", "training.max_rollbacks=1"]
 
 

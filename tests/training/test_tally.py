@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from mtkit.training.parallel import Parallel
 from mtkit.training.step import StepResult
 from mtkit.training.tally import Tally
 
@@ -42,3 +43,20 @@ def test_a_loss_of_other_parts_is_counted_anew():
     assert (values["loss"], values["r_drop"]) == (pytest.approx(1.5), pytest.approx(0.15))
     assert values["n_skipped"] == 0
     assert second.n_steps == 2
+
+
+def test_one_of_two_processes_estimates_the_means_from_its_share():
+    class SecondOfTwo(Parallel):
+        world_size = 2
+        is_main = False
+
+        def sum(self, tensor):
+            raise AssertionError("the other process is not asked")
+
+    tally = Tally(SecondOfTwo())
+    tally.add(result(15.0, 10))
+    tally.add(result(5.0, 30))
+    values = tally.own_values()
+    # 20 nats for its half of the 40 target tokens.
+    assert values["loss"] == pytest.approx(1.0)
+    assert (values["grad_norm"], values["n_skipped"]) == (pytest.approx(3.0), 0)

@@ -1,20 +1,20 @@
 """Training in plain lines of the log: all of it in a pipe or a file, and in short above the view of a terminal."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mtkit.logs import get_logger
 from mtkit.training.reporting.pace import Pace
 from mtkit.training.reporting.tracker import RunInfo, Sample, Tracker
 from mtkit.training.reporting.words import on_one_line, speed, time_left_in_words, training_in_few_words, training_in_words, validation_in_words
 
-LINE_EVERY_S = 60.0
+LINE_EVERY_S = 10.0
 
 logger = get_logger(__name__)
 
 
 class Lines(Tracker):
-    """Logs what is told, and where training is when for a minute there was nothing to tell.
+    """Logs what is told, and how training is going whenever ten seconds have passed without a line.
 
     Args:
         pace: Knows where training is.
@@ -47,13 +47,13 @@ class Lines(Tracker):
             logger.info("  reference:   %s", on_one_line(sample.reference))
             logger.info("  translation: %s", on_one_line(sample.hypothesis))
 
-    def look(self, now: float) -> None:
-        """It is `now`, by `time.monotonic()`."""
-        if now < self.next_s or self.is_short:
+    def look(self, now: float, values: Callable[[], dict[str, float]] | None = None) -> None:
+        """It is `now`, by `time.monotonic()`; `values` as for `Reporter.advance`."""
+        if now < self.next_s or self.is_short or (values is None and now < self.next_s + LINE_EVERY_S):
             return
         self._wait()
-        pace = self.pace
-        logger.info("%s", _joined(f"step {pace.done:,} of {pace.total:,}", speed(pace), time_left_in_words(pace)))
+        pace, shown = self.pace, training_in_few_words(values()) if values is not None else ""
+        logger.info("%s", _joined(f"step {pace.done:,} of {pace.total:,}", shown, speed(pace), time_left_in_words(pace)))
 
     def _wait(self) -> None:
         self.next_s = time.monotonic() + LINE_EVERY_S

@@ -1,7 +1,7 @@
 """What training tells, and to whom."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -62,12 +62,17 @@ class Reporter:
         for tracker in reversed(self._trackers):
             tracker.close(status)
 
-    def advance(self) -> None:
-        """One more update has been asked of the device."""
+    def advance(self, values: Callable[[], dict[str, float]] | None = None) -> None:
+        """Count an update that has been asked of the device.
+
+        Args:
+            values: Returns the values since the last line of the log, as for `trained`, and may wait for the device for them; None while that would
+                hold up training. Called only if they will be shown.
+        """
         now = time.monotonic()
         self.pace.advance(1, now)
         if self.is_main:
-            (self._view or self._lines).look(now)
+            (self._view or self._lines).look(now, values)
 
     @contextmanager
     def apart(self, what: Apart) -> Iterator[None]:

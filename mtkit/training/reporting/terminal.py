@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -69,9 +69,11 @@ class TerminalView(Tracker):
         with suppress(OSError):  # as below
             self.live.stop()
 
-    def look(self, now: float) -> None:
-        """It is `now`, by `time.monotonic()`."""
+    def look(self, now: float, values: Callable[[], dict[str, float]] | None = None) -> None:
+        """It is `now`, by `time.monotonic()`; `values` as for `Reporter.advance`."""
         if now >= self.next_s:
+            if values is not None:
+                self.screen.train = values()
             self.draw()
 
     def draw(self) -> None:

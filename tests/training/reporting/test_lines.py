@@ -83,16 +83,45 @@ def test_above_a_view_lines_are_short_and_samples_are_not_told(pace, caplog):
     assert len(f"00:00:00 {caplog.messages[0]}") < 80
 
 
-def test_a_minute_without_a_line_brings_one(pace, clock, caplog):
+def test_ten_seconds_without_a_line_bring_one(pace, clock, caplog):
+    lines, n_asked = Lines(pace), []
+
+    def values():
+        n_asked.append(clock[0])
+        return VALUES
+
+    lines.begin(RunInfo(None, {}, 1, 0))  # pyright: ignore[reportArgumentType]
+    for _ in range(38):
+        clock[0] += 0.5
+        pace.advance(1, clock[0])
+        lines.look(clock[0], values)
+    lines.numbers(238, "train", VALUES)
+    for _ in range(22):
+        clock[0] += 0.5
+        pace.advance(1, clock[0])
+        lines.look(clock[0], values)
+    first, regular, second = caplog.messages
+    assert first == "step 220 of 500, loss 3.922, perplexity 27.87, 6,374 tok/s, epoch 12, 2 steps/s, 2 min 20 s left"
+    assert regular.startswith("step 238: loss 3.922")
+    assert second.startswith("step 258 of 500, loss 3.922")
+    # To know the values may mean to wait for the device.
+    assert len(n_asked) == 2
+
+
+def test_a_device_that_must_not_be_waited_for_brings_the_line_later(pace, clock, caplog):
     lines = Lines(pace)
     lines.begin(RunInfo(None, {}, 1, 0))  # pyright: ignore[reportArgumentType]
-    for _ in range(100):
+    for _ in range(30):
         clock[0] += 0.5
         pace.advance(1, clock[0])
         lines.look(clock[0])
-    lines.numbers(300, "train", VALUES)
-    for _ in range(121):
+    assert caplog.messages == []
+    clock[0] += 0.5
+    pace.advance(1, clock[0])
+    lines.look(clock[0], lambda: VALUES)
+    assert caplog.messages[0].startswith("step 231 of 500, loss 3.922")
+    for _ in range(40):
         clock[0] += 0.5
         pace.advance(1, clock[0])
         lines.look(clock[0])
-    assert caplog.messages[1:] == ["step 420 of 500, 2 steps/s, 40 s left"]
+    assert caplog.messages[1:] == ["step 271 of 500, 2 steps/s, 1 min 54 s left"]
