@@ -36,7 +36,8 @@ ConstraintsOption = Annotated[
     ),
 ]
 AvoidOption = Annotated[
-    list[str] | None, typer.Option("--avoid", metavar="TEXT", help="A word or phrase that must not appear in any translation; may be repeated")
+    list[str] | None,
+    typer.Option("--avoid", metavar="TEXT", help="Word or phrase, with capitals as given, that must not appear in any translation; may be repeated"),
 ]
 
 

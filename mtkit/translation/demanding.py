@@ -5,11 +5,14 @@ from functools import cached_property
 
 from mtkit.corpus.languages import word_space
 from mtkit.errors import MtkitError
+from mtkit.logs import get_logger
 from mtkit.search.demands import Demands
 from mtkit.search.phrases import NOWHERE, Phrase
 from mtkit.tokenizer.subword import Subword
 from mtkit.translation.spelling import Speller
 from mtkit.translation.wishes import NO_WISH, Wish
+
+logger = get_logger(__name__)
 
 
 class DemandReader:
@@ -27,6 +30,7 @@ class DemandReader:
         if isinstance(tags, str):
             raise TypeError("a list of tags is wanted, not one text")
         self.subword, self.tgt_lang = subword, tgt_lang
+        self._has_warned_of_prefix = False
         subword.tag_ids(tags)
         # As the start of a training target is encoded, where a piece for a space may stand before the tag.
         self.tag_ids = tuple(subword.encode(["".join(tags)])[0]) if tags else ()
@@ -41,7 +45,7 @@ class DemandReader:
             wishes: Of each line; None where there are none.
             parts: The source texts of the parts of each line; of a line in one part, any text will do.
         Raises:
-            MtkitError: A phrase is empty, cannot be written, or must and must not appear.
+            MtkitError: A phrase is empty, a phrase or prefix cannot be written, or a phrase must and must not appear.
         """
         if wishes is None and not self.tag_ids:
             return None
@@ -52,7 +56,7 @@ class DemandReader:
         return demands
 
     def _of_line(self, wish: Wish, parts: Sequence[str]) -> list[Demands]:
-        prefix_ids = self.subword.encode([wish.prefix])[0] if wish.prefix.strip() else []
+        prefix_ids = self._prefix(wish.prefix) if wish.prefix.strip() else []
         must_not = tuple(map(self._speller.phrase, dict.fromkeys(wish.must_not)))
         musts: list[list[Phrase]] = [[] for _ in parts]
         for text in dict.fromkeys(wish.must):
@@ -60,6 +64,15 @@ class DemandReader:
             self._check(phrase, must_not)
             musts[next((i for i, part in enumerate(parts) if text in part), 0)].append(phrase)
         return [Demands((*self.tag_ids, *(prefix_ids if i == 0 else ())), len(self.tag_ids), tuple(must), must_not) for i, must in enumerate(musts)]
+
+    def _prefix(self, text: str) -> list[int]:
+        ids = self.subword.encode([text])[0]
+        if self.subword.special.unk in ids:
+            raise MtkitError(f"prefix {text!r}: the model's vocabulary cannot write it", "leave it out, or write it otherwise")
+        if not self._has_warned_of_prefix and (written := self.subword.normalize(text).strip()) != " ".join(text.split()):
+            self._has_warned_of_prefix = True
+            logger.warning("this model's tokenizer writes the prefix %r as %r; others may change likewise", text, written)
+        return ids
 
     @cached_property
     def _speller(self) -> Speller:

@@ -164,6 +164,24 @@ def test_what_does_not_go_together_is_told(translator, options, message):
     assert caught.value.hint
 
 
+def test_a_prefix_that_cannot_be_written_is_refused(make_trained, ko_en_pairs, sources):
+    config = TokenizerConfig(vocab_size=600, character_coverage=0.98, byte_fallback=False)
+    joint = Subword(train_subword((text for pair in ko_en_pairs for text in pair), config))
+    translator = Translator([make_trained(tokenizer=Tokenizer(joint, joint))], 1)
+    with pytest.raises(MtkitError, match="prefix 'I Ω': the model's vocabulary cannot write it"):
+        translator.translate(sources[:2], prefixes=["I", "I Ω"])
+
+
+def test_a_prefix_and_a_phrase_that_are_written_otherwise_are_named(make_trained, sources, caplog):
+    translator = Translator([make_trained()], 1)
+    # e and a combining accent, which every normalisation makes one character.
+    translator.translate(sources[:3], prefixes=["a  b", "cafe\u0301", "ole\u0301"], constraints=[{"must": ["a  b"]}, {"must": ["pate\u0301"]}, None])
+    assert [message for message in caplog.messages if "tokenizer writes" in message] == [
+        "this model's tokenizer writes the prefix 'cafe\u0301' as 'caf\u00e9'; others may change likewise",
+        "constraints: this model's tokenizer writes 'pate\u0301' as 'pat\u00e9'",
+    ]
+
+
 def test_constraints_of_a_file():
     assert parse_constraints('{"must": ["a b", "c"], "must_not": []}', 1) == Wish("", ("a b", "c"), ())
     assert parse_constraints("  ", 1) == parse_constraints("null", 1) == NO_WISH
