@@ -31,7 +31,10 @@ def translate(
     output_path: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write", show_default="stdout")] = None,
     input_format: Annotated[
         Literal["auto", "text", "tsv", "csv", "jsonl"],
-        typer.Option(help="What a line of input is; auto goes by the file's name, and is text of any other"),
+        typer.Option(
+            help="What a line of input is; auto goes by the file's name: .tsv, .csv and .jsonl are tables, anything else is text. "
+            "Documents such as .po, .srt, .html or .docx are refused unless text is given"
+        ),
     ] = "auto",
     output_format: Annotated[
         Literal["text", "tsv", "csv", "jsonl"] | None,
@@ -99,6 +102,7 @@ def translate(
     from mtkit.files import read_lines
     from mtkit.model_folders import refuse_no_model
     from mtkit.output_guard import refuse_overwriting
+    from mtkit.translation.document_types import refuse_document
     from mtkit.translation.jobs.work_dir import work_path
     from mtkit.translation.line_options import LineOptions
 
@@ -128,6 +132,9 @@ def translate(
     for path, what in (input_path, "the source text"), (prefix_path, "the prefixes"), (constraints_path, "the constraints"):
         if path is not None:
             read_lines(path, what=what).close()
+    is_guessed = input_format == "auto" and options.input_format == "text"
+    if is_guessed and input_path.is_file():
+        refuse_document(input_path)
     for folder in model_dirs:
         refuse_no_model(folder)
     from mtkit.interop.engines import loader_of
@@ -151,7 +158,17 @@ def translate(
     loader = loader_of(engine, model_dirs, looks_back=looks_back)
     lines = ModelLines(tuple(model_dirs), options, name, search, load, loader)
     if any(beside.values()):
-        translate_beside(input_path, output_path, lines, **beside, device=device, n_workers=workers, errors=errors, chunk_lines=chunk_lines)
+        translate_beside(
+            input_path,
+            output_path,
+            lines,
+            **beside,
+            device=device,
+            n_workers=workers,
+            errors=errors,
+            chunk_lines=chunk_lines,
+            refuses_documents=is_guessed,
+        )
         return
     placing = {"device": device, "n_workers": workers, "n_processes": processes}
-    translate_file(input_path, output_path, lines, errors=errors, resume=resume, chunk_lines=chunk_lines, **placing)
+    translate_file(input_path, output_path, lines, errors=errors, resume=resume, chunk_lines=chunk_lines, refuses_documents=is_guessed, **placing)

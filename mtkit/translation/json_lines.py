@@ -32,7 +32,10 @@ class _Object(NamedTuple):
 
 
 class JsonLineReader:
-    """Takes objects apart. A key within a key is spelt with a dot, unless a key is spelt so itself.
+    """Takes objects apart.
+
+    A key in a nested object is written with a dot, as in doc.text, unless the object has a key with that dot in its name. A nested object that
+    is missing is made where a translation goes into it.
 
     Args:
         options: `input_format` is jsonl.
@@ -88,7 +91,13 @@ def _with_value(line: str, field: str, text: str, where: str, may_replace: bool)
         return line[:start] + text + line[end:]
     last = max((value.end for value in parent.members.values()), default=None)
     start = parent.end if last is None else last
-    return f"{line[:start]}{'' if last is None else ', '}{json_text(key)}: {text}{line[start:]}"
+    # A name that nobody has given is one key, whatever the field is called that it is made of.
+    outer, *inner = key.split(".") if may_replace else [key]
+    if outer in parent.members:
+        raise MtkitError(f"{where}: {outer} is not an object, so {field} cannot be put in it", "give --field-out another name")
+    for name in reversed(inner):
+        text = f"{{{json_text(name)}: {text}}}"
+    return f"{line[:start]}{'' if last is None else ', '}{json_text(outer)}: {text}{line[start:]}"
 
 
 def _way(line: str, field: str, where: str) -> tuple[_Object, str]:
@@ -114,6 +123,8 @@ def _object(line: str, start: int, where: str) -> _Object:
             if line[place : place + 1] != '"':
                 raise json.JSONDecodeError("Expecting property name enclosed in double quotes", line, place)
             key, place = _DECODER.raw_decode(line, place)
+            if key in members:
+                raise MtkitError(f"{where}: the key {key} is there twice", "keep one of them: each key of an object has one value")
             place = _skip(line, place)
             if line[place : place + 1] != ":":
                 raise json.JSONDecodeError("Expecting ':' delimiter", line, place)

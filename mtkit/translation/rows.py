@@ -53,13 +53,15 @@ class RowReader:
     def read(self, line: str, where: str) -> Record:
         """See `RecordReader`; a blank row stays as it is."""
         cells = self._cells(line, where)
+        if self.names is not None and len(cells) != len(self.names) and line.strip():
+            hint = "give each row as many columns as the header; a line break or separator inside a cell may be the cause"
+            raise MtkitError(f"{where} has {_columns(len(cells))}, but the header has {len(self.names)}", hint)
         if len(cells) <= max(self.places) or any(place is not None and place >= len(cells) for place in self.out_places):
             if not line.strip():
                 return Record([""] * len(self.places), lambda _: line)
-            found = "1 column" if len(cells) == 1 else f"{len(cells)} columns"
             n_needed = max([*self.places, *(place for place in self.out_places if place is not None)]) + 1
             hint = f"in {self.options.input_format} columns stand apart by {'commas' if self.is_csv else 'TABs'}"
-            raise MtkitError(f"{where} has {found}, not {n_needed} or more", hint)
+            raise MtkitError(f"{where} has {_columns(len(cells))}, not {n_needed} or more", hint)
         return Record([self._text(cells[place]) for place in self.places], lambda found: self._written(cells, found))
 
     def _written(self, cells: list[str], found: Sequence[Translation]) -> str:
@@ -112,3 +114,7 @@ class RowReader:
         if self.options.fields_out and field.isdecimal():
             return int(field) - 1
         return self.names.index(field) if self.options.fields_out and self.names and field in self.names else None
+
+
+def _columns(n: int) -> str:
+    return "1 column" if n == 1 else f"{n} columns"

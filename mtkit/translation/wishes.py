@@ -36,12 +36,19 @@ def parse_constraints(line: str, number: int, name: str = "constraints") -> Wish
     if not line.strip():
         return NO_WISH
     try:
-        return wish_of(json.loads(line))
+        return wish_of(json.loads(line, object_pairs_hook=_object))
     except (ValueError, RecursionError) as exc:
         reason = "is no JSON" if isinstance(exc, json.JSONDecodeError | RecursionError) else str(exc)
         raise MtkitError(
             f"`{name}`, line {number}: {reason}", 'write it like {"must": ["Haus"], "must_not": ["Gebäude"]}, or leave it blank'
         ) from None
+
+
+def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys = [key for key, _ in members]
+    if repeated := next((key for key in keys if keys.count(key) > 1), None):
+        raise ValueError(f"has the key {repeated!r} twice; put all words into one list")
+    return dict(members)
 
 
 def wish_of(value: Any) -> Wish:

@@ -108,6 +108,20 @@ def test_keys_within_keys():
     ]
 
 
+def test_objects_that_are_missing_are_made():
+    def with_field_out(line, field):
+        [out] = written([line], "jsonl", fields=("de",), fields_out=(field,))
+        return out
+
+    assert with_field_out('{"de": "Ja"}', "translation.en") == '{"de": "Ja", "translation": {"en": "jA"}}'
+    assert with_field_out('{"de": "Ja"}', "a.b.c") == '{"de": "Ja", "a": {"b": {"c": "jA"}}}'
+    assert with_field_out('{"de": "Ja", "a": {}}', "a.b.c") == '{"de": "Ja", "a": {"b": {"c": "jA"}}}'
+    assert with_field_out('{"de": "Ja", "a.b": 1}', "a.b") == '{"de": "Ja", "a.b": "jA"}'
+    assert written(['{"a": {"b": "Ja"}, "c": "Nein"}'], "jsonl", fields=("a.b", "c")) == [
+        '{"a": {"b": "Ja"}, "c": "Nein", "translation_a.b": "jA", "translation_c": "nEIN"}'
+    ]
+
+
 def test_blank_records_and_null_stay():
     assert written(["", "a\tb", "  "], "tsv", fields=("2",)) == ["", "a\tb\tB", "  "]
     assert written(["", '{"a": null}', " "], "jsonl", fields=("a",)) == ["", '{"a": null, "translation": null}', " "]
@@ -185,6 +199,12 @@ def test_whoever_shares_a_table_hands_over_its_header():
         (["a\tb", "a"], ["tsv"], {"fields": ("2",)}, "`stdin`: line 2 has 1 column, not 2 or more"),
         (["a\tb", "1\t2"], ["tsv"], {"fields": ("c",)}, "`stdin`: line 1 names no field c; it has a, b"),
         (["a", "1"], ["tsv"], {"fields": ("a",), "fields_out": ("3",)}, "`stdin`: line 2 has 1 column, not 3 or more"),
+        (["id\ta\tb", "1\tJa\tx", "2\tJa"], ["tsv"], {"fields": ("a",)}, "`stdin`: line 3 has 2 columns, but the header has 3"),
+        (["id\ta", "1\tJa\tx"], ["tsv"], {"fields": ("2",), "has_header": True}, "`stdin`: line 2 has 3 columns, but the header has 2"),
+        (["id,a", '1,"Ja,x",y'], ["csv"], {"fields": ("a",), "fields_out": ("a",)}, "`stdin`: line 2 has 3 columns, but the header has 2"),
+        (['{"a": "x", "b": 1}'], ["jsonl"], {"fields": ("a",), "fields_out": ("b.c",)}, "`stdin`: line 1: b is not an object"),
+        (['{"a": "x", "a": "y"}'], ["jsonl"], {"fields": ("a",)}, "`stdin`: line 1: the key a is there twice"),
+        (['{"d": {"a": "x", "a": 1}}'], ["jsonl"], {"fields": ("d.a",)}, "`stdin`: line 1: the key a is there twice"),
         (["a\ttranslation"], ["tsv"], {"fields": ("a",)}, "`stdin`: line 1 has a field translation already"),
         (['a,"b', 'c"'], ["csv"], {"fields": ("1",)}, "`stdin`: line 1: broken CSV at character 3"),
         (['"a"b,c'], ["csv"], {"fields": ("1",)}, "`stdin`: line 1: broken CSV at character 4"),

@@ -185,7 +185,12 @@ def test_a_prefix_and_a_phrase_that_are_written_otherwise_are_named(make_trained
 def test_constraints_of_a_file():
     assert parse_constraints('{"must": ["a b", "c"], "must_not": []}', 1) == Wish("", ("a b", "c"), ())
     assert parse_constraints("  ", 1) == parse_constraints("null", 1) == NO_WISH
-    for line, message in (("{", "is no JSON"), ('{"must": [1]}', "must is no list of texts"), ("[" * 100_000, "is no JSON")):
+    for line, message in (
+        ("{", "is no JSON"),
+        ('{"must": [1]}', "must is no list of texts"),
+        ("[" * 100_000, "is no JSON"),
+        ('{"must": ["a"], "must": ["b"]}', "has the key 'must' twice"),
+    ):
         with pytest.raises(MtkitError, match=message) as caught:
             parse_constraints(line, 7, "c.jsonl")
         assert "`c.jsonl`, line 7" in caught.value.message

@@ -8,6 +8,7 @@ from mtkit.errors import MtkitError
 from mtkit.files import Utf8Errors, read_lines, write_lines
 from mtkit.progress import progress
 from mtkit.translation.alignment_file import alignment_file
+from mtkit.translation.document_types import without_documents
 from mtkit.translation.jobs.arrangement import arrange
 from mtkit.translation.jobs.model_lines import ModelLines
 from mtkit.translation.jobs.ranks import Rank
@@ -27,6 +28,7 @@ def translate_beside(
     n_workers: int | None = None,
     errors: Utf8Errors = "strict",
     chunk_lines: int | None = None,
+    refuses_documents: bool = False,
 ) -> None:
     """Translate plain text, in this process, in bounded memory.
 
@@ -41,6 +43,7 @@ def translate_beside(
         n_workers: Batches at a time on a CPU; default one for each thread.
         errors: What to do with invalid UTF-8 in the source.
         chunk_lines: Lines translated together; 1 answers each at once.
+        refuses_documents: As in `translate_file`.
     Raises:
         MtkitError: The input is a table; several ranks would share it; or the files do not fit each other.
         KeyboardInterrupt: With a text that tells what was not written.
@@ -58,6 +61,8 @@ def translate_beside(
     is_shown = out_path is not None or not sys.stdout.isatty()
     n_lines = sum(1 for _ in read_lines(src_path, errors=errors, warns=False)) if is_shown and src_path.is_file() else None
     source = read_lines(src_path, what="the source text", errors=errors)
+    if refuses_documents:
+        source = without_documents(source, lines.name)
     prefixes = None if prefix_path is None else read_lines(prefix_path, what="the prefixes")
     numbered = None if constraints_path is None else enumerate(read_lines(constraints_path, what="the constraints"), 1)
     constraints = None if numbered is None else (parse_constraints(line, number, str(constraints_path)) for number, line in numbered)

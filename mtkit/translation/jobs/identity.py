@@ -9,6 +9,13 @@ from mtkit.errors import MtkitError
 from mtkit.files import readable, sha256_file
 
 _END_BYTES = 1 << 16
+_UNREADABLE = {
+    "input.changed_ns": "the time of the input's last change",
+    "input.ends": "the input's content",
+    "models": "the model",
+    "settings.unk_dictionary": "the content of --unk-dictionary",
+}
+"""Entries whose values say nothing to people."""
 
 
 def input_identity(path: Path) -> dict[str, Any]:
@@ -59,21 +66,21 @@ def differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
 
 def _leaves(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in tree.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and value:
             yield from _leaves(value, f"{prefix}{name}.")
         else:
             yield prefix + name, value
 
 
 def _told(name: str, then: Any, now: Any) -> str:
-    if name in ("input.changed_ns", "input.ends"):
-        return "the input's content" if name.endswith("ends") else "the time of the input's last change"
-    if name == "models":
-        return "the model"
+    if name in _UNREADABLE:
+        return _UNREADABLE[name]
     return f"{name.removeprefix('settings.')} ({_value(then)} then, {_value(now)} now)"
 
 
 def _value(value: Any) -> str:
     if value is None:
         return "none"
+    if value in ({}, []):
+        return "empty"
     return ", ".join(map(str, value)) if isinstance(value, Iterable) and not isinstance(value, str) else str(value)

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from mtkit.corpus.manifest import make_key
 from mtkit.logs import get_logger
 from mtkit.translation.jobs.arrangement import Arrangement
 from mtkit.translation.jobs.chunks import Crew
@@ -72,6 +73,8 @@ class ModelLines:
         from mtkit.model.placement import precision_name
 
         search = {name: value for name, value in self.search.items() if name not in _NOT_IN_THE_RESULT}
+        if (dictionary := search.pop("unk_dictionary", None)) is not None:
+            search |= {"replace_unk": True} | ({"unk_dictionary": make_key(dictionary)} if dictionary else {})
         load = {name: value for name, value in self.load.items() if value not in (None, (), [])}
         precision = {"precision": precision_name(load.get("precision", "auto"), torch.device(arrangement.devices[0]))}
         options = {name: value for name, value in asdict(self.options).items() if value not in (None, (), False)}

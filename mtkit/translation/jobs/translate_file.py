@@ -11,6 +11,7 @@ from mtkit.errors import MtkitError
 from mtkit.files import Utf8Errors, read_lines, write_lines
 from mtkit.logs import get_logger
 from mtkit.progress import progress
+from mtkit.translation.document_types import without_documents
 from mtkit.translation.flags import FlagCounts
 from mtkit.translation.jobs.arrangement import Arrangement, arrange
 from mtkit.translation.jobs.closing import report_written
@@ -41,6 +42,7 @@ def translate_file(
     resume: bool | None = None,
     chunk_lines: int | None = None,
     errors: Utf8Errors = "strict",
+    refuses_documents: bool = False,
 ) -> None:
     """Translate a file, in bounded memory. From a file to a file, what is finished outlives a kill.
 
@@ -57,6 +59,7 @@ def translate_file(
         resume: Whether to go on with what an interrupted run has left, or to begin anew; None begins where there is nothing.
         chunk_lines: Lines translated together; 1 answers each at once.
         errors: What becomes of invalid UTF-8.
+        refuses_documents: Whether a stream that looks like a document with markup is an error; see `refuse_document` for files.
     Raises:
         MtkitError: See `translate_in_parts`; or the models cannot be loaded; or input or output are no files, where several ranks share them or a run
             shall go on.
@@ -69,13 +72,15 @@ def translate_file(
     # A bar would get between the lines of a terminal that shows them both.
     is_shown = out_path is not None or not sys.stdout.isatty()
     n_lines = number_of_lines(src_path, "the source text") if is_plain or (is_shown and src_path.is_file()) else None
+    if chunk_lines is not None and is_read_once(src_path):
+        n_processes = _one_process(n_processes, chunk_lines)
     arrangement = arrange(device, n_processes, n_workers, n_lines.n if n_lines else None, rank)
     if arrangement.n_processes:
         logger.info("translating %s, %s", lines.placement(arrangement), arrangement)
     chunk_lines = chunk_lines or _chunk_lines(arrangement, n_lines)
     is_short = n_lines is not None and n_lines.is_exact and n_lines.n < MIN_KEPT_LINES
     if out_path is None or not is_plain or (is_short and resume is None and rank.n_ranks == 1 and not work_path(out_path).exists()):
-        _translate_stream(src_path, out_path, lines, arrangement, chunk_lines, errors, n_lines, is_shown)
+        _translate_stream(src_path, out_path, lines, arrangement, chunk_lines, errors, n_lines, is_shown, refuses_documents)
         return
     if lines.options.needs_header:
         with LineReader(src_path, errors) as reader:
@@ -103,6 +108,7 @@ def _translate_stream(
     errors: Utf8Errors,
     n_lines: NumberOfLines | None,
     is_shown: bool,
+    refuses_documents: bool,
 ) -> None:
     """Translate lines as they come; of an interrupted run nothing is kept."""
     n_read, flags, started_s = 0, FlagCounts(), time.monotonic()
@@ -113,7 +119,7 @@ def _translate_stream(
 
         def counted() -> Iterator[str]:
             nonlocal n_read
-            for line in source:
+            for line in without_documents(source, lines.name) if refuses_documents else source:
                 n_read += 1
                 yield line
 
@@ -128,6 +134,16 @@ def _told_what_was_not_written(out_path: Path | None) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"`{out_path}` was not written" if out_path is not None and str(out_path) != "-" else "") from None
+
+
+def _one_process(n_processes: int | None, chunk_lines: int) -> int:
+    """The number of processes for a stream whose writer may wait for answers: several would wait for further lines before they give one."""
+    if n_processes is not None and n_processes > 1:
+        raise MtkitError(
+            f"--chunk-lines {chunk_lines} on a stream is for one process: with {n_processes}, an answer waits for the lines after it",
+            "leave out --processes or --chunk-lines, or give a file",
+        )
+    return 1
 
 
 def _is_plain(src_path: Path, out_path: Path | None) -> bool:

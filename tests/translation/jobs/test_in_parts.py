@@ -192,6 +192,7 @@ def test_what_is_kept_is_not_thrown_away_unasked(half):
     [
         ({"models": ["abc"], "settings": {"beam_size": 1}}, "beam_size (5 then, 1 now)"),
         ({"models": ["abd"], "settings": {"beam_size": 5}}, "the model"),
+        ({"models": ["abc"], "settings": {"beam_size": 5, "empty": {}}}, "empty (none then, empty now)"),
         ({"models": ["abc"], "settings": {"beam_size": 5, "tags": ["<2ko>"]}}, "tags (none then, <2ko> now)"),
     ],
 )

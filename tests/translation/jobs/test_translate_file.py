@@ -11,7 +11,7 @@ from mtkit.translation.finishing import Finisher
 from mtkit.translation.jobs import in_parts
 from mtkit.translation.jobs import translate_file as module
 from mtkit.translation.jobs.arrangement import arrange
-from mtkit.translation.jobs.identity import input_identity
+from mtkit.translation.jobs.identity import differences, input_identity
 from mtkit.translation.jobs.model_lines import ModelLines, load_lines
 from mtkit.translation.jobs.ranks import Rank
 from mtkit.translation.jobs.streaming import written_lines
@@ -137,6 +137,29 @@ def test_settings_and_models_are_known_again(model_dir, tmp_path, make_trained):
     (tmp_path / "same" / "README.md").write_text("a card for people")
     same, other = (ModelLines((tmp_path / name,)).made_from(arrangement)["models"] for name in ("same", "other"))
     assert same == made_from["models"] != other
+
+
+def test_a_dictionary_for_unknown_words_is_known_again_by_its_content(model_dir):
+    def made_from(**search):
+        return ModelLines((model_dir,), search=search).made_from(arrange("cpu", None, 1, None))
+
+    plain, replacing, other = made_from(), made_from(unk_dictionary={}), made_from(unk_dictionary={"물": "water"})
+    assert differences(plain, replacing) == ["replace_unk (none then, True now)"]
+    assert differences(replacing, other) == ["the content of --unk-dictionary"]
+    assert differences(other, made_from(unk_dictionary={"물": "water"})) == []
+
+
+def test_a_stream_with_small_chunks_is_for_one_process(mtkit, tiny_run, monkeypatch):
+    outcome = mtkit("translate", "-", "-m", tiny_run / "model", "--chunk-lines", 1, "--processes", 2, stdin="물\n")
+    assert outcome.status == 1
+    assert outcome.err.startswith("error: --chunk-lines 1 on a stream is for one process: with 2, an answer waits")
+    assert mtkit("translate", "-", "-m", tiny_run / "model", "--chunk-lines", 1, "--processes", 1, stdin="물\n").status == 0
+    # On a machine with several GPUs too.
+    chosen = []
+    monkeypatch.setattr(module, "arrange", lambda *args: chosen.append(args[1]) or arrange("cpu", *args[1:]))
+    assert mtkit("translate", "-", "-m", tiny_run / "model", "--chunk-lines", 1, stdin="물\n").status == 0
+    assert mtkit("translate", "-", "-m", tiny_run / "model", stdin="물\n").status == 0
+    assert chosen == [1, None]
 
 
 def test_who_translates_is_chosen_and_told(monkeypatch):
