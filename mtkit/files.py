@@ -268,8 +268,9 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     target = Path(os.path.realpath(path))
     if target.is_dir():
         raise MtkitError(f"`{path}`: is a folder, not a file", "name a file")
-    if target.exists() and not target.is_file():
-        with told_as_error(path), target.open("wb") as stream:
+    # By the path itself: what a pipe behind /dev/stdout resolves to is no path.
+    if path.exists() and not path.is_file():
+        with told_as_error(path), path.open("wb") as stream:
             yield stream
         return
     temporary = _beside(target)

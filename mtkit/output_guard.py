@@ -35,7 +35,8 @@ class _Place(NamedTuple):
             return cls(path, None, _id(status), True) if status and stat.S_ISREG(status.st_mode) else cls(path, None, None)
         real = Path(os.path.realpath(path))
         try:
-            status = real.stat()
+            # Not of `real`, which for a pipe behind /dev/stdout is no path.
+            status = path.stat()
         except OSError:
             return cls(path, real, None)
         if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):

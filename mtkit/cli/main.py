@@ -11,6 +11,7 @@ import typer
 from mtkit import __version__
 from mtkit.cli import average, data, demo, doctor, evaluate, export, info, init, preprocess, score, shortlist, tokenizer, train, translate
 from mtkit.cli.errors import EXIT_STATUSES, Commands, give_up_stdout, handle_sigterm
+from mtkit.cli.streams import replace_closed_streams
 
 GLOBAL_FLAGS = ("--debug", "--verbose")
 
@@ -59,6 +60,7 @@ app.command("doctor")(doctor.doctor)
 
 def main() -> None:
     """The entry point of `mtkit`."""
+    replace_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         # Help and reports hold more than ASCII, whatever the locale says.
         if isinstance(stream, io.TextIOWrapper):

@@ -42,6 +42,8 @@ def shortlist(
     from mtkit.tokenizer.subword import Tokenizer
 
     path = output_path or model_dir / SHORTLIST_NAME
+    if str(path) == "-":
+        raise typer.BadParameter("--output takes a file; a shortlist is not text")
     if len(paths) > 2:
         raise MtkitError(f"{len(paths)} paths, but a corpus is a recipe or two text files", "give RECIPE, or SRC and TGT")
     store_dirs = [Recipe.load(paths[0]).store_dir] if len(paths) == 1 else []
