@@ -47,6 +47,15 @@ class Shift(NamedTuple):
     confidence: float
     """The share of lines near the place, up to 100 on each side, that look more like the offset of their side than like the other; from 0 to 1."""
 
+    def describe(self) -> str:
+        """Say in words what holds from that line on."""
+        if self.offset_after is None:
+            return f"from line {self.line:,} on, the sides do not translate each other line by line"
+        if self.offset_after == 0:
+            return f"from line {self.line:,} on, line N goes with line N again"
+        sign = "+" if self.offset_after > 0 else "-"
+        return f"from line {self.line:,} on, line N of the source goes with line N {sign} {abs(self.offset_after)} of the target"
+
 
 def find_shifts(src: Sequence[str], tgt: Sequence[str]) -> list[Shift]:
     """Find where two files that should be aligned line by line slip against each other.

@@ -1,7 +1,7 @@
 """Finished parts to one token store, without duplicates."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,7 +16,9 @@ from mtkit.progress import progress
 from mtkit.tokenizer.subword import Tokenizer
 
 
-def merge_parts(parts: Parts, part_ids: Sequence[PartId], writer: StoreWriter, tokenizer: Tokenizer, dropped: Dropped) -> dict[int, int]:
+def merge_parts(
+    parts: Parts, part_ids: Sequence[PartId], writer: StoreWriter, tokenizer: Tokenizer, dropped: Mapping[int, Dropped]
+) -> dict[int, int]:
     """Join parts, in their order, into a store; of equal pairs the first stays.
 
     Args:
@@ -24,7 +26,7 @@ def merge_parts(parts: Parts, part_ids: Sequence[PartId], writer: StoreWriter, t
         part_ids: All parts of the training corpora, in order.
         writer: Of an empty store.
         tokenizer: Turns duplicates back into text, for the samples.
-        dropped: Where they are counted.
+        dropped: Where duplicates are counted, by the corpus' place in data.train.
     Returns:
         How many pairs were kept of each corpus, by its place in data.train.
     """
@@ -37,7 +39,7 @@ def merge_parts(parts: Parts, part_ids: Sequence[PartId], writer: StoreWriter, t
             first += len(pairs)
             if is_repeat.any():
                 repeats = pairs.select(is_repeat)
-                _count(repeats, tokenizer, dropped)
+                _count(repeats, tokenizer, dropped[part.corpus])
                 pairs = pairs.select(~is_repeat)
             writer.append_arrays(*pairs.arrays(), pairs.links)
             n_kept[part.corpus] += len(pairs)

@@ -3,7 +3,7 @@
 import shutil
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,9 @@ from mtkit.arguments import require_workers
 from mtkit.config.data import corpus_name
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.cleaning import Dropped, PairCleaner
+from mtkit.corpus.drop_limit import check_dropped
 from mtkit.corpus.filters import dropped_lines
+from mtkit.corpus.first_pass import look_over
 from mtkit.corpus.manifest import MANIFEST_NAME, make_key, read_manifest, refuse_foreign
 from mtkit.corpus.merge import merge_parts
 from mtkit.corpus.pairs import SentencePair, read_pairs, source_fingerprint
@@ -100,22 +102,27 @@ def preprocess(recipe: Recipe, *, n_workers: int | None = None) -> PreprocessRep
         recipe: Says what is read, how it is cleaned, and where the store is kept.
         n_workers: Processes; default one per core, or none for a small corpus. The store is the same with any number.
     Raises:
-        MtkitError: The corpus cannot be read, changes while it is read, its files are of unequal length, or no pair is left; then no store is
-            written.
+        MtkitError: The corpus cannot be read, changes while it is read, its files are of unequal length, its sides slip against each other, or
+            too many pairs are dropped; then no store is written.
     """
     Recipe.require(recipe)
     require_workers(n_workers)
     snapshot = Snapshot.of(recipe.data.train)
     inputs = input_fingerprints(recipe)
-    tokenizer = load_or_train(recipe, inputs)
+    tokenizer, n_pairs = fresh_tokenizer(recipe, inputs), None
+    if tokenizer is None:
+        n_pairs = look_over(recipe)
+        tokenizer = load_or_train(recipe, inputs)
     key = _key(recipe, inputs, tokenizer)
     manifest = _whole_manifest(recipe.store_dir, key)
     if manifest is not None:
+        _check_dropped(recipe, manifest["corpora"])
         return _report(manifest, recipe.store_dir, fresh=True)
     refuse_foreign(recipe.store_dir)
+    n_pairs = look_over(recipe) if n_pairs is None else n_pairs
     work = _Work(recipe, tokenizer, key, snapshot)
     work.remove_stale_parts()
-    part_ids, _ = work.make_parts(None, n_workers)
+    part_ids, _ = work.make_parts(None, n_workers, n_pairs)
     work.join(part_ids, {"key": key, "inputs": inputs, "tokenizer_sha256": tokenizer.sha256})
     return _report(TokenStore.open(recipe.store_dir, check_hashes=False).manifest, recipe.store_dir, fresh=False)
 
@@ -145,7 +152,7 @@ def preprocess_shard(recipe: Recipe, shard: tuple[int, int], *, n_workers: int |
             "make it once with `mtkit tokenizer train`, then start the shards",
         )
     work = _Work(recipe, tokenizer, _key(recipe, inputs, tokenizer), snapshot)
-    part_ids, n_made = work.make_parts(own, n_workers)
+    part_ids, n_made = work.make_parts(own, n_workers, look_over(recipe))
     return ShardReport(own, len(part_ids), n_made)
 
 
@@ -174,15 +181,18 @@ class _Work:
             if folder != self.parts.folder:
                 shutil.rmtree(folder)
 
-    def make_parts(self, shard: Shard | None, n_workers: int | None) -> tuple[list[PartId], int]:
+    def make_parts(self, shard: Shard | None, n_workers: int | None, n_pairs: int) -> tuple[list[PartId], int]:
         """Make the parts that are missing, of all or of one shard.
 
+        Args:
+            shard: Which; None for all.
+            n_workers: As for `preprocess`.
+            n_pairs: Pairs in all corpora, for the progress bar; 0 where that is not known.
         Returns:
             All parts of the corpora, in order, and how many were made now.
         """
         part_ids: list[PartId] = []
         n_made = 0
-        n_pairs = sum(self._count_pairs(corpus) for corpus in range(len(self.recipe.data.train)))
         with progress("Preprocessing", n_pairs or None, "pairs") as bar:
             ends: deque[tuple[PartId, int, bool]] = deque()
             tasks = self._tasks(part_ids, ends, shard, bar)
@@ -201,19 +211,6 @@ class _Work:
                     prepared, n_read, dropped = [], 0, Dropped()
         self.snapshot.check()
         return part_ids, n_made
-
-    def _count_pairs(self, corpus: int) -> int:
-        """Read two text files once before any work is done: unequal length and broken lines come out here. Other kinds are not counted."""
-        source = self.recipe.data.train[corpus]
-        if source.src is None:
-            return 0
-        n_pairs = sum(1 for _ in read_pairs(source, self.recipe.data))
-        if source.alignment is not None and (n_lines := sum(1 for _ in read_links(source.alignment))) != n_pairs:
-            raise MtkitError(
-                f"`{shown_name(source.alignment)}` has {n_lines:,} lines, but `{shown_name(source.src)}` has {n_pairs:,}",
-                "line N must align line N of src and tgt; align these files anew",
-            )
-        return n_pairs
 
     def _tasks(self, part_ids: list[PartId], ends: "deque[tuple[PartId, int, bool]]", shard: Shard | None, bar: ProgressBar) -> Iterator[Chunk]:
         """The chunks of the parts to be made.
@@ -258,36 +255,60 @@ class _Work:
 
     def join(self, part_ids: list[PartId], about: dict[str, Any]) -> None:
         """Make the store of all parts, and remove them."""
-        dropped = Dropped()
-        n_read = 0
+        corpora = [_Counts() for _ in self.recipe.data.train]
         for part in part_ids:
             manifest = self.parts.manifest(part)
             assert manifest is not None
-            dropped.merge(Dropped.from_json(manifest["dropped"]))
-            n_read += manifest["n_read"]
+            corpora[part.corpus].dropped.merge(Dropped.from_json(manifest["dropped"]))
+            corpora[part.corpus].n_read += manifest["n_read"]
         # Made among the parts, so that a run that is killed leaves nothing elsewhere.
         made = self.parts.folder / "store"
         sizes = self.tokenizer.src.vocab_size, self.tokenizer.tgt.vocab_size
         is_aligned = any(source.alignment is not None for source in self.recipe.data.train)
         with atomic_dir(made) as folder, StoreWriter(folder, *sizes, aligned=is_aligned) as writer:
-            n_kept = merge_parts(self.parts, part_ids, writer, self.tokenizer, dropped)
+            n_kept = merge_parts(self.parts, part_ids, writer, self.tokenizer, {place: counts.dropped for place, counts in enumerate(corpora)})
+            told = self._corpora(n_kept, corpora)
+            _check_dropped(self.recipe, told)
+            n_read, dropped = sum(counts.n_read for counts in corpora), _merged(counts.dropped for counts in corpora)
             if writer.n_pairs == 0:
                 shutil.rmtree(self.parts_dir)
                 raise _nothing_left(n_read, dropped)
-            settings = {"preprocess": self.recipe.preprocess.model_dump(mode="json"), "clean": self.recipe.clean.model_dump(mode="json")}
-            writer.finish(about | {"n_read": n_read, "dropped": dropped.as_json(), "corpora": self._corpora(n_kept), "settings": settings})
+            settings = {"preprocess": _settings(self.recipe), "clean": self.recipe.clean.model_dump(mode="json")}
+            writer.finish(about | {"n_read": n_read, "dropped": dropped.as_json(), "corpora": told, "settings": settings})
         replace_dir(made, self.recipe.store_dir)
         shutil.rmtree(self.parts_dir)
 
-    def _corpora(self, n_kept: dict[int, int]) -> list[dict[str, Any]]:
-        """Which rows of the store are of which corpus."""
+    def _corpora(self, n_kept: dict[int, int], counts: "list[_Counts]") -> list[dict[str, Any]]:
+        """Which rows of the store are of which corpus, and what was dropped of it."""
         first, corpora = 0, []
         for corpus, source in enumerate(self.recipe.data.train):
             n_pairs = n_kept.get(corpus, 0)
-            tag_ids = self.tokenizer.src.tag_ids(source.tags)
-            corpora.append({"name": corpus_name(source), "first": first, "n_pairs": n_pairs, "tags": list(source.tags), "tag_ids": tag_ids})
+            rows = {"name": corpus_name(source), "first": first, "n_pairs": n_pairs}
+            tags = {"tags": list(source.tags), "tag_ids": self.tokenizer.src.tag_ids(source.tags)}
+            corpora.append(rows | tags | {"n_read": counts[corpus].n_read, "dropped": counts[corpus].dropped.as_json()})
             first += n_pairs
         return corpora
+
+
+@dataclass
+class _Counts:
+    """Pairs of one corpus before cleaning, and what was dropped of them."""
+
+    n_read: int = 0
+    dropped: Dropped = field(default_factory=Dropped)
+
+
+def _merged(parts: Iterable[Dropped]) -> Dropped:
+    total = Dropped()
+    for dropped in parts:
+        total.merge(dropped)
+    return total
+
+
+def _check_dropped(recipe: Recipe, corpora: list[dict[str, Any]]) -> None:
+    """See that not too much was dropped of any corpus, as the store's manifest tells."""
+    for source, corpus in zip(recipe.data.train, corpora, strict=True):
+        check_dropped(recipe, source, corpus["n_read"], Dropped.from_json(corpus["dropped"]))
 
 
 def _chunks(pairs: Iterable[SentencePair], size: int) -> Iterator[list[SentencePair]]:
@@ -305,7 +326,7 @@ def _with_last(chunks: Iterator[list[SentencePair]]) -> Iterator[tuple[list[Sent
 
 def _key(recipe: Recipe, inputs: list[dict[str, str]], tokenizer: Tokenizer) -> str:
     """A hash of everything that decides what is in the store."""
-    settings = [recipe.preprocess.model_dump(mode="json"), recipe.clean.model_dump(mode="json")]
+    settings = [_settings(recipe), recipe.clean.model_dump(mode="json")]
     corpora = [(source.tags, source.src_lang, source.tgt_lang) for source in recipe.data.train]
     languages = (recipe.data.src_lang, recipe.data.tgt_lang)
     held_out_sources = (*recipe.data.validation, *recipe.data.test) if recipe.clean.test_overlap != "off" else ()
@@ -313,6 +334,11 @@ def _key(recipe: Recipe, inputs: list[dict[str, str]], tokenizer: Tokenizer) -> 
     parts = [FORMAT_VERSION, PART_SIZE, [entry["sha256"] for entry in inputs], tokenizer.sha256, settings, languages, corpora, held_out]
     alignments = [source.alignment and sha256_file(rereadable(source.alignment, "the alignment")) for source in recipe.data.train]
     return make_key([*parts, alignments] if any(alignments) else parts)
+
+
+def _settings(recipe: Recipe) -> dict[str, Any]:
+    """The settings of `preprocess:` that decide what is in the store, or whether it may be used."""
+    return recipe.preprocess.model_dump(mode="json", exclude={"max_dropped"})
 
 
 def _whole_manifest(folder: Path, key: str) -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from mtkit.config.data import CorpusSource, DataConfig, corpus_name
 from mtkit.config.recipe import Recipe
+from mtkit.corpus.drop_limit import TooManyDropped
 from mtkit.corpus.pairs import SentencePair, read_pairs
 from mtkit.corpus.preprocess import PreprocessReport, preprocess
 from mtkit.errors import MtkitError
@@ -47,14 +48,14 @@ def prepare_sample(recipe: Recipe, folder: Path, size: int = SAMPLE_SIZE) -> Sam
         folder: Takes all that is made.
         size: Pairs to draw at first.
     Raises:
-        MtkitError: The corpora cannot be read, or not even the whole of them gives a tokenizer and pairs to train on.
+        MtkitError: The corpora cannot be read, too much of one is dropped, or not even the whole of them gives a tokenizer and pairs to train on.
     """
     while True:
         sampled, n_pairs, n_sampled = _draw(recipe, folder / str(size), size)
         try:
             return Sample(sampled, n_pairs, n_sampled, preprocess(sampled))
-        except MtkitError:
-            if n_sampled == n_pairs:
+        except MtkitError as exc:
+            if n_sampled == n_pairs or isinstance(exc, TooManyDropped):
                 raise
         size *= _LARGER
 
@@ -83,7 +84,9 @@ def _draw(recipe: Recipe, folder: Path, size: int) -> tuple[Recipe, int, int]:
     for corpus, source in enumerate(recipe.data.train):
         sources.append(_write(folder / str(corpus), source, [pair for number, pair in drawn if number == corpus]))
     data = recipe.data.model_copy(update={"train": tuple(sources), "work_dir": folder / "work"})
-    return recipe.model_copy(update={"data": data}), all_pairs.n_read, len(drawn)
+    # The neighbours of a drawn line are not drawn.
+    unordered = recipe.preprocess.model_copy(update={"check_alignment": "off"})
+    return recipe.model_copy(update={"data": data, "preprocess": unordered}), all_pairs.n_read, len(drawn)
 
 
 def _write(folder: Path, source: CorpusSource, pairs: list[SentencePair]) -> CorpusSource:

@@ -1,5 +1,6 @@
 """The tokenizer of a recipe: trained on its training corpus, or taken over from a model, and made again when those or the settings changed."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,8 @@ from typing import Any
 from mtkit.config.data import DataConfig, corpus_name
 from mtkit.config.recipe import Recipe
 from mtkit.config.tokenizer import TokenizerConfig
-from mtkit.corpus.cleaning import PairCleaner
+from mtkit.corpus.cleaning import Dropped, PairCleaner
+from mtkit.corpus.drop_limit import check_dropped
 from mtkit.corpus.manifest import make_key, read_manifest, refuse_foreign, write_manifest
 from mtkit.corpus.pairs import SentencePair, describe_source, read_pairs, source_fingerprint
 from mtkit.errors import MtkitError
@@ -17,7 +19,7 @@ from mtkit.progress import ProgressBar, progress
 from mtkit.sentencepiece_files import TOKENIZER_NAME
 from mtkit.tokenizer.extend import extend_subword
 from mtkit.tokenizer.subword import Subword, Tokenizer
-from mtkit.tokenizer.train import check_symbols, draw, train_subword
+from mtkit.tokenizer.train import VocabularyTooLarge, check_symbols, draw, train_subword
 
 FORMAT_VERSION = 2
 
@@ -28,8 +30,8 @@ def train_tokenizer(recipe: Recipe) -> Tokenizer:
     """Train the tokenizer on the recipe's training corpus, or take over and extend that of a model, and keep it in `recipe.tokenizer_dir`.
 
     Raises:
-        MtkitError: The corpus cannot be read, its files are of unequal length, or it gives no vocabulary of the wanted size; or the model to take it
-            from is not there.
+        MtkitError: The corpus cannot be read, its files are of unequal length, too much of it is dropped, or it gives no vocabulary of the wanted
+            size; or the model to take it from is not there.
     """
     Recipe.require(recipe)
     return _train(recipe, input_fingerprints(recipe))
@@ -85,8 +87,11 @@ def _load_source(folder: Path, tokenizer_dir: Path) -> Tokenizer:
 
 
 def _make_side(recipe: Recipe, sides: tuple[str, ...], config: TokenizerConfig, source: Subword | None) -> Subword:
-    sentences = _sentences(recipe, sides)
-    return Subword(train_subword(sentences, config) if source is None else extend_subword(source, sentences, config))
+    pairs = _DrawnPairs(recipe, sides)
+    try:
+        return Subword(train_subword(pairs, config) if source is None else extend_subword(source, pairs, config))
+    except VocabularyTooLarge as exc:
+        raise MtkitError(f"{exc.message}: {pairs.n_kept:,} of {pairs.n_drawn:,} pairs are left after cleaning", exc.hint) from None
 
 
 def _settings(recipe: Recipe) -> TokenizerConfig:
@@ -108,23 +113,39 @@ def _check_tags(data: DataConfig) -> None:
                 raise MtkitError(f"{key}: {tag!r} is in no corpus of data.train, so that no model learns it", "leave it out, or train with it")
 
 
-def _sentences(recipe: Recipe, sides: tuple[str, ...]) -> Iterator[str]:
-    """What to learn pieces from: pairs drawn from all corpora, cleaned as `preprocess` will clean them."""
-    config = recipe.tokenizer
-    cleaner = PairCleaner(recipe.clean, recipe.data.src_lang, recipe.data.tgt_lang)
-    cleaners = [cleaner.for_source(source) for source in recipe.data.train]
-    with progress("Reading for the tokenizer", unit="pairs") as bar:
-        drawn = draw(_counted_pairs(recipe, bar), -(-config.max_sentences // len(sides)), config.seed)
-    for corpus, (src, tgt) in drawn:
-        cleaned = cleaners[corpus].clean(src, tgt)
-        if cleaned.reason is None:
-            yield from (getattr(cleaned, side) for side in sides)
+class _DrawnPairs:
+    """The texts to learn pieces from: pairs drawn from all corpora, cleaned as `preprocess` will clean them."""
+
+    def __init__(self, recipe: Recipe, sides: tuple[str, ...]) -> None:
+        self.recipe, self.sides = recipe, sides
+        self.n_drawn = self.n_kept = 0
+
+    def __iter__(self) -> Iterator[str]:
+        recipe, config = self.recipe, self.recipe.tokenizer
+        cleaner = PairCleaner(recipe.clean, recipe.data.src_lang, recipe.data.tgt_lang)
+        cleaners = [cleaner.for_source(source) for source in recipe.data.train]
+        n_read: Counter[int] = Counter()
+        with progress("Reading for the tokenizer", unit="pairs") as bar:
+            drawn = draw(_counted_pairs(recipe, bar, n_read), -(-config.max_sentences // len(self.sides)), config.seed)
+        n_drawn, dropped = Counter(corpus for corpus, _ in drawn), [Dropped() for _ in cleaners]
+        for corpus, (src, tgt) in drawn:
+            cleaned = cleaners[corpus].clean(src, tgt)
+            if cleaned.reason is None:
+                yield from (getattr(cleaned, side) for side in self.sides)
+            else:
+                dropped[corpus].add(cleaned.reason, None, src, tgt)
+        self.n_drawn, self.n_kept = len(drawn), len(drawn) - sum(some.counts.total() for some in dropped)
+        # Before a vocabulary is made of what is left, and fails or is useless.
+        for corpus, source in enumerate(recipe.data.train):
+            check_dropped(recipe, source, n_drawn[corpus], dropped[corpus], is_sample=n_drawn[corpus] < n_read[corpus])
 
 
-def _counted_pairs(recipe: Recipe, bar: ProgressBar) -> Iterator[tuple[int, SentencePair]]:
+def _counted_pairs(recipe: Recipe, bar: ProgressBar, n_read: Counter[int]) -> Iterator[tuple[int, SentencePair]]:
+    """All pairs, each with its corpus; adds to n_read."""
     for corpus, source in enumerate(recipe.data.train):
         for pair in read_pairs(source, recipe.data):
             bar.advance()
+            n_read[corpus] += 1
             yield corpus, pair
 
 

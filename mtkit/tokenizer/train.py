@@ -29,6 +29,10 @@ _TOO_HIGH = re.compile(r"Vocabulary size too high.*?<= (\d+)")
 _TOO_SMALL = re.compile(r"smaller than required_chars\. \d+ vs (\d+)")
 
 
+class VocabularyTooLarge(MtkitError):
+    """The text gives fewer pieces than tokenizer.vocab_size."""
+
+
 def train_subword(sentences: Iterable[str], config: TokenizerConfig, *, is_limit: bool = True) -> bytes:
     """Train one vocabulary.
 
@@ -160,7 +164,7 @@ def _explained(message: str, n_read: int, config: TokenizerConfig) -> MtkitError
         return MtkitError("the training corpus holds no text to make a tokenizer from", "check the files that data.train names")
     if match := _TOO_HIGH.search(message):
         most = match.group(1)
-        return MtkitError(
+        return VocabularyTooLarge(
             f"tokenizer.vocab_size ({config.vocab_size}) is more than the training corpus gives pieces for",
             f"set it to {most} or less: --set tokenizer.vocab_size={most}",
         )

@@ -17,6 +17,7 @@ from mtkit.checkpoint.training_state import list_checkpoints, read_state
 from mtkit.config.beyond_end import beyond_end
 from mtkit.config.data import CorpusSource
 from mtkit.config.recipe import Recipe
+from mtkit.corpus.first_pass import look_over
 from mtkit.corpus.pairs import read_pairs, source_fingerprint
 from mtkit.corpus.preprocess import store_is_fresh
 from mtkit.corpus.sample import Sample, prepare_sample
@@ -105,7 +106,11 @@ def estimate(recipe: Recipe, out: Path | str | None = None, *, device: str = "au
         found.tell("device", f"{chosen}, {what}; matrix products in {str(dtype).removeprefix('torch.')}")
         readable = _readable(found, recipe)
         if readable is not None:
-            sample = None if store_is_fresh(readable) else prepare_sample(readable, Path(folder))
+            is_fresh = store_is_fresh(readable)
+            with found.trying():
+                if not is_fresh:
+                    look_over(readable)
+            sample = None if is_fresh else prepare_sample(readable, Path(folder))
             _Forecast(found, readable, run, sample, chosen, Planned(n_processes)).tell_all()
     for text in beyond_end(recipe):
         found.tell("warning", text)

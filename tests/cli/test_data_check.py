@@ -36,6 +36,24 @@ def test_what_training_would_refuse_ends_with_status_1(mtkit, corpus):
     assert mtkit("preprocess", "recipe.yaml").status == 1
 
 
+def test_a_slip_ends_with_status_1_here_and_in_training(mtkit, corpus):
+    lines = (corpus / "train.ko").read_text().splitlines(keepends=True)
+    (corpus / "train.ko").write_text("".join(lines[:90] + lines[91:]))
+    (corpus / "train.en").write_text("".join((corpus / "train.en").read_text().splitlines(keepends=True)[:-1]))
+    outcome = mtkit("data", "check", "train.ko", "train.en")
+    assert outcome.status == 1
+    assert "error    shift: 1 place" in outcome.out
+    assert outcome.out.endswith("\nTraining would refuse this.\n")
+    for command in ("preprocess", "train"):
+        outcome = mtkit(command, "recipe.yaml")
+        assert outcome.status == 1
+        assert "on, line N of the source goes with line N + 1 of the target" in outcome.err
+        assert "hint: " in outcome.err and "preprocess.check_alignment" in outcome.err
+    dry_run = mtkit("train", "recipe.yaml", "--dry-run")
+    assert dry_run.status == 1
+    assert "line N of the source goes with" in dry_run.out + dry_run.err
+
+
 def test_invalid_utf8_ends_with_status_1(mtkit, corpus):
     (corpus / "train.en").write_bytes((corpus / "train.en").read_bytes().replace(b"a", b"\xe4", 1))
     outcome = mtkit("data", "check", "train.ko", "train.en")

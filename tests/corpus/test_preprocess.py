@@ -92,7 +92,7 @@ def test_a_changed_corpus_makes_both_anew_even_if_size_and_time_are_the_same(tin
 def test_changed_filters_leave_the_tokenizer(tiny_recipe):
     preprocess(tiny_recipe)
     before = snapshot(tiny_recipe.tokenizer_dir)
-    stricter = changed(tiny_recipe, "preprocess", max_length=10)
+    stricter = changed(tiny_recipe, "preprocess", max_length=10, max_dropped=1.0)
     assert tokenizer_is_fresh(stricter) and not store_is_fresh(stricter)
     report = preprocess(stricter)
     assert report.dropped.counts["too_long"] == 180 - report.n_kept > 0
@@ -215,7 +215,7 @@ def test_a_refused_corpus_leaves_the_old_store(tiny_recipe, break_it):
 
 
 def test_all_pairs_dropped_is_an_error(tiny_recipe):
-    recipe = changed(tiny_recipe, "preprocess", max_length=1)
+    recipe = changed(tiny_recipe, "preprocess", max_length=1, max_dropped=1.0)
     with pytest.raises(MtkitError, match="all 180 training pairs were dropped: 180 too_long"):
         preprocess(recipe)
     assert not recipe.store_dir.exists()

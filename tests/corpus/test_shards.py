@@ -31,7 +31,8 @@ def recipe(tiny_recipe, tmp_path, monkeypatch):
     rng = np.random.default_rng(1)
     lines = ["\t".join(pairs[i]) if i % 3 else f"{pairs[i][0]} {i}\t{pairs[i][1]} {i}" for i in rng.integers(0, len(pairs), 115).tolist()]
     (tmp_path / "more.tsv").write_text("".join(f"{line}\n" for line in [*lines, "\t", "하나\t"]))
-    return with_data(tiny_recipe, train=(first, CorpusSource(file=tmp_path / "more.tsv")))
+    lenient = tiny_recipe.preprocess.model_copy(update={"max_dropped": 1.0})
+    return with_data(tiny_recipe.model_copy(update={"preprocess": lenient}), train=(first, CorpusSource(file=tmp_path / "more.tsv")))
 
 
 def with_data(recipe, **changes):
@@ -149,6 +150,7 @@ def test_a_killed_run_is_gone_on_with(recipe, tiny_recipe_path):
     preprocess(recipe)
     other = elsewhere(recipe, "other")
     train_tokenizer(other)
+    overrides = [f"data.train={train_as_yaml(other)}", f"data.work_dir={other.data.work_dir}", "preprocess.max_dropped=1"]
     script = textwrap.dedent(f"""
         import time
         import mtkit.corpus.preprocess as module
@@ -158,7 +160,7 @@ def test_a_killed_run_is_gone_on_with(recipe, tiny_recipe_path):
         slow = lambda function: lambda *args, **kwargs: (time.sleep(0.03), function(*args, **kwargs))[1]
         module.Parts.write = slow(module.Parts.write)
         module.Parts.read = slow(module.Parts.read)
-        recipe = Recipe.load({str(tiny_recipe_path)!r}, {["data.train=" + train_as_yaml(other), f"data.work_dir={other.data.work_dir}"]!r})
+        recipe = Recipe.load({str(tiny_recipe_path)!r}, {overrides!r})
         print("ready", flush=True)
         module.preprocess(recipe, n_workers=0)
         print("done", flush=True)

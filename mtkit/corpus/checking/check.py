@@ -3,6 +3,7 @@
 import errno
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mtkit.arguments import require, require_count, require_workers
@@ -82,13 +83,17 @@ def _reports(corpora: Sequence[Corpus], folder: Path, n_shown: int, find_shift: 
             drafts[number].append(draft)
     for number, keys_of_line in held_out.items():
         drafts[number] += find_overlaps(keys_of_line, training)
-    not_looked_for = () if find_shift else ("shift",)
+    has_overlap = any(draft.name == "overlap" for of_corpus in drafts.values() for draft in of_corpus)
+    looks_for_overlap = any(done.corpus.role != "train" and done.error is None for done in scans)
     for done in scans:
         corpus = done.corpus
         shifts = _shifts(corpus) if find_shift else []
         of_corpus = [*drafts[corpus.number], *_exchanged_names(corpus), *conclude(done.tally, corpus.languages, shifts)]
-        # Only what is held out can overlap with the training corpora.
-        yield _report(done, of_corpus, n_shown, not_looked_for if corpus.role != "train" else (*not_looked_for, "overlap"))
+        report = _report(done, of_corpus, n_shown, () if find_shift else ("shift",))
+        if corpus.role == "train" and not looks_for_overlap and report.is_whole:
+            report = replace(report, not_looked_for=(*report.not_looked_for, "overlap"))
+        # What is held out overlaps with the training corpora, and is reported with the former.
+        yield replace(report, found_elsewhere=("overlap",)) if corpus.role == "train" and has_overlap else report
 
 
 def _shifts(corpus: Corpus) -> list[Shift]:
@@ -112,6 +117,8 @@ def _report(done: Scan, drafts: Sequence[Draft], n_shown: int, not_looked_for: t
         # That a file which could not be read holds no pairs goes without saying.
         drafts = [draft for draft in drafts if draft.name != "no_pairs"]
         drafts.append(Draft("unreadable", "pair", Places(1), 1, done.error.message, todo=done.error.hint))
+        found = {draft.name for draft in drafts}
+        not_looked_for = tuple(name for name in RULES if name not in found)
     shown = {line for draft in drafts for line in draft.places.lines[:n_shown]}
     beside = {draft.goes_with[line] for draft in drafts for line in draft.places.lines[:n_shown] if line in draft.goes_with}
     texts = lines_at(Readable(corpus), shown | beside)
@@ -124,6 +131,7 @@ def _report(done: Scan, drafts: Sequence[Draft], n_shown: int, not_looked_for: t
         n_chars=(sides["src"].n_chars, sides["tgt"].n_chars),
         findings=_worst_first(_finding(corpus, draft, texts, n_shown) for draft in drafts),
         not_looked_for=not_looked_for,
+        is_whole=done.error is None,
     )
 
 
@@ -142,7 +150,7 @@ def _finding(corpus: Corpus, draft: Draft, texts: dict[int, tuple[RawLine | None
     return Finding(
         name=draft.name,
         where=draft.where,
-        severity=severity_of(draft.name, draft.places.n / max(1, draft.n_of)),
+        severity=severity_of(draft.name, draft.places.n / max(1, draft.n_of), is_trained_on=corpus.role == "train"),
         n=draft.places.n,
         n_of=draft.n_of,
         lines=tuple(draft.places.lines),

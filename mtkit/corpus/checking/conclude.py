@@ -60,20 +60,10 @@ def conclude(tally: Tally, languages: tuple[str, str], shifts: Sequence[Shift]) 
         usual = f"usual are {outliers.usual:.2f} characters of the target for each of the source; the worst come first"
         yield Draft("length_ratio", "pair", Places(outliers.n, outliers.lines), tally.n_usable, usual)
     if shifts:
-        told = "; ".join(map(describe_shift, shifts[:MAX_TOLD_SHIFTS])) + ("; and so on" if len(shifts) > MAX_TOLD_SHIFTS else "")
+        told = "; ".join(shift.describe() for shift in shifts[:MAX_TOLD_SHIFTS]) + ("; and so on" if len(shifts) > MAX_TOLD_SHIFTS else "")
         places = Places(len(shifts), [shift.line for shift in shifts])
         goes_with = {shift.line: shift.line + shift.offset_after for shift in shifts if shift.offset_after is not None}
         yield Draft("shift", "pair", places, tally.n_pairs, told, goes_with=goes_with, more={"shifts": [shift._asdict() for shift in shifts]})
-
-
-def describe_shift(shift: Shift) -> str:
-    """What holds from that line on."""
-    if shift.offset_after is None:
-        return f"from line {shift.line:,} on, the sides do not translate each other line by line"
-    if shift.offset_after == 0:
-        return f"from line {shift.line:,} on, line N goes with line N again"
-    sign = "+" if shift.offset_after > 0 else "-"
-    return f"from line {shift.line:,} on, line N of the source goes with line N {sign} {abs(shift.offset_after)} of the target"
 
 
 def _counts(tally: Tally, shifts: Sequence[Shift]) -> Iterator[Draft]:

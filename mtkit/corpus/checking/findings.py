@@ -58,8 +58,12 @@ class CorpusReport:
     n_lines: tuple[int, int]
     n_chars: tuple[int, int]
     findings: tuple[Finding, ...]
-    not_looked_for: tuple[str, ...] = field(default=())
+    not_looked_for: tuple[str, ...] = ()
     """Names of `RULES`."""
+    found_elsewhere: tuple[str, ...] = ()
+    """Names of `RULES` that were found, and are reported with another corpus."""
+    is_whole: bool = True
+    """Whether it could be read to its end."""
 
     @property
     def n_pairs(self) -> int:
@@ -68,9 +72,9 @@ class CorpusReport:
 
     @property
     def not_found(self) -> tuple[str, ...]:
-        """What was looked for in vain."""
-        found = {finding.name for finding in self.findings} | set(self.not_looked_for)
-        return tuple(name for name in RULES if name not in found)
+        """What was looked for in the whole corpus, and not found."""
+        others = {finding.name for finding in self.findings} | {*self.not_looked_for, *self.found_elsewhere}
+        return tuple(name for name in RULES if name not in others)
 
 
 @dataclass(frozen=True)

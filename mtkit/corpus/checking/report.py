@@ -35,6 +35,9 @@ def _corpus_lines(corpus: CorpusReport, *, with_role: bool) -> Iterator[str]:
         yield ""
         yield from _group_lines(list(group))
     yield ""
+    if not corpus.is_whole:
+        yield "not looked for: everything else, since the corpus cannot be read to its end"
+        return
     for head, names in (("not found: ", corpus.not_found), ("not looked for: ", corpus.not_looked_for)):
         if names:
             told = textwrap.fill(", ".join(names), _WIDTH, initial_indent=head, subsequent_indent=" " * len(head))

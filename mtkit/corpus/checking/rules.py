@@ -4,7 +4,9 @@ from typing import Literal, NamedTuple
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
-"""An error keeps `mtkit train` from starting; a warning costs quality and asks for somebody to look; a note is good to know."""
+"""An error keeps `mtkit train` from starting; a warning costs quality and should be looked into; a note is good to know."""
+MAX_SHARE = 0.5
+"""As `preprocess.max_dropped`: with more pairs than this that training drops, it does not start."""
 
 
 class Rule(NamedTuple):
@@ -20,6 +22,8 @@ class Rule(NamedTuple):
     """Empty where there is nothing to do."""
     min_share: float = 0.0
     """A warning with a smaller share is a note: it is rare, and training leaves it out or mends it by itself."""
+    max_share: float = 1.0
+    """A finding with a larger share is an error: training would drop too much, or learn the wrong thing."""
 
 
 _LINES, _PAIRS = "line/lines", "pair/pairs"
@@ -44,11 +48,12 @@ RULES = {
         "Convert the file with `iconv -f ENCODING -t UTF-8`, or correct these lines.",
     ),
     "shift": Rule(
-        "warning",
+        "error",
         "place/places",
         "where the sides slip against each other",
         "From there on, pairs are no translations; nothing costs more quality.",
-        "Look at both files there; put back the line that was lost, or take out the one too many, and check again.",
+        "Look at both files there; put back the line that was lost, or take out the one too many, and check again. "
+        "If the lines are right, `preprocess.check_alignment: warning` lets training start.",
     ),
     "swapped": Rule(
         "warning",
@@ -56,6 +61,7 @@ RULES = {
         "with source and target exchanged",
         "The model would write the wrong language.",
         "Exchange them. Where the languages differ in script, `clean.min_script` leaves them out.",
+        max_share=MAX_SHARE,
     ),
     "exchanged_names": Rule(
         "warning",
@@ -71,6 +77,7 @@ RULES = {
         "It was not translated, and teaches a model to copy.",
         "Look at some, and leave such pairs out. Where both sides are the same, `clean.min_copy_letters` does.",
         0.001,
+        MAX_SHARE,
     ),
     "wrong_script": Rule(
         "warning",
@@ -79,6 +86,7 @@ RULES = {
         "The line is in another language, or in none.",
         _DROPPED.format("clean.min_script"),
         0.01,
+        MAX_SHARE,
     ),
     "overlap": Rule(
         "warning",
@@ -94,6 +102,7 @@ RULES = {
         "It translates nothing; and where blank lines were removed from one side only, the sides slip.",
         "Such pairs are left out. If there are many, look whether their neighbours still fit together.",
         0.001,
+        MAX_SHARE,
     ),
     "copies": Rule(
         "warning",
@@ -102,6 +111,7 @@ RULES = {
         "Names and figures may rightly be equal; copied sentences teach a model to copy.",
         "`clean.min_copy_letters` leaves out those that are as long as sentences.",
         0.01,
+        MAX_SHARE,
     ),
     "duplicates": Rule(
         "warning",
@@ -110,6 +120,7 @@ RULES = {
         "A pair that comes often counts often, and is learned by heart.",
         _DROPPED.format("clean.duplicates"),
         0.01,
+        MAX_SHARE,
     ),
     "length_ratio": Rule(
         "warning",
@@ -134,6 +145,7 @@ RULES = {
         "One character became two or three wrong ones, which the model would learn to write.",
         "Best convert the original again. " + _DROPPED.format("clean.garbled"),
         0.001,
+        MAX_SHARE,
     ),
     "replacement": Rule(
         "warning",
@@ -142,6 +154,7 @@ RULES = {
         "It stands for a character that a conversion has lost.",
         "Best convert the original again. " + _DROPPED.format("clean.garbled"),
         0.001,
+        MAX_SHARE,
     ),
     "cr": Rule(
         "warning",
@@ -182,9 +195,21 @@ RULES = {
         "Take the text as people wrote it.",
     ),
     "few_letters": Rule(
-        "note", _LINES, "of hardly any letters", "Figures, code or leftovers: little to learn from.", _DROPPED.format("clean.min_letters")
+        "note",
+        _LINES,
+        "of hardly any letters",
+        "Figures, code or leftovers: little to learn from.",
+        _DROPPED.format("clean.min_letters"),
+        max_share=MAX_SHARE,
     ),
-    "long": Rule("note", _LINES, "too long for a sentence", "Whole paragraphs, or lines that were joined.", _DROPPED.format("clean.max_chars")),
+    "long": Rule(
+        "note",
+        _LINES,
+        "too long for a sentence",
+        "Whole paragraphs, or lines that were joined.",
+        _DROPPED.format("clean.max_chars"),
+        max_share=MAX_SHARE,
+    ),
     "folded_duplicates": Rule(
         "note",
         _PAIRS,
@@ -206,7 +231,7 @@ RULES = {
         "That is as it should be, unless a few lines have very many: headings, boilerplate.",
         "",
     ),
-    "blank": Rule("note", _PAIRS, "blank on both sides", "They are left out.", ""),
+    "blank": Rule("note", _PAIRS, "blank on both sides", "They are left out.", "", max_share=MAX_SHARE),
     "invisible": Rule(
         "note",
         _LINES,
@@ -228,7 +253,15 @@ RULES = {
 """What can be found, in the order in which it is told."""
 
 
-def severity_of(name: str, share: float) -> Severity:
-    """How bad a finding is that this share of the lines or pairs has."""
+def severity_of(name: str, share: float, *, is_trained_on: bool = True) -> Severity:
+    """How bad a finding is.
+
+    Args:
+        name: The rule.
+        share: The share of the lines or pairs that have it.
+        is_trained_on: Whether the corpus is a training corpus; of others nothing is dropped.
+    """
     rule = RULES[name]
+    if is_trained_on and share > rule.max_share:
+        return "error"
     return "note" if rule.severity == "warning" and share < rule.min_share else rule.severity

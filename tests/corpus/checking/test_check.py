@@ -284,6 +284,48 @@ def test_what_cannot_be_read_is_a_finding(corpus, tmp_path):
     assert not report.can_train
 
 
+def test_of_what_cannot_be_read_nothing_else_is_said(corpus, tmp_path):
+    report = check_corpora(DataConfig(src_lang="ko", tgt_lang="en", train=(CorpusSource(src=tmp_path / "no.ko", tgt=tmp_path / "no.en"),)))
+    (found,) = report.corpora
+    assert [finding.name for finding in found.findings] == ["unreadable"]
+    assert found.not_found == ()
+    assert set(found.not_looked_for) == set(RULES) - {"unreadable"}
+
+
+def test_overlap_is_looked_for_where_something_is_held_out(corpus):
+    other = Corpus(corpus.folder / "other", ["전혀 다른 문장이다".encode()], [b"Quite new text."]).write("other")
+    alone = corpus.check().corpora[0]
+    assert "overlap" in alone.not_looked_for and "overlap" not in alone.not_found
+    apart = corpus.check(validation=(other,)).corpora[0]
+    assert "overlap" in apart.not_found and "overlap" not in apart.not_looked_for
+    train, test = corpus.check(test=(corpus.write("test"),)).corpora
+    assert "overlap" not in (*train.not_found, *train.not_looked_for)
+    assert any(finding.name == "overlap" for finding in test.findings)
+    unreadable = CorpusSource(src=corpus.folder / "no.ko", tgt=corpus.folder / "no.en")
+    assert "overlap" in corpus.check(test=(unreadable,)).corpora[0].not_looked_for
+
+
+def test_a_slip_is_an_error(corpus):
+    del corpus.src[90]
+    del corpus.tgt[-1]
+    report = corpus.check(find_shift=True)
+    finding = only(report, "shift")
+    assert abs(finding.lines[0] - 91) <= 5 and finding.severity == "error"
+    assert "line N of the source goes with line N + 1 of the target" in finding.detail
+    assert not report.can_train
+
+
+def test_more_than_half_in_the_wrong_language_is_an_error(corpus):
+    report = corpus.check(("de", "en"))
+    assert only(report, "wrong_script").severity == "error"
+    assert not report.can_train
+    # It is no matter of the settings of training what a test set holds.
+    sound = corpus.write("sound")
+    backwards = Corpus(corpus.folder / "test", corpus.tgt, corpus.src).write("test")
+    report = check_corpora(DataConfig(src_lang="ko", tgt_lang="en", train=(sound,), test=(backwards,)), find_shift=False)
+    assert only(report, "swapped", 1).severity == "warning" and report.can_train
+
+
 def test_several_processes_find_the_same(corpus, monkeypatch):
     monkeypatch.setattr(reading, "CHUNK_SIZE", 50)
     corpus.tgt[70] = b"Salt &amp; pepper.\r"

@@ -74,12 +74,29 @@ def test_json_keeps_its_keys():
 @pytest.mark.parametrize(
     ("name", "share", "severity"),
     [
-        *(("invalid_utf8", 1e-9, "error"), ("shift", 1e-9, "warning"), ("duplicates", 0.0001, "note"), ("duplicates", 0.2, "warning")),
+        *(("invalid_utf8", 1e-9, "error"), ("shift", 1e-9, "error"), ("duplicates", 0.0001, "note"), ("duplicates", 0.2, "warning")),
         ("several_sources", 1.0, "note"),
+        # More than half of a training corpus, which preprocess.max_dropped refuses.
+        *((name, 0.5, "warning") for name in ("swapped", "wrong_script", "duplicates")),
+        *((name, 0.51, "error") for name in ("swapped", "wrong_script", "wrong_language", "duplicates", "copies", "one_sided", "replacement")),
+        *(("blank", 0.5, "note"), ("blank", 0.51, "error"), ("long", 0.51, "error"), ("few_letters", 0.51, "error")),
     ],
 )
 def test_what_training_mends_by_itself_warns_only_when_there_is_much_of_it(name, share, severity):
     assert severity_of(name, share) == severity
+
+
+def test_of_what_is_held_out_nothing_is_dropped():
+    assert severity_of("duplicates", 0.9, is_trained_on=False) == "warning"
+
+
+def test_of_a_corpus_that_cannot_be_read_nothing_counts_as_looked_for():
+    others = tuple(name for name in RULES if name != "unreadable")
+    corpus = make_corpus(Finding("unreadable", "pair", "error", 1, 1, detail="`news.de`: no such file"), not_looked_for=others, is_whole=False)
+    assert corpus.not_found == ()
+    text = for_people(CheckReport((corpus,)))
+    assert "not found:" not in text
+    assert text.endswith("\nnot looked for: everything else, since the corpus cannot be read to its end\n\nTraining would refuse this.")
 
 
 @pytest.mark.parametrize(
