@@ -132,10 +132,10 @@ def corpora_of(
     if len(paths) > 2:
         raise typer.BadParameter("give two aligned text files, one file with both sides, or a recipe")
     if len(paths) == 2:
-        train = _source(src=paths[0], tgt=paths[1])
+        train = make_source(src=paths[0], tgt=paths[1])
         guessed = language_of_file(paths[0]), language_of_file(paths[1])
     else:
-        train = _source(**(_one_source(paths[0], table) | table.keys()))
+        train = make_source(**(_one_source(paths[0], table) | table.keys()))
         guessed = languages_of_file(paths[0])
     src, tgt = src_lang or guessed[0] or UNKNOWN_LANG, tgt_lang or guessed[1] or UNKNOWN_LANG
     return DataConfig(src_lang=src, tgt_lang=tgt, train=(train,), validation=held_out["validation"], test=held_out["test"])
@@ -150,11 +150,11 @@ def _one_source(path: Path, table: TableOptions) -> dict[str, Any]:
 def _text_sources(role: str, files: list[Path]) -> tuple["CorpusSource", ...]:
     if len(files) % 2:
         raise typer.BadParameter(f"--{role} takes two files, source and target")
-    return tuple(_source(src=src, tgt=tgt) for src, tgt in zip(files[::2], files[1::2], strict=True))
+    return tuple(make_source(src=src, tgt=tgt) for src, tgt in zip(files[::2], files[1::2], strict=True))
 
 
-def _source(**keys: Any) -> "CorpusSource":
-    """Make a corpus of options; what is wrong with them is a usage error."""
+def make_source(**keys: Any) -> "CorpusSource":
+    """Make a corpus of options or arguments; what is wrong with them is a usage error."""
     from pydantic import ValidationError
 
     from mtkit.config.data import CorpusSource

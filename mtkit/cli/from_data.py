@@ -46,9 +46,9 @@ def init_from_data(
     from mtkit.files import write_lines
     from mtkit.output_guard import refuse_overwriting
 
-    source = CorpusSource(src=files[0], tgt=files[1])
     for pair in filter(None, (files, validation)):
         check_two_files(*pair)
+    source = CorpusSource(src=files[0], tgt=files[1])
     src_lang, tgt_lang = choose_languages(langs, files)
     folder = folder or Path(f"{src_lang}-{tgt_lang}")
     path = folder / "recipe.yaml"

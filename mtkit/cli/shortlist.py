@@ -31,7 +31,8 @@ def shortlist(
     Aligns the pieces of the training corpus, and keeps for each source piece its most probable translations. `mtkit translate
     --shortlist` then looks at these alone.
     """
-    from mtkit.config.data import CorpusSource, DataConfig
+    from mtkit.cli.corpora import make_source
+    from mtkit.config.data import DataConfig
     from mtkit.config.recipe import Recipe
     from mtkit.corpus.pairs import read_pairs
     from mtkit.corpus.store import TokenStore
@@ -60,7 +61,7 @@ def shortlist(
             raise MtkitError(f"`{recipe.store_dir}`: is in the pieces of another tokenizer than the model's", "give the two text files: SRC TGT")
         made = make_shortlist(store, tokenizer, config)
     else:
-        source = CorpusSource(src=paths[0], tgt=paths[1])
+        source = make_source(src=paths[0], tgt=paths[1])
         pairs = read_pairs(source, DataConfig(src_lang="src", tgt_lang="tgt", train=(source,), work_dir=Path()))
         with store_of_pairs(pairs, tokenizer) as store:
             made = make_shortlist(store, tokenizer, config)

@@ -1,6 +1,7 @@
 """Recipe section `data:`: which corpora, in which languages, in which mix."""
 
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -13,6 +14,14 @@ def _as_separator(value: Any) -> Any:
 
 
 FileFormat = Literal["tsv", "csv", "jsonl", "parquet", "tmx"]
+
+
+def _is_same_file(one: Path, other: Path) -> bool:
+    """Whether two paths are one file, also through links."""
+    try:
+        return one == other or one.samefile(other)
+    except OSError:
+        return False
 
 
 class CorpusSource(Section):
@@ -64,6 +73,11 @@ class CorpusSource(Section):
             raise ValueError("src and tgt are both -, but stdin is one stream; give both sides as `file`, with its `format`")
         if str(self.alignment) == "-" and "-" in (str(self.src), str(self.tgt)):
             raise ValueError("alignment and a side are both -, but stdin is one stream; name a file")
+        if self.src is not None and self.tgt is not None and _is_same_file(self.src, self.tgt):
+            which = "" if self.src == self.tgt else f" (`{self.tgt}` is the same)"
+            raise ValueError(f"`{self.src}` is given as source and as target{which}; give the text of each language")
+        if self.src_column is not None and self.src_column == self.tgt_column:
+            raise ValueError(f"src_column and tgt_column are the same column ({self.src_column}); name a column for each language")
         if (self.src is not None) + (self.file is not None) + (self.dataset is not None) != 1:
             raise ValueError("name exactly one of: src with tgt, file, dataset")
         if self.alignment is not None and self.src is None:
