@@ -18,5 +18,5 @@ class PreprocessConfig(Section):
     """Largest share of a corpus that may be dropped, by all rules together; more is an error, because the usual cause is a wrong language code or a
     wrong file. 1 accepts any share."""
     check_alignment: Literal["error", "warning", "off"] = "error"
-    """What to do with a corpus in which line N of the source goes with another line than N of the target. A sample is looked at, for about a second
-    per corpus, before the token store is made."""
+    """What to do with a corpus in which line N of the source goes with another line than N of the target. A sample is looked at, for about half a
+    second per corpus, before the token store is made."""

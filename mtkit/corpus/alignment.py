@@ -22,7 +22,7 @@ Passes = Callable[[], Iterable[tuple[str, str]]]
 BLOCK_LINES = 1024
 MAX_BLOCKS = 256
 """A corpus of more blocks than this is looked at in every second, every fourth, ... block."""
-QUICK_BLOCK_LINES, MAX_QUICK_BLOCKS = 512, 16
+QUICK_BLOCK_LINES, MAX_QUICK_BLOCKS = 256, 16
 """The same for `find_shifts_quickly`."""
 
 _NEAR = 64
@@ -96,7 +96,7 @@ def find_shifts_in(passes: Passes) -> list[Shift]:
 def find_shifts_quickly(passes: Passes) -> list[Shift]:
     """Do what `find_shifts_in` does, but only if a smaller sample of the corpus gives cause.
 
-    Of more than 8,192 pairs, 8 to 16 blocks of 512 lines and the last are looked at, which takes about a second. A shift that begins and ends
+    Of more than 4,096 pairs, 8 to 16 blocks of 256 lines and the last are looked at, which takes about half a second. A shift that begins and ends
     between two of them is missed; one that stays until the end is not.
 
     Args:
