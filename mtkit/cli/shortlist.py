@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from mtkit.cli.options import help_of
+from mtkit.config.section import MAX_INT
 from mtkit.config.shortlist import ShortlistConfig, default_of
 
 
@@ -21,10 +22,10 @@ def shortlist(
     n_candidates: Annotated[
         int, typer.Option("--candidates", min=1, max=999, metavar="K", help=help_of(ShortlistConfig, "n_candidates"))
     ] = default_of("n_candidates"),
-    n_frequent: Annotated[int, typer.Option("--frequent", min=0, metavar="N", help=help_of(ShortlistConfig, "n_frequent"))] = default_of(
+    n_frequent: Annotated[int, typer.Option("--frequent", min=0, max=MAX_INT, metavar="N", help=help_of(ShortlistConfig, "n_frequent"))] = default_of(
         "n_frequent"
     ),
-    max_pairs: Annotated[int, typer.Option(min=1, metavar="N", help=help_of(ShortlistConfig, "max_pairs"))] = default_of("max_pairs"),
+    max_pairs: Annotated[int, typer.Option(min=1, max=MAX_INT, metavar="N", help=help_of(ShortlistConfig, "max_pairs"))] = default_of("max_pairs"),
 ) -> None:
     """Make a lexical shortlist for a model, which lets it translate faster.
 
