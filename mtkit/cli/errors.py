@@ -121,7 +121,8 @@ def _unforeseen(exc: Exception) -> str:
     # Of stdout: files tell it themselves.
     if isinstance(exc, OSError) and exc.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"error: the output cannot be written: {first_line}\nhint: make room, or choose another disk"
-    if isinstance(exc, OSError) and exc.errno is not None and exc.filename is not None:
-        return f"error: `{exc.filename}`: {(exc.strerror or first_line).lower()}\nhint: {_OS_HINTS.get(exc.errno, 'check the path')}"
+    if isinstance(exc, OSError) and exc.errno is not None and (exc.filename is not None or exc.errno in _OS_HINTS):
+        place = "" if exc.filename is None else f"`{exc.filename}`: "
+        return f"error: {place}{(exc.strerror or first_line).lower()}\nhint: {_OS_HINTS.get(exc.errno, 'check the path')}"
     again = shlex.join(["mtkit", "--debug", *(arg for arg in sys.argv[1:] if arg != "--debug")])
     return f"error: {type(exc).__name__}: {first_line}\nhint: this should not happen; run again with --debug to see where: {again}"

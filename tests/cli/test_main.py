@@ -165,6 +165,23 @@ def test_sigterm_is_told_from_ctrl_c(failing):
     assert failing(kept) == (143, "", "interrupted: kept\n")
 
 
+@pytest.mark.parametrize(
+    ("raised", "message", "hint"),
+    [
+        (OSError(errno.ENAMETOOLONG, "File name too long", "aaa"), "error: `aaa`: file name too long", "take a shorter name"),
+        (OSError(errno.ELOOP, "Too many levels of symbolic links", "loop"), "error: `loop`: too many levels of symbolic links", "a symbolic link"),
+        (OSError(errno.EIO, "Input/output error"), "error: input/output error", "the disk or the connection"),
+        (OSError(errno.ENOTDIR, "Not a directory", "a/b"), "error: `a/b`: not a directory", "check the path"),
+    ],
+)
+def test_what_the_system_refuses_is_no_internal_error(failing, raised, message, hint):
+    outcome = failing(raised)
+    assert outcome.status == 1
+    error, how = outcome.err.splitlines()
+    assert error == message
+    assert how.startswith(f"hint: {hint}")
+
+
 def test_a_reader_that_went_away_is_no_error(failing, tmp_path):
     outcome = failing(BrokenPipeError())
     assert (outcome.status, outcome.err) == (141, "")
