@@ -7,14 +7,18 @@ import typer
 
 
 def average(
-    run_dir: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory, as `mtkit train` writes it")],
+    run_dir: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory, as written by `mtkit train`")],
     out_dir: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Model directory to write")],
-    n: Annotated[int, typer.Option("-n", "--number", min=1, help="How many checkpoints")] = 5,
-    best: Annotated[bool, typer.Option("--best/--last", help="Those with the best validation scores, or the newest")] = False,
+    n: Annotated[int, typer.Option("-n", "--number", min=1, help="Number of checkpoints")] = 5,
+    best: Annotated[bool, typer.Option("--best/--last", help="The checkpoints with the best validation scores, or the newest")] = False,
 ) -> None:
     """Average checkpoints into one model.
 
-    It usually translates better than any of them.
+    The average usually translates better than each of them.
+
+    Examples:
+        mtkit average de-en/work/run -o de-en/averaged
+        mtkit average de-en/work/run -o de-en/averaged -n 3 --best
     """
     from mtkit.model_folders import RUN_NAMES
     from mtkit.output_guard import refuse_overwriting

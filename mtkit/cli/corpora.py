@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
-from typer.core import TyperCommand
+
+from mtkit.cli.help_pages import Command
 
 if TYPE_CHECKING:
     from mtkit.config.data import CorpusSource, DataConfig
@@ -18,7 +19,7 @@ CorpusArgument = Annotated[
     list[Path],
     typer.Argument(
         metavar="SRC TGT | FILE | RECIPE",
-        help="Two aligned text files; one file with both sides (TSV, CSV, JSON lines, Parquet, TMX; - is TSV on stdin); or a recipe, with all its "
+        help="Two aligned text files; one file with both sides (TSV, CSV, JSON Lines, Parquet, TMX; - is TSV on stdin); or a recipe, with all its "
         "training corpora",
         show_default=False,
     ),
@@ -26,27 +27,25 @@ CorpusArgument = Annotated[
 SrcLangOption = Annotated[str | None, typer.Option(metavar="CODE", help="Language of the source", show_default="from names such as train.de")]
 TgtLangOption = Annotated[str | None, typer.Option(metavar="CODE", help="Language of the target", show_default="from names such as train.en")]
 ValidationOption = Annotated[
-    list[Path] | None, typer.Option("--validation", metavar="SRC TGT", help="Validation text, which the corpus should not hold; may be repeated")
+    list[Path] | None, typer.Option("--validation", metavar="SRC TGT", help="Validation text, which should not be in the corpus; repeatable")
 ]
-TestOption = Annotated[
-    list[Path] | None, typer.Option("--test", metavar="SRC TGT", help="Test set, which the corpus should not hold; may be repeated")
-]
+TestOption = Annotated[list[Path] | None, typer.Option("--test", metavar="SRC TGT", help="Test set, which should not be in the corpus; repeatable")]
 
 SrcColumnOption = Annotated[
     str | None,
-    typer.Option(metavar="NAME|N", help="Column of the source, by name or by number from 1", show_default="named after the language, or first"),
+    typer.Option(metavar="NAME|N", help="Column of the source: its name or its number, from 1", show_default="named after the language, or first"),
 ]
 TgtColumnOption = Annotated[
     str | None,
-    typer.Option(metavar="NAME|N", help="Column of the target, by name or by number from 1", show_default="named after the language, or second"),
+    typer.Option(metavar="NAME|N", help="Column of the target: its name or its number, from 1", show_default="named after the language, or second"),
 ]
 SeparatorOption = Annotated[
     str | None,
-    typer.Option(metavar="CHAR", help="Read CSV with this between the columns", show_default="found in a .csv file: comma, semicolon, tab or |"),
+    typer.Option(metavar="CHAR", help="Column separator of a CSV file", show_default="detected: comma, semicolon, tab or |"),
 ]
 
 
-class TakesPairs(TyperCommand):
+class TakesPairs(Command):
     """A command with options that take two values and may be repeated. typer has options that do the one or the other.
 
     So `--test a.de a.en` is read as `--test a.de --test a.en`. An output with a name such as `a.tsv` takes both sides, and one value.

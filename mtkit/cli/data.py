@@ -4,7 +4,20 @@ import typer
 
 from mtkit.cli import data_check, data_clean
 from mtkit.cli.corpora import TakesPairs
+from mtkit.cli.help_pages import Group
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Check and clean corpora.")
+app = typer.Typer(cls=Group, rich_markup_mode=None, no_args_is_help=True)
+
+
+@app.callback()
+def start() -> None:
+    """Check and clean corpora.
+
+    Examples:
+        mtkit data check train.de train.en --test test.de test.en
+        mtkit data clean train.de train.en -o clean.de clean.en
+    """
+
+
 app.command("check", cls=TakesPairs)(data_check.check)
 app.command("clean", cls=TakesPairs)(data_clean.clean)

@@ -30,15 +30,20 @@ def check(
     separator: SeparatorOption = None,
     validation: ValidationOption = None,
     test: TestOption = None,
-    n_shown: Annotated[int, typer.Option("--show", min=0, max=10, metavar="K", help="Examples of each finding, at most 10")] = 3,
-    shift: Annotated[bool, typer.Option("--shift/--no-shift", help="Look for lines from which on the sides slip; takes longer than all else")] = True,
+    n_shown: Annotated[int, typer.Option("--show", min=0, max=10, metavar="N", help="Examples to show for each finding")] = 3,
+    shift: Annotated[bool, typer.Option("--shift/--no-shift", help="Look for lines after which the sides are shifted; the slowest check")] = True,
     n_workers: CorpusWorkersOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON for programs")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
 ) -> None:
     """Find what is wrong with a corpus.
 
-    Shows lines that are damaged, missing, repeated, shifted, in the wrong language, or in a test set too, and says what to do. Of a recipe,
+    Shows lines that are damaged, missing, repeated, shifted, in the wrong language, or also in a test set, and says what to do. For a recipe, its
     validation and test sets are checked too. Exit status 1 if training would refuse the corpus.
+
+    Examples:
+        mtkit data check train.de train.en
+        mtkit data check train.de train.en --test test.de test.en --show 5
+        mtkit data check corpus.tsv --src-lang de --tgt-lang en
     """
     from mtkit.corpus.checking.check import check_corpora
     from mtkit.corpus.checking.report import for_people, for_programs

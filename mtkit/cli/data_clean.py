@@ -35,13 +35,13 @@ def clean(
             "--output",
             "-o",
             metavar="SRC TGT | FILE",
-            help="Where to write: two text files, or one that ends in .tsv or .jsonl; all may end in .gz, .xz or .zst; - is TSV on stdout",
-            show_default="only report",
+            help="Files to write: two text files, or one that ends in .tsv or .jsonl; may end in .gz, .xz or .zst; - is TSV on stdout",
+            show_default="none, only a report",
         ),
     ] = None,
     overrides: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="RULE=VALUE", help="Change one key of `clean:`, as in duplicates=folded or max_chars=0; may be repeated"),
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a key of `clean:`, such as duplicates=folded or max_chars=0; repeatable"),
     ] = None,
     src_lang: SrcLangOption = None,
     tgt_lang: TgtLangOption = None,
@@ -50,16 +50,21 @@ def clean(
     separator: SeparatorOption = None,
     validation: ValidationOption = None,
     test: TestOption = None,
-    n_samples: Annotated[int, typer.Option("--show", min=0, max=5, metavar="K", help="Dropped pairs to show of each rule, at most 5")] = 0,
+    n_samples: Annotated[int, typer.Option("--show", min=0, max=5, metavar="N", help="Dropped pairs to show for each rule")] = 0,
     dropped_path: Annotated[
-        Path | None, typer.Option("--dropped", metavar="FILE", help="Write every dropped pair here as JSON lines, with line number and rule")
+        Path | None, typer.Option("--dropped", metavar="FILE", help="Write every dropped pair to this file as JSON Lines, with line number and rule")
     ] = None,
     n_workers: CorpusWorkersOption = None,
 ) -> None:
-    """Mend a corpus, and leave out the pairs that break a rule.
+    """Repair the text of a corpus, and drop the pairs that break a rule.
 
-    Order stays. The rules are those of a recipe's section `clean:`, which `mtkit preprocess` and `mtkit train` follow too; a recipe's corpora
-    become one. Says how many pairs each rule dropped.
+    The order is kept. The rules are those of the section `clean:` of a recipe, which `mtkit preprocess` and `mtkit train` follow too; the corpora
+    of a recipe become one. Reports how many pairs each rule dropped.
+
+    Examples:
+        mtkit data clean train.de train.en -o clean.de clean.en
+        mtkit data clean train.de train.en --show 3
+        mtkit data clean corpus.tsv -o clean.tsv --dropped dropped.jsonl
     """
     from mtkit.config.clean import CleanConfig
     from mtkit.config.reader import make_section

@@ -5,10 +5,14 @@ from typing import Annotated
 import typer
 
 
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="JSON for programs")] = False) -> None:
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False) -> None:
     """Check the installation: versions, devices, number formats, disk, extras.
 
     Names missing extras with the command that installs them, and warns of what is known to be slow. Writes nothing and needs no network.
+
+    Examples:
+        mtkit doctor
+        mtkit doctor --json
     """
     from mtkit.inspection.doctor import check_installation
     from mtkit.inspection.report import checkup_text, to_json

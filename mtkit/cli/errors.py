@@ -10,17 +10,18 @@ from types import FrameType
 from typing import Any, NoReturn
 
 import typer
-from typer.core import TyperGroup
 
+from mtkit.cli.help_pages import Group
+from mtkit.cli.usage_errors import UsageMistake
 from mtkit.errors import MtkitError
 
 EXIT_STATUSES = {
     0: "done",
-    1: "your input is at fault (or, where it says so, mtkit is)",
+    1: "invalid input (or, where the message says so, a bug of mtkit)",
     2: "wrong usage of a command",
-    3: "training has diverged, and going back to a lower learning rate did not help",
+    3: "training diverged, and going back to a lower rate did not help",
     130: "interrupted by Ctrl-C",
-    141: "whoever read the output went away, as in `| head`",
+    141: "the reader of the output closed the pipe, as in `| head`",
     143: "interrupted by SIGTERM",
 }
 
@@ -29,7 +30,7 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM came; whoever saves work on Ctrl-C saves it then too."""
 
 
-class Commands(TyperGroup):
+class Commands(Group):
     """A group of commands in which every exception becomes lines on stderr and an exit status."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
@@ -38,6 +39,8 @@ class Commands(TyperGroup):
             return super().make_context(*args, **kwargs)
         except BrokenPipeError:
             _leave_silently()
+        except UsageMistake as exc:
+            _leave(_as_lines(exc), exc.exit_status, exc, is_debug=False)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; only typer's own exceptions come out."""
@@ -51,9 +54,9 @@ class Commands(TyperGroup):
         except BrokenPipeError:
             _leave_silently()
         except MtkitError as exc:
-            _leave(f"error: {exc.message}" + (f"\nhint: {exc.hint}" if exc.hint else ""), exc.exit_status, exc, is_debug=is_debug)
+            _leave(_as_lines(exc), exc.exit_status, exc, is_debug=is_debug)
         except Exception as exc:
-            # typer's own way of ending a program: usage errors, --help.
+            # typer's own way of ending a program, such as --help.
             if isinstance(exc, typer.Abort) or hasattr(exc, "exit_code"):
                 raise
             _leave(_unforeseen(exc), 1, exc, is_debug=is_debug)
@@ -72,6 +75,10 @@ def give_up_stdout() -> None:
     """Let the interpreter's last flush go nowhere, once the reader of stdout has gone away."""
     with contextlib.suppress(OSError), open(os.devnull, "wb") as nowhere:  # OSError: no file behind stdout
         os.dup2(nowhere.fileno(), sys.stdout.fileno())
+
+
+def _as_lines(exc: MtkitError) -> str:
+    return f"error: {exc.message}" + (f"\nhint: {exc.hint}" if exc.hint else "")
 
 
 def _leave(text: str, status: int, exc: BaseException, *, is_debug: bool) -> NoReturn:

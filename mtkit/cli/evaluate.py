@@ -24,24 +24,24 @@ class Metric(StrEnum):
 @takes_search_options("n_best")
 def evaluate(
     reference_paths: Annotated[
-        list[Path], typer.Option("--reference", "-r", metavar="FILE", help="Reference translation, one segment per line; may be repeated")
+        list[Path], typer.Option("--reference", "-r", metavar="FILE", help="Reference translation, one segment per line; repeatable")
     ],
-    hypothesis_path: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Translations to judge; - is stdin", show_default=False)] = None,
+    hypothesis_path: Annotated[Path | None, typer.Argument(metavar="FILE", help="Translations to evaluate; - is stdin", show_default=False)] = None,
     model_dirs: Annotated[
         list[Path] | None,
-        typer.Option(
-            "--model", "-m", metavar="DIR", help="In place of FILE: translate --src with this model, also an exported one; repeated, an ensemble"
-        ),
+        typer.Option("--model", "-m", metavar="DIR", help="In place of FILE: translate --src with this model; repeat it for an ensemble"),
     ] = None,
     src_path: Annotated[Path | None, typer.Option("--src", "-s", metavar="FILE", help="Source text for --model")] = None,
-    metrics: Annotated[list[Metric] | None, typer.Option("--metric", help="May be repeated; of ter, less is better", show_default="bleu")] = None,
+    metrics: Annotated[
+        list[Metric] | None, typer.Option("--metric", help="Metric; for ter, lower is better; repeatable", show_default="bleu")
+    ] = None,
     tokenize: Annotated[
-        str | None, typer.Option(metavar="NAME", help="How BLEU finds words: 13a, intl, char, zh, ja-mecab, ko-mecab, flores200", show_default="13a")
+        str | None, typer.Option(metavar="NAME", help="Tokenizer of BLEU: 13a, intl, char, zh, ja-mecab, ko-mecab, flores200", show_default="13a")
     ] = None,
     robustness: Annotated[
-        bool, typer.Option("--robustness", help="With --model: score also with capitals, typos and the like in the source (see `augment:`)")
+        bool, typer.Option("--robustness", help="With --model: also evaluate with capitals, typos and other noise in the source (see `augment:`)")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON for programs")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
     tags: TagsOption = None,
     tgt_tags: TgtTagsOption = None,
     engine: EngineOption = "auto",
@@ -51,9 +51,13 @@ def evaluate(
     *,
     search: dict[str, Any],
 ) -> None:
-    """Score translations, or a model.
+    """Compute BLEU, chrF or TER of translations, or of a model.
 
     Each score comes with its sacreBLEU signature. All files are plain text as people write it, not tokenised.
+
+    Examples:
+        mtkit evaluate new.en -r reference.en
+        mtkit evaluate -m de-en/work/run/model -s test.de -r test.en --metric chrf
     """
     from mtkit.evaluation.metrics import check_counts, make_scorers
     from mtkit.evaluation.metrics import evaluate as score

@@ -5,43 +5,52 @@ from typing import Annotated, Any
 
 import typer
 
+from mtkit.cli.help_pages import Command, Group
 from mtkit.cli.search_options import takes_search_options
 from mtkit.config.search import SearchConfig
 
 _SETTINGS = ("beam_size", "length_penalty", "alpha", "max_length_ratio", "max_length_extra", "max_length", "min_length", "no_repeat_ngram_size")
 """Search settings that CTranslate2 has too."""
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Write models for other programs.")
+app = typer.Typer(cls=Group, rich_markup_mode=None, no_args_is_help=True)
 
 
 @app.callback()
 def start() -> None:
-    """Write models for other programs."""
+    """Write models for other programs.
+
+    Examples:
+        mtkit export ctranslate2 de-en/work/run/model de-en-ct2 --quantization int8
+    """
 
 
-@app.command("ctranslate2")
+@app.command("ctranslate2", cls=Command)
 @takes_search_options(*(name for name in SearchConfig.model_fields if name not in _SETTINGS))
 def ctranslate2(
-    model_dir: Annotated[Path, typer.Argument(metavar="MODEL", help="Model directory, as `mtkit train` or `mtkit average` writes it")],
-    out_dir: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; an exported model that is there is replaced")],
+    model_dir: Annotated[Path, typer.Argument(metavar="MODEL", help="Model directory, as written by `mtkit train` or `mtkit average`")],
+    out_dir: Annotated[Path, typer.Argument(metavar="OUT", help="Directory to write; an exported model that is there is replaced")],
     quantization: Annotated[
         str,
         typer.Option(
-            metavar="TYPE", help="What the weights are written as: float32, float16, bfloat16, int16, int8, int8_float32, int8_float16, int8_bfloat16"
+            metavar="TYPE", help="Precision of the weights: float32, float16, bfloat16, int16, int8, int8_float32, int8_float16, int8_bfloat16"
         ),
     ] = "float32",
     verify_path: Annotated[
-        Path | None, typer.Option("--verify", metavar="FILE", help="Translate this with both models, and write into the card how far they agree")
+        Path | None, typer.Option("--verify", metavar="FILE", help="Translate this text with both models, and record how well they agree")
     ] = None,
     reference_path: Annotated[
-        Path | None, typer.Option("--reference", metavar="FILE", help="With --verify: its translations, for the BLEU of both")
+        Path | None, typer.Option("--reference", metavar="FILE", help="With --verify: reference translation, to compute BLEU of both models")
     ] = None,
     *,
     search: dict[str, Any],
 ) -> None:
-    """Write a model for CTranslate2, and with it what `mtkit translate` needs to use it there.
+    """Write a model for CTranslate2, which `mtkit translate` can use too.
 
-    The search settings are those of --verify.
+    The search settings are used for --verify.
+
+    Examples:
+        mtkit export ctranslate2 de-en/work/run/model de-en-ct2
+        mtkit export ctranslate2 de-en/averaged de-en-ct2 --quantization int8
     """
     from mtkit.files import read_lines
     from mtkit.interop.package import require_ctranslate2

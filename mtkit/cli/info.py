@@ -8,11 +8,15 @@ import typer
 
 def info(
     path: Annotated[Path, typer.Argument(metavar="MODEL", help="Model directory, run directory, or exported model")],
-    as_json: Annotated[bool, typer.Option("--json", help="JSON for programs")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
 ) -> None:
     """Describe a model: languages, size, tokenizer, training, scores.
 
     Reads the configuration, the tokenizer, the header of the weights and the run's log, but not the weights.
+
+    Examples:
+        mtkit info de-en/work/run/model
+        mtkit info de-en/work/run --json
     """
     from mtkit.model_folders import foreign_model, refuse_no_model
 

@@ -19,7 +19,7 @@ def init(
         typer.Argument(
             metavar="PRESET",
             help="Size: tiny (thousands of pairs, minutes), small (tens of thousands), base or big (millions, on a GPU; as in the Transformer "
-            "paper). With --from-data also compact and medium; without it, the corpus decides then",
+            "paper). With --from-data also compact and medium; if left out, the corpus decides",
             show_default=False,
         ),
     ] = None,
@@ -27,7 +27,7 @@ def init(
         Path | None,
         typer.Argument(
             metavar="DIR",
-            help="Where to write recipe.yaml; made if missing. With --from-data it may be left out; it is named after the languages then, as de-en",
+            help="Directory for recipe.yaml. With --from-data it may be left out, and is named after the languages, such as de-en",
             show_default=False,
         ),
     ] = None,
@@ -35,33 +35,42 @@ def init(
         tuple[Path, Path] | None,
         typer.Option(
             metavar="SRC TGT",
-            help="Choose the settings by looking at this training text and at the machine, and say why; line N of SRC translates line N of TGT",
+            help="Choose the settings for this training text and this machine, and say why; line N of TGT translates line N of SRC",
             show_default=False,
         ),
     ] = None,
-    src_lang: Annotated[str | None, typer.Option(metavar="CODE", help="Language to translate from", show_default="from the name of the file")] = None,
-    tgt_lang: Annotated[str | None, typer.Option(metavar="CODE", help="Language to translate into", show_default="from the name of the file")] = None,
+    src_lang: Annotated[str | None, typer.Option(metavar="CODE", help="Source language", show_default="from the name of the file")] = None,
+    tgt_lang: Annotated[str | None, typer.Option(metavar="CODE", help="Target language", show_default="from the name of the file")] = None,
     train_src: Annotated[Path | None, typer.Option(metavar="FILE", help="Training text, source side", show_default="train.SRC_LANG in DIR")] = None,
     train_tgt: Annotated[Path | None, typer.Option(metavar="FILE", help="Training text, target side", show_default="train.TGT_LANG in DIR")] = None,
     validation_src: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Validation text", show_default="validation.SRC_LANG in DIR; with --from-data drawn from the training text"
+            metavar="FILE",
+            help="Validation text, source side",
+            show_default="validation.SRC_LANG in DIR, or drawn with --from-data",
         ),
     ] = None,
-    validation_tgt: Annotated[Path | None, typer.Option(metavar="FILE", help="Its translation", show_default="validation.TGT_LANG in DIR")] = None,
+    validation_tgt: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Validation text, target side", show_default="validation.TGT_LANG in DIR")
+    ] = None,
     device: DeviceOption = "auto",
     is_full: Annotated[bool, typer.Option("--full", help="Write every key with its explanation, not only those that matter most")] = False,
 ) -> None:
-    """Write a recipe.
-
-    It holds the keys that matter most; all others have their defaults, and --full writes them too. An existing recipe is never overwritten.
-    The languages are taken from names such as train.de and train.en. Files named here may be relative to the current directory. With
-    training files but no validation files, no checkpoint counts as the best.
+    """Write a recipe: the settings of a training run.
 
     With --from-data, tokenizer, model, batches, rates and intervals are chosen by the size and kind of the corpus, and by the device; each
-    reason is printed, and stands in the recipe. The text itself is not copied. Without validation files, up to 2,000 pairs are drawn and written
-    to DIR; training leaves them out.
+    reason is printed and written into the recipe. The text itself is not copied. Without validation files, up to 2,000 pairs are drawn, written
+    to DIR and left out of training.
+
+    The recipe holds the keys that matter most; all others keep their defaults, and --full writes them too. An existing recipe is never
+    overwritten. The languages are taken from names such as train.de and train.en. With PRESET and training files but no validation files, the
+    best checkpoint cannot be selected.
+
+    Examples:
+        mtkit init --from-data train.de train.en
+        mtkit init my-system --from-data train.de train.en
+        mtkit init small my-system --train-src train.de --train-tgt train.en
     """
     if from_data is not None:
         from mtkit.config.sizes import SIZES

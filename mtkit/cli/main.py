@@ -11,6 +11,7 @@ import typer
 from mtkit import __version__
 from mtkit.cli import average, data, demo, doctor, evaluate, export, info, init, preprocess, score, shortlist, tokenizer, train, translate
 from mtkit.cli.errors import EXIT_STATUSES, Commands, give_up_stdout, handle_sigterm
+from mtkit.cli.help_pages import Command
 from mtkit.cli.streams import replace_closed_streams
 
 GLOBAL_FLAGS = ("--debug", "--verbose")
@@ -18,7 +19,14 @@ GLOBAL_FLAGS = ("--debug", "--verbose")
 # \b keeps typer from joining the lines.
 _EPILOG = "\b\nExit status:\n" + "\n".join(f"  {status:>3}  {meaning}" for status, meaning in EXIT_STATUSES.items())
 
-app = typer.Typer(cls=Commands, rich_markup_mode=None, no_args_is_help=True, pretty_exceptions_enable=False, epilog=_EPILOG)
+app = typer.Typer(
+    cls=Commands,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 
 def _print_version(wanted: bool) -> None:
@@ -30,32 +38,42 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def start(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Tell more on stderr")] = False,
-    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Print more detail on stderr")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit")] = False,
 ) -> None:
-    """Train a translator on two aligned text files, and use it.
+    """Train a translation model on two aligned text files, and use it.
 
-    Start with `mtkit demo`, or with `mtkit init --from-data train.de train.en` and `mtkit train de-en/recipe.yaml`.
+    `mtkit COMMAND --help` explains a command. Results go to stdout, progress and logs to stderr.
+
+    Examples:
+        mtkit demo
+        mtkit data check train.de train.en
+        mtkit init --from-data train.de train.en
+        mtkit train de-en/recipe.yaml
+        mtkit translate new.de -m de-en/work/run/model -o new.en
+        mtkit evaluate -m de-en/work/run/model -s test.de -r test.en
     """
     from mtkit.logs import setup_logs
 
     setup_logs(verbose)
 
 
-app.command("demo")(demo.demo)
-app.command("init")(init.init)
-app.add_typer(data.app, name="data")
-app.add_typer(tokenizer.app, name="tokenizer")
-app.command("preprocess")(preprocess.preprocess)
-app.command("train")(train.train)
-app.command("average")(average.average)
-app.command("shortlist")(shortlist.shortlist)
-app.command("translate")(translate.translate)
-app.command("score")(score.score)
-app.command("evaluate")(evaluate.evaluate)
-app.add_typer(export.app, name="export")
-app.command("info")(info.info)
-app.command("doctor")(doctor.doctor)
+for _name, _function in {
+    "demo": demo.demo,
+    "init": init.init,
+    "preprocess": preprocess.preprocess,
+    "train": train.train,
+    "average": average.average,
+    "translate": translate.translate,
+    "evaluate": evaluate.evaluate,
+    "score": score.score,
+    "shortlist": shortlist.shortlist,
+    "info": info.info,
+    "doctor": doctor.doctor,
+}.items():
+    app.command(_name, cls=Command)(_function)
+for _name, _group in {"data": data.app, "tokenizer": tokenizer.app, "export": export.app}.items():
+    app.add_typer(_group, name=_name)
 
 
 def main() -> None:

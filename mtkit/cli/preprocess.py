@@ -12,15 +12,20 @@ def preprocess(
     recipe_path: RecipeArgument,
     overrides: OverridesOption = None,
     shard: Annotated[
-        str | None, typer.Option(metavar="I/N", help="Make only share I of N, on one of several machines; without this, afterwards, they are joined")
+        str | None, typer.Option(metavar="I/N", help="Make only share I of N, on one of several machines; a run without it then joins the shares")
     ] = None,
     n_workers: CorpusWorkersOption = None,
-    n_samples: Annotated[int, typer.Option("--show", min=0, max=5, metavar="K", help="Dropped pairs to show of each rule, at most 5")] = 0,
+    n_samples: Annotated[int, typer.Option("--show", min=0, max=5, metavar="N", help="Dropped pairs to show for each rule")] = 0,
 ) -> None:
     """Clean and tokenise the training corpus.
 
-    Reports what was dropped and why. Makes the tokenizer first when it is missing or stale. Killed and run again, it goes on with what it
-    had finished. `mtkit train` does all this itself; this is for looking at a corpus, and for large ones.
+    Reports what was dropped and why. Makes the tokenizer first if it is missing or out of date. After an interruption, the same command
+    continues. `mtkit train` does all of this by itself; use this command to inspect a corpus, and for large ones.
+
+    Examples:
+        mtkit preprocess de-en/recipe.yaml
+        mtkit preprocess de-en/recipe.yaml --show 3 --set clean.max_chars=500
+        mtkit preprocess de-en/recipe.yaml --shard 1/4
     """
     from mtkit.config.recipe import Recipe
     from mtkit.corpus.parts import Shard

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from mtkit.cli.options import DeviceOption, PrecisionOption, TagsOption, WorkersOption
+from mtkit.cli.options import DEVICES, DeviceOption, PrecisionOption, TagsOption, WorkersOption
 from mtkit.cli.search_options import TgtTagsOption, takes_search_options
 from mtkit.config.search import SearchConfig
 
@@ -19,29 +19,34 @@ _SETTINGS = ("length_penalty", "alpha", "ensemble", "max_tokens")
 
 @takes_search_options(*(name for name in SearchConfig.model_fields if name not in _SETTINGS))
 def score(
-    src_path: Annotated[Path, typer.Argument(metavar="SRC", help="Source text, one segment per line; may be packed; - is stdin")],
+    src_path: Annotated[Path, typer.Argument(metavar="SRC", help="Source text, one segment per line; may be compressed; - is stdin")],
     tgt_path: Annotated[Path, typer.Argument(metavar="TGT", help="Its translations: line N translates line N of SRC; - is stdin")],
-    model_dirs: Annotated[
-        list[Path], typer.Option("--model", "-m", metavar="DIR", help="Model directory, as `mtkit train` writes it; repeated, an ensemble")
-    ],
-    output_path: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write", show_default="stdout")] = None,
+    model_dirs: Annotated[list[Path], typer.Option("--model", "-m", metavar="DIR", help="Model directory; repeat it for an ensemble")],
+    output_path: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="File to write", show_default="stdout")] = None,
     output_format: Annotated[
-        Literal["text", "tsv", "jsonl"], typer.Option("--format", help="Fields separated by spaces, by TABs, or one JSON object a line")
+        Literal["text", "tsv", "jsonl"],
+        typer.Option("--format", help="Fields separated by spaces (text) or TABs (tsv), or one JSON object per line (jsonl)"),
     ] = "text",
-    per_token: Annotated[bool, typer.Option("--per-token", help="Write each piece of the translation with its log-probability too")] = False,
+    per_token: Annotated[bool, typer.Option("--per-token", help="Also write each piece of the translation with its log-probability")] = False,
     tags: TagsOption = None,
     tgt_tags: TgtTagsOption = None,
-    chunk_lines: Annotated[int | None, typer.Option(min=1, metavar="N", help="Lines read and scored together", show_default="many")] = None,
+    chunk_lines: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Lines read and scored together", show_default="many", rich_help_panel=DEVICES)
+    ] = None,
     device: DeviceOption = "auto",
     workers: WorkersOption = None,
     precision: PrecisionOption = "auto",
     *,
     search: dict[str, Any],
 ) -> None:
-    """Score translations by a model: how probable it finds them.
+    """Compute the probability that a model assigns to given translations.
 
-    N lines in, N lines out, in order: the log-probability (natural logarithm, end mark included), the score after the length penalty, and the
-    number of pieces. The perplexities of the whole text are told on stderr at the end. No line is cut or left out.
+    Writes one line for each pair, in the same order: the log-probability (natural logarithm, including the end of the sentence), the score after
+    the length penalty, and the number of pieces. The perplexity of the whole text goes to stderr. No line is cut or left out.
+
+    Examples:
+        mtkit score test.de test.en -m de-en/work/run/model -o test.scores
+        mtkit score test.de test.en -m de-en/work/run/model --per-token --format jsonl
     """
     from mtkit.files import write_lines
     from mtkit.logs import get_logger

@@ -1,6 +1,7 @@
 """The settings of a search as options, for every command that searches; and what is wished of single translations."""
 
 import inspect
+import re
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -9,21 +10,37 @@ from typing import Annotated, Any, get_args, get_origin
 import typer
 from pydantic.fields import FieldInfo
 
-from mtkit.cli.options import MODELS_DEFAULT, given
+from mtkit.cli.options import DEVICES, TAGS_AND_CONSTRAINTS, given
 from mtkit.config.search import SearchConfig
 
-_PANEL = "Search settings"
+_DEFAULTS = "(defaults: those of the model)"
+_GROUPS = {
+    f"Search {_DEFAULTS}": ("beam_size", "length_penalty", "alpha", "coverage_penalty", "mbr", "mbr_utility", "n_groups", "diversity", "ensemble"),
+    f"Length and repetition {_DEFAULTS}": (
+        *("max_length", "max_length_ratio", "max_length_extra", "min_length"),
+        *("no_repeat_ngram_size", "repetition_penalty", "loop_guard"),
+    ),
+    f"Sampling {_DEFAULTS}": ("sampling", "seed", "temperature", "top_k", "top_p", "epsilon"),
+    DEVICES: ("max_tokens",),
+}
+_FIELD = re.compile(rf"\b({'|'.join(name for name in SearchConfig.model_fields if '_' in name)})\b|(?<=With )(mbr|sampling)\b")
 
 TgtTagsOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--tgt-tag", metavar="TAG", help="Every translation begins with this symbol of the vocabulary, as in training, which is not written"
+        "--tgt-tag",
+        metavar="TAG",
+        help="Symbol of the vocabulary that every translation begins with, as in training; it is not written; repeatable",
+        rich_help_panel=TAGS_AND_CONSTRAINTS,
     ),
 ]
 PrefixFileOption = Annotated[
     Path | None,
     typer.Option(
-        "--prefix-file", metavar="FILE", help="What each translation begins with: line N for line N, blank for anything", show_default=False
+        "--prefix-file",
+        metavar="FILE",
+        help="Beginning of each translation: line N for line N, blank for none",
+        rich_help_panel=TAGS_AND_CONSTRAINTS,
     ),
 ]
 ConstraintsOption = Annotated[
@@ -31,13 +48,18 @@ ConstraintsOption = Annotated[
     typer.Option(
         "--constraints",
         metavar="FILE",
-        help='Words that must and must not appear: line N for line N, such as {"must": ["house"], "must_not": ["building"]}, or blank',
-        show_default=False,
+        help='Words that must and must not appear: line N for line N, such as {"must": ["house"], "must_not": ["building"]}; blank for none',
+        rich_help_panel=TAGS_AND_CONSTRAINTS,
     ),
 ]
 AvoidOption = Annotated[
     list[str] | None,
-    typer.Option("--avoid", metavar="TEXT", help="Word or phrase, with capitals as given, that must not appear in any translation; may be repeated"),
+    typer.Option(
+        "--avoid",
+        metavar="TEXT",
+        help="Word or phrase, with capitals as given, that must not appear in any translation; repeatable",
+        rich_help_panel=TAGS_AND_CONSTRAINTS,
+    ),
 ]
 
 
@@ -66,6 +88,15 @@ def takes_search_options(*own: str) -> Callable[[Callable[..., Any]], Callable[.
     return add
 
 
+def _group(name: str) -> str:
+    return next(title for title, names in _GROUPS.items() if name in names)
+
+
+def _as_options(text: str) -> str:
+    """Write the keys that a help text names as the options that they are here."""
+    return _FIELD.sub(lambda match: f"--{match[0].replace('_', '-')}", text).removesuffix(".")
+
+
 def _option(name: str, field: FieldInfo) -> inspect.Parameter:
     # Of a number or none, such as max_length, the number.
     annotated = next((one for one in get_args(field.annotation) if get_origin(one) is Annotated), None)
@@ -74,5 +105,5 @@ def _option(name: str, field: FieldInfo) -> inspect.Parameter:
     if kind is int:
         # Typer tells the least whole number; what else there is to keep to, pydantic does.
         least = next((bound.ge if hasattr(bound, "ge") else bound.gt + 1 for bound in bounds if hasattr(bound, "ge") or hasattr(bound, "gt")), None)
-    option = typer.Option(min=least, help=field.description, show_default=MODELS_DEFAULT, rich_help_panel=_PANEL)
+    option = typer.Option(min=least, help=_as_options(field.description or ""), rich_help_panel=_group(name))
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option])  # type: ignore[operator]

@@ -13,11 +13,11 @@ from mtkit.config.shortlist import ShortlistConfig, default_of
 def shortlist(
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="RECIPE | SRC TGT", help="The recipe that was trained with, after `mtkit preprocess`; or two aligned text files"),
+        typer.Argument(metavar="RECIPE | SRC TGT", help="Recipe of the model, after `mtkit preprocess`; or two aligned text files"),
     ],
-    model_dir: Annotated[Path, typer.Option("--model", "-m", metavar="DIR", help="Model directory, as `mtkit train` writes it")],
+    model_dir: Annotated[Path, typer.Option("--model", "-m", metavar="DIR", help="Model directory")],
     output_path: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write", show_default="shortlist.safetensors in DIR")
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="File to write", show_default="shortlist.safetensors in DIR")
     ] = None,
     n_candidates: Annotated[
         int, typer.Option("--candidates", min=1, max=999, metavar="K", help=help_of(ShortlistConfig, "n_candidates"))
@@ -27,10 +27,14 @@ def shortlist(
     ),
     max_pairs: Annotated[int, typer.Option(min=1, max=MAX_INT, metavar="N", help=help_of(ShortlistConfig, "max_pairs"))] = default_of("max_pairs"),
 ) -> None:
-    """Make a lexical shortlist for a model, which lets it translate faster.
+    """Make a lexical shortlist, with which a model translates faster.
 
-    Aligns the pieces of the training corpus, and keeps for each source piece its most probable translations. `mtkit translate
-    --shortlist` then looks at these alone.
+    Aligns the pieces of the training corpus, and keeps the most probable translations of each source piece. `mtkit translate --shortlist`
+    then considers only these.
+
+    Examples:
+        mtkit shortlist de-en/recipe.yaml -m de-en/work/run/model
+        mtkit shortlist train.de train.en -m de-en/work/run/model --candidates 50
     """
     from mtkit.cli.corpora import make_source
     from mtkit.config.data import DataConfig

@@ -6,23 +6,39 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from mtkit.cli.help_pages import Command, Group
 from mtkit.cli.options import OverridesOption, RecipeArgument
 from mtkit.cli.recipe_paths import refuse_overwriting_inputs
 
 if TYPE_CHECKING:
     from mtkit.tokenizer.subword import Subword
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Train a tokenizer; text to pieces and back.")
+app = typer.Typer(cls=Group, rich_markup_mode=None, no_args_is_help=True)
+
+
+@app.callback()
+def start() -> None:
+    """Train a tokenizer; turn text into pieces and back.
+
+    Examples:
+        mtkit tokenizer train de-en/recipe.yaml
+        echo 'Guten Morgen!' | mtkit tokenizer encode -m de-en/work/tokenizer
+    """
+
 
 ModelOption = Annotated[
     Path, typer.Option("--model", "-m", metavar="PATH", help="Model directory, tokenizer directory, or a SentencePiece file ending in .model")
 ]
-SideOption = Annotated[Literal["src", "tgt"] | None, typer.Option(help="Which tokenizer, where each side has its own")]
+SideOption = Annotated[Literal["src", "tgt"] | None, typer.Option(help="Tokenizer to use, if each side has its own")]
 
 
-@app.command()
+@app.command(cls=Command)
 def train(recipe_path: RecipeArgument, overrides: OverridesOption = None) -> None:
-    """Train the recipe's tokenizer on its training corpus."""
+    """Train the recipe's tokenizer on its training corpus.
+
+    Examples:
+        mtkit tokenizer train de-en/recipe.yaml --set tokenizer.vocab_size=4000
+    """
     from mtkit.config.recipe import Recipe
     from mtkit.corpus.tokenizer import train_tokenizer
 
@@ -33,13 +49,18 @@ def train(recipe_path: RecipeArgument, overrides: OverridesOption = None) -> Non
     print(f"{recipe.tokenizer_dir}: {pieces}")
 
 
-@app.command()
+@app.command(cls=Command)
 def encode(
     model: ModelOption,
     side: SideOption = None,
-    ids: Annotated[bool, typer.Option("--ids", help="Ids in place of pieces")] = False,
+    ids: Annotated[bool, typer.Option("--ids", help="Write ids in place of pieces")] = False,
 ) -> None:
-    """Turn text on stdin into pieces on stdout, separated by spaces."""
+    """Turn text on stdin into pieces on stdout, separated by spaces.
+
+    Examples:
+        echo 'Guten Morgen!' | mtkit tokenizer encode -m de-en/work/tokenizer
+        mtkit tokenizer encode -m de-en/work/run/model --ids < new.de > new.ids
+    """
     from mtkit.files import read_lines, write_lines
     from mtkit.output_guard import refuse_overwriting
 
@@ -54,13 +75,17 @@ def encode(
     write_lines(None, encoded())
 
 
-@app.command()
+@app.command(cls=Command)
 def decode(
     model: ModelOption,
     side: SideOption = None,
-    ids: Annotated[bool, typer.Option("--ids", help="Stdin holds ids, not pieces")] = False,
+    ids: Annotated[bool, typer.Option("--ids", help="Read ids in place of pieces")] = False,
 ) -> None:
-    """Turn pieces on stdin into text on stdout."""
+    """Turn pieces on stdin into text on stdout.
+
+    Examples:
+        mtkit tokenizer decode -m de-en/work/run/model --ids < new.ids
+    """
     from mtkit.errors import MtkitError
     from mtkit.files import read_lines, write_lines
     from mtkit.output_guard import refuse_overwriting

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mtkit.cli.durations import parse_duration
-from mtkit.cli.options import DeviceOption, OverridesOption, RecipeArgument
+from mtkit.cli.options import DEVICES, DeviceOption, OverridesOption, RecipeArgument
 from mtkit.cli.recipe_paths import refuse_overwriting_inputs
 from mtkit.cli.shell import shell_command
 from mtkit.config.section import MAX_PROCESSES
@@ -22,11 +22,12 @@ def train(
     recipe_path: RecipeArgument,
     overrides: OverridesOption = None,
     out: Annotated[
-        Path | None, typer.Option("--output", "--out", "-o", metavar="RUN", help="Run directory", show_default="data.work_dir/run")
+        Path | None, typer.Option("--output", "--out", "-o", metavar="DIR", help="Run directory", show_default="data.work_dir/run")
     ] = None,
     device: DeviceOption = "auto",
     n_threads: Annotated[
-        int | None, typer.Option("--threads", min=1, max=MAX_PROCESSES, help="CPU threads of each process", show_default="one per core")
+        int | None,
+        typer.Option("--threads", min=1, max=MAX_PROCESSES, help="CPU threads of each process", show_default="one per core", rich_help_panel=DEVICES),
     ] = None,
     max_time_s: Annotated[
         float | None,
@@ -34,26 +35,38 @@ def train(
             "--max-time",
             parser=parse_duration,
             metavar="TIME",
-            help="Save and end, with status 0, after so much time: 90s, 45m, 3h, 1h30m, 2d. The same command goes on",
+            help="Save and stop after this time (90s, 45m, 1h30m, 2d), with exit status 0; the same command continues",
             show_default="never",
         ),
     ] = None,
     n_processes: Annotated[
         int | None,
         typer.Option(
-            "--nproc", min=1, max=MAX_PROCESSES, help="Processes that train together on this machine, such as one for each GPU", show_default="1"
+            "--nproc",
+            min=1,
+            max=MAX_PROCESSES,
+            help="Processes that train together on this machine, such as one for each GPU",
+            show_default="1",
+            rich_help_panel=DEVICES,
         ),
     ] = None,
     is_dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything and tell what training takes in memory, disk and time, but train nothing")
+        bool, typer.Option("--dry-run", help="Check everything and estimate memory, disk space and time, without training")
     ] = False,
     shows_recipe: Annotated[
-        bool, typer.Option("--show-recipe", help="Print the recipe with every key as it will be used, --set included; train nothing")
+        bool, typer.Option("--show-recipe", help="Print the recipe with every key as it will be used, including --set, without training")
     ] = False,
 ) -> None:
     """Train a model.
 
-    Tokenizer and token store are made first when they are missing or stale. Run again after an interruption, it goes on where it was.
+    Makes the tokenizer and the token store first if they are missing or out of date. After an interruption, the same command continues from
+    the last checkpoint. The best model so far is always in DIR/model.
+
+    Examples:
+        mtkit train de-en/recipe.yaml
+        mtkit train de-en/recipe.yaml --set training.max_steps=2000 -o runs/short
+        mtkit train de-en/recipe.yaml --dry-run
+        mtkit train de-en/recipe.yaml --nproc 4
     """
     from mtkit.config.recipe import Recipe
     from mtkit.training.speaking import told_by_one

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 import typer
 
 from mtkit.cli.options import (
+    DEVICES,
+    INPUT_AND_OUTPUT,
     BatchInvariantOption,
     DeviceOption,
     EngineOption,
@@ -19,75 +21,122 @@ from mtkit.cli.options import (
 )
 from mtkit.cli.search_options import AvoidOption, ConstraintsOption, PrefixFileOption, TgtTagsOption, takes_search_options
 
+_WORDS = "Word alignments and unknown words"
+
 
 @takes_search_options("n_best")
 def translate(
     input_path: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Source text, one segment per line, or a table; may be packed (.gz, .xz, .zst); - is stdin")
+        Path, typer.Argument(metavar="FILE", help="Source text, one segment per line, or a table; may be compressed (.gz, .xz, .zst); - is stdin")
     ],
-    model_dirs: Annotated[
-        list[Path], typer.Option("--model", "-m", metavar="DIR", help="Model directory, as `mtkit train` writes it; repeated, an ensemble")
-    ],
-    output_path: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write", show_default="stdout")] = None,
-    input_format: Annotated[
-        Literal["auto", "text", "tsv", "csv", "jsonl"],
-        typer.Option(
-            help="What a line of input is; auto goes by the file's name: .tsv, .csv and .jsonl are tables, anything else is text. "
-            "Documents such as .po, .srt, .html or .docx are refused unless text is given"
-        ),
-    ] = "auto",
-    output_format: Annotated[
-        Literal["text", "tsv", "csv", "jsonl"] | None,
-        typer.Option("--format", help="What a line of output is; as the input's, the rest of the line comes along", show_default="as the input"),
-    ] = None,
-    fields: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--field", metavar="FIELD", help="Translate this column (its number, or its name in the header line) or key of JSON; may be repeated"
-        ),
-    ] = None,
-    fields_out: Annotated[
-        list[str] | None,
-        typer.Option("--field-out", metavar="FIELD", help="Where the translation goes; a field that is there is replaced", show_default="a new one"),
-    ] = None,
-    has_header: Annotated[
-        bool, typer.Option("--header", help="The first line of a TSV or CSV names its columns; so it does if --field is a name")
-    ] = False,
-    details: Annotated[bool, typer.Option("--details", help="Write score and flags with each translation of a table")] = False,
-    errors: Annotated[Literal["strict", "replace"], typer.Option(help="Refuse invalid UTF-8, or read it as U+FFFD and tell how often")] = "strict",
-    tags: TagsOption = None,
-    tgt_tags: TgtTagsOption = None,
-    n_best: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Write the N best of each line, or N samples; as text: line number, TAB, score, TAB, text"),
-    ] = None,
-    prefix_path: PrefixFileOption = None,
-    constraints_path: ConstraintsOption = None,
-    avoid: AvoidOption = None,
-    alignments_path: Annotated[
-        Path | None, typer.Option("--alignments", metavar="FILE", help="Write which words belong together, as in 0-0 1-2: source word, target word")
-    ] = None,
-    align: Annotated[bool, typer.Option("--align", help="With --format jsonl: say there which words belong together")] = False,
-    replace_unk: Annotated[bool, typer.Option("--replace-unk", help="Put the source word in place of a word that the model cannot write")] = False,
-    unk_dictionary_path: Annotated[
-        Path | None, typer.Option("--unk-dictionary", metavar="FILE", help="For --replace-unk: source word, TAB, what to put in its place")
-    ] = None,
-    chunk_lines: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Lines read and translated together; 1 answers each at once", show_default="many; on a terminal 1"),
-    ] = None,
-    device: DeviceOption = "auto",
-    workers: WorkersOption = None,
-    processes: ProcessesOption = None,
+    model_dirs: Annotated[list[Path], typer.Option("--model", "-m", metavar="DIR", help="Model directory; repeat it for an ensemble")],
+    output_path: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="File to write", show_default="stdout")] = None,
     resume: Annotated[
         bool | None,
         typer.Option(
             "--resume/--no-resume",
-            help="Go on with what an interrupted run of the same command has left, or begin anew",
-            show_default="begin where nothing is left",
+            help="Resume an interrupted run of the same command, or discard what it left and start over",
+            show_default="start over if nothing is left",
         ),
     ] = None,
+    input_format: Annotated[
+        Literal["auto", "text", "tsv", "csv", "jsonl"],
+        typer.Option(
+            help="Format of the input; auto goes by the file's name: .tsv, .csv and .jsonl are tables, anything else is text. "
+            "Documents such as .po, .srt, .html or .docx are refused unless text is given",
+            rich_help_panel=INPUT_AND_OUTPUT,
+        ),
+    ] = "auto",
+    output_format: Annotated[
+        Literal["text", "tsv", "csv", "jsonl"] | None,
+        typer.Option(
+            "--format",
+            help="Format of the output; in the format of the input, the other fields are kept",
+            show_default="as the input",
+            rich_help_panel=INPUT_AND_OUTPUT,
+        ),
+    ] = None,
+    fields: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--field",
+            metavar="FIELD",
+            help="Column to translate (its number, or its name in the header line), or key of a JSON object; repeatable",
+            rich_help_panel=INPUT_AND_OUTPUT,
+        ),
+    ] = None,
+    fields_out: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--field-out",
+            metavar="FIELD",
+            help="Column or key for the translation; an existing one is replaced",
+            show_default="a new one",
+            rich_help_panel=INPUT_AND_OUTPUT,
+        ),
+    ] = None,
+    has_header: Annotated[
+        bool,
+        typer.Option(
+            "--header",
+            help="The first line of a TSV or CSV file names its columns; implied if --field is a name",
+            rich_help_panel=INPUT_AND_OUTPUT,
+        ),
+    ] = False,
+    details: Annotated[
+        bool, typer.Option("--details", help="Add score and flags to each translation of a table", rich_help_panel=INPUT_AND_OUTPUT)
+    ] = False,
+    n_best: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Write the N best translations of each line, or N samples; as text: line number, TAB, score, TAB, text",
+            rich_help_panel=INPUT_AND_OUTPUT,
+        ),
+    ] = None,
+    errors: Annotated[
+        Literal["strict", "replace"],
+        typer.Option(help="Refuse invalid UTF-8, or replace it by U+FFFD and report how often", rich_help_panel=INPUT_AND_OUTPUT),
+    ] = "strict",
+    alignments_path: Annotated[
+        Path | None,
+        typer.Option(
+            "--alignments",
+            metavar="FILE",
+            help="Write word alignments to this file, such as 0-0 1-2 (source word, target word)",
+            rich_help_panel=_WORDS,
+        ),
+    ] = None,
+    align: Annotated[bool, typer.Option("--align", help="With --format jsonl: add the word alignments there", rich_help_panel=_WORDS)] = False,
+    replace_unk: Annotated[
+        bool, typer.Option("--replace-unk", help="Copy the source word where the model writes an unknown word", rich_help_panel=_WORDS)
+    ] = False,
+    unk_dictionary_path: Annotated[
+        Path | None,
+        typer.Option(
+            "--unk-dictionary", metavar="FILE", help="For --replace-unk: source word, TAB, its translation on each line", rich_help_panel=_WORDS
+        ),
+    ] = None,
+    tags: TagsOption = None,
+    tgt_tags: TgtTagsOption = None,
+    prefix_path: PrefixFileOption = None,
+    constraints_path: ConstraintsOption = None,
+    avoid: AvoidOption = None,
+    device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
+    workers: WorkersOption = None,
+    processes: ProcessesOption = None,
+    chunk_lines: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Lines read and translated together; 1 translates each line as soon as it is read",
+            show_default="many; 1 if lines are typed",
+            rich_help_panel=DEVICES,
+        ),
+    ] = None,
     shortlist: ShortlistOption = False,
     batch_invariant: BatchInvariantOption = False,
     engine: EngineOption = "auto",
@@ -96,9 +145,16 @@ def translate(
 ) -> None:
     """Translate a file.
 
-    N lines in, N lines out, in order; a blank line stays blank. Of a TSV, CSV or JSON lines, --field is translated and the rest comes along
-    as it is. With --n-best, lines are numbered from 1, and the score is the log-probability after the length penalty.
+    Writes one line for each input line, in the same order; a blank line stays blank. In a TSV, CSV or JSON Lines file, --field selects what to
+    translate, and the other fields are kept. With --n-best, lines are numbered from 1; the score is the log-probability after the length penalty.
+
+    Examples:
+        mtkit translate new.de -m de-en/work/run/model -o new.en
+        echo 'Guten Morgen!' | mtkit translate - -m de-en/work/run/model
+        mtkit translate talks.tsv --field text -m de-en/work/run/model -o talks.en.tsv
+        mtkit translate new.de -m model-1 -m model-2 --format jsonl --details
     """
+    from mtkit.cli.usage_errors import refuse_text
     from mtkit.files import read_lines
     from mtkit.model_folders import refuse_no_model
     from mtkit.output_guard import refuse_overwriting
@@ -128,6 +184,7 @@ def translate(
         [output_path, alignments_path, parts],
         [input_path, prefix_path, constraints_path, unk_dictionary_path, *model_dirs],
     )
+    refuse_text(input_path, model_dirs)
     # torch takes seconds to load, which a mistyped path should not wait for.
     for path, what in (input_path, "the source text"), (prefix_path, "the prefixes"), (constraints_path, "the constraints"):
         if path is not None:

@@ -20,48 +20,48 @@ class SearchConfig(Section):
     alpha: float = Field(default=1.0, ge=0.0, le=100.0)
     """Strength of the length penalty; larger favours longer translations."""
     coverage_penalty: float = Field(default=0.0, ge=0.0, le=1e6)
-    """Strength of the penalty for source pieces that a translation has hardly looked at (beta of Wu et al. 2016); 0 is none, 0.2 is usual."""
+    """Strength of the penalty for source pieces that a translation hardly attends to (beta of Wu et al. 2016); 0 is off, 0.2 is usual."""
     max_length_ratio: float = Field(default=2.0, gt=0.0, le=1000.0)
-    """A translation has at most this many pieces for each source piece, and max_length_extra more."""
+    """Maximum length of a translation: this many pieces for each source piece, plus max_length_extra."""
     max_length_extra: NonNegativeInt = 20
-    """Pieces that a translation may have beyond max_length_ratio times those of its source."""
+    """Pieces that a translation may have beyond max_length_ratio times the length of its source."""
     max_length: PositiveInt | None = None
-    """A translation has at most this many pieces, however long its source is; no value is no such limit."""
+    """Maximum number of pieces in a translation, however long its source is; unset: no limit."""
     min_length: NonNegativeInt = 1
-    """A translation has at least this many pieces; 1 keeps a line from coming out empty."""
+    """Minimum number of pieces in a translation; 1 keeps a line from coming out empty."""
     no_repeat_ngram_size: NonNegativeInt = 0
-    """No run of this many pieces comes twice in a translation (Paulus et al. 2018); 0 is off, 3 or 4 stops most loops."""
+    """No n-gram of this many pieces is repeated in a translation (Paulus et al. 2018); 0 is off, 3 or 4 stops most loops."""
     repetition_penalty: float = Field(default=1.0, ge=1.0, le=1e6)
-    """Log-probabilities of pieces that are there already are multiplied by this (Keskar et al. 2019); 1 is off, 1.2 is usual."""
+    """Factor on the log-probabilities of pieces that the translation already has (Keskar et al. 2019); 1 is off, 1.2 is usual."""
     n_best: int = Field(default=1, gt=0, le=10_000)
     """Translations returned for each sentence; at most beam_size. With sampling, how many are drawn."""
     mbr: int = Field(default=0, ge=0, le=10_000)
-    """Choose among this many candidates the one that is most like the others (minimum Bayes risk; Eikema and Aziz 2020), not the most probable one;
+    """Choose from this many candidates the one most similar to the others (minimum Bayes risk; Eikema and Aziz 2020), not the most probable one;
     0 is off. Candidates are samples, or without sampling the n best of a beam of at least this size."""
     mbr_utility: Literal["chrf", "bleu"] = "chrf"
-    """With mbr: how alike two candidates are."""
+    """With mbr: measure of the similarity of two candidates."""
     n_groups: PositiveInt = 1
-    """Groups of the beam that keep apart from each other (diverse beam search; Vijayakumar et al. 2018); divides beam_size, 1 is plain."""
+    """Groups of a diverse beam search, which avoid each other's choices (Vijayakumar et al. 2018); divides beam_size; 1 is plain."""
     diversity: float = Field(default=0.5, ge=0.0, le=1e6)
-    """With n_groups: taken off a log-probability for each time that an earlier group has chosen the same piece at the same step."""
+    """With n_groups: penalty on a log-probability for each earlier group that chose the same piece at the same step."""
     sampling: bool = False
-    """Draw translations at random, as probable as the model finds them, in place of the most probable ones."""
+    """Draw translations at random by their probabilities, instead of searching for the most probable ones."""
     temperature: PositiveFloat = 1.0
-    """With sampling: log-probabilities are divided by this; below 1 favours what is probable anyway."""
+    """With sampling: log-probabilities are divided by this; below 1 favours probable pieces."""
     top_k: NonNegativeInt = 0
     """With sampling: draw among this many most probable pieces; 0 is all."""
     top_p: float = Field(default=1.0, gt=0.0, le=1.0)
     """With sampling: draw among the fewest pieces that have this probability together (Holtzman et al. 2020); 1 is all."""
     epsilon: float = Field(default=0.0, ge=0.0, lt=1.0)
-    """With sampling: draw no piece less probable than this (Hewitt et al. 2022); 0 is all."""
+    """With sampling: never draw a piece less probable than this (Hewitt et al. 2022); 0 is all."""
     seed: Seed = 0
-    """With sampling: equal seeds draw equal translations of a line, whatever stands around it."""
+    """With sampling: the same seed draws the same translation of a line, whatever else is translated."""
     ensemble: Literal["mean", "log_mean"] = "mean"
-    """Of several models: the mean of their probabilities, or of their log-probabilities, made to sum to 1 again (log_mean)."""
+    """With several models: mean of their probabilities, or of their log-probabilities, normalised again (log_mean)."""
     loop_guard: bool = True
-    """Search once more, with repetitions blocked, where a translation repeats itself beyond its source or does not end."""
+    """Search again, with repetitions blocked, if a translation repeats itself more than its source or does not end."""
     max_tokens: PositiveInt | None = None
-    """Source positions in a batch, times the beam size; no value is 16384 on a CPU and 131072 on a GPU."""
+    """Source positions in a batch, times the beam size; unset: 16384 on a CPU, 131072 on a GPU."""
 
     @property
     def n_rows(self) -> int:

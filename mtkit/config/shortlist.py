@@ -11,11 +11,11 @@ class ShortlistConfig(Section):
     """How a lexical shortlist is made: options of `mtkit shortlist`."""
 
     n_candidates: int = Field(default=100, ge=1, le=999)
-    """Probable translations of each source piece that are kept."""
+    """Probable translations kept for each source piece."""
     n_frequent: NonNegativeInt = 200
     """Most frequent target pieces, which every sentence may use."""
     max_pairs: PositiveInt = 1_000_000
-    """Of a larger corpus so many pairs are looked at, drawn evenly."""
+    """Pairs to read from a larger corpus, drawn evenly."""
 
 
 def default_of(name: str) -> Any:

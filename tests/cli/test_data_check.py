@@ -108,7 +108,7 @@ def test_stdin_is_a_side_too(mtkit, corpus):
         (["recipe.yaml", "--src-lang", "ko"], "a recipe says its languages itself"),
         (["train.ko", "train.en", "--test", "validation.ko"], "--test takes two files"),
         (["train.ko", "train.en", "--show", "-1"], "--show"),
-        ([], "Missing argument"),
+        ([], "needs SRC TGT | FILE | RECIPE"),
     ],
 )
 def test_wrong_usage(mtkit, corpus, args, told):

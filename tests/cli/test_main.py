@@ -82,7 +82,7 @@ def test_every_command_is_tested_here():
 def test_exit_statuses_are_documented(mtkit):
     outcome = mtkit("--help")
     assert outcome.status == 0
-    for status in ("0  done", "1  your input", "2  wrong usage", "130  interrupted", "143  interrupted"):
+    for status in ("0  done", "1  invalid input", "2  wrong usage", "130  interrupted", "143  interrupted"):
         assert f"  {status}" in outcome.out
 
 
@@ -95,8 +95,9 @@ def test_wrong_usage(mtkit, args):
     outcome = mtkit(*args)
     assert outcome.status == 2
     assert outcome.out == ""
-    assert "Usage: mtkit" in outcome.err
-    assert "Traceback" not in outcome.err
+    error, hint = outcome.err.splitlines()
+    assert error.startswith("error: ")
+    assert hint.startswith("hint: ")
 
 
 @pytest.fixture

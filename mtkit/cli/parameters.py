@@ -1,0 +1,50 @@
+"""Arguments and options as the user types them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+
+def value_name(param: Any) -> str:
+    """Return the name of a parameter's value in help and usage, such as FILE, N or `bleu|chrf|ter`."""
+    kind = param.type_descriptor
+    if param.metavar is not None:
+        return param.metavar
+    if kind.is_choice:
+        return "|".join(choices(param))
+    return {int: "N", float: "NUMBER"}.get(kind.annotation, "TEXT")
+
+
+def as_typed(param: Any) -> str:
+    """Return a parameter as it is typed, such as `-m DIR`, in its shortest form."""
+    if param.param_type_name == "argument":
+        return value_name(param)
+    name = min(param.opts, key=len)
+    return name if param.is_flag else f"{name} {value_name(param)}"
+
+
+def limits(param: Any) -> str:
+    """Return the least and the greatest value of a number, such as ` from 1 to 1024`; empty if there are none."""
+    least, greatest = getattr(param, "min", None), getattr(param, "max", None)
+    if least is None:
+        return "" if greatest is None else f" of at most {greatest:g}"
+    return f" of at least {least:g}" if greatest is None else f" from {least:g} to {greatest:g}"
+
+
+def choices(param: Any) -> list[str]:
+    """Return the values that a parameter may have."""
+    return [str(getattr(choice, "value", choice)) for choice in param.type_descriptor.choices]
+
+
+def option_names(command: Any, ctx: Any) -> list[str]:
+    """Return all options of a command as they are typed."""
+    params = [param for param in command.get_params(ctx) if param.param_type_name == "option"]
+    return [name for param in params for name in (*param.opts, *param.secondary_opts)]
+
+
+def all_commands(group: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Yield every command below a group with its full name, such as `mtkit data check`."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from all_commands(command, f"{path} {name}")
+        else:
+            yield f"{path} {name}", command

@@ -1,0 +1,155 @@
+"""Wrong usages of commands: one line says what is wrong, one what to type."""
+
+import pytest
+
+LANGUAGES = "leave it out: a model knows its languages"
+
+
+def hint(outcome):
+    assert (outcome.status, outcome.out) == (2, "")
+    first, second = outcome.err.splitlines()
+    assert first.startswith("error: ")
+    assert second.startswith("hint: ")
+    return second.removeprefix("hint: ")
+
+
+def error(outcome):
+    hint(outcome)
+    return outcome.err.splitlines()[0].removeprefix("error: ")
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("train r.yaml --lr 1e-4 --device cpu", "type: mtkit train r.yaml --set training.learning_rate=1e-4 --device cpu"),
+        ("train r.yaml -lr 1e-4", "type: mtkit train r.yaml --set training.learning_rate=1e-4"),
+        ("train --seed=5 r.yaml", "type: mtkit train --set training.seed=5 r.yaml"),
+        ("train r.yaml --max-steps 100", "type: mtkit train r.yaml --set training.max_steps=100"),
+        ("train r.yaml --dropout 0.3", "type: mtkit train r.yaml --set model.dropout=0.3"),
+        ("train r.yaml --src-lang ko", "type: mtkit train r.yaml --set data.src_lang=ko"),
+        ("train r.yaml --vocab_size 500", "type: mtkit train r.yaml --set tokenizer.vocab_size=500"),
+        ("train r.yaml --patience 5", "type: mtkit train r.yaml --set validation.patience=5"),
+        ("preprocess r.yaml --max-chars 500", "type: mtkit preprocess r.yaml --set clean.max_chars=500"),
+        ("tokenizer train r.yaml --vocab-size 500", "type: mtkit tokenizer train r.yaml --set tokenizer.vocab_size=500"),
+        ("train r.yaml --save-dir runs/a", "type: mtkit train r.yaml --output runs/a"),
+        ("train r.yaml --epochs 3", "training counts updates, not epochs: give --set training.max_steps=N"),
+        ("train r.yaml --batch-size 64", "a batch is measured in tokens, not in sentences: give --set batches.max_tokens=N"),
+        ("train r.yaml --resume", "leave it out: the same command continues from the last checkpoint by itself"),
+        ("train r.yaml --gpu", "give --device cuda"),
+        ("train r.yaml --gpus 2", "give --nproc N"),
+        ("translate a.ko -m m --src-lang ko", LANGUAGES),
+        ("score a.ko a.en -m m --tgt-lang en", LANGUAGES),
+        ("translate a.ko -m m --gpu 0", "give --device cuda"),
+        ("translate a.ko -m m --batch-size 8", "a batch is measured in tokens, not in sentences: give --max-tokens N"),
+        ("translate a.ko -m m --beam 8", "type: mtkit translate a.ko -m m --beam-size 8"),
+        ("translate a.ko -m m --input b.ko", "name the file without an option"),
+        ("init --from-data a.ko a.en --lr 3", "mtkit train RECIPE --set training.learning_rate=3"),
+        ("init --from-data a.ko a.en --epochs 3", "training counts updates"),
+        ("translate a.ko -m m --beam-sise 5", "did you mean --beam-size?"),
+        ("translate a.ko -model m", "did you mean --model, with two dashes?"),
+        ("info m --jsn", "did you mean --json?"),
+        ("average run -o out --beam-size 5", "it is an option of `mtkit translate`, `mtkit evaluate`, `mtkit export ctranslate2`"),
+        ("demo --nonsense", "see `mtkit demo --help`"),
+    ],
+)
+def test_an_unknown_option_is_answered_with_what_to_type(mtkit, typed, meant):
+    outcome = mtkit(*typed.split())
+    assert meant in hint(outcome)
+    assert "has no option --" in error(outcome) or "has no option -model" in error(outcome)
+
+
+def test_a_command_to_type_is_quoted(mtkit):
+    assert hint(mtkit("train", "my recipe.yaml", "--lr", "1")) == "type: mtkit train 'my recipe.yaml' --set training.learning_rate=1"
+
+
+def test_the_command_to_type_is_accepted(mtkit, tiny_recipe_path):
+    text = hint(mtkit("train", str(tiny_recipe_path), "--lr", "0.002", "--show-recipe"))
+    outcome = mtkit(*text.removeprefix("type: mtkit ").split())
+    assert outcome.status == 0
+    assert "learning_rate: 0.002" in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("trian r.yaml", "did you mean `mtkit train`?"),
+        ("check a.ko a.en", "use `mtkit data check a.ko a.en`"),
+        ("encode -m m", "use `mtkit tokenizer encode -m m`"),
+        ("eval a.en -r b.en", "use `mtkit evaluate a.en -r b.en`"),
+        ("help train", "use `mtkit train --help`"),
+        ("data chek a b", "did you mean `mtkit data check`?"),
+        ("xyzzy", "demo, data, init"),
+    ],
+)
+def test_an_unknown_command_is_answered_with_the_one_that_was_meant(mtkit, typed, meant):
+    outcome = mtkit(*typed.split())
+    assert meant in hint(outcome)
+    assert error(outcome).startswith("no such command: ")
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("train", "`mtkit train` needs RECIPE"),
+        ("translate a.ko", "`mtkit translate` needs -m DIR"),
+        ("average run", "`mtkit average` needs -o DIR"),
+        ("train r.yaml --threads 0", "--threads: 0 is not a whole number from 1 to 1024"),
+        ("translate a.ko -m m --beam-size 0", "--beam-size: 0 is not a whole number of at least 1"),
+        ("translate a.ko -m m --beam-size five", "--beam-size: five is not a whole number of at least 1"),
+        ("translate a.ko -m m --alpha big", "--alpha: big is not a number"),
+        ("translate a.ko -m m --precision bf61", "--precision: bf61 is not one of auto, float32, bf16, fp16, int8"),
+        ("evaluate a.en -r b.en --metric blue", "--metric: blue is not one of bleu, chrf, ter"),
+        ("train r.yaml --max-time soon", "--max-time: soon is no length of time"),
+        ("train r.yaml --device", "--device needs a value: --device DEVICE"),
+        ("train r.yaml --dry-run=yes", "--dry-run takes no value"),
+        ("init --from-data a.ko", "--from-data needs a value: --from-data SRC TGT"),
+        ("average run extra -o out", "`mtkit average`: too many arguments: extra"),
+    ],
+)
+def test_a_missing_or_wrong_value_is_named_by_its_option(mtkit, typed, message):
+    assert error(mtkit(*typed.split())).startswith(message)
+
+
+def test_a_missing_argument_is_answered_with_an_example(mtkit):
+    assert hint(mtkit("train")) == "for example: mtkit train de-en/recipe.yaml"
+    assert hint(mtkit("translate", "x")) == "for example: mtkit translate new.de -m de-en/work/run/model -o new.en"
+
+
+def test_a_near_choice_is_named(mtkit):
+    assert hint(mtkit("evaluate", "a", "-r", "b", "--metric", "blue")) == "did you mean --metric bleu?"
+
+
+def test_a_value_may_look_like_an_option(mtkit):
+    # Nothing is wrong with these but the file, which is not there.
+    assert mtkit("translate", "/nowhere/a.ko", "-m", "m", "--avoid", "-model").status == 1
+    assert mtkit("translate", "-m", "m", "--", "-model").status == 1
+
+
+def test_what_a_command_finds_wrong_has_the_same_form(mtkit):
+    outcome = mtkit("train", "x.yaml", "--max-time", "soon")
+    assert hint(outcome) == "see `mtkit train --help`"
+    outcome = mtkit("data", "check", "a", "b", "c")
+    assert error(outcome) == "give two aligned text files, one file with both sides, or a recipe"
+
+
+@pytest.mark.parametrize("text", ["나는 학교에 간다.", "Hello", "Where is the station?", "a" * 5000])
+def test_a_text_in_place_of_a_file_is_answered_with_echo(mtkit, text):
+    outcome = mtkit("translate", text, "-m", "m")
+    assert (outcome.status, outcome.out) == (1, "")
+    assert "to translate a text: echo " in outcome.err
+    assert "| mtkit translate - -m m" in outcome.err
+    assert len(outcome.err) < 1000
+
+
+def test_words_of_a_text_without_quotes_are_put_together(mtkit):
+    assert hint(mtkit("translate", "나는", "학교에", "간다", "-m", "m")) == "to translate a text: echo '나는 학교에 간다' | mtkit translate - -m m"
+
+
+def test_a_mistyped_path_is_not_taken_for_a_text(mtkit):
+    assert mtkit("translate", "data/new.ko", "-m", "m").err.splitlines()[1] == "hint: check the path of the source text"
+
+
+def test_several_files_are_translated_one_by_one(mtkit, tmp_path):
+    for name in "ab":
+        (tmp_path / name).write_text("x\n")
+    assert "one file at a time" in hint(mtkit("translate", tmp_path / "a", tmp_path / "b", "-m", "m"))
