@@ -2,11 +2,14 @@
 
 import contextlib
 import ctypes
+import os
 import sys
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 _KEEP_BYTES = 2**31 - 1
 _MADV_HUGEPAGE = 14
+_MANY_VALUES = 1 << 20
+"""4,096 positions of width 256."""
 
 
 def keep_freed_memory() -> None:
@@ -24,6 +27,22 @@ def keep_freed_memory() -> None:
         libc.mallopt(_M_TRIM_THRESHOLD, _KEEP_BYTES)
     except (OSError, AttributeError):
         return
+
+
+def bound_kernel_caches(n_values: int) -> None:
+    """Limit the compiled kernels that are kept for the shapes of matrix products; call before the first product of the process.
+
+    oneDNN keeps a kernel for each shape, and nearly every batch has its own: 1,024 of them take hundreds of megabytes, and as each lies between
+    freed tensors, they scatter the heap by as much again. Torch keeps descriptions of them besides, which save no work. Capacities that the
+    environment sets are kept (docs/experiments.md).
+
+    Args:
+        n_values: Values of the largest activations, positions of a batch times width. From _MANY_VALUES on only the kernels that the layers of one
+            update share are kept, because compiling one takes next to no time beside using it.
+    """
+    os.environ.setdefault("LRU_CACHE_CAPACITY", "1")
+    if n_values >= _MANY_VALUES:
+        os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
 
 
 def give_back_freed_memory() -> None:

@@ -16,6 +16,8 @@ from mtkit.training.parallel import Parallel
 
 logger = get_logger(__name__)
 
+_MANY_TOKENS = 1 << 16
+
 
 class BatchSize(NamedTuple):
     """The numbers of a run."""
@@ -48,6 +50,12 @@ def with_batch_size(recipe: Recipe, run: RunDir, device: torch.device, parallel:
     batches = recipe.batches.model_copy(update={"max_tokens": size.max_tokens})
     training = recipe.training.model_copy(update={"accumulate_batches": size.n_batches})
     return recipe.model_copy(update={"batches": batches, "training": training})
+
+
+def n_values(recipe: Recipe) -> int:
+    """Return how many values an activation of the model's width has in the largest batch; as for a large batch while its size is to be measured."""
+    max_tokens = recipe.batches.max_tokens
+    return recipe.model.d_model * (_MANY_TOKENS if max_tokens == "auto" else max_tokens)
 
 
 def kept_batch_size(run: RunDir) -> BatchSize | None:

@@ -44,11 +44,11 @@ from mtkit.corpus.manifest import read_manifest
 from mtkit.corpus.preprocess import preprocess
 from mtkit.errors import MtkitError
 from mtkit.logs import get_logger
-from mtkit.model.memory import keep_freed_memory
+from mtkit.model.memory import bound_kernel_caches, give_back_freed_memory, keep_freed_memory
 from mtkit.model.placement import choose_training_dtype
 from mtkit.training.assembly import TrainingData, make_stepper
 from mtkit.training.averages import WeightAverage, with_weights
-from mtkit.training.batch_size import with_batch_size
+from mtkit.training.batch_size import n_values, with_batch_size
 from mtkit.training.freezing import n_parameters, n_trained
 from mtkit.training.initial import initial_model
 from mtkit.training.parallel import Parallel, gather, gather_moments, gather_weights, put_moments, put_weights
@@ -125,8 +125,12 @@ def train(
     with StopRequest(max_time_s) as stop, join_processes(recipe, device) as (parallel, own_device):
         if n_threads is not None:
             torch.set_num_threads(n_threads)
-        keep_freed_memory()
+        if own_device.type == "cpu":
+            bound_kernel_caches(n_values(recipe))
         _preprocess(recipe, parallel)
+        # What preparing took is given back first, as it would lie between the tensors.
+        give_back_freed_memory()
+        keep_freed_memory()
         run = RunDir(normalized(Path(out)) if out is not None else recipe.run_dir)
         with run.taken() if parallel.is_main else nullcontext():
             parallel.wait()
@@ -315,7 +319,10 @@ class _Training:
         """Process 0 validates; all learn the score, because it decides when training ends."""
         state = self.state
         with self._published():
+            # Translating frees and takes other sizes than training, so that the heap would grow by the room for both.
+            give_back_freed_memory()
             result = self.validator.run() if self.validator is not None else None
+            give_back_freed_memory()
         metric = self.recipe.validation.metric
         values = [0.0, 0.0, 0.0] if result is None else [result.quality.score(metric), *result.quality.rank(metric)]
         score, *state.rank = self.parallel.from_main(values)
