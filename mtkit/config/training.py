@@ -82,9 +82,10 @@ class TrainingConfig(Section):
     """Updates between two checkpoints; a validation makes one too."""
     keep_last: PositiveInt = 5
     """Newest checkpoints that stay on disk."""
-    trackers: tuple[Literal["tensorboard"], ...] = ()
-    """What else is told all that metrics.jsonl is: tensorboard writes files for TensorBoard into the run's folder, and needs
-    `pip install 'mtkit[tensorboard]'`."""
+    trackers: tuple[Literal["tensorboard", "wandb"], ...] = ()
+    """Additional trackers that receive everything written to metrics.jsonl: tensorboard writes files for TensorBoard into the run directory, wandb
+    sends to Weights & Biases (WANDB_MODE=offline: writes into the run directory). Each needs its package: `pip install 'mtkit[tensorboard]'` or
+    `pip install 'mtkit[wandb]'`."""
 
     @property
     def n_batches(self) -> int:

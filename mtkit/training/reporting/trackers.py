@@ -7,8 +7,9 @@ from mtkit.config.training import TrainingConfig
 from mtkit.training.reporting.guard import Guarded
 from mtkit.training.reporting.tensorboard import TensorBoard
 from mtkit.training.reporting.tracker import Tracker
+from mtkit.training.reporting.weights_and_biases import WeightsAndBiases
 
-_NAMED = {"tensorboard": TensorBoard}
+_NAMED = {"tensorboard": TensorBoard, "wandb": WeightsAndBiases}
 
 
 def all_trackers(config: TrainingConfig, own: Sequence[Tracker] = ()) -> list[Tracker]:

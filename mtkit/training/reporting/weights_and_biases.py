@@ -1,0 +1,69 @@
+"""The same in Weights & Biases, online or offline as the package's environment variables say."""
+
+import os
+import secrets
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from mtkit.errors import MtkitError
+from mtkit.files import atomic_write
+from mtkit.training.reporting.tracker import RunInfo, Sample, Status, Tracker
+
+ID_NAME = "wandb_id.txt"
+"""File of the run directory with the id under which a resumed run goes on."""
+
+
+class WeightsAndBiases(Tracker):
+    """Logs numbers as `train/loss`, translations as a table, and the recipe as the run's configuration.
+
+    Raises:
+        MtkitError: The package is missing.
+    """
+
+    def __init__(self) -> None:
+        if find_spec("wandb") is None:
+            raise MtkitError(
+                "training.trackers: wandb needs a package that is not installed",
+                "pip install 'mtkit[wandb]', or leave wandb out of training.trackers",
+            )
+        self._run: Any = None
+
+    @staticmethod
+    def _wandb() -> Any:
+        return import_module("wandb")
+
+    def begin(self, run: RunInfo) -> None:
+        settings = run.settings
+        self._run = self._wandb().init(
+            project=os.environ.get("WANDB_PROJECT", "mtkit"),
+            name=os.environ.get("WANDB_NAME", f"{settings['data.src_lang']}-{settings['data.tgt_lang']} {run.run_dir.name}"),
+            id=_run_id(run.run_dir / ID_NAME),
+            resume="allow",
+            dir=str(run.run_dir),
+            config={"parameters": run.n_parameters, **settings},
+        )
+        # W&B's own step cannot go back, as a run does that is resumed.
+        self._run.define_metric("step")
+        self._run.define_metric("*", step_metric="step")
+
+    def numbers(self, step: int, kind: str, values: dict[str, float]) -> None:
+        self._run.log({"step": step, **{f"{kind}/{name}": value for name, value in values.items()}})
+
+    def samples(self, step: int, samples: Sequence[Sample]) -> None:
+        table = self._wandb().Table(columns=["source", "reference", "translation"], data=[list(sample) for sample in samples])
+        self._run.log({"step": step, "samples": table})
+
+    def close(self, status: Status) -> None:
+        if self._run is not None:
+            self._run.finish(exit_code=1 if status == "failed" else 0)
+
+
+def _run_id(path: Path) -> str:
+    """Read the id of a run, or make one and write it down."""
+    if not path.is_file():
+        with atomic_write(path) as file:
+            file.write(f"{secrets.token_hex(4)}\n".encode())
+    return path.read_text(encoding="utf-8").strip()
