@@ -59,6 +59,8 @@ class TrainingState:
     """Step of the best weights so far."""
     n_without_best: int = 0
     """Validations since then."""
+    judge: str = ""
+    """What these scores were measured with, as `Validator.signature`; empty before the first validation."""
     train_s: float = 0.0
     """Seconds spent so far, validation and saving included."""
     n_tokens: int = 0
@@ -206,9 +208,14 @@ def prune_checkpoints(checkpoints_dir: Path, keep_last: int, keep_best: int) -> 
 
 
 def best_checkpoints(paths: list[Path], n: int) -> list[Path]:
-    """Return the n validated checkpoints of the highest rank, the best first; of equal ones the newer."""
-    states = [(read_state(path), path) for path in paths]
-    ranked = sorted(((rank_of(state), path) for state, path in states if state.score is not None), reverse=True)
+    """Return the n validated checkpoints of the highest rank, the best first; of equal ones the newer.
+
+    Scores that were measured in another way than the newest one do not count.
+    """
+    states = [(state, path) for path in paths if (state := read_state(path)).score is not None]
+    judge = max(states, key=lambda entry: entry[0].step)[0].judge if states else ""
+    comparable = [entry for entry in states if entry[0].judge in (judge, "")]
+    ranked = sorted(comparable, key=lambda entry: (rank_of(entry[0]), entry[0].step), reverse=True)
     return [path for _, path in ranked[:n]]
 
 

@@ -31,6 +31,7 @@ from mtkit.checkpoint.training_state import (
     list_checkpoints,
     load_checkpoint,
     prune_checkpoints,
+    rank_of,
     read_state,
     regular_checkpoints,
     remove_checkpoint,
@@ -53,10 +54,10 @@ from mtkit.training.freezing import n_parameters, n_trained
 from mtkit.training.initial import initial_model
 from mtkit.training.parallel import Parallel, gather, gather_moments, gather_weights, put_moments, put_weights
 from mtkit.training.process_group import join_processes
+from mtkit.training.published import find_fault, set_aside
 from mtkit.training.reporting.reporter import Reporter
 from mtkit.training.reporting.tracker import Tracker
 from mtkit.training.reporting.trackers import all_trackers
-from mtkit.training.reporting.words import SCORES
 from mtkit.training.resume import check_same_run, remember_run
 from mtkit.training.schedule import learning_rate
 from mtkit.training.space import check_room, check_room_for_run, tensor_bytes
@@ -191,15 +192,16 @@ class _Training:
         if self.parallel.is_main:
             check_same_run(run, recipe, store, tokenizer, self.mix)
         self._is_time_up = False
-        self.state = self._resume()
-        if self.parallel.is_main:
-            if self._wants_more():
-                check_room_for_run(run.path, model, recipe, len(list_checkpoints(run.checkpoints_dir)))
-            if self.state.step and not run.model_dir.exists():
-                self._restore_model_dir()
-            remember_run(run, recipe, store, tokenizer, self.mix)
         self.has_validation = bool(recipe.data.validation)
         self.validator = Validator(recipe, self.published, self.dtype) if self.has_validation and parallel.is_main else None
+        self.judge = parallel.text_from_main("" if self.validator is None else self.validator.signature)
+        self.state = self._resume()
+        self._forget_other_scores()
+        if self.parallel.is_main and self._wants_more():
+            check_room_for_run(run.path, model, recipe, len(list_checkpoints(run.checkpoints_dir)))
+        self._check_model_dir()
+        if self.parallel.is_main:
+            remember_run(run, recipe, store, tokenizer, self.mix)
         self.reporter = Reporter(run, recipe, n_parameters=n_parameters(model), step=self.state.step, trackers=trackers, is_main=parallel.is_main)
 
     def run_to_end(self, stop: StopRequest) -> TrainingResult:
@@ -281,6 +283,9 @@ class _Training:
         return self.state.step < self.config.max_steps and not self._out_of_patience() and not self._is_time_up
 
     def _introduce(self) -> None:
+        if self.recipe.validation.patience and not self.has_validation:
+            logger.warning("validation.patience is %d, but there is nothing to validate on (data.validation): training does not stop early",
+                           self.recipe.validation.patience)  # fmt: skip
         model = self.trained.model
         logger.info("%s parameters on %s, matrix products in %s", f"{n_parameters(model):,}", self.device, str(self.dtype).removeprefix("torch."))
         if frozen := n_parameters(model) - n_trained(model):
@@ -329,8 +334,10 @@ class _Training:
         state.score = score if math.isfinite(score) else -math.inf
         best_rank = state.best_rank if state.best_rank is not None or state.best_score is None else [state.best_score]
         is_best = best_rank is None or state.rank > best_rank
-        if is_best:
+        if best_rank is None or state.rank >= best_rank:
+            # An equal one is no better, but it is the newer of the two that is kept.
             state.best_score, state.best_rank, state.best_step = state.score, state.rank, state.step
+        state.judge = self.judge
         state.n_without_best = 0 if is_best else state.n_without_best + 1
         if result is not None:
             self.reporter.validated(state.step, result, is_best=is_best)
@@ -359,7 +366,7 @@ class _Training:
         is_best = state.rank is not None and state.best_step == state.step
         files = self._files()
         (lacks_model,) = self.parallel.from_main([not self.run.model_dir.exists()])
-        publishes = is_best or not self.has_validation or bool(lacks_model)
+        publishes = is_best or not self.has_validation or (bool(lacks_model) and state.best_step is None)
         try:
             if self.parallel.is_main:
                 check_room(self.run.path, tensor_bytes(files) + publishes * tensor_bytes({WEIGHTS_NAME: files[WEIGHTS_NAME]}), "")
@@ -372,6 +379,8 @@ class _Training:
                 self.run.sync_metrics()
                 save_checkpoint(self.run.checkpoints_dir, state, files)
                 prune_checkpoints(self.run.checkpoints_dir, self.config.n_newest, self.recipe.validation.keep_best)
+            if lacks_model and not publishes:
+                self._check_model_dir()
         except MtkitError as exc:
             raise MtkitError(f"step {state.step:,} could not be saved: {exc.message}", f"{exc.hint}; {self._what_is_kept()}") from exc
         self.parallel.wait()
@@ -408,7 +417,7 @@ class _Training:
         """Take weights, moments and state from the last of these. Process 0 reads it for all, and says which they are."""
         model = self.trained.model
         state, files = load_checkpoint(checkpoints[-1], self._shapes()) if self.parallel.is_main else (TrainingState(), {})
-        state = TrainingState(**json.loads(self.parallel.text_from_main(json.dumps(asdict(state)))))
+        state = self._shared(state)
         files = self.parallel.files_from_main(files)
         put_weights(model, files[WEIGHTS_NAME])
         put_moments(model, self.optimizer, files[OPTIMIZER_NAME])
@@ -451,23 +460,65 @@ class _Training:
         if self.parallel.is_main:
             for path in checkpoints[checkpoints.index(good[-1]) + 1 :] if good else checkpoints:
                 remove_checkpoint(path)
+        # A later step may have been the best.
+        self._check_model_dir()
         # Kept at once, so that a run that is interrupted remembers it.
         self._save()
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         return {name: tuple(parameter.shape) for name, parameter in self.trained.model.named_parameters()}
 
-    def _restore_model_dir(self) -> None:
-        """The model directory was moved away: make it again from the best checkpoint, or from the newest."""
+    def _shared(self, state: TrainingState) -> TrainingState:
+        """Return the state that process 0 has."""
+        return TrainingState(**json.loads(self.parallel.text_from_main(json.dumps(asdict(state)))))
+
+    def _forget_other_scores(self) -> None:
+        """Drop the best score if it was measured in another way than those to come."""
+        state = self.state
+        # Earlier releases did not record how they measured.
+        if state.best_score is None or state.judge == self.judge or (self.has_validation and not state.judge):
+            return
+        if self.has_validation:
+            logger.warning(
+                "the validation pairs or how they are translated have changed: earlier scores do not count, and the next is the best so far"
+            )
+        else:
+            logger.warning("there is no validation any more (data.validation): from the next checkpoint on, the model is the newest, not the best")
+        state.best_score = state.best_rank = state.best_step = None
+        state.n_without_best = 0
+
+    def _check_model_dir(self) -> None:
+        """See to it that the model directory holds the best weights of this run, or those of the newest checkpoint without validation."""
+        if self.parallel.is_main and self.state.step:
+            best_step = self.state.best_step
+            fault = find_fault(self.run, self.state.step, best_step)
+            if fault == "foreign":
+                logger.warning("`%s` is not what training wrote there; it is kept as `%s`", self.run.model_dir, set_aside(self.run))
+            if fault is not None:
+                self._restore_model_dir(is_told=fault != "unsaved")
+            elif best_step and checkpoint_path(self.run.checkpoints_dir, best_step) not in list_checkpoints(self.run.checkpoints_dir):
+                logger.warning("the best checkpoint, that of step %s, is gone or damaged; `model/` still holds its weights", f"{best_step:,}")
+        # In place, because a loop over updates may hold it.
+        vars(self.state).update(vars(self._shared(self.state)))
+
+    def _restore_model_dir(self, *, is_told: bool) -> None:
+        """Make the model directory again from the best checkpoint that is left, or without validation from the newest."""
         checkpoints = list_checkpoints(self.run.checkpoints_dir)
-        ranked = dict.fromkeys([*best_checkpoints(checkpoints, len(checkpoints)), *reversed(checkpoints)])
-        (best,) = sound_checkpoints(ranked, 1)
+        ranked = best_checkpoints(checkpoints, len(checkpoints)) if self.state.best_step is not None else []
+        (best,) = sound_checkpoints(dict.fromkeys([*ranked, *reversed(checkpoints)]), 1)
         state, files = load_checkpoint(best, self._shapes())
         weights: Mapping[str, Tensor] = files.get(AVERAGE_NAME, files[WEIGHTS_NAME])
         if self.config.average_last > 1:
             weights = self._averaged_with_earlier(weights, state.step)
         with with_weights(self.published.model, weights):
             self._publish(state.step)
+        if is_told:
+            logger.warning("`%s` was missing; it is made again from the checkpoint of step %s", self.run.model_dir, f"{state.step:,}")
+        if self.state.best_step not in (None, state.step):
+            logger.warning("the best checkpoint, that of step %s, is gone or damaged: that of step %s counts as the best now",
+                           f"{self.state.best_step:,}", f"{state.step:,}")  # fmt: skip
+            self.state.best_score, self.state.best_step = state.score, state.step
+            self.state.best_rank = None if state.score is None else rank_of(state)
 
     def _publish(self, step: int) -> None:
         """Write the model directory with the weights that `self.published` holds now."""
@@ -480,8 +531,7 @@ class _Training:
     def _why_done(self) -> str:
         if not self._out_of_patience():
             return "training.max_steps is reached"
-        n, metric = self.state.n_without_best, self.recipe.validation.metric
-        return f"{n} validations in a row without a better {SCORES.get(metric, metric)} (validation.patience)"
+        return f"{self.state.n_without_best} validations in a row without a new best (validation.patience)"
 
     def _as_shown(self, score: float | None) -> float | None:
         return -score if score is not None and self.recipe.validation.metric == "loss" else score

@@ -22,8 +22,8 @@ logger = get_logger(__name__)
 def check_same_run(run: RunDir, recipe: Recipe, store: TokenStore, tokenizer: Tokenizer, mix: Mix, *, is_sample: bool = False) -> None:
     """Refuse to go on with a run whose weights, data, order of data or scores would not fit.
 
-    Settings that only say how to go on, such as max_steps or learning rate, may change; so may the mix of epochs to come. Changes of `sampling:` and
-    `augment:` are told in the log.
+    Settings that only say how to go on, such as max_steps or learning rate, may change; so may the mix of epochs to come. Changes of `sampling:`,
+    `augment:` and `validation:` are reported in the log.
 
     Args:
         run: The folder.
@@ -112,7 +112,9 @@ def _initial_weights(run: RunDir, folder: Path | None) -> str | None:
 
 def _changeable(recipe: Recipe) -> dict[str, Any]:
     sampling, augment = recipe.sampling.model_dump(mode="json"), recipe.augment.model_dump(mode="json", exclude={"merge"})
-    return {f"{section}.{name}": value for section, values in (("sampling", sampling), ("augment", augment)) for name, value in values.items()}
+    validation = recipe.validation.model_dump(mode="json", exclude={"metric"})
+    sections = {"sampling": sampling, "augment": augment, "validation": validation}
+    return {f"{section}.{name}": value for section, values in sections.items() for name, value in values.items()}
 
 
 def _n_epochs_begun(state: TrainingState) -> int:

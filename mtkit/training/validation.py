@@ -1,5 +1,7 @@
 """How good the model is: loss, and real translations scored as text."""
 
+import hashlib
+import json
 import math
 from collections.abc import Sequence
 from itertools import islice
@@ -143,6 +145,13 @@ class Validator:
         self.dtype = dtype
         self.corpora = [_Corpus(source, recipe, trained) for source in recipe.data.validation]
         self._warns = True
+
+    @property
+    def signature(self) -> str:
+        """A hash of all that scores depend on besides the weights: scores of two signatures cannot be compared."""
+        pairs = [[corpus.name, *([pair.src, pair.tgt] for pair in corpus.pairs)] for corpus in self.corpora]
+        settings = [self.config.metric, self.config.beam_size, self.trained.config.search.model_dump(mode="json")]
+        return hashlib.sha256(json.dumps([settings, pairs], sort_keys=True).encode()).hexdigest()
 
     def run(self) -> ValidationResult:
         """Validate the weights as they are now; the model is back in training mode afterwards."""

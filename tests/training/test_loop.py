@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,10 +12,12 @@ import time
 import pytest
 from safetensors.numpy import load_file
 
-from mtkit.checkpoint.training_state import list_checkpoints, read_state
+from mtkit.checkpoint.average import average
+from mtkit.checkpoint.training_state import best_checkpoints, list_checkpoints, read_state
 from mtkit.config.recipe import Recipe
 from mtkit.errors import MtkitError
 from mtkit.training.loop import train
+from mtkit.training.reporting.tracker import Tracker
 from mtkit.training.stopping import Interrupted
 from mtkit.training.validation import Quality, ValidationResult, Validator
 from mtkit.translation.translator import Translator
@@ -155,7 +158,7 @@ def test_while_bleu_is_noise_the_loss_decides_what_is_best_and_when_to_stop(tiny
     result = train(Recipe.load(tiny_recipe_path, changes), tmp_path / "run")
     assert (result.n_steps, result.stopped_early, result.best_score) == (14, True, 0.0)
     assert [entry["step"] for entry in metrics(result.run_dir, "validation") if entry["best"]] == [2, 4, 6, 8, 10]
-    assert "done after 14 steps: 2 validations in a row without a better BLEU (validation.patience)" in caplog.messages
+    assert "done after 14 steps: 2 validations in a row without a new best (validation.patience)" in caplog.messages
     best, last = list_checkpoints(result.run_dir / "checkpoints")
     assert (best.name, last.name) == ("step-00000010", "step-00000014")
     assert same_weights(result.model_dir, best)
@@ -227,12 +230,133 @@ def test_a_diverged_run_stops_with_one_clear_line(tiny_recipe_path, tmp_path, me
     assert "learning_rate" in caught.value.hint
 
 
-def test_a_model_directory_that_was_moved_is_made_again(tiny_recipe, tmp_path):
-    result = train(tiny_recipe, tmp_path / "run")
-    moved = result.model_dir.rename(tmp_path / "moved")
-    train(tiny_recipe, tmp_path / "run")
-    again, before = load_file(result.model_dir / "model.safetensors"), load_file(moved / "model.safetensors")
-    assert all((again[name] == before[name]).all() for name in before)
+def warnings_of(caplog):
+    return [record.getMessage() for record in caplog.records if record.levelname == "WARNING" and "warmup" not in record.getMessage()]
+
+
+def step_of(model_dir):
+    return json.loads((model_dir / "config.json").read_text())["history"]["steps"]
+
+
+@pytest.fixture
+def best_at_four(tiny_recipe_path, tmp_path, monkeypatch):
+    """A run of 8 steps, validated every other one, which was best at step 4 and next best at step 2; and its recipe for 8 or more steps."""
+    qualities = [Quality(5.0, 20.0, 30.0), Quality(4.0, 25.0, 30.0), Quality(4.5, 15.0, 30.0), Quality(4.5, 10.0, 30.0), Quality(4.5, 12.0, 30.0)]
+    Scripted(monkeypatch, qualities)
+
+    def recipe(max_steps=8, *changes):
+        every = [
+            "clean.test_overlap=off",
+            "validation.every_steps=2",
+            "training.save_every_steps=2",
+            "validation.keep_best=2",
+            "training.keep_last=2",
+        ]
+        return Recipe.load(tiny_recipe_path, [f"training.max_steps={max_steps}", *every, *changes])
+
+    result = train(recipe(), tmp_path / "run")
+    assert step_of(result.model_dir) == [4]
+    return result, recipe
+
+
+def test_a_model_directory_that_was_moved_is_made_again(best_at_four, caplog):
+    result, recipe = best_at_four
+    moved = result.model_dir.rename(result.run_dir.parent / "moved")
+    again = train(recipe(), result.run_dir)
+    assert differences(moved, result.model_dir) == []
+    assert again.best_score == 25.0
+    assert warnings_of(caplog) == [f"`{result.model_dir}` was missing; it is made again from the checkpoint of step 4"]
+
+
+def test_a_model_directory_that_goes_while_training_is_made_again(best_at_four):
+    result, recipe = best_at_four
+    moved = result.model_dir.rename(result.run_dir.parent / "moved")
+
+    class Removing(Tracker):
+        def numbers(self, step, kind, values):
+            if result.model_dir.exists():
+                shutil.rmtree(result.model_dir)
+
+    again = train(recipe(10), result.run_dir, trackers=[Removing()])
+    assert again.best_score == 25.0
+    # Not step 10, which was saved when it was missing.
+    assert differences(moved, result.model_dir) == []
+
+
+def test_what_others_wrote_in_place_of_the_model_is_kept_aside(best_at_four, caplog):
+    result, recipe = best_at_four
+    before = shutil.copytree(result.model_dir, result.run_dir.parent / "before")
+    average(result.run_dir, result.run_dir.parent / "averaged", 2)
+    shutil.rmtree(result.model_dir)
+    averaged = shutil.copytree(result.run_dir.parent / "averaged", result.model_dir)
+    again = train(recipe(), result.run_dir)
+    assert again.best_score == 25.0
+    assert differences(before, result.model_dir) == []
+    assert differences(result.run_dir.parent / "averaged", result.run_dir / "model.other") == []
+    assert warnings_of(caplog)[-2:] == [
+        f"`{averaged}` is not what training wrote there; it is kept as `{result.run_dir / 'model.other'}`",
+        f"`{averaged}` was missing; it is made again from the checkpoint of step 4",
+    ]
+
+
+def test_where_the_best_checkpoint_is_gone_too_the_next_best_counts(best_at_four, caplog):
+    result, recipe = best_at_four
+    shutil.rmtree(result.run_dir / "checkpoints/step-00000004")
+    assert train(recipe(), result.run_dir).best_score == 25.0  # which the model still is
+    assert warnings_of(caplog) == ["the best checkpoint, that of step 4, is gone or damaged; `model/` still holds its weights"]
+    caplog.clear()
+    shutil.rmtree(result.model_dir)
+    again = train(recipe(10), result.run_dir)
+    assert step_of(result.model_dir) == [2]
+    assert again.best_score == 20.0
+    assert "the best checkpoint, that of step 4, is gone or damaged: that of step 2 counts as the best now" in warnings_of(caplog)
+    assert [entry["best"] for entry in metrics(result.run_dir, "validation")][-1] == 0.0
+    assert read_state(list_checkpoints(result.run_dir / "checkpoints")[-1]).best_step == 2
+
+
+def test_a_model_of_a_step_that_was_not_saved_is_made_again_without_a_word(best_at_four, caplog):
+    result, recipe = best_at_four
+    before = shutil.copytree(result.model_dir, result.run_dir.parent / "before")
+    # As if the process had been killed between the model and the checkpoint of step 10.
+    config = json.loads((result.model_dir / "config.json").read_text())
+    config["history"]["steps"] = [10]
+    (result.model_dir / "config.json").write_text(json.dumps(config))
+    train(recipe(), result.run_dir)
+    assert differences(before, result.model_dir) == []
+    assert warnings_of(caplog) == []
+
+
+@pytest.mark.parametrize("change", ["validation.max_sentences=5", "validation.beam_size=2", "search.max_length_extra=3", "data.validation"])
+def test_scores_that_were_measured_otherwise_do_not_count(best_at_four, tiny_recipe_path, caplog, change):
+    result, recipe = best_at_four
+    if change == "data.validation":
+        for lang in ("ko", "en"):
+            path = tiny_recipe_path.parent / f"validation.{lang}"
+            path.write_text("".join(path.read_text(encoding="utf-8").splitlines(keepends=True)[:9]), encoding="utf-8")
+    again = train(recipe(10, *([] if change == "data.validation" else [change])), result.run_dir)
+    # Step 10 is worse than step 4 was, but by another measure.
+    assert again.best_score == 12.0
+    assert step_of(result.model_dir) == [10]
+    assert warnings_of(caplog)[0].startswith("the validation pairs or how they are translated have changed")
+    assert [path.name for path in best_checkpoints(list_checkpoints(result.run_dir / "checkpoints"), 9)] == ["step-00000010"]
+
+
+def test_changed_validation_settings_are_reported(best_at_four, caplog):
+    caplog.set_level("INFO", "mtkit")
+    result, recipe = best_at_four
+    assert train(recipe(10, "training.log_every_steps=3", "validation.keep_best=3"), result.run_dir).best_score == 25.0
+    assert "validation.keep_best is 3 from here on; it was 2" in caplog.messages
+    assert warnings_of(caplog) == []
+
+
+def test_a_run_that_loses_its_validation_has_no_best_score(best_at_four, caplog):
+    result, recipe = best_at_four
+    again = train(recipe(10, "data.validation=null", "validation.patience=3"), result.run_dir)
+    assert again.best_score is None
+    assert step_of(result.model_dir) == [10]
+    first, second = warnings_of(caplog)
+    assert first.startswith("there is no validation any more (data.validation)")
+    assert second == "validation.patience is 3, but there is nothing to validate on (data.validation): training does not stop early"
 
 
 def test_an_unusable_device_is_one_clear_line(tiny_recipe, tmp_path):

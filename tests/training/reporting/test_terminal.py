@@ -146,7 +146,16 @@ def test_it_is_drawn_seldom_and_on_a_slow_terminal_more_seldom(console, monkeypa
 def test_the_loss_is_in_the_view_after_the_first_update(console):
     view = TerminalView(Pace(0, 100, {}), console)
     view.begin(RunInfo(Path("nowhere"), {}, 1))
-    values = {"loss": 9.125, "nll": 9.0, "grad_norm": 2.5, "n_skipped": 0, "tokens_per_s": 100.0, "data_wait": 0.0, "lr": 1e-4, "epoch": 1}
+    values: dict[str, float] = {
+        "loss": 9.125,
+        "nll": 9.0,
+        "grad_norm": 2.5,
+        "n_skipped": 0,
+        "tokens_per_s": 100.0,
+        "data_wait": 0.0,
+        "lr": 1e-4,
+        "epoch": 1,
+    }
     view.look(time.monotonic(), lambda: values)
     # Updates on the way to the next line of the log are not counted twice.
     view.look(time.monotonic() + 1, lambda: values | {"n_skipped": 3})
