@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -108,6 +109,24 @@ def tiny_recipe(tiny_recipe_path):
     from mtkit.config.recipe import Recipe
 
     return Recipe.load(tiny_recipe_path)
+
+
+@pytest.fixture
+def own_files(tiny_recipe_path, monkeypatch):
+    """The current directory: that of a reader of the guides, with `train`, `valid` and `test` in Korean and English, and `new.ko`.
+
+    `tiny.yaml` is the recipe that names them.
+    """
+    folder = tiny_recipe_path.parent
+    tiny_recipe_path.rename(folder / "tiny.yaml")
+    for side in ("ko", "en"):
+        (folder / f"validation.{side}").rename(folder / f"valid.{side}")
+        shutil.copy(folder / f"valid.{side}", folder / f"test.{side}")
+    (folder / "new.ko").write_text("나는 학교에 간다.\n\n물\n", encoding="utf-8")
+    recipe = (folder / "tiny.yaml").read_text(encoding="utf-8").replace("validation.", "valid.")
+    (folder / "tiny.yaml").write_text(recipe, encoding="utf-8")
+    monkeypatch.chdir(folder)
+    return folder
 
 
 @pytest.fixture
