@@ -1,0 +1,66 @@
+"""The glossary: its keys, options and files exist, and both languages have the same entries."""
+
+import re
+import shlex
+
+import pytest
+
+from mtkit.config.recipe import Recipe
+from tests.documents import ROOT, check_options, code_spans, command_of, read_page, table_rows
+
+SEARCHED = """mixed precision, gradient accumulation, gradient clipping, label smoothing, teacher forcing,
+skip connection, residual connection, causal mask, overfit, hyperparameter, early stopping, warmup, beam search,
+coverage, significance, fine-tuning, ensemble, dropout, perplexity, vocabulary, learning rate, checkpoint"""
+
+
+def rows(page):
+    """The cells of each entry: term, term in the other language, meaning, keys, places."""
+    return table_rows(read_page(page))[1:]
+
+
+ENGLISH, KOREAN = rows("docs/glossary.md"), rows("docs/ko/glossary.md")
+
+
+def known_keys():
+    sections = {name: field.annotation for name, field in Recipe.model_fields.items()}
+    return {f"{name}.{key}" for name, section in sections.items() for key in getattr(section, "model_fields", {})}
+
+
+@pytest.mark.parametrize("row", ENGLISH, ids=lambda row: row[0])
+def test_keys_options_and_places_exist(row):
+    assert len(row) == 5
+    for span in code_spans(row[3]):
+        if span.startswith("mtkit "):
+            words = shlex.split(span)[1:]
+            check_options(command_of(words), words)
+        else:
+            assert span in known_keys()
+    links = re.findall(r"\[([^]]+)\]\(([^)]+)\)", row[4])
+    assert links
+    assert [target for _, target in links if not (ROOT / "docs" / target).exists()] == []
+
+
+def test_both_languages_have_the_same_entries():
+    def english(row):
+        return row[0], row[1], row[3], re.findall(r"\[([^]]+)\]", row[4])
+
+    def korean(row):
+        return row[1], row[0], row[3], re.findall(r"\[([^]]+)\]", row[4])
+
+    assert sorted(map(english, ENGLISH)) == sorted(map(korean, KOREAN))
+    assert all(re.search("[가-힣]", row[2]) for row in KOREAN)
+
+
+def test_entries_are_sorted_and_there_once():
+    terms = [row[0].lower() for row in ENGLISH]
+    assert terms == sorted(set(terms))
+
+
+@pytest.mark.parametrize("term", [term.strip() for term in SEARCHED.split(",")])
+def test_terms_of_the_field_are_found(term):
+    assert any(term in row[0] for row in ENGLISH)
+
+
+def test_a_key_that_does_not_exist_would_be_noticed():
+    assert "training.label_smoothing" in known_keys()
+    assert "training.labelsmoothing" not in known_keys()
