@@ -8,10 +8,10 @@ shortlist.safetensors  if `mtkit shortlist` made one
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 import torch
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from mtkit.checkpoint.empty_model import make_empty_model
 from mtkit.checkpoint.history import TrainingHistory
@@ -21,7 +21,7 @@ from mtkit.config.model import AlignmentHead, ModelConfig
 from mtkit.config.problems import describe_problems
 from mtkit.config.recipe import Recipe
 from mtkit.config.search import SearchConfig
-from mtkit.config.section import PositiveInt, Section
+from mtkit.config.section import PositiveFloat, PositiveInt, Section
 from mtkit.errors import MtkitError
 from mtkit.files import atomic_dir
 from mtkit.model.transformer import Transformer
@@ -31,7 +31,33 @@ from mtkit.search.shortlist import SHORTLIST_NAME
 from mtkit.tokenizer.subword import Tokenizer
 
 FORMAT_VERSION = 1
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+_OFTEN = 0.1
+"""Share of the training lines from which on a number of sentences in a line is one that the model can translate together."""
 WEIGHTS_NAME, TOKENIZER_NAME = "model.safetensors", "tokenizer"
+
+
+class TrainingLines(Section):
+    """Size of the lines that a model was trained on, which limits how much of a line it translates at a time.
+
+    A model that has seen one sentence in each line leaves out the others of a line of several.
+    """
+
+    sentence_shares: tuple[Share, ...]
+    """Share of the lines with at least 2, 3, 4 ... sentences, in falling order."""
+    usual_length: PositiveInt
+    """Pieces: 95 % of the lines have at most this many."""
+    longest: PositiveInt
+    """Pieces: 99.9 % of the lines have at most this many."""
+    length_ratio: PositiveFloat
+    """Target pieces for each source piece."""
+    endings: tuple[str, ...] = ()
+    """Word endings that show the end of a sentence without punctuation."""
+
+    @property
+    def usual_sentences(self) -> int:
+        """The most sentences that the model has often seen in a line."""
+        return 1 + sum(share >= _OFTEN for share in self.sentence_shares)
 
 
 class ModelDirConfig(Section):
@@ -49,6 +75,8 @@ class ModelDirConfig(Section):
     """Pieces that stood before sources in training, for example <2ko>."""
     tag_required: bool = False
     """Whether every source had one in training."""
+    training_lines: TrainingLines | None = None
+    """Size of the training lines; None, as in models of before this was recorded, means one sentence a line."""
     alignment_head: AlignmentHead | None = None
     """The head that learned word alignments, if one did."""
     model: ModelConfig
@@ -59,8 +87,8 @@ class ModelDirConfig(Section):
     """How the weights came about; None in models of before this was recorded."""
 
     @classmethod
-    def for_recipe(cls, recipe: Recipe) -> Self:
-        """What is known of a model before it is trained."""
+    def for_recipe(cls, recipe: Recipe, training_lines: TrainingLines | None = None) -> Self:
+        """The configuration of a model before it is trained."""
         data = recipe.data
         return cls(
             src_lang=data.src_lang,
@@ -68,6 +96,7 @@ class ModelDirConfig(Section):
             max_length=recipe.preprocess.max_length,
             tags=tuple(dict.fromkeys(tag for source in data.train for tag in source.tags)),
             tag_required=all(source.tags for source in data.train),
+            training_lines=training_lines,
             alignment_head=recipe.alignment_head,
             model=recipe.model,
             search=recipe.search,

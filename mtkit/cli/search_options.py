@@ -20,6 +20,7 @@ _GROUPS = {
         *("max_length", "max_length_ratio", "max_length_extra", "min_length"),
         *("no_repeat_ngram_size", "repetition_penalty", "loop_guard"),
     ),
+    f"Lines {_DEFAULTS}": ("split_sentences", "copy_untranslatable"),
     f"Sampling {_DEFAULTS}": ("sampling", "seed", "temperature", "top_k", "top_p", "epsilon"),
     DEVICES: ("max_tokens",),
 }

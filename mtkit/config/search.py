@@ -10,6 +10,9 @@ SAMPLING_FIELDS = ("temperature", "top_k", "top_p", "epsilon", "seed")
 """What has a meaning with `sampling` alone."""
 
 
+SplitSentences = Literal["auto", "always", "never"]
+
+
 class SearchConfig(Section):
     """How translations are found. Recipe section `search:`; kept in the model as its defaults."""
 
@@ -58,8 +61,14 @@ class SearchConfig(Section):
     """With sampling: the same seed draws the same translation of a line, whatever else is translated."""
     ensemble: Literal["mean", "log_mean"] = "mean"
     """With several models: mean of their probabilities, or of their log-probabilities, normalised again (log_mean)."""
+    split_sentences: SplitSentences = "auto"
+    """Translate the sentences of a line one by one: auto keeps together as many as training lines often had, always none, never splits only lines
+    that are too long for the model. A line feed within a text always splits it."""
+    copy_untranslatable: bool = True
+    """Copy lines and sentences without words, such as numbers, dates, emoji and URLs, instead of translating them."""
     loop_guard: bool = True
-    """Search again, with repetitions blocked, if a translation repeats itself more than its source or does not end."""
+    """Search again if a translation repeats itself more than its source or does not end (with repetitions blocked), or is far shorter than its source
+    or has far fewer sentences (in smaller parts)."""
     max_tokens: PositiveInt | None = None
     """Source positions in a batch, times the beam size; unset: 16384 on a CPU, 131072 on a GPU."""
 

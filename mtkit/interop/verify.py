@@ -9,6 +9,7 @@ from mtkit.evaluation.metrics import evaluate
 from mtkit.interop.ctranslate2 import load_translator
 from mtkit.interop.exported_dir import Verification
 from mtkit.search.hypothesis import Hypothesis
+from mtkit.translation.sources import SourceLine
 from mtkit.translation.translator import Translator
 
 _TOLD = (
@@ -44,12 +45,12 @@ def verify(model_dir: Path, exported_dir: Path, lines: Sequence[str], references
     used: dict[str, Any] = {name: value for name, value in overrides.items() if name != "mbr_utility"} | {"n_best": 1, "mbr": 0}
     search = ours.search_config(**used)
     first = search.model_copy(update={"loop_guard": False})
-    parts = ours.sources.read(lines)
-    sources = [part for line in parts for part in line]
+    source_lines = ours.sources.read(lines, search.split_sentences)
+    sources = [part.ids for line in source_lines for part in line.parts if part.ids is not None]
     # What CTranslate2 refuses, it shall refuse before the long work.
     their_best = [n_best[0] for n_best in theirs.engine.search(sources, first, lambda batch: None)]
     our_best = [n_best[0] for n_best in ours.engine.search(sources, first, lambda batch: None)]
-    our_first, their_first = (_texts(ours, lines, parts, best, first) for best in (our_best, their_best))
+    our_first, their_first = (_texts(ours, source_lines, best, first) for best in (our_best, their_best))
     our_texts, their_texts = ([one.text for one in translator.translate(lines, **used)] for translator in (ours, theirs))
     pairs = list(zip(our_best, their_best, strict=True))
     differences = [abs(a.score - b.score) for a, b in pairs if a.token_ids == b.token_ids]
@@ -73,10 +74,11 @@ def verify(model_dir: Path, exported_dir: Path, lines: Sequence[str], references
     )
 
 
-def _texts(translator: Translator, lines: Sequence[str], parts: Sequence[list[list[int]]], best: list[Hypothesis], search: SearchConfig) -> list[str]:
+def _texts(translator: Translator, lines: Sequence[SourceLine], best: list[Hypothesis], search: SearchConfig) -> list[str]:
     rest = iter(best)
-    found = [[[next(rest)] for _ in ids] for ids in parts]
-    return [translation.text for translation in translator.finisher.finish(lines, parts, found, search)]
+    found = [[[next(rest)] for _ in line.parts] for line in lines]
+    candidates = translator.finisher.candidates(lines, found, search)
+    return [translation.text for translation in translator.finisher.finish(lines, candidates, search)]
 
 
 def _equal_lines(ours: Sequence[str], theirs: Sequence[str]) -> float:

@@ -7,7 +7,7 @@ import torch
 from mtkit.batches.maker import BatchMaker
 from mtkit.batches.mix import Mix
 from mtkit.batches.order import BatchOrder, Merging
-from mtkit.checkpoint.model_dir import make_model
+from mtkit.checkpoint.model_dir import ModelDirConfig, make_model
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.store import TokenStore
 from mtkit.logs import get_logger
@@ -15,6 +15,7 @@ from mtkit.model.compiling import compile_model
 from mtkit.tokenizer.subword import Tokenizer
 from mtkit.training.freezing import freeze
 from mtkit.training.initial import initial_model
+from mtkit.training.line_sizes import measure_training_lines
 from mtkit.training.objective import Objective
 from mtkit.training.optimizer import make_optimizer
 from mtkit.training.parallel import Parallel
@@ -49,6 +50,10 @@ class TrainingData(NamedTuple):
     def order(self, recipe: Recipe) -> BatchOrder:
         """All batches of all epochs; batches.max_tokens is a number here."""
         return BatchOrder(self.store, self.mix, recipe.batches.limit, Merging(recipe.augment.merge, recipe.preprocess.max_length))
+
+    def model_config(self, recipe: Recipe) -> ModelDirConfig:
+        """The configuration of the model directory, with the size of the training lines."""
+        return ModelDirConfig.for_recipe(recipe, measure_training_lines(recipe, self.store, self.tokenizer.src))
 
     def maker(self, recipe: Recipe, device: torch.device) -> BatchMaker:
         """Makes those batches, in lengths that the device likes."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from mtkit.batches.loader import BatchLoader
-from mtkit.checkpoint.model_dir import ModelDirConfig, TrainedModel, make_model
+from mtkit.checkpoint.model_dir import TrainedModel, make_model
 from mtkit.checkpoint.run_dir import RunDir
 from mtkit.checkpoint.training_state import list_checkpoints, read_state
 from mtkit.config.beyond_end import beyond_end
@@ -289,7 +289,7 @@ class _Forecast:
             )
 
     def _tell_validation(self, recipe: Recipe, trial: Trial) -> None:
-        trained = TrainedModel(ModelDirConfig.for_recipe(recipe), trial.stepper.model, self.data.tokenizer)
+        trained = TrainedModel(self.data.model_config(recipe), trial.stepper.model, self.data.tokenizer)
         n_pairs = sum(len(corpus.pairs) for corpus in Validator(recipe, trained, trial.dtype).corpora)
         every = recipe.validation.every_steps
         when = f"every {every:,} updates" if every < recipe.training.max_steps else "once, after the last update"

@@ -19,7 +19,7 @@ from mtkit.batches.loader import BatchLoader
 from mtkit.batches.position import Position
 from mtkit.checkpoint.average import average_weights
 from mtkit.checkpoint.history import read_history
-from mtkit.checkpoint.model_dir import ModelDirConfig, TrainedModel, save_model_dir, with_history
+from mtkit.checkpoint.model_dir import TrainedModel, save_model_dir, with_history
 from mtkit.checkpoint.run_dir import RunDir
 from mtkit.checkpoint.training_state import (
     AVERAGE_NAME,
@@ -185,7 +185,7 @@ class _Training:
         (is_resumed,) = parallel.from_main([bool(list_checkpoints(run.checkpoints_dir))])
         self.stepper = make_stepper(recipe, tokenizer, self.device, self.dtype, parallel, is_resumed=bool(is_resumed))
         model, self.optimizer = self.stepper.model, self.stepper.optimizer
-        self.trained = TrainedModel(ModelDirConfig.for_recipe(recipe), model, tokenizer)
+        self.trained = TrainedModel(data.model_config(recipe), model, tokenizer)
         self.published = TrainedModel(self.trained.config, parallel.whole(model), tokenizer)
         """What process 0 validates and saves, within `_published`."""
         self.average = WeightAverage(model, self.config.ema_decay) if self.config.ema_decay else None

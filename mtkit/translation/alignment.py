@@ -8,7 +8,7 @@ from mtkit.config.model import AlignmentHead
 from mtkit.search.forced import ForcedScorer
 from mtkit.tokenizer.subword import Tokenizer
 from mtkit.translation.ordering import pair_batches
-from mtkit.translation.result import Alignment, Translation
+from mtkit.translation.result import Alignment
 from mtkit.translation.units import Units
 from mtkit.translation.workers import Workers
 
@@ -123,19 +123,6 @@ def word_links(source: Units, target: Units, parts: Sequence[tuple[int, AlignedP
             words = target.covered(offset + begin, offset + end)
             links.update((i, j) for i in source.covered(*piece.span) for j in words)
     return tuple(sorted(links))
-
-
-def joined_links(lines: Sequence[str], translations: Sequence[Translation], src_lang: str, tgt_lang: str) -> Alignment | None:
-    """The alignment of several lines that are one text; None if one of them was not aligned."""
-    links: list[tuple[int, int]] = []
-    n_src = n_tgt = 0
-    for line, translation in zip(lines, translations, strict=True):
-        if translation.alignment is None:
-            return None
-        links += [(i + n_src, j + n_tgt) for i, j in translation.alignment]
-        n_src += Units(line, src_lang).n_units
-        n_tgt += Units(translation.text, tgt_lang).n_units
-    return tuple(links)
 
 
 def pharaoh(alignment: Alignment) -> str:

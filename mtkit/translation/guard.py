@@ -1,11 +1,8 @@
-"""Translations gone wrong in ways that can be seen: they repeat themselves, or are far too long or too short.
-
-Those that repeat themselves or do not end are searched for once more. Those too short are not: held to some length, models were seen to make up
-sentences that have nothing to do with the source.
+"""Translations that repeat themselves or do not end: they are found here and searched for once more.
 
 Whether a translation is such depends on its own source alone. Of 271,848 true translations (Multi30k, Tatoeba and WMT news of German and English;
 Tatoeba, news and documentation of Korean and English; both ways), in pieces of vocabularies of 8,000, none repeats itself by these bounds; 28 are too
-long and 2 too short, nearly all of them sentences that had been put beside the wrong one.
+long, nearly all of them sentences that had been put beside the wrong one.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,8 +19,6 @@ _MIN_EXCESS_THRICE, _MIN_EXCESS_TWICE = 4, 8
 """Pieces that are repeated without a break, beyond those of the source, in a translation where the same comes three times or more, or twice."""
 _LONG_RATIO, _LONG_EXTRA = 2, 10
 """A translation that was ended by its limit is too long with this many pieces for each of the source, and this many more."""
-_SHORT_RATIO, _SHORT_EXTRA = 4, 20
-"""A translation is too short if its source has this many pieces for each of its own, and more than this many more."""
 _BLOCKED_NGRAM = 3
 """In the second search no run of so many pieces comes twice."""
 
@@ -35,9 +30,7 @@ class Fault(NamedTuple):
     """What is wrong with a translation."""
 
     n_repeated: int
-    """Pieces that it repeats beyond its source; 0 where that is not what is wrong."""
-    is_short: bool = False
-    """Whether it is far too short."""
+    """Pieces that it repeats beyond its source; 0 if it is only too long."""
 
 
 def find_fault(src: list[int], tgt: list[int], config: SearchConfig) -> Fault | None:
@@ -48,8 +41,6 @@ def find_fault(src: list[int], tgt: list[int], config: SearchConfig) -> Fault | 
         tgt: Pieces of its translation.
         config: By which it was found.
     """
-    if len(src) > _SHORT_RATIO * len(tgt) + _SHORT_EXTRA:
-        return Fault(0, is_short=True)
     if n_repeated := _repeated_beyond(src, tgt):
         return Fault(n_repeated)
     if len(tgt) >= _LONG_RATIO * len(src) + _LONG_EXTRA and len(tgt) + 1 >= max_lengths([src], config, None)[0]:
@@ -69,13 +60,12 @@ def search_again(sources: Sequence[list[int]], found: list[list[Hypothesis]], co
         The n best of all.
     """
     faults = {i: fault for i, hypotheses in enumerate(found) if (fault := find_fault(sources[i], hypotheses[0].token_ids, config))}
-    way, chosen = _other_way(config), [i for i, fault in faults.items() if not fault.is_short]
-    better = list(found)
-    if not chosen or way == config:
+    way, better = _other_way(config), list(found)
+    if not faults or way == config:
         return better
-    for i, hypotheses in zip(chosen, search(chosen, way), strict=True):
+    for i, hypotheses in zip(faults, search(list(faults), way), strict=True):
         fault = find_fault(sources[i], hypotheses[0].token_ids, config)
-        if fault is None or (not fault.is_short and fault.n_repeated < faults[i].n_repeated):
+        if fault is None or fault.n_repeated < faults[i].n_repeated:
             better[i] = hypotheses
     return better
 

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from mtkit.errors import MtkitError
-from mtkit.translation.alignment import joined_links
 from mtkit.translation.batch_journal import BatchJournal
 from mtkit.translation.flags import FlagCounts
 from mtkit.translation.json_lines import JsonLineReader
 from mtkit.translation.line_options import LineOptions
 from mtkit.translation.records import Record, RecordReader
-from mtkit.translation.result import Alternative, Translation
+from mtkit.translation.result import Translation
 from mtkit.translation.rows import RowReader
 from mtkit.translation.translator import CHUNK_LINES, Translator
 from mtkit.translation.written import write_alone
@@ -75,7 +74,7 @@ class LineTranslator:
         if self._reader is None:
             raise ValueError("the options need the input's header line")
         records = [self._reader.read(line, f"`{self.name}`: line {number}") for number, line in enumerate(lines, first_number)]
-        texts = [part for record in records for text in record.texts for part in text.split("\n")]
+        texts = [text for record in records for text in record.texts]
         with self._journal(journal_path, on_lines) as count:
             tell = count if count is None or len(texts) == len(lines) else _in_proportion(count, len(texts), len(lines))
             found = iter(self.translator.stream(texts, chunk_lines=max(len(texts), 1), on_lines=tell, **self.search))
@@ -101,31 +100,12 @@ class LineTranslator:
                 self.translator.engine.journal = None
 
     def _written(self, record: Record, number: int, found: Iterator[Translation]) -> str:
-        translations = [self._joined(text.split("\n"), found) for text in record.texts]
+        translations = list(islice(found, len(record.texts)))
         self._flags.update(FlagCounts.of([[flag for translation in translations for flag in translation.flags]]))
         if self.options.passes_through:
             # As the input's last CR before an LF belongs to the line end, so would the output's.
             return record.write(translations).rstrip("\r")
         return write_alone(translations[0], number, self.options.format, self.options.n_best)
-
-    def _joined(self, lines: Sequence[str], found: Iterator[Translation]) -> Translation:
-        """The translation of a text of several lines, which a value of JSON may be; line by line, so that it has as many."""
-        parts = [next(found) for _ in lines]
-        if len(parts) == 1:
-            return parts[0]
-        text = "\n".join(part.text for part in parts)
-        scores = [part.score for part in parts if part.text] or [0.0]
-        score = sum(scores) / len(scores)
-        alignment = None
-        if parts[0].alignment is not None:
-            alignment = joined_links(lines, parts, self.translator.config.src_lang, self.translator.config.tgt_lang)
-        return Translation(
-            text,
-            score,
-            (Alternative(text, score),),
-            tuple(dict.fromkeys(flag for part in parts for flag in part.flags)),
-            alignment,
-        )
 
     def stream(self, lines: Iterable[str], chunk_lines: int = CHUNK_LINES, on_lines: Callable[[int], None] | None = None) -> Iterator[str]:
         """Translate a whole input as it comes, in bounded memory: the output line by line, headers included.

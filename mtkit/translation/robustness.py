@@ -7,10 +7,10 @@ from typing import NamedTuple, get_args
 
 from mtkit.config.augment import Alteration
 from mtkit.corpus.augment import alter
+from mtkit.corpus.languages import word_space
 from mtkit.evaluation.comparison import AlteredScores
 from mtkit.evaluation.metrics import Scores, check_counts, evaluate, make_scorers
 from mtkit.tokenizer.tags import take_tags
-from mtkit.translation.splitting import join_parts
 
 _SEED = 1
 
@@ -86,6 +86,10 @@ def _altered(name: Alteration, text: _Text, langs: tuple[str, str], known_tags: 
     return _Text(new_src, [list(stream) for stream in zip(*new_references, strict=True)], n_altered)
 
 
+def _join(first: str, second: str, lang: str) -> str:
+    return word_space(lang).join(text for text in (first, second) if text)
+
+
 def _merged(text: _Text, langs: tuple[str, str], known_tags: Sequence[str]) -> _Text:
     """Each line with an odd number joined with the next one, unless one is blank or their tags differ."""
     rows: list[list[str]] = []
@@ -94,8 +98,8 @@ def _merged(text: _Text, langs: tuple[str, str], known_tags: Sequence[str]) -> _
     for first, second in zip_longest(pairs[::2], pairs[1::2]):
         (tags, rest), (other_tags, other) = (take_tags(pair[0] if pair else "", known_tags) for pair in (first, second))
         if second is not None and rest.strip() and other.strip() and tags == other_tags:
-            joined = [join_parts([a, b], langs[1]) for a, b in zip(first[1:], second[1:], strict=True)]
-            rows.append([join_parts([first[0], other.lstrip()], langs[0]), *joined])
+            joined = [_join(a, b, langs[1]) for a, b in zip(first[1:], second[1:], strict=True)]
+            rows.append([_join(first[0], other.lstrip(), langs[0]), *joined])
             n_altered += 1
         else:
             rows += [first] if second is None else [first, second]

@@ -102,11 +102,12 @@ class PairScorer:
         require(search, SearchConfig, "search", "Translator.search_config makes one")
         if len(sources) != len(targets):
             raise MtkitError(f"{len(sources)} sources, but {len(targets)} targets", "target N must be a translation of source N")
-        parts = self._reader.read(sources)
-        src = [line[0] if line else self._no_text for line in parts]
+        # Without line feeds, a source is one part.
+        lines = self._reader.read([source.replace("\n", " ") for source in sources])
+        src = [line.parts[0].ids or self._no_text if line.parts else self._no_text for line in lines]
         texts = self.tokenizer.tgt.encode(targets)
         # What translating would not touch is not scored either.
-        chosen = [i for i, line in enumerate(parts) if line or texts[i]]
+        chosen = [i for i, line in enumerate(lines) if line.parts or texts[i]]
         tgt = [self.prefix_ids + ids for ids in texts]
         self._check_lengths([(i + first_line, len(src[i]), len(tgt[i])) for i in chosen])
         lengths = [self.scorer.pair_lengths(src[i], tgt[i]) for i in chosen]

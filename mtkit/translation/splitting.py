@@ -1,54 +1,137 @@
-"""Lines that are longer than the model can take are cut into parts; nothing is ever left out."""
+"""Splits lines into the parts that are translated one by one: at sentence ends, and wherever a part is too long."""
 
 import re
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
 from math import ceil
-
-from mtkit.corpus.languages import word_space
-from mtkit.translation.sentence_ends import sentences
+from typing import NamedTuple
 
 CountTokens = Callable[[list[str]], list[int]]
-"""Tokens of each of several texts."""
-_Cut = Callable[[str], list[str]]
+"""Number of tokens of each of several texts."""
+Sentences = Callable[[str], list[str]]
+"""Splits a text into sentences, each with the white space after it."""
+_Split = Callable[[str], list[str]]
 """A text cut at all places of one kind; spaces there may be left out."""
 
 _SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|(?<=[。！？])\s*")
 _CLAUSE_END = re.compile(r"(?<=[,;:])\s+|(?<=[、，；：])\s*")
 _SPACE = re.compile(r"\s+")
+_LINE = re.compile(r"[^\n]+")
 
 
-def split_line(text: str, count_tokens: CountTokens, max_tokens: int, lang: str = "") -> list[str]:
-    """Cut a line into parts of at most `max_tokens` tokens: between sentences if that is enough, else between clauses, words, characters.
+class Limits(NamedTuple):
+    """The most that one part of a line may hold."""
+
+    max_tokens: int
+    """Tokens of a part."""
+    max_sentences: int | None = 1
+    """Sentences of a part; None does not look for sentences in a line that fits."""
+    max_packed_tokens: int = 0
+    """Tokens of a part of several sentences; the first `n_first` stay together in any case."""
+
+
+class Span(NamedTuple):
+    """Where a part stands in its text, without the white space around it."""
+
+    begin: int
+    end: int
+    n_sentences: int = 1
+
+
+def split_line(text: str, count_tokens: CountTokens, limits: Limits, find: Sentences, n_first: int = 1) -> list[Span]:
+    """Split a text at line feeds and between sentences, and where a sentence is too long between clauses, words or characters.
 
     Args:
-        text: The line.
-        count_tokens: Tokens of each of several texts.
-        max_tokens: The limit.
-        lang: The line's language, by whose rules sentences end.
+        text: The text.
+        count_tokens: Counts the tokens of each of several texts.
+        limits: The most that a part may hold.
+        find: Splits a text into sentences.
+        n_first: The first part has at least this many sentences where they fit `limits.max_tokens`.
     Returns:
-        Parts whose texts, but for the spaces between them, make up the line.
+        Parts in order, which together hold all of the text but white space; none for a blank text.
     """
-    # Where the language's rules find no end, for example after an abbreviation, a full stop is still a better place than a comma.
-    cuts = (partial(sentences, lang=lang), _SENTENCE_END.split, _CLAUSE_END.split, _SPACE.split)
-    return _split([text], cuts, count_tokens, max_tokens)
+    spans: list[Span] = []
+    for line in _LINE.finditer(text):
+        found = _sentence_spans(text, line.start(), line.end(), find)
+        spans += _pack(text, found, count_tokens, limits, 1 if spans else n_first) if len(found) > 1 else found
+    counts = count_tokens([text[span.begin : span.end] for span in spans])
+    parts: list[Span] = []
+    for span, n_tokens in zip(spans, counts, strict=True):
+        parts += [span] if n_tokens <= limits.max_tokens else _cut(text, span, count_tokens, limits.max_tokens, find)
+    return parts
 
 
-def join_parts(parts: list[str], lang: str) -> str:
-    """Put translated parts together, with a space where the language writes one."""
-    return word_space(lang).join(part for part in parts if part)
+def _sentence_spans(text: str, begin: int, end: int, find: Sentences) -> list[Span]:
+    spans = []
+    for sentence in find(text[begin:end]):
+        if stripped := sentence.strip():
+            start = begin + len(sentence) - len(sentence.lstrip())
+            spans.append(Span(start, start + len(stripped)))
+        begin += len(sentence)
+    return spans
 
 
-def _split(texts: list[str], cuts: tuple[_Cut, ...], count_tokens: CountTokens, max_tokens: int) -> list[str]:
+def _pack(text: str, spans: Sequence[Span], count_tokens: CountTokens, limits: Limits, n_first: int) -> list[Span]:
+    """Join neighbouring sentences as far as the limits allow."""
+    if limits.max_sentences == 1 and n_first == 1:
+        return list(spans)
+    if limits.max_sentences is None:
+        whole = Span(spans[0].begin, spans[-1].end, len(spans))
+        [n_tokens] = count_tokens([text[whole.begin : whole.end]])
+        if n_tokens <= limits.max_tokens:
+            return [whole]
+    max_sentences = limits.max_sentences or len(spans)
+    max_tokens = limits.max_packed_tokens if limits.max_sentences else limits.max_tokens
+    packed: list[Span] = []
+    total = 0
+    for span, n_tokens in zip(spans, count_tokens([text[span.begin : span.end] for span in spans]), strict=True):
+        last = packed[-1] if packed else None
+        is_first = len(packed) == 1 and last is not None and last.n_sentences < n_first and total + n_tokens <= limits.max_tokens
+        if last is not None and (is_first or (last.n_sentences < max_sentences and total + n_tokens <= max_tokens)):
+            packed[-1] = Span(last.begin, span.end, last.n_sentences + 1)
+            total += n_tokens
+        else:
+            packed.append(span)
+            total = n_tokens
+    return packed
+
+
+def _cut(text: str, span: Span, count_tokens: CountTokens, max_tokens: int, find: Sentences) -> list[Span]:
+    # Where the rules of the language find no end, for example after an abbreviation, a full stop is still a better place than a comma.
+    cuts = (find, _SENTENCE_END.split, _CLAUSE_END.split, _SPACE.split)
+    found = []
+    end = span.begin
+    for part in _split([text[span.begin : span.end]], cuts, count_tokens, max_tokens):
+        begin = text.index(part, end)
+        end = begin + len(part)
+        found.append(Span(begin, end))
+    return found
+
+
+def halved(text: str, span: Span, count_tokens: CountTokens, find: Sentences) -> list[Span]:
+    """Split a part further: into its sentences, or a single sentence into parts of about half its tokens.
+
+    Args:
+        text: The text that holds the part.
+        span: Where the part stands.
+        count_tokens: Counts the tokens of each of several texts.
+        find: Splits a text into sentences.
+    """
+    if span.n_sentences > 1:
+        return _sentence_spans(text, span.begin, span.end, find)
+    [n_tokens] = count_tokens([text[span.begin : span.end]])
+    return _cut(text, span, count_tokens, ceil(n_tokens * 0.6), find)
+
+
+def _split(texts: list[str], cuts: tuple[_Split, ...], count_tokens: CountTokens, max_tokens: int) -> list[str]:
     parts: list[str] = []
     for text, n_tokens in zip(texts, count_tokens(texts), strict=True):
         if n_tokens <= max_tokens or len(text) <= 1:
             parts.append(text)
         elif cuts:
             pieces = [piece for piece in cuts[0](text) if piece]
-            parts += _split(_pack(pieces, text, count_tokens, max_tokens), cuts[1:], count_tokens, max_tokens)
+            parts += _split(_pack_pieces(pieces, text, count_tokens, max_tokens), cuts[1:], count_tokens, max_tokens)
         else:
-            # A piece may have a token more for having been cut off, but shall not be cut once more for that.
+            # A piece may have a token more for having been cut off, which must not lead to another cut.
             n_pieces = min(ceil(n_tokens / (max_tokens - max_tokens // 16)), len(text))
             n_chars = ceil(len(text) / n_pieces)
             pieces = [text[start : start + n_chars] for start in range(0, len(text), n_chars)]
@@ -56,8 +139,8 @@ def _split(texts: list[str], cuts: tuple[_Cut, ...], count_tokens: CountTokens, 
     return parts
 
 
-def _pack(pieces: list[str], text: str, count_tokens: CountTokens, max_tokens: int) -> list[str]:
-    """Put neighbouring pieces together again as long as they stay within the limit, in the text as it was."""
+def _pack_pieces(pieces: list[str], text: str, count_tokens: CountTokens, max_tokens: int) -> list[str]:
+    """Join neighbouring pieces again as long as they stay within the limit, with the text between them."""
     packed: list[str] = []
     start = end = total = 0
     for piece, n_tokens in zip(pieces, count_tokens(pieces), strict=True):

@@ -30,9 +30,10 @@ from mtkit.translation.finishing import Finisher
 from mtkit.translation.guard import search_again
 from mtkit.translation.linking import NOTHING_MORE, Linker, Wanted
 from mtkit.translation.mbr_engine import MbrEngine
-from mtkit.translation.result import Translation
+from mtkit.translation.result import LineCandidates, Translation
 from mtkit.translation.scoring import PairScore, PairScorer
-from mtkit.translation.sources import SourceReader
+from mtkit.translation.sentence_ends import sentences
+from mtkit.translation.sources import SourceLine, SourceReader
 from mtkit.translation.wishes import Wish, add_wishes
 
 logger = get_logger(__name__)
@@ -299,7 +300,7 @@ class Translator:
     @cached_property
     def _linker(self) -> Linker:
         self._need_models("align words, nor replace unknown ones")
-        return Linker(self.trained, self.sources, self.n_workers, self.demands.tag_ids)
+        return Linker(self.trained, self.n_workers, self.demands.tag_ids)
 
     def _translate(
         self,
@@ -309,12 +310,32 @@ class Translator:
         wishes: Sequence[Wish] | None = None,
         wanted: Wanted = NOTHING_MORE,
     ) -> list[Translation]:
-        parts = self.sources.read(texts)
-        sources = [part for line in parts for part in line]
-        tell = on_lines or (lambda n_lines: None)
-        tell(sum(not line for line in parts))
-        ends_line = [is_last for line in parts for is_last in [*[False] * (len(line) - 1), *[True] * bool(line)]]
-        demands = self.demands.read(wishes, [self.sources.subword.decode(line) if len(line) > 1 else [""] * len(line) for line in parts])
+        lines = self._read(texts, search, wishes)
+        candidates = self._search_lines(lines, search, wishes, on_lines or (lambda n_lines: None))
+        if search.loop_guard:
+            self._search_short_again(lines, candidates, search, wishes)
+        if wanted == NOTHING_MORE:
+            return self.finisher.finish(lines, candidates, search)
+        linked = self._linker.link(lines, candidates, wanted, search.batch_tokens(self.trained[0].model.output_weight.device.type))
+        translations = self.finisher.finish(lines, [line.candidates for line in linked], search)
+        return [translation._replace(alignment=line.alignment) for translation, line in zip(translations, linked, strict=True)]
+
+    def _read(self, texts: Sequence[str], search: SearchConfig, wishes: Sequence[Wish] | None) -> list[SourceLine]:
+        if wishes is None:
+            return self.sources.read(texts, search.split_sentences, [search.copy_untranslatable] * len(texts))
+        # A prefix of several sentences translates as many of the source. Nothing is copied where something else is wished for.
+        n_first = [len(sentences(wish.prefix, self.config.tgt_lang)) for wish in wishes]
+        is_copied = [search.copy_untranslatable and not wish.prefix.strip() and not wish.must for wish in wishes]
+        return self.sources.read(texts, search.split_sentences, is_copied, n_first)
+
+    def _search_lines(
+        self, lines: Sequence[SourceLine], search: SearchConfig, wishes: Sequence[Wish] | None, tell: Callable[[int], None]
+    ) -> list[LineCandidates]:
+        searched = [[part for part in line.parts if part.ids is not None] for line in lines]
+        sources = [part.ids for parts in searched for part in parts if part.ids is not None]
+        tell(sum(not parts for parts in searched))
+        ends_line = [is_last for parts in searched for is_last in [*[False] * (len(parts) - 1), *[True] * bool(parts)]]
+        demands = self.demands.read(wishes, [[part.text for part in parts] for parts in searched])
         if self._warns_of_shortlist and (reasons := looks_at_all(search, demands or ())):
             self._warns_of_shortlist = False
             logger.warning("the shortlist has no effect on a search that looks at all pieces, as it does with %s", ", ".join(reasons))
@@ -329,11 +350,22 @@ class Translator:
         if search.loop_guard:
             hypotheses = search_again(sources, hypotheses, search, find)
         results = iter(hypotheses)
-        found = [[next(results) for _ in line] for line in parts]
-        translations = self.finisher.finish(texts, parts, found, search)
-        if wanted == NOTHING_MORE:
-            return translations
-        return self._linker.link(texts, parts, found, translations, wanted, search.batch_tokens(self.trained[0].model.output_weight.device.type))
+        found = [[[] if part.ids is None else next(results) for part in line.parts] for line in lines]
+        return self.finisher.candidates(lines, found, search)
+
+    def _search_short_again(
+        self, lines: list[SourceLine], candidates: list[LineCandidates], search: SearchConfig, wishes: Sequence[Wish] | None
+    ) -> None:
+        """Search again, in smaller parts, for lines with parts whose translation is far too short, and replace what became better."""
+        short_parts = self.finisher.shortness.short_parts
+        short = {i: parts for i, line in enumerate(lines) if (parts := short_parts(line, candidates[i]))}
+        if not short:
+            return
+        finer = [self.sources.finer(lines[i], parts) for i, parts in short.items()]
+        again = self._search_lines(finer, search, [wishes[i] for i in short] if wishes else None, lambda n_lines: None)
+        for (i, parts), line, found in zip(short.items(), finer, again, strict=True):
+            if len(short_parts(line, found)) < len(parts):
+                lines[i], candidates[i] = line, found
 
 
 def _folders(model_dirs: Path | str | Iterable[Path | str]) -> list[Path | str]:

@@ -231,7 +231,7 @@ def test_a_run_directory_in_place_of_its_model(model_dir):
 
 
 def test_weights_are_compared_before_memory_is_taken(model_dir):
-    # Matrices of 2**40 numbers would be terabytes.
-    change_config(model__d_model=2**20)(model_dir)
+    # Matrices of 2**32 numbers would be many gigabytes.
+    change_config(model__d_model=2**16)(model_dir)
     with pytest.raises(MtkitError, match="of shape"):
         load_model_dir(model_dir)

@@ -81,7 +81,22 @@ def test_weights_moments_and_state_come_back(make_trained, tmp_path):
     torch.manual_seed(0)
     model, optimizer = make(make_trained, dropout=0.0)
     update(model, optimizer)
-    state = TrainingState(7, 2, 5, 31, 3, 12.5, 13.75, 1, 3.25, 4567, {"scale": 65536.0, "_growth_tracker": 3.0})
+    state = TrainingState(
+        7,
+        2,
+        5,
+        31,
+        3,
+        score=12.5,
+        rank=[12.5, -0.5],
+        best_score=13.75,
+        best_rank=[13.75, -0.25],
+        best_step=1,
+        n_without_best=2,
+        train_s=3.25,
+        n_tokens=4567,
+        loss_scale={"scale": 65536.0, "_growth_tracker": 3.0},
+    )
     path = save_checkpoint(tmp_path, state, files_of(model, optimizer))
     assert path == checkpoint_path(tmp_path, 7)
     assert {p.name for p in path.iterdir()} == {"state.json", "model.safetensors", "optimizer.safetensors", "manifest.json"}

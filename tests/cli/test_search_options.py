@@ -33,6 +33,8 @@ VALUES = {
     "epsilon": "0.01",
     "seed": "11",
     "ensemble": "log_mean",
+    "split_sentences": "never",
+    "copy_untranslatable": "",
     "loop_guard": "",
     "max_tokens": "512",
 }

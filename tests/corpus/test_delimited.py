@@ -165,7 +165,7 @@ def test_a_separator_is_one_character_of_a_csv_file(tmp_path):
     assert CorpusSource(file=tmp_path / "a", separator="\\t").separator == "\t"
     for keys in ({"separator": ";;"}, {"separator": ";", "format": "tsv"}, {"separator": ""}):
         with pytest.raises(ValueError, match="separator"):
-            CorpusSource(file=tmp_path / "a.csv", **keys)
+            CorpusSource.model_validate({"file": tmp_path / "a.csv", **keys})
     with pytest.raises(ValueError, match="separator is for a `file` in CSV"):
         CorpusSource(src=tmp_path / "a", tgt=tmp_path / "b", separator=";")
     (tmp_path / "a.csv").touch()

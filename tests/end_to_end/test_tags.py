@@ -50,12 +50,15 @@ def test_store_validation_and_translation_have_the_same_ids(many_recipe, ko_en_p
     first_rows = {corpus.name: store.src(corpus.first).tolist() for corpus in store.corpora}
     assert len({tuple(ids) for ids in first_rows.values()}) == 3
     for name, tags, text in ("train", [], pair.src), ("tagged", ["<2en>", "<bt>"], pair.src), ("back", ["<2ko>"], pair.tgt):
-        assert [[first_rows[name]]] == Translator([trained], tags=tags).sources.read([text])
-        assert [[first_rows[name]]] == Translator([trained]).sources.read([" ".join([*tags, text])])
+        assert [first_rows[name]] == ids_of(Translator([trained], tags=tags), [text])
+        assert [first_rows[name]] == ids_of(Translator([trained]), [" ".join([*tags, text])])
     validator = Validator(many_recipe, trained, torch.float32)
     for corpus in validator.corpora:
-        read = corpus.translator.sources.read([pair.src for pair in corpus.pairs])
-        assert [row.tolist() for row in corpus.rows["src"]] == [part for [part] in read]
+        assert [row.tolist() for row in corpus.rows["src"]] == ids_of(corpus.translator, [pair.src for pair in corpus.pairs])
+
+
+def ids_of(translator, lines):
+    return [part.ids for line in translator.sources.read(lines) for part in line.parts]
 
 
 def test_each_corpus_is_in_the_log_and_in_the_metrics(mtkit, many_recipe, tiny_recipe_path, tmp_path, caplog):

@@ -1,5 +1,7 @@
 """A translator whose alignments can be foretold: it copies, and looks at the place that it writes."""
 
+from typing import Any
+
 import torch
 
 from mtkit.config.model import AlignmentHead
@@ -9,6 +11,8 @@ from mtkit.translation.translator import Translator
 
 class CopyingEngine:
     """Gives every source back, without its tags; further hypotheses follow where they are asked for."""
+
+    journal: Any = None
 
     def __init__(self, n_tags=0, answers=None):
         self.n_tags = n_tags

@@ -1,16 +1,19 @@
 """N lines in, N lines out, whatever they hold and whatever the model makes of them; and what is worth knowing of each."""
 
 import time
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mtkit.checkpoint.model_dir import TrainingLines
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.tokenizer.train import train_subword
 from mtkit.translation.engine import ModelEngine
+from mtkit.translation.sentence_ends import sentences
 from mtkit.translation.translator import Translator
 from tests.strategies import nasty_text
 from tests.translation.copying import CopyingScorer
@@ -20,6 +23,8 @@ few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthChec
 
 class Scripted:
     """An engine that gives what it is told to, whatever the source; it notes how it was asked."""
+
+    journal: Any = None
 
     def __init__(self, *n_best):
         self.n_best = list(n_best)
@@ -52,7 +57,8 @@ def byte_pieces(subword, text):
 def test_no_line_end_and_no_tab_whatever_the_model_says(scripted, ids, lines):
     for text, found in zip(lines, scripted(ids).translate(lines), strict=True):
         for alternative in found.alternatives:
-            assert not set("\n\r\t") & set(alternative.text)
+            assert not set("\r\t") & set(alternative.text.replace("\r\n", "\n"))
+            assert alternative.text.count("\n") <= text.count("\n")
         if not text.strip():
             assert found.text == ""
 
@@ -71,7 +77,7 @@ def test_a_tab_of_the_source_is_a_space(make_trained, ko_en_pairs, texts):
     joint = Subword(train_subword((pair.src for pair in ko_en_pairs[:50]), config))
     translator = Translator([make_trained(max_length=1000, tokenizer=Tokenizer(joint, joint))], n_workers=1)
     translator.engine = ModelEngine(CopyingScorer(joint.special, joint.vocab_size), 1)
-    for text, found in zip(texts, translator.translate(texts, beam_size=1), strict=True):
+    for text, found in zip(texts, translator.translate(texts, beam_size=1, split_sentences="never", copy_untranslatable=False), strict=True):
         assert found.text.split() == (joint.normalize(text).replace("\t", " ") if text.strip() else "").split()
 
 
@@ -100,7 +106,7 @@ def test_a_line_of_a_megabyte(copier, unit):
     line = unit * (1_000_000 // len(unit.encode()))
     copying = copier(max_length=20)
     begin = time.process_time()
-    parts = copying.sources.read([line])[0]
+    parts = [part.ids for part in copying.sources.read([line])[0].parts]
     # Seconds, of all cores together; a loop over all pairs of places would take hours.
     assert time.process_time() - begin < 60
     assert max(map(len, parts)) <= 20
@@ -123,7 +129,7 @@ def test_a_copy_says_so(scripted):
     # Written in another way, which the tokenizer makes the same.
     assert flags("ﬁn b", "fin b") == flags("a\u0308 b", "\u00e4 b") == ("copied",)
     assert flags("I go", "We go") == flags("나는 간다", "I go") == ()
-    assert flags("12:30", "12:30") == ()  # there is nothing to translate in it
+    assert flags("12:30", "the pants") == ("copied",)  # there is nothing to translate in it
     assert flags("I go to school", "I go to school", tgt_lang="ko-KR") == ()
 
 
@@ -153,7 +159,7 @@ def test_only_the_line_at_fault_is_searched_for_again(scripted, tiny_tokenizer):
     told = []
     found = list(translator.stream(["물", "나는 학교에 간다", "책"], on_lines=told.append))
     assert [(one.text, one.flags) for one in found] == [("I go", ())] * 3
-    assert translator.engine.asked[1][0] == translator.sources.read(["나는 학교에 간다"])[0]
+    assert translator.engine.asked[1][0] == [part.ids for part in translator.sources.read(["나는 학교에 간다"])[0].parts]
     assert sum(told) == 3
 
 
@@ -168,3 +174,120 @@ def test_the_guard_looks_at_one_line_alone(make_trained, ko_en_pairs, beam_size)
     assert together != translator.translate(lines, **options, loop_guard=False)
     alone = [translator.translate([line], **options)[0] for line in lines]
     assert [(one.text, one.flags) for one in alone] == [(one.text, one.flags) for one in together]
+
+
+def told_by(scripted, src, found, **options):
+    [translation] = scripted(found).translate([src], **options)
+    return translation.text, translation.flags
+
+
+@pytest.mark.parametrize("text", ["1", "12:30", "2024-02-29", "🙂 👍", "...", "https://example.org/a", "a@b.org", "{name} %s <b>", "₩5,000 (−3 %)"])
+def test_a_line_with_nothing_to_translate_is_copied(scripted, text):
+    assert told_by(scripted, text, "The pants.") == (text, ("copied",))
+    changed, _ = told_by(scripted, text, "The pants.", copy_untranslatable=False)
+    assert changed == "The pants."
+
+
+def test_a_sentence_with_nothing_to_translate_is_copied(scripted):
+    assert told_by(scripted, "1. 나는 간다. 🙂", "I go.") == ("1. I go. 🙂", ("split",))
+
+
+def test_where_something_else_is_wished_for_nothing_is_copied(scripted, tiny_tokenizer):
+    translator = scripted("I go.")
+    assert translator.translate(["12:30"], prefixes=["I"])[0].text == "I go."
+    assert translator.translate(["12:30"], constraints=[{"must": ["go"]}])[0].text == "I go."
+    assert translator.translate(["12:30"], prefixes=[""], constraints=[{"must_not": ["go"]}])[0].text == "12:30"
+
+
+@pytest.mark.parametrize(
+    ("src", "found", "is_lost"),
+    [
+        ("{name}은 간다", "He goes", True),
+        ("{name}은 간다", "{name} goes", False),
+        ("%s 간다 %s", "%s goes", True),
+        ("<b>나</b>는", "<b>I</b>", False),
+        ("2024-02-29에 간다", "I go on 29.02.2024", False),
+        ("15시에 간다", "I go", True),
+        ("1,000.50원", "1.000,50 won", False),
+        ("세 시에 3명", "three", False),
+        ("3.5만 원", "35,000 won", False),
+        ("http://a.org/b 봐", "see http://a.org/c", True),
+    ],
+)
+def test_a_lost_placeholder_is_flagged(scripted, src, found, is_lost):
+    def flag(text):
+        translator = scripted("I go.")
+        translator.finisher._decode = lambda rows: [text for _ in rows]
+        return "placeholder" in translator.translate([src])[0].flags
+
+    assert flag(found) == is_lost
+
+
+SENTENCES = ["나는 학교에 간다.", "그는 집에 간다.", "우리는 간다!", "너는?"]
+
+
+@pytest.mark.parametrize("split", ["auto", "always"])
+def test_every_sentence_is_translated(copier, split):
+    [found] = copier(max_length=200).translate([" ".join(SENTENCES)], split_sentences=split)
+    assert found.text == " ".join(SENTENCES)
+    assert found.flags[0] == "split"
+    copying = copier(max_length=200)
+    copying.translate([" ".join(SENTENCES), "\n".join(SENTENCES)], split_sentences=split)
+    assert sorted(copying.engine.scorer.seen) == sorted(copying.tokenizer.src.encode(SENTENCES) * 2)
+
+
+def test_sentences_stay_together_if_asked_for_or_if_training_had_them_together(copier):
+    [whole] = copier().tokenizer.src.encode([" ".join(SENTENCES)])
+    copying = copier(max_length=200)
+    copying.translate([" ".join(SENTENCES)], split_sentences="never")
+    assert copying.engine.scorer.seen == [whole]
+    lines = TrainingLines(sentence_shares=(0.5, 0.4, 0.3, 0.05), usual_length=100, longest=150, length_ratio=1.0)
+    copying = copier(max_length=200)
+    copying.sources.training_lines = lines
+    copying.translate([" ".join(SENTENCES)])
+    assert copying.engine.scorer.seen == [whole]
+    copying.translate([" ".join([*SENTENCES, SENTENCES[0]])])
+    assert sorted(copying.engine.scorer.seen[1:]) == sorted([whole, *copying.tokenizer.src.encode(SENTENCES[:1])])
+
+
+def test_a_text_keeps_its_lines(copier):
+    text = "나는 간다.\n\n  그는 간다. 너는?\n"
+    assert copier(max_length=200).translate([text])[0].text == text
+
+
+class Lossy(Scripted):
+    """Translates only the last sentence of its source, as models do that were trained on single sentences."""
+
+    def __init__(self, subword):
+        super().__init__()
+        self.subword = subword
+
+    def search(self, sources, config, on_batch, demands=None):
+        texts = [sentences(text, "ko")[-1] for text in self.subword.decode(sources)]
+        self.asked.append((sources, config))
+        on_batch(list(range(len(sources))))
+        return [[Hypothesis(ids, -1.0, -1.0)] for ids in self.subword.encode(texts)]
+
+
+def test_a_translation_with_too_few_sentences_is_searched_for_again_in_parts(make_trained, tiny_tokenizer):
+    translator = Translator([make_trained(max_length=200)], n_workers=1)
+    translator.engine = lossy = Lossy(tiny_tokenizer.tgt)
+    text = " ".join(SENTENCES)
+    [found] = translator.translate([text], split_sentences="never")
+    assert found.text == text and "short" not in found.flags
+    assert [len(sources) for sources, _ in lossy.asked] == [1, 4]
+    [found] = translator.translate([text], split_sentences="never", loop_guard=False)
+    assert found.text == SENTENCES[-1]
+
+
+def test_what_stays_too_short_is_flagged(scripted, ko_en_pairs):
+    line = " ".join(pair.src.rstrip(".") for pair in ko_en_pairs[:20])
+    [found] = scripted("I", max_length=500).translate([line])
+    assert "short" in found.flags
+    assert "short" not in scripted("I", max_length=500).translate([line], loop_guard=False)[0].flags
+
+
+def test_the_n_best_of_a_line_in_parts_are_combinations(scripted):
+    [found] = scripted("I go.", "We go.").translate(["나는 간다. 너는?"], beam_size=2, n_best=2)
+    assert [one.text for one in found.alternatives] == ["I go. I go.", "I go. We go."]
+    assert [one.score for one in found.alternatives] == [-1.0, -1.5]

@@ -28,7 +28,7 @@ class Swapper:
 
 
 def swapped(text):
-    return " ".join(text.swapcase().replace("\t", " ").replace("\r", " ").encode("utf-8", "replace").decode().split("\n"))
+    return text.swapcase().replace("\t", " ").replace("\r", " ").encode("utf-8", "replace").decode()
 
 
 def translator_of(*args, **options):
@@ -128,7 +128,7 @@ def test_blank_records_and_null_stay():
     assert written(["", '{"a": null}'], "jsonl", fields=("a",), output_format="text") == ["", ""]
 
 
-def test_a_value_of_several_lines_is_translated_line_by_line():
+def test_a_value_of_several_lines_has_as_many_after_translation():
     line = json.dumps({"a": "Ja\n\nNein\n"})
     [out] = written([line], "jsonl", fields=("a",), details=True)
     assert json.loads(out)["translation"] == {"text": "jA\n\nnEIN\n", "score": -0.5, "flags": []}

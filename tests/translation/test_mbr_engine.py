@@ -1,5 +1,7 @@
 """Minimum Bayes risk through the translator."""
 
+from typing import Any
+
 import pytest
 from sacrebleu.metrics.chrf import CHRF
 
@@ -99,6 +101,8 @@ def test_candidates_of_one_text_count_together(make_trained):
 
 
 class Fixed:
+    journal: Any = None
+
     def __init__(self, rows):
         self.rows = rows
 

@@ -53,6 +53,10 @@ def read_by(make_tagged, tagged_tokenizer):
     return read
 
 
+def read_ids(translator, lines):
+    return [[part.ids or [] for part in line.parts] for line in translator.sources.read(lines)]
+
+
 def test_a_tag_typed_before_the_line_is_a_tag_given(read_by, tagged_tokenizer):
     [expected] = tagged_tokenizer.src.encode(["나는 학교에 간다."])
     expected = tagged_tokenizer.src.tag_ids(["<2en>"]) + expected
@@ -67,11 +71,12 @@ def test_a_tag_typed_before_the_line_is_a_tag_given(read_by, tagged_tokenizer):
 def test_whatever_the_text_the_model_reads_the_same(make_tagged, text, tags):
     trained = make_tagged(max_length=1000)
     subword = trained.tokenizer.src
-    as_given = Translator([trained], tags=tags).sources.read([text])
-    assert as_given == Translator([trained]).sources.read(["".join(f"{tag} " for tag in tags) + text])
+    as_given = read_ids(Translator([trained], tags=tags), [text])
+    assert as_given == read_ids(Translator([trained]), ["".join(f"{tag} " for tag in tags) + text])
     own_tags, rest = take_tags(text, TAGS)
-    [row] = subword.encode([rest])
-    assert as_given == [[subword.tag_ids(list(dict.fromkeys([*tags, *own_tags]))) + row] if row and rest.strip() else []]
+    rows = subword.encode([line.strip() if "\n" in rest else line for line in rest.split("\n")])
+    prefix = subword.tag_ids(list(dict.fromkeys([*tags, *own_tags])))
+    assert as_given == [[prefix + row for row, line in zip(rows, rest.split("\n"), strict=True) if row and line.strip()]]
 
 
 def test_given_tags_come_before_typed_ones(read_by, tagged_tokenizer):
@@ -108,7 +113,7 @@ def test_each_part_of_a_long_line_has_the_tags_and_fits(make_tagged, ko_en_pairs
     line = " ".join(pair.src for pair in ko_en_pairs[:6])
     translator = Translator([make_tagged(max_length=max_length)], tags=["<2en>"])
     subword = translator.tokenizer.src
-    [parts] = translator.sources.read([f"<bt> {line}"])
+    [parts] = read_ids(translator, [f"<bt> {line}"])
     assert len(parts) > 1
     prefix = subword.tag_ids(["<2en>", "<bt>"])
     assert all(part[:2] == prefix and 2 < len(part) <= 2 + max_length for part in parts)
@@ -118,7 +123,7 @@ def test_each_part_of_a_long_line_has_the_tags_and_fits(make_tagged, ko_en_pairs
 def test_a_line_of_all_tags_leaves_room_for_its_text(make_tagged):
     trained = make_tagged(max_length=4, positions="learned", max_positions=7)
     subword, translator = trained.tokenizer.src, Translator([trained])
-    assert translator.sources.read([f"{''.join(TAGS)} 물"]) == [[subword.tag_ids(TAGS[:2]) + subword.encode(["물"])[0]]]
+    assert read_ids(translator, [f"{''.join(TAGS)} 물"]) == [[subword.tag_ids(TAGS[:2]) + subword.encode(["물"])[0]]]
     assert translator.translate([f"{''.join(TAGS)} 물 물 물 물 물"])[0].score < 0
 
 

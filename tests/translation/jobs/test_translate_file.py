@@ -253,7 +253,7 @@ def test_a_killed_run_keeps_what_its_processes_have_finished(source, model_dir, 
 
 
 def test_the_last_line_says_how_many_lines_were_written(source, model_dir, caplog, monkeypatch):
-    monkeypatch.setattr(Finisher, "_flags", lambda self, src, *others: ["looped", "split"] if "가" in src else ["split"])
+    monkeypatch.setattr(Finisher, "_flags", lambda self, line, *others: ["looped", "split"] if "가" in line.text else ["split"])
     n_flagged = sum("가" in line for line in lines_of(source))
     assert n_flagged > 1
     for kept_lines in 1, 1000:
