@@ -256,10 +256,11 @@ def test_streams_that_are_redirected_to_files_are_seen(place):
 
 
 def test_one_stream_is_not_two(mtkit, place):
-    Path("text").write_text("Zeile\n")
+    for name in "text", "other":
+        Path(name).write_text("Zeile\n")
     assert "stdin is read by two inputs" in mtkit("translate", "-", "-m", "model", "--prefix-file", "-").err
     assert "stdin is read by two inputs" in mtkit("score", "-", "-", "-m", "model").err
-    outcome = mtkit("data", "clean", "text", "text", "--src-lang", "de", "--tgt-lang", "en", "-o", "-", "--dropped", "-")
+    outcome = mtkit("data", "clean", "text", "other", "--src-lang", "de", "--tgt-lang", "en", "-o", "-", "--dropped", "-")
     assert "stdout is named for two outputs" in outcome.err
 
 

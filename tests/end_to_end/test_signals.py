@@ -61,7 +61,8 @@ def test_signals_and_statuses(start, tmp_path):
     assert f"resuming after step {kept:,}" in err
     [late] = steps()
     assert late > kept
-    assert out.splitlines()[-1] == f"the time is up before step 1,000,000; the same command goes on from step {late:,}"
+    assert f"the time is up: step {late:,} of 1,000,000 is saved; the same command goes on from there" in err
+    assert out.splitlines()[-1] == f"model: {run}/model"
 
     # Ctrl-C.
     process = start()

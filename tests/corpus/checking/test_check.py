@@ -13,6 +13,7 @@ from mtkit.corpus.checking.check import check_corpora
 from mtkit.corpus.checking.report import as_dict, for_people
 from mtkit.corpus.checking.rules import RULES
 from mtkit.corpus.scripts import UNKNOWN_LANG
+from tests.strategies import reads_as_text
 
 N_PAIRS = 202
 
@@ -360,7 +361,7 @@ NASTY_LINES = st.lists(
         max_size=4,
     ).map(b"".join),
     max_size=12,
-)
+).filter(lambda lines: reads_as_text(b"".join(line + b"\n" for line in lines)))
 
 
 @given(src=NASTY_LINES, tgt=NASTY_LINES, chunk_size=st.integers(1, 5))
