@@ -32,7 +32,7 @@ from mtkit.tokenizer.subword import Tokenizer
 
 FORMAT_VERSION = 1
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
-_OFTEN = 0.1
+_OFTEN = 0.25
 """Share of the training lines from which on a number of sentences in a line is one that the model can translate together."""
 WEIGHTS_NAME, TOKENIZER_NAME = "model.safetensors", "tokenizer"
 

@@ -18,6 +18,8 @@ _MAX_RATE = 0.002
 _MANY_HOURS = 72
 _OTHER_GPU = Machine(n_cores=8, memory_gb=32, gpu="", gpu_memory_gb=24, n_gpus=1, has_bf16=True)
 _FEW_WORDS = 100_000
+_MANY_SENTENCES = 0.1
+"""Share of lines with several sentences from which on none need be joined."""
 _MANY = 0.1
 _SPACELESS = ("thai", "lao", "khmer", "myanmar")
 
@@ -73,7 +75,7 @@ def advise(corpus: CorpusFacts, machine: Machine, size: str | None = None, *, va
         validates: Whether there is a validation corpus.
     """
     plan = Plan(corpus, machine, size)
-    choices = [*_tokenizer(plan), *_lengths(plan), *_batches(plan), *_model(plan), *_training(plan)]
+    choices = [*_tokenizer(plan), *_lengths(plan), *_augment(plan), *_batches(plan), *_model(plan), *_training(plan)]
     if validates:
         choices += _validation(plan)
     smaller, hours_on_gpu = [], None
@@ -139,6 +141,13 @@ def _lengths(plan: Plan) -> Iterator[Choice]:
     max_ratio = min(4.0, max(2.5, math.ceil(3.0 * corpus.width_ratio_p99) / 2))
     why = f"in 99 of 100 pairs the sides differ by less than {corpus.width_ratio_p99:.1f} times; half as much again is let pass, 2.5 to 4"
     yield Choice("preprocess.max_ratio", max_ratio, why)
+
+
+def _augment(plan: Plan) -> Iterator[Choice]:
+    share = plan.corpus.src.several_sentences
+    if share < _MANY_SENTENCES:
+        why = f"{share:.0%} of the lines have several sentences; a tenth joined from two costs single ones nothing (docs/guides/robust-training.md)"
+        yield Choice("augment.merge", 0.1, why)
 
 
 def _batches(plan: Plan) -> Iterator[Choice]:

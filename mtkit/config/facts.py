@@ -26,6 +26,8 @@ class SideFacts:
     """So many of them, the commonest, make 99.95 % of the text."""
     n_types: int
     """Different words."""
+    several_sentences: float = 0.0
+    """Share of the lines with several sentences."""
 
 
 @dataclass(frozen=True)

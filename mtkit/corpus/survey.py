@@ -15,6 +15,7 @@ from mtkit.corpus.languages import word_space
 from mtkit.corpus.pairs import SentencePair, describe_source, read_pairs
 from mtkit.corpus.rules import display_width
 from mtkit.corpus.scripts import script_of
+from mtkit.corpus.sentence_ends import sentences
 from mtkit.errors import MtkitError
 from mtkit.progress import progress
 from mtkit.tokenizer.train import draw
@@ -152,6 +153,7 @@ def _side(lang: str, texts: list[str], chars: Counter[str], letters: Counter[str
         n_chars=len(chars),
         n_common_chars=_n_common(chars),
         n_types=len(words),
+        several_sentences=sum(len(sentences(text, lang)) > 1 for text in texts) / len(texts),
     )
 
 

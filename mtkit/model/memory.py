@@ -10,6 +10,8 @@ _KEEP_BYTES = 2**31 - 1
 _MADV_HUGEPAGE = 14
 _MANY_VALUES = 1 << 20
 """4,096 positions of width 256."""
+SEARCH_KERNELS = 64
+"""Compiled kernels that a search keeps: with so many it takes no more CPU time than with the default of 1,024 (docs/experiments.md)."""
 
 
 def keep_freed_memory() -> None:
@@ -29,7 +31,7 @@ def keep_freed_memory() -> None:
         return
 
 
-def bound_kernel_caches(n_values: int) -> None:
+def bound_kernel_caches(n_kernels: int | None = SEARCH_KERNELS) -> None:
     """Limit the compiled kernels that are kept for the shapes of matrix products; call before the first product of the process.
 
     oneDNN keeps a kernel for each shape, and nearly every batch has its own: 1,024 of them take hundreds of megabytes, and as each lies between
@@ -37,12 +39,20 @@ def bound_kernel_caches(n_values: int) -> None:
     environment sets are kept (docs/experiments.md).
 
     Args:
-        n_values: Values of the largest activations, positions of a batch times width. From _MANY_VALUES on only the kernels that the layers of one
-            update share are kept, because compiling one takes next to no time beside using it.
+        n_kernels: How many kernels are kept; None is oneDNN's default.
     """
     os.environ.setdefault("LRU_CACHE_CAPACITY", "1")
-    if n_values >= _MANY_VALUES:
-        os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
+    if n_kernels is not None:
+        os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(n_kernels))
+
+
+def training_kernels(n_values: int) -> int | None:
+    """Return how many kernels training keeps: those that the layers of one update share, where compiling one takes next to no time beside using it.
+
+    Args:
+        n_values: Values of the largest activations, positions of a batch times width.
+    """
+    return 32 if n_values >= _MANY_VALUES else None
 
 
 def give_back_freed_memory() -> None:

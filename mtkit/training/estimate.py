@@ -22,7 +22,7 @@ from mtkit.corpus.pairs import read_pairs, source_fingerprint
 from mtkit.corpus.preprocess import store_is_fresh
 from mtkit.corpus.sample import Sample, prepare_sample
 from mtkit.errors import MtkitError
-from mtkit.model.memory import bound_kernel_caches, keep_freed_memory
+from mtkit.model.memory import bound_kernel_caches, keep_freed_memory, training_kernels
 from mtkit.model.placement import choose_device, choose_training_dtype
 from mtkit.model.transformer import Transformer
 from mtkit.processes import n_cores
@@ -99,7 +99,7 @@ def estimate(recipe: Recipe, out: Path | str | None = None, *, device: str = "au
     with found.trying(), tempfile.TemporaryDirectory(prefix="mtkit-estimate-") as folder:
         chosen = choose_device(device)
         if chosen.type == "cpu":
-            bound_kernel_caches(n_values(recipe))
+            bound_kernel_caches(training_kernels(n_values(recipe)))
         dtype = choose_training_dtype(recipe.training.precision, chosen)
         if chosen.type == "cpu" and n_threads is None and n_processes > 1:
             torch.set_num_threads(max(1, n_cores() // n_processes))

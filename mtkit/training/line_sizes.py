@@ -5,10 +5,10 @@ from numpy.typing import NDArray
 
 from mtkit.checkpoint.model_dir import TrainingLines
 from mtkit.config.recipe import Recipe
+from mtkit.corpus.learned_ends import learn_endings, split_at_endings
+from mtkit.corpus.sentence_ends import sentences
 from mtkit.corpus.store import Rows, TokenStore
 from mtkit.tokenizer.subword import Subword
-from mtkit.translation.learned_ends import learn_endings, split_at_endings
-from mtkit.translation.sentence_ends import sentences
 
 _N_SEGMENTED = 20_000
 """Sources that are split into sentences."""

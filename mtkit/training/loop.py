@@ -45,7 +45,7 @@ from mtkit.corpus.manifest import read_manifest
 from mtkit.corpus.preprocess import preprocess
 from mtkit.errors import MtkitError
 from mtkit.logs import get_logger
-from mtkit.model.memory import bound_kernel_caches, give_back_freed_memory, keep_freed_memory
+from mtkit.model.memory import bound_kernel_caches, give_back_freed_memory, keep_freed_memory, training_kernels
 from mtkit.model.placement import choose_training_dtype
 from mtkit.training.assembly import TrainingData, make_stepper
 from mtkit.training.averages import WeightAverage, with_weights
@@ -127,7 +127,7 @@ def train(
         if n_threads is not None:
             torch.set_num_threads(n_threads)
         if own_device.type == "cpu":
-            bound_kernel_caches(n_values(recipe))
+            bound_kernel_caches(training_kernels(n_values(recipe)))
         _preprocess(recipe, parallel)
         # What preparing took is given back first, as it would lie between the tensors.
         give_back_freed_memory()

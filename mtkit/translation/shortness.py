@@ -1,8 +1,8 @@
 """Translations that leave out part of their source, by their length and their number of sentences."""
 
 from mtkit.checkpoint.model_dir import ModelDirConfig
+from mtkit.corpus.sentence_ends import sentences
 from mtkit.translation.result import Candidate, LineCandidates
-from mtkit.translation.sentence_ends import sentences
 from mtkit.translation.sources import Part, SourceLine
 
 _SHORT_RATIO, _SHORT_EXTRA = 4, 20

@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 from mtkit.checkpoint.model_dir import ModelDirConfig
 from mtkit.config.search import SplitSentences
+from mtkit.corpus.learned_ends import split_at_endings
 from mtkit.corpus.placeholders import letter_places
+from mtkit.corpus.sentence_ends import sentences
 from mtkit.errors import MtkitError
 from mtkit.logs import get_logger
 from mtkit.tokenizer.subword import Subword
 from mtkit.tokenizer.tags import take_tags
-from mtkit.translation.learned_ends import split_at_endings
-from mtkit.translation.sentence_ends import sentences
 from mtkit.translation.splitting import Limits, Span, halved, split_line
 
 logger = get_logger(__name__)

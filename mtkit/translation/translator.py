@@ -13,9 +13,10 @@ from mtkit.checkpoint.model_dir import ModelDirConfig, TrainedModel, load_model_
 from mtkit.config.problems import describe_problems
 from mtkit.config.search import SAMPLING_FIELDS, SearchConfig
 from mtkit.config.training import SearchPrecision
+from mtkit.corpus.sentence_ends import sentences
 from mtkit.errors import MtkitError
 from mtkit.logs import get_logger
-from mtkit.model.memory import keep_freed_memory, use_huge_pages
+from mtkit.model.memory import bound_kernel_caches, keep_freed_memory, use_huge_pages
 from mtkit.model.placement import choose_device, choose_dtype, describe_placement
 from mtkit.search.forced import ForcedScorer
 from mtkit.search.hypothesis import Hypothesis
@@ -32,7 +33,6 @@ from mtkit.translation.linking import NOTHING_MORE, Linker, Wanted
 from mtkit.translation.mbr_engine import MbrEngine
 from mtkit.translation.result import LineCandidates, Translation
 from mtkit.translation.scoring import PairScore, PairScorer
-from mtkit.translation.sentence_ends import sentences
 from mtkit.translation.sources import SourceLine, SourceReader
 from mtkit.translation.wishes import Wish, add_wishes
 
@@ -174,6 +174,7 @@ class Translator:
         dtype = choose_dtype(precision, chosen)
         if chosen.type == "cpu":
             keep_freed_memory()
+            bound_kernel_caches()
             use_huge_pages()
         trained = [load_model_dir(Path(folder), chosen) for folder in folders]
         for one in trained:
@@ -325,7 +326,10 @@ class Translator:
             return self.sources.read(texts, search.split_sentences, [search.copy_untranslatable] * len(texts))
         # A prefix of several sentences translates as many of the source. Nothing is copied where something else is wished for.
         n_first = [len(sentences(wish.prefix, self.config.tgt_lang)) for wish in wishes]
-        is_copied = [search.copy_untranslatable and not wish.prefix.strip() and not wish.must for wish in wishes]
+        is_copied = [
+            search.copy_untranslatable and not wish.prefix.strip() and not wish.must and not any(phrase in text for phrase in wish.must_not)
+            for text, wish in zip(texts, wishes, strict=True)
+        ]
         return self.sources.read(texts, search.split_sentences, is_copied, n_first)
 
     def _search_lines(

@@ -4,7 +4,9 @@ import os
 
 import pytest
 
-from mtkit.model.memory import bound_kernel_caches
+from mtkit.checkpoint.model_dir import save_model_dir
+from mtkit.model.memory import SEARCH_KERNELS, bound_kernel_caches, training_kernels
+from mtkit.translation.translator import Translator
 
 TORCH, ONEDNN = "LRU_CACHE_CAPACITY", "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
 
@@ -18,12 +20,18 @@ def _environment(monkeypatch):
 
 @pytest.mark.parametrize(("positions", "width", "capacity"), [(4096, 256, "32"), (8192, 512, "32"), (512, 128, None), (2048, 256, None)])
 def test_kernels_are_bounded_where_one_takes_next_to_no_time_to_make(positions, width, capacity):
-    bound_kernel_caches(positions * width)
+    bound_kernel_caches(training_kernels(positions * width))
     assert (os.environ.get(TORCH), os.environ.get(ONEDNN)) == ("1", capacity)
 
 
 def test_what_the_user_has_set_stays(monkeypatch):
     monkeypatch.setenv(TORCH, "512")
     monkeypatch.setenv(ONEDNN, "256")
-    bound_kernel_caches(1 << 22)
+    bound_kernel_caches()
     assert (os.environ[TORCH], os.environ[ONEDNN]) == ("512", "256")
+
+
+def test_a_loaded_translator_keeps_few_kernels(make_trained, tmp_path):
+    save_model_dir(tmp_path / "model", make_trained())
+    Translator.load(tmp_path / "model", device="cpu")
+    assert (os.environ[TORCH], os.environ[ONEDNN]) == ("1", str(SEARCH_KERNELS))

@@ -43,9 +43,9 @@ def test_shares_of_lines_with_several_sentences(measure, ko_en_pairs):
 
 def test_joined_pairs_count(measure):
     alone, _ = measure([])
-    joined, recipe = measure([], ["augment.merge=0.3"])
+    joined, recipe = measure([], ["augment.merge=0.5"])
     assert (alone.usual_sentences, joined.usual_sentences) == (1, 2)
-    assert joined.sentence_shares[0] == pytest.approx(0.3, abs=0.1)
+    assert joined.sentence_shares[0] == pytest.approx(0.5, abs=0.1)
     assert alone.usual_length < joined.usual_length <= joined.longest <= recipe.preprocess.max_length
 
 

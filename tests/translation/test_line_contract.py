@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from mtkit.checkpoint.model_dir import TrainingLines
 from mtkit.config.tokenizer import TokenizerConfig
+from mtkit.corpus.sentence_ends import sentences
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.tokenizer.train import train_subword
 from mtkit.translation.engine import ModelEngine
-from mtkit.translation.sentence_ends import sentences
 from mtkit.translation.translator import Translator
 from tests.strategies import nasty_text
 from tests.translation.copying import CopyingScorer
@@ -197,6 +197,7 @@ def test_where_something_else_is_wished_for_nothing_is_copied(scripted, tiny_tok
     assert translator.translate(["12:30"], prefixes=["I"])[0].text == "I go."
     assert translator.translate(["12:30"], constraints=[{"must": ["go"]}])[0].text == "I go."
     assert translator.translate(["12:30"], prefixes=[""], constraints=[{"must_not": ["go"]}])[0].text == "12:30"
+    assert translator.translate(["12:30"], avoid=["12"])[0].text == "I go."
 
 
 @pytest.mark.parametrize(

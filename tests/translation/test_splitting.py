@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtkit.translation.sentence_ends import sentences
+from mtkit.corpus.sentence_ends import sentences
 from mtkit.translation.sources import Part, SourceLine
 from mtkit.translation.splitting import Limits, Span, halved, split_line
 from tests.strategies import nasty_text

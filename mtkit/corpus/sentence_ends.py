@@ -16,6 +16,7 @@ _QUOTE = re.compile(r"[\"“”„‟«»‹›「」『』《》〈〉（）()\
 _QUOTES_AFTER_END = re.compile(rf"(?:{_QUOTE.pattern})\s*$")
 _WORDS = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
 _ENDS = re.compile(r"[.!?。！？।؟…]+")
+_PLAIN_END = re.compile(r"[.!?。！？।؟]+(?:\s+|(?<=[。！？।]))")
 _ELLIPSIS = re.compile(r"…+\s+")
 _WORDS_LIKE_ABBREVIATIONS = {
     lang: re.compile(rf"(?<![\w.-])(?:{words})\.\s+(?=\W?[^\W\d_])")
@@ -129,9 +130,14 @@ def _sentencex_ends(text: str, lang: str) -> list[int]:
         if type(exc).__name__ != "PanicException":  # which is not an Exception
             raise
         logger.debug("sentencex failed: %s", exc)
-        return [len(text)]
+        return _plain_ends(text)
     ends, end = [], 0
     for sentence in found:
         end += len(sentence)
         ends.append(end)
-    return ends if "".join(found) == text else [len(text)]
+    return ends if "".join(found) == text else _plain_ends(text)
+
+
+def _plain_ends(text: str) -> list[int]:
+    """Ends by punctuation alone, for a text that sentencex cannot take: rather one too many than a sentence lost."""
+    return [*(match.end() for match in _PLAIN_END.finditer(text)), len(text)]

@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from mtkit.translation.learned_ends import learn_endings, split_at_endings
+from mtkit.corpus.learned_ends import learn_endings, split_at_endings
 
 SUBJECTS = ("나는", "그는", "우리는", "바다도")
 LINES = [f"{who} {where} {what}" for who in SUBJECTS for where in ("학교에", "집에") for what in ("간다", "왔니", "산다.")]
