@@ -1,9 +1,11 @@
 """From what users wish to what a search is told."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from types import MappingProxyType
 
 from mtkit.corpus.languages import word_space
+from mtkit.corpus.sentence_ends import sentences
 from mtkit.errors import MtkitError
 from mtkit.logs import get_logger
 from mtkit.search.demands import Demands
@@ -13,6 +15,8 @@ from mtkit.translation.spelling import Speller
 from mtkit.translation.wishes import NO_WISH, Wish
 
 logger = get_logger(__name__)
+
+NO_DRAFTS: Mapping[int, Sequence[str]] = MappingProxyType({})
 
 
 class DemandReader:
@@ -35,35 +39,46 @@ class DemandReader:
         # As the start of a training target is encoded, where a piece for a space may stand before the tag.
         self.tag_ids = tuple(subword.encode(["".join(tags)])[0]) if tags else ()
 
-    def read(self, wishes: Sequence[Wish] | None, parts: Sequence[Sequence[str]]) -> list[Demands] | None:
-        """The demands of each part of each line, in one list; None if there are none.
+    def read(
+        self, wishes: Sequence[Wish] | None, parts: Sequence[Sequence[str]], drafts: Mapping[int, Sequence[str]] = NO_DRAFTS
+    ) -> list[Demands] | None:
+        """Return the demands of each part of each line, in one list; None if there are none.
 
-        A line's prefix is its first part's. A word that must appear is demanded of the first part whose source holds it as it is, or else of the
-        first part; words that must not appear may not appear in any.
+        The sentences of a prefix begin the first parts, one each. A word that must appear is demanded of the first part whose draft
+        has it, else of the first part whose source has it as it is, else of the first part. Words that must not appear may not
+        appear in any part.
 
         Args:
-            wishes: Of each line; None where there are none.
-            parts: The source texts of the parts of each line; of a line in one part, any text will do.
+            wishes: For each line; None where there are none.
+            parts: For each line, the source texts of its parts.
+            drafts: For some lines, by their numbers, translations of the parts that were found without the words that must appear.
         Raises:
             MtkitError: A phrase is empty, a phrase or prefix cannot be written, or a phrase must and must not appear.
         """
         if wishes is None and not self.tag_ids:
             return None
         demands: list[Demands] = []
-        for wish, texts in zip(wishes or [NO_WISH] * len(parts), parts, strict=True):
+        for i, (wish, texts) in enumerate(zip(wishes or [NO_WISH] * len(parts), parts, strict=True)):
             if texts:
-                demands += self._of_line(wish, texts)
+                demands += self._of_line(wish, texts, drafts.get(i, ()))
         return demands
 
-    def _of_line(self, wish: Wish, parts: Sequence[str]) -> list[Demands]:
-        prefix_ids = self._prefix(wish.prefix) if wish.prefix.strip() else []
+    def _of_line(self, wish: Wish, parts: Sequence[str], drafts: Sequence[str]) -> list[Demands]:
+        prefixes = self._prefixes(wish.prefix, len(parts))
         must_not = tuple(map(self._speller.phrase, dict.fromkeys(wish.must_not)))
         musts: list[list[Phrase]] = [[] for _ in parts]
         for text in dict.fromkeys(wish.must):
             phrase = self._speller.phrase(text)
             self._check(phrase, must_not)
-            musts[next((i for i, part in enumerate(parts) if text in part), 0)].append(phrase)
-        return [Demands((*self.tag_ids, *(prefix_ids if i == 0 else ())), len(self.tag_ids), tuple(must), must_not) for i, must in enumerate(musts)]
+            place = next((i for i, holder in enumerate((*drafts, *parts)) if text in holder), 0)
+            musts[place % len(parts)].append(phrase)
+        return [Demands((*self.tag_ids, *prefix), len(self.tag_ids), tuple(must), must_not) for prefix, must in zip(prefixes, musts, strict=True)]
+
+    def _prefixes(self, text: str, n_parts: int) -> list[list[int]]:
+        """Token ids of the prefix of each part."""
+        found = [sentence for sentence in sentences(text, self.tgt_lang) if sentence.strip()]
+        texts = [*found[: n_parts - 1], "".join(found[n_parts - 1 :])]
+        return [self._prefix(one.strip()) if one.strip() else [] for one in texts] + [[]] * (n_parts - len(texts))
 
     def _prefix(self, text: str) -> list[int]:
         ids = self.subword.encode([text])[0]

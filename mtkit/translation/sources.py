@@ -94,16 +94,13 @@ class SourceReader:
         self.training_lines = config.training_lines
         self.endings = frozenset(config.training_lines.endings if config.training_lines else ())
 
-    def read(
-        self, texts: Sequence[str], split: SplitSentences = "never", is_copied: Sequence[bool] | None = None, n_first: Sequence[int] | None = None
-    ) -> list[SourceLine]:
+    def read(self, texts: Sequence[str], split: SplitSentences = "never", is_copied: Sequence[bool] | None = None) -> list[SourceLine]:
         """Split lines into parts. Most lines have one.
 
         Args:
             texts: The lines; a line feed within one ends a part.
             split: Where to split: see `SearchConfig.split_sentences`.
             is_copied: For each line, whether parts without anything to translate are copied; None for no line.
-            n_first: For each line, how many sentences its first part holds at least; None is one.
         """
         if isinstance(texts, str):
             raise TypeError("a list of texts is wanted, not one text")
@@ -115,7 +112,7 @@ class SourceReader:
             begin = len(text) - len(rest)
             line = SourceLine(text, (), begin)
             if row and rest.strip():
-                spans = split_line(rest, self._count_tokens, limits, self._sentences, n_first[i] if n_first else 1)
+                spans = split_line(rest, self._count_tokens, limits, self._sentences)
                 line = self._with_parts(line, spans, own_tags, row, bool(is_copied and is_copied[i]))
             lines.append(line)
         return lines

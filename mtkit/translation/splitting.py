@@ -26,7 +26,7 @@ class Limits(NamedTuple):
     max_sentences: int | None = 1
     """Sentences of a part; None does not look for sentences in a line that fits."""
     max_packed_tokens: int = 0
-    """Tokens of a part of several sentences; the first `n_first` stay together in any case."""
+    """Tokens of a part of several sentences."""
 
 
 class Span(NamedTuple):
@@ -37,7 +37,7 @@ class Span(NamedTuple):
     n_sentences: int = 1
 
 
-def split_line(text: str, count_tokens: CountTokens, limits: Limits, find: Sentences, n_first: int = 1) -> list[Span]:
+def split_line(text: str, count_tokens: CountTokens, limits: Limits, find: Sentences) -> list[Span]:
     """Split a text at line feeds and between sentences, and where a sentence is too long between clauses, words or characters.
 
     Args:
@@ -45,14 +45,13 @@ def split_line(text: str, count_tokens: CountTokens, limits: Limits, find: Sente
         count_tokens: Counts the tokens of each of several texts.
         limits: The most that a part may hold.
         find: Splits a text into sentences.
-        n_first: The first part has at least this many sentences where they fit `limits.max_tokens`.
     Returns:
         Parts in order, which together hold all of the text but white space; none for a blank text.
     """
     spans: list[Span] = []
     for line in _LINE.finditer(text):
         found = _sentence_spans(text, line.start(), line.end(), find)
-        spans += _pack(text, found, count_tokens, limits, 1 if spans else n_first) if len(found) > 1 else found
+        spans += _pack(text, found, count_tokens, limits) if len(found) > 1 else found
     counts = count_tokens([text[span.begin : span.end] for span in spans])
     parts: list[Span] = []
     for span, n_tokens in zip(spans, counts, strict=True):
@@ -70,9 +69,9 @@ def _sentence_spans(text: str, begin: int, end: int, find: Sentences) -> list[Sp
     return spans
 
 
-def _pack(text: str, spans: Sequence[Span], count_tokens: CountTokens, limits: Limits, n_first: int) -> list[Span]:
+def _pack(text: str, spans: Sequence[Span], count_tokens: CountTokens, limits: Limits) -> list[Span]:
     """Join neighbouring sentences as far as the limits allow."""
-    if limits.max_sentences == 1 and n_first == 1:
+    if limits.max_sentences == 1:
         return list(spans)
     if limits.max_sentences is None:
         whole = Span(spans[0].begin, spans[-1].end, len(spans))
@@ -85,8 +84,7 @@ def _pack(text: str, spans: Sequence[Span], count_tokens: CountTokens, limits: L
     total = 0
     for span, n_tokens in zip(spans, count_tokens([text[span.begin : span.end] for span in spans]), strict=True):
         last = packed[-1] if packed else None
-        is_first = len(packed) == 1 and last is not None and last.n_sentences < n_first and total + n_tokens <= limits.max_tokens
-        if last is not None and (is_first or (last.n_sentences < max_sentences and total + n_tokens <= max_tokens)):
+        if last is not None and last.n_sentences < max_sentences and total + n_tokens <= max_tokens:
             packed[-1] = Span(last.begin, span.end, last.n_sentences + 1)
             total += n_tokens
         else:

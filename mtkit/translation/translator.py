@@ -13,7 +13,6 @@ from mtkit.checkpoint.model_dir import ModelDirConfig, TrainedModel, load_model_
 from mtkit.config.problems import describe_problems
 from mtkit.config.search import SAMPLING_FIELDS, SearchConfig
 from mtkit.config.training import SearchPrecision
-from mtkit.corpus.sentence_ends import sentences
 from mtkit.errors import MtkitError
 from mtkit.logs import get_logger
 from mtkit.model.memory import bound_kernel_caches, keep_freed_memory, use_huge_pages
@@ -25,7 +24,7 @@ from mtkit.search.rules import looks_at_all
 from mtkit.search.shortlist import SHORTLIST_NAME, Shortlist
 from mtkit.tokenizer.subword import Tokenizer
 from mtkit.translation.alignment import best_untrained
-from mtkit.translation.demanding import DemandReader
+from mtkit.translation.demanding import NO_DRAFTS, DemandReader
 from mtkit.translation.engine import Engine, ModelEngine
 from mtkit.translation.finishing import Finisher
 from mtkit.translation.guard import search_again
@@ -324,13 +323,12 @@ class Translator:
     def _read(self, texts: Sequence[str], search: SearchConfig, wishes: Sequence[Wish] | None) -> list[SourceLine]:
         if wishes is None:
             return self.sources.read(texts, search.split_sentences, [search.copy_untranslatable] * len(texts))
-        # A prefix of several sentences translates as many of the source. Nothing is copied where something else is wished for.
-        n_first = [len(sentences(wish.prefix, self.config.tgt_lang)) for wish in wishes]
+        # Nothing is copied where something else is wished for.
         is_copied = [
             search.copy_untranslatable and not wish.prefix.strip() and not wish.must and not any(phrase in text for phrase in wish.must_not)
             for text, wish in zip(texts, wishes, strict=True)
         ]
-        return self.sources.read(texts, search.split_sentences, is_copied, n_first)
+        return self.sources.read(texts, search.split_sentences, is_copied)
 
     def _search_lines(
         self, lines: Sequence[SourceLine], search: SearchConfig, wishes: Sequence[Wish] | None, tell: Callable[[int], None]
@@ -339,7 +337,8 @@ class Translator:
         sources = [part.ids for parts in searched for part in parts if part.ids is not None]
         tell(sum(not parts for parts in searched))
         ends_line = [is_last for parts in searched for is_last in [*[False] * (len(parts) - 1), *[True] * bool(parts)]]
-        demands = self.demands.read(wishes, [[part.text for part in parts] for parts in searched])
+        drafts = self._drafts(lines, search, wishes) if wishes is not None else NO_DRAFTS
+        demands = self.demands.read(wishes, [[part.text for part in parts] for parts in searched], drafts)
         if self._warns_of_shortlist and (reasons := looks_at_all(search, demands or ())):
             self._warns_of_shortlist = False
             logger.warning("the shortlist has no effect on a search that looks at all pieces, as it does with %s", ", ".join(reasons))
@@ -356,6 +355,17 @@ class Translator:
         results = iter(hypotheses)
         found = [[[] if part.ids is None else next(results) for part in line.parts] for line in lines]
         return self.finisher.candidates(lines, found, search)
+
+    def _drafts(self, lines: Sequence[SourceLine], search: SearchConfig, wishes: Sequence[Wish]) -> dict[int, list[str]]:
+        """Translations, without the words that must appear, of the parts of lines in several parts: the words are demanded where they come anyway."""
+        chosen = [i for i, (line, wish) in enumerate(zip(lines, wishes, strict=True)) if len(line.parts) > 1 and wish.must]
+        if not chosen:
+            return {}
+        found = self._search_lines([lines[i] for i in chosen], search, [wishes[i]._replace(must=()) for i in chosen], lambda n_lines: None)
+        return {
+            i: [candidates[0].text for part, candidates in zip(lines[i].parts, parts, strict=True) if part.ids is not None]
+            for i, parts in zip(chosen, found, strict=True)
+        }
 
     def _search_short_again(
         self, lines: list[SourceLine], candidates: list[LineCandidates], search: SearchConfig, wishes: Sequence[Wish] | None

@@ -292,3 +292,30 @@ def test_the_n_best_of_a_line_in_parts_are_combinations(scripted):
     [found] = scripted("I go.", "We go.").translate(["나는 간다. 너는?"], beam_size=2, n_best=2)
     assert [one.text for one in found.alternatives] == ["I go. I go.", "I go. We go."]
     assert [one.score for one in found.alternatives] == [-1.0, -1.5]
+
+
+def test_a_prefix_of_several_sentences_begins_as_many_parts(copier, tiny_tokenizer):
+    copying = copier(max_length=200)
+    seen = []
+    search = copying.engine.search
+
+    def spy(sources, config, on_batch, demands=None):
+        seen.extend(tiny_tokenizer.tgt.decode([demand.prefix_ids])[0] for demand in demands or ())
+        return search(sources, config, on_batch, demands)
+
+    copying.engine.search = spy
+    [found] = copying.translate([" ".join(SENTENCES)], prefixes=["I go. We"])
+    assert seen == ["I go.", "We", "", ""]
+    assert found.text.startswith("I go.")
+    seen.clear()
+    copying.translate([" ".join(SENTENCES[:2])], prefixes=["I go. We go. They"])
+    assert seen == ["I go.", "We go. They"]
+
+
+def test_a_word_that_a_part_has_anyway_is_demanded_of_that_part(copier):
+    copying = copier(max_length=200)
+    text = " ".join(SENTENCES)
+    plain = copying.translate([text])[0]
+    # The source is its own translation here: each word is in the free translation of one part.
+    for words in (["우리는"], ["집에", "학교에"], ["간다!", "나는"]):
+        assert copying.translate([text], constraints=[{"must": words}])[0] == plain

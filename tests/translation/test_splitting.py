@@ -136,12 +136,6 @@ def test_sentences_are_packed_as_far_as_training_did():
     assert [span.n_sentences for span in split_line(text, count_words, Limits(100, 9, 100), by("de"))] == [5]
 
 
-def test_the_first_part_holds_what_a_prefix_translates():
-    text = "Eins. Zwei. Drei. Vier."
-    assert texts_of(text, split_line(text, count_words, Limits(100), by("de"), n_first=2)) == ["Eins. Zwei.", "Drei.", "Vier."]
-    assert texts_of(text, split_line(text, count_words, Limits(6), by("de"), n_first=2)) == ["Eins.", "Zwei.", "Drei.", "Vier."]
-
-
 def test_a_line_feed_ends_a_part():
     text = "Ein Haus\n\n  ein Hund. Gut.\r\n"
     assert texts_of(text, split_line(text, count_words, Limits(100, None), by("de"))) == ["Ein Haus", "ein Hund. Gut."]
