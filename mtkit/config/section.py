@@ -42,7 +42,8 @@ def resolve_path(value: Any, info: ValidationInfo) -> Any:
 def normalized(path: Path) -> Path:
     """Return a path without `..` as it is best shown, unless a symbolic link before the `..` makes that another place."""
     shorter = Path(os.path.normpath(path))
-    return shorter if shorter.resolve() == path.resolve() else path
+    # Path.resolve fails on a loop of symbolic links, which is described better when the path is opened.
+    return shorter if os.path.realpath(shorter) == os.path.realpath(path) else path
 
 
 def _resolve_folder(value: Any, info: ValidationInfo) -> Any:

@@ -16,7 +16,7 @@ _MIN_BARE_SHARE = 0.05
 """Where fewer lines than this end without punctuation, endings are not used: the text is punctuated."""
 _MAX_ENDINGS = 2000
 _WORD: re.Pattern[str] = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
-_WORD_AND_SPACE = re.compile(rf"({_WORD.pattern})\s+")
+_SPACE = re.compile(r"\s+")
 
 
 def learn_endings(lines: Sequence[str]) -> tuple[str, ...]:
@@ -53,8 +53,9 @@ def split_at_endings(sentences: Sequence[str], endings: frozenset[str]) -> list[
     parts: list[str] = []
     for sentence in sentences:
         begin = 0
-        for match in _WORD_AND_SPACE.finditer(sentence):
-            if match.end() < len(sentence) and any(match[1][-length:] in endings for length in _LENGTHS):
+        for match in _SPACE.finditer(sentence):
+            before = sentence[max(match.start() - max(_LENGTHS), 0) : match.start()]
+            if match.end() < len(sentence) and any(before[-length:] in endings for length in _LENGTHS):
                 parts.append(sentence[begin : match.end()])
                 begin = match.end()
         parts.append(sentence[begin:])

@@ -23,7 +23,8 @@ _WORDS_LIKE_ABBREVIATIONS = {
     for lang, words in {"en": "me|no|ill|art|id|ID|OK|fed|may|miss|etc", "de": "mich|mag|OK|usw", "fr": "art|vol|etc"}.items()
 }
 """Ordinary last words of sentences that sentencex takes for abbreviations: found among the last words of real lines."""
-_BEFORE_NUMBER = re.compile(r"(?:([^\W\d_]{3,})|[가-힣]{2})[.!?]\s+(?=\d)")
+_BEFORE_NUMBER = re.compile(r"[.!?]\s+(?=\d)")
+_LAST_WORD = re.compile(r"(?:([^\W\d_]{3,})|[가-힣]{2})$")
 """sentencex hardly ever splits before a number."""
 _BEFORE_NUMBERS = frozenset("abb abs art bzw chap eqs fig figs inkl kap max min mind nos nrn pos sec tel ungef vgl vol zzgl approx incl".split())
 """Abbreviations of three letters or more that numbers follow."""
@@ -73,8 +74,14 @@ def _ends(text: str, lang: str) -> list[int]:
     ends.update(match.end() for match in _ELLIPSIS.finditer(text) if _starts_sentence(text, match, lang))
     if lang in _WORDS_LIKE_ABBREVIATIONS:
         ends.update(match.end() for match in _WORDS_LIKE_ABBREVIATIONS[lang].finditer(text) if text[match.end()].isupper())
-    ends.update(match.end() for match in _BEFORE_NUMBER.finditer(text) if (match[1] or "").lower() not in _BEFORE_NUMBERS)
+    ends.update(match.end() for match in _BEFORE_NUMBER.finditer(text) if _ends_sentence(text[max(match.start() - 16, 0) : match.start()]))
     return sorted({end for end in ends if end and not _is_inside(text, end, lang)} | {len(text)})
+
+
+def _ends_sentence(before: str) -> bool:
+    """Whether the last word before a full stop and a number is a whole word, not an abbreviation."""
+    word = _LAST_WORD.search(before)
+    return word is not None and (word[1] or "").lower() not in _BEFORE_NUMBERS
 
 
 def _after_space(text: str, end: int) -> int:

@@ -1,5 +1,6 @@
 """The tokenizer of a recipe: trained on its training corpus, or taken over from a model, and made again when those or the settings changed."""
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,7 +82,7 @@ def _train(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer:
 
 
 def _load_source(folder: Path, tokenizer_dir: Path) -> Tokenizer:
-    if tokenizer_dir.resolve() in (folder.resolve(), (folder / TOKENIZER_NAME).resolve()):
+    if os.path.realpath(tokenizer_dir) in map(os.path.realpath, (folder, folder / TOKENIZER_NAME)):
         raise MtkitError(f"`{folder}`: tokenizer.init_from is where this recipe's own tokenizer is kept", "set data.work_dir to a new folder")
     return Tokenizer.load(folder)
 

@@ -10,7 +10,7 @@ _KEEP_BYTES = 2**31 - 1
 _MADV_HUGEPAGE = 14
 _MANY_VALUES = 1 << 20
 """4,096 positions of width 256."""
-SEARCH_KERNELS = 64
+SEARCH_KERNELS = 32
 """Compiled kernels that a search keeps: with so many it takes no more CPU time than with the default of 1,024 (docs/experiments.md)."""
 
 

@@ -12,7 +12,7 @@ from mtkit.corpus.pairs import SentencePair
 from tests.conftest import FIXTURES, write_tiny_recipe
 from tests.torture.killing import SETTINGS, differences, torment, undisturbed
 
-FIRST_STEPS, STEPS_PER_KILL = 36, 8
+FIRST_STEPS, STEPS_PER_KILL = 60, 14
 
 
 def main() -> int:

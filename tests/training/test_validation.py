@@ -113,7 +113,7 @@ def test_for_the_loss_alone_only_the_samples_are_translated(make_validator, monk
     validator, _ = make_validator("validation.metric=loss")
     translated = []
     encode = SourceReader.read
-    monkeypatch.setattr(SourceReader, "read", lambda reader, texts: translated.append(texts) or encode(reader, texts))
+    monkeypatch.setattr(SourceReader, "read", lambda reader, texts, *how: translated.append(texts) or encode(reader, texts, *how))
     result = validator.run()
     assert [len(texts) for texts in translated] == [2, 2]
     assert [sample.src for sample in result.samples] == [src for texts in translated for src in texts]

@@ -11,6 +11,7 @@ OUT.parts/
 """
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -47,7 +48,7 @@ def part_lines(n_lines: int) -> int:
 
 def work_path(output_path: Path) -> Path:
     """The folder for the parts of an output."""
-    target = output_path.resolve()
+    target = Path(os.path.realpath(output_path))
     return target.with_name(f"{target.name}{_ENDING}")
 
 
