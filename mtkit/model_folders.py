@@ -13,7 +13,8 @@ _MAX_CONFIG_BYTES = 1 << 20
 _WEIGHTS_NAMES = ("model.safetensors", "model.bin")
 MODEL_NAMES = frozenset({CONFIG_NAME, *_WEIGHTS_NAMES, "tokenizer", SHORTLIST_NAME, "mtkit.json"})
 """Files and directories of a model directory, exported or not, that translation depends on."""
-RUN_NAMES = frozenset({"recipe.yaml", "identity.json", "metrics.jsonl", "checkpoints", "model"})
+CHECKPOINTS_NAME = "checkpoints"
+RUN_NAMES = frozenset({"recipe.yaml", "identity.json", "metrics.jsonl", CHECKPOINTS_NAME, "model"})
 """Files and directories of a training run."""
 
 
@@ -28,23 +29,62 @@ def refuse_no_model(path: Path) -> None:
     Raises:
         MtkitError: There is nothing, or a file, or a folder without a configuration, or another toolkit's model.
     """
-    if maker := foreign_model(path):
-        raise MtkitError(
-            f"`{path}`: {maker}, which mtkit cannot read",
-            "give a folder that `mtkit train`, `mtkit average` or `mtkit export` made, or translate with the program that this model is for",
-        )
+    refuse_foreign_model(path)
     if (path / CONFIG_NAME).is_file():
         return
     meant = _model_near(path)
     if not path.exists():
         raise MtkitError(f"`{path}`: no such folder", f"did you mean `{meant}`?" if meant else "check the path of the model")
+    if is_recipe_name(path):
+        hint = f"did you mean `{meant}`?" if meant else "give the directory of the model that was trained with it; `mtkit train` prints it"
+        raise MtkitError(f"`{path}`: is a recipe, not a model", hint)
     problem = f"not a model directory: it has no {CONFIG_NAME}" if path.is_dir() else "is a file, and a model is a folder"
     raise MtkitError(f"`{path}`: {problem}", f"did you mean `{meant}`?" if meant else "give a folder that `mtkit train` or `mtkit average` made")
 
 
+def refuse_no_run(path: Path) -> None:
+    """Check that a path is the directory of a training run.
+
+    Raises:
+        MtkitError: There is nothing, or a model, a recipe or something else.
+    """
+    refuse_foreign_model(path)
+    if (path / CHECKPOINTS_NAME).is_dir():
+        return
+    near = [path / "run", path / "work" / "run", path.parent, path.parent / "run", path.parent / "work" / "run"]
+    meant = next((folder for folder in near if (folder / CHECKPOINTS_NAME).is_dir()), None)
+    if not path.exists():
+        problem = "no such folder"
+    elif is_recipe_name(path):
+        problem = "is a recipe, not a run directory"
+    else:
+        problem = "is a model, not a run directory" if is_model_dir(path) else "no checkpoints to average"
+    hint = f"did you mean `{meant}`?" if meant else "give the run directory that `mtkit train` wrote"
+    raise MtkitError(f"`{path}`: {problem}", hint)
+
+
+def is_recipe_name(path: Path) -> bool:
+    """Whether a path is that of a recipe, by its name."""
+    return path.suffix in (".yaml", ".yml")
+
+
+def refuse_foreign_model(path: Path) -> None:
+    """Refuse a model of another toolkit.
+
+    Raises:
+        MtkitError: It is one.
+    """
+    if maker := foreign_model(path):
+        raise MtkitError(
+            f"`{path}`: {maker}, which mtkit cannot read",
+            "give a folder that `mtkit train`, `mtkit average` or `mtkit export` made, or translate with the program that this model is for",
+        )
+
+
 def _model_near(path: Path) -> Path | None:
     """The model of a training run, where the path is the run's or lies in it, or the one in which the path lies."""
-    near = [path / "model", path.parent, path.parent / "model", *([path.parent.parent / "model"] if path.exists() else [])]
+    near = [path / "model", path.parent, path.parent / "model", path.parent / "work" / "run" / "model"]
+    near += [path.parent.parent / "model"] if path.exists() else []
     return next((folder for folder in near if (folder / CONFIG_NAME).is_file()), None)
 
 

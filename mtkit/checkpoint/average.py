@@ -16,6 +16,7 @@ from mtkit.checkpoint.training_state import AVERAGE_NAME, WEIGHTS_NAME, best_che
 from mtkit.checkpoint.weights import read_tensors
 from mtkit.errors import MtkitError
 from mtkit.logs import get_logger
+from mtkit.model_folders import refuse_no_run
 
 logger = get_logger(__name__)
 
@@ -44,6 +45,7 @@ def average(run_dir: Path | str, out_dir: Path | str, n: int = 5, which: Literal
         raise ValueError(f"which is {which!r}; give last or best")
     run, out_dir = RunDir(Path(run_dir)), Path(out_dir)
     refuse_foreign_dir(out_dir)
+    refuse_no_run(Path(run_dir))
     paths = list_checkpoints(run.checkpoints_dir)
     if not paths:
         raise MtkitError(f"`{run_dir}`: no checkpoints to average", "give the run folder that `mtkit train` wrote")

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from mtkit.cli.help_pages import Command
+from mtkit.model_folders import is_recipe_name
 
 if TYPE_CHECKING:
     from mtkit.config.data import CorpusSource, DataConfig
 
-_RECIPE_SUFFIXES = (".yaml", ".yml")
 _ONE_FILE_SUFFIXES = (".tsv", ".jsonl")
 _PAIR_OPTIONS = ("--validation", "--test", "--output", "-o")
 
@@ -68,11 +68,6 @@ class TakesPairs(Command):
         return super().parse_args(ctx, [*spread, *rest])
 
 
-def is_recipe(path: Path) -> bool:
-    """Whether a file is a recipe, by its name."""
-    return path.suffix in _RECIPE_SUFFIXES
-
-
 def is_one_file(path: Path) -> bool:
     """Whether a file that is to be written holds both sides, by its name; `-` does."""
     from mtkit.packing import SUFFIXES
@@ -117,9 +112,9 @@ def corpora_of(
     if [*map(str, [*paths, *(validation or []), *(test or [])])].count("-") > 1:
         raise typer.BadParameter("stdin (-) can be read once only; for both sides, use `paste SRC TGT | mtkit ... -`, or name files")
     held_out = {"validation": _text_sources("validation", validation or []), "test": _text_sources("test", test or [])}
-    if table.keys() and (len(paths) != 1 or is_recipe(paths[0])):
+    if table.keys() and (len(paths) != 1 or is_recipe_name(paths[0])):
         raise typer.BadParameter("--src-column, --tgt-column and --separator go with one file that has both sides")
-    if is_recipe(paths[0]):
+    if is_recipe_name(paths[0]):
         from mtkit.config.recipe import Recipe
 
         if src_lang or tgt_lang:

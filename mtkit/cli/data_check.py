@@ -15,10 +15,10 @@ from mtkit.cli.corpora import (
     TgtLangOption,
     ValidationOption,
     corpora_of,
-    is_recipe,
 )
 from mtkit.cli.options import CorpusWorkersOption
 from mtkit.cli.recipe_paths import corpus_paths
+from mtkit.model_folders import is_recipe_name
 
 
 def check(
@@ -50,7 +50,7 @@ def check(
     from mtkit.output_guard import refuse_overwriting
 
     data = corpora_of(paths, src_lang, tgt_lang, validation, test, TableOptions(src_column, tgt_column, separator))
-    refuse_overwriting([], [*corpus_paths(data), *filter(is_recipe, paths)])
+    refuse_overwriting([], [*corpus_paths(data), *filter(is_recipe_name, paths)])
     report = check_corpora(data, n_shown=n_shown, find_shift=shift, n_workers=n_workers)
     print(for_programs(report) if as_json else for_people(report))
     if not report.can_train:

@@ -18,10 +18,10 @@ from mtkit.cli.corpora import (
     ValidationOption,
     corpora_of,
     is_one_file,
-    is_recipe,
 )
 from mtkit.cli.options import CorpusWorkersOption
 from mtkit.cli.recipe_paths import corpus_paths
+from mtkit.model_folders import is_recipe_name
 
 if TYPE_CHECKING:
     from mtkit.corpus.pairs_out import PairsOut
@@ -75,8 +75,8 @@ def clean(
     out = _out(output_paths or [])
     rules = [override.removeprefix("clean.") for override in overrides or ()]
     data = corpora_of(paths, src_lang, tgt_lang, validation, test, TableOptions(src_column, tgt_column, separator))
-    config = Recipe.load(paths[0], [f"clean.{rule}" for rule in rules]).clean if is_recipe(paths[0]) else make_section(CleanConfig, rules)
-    recipes = filter(is_recipe, paths)
+    config = Recipe.load(paths[0], [f"clean.{rule}" for rule in rules]).clean if is_recipe_name(paths[0]) else make_section(CleanConfig, rules)
+    recipes = filter(is_recipe_name, paths)
     refuse_overwriting([*(output_paths or []), dropped_path], [*corpus_paths(data), *recipes])
     report = clean_corpus(Recipe(data=data, clean=config), out, dropped_path=dropped_path, n_workers=n_workers)
     print("\n".join(report.lines(n_samples)), file=sys.stderr if "-" in map(str, [*(output_paths or []), dropped_path]) else sys.stdout)

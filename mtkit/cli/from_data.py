@@ -76,7 +76,8 @@ def init_from_data(
     write_recipe(path, _recipe(path, files, held_out, data, advice), _reasons(advice, len(drawn)), is_full=is_full)
     _tell(found, machine, advice)
     if drawn:
-        print(f"wrote {written[0]}, {written[1]}: {len(drawn):,} pairs drawn from the corpus, which training leaves out")
+        pairs = "1 pair" if len(drawn) == 1 else f"{len(drawn):,} pairs"
+        print(f"wrote {written[0]}, {written[1]}: {pairs} drawn from the corpus, which training leaves out")
     elif held_out is None:
         print("no validation corpus, so no checkpoint counts as the best: too few pairs whose sides stand in the corpus only once;")
         print("    name one with --validation-src and --validation-tgt")

@@ -9,6 +9,7 @@ from mtkit.cli.from_data import init_from_data
 from mtkit.cli.new_recipe import Files, Languages, check_two_files, choose_languages, files_in_recipe, refuse_existing, side_endings, write_recipe
 from mtkit.cli.options import DeviceOption
 from mtkit.cli.shell import shell_command
+from mtkit.cli.usage_errors import UsageMistake
 
 Preset = Literal["tiny", "small", "base", "big"]
 
@@ -73,10 +74,11 @@ def init(
         mtkit init small my-system --train-src train.de --train-tgt train.en
     """
     if from_data is not None:
+        from mtkit.config.section import normalized
         from mtkit.config.sizes import SIZES
 
         if preset is not None and folder is None and preset not in SIZES:
-            preset, folder = None, Path(preset)
+            preset, folder = None, normalized(Path(preset))
         if train_src or train_tgt:
             raise typer.BadParameter("--from-data names the training text; leave --train-src and --train-tgt out")
         validation = _pair(validation_src, validation_tgt, "validation")
@@ -85,9 +87,9 @@ def init(
         init_from_data(from_data, folder, preset, (src_lang, tgt_lang), validation, device, is_full=is_full)
         return
     if preset is None or folder is None:
-        raise typer.BadParameter(
-            "name PRESET and DIR, as in `mtkit init small my-system --train-src train.de --train-tgt train.en`, or give --from-data SRC TGT"
-        )
+        raise UsageMistake("give --from-data SRC TGT, or PRESET and DIR", "for example: mtkit init --from-data train.de train.en")
+    if Path(preset).is_file() and folder.is_file():
+        raise UsageMistake(f"`{preset}` is a file, not a preset", f"type: {shell_command('init', '--from-data', Path(preset), folder)}")
     _check_preset(preset, get_args(Preset))
     train, validation = _pair(train_src, train_tgt, "train"), _pair(validation_src, validation_tgt, "validation")
     _init_preset(preset, folder, (src_lang, tgt_lang), train, validation, is_full=is_full)
@@ -95,7 +97,7 @@ def init(
 
 def _check_preset(preset: str, known: tuple[str, ...]) -> None:
     if preset not in known:
-        raise typer.BadParameter(f"{preset!r} is no PRESET; there are {', '.join(known)}")
+        raise UsageMistake(f"`{preset}` is not a preset", f"give one of {', '.join(known)}")
 
 
 def _init_preset(preset: str, folder: Path, given: Languages, train: Files | None, validation: Files | None, *, is_full: bool) -> None:

@@ -42,11 +42,12 @@ def shortlist(
     from mtkit.corpus.pairs import read_pairs
     from mtkit.corpus.store import TokenStore
     from mtkit.errors import MtkitError
-    from mtkit.model_folders import MODEL_NAMES, SHORTLIST_NAME
+    from mtkit.model_folders import MODEL_NAMES, SHORTLIST_NAME, refuse_no_model
     from mtkit.output_guard import refuse_overwriting
     from mtkit.sentencepiece_files import TOKENIZER_NAME
     from mtkit.tokenizer.subword import Tokenizer
 
+    refuse_no_model(model_dir)
     path = output_path or model_dir / SHORTLIST_NAME
     if str(path) == "-":
         raise typer.BadParameter("--output takes a file; a shortlist is not text")

@@ -9,6 +9,7 @@ import typer
 from mtkit.cli.help_pages import Command, Group
 from mtkit.cli.options import OverridesOption, RecipeArgument
 from mtkit.cli.recipe_paths import refuse_overwriting_inputs
+from mtkit.cli.shell import shell_command
 
 if TYPE_CHECKING:
     from mtkit.tokenizer.subword import Subword
@@ -108,8 +109,14 @@ def decode(
 
 def _load(path: Path, side: str | None) -> "Subword":
     from mtkit.errors import MtkitError
+    from mtkit.model_folders import is_recipe_name, refuse_foreign_model
     from mtkit.tokenizer.subword import Subword, Tokenizer
 
+    refuse_foreign_model(path)
+    if is_recipe_name(path):
+        meant = next((folder for name in ("work/tokenizer", "tokenizer") if (folder := path.parent / name).is_dir()), None)
+        hint = f"did you mean `{meant}`?" if meant else f"train it first: {shell_command('tokenizer', 'train', path)}"
+        raise MtkitError(f"`{path}`: is a recipe, not a tokenizer", hint)
     if path.is_file():
         if side is not None:
             raise typer.BadParameter(f"--side is for a directory with two tokenizers, and `{path}` is one file")

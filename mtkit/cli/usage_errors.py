@@ -137,6 +137,9 @@ def _too_many(ctx: Any, rest: list[str]) -> UsageMistake:
             return UsageMistake(message, text_hint(" ".join(given), ctx.params["model_dirs"]))
         if all(map(os.path.lexists, given)):
             return UsageMistake(message, "translate one file at a time, or join them: cat FILE FILE | mtkit translate -")
+    given = [Path(word) for word in (str(ctx.params.get("recipe_path", "")), *rest)]
+    if "recipe_path" in ctx.params and len(given) == 2 and all(map(Path.is_file, given)):
+        return UsageMistake(message, f"to start with two text files: {shell_command('init', '--from-data', *given)}")
     return UsageMistake(message, f"usage: {ctx.command_path} {' '.join(ctx.command.collect_usage_pieces(ctx))}; quote a path with spaces")
 
 
@@ -163,9 +166,14 @@ def _no_such_option(option: str, ctx: Any, args: list[str]) -> UsageMistake:
     return UsageMistake(f"`{ctx.command_path}` has no option {option}", advice(option, ctx, args) or _nearest(option, ctx))
 
 
+def _close(option: str, known: list[str]) -> list[str]:
+    bare = {name.lstrip("-"): name for name in known}
+    return [bare[name] for name in difflib.get_close_matches(option.lstrip("-"), bare, 1, 0.7)]
+
+
 def _nearest(option: str, ctx: Any) -> str:
     own = option_names(ctx.command, ctx)
-    near = difflib.get_close_matches(option, own, 1, 0.7) or [name for name in own if name.startswith(f"{option}-")][:2]
+    near = _close(option, own) or [name for name in own if name.startswith(f"{option}-")][:2]
     if near:
         return f"did you mean {' or '.join(near)}?"
     root = ctx.find_root()

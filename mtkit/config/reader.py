@@ -14,7 +14,11 @@ from mtkit.config.problems import Problem, describe_problems
 from mtkit.config.section import CommandLineText, Section
 from mtkit.errors import MtkitError
 from mtkit.files import read_lines
+from mtkit.model_folders import is_model_dir, is_recipe_name
 
+_START = "`mtkit init --from-data SRC TGT` writes a recipe to start from"
+_MAX_BYTES = 1 << 20
+"""Largest size of a recipe."""
 S = TypeVar("S", bound=Section)
 
 
@@ -93,22 +97,35 @@ def parse_yaml(text: str) -> Any:
 
 def _load_file(path: Path) -> dict[Any, Any]:
     if not path.exists():
-        raise MtkitError(f"`{path}`: no such file", "check the path; `mtkit init --from-data SRC TGT` writes a recipe to start from")
-    if path.is_dir() and (path / "recipe.yaml").exists():
-        raise MtkitError(f"`{path}`: is a folder, not a recipe", f"did you mean `{path / 'recipe.yaml'}`?")
+        raise MtkitError(f"`{path}`: no such file", f"check the path; {_START}")
+    if path.is_dir():
+        kind = "model directory" if is_model_dir(path) else "folder"
+        meant = next((file for folder in (path, path.parent) if (file := folder / "recipe.yaml").exists()), None)
+        raise MtkitError(f"`{path}`: is a {kind}, not a recipe", f"did you mean `{meant}`?" if meant else _START)
     if path.is_char_device():
-        raise MtkitError(f"`{path}`: is a device, not a recipe", "give a file; `mtkit init --from-data SRC TGT` writes a recipe to start from")
+        raise MtkitError(f"`{path}`: is a device, not a recipe", f"give a file; {_START}")
+    # The YAML parser would take minutes for a corpus.
+    if path.stat().st_size > _MAX_BYTES:
+        raise _no_recipe(path)
     text = "\n".join(read_lines(path, what="the recipe"))
     try:
         data = parse_yaml(text)
     except YAMLError as exc:
+        if path.suffix and not is_recipe_name(path):
+            raise _no_recipe(path) from None
         where, what, hint = _describe_yaml_error(exc, text)
         raise MtkitError(f"`{path}`: {where}: {what}", hint) from None
     if data is None:
-        raise MtkitError(f"`{path}`: is empty", "`mtkit init --from-data SRC TGT` writes a recipe to start from")
+        raise MtkitError(f"`{path}`: is empty", _START)
+    if not isinstance(data, dict) and path.suffix and not is_recipe_name(path):
+        raise _no_recipe(path)
     if not isinstance(data, dict):
         raise MtkitError(f"`{path}`: is not a recipe: its top level has no sections", "write sections such as `data:`, with keys indented below them")
     return data
+
+
+def _no_recipe(path: Path) -> MtkitError:
+    return MtkitError(f"`{path}`: is not a recipe", f"a recipe is a small YAML file; {_START}")
 
 
 def _describe_yaml_error(exc: YAMLError, text: str) -> tuple[str, str, str]:

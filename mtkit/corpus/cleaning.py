@@ -15,13 +15,13 @@ from mtkit.corpus.pairs import read_pairs
 from mtkit.corpus.rules import LetterRules, differ_in_width, is_copy, is_garbled
 
 RULES = {
-    "blank": "a side without text",
-    "length": "a side of too few or too many characters (clean.min_chars, clean.max_chars)",
-    "garbled": "characters that were lost or wrongly decoded (clean.garbled)",
-    "letters": "a side of hardly any letters (clean.min_letters)",
-    "script": "a side in another script than its language's (clean.min_script)",
-    "char_ratio": "sides of too different width (clean.max_char_ratio)",
-    "copy": "both sides the same (clean.min_copy_letters)",
+    "blank": "one side has no text",
+    "length": "one side has too few or too many characters (clean.min_chars, clean.max_chars)",
+    "garbled": "characters were lost or decoded wrongly (clean.garbled)",
+    "letters": "one side contains almost no letters (clean.min_letters)",
+    "script": "one side is not in the script of its language (clean.min_script)",
+    "char_ratio": "one side is much wider than the other (clean.max_char_ratio)",
+    "copy": "both sides are the same (clean.min_copy_letters)",
     "test_overlap": "in a validation or test set (clean.test_overlap)",
 }
 """Why a pair is dropped for its text, in the order in which the rules are tried."""

@@ -14,7 +14,7 @@ _CAUSES = {
     "blank": ("a side has no text", "check that the files are the right ones"),
     "length": ("a side is outside clean.min_chars and clean.max_chars", "split the lines into sentences, or change these limits"),
     "garbled": ("the text was read in a wrong encoding", "convert the original files to UTF-8 again"),
-    "letters": ("a side has hardly any letters", "check that the files and columns are the right ones, or lower clean.min_letters"),
+    "letters": ("a side has almost no letters", "check that the files and columns are the right ones, or lower clean.min_letters"),
     "script": ("a side has too few letters of its language's script", "check data.src_lang and data.tgt_lang, or lower clean.min_script"),
     "char_ratio": ("one side is much longer than the other", "run `mtkit data check` to see whether the lines match, or raise clean.max_char_ratio"),
     "copy": ("source and target are the same text", "check that the files are in two languages, or set clean.min_copy_letters: 0"),

@@ -13,9 +13,9 @@ MIN_LENGTH_FOR_RATIO = 10
 """Pieces of the longer side below which the ratio says nothing: `Stop!` may well be three words elsewhere."""
 
 REASONS = RULES | {
-    "too_long": "more than preprocess.max_length pieces on a side",
-    "ratio": "sides of too different length (preprocess.max_ratio)",
-    "duplicate": "seen before (clean.duplicates)",
+    "too_long": "one side has more than preprocess.max_length pieces",
+    "ratio": "one side has many more pieces than the other (preprocess.max_ratio)",
+    "duplicate": "occurs earlier in the corpus (clean.duplicates)",
 }
 """Why a pair is dropped, in the order in which the rules are tried; a pair counts for the first that it breaks."""
 
@@ -52,13 +52,13 @@ def dropped_lines(dropped: Dropped, n_samples: int = 0, n_read: int = 0) -> Iter
     """
     for reason, explanation in REASONS.items():
         if count := dropped.counts[reason]:
-            yield f"  {_counted(count, n_read)} {reason}: {explanation}"
+            yield f"  {_counted(count, n_read)} dropped by rule {reason}: {explanation}"
             for line, src, tgt in dropped.samples.get(reason, [])[:n_samples]:
                 where = "" if line is None else f"line {line}: "
                 yield f"      {where}{_shown(src)}  |  {_shown(tgt)}"
     for name, explanation in MENDINGS.items():
         if count := dropped.mended[name]:
-            yield f"  {_counted(count, n_read)} mended, {name}: {explanation}"
+            yield f"  {_counted(count, n_read)} repaired by rule {name}: {explanation}"
     if count := dropped.n_unaligned:
         yield f"  {_counted(count, n_read)} lost their word alignment: cleaning or the tokenizer joins, splits or takes away words of theirs"
 

@@ -84,6 +84,8 @@ def _told_as_error(source: CorpusSource, data: DataConfig) -> Iterator[None]:
             hint = "set `split` to one that it has"
         elif "config" in reason.lower() and isinstance(exc, ValueError):
             hint = "set `dataset_config` to one that it has"
+        elif Path(source.dataset or "").is_dir():
+            hint = "a directory must hold a Hugging Face dataset; for text, name the file of each language"
         else:
             key = "data.validation" if source in data.validation else "data.test" if source in data.test else "data.train"
             hint = f"check name and network, or pass local files: --set '{key}={{src: FILE, tgt: FILE}}'"

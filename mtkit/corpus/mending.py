@@ -10,10 +10,10 @@ from typing import Literal
 from mtkit.config.clean import CleanConfig
 
 MENDINGS = {
-    "invisible": "characters that nobody sees, taken out",
-    "entities": "HTML entities, unescaped",
-    "normal_form": "brought into Unicode's normal form",
-    "spaces": "runs of spaces made one, those at the ends taken away",
+    "invisible": "invisible characters removed",
+    "entities": "HTML entities replaced by their characters",
+    "normal_form": "changed to the Unicode normal form",
+    "spaces": "runs of spaces shortened to one, spaces at the ends removed",
 }
 """What is mended, by the key of `clean:` that switches it on."""
 

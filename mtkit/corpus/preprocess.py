@@ -57,6 +57,11 @@ class PreprocessReport:
     fresh: bool
     """Nothing had changed since the store was made, so it was left as it is."""
 
+    @property
+    def outcome(self) -> str:
+        """What became of the store, in one line."""
+        return f"{self.store_dir}: {'up to date' if self.fresh else 'written'}, {self.n_kept:,} pairs"
+
     def lines(self, n_samples: int = 0) -> Iterator[str]:
         """The report for people, line by line.
 
@@ -69,7 +74,7 @@ class PreprocessReport:
         yield f"{self.n_src_tokens:,} source and {self.n_tgt_tokens:,} target pieces, {per_src:.1f} and {per_tgt:.1f} for each pair"
         if self.n_aligned:
             yield f"{self.n_aligned:,} pairs have a word alignment"
-        yield f"{self.store_dir}: {'nothing has changed' if self.fresh else 'written'}"
+        yield self.outcome
 
     def __str__(self) -> str:
         return "\n".join(self.lines())

@@ -70,7 +70,7 @@ def survey(source: CorpusSource, data: DataConfig) -> Survey:
     if not kept:
         rule, _ = Counter(pair.reason or "" for pair in cleaned).most_common(1)[0]
         raise MtkitError(
-            f"{name}: cleaning leaves no pair; most have {RULES[rule]}",
+            f"{name}: cleaning leaves no pair; most often, {RULES[rule]}",
             f"is the source {data.src_lang} and the target {data.tgt_lang}? `mtkit data check` says more",
         )
     src_facts, tgt_facts = _sides(kept, data)

@@ -65,6 +65,7 @@ def input_fingerprints(recipe: Recipe) -> list[dict[str, str]]:
 def _train(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer:
     refuse_foreign(recipe.tokenizer_dir)
     config = _settings(recipe)
+    logger.info("training the tokenizer in %s", recipe.tokenizer_dir)
     source = None if config.init_from is None else _load_source(config.init_from, recipe.tokenizer_dir)
     joint = config.joint if source is None else source.joint
     src = _make_side(recipe, ("src", "tgt") if joint else ("src",), config, source and source.src)
@@ -73,11 +74,9 @@ def _train(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer:
     with atomic_dir(recipe.tokenizer_dir) as folder:
         tokenizer.save(folder)
         write_manifest(folder, _manifest(recipe, inputs, tokenizer, source))
-    sizes = f"{tokenizer.src.vocab_size:,}" if tokenizer.joint else f"{tokenizer.src.vocab_size:,} and {tokenizer.tgt.vocab_size:,}"
-    logger.info("tokenizer of %s pieces in %s", sizes, recipe.tokenizer_dir)
     if source is not None:
         new = [made.vocab_size - old.vocab_size for made, old in ((src, source.src), (tgt, source.tgt))]
-        logger.info("of these %s are new, the others are those of %s", f"{new[0]:,}" if joint else f"{new[0]:,} and {new[1]:,}", config.init_from)
+        logger.info("%s pieces are new, the others are those of %s", f"{new[0]:,}" if joint else f"{new[0]:,} and {new[1]:,}", config.init_from)
     return tokenizer
 
 

@@ -84,7 +84,7 @@ def run_demo(out_dir: Path | str, *, max_steps: int | None = None) -> DemoResult
 
     _show("tokenizer", "train", recipe_path)
     if tokenizer_is_fresh(recipe):
-        print(f"{out_dir / 'tokenizer'}: nothing has changed")
+        print(f"{out_dir / 'tokenizer'}: up to date")
     else:
         tokenizer = train_tokenizer(recipe)
         print(f"{out_dir / 'tokenizer'}: {tokenizer.src.vocab_size:,} pieces")

@@ -144,7 +144,8 @@ def train(
 def _preprocess(recipe: Recipe, parallel: Parallel) -> None:
     """Process 0 makes tokenizer and store while the others wait; then all see the same."""
     if parallel.is_main:
-        for line in preprocess(recipe).lines():
+        report = preprocess(recipe)
+        for line in [report.outcome] if report.fresh else report.lines():
             logger.info("%s", line)
     wanted = parallel.text_from_main(_store_key(recipe))
     if _store_key(recipe) != wanted:
@@ -217,7 +218,7 @@ class _Training:
                 "the time is up: step %s of %s is saved; the same command goes on from there", f"{self.state.step:,}", f"{self.config.max_steps:,}"
             )
         else:
-            logger.info("done after %s steps: %s", f"{self.state.step:,}", self._why_done())
+            logger.info("done: %s", self._why_done())
         return TrainingResult(
             run_dir=self.run.path,
             model_dir=self.run.model_dir,

@@ -94,8 +94,8 @@ def test_an_average_within_the_run(run_dir):
 
 
 def test_nothing_to_average(tmp_path, run_dir):
-    for folder in (tmp_path / "nowhere", run_dir / "model"):
-        with pytest.raises(MtkitError, match="no checkpoints to average") as caught:
+    for folder, problem in ((tmp_path / "nowhere", "no such folder"), (run_dir / "model", "is a model, not a run directory")):
+        with pytest.raises(MtkitError, match=problem) as caught:
             average(folder, tmp_path / "averaged")
         assert f"`{folder}`" in caught.value.message
         assert caught.value.hint

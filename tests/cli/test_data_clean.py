@@ -29,7 +29,7 @@ def test_two_files_to_two_files(mtkit, corpus):
     assert lines(corpus / "out/clean.en") == ["Good morning!", "See you."]
     assert outcome.out.splitlines()[:3] == [
         "5 pairs read, 2 kept (40.00%), 3 dropped",
-        "  1 (20.00%) script: a side in another script than its language's (clean.min_script)",
+        "  1 (20.00%) dropped by rule script: one side is not in the script of its language (clean.min_script)",
         "      line 5: Привет  |  Hello",
     ]
 
@@ -54,7 +54,7 @@ def test_rules_can_be_set(mtkit, corpus):
 def test_languages_come_from_the_names_unless_they_are_given(mtkit, corpus):
     assert "script" not in mtkit("data", "clean", "train.de", "train.en", "--src-lang", "xx").out
     write(corpus / "all.de-en.tsv", "Привет\tHello")
-    assert "1 (100.00%) script" in mtkit("data", "clean", "all.de-en.tsv").out
+    assert "1 (100.00%) dropped by rule script" in mtkit("data", "clean", "all.de-en.tsv").out
 
 
 def test_test_sets_are_kept_out(mtkit, corpus):
@@ -65,7 +65,7 @@ def test_test_sets_are_kept_out(mtkit, corpus):
     outcome = mtkit(
         "data", "clean", "train.de", "train.en", "--test", "test.de", "test.en", "--test", "dev.de", "dev.en", "--validation", "dev.de", "dev.en"
     )
-    assert "3 (60.00%) test_overlap" in outcome.out
+    assert "3 (60.00%) dropped by rule test_overlap" in outcome.out
 
 
 def test_every_dropped_pair_can_be_had(mtkit, corpus):

@@ -104,7 +104,9 @@ def test_a_bad_recipe(mtkit, calls, recipe_path, command):
     assert calls == []
 
 
-def test_average(mtkit, calls):
+def test_average(mtkit, calls, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run/checkpoints").mkdir(parents=True)
     assert mtkit("average", "run", "-o", "out") == (0, "model: out\n", "")
     assert mtkit("average", "run", "-o", "out", "-n", 3, "--best").status == 0
     assert calls == [(Path("run"), Path("out"), 5, "last"), (Path("run"), Path("out"), 3, "best")]

@@ -153,3 +153,101 @@ def test_several_files_are_translated_one_by_one(mtkit, tmp_path):
     for name in "ab":
         (tmp_path / name).write_text("x\n")
     assert "one file at a time" in hint(mtkit("translate", tmp_path / "a", tmp_path / "b", "-m", "m"))
+
+
+def test_two_text_files_in_place_of_a_recipe(mtkit, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("train.de", "train.en"):
+        (tmp_path / name).write_text("x\n")
+    for command in ("train", "preprocess"):
+        assert hint(mtkit(command, "train.de", "train.en")) == "to start with two text files: mtkit init --from-data train.de train.en"
+    assert hint(mtkit("init", "train.de", "train.en")) == "type: mtkit init --from-data train.de train.en"
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """A recipe beside its corpus, and a trained model where `mtkit train` writes it."""
+    monkeypatch.chdir(tmp_path)
+    for folder in ("my/work/run/checkpoints", "my/work/run/model/tokenizer", "my/work/tokenizer"):
+        (tmp_path / folder).mkdir(parents=True)
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / "my/work/run/model" / name).touch()
+    for name in ("my/recipe.yaml", "my/work/run/recipe.yaml", "in.de"):
+        (tmp_path / name).write_text("Guten Morgen: ein Text\nohne Schlüssel\n")
+
+
+RECIPE, RUN, MODEL = "my/recipe.yaml", "my/work/run", "my/work/run/model"
+
+
+@pytest.mark.parametrize(
+    ("typed", "message", "meant"),
+    [
+        (f"translate in.de -m {RECIPE}", f"`{RECIPE}`: is a recipe, not a model", f"did you mean `{MODEL}`?"),
+        (f"score in.de in.de -m {RECIPE}", f"`{RECIPE}`: is a recipe, not a model", f"did you mean `{MODEL}`?"),
+        (f"info {RECIPE}", f"`{RECIPE}`: is a recipe, not a model", f"did you mean `{MODEL}`?"),
+        (f"export ctranslate2 {RECIPE} out", f"`{RECIPE}`: is a recipe, not a model", f"did you mean `{MODEL}`?"),
+        (f"shortlist in.de in.de -m {RECIPE}", f"`{RECIPE}`: is a recipe, not a model", f"did you mean `{MODEL}`?"),
+        (f"tokenizer encode -m {RECIPE}", f"`{RECIPE}`: is a recipe, not a tokenizer", "did you mean `my/work/tokenizer`?"),
+        (f"average {RECIPE} -o out", f"`{RECIPE}`: is a recipe, not a run directory", f"did you mean `{RUN}`?"),
+        (f"average {MODEL} -o out", f"`{MODEL}`: is a model, not a run directory", f"did you mean `{RUN}`?"),
+        ("average nowhere -o out", "`nowhere`: no such folder", "give the run directory that `mtkit train` wrote"),
+        (f"train {MODEL}", f"`{MODEL}`: is a model directory, not a recipe", f"did you mean `{RUN}/recipe.yaml`?"),
+        ("train my", "`my`: is a folder, not a recipe", f"did you mean `{RECIPE}`?"),
+        ("train my/work/tokenizer", "`my/work/tokenizer`: is a folder, not a recipe", "`mtkit init --from-data SRC TGT` writes a recipe"),
+        ("train in.de", "`in.de`: is not a recipe", "a recipe is a small YAML file; `mtkit init --from-data SRC TGT` writes a recipe"),
+        ("translate my -m my/work/run/model", "`my`: is a folder, not a file", "check the path of the source text"),
+        ("evaluate my -r in.de", "`my`: is a folder, not a file", "check the path of the translations"),
+    ],
+)
+def test_one_kind_of_input_in_place_of_another(mtkit, run, typed, message, meant):
+    outcome = mtkit(*typed.split())
+    assert (outcome.status, outcome.out) == (1, "")
+    error_line, hint_line = outcome.err.splitlines()
+    assert error_line == f"error: {message}"
+    assert meant in hint_line
+
+
+def test_a_large_text_in_place_of_a_recipe_is_not_parsed(mtkit, tmp_path):
+    (tmp_path / "train.de").write_text("Guten Morgen: ein Text\n" * 50_000)
+    assert "is not a recipe" in mtkit("train", tmp_path / "train.de").err
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "translate in.de -m opus",
+        "score in.de in.de -m opus",
+        "evaluate -s in.de -r in.de -m opus",
+        "info opus",
+        "tokenizer encode -m opus",
+        "tokenizer decode -m opus",
+        "shortlist in.de in.de -m opus",
+        "export ctranslate2 opus out",
+        "average opus -o out",
+    ],
+)
+def test_every_command_that_takes_a_model_names_one_of_another_toolkit(mtkit, tmp_path, monkeypatch, typed):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in.de").write_text("x\n")
+    (tmp_path / "opus").mkdir()
+    (tmp_path / "opus/config.json").write_text('{"model_type": "marian"}')
+    outcome = mtkit(*typed.split())
+    assert (outcome.status, outcome.out) == (1, "")
+    assert "error: `opus`: a Hugging Face model (marian), which mtkit cannot read\n" in outcome.err
+
+
+def test_paths_are_shown_in_their_shortest_form(mtkit, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sub").mkdir()
+    assert "error: `nothing.yaml`: " in mtkit("train", "./sub/../nothing.yaml").err
+    assert "error: `model`: " in mtkit("info", "sub/.././model").err
+    outcome = mtkit("init", "tiny", "./sub/../new", "--src-lang", "de", "--tgt-lang", "en")
+    assert "wrote new/recipe.yaml" in outcome.out
+    assert ".." not in outcome.out
+
+
+def test_a_link_before_the_parent_keeps_its_path(mtkit, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "far/inner").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "far/inner")
+    assert "error: `link/../model`: " in mtkit("info", "link/../model").err

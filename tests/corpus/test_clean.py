@@ -118,14 +118,14 @@ def test_without_an_output_there_is_a_report(tmp_path):
     report = clean_corpus(make_recipe(make_source(tmp_path, "train", PAIRS)), None)
     assert list(report.lines(1)) == [
         "7 pairs read, 4 kept (57.14%), 3 dropped",
-        "  1 (14.29%) blank: a side without text",
+        "  1 (14.29%) dropped by rule blank: one side has no text",
         "      line 2:   |  Nothing here",
-        "  1 (14.29%) script: a side in another script than its language's (clean.min_script)",
+        "  1 (14.29%) dropped by rule script: one side is not in the script of its language (clean.min_script)",
         "      line 6: Das ist ein Haus.  |  Привет",
-        "  1 (14.29%) duplicate: seen before (clean.duplicates)",
+        "  1 (14.29%) dropped by rule duplicate: occurs earlier in the corpus (clean.duplicates)",
         "      line 5: Guten Morgen!  |  Good morning!",
-        "  1 (14.29%) mended, entities: HTML entities, unescaped",
-        "  1 (14.29%) mended, spaces: runs of spaces made one, those at the ends taken away",
+        "  1 (14.29%) repaired by rule entities: HTML entities replaced by their characters",
+        "  1 (14.29%) repaired by rule spaces: runs of spaces shortened to one, spaces at the ends removed",
     ]
     assert str(report).count("\n") == 5
 

@@ -54,7 +54,7 @@ def test_the_languages_of_a_corpus_of_its_own(tiny_recipe_path):
     [
         ("preprocess.max_length=5", "too_long", "more pieces than preprocess.max_length"),
         ("clean.max_chars=10", "length", "outside clean.min_chars and clean.max_chars"),
-        ("clean.min_letters=0.99", "letters", "hardly any letters"),
+        ("clean.min_letters=0.99", "letters", "almost no letters"),
         ("data.validation={src: train.ko, tgt: train.en}", "test_overlap", "in data.validation or data.test too"),
     ],
 )

@@ -183,18 +183,18 @@ def test_what_is_dropped_is_counted_by_reason(tiny_recipe):
     assert (report.n_read, report.n_kept, len(TokenStore.open(tiny_recipe.store_dir))) == (188, 180, 180)
     assert list(report.lines(n_samples=1))[:9] == [
         "188 pairs read, 180 kept, 8 dropped",
-        "  3 blank: a side without text",
+        "  3 dropped by rule blank: one side has no text",
         "      line 181:   |  a",
-        "  1 script: a side in another script than its language's (clean.min_script)",
+        "  1 dropped by rule script: one side is not in the script of its language (clean.min_script)",
         "      line 188: I go to school every day.  |  I go to school every day.",
-        "  1 too_long: more than preprocess.max_length pieces on a side",
+        "  1 dropped by rule too_long: one side has more than preprocess.max_length pieces",
         f"      line 185: {(long * 2)[:150]}...  |  {('I eat. ' * 30)[:150]}...",
-        "  1 ratio: sides of too different length (preprocess.max_ratio)",
+        "  1 dropped by rule ratio: one side has many more pieces than the other (preprocess.max_ratio)",
         f"      line 187: {('가 ' * 25).strip()}  |  a",
     ]
     again = preprocess(changed(tiny_recipe, "clean", max_char_ratio=0))
     assert str(again).splitlines()[:-1] == str(report).splitlines()[:-1]
-    assert str(again).endswith("store: nothing has changed")
+    assert str(again).endswith("store: up to date, 180 pairs")
 
 
 def test_files_of_unequal_length_are_refused_before_anything_is_written(tiny_recipe):

@@ -57,7 +57,7 @@ def test_a_second_run_trains_nothing_and_a_longer_one_goes_on(small_demo, tmp_pa
     written = [(path, path.stat().st_mtime_ns) for folder in ("tokenizer", "store", "run/checkpoints") for path in (tmp_path / folder).rglob("*")]
     _, printed = run_and_read(tmp_path, max_steps=3)
     assert [(path, path.stat().st_mtime_ns) for path, _ in written] == written
-    assert "tokenizer: nothing has changed" in printed and "trained 3 steps" in printed
+    assert "tokenizer: up to date" in printed and "trained 3 steps" in printed
     _, printed = run_and_read(tmp_path, max_steps=5)
     assert "trained 5 steps" in printed
 

@@ -31,11 +31,11 @@ def lines_of(path):
 
 
 def told(outcome):
-    """The two lines of an error, after the one that says how it is translated where it came so far."""
+    """The two lines of an error, after the one that says what was begun where it came so far."""
     assert outcome.status == 1
     assert outcome.out == ""
     *log, error, hint = outcome.err.rstrip("\n").split("\n")
-    assert len(log) <= 1 and all(" translating with " in line for line in log)
+    assert len(log) <= 1 and all(" translating with " in line or " training the tokenizer " in line for line in log)
     assert error.startswith("error: ")
     assert hint.startswith("hint: ")
     return error.removeprefix("error: "), hint.removeprefix("hint: ")
@@ -56,8 +56,8 @@ def test_from_two_files_to_a_score(mtkit, folder):
     again = mtkit("preprocess", *recipe)
     assert (first.status, again.status) == (0, 0)
     assert first.out.startswith("180 pairs read, ")
-    assert first.out.endswith("written\n")
-    assert again.out.endswith("nothing has changed\n")
+    assert first.out.endswith("store: written, 180 pairs\n")
+    assert again.out.endswith("store: up to date, 180 pairs\n")
     assert first.out.splitlines()[:-1] == again.out.splitlines()[:-1]
     assert (folder / "my/work/store").stat() == store
 
@@ -66,14 +66,15 @@ def test_from_two_files_to_a_score(mtkit, folder):
     assert outcome.out.splitlines()[0].startswith("trained 6 steps; best bleu on the validation corpus ")
     assert outcome.out.splitlines()[1:] == ["model: run/model", "next:  mtkit translate FILE -m run/model"]
     assert "step 3: loss " in outcome.err
-    assert "nothing has changed" in outcome.err
+    assert "store: up to date, 180 pairs" in outcome.err
+    assert "180 pairs read" not in outcome.err  # `preprocess` printed that
     checkpoints = list_checkpoints(folder / "run/checkpoints")
     assert [path.name for path in checkpoints] == ["step-00000003", "step-00000006"]
     weights = checkpoints[-1].joinpath("model.safetensors").stat()
 
     done = mtkit("train", *recipe, "--set", "training.max_steps=6", "-o", "run", "--device", "cpu")
     assert (done.status, done.out) == (0, outcome.out)
-    assert "done after 6 steps" in done.err
+    assert "done: training.max_steps is reached" in done.err
     assert "loss" not in done.err
     assert checkpoints[-1].joinpath("model.safetensors").stat() == weights
 
@@ -159,7 +160,7 @@ def test_a_pair_with_a_blank_side_is_dropped_as_a_pair(mtkit, folder):
     outcome = mtkit("preprocess", "recipe.yaml")
     assert outcome.status == 0
     assert outcome.out.startswith("180 pairs read, ")
-    assert "2 blank: " in outcome.out
+    assert "2 dropped by rule blank: " in outcome.out
 
 
 def test_files_of_unequal_length(mtkit, folder):
@@ -190,7 +191,7 @@ def test_missing_files(mtkit, folder, tiny_run):
     assert told(mtkit("translate", "validation.ko", "-m", tiny_run))[1] == f"did you mean `{tiny_run / 'model'}`?"
     assert told(mtkit("train", "nowhere.yaml"))[0] == "`nowhere.yaml`: no such file"
     assert told(mtkit("evaluate", "validation.en", "-r", "nowhere.en"))[0] == "`nowhere.en`: no such file"
-    assert told(mtkit("average", "nowhere", "-o", "out"))[0] == "`nowhere`: no checkpoints to average"
+    assert told(mtkit("average", "nowhere", "-o", "out"))[0] == "`nowhere`: no such folder"
     (folder / "train.ko").unlink()
     assert told(mtkit("preprocess", "recipe.yaml"))[0] == f"`{folder / 'train.ko'}`: no such file"
     (folder / "validation.ko").unlink()
@@ -215,7 +216,8 @@ def test_wrong_usage(mtkit, folder, args):
     outcome = mtkit(*args)
     assert outcome.status == 2
     assert outcome.out == ""
-    assert "Usage: mtkit" in outcome.err
+    assert outcome.err.startswith("error: ")
+    assert "\nhint: " in outcome.err
 
 
 def test_debug_shows_where(mtkit, folder):

@@ -158,7 +158,7 @@ def test_while_bleu_is_noise_the_loss_decides_what_is_best_and_when_to_stop(tiny
     result = train(Recipe.load(tiny_recipe_path, changes), tmp_path / "run")
     assert (result.n_steps, result.stopped_early, result.best_score) == (14, True, 0.0)
     assert [entry["step"] for entry in metrics(result.run_dir, "validation") if entry["best"]] == [2, 4, 6, 8, 10]
-    assert "done after 14 steps: 2 validations in a row without a new best (validation.patience)" in caplog.messages
+    assert "done: 2 validations in a row without a new best (validation.patience)" in caplog.messages
     best, last = list_checkpoints(result.run_dir / "checkpoints")
     assert (best.name, last.name) == ("step-00000010", "step-00000014")
     assert same_weights(result.model_dir, best)

@@ -197,7 +197,7 @@ RULES = {
     "few_letters": Rule(
         "note",
         _LINES,
-        "of hardly any letters",
+        "with almost no letters",
         "Figures, code or leftovers: little to learn from.",
         _DROPPED.format("clean.min_letters"),
         max_share=MAX_SHARE,
