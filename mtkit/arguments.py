@@ -1,4 +1,4 @@
-"""Checks of the arguments of public functions: what is passed by mistake is one clear error, whatever Python would make of it."""
+"""Checks of the arguments of public functions: a wrong argument raises one clear error."""
 
 from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any

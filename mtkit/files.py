@@ -23,7 +23,7 @@ from mtkit.packing import packed, take_start, unpacked
 UTF8_BOM = b"\xef\xbb\xbf"
 _BLOCK_SIZE = 1 << 18
 _MAX_BLOCKS_READ_AGAIN = 256
-"""Of a file that is not UTF-8, to find its encoding: 64 MiB."""
+"""Bytes read of a file that is not UTF-8, to find its encoding: 64 MiB."""
 
 
 logger = logging.getLogger(__name__)

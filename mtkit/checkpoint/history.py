@@ -1,4 +1,4 @@
-"""The origin of a model's weights, kept in its configuration so that a copy of the model still tells it."""
+"""The origin of a model's weights, kept in its configuration so that copies of the model keep it."""
 
 import json
 import math
@@ -36,7 +36,7 @@ def read_history(run: "RunDir", steps: Sequence[int]) -> TrainingHistory:
     """Collect what a run has recorded about the weights of some steps.
 
     Args:
-        run: Its identity.json and metrics.jsonl; what is missing there stays unknown.
+        run: Directory with identity.json and metrics.jsonl; missing values stay unknown.
         steps: One step, or those that were averaged.
     """
     identity = read_identity(run.identity_path)

@@ -148,7 +148,7 @@ def _text_sources(role: str, files: list[Path]) -> tuple["CorpusSource", ...]:
 
 
 def make_source(**keys: Any) -> "CorpusSource":
-    """Make a corpus of options or arguments; what is wrong with them is a usage error."""
+    """Make a corpus from options or arguments; mistakes in them are usage errors."""
     from pydantic import ValidationError
 
     from mtkit.config.data import CorpusSource

@@ -9,7 +9,7 @@ from mtkit.errors import MtkitError
 
 
 class _ClosedStream(io.RawIOBase):
-    """Says what is missing as soon as it is used."""
+    """Stand-in for a closed stream: raises an error at its first use."""
 
     def __init__(self, name: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Wrong usages of a command: what is wrong, and what to type."""
+"""Usage errors of a command, with the correct command to type."""
 
 import difflib
 import os

@@ -19,7 +19,7 @@ _MANY_HOURS = 72
 _OTHER_GPU = Machine(n_cores=8, memory_gb=32, gpu="", gpu_memory_gb=24, n_gpus=1, has_bf16=True)
 _FEW_WORDS = 100_000
 _MANY_SENTENCES = 0.1
-"""Share of lines with several sentences from which on none need be joined."""
+"""Share of lines with several sentences above which no lines need to be joined."""
 _MANY = 0.1
 _SPACELESS = ("thai", "lao", "khmer", "myanmar")
 

@@ -23,7 +23,7 @@ class SearchConfig(Section):
     alpha: float = Field(default=1.0, ge=0.0, le=100.0)
     """Strength of the length penalty; larger favours longer translations."""
     coverage_penalty: float = Field(default=0.0, ge=0.0, le=1e6)
-    """Strength of the penalty for source pieces that a translation hardly attends to (beta of Wu et al. 2016); 0 is off, 0.2 is usual."""
+    """Strength of the penalty for source pieces that a translation attends to too little (beta of Wu et al. 2016); 0 is off, 0.2 is usual."""
     max_length_ratio: float = Field(default=2.0, gt=0.0, le=1000.0)
     """Maximum length of a translation: this many pieces for each source piece, plus max_length_extra."""
     max_length_extra: NonNegativeInt = 20
@@ -78,7 +78,7 @@ class SearchConfig(Section):
         return self.n_best if self.sampling else self.beam_size
 
     def batch_tokens(self, device_type: str) -> int:
-        """`max_tokens`, or what is fast on such a device (cpu, cuda)."""
+        """`max_tokens`, or a value that is fast on this kind of device (cpu, cuda)."""
         return self.max_tokens or (16384 if device_type == "cpu" else 131072)
 
     @model_validator(mode="after")

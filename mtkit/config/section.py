@@ -8,10 +8,10 @@ from annotated_types import Ge, Gt, Le
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo
 
 MAX_INT = 2**31 - 1
-"""The largest number that every library which is given one can hold."""
+"""Largest integer that every library used here accepts."""
 
 MAX_PROCESSES = 1024
-"""Most processes or threads that a recipe or an option may ask for."""
+"""Maximum number of processes or threads in a recipe or an option."""
 
 PositiveInt = Annotated[int, Gt(0), Le(MAX_INT)]
 NonNegativeInt = Annotated[int, Ge(0), Le(MAX_INT)]

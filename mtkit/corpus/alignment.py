@@ -128,7 +128,7 @@ class _Fitted(NamedTuple):
 
     @property
     def is_related(self) -> bool:
-        """Whether lines can be told from those around them by their translations."""
+        """Whether translations distinguish lines from those around them."""
         return self.evidence.separation(self.path) >= _MIN_SEPARATION
 
     @property

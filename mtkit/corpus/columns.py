@@ -32,7 +32,7 @@ def find_ways(sides: tuple[Side, Side], values: Mapping[str, Any], name: str, wh
     A side's column, if it is given, may be spelt `translation.de`. Otherwise it is what `find_columns` finds, alone or within `translation`.
 
     Args:
-        sides: What is looked for.
+        sides: Sides to look for.
         values: A row, or anything that has its names.
         name: What the log calls the file.
         where: What errors call the place.

@@ -72,7 +72,7 @@ def _csv_rows(lines: Iterable[str], name: str, separator: str, n_before: int = 0
         for row in reader:
             yield n_before + reader.line_num, row
     except csv.Error as exc:
-        hint = "a text with a separator, a quote or a line break stands in quotes, and quotes within it are doubled"
+        hint = "a text with a separator, a quote or a line break must be in quotes, and quotes within it doubled"
         raise MtkitError(f"`{name}`: broken CSV in line {n_before + reader.line_num}: {exc}", hint) from None
 
 

@@ -42,7 +42,7 @@ def check_dropped(recipe: Recipe, source: CorpusSource, n_read: int, dropped: Dr
         recipe: Gives the limit and the languages.
         source: The corpus.
         n_read: Pairs before cleaning.
-        dropped: What was dropped of these.
+        dropped: Counts of the pairs dropped from these.
         is_sample: The pairs are a random sample of the corpus: only what is beyond three standard errors of the share is refused.
     Raises:
         TooManyDropped: Too much is dropped; names the rule that drops most, the share and the likely cause.

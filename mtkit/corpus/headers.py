@@ -25,8 +25,8 @@ def find_columns(sides: Sides, names: Sequence[str]) -> Places:
     """Find the columns of the two sides among all names: by language code, region, language name, or words such as `source`.
 
     Args:
-        sides: What is looked for; a `column` given in the recipe is not.
-        names: Of the columns; a blank one is never taken.
+        sides: Sides to look for, except those with a `column` in the recipe.
+        names: Column names; a blank one is never taken.
     Returns:
         The places of the two; None for a side that no column fits, or several fit equally well.
     """

@@ -21,7 +21,7 @@ def make_key(made_from: Any) -> str:
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    """Write the folder's manifest, the last file to be written: what is given, size and SHA-256 of each file, and a checksum of all that."""
+    """Write the folder's manifest, the last file to be written: the given entries, size and SHA-256 of each file, and a checksum of all of it."""
     files = {path.name: {"size": path.stat().st_size, "sha256": sha256_file(path)} for path in sorted(folder.iterdir())}
     tree = manifest | {"files": files}
     text = json.dumps(tree | {"checksum": make_key(tree)}, indent=2, ensure_ascii=False)

@@ -284,7 +284,7 @@ class _Work:
         shutil.rmtree(self.parts_dir)
 
     def _corpora(self, n_kept: dict[int, int], counts: "list[_Counts]") -> list[dict[str, Any]]:
-        """Which rows of the store are of which corpus, and what was dropped of it."""
+        """Rows of each corpus in the store, and the counts of its dropped pairs."""
         first, corpora = 0, []
         for corpus, source in enumerate(self.recipe.data.train):
             n_pairs = n_kept.get(corpus, 0)
@@ -297,7 +297,7 @@ class _Work:
 
 @dataclass
 class _Counts:
-    """Pairs of one corpus before cleaning, and what was dropped of them."""
+    """Number of pairs of one corpus before cleaning, and the counts of those dropped."""
 
     n_read: int = 0
     dropped: Dropped = field(default_factory=Dropped)
@@ -311,7 +311,7 @@ def _merged(parts: Iterable[Dropped]) -> Dropped:
 
 
 def _check_dropped(recipe: Recipe, corpora: list[dict[str, Any]]) -> None:
-    """See that not too much was dropped of any corpus, as the store's manifest tells."""
+    """Check from the store's manifest that not too much of any corpus was dropped."""
     for source, corpus in zip(recipe.data.train, corpora, strict=True):
         check_dropped(recipe, source, corpus["n_read"], Dropped.from_json(corpus["dropped"]))
 

@@ -25,7 +25,7 @@ _WORDS_LIKE_ABBREVIATIONS = {
 """Ordinary last words of sentences that sentencex takes for abbreviations: found among the last words of real lines."""
 _BEFORE_NUMBER = re.compile(r"[.!?]\s+(?=\d)")
 _LAST_WORD = re.compile(r"(?:([^\W\d_]{3,})|[가-힣]{2})$")
-"""sentencex hardly ever splits before a number."""
+"""sentencex almost never splits before a number."""
 _BEFORE_NUMBERS = frozenset("abb abs art bzw chap eqs fig figs inkl kap max min mind nos nrn pos sec tel ungef vgl vol zzgl approx incl".split())
 """Abbreviations of three letters or more that numbers follow."""
 _ORDINAL = re.compile(r"(?:^|[\s(])\d+\.\s*$")
@@ -43,7 +43,7 @@ def sentences(text: str, lang: str) -> list[str]:
     sentences of a quotation.
 
     Args:
-        text: Of any length; takes time proportional to it. A line feed is plain white space here.
+        text: Text of any length; the time is proportional to it. A line feed is plain white space here.
         lang: Language code; region and script are ignored, and an unknown language gets general rules.
     Returns:
         The sentences, each with the white space after it; concatenated, they are the text.

@@ -22,7 +22,7 @@ from mtkit.logs import get_logger, log_once
 logger = get_logger(__name__)
 
 _PAIRED_CODES = frozenset(["bpt", "ept"])
-"""Beginning and end of formatting; what is between them is text."""
+"""Beginning and end of formatting; their content is text."""
 _SINGLE_CODES = frozenset(["it", "ut"])
 """Formatting without its other half, and codes that a tool could not tell apart; some tools write placeholders so."""
 # XML has neither character.
@@ -77,7 +77,7 @@ def _no_pairs(units: "_Units", name: str, langs: list[str]) -> MtkitError:
     first, second = [*filter(None, units.langs), "de", "en"][:2]
     hint = f"name the languages, for example with --src-lang {first} --tgt-lang {second}, or as src_lang and tgt_lang of that corpus in a recipe"
     if len(langs) < 2:
-        return MtkitError(f"`{name}`: it is not known which languages to read; {has}", hint)
+        return MtkitError(f"`{name}`: the languages to read are unknown; {has}", hint)
     return MtkitError(f"`{name}`: no unit in both {langs[0]} and {langs[1]}; {has}", hint)
 
 
@@ -103,7 +103,7 @@ class _Units:
         self.n_elements = 0
         self.lang = ""
         self.texts: list[tuple[str, str]] = []
-        """Of the unit that is being read: languages and segments."""
+        """Languages and segments of the unit that is being read."""
         self.parts: list[str] | None = None
         """Of the segment that is being read."""
         self.starts: list[int] = []

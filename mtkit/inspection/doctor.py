@@ -1,4 +1,4 @@
-"""Examination of an installation and its machine: versions, devices, missing extras, and what is known to be slow."""
+"""Examination of an installation and its machine: versions, devices, missing extras, and known causes of slowness."""
 
 import os
 import platform
@@ -59,7 +59,7 @@ class Checkup:
     """The state of an installation."""
 
     versions: dict[str, str]
-    """Of Python, mtkit and its packages; `not installed` for one that is missing."""
+    """Versions of Python, mtkit and its packages; `not installed` for a missing one."""
     system: str
     processor: str
     machine: Machine

@@ -55,7 +55,7 @@ class ModelInfo:
     tokenizer: TokenizerInfo
     has_shortlist: bool
     run: RunInfo | None
-    """Its run; None if that is not beside it. What the model itself records is in `config.history`."""
+    """Its run; None if it is not in the same directory. The model's own record is `config.history`."""
     export_obstacles: list[str]
     """Why it cannot be exported to CTranslate2; empty if it can, or was."""
     export: ExportConfig | None = None

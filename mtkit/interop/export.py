@@ -60,7 +60,7 @@ def export_ctranslate2(
         quantization: See `HELD`.
         comparison: With it, both models translate a text, and what comes of it is written into the card.
     Raises:
-        TypeError: `comparison` is no `Comparison`.
+        TypeError: `comparison` is not a `Comparison`.
         MtkitError: CTranslate2 is missing, or cannot run such a model; a file is missing; or the folder holds something else.
     """
     if comparison is not None:

@@ -11,7 +11,7 @@ _MADV_HUGEPAGE = 14
 _MANY_VALUES = 1 << 20
 """4,096 positions of width 256."""
 SEARCH_KERNELS = 32
-"""Compiled kernels that a search keeps: with so many it takes no more CPU time than with the default of 1,024 (docs/experiments.md)."""
+"""Compiled kernels that a search keeps: with this many it takes no more CPU time than with the default of 1,024 (docs/experiments.md)."""
 
 
 def keep_freed_memory() -> None:

@@ -112,7 +112,7 @@ def train(
         max_time_s: Save and return after the update in which so much time is over since this call; default never.
         trackers: Are told how it goes, besides those of `training.trackers`.
     Raises:
-        TypeError: `recipe` is no Recipe, or `trackers` are no list of trackers.
+        TypeError: `recipe` is not a Recipe, or `trackers` is not a list of trackers.
         ValueError: `n_threads` is below 1, or `max_time_s` not a number.
         MtkitError: Recipe, corpora, device or folder are at fault, the folder holds a run of other settings, or a checkpoint cannot be saved.
         Interrupted: SIGINT or SIGTERM came; a checkpoint has been saved, and the message says where.
@@ -484,7 +484,7 @@ class _Training:
                 "the validation pairs or how they are translated have changed: earlier scores do not count, and the next is the best so far"
             )
         else:
-            logger.warning("there is no validation any more (data.validation): from the next checkpoint on, the model is the newest, not the best")
+            logger.warning("data.validation was removed: from the next checkpoint on, the model is the newest, not the best")
         state.best_score = state.best_rank = state.best_step = None
         state.n_without_best = 0
 

@@ -28,7 +28,7 @@ from mtkit.translation.translator import Translator
 
 N_SAMPLES = 3
 _MEANINGFUL = {"bleu": 1.0, "chrf": 10.0}
-"""Scores below this are noise: the first translations of a model hardly share a word with their references."""
+"""Scores below this are noise: the first translations of a model share almost no words with their references."""
 
 
 class Quality(NamedTuple):

@@ -51,12 +51,12 @@ class BatchJournal:
         return hashlib.blake2b(repr(content).encode(), digest_size=16).hexdigest()
 
     def get(self, key: str) -> Found | None:
-        """Return what was found for a batch, or None if it has not been searched."""
+        """Return the result of a batch, or None if it has not been searched."""
         found = self._found.get(key)
         return None if found is None else [[Hypothesis(*hypothesis) for hypothesis in hypotheses] for hypotheses in found]
 
     def add(self, key: str, found: Found) -> None:
-        """Keep what was found for a batch, unless it is kept already.
+        """Keep the result of a batch, unless it is kept already.
 
         Raises:
             MtkitError: The file cannot be written.
@@ -66,7 +66,7 @@ class BatchJournal:
             self._write(key, found)
 
     def count_lines(self, n: int) -> None:
-        """Note that so many more lines are finished."""
+        """Add this many finished lines."""
         self._n_lines += n
         if self._n_lines > self._n_lines_noted:
             self._n_lines_noted = self._n_lines

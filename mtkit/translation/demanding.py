@@ -83,7 +83,7 @@ class DemandReader:
     def _prefix(self, text: str) -> list[int]:
         ids = self.subword.encode([text])[0]
         if self.subword.special.unk in ids:
-            raise MtkitError(f"prefix {text!r}: the model's vocabulary cannot write it", "leave it out, or write it otherwise")
+            raise MtkitError(f"prefix {text!r}: the model's vocabulary cannot write it", "leave it out, or write it in another way")
         if not self._has_warned_of_prefix and (written := self.subword.normalize(text).strip()) != " ".join(text.split()):
             self._has_warned_of_prefix = True
             logger.warning("this model's tokenizer writes the prefix %r as %r; others may change likewise", text, written)
@@ -98,7 +98,7 @@ class DemandReader:
             phrase.n_needed(NOWHERE)
         except ValueError:
             raise MtkitError(
-                f"{phrase.text!r} must appear, but the model's vocabulary cannot write it", "leave it out, or write it otherwise"
+                f"{phrase.text!r} must appear, but the model's vocabulary cannot write it", "leave it out, or write it in another way"
             ) from None
         ids = self.subword.encode([phrase.text])[0]
         for other in must_not:

@@ -82,7 +82,7 @@ def _error(name: str, kind: str) -> MtkitError:
     if kind == "JSON":
         return MtkitError(
             f"`{name}`: looks like JSON, not like lines of text",
-            "for one JSON object per line give --input-format jsonl and --field; to translate each line as it is, --input-format text",
+            "for one JSON object per line, give --input-format jsonl and --field; to translate each line as it is, --input-format text",
         )
     return MtkitError(
         f"`{name}`: is {kind}, whose markup would be translated too",

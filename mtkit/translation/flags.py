@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Self
 
 UNREMARKABLE = frozenset({"split"})
-"""Flags that tell how a line was translated, not that something may be wrong with it."""
+"""Flags that describe how a line was translated; the others mark possible faults."""
 _LINES = "lines"
 
 

@@ -1,4 +1,4 @@
-"""Translations that repeat themselves or do not end: they are found here and searched for once more.
+"""Translations that repeat themselves or do not end: they are found here and searched again.
 
 Whether a translation is such depends on its own source alone. Of 271,848 true translations (Multi30k, Tatoeba and WMT news of German and English;
 Tatoeba, news and documentation of Korean and English; both ways), in pieces of vocabularies of 8,000, none repeats itself by these bounds; 28 are too

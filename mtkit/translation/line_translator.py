@@ -82,7 +82,7 @@ class LineTranslator:
 
     @contextmanager
     def _journal(self, path: Path | None, on_lines: Callable[[int], None] | None) -> Iterator[Callable[[int], None] | None]:
-        """A context in which finished batches are kept in a file; yields what is to be called with numbers of lines."""
+        """A context in which finished batches are kept in a file; yields the callback for numbers of finished lines."""
         if path is None:
             yield on_lines
             return

@@ -124,8 +124,8 @@ def test_what_is_chosen_is_counted(tmp_path, caplog):
 def test_without_languages_those_of_the_file_are_named(tmp_path):
     content = HEAD + unit(en="a", de="b") * 2 + unit(en="c", fr="d") + TAIL
     for langs, message in (
-        (("und", "und"), "it is not known which languages to read; its languages are en (3), de (2), fr (1)"),
-        (("de", "und"), "it is not known which languages to read"),
+        (("und", "und"), "the languages to read are unknown; its languages are en (3), de (2), fr (1)"),
+        (("de", "und"), "the languages to read are unknown"),
         (("de", "fr"), "no unit in both de and fr; its languages are en (3), de (2), fr (1)"),
     ):
         with pytest.raises(MtkitError, match=re.escape(message)) as caught:

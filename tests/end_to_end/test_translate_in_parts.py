@@ -61,7 +61,7 @@ def test_interrupted_killed_and_gone_on_with(mtkit, start, source, tiny_run, tmp
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     kept = re.fullmatch(
-        rf"interrupted: (\d+) of {N_LINES} lines are kept in `{folder}`; the same command with --resume goes on from there", err.splitlines()[-1]
+        rf"interrupted: (\d+) of {N_LINES} lines are kept in `{folder}`; the same command with --resume continues from there", err.splitlines()[-1]
     )
     assert kept, err
     n_kept = int(kept[1])

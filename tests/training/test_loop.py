@@ -355,7 +355,7 @@ def test_a_run_that_loses_its_validation_has_no_best_score(best_at_four, caplog)
     assert again.best_score is None
     assert step_of(result.model_dir) == [10]
     first, second = warnings_of(caplog)
-    assert first.startswith("there is no validation any more (data.validation)")
+    assert first.startswith("data.validation was removed")
     assert second == "validation.patience is 3, but there is nothing to validate on (data.validation): training does not stop early"
 
 

@@ -72,7 +72,7 @@ class CorpusReport:
 
     @property
     def not_found(self) -> tuple[str, ...]:
-        """What was looked for in the whole corpus, and not found."""
+        """Problems that were looked for in the whole corpus and not found."""
         others = {finding.name for finding in self.findings} | {*self.not_looked_for, *self.found_elsewhere}
         return tuple(name for name in RULES if name not in others)
 

@@ -14,7 +14,7 @@ logger = get_logger(__name__)
 
 
 class Lines(Tracker):
-    """Logs what is told, and how training is going whenever ten seconds have passed without a line.
+    """Logs what it receives, and the progress of training after every ten seconds without a line.
 
     Args:
         pace: Knows where training is.

@@ -17,11 +17,11 @@ def all_trackers(config: TrainingConfig, own: Sequence[Tracker] = ()) -> list[Tr
 
     Raises:
         MtkitError: One needs a package that is not installed.
-        TypeError: The user's own are no list of trackers.
+        TypeError: The user's trackers are not a list of trackers.
     """
     require_list(own, "trackers", of="trackers")
     own = list(own)
     for tracker in own:
         if isinstance(tracker, type) or not isinstance(tracker, Tracker):
-            raise TypeError(f"trackers: {tracker!r} is no tracker; pass an instance of a class that inherits from mtkit.Tracker")
+            raise TypeError(f"trackers: {tracker!r} is not a tracker; pass an instance of a class that inherits from mtkit.Tracker")
     return [Guarded(tracker) for tracker in (*(_NAMED[name]() for name in config.trackers), *own)]

@@ -13,7 +13,7 @@ from mtkit.files import atomic_write
 from mtkit.training.reporting.tracker import RunInfo, Sample, Status, Tracker
 
 ID_NAME = "wandb_id.txt"
-"""File of the run directory with the id under which a resumed run goes on."""
+"""File of the run directory with the id under which a resumed run continues."""
 
 
 class WeightsAndBiases(Tracker):

@@ -18,7 +18,7 @@ def report_written(path: Path | None, n_lines: int, elapsed_s: float, flags: Fla
         path: The output; None or `-` is stdout.
         n_lines: Lines of input, a header not counted.
         elapsed_s: Time since the models were loaded.
-        flags: Of these lines.
+        flags: Flags of these lines.
         n_before: How many of the lines an earlier run had finished.
     """
     is_stdout = path is None or str(path) == "-"

@@ -15,7 +15,7 @@ _UNREADABLE = {
     "models": "the model",
     "settings.unk_dictionary": "the content of --unk-dictionary",
 }
-"""Entries whose values say nothing to people."""
+"""Entries whose values are not readable, such as hashes."""
 
 
 def input_identity(path: Path) -> dict[str, Any]:

@@ -140,7 +140,7 @@ def _is_new(path: Path, started_s: float) -> bool:
 
 def _tell_start(n_kept: int, n_lines: NumberOfLines) -> None:
     if n_kept:
-        logger.info("going on with %s", _share(n_kept, n_lines))
+        logger.info("resuming with %s", _share(n_kept, n_lines))
     else:
         logger.info("nothing is kept of an earlier run: beginning at the start")
 
@@ -157,7 +157,7 @@ def _told_what_is_kept(work: WorkDir, n_lines: NumberOfLines) -> Iterator[None]:
             with suppress(OSError):
                 work.remove()
             n_kept = 0
-        text = f"{_share(n_kept, n_lines)} are kept in `{work.shown}`; the same command with --resume goes on from there"
+        text = f"{_share(n_kept, n_lines)} are kept in `{work.shown}`; the same command with --resume continues from there"
         if isinstance(exc, KeyboardInterrupt):
             raise KeyboardInterrupt(text if n_kept else f"`{work.output_path}` was not written") from None
         if n_kept:

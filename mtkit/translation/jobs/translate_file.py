@@ -26,7 +26,7 @@ from mtkit.translation.translator import CHUNK_LINES
 logger = get_logger(__name__)
 
 MIN_KEPT_LINES = 20
-"""A file of fewer lines is translated without keeping what is finished."""
+"""Minimum number of lines for which finished batches are kept."""
 _CHUNKS_OF_A_PROCESS = 8
 _MIN_CHUNK_LINES = 250
 

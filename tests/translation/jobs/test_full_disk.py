@@ -54,11 +54,11 @@ def test_what_is_finished_outlives_a_full_disk(disk):
     assert error.startswith("error: `") and error.endswith("cannot be written: no space left on device")
     assert hint == "hint: make room, or choose another disk"
     assert rest == ["others", "out.txt.parts"]
-    assert "lines are kept in `" in logs[0] and "the same command with --resume goes on from there" in logs[0]
+    assert "lines are kept in `" in logs[0] and "the same command with --resume continues from there" in logs[0]
     error, hint, *rest = second.splitlines()
     assert error == f"error: `{disk / 'out.txt'}`: cannot be written: no space left on device"
     assert rest == ["others", "out.txt.parts"]
-    assert "going on with " in logs[1] and "2,000 of 2,000 lines are kept" in logs[1]
+    assert "resuming with " in logs[1] and "2,000 of 2,000 lines are kept" in logs[1]
     assert third.splitlines() == ["out.txt", "2000", f"2000\tLINE 1999 {'X' * 90}"]
 
 

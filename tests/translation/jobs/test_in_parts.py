@@ -110,7 +110,7 @@ def test_what_is_kept_after_an_interruption_is_told_and_gone_on_with(source):
     with pytest.raises(KeyboardInterrupt) as info:
         run(source)
     folder = source.parent / "out.txt.parts"
-    assert str(info.value) == f"10 of 23 lines are kept in `{folder}`; the same command with --resume goes on from there"
+    assert str(info.value) == f"10 of 23 lines are kept in `{folder}`; the same command with --resume continues from there"
     assert not (source.parent / "out.txt").exists()
     times = {path: path.stat().st_mtime_ns for path in folder.glob("*/*/*")}
     assert len(times) == 2
@@ -182,7 +182,7 @@ def test_what_is_kept_is_used(half):
 def test_what_is_kept_is_not_thrown_away_unasked(half):
     with pytest.raises(MtkitError, match=r"out.txt.parts`: holds about 10 lines of an interrupted translation") as info:
         run(half)
-    assert "--resume goes on" in info.value.hint
+    assert "--resume continues" in info.value.hint
     assert run(half, resume=False) == expected()
 
 
