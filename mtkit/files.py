@@ -268,7 +268,7 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     target = Path(os.path.realpath(path))
     if target.is_dir():
         raise MtkitError(f"`{path}`: is a folder, not a file", "name a file")
-    # By the path itself: what a pipe behind /dev/stdout resolves to is no path.
+    # By the path itself: a pipe behind /dev/stdout does not resolve to a path.
     if path.exists() and not path.is_file():
         with told_as_error(path), path.open("wb") as stream:
             yield stream

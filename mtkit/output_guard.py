@@ -35,7 +35,7 @@ class _Place(NamedTuple):
             return cls(path, None, _id(status), True) if status and stat.S_ISREG(status.st_mode) else cls(path, None, None)
         real = Path(os.path.realpath(path))
         try:
-            # Not of `real`, which for a pipe behind /dev/stdout is no path.
+            # Not of `real`, which is not a path for a pipe behind /dev/stdout.
             status = path.stat()
         except OSError:
             return cls(path, real, None)
@@ -68,7 +68,7 @@ def refuse_overwriting(outputs: Iterable[Path | None], inputs: Iterable[Path | N
         own: A run or model directory whose own files this command is meant to replace.
         hint: How to name an output that is refused.
     Raises:
-        MtkitError: An output is an input or another output, or holds one, or lies in one; or it would replace a recipe, or files of a run or of a
+        MtkitError: An output is an input or another output, or holds one, or is inside one; or it would replace a recipe, or files of a run or of a
             model; or one stream is named twice.
     """
     read, written = _named(inputs), _named(outputs)

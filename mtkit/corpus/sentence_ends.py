@@ -107,7 +107,7 @@ def _starts_sentence(text: str, ellipsis: re.Match[str], lang: str) -> bool:
 
 
 def _is_inside(text: str, end: int, lang: str) -> bool:
-    """Whether a boundary lies within a sentence: after a title or an ordinal, after reported speech, or within an identifier."""
+    """Whether a boundary is within a sentence: after a title or an ordinal, after reported speech, or within an identifier."""
     before, after = text[max(end - 16, 0) : end], text[end : end + 16]
     if not after:
         return False

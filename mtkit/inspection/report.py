@@ -11,7 +11,7 @@ from mtkit.progress import format_duration
 
 _SCORES = {"bleu": "BLEU", "chrf": "chrF", "loss": "loss"}
 _SHOWN_DIGITS = 12
-"""Of a hash."""
+"""Characters of a hash that are shown."""
 
 
 def to_json(description: ModelInfo | Checkup) -> str:

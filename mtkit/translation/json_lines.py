@@ -91,7 +91,7 @@ def _with_value(line: str, field: str, text: str, where: str, may_replace: bool)
         return line[:start] + text + line[end:]
     last = max((value.end for value in parent.members.values()), default=None)
     start = parent.end if last is None else last
-    # A name that nobody has given is one key, whatever the field is called that it is made of.
+    # A name that the user has not given is one key, whatever the name of its field.
     outer, *inner = key.split(".") if may_replace else [key]
     if outer in parent.members:
         raise MtkitError(f"{where}: {outer} is not an object, so {field} cannot be put in it", "give --field-out another name")

@@ -56,7 +56,7 @@ class ChunkResult(NamedTuple):
     """What comes of a chunk."""
 
     texts: list[str]
-    """What is written: for each line one text, which may hold LFs, and the header before them."""
+    """Output: for each line one text, which may hold LFs, and the header before them."""
     flags: FlagCounts
     """How many of the lines are flagged, by flag."""
 

@@ -96,7 +96,7 @@ class WorkDir:
             if resume is None:
                 raise MtkitError(
                     f"`{self.shown}`: holds about {n_kept:,} lines of an interrupted translation",
-                    "the same command with --resume continues from there, with --no-resume begins anew",
+                    "the same command with --resume continues from there, with --no-resume starts over",
                 )
         try:
             self._begin(keeps=old == self.manifest and resume is True)
