@@ -5,14 +5,18 @@ import os
 import re
 import shlex
 from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from typer._click.exceptions import BadOptionUsage, BadParameter, MissingParameter, NoArgsIsHelpError, NoSuchOption, UsageError
+import typer
 
 from mtkit.cli.parameters import all_commands, as_typed, choices, limits, option_names, value_name
 from mtkit.cli.shell import shell_command
 from mtkit.errors import MtkitError
+
+# typer brings its own click, and exports only some of its exceptions.
+_click: Any = import_module(typer.BadParameter.__module__)
 
 _SEE_HELP = "see `{} --help`"
 _MAX_PATH = 1000
@@ -46,9 +50,9 @@ def parse(parse_args: Callable[[Any, list[str]], list[str]], ctx: Any, args: lis
         if not is_group:
             _refuse_single_dash(ctx, args)
         rest = parse_args(ctx, list(args))
-    except NoArgsIsHelpError:
+    except _click.NoArgsIsHelpError:
         raise
-    except UsageError as exc:
+    except _click.UsageError as exc:
         raise _explained(exc, ctx, args) from None
     if rest and not is_group:
         raise _too_many(ctx, rest)
@@ -95,15 +99,15 @@ def text_hint(text: str, model_dirs: Iterable[Path]) -> str:
     return f"to translate a text: {shlex.join(['echo', text])} | {shell_command('translate', '-', *models)}"
 
 
-def _explained(exc: UsageError, ctx: Any, args: list[str]) -> UsageMistake:
+def _explained(exc: Any, ctx: Any, args: list[str]) -> UsageMistake:
     example = f"for example: {ctx.command.examples[0]}" if ctx.command.examples else _SEE_HELP.format(ctx.command_path)
-    if isinstance(exc, NoSuchOption):
+    if isinstance(exc, _click.NoSuchOption):
         return _no_such_option(exc.option_name, ctx, args)
-    if isinstance(exc, MissingParameter) and exc.param is not None:
+    if isinstance(exc, _click.MissingParameter) and exc.param is not None:
         return UsageMistake(f"`{ctx.command_path}` needs {as_typed(exc.param)}", example)
-    if isinstance(exc, BadParameter) and exc.param is not None:
+    if isinstance(exc, _click.BadParameter) and exc.param is not None:
         return _bad_value(exc, ctx)
-    if isinstance(exc, BadOptionUsage):
+    if isinstance(exc, _click.BadOptionUsage):
         param = next((param for param in ctx.command.get_params(ctx) if exc.option_name in (*param.opts, *param.secondary_opts)), None)
         if param is not None and not param.is_flag:
             return UsageMistake(f"{exc.option_name} needs a value: {exc.option_name} {value_name(param)}", _SEE_HELP.format(ctx.command_path))
@@ -111,7 +115,7 @@ def _explained(exc: UsageError, ctx: Any, args: list[str]) -> UsageMistake:
     return UsageMistake(exc.message, _SEE_HELP.format(ctx.command_path))
 
 
-def _bad_value(exc: BadParameter, ctx: Any) -> UsageMistake:
+def _bad_value(exc: Any, ctx: Any) -> UsageMistake:
     param: Any = exc.param
     name = max(param.opts, key=len) if param.param_type_name == "option" else value_name(param)
     see_help = _SEE_HELP.format(ctx.command_path)
