@@ -107,9 +107,9 @@ class Linker:
         joined, offsets = line.join([found[0].text if part is None else part.text for found, part in zip(candidates, best, strict=True)], self.space)
         target = Units(joined, self.langs[1])
         links = set(word_links(source, target, [(at, part) for at, part in zip(offsets, best, strict=True) if part is not None]))
-        for at, part in zip(offsets, line.parts, strict=True):
+        for at, part, found in zip(offsets, line.parts, candidates, strict=True):
             if part.ids is None:
-                own, theirs = source.covered(part.begin, part.begin + len(part.text)), target.covered(at, at + len(part.text))
+                own, theirs = source.covered(part.begin, part.begin + len(part.text)), target.covered(at, at + len(found[0].text))
                 # Of two languages, one may count characters.
                 links.update(zip(own, theirs, strict=True) if len(own) == len(theirs) else product(own, theirs))
         return tuple(sorted(links))

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from mtkit.config.model import AlignmentHead
@@ -35,6 +35,7 @@ def test_a_copy_is_aligned_word_for_word(make_trained, ko_en_pairs, guided):
 
 
 @few
+@example(texts=["\x00\x85"])  # copied without the NUL
 @given(texts=st.lists(nasty_text, max_size=4))
 def test_links_name_words_that_are_there(copying, texts):
     texts = [text.replace("\n", " ") for text in texts]
