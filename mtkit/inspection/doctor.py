@@ -168,7 +168,7 @@ def _slow(machine: Machine, quota: float | None, disks: list[Disk]) -> Iterator[
         yield f"there is an NVIDIA driver, but {reason}: install a CUDA build of torch, and check nvidia-smi and CUDA_VISIBLE_DEVICES"
     yield from _slow_cores(machine.n_cores, quota)
     if 0 < machine.memory_gb < _MIN_MEMORY_GB:
-        yield f"{machine.memory_gb:.1f} GB of memory: lower batches.max_tokens, and see docs/guides/larger-than-memory.md"
+        yield f"{machine.memory_gb:.1f} GB of memory: lower batches.max_tokens, and see docs/guides/large-corpora.md"
     for disk in disks:
         if disk.free_gb < _MIN_DISK_GB:
             yield f"`{disk.path}`: {disk.free_gb:.1f} GB free; stores and checkpoints of large models need more"

@@ -11,8 +11,8 @@ import pytest
 
 from tests.documents import ROOT, blocks, check_options, command_of, console_commands, follow, read_page, unrolled
 
-SEEDS = read_page("docs/guides/three-seeds.md")
-SCRIPTS = {page: blocks(read_page(f"docs/guides/{page}.md"), "bash")[0] for page in ("several-devices", "resume-and-preemption")}
+SEEDS = read_page("docs/guides/seeds-and-significance.md")
+SCRIPTS = {page: blocks(read_page(f"docs/guides/{page}.md"), "bash")[0] for page in ("distributed-training", "resume-and-preemption")}
 SBATCH_OPTIONS = {
     *("array", "cpus-per-task", "dependency", "gpus-per-node", "gres", "job-name", "nodes", "ntasks-per-node"),
     *("open-mode", "requeue", "signal", "time"),
@@ -32,7 +32,7 @@ def test_three_seeds(mtkit, own_files, capsys):
     assert "paired bootstrap" in next(out for command, out in outputs.items() if command.startswith("sacrebleu")).lower()
     [code] = blocks(SEEDS, "python")
     capsys.readouterr()
-    exec(compile(code, "three-seeds.md", "exec"), {})
+    exec(compile(code, "seeds-and-significance.md", "exec"), {})
     assert re.fullmatch(r"BLEU \d+\.\d\d ± \d+\.\d\d \(3 seeds: [\d., ]+\)\n", capsys.readouterr().out)
 
 
@@ -82,7 +82,7 @@ def test_the_script_for_several_nodes_calls_torchrun(tmp_path):
         (tmp_path / name).chmod(0o755)
     slurm = {"SLURM_JOB_NODELIST": "node[1-3]", "SLURM_JOB_ID": "1234567", "SLURM_JOB_NUM_NODES": "3"}
     env = {**os.environ, **slurm, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
-    command = [bash, "-c", SCRIPTS["several-devices"], "train.sbatch", "my-system/recipe.yaml"]
+    command = [bash, "-c", SCRIPTS["distributed-training"], "train.sbatch", "my-system/recipe.yaml"]
     done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=True)
     ignores_usr1, *words = done.stdout.splitlines()
     assert ignores_usr1 == "True"
