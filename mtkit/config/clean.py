@@ -21,7 +21,7 @@ class CleanConfig(Section):
     model would learn to write them."""
     normal_form: Literal["none", "NFC", "NFKC"] = "NFC"
     """Unicode's normal form. NFC makes equal what looks equal; NFKC also replaces full-width letters, …, ², ½ and the like in the training text, so
-    that the model never writes them; see docs/concepts/normalisation.md."""
+    that the model never writes them; see docs/concepts/unicode-normalization.md."""
     spaces: bool = True
     """Write one plain space for each run of spaces of any kind, and none at the ends. Line breaks within a text become spaces even without it."""
     min_chars: NonNegativeInt = 0

@@ -22,7 +22,7 @@ class TokenizerConfig(Section):
     """Spell unseen characters as bytes, so that nothing becomes an unknown piece. Takes 256 pieces."""
     normalization: Literal["nfc", "nmt_nfkc", "nmt_nfkc_cf", "nfkc", "nfkc_cf", "identity"] = "nfc"
     """Unicode normalisation of all text, which the model then cannot undo. nfc keeps ordinary text; the others are SentencePiece's: those with nfkc
-    replace ㅋ, full-width ！, …, ² and many more, those ending in _cf also fold case. See docs/concepts/normalisation.md."""
+    replace ㅋ, full-width ！, …, ² and many more, those ending in _cf also fold case. See docs/concepts/unicode-normalization.md."""
     user_symbols: tuple[str, ...] = ()
     """Strings that are never split, for example <2ko>."""
     max_sentences: PositiveInt = 2_000_000

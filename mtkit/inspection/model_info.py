@@ -25,7 +25,7 @@ class VocabularyInfo:
     vocab_size: int
     byte_fallback: bool
     normalization: str
-    """See docs/concepts/normalisation.md; of a tokenizer made by another program, any name."""
+    """See docs/concepts/unicode-normalization.md; of a tokenizer made by another program, any name."""
 
 
 @dataclass(frozen=True)

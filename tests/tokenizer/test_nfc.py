@@ -113,7 +113,7 @@ def test_the_model_names_its_normalization_and_no_path(subword):
 
 
 def test_the_documented_effects_are_the_real_ones(ko_en_pairs):
-    page = (ROOT / "docs" / "concepts" / "normalisation.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "concepts" / "unicode-normalization.md").read_text(encoding="utf-8")
     _, _, table = page.partition("| text | ")
     header, _, *rows = table.partition("\n\n")[0].split("\n")
     names = re.findall("`([^`]+)`", header)
