@@ -1,11 +1,10 @@
 import contextlib
 import io
-from functools import partial
 
 import pytest
 
 from mtkit.demo import run
-from mtkit.demo.corpus import WORKED_EXAMPLE, demo_corpus
+from mtkit.demo.corpus import WORKED_EXAMPLE, DemoCorpus, demo_corpus
 from mtkit.files import read_lines
 from mtkit.translation.translator import Translator
 
@@ -19,7 +18,8 @@ def run_and_read(out_dir, **arguments):
 @pytest.fixture
 def small_demo(monkeypatch):
     """The demo with little text and a model of the smallest size."""
-    monkeypatch.setattr(run, "demo_corpus", partial(demo_corpus, n_train=400, n_validation=20, n_test=20))
+    train, validation, test = demo_corpus()
+    monkeypatch.setattr(run, "demo_corpus", lambda: DemoCorpus(train[:400], validation[:20], test[:20]))
     sizes = {
         "tokenizer": {"vocab_size": 900},
         "model": {"n_encoder_layers": 1, "n_decoder_layers": 1, "d_model": 32, "n_heads": 2, "d_ff": 64},

@@ -7,11 +7,11 @@ sentence joins are noted with it, so that some pairs can be kept for the test.
 from collections import Counter
 from random import Random
 
-from mtkit.demo import actions, being
-from mtkit.demo.lexicon import PLACES, PROFESSIONS, SUBJECTS
-from mtkit.demo.nouns import NOUNS, nouns_with
-from mtkit.demo.phrases import Pair, Sentence, adjectives_of
-from mtkit.demo.predicates import ADJECTIVES, GIVING, TRANSITIVE
+from tools.demo_corpus import actions, being
+from tools.demo_corpus.lexicon import PLACES, PROFESSIONS, SUBJECTS
+from tools.demo_corpus.nouns import NOUNS, nouns_with
+from tools.demo_corpus.phrases import Pair, Sentence, adjectives_of
+from tools.demo_corpus.predicates import ADJECTIVES, GIVING, TRANSITIVE
 
 _KINDS = {
     actions.draw_transitive: 34,

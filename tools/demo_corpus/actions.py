@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from random import Random
 
-from mtkit.demo import hangul
-from mtkit.demo.conjugation import Form, conjugate_verb
-from mtkit.demo.english import clause
-from mtkit.demo.lexicon import FREQUENCIES, PLACES, Place
-from mtkit.demo.nouns import nouns_with
-from mtkit.demo.phrases import (
+from tools.demo_corpus import hangul
+from tools.demo_corpus.conjugation import Form, conjugate_verb
+from tools.demo_corpus.english import clause
+from tools.demo_corpus.lexicon import FREQUENCIES, PLACES, Place
+from tools.demo_corpus.nouns import nouns_with
+from tools.demo_corpus.phrases import (
     ACTION_FORMS,
     NOTHING,
     STATE_FORMS,
@@ -25,7 +25,7 @@ from mtkit.demo.phrases import (
     pick_form,
     weighted,
 )
-from mtkit.demo.predicates import (
+from tools.demo_corpus.predicates import (
     ARRIVING,
     CALLING,
     CITY_TRANSPORT,

@@ -1,7 +1,7 @@
 import pytest
 
-from mtkit.demo.conjugation import Form
-from mtkit.demo.english import a, be_clause, clause, ing, past, plural, possessive, third_person
+from tools.demo_corpus.conjugation import Form
+from tools.demo_corpus.english import a, be_clause, clause, ing, past, plural, possessive, third_person
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from mtkit.demo.conjugation import Form
+from tools.demo_corpus.conjugation import Form
 
 Agreement = Literal["I", "he", "they"]
 """Which pronoun a subject's verb agrees with; you and we go with they."""

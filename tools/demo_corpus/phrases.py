@@ -3,11 +3,11 @@
 from random import Random
 from typing import NamedTuple, TypeVar
 
-from mtkit.demo import hangul
-from mtkit.demo.conjugation import Form, attributive
-from mtkit.demo.english import Agreement, plural
-from mtkit.demo.lexicon import COMMON_PEOPLE, COMPANIONS, GROUPS, NAMES, NUMBER_WEIGHTS, NUMBERS, PEOPLE, PRONOUNS, TIMES, Noun, Person, Time
-from mtkit.demo.predicates import ADJECTIVES, Adjective, Verb
+from tools.demo_corpus import hangul
+from tools.demo_corpus.conjugation import Form, attributive
+from tools.demo_corpus.english import Agreement, plural
+from tools.demo_corpus.lexicon import COMMON_PEOPLE, COMPANIONS, GROUPS, NAMES, NUMBER_WEIGHTS, NUMBERS, PEOPLE, PRONOUNS, TIMES, Noun, Person, Time
+from tools.demo_corpus.predicates import ADJECTIVES, Adjective, Verb
 
 T = TypeVar("T")
 Pair = tuple[str, str]

@@ -2,7 +2,7 @@
 
 from typing import Literal, NamedTuple
 
-from mtkit.demo.hangul import final, vowel, with_final, with_vowel
+from tools.demo_corpus.hangul import final, vowel, with_final, with_vowel
 
 Tense = Literal["present", "past", "future", "progressive", "can", "must", "want"]
 

@@ -7,8 +7,8 @@ sentence has one English side.
 from dataclasses import dataclass
 from typing import Literal
 
-from mtkit.demo.conjugation import Tense
-from mtkit.demo.english import Agreement, a, plural, possessive
+from tools.demo_corpus.conjugation import Tense
+from tools.demo_corpus.english import Agreement, a, plural, possessive
 
 
 def _entries(text: str) -> tuple[tuple[str, str], ...]:

@@ -2,12 +2,12 @@
 
 from random import Random
 
-from mtkit.demo import hangul
-from mtkit.demo.conjugation import Form, attributive, conjugate_adjective, conjugate_copula, conjugate_verb
-from mtkit.demo.english import Agreement, a, be_clause, clause, plural
-from mtkit.demo.lexicon import COMMON_PEOPLE, NAMES, NATIONALITIES, PEOPLE, PLACES, PROFESSIONS, PRONOUNS, TIMES, Noun
-from mtkit.demo.nouns import CONTAINERS, NOUNS, nouns_with
-from mtkit.demo.phrases import (
+from tools.demo_corpus import hangul
+from tools.demo_corpus.conjugation import Form, attributive, conjugate_adjective, conjugate_copula, conjugate_verb
+from tools.demo_corpus.english import Agreement, a, be_clause, clause, plural
+from tools.demo_corpus.lexicon import COMMON_PEOPLE, NAMES, NATIONALITIES, PEOPLE, PLACES, PROFESSIONS, PRONOUNS, TIMES, Noun
+from tools.demo_corpus.nouns import CONTAINERS, NOUNS, nouns_with
+from tools.demo_corpus.phrases import (
     ACTION_FORMS,
     BEING_FORMS,
     NOTHING,
@@ -24,7 +24,7 @@ from mtkit.demo.phrases import (
     marked,
     pick_form,
 )
-from mtkit.demo.predicates import ADJECTIVES, DEGREES, WEATHER, Adjective, Verb
+from tools.demo_corpus.predicates import ADJECTIVES, DEGREES, WEATHER, Adjective, Verb
 
 _THING = Subject("", "", "he")
 """Stands for any subject that is no person: it may be asked about."""

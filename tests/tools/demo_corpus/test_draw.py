@@ -2,13 +2,14 @@ from random import Random
 
 import pytest
 
-from mtkit.demo.corpus import WORKED_EXAMPLE, demo_corpus, held_out_pairs
-from mtkit.demo.grammar import all_pairs, draw_sentence
-from mtkit.demo.hangul import final
-from mtkit.demo.lexicon import PLACES, SUBJECTS, TIMES
-from mtkit.demo.nouns import NOUNS
-from mtkit.demo.phrases import Sentence
-from mtkit.demo.predicates import ADJECTIVES, GIVING, INTRANSITIVE, MOTION, TRANSITIVE
+from mtkit.demo.corpus import WORKED_EXAMPLE
+from tools.demo_corpus.draw import draw_corpus, held_out_pairs
+from tools.demo_corpus.grammar import all_pairs, draw_sentence
+from tools.demo_corpus.hangul import final
+from tools.demo_corpus.lexicon import PLACES, SUBJECTS, TIMES
+from tools.demo_corpus.nouns import NOUNS
+from tools.demo_corpus.phrases import Sentence
+from tools.demo_corpus.predicates import ADJECTIVES, GIVING, INTRANSITIVE, MOTION, TRANSITIVE
 
 
 def without_mark(korean: str) -> str:
@@ -17,7 +18,7 @@ def without_mark(korean: str) -> str:
 
 @pytest.fixture(scope="module")
 def corpus():
-    return demo_corpus(n_train=3000, n_validation=200, n_test=400)
+    return draw_corpus(n_train=3000, n_validation=200, n_test=400)
 
 
 @pytest.fixture(scope="module")
@@ -31,13 +32,13 @@ def test_the_parts_have_the_wanted_sizes(corpus):
 
 
 def test_equal_seeds_give_equal_corpora_and_others_do_not(corpus):
-    assert demo_corpus(n_train=3000, n_validation=200, n_test=400) == corpus
-    assert demo_corpus(2, n_train=100, n_validation=10, n_test=10).train != corpus.train[:100]
+    assert draw_corpus(n_train=3000, n_validation=200, n_test=400) == corpus
+    assert draw_corpus(2, n_train=100, n_validation=10, n_test=10).train != corpus.train[:100]
 
 
 def test_the_sentences_stay_what_they_are():
     """They are drawn alike by every Python and on every machine; a change of the grammar changes these."""
-    first = demo_corpus(n_train=3, n_validation=1, n_test=1)
+    first = draw_corpus(n_train=3, n_validation=1, n_test=1)
     assert [pair.src for pair in first.train] == [
         "대학생이 동현과 함께 선물 열 개를 준비할 수 없다",
         "내가 세 시에 민수에게 전화할 것이다",
@@ -58,8 +59,8 @@ def test_validation_and_test_hold_combinations_that_training_lacks(monkeypatch):
         pairs_of[sentence.src] = sentence.pairs
         return sentence
 
-    monkeypatch.setattr("mtkit.demo.corpus.draw_sentence", remembering)
-    train, validation, test = demo_corpus(n_train=1000, n_validation=100, n_test=100)
+    monkeypatch.setattr("tools.demo_corpus.draw.draw_sentence", remembering)
+    train, validation, test = draw_corpus(n_train=1000, n_validation=100, n_test=100)
     assert not any(pairs_of[without_mark(pair.src)] & held_out for pair in train)
     assert all(pairs_of[without_mark(pair.src)] & held_out for pair in validation + test)
 

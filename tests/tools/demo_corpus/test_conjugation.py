@@ -2,8 +2,8 @@
 
 import pytest
 
-from mtkit.demo.conjugation import Form, attributive, conjugate_adjective, conjugate_copula, conjugate_verb, infinitive
-from mtkit.demo.predicates import ADJECTIVES, GIVING, INTRANSITIVE, MOTION, TRANSITIVE
+from tools.demo_corpus.conjugation import Form, attributive, conjugate_adjective, conjugate_copula, conjugate_verb, infinitive
+from tools.demo_corpus.predicates import ADJECTIVES, GIVING, INTRANSITIVE, MOTION, TRANSITIVE
 
 VERBS = """
     가다        간다        갔다          갈 것이다        가니        갔니          갈 거니

@@ -1,6 +1,6 @@
 """The things of the demo. Tags say which verbs and adjectives go with them."""
 
-from mtkit.demo.lexicon import Noun
+from tools.demo_corpus.lexicon import Noun
 
 NOUNS = (
     # food
