@@ -96,7 +96,7 @@ def test_the_script_for_several_nodes_calls_torchrun(tmp_path):
 
 def test_one_rate_for_fine_tuning():
     """The guides name the same share of the first rate, and the example has it: 0.004, then 0.001."""
-    guide, sizes = (read_page(f"docs/guides/{name}.md") for name in ("fine-tuning", "batch-size-and-learning-rate"))
+    guide, sizes = (" ".join(read_page(f"docs/guides/{name}.md").split()) for name in ("fine-tuning", "batch-size-and-learning-rate"))
     assert "Start with a quarter of the rate" in guide
     assert "start with a quarter of the rate" in sizes
     assert "a tenth of the rate" not in guide + sizes
