@@ -20,13 +20,13 @@ from pathlib import Path
 
 import numpy as np
 
+from mtkit.batches.build import BatchMaker
 from mtkit.batches.loader import BatchLoader
-from mtkit.batches.maker import BatchMaker
-from mtkit.batches.mix import Mix
-from mtkit.batches.order import BatchOrder, Merging
+from mtkit.batches.mixture import Mix
+from mtkit.batches.sampler import BatchOrder, Merging
 from mtkit.config.recipe import Recipe
-from mtkit.corpus.preprocess import preprocess
-from mtkit.corpus.store import SIDES, StoreWriter, TokenStore
+from mtkit.corpus.store.preprocess import preprocess
+from mtkit.corpus.store.token_store import SIDES, StoreWriter, TokenStore
 from mtkit.tokenizer.subword import Tokenizer
 
 RECIPE = """\

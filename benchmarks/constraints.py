@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mtkit.evaluation.metrics import evaluate
-from mtkit.files import read_lines
+from mtkit.io.text import read_lines
 from mtkit.translation.translator import Translator
 
 KINDS = {"1 word": (1, 1), "2 words": (2, 1), "1 + 1 words": (1, 2)}

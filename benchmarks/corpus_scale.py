@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Thread
 
-from mtkit.files import read_lines
+from mtkit.io.text import read_lines
 
 CORPORA = ("tatoeba-de-en", "multi30k")
 REPEATED_SHARE = 0.1

@@ -20,11 +20,11 @@ from pathlib import Path
 
 import numpy as np
 
-from mtkit.batches.mix import Mix
-from mtkit.batches.order import BatchOrder
+from mtkit.batches.mixture import Mix
 from mtkit.batches.position import Position
-from mtkit.corpus.manifest import write_manifest
-from mtkit.corpus.store import FORMAT_VERSION, SIDES, TokenStore, ids_name, offsets_name
+from mtkit.batches.sampler import BatchOrder
+from mtkit.corpus.store.token_store import FORMAT_VERSION, SIDES, TokenStore, ids_name, offsets_name
+from mtkit.io.build_manifest import write_manifest
 
 CHUNK = 1_000_000
 MAX_LENGTH = 256

@@ -23,8 +23,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from mtkit.corpus.alignment import Shift, find_shifts
-from mtkit.files import read_lines
+from mtkit.corpus.misalignment.slips import Shift, find_shifts
+from mtkit.io.text import read_lines
 
 CORPORA = {
     "multi30k": [("multi30k/train.de.gz", "multi30k/train.en.gz")],

@@ -24,12 +24,12 @@ import numpy as np
 from sentencepiece import SentencePieceProcessor
 
 from mtkit.config.recipe import Recipe
-from mtkit.corpus.filters import length_problems
-from mtkit.corpus.parts import PART_SIZE, PartId, Parts, PreparedPairs
-from mtkit.corpus.prepare import Preparer
-from mtkit.corpus.preprocess import CHUNK_SIZE, preprocess
-from mtkit.corpus.tokenizer import train_tokenizer
-from mtkit.files import read_lines
+from mtkit.corpus.clean.filters import length_problems
+from mtkit.corpus.store.encode_chunk import Preparer
+from mtkit.corpus.store.preprocess import CHUNK_SIZE, preprocess
+from mtkit.corpus.store.shards import PART_SIZE, PartId, Parts, PreparedPairs
+from mtkit.corpus.train_tokenizer import train_tokenizer
+from mtkit.io.text import read_lines
 from mtkit.tokenizer.subword import Tokenizer
 
 

@@ -23,7 +23,7 @@ import torch
 
 from mtkit.checkpoint.run_dir import RunDir
 from mtkit.config.recipe import Recipe
-from mtkit.corpus.store import TokenStore
+from mtkit.corpus.store.token_store import TokenStore
 from mtkit.errors import MtkitError
 from mtkit.tokenizer.subword import Tokenizer
 from mtkit.training.loop import train

@@ -28,7 +28,7 @@ from typing import Any, TextIO
 import torch
 
 from mtkit.errors import MtkitError
-from mtkit.files import read_lines, write_lines
+from mtkit.io.text import read_lines, write_lines
 from mtkit.translation.translator import Translator
 
 Translate = Callable[[list[str], dict[str, Any]], list[str]]

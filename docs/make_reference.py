@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from mtkit.config.data import CorpusSource
+from mtkit.config.dump import commented_yaml
 from mtkit.config.recipe import Recipe
-from mtkit.config.writer import commented_yaml
 
 REFERENCE_DIR = Path(__file__).parent / "reference"
 COMMANDS = (

@@ -7,13 +7,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mtkit.checkpoint.average import average as average
+    from mtkit.checking.check import check_corpora as check_corpora
+    from mtkit.checkpoint.averaging import average as average
     from mtkit.config.recipe import Recipe as Recipe
-    from mtkit.corpus.checking.check import check_corpora as check_corpora
-    from mtkit.corpus.clean import clean_corpus as clean_corpus
-    from mtkit.corpus.preprocess import preprocess as preprocess
-    from mtkit.corpus.preprocess import preprocess_shard as preprocess_shard
-    from mtkit.corpus.tokenizer import train_tokenizer as train_tokenizer
+    from mtkit.corpus.clean.clean_corpus import clean_corpus as clean_corpus
+    from mtkit.corpus.store.preprocess import preprocess as preprocess
+    from mtkit.corpus.store.preprocess import preprocess_shard as preprocess_shard
+    from mtkit.corpus.train_tokenizer import train_tokenizer as train_tokenizer
     from mtkit.demo.run import run_demo as run_demo
     from mtkit.errors import MtkitError as MtkitError
     from mtkit.evaluation.metrics import evaluate as evaluate
@@ -29,16 +29,16 @@ _HOMES = {
     "Recipe": "mtkit.config.recipe",
     "Tracker": "mtkit.training.reporting.tracker",
     "Translator": "mtkit.translation.translator",
-    "average": "mtkit.checkpoint.average",
-    "check_corpora": "mtkit.corpus.checking.check",
-    "clean_corpus": "mtkit.corpus.clean",
+    "average": "mtkit.checkpoint.averaging",
+    "check_corpora": "mtkit.checking.check",
+    "clean_corpus": "mtkit.corpus.clean.clean_corpus",
     "evaluate": "mtkit.evaluation.metrics",
     "export_ctranslate2": "mtkit.interop.export",
-    "preprocess": "mtkit.corpus.preprocess",
-    "preprocess_shard": "mtkit.corpus.preprocess",
+    "preprocess": "mtkit.corpus.store.preprocess",
+    "preprocess_shard": "mtkit.corpus.store.preprocess",
     "run_demo": "mtkit.demo.run",
     "train": "mtkit.training.loop",
-    "train_tokenizer": "mtkit.corpus.tokenizer",
+    "train_tokenizer": "mtkit.corpus.train_tokenizer",
 }
 
 __all__ = [  # noqa: RUF022 - in the order of use

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import mtkit as package
-from mtkit.cli.errors import EXIT_STATUSES
+from mtkit.cli.common.errors import EXIT_STATUSES
 from tests.documents import (
     KNOWN,
     ROOT,

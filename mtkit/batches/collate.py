@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from mtkit.batches.bucketing import Indices
-from mtkit.batches.frame import Arrays, frame
 from mtkit.batches.gather import HasPairs
-from mtkit.special import SpecialIds
+from mtkit.batches.pad import Arrays, frame
+from mtkit.tokenizer.special_ids import SpecialIds
 
 
 class Batch(NamedTuple):

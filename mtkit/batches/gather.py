@@ -5,10 +5,10 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from mtkit.batches.bucketing import Indices
-from mtkit.batches.merging import Joiner
+from mtkit.batches.concatenate import Joiner
 from mtkit.batches.position import Position
-from mtkit.corpus.sentences import Sentences
-from mtkit.corpus.store import Side
+from mtkit.corpus.store.ragged_ids import Sentences
+from mtkit.corpus.store.token_store import Side
 
 
 class HasPairs(Protocol):

@@ -9,13 +9,13 @@ from queue import SimpleQueue
 from threading import Event, Semaphore, Thread, current_thread
 from typing import TypeVar
 
+from mtkit.batches.build import BatchMaker, itself
 from mtkit.batches.collate import Batch, to_batch
-from mtkit.batches.frame import Arrays
 from mtkit.batches.gather import Chosen
-from mtkit.batches.maker import BatchMaker, itself
-from mtkit.batches.order import BatchOrder
+from mtkit.batches.pad import Arrays
 from mtkit.batches.position import START, Position
-from mtkit.processes import ordered_map
+from mtkit.batches.sampler import BatchOrder
+from mtkit.workers.process_pool import ordered_map
 
 T = TypeVar("T")
 

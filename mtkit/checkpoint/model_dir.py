@@ -14,20 +14,20 @@ import torch
 from pydantic import Field, ValidationError
 
 from mtkit.checkpoint.empty_model import make_empty_model
+from mtkit.checkpoint.find_model import CONFIG_NAME, refuse_no_model
 from mtkit.checkpoint.history import TrainingHistory
-from mtkit.checkpoint.limits import check_layers, check_limits, read_json
+from mtkit.checkpoint.safetensors_header import read_header
+from mtkit.checkpoint.untrusted import check_layers, check_limits, read_json
 from mtkit.checkpoint.weights import read_weights, save_weights
 from mtkit.config.model import AlignmentHead, ModelConfig
-from mtkit.config.problems import describe_problems
 from mtkit.config.recipe import Recipe
 from mtkit.config.search import SearchConfig
 from mtkit.config.section import PositiveFloat, PositiveInt, Section
+from mtkit.config.validation_errors import describe_problems
 from mtkit.errors import MtkitError
-from mtkit.files import atomic_dir
+from mtkit.io.text import atomic_dir
 from mtkit.model.transformer import Transformer
-from mtkit.model_folders import CONFIG_NAME, refuse_no_model
-from mtkit.safetensors_files import read_header
-from mtkit.search.shortlist import SHORTLIST_NAME
+from mtkit.search.shortlist.shortlist import SHORTLIST_NAME
 from mtkit.tokenizer.subword import Tokenizer
 
 FORMAT_VERSION = 1

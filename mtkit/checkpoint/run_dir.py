@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from mtkit.checkpoint.model_dir import refuse_foreign_dir
-from mtkit.checkpoint.training_state import pass_over_damaged
+from mtkit.checkpoint.training_checkpoint import pass_over_damaged
 from mtkit.errors import MtkitError
-from mtkit.files import atomic_write, is_leftover, tidy, told_as_error
-from mtkit.locks import locked
+from mtkit.io.lock import locked
+from mtkit.io.text import atomic_write, is_leftover, tidy, told_as_error
 
 LOCK_NAME = ".lock"
 

@@ -7,8 +7,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from mtkit.checkpoint.safetensors_header import read_header
 from mtkit.errors import MtkitError
-from mtkit.safetensors_files import read_header
 
 _WEIGHT_TYPES = ("F32", "BF16", "F16", "F64")
 

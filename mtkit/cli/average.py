@@ -20,12 +20,12 @@ def average(
         mtkit average de-en/work/run -o de-en/averaged
         mtkit average de-en/work/run -o de-en/averaged -n 3 --best
     """
-    from mtkit.model_folders import RUN_NAMES, refuse_no_run
-    from mtkit.output_guard import refuse_overwriting
+    from mtkit.checkpoint.find_model import RUN_NAMES, refuse_no_run
+    from mtkit.io.output_guard import refuse_overwriting
 
     hint = f"name another directory, such as `{run_dir / 'averaged'}`"
     refuse_no_run(run_dir)
     refuse_overwriting([out_dir], [run_dir / name for name in sorted(RUN_NAMES)], hint=hint)
-    from mtkit.checkpoint.average import average as average_checkpoints
+    from mtkit.checkpoint.averaging import average as average_checkpoints
 
     print(f"model: {average_checkpoints(run_dir, out_dir, n, 'best' if best else 'last')}")

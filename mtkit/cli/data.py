@@ -3,8 +3,8 @@
 import typer
 
 from mtkit.cli import data_check, data_clean
-from mtkit.cli.corpora import TakesPairs
-from mtkit.cli.help_pages import Group
+from mtkit.cli.common.corpus_arguments import TakesPairs
+from mtkit.cli.common.help_pages import Group
 
 app = typer.Typer(cls=Group, rich_markup_mode=None, no_args_is_help=True)
 

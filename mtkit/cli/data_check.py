@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from mtkit.cli.corpora import (
+from mtkit.checkpoint.find_model import is_recipe_name
+from mtkit.cli.common.corpus_arguments import (
     CorpusArgument,
     SeparatorOption,
     SrcColumnOption,
@@ -16,9 +17,8 @@ from mtkit.cli.corpora import (
     ValidationOption,
     corpora_of,
 )
-from mtkit.cli.options import CorpusWorkersOption
-from mtkit.cli.recipe_paths import corpus_paths
-from mtkit.model_folders import is_recipe_name
+from mtkit.cli.common.options import CorpusWorkersOption
+from mtkit.cli.common.recipe_paths import corpus_paths
 
 
 def check(
@@ -45,9 +45,9 @@ def check(
         mtkit data check train.de train.en --test test.de test.en --show 5
         mtkit data check corpus.tsv --src-lang de --tgt-lang en
     """
-    from mtkit.corpus.checking.check import check_corpora
-    from mtkit.corpus.checking.report import for_people, for_programs
-    from mtkit.output_guard import refuse_overwriting
+    from mtkit.checking.check import check_corpora
+    from mtkit.checking.report import for_people, for_programs
+    from mtkit.io.output_guard import refuse_overwriting
 
     data = corpora_of(paths, src_lang, tgt_lang, validation, test, TableOptions(src_column, tgt_column, separator))
     refuse_overwriting([], [*corpus_paths(data), *filter(is_recipe_name, paths)])

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mtkit.cli.corpora import (
+from mtkit.checkpoint.find_model import is_recipe_name
+from mtkit.cli.common.corpus_arguments import (
     CorpusArgument,
     SeparatorOption,
     SrcColumnOption,
@@ -19,12 +20,11 @@ from mtkit.cli.corpora import (
     corpora_of,
     is_one_file,
 )
-from mtkit.cli.options import CorpusWorkersOption
-from mtkit.cli.recipe_paths import corpus_paths
-from mtkit.model_folders import is_recipe_name
+from mtkit.cli.common.options import CorpusWorkersOption
+from mtkit.cli.common.recipe_paths import corpus_paths
 
 if TYPE_CHECKING:
-    from mtkit.corpus.pairs_out import PairsOut
+    from mtkit.corpus.write_pairs import PairsOut
 
 
 def clean(
@@ -67,10 +67,10 @@ def clean(
         mtkit data clean corpus.tsv -o clean.tsv --dropped dropped.jsonl
     """
     from mtkit.config.clean import CleanConfig
-    from mtkit.config.reader import make_section
+    from mtkit.config.load import make_section
     from mtkit.config.recipe import Recipe
-    from mtkit.corpus.clean import clean_corpus
-    from mtkit.output_guard import refuse_overwriting
+    from mtkit.corpus.clean.clean_corpus import clean_corpus
+    from mtkit.io.output_guard import refuse_overwriting
 
     out = _out(output_paths or [])
     rules = [override.removeprefix("clean.") for override in overrides or ()]

@@ -6,8 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from mtkit.cli.options import DeviceOption, EngineOption, PrecisionOption, TagsOption, WorkersOption
-from mtkit.cli.search_options import TgtTagsOption, takes_search_options
+from mtkit.cli.common.options import (
+    DeviceOption,
+    EngineOption,
+    PrecisionOption,
+    TagsOption,
+    WorkersOption,
+)
+from mtkit.cli.common.search_options import TgtTagsOption, takes_search_options
 
 if TYPE_CHECKING:
     from mtkit.translation.translator import Translator
@@ -62,8 +68,8 @@ def evaluate(
     from mtkit.evaluation.metrics import check_counts, make_scorers
     from mtkit.evaluation.metrics import evaluate as score
     from mtkit.evaluation.report import for_people, for_programs
-    from mtkit.files import read_lines
-    from mtkit.output_guard import refuse_overwriting
+    from mtkit.io.output_guard import refuse_overwriting
+    from mtkit.io.text import read_lines
 
     if (hypothesis_path is None) == (not model_dirs):
         raise typer.BadParameter("give either a file of translations, or --model with --src")
@@ -95,14 +101,14 @@ def evaluate(
         translator = _load(model_dirs or [], engine, device=device, precision=precision, n_workers=workers, tags=tags or (), tgt_tags=tgt_tags or ())
 
         def translate(lines: list[str]) -> list[str]:
-            from mtkit.progress import progress
+            from mtkit.io.progress import progress
 
             with progress("Translating", len(lines)) as bar:
                 return [translation.text for translation in translator.stream(lines, on_lines=bar.advance, **search)]
 
         if robustness:
-            from mtkit.evaluation.comparison import comparison_for_people, comparison_for_programs
-            from mtkit.translation.robustness import evaluate_robustness
+            from mtkit.evaluation.robustness import evaluate_robustness
+            from mtkit.evaluation.significance import comparison_for_people, comparison_for_programs
 
             config = translator.config
             result = evaluate_robustness(translate, lines, references, (config.src_lang, config.tgt_lang), config.tags, wanted, tokenize)
@@ -120,11 +126,11 @@ def _refuse_model_options(options: dict[str, Any]) -> None:
 
 def _load(model_dirs: list[Path], engine: Literal["auto", "torch", "ctranslate2"], **options: Any) -> "Translator":
     # torch takes seconds to load, which a mistyped path should not wait for.
-    from mtkit.model_folders import refuse_no_model
+    from mtkit.checkpoint.find_model import refuse_no_model
 
     for folder in model_dirs:
         refuse_no_model(folder)
-    from mtkit.interop.engines import loader_of
+    from mtkit.engines.choose import loader_of
     from mtkit.translation.translator import Translator
 
     load = loader_of(engine, model_dirs) or Translator.load

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from mtkit.cli.help_pages import Command, Group
-from mtkit.cli.search_options import takes_search_options
+from mtkit.cli.common.help_pages import Command, Group
+from mtkit.cli.common.search_options import takes_search_options
 from mtkit.config.search import SearchConfig
 
 _SETTINGS = ("beam_size", "length_penalty", "alpha", "max_length_ratio", "max_length_extra", "max_length", "min_length", "no_repeat_ngram_size")
@@ -52,9 +52,9 @@ def ctranslate2(
         mtkit export ctranslate2 de-en/work/run/model de-en-ct2
         mtkit export ctranslate2 de-en/averaged de-en-ct2 --quantization int8
     """
-    from mtkit.files import read_lines
     from mtkit.interop.package import require_ctranslate2
-    from mtkit.output_guard import refuse_overwriting
+    from mtkit.io.output_guard import refuse_overwriting
+    from mtkit.io.text import read_lines
 
     if verify_path is None and (reference_path is not None or search):
         raise typer.BadParameter("--reference and search settings go with --verify FILE")

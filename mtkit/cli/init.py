@@ -5,11 +5,20 @@ from typing import Annotated, Any, Literal, get_args
 
 import typer
 
-from mtkit.cli.from_data import init_from_data
-from mtkit.cli.new_recipe import Files, Languages, check_two_files, choose_languages, files_in_recipe, refuse_existing, side_endings, write_recipe
-from mtkit.cli.options import DeviceOption
-from mtkit.cli.shell import shell_command
-from mtkit.cli.usage_errors import UsageMistake
+from mtkit.cli.common.from_data import init_from_data
+from mtkit.cli.common.new_recipe import (
+    Files,
+    Languages,
+    check_two_files,
+    choose_languages,
+    files_in_recipe,
+    refuse_existing,
+    side_endings,
+    write_recipe,
+)
+from mtkit.cli.common.options import DeviceOption
+from mtkit.cli.common.shell import shell_command
+from mtkit.cli.common.usage_errors import UsageMistake
 
 Preset = Literal["tiny", "small", "base", "big"]
 
@@ -74,8 +83,8 @@ def init(
         mtkit init small my-system --train-src train.de --train-tgt train.en
     """
     if from_data is not None:
+        from mtkit.config.auto.model_sizes import SIZES
         from mtkit.config.section import normalized
-        from mtkit.config.sizes import SIZES
 
         if preset is not None and folder is None and preset not in SIZES:
             preset, folder = None, normalized(Path(preset))
@@ -103,7 +112,7 @@ def _check_preset(preset: str, known: tuple[str, ...]) -> None:
 def _init_preset(preset: str, folder: Path, given: Languages, train: Files | None, validation: Files | None, *, is_full: bool) -> None:
     from mtkit.config.presets import PRESETS
     from mtkit.config.recipe import Recipe
-    from mtkit.output_guard import refuse_overwriting
+    from mtkit.io.output_guard import refuse_overwriting
 
     for files in filter(None, (train, validation)):
         check_two_files(*files)

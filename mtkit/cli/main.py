@@ -9,10 +9,25 @@ from typing import Annotated
 import typer
 
 from mtkit import __version__
-from mtkit.cli import average, data, demo, doctor, evaluate, export, info, init, preprocess, score, shortlist, tokenizer, train, translate
-from mtkit.cli.errors import EXIT_STATUSES, Commands, give_up_stdout, handle_sigterm
-from mtkit.cli.help_pages import Command
-from mtkit.cli.streams import replace_closed_streams
+from mtkit.cli import (
+    average,
+    data,
+    demo,
+    doctor,
+    evaluate,
+    export,
+    info,
+    init,
+    preprocess,
+    score,
+    shortlist,
+    tokenizer,
+    train,
+    translate,
+)
+from mtkit.cli.common.errors import EXIT_STATUSES, Commands, give_up_stdout, handle_sigterm
+from mtkit.cli.common.help_pages import Command
+from mtkit.cli.common.streams import replace_closed_streams
 
 GLOBAL_FLAGS = ("--debug", "--verbose")
 
@@ -53,7 +68,7 @@ def start(
         mtkit translate new.de -m de-en/work/run/model -o new.en
         mtkit evaluate -m de-en/work/run/model -s test.de -r test.en
     """
-    from mtkit.logs import setup_logs
+    from mtkit.io.logs import setup_logs
 
     setup_logs(verbose)
 

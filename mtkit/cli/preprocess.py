@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from mtkit.cli.options import CorpusWorkersOption, OverridesOption, RecipeArgument
-from mtkit.cli.recipe_paths import refuse_overwriting_inputs
+from mtkit.cli.common.options import CorpusWorkersOption, OverridesOption, RecipeArgument
+from mtkit.cli.common.recipe_paths import refuse_overwriting_inputs
 
 
 def preprocess(
@@ -28,9 +28,9 @@ def preprocess(
         mtkit preprocess de-en/recipe.yaml --shard 1/4
     """
     from mtkit.config.recipe import Recipe
-    from mtkit.corpus.parts import Shard
-    from mtkit.corpus.preprocess import preprocess as preprocess_corpus
-    from mtkit.corpus.preprocess import preprocess_shard
+    from mtkit.corpus.store.preprocess import preprocess as preprocess_corpus
+    from mtkit.corpus.store.preprocess import preprocess_shard
+    from mtkit.corpus.store.shards import Shard
 
     recipe = Recipe.load(recipe_path, overrides or ())
     refuse_overwriting_inputs(recipe_path, recipe, ["tokenizer", "store", "parts"])

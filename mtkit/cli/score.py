@@ -9,8 +9,14 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from mtkit.cli.options import DEVICES, DeviceOption, PrecisionOption, TagsOption, WorkersOption
-from mtkit.cli.search_options import TgtTagsOption, takes_search_options
+from mtkit.cli.common.options import (
+    DEVICES,
+    DeviceOption,
+    PrecisionOption,
+    TagsOption,
+    WorkersOption,
+)
+from mtkit.cli.common.search_options import TgtTagsOption, takes_search_options
 from mtkit.config.search import SearchConfig
 
 _SETTINGS = ("length_penalty", "alpha", "ensemble", "max_tokens")
@@ -48,11 +54,11 @@ def score(
         mtkit score test.de test.en -m de-en/work/run/model -o test.scores
         mtkit score test.de test.en -m de-en/work/run/model --per-token --format jsonl
     """
-    from mtkit.files import write_lines
-    from mtkit.logs import get_logger
-    from mtkit.model_folders import refuse_no_model
-    from mtkit.output_guard import refuse_overwriting
-    from mtkit.progress import progress
+    from mtkit.checkpoint.find_model import refuse_no_model
+    from mtkit.io.logs import get_logger
+    from mtkit.io.output_guard import refuse_overwriting
+    from mtkit.io.progress import progress
+    from mtkit.io.text import write_lines
 
     refuse_overwriting([output_path], [src_path, tgt_path, *model_dirs])
     lines = _pairs(src_path, tgt_path)
@@ -61,8 +67,8 @@ def score(
     # torch takes seconds to load, which a mistyped path should not wait for.
     for folder in model_dirs:
         refuse_no_model(folder)
-    from mtkit.translation.jobs.arrangement import arrange
-    from mtkit.translation.score_lines import ScoreTotals, score_lines
+    from mtkit.translation.jobs.device_layout import arrange
+    from mtkit.translation.lines.score_lines import ScoreTotals, score_lines
     from mtkit.translation.scoring import CHUNK_LINES
     from mtkit.translation.translator import Translator
 
@@ -84,7 +90,7 @@ def score(
 def _pairs(src_path: Path, tgt_path: Path) -> Iterator[tuple[str, str]]:
     """Two files line by line; at the call, a file that is not there is told, and while reading, which of them ends first."""
     from mtkit.errors import MtkitError
-    from mtkit.files import read_lines
+    from mtkit.io.text import read_lines
 
     src, tgt = read_lines(src_path, what="the source text"), read_lines(tgt_path, what="the translations")
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from mtkit.cli.options import help_of
+from mtkit.cli.common.options import help_of
 from mtkit.config.section import MAX_INT
 from mtkit.config.shortlist import ShortlistConfig, default_of
 
@@ -36,15 +36,15 @@ def shortlist(
         mtkit shortlist de-en/recipe.yaml -m de-en/work/run/model
         mtkit shortlist train.de train.en -m de-en/work/run/model --candidates 50
     """
-    from mtkit.cli.corpora import make_source
+    from mtkit.checkpoint.find_model import MODEL_NAMES, SHORTLIST_NAME, refuse_no_model
+    from mtkit.cli.common.corpus_arguments import make_source
     from mtkit.config.data import DataConfig
     from mtkit.config.recipe import Recipe
-    from mtkit.corpus.pairs import read_pairs
-    from mtkit.corpus.store import TokenStore
+    from mtkit.corpus.read.pairs import read_pairs
+    from mtkit.corpus.store.token_store import TokenStore
     from mtkit.errors import MtkitError
-    from mtkit.model_folders import MODEL_NAMES, SHORTLIST_NAME, refuse_no_model
-    from mtkit.output_guard import refuse_overwriting
-    from mtkit.sentencepiece_files import TOKENIZER_NAME
+    from mtkit.io.output_guard import refuse_overwriting
+    from mtkit.tokenizer.model_proto import TOKENIZER_NAME
     from mtkit.tokenizer.subword import Tokenizer
 
     refuse_no_model(model_dir)
@@ -57,7 +57,7 @@ def shortlist(
     model_parts = [model_dir / name for name in sorted(MODEL_NAMES - {SHORTLIST_NAME})]
     refuse_overwriting([path], [*paths, *store_dirs, *model_parts], own=model_dir)
     tokenizer = Tokenizer.load(model_dir / TOKENIZER_NAME)
-    from mtkit.search.shortlist_making import make_shortlist, store_of_pairs
+    from mtkit.search.shortlist.build import make_shortlist, store_of_pairs
 
     config = ShortlistConfig(n_candidates=n_candidates, n_frequent=n_frequent, max_pairs=max_pairs)
     if len(paths) == 1:

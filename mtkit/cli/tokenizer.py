@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mtkit.cli.help_pages import Command, Group
-from mtkit.cli.options import OverridesOption, RecipeArgument
-from mtkit.cli.recipe_paths import refuse_overwriting_inputs
-from mtkit.cli.shell import shell_command
+from mtkit.cli.common.help_pages import Command, Group
+from mtkit.cli.common.options import OverridesOption, RecipeArgument
+from mtkit.cli.common.recipe_paths import refuse_overwriting_inputs
+from mtkit.cli.common.shell import shell_command
 
 if TYPE_CHECKING:
     from mtkit.tokenizer.subword import Subword
@@ -41,7 +41,7 @@ def train(recipe_path: RecipeArgument, overrides: OverridesOption = None) -> Non
         mtkit tokenizer train de-en/recipe.yaml --set tokenizer.vocab_size=4000
     """
     from mtkit.config.recipe import Recipe
-    from mtkit.corpus.tokenizer import train_tokenizer
+    from mtkit.corpus.train_tokenizer import train_tokenizer
 
     recipe = Recipe.load(recipe_path, overrides or ())
     refuse_overwriting_inputs(recipe_path, recipe, ["tokenizer"])
@@ -62,8 +62,8 @@ def encode(
         echo 'Guten Morgen!' | mtkit tokenizer encode -m de-en/work/tokenizer
         mtkit tokenizer encode -m de-en/work/run/model --ids < new.de > new.ids
     """
-    from mtkit.files import read_lines, write_lines
-    from mtkit.output_guard import refuse_overwriting
+    from mtkit.io.output_guard import refuse_overwriting
+    from mtkit.io.text import read_lines, write_lines
 
     refuse_overwriting([], [Path("-"), model])
     subword = _load(model, side)
@@ -88,8 +88,8 @@ def decode(
         mtkit tokenizer decode -m de-en/work/run/model --ids < new.ids
     """
     from mtkit.errors import MtkitError
-    from mtkit.files import read_lines, write_lines
-    from mtkit.output_guard import refuse_overwriting
+    from mtkit.io.output_guard import refuse_overwriting
+    from mtkit.io.text import read_lines, write_lines
 
     refuse_overwriting([], [Path("-"), model])
     subword = _load(model, side)
@@ -108,8 +108,8 @@ def decode(
 
 
 def _load(path: Path, side: str | None) -> "Subword":
+    from mtkit.checkpoint.find_model import is_recipe_name, refuse_foreign_model
     from mtkit.errors import MtkitError
-    from mtkit.model_folders import is_recipe_name, refuse_foreign_model
     from mtkit.tokenizer.subword import Subword, Tokenizer
 
     refuse_foreign_model(path)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mtkit.cli.durations import parse_duration
-from mtkit.cli.options import DEVICES, DeviceOption, OverridesOption, RecipeArgument
-from mtkit.cli.recipe_paths import refuse_overwriting_inputs
-from mtkit.cli.shell import shell_command
+from mtkit.cli.common.durations import parse_duration
+from mtkit.cli.common.options import DEVICES, DeviceOption, OverridesOption, RecipeArgument
+from mtkit.cli.common.recipe_paths import refuse_overwriting_inputs
+from mtkit.cli.common.shell import shell_command
 from mtkit.config.section import MAX_PROCESSES
 
 if TYPE_CHECKING:
@@ -69,14 +69,14 @@ def train(
         mtkit train de-en/recipe.yaml --nproc 4
     """
     from mtkit.config.recipe import Recipe
-    from mtkit.training.speaking import told_by_one
+    from mtkit.training.distributed.rank_errors import told_by_one
 
     if hasattr(signal, "SIGUSR1"):  # there is nothing to save yet, and by itself it would end the process
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     with told_by_one():
         recipe = Recipe.load(recipe_path, overrides or ())
         if shows_recipe:
-            from mtkit.config.writer import plain_yaml
+            from mtkit.config.dump import plain_yaml
 
             print(plain_yaml(recipe), end="")
         refuse_overwriting_inputs(recipe_path, recipe, ["tokenizer", "store", "parts"], out or recipe.run_dir)
@@ -86,10 +86,10 @@ def train(
             return
         # torch takes seconds to load, which a typo should not wait for.
         if n_processes is not None and n_processes > 1 and "RANK" not in os.environ:
-            from mtkit.training.launch import run_processes
+            from mtkit.training.distributed.launch import run_processes
 
             raise SystemExit(run_processes(n_processes, sys.argv[1:]))
-        from mtkit.checkpoint.average import is_worth_averaging
+        from mtkit.checkpoint.averaging import is_worth_averaging
         from mtkit.training.loop import train as train_model
 
         result = train_model(recipe, out, device=device, n_threads=n_threads, max_time_s=max_time_s)
@@ -110,7 +110,7 @@ def train(
 def _tell_what_it_takes(recipe: "Recipe", out: Path | None, device: str, n_threads: int | None, n_processes: int | None) -> None:
     if os.environ.get("RANK", "0") != "0":
         return
-    from mtkit.training.estimate import estimate
+    from mtkit.training.sizing.dry_run import estimate
 
     n_planned = n_processes or int(os.environ.get("WORLD_SIZE", "1"))
     found = estimate(recipe, out, device=device, n_threads=n_threads, n_processes=n_planned)

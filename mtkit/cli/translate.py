@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from mtkit.cli.options import (
+from mtkit.cli.common.options import (
     DEVICES,
     INPUT_AND_OUTPUT,
     BatchInvariantOption,
@@ -19,7 +19,13 @@ from mtkit.cli.options import (
     WorkersOption,
     given,
 )
-from mtkit.cli.search_options import AvoidOption, ConstraintsOption, PrefixFileOption, TgtTagsOption, takes_search_options
+from mtkit.cli.common.search_options import (
+    AvoidOption,
+    ConstraintsOption,
+    PrefixFileOption,
+    TgtTagsOption,
+    takes_search_options,
+)
 
 _WORDS = "Word alignments and unknown words"
 
@@ -154,13 +160,13 @@ def translate(
         mtkit translate talks.tsv --field text -m de-en/work/run/model -o talks.en.tsv
         mtkit translate new.de -m model-1 -m model-2 --format jsonl --details
     """
-    from mtkit.cli.usage_errors import refuse_text
-    from mtkit.files import read_lines
-    from mtkit.model_folders import refuse_no_model
-    from mtkit.output_guard import refuse_overwriting
-    from mtkit.translation.document_types import refuse_document
-    from mtkit.translation.jobs.work_dir import work_path
-    from mtkit.translation.line_options import LineOptions
+    from mtkit.checkpoint.find_model import refuse_no_model
+    from mtkit.cli.common.usage_errors import refuse_text
+    from mtkit.io.output_guard import refuse_overwriting
+    from mtkit.io.text import read_lines
+    from mtkit.translation.jobs.parts_dir import work_path
+    from mtkit.translation.lines.document_types import refuse_document
+    from mtkit.translation.lines.line_options import LineOptions
 
     if str(alignments_path) == "-":
         raise typer.BadParameter("--alignments takes a file; stdout is for the translations")
@@ -194,11 +200,11 @@ def translate(
         refuse_document(input_path)
     for folder in model_dirs:
         refuse_no_model(folder)
-    from mtkit.interop.engines import loader_of
-    from mtkit.translation.jobs.beside import translate_beside
-    from mtkit.translation.jobs.model_lines import ModelLines
+    from mtkit.engines.choose import loader_of
+    from mtkit.translation.jobs.companion_files import translate_beside
     from mtkit.translation.jobs.translate_file import translate_file
-    from mtkit.translation.unknown import read_dictionary
+    from mtkit.translation.jobs.translation_spec import ModelLines
+    from mtkit.translation.unk_replacement import read_dictionary
 
     # Whoever types lines wants an answer to each.
     if chunk_lines is None and str(input_path) == "-" and sys.stdin.isatty():

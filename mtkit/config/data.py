@@ -6,7 +6,14 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from mtkit.config.section import InputPath, NameOrFolder, PositiveFloat, PositiveInt, RecipePath, Section
+from mtkit.config.section import (
+    InputPath,
+    NameOrFolder,
+    PositiveFloat,
+    PositiveInt,
+    RecipePath,
+    Section,
+)
 
 
 def _as_separator(value: Any) -> Any:

@@ -6,20 +6,20 @@ from typing import Any, Self
 
 from pydantic import ValidationInfo, model_validator
 
-from mtkit.arguments import list_of_texts, require
 from mtkit.config.augment import AugmentConfig
 from mtkit.config.batches import BatchesConfig
 from mtkit.config.clean import CleanConfig
 from mtkit.config.data import DataConfig
 from mtkit.config.init_from import take_over
+from mtkit.config.load import read_section
 from mtkit.config.model import AlignmentHead, ModelConfig
 from mtkit.config.preprocess import PreprocessConfig
-from mtkit.config.reader import read_section
 from mtkit.config.sampling import SamplingConfig
 from mtkit.config.search import SearchConfig
 from mtkit.config.section import Section, resolve_path
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.config.training import TrainingConfig, ValidationConfig
+from mtkit.io.arguments import list_of_texts, require
 
 
 class Recipe(Section):

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from mtkit.config.data import CorpusSource
+from mtkit.config.dump import flow_yaml
 from mtkit.config.recipe import Recipe
 from mtkit.config.section import Section
-from mtkit.config.writer import flow_yaml
 
 _MAIN_KEYS = frozenset(
     {

@@ -4,7 +4,15 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from mtkit.config.section import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, RecipePath, Section, Seed
+from mtkit.config.section import (
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    RecipePath,
+    Section,
+    Seed,
+)
 
 Precision = Literal["auto", "float32", "bf16", "fp16"]
 SearchPrecision = Literal["auto", "float32", "bf16", "fp16", "int8"]

@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 from mtkit.config.data import CorpusSource, DataConfig, corpus_name
 from mtkit.config.recipe import Recipe
-from mtkit.corpus.drop_limit import TooManyDropped
-from mtkit.corpus.pairs import SentencePair, read_pairs
-from mtkit.corpus.preprocess import PreprocessReport, preprocess
+from mtkit.corpus.clean.drop_limit import TooManyDropped
+from mtkit.corpus.read.pairs import SentencePair, read_pairs
+from mtkit.corpus.store.preprocess import PreprocessReport, preprocess
 from mtkit.errors import MtkitError
-from mtkit.files import write_lines
-from mtkit.progress import progress
+from mtkit.io.progress import progress
+from mtkit.io.text import write_lines
 from mtkit.tokenizer.train import draw
 
 SAMPLE_SIZE = 50_000

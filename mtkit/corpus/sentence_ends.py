@@ -3,7 +3,7 @@
 import re
 
 from mtkit.corpus.languages import base_language, word_space
-from mtkit.logs import get_logger
+from mtkit.io.logs import get_logger
 
 logger = get_logger(__name__)
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from mtkit.config.clean import CleanConfig
 from mtkit.config.data import CorpusSource, DataConfig
-from mtkit.corpus.cleaning import PairCleaner
-from mtkit.corpus.folding import fold
-from mtkit.corpus.pairs import SentencePair, read_pairs
-from mtkit.progress import progress
+from mtkit.corpus.clean.match_keys import fold
+from mtkit.corpus.clean.pair_cleaner import PairCleaner
+from mtkit.corpus.read.pairs import SentencePair, read_pairs
+from mtkit.io.progress import progress
 
 MAX_PAIRS = 2000
 _SEED = 1

@@ -7,17 +7,17 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from mtkit.config.auto.statistics import CorpusFacts, SideFacts
 from mtkit.config.clean import CleanConfig
 from mtkit.config.data import CorpusSource, DataConfig
-from mtkit.config.facts import CorpusFacts, SideFacts
-from mtkit.corpus.cleaning import RULES, PairCleaner
+from mtkit.corpus.clean.pair_cleaner import RULES, PairCleaner
+from mtkit.corpus.clean.pair_rules import display_width
 from mtkit.corpus.languages import word_space
-from mtkit.corpus.pairs import SentencePair, describe_source, read_pairs
-from mtkit.corpus.rules import display_width
+from mtkit.corpus.read.pairs import SentencePair, describe_source, read_pairs
 from mtkit.corpus.scripts import script_of
 from mtkit.corpus.sentence_ends import sentences
 from mtkit.errors import MtkitError
-from mtkit.progress import progress
+from mtkit.io.progress import progress
 from mtkit.tokenizer.train import draw
 
 SAMPLE_SIZE = 20_000

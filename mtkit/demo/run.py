@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from mtkit.config.recipe import Recipe
 from mtkit.config.short_recipe import short_recipe
-from mtkit.corpus.pairs import SentencePair
-from mtkit.corpus.preprocess import preprocess
-from mtkit.corpus.tokenizer import tokenizer_is_fresh, train_tokenizer
+from mtkit.corpus.read.pairs import SentencePair
+from mtkit.corpus.store.preprocess import preprocess
+from mtkit.corpus.train_tokenizer import tokenizer_is_fresh, train_tokenizer
 from mtkit.demo.corpus import WORKED_EXAMPLE, demo_corpus
 from mtkit.errors import MtkitError
 from mtkit.evaluation.metrics import Score, evaluate
 from mtkit.evaluation.report import for_people
-from mtkit.files import atomic_write, read_lines, write_lines
-from mtkit.progress import format_duration, progress
+from mtkit.io.progress import format_duration, progress
+from mtkit.io.text import atomic_write, read_lines, write_lines
 
 if TYPE_CHECKING:
     from mtkit.translation.translator import Translator
@@ -135,7 +135,7 @@ def _write_recipe(path: Path) -> None:
 
 def _train(recipe: Recipe, recipe_path: Path, out_dir: Path, overrides: Sequence[str]) -> Path:
     # torch takes seconds to load; what comes before should not wait for it.
-    from mtkit.checkpoint.average import average
+    from mtkit.checkpoint.averaging import average
     from mtkit.training.loop import train
 
     _show("train", recipe_path, *(part for override in overrides for part in ("--set", override)))

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from mtkit.logs import get_logger
-from mtkit.tokenizer.signs import signs_of_tokenization
+from mtkit.io.logs import get_logger
+from mtkit.tokenizer.pretokenized import signs_of_tokenization
 
 logger = get_logger(__name__)
 

@@ -15,11 +15,11 @@ from typing import Any
 import torch
 
 from mtkit import __version__
-from mtkit.config.facts import Machine
+from mtkit.config.auto.statistics import Machine
+from mtkit.engines.cpu.cpu_info import cpu_flags, cpu_has_bf16, cpu_has_int8
+from mtkit.engines.cpu.packed_linear import can_quantize
 from mtkit.errors import MtkitError
-from mtkit.model.cpu import cpu_flags, cpu_has_bf16, cpu_has_int8
-from mtkit.model.hardware import this_machine
-from mtkit.model.packing import can_quantize
+from mtkit.inspection.hardware import this_machine
 
 _PACKAGES = ("torch", "sentencepiece", "sentencex", "sacrebleu", "safetensors", "numpy", "pydantic", "datasets")
 _OUR_EXTRAS = {

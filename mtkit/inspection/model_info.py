@@ -4,15 +4,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from mtkit.checkpoint.find_model import CONFIG_NAME, SHORTLIST_NAME, refuse_no_model
 from mtkit.checkpoint.model_dir import WEIGHTS_NAME, ModelDirConfig, open_model_dir
+from mtkit.checkpoint.safetensors_header import read_header
 from mtkit.config.search import SearchConfig
+from mtkit.engines.ctranslate2.exported_dir import ExportConfig, is_exported_dir, load_exported_dir
 from mtkit.errors import MtkitError
 from mtkit.inspection.run_info import RunInfo, read_run_info
-from mtkit.interop.exported_dir import ExportConfig, is_exported_dir, load_exported_dir
 from mtkit.interop.weight_map import obstacles
-from mtkit.model_folders import CONFIG_NAME, SHORTLIST_NAME, refuse_no_model
-from mtkit.safetensors_files import read_header
-from mtkit.sentencepiece_files import read_settings
+from mtkit.tokenizer.model_proto import read_settings
 from mtkit.tokenizer.subword import Subword, Tokenizer
 
 

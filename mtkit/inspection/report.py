@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from mtkit.inspection.doctor import Checkup
 from mtkit.inspection.model_info import ModelInfo, TokenizerInfo, VocabularyInfo
 from mtkit.inspection.run_info import RunInfo
-from mtkit.progress import format_duration
+from mtkit.io.progress import format_duration
 
 _SCORES = {"bleu": "BLEU", "chrf": "chrF", "loss": "loss"}
 _SHOWN_DIGITS = 12

@@ -1,6 +1,6 @@
 """What an exported model is, for people."""
 
-from mtkit.interop.exported_dir import ExportConfig, Verification
+from mtkit.engines.ctranslate2.exported_dir import ExportConfig, Verification
 
 
 def model_card(config: ExportConfig, held: str, n_bytes: int) -> str:

@@ -8,12 +8,8 @@ from typing import Any, NamedTuple
 import torch
 
 from mtkit import __version__
-from mtkit.arguments import require
 from mtkit.checkpoint.model_dir import TOKENIZER_NAME, load_model_dir
-from mtkit.errors import MtkitError
-from mtkit.files import atomic_dir, read_lines
-from mtkit.interop.card import model_card
-from mtkit.interop.exported_dir import (
+from mtkit.engines.ctranslate2.exported_dir import (
     CARD_NAME,
     EXPORT_NAME,
     QUANTIZATIONS,
@@ -21,9 +17,13 @@ from mtkit.interop.exported_dir import (
     Verification,
     refuse_foreign_export,
 )
+from mtkit.errors import MtkitError
+from mtkit.interop.card import model_card
 from mtkit.interop.package import require_ctranslate2
 from mtkit.interop.verify import verify
 from mtkit.interop.weight_map import make_spec
+from mtkit.io.arguments import require
+from mtkit.io.text import atomic_dir, read_lines
 
 HELD = {
     "float32": "all weights in 32 bits",

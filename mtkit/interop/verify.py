@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from mtkit.config.search import SearchConfig
+from mtkit.engines.ctranslate2.engine import load_translator
+from mtkit.engines.ctranslate2.exported_dir import Verification
 from mtkit.evaluation.metrics import evaluate
-from mtkit.interop.ctranslate2 import load_translator
-from mtkit.interop.exported_dir import Verification
 from mtkit.search.hypothesis import Hypothesis
-from mtkit.translation.sources import SourceLine
+from mtkit.translation.source_encoder import SourceLine
 from mtkit.translation.translator import Translator
 
 _TOLD = (

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mtkit.model.packing import PackedLinear, can_pack
+from mtkit.engines.cpu.packed_linear import PackedLinear, can_pack
 
 _FEW_VALUES = 1 << 19
 """Inputs below this size, 2,048 rows of width 256, are trained faster without oneDNN (docs/experiments.md)."""

@@ -9,6 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mtkit.config.model import AlignmentHead, ModelConfig
+from mtkit.engines.cpu.packed_cache import PackedCache, SourceGroup
+from mtkit.engines.cpu.packed_decoder import MakeLinear, PackedDecoder
+from mtkit.engines.cpu.packed_linear import Int8Linear, OneDnnLinear, PackedLinear, can_pack
 from mtkit.model.attention import ALL_HEADS, attention_bias
 from mtkit.model.cache import DecoderCache, LayerCache, attention_dtype
 from mtkit.model.dropout import Dropout
@@ -16,10 +19,7 @@ from mtkit.model.embedding import TokenEmbedding
 from mtkit.model.init import init_weights
 from mtkit.model.layers import DecoderLayer, EncoderLayer, make_norm
 from mtkit.model.linear import Linear
-from mtkit.model.packed_cache import PackedCache, SourceGroup
-from mtkit.model.packing import Int8Linear, OneDnnLinear, PackedLinear, can_pack
 from mtkit.model.positions import LearnedPositions, SinusoidalPositions
-from mtkit.model.stepping import MakeLinear, PackedDecoder
 
 
 class Memory(NamedTuple):

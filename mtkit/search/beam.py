@@ -9,14 +9,14 @@ from torch import Tensor
 from mtkit.config.search import SearchConfig
 from mtkit.errors import MtkitError
 from mtkit.model.cache import filled_gaps
-from mtkit.search.banks import choose_from_banks
-from mtkit.search.choosing import Choice, choose_best, choose_in_groups
+from mtkit.search.candidates import Choice, choose_best, choose_in_groups
+from mtkit.search.constraints.beam_allocation import choose_from_banks
+from mtkit.search.constraints.constraints import Demands
 from mtkit.search.coverage import attentive, with_coverage
-from mtkit.search.demands import Demands
 from mtkit.search.hypothesis import Hypothesis
-from mtkit.search.limits import max_lengths
+from mtkit.search.logits_rules import Rules, append_tokens
+from mtkit.search.max_length import max_lengths
 from mtkit.search.penalties import length_penalty
-from mtkit.search.rules import Rules, append_tokens
 from mtkit.search.scorer import Best, State, StepScorer
 
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import torch
 
 from mtkit.config.search import SearchConfig
-from mtkit.search.demands import Demands
+from mtkit.search.constraints.constraints import Demands
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.scorer import State, StepScorer
-from mtkit.search.walking import Moment, Picked, walk
+from mtkit.search.single_path import Moment, Picked, walk
 
 
 @torch.inference_mode()

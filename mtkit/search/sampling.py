@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from mtkit.config.search import SearchConfig
-from mtkit.search.demands import Demands
+from mtkit.search.constraints.constraints import Demands
+from mtkit.search.counter_rng import UniformStreams
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.scorer import State, StepScorer
-from mtkit.search.uniform import UniformStreams
-from mtkit.search.walking import Moment, Picked, walk
+from mtkit.search.single_path import Moment, Picked, walk
 
 
 @torch.inference_mode()

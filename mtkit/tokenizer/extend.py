@@ -7,10 +7,10 @@ from itertools import chain, groupby
 
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.errors import MtkitError
-from mtkit.sentencepiece_files import NewPiece, read_settings, with_pieces
-from mtkit.tokenizer.merges import learn_merges
+from mtkit.tokenizer.cross_vocab import split_pieces
+from mtkit.tokenizer.learn_merges import learn_merges
+from mtkit.tokenizer.model_proto import NewPiece, read_settings, with_pieces
 from mtkit.tokenizer.normalize import WORD_BOUNDARY, clean
-from mtkit.tokenizer.parts import split_pieces
 from mtkit.tokenizer.subword import Subword
 from mtkit.tokenizer.train import check_symbols, draw, train_subword
 

@@ -11,11 +11,18 @@ from typing import Literal, NamedTuple, Self
 from sentencepiece import SentencePieceProcessor
 
 from mtkit.errors import MtkitError
-from mtkit.files import atomic_write
-from mtkit.processes import n_cores
-from mtkit.sentencepiece_files import JOINT_NAME, SRC_NAME, TGT_NAME, model_files, read_segmentation, read_user_symbols
-from mtkit.special import SpecialIds
+from mtkit.io.text import atomic_write
+from mtkit.tokenizer.model_proto import (
+    JOINT_NAME,
+    SRC_NAME,
+    TGT_NAME,
+    model_files,
+    read_segmentation,
+    read_user_symbols,
+)
 from mtkit.tokenizer.normalize import WORD_BOUNDARY, clean, clean_all, to_one_line
+from mtkit.tokenizer.special_ids import SpecialIds
+from mtkit.workers.process_pool import n_cores
 
 MAX_MODEL_BYTES = 32 << 20
 """The largest models there are, with 256,000 pieces, have 5 MB; the library takes memory in proportion."""

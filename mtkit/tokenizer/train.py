@@ -13,7 +13,7 @@ import sentencepiece
 
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.errors import MtkitError
-from mtkit.sentencepiece_files import with_normalization_name
+from mtkit.tokenizer.model_proto import with_normalization_name
 from mtkit.tokenizer.nfc import nfc_rules_tsv
 from mtkit.tokenizer.normalize import WORD_BOUNDARY, clean
 

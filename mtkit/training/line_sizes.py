@@ -7,7 +7,7 @@ from mtkit.checkpoint.model_dir import TrainingLines
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.learned_ends import learn_endings, split_at_endings
 from mtkit.corpus.sentence_ends import sentences
-from mtkit.corpus.store import Rows, TokenStore
+from mtkit.corpus.store.token_store import Rows, TokenStore
 from mtkit.tokenizer.subword import Subword
 
 _N_SEGMENTED = 20_000

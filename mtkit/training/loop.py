@@ -13,15 +13,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mtkit.arguments import require_count
 from mtkit.batches.collate import Batch
 from mtkit.batches.loader import BatchLoader
 from mtkit.batches.position import Position
-from mtkit.checkpoint.average import average_weights
+from mtkit.checkpoint.averaging import average_weights
 from mtkit.checkpoint.history import read_history
 from mtkit.checkpoint.model_dir import TrainedModel, save_model_dir, with_history
 from mtkit.checkpoint.run_dir import RunDir
-from mtkit.checkpoint.training_state import (
+from mtkit.checkpoint.training_checkpoint import (
     AVERAGE_NAME,
     OPTIMIZER_NAME,
     WEIGHTS_NAME,
@@ -41,28 +40,41 @@ from mtkit.checkpoint.training_state import (
 from mtkit.config.beyond_end import beyond_end
 from mtkit.config.recipe import Recipe
 from mtkit.config.section import normalized
-from mtkit.corpus.manifest import read_manifest
-from mtkit.corpus.preprocess import preprocess
+from mtkit.corpus.store.preprocess import preprocess
+from mtkit.engines.cpu.allocator import (
+    bound_kernel_caches,
+    give_back_freed_memory,
+    keep_freed_memory,
+    training_kernels,
+)
 from mtkit.errors import MtkitError
-from mtkit.logs import get_logger
-from mtkit.model.memory import bound_kernel_caches, give_back_freed_memory, keep_freed_memory, training_kernels
-from mtkit.model.placement import choose_training_dtype
-from mtkit.training.assembly import TrainingData, make_stepper
-from mtkit.training.averages import WeightAverage, with_weights
-from mtkit.training.batch_size import n_values, with_batch_size
+from mtkit.io.arguments import require_count
+from mtkit.io.build_manifest import read_manifest
+from mtkit.io.logs import get_logger
+from mtkit.model.device import choose_training_dtype
+from mtkit.training.distributed.parallel import (
+    Parallel,
+    gather,
+    gather_moments,
+    gather_weights,
+    put_moments,
+    put_weights,
+)
+from mtkit.training.distributed.process_group import join_processes
+from mtkit.training.ema import WeightAverage, with_weights
 from mtkit.training.freezing import n_parameters, n_trained
-from mtkit.training.initial import initial_model
-from mtkit.training.parallel import Parallel, gather, gather_moments, gather_weights, put_moments, put_weights
-from mtkit.training.process_group import join_processes
+from mtkit.training.initial_weights import initial_model
 from mtkit.training.published import find_fault, set_aside
+from mtkit.training.reporting.metric_accumulator import Tally
 from mtkit.training.reporting.reporter import Reporter
 from mtkit.training.reporting.tracker import Tracker
 from mtkit.training.reporting.trackers import all_trackers
 from mtkit.training.resume import check_same_run, remember_run
 from mtkit.training.schedule import learning_rate
-from mtkit.training.space import check_room, check_room_for_run, tensor_bytes
-from mtkit.training.stopping import Interrupted, StopRequest, Wishes
-from mtkit.training.tally import Tally
+from mtkit.training.setup import TrainingData, make_stepper
+from mtkit.training.sizing.batch_size import n_values, with_batch_size
+from mtkit.training.sizing.disk_space import check_room, check_room_for_run, tensor_bytes
+from mtkit.training.stop_signals import Interrupted, StopRequest, Wishes
 from mtkit.training.validation import Validator
 
 logger = get_logger(__name__)

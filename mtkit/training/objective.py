@@ -7,9 +7,9 @@ from mtkit.batches.collate import Batch
 from mtkit.config.recipe import alignment_head
 from mtkit.config.training import TrainingConfig
 from mtkit.model.transformer import Transformer
-from mtkit.training.alignment_loss import with_alignment
+from mtkit.training.distillation import Teacher
+from mtkit.training.guided_alignment import with_alignment
 from mtkit.training.loss import Loss, TeacherTerm, Terms, label_smoothed_loss, token_loss
-from mtkit.training.teacher import Teacher
 
 
 def batch_loss(model: Transformer, batch: Batch, smoothing: float) -> Loss:

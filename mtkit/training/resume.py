@@ -4,16 +4,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mtkit.batches.mix import Mix
+from mtkit.batches.mixture import Mix
 from mtkit.checkpoint.model_dir import WEIGHTS_NAME as MODEL_WEIGHTS_NAME
 from mtkit.checkpoint.run_dir import RunDir
-from mtkit.checkpoint.training_state import TrainingState, list_checkpoints, read_state
+from mtkit.checkpoint.training_checkpoint import TrainingState, list_checkpoints, read_state
+from mtkit.config.dump import write_yaml
 from mtkit.config.recipe import Recipe
-from mtkit.config.writer import write_yaml
-from mtkit.corpus.store import TokenStore
+from mtkit.corpus.store.token_store import TokenStore
 from mtkit.errors import MtkitError
-from mtkit.files import atomic_write, sha256_file
-from mtkit.logs import get_logger
+from mtkit.io.logs import get_logger
+from mtkit.io.text import atomic_write, sha256_file
 from mtkit.tokenizer.subword import Tokenizer
 
 logger = get_logger(__name__)

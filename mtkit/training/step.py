@@ -10,12 +10,12 @@ from torch import Tensor
 from mtkit.batches.collate import Batch
 from mtkit.config.training import TrainingConfig
 from mtkit.errors import MtkitError
-from mtkit.logs import get_logger
-from mtkit.model.placement import autocast
+from mtkit.io.logs import get_logger
+from mtkit.model.device import autocast
+from mtkit.training.distributed.parallel import Parallel
 from mtkit.training.loss import Loss
 from mtkit.training.objective import Objective, is_finite
-from mtkit.training.parallel import Parallel
-from mtkit.training.randomness import seed_everything
+from mtkit.training.random_state import seed_everything
 
 logger = get_logger(__name__)
 

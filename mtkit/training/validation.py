@@ -16,12 +16,12 @@ from mtkit.batches.collate import collate
 from mtkit.checkpoint.model_dir import TrainedModel
 from mtkit.config.data import CorpusSource, corpus_name
 from mtkit.config.recipe import Recipe
-from mtkit.corpus.pairs import read_pairs
-from mtkit.corpus.sentences import Sentences
-from mtkit.corpus.store import SIDES, Side
+from mtkit.corpus.read.pairs import read_pairs
+from mtkit.corpus.store.ragged_ids import Sentences
+from mtkit.corpus.store.token_store import SIDES, Side
 from mtkit.errors import MtkitError
 from mtkit.evaluation.metrics import evaluate
-from mtkit.model.placement import autocast
+from mtkit.model.device import autocast
 from mtkit.training.objective import batch_loss
 from mtkit.training.reporting.tracker import Sample
 from mtkit.translation.translator import Translator

@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 from mtkit.checkpoint.model_dir import TrainedModel
 from mtkit.config.model import AlignmentHead
-from mtkit.search.forced import ForcedScorer
+from mtkit.engines.batching import pair_batches
+from mtkit.search.teacher_forcing import ForcedScorer
 from mtkit.tokenizer.subword import Tokenizer
-from mtkit.translation.ordering import pair_batches
+from mtkit.translation.alignment_units import Units
 from mtkit.translation.result import Alignment
-from mtkit.translation.units import Units
-from mtkit.translation.workers import Workers
+from mtkit.workers.thread_pool import Workers
 
 Span = tuple[int, int]
 """Where something begins and ends in a text, in characters."""

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 
 from mtkit.config.search import SearchConfig
 from mtkit.corpus.languages import word_space
-from mtkit.search.demands import Demands
+from mtkit.engines.torch_engine import Engine
+from mtkit.search.constraints.constraints import Demands
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.tokenizer.subword import Subword
-from mtkit.translation.engine import Engine
 from mtkit.translation.mbr import Candidate, rank_candidates
 
 

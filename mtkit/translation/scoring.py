@@ -4,17 +4,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from mtkit.arguments import list_of_texts, require, require_count, require_list
 from mtkit.checkpoint.model_dir import ModelDirConfig
 from mtkit.config.search import SearchConfig
+from mtkit.engines.batching import pair_batches
 from mtkit.errors import MtkitError
-from mtkit.logs import get_logger
-from mtkit.search.forced import ForcedScorer
+from mtkit.io.arguments import list_of_texts, require, require_count, require_list
+from mtkit.io.logs import get_logger
 from mtkit.search.penalties import length_penalty
+from mtkit.search.teacher_forcing import ForcedScorer
 from mtkit.tokenizer.subword import Tokenizer
-from mtkit.translation.ordering import pair_batches
-from mtkit.translation.sources import SourceReader
-from mtkit.translation.workers import Workers
+from mtkit.translation.source_encoder import SourceReader
+from mtkit.workers.thread_pool import Workers
 
 logger = get_logger(__name__)
 

@@ -8,32 +8,32 @@ from typing import Any, Self
 
 from pydantic import ValidationError
 
-from mtkit.arguments import iterate_texts, list_of_texts, require_count, require_list
 from mtkit.checkpoint.model_dir import ModelDirConfig, TrainedModel, load_model_dir
-from mtkit.config.problems import describe_problems
 from mtkit.config.search import SAMPLING_FIELDS, SearchConfig
 from mtkit.config.training import SearchPrecision
+from mtkit.config.validation_errors import describe_problems
+from mtkit.engines.cpu.allocator import bound_kernel_caches, keep_freed_memory, use_huge_pages
+from mtkit.engines.torch_engine import Engine, ModelEngine
 from mtkit.errors import MtkitError
-from mtkit.logs import get_logger
-from mtkit.model.memory import bound_kernel_caches, keep_freed_memory, use_huge_pages
-from mtkit.model.placement import choose_device, choose_dtype, describe_placement
-from mtkit.search.forced import ForcedScorer
+from mtkit.io.arguments import iterate_texts, list_of_texts, require_count, require_list
+from mtkit.io.logs import get_logger
+from mtkit.model.device import choose_device, choose_dtype, describe_placement
+from mtkit.search.ensemble_scorer import ModelScorer
 from mtkit.search.hypothesis import Hypothesis
-from mtkit.search.model_scorer import ModelScorer
-from mtkit.search.rules import looks_at_all
-from mtkit.search.shortlist import SHORTLIST_NAME, Shortlist
+from mtkit.search.logits_rules import looks_at_all
+from mtkit.search.shortlist.shortlist import SHORTLIST_NAME, Shortlist
+from mtkit.search.teacher_forcing import ForcedScorer
 from mtkit.tokenizer.subword import Tokenizer
 from mtkit.translation.alignment import best_untrained
-from mtkit.translation.demanding import NO_DRAFTS, DemandReader
-from mtkit.translation.engine import Engine, ModelEngine
-from mtkit.translation.finishing import Finisher
-from mtkit.translation.guard import search_again
-from mtkit.translation.linking import NOTHING_MORE, Linker, Wanted
+from mtkit.translation.attention_postprocess import NOTHING_MORE, Linker, Wanted
+from mtkit.translation.constraint_encoder import NO_DRAFTS, DemandReader
+from mtkit.translation.degenerate import search_again
+from mtkit.translation.line_constraints import Wish, add_wishes
 from mtkit.translation.mbr_engine import MbrEngine
+from mtkit.translation.postprocess import Finisher
 from mtkit.translation.result import LineCandidates, Translation
 from mtkit.translation.scoring import PairScore, PairScorer
-from mtkit.translation.sources import SourceLine, SourceReader
-from mtkit.translation.wishes import Wish, add_wishes
+from mtkit.translation.source_encoder import SourceLine, SourceReader
 
 logger = get_logger(__name__)
 

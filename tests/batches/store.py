@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from mtkit.batches.mix import Mix
-from mtkit.batches.order import BatchOrder
-from mtkit.corpus.sentences import Sentences
-from mtkit.corpus.store import StoredCorpus, StoreWriter
-from mtkit.special import SpecialIds
+from mtkit.batches.mixture import Mix
+from mtkit.batches.sampler import BatchOrder
+from mtkit.corpus.store.ragged_ids import Sentences
+from mtkit.corpus.store.token_store import StoredCorpus, StoreWriter
+from mtkit.tokenizer.special_ids import SpecialIds
 
 SRC_SPECIAL = SpecialIds(pad=0, unk=1, bos=2, eos=3)
 TGT_SPECIAL = SpecialIds(pad=7, unk=6, bos=5, eos=4)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from mtkit.batches.bucketing import make_batches
 from mtkit.batches.collate import collate
-from mtkit.corpus.store import TokenStore
-from mtkit.special import SpecialIds
+from mtkit.corpus.store.token_store import TokenStore
+from mtkit.tokenizer.special_ids import SpecialIds
 from tests.batches.store import SRC_SPECIAL, TGT_SPECIAL, ListStore, random_store, write_store
 
 

@@ -4,13 +4,13 @@ from itertools import islice
 
 import numpy as np
 
+from mtkit.batches.build import BatchMaker
+from mtkit.batches.concatenate import Joiner
 from mtkit.batches.gather import Chosen, gather
 from mtkit.batches.loader import BatchLoader
-from mtkit.batches.maker import BatchMaker
-from mtkit.batches.merging import Joiner
+from mtkit.batches.online_augment import GROUP, Dealt
 from mtkit.batches.position import START, Position
-from mtkit.batches.rewrite import GROUP, Dealt
-from mtkit.corpus.sentences import Sentences, places_of
+from mtkit.corpus.store.ragged_ids import Sentences, places_of
 from tests.batches.store import SRC_SPECIAL, TGT_SPECIAL, ListStore, plain_order, random_store
 
 TAG = 90

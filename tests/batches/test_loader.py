@@ -10,13 +10,20 @@ from itertools import accumulate, islice
 
 import pytest
 
+from mtkit.batches.build import BatchMaker
 from mtkit.batches.collate import collate
 from mtkit.batches.gather import HasPairs
 from mtkit.batches.loader import BatchLoader
-from mtkit.batches.maker import BatchMaker
 from mtkit.batches.position import START, Position
-from mtkit.corpus.store import TokenStore
-from tests.batches.store import SRC_SPECIAL, TGT_SPECIAL, LostStore, plain_order, random_store, write_store
+from mtkit.corpus.store.token_store import TokenStore
+from tests.batches.store import (
+    SRC_SPECIAL,
+    TGT_SPECIAL,
+    LostStore,
+    plain_order,
+    random_store,
+    write_store,
+)
 
 STORE = random_store(200)
 
@@ -192,7 +199,7 @@ def test_an_interrupted_program_ends_while_batches_are_waiting(n_workers):
     program = textwrap.dedent("""
         import sys
         from mtkit.batches.loader import BatchLoader
-        from mtkit.batches.maker import BatchMaker
+        from mtkit.batches.build import BatchMaker
         from tests.batches.store import SRC_SPECIAL, TGT_SPECIAL, plain_order, random_store
         store = random_store(50)
         stream = BatchLoader(plain_order(store, 100, 1), BatchMaker(store, SRC_SPECIAL, TGT_SPECIAL), 2, int(sys.argv[1])).iterate()

@@ -14,9 +14,9 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from mtkit.checkpoint.model_dir import load_model_dir, save_model_dir
+from mtkit.checkpoint.safetensors_header import read_header
 from mtkit.checkpoint.weights import read_tensors
 from mtkit.errors import MtkitError
-from mtkit.safetensors_files import read_header
 from mtkit.tokenizer.subword import MAX_MODEL_BYTES, Subword
 from mtkit.translation.translator import Translator
 
@@ -199,7 +199,7 @@ def test_a_tokenizer_too_large_is_not_read(model_dir):
 
 
 def test_a_number_without_end_is_refused_at_once():
-    from mtkit.sentencepiece_files import read_settings, read_user_symbols
+    from mtkit.tokenizer.model_proto import read_settings, read_user_symbols
 
     for read in (read_settings, read_user_symbols):
         with pytest.raises(MtkitError, match="not a SentencePiece model"):

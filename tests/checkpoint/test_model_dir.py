@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from mtkit.checkpoint.model_dir import FORMAT_VERSION, ModelDirConfig, load_model_dir, save_model_dir
+from mtkit.checkpoint.model_dir import (
+    FORMAT_VERSION,
+    ModelDirConfig,
+    load_model_dir,
+    save_model_dir,
+)
 from mtkit.config.recipe import Recipe
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.errors import MtkitError

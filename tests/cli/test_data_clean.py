@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from mtkit.files import read_lines
+from mtkit.io.text import read_lines
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import shlex
 import pytest
 import typer
 
+from mtkit.cli.common.parameters import all_commands
 from mtkit.cli.main import app
-from mtkit.cli.parameters import all_commands
 
 ROOT = typer.main.get_command(app)
 PAGES = {"mtkit": ROOT, **{f"mtkit {name}": ROOT.commands[name] for name in ("data", "tokenizer", "export")}, **dict(all_commands(ROOT, "mtkit"))}  # pyright: ignore

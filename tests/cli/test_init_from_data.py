@@ -3,10 +3,10 @@ import re
 
 import pytest
 
+from mtkit.config.auto.model_sizes import flops_per_second
 from mtkit.config.presets import PRESETS
 from mtkit.config.recipe import Recipe
-from mtkit.config.sizes import flops_per_second
-from mtkit.training import speed
+from mtkit.training.sizing import speed
 
 
 @pytest.fixture(autouse=True)

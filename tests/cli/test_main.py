@@ -11,7 +11,7 @@ import typer
 
 from mtkit import __version__
 from mtkit.cli import preprocess as preprocess_command
-from mtkit.cli.errors import Terminated
+from mtkit.cli.common.errors import Terminated
 from mtkit.cli.main import app
 from mtkit.errors import MtkitError
 

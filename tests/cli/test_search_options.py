@@ -6,8 +6,8 @@ from typing import Literal, get_args, get_origin
 import pytest
 
 from mtkit.config.search import SearchConfig
+from mtkit.translation.line_constraints import Wish
 from mtkit.translation.result import Alternative, Translation
-from mtkit.translation.wishes import Wish
 
 # Values that are not the defaults, as they are typed.
 VALUES = {

@@ -2,8 +2,8 @@ import pytest
 
 from mtkit.checkpoint.model_dir import save_model_dir
 from mtkit.config.recipe import Recipe
-from mtkit.corpus.preprocess import preprocess
-from mtkit.search.shortlist import Shortlist
+from mtkit.corpus.store.preprocess import preprocess
+from mtkit.search.shortlist.shortlist import Shortlist
 from mtkit.tokenizer.subword import Tokenizer
 
 

@@ -39,7 +39,7 @@ def calls(monkeypatch):
         return out_dir
 
     monkeypatch.setattr("mtkit.training.loop.train", train)
-    monkeypatch.setattr("mtkit.checkpoint.average.average", average)
+    monkeypatch.setattr("mtkit.checkpoint.averaging.average", average)
     return calls
 
 
@@ -55,7 +55,7 @@ def test_where_the_model_is(mtkit, calls, recipe_path, tmp_path):
     ("change", "is_told"), [("batches.max_tokens=4096", True), ("training.ema_decay=0.99", False), ("training.average_last=3", False)]
 )
 def test_averaging_is_told_of_where_it_promises_something(mtkit, calls, recipe_path, tmp_path, monkeypatch, change, is_told):
-    monkeypatch.setattr("mtkit.checkpoint.average.is_worth_averaging", lambda run_dir: run_dir == tmp_path / "a run")
+    monkeypatch.setattr("mtkit.checkpoint.averaging.is_worth_averaging", lambda run_dir: run_dir == tmp_path / "a run")
     outcome = mtkit("train", recipe_path, "--set", change, "--out", tmp_path / "a run")
     assert f"next:  mtkit translate FILE -m '{tmp_path}/a run/model'\n" in outcome.out
     assert outcome.out.endswith(f"mtkit average '{tmp_path}/a run' -o '{tmp_path}/a run/averaged'\n") == is_told

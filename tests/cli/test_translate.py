@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mtkit.errors import MtkitError
-from mtkit.model.placement import choose_device
+from mtkit.model.device import choose_device
 from mtkit.translation.result import Alternative, Translation
 
 

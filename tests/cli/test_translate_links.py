@@ -8,7 +8,7 @@ import torch
 
 from mtkit.checkpoint.model_dir import save_model_dir
 from mtkit.config.tokenizer import TokenizerConfig
-from mtkit.corpus.word_links import parse_links
+from mtkit.corpus.store.word_links import parse_links
 from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.tokenizer.train import train_subword
 from mtkit.translation.translator import Translator

@@ -7,8 +7,8 @@ from typing import Any, get_args
 import pytest
 
 from mtkit.config.data import CorpusSource
-from mtkit.config.problems import inner_section
 from mtkit.config.recipe import Recipe
+from mtkit.config.validation_errors import inner_section
 from mtkit.errors import MtkitError
 
 RECIPE = "data: {src_lang: de, tgt_lang: en, train: {src: a, tgt: b}}\n"

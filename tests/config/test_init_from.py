@@ -3,11 +3,11 @@
 import pytest
 
 from mtkit.checkpoint.model_dir import save_model_dir
+from mtkit.config.dump import write_yaml
 from mtkit.config.init_from import differences
 from mtkit.config.model import ModelConfig
 from mtkit.config.recipe import Recipe
 from mtkit.config.tokenizer import TokenizerConfig
-from mtkit.config.writer import write_yaml
 from mtkit.errors import MtkitError
 from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.tokenizer.train import train_subword

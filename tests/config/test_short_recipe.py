@@ -2,10 +2,10 @@
 
 import pytest
 
+from mtkit.config.dump import commented_yaml
 from mtkit.config.presets import PRESETS
 from mtkit.config.recipe import Recipe
 from mtkit.config.short_recipe import short_recipe
-from mtkit.config.writer import commented_yaml
 
 DATA = {"src_lang": "no", "tgt_lang": "en", "train": {"src": "a b.no", "tgt": "c.en"}}
 

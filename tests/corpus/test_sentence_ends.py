@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mtkit.corpus import sentence_ends
 from mtkit.corpus.sentence_ends import sentences
-from mtkit.translation.splitting import Limits, split_line
+from mtkit.translation.long_lines import Limits, split_line
 from tests.strategies import NASTY, nasty_text
 
 TEXTS = {

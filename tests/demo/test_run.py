@@ -5,7 +5,7 @@ import pytest
 
 from mtkit.demo import run
 from mtkit.demo.corpus import WORKED_EXAMPLE, DemoCorpus, demo_corpus
-from mtkit.files import read_lines
+from mtkit.io.text import read_lines
 from mtkit.translation.translator import Translator
 
 

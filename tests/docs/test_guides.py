@@ -9,7 +9,16 @@ import sys
 
 import pytest
 
-from tests.documents import ROOT, blocks, check_options, command_of, console_commands, follow, read_page, unrolled
+from tests.documents import (
+    ROOT,
+    blocks,
+    check_options,
+    command_of,
+    console_commands,
+    follow,
+    read_page,
+    unrolled,
+)
 
 SEEDS = read_page("docs/guides/seeds-and-significance.md")
 SCRIPTS = {page: blocks(read_page(f"docs/guides/{page}.md"), "bash")[0] for page in ("distributed-training", "resume-and-preemption")}

@@ -4,7 +4,15 @@ import re
 import shlex
 from collections import Counter
 
-from tests.documents import ROOT, blocks, check_options, command_of, console_commands, follow, read_page
+from tests.documents import (
+    ROOT,
+    blocks,
+    check_options,
+    command_of,
+    console_commands,
+    follow,
+    read_page,
+)
 
 QUICK_START = read_page("docs/ko/quick-start.md")
 README = read_page("README.md").partition("## 한국어 안내\n")[2]

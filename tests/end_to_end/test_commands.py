@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mtkit.checkpoint.training_state import list_checkpoints
+from mtkit.checkpoint.training_checkpoint import list_checkpoints
 
 ROOT = Path(__file__).parent.parent.parent
 SIZES = [

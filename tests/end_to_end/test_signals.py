@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from mtkit.checkpoint.training_state import list_checkpoints
+from mtkit.checkpoint.training_checkpoint import list_checkpoints
 from tests.end_to_end.waiting import wait_for
 
 

@@ -10,9 +10,9 @@ import torch
 
 from mtkit.checkpoint.model_dir import ModelDirConfig, TrainedModel, make_model
 from mtkit.config.recipe import Recipe
-from mtkit.corpus.preprocess import preprocess
-from mtkit.corpus.store import TokenStore
-from mtkit.files import read_lines
+from mtkit.corpus.store.preprocess import preprocess
+from mtkit.corpus.store.token_store import TokenStore
+from mtkit.io.text import read_lines
 from mtkit.tokenizer.subword import Tokenizer
 from mtkit.training.loop import train
 from mtkit.training.validation import Validator

@@ -8,13 +8,13 @@ import torch
 
 from mtkit.checkpoint.model_dir import load_model_dir, save_model_dir
 from mtkit.config.search import SearchConfig
+from mtkit.engines.batch_journal import BatchJournal
+from mtkit.engines.choose import loader_of
+from mtkit.engines.ctranslate2.engine import load_translator
+from mtkit.engines.ctranslate2.exported_dir import QUANTIZATIONS, load_exported_dir
 from mtkit.errors import MtkitError
-from mtkit.interop.ctranslate2 import load_translator
-from mtkit.interop.engines import loader_of
 from mtkit.interop.export import Comparison, export_ctranslate2
-from mtkit.interop.exported_dir import QUANTIZATIONS, load_exported_dir
-from mtkit.search.demands import Demands
-from mtkit.translation.batch_journal import BatchJournal
+from mtkit.search.constraints.constraints import Demands
 from mtkit.translation.translator import Translator
 
 TEXTS = ["나는 학교에 간다", "", "오늘은 날씨가 좋다", "그는 책을 읽는다. 그리고 잔다.", "   ", "물"]

@@ -7,10 +7,10 @@ import torch
 from torch._dynamo.utils import counters
 
 from mtkit.config.model import AlignmentHead
-from mtkit.model.compiling import compile_model
 from mtkit.model.layers import DecoderLayer, EncoderLayer
 from mtkit.model.transformer import Transformer
-from mtkit.training.recompute import recompute_layers
+from mtkit.training.activation_checkpointing import recompute_layers
+from mtkit.training.sizing.compilation import compile_model
 from tests.model.reference import PAD_ID, VOCAB_SIZE, randomise, tiny_config
 
 SRC = torch.tensor([[5, 6, 7, 8, 9, 3], [10, 11, 3, 0, 0, 0], [12, 3, 0, 0, 0, 0]])

@@ -5,7 +5,12 @@ import torch
 import torch.nn.functional as F
 
 from mtkit.model.layers import DecoderLayer, EncoderLayer, FeedForward, Sublayer, make_norm
-from tests.model.reference import randomise, tiny_config, torch_layer_with_weights_of, weights_as_torch_has_them
+from tests.model.reference import (
+    randomise,
+    tiny_config,
+    torch_layer_with_weights_of,
+    weights_as_torch_has_them,
+)
 
 B, S, T, D = 3, 7, 5, 32
 

@@ -7,7 +7,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtkit.model.positions import LearnedPositions, RotaryPositions, SinusoidalPositions, sinusoidal_positions
+from mtkit.model.positions import (
+    LearnedPositions,
+    RotaryPositions,
+    SinusoidalPositions,
+    sinusoidal_positions,
+)
 
 
 def paper_formula(position, d_model):

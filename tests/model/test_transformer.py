@@ -11,7 +11,14 @@ from mtkit.config.model import ModelConfig
 from mtkit.config.presets import PRESETS
 from mtkit.model.cache import ancestor_mask
 from mtkit.model.transformer import Transformer
-from tests.model.reference import BOS_ID, PAD_ID, VOCAB_SIZE, randomise, tiny_config, torch_layer_with_weights_of
+from tests.model.reference import (
+    BOS_ID,
+    PAD_ID,
+    VOCAB_SIZE,
+    randomise,
+    tiny_config,
+    torch_layer_with_weights_of,
+)
 
 VARIANTS = [
     {"norm": norm, "norm_type": norm_type, "activation": activation, "positions": positions}

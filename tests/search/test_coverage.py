@@ -13,7 +13,7 @@ from mtkit.errors import MtkitError
 from mtkit.search.beam import beam_search
 from tests.search.enumerating import enumerate_best
 from tests.search.table import FullTable, TableScorer, full_tables
-from tests.search.test_model_scorer import SOURCES, SPECIAL, make_scorer
+from tests.search.test_ensemble_scorer import SOURCES, SPECIAL, make_scorer
 
 VOCAB_SIZE, MAX_LENGTH = 4, 5
 few = settings(max_examples=25, deadline=None)

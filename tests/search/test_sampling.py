@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtkit.config.search import SearchConfig
-from mtkit.search.demands import Demands
+from mtkit.search.constraints.constraints import Demands
+from mtkit.search.constraints.phrase_automaton import Phrase
+from mtkit.search.counter_rng import UniformStreams
 from mtkit.search.greedy import greedy_search
-from mtkit.search.phrases import Phrase
 from mtkit.search.sampling import draw, sample
-from mtkit.search.uniform import UniformStreams
 from tests.search.table import EOS, FullTable, TableScorer, full_tables
 
 V = 6

@@ -10,10 +10,10 @@ import sentencepiece
 
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.errors import MtkitError
-from mtkit.sentencepiece_files import NewPiece, with_pieces
+from mtkit.tokenizer.cross_vocab import split_pieces
 from mtkit.tokenizer.extend import extend_subword
-from mtkit.tokenizer.merges import learn_merges
-from mtkit.tokenizer.parts import split_pieces
+from mtkit.tokenizer.learn_merges import learn_merges
+from mtkit.tokenizer.model_proto import NewPiece, with_pieces
 from mtkit.tokenizer.subword import Subword
 from mtkit.tokenizer.train import train_subword
 

@@ -185,7 +185,7 @@ def test_saving_and_loading_joint_and_separate(tmp_path, tiny_tokenizer, variant
 
 
 def test_real_news_comes_back(shared_data, subword):
-    from mtkit.files import read_lines
+    from mtkit.io.text import read_lines
 
     texts = list(read_lines(next(shared_data.rglob("newstest2009.de"))))
     assert subword.decode(subword.encode(texts)) == [subword.normalize(text) for text in texts]

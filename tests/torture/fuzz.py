@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from mtkit.config.recipe import Recipe
-from mtkit.corpus.pairs import SentencePair
+from mtkit.corpus.read.pairs import SentencePair
 from mtkit.training.loop import train
 from tests.conftest import FIXTURES, write_tiny_recipe
 from tests.torture.fuzz_cases import Case, make_case
@@ -81,9 +81,9 @@ def prepare(folder: Path) -> Path:
 def run_cases(seeds: Iterable[int], folder: Path, n_processes: int) -> Iterator[Outcome]:
     """Run the cases of some seeds, several at a time; their order is that in which they end."""
     import mtkit.cli.main
-    import mtkit.corpus.preprocess
+    import mtkit.corpus.store.preprocess
     import mtkit.evaluation.metrics
-    import mtkit.training.estimate
+    import mtkit.training.sizing.dry_run
     import mtkit.translation.translator  # noqa: F401
 
     template = prepare(folder)

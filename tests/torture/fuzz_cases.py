@@ -12,9 +12,9 @@ from typing import Any, get_args
 import typer
 
 from mtkit.config.data import CorpusSource
-from mtkit.config.problems import known_keys
 from mtkit.config.recipe import Recipe
 from mtkit.config.section import Section
+from mtkit.config.validation_errors import known_keys
 
 INTEGERS = [
     *("0", "1", "2", "3", "-1", "-2", "7", "64", "100", "513", "65536", "1000000", "2147483647", "2147483648", "3000000000", "4294967296"),

@@ -14,11 +14,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from mtkit.checkpoint.training_state import check_checkpoint, list_checkpoints
+from mtkit.checkpoint.training_checkpoint import check_checkpoint, list_checkpoints
 from mtkit.config.recipe import Recipe
 from mtkit.errors import MtkitError
-from mtkit.files import is_leftover
-from mtkit.logs import setup_logs
+from mtkit.io.logs import setup_logs
+from mtkit.io.text import is_leftover
 from mtkit.training.loop import train
 from mtkit.training.objective import Objective
 from mtkit.training.schedule import learning_rate

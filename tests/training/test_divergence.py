@@ -9,12 +9,12 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from mtkit.checkpoint.training_state import list_checkpoints, read_state
+from mtkit.checkpoint.training_checkpoint import list_checkpoints, read_state
 from mtkit.config.recipe import Recipe
 from mtkit.training import loop
 from mtkit.training.loop import Diverged, train
 from mtkit.training.step import Stepper
-from mtkit.training.stopping import Interrupted
+from mtkit.training.stop_signals import Interrupted
 
 RATE = 0.002
 

@@ -10,9 +10,9 @@ import torch
 
 from mtkit.checkpoint.model_dir import load_model_dir
 from mtkit.config.recipe import Recipe
-from mtkit.corpus.tokenizer import tokenizer_is_fresh, train_tokenizer
+from mtkit.corpus.train_tokenizer import tokenizer_is_fresh, train_tokenizer
 from mtkit.errors import MtkitError
-from mtkit.files import read_lines
+from mtkit.io.text import read_lines
 from mtkit.tokenizer.subword import Tokenizer
 from mtkit.training.loop import train
 from mtkit.translation.translator import Translator

@@ -4,13 +4,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from mtkit.checkpoint.training_state import list_checkpoints
+from mtkit.checkpoint.training_checkpoint import list_checkpoints
 from mtkit.config.recipe import Recipe
 from mtkit.errors import MtkitError
 from mtkit.model.transformer import Transformer
 from mtkit.tokenizer.subword import Tokenizer
 from mtkit.training.freezing import freeze, n_parameters, n_trained
-from mtkit.training.initial import initial_model
+from mtkit.training.initial_weights import initial_model
 from mtkit.training.loop import train
 from tests.model.reference import PAD_ID, VOCAB_SIZE, tiny_config
 

@@ -5,13 +5,13 @@ import signal
 
 import pytest
 
-from mtkit.checkpoint import training_state
-from mtkit.checkpoint.training_state import list_checkpoints, read_state
+from mtkit.checkpoint import training_checkpoint
+from mtkit.checkpoint.training_checkpoint import list_checkpoints, read_state
 from mtkit.config.recipe import Recipe
 from mtkit.errors import MtkitError
 from mtkit.training.loop import train
 from mtkit.training.step import Stepper
-from mtkit.training.stopping import Interrupted
+from mtkit.training.stop_signals import Interrupted
 from mtkit.training.validation import Validator
 from tests.torture.killing import differences
 
@@ -111,7 +111,7 @@ def test_a_second_signal_leaves_at_once_and_loses_only_what_was_not_saved(tiny_r
 @pytest.mark.parametrize("n_signals", [1, 2])
 def test_signals_within_a_save(tiny_recipe_path, tmp_path, monkeypatch, n_signals):
     recipe = Recipe.load(tiny_recipe_path, SMALL)
-    write, saves = training_state.write_manifest, []
+    write, saves = training_checkpoint.write_manifest, []
 
     def write_and_be_asked(folder):
         saves.append(folder)
@@ -120,7 +120,7 @@ def test_signals_within_a_save(tiny_recipe_path, tmp_path, monkeypatch, n_signal
                 os.kill(os.getpid(), INT)
         write(folder)
 
-    monkeypatch.setattr(training_state, "write_manifest", write_and_be_asked)
+    monkeypatch.setattr(training_checkpoint, "write_manifest", write_and_be_asked)
     with pytest.raises(Interrupted, match="kept: step 8" if n_signals == 1 else "at once"):
         train(recipe, tmp_path / "run", device="cpu")
     names = {path.name for path in (tmp_path / "run/checkpoints").iterdir()}
@@ -158,7 +158,7 @@ def test_when_the_time_is_up_it_is_saved_and_the_same_call_goes_on(tiny_recipe_p
 
 def test_a_save_that_fails_says_what_is_kept(tiny_recipe_path, tmp_path, monkeypatch):
     recipe = Recipe.load(tiny_recipe_path, SMALL)
-    save, n_saved = training_state.save_tensors, []
+    save, n_saved = training_checkpoint.save_tensors, []
 
     def fail_at_the_third(path, tensors):
         n_saved.append(path)
@@ -166,7 +166,7 @@ def test_a_save_that_fails_says_what_is_kept(tiny_recipe_path, tmp_path, monkeyp
             raise OSError(28, "No space left on device")
         save(path, tensors)
 
-    monkeypatch.setattr(training_state, "save_tensors", fail_at_the_third)
+    monkeypatch.setattr(training_checkpoint, "save_tensors", fail_at_the_third)
     with pytest.raises(MtkitError) as caught:
         train(recipe, tmp_path / "run", device="cpu", n_threads=1)
     assert caught.value.message.startswith("step 12 could not be saved: ")

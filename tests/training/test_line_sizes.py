@@ -5,8 +5,8 @@ import pytest
 
 from mtkit.checkpoint.model_dir import ModelDirConfig, TrainingLines
 from mtkit.config.recipe import Recipe
-from mtkit.corpus.preprocess import preprocess
-from mtkit.corpus.store import TokenStore
+from mtkit.corpus.store.preprocess import preprocess
+from mtkit.corpus.store.token_store import TokenStore
 from mtkit.tokenizer.subword import Tokenizer
 from mtkit.training.line_sizes import measure_training_lines
 from tests.conftest import N_VALIDATION

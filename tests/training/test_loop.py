@@ -12,13 +12,13 @@ import time
 import pytest
 from safetensors.numpy import load_file
 
-from mtkit.checkpoint.average import average
-from mtkit.checkpoint.training_state import best_checkpoints, list_checkpoints, read_state
+from mtkit.checkpoint.averaging import average
+from mtkit.checkpoint.training_checkpoint import best_checkpoints, list_checkpoints, read_state
 from mtkit.config.recipe import Recipe
 from mtkit.errors import MtkitError
 from mtkit.training.loop import train
 from mtkit.training.reporting.tracker import Tracker
-from mtkit.training.stopping import Interrupted
+from mtkit.training.stop_signals import Interrupted
 from mtkit.training.validation import Quality, ValidationResult, Validator
 from mtkit.translation.translator import Translator
 from tests.torture.killing import differences

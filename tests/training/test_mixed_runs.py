@@ -6,7 +6,7 @@ import logging
 import pytest
 from safetensors.numpy import load_file
 
-from mtkit.checkpoint.training_state import list_checkpoints, read_state
+from mtkit.checkpoint.training_checkpoint import list_checkpoints, read_state
 from mtkit.config.recipe import Recipe
 from mtkit.errors import MtkitError
 from mtkit.training.loop import train

@@ -7,17 +7,17 @@ import torch
 import torch.nn.functional as F
 
 from mtkit.checkpoint.model_dir import load_model_dir, save_model_dir
-from mtkit.checkpoint.training_state import list_checkpoints
+from mtkit.checkpoint.training_checkpoint import list_checkpoints
 from mtkit.checkpoint.weights import read_tensors
 from mtkit.config.recipe import Recipe
 from mtkit.config.training import TrainingConfig
-from mtkit.corpus.tokenizer import train_tokenizer
+from mtkit.corpus.train_tokenizer import train_tokenizer
 from mtkit.errors import MtkitError
 from mtkit.model.transformer import Transformer
 from mtkit.tokenizer.subword import Tokenizer
+from mtkit.training.distillation import Teacher
 from mtkit.training.loop import train
 from mtkit.training.objective import Objective, batch_loss
-from mtkit.training.teacher import Teacher
 from tests.model.reference import PAD_ID, VOCAB_SIZE, randomise, tiny_config
 from tests.training.test_loop import metrics
 from tests.training.test_step import join, make_batch

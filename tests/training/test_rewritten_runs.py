@@ -5,15 +5,15 @@ from itertools import islice
 import pytest
 from safetensors.numpy import load_file
 
+from mtkit.batches.build import BatchMaker
 from mtkit.batches.loader import BatchLoader
-from mtkit.batches.maker import BatchMaker
-from mtkit.batches.mix import Mix
-from mtkit.batches.order import BatchOrder, Merging
+from mtkit.batches.mixture import Mix
 from mtkit.batches.position import START
-from mtkit.checkpoint.training_state import list_checkpoints
+from mtkit.batches.sampler import BatchOrder, Merging
+from mtkit.checkpoint.training_checkpoint import list_checkpoints
 from mtkit.config.recipe import Recipe
-from mtkit.corpus.preprocess import preprocess
-from mtkit.corpus.store import TokenStore
+from mtkit.corpus.store.preprocess import preprocess
+from mtkit.corpus.store.token_store import TokenStore
 from mtkit.tokenizer.subword import Tokenizer
 from mtkit.training.loop import train
 

@@ -7,10 +7,10 @@ import torch.nn.functional as F
 
 from mtkit.checkpoint.model_dir import ModelDirConfig, TrainedModel, make_model
 from mtkit.config.recipe import Recipe
-from mtkit.corpus.tokenizer import train_tokenizer
+from mtkit.corpus.train_tokenizer import train_tokenizer
 from mtkit.errors import MtkitError
 from mtkit.training.validation import Quality, Validator
-from mtkit.translation.sources import SourceReader
+from mtkit.translation.source_encoder import SourceReader
 from mtkit.translation.translator import Translator
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from mtkit.translation.engine import ModelEngine
+from mtkit.engines.torch_engine import ModelEngine
 from mtkit.translation.translator import Translator
 from tests.translation.copying import CopyingScorer
 

@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from mtkit.config.model import AlignmentHead
-from mtkit.corpus.word_links import parse_links
-from mtkit.search.forced import ForcedScorer
+from mtkit.corpus.store.word_links import parse_links
+from mtkit.search.teacher_forcing import ForcedScorer
 from mtkit.translation.alignment import PartToAlign, PieceAligner, best_untrained, pharaoh
 from mtkit.translation.translator import Translator
 from tests.strategies import nasty_text

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from mtkit.checkpoint.model_dir import TrainingLines
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.corpus.sentence_ends import sentences
+from mtkit.engines.torch_engine import ModelEngine
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.tokenizer.train import train_subword
-from mtkit.translation.engine import ModelEngine
 from mtkit.translation.translator import Translator
 from tests.strategies import nasty_text
 from tests.translation.copying import CopyingScorer

@@ -6,9 +6,13 @@ import logging
 import pytest
 
 from mtkit.errors import MtkitError
-from mtkit.evaluation.comparison import AlteredScores, comparison_for_people, comparison_for_programs
 from mtkit.evaluation.metrics import evaluate
-from mtkit.translation.robustness import evaluate_robustness
+from mtkit.evaluation.robustness import evaluate_robustness
+from mtkit.evaluation.significance import (
+    AlteredScores,
+    comparison_for_people,
+    comparison_for_programs,
+)
 
 NAMES = ["upper_case", "title_case", "typos", "drop_end_punctuation", "noise", "merge"]
 GERMAN = [

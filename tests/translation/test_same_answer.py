@@ -5,8 +5,8 @@ import random
 import pytest
 
 from mtkit.config.shortlist import ShortlistConfig
-from mtkit.model.packing import can_quantize
-from mtkit.search.shortlist_making import make_shortlist, store_of_pairs
+from mtkit.engines.cpu.packed_linear import can_quantize
+from mtkit.search.shortlist.build import make_shortlist, store_of_pairs
 from mtkit.translation.translator import Translator
 
 KINDS = {

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mtkit.errors import MtkitError
-from mtkit.translation.score_lines import ScoreTotals, score_lines
+from mtkit.translation.lines.score_lines import ScoreTotals, score_lines
 from mtkit.translation.scoring import PairScore, PairScorer, TokenScore
 from mtkit.translation.translator import Translator
 from tests.strategies import nasty_text

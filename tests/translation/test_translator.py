@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from mtkit.config.shortlist import ShortlistConfig
 from mtkit.config.tokenizer import TokenizerConfig
+from mtkit.engines.torch_engine import ModelEngine
 from mtkit.errors import MtkitError
-from mtkit.search.shortlist_making import make_shortlist, store_of_pairs
+from mtkit.search.shortlist.build import make_shortlist, store_of_pairs
 from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.tokenizer.train import train_subword
-from mtkit.translation.engine import ModelEngine
+from mtkit.translation.long_lines import Limits, split_line
 from mtkit.translation.result import Alternative
-from mtkit.translation.splitting import Limits, split_line
 from mtkit.translation.translator import Translator
 from tests.strategies import nasty_text
 

@@ -3,8 +3,8 @@
 import pytest
 
 from mtkit.evaluation.metrics import evaluate
+from mtkit.translation.line_constraints import Wish
 from mtkit.translation.translator import Translator
-from mtkit.translation.wishes import Wish
 
 LINES = ["나는 학교에 간다", "그는 집에 간다", "물"]
 

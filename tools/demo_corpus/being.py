@@ -3,9 +3,25 @@
 from random import Random
 
 from tools.demo_corpus import hangul
-from tools.demo_corpus.conjugation import Form, attributive, conjugate_adjective, conjugate_copula, conjugate_verb
+from tools.demo_corpus.conjugation import (
+    Form,
+    attributive,
+    conjugate_adjective,
+    conjugate_copula,
+    conjugate_verb,
+)
 from tools.demo_corpus.english import Agreement, a, be_clause, clause, plural
-from tools.demo_corpus.lexicon import COMMON_PEOPLE, NAMES, NATIONALITIES, PEOPLE, PLACES, PROFESSIONS, PRONOUNS, TIMES, Noun
+from tools.demo_corpus.lexicon import (
+    COMMON_PEOPLE,
+    NAMES,
+    NATIONALITIES,
+    PEOPLE,
+    PLACES,
+    PROFESSIONS,
+    PRONOUNS,
+    TIMES,
+    Noun,
+)
 from tools.demo_corpus.nouns import CONTAINERS, NOUNS, nouns_with
 from tools.demo_corpus.phrases import (
     ACTION_FORMS,

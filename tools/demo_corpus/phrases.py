@@ -6,7 +6,20 @@ from typing import NamedTuple, TypeVar
 from tools.demo_corpus import hangul
 from tools.demo_corpus.conjugation import Form, attributive
 from tools.demo_corpus.english import Agreement, plural
-from tools.demo_corpus.lexicon import COMMON_PEOPLE, COMPANIONS, GROUPS, NAMES, NUMBER_WEIGHTS, NUMBERS, PEOPLE, PRONOUNS, TIMES, Noun, Person, Time
+from tools.demo_corpus.lexicon import (
+    COMMON_PEOPLE,
+    COMPANIONS,
+    GROUPS,
+    NAMES,
+    NUMBER_WEIGHTS,
+    NUMBERS,
+    PEOPLE,
+    PRONOUNS,
+    TIMES,
+    Noun,
+    Person,
+    Time,
+)
 from tools.demo_corpus.predicates import ADJECTIVES, Adjective, Verb
 
 T = TypeVar("T")

@@ -5,8 +5,8 @@ import math
 from collections.abc import Sequence
 
 from mtkit.checkpoint.run_dir import RunDir
+from mtkit.training.reporting.formatting import SCORES
 from mtkit.training.reporting.tracker import RunInfo, Sample, Tracker
-from mtkit.training.reporting.words import SCORES
 
 
 class MetricsFile(Tracker):

@@ -7,12 +7,12 @@ from typing import Any, Self
 
 from mtkit.checkpoint.run_dir import RunDir
 from mtkit.config.recipe import Recipe
-from mtkit.logs import get_logger
-from mtkit.progress import terminal
-from mtkit.training.reporting.lines import Lines
+from mtkit.io.logs import get_logger
+from mtkit.io.progress import terminal
+from mtkit.training.reporting.log_lines import Lines
 from mtkit.training.reporting.metrics_file import MetricsFile
-from mtkit.training.reporting.pace import Apart, Pace
 from mtkit.training.reporting.terminal import TerminalView, fits
+from mtkit.training.reporting.throughput import Apart, Pace
 from mtkit.training.reporting.tracker import RunInfo, Status, Tracker, flat
 from mtkit.training.validation import ValidationResult
 

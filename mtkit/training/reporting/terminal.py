@@ -9,9 +9,9 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 
 from mtkit.checkpoint.run_dir import RunDir
+from mtkit.training.reporting.dashboard import Screen
 from mtkit.training.reporting.metrics_file import earlier_validations
-from mtkit.training.reporting.pace import Pace
-from mtkit.training.reporting.screen import Screen
+from mtkit.training.reporting.throughput import Pace
 from mtkit.training.reporting.tracker import RunInfo, Sample, Status, Tracker
 
 REDRAW_EVERY_S = 0.25

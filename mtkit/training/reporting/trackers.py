@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from mtkit.arguments import require_list
 from mtkit.config.training import TrainingConfig
-from mtkit.training.reporting.guard import Guarded
+from mtkit.io.arguments import require_list
 from mtkit.training.reporting.tensorboard import TensorBoard
 from mtkit.training.reporting.tracker import Tracker
+from mtkit.training.reporting.tracker_guard import Guarded
 from mtkit.training.reporting.weights_and_biases import WeightsAndBiases
 
 _NAMED = {"tensorboard": TensorBoard, "wandb": WeightsAndBiases}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mtkit.errors import MtkitError
-from mtkit.files import atomic_write
+from mtkit.io.text import atomic_write
 from mtkit.training.reporting.tracker import RunInfo, Sample, Status, Tracker
 
 ID_NAME = "wandb_id.txt"

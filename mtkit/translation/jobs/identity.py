@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mtkit.errors import MtkitError
-from mtkit.files import readable, sha256_file
+from mtkit.io.text import readable, sha256_file
 
 _END_BYTES = 1 << 16
 _UNREADABLE = {

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from mtkit.errors import MtkitError
-from mtkit.files import Utf8Errors
-from mtkit.locks import locked
-from mtkit.logs import get_logger
-from mtkit.progress import progress
-from mtkit.translation.jobs.chunks import Crew
-from mtkit.translation.jobs.claims import GONE_AFTER_S, Claims
-from mtkit.translation.jobs.closing import report_written
+from mtkit.io.lock import locked
+from mtkit.io.logs import get_logger
+from mtkit.io.progress import progress
+from mtkit.io.text import Utf8Errors
 from mtkit.translation.jobs.identity import input_identity
-from mtkit.translation.jobs.job import POLL_S, Job
-from mtkit.translation.jobs.ranks import Rank
-from mtkit.translation.jobs.reading import NumberOfLines, number_of_lines
-from mtkit.translation.jobs.work_dir import Superseded, WorkDir, part_lines
+from mtkit.translation.jobs.line_reader import NumberOfLines, number_of_lines
+from mtkit.translation.jobs.part_leases import GONE_AFTER_S, Claims
+from mtkit.translation.jobs.part_worker import POLL_S, Job
+from mtkit.translation.jobs.parts_dir import Superseded, WorkDir, part_lines
+from mtkit.translation.jobs.summary import report_written
+from mtkit.translation.jobs.worker_pool import Crew
+from mtkit.workers.dist_env import Rank
 
 logger = get_logger(__name__)
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 
-from mtkit.translation.flags import FlagCounts
-from mtkit.translation.jobs.arrangement import Arrangement
-from mtkit.translation.jobs.chunks import Chunk
-from mtkit.translation.jobs.model_lines import ModelLines
-from mtkit.translation.line_translator import line_chunks
+from mtkit.translation.jobs.device_layout import Arrangement
+from mtkit.translation.jobs.translation_spec import ModelLines
+from mtkit.translation.jobs.worker_pool import Chunk
+from mtkit.translation.lines.flag_counts import FlagCounts
+from mtkit.translation.lines.line_translator import line_chunks
 
 
 def written_lines(

@@ -6,22 +6,22 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 
-from mtkit.corpus.spool import is_read_once
 from mtkit.errors import MtkitError
-from mtkit.files import Utf8Errors, read_lines, write_lines
-from mtkit.logs import get_logger
-from mtkit.progress import progress
-from mtkit.translation.document_types import without_documents
-from mtkit.translation.flags import FlagCounts
-from mtkit.translation.jobs.arrangement import Arrangement, arrange
-from mtkit.translation.jobs.closing import report_written
+from mtkit.io.logs import get_logger
+from mtkit.io.progress import progress
+from mtkit.io.spool import is_read_once
+from mtkit.io.text import Utf8Errors, read_lines, write_lines
+from mtkit.translation.jobs.device_layout import Arrangement, arrange
 from mtkit.translation.jobs.in_parts import translate_in_parts
-from mtkit.translation.jobs.model_lines import ModelLines
-from mtkit.translation.jobs.ranks import Rank
-from mtkit.translation.jobs.reading import LineReader, NumberOfLines, number_of_lines
+from mtkit.translation.jobs.line_reader import LineReader, NumberOfLines, number_of_lines
+from mtkit.translation.jobs.parts_dir import work_path
 from mtkit.translation.jobs.streaming import written_lines
-from mtkit.translation.jobs.work_dir import work_path
+from mtkit.translation.jobs.summary import report_written
+from mtkit.translation.jobs.translation_spec import ModelLines
+from mtkit.translation.lines.document_types import without_documents
+from mtkit.translation.lines.flag_counts import FlagCounts
 from mtkit.translation.translator import CHUNK_LINES
+from mtkit.workers.dist_env import Rank
 
 logger = get_logger(__name__)
 

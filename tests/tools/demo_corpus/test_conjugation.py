@@ -2,7 +2,14 @@
 
 import pytest
 
-from tools.demo_corpus.conjugation import Form, attributive, conjugate_adjective, conjugate_copula, conjugate_verb, infinitive
+from tools.demo_corpus.conjugation import (
+    Form,
+    attributive,
+    conjugate_adjective,
+    conjugate_copula,
+    conjugate_verb,
+    infinitive,
+)
 from tools.demo_corpus.predicates import ADJECTIVES, GIVING, INTRANSITIVE, MOTION, TRANSITIVE
 
 VERBS = """

@@ -1,7 +1,16 @@
 import pytest
 
 from tools.demo_corpus.conjugation import Form
-from tools.demo_corpus.english import a, be_clause, clause, ing, past, plural, possessive, third_person
+from tools.demo_corpus.english import (
+    a,
+    be_clause,
+    clause,
+    ing,
+    past,
+    plural,
+    possessive,
+    third_person,
+)
 
 
 @pytest.mark.parametrize(

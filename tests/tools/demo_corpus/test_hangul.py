@@ -2,7 +2,17 @@
 
 import pytest
 
-from tools.demo_corpus.hangul import and_, final, object_, subject, topic, toward, vowel, with_final, with_vowel
+from tools.demo_corpus.hangul import (
+    and_,
+    final,
+    object_,
+    subject,
+    topic,
+    toward,
+    vowel,
+    with_final,
+    with_vowel,
+)
 
 
 @pytest.mark.parametrize(

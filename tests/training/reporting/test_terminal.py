@@ -18,10 +18,10 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from mtkit.training.reporting.pace import Pace
-from mtkit.training.reporting.screen import Screen
-from mtkit.training.reporting.spark import sparkline
+from mtkit.training.reporting.dashboard import Screen
+from mtkit.training.reporting.sparkline import sparkline
 from mtkit.training.reporting.terminal import MAX_SHARE, REDRAW_EVERY_S, TerminalView, fits
+from mtkit.training.reporting.throughput import Pace
 from mtkit.training.reporting.tracker import RunInfo, Sample
 
 SAMPLES = [Sample("나는 학교에 간다." * 8, "I go to school.", "I am going to the school."), Sample("물", "water", "water\t\x1b[31m")]

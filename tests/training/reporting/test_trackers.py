@@ -11,8 +11,8 @@ import mtkit
 from mtkit.checkpoint.model_dir import load_model_dir
 from mtkit.config.recipe import Recipe
 from mtkit.training.loop import train
-from mtkit.training.reporting.guard import Guarded
 from mtkit.training.reporting.tracker import RunInfo, Sample, Tracker, flat
+from mtkit.training.reporting.tracker_guard import Guarded
 
 
 class Notebook(Tracker):

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mtkit.translation.flags import FlagCounts
+from mtkit.translation.lines.flag_counts import FlagCounts
 
 
 class Upper:

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mtkit.translation.jobs.chunks import Crew
 from mtkit.translation.jobs.in_parts import translate_in_parts
+from mtkit.translation.jobs.worker_pool import Crew
 from tests.translation.jobs.functions import Upper
 
 _CHANGES = {"os.mkdir", "os.rename", "os.remove", "os.rmdir"}

@@ -12,8 +12,8 @@ SCRIPT = """
     import sys
     from pathlib import Path
     from mtkit.errors import MtkitError
-    from mtkit.logs import setup_logs
-    from mtkit.translation.jobs.chunks import Crew
+    from mtkit.io.logs import setup_logs
+    from mtkit.translation.jobs.worker_pool import Crew
     from mtkit.translation.jobs.in_parts import translate_in_parts
     from tests.translation.jobs.functions import Upper
     setup_logs()

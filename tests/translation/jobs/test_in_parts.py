@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from mtkit.errors import MtkitError
-from mtkit.translation.flags import FlagCounts
 from mtkit.translation.jobs import in_parts as module
-from mtkit.translation.jobs.chunks import ChunkResult, Crew
 from mtkit.translation.jobs.in_parts import translate_in_parts
-from mtkit.translation.jobs.ranks import Rank
-from mtkit.translation.jobs.work_dir import WorkDir, part_lines
+from mtkit.translation.jobs.parts_dir import WorkDir, part_lines
+from mtkit.translation.jobs.worker_pool import ChunkResult, Crew
+from mtkit.translation.lines.flag_counts import FlagCounts
+from mtkit.workers.dist_env import Rank
 from tests.translation.jobs.functions import Upper
 
 MADE_FROM = {"models": ["abc"], "settings": {"beam_size": 5}}
@@ -70,7 +70,7 @@ def test_invalid_utf8_is_refused_with_what_was_finished_kept_or_replaced(source,
 
 
 def test_very_long_lines_are_translated_fewer_at_a_time(source, monkeypatch):
-    monkeypatch.setattr("mtkit.translation.jobs.job.MAX_CHUNK_BYTES", 20)
+    monkeypatch.setattr("mtkit.translation.jobs.part_worker.MAX_CHUNK_BYTES", 20)
     noted = source.parent / "noted"
     assert run(source, function=Chunks, args=(str(noted),)) == expected()
     sizes = [int(line) for line in noted.read_text().split()]
@@ -302,8 +302,8 @@ class Noting(Upper):
 def test_a_rank_that_is_killed_is_replaced(source):
     script = textwrap.dedent(f"""
         from pathlib import Path
-        from mtkit.translation.jobs.chunks import Crew
-        from mtkit.translation.jobs.ranks import Rank
+        from mtkit.translation.jobs.worker_pool import Crew
+        from mtkit.workers.dist_env import Rank
         from mtkit.translation.jobs.in_parts import translate_in_parts
         from tests.translation.jobs.functions import Upper
         translate_in_parts(Path({str(source)!r}), Path({str(source.parent / "out.txt")!r}), Crew(Upper, (1000.0,)), {MADE_FROM!r},
@@ -392,7 +392,7 @@ def test_a_million_lines_take_no_more_memory_than_a_hundred_thousand(tmp_path):
     script = textwrap.dedent("""
         import resource, sys
         from pathlib import Path
-        from mtkit.translation.jobs.chunks import Crew
+        from mtkit.translation.jobs.worker_pool import Crew
         from mtkit.translation.jobs.in_parts import translate_in_parts
         from tests.translation.jobs.functions import Upper
         folder, n = Path(sys.argv[1]), int(sys.argv[2])

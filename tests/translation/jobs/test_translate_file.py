@@ -4,21 +4,21 @@ import pytest
 import torch
 
 from mtkit.checkpoint.model_dir import save_model_dir
+from mtkit.engines.torch_engine import find
 from mtkit.errors import MtkitError
-from mtkit.files import read_lines
-from mtkit.translation.engine import find
-from mtkit.translation.finishing import Finisher
+from mtkit.io.text import read_lines
 from mtkit.translation.jobs import in_parts
 from mtkit.translation.jobs import translate_file as module
-from mtkit.translation.jobs.arrangement import arrange
+from mtkit.translation.jobs.device_layout import arrange
 from mtkit.translation.jobs.identity import differences, input_identity
-from mtkit.translation.jobs.model_lines import ModelLines, load_lines
-from mtkit.translation.jobs.ranks import Rank
+from mtkit.translation.jobs.parts_dir import WorkDir
 from mtkit.translation.jobs.streaming import written_lines
 from mtkit.translation.jobs.translate_file import translate_file
-from mtkit.translation.jobs.work_dir import WorkDir
-from mtkit.translation.line_options import LineOptions
+from mtkit.translation.jobs.translation_spec import ModelLines, load_lines
+from mtkit.translation.lines.line_options import LineOptions
+from mtkit.translation.postprocess import Finisher
 from mtkit.translation.translator import Translator
+from mtkit.workers.dist_env import Rank
 from tests.conftest import fixture_lines
 
 
@@ -169,7 +169,7 @@ def test_who_translates_is_chosen_and_told(monkeypatch):
     assert str(arrange("cpu", 1, 1, 100)) == "one worker"
     assert str(arrange("cpu", 2, None, 100)) == "2 processes of 2 workers each"
     assert str(arrange("cpu", 4, None, 100)) == "4 processes of one worker each"
-    monkeypatch.setattr("mtkit.translation.jobs.arrangement.n_cores", lambda: 8)
+    monkeypatch.setattr("mtkit.translation.jobs.device_layout.n_cores", lambda: 8)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     assert arrange("cpu", None, None, 100, Rank(1, 4, 1, 2)).n_threads == 4
     assert arrange("cpu", None, None, 100, Rank(1, 4)).n_threads == 1
@@ -178,8 +178,8 @@ def test_who_translates_is_chosen_and_told(monkeypatch):
 
 
 def test_each_gpu_gets_a_process(monkeypatch):
-    monkeypatch.setattr("mtkit.model.placement.choose_device", torch.device)
-    monkeypatch.setattr("mtkit.translation.jobs.arrangement.choose_device", torch.device)
+    monkeypatch.setattr("mtkit.model.device.choose_device", torch.device)
+    monkeypatch.setattr("mtkit.translation.jobs.device_layout.choose_device", torch.device)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
     assert arrange("cuda", None, None, 1_000_000).devices == ("cuda:0", "cuda:1", "cuda:2")
     assert str(arrange("cuda", None, None, 1_000_000)) == "3 processes, one on each GPU"
@@ -211,7 +211,7 @@ class Interrupting:
 def test_finished_batches_of_an_interrupted_part_are_not_searched_again(source, model_dir, monkeypatch, search, precision):
     def translate(n_batches, out="out.txt", **options):
         interrupting = Interrupting(n_batches)
-        monkeypatch.setattr("mtkit.translation.engine.find", interrupting)
+        monkeypatch.setattr("mtkit.engines.torch_engine.find", interrupting)
         lines = ModelLines((model_dir,), LineOptions(n_best=1), search={**search, "max_tokens": 40}, load={"precision": precision})
         translate_file(source, source.parent / out, lines, device="cpu", n_workers=1, **options)
         return interrupting.n_searched
@@ -228,7 +228,7 @@ def test_finished_batches_of_an_interrupted_part_are_not_searched_again(source, 
 
 
 def test_what_ctrl_c_ends_at_once_leaves_nothing(source, model_dir, monkeypatch):
-    monkeypatch.setattr("mtkit.translation.engine.find", Interrupting(1))
+    monkeypatch.setattr("mtkit.engines.torch_engine.find", Interrupting(1))
     with pytest.raises(KeyboardInterrupt, match="was not written"):
         translate_file(source, source.parent / "out.txt", ModelLines((model_dir,), search={"max_tokens": 40}), device="cpu", n_workers=1)
     assert [path.name for path in source.parent.iterdir()] == ["in.txt"]
@@ -242,7 +242,7 @@ def test_a_killed_run_keeps_what_its_processes_have_finished(source, model_dir, 
     )
     work.open(None)
     function = load_lines(lines, arrange("cpu", None, 1, None))
-    monkeypatch.setattr("mtkit.translation.engine.find", Interrupting(2))
+    monkeypatch.setattr("mtkit.engines.torch_engine.find", Interrupting(2))
     with pytest.raises(KeyboardInterrupt):
         function(lines_of(source), 1, None, work.journal_path(0, 1))
     assert 0 < work.n_kept() < len(expected)
@@ -269,6 +269,6 @@ def test_stdout_has_a_last_line_only_for_flagged_lines(source, model_dir, caplog
     for flags, told in [([], []), (["looped"], ["translated 32 lines in 0 s, 31 flagged (31 looped)"])]:
         monkeypatch.setattr(Finisher, "_flags", lambda self, *others, flags=flags: flags)
         caplog.clear()
-        with caplog.at_level("INFO", logger="mtkit.translation.jobs.closing"):
+        with caplog.at_level("INFO", logger="mtkit.translation.jobs.summary"):
             translate_file(source, None, ModelLines((model_dir,)), device="cpu", n_workers=1)
         assert [re.sub(r"in \d+ s", "in 0 s", message) for message in caplog.messages if message.startswith("translated")] == told

@@ -1,0 +1,178 @@
+"""Check corpora: read them, compare them with one another, and report what a person should know before training on them."""
+
+import errno
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from mtkit.checking.counts import Places
+from mtkit.checking.cross_corpus import find_overlaps, find_repeats
+from mtkit.checking.excerpts import excerpt, first_invalid_byte
+from mtkit.checking.findings import CheckReport, CorpusReport, Example, Finding
+from mtkit.checking.lenient_reader import RawLine, lines_at
+from mtkit.checking.make_findings import Draft, conclude
+from mtkit.checking.rules import RULES, SEVERITIES, severity_of
+from mtkit.checking.scan import Corpus, Readable, Role, Scan, held_out_keys, read_texts, scan
+from mtkit.config.data import CorpusSource, DataConfig, corpus_name
+from mtkit.corpus.misalignment.slips import Shift, find_shifts_in
+from mtkit.corpus.read.change_guard import Snapshot
+from mtkit.corpus.read.file_names import language_of_file
+from mtkit.corpus.read.pairs import describe_source
+from mtkit.errors import MtkitError
+from mtkit.io.arguments import require, require_count, require_workers
+from mtkit.io.progress import progress
+from mtkit.io.spool import is_read_once
+from mtkit.io.text import invalid_utf8_hint
+from mtkit.workers.process_pool import n_cores
+
+_MIN_BYTES_TO_SHARE = 1 << 26
+"""A corpus smaller than this is read before other processes would have started."""
+_SHOWN_AS_PAIRS = ("one_sided", "wrong_language", "wrong_script", "few_letters")
+"""Findings about one side that are understood only with the other."""
+
+
+def check_corpora(data: DataConfig, *, n_shown: int = 3, find_shift: bool = True, n_workers: int | None = None) -> CheckReport:
+    """Check the training corpora and what is held out of them. What is damaged or missing is a finding, not an error.
+
+    Memory does not grow with the training corpora. For each of their pairs some 100 bytes go to a temporary folder meanwhile.
+
+    Args:
+        data: The corpora and their languages; `UNKNOWN_LANG` where a language is not known.
+        n_shown: Examples of each finding, at most MAX_PLACES.
+        find_shift: Look for lines from which on the sides slip; takes longer than all else.
+        n_workers: Processes; by default one for each core, or none for small corpora.
+    Raises:
+        MtkitError: A corpus changes meanwhile, or there is no room in the temporary folder.
+    """
+    require(data, DataConfig, "data", "a recipe has it as recipe.data")
+    require_count(n_shown, "n_shown", least=0)
+    require_workers(n_workers)
+    by_role: dict[Role, tuple[CorpusSource, ...]] = {"train": data.train, "validation": data.validation, "test": data.test}
+    sources: list[tuple[Role, CorpusSource]] = [(role, source) for role, of_role in by_role.items() for source in of_role]
+    corpora = [Corpus(number, role, source, data) for number, (role, source) in enumerate(sources)]
+    if n_workers is None:
+        n_workers = n_cores() if sum(map(_n_bytes, corpora)) >= _MIN_BYTES_TO_SHARE else 0
+    snapshot = Snapshot.of(corpus.source for corpus in corpora)
+    with tempfile.TemporaryDirectory(prefix="mtkit-check-") as folder:
+        try:
+            report = CheckReport(tuple(_reports(corpora, Path(folder), n_shown, find_shift, n_workers)))
+        except OSError as exc:
+            if exc.errno != errno.ENOSPC:
+                raise
+            raise MtkitError(f"`{folder}`: no room left", "set TMPDIR to a folder with room for 100 bytes for each pair") from None
+    snapshot.check()
+    return report
+
+
+def _n_bytes(corpus: Corpus) -> int:
+    paths = (corpus.source.src, corpus.source.tgt, corpus.source.file)
+    return sum(path.stat().st_size for path in paths if path is not None and path.is_file())
+
+
+def _reports(corpora: Sequence[Corpus], folder: Path, n_shown: int, find_shift: bool, n_workers: int) -> Iterator[CorpusReport]:
+    held_out = {corpus.number: held_out_keys(corpus) for corpus in corpora if corpus.role != "train"}
+    all_keys = frozenset(key for keys_of_line in held_out.values() for keys in keys_of_line.values() for key in keys)
+    with progress("Checking") as bar:
+        scans = [scan(corpus, folder, all_keys if corpus.role == "train" else frozenset(), n_workers, bar) for corpus in corpora]
+    drafts: dict[int, list[Draft]] = {corpus.number: [] for corpus in corpora}
+    training = [done for done in scans if done.corpus.role == "train"]
+    # One held-out corpus may hold what another holds.
+    for group in [training, *([done] for done in scans if done.corpus.role != "train")]:
+        for number, draft in find_repeats(group, folder, n_shown):
+            drafts[number].append(draft)
+    for number, keys_of_line in held_out.items():
+        drafts[number] += find_overlaps(keys_of_line, training)
+    has_overlap = any(draft.name == "overlap" for of_corpus in drafts.values() for draft in of_corpus)
+    looks_for_overlap = any(done.corpus.role != "train" and done.error is None for done in scans)
+    for done in scans:
+        corpus = done.corpus
+        shifts = _shifts(corpus) if find_shift else []
+        of_corpus = [*drafts[corpus.number], *_exchanged_names(corpus), *conclude(done.tally, corpus.languages, shifts)]
+        report = _report(done, of_corpus, n_shown, () if find_shift else ("shift",))
+        if corpus.role == "train" and not looks_for_overlap and report.is_whole:
+            report = replace(report, not_looked_for=(*report.not_looked_for, "overlap"))
+        # What is held out overlaps with the training corpora, and is reported with the former.
+        yield replace(report, found_elsewhere=("overlap",)) if corpus.role == "train" and has_overlap else report
+
+
+def _shifts(corpus: Corpus) -> list[Shift]:
+    with progress("Looking where the sides slip") as bar:
+        return find_shifts_in(lambda: read_texts(corpus, bar))
+
+
+def _exchanged_names(corpus: Corpus) -> Iterator[Draft]:
+    """Where the names of the files say the opposite of the language codes."""
+    src, tgt = corpus.source.src, corpus.source.tgt
+    if src is None or tgt is None or corpus.languages[0] == corpus.languages[1]:
+        return
+    if (language_of_file(tgt), language_of_file(src)) == corpus.languages:
+        yield Draft("exchanged_names", "pair", Places(1), 1, f"`{src.name}` is given as {corpus.languages[0]}, `{tgt.name}` as {corpus.languages[1]}")
+
+
+def _report(done: Scan, drafts: Sequence[Draft], n_shown: int, not_looked_for: tuple[str, ...]) -> CorpusReport:
+    """Look up the lines that are to be shown."""
+    corpus, sides = done.corpus, done.tally.sides
+    if done.error is not None:
+        # That a file which could not be read holds no pairs goes without saying.
+        drafts = [draft for draft in drafts if draft.name != "no_pairs"]
+        drafts.append(Draft("unreadable", "pair", Places(1), 1, done.error.message, todo=done.error.hint))
+        found = {draft.name for draft in drafts}
+        not_looked_for = tuple(name for name in RULES if name not in found)
+    shown = {line for draft in drafts for line in draft.places.lines[:n_shown]}
+    beside = {draft.goes_with[line] for draft in drafts for line in draft.places.lines[:n_shown] if line in draft.goes_with}
+    texts = lines_at(Readable(corpus), shown | beside)
+    return CorpusReport(
+        role=corpus.role,
+        name=corpus_name(corpus.source),
+        source=describe_source(corpus.source),
+        languages=corpus.languages,
+        n_lines=(sides["src"].n_lines, sides["tgt"].n_lines),
+        n_chars=(sides["src"].n_chars, sides["tgt"].n_chars),
+        findings=_worst_first(_finding(corpus, draft, texts, n_shown) for draft in drafts),
+        not_looked_for=not_looked_for,
+        is_whole=done.error is None,
+    )
+
+
+def _finding(corpus: Corpus, draft: Draft, texts: dict[int, tuple[RawLine | None, RawLine | None]], n_shown: int) -> Finding:
+    examples = []
+    for line in draft.places.lines[:n_shown]:
+        shown: dict[str, RawLine | None] = dict(zip(("src", "tgt"), texts.get(line, (None, None)), strict=True))
+        if draft.where != "pair" and draft.name not in _SHOWN_AS_PAIRS:
+            shown = {draft.where: shown[draft.where]}
+        note = draft.notes.get(line, "")
+        if (other := draft.goes_with.get(line)) is not None and (text := texts.get(other, (None, None))[1]) is not None:
+            note = f"goes with line {other:,}: {excerpt(text)}"
+        if draft.name == "invalid_utf8":
+            note = f"byte {first_invalid_byte(shown[draft.where] or b'')}"
+        examples.append(Example(line, note=note, **{side: excerpt(text, draft.name) for side, text in shown.items() if text is not None}))
+    return Finding(
+        name=draft.name,
+        where=draft.where,
+        severity=severity_of(draft.name, draft.places.n / max(1, draft.n_of), is_trained_on=corpus.role == "train"),
+        n=draft.places.n,
+        n_of=draft.n_of,
+        lines=tuple(draft.places.lines),
+        examples=tuple(examples),
+        detail=draft.detail,
+        todo=_todo(corpus, draft) or RULES[draft.name].todo,
+        more=draft.more,
+    )
+
+
+def _todo(corpus: Corpus, draft: Draft) -> str:
+    path = {"src": corpus.source.src, "tgt": corpus.source.tgt}.get(draft.where)
+    if draft.name != "invalid_utf8" or path is None or is_read_once(path):
+        return draft.todo
+    hint = invalid_utf8_hint(b"", str(path), corpus.languages[("src", "tgt").index(draft.where)])
+    return f"{hint[0].upper()}{hint[1:]}."
+
+
+def _worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """By the severity of either side, and then in the order of `RULES`, so that the two sides stand together."""
+    findings = list(findings)
+    worst: dict[str, int] = {}
+    for finding in findings:
+        worst[finding.name] = min(worst.get(finding.name, len(SEVERITIES)), SEVERITIES.index(finding.severity))
+    return tuple(sorted(findings, key=lambda finding: (worst[finding.name], list(RULES).index(finding.name), finding.where)))

@@ -1,0 +1,98 @@
+"""From keys to findings: which pairs come more than once, and which stand in the training corpora too."""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mtkit.checking.counts import MAX_PLACES, Places
+from mtkit.checking.make_findings import Draft
+from mtkit.checking.repeats import KEY_KINDS, REPEAT_KINDS, first_rows, places_of
+from mtkit.checking.scan import Scan
+from mtkit.config.data import corpus_name
+from mtkit.corpus.clean.duplicates import find_duplicates
+
+_REPEATS: dict[str, tuple[str, str | None]] = {
+    "duplicates": ("pair", None),
+    "folded_duplicates": ("folded_pair", "pair"),
+    "several_translations": ("src", "pair"),
+    "several_sources": ("tgt", "pair"),
+}
+"""By rule, what an earlier line has too, and what it must not have."""
+
+_IN_COMMON = {
+    "pair": "the pair",
+    "folded_pair": "the pair, but for case and punctuation,",
+    "src": "the source",
+    "tgt": "the target",
+    "folded_src": "the source, but for case and punctuation,",
+    "folded_tgt": "the target, but for case and punctuation,",
+}
+"""In words, the most telling first."""
+
+
+def find_repeats(group: Sequence[Scan], folder: Path, n_shown: int) -> Iterator[tuple[int, Draft]]:
+    """What comes more than once in some corpora, which are read as one.
+
+    Args:
+        group: Their scans, in order.
+        folder: Where to work.
+        n_shown: Lines of each finding for which the first equal one is looked up.
+    Yields:
+        The number of a corpus, and what was found in it.
+    """
+    masks = {
+        kind: find_duplicates([done.key_paths[kind] for done in group], folder / f"{group[0].corpus.number}.{kind}.found") for kind in REPEAT_KINDS
+    }
+    starts = [0]
+    for done in group:
+        starts.append(starts[-1] + done.tally.n_pairs)
+    for place, done in enumerate(group):
+        start, end = starts[place], starts[place + 1]
+        for name, (kind, other) in _REPEATS.items():
+            places = places_of(masks[kind][start:end], None if other is None else masks[other][start:end])
+            if places.n:
+                lines = places.lines[:n_shown]
+                firsts = first_rows([one.key_paths[kind] for one in group], [start + line - 1 for line in lines])
+                notes = {line: f"as in {_name_of_row(first, starts, group, place)}" for line, first in zip(lines, firsts, strict=True)}
+                yield done.corpus.number, Draft(name, "pair", places, done.tally.n_pairs, notes=notes)
+
+
+def _name_of_row(row: int, starts: Sequence[int], group: Sequence[Scan], reader: int) -> str:
+    """Where a row of all corpora stands, for a reader of the report on one of them."""
+    place = bisect_right(starts, row) - 1
+    line = f"line {row - starts[place] + 1:,}"
+    return line if place == reader else f"{line} of {corpus_name(group[place].corpus.source)}"
+
+
+def find_overlaps(keys_of_line: dict[int, tuple[bytes, ...]], training: Sequence[Scan]) -> Iterator[Draft]:
+    """What a held-out corpus has in common with the training corpora.
+
+    Args:
+        keys_of_line: Its keys, by line.
+        training: Scans for such keys.
+    """
+    counts: dict[str, int] = dict.fromkeys(KEY_KINDS, 0)
+    lines = []
+    notes = {}
+    for line, keys in keys_of_line.items():
+        known = {kind: where for kind, key in zip(KEY_KINDS, keys, strict=True) if (where := _training_line(key, training))}
+        for kind in known:
+            counts[kind] += 1
+        if known:
+            lines.append(line)
+            if len(lines) <= MAX_PLACES:
+                kind = next(kind for kind in _IN_COMMON if kind in known)
+                notes[line] = f"{_IN_COMMON[kind]} is {known[kind]}"
+    if lines:
+        exact, folded = ([counts[prefix + kind] for kind in ("src", "tgt", "pair")] for prefix in ("", "folded_"))
+        detail = "the source of {:,}, the target of {:,}, both sides of {:,} are in the training corpus".format(*exact)
+        if folded != exact:
+            detail += "; but for case and punctuation, of {:,}, {:,} and {:,}".format(*folded)
+        yield Draft("overlap", "pair", Places(len(lines), lines[:MAX_PLACES]), len(keys_of_line), detail, notes=notes, more=counts)
+
+
+def _training_line(key: bytes, training: Sequence[Scan]) -> str | None:
+    for done in training:
+        if key in done.held_out:
+            return f"line {done.held_out[key]:,} of {corpus_name(done.corpus.source)}"
+    return None

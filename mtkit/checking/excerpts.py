@@ -1,0 +1,82 @@
+"""Lines shown safely: short, in one line, and without characters that a terminal could take for commands."""
+
+import re
+import unicodedata
+
+from mtkit.checking.characters import kind_of
+from mtkit.checking.lenient_reader import RawLine
+from mtkit.checking.line_checks import EDGE_SPACES, PATTERNS
+
+WIDTH = 90
+"""Characters of a text that are shown."""
+_BEFORE = 30
+"""Of these, how many before the fault."""
+
+_EDGE_SPACES = re.compile("^ +| +$")
+_KINDS = {"bom_inside": "bom"}
+
+
+def excerpt(raw: RawLine, fault: str = "") -> str:
+    """The text around the first place with this fault, or the start of the text.
+
+    Characters that cannot be seen are written as escapes: \\x00, \\u200b; so are bytes that are not UTF-8.
+
+    Args:
+        raw: A line.
+        fault: Name of the rule that found it.
+    """
+    text = raw if isinstance(raw, str) else raw.decode(errors="backslashreplace")
+    start = max(0, _place(raw, text, fault) - _BEFORE)
+    start = start if len(text) > WIDTH else 0
+    end = start + WIDTH
+    shown = "".join(_shown(char, fault) for char in text[start:end])
+    if fault == "edge_spaces":
+        shown = _EDGE_SPACES.sub(lambda match: match.group().replace(" ", "\\x20"), shown)
+    return ("..." if start else "") + shown + ("..." if end < len(text) else "")
+
+
+def first_invalid_byte(raw: RawLine) -> int | None:
+    """Place of the first byte that is not UTF-8, from 1."""
+    try:
+        if isinstance(raw, bytes):
+            raw.decode()
+    except UnicodeDecodeError as exc:
+        return exc.start + 1
+    return None
+
+
+def _place(raw: RawLine, text: str, fault: str) -> int:
+    if fault == "invalid_utf8" and isinstance(raw, bytes):
+        return len(raw[: (first_invalid_byte(raw) or 1) - 1].decode(errors="replace"))
+    if fault in PATTERNS:
+        found = PATTERNS[fault].search(text)
+        return found.start() if found else 0
+    if fault == "not_nfc":
+        composed = unicodedata.normalize("NFC", text)
+        return next((place for place, (old, new) in enumerate(zip(text, composed, strict=False)) if old != new), 0)
+    if fault == "crlf" or (fault == "edge_spaces" and text[0] not in EDGE_SPACES):
+        return len(text)
+    kind = _KINDS.get(fault, fault)
+    return next((place for place, char in enumerate(text) if kind_of(char) == kind), 0)
+
+
+def _shown(char: str, fault: str) -> str:
+    if char == " " or (char.isprintable() and not (fault == "not_nfc" and _is_composable(char))):
+        return char
+    code = ord(char)
+    return (
+        "\\t"
+        if char == "\t"
+        else "\\r"
+        if char == "\r"
+        else f"\\x{code:02x}"
+        if code < 0x100
+        else f"\\u{code:04x}"
+        if code < 0x10000
+        else f"\\U{code:08x}"
+    )
+
+
+def _is_composable(char: str) -> bool:
+    """Accents, Jamo and the like, which look the same composed and not."""
+    return unicodedata.combining(char) > 0 or "\u1100" <= char <= "\u11ff" or not unicodedata.is_normalized("NFC", char)

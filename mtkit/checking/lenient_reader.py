@@ -1,0 +1,124 @@
+"""Corpora in chunks of lines, read so that a damaged line is reported and does not end the reading."""
+
+from collections.abc import Collection, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from mtkit.config.data import CorpusSource, DataConfig
+from mtkit.corpus.read.pairs import read_pairs
+from mtkit.io.spool import rereadable, shown_name
+from mtkit.io.text import UTF8_BOM, read_blocks
+
+CHUNK_SIZE = 10_000
+"""Lines of a side in memory at a time."""
+
+RawLine = bytes | str
+"""Raw where the corpus is two text files, decoded where it is anything else."""
+
+
+class Chunk(NamedTuple):
+    """Lines that follow one another. One side may have fewer, or none, when the files are of unequal length."""
+
+    first: int
+    """Number of the first line, from 1."""
+    src: list[RawLine]
+    tgt: list[RawLine]
+
+
+class Decoded(NamedTuple):
+    """Lines as text, and what was wrong with their bytes."""
+
+    lines: list[str]
+    """Blank where the bytes are no UTF-8."""
+    faults: dict[str, list[int]]
+    """Places in `lines`, by fault: invalid_utf8, crlf, bom."""
+
+
+def read_chunks(source: CorpusSource, data: DataConfig) -> Iterator[Chunk]:
+    """Read a corpus from start to end. Of two text files, every line of the longer comes too.
+
+    Raises:
+        MtkitError: A file is missing or its packing is broken; of other sources all that `read_pairs` raises.
+    """
+    if source.src is None or source.tgt is None:
+        yield from _chunks_of_pairs(source, data)
+        return
+    src_lines, tgt_lines = _raw_lines(source.src, "the source side"), _raw_lines(source.tgt, "the target side")
+    first = 1
+    while True:
+        chunk = Chunk(first, list(islice(src_lines, CHUNK_SIZE)), list(islice(tgt_lines, CHUNK_SIZE)))
+        if not chunk.src and not chunk.tgt:
+            return
+        yield chunk
+        first += CHUNK_SIZE
+
+
+def _chunks_of_pairs(source: CorpusSource, data: DataConfig) -> Iterator[Chunk]:
+    pairs = read_pairs(source, data)
+    first = 1
+    while chunk := list(islice(pairs, CHUNK_SIZE)):
+        yield Chunk(first, [pair.src for pair in chunk], [pair.tgt for pair in chunk])
+        first += CHUNK_SIZE
+
+
+def _raw_lines(path: Path, what: str) -> Iterator[bytes]:
+    """Lines as `read_lines` counts them, without their LF."""
+    rest: list[bytes] = []
+    for block in read_blocks(rereadable(path, what), what=what, name=shown_name(path)):
+        head, *lines = block.split(b"\n")
+        rest.append(head)
+        if lines:
+            yield b"".join(rest)
+            yield from lines[:-1]
+            rest = lines[-1:]
+    if last := b"".join(rest):
+        yield last
+
+
+def lines_at(chunks: Iterable[Chunk], numbers: Collection[int]) -> dict[int, tuple[RawLine | None, RawLine | None]]:
+    """Source and target of some lines, numbered from 1; None where a side has no such line. Takes no more chunks than it must."""
+    found = {}
+    wanted = set(numbers)
+    for chunk in chunks if wanted else ():
+        n_lines = max(len(chunk.src), len(chunk.tgt))
+        here = {number for number in wanted if number < chunk.first + n_lines}
+        for number in here:
+            place = number - chunk.first
+            found[number] = tuple(side[place] if place < len(side) else None for side in (chunk.src, chunk.tgt))
+        wanted -= here
+        if not wanted:
+            break
+    return found
+
+
+def decode(raw: list[RawLine], first: int) -> Decoded:
+    """Decode the lines of a side.
+
+    Args:
+        raw: Lines without LF.
+        first: Number of the first of them; only line 1 of a file can begin with a byte order mark that is none of the text.
+    """
+    if not raw or isinstance(raw[0], str):
+        return Decoded([line for line in raw if isinstance(line, str)], {})
+    faults: dict[str, list[int]] = {}
+    lines = [line for line in raw if isinstance(line, bytes)]
+    if first == 1 and lines[0].startswith(UTF8_BOM):
+        faults["bom"] = [0]
+        lines[0] = lines[0].removeprefix(UTF8_BOM)
+    if places := [place for place, line in enumerate(lines) if line.endswith(b"\r")]:
+        faults["crlf"] = places
+        for place in places:
+            lines[place] = lines[place][:-1]
+    try:
+        return Decoded(b"\n".join(lines).decode().split("\n"), faults)
+    except UnicodeDecodeError:
+        pass
+    texts = []
+    for place, line in enumerate(lines):
+        try:
+            texts.append(line.decode())
+        except UnicodeDecodeError:
+            texts.append("")
+            faults.setdefault("invalid_utf8", []).append(place)
+    return Decoded(texts, faults)

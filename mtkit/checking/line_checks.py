@@ -1,0 +1,188 @@
+"""Everything that can be said of a chunk of lines without knowing the others."""
+
+import html
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtkit.checking.characters import SPACE, TROUBLE, KindCounter
+from mtkit.checking.counts import SIDES, ScriptMix, SideName, SideTally, Tally, Where
+from mtkit.checking.lenient_reader import Chunk, Decoded, decode
+from mtkit.checking.side_words import SideWords
+from mtkit.config.clean import CleanConfig
+from mtkit.corpus.clean.pair_rules import FEW_LETTERS, GARBLED, LATIN_ALLOWANCE, is_garbled
+from mtkit.tokenizer.pretokenized import count_signs
+
+SAMPLE_EVERY = 4
+"""Whether a side is tokenised or in lower case shows in each fourth line too."""
+MIN_LATIN_SHARE = CleanConfig().min_script
+"""Of a line's letters that make it Latin."""
+MIN_SCRIPT_SHARE = LATIN_ALLOWANCE * MIN_LATIN_SHARE
+"""The same for other scripts, beside which names and code are Latin: Korean manuals to nine tenths."""
+MIN_LETTERS = CleanConfig().min_letters
+"""Of the characters of a line, spaces aside."""
+MAX_CHARS = CleanConfig().max_chars
+"""What is longer is no sentence."""
+
+EDGE_SPACES = frozenset(" \t\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000")
+
+_LINE_KINDS = (*TROUBLE, "control", "private_use")
+_MAX_SCRIPTS = 30
+"""Scripts of a side that are told apart; a bit for each of both sides fits an int64."""
+
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
+
+PATTERNS = {"html_entities": _ENTITY, "mojibake": GARBLED}
+"""What single faults look like, so that a report can show the place."""
+
+
+class Examiner:
+    """Examines chunks, in a process of its own or not.
+
+    Args:
+        side_words: By which the languages of the sides are told apart, if at all.
+    """
+
+    def __init__(self, side_words: SideWords | None) -> None:
+        self._counter = KindCounter()
+        self._side_words = side_words
+
+    def examine(self, chunk: Chunk) -> tuple[Tally, Decoded, Decoded]:
+        """Examine a chunk.
+
+        Returns:
+            What was found, and the sides as text.
+        """
+        tally = Tally()
+        src, tgt = decode(chunk.src, chunk.first), decode(chunk.tgt, chunk.first)
+        src_scripts, tgt_scripts = (self._side(tally, name, side, chunk.first) for name, side in zip(SIDES, (src, tgt), strict=True))
+        n_pairs = min(len(src.lines), len(tgt.lines))
+        for mix, places in _script_mixes(src_scripts, tgt_scripts, n_pairs):
+            tally.add_scripts(mix, (places + chunk.first).tolist())
+        _examine_pairs(tally, src, tgt, n_pairs, chunk.first)
+        if self._side_words is not None:
+            _find_exchanged(tally, src.lines[:n_pairs], tgt.lines[:n_pairs], chunk.first, self._side_words)
+        return tally, src, tgt
+
+    def _side(self, tally: Tally, name: SideName, side: Decoded, first: int) -> dict[str, NDArray[np.int64]]:
+        """Examine one side; gives the letters of each script, line by line."""
+        lines = side.lines
+        lengths = np.fromiter(map(len, lines), np.int64, len(lines))
+        kinds = self._counter.count(lines)
+        trouble = {kind: np.flatnonzero(kinds.pop(kind)) for kind in _LINE_KINDS if kind in kinds}
+        if "bom" in trouble:
+            trouble["bom_inside"] = trouble.pop("bom")
+        n_shown = lengths - kinds.pop(SPACE, 0)
+        n_letters = sum(kinds.values(), np.zeros(len(lines), np.int64))
+        found: dict[str, Iterable[int]] = {
+            **side.faults,
+            **trouble,
+            **_text_faults(lines),
+            "few_letters": np.flatnonzero(n_letters < MIN_LETTERS * n_shown),
+            "long": np.flatnonzero(lengths > MAX_CHARS),
+        }
+        for fault, places in found.items():
+            tally.add(fault, name, [first + int(place) for place in places])
+        tally.sides[name] = _side_tally(lines, int(lengths.sum()))
+        return kinds
+
+
+def _text_faults(lines: Sequence[str]) -> dict[str, list[int]]:
+    """Places of what takes more than one character to see."""
+    text = "\n".join(lines)
+    found = {fault: [place for place, line in enumerate(lines) if holds(line)] for fault, (may_hold, holds) in _TEXT_FAULTS.items() if may_hold(text)}
+    found["edge_spaces"] = [place for place, line in enumerate(lines) if (line[:1] in EDGE_SPACES or line[-1:] in EDGE_SPACES) and line.strip()]
+    return found
+
+
+def _side_tally(lines: Sequence[str], n_chars: int) -> SideTally:
+    sample = lines[::SAMPLE_EVERY]
+    return SideTally(
+        n_lines=len(lines),
+        n_chars=n_chars,
+        n_sampled=len(sample),
+        n_cased=sum(line.upper() != line.lower() for line in sample),
+        n_with_upper=sum(line != line.lower() for line in sample),
+        signs=Counter(count_signs(sample)),
+    )
+
+
+def _has_entity(line: str) -> bool:
+    return any(html.unescape(entity) != entity for entity in _ENTITY.findall(line))
+
+
+_TEXT_FAULTS: dict[str, tuple[Callable[[str], bool], Callable[[str], bool]]] = {
+    "html_entities": (lambda text: "&" in text, _has_entity),
+    "mojibake": (is_garbled, lambda line: GARBLED.search(line) is not None),
+    "not_nfc": (lambda text: not unicodedata.is_normalized("NFC", text), lambda line: not unicodedata.is_normalized("NFC", line)),
+}
+"""For each fault, whether a whole chunk may hold it, which most do not, and whether a line does."""
+
+
+def _examine_pairs(tally: Tally, src: Decoded, tgt: Decoded, n_pairs: int, first: int) -> None:
+    src_lines, tgt_lines = ([line.strip() for line in side.lines[:n_pairs]] for side in (src, tgt))
+    damaged = {place for side in (src, tgt) for place in side.faults.get("invalid_utf8", ()) if place < n_pairs}
+    blank: dict[str, list[int]] = {"src": [], "tgt": [], "pair": []}
+    usable = []
+    for place, (src_line, tgt_line) in enumerate(zip(src_lines, tgt_lines, strict=True)):
+        if src_line and tgt_line:
+            usable.append(place)
+        elif place not in damaged:
+            blank["pair" if not src_line and not tgt_line else "tgt" if src_line else "src"].append(first + place)
+    tally.add("blank", "pair", blank["pair"])
+    tally.add("one_sided", "src", blank["src"])
+    tally.add("one_sided", "tgt", blank["tgt"])
+    tally.add("copies", "pair", [first + place for place in usable if src_lines[place] == tgt_lines[place]])
+    tally.n_usable = len(usable)
+    lengths = [np.array([len(lines[place]) for place in usable], np.int64) for lines in (src_lines, tgt_lines)]
+    tally.ratios.add(np.array(usable, np.int64) + first, *lengths)
+
+
+def _find_exchanged(tally: Tally, src_lines: Sequence[str], tgt_lines: Sequence[str], first: int, side_words: SideWords) -> None:
+    """Lines in the language of the other side, and pairs of which both are."""
+    is_tgt, is_src = side_words.is_tgt, side_words.exchanged().is_tgt
+    src_places = {place for place, line in enumerate(src_lines) if is_tgt(line)}
+    tgt_places = {place for place, line in enumerate(tgt_lines) if is_src(line)}
+    found: list[tuple[str, Where, set[int]]] = [
+        ("swapped", "pair", src_places & tgt_places),
+        ("wrong_language", "src", src_places - tgt_places),
+        ("wrong_language", "tgt", tgt_places - src_places),
+    ]
+    for name, where, places in found:
+        tally.add(name, where, [first + place for place in sorted(places)])
+
+
+def _script_mixes(src: dict[str, NDArray[np.int64]], tgt: dict[str, NDArray[np.int64]], n_pairs: int) -> list[tuple[ScriptMix, NDArray[np.int64]]]:
+    """The mixes of scripts in these pairs, each with its places."""
+    src_names, src_bits = _script_bits(src, n_pairs)
+    tgt_names, tgt_bits = _script_bits(tgt, n_pairs)
+    both = src_bits << _MAX_SCRIPTS | tgt_bits
+    mixes = []
+    for bits in np.unique(both):
+        mix = ScriptMix(_names(src_names, int(bits) >> _MAX_SCRIPTS), _names(tgt_names, int(bits)))
+        mixes.append((mix, np.flatnonzero(both == bits)))
+    return mixes
+
+
+def _script_bits(letters: dict[str, NDArray[np.int64]], n_pairs: int) -> tuple[Sequence[str], NDArray[np.int64]]:
+    """Names of scripts, and for each line a bit for each of them that enough of its letters belong to."""
+    names = sorted(letters, key=lambda name: -letters[name].sum())[:_MAX_SCRIPTS]
+    bits = np.zeros(n_pairs, np.int64)
+    if names:
+        counts = np.stack([letters[name][:n_pairs] for name in names])
+        n_letters = counts.sum(axis=0)
+        shares = np.array([MIN_LATIN_SHARE if name == "latin" else MIN_SCRIPT_SHARE for name in names])
+        is_in = (counts > 0) & (counts >= shares[:, None] * n_letters)
+        for row in (row for row, name in enumerate(names) if name == "latin"):
+            # `OK` and `TV` are written everywhere.
+            is_in[row] &= (n_letters >= FEW_LETTERS) | (counts[row] < n_letters)
+        bits = (is_in.astype(np.int64) << np.arange(len(names))[:, None]).sum(axis=0)
+    return names, bits
+
+
+def _names(names: Sequence[str], bits: int) -> frozenset[str]:
+    return frozenset(name for number, name in enumerate(names) if bits >> number & 1)

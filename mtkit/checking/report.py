@@ -1,0 +1,140 @@
+"""What was found, for people and for programs."""
+
+import json
+import textwrap
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any
+
+from mtkit.checking.findings import CheckReport, CorpusReport, Finding
+from mtkit.checking.rules import RULES, SEVERITIES
+
+_WHERE = {"src": "source", "tgt": "target", "pair": ""}
+_INDENT = " " * 9
+_WIDTH = 120
+
+
+def for_people(report: CheckReport) -> str:
+    """The findings of each corpus, the worst first, with examples; at the end whether training would accept them. No line end at the end."""
+    return "\n".join(_lines(report))
+
+
+def _lines(report: CheckReport) -> Iterator[str]:
+    for corpus in report.corpora:
+        yield from _corpus_lines(corpus, with_role=len(report.corpora) > 1)
+        yield ""
+    yield f"Training would {'accept' if report.can_train else 'refuse'} this."
+
+
+def _corpus_lines(corpus: CorpusReport, *, with_role: bool) -> Iterator[str]:
+    yield f"{corpus.role} corpus {corpus.name}: {corpus.source}" if with_role else corpus.source
+    src, tgt = (code or "?" for code in corpus.languages)
+    per_line = [n_chars / max(1, n_lines) for n_chars, n_lines in zip(corpus.n_chars, corpus.n_lines, strict=True)]
+    yield f"{_count(corpus.n_pairs, 'pair')}, {src} to {tgt}, {per_line[0]:.0f} and {per_line[1]:.0f} characters in a line: {_verdict(corpus)}"
+    for _, group in groupby(corpus.findings, key=lambda finding: finding.name):
+        yield ""
+        yield from _group_lines(list(group))
+    yield ""
+    if not corpus.is_whole:
+        yield "not looked for: everything else, since the corpus cannot be read to its end"
+        return
+    for head, names in (("not found: ", corpus.not_found), ("not looked for: ", corpus.not_looked_for)):
+        if names:
+            told = textwrap.fill(", ".join(names), _WIDTH, initial_indent=head, subsequent_indent=" " * len(head))
+            yield told.replace("_", " ")
+
+
+def _verdict(corpus: CorpusReport) -> str:
+    counts = {severity: len({finding.name for finding in corpus.findings if finding.severity == severity}) for severity in SEVERITIES}
+    return ", ".join(_count(n, severity) for severity, n in counts.items() if n) or "nothing found"
+
+
+def _group_lines(findings: list[Finding]) -> Iterator[str]:
+    """What was found by one rule, on either side."""
+    rule = RULES[findings[0].name]
+    severity = min((finding.severity for finding in findings), key=SEVERITIES.index)
+    words = [", ".join(map(_how_many, findings)), rule.title]
+    yield f"{severity:<8} {findings[0].name.replace('_', ' ')}: {' '.join(filter(None, words))}"
+    for finding in findings:
+        if finding.detail:
+            yield f"{_INDENT}{finding.detail}"
+    yield f"{_INDENT}{rule.why}"
+    if findings[0].todo:
+        yield f"{_INDENT}-> {findings[0].todo}"
+    examples = [example for finding in findings for example in finding.examples]
+    width = max((len(f"{example.line:,}") for example in examples), default=0)
+    for example in examples:
+        texts = [f"{side}  {text}" for side, text in (("src", example.src), ("tgt", example.tgt)) if text is not None]
+        margin = f"{_INDENT}{example.line:>{width},}  "
+        for text in texts + ([f"     {example.note}"] if example.note else []):
+            yield f"{margin}{text}"
+            margin = " " * len(margin)
+
+
+def _how_many(finding: Finding) -> str:
+    """`16 target lines (0.055%)`; only `target` where there is nothing to count."""
+    one, _, several = RULES[finding.name].noun.partition("/")
+    side = _WHERE[finding.where]
+    if not one:
+        return side
+    words = " ".join(word for word in (f"{finding.n:,}", side, one if finding.n == 1 else several) if word)
+    return words if finding.name in _WITHOUT_SHARE else f"{words} ({_percent(finding.share)})"
+
+
+_WITHOUT_SHARE = ("unequal_counts", "shift")
+
+
+def _percent(share: float) -> str:
+    """Two figures: 12%, 1.2%, 0.012%."""
+    return f"{share:.0%}" if share >= 0.1 else f"{float(f'{100 * share:.2g}'):g}%"
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def for_programs(report: CheckReport) -> str:
+    """A JSON object: can_train, n_errors, n_warnings, n_notes, and corpora with their findings. Keys are only ever added."""
+    return json.dumps(as_dict(report), ensure_ascii=False, indent=2)
+
+
+def as_dict(report: CheckReport) -> dict[str, Any]:
+    """The same as a dictionary."""
+    counts = {f"n_{severity}s": report.count(severity) for severity in SEVERITIES}
+    return {"can_train": report.can_train, **counts, "corpora": [_corpus_dict(corpus) for corpus in report.corpora]}
+
+
+def _corpus_dict(corpus: CorpusReport) -> dict[str, Any]:
+    return {
+        "name": corpus.name,
+        "role": corpus.role,
+        "source": corpus.source,
+        "src_lang": corpus.languages[0],
+        "tgt_lang": corpus.languages[1],
+        "n_pairs": corpus.n_pairs,
+        "n_src_lines": corpus.n_lines[0],
+        "n_tgt_lines": corpus.n_lines[1],
+        "n_src_chars": corpus.n_chars[0],
+        "n_tgt_chars": corpus.n_chars[1],
+        "findings": [_finding_dict(finding) for finding in corpus.findings],
+        "not_found": list(corpus.not_found),
+        "not_looked_for": list(corpus.not_looked_for),
+    }
+
+
+def _finding_dict(finding: Finding) -> dict[str, Any]:
+    return {
+        "name": finding.name,
+        "where": finding.where,
+        "severity": finding.severity,
+        "n": finding.n,
+        "n_of": finding.n_of,
+        "share": finding.share,
+        "lines": list(finding.lines),
+        "examples": [example._asdict() for example in finding.examples],
+        "title": RULES[finding.name].title,
+        "detail": finding.detail,
+        "why": RULES[finding.name].why,
+        "todo": finding.todo,
+        **finding.more,
+    }

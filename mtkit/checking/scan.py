@@ -1,0 +1,138 @@
+"""One pass through a corpus, shared among processes: its tally, its keys on disk, and its lines that are held out elsewhere."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from mtkit.checking.counts import Tally
+from mtkit.checking.lenient_reader import Chunk, decode, read_chunks
+from mtkit.checking.line_checks import Examiner
+from mtkit.checking.repeats import KEY_KINDS, REPEAT_KINDS, line_keys, unrepeated_key
+from mtkit.checking.side_words import SideWords, learn_side_words
+from mtkit.config.data import CorpusSource, DataConfig
+from mtkit.corpus.scripts import UNKNOWN_LANG, scripts_of_language
+from mtkit.errors import MtkitError
+from mtkit.io.progress import ProgressBar
+from mtkit.workers.process_pool import ordered_map
+
+Role = Literal["train", "validation", "test"]
+
+
+class Corpus(NamedTuple):
+    """A corpus to be checked."""
+
+    number: int
+    role: Role
+    source: CorpusSource
+    data: DataConfig
+    """What the source is a part of."""
+
+    @property
+    def languages(self) -> tuple[str, str]:
+        """Codes of source and target; empty where unknown."""
+        src, tgt = self.source.src_lang or self.data.src_lang, self.source.tgt_lang or self.data.tgt_lang
+        return "" if src == UNKNOWN_LANG else src, "" if tgt == UNKNOWN_LANG else tgt
+
+    @property
+    def has_scripts_apart(self) -> bool:
+        """Whether the languages are known to share no script."""
+        src, tgt = map(scripts_of_language, self.languages)
+        return bool(src and tgt) and not src & tgt
+
+
+@dataclass
+class Scan:
+    """What one pass found."""
+
+    corpus: Corpus
+    key_paths: dict[str, Path]
+    """For each of `REPEAT_KINDS` a file with a key for each line."""
+    tally: Tally = field(default_factory=Tally)
+    held_out: dict[bytes, int] = field(default_factory=dict)
+    """Keys that a held-out corpus has too, and the first line with each."""
+    error: MtkitError | None = None
+    """Why the pass ended early."""
+
+
+class Readable:
+    """An iterable of chunks that ends where reading fails, and remembers why."""
+
+    def __init__(self, corpus: Corpus) -> None:
+        self._corpus = corpus
+        self.error: MtkitError | None = None
+
+    def __iter__(self) -> Iterator[Chunk]:
+        try:
+            yield from read_chunks(self._corpus.source, self._corpus.data)
+        except MtkitError as exc:
+            self.error = exc
+
+
+def read_texts(corpus: Corpus, bar: ProgressBar | None = None) -> Iterator[tuple[str, str]]:
+    """The pairs as text, as far as they can be read; what is not UTF-8 is blank."""
+    for chunk in Readable(corpus):
+        yield from zip(decode(chunk.src, chunk.first).lines, decode(chunk.tgt, chunk.first).lines, strict=False)
+        if bar is not None:
+            bar.advance(max(len(chunk.src), len(chunk.tgt)))
+
+
+def held_out_keys(corpus: Corpus) -> dict[int, tuple[bytes, ...]]:
+    """The keys of each pair with text on both sides, by its line, as far as the corpus can be read."""
+    return {line: line_keys(src, tgt) for line, (src, tgt) in enumerate(read_texts(corpus), 1) if src.strip() and tgt.strip()}
+
+
+class _Worker:
+    """Does a chunk: its tally, the keys of each kind one after the other, and the held-out keys in it."""
+
+    def __init__(self, number: int, tags: tuple[str, ...], held_out: frozenset[bytes], side_words: SideWords | None) -> None:
+        self._examiner = Examiner(side_words)
+        self._number = number
+        self._tags = tags
+        self._held_out = held_out
+
+    def __call__(self, chunk: Chunk) -> tuple[Tally, list[bytes], dict[bytes, int]]:
+        tally, src, tgt = self._examiner.examine(chunk)
+        keys = []
+        held_out: dict[bytes, int] = {}
+        for line, (src_text, tgt_text) in enumerate(zip(src.lines, tgt.lines, strict=False), chunk.first):
+            if src_text.strip() and tgt_text.strip():
+                of_line = line_keys(src_text, tgt_text, self._tags)
+                keys.append(of_line)
+                if self._held_out:
+                    untagged = line_keys(src_text, tgt_text) if self._tags else of_line
+                    for key in self._held_out.intersection(untagged):
+                        held_out.setdefault(key, line)
+            else:
+                keys.append((unrepeated_key(self._number, line),) * len(KEY_KINDS))
+        by_kind = dict(zip(KEY_KINDS, zip(*keys, strict=True), strict=False))
+        return tally, [b"".join(by_kind.get(kind, ())) for kind in REPEAT_KINDS], held_out
+
+
+def scan(corpus: Corpus, folder: Path, held_out: frozenset[bytes], n_workers: int, bar: ProgressBar) -> Scan:
+    """Read a corpus once.
+
+    Args:
+        corpus: What is read.
+        folder: Where its keys go.
+        held_out: Keys of lines that it should not have.
+        n_workers: Processes; 0 does the work here.
+        bar: Told of the lines read.
+    """
+    key_paths = {kind: folder / f"{corpus.number}.{kind}" for kind in REPEAT_KINDS}
+    done = Scan(corpus, key_paths)
+    chunks = Readable(corpus)
+    with ExitStack() as stack:
+        files = [stack.enter_context(path.open("wb")) for path in key_paths.values()]
+        side_words = None if corpus.has_scripts_apart else learn_side_words(read_texts(corpus))
+        args = (corpus.number, corpus.source.tags, held_out, side_words)
+        for tally, keys, seen in ordered_map(_Worker, args, chunks, n_workers):
+            done.tally.merge(tally)
+            for stream, column in zip(files, keys, strict=True):
+                stream.write(column)
+            for key, line in seen.items():
+                done.held_out.setdefault(key, line)
+            bar.advance(max(side.n_lines for side in tally.sides.values()))
+    done.error = chunks.error
+    return done

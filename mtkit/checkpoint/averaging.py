@@ -1,0 +1,107 @@
+"""Averages of checkpoints, which translate better than any of them alone."""
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from mtkit.checkpoint.find_model import refuse_no_run
+from mtkit.checkpoint.history import read_history
+from mtkit.checkpoint.model_dir import (
+    load_model_dir,
+    refuse_foreign_dir,
+    save_model_dir,
+    with_history,
+)
+from mtkit.checkpoint.run_dir import RunDir
+from mtkit.checkpoint.training_checkpoint import (
+    AVERAGE_NAME,
+    WEIGHTS_NAME,
+    best_checkpoints,
+    list_checkpoints,
+    read_state,
+    sound_checkpoints,
+)
+from mtkit.checkpoint.weights import read_tensors
+from mtkit.errors import MtkitError
+from mtkit.io.arguments import require_count
+from mtkit.io.logs import get_logger
+
+logger = get_logger(__name__)
+
+_MIN_STEPS_APART = 200
+"""Checkpoints that are closer are nearly the same, and come from a training so short that it has hardly settled."""
+
+
+def average(run_dir: Path | str, out_dir: Path | str, n: int = 5, which: Literal["last", "best"] = "last") -> Path:
+    """Average the weights of checkpoints into a model directory (Vaswani et al. 2017, section 6.1). Damaged ones are passed over with a warning.
+
+    Where a run keeps a moving average, it is that which is averaged once more: the validation scores are those of the moving averages.
+
+    Args:
+        run_dir: A run of `train`.
+        out_dir: The model directory to write.
+        n: How many checkpoints; fewer are used when the run has kept fewer.
+        which: The newest, or those with the best validation scores.
+    Returns:
+        `out_dir`.
+    Raises:
+        MtkitError: The folder is no run, or has no checkpoints of this kind; or `out_dir` holds something else than a model.
+        ValueError: n is below 1, or `which` is neither.
+    """
+    require_count(n, "n")
+    if which not in ("last", "best"):
+        raise ValueError(f"which is {which!r}; give last or best")
+    run, out_dir = RunDir(Path(run_dir)), Path(out_dir)
+    refuse_foreign_dir(out_dir)
+    refuse_no_run(Path(run_dir))
+    paths = list_checkpoints(run.checkpoints_dir)
+    if not paths:
+        raise MtkitError(f"`{run_dir}`: no checkpoints to average", "give the run folder that `mtkit train` wrote")
+    ranked = list(reversed(paths)) if which == "last" else best_checkpoints(paths, len(paths))
+    if not ranked:
+        raise MtkitError(f"`{run_dir}`: no checkpoint was validated, so none is best", "average the last ones, or train with data.validation")
+    chosen = sound_checkpoints(ranked, n)
+    if not chosen:
+        raise MtkitError(f"`{run_dir}`: every checkpoint of this kind is damaged", "copy them again from where they are whole")
+    if len(chosen) < n:
+        logger.warning("%d checkpoints were asked for; the run has kept %d of this kind", n, len(chosen))
+    trained = load_model_dir(run.model_dir)
+    files = [path / (AVERAGE_NAME if (path / AVERAGE_NAME).exists() else WEIGHTS_NAME) for path in chosen]
+    weights = average_weights(files, {name: tuple(parameter.shape) for name, parameter in trained.model.named_parameters()})
+    with torch.no_grad():
+        for name, parameter in trained.model.named_parameters():
+            parameter.copy_(weights[name])
+    steps = sorted(read_state(path).step for path in chosen)
+    save_model_dir(out_dir, with_history(trained, read_history(run, steps)))
+    logger.info("averaged %s", ", ".join(path.name for path in sorted(chosen)))
+    return out_dir
+
+
+def is_worth_averaging(run_dir: Path, n: int = 5) -> bool:
+    """Whether an average is likely to be better than the newest checkpoint: there are n, some hundred updates apart, and all of them late, when
+    the weights no longer change fast."""
+    steps = [read_state(path).step for path in list_checkpoints(RunDir(run_dir).checkpoints_dir)][-n:]
+    return len(steps) == n and 2 * steps[0] >= steps[-1] and steps[-1] - steps[0] >= (n - 1) * _MIN_STEPS_APART
+
+
+def average_weights(files: Sequence[Path], shapes: Mapping[str, tuple[int, ...]], also: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+    """The mean of the weights of several files, summed in float64.
+
+    Args:
+        files: At least one, or `also`.
+        shapes: Of the parameters, by name.
+        also: Further weights, which count as one file more.
+    Raises:
+        MtkitError: A file is damaged, or of another model.
+    """
+    sums = {name: torch.zeros(shape, dtype=torch.float64) for name, shape in shapes.items()}
+    sources = chain((read_tensors(path, dict(shapes)) for path in files), [] if also is None else [also])
+    for source in sources:
+        for name, tensor in source.items():
+            sums[name] += tensor.cpu()
+    n = len(files) + (also is not None)
+    return {name: (total / n).float() for name, total in sums.items()}

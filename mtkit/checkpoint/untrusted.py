@@ -1,0 +1,80 @@
+"""What a model directory may ask for: looked at before anything is allocated, since the directory may come from a stranger."""
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+from mtkit.checkpoint.safetensors_header import Header
+from mtkit.config.model import ModelConfig
+from mtkit.config.search import SearchConfig
+from mtkit.errors import MtkitError
+
+MAX_CONFIG_BYTES = 1 << 20
+_MEND = "make or copy the folder again"
+
+_MOST = {
+    "max_length": 1 << 16,
+    "model.d_model": 1 << 20,
+    "model.d_ff": 1 << 20,
+    "model.n_encoder_layers": 1000,
+    "model.n_decoder_layers": 1000,
+    "model.max_positions": 1 << 24,
+    "search.beam_size": 1000,
+    "search.max_length_ratio": 1000,
+    "search.max_length_extra": 1 << 16,
+    "search.min_length": 1 << 16,
+    "search.max_tokens": 1 << 22,
+}
+"""Far beyond every model there is; beyond these, a line of text could take all memory or all day."""
+
+
+def read_json(path: Path) -> Any:
+    """Read a small JSON file.
+
+    Raises:
+        MtkitError: It is no file, too large, or no JSON.
+    """
+    try:
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):
+            raise MtkitError(f"`{path}`: is no file", _MEND)
+        if about.st_size > MAX_CONFIG_BYTES:
+            raise MtkitError(f"`{path}`: has {about.st_size:,} bytes, more than {MAX_CONFIG_BYTES:,}", _MEND)
+        with path.open("rb") as stream:
+            return json.loads(stream.read(MAX_CONFIG_BYTES))
+    except OSError as exc:
+        raise MtkitError(f"`{path}`: cannot be read: {(exc.strerror or str(exc)).lower()}", "check its permissions") from None
+    except (ValueError, RecursionError):
+        raise MtkitError(f"`{path}`: not a configuration that mtkit wrote: it is no JSON", _MEND) from None
+
+
+def check_limits(path: Path, max_length: int, model: ModelConfig, search: SearchConfig) -> None:
+    """Compare a configuration with what any model could need.
+
+    Raises:
+        MtkitError: It asks for more.
+    """
+    asked: dict[str, Any] = {"max_length": max_length}
+    asked |= {f"model.{name}": value for name, value in model if f"model.{name}" in _MOST}
+    asked |= {f"search.{name}": value for name, value in search if f"search.{name}" in _MOST}
+    for name, value in asked.items():
+        if value is not None and value > _MOST[name]:
+            shown = str(value) if value < 1e15 else "an enormous number"
+            raise MtkitError(f"`{path}`: {name} is {shown}; no model needs more than {_MOST[name]:,}", _MEND)
+
+
+def check_layers(path: Path, header: Header, model: ModelConfig) -> None:
+    """Compare the number of layers with those in the weights' header, which is in proportion to the file.
+
+    Raises:
+        MtkitError: They differ.
+    """
+    for side, n_layers in (("encoder", model.n_encoder_layers), ("decoder", model.n_decoder_layers)):
+        prefix = f"{side}_layers."
+        n_found = len({name.removeprefix(prefix).partition(".")[0] for name in header.tensors if name.startswith(prefix)})
+        if n_found != n_layers:
+            raise MtkitError(
+                f"`{path}`: has {n_found} {side} layers, but by the configuration beside it should have {n_layers}",
+                "weights and config.json do not belong together; make or copy the folder again",
+            )

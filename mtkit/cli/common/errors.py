@@ -1,0 +1,135 @@
+"""How a command ends: one line that says what is wrong, one that says how to mend it, and an exit status."""
+
+import contextlib
+import errno
+import os
+import shlex
+import signal
+import sys
+from types import FrameType
+from typing import Any, NoReturn
+
+import typer
+
+from mtkit.cli.common.help_pages import Group
+from mtkit.cli.common.usage_errors import UsageMistake
+from mtkit.errors import MtkitError
+
+EXIT_STATUSES = {
+    0: "done",
+    1: "invalid input (or, where the message says so, a bug of mtkit)",
+    2: "wrong usage of a command",
+    3: "training diverged, and going back to a lower rate did not help",
+    130: "interrupted by Ctrl-C",
+    141: "the reader of the output closed the pipe, as in `| head`",
+    143: "interrupted by SIGTERM",
+}
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came; whoever saves work on Ctrl-C saves it then too."""
+
+
+class Commands(Group):
+    """A group of commands in which every exception becomes lines on stderr and an exit status."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Parse; `--help` is answered here already."""
+        try:
+            return super().make_context(*args, **kwargs)
+        except BrokenPipeError:
+            _leave_silently()
+        except UsageMistake as exc:
+            _leave(_as_lines(exc), exc.exit_status, exc, is_debug=False)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; only typer's own exceptions come out."""
+        is_debug = bool(ctx.params.get("debug"))
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
+        except KeyboardInterrupt as exc:
+            _leave(f"interrupted: {exc}" if str(exc) else "interrupted", 143 if _is_terminated(exc) else 130, exc, is_debug=is_debug)
+        except BrokenPipeError:
+            _leave_silently()
+        except MtkitError as exc:
+            _leave(_as_lines(exc), exc.exit_status, exc, is_debug=is_debug)
+        except Exception as exc:
+            # typer's own way of ending a program, such as --help.
+            if isinstance(exc, typer.Abort) or hasattr(exc, "exit_code"):
+                raise
+            _leave(_unforeseen(exc), 1, exc, is_debug=is_debug)
+
+
+def handle_sigterm() -> None:
+    """Let SIGTERM end work as Ctrl-C does."""
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        raise Terminated
+
+    signal.signal(signal.SIGTERM, terminate)
+
+
+def give_up_stdout() -> None:
+    """Let the interpreter's last flush go nowhere, once the reader of stdout has gone away."""
+    with contextlib.suppress(OSError), open(os.devnull, "wb") as nowhere:  # OSError: no file behind stdout
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+
+
+def _as_lines(exc: MtkitError) -> str:
+    return f"error: {exc.message}" + (f"\nhint: {exc.hint}" if exc.hint else "")
+
+
+def _leave(text: str, status: int, exc: BaseException, *, is_debug: bool) -> NoReturn:
+    if is_debug:
+        sys.excepthook(type(exc), exc, exc.__traceback__)
+    print(text, file=sys.stderr)
+    raise SystemExit(status) from None
+
+
+def _leave_silently() -> NoReturn:
+    give_up_stdout()
+    raise SystemExit(141) from None
+
+
+def _is_terminated(exc: BaseException | None) -> bool:
+    while exc is not None and not isinstance(exc, Terminated) and getattr(exc, "signal_number", None) != signal.SIGTERM:
+        exc = exc.__cause__ or exc.__context__
+    return exc is not None
+
+
+_OS_HINTS = {
+    errno.ENAMETOOLONG: "take a shorter name",
+    errno.ELOOP: "a symbolic link leads to itself; give the file that is meant",
+    errno.EACCES: "give yourself permission, or choose another path",
+    errno.EPERM: "give yourself permission, or choose another path",
+    errno.EROFS: "choose a path on a disk that can be written to",
+    errno.EMFILE: "close other programs, or raise the limit with `ulimit -n`",
+    errno.EIO: "the disk or the connection to it fails; copy the file to another one",
+}
+"""What can be done where the operating system refuses; by its error number."""
+
+
+def _is_out_of_memory(exc: Exception) -> bool:
+    if isinstance(exc, MemoryError):
+        return True
+    if "torch" not in sys.modules:
+        return False
+    from mtkit.training.step import is_out_of_memory
+
+    return is_out_of_memory(exc)
+
+
+def _unforeseen(exc: Exception) -> str:
+    first_line = (str(exc).strip().splitlines() or [""])[0]
+    if _is_out_of_memory(exc):
+        return f"error: out of memory: {first_line}\nhint: lower batches.max_tokens to train, --max-tokens to translate"
+    # Of stdout: files tell it themselves.
+    if isinstance(exc, OSError) and exc.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"error: the output cannot be written: {first_line}\nhint: make room, or choose another disk"
+    if isinstance(exc, OSError) and exc.errno is not None and (exc.filename is not None or exc.errno in _OS_HINTS):
+        place = "" if exc.filename is None else f"`{exc.filename}`: "
+        return f"error: {place}{(exc.strerror or first_line).lower()}\nhint: {_OS_HINTS.get(exc.errno, 'check the path')}"
+    again = shlex.join(["mtkit", "--debug", *(arg for arg in sys.argv[1:] if arg != "--debug")])
+    return f"error: {type(exc).__name__}: {first_line}\nhint: this should not happen; run again with --debug to see where: {again}"

@@ -1,0 +1,173 @@
+"""`mtkit init --from-data`: a recipe whose settings are chosen by looking at the corpus and the machine."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mtkit.cli.common.new_recipe import (
+    Files,
+    Languages,
+    check_two_files,
+    choose_languages,
+    files_in_recipe,
+    refuse_existing,
+    side_endings,
+    write_recipe,
+)
+from mtkit.cli.common.shell import shell_command
+
+if TYPE_CHECKING:
+    from mtkit.config.auto.recommend import Advice
+    from mtkit.config.auto.statistics import Machine
+    from mtkit.config.data import DataConfig
+    from mtkit.config.recipe import Recipe
+    from mtkit.corpus.survey import Survey
+
+_MEASURED, _GUESSED = (0.8, 2.0), (0.5, 5.0)
+"""What the estimated time of training is multiplied by for a range: validation and preparing batches come on top."""
+
+
+def init_from_data(
+    files: Files,
+    folder: Path | None,
+    size: str | None,
+    langs: Languages,
+    validation: Files | None,
+    device: str,
+    *,
+    is_full: bool = False,
+) -> None:
+    """Look, choose, write, and say why.
+
+    Args:
+        files: Source and target text.
+        folder: Where the recipe goes; default: a folder named for the languages.
+        size: A size that the model shall have.
+        langs: Where the files' names do not say them.
+        validation: Source and target to validate on; default: pairs drawn from the corpus.
+        device: Where it will be trained.
+        is_full: Whether the recipe names every key.
+    """
+    from mtkit.config.auto.recommend import advise
+    from mtkit.config.data import CorpusSource, DataConfig
+    from mtkit.corpus.split import draw_validation, validation_size
+    from mtkit.corpus.survey import survey
+    from mtkit.io.output_guard import refuse_overwriting
+    from mtkit.io.text import write_lines
+
+    for pair in filter(None, (files, validation)):
+        check_two_files(*pair)
+    source = CorpusSource(src=files[0], tgt=files[1])
+    src_lang, tgt_lang = choose_languages(langs, files)
+    folder = folder or Path(f"{src_lang}-{tgt_lang}")
+    path = folder / "recipe.yaml"
+    refuse_overwriting([path], [*files, *(validation or ())])
+    refuse_existing(path)
+    data = DataConfig(src_lang=src_lang, tgt_lang=tgt_lang, train=(source,))
+    endings = side_endings(src_lang, tgt_lang)
+    written = (folder / f"validation.{endings[0]}", folder / f"validation.{endings[1]}")
+    if validation is None:
+        for file in written:
+            refuse_existing(file, "name validation text with --validation-src and --validation-tgt, or move it away")
+    else:
+        _check_readable(validation, data)
+    found = survey(source, data)
+    drawn = [] if validation is not None else draw_validation(source, data, found.sample, validation_size(found.facts.n_pairs))
+    # torch takes seconds to load, which a corpus that is at fault should not wait for.
+    from mtkit.inspection.hardware import this_machine
+
+    machine = _with_speed(this_machine(device), found, size, device)
+    advice = advise(found.facts, machine, size, validates=validation is not None or bool(drawn))
+    if drawn:
+        for file, side in zip(written, zip(*drawn, strict=True), strict=True):
+            write_lines(file, side)
+    held_out = validation or (written if drawn else None)
+    write_recipe(path, _recipe(path, files, held_out, data, advice), _reasons(advice, len(drawn)), is_full=is_full)
+    _tell(found, machine, advice)
+    if drawn:
+        pairs = "1 pair" if len(drawn) == 1 else f"{len(drawn):,} pairs"
+        print(f"wrote {written[0]}, {written[1]}: {pairs} drawn from the corpus, which training leaves out")
+    elif held_out is None:
+        print("no validation corpus, so no checkpoint counts as the best: too few pairs whose sides stand in the corpus only once;")
+        print("    name one with --validation-src and --validation-tgt")
+    print(f"wrote {path}, with these reasons beside the keys")
+    _tell_time(path, machine, advice, _words_to_repeat(files, langs, validation, device, is_full=is_full))
+    print(f"then: {shell_command('train', path)}")
+
+
+def _check_readable(files: Files, data: "DataConfig") -> None:
+    """See that a validation corpus is one, before the training corpus takes its time."""
+    from mtkit.config.data import CorpusSource
+    from mtkit.corpus.read.pairs import read_pairs
+    from mtkit.errors import MtkitError
+
+    pairs = read_pairs(CorpusSource(src=files[0], tgt=files[1]), data)
+    if not sum(bool(src.strip() and tgt.strip()) for src, tgt in pairs):
+        raise MtkitError(f"`{files[0]}`, `{files[1]}`: no pair of two sides", "check the paths of the validation text")
+
+
+def _recipe(path: Path, files: Files, validation: Files | None, data: "DataConfig", advice: "Advice") -> "Recipe":
+    from mtkit.config.recipe import Recipe
+
+    section: dict[str, Any] = {"src_lang": data.src_lang, "tgt_lang": data.tgt_lang, "train": files_in_recipe(files, path.parent)}
+    section["validation"] = files_in_recipe(validation, path.parent) if validation else None
+    return Recipe.model_validate({"data": section, **advice.settings})
+
+
+def _reasons(advice: "Advice", n_drawn: int) -> dict[str, str]:
+    reasons = dict(advice.reasons)
+    if n_drawn:
+        reasons["data.validation"] = f"{n_drawn:,} pairs drawn from the training corpus, each side of which stands there only once"
+        reasons["clean.test_overlap"] = "the validation pairs were drawn from the training corpus; this keeps them out of training"
+    return reasons
+
+
+def _tell(found: "Survey", machine: "Machine", advice: "Advice") -> None:
+    for line in (*found.lines(), str(machine)):
+        print(line)
+    print()
+    shown = [(f"{choice.key}: {_plain(choice.value)}", choice.reason) for choice in advice.choices]
+    width = max(len(setting) for setting, _ in shown)
+    for setting, reason in shown:
+        print(f"{setting:<{width}}  {reason}")
+    print()
+    for note in advice.notes:
+        print(f"note: {note}")
+
+
+def _plain(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _words_to_repeat(files: Files, langs: Languages, validation: Files | None, device: str, *, is_full: bool) -> list[str | Path]:
+    """Return the options of another call on the same text."""
+    options = {
+        "--src-lang": langs[0],
+        "--tgt-lang": langs[1],
+        "--validation-src": validation and validation[0],
+        "--validation-tgt": validation and validation[1],
+        "--device": None if device == "auto" else device,
+    }
+    words = [word for option, value in options.items() if value for word in (option, value)]
+    return ["--from-data", *files, *words, *(["--full"] if is_full else [])]
+
+
+def _with_speed(machine: "Machine", found: "Survey", size: str | None, device: str) -> "Machine":
+    """Return the machine with the speed at which it trains the chosen size now, whatever else runs on it."""
+    from mtkit.config.auto.heuristics import Plan
+    from mtkit.training.sizing.speed import measure_flops
+
+    return replace(machine, flops_per_s=measure_flops(Plan(found.facts, machine, size), device))
+
+
+def _tell_time(path: Path, machine: "Machine", advice: "Advice", words: list[str | Path]) -> None:
+    from mtkit.config.auto.recommend import in_words, range_in_words
+
+    is_measured = machine.flops_per_s is not None
+    time = range_in_words(*(advice.hours * factor for factor in (_MEASURED if is_measured else _GUESSED)))
+    how = "at the speed measured just now" if is_measured else "guessed by the kind of machine"
+    print(f"training takes {time}, {how}; `{shell_command('train', path, '--dry-run')}` measures it with your corpus")
+    if advice.hours_on_gpu is not None:
+        print(f"  {in_words(advice.hours_on_gpu):>10}: on a GPU with 24 GB")
+    for size, hours in advice.smaller:
+        print(f"  {in_words(hours):>10}: {shell_command('init', size, Path(f'{path.parent}-{size}'), *words)}")

@@ -1,0 +1,145 @@
+"""Layout of `--help`: usage, options in groups, examples."""
+
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from mtkit.cli.common import usage_errors
+from mtkit.cli.common.parameters import as_typed, value_name
+from mtkit.config.section import normalized
+
+_ORDER_OF_USE = (
+    *("demo", "data", "init", "tokenizer", "preprocess", "train", "average"),
+    *("translate", "evaluate", "score", "shortlist", "export", "info", "doctor"),
+)
+
+
+class Page:
+    """Mixin for commands and groups: the layout of their help, and errors that say what to type.
+
+    A section `Examples:` at the end of a command's docstring is shown line by line.
+    """
+
+    help: str | None
+    examples: list[str]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        text, _, examples = (kwargs.pop("help", None) or "").partition("Examples:\n")
+        super().__init__(*args, help=text.strip(), **kwargs)  # pyright: ignore[reportCallIssue]
+        self.examples = textwrap.dedent(examples).strip("\n").splitlines()
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse; a wrong usage becomes a `UsageMistake`."""
+        return usage_errors.parse(super().parse_args, ctx, args)  # pyright: ignore[reportAttributeAccessIssue]
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return what the usage line names: arguments, required options, `[OPTIONS]`."""
+        params: list[Any] = self.get_params(ctx)  # pyright: ignore[reportAttributeAccessIssue]
+        arguments = [param for param in params if param.param_type_name == "argument"]
+        options = [param for param in params if param.param_type_name == "option" and param.required]
+        return [
+            *(value_name(param) if param.required else f"[{value_name(param)}]" for param in arguments),
+            *(as_typed(param) for param in options),
+            "[OPTIONS]",
+        ]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write arguments, then options by group."""
+        params: list[Any] = self.get_params(ctx)  # pyright: ignore[reportAttributeAccessIssue]
+        sections: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
+        for param in params:
+            title = "Arguments" if param.param_type_name == "argument" else param.rich_help_panel or "Options"
+            if not param.hidden:
+                sections.setdefault(title, []).append((_name(param), _explanation(param, ctx)))
+        for title, rows in sections.items():
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write the examples before anything else that ends the page."""
+        if self.examples:
+            with formatter.section("Examples"):
+                for line in self.examples:
+                    formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
+        super().format_epilog(ctx, formatter)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+class Command(Page, TyperCommand):
+    """A command."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run it, with paths in their shortest form."""
+        ctx.params = {name: _normalized(value) for name, value in ctx.params.items()}
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as exc:
+            raise usage_errors.UsageMistake(exc.message, f"see `{ctx.command_path} --help`") from None
+
+
+class Group(Page, TyperGroup):
+    """A group of commands, listed in the order of use with their whole summaries."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(self.commands, key=lambda name: _ORDER_OF_USE.index(name) if name in _ORDER_OF_USE else len(_ORDER_OF_USE))
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        return ["COMMAND [OPTIONS]"]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _summary(self.commands[name])) for name in self.list_commands(ctx)])
+        super().format_options(ctx, formatter)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write nothing: `format_options` did."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args[0] not in self.commands and not ctx.resilient_parsing:
+            raise usage_errors.no_such_command(ctx, args)
+        return super().resolve_command(ctx, args)
+
+
+def _summary(command: Any) -> str:
+    return " ".join((command.help or "").partition("\n\n")[0].split())
+
+
+def _normalized(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return type(value)(map(_normalized, value))
+    return normalized(value) if isinstance(value, Path) else value
+
+
+def _name(param: Any) -> str:
+    if param.param_type_name == "argument":
+        return value_name(param)
+    names = ", ".join(sorted(param.opts, key=lambda name: name.startswith("--")))
+    if param.secondary_opts:
+        return f"{names} / {', '.join(param.secondary_opts)}"
+    return names if param.is_flag else f"{names} {value_name(param)}"
+
+
+def _explanation(param: Any, ctx: Any) -> str:
+    notes = []
+    if default := _default(param, ctx):
+        notes.append(f"default: {default}")
+    if getattr(param, "max", None) is not None:
+        notes.append(f"at most {param.max}")
+    if param.required and param.param_type_name == "option":
+        notes.append("required")
+    return f"{param.help or ''}" + (f"  [{'; '.join(notes)}]" if notes else "")
+
+
+def _default(param: Any, ctx: Any) -> str:
+    if isinstance(param.show_default, str):
+        return param.show_default
+    value = param.get_default(ctx, call=False)
+    if value is None or not param.show_default:
+        return ""
+    if isinstance(value, bool):
+        names = param.opts if value else param.secondary_opts
+        return names[0].lstrip("-") if param.secondary_opts else ""
+    return str(value)

@@ -1,0 +1,1 @@
+"""Settings chosen from a corpus and a machine, for `mtkit init --from-data`."""

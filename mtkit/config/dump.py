@@ -1,0 +1,147 @@
+"""A section out as YAML 1.2: plain for machines, or with every field's help for people."""
+
+import json
+import re
+import textwrap
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+from ruamel.yaml.error import YAMLError
+
+from mtkit.config.load import parse_yaml
+from mtkit.config.section import Section
+from mtkit.io.text import atomic_write
+
+_INDENT = "  "
+_COMMENT_WIDTH = 110
+
+
+def write_yaml(section: Section, path: Path) -> None:
+    """Write a section so that reading the file gives an equal one; paths become absolute.
+
+    Raises:
+        MtkitError: The file cannot be written.
+    """
+    with atomic_write(path) as stream:
+        stream.write(plain_yaml(section).encode())
+
+
+def plain_yaml(section: Section) -> str:
+    """Return a section as YAML with every key and no comments, so that reading it gives an equal one; paths become absolute."""
+    return "\n".join(_block(section, "", comments=False, base_dir=Path.cwd())) + "\n"
+
+
+def commented_yaml(cls_or_section: type[Section] | Section, reasons: Mapping[str, str] | None = None) -> str:
+    """The complete text of a recipe: every key, with its docstring as comment.
+
+    Args:
+        cls_or_section: A section, whose values are written (relative paths as they are), or a class, whose defaults are; there a required
+            key is left empty. Keys without a value are commented out.
+        reasons: Why a key has its value, by its dotted name; becomes a second comment.
+    """
+    description = _description(cls_or_section if isinstance(cls_or_section, type) else type(cls_or_section))
+    return "\n".join([*_comment(description, ""), "", *_block(cls_or_section, "", comments=True, reasons=reasons or {})]) + "\n"
+
+
+def _block(
+    section: Section | type[Section],
+    indent: str,
+    *,
+    comments: bool,
+    base_dir: Path | None = None,
+    reasons: Mapping[str, str] | None = None,
+    prefix: str = "",
+) -> Iterator[str]:
+    cls = section if isinstance(section, type) else type(section)
+    for number, (name, field) in enumerate(cls.model_fields.items()):
+        is_missing = isinstance(section, type) and field.is_required()
+        value = getattr(section, name) if isinstance(section, Section) else None if is_missing else field.get_default()
+        inner = _inner(value, field.annotation)
+        if comments:
+            if number and inner is not None:
+                yield ""
+            help_text = field.description or (_description(inner if isinstance(inner, type) else type(inner)) if inner is not None else "")
+            yield from _comment(help_text, indent)
+            if reason := (reasons or {}).get(f"{prefix}{name}"):
+                yield from _comment(f"Chosen: {reason}.", indent)
+        key = f"{indent}{name}:"
+        if inner is not None:
+            yield key
+            yield from _block(inner, indent + _INDENT, comments=comments, base_dir=base_dir, reasons=reasons, prefix=f"{prefix}{name}.")
+        elif isinstance(value, tuple) and any(isinstance(item, Section) for item in value):
+            yield key
+            for item in value:
+                yield from _list_item(_block(item, indent + 2 * _INDENT, comments=comments, base_dir=base_dir), indent + _INDENT)
+        elif value is None and comments:
+            yield f"{indent}{'' if is_missing else '# '}{name}:"
+        else:
+            yield f"{key} {flow_yaml(value, base_dir)}{_choices(field.annotation) if comments else ''}"
+
+
+def _inner(value: Any, annotation: Any) -> Section | type[Section] | None:
+    """The section to write below a key, if it is one: the value, or the class of a required one without a value."""
+    if isinstance(value, Section):
+        return value
+    is_class = value is None and isinstance(annotation, type) and issubclass(annotation, Section)
+    return annotation if is_class else None
+
+
+def _list_item(lines: Iterator[str], indent: str) -> Iterator[str]:
+    """Put the dash of a list before the first line that is no comment."""
+    has_dash = False
+    for line in lines:
+        if not has_dash and not line.lstrip().startswith("#"):
+            has_dash = True
+            line = f"{indent}- {line.lstrip()}"
+        elif not has_dash:
+            line = f"{indent}{line.lstrip()}"
+        yield line
+
+
+def flow_yaml(value: Any, base_dir: Path | None = None) -> str:
+    """Return a value other than a section as YAML on one line.
+
+    Args:
+        value: A number, text, path, or a list of them.
+        base_dir: What relative paths are relative to, to make them absolute; without it they stay as they are.
+    """
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(flow_yaml(item, base_dir) for item in value)}]"
+    if isinstance(value, Path):
+        return _text(str(value if base_dir is None else base_dir / value))
+    if isinstance(value, str):
+        return _text(value)
+    return json.dumps(value)
+
+
+def _text(value: str) -> str:
+    """Without quotes where YAML reads that as the same text, else in double quotes."""
+    if re.fullmatch(r"[\w/.]([\w/.+ -]*[\w/.+-])?", value) and value.isprintable():
+        try:
+            if parse_yaml(value) == value:
+                return value
+        except (YAMLError, ValueError):
+            pass
+    quoted = json.dumps(value, ensure_ascii=False)
+    # YAML takes fewer characters as they are than JSON does, and reads some as line ends.
+    return "".join(char if char.isprintable() else _escaped(ord(char)) for char in quoted)
+
+
+def _escaped(code: int) -> str:
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def _choices(annotation: Any) -> str:
+    if get_origin(annotation) is Literal:
+        return f"  # {' | '.join(map(str, get_args(annotation)))}"
+    return ""
+
+
+def _description(cls: type[Section]) -> str:
+    """What a section is for; where it stands in the recipe can be seen."""
+    return re.sub(r"Recipe section `\w+:`[.;]\s*(\w?)", lambda found: found[1].upper(), cls.__doc__ or "").strip()
+
+
+def _comment(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(" ".join(text.split()), width=_COMMENT_WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")

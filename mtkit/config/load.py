@@ -1,0 +1,218 @@
+"""YAML 1.2 and `--set` overrides in, a validated section out."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.reader import ReaderError
+
+from mtkit.checkpoint.find_model import is_model_dir, is_recipe_name
+from mtkit.config.section import CommandLineText, Section
+from mtkit.config.validation_errors import Problem, describe_problems
+from mtkit.errors import MtkitError
+from mtkit.io.text import read_lines
+
+_START = "`mtkit init --from-data SRC TGT` writes a recipe to start from"
+_MAX_BYTES = 1 << 20
+"""Largest size of a recipe."""
+S = TypeVar("S", bound=Section)
+
+
+def read_section(cls: type[S], path: Path, overrides: Sequence[str] = ()) -> S:
+    """Read and validate a section, such as a whole recipe, from a file.
+
+    Args:
+        cls: What the file holds.
+        path: A YAML 1.2 file; relative paths in it are relative to its folder.
+        overrides: Texts such as `training.max_steps=100`, put at the dotted key before validation; the value is read as YAML, and relative
+            paths in it are relative to the current directory.
+    Raises:
+        MtkitError: The file cannot be read or is no YAML, or it or the overrides have problems; all are named at once.
+    """
+    data = _load_file(path)
+    _fill_empty_sections(cls, data)
+    section, problems = _validated(cls, data, overrides, path.absolute().parent)
+    if section is None:
+        raise _as_error(problems, f"`{path}`: ", ", in the file or with --set")
+    return section
+
+
+def make_section(cls: type[S], overrides: Sequence[str]) -> S:
+    """A section with its defaults, except for what the overrides say.
+
+    Args:
+        cls: The section.
+        overrides: Texts such as `max_chars=100`.
+    Raises:
+        MtkitError: They have problems; all are named at once.
+    """
+    section, problems = _validated(cls, {}, overrides, Path.cwd())
+    if section is None:
+        raise _as_error(problems)
+    return section
+
+
+def _validated(cls: type[S], data: dict[Any, Any], overrides: Sequence[str], base_dir: Path) -> tuple[S | None, list[Problem]]:
+    """The section, or why there is none."""
+    problems: list[Problem] = []
+    overridden: set[str] = set()
+    for override in overrides:
+        try:
+            overridden.add(_apply(override, data))
+        except _BadOverride as exc:
+            problems.append(exc.problem)
+    try:
+        section = cls.model_validate(data, context={"base_dir": base_dir})
+    except ValidationError as exc:
+        return None, problems + describe_problems(exc, cls, data, overridden)
+    return (None if problems else section), problems
+
+
+def _as_error(problems: list[Problem], where: str = "", how: str = "") -> MtkitError:
+    if len(problems) == 1:
+        return MtkitError(f"{where}{problems[0].text}", problems[0].hint or f"correct it{how}")
+    listed = "".join(f"\n  {problem.text}" + (f" ({problem.hint})" if problem.hint else "") for problem in problems)
+    return MtkitError(f"{where}{len(problems)} problems:{listed}", f"correct them{how}")
+
+
+def parse_yaml(text: str) -> Any:
+    """YAML 1.2 to Python values: `1e-4` is a number, `no` is Norwegian, a key given twice is an error.
+
+    Raises:
+        ruamel.yaml.error.YAMLError: The text is no YAML.
+    """
+    try:
+        # The pure-Python parser is the one that knows YAML 1.2.
+        return YAML(typ="safe", pure=True).load(text)
+    except RecursionError:
+        raise YAMLError("brackets are nested too deeply") from None
+    except (ValueError, TypeError, AttributeError, LookupError) as exc:
+        # The parser lets through what Python says of numbers, dates and keys that it cannot make.
+        raise YAMLError(str(exc).partition("\n")[0]) from None
+
+
+def _load_file(path: Path) -> dict[Any, Any]:
+    if not path.exists():
+        raise MtkitError(f"`{path}`: no such file", f"check the path; {_START}")
+    if path.is_dir():
+        kind = "model directory" if is_model_dir(path) else "folder"
+        meant = next((file for folder in (path, path.parent) if (file := folder / "recipe.yaml").exists()), None)
+        raise MtkitError(f"`{path}`: is a {kind}, not a recipe", f"did you mean `{meant}`?" if meant else _START)
+    if path.is_char_device():
+        raise MtkitError(f"`{path}`: is a device, not a recipe", f"give a file; {_START}")
+    # The YAML parser would take minutes for a corpus.
+    if path.stat().st_size > _MAX_BYTES:
+        raise _no_recipe(path)
+    text = "\n".join(read_lines(path, what="the recipe"))
+    try:
+        data = parse_yaml(text)
+    except YAMLError as exc:
+        if path.suffix and not is_recipe_name(path):
+            raise _no_recipe(path) from None
+        where, what, hint = _describe_yaml_error(exc, text)
+        raise MtkitError(f"`{path}`: {where}: {what}", hint) from None
+    if data is None:
+        raise MtkitError(f"`{path}`: is empty", _START)
+    if not isinstance(data, dict) and path.suffix and not is_recipe_name(path):
+        raise _no_recipe(path)
+    if not isinstance(data, dict):
+        raise MtkitError(f"`{path}`: is not a recipe: its top level has no sections", "write sections such as `data:`, with keys indented below them")
+    return data
+
+
+def _no_recipe(path: Path) -> MtkitError:
+    return MtkitError(f"`{path}`: is not a recipe", f"a recipe is a small YAML file; {_START}")
+
+
+def _describe_yaml_error(exc: YAMLError, text: str) -> tuple[str, str, str]:
+    """Where, what, and a hint."""
+    if isinstance(exc, ReaderError):
+        before = text[: exc.position]
+        line, column = before.count("\n") + 1, exc.position - before.rfind("\n")
+        return f"line {line}, column {column}", "a character that YAML does not allow", "remove it, or write it in double quotes as \\uXXXX"
+    mark = getattr(exc, "problem_mark", None) or getattr(exc, "context_mark", None)
+    where = f"line {mark.line + 1}, column {mark.column + 1}" if mark is not None else "somewhere"
+    what = str(getattr(exc, "problem", None) or "is no YAML").split("\n")[0]
+    if isinstance(exc, DuplicateKeyError):
+        key = what.partition('"')[2].partition('"')[0]
+        return where, f"the key {key} is given twice", "keep one of them"
+    if "'\\t'" in what:
+        return where, "a tab", "YAML is indented with spaces"
+    if isinstance(exc, MarkedYAMLError) and "mapping values are not allowed" in what:
+        return where, "a colon where none may stand", "check the indentation, or put text that holds a colon in quotes"
+    return where, what, "check brackets, quotes and indentation there"
+
+
+def _fill_empty_sections(cls: type[Section], data: dict[Any, Any]) -> None:
+    """A section whose keys are all commented out reads as null and means its defaults."""
+    for name, field in cls.model_fields.items():
+        is_section = isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+        if is_section and name in data and data[name] is None:
+            data[name] = {}
+
+
+class _BadOverride(Exception):
+    def __init__(self, override: str, what: str, hint: str) -> None:
+        super().__init__(what)
+        self.problem = Problem(f"--set {override}: {what}", hint)
+
+
+def _apply(override: str, data: dict[Any, Any]) -> str:
+    """Put one override into the data, and tell its dotted key."""
+    dotted, equals, text = override.partition("=")
+    dotted = dotted.strip()
+    if not equals or not dotted:
+        raise _BadOverride(override, "is not of the form key=value", "for example --set training.max_steps=100")
+    try:
+        value = _mark_strings(parse_yaml(text))
+    except YAMLError:
+        raise _BadOverride(override, "the value is no YAML", "put text in quotes, and those in the shell's quotes: --set 'a.b=\"text\"'") from None
+    *parents, last = dotted.split(".")
+    node: Any = data
+    walked: list[str] = []
+    for key in parents:
+        node = _child(_only_item(node, key), key)
+        walked.append(key)
+        if not isinstance(node, dict | list):
+            raise _BadOverride(override, f"there is nothing below {'.'.join(walked)}", f"set {'.'.join(walked)} itself")
+    node = _only_item(node, last)
+    if isinstance(node, dict):
+        node[last] = value
+    elif last.isdecimal() and int(last) < len(node):
+        node[int(last)] = value
+    else:
+        raise _BadOverride(
+            override, f"{'.'.join(walked)} is a list of {len(node)}", f"use {'.'.join(walked)}.0 for its first item, or set the whole list"
+        )
+    return dotted
+
+
+def _child(node: Any, key: str) -> Any:
+    if isinstance(node, dict):
+        if node.get(key) is None:
+            node[key] = {}
+        return node[key]
+    if isinstance(node, list) and key.isdecimal() and int(key) < len(node):
+        return node[int(key)]
+    return None
+
+
+def _only_item(node: Any, key: str) -> Any:
+    """A list of one section stands for that section: `data.train.src` is as good as `data.train.0.src`."""
+    if isinstance(node, list) and len(node) == 1 and not key.isdecimal():
+        return node[0]
+    return node
+
+
+def _mark_strings(value: Any) -> Any:
+    if isinstance(value, str):
+        return CommandLineText(value)
+    if isinstance(value, Mapping):
+        return {key: _mark_strings(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_mark_strings(item) for item in value]
+    return value

@@ -1,0 +1,1 @@
+"""Augmentation of training text: typos, case, noise."""

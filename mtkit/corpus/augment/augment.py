@@ -1,0 +1,87 @@
+"""Pairs altered as careless text is, so that a model may learn to bear with it, and be tested on it."""
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+from random import Random
+
+from mtkit.config.augment import Alteration, AugmentConfig
+from mtkit.corpus.augment.noise import noise_line
+from mtkit.corpus.augment.typos import mistype
+from mtkit.corpus.languages import base_language
+from mtkit.corpus.placeholders import PLACEHOLDER, outside_placeholders
+
+# A word's first letter: none before it, no apostrophe within the word (don't), no accent that stands apart, no placeholder ({n}th, 3rd).
+_WORD_START = re.compile(rf"{PLACEHOLDER.pattern} | (?<![\w\u0300-\u036f}}>])(?<!\w['’])[^\W\d_]", re.VERBOSE)
+_SIGNS = ".!?…;。！？；।॥؟۔"
+_AT_THE_END = re.compile(rf"{PLACEHOLDER.pattern} | (?<![{_SIGNS}\s])[{_SIGNS}\s]*[{_SIGNS}](?=[\"'”’»」』)\]]*\s*$)", re.VERBOSE)
+
+_DOTTED_I = frozenset({"tr", "tur", "az", "aze", "azj"})
+
+
+def draw_alterations(config: AugmentConfig, n_pairs: int, rng: Random) -> dict[int, Alteration]:
+    """Which of so many pairs are to be altered, and how, by one draw for each."""
+    names: list[Alteration] = [name for name, share in config.shares.items() if share]
+    if not names:
+        return {}
+    ends = list(accumulate(config.shares[name] for name in names))
+    draws = ((i, bisect_right(ends, rng.random())) for i in range(n_pairs))
+    return {i: names[place] for i, place in draws if place < len(names)}
+
+
+def alter(name: Alteration, src: str, tgts: Sequence[str], rng: Random, langs: tuple[str, str]) -> tuple[str, list[str]]:
+    """Alter a source and, where that changes how it is translated, its translations.
+
+    All stays as it is where the source gives no cause (no capitals in its script, no sign at its end), and where a side is or would be without text.
+
+    Args:
+        name: The way.
+        src: One line.
+        tgts: Its translation; of a test set there may be several.
+        rng: Where chance comes from.
+        langs: Language codes of source and target.
+    Returns:
+        The same with the alteration made, one line each.
+    """
+    if name == "noise":
+        altered_src = noise_line(len(src.split()), rng)
+        altered_tgts = [altered_src] * len(tgts)
+    elif name == "typos":
+        altered_src, altered_tgts = mistype(src, langs[0], rng), list(tgts)
+    else:
+        change = _BOTH_SIDES[name]
+        altered_src, altered_tgts = change(src, langs[0]), [change(tgt, langs[1]) for tgt in tgts]
+    if altered_src == src or not all(text.strip() for text in (src, *tgts, altered_src, *altered_tgts)):
+        return src, list(tgts)
+    return altered_src, altered_tgts
+
+
+def _upper_case(text: str, lang: str) -> str:
+    return outside_placeholders(text, lambda part: _capitals(part, lang)) if _has_case(text) else text
+
+
+def _title_case(text: str, lang: str) -> str:
+    return _WORD_START.sub(lambda found: found[0] if found[1] else _capitals(found[0], lang), text) if _has_case(text) else text
+
+
+def _drop_end_punctuation(text: str, lang: str) -> str:
+    return _AT_THE_END.sub(lambda found: found[1] or "", text)
+
+
+def _has_case(text: str) -> bool:
+    """Whether most letters are of a script with capitals: a name or two in a Korean line do not say how its translation is to be written."""
+    n_letters = sum(char.isalpha() for char in text)
+    return 2 * sum(char.isupper() or char.islower() for char in text) > n_letters
+
+
+def _capitals(text: str, lang: str) -> str:
+    """In Turkish and Azerbaijani the capital of i keeps its dot."""
+    return (text.replace("i", "İ") if base_language(lang) in _DOTTED_I else text).upper()
+
+
+_BOTH_SIDES: dict[Alteration, Callable[[str, str], str]] = {
+    "upper_case": _upper_case,
+    "title_case": _title_case,
+    "drop_end_punctuation": _drop_end_punctuation,
+}

@@ -1,0 +1,1 @@
+"""Cleaning, filtering and deduplication of sentence pairs."""

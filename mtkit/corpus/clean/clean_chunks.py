@@ -1,0 +1,70 @@
+"""Cleaning a chunk of a corpus, in whichever process."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from mtkit.corpus.clean.match_keys import Duplicates, pair_key
+from mtkit.corpus.clean.pair_cleaner import Dropped, PairCleaner
+from mtkit.corpus.store.encode_chunk import Chunk
+
+
+class DroppedPair(NamedTuple):
+    """A pair that was left out, as it was read; a duplicate as it was after mending."""
+
+    corpus: int
+    """Place of its corpus in data.train."""
+    line: int
+    """Its number in the corpus, from 1."""
+    reason: str
+    src: str
+    tgt: str
+
+
+class CleanedChunk(NamedTuple):
+    """What became of a chunk."""
+
+    corpus: int
+    lines: list[int]
+    """Numbers of the kept pairs."""
+    src: str
+    """Kept sources joined by line feeds, which travel to another process faster than a list of them."""
+    tgt: str
+    keys: bytes
+    """By which duplicates are found; none where these are kept."""
+    dropped: Dropped
+    dropped_pairs: list[DroppedPair]
+    """Empty where nobody wants them."""
+    n_read: int
+
+    def pairs(self) -> Iterator[tuple[str, str]]:
+        """The kept pairs."""
+        return zip(self.src.split("\n"), self.tgt.split("\n"), strict=True) if self.lines else iter(())
+
+
+class ChunkCleaner:
+    """Cleans chunks, in whichever process."""
+
+    def __init__(self, cleaners: tuple[PairCleaner, ...], tags: tuple[tuple[str, ...], ...], duplicates: Duplicates, wants_dropped: bool) -> None:
+        self.cleaners, self.tags, self.wants_dropped = cleaners, tags, wants_dropped
+        self.duplicates: Duplicates = duplicates
+
+    def __call__(self, chunk: Chunk) -> CleanedChunk:
+        clean, tags, how = self.cleaners[chunk.corpus].clean, self.tags[chunk.corpus], self.duplicates
+        dropped, dropped_pairs = Dropped(), []
+        lines, kept_src, kept_tgt, keys = [], [], [], []
+        sources, targets = chunk.src.split("\n"), chunk.tgt.split("\n")
+        for line, src, tgt in zip(range(chunk.first_line, chunk.first_line + len(sources)), sources, targets, strict=True):
+            cleaned = clean(src, tgt)
+            if cleaned.mended:
+                dropped.count_mended(cleaned.mended)
+            if cleaned.reason is not None:
+                dropped.add(cleaned.reason, line, src, tgt)
+                if self.wants_dropped:
+                    dropped_pairs.append(DroppedPair(chunk.corpus, line, cleaned.reason, src, tgt))
+                continue
+            lines.append(line)
+            kept_src.append(cleaned.src)
+            kept_tgt.append(cleaned.tgt)
+            if how != "keep":
+                keys.append(pair_key(cleaned.src, cleaned.tgt, tags, how))
+        return CleanedChunk(chunk.corpus, lines, "\n".join(kept_src), "\n".join(kept_tgt), b"".join(keys), dropped, dropped_pairs, len(sources))

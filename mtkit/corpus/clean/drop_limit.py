@@ -1,0 +1,82 @@
+"""Refuse a corpus of which too much is dropped, and name the rule, the share and the likely cause."""
+
+from collections import Counter
+from collections.abc import Iterable
+from math import sqrt
+
+from mtkit.config.data import CorpusSource, corpus_name
+from mtkit.config.recipe import Recipe
+from mtkit.corpus.clean.pair_cleaner import Dropped
+from mtkit.corpus.scripts import script_of, scripts_of_language
+from mtkit.errors import MtkitError
+
+_CAUSES = {
+    "blank": ("a side has no text", "check that the files are the right ones"),
+    "length": ("a side is outside clean.min_chars and clean.max_chars", "split the lines into sentences, or change these limits"),
+    "garbled": ("the text was read in a wrong encoding", "convert the original files to UTF-8 again"),
+    "letters": ("a side has almost no letters", "check that the files and columns are the right ones, or lower clean.min_letters"),
+    "script": ("a side has too few letters of its language's script", "check data.src_lang and data.tgt_lang, or lower clean.min_script"),
+    "char_ratio": ("one side is much longer than the other", "run `mtkit data check` to see whether the lines match, or raise clean.max_char_ratio"),
+    "copy": ("source and target are the same text", "check that the files are in two languages, or set clean.min_copy_letters: 0"),
+    "test_overlap": ("the pairs are in data.validation or data.test too", "hold out pairs that are not in data.train"),
+    "too_long": ("a side has more pieces than preprocess.max_length", "split the lines into sentences, or raise preprocess.max_length"),
+    "ratio": ("one side has many more pieces than the other", "run `mtkit data check` to see whether the lines match, or raise preprocess.max_ratio"),
+    "duplicate": (
+        "the pairs occur earlier in the training corpora",
+        "name each corpus once (`weight` repeats it), or set clean.duplicates: keep",
+    ),
+}
+"""By rule, the likely cause and what to do about it."""
+
+_WRONG_LANGUAGE = "set data.src_lang and data.tgt_lang to the languages of the files, or exchange the files"
+
+
+class TooManyDropped(MtkitError):
+    """More of a corpus is dropped than preprocess.max_dropped allows."""
+
+
+def check_dropped(recipe: Recipe, source: CorpusSource, n_read: int, dropped: Dropped, *, is_sample: bool = False) -> None:
+    """Refuse a corpus of which more than `preprocess.max_dropped` is dropped.
+
+    Args:
+        recipe: Gives the limit and the languages.
+        source: The corpus.
+        n_read: Pairs before cleaning.
+        dropped: Counts of the pairs dropped from these.
+        is_sample: The pairs are a random sample of the corpus: only what is beyond three standard errors of the share is refused.
+    Raises:
+        TooManyDropped: Too much is dropped; names the rule that drops most, the share and the likely cause.
+    """
+    limit, n_dropped = recipe.preprocess.max_dropped, dropped.counts.total()
+    slack = 3 * sqrt(limit * (1 - limit) / n_read) if is_sample and n_read else 0.0
+    if n_dropped <= (limit + slack) * n_read:
+        return
+    (rule, count), *_ = dropped.counts.most_common(1)
+    cause, todo = _CAUSES[rule]
+    if rule == "script" and (differences := _wrong_scripts(recipe, source, dropped)):
+        cause, todo = differences, _WRONG_LANGUAGE
+    share = f"{n_dropped:,} of {n_read:,} pairs were dropped ({n_dropped / n_read:.1%})"
+    raise TooManyDropped(
+        f"corpus `{corpus_name(source)}`: {share}, {count:,} of them by the rule `{rule}`: {cause}",
+        f"{todo}; preprocess.max_dropped (now {limit:g}) is the largest share that may be dropped",
+    )
+
+
+def _wrong_scripts(recipe: Recipe, source: CorpusSource, dropped: Dropped) -> str:
+    """`source is Hangul, but src_lang is de`, for each side to which that applies."""
+    samples = dropped.samples.get("script", [])
+    sides = (
+        ("source", "src_lang", source.src_lang or recipe.data.src_lang, [sample.src for sample in samples]),
+        ("target", "tgt_lang", source.tgt_lang or recipe.data.tgt_lang, [sample.tgt for sample in samples]),
+    )
+    differences = []
+    for name, key, lang, texts in sides:
+        script, expected = _main_script(texts), scripts_of_language(lang)
+        if script and expected and script not in expected:
+            differences.append(f"{name} is {script.capitalize()}, but {key} is {lang}")
+    return " and ".join(differences)
+
+
+def _main_script(texts: Iterable[str]) -> str | None:
+    counts = Counter(script for text in texts for char in text if (script := script_of(char)) is not None)
+    return max(counts, key=counts.__getitem__, default=None)

@@ -1,0 +1,30 @@
+"""What training must not see: the validation and test sets, in a form in which their sentences are found again."""
+
+from collections.abc import Iterable
+from typing import Literal
+
+from mtkit.corpus.clean.match_keys import fold
+
+
+class HeldOut:
+    """Texts and pairs of validation and test sets, folded.
+
+    Args:
+        pairs: All of them; they are kept in memory.
+        how: `pair`: a training pair is among them when both sides are, as translations of one another; `either`: when one side is.
+    """
+
+    def __init__(self, pairs: Iterable[tuple[str, str]], how: Literal["pair", "either"] = "pair") -> None:
+        self._is_either = how == "either"
+        folded = {(fold(src), fold(tgt)) for src, tgt in pairs}
+        # Texts without letters and digits fold to nothing, and are nothing to be known by.
+        self._texts = frozenset(text for pair in folded for text in pair if text)
+        self._pairs = frozenset() if self._is_either else frozenset(both for src, tgt in folded if src and tgt for both in ((src, tgt), (tgt, src)))
+
+    def has(self, src: str, tgt: str) -> bool:
+        """Whether a pair is among them. Direction makes no difference, nor do case and punctuation."""
+        # The target first: it is more often English, which folds faster.
+        folded_tgt = fold(tgt)
+        if self._is_either:
+            return folded_tgt in self._texts or fold(src) in self._texts
+        return folded_tgt in self._texts and (fold(src), folded_tgt) in self._pairs

@@ -1,0 +1,135 @@
+"""The single rules of cleaning: each looks at a text, or at a pair, and says whether something is wrong with it."""
+
+import re
+import string
+import unicodedata
+from collections import Counter
+from functools import lru_cache
+
+from mtkit.config.clean import CleanConfig
+from mtkit.corpus.clean.match_keys import fold
+from mtkit.corpus.scripts import script_of, scripts_of_language
+
+RATIO_SLACK = 10
+"""Added to the width of both sides before they are compared: `Stop!` may well be three words elsewhere."""
+
+LATIN_ALLOWANCE = 0.1
+"""Part of `clean.min_script` that is asked of a language not written in Latin letters: names, brands and code stay as they are."""
+
+FEW_LETTERS = 10
+"""Fewer Latin letters than this may stand alone in any language, as NATO and Facebook do."""
+
+_LETTER_BYTES = {
+    "arabic": b"\xd8\xd9",
+    "armenian": b"\xd4\xd5\xd6",
+    "cyrillic": b"\xd0\xd1",
+    "greek": b"\xce\xcf",
+    "han": b"\xe5\xe6\xe7\xe8\xe9",
+    "hangul": b"\xeb\xec\xed",
+    "hebrew": b"\xd7",
+    "latin": string.ascii_letters.encode(),
+}
+"""First bytes, in UTF-8, of many letters of a script and of hardly anything else, for a count that takes next to no time."""
+
+_NOT_WIDE = re.compile("[^\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff01-\uff60\U00020000-\U0003ffff]+")
+_LETTER_OR_DIGIT = re.compile(r"[^\W_]")
+
+_LEADS = "[\xc2-\xf0]"
+_FOLLOWS = "[\x80-\xbf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]"
+"""What the bytes 80 to BF, of which UTF-8 makes all but the first byte of a character, become in Latin-1 and Windows-1252."""
+
+_MAYBE_GARBLED = re.compile(_LEADS + _FOLLOWS)
+GARBLED = re.compile(
+    # Accented letters, typographic signs and emoji can be told by one character; other scripts by two in a row, since `ß«` is nothing strange.
+    f"[ÂÃ]{_FOLLOWS}|â[€\x80]|ð[Ÿ\x9f]|(?:[Ä-ß]{_FOLLOWS}){{2}}|(?:[à-ï]{_FOLLOWS}{{2}}){{2}}"
+)
+
+
+def is_garbled(text: str) -> bool:
+    """Whether characters were lost, or UTF-8 was read as Windows-1252."""
+    if text.isascii():
+        return False
+    return "\ufffd" in text or (_MAYBE_GARBLED.search(text) is not None and GARBLED.search(text) is not None)
+
+
+def display_width(text: str) -> int:
+    """Columns that a text takes on a screen, where letters of Chinese, Japanese and Korean are two wide.
+
+    It counts what a text says better than characters do: English and Korean differ by 1.8 in characters, and by 1.1 in width.
+    """
+    return len(text) if text.isascii() else len(text) + len(_NOT_WIDE.sub("", text))
+
+
+def differ_in_width(src: str, tgt: str, max_ratio: float) -> bool:
+    """Whether one side is more than `max_ratio` times as wide as the other, with RATIO_SLACK added to both."""
+    n_src, n_tgt = len(src), len(tgt)
+    # A text is at most twice as wide as it is long, so most need not be measured.
+    most_src, most_tgt = (n_src if src.isascii() else 2 * n_src), (n_tgt if tgt.isascii() else 2 * n_tgt)
+    if most_src + RATIO_SLACK <= max_ratio * (n_tgt + RATIO_SLACK) and most_tgt + RATIO_SLACK <= max_ratio * (n_src + RATIO_SLACK):
+        return False
+    shorter, longer = sorted((display_width(src), display_width(tgt)))
+    return longer + RATIO_SLACK > max_ratio * (shorter + RATIO_SLACK)
+
+
+def is_copy(src: str, tgt: str, min_letters: int) -> bool:
+    """Whether both sides fold to the same and hold at least so many letters."""
+    # Most pairs begin or end with different letters, and folding takes time.
+    if _initial(src) != _initial(tgt) or _initial(src[::-1]) != _initial(tgt[::-1]):
+        return False
+    folded = fold(src)
+    return folded == fold(tgt) and sum(map(str.isalpha, folded)) >= min_letters
+
+
+def _initial(text: str) -> str:
+    """The first letter or digit, in its plainest form."""
+    char = text[:1]
+    if not char.isalnum():
+        found = _LETTER_OR_DIGIT.search(text)
+        char = found.group() if found is not None else ""
+    return _base_of(char)
+
+
+@lru_cache(maxsize=4096)
+def _base_of(char: str) -> str:
+    """A character without case and accent, so that it matches however these are written."""
+    return unicodedata.normalize("NFKD", fold(char))[:1]
+
+
+class LetterRules:
+    """The rules on letters: enough of a text's characters must be letters, and enough of these of the language's scripts.
+
+    Args:
+        config: Says how much is enough.
+        lang: The language code; of one that is not known, scripts are not asked for.
+    """
+
+    def __init__(self, config: CleanConfig, lang: str) -> None:
+        self._min_letters = config.min_letters
+        self._scripts = scripts_of_language(lang) if config.min_script else frozenset()
+        self._is_latin = "latin" in self._scripts
+        self._min_script = (config.min_script if self._is_latin else LATIN_ALLOWANCE * config.min_script) if self._scripts else 0.0
+        self._min_share = max(self._min_letters, self._min_script)
+        own = b"".join(_LETTER_BYTES.get(script, b"") for script in self._scripts or ("latin",))
+        self._other_bytes = bytes(byte for byte in range(256) if byte not in own)
+
+    def problem(self, text: str) -> str | None:
+        """The rule that a text breaks: `letters`, `script` or none."""
+        # Less than there are, and enough for nearly every text.
+        n_surely_own = len(text.encode().translate(None, self._other_bytes))
+        return None if n_surely_own >= self._min_share * len(text) else self._count_all(text)
+
+    def _count_all(self, text: str) -> str | None:
+        scripts: Counter[str] = Counter()
+        n_chars = 0
+        for char, count in Counter(text).items():
+            if not char.isspace():
+                n_chars += count
+                script = script_of(char)
+                if script is not None:
+                    scripts[script] += count
+        n_letters = scripts.total()
+        if n_letters < self._min_letters * n_chars:
+            return "letters"
+        if not self._scripts or (not self._is_latin and n_letters < FEW_LETTERS and n_letters == scripts["latin"]):
+            return None
+        return "script" if sum(scripts[script] for script in self._scripts) < self._min_script * n_letters else None

@@ -1,0 +1,121 @@
+"""Texts in rows of named values, as JSON lines, Parquet and datasets have them: where they are, and how they become pairs."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from mtkit.corpus.languages import base_language
+from mtkit.corpus.read.headers import NAME_COLUMNS, find_columns
+from mtkit.corpus.read.pairs import SentencePair, Side
+from mtkit.errors import MtkitError
+from mtkit.io.logs import get_logger, log_once
+
+Way = tuple[str, ...]
+"""How a text is reached: a column, or a column and the keys within it."""
+
+logger = get_logger(__name__)
+
+_LINE_BREAKS = re.compile("[\n\r]+")
+
+
+def ways_of(values: Mapping[str, Any], above: Way = ()) -> list[Way]:
+    """All ways through columns and the mappings within them."""
+    ways = []
+    for name, value in values.items():
+        ways += ways_of(value, (*above, name)) if isinstance(value, Mapping) else [(*above, name)]
+    return ways
+
+
+def find_ways(sides: tuple[Side, Side], values: Mapping[str, Any], name: str, where: str) -> tuple[Way, Way]:
+    """Find the ways to the texts of both sides.
+
+    A side's column, if it is given, may be spelt `translation.de`. Otherwise it is what `find_columns` finds, alone or within `translation`.
+
+    Args:
+        sides: Sides to look for.
+        values: A row, or anything that has its names.
+        name: What the log calls the file.
+        where: What errors call the place.
+    Raises:
+        MtkitError: There is no such column, or the recipe gives a number.
+    """
+    known = ways_of(values)
+    labels = [way[-1] if len(way) == 1 or (len(way) == 2 and way[0] == "translation") else "" for way in known]
+    found = find_columns(sides, labels)
+    src, tgt = (_way(side, place, known, where) for side, place in zip(sides, found, strict=True))
+    for side, way in zip(sides, (src, tgt), strict=True):
+        if side.column is None and way[-1] != side.lang:
+            log_once(logger, f"{name}: {side.lang} is read from {'.'.join(way)}")
+    return src, tgt
+
+
+def _way(side: Side, place: int | None, known: list[Way], where: str) -> Way:
+    if isinstance(side.column, int):
+        raise MtkitError(f"{where}: {side.key} is {side.column}, but only columns of TSV and CSV have numbers", "give the column's name")
+    if side.column is None and place is not None:
+        return known[place]
+    wanted = side.column or side.lang
+    for way in known:
+        if way == (wanted,) or ".".join(way) == wanted:
+            return way
+    if ("translation", wanted) in known:
+        return ("translation", wanted)
+    raise no_column(wanted, [".".join(way) for way in known], where)
+
+
+def no_column(wanted: str, known: list[str], where: str) -> MtkitError:
+    """The error that names the columns there are."""
+    return MtkitError(f"{where} has no column {wanted}; it has {', '.join(known) or 'none'}", f"{NAME_COLUMNS}, or name the languages")
+
+
+def telling_lang(sides: tuple[Side, Side]) -> str:
+    """Return the language that says more about the encoding of a file with both: not English."""
+    return sides[1].lang if base_language(sides[0].lang) == "en" else sides[0].lang
+
+
+def one_line(text: str) -> str:
+    """The text with a space for each line break."""
+    # Looking first is faster than searching for what is rarely there.
+    return _LINE_BREAKS.sub(" ", text) if "\n" in text or "\r" in text else text
+
+
+def value_at(row: Any, way: Way) -> Any:
+    """The value at the end of the way; None where a part of the way is None.
+
+    Raises:
+        KeyError: The row has no such way.
+    """
+    for key in way:
+        if row is None:
+            return None
+        if not isinstance(row, Mapping):
+            raise KeyError(key)
+        row = row[key]
+    return row
+
+
+def text_pairs(values: Iterable[tuple[Any, Any]], sides: tuple[Side, Side], where: str) -> Iterator[SentencePair]:
+    """Make pairs of values: a line break becomes a space, None becomes blank.
+
+    Args:
+        values: Source and target, row by row.
+        sides: What the recipe calls the two.
+        where: What errors put before the number of a row.
+    Raises:
+        MtkitError: A value is no text.
+    """
+    for number, (src, tgt) in enumerate(values, 1):
+        if not (isinstance(src, str) and isinstance(tgt, str)):
+            src, tgt = (_text(value, side, f"{where} {number}") for value, side in zip((src, tgt), sides, strict=True))
+        yield SentencePair(one_line(src), one_line(tgt))
+
+
+def _text(value: Any, side: Side, where: str) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise MtkitError(
+            f"{where}: column {side.column or side.lang} holds {type(value).__name__}, not text",
+            "set src_column and tgt_column to columns of text",
+        )
+    return value

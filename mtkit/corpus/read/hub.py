@@ -1,0 +1,109 @@
+"""Read parallel text from a Hugging Face dataset, on the hub or in a local folder."""
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mtkit.config.data import CorpusSource, DataConfig
+from mtkit.corpus.read.columns import Way, find_ways, text_pairs, value_at
+from mtkit.corpus.read.pairs import SentencePair, Side
+from mtkit.errors import MtkitError
+from mtkit.io.text import sha256_file
+
+if TYPE_CHECKING:
+    from datasets import Dataset, IterableDataset
+
+_BATCH_SIZE = 1000
+
+
+def dataset_pairs(source: CorpusSource, data: DataConfig, sides: tuple[Side, Side]) -> Iterator[SentencePair]:
+    """Read a dataset's pairs; a line break within a text becomes a space, a missing text is blank.
+
+    Each side is looked for among the dataset's columns and then within its `translation` column.
+
+    Raises:
+        MtkitError: At the call: the dataset cannot be had, or lacks a column (the message names those it has). While reading: a value is no text, or
+            a stream breaks off.
+    """
+    with _told_as_error(source, data):
+        dataset = _load(source)
+        row = _first_row(dataset)
+    if row is None:
+        return iter(())
+    src, tgt = find_ways(sides, row, str(source.dataset), f"dataset `{source.dataset}`")
+    return text_pairs(_values(dataset, source, data, src, tgt), sides, f"dataset `{source.dataset}`: row")
+
+
+def dataset_fingerprint(source: CorpusSource, data: DataConfig) -> str:
+    """A hash of configuration, split, and a local folder's files or the revision (commit) that a hub name stands for now, whether streamed or not."""
+    parts: list[Any] = [source.dataset_config, source.split or "train"]
+    folder = local_folder(source)
+    if folder is not None:
+        parts += [(str(path.relative_to(folder)), sha256_file(path)) for path in folder_files(folder)]
+    else:
+        import datasets
+
+        with _told_as_error(source, data):
+            parts.append(datasets.load_dataset_builder(source.dataset or "", source.dataset_config).hash)
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def local_folder(source: CorpusSource) -> Path | None:
+    """The folder that the dataset is, if it is one."""
+    return Path(source.dataset) if source.dataset is not None and Path(source.dataset).is_dir() else None
+
+
+def folder_files(folder: Path) -> list[Path]:
+    """All files in a folder and the folders in it, in one order on every machine."""
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _load(source: CorpusSource) -> "Dataset | IterableDataset":
+    import datasets
+
+    assert source.dataset is not None
+    if not sys.stderr.isatty():
+        datasets.disable_progress_bars()
+    return datasets.load_dataset(source.dataset, name=source.dataset_config, split=source.split or "train", streaming=source.streaming)  # pyright: ignore[reportReturnType]
+
+
+@contextmanager
+def _told_as_error(source: CorpusSource, data: DataConfig) -> Iterator[None]:
+    """What comes through here is of many packages: datasets, huggingface_hub, httpx, pyarrow, fsspec."""
+    try:
+        yield
+    except MtkitError:
+        raise
+    except Exception as exc:
+        reason = " ".join(str(exc).split()) or type(exc).__name__
+        if "split" in reason.lower() and isinstance(exc, ValueError):
+            hint = "set `split` to one that it has"
+        elif "config" in reason.lower() and isinstance(exc, ValueError):
+            hint = "set `dataset_config` to one that it has"
+        elif Path(source.dataset or "").is_dir():
+            hint = "a directory must hold a Hugging Face dataset; for text, name the file of each language"
+        else:
+            key = "data.validation" if source in data.validation else "data.test" if source in data.test else "data.train"
+            hint = f"check name and network, or pass local files: --set '{key}={{src: FILE, tgt: FILE}}'"
+        raise MtkitError(f"dataset `{source.dataset}` cannot be loaded: {reason}", hint) from exc
+
+
+def _first_row(dataset: "Dataset | IterableDataset") -> dict[str, Any] | None:
+    """The dataset's columns, with the languages within them where it says so; else as its first row has them. None if there is none."""
+    from datasets import Translation
+
+    if dataset.features is None:
+        return next(iter(dataset), None)
+    return {name: dict.fromkeys(feature.languages) if isinstance(feature, Translation) else feature for name, feature in dataset.features.items()}
+
+
+def _values(dataset: "Dataset | IterableDataset", source: CorpusSource, data: DataConfig, src: Way, tgt: Way) -> Iterator[tuple[Any, Any]]:
+    wanted: Any = dataset.select_columns(sorted({src[0], tgt[0]}))
+    with _told_as_error(source, data):  # a stream may break off
+        for batch in wanted.iter(batch_size=_BATCH_SIZE):
+            for src_value, tgt_value in zip(batch[src[0]], batch[tgt[0]], strict=True):
+                yield value_at(src_value, src[1:]), value_at(tgt_value, tgt[1:])

@@ -1,0 +1,139 @@
+"""Read parallel text as pairs, wherever it comes from: two files, one file of some format, a Hugging Face dataset, stdin."""
+
+import hashlib
+import json
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mtkit.config.data import CorpusSource, DataConfig, FileFormat
+from mtkit.errors import MtkitError
+from mtkit.io.compression import SUFFIXES
+from mtkit.io.spool import rereadable, shown_name
+from mtkit.io.text import read_lines, sha256_file
+
+_FORMATS: dict[str, FileFormat] = {".tsv": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".tmx": "tmx"}
+
+Lines = Generator[str, None, None]
+
+
+class SentencePair(NamedTuple):
+    """A segment and its translation."""
+
+    src: str
+    tgt: str
+
+
+class Side(NamedTuple):
+    """What the recipe says of one side of a corpus."""
+
+    key: str
+    """Where it names the column: `src_column` or `tgt_column`."""
+    column: str | int | None
+    lang: str
+
+
+def read_pairs(source: CorpusSource, data: DataConfig) -> Iterator[SentencePair]:
+    """Read a corpus from start to end, blank sides included, in memory that does not grow with it.
+
+    Args:
+        source: Where the pairs are.
+        data: Gives the language codes, by which columns and segments are found.
+    Raises:
+        MtkitError: At the call: a file or dataset is missing. While reading: a column is missing, the file is damaged or not of its format, a text is
+            no valid Unicode, or at the end two files of unequal length.
+    """
+    sides = _sides(source, data)
+    if source.dataset is not None:
+        from mtkit.corpus.read.hub import dataset_pairs
+
+        return dataset_pairs(source, data, sides)
+    if source.file is None:
+        assert source.src is not None and source.tgt is not None
+        return _text_pairs(source.src, source.tgt, sides)
+    kind, path, name = file_format(source), rereadable(source.file, "the corpus"), shown_name(source.file)
+    if kind == "tmx":
+        from mtkit.corpus.read.tmx import tmx_pairs
+
+        return tmx_pairs(path, name, sides)
+    from mtkit.corpus.read.tables import table_pairs
+
+    return table_pairs(path, kind, name, sides, source.separator)
+
+
+def describe_source(source: CorpusSource) -> str:
+    """Name a corpus in a report."""
+    if source.dataset is not None:
+        return ", ".join(part for part in (source.dataset, source.dataset_config, source.split or "train") if part)
+    return ", ".join(shown_name(path) for path in (source.src, source.tgt, source.file) if path is not None)
+
+
+def source_fingerprint(source: CorpusSource, data: DataConfig) -> str:
+    """A hash that changes when the pairs may have changed: of the files' bytes or the dataset's revision, and of what the pairs are chosen by.
+
+    Raises:
+        MtkitError: A file or dataset is missing.
+    """
+    choice = [[side.column, side.lang] for side in _sides(source, data)]
+    if source.dataset is not None:
+        from mtkit.corpus.read.hub import dataset_fingerprint
+
+        parts: list[Any] = ["dataset", dataset_fingerprint(source, data), choice]
+    elif source.file is not None:
+        parts = [file_format(source), sha256_file(rereadable(source.file)), choice, *filter(None, [source.separator])]
+    else:
+        assert source.src is not None and source.tgt is not None
+        parts = ["text", sha256_file(rereadable(source.src)), sha256_file(rereadable(source.tgt))]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def file_format(source: CorpusSource) -> FileFormat:
+    """The format of `source.file`: as the recipe says, or by the ending of its name.
+
+    Raises:
+        MtkitError: Neither says it.
+    """
+    assert source.file is not None
+    if source.format is not None:
+        return source.format
+    if source.separator is not None:
+        return "csv"
+    suffixes = [suffix.lower() for suffix in source.file.suffixes]
+    if suffixes and suffixes[-1] in SUFFIXES:
+        suffixes.pop()
+    if not suffixes or suffixes[-1] not in _FORMATS:
+        known = "tsv, csv, jsonl, parquet or tmx"
+        raise MtkitError(f"`{shown_name(source.file)}`: its name does not say what format it has", f"set `format` of that corpus to {known}")
+    return _FORMATS[suffixes[-1]]
+
+
+def _sides(source: CorpusSource, data: DataConfig) -> tuple[Side, Side]:
+    """Source side and target side; a corpus' own languages go before those of the recipe."""
+    return (
+        Side("src_column", source.src_column, source.src_lang or data.src_lang),
+        Side("tgt_column", source.tgt_column, source.tgt_lang or data.tgt_lang),
+    )
+
+
+def _text_pairs(src_path: Path, tgt_path: Path, sides: tuple[Side, Side]) -> Iterator[SentencePair]:
+    # Both are opened here, so that a missing file is told at once.
+    src_name, tgt_name = shown_name(src_path), shown_name(tgt_path)
+    src_lines = read_lines(rereadable(src_path, "the source side"), what="the source side", name=src_name, lang=sides[0].lang)
+    tgt_lines = read_lines(rereadable(tgt_path, "the target side"), what="the target side", name=tgt_name, lang=sides[1].lang)
+    return _zipped(src_name, src_lines, tgt_name, tgt_lines)
+
+
+def _zipped(src_name: str, src_lines: Lines, tgt_name: str, tgt_lines: Lines) -> Iterator[SentencePair]:
+    with closing(src_lines), closing(tgt_lines):
+        for n_read, (src, tgt) in enumerate(zip_longest(src_lines, tgt_lines)):
+            if src is None or tgt is None:
+                longer = tgt_lines if src is None else src_lines
+                n_longer = n_read + 1 + sum(1 for _ in longer)
+                n_src, n_tgt = (n_read, n_longer) if src is None else (n_longer, n_read)
+                raise MtkitError(
+                    f"`{src_name}` has {n_src:,} lines, but `{tgt_name}` has {n_tgt:,}",
+                    "line N of one must translate line N of the other; find where they come apart",
+                )
+            yield SentencePair(src, tgt)

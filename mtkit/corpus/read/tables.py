@@ -1,0 +1,107 @@
+"""Read pairs from one file with a row for each: TSV, CSV, JSON lines or Parquet. All are read in one pass, a piece at a time."""
+
+import json
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from mtkit.corpus.read.columns import find_ways, telling_lang, text_pairs, value_at
+from mtkit.corpus.read.delimited import csv_pairs, tsv_pairs
+from mtkit.corpus.read.pairs import SentencePair, Side
+from mtkit.errors import MtkitError
+from mtkit.io.text import read_lines, readable
+
+Sides = tuple[Side, Side]
+
+_N_ROWS = 1000
+"""Rows of Parquet in memory at a time."""
+_READ_AHEAD = 1 << 20
+"""Bytes of a Parquet column in memory at a time."""
+
+
+def table_pairs(path: Path, kind: str, name: str, sides: Sides, separator: str | None = None) -> Iterator[SentencePair]:
+    """Read a table's pairs, rows with blank texts included; a line break within a text becomes a space.
+
+    Args:
+        path: The file; TSV, CSV and JSON lines may be packed.
+        kind: tsv, csv, jsonl or parquet.
+        name: What errors call the file.
+        sides: Which columns are the pair.
+        separator: Between the columns of CSV; None finds it.
+    Raises:
+        MtkitError: At the call: no such file. While reading: a column is missing, a row is not as it should be, or a value is no text.
+    """
+    if kind == "parquet":
+        with readable(path, "the corpus"):
+            return text_pairs(_parquet_values(path, name, sides), sides, f"`{name}`: row")
+    lines = read_lines(path, what="the corpus", name=name, lang=telling_lang(sides))
+    if kind == "jsonl":
+        return _closing(lines, text_pairs(_json_values(lines, name, sides), sides, f"`{name}`: line"))
+    return _closing(lines, csv_pairs(lines, name, sides, separator) if kind == "csv" else tsv_pairs(lines, name, sides))
+
+
+def _closing(lines: Generator[str, None, None], pairs: Iterator[SentencePair]) -> Iterator[SentencePair]:
+    with closing(lines):
+        yield from pairs
+
+
+def _json_values(lines: Iterable[str], name: str, sides: Sides) -> Iterator[tuple[Any, Any]]:
+    ways = None
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            yield None, None
+            continue
+        where = f"`{name}`: line {number}"
+        row = _json_object(line, where)
+        ways = ways or find_ways(sides, row, name, where)
+        try:
+            src, tgt = value_at(row, ways[0]), value_at(row, ways[1])
+        except KeyError:  # a row may be laid out in another way
+            ways = find_ways(sides, row, name, where)
+            src, tgt = value_at(row, ways[0]), value_at(row, ways[1])
+        if "\\u" in line:
+            _refuse_half_characters(f"{src}{tgt}", where)
+        yield src, tgt
+
+
+def _json_object(line: str, where: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as exc:
+        reason = f"{exc.msg} at character {exc.colno}" if isinstance(exc, json.JSONDecodeError) else exc
+        raise MtkitError(f"{where}: broken JSON: {reason}", "each line is one JSON object") from None
+    if not isinstance(row, dict):
+        raise MtkitError(f"{where}: not an object but {type(row).__name__}", 'each line is one JSON object, such as {"de": "Hallo", "en": "Hello"}')
+    return row
+
+
+def _refuse_half_characters(text: str, where: str) -> None:
+    """JSON can spell one half of a surrogate pair, which no UTF-8 file can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as exc:
+        raise MtkitError(f"{where}: \\u{ord(text[exc.start]):04x} is half of a character", "mend that line, or take it out") from None
+
+
+def _parquet_values(path: Path, name: str, sides: Sides) -> Iterator[tuple[Any, Any]]:
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        # Read beforehand, a group of rows would be in memory whole, and a file may be one group.
+        with parquet.ParquetFile(path, pre_buffer=False, buffer_size=_READ_AHEAD) as file:
+            src, tgt = find_ways(sides, _nested(file.schema_arrow), name, f"`{name}`")
+            for batch in file.iter_batches(_N_ROWS, columns=[".".join(src), ".".join(tgt)]):
+                for src_value, tgt_value in zip(batch[src[0]].to_pylist(), batch[tgt[0]].to_pylist(), strict=True):
+                    yield value_at(src_value, src[1:]), value_at(tgt_value, tgt[1:])
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as exc:
+        reason = " ".join(str(exc).split())
+        raise MtkitError(f"`{name}`: broken Parquet: {reason}", "the file is cut short, damaged or packed; fetch it again") from None
+
+
+def _nested(fields: Any) -> dict[str, Any]:
+    """The names of a schema, or of a struct's fields, with those within them."""
+    from pyarrow import types
+
+    return {field.name: _nested(field.type) if types.is_struct(field.type) else None for field in fields}

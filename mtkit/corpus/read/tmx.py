@@ -1,0 +1,239 @@
+"""Read pairs from TMX, the translation memory format, as a stream.
+
+TMX 1.4b (2005): <tu> holds a <tuv> for each language, and that one <seg>. Nothing that the file only points at is read: no DTD, no entity.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from pathlib import Path
+from xml.parsers import expat
+
+from mtkit.corpus.languages import is_variety_of, word_space
+from mtkit.corpus.placeholders import PLACEHOLDER
+from mtkit.corpus.read.columns import one_line, telling_lang
+from mtkit.corpus.read.pairs import SentencePair, Side
+from mtkit.corpus.scripts import UNKNOWN_LANG
+from mtkit.errors import MtkitError
+from mtkit.io.logs import get_logger, log_once
+from mtkit.io.text import invalid_utf8_hint, read_blocks
+
+logger = get_logger(__name__)
+
+_PAIRED_CODES = frozenset(["bpt", "ept"])
+"""Beginning and end of formatting; their content is text."""
+_SINGLE_CODES = frozenset(["it", "ut"])
+"""Formatting without its other half, and codes that a tool could not tell apart; some tools write placeholders so."""
+# XML has neither character.
+_CODE, _EMPTY = "\0", "\1"
+"""Where a code was left out, and where an element without text may stand for something."""
+_GAP = re.compile(f"(\\s*)([{_CODE}{_EMPTY}](?:\\s*[{_CODE}{_EMPTY}])*)(\\s*)")
+_CLOSING, _OPENING = ".,;:!?)]}…、。，", "([{¿¡"
+_FRENCH_CLOSING = ".,)]}…"
+_MAX_NAMED = 20
+"""Languages that an error names."""
+_MAX_COUNTED = 1000
+
+
+def tmx_pairs(path: Path, name: str, sides: tuple[Side, Side]) -> Iterator[SentencePair]:
+    """Read the pairs of a TMX file; a line break within a text becomes a space.
+
+    The text of placeholders (<ph>), highlighted text (<hi>) and elements that TMX does not have is kept. Formatting (<bpt>, <ept>, <it>, <ut>)
+    is left out, as are elements without text, and so is the space that this would leave at the end of a text or before punctuation. Within <it>
+    and <ut>, a placeholder such as {name} or %s is kept.
+
+    A language is a <tuv>'s `xml:lang` or `lang` without regard to case; where none is `en`, the first of `en-US`, `en-GB` and so on is taken. Units
+    that lack one of the two are skipped. They, units with several segments of a language, and regions are counted in the log.
+
+    Args:
+        path: The file, which may be packed.
+        name: What errors call it.
+        sides: The languages.
+    Raises:
+        MtkitError: At the call: no such file, or the recipe names columns. While reading: broken XML, no TMX, entities, no pair in the languages.
+    """
+    for side in sides:
+        if side.column is not None:
+            raise MtkitError(f"`{name}`: {side.key} is set, but TMX has languages and no columns", f"set {side.key[:3]}_lang of that corpus instead")
+    return _pairs(read_blocks(path, what="the TMX corpus", name=name, is_xml=True), name, sides)
+
+
+def _pairs(blocks: Generator[bytes, None, None], name: str, sides: tuple[Side, Side]) -> Iterator[SentencePair]:
+    units = _Units(name, sides)
+    with closing(blocks):
+        for block in blocks:
+            yield from units.feed(block)
+        yield from units.feed(b"", is_last=True)
+    if units.n_skipped and units.n_skipped == units.n_units:
+        raise _no_pairs(units, name, [side.lang for side in sides if side.lang != UNKNOWN_LANG])
+    for text in units.remarks():
+        log_once(logger, f"{name}: {text}")
+
+
+def _no_pairs(units: "_Units", name: str, langs: list[str]) -> MtkitError:
+    found = [f"{lang or 'none'} ({n:,})" for lang, n in units.langs.most_common(_MAX_NAMED)]
+    has = f"its languages are {', '.join(found) or 'none'}"
+    first, second = [*filter(None, units.langs), "de", "en"][:2]
+    hint = f"name the languages, for example with --src-lang {first} --tgt-lang {second}, or as src_lang and tgt_lang of that corpus in a recipe"
+    if len(langs) < 2:
+        return MtkitError(f"`{name}`: the languages to read are unknown; {has}", hint)
+    return MtkitError(f"`{name}`: no unit in both {langs[0]} and {langs[1]}; {has}", hint)
+
+
+class _Units:
+    """Takes what the XML parser finds, and makes pairs of it."""
+
+    def __init__(self, name: str, sides: tuple[Side, Side]) -> None:
+        self.name = name
+        self.src_lang, self.tgt_lang = (_plain(side.lang) for side in sides)
+        self.telling_lang = telling_lang(sides)
+        self.pairs: list[SentencePair] = []
+        self.n_units = 0
+        self.n_skipped = 0
+        self.n_fed = 0
+        self.lacking: Counter[str] = Counter()
+        """Units without a segment, by the language asked for."""
+        self.several: Counter[str] = Counter()
+        """Units with other segments that could have been taken."""
+        self.varieties: Counter[tuple[str, str]] = Counter()
+        """Segments by the language asked for and the one taken, where these differ."""
+        self.n_empty = 0
+        self.langs: Counter[str] = Counter()
+        self.n_elements = 0
+        self.lang = ""
+        self.texts: list[tuple[str, str]] = []
+        """Languages and segments of the unit that is being read."""
+        self.parts: list[str] | None = None
+        """Of the segment that is being read."""
+        self.starts: list[int] = []
+        """Where the open elements of the segment begin in `parts`."""
+        self.parser = expat.ParserCreate()
+        self.parser.buffer_text = True
+        self.parser.StartElementHandler = self._start
+        self.parser.EndElementHandler = self._end
+        self.parser.EntityDeclHandler = self._refuse_entity
+        self.parser.SkippedEntityHandler = self._refuse_entity
+
+    def remarks(self) -> Iterator[str]:
+        """Say what was left out or chosen."""
+        if self.n_skipped:
+            lacking = ", ".join(f"{n:,} without {lang}" for lang, n in self.lacking.items())
+            yield f"{self.n_skipped:,} of {self.n_units:,} units are left out: {lacking}"
+        for lang, n in self.several.items():
+            yield f"{_units(n)} several segments in {lang}, of which the first is taken"
+        for (lang, variety), n in self.varieties.most_common(_MAX_NAMED):
+            yield f"{lang} is {variety} in {n:,} of {self.n_units:,} units"
+        if self.n_empty:
+            yield f"{_units(self.n_empty)} placeholders without text, which are left out"
+
+    def feed(self, block: bytes, *, is_last: bool = False) -> list[SentencePair]:
+        """Parse the next bytes; returns the pairs that they completed."""
+        try:
+            self.parser.Parse(block, is_last)
+        except expat.ExpatError as exc:
+            raise MtkitError(f"`{self.name}`: broken XML: {exc}", self._hint(block)) from None
+        except (LookupError, ValueError) as exc:  # the encoding that it names
+            hint = 'convert it with `iconv -f ENCODING -t UTF-8`, and write encoding="UTF-8" in its first line'
+            raise MtkitError(f"`{self.name}`: cannot be read: {exc}", hint) from None
+        self.n_fed += len(block)
+        pairs, self.pairs = self.pairs, []
+        return pairs
+
+    def _hint(self, block: bytes) -> str:
+        place = self.parser.ErrorByteIndex - self.n_fed
+        if 0 <= place < len(block) and block[place] >= 0x80:
+            return invalid_utf8_hint(block, self.name, self.telling_lang)
+        return "the file is cut short or damaged; fetch it again"
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        if self.n_elements == 0 and tag != "tmx":
+            raise MtkitError(f"`{self.name}`: no TMX: it begins with <{tag}>, not <tmx>", "check the path, or set `format` of that corpus")
+        self.n_elements += 1
+        if self.parts is not None:
+            self.starts.append(len(self.parts))
+        elif tag == "seg":
+            self.parts = []
+            self.parser.CharacterDataHandler = self.parts.append
+        elif tag == "tuv":
+            self.lang = _plain(attributes.get("xml:lang") or attributes.get("lang") or "")
+        elif tag == "tu":
+            self.texts = []
+
+    def _end(self, tag: str) -> None:
+        if self.parts is not None:
+            if self.starts:
+                start = self.starts.pop()
+                self.parts[start:] = [_inline(tag, "".join(self.parts[start:]))]
+            else:
+                self.texts.append((self.lang, "".join(self.parts)))
+                self.parts = None
+                self.parser.CharacterDataHandler = None
+        elif tag == "tu":
+            self._end_of_unit()
+
+    def _end_of_unit(self) -> None:
+        self.n_units += 1
+        langs = dict.fromkeys(lang for lang, _ in self.texts)
+        self.langs.update(lang for lang in langs if lang in self.langs or len(self.langs) < _MAX_COUNTED)
+        src, tgt = self._choose(self.src_lang), self._choose(self.tgt_lang)
+        if src is None or tgt is None:
+            self.n_skipped += 1
+            self.lacking.update(lang for lang, found in ((self.src_lang, src), (self.tgt_lang, tgt)) if found is None)
+            return
+        for wanted, (lang, _) in ((self.src_lang, src), (self.tgt_lang, tgt)):
+            if lang != wanted:
+                self.varieties[wanted, lang] += 1
+        self.n_empty += _EMPTY in src[1] or _EMPTY in tgt[1]
+        self.pairs.append(SentencePair(*(one_line(_without_gaps(text, lang)) for lang, text in (src, tgt))))
+
+    def _choose(self, wanted: str) -> tuple[str, str] | None:
+        """The language and text of a unit's first segment in a language, or else in a variety of it."""
+        fitting = [row for row in self.texts if row[0] == wanted] or [row for row in self.texts if is_variety_of(row[0], wanted)]
+        if len({text for _, text in fitting}) > 1:
+            self.several[wanted] += 1
+        return fitting[0] if fitting else None
+
+    def _refuse_entity(self, entity: str, *_: object) -> None:
+        line = self.parser.CurrentLineNumber
+        raise MtkitError(f"`{self.name}`: line {line} declares or uses the entity {entity}; entities are not read", "put the text in its place")
+
+
+def _inline(tag: str, content: str) -> str:
+    """What an element within a segment leaves of its content."""
+    if tag in _PAIRED_CODES:
+        return _CODE
+    if tag in _SINGLE_CODES:
+        return content if content[:1] in ("{", "$", "%") and PLACEHOLDER.fullmatch(content) else _CODE
+    if tag == "hi":
+        return content or _CODE
+    return content if content.strip() else _EMPTY
+
+
+def _without_gaps(text: str, lang: str) -> str:
+    """Close the gaps where elements were left out."""
+    if _CODE not in text and _EMPTY not in text:
+        return text
+    closing = _FRENCH_CLOSING if is_variety_of(lang, "fr") or lang == "fr" else _CLOSING
+
+    def close(gap: re.Match[str]) -> str:
+        before, marks, after = gap.groups()
+        left, right = text[: gap.start()][-1:], text[gap.end() :][:1]
+        if not left or not right:
+            return ""
+        if before and after:
+            return before
+        if (before and right in closing) or (after and left in _OPENING):
+            return ""
+        is_between_words = _EMPTY in marks and left.isalnum() and right.isalnum()
+        return before or after or (word_space(lang) if is_between_words else "")
+
+    return _GAP.sub(close, text)
+
+
+def _units(n: int) -> str:
+    return "1 unit has" if n == 1 else f"{n:,} units have"
+
+
+def _plain(lang: str) -> str:
+    return lang.replace("_", "-").lower()

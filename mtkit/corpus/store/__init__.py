@@ -1,0 +1,1 @@
+"""Preprocessing of corpora into a memory-mapped store of token ids."""

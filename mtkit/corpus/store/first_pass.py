@@ -1,0 +1,87 @@
+"""Read the corpora once before any work is done: broken files, unequal files and slips between the sides come out here."""
+
+from collections.abc import Iterator
+
+from mtkit.config.data import CorpusSource, DataConfig
+from mtkit.config.recipe import Recipe
+from mtkit.corpus.misalignment.slips import find_shifts_quickly
+from mtkit.corpus.read.pairs import SentencePair, describe_source, read_pairs
+from mtkit.corpus.store.word_links import read_links
+from mtkit.errors import MtkitError
+from mtkit.io.logs import get_logger
+from mtkit.io.progress import ProgressBar, progress
+from mtkit.io.spool import shown_name
+
+logger = get_logger(__name__)
+
+
+def look_over(recipe: Recipe) -> int:
+    """Read training and held-out corpora once.
+
+    Two text files are always read. With `preprocess.check_alignment`, so is everything else but a dataset that is streamed, which would be fetched
+    twice.
+
+    Returns:
+        Pairs of the training corpora that were read.
+    Raises:
+        MtkitError: A corpus cannot be read, its files are of unequal length, or its sides slip against each other.
+    """
+    data = recipe.data
+    held_out = (*data.validation, *(data.test if recipe.clean.test_overlap != "off" else ()))
+    with progress("Reading", unit="pairs") as bar:
+        n_pairs = sum(_look_over(source, recipe, bar) for source in data.train)
+        if recipe.preprocess.check_alignment != "off":
+            for source in held_out:
+                _look_over(source, recipe, bar)
+    return n_pairs
+
+
+def _look_over(source: CorpusSource, recipe: Recipe, bar: ProgressBar) -> int:
+    how = recipe.preprocess.check_alignment
+    passes = _Passes(source, recipe.data, bar)
+    if how != "off" and not source.streaming:
+        _check_alignment(passes, is_error=how == "error")
+    elif source.src is not None:
+        for _ in passes():
+            pass
+    if source.src is not None and source.alignment is not None and (n_lines := sum(1 for _ in read_links(source.alignment))) != passes.n_pairs:
+        raise MtkitError(
+            f"`{shown_name(source.alignment)}` has {n_lines:,} lines, but `{shown_name(source.src)}` has {passes.n_pairs:,}",
+            "line N must align line N of src and tgt; run the word aligner on these files again",
+        )
+    return passes.n_pairs
+
+
+def _check_alignment(passes: "_Passes", *, is_error: bool) -> None:
+    shifts = find_shifts_quickly(passes)
+    if not shifts:
+        return
+    n_more = len(shifts) - 1
+    more = f", and {n_more:,} more place{'s' if n_more > 1 else ''}" if n_more else ""
+    message = f"`{describe_source(passes.source)}`: {shifts[0].describe()}{more}"
+    if is_error:
+        raise MtkitError(
+            message,
+            "correct the files there (`mtkit data check` shows the lines); if they are right, set preprocess.check_alignment: warning",
+        )
+    logger.warning("%s", message)
+
+
+class _Passes:
+    """Reads a corpus from the first pair on, as often as it is called.
+
+    Attributes:
+        n_pairs: Pairs of the corpus, once it has been read to the end.
+    """
+
+    def __init__(self, source: CorpusSource, data: DataConfig, bar: ProgressBar) -> None:
+        self.source, self.data, self.bar = source, data, bar
+        self.n_pairs = 0
+
+    def __call__(self) -> Iterator[SentencePair]:
+        n_read = 0
+        for pair in read_pairs(self.source, self.data):
+            n_read += 1
+            self.bar.advance()
+            yield pair
+        self.n_pairs = n_read

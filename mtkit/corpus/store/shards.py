@@ -1,0 +1,174 @@
+"""A corpus prepared in parts: what is finished stays when a run is killed, and several machines can share the work.
+
+part-001-000012/
+    src.ids, tgt.ids            ids of the kept pairs, one sentence after the other
+    src.lengths, tgt.lengths    ids in each sentence, int32
+    keys                        16 bytes for each pair, by which duplicates are found
+    links, links.lengths        word alignments, where the corpus has them
+    manifest.json               counts, and what was dropped
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtkit.corpus.store.token_store import id_type
+from mtkit.corpus.store.word_links import LINK_TYPE, WordLinks
+from mtkit.errors import MtkitError
+from mtkit.io.build_manifest import find_damage, read_manifest, write_manifest
+from mtkit.io.text import atomic_dir
+
+PART_SIZE = 100_000
+"""Pairs of the corpus in a part, before cleaning. Part of the format: shards count on equal parts."""
+
+LENGTH_TYPE = np.dtype("<i4")
+KEYS_NAME, LINKS_NAME, LINK_LENGTHS_NAME = "keys", "links", "links.lengths"
+
+
+class PartId(NamedTuple):
+    """Which part of the training corpora."""
+
+    corpus: int
+    """Place of the corpus in data.train."""
+    number: int
+    """Of the part in that corpus, from 0."""
+
+    @property
+    def folder_name(self) -> str:
+        """Names that sort as the parts do."""
+        return f"part-{self.corpus:03d}-{self.number:06d}"
+
+
+class Shard(NamedTuple):
+    """Which of the parts one of several runs makes."""
+
+    number: int
+    """From 1."""
+    n_shards: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Shard":
+        """Read `2/4`.
+
+        Raises:
+            MtkitError: That is no shard.
+        """
+        number, slash, n_shards = text.partition("/")
+        if not (slash and number.isdecimal() and n_shards.isdecimal() and 1 <= int(number) <= int(n_shards)):
+            raise MtkitError(f"`{text}` is no shard", "write its number, a slash and how many there are: 1/8 to 8/8")
+        return cls(int(number), int(n_shards))
+
+    @classmethod
+    def checked(cls, shard: tuple[int, int]) -> "Shard":
+        """Return a shard given as its number and how many there are.
+
+        Raises:
+            TypeError: It is not two whole numbers.
+            ValueError: There is no such shard.
+        """
+        if not isinstance(shard, tuple | list) or len(shard) != 2 or not all(isinstance(number, int) for number in shard):
+            raise TypeError(f"shard ({shard!r}) is not two whole numbers, such as (1, 8)")
+        number, n_shards = shard
+        if not 1 <= number <= n_shards:
+            raise ValueError(f"shard {number} of {n_shards} does not exist; shards are counted from 1")
+        return cls(number, n_shards)
+
+    def has(self, place: int) -> bool:
+        """Whether it makes the part at this place among all parts, from 0."""
+        return place % self.n_shards == self.number - 1
+
+
+@dataclass(frozen=True)
+class PreparedPairs:
+    """Cleaned and tokenised pairs."""
+
+    src_ids: NDArray[np.unsignedinteger]
+    src_lengths: NDArray[np.int32]
+    tgt_ids: NDArray[np.unsignedinteger]
+    tgt_lengths: NDArray[np.int32]
+    keys: bytes = b""
+    """KEY_SIZE bytes for each pair, or none."""
+    links: WordLinks | None = None
+    """None where the corpus has no alignments."""
+
+    def __len__(self) -> int:
+        return len(self.src_lengths)
+
+    def select(self, is_kept: NDArray[np.bool_]) -> "PreparedPairs":
+        """Only some of the pairs, without their keys."""
+        src_ids = self.src_ids[np.repeat(is_kept, self.src_lengths)]
+        tgt_ids = self.tgt_ids[np.repeat(is_kept, self.tgt_lengths)]
+        links = None if self.links is None else self.links.select(is_kept)
+        return PreparedPairs(src_ids, self.src_lengths[is_kept], tgt_ids, self.tgt_lengths[is_kept], links=links)
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """As `StoreWriter.append_arrays` takes them."""
+        return self.src_ids, self.src_lengths, self.tgt_ids, self.tgt_lengths
+
+
+class Parts:
+    """The parts of one corpus, made with one tokenizer and one set of settings.
+
+    Args:
+        folder: Where they are kept.
+        vocab_sizes: Of source and target.
+    """
+
+    def __init__(self, folder: Path, vocab_sizes: tuple[int, int]) -> None:
+        self.folder = folder
+        self.id_types = {"src": id_type(vocab_sizes[0]), "tgt": id_type(vocab_sizes[1])}
+
+    def path(self, part: PartId) -> Path:
+        """The part's folder."""
+        return self.folder / part.folder_name
+
+    def manifest(self, part: PartId) -> dict[str, Any] | None:
+        """The manifest of a finished part; None if a file is missing or not as it was written."""
+        manifest = read_manifest(self.path(part))
+        return None if manifest is None or find_damage(self.path(part), manifest, hashes=True) else manifest
+
+    def write(self, part: PartId, chunks: list[PreparedPairs], about: dict[str, Any]) -> None:
+        """Write a part, whole or not at all.
+
+        Args:
+            part: Which.
+            chunks: Its pairs, in order.
+            about: For its manifest.
+        """
+        with atomic_dir(self.path(part)) as folder:
+            for name, arrays in self._files(chunks).items():
+                with (folder / name).open("xb") as stream:
+                    stream.writelines(arrays)
+            write_manifest(folder, about | {"n_pairs": sum(map(len, chunks))})
+
+    def read(self, part: PartId) -> PreparedPairs:
+        """The pairs of a finished part."""
+        path = self.path(part)
+        src_ids, tgt_ids = (np.fromfile(path / f"{side}.ids", self.id_types[side]) for side in ("src", "tgt"))
+        src_lengths, tgt_lengths = (np.fromfile(path / f"{side}.lengths", LENGTH_TYPE) for side in ("src", "tgt"))
+        return PreparedPairs(src_ids, src_lengths, tgt_ids, tgt_lengths, links=self._read_links(path))
+
+    def _read_links(self, path: Path) -> WordLinks | None:
+        if not (path / LINKS_NAME).exists():
+            return None
+        lengths = np.fromfile(path / LINK_LENGTHS_NAME, LENGTH_TYPE).astype(np.int64)
+        return WordLinks(np.fromfile(path / LINKS_NAME, LINK_TYPE).reshape(-1, 2), lengths)
+
+    def _files(self, chunks: list[PreparedPairs]) -> dict[str, Iterator[bytes]]:
+        links = [chunk.links for chunk in chunks if chunk.links is not None]
+        aligned = {
+            LINKS_NAME: (some.links.astype(LINK_TYPE).tobytes() for some in links),
+            LINK_LENGTHS_NAME: (some.lengths.astype(LENGTH_TYPE).tobytes() for some in links),
+        }
+        files: dict[str, Iterator[bytes]] = {
+            "src.ids": (chunk.src_ids.astype(self.id_types["src"]).tobytes() for chunk in chunks),
+            "src.lengths": (chunk.src_lengths.astype(LENGTH_TYPE).tobytes() for chunk in chunks),
+            "tgt.ids": (chunk.tgt_ids.astype(self.id_types["tgt"]).tobytes() for chunk in chunks),
+            "tgt.lengths": (chunk.tgt_lengths.astype(LENGTH_TYPE).tobytes() for chunk in chunks),
+            KEYS_NAME: (chunk.keys for chunk in chunks),
+        }
+        return {**files, **aligned} if links else files

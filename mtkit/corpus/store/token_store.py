@@ -1,0 +1,244 @@
+"""Token ids of a whole corpus, on disk and memory-mapped, so that a corpus may be larger than memory."""
+
+from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Literal, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from mtkit.corpus.store.ragged_ids import Sentences, places_of
+from mtkit.corpus.store.word_links import LINK_TYPE, WordLinks
+from mtkit.errors import MtkitError
+from mtkit.io.build_manifest import MANIFEST_NAME, find_damage, read_manifest, write_manifest
+
+FORMAT_VERSION = 3
+Side = Literal["src", "tgt"]
+SIDES: tuple[Side, Side] = ("src", "tgt")
+Rows = npt.NDArray[np.int64]
+"""Places in the store. Shape (B,)."""
+_OFFSET_TYPE = np.dtype("<i8")
+_REBUILD = "run `mtkit preprocess` to make the store again"
+
+
+def ids_name(side: str) -> str:
+    """File of a side's ids, all sentences one after the other."""
+    return f"{side}.ids"
+
+
+def offsets_name(side: str) -> str:
+    """File of where each sentence begins, and where the last one ends: int64, one more than sentences."""
+    return f"{side}.offsets"
+
+
+LINKS_NAME = "links"
+"""File of the word alignments, where a corpus has any: LINK_TYPE, two numbers for each link."""
+LINK_OFFSETS_NAME = offsets_name(LINKS_NAME)
+"""File of where the links of each pair begin, as of ids."""
+
+
+class StoreWriter:
+    """Writes a store chunk by chunk, in memory that does not grow with the corpus.
+
+    Args:
+        folder: An empty folder.
+        src_vocab_size: Ids of up to 65,536 pieces take two bytes each, of more four.
+        tgt_vocab_size: The same for the target.
+        aligned: Whether some of the pairs have word alignments.
+    """
+
+    def __init__(self, folder: Path, src_vocab_size: int, tgt_vocab_size: int, *, aligned: bool = False) -> None:
+        self.folder = folder
+        self.dtypes: dict[str, np.dtype] = {side: id_type(size) for side, size in zip(SIDES, (src_vocab_size, tgt_vocab_size), strict=True)}
+        self.n_pairs = 0
+        self.n_tokens: dict[str, int] = dict.fromkeys(SIDES, 0)
+        self.n_links = self.n_aligned = 0
+        names = [(ids_name(side), offsets_name(side)) for side in SIDES]
+        self._files: dict[str, BinaryIO] = {}
+        for values_name, places_name in [*names, (LINKS_NAME, LINK_OFFSETS_NAME)] if aligned else names:
+            self._files[values_name], self._files[places_name] = (folder / values_name).open("xb"), (folder / places_name).open("xb")
+            self._files[places_name].write(np.zeros(1, _OFFSET_TYPE).tobytes())
+
+    def append(self, src_ids: Sequence[Sequence[int]], tgt_ids: Sequence[Sequence[int]]) -> None:
+        """Add pairs.
+
+        Args:
+            src_ids: Ids of each source, without BOS and EOS.
+            tgt_ids: Ids of each target; as many.
+        """
+        self.append_arrays(*flatten(src_ids), *flatten(tgt_ids))
+
+    def append_arrays(
+        self, src_ids: np.ndarray, src_lengths: np.ndarray, tgt_ids: np.ndarray, tgt_lengths: np.ndarray, links: WordLinks | None = None
+    ) -> None:
+        """Add pairs.
+
+        Args:
+            src_ids: Ids of all sources, one after the other. Shape (sum of src_lengths,).
+            src_lengths: Ids of each source. Shape (N,).
+            tgt_ids: Ids of all targets. Shape (sum of tgt_lengths,).
+            tgt_lengths: Ids of each target. Shape (N,).
+            links: Word alignments of these pairs; None for none. Only of a store of aligned pairs.
+        """
+        if len(src_lengths) != len(tgt_lengths):
+            raise ValueError(f"{len(src_lengths)} sources but {len(tgt_lengths)} targets")
+        for side, ids, lengths in (("src", src_ids, src_lengths), ("tgt", tgt_ids, tgt_lengths)):
+            ends = np.cumsum(lengths, dtype=_OFFSET_TYPE)
+            if len(ids) != (int(ends[-1]) if len(ends) else 0):
+                raise ValueError(f"{len(ids)} ids on side {side}, but the lengths tell another number")
+            if len(ids) and not 0 <= ids.min() <= ids.max() <= np.iinfo(self.dtypes[side]).max:
+                raise ValueError(f"an id of side {side} does not fit {self.dtypes[side]}")
+            self._files[ids_name(side)].write(ids.astype(self.dtypes[side]).tobytes())
+            self._files[offsets_name(side)].write((ends + self.n_tokens[side]).tobytes())
+            self.n_tokens[side] += len(ids)
+        if LINKS_NAME in self._files:
+            self._append_links(WordLinks.none(len(src_lengths)) if links is None else links)
+        elif links is not None:
+            raise ValueError("the store was not to hold alignments")
+        self.n_pairs += len(src_lengths)
+
+    def _append_links(self, links: WordLinks) -> None:
+        self._files[LINKS_NAME].write(links.links.astype(LINK_TYPE).tobytes())
+        self._files[LINK_OFFSETS_NAME].write((np.cumsum(links.lengths, dtype=_OFFSET_TYPE) + self.n_links).tobytes())
+        self.n_links += len(links.links)
+        self.n_aligned += int((links.lengths > 0).sum())
+
+    def finish(self, about: dict[str, Any]) -> None:
+        """Close the files and write the manifest.
+
+        Args:
+            about: Goes into the manifest beside what the store needs itself.
+        """
+        self.close()
+        needed = {
+            "format_version": FORMAT_VERSION,
+            "n_pairs": self.n_pairs,
+            "n_tokens": self.n_tokens,
+            "dtypes": {side: dtype.str for side, dtype in self.dtypes.items()},
+        }
+        if LINKS_NAME in self._files:
+            needed["alignment"] = {"n_links": self.n_links, "n_pairs": self.n_aligned}
+        write_manifest(self.folder, needed | about)
+
+    def close(self) -> None:
+        """Close the files; without `finish`, what is there cannot be opened."""
+        for stream in self._files.values():
+            stream.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+class StoredCorpus(NamedTuple):
+    """Rows of a store that come from one corpus."""
+
+    name: str
+    first: int
+    """Its first row."""
+    n_pairs: int
+    n_tags: int
+    """Ids before each of its sources that are tags."""
+
+
+class TokenStore:
+    """Reads a store; open it with `TokenStore.open`.
+
+    Ids come without BOS and EOS. The arrays are views of the mapped files: read-only, and paged in as they are touched.
+    """
+
+    def __init__(self, folder: Path, manifest: dict[str, Any]) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self.n_pairs: int = manifest["n_pairs"]
+        self._ids = {side: _map(folder / ids_name(side), np.dtype(manifest["dtypes"][side])) for side in SIDES}
+        self._offsets = {side: _map(folder / offsets_name(side), _OFFSET_TYPE) for side in SIDES}
+        self.is_aligned = "alignment" in manifest
+        """Whether some of the pairs have word alignments."""
+        if self.is_aligned:
+            self._links = _map(folder / LINKS_NAME, LINK_TYPE).reshape(-1, 2)
+            self._link_offsets = _map(folder / LINK_OFFSETS_NAME, _OFFSET_TYPE)
+
+    @classmethod
+    def open(cls, folder: Path | str, *, check_hashes: bool = True) -> Self:
+        """Open a store.
+
+        Args:
+            folder: Where it is.
+            check_hashes: Read all files and compare their SHA-256 with the manifest, at one to two GB a second. Otherwise only sizes are compared.
+        Raises:
+            MtkitError: There is none, it is of another format, or a file is not as it was written.
+        """
+        folder = Path(folder)
+        manifest = read_manifest(folder)
+        if manifest is None:
+            if not (folder / MANIFEST_NAME).exists():
+                raise MtkitError(f"`{folder}`: no token store here", "make it with `mtkit preprocess`")
+            raise MtkitError(f"`{folder / MANIFEST_NAME}`: damaged", _REBUILD)
+        if manifest.get("format_version") != FORMAT_VERSION:
+            raise MtkitError(f"`{folder}`: store of format {manifest.get('format_version')}, not {FORMAT_VERSION}", _REBUILD)
+        if problem := find_damage(folder, manifest, hashes=check_hashes):
+            raise MtkitError(problem, _REBUILD)
+        return cls(folder, manifest)
+
+    def __len__(self) -> int:
+        return self.n_pairs
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Another process maps the files itself.
+        return type(self), (self.folder, self.manifest)
+
+    def src(self, index: int) -> np.ndarray:
+        """Ids of one source sentence. Shape (S,), uint16 or uint32."""
+        return self._ids["src"][self._offsets["src"][index] : self._offsets["src"][index + 1]]
+
+    def tgt(self, index: int) -> np.ndarray:
+        """Ids of one target sentence. Shape (T,), uint16 or uint32."""
+        return self._ids["tgt"][self._offsets["tgt"][index] : self._offsets["tgt"][index + 1]]
+
+    @property
+    def corpora(self) -> tuple[StoredCorpus, ...]:
+        """The corpora of which the store is made, in the order of their rows; one of all rows where it does not tell."""
+        told = self.manifest.get("corpora") or [{"name": self.folder.name, "first": 0, "n_pairs": self.n_pairs, "tag_ids": []}]
+        return tuple(StoredCorpus(corpus["name"], corpus["first"], corpus["n_pairs"], len(corpus["tag_ids"])) for corpus in told)
+
+    def lengths(self, side: Side, rows: Rows) -> npt.NDArray[np.int64]:
+        """Ids in some sentences of a side. Shape of rows."""
+        offsets = self._offsets[side]
+        return offsets[rows + 1] - offsets[rows]
+
+    def gather(self, side: Side, rows: Rows) -> Sentences:
+        """Ids of some sentences of a side, in the order of rows; uint16 or uint32."""
+        starts = self._offsets[side][rows]
+        lengths = self._offsets[side][rows + 1] - starts
+        return Sentences(self._ids[side][places_of(starts, lengths)], lengths)
+
+    def links(self, rows: Rows) -> WordLinks:
+        """Word alignments of some pairs, in the order of rows."""
+        if not self.is_aligned:
+            return WordLinks.none(len(rows))
+        starts = self._link_offsets[rows]
+        lengths = self._link_offsets[rows + 1] - starts
+        return WordLinks(self._links[places_of(starts, lengths)], lengths)
+
+
+def flatten(rows: Sequence[Sequence[int]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+    """Rows of ids as one array and their lengths."""
+    lengths = np.fromiter(map(len, rows), dtype=np.int32, count=len(rows))
+    return np.fromiter(chain.from_iterable(rows), dtype=np.int64, count=int(lengths.sum())), lengths
+
+
+def id_type(vocab_size: int) -> np.dtype:
+    """The smallest type for the ids of that many pieces."""
+    return np.dtype("<u2") if vocab_size <= 1 << 16 else np.dtype("<u4")
+
+
+def _map(path: Path, dtype: np.dtype) -> np.ndarray:
+    if path.stat().st_size == 0:  # which cannot be mapped
+        return np.empty(0, dtype)
+    # As a plain array: slicing np.memmap costs several times as much, and happens for each sentence.
+    return np.asarray(np.memmap(path, dtype=dtype, mode="r"))

@@ -1,0 +1,42 @@
+"""Where the words are in rows of ids."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtkit.corpus.store.ragged_ids import Sentences
+from mtkit.tokenizer.normalize import WORD_BOUNDARY
+from mtkit.tokenizer.subword import Subword
+
+
+class Words(NamedTuple):
+    """The words of some sentences, one sentence after the other."""
+
+    first: NDArray[np.int64]
+    """Place of each word's first piece in its sentence, its tags counted. Shape (words,)."""
+    n_pieces: NDArray[np.int64]
+    """Of each word. Shape (words,)."""
+    offsets: NDArray[np.int64]
+    """Where the words of each sentence begin, and where the last ones end. Shape (B + 1,)."""
+
+
+class WordFinder:
+    """Finds words by the word boundary that their first piece begins with; tags before the first one belong to none.
+
+    Args:
+        subword: The vocabulary.
+    """
+
+    def __init__(self, subword: Subword) -> None:
+        pieces = subword.pieces()
+        self._begins = np.array([piece.kind == "text" and piece.text.startswith(WORD_BOUNDARY) for piece in pieces])
+
+    def find(self, sentences: Sentences) -> Words:
+        """The words of sentences, tags included."""
+        ends = np.cumsum(sentences.lengths)
+        starts = ends - sentences.lengths
+        places = np.flatnonzero(self._begins[sentences.ids])
+        sentence = np.searchsorted(ends, places, side="right")
+        nexts = np.minimum(np.append(places[1:], len(sentences.ids)), ends[sentence])
+        return Words(places - starts[sentence], nexts - places, np.searchsorted(places, np.append(starts, len(sentences.ids))))

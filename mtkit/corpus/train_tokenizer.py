@@ -1,0 +1,198 @@
+"""The tokenizer of a recipe: trained on its training corpus, or taken over from a model, and made again when those or the settings changed."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mtkit.config.data import DataConfig, corpus_name
+from mtkit.config.recipe import Recipe
+from mtkit.config.tokenizer import TokenizerConfig
+from mtkit.corpus.clean.drop_limit import check_dropped
+from mtkit.corpus.clean.pair_cleaner import Dropped, PairCleaner
+from mtkit.corpus.read.pairs import SentencePair, describe_source, read_pairs, source_fingerprint
+from mtkit.errors import MtkitError
+from mtkit.io.build_manifest import make_key, read_manifest, refuse_foreign, write_manifest
+from mtkit.io.logs import get_logger
+from mtkit.io.progress import ProgressBar, progress
+from mtkit.io.text import atomic_dir
+from mtkit.tokenizer.extend import extend_subword
+from mtkit.tokenizer.model_proto import TOKENIZER_NAME
+from mtkit.tokenizer.subword import Subword, Tokenizer
+from mtkit.tokenizer.train import VocabularyTooLarge, check_symbols, draw, train_subword
+
+FORMAT_VERSION = 2
+
+logger = get_logger(__name__)
+
+
+def train_tokenizer(recipe: Recipe) -> Tokenizer:
+    """Train the tokenizer on the recipe's training corpus, or take over and extend that of a model, and keep it in `recipe.tokenizer_dir`.
+
+    Raises:
+        MtkitError: The corpus cannot be read, its files are of unequal length, too much of it is dropped, or it gives no vocabulary of the wanted
+            size; or the model to take it from is not there.
+    """
+    Recipe.require(recipe)
+    return _train(recipe, input_fingerprints(recipe))
+
+
+def tokenizer_is_fresh(recipe: Recipe) -> bool:
+    """Whether the tokenizer in `recipe.tokenizer_dir` is what `train_tokenizer` would make.
+
+    Raises:
+        MtkitError: The training corpus cannot be read.
+    """
+    return fresh_tokenizer(recipe, input_fingerprints(recipe)) is not None
+
+
+def load_or_train(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer:
+    """The recipe's tokenizer, trained when it is missing or stale.
+
+    Args:
+        recipe: Says where it is kept.
+        inputs: What `input_fingerprints` says of the training corpus.
+    """
+    return fresh_tokenizer(recipe, inputs) or _train(recipe, inputs)
+
+
+def input_fingerprints(recipe: Recipe) -> list[dict[str, str]]:
+    """Name and hash of each training corpus. The files are hashed each time: size and time of change do not prove that they are the same."""
+    return [{"name": describe_source(source), "sha256": source_fingerprint(source, recipe.data)} for source in recipe.data.train]
+
+
+def _train(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer:
+    refuse_foreign(recipe.tokenizer_dir)
+    config = _settings(recipe)
+    logger.info("training the tokenizer in %s", recipe.tokenizer_dir)
+    source = None if config.init_from is None else _load_source(config.init_from, recipe.tokenizer_dir)
+    joint = config.joint if source is None else source.joint
+    src = _make_side(recipe, ("src", "tgt") if joint else ("src",), config, source and source.src)
+    tgt = src if joint else _make_side(recipe, ("tgt",), config, source and source.tgt)
+    tokenizer = Tokenizer(src, tgt)
+    with atomic_dir(recipe.tokenizer_dir) as folder:
+        tokenizer.save(folder)
+        write_manifest(folder, _manifest(recipe, inputs, tokenizer, source))
+    if source is not None:
+        new = [made.vocab_size - old.vocab_size for made, old in ((src, source.src), (tgt, source.tgt))]
+        logger.info("%s pieces are new, the others are those of %s", f"{new[0]:,}" if joint else f"{new[0]:,} and {new[1]:,}", config.init_from)
+    return tokenizer
+
+
+def _load_source(folder: Path, tokenizer_dir: Path) -> Tokenizer:
+    if os.path.realpath(tokenizer_dir) in map(os.path.realpath, (folder, folder / TOKENIZER_NAME)):
+        raise MtkitError(f"`{folder}`: tokenizer.init_from is where this recipe's own tokenizer is kept", "set data.work_dir to a new folder")
+    return Tokenizer.load(folder)
+
+
+def _make_side(recipe: Recipe, sides: tuple[str, ...], config: TokenizerConfig, source: Subword | None) -> Subword:
+    pairs = _DrawnPairs(recipe, sides)
+    try:
+        return Subword(train_subword(pairs, config) if source is None else extend_subword(source, pairs, config))
+    except VocabularyTooLarge as exc:
+        raise MtkitError(f"{exc.message}: {pairs.n_kept:,} of {pairs.n_drawn:,} pairs are left after cleaning", exc.hint) from None
+
+
+def _settings(recipe: Recipe) -> TokenizerConfig:
+    """The recipe's tokenizer section, with the tags of its corpora among the symbols that are never split."""
+    _check_tags(recipe.data)
+    symbols = recipe.tokenizer.user_symbols
+    return recipe.tokenizer.model_copy(update={"user_symbols": (*symbols, *(tag for tag in recipe.data.tags if tag not in symbols))})
+
+
+def _check_tags(data: DataConfig) -> None:
+    trained = {tag for source in data.train for tag in source.tags}
+    for source in (*data.train, *data.validation):
+        key = f"tags of {corpus_name(source)}"
+        check_symbols(key, source.tags)
+        for tag in source.tags:
+            if tag.isalnum():
+                raise MtkitError(f"{key}: {tag!r} is a word, and would be cut out of every text", f"mark it, for example <{tag}>")
+            if tag not in trained:
+                raise MtkitError(f"{key}: {tag!r} is in no corpus of data.train, so that no model learns it", "leave it out, or train with it")
+
+
+class _DrawnPairs:
+    """The texts to learn pieces from: pairs drawn from all corpora, cleaned as `preprocess` will clean them."""
+
+    def __init__(self, recipe: Recipe, sides: tuple[str, ...]) -> None:
+        self.recipe, self.sides = recipe, sides
+        self.n_drawn = self.n_kept = 0
+
+    def __iter__(self) -> Iterator[str]:
+        recipe, config = self.recipe, self.recipe.tokenizer
+        cleaner = PairCleaner(recipe.clean, recipe.data.src_lang, recipe.data.tgt_lang)
+        cleaners = [cleaner.for_source(source) for source in recipe.data.train]
+        n_read: Counter[int] = Counter()
+        with progress("Reading for the tokenizer", unit="pairs") as bar:
+            drawn = draw(_counted_pairs(recipe, bar, n_read), -(-config.max_sentences // len(self.sides)), config.seed)
+        n_drawn, dropped = Counter(corpus for corpus, _ in drawn), [Dropped() for _ in cleaners]
+        for corpus, (src, tgt) in drawn:
+            cleaned = cleaners[corpus].clean(src, tgt)
+            if cleaned.reason is None:
+                yield from (getattr(cleaned, side) for side in self.sides)
+            else:
+                dropped[corpus].add(cleaned.reason, None, src, tgt)
+        self.n_drawn, self.n_kept = len(drawn), len(drawn) - sum(some.counts.total() for some in dropped)
+        # Before a vocabulary is made of what is left, and fails or is useless.
+        for corpus, source in enumerate(recipe.data.train):
+            check_dropped(recipe, source, n_drawn[corpus], dropped[corpus], is_sample=n_drawn[corpus] < n_read[corpus])
+
+
+def _counted_pairs(recipe: Recipe, bar: ProgressBar, n_read: Counter[int]) -> Iterator[tuple[int, SentencePair]]:
+    """All pairs, each with its corpus; adds to n_read."""
+    for corpus, source in enumerate(recipe.data.train):
+        for pair in read_pairs(source, recipe.data):
+            bar.advance()
+            n_read[corpus] += 1
+            yield corpus, pair
+
+
+def fresh_tokenizer(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer | None:
+    """The tokenizer in `recipe.tokenizer_dir`, if it was made from this corpus with these settings and is whole."""
+    folder: Path = recipe.tokenizer_dir
+    manifest = read_manifest(folder)
+    if manifest is None or manifest.get("key") != _key(recipe, inputs, _source_sha256(recipe, manifest)):
+        return None
+    try:
+        tokenizer = Tokenizer.load(folder)
+    except MtkitError:
+        return None
+    is_of_kind = tokenizer.joint == recipe.tokenizer.joint or recipe.tokenizer.init_from is not None
+    return tokenizer if tokenizer.sha256 == manifest.get("sha256") and is_of_kind else None
+
+
+def _key(recipe: Recipe, inputs: list[dict[str, str]], source_sha256: str | None) -> str:
+    languages = [(source.src_lang or recipe.data.src_lang, source.tgt_lang or recipe.data.tgt_lang) for source in recipe.data.train]
+    settings = _settings(recipe).model_dump(mode="json", exclude={"init_from", "extend"})
+    if source_sha256 is not None:
+        settings |= {"extend": recipe.tokenizer.extend, "source": source_sha256}
+    return make_key([FORMAT_VERSION, [entry["sha256"] for entry in inputs], settings, _clean(recipe), languages])
+
+
+def _source_sha256(recipe: Recipe, manifest: dict[str, Any]) -> str | None:
+    """Of the tokenizer to start from; once it has been taken over, its folder may be gone."""
+    folder = recipe.tokenizer.init_from
+    if folder is None:
+        return None
+    return Tokenizer.load(folder).sha256 if folder.exists() else manifest.get("source_sha256")
+
+
+def _clean(recipe: Recipe) -> dict[str, Any]:
+    """The rules of cleaning that decide which text the tokenizer sees."""
+    return recipe.clean.model_dump(mode="json", exclude={"duplicates", "test_overlap"})
+
+
+def _manifest(recipe: Recipe, inputs: list[dict[str, str]], tokenizer: Tokenizer, source: Tokenizer | None) -> dict[str, Any]:
+    source_sha256 = None if source is None else source.sha256
+    return {
+        "format_version": FORMAT_VERSION,
+        "key": _key(recipe, inputs, source_sha256),
+        "sha256": tokenizer.sha256,
+        "source_sha256": source_sha256,
+        "vocab_sizes": {"src": tokenizer.src.vocab_size, "tgt": tokenizer.tgt.vocab_size},
+        "inputs": inputs,
+        "settings": _settings(recipe).model_dump(mode="json"),
+        "clean": _clean(recipe),
+    }

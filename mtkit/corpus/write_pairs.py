@@ -1,0 +1,74 @@
+"""Write pairs: two text files, TSV or JSON lines, packed or not, or stdout."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from mtkit.errors import MtkitError
+from mtkit.io.compression import SUFFIXES, packed
+from mtkit.io.text import atomic_write
+
+PairsOut = Path | tuple[Path, Path]
+"""One file with both sides, whose name ends as its format does, or two text files; `-` is TSV on stdout."""
+
+Pairs = Iterable[tuple[str, str]]
+
+
+@contextmanager
+def writing_pairs(out: PairsOut, langs: tuple[str, str]) -> Iterator[Callable[[Pairs], None]]:
+    """Open what pairs are written to; files appear whole or not at all, when the block ends.
+
+    Args:
+        out: Where to write.
+        langs: What JSON lines call the two sides; src and tgt where they are the same.
+    Yields:
+        A function that writes pairs; their texts must be without line feeds.
+    Raises:
+        MtkitError: It cannot be written, or its name does not say in which format.
+    """
+    with ExitStack() as stack:
+        if isinstance(out, tuple):
+            if out[0] == out[1]:
+                raise MtkitError(f"`{out[0]}`: both sides cannot go to one file of text", "name two files, or one ending in .tsv or .jsonl")
+            src_stream, tgt_stream = (stack.enter_context(writable(path)) for path in out)
+            yield lambda pairs: _write_text(src_stream, tgt_stream, pairs)
+            return
+        line_of = _line_maker(out, langs)
+        stream = stack.enter_context(writable(out))
+        yield lambda pairs: _write(stream, map(line_of, pairs))
+
+
+@contextmanager
+def writable(path: Path) -> Iterator[BinaryIO]:
+    """A file's bytes, written whole or not at all, packed as its name says; `-` is stdout."""
+    if str(path) == "-":
+        sys.stdout.flush()
+        yield cast(BinaryIO, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+    else:
+        with atomic_write(path) as raw, packed(raw, str(path)) as stream:
+            yield stream
+
+
+def _line_maker(path: Path, langs: tuple[str, str]) -> Callable[[tuple[str, str]], str]:
+    suffixes = [suffix for suffix in path.suffixes if suffix not in SUFFIXES]
+    kind = suffixes[-1] if suffixes else ""
+    if str(path) == "-" or kind == ".tsv":
+        return lambda pair: "\t".join(text.replace("\t", " ") for text in pair)
+    if kind == ".jsonl":
+        names = langs if langs[0] != langs[1] else ("src", "tgt")
+        return lambda pair: json.dumps(dict(zip(names, pair, strict=True)), ensure_ascii=False)
+    raise MtkitError(f"`{path}`: its name does not say in which format to write", "name two text files, or one ending in .tsv or .jsonl")
+
+
+def _write_text(src_stream: BinaryIO, tgt_stream: BinaryIO, pairs: Pairs) -> None:
+    pairs = list(pairs)
+    _write(src_stream, (src for src, _ in pairs))
+    _write(tgt_stream, (tgt for _, tgt in pairs))
+
+
+def _write(stream: BinaryIO, lines: Iterable[str]) -> None:
+    stream.write("".join([f"{line}\n" for line in lines]).encode())

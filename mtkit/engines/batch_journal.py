@@ -1,0 +1,104 @@
+"""Finished batches kept in a file, so that an interrupted translation loses no more than the batches in progress."""
+
+import hashlib
+import json
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from mtkit.io.text import told_as_error
+from mtkit.search.hypothesis import Hypothesis
+
+Found = list[list[Hypothesis]]
+"""The hypotheses of each sentence of a batch."""
+
+
+class BatchJournal:
+    """The finished batches of some lines that are translated together.
+
+    A batch is known by its content: what is searched for and how. A search that is repeated with the same lines makes the same batches and gets
+    the results of those that are here. Records that were written only in part, as by a process that was killed, are ignored.
+
+    Args:
+        path: The file; made with the first batch.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._found: dict[str, list[Any]] = {}
+        self._n_lines_noted = 0
+        for key, value in _records(path):
+            if key == _LINES:
+                self._n_lines_noted = max(self._n_lines_noted, value)
+            else:
+                self._found[key] = value
+        self._kept = set(self._found)
+        self._n_lines = 0
+        self._stream = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None) -> None:
+        if self._stream is not None:
+            self._stream.close()
+
+    @staticmethod
+    def key(*content: Any) -> str:
+        """The key of a batch: sources, settings, and whatever else decides the result."""
+        return hashlib.blake2b(repr(content).encode(), digest_size=16).hexdigest()
+
+    def get(self, key: str) -> Found | None:
+        """Return the result of a batch, or None if it has not been searched."""
+        found = self._found.get(key)
+        return None if found is None else [[Hypothesis(*hypothesis) for hypothesis in hypotheses] for hypotheses in found]
+
+    def add(self, key: str, found: Found) -> None:
+        """Keep the result of a batch, unless it is kept already.
+
+        Raises:
+            MtkitError: The file cannot be written.
+        """
+        if key not in self._kept:
+            self._kept.add(key)
+            self._write(key, found)
+
+    def count_lines(self, n: int) -> None:
+        """Add this many finished lines."""
+        self._n_lines += n
+        if self._n_lines > self._n_lines_noted:
+            self._n_lines_noted = self._n_lines
+            self._write(_LINES, self._n_lines)
+
+    def _write(self, key: str, value: Any) -> None:
+        record = json.dumps([key, value], separators=(",", ":")).encode()
+        with told_as_error(self.path):
+            if self._stream is None:
+                try:
+                    self.path.parent.mkdir(exist_ok=True)
+                except FileNotFoundError:  # another process has finished the work, and removed the folder
+                    return
+                self._stream = self.path.open("ab", buffering=0)
+            # The line feed before it ends a record that another process did not finish.
+            self._stream.write(b"\n%08x %b\n" % (zlib.crc32(record), record))
+
+
+def lines_in_journal(path: Path) -> int:
+    """Return how many lines are finished, by a journal's file."""
+    return max((value for key, value in _records(path) if key == _LINES), default=0)
+
+
+_LINES = "lines"
+
+
+def _records(path: Path) -> Iterator[tuple[str, Any]]:
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError:
+        return
+    for line in lines:
+        checksum, _, record = line.partition(b" ")
+        if record and checksum == b"%08x" % zlib.crc32(record):
+            yield json.loads(record)

@@ -1,0 +1,1 @@
+"""Search with a model exported to CTranslate2."""

@@ -1,0 +1,279 @@
+"""CTranslate2 as the engine of a translator."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+
+from mtkit.config.search import SearchConfig
+from mtkit.config.training import SearchPrecision
+from mtkit.engines.batch_journal import BatchJournal
+from mtkit.engines.batching import length_batches
+from mtkit.engines.ctranslate2.exported_dir import ExportedModel, load_exported_dir
+from mtkit.errors import MtkitError
+from mtkit.interop.package import require_ctranslate2
+from mtkit.interop.weight_map import n_positions, pieces_of
+from mtkit.model.device import choose_device, describe_device
+from mtkit.search.constraints.constraints import Demands
+from mtkit.search.hypothesis import Hypothesis
+from mtkit.search.max_length import max_lengths
+from mtkit.search.penalties import length_penalty
+from mtkit.translation.translator import Translator
+
+_COMPUTE_TYPES = {"auto": "default", "float32": "float32", "bf16": "bfloat16", "fp16": "float16", "int8": "int8"}
+_BATCHES_AHEAD = 4
+"""Batches that are handed over for each worker before the first result is waited for."""
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Sentences that are searched for in one call."""
+
+    indices: list[int]
+    max_length: int
+    """Most pieces of a translation, EOS not counted."""
+
+
+class CTranslate2Engine:
+    """Searches with a model that was exported to CTranslate2; see `Engine`.
+
+    Hypotheses, their log-probabilities and scores are what mtkit's own search gives, with three exceptions:
+
+    - What is forbidden (padding, BOS, too early an end, repeated n-grams) gives its probability to the rest, not to nobody. The second search of the
+      loop guard forbids repeated n-grams, so that it may find another translation than mtkit's.
+    - A hypothesis that is cut at the maximum length has no end, and no cost of one.
+    - Where more hypotheses than the beam holds have ended, those beyond are dropped by length ** alpha, even under another penalty.
+
+    Args:
+        exported: The model.
+        translator: A `ctranslate2.Translator` that has loaded it.
+        n_workers: Batches that it translates at a time.
+    """
+
+    def __init__(self, exported: ExportedModel, translator: Any, n_workers: int) -> None:
+        self.translator = translator
+        self.n_workers = n_workers
+        self.journal: BatchJournal | None = None
+        src, tgt = exported.tokenizer.src, exported.tokenizer.tgt
+        self._src_pieces, self._tgt_pieces = pieces_of(src), pieces_of(tgt)
+        self._tgt_ids = {piece: piece_id for piece_id, piece in enumerate(self._tgt_pieces)}
+        self._eos = self._tgt_pieces[tgt.special.eos]
+        self._never = [[self._tgt_pieces[tgt.special.pad]], [self._tgt_pieces[tgt.special.bos]]]
+        self._max_length = n_positions(exported.config.model.model)
+
+    def search(
+        self,
+        sources: list[list[int]],
+        config: SearchConfig,
+        on_batch: Callable[[list[int]], None],
+        demands: Sequence[Demands] | None = None,
+    ) -> list[list[Hypothesis]]:
+        """See `Engine`.
+
+        Raises:
+            MtkitError: CTranslate2 does not have such a search; or its model gives no numbers.
+        """
+        refuse_unknown_ways(config, demands)
+        limits = [limit - 1 for limit in max_lengths(sources, config, self._max_length, demands)]
+        prefixes = [() if demands is None else demands[i].prefix_ids for i in range(len(sources))]
+        n_hidden = max((demand.n_hidden for demand in demands or ()), default=0)
+        found: list[list[Hypothesis]] = [[] for _ in sources]
+        too_long: list[int] = []
+        for batch, results in self._run(self._batches(sources, limits, config), sources, prefixes, config, n_hidden):
+            for i, hypotheses in zip(batch.indices, results, strict=True):
+                found[i] = self._finished(hypotheses, config, n_hidden)
+                if any(len(hypothesis.token_ids) > limits[i] for hypothesis in hypotheses):
+                    too_long.append(i)
+            on_batch([i for i in batch.indices if i not in set(too_long)])
+        # A call has one maximum length for all. Few translations come near it.
+        by_limit: dict[int, list[int]] = {}
+        for i in too_long:
+            by_limit.setdefault(limits[i], []).append(i)
+        for batch, results in self._run([_Batch(indices, limit) for limit, indices in by_limit.items()], sources, prefixes, config, n_hidden):
+            for i, hypotheses in zip(batch.indices, results, strict=True):
+                found[i] = self._finished(hypotheses, config, n_hidden)
+            on_batch(batch.indices)
+        return found
+
+    def _batches(self, sources: list[list[int]], limits: list[int], config: SearchConfig) -> list[_Batch]:
+        # The batches must suffice to keep all workers busy to the end.
+        n_positions = sum(len(source) + 1 for source in sources) * config.beam_size
+        max_tokens = min(config.batch_tokens("cpu"), max(n_positions // (2 * self.n_workers), 256))
+        batches = length_batches([(len(source) + 1) * config.beam_size for source in sources], max_tokens)
+        return [_Batch(batch, max(limits[i] for i in batch)) for batch in batches]
+
+    def _run(
+        self, batches: list[_Batch], sources: list[list[int]], prefixes: Sequence[tuple[int, ...]], config: SearchConfig, n_hidden: int
+    ) -> Iterator[tuple[_Batch, list[list[Hypothesis]]]]:
+        """The hypotheses of each batch, in order, with several batches at work."""
+        at_work: deque[tuple[_Batch, str, list[list[Hypothesis]] | None, list[Any]]] = deque()
+        waiting, journal = iter(batches), self.journal
+        while True:
+            while len(at_work) < _BATCHES_AHEAD * self.n_workers and (batch := next(waiting, None)) is not None:
+                key = BatchJournal.key([(sources[i], prefixes[i]) for i in batch.indices], batch.max_length, n_hidden, config) if journal else ""
+                kept = journal.get(key) if journal is not None else None
+                at_work.append((batch, key, kept, [] if kept else self._start(batch, sources, prefixes, config, n_hidden)))
+            if not at_work:
+                return
+            batch, key, kept, promised = at_work.popleft()
+            hypotheses = kept or self._hypotheses(batch, [_told(one.result) for one in promised], sources, prefixes, config)
+            if journal is not None:
+                journal.add(key, hypotheses)
+            yield batch, hypotheses
+
+    def _start(self, batch: _Batch, sources: list[list[int]], prefixes: Sequence[tuple[int, ...]], config: SearchConfig, n_hidden: int) -> list[Any]:
+        return _told(
+            lambda: self.translator.translate_batch(
+                self._src(batch, sources),
+                [[self._tgt_pieces[piece_id] for piece_id in prefixes[i]] or None for i in batch.indices],
+                asynchronous=True,
+                beam_size=config.beam_size,
+                # Those that it does not give back cannot be ranked by a penalty that it does not have.
+                num_hypotheses=config.beam_size,
+                length_penalty=_their_alpha(config),
+                no_repeat_ngram_size=config.no_repeat_ngram_size,
+                suppress_sequences=self._never,
+                return_end_token=True,
+                return_scores=True,
+                max_input_length=0,
+                max_decoding_length=batch.max_length,
+                min_decoding_length=min(config.min_length + n_hidden, batch.max_length),
+            )
+        )
+
+    def _src(self, batch: _Batch, sources: list[list[int]]) -> list[list[str]]:
+        return [[self._src_pieces[piece_id] for piece_id in sources[i]] for i in batch.indices]
+
+    def _hypotheses(
+        self, batch: _Batch, results: list[Any], sources: list[list[int]], prefixes: Sequence[tuple[int, ...]], config: SearchConfig
+    ) -> list[list[Hypothesis]]:
+        alpha = _their_alpha(config)
+        missing = self._prefix_log_probs(batch, sources, prefixes)
+        found = []
+        for result, prefix_log_prob in zip(results, missing, strict=True):
+            hypotheses = []
+            for pieces, score in zip(result.hypotheses, result.scores, strict=True):
+                log_prob = score * len(pieces) ** alpha + prefix_log_prob
+                if not log_prob < float("inf"):
+                    raise MtkitError("the model's probabilities are not numbers", "its weights are damaged; export the model again")
+                ids = [self._tgt_ids[piece] for piece in pieces if piece != self._eos]
+                hypotheses.append(Hypothesis(ids, log_prob, log_prob / length_penalty(len(pieces), config)))
+            found.append(sorted(hypotheses, key=lambda hypothesis: hypothesis.score, reverse=True))
+        return found
+
+    def _prefix_log_probs(self, batch: _Batch, sources: list[list[int]], prefixes: Sequence[tuple[int, ...]]) -> list[float]:
+        """What CTranslate2 leaves out of its scores: the log-probabilities of what it was told to begin with."""
+        if not any(prefixes[i] for i in batch.indices):
+            return [0.0] * len(batch.indices)
+        targets = [[self._tgt_pieces[piece_id] for piece_id in prefixes[i]] for i in batch.indices]
+        scored = _told(lambda: self.translator.score_batch(self._src(batch, sources), targets, max_input_length=0))
+        return [sum(one.log_probs[: len(target)]) for one, target in zip(scored, targets, strict=True)]
+
+    def _finished(self, hypotheses: list[Hypothesis], config: SearchConfig, n_hidden: int) -> list[Hypothesis]:
+        return [hypothesis._replace(token_ids=hypothesis.token_ids[n_hidden:]) for hypothesis in hypotheses[: config.n_best]]
+
+
+def _their_alpha(config: SearchConfig) -> float:
+    """CTranslate2 divides by length ** alpha, or by nothing; by Wu's penalty its hypotheses are ranked afterwards."""
+    return 0.0 if config.length_penalty == "none" else config.alpha
+
+
+def _told(ask: Callable[[], Any]) -> Any:
+    try:
+        return ask()
+    except (RuntimeError, ValueError) as exc:
+        raise MtkitError(
+            f"CTranslate2: {(str(exc).splitlines() or ['failed'])[0]}", "shorter lines, a smaller --max-tokens or another device may help"
+        ) from None
+
+
+def refuse_unknown_ways(config: SearchConfig, demands: Sequence[Demands] | None = None) -> None:
+    """Keep from a search that CTranslate2 does not have, or that it does in another way.
+
+    Raises:
+        MtkitError: With all that it does not have.
+    """
+    lacking = [
+        name
+        for name, is_asked in (
+            ("sampling", config.sampling),
+            ("n_groups", config.n_groups > 1),
+            ("coverage_penalty", config.coverage_penalty > 0),
+            ("repetition_penalty", config.repetition_penalty != 1),
+            ("words that must appear", any(demand.must for demand in demands or ())),
+            ("words that must not appear", any(demand.must_not for demand in demands or ())),
+        )
+        if is_asked
+    ]
+    if lacking:
+        raise MtkitError(f"CTranslate2 does not have these, or not as mtkit has them: {', '.join(lacking)}", "leave them out, or use --engine torch")
+
+
+def load_translator(
+    model_dirs: Path | str | Sequence[Path | str],
+    device: str = "auto",
+    precision: SearchPrecision = "auto",
+    n_workers: int | None = None,
+    tags: Sequence[str] = (),
+    tgt_tags: Sequence[str] = (),
+    shortlist: Path | str | bool = False,
+    batch_invariant: bool = False,
+) -> Translator:
+    """A translator that runs an exported model in CTranslate2; takes what `Translator.load` takes.
+
+    Args:
+        model_dirs: One folder that `mtkit export ctranslate2` wrote.
+        device: cpu, cuda, cuda:N, or auto.
+        precision: What it calculates in; auto is what the folder holds, or what comes next to it on the device.
+        n_workers: On a CPU, batches at a time, each by one thread; default one for each that torch may use.
+        tags: See `Translator`.
+        tgt_tags: See `Translator`.
+        shortlist: Not available.
+        batch_invariant: Not available.
+    Raises:
+        MtkitError: CTranslate2 is missing, or does not have what is asked for; the folder is missing, or damaged; or the device cannot calculate so.
+    """
+    require_ctranslate2()
+    if lacking := [name for name, is_asked in (("--shortlist", shortlist), ("--batch-invariant", batch_invariant)) if is_asked]:
+        raise MtkitError(f"not available with CTranslate2: {', '.join(lacking)}", "leave it out, or use the model that was exported")
+    folders = [model_dirs] if isinstance(model_dirs, Path | str) else list(model_dirs)
+    if len(folders) != 1:
+        raise MtkitError(f"CTranslate2 translates with one model, and {len(folders)} are given", "give one, or use mtkit's own engine")
+    exported = load_exported_dir(Path(folders[0]))
+    chosen = _device(device)
+    workers = 1 if chosen.type == "cuda" else n_workers or torch.get_num_threads()
+    config = exported.config.model
+    opened = _open(exported.path, chosen, precision, workers)
+    translator = Translator.with_engine(CTranslate2Engine(exported, opened, workers), config, exported.tokenizer, tags=tags, tgt_tags=tgt_tags)
+    translator.placement = f"CTranslate2 in {opened.compute_type} on {describe_device(chosen)}"
+    return translator
+
+
+def _device(device: str) -> torch.device:
+    import ctranslate2  # pyright: ignore[reportMissingImports]
+
+    chosen = choose_device(device)
+    if chosen.type == "cuda" and not ctranslate2.get_cuda_device_count():
+        if device != "auto":
+            raise MtkitError("this build of CTranslate2 finds no GPU", "choose --device cpu, or install a build for CUDA")
+        return torch.device("cpu")
+    return chosen
+
+
+def _open(path: Path, device: torch.device, precision: SearchPrecision, n_workers: int) -> Any:
+    import ctranslate2  # pyright: ignore[reportMissingImports]
+
+    compute_type = _COMPUTE_TYPES[precision]
+    known = cast(set[str], ctranslate2.get_supported_compute_types(device.type))
+    if compute_type != "default" and compute_type not in known:
+        able = [ours for ours, theirs in _COMPUTE_TYPES.items() if theirs in known]
+        raise MtkitError(f"CTranslate2 does not calculate in {precision} on this {device.type}", f"choose --precision auto, {', '.join(able)}")
+    try:
+        return ctranslate2.Translator(
+            str(path), device=device.type, device_index=device.index or 0, compute_type=compute_type, inter_threads=n_workers, intra_threads=1
+        )
+    except (RuntimeError, ValueError) as exc:
+        raise MtkitError(f"`{path}`: CTranslate2 cannot load it: {(str(exc).splitlines() or ['failed'])[0]}", "export the model again") from None

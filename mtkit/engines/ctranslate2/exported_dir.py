@@ -1,0 +1,183 @@
+"""What an exported model is on disk: what CTranslate2 reads, and beside it what mtkit needs to translate with it.
+
+model.bin, config.json, *_vocabulary.json    CTranslate2's own
+mtkit.json     kind and version of the export, our configuration, how it was made, and what a comparison with the original has shown
+tokenizer/     SentencePiece models
+MODEL_CARD.md  the same for people
+"""
+
+import json
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args
+
+from pydantic import Field, ValidationError
+
+from mtkit.checkpoint.find_model import refuse_no_model
+from mtkit.checkpoint.model_dir import TOKENIZER_NAME, ModelDirConfig
+from mtkit.config.section import NonNegativeInt, PositiveInt, Section
+from mtkit.config.validation_errors import describe_problems
+from mtkit.engines.ctranslate2.model_bin import check_model_bin
+from mtkit.errors import MtkitError
+from mtkit.interop.weight_map import n_positions, pieces_of
+from mtkit.tokenizer.subword import Tokenizer
+
+EXPORT_VERSION = 1
+EXPORT_NAME, CARD_NAME = "mtkit.json", "MODEL_CARD.md"
+_WEIGHTS_NAME, _THEIR_CONFIG_NAME = "model.bin", "config.json"
+_VOCABULARIES = ("shared_vocabulary.json",), ("source_vocabulary.json", "target_vocabulary.json")
+_MAX_JSON_BYTES = 1 << 27
+EXPORTED_NAMES = frozenset(
+    {EXPORT_NAME, CARD_NAME, _WEIGHTS_NAME, _THEIR_CONFIG_NAME, TOKENIZER_NAME, *(name for names in _VOCABULARIES for name in names)}
+)
+
+Quantization = Literal["float32", "float16", "bfloat16", "int16", "int8", "int8_float32", "int8_float16", "int8_bfloat16"]
+QUANTIZATIONS: tuple[str, ...] = get_args(Quantization)
+
+Share = float
+
+
+class Verification(Section):
+    """What a comparison of the exported model with the original has shown."""
+
+    file: str
+    """Name of the file that was translated."""
+    n_lines: PositiveInt
+    """Lines in it."""
+    search: dict[str, Any]
+    """How both searched."""
+    compute_type: str
+    """In what CTranslate2 calculated; mtkit did in float32."""
+    equal_lines: Share = Field(ge=0, le=1)
+    """Share of the lines with the same text, translated as the models are used."""
+    equal_lines_first: Share | None = Field(default=None, ge=0, le=1)
+    """The same after the first search, before the loop guard searches for some lines again; None in older files."""
+    equal_tokens: Share = Field(ge=0, le=1)
+    """Share of the tokens that both have at the same place after the first search."""
+    n_compared_scores: NonNegativeInt
+    """Sentences with the same tokens from both."""
+    max_score_difference: float = Field(ge=0)
+    """Of these, the largest difference of the scores."""
+    mean_score_difference: float = Field(ge=0)
+    """Of these, the mean difference."""
+    bleu_between: float
+    """BLEU of CTranslate2's translations with mtkit's as the reference."""
+    bleu_mtkit: float | None = None
+    """BLEU of mtkit's translations."""
+    bleu_ctranslate2: float | None = None
+    """BLEU of CTranslate2's translations."""
+    bleu_signature: str
+    """As sacreBLEU writes it."""
+    reference: str | None = None
+    """Name of the file of references."""
+
+
+class ExportConfig(Section):
+    """The content of mtkit.json."""
+
+    export_version: PositiveInt = EXPORT_VERSION
+    """Of the folder; a newer one is refused."""
+    engine: Literal["ctranslate2"] = "ctranslate2"
+    """What runs the model."""
+    quantization: Quantization
+    """What the weights are written as."""
+    made_at: str
+    """Date and time, in UTC."""
+    made_with: dict[str, str]
+    """Versions of the programs."""
+    n_parameters: NonNegativeInt
+    """Numbers that the model has learned."""
+    model: ModelDirConfig
+    """What the model's own folder has in its config.json."""
+    verification: Verification | None = None
+    """None if it was not compared."""
+
+
+class ExportedModel(NamedTuple):
+    """A folder that was read and looked through."""
+
+    path: Path
+    config: ExportConfig
+    tokenizer: Tokenizer
+
+
+def is_exported_dir(path: Path) -> bool:
+    """Whether a folder is an exported model, by its names."""
+    return (path / EXPORT_NAME).is_file()
+
+
+def load_exported_dir(path: Path) -> ExportedModel:
+    """Read an exported model, all but its weights, whose sizes are compared with what they should be. Files that are no part of it are not touched.
+
+    Raises:
+        MtkitError: It is missing, incomplete, damaged, of a newer format, or does not fit together.
+    """
+    refuse_no_model(path)
+    if not is_exported_dir(path):
+        raise MtkitError(f"`{path}`: not an exported model: it has no {EXPORT_NAME}", "give a folder that `mtkit export ctranslate2` made")
+    tree = _read_json(path / EXPORT_NAME)
+    version = tree.get("export_version") if isinstance(tree, dict) else None
+    if not isinstance(version, int):
+        raise _unfit(path / EXPORT_NAME, "it has no export_version")
+    if version > EXPORT_VERSION:
+        raise MtkitError(f"`{path / EXPORT_NAME}`: format {version} is newer than this mtkit knows ({EXPORT_VERSION})", "install a newer mtkit")
+    try:
+        config = ExportConfig.model_validate(tree)
+    except ValidationError as exc:
+        raise _unfit(path / EXPORT_NAME, "; ".join(p.text for p in describe_problems(exc, ExportConfig, tree, set()))) from None
+    tokenizer = Tokenizer.load(path / TOKENIZER_NAME)
+    _check_vocabularies(path, tokenizer)
+    _check_their_config(path / _THEIR_CONFIG_NAME, tokenizer)
+    sizes = tokenizer.src.vocab_size, tokenizer.tgt.vocab_size
+    check_model_bin(path / _WEIGHTS_NAME, config.model.model, *sizes, n_positions(config.model.model))
+    return ExportedModel(path, config, tokenizer)
+
+
+def refuse_foreign_export(path: Path) -> None:
+    """Keep from replacing a folder that somebody else filled.
+
+    Raises:
+        MtkitError: The folder holds something that is not of an exported model, or is another kind of model.
+    """
+    if not path.is_dir():
+        return
+    names = {entry.name for entry in path.iterdir()}
+    if foreign := sorted(names - EXPORTED_NAMES):
+        raise MtkitError(f"`{path}`: holds {foreign[0]}, which is no part of an exported model, and will not be replaced", "name another folder")
+    if names and EXPORT_NAME not in names:
+        raise MtkitError(f"`{path}`: holds a model that mtkit did not export, and will not be replaced", "name another folder")
+
+
+def _check_vocabularies(path: Path, tokenizer: Tokenizer) -> None:
+    names = next((names for names in _VOCABULARIES if (path / names[0]).is_file()), _VOCABULARIES[0])
+    for name, subword in zip(names, (tokenizer.src, tokenizer.tgt), strict=False):
+        if _read_json(path / name) != pieces_of(subword):
+            raise _unfit(path / name, "it does not hold the tokenizer's pieces")
+    if len(names) == 1 and pieces_of(tokenizer.src) != pieces_of(tokenizer.tgt):
+        raise _unfit(path / names[0], "source and target do not have the same pieces")
+
+
+def _check_their_config(path: Path, tokenizer: Tokenizer) -> None:
+    tree = _read_json(path)
+    special, pieces = tokenizer.tgt.special, pieces_of(tokenizer.tgt)
+    wanted = {"bos_token": special.bos, "decoder_start_token": special.bos, "eos_token": special.eos, "unk_token": special.unk}
+    expected = {name: pieces[piece_id] for name, piece_id in wanted.items()} | {"add_source_bos": False, "add_source_eos": True}
+    for name, value in expected.items():
+        if not isinstance(tree, dict) or tree.get(name) != value:
+            raise _unfit(path, f"{name} is not {value}")
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        if path.stat().st_size > _MAX_JSON_BYTES:
+            raise _unfit(path, f"it is larger than {_MAX_JSON_BYTES:,} bytes")
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise MtkitError(
+            f"`{path}`: cannot be read: {(exc.strerror or str(exc)).lower()}", "export the model again, or copy the folder again"
+        ) from None
+    except (ValueError, RecursionError):
+        raise _unfit(path, "it is no JSON") from None
+
+
+def _unfit(path: Path, problem: str) -> MtkitError:
+    return MtkitError(f"`{path}`: not what mtkit wrote: {problem}", "export the model again, or copy the folder again")

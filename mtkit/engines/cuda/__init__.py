@@ -1,0 +1,1 @@
+"""Beam search on a GPU as a CUDA graph."""

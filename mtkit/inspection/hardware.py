@@ -1,0 +1,39 @@
+"""What this machine has to train with."""
+
+import os
+
+import torch
+
+from mtkit.config.auto.statistics import Machine
+from mtkit.engines.cpu.cpu_info import cpu_has_bf16
+from mtkit.model.device import choose_device
+from mtkit.workers.process_pool import n_cores
+
+
+def this_machine(device: str = "auto") -> Machine:
+    """Look at the machine.
+
+    Args:
+        device: cpu, cuda, cuda:N, or auto: what training would take.
+    Raises:
+        MtkitError: There is no such device.
+    """
+    chosen = choose_device(device)
+    if chosen.type != "cuda":
+        return Machine(n_cores(), _memory_gb(), has_bf16=cpu_has_bf16())
+    properties = torch.cuda.get_device_properties(chosen)
+    return Machine(
+        n_cores(),
+        _memory_gb(),
+        gpu=properties.name,
+        gpu_memory_gb=properties.total_memory / 2**30,
+        n_gpus=torch.cuda.device_count(),
+        has_bf16=torch.cuda.is_bf16_supported(including_emulation=False),
+    )
+
+
+def _memory_gb() -> float:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    except (AttributeError, ValueError, OSError):  # not every system tells
+        return 0.0

@@ -1,0 +1,1 @@
+"""Reading and writing files: text, compression, encodings, locks, logs and progress."""

@@ -1,0 +1,82 @@
+"""The note in a made folder that says what it was made from, so that the next run knows whether anything changed."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from mtkit.errors import MtkitError
+from mtkit.io.text import sha256_file
+
+MANIFEST_NAME = "manifest.json"
+
+
+def make_key(made_from: Any) -> str:
+    """A hash of everything that a result depends on.
+
+    Args:
+        made_from: Anything that JSON can hold.
+    """
+    return hashlib.sha256(json.dumps(made_from, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+
+
+def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    """Write the folder's manifest, the last file to be written: the given entries, size and SHA-256 of each file, and a checksum of all of it."""
+    files = {path.name: {"size": path.stat().st_size, "sha256": sha256_file(path)} for path in sorted(folder.iterdir())}
+    tree = manifest | {"files": files}
+    text = json.dumps(tree | {"checksum": make_key(tree)}, indent=2, ensure_ascii=False)
+    (folder / MANIFEST_NAME).write_text(text + "\n", encoding="utf-8")
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """The folder's manifest; None where there is none that can be read, or its checksum is wrong."""
+    try:
+        manifest = json.loads((folder / MANIFEST_NAME).read_bytes())
+    except (OSError, ValueError):
+        return None
+    if not isinstance(manifest, dict):
+        return None
+    checksum = manifest.get("checksum")
+    return None if checksum is not None and checksum != make_key(_without_checksum(manifest)) else manifest
+
+
+def find_damage(folder: Path, manifest: dict[str, Any], *, hashes: bool) -> str:
+    """Compare a folder with its manifest.
+
+    Args:
+        folder: Files that the manifest does not name do not matter.
+        manifest: As `read_manifest` returns it.
+        hashes: Read the files and compare their SHA-256; otherwise compare sizes only.
+    Returns:
+        The first difference, with the path; empty if there is none.
+    Raises:
+        MtkitError: A file cannot be read.
+    """
+    if "checksum" not in manifest:
+        return f"`{folder / MANIFEST_NAME}`: has no checksum, so it was changed or written by an earlier version"
+    for name, expected in manifest["files"].items():
+        path = folder / name
+        if not path.is_file():
+            return f"`{path}`: missing"
+        if (size := path.stat().st_size) != expected["size"]:
+            return f"`{path}`: has {size:,} bytes, but {expected['size']:,} were written"
+        if hashes and sha256_file(path) != expected["sha256"]:
+            return f"`{path}`: has changed since it was written (SHA-256 differs)"
+    return ""
+
+
+def _without_checksum(manifest: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in manifest.items() if key != "checksum"}
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Keep from replacing a folder that somebody else filled.
+
+    Raises:
+        MtkitError: The folder holds something but no manifest.
+    """
+    if folder.is_dir() and not (folder / MANIFEST_NAME).exists() and any(folder.iterdir()):
+        raise MtkitError(
+            f"`{folder}`: holds files but no {MANIFEST_NAME}, so mtkit did not make it and will not replace it",
+            "move it away, or set data.work_dir to another folder",
+        )

@@ -1,0 +1,157 @@
+"""How far long work has come: a bar with rate and time left on a terminal, plain log lines elsewhere."""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.text import Text
+
+from mtkit.io.logs import get_logger
+
+FIRST_LINE_AFTER_S = 5.0
+LINE_EVERY_S = 30.0
+REDRAW_EVERY_S = 0.1
+
+logger = get_logger(__name__)
+
+
+class ProgressBar:
+    """Counts, and tells now and then. Made by `progress`."""
+
+    def __init__(self, title: str, total: int | None, unit: str, is_about: bool = False) -> None:
+        self.title = title
+        self.total = total
+        self.is_about = is_about
+        self.unit = unit
+        self.n_done = 0
+        self.n_skipped = 0
+        self.info: dict[str, Any] = {}
+        self.started_s = time.monotonic()
+        self.next_s = self.started_s + FIRST_LINE_AFTER_S
+        self.n_told = 0
+
+    def advance(self, n: int = 1, **info: Any) -> None:
+        """Count n more; the latest `info` (loss=2.31) is shown behind the count."""
+        self.n_done += n
+        if info:
+            self.info = info
+        if time.monotonic() >= self.next_s:
+            self._tell()
+
+    def skip(self, n: int) -> None:
+        """Count n more that were done before, and took no time now."""
+        self.n_skipped += n
+        self.advance(n)
+
+    def note(self, text: str) -> None:
+        """Say something without disturbing the bar."""
+        logger.info("%s", text)
+
+    def describe(self) -> str:
+        """For example `120 of 500 lines, 40 lines/s, 10 s left, loss 2.31`."""
+        elapsed_s = time.monotonic() - self.started_s
+        rate = (self.n_done - self.n_skipped) / elapsed_s if elapsed_s > 0 else 0.0
+        of_total = "" if self.total is None else f" of {'about ' * self.is_about}{self.total:,}"
+        parts = [f"{self.n_done:,}{of_total} {self.unit}"]
+        if rate > 0:
+            parts.append(f"{format_rate(rate)} {self.unit}/s")
+            if self.total is not None and self.total > self.n_done:
+                parts.append(f"{format_duration((self.total - self.n_done) / rate)} left")
+        parts += [f"{name} {format_value(value)}" for name, value in self.info.items()]
+        return ", ".join(parts)
+
+    def _tell(self) -> None:
+        self.n_told += 1
+        self.next_s = time.monotonic() + LINE_EVERY_S
+        logger.info("%s: %s", self.title, self.describe())
+
+    def _close(self, *, finished: bool) -> None:
+        # Work that was over before its first line was due needs no last one.
+        if self.n_told and finished:
+            elapsed = format_duration(time.monotonic() - self.started_s)
+            logger.info("%s: %s %s in %s", self.title, f"{self.n_done:,}", self.unit, elapsed)
+
+
+class TerminalBar(ProgressBar):
+    """Draws a bar with rich."""
+
+    def __init__(self, title: str, total: int | None, unit: str, console: Console, is_about: bool = False) -> None:
+        super().__init__(title, total, unit, is_about)
+        self.next_s = self.started_s
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=24), _DescriptionColumn(self))
+        # stdout is left alone: results go there.
+        self.rich_progress = Progress(*columns, console=console, redirect_stdout=False, transient=True)
+        self.task_id = self.rich_progress.add_task(title, total=total)
+        self.rich_progress.start()
+
+    def _tell(self) -> None:
+        self.next_s = time.monotonic() + REDRAW_EVERY_S
+        self.rich_progress.update(self.task_id, completed=self.n_done, total=self.total)
+
+    def _close(self, *, finished: bool) -> None:
+        self.rich_progress.update(self.task_id, completed=self.n_done, total=self.total)
+        self.rich_progress.stop()
+
+
+class _DescriptionColumn(ProgressColumn):
+    def __init__(self, bar: ProgressBar) -> None:
+        super().__init__()
+        self.bar = bar
+
+    def render(self, task: Task) -> Text:
+        return Text(self.bar.describe(), no_wrap=True, overflow="ellipsis")
+
+
+def terminal() -> Console | None:
+    """The terminal that stderr is, if it can be drawn on, and if `setup_logs` was called."""
+    console = Console(stderr=True)
+    # FORCE_COLOR makes rich take a pipe for a terminal.
+    is_able = console.is_terminal and console.file.isatty() and not console.is_dumb_terminal
+    return console if is_able and logger.isEnabledFor(logging.INFO) else None
+
+
+@contextmanager
+def progress(title: str, total: int | None = None, unit: str = "lines", is_about: bool = False, *, reports_end: bool = True) -> Iterator[ProgressBar]:
+    """Show how long work is getting on, on stderr; silent unless `setup_logs` was called.
+
+    Args:
+        title: What is being done, as in "Translating".
+        total: How many there are to do, where that is known.
+        unit: What is counted.
+        is_about: Whether the total is an estimate.
+        reports_end: Whether to log the total time; False where the caller has a closing line of its own.
+    """
+    console = terminal()
+    bar = TerminalBar(title, total, unit, console, is_about) if console is not None else ProgressBar(title, total, unit, is_about)
+    finished = False
+    try:
+        yield bar
+        finished = True
+    finally:
+        bar._close(finished=finished and reports_end)
+
+
+def format_duration(seconds: float) -> str:
+    """`8 s`, `2 min 05 s`, `3 h 20 min`, `2 d 04 h`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    if whole < 48 * 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600:02d} h"
+
+
+def format_rate(rate: float) -> str:
+    """Three figures at least: `0.25`, `31.4`, `12,500`."""
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
+
+
+def format_value(value: Any) -> str:
+    """A float in four figures; anything else as it prints."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,1 @@
+"""Lexical constraints in beam search."""

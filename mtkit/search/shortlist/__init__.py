@@ -1,0 +1,1 @@
+"""Lexical shortlists: the target vocabulary restricted to likely translations."""

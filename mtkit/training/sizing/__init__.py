@@ -1,0 +1,1 @@
+"""Memory, time and disk space of a training run, estimated or measured before it starts."""

@@ -1,0 +1,81 @@
+"""How fast this machine trains a model of some size, measured in a few seconds and without a corpus."""
+
+import time
+from dataclasses import replace
+
+import torch
+
+from mtkit.batches.collate import Batch
+from mtkit.config.auto.heuristics import FILL, Plan
+from mtkit.config.model import ModelConfig
+from mtkit.config.training import TrainingConfig
+from mtkit.model.device import choose_device, choose_training_dtype
+from mtkit.model.transformer import Transformer
+from mtkit.training.objective import Objective
+from mtkit.training.optimizer import make_optimizer
+from mtkit.training.step import Stepper, is_out_of_memory
+
+SECONDS = 2.0
+"""How long updates are timed, besides a first one that is not."""
+_MAX_LAYERS = 2
+"""Layers of the model that is timed: its speed for each operation is that of a deeper one."""
+_MAX_POSITIONS = 2048
+_PAD_ID = 0
+
+
+def measure_flops(plan: Plan, device: str = "auto") -> float | None:
+    """Measure the floating-point operations a second that training gets out of a device as it is now, by `Size.flops_per_piece`.
+
+    Args:
+        plan: Says which model, and how long sentences are.
+        device: cpu, cuda, cuda:N, or auto.
+    Returns:
+        None if even a small batch does not fit into memory.
+    """
+    try:
+        return _measure(plan, choose_device(device))
+    except (RuntimeError, MemoryError) as exc:
+        if not is_out_of_memory(exc):
+            raise
+        return None
+
+
+def _measure(plan: Plan, device: torch.device) -> float:
+    size = replace(plan.size, n_layers=min(plan.size.n_layers, _MAX_LAYERS))
+    stepper = _make_stepper(plan, size.n_layers, device)
+    batch = _random_batch(plan, device)
+    seconds, n_updates = 0.0, 0
+    while n_updates < 2 or seconds < SECONDS:
+        started_s = time.perf_counter()
+        stepper.step([batch], n_updates + 1, 1e-9)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        # The first update also sets everything up.
+        seconds += time.perf_counter() - started_s if n_updates else 0.0
+        n_updates += 1
+    pieces_per_second = FILL * (n_updates - 1) * batch.n_tokens / seconds
+    return pieces_per_second * size.flops_per_piece(plan.vocab_size, batch.src.size(1) / batch.tgt_in.size(1))
+
+
+def _make_stepper(plan: Plan, n_layers: int, device: torch.device) -> Stepper:
+    size = plan.size
+    model_config = ModelConfig(
+        d_model=size.d_model,
+        n_heads=size.n_heads,
+        d_ff=size.d_ff,
+        n_encoder_layers=n_layers,
+        n_decoder_layers=n_layers,
+        tied_embeddings="all" if plan.joint else "output",
+        dropout=plan.scale.dropout,
+    )
+    config = TrainingConfig()
+    model = Transformer(model_config, plan.vocab_size, plan.vocab_size, _PAD_ID, _PAD_ID).to(device).train()
+    return Stepper(Objective(model, config), make_optimizer(model, config), config, choose_training_dtype(config.precision, device))
+
+
+def _random_batch(plan: Plan, device: torch.device) -> Batch:
+    widths = [min(ModelConfig().max_positions, max(1, round(pieces))) for pieces in (plan.src_pieces, plan.tgt_pieces)]
+    n_rows = max(1, min(plan.effective_tokens, _MAX_POSITIONS) // max(widths))
+    generator = torch.Generator().manual_seed(1)
+    src, tgt = (torch.randint(_PAD_ID + 1, plan.vocab_size, (n_rows, width), generator=generator) for width in widths)
+    return Batch(src, tgt, tgt, tgt.numel()).to(device)

@@ -1,0 +1,1 @@
+"""Formats of input and output lines: plain text, TSV, CSV, JSON Lines."""

@@ -1,0 +1,90 @@
+"""Recognises documents, whose markup would be translated with their text if each line were taken for a sentence."""
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from mtkit.errors import MtkitError
+from mtkit.io.compression import SUFFIXES
+from mtkit.io.text import read_blocks
+
+_SUBTITLES, _OFFICE, _RESOURCES = "subtitles", "an office document", "a file of program texts"
+_BY_ENDING = {
+    **dict.fromkeys(("po", "pot"), "a gettext catalogue"),
+    **dict.fromkeys(("srt", "vtt", "ass", "ssa", "sbv", "ttml", "dfxp"), _SUBTITLES),
+    **dict.fromkeys(("html", "htm", "xhtml"), "an HTML page"),
+    **dict.fromkeys(("xliff", "xlf", "mxliff", "sdlxliff"), "an XLIFF file"),
+    **dict.fromkeys(("docx", "doc", "odt", "rtf", "pptx", "ppt", "odp", "xlsx", "xls", "ods", "epub"), _OFFICE),
+    **dict.fromkeys(("resx", "strings", "stringsdict", "properties", "arb"), _RESOURCES),
+    **dict.fromkeys(("yaml", "yml"), "a YAML file"),
+    "json": "a JSON document",
+    "ipynb": "a notebook",
+    "tmx": "a translation memory (TMX)",
+    "xml": "an XML document",
+    "pdf": "a PDF document",
+    "parquet": "a Parquet table",
+    "tex": "a LaTeX document",
+    "md": "a Markdown document",
+}
+# Binary documents are refused by whatever reads a file as text.
+_BY_START = (
+    (re.compile(r"\s*<\?xml\b"), "an XML document"),
+    (re.compile(r"\s*<(!doctype html|html)\b", re.IGNORECASE), "an HTML page"),
+    (re.compile(r"WEBVTT\b"), _SUBTITLES),
+    (re.compile(r"\s*\d+\r?\n\d\d:\d\d:\d\d[,.]\d{3} --> \d\d:"), _SUBTITLES),
+    (re.compile(r'(\s*|#.*\n)*msgid "'), "a gettext catalogue"),
+    (re.compile(r'\s*(\{\s*"|\[\s*[{["]).*', re.DOTALL), "JSON"),
+)
+_START_CHARS = 4_096
+
+
+def refuse_document(path: Path) -> None:
+    """Refuse a file whose name or first bytes say that it is a document, not lines of text.
+
+    Raises:
+        MtkitError: It is one, or cannot be read.
+    """
+    name = path.with_suffix("") if path.suffix.lower() in SUFFIXES else path
+    kind = _BY_ENDING.get(name.suffix.lower().removeprefix("."))
+    if kind is None:
+        blocks = read_blocks(path, what="the source text")
+        start = next(blocks, b"")[:_START_CHARS]
+        blocks.close()
+        kind = _kind_of(start.decode(errors="replace"))
+    if kind is not None:
+        raise _error(str(path), kind)
+
+
+def without_documents(lines: Iterable[str], name: str) -> Iterator[str]:
+    """Pass lines on, and refuse them as soon as their start says that they are a document.
+
+    Args:
+        lines: From a stream that cannot be read twice.
+        name: The stream's name in the error.
+    Raises:
+        MtkitError: They are a document.
+    """
+    start = ""
+    for line in lines:
+        if len(start) < _START_CHARS:
+            start += f"{line}\n"
+            if kind := _kind_of(start):
+                raise _error(name, kind)
+        yield line
+
+
+def _kind_of(start: str) -> str | None:
+    start = start.removeprefix("\ufeff")
+    return next((kind for pattern, kind in _BY_START if pattern.match(start)), None)
+
+
+def _error(name: str, kind: str) -> MtkitError:
+    if kind == "JSON":
+        return MtkitError(
+            f"`{name}`: looks like JSON, not like lines of text",
+            "for one JSON object per line, give --input-format jsonl and --field; to translate each line as it is, --input-format text",
+        )
+    return MtkitError(
+        f"`{name}`: is {kind}, whose markup would be translated too",
+        "extract the text, one segment per line; or give --input-format text to translate each line as it is",
+    )

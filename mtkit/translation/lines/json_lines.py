@@ -1,0 +1,148 @@
+"""JSON objects, one a line: some values are translated, all else comes out byte for byte."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from mtkit.errors import MtkitError
+from mtkit.translation.lines.line_options import LineOptions
+from mtkit.translation.lines.output import json_object, json_text
+from mtkit.translation.lines.records import Record
+from mtkit.translation.result import Translation
+
+# Numbers are only passed over, and Python reads none of more than some thousand digits.
+_DECODER = json.JSONDecoder(parse_int=str, parse_float=str)
+_SPACE = re.compile(r"[ \t\n\r]*")
+
+
+class _Value(NamedTuple):
+    """A value, and where it stands in the line."""
+
+    value: Any
+    start: int
+    end: int
+
+
+class _Object(NamedTuple):
+    """An object's members, and where its closing brace stands."""
+
+    members: dict[str, _Value]
+    end: int
+
+
+class JsonLineReader:
+    """Takes objects apart.
+
+    A key in a nested object is written with a dot, as in doc.text, unless the object has a key with that dot in its name. A nested object that
+    is missing is made where a translation goes into it.
+
+    Args:
+        options: `input_format` is jsonl.
+    """
+
+    def __init__(self, options: LineOptions) -> None:
+        self.options = options
+        self.has_details = options.details or options.n_best is not None
+        self.fields_out = options.fields_out or options.names_of_added()
+
+    def header(self) -> None:
+        """There is none."""
+
+    def read(self, line: str, where: str) -> Record:
+        """See `RecordReader`; a blank line stays as it is, and the translation of null is null."""
+        if not line.strip():
+            return Record([""] * len(self.options.fields), lambda _: line)
+        if rest := line[_object(line, 0, where).end + 1 :].strip():
+            raise MtkitError(f"{where}: broken JSON: {rest[:10]!r} follows the object", "each line is one JSON object")
+        values = [_text(line, field, where) for field in self.options.fields]
+        if self.options.passes_through:
+            self._set(line, ["null"] * len(values), where)  # a line at fault is told before it is translated
+        return Record([value or "" for value in values], lambda found: self._written(line, values, found, where))
+
+    def _written(self, line: str, values: Sequence[str | None], found: Sequence[Translation], where: str) -> str:
+        results = [json_object(translation, self.options.n_best is not None) if self.has_details else translation.text for translation in found]
+        return self._set(line, [json_text(None if value is None else result) for value, result in zip(values, results, strict=True)], where)
+
+    def _set(self, line: str, texts: Sequence[str], where: str) -> str:
+        for field, text in zip(self.fields_out, texts, strict=True):
+            line = _with_value(line, field, text, where, may_replace=bool(self.options.fields_out))
+        return line
+
+
+def _text(line: str, field: str, where: str) -> str | None:
+    parent, key = _way(line, field, where)
+    if key not in parent.members:
+        known = ", ".join(_object(line, 0, where).members) or "none"
+        raise MtkitError(f"{where} has no field {field}; it has {known}", "--field takes one of its keys")
+    value, start, _ = parent.members[key]
+    if value is not None and line[start] != '"':
+        kind = "an object" if isinstance(value, Mapping) else "a list" if isinstance(value, list) else "no text"
+        raise MtkitError(f"{where}: {field} is {kind}", "--field takes keys of texts; a key within an object is spelt with a dot, as in doc.text")
+    return value
+
+
+def _with_value(line: str, field: str, text: str, where: str, may_replace: bool) -> str:
+    parent, key = _way(line, field, where)
+    if key in parent.members:
+        if not may_replace:
+            raise MtkitError(f"{where} has a field {key} already", "give --field-out: another name, or this one to replace what it holds")
+        _, start, end = parent.members[key]
+        return line[:start] + text + line[end:]
+    last = max((value.end for value in parent.members.values()), default=None)
+    start = parent.end if last is None else last
+    # A name that the user has not given is one key, whatever the name of its field.
+    outer, *inner = key.split(".") if may_replace else [key]
+    if outer in parent.members:
+        raise MtkitError(f"{where}: {outer} is not an object, so {field} cannot be put in it", "give --field-out another name")
+    for name in reversed(inner):
+        text = f"{{{json_text(name)}: {text}}}"
+    return f"{line[:start]}{'' if last is None else ', '}{json_text(outer)}: {text}{line[start:]}"
+
+
+def _way(line: str, field: str, where: str) -> tuple[_Object, str]:
+    """The object that a field is in or would be in, and its key there."""
+    found, key = _object(line, 0, where), field
+    while key not in found.members and "." in key:
+        outer, rest = key.split(".", 1)
+        if outer not in found.members or not isinstance(found.members[outer].value, Mapping):
+            break
+        found, key = _object(line, found.members[outer].start, where), rest
+    return found, key
+
+
+def _object(line: str, start: int, where: str) -> _Object:
+    """Take an object apart, of which `json` would not say where its values stand."""
+    try:
+        start = _skip(line, start)
+        if line[start : start + 1] != "{":
+            _DECODER.raw_decode(line, start)
+            raise MtkitError(f"{where}: not an object", 'each line is one JSON object, such as {"text": "Hallo"}')
+        members, place = {}, _skip(line, start + 1)
+        while line[place : place + 1] != "}" or members:
+            if line[place : place + 1] != '"':
+                raise json.JSONDecodeError("Expecting property name enclosed in double quotes", line, place)
+            key, place = _DECODER.raw_decode(line, place)
+            if key in members:
+                raise MtkitError(f"{where}: the key {key} is there twice", "keep one of them: each key of an object has one value")
+            place = _skip(line, place)
+            if line[place : place + 1] != ":":
+                raise json.JSONDecodeError("Expecting ':' delimiter", line, place)
+            value_start = _skip(line, place + 1)
+            value, place = _DECODER.raw_decode(line, value_start)
+            members[key] = _Value(value, value_start, place)
+            place = _skip(line, place)
+            if line[place : place + 1] == "}":
+                break
+            if line[place : place + 1] != ",":
+                raise json.JSONDecodeError("Expecting ',' delimiter", line, place)
+            place = _skip(line, place + 1)
+        return _Object(members, place)
+    except (ValueError, RecursionError) as exc:
+        reason = f"{exc.msg} at character {exc.colno}" if isinstance(exc, json.JSONDecodeError) else exc
+        raise MtkitError(f"{where}: broken JSON: {reason}", "each line is one JSON object") from None
+
+
+def _skip(line: str, start: int) -> int:
+    match = _SPACE.match(line, start)
+    return match.end() if match else start

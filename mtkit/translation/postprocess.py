@@ -1,0 +1,125 @@
+"""From hypotheses to the translation of a line: makes their texts safe, joins the parts and sets the flags."""
+
+import heapq
+from collections.abc import Sequence
+from itertools import islice
+from operator import itemgetter
+
+from mtkit.checkpoint.model_dir import ModelDirConfig
+from mtkit.config.search import SearchConfig
+from mtkit.corpus.languages import base_language, word_space
+from mtkit.corpus.placeholders import lost_placeholders
+from mtkit.search.hypothesis import Hypothesis
+from mtkit.tokenizer.normalize import clean, to_one_line
+from mtkit.tokenizer.subword import Tokenizer
+from mtkit.translation.degenerate import find_fault
+from mtkit.translation.result import Alternative, Candidate, Flag, LineCandidates, Translation
+from mtkit.translation.short_output import ShortnessCheck
+from mtkit.translation.source_encoder import Part, SourceLine
+
+BLANK = Translation("", 0.0, (Alternative("", 0.0),))
+"""The translation of a blank line."""
+
+
+class Finisher:
+    """Makes translations from hypotheses.
+
+    Args:
+        tokenizer: Tokenizer of the model.
+        config: Configuration of the model.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, config: ModelDirConfig) -> None:
+        self.tokenizer = tokenizer
+        self.languages_differ = base_language(config.src_lang) != base_language(config.tgt_lang)
+        self.space = word_space(config.tgt_lang)
+        self.shortness = ShortnessCheck(config)
+
+    def candidates(self, lines: Sequence[SourceLine], found: Sequence[Sequence[list[Hypothesis]]], search: SearchConfig) -> list[LineCandidates]:
+        """Turn hypotheses into text.
+
+        Args:
+            lines: The sources.
+            found: For each line, the n best hypotheses of each part; none for a part that is copied.
+            search: Settings by which they were found.
+        """
+        # All at once, for which the tokenizer takes all cores.
+        texts = iter(self._decode([hypothesis.token_ids for parts in found for n_best in parts for hypothesis in n_best]))
+        return [
+            [self._of_part(part, n_best, list(islice(texts, len(n_best))), search) for part, n_best in zip(line.parts, parts, strict=True)]
+            for line, parts in zip(lines, found, strict=True)
+        ]
+
+    def _of_part(self, part: Part, n_best: list[Hypothesis], texts: list[str], search: SearchConfig) -> list[Candidate]:
+        if part.ids is None:
+            return [Candidate(safe_text(clean(part.text)), 0.0, [])]
+        found = [Candidate(text, hypothesis.score, hypothesis.token_ids) for hypothesis, text in zip(n_best, texts, strict=True)]
+        if search.min_length == 0:
+            return found
+        # A model may produce pieces that are all space.
+        return [one for one in found if one.text.strip()] or [Candidate(self._own_text(part.text), found[0].score, [])]
+
+    def _decode(self, rows: list[list[int]]) -> list[str]:
+        return [safe_text(text) for text in self.tokenizer.tgt.decode(rows)]
+
+    def _own_text(self, text: str) -> str:
+        """A text of the source as the model reads it."""
+        return safe_text(self.tokenizer.src.normalize(text))
+
+    def finish(self, lines: Sequence[SourceLine], candidates: Sequence[LineCandidates], search: SearchConfig) -> list[Translation]:
+        """Join the candidates of the parts of each line.
+
+        Args:
+            lines: The sources.
+            candidates: For each line, those of each part.
+            search: Settings by which they were found.
+        """
+        return [self._finish(line, parts, search) if parts else BLANK for line, parts in zip(lines, candidates, strict=True)]
+
+    def _finish(self, line: SourceLine, candidates: LineCandidates, search: SearchConfig) -> Translation:
+        alternatives = tuple(self._alternatives(line, candidates, search.n_best))
+        best = alternatives[0]
+        return Translation(best.text, best.score, alternatives, tuple(self._flags(line, best.text, candidates, search)))
+
+    def _alternatives(self, line: SourceLine, candidates: LineCandidates, n_best: int) -> list[Alternative]:
+        """The best combinations of the candidates of the parts, by the mean of their scores."""
+        combined: list[tuple[float, list[Candidate]]] = [(0.0, [])]
+        for part in candidates:
+            more = [(total + one.score, [*before, one]) for total, before in combined for one in part]
+            # The candidates of a single part stay in the order of the search.
+            combined = more if len(candidates) == 1 else heapq.nlargest(n_best, more, key=itemgetter(0))
+        n_searched = max(sum(part.ids is not None for part in line.parts), 1)
+        return [Alternative(line.join([one.text for one in parts], self.space)[0], total / n_searched) for total, parts in combined]
+
+    def _flags(self, line: SourceLine, text: str, candidates: LineCandidates, search: SearchConfig) -> list[Flag]:
+        flags: list[Flag] = []
+        if len(line.parts) > 1:
+            flags.append("split")
+        if search.loop_guard:
+            best = [parts[0] for parts in candidates]
+            if any(find_fault(part.ids, one.token_ids, search) for part, one in zip(line.parts, best, strict=True) if part.ids):
+                flags.append("looped")
+            if self.shortness.short_parts(line, candidates):
+                flags.append("short")
+        src = line.text[line.begin :].strip()
+        if all(part.ids is None for part in line.parts) or (self.languages_differ and self._is_copy(src, text)):
+            flags.append("copied")
+        if lost_placeholders(src, text):
+            flags.append("placeholder")
+        return flags
+
+    def _is_copy(self, src: str, text: str) -> bool:
+        if _begin_differently(src, text) or not any(map(str.isalpha, text)):
+            return False
+        return "".join(text.split()) == "".join(self._own_text(src).split())
+
+
+def _begin_differently(src: str, text: str) -> bool:
+    """Whether both begin with an ASCII letter or digit, but not the same: normalization does not change these."""
+    one, other = src[:2], text[:1]
+    return one.isascii() and one[:1].isalnum() and other.isascii() and other.isalnum() and one[0].lower() != other.lower()
+
+
+def safe_text(text: str) -> str:
+    """A text without line breaks, and without TABs, which would end a cell of a table; models with byte pieces can write them."""
+    return to_one_line(text).replace("\t", " ")

@@ -1,0 +1,178 @@
+"""Source lines as a model reads them: tags, and the text in parts of the size that the model was trained on."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from mtkit.checkpoint.model_dir import ModelDirConfig
+from mtkit.config.search import SplitSentences
+from mtkit.corpus.learned_ends import split_at_endings
+from mtkit.corpus.placeholders import letter_places
+from mtkit.corpus.sentence_ends import sentences
+from mtkit.errors import MtkitError
+from mtkit.io.logs import get_logger
+from mtkit.tokenizer.subword import Subword
+from mtkit.tokenizer.tags import take_tags
+from mtkit.translation.long_lines import Limits, Span, halved, split_line
+
+logger = get_logger(__name__)
+
+_NO_SPACE = re.compile(r"[^\r\n ]")
+
+
+class Part(NamedTuple):
+    """A part of a line that is translated by itself."""
+
+    text: str
+    begin: int
+    """Where it begins in the line, in characters."""
+    ids: list[int] | None
+    """Token ids, tags included; None if there is nothing to translate in it, so that it is copied."""
+    n_sentences: int = 1
+
+
+@dataclass(frozen=True)
+class SourceLine:
+    """A line and its parts; a blank line has none."""
+
+    text: str
+    parts: tuple[Part, ...]
+    begin: int = 0
+    """Where the text after the tags begins."""
+
+    def join(self, translations: Sequence[str], space: str) -> tuple[str, list[int]]:
+        """Join the translations of the parts with the white space that the source has between them.
+
+        Args:
+            translations: One for each part.
+            space: What the target language writes between sentences: a space, or nothing.
+        Returns:
+            The translation of the line, and where each part's begins in it.
+        """
+        joined, offsets = "", []
+        end = self.begin
+        for part, translation in zip(self.parts, translations, strict=True):
+            gap = self.text[end : part.begin]
+            if "\n" in gap:
+                joined += _line_feeds(gap)
+            elif joined and translation:
+                joined += _spaces(gap, space)
+            offsets.append(len(joined))
+            joined += translation
+            end = part.begin + len(part.text)
+        return joined + _line_feeds(self.text[end:]), offsets
+
+
+class SourceReader:
+    """Turns lines into token ids.
+
+    Args:
+        subword: The source's vocabulary.
+        config: Configuration of the model, with its tags and the lengths of its training lines.
+        max_length: Most tokens of a part.
+        max_positions: Most tokens of tags, text and EOS together.
+        tags: Put before each line, and before the tags that a line begins with itself.
+    Raises:
+        MtkitError: The model does not know a tag.
+    """
+
+    def __init__(self, subword: Subword, config: ModelDirConfig, max_length: int, max_positions: int, tags: Sequence[str]) -> None:
+        if isinstance(tags, str):
+            raise TypeError("a list of tags is wanted, not one text")
+        if unknown := [tag for tag in tags if tag not in config.tags]:
+            if not config.tags:
+                raise MtkitError(f"unknown tag {unknown[0]}: the model was trained without tags", "give none")
+            raise MtkitError(f"unknown tag {unknown[0]}: the model was trained with {', '.join(config.tags)}", "give one of these")
+        self.subword = subword
+        self.known_tags = config.tags
+        self.lang = config.src_lang
+        self.max_length = max_length
+        self.max_tags = max_positions - 1 - max_length
+        self.tags = tuple(tags)
+        self.warns_without_tag = config.tag_required
+        self.training_lines = config.training_lines
+        self.endings = frozenset(config.training_lines.endings if config.training_lines else ())
+
+    def read(self, texts: Sequence[str], split: SplitSentences = "never", is_copied: Sequence[bool] | None = None) -> list[SourceLine]:
+        """Split lines into parts. Most lines have one.
+
+        Args:
+            texts: The lines; a line feed within one ends a part.
+            split: Where to split: see `SearchConfig.split_sentences`.
+            is_copied: For each line, whether parts without anything to translate are copied; None for no line.
+        """
+        if isinstance(texts, str):
+            raise TypeError("a list of texts is wanted, not one text")
+        tagged = [take_tags(text, self.known_tags) for text in texts]
+        rows = self.subword.encode([text for _, text in tagged])
+        limits = self._limits(split)
+        lines = []
+        for i, (text, (own_tags, rest), row) in enumerate(zip(texts, tagged, rows, strict=True)):
+            begin = len(text) - len(rest)
+            line = SourceLine(text, (), begin)
+            if row and rest.strip():
+                spans = split_line(rest, self._count_tokens, limits, self._sentences)
+                line = self._with_parts(line, spans, own_tags, row, bool(is_copied and is_copied[i]))
+            lines.append(line)
+        return lines
+
+    def finer(self, line: SourceLine, chosen: Sequence[int]) -> SourceLine:
+        """Split some parts of a line further; see `halved`.
+
+        Args:
+            line: Made by `read`.
+            chosen: Numbers of the parts.
+        """
+        own_tags, rest = take_tags(line.text, self.known_tags)
+        spans = []
+        for number, part in enumerate(line.parts):
+            begin = part.begin - line.begin
+            span = Span(begin, begin + len(part.text), part.n_sentences)
+            spans += halved(rest, span, self._count_tokens, self._sentences) if number in chosen else [span]
+        return self._with_parts(line, spans, own_tags, None, any(part.ids is None for part in line.parts))
+
+    def _with_parts(self, line: SourceLine, spans: Sequence[Span], own_tags: list[str], row: list[int] | None, is_copied: bool) -> SourceLine:
+        rest = line.text[line.begin :]
+        texts = [rest[span.begin : span.end] for span in spans]
+        prefix = self._prefix(own_tags)
+        # The text of a single part is encoded already, with the white space around it.
+        rows = [row] if row is not None and len(spans) == 1 else self.subword.encode(texts)
+        parts = [
+            Part(text, line.begin + span.begin, None if is_copied and not letter_places(text) else prefix + ids, span.n_sentences)
+            for text, span, ids in zip(texts, spans, rows, strict=True)
+            if ids
+        ]
+        return replace(line, parts=tuple(parts))
+
+    def _prefix(self, own_tags: list[str]) -> list[int]:
+        tags = list(dict.fromkeys((*self.tags, *own_tags)))
+        if not tags and self.warns_without_tag:
+            self.warns_without_tag = False
+            logger.warning("the model has seen no line without a tag: begin each with one of %s, or give --tag", ", ".join(self.known_tags))
+        # However many tags a line begins with, its text must fit after them.
+        return self.subword.tag_ids(tags)[: self.max_tags] if tags else []
+
+    def _limits(self, split: SplitSentences) -> Limits:
+        lines = self.training_lines
+        if split == "never":
+            return Limits(self.max_length, max_sentences=None)
+        if split == "always" or lines is None:
+            return Limits(self.max_length)
+        return Limits(min(lines.longest, self.max_length), lines.usual_sentences, min(lines.usual_length, self.max_length))
+
+    def _sentences(self, text: str) -> list[str]:
+        return split_at_endings(sentences(text, self.lang), self.endings)
+
+    def _count_tokens(self, texts: list[str]) -> list[int]:
+        return [len(ids) for ids in self.subword.encode(texts)]
+
+
+def _line_feeds(gap: str) -> str:
+    """The white space around a line feed, without TABs, which would end a cell of a table; nothing where there is no line feed."""
+    return _NO_SPACE.sub("", gap) if "\n" in gap else ""
+
+
+def _spaces(gap: str, space: str) -> str:
+    """White space between two parts of a line, in a language that separates sentences by `space`."""
+    return gap if space and gap and not gap.strip(" ") else space

@@ -1,0 +1,76 @@
+import pytest
+
+from mtkit.checkpoint.find_model import foreign_model, refuse_no_model
+from mtkit.errors import MtkitError
+
+ANY = "give a folder that `mtkit train` or `mtkit average` made"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A training run, an empty folder and a file."""
+    monkeypatch.chdir(tmp_path)
+    for path in ("run/model/tokenizer", "run/checkpoints/step-00000010", "empty"):
+        (tmp_path / path).mkdir(parents=True)
+    for path in ("run/model/config.json", "run/model/model.safetensors", "notes.txt"):
+        (tmp_path / path).touch()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "problem", "hint"),
+    [
+        ("nowhere", "no such folder", "check the path of the model"),
+        ("empty", "not a model directory: it has no config.json", ANY),
+        ("notes.txt", "is a file, and a model is a folder", ANY),
+        ("run", "not a model directory: it has no config.json", "did you mean `run/model`?"),
+        ("run/modle", "no such folder", "did you mean `run/model`?"),
+        ("run/checkpoints", "not a model directory: it has no config.json", "did you mean `run/model`?"),
+        ("run/checkpoints/step-00000010", "not a model directory: it has no config.json", "did you mean `run/model`?"),
+        ("run/model/tokenizer", "not a model directory: it has no config.json", "did you mean `run/model`?"),
+        ("run/model/model.safetensors", "is a file, and a model is a folder", "did you mean `run/model`?"),
+    ],
+)
+def test_what_is_no_model_is_told_with_the_one_that_is(mtkit, folder, name, problem, hint):
+    (folder / "in.txt").touch()
+    told = (1, "", f"error: `{name}`: {problem}\nhint: {hint}\n")
+    assert mtkit("translate", "in.txt", "-m", "run/model", "-m", name, "--processes", 2, "-o", "out.txt") == told
+    assert mtkit("score", "in.txt", "in.txt", "-m", name) == told
+
+
+def test_a_model_is_left_alone(folder):
+    refuse_no_model(folder / "run" / "model")
+    with pytest.raises(MtkitError, match="no such folder"):
+        refuse_no_model(folder / "run" / "model" / "nothing" / "here")
+
+
+@pytest.mark.parametrize(
+    ("files", "kind"),
+    [
+        ({"config.json": '{"model_type": "marian"}', "source.spm": "", "pytorch_model.bin": ""}, "Hugging Face model (marian)"),
+        ({"config.json": '{"architectures": ["M2M100ForConditionalGeneration"]}', "model.safetensors": ""}, "Hugging Face model (M2M100"),
+        ({"decoder.yml": "", "opus.npz": "", "source.spm": "", "target.spm": ""}, "Marian model from OPUS-MT"),
+        ({"model.npz": "", "vocab.yml": ""}, "a Marian model,"),
+        ({"config.json": "{}", "model.bin": "", "shared_vocabulary.json": ""}, "CTranslate2 model that another program exported"),
+        ({"dict.de.txt": "", "dict.en.txt": "", "model.pt": ""}, "fairseq model"),
+    ],
+)  # fmt: skip
+def test_another_toolkit_s_model_is_named(mtkit, tmp_path, files, kind):
+    (tmp_path / "in.txt").write_text("a\n")
+    (tmp_path / "other").mkdir()
+    for name, text in files.items():
+        (tmp_path / "other" / name).write_text(text)
+    for args in ("translate", tmp_path / "in.txt", "-m"), ("info",), ("score", tmp_path / "in.txt", tmp_path / "in.txt", "-m"):
+        outcome = mtkit(*args, tmp_path / "other")
+        assert outcome.status == 1 and len(outcome.err.splitlines()) == 2
+        assert kind in outcome.err.splitlines()[0] and "which mtkit cannot read" in outcome.err
+
+
+def test_a_model_file_of_another_toolkit_is_named(mtkit, tmp_path):
+    (tmp_path / "model.npz").write_bytes(b"PK")
+    outcome = mtkit("info", tmp_path / "model.npz")
+    assert outcome.status == 1 and "a model file of another toolkit" in outcome.err
+
+
+def test_a_model_of_mtkit_is_not_foreign(tiny_run):
+    assert foreign_model(tiny_run / "model") is None and foreign_model(tiny_run) is None

@@ -1,0 +1,85 @@
+import html
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mtkit.config.clean import CleanConfig
+from mtkit.corpus.clean.text_fixes import MENDINGS, Mender
+from tests.strategies import nasty_text
+
+escaped_text = st.lists(st.one_of(nasty_text, st.sampled_from(["&", "amp;", "&amp;", "#38;", "lt;", "#x", "2028;", "&nbsp;", "quot;"]))).map("".join)
+configs = st.builds(
+    CleanConfig,
+    invisible=st.booleans(),
+    entities=st.booleans(),
+    normal_form=st.sampled_from(["none", "NFC", "NFKC"]),
+    spaces=st.booleans(),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "mended", "names"),
+    [
+        ("Guten Morgen!", "Guten Morgen!", ()),
+        ("", "", ()),
+        ("stone &amp; tile", "stone & tile", ("entities",)),
+        ("jalape&ntilde;o", "jalapeño", ("entities",)),
+        ("Obama's trip &#8212; and", "Obama's trip — and", ("entities",)),
+        ("&quot;Ja&quot;", '"Ja"', ("entities",)),
+        ("AT&T; R&D &notit; &unknown; &amp", "AT&T; R&D &notit; &unknown; &amp", ()),  # no entities, though browsers read some of them as such
+        ("a?x=1&copy=2", "a?x=1&copy=2", ()),
+        ("write ``&gt;`` or '&lt;'", "write ``&gt;`` or '&lt;'", ()),  # the text speaks about them
+        ("&amp;amp;lt;", "<", ("entities",)),
+        ("&am\u00adp; b", "& b", ("invisible", "entities")),
+        ("a&nbsp;b", "a b", ("entities", "spaces")),
+        ("Das \u0084Haus\u0093 \u0096 ja\u0085", "Das „Haus“ – ja…", ("invisible",)),
+        ("\ufeffPe\u00adni\u00adzil\u00adlin", "Penizillin", ("invisible",)),
+        ("made \u200b\u200bto the", "made to the", ("invisible",)),
+        ("ភាសា\u200bខ្មែរ", "ភាសា\u200bខ្មែរ", ()),  # divides words in Khmer
+        ("می\u200cخواهم", "می\u200cخواهم", ()),  # a joiner that Persian is spelt with
+        ("👨\u200d👩\u200d👧", "👨\u200d👩\u200d👧", ()),
+        ("a\0b\x07", "ab", ("invisible",)),
+        ("half \ud800", "half \ufffd", ("invisible",)),
+        ("cafe\u0301", "café", ("normal_form",)),
+        ("\u1112\u1161\u11ab", "한", ("normal_form",)),
+        ("ﬁne", "ﬁne", ()),
+        (" two  spaces\t\u00a0\u3000", "two spaces", ("spaces",)),
+        ("two\nlines\r\n\u2028 here", "two lines here", ("spaces",)),
+    ],
+)
+def test_what_is_mended_by_default(text, mended, names):
+    assert Mender(CleanConfig()).mend(text) == (mended, names)
+
+
+def test_compatibility_forms_are_replaced_when_the_recipe_says_so():
+    assert Mender(CleanConfig(normal_form="NFKC")).mend("ﬁne １２㎏ ＆amp;") == ("fine 12kg &", ("entities", "normal_form"))
+
+
+def test_what_is_switched_off_stays_except_line_breaks_and_half_surrogates():
+    mender = Mender(CleanConfig(invisible=False, entities=False, normal_form="none", spaces=False))
+    text = " a\u200b&amp;  e\u0301\u0085 "
+    assert mender.mend(text) == (text, ())
+    assert mender.mend("a\nb\r\ud800") == ("a b \ufffd", ("invisible", "spaces"))
+
+
+@given(text=escaped_text, config=configs)
+def test_a_mended_text_is_one_line_can_be_written_and_needs_no_more_mending(text, config):
+    mender = Mender(config)
+    mended, names = mender.mend(text)
+    assert set(names) <= set(MENDINGS)
+    assert (mended != text) == bool(names)
+    assert not set("\n\r") & set(mended)
+    mended.encode()
+    assert mender.mend(mended) == (mended, ())
+    if config.normal_form != "none":
+        assert unicodedata.is_normalized(config.normal_form, mended)
+    if config.spaces:
+        assert mended == " ".join(mended.split())
+
+
+@given(text=st.text(st.sampled_from("ab &<>é안"), max_size=20))
+def test_what_html_escaped_comes_back(text):
+    mender = Mender(CleanConfig(spaces=False))
+    assert mender.mend(html.escape(text, quote=False))[0] == mender.mend(text)[0]

@@ -1,0 +1,154 @@
+"""Searching in tensors of one shape, against the search that decides in Python."""
+
+import random
+
+import pytest
+import torch
+
+from mtkit.config.model import ModelConfig
+from mtkit.config.search import SearchConfig
+from mtkit.engines.cuda.cuda_graph_search import RecordedSearch
+from mtkit.engines.cuda.static_state import Arena
+from mtkit.errors import MtkitError
+from mtkit.model.transformer import Transformer
+from mtkit.search.beam import beam_search
+from mtkit.search.ensemble_scorer import ModelScorer
+from mtkit.tokenizer.special_ids import SpecialIds
+
+SPECIAL = SpecialIds(pad=0, unk=1, bos=2, eos=3)
+V = 40
+SIZES = {"d_model": 32, "n_heads": 2, "d_ff": 64, "n_encoder_layers": 1, "n_decoder_layers": 2, "max_positions": 200}
+DEVICES = [
+    "cpu",
+    pytest.param("cuda", marks=[pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]),
+]
+
+
+def make_scorer(n_models=1, device="cpu", seed=1, eos_bias=0.0, **variants):
+    models = []
+    for number in range(n_models):
+        torch.manual_seed(seed + number)
+        model = Transformer(ModelConfig.model_validate(SIZES | variants), V, V, 0, 0)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(0.3 * torch.randn_like(parameter))
+            model.output_weight[SPECIAL.eos] *= eos_bias + 1.0
+        models.append(model.eval().to(device))
+    return ModelScorer(models, SPECIAL, SPECIAL)
+
+
+def make_sources(n_sentences, longest=20):
+    rng = random.Random(n_sentences)
+    return [[rng.randrange(4, V) for _ in range(rng.randint(1, longest))] for _ in range(n_sentences)]
+
+
+def assert_alike(found, expected):
+    """The same hypotheses; those whose scores are all but equal may have changed their places."""
+    assert len(found) == len(expected)
+    for ours, theirs in zip(found, expected, strict=True):
+        assert [h.score for h in ours] == pytest.approx([h.score for h in theirs], rel=1e-5, abs=2e-5)
+        assert [h.log_prob for h in ours] == pytest.approx([h.log_prob for h in theirs], rel=1e-4)
+        assert [h.token_ids for h in ours] == [h.token_ids for h in theirs]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"beam_size": 4},
+        {"beam_size": 1},
+        {"beam_size": 6, "n_best": 6},
+        {"beam_size": 3, "length_penalty": "mean", "n_best": 2},
+        {"beam_size": 3, "length_penalty": "none", "min_length": 0},
+        {"beam_size": 3, "min_length": 9, "max_length": 12},
+        {"beam_size": 5, "max_length_extra": 100, "alpha": 2.0},
+    ],
+    ids=str,
+)
+def test_it_finds_what_the_other_search_finds(settings, device):
+    scorer, config = make_scorer(device=device), SearchConfig.model_validate(settings)
+    search = RecordedSearch(scorer)
+    assert search.can_search(config)
+    for n_sentences in 37, 1, 9, 37:
+        sources = make_sources(n_sentences)
+        assert_alike(search(sources, config), beam_search(scorer, sources, config))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("positions", ["sinusoidal", "learned", "rotary"])
+@pytest.mark.parametrize(("n_models", "ensemble"), [(1, "mean"), (3, "mean"), (2, "log_mean")])
+def test_other_models(positions, n_models, ensemble, device):
+    scorer = make_scorer(n_models, device, positions=positions, norm="pre", norm_type="rms", activation="swiglu", tied_embeddings="none")
+    config = SearchConfig(beam_size=4, n_best=2, ensemble=ensemble)
+    sources = make_sources(20)
+    assert_alike(RecordedSearch(scorer)(sources, config), beam_search(scorer.combining(ensemble), sources, config))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_sentences_leave_at_different_times_and_room_grows(device):
+    # EOS is improbable, so that translations are as long as they may be: from 2 to over 100 tokens.
+    scorer = make_scorer(device=device, eos_bias=-1.0)
+    sources = make_sources(30, longest=60)
+    config = SearchConfig(beam_size=3, max_length_ratio=2.0, max_length_extra=0)
+    found = RecordedSearch(scorer)(sources, config)
+    assert_alike(found, beam_search(scorer, sources, config))
+    lengths = sorted(len(best.token_ids) for [best] in found)
+    assert lengths[0] < 32 < lengths[len(lengths) // 2] < 64 < lengths[-1]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_small_search_does_not_see_what_a_large_one_has_left(device):
+    scorer, config = make_scorer(device=device), SearchConfig(beam_size=4, n_best=4)
+    small, large = make_sources(3, longest=5), make_sources(60, longest=90)
+    fresh = RecordedSearch(scorer)(small, config)
+    search = RecordedSearch(scorer)
+    search(large, config)
+    again = search(small, config)
+    search(large, SearchConfig(beam_size=7))
+    assert again == search(small, config) == fresh
+
+
+def test_sentences_that_do_not_fit_together_go_in_halves(monkeypatch):
+    scorer, config, sources = make_scorer(), SearchConfig(beam_size=3), make_sources(13)
+    expected = RecordedSearch(scorer)(sources, config)
+    start, sizes = scorer.start, []
+
+    def start_few(some):
+        sizes.append(len(some))
+        if len(some) > 4:
+            raise torch.OutOfMemoryError("no room")
+        return start(some)
+
+    monkeypatch.setattr(scorer, "start", start_few)
+    found = RecordedSearch(scorer)(sources, config)
+    assert_alike(found, expected)
+    assert sizes == [13, 7, 4, 3, 6, 3, 3]
+    monkeypatch.setattr(scorer, "start", lambda some: start_few(sources))
+    with pytest.raises(torch.OutOfMemoryError):
+        RecordedSearch(scorer)(sources, config)
+
+
+def test_probabilities_that_are_not_numbers():
+    scorer = make_scorer()
+    with torch.no_grad():
+        scorer.models[0].output_weight.fill_(torch.nan)
+    with pytest.raises(MtkitError, match="not numbers"):
+        RecordedSearch(scorer)([[5, 6]], SearchConfig(max_length=40))
+
+
+def test_what_it_leaves_to_others():
+    search = RecordedSearch(make_scorer())
+    others = {"sampling": True}, {"n_groups": 5}, {"coverage_penalty": 0.1}, {"no_repeat_ngram_size": 3}, {"repetition_penalty": 1.1}
+    assert not any(search.can_search(SearchConfig.model_validate(settings)) for settings in others)
+    assert search([], SearchConfig()) == []
+
+
+def test_an_arena_gives_no_tensor_twice_and_has_an_end():
+    arena = Arena(1024, torch.device("cpu"))
+    one, other = arena.take((3, 5), torch.float32), arena.take((7,), torch.bool)
+    one.fill_(1.0)
+    other.fill_(True)
+    assert one.sum() == 15
+    assert other.sum() == 7
+    with pytest.raises(ValueError, match="too small"):
+        arena.take((129,), torch.float64)

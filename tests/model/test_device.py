@@ -1,0 +1,27 @@
+import pytest
+import torch
+
+from mtkit.model.device import _warn_of_slow_cpu, choose_dtype, describe_placement, precision_name
+
+CPU, GPU = torch.device("cpu"), torch.device("cuda", 1)
+
+
+@pytest.mark.parametrize(("has_bf16", "name"), [(True, "bf16"), (False, "float32")])
+def test_what_auto_has_chosen_has_a_name(monkeypatch, has_bf16, name):
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda: has_bf16)
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda device: f"GPU number {device.index}")
+    assert describe_placement("auto", GPU) == f"{name} on GPU number 1"
+    assert describe_placement("fp16", GPU) == "fp16 on GPU number 1"
+    assert describe_placement("auto", CPU) == "float32 on the CPU"
+    assert (precision_name("int8", CPU), precision_name("int8", GPU)) == ("int8", "int8")
+
+
+@pytest.mark.parametrize(("flags", "n_warnings"), [({"avx2"}, 2), ({"avx2", "avx512_vnni", "avx512_bf16"}, 0), (set(), 0)])
+def test_a_number_format_that_the_processor_lacks_is_said_once(monkeypatch, caplog, flags, n_warnings):
+    for module in "cpu", "placement":
+        monkeypatch.setattr(f"mtkit.model.{module}.cpu_flags", lambda: frozenset(flags))
+    _warn_of_slow_cpu.cache_clear()
+    for precision in ("int8", "bf16", "int8", "bf16", "float32", "auto"):
+        choose_dtype(precision, CPU)
+    _warn_of_slow_cpu.cache_clear()
+    assert len(caplog.records) == n_warnings

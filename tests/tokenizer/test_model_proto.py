@@ -1,0 +1,77 @@
+"""What is read from a SentencePiece model, and added to it, is what the library then sees."""
+
+import pytest
+from sentencepiece import SentencePieceProcessor
+
+from mtkit.config.tokenizer import TokenizerConfig
+from mtkit.errors import MtkitError
+from mtkit.tokenizer.model_proto import (
+    NewPiece,
+    model_files,
+    read_settings,
+    read_user_symbols,
+    with_pieces,
+)
+from mtkit.tokenizer.train import train_subword
+
+
+@pytest.fixture(scope="module")
+def english(ko_en_pairs):
+    return [pair.tgt for pair in ko_en_pairs]
+
+
+@pytest.mark.parametrize("kind", ["bpe", "unigram", "char"])
+@pytest.mark.parametrize(("byte_fallback", "normalization"), [(True, "nmt_nfkc"), (False, "identity")])
+def test_settings_are_those_of_the_training(english, kind, byte_fallback, normalization):
+    config = TokenizerConfig(type=kind, vocab_size=400 if byte_fallback else 144, byte_fallback=byte_fallback, normalization=normalization)
+    model_bytes = train_subword(english, config)
+    n_pieces = SentencePieceProcessor(model_proto=model_bytes).GetPieceSize()
+    assert read_settings(model_bytes) == (kind, n_pieces, byte_fallback, normalization)
+
+
+@pytest.mark.parametrize("damaged", [b"", b"no model at all", b"\x0a", bytes(range(200, 256))])
+def test_what_is_no_model_is_told(damaged):
+    with pytest.raises(MtkitError, match="not a SentencePiece model"):
+        read_settings(damaged, "x.model")
+
+
+def test_pieces_are_added_behind_the_others(english):
+    model_bytes = train_subword(english, TokenizerConfig(vocab_size=400))
+    old = SentencePieceProcessor(model_proto=model_bytes)
+    new = SentencePieceProcessor(model_proto=with_pieces(model_bytes, [NewPiece("<2ko>", is_symbol=True), NewPiece("나", -500.25)]))
+    assert new.GetPieceSize() == 402
+    assert [new.IdToPiece(i) for i in range(402)] == [*(old.IdToPiece(i) for i in range(400)), "<2ko>", "나"]
+    assert [new.GetScore(i) for i in range(400)] == [old.GetScore(i) for i in range(400)]
+    assert new.GetScore(401) == -500.25
+    assert new.Encode("<2ko>나", out_type=str) == ["▁", "<2ko>", "나"]
+
+
+def test_a_plain_piece_that_becomes_a_symbol_keeps_its_place(english):
+    model_bytes = train_subword(english, TokenizerConfig(vocab_size=400, user_symbols=("<a>",)))
+    old = SentencePieceProcessor(model_proto=model_bytes)
+    plain = next(piece for piece in (old.IdToPiece(i) for i in range(261, 400)) if len(piece) > 1 and piece.isalpha() and piece.isascii())
+    made = with_pieces(model_bytes, [NewPiece(plain, is_symbol=True), NewPiece("<a>", is_symbol=True), NewPiece(plain + "나", -1.0)])
+    new = SentencePieceProcessor(model_proto=made)
+    assert new.GetPieceSize() == 401
+    assert new.PieceToId(plain) == old.PieceToId(plain)
+    assert read_user_symbols(made) == ("<a>", plain)
+    assert plain in new.Encode(f"x{plain}나", out_type=str)
+
+
+def test_a_folder_has_one_model_or_one_for_each_side(tmp_path):
+    with pytest.raises(MtkitError, match="no tokenizer here"):
+        model_files(tmp_path)
+    for name in ("src.model", "tgt.model"):
+        (tmp_path / name).touch()
+    assert model_files(tmp_path) == (tmp_path / "src.model", tmp_path / "tgt.model")
+    inner = tmp_path / "tokenizer"
+    inner.mkdir()
+    (inner / "joint.model").touch()
+    assert model_files(tmp_path) == (inner / "joint.model", inner / "joint.model")
+
+
+def test_a_run_in_place_of_its_model_is_pointed_to_the_model(tmp_path):
+    (tmp_path / "model" / "tokenizer").mkdir(parents=True)
+    with pytest.raises(MtkitError) as caught:
+        model_files(tmp_path)
+    assert caught.value.hint == f"did you mean `{tmp_path / 'model'}`?"

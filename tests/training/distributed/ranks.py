@@ -1,0 +1,43 @@
+"""A process among several: joins the others once and makes the runs that a file lists, one after the other. Started by torchrun.
+
+The file holds [[name, recipe file, changes, run folder], ...]; how each ended is written beside it, one file for each process.
+"""
+
+import json
+import sys
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from mtkit.config.recipe import Recipe
+from mtkit.errors import MtkitError
+from mtkit.io.logs import setup_logs
+from mtkit.training import loop
+from mtkit.training.distributed import process_group
+
+KINDS = {"ddp": process_group.Replicated, "fsdp": process_group.Sharded}
+
+
+def main(jobs_path):
+    setup_logs()
+    jobs = json.loads(jobs_path.read_text())
+    first = Recipe.load(jobs[0][1])
+    outcomes = {}
+    with process_group.join_processes(first, "cpu") as (parallel, device):
+
+        @contextmanager
+        def joined_already(recipe, _):
+            yield KINDS[recipe.training.parallel](device), device
+
+        loop.join_processes = joined_already
+        for name, recipe_path, changes, out in jobs:
+            try:
+                result = asdict(loop.train(Recipe.load(recipe_path, changes), out, device="cpu"))
+                outcomes[name] = {key: value for key, value in result.items() if not isinstance(value, Path)}
+            except MtkitError as exc:
+                outcomes[name] = {"error": exc.message}
+    jobs_path.with_name(f"outcomes{parallel.rank}.json").write_text(json.dumps(outcomes))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

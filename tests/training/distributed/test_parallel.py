@@ -1,0 +1,132 @@
+"""Two processes, connected by gloo, against one that makes the same batches one after the other."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from mtkit.checkpoint.training_checkpoint import list_checkpoints, read_state
+from mtkit.config.recipe import Recipe
+from mtkit.training.loop import train
+from tests.conftest import write_tiny_recipe
+
+ROOT = Path(__file__).parents[3]
+KINDS = ("ddp", "fsdp")
+# The gradient of some biases is zero but for rounding, which Adam would blow up to a whole step.
+FIXED = ["training.adam_eps=1e-4", "training.accumulate_batches=4", "training.ema_decay=0.9", "model.dropout=0.2", "model.attention_dropout=0.1"]
+FIXED += ["model.layer_drop=0.2", "sampling.src_dropout=0.1", "training.save_every_steps=3", "validation.every_steps=3", "training.log_every_steps=3"]
+HALF, WHOLE = "training.max_steps=3", "training.max_steps=6"
+DIVERGING = ["training.learning_rate=1e12", "training.warmup_steps=0", "training.max_grad_norm=0"]
+DIVERGING += ["training.max_bad_steps=2", "training.max_rollbacks=1"]
+
+
+def torchrun(*arguments):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=300, check=False)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory, ko_en_pairs):
+    """The folder of all runs, what came of those of two processes in each of them, and what they said."""
+    folder = tmp_path_factory.mktemp("runs")
+    recipe_path = write_tiny_recipe(folder, ko_en_pairs)
+
+    def alone(name, *changes):
+        train(Recipe.load(recipe_path, [*FIXED, *changes]), folder / name, device="cpu", n_threads=1)
+
+    alone("one", WHOLE)
+    alone("averaged-one", WHOLE, "training.ema_decay=0", "training.average_last=2")
+    parts = [
+        WHOLE,
+        f"training.teacher={folder / 'one' / 'model'}",
+        "training.r_drop=2.5",
+        "model.layer_drop=0.4",
+        "training.freeze=[decoder_layers.0.*]",
+    ]
+    alone("parts-one", *parts)
+    jobs = []
+    for kind in KINDS:
+        alone(f"one-{kind}", HALF)
+        way = f"training.parallel={kind}"
+        jobs += [
+            (f"two-{kind}", [way, WHOLE]),
+            (f"{kind}-one", [way, HALF]),
+            (f"one-{kind}", [way, WHOLE]),
+            (f"averaged-{kind}", [way, WHOLE, "training.ema_decay=0", "training.average_last=2", "training.activation_checkpointing=true"]),
+            (f"parts-{kind}", [way, *parts]),
+            (f"diverged-{kind}", [way, *DIVERGING]),
+        ]
+    jobs_path = folder / "jobs.json"
+    jobs_path.write_text(json.dumps([(name, str(recipe_path), [*FIXED, *changes], str(folder / name)) for name, changes in jobs]))
+    ended = torchrun("tests/training/distributed/ranks.py", jobs_path)
+    assert ended.returncode == 0, ended.stderr
+    for kind in KINDS:
+        alone(f"{kind}-one", WHOLE)
+    return folder, [json.loads((folder / f"outcomes{rank}.json").read_text()) for rank in range(2)], ended.stderr
+
+
+def tensors(run_dir):
+    newest = list_checkpoints(run_dir / "checkpoints")[-1]
+    files = {path.name: load_file(path) for path in sorted(newest.glob("*.safetensors"))}
+    return files | {"model": load_file(run_dir / "model" / "model.safetensors")}
+
+
+def metrics(run_dir):
+    return [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def assert_same_run(first, second):
+    found, expected = tensors(first), tensors(second)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=2e-6)
+    states = [read_state(list_checkpoints(run / "checkpoints")[-1]) for run in (first, second)]
+    for name in ("step", "epoch", "window", "batch", "n_tokens", "n_without_best"):
+        assert getattr(states[0], name) == getattr(states[1], name)
+    found, expected = metrics(first), metrics(second)
+    assert [(line["kind"], line["step"]) for line in found] == [(line["kind"], line["step"]) for line in expected]
+    for key in ("loss", "nll", "grad_norm", "bleu", "chrf"):
+        assert [line[key] for line in found if key in line] == pytest.approx([line[key] for line in expected if key in line], rel=1e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_processes_train_what_one_trains_with_accumulation(runs, kind):
+    folder, outcomes, _ = runs
+    assert_same_run(folder / f"two-{kind}", folder / "one")
+    assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_goes_on_with_what_two_began_and_the_reverse(runs, kind):
+    folder, *_ = runs
+    assert_same_run(folder / f"{kind}-one", folder / "one")
+    assert_same_run(folder / f"one-{kind}", folder / "one")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_average_of_checkpoints_is_published_with_values_computed_twice(runs, kind):
+    folder, *_ = runs
+    assert_same_run(folder / f"averaged-{kind}", folder / "averaged-one")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_processes_leave_out_layers_and_learn_from_a_teacher_as_one_does(runs, kind):
+    folder, *_ = runs
+    assert_same_run(folder / f"parts-{kind}", folder / "parts-one")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_all_go_back_and_give_up_together(runs, kind):
+    _, outcomes, told = runs
+    for outcome in outcomes:
+        assert "diverged" in outcome[f"diverged-{kind}"]["error"]
+    assert told.count("going back to step 0") == len(KINDS)
+
+
+def test_one_process_speaks(runs):
+    _, _, told = runs
+    assert told.count("resuming after step 3") == len(KINDS)
+    assert told.count("step 6: validation") == 4 * len(KINDS)

@@ -1,0 +1,41 @@
+"""One of two processes, started by torchrun: the second runs out of memory, and both measure how large batches may be. Writes what came of it.
+
+Arguments: a recipe whose token store is there, and where to write.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mtkit.config.recipe import Recipe
+from mtkit.config.training import TrainingConfig
+from mtkit.training.distributed.process_group import join_processes
+from mtkit.training.objective import Objective
+from mtkit.training.setup import TrainingData
+from mtkit.training.sizing.batch_size_search import fit_batch
+from mtkit.training.step import Stepper
+from tests.training.sizing.test_out_of_memory import Cramped, make_batch, make_model
+
+
+def main(recipe_path: str, out: Path) -> None:
+    recipe = Recipe.load(recipe_path, ["batches.max_tokens=auto", "batches.effective_tokens=3000"])
+    with join_processes(recipe, "cpu") as (parallel, device):
+        outcome: dict[str, Any] = {"fitted": fit_batch(recipe, TrainingData.open(recipe), device, parallel)}
+        model, config = make_model(), TrainingConfig(max_grad_norm=0.0)
+        objective = Objective(model, config)
+        if parallel.rank == 1:
+            objective = Cramped(model, config, max_pairs=4, where="forward", error=torch.OutOfMemoryError("CUDA out of memory"))
+        stepper = Stepper(objective, torch.optim.SGD(model.parameters(), lr=1.0), config, torch.float32, parallel)
+        batches = [make_batch(8, seed) for seed in range(4)]
+        n_tokens = sum(batch.n_tokens for batch in batches)
+        # Twice, because the first update is when DDP arranges its buckets.
+        outcome["norms"] = [float(stepper.step(batches[parallel.rank :: 2], number, 0.1, n_tokens).grad_norm) for number in (1, 2)]
+        outcome["weights"] = [float(parameter.detach().double().sum()) for parameter in model.parameters()]
+    out.with_name(f"{out.name}{parallel.rank}").write_text(json.dumps(outcome))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))

@@ -1,0 +1,92 @@
+"""The compiled forward pass: the same numbers, from one graph for all shapes."""
+
+import copy
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch._dynamo.testing import CompileCounterWithBackend
+from torch._dynamo.utils import counters
+
+from mtkit.config.model import ModelConfig
+from mtkit.errors import MtkitError
+from mtkit.model.transformer import Transformer
+from mtkit.training.sizing.compilation import compile_model
+
+SHAPES = [(4, 7, 9), (5, 8, 8), (9, 16, 24), (3, 30, 20), (2, 8, 60)]
+
+
+def make_model(**changes):
+    torch.manual_seed(1)
+    config = ModelConfig(d_model=16, n_heads=2, d_ff=32, n_encoder_layers=2, n_decoder_layers=1, max_positions=64, **changes)
+    return Transformer(config, 40, 40, 0, 0).train()
+
+
+def batch(B, S, T):
+    generator = torch.Generator().manual_seed(B + S + T)
+    src, tgt = torch.randint(3, 40, (B, S), generator=generator), torch.randint(3, 40, (B, T), generator=generator)
+    src[0, -2:] = 0
+    return src, tgt
+
+
+@pytest.mark.parametrize("changes", [{"norm": "post"}, {"norm": "pre", "positions": "rotary", "activation": "swiglu", "norm_type": "rms"}])
+def test_it_computes_the_same_with_one_graph_for_all_shapes(changes):
+    model = make_model(dropout=0.0, **changes)
+    plain = copy.deepcopy(model)
+    counters.clear()
+    assert compile_model(model, "on", backend="aot_eager")
+    for i, shape in enumerate(SHAPES):
+        out, expected = model(*batch(*shape)), plain(*batch(*shape))
+        torch.testing.assert_close(out, expected, atol=1e-5, rtol=1e-4)
+        out.square().sum().backward()
+        expected.square().sum().backward()
+        if i == 0:
+            n_graphs = counters["stats"]["unique_graphs"]
+    assert counters["stats"]["unique_graphs"] == n_graphs
+    assert not counters["graph_break"]
+    for (name, ours), theirs in zip(model.named_parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad, atol=1e-4, rtol=1e-3, msg=name)
+    assert [name for name, _ in model.named_parameters()] == [name for name, _ in plain.named_parameters()]
+
+
+def test_dropout_is_drawn_anew_and_follows_the_seed():
+    model = make_model(dropout=0.5)
+    compile_model(model, "on", backend="aot_eager")
+    outs = []
+    for seed in (3, 3, 4):
+        torch.manual_seed(seed)
+        outs.append(model(*batch(*SHAPES[0])))
+    assert outs[0].equal(outs[1])
+    assert not outs[0].equal(outs[2])
+
+
+def test_a_cpu_goes_without_unless_asked():
+    counters.clear()
+    model = make_model()
+    assert not compile_model(model, "auto")
+    assert not compile_model(model, "off")
+    model(*batch(*SHAPES[0]))
+    assert counters["stats"]["unique_graphs"] == 0
+
+
+@pytest.mark.slow
+def test_inductor_makes_a_graph_that_asks_the_device_nothing():
+    model = make_model(dropout=0.1)
+    counter = CompileCounterWithBackend("inductor")
+    compiled = torch.compile(model, backend=counter, dynamic=True, fullgraph=True)
+    for shape in SHAPES:
+        compiled(*batch(*shape)).sum().backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+    assert counter.frame_count <= 2
+
+
+def test_a_missing_compiler_is_an_error_or_a_warning(monkeypatch, caplog):
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    with pytest.raises(MtkitError, match=r"torch\.compile needs a compiler such as g\+\+"):
+        compile_model(make_model(), "on")
+    monkeypatch.setattr("mtkit.training.sizing.compilation.find_spec", lambda name: None)
+    on_gpu = SimpleNamespace(output_weight=SimpleNamespace(device=torch.device("cuda")))
+    assert not compile_model(on_gpu, "auto")  # pyright: ignore[reportArgumentType]
+    assert "not compiled" in caplog.text and "pip install triton" in caplog.text

@@ -1,0 +1,58 @@
+"""Measuring how fast the machine trains."""
+
+import time
+
+import pytest
+
+from mtkit.config.auto.heuristics import Plan
+from mtkit.config.auto.recommend import range_in_words
+from mtkit.config.auto.statistics import CorpusFacts, Machine, SideFacts
+from mtkit.training.sizing import speed
+from mtkit.training.step import Stepper
+
+
+def plan(size="tiny"):
+    side = SideFacts("de", "latin", 8.0, 45.0, 90, 0.0, 1.0, 60, 50, 900)
+    facts = CorpusFacts(3000, 3000, 0.0, 0.0, 1.0, 1.5, side, side)
+    return Plan(facts, Machine(n_cores=2, memory_gb=8), size)
+
+
+def test_a_machine_that_is_twice_as_slow_has_half_the_operations(monkeypatch):
+    step = Stepper.step
+    monkeypatch.setattr(speed, "SECONDS", 0.3)
+    waits = [0.0]
+
+    def slow_step(self, *args):
+        time.sleep(waits[0])
+        return step(self, *args)
+
+    monkeypatch.setattr(Stepper, "step", slow_step)
+    fast = speed.measure_flops(plan(), "cpu")
+    waits[0] = 2.0
+    slow = speed.measure_flops(plan(), "cpu")
+    assert fast is not None and slow is not None
+    assert fast > 1e6
+    assert slow < fast / 2
+
+
+def test_too_little_memory_is_no_error(monkeypatch):
+    def fail(self, *args):
+        raise MemoryError
+
+    monkeypatch.setattr(Stepper, "step", fail)
+    assert speed.measure_flops(plan(), "cpu") is None
+
+
+@pytest.mark.parametrize("size", ["compact", "base"])
+def test_a_deep_model_is_timed_with_few_layers(monkeypatch, size):
+    monkeypatch.setattr(speed, "SECONDS", 0.0)
+    monkeypatch.setattr(speed, "_MAX_POSITIONS", 64)
+    assert speed.measure_flops(plan(size), "cpu") is not None
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "words"),
+    [(0.7, 1.5, "42 to 90 minutes"), (0.9, 4.0, "54 minutes to 4 hours"), (0.001, 0.01, "a minute"), (0.01, 0.1, "a minute to 6 minutes")],
+)
+def test_a_range_in_words(least, most, words):
+    assert range_in_words(least, most) == words

@@ -1,0 +1,84 @@
+"""Processes that search: results, errors, and how they end."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mtkit.engines.torch_engine import ModelEngine
+from mtkit.errors import MtkitError
+from mtkit.translation.translator import Translator
+from mtkit.workers.fork_pool import Forks, can_fork
+
+pytestmark = pytest.mark.skipif(not can_fork(), reason="forks are for Linux")
+
+
+def divide(a, b):
+    return a / b, os.getpid()
+
+
+def end_myself():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_fork_gives_the_result_and_is_another_process():
+    forks = Forks(divide, 2)
+    results = [forks(n, 4) for n in range(6)]
+    assert [quotient for quotient, _ in results] == [n / 4 for n in range(6)]
+    assert len({pid for _, pid in results} - {os.getpid()}) == 2
+
+
+def test_an_error_in_a_fork_comes_out_and_the_fork_goes_on():
+    forks = Forks(divide, 1)
+    with pytest.raises(ZeroDivisionError):
+        forks(1, 0)
+    assert forks(1, 2)[0] == 0.5
+
+
+def test_a_fork_that_was_killed_is_told():
+    with pytest.raises(MtkitError, match="ended from outside"):
+        Forks(end_myself, 1)()
+
+
+def test_forks_end_with_the_process_that_made_them(tmp_path):
+    """Even if that is killed."""
+    pid_path = tmp_path / "pids"
+    program = f"""
+import os, pathlib, signal
+from mtkit.workers.fork_pool import Forks
+forks = Forks(os.getpid, 3)
+pathlib.Path({str(pid_path)!r}).write_text(" ".join(str(forks()) for _ in range(3)))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": str(root)}, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    pids = [int(pid) for pid in pid_path.read_text().split()]
+    assert len(set(pids)) == 3
+    deadline = time.monotonic() + 20
+    while any(_is_alive(pid) for pid in pids):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _is_alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_forks_find_to_the_bit_what_this_process_finds(make_trained, ko_en_pairs, beam_size):
+    trained = make_trained()
+    trained.model.pack()
+    lines = [pair.src for pair in ko_en_pairs[:60]]
+    alone, forked = (Translator([trained], n_workers=n, is_frozen=n > 1) for n in (1, 2))
+    expected, found = (one.translate(lines, beam_size=beam_size) for one in (alone, forked))
+    assert isinstance(forked.engine, ModelEngine)
+    assert forked.engine._forks is not None
+    assert found == expected
