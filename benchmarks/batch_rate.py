@@ -67,22 +67,40 @@ def rate(loader: BatchLoader, seconds: float) -> float:
     return n_tokens / elapsed_s
 
 
-def measure(recipe: Recipe, store: TokenStore, tokenizer: Tokenizer, workers: Sequence[int], rounds: int, seconds: float) -> dict[int, list[float]]:
+def measure(
+    recipe: Recipe,
+    store: TokenStore,
+    tokenizer: Tokenizer,
+    workers: Sequence[int],
+    rounds: int,
+    seconds: float,
+) -> dict[int, list[float]]:
     """Rates of each round by number of workers."""
     mix = Mix.plain(store.corpora, recipe.training.seed)
-    order = BatchOrder(store, mix, recipe.batches.limit, Merging(recipe.augment.merge, recipe.preprocess.max_length))
+    order = BatchOrder(
+        store,
+        mix,
+        recipe.batches.limit,
+        Merging(recipe.augment.merge, recipe.preprocess.max_length),
+    )
     maker = BatchMaker.for_recipe(recipe, store, tokenizer)
     rates: dict[int, list[float]] = {n_workers: [] for n_workers in workers}
     for _ in range(rounds):
         for n_workers in workers:
-            rates[n_workers].append(rate(BatchLoader(order, maker, recipe.batches.n_prefetch, n_workers), seconds))
+            rates[n_workers].append(
+                rate(BatchLoader(order, maker, recipe.batches.n_prefetch, n_workers), seconds)
+            )
     return rates
 
 
 def main() -> int:
     """Read the command line and print a line for each number of workers."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of corpora")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data", type=Path, default=Path("../shared/data"), help="folder of corpora"
+    )
     parser.add_argument("--pairs", type=int, default=2_000_000)
     parser.add_argument("--workers", default="0,1,2")
     parser.add_argument("--rounds", type=int, default=3)
@@ -95,11 +113,25 @@ def main() -> int:
         recipe = Recipe.load(path, options.overrides)
         preprocess(recipe)
         tokenizer = Tokenizer.load(recipe.tokenizer_dir)
-        store = repeat_store(TokenStore.open(recipe.store_dir), options.pairs, tokenizer.tgt.vocab_size, Path(scratch) / "large")
-        rates = measure(recipe, store, tokenizer, [int(number) for number in options.workers.split(",")], options.rounds, options.seconds)
+        store = repeat_store(
+            TokenStore.open(recipe.store_dir),
+            options.pairs,
+            tokenizer.tgt.vocab_size,
+            Path(scratch) / "large",
+        )
+        rates = measure(
+            recipe,
+            store,
+            tokenizer,
+            [int(number) for number in options.workers.split(",")],
+            options.rounds,
+            options.seconds,
+        )
     for n_workers, found in rates.items():
         name = f"{n_workers} processes" if n_workers else "thread"
-        print(f"{name}: {statistics.median(found):,.0f} target tokens/s ({min(found):,.0f} - {max(found):,.0f})")
+        print(
+            f"{name}: {statistics.median(found):,.0f} target tokens/s ({min(found):,.0f} - {max(found):,.0f})"
+        )
     return 0
 
 

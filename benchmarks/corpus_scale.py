@@ -41,10 +41,19 @@ training: {{max_steps: {n_steps}, save_every_steps: 1000, warmup_steps: 100}}
 
 def real_pairs(data: Path) -> list[tuple[str, str]]:
     """The training pairs of the true corpora."""
-    return [pair for name in CORPORA for pair in zip(*(read_lines(data / name / f"train.{language}.gz") for language in ("de", "en")), strict=True)]
+    return [
+        pair
+        for name in CORPORA
+        for pair in zip(
+            *(read_lines(data / name / f"train.{language}.gz") for language in ("de", "en")),
+            strict=True,
+        )
+    ]
 
 
-def altered_pairs(pairs: list[tuple[str, str]], n_pairs: int, seed: int = 1) -> Iterator[tuple[str, str]]:
+def altered_pairs(
+    pairs: list[tuple[str, str]], n_pairs: int, seed: int = 1
+) -> Iterator[tuple[str, str]]:
     """As many pairs as wanted: a true one with a number at its end that makes it new, or, one in ten, one that was there before."""
     rng = random.Random(seed)
     for i in range(n_pairs):
@@ -72,7 +81,9 @@ def anonymous_mb(pid: int) -> float:
             if line.startswith("RssAnon:"):
                 total += int(line.split()[1]) / 1024
         for task in Path(f"/proc/{pid}/task").iterdir():
-            total += sum(anonymous_mb(int(child)) for child in (task / "children").read_text().split())
+            total += sum(
+                anonymous_mb(int(child)) for child in (task / "children").read_text().split()
+            )
     except (FileNotFoundError, ProcessLookupError):
         pass
     return total
@@ -83,7 +94,13 @@ def measure(command: list[str]) -> tuple[float, float]:
     peak_mb = 0.0
     is_over = Event()
     started_s = time.monotonic()
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=os.environ | {"COLUMNS": "100"}) as process:
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"COLUMNS": "100"},
+    ) as process:
 
         def watch() -> None:
             nonlocal peak_mb
@@ -107,31 +124,62 @@ def disk_mb(folder: Path) -> float:
 
 def main() -> None:
     """Print a table of seconds and MB."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True, help="folder of the true corpora")
-    parser.add_argument("--pairs", type=int, nargs="+", default=[1_000_000, 5_000_000, 20_000_000], help="sizes")
-    parser.add_argument("--parts", nargs="+", default=["preprocess", "train", "clean", "check"], help="what to measure")
+    parser.add_argument(
+        "--pairs", type=int, nargs="+", default=[1_000_000, 5_000_000, 20_000_000], help="sizes"
+    )
+    parser.add_argument(
+        "--parts",
+        nargs="+",
+        default=["preprocess", "train", "clean", "check"],
+        help="what to measure",
+    )
     args = parser.parse_args()
     mtkit = [sys.executable, "-m", "mtkit"]
     pairs = real_pairs(args.data)
-    print("| pairs | command | seconds | pairs/s | peak MB |\n| ---: | --- | ---: | ---: | ---: |", flush=True)
+    print(
+        "| pairs | command | seconds | pairs/s | peak MB |\n| ---: | --- | ---: | ---: | ---: |",
+        flush=True,
+    )
     for n_pairs in args.pairs:
         folder = Path(tempfile.mkdtemp(prefix="mtkit-scale-"))
         try:
             write_corpus(folder, pairs, n_pairs)
             (folder / "recipe.yaml").write_text(RECIPE.format(n_steps=3))
-            recipe, sides = str(folder / "recipe.yaml"), [str(folder / "train.de.gz"), str(folder / "train.en.gz")]
+            recipe, sides = (
+                str(folder / "recipe.yaml"),
+                [str(folder / "train.de.gz"), str(folder / "train.en.gz")],
+            )
             commands = {
                 "check": [[*mtkit, "data", "check", *sides]],
-                "clean": [[*mtkit, "data", "clean", *sides, "-o", str(folder / "clean.de.gz"), str(folder / "clean.en.gz")]],
-                "preprocess": [[*mtkit, "tokenizer", "train", recipe], [*mtkit, "preprocess", recipe]],
+                "clean": [
+                    [
+                        *mtkit,
+                        "data",
+                        "clean",
+                        *sides,
+                        "-o",
+                        str(folder / "clean.de.gz"),
+                        str(folder / "clean.en.gz"),
+                    ]
+                ],
+                "preprocess": [
+                    [*mtkit, "tokenizer", "train", recipe],
+                    [*mtkit, "preprocess", recipe],
+                ],
                 "train": [[*mtkit, "train", recipe]],
             }
             for part in args.parts:
                 for command in commands[part]:
                     seconds, peak_mb = measure(command)
                     name = " ".join(word for word in command[3:5] if not word.startswith("/"))
-                    print(f"| {n_pairs:,} | mtkit {name} | {seconds:.0f} | {n_pairs / seconds:,.0f} | {peak_mb:,.0f} |", flush=True)
+                    print(
+                        f"| {n_pairs:,} | mtkit {name} | {seconds:.0f} | {n_pairs / seconds:,.0f} | {peak_mb:,.0f} |",
+                        flush=True,
+                    )
                 if part == "clean":
                     for path in folder.glob("clean.*"):
                         path.unlink()

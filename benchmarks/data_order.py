@@ -48,9 +48,22 @@ def write_store(folder: Path, n_pairs: int, seed: int = 1) -> None:
         streams[side].close()
         with (folder / ids_name(side)).open("wb") as stream:
             stream.truncate(2 * n_tokens[side])
-    sizes = {name: (folder / name).stat().st_size for side in SIDES for name in (ids_name(side), offsets_name(side))}
+    sizes = {
+        name: (folder / name).stat().st_size
+        for side in SIDES
+        for name in (ids_name(side), offsets_name(side))
+    }
     dtypes = dict.fromkeys(SIDES, "<u2")
-    write_manifest(folder, {"format_version": FORMAT_VERSION, "n_pairs": n_pairs, "n_tokens": n_tokens, "dtypes": dtypes, "file_sizes": sizes})
+    write_manifest(
+        folder,
+        {
+            "format_version": FORMAT_VERSION,
+            "n_pairs": n_pairs,
+            "n_tokens": n_tokens,
+            "dtypes": dtypes,
+            "file_sizes": sizes,
+        },
+    )
 
 
 class PeakMemory:
@@ -96,16 +109,27 @@ def measure(folder: Path) -> dict[str, float]:
     memory = PeakMemory()
     mix, order = open_order(folder)
     n_windows = mix.n_windows(0)
-    first_s, resume_s = (seconds_to_batch(folder, Position(0, window, 0)) for window in (0, n_windows // 2))
+    first_s, resume_s = (
+        seconds_to_batch(folder, Position(0, window, 0)) for window in (0, n_windows // 2)
+    )
     start = time.perf_counter()
     n_batches = sum(len(order.window(0, window).batches) for window in range(n_windows))
     epoch_s = time.perf_counter() - start
-    return {"first_s": first_s, "resume_s": resume_s, "epoch_s": epoch_s, "n_windows": n_windows, "n_batches": n_batches, "bytes": memory.stop()}
+    return {
+        "first_s": first_s,
+        "resume_s": resume_s,
+        "epoch_s": epoch_s,
+        "n_windows": n_windows,
+        "n_batches": n_batches,
+        "bytes": memory.stop(),
+    }
 
 
 def main() -> int:
     """Read the command line and print a line for each size."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--pairs", default="1,10,100", help="sizes in millions of pairs")
     parser.add_argument("--store", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -115,11 +139,19 @@ def main() -> int:
     for millions in map(float, options.pairs.split(",")):
         with tempfile.TemporaryDirectory() as scratch:
             write_store(Path(scratch), round(millions * 1e6))
-            ended = subprocess.run([sys.executable, __file__, "--store", scratch], stdout=subprocess.PIPE, check=True, text=True)
+            ended = subprocess.run(
+                [sys.executable, __file__, "--store", scratch],
+                stdout=subprocess.PIPE,
+                check=True,
+                text=True,
+            )
         result = json.loads(ended.stdout)
         about = f"first batch {result['first_s']:.2f} s, resumed in the middle {result['resume_s']:.2f} s, whole epoch {result['epoch_s']:.1f} s"
         counts = f"{result['n_windows']:,} windows, {result['n_batches']:,} batches"
-        print(f"{millions:g} million pairs, {counts}: {about}, {result['bytes'] / 2**20:.0f} MiB", flush=True)
+        print(
+            f"{millions:g} million pairs, {counts}: {about}, {result['bytes'] / 2**20:.0f} MiB",
+            flush=True,
+        )
     return 0
 
 

@@ -31,10 +31,15 @@ def main() -> None:
     args = parser.parse_args()
     translator = Translator.load(args.model)
     spaces = [word_space(lang) for lang in (translator.config.src_lang, translator.config.tgt_lang)]
-    src, references = (path.read_text(encoding="utf-8").split("\n")[:-1][: args.limit] for path in (args.source, args.reference))
+    src, references = (
+        path.read_text(encoding="utf-8").split("\n")[:-1][: args.limit]
+        for path in (args.source, args.reference)
+    )
     whole = spaces[1].join(references)
     print(f"{args.model}: {translator.config.training_lines}")
-    print("| split | joined by | BLEU of lines | BLEU of the document | flags |\n| --- | ---: | ---: | ---: | --- |")
+    print(
+        "| split | joined by | BLEU of lines | BLEU of the document | flags |\n| --- | ---: | ---: | ---: | --- |"
+    )
     for split in args.split.split(","):
         for n in JOINED:
             found = translator.translate(joined(src, n, spaces[0]), split_sentences=split)
@@ -42,7 +47,9 @@ def main() -> None:
             by_line = sacrebleu.corpus_bleu(texts, [joined(references, n, spaces[1])]).score
             document = sacrebleu.corpus_bleu([spaces[1].join(texts)], [[whole]]).score
             flags = Counter(flag for one in found for flag in one.flags)
-            print(f"| {split} | {n} | {by_line:.2f} | {document:.2f} | {', '.join(f'{k} {v}' for k, v in sorted(flags.items()))} |")
+            print(
+                f"| {split} | {n} | {by_line:.2f} | {document:.2f} | {', '.join(f'{k} {v}' for k, v in sorted(flags.items()))} |"
+            )
 
 
 if __name__ == "__main__":

@@ -29,15 +29,27 @@ from mtkit.io.text import read_lines
 CORPORA = {
     "multi30k": [("multi30k/train.de.gz", "multi30k/train.en.gz")],
     "tatoeba-de-en": [("tatoeba-de-en/train.de.gz", "tatoeba-de-en/train.en.gz")],
-    "wmt-news-de-en": [(f"wmt-news-de-en/newstest{year}.de", f"wmt-news-de-en/newstest{year}.en") for year in range(2008, 2013)],
+    "wmt-news-de-en": [
+        (f"wmt-news-de-en/newstest{year}.de", f"wmt-news-de-en/newstest{year}.en")
+        for year in range(2008, 2013)
+    ],
     "python-docs-ko-en": [("python-docs-ko-en/train.ko.gz", "python-docs-ko-en/train.en.gz")],
 }
 HELD_OUT = {
-    "multi30k": [f"multi30k/{name}" for name in ("val.de", "test_2016_flickr.de", "test_2017_flickr.de", "test_2017_mscoco.de")],
+    "multi30k": [
+        f"multi30k/{name}"
+        for name in ("val.de", "test_2016_flickr.de", "test_2017_flickr.de", "test_2017_mscoco.de")
+    ],
     "tatoeba-de-en": ["tatoeba-de-en/dev.de", "tatoeba-de-en/test.de"],
     "wmt-news-de-en": ["wmt-news-de-en/newstest2013.de"],
     "python-docs-ko-en": ["python-docs-ko-en/dev.ko", "python-docs-ko-en/test.ko"],
-    "others": ["tatoeba-ko-en/train.ko", "korean-news-ko-en/dev.ko", "korean-news-ko-en/test.ko", "jhe-ko-en/dev.ko", "jhe-ko-en/eval.ko"],
+    "others": [
+        "tatoeba-ko-en/train.ko",
+        "korean-news-ko-en/dev.ko",
+        "korean-news-ko-en/test.ko",
+        "jhe-ko-en/dev.ko",
+        "jhe-ko-en/eval.ko",
+    ],
 }
 NEAR_LINES = 50
 REGION_LINES = 10_000
@@ -65,7 +77,9 @@ class Trial(NamedTuple):
 
 def read_corpus(data_dir: Path, files: list[tuple[str, str]]) -> Corpus:
     """The lines of both sides, of one pair of files after the other."""
-    src, tgt = ([line for pair in files for line in read_lines(data_dir / pair[side])] for side in (0, 1))
+    src, tgt = (
+        [line for pair in files for line in read_lines(data_dir / pair[side])] for side in (0, 1)
+    )
     return src, tgt
 
 
@@ -94,7 +108,9 @@ def plant(corpus: Corpus, deletions: list[tuple[int, int, int]], *, equal: bool)
 def one_slip(corpus: Corpus, rng: random.Random, *, equal: bool) -> Trial:
     """A slip anywhere."""
     n_lines = rng.randint(1, 3)
-    return plant(corpus, [(rng.randrange(len(corpus[0]) - n_lines), rng.randrange(2), n_lines)], equal=equal)
+    return plant(
+        corpus, [(rng.randrange(len(corpus[0]) - n_lines), rng.randrange(2), n_lines)], equal=equal
+    )
 
 
 def two_slips(corpus: Corpus, rng: random.Random, *, equal: bool) -> Trial:
@@ -102,7 +118,9 @@ def two_slips(corpus: Corpus, rng: random.Random, *, equal: bool) -> Trial:
     while True:
         rows = sorted(rng.sample(range(len(corpus[0]) - 3), 2))
         if rows[1] - rows[0] >= 100:
-            return plant(corpus, [(row, rng.randrange(2), rng.randint(1, 3)) for row in rows], equal=equal)
+            return plant(
+                corpus, [(row, rng.randrange(2), rng.randint(1, 3)) for row in rows], equal=equal
+            )
 
 
 def region(n_lines: int) -> Callable[..., Trial]:
@@ -110,15 +128,23 @@ def region(n_lines: int) -> Callable[..., Trial]:
 
     def make(corpus: Corpus, rng: random.Random, *, equal: bool) -> Trial:
         part = some_lines(corpus, rng, REGION_LINES)
-        row, side, n_lost = rng.randrange(len(part[0]) - n_lines - 10), rng.randrange(2), rng.randint(1, 3)
-        return plant(part, [(row, side, n_lost), (row + n_lines + n_lost, 1 - side, n_lost)], equal=equal)
+        row, side, n_lost = (
+            rng.randrange(len(part[0]) - n_lines - 10),
+            rng.randrange(2),
+            rng.randint(1, 3),
+        )
+        return plant(
+            part, [(row, side, n_lost), (row + n_lines + n_lost, 1 - side, n_lost)], equal=equal
+        )
 
     return make
 
 
 def small(n_lines: int) -> Callable[..., Trial]:
     """A slip in a corpus of so many lines."""
-    return lambda corpus, rng, *, equal: one_slip(some_lines(corpus, rng, n_lines), rng, equal=equal)
+    return lambda corpus, rng, *, equal: one_slip(
+        some_lines(corpus, rng, n_lines), rng, equal=equal
+    )
 
 
 def some_lines(corpus: Corpus, rng: random.Random, n_lines: int) -> Corpus:
@@ -134,7 +160,9 @@ def distances(slips: list[Slip], shifts: list[Shift]) -> list[int] | None:
     return [abs(shift.line - slip.line) for slip, shift in zip(slips, shifts, strict=True)]
 
 
-def run_trials(name: str, corpus: Corpus, make: Callable[..., Trial], n_trials: int, seed: str) -> str:
+def run_trials(
+    name: str, corpus: Corpus, make: Callable[..., Trial], n_trials: int, seed: str
+) -> str:
     """Plant and search; a row of the table. Trials that were not found are told on stderr."""
     rng = random.Random(f"{seed} {name}")
     found, misplaced, partly, missed, wrong = 0, 0, 0, 0, 0
@@ -152,7 +180,10 @@ def run_trials(name: str, corpus: Corpus, make: Callable[..., Trial], n_trials: 
             misplaced += max(off) > NEAR_LINES
         elif not shifts:
             missed += 1
-        elif all(any(abs(shift.line - slip.line) <= NEAR_LINES for slip in trial.slips) for shift in shifts):
+        elif all(
+            any(abs(shift.line - slip.line) <= NEAR_LINES for slip in trial.slips)
+            for shift in shifts
+        ):
             partly += 1
         else:
             wrong += 1
@@ -162,7 +193,9 @@ def run_trials(name: str, corpus: Corpus, make: Callable[..., Trial], n_trials: 
                 file=sys.stderr,
                 flush=True,
             )
-    places = f"{statistics.median(all_distances):.0f} ({max(all_distances)})" if all_distances else ""
+    places = (
+        f"{statistics.median(all_distances):.0f} ({max(all_distances)})" if all_distances else ""
+    )
     return f"| {name} | {n_trials} | {found} | {misplaced} | {partly} | {missed} | {wrong} | {places} | {statistics.median(seconds):.1f} |"
 
 
@@ -172,7 +205,10 @@ def clean_files(data_dir: Path) -> Iterator[tuple[str, Corpus]]:
         yield f"{name} train", read_corpus(data_dir, files)
     for files in HELD_OUT.values():
         for src in files:
-            yield src.rpartition(".")[0], read_corpus(data_dir, [(src, src.rpartition(".")[0] + ".en")])
+            yield (
+                src.rpartition(".")[0],
+                read_corpus(data_dir, [(src, src.rpartition(".")[0] + ".en")]),
+            )
 
 
 def run_clean(data_dir: Path) -> Iterator[str]:
@@ -184,7 +220,11 @@ def run_clean(data_dir: Path) -> Iterator[str]:
         in_pieces = []
         for size in (1000, 100):
             bounds = list(range(0, len(corpus[0]) + 1, size))[:51]
-            found = [(first, *shift) for first, last in pairwise(bounds) for shift in find_shifts(corpus[0][first:last], corpus[1][first:last])]
+            found = [
+                (first, *shift)
+                for first, last in pairwise(bounds)
+                for shift in find_shifts(corpus[0][first:last], corpus[1][first:last])
+            ]
             in_pieces.append(f"{len(found)} in {len(bounds) - 1}")
             for alarm in found:
                 print(f"{name}: alarm in a piece: {alarm}", file=sys.stderr, flush=True)
@@ -195,7 +235,9 @@ def run_clean(data_dir: Path) -> Iterator[str]:
 
 def main() -> int:
     """Read the command line and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True, help="folder with the corpora")
     parser.add_argument("--case", choices=("one", "two", "region", "small", "clean"), default="one")
     parser.add_argument("--trials", type=int, default=25, help="for each corpus")
@@ -203,7 +245,10 @@ def main() -> int:
     parser.add_argument("--corpora", nargs="+", choices=CORPORA, default=list(CORPORA))
     options = parser.parse_args()
     if options.case == "clean":
-        print("| corpus | lines | seconds | alarms | in pieces of 1,000 | of 100 |\n| --- | ---: | ---: | ---: | ---: | ---: |", flush=True)
+        print(
+            "| corpus | lines | seconds | alarms | in pieces of 1,000 | of 100 |\n| --- | ---: | ---: | ---: | ---: | ---: |",
+            flush=True,
+        )
         for row in run_clean(options.data):
             print(row, flush=True)
         return 0
@@ -213,7 +258,17 @@ def main() -> int:
         "region": {f", for {n} lines": region(n) for n in REGIONS},
         "small": {f", {n:,} lines": small(n) for n in SMALL},
     }[options.case]
-    columns = "corpus", "trials", "found", "misplaced", "found in part", "missed", "wrong", "lines off, median (most)", "seconds"
+    columns = (
+        "corpus",
+        "trials",
+        "found",
+        "misplaced",
+        "found in part",
+        "missed",
+        "wrong",
+        "lines off, median (most)",
+        "seconds",
+    )
     print(f"| {' | '.join(columns)} |\n| --- |{' ---: |' * (len(columns) - 1)}", flush=True)
     for suffix, make in makers.items():
         for name in options.corpora:

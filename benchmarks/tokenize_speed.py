@@ -33,7 +33,9 @@ from mtkit.io.text import read_lines
 from mtkit.tokenizer.subword import Tokenizer
 
 
-def encode_with_sentencepiece(model: bytes, texts: tuple[list[str], list[str]], n_threads: int) -> None:
+def encode_with_sentencepiece(
+    model: bytes, texts: tuple[list[str], list[str]], n_threads: int
+) -> None:
     """The yardstick."""
     processor = SentencePieceProcessor()
     processor.LoadFromSerializedProto(model)
@@ -41,7 +43,13 @@ def encode_with_sentencepiece(model: bytes, texts: tuple[list[str], list[str]], 
         processor.Encode(side, out_type=int, num_threads=n_threads)
 
 
-def tokenise(recipe: Recipe, tokenizer: Tokenizer, texts: tuple[list[str], list[str]], n_threads: int, folder: Path) -> None:
+def tokenise(
+    recipe: Recipe,
+    tokenizer: Tokenizer,
+    texts: tuple[list[str], list[str]],
+    n_threads: int,
+    folder: Path,
+) -> None:
     """Our tokenising, as worker processes do it, here in one process with threads."""
     preparer = Preparer(tokenizer, recipe.preprocess, "keep", (), n_threads)
     parts = Parts(folder, (tokenizer.src.vocab_size, tokenizer.tgt.vocab_size))
@@ -49,7 +57,9 @@ def tokenise(recipe: Recipe, tokenizer: Tokenizer, texts: tuple[list[str], list[
     for number, begin in enumerate(range(0, len(src), PART_SIZE)):
         prepared: list[PreparedPairs] = []
         for first in range(begin, min(begin + PART_SIZE, len(src)), CHUNK_SIZE):
-            pairs = preparer.encode(src[first : first + CHUNK_SIZE], tgt[first : first + CHUNK_SIZE], ())
+            pairs = preparer.encode(
+                src[first : first + CHUNK_SIZE], tgt[first : first + CHUNK_SIZE], ()
+            )
             problems = length_problems(pairs.src_lengths, pairs.tgt_lengths, recipe.preprocess)
             is_kept = np.ones(len(pairs), np.bool_)
             is_kept[list(problems)] = False
@@ -59,21 +69,37 @@ def tokenise(recipe: Recipe, tokenizer: Tokenizer, texts: tuple[list[str], list[
 
 def main() -> None:
     """Print pairs a second and ratios."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--src", type=Path, required=True, help="source text")
     parser.add_argument("--tgt", type=Path, required=True, help="target text")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="threads, and processes of preprocess")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=len(os.sched_getaffinity(0)),
+        help="threads, and processes of preprocess",
+    )
     parser.add_argument("--rounds", type=int, default=5, help="rounds")
     args = parser.parse_args()
     work_dir = Path(tempfile.mkdtemp(prefix="mtkit-tokenize-"))
     try:
-        data = {"src_lang": "de", "tgt_lang": "en", "train": {"src": args.src, "tgt": args.tgt}, "work_dir": work_dir}
+        data = {
+            "src_lang": "de",
+            "tgt_lang": "en",
+            "train": {"src": args.src, "tgt": args.tgt},
+            "work_dir": work_dir,
+        }
         recipe = Recipe.model_validate({"data": data}, context={"base_dir": Path.cwd()})
         tokenizer = train_tokenizer(recipe)
         texts = (list(read_lines(args.src)), list(read_lines(args.tgt)))
         candidates: dict[str, Callable[[], object]] = {
-            "sentencepiece": lambda: encode_with_sentencepiece(tokenizer.src.model_bytes, texts, args.threads),
-            "tokenising": lambda: tokenise(recipe, tokenizer, texts, args.threads, work_dir / "tokenised"),
+            "sentencepiece": lambda: encode_with_sentencepiece(
+                tokenizer.src.model_bytes, texts, args.threads
+            ),
+            "tokenising": lambda: tokenise(
+                recipe, tokenizer, texts, args.threads, work_dir / "tokenised"
+            ),
             "preprocess": lambda: preprocess(recipe, n_workers=args.threads),
         }
         seconds: dict[str, list[float]] = {name: [] for name in candidates}
@@ -85,9 +111,14 @@ def main() -> None:
                 run()
                 seconds[name].append(time.perf_counter() - started_s)
         for name, times in seconds.items():
-            ratios = [yardstick / took for yardstick, took in zip(seconds["sentencepiece"], times, strict=True)]
+            ratios = [
+                yardstick / took
+                for yardstick, took in zip(seconds["sentencepiece"], times, strict=True)
+            ]
             rate = len(texts[0]) / statistics.median(times)
-            print(f"{name}: {rate:,.0f} pairs/s, ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} - {max(ratios):.2f})")
+            print(
+                f"{name}: {rate:,.0f} pairs/s, ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} - {max(ratios):.2f})"
+            )
     finally:
         shutil.rmtree(work_dir)
 

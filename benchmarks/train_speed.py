@@ -73,7 +73,9 @@ def make_recipe(
     return Recipe.model_validate(tree, context={"base_dir": Path.cwd()})
 
 
-def measure(recipe: Recipe, out: Path, device: str, n_threads: int | None) -> tuple[list[float], list[float]]:
+def measure(
+    recipe: Recipe, out: Path, device: str, n_threads: int | None
+) -> tuple[list[float], list[float]]:
     """Train into a new folder; of each window the rate in target tokens a second, and the share of the time that it waited for data."""
     train(recipe, out, device=device, n_threads=n_threads)
     lines = RunDir(out).metrics_path.read_text(encoding="utf-8").splitlines()
@@ -93,14 +95,23 @@ def flop_per_token(recipe: Recipe) -> float:
     # Keys and values of the attention to the source are made for each source token.
     decoder = model.n_decoder_layers * (6 * d * d + 2 * d * d * ratio + feed_forward)
     output = d * Tokenizer.load(recipe.tokenizer_dir).tgt.vocab_size
-    attention = 2 * d * (model.n_encoder_layers * src_length * ratio + model.n_decoder_layers * (tgt_length / 2 + src_length))
+    attention = (
+        2
+        * d
+        * (
+            model.n_encoder_layers * src_length * ratio
+            + model.n_decoder_layers * (tgt_length / 2 + src_length)
+        )
+    )
     return 6.0 * (encoder + decoder + output + attention)
 
 
 def peak(device: str, precision: str) -> float:
     """Operations a second of large matrix products, the best of several."""
     n = 8192 if device.startswith("cuda") else 2048
-    a = torch.randn(n, n, device=device).to(torch.float32 if precision == "float32" else torch.bfloat16)
+    a = torch.randn(n, n, device=device).to(
+        torch.float32 if precision == "float32" else torch.bfloat16
+    )
     best = 0.0
     for _ in range(20):
         started_s = time.perf_counter()
@@ -112,20 +123,41 @@ def peak(device: str, precision: str) -> float:
 
 def main() -> int:
     """Read the command line and print the rates."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder with train.SRC and train.TGT")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder with train.SRC and train.TGT"
+    )
     parser.add_argument("--langs", default="de-en", help="SRC-TGT")
     parser.add_argument("--size", choices=SIZES, default="S")
-    parser.add_argument("--precision", choices=("float32", "bf16", "fp16", "auto"), default="float32")
+    parser.add_argument(
+        "--precision", choices=("float32", "bf16", "fp16", "auto"), default="float32"
+    )
     parser.add_argument("--steps", type=int, default=50)
-    parser.add_argument("--windows", type=int, default=10, help="parts of the run whose rates are printed")
-    parser.add_argument("--max-tokens", type=int, default=4096, help="of a batch, in padded positions")
+    parser.add_argument(
+        "--windows", type=int, default=10, help="parts of the run whose rates are printed"
+    )
+    parser.add_argument(
+        "--max-tokens", type=int, default=4096, help="of a batch, in padded positions"
+    )
     parser.add_argument("--vocab", type=int, default=8000, help="pieces of the joint vocabulary")
-    parser.add_argument("--compile", choices=("auto", "on", "off"), default="auto", help="torch.compile")
-    parser.add_argument("--peak", action="store_true", help="measure the device's matrix products too, and print the share of them")
+    parser.add_argument(
+        "--compile", choices=("auto", "on", "off"), default="auto", help="torch.compile"
+    )
+    parser.add_argument(
+        "--peak",
+        action="store_true",
+        help="measure the device's matrix products too, and print the share of them",
+    )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=None, help="default: all cores")
-    parser.add_argument("--work", type=Path, default=None, help="folder for tokenizer and token store; default: one that is removed afterwards")
+    parser.add_argument(
+        "--work",
+        type=Path,
+        default=None,
+        help="folder for tokenizer and token store; default: one that is removed afterwards",
+    )
     options = parser.parse_args()
     src_lang, _, tgt_lang = options.langs.partition("-")
     with tempfile.TemporaryDirectory() as scratch:
@@ -145,18 +177,27 @@ def main() -> int:
                 options.compile,
             )
             rates, waits = measure(recipe, out, options.device, options.threads)
-            flop, limit = flop_per_token(recipe), peak(options.device, options.precision) if options.peak else None
+            flop, limit = (
+                flop_per_token(recipe),
+                peak(options.device, options.precision) if options.peak else None,
+            )
         except MtkitError as error:
             print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)
             return 1
     for number, rate in enumerate(rates, start=1):
         print(f"window {number}: {rate:.0f} tok/s")
     steady = sorted(rates[1:] or rates)
-    about = f"median {statistics.median(steady):.0f}, lowest {steady[0]:.0f}, highest {steady[-1]:.0f}"
-    print(f"{options.size} {options.precision}: {about} target tokens/s; {statistics.median(waits[1:] or waits):.1%} of the time waiting for data")
+    about = (
+        f"median {statistics.median(steady):.0f}, lowest {steady[0]:.0f}, highest {steady[-1]:.0f}"
+    )
+    print(
+        f"{options.size} {options.precision}: {about} target tokens/s; {statistics.median(waits[1:] or waits):.1%} of the time waiting for data"
+    )
     if limit is not None:
         used = statistics.median(steady) * flop
-        print(f"{flop / 1e6:.1f} MFLOP for a token, {used / 1e12:.3f} of {limit / 1e12:.3f} TFLOP/s: {used / limit:.1%} of the peak")
+        print(
+            f"{flop / 1e6:.1f} MFLOP for a token, {used / 1e12:.3f} of {limit / 1e12:.3f} TFLOP/s: {used / limit:.1%} of the peak"
+        )
     return 0
 
 

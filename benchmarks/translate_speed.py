@@ -42,7 +42,12 @@ _loaded: list[Translator] = []
 def search_settings(request: dict[str, Any]) -> dict[str, Any]:
     """A request in the words of `SearchConfig`."""
     # Other systems do not search a second time where a translation repeats itself.
-    settings: dict[str, Any] = {"beam_size": request["beam"], "length_penalty": "mean", "alpha": float(request.get("lp", 1.0)), "loop_guard": False}
+    settings: dict[str, Any] = {
+        "beam_size": request["beam"],
+        "length_penalty": "mean",
+        "alpha": float(request.get("lp", 1.0)),
+        "loop_guard": False,
+    }
     if request.get("cap"):
         settings |= {"max_length_ratio": 1e-9, "max_length_extra": request["cap"]}
     return settings
@@ -64,9 +69,18 @@ def translate_in_processes(model_dir: Path, n_workers: int, precision: str) -> I
 
         def translate(lines: list[str], settings: dict[str, Any]) -> list[str]:
             order = sorted(range(len(lines)), key=lambda i: -len(lines[i]))
-            size = max(1, min(_HYPOTHESES_PER_TASK // settings["beam_size"], math.ceil(len(lines) / (_TASKS_PER_WORKER * n_workers))))
+            size = max(
+                1,
+                min(
+                    _HYPOTHESES_PER_TASK // settings["beam_size"],
+                    math.ceil(len(lines) / (_TASKS_PER_WORKER * n_workers)),
+                ),
+            )
             tasks = [order[i : i + size] for i in range(0, len(order), size)]
-            results = [pool.submit(_translate_in_process, [lines[i] for i in task], settings) for task in tasks]
+            results = [
+                pool.submit(_translate_in_process, [lines[i] for i in task], settings)
+                for task in tasks
+            ]
             texts = [""] * len(lines)
             for task, result in zip(tasks, results, strict=True):
                 for i, text in zip(task, result.result(), strict=True):
@@ -105,11 +119,15 @@ def serve(translate: Translate, requests: TextIO, replies: TextIO, **about: Any)
 
 def main() -> int:
     """Read the command line; translate a file, or serve as a column."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--model", type=Path, required=True, help="model directory")
     parser.add_argument("--precision", choices=("float32", "bf16", "int8"), default="float32")
     parser.add_argument("--workers", type=int, default=2, help="batches at a time, one core each")
-    parser.add_argument("--processes", action="store_true", help="a process for each worker in place of a thread")
+    parser.add_argument(
+        "--processes", action="store_true", help="a process for each worker in place of a thread"
+    )
     parser.add_argument("--src", type=Path, help="translate this file and stop")
     parser.add_argument("--out", type=Path, help="where to write the translations; goes with --src")
     parser.add_argument("--beam", type=int, default=5)
@@ -126,11 +144,19 @@ def main() -> int:
             if options.src is None:
                 serve(translate, sys.stdin, replies, system="mtkit", type=options.precision)
                 return 0
-            request = {"src": str(options.src), "out": str(options.out), "beam": options.beam, "cap": options.cap}
+            request = {
+                "src": str(options.src),
+                "out": str(options.out),
+                "beam": options.beam,
+                "cap": options.cap,
+            }
             answer(translate, request)
             seconds = answer(translate, request)["seconds"]
             n_lines = sum(1 for _ in read_lines(options.src))
-            print(f"beam {options.beam}: {n_lines / seconds:.1f} sentences/s, {seconds:.2f} s", file=replies)
+            print(
+                f"beam {options.beam}: {n_lines / seconds:.1f} sentences/s, {seconds:.2f} s",
+                file=replies,
+            )
     except MtkitError as error:
         print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)
         return 1

@@ -59,7 +59,13 @@ def commands_page() -> str:
     for command in COMMANDS:
         words = ["mtkit", *command.split()]
         environment = {**os.environ, "COLUMNS": "120", "TERMINAL_WIDTH": "120"}
-        shown = subprocess.run([sys.executable, "-m", *words, "--help"], capture_output=True, text=True, check=True, env=environment).stdout
+        shown = subprocess.run(
+            [sys.executable, "-m", *words, "--help"],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=environment,
+        ).stdout
         parts.append(f"## {' '.join(words)}\n\n```\n{shown.rstrip()}\n```\n")
     return "\n".join(parts)
 

@@ -48,7 +48,10 @@ def ko_en_pairs():
     """202 true sentence pairs, Korean and English."""
     from mtkit.corpus.read.pairs import SentencePair
 
-    return [SentencePair(*pair) for pair in zip(fixture_lines("ko_en.ko"), fixture_lines("ko_en.en"), strict=True)]
+    return [
+        SentencePair(*pair)
+        for pair in zip(fixture_lines("ko_en.ko"), fixture_lines("ko_en.en"), strict=True)
+    ]
 
 
 @pytest.fixture(scope="session")
@@ -73,10 +76,22 @@ def make_trained(tiny_tokenizer):
     from mtkit.config.search import SearchConfig
 
     def make(seed=1, max_length=20, tokenizer=tiny_tokenizer, tgt_lang="en", **dimensions):
-        sizes = {"d_model": 16, "n_heads": 2, "d_ff": 32, "n_encoder_layers": 1, "n_decoder_layers": 1}
+        sizes = {
+            "d_model": 16,
+            "n_heads": 2,
+            "d_ff": 32,
+            "n_encoder_layers": 1,
+            "n_decoder_layers": 1,
+        }
         model_config = ModelConfig.model_validate(sizes | dimensions)
         search = SearchConfig(beam_size=3, max_length_ratio=1.0, max_length_extra=5)
-        config = ModelDirConfig(src_lang="ko", tgt_lang=tgt_lang, max_length=max_length, model=model_config, search=search)
+        config = ModelDirConfig(
+            src_lang="ko",
+            tgt_lang=tgt_lang,
+            max_length=max_length,
+            model=model_config,
+            search=search,
+        )
         torch.manual_seed(seed)
         model = make_model(model_config, tokenizer).eval()
         with torch.no_grad():
@@ -97,7 +112,9 @@ def write_tiny_recipe(folder, pairs):
     for name, chosen in ("train", pairs[:-N_VALIDATION]), ("validation", pairs[-N_VALIDATION:]):
         for side in ("src", "tgt"):
             text = "".join(f"{getattr(pair, side)}\n" for pair in chosen)
-            (folder / f"{name}.{'ko' if side == 'src' else 'en'}").write_text(text, encoding="utf-8", newline="\n")
+            (folder / f"{name}.{'ko' if side == 'src' else 'en'}").write_text(
+                text, encoding="utf-8", newline="\n"
+            )
     path = folder / "recipe.yaml"
     path.write_text(TINY_RECIPE, encoding="utf-8")
     return path

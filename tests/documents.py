@@ -49,7 +49,11 @@ def console_commands(text):
 
 def table_rows(text):
     """The cells of each row below a table's head."""
-    rows = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in text.splitlines() if line.startswith("|")]
+    rows = [
+        [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        for line in text.splitlines()
+        if line.startswith("|")
+    ]
     return [row for row in rows if not set("".join(row)) <= set("-: ")]
 
 
@@ -63,7 +67,11 @@ def known_commands() -> dict[str, Any]:
     def walk(group: Any, way: str) -> dict[str, Any]:
         found = {}
         for name, command in group.commands.items():
-            found |= walk(command, f"{way}{name} ") if hasattr(command, "commands") else {f"{way}{name}": command}
+            found |= (
+                walk(command, f"{way}{name} ")
+                if hasattr(command, "commands")
+                else {f"{way}{name}": command}
+            )
         return found
 
     return walk(typer.main.get_command(app), "")
@@ -80,10 +88,17 @@ def command_of(words):
 
 
 def check_options(name, words):
-    options = {option for parameter in KNOWN[name].params for option in (*parameter.opts, *parameter.secondary_opts) if option.startswith("-")}
+    options = {
+        option
+        for parameter in KNOWN[name].params
+        for option in (*parameter.opts, *parameter.secondary_opts)
+        if option.startswith("-")
+    }
     for word in words:
         if re.match(r"--?[a-z]", word):
-            assert word.partition("=")[0] in options | {"--help", *GLOBAL_FLAGS}, f"mtkit {name} has no option {word}"
+            assert word.partition("=")[0] in options | {"--help", *GLOBAL_FLAGS}, (
+                f"mtkit {name} has no option {word}"
+            )
 
 
 def shorten(command):
@@ -100,18 +115,30 @@ def run_command(mtkit, command, folder):
     shim.parent.mkdir(exist_ok=True)
     shim.write_text(f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -m mtkit "$@"\n')
     shim.chmod(0o755)
-    env = {**os.environ, "PATH": f"{shim.parent}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    env = {
+        **os.environ,
+        "PATH": f"{shim.parent}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
     bash = shutil.which("bash")
     if bash is None:
         pytest.skip("a command of the page needs a shell")
-    done = subprocess.run([bash, "-o", "pipefail", "-c", command], cwd=folder, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [bash, "-o", "pipefail", "-c", command],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     return done.returncode, done.stdout, done.stderr
 
 
 def unrolled(command):
     """The commands that a loop of the shell, `for x in 1 2; do ...; done`, runs; another command as it is."""
     loop = re.fullmatch(r"for (\w+) in (.+?); do (.+); done", command)
-    return [loop[3].replace(f"${loop[1]}", value) for value in loop[2].split()] if loop else [command]
+    return (
+        [loop[3].replace(f"${loop[1]}", value) for value in loop[2].split()] if loop else [command]
+    )
 
 
 def follow(mtkit, commands, folder):
@@ -123,7 +150,9 @@ def follow(mtkit, commands, folder):
         outputs[command] = out
         if command.startswith("mtkit init"):
             recipe = next(folder.glob("*/recipe.yaml"))
-            text, n_changed = re.subn(r"(?m)^( *vocab_size:) \d+", r"\1 900", recipe.read_text(encoding="utf-8"))
+            text, n_changed = re.subn(
+                r"(?m)^( *vocab_size:) \d+", r"\1 900", recipe.read_text(encoding="utf-8")
+            )
             assert n_changed == 1
             recipe.write_text(text, encoding="utf-8")
     return outputs

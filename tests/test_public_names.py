@@ -8,7 +8,12 @@ import mtkit
 
 def test_importing_mtkit_loads_nothing_else():
     code = "import sys, mtkit; print([name for name in sys.modules if name.startswith('mtkit.') or name in {'torch', 'pydantic'}])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+        == "[]\n"
+    )
 
 
 def test_names_are_loaded_on_first_use():

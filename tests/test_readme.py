@@ -28,7 +28,9 @@ SECTION = "Train on your own two files"
 
 
 def section(title):
-    return re.split(r"^## ", README, flags=re.MULTILINE)[[*re.findall(r"^## (.+)$", README, re.MULTILINE)].index(title) + 1]
+    return re.split(r"^## ", README, flags=re.MULTILINE)[
+        [*re.findall(r"^## (.+)$", README, re.MULTILINE)].index(title) + 1
+    ]
 
 
 def test_the_table_lists_every_command_with_options_that_exist():
@@ -47,7 +49,9 @@ def test_the_table_lists_every_command_with_options_that_exist():
     assert listed == set(KNOWN)
 
 
-@pytest.mark.parametrize("call", sorted(set(re.findall(r"mtkit [a-z].*", "\n".join(blocks(README, "", "console"))))))
+@pytest.mark.parametrize(
+    "call", sorted(set(re.findall(r"mtkit [a-z].*", "\n".join(blocks(README, "", "console")))))
+)
 def test_every_call_in_a_block_has_options_that_exist(call):
     words = shlex.split(call.partition(" #")[0])[1:]
     check_options(command_of(words), words)
@@ -64,31 +68,49 @@ def test_the_exit_statuses():
 
 
 def test_the_tree_is_the_tree():
-    tree = next(block for block in blocks(section("Where the parts live"), "") if block.startswith("mtkit/"))
+    tree = next(
+        block for block in blocks(section("Where the parts live"), "") if block.startswith("mtkit/")
+    )
     package_dir = Path(package.__file__).parent
     listed = set(re.findall(r"^  ([\w.]+/?) ", tree, re.MULTILINE))
-    there = {path.name + "/" * path.is_dir() for path in package_dir.iterdir() if path.name not in ("__pycache__", "__main__.py")}
+    there = {
+        path.name + "/" * path.is_dir()
+        for path in package_dir.iterdir()
+        if path.name not in ("__pycache__", "__main__.py")
+    }
     assert listed == there
     assert all((ROOT / name).is_dir() for name in re.findall(r"^(\w+)/ ", tree, re.MULTILINE))
     for folder, text in re.findall(r"^  (\w+)/ +(.+)$", tree, re.MULTILINE):
         names = {part.strip().split(" ")[0] for part in re.sub(r"\([^)]*\)", "", text).split(";")}
-        missing = [name for name in names if re.fullmatch("[a-z_]+", name) and not (package_dir / folder / f"{name}.py").exists()]
+        missing = [
+            name
+            for name in names
+            if re.fullmatch("[a-z_]+", name) and not (package_dir / folder / f"{name}.py").exists()
+        ]
         # The descriptions of cli/ and config/ also speak in sentences.
         assert folder in ("cli", "config") or not missing, f"{folder}/: {missing}"
 
 
 def test_links_lead_somewhere():
-    targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", README) if "://" not in target]
+    targets = [
+        target.partition("#")[0]
+        for target in re.findall(r"\]\(([^)\s]+)\)", README)
+        if "://" not in target
+    ]
     assert [target for target in targets if target and not (ROOT / target).exists()] == []
 
 
 def test_own_two_files(mtkit, own_files):
     """The section's commands, and then the lines from Python, on 180 pairs and with few steps."""
     commands = console_commands(section(SECTION))
-    called = {command_of(shlex.split(command)[1:]) for command in commands if command.startswith("mtkit ")}
+    called = {
+        command_of(shlex.split(command)[1:]) for command in commands if command.startswith("mtkit ")
+    }
     assert {"init", "train", "average", "translate", "evaluate"} <= called
     outputs = follow(mtkit, commands, own_files)
-    assert [out[:5] for command, out in outputs.items() if command.startswith("mtkit evaluate")] == ["BLEU "]
+    assert [
+        out[:5] for command, out in outputs.items() if command.startswith("mtkit evaluate")
+    ] == ["BLEU "]
     assert (own_files / "new.en").read_text(encoding="utf-8").count("\n") == 3
     [code] = blocks(section("From Python"), "python")
     exec(compile(shorten(code), "README.md", "exec"), {})
@@ -102,4 +124,6 @@ def test_commands_that_are_wrong_are_found_out(mtkit, tmp_path):
         command_of(["trian", "x"])
     with pytest.raises(AssertionError, match="no option --fast"):
         check_options("train", ["--fast"])
-    assert console_commands("```console\n$ mtkit a \\\n  b\nout\n$ make demo\n```\n```\n$ mtkit c\n```\n") == ["mtkit a    b"]
+    assert console_commands(
+        "```console\n$ mtkit a \\\n  b\nout\n$ make demo\n```\n```\n$ mtkit c\n```\n"
+    ) == ["mtkit a    b"]

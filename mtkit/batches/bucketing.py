@@ -37,7 +37,13 @@ class Batches(Sequence[Indices]):
         return self._order[self._starts[place] : self._ends[place]]
 
 
-def make_batches(src_lengths: ArrayLike, tgt_lengths: ArrayLike, max_tokens: int, rng: np.random.Generator, rows: Indices | None = None) -> Batches:
+def make_batches(
+    src_lengths: ArrayLike,
+    tgt_lengths: ArrayLike,
+    max_tokens: int,
+    rng: np.random.Generator,
+    rows: Indices | None = None,
+) -> Batches:
     """Divide a corpus into batches of similar length, each pair in exactly one, and shuffle the batches.
 
     Pairs are sorted by their longer side; among equals by the difference of the sides, up and down in turn, so that a
@@ -73,7 +79,9 @@ def make_batches(src_lengths: ArrayLike, tgt_lengths: ArrayLike, max_tokens: int
     return Batches(order, starts[shuffled], ends[shuffled])
 
 
-def padding_share(batches: Sequence[Indices], src_lengths: ArrayLike, tgt_lengths: ArrayLike) -> float:
+def padding_share(
+    batches: Sequence[Indices], src_lengths: ArrayLike, tgt_lengths: ArrayLike
+) -> float:
     """The share of the positions in these batches, of both sides together, that is padding: 0 is none.
 
     Args:
@@ -88,11 +96,15 @@ def padding_share(batches: Sequence[Indices], src_lengths: ArrayLike, tgt_length
     sizes = np.array([len(batch) for batch in batches], dtype=np.int64)
     starts = np.cumsum(sizes) - sizes
     src, tgt = src[order], tgt[order]
-    n_positions = int(sizes @ np.maximum.reduceat(src, starts)) + int(sizes @ np.maximum.reduceat(tgt, starts))
+    n_positions = int(sizes @ np.maximum.reduceat(src, starts)) + int(
+        sizes @ np.maximum.reduceat(tgt, starts)
+    )
     return 1.0 - (int(src.sum()) + int(tgt.sum())) / n_positions
 
 
-def _checked(src_lengths: ArrayLike, tgt_lengths: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _checked(
+    src_lengths: ArrayLike, tgt_lengths: ArrayLike
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     src, tgt = np.asarray(src_lengths, dtype=np.int64), np.asarray(tgt_lengths, dtype=np.int64)
     if src.ndim != 1 or src.shape != tgt.shape:
         raise ValueError(f"lengths of shape {src.shape} and {tgt.shape}; both should be (N,)")
@@ -101,7 +113,9 @@ def _checked(src_lengths: ArrayLike, tgt_lengths: ArrayLike) -> tuple[NDArray[np
     return src, tgt
 
 
-def _by_length(longer: NDArray[np.int64], difference: NDArray[np.int64], rng: np.random.Generator) -> Indices:
+def _by_length(
+    longer: NDArray[np.int64], difference: NDArray[np.int64], rng: np.random.Generator
+) -> Indices:
     # lexsort is stable, so sorting a shuffled corpus is what breaks ties at random; longest first leaves the odd batch at
     # the end to the shortest pairs.
     shuffled = rng.permutation(len(longer))

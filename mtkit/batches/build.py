@@ -40,15 +40,35 @@ class BatchMaker:
         multiple: int = 1,
         aligner: Aligner | None = None,
     ) -> None:
-        self._store, self._joiner, self._rewriter, self._multiple, self._aligner = store, joiner, rewriter, multiple, aligner
+        self._store, self._joiner, self._rewriter, self._multiple, self._aligner = (
+            store,
+            joiner,
+            rewriter,
+            multiple,
+            aligner,
+        )
         self._src_special, self._tgt_special = src_special, tgt_special
 
     @classmethod
-    def for_recipe(cls, recipe: Recipe, store: TokenStore, tokenizer: Tokenizer, multiple: int = 1) -> Self:
+    def for_recipe(
+        cls, recipe: Recipe, store: TokenStore, tokenizer: Tokenizer, multiple: int = 1
+    ) -> Self:
         """The maker of a recipe's training batches."""
-        joiner = Joiner(tokenizer, (recipe.data.src_lang, recipe.data.tgt_lang)) if recipe.augment.merge else None
+        joiner = (
+            Joiner(tokenizer, (recipe.data.src_lang, recipe.data.tgt_lang))
+            if recipe.augment.merge
+            else None
+        )
         aligner = Aligner(store, tokenizer) if recipe.training.alignment_weight else None
-        return cls(store, tokenizer.src.special, tokenizer.tgt.special, joiner, Rewriter.for_recipe(recipe, tokenizer), multiple, aligner)
+        return cls(
+            store,
+            tokenizer.src.special,
+            tokenizer.tgt.special,
+            joiner,
+            Rewriter.for_recipe(recipe, tokenizer),
+            multiple,
+            aligner,
+        )
 
     @property
     def group_size(self) -> int:
@@ -65,14 +85,20 @@ class BatchMaker:
         gathered = [gather(self._store, chosen, self._joiner) for chosen, _ in group]
         rows = [chosen.rows for chosen, _ in group]
         if self._rewriter is not None:
-            pairs = [Pairs(src.rows(), tgt.rows(), chosen.n_tags.tolist()) for (src, tgt), (chosen, _) in zip(gathered, group, strict=True)]
+            pairs = [
+                Pairs(src.rows(), tgt.rows(), chosen.n_tags.tolist())
+                for (src, tgt), (chosen, _) in zip(gathered, group, strict=True)
+            ]
             rewritten = self._rewriter.rewrite_group(pairs, group[0][0].position)
             gathered = [(Sentences.of(dealt.src), Sentences.of(dealt.tgt)) for dealt in rewritten]
             rows = [np.concatenate(rows)[dealt.places] for dealt in rewritten]
         marks = (self._src_special, self._tgt_special, self._multiple)
         batches = [frame(*sides, *marks) for sides in gathered]
         if self._aligner is not None:
-            batches = [batch._replace(alignment=self._aligner(chosen, *sides)) for batch, chosen, sides in zip(batches, rows, gathered, strict=True)]
+            batches = [
+                batch._replace(alignment=self._aligner(chosen, *sides))
+                for batch, chosen, sides in zip(batches, rows, gathered, strict=True)
+            ]
         return [(batch, after) for batch, (_, after) in zip(batches, group, strict=True)]
 
 

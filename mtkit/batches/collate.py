@@ -40,19 +40,40 @@ class Batch(NamedTuple):
     def halves(self, tgt_pad_id: int) -> tuple[Self, Self]:
         """The first and the second half of its sentences, of which it must have two at least."""
         middle = self.src.size(0) // 2
-        return self._rows(slice(None, middle), tgt_pad_id), self._rows(slice(middle, None), tgt_pad_id)
+        return self._rows(slice(None, middle), tgt_pad_id), self._rows(
+            slice(middle, None), tgt_pad_id
+        )
 
     def _rows(self, rows: slice, tgt_pad_id: int) -> Self:
         src, tgt_in, tgt_out = (tensor[rows] for tensor in self[:3])
-        alignment = None if self.alignment is None else _links_of_rows(self.alignment, *rows.indices(self.src.size(0))[:2])
+        alignment = (
+            None
+            if self.alignment is None
+            else _links_of_rows(self.alignment, *rows.indices(self.src.size(0))[:2])
+        )
         n_tokens = int((tgt_out != tgt_pad_id).sum())
-        return self._replace(src=src, tgt_in=tgt_in, tgt_out=tgt_out, n_tokens=n_tokens, places=None, alignment=alignment)
+        return self._replace(
+            src=src,
+            tgt_in=tgt_in,
+            tgt_out=tgt_out,
+            n_tokens=n_tokens,
+            places=None,
+            alignment=alignment,
+        )
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Self:
-        return self._replace(**{name: change(value) for name, value in self._asdict().items() if isinstance(value, Tensor)})
+        return self._replace(
+            **{
+                name: change(value)
+                for name, value in self._asdict().items()
+                if isinstance(value, Tensor)
+            }
+        )
 
 
-def collate(store: HasPairs, indices: Indices, src_special: SpecialIds, tgt_special: SpecialIds) -> Batch:
+def collate(
+    store: HasPairs, indices: Indices, src_special: SpecialIds, tgt_special: SpecialIds
+) -> Batch:
     """Gather pairs into a batch.
 
     Args:
@@ -61,12 +82,17 @@ def collate(store: HasPairs, indices: Indices, src_special: SpecialIds, tgt_spec
         src_special: Special ids of the source's vocabulary.
         tgt_special: Special ids of the target's vocabulary.
     """
-    return to_batch(frame(store.gather("src", indices), store.gather("tgt", indices), src_special, tgt_special))
+    return to_batch(
+        frame(store.gather("src", indices), store.gather("tgt", indices), src_special, tgt_special)
+    )
 
 
 def to_batch(arrays: Arrays) -> Batch:
     """The same batch as tensors."""
-    src, tgt_in, tgt_out = (torch.from_numpy(array).to(torch.int64, memory_format=torch.contiguous_format) for array in arrays[:3])
+    src, tgt_in, tgt_out = (
+        torch.from_numpy(array).to(torch.int64, memory_format=torch.contiguous_format)
+        for array in arrays[:3]
+    )
     places = np.flatnonzero(np.arange(tgt_out.size(1)) < arrays.tgt_lengths[:, None])
     alignment = None if arrays.alignment is None else torch.from_numpy(arrays.alignment)
     return Batch(src, tgt_in, tgt_out, arrays.n_tokens, torch.from_numpy(places), alignment)

@@ -8,7 +8,12 @@ from mtkit.tokenizer.normalize import WORD_BOUNDARY
 from mtkit.tokenizer.subword import Subword, Tokenizer
 
 
-def merge_partners(rows: NDArray[np.integer], rate: float, rng: np.random.Generator, groups: NDArray[np.integer] | None = None) -> NDArray[np.int64]:
+def merge_partners(
+    rows: NDArray[np.integer],
+    rate: float,
+    rng: np.random.Generator,
+    groups: NDArray[np.integer] | None = None,
+) -> NDArray[np.int64]:
     """Draw for some pairs another one to be joined to their end.
 
     A pair that is joined to another also stays by itself, so that nothing is lost when the caller gives up a join that would be too long.
@@ -28,7 +33,9 @@ def merge_partners(rows: NDArray[np.integer], rate: float, rng: np.random.Genera
         groups = np.zeros(n_rows, np.int64)
     # Sorted by group, a group is a range; each draws how many places further in its range the partner stands.
     order = np.argsort(groups, kind="stable")
-    _, starts, group_of, sizes = np.unique(groups[order], return_index=True, return_inverse=True, return_counts=True)
+    _, starts, group_of, sizes = np.unique(
+        groups[order], return_index=True, return_inverse=True, return_counts=True
+    )
     start, size = starts[group_of], sizes[group_of]
     step = 1 + (chance * (size - 1)).astype(np.int64)
     partner = np.full(n_rows, -1, np.int64)
@@ -51,7 +58,9 @@ class Joiner:
         self._src = None if word_space(langs[0]) else _without_boundary(tokenizer.src)
         self._tgt = None if word_space(langs[1]) else _without_boundary(tokenizer.tgt)
 
-    def src(self, first: NDArray[np.integer], second: NDArray[np.integer], n_tags: int = 0) -> NDArray[np.integer]:
+    def src(
+        self, first: NDArray[np.integer], second: NDArray[np.integer], n_tags: int = 0
+    ) -> NDArray[np.integer]:
         """Ids of both sources in a row, at most as many as the two have; n_tags leading ids of the second are left out."""
         return _joined(first, second[n_tags:], self._src)
 
@@ -60,15 +69,31 @@ class Joiner:
         return _joined(first, second, self._tgt)
 
 
-def _joined(first: NDArray[np.integer], second: NDArray[np.integer], bare: dict[int, int | None] | None) -> NDArray[np.integer]:
+def _joined(
+    first: NDArray[np.integer], second: NDArray[np.integer], bare: dict[int, int | None] | None
+) -> NDArray[np.integer]:
     if bare is not None and len(second) and (head := int(second[0])) in bare:
         without = bare[head]
-        second = second[1:] if without is None else np.concatenate([np.array([without], second.dtype), second[1:]])
+        second = (
+            second[1:]
+            if without is None
+            else np.concatenate([np.array([without], second.dtype), second[1:]])
+        )
     return np.concatenate([first, second])
 
 
 def _without_boundary(subword: Subword) -> dict[int, int | None]:
     """For each piece that begins with a word boundary the one without it; None for the boundary alone. Only those that there are."""
-    pieces = {piece.text: piece_id for piece_id, piece in enumerate(subword.pieces()) if piece.kind == "text"}
-    heads = {piece_id: piece.removeprefix(WORD_BOUNDARY) for piece, piece_id in pieces.items() if piece.startswith(WORD_BOUNDARY)}
-    return {piece_id: pieces.get(rest) for piece_id, rest in heads.items() if not rest or rest in pieces}
+    pieces = {
+        piece.text: piece_id
+        for piece_id, piece in enumerate(subword.pieces())
+        if piece.kind == "text"
+    }
+    heads = {
+        piece_id: piece.removeprefix(WORD_BOUNDARY)
+        for piece, piece_id in pieces.items()
+        if piece.startswith(WORD_BOUNDARY)
+    }
+    return {
+        piece_id: pieces.get(rest) for piece_id, rest in heads.items() if not rest or rest in pieces
+    }

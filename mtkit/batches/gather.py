@@ -30,7 +30,9 @@ class Chosen(NamedTuple):
     """Of this batch."""
 
 
-def gather(store: HasPairs, chosen: Chosen, joiner: Joiner | None = None) -> tuple[Sentences, Sentences]:
+def gather(
+    store: HasPairs, chosen: Chosen, joiner: Joiner | None = None
+) -> tuple[Sentences, Sentences]:
     """Sources and targets of a batch.
 
     Args:
@@ -44,7 +46,12 @@ def gather(store: HasPairs, chosen: Chosen, joiner: Joiner | None = None) -> tup
         return src, tgt
     partners = chosen.partners[joined]
     src_rows, tgt_rows = src.rows(), tgt.rows()
-    for i, src_ids, tgt_ids in zip(joined.tolist(), store.gather("src", partners).rows(), store.gather("tgt", partners).rows(), strict=True):
+    for i, src_ids, tgt_ids in zip(
+        joined.tolist(),
+        store.gather("src", partners).rows(),
+        store.gather("tgt", partners).rows(),
+        strict=True,
+    ):
         src_rows[i] = joiner.src(src_rows[i], src_ids, int(chosen.n_tags[i]))
         tgt_rows[i] = joiner.tgt(tgt_rows[i], tgt_ids)
     return Sentences.of(src_rows), Sentences.of(tgt_rows)

@@ -64,7 +64,12 @@ class BatchLoader:
         free = Semaphore(self._n_prefetch)
         stop = Event()
         # The thread holds no reference to this generator, so that a generator nobody holds is closed and ends its thread.
-        thread = Thread(target=self._produce, args=(position, ready, free, stop), name="mtkit-batches", daemon=True)
+        thread = Thread(
+            target=self._produce,
+            args=(position, ready, free, stop),
+            name="mtkit-batches",
+            daemon=True,
+        )
 
         def end() -> None:
             stop.set()
@@ -91,7 +96,13 @@ class BatchLoader:
                 stop.set()
                 free.release()
 
-    def _produce(self, position: Position, ready: "SimpleQueue[tuple[Batch, Position] | BaseException]", free: Semaphore, stop: Event) -> None:
+    def _produce(
+        self,
+        position: Position,
+        ready: "SimpleQueue[tuple[Batch, Position] | BaseException]",
+        free: Semaphore,
+        stop: Event,
+    ) -> None:
         try:
             with closing(self._made(position)) as made:
                 while True:
@@ -109,20 +120,28 @@ class BatchLoader:
         # A group is made as a whole, also where training goes on in its middle.
         n_seen = position.batch % size
         stream = self._order.iterate(position._replace(batch=position.batch - n_seen))
-        groups = _grouped(stream, size) if size > 1 else ([item] for item in _turns(stream, *self._share))
+        groups = (
+            _grouped(stream, size)
+            if size > 1
+            else ([item] for item in _turns(stream, *self._share))
+        )
         with closing(ordered_map(itself, (self._maker,), groups, self._n_workers)) as made:
             batches = islice(chain.from_iterable(made), n_seen, None)
             yield from _turns(batches, *self._share) if size > 1 else batches
 
 
-def _turns(stream: Iterator[tuple[T, Position]], rank: int, world_size: int) -> Iterator[tuple[T, Position]]:
+def _turns(
+    stream: Iterator[tuple[T, Position]], rank: int, world_size: int
+) -> Iterator[tuple[T, Position]]:
     """What one of several processes gets of a stream that does not end, and the position after each round."""
     while True:
         items = list(islice(stream, world_size))
         yield items[rank][0], items[-1][1]
 
 
-def _grouped(stream: Iterator[tuple[Chosen, Position]], size: int) -> Iterator[list[tuple[Chosen, Position]]]:
+def _grouped(
+    stream: Iterator[tuple[Chosen, Position]], size: int
+) -> Iterator[list[tuple[Chosen, Position]]]:
     """Batches of a window in groups of that many; the last group of a window may be smaller."""
     group = []
     for chosen, after in stream:

@@ -44,20 +44,36 @@ class Mix:
         MtkitError: There are no pairs, or a stage shows none.
     """
 
-    def __init__(self, corpora: Sequence[StoredCorpus], stages: Sequence[MixStage], seed: int, *, window: int = WINDOW, chunk: int = CHUNK) -> None:
+    def __init__(
+        self,
+        corpora: Sequence[StoredCorpus],
+        stages: Sequence[MixStage],
+        seed: int,
+        *,
+        window: int = WINDOW,
+        chunk: int = CHUNK,
+    ) -> None:
         self.corpora, self.stages, self.seed = tuple(corpora), tuple(stages), seed
         self._window = window
         self._sizes = np.array([corpus.n_pairs for corpus in corpora], dtype=np.int64)
         self._firsts = np.array([corpus.first for corpus in corpora], dtype=np.int64)
         self._n_tags = np.array([corpus.n_tags for corpus in corpora], dtype=np.int64)
         if not self._sizes.any():
-            raise MtkitError("no sentence pairs to train on", "see what `mtkit preprocess` dropped, and why")
+            raise MtkitError(
+                "no sentence pairs to train on", "see what `mtkit preprocess` dropped, and why"
+            )
         self._counts = [_counts(self._sizes, stage) for stage in stages]
         for number, counts in enumerate(self._counts, start=1):
             if not counts.any():
                 which = f"stage {number} of data.stages" if len(stages) > 1 else "the mix"
-                raise MtkitError(f"{which} shows no pairs: every corpus that holds some has weight 0", "give one of them a weight above 0")
-        self._passes = [Passes(corpus.n_pairs, seed, number, chunk if corpus.n_pairs > window else 1) for number, corpus in enumerate(self.corpora)]
+                raise MtkitError(
+                    f"{which} shows no pairs: every corpus that holds some has weight 0",
+                    "give one of them a weight above 0",
+                )
+        self._passes = [
+            Passes(corpus.n_pairs, seed, number, chunk if corpus.n_pairs > window else 1)
+            for number, corpus in enumerate(self.corpora)
+        ]
 
     @classmethod
     def plain(cls, corpora: Sequence[StoredCorpus], seed: int, *, window: int = WINDOW) -> Self:
@@ -82,7 +98,10 @@ class Mix:
         begins = [0, *(stage.until_epoch for stage in data.stages if stage.until_epoch is not None)]
         stages = []
         for begin, stage in zip(begins, data.stages or (Stage(),), strict=True):
-            weights = [stage.weights.get(name, source.weight) for name, source in zip(names, data.train, strict=True)]
+            weights = [
+                stage.weights.get(name, source.weight)
+                for name, source in zip(names, data.train, strict=True)
+            ]
             stages.append(MixStage(begin, weights, stage.temperature or data.temperature))
         named = [corpus._replace(name=name) for corpus, name in zip(corpora, names, strict=True)]
         return cls(named, stages, seed)
@@ -103,9 +122,17 @@ class Mix:
         """The rows of a window, in rising order; a row that it shows several times comes several times."""
         n_windows = self.n_windows(epoch)
         parts = []
-        for corpus, passes, count, begin in zip(self.corpora, self._passes, self.counts(epoch), self._begins(epoch), strict=True):
+        for corpus, passes, count, begin in zip(
+            self.corpora, self._passes, self.counts(epoch), self._begins(epoch), strict=True
+        ):
             if count:
-                parts.append(corpus.first + passes.rows(begin + count * window // n_windows, begin + count * (window + 1) // n_windows))
+                parts.append(
+                    corpus.first
+                    + passes.rows(
+                        begin + count * window // n_windows,
+                        begin + count * (window + 1) // n_windows,
+                    )
+                )
         return np.concatenate(parts)
 
     def corpus_of(self, rows: Indices) -> Indices:
@@ -129,7 +156,10 @@ class Mix:
         """Where in each corpus' stream an epoch begins."""
         ends = [min(stage.first_epoch, epoch) for stage in self.stages[1:]]
         n_epochs = [last - first for first, last in pairwise([0, *ends, epoch])]
-        return [sum(n * int(counts[corpus]) for n, counts in zip(n_epochs, self._counts, strict=True)) for corpus in range(len(self.corpora))]
+        return [
+            sum(n * int(counts[corpus]) for n, counts in zip(n_epochs, self._counts, strict=True))
+            for corpus in range(len(self.corpora))
+        ]
 
     def lines(self, epoch: int) -> Iterator[str]:
         """The mix of an epoch for people, line by line."""
@@ -142,7 +172,11 @@ class Mix:
     def line(self, epoch: int) -> str:
         """The same in one line."""
         counts = self.counts(epoch)
-        shares = (f"{corpus.name} {100 * count / sum(counts):.1f} %" for corpus, count in zip(self.corpora, counts, strict=True) if count)
+        shares = (
+            f"{corpus.name} {100 * count / sum(counts):.1f} %"
+            for corpus, count in zip(self.corpora, counts, strict=True)
+            if count
+        )
         return f"{self._which(epoch)}an epoch shows {sum(counts):,} pairs, {', '.join(shares)}"
 
     def _which(self, epoch: int) -> str:
@@ -150,7 +184,9 @@ class Mix:
             return ""
         number = self.stage(epoch)
         begin = self.stages[number].first_epoch + 1
-        until = f"to {self.stages[number + 1].first_epoch}" if number + 1 < len(self.stages) else "on"
+        until = (
+            f"to {self.stages[number + 1].first_epoch}" if number + 1 < len(self.stages) else "on"
+        )
         return f"stage {number + 1} of {len(self.stages)}, from epoch {begin} {until}: "
 
 

@@ -62,15 +62,31 @@ class Rewriter:
     """
 
     def __init__(
-        self, tokenizer: Tokenizer, sampling: SamplingConfig, augment: AugmentConfig, langs: tuple[str, str], seed: int, max_length: int
+        self,
+        tokenizer: Tokenizer,
+        sampling: SamplingConfig,
+        augment: AugmentConfig,
+        langs: tuple[str, str],
+        seed: int,
+        max_length: int,
     ) -> None:
         self._tokenizer, self._augment = tokenizer, augment
         self._langs, self._seed, self._max_length = langs, seed, max_length
         self._src_sampler = self._tgt_sampler = None
         if sampling.samples_src:
-            self._src_sampler = PieceSampler(tokenizer.src, dropout=sampling.src_dropout, alpha=sampling.src_alpha, n_best=sampling.n_best)
+            self._src_sampler = PieceSampler(
+                tokenizer.src,
+                dropout=sampling.src_dropout,
+                alpha=sampling.src_alpha,
+                n_best=sampling.n_best,
+            )
         if sampling.samples_tgt:
-            self._tgt_sampler = PieceSampler(tokenizer.tgt, dropout=sampling.tgt_dropout, alpha=sampling.tgt_alpha, n_best=sampling.n_best)
+            self._tgt_sampler = PieceSampler(
+                tokenizer.tgt,
+                dropout=sampling.tgt_dropout,
+                alpha=sampling.tgt_alpha,
+                n_best=sampling.n_best,
+            )
 
     @classmethod
     def for_recipe(cls, recipe: Recipe, tokenizer: Tokenizer) -> Self | None:
@@ -79,7 +95,9 @@ class Rewriter:
         if not (sampling.samples_src or sampling.samples_tgt or any(augment.shares.values())):
             return None
         langs = (recipe.data.src_lang, recipe.data.tgt_lang)
-        return cls(tokenizer, sampling, augment, langs, recipe.training.seed, recipe.preprocess.max_length)
+        return cls(
+            tokenizer, sampling, augment, langs, recipe.training.seed, recipe.preprocess.max_length
+        )
 
     def rewrite_group(self, batches: Sequence[Pairs], position: tuple[int, ...]) -> list[Dealt]:
         """Rewrite batches that follow one another, and deal their pairs to as many batches anew, so that little is padding.
@@ -94,7 +112,10 @@ class Rewriter:
         src, tgt = self.rewrite(Pairs(*sides), position)
         rng = np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(*position, 1)))
         lengths = np.array([max(len(a), len(b)) + 1 for a, b in zip(src, tgt, strict=True)])
-        return [Dealt([src[i] for i in dealt], [tgt[i] for i in dealt], dealt) for dealt in deal(lengths, len(batches), rng)]
+        return [
+            Dealt([src[i] for i in dealt], [tgt[i] for i in dealt], dealt)
+            for dealt in deal(lengths, len(batches), rng)
+        ]
 
     def rewrite(self, pairs: Pairs, position: tuple[int, ...]) -> tuple[Rows, Rows]:
         """Rewrite pairs.
@@ -105,31 +126,50 @@ class Rewriter:
         Returns:
             As many sources and targets. What did not change is the same object.
         """
-        alter_seed, *sample_seeds = np.random.SeedSequence(self._seed, spawn_key=(*position, 0)).generate_state(3).tolist()
+        alter_seed, *sample_seeds = (
+            np.random.SeedSequence(self._seed, spawn_key=(*position, 0)).generate_state(3).tolist()
+        )
         rng = Random(alter_seed)
         src, tgt = list(pairs.src), list(pairs.tgt)
         names = draw_alterations(self._augment, len(src), rng)
         touched = range(len(src)) if self._src_sampler or self._tgt_sampler else sorted(names)
         old: PairsById = {i: (src[i][pairs.n_tags[i] :].tolist(), tgt[i].tolist()) for i in touched}
         old = {i: pair for i, pair in old.items() if not self._has_unk(pair)}
-        new = self._sampled(old | self._altered({i: pair for i, pair in old.items() if i in names}, names, rng), sample_seeds)
+        new = self._sampled(
+            old | self._altered({i: pair for i, pair in old.items() if i in names}, names, rng),
+            sample_seeds,
+        )
         for i, pair in new.items():
             if not all(pair) or max(map(len, pair)) > self._max_length or self._has_unk(pair):
                 continue
             if pair[0] != old[i][0]:
-                src[i] = np.concatenate([src[i][: pairs.n_tags[i]], np.array(pair[0], src[i].dtype)])
+                src[i] = np.concatenate(
+                    [src[i][: pairs.n_tags[i]], np.array(pair[0], src[i].dtype)]
+                )
             if pair[1] != old[i][1]:
                 tgt[i] = np.array(pair[1], tgt[i].dtype)
         return src, tgt
 
     def _has_unk(self, pair: tuple[list[int], list[int]]) -> bool:
-        return self._tokenizer.src.special.unk in pair[0] or self._tokenizer.tgt.special.unk in pair[1]
+        return (
+            self._tokenizer.src.special.unk in pair[0] or self._tokenizer.tgt.special.unk in pair[1]
+        )
 
     def _altered(self, pairs: PairsById, names: dict[int, Alteration], rng: Random) -> PairsById:
         src, tgt = self._tokenizer.src, self._tokenizer.tgt
-        texts = zip(src.decode([a for a, _ in pairs.values()], n_threads=1), tgt.decode([b for _, b in pairs.values()], n_threads=1), strict=True)
-        altered = [alter(names[i], a, [b], rng, self._langs) for i, (a, b) in zip(pairs, texts, strict=True)]
-        new_src, new_tgt = src.encode([a for a, _ in altered], n_threads=1), tgt.encode([b for _, (b,) in altered], n_threads=1)
+        texts = zip(
+            src.decode([a for a, _ in pairs.values()], n_threads=1),
+            tgt.decode([b for _, b in pairs.values()], n_threads=1),
+            strict=True,
+        )
+        altered = [
+            alter(names[i], a, [b], rng, self._langs)
+            for i, (a, b) in zip(pairs, texts, strict=True)
+        ]
+        new_src, new_tgt = (
+            src.encode([a for a, _ in altered], n_threads=1),
+            tgt.encode([b for _, (b,) in altered], n_threads=1),
+        )
         return dict(zip(pairs, zip(new_src, new_tgt, strict=True), strict=True))
 
     def _sampled(self, pairs: PairsById, seeds: Sequence[int]) -> PairsById:
@@ -158,7 +198,9 @@ def deal(lengths: NDArray[np.integer], n_batches: int, rng: np.random.Generator)
     low, high = falling[0], falling[0] * len(falling)
     while low < high:
         middle = (low + high) // 2
-        low, high = (low, middle) if len(_ends(falling, middle)) <= n_batches else (middle + 1, high)
+        low, high = (
+            (low, middle) if len(_ends(falling, middle)) <= n_batches else (middle + 1, high)
+        )
     ends = _ends(falling, low)
     while len(ends) < n_batches:
         starts = [0, *ends[:-1]]

@@ -25,7 +25,13 @@ class Arrays(NamedTuple):
         return int(self.tgt_lengths.sum())
 
 
-def frame(src: Sentences, tgt: Sentences, src_special: SpecialIds, tgt_special: SpecialIds, multiple: int = 1) -> Arrays:
+def frame(
+    src: Sentences,
+    tgt: Sentences,
+    src_special: SpecialIds,
+    tgt_special: SpecialIds,
+    multiple: int = 1,
+) -> Arrays:
     """Put the marks around sentences and fill them up to the longest, or to the next multiple of so many positions."""
     src_rows, tgt_rows = _framed(src, src_special, multiple), _framed(tgt, tgt_special, multiple)
     tgt_in = tgt_rows[:, :-1].copy()

@@ -51,7 +51,12 @@ class Window(NamedTuple):
     def batch(self, number: int) -> Chosen:
         """One of the batches."""
         places = self.batches[number]
-        return Chosen(self.rows[places], self.partners[places], self.n_tags[places], Position(self.epoch, self.number, number))
+        return Chosen(
+            self.rows[places],
+            self.partners[places],
+            self.n_tags[places],
+            Position(self.epoch, self.number, number),
+        )
 
 
 class BatchOrder:
@@ -64,7 +69,9 @@ class BatchOrder:
         merging: Which pairs are joined.
     """
 
-    def __init__(self, store: HasLengths, mix: Mix, max_tokens: int, merging: Merging = NO_MERGING) -> None:
+    def __init__(
+        self, store: HasLengths, mix: Mix, max_tokens: int, merging: Merging = NO_MERGING
+    ) -> None:
         self._store, self._mix, self._max_tokens, self._merging = store, mix, max_tokens, merging
         self._kept: Window | None = None
 
@@ -82,7 +89,9 @@ class BatchOrder:
 
     def padding_share(self, window: Window) -> float:
         """The share of a window's positions that is padding."""
-        return padding_share(window.batches, *self._lengths(window.rows, window.partners, window.n_tags))
+        return padding_share(
+            window.batches, *self._lengths(window.rows, window.partners, window.n_tags)
+        )
 
     def iterate(self, position: Position = START) -> Iterator[tuple[Chosen, Position]]:
         """Go through the data from a position on, epoch after epoch, for ever.
@@ -100,7 +109,9 @@ class BatchOrder:
         if number >= (n_windows := self._mix.n_windows(epoch)):
             raise _nowhere(f"window {number} of epoch {epoch}, which has {n_windows} windows")
         if first > (n_batches := len(self.window(epoch, number).batches)):
-            raise _nowhere(f"batch {first} of window {number} of epoch {epoch}, which has {n_batches} batches")
+            raise _nowhere(
+                f"batch {first} of window {number} of epoch {epoch}, which has {n_batches} batches"
+            )
         return self._iterate_from(position)
 
     def _iterate_from(self, position: Position) -> Iterator[tuple[Chosen, Position]]:
@@ -111,7 +122,12 @@ class BatchOrder:
                 following = pool.submit(self.window, *after)
                 last = len(window.batches) - 1
                 for number in range(first, last + 1):
-                    yield window.batch(number), Position(*after, 0) if number == last else Position(window.epoch, window.number, number + 1)
+                    yield (
+                        window.batch(number),
+                        Position(*after, 0)
+                        if number == last
+                        else Position(window.epoch, window.number, number + 1),
+                    )
                 window, first = following.result(), 0
 
     def _place_after(self, window: Window) -> tuple[int, int]:
@@ -120,15 +136,23 @@ class BatchOrder:
 
     def _make(self, epoch: int, number: int) -> Window:
         rows = self._mix.rows(epoch, number)
-        rng = np.random.default_rng([self._mix.seed, epoch, number] if number else [self._mix.seed, epoch])
+        rng = np.random.default_rng(
+            [self._mix.seed, epoch, number] if number else [self._mix.seed, epoch]
+        )
         n_tags = self._mix.n_tags(rows)
         partners = np.full(len(rows), -1)
         if self._merging.rate:
-            partners = self._short_enough(rows, merge_partners(rows, self._merging.rate, rng, self._mix.corpus_of(rows)), n_tags)
+            partners = self._short_enough(
+                rows,
+                merge_partners(rows, self._merging.rate, rng, self._mix.corpus_of(rows)),
+                n_tags,
+            )
         batches = make_batches(*self._lengths(rows, partners, n_tags), self._max_tokens, rng, rows)
         return Window(epoch, number, rows, partners, n_tags, batches)
 
-    def _lengths(self, rows: Indices, partners: Indices, n_tags: Indices) -> tuple[Indices, Indices]:
+    def _lengths(
+        self, rows: Indices, partners: Indices, n_tags: Indices
+    ) -> tuple[Indices, Indices]:
         """Ids of sources and targets, with those of their partners and with the end mark."""
         src, tgt = self._store.lengths("src", rows) + 1, self._store.lengths("tgt", rows) + 1
         joined = np.flatnonzero(partners >= 0)

@@ -32,7 +32,9 @@ class Passes:
         if last - first > 1:
             # In rising order it does not matter how the passes between were ordered.
             parts.append(np.repeat(np.arange(n), last - first - 1))
-        return np.sort(np.concatenate(parts), kind="stable")  # which is quick to merge what is sorted
+        return np.sort(
+            np.concatenate(parts), kind="stable"
+        )  # which is quick to merge what is sorted
 
     def _part(self, number: int, start: int, stop: int) -> Indices:
         """The rows at these places of one pass, in rising order."""
@@ -40,7 +42,9 @@ class Passes:
             return np.empty(0, np.int64)
         if stop - start == self._n_rows:
             return np.arange(self._n_rows)
-        rng = np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(self._corpus, number)))
+        rng = np.random.default_rng(
+            np.random.SeedSequence(self._seed, spawn_key=(self._corpus, number))
+        )
         firsts = rng.permutation(-(-self._n_rows // self._chunk)) * self._chunk
         lengths = np.minimum(self._chunk, self._n_rows - firsts)
         ends = np.cumsum(lengths)

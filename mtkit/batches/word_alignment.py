@@ -44,17 +44,25 @@ class Aligner:
             For each link the row, the place in tgt_out and the place in src. Shape (3, N); pairs that are not aligned have none.
         """
         links = self._store.links(rows)
-        src_words, tgt_words = (finder.find(side) for finder, side in zip(self._finders, (src, tgt), strict=True))
+        src_words, tgt_words = (
+            finder.find(side) for finder, side in zip(self._finders, (src, tgt), strict=True)
+        )
         row = np.repeat(np.arange(len(rows)), links.lengths)
         src_spans = _spans(src_words, row, links.links[:, 0])
         tgt_spans = _spans(tgt_words, row, links.links[:, 1])
         n_places = src_spans.lengths * tgt_spans.lengths
         link = np.repeat(np.arange(len(row)), n_places)
         # All pairs of a place of the one span and a place of the other, counted through.
-        tgt_step, src_step = np.divmod(places_of(np.zeros_like(n_places), n_places), src_spans.lengths[link])
-        by_words = np.stack((row[link], tgt_spans.starts[link] + tgt_step, src_spans.starts[link] + src_step))
+        tgt_step, src_step = np.divmod(
+            places_of(np.zeros_like(n_places), n_places), src_spans.lengths[link]
+        )
+        by_words = np.stack(
+            (row[link], tgt_spans.starts[link] + tgt_step, src_spans.starts[link] + src_step)
+        )
         ends = np.flatnonzero(links.lengths)
-        return np.concatenate((by_words, np.stack((ends, tgt.lengths[ends], src.lengths[ends]))), axis=1)
+        return np.concatenate(
+            (by_words, np.stack((ends, tgt.lengths[ends], src.lengths[ends]))), axis=1
+        )
 
 
 class _Spans(NamedTuple):

@@ -35,7 +35,11 @@ def kind_of(char: str) -> str:
     """What a character counts as: a name in `TROUBLE`, space, control, private_use, a letter's script, or other."""
     if char in _TROUBLE_OF:
         return _TROUBLE_OF[char]
-    return SPACE if char.isspace() else _BY_CATEGORY.get(unicodedata.category(char)) or script_of(char) or _OTHER
+    return (
+        SPACE
+        if char.isspace()
+        else _BY_CATEGORY.get(unicodedata.category(char)) or script_of(char) or _OTHER
+    )
 
 
 class KindCounter:
@@ -57,11 +61,17 @@ class KindCounter:
             return {}
         # The LF keeps blank lines from having no characters, which reduceat cannot add up.
         text = "\n".join(lines) + "\n"
-        kinds = self._kinds_of(np.frombuffer(text.encode("utf-32-le", errors="surrogatepass"), np.dtype("<u4")))
+        kinds = self._kinds_of(
+            np.frombuffer(text.encode("utf-32-le", errors="surrogatepass"), np.dtype("<u4"))
+        )
         lengths = np.fromiter(map(len, lines), np.int64, len(lines)) + 1
         starts = np.cumsum(lengths) - lengths
         found = np.flatnonzero(np.bincount(kinds, minlength=len(self._names)))
-        return {self._names[kind]: np.add.reduceat(kinds == kind, starts, dtype=np.int64) for kind in found if self._names[kind] != _OTHER}
+        return {
+            self._names[kind]: np.add.reduceat(kinds == kind, starts, dtype=np.int64)
+            for kind in found
+            if self._names[kind] != _OTHER
+        }
 
     def _kinds_of(self, codes: NDArray[np.uint32]) -> NDArray[np.uint8]:
         kinds = self._kinds[codes]

@@ -32,7 +32,9 @@ _SHOWN_AS_PAIRS = ("one_sided", "wrong_language", "wrong_script", "few_letters")
 """Findings about one side that are understood only with the other."""
 
 
-def check_corpora(data: DataConfig, *, n_shown: int = 3, find_shift: bool = True, n_workers: int | None = None) -> CheckReport:
+def check_corpora(
+    data: DataConfig, *, n_shown: int = 3, find_shift: bool = True, n_workers: int | None = None
+) -> CheckReport:
     """Check the training corpora and what is held out of them. What is damaged or missing is a finding, not an error.
 
     Memory does not grow with the training corpora. For each of their pairs some 100 bytes go to a temporary folder meanwhile.
@@ -48,19 +50,30 @@ def check_corpora(data: DataConfig, *, n_shown: int = 3, find_shift: bool = True
     require(data, DataConfig, "data", "a recipe has it as recipe.data")
     require_count(n_shown, "n_shown", least=0)
     require_workers(n_workers)
-    by_role: dict[Role, tuple[CorpusSource, ...]] = {"train": data.train, "validation": data.validation, "test": data.test}
-    sources: list[tuple[Role, CorpusSource]] = [(role, source) for role, of_role in by_role.items() for source in of_role]
+    by_role: dict[Role, tuple[CorpusSource, ...]] = {
+        "train": data.train,
+        "validation": data.validation,
+        "test": data.test,
+    }
+    sources: list[tuple[Role, CorpusSource]] = [
+        (role, source) for role, of_role in by_role.items() for source in of_role
+    ]
     corpora = [Corpus(number, role, source, data) for number, (role, source) in enumerate(sources)]
     if n_workers is None:
         n_workers = n_cores() if sum(map(_n_bytes, corpora)) >= _MIN_BYTES_TO_SHARE else 0
     snapshot = Snapshot.of(corpus.source for corpus in corpora)
     with tempfile.TemporaryDirectory(prefix="mtkit-check-") as folder:
         try:
-            report = CheckReport(tuple(_reports(corpora, Path(folder), n_shown, find_shift, n_workers)))
+            report = CheckReport(
+                tuple(_reports(corpora, Path(folder), n_shown, find_shift, n_workers))
+            )
         except OSError as exc:
             if exc.errno != errno.ENOSPC:
                 raise
-            raise MtkitError(f"`{folder}`: no room left", "set TMPDIR to a folder with room for 100 bytes for each pair") from None
+            raise MtkitError(
+                f"`{folder}`: no room left",
+                "set TMPDIR to a folder with room for 100 bytes for each pair",
+            ) from None
     snapshot.check()
     return report
 
@@ -70,11 +83,22 @@ def _n_bytes(corpus: Corpus) -> int:
     return sum(path.stat().st_size for path in paths if path is not None and path.is_file())
 
 
-def _reports(corpora: Sequence[Corpus], folder: Path, n_shown: int, find_shift: bool, n_workers: int) -> Iterator[CorpusReport]:
-    held_out = {corpus.number: held_out_keys(corpus) for corpus in corpora if corpus.role != "train"}
-    all_keys = frozenset(key for keys_of_line in held_out.values() for keys in keys_of_line.values() for key in keys)
+def _reports(
+    corpora: Sequence[Corpus], folder: Path, n_shown: int, find_shift: bool, n_workers: int
+) -> Iterator[CorpusReport]:
+    held_out = {
+        corpus.number: held_out_keys(corpus) for corpus in corpora if corpus.role != "train"
+    }
+    all_keys = frozenset(
+        key for keys_of_line in held_out.values() for keys in keys_of_line.values() for key in keys
+    )
     with progress("Checking") as bar:
-        scans = [scan(corpus, folder, all_keys if corpus.role == "train" else frozenset(), n_workers, bar) for corpus in corpora]
+        scans = [
+            scan(
+                corpus, folder, all_keys if corpus.role == "train" else frozenset(), n_workers, bar
+            )
+            for corpus in corpora
+        ]
     drafts: dict[int, list[Draft]] = {corpus.number: [] for corpus in corpora}
     training = [done for done in scans if done.corpus.role == "train"]
     # One held-out corpus may hold what another holds.
@@ -83,17 +107,27 @@ def _reports(corpora: Sequence[Corpus], folder: Path, n_shown: int, find_shift: 
             drafts[number].append(draft)
     for number, keys_of_line in held_out.items():
         drafts[number] += find_overlaps(keys_of_line, training)
-    has_overlap = any(draft.name == "overlap" for of_corpus in drafts.values() for draft in of_corpus)
+    has_overlap = any(
+        draft.name == "overlap" for of_corpus in drafts.values() for draft in of_corpus
+    )
     looks_for_overlap = any(done.corpus.role != "train" and done.error is None for done in scans)
     for done in scans:
         corpus = done.corpus
         shifts = _shifts(corpus) if find_shift else []
-        of_corpus = [*drafts[corpus.number], *_exchanged_names(corpus), *conclude(done.tally, corpus.languages, shifts)]
+        of_corpus = [
+            *drafts[corpus.number],
+            *_exchanged_names(corpus),
+            *conclude(done.tally, corpus.languages, shifts),
+        ]
         report = _report(done, of_corpus, n_shown, () if find_shift else ("shift",))
         if corpus.role == "train" and not looks_for_overlap and report.is_whole:
             report = replace(report, not_looked_for=(*report.not_looked_for, "overlap"))
         # What is held out overlaps with the training corpora, and is reported with the former.
-        yield replace(report, found_elsewhere=("overlap",)) if corpus.role == "train" and has_overlap else report
+        yield (
+            replace(report, found_elsewhere=("overlap",))
+            if corpus.role == "train" and has_overlap
+            else report
+        )
 
 
 def _shifts(corpus: Corpus) -> list[Shift]:
@@ -107,20 +141,35 @@ def _exchanged_names(corpus: Corpus) -> Iterator[Draft]:
     if src is None or tgt is None or corpus.languages[0] == corpus.languages[1]:
         return
     if (language_of_file(tgt), language_of_file(src)) == corpus.languages:
-        yield Draft("exchanged_names", "pair", Places(1), 1, f"`{src.name}` is given as {corpus.languages[0]}, `{tgt.name}` as {corpus.languages[1]}")
+        yield Draft(
+            "exchanged_names",
+            "pair",
+            Places(1),
+            1,
+            f"`{src.name}` is given as {corpus.languages[0]}, `{tgt.name}` as {corpus.languages[1]}",
+        )
 
 
-def _report(done: Scan, drafts: Sequence[Draft], n_shown: int, not_looked_for: tuple[str, ...]) -> CorpusReport:
+def _report(
+    done: Scan, drafts: Sequence[Draft], n_shown: int, not_looked_for: tuple[str, ...]
+) -> CorpusReport:
     """Look up the lines that are to be shown."""
     corpus, sides = done.corpus, done.tally.sides
     if done.error is not None:
         # That a file which could not be read holds no pairs goes without saying.
         drafts = [draft for draft in drafts if draft.name != "no_pairs"]
-        drafts.append(Draft("unreadable", "pair", Places(1), 1, done.error.message, todo=done.error.hint))
+        drafts.append(
+            Draft("unreadable", "pair", Places(1), 1, done.error.message, todo=done.error.hint)
+        )
         found = {draft.name for draft in drafts}
         not_looked_for = tuple(name for name in RULES if name not in found)
     shown = {line for draft in drafts for line in draft.places.lines[:n_shown]}
-    beside = {draft.goes_with[line] for draft in drafts for line in draft.places.lines[:n_shown] if line in draft.goes_with}
+    beside = {
+        draft.goes_with[line]
+        for draft in drafts
+        for line in draft.places.lines[:n_shown]
+        if line in draft.goes_with
+    }
     texts = lines_at(Readable(corpus), shown | beside)
     return CorpusReport(
         role=corpus.role,
@@ -135,22 +184,43 @@ def _report(done: Scan, drafts: Sequence[Draft], n_shown: int, not_looked_for: t
     )
 
 
-def _finding(corpus: Corpus, draft: Draft, texts: dict[int, tuple[RawLine | None, RawLine | None]], n_shown: int) -> Finding:
+def _finding(
+    corpus: Corpus,
+    draft: Draft,
+    texts: dict[int, tuple[RawLine | None, RawLine | None]],
+    n_shown: int,
+) -> Finding:
     examples = []
     for line in draft.places.lines[:n_shown]:
-        shown: dict[str, RawLine | None] = dict(zip(("src", "tgt"), texts.get(line, (None, None)), strict=True))
+        shown: dict[str, RawLine | None] = dict(
+            zip(("src", "tgt"), texts.get(line, (None, None)), strict=True)
+        )
         if draft.where != "pair" and draft.name not in _SHOWN_AS_PAIRS:
             shown = {draft.where: shown[draft.where]}
         note = draft.notes.get(line, "")
-        if (other := draft.goes_with.get(line)) is not None and (text := texts.get(other, (None, None))[1]) is not None:
+        if (other := draft.goes_with.get(line)) is not None and (
+            text := texts.get(other, (None, None))[1]
+        ) is not None:
             note = f"goes with line {other:,}: {excerpt(text)}"
         if draft.name == "invalid_utf8":
             note = f"byte {first_invalid_byte(shown[draft.where] or b'')}"
-        examples.append(Example(line, note=note, **{side: excerpt(text, draft.name) for side, text in shown.items() if text is not None}))
+        examples.append(
+            Example(
+                line,
+                note=note,
+                **{
+                    side: excerpt(text, draft.name)
+                    for side, text in shown.items()
+                    if text is not None
+                },
+            )
+        )
     return Finding(
         name=draft.name,
         where=draft.where,
-        severity=severity_of(draft.name, draft.places.n / max(1, draft.n_of), is_trained_on=corpus.role == "train"),
+        severity=severity_of(
+            draft.name, draft.places.n / max(1, draft.n_of), is_trained_on=corpus.role == "train"
+        ),
         n=draft.places.n,
         n_of=draft.n_of,
         lines=tuple(draft.places.lines),
@@ -174,5 +244,16 @@ def _worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     findings = list(findings)
     worst: dict[str, int] = {}
     for finding in findings:
-        worst[finding.name] = min(worst.get(finding.name, len(SEVERITIES)), SEVERITIES.index(finding.severity))
-    return tuple(sorted(findings, key=lambda finding: (worst[finding.name], list(RULES).index(finding.name), finding.where)))
+        worst[finding.name] = min(
+            worst.get(finding.name, len(SEVERITIES)), SEVERITIES.index(finding.severity)
+        )
+    return tuple(
+        sorted(
+            findings,
+            key=lambda finding: (
+                worst[finding.name],
+                list(RULES).index(finding.name),
+                finding.where,
+            ),
+        )
+    )

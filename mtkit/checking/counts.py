@@ -63,7 +63,9 @@ class SideTally:
 class Tally:
     """All counts."""
 
-    sides: dict[SideName, SideTally] = field(default_factory=lambda: {side: SideTally() for side in SIDES})
+    sides: dict[SideName, SideTally] = field(
+        default_factory=lambda: {side: SideTally() for side in SIDES}
+    )
     places: dict[tuple[str, Where], Places] = field(default_factory=dict)
     scripts: dict[ScriptMix, Places] = field(default_factory=dict)
     ratios: RatioHistogram = field(default_factory=RatioHistogram)

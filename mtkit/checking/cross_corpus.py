@@ -41,7 +41,11 @@ def find_repeats(group: Sequence[Scan], folder: Path, n_shown: int) -> Iterator[
         The number of a corpus, and what was found in it.
     """
     masks = {
-        kind: find_duplicates([done.key_paths[kind] for done in group], folder / f"{group[0].corpus.number}.{kind}.found") for kind in REPEAT_KINDS
+        kind: find_duplicates(
+            [done.key_paths[kind] for done in group],
+            folder / f"{group[0].corpus.number}.{kind}.found",
+        )
+        for kind in REPEAT_KINDS
     }
     starts = [0]
     for done in group:
@@ -49,12 +53,22 @@ def find_repeats(group: Sequence[Scan], folder: Path, n_shown: int) -> Iterator[
     for place, done in enumerate(group):
         start, end = starts[place], starts[place + 1]
         for name, (kind, other) in _REPEATS.items():
-            places = places_of(masks[kind][start:end], None if other is None else masks[other][start:end])
+            places = places_of(
+                masks[kind][start:end], None if other is None else masks[other][start:end]
+            )
             if places.n:
                 lines = places.lines[:n_shown]
-                firsts = first_rows([one.key_paths[kind] for one in group], [start + line - 1 for line in lines])
-                notes = {line: f"as in {_name_of_row(first, starts, group, place)}" for line, first in zip(lines, firsts, strict=True)}
-                yield done.corpus.number, Draft(name, "pair", places, done.tally.n_pairs, notes=notes)
+                firsts = first_rows(
+                    [one.key_paths[kind] for one in group], [start + line - 1 for line in lines]
+                )
+                notes = {
+                    line: f"as in {_name_of_row(first, starts, group, place)}"
+                    for line, first in zip(lines, firsts, strict=True)
+                }
+                yield (
+                    done.corpus.number,
+                    Draft(name, "pair", places, done.tally.n_pairs, notes=notes),
+                )
 
 
 def _name_of_row(row: int, starts: Sequence[int], group: Sequence[Scan], reader: int) -> str:
@@ -64,7 +78,9 @@ def _name_of_row(row: int, starts: Sequence[int], group: Sequence[Scan], reader:
     return line if place == reader else f"{line} of {corpus_name(group[place].corpus.source)}"
 
 
-def find_overlaps(keys_of_line: dict[int, tuple[bytes, ...]], training: Sequence[Scan]) -> Iterator[Draft]:
+def find_overlaps(
+    keys_of_line: dict[int, tuple[bytes, ...]], training: Sequence[Scan]
+) -> Iterator[Draft]:
     """What a held-out corpus has in common with the training corpora.
 
     Args:
@@ -75,7 +91,11 @@ def find_overlaps(keys_of_line: dict[int, tuple[bytes, ...]], training: Sequence
     lines = []
     notes = {}
     for line, keys in keys_of_line.items():
-        known = {kind: where for kind, key in zip(KEY_KINDS, keys, strict=True) if (where := _training_line(key, training))}
+        known = {
+            kind: where
+            for kind, key in zip(KEY_KINDS, keys, strict=True)
+            if (where := _training_line(key, training))
+        }
         for kind in known:
             counts[kind] += 1
         if known:
@@ -84,11 +104,23 @@ def find_overlaps(keys_of_line: dict[int, tuple[bytes, ...]], training: Sequence
                 kind = next(kind for kind in _IN_COMMON if kind in known)
                 notes[line] = f"{_IN_COMMON[kind]} is {known[kind]}"
     if lines:
-        exact, folded = ([counts[prefix + kind] for kind in ("src", "tgt", "pair")] for prefix in ("", "folded_"))
-        detail = "the source of {:,}, the target of {:,}, both sides of {:,} are in the training corpus".format(*exact)
+        exact, folded = (
+            [counts[prefix + kind] for kind in ("src", "tgt", "pair")] for prefix in ("", "folded_")
+        )
+        detail = "the source of {:,}, the target of {:,}, both sides of {:,} are in the training corpus".format(
+            *exact
+        )
         if folded != exact:
             detail += "; but for case and punctuation, of {:,}, {:,} and {:,}".format(*folded)
-        yield Draft("overlap", "pair", Places(len(lines), lines[:MAX_PLACES]), len(keys_of_line), detail, notes=notes, more=counts)
+        yield Draft(
+            "overlap",
+            "pair",
+            Places(len(lines), lines[:MAX_PLACES]),
+            len(keys_of_line),
+            detail,
+            notes=notes,
+            more=counts,
+        )
 
 
 def _training_line(key: bytes, training: Sequence[Scan]) -> str | None:

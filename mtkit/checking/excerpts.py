@@ -53,7 +53,14 @@ def _place(raw: RawLine, text: str, fault: str) -> int:
         return found.start() if found else 0
     if fault == "not_nfc":
         composed = unicodedata.normalize("NFC", text)
-        return next((place for place, (old, new) in enumerate(zip(text, composed, strict=False)) if old != new), 0)
+        return next(
+            (
+                place
+                for place, (old, new) in enumerate(zip(text, composed, strict=False))
+                if old != new
+            ),
+            0,
+        )
     if fault == "crlf" or (fault == "edge_spaces" and text[0] not in EDGE_SPACES):
         return len(text)
     kind = _KINDS.get(fault, fault)
@@ -79,4 +86,8 @@ def _shown(char: str, fault: str) -> str:
 
 def _is_composable(char: str) -> bool:
     """Accents, Jamo and the like, which look the same composed and not."""
-    return unicodedata.combining(char) > 0 or "\u1100" <= char <= "\u11ff" or not unicodedata.is_normalized("NFC", char)
+    return (
+        unicodedata.combining(char) > 0
+        or "\u1100" <= char <= "\u11ff"
+        or not unicodedata.is_normalized("NFC", char)
+    )

@@ -73,7 +73,10 @@ class CorpusReport:
     @property
     def not_found(self) -> tuple[str, ...]:
         """Problems that were looked for in the whole corpus and not found."""
-        others = {finding.name for finding in self.findings} | {*self.not_looked_for, *self.found_elsewhere}
+        others = {finding.name for finding in self.findings} | {
+            *self.not_looked_for,
+            *self.found_elsewhere,
+        }
         return tuple(name for name in RULES if name not in others)
 
 
@@ -85,7 +88,9 @@ class CheckReport:
 
     def count(self, severity: Severity) -> int:
         """How many findings are of this severity."""
-        return sum(finding.severity == severity for corpus in self.corpora for finding in corpus.findings)
+        return sum(
+            finding.severity == severity for corpus in self.corpora for finding in corpus.findings
+        )
 
     @property
     def can_train(self) -> bool:

@@ -44,10 +44,15 @@ def read_chunks(source: CorpusSource, data: DataConfig) -> Iterator[Chunk]:
     if source.src is None or source.tgt is None:
         yield from _chunks_of_pairs(source, data)
         return
-    src_lines, tgt_lines = _raw_lines(source.src, "the source side"), _raw_lines(source.tgt, "the target side")
+    src_lines, tgt_lines = (
+        _raw_lines(source.src, "the source side"),
+        _raw_lines(source.tgt, "the target side"),
+    )
     first = 1
     while True:
-        chunk = Chunk(first, list(islice(src_lines, CHUNK_SIZE)), list(islice(tgt_lines, CHUNK_SIZE)))
+        chunk = Chunk(
+            first, list(islice(src_lines, CHUNK_SIZE)), list(islice(tgt_lines, CHUNK_SIZE))
+        )
         if not chunk.src and not chunk.tgt:
             return
         yield chunk
@@ -76,7 +81,9 @@ def _raw_lines(path: Path, what: str) -> Iterator[bytes]:
         yield last
 
 
-def lines_at(chunks: Iterable[Chunk], numbers: Collection[int]) -> dict[int, tuple[RawLine | None, RawLine | None]]:
+def lines_at(
+    chunks: Iterable[Chunk], numbers: Collection[int]
+) -> dict[int, tuple[RawLine | None, RawLine | None]]:
     """Source and target of some lines, numbered from 1; None where a side has no such line. Takes no more chunks than it must."""
     found = {}
     wanted = set(numbers)
@@ -85,7 +92,9 @@ def lines_at(chunks: Iterable[Chunk], numbers: Collection[int]) -> dict[int, tup
         here = {number for number in wanted if number < chunk.first + n_lines}
         for number in here:
             place = number - chunk.first
-            found[number] = tuple(side[place] if place < len(side) else None for side in (chunk.src, chunk.tgt))
+            found[number] = tuple(
+                side[place] if place < len(side) else None for side in (chunk.src, chunk.tgt)
+            )
         wanted -= here
         if not wanted:
             break

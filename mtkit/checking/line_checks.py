@@ -28,7 +28,9 @@ MIN_LETTERS = CleanConfig().min_letters
 MAX_CHARS = CleanConfig().max_chars
 """What is longer is no sentence."""
 
-EDGE_SPACES = frozenset(" \t\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000")
+EDGE_SPACES = frozenset(
+    " \t\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+)
 
 _LINE_KINDS = (*TROUBLE, "control", "private_use")
 _MAX_SCRIPTS = 30
@@ -59,16 +61,23 @@ class Examiner:
         """
         tally = Tally()
         src, tgt = decode(chunk.src, chunk.first), decode(chunk.tgt, chunk.first)
-        src_scripts, tgt_scripts = (self._side(tally, name, side, chunk.first) for name, side in zip(SIDES, (src, tgt), strict=True))
+        src_scripts, tgt_scripts = (
+            self._side(tally, name, side, chunk.first)
+            for name, side in zip(SIDES, (src, tgt), strict=True)
+        )
         n_pairs = min(len(src.lines), len(tgt.lines))
         for mix, places in _script_mixes(src_scripts, tgt_scripts, n_pairs):
             tally.add_scripts(mix, (places + chunk.first).tolist())
         _examine_pairs(tally, src, tgt, n_pairs, chunk.first)
         if self._side_words is not None:
-            _find_exchanged(tally, src.lines[:n_pairs], tgt.lines[:n_pairs], chunk.first, self._side_words)
+            _find_exchanged(
+                tally, src.lines[:n_pairs], tgt.lines[:n_pairs], chunk.first, self._side_words
+            )
         return tally, src, tgt
 
-    def _side(self, tally: Tally, name: SideName, side: Decoded, first: int) -> dict[str, NDArray[np.int64]]:
+    def _side(
+        self, tally: Tally, name: SideName, side: Decoded, first: int
+    ) -> dict[str, NDArray[np.int64]]:
         """Examine one side; gives the letters of each script, line by line."""
         lines = side.lines
         lengths = np.fromiter(map(len, lines), np.int64, len(lines))
@@ -94,8 +103,16 @@ class Examiner:
 def _text_faults(lines: Sequence[str]) -> dict[str, list[int]]:
     """Places of what takes more than one character to see."""
     text = "\n".join(lines)
-    found = {fault: [place for place, line in enumerate(lines) if holds(line)] for fault, (may_hold, holds) in _TEXT_FAULTS.items() if may_hold(text)}
-    found["edge_spaces"] = [place for place, line in enumerate(lines) if (line[:1] in EDGE_SPACES or line[-1:] in EDGE_SPACES) and line.strip()]
+    found = {
+        fault: [place for place, line in enumerate(lines) if holds(line)]
+        for fault, (may_hold, holds) in _TEXT_FAULTS.items()
+        if may_hold(text)
+    }
+    found["edge_spaces"] = [
+        place
+        for place, line in enumerate(lines)
+        if (line[:1] in EDGE_SPACES or line[-1:] in EDGE_SPACES) and line.strip()
+    ]
     return found
 
 
@@ -118,31 +135,54 @@ def _has_entity(line: str) -> bool:
 _TEXT_FAULTS: dict[str, tuple[Callable[[str], bool], Callable[[str], bool]]] = {
     "html_entities": (lambda text: "&" in text, _has_entity),
     "mojibake": (is_garbled, lambda line: GARBLED.search(line) is not None),
-    "not_nfc": (lambda text: not unicodedata.is_normalized("NFC", text), lambda line: not unicodedata.is_normalized("NFC", line)),
+    "not_nfc": (
+        lambda text: not unicodedata.is_normalized("NFC", text),
+        lambda line: not unicodedata.is_normalized("NFC", line),
+    ),
 }
 """For each fault, whether a whole chunk may hold it, which most do not, and whether a line does."""
 
 
 def _examine_pairs(tally: Tally, src: Decoded, tgt: Decoded, n_pairs: int, first: int) -> None:
     src_lines, tgt_lines = ([line.strip() for line in side.lines[:n_pairs]] for side in (src, tgt))
-    damaged = {place for side in (src, tgt) for place in side.faults.get("invalid_utf8", ()) if place < n_pairs}
+    damaged = {
+        place
+        for side in (src, tgt)
+        for place in side.faults.get("invalid_utf8", ())
+        if place < n_pairs
+    }
     blank: dict[str, list[int]] = {"src": [], "tgt": [], "pair": []}
     usable = []
     for place, (src_line, tgt_line) in enumerate(zip(src_lines, tgt_lines, strict=True)):
         if src_line and tgt_line:
             usable.append(place)
         elif place not in damaged:
-            blank["pair" if not src_line and not tgt_line else "tgt" if src_line else "src"].append(first + place)
+            blank["pair" if not src_line and not tgt_line else "tgt" if src_line else "src"].append(
+                first + place
+            )
     tally.add("blank", "pair", blank["pair"])
     tally.add("one_sided", "src", blank["src"])
     tally.add("one_sided", "tgt", blank["tgt"])
-    tally.add("copies", "pair", [first + place for place in usable if src_lines[place] == tgt_lines[place]])
+    tally.add(
+        "copies",
+        "pair",
+        [first + place for place in usable if src_lines[place] == tgt_lines[place]],
+    )
     tally.n_usable = len(usable)
-    lengths = [np.array([len(lines[place]) for place in usable], np.int64) for lines in (src_lines, tgt_lines)]
+    lengths = [
+        np.array([len(lines[place]) for place in usable], np.int64)
+        for lines in (src_lines, tgt_lines)
+    ]
     tally.ratios.add(np.array(usable, np.int64) + first, *lengths)
 
 
-def _find_exchanged(tally: Tally, src_lines: Sequence[str], tgt_lines: Sequence[str], first: int, side_words: SideWords) -> None:
+def _find_exchanged(
+    tally: Tally,
+    src_lines: Sequence[str],
+    tgt_lines: Sequence[str],
+    first: int,
+    side_words: SideWords,
+) -> None:
     """Lines in the language of the other side, and pairs of which both are."""
     is_tgt, is_src = side_words.is_tgt, side_words.exchanged().is_tgt
     src_places = {place for place, line in enumerate(src_lines) if is_tgt(line)}
@@ -156,7 +196,9 @@ def _find_exchanged(tally: Tally, src_lines: Sequence[str], tgt_lines: Sequence[
         tally.add(name, where, [first + place for place in sorted(places)])
 
 
-def _script_mixes(src: dict[str, NDArray[np.int64]], tgt: dict[str, NDArray[np.int64]], n_pairs: int) -> list[tuple[ScriptMix, NDArray[np.int64]]]:
+def _script_mixes(
+    src: dict[str, NDArray[np.int64]], tgt: dict[str, NDArray[np.int64]], n_pairs: int
+) -> list[tuple[ScriptMix, NDArray[np.int64]]]:
     """The mixes of scripts in these pairs, each with its places."""
     src_names, src_bits = _script_bits(src, n_pairs)
     tgt_names, tgt_bits = _script_bits(tgt, n_pairs)
@@ -168,14 +210,18 @@ def _script_mixes(src: dict[str, NDArray[np.int64]], tgt: dict[str, NDArray[np.i
     return mixes
 
 
-def _script_bits(letters: dict[str, NDArray[np.int64]], n_pairs: int) -> tuple[Sequence[str], NDArray[np.int64]]:
+def _script_bits(
+    letters: dict[str, NDArray[np.int64]], n_pairs: int
+) -> tuple[Sequence[str], NDArray[np.int64]]:
     """Names of scripts, and for each line a bit for each of them that enough of its letters belong to."""
     names = sorted(letters, key=lambda name: -letters[name].sum())[:_MAX_SCRIPTS]
     bits = np.zeros(n_pairs, np.int64)
     if names:
         counts = np.stack([letters[name][:n_pairs] for name in names])
         n_letters = counts.sum(axis=0)
-        shares = np.array([MIN_LATIN_SHARE if name == "latin" else MIN_SCRIPT_SHARE for name in names])
+        shares = np.array(
+            [MIN_LATIN_SHARE if name == "latin" else MIN_SCRIPT_SHARE for name in names]
+        )
         is_in = (counts > 0) & (counts >= shares[:, None] * n_letters)
         for row in (row for row, name in enumerate(names) if name == "latin"):
             # `OK` and `TV` are written everywhere.

@@ -52,18 +52,39 @@ def conclude(tally: Tally, languages: tuple[str, str], shifts: Sequence[Shift]) 
     for (name, where), places in tally.places.items():
         if are_apart and name in BY_WORDS:
             continue
-        yield Draft(name, where, places, tally.n_pairs if where == "pair" or name == "one_sided" else tally.sides[where].n_lines)
+        yield Draft(
+            name,
+            where,
+            places,
+            tally.n_pairs if where == "pair" or name == "one_sided" else tally.sides[where].n_lines,
+        )
     yield from _sides(tally)
     yield from _scripts(tally, scripts, are_apart=are_apart)
     outliers = tally.ratios.outliers()
     if outliers.n:
         usual = f"usual are {outliers.usual:.2f} characters of the target for each of the source; the worst come first"
-        yield Draft("length_ratio", "pair", Places(outliers.n, outliers.lines), tally.n_usable, usual)
+        yield Draft(
+            "length_ratio", "pair", Places(outliers.n, outliers.lines), tally.n_usable, usual
+        )
     if shifts:
-        told = "; ".join(shift.describe() for shift in shifts[:MAX_TOLD_SHIFTS]) + ("; and so on" if len(shifts) > MAX_TOLD_SHIFTS else "")
+        told = "; ".join(shift.describe() for shift in shifts[:MAX_TOLD_SHIFTS]) + (
+            "; and so on" if len(shifts) > MAX_TOLD_SHIFTS else ""
+        )
         places = Places(len(shifts), [shift.line for shift in shifts])
-        goes_with = {shift.line: shift.line + shift.offset_after for shift in shifts if shift.offset_after is not None}
-        yield Draft("shift", "pair", places, tally.n_pairs, told, goes_with=goes_with, more={"shifts": [shift._asdict() for shift in shifts]})
+        goes_with = {
+            shift.line: shift.line + shift.offset_after
+            for shift in shifts
+            if shift.offset_after is not None
+        }
+        yield Draft(
+            "shift",
+            "pair",
+            places,
+            tally.n_pairs,
+            told,
+            goes_with=goes_with,
+            more={"shifts": [shift._asdict() for shift in shifts]},
+        )
 
 
 def _counts(tally: Tally, shifts: Sequence[Shift]) -> Iterator[Draft]:
@@ -75,7 +96,13 @@ def _counts(tally: Tally, shifts: Sequence[Shift]) -> Iterator[Draft]:
         else:
             told += f"no place was found where they come apart: look at the end, from line {tally.n_pairs + 1:,} on, or near the blank lines"
         longer: Where = "src" if n_src > n_tgt else "tgt"
-        yield Draft("unequal_counts", longer, Places(abs(n_src - n_tgt), [tally.n_pairs + 1]), max(n_src, n_tgt), told)
+        yield Draft(
+            "unequal_counts",
+            longer,
+            Places(abs(n_src - n_tgt), [tally.n_pairs + 1]),
+            max(n_src, n_tgt),
+            told,
+        )
     if not tally.n_usable:
         yield Draft("no_pairs", "pair", Places(tally.n_pairs), tally.n_pairs)
 
@@ -85,28 +112,47 @@ def _sides(tally: Tally) -> Iterator[Draft]:
         counts = tally.sides[side]
         if counts.n_sampled < MIN_SAMPLE:
             continue
-        signs = {sign: count for sign, count in counts.signs.items() if count > MANY * counts.n_sampled}
+        signs = {
+            sign: count for sign, count in counts.signs.items() if count > MANY * counts.n_sampled
+        }
         if signs:
-            detail = ", ".join(f"{sign} in {count / counts.n_sampled:.0%} of the lines" for sign, count in signs.items())
+            detail = ", ".join(
+                f"{sign} in {count / counts.n_sampled:.0%} of the lines"
+                for sign, count in signs.items()
+            )
             yield Draft("tokenised", side, Places(max(signs.values())), counts.n_sampled, detail)
-        if counts.n_cased > counts.n_sampled / 2 and counts.n_with_upper < MAX_UPPER_SHARE * counts.n_cased:
-            yield Draft("lower_cased", side, Places(counts.n_cased - counts.n_with_upper), counts.n_cased)
+        if (
+            counts.n_cased > counts.n_sampled / 2
+            and counts.n_with_upper < MAX_UPPER_SHARE * counts.n_cased
+        ):
+            yield Draft(
+                "lower_cased", side, Places(counts.n_cased - counts.n_with_upper), counts.n_cased
+            )
 
 
-def _expected_scripts(tally: Tally, languages: tuple[str, str]) -> tuple[frozenset[str], frozenset[str]]:
+def _expected_scripts(
+    tally: Tally, languages: tuple[str, str]
+) -> tuple[frozenset[str], frozenset[str]]:
     """The scripts that each side should be in: its language's, or where that is unknown those of at least half of its lines."""
-    src, tgt = (scripts_of_language(code) or _usual_scripts(tally, place) for place, code in enumerate(languages))
+    src, tgt = (
+        scripts_of_language(code) or _usual_scripts(tally, place)
+        for place, code in enumerate(languages)
+    )
     return src, tgt
 
 
-def _scripts(tally: Tally, expected: tuple[frozenset[str], frozenset[str]], *, are_apart: bool) -> Iterator[Draft]:
+def _scripts(
+    tally: Tally, expected: tuple[frozenset[str], frozenset[str]], *, are_apart: bool
+) -> Iterator[Draft]:
     """Lines in the script of the other side, or of neither."""
     if not all(expected):
         return
     swapped: list[Places] = []
     wrong: dict[SideName, list[tuple[frozenset[str], Places]]] = {"src": [], "tgt": []}
     for mix, places in tally.scripts.items():
-        is_wrong = [bool(scripts) and not scripts & own for scripts, own in zip(mix, expected, strict=True)]
+        is_wrong = [
+            bool(scripts) and not scripts & own for scripts, own in zip(mix, expected, strict=True)
+        ]
         if all(is_wrong) and are_apart and mix.src & expected[1] and mix.tgt & expected[0]:
             swapped.append(places)
             continue
@@ -124,7 +170,14 @@ def _scripts(tally: Tally, expected: tuple[frozenset[str], frozenset[str]], *, a
                 counts[" and ".join(sorted(scripts))] += places.n
             found = ", ".join(f"{script} ({count:,})" for script, count in counts.most_common(3))
             detail = f"{' or '.join(sorted(expected[place]))} is usual here; these are in {found}"
-            yield Draft("wrong_script", side, _joined([places for _, places in wrong[side]]), tally.n_pairs, detail, more={"scripts": dict(counts)})
+            yield Draft(
+                "wrong_script",
+                side,
+                _joined([places for _, places in wrong[side]]),
+                tally.n_pairs,
+                detail,
+                more={"scripts": dict(counts)},
+            )
 
 
 def _usual_scripts(tally: Tally, place: int) -> frozenset[str]:
@@ -138,4 +191,7 @@ def _usual_scripts(tally: Tally, place: int) -> frozenset[str]:
 
 
 def _joined(parts: Sequence[Places]) -> Places:
-    return Places(sum(part.n for part in parts), sorted(line for part in parts for line in part.lines)[:MAX_PLACES])
+    return Places(
+        sum(part.n for part in parts),
+        sorted(line for part in parts for line in part.lines)[:MAX_PLACES],
+    )

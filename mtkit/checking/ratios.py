@@ -38,7 +38,12 @@ class RatioHistogram:
         self._counts = np.zeros((N_LENGTHS, N_BINS), np.int64)
         self._first_line = np.full((N_LENGTHS, N_BINS), _NO_LINE, np.int64)
 
-    def add(self, lines: NDArray[np.int64], src_lengths: NDArray[np.int64], tgt_lengths: NDArray[np.int64]) -> None:
+    def add(
+        self,
+        lines: NDArray[np.int64],
+        src_lengths: NDArray[np.int64],
+        tgt_lengths: NDArray[np.int64],
+    ) -> None:
         """Count pairs.
 
         Args:
@@ -67,10 +72,16 @@ class RatioHistogram:
         for number in np.flatnonzero(self._counts.sum(axis=1)):
             usual, deviation = _spread(self._around(int(number)))
             distance[number] = np.abs(_LOG_RATIOS - usual) / deviation
-            is_far[number] = (distance[number] > MAX_DEVIATIONS) & (np.abs(_LOG_RATIOS - usual) > np.log(MIN_FACTOR))
+            is_far[number] = (distance[number] > MAX_DEVIATIONS) & (
+                np.abs(_LOG_RATIOS - usual) > np.log(MIN_FACTOR)
+            )
         is_far &= self._counts > 0
         worst_first = np.argsort(-distance[is_far], kind="stable")
-        return Outliers(int(self._counts[is_far].sum()), self._first_line[is_far][worst_first].tolist(), _value(_median(total)))
+        return Outliers(
+            int(self._counts[is_far].sum()),
+            self._first_line[is_far][worst_first].tolist(),
+            _value(_median(total)),
+        )
 
     def _around(self, number: int) -> NDArray[np.int64]:
         """Pairs of about this length, at least MIN_PAIRS where there are so many."""

@@ -30,7 +30,14 @@ def line_keys(src: str, tgt: str, tags: tuple[str, ...] = ()) -> tuple[bytes, ..
     src, tgt, mark = src.strip(), tgt.strip(), "\n".join(tags)
     src_key, tgt_key = _key("s", src, mark), _key("t", tgt)
     folded_src_key, folded_tgt_key = _key("S", fold(src) or src, mark), _key("T", fold(tgt) or tgt)
-    return src_key, tgt_key, _both(src_key, tgt_key), folded_src_key, folded_tgt_key, _both(folded_src_key, folded_tgt_key)
+    return (
+        src_key,
+        tgt_key,
+        _both(src_key, tgt_key),
+        folded_src_key,
+        folded_tgt_key,
+        _both(folded_src_key, folded_tgt_key),
+    )
 
 
 def unrepeated_key(corpus: int, line: int) -> bytes:
@@ -39,7 +46,9 @@ def unrepeated_key(corpus: int, line: int) -> bytes:
 
 
 def _key(kind: str, text: str, mark: str = "") -> bytes:
-    return blake2b(f"{kind}{text}\n{mark}".encode(errors="surrogatepass"), digest_size=KEY_SIZE).digest()
+    return blake2b(
+        f"{kind}{text}\n{mark}".encode(errors="surrogatepass"), digest_size=KEY_SIZE
+    ).digest()
 
 
 def _both(src_key: bytes, tgt_key: bytes) -> bytes:

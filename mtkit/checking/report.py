@@ -29,7 +29,10 @@ def _lines(report: CheckReport) -> Iterator[str]:
 def _corpus_lines(corpus: CorpusReport, *, with_role: bool) -> Iterator[str]:
     yield f"{corpus.role} corpus {corpus.name}: {corpus.source}" if with_role else corpus.source
     src, tgt = (code or "?" for code in corpus.languages)
-    per_line = [n_chars / max(1, n_lines) for n_chars, n_lines in zip(corpus.n_chars, corpus.n_lines, strict=True)]
+    per_line = [
+        n_chars / max(1, n_lines)
+        for n_chars, n_lines in zip(corpus.n_chars, corpus.n_lines, strict=True)
+    ]
     yield f"{_count(corpus.n_pairs, 'pair')}, {src} to {tgt}, {per_line[0]:.0f} and {per_line[1]:.0f} characters in a line: {_verdict(corpus)}"
     for _, group in groupby(corpus.findings, key=lambda finding: finding.name):
         yield ""
@@ -38,14 +41,22 @@ def _corpus_lines(corpus: CorpusReport, *, with_role: bool) -> Iterator[str]:
     if not corpus.is_whole:
         yield "not looked for: everything else, since the corpus cannot be read to its end"
         return
-    for head, names in (("not found: ", corpus.not_found), ("not looked for: ", corpus.not_looked_for)):
+    for head, names in (
+        ("not found: ", corpus.not_found),
+        ("not looked for: ", corpus.not_looked_for),
+    ):
         if names:
-            told = textwrap.fill(", ".join(names), _WIDTH, initial_indent=head, subsequent_indent=" " * len(head))
+            told = textwrap.fill(
+                ", ".join(names), _WIDTH, initial_indent=head, subsequent_indent=" " * len(head)
+            )
             yield told.replace("_", " ")
 
 
 def _verdict(corpus: CorpusReport) -> str:
-    counts = {severity: len({finding.name for finding in corpus.findings if finding.severity == severity}) for severity in SEVERITIES}
+    counts = {
+        severity: len({finding.name for finding in corpus.findings if finding.severity == severity})
+        for severity in SEVERITIES
+    }
     return ", ".join(_count(n, severity) for severity, n in counts.items() if n) or "nothing found"
 
 
@@ -64,7 +75,11 @@ def _group_lines(findings: list[Finding]) -> Iterator[str]:
     examples = [example for finding in findings for example in finding.examples]
     width = max((len(f"{example.line:,}") for example in examples), default=0)
     for example in examples:
-        texts = [f"{side}  {text}" for side, text in (("src", example.src), ("tgt", example.tgt)) if text is not None]
+        texts = [
+            f"{side}  {text}"
+            for side, text in (("src", example.src), ("tgt", example.tgt))
+            if text is not None
+        ]
         margin = f"{_INDENT}{example.line:>{width},}  "
         for text in texts + ([f"     {example.note}"] if example.note else []):
             yield f"{margin}{text}"
@@ -77,7 +92,9 @@ def _how_many(finding: Finding) -> str:
     side = _WHERE[finding.where]
     if not one:
         return side
-    words = " ".join(word for word in (f"{finding.n:,}", side, one if finding.n == 1 else several) if word)
+    words = " ".join(
+        word for word in (f"{finding.n:,}", side, one if finding.n == 1 else several) if word
+    )
     return words if finding.name in _WITHOUT_SHARE else f"{words} ({_percent(finding.share)})"
 
 
@@ -101,7 +118,11 @@ def for_programs(report: CheckReport) -> str:
 def as_dict(report: CheckReport) -> dict[str, Any]:
     """The same as a dictionary."""
     counts = {f"n_{severity}s": report.count(severity) for severity in SEVERITIES}
-    return {"can_train": report.can_train, **counts, "corpora": [_corpus_dict(corpus) for corpus in report.corpora]}
+    return {
+        "can_train": report.can_train,
+        **counts,
+        "corpora": [_corpus_dict(corpus) for corpus in report.corpora],
+    }
 
 
 def _corpus_dict(corpus: CorpusReport) -> dict[str, Any]:

@@ -39,7 +39,13 @@ RULES = {
         "Line N of one side must translate line N of the other: after a line too many, all pairs are wrong.",
         "Look where they come apart, and put back what was lost, or take out what is too much. Were lines dropped from one side only?",
     ),
-    "no_pairs": Rule("error", "", "no pair has text on both sides", "There is nothing to train on.", "Look into the files."),
+    "no_pairs": Rule(
+        "error",
+        "",
+        "no pair has text on both sides",
+        "There is nothing to train on.",
+        "Look into the files.",
+    ),
     "invalid_utf8": Rule(
         "error",
         _LINES,
@@ -170,7 +176,13 @@ RULES = {
         "Python's splitlines and some editors do at U+0085, U+2028 or a form feed, and the sides slip.",
         "mtkit ends lines at LF only. " + _MENDED.format("clean.invisible"),
     ),
-    "nul": Rule("warning", _LINES, "with NUL", "Many programs end a text there.", _MENDED.format("clean.invisible")),
+    "nul": Rule(
+        "warning",
+        _LINES,
+        "with NUL",
+        "Many programs end a text there.",
+        _MENDED.format("clean.invisible"),
+    ),
     "bom_inside": Rule(
         "warning",
         _LINES,
@@ -179,7 +191,14 @@ RULES = {
         _MENDED.format("clean.invisible"),
         0.01,
     ),
-    "control": Rule("warning", _LINES, "with control characters", "They are no text, and split words.", _MENDED.format("clean.invisible"), 0.01),
+    "control": Rule(
+        "warning",
+        _LINES,
+        "with control characters",
+        "They are no text, and split words.",
+        _MENDED.format("clean.invisible"),
+        0.01,
+    ),
     "tokenised": Rule(
         "warning",
         "",
@@ -231,7 +250,9 @@ RULES = {
         "That is as it should be, unless a few lines have very many: headings, boilerplate.",
         "",
     ),
-    "blank": Rule("note", _PAIRS, "blank on both sides", "They are left out.", "", max_share=MAX_SHARE),
+    "blank": Rule(
+        "note", _PAIRS, "blank on both sides", "They are left out.", "", max_share=MAX_SHARE
+    ),
     "invisible": Rule(
         "note",
         _LINES,
@@ -240,15 +261,43 @@ RULES = {
         _MENDED.format("clean.invisible"),
     ),
     "private_use": Rule(
-        "note", _LINES, "with characters for private use", "One font alone knows what they mean; often from a PDF.", "Replace them by what they mean."
+        "note",
+        _LINES,
+        "with characters for private use",
+        "One font alone knows what they mean; often from a PDF.",
+        "Replace them by what they mean.",
     ),
     "not_nfc": Rule(
-        "note", _LINES, "not in Unicode's normal form C", "Words that look equal are spelt in two ways.", _MENDED.format("clean.normal_form")
+        "note",
+        _LINES,
+        "not in Unicode's normal form C",
+        "Words that look equal are spelt in two ways.",
+        _MENDED.format("clean.normal_form"),
     ),
-    "tab": Rule("note", _LINES, "with a tab", "It would be a column too many in TSV.", _MENDED.format("clean.spaces")),
-    "edge_spaces": Rule("note", _LINES, "with a space at an end", "Lines that look equal are not.", _MENDED.format("clean.spaces")),
-    "crlf": Rule("note", _LINES, "ending in CR LF", "mtkit drops the CR; not every program does.", "`dos2unix`, for other programs."),
-    "bom": Rule("note", "", "begins with a byte order mark", "mtkit drops it; not every program does.", ""),
+    "tab": Rule(
+        "note",
+        _LINES,
+        "with a tab",
+        "It would be a column too many in TSV.",
+        _MENDED.format("clean.spaces"),
+    ),
+    "edge_spaces": Rule(
+        "note",
+        _LINES,
+        "with a space at an end",
+        "Lines that look equal are not.",
+        _MENDED.format("clean.spaces"),
+    ),
+    "crlf": Rule(
+        "note",
+        _LINES,
+        "ending in CR LF",
+        "mtkit drops the CR; not every program does.",
+        "`dos2unix`, for other programs.",
+    ),
+    "bom": Rule(
+        "note", "", "begins with a byte order mark", "mtkit drops it; not every program does.", ""
+    ),
 }
 """What can be found, in the order in which it is told."""
 

@@ -32,7 +32,10 @@ class Corpus(NamedTuple):
     @property
     def languages(self) -> tuple[str, str]:
         """Codes of source and target; empty where unknown."""
-        src, tgt = self.source.src_lang or self.data.src_lang, self.source.tgt_lang or self.data.tgt_lang
+        src, tgt = (
+            self.source.src_lang or self.data.src_lang,
+            self.source.tgt_lang or self.data.tgt_lang,
+        )
         return "" if src == UNKNOWN_LANG else src, "" if tgt == UNKNOWN_LANG else tgt
 
     @property
@@ -73,20 +76,32 @@ class Readable:
 def read_texts(corpus: Corpus, bar: ProgressBar | None = None) -> Iterator[tuple[str, str]]:
     """The pairs as text, as far as they can be read; what is not UTF-8 is blank."""
     for chunk in Readable(corpus):
-        yield from zip(decode(chunk.src, chunk.first).lines, decode(chunk.tgt, chunk.first).lines, strict=False)
+        yield from zip(
+            decode(chunk.src, chunk.first).lines, decode(chunk.tgt, chunk.first).lines, strict=False
+        )
         if bar is not None:
             bar.advance(max(len(chunk.src), len(chunk.tgt)))
 
 
 def held_out_keys(corpus: Corpus) -> dict[int, tuple[bytes, ...]]:
     """The keys of each pair with text on both sides, by its line, as far as the corpus can be read."""
-    return {line: line_keys(src, tgt) for line, (src, tgt) in enumerate(read_texts(corpus), 1) if src.strip() and tgt.strip()}
+    return {
+        line: line_keys(src, tgt)
+        for line, (src, tgt) in enumerate(read_texts(corpus), 1)
+        if src.strip() and tgt.strip()
+    }
 
 
 class _Worker:
     """Does a chunk: its tally, the keys of each kind one after the other, and the held-out keys in it."""
 
-    def __init__(self, number: int, tags: tuple[str, ...], held_out: frozenset[bytes], side_words: SideWords | None) -> None:
+    def __init__(
+        self,
+        number: int,
+        tags: tuple[str, ...],
+        held_out: frozenset[bytes],
+        side_words: SideWords | None,
+    ) -> None:
         self._examiner = Examiner(side_words)
         self._number = number
         self._tags = tags
@@ -96,7 +111,9 @@ class _Worker:
         tally, src, tgt = self._examiner.examine(chunk)
         keys = []
         held_out: dict[bytes, int] = {}
-        for line, (src_text, tgt_text) in enumerate(zip(src.lines, tgt.lines, strict=False), chunk.first):
+        for line, (src_text, tgt_text) in enumerate(
+            zip(src.lines, tgt.lines, strict=False), chunk.first
+        ):
             if src_text.strip() and tgt_text.strip():
                 of_line = line_keys(src_text, tgt_text, self._tags)
                 keys.append(of_line)
@@ -110,7 +127,9 @@ class _Worker:
         return tally, [b"".join(by_kind.get(kind, ())) for kind in REPEAT_KINDS], held_out
 
 
-def scan(corpus: Corpus, folder: Path, held_out: frozenset[bytes], n_workers: int, bar: ProgressBar) -> Scan:
+def scan(
+    corpus: Corpus, folder: Path, held_out: frozenset[bytes], n_workers: int, bar: ProgressBar
+) -> Scan:
     """Read a corpus once.
 
     Args:

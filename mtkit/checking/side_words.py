@@ -63,4 +63,8 @@ def learn_side_words(pairs: Iterable[tuple[str, str]]) -> SideWords:
 
 
 def _typical(own: Counter[str], other: Counter[str], min_lines: float) -> frozenset[str]:
-    return frozenset(word for word, count in own.most_common(MAX_WORDS) if count >= min_lines and count >= MIN_RATIO * other[word])
+    return frozenset(
+        word
+        for word, count in own.most_common(MAX_WORDS)
+        if count >= min_lines and count >= MIN_RATIO * other[word]
+    )

@@ -36,7 +36,9 @@ _MIN_STEPS_APART = 200
 """Checkpoints that are closer are nearly the same, and come from a training so short that it has hardly settled."""
 
 
-def average(run_dir: Path | str, out_dir: Path | str, n: int = 5, which: Literal["last", "best"] = "last") -> Path:
+def average(
+    run_dir: Path | str, out_dir: Path | str, n: int = 5, which: Literal["last", "best"] = "last"
+) -> Path:
     """Average the weights of checkpoints into a model directory (Vaswani et al. 2017, section 6.1). Damaged ones are passed over with a warning.
 
     Where a run keeps a moving average, it is that which is averaged once more: the validation scores are those of the moving averages.
@@ -60,18 +62,34 @@ def average(run_dir: Path | str, out_dir: Path | str, n: int = 5, which: Literal
     refuse_no_run(Path(run_dir))
     paths = list_checkpoints(run.checkpoints_dir)
     if not paths:
-        raise MtkitError(f"`{run_dir}`: no checkpoints to average", "give the run folder that `mtkit train` wrote")
+        raise MtkitError(
+            f"`{run_dir}`: no checkpoints to average",
+            "give the run folder that `mtkit train` wrote",
+        )
     ranked = list(reversed(paths)) if which == "last" else best_checkpoints(paths, len(paths))
     if not ranked:
-        raise MtkitError(f"`{run_dir}`: no checkpoint was validated, so none is best", "average the last ones, or train with data.validation")
+        raise MtkitError(
+            f"`{run_dir}`: no checkpoint was validated, so none is best",
+            "average the last ones, or train with data.validation",
+        )
     chosen = sound_checkpoints(ranked, n)
     if not chosen:
-        raise MtkitError(f"`{run_dir}`: every checkpoint of this kind is damaged", "copy them again from where they are whole")
+        raise MtkitError(
+            f"`{run_dir}`: every checkpoint of this kind is damaged",
+            "copy them again from where they are whole",
+        )
     if len(chosen) < n:
-        logger.warning("%d checkpoints were asked for; the run has kept %d of this kind", n, len(chosen))
+        logger.warning(
+            "%d checkpoints were asked for; the run has kept %d of this kind", n, len(chosen)
+        )
     trained = load_model_dir(run.model_dir)
-    files = [path / (AVERAGE_NAME if (path / AVERAGE_NAME).exists() else WEIGHTS_NAME) for path in chosen]
-    weights = average_weights(files, {name: tuple(parameter.shape) for name, parameter in trained.model.named_parameters()})
+    files = [
+        path / (AVERAGE_NAME if (path / AVERAGE_NAME).exists() else WEIGHTS_NAME) for path in chosen
+    ]
+    weights = average_weights(
+        files,
+        {name: tuple(parameter.shape) for name, parameter in trained.model.named_parameters()},
+    )
     with torch.no_grad():
         for name, parameter in trained.model.named_parameters():
             parameter.copy_(weights[name])
@@ -84,11 +102,21 @@ def average(run_dir: Path | str, out_dir: Path | str, n: int = 5, which: Literal
 def is_worth_averaging(run_dir: Path, n: int = 5) -> bool:
     """Whether an average is likely to be better than the newest checkpoint: there are n, some hundred updates apart, and all of them late, when
     the weights no longer change fast."""
-    steps = [read_state(path).step for path in list_checkpoints(RunDir(run_dir).checkpoints_dir)][-n:]
-    return len(steps) == n and 2 * steps[0] >= steps[-1] and steps[-1] - steps[0] >= (n - 1) * _MIN_STEPS_APART
+    steps = [read_state(path).step for path in list_checkpoints(RunDir(run_dir).checkpoints_dir)][
+        -n:
+    ]
+    return (
+        len(steps) == n
+        and 2 * steps[0] >= steps[-1]
+        and steps[-1] - steps[0] >= (n - 1) * _MIN_STEPS_APART
+    )
 
 
-def average_weights(files: Sequence[Path], shapes: Mapping[str, tuple[int, ...]], also: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+def average_weights(
+    files: Sequence[Path],
+    shapes: Mapping[str, tuple[int, ...]],
+    also: Mapping[str, Tensor] | None = None,
+) -> dict[str, Tensor]:
     """The mean of the weights of several files, summed in float64.
 
     Args:
@@ -99,7 +127,9 @@ def average_weights(files: Sequence[Path], shapes: Mapping[str, tuple[int, ...]]
         MtkitError: A file is damaged, or of another model.
     """
     sums = {name: torch.zeros(shape, dtype=torch.float64) for name, shape in shapes.items()}
-    sources = chain((read_tensors(path, dict(shapes)) for path in files), [] if also is None else [also])
+    sources = chain(
+        (read_tensors(path, dict(shapes)) for path in files), [] if also is None else [also]
+    )
     for source in sources:
         for name, tensor in source.items():
             sums[name] += tensor.cpu()

@@ -16,7 +16,13 @@ _RANDOM = ("normal_", "uniform_", "kaiming_uniform_")
 class _WithoutChance(TorchFunctionMode):
     """Initial weights are not drawn: on the meta device there is nothing to fill, yet drawing there loads torch's compiler, which takes a second."""
 
-    def __torch_function__(self, func: Callable[..., Any], types: Iterable[Any], args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[Any],
+        args: tuple[Any, ...] = (),
+        kwargs: Any = None,
+    ) -> Any:
         kwargs = kwargs or {}
         if getattr(func, "__name__", "") in _RANDOM:
             return args[0] if args else kwargs["tensor"]

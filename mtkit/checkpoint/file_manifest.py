@@ -20,15 +20,22 @@ class Damaged(MtkitError):
     """A folder does not hold what was written into it."""
 
     def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(f"`{path}`: {problem}", "copy it again from where it is whole, or remove the folder")
+        super().__init__(
+            f"`{path}`: {problem}", "copy it again from where it is whole, or remove the folder"
+        )
         self.path, self.problem = path, problem
 
 
 def write_manifest(folder: Path) -> None:
     """Write down what the files of a folder are; the last thing to do before it is renamed into place."""
-    files = {path.name: {"size": path.stat().st_size, "sha256": sha256_file(path)} for path in sorted(folder.iterdir())}
+    files = {
+        path.name: {"size": path.stat().st_size, "sha256": sha256_file(path)}
+        for path in sorted(folder.iterdir())
+    }
     tree: dict[str, Any] = {"format_version": FORMAT_VERSION, "files": files}
-    (folder / MANIFEST_NAME).write_text(json.dumps(tree | {"checksum": _checksum(tree)}, indent=2) + "\n", encoding="utf-8")
+    (folder / MANIFEST_NAME).write_text(
+        json.dumps(tree | {"checksum": _checksum(tree)}, indent=2) + "\n", encoding="utf-8"
+    )
 
 
 def check_manifest(folder: Path, hashed: Collection[str] | None = None) -> None:
@@ -52,7 +59,9 @@ def check_manifest(folder: Path, hashed: Collection[str] | None = None) -> None:
         except FileNotFoundError:
             raise Damaged(path, "is missing") from None
         except (OSError, MtkitError) as exc:
-            raise exc if isinstance(exc, Damaged) else Damaged(path, f"cannot be read: {exc}") from None
+            raise (
+                exc if isinstance(exc, Damaged) else Damaged(path, f"cannot be read: {exc}")
+            ) from None
 
 
 def _read(path: Path) -> dict[str, dict[str, Any]]:
@@ -66,7 +75,10 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
     if checksum != _checksum(tree):
         raise Damaged(path, "is not as it was written")
     if tree["format_version"] > FORMAT_VERSION:
-        raise MtkitError(f"`{path}`: format {tree['format_version']} is newer than this mtkit knows ({FORMAT_VERSION})", "install a newer mtkit")
+        raise MtkitError(
+            f"`{path}`: format {tree['format_version']} is newer than this mtkit knows ({FORMAT_VERSION})",
+            "install a newer mtkit",
+        )
     return tree["files"]
 
 

@@ -20,7 +20,9 @@ RUN_NAMES = frozenset({"recipe.yaml", "identity.json", "metrics.jsonl", CHECKPOI
 
 def is_model_dir(path: Path) -> bool:
     """Whether a directory holds the configuration and the weights of a model, exported or not."""
-    return (path / CONFIG_NAME).is_file() and any((path / name).is_file() for name in _WEIGHTS_NAMES)
+    return (path / CONFIG_NAME).is_file() and any(
+        (path / name).is_file() for name in _WEIGHTS_NAMES
+    )
 
 
 def refuse_no_model(path: Path) -> None:
@@ -34,12 +36,28 @@ def refuse_no_model(path: Path) -> None:
         return
     meant = _model_near(path)
     if not path.exists():
-        raise MtkitError(f"`{path}`: no such folder", f"did you mean `{meant}`?" if meant else "check the path of the model")
+        raise MtkitError(
+            f"`{path}`: no such folder",
+            f"did you mean `{meant}`?" if meant else "check the path of the model",
+        )
     if is_recipe_name(path):
-        hint = f"did you mean `{meant}`?" if meant else "give the directory of the model that was trained with it; `mtkit train` prints it"
+        hint = (
+            f"did you mean `{meant}`?"
+            if meant
+            else "give the directory of the model that was trained with it; `mtkit train` prints it"
+        )
         raise MtkitError(f"`{path}`: is a recipe, not a model", hint)
-    problem = f"not a model directory: it has no {CONFIG_NAME}" if path.is_dir() else "is a file, and a model is a folder"
-    raise MtkitError(f"`{path}`: {problem}", f"did you mean `{meant}`?" if meant else "give a folder that `mtkit train` or `mtkit average` made")
+    problem = (
+        f"not a model directory: it has no {CONFIG_NAME}"
+        if path.is_dir()
+        else "is a file, and a model is a folder"
+    )
+    raise MtkitError(
+        f"`{path}`: {problem}",
+        f"did you mean `{meant}`?"
+        if meant
+        else "give a folder that `mtkit train` or `mtkit average` made",
+    )
 
 
 def refuse_no_run(path: Path) -> None:
@@ -51,15 +69,25 @@ def refuse_no_run(path: Path) -> None:
     refuse_foreign_model(path)
     if (path / CHECKPOINTS_NAME).is_dir():
         return
-    near = [path / "run", path / "work" / "run", path.parent, path.parent / "run", path.parent / "work" / "run"]
+    near = [
+        path / "run",
+        path / "work" / "run",
+        path.parent,
+        path.parent / "run",
+        path.parent / "work" / "run",
+    ]
     meant = next((folder for folder in near if (folder / CHECKPOINTS_NAME).is_dir()), None)
     if not path.exists():
         problem = "no such folder"
     elif is_recipe_name(path):
         problem = "is a recipe, not a run directory"
     else:
-        problem = "is a model, not a run directory" if is_model_dir(path) else "no checkpoints to average"
-    hint = f"did you mean `{meant}`?" if meant else "give the run directory that `mtkit train` wrote"
+        problem = (
+            "is a model, not a run directory" if is_model_dir(path) else "no checkpoints to average"
+        )
+    hint = (
+        f"did you mean `{meant}`?" if meant else "give the run directory that `mtkit train` wrote"
+    )
     raise MtkitError(f"`{path}`: {problem}", hint)
 
 
@@ -83,7 +111,12 @@ def refuse_foreign_model(path: Path) -> None:
 
 def _model_near(path: Path) -> Path | None:
     """The model of a training run, where the path is the run's or lies in it, or the one in which the path lies."""
-    near = [path / "model", path.parent, path.parent / "model", path.parent / "work" / "run" / "model"]
+    near = [
+        path / "model",
+        path.parent,
+        path.parent / "model",
+        path.parent / "work" / "run" / "model",
+    ]
     near += [path.parent.parent / "model"] if path.exists() else []
     return next((folder for folder in near if (folder / CONFIG_NAME).is_file()), None)
 
@@ -95,7 +128,11 @@ def foreign_model(path: Path) -> str | None:
         path: Read by its file names and a small config.json only; a file of weights is recognised by its name.
     """
     if path.is_file():
-        return "a model file of another toolkit" if path.suffix in (".npz", ".pt", ".pth", ".onnx", ".gguf") else None
+        return (
+            "a model file of another toolkit"
+            if path.suffix in (".npz", ".pt", ".pth", ".onnx", ".gguf")
+            else None
+        )
     if not path.is_dir() or (path / "mtkit.json").exists():
         return None
     try:
@@ -108,9 +145,16 @@ def foreign_model(path: Path) -> str | None:
     if "decoder.yml" in names or any(name.endswith(".npz") for name in names):
         is_opus = bool(names & {"source.spm", "target.spm"})
         return "a Marian model" + (" from OPUS-MT" if is_opus else "")
-    if "model.bin" in names and names & {"shared_vocabulary.json", "shared_vocabulary.txt", "source_vocabulary.json", "source_vocabulary.txt"}:
+    if "model.bin" in names and names & {
+        "shared_vocabulary.json",
+        "shared_vocabulary.txt",
+        "source_vocabulary.json",
+        "source_vocabulary.txt",
+    }:
         return "a CTranslate2 model that another program exported"
-    if any(name.startswith("dict.") and name.endswith(".txt") for name in names) and any(name.endswith(".pt") for name in names):
+    if any(name.startswith("dict.") and name.endswith(".txt") for name in names) and any(
+        name.endswith(".pt") for name in names
+    ):
         return "a fairseq model"
     return None
 

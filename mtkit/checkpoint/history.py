@@ -42,7 +42,11 @@ def read_history(run: "RunDir", steps: Sequence[int]) -> TrainingHistory:
     identity = read_identity(run.identity_path)
     scores: dict[str, float] = {}
     if len(steps) == 1:
-        validations = (values for values in read_metrics(run.metrics_path) if values.get("kind") == "validation" and values.get("step") == steps[0])
+        validations = (
+            values
+            for values in read_metrics(run.metrics_path)
+            if values.get("kind") == "validation" and values.get("step") == steps[0]
+        )
         scores = next((scores_of(values) for values in validations), {})
     return TrainingHistory(
         steps=tuple(steps),
@@ -55,7 +59,11 @@ def read_history(run: "RunDir", steps: Sequence[int]) -> TrainingHistory:
 
 def scores_of(values: dict[str, Any]) -> dict[str, float]:
     """The validation scores in a line of metrics.jsonl that are numbers."""
-    return {name: float(values[name]) for name in SCORES if isinstance(values.get(name), int | float) and math.isfinite(values[name])}
+    return {
+        name: float(values[name])
+        for name in SCORES
+        if isinstance(values.get(name), int | float) and math.isfinite(values[name])
+    }
 
 
 def n_pairs_of(identity: dict[str, Any]) -> int | None:

@@ -124,8 +124,16 @@ def refuse_foreign_dir(path: Path) -> None:
     Raises:
         MtkitError: The folder holds something that is not of a model directory.
     """
-    if path.is_dir() and (foreign := sorted({entry.name for entry in path.iterdir()} - {CONFIG_NAME, WEIGHTS_NAME, TOKENIZER_NAME, SHORTLIST_NAME})):
-        raise MtkitError(f"`{path}`: holds {foreign[0]}, which is no part of a model, and will not be replaced", "name another folder")
+    if path.is_dir() and (
+        foreign := sorted(
+            {entry.name for entry in path.iterdir()}
+            - {CONFIG_NAME, WEIGHTS_NAME, TOKENIZER_NAME, SHORTLIST_NAME}
+        )
+    ):
+        raise MtkitError(
+            f"`{path}`: holds {foreign[0]}, which is no part of a model, and will not be replaced",
+            "name another folder",
+        )
 
 
 def save_model_dir(path: Path, trained: TrainedModel) -> None:
@@ -136,7 +144,9 @@ def save_model_dir(path: Path, trained: TrainedModel) -> None:
     """
     refuse_foreign_dir(path)
     with atomic_dir(path) as folder:
-        (folder / CONFIG_NAME).write_text(trained.config.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        (folder / CONFIG_NAME).write_text(
+            trained.config.model_dump_json(indent=2) + "\n", encoding="utf-8"
+        )
         save_weights(folder / WEIGHTS_NAME, trained.model)
         trained.tokenizer.save(folder / TOKENIZER_NAME)
 
@@ -174,7 +184,10 @@ def open_model_dir(path: Path) -> TrainedModel:
         model = make_empty_model(config.model, tokenizer)
     except (ValueError, RuntimeError, OverflowError, TypeError) as exc:
         problem = str(exc).splitlines()[0]
-        raise MtkitError(f"`{path}`: {CONFIG_NAME} and the tokenizer make no model: {problem}", "make or copy the folder again") from None
+        raise MtkitError(
+            f"`{path}`: {CONFIG_NAME} and the tokenizer make no model: {problem}",
+            "make or copy the folder again",
+        ) from None
     return TrainedModel(config, model, tokenizer)
 
 
@@ -186,16 +199,28 @@ def _read_config(path: Path) -> ModelDirConfig:
     if not isinstance(version, int):
         if (path / "mtkit.json").is_file():
             raise MtkitError(
-                f"`{path}`: exported to another engine", "translate with it by `mtkit translate`; for all else give the model it was made of"
+                f"`{path}`: exported to another engine",
+                "translate with it by `mtkit translate`; for all else give the model it was made of",
             )
         raise _not_ours(config_path, "it has no format_version")
     if version > FORMAT_VERSION:
-        raise MtkitError(f"`{config_path}`: format {version} is newer than this mtkit knows ({FORMAT_VERSION})", "install a newer mtkit")
+        raise MtkitError(
+            f"`{config_path}`: format {version} is newer than this mtkit knows ({FORMAT_VERSION})",
+            "install a newer mtkit",
+        )
     try:
         return ModelDirConfig.model_validate(tree)
     except ValidationError as exc:
-        raise _not_ours(config_path, "; ".join(problem.text for problem in describe_problems(exc, ModelDirConfig, tree, set()))) from None
+        raise _not_ours(
+            config_path,
+            "; ".join(
+                problem.text for problem in describe_problems(exc, ModelDirConfig, tree, set())
+            ),
+        ) from None
 
 
 def _not_ours(config_path: Path, problem: str) -> MtkitError:
-    return MtkitError(f"`{config_path}`: not a configuration that mtkit wrote: {problem}", "make or copy the folder again")
+    return MtkitError(
+        f"`{config_path}`: not a configuration that mtkit wrote: {problem}",
+        "make or copy the folder again",
+    )

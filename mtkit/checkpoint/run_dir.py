@@ -41,8 +41,15 @@ class RunDir:
         Raises:
             MtkitError: The folder holds something, but no run.
         """
-        if self.path.is_dir() and not self.identity_path.exists() and not all(map(self._is_passing, self.path.iterdir())):
-            raise MtkitError(f"`{self.path}`: holds other things than a run of mtkit", "name a new folder with --out")
+        if (
+            self.path.is_dir()
+            and not self.identity_path.exists()
+            and not all(map(self._is_passing, self.path.iterdir()))
+        ):
+            raise MtkitError(
+                f"`{self.path}`: holds other things than a run of mtkit",
+                "name a new folder with --out",
+            )
         refuse_foreign_dir(self.model_dir)
 
     @contextmanager
@@ -56,7 +63,18 @@ class RunDir:
         self.refuse_foreign()
         try:
             with locked(self.path / LOCK_NAME, f"trains in `{self.path}`"):
-                tidy(self.path, {path.name for path in (self.recipe_path, self.metrics_path, self.identity_path, self.model_dir)})
+                tidy(
+                    self.path,
+                    {
+                        path.name
+                        for path in (
+                            self.recipe_path,
+                            self.metrics_path,
+                            self.identity_path,
+                            self.model_dir,
+                        )
+                    },
+                )
                 tidy(self.checkpoints_dir)
                 pass_over_damaged(self.checkpoints_dir)
                 yield
@@ -73,7 +91,10 @@ class RunDir:
         Raises:
             MtkitError: It cannot be written.
         """
-        with told_as_error(self.metrics_path), self.metrics_path.open("a", encoding="utf-8") as file:
+        with (
+            told_as_error(self.metrics_path),
+            self.metrics_path.open("a", encoding="utf-8") as file,
+        ):
             file.write(json.dumps(values, ensure_ascii=False) + "\n")
 
     def sync_metrics(self) -> None:

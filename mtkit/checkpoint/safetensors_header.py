@@ -62,7 +62,9 @@ def read_header(path: Path) -> Header:
     try:
         about = path.stat()
         if not stat.S_ISREG(about.st_mode):
-            raise MtkitError(f"`{path}`: is no file", "the folder is not complete; make or copy it again")
+            raise MtkitError(
+                f"`{path}`: is no file", "the folder is not complete; make or copy it again"
+            )
         with path.open("rb") as stream:
             start = stream.read(8)
             n_bytes = int.from_bytes(start, "little")
@@ -73,9 +75,14 @@ def read_header(path: Path) -> Header:
             text = stream.read(n_bytes)
         return _parsed(text, about.st_size - 8 - n_bytes)
     except FileNotFoundError:
-        raise MtkitError(f"`{path}`: no such file", "the folder is not complete; make or copy it again") from None
+        raise MtkitError(
+            f"`{path}`: no such file", "the folder is not complete; make or copy it again"
+        ) from None
     except OSError as exc:
-        raise MtkitError(f"`{path}`: cannot be read: {(exc.strerror or str(exc)).lower()}", "check its permissions") from None
+        raise MtkitError(
+            f"`{path}`: cannot be read: {(exc.strerror or str(exc)).lower()}",
+            "check its permissions",
+        ) from None
     except _Bad as exc:
         raise MtkitError(f"`{path}`: not a readable safetensors file: {exc}", _MEND) from None
 
@@ -88,7 +95,9 @@ def _parsed(text: bytes, n_data_bytes: int) -> Header:
     if not isinstance(tree, dict):
         raise _Bad("its header is no JSON object")
     metadata = tree.pop(_METADATA, {})
-    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+    if not isinstance(metadata, dict) or not all(
+        isinstance(value, str) for value in metadata.values()
+    ):
         raise _Bad("its metadata are not texts")
     places: list[tuple[int, int]] = []
     tensors = {name: _tensor(name, entry, places) for name, entry in tree.items()}
@@ -123,4 +132,8 @@ def _tensor(name: str, entry: Any, places: list[tuple[int, int]]) -> TensorInfo:
 
 
 def _are_sizes(value: Any) -> TypeGuard[list[int]]:
-    return isinstance(value, list) and len(value) <= 8 and all(type(item) is int and 0 <= item < 1 << 48 for item in value)
+    return (
+        isinstance(value, list)
+        and len(value) <= 8
+        and all(type(item) is int and 0 <= item < 1 << 48 for item in value)
+    )

@@ -30,7 +30,11 @@ from mtkit.io.text import atomic_dir, remove_dir
 logger = get_logger(__name__)
 
 STATE_NAME = "state.json"
-WEIGHTS_NAME, OPTIMIZER_NAME, AVERAGE_NAME = "model.safetensors", "optimizer.safetensors", "average.safetensors"
+WEIGHTS_NAME, OPTIMIZER_NAME, AVERAGE_NAME = (
+    "model.safetensors",
+    "optimizer.safetensors",
+    "average.safetensors",
+)
 
 
 @dataclass
@@ -88,7 +92,9 @@ def list_checkpoints(checkpoints_dir: Path) -> list[Path]:
     Raises:
         MtkitError: One is of a newer format.
     """
-    return [path for path in _folders(checkpoints_dir) if _problem(path, hashed=(STATE_NAME,)) is None]
+    return [
+        path for path in _folders(checkpoints_dir) if _problem(path, hashed=(STATE_NAME,)) is None
+    ]
 
 
 def regular_checkpoints(paths: Iterable[Path]) -> list[Path]:
@@ -96,7 +102,9 @@ def regular_checkpoints(paths: Iterable[Path]) -> list[Path]:
     return [path for path in paths if not read_state(path).is_extra]
 
 
-def save_checkpoint(checkpoints_dir: Path, state: TrainingState, files: Mapping[str, Mapping[str, Tensor]]) -> Path:
+def save_checkpoint(
+    checkpoints_dir: Path, state: TrainingState, files: Mapping[str, Mapping[str, Tensor]]
+) -> Path:
     """Write a checkpoint, whole or not at all.
 
     Args:
@@ -108,7 +116,9 @@ def save_checkpoint(checkpoints_dir: Path, state: TrainingState, files: Mapping[
     with atomic_dir(path) as folder:
         for name, tensors in files.items():
             save_tensors(folder / name, dict(tensors))
-        (folder / STATE_NAME).write_text(json.dumps(asdict(state), indent=2) + "\n", encoding="utf-8")
+        (folder / STATE_NAME).write_text(
+            json.dumps(asdict(state), indent=2) + "\n", encoding="utf-8"
+        )
         write_manifest(folder)
     return path
 
@@ -136,7 +146,9 @@ def check_checkpoint(checkpoint: Path) -> None:
     _check(checkpoint, hashed=None)
 
 
-def load_checkpoint(checkpoint: Path, shapes: dict[str, tuple[int, ...]]) -> tuple[TrainingState, dict[str, dict[str, Tensor]]]:
+def load_checkpoint(
+    checkpoint: Path, shapes: dict[str, tuple[int, ...]]
+) -> tuple[TrainingState, dict[str, dict[str, Tensor]]]:
     """A checkpoint's state, and its named tensors by the name of their file.
 
     Args:
@@ -148,7 +160,10 @@ def load_checkpoint(checkpoint: Path, shapes: dict[str, tuple[int, ...]]) -> tup
     """
     check_checkpoint(checkpoint)
     state = read_state(checkpoint)
-    files = {WEIGHTS_NAME: read_tensors(checkpoint / WEIGHTS_NAME, shapes), OPTIMIZER_NAME: read_tensors(checkpoint / OPTIMIZER_NAME)}
+    files = {
+        WEIGHTS_NAME: read_tensors(checkpoint / WEIGHTS_NAME, shapes),
+        OPTIMIZER_NAME: read_tensors(checkpoint / OPTIMIZER_NAME),
+    }
     if (checkpoint / AVERAGE_NAME).exists():
         files[AVERAGE_NAME] = read_tensors(checkpoint / AVERAGE_NAME, shapes)
     return state, files
@@ -184,7 +199,10 @@ def pass_over_damaged(checkpoints_dir: Path) -> None:
         return
     told = "; ".join(problem for _, problem in passed)
     if good is None:
-        raise MtkitError(f"no checkpoint is whole: {told}", f"copy one of them again; or remove `{checkpoints_dir}`, and training starts anew")
+        raise MtkitError(
+            f"no checkpoint is whole: {told}",
+            f"copy one of them again; or remove `{checkpoints_dir}`, and training starts anew",
+        )
     for path, _ in passed:
         aside = path.with_name(path.name + _DAMAGED)
         shutil.rmtree(aside, ignore_errors=True)
@@ -221,7 +239,11 @@ def best_checkpoints(paths: list[Path], n: int) -> list[Path]:
 
 def rank_of(state: TrainingState) -> list[float]:
     """Return the rank of validated weights; earlier releases stored only the score, which then ranks below the same score with a loss."""
-    return state.rank if state.rank is not None else [-math.inf if state.score is None else state.score]
+    return (
+        state.rank
+        if state.rank is not None
+        else [-math.inf if state.score is None else state.score]
+    )
 
 
 _DAMAGED = ".damaged"
@@ -233,7 +255,9 @@ def _folders(checkpoints_dir: Path, *, also_set_aside: bool = False) -> list[Pat
         return []
     pattern = re.compile(rf"step-(\d{{8,}})({re.escape(_DAMAGED)})?")
     found = [
-        (int(match[1]), path) for path in checkpoints_dir.iterdir() if (match := pattern.fullmatch(path.name)) and (also_set_aside or not match[2])
+        (int(match[1]), path)
+        for path in checkpoints_dir.iterdir()
+        if (match := pattern.fullmatch(path.name)) and (also_set_aside or not match[2])
     ]
     return [path for _, path in sorted(found)]
 

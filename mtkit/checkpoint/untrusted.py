@@ -40,13 +40,20 @@ def read_json(path: Path) -> Any:
         if not stat.S_ISREG(about.st_mode):
             raise MtkitError(f"`{path}`: is no file", _MEND)
         if about.st_size > MAX_CONFIG_BYTES:
-            raise MtkitError(f"`{path}`: has {about.st_size:,} bytes, more than {MAX_CONFIG_BYTES:,}", _MEND)
+            raise MtkitError(
+                f"`{path}`: has {about.st_size:,} bytes, more than {MAX_CONFIG_BYTES:,}", _MEND
+            )
         with path.open("rb") as stream:
             return json.loads(stream.read(MAX_CONFIG_BYTES))
     except OSError as exc:
-        raise MtkitError(f"`{path}`: cannot be read: {(exc.strerror or str(exc)).lower()}", "check its permissions") from None
+        raise MtkitError(
+            f"`{path}`: cannot be read: {(exc.strerror or str(exc)).lower()}",
+            "check its permissions",
+        ) from None
     except (ValueError, RecursionError):
-        raise MtkitError(f"`{path}`: not a configuration that mtkit wrote: it is no JSON", _MEND) from None
+        raise MtkitError(
+            f"`{path}`: not a configuration that mtkit wrote: it is no JSON", _MEND
+        ) from None
 
 
 def check_limits(path: Path, max_length: int, model: ModelConfig, search: SearchConfig) -> None:
@@ -61,7 +68,9 @@ def check_limits(path: Path, max_length: int, model: ModelConfig, search: Search
     for name, value in asked.items():
         if value is not None and value > _MOST[name]:
             shown = str(value) if value < 1e15 else "an enormous number"
-            raise MtkitError(f"`{path}`: {name} is {shown}; no model needs more than {_MOST[name]:,}", _MEND)
+            raise MtkitError(
+                f"`{path}`: {name} is {shown}; no model needs more than {_MOST[name]:,}", _MEND
+            )
 
 
 def check_layers(path: Path, header: Header, model: ModelConfig) -> None:
@@ -70,9 +79,18 @@ def check_layers(path: Path, header: Header, model: ModelConfig) -> None:
     Raises:
         MtkitError: They differ.
     """
-    for side, n_layers in (("encoder", model.n_encoder_layers), ("decoder", model.n_decoder_layers)):
+    for side, n_layers in (
+        ("encoder", model.n_encoder_layers),
+        ("decoder", model.n_decoder_layers),
+    ):
         prefix = f"{side}_layers."
-        n_found = len({name.removeprefix(prefix).partition(".")[0] for name in header.tensors if name.startswith(prefix)})
+        n_found = len(
+            {
+                name.removeprefix(prefix).partition(".")[0]
+                for name in header.tensors
+                if name.startswith(prefix)
+            }
+        )
         if n_found != n_layers:
             raise MtkitError(
                 f"`{path}`: has {n_found} {side} layers, but by the configuration beside it should have {n_layers}",

@@ -38,15 +38,23 @@ def read_tensors(path: Path, shapes: dict[str, tuple[int, ...]] | None = None) -
         _compare(path, {name: info.shape for name, info in found.items()}, shapes)
         for name, info in found.items():
             if info.dtype not in _WEIGHT_TYPES:
-                raise MtkitError(f"`{path}`: {name} is of type {info.dtype}, which weights are not", "the file is damaged; make or copy it again")
+                raise MtkitError(
+                    f"`{path}`: {name} is of type {info.dtype}, which weights are not",
+                    "the file is damaged; make or copy it again",
+                )
     try:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in found}
     except (SafetensorError, OSError) as exc:
-        raise MtkitError(f"`{path}`: not a readable safetensors file: {exc}", "the file is damaged; make or copy it again") from None
+        raise MtkitError(
+            f"`{path}`: not a readable safetensors file: {exc}",
+            "the file is damaged; make or copy it again",
+        ) from None
 
 
-def _compare(path: Path, found: dict[str, tuple[int, ...]], expected: dict[str, tuple[int, ...]]) -> None:
+def _compare(
+    path: Path, found: dict[str, tuple[int, ...]], expected: dict[str, tuple[int, ...]]
+) -> None:
     for name in sorted(expected.keys() | found.keys()):
         if found.get(name) != expected.get(name):
             raise MtkitError(
@@ -66,8 +74,14 @@ def read_weights(path: Path, model: nn.Module, device: torch.device | str = "cpu
         MtkitError: The file is missing or damaged, or its weights are not those of this model.
     """
     parameters = dict(model.named_parameters())
-    tensors = read_tensors(path, {name: tuple(parameter.shape) for name, parameter in parameters.items()})
+    tensors = read_tensors(
+        path, {name: tuple(parameter.shape) for name, parameter in parameters.items()}
+    )
     for name, parameter in parameters.items():
         module_name, _, attribute = name.rpartition(".")
         tensor = tensors[name].to(device=device, dtype=torch.float32)
-        setattr(model.get_submodule(module_name), attribute, nn.Parameter(tensor, requires_grad=parameter.requires_grad))
+        setattr(
+            model.get_submodule(module_name),
+            attribute,
+            nn.Parameter(tensor, requires_grad=parameter.requires_grad),
+        )

@@ -7,10 +7,19 @@ import typer
 
 
 def average(
-    run_dir: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory, as written by `mtkit train`")],
-    out_dir: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Model directory to write")],
+    run_dir: Annotated[
+        Path, typer.Argument(metavar="RUN", help="Run directory, as written by `mtkit train`")
+    ],
+    out_dir: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Model directory to write")
+    ],
     n: Annotated[int, typer.Option("-n", "--number", min=1, help="Number of checkpoints")] = 5,
-    best: Annotated[bool, typer.Option("--best/--last", help="The checkpoints with the best validation scores, or the newest")] = False,
+    best: Annotated[
+        bool,
+        typer.Option(
+            "--best/--last", help="The checkpoints with the best validation scores, or the newest"
+        ),
+    ] = False,
 ) -> None:
     """Average checkpoints into one model.
 

@@ -30,8 +30,19 @@ def check(
     separator: SeparatorOption = None,
     validation: ValidationOption = None,
     test: TestOption = None,
-    n_shown: Annotated[int, typer.Option("--show", min=0, max=10, metavar="N", help="Examples to show for each finding")] = 3,
-    shift: Annotated[bool, typer.Option("--shift/--no-shift", help="Look for lines after which the sides are shifted; the slowest check")] = True,
+    n_shown: Annotated[
+        int,
+        typer.Option(
+            "--show", min=0, max=10, metavar="N", help="Examples to show for each finding"
+        ),
+    ] = 3,
+    shift: Annotated[
+        bool,
+        typer.Option(
+            "--shift/--no-shift",
+            help="Look for lines after which the sides are shifted; the slowest check",
+        ),
+    ] = True,
     n_workers: CorpusWorkersOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
 ) -> None:
@@ -49,7 +60,9 @@ def check(
     from mtkit.checking.report import for_people, for_programs
     from mtkit.io.output_guard import refuse_overwriting
 
-    data = corpora_of(paths, src_lang, tgt_lang, validation, test, TableOptions(src_column, tgt_column, separator))
+    data = corpora_of(
+        paths, src_lang, tgt_lang, validation, test, TableOptions(src_column, tgt_column, separator)
+    )
     refuse_overwriting([], [*corpus_paths(data), *filter(is_recipe_name, paths)])
     report = check_corpora(data, n_shown=n_shown, find_shift=shift, n_workers=n_workers)
     print(for_programs(report) if as_json else for_people(report))

@@ -41,7 +41,11 @@ def clean(
     ] = None,
     overrides: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a key of `clean:`, such as duplicates=folded or max_chars=0; repeatable"),
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change a key of `clean:`, such as duplicates=folded or max_chars=0; repeatable",
+        ),
     ] = None,
     src_lang: SrcLangOption = None,
     tgt_lang: TgtLangOption = None,
@@ -50,9 +54,19 @@ def clean(
     separator: SeparatorOption = None,
     validation: ValidationOption = None,
     test: TestOption = None,
-    n_samples: Annotated[int, typer.Option("--show", min=0, max=5, metavar="N", help="Dropped pairs to show for each rule")] = 0,
+    n_samples: Annotated[
+        int,
+        typer.Option(
+            "--show", min=0, max=5, metavar="N", help="Dropped pairs to show for each rule"
+        ),
+    ] = 0,
     dropped_path: Annotated[
-        Path | None, typer.Option("--dropped", metavar="FILE", help="Write every dropped pair to this file as JSON Lines, with line number and rule")
+        Path | None,
+        typer.Option(
+            "--dropped",
+            metavar="FILE",
+            help="Write every dropped pair to this file as JSON Lines, with line number and rule",
+        ),
     ] = None,
     n_workers: CorpusWorkersOption = None,
 ) -> None:
@@ -74,12 +88,23 @@ def clean(
 
     out = _out(output_paths or [])
     rules = [override.removeprefix("clean.") for override in overrides or ()]
-    data = corpora_of(paths, src_lang, tgt_lang, validation, test, TableOptions(src_column, tgt_column, separator))
-    config = Recipe.load(paths[0], [f"clean.{rule}" for rule in rules]).clean if is_recipe_name(paths[0]) else make_section(CleanConfig, rules)
+    data = corpora_of(
+        paths, src_lang, tgt_lang, validation, test, TableOptions(src_column, tgt_column, separator)
+    )
+    config = (
+        Recipe.load(paths[0], [f"clean.{rule}" for rule in rules]).clean
+        if is_recipe_name(paths[0])
+        else make_section(CleanConfig, rules)
+    )
     recipes = filter(is_recipe_name, paths)
     refuse_overwriting([*(output_paths or []), dropped_path], [*corpus_paths(data), *recipes])
-    report = clean_corpus(Recipe(data=data, clean=config), out, dropped_path=dropped_path, n_workers=n_workers)
-    print("\n".join(report.lines(n_samples)), file=sys.stderr if "-" in map(str, [*(output_paths or []), dropped_path]) else sys.stdout)
+    report = clean_corpus(
+        Recipe(data=data, clean=config), out, dropped_path=dropped_path, n_workers=n_workers
+    )
+    print(
+        "\n".join(report.lines(n_samples)),
+        file=sys.stderr if "-" in map(str, [*(output_paths or []), dropped_path]) else sys.stdout,
+    )
 
 
 def _out(paths: list[Path]) -> "PairsOut | None":
@@ -88,5 +113,7 @@ def _out(paths: list[Path]) -> "PairsOut | None":
     if len(paths) == 1 and is_one_file(paths[0]):
         return paths[0]
     if len(paths) != 2 or any(map(is_one_file, paths)):
-        raise typer.BadParameter("--output takes two text files, or one that ends in .tsv or .jsonl")
+        raise typer.BadParameter(
+            "--output takes two text files, or one that ends in .tsv or .jsonl"
+        )
     return paths[0], paths[1]

@@ -7,8 +7,18 @@ import typer
 
 
 def demo(
-    out_dir: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Directory for corpus, recipe and model")] = Path("demo-run"),
-    max_steps: Annotated[int | None, typer.Option(min=1, help="Number of training updates", show_default="enough for good results")] = None,
+    out_dir: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="DIR", help="Directory for corpus, recipe and model"
+        ),
+    ] = Path("demo-run"),
+    max_steps: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Number of training updates", show_default="enough for good results"
+        ),
+    ] = None,
 ) -> None:
     """Try everything on a built-in corpus.
 

@@ -30,22 +30,52 @@ class Metric(StrEnum):
 @takes_search_options("n_best")
 def evaluate(
     reference_paths: Annotated[
-        list[Path], typer.Option("--reference", "-r", metavar="FILE", help="Reference translation, one segment per line; repeatable")
+        list[Path],
+        typer.Option(
+            "--reference",
+            "-r",
+            metavar="FILE",
+            help="Reference translation, one segment per line; repeatable",
+        ),
     ],
-    hypothesis_path: Annotated[Path | None, typer.Argument(metavar="FILE", help="Translations to evaluate; - is stdin", show_default=False)] = None,
+    hypothesis_path: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FILE", help="Translations to evaluate; - is stdin", show_default=False
+        ),
+    ] = None,
     model_dirs: Annotated[
         list[Path] | None,
-        typer.Option("--model", "-m", metavar="DIR", help="In place of FILE: translate --src with this model; repeat it for an ensemble"),
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="DIR",
+            help="In place of FILE: translate --src with this model; repeat it for an ensemble",
+        ),
     ] = None,
-    src_path: Annotated[Path | None, typer.Option("--src", "-s", metavar="FILE", help="Source text for --model")] = None,
+    src_path: Annotated[
+        Path | None, typer.Option("--src", "-s", metavar="FILE", help="Source text for --model")
+    ] = None,
     metrics: Annotated[
-        list[Metric] | None, typer.Option("--metric", help="Metric; for ter, lower is better; repeatable", show_default="bleu")
+        list[Metric] | None,
+        typer.Option(
+            "--metric", help="Metric; for ter, lower is better; repeatable", show_default="bleu"
+        ),
     ] = None,
     tokenize: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Tokenizer of BLEU: 13a, intl, char, zh, ja-mecab, ko-mecab, flores200", show_default="13a")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Tokenizer of BLEU: 13a, intl, char, zh, ja-mecab, ko-mecab, flores200",
+            show_default="13a",
+        ),
     ] = None,
     robustness: Annotated[
-        bool, typer.Option("--robustness", help="With --model: also evaluate with capitals, typos and other noise in the source (see `augment:`)")
+        bool,
+        typer.Option(
+            "--robustness",
+            help="With --model: also evaluate with capitals, typos and other noise in the source (see `augment:`)",
+        ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
     tags: TagsOption = None,
@@ -98,20 +128,39 @@ def evaluate(
         assert src_path is not None
         lines = list(read_lines(src_path, what="the source text"))
         check_counts(len(lines), references, "lines to translate")
-        translator = _load(model_dirs or [], engine, device=device, precision=precision, n_workers=workers, tags=tags or (), tgt_tags=tgt_tags or ())
+        translator = _load(
+            model_dirs or [],
+            engine,
+            device=device,
+            precision=precision,
+            n_workers=workers,
+            tags=tags or (),
+            tgt_tags=tgt_tags or (),
+        )
 
         def translate(lines: list[str]) -> list[str]:
             from mtkit.io.progress import progress
 
             with progress("Translating", len(lines)) as bar:
-                return [translation.text for translation in translator.stream(lines, on_lines=bar.advance, **search)]
+                return [
+                    translation.text
+                    for translation in translator.stream(lines, on_lines=bar.advance, **search)
+                ]
 
         if robustness:
             from mtkit.evaluation.robustness import evaluate_robustness
             from mtkit.evaluation.significance import comparison_for_people, comparison_for_programs
 
             config = translator.config
-            result = evaluate_robustness(translate, lines, references, (config.src_lang, config.tgt_lang), config.tags, wanted, tokenize)
+            result = evaluate_robustness(
+                translate,
+                lines,
+                references,
+                (config.src_lang, config.tgt_lang),
+                config.tags,
+                wanted,
+                tokenize,
+            )
             print(comparison_for_programs(*result) if as_json else comparison_for_people(*result))
             return
         hypotheses = translate(lines)
@@ -121,10 +170,14 @@ def evaluate(
 
 def _refuse_model_options(options: dict[str, Any]) -> None:
     if given := [name for name, value in options.items() if value]:
-        raise typer.BadParameter(f"{', '.join(given)}: only with --model, since nothing is translated here")
+        raise typer.BadParameter(
+            f"{', '.join(given)}: only with --model, since nothing is translated here"
+        )
 
 
-def _load(model_dirs: list[Path], engine: Literal["auto", "torch", "ctranslate2"], **options: Any) -> "Translator":
+def _load(
+    model_dirs: list[Path], engine: Literal["auto", "torch", "ctranslate2"], **options: Any
+) -> "Translator":
     # torch takes seconds to load, which a mistyped path should not wait for.
     from mtkit.checkpoint.find_model import refuse_no_model
 

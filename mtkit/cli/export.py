@@ -9,7 +9,16 @@ from mtkit.cli.common.help_pages import Command, Group
 from mtkit.cli.common.search_options import takes_search_options
 from mtkit.config.search import SearchConfig
 
-_SETTINGS = ("beam_size", "length_penalty", "alpha", "max_length_ratio", "max_length_extra", "max_length", "min_length", "no_repeat_ngram_size")
+_SETTINGS = (
+    "beam_size",
+    "length_penalty",
+    "alpha",
+    "max_length_ratio",
+    "max_length_extra",
+    "max_length",
+    "min_length",
+    "no_repeat_ngram_size",
+)
 """Search settings that CTranslate2 has too."""
 
 app = typer.Typer(cls=Group, rich_markup_mode=None, no_args_is_help=True)
@@ -27,19 +36,40 @@ def start() -> None:
 @app.command("ctranslate2", cls=Command)
 @takes_search_options(*(name for name in SearchConfig.model_fields if name not in _SETTINGS))
 def ctranslate2(
-    model_dir: Annotated[Path, typer.Argument(metavar="MODEL", help="Model directory, as written by `mtkit train` or `mtkit average`")],
-    out_dir: Annotated[Path, typer.Argument(metavar="OUT", help="Directory to write; an exported model that is there is replaced")],
+    model_dir: Annotated[
+        Path,
+        typer.Argument(
+            metavar="MODEL", help="Model directory, as written by `mtkit train` or `mtkit average`"
+        ),
+    ],
+    out_dir: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUT", help="Directory to write; an exported model that is there is replaced"
+        ),
+    ],
     quantization: Annotated[
         str,
         typer.Option(
-            metavar="TYPE", help="Precision of the weights: float32, float16, bfloat16, int16, int8, int8_float32, int8_float16, int8_bfloat16"
+            metavar="TYPE",
+            help="Precision of the weights: float32, float16, bfloat16, int16, int8, int8_float32, int8_float16, int8_bfloat16",
         ),
     ] = "float32",
     verify_path: Annotated[
-        Path | None, typer.Option("--verify", metavar="FILE", help="Translate this text with both models, and record how well they agree")
+        Path | None,
+        typer.Option(
+            "--verify",
+            metavar="FILE",
+            help="Translate this text with both models, and record how well they agree",
+        ),
     ] = None,
     reference_path: Annotated[
-        Path | None, typer.Option("--reference", metavar="FILE", help="With --verify: reference translation, to compute BLEU of both models")
+        Path | None,
+        typer.Option(
+            "--reference",
+            metavar="FILE",
+            help="With --verify: reference translation, to compute BLEU of both models",
+        ),
     ] = None,
     *,
     search: dict[str, Any],
@@ -69,6 +99,8 @@ def ctranslate2(
 
     comparison = None if verify_path is None else Comparison(verify_path, reference_path, search)
     config = export_ctranslate2(model_dir, out_dir, quantization, comparison)
-    print(f"{out_dir}: {config.quantization}, {HELD[config.quantization]}; {(out_dir / 'model.bin').stat().st_size / 1e6:,.1f} MB")
+    print(
+        f"{out_dir}: {config.quantization}, {HELD[config.quantization]}; {(out_dir / 'model.bin').stat().st_size / 1e6:,.1f} MB"
+    )
     if config.verification is not None:
         print("\n".join(verification_lines(config.verification)))

@@ -7,7 +7,10 @@ import typer
 
 
 def info(
-    path: Annotated[Path, typer.Argument(metavar="MODEL", help="Model directory, run directory, or exported model")],
+    path: Annotated[
+        Path,
+        typer.Argument(metavar="MODEL", help="Model directory, run directory, or exported model"),
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
 ) -> None:
     """Describe a model: languages, size, tokenizer, training, scores.

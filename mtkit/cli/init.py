@@ -49,10 +49,30 @@ def init(
             show_default=False,
         ),
     ] = None,
-    src_lang: Annotated[str | None, typer.Option(metavar="CODE", help="Source language", show_default="from the name of the file")] = None,
-    tgt_lang: Annotated[str | None, typer.Option(metavar="CODE", help="Target language", show_default="from the name of the file")] = None,
-    train_src: Annotated[Path | None, typer.Option(metavar="FILE", help="Training text, source side", show_default="train.SRC_LANG in DIR")] = None,
-    train_tgt: Annotated[Path | None, typer.Option(metavar="FILE", help="Training text, target side", show_default="train.TGT_LANG in DIR")] = None,
+    src_lang: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CODE", help="Source language", show_default="from the name of the file"
+        ),
+    ] = None,
+    tgt_lang: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CODE", help="Target language", show_default="from the name of the file"
+        ),
+    ] = None,
+    train_src: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Training text, source side", show_default="train.SRC_LANG in DIR"
+        ),
+    ] = None,
+    train_tgt: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Training text, target side", show_default="train.TGT_LANG in DIR"
+        ),
+    ] = None,
     validation_src: Annotated[
         Path | None,
         typer.Option(
@@ -62,10 +82,20 @@ def init(
         ),
     ] = None,
     validation_tgt: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Validation text, target side", show_default="validation.TGT_LANG in DIR")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Validation text, target side",
+            show_default="validation.TGT_LANG in DIR",
+        ),
     ] = None,
     device: DeviceOption = "auto",
-    is_full: Annotated[bool, typer.Option("--full", help="Write every key with its explanation, not only those that matter most")] = False,
+    is_full: Annotated[
+        bool,
+        typer.Option(
+            "--full", help="Write every key with its explanation, not only those that matter most"
+        ),
+    ] = False,
 ) -> None:
     """Write a recipe: the settings of a training run.
 
@@ -89,18 +119,31 @@ def init(
         if preset is not None and folder is None and preset not in SIZES:
             preset, folder = None, normalized(Path(preset))
         if train_src or train_tgt:
-            raise typer.BadParameter("--from-data names the training text; leave --train-src and --train-tgt out")
+            raise typer.BadParameter(
+                "--from-data names the training text; leave --train-src and --train-tgt out"
+            )
         validation = _pair(validation_src, validation_tgt, "validation")
         if preset is not None:
             _check_preset(preset, SIZES)
-        init_from_data(from_data, folder, preset, (src_lang, tgt_lang), validation, device, is_full=is_full)
+        init_from_data(
+            from_data, folder, preset, (src_lang, tgt_lang), validation, device, is_full=is_full
+        )
         return
     if preset is None or folder is None:
-        raise UsageMistake("give --from-data SRC TGT, or PRESET and DIR", "for example: mtkit init --from-data train.de train.en")
+        raise UsageMistake(
+            "give --from-data SRC TGT, or PRESET and DIR",
+            "for example: mtkit init --from-data train.de train.en",
+        )
     if Path(preset).is_file() and folder.is_file():
-        raise UsageMistake(f"`{preset}` is a file, not a preset", f"type: {shell_command('init', '--from-data', Path(preset), folder)}")
+        raise UsageMistake(
+            f"`{preset}` is a file, not a preset",
+            f"type: {shell_command('init', '--from-data', Path(preset), folder)}",
+        )
     _check_preset(preset, get_args(Preset))
-    train, validation = _pair(train_src, train_tgt, "train"), _pair(validation_src, validation_tgt, "validation")
+    train, validation = (
+        _pair(train_src, train_tgt, "train"),
+        _pair(validation_src, validation_tgt, "validation"),
+    )
     _init_preset(preset, folder, (src_lang, tgt_lang), train, validation, is_full=is_full)
 
 
@@ -109,7 +152,15 @@ def _check_preset(preset: str, known: tuple[str, ...]) -> None:
         raise UsageMistake(f"`{preset}` is not a preset", f"give one of {', '.join(known)}")
 
 
-def _init_preset(preset: str, folder: Path, given: Languages, train: Files | None, validation: Files | None, *, is_full: bool) -> None:
+def _init_preset(
+    preset: str,
+    folder: Path,
+    given: Languages,
+    train: Files | None,
+    validation: Files | None,
+    *,
+    is_full: bool,
+) -> None:
     from mtkit.config.presets import PRESETS
     from mtkit.config.recipe import Recipe
     from mtkit.io.output_guard import refuse_overwriting
@@ -123,12 +174,20 @@ def _init_preset(preset: str, folder: Path, given: Languages, train: Files | Non
     endings = side_endings(src_lang, tgt_lang)
 
     def named(files: Files | None, name: str) -> dict[str, Any]:
-        return files_in_recipe(files or (folder / f"{name}.{endings[0]}", folder / f"{name}.{endings[1]}"), folder)
+        return files_in_recipe(
+            files or (folder / f"{name}.{endings[0]}", folder / f"{name}.{endings[1]}"), folder
+        )
 
-    data: dict[str, Any] = {"src_lang": src_lang, "tgt_lang": tgt_lang, "train": named(train, "train")}
+    data: dict[str, Any] = {
+        "src_lang": src_lang,
+        "tgt_lang": tgt_lang,
+        "train": named(train, "train"),
+    }
     # Who names own training files but no validation files has none.
     data["validation"] = None if train and not validation else named(validation, "validation")
-    write_recipe(path, Recipe.model_validate({"data": data, **PRESETS[preset]}), {}, is_full=is_full)
+    write_recipe(
+        path, Recipe.model_validate({"data": data, **PRESETS[preset]}), {}, is_full=is_full
+    )
     print(f"wrote {path}: {src_lang} to {tgt_lang}")
     if not train:
         texts = " and ".join(str(folder / f"train.{ending}") for ending in endings)

@@ -32,7 +32,9 @@ from mtkit.cli.common.streams import replace_closed_streams
 GLOBAL_FLAGS = ("--debug", "--verbose")
 
 # \b keeps typer from joining the lines.
-_EPILOG = "\b\nExit status:\n" + "\n".join(f"  {status:>3}  {meaning}" for status, meaning in EXIT_STATUSES.items())
+_EPILOG = "\b\nExit status:\n" + "\n".join(
+    f"  {status:>3}  {meaning}" for status, meaning in EXIT_STATUSES.items()
+)
 
 app = typer.Typer(
     cls=Commands,
@@ -54,7 +56,12 @@ def _print_version(wanted: bool) -> None:
 def start(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Print more detail on stderr")] = False,
-    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit")] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit"
+        ),
+    ] = False,
 ) -> None:
     """Train a translation model on two aligned text files, and use it.
 

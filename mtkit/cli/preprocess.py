@@ -12,10 +12,19 @@ def preprocess(
     recipe_path: RecipeArgument,
     overrides: OverridesOption = None,
     shard: Annotated[
-        str | None, typer.Option(metavar="I/N", help="Make only share I of N, on one of several machines; a run without it then joins the shares")
+        str | None,
+        typer.Option(
+            metavar="I/N",
+            help="Make only share I of N, on one of several machines; a run without it then joins the shares",
+        ),
     ] = None,
     n_workers: CorpusWorkersOption = None,
-    n_samples: Annotated[int, typer.Option("--show", min=0, max=5, metavar="N", help="Dropped pairs to show for each rule")] = 0,
+    n_samples: Annotated[
+        int,
+        typer.Option(
+            "--show", min=0, max=5, metavar="N", help="Dropped pairs to show for each rule"
+        ),
+    ] = 0,
 ) -> None:
     """Clean and tokenise the training corpus.
 

@@ -13,19 +13,48 @@ from mtkit.config.shortlist import ShortlistConfig, default_of
 def shortlist(
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="RECIPE | SRC TGT", help="Recipe of the model, after `mtkit preprocess`; or two aligned text files"),
+        typer.Argument(
+            metavar="RECIPE | SRC TGT",
+            help="Recipe of the model, after `mtkit preprocess`; or two aligned text files",
+        ),
     ],
-    model_dir: Annotated[Path, typer.Option("--model", "-m", metavar="DIR", help="Model directory")],
+    model_dir: Annotated[
+        Path, typer.Option("--model", "-m", metavar="DIR", help="Model directory")
+    ],
     output_path: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="File to write", show_default="shortlist.safetensors in DIR")
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="File to write",
+            show_default="shortlist.safetensors in DIR",
+        ),
     ] = None,
     n_candidates: Annotated[
-        int, typer.Option("--candidates", min=1, max=999, metavar="K", help=help_of(ShortlistConfig, "n_candidates"))
+        int,
+        typer.Option(
+            "--candidates",
+            min=1,
+            max=999,
+            metavar="K",
+            help=help_of(ShortlistConfig, "n_candidates"),
+        ),
     ] = default_of("n_candidates"),
-    n_frequent: Annotated[int, typer.Option("--frequent", min=0, max=MAX_INT, metavar="N", help=help_of(ShortlistConfig, "n_frequent"))] = default_of(
-        "n_frequent"
-    ),
-    max_pairs: Annotated[int, typer.Option(min=1, max=MAX_INT, metavar="N", help=help_of(ShortlistConfig, "max_pairs"))] = default_of("max_pairs"),
+    n_frequent: Annotated[
+        int,
+        typer.Option(
+            "--frequent",
+            min=0,
+            max=MAX_INT,
+            metavar="N",
+            help=help_of(ShortlistConfig, "n_frequent"),
+        ),
+    ] = default_of("n_frequent"),
+    max_pairs: Annotated[
+        int,
+        typer.Option(min=1, max=MAX_INT, metavar="N", help=help_of(ShortlistConfig, "max_pairs")),
+    ] = default_of("max_pairs"),
 ) -> None:
     """Make a lexical shortlist, with which a model translates faster.
 
@@ -52,7 +81,10 @@ def shortlist(
     if str(path) == "-":
         raise typer.BadParameter("--output takes a file; a shortlist is not text")
     if len(paths) > 2:
-        raise MtkitError(f"{len(paths)} paths, but a corpus is a recipe or two text files", "give RECIPE, or SRC and TGT")
+        raise MtkitError(
+            f"{len(paths)} paths, but a corpus is a recipe or two text files",
+            "give RECIPE, or SRC and TGT",
+        )
     store_dirs = [Recipe.load(paths[0]).store_dir] if len(paths) == 1 else []
     model_parts = [model_dir / name for name in sorted(MODEL_NAMES - {SHORTLIST_NAME})]
     refuse_overwriting([path], [*paths, *store_dirs, *model_parts], own=model_dir)
@@ -64,13 +96,20 @@ def shortlist(
         recipe = Recipe.load(paths[0])
         store = TokenStore.open(recipe.store_dir)
         if store.manifest.get("tokenizer_sha256") != tokenizer.sha256:
-            raise MtkitError(f"`{recipe.store_dir}`: is in the pieces of another tokenizer than the model's", "give the two text files: SRC TGT")
+            raise MtkitError(
+                f"`{recipe.store_dir}`: is in the pieces of another tokenizer than the model's",
+                "give the two text files: SRC TGT",
+            )
         made = make_shortlist(store, tokenizer, config)
     else:
         source = make_source(src=paths[0], tgt=paths[1])
-        pairs = read_pairs(source, DataConfig(src_lang="src", tgt_lang="tgt", train=(source,), work_dir=Path()))
+        pairs = read_pairs(
+            source, DataConfig(src_lang="src", tgt_lang="tgt", train=(source,), work_dir=Path())
+        )
         with store_of_pairs(pairs, tokenizer) as store:
             made = make_shortlist(store, tokenizer, config)
     made.save(path)
     n_mean = made.candidates.shape[1]
-    print(f"{path}: up to {n_mean:,} candidates for each of {len(made.candidates):,} source pieces, {len(made.always):,} for all")
+    print(
+        f"{path}: up to {n_mean:,} candidates for each of {len(made.candidates):,} source pieces, {len(made.always):,} for all"
+    )

@@ -28,9 +28,17 @@ def start() -> None:
 
 
 ModelOption = Annotated[
-    Path, typer.Option("--model", "-m", metavar="PATH", help="Model directory, tokenizer directory, or a SentencePiece file ending in .model")
+    Path,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="PATH",
+        help="Model directory, tokenizer directory, or a SentencePiece file ending in .model",
+    ),
 ]
-SideOption = Annotated[Literal["src", "tgt"] | None, typer.Option(help="Tokenizer to use, if each side has its own")]
+SideOption = Annotated[
+    Literal["src", "tgt"] | None, typer.Option(help="Tokenizer to use, if each side has its own")
+]
 
 
 @app.command(cls=Command)
@@ -46,7 +54,11 @@ def train(recipe_path: RecipeArgument, overrides: OverridesOption = None) -> Non
     recipe = Recipe.load(recipe_path, overrides or ())
     refuse_overwriting_inputs(recipe_path, recipe, ["tokenizer"])
     tokenizer = train_tokenizer(recipe)
-    pieces = f"{tokenizer.src.vocab_size:,} pieces" if tokenizer.joint else f"{tokenizer.src.vocab_size:,} and {tokenizer.tgt.vocab_size:,} pieces"
+    pieces = (
+        f"{tokenizer.src.vocab_size:,} pieces"
+        if tokenizer.joint
+        else f"{tokenizer.src.vocab_size:,} and {tokenizer.tgt.vocab_size:,} pieces"
+    )
     print(f"{recipe.tokenizer_dir}: {pieces}")
 
 
@@ -99,7 +111,9 @@ def decode(
             # Only plain spaces separate pieces: with the normalisation identity, a piece may hold another kind.
             words = [word for word in line.split(" ") if word]
             try:
-                yield subword.decode([_parse_ids(words)])[0] if ids else subword.decode_pieces(words)
+                yield (
+                    subword.decode([_parse_ids(words)])[0] if ids else subword.decode_pieces(words)
+                )
             except (ValueError, IndexError) as exc:
                 hint = f"ids are whole numbers below {subword.vocab_size}, separated by spaces"
                 raise MtkitError(f"`stdin`: line {number}: {_first_line(exc)}", hint) from None
@@ -114,16 +128,31 @@ def _load(path: Path, side: str | None) -> "Subword":
 
     refuse_foreign_model(path)
     if is_recipe_name(path):
-        meant = next((folder for name in ("work/tokenizer", "tokenizer") if (folder := path.parent / name).is_dir()), None)
-        hint = f"did you mean `{meant}`?" if meant else f"train it first: {shell_command('tokenizer', 'train', path)}"
+        meant = next(
+            (
+                folder
+                for name in ("work/tokenizer", "tokenizer")
+                if (folder := path.parent / name).is_dir()
+            ),
+            None,
+        )
+        hint = (
+            f"did you mean `{meant}`?"
+            if meant
+            else f"train it first: {shell_command('tokenizer', 'train', path)}"
+        )
         raise MtkitError(f"`{path}`: is a recipe, not a tokenizer", hint)
     if path.is_file():
         if side is not None:
-            raise typer.BadParameter(f"--side is for a directory with two tokenizers, and `{path}` is one file")
+            raise typer.BadParameter(
+                f"--side is for a directory with two tokenizers, and `{path}` is one file"
+            )
         return Subword.load(path)
     tokenizer = Tokenizer.load(path / "tokenizer" if (path / "tokenizer").is_dir() else path)
     if not tokenizer.joint and side is None:
-        raise MtkitError(f"`{path}`: each side has its own tokenizer", "say which: --side src or --side tgt")
+        raise MtkitError(
+            f"`{path}`: each side has its own tokenizer", "say which: --side src or --side tgt"
+        )
     return tokenizer.tgt if side == "tgt" else tokenizer.src
 
 

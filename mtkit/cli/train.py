@@ -22,12 +22,27 @@ def train(
     recipe_path: RecipeArgument,
     overrides: OverridesOption = None,
     out: Annotated[
-        Path | None, typer.Option("--output", "--out", "-o", metavar="DIR", help="Run directory", show_default="data.work_dir/run")
+        Path | None,
+        typer.Option(
+            "--output",
+            "--out",
+            "-o",
+            metavar="DIR",
+            help="Run directory",
+            show_default="data.work_dir/run",
+        ),
     ] = None,
     device: DeviceOption = "auto",
     n_threads: Annotated[
         int | None,
-        typer.Option("--threads", min=1, max=MAX_PROCESSES, help="CPU threads of each process", show_default="one per core", rich_help_panel=DEVICES),
+        typer.Option(
+            "--threads",
+            min=1,
+            max=MAX_PROCESSES,
+            help="CPU threads of each process",
+            show_default="one per core",
+            rich_help_panel=DEVICES,
+        ),
     ] = None,
     max_time_s: Annotated[
         float | None,
@@ -51,10 +66,18 @@ def train(
         ),
     ] = None,
     is_dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything and estimate memory, disk space and time, without training")
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Check everything and estimate memory, disk space and time, without training",
+        ),
     ] = False,
     shows_recipe: Annotated[
-        bool, typer.Option("--show-recipe", help="Print the recipe with every key as it will be used, including --set, without training")
+        bool,
+        typer.Option(
+            "--show-recipe",
+            help="Print the recipe with every key as it will be used, including --set, without training",
+        ),
     ] = False,
 ) -> None:
     """Train a model.
@@ -71,7 +94,9 @@ def train(
     from mtkit.config.recipe import Recipe
     from mtkit.training.distributed.rank_errors import told_by_one
 
-    if hasattr(signal, "SIGUSR1"):  # there is nothing to save yet, and by itself it would end the process
+    if hasattr(
+        signal, "SIGUSR1"
+    ):  # there is nothing to save yet, and by itself it would end the process
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     with told_by_one():
         recipe = Recipe.load(recipe_path, overrides or ())
@@ -79,7 +104,9 @@ def train(
             from mtkit.config.dump import plain_yaml
 
             print(plain_yaml(recipe), end="")
-        refuse_overwriting_inputs(recipe_path, recipe, ["tokenizer", "store", "parts"], out or recipe.run_dir)
+        refuse_overwriting_inputs(
+            recipe_path, recipe, ["tokenizer", "store", "parts"], out or recipe.run_dir
+        )
         if is_dry_run:
             _tell_what_it_takes(recipe, out, device, n_threads, n_processes)
         if is_dry_run or shows_recipe:
@@ -95,7 +122,11 @@ def train(
         result = train_model(recipe, out, device=device, n_threads=n_threads, max_time_s=max_time_s)
     if os.environ.get("RANK", "0") != "0":
         return
-    best = f"; best {result.metric} on the validation corpus {result.best_score:.2f}" if result.best_score is not None else ""
+    best = (
+        f"; best {result.metric} on the validation corpus {result.best_score:.2f}"
+        if result.best_score is not None
+        else ""
+    )
     print(f"trained {result.n_steps:,} steps{best}")
     print(f"model: {result.model_dir}")
     if result.is_time_up:
@@ -107,7 +138,9 @@ def train(
         print(f"or average the last checkpoints, which may translate better: {command}")
 
 
-def _tell_what_it_takes(recipe: "Recipe", out: Path | None, device: str, n_threads: int | None, n_processes: int | None) -> None:
+def _tell_what_it_takes(
+    recipe: "Recipe", out: Path | None, device: str, n_threads: int | None, n_processes: int | None
+) -> None:
     if os.environ.get("RANK", "0") != "0":
         return
     from mtkit.training.sizing.dry_run import estimate
@@ -116,6 +149,9 @@ def _tell_what_it_takes(recipe: "Recipe", out: Path | None, device: str, n_threa
     found = estimate(recipe, out, device=device, n_threads=n_threads, n_processes=n_planned)
     print(found, flush=True)
     for problem in found.problems:
-        print(f"error: {problem.message}" + (f"\nhint: {problem.hint}" if problem.hint else ""), file=sys.stderr)
+        print(
+            f"error: {problem.message}" + (f"\nhint: {problem.hint}" if problem.hint else ""),
+            file=sys.stderr,
+        )
     if found.problems:
         raise typer.Exit(1)

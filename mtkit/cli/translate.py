@@ -33,10 +33,22 @@ _WORDS = "Word alignments and unknown words"
 @takes_search_options("n_best")
 def translate(
     input_path: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Source text, one segment per line, or a table; may be compressed (.gz, .xz, .zst); - is stdin")
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="Source text, one segment per line, or a table; may be compressed (.gz, .xz, .zst); - is stdin",
+        ),
     ],
-    model_dirs: Annotated[list[Path], typer.Option("--model", "-m", metavar="DIR", help="Model directory; repeat it for an ensemble")],
-    output_path: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="File to write", show_default="stdout")] = None,
+    model_dirs: Annotated[
+        list[Path],
+        typer.Option(
+            "--model", "-m", metavar="DIR", help="Model directory; repeat it for an ensemble"
+        ),
+    ],
+    output_path: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="File to write", show_default="stdout"),
+    ] = None,
     resume: Annotated[
         bool | None,
         typer.Option(
@@ -90,7 +102,12 @@ def translate(
         ),
     ] = False,
     details: Annotated[
-        bool, typer.Option("--details", help="Add score and flags to each translation of a table", rich_help_panel=INPUT_AND_OUTPUT)
+        bool,
+        typer.Option(
+            "--details",
+            help="Add score and flags to each translation of a table",
+            rich_help_panel=INPUT_AND_OUTPUT,
+        ),
     ] = False,
     n_best: Annotated[
         int | None,
@@ -103,7 +120,10 @@ def translate(
     ] = None,
     errors: Annotated[
         Literal["strict", "replace"],
-        typer.Option(help="Refuse invalid UTF-8, or replace it by U+FFFD and report how often", rich_help_panel=INPUT_AND_OUTPUT),
+        typer.Option(
+            help="Refuse invalid UTF-8, or replace it by U+FFFD and report how often",
+            rich_help_panel=INPUT_AND_OUTPUT,
+        ),
     ] = "strict",
     alignments_path: Annotated[
         Path | None,
@@ -114,14 +134,29 @@ def translate(
             rich_help_panel=_WORDS,
         ),
     ] = None,
-    align: Annotated[bool, typer.Option("--align", help="With --format jsonl: add the word alignments there", rich_help_panel=_WORDS)] = False,
+    align: Annotated[
+        bool,
+        typer.Option(
+            "--align",
+            help="With --format jsonl: add the word alignments there",
+            rich_help_panel=_WORDS,
+        ),
+    ] = False,
     replace_unk: Annotated[
-        bool, typer.Option("--replace-unk", help="Copy the source word where the model writes an unknown word", rich_help_panel=_WORDS)
+        bool,
+        typer.Option(
+            "--replace-unk",
+            help="Copy the source word where the model writes an unknown word",
+            rich_help_panel=_WORDS,
+        ),
     ] = False,
     unk_dictionary_path: Annotated[
         Path | None,
         typer.Option(
-            "--unk-dictionary", metavar="FILE", help="For --replace-unk: source word, TAB, its translation on each line", rich_help_panel=_WORDS
+            "--unk-dictionary",
+            metavar="FILE",
+            help="For --replace-unk: source word, TAB, its translation on each line",
+            rich_help_panel=_WORDS,
         ),
     ] = None,
     tags: TagsOption = None,
@@ -181,10 +216,18 @@ def translate(
         n_best=n_best,
     )
     if align and options.format != "jsonl":
-        raise typer.BadParameter("--align goes with --format jsonl; --alignments FILE writes a file of its own")
-    beside = {"prefix_path": prefix_path, "constraints_path": constraints_path, "alignments_path": alignments_path}
+        raise typer.BadParameter(
+            "--align goes with --format jsonl; --alignments FILE writes a file of its own"
+        )
+    beside = {
+        "prefix_path": prefix_path,
+        "constraints_path": constraints_path,
+        "alignments_path": alignments_path,
+    }
     if any(beside.values()) and (processes is not None or resume is not None):
-        raise typer.BadParameter("--prefix-file, --constraints and --alignments are for one process, without --processes and --resume")
+        raise typer.BadParameter(
+            "--prefix-file, --constraints and --alignments are for one process, without --processes and --resume"
+        )
     parts = work_path(output_path) if output_path is not None and str(output_path) != "-" else None
     refuse_overwriting(
         [output_path, alignments_path, parts],
@@ -192,7 +235,11 @@ def translate(
     )
     refuse_text(input_path, model_dirs)
     # torch takes seconds to load, which a mistyped path should not wait for.
-    for path, what in (input_path, "the source text"), (prefix_path, "the prefixes"), (constraints_path, "the constraints"):
+    for path, what in (
+        (input_path, "the source text"),
+        (prefix_path, "the prefixes"),
+        (constraints_path, "the constraints"),
+    ):
         if path is not None:
             read_lines(path, what=what).close()
     is_guessed = input_format == "auto" and options.input_format == "text"
@@ -211,13 +258,17 @@ def translate(
         chunk_lines = 1
     search |= given(avoid=avoid, alignments=align or None)
     if replace_unk or unk_dictionary_path is not None:
-        search["unk_dictionary"] = read_dictionary(unk_dictionary_path) if unk_dictionary_path is not None else {}
+        search["unk_dictionary"] = (
+            read_dictionary(unk_dictionary_path) if unk_dictionary_path is not None else {}
+        )
     name = "stdin" if str(input_path) == "-" else str(input_path)
     load = {"precision": precision, "tags": tuple(tags or ()), "tgt_tags": tuple(tgt_tags or ())}
     # Only where they are asked for: they count among what must be the same to go on with an interrupted run.
     load |= {"shortlist": True} if shortlist else {}
     load |= {"batch_invariant": True} if batch_invariant else {}
-    looks_back = align or replace_unk or unk_dictionary_path is not None or alignments_path is not None
+    looks_back = (
+        align or replace_unk or unk_dictionary_path is not None or alignments_path is not None
+    )
     loader = loader_of(engine, model_dirs, looks_back=looks_back)
     lines = ModelLines(tuple(model_dirs), options, name, search, load, loader)
     if any(beside.values()):
@@ -234,4 +285,13 @@ def translate(
         )
         return
     placing = {"device": device, "n_workers": workers, "n_processes": processes}
-    translate_file(input_path, output_path, lines, errors=errors, resume=resume, chunk_lines=chunk_lines, refuses_documents=is_guessed, **placing)
+    translate_file(
+        input_path,
+        output_path,
+        lines,
+        errors=errors,
+        resume=resume,
+        chunk_lines=chunk_lines,
+        refuses_documents=is_guessed,
+        **placing,
+    )

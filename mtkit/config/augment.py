@@ -31,7 +31,9 @@ class AugmentConfig(Section):
     def shares_add_up(self) -> Self:
         total = sum(self.shares.values())
         if total > 1 + 1e-9:
-            raise ValueError(f"{', '.join(self.shares)} add up to {total:g}, but a pair is altered in one way at most; lower them to 1 together")
+            raise ValueError(
+                f"{', '.join(self.shares)} add up to {total:g}, but a pair is altered in one way at most; lower them to 1 together"
+            )
         return self
 
     @property

@@ -15,7 +15,9 @@ def beyond_end(recipe: Recipe) -> Iterator[str]:
     training, validation, end = recipe.training, recipe.validation, recipe.training.max_steps
     end_text = f"the end of the run (training.max_steps {end:,})"
     if training.warmup_steps >= end:
-        highest = training.learning_rate * min(end, training.warmup_steps - 1) / training.warmup_steps
+        highest = (
+            training.learning_rate * min(end, training.warmup_steps - 1) / training.warmup_steps
+        )
         yield (
             f"training.warmup_steps ({training.warmup_steps:,}) is not before {end_text}: the learning rate only rises, to {highest:.2g}, "
             f"and training.learning_rate ({training.learning_rate:g}) is never used; set warmup_steps to {_fifth(end):,}, for example"
@@ -25,7 +27,11 @@ def beyond_end(recipe: Recipe) -> Iterator[str]:
             f"validation.every_steps ({validation.every_steps:,}) is beyond {end_text}: the only validation comes after the last update; "
             f"set every_steps to {_fifth(end):,}, for example"
         )
-    elif recipe.data.validation and validation.patience and (validation.patience + 1) * validation.every_steps >= end:
+    elif (
+        recipe.data.validation
+        and validation.patience
+        and (validation.patience + 1) * validation.every_steps >= end
+    ):
         yield (
             f"validation.patience ({validation.patience}) cannot stop the run early: with validation.every_steps ({validation.every_steps:,}) "
             f"it would do so after update {(validation.patience + 1) * validation.every_steps:,}, which is not before {end_text}"

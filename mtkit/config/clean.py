@@ -52,7 +52,11 @@ class CleanConfig(Section):
     @model_validator(mode="after")
     def limits_agree(self) -> Self:
         if 0 < self.max_chars < self.min_chars:
-            raise ValueError(f"min_chars ({self.min_chars}) is more than max_chars ({self.max_chars})")
+            raise ValueError(
+                f"min_chars ({self.min_chars}) is more than max_chars ({self.max_chars})"
+            )
         if 0 < self.max_char_ratio < 1:
-            raise ValueError(f"max_char_ratio ({self.max_char_ratio}) is less than 1, which no pair can meet; 0 switches the rule off")
+            raise ValueError(
+                f"max_char_ratio ({self.max_char_ratio}) is less than 1, which no pair can meet; 0 switches the rule off"
+            )
         return self

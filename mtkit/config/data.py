@@ -47,7 +47,9 @@ class CorpusSource(Section):
     """In place of `src` and `tgt`: one file with both sides, TSV, CSV, JSON lines, Parquet or TMX; text may be packed; - is stdin."""
     format: FileFormat | None = None
     """What `file` is; default: what its name ends in."""
-    separator: Annotated[str, BeforeValidator(_as_separator), Field(min_length=1, max_length=1)] | None = None
+    separator: (
+        Annotated[str, BeforeValidator(_as_separator), Field(min_length=1, max_length=1)] | None
+    ) = None
     """What separates the columns of a CSV `file`, for example ";"; `\\t` is a tab. Default: comma, semicolon, tab or |,
     whichever fits its first lines."""
     dataset: NameOrFolder | None = None
@@ -77,14 +79,22 @@ class CorpusSource(Section):
         if (self.src is None) != (self.tgt is None):
             raise ValueError("src and tgt go together; one of them is missing")
         if str(self.src) == str(self.tgt) == "-":
-            raise ValueError("src and tgt are both -, but stdin is one stream; give both sides as `file`, with its `format`")
+            raise ValueError(
+                "src and tgt are both -, but stdin is one stream; give both sides as `file`, with its `format`"
+            )
         if str(self.alignment) == "-" and "-" in (str(self.src), str(self.tgt)):
-            raise ValueError("alignment and a side are both -, but stdin is one stream; name a file")
+            raise ValueError(
+                "alignment and a side are both -, but stdin is one stream; name a file"
+            )
         if self.src is not None and self.tgt is not None and _is_same_file(self.src, self.tgt):
             which = "" if self.src == self.tgt else f" (`{self.tgt}` is the same)"
-            raise ValueError(f"`{self.src}` is given as source and as target{which}; give the text of each language")
+            raise ValueError(
+                f"`{self.src}` is given as source and as target{which}; give the text of each language"
+            )
         if self.src_column is not None and self.src_column == self.tgt_column:
-            raise ValueError(f"src_column and tgt_column are the same column ({self.src_column}); name a column for each language")
+            raise ValueError(
+                f"src_column and tgt_column are the same column ({self.src_column}); name a column for each language"
+            )
         if (self.src is not None) + (self.file is not None) + (self.dataset is not None) != 1:
             raise ValueError("name exactly one of: src with tgt, file, dataset")
         if self.alignment is not None and self.src is None:
@@ -135,26 +145,34 @@ class DataConfig(Section):
         names = [corpus_name(source) for source in self.train]
         ends = [stage.until_epoch for stage in self.stages]
         if any(end is None for end in ends[:-1]) or (ends and ends[-1] is not None):
-            raise ValueError("stages: every stage but the last has until_epoch, and the last has none")
+            raise ValueError(
+                "stages: every stage but the last has until_epoch, and the last has none"
+            )
         if any(first >= second for first, second in pairwise(ends[:-1]) if first and second):
             raise ValueError("stages: until_epoch rises from stage to stage")
         for name in {name for stage in self.stages for name in stage.weights}:
             if names.count(name) != 1:
                 what = "no corpus" if name not in names else "more than one corpus"
-                raise ValueError(f"stages: weights name {name}, which {what} of data.train is called; known are {', '.join(names)}")
+                raise ValueError(
+                    f"stages: weights name {name}, which {what} of data.train is called; known are {', '.join(names)}"
+                )
         return self
 
     @model_validator(mode="after")
     def only_training_is_aligned(self) -> Self:
         for key in ("validation", "test"):
             if any(source.alignment is not None for source in getattr(self, key)):
-                raise ValueError(f"{key}: word alignments are for data.train, and nothing else reads them; leave `alignment` out")
+                raise ValueError(
+                    f"{key}: word alignments are for data.train, and nothing else reads them; leave `alignment` out"
+                )
         return self
 
     @property
     def tags(self) -> tuple[str, ...]:
         """All tags of the corpora, each once, in the order of their appearance."""
-        return tuple(dict.fromkeys(tag for source in (*self.train, *self.validation) for tag in source.tags))
+        return tuple(
+            dict.fromkeys(tag for source in (*self.train, *self.validation) for tag in source.tags)
+        )
 
 
 def corpus_name(source: CorpusSource) -> str:

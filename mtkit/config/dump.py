@@ -32,7 +32,9 @@ def plain_yaml(section: Section) -> str:
     return "\n".join(_block(section, "", comments=False, base_dir=Path.cwd())) + "\n"
 
 
-def commented_yaml(cls_or_section: type[Section] | Section, reasons: Mapping[str, str] | None = None) -> str:
+def commented_yaml(
+    cls_or_section: type[Section] | Section, reasons: Mapping[str, str] | None = None
+) -> str:
     """The complete text of a recipe: every key, with its docstring as comment.
 
     Args:
@@ -40,8 +42,19 @@ def commented_yaml(cls_or_section: type[Section] | Section, reasons: Mapping[str
             key is left empty. Keys without a value are commented out.
         reasons: Why a key has its value, by its dotted name; becomes a second comment.
     """
-    description = _description(cls_or_section if isinstance(cls_or_section, type) else type(cls_or_section))
-    return "\n".join([*_comment(description, ""), "", *_block(cls_or_section, "", comments=True, reasons=reasons or {})]) + "\n"
+    description = _description(
+        cls_or_section if isinstance(cls_or_section, type) else type(cls_or_section)
+    )
+    return (
+        "\n".join(
+            [
+                *_comment(description, ""),
+                "",
+                *_block(cls_or_section, "", comments=True, reasons=reasons or {}),
+            ]
+        )
+        + "\n"
+    )
 
 
 def _block(
@@ -56,23 +69,43 @@ def _block(
     cls = section if isinstance(section, type) else type(section)
     for number, (name, field) in enumerate(cls.model_fields.items()):
         is_missing = isinstance(section, type) and field.is_required()
-        value = getattr(section, name) if isinstance(section, Section) else None if is_missing else field.get_default()
+        value = (
+            getattr(section, name)
+            if isinstance(section, Section)
+            else None
+            if is_missing
+            else field.get_default()
+        )
         inner = _inner(value, field.annotation)
         if comments:
             if number and inner is not None:
                 yield ""
-            help_text = field.description or (_description(inner if isinstance(inner, type) else type(inner)) if inner is not None else "")
+            help_text = field.description or (
+                _description(inner if isinstance(inner, type) else type(inner))
+                if inner is not None
+                else ""
+            )
             yield from _comment(help_text, indent)
             if reason := (reasons or {}).get(f"{prefix}{name}"):
                 yield from _comment(f"Chosen: {reason}.", indent)
         key = f"{indent}{name}:"
         if inner is not None:
             yield key
-            yield from _block(inner, indent + _INDENT, comments=comments, base_dir=base_dir, reasons=reasons, prefix=f"{prefix}{name}.")
+            yield from _block(
+                inner,
+                indent + _INDENT,
+                comments=comments,
+                base_dir=base_dir,
+                reasons=reasons,
+                prefix=f"{prefix}{name}.",
+            )
         elif isinstance(value, tuple) and any(isinstance(item, Section) for item in value):
             yield key
             for item in value:
-                yield from _list_item(_block(item, indent + 2 * _INDENT, comments=comments, base_dir=base_dir), indent + _INDENT)
+                yield from _list_item(
+                    _block(item, indent + 2 * _INDENT, comments=comments, base_dir=base_dir),
+                    indent + _INDENT,
+                )
         elif value is None and comments:
             yield f"{indent}{'' if is_missing else '# '}{name}:"
         else:
@@ -140,8 +173,15 @@ def _choices(annotation: Any) -> str:
 
 def _description(cls: type[Section]) -> str:
     """What a section is for; where it stands in the recipe can be seen."""
-    return re.sub(r"Recipe section `\w+:`[.;]\s*(\w?)", lambda found: found[1].upper(), cls.__doc__ or "").strip()
+    return re.sub(
+        r"Recipe section `\w+:`[.;]\s*(\w?)", lambda found: found[1].upper(), cls.__doc__ or ""
+    ).strip()
 
 
 def _comment(text: str, indent: str) -> list[str]:
-    return textwrap.wrap(" ".join(text.split()), width=_COMMENT_WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
+    return textwrap.wrap(
+        " ".join(text.split()),
+        width=_COMMENT_WIDTH,
+        initial_indent=f"{indent}# ",
+        subsequent_indent=f"{indent}# ",
+    )

@@ -12,8 +12,15 @@ from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.errors import MtkitError
 from mtkit.tokenizer.model_proto import model_files, read_settings
 
-_FREE = frozenset({"dropout", "attention_dropout", "activation_dropout", "layer_drop", "init", "max_positions"})
-_TIES = {"all": ("all", "output", "inputs", "none"), "output": ("output", "none"), "inputs": ("inputs", "none"), "none": ("none",)}
+_FREE = frozenset(
+    {"dropout", "attention_dropout", "activation_dropout", "layer_drop", "init", "max_positions"}
+)
+_TIES = {
+    "all": ("all", "output", "inputs", "none"),
+    "output": ("output", "none"),
+    "inputs": ("inputs", "none"),
+    "none": ("none",),
+}
 """What each may become: matrices that are one may be several, but not the reverse."""
 
 
@@ -29,7 +36,11 @@ def take_over(tree: Any, resolve: Callable[[Any], Any]) -> Any:
     Raises:
         ValueError: A folder is missing or not a model's, or the recipe names other values than the model has; all such are named.
     """
-    sections = {name: _given(tree.get(name)) for name in ("model", "tokenizer", "training")} if isinstance(tree, dict) else {}
+    sections = (
+        {name: _given(tree.get(name)) for name in ("model", "tokenizer", "training")}
+        if isinstance(tree, dict)
+        else {}
+    )
     model, tokenizer, training = (sections.get(name) for name in ("model", "tokenizer", "training"))
     if model is None or tokenizer is None or training is None:
         return tree
@@ -42,12 +53,16 @@ def take_over(tree: Any, resolve: Callable[[Any], Any]) -> Any:
         theirs = _told(read_model_config, Path(start), "training.init_from")
         differing += differences(model, theirs)
         model = theirs | model
-    if isinstance(vocabulary, str | Path) and not _needs_nothing(Path(vocabulary), tokenizer, TokenizerConfig):
+    if isinstance(vocabulary, str | Path) and not _needs_nothing(
+        Path(vocabulary), tokenizer, TokenizerConfig
+    ):
         theirs = _told(_read_tokenizer, Path(vocabulary), "tokenizer.init_from")
         differing += _tokenizer_differences(tokenizer, theirs)
         tokenizer = theirs | tokenizer
     if differing:
-        raise ValueError(f"not as in the model to start from: {', '.join(differing)}; leave these keys out")
+        raise ValueError(
+            f"not as in the model to start from: {', '.join(differing)}; leave these keys out"
+        )
     return tree | {"model": model, "tokenizer": tokenizer}
 
 
@@ -58,8 +73,15 @@ def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]
         ours: Keys of the new model's section `model:`; those that are absent do not differ.
         theirs: All keys of the other model's.
     """
-    differing = [name for name, value in ours.items() if name in theirs and name not in _FREE and value != theirs[name]]
-    if "tied_embeddings" in differing and ours["tied_embeddings"] in _TIES[theirs["tied_embeddings"]]:
+    differing = [
+        name
+        for name, value in ours.items()
+        if name in theirs and name not in _FREE and value != theirs[name]
+    ]
+    if (
+        "tied_embeddings" in differing
+        and ours["tied_embeddings"] in _TIES[theirs["tied_embeddings"]]
+    ):
         differing.remove("tied_embeddings")
     return [f"model.{name} ({ours[name]} here, {theirs[name]} there)" for name in differing]
 
@@ -76,9 +98,14 @@ def read_model_config(folder: Path) -> dict[str, Any]:
     refuse_no_model(folder)
     path = folder / CONFIG_NAME
     try:
-        return ModelConfig.model_validate(json.loads(path.read_text(encoding="utf-8"))["model"]).model_dump()
+        return ModelConfig.model_validate(
+            json.loads(path.read_text(encoding="utf-8"))["model"]
+        ).model_dump()
     except (OSError, ValueError, KeyError, TypeError):
-        raise MtkitError(f"`{path}`: not a configuration that this mtkit can read", "make or copy the folder again") from None
+        raise MtkitError(
+            f"`{path}`: not a configuration that this mtkit can read",
+            "make or copy the folder again",
+        ) from None
 
 
 def _given(section: Any) -> dict[str, Any] | None:
@@ -102,7 +129,11 @@ def _told(read: Callable[[Path], dict[str, Any]], folder: Path, key: str) -> dic
 def _read_tokenizer(folder: Path) -> dict[str, Any]:
     paths = model_files(folder)
     src, tgt = (read_settings(path.read_bytes(), str(path)) for path in paths)
-    settings = {**src._asdict(), "vocab_size": max(src.vocab_size, tgt.vocab_size), "joint": paths[0] == paths[1]}
+    settings = {
+        **src._asdict(),
+        "vocab_size": max(src.vocab_size, tgt.vocab_size),
+        "joint": paths[0] == paths[1],
+    }
     if src.normalization not in get_args(TokenizerConfig.model_fields["normalization"].annotation):
         # Of a model made elsewhere; it keeps its rules, which have no name here.
         del settings["normalization"]

@@ -56,7 +56,9 @@ def make_section(cls: type[S], overrides: Sequence[str]) -> S:
     return section
 
 
-def _validated(cls: type[S], data: dict[Any, Any], overrides: Sequence[str], base_dir: Path) -> tuple[S | None, list[Problem]]:
+def _validated(
+    cls: type[S], data: dict[Any, Any], overrides: Sequence[str], base_dir: Path
+) -> tuple[S | None, list[Problem]]:
     """The section, or why there is none."""
     problems: list[Problem] = []
     overridden: set[str] = set()
@@ -75,7 +77,10 @@ def _validated(cls: type[S], data: dict[Any, Any], overrides: Sequence[str], bas
 def _as_error(problems: list[Problem], where: str = "", how: str = "") -> MtkitError:
     if len(problems) == 1:
         return MtkitError(f"{where}{problems[0].text}", problems[0].hint or f"correct it{how}")
-    listed = "".join(f"\n  {problem.text}" + (f" ({problem.hint})" if problem.hint else "") for problem in problems)
+    listed = "".join(
+        f"\n  {problem.text}" + (f" ({problem.hint})" if problem.hint else "")
+        for problem in problems
+    )
     return MtkitError(f"{where}{len(problems)} problems:{listed}", f"correct them{how}")
 
 
@@ -100,8 +105,13 @@ def _load_file(path: Path) -> dict[Any, Any]:
         raise MtkitError(f"`{path}`: no such file", f"check the path; {_START}")
     if path.is_dir():
         kind = "model directory" if is_model_dir(path) else "folder"
-        meant = next((file for folder in (path, path.parent) if (file := folder / "recipe.yaml").exists()), None)
-        raise MtkitError(f"`{path}`: is a {kind}, not a recipe", f"did you mean `{meant}`?" if meant else _START)
+        meant = next(
+            (file for folder in (path, path.parent) if (file := folder / "recipe.yaml").exists()),
+            None,
+        )
+        raise MtkitError(
+            f"`{path}`: is a {kind}, not a recipe", f"did you mean `{meant}`?" if meant else _START
+        )
     if path.is_char_device():
         raise MtkitError(f"`{path}`: is a device, not a recipe", f"give a file; {_START}")
     # The YAML parser would take minutes for a corpus.
@@ -120,7 +130,10 @@ def _load_file(path: Path) -> dict[Any, Any]:
     if not isinstance(data, dict) and path.suffix and not is_recipe_name(path):
         raise _no_recipe(path)
     if not isinstance(data, dict):
-        raise MtkitError(f"`{path}`: is not a recipe: its top level has no sections", "write sections such as `data:`, with keys indented below them")
+        raise MtkitError(
+            f"`{path}`: is not a recipe: its top level has no sections",
+            "write sections such as `data:`, with keys indented below them",
+        )
     return data
 
 
@@ -133,7 +146,11 @@ def _describe_yaml_error(exc: YAMLError, text: str) -> tuple[str, str, str]:
     if isinstance(exc, ReaderError):
         before = text[: exc.position]
         line, column = before.count("\n") + 1, exc.position - before.rfind("\n")
-        return f"line {line}, column {column}", "a character that YAML does not allow", "remove it, or write it in double quotes as \\uXXXX"
+        return (
+            f"line {line}, column {column}",
+            "a character that YAML does not allow",
+            "remove it, or write it in double quotes as \\uXXXX",
+        )
     mark = getattr(exc, "problem_mark", None) or getattr(exc, "context_mark", None)
     where = f"line {mark.line + 1}, column {mark.column + 1}" if mark is not None else "somewhere"
     what = str(getattr(exc, "problem", None) or "is no YAML").split("\n")[0]
@@ -143,7 +160,11 @@ def _describe_yaml_error(exc: YAMLError, text: str) -> tuple[str, str, str]:
     if "'\\t'" in what:
         return where, "a tab", "YAML is indented with spaces"
     if isinstance(exc, MarkedYAMLError) and "mapping values are not allowed" in what:
-        return where, "a colon where none may stand", "check the indentation, or put text that holds a colon in quotes"
+        return (
+            where,
+            "a colon where none may stand",
+            "check the indentation, or put text that holds a colon in quotes",
+        )
     return where, what, "check brackets, quotes and indentation there"
 
 
@@ -166,11 +187,17 @@ def _apply(override: str, data: dict[Any, Any]) -> str:
     dotted, equals, text = override.partition("=")
     dotted = dotted.strip()
     if not equals or not dotted:
-        raise _BadOverride(override, "is not of the form key=value", "for example --set training.max_steps=100")
+        raise _BadOverride(
+            override, "is not of the form key=value", "for example --set training.max_steps=100"
+        )
     try:
         value = _mark_strings(parse_yaml(text))
     except YAMLError:
-        raise _BadOverride(override, "the value is no YAML", "put text in quotes, and those in the shell's quotes: --set 'a.b=\"text\"'") from None
+        raise _BadOverride(
+            override,
+            "the value is no YAML",
+            "put text in quotes, and those in the shell's quotes: --set 'a.b=\"text\"'",
+        ) from None
     *parents, last = dotted.split(".")
     node: Any = data
     walked: list[str] = []
@@ -178,7 +205,11 @@ def _apply(override: str, data: dict[Any, Any]) -> str:
         node = _child(_only_item(node, key), key)
         walked.append(key)
         if not isinstance(node, dict | list):
-            raise _BadOverride(override, f"there is nothing below {'.'.join(walked)}", f"set {'.'.join(walked)} itself")
+            raise _BadOverride(
+                override,
+                f"there is nothing below {'.'.join(walked)}",
+                f"set {'.'.join(walked)} itself",
+            )
     node = _only_item(node, last)
     if isinstance(node, dict):
         node[last] = value
@@ -186,7 +217,9 @@ def _apply(override: str, data: dict[Any, Any]) -> str:
         node[int(last)] = value
     else:
         raise _BadOverride(
-            override, f"{'.'.join(walked)} is a list of {len(node)}", f"use {'.'.join(walked)}.0 for its first item, or set the whole list"
+            override,
+            f"{'.'.join(walked)} is a list of {len(node)}",
+            f"use {'.'.join(walked)}.0 for its first item, or set the whole list",
         )
     return dotted
 

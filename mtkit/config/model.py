@@ -59,7 +59,9 @@ class ModelConfig(Section):
         if self.positions == "sinusoidal" and self.d_model % 2:
             raise ValueError(f"d_model ({self.d_model}) is odd; sinusoidal positions need pairs")
         if self.positions == "rotary" and self.d_head % 2:
-            raise ValueError(f"d_model / n_heads ({self.d_head}) is odd; rotary positions need pairs")
+            raise ValueError(
+                f"d_model / n_heads ({self.d_head}) is odd; rotary positions need pairs"
+            )
         return self
 
 

@@ -7,14 +7,32 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "tiny": {
         "tokenizer": {"vocab_size": 2000},
         "batches": {"max_tokens": 2048},
-        "model": {"n_encoder_layers": 2, "n_decoder_layers": 2, "d_model": 128, "n_heads": 4, "d_ff": 512},
-        "training": {"max_steps": 2000, "learning_rate": 0.002, "warmup_steps": 400, "save_every_steps": 200},
+        "model": {
+            "n_encoder_layers": 2,
+            "n_decoder_layers": 2,
+            "d_model": 128,
+            "n_heads": 4,
+            "d_ff": 512,
+        },
+        "training": {
+            "max_steps": 2000,
+            "learning_rate": 0.002,
+            "warmup_steps": 400,
+            "save_every_steps": 200,
+        },
         "validation": {"every_steps": 200},
     },
     # For some ten thousand pairs: much dropout, because the corpus is seen often.
     "small": {
         "tokenizer": {"vocab_size": 8000},
-        "model": {"n_encoder_layers": 3, "n_decoder_layers": 3, "d_model": 256, "n_heads": 4, "d_ff": 1024, "dropout": 0.3},
+        "model": {
+            "n_encoder_layers": 3,
+            "n_decoder_layers": 3,
+            "d_model": 256,
+            "n_heads": 4,
+            "d_ff": 1024,
+            "dropout": 0.3,
+        },
         "training": {"max_steps": 20_000, "learning_rate": 0.001, "save_every_steps": 500},
         "validation": {"every_steps": 500},
     },
@@ -22,15 +40,39 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "base": {
         "tokenizer": {"vocab_size": 37_000},
         "batches": {"max_tokens": 8192},
-        "model": {"n_encoder_layers": 6, "n_decoder_layers": 6, "d_model": 512, "n_heads": 8, "d_ff": 2048, "dropout": 0.1},
-        "training": {"max_steps": 100_000, "learning_rate": 0.0007, "warmup_steps": 4000, "accumulate_batches": 3},
+        "model": {
+            "n_encoder_layers": 6,
+            "n_decoder_layers": 6,
+            "d_model": 512,
+            "n_heads": 8,
+            "d_ff": 2048,
+            "dropout": 0.1,
+        },
+        "training": {
+            "max_steps": 100_000,
+            "learning_rate": 0.0007,
+            "warmup_steps": 4000,
+            "accumulate_batches": 3,
+        },
     },
     # The same table, "big"; the learning rate is the paper's formula at the end of the warmup, (d_model * warmup_steps) ** -0.5.
     "big": {
         "tokenizer": {"vocab_size": 37_000},
         "batches": {"max_tokens": 8192},
-        "model": {"n_encoder_layers": 6, "n_decoder_layers": 6, "d_model": 1024, "n_heads": 16, "d_ff": 4096, "dropout": 0.3},
-        "training": {"max_steps": 300_000, "learning_rate": 0.0005, "warmup_steps": 4000, "accumulate_batches": 3},
+        "model": {
+            "n_encoder_layers": 6,
+            "n_decoder_layers": 6,
+            "d_model": 1024,
+            "n_heads": 16,
+            "d_ff": 4096,
+            "dropout": 0.3,
+        },
+        "training": {
+            "max_steps": 300_000,
+            "learning_rate": 0.0005,
+            "warmup_steps": 4000,
+            "accumulate_batches": 3,
+        },
     },
 }
 """Recipe sections without `data:`, by the preset's name."""

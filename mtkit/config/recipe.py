@@ -97,8 +97,13 @@ class Recipe(Section):
     def sections_agree(self) -> Self:
         if self.model.tied_embeddings in ("inputs", "all") and not self.tokenizer.joint:
             tied = self.model.tied_embeddings
-            raise ValueError(f"model.tied_embeddings is {tied}, but tokenizer.joint is false; use output or none, or a joint tokenizer")
-        longest, marks = self.longest, "its tags and end mark" if self._most_tags else "its end mark"
+            raise ValueError(
+                f"model.tied_embeddings is {tied}, but tokenizer.joint is false; use output or none, or a joint tokenizer"
+            )
+        longest, marks = (
+            self.longest,
+            "its tags and end mark" if self._most_tags else "its end mark",
+        )
         if longest > self.model.max_positions:
             raise ValueError(
                 f"preprocess.max_length ({self.preprocess.max_length}) and {marks} do not fit model.max_positions ({self.model.max_positions})"
@@ -115,10 +120,14 @@ class Recipe(Section):
         sampling, kind = self.sampling, self.tokenizer.type
         if (sampling.src_dropout or sampling.tgt_dropout) and kind != "bpe":
             way = "; use sampling.src_alpha and tgt_alpha" if kind == "unigram" else ""
-            raise ValueError(f"sampling.src_dropout and tgt_dropout are for tokenizer.type bpe, which is {kind} here{way}")
+            raise ValueError(
+                f"sampling.src_dropout and tgt_dropout are for tokenizer.type bpe, which is {kind} here{way}"
+            )
         if (sampling.src_alpha is not None or sampling.tgt_alpha is not None) and kind != "unigram":
             way = "; use sampling.src_dropout and tgt_dropout" if kind == "bpe" else ""
-            raise ValueError(f"sampling.src_alpha and tgt_alpha are for tokenizer.type unigram, which is {kind} here{way}")
+            raise ValueError(
+                f"sampling.src_alpha and tgt_alpha are for tokenizer.type unigram, which is {kind} here{way}"
+            )
         return self
 
     @model_validator(mode="after")
@@ -131,9 +140,15 @@ class Recipe(Section):
             )
         layer, n_layers = self.training.alignment_layer, self.model.n_decoder_layers
         if not -n_layers <= layer < n_layers:
-            raise ValueError(f"training.alignment_layer ({layer}) is none of the model's {n_layers} decoder layers: {-n_layers} to {n_layers - 1}")
+            raise ValueError(
+                f"training.alignment_layer ({layer}) is none of the model's {n_layers} decoder layers: {-n_layers} to {n_layers - 1}"
+            )
         # These change the words or take others in, and nobody knows what then translates what.
-        if changing := [f"augment.{name}" for name in ("merge", *self.augment.shares) if getattr(self.augment, name)]:
+        if changing := [
+            f"augment.{name}"
+            for name in ("merge", *self.augment.shares)
+            if getattr(self.augment, name)
+        ]:
             raise ValueError(
                 f"training.alignment_weight does not go with {', '.join(changing)}, which alter the words that are aligned; set one to 0"
             )
@@ -142,4 +157,8 @@ class Recipe(Section):
 
 def alignment_head(training: TrainingConfig, model: ModelConfig) -> AlignmentHead | None:
     """The head that is to learn word alignments, if one is."""
-    return AlignmentHead(layer=training.alignment_layer % model.n_decoder_layers) if training.alignment_weight else None
+    return (
+        AlignmentHead(layer=training.alignment_layer % model.n_decoder_layers)
+        if training.alignment_weight
+        else None
+    )

@@ -25,7 +25,9 @@ class SamplingConfig(Section):
     @model_validator(mode="after")
     def n_best_is_a_number_of_ways(self) -> Self:
         if self.n_best != -1 and self.n_best < 2:
-            raise ValueError(f"n_best ({self.n_best}) leaves nothing to draw from; give -1, or 2 to 512")
+            raise ValueError(
+                f"n_best ({self.n_best}) leaves nothing to draw from; give -1, or 2 to 512"
+            )
         return self
 
     @property

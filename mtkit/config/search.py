@@ -84,15 +84,28 @@ class SearchConfig(Section):
     @model_validator(mode="after")
     def fits_together(self) -> Self:
         if self.mbr and self.n_best > self.mbr:
-            raise ValueError(f"n_best ({self.n_best}) is more than mbr ({self.mbr}), which is how many there are to choose from; raise mbr")
+            raise ValueError(
+                f"n_best ({self.n_best}) is more than mbr ({self.mbr}), which is how many there are to choose from; raise mbr"
+            )
         if self.n_best > self.beam_size and not self.mbr and not self.sampling:
-            raise ValueError(f"n_best ({self.n_best}) is more than beam_size ({self.beam_size}); raise beam_size")
+            raise ValueError(
+                f"n_best ({self.n_best}) is more than beam_size ({self.beam_size}); raise beam_size"
+            )
         if self.max_length is not None and self.max_length < self.min_length:
-            raise ValueError(f"max_length ({self.max_length}) is less than min_length ({self.min_length})")
+            raise ValueError(
+                f"max_length ({self.max_length}) is less than min_length ({self.min_length})"
+            )
         if self.beam_size % self.n_groups and not self.sampling:
-            raise ValueError(f"n_groups ({self.n_groups}) does not divide beam_size ({self.beam_size}); each group has an equal share of the beam")
+            raise ValueError(
+                f"n_groups ({self.n_groups}) does not divide beam_size ({self.beam_size}); each group has an equal share of the beam"
+            )
         if self.sampling:
-            for name, value in (("n_groups", self.n_groups > 1), ("coverage_penalty", self.coverage_penalty > 0)):
+            for name, value in (
+                ("n_groups", self.n_groups > 1),
+                ("coverage_penalty", self.coverage_penalty > 0),
+            ):
                 if value:
-                    raise ValueError(f"{name} ({getattr(self, name)}) belongs to a beam, and sampling has none; leave one of the two out")
+                    raise ValueError(
+                        f"{name} ({getattr(self, name)}) belongs to a beam, and sampling has none; leave one of the two out"
+                    )
         return self

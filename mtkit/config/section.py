@@ -23,7 +23,9 @@ Seed = Annotated[int, Ge(0), Le(2**63 - 1)]
 class Section(BaseModel):
     """A part of a recipe: immutable, with every key known. The docstring under a field is its help everywhere."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
 
 class CommandLineText(str):

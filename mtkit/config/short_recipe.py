@@ -14,7 +14,17 @@ _MAIN_KEYS = frozenset(
     {
         "tokenizer.vocab_size",
         "batches.max_tokens",
-        *(f"model.{name}" for name in ("d_model", "n_heads", "d_ff", "n_encoder_layers", "n_decoder_layers", "dropout")),
+        *(
+            f"model.{name}"
+            for name in (
+                "d_model",
+                "n_heads",
+                "d_ff",
+                "n_encoder_layers",
+                "n_decoder_layers",
+                "dropout",
+            )
+        ),
         *(f"training.{name}" for name in ("max_steps", "learning_rate", "warmup_steps")),
         "validation.every_steps",
     }
@@ -41,27 +51,46 @@ def short_recipe(recipe: Recipe, reasons: Mapping[str, str] | None = None) -> st
     """
     reasons = reasons or {}
     names = [*_ORDER, *(name for name in Recipe.model_fields if name not in ("data", *_ORDER))]
-    sections = [("data", list(_data_entries(recipe, reasons)))] + [(name, list(_entries(name, getattr(recipe, name), reasons))) for name in names]
-    return _HEAD + "".join(f"\n{name}:\n" + "".join(_aligned(entries)) for name, entries in sections if entries)
+    sections = [("data", list(_data_entries(recipe, reasons)))] + [
+        (name, list(_entries(name, getattr(recipe, name), reasons))) for name in names
+    ]
+    return _HEAD + "".join(
+        f"\n{name}:\n" + "".join(_aligned(entries)) for name, entries in sections if entries
+    )
 
 
 def _data_entries(recipe: Recipe, reasons: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     data = recipe.data
     yield f"src_lang: {flow_yaml(data.src_lang)}", "translate from this language"
     yield f"tgt_lang: {flow_yaml(data.tgt_lang)}", "into this one"
-    yield f"train: {_corpora(data.train)}", "line N of one file translates line N of the other; paths are relative to this file"
+    yield (
+        f"train: {_corpora(data.train)}",
+        "line N of one file translates line N of the other; paths are relative to this file",
+    )
     if data.validation:
-        yield f"validation: {_corpora(data.validation)}", reasons.get("data.validation", "the best checkpoint is chosen by it; never train on it")
+        yield (
+            f"validation: {_corpora(data.validation)}",
+            reasons.get(
+                "data.validation", "the best checkpoint is chosen by it; never train on it"
+            ),
+        )
     else:
         yield "# validation: {src: FILE, tgt: FILE}", "without it no checkpoint counts as the best"
-    yield from _entries("data", data, reasons, written=("src_lang", "tgt_lang", "train", "validation"))
+    yield from _entries(
+        "data", data, reasons, written=("src_lang", "tgt_lang", "train", "validation")
+    )
 
 
-def _entries(name: str, section: Section, reasons: Mapping[str, str], written: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+def _entries(
+    name: str, section: Section, reasons: Mapping[str, str], written: tuple[str, ...] = ()
+) -> Iterator[tuple[str, str]]:
     for key, field in type(section).model_fields.items():
         value, dotted = getattr(section, key), f"{name}.{key}"
         if key not in written and (dotted in _MAIN_KEYS or _differs(section, key)):
-            yield f"{key}: {_value(value)}", reasons.get(dotted) or _first_clause(field.description or "")
+            yield (
+                f"{key}: {_value(value)}",
+                reasons.get(dotted) or _first_clause(field.description or ""),
+            )
 
 
 def _corpora(sources: tuple[CorpusSource, ...]) -> str:
@@ -79,7 +108,10 @@ def _value(value: Any) -> str:
 def _differs(section: Section, key: str) -> bool:
     field, value = type(section).model_fields[key], getattr(section, key)
     # The default of a path is a text.
-    return field.is_required() or (str(value) if isinstance(value, Path) else value) != field.get_default()
+    return (
+        field.is_required()
+        or (str(value) if isinstance(value, Path) else value) != field.get_default()
+    )
 
 
 def _first_clause(text: str) -> str:

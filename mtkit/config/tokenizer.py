@@ -39,5 +39,7 @@ class TokenizerConfig(Section):
     @model_validator(mode="after")
     def extends_something(self) -> Self:
         if self.extend and self.init_from is None:
-            raise ValueError(f"extend ({self.extend}) needs a vocabulary to extend; name its model as tokenizer.init_from or training.init_from")
+            raise ValueError(
+                f"extend ({self.extend}) needs a vocabulary to extend; name its model as tokenizer.init_from or training.init_from"
+            )
         return self

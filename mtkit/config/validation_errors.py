@@ -52,7 +52,9 @@ _PLAIN_WORDS = {
 }
 
 
-def describe_problems(exc: ValidationError, cls: type[Section], data: Any, overridden: set[str]) -> list[Problem]:
+def describe_problems(
+    exc: ValidationError, cls: type[Section], data: Any, overridden: set[str]
+) -> list[Problem]:
     """Every problem with its dotted key and value.
 
     Args:
@@ -67,9 +69,13 @@ def describe_problems(exc: ValidationError, cls: type[Section], data: Any, overr
         problem, key = _describe(error, cls, data), _dotted(error["loc"], data)
         if len(error["loc"]) < len(found["loc"]) and key in problems:
             # Another kind of value that would be allowed here.
-            problems[key] = problems[key]._replace(text=f"{problems[key].text} or {_without_key(problem.text)}")
+            problems[key] = problems[key]._replace(
+                text=f"{problems[key].text} or {_without_key(problem.text)}"
+            )
             continue
-        is_from_flag = any(f"{key}.".startswith(f"{flag}.") or flag.startswith(f"{key}.") for flag in overridden)
+        is_from_flag = any(
+            f"{key}.".startswith(f"{flag}.") or flag.startswith(f"{key}.") for flag in overridden
+        )
         problem = problem._replace(text=f"--set {problem.text}") if is_from_flag else problem
         problems[key if len(error["loc"]) < len(found["loc"]) else str(number)] = problem
     return list(problems.values())
@@ -101,12 +107,19 @@ def _describe(error: dict[str, Any], cls: type[Section], data: Any) -> Problem:
         section = section_at(cls, loc[:-1])
         siblings = list(section.model_fields) if section is not None else []
         nearest = nearest_key(key, cls, siblings)
-        return Problem(f"{key}: no such key", f"did you mean {nearest}?" if nearest else f"known here: {', '.join(siblings)}")
+        return Problem(
+            f"{key}: no such key",
+            f"did you mean {nearest}?" if nearest else f"known here: {', '.join(siblings)}",
+        )
     context = error.get("ctx") or {}
     if error["type"] == "value_error":
         return _from_validator(str(context["error"]), key, section_at(cls, loc))
     words = _PLAIN_WORDS.get(error["type"])
-    text = words.format(**{name: _plain(value) for name, value in context.items()}) if words else _lower_first(error["msg"])
+    text = (
+        words.format(**{name: _plain(value) for name, value in context.items()})
+        if words
+        else _lower_first(error["msg"])
+    )
     value = "" if error["type"] in ("missing", "invalid_key") else _shown(error["input"])
     text, _, hint = text.partition("; ")
     if error["type"] == "missing":
@@ -137,7 +150,9 @@ def nearest_key(dotted: str, cls: type[Section], siblings: Iterable[str]) -> str
     """
     way, dot, leaf = dotted.rpartition(".")
     candidates = {key: _likeness(leaf, key.rpartition(".")[2]) for key in known_keys(cls)}
-    candidates |= {f"{way}{dot}{name}": _likeness(leaf, name) + _SAME_SECTION_BONUS for name in siblings}
+    candidates |= {
+        f"{way}{dot}{name}": _likeness(leaf, name) + _SAME_SECTION_BONUS for name in siblings
+    }
     nearest = max(candidates, key=lambda key: candidates[key])
     return nearest if candidates[nearest] >= _MIN_LIKENESS else None
 
@@ -198,7 +213,11 @@ def _dotted(loc: Sequence[int | str], data: Any) -> str:
 def _help_of(cls: type[Section], loc: Sequence[int | str]) -> str:
     section = section_at(cls, loc[:-1])
     field = section.model_fields.get(str(loc[-1])) if section is not None else None
-    return _lower_first(" ".join((field.description or "").split())).rstrip(".") if field is not None else ""
+    return (
+        _lower_first(" ".join((field.description or "").split())).rstrip(".")
+        if field is not None
+        else ""
+    )
 
 
 def _shown(value: Any) -> str:

@@ -36,7 +36,11 @@ def learn_endings(lines: Sequence[str]) -> tuple[str, ...]:
         last = Counter(row[-1][-length:] for row in words)
         within = Counter(word[-length:] for row in words for word in row[:-1])
         for ending, n in last.items():
-            if n >= _MIN_COUNT and within[ending] <= _MAX_WITHIN * n and not any(ending[-short:] in found for short in range(1, length)):
+            if (
+                n >= _MIN_COUNT
+                and within[ending] <= _MAX_WITHIN * n
+                and not any(ending[-short:] in found for short in range(1, length))
+            ):
                 found[ending] = n
     return tuple(sorted(found, key=lambda ending: (-found[ending], ending))[:_MAX_ENDINGS])
 
@@ -55,7 +59,9 @@ def split_at_endings(sentences: Sequence[str], endings: frozenset[str]) -> list[
         begin = 0
         for match in _SPACE.finditer(sentence):
             before = sentence[max(match.start() - max(_LENGTHS), 0) : match.start()]
-            if match.end() < len(sentence) and any(before[-length:] in endings for length in _LENGTHS):
+            if match.end() < len(sentence) and any(
+                before[-length:] in endings for length in _LENGTHS
+            ):
                 parts.append(sentence[begin : match.end()])
                 begin = match.end()
         parts.append(sentence[begin:])

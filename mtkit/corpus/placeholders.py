@@ -23,13 +23,16 @@ _NUMBER = re.compile(r"\d+(?:[.,:/\u00a0\u202f-]\d+)*(?: \d{3}\b)*")
 _MAX_SPELT = 12
 _THOUSANDS = re.compile(r"(?<=\d)[.,\u00a0\u202f ](?=\d{3}(?!\d))")
 _POWER_OF_TEN = re.compile(
-    r"\s*(?:[십백천만억조十百千万萬亿億兆]|hundred|thousand|[mb]illion|hundert|tausend|Mill?i|тыс|млн|млрд|mille?\b|mln|Mrd|Mio)", re.IGNORECASE
+    r"\s*(?:[십백천만억조十百千万萬亿億兆]|hundred|thousand|[mb]illion|hundert|tausend|Mill?i|тыс|млн|млрд|mille?\b|mln|Mrd|Mio)",
+    re.IGNORECASE,
 )
 
 
 def outside_placeholders(text: str, change: Callable[[str], str]) -> str:
     """The text with all changed that is no placeholder, part by part."""
-    return "".join(part if number % 2 else change(part) for number, part in enumerate(PLACEHOLDER.split(text)))
+    return "".join(
+        part if number % 2 else change(part) for number, part in enumerate(PLACEHOLDER.split(text))
+    )
 
 
 def letter_places(text: str) -> list[int]:
@@ -58,7 +61,13 @@ def lost_placeholders(src: str, tgt: str) -> list[str]:
     if not found:
         return []
     # An entity is a character of the text, which may well become a word.
-    lost = [text for text, n in Counter(text for text in found if not text[0].isdigit() and text[0] != "&").items() if tgt.count(text) < n]
+    lost = [
+        text
+        for text, n in Counter(
+            text for text in found if not text[0].isdigit() and text[0] != "&"
+        ).items()
+        if tgt.count(text) < n
+    ]
     if any(text[0].isdigit() for text in found):
         lost += _lost_numbers(src, tgt)
     return lost
@@ -69,7 +78,9 @@ def _lost_numbers(src: str, tgt: str) -> list[str]:
     lost = []
     for match in _NUMBER.finditer(src):
         runs = _runs(match.group())
-        is_spelt = (len(runs) == 1 and int(runs[0]) <= _MAX_SPELT) or _POWER_OF_TEN.match(src, match.end())
+        is_spelt = (len(runs) == 1 and int(runs[0]) <= _MAX_SPELT) or _POWER_OF_TEN.match(
+            src, match.end()
+        )
         if not is_spelt and any(kept[run] < n for run, n in Counter(runs).items()):
             lost.append(match.group())
     return lost
@@ -78,4 +89,6 @@ def _lost_numbers(src: str, tgt: str) -> list[str]:
 def _runs(number: str) -> list[str]:
     """The digits of a number without leading zeros, in one run with those after a thousands separator."""
     digits = "".join(str(unicodedata.digit(char)) if char.isdigit() else char for char in number)
-    return [run.lstrip("0") for run in re.split(r"\D+", _THOUSANDS.sub("", digits)) if run.strip("0")] or ["0"]
+    return [
+        run.lstrip("0") for run in re.split(r"\D+", _THOUSANDS.sub("", digits)) if run.strip("0")
+    ] or ["0"]

@@ -82,11 +82,19 @@ def _draw(recipe: Recipe, folder: Path, size: int) -> tuple[Recipe, int, int]:
     drawn = draw(all_pairs, size, _SEED)
     sources = []
     for corpus, source in enumerate(recipe.data.train):
-        sources.append(_write(folder / str(corpus), source, [pair for number, pair in drawn if number == corpus]))
+        sources.append(
+            _write(
+                folder / str(corpus), source, [pair for number, pair in drawn if number == corpus]
+            )
+        )
     data = recipe.data.model_copy(update={"train": tuple(sources), "work_dir": folder / "work"})
     # The neighbours of a drawn line are not drawn.
     unordered = recipe.preprocess.model_copy(update={"check_alignment": "off"})
-    return recipe.model_copy(update={"data": data, "preprocess": unordered}), all_pairs.n_read, len(drawn)
+    return (
+        recipe.model_copy(update={"data": data, "preprocess": unordered}),
+        all_pairs.n_read,
+        len(drawn),
+    )
 
 
 def _write(folder: Path, source: CorpusSource, pairs: list[SentencePair]) -> CorpusSource:

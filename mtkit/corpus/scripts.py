@@ -43,7 +43,11 @@ _LANGUAGES = {
 }
 """Scripts, and the codes (ISO 639) of the languages written in them."""
 
-_SCRIPTS = {code: frozenset(scripts.split()) for scripts, codes in _LANGUAGES.items() for code in codes.split()}
+_SCRIPTS = {
+    code: frozenset(scripts.split())
+    for scripts, codes in _LANGUAGES.items()
+    for code in codes.split()
+}
 
 _SUBTAGS = {
     "arab": "arabic",

@@ -20,13 +20,19 @@ _PLAIN_END = re.compile(r"[.!?。！？।؟]+(?:\s+|(?<=[。！？।]))")
 _ELLIPSIS = re.compile(r"…+\s+")
 _WORDS_LIKE_ABBREVIATIONS = {
     lang: re.compile(rf"(?<![\w.-])(?:{words})\.\s+(?=\W?[^\W\d_])")
-    for lang, words in {"en": "me|no|ill|art|id|ID|OK|fed|may|miss|etc", "de": "mich|mag|OK|usw", "fr": "art|vol|etc"}.items()
+    for lang, words in {
+        "en": "me|no|ill|art|id|ID|OK|fed|may|miss|etc",
+        "de": "mich|mag|OK|usw",
+        "fr": "art|vol|etc",
+    }.items()
 }
 """Ordinary last words of sentences that sentencex takes for abbreviations: found among the last words of real lines."""
 _BEFORE_NUMBER = re.compile(r"[.!?]\s+(?=\d)")
 _LAST_WORD = re.compile(r"(?:([^\W\d_]{3,})|[가-힣]{2})$")
 """sentencex almost never splits before a number."""
-_BEFORE_NUMBERS = frozenset("abb abs art bzw chap eqs fig figs inkl kap max min mind nos nrn pos sec tel ungef vgl vol zzgl approx incl".split())
+_BEFORE_NUMBERS = frozenset(
+    "abb abs art bzw chap eqs fig figs inkl kap max min mind nos nrn pos sec tel ungef vgl vol zzgl approx incl".split()
+)
 """Abbreviations of three letters or more that numbers follow."""
 _ORDINAL = re.compile(r"(?:^|[\s(])\d+\.\s*$")
 _TITLES = {"fr": re.compile(r"(?:^|\W)MM?\. *$"), "hi": re.compile(r"(?:^|\s)(?:डॉ|श्री|प्रो)\. *$")}
@@ -60,7 +66,9 @@ def sentences(text: str, lang: str) -> list[str]:
             break
         # The end of a window need not end a sentence: its last sentence is read again with what follows, unless it fills most of the window.
         ends += found[:-1]
-        start = found[-2] if len(found) > 1 and found[-2] - start > _WINDOW_CHARS // 2 else found[-1]
+        start = (
+            found[-2] if len(found) > 1 and found[-2] - start > _WINDOW_CHARS // 2 else found[-1]
+        )
     return [text[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
 
 
@@ -70,11 +78,25 @@ def _ends(text: str, lang: str) -> list[int]:
     ends = {_after_space(text, end) for end in _sentencex_ends(text, lang)}
     if blanked != text:
         # With its quotation marks taken away, sentencex looks into a quotation. Where one ends, sentencex knows better with them.
-        ends.update(place for end in _sentencex_ends(blanked, lang) if (place := _end_within_quotation(text, blanked, end)))
-    ends.update(match.end() for match in _ELLIPSIS.finditer(text) if _starts_sentence(text, match, lang))
+        ends.update(
+            place
+            for end in _sentencex_ends(blanked, lang)
+            if (place := _end_within_quotation(text, blanked, end))
+        )
+    ends.update(
+        match.end() for match in _ELLIPSIS.finditer(text) if _starts_sentence(text, match, lang)
+    )
     if lang in _WORDS_LIKE_ABBREVIATIONS:
-        ends.update(match.end() for match in _WORDS_LIKE_ABBREVIATIONS[lang].finditer(text) if text[match.end()].isupper())
-    ends.update(match.end() for match in _BEFORE_NUMBER.finditer(text) if _ends_sentence(text[max(match.start() - 16, 0) : match.start()]))
+        ends.update(
+            match.end()
+            for match in _WORDS_LIKE_ABBREVIATIONS[lang].finditer(text)
+            if text[match.end()].isupper()
+        )
+    ends.update(
+        match.end()
+        for match in _BEFORE_NUMBER.finditer(text)
+        if _ends_sentence(text[max(match.start() - 16, 0) : match.start()])
+    )
     return sorted({end for end in ends if end and not _is_inside(text, end, lang)} | {len(text)})
 
 
@@ -125,7 +147,9 @@ def _is_missing_space(text: str, end: int) -> bool:
     first, last = text[max(end - 80, 0) : end].split()[-1:], text[end : end + 80].split()[:1]
     if not first or not last:
         return True
-    return all(_WORDS.fullmatch(part) for part in _ENDS.split(first[0] + last[0].strip(",;:")) if part)
+    return all(
+        _WORDS.fullmatch(part) for part in _ENDS.split(first[0] + last[0].strip(",;:")) if part
+    )
 
 
 def _sentencex_ends(text: str, lang: str) -> list[int]:

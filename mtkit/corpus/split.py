@@ -21,7 +21,9 @@ def validation_size(n_pairs: int) -> int:
     return min(MAX_PAIRS, max(n_pairs // 20, min(100, n_pairs // 5)))
 
 
-def draw_validation(source: CorpusSource, data: DataConfig, sample: Sequence[SentencePair], n_wanted: int) -> list[SentencePair]:
+def draw_validation(
+    source: CorpusSource, data: DataConfig, sample: Sequence[SentencePair], n_wanted: int
+) -> list[SentencePair]:
     """Choose pairs to validate on, each side of which stands in the corpus only once, so that none is known from training by half.
 
     The corpus is read once more and stays as it is: `clean.test_overlap` keeps these pairs out of training.
@@ -43,7 +45,10 @@ def draw_validation(source: CorpusSource, data: DataConfig, sample: Sequence[Sen
             candidates[pair] = SentencePair(src, tgt)
         if len(candidates) == _CANDIDATES_PER_PAIR * n_wanted:
             break
-    n_src, n_tgt = Counter({pair.src: 0 for pair in candidates}), Counter({pair.tgt: 0 for pair in candidates})
+    n_src, n_tgt = (
+        Counter({pair.src: 0 for pair in candidates}),
+        Counter({pair.tgt: 0 for pair in candidates}),
+    )
     with progress("Drawing validation pairs", unit="pairs") as bar:
         for src, tgt in read_pairs(source, data):
             bar.advance()
@@ -51,4 +56,8 @@ def draw_validation(source: CorpusSource, data: DataConfig, sample: Sequence[Sen
                 n_src[src] += 1
             if tgt in n_tgt:
                 n_tgt[tgt] += 1
-    return [cleaned for pair, cleaned in candidates.items() if n_src[pair.src] == 1 and n_tgt[pair.tgt] == 1][:n_wanted]
+    return [
+        cleaned
+        for pair, cleaned in candidates.items()
+        if n_src[pair.src] == 1 and n_tgt[pair.tgt] == 1
+    ][:n_wanted]

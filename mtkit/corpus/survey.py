@@ -43,10 +43,21 @@ class Survey:
     def lines(self) -> list[str]:
         """For people."""
         facts, sides = self.facts, (self.facts.src, self.facts.tgt)
-        seen = "" if facts.n_sampled == facts.n_pairs else f"; what follows is from a sample of {facts.n_sampled:,}"
-        scripts = f"{sides[0].script.title()} and {sides[1].script.title()}" if sides[0].script != sides[1].script else sides[0].script.title()
+        seen = (
+            ""
+            if facts.n_sampled == facts.n_pairs
+            else f"; what follows is from a sample of {facts.n_sampled:,}"
+        )
+        scripts = (
+            f"{sides[0].script.title()} and {sides[1].script.title()}"
+            if sides[0].script != sides[1].script
+            else sides[0].script.title()
+        )
         about = "" if facts.n_pairs <= _DistinctCounter.MAX_KEPT else "about "
-        words, chars = (" and ".join(f"{getattr(side, name):.3g}" for side in sides) for name in ("words", "chars"))
+        words, chars = (
+            " and ".join(f"{getattr(side, name):.3g}" for side in sides)
+            for name in ("words", "chars")
+        )
         return [
             f"{facts.n_pairs:,} pairs, {sides[0].lang} to {sides[1].lang}, {about}{facts.duplicate_share:.1%} of them duplicates{seen}",
             f"{words} words, {chars} characters in a line; {scripts} letters; cleaning leaves out {facts.dropped_share:.1%}",
@@ -74,8 +85,14 @@ def survey(source: CorpusSource, data: DataConfig) -> Survey:
             f"is the source {data.src_lang} and the target {data.tgt_lang}? `mtkit data check` says more",
         )
     src_facts, tgt_facts = _sides(kept, data)
-    src_widths, tgt_widths = ([display_width(text) for text in side] for side in zip(*kept, strict=True))
-    ratios = [max(a, b) / min(a, b) for a, b in zip(src_widths, tgt_widths, strict=True) if min(a, b) >= _MIN_WIDTH]
+    src_widths, tgt_widths = (
+        [display_width(text) for text in side] for side in zip(*kept, strict=True)
+    )
+    ratios = [
+        max(a, b) / min(a, b)
+        for a, b in zip(src_widths, tgt_widths, strict=True)
+        if min(a, b) >= _MIN_WIDTH
+    ]
     facts = CorpusFacts(
         n_pairs=counter.n_seen,
         n_sampled=len(sample),
@@ -124,7 +141,9 @@ def _counted(pairs: Iterable[SentencePair], counter: _DistinctCounter) -> Iterat
 
 
 def _sides(pairs: Sequence[SentencePair], data: DataConfig) -> tuple[SideFacts, SideFacts]:
-    texts = [[unicodedata.normalize("NFC", text) for text in side] for side in zip(*pairs, strict=True)]
+    texts = [
+        [unicodedata.normalize("NFC", text) for text in side] for side in zip(*pairs, strict=True)
+    ]
     chars = [Counter[str]() for _ in texts]
     for count, side in zip(chars, texts, strict=True):
         for text in side:
@@ -133,12 +152,21 @@ def _sides(pairs: Sequence[SentencePair], data: DataConfig) -> tuple[SideFacts, 
     main = [max(count, key=lambda script: count[script]) if count else "latin" for count in letters]
     src, tgt = (
         _side(lang, side, count, scripts, main[i], main[1 - i])
-        for i, (lang, side, count, scripts) in enumerate(zip((data.src_lang, data.tgt_lang), texts, chars, letters, strict=True))
+        for i, (lang, side, count, scripts) in enumerate(
+            zip((data.src_lang, data.tgt_lang), texts, chars, letters, strict=True)
+        )
     )
     return src, tgt
 
 
-def _side(lang: str, texts: list[str], chars: Counter[str], letters: Counter[str], script: str, other_script: str) -> SideFacts:
+def _side(
+    lang: str,
+    texts: list[str],
+    chars: Counter[str],
+    letters: Counter[str],
+    script: str,
+    other_script: str,
+) -> SideFacts:
     n_chars, n_letters = chars.total(), max(letters.total(), 1)
     words = Counter(word for text in texts for word in text.split())
     n_words = words.total() if word_space(lang) else n_chars / _UNSPACED_WORD_CHARS

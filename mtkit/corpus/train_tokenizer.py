@@ -59,14 +59,19 @@ def load_or_train(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer:
 
 def input_fingerprints(recipe: Recipe) -> list[dict[str, str]]:
     """Name and hash of each training corpus. The files are hashed each time: size and time of change do not prove that they are the same."""
-    return [{"name": describe_source(source), "sha256": source_fingerprint(source, recipe.data)} for source in recipe.data.train]
+    return [
+        {"name": describe_source(source), "sha256": source_fingerprint(source, recipe.data)}
+        for source in recipe.data.train
+    ]
 
 
 def _train(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer:
     refuse_foreign(recipe.tokenizer_dir)
     config = _settings(recipe)
     logger.info("training the tokenizer in %s", recipe.tokenizer_dir)
-    source = None if config.init_from is None else _load_source(config.init_from, recipe.tokenizer_dir)
+    source = (
+        None if config.init_from is None else _load_source(config.init_from, recipe.tokenizer_dir)
+    )
     joint = config.joint if source is None else source.joint
     src = _make_side(recipe, ("src", "tgt") if joint else ("src",), config, source and source.src)
     tgt = src if joint else _make_side(recipe, ("tgt",), config, source and source.tgt)
@@ -75,30 +80,52 @@ def _train(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer:
         tokenizer.save(folder)
         write_manifest(folder, _manifest(recipe, inputs, tokenizer, source))
     if source is not None:
-        new = [made.vocab_size - old.vocab_size for made, old in ((src, source.src), (tgt, source.tgt))]
-        logger.info("%s pieces are new, the others are those of %s", f"{new[0]:,}" if joint else f"{new[0]:,} and {new[1]:,}", config.init_from)
+        new = [
+            made.vocab_size - old.vocab_size for made, old in ((src, source.src), (tgt, source.tgt))
+        ]
+        logger.info(
+            "%s pieces are new, the others are those of %s",
+            f"{new[0]:,}" if joint else f"{new[0]:,} and {new[1]:,}",
+            config.init_from,
+        )
     return tokenizer
 
 
 def _load_source(folder: Path, tokenizer_dir: Path) -> Tokenizer:
     if os.path.realpath(tokenizer_dir) in map(os.path.realpath, (folder, folder / TOKENIZER_NAME)):
-        raise MtkitError(f"`{folder}`: tokenizer.init_from is where this recipe's own tokenizer is kept", "set data.work_dir to a new folder")
+        raise MtkitError(
+            f"`{folder}`: tokenizer.init_from is where this recipe's own tokenizer is kept",
+            "set data.work_dir to a new folder",
+        )
     return Tokenizer.load(folder)
 
 
-def _make_side(recipe: Recipe, sides: tuple[str, ...], config: TokenizerConfig, source: Subword | None) -> Subword:
+def _make_side(
+    recipe: Recipe, sides: tuple[str, ...], config: TokenizerConfig, source: Subword | None
+) -> Subword:
     pairs = _DrawnPairs(recipe, sides)
     try:
-        return Subword(train_subword(pairs, config) if source is None else extend_subword(source, pairs, config))
+        return Subword(
+            train_subword(pairs, config)
+            if source is None
+            else extend_subword(source, pairs, config)
+        )
     except VocabularyTooLarge as exc:
-        raise MtkitError(f"{exc.message}: {pairs.n_kept:,} of {pairs.n_drawn:,} pairs are left after cleaning", exc.hint) from None
+        raise MtkitError(
+            f"{exc.message}: {pairs.n_kept:,} of {pairs.n_drawn:,} pairs are left after cleaning",
+            exc.hint,
+        ) from None
 
 
 def _settings(recipe: Recipe) -> TokenizerConfig:
     """The recipe's tokenizer section, with the tags of its corpora among the symbols that are never split."""
     _check_tags(recipe.data)
     symbols = recipe.tokenizer.user_symbols
-    return recipe.tokenizer.model_copy(update={"user_symbols": (*symbols, *(tag for tag in recipe.data.tags if tag not in symbols))})
+    return recipe.tokenizer.model_copy(
+        update={
+            "user_symbols": (*symbols, *(tag for tag in recipe.data.tags if tag not in symbols))
+        }
+    )
 
 
 def _check_tags(data: DataConfig) -> None:
@@ -108,9 +135,15 @@ def _check_tags(data: DataConfig) -> None:
         check_symbols(key, source.tags)
         for tag in source.tags:
             if tag.isalnum():
-                raise MtkitError(f"{key}: {tag!r} is a word, and would be cut out of every text", f"mark it, for example <{tag}>")
+                raise MtkitError(
+                    f"{key}: {tag!r} is a word, and would be cut out of every text",
+                    f"mark it, for example <{tag}>",
+                )
             if tag not in trained:
-                raise MtkitError(f"{key}: {tag!r} is in no corpus of data.train, so that no model learns it", "leave it out, or train with it")
+                raise MtkitError(
+                    f"{key}: {tag!r} is in no corpus of data.train, so that no model learns it",
+                    "leave it out, or train with it",
+                )
 
 
 class _DrawnPairs:
@@ -126,7 +159,11 @@ class _DrawnPairs:
         cleaners = [cleaner.for_source(source) for source in recipe.data.train]
         n_read: Counter[int] = Counter()
         with progress("Reading for the tokenizer", unit="pairs") as bar:
-            drawn = draw(_counted_pairs(recipe, bar, n_read), -(-config.max_sentences // len(self.sides)), config.seed)
+            drawn = draw(
+                _counted_pairs(recipe, bar, n_read),
+                -(-config.max_sentences // len(self.sides)),
+                config.seed,
+            )
         n_drawn, dropped = Counter(corpus for corpus, _ in drawn), [Dropped() for _ in cleaners]
         for corpus, (src, tgt) in drawn:
             cleaned = cleaners[corpus].clean(src, tgt)
@@ -134,13 +171,24 @@ class _DrawnPairs:
                 yield from (getattr(cleaned, side) for side in self.sides)
             else:
                 dropped[corpus].add(cleaned.reason, None, src, tgt)
-        self.n_drawn, self.n_kept = len(drawn), len(drawn) - sum(some.counts.total() for some in dropped)
+        self.n_drawn, self.n_kept = (
+            len(drawn),
+            len(drawn) - sum(some.counts.total() for some in dropped),
+        )
         # Before a vocabulary is made of what is left, and fails or is useless.
         for corpus, source in enumerate(recipe.data.train):
-            check_dropped(recipe, source, n_drawn[corpus], dropped[corpus], is_sample=n_drawn[corpus] < n_read[corpus])
+            check_dropped(
+                recipe,
+                source,
+                n_drawn[corpus],
+                dropped[corpus],
+                is_sample=n_drawn[corpus] < n_read[corpus],
+            )
 
 
-def _counted_pairs(recipe: Recipe, bar: ProgressBar, n_read: Counter[int]) -> Iterator[tuple[int, SentencePair]]:
+def _counted_pairs(
+    recipe: Recipe, bar: ProgressBar, n_read: Counter[int]
+) -> Iterator[tuple[int, SentencePair]]:
     """All pairs, each with its corpus; adds to n_read."""
     for corpus, source in enumerate(recipe.data.train):
         for pair in read_pairs(source, recipe.data):
@@ -153,7 +201,9 @@ def fresh_tokenizer(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer |
     """The tokenizer in `recipe.tokenizer_dir`, if it was made from this corpus with these settings and is whole."""
     folder: Path = recipe.tokenizer_dir
     manifest = read_manifest(folder)
-    if manifest is None or manifest.get("key") != _key(recipe, inputs, _source_sha256(recipe, manifest)):
+    if manifest is None or manifest.get("key") != _key(
+        recipe, inputs, _source_sha256(recipe, manifest)
+    ):
         return None
     try:
         tokenizer = Tokenizer.load(folder)
@@ -164,11 +214,16 @@ def fresh_tokenizer(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer |
 
 
 def _key(recipe: Recipe, inputs: list[dict[str, str]], source_sha256: str | None) -> str:
-    languages = [(source.src_lang or recipe.data.src_lang, source.tgt_lang or recipe.data.tgt_lang) for source in recipe.data.train]
+    languages = [
+        (source.src_lang or recipe.data.src_lang, source.tgt_lang or recipe.data.tgt_lang)
+        for source in recipe.data.train
+    ]
     settings = _settings(recipe).model_dump(mode="json", exclude={"init_from", "extend"})
     if source_sha256 is not None:
         settings |= {"extend": recipe.tokenizer.extend, "source": source_sha256}
-    return make_key([FORMAT_VERSION, [entry["sha256"] for entry in inputs], settings, _clean(recipe), languages])
+    return make_key(
+        [FORMAT_VERSION, [entry["sha256"] for entry in inputs], settings, _clean(recipe), languages]
+    )
 
 
 def _source_sha256(recipe: Recipe, manifest: dict[str, Any]) -> str | None:
@@ -184,7 +239,9 @@ def _clean(recipe: Recipe) -> dict[str, Any]:
     return recipe.clean.model_dump(mode="json", exclude={"duplicates", "test_overlap"})
 
 
-def _manifest(recipe: Recipe, inputs: list[dict[str, str]], tokenizer: Tokenizer, source: Tokenizer | None) -> dict[str, Any]:
+def _manifest(
+    recipe: Recipe, inputs: list[dict[str, str]], tokenizer: Tokenizer, source: Tokenizer | None
+) -> dict[str, Any]:
     source_sha256 = None if source is None else source.sha256
     return {
         "format_version": FORMAT_VERSION,

@@ -32,7 +32,10 @@ def writing_pairs(out: PairsOut, langs: tuple[str, str]) -> Iterator[Callable[[P
     with ExitStack() as stack:
         if isinstance(out, tuple):
             if out[0] == out[1]:
-                raise MtkitError(f"`{out[0]}`: both sides cannot go to one file of text", "name two files, or one ending in .tsv or .jsonl")
+                raise MtkitError(
+                    f"`{out[0]}`: both sides cannot go to one file of text",
+                    "name two files, or one ending in .tsv or .jsonl",
+                )
             src_stream, tgt_stream = (stack.enter_context(writable(path)) for path in out)
             yield lambda pairs: _write_text(src_stream, tgt_stream, pairs)
             return
@@ -61,7 +64,10 @@ def _line_maker(path: Path, langs: tuple[str, str]) -> Callable[[tuple[str, str]
     if kind == ".jsonl":
         names = langs if langs[0] != langs[1] else ("src", "tgt")
         return lambda pair: json.dumps(dict(zip(names, pair, strict=True)), ensure_ascii=False)
-    raise MtkitError(f"`{path}`: its name does not say in which format to write", "name two text files, or one ending in .tsv or .jsonl")
+    raise MtkitError(
+        f"`{path}`: its name does not say in which format to write",
+        "name two text files, or one ending in .tsv or .jsonl",
+    )
 
 
 def _write_text(src_stream: BinaryIO, tgt_stream: BinaryIO, pairs: Pairs) -> None:

@@ -36,7 +36,15 @@ SETTINGS: dict[str, dict[str, Any]] = {
     # Small batches, because a model that is still far off learns more from many updates than from exact ones.
     "batches": {"max_tokens": 512},
     # No dropout: in these minutes each sentence is seen a few times only, and the grammar has no exceptions to learn by heart.
-    "model": {"n_encoder_layers": 2, "n_decoder_layers": 2, "d_model": 128, "n_heads": 4, "d_ff": 256, "norm": "pre", "dropout": 0.0},
+    "model": {
+        "n_encoder_layers": 2,
+        "n_decoder_layers": 2,
+        "d_model": 128,
+        "n_heads": 4,
+        "d_ff": 256,
+        "norm": "pre",
+        "dropout": 0.0,
+    },
     "training": {
         "max_steps": 1600,
         "learning_rate": 0.003,
@@ -94,7 +102,9 @@ def run_demo(out_dir: Path | str, *, max_steps: int | None = None) -> DemoResult
     translator = _load(model_dir)
     score = _translate_and_evaluate(translator, out_dir, model_dir)
     worked = _translate_worked_example(translator, model_dir)
-    print(f"\nDone in {format_duration(time.monotonic() - started_s)}. The model is in {model_dir}. It knows the words of {out_dir / 'train.ko'};")
+    print(
+        f"\nDone in {format_duration(time.monotonic() - started_s)}. The model is in {model_dir}. It knows the words of {out_dir / 'train.ko'};"
+    )
     print("try a sentence of your own (직접 해 보세요):")
     _show("translate", "-", "-m", model_dir, stdin="우리는 내일 도서관에서 한국어를 공부할 것이다")
     return DemoResult(score, worked, model_dir)
@@ -108,11 +118,18 @@ def _write_corpus(out_dir: Path) -> None:
         for side, lang in enumerate(("ko", "en"))
     }
     if foreign := _foreign_file(out_dir, texts):
-        raise MtkitError(f"`{foreign}`: is not the demo's, and is not overwritten", "name an empty or a new directory with --output")
+        raise MtkitError(
+            f"`{foreign}`: is not the demo's, and is not overwritten",
+            "name an empty or a new directory with --output",
+        )
     for path, lines in texts.items():
         write_lines(path, lines)
-    print(f"A Korean-English corpus in {out_dir}: {len(corpus.train):,} pairs to train on, {len(corpus.validation):,} to watch the training by,")
-    print(f"{len(corpus.test):,} for the test; each of these joins words that training never shows together. For example:")
+    print(
+        f"A Korean-English corpus in {out_dir}: {len(corpus.train):,} pairs to train on, {len(corpus.validation):,} to watch the training by,"
+    )
+    print(
+        f"{len(corpus.test):,} for the test; each of these joins words that training never shows together. For example:"
+    )
     for pair in corpus.train[:_N_SHOWN]:
         print(f"  {pair.src} = {pair.tgt}")
 
@@ -120,8 +137,21 @@ def _write_corpus(out_dir: Path) -> None:
 def _foreign_file(out_dir: Path, texts: Mapping[Path, list[str]]) -> Path | None:
     """A file that is there and that no earlier demo has written."""
     if not any(path.exists() for path in texts):
-        return next(filter(Path.exists, (out_dir / name for name in ("recipe.yaml", "tokenizer", "store", "run", "model"))), None)
-    return next((path for path, lines in texts.items() if path.exists() and list(read_lines(path)) != lines), None)
+        return next(
+            filter(
+                Path.exists,
+                (out_dir / name for name in ("recipe.yaml", "tokenizer", "store", "run", "model")),
+            ),
+            None,
+        )
+    return next(
+        (
+            path
+            for path, lines in texts.items()
+            if path.exists() and list(read_lines(path)) != lines
+        ),
+        None,
+    )
 
 
 def _write_recipe(path: Path) -> None:
@@ -155,11 +185,17 @@ def _load(model_dir: Path) -> "Translator":
 
 
 def _translate_and_evaluate(translator: "Translator", out_dir: Path, model_dir: Path) -> Score:
-    src_path, tgt_path, hypothesis_path = out_dir / "test.ko", out_dir / "test.en", out_dir / "test.translated.en"
+    src_path, tgt_path, hypothesis_path = (
+        out_dir / "test.ko",
+        out_dir / "test.en",
+        out_dir / "test.translated.en",
+    )
     _show("translate", src_path, "-m", model_dir, "-o", hypothesis_path)
     src, references = list(read_lines(src_path)), list(read_lines(tgt_path))
     with progress("Translating", len(src)) as bar:
-        hypotheses = [translation.text for translation in translator.stream(src, on_lines=bar.advance)]
+        hypotheses = [
+            translation.text for translation in translator.stream(src, on_lines=bar.advance)
+        ]
     write_lines(hypothesis_path, hypotheses)
     for korean, english in zip(src[:_N_SHOWN], hypotheses[:_N_SHOWN], strict=True):
         print(f"  {korean} -> {english}")

@@ -41,7 +41,12 @@ class BatchJournal:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         if self._stream is not None:
             self._stream.close()
 
@@ -53,7 +58,11 @@ class BatchJournal:
     def get(self, key: str) -> Found | None:
         """Return the result of a batch, or None if it has not been searched."""
         found = self._found.get(key)
-        return None if found is None else [[Hypothesis(*hypothesis) for hypothesis in hypotheses] for hypotheses in found]
+        return (
+            None
+            if found is None
+            else [[Hypothesis(*hypothesis) for hypothesis in hypotheses] for hypotheses in found]
+        )
 
     def add(self, key: str, found: Found) -> None:
         """Keep the result of a batch, unless it is kept already.
@@ -78,7 +87,9 @@ class BatchJournal:
             if self._stream is None:
                 try:
                     self.path.parent.mkdir(exist_ok=True)
-                except FileNotFoundError:  # another process has finished the work, and removed the folder
+                except (
+                    FileNotFoundError
+                ):  # another process has finished the work, and removed the folder
                     return
                 self._stream = self.path.open("ab", buffering=0)
             # The line feed before it ends a record that another process did not finish.

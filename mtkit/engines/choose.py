@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 def loader_of(
-    engine: Literal["auto", "torch", "ctranslate2"], model_dirs: Sequence[Path], *, looks_back: bool = False
+    engine: Literal["auto", "torch", "ctranslate2"],
+    model_dirs: Sequence[Path],
+    *,
+    looks_back: bool = False,
 ) -> "Callable[..., Translator] | None":
     """The function that loads some models, called as `Translator.load` is; None means that one.
 
@@ -25,7 +28,10 @@ def loader_of(
     """
     exported = [folder for folder in model_dirs if is_exported_dir(folder)]
     if engine == "torch" and exported:
-        raise MtkitError(f"`{exported[0]}`: exported to CTranslate2, and not for torch", "give the model that it was made of, or leave out --engine")
+        raise MtkitError(
+            f"`{exported[0]}`: exported to CTranslate2, and not for torch",
+            "give the model that it was made of, or leave out --engine",
+        )
     if engine == "torch" or (engine == "auto" and not exported):
         return None
     if looks_back:

@@ -14,7 +14,9 @@ from mtkit.evaluation.plausibility import (
 )
 
 MetricName = Literal["bleu", "chrf", "ter"]
-Tokenize = Literal["13a", "intl", "char", "zh", "ja-mecab", "ko-mecab", "flores101", "flores200", "none"]
+Tokenize = Literal[
+    "13a", "intl", "char", "zh", "ja-mecab", "ko-mecab", "flores101", "flores200", "none"
+]
 """How BLEU finds words: 13a is the standard for spaced writing, ko-mecab, ja-mecab and zh suit their languages, char any."""
 
 
@@ -74,7 +76,9 @@ class Scores:
 
     def _get(self, metric: MetricName) -> Score:
         if metric not in self.by_metric:
-            raise AttributeError(f"{metric} was not computed; ask for it: evaluate(..., metrics=[..., '{metric}'])")
+            raise AttributeError(
+                f"{metric} was not computed; ask for it: evaluate(..., metrics=[..., '{metric}'])"
+            )
         return self.by_metric[metric]
 
 
@@ -102,11 +106,20 @@ def evaluate(
     check_counts(len(hypotheses), streams)
     scorers = make_scorers(metrics, tokenize)
     if warns:
-        _warn(hypotheses, streams, words_by_spaces="bleu" in scorers and tokenize in (None, "13a", "intl"))
+        _warn(
+            hypotheses,
+            streams,
+            words_by_spaces="bleu" in scorers and tokenize in (None, "13a", "intl"),
+        )
     by_metric: dict[MetricName, Score] = {}
     for metric, scorer in scorers.items():
         result = scorer.corpus_score(list(hypotheses), streams)
-        by_metric[metric] = Score(result.name, float(result.score), scorer.get_signature().format(), _detail(result) if metric == "bleu" else "")
+        by_metric[metric] = Score(
+            result.name,
+            float(result.score),
+            scorer.get_signature().format(),
+            _detail(result) if metric == "bleu" else "",
+        )
     return Scores(by_metric, len(hypotheses))
 
 
@@ -118,11 +131,16 @@ def make_scorers(metrics: Sequence[str], tokenize: str | None = None) -> dict[Me
     """
     known = _known(metrics)
     if tokenize is not None and "bleu" not in known:
-        raise MtkitError(f"tokenize {tokenize} is for BLEU, which is not among the metrics", "add the metric bleu, or leave tokenize out")
+        raise MtkitError(
+            f"tokenize {tokenize} is for BLEU, which is not among the metrics",
+            "add the metric bleu, or leave tokenize out",
+        )
     return {metric: _scorer(metric, tokenize) for metric in known}
 
 
-def check_counts(n_segments: int, references: Sequence[Sequence[str]], what: str = "translations") -> None:
+def check_counts(
+    n_segments: int, references: Sequence[Sequence[str]], what: str = "translations"
+) -> None:
     """Check that every list of references has one line for each segment.
 
     Args:
@@ -133,7 +151,9 @@ def check_counts(n_segments: int, references: Sequence[Sequence[str]], what: str
         MtkitError: Counts differ, or there is nothing to evaluate.
     """
     if not n_segments and not any(references):
-        raise MtkitError(f"nothing to evaluate: no {what} and no references", "give at least one line of each")
+        raise MtkitError(
+            f"nothing to evaluate: no {what} and no references", "give at least one line of each"
+        )
     for i, stream in enumerate(references, start=1):
         if len(stream) != n_segments:
             which = "references" if len(references) == 1 else f"lines in references {i}"
@@ -164,17 +184,25 @@ def _listed(texts: Any) -> Any:
     return list(texts) if isinstance(texts, Iterator) else texts
 
 
-def _streams(hypotheses: Sequence[str], references: Sequence[str] | Sequence[Sequence[str]]) -> list[list[str]]:
+def _streams(
+    hypotheses: Sequence[str], references: Sequence[str] | Sequence[Sequence[str]]
+) -> list[list[str]]:
     """The references as a list of lists."""
     if isinstance(hypotheses, str) or isinstance(references, str):
         raise TypeError("hypotheses and references are lists of strings, not one string")
     is_single = all(isinstance(reference, str) for reference in references)
     if not is_single and any(isinstance(reference, str) for reference in references):
-        raise TypeError("references are one list of strings, or a list of such lists, not a mixture")
-    streams = [list(cast(Sequence[str], stream)) for stream in ([references] if is_single else references)]
+        raise TypeError(
+            "references are one list of strings, or a list of such lists, not a mixture"
+        )
+    streams = [
+        list(cast(Sequence[str], stream)) for stream in ([references] if is_single else references)
+    ]
     for what, lines in ("hypotheses", hypotheses), *(("references", stream) for stream in streams):
         if wrong := next((i for i, line in enumerate(lines, 1) if not isinstance(line, str)), 0):
-            raise TypeError(f"{what}: item {wrong} is not a string; a missing text is the empty string")
+            raise TypeError(
+                f"{what}: item {wrong} is not a string; a missing text is the empty string"
+            )
     return streams
 
 
@@ -182,7 +210,11 @@ def _known(metrics: Sequence[str]) -> list[MetricName]:
     names, metrics = get_args(MetricName), _listed(metrics)
     unknown = [metric for metric in metrics if metric not in names]
     if unknown or not metrics or isinstance(metrics, str):
-        what = f"unknown metric: {', '.join(unknown)}" if unknown and not isinstance(metrics, str) else f"metrics is {metrics!r}"
+        what = (
+            f"unknown metric: {', '.join(unknown)}"
+            if unknown and not isinstance(metrics, str)
+            else f"metrics is {metrics!r}"
+        )
         raise MtkitError(what, f"a list of any of: {', '.join(names)}")
     return list(cast(Sequence[MetricName], metrics))
 
@@ -209,19 +241,30 @@ def _unavailable(tokenize: str, error: Exception) -> MtkitError:
     """The reason why a tokenizer of sacreBLEU's cannot be loaded."""
     if tokenize.startswith("flores"):
         path = _flores_path(tokenize)
-        return MtkitError(f"`{path}`: the model of tokenize {tokenize} is damaged", "remove the file, and fetch it again with sacrebleu; or use char")
+        return MtkitError(
+            f"`{path}`: the model of tokenize {tokenize} is damaged",
+            "remove the file, and fetch it again with sacrebleu; or use char",
+        )
     extra = f'"sacrebleu[{tokenize.partition("-")[0]}]"'
     if isinstance(error, ImportError) or "pip install" in str(error):
-        return MtkitError(f"tokenize {tokenize} needs an extra that is not installed", f"pip install {extra}, or use char")
+        return MtkitError(
+            f"tokenize {tokenize} needs an extra that is not installed",
+            f"pip install {extra}, or use char",
+        )
     reason = next(iter(str(error).split("\n")), "") or type(error).__name__
-    return MtkitError(f"tokenize {tokenize} does not work here: {reason}", f"pip install --force-reinstall {extra}, or use char")
+    return MtkitError(
+        f"tokenize {tokenize} does not work here: {reason}",
+        f"pip install --force-reinstall {extra}, or use char",
+    )
 
 
 def _check_tokenize(tokenize: str | None) -> None:
     if tokenize is None:
         return
     if tokenize not in get_args(Tokenize):
-        raise MtkitError(f"unknown tokenize: {tokenize}", f"one of: {', '.join(get_args(Tokenize))}")
+        raise MtkitError(
+            f"unknown tokenize: {tokenize}", f"one of: {', '.join(get_args(Tokenize))}"
+        )
     if tokenize.startswith("flores") and not (path := _flores_path(tokenize)).exists():
         raise MtkitError(
             f"`{path}`: the model of tokenize {tokenize} is not on this machine, and mtkit downloads nothing for a score",

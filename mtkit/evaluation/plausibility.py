@@ -26,7 +26,11 @@ _ADVICE_BY_SCRIPT = {
 def warn_of_tokenized_text(whose: str, segments: Sequence[str]) -> None:
     """Log a warning when the text looks split into words or pieces."""
     if signs := signs_of_tokenization(segments):
-        logger.warning("%s look tokenised (%s in many lines); detokenise both sides, or the score is not comparable", whose, " and ".join(signs))
+        logger.warning(
+            "%s look tokenised (%s in many lines); detokenise both sides, or the score is not comparable",
+            whose,
+            " and ".join(signs),
+        )
 
 
 def warn_of_words_by_spaces(references: Sequence[str]) -> None:
@@ -40,13 +44,21 @@ def warn_of_words_by_spaces(references: Sequence[str]) -> None:
 def warn_of_blank_references(whose: str, references: Sequence[str]) -> None:
     """Log a warning with the numbers of the blank lines."""
     if blank := [number for number, segment in enumerate(references, 1) if not segment.strip()]:
-        logger.warning("%s: %s blank; any text translated there counts as wrong", whose, _lines(blank))
+        logger.warning(
+            "%s: %s blank; any text translated there counts as wrong", whose, _lines(blank)
+        )
 
 
-def warn_of_blank_translations(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> None:
+def warn_of_blank_translations(
+    hypotheses: Sequence[str], references: Sequence[Sequence[str]]
+) -> None:
     """Log a warning with the numbers of the lines that have a reference, but no translation."""
     rows = enumerate(zip(hypotheses, *references, strict=True), 1)
-    blank = [number for number, (hypothesis, *others) in rows if not hypothesis.strip() and any(other.strip() for other in others)]
+    blank = [
+        number
+        for number, (hypothesis, *others) in rows
+        if not hypothesis.strip() and any(other.strip() for other in others)
+    ]
     if blank:
         logger.warning("the translations: %s blank, and the reference is not", _lines(blank))
 
@@ -54,4 +66,6 @@ def warn_of_blank_translations(hypotheses: Sequence[str], references: Sequence[S
 def _lines(numbers: Sequence[int]) -> str:
     shown = ", ".join(f"{number:,}" for number in numbers[:_MAX_NUMBERS])
     more = f" and {len(numbers) - _MAX_NUMBERS:,} more" if len(numbers) > _MAX_NUMBERS else ""
-    return f"line {shown} is" if len(numbers) == 1 else f"{len(numbers):,} lines ({shown}{more}) are"
+    return (
+        f"line {shown} is" if len(numbers) == 1 else f"{len(numbers):,} lines ({shown}{more}) are"
+    )

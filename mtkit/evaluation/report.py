@@ -24,4 +24,6 @@ def for_people(scores: Scores) -> str:
 
 def for_programs(scores: Scores) -> str:
     """A JSON object: n_segments, and each metric with its name, value (not rounded), signature and detail."""
-    return json.dumps({"n_segments": scores.n_segments, **scores.as_dict()}, ensure_ascii=False, indent=2)
+    return json.dumps(
+        {"n_segments": scores.n_segments, **scores.as_dict()}, ensure_ascii=False, indent=2
+    )

@@ -59,21 +59,34 @@ def evaluate_robustness(
     check_counts(len(src), references, "lines to translate")
     make_scorers(metrics, tokenize)
     clean = _Text(src, references)
-    texts: dict[str, _Text] = {name: _altered(name, clean, langs, known_tags) for name in get_args(Alteration)}
+    texts: dict[str, _Text] = {
+        name: _altered(name, clean, langs, known_tags) for name in get_args(Alteration)
+    }
     texts["merge"] = _merged(clean, langs, known_tags)
     lines = list(dict.fromkeys(line for text in (clean, *texts.values()) for line in text.src))
     translations = dict(zip(lines, translate(lines), strict=True))
 
     def score(text: _Text, *, warns: bool = False) -> Scores:
-        return evaluate([translations[line] for line in text.src], text.references, metrics, tokenize, warns=warns)
+        return evaluate(
+            [translations[line] for line in text.src],
+            text.references,
+            metrics,
+            tokenize,
+            warns=warns,
+        )
 
     return Robustness(
         score(clean, warns=True),
-        [AlteredScores(name, text.n_altered, score(text) if text.n_altered else None) for name, text in texts.items()],
+        [
+            AlteredScores(name, text.n_altered, score(text) if text.n_altered else None)
+            for name, text in texts.items()
+        ],
     )
 
 
-def _altered(name: Alteration, text: _Text, langs: tuple[str, str], known_tags: Sequence[str]) -> _Text:
+def _altered(
+    name: Alteration, text: _Text, langs: tuple[str, str], known_tags: Sequence[str]
+) -> _Text:
     new_src, new_references, n_altered = [], [], 0
     for number, (line, *references) in enumerate(zip(text.src, *text.references, strict=True)):
         # Each line has its own chance, so that a line more or less in the file leaves the others as they are.
@@ -96,11 +109,17 @@ def _merged(text: _Text, langs: tuple[str, str], known_tags: Sequence[str]) -> _
     n_altered = 0
     pairs = [list(pair) for pair in zip(text.src, *text.references, strict=True)]
     for first, second in zip_longest(pairs[::2], pairs[1::2]):
-        (tags, rest), (other_tags, other) = (take_tags(pair[0] if pair else "", known_tags) for pair in (first, second))
+        (tags, rest), (other_tags, other) = (
+            take_tags(pair[0] if pair else "", known_tags) for pair in (first, second)
+        )
         if second is not None and rest.strip() and other.strip() and tags == other_tags:
             joined = [_join(a, b, langs[1]) for a, b in zip(first[1:], second[1:], strict=True)]
             rows.append([_join(first[0], other.lstrip(), langs[0]), *joined])
             n_altered += 1
         else:
             rows += [first] if second is None else [first, second]
-    return _Text([row[0] for row in rows], [[row[i] for row in rows] for i in range(1, len(text.references) + 1)], n_altered)
+    return _Text(
+        [row[0] for row in rows],
+        [[row[i] for row in rows] for i in range(1, len(text.references) + 1)],
+        n_altered,
+    )

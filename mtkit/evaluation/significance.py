@@ -31,13 +31,21 @@ def comparison_for_people(clean: Scores, altered: Sequence[AlteredScores]) -> st
     ```
     """
     width = max(len(name) for name in ("clean", *(one.name for one in altered)))
-    lines = [f"{'':<{width}}  {'lines':>6}" + "".join(f"  {score.name:>6}        " for score in clean)]
-    lines.append(f"{'clean':<{width}}  {clean.n_segments:>6}" + "".join(f"  {score.value:>6.2f}        " for score in clean))
+    lines = [
+        f"{'':<{width}}  {'lines':>6}" + "".join(f"  {score.name:>6}        " for score in clean)
+    ]
+    lines.append(
+        f"{'clean':<{width}}  {clean.n_segments:>6}"
+        + "".join(f"  {score.value:>6.2f}        " for score in clean)
+    )
     for name, n_altered, scores in altered:
         cells = (
             ["  no line altered"]
             if scores is None
-            else [f"  {s.value:>6.2f} {d:>+7.2f}" for s, d in zip(scores, _differences(clean, scores), strict=True)]
+            else [
+                f"  {s.value:>6.2f} {d:>+7.2f}"
+                for s, d in zip(scores, _differences(clean, scores), strict=True)
+            ]
         )
         lines.append(f"{name:<{width}}  {n_altered:>6}" + "".join(cells))
     lines += [f"{score.name:<6}  {score.signature}" for score in clean]
@@ -52,7 +60,9 @@ def comparison_for_programs(clean: Scores, altered: Sequence[AlteredScores]) -> 
         if scores is not None:
             metrics = {
                 metric: score | {"difference": difference}
-                for (metric, score), difference in zip(scores.as_dict().items(), _differences(clean, scores), strict=True)
+                for (metric, score), difference in zip(
+                    scores.as_dict().items(), _differences(clean, scores), strict=True
+                )
             }
             told[name] |= {"n_segments": scores.n_segments, **metrics}
     return json.dumps(told, ensure_ascii=False, indent=2)

@@ -21,7 +21,16 @@ from mtkit.engines.cpu.packed_linear import can_quantize
 from mtkit.errors import MtkitError
 from mtkit.inspection.hardware import this_machine
 
-_PACKAGES = ("torch", "sentencepiece", "sentencex", "sacrebleu", "safetensors", "numpy", "pydantic", "datasets")
+_PACKAGES = (
+    "torch",
+    "sentencepiece",
+    "sentencex",
+    "sacrebleu",
+    "safetensors",
+    "numpy",
+    "pydantic",
+    "datasets",
+)
 _OUR_EXTRAS = {
     "zstd": "reading and writing .zst files",
     "ct2": "mtkit export ctranslate2, and running what it writes",
@@ -82,9 +91,16 @@ def check_installation() -> Checkup:
     """Look at the installation and the machine; writes nothing and needs no network."""
     machine, problems = _machine()
     quota = _cpu_quota()
-    disks = [Disk(str(path), shutil.disk_usage(path).free / 1e9) for path in dict.fromkeys((Path.cwd(), Path(tempfile.gettempdir())))]
+    disks = [
+        Disk(str(path), shutil.disk_usage(path).free / 1e9)
+        for path in dict.fromkeys((Path.cwd(), Path(tempfile.gettempdir())))
+    ]
     return Checkup(
-        versions={"python": platform.python_version(), "mtkit": __version__, **{name: _version(name) for name in _PACKAGES}},
+        versions={
+            "python": platform.python_version(),
+            "mtkit": __version__,
+            **{name: _version(name) for name in _PACKAGES},
+        },
         system=platform.platform(),
         processor=_processor(),
         machine=machine,
@@ -121,7 +137,10 @@ def _processor() -> str:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         lines = []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")),
+        platform.machine(),
+    )
 
 
 def _bf16(machine: Machine) -> str:
@@ -129,7 +148,11 @@ def _bf16(machine: Machine) -> str:
         return "yes, on the GPU" if machine.has_bf16 else "no: the GPU lacks it; float32 is used"
     if cpu_has_bf16():
         return "yes, in hardware"
-    return "no: slower than float32 on this processor" if cpu_flags() else "not known: this system does not list the processor's instructions"
+    return (
+        "no: slower than float32 on this processor"
+        if cpu_flags()
+        else "not known: this system does not list the processor's instructions"
+    )
 
 
 def _int8() -> str:
@@ -137,7 +160,11 @@ def _int8() -> str:
         return "no: this build of torch lacks it"
     if cpu_has_int8():
         return "yes, in hardware (VNNI or AMX)"
-    return "yes, but slowly and with inputs of 7 bits: the processor has no VNNI or AMX" if cpu_flags() else "yes"
+    return (
+        "yes, but slowly and with inputs of 7 bits: the processor has no VNNI or AMX"
+        if cpu_flags()
+        else "yes"
+    )
 
 
 def _extras(package: str, purposes: dict[str, str]) -> list[Extra]:
@@ -148,14 +175,21 @@ def _extras(package: str, purposes: dict[str, str]) -> list[Extra]:
         purposes: Why mtkit wants an extra, by its name; in this order. Others follow.
     """
     try:
-        requirements = [match for text in requires(package) or () if (match := _OF_EXTRA.match(text))]
+        requirements = [
+            match for text in requires(package) or () if (match := _OF_EXTRA.match(text))
+        ]
     except PackageNotFoundError:
         requirements = []
     by_extra: dict[str, list[str]] = {name: [] for name in purposes}
     for match in requirements:
         by_extra.setdefault(match["extra"], []).append(match["name"])
     return [
-        Extra(", ".join(names), purposes.get(extra, ""), "not installed" not in map(_version, names), f"pip install '{package}[{extra}]'")
+        Extra(
+            ", ".join(names),
+            purposes.get(extra, ""),
+            "not installed" not in map(_version, names),
+            f"pip install '{package}[{extra}]'",
+        )
         for extra, names in by_extra.items()
         if names
     ]
@@ -163,8 +197,14 @@ def _extras(package: str, purposes: dict[str, str]) -> list[Extra]:
 
 def _slow(machine: Machine, quota: float | None, disks: list[Disk]) -> Iterator[str]:
     """Everything that makes training or translation slow or likely to fail."""
-    if machine.gpu is None and (Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi")):
-        reason = "this build of torch is for CPUs only" if torch.version.cuda is None else "torch finds no usable CUDA device"
+    if machine.gpu is None and (
+        Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi")
+    ):
+        reason = (
+            "this build of torch is for CPUs only"
+            if torch.version.cuda is None
+            else "torch finds no usable CUDA device"
+        )
         yield f"there is an NVIDIA driver, but {reason}: install a CUDA build of torch, and check nvidia-smi and CUDA_VISIBLE_DEVICES"
     yield from _slow_cores(machine.n_cores, quota)
     if 0 < machine.memory_gb < _MIN_MEMORY_GB:
@@ -177,7 +217,9 @@ def _slow(machine: Machine, quota: float | None, disks: list[Disk]) -> Iterator[
 
 
 def _slow_cores(n_cores: int, quota: float | None) -> Iterator[str]:
-    variable = next((name for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS") if name in os.environ), None)
+    variable = next(
+        (name for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS") if name in os.environ), None
+    )
     if variable and torch.get_num_threads() < n_cores:
         n_unused = n_cores - torch.get_num_threads()
         yield f"{variable}={os.environ[variable]} leaves {n_unused} of {n_cores} cores unused: unset it, or give --threads to train"

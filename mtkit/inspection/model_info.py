@@ -64,16 +64,26 @@ class ModelInfo:
     @property
     def changed_search(self) -> dict[str, Any]:
         """The search defaults that differ from mtkit's own."""
-        return {name: value for name, value in self.config.search if value != SearchConfig.model_fields[name].default}
+        return {
+            name: value
+            for name, value in self.config.search
+            if value != SearchConfig.model_fields[name].default
+        }
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON. The model's configuration is under `config`, as in its config.json."""
-        shallow = {name: value for name, value in vars(self).items() if name not in ("tokenizer", "run", "config", "export")}
+        shallow = {
+            name: value
+            for name, value in vars(self).items()
+            if name not in ("tokenizer", "run", "config", "export")
+        }
         return shallow | {
             "config": self.config.model_dump(mode="json"),
             "tokenizer": asdict(self.tokenizer),
             "run": asdict(self.run) if self.run else None,
-            "export": self.export.model_dump(mode="json", exclude={"model"}) if self.export else None,
+            "export": self.export.model_dump(mode="json", exclude={"model"})
+            if self.export
+            else None,
         }
 
 
@@ -87,12 +97,19 @@ def inspect_model(path: Path) -> ModelInfo:
     """
     model_dir = _model_of_run(path) if (path / "identity.json").is_file() else path
     refuse_no_model(model_dir)
-    return _inspect_exported(model_dir) if is_exported_dir(model_dir) else _inspect_model_dir(model_dir)
+    return (
+        _inspect_exported(model_dir)
+        if is_exported_dir(model_dir)
+        else _inspect_model_dir(model_dir)
+    )
 
 
 def _model_of_run(run_dir: Path) -> Path:
     if not (run_dir / "model" / CONFIG_NAME).is_file():
-        raise MtkitError(f"`{run_dir}`: a training run without a model so far", "the model appears with the first validation, or at the end")
+        raise MtkitError(
+            f"`{run_dir}`: a training run without a model so far",
+            "the model appears with the first validation, or at the end",
+        )
     return run_dir / "model"
 
 
@@ -108,7 +125,9 @@ def _inspect_model_dir(path: Path) -> ModelInfo:
         n_weight_bytes=(path / WEIGHTS_NAME).stat().st_size,
         tokenizer=_tokenizer_info(trained.tokenizer),
         has_shortlist=(path / SHORTLIST_NAME).is_file(),
-        run=read_run_info(path.parent) if (path.parent / "identity.json").is_file() and path.name == "model" else None,
+        run=read_run_info(path.parent)
+        if (path.parent / "identity.json").is_file() and path.name == "model"
+        else None,
         export_obstacles=obstacles(trained),
     )
 
@@ -131,7 +150,12 @@ def _inspect_exported(path: Path) -> ModelInfo:
 
 
 def _tokenizer_info(tokenizer: Tokenizer) -> TokenizerInfo:
-    return TokenizerInfo(tokenizer.joint, _vocabulary_info(tokenizer.src), _vocabulary_info(tokenizer.tgt), tokenizer.sha256)
+    return TokenizerInfo(
+        tokenizer.joint,
+        _vocabulary_info(tokenizer.src),
+        _vocabulary_info(tokenizer.tgt),
+        tokenizer.sha256,
+    )
 
 
 def _vocabulary_info(subword: Subword) -> VocabularyInfo:

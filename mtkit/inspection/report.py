@@ -37,23 +37,48 @@ def _aligned(rows: Iterable[tuple[str, str]]) -> str:
 
 def _model_rows(info: ModelInfo) -> Iterator[tuple[str, str]]:
     config, model = info.config, info.config.model
-    yield "kind", f"model directory, format {config.format_version}" if info.export is None else _exported(info)
+    yield (
+        "kind",
+        f"model directory, format {config.format_version}"
+        if info.export is None
+        else _exported(info),
+    )
     yield "languages", f"{config.src_lang} to {config.tgt_lang}"
     if config.tags:
-        yield "tags", ", ".join(config.tags) + (" (each source needs one)" if config.tag_required else " (optional)")
-    yield "parameters", f"{info.n_parameters:,}; {info.n_weight_bytes / 1e6:,.1f} MB of weights in {info.weights_format}"
+        yield (
+            "tags",
+            ", ".join(config.tags)
+            + (" (each source needs one)" if config.tag_required else " (optional)"),
+        )
+    yield (
+        "parameters",
+        f"{info.n_parameters:,}; {info.n_weight_bytes / 1e6:,.1f} MB of weights in {info.weights_format}",
+    )
     layers = f"{model.n_encoder_layers} encoder and {model.n_decoder_layers} decoder layers"
-    yield "architecture", f"{layers}, width {model.d_model}, {model.n_heads} heads, feed-forward {model.d_ff}"
-    yield "", f"{model.norm}-norm ({model.norm_type}), {model.activation}, {model.positions} positions, tied embeddings: {model.tied_embeddings}"
+    yield (
+        "architecture",
+        f"{layers}, width {model.d_model}, {model.n_heads} heads, feed-forward {model.d_ff}",
+    )
+    yield (
+        "",
+        f"{model.norm}-norm ({model.norm_type}), {model.activation}, {model.positions} positions, tied embeddings: {model.tied_embeddings}",
+    )
     yield from _tokenizer_rows(info.tokenizer)
     yield "longest line", f"{config.max_length} pieces in training"
     yield from _training_rows(info)
     yield "search", _search(info)
     if info.export is None:
         yield "shortlist", "yes" if info.has_shortlist else "none (`mtkit shortlist` makes one)"
-        yield "export", "; ".join(info.export_obstacles) or f"mtkit export ctranslate2 {shlex.quote(info.path)} OUT"
+        yield (
+            "export",
+            "; ".join(info.export_obstacles)
+            or f"mtkit export ctranslate2 {shlex.quote(info.path)} OUT",
+        )
     elif verified := info.export.verification:
-        yield "verified", f"{verified.equal_lines:.1%} of {verified.n_lines:,} lines equal to the original's, in {verified.compute_type}"
+        yield (
+            "verified",
+            f"{verified.equal_lines:.1%} of {verified.n_lines:,} lines equal to the original's, in {verified.compute_type}",
+        )
 
 
 def _exported(info: ModelInfo) -> str:
@@ -79,8 +104,15 @@ def _training_rows(info: ModelInfo) -> Iterator[tuple[str, str]]:
     history, run = info.config.history, info.run
     if history is not None:
         steps = " + ".join(f"{step:,}" for step in history.steps)
-        of_steps = f"average of the checkpoints at steps {steps}" if len(history.steps) > 1 else f"weights of step {steps}"
-        yield "training", f"{of_steps}; {_data(history.n_pairs, history.data_signature)}; seed {history.seed}"
+        of_steps = (
+            f"average of the checkpoints at steps {steps}"
+            if len(history.steps) > 1
+            else f"weights of step {steps}"
+        )
+        yield (
+            "training",
+            f"{of_steps}; {_data(history.n_pairs, history.data_signature)}; seed {history.seed}",
+        )
     elif run is not None:
         yield "training", f"{_data(run.n_pairs, run.data_signature)}; seed {run.seed}"
     else:
@@ -103,19 +135,41 @@ def _run_rows(run: RunInfo) -> Iterator[tuple[str, str]]:
     yield "run", ", ".join(parts)
     for name, scored in {"best": run.best, "last": run.last}.items():
         if scored is not None and not (name == "last" and run.best == run.last):
-            decides = f", by {_SCORES.get(run.metric or '', run.metric)} of {run.n_validations}" if name == "best" and run.n_validations > 1 else ""
+            decides = (
+                f", by {_SCORES.get(run.metric or '', run.metric)} of {run.n_validations}"
+                if name == "best" and run.n_validations > 1
+                else ""
+            )
             yield "", f"{name} validation: {_scores(scored)} at step {scored['step']:,}{decides}"
 
 
 def _scores(values: dict[str, float]) -> str:
-    return ", ".join(f"{shown} {values[name]:{'.3f' if name == 'loss' else '.2f'}}" for name, shown in _SCORES.items() if name in values)
+    return ", ".join(
+        f"{shown} {values[name]:{'.3f' if name == 'loss' else '.2f'}}"
+        for name, shown in _SCORES.items()
+        if name in values
+    )
 
 
 def _search(info: ModelInfo) -> str:
     search = info.config.search
-    penalty = f"{search.length_penalty} (alpha {search.alpha:g})" if search.length_penalty == "wu" else search.length_penalty
-    others = {name: value for name, value in info.changed_search.items() if name not in ("beam_size", "length_penalty", "alpha")}
-    return ", ".join([f"beam {search.beam_size}", f"length penalty {penalty}", *(f"{name} {value}" for name, value in others.items())])
+    penalty = (
+        f"{search.length_penalty} (alpha {search.alpha:g})"
+        if search.length_penalty == "wu"
+        else search.length_penalty
+    )
+    others = {
+        name: value
+        for name, value in info.changed_search.items()
+        if name not in ("beam_size", "length_penalty", "alpha")
+    }
+    return ", ".join(
+        [
+            f"beam {search.beam_size}",
+            f"length penalty {penalty}",
+            *(f"{name} {value}" for name, value in others.items()),
+        ]
+    )
 
 
 def _checkup_rows(checkup: Checkup) -> Iterator[tuple[str, str]]:
@@ -125,7 +179,9 @@ def _checkup_rows(checkup: Checkup) -> Iterator[tuple[str, str]]:
     yield "system", checkup.system
     yield "processor", checkup.processor
     yield "machine", str(checkup.machine)
-    quota = "" if checkup.cpu_quota is None else f"; the container grants {checkup.cpu_quota:g} cores"
+    quota = (
+        "" if checkup.cpu_quota is None else f"; the container grants {checkup.cpu_quota:g} cores"
+    )
     yield "threads", f"{checkup.n_threads} in a matrix product{quota}"
     yield "bf16", checkup.bf16
     yield "int8", checkup.int8
@@ -133,7 +189,10 @@ def _checkup_rows(checkup: Checkup) -> Iterator[tuple[str, str]]:
         yield "" if number else "disk", f"{disk.free_gb:,.1f} GB free for {disk.path}"
     for number, extra in enumerate(checkup.extras):
         state = "installed" if extra.is_installed else f"missing: {extra.install}"
-        yield "" if number else "extras", f"{extra.name} {state}" + (f" ({extra.purpose})" if extra.purpose else "")
+        yield (
+            "" if number else "extras",
+            f"{extra.name} {state}" + (f" ({extra.purpose})" if extra.purpose else ""),
+        )
     for number, warning in enumerate(checkup.warnings):
         yield "" if number else "warnings", warning
     if not checkup.warnings:

@@ -32,13 +32,17 @@ def model_card(config: ExportConfig, held: str, n_bytes: int) -> str:
         "",
     ]
     lines += (
-        _verified(config.verification) if config.verification is not None else ["Not compared; `mtkit export ctranslate2 --verify FILE` does it."]
+        _verified(config.verification)
+        if config.verification is not None
+        else ["Not compared; `mtkit export ctranslate2 --verify FILE` does it."]
     )
     return "\n".join(lines) + "\n"
 
 
 def _verified(found: Verification) -> list[str]:
-    settings = ", ".join(f"{name} {value}" for name, value in found.search.items() if value is not None)
+    settings = ", ".join(
+        f"{name} {value}" for name, value in found.search.items() if value is not None
+    )
     return [
         f"{found.n_lines:,} lines of `{found.file}` were translated by mtkit in float32 and by CTranslate2 in {found.compute_type}, both on a CPU",
         f"({settings}).",
@@ -49,7 +53,9 @@ def _verified(found: Verification) -> list[str]:
     ]
 
 
-def verification_lines(found: Verification, layout: str = "{}: {}", head: list[str] | None = None) -> list[str]:
+def verification_lines(
+    found: Verification, layout: str = "{}: {}", head: list[str] | None = None
+) -> list[str]:
     """The figures of a comparison, one a line.
 
     Args:
@@ -61,11 +67,18 @@ def verification_lines(found: Verification, layout: str = "{}: {}", head: list[s
         ("equal lines", f"{found.equal_lines:.2%}"),
         *_first_search(found),
         ("equal tokens", f"{found.equal_tokens:.2%}"),
-        (f"largest difference of a score, of {found.n_compared_scores:,} sentences with equal tokens", f"{found.max_score_difference:.1e}"),
+        (
+            f"largest difference of a score, of {found.n_compared_scores:,} sentences with equal tokens",
+            f"{found.max_score_difference:.1e}",
+        ),
         ("mean difference of these", f"{found.mean_score_difference:.1e}"),
         ("BLEU of CTranslate2 with mtkit as the reference", f"{found.bleu_between:.2f}"),
     ]
-    if found.reference is not None and found.bleu_mtkit is not None and found.bleu_ctranslate2 is not None:
+    if (
+        found.reference is not None
+        and found.bleu_mtkit is not None
+        and found.bleu_ctranslate2 is not None
+    ):
         rows += [
             (f"BLEU of mtkit against {found.reference}", f"{found.bleu_mtkit:.2f}"),
             (f"BLEU of CTranslate2 against {found.reference}", f"{found.bleu_ctranslate2:.2f}"),

@@ -50,7 +50,10 @@ class Comparison(NamedTuple):
 
 
 def export_ctranslate2(
-    model_dir: Path | str, out_dir: Path | str, quantization: str = "float32", comparison: Comparison | None = None
+    model_dir: Path | str,
+    out_dir: Path | str,
+    quantization: str = "float32",
+    comparison: Comparison | None = None,
 ) -> ExportConfig:
     """Write a model directory as a folder for CTranslate2, whole or not at all; an exported model that is there is replaced.
 
@@ -64,11 +67,15 @@ def export_ctranslate2(
         MtkitError: CTranslate2 is missing, or cannot run such a model; a file is missing; or the folder holds something else.
     """
     if comparison is not None:
-        require(comparison, Comparison, "comparison", "Comparison(path) names the text to compare by")
+        require(
+            comparison, Comparison, "comparison", "Comparison(path) names the text to compare by"
+        )
     model_dir, out_dir = Path(model_dir), Path(out_dir)
     require_ctranslate2()
     if quantization not in QUANTIZATIONS:
-        raise MtkitError(f"unknown quantization {quantization}", f"choose one of {', '.join(QUANTIZATIONS)}")
+        raise MtkitError(
+            f"unknown quantization {quantization}", f"choose one of {', '.join(QUANTIZATIONS)}"
+        )
     refuse_foreign_export(out_dir)
     texts = _read(comparison)
     trained = load_model_dir(model_dir)
@@ -76,7 +83,11 @@ def export_ctranslate2(
     config = ExportConfig(
         quantization=quantization,  # pyright: ignore[reportArgumentType]
         made_at=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        made_with={"mtkit": __version__, "ctranslate2": version("ctranslate2"), "torch": torch.__version__},
+        made_with={
+            "mtkit": __version__,
+            "ctranslate2": version("ctranslate2"),
+            "torch": torch.__version__,
+        },
         n_parameters=sum(parameter.numel() for parameter in trained.model.parameters()),
         model=trained.config,
     )
@@ -97,7 +108,10 @@ def _read(comparison: Comparison | None) -> tuple[list[str], list[str] | None]:
         return [], None
     lines = list(read_lines(comparison.src_path, what="the text to compare by"))
     if not any(line.strip() for line in lines):
-        raise MtkitError(f"`{comparison.src_path}`: holds no text to compare by", "give a file in the source language, one segment per line")
+        raise MtkitError(
+            f"`{comparison.src_path}`: holds no text to compare by",
+            "give a file in the source language, one segment per line",
+        )
     if comparison.reference_path is None:
         return lines, None
     references = list(read_lines(comparison.reference_path, what="the references"))
@@ -110,11 +124,15 @@ def _read(comparison: Comparison | None) -> tuple[list[str], list[str] | None]:
 
 
 def _named(found: Verification, comparison: Comparison) -> Verification:
-    reference = Path(comparison.reference_path).name if comparison.reference_path is not None else None
+    reference = (
+        Path(comparison.reference_path).name if comparison.reference_path is not None else None
+    )
     return found.model_copy(update={"file": Path(comparison.src_path).name, "reference": reference})
 
 
 def _describe(folder: Path, config: ExportConfig) -> None:
     (folder / EXPORT_NAME).write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
     n_bytes = (folder / "model.bin").stat().st_size
-    (folder / CARD_NAME).write_text(model_card(config, HELD[config.quantization], n_bytes), encoding="utf-8")
+    (folder / CARD_NAME).write_text(
+        model_card(config, HELD[config.quantization], n_bytes), encoding="utf-8"
+    )

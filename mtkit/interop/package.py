@@ -19,4 +19,7 @@ def require_ctranslate2() -> None:
     except (ImportError, OSError, AttributeError) as exc:
         # For example for a library of another version that it was built for.
         problem = next(iter(str(exc).splitlines()), type(exc).__name__)
-        raise MtkitError(f"CTranslate2 is installed, but does not load: {problem}", "pip install --force-reinstall 'mtkit[ct2]'") from None
+        raise MtkitError(
+            f"CTranslate2 is installed, but does not load: {problem}",
+            "pip install --force-reinstall 'mtkit[ct2]'",
+        ) from None

@@ -25,7 +25,13 @@ _TOLD = (
 )
 
 
-def verify(model_dir: Path, exported_dir: Path, lines: Sequence[str], references: Sequence[str] | None, overrides: dict[str, Any]) -> Verification:
+def verify(
+    model_dir: Path,
+    exported_dir: Path,
+    lines: Sequence[str],
+    references: Sequence[str] | None,
+    overrides: dict[str, Any],
+) -> Verification:
     """Translate lines with both, on a CPU, mtkit in float32, with the same search settings.
 
     Texts and BLEU are those of the models as they are used. Tokens and scores are compared after the
@@ -42,7 +48,9 @@ def verify(model_dir: Path, exported_dir: Path, lines: Sequence[str], references
     """
     ours = Translator.load(model_dir, device="cpu", precision="float32")
     theirs = load_translator(exported_dir, device="cpu")
-    used: dict[str, Any] = {name: value for name, value in overrides.items() if name != "mbr_utility"} | {"n_best": 1, "mbr": 0}
+    used: dict[str, Any] = {
+        name: value for name, value in overrides.items() if name != "mbr_utility"
+    } | {"n_best": 1, "mbr": 0}
     search = ours.search_config(**used)
     first = search.model_copy(update={"loop_guard": False})
     source_lines = ours.sources.read(lines, search.split_sentences)
@@ -50,12 +58,19 @@ def verify(model_dir: Path, exported_dir: Path, lines: Sequence[str], references
     # What CTranslate2 refuses, it shall refuse before the long work.
     their_best = [n_best[0] for n_best in theirs.engine.search(sources, first, lambda batch: None)]
     our_best = [n_best[0] for n_best in ours.engine.search(sources, first, lambda batch: None)]
-    our_first, their_first = (_texts(ours, source_lines, best, first) for best in (our_best, their_best))
-    our_texts, their_texts = ([one.text for one in translator.translate(lines, **used)] for translator in (ours, theirs))
+    our_first, their_first = (
+        _texts(ours, source_lines, best, first) for best in (our_best, their_best)
+    )
+    our_texts, their_texts = (
+        [one.text for one in translator.translate(lines, **used)] for translator in (ours, theirs)
+    )
     pairs = list(zip(our_best, their_best, strict=True))
     differences = [abs(a.score - b.score) for a, b in pairs if a.token_ids == b.token_ids]
     between = evaluate(their_texts, our_texts, warns=False).bleu
-    judged = [None if references is None else evaluate(texts, references, warns=False).bleu.value for texts in (our_texts, their_texts)]
+    judged = [
+        None if references is None else evaluate(texts, references, warns=False).bleu.value
+        for texts in (our_texts, their_texts)
+    ]
     return Verification(
         file="",
         n_lines=len(lines),
@@ -74,11 +89,18 @@ def verify(model_dir: Path, exported_dir: Path, lines: Sequence[str], references
     )
 
 
-def _texts(translator: Translator, lines: Sequence[SourceLine], best: list[Hypothesis], search: SearchConfig) -> list[str]:
+def _texts(
+    translator: Translator,
+    lines: Sequence[SourceLine],
+    best: list[Hypothesis],
+    search: SearchConfig,
+) -> list[str]:
     rest = iter(best)
     found = [[[next(rest)] for _ in line.parts] for line in lines]
     candidates = translator.finisher.candidates(lines, found, search)
-    return [translation.text for translation in translator.finisher.finish(lines, candidates, search)]
+    return [
+        translation.text for translation in translator.finisher.finish(lines, candidates, search)
+    ]
 
 
 def _equal_lines(ours: Sequence[str], theirs: Sequence[str]) -> float:
@@ -87,6 +109,10 @@ def _equal_lines(ours: Sequence[str], theirs: Sequence[str]) -> float:
 
 def _equal_tokens(pairs: Sequence[tuple[Hypothesis, Hypothesis]]) -> float:
     """The share of tokens that are equal at their place, of as many as the longer one of each pair has."""
-    n_equal = sum(a == b for ours, theirs in pairs for a, b in zip(ours.token_ids, theirs.token_ids, strict=False))
+    n_equal = sum(
+        a == b
+        for ours, theirs in pairs
+        for a, b in zip(ours.token_ids, theirs.token_ids, strict=False)
+    )
     n_tokens = sum(max(len(ours.token_ids), len(theirs.token_ids)) for ours, theirs in pairs)
     return n_equal / n_tokens if n_tokens else 1.0

@@ -29,7 +29,11 @@ def n_positions(config: ModelConfig) -> int | None:
     """
     if config.positions == "rotary":
         return None
-    return config.max_positions if config.positions == "learned" else max(2 * config.max_positions, _MIN_POSITIONS)
+    return (
+        config.max_positions
+        if config.positions == "learned"
+        else max(2 * config.max_positions, _MIN_POSITIONS)
+    )
 
 
 def pieces_of(subword: Subword) -> list[str]:
@@ -41,22 +45,32 @@ def obstacles(trained: TrainedModel) -> list[str]:
     """Everything that keeps CTranslate2 from running a model; empty if it can."""
     config, src, tgt = trained.config.model, trained.tokenizer.src, trained.tokenizer.tgt
     found = []
-    for name, known in ("activation", tuple(_ACTIVATIONS)), ("norm_type", tuple(_NORMS)), ("positions", _POSITIONS):
+    for name, known in (
+        ("activation", tuple(_ACTIVATIONS)),
+        ("norm_type", tuple(_NORMS)),
+        ("positions", _POSITIONS),
+    ):
         if (value := getattr(config, name)) not in known:
             found.append(f"model.{name} is {value}, and CTranslate2 has {', '.join(known)}")
     src_pieces, tgt_pieces = pieces_of(src), pieces_of(tgt)
     for name in ("unk", "bos", "eos"):
         ours = src_pieces[getattr(src.special, name)], tgt_pieces[getattr(tgt.special, name)]
         if ours[0] != ours[1]:
-            found.append(f"the {name} piece is {ours[0]} in the source and {ours[1]} in the target, and CTranslate2 has one name for both")
+            found.append(
+                f"the {name} piece is {ours[0]} in the source and {ours[1]} in the target, and CTranslate2 has one name for both"
+            )
     for side, pieces in {"source": src_pieces, "target": tgt_pieces}.items():
         if len(set(pieces)) < len(pieces):
-            found.append(f"the vocabulary of the {side} has two pieces of the same name, which CTranslate2 cannot tell apart")
+            found.append(
+                f"the vocabulary of the {side} has two pieces of the same name, which CTranslate2 cannot tell apart"
+            )
     if config.n_heads >= 1 << 15:
         found.append(f"model.n_heads is {config.n_heads:,}, and CTranslate2 counts up to 32,767")
     largest = max((parameter.numel() for parameter in trained.model.parameters()), default=0) * 4
     if largest > _MAX_BYTES:
-        found.append(f"one matrix takes {largest:,} bytes, and CTranslate2's file format has room for {_MAX_BYTES:,}")
+        found.append(
+            f"one matrix takes {largest:,} bytes, and CTranslate2's file format has room for {_MAX_BYTES:,}"
+        )
     return found
 
 
@@ -71,7 +85,8 @@ def make_spec(trained: TrainedModel) -> Any:
     require_ctranslate2()
     if found := obstacles(trained):
         raise MtkitError(
-            f"CTranslate2 cannot run this model: {'; '.join(found)}", "translate with mtkit's own engine, or train a model without these"
+            f"CTranslate2 cannot run this model: {'; '.join(found)}",
+            "translate with mtkit's own engine, or train a model without these",
         )
     spec = _empty_spec(trained.config.model, trained.config.alignment_head)
     _fill(spec, trained)
@@ -84,7 +99,11 @@ def _empty_spec(config: ModelConfig, aligning: AlignmentHead | None) -> Any:
     from ctranslate2.specs import common_spec, transformer_spec  # pyright: ignore[reportMissingImports]
 
     # 0 turns all coordinates; the pairs are neighbours, as ours are.
-    rotary: dict[str, Any] = {"rotary_dim": 0, "rotary_interleave": True, "rotary_base": 10000} if config.positions == "rotary" else {}
+    rotary: dict[str, Any] = (
+        {"rotary_dim": 0, "rotary_interleave": True, "rotary_base": 10000}
+        if config.positions == "rotary"
+        else {}
+    )
     kind: dict[str, Any] = {
         "pre_norm": config.norm == "pre",
         "activation": getattr(common_spec.Activation, _ACTIVATIONS[config.activation]),
@@ -92,11 +111,20 @@ def _empty_spec(config: ModelConfig, aligning: AlignmentHead | None) -> Any:
         "rms_norm": config.norm_type == "rms",
         **rotary,
     }
-    encoder = transformer_spec.TransformerEncoderSpec(config.n_encoder_layers, config.n_heads, **kind)
-    aligned: dict[str, Any] = (
-        {} if aligning is None else {"alignment_layer": aligning.layer, "alignment_heads": config.n_heads if aligning.head is None else 1}
+    encoder = transformer_spec.TransformerEncoderSpec(
+        config.n_encoder_layers, config.n_heads, **kind
     )
-    decoder = transformer_spec.TransformerDecoderSpec(config.n_decoder_layers, config.n_heads, **kind, **aligned)
+    aligned: dict[str, Any] = (
+        {}
+        if aligning is None
+        else {
+            "alignment_layer": aligning.layer,
+            "alignment_heads": config.n_heads if aligning.head is None else 1,
+        }
+    )
+    decoder = transformer_spec.TransformerDecoderSpec(
+        config.n_decoder_layers, config.n_heads, **kind, **aligned
+    )
     return transformer_spec.TransformerSpec(encoder, decoder)
 
 
@@ -114,7 +142,9 @@ def _fill(spec: Any, trained: TrainedModel) -> None:
     for theirs, ours in zip(spec.encoder.layer, model.encoder_layers, strict=True):
         _set_self_attention(theirs.self_attention, ours.self_attention)
         _set_feed_forward(theirs.ffn, ours.feed_forward)
-    for number, (theirs, ours) in enumerate(zip(spec.decoder.layer, model.decoder_layers, strict=True)):
+    for number, (theirs, ours) in enumerate(
+        zip(spec.decoder.layer, model.decoder_layers, strict=True)
+    ):
         _set_self_attention(theirs.self_attention, ours.self_attention)
         first_head = aligning.head or 0 if aligning is not None and aligning.layer == number else 0
         _set_cross_attention(theirs.attention, ours.cross_attention, first_head)
@@ -162,11 +192,15 @@ def _set_cross_attention(theirs: Any, sublayer: Any, first_head: int) -> None:
     assert isinstance(ours, CrossAttention)
     d_model = ours.output.in_features
     heads = torch.arange(d_model).view(ours.n_heads, -1)
-    order = torch.cat((heads[first_head : first_head + 1], heads[:first_head], heads[first_head + 1 :])).flatten()
+    order = torch.cat(
+        (heads[first_head : first_head + 1], heads[:first_head], heads[first_head + 1 :])
+    ).flatten()
     order_of_both = torch.cat((order, d_model + order))
     _set_norm(theirs.layer_norm, sublayer.norm)
     _set_linear(theirs.linear[0], ours.query.weight[order], ours.query.bias[order])
-    _set_linear(theirs.linear[1], ours.key_value.weight[order_of_both], ours.key_value.bias[order_of_both])
+    _set_linear(
+        theirs.linear[1], ours.key_value.weight[order_of_both], ours.key_value.bias[order_of_both]
+    )
     _set_linear(theirs.linear[2], ours.output.weight[:, order], ours.output.bias)
 
 
@@ -175,7 +209,10 @@ def _set_feed_forward(theirs: Any, sublayer: Any) -> None:
     assert isinstance(ours, FeedForward)
     _set_norm(theirs.layer_norm, sublayer.norm)
     if ours.activation == "swiglu":
-        (gate, value), (gate_bias, value_bias) = ours.inner.weight.chunk(2), ours.inner.bias.chunk(2)
+        (gate, value), (gate_bias, value_bias) = (
+            ours.inner.weight.chunk(2),
+            ours.inner.bias.chunk(2),
+        )
         _set_linear(theirs.linear_0, gate, gate_bias)
         _set_linear(theirs.linear_0_noact, value, value_bias)
     else:

@@ -17,12 +17,17 @@ def make_key(made_from: Any) -> str:
     Args:
         made_from: Anything that JSON can hold.
     """
-    return hashlib.sha256(json.dumps(made_from, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps(made_from, sort_keys=True, ensure_ascii=True).encode()
+    ).hexdigest()
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     """Write the folder's manifest, the last file to be written: the given entries, size and SHA-256 of each file, and a checksum of all of it."""
-    files = {path.name: {"size": path.stat().st_size, "sha256": sha256_file(path)} for path in sorted(folder.iterdir())}
+    files = {
+        path.name: {"size": path.stat().st_size, "sha256": sha256_file(path)}
+        for path in sorted(folder.iterdir())
+    }
     tree = manifest | {"files": files}
     text = json.dumps(tree | {"checksum": make_key(tree)}, indent=2, ensure_ascii=False)
     (folder / MANIFEST_NAME).write_text(text + "\n", encoding="utf-8")
@@ -37,7 +42,11 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     if not isinstance(manifest, dict):
         return None
     checksum = manifest.get("checksum")
-    return None if checksum is not None and checksum != make_key(_without_checksum(manifest)) else manifest
+    return (
+        None
+        if checksum is not None and checksum != make_key(_without_checksum(manifest))
+        else manifest
+    )
 
 
 def find_damage(folder: Path, manifest: dict[str, Any], *, hashes: bool) -> str:

@@ -51,7 +51,9 @@ def unpacked(blocks: Iterator[bytes], name: str) -> Iterator[bytes]:
         MtkitError: It is damaged or cut short, or zstd is not installed.
     """
     start = take_start(blocks, _FIRST_BYTES)
-    packing: Packing | None = next((packing for mark, packing in _FIRST_BYTES.items() if start.startswith(mark)), None)
+    packing: Packing | None = next(
+        (packing for mark, packing in _FIRST_BYTES.items() if start.startswith(mark)), None
+    )
     suffix = PurePath(name).suffix
     if packing is not None:
         return _unpack(chain([start], blocks), packing, name)
@@ -121,7 +123,9 @@ def packed(raw: BinaryIO, name: str) -> Iterator[BinaryIO]:
 
 def _packer(raw: BinaryIO, packing: Packing, name: str) -> BinaryIO:
     if packing == "gzip":
-        return cast(BinaryIO, gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0))
+        return cast(
+            BinaryIO, gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0)
+        )
     if packing == "xz":
         return cast(BinaryIO, lzma.LZMAFile(raw, "wb"))
     return _zstandard(name).ZstdCompressor(write_checksum=True).stream_writer(raw, closefd=False)
@@ -131,5 +135,8 @@ def _zstandard(name: str) -> ModuleType:
     try:
         import zstandard
     except ImportError:
-        raise MtkitError(f"`{name}`: zstd needs the package zstandard, which is not installed", "pip install 'mtkit[zstd]'") from None
+        raise MtkitError(
+            f"`{name}`: zstd needs the package zstandard, which is not installed",
+            "pip install 'mtkit[zstd]'",
+        ) from None
     return zstandard

@@ -24,7 +24,12 @@ _MAX_FOREIGN_SHARE = 0.05
 _MAX_MIXED_WORDS = 0.3
 """Words of letters from two scripts are rare in text, and frequent in text in the wrong encoding."""
 _WIDE_SAMPLE_BYTES = 1 << 14
-WIDE_MARKS = {b"\xff\xfe\0\0": "UTF-32", b"\0\0\xfe\xff": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+WIDE_MARKS = {
+    b"\xff\xfe\0\0": "UTF-32",
+    b"\0\0\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
 """Byte order marks."""
 
 
@@ -76,7 +81,9 @@ def refuse_other_than_text(start: bytes, name: str) -> None:
     """
     refuse_document(start, name)
     if encoding := _wide_encoding(start) or _escape_encoding(start):
-        raise MtkitError(f"`{name}`: is {encoding}, not UTF-8", f"convert it with `{_iconv(encoding, name)}`")
+        raise MtkitError(
+            f"`{name}`: is {encoding}, not UTF-8", f"convert it with `{_iconv(encoding, name)}`"
+        )
     n_crs = len(_INNER_CR.findall(start)) if b"\r" in start else 0
     # A few CRs within lines are part of the text; ten to a line are line ends.
     if n_crs > 10 * start.count(b"\n", 0, -1) + start.endswith(b"\n"):
@@ -96,10 +103,15 @@ def refuse_document(start: bytes, name: str) -> None:
     for mark, (what, hint) in DOCUMENTS.items():
         if start.startswith(mark):
             if what == "a ZIP archive":
-                what, hint = next((kind for part, kind in _ZIP_PARTS.items() if part in start), (what, hint))
+                what, hint = next(
+                    (kind for part, kind in _ZIP_PARTS.items() if part in start), (what, hint)
+                )
             raise MtkitError(f"`{name}`: is {what}, not text", hint)
     if start[257:262] == b"ustar":
-        raise MtkitError(f"`{name}`: is a tar archive, not text", "unpack it with `tar -xf`, and name the files in it")
+        raise MtkitError(
+            f"`{name}`: is a tar archive, not text",
+            "unpack it with `tar -xf`, and name the files in it",
+        )
 
 
 _SAVE_AS_TEXT = "save it as plain text in UTF-8, one sentence per line"
@@ -109,10 +121,16 @@ DOCUMENTS = {
     b"PK\x03\x04": ("a ZIP archive", _UNPACK),
     b"%PDF-": ("a PDF document", "extract its text first, for example with `pdftotext`"),
     b"{\\rtf": ("an RTF document", _SAVE_AS_TEXT),
-    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": ("a document of an older Office (.doc, .xls or .ppt)", _SAVE_AS_TEXT),
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": (
+        "a document of an older Office (.doc, .xls or .ppt)",
+        _SAVE_AS_TEXT,
+    ),
     b"7z\xbc\xaf\x27\x1c": ("a 7z archive", _UNPACK),
     b"Rar!\x1a\x07": ("a RAR archive", _UNPACK),
-    b"BZh91AY&SY": ("a bzip2 file", "unpack it with `bunzip2`, or pack it with gzip, xz or zstd instead"),
+    b"BZh91AY&SY": (
+        "a bzip2 file",
+        "unpack it with `bunzip2`, or pack it with gzip, xz or zstd instead",
+    ),
     b"PAR1\x15": ("a Parquet file", "name it as a corpus `file` that ends in .parquet"),
     b"SQLite format 3\0": ("an SQLite database", "export its sentences as text or CSV"),
 }
@@ -129,7 +147,12 @@ _INNER_CR = re.compile(rb"(?<=[^\r\n])\r+(?=[^\r\n])")
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f]")
 _CR_TO_LF = "tr '\\r' '\\n'"
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
-_ESCAPES = {b"\x1b$B": "ISO-2022-JP", b"\x1b$@": "ISO-2022-JP", b"\x1b$)C": "ISO-2022-KR", b"\x1b$)A": "ISO-2022-CN"}
+_ESCAPES = {
+    b"\x1b$B": "ISO-2022-JP",
+    b"\x1b$@": "ISO-2022-JP",
+    b"\x1b$)C": "ISO-2022-KR",
+    b"\x1b$)A": "ISO-2022-CN",
+}
 
 
 def _iconv(encoding: str, name: str) -> str:
@@ -141,12 +164,19 @@ def _command(command: str, name: str) -> str:
     if name == "stdin":
         return command
     packing = SUFFIXES.get(PurePath(name).suffix)
-    return f"{packing} -dc {shlex.quote(name)} | {command} > NEW" if packing else f"{command} < {shlex.quote(name)} > NEW"
+    return (
+        f"{packing} -dc {shlex.quote(name)} | {command} > NEW"
+        if packing
+        else f"{command} < {shlex.quote(name)} > NEW"
+    )
 
 
 def _lang_of(name: str) -> str:
     """The last suffix of a file's name that is a language with an encoding of its own."""
-    return next((suffix[1:] for suffix in reversed(PurePath(name).suffixes) if _base(suffix[1:]) in _LANGS), "")
+    return next(
+        (suffix[1:] for suffix in reversed(PurePath(name).suffixes) if _base(suffix[1:]) in _LANGS),
+        "",
+    )
 
 
 def _base(lang: str) -> str:
@@ -196,7 +226,11 @@ def _beginning(data: bytes, encoding: str) -> str | None:
 
 def _escape_encoding(start: bytes) -> str | None:
     """An encoding of ASCII bytes that switches character sets by escape sequences."""
-    return next((encoding for escape, encoding in _ESCAPES.items() if escape in start), None) if b"\x1b" in start else None
+    return (
+        next((encoding for escape, encoding in _ESCAPES.items() if escape in start), None)
+        if b"\x1b" in start
+        else None
+    )
 
 
 def _decoded(lines: list[bytes], lang: str) -> dict[str, str]:
@@ -204,7 +238,9 @@ def _decoded(lines: list[bytes], lang: str) -> dict[str, str]:
     base = _base(lang)
     own = {encoding: fits for encoding, (langs, fits) in _ENCODINGS.items() if base in langs}
     texts: dict[str, str] = {}
-    for encoding, fits in (own | {encoding: fits for encoding, (_, fits) in _ENCODINGS.items()}).items():
+    for encoding, fits in (
+        own | {encoding: fits for encoding, (_, fits) in _ENCODINGS.items()}
+    ).items():
         text = _decode(lines, encoding, fits)
         if text is not None and text not in texts.values():
             texts[encoding] = text
@@ -225,11 +261,25 @@ def _excerpts(texts: dict[str, str]) -> dict[str, str]:
     """Words by which a reader can tell whether a text is right: the first in which the readings differ."""
     if len(texts) == 1:
         ((encoding, text),) = texts.items()
-        return {encoding: _excerpt(text, next(index for index, char in enumerate(text) if not char.isascii()))}
+        return {
+            encoding: _excerpt(
+                text, next(index for index, char in enumerate(text) if not char.isascii())
+            )
+        }
     for readings in zip(*(text.split("\n") for text in texts.values()), strict=False):
         if len(set(readings)) == len(texts):
-            first = next((index for index, chars in enumerate(zip(*readings, strict=False)) if len(set(chars)) == len(texts)), 0)
-            return {encoding: _excerpt(reading, first) for encoding, reading in zip(texts, readings, strict=True)}
+            first = next(
+                (
+                    index
+                    for index, chars in enumerate(zip(*readings, strict=False))
+                    if len(set(chars)) == len(texts)
+                ),
+                0,
+            )
+            return {
+                encoding: _excerpt(reading, first)
+                for encoding, reading in zip(texts, readings, strict=True)
+            }
     return {encoding: _excerpt(text, 0) for encoding, text in texts.items()}
 
 
@@ -254,7 +304,11 @@ def _foreign_share(text: str, is_own: Callable[[str], bool]) -> float:
 def _is_well_cased(text: str) -> bool:
     """Whether capitals are at the beginning of words, or make up whole words."""
     words = [word for word in re.findall(r"[^\W\d_]{2,}", text) if not word.isascii()]
-    n_odd = sum(1 for word in words if word != word.lower() and word[1:] != word[1:].lower() and word != word.upper())
+    n_odd = sum(
+        1
+        for word in words
+        if word != word.lower() and word[1:] != word[1:].lower() and word != word.upper()
+    )
     n_upper = sum(1 for char in text if char.isupper())
     n_lower = sum(1 for char in text if char.islower())
     return 20 * n_odd <= len(words) and n_upper <= max(n_lower, 2)
@@ -268,22 +322,36 @@ def _alphabet(*scripts: str) -> Callable[[str], bool]:
 
     def fits(text: str) -> bool:
         share = _foreign_share(text, lambda char: char in _TYPOGRAPHY or is_own(char))
-        return share <= _MAX_FOREIGN_SHARE and _is_well_cased(text) and any(map(is_own, _letters(text)))
+        return (
+            share <= _MAX_FOREIGN_SHARE
+            and _is_well_cased(text)
+            and any(map(is_own, _letters(text)))
+        )
 
     return fits
 
 
 def _latin(text: str) -> bool:
     """Fits if a minority of letters has accents, as they have in every language in Latin letters."""
-    share = _foreign_share(text, lambda char: char in _LATIN_TYPOGRAPHY or unicodedata.name(char, "").startswith(("LATIN", "COMBINING")))
+    share = _foreign_share(
+        text,
+        lambda char: (
+            char in _LATIN_TYPOGRAPHY
+            or unicodedata.name(char, "").startswith(("LATIN", "COMBINING"))
+        ),
+    )
     letters = [char for char in text if char.isalpha()]
     n_accented = sum(1 for char in letters if not char.isascii())
-    return share <= _MAX_FOREIGN_SHARE and 5 * n_accented <= 2 * len(letters) and _is_well_cased(text)
+    return (
+        share <= _MAX_FOREIGN_SHARE and 5 * n_accented <= 2 * len(letters) and _is_well_cased(text)
+    )
 
 
 def _korean(text: str) -> bool:
     letters = _letters(text)
-    return bool(letters) and sum(1 for char in letters if "\uac00" <= char <= "\ud7a3") >= 0.85 * len(letters)
+    return bool(letters) and sum(
+        1 for char in letters if "\uac00" <= char <= "\ud7a3"
+    ) >= 0.85 * len(letters)
 
 
 def _japanese(text: str) -> bool:
@@ -307,7 +375,9 @@ def _chinese(plain: str, last_common: int) -> Callable[[str], bool]:
 
     def fits(text: str) -> bool:
         letters = _letters(text)
-        return bool(letters) and sum(1 for char in letters if _is_han(char) and is_common(char)) >= 0.85 * len(letters)
+        return bool(letters) and sum(
+            1 for char in letters if _is_han(char) and is_common(char)
+        ) >= 0.85 * len(letters)
 
     return fits
 
@@ -330,18 +400,30 @@ def _entries() -> Iterator[tuple[str, str, Callable[[str], bool]]]:
     yield "CP949", "ko kor", _korean
     yield "EUC-JP", "ja jpn", _japanese
     yield "CP932", "ja jpn", _japanese
-    yield "CP1251", "ru rus uk ukr be bel bg bul mk mkd sr srp kk ky mn tg tt ba cv", _alphabet("CYRILLIC")
+    yield (
+        "CP1251",
+        "ru rus uk ukr be bel bg bul mk mkd sr srp kk ky mn tg tt ba cv",
+        _alphabet("CYRILLIC"),
+    )
     yield "KOI8-R", "ru rus", _alphabet("CYRILLIC")
     yield "KOI8-U", "uk ukr", _alphabet("CYRILLIC")
     yield "CP866", "ru rus be bel", _alphabet("CYRILLIC")
     yield "ISO-8859-5", "ru rus bg bul sr srp mk", _alphabet("CYRILLIC")
     yield "CP1253", "el ell grc", _alphabet("GREEK")
     yield "CP1255", "he heb iw yi", _alphabet("HEBREW")
-    yield "CP1256", "ar ara fa fas per ur urd ps ug", _alphabet("ARABIC", "ZERO WIDTH", "RIGHT-TO-LEFT", "LEFT-TO-RIGHT")
+    yield (
+        "CP1256",
+        "ar ara fa fas per ur urd ps ug",
+        _alphabet("ARABIC", "ZERO WIDTH", "RIGHT-TO-LEFT", "LEFT-TO-RIGHT"),
+    )
     yield "CP874", "th tha", _alphabet("THAI")
     yield "GB18030", "zh zho cmn yue wuu", _chinese("gb2312", 0xD7)
     yield "CP950", "zh zho cmn yue", _chinese("big5", 0xC6)
-    yield "CP1252", "en eng de deu fr fra es spa it ita pt por nl nld sv swe da dan no nb nn fi fin is isl ca gl eu ga af id ms", _latin
+    yield (
+        "CP1252",
+        "en eng de deu fr fra es spa it ita pt por nl nld sv swe da dan no nb nn fi fin is isl ca gl eu ga af id ms",
+        _latin,
+    )
     yield "CP1250", "pl pol cs ces sk slk hu hun sl slv hr hrv bs bos ro ron", _latin
     yield "ISO-8859-2", "pl pol cs ces sk slk hu hun sl slv hr hrv bs bos ro ron", _latin
     yield "CP1254", "tr tur az aze ku", _latin

@@ -46,7 +46,9 @@ def _open_for_good(path: Path, what: str) -> int:
             with suppress(OSError):
                 who = os.read(descriptor, 200).decode(errors="replace").strip()
             os.close(descriptor)
-            raise MtkitError(f"another process ({who}) {what}", "wait until it has ended, or end it") from None
+            raise MtkitError(
+                f"another process ({who}) {what}", "wait until it has ended, or end it"
+            ) from None
         except BaseException:
             os.close(descriptor)
             raise

@@ -24,7 +24,9 @@ class _Format(logging.Formatter):
         text = super().formatMessage(record)
         if record.levelno < logging.WARNING:
             return text
-        return text.replace(f"{record.asctime} ", f"{record.asctime} {record.levelname.lower()}: ", 1)
+        return text.replace(
+            f"{record.asctime} ", f"{record.asctime} {record.levelname.lower()}: ", 1
+        )
 
 
 def setup_logs(verbose: bool = False) -> None:
@@ -47,7 +49,9 @@ def setup_logs(verbose: bool = False) -> None:
 
 def get_logger(name: str) -> logging.Logger:
     """The logger of a module; pass `__name__`."""
-    return logging.getLogger(name if name == "mtkit" or name.startswith("mtkit.") else f"mtkit.{name}")
+    return logging.getLogger(
+        name if name == "mtkit" or name.startswith("mtkit.") else f"mtkit.{name}"
+    )
 
 
 @cache

@@ -32,7 +32,11 @@ class _Place(NamedTuple):
         """The place of a path; `-` is the stream."""
         if str(path) == "-":
             status = _status_of_stream(stream)
-            return cls(path, None, _id(status), True) if status and stat.S_ISREG(status.st_mode) else cls(path, None, None)
+            return (
+                cls(path, None, _id(status), True)
+                if status and stat.S_ISREG(status.st_mode)
+                else cls(path, None, None)
+            )
         real = Path(os.path.realpath(path))
         try:
             # Not of `real`, which is not a path for a pipe behind /dev/stdout.
@@ -45,7 +49,9 @@ class _Place(NamedTuple):
 
     def is_same(self, other: Self) -> bool:
         """Whether both are one file or directory, by whatever name."""
-        return (self.real is not None and self.real == other.real) or (self.file_id is not None and self.file_id == other.file_id)
+        return (self.real is not None and self.real == other.real) or (
+            self.file_id is not None and self.file_id == other.file_id
+        )
 
     def holds(self, other: Self) -> bool:
         """Whether the other is a file or directory somewhere below this one."""
@@ -53,10 +59,20 @@ class _Place(NamedTuple):
             return False
         if other.real is not None and self.real in other.real.parents:
             return True
-        return other.may_be_linked and self.real.is_dir() and any(other.file_id == file_id for file_id in _ids_below(self.real))
+        return (
+            other.may_be_linked
+            and self.real.is_dir()
+            and any(other.file_id == file_id for file_id in _ids_below(self.real))
+        )
 
 
-def refuse_overwriting(outputs: Iterable[Path | None], inputs: Iterable[Path | None], *, own: Path | None = None, hint: str = _OTHER_NAME) -> None:
+def refuse_overwriting(
+    outputs: Iterable[Path | None],
+    inputs: Iterable[Path | None],
+    *,
+    own: Path | None = None,
+    hint: str = _OTHER_NAME,
+) -> None:
     """Refuse outputs that would replace something. Every command calls this once, with all its paths, before it writes anything.
 
     Links, hard links, other spellings and redirected streams are seen through; a directory stands for everything in it. Devices and pipes are
@@ -72,16 +88,26 @@ def refuse_overwriting(outputs: Iterable[Path | None], inputs: Iterable[Path | N
             model; or one stream is named twice.
     """
     read, written = _named(inputs), _named(outputs)
-    _refuse_repeated_stream(read, "stdin is read by two inputs, but is one stream", "name a file for one of them")
-    _refuse_repeated_stream(written, "stdout is named for two outputs, which would be mixed", "name a file for one of them")
+    _refuse_repeated_stream(
+        read, "stdin is read by two inputs, but is one stream", "name a file for one of them"
+    )
+    _refuse_repeated_stream(
+        written,
+        "stdout is named for two outputs, which would be mixed",
+        "name a file for one of them",
+    )
     if Path("-") not in written:
         written.append(Path("-"))
     sources, before = [_Place.of(path, sys.stdin) for path in read], list[_Place]()
     for path in written:
         place = _Place.of(path, sys.stdout)
         for source in sources:
-            if relation := _relation(place, source, "is an input, and would be overwritten", "input"):
-                raise MtkitError(relation, hint if place.real else "redirect stdout to another file")
+            if relation := _relation(
+                place, source, "is an input, and would be overwritten", "input"
+            ):
+                raise MtkitError(
+                    relation, hint if place.real else "redirect stdout to another file"
+                )
         for other in before:
             if relation := _relation(place, other, "is named for two outputs", "output"):
                 raise MtkitError(relation, "give each output a name of its own")
@@ -135,7 +161,9 @@ def _owner(real: Path, own: Path | None) -> str:
 def _is_recipe(path: Path) -> bool:
     try:
         with path.open("rb") as stream:
-            return any(line.startswith(_RECIPE_START) for line in stream.read(_RECIPE_BYTES).splitlines())
+            return any(
+                line.startswith(_RECIPE_START) for line in stream.read(_RECIPE_BYTES).splitlines()
+            )
     except OSError:
         return False
 

@@ -79,12 +79,20 @@ class ProgressBar:
 class TerminalBar(ProgressBar):
     """Draws a bar with rich."""
 
-    def __init__(self, title: str, total: int | None, unit: str, console: Console, is_about: bool = False) -> None:
+    def __init__(
+        self, title: str, total: int | None, unit: str, console: Console, is_about: bool = False
+    ) -> None:
         super().__init__(title, total, unit, is_about)
         self.next_s = self.started_s
-        columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=24), _DescriptionColumn(self))
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            _DescriptionColumn(self),
+        )
         # stdout is left alone: results go there.
-        self.rich_progress = Progress(*columns, console=console, redirect_stdout=False, transient=True)
+        self.rich_progress = Progress(
+            *columns, console=console, redirect_stdout=False, transient=True
+        )
         self.task_id = self.rich_progress.add_task(title, total=total)
         self.rich_progress.start()
 
@@ -115,7 +123,14 @@ def terminal() -> Console | None:
 
 
 @contextmanager
-def progress(title: str, total: int | None = None, unit: str = "lines", is_about: bool = False, *, reports_end: bool = True) -> Iterator[ProgressBar]:
+def progress(
+    title: str,
+    total: int | None = None,
+    unit: str = "lines",
+    is_about: bool = False,
+    *,
+    reports_end: bool = True,
+) -> Iterator[ProgressBar]:
     """Show how long work is getting on, on stderr; silent unless `setup_logs` was called.
 
     Args:
@@ -126,7 +141,11 @@ def progress(title: str, total: int | None = None, unit: str = "lines", is_about
         reports_end: Whether to log the total time; False where the caller has a closing line of its own.
     """
     console = terminal()
-    bar = TerminalBar(title, total, unit, console, is_about) if console is not None else ProgressBar(title, total, unit, is_about)
+    bar = (
+        TerminalBar(title, total, unit, console, is_about)
+        if console is not None
+        else ProgressBar(title, total, unit, is_about)
+    )
     finished = False
     try:
         yield bar

@@ -56,7 +56,10 @@ def _copy(stream: BinaryIO) -> Path:
             copy.flush()
         except OSError as exc:
             reason = (exc.strerror or str(exc)).lower()
-            raise MtkitError(f"`{name}`: cannot be written: {reason}", "set TMPDIR to a folder with room for the whole input") from None
+            raise MtkitError(
+                f"`{name}`: cannot be written: {reason}",
+                "set TMPDIR to a folder with room for the whole input",
+            ) from None
     return Path(name)
 
 

@@ -39,7 +39,13 @@ Utf8Errors = Literal["strict", "replace"]
 
 
 def read_lines(
-    path: Path | str, *, what: str = "", name: str = "", lang: str = "", errors: Utf8Errors = "strict", warns: bool = True
+    path: Path | str,
+    *,
+    what: str = "",
+    name: str = "",
+    lang: str = "",
+    errors: Utf8Errors = "strict",
+    warns: bool = True,
 ) -> Generator[str, None, None]:
     """Read text as a stream of lines, so that line N means the same in every file.
 
@@ -59,10 +65,17 @@ def read_lines(
             lines that end in CR alone, invalid UTF-8 (with line and byte).
     """
     name = name or _name(path)
-    return _lines(read_blocks(path, what=what, name=name), name, lang, Replaced(name, warns) if errors == "replace" else None)
+    return _lines(
+        read_blocks(path, what=what, name=name),
+        name,
+        lang,
+        Replaced(name, warns) if errors == "replace" else None,
+    )
 
 
-def read_blocks(path: Path | str, *, what: str = "", name: str = "", is_xml: bool = False) -> Generator[bytes, None, None]:
+def read_blocks(
+    path: Path | str, *, what: str = "", name: str = "", is_xml: bool = False
+) -> Generator[bytes, None, None]:
     """Read a file's bytes as they come, unpacked; a terminal or pipe is not made to wait for a full block. To be closed as `read_lines` is.
 
     Args:
@@ -76,15 +89,21 @@ def read_blocks(path: Path | str, *, what: str = "", name: str = "", is_xml: boo
     """
     if str(path) != "-":
         _check_exists(Path(path), what)
-    return _blocks(path, what, name or _name(path), refuse_document if is_xml else refuse_other_than_text)
+    return _blocks(
+        path, what, name or _name(path), refuse_document if is_xml else refuse_other_than_text
+    )
 
 
 def _name(path: Path | str) -> str:
     return "stdin" if str(path) == "-" else str(path)
 
 
-def _blocks(path: Path | str, what: str, name: str, refuse: Callable[[bytes, str], None]) -> Generator[bytes, None, None]:
-    with nullcontext(sys.stdin.buffer) if str(path) == "-" else readable(Path(path), what) as stream:
+def _blocks(
+    path: Path | str, what: str, name: str, refuse: Callable[[bytes, str], None]
+) -> Generator[bytes, None, None]:
+    with (
+        nullcontext(sys.stdin.buffer) if str(path) == "-" else readable(Path(path), what) as stream
+    ):
         read = getattr(stream, "read1", stream.read)
         blocks = unpacked(iter(lambda: read(_BLOCK_SIZE), b""), name)
         start = take_start(blocks, [*DOCUMENTS, *WIDE_MARKS])
@@ -92,7 +111,9 @@ def _blocks(path: Path | str, what: str, name: str, refuse: Callable[[bytes, str
         yield from chain([start] if start else [], blocks)
 
 
-def _lines(blocks: Generator[bytes, None, None], name: str, lang: str, replaced: "Replaced | None") -> Generator[str, None, None]:
+def _lines(
+    blocks: Generator[bytes, None, None], name: str, lang: str, replaced: "Replaced | None"
+) -> Generator[str, None, None]:
     n_read = 0
     rest = b""
     with closing(blocks), replaced or nullcontext():
@@ -110,7 +131,9 @@ def _lines(blocks: Generator[bytes, None, None], name: str, lang: str, replaced:
             yield from decode_lines(rest, n_read, name, replaced, lang)
 
 
-def decode_lines(block: bytes, n_before: int, name: str, replaced: "Replaced | None" = None, lang: str = "") -> Iterable[str]:
+def decode_lines(
+    block: bytes, n_before: int, name: str, replaced: "Replaced | None" = None, lang: str = ""
+) -> Iterable[str]:
     """The lines of a stretch of text.
 
     Args:
@@ -129,7 +152,9 @@ def decode_lines(block: bytes, n_before: int, name: str, replaced: "Replaced | N
             lines = _lines_up_to_the_bad_one(block, n_before, name, lang)
         else:
             lines = replaced.decode(block).split("\n")
-    return (line[:-1] if line.endswith("\r") else line for line in lines) if b"\r" in block else lines
+    return (
+        (line[:-1] if line.endswith("\r") else line for line in lines) if b"\r" in block else lines
+    )
 
 
 class Replaced:
@@ -154,7 +179,11 @@ class Replaced:
     def warn(self) -> None:
         """Tell how much was replaced, if anything was."""
         if self.n_places:
-            logger.warning("`%s`: invalid UTF-8 in %s, read as U+FFFD", self.name, "1 place" if self.n_places == 1 else f"{self.n_places:,} places")
+            logger.warning(
+                "`%s`: invalid UTF-8 in %s, read as U+FFFD",
+                self.name,
+                "1 place" if self.n_places == 1 else f"{self.n_places:,} places",
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -170,7 +199,9 @@ def _lines_up_to_the_bad_one(block: bytes, n_before: int, name: str, lang: str) 
             yield line.decode()
         except UnicodeDecodeError as exc:
             where = f"line {number}, byte {exc.start + 1} of the line (0x{line[exc.start]:02x})"
-            raise MtkitError(f"`{name}`: invalid UTF-8 in {where}", invalid_utf8_hint(block, name, lang)) from None
+            raise MtkitError(
+                f"`{name}`: invalid UTF-8 in {where}", invalid_utf8_hint(block, name, lang)
+            ) from None
 
 
 def invalid_utf8_hint(lines: bytes, name: str, lang: str) -> str:
@@ -206,7 +237,9 @@ def readable(path: Path, what: str = "") -> Iterator[BufferedReader]:
     try:
         stream = path.open("rb")
     except OSError as exc:
-        raise MtkitError(f"`{path}`: cannot be read: {_reason(exc)}", _permission_hint(exc)) from None
+        raise MtkitError(
+            f"`{path}`: cannot be read: {_reason(exc)}", _permission_hint(exc)
+        ) from None
     with stream:
         yield stream
 
@@ -307,7 +340,9 @@ def atomic_dir(path: Path) -> Iterator[Path]:
     """
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_dir():
-        raise MtkitError(f"`{path}`: is a file, not a folder", "name another folder, or move the file away")
+        raise MtkitError(
+            f"`{path}`: is a file, not a folder", "name another folder, or move the file away"
+        )
     temporary = _beside(target)
     with told_as_error(path):
         temporary.mkdir(parents=True)
@@ -422,7 +457,9 @@ def told_as_error(path: Path) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as exc:
-        raise MtkitError(f"`{path}`: cannot be written: {_reason(exc)}", _permission_hint(exc)) from exc
+        raise MtkitError(
+            f"`{path}`: cannot be written: {_reason(exc)}", _permission_hint(exc)
+        ) from exc
 
 
 def _permission_hint(exc: OSError) -> str:

@@ -26,7 +26,12 @@ def join_heads(x_BHQK: Tensor) -> Tensor:
 
 
 def attend(
-    query_BHQK: Tensor, key_BHMK: Tensor, value_BHMK: Tensor, may_attend: Tensor | None, is_causal: bool = False, dropout: float = 0.0
+    query_BHQK: Tensor,
+    key_BHMK: Tensor,
+    value_BHMK: Tensor,
+    may_attend: Tensor | None,
+    is_causal: bool = False,
+    dropout: float = 0.0,
 ) -> Tensor:
     """softmax(Q K^T / sqrt(K)) V for every head.
 
@@ -41,10 +46,22 @@ def attend(
         # The backward pass of bf16 attention on a CPU takes several times as long as that of float32.
         with torch.autocast("cpu", enabled=False):
             out = F.scaled_dot_product_attention(
-                query_BHQK.float(), key_BHMK.float(), value_BHMK.float(), attn_mask=may_attend, is_causal=is_causal, dropout_p=dropout
+                query_BHQK.float(),
+                key_BHMK.float(),
+                value_BHMK.float(),
+                attn_mask=may_attend,
+                is_causal=is_causal,
+                dropout_p=dropout,
             )
         return out.to(torch.bfloat16)
-    return F.scaled_dot_product_attention(query_BHQK, key_BHMK, value_BHMK, attn_mask=may_attend, is_causal=is_causal, dropout_p=dropout)
+    return F.scaled_dot_product_attention(
+        query_BHQK,
+        key_BHMK,
+        value_BHMK,
+        attn_mask=may_attend,
+        is_causal=is_causal,
+        dropout_p=dropout,
+    )
 
 
 def attention_bias(may_attend: Tensor, like: Tensor) -> Tensor:
@@ -56,7 +73,9 @@ def attention_bias(may_attend: Tensor, like: Tensor) -> Tensor:
         may_attend: True where attention is allowed.
         like: Has the type of the queries.
     """
-    return torch.zeros_like(may_attend, dtype=attention_dtype(like)).masked_fill_(~may_attend, -math.inf)
+    return torch.zeros_like(may_attend, dtype=attention_dtype(like)).masked_fill_(
+        ~may_attend, -math.inf
+    )
 
 
 class SelfAttention(nn.Module):
@@ -71,7 +90,12 @@ class SelfAttention(nn.Module):
         self.rotary = RotaryPositions(config.d_head) if config.positions == "rotary" else None
 
     def forward(
-        self, x_BQD: Tensor, may_attend: Tensor | None, is_causal: bool = False, cache: KeyValueCache | None = None, position: int | Tensor = 0
+        self,
+        x_BQD: Tensor,
+        may_attend: Tensor | None,
+        is_causal: bool = False,
+        cache: KeyValueCache | None = None,
+        position: int | Tensor = 0,
     ) -> Tensor:
         """Mix each position's vector with those that it may attend to.
 
@@ -83,13 +107,17 @@ class SelfAttention(nn.Module):
         Returns:
             Shape (B, Q, D).
         """
-        query, key, value = (split_heads(part, self.n_heads) for part in self.query_key_value(x_BQD).chunk(3, dim=2))
+        query, key, value = (
+            split_heads(part, self.n_heads) for part in self.query_key_value(x_BQD).chunk(3, dim=2)
+        )
         if self.rotary is not None:
             stride = 0 if cache is not None else 1
             query, key = self.rotary(query, position, stride), self.rotary(key, position, stride)
         if cache is not None:
             key, value = cache.append(key, value)
-        out_BHQK = attend(query, key, value, may_attend, is_causal, self.dropout if self.training else 0.0)
+        out_BHQK = attend(
+            query, key, value, may_attend, is_causal, self.dropout if self.training else 0.0
+        )
         return self.output(join_heads(out_BHQK))
 
 
@@ -106,16 +134,28 @@ class CrossAttention(nn.Module):
 
     def project(self, memory_BSD: Tensor) -> tuple[Tensor, Tensor]:
         """The encoder's output as keys and values. Shapes (B, H, S, K)."""
-        key, value = (split_heads(part, self.n_heads) for part in self.key_value(memory_BSD).chunk(2, dim=2))
+        key, value = (
+            split_heads(part, self.n_heads) for part in self.key_value(memory_BSD).chunk(2, dim=2)
+        )
         return key, value
 
-    def forward(self, x_BQD: Tensor, key_BHSK: Tensor, value_BHSK: Tensor, may_attend: Tensor | None) -> Tensor:
+    def forward(
+        self, x_BQD: Tensor, key_BHSK: Tensor, value_BHSK: Tensor, may_attend: Tensor | None
+    ) -> Tensor:
         """Mix each target position with the source. Shape (B, Q, D) in and out; `may_attend` broadcasts to (B, H, Q, S)."""
         query_BHQK = split_heads(self.query(x_BQD), self.n_heads)
-        out_BHQK = attend(query_BHQK, key_BHSK, value_BHSK, may_attend, dropout=self.dropout if self.training else 0.0)
+        out_BHQK = attend(
+            query_BHQK,
+            key_BHSK,
+            value_BHSK,
+            may_attend,
+            dropout=self.dropout if self.training else 0.0,
+        )
         return self.output(join_heads(out_BHQK))
 
-    def log_weights(self, x_BQD: Tensor, key_BHSK: Tensor, may_attend: Tensor | None, head: int) -> Tensor:
+    def log_weights(
+        self, x_BQD: Tensor, key_BHSK: Tensor, may_attend: Tensor | None, head: int
+    ) -> Tensor:
         """Logarithms of the attention weights of one head, without dropout: what it looks at in the source.
 
         `forward` has no weights to give, because fast attention never holds them.
@@ -127,7 +167,9 @@ class CrossAttention(nn.Module):
             In float32, minus infinity where attention is not allowed. Shape (B, Q, S).
         """
         if head == ALL_HEADS:
-            each = torch.stack([self.log_weights(x_BQD, key_BHSK, may_attend, one) for one in range(self.n_heads)])
+            each = torch.stack(
+                [self.log_weights(x_BQD, key_BHSK, may_attend, one) for one in range(self.n_heads)]
+            )
             return each.logsumexp(0) - math.log(self.n_heads)
         d_head = key_BHSK.size(3)
         own = slice(head * d_head, (head + 1) * d_head)

@@ -70,7 +70,10 @@ class KeyValueCache:
         B, H, _, K = like.shape
         old = self.key_BHMK, self.value_BHMK
         shape, dtype = (B, H, capacity, K), attention_dtype(like)
-        self.key_BHMK, self.value_BHMK = like.new_empty(shape, dtype=dtype), like.new_empty(shape, dtype=dtype)
+        self.key_BHMK, self.value_BHMK = (
+            like.new_empty(shape, dtype=dtype),
+            like.new_empty(shape, dtype=dtype),
+        )
         if old[0] is not None and old[1] is not None:
             self.key_BHMK[:, :, : self.length] = old[0][:, :, : self.length]
             self.value_BHMK[:, :, : self.length] = old[1][:, :, : self.length]

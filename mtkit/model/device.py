@@ -14,7 +14,11 @@ from mtkit.io.logs import get_logger
 
 logger = get_logger(__name__)
 
-_DTYPES: dict[Precision, torch.dtype] = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_DTYPES: dict[Precision, torch.dtype] = {
+    "float32": torch.float32,
+    "bf16": torch.bfloat16,
+    "fp16": torch.float16,
+}
 
 
 def choose_device(device: str) -> torch.device:
@@ -29,7 +33,10 @@ def choose_device(device: str) -> torch.device:
         chosen = torch.device(device)
         torch.empty(0, device=chosen)
     except (RuntimeError, AssertionError, NotImplementedError, TypeError):
-        raise MtkitError(f"device {device} is not here, or torch cannot use it", "choose cpu, cuda or cuda:N, or auto") from None
+        raise MtkitError(
+            f"device {device} is not here, or torch cannot use it",
+            "choose cpu, cuda or cuda:N, or auto",
+        ) from None
     if chosen.type == "cuda":
         # cuDNN plans for a tenth of a second for each new shape of attention, and sentences come in all of them.
         torch.backends.cuda.enable_cudnn_sdp(False)
@@ -50,10 +57,16 @@ def own_device(device: str, number: int, n_local: int) -> torch.device:
     if chosen.type != "cuda" or (n_local < 2 and chosen.index is not None):
         return chosen
     if chosen.index is not None:
-        raise MtkitError(f"{device} is one GPU, and several processes need one each", "choose cuda, and name the GPUs with CUDA_VISIBLE_DEVICES")
+        raise MtkitError(
+            f"{device} is one GPU, and several processes need one each",
+            "choose cuda, and name the GPUs with CUDA_VISIBLE_DEVICES",
+        )
     n_gpus = torch.cuda.device_count()
     if number >= n_gpus:
-        raise MtkitError(f"{n_local} processes on this machine, and {n_gpus} GPUs", f"start {n_gpus}, or choose --device cpu")
+        raise MtkitError(
+            f"{n_local} processes on this machine, and {n_gpus} GPUs",
+            f"start {n_gpus}, or choose --device cpu",
+        )
     return torch.device("cuda", number)
 
 
@@ -64,16 +77,28 @@ def choose_dtype(precision: SearchPrecision, device: torch.device) -> torch.dtyp
         MtkitError: The precision is unknown; or fp16 is asked for without a GPU, or int8 with one.
     """
     if precision not in get_args(SearchPrecision):
-        raise MtkitError(f"unknown precision {precision}", f"choose one of {', '.join(get_args(SearchPrecision))}")
+        raise MtkitError(
+            f"unknown precision {precision}",
+            f"choose one of {', '.join(get_args(SearchPrecision))}",
+        )
     if precision == "int8":
         if device.type != "cpu" or not can_quantize():
-            raise MtkitError("int8 is for a CPU, and a build of torch that has it", "choose another precision, or --device cpu")
+            raise MtkitError(
+                "int8 is for a CPU, and a build of torch that has it",
+                "choose another precision, or --device cpu",
+            )
         _warn_of_slow_cpu("int8")
         return torch.float32
     if precision == "auto":
-        return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
+        return (
+            torch.bfloat16
+            if device.type == "cuda" and torch.cuda.is_bf16_supported()
+            else torch.float32
+        )
     if precision == "fp16" and device.type != "cuda":
-        raise MtkitError(f"fp16 is asked for, but the device is {device.type}", "use bf16 or float32, or a GPU")
+        raise MtkitError(
+            f"fp16 is asked for, but the device is {device.type}", "use bf16 or float32, or a GPU"
+        )
     if precision == "bf16" and device.type == "cpu":
         _warn_of_slow_cpu("bf16")
     return _DTYPES[precision]
@@ -83,9 +108,13 @@ def choose_dtype(precision: SearchPrecision, device: torch.device) -> torch.dtyp
 def _warn_of_slow_cpu(precision: SearchPrecision) -> None:
     """Log once that the processor lacks the instructions for a number format; systems that do not list them are trusted."""
     if cpu_flags() and precision == "bf16" and not cpu_has_bf16():
-        logger.warning("this processor has no bf16 instructions (AVX512-BF16 or AMX): bf16 is slower than float32 here")
+        logger.warning(
+            "this processor has no bf16 instructions (AVX512-BF16 or AMX): bf16 is slower than float32 here"
+        )
     if cpu_flags() and precision == "int8" and not cpu_has_int8():
-        logger.warning("this processor has no VNNI or AMX: int8 takes inputs of 7 bits, and is slower and less exact than with them")
+        logger.warning(
+            "this processor has no VNNI or AMX: int8 takes inputs of 7 bits, and is slower and less exact than with them"
+        )
 
 
 def describe_placement(precision: SearchPrecision, device: torch.device) -> str:

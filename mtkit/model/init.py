@@ -21,5 +21,7 @@ def init_weights(layers: nn.ModuleList, depth_scaled: bool) -> None:
         for module in layer.modules():
             if isinstance(module, nn.Linear):
                 nn.init.zeros_(module.bias)
-                for part in module.weight.chunk(module.n_parts if isinstance(module, FusedLinear) else 1):
+                for part in module.weight.chunk(
+                    module.n_parts if isinstance(module, FusedLinear) else 1
+                ):
                     nn.init.xavier_uniform_(part, gain=gain)

@@ -15,7 +15,11 @@ from mtkit.model.linear import FusedLinear, Linear
 
 def make_norm(config: ModelConfig) -> nn.Module:
     """LayerNorm (Ba et al. 2016) or RMSNorm (Zhang and Sennrich 2019) of the model's width."""
-    return nn.LayerNorm(config.d_model) if config.norm_type == "layer" else nn.RMSNorm(config.d_model, eps=1e-6)
+    return (
+        nn.LayerNorm(config.d_model)
+        if config.norm_type == "layer"
+        else nn.RMSNorm(config.d_model, eps=1e-6)
+    )
 
 
 class FeedForward(nn.Module):
@@ -24,7 +28,9 @@ class FeedForward(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.activation = config.activation
-        self.inner = FusedLinear(config.d_model, config.d_ff, n_parts=2 if config.activation == "swiglu" else 1)
+        self.inner = FusedLinear(
+            config.d_model, config.d_ff, n_parts=2 if config.activation == "swiglu" else 1
+        )
         self.outer = Linear(config.d_ff, config.d_model)
         self.dropout = Dropout(config.activation_dropout)
 
@@ -77,11 +83,18 @@ class Layer(nn.Module):
 
     def draws_leave(self) -> bool:
         """Whether this pass goes without the layer. Drawn from torch's default CPU generator: a seed fixes it, and no device is waited for."""
-        return self.training and self.may_be_left_out and float(torch.rand((), device="cpu")) < self.drop_probability
+        return (
+            self.training
+            and self.may_be_left_out
+            and float(torch.rand((), device="cpu")) < self.drop_probability
+        )
 
     def leave_out(self, x: Tensor, *unused: Tensor) -> Tensor:
         """The same values. What is not used, parameters too, gets gradients of zero: processes that average gradients wait for each of them."""
-        nothing = 0.0 * torch.stack([tensor.flatten()[0] for tensor in (*unused, *self.parameters())]).sum()
+        nothing = (
+            0.0
+            * torch.stack([tensor.flatten()[0] for tensor in (*unused, *self.parameters())]).sum()
+        )
         return x + nothing
 
 
@@ -110,7 +123,11 @@ class DecoderLayer(Layer):
         self.feed_forward = Sublayer(config, FeedForward(config))
 
     def forward(
-        self, x_BTD: Tensor, memory_BSD: Tensor, memory_may_attend_B11S: Tensor | None, head: int | None = None
+        self,
+        x_BTD: Tensor,
+        memory_BSD: Tensor,
+        memory_may_attend_B11S: Tensor | None,
+        head: int | None = None,
     ) -> Tensor | tuple[Tensor, Tensor]:
         """All target positions at once. Shape (B, T, D) in and out; with a head also the logarithms of its attention to the source, (B, T, S)."""
         # A head that is asked for an answer has to give one.
@@ -122,17 +139,32 @@ class DecoderLayer(Layer):
         if head is None:
             return out_BTD
         inner_BTD = self.cross_attention.inner_input(x_BTD)
-        return out_BTD, self.cross_attention.inner.log_weights(inner_BTD, key, memory_may_attend_B11S, head)
+        return out_BTD, self.cross_attention.inner.log_weights(
+            inner_BTD, key, memory_may_attend_B11S, head
+        )
 
     def project_memory(self, memory_BSD: Tensor) -> LayerCache:
         """A fresh cache for step-by-step decoding of these sentences."""
         key, value = self.cross_attention.inner.project(memory_BSD)
         # Read at every step, and each head for itself: so the positions of a head lie side by side.
-        layout = {"dtype": attention_dtype(key), "memory_format": torch.contiguous_format, "copy": True}
+        layout = {
+            "dtype": attention_dtype(key),
+            "memory_format": torch.contiguous_format,
+            "copy": True,
+        }
         return LayerCache(key.to(**layout), value.to(**layout))
 
-    def step(self, x_BWD: Tensor, cache: LayerCache, bias_B1WM: Tensor | None, memory_bias_B11S: Tensor | None, position: int | Tensor) -> Tensor:
+    def step(
+        self,
+        x_BWD: Tensor,
+        cache: LayerCache,
+        bias_B1WM: Tensor | None,
+        memory_bias_B11S: Tensor | None,
+        position: int | Tensor,
+    ) -> Tensor:
         """The next position of W hypotheses of each sentence. Shape (B, W, D) in and out; the cache takes them up."""
         x_BWD = self.self_attention(x_BWD, bias_B1WM, cache=cache.past, position=position)
-        x_BWD = self.cross_attention(x_BWD, cache.memory_key_BHSK, cache.memory_value_BHSK, memory_bias_B11S)
+        x_BWD = self.cross_attention(
+            x_BWD, cache.memory_key_BHSK, cache.memory_value_BHSK, memory_bias_B11S
+        )
         return self.feed_forward(x_BWD)

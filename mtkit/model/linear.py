@@ -26,8 +26,16 @@ class _TrainedByOneDnn(torch.autograd.Function):
         grad = grads[0].contiguous()
         rows = grad.flatten(0, -2)
         needs_x, needs_weight, needs_bias = ctx.needs_input_grad
-        grad_x = torch.ops.mkldnn._linear_pointwise(grad, weight.t().contiguous(), None, "none", [], "") if needs_x else None
-        return grad_x, rows.t() @ x.flatten(0, -2) if needs_weight else None, rows.sum(0) if needs_bias else None
+        grad_x = (
+            torch.ops.mkldnn._linear_pointwise(grad, weight.t().contiguous(), None, "none", [], "")
+            if needs_x
+            else None
+        )
+        return (
+            grad_x,
+            rows.t() @ x.flatten(0, -2) if needs_weight else None,
+            rows.sum(0) if needs_bias else None,
+        )
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

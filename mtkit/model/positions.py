@@ -52,7 +52,9 @@ class SinusoidalPositions(nn.Module):
         # Read once: a batch of another thread may put a shorter table in its place at any time.
         table = self.table
         if size > table.size(0) or table.device != device:
-            table = sinusoidal_positions(torch.arange(max(size, 2 * table.size(0), 64)), self.d_model).to(device)
+            table = sinusoidal_positions(
+                torch.arange(max(size, 2 * table.size(0), 64)), self.d_model
+            ).to(device)
             self.table = table
         return table
 
@@ -75,7 +77,9 @@ class LearnedPositions(nn.Module):
             return x_BQD + self.weight.index_select(0, start).to(x_BQD.dtype)
         end = start + stride * (x_BQD.size(1) - 1) + 1
         if end > self.weight.size(0):
-            raise ValueError(f"position {end - 1} is past the {self.weight.size(0)} learned positions")
+            raise ValueError(
+                f"position {end - 1} is past the {self.weight.size(0)} learned positions"
+            )
         rows = self.weight[start : start + 1] if stride == 0 else self.weight[start:end]
         return x_BQD + rows.to(x_BQD.dtype)
 

@@ -42,22 +42,43 @@ class Transformer(nn.Module):
         ValueError: The embeddings of both sides are tied, but the vocabularies differ in size.
     """
 
-    def __init__(self, config: ModelConfig, src_vocab_size: int, tgt_vocab_size: int, src_pad_id: int, tgt_pad_id: int) -> None:
+    def __init__(
+        self,
+        config: ModelConfig,
+        src_vocab_size: int,
+        tgt_vocab_size: int,
+        src_pad_id: int,
+        tgt_pad_id: int,
+    ) -> None:
         super().__init__()
         tied = config.tied_embeddings
         has_one_embedding = tied in ("inputs", "all")
         if has_one_embedding and src_vocab_size != tgt_vocab_size:
-            raise ValueError(f"tied embeddings need one vocabulary, not {src_vocab_size} and {tgt_vocab_size} pieces")
+            raise ValueError(
+                f"tied embeddings need one vocabulary, not {src_vocab_size} and {tgt_vocab_size} pieces"
+            )
         self.config = config
         self.src_pad_id, self.tgt_pad_id = src_pad_id, tgt_pad_id
         self.src_embedding = TokenEmbedding(src_vocab_size, config.d_model)
-        self.tgt_embedding = self.src_embedding if has_one_embedding else TokenEmbedding(tgt_vocab_size, config.d_model)
-        self.output = None if tied in ("output", "all") else nn.Linear(config.d_model, tgt_vocab_size, bias=False)
+        self.tgt_embedding = (
+            self.src_embedding
+            if has_one_embedding
+            else TokenEmbedding(tgt_vocab_size, config.d_model)
+        )
+        self.output = (
+            None
+            if tied in ("output", "all")
+            else nn.Linear(config.d_model, tgt_vocab_size, bias=False)
+        )
         self.src_positions = _make_positions(config)
         self.tgt_positions = _make_positions(config)
         self.dropout = Dropout(config.dropout)
-        self.encoder_layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.n_encoder_layers))
-        self.decoder_layers = nn.ModuleList(DecoderLayer(config) for _ in range(config.n_decoder_layers))
+        self.encoder_layers = nn.ModuleList(
+            EncoderLayer(config) for _ in range(config.n_encoder_layers)
+        )
+        self.decoder_layers = nn.ModuleList(
+            DecoderLayer(config) for _ in range(config.n_decoder_layers)
+        )
         self.packed_output: PackedLinear | None = None
         self.packed_decoder: PackedDecoder | None = None
         self._make_packed: MakeLinear | None = None
@@ -85,7 +106,9 @@ class Transformer(nn.Module):
             return
         self._make_packed = make = partial(Int8Linear, by_row=by_row) if int8 else OneDnnLinear
         self.packed_output = make(self.output_weight, None)
-        self.packed_decoder = PackedDecoder(self._decoder(), self.decoder_norm, make, is_exact=by_row or not int8)
+        self.packed_decoder = PackedDecoder(
+            self._decoder(), self.decoder_norm, make, is_exact=by_row or not int8
+        )
         decoder_reads_source = [layer.cross_attention.inner.key_value for layer in self._decoder()]
         for module in [*self.encoder_layers.modules(), *decoder_reads_source]:
             if isinstance(module, Linear):
@@ -94,13 +117,21 @@ class Transformer(nn.Module):
     def output_for(self, token_ids: Tensor) -> Callable[[Tensor], Tensor]:
         """An output layer for some pieces only, by which `decode_step` gives logits of these alone, in their order. Ids of shape (V',)."""
         weight = self.output_weight.index_select(0, token_ids)
-        return self._make_packed(weight, None) if self._make_packed is not None else lambda states: F.linear(states, weight)
+        return (
+            self._make_packed(weight, None)
+            if self._make_packed is not None
+            else lambda states: F.linear(states, weight)
+        )
 
     def encode(self, src_BS: Tensor) -> Memory:
         """Read the source. Ids of shape (B, S), padded with `src_pad_id`."""
         may_attend_BS = src_BS != self.src_pad_id
         # Asking whether there is padding would make a GPU wait; on a CPU it is free and saves the mask.
-        has_no_padding = not torch.compiler.is_compiling() and src_BS.device.type == "cpu" and bool(may_attend_BS.all())
+        has_no_padding = (
+            not torch.compiler.is_compiling()
+            and src_BS.device.type == "cpu"
+            and bool(may_attend_BS.all())
+        )
         may_attend_B11S = None if has_no_padding else may_attend_BS[:, None, None, :]
         x_BSD = self._embed(self.src_embedding, self.src_positions, src_BS)
         for layer in self.encoder_layers:
@@ -115,13 +146,17 @@ class Transformer(nn.Module):
         """The decoder's last hidden states, before the output layer. Ids of shape (B, T) to states of shape (B, T, D)."""
         return self._decode(tgt_in_BT, memory, None)[0]
 
-    def _decode(self, tgt_in_BT: Tensor, memory: Memory, aligning: AlignmentHead | None) -> tuple[Tensor, Tensor | None]:
+    def _decode(
+        self, tgt_in_BT: Tensor, memory: Memory, aligning: AlignmentHead | None
+    ) -> tuple[Tensor, Tensor | None]:
         x_BTD = self._embed(self.tgt_embedding, self.tgt_positions, tgt_in_BT)
         log_weights_BTS = None
         for number, layer in enumerate(self.decoder_layers):
             if aligning is not None and number == aligning.layer:
                 head = ALL_HEADS if aligning.head is None else aligning.head
-                x_BTD, log_weights_BTS = layer(x_BTD, memory.states_BSD, memory.may_attend_B11S, head)
+                x_BTD, log_weights_BTS = layer(
+                    x_BTD, memory.states_BSD, memory.may_attend_B11S, head
+                )
             else:
                 x_BTD = layer(x_BTD, memory.states_BSD, memory.may_attend_B11S)
         return self.decoder_norm(x_BTD), log_weights_BTS
@@ -131,12 +166,20 @@ class Transformer(nn.Module):
         if self.packed_output is not None and torch.is_inference_mode_enabled():
             return self.packed_output(states)
         weight = self.output_weight
-        if states.device.type == "cuda" and states.dtype == weight.dtype != torch.float32 and torch.is_inference_mode_enabled():
+        if (
+            states.device.type == "cuda"
+            and states.dtype == weight.dtype != torch.float32
+            and torch.is_inference_mode_enabled()
+        ):
             # Rounded to 8 or 11 bits, many pieces would seem equally probable.
-            return torch.mm(states.flatten(0, -2), weight.mT, out_dtype=torch.float32).unflatten(0, states.shape[:-1])
+            return torch.mm(states.flatten(0, -2), weight.mT, out_dtype=torch.float32).unflatten(
+                0, states.shape[:-1]
+            )
         return F.linear(states, weight)
 
-    def forward(self, src_BS: Tensor, tgt_in_BT: Tensor, aligning: AlignmentHead | None = None) -> Tensor | tuple[Tensor, Tensor]:
+    def forward(
+        self, src_BS: Tensor, tgt_in_BT: Tensor, aligning: AlignmentHead | None = None
+    ) -> Tensor | tuple[Tensor, Tensor]:
         """Encode and decode.
 
         Args:
@@ -158,7 +201,11 @@ class Transformer(nn.Module):
 
     def _read_by_layers(self, memory: Memory) -> tuple[list[LayerCache], Tensor | None]:
         """What the decoder's layers attend to, and what is added to their scores."""
-        bias_B11S = None if memory.may_attend_B11S is None else attention_bias(memory.may_attend_B11S, memory.states_BSD)
+        bias_B11S = (
+            None
+            if memory.may_attend_B11S is None
+            else attention_bias(memory.may_attend_B11S, memory.states_BSD)
+        )
         return [layer.project_memory(memory.states_BSD) for layer in self._decoder()], bias_B11S
 
     @property
@@ -176,9 +223,13 @@ class Transformer(nn.Module):
         groups = []
         for memory, own in zip(memories, places, strict=True):
             layers, bias_B11S = self._read_by_layers(memory)
-            arrays = [(layer.memory_key_BHSK.numpy(), layer.memory_value_BHSK.numpy()) for layer in layers]
+            arrays = [
+                (layer.memory_key_BHSK.numpy(), layer.memory_value_BHSK.numpy()) for layer in layers
+            ]
             groups.append(SourceGroup(own, arrays, bias_B11S))
-        return PackedCache(groups, may_forget=self.packed_decoder is not None and not self.packed_decoder.is_exact)
+        return PackedCache(
+            groups, may_forget=self.packed_decoder is not None and not self.packed_decoder.is_exact
+        )
 
     def prepare_positions(self, n_steps: int) -> list[Tensor]:
         """Make the decoder's positions of so many steps ahead, for steps that the device counts.
@@ -187,7 +238,11 @@ class Transformer(nn.Module):
             The tables that such steps read; they must stay alive as long as a recorded step may be played.
         """
         positions = self.tgt_positions
-        return [positions.reaching(n_steps, self.output_weight.device)] if isinstance(positions, SinusoidalPositions) else []
+        return (
+            [positions.reaching(n_steps, self.output_weight.device)]
+            if isinstance(positions, SinusoidalPositions)
+            else []
+        )
 
     @property
     def cache_dtype(self) -> torch.dtype:
@@ -195,7 +250,11 @@ class Transformer(nn.Module):
         return attention_dtype(self.output_weight)
 
     def decode_step(
-        self, token_ids_BW: Tensor, cache: DecoderCache | PackedCache, may_attend_BWM: Tensor | None, output: Callable[[Tensor], Tensor] | None = None
+        self,
+        token_ids_BW: Tensor,
+        cache: DecoderCache | PackedCache,
+        may_attend_BWM: Tensor | None,
+        output: Callable[[Tensor], Tensor] | None = None,
     ) -> Tensor:
         """Logits of the next token of W hypotheses of each sentence.
 
@@ -209,9 +268,13 @@ class Transformer(nn.Module):
             Shape (B, W, V).
         """
         position = cache.n_steps
-        x_BWD = self._embed(self.tgt_embedding, self.tgt_positions, token_ids_BW, start=position, stride=0)
+        x_BWD = self._embed(
+            self.tgt_embedding, self.tgt_positions, token_ids_BW, start=position, stride=0
+        )
         # What the attention of every layer would make of it.
-        bias_B1WM = None if may_attend_BWM is None else attention_bias(may_attend_BWM[:, None], x_BWD)
+        bias_B1WM = (
+            None if may_attend_BWM is None else attention_bias(may_attend_BWM[:, None], x_BWD)
+        )
         if isinstance(cache, PackedCache):
             assert self.packed_decoder is not None
             states_BWD = self.packed_decoder(x_BWD, cache, bias_B1WM)
@@ -225,7 +288,14 @@ class Transformer(nn.Module):
     def _decoder(self) -> list[DecoderLayer]:
         return cast(list[DecoderLayer], list(self.decoder_layers))
 
-    def _embed(self, embedding: nn.Module, positions: nn.Module | None, ids_BQ: Tensor, start: int | Tensor = 0, stride: int = 1) -> Tensor:
+    def _embed(
+        self,
+        embedding: nn.Module,
+        positions: nn.Module | None,
+        ids_BQ: Tensor,
+        start: int | Tensor = 0,
+        stride: int = 1,
+    ) -> Tensor:
         x_BQD = embedding(ids_BQ)
         return self.dropout(x_BQD if positions is None else positions(x_BQD, start, stride))
 

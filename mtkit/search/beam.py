@@ -30,7 +30,9 @@ class _Sentence:
         ends_when_full: Whether a group is done when `beam_size` hypotheses have ended.
     """
 
-    def __init__(self, index: int, max_length: int, config: SearchConfig, ends_when_full: bool) -> None:
+    def __init__(
+        self, index: int, max_length: int, config: SearchConfig, ends_when_full: bool
+    ) -> None:
         self.index = index
         self.max_length = max_length
         self.config = config
@@ -43,12 +45,18 @@ class _Sentence:
 
     def best(self) -> list[Hypothesis]:
         """The n best. Of a beam in groups: the best of each group, then the second ones, and so on; what several groups have found counts once."""
-        ranked = [(rank, h) for group in self.ended for rank, h in enumerate(sorted(group, key=lambda h: h.score, reverse=True))]
+        ranked = [
+            (rank, h)
+            for group in self.ended
+            for rank, h in enumerate(sorted(group, key=lambda h: h.score, reverse=True))
+        ]
         ordered = [h for _, h in sorted(ranked, key=lambda one: (one[0], -one[1].score))]
         chosen: dict[tuple[int, ...], Hypothesis] = {}
         for h in ordered:
             chosen.setdefault(tuple(h.token_ids), h)
-        return sorted(list(chosen.values())[: self.config.n_best], key=lambda h: h.score, reverse=True)
+        return sorted(
+            list(chosen.values())[: self.config.n_best], key=lambda h: h.score, reverse=True
+        )
 
     def _is_done(self, ended: list[Hypothesis], best_live_log_prob: float) -> bool:
         group_size = self.config.beam_size // self.config.n_groups
@@ -66,7 +74,10 @@ class _Sentence:
 
 @torch.inference_mode()
 def beam_search(
-    scorer: StepScorer[State], sources: list[list[int]], config: SearchConfig, demands: Sequence[Demands] | None = None
+    scorer: StepScorer[State],
+    sources: list[list[int]],
+    config: SearchConfig,
+    demands: Sequence[Demands] | None = None,
 ) -> list[list[Hypothesis]]:
     """Keep the `beam_size` most probable beginnings of each sentence and lengthen them until enough have ended.
 
@@ -94,7 +105,10 @@ def beam_search(
     rules = Rules(config, limits, scorer, demands)
     state = scorer.start(sources)
     # Hypotheses with their phrases end early, long before better ones have begun theirs.
-    sentences = [_Sentence(i, limit, config, ends_when_full=not (demands and demands[i].must)) for i, limit in enumerate(limits)]
+    sentences = [
+        _Sentence(i, limit, config, ends_when_full=not (demands and demands[i].must))
+        for i, limit in enumerate(limits)
+    ]
     live = sentences
     last_BW = torch.full((len(sources), 1), scorer.bos_id)
     parents_BW = torch.zeros_like(last_BW)
@@ -102,10 +116,14 @@ def beam_search(
     tokens_BWT: Tensor | None = None
     for length in range(1, max(limits) + 1):
         must_end = [row for row, sentence in enumerate(live) if sentence.max_length == length]
-        choice = _choose(scorer, state, last_BW, parents_BW, scores_BW, rules, config, length, must_end)
+        choice = _choose(
+            scorer, state, last_BW, parents_BW, scores_BW, rules, config, length, must_end
+        )
         for row, group, parent, log_prob in choice.ended:
             ids = [] if tokens_BWT is None else tokens_BWT[row, parent].tolist()
-            live[row].ended[group].append(Hypothesis(ids, log_prob, log_prob / length_penalty(length, config)))
+            live[row].ended[group].append(
+                Hypothesis(ids, log_prob, log_prob / length_penalty(length, config))
+            )
         scores_BW, parents_BW, last_BW = choice.log_probs_BW, choice.parents_BW, choice.token_ids_BW
         tokens_BWT = append_tokens(tokens_BWT, parents_BW, last_BW)
         rules.advance(parents_BW, last_BW)
@@ -117,23 +135,38 @@ def beam_search(
             break
         if config.n_groups > 1:
             is_done_BG1 = torch.tensor(done, device=scores_BW.device)[:, :, None]
-            scores_BW = scores_BW.unflatten(1, (config.n_groups, -1)).masked_fill(is_done_BG1, -math.inf).flatten(1)
+            scores_BW = (
+                scores_BW.unflatten(1, (config.n_groups, -1))
+                .masked_fill(is_done_BG1, -math.inf)
+                .flatten(1)
+            )
         if len(going_on) < len(live):
             rows = torch.tensor(going_on, device=scores_BW.device)
             state.keep(rows)
             rules.keep(rows)
             live = [live[row] for row in going_on]
-            last_BW, parents_BW, scores_BW, tokens_BWT = (t.index_select(0, rows) for t in (last_BW, parents_BW, scores_BW, tokens_BWT))
-    refuse_without_end([[h for group in sentence.ended for h in group] for sentence in sentences], demands)
+            last_BW, parents_BW, scores_BW, tokens_BWT = (
+                t.index_select(0, rows) for t in (last_BW, parents_BW, scores_BW, tokens_BWT)
+            )
+    refuse_without_end(
+        [[h for group in sentence.ended for h in group] for sentence in sentences], demands
+    )
     if reader is not None:
         for group in range(config.n_groups):
-            judged = with_coverage(reader, sources, [sentence.ended[group] for sentence in sentences], config.coverage_penalty)
+            judged = with_coverage(
+                reader,
+                sources,
+                [sentence.ended[group] for sentence in sentences],
+                config.coverage_penalty,
+            )
             for sentence, hypotheses in zip(sentences, judged, strict=True):
                 sentence.ended[group] = hypotheses
     return [sentence.best() for sentence in sentences]
 
 
-def refuse_without_end(found: list[list[Hypothesis]], demands: Sequence[Demands] | None = None) -> None:
+def refuse_without_end(
+    found: list[list[Hypothesis]], demands: Sequence[Demands] | None = None
+) -> None:
     """See that each sentence has a hypothesis that has ended.
 
     Raises:
@@ -142,8 +175,14 @@ def refuse_without_end(found: list[list[Hypothesis]], demands: Sequence[Demands]
     if all(found):
         return
     if demands is not None:
-        raise MtkitError("what is demanded of a translation cannot be met", "see whether what must and what must not appear exclude each other")
-    raise MtkitError("the model's probabilities are not numbers", "its weights are damaged, or its training diverged; use another model")
+        raise MtkitError(
+            "what is demanded of a translation cannot be met",
+            "see whether what must and what must not appear exclude each other",
+        )
+    raise MtkitError(
+        "the model's probabilities are not numbers",
+        "its weights are damaged, or its training diverged; use another model",
+    )
 
 
 def _choose(
@@ -163,7 +202,9 @@ def _choose(
         for row in must_end:
             log_probs_BWV[row] = -math.inf
             log_probs_BWV[row, :, scorer.eos_id] = eos_BW[row]
-        return choose_from_banks(_total(log_probs_BWV, scores_BW), rules.must, config.beam_size, scorer.eos_id)
+        return choose_from_banks(
+            _total(log_probs_BWV, scores_BW), rules.must, config.beam_size, scorer.eos_id
+        )
     # Of one hypothesis no more than `beam_size` can be kept, and EOS may be among its best too.
     n_wanted = config.beam_size + 1
     if config.n_groups > 1:
@@ -174,14 +215,24 @@ def _choose(
     totals_BWC = _total(best.log_probs_BWC, scores_BW)
     if config.n_groups > 1:
         group_size = config.beam_size // config.n_groups
-        return choose_in_groups(totals_BWC, best.token_ids_BWC, group_size, config.n_groups, config.diversity, scorer.eos_id)
+        return choose_in_groups(
+            totals_BWC,
+            best.token_ids_BWC,
+            group_size,
+            config.n_groups,
+            config.diversity,
+            scorer.eos_id,
+        )
     return choose_best(totals_BWC, best.token_ids_BWC, config.beam_size, scorer.eos_id)
 
 
 def _end(best: Best, row: int, eos_id: int) -> None:
     """Leave EOS as the only way to go on."""
     best.log_probs_BWC[row] = -math.inf
-    best.log_probs_BWC[row, :, 0], best.token_ids_BWC[row, :, 0] = best.eos_log_probs_BW[row], eos_id
+    best.log_probs_BWC[row, :, 0], best.token_ids_BWC[row, :, 0] = (
+        best.eos_log_probs_BW[row],
+        eos_id,
+    )
 
 
 def _total(log_probs: Tensor, scores_BW: Tensor | None) -> Tensor:

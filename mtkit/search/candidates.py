@@ -55,7 +55,13 @@ def choose_best(totals_BWC: Tensor, token_ids_BWC: Tensor, beam_size: int, eos_i
     return _listed(choose(totals_BWC, token_ids_BWC, beam_size, eos_id), group=0)
 
 
-def choose(totals_BWC: Tensor, token_ids_BWC: Tensor, beam_size: int, eos_id: int, judged_BWC: Tensor | None = None) -> Chosen:
+def choose(
+    totals_BWC: Tensor,
+    token_ids_BWC: Tensor,
+    beam_size: int,
+    eos_id: int,
+    judged_BWC: Tensor | None = None,
+) -> Chosen:
     """As `choose_best`, without asking the device for anything.
 
     Args:
@@ -73,11 +79,25 @@ def choose(totals_BWC: Tensor, token_ids_BWC: Tensor, beam_size: int, eos_id: in
     kept_BW, columns_BW = open_BX.topk(min(beam_size, open_BX.size(1)), dim=1)
     if judged_BWC is not None:
         kept_BW = totals_BX.gather(1, columns_BW).masked_fill(kept_BW == -math.inf, -math.inf)
-    going_on = _filled_up(kept_BW, parent_BX.gather(1, columns_BW), token_BX.gather(1, columns_BW), beam_size)
-    return Chosen(ends_BX[:, best] & values_BX[:, best].isfinite(), totals_BX[:, best], parent_BX[:, best], *going_on)
+    going_on = _filled_up(
+        kept_BW, parent_BX.gather(1, columns_BW), token_BX.gather(1, columns_BW), beam_size
+    )
+    return Chosen(
+        ends_BX[:, best] & values_BX[:, best].isfinite(),
+        totals_BX[:, best],
+        parent_BX[:, best],
+        *going_on,
+    )
 
 
-def choose_in_groups(totals_BWC: Tensor, token_ids_BWC: Tensor, group_size: int, n_groups: int, diversity: float, eos_id: int) -> Choice:
+def choose_in_groups(
+    totals_BWC: Tensor,
+    token_ids_BWC: Tensor,
+    group_size: int,
+    n_groups: int,
+    diversity: float,
+    eos_id: int,
+) -> Choice:
     """Diverse beam search (Vijayakumar et al. 2018, arXiv:1610.02424) with Hamming diversity.
 
     The groups choose one after the other, each as a beam of its own. For choosing, `diversity` is taken off a continuation for each time that an
@@ -96,11 +116,21 @@ def choose_in_groups(totals_BWC: Tensor, token_ids_BWC: Tensor, group_size: int,
     is_first = totals_BWC.size(1) == 1
     for group in range(n_groups):
         own = slice(0, 1) if is_first else slice(group * group_size, (group + 1) * group_size)
-        choice = _listed(choose(totals_BWC[:, own], token_ids_BWC[:, own], group_size, eos_id, judged_BWC[:, own]), group)
+        choice = _listed(
+            choose(
+                totals_BWC[:, own], token_ids_BWC[:, own], group_size, eos_id, judged_BWC[:, own]
+            ),
+            group,
+        )
         shift = own.start or 0
         ended = [one._replace(parent=one.parent + shift) for one in choice.ended]
         chosen.append(choice._replace(ended=ended, parents_BW=choice.parents_BW + shift))
-        is_same_BWCG = token_ids_BWC[..., None] == choice.token_ids_BW.masked_fill(choice.log_probs_BW == -math.inf, -1)[:, None, None, :]
+        is_same_BWCG = (
+            token_ids_BWC[..., None]
+            == choice.token_ids_BW.masked_fill(choice.log_probs_BW == -math.inf, -1)[
+                :, None, None, :
+            ]
+        )
         judged_BWC -= diversity * is_same_BWCG.sum(3)
     return Choice(
         [one for choice in chosen for one in choice.ended],
@@ -112,17 +142,31 @@ def choose_in_groups(totals_BWC: Tensor, token_ids_BWC: Tensor, group_size: int,
 
 def _listed(chosen: Chosen, group: int) -> Choice:
     ended = [
-        Ended(row, group, int(chosen.end_parents_BW[row, column]), float(chosen.end_log_probs_BW[row, column]))
+        Ended(
+            row,
+            group,
+            int(chosen.end_parents_BW[row, column]),
+            float(chosen.end_log_probs_BW[row, column]),
+        )
         for row, column in chosen.ends_BW.nonzero().tolist()
     ]
     return Choice(ended, chosen.log_probs_BW, chosen.parents_BW, chosen.token_ids_BW)
 
 
-def _filled_up(log_probs_BW: Tensor, parents_BW: Tensor, token_ids_BW: Tensor, beam_size: int) -> tuple[Tensor, Tensor, Tensor]:
+def _filled_up(
+    log_probs_BW: Tensor, parents_BW: Tensor, token_ids_BW: Tensor, beam_size: int
+) -> tuple[Tensor, Tensor, Tensor]:
     """To the full width, with hypotheses that are impossible."""
     B, W = log_probs_BW.shape
     if beam_size == W:
         return log_probs_BW, parents_BW, token_ids_BW
     rest = beam_size - W
-    nothing_BX, zeros_BX = log_probs_BW.new_full((B, rest), -math.inf), parents_BW.new_zeros(B, rest)
-    return torch.cat((log_probs_BW, nothing_BX), 1), torch.cat((parents_BW, zeros_BX), 1), torch.cat((token_ids_BW, zeros_BX), 1)
+    nothing_BX, zeros_BX = (
+        log_probs_BW.new_full((B, rest), -math.inf),
+        parents_BW.new_zeros(B, rest),
+    )
+    return (
+        torch.cat((log_probs_BW, nothing_BX), 1),
+        torch.cat((parents_BW, zeros_BX), 1),
+        torch.cat((token_ids_BW, zeros_BX), 1),
+    )

@@ -46,11 +46,19 @@ def attentive(scorer: object) -> AttentiveScorer:
         MtkitError: It cannot tell what its model looks at.
     """
     if not isinstance(scorer, AttentiveScorer):
-        raise MtkitError("coverage_penalty needs to know what the model looks at, which this engine does not tell", "leave coverage_penalty at 0")
+        raise MtkitError(
+            "coverage_penalty needs to know what the model looks at, which this engine does not tell",
+            "leave coverage_penalty at 0",
+        )
     return scorer
 
 
-def with_coverage(scorer: AttentiveScorer, sources: list[list[int]], found: Sequence[list[Hypothesis]], beta: float) -> list[list[Hypothesis]]:
+def with_coverage(
+    scorer: AttentiveScorer,
+    sources: list[list[int]],
+    found: Sequence[list[Hypothesis]],
+    beta: float,
+) -> list[list[Hypothesis]]:
     """Add the penalty to the scores of hypotheses; those of a sentence depend on that sentence alone.
 
     Args:
@@ -59,12 +67,20 @@ def with_coverage(scorer: AttentiveScorer, sources: list[list[int]], found: Sequ
         found: The hypotheses of each sentence.
         beta: Strength.
     """
-    return [[*_judged(scorer, *one, beta)] if one[1] else [] for one in zip(sources, found, strict=True)]
+    return [
+        [*_judged(scorer, *one, beta)] if one[1] else [] for one in zip(sources, found, strict=True)
+    ]
 
 
-def _judged(scorer: AttentiveScorer, source: list[int], hypotheses: list[Hypothesis], beta: float) -> Iterator[Hypothesis]:
+def _judged(
+    scorer: AttentiveScorer, source: list[int], hypotheses: list[Hypothesis], beta: float
+) -> Iterator[Hypothesis]:
     # Beside other sentences there would be more padding, which changes sums in the last bit.
-    attention_WTS = scorer.attention([source] * len(hypotheses), [hypothesis.token_ids for hypothesis in hypotheses])
+    attention_WTS = scorer.attention(
+        [source] * len(hypotheses), [hypothesis.token_ids for hypothesis in hypotheses]
+    )
     for attention_TS, hypothesis in zip(attention_WTS, hypotheses, strict=True):
-        penalty = coverage_penalty(attention_TS[: len(hypothesis.token_ids) + 1, : len(source)], beta)
+        penalty = coverage_penalty(
+            attention_TS[: len(hypothesis.token_ids) + 1, : len(source)], beta
+        )
         yield hypothesis._replace(score=hypothesis.score + penalty)

@@ -47,7 +47,9 @@ class ModelState:
         if W > 1 or self.may_attend_BWM is not None:
             before = self.may_attend_BWM
             if before is None:
-                before = torch.ones(B, 1, int(self.caches[0].n_steps), dtype=torch.bool, device=parents_BW.device)
+                before = torch.ones(
+                    B, 1, int(self.caches[0].n_steps), dtype=torch.bool, device=parents_BW.device
+                )
             self.may_attend_BWM = ancestor_mask(before, parents_BW)
             if int(self.caches[0].n_steps) % _FORGET_EVERY == 0:
                 self._forget(self.may_attend_BWM)
@@ -55,7 +57,9 @@ class ModelState:
 
     def _forget(self, may_attend_BWM: Tensor) -> None:
         """Leave out cached positions that no hypothesis descends from, where that is allowed: with a beam of 5 they are two thirds and more."""
-        packed = [cache for cache in self.caches if isinstance(cache, PackedCache) and cache.may_forget]
+        packed = [
+            cache for cache in self.caches if isinstance(cache, PackedCache) and cache.may_forget
+        ]
         W = may_attend_BWM.size(1)
         past_BWM = may_attend_BWM[:, :, :-W]
         if W == 1 or len(packed) < len(self.caches) or not past_BWM.size(2):
@@ -64,7 +68,9 @@ class ModelState:
         n_live = int(is_live_BM.sum(1).max())
         if n_live > _WORTH_IT * is_live_BM.size(1):
             return
-        positions_BN = is_live_BM.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, :n_live]
+        positions_BN = is_live_BM.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[
+            :, :n_live
+        ]
         for cache in packed:
             cache.select(positions_BN)
         kept_BWN = past_BWM.gather(2, positions_BN[:, None].expand(-1, W, -1))
@@ -120,10 +126,18 @@ class ModelScorer:
         self.shortlist = shortlist
         self.src_special = src_special
         self.bos_id, self.eos_id = tgt_special.bos, tgt_special.eos
-        limits = [model.config.max_positions for model in models if model.config.positions == "learned"]
+        limits = [
+            model.config.max_positions for model in models if model.config.positions == "learned"
+        ]
         self.max_length = min(limits, default=None)
         self.never = [tgt_special.pad, tgt_special.bos]
-        self.heads = list(heads or [AlignmentHead(layer=model.config.n_decoder_layers - 1, head=None) for model in models])
+        self.heads = list(
+            heads
+            or [
+                AlignmentHead(layer=model.config.n_decoder_layers - 1, head=None)
+                for model in models
+            ]
+        )
         self.forced = ForcedScorer(models, src_special, tgt_special)
         self.ensemble: Literal["mean", "log_mean"] = "mean"
 
@@ -156,9 +170,15 @@ class ModelScorer:
             by_length: defaultdict[int, list[int]] = defaultdict(list)
             for place, source in enumerate(sources):
                 by_length[self._length(len(source))].append(place)
-            read = [self._padded([sources[place] for place in own], length) for length, own in by_length.items()]
+            read = [
+                self._padded([sources[place] for place in own], length)
+                for length, own in by_length.items()
+            ]
             places = list(by_length.values())
-            caches = [model.start_mixed([model.encode(src_BS) for src_BS in read], places) for model in self.models]
+            caches = [
+                model.start_mixed([model.encode(src_BS) for src_BS in read], places)
+                for model in self.models
+            ]
         return ModelState(caches, self._candidates(sources) if self.shortlist is not None else None)
 
     def _length(self, n_pieces: int) -> int:
@@ -167,7 +187,9 @@ class ModelScorer:
 
     def _padded(self, sources: list[list[int]], length: int) -> Tensor:
         eos, pad = self.src_special.eos, self.src_special.pad
-        return torch.tensor([[*ids, eos, *[pad] * (length - len(ids) - 1)] for ids in sources], device=self.device)
+        return torch.tensor(
+            [[*ids, eos, *[pad] * (length - len(ids) - 1)] for ids in sources], device=self.device
+        )
 
     def fixed_state(self, shape: Shape, take: Take) -> FixedState:
         """A state whose tensors stay where and what they are."""
@@ -176,27 +198,48 @@ class ModelScorer:
     def _candidates(self, sources: list[list[int]]) -> Candidates:
         assert self.shortlist is not None
         token_ids, is_allowed_BV = (part.to(self.device) for part in self.shortlist.select(sources))
-        bias_BV = torch.zeros(is_allowed_BV.shape, device=self.device).masked_fill_(~is_allowed_BV, -math.inf)
+        bias_BV = torch.zeros(is_allowed_BV.shape, device=self.device).masked_fill_(
+            ~is_allowed_BV, -math.inf
+        )
         eos_place = int((token_ids == self.eos_id).nonzero()[0, 0])
-        return Candidates(token_ids, bias_BV[:, None], [model.output_for(token_ids) for model in self.models], eos_place)
+        return Candidates(
+            token_ids,
+            bias_BV[:, None],
+            [model.output_for(token_ids) for model in self.models],
+            eos_place,
+        )
 
-    def step(self, state: ModelState | FixedState, token_ids_BW: Tensor, parents_BW: Tensor) -> Tensor:
+    def step(
+        self, state: ModelState | FixedState, token_ids_BW: Tensor, parents_BW: Tensor
+    ) -> Tensor:
         """Log-probabilities of the next token, shape (B, W, V); padding and BOS are impossible."""
-        return self._without_never(self._combined(self._logits(state, token_ids_BW, parents_BW, may_be_fewer=False)))
+        return self._without_never(
+            self._combined(self._logits(state, token_ids_BW, parents_BW, may_be_fewer=False))
+        )
 
-    def best(self, state: ModelState | FixedState, token_ids_BW: Tensor, parents_BW: Tensor, n: int) -> Best:
+    def best(
+        self, state: ModelState | FixedState, token_ids_BW: Tensor, parents_BW: Tensor, n: int
+    ) -> Best:
         """See `StepScorer`."""
         logits = self._logits(state, token_ids_BW, parents_BW)
         kernels = kernels_for(self.device, n)
         if kernels is not None and len(logits) == 1 and state.candidates is None:
-            return kernels.best_of_logits(logits[0], min(n, logits[0].size(2)), self.eos_id, self.never)
+            return kernels.best_of_logits(
+                logits[0], min(n, logits[0].size(2)), self.eos_id, self.never
+            )
         log_probs_BWV = self._combined(logits)
         if state.candidates is None:
             return best_of(self._without_never(log_probs_BWV), n, self.eos_id)
         best = best_of(log_probs_BWV, n, state.candidates.eos_place)
         return best._replace(token_ids_BWC=state.candidates.token_ids[best.token_ids_BWC])
 
-    def _logits(self, state: ModelState | FixedState, token_ids_BW: Tensor, parents_BW: Tensor, may_be_fewer: bool = True) -> list[Tensor]:
+    def _logits(
+        self,
+        state: ModelState | FixedState,
+        token_ids_BW: Tensor,
+        parents_BW: Tensor,
+        may_be_fewer: bool = True,
+    ) -> list[Tensor]:
         """Take the step. Of each model, shape (B, W, V), in float32; with candidates, where these may be all that is wanted, (B, W, V')."""
         token_ids_BW, parents_BW = token_ids_BW.to(self.device), parents_BW.to(self.device)
         may_attend_BWM = state.ancestors(parents_BW)

@@ -13,7 +13,10 @@ from mtkit.search.single_path import Moment, Picked, walk
 
 @torch.inference_mode()
 def greedy_search(
-    scorer: StepScorer[State], sources: list[list[int]], config: SearchConfig, demands: Sequence[Demands] | None = None
+    scorer: StepScorer[State],
+    sources: list[list[int]],
+    config: SearchConfig,
+    demands: Sequence[Demands] | None = None,
 ) -> list[Hypothesis]:
     """Follow the most probable token until EOS; at the maximum length EOS is forced.
 
@@ -29,6 +32,10 @@ def greedy_search(
     def pick(state: State, at: Moment) -> Picked:
         best = at.rules.best(scorer, state, at.last_B1, torch.zeros_like(at.last_B1), 1, at.length)
         top = best.log_probs_BWC[:, 0].max(1)
-        return Picked(best.token_ids_BWC[:, 0].gather(1, top.indices[:, None]), top.values, best.eos_log_probs_BW[:, 0])
+        return Picked(
+            best.token_ids_BWC[:, 0].gather(1, top.indices[:, None]),
+            top.values,
+            best.eos_log_probs_BW[:, 0],
+        )
 
     return walk(scorer, sources, config, demands, pick)

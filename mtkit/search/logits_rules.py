@@ -39,14 +39,35 @@ class Rules:
         demands: Of each sentence; None where there are none.
     """
 
-    def __init__(self, config: SearchConfig, limits: list[int], scorer: StepScorer[State], demands: Sequence[Demands] | None) -> None:
+    def __init__(
+        self,
+        config: SearchConfig,
+        limits: list[int],
+        scorer: StepScorer[State],
+        demands: Sequence[Demands] | None,
+    ) -> None:
         self.eos_id = scorer.eos_id
-        self.no_repeat_ngram_size, self.repetition_penalty = config.no_repeat_ngram_size, config.repetition_penalty
+        self.no_repeat_ngram_size, self.repetition_penalty = (
+            config.no_repeat_ngram_size,
+            config.repetition_penalty,
+        )
         every = demands or [NO_DEMANDS] * len(limits)
         self.min_lengths = [config.min_length + demand.n_hidden for demand in every]
-        self.prefix = ForcedPrefix([demand.prefix_ids for demand in every], scorer.device) if any(demand.prefix_ids for demand in every) else None
-        self.avoid = Avoid([demand.must_not for demand in every]) if any(demand.must_not for demand in every) else None
-        self.must = Must([demand.must for demand in every], limits) if any(demand.must for demand in every) else None
+        self.prefix = (
+            ForcedPrefix([demand.prefix_ids for demand in every], scorer.device)
+            if any(demand.prefix_ids for demand in every)
+            else None
+        )
+        self.avoid = (
+            Avoid([demand.must_not for demand in every])
+            if any(demand.must_not for demand in every)
+            else None
+        )
+        self.must = (
+            Must([demand.must for demand in every], limits)
+            if any(demand.must for demand in every)
+            else None
+        )
         self.tokens_BWT: Tensor | None = None
         self._looks_at_all = bool(looks_at_all(config, every))
 
@@ -54,7 +75,15 @@ class Rules:
         """Whether the next step, in which token number `length` is chosen, has to see all log-probabilities."""
         return self._looks_at_all or (self.prefix is not None and length <= self.prefix.longest)
 
-    def best(self, scorer: StepScorer[State], state: State, token_ids_BW: Tensor, parents_BW: Tensor, n: int, length: int) -> Best:
+    def best(
+        self,
+        scorer: StepScorer[State],
+        state: State,
+        token_ids_BW: Tensor,
+        parents_BW: Tensor,
+        n: int,
+        length: int,
+    ) -> Best:
         """Take a step and give the n most probable next tokens of each hypothesis, as the rules have it.
 
         Without a rule that changes them all, the scorer's fast way is taken. Where EOS may not come yet there is one more, and they are not in order.
@@ -65,10 +94,20 @@ class Rules:
         if length > max(self.min_lengths):
             return scorer.best(state, token_ids_BW, parents_BW, n)
         best = scorer.best(state, token_ids_BW, parents_BW, n + 1)
-        best.log_probs_BWC.masked_fill_((best.token_ids_BWC == self.eos_id) & self._may_not_end(length, best.log_probs_BWC), -math.inf)
+        best.log_probs_BWC.masked_fill_(
+            (best.token_ids_BWC == self.eos_id) & self._may_not_end(length, best.log_probs_BWC),
+            -math.inf,
+        )
         return best
 
-    def step(self, scorer: StepScorer[State], state: State, token_ids_BW: Tensor, parents_BW: Tensor, length: int) -> tuple[Tensor, Tensor]:
+    def step(
+        self,
+        scorer: StepScorer[State],
+        state: State,
+        token_ids_BW: Tensor,
+        parents_BW: Tensor,
+        length: int,
+    ) -> tuple[Tensor, Tensor]:
         """Take a step and give all log-probabilities, as the rules have it.
 
         Returns:
@@ -76,9 +115,15 @@ class Rules:
         """
         log_probs_BWV = scorer.step(state, token_ids_BW, parents_BW)
         if self.tokens_BWT is not None and self.repetition_penalty != 1.0:
-            log_probs_BWV = penalise_repeated(log_probs_BWV, self.tokens_BWT, self.repetition_penalty)
+            log_probs_BWV = penalise_repeated(
+                log_probs_BWV, self.tokens_BWT, self.repetition_penalty
+            )
         is_prefix = self.prefix is not None and length <= self.prefix.longest
-        forced = self.prefix.take(log_probs_BWV, length) if self.prefix is not None and is_prefix else None
+        forced = (
+            self.prefix.take(log_probs_BWV, length)
+            if self.prefix is not None and is_prefix
+            else None
+        )
         if self.tokens_BWT is not None and self.no_repeat_ngram_size:
             # A phrase that must appear may need a run that is there already.
             wanted = None if self.must is None else self.must.take(log_probs_BWV)
@@ -91,10 +136,14 @@ class Rules:
             self.must.block(log_probs_BWV, length, self.eos_id)
         eos_BW = log_probs_BWV[:, :, self.eos_id].clone()
         if length <= max(self.min_lengths):
-            log_probs_BWV[:, :, self.eos_id] = eos_BW.masked_fill(self._may_not_end(length, log_probs_BWV)[:, :, 0], -math.inf)
+            log_probs_BWV[:, :, self.eos_id] = eos_BW.masked_fill(
+                self._may_not_end(length, log_probs_BWV)[:, :, 0], -math.inf
+            )
         # Where nothing else is left, a translation may end early.
         is_stuck_BW = log_probs_BWV.amax(2) == -math.inf
-        log_probs_BWV[:, :, self.eos_id] = torch.where(is_stuck_BW, eos_BW, log_probs_BWV[:, :, self.eos_id])
+        log_probs_BWV[:, :, self.eos_id] = torch.where(
+            is_stuck_BW, eos_BW, log_probs_BWV[:, :, self.eos_id]
+        )
         if self.prefix is not None and forced is not None:
             self.prefix.put(log_probs_BWV, forced, length)
         return log_probs_BWV, eos_BW
@@ -117,7 +166,9 @@ class Rules:
                 one.keep(sentences)
 
     def _may_not_end(self, length: int, like: Tensor) -> Tensor:
-        return torch.tensor([length <= shortest for shortest in self.min_lengths], device=like.device)[:, None, None]
+        return torch.tensor(
+            [length <= shortest for shortest in self.min_lengths], device=like.device
+        )[:, None, None]
 
 
 def append_tokens(tokens_BWT: Tensor | None, parents_BW: Tensor, token_ids_BW: Tensor) -> Tensor:

@@ -7,7 +7,12 @@ from mtkit.errors import MtkitError
 from mtkit.search.constraints.constraints import Demands
 
 
-def max_lengths(sources: list[list[int]], config: SearchConfig, limit: int | None, demands: Sequence[Demands] | None = None) -> list[int]:
+def max_lengths(
+    sources: list[list[int]],
+    config: SearchConfig,
+    limit: int | None,
+    demands: Sequence[Demands] | None = None,
+) -> list[int]:
     """The most tokens that each translation may have, EOS counted: relative to the source, and no more than the scorer's limit.
 
     Demands get the room that they need.
@@ -20,11 +25,17 @@ def max_lengths(sources: list[list[int]], config: SearchConfig, limit: int | Non
     Raises:
         MtkitError: The scorer's limit is too low for a demand.
     """
-    wanted = [max(int(config.max_length_ratio * len(source)) + config.max_length_extra, config.min_length) for source in sources]
+    wanted = [
+        max(int(config.max_length_ratio * len(source)) + config.max_length_extra, config.min_length)
+        for source in sources
+    ]
     if config.max_length is not None:
         wanted = [min(length, config.max_length) for length in wanted]
     if demands is not None:
-        wanted = [max(length + demand.n_hidden, demand.n_needed) for length, demand in zip(wanted, demands, strict=True)]
+        wanted = [
+            max(length + demand.n_hidden, demand.n_needed)
+            for length, demand in zip(wanted, demands, strict=True)
+        ]
         longest = max((demand.n_needed for demand in demands), default=0)
         if limit is not None and longest >= limit:
             raise MtkitError(

@@ -31,7 +31,9 @@ class ForcedPrefix:
         is_forced_B11 = (token_B >= 0)[:, None, None]
         place_BW1 = token_B.clamp(min=0)[:, None, None].expand(-1, log_probs_BWV.size(1), 1)
         own_BW1 = log_probs_BWV.gather(2, place_BW1)
-        log_probs_BWV.masked_fill_(is_forced_B11, -math.inf).scatter_(2, place_BW1, torch.where(is_forced_B11, taken_BW1, own_BW1))
+        log_probs_BWV.masked_fill_(is_forced_B11, -math.inf).scatter_(
+            2, place_BW1, torch.where(is_forced_B11, taken_BW1, own_BW1)
+        )
 
     def keep(self, sentences: Tensor) -> None:
         """Forget all sentences but these."""

@@ -23,7 +23,9 @@ def block_repeated_ngrams(log_probs_BWV: Tensor, tokens_BWT: Tensor, n: int) -> 
         is_begun_BWX = (runs_BWXn == tokens_BWT[:, :, None, T - n + 1 :]).all(3)
     else:
         is_begun_BWX = torch.ones_like(ends_BWX, dtype=torch.bool)
-    penalty_BWX = torch.zeros_like(ends_BWX, dtype=log_probs_BWV.dtype).masked_fill(is_begun_BWX, -math.inf)
+    penalty_BWX = torch.zeros_like(ends_BWX, dtype=log_probs_BWV.dtype).masked_fill(
+        is_begun_BWX, -math.inf
+    )
     log_probs_BWV.scatter_add_(2, ends_BWX, penalty_BWX)
 
 

@@ -16,7 +16,10 @@ from mtkit.search.single_path import Moment, Picked, walk
 
 @torch.inference_mode()
 def sample(
-    scorer: StepScorer[State], sources: list[list[int]], config: SearchConfig, demands: Sequence[Demands] | None = None
+    scorer: StepScorer[State],
+    sources: list[list[int]],
+    config: SearchConfig,
+    demands: Sequence[Demands] | None = None,
 ) -> list[list[Hypothesis]]:
     """Draw `n_best` translations of each sentence.
 
@@ -32,13 +35,19 @@ def sample(
         For each sentence, in order, its samples in the order of their numbers. Their log-probabilities are the model's, whatever the temperature.
     """
     n = config.n_best
-    streams = UniformStreams(config.seed, [(number, source) for source in sources for number in range(n)])
+    streams = UniformStreams(
+        config.seed, [(number, source) for source in sources for number in range(n)]
+    )
 
     def pick(state: State, at: Moment) -> Picked:
         zeros_B1 = torch.zeros_like(at.last_B1)
         if config.top_k:
             best = at.rules.best(scorer, state, at.last_B1, zeros_B1, config.top_k, at.length)
-            log_probs_BC, tokens_BC, eos_B = best.log_probs_BWC[:, 0], best.token_ids_BWC[:, 0], best.eos_log_probs_BW[:, 0]
+            log_probs_BC, tokens_BC, eos_B = (
+                best.log_probs_BWC[:, 0],
+                best.token_ids_BWC[:, 0],
+                best.eos_log_probs_BW[:, 0],
+            )
             top = log_probs_BC.topk(min(config.top_k, log_probs_BC.size(1)), dim=1)
             # In the order of the ids, so that two tokens whose probabilities all but agree do not change places.
             tokens_BC, order_BC = tokens_BC.gather(1, top.indices).sort(dim=1)
@@ -46,7 +55,9 @@ def sample(
         else:
             log_probs_BWV, eos_BW = at.rules.step(scorer, state, at.last_B1, zeros_B1, at.length)
             log_probs_BC, eos_B, tokens_BC = log_probs_BWV[:, 0], eos_BW[:, 0], None
-        place_B1 = draw(truncated(log_probs_BC, config), streams.at(at.rows, at.length).to(log_probs_BC.device))
+        place_B1 = draw(
+            truncated(log_probs_BC, config), streams.at(at.rows, at.length).to(log_probs_BC.device)
+        )
         token_B1 = place_B1 if tokens_BC is None else tokens_BC.gather(1, place_B1)
         return Picked(token_B1, log_probs_BC.gather(1, place_B1)[:, 0], eos_B)
 
@@ -68,13 +79,17 @@ def truncated(log_probs_BC: Tensor, config: SearchConfig) -> Tensor:
     if config.epsilon:
         # Hewitt et al. 2022 (arXiv:2210.15191): tokens that the model gives less than epsilon.
         is_best_BC = log_probs_BC == log_probs_BC.amax(1, keepdim=True)
-        log_probs_BC = log_probs_BC.masked_fill((log_probs_BC < math.log(config.epsilon)) & ~is_best_BC, -math.inf)
+        log_probs_BC = log_probs_BC.masked_fill(
+            (log_probs_BC < math.log(config.epsilon)) & ~is_best_BC, -math.inf
+        )
     weights_BC = log_probs_BC.double() / config.temperature
     if config.top_p < 1.0:
         # Holtzman et al. 2020 (arXiv:1904.09751): the fewest tokens that have this probability together.
         falling = weights_BC.softmax(1).sort(dim=1, descending=True)
         before_BC = falling.values.cumsum(1) - falling.values
-        is_cut_BC = torch.zeros_like(before_BC, dtype=torch.bool).scatter(1, falling.indices, before_BC >= config.top_p)
+        is_cut_BC = torch.zeros_like(before_BC, dtype=torch.bool).scatter(
+            1, falling.indices, before_BC >= config.top_p
+        )
         weights_BC = weights_BC.masked_fill(is_cut_BC, -math.inf)
     return weights_BC
 

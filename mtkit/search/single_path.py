@@ -69,11 +69,15 @@ def walk(
         last_B1 = picked.token_ids_B1
         eos = picked.eos_log_probs_B.tolist()
         goes_on = [False] * len(live)
-        for row, (i, token, log_prob) in enumerate(zip(live, last_B1[:, 0].tolist(), picked.log_probs_B.tolist(), strict=True)):
+        for row, (i, token, log_prob) in enumerate(
+            zip(live, last_B1[:, 0].tolist(), picked.log_probs_B.tolist(), strict=True)
+        ):
             is_last = length == limits[i]
             log_probs[i] += eos[row] if is_last else log_prob
             if is_last or token == scorer.eos_id:
-                found[i] = Hypothesis(token_ids[i], log_probs[i], log_probs[i] / length_penalty(length, config))
+                found[i] = Hypothesis(
+                    token_ids[i], log_probs[i], log_probs[i] / length_penalty(length, config)
+                )
             else:
                 token_ids[i].append(token)
                 goes_on[row] = True

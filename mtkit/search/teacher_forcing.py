@@ -27,10 +27,14 @@ class ForcedScorer:
         tgt_special: Special ids of the target.
     """
 
-    def __init__(self, models: Sequence[Transformer], src_special: SpecialIds, tgt_special: SpecialIds) -> None:
+    def __init__(
+        self, models: Sequence[Transformer], src_special: SpecialIds, tgt_special: SpecialIds
+    ) -> None:
         self.models = list(models)
         self.src_special, self.tgt_special = src_special, tgt_special
-        limits = [model.config.max_positions for model in models if model.config.positions == "learned"]
+        limits = [
+            model.config.max_positions for model in models if model.config.positions == "learned"
+        ]
         self.max_positions = min(limits, default=None)
         """Most tokens of a source and of a target, EOS counted; None if there is no limit."""
 
@@ -46,7 +50,12 @@ class ForcedScorer:
         return padded(len(source) + 1), padded(len(target) + 1)
 
     @torch.inference_mode()
-    def log_probs(self, sources: Sequence[list[int]], targets: Sequence[list[int]], ensemble: Ensemble = "mean") -> list[list[float]]:
+    def log_probs(
+        self,
+        sources: Sequence[list[int]],
+        targets: Sequence[list[int]],
+        ensemble: Ensemble = "mean",
+    ) -> list[list[float]]:
         """Natural logarithm of the probability of each target token after those before it, EOS included.
 
         Args:
@@ -59,16 +68,33 @@ class ForcedScorer:
         src_BS, tgt_in_BT = self._pad_sources(sources), self._pad_targets(targets)
         lengths = [len(target) + 1 for target in targets]
         is_token_BT = torch.arange(tgt_in_BT.size(1)) < torch.tensor(lengths)[:, None]
-        wanted_N = torch.tensor([token for target in targets for token in (*target, self.tgt_special.eos)], device=self.device)
+        wanted_N = torch.tensor(
+            [token for target in targets for token in (*target, self.tgt_special.eos)],
+            device=self.device,
+        )
         is_token_BT = is_token_BT.to(self.device)
-        states_ND = [model.decode_states(tgt_in_BT, model.encode(src_BS))[is_token_BT] for model in self.models]
+        states_ND = [
+            model.decode_states(tgt_in_BT, model.encode(src_BS))[is_token_BT]
+            for model in self.models
+        ]
         # The logits of all tokens at a time would be the largest tensor by far.
-        chunks = zip(*(states.split(_ROWS_PER_CHUNK) for states in states_ND), wanted_N.split(_ROWS_PER_CHUNK), strict=True)
-        log_probs_N = torch.cat([self._pick(states_RD, wanted_R, ensemble) for *states_RD, wanted_R in chunks])
+        chunks = zip(
+            *(states.split(_ROWS_PER_CHUNK) for states in states_ND),
+            wanted_N.split(_ROWS_PER_CHUNK),
+            strict=True,
+        )
+        log_probs_N = torch.cat(
+            [self._pick(states_RD, wanted_R, ensemble) for *states_RD, wanted_R in chunks]
+        )
         return [row.tolist() for row in log_probs_N.cpu().split(lengths)]
 
     @torch.inference_mode()
-    def attention(self, sources: Sequence[list[int]], targets: Sequence[list[int]], heads: Sequence[AlignmentHead]) -> Tensor:
+    def attention(
+        self,
+        sources: Sequence[list[int]],
+        targets: Sequence[list[int]],
+        heads: Sequence[AlignmentHead],
+    ) -> Tensor:
         """How much the decoder looks at each source position when it has read the target up to each position.
 
         Args:
@@ -80,17 +106,29 @@ class ForcedScorer:
             position of a source. Padding has weight 0 in the source, and any in the target.
         """
         src_BS, tgt_in_BT = self._pad_sources(sources), self._pad_targets(targets)
-        weights = [model(src_BS, tgt_in_BT, head)[1].exp() for model, head in zip(self.models, heads, strict=True)]
+        weights = [
+            model(src_BS, tgt_in_BT, head)[1].exp()
+            for model, head in zip(self.models, heads, strict=True)
+        ]
         T, S = (max(map(len, side)) + 1 for side in (targets, sources))
         return torch.stack(weights).mean(0)[:, :T, :S].cpu()
 
     def _pick(self, states_RD: list[Tensor], wanted_R: Tensor, ensemble: Ensemble) -> Tensor:
-        logits_RV = [model.logits(states).float() for model, states in zip(self.models, states_RD, strict=True)]
+        logits_RV = [
+            model.logits(states).float()
+            for model, states in zip(self.models, states_RD, strict=True)
+        ]
         if ensemble == "log_mean" and len(logits_RV) > 1:
             # A logit is a log-probability but for a constant of its row.
             logits_RV = [torch.stack(logits_RV).mean(0)]
-        picked_R = [logits.log_softmax(1).gather(1, wanted_R[:, None])[:, 0] for logits in logits_RV]
-        return picked_R[0] if len(picked_R) == 1 else torch.stack(picked_R).logsumexp(0) - math.log(len(picked_R))
+        picked_R = [
+            logits.log_softmax(1).gather(1, wanted_R[:, None])[:, 0] for logits in logits_RV
+        ]
+        return (
+            picked_R[0]
+            if len(picked_R) == 1
+            else torch.stack(picked_R).logsumexp(0) - math.log(len(picked_R))
+        )
 
     def _padded_length(self, n_positions: int) -> int:
         # With learned positions there may be no room for all padding.
@@ -99,9 +137,13 @@ class ForcedScorer:
     def _pad_sources(self, sources: Sequence[list[int]]) -> Tensor:
         eos, pad = self.src_special.eos, self.src_special.pad
         width = self._padded_length(max(map(len, sources)) + 1)
-        return torch.tensor([[*ids, eos, *[pad] * (width - len(ids) - 1)] for ids in sources], device=self.device)
+        return torch.tensor(
+            [[*ids, eos, *[pad] * (width - len(ids) - 1)] for ids in sources], device=self.device
+        )
 
     def _pad_targets(self, targets: Sequence[list[int]]) -> Tensor:
         bos, pad = self.tgt_special.bos, self.tgt_special.pad
         width = self._padded_length(max(map(len, targets)) + 1)
-        return torch.tensor([[bos, *ids, *[pad] * (width - len(ids) - 1)] for ids in targets], device=self.device)
+        return torch.tensor(
+            [[bos, *ids, *[pad] * (width - len(ids) - 1)] for ids in targets], device=self.device
+        )

@@ -33,6 +33,9 @@ def top_k(values_BX: Tensor, k: int) -> tuple[Tensor, Tensor]:
     places = (chosen_Bk[:, :, None] * _BLOCK + torch.arange(_BLOCK)).flatten(1)
     if n_blocks * _BLOCK < X:
         rest = torch.arange(n_blocks * _BLOCK, X)
-        candidates, places = torch.cat((candidates, values_BX[:, rest]), 1), torch.cat((places, rest.expand(B, -1)), 1)
+        candidates, places = (
+            torch.cat((candidates, values_BX[:, rest]), 1),
+            torch.cat((places, rest.expand(B, -1)), 1),
+        )
     top = candidates.topk(k, dim=1)
     return top.values, places.gather(1, top.indices)

@@ -37,12 +37,20 @@ def extend_subword(subword: Subword, sentences: Iterable[str], config: Tokenizer
         MtkitError: The model is one of whole words; or a symbol cannot be one.
     """
     check_symbols("tokenizer.user_symbols", config.user_symbols)
-    new_symbols = [NewPiece(symbol, is_symbol=True) for symbol in config.user_symbols if symbol not in subword.user_symbols]
+    new_symbols = [
+        NewPiece(symbol, is_symbol=True)
+        for symbol in config.user_symbols
+        if symbol not in subword.user_symbols
+    ]
     base = Subword(with_pieces(subword.model_bytes, new_symbols)) if new_symbols else subword
     if not config.extend:
         return base.model_bytes
     kind = read_settings(base.model_bytes).type
-    texts = draw((text for text in sentences if text and not text.isspace()), config.max_sentences, config.seed)
+    texts = draw(
+        (text for text in sentences if text and not text.isspace()),
+        config.max_sentences,
+        config.seed,
+    )
     scores = {piece.text: piece.score for piece in base.pieces() if piece.kind == "text"}
     words = _words(base, texts, scores)
     lowest = min(scores.values(), default=0.0)
@@ -58,7 +66,8 @@ def extend_subword(subword: Subword, sentences: Iterable[str], config: Tokenizer
         new = [NewPiece(char, lowest - 1 - rank) for rank, char in enumerate(chars)]
     else:
         raise MtkitError(
-            f"a tokenizer of kind {kind} cannot be extended", "leave out tokenizer.extend, or train a new one with tokenizer.init_from: null"
+            f"a tokenizer of kind {kind} cannot be extended",
+            "leave out tokenizer.extend, or train a new one with tokenizer.init_from: null",
         )
     return with_pieces(base.model_bytes, new)
 
@@ -68,7 +77,9 @@ def _words(subword: Subword, texts: Iterable[str], known: Collection[str]) -> Wo
     counts: Counter[str] = Counter()
     for text in texts:
         counts.update(clean(text).split())
-    bytes_of = {piece.text: int(piece.text[3:5], 16) for piece in subword.pieces() if piece.kind == "byte"}
+    bytes_of = {
+        piece.text: int(piece.text[3:5], 16) for piece in subword.pieces() if piece.kind == "byte"
+    }
     symbols = frozenset(subword.user_symbols)
     words: Counter[tuple[str, ...]] = Counter()
     for row, count in zip(subword.encode_as_pieces(list(counts)), counts.values(), strict=True):
@@ -84,7 +95,9 @@ def _words(subword: Subword, texts: Iterable[str], known: Collection[str]) -> Wo
     return words
 
 
-def _with_characters(row: Sequence[str], bytes_of: dict[str, int], known: Collection[str], symbols: Collection[str]) -> Iterator[str]:
+def _with_characters(
+    row: Sequence[str], bytes_of: dict[str, int], known: Collection[str], symbols: Collection[str]
+) -> Iterator[str]:
     for is_bytes, pieces in groupby(row, bytes_of.__contains__):
         if is_bytes:
             yield from bytes(bytes_of[piece] for piece in pieces).decode()
@@ -100,7 +113,9 @@ def new_characters(words: Words, known: Collection[str], coverage: float) -> lis
         for char in "".join(word):
             counts[char] += n_times
     del counts[WORD_BOUNDARY]
-    missing = sorted((char for char in counts if char not in known), key=lambda char: (-counts[char], char))
+    missing = sorted(
+        (char for char in counts if char not in known), key=lambda char: (-counts[char], char)
+    )
     n_wanted = coverage * counts.total()
     n_covered = counts.total() - sum(counts[char] for char in missing)
     chars = []
@@ -112,18 +127,35 @@ def new_characters(words: Words, known: Collection[str], coverage: float) -> lis
     return chars
 
 
-def _unigram_pieces(subword: Subword, texts: Sequence[str], chars: Sequence[str], n_more: int, config: TokenizerConfig) -> list[NewPiece]:
+def _unigram_pieces(
+    subword: Subword,
+    texts: Sequence[str],
+    chars: Sequence[str],
+    n_more: int,
+    config: TokenizerConfig,
+) -> list[NewPiece]:
     """Pieces of a model trained on the new corpus, as it reads after the old model's normalization."""
     normalized = [subword.normalize(text) for text in texts]
     size = subword.vocab_size + n_more + len(set().union(*normalized))
-    settings = {"type": "unigram", "vocab_size": size, "byte_fallback": False, "normalization": "identity", "user_symbols": subword.user_symbols}
+    settings = {
+        "type": "unigram",
+        "vocab_size": size,
+        "byte_fallback": False,
+        "normalization": "identity",
+        "user_symbols": subword.user_symbols,
+    }
     second = Subword(train_subword(normalized, config.model_copy(update=settings), is_limit=False))
     learned = {piece.text: piece.score for piece in second.pieces() if piece.kind == "text"}
     old = {piece.text: piece.score for piece in subword.pieces()}
     shared = [old[text] - score for text, score in learned.items() if text in old]
     shift = sum(shared) / len(shared) if shared else 0.0
     missing = [text for text in learned if text not in old and len(text) > 1]
-    n_saved = {text: math.exp(learned[text]) * (len(parts) - 1) for text, parts in zip(missing, split_pieces(subword, missing), strict=True)}
-    most = sorted((text for text in missing if n_saved[text] > 0), key=lambda text: (-n_saved[text], text))[:n_more]
+    n_saved = {
+        text: math.exp(learned[text]) * (len(parts) - 1)
+        for text, parts in zip(missing, split_pieces(subword, missing), strict=True)
+    }
+    most = sorted(
+        (text for text in missing if n_saved[text] > 0), key=lambda text: (-n_saved[text], text)
+    )[:n_more]
     rarest = min(learned.values(), default=0.0)
     return [NewPiece(text, learned.get(text, rarest) + shift) for text in chain(most, chars)]

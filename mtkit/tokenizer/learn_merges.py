@@ -14,7 +14,9 @@ MAX_PIECE_LENGTH = 16
 _MIN_COUNT = 2
 
 
-def learn_merges(words: Mapping[tuple[str, ...], int], scores: Mapping[str, float], n_merges: int) -> list[str]:
+def learn_merges(
+    words: Mapping[tuple[str, ...], int], scores: Mapping[str, float], n_merges: int
+) -> list[str]:
     """Go on with the training of a BPE model on another corpus.
 
     Purason et al. 2025 (arXiv:2512.03989): the pieces of a second model would in part never come out, because the merges that lead to them are not
@@ -90,7 +92,11 @@ class _Corpus:
     def _settle(self, symbols: list[str]) -> None:
         """Make all merges in their order: the new one may make room for one that the model knew."""
         while True:
-            found = [(-self.scores[a + b], i) for i, (a, b) in enumerate(pairwise(symbols)) if a + b in self.scores]
+            found = [
+                (-self.scores[a + b], i)
+                for i, (a, b) in enumerate(pairwise(symbols))
+                if a + b in self.scores
+            ]
             if not found:
                 return
             _, i = min(found)
@@ -110,7 +116,12 @@ class _Joins(dict[tuple[str, str], str]):
 
 
 def _may_join(a: str, b: str, known: Mapping[str, float]) -> bool:
-    if a not in known or b not in known or len(a) + len(b) > MAX_PIECE_LENGTH or b.startswith(WORD_BOUNDARY):
+    if (
+        a not in known
+        or b not in known
+        or len(a) + len(b) > MAX_PIECE_LENGTH
+        or b.startswith(WORD_BOUNDARY)
+    ):
         return False
     return a == WORD_BOUNDARY or _kind(a.removeprefix(WORD_BOUNDARY)) == _kind(b)
 
@@ -127,5 +138,7 @@ def _kind(piece: str) -> str:
         script = unicodedata.name(char, "?").split()[0]
         if script != "COMBINING":
             # Japanese words mix these.
-            return "han" if script in ("CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA") else script
+            return (
+                "han" if script in ("CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA") else script
+            )
     return "signs"

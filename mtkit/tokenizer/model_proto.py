@@ -61,7 +61,9 @@ def model_files(folder: Path) -> tuple[Path, Path]:
             return place / SRC_NAME, place / TGT_NAME
     inner = folder / "model"
     hint = f"did you mean `{inner}`?" if (inner / TOKENIZER_NAME).is_dir() else "check the path"
-    raise MtkitError(f"`{folder}`: no tokenizer here (neither {JOINT_NAME} nor {SRC_NAME} with {TGT_NAME})", hint)
+    raise MtkitError(
+        f"`{folder}`: no tokenizer here (neither {JOINT_NAME} nor {SRC_NAME} with {TGT_NAME})", hint
+    )
 
 
 def read_settings(model_bytes: bytes, name: str = "tokenizer") -> ModelSettings:
@@ -75,7 +77,9 @@ def read_settings(model_bytes: bytes, name: str = "tokenizer") -> ModelSettings:
     """
     try:
         fields = list(_fields(model_bytes))
-        trainer, normalizer = (dict(_fields(dict(fields)[number])) for number in (_TRAINER, _NORMALIZER))
+        trainer, normalizer = (
+            dict(_fields(dict(fields)[number])) for number in (_TRAINER, _NORMALIZER)
+        )
         return ModelSettings(
             type=_KINDS[trainer.get(_KIND, 1)],
             vocab_size=sum(number == _PIECES for number, _ in fields),
@@ -83,7 +87,9 @@ def read_settings(model_bytes: bytes, name: str = "tokenizer") -> ModelSettings:
             normalization=normalizer.get(_NAME, b"").decode(errors="replace"),
         )
     except (AttributeError, IndexError, KeyError, TypeError):
-        raise MtkitError(f"`{name}`: not a SentencePiece model", "make or copy the folder again") from None
+        raise MtkitError(
+            f"`{name}`: not a SentencePiece model", "make or copy the folder again"
+        ) from None
 
 
 def read_user_symbols(model_bytes: bytes) -> tuple[str, ...]:
@@ -93,10 +99,14 @@ def read_user_symbols(model_bytes: bytes) -> tuple[str, ...]:
         MtkitError: It is no SentencePiece model.
     """
     try:
-        pieces = [dict(_fields(value)) for number, value in _fields(model_bytes) if number == _PIECES]
+        pieces = [
+            dict(_fields(value)) for number, value in _fields(model_bytes) if number == _PIECES
+        ]
         return tuple(piece[_TEXT].decode() for piece in pieces if piece.get(_TYPE) == _USER_DEFINED)
     except (AttributeError, IndexError, KeyError, TypeError, UnicodeDecodeError):
-        raise MtkitError("the tokenizer: not a SentencePiece model", "make or copy the folder again") from None
+        raise MtkitError(
+            "the tokenizer: not a SentencePiece model", "make or copy the folder again"
+        ) from None
 
 
 def read_segmentation(message: bytes) -> tuple[str, list[tuple[int, int]]]:
@@ -109,7 +119,9 @@ def read_segmentation(message: bytes) -> tuple[str, list[tuple[int, int]]]:
     pieces = [dict(_fields(value)) for number, value in fields if number == _SEGMENTS]
     # Its places are bytes, and this many characters have begun before each.
     place_of_byte = [0, *accumulate(byte & 0xC0 != 0x80 for byte in text)]
-    return text.decode(), [(place_of_byte[piece.get(_BEGIN, 0)], place_of_byte[piece.get(_END, 0)]) for piece in pieces]
+    return text.decode(), [
+        (place_of_byte[piece.get(_BEGIN, 0)], place_of_byte[piece.get(_END, 0)]) for piece in pieces
+    ]
 
 
 def with_pieces(model_bytes: bytes, new: Iterable[NewPiece]) -> bytes:
@@ -130,13 +142,18 @@ def with_pieces(model_bytes: bytes, new: Iterable[NewPiece]) -> bytes:
                 value += _number_field(_TYPE, _USER_DEFINED)
         # All fields of a model are messages themselves.
         fields.append(_counted_field(number, value))
-    added = (_counted_field(_PIECES, _piece(piece)) for piece in new if piece.text.encode() not in known)
+    added = (
+        _counted_field(_PIECES, _piece(piece)) for piece in new if piece.text.encode() not in known
+    )
     return b"".join([*fields, *added])
 
 
 def with_normalization_name(model_bytes: bytes, name: str) -> bytes:
     """Name the normalisation of a model that was trained with rules from a file, and drop the path of that file."""
-    return b"".join(_counted_field(number, _named(value, name) if number == _NORMALIZER else value) for number, value in _fields(model_bytes))
+    return b"".join(
+        _counted_field(number, _named(value, name) if number == _NORMALIZER else value)
+        for number, value in _fields(model_bytes)
+    )
 
 
 def _named(normalizer: bytes, name: str) -> bytes:
@@ -150,7 +167,11 @@ def _named(normalizer: bytes, name: str) -> bytes:
 
 def _piece(piece: NewPiece) -> bytes:
     score = _key(_SCORE, _FOUR_BYTES) + struct.pack("<f", piece.score)
-    return _counted_field(_TEXT, piece.text.encode()) + score + (_number_field(_TYPE, _USER_DEFINED) if piece.is_symbol else b"")
+    return (
+        _counted_field(_TEXT, piece.text.encode())
+        + score
+        + (_number_field(_TYPE, _USER_DEFINED) if piece.is_symbol else b"")
+    )
 
 
 def _counted_field(number: int, value: bytes) -> bytes:

@@ -26,7 +26,9 @@ def nfc_rules() -> dict[str, str]:
     The longest matching key wins. SentencePiece cannot sort combining marks, so that only sequences with a precomposed character are reordered.
     """
     rules = {chr(code): "" for code in _INVISIBLE}
-    rules |= {chr(code): bytes([code]).decode("cp1252", errors="ignore") for code in range(0x80, 0xA0)}
+    rules |= {
+        chr(code): bytes([code]).decode("cp1252", errors="ignore") for code in range(0x80, 0xA0)
+    }
     for char in map(chr, range(_END)):
         if char.isspace() and char != " " and char not in rules:
             rules[char] = " "
@@ -39,7 +41,9 @@ def nfc_rules() -> dict[str, str]:
 
 def nfc_rules_tsv() -> str:
     """The rules in the format of SentencePiece's option normalization_rule_tsv."""
-    return "".join(f"{_codes(text)}\t{_codes(replacement)}\n" for text, replacement in nfc_rules().items())
+    return "".join(
+        f"{_codes(text)}\t{_codes(replacement)}\n" for text, replacement in nfc_rules().items()
+    )
 
 
 def _codes(text: str) -> str:
@@ -65,7 +69,9 @@ def _spellings(char: str) -> Iterator[str]:
     first, *marks = unicodedata.normalize("NFD", char)
     for ordered in sorted(set(permutations(marks))):
         for n_composed in range(len(marks)):
-            spelling = unicodedata.normalize("NFC", first + "".join(ordered[:n_composed])) + "".join(ordered[n_composed:])
+            spelling = unicodedata.normalize(
+                "NFC", first + "".join(ordered[:n_composed])
+            ) + "".join(ordered[n_composed:])
             if len(spelling) > 1 and unicodedata.normalize("NFC", spelling) == char:
                 yield spelling
                 yield from _half_width(spelling)

@@ -17,7 +17,10 @@ MANY = 0.05
 
 def count_signs(segments: Sequence[str]) -> dict[str, int]:
     """How many segments have each sign, by its description in words."""
-    return {name: sum(bool(sign.search(segment)) for segment in segments) for name, sign in _SIGNS.items()}
+    return {
+        name: sum(bool(sign.search(segment)) for segment in segments)
+        for name, sign in _SIGNS.items()
+    }
 
 
 def signs_of_tokenization(segments: Sequence[str]) -> list[str]:

@@ -24,7 +24,9 @@ class Vocabulary:
         unk_id: Stands for a character without a piece when there are no bytes.
     """
 
-    def __init__(self, ids: dict[str, int], scores: Sequence[float], byte_ids: Sequence[int], unk_id: int) -> None:
+    def __init__(
+        self, ids: dict[str, int], scores: Sequence[float], byte_ids: Sequence[int], unk_id: int
+    ) -> None:
         self.scores = {text: scores[i] for text, i in ids.items()}
         self.unknown_score = min(self.scores.values(), default=0.0) - _UNKNOWN_PENALTY
         self.longest = max(map(len, ids), default=1)
@@ -35,7 +37,11 @@ class Vocabulary:
         """The id of a piece, or the ids of a character without one."""
         found = self._spelled.get(text)
         if found is None:
-            found = tuple(self._byte_ids[byte] for byte in text.encode(errors="surrogateescape")) if self._byte_ids else (self._unk_id,)
+            found = (
+                tuple(self._byte_ids[byte] for byte in text.encode(errors="surrogateescape"))
+                if self._byte_ids
+                else (self._unk_id,)
+            )
         return found
 
 
@@ -165,11 +171,21 @@ class UnigramLattice:
         scores, alpha, longest = self._vocabulary.scores, self._alpha, self._vocabulary.longest
         lattice, forward = _Lattice(word, [], []), [0.0]
         for end in range(1, len(word) + 1):
-            lengths = tuple(length for length in range(1, min(longest, end) + 1) if length == 1 or word[end - length : end] in scores)
-            log_weights = [forward[end - n] + alpha * scores.get(word[end - n : end], self._vocabulary.unknown_score) for n in lengths]
+            lengths = tuple(
+                length
+                for length in range(1, min(longest, end) + 1)
+                if length == 1 or word[end - length : end] in scores
+            )
+            log_weights = [
+                forward[end - n]
+                + alpha * scores.get(word[end - n : end], self._vocabulary.unknown_score)
+                for n in lengths
+            ]
             largest = max(log_weights)
             lattice.lengths.append(lengths)
-            lattice.totals.append(tuple(accumulate(math.exp(log_weight - largest) for log_weight in log_weights)))
+            lattice.totals.append(
+                tuple(accumulate(math.exp(log_weight - largest) for log_weight in log_weights))
+            )
             forward.append(largest + math.log(lattice.totals[-1][-1]))
         return lattice
 

@@ -67,12 +67,20 @@ class Subword:
             # A damaged piece that is no UTF-8 would fail only in use.
             self._processor.IdToPiece(list(range(self._processor.GetPieceSize())))
         except (RuntimeError, UnicodeDecodeError):
-            raise MtkitError(f"`{name}`: not a SentencePiece model", "train it again with `mtkit tokenizer train`") from None
+            raise MtkitError(
+                f"`{name}`: not a SentencePiece model",
+                "train it again with `mtkit tokenizer train`",
+            ) from None
         special = self._processor
-        self.special = SpecialIds(pad=special.pad_id(), unk=special.unk_id(), bos=special.bos_id(), eos=special.eos_id())
+        self.special = SpecialIds(
+            pad=special.pad_id(), unk=special.unk_id(), bos=special.bos_id(), eos=special.eos_id()
+        )
         missing = [field for field, value in self.special._asdict().items() if value < 0]
         if missing:
-            raise MtkitError(f"`{name}`: has no piece for {', '.join(missing)}", "train it again with `mtkit tokenizer train`")
+            raise MtkitError(
+                f"`{name}`: has no piece for {', '.join(missing)}",
+                "train it again with `mtkit tokenizer train`",
+            )
         self.vocab_size: int = self._processor.GetPieceSize()
         self._hidden = frozenset((self.special.pad, self.special.bos, self.special.eos))
 
@@ -95,7 +103,9 @@ class Subword:
                 raise MtkitError(f"`{path}`: is no file", "check the path")
             model_bytes = Path(path).read_bytes()
         except OSError as exc:
-            raise MtkitError(f"`{path}`: cannot be read: {(exc.strerror or str(exc)).lower()}", "check the path") from None
+            raise MtkitError(
+                f"`{path}`: cannot be read: {(exc.strerror or str(exc)).lower()}", "check the path"
+            ) from None
         return cls(model_bytes, str(path))
 
     def encode(self, texts: Sequence[str], n_threads: int | None = None) -> list[list[int]]:
@@ -111,9 +121,13 @@ class Subword:
             return [self._processor.Encode(text, out_type=int) for text in clean_all(texts)]
         return self._processor.Encode(clean_all(texts), out_type=int, num_threads=n_threads)
 
-    def encode_as_pieces(self, texts: Sequence[str], n_threads: int | None = None) -> list[list[str]]:
+    def encode_as_pieces(
+        self, texts: Sequence[str], n_threads: int | None = None
+    ) -> list[list[str]]:
         """As `encode`, with the pieces in place of their ids."""
-        return self._processor.Encode(clean_all(texts), out_type=str, num_threads=_n_threads(texts, n_threads))
+        return self._processor.Encode(
+            clean_all(texts), out_type=str, num_threads=_n_threads(texts, n_threads)
+        )
 
     def spans(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
         """Where each piece that `encode` gives begins and ends in its text, in characters.
@@ -123,7 +137,9 @@ class Subword:
         """
         found = []
         for text in texts:
-            _, spans = read_segmentation(self._processor.Encode(clean(text), out_type="serialized_proto"))
+            _, spans = read_segmentation(
+                self._processor.Encode(clean(text), out_type="serialized_proto")
+            )
             if "\0" in text:
                 # `clean` takes these out; everything else stays in its place.
                 places = [*(i for i, char in enumerate(text) if char != "\0"), len(text)]
@@ -164,7 +180,10 @@ class Subword:
 
     def pieces(self) -> list[Piece]:
         """The whole vocabulary, in the order of the ids."""
-        return [Piece(self._processor.IdToPiece(i), self._processor.GetScore(i), self._kind(i)) for i in range(self.vocab_size)]
+        return [
+            Piece(self._processor.IdToPiece(i), self._processor.GetScore(i), self._kind(i))
+            for i in range(self.vocab_size)
+        ]
 
     def _kind(self, piece_id: int) -> PieceKind:
         model = self._processor
@@ -190,7 +209,10 @@ class Subword:
         """
         if unknown := [tag for tag in tags if tag not in self.user_symbols]:
             known = ", ".join(self.user_symbols) or "none at all"
-            raise MtkitError(f"the tokenizer knows no tag {unknown[0]}; of such symbols it has {known}", "give one of these, or train it again")
+            raise MtkitError(
+                f"the tokenizer knows no tag {unknown[0]}; of such symbols it has {known}",
+                "give one of these, or train it again",
+            )
         return self.piece_ids(tags)
 
     @cached_property
@@ -248,7 +270,10 @@ class Tokenizer:
 
 
 def _too_large(name: str, n_bytes: int) -> MtkitError:
-    return MtkitError(f"`{name}`: {n_bytes:,} bytes, more than a SentencePiece model has ({MAX_MODEL_BYTES:,})", "check the file; take another")
+    return MtkitError(
+        f"`{name}`: {n_bytes:,} bytes, more than a SentencePiece model has ({MAX_MODEL_BYTES:,})",
+        "check the file; take another",
+    )
 
 
 def _n_threads(texts: Sequence[object], n_threads: int | None) -> int:

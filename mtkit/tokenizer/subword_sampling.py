@@ -31,7 +31,14 @@ class PieceSampler:
         n_best: With alpha: draw from this many most probable ways to split the sentence; -1 from all, which is much faster.
     """
 
-    def __init__(self, subword: Subword, *, dropout: float = 0.0, alpha: float | None = None, n_best: int = -1) -> None:
+    def __init__(
+        self,
+        subword: Subword,
+        *,
+        dropout: float = 0.0,
+        alpha: float | None = None,
+        n_best: int = -1,
+    ) -> None:
         if (dropout > 0) == (alpha is not None):
             raise ValueError("give either dropout, for a BPE model, or alpha, for a unigram one")
         self._subword, self._alpha, self._n_best = subword, alpha, n_best
@@ -41,12 +48,22 @@ class PieceSampler:
         text_ids = {piece.text: i for i, piece in enumerate(pieces) if piece.kind == "text"}
         byte_ids = [i for i, piece in enumerate(pieces) if piece.kind == "byte"]
         vocabulary = Vocabulary(text_ids, self._scores, byte_ids, subword.special.unk)
-        self._ways = BpeDropout(vocabulary, dropout) if alpha is None else UnigramLattice(vocabulary, alpha)
-        self._bytes = {i: text.encode() for text, i in text_ids.items()} | {i: bytes([byte]) for byte, i in enumerate(byte_ids)}
+        self._ways = (
+            BpeDropout(vocabulary, dropout) if alpha is None else UnigramLattice(vocabulary, alpha)
+        )
+        self._bytes = {i: text.encode() for text, i in text_ids.items()} | {
+            i: bytes([byte]) for byte, i in enumerate(byte_ids)
+        }
         # A vocabulary made elsewhere may have pieces of several words; then the sentence counts as one.
         has_phrases = any(WORD_BOUNDARY in text[1:] for text in text_ids)
-        heads = set() if has_phrases else {i for text, i in text_ids.items() if text.startswith(WORD_BOUNDARY)}
-        self._fixed = frozenset(i for i, piece in enumerate(pieces) if piece.kind in ("symbol", "special"))
+        heads = (
+            set()
+            if has_phrases
+            else {i for text, i in text_ids.items() if text.startswith(WORD_BOUNDARY)}
+        )
+        self._fixed = frozenset(
+            i for i, piece in enumerate(pieces) if piece.kind in ("symbol", "special")
+        )
         self._heads = self._fixed | heads
         self._words: dict[tuple[int, ...], Any] = {}
         self._older_words: dict[tuple[int, ...], Any] = {}
@@ -68,7 +85,9 @@ class PieceSampler:
 
     def _one_of_all(self, row: Sequence[int], chance: Chance) -> list[int]:
         heads, fixed, ways = self._heads, self._fixed, self._ways
-        begins = [i for i, piece_id in enumerate(row) if not i or piece_id in heads or row[i - 1] in fixed]
+        begins = [
+            i for i, piece_id in enumerate(row) if not i or piece_id in heads or row[i - 1] in fixed
+        ]
         ids: list[int] = []
         for begin, end in pairwise([*begins, len(row)]):
             key = tuple(row[begin:end])
@@ -97,4 +116,9 @@ class PieceSampler:
         (text,) = self._subword.decode([row], n_threads=1)
         ways = self._subword.best_ways(text, self._n_best)
         log_probs = [self._alpha * sum(self._scores[i] for i in way) for way in ways]
-        return ways[draw(list(accumulate(math.exp(log_prob - max(log_probs)) for log_prob in log_probs)), chance)]
+        return ways[
+            draw(
+                list(accumulate(math.exp(log_prob - max(log_probs)) for log_prob in log_probs)),
+                chance,
+            )
+        ]

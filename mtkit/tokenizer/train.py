@@ -33,7 +33,9 @@ class VocabularyTooLarge(MtkitError):
     """The text gives fewer pieces than tokenizer.vocab_size."""
 
 
-def train_subword(sentences: Iterable[str], config: TokenizerConfig, *, is_limit: bool = True) -> bytes:
+def train_subword(
+    sentences: Iterable[str], config: TokenizerConfig, *, is_limit: bool = True
+) -> bytes:
     """Train one vocabulary.
 
     Of more than `config.max_sentences` lines that many are drawn, each equally likely, by `config.seed`. Equal input gives equal bytes. Pieces 0 to 3
@@ -100,10 +102,21 @@ def check_symbols(key: str, symbols: Sequence[str]) -> None:
         MtkitError: One is empty, holds a space, is the name of a special piece, or stands there twice.
     """
     for number, symbol in enumerate(symbols):
-        if not symbol or WORD_BOUNDARY in symbol or any(char.isspace() for char in symbol) or clean(symbol) != symbol:
-            raise MtkitError(f"{key}: {symbol!r} is empty or holds a space", "write it without, for example <2ko>")
+        if (
+            not symbol
+            or WORD_BOUNDARY in symbol
+            or any(char.isspace() for char in symbol)
+            or clean(symbol) != symbol
+        ):
+            raise MtkitError(
+                f"{key}: {symbol!r} is empty or holds a space",
+                "write it without, for example <2ko>",
+            )
         if symbol in _RESERVED_SYMBOLS or re.fullmatch("<0x[0-9A-F]{2}>", symbol):
-            raise MtkitError(f"{key}: {symbol!r} is the name of a special piece", "choose another, for example <2ko>")
+            raise MtkitError(
+                f"{key}: {symbol!r} is the name of a special piece",
+                "choose another, for example <2ko>",
+            )
         if symbol in symbols[:number]:
             raise MtkitError(f"{key}: {symbol!r} is given twice", "name it once")
 
@@ -161,7 +174,10 @@ def _parts(sentences: Iterable[str]) -> Iterator[str]:
 def _explained(message: str, n_read: int, config: TokenizerConfig) -> MtkitError:
     """SentencePiece's complaint as one about the recipe."""
     if n_read == 0 or "sentences_.empty()" in message or "all_chars_count" in message:
-        return MtkitError("the training corpus holds no text to make a tokenizer from", "check the files that data.train names")
+        return MtkitError(
+            "the training corpus holds no text to make a tokenizer from",
+            "check the files that data.train names",
+        )
     if match := _TOO_HIGH.search(message):
         most = match.group(1)
         return VocabularyTooLarge(
@@ -180,4 +196,7 @@ def _explained(message: str, n_read: int, config: TokenizerConfig) -> MtkitError
             f"tokenizer.vocab_size ({config.vocab_size}) is too small: special pieces, user symbols and bytes alone take {n_fixed}",
             f"set it to more than {n_fixed}",
         )
-    return MtkitError(f"SentencePiece could not train: {' '.join(message.split())}", "check the recipe's tokenizer section")
+    return MtkitError(
+        f"SentencePiece could not train: {' '.join(message.split())}",
+        "check the recipe's tokenizer section",
+    )

@@ -32,7 +32,14 @@ class Teacher:
                 module.to(dtype)
 
     @classmethod
-    def load(cls, path: Path, tokenizer: Tokenizer, max_positions: int, device: torch.device, dtype: torch.dtype) -> Self:
+    def load(
+        cls,
+        path: Path,
+        tokenizer: Tokenizer,
+        max_positions: int,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> Self:
         """Read a teacher from its model directory.
 
         Args:
@@ -72,4 +79,6 @@ class Teacher:
 
 def _same_ids(first: Subword, second: Subword) -> bool:
     """Whether every id stands for the same piece."""
-    return first.special == second.special and [piece.text for piece in first.pieces()] == [piece.text for piece in second.pieces()]
+    return first.special == second.special and [piece.text for piece in first.pieces()] == [
+        piece.text for piece in second.pieces()
+    ]

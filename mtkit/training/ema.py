@@ -24,13 +24,18 @@ class WeightAverage:
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
         self.parameters = dict(model.named_parameters())
-        self.averages = {name: parameter.detach().clone() for name, parameter in self.parameters.items()}
+        self.averages = {
+            name: parameter.detach().clone() for name, parameter in self.parameters.items()
+        }
 
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Take in the weights after a step, counted from 1."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        averages, parameters = ([_own_part(tensor) for tensor in tensors.values()] for tensors in (self.averages, self.parameters))
+        averages, parameters = (
+            [_own_part(tensor) for tensor in tensors.values()]
+            for tensors in (self.averages, self.parameters)
+        )
         get_ema_multi_avg_fn(decay)(averages, parameters, None)
 
     def put(self, averages: Mapping[str, Tensor]) -> None:

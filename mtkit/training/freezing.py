@@ -23,11 +23,17 @@ def freeze(model: nn.Module, patterns: Sequence[str]) -> None:
     for pattern in patterns:
         matching = [name for name in parameters if fnmatchcase(name, pattern)]
         if not matching:
-            raise MtkitError(f"training.freeze: {pattern} is the name of no parameter", _known_names(pattern, list(parameters)))
+            raise MtkitError(
+                f"training.freeze: {pattern} is the name of no parameter",
+                _known_names(pattern, list(parameters)),
+            )
         for name in matching:
             parameters[name].requires_grad_(False)
     if not any(parameter.requires_grad for parameter in parameters.values()):
-        raise MtkitError("training.freeze freezes every parameter, so there is nothing to train", "leave some of them out")
+        raise MtkitError(
+            "training.freeze freezes every parameter, so there is nothing to train",
+            "leave some of them out",
+        )
 
 
 def n_parameters(model: nn.Module) -> int:
@@ -42,8 +48,12 @@ def n_trained(model: nn.Module) -> int:
 
 def _known_names(pattern: str, names: list[str]) -> str:
     """A hint: the nearest names or beginnings of names, else all first parts."""
-    beginnings = dict.fromkeys(beginning for name in names for beginning in accumulate(name.split("."), "{}.{}".format))
+    beginnings = dict.fromkeys(
+        beginning for name in names for beginning in accumulate(name.split("."), "{}.{}".format)
+    )
     near = get_close_matches(pattern.strip("*."), list(beginnings), n=3, cutoff=0.7)
     if near:
-        return f"did you mean {' or '.join(name if name in names else f'{name}.*' for name in near)}?"
+        return (
+            f"did you mean {' or '.join(name if name in names else f'{name}.*' for name in near)}?"
+        )
     return f"names begin with {', '.join(dict.fromkeys(name.split('.')[0] for name in names))}; for example encoder_layers.*"

@@ -24,13 +24,17 @@ def alignment_loss(log_weights_BTS: Tensor, alignment: Tensor) -> Tensor:
     B, T, S = log_weights_BTS.shape
     row, target, source = alignment
     token = row * T + target
-    n_links_BT = log_weights_BTS.new_zeros(B * T).index_add_(0, token, torch.ones_like(token, dtype=log_weights_BTS.dtype))
+    n_links_BT = log_weights_BTS.new_zeros(B * T).index_add_(
+        0, token, torch.ones_like(token, dtype=log_weights_BTS.dtype)
+    )
     # Picked by places alone: a link's weight is known without asking the device for anything.
     log_weights = log_weights_BTS.flatten().index_select(0, token * S + source)
     return -(log_weights / n_links_BT.index_select(0, token)).sum()
 
 
-def with_alignment(loss: Loss, log_weights_BTS: Tensor, alignment: Tensor, weight: float, n_passes: int) -> Loss:
+def with_alignment(
+    loss: Loss, log_weights_BTS: Tensor, alignment: Tensor, weight: float, n_passes: int
+) -> Loss:
     """A loss and, with its weight, that of the alignment, the mean over the passes of the same sentences.
 
     Args:
@@ -42,4 +46,7 @@ def with_alignment(loss: Loss, log_weights_BTS: Tensor, alignment: Tensor, weigh
     """
     passes = log_weights_BTS.chunk(n_passes)
     aligned = torch.stack([alignment_loss(one_BTS, alignment) for one_BTS in passes]).mean()
-    return loss._replace(total=loss.total + weight * aligned, parts=MappingProxyType({**loss.parts, "alignment": aligned.detach()}))
+    return loss._replace(
+        total=loss.total + weight * aligned,
+        parts=MappingProxyType({**loss.parts, "alignment": aligned.detach()}),
+    )

@@ -27,7 +27,10 @@ def initial_model(recipe: Recipe, tokenizer: Tokenizer) -> Transformer:
     folder = recipe.training.init_from
     if folder is not None:
         if differing := differences(recipe.model.model_dump(), read_model_config(folder)):
-            raise MtkitError(f"`{folder}`: no model to start from: {', '.join(differing)}", "leave these keys out of the recipe, or set them alike")
+            raise MtkitError(
+                f"`{folder}`: no model to start from: {', '.join(differing)}",
+                "leave these keys out of the recipe, or set them alike",
+            )
         for line in _told(folder, transfer(load_model_dir(folder), model, tokenizer)):
             logger.info("%s", line)
     return model

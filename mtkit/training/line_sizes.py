@@ -28,17 +28,25 @@ def measure_training_lines(recipe: Recipe, store: TokenStore, src: Subword) -> T
     rng = np.random.default_rng(0)
     texts = _sources(store, src, _evenly(store, _N_SEGMENTED))
     endings = learn_endings(texts)
-    sentence_counts = np.array([len(split_at_endings(sentences(text, recipe.data.src_lang), frozenset(endings))) for text in texts])
+    sentence_counts = np.array(
+        [
+            len(split_at_endings(sentences(text, recipe.data.src_lang), frozenset(endings)))
+            for text in texts
+        ]
+    )
     counts = _joined(sentence_counts, recipe.augment.merge, rng)
     rows = _evenly(store, _N_MEASURED)
     src_lengths = store.lengths("src", rows) - _n_tags(store)[rows]
     lengths = _joined(src_lengths, recipe.augment.merge, rng, recipe.preprocess.max_length)
     usual, longest = np.quantile(lengths, [0.95, 0.999], method="higher")
     return TrainingLines(
-        sentence_shares=tuple(round(float((counts >= n).mean()), 4) for n in range(2, _MAX_SENTENCES + 1)),
+        sentence_shares=tuple(
+            round(float((counts >= n).mean()), 4) for n in range(2, _MAX_SENTENCES + 1)
+        ),
         usual_length=max(int(usual), 1),
         longest=max(int(longest), 1),
-        length_ratio=round(float(store.lengths("tgt", rows).sum() / max(src_lengths.sum(), 1)), 4) or 1.0,
+        length_ratio=round(float(store.lengths("tgt", rows).sum() / max(src_lengths.sum(), 1)), 4)
+        or 1.0,
         endings=endings,
     )
 
@@ -58,7 +66,9 @@ def _sources(store: TokenStore, src: Subword, rows: Rows) -> list[str]:
     return src.decode([store.src(row)[n_tags[row] :].tolist() for row in rows])
 
 
-def _joined(sizes: NDArray[np.int64], rate: float, rng: np.random.Generator, most: int | None = None) -> NDArray[np.int64]:
+def _joined(
+    sizes: NDArray[np.int64], rate: float, rng: np.random.Generator, most: int | None = None
+) -> NDArray[np.int64]:
     """Sizes with those of some pairs joined to others, as `merge_partners` joins them."""
     partner = rng.permutation(sizes)
     is_joined = rng.random(len(sizes)) < rate

@@ -180,7 +180,14 @@ class Diverged(MtkitError):
 class _Training:
     """One run: everything that lives as long as the process."""
 
-    def __init__(self, recipe: Recipe, run: RunDir, device: torch.device, parallel: Parallel, trackers: Sequence[Tracker]) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        run: RunDir,
+        device: torch.device,
+        parallel: Parallel,
+        trackers: Sequence[Tracker],
+    ) -> None:
         self.recipe, self.config, self.run, self.parallel = recipe, recipe.training, run, parallel
         self.device = device
         self.dtype = choose_training_dtype(recipe.training.precision, self.device)
@@ -196,18 +203,28 @@ class _Training:
             share=(parallel.rank, parallel.world_size),
         )
         (is_resumed,) = parallel.from_main([bool(list_checkpoints(run.checkpoints_dir))])
-        self.stepper = make_stepper(recipe, tokenizer, self.device, self.dtype, parallel, is_resumed=bool(is_resumed))
+        self.stepper = make_stepper(
+            recipe, tokenizer, self.device, self.dtype, parallel, is_resumed=bool(is_resumed)
+        )
         model, self.optimizer = self.stepper.model, self.stepper.optimizer
         self.trained = TrainedModel(data.model_config(recipe), model, tokenizer)
         self.published = TrainedModel(self.trained.config, parallel.whole(model), tokenizer)
         """What process 0 validates and saves, within `_published`."""
-        self.average = WeightAverage(model, self.config.ema_decay) if self.config.ema_decay else None
+        self.average = (
+            WeightAverage(model, self.config.ema_decay) if self.config.ema_decay else None
+        )
         if self.parallel.is_main:
             check_same_run(run, recipe, store, tokenizer, self.mix)
         self._is_time_up = False
         self.has_validation = bool(recipe.data.validation)
-        self.validator = Validator(recipe, self.published, self.dtype) if self.has_validation and parallel.is_main else None
-        self.judge = parallel.text_from_main("" if self.validator is None else self.validator.signature)
+        self.validator = (
+            Validator(recipe, self.published, self.dtype)
+            if self.has_validation and parallel.is_main
+            else None
+        )
+        self.judge = parallel.text_from_main(
+            "" if self.validator is None else self.validator.signature
+        )
         self.state = self._resume()
         self._forget_other_scores()
         if self.parallel.is_main and self._wants_more():
@@ -215,7 +232,14 @@ class _Training:
         self._check_model_dir()
         if self.parallel.is_main:
             remember_run(run, recipe, store, tokenizer, self.mix)
-        self.reporter = Reporter(run, recipe, n_parameters=n_parameters(model), step=self.state.step, trackers=trackers, is_main=parallel.is_main)
+        self.reporter = Reporter(
+            run,
+            recipe,
+            n_parameters=n_parameters(model),
+            step=self.state.step,
+            trackers=trackers,
+            is_main=parallel.is_main,
+        )
 
     def run_to_end(self, stop: StopRequest) -> TrainingResult:
         """Train until it is enough."""
@@ -227,7 +251,9 @@ class _Training:
             self.reporter.is_over = not self._is_time_up
         if self._is_time_up:
             logger.info(
-                "the time is up: step %s of %s is saved; the same command goes on from there", f"{self.state.step:,}", f"{self.config.max_steps:,}"
+                "the time is up: step %s of %s is saved; the same command goes on from there",
+                f"{self.state.step:,}",
+                f"{self.config.max_steps:,}",
             )
         else:
             logger.info("done: %s", self._why_done())
@@ -245,7 +271,9 @@ class _Training:
         """Train until it is enough, or until training has to go back to an earlier state."""
         state, config = self.state, self.config
         tally = Tally(self.parallel, state.tally)
-        with closing(self.loader.iterate(Position(state.epoch, state.window, state.batch))) as batches:
+        with closing(
+            self.loader.iterate(Position(state.epoch, state.window, state.batch))
+        ) as batches:
             while self._wants_more():
                 update: list[Batch] = []
                 position = Position(state.epoch, state.window, state.batch)
@@ -261,10 +289,14 @@ class _Training:
                 state.score = state.rank = None
                 if self.average is not None:
                     self.average.update(state.step)
-                self.reporter.advance(partial(self._values_now, tally, rate) if self._may_wait() else None)
+                self.reporter.advance(
+                    partial(self._values_now, tally, rate) if self._may_wait() else None
+                )
                 wishes = Wishes(*self.parallel.sum_ints(stop.wishes()))
                 is_last = state.step == config.max_steps
-                validates = self.has_validation and (state.step % self.recipe.validation.every_steps == 0 or is_last)
+                validates = self.has_validation and (
+                    state.step % self.recipe.validation.every_steps == 0 or is_last
+                )
                 is_regular = validates or is_last or state.step % config.save_every_steps == 0
                 saves = is_regular or any(wishes)
                 logs = state.step % config.log_every_steps == 0 or is_last
@@ -293,14 +325,23 @@ class _Training:
                 self._is_time_up = bool(wishes.end) and self._wants_more()
 
     def _wants_more(self) -> bool:
-        return self.state.step < self.config.max_steps and not self._out_of_patience() and not self._is_time_up
+        return (
+            self.state.step < self.config.max_steps
+            and not self._out_of_patience()
+            and not self._is_time_up
+        )
 
     def _introduce(self) -> None:
         if self.recipe.validation.patience and not self.has_validation:
             logger.warning("validation.patience is %d, but there is nothing to validate on (data.validation): training does not stop early",
                            self.recipe.validation.patience)  # fmt: skip
         model = self.trained.model
-        logger.info("%s parameters on %s, matrix products in %s", f"{n_parameters(model):,}", self.device, str(self.dtype).removeprefix("torch."))
+        logger.info(
+            "%s parameters on %s, matrix products in %s",
+            f"{n_parameters(model):,}",
+            self.device,
+            str(self.dtype).removeprefix("torch."),
+        )
         if frozen := n_parameters(model) - n_trained(model):
             logger.info("%s of them are frozen", f"{frozen:,}")
         epoch, counts = self.state.epoch, self.mix.counts(self.state.epoch)
@@ -311,7 +352,12 @@ class _Training:
         window = self.order.window(epoch, self.state.window)
         n_batches = round(len(window.batches) * sum(counts) / len(window.rows))
         about = "" if self.mix.n_windows(epoch) == 1 else "about "
-        logger.info("%s%s batches an epoch, %.1f %% of their positions padding", about, f"{n_batches:,}", 100 * self.order.padding_share(window))
+        logger.info(
+            "%s%s batches an epoch, %.1f %% of their positions padding",
+            about,
+            f"{n_batches:,}",
+            100 * self.order.padding_share(window),
+        )
 
     def _log(self, tally: Tally, rate: float) -> None:
         self.state.train_s = time.monotonic() - self._started_s
@@ -319,14 +365,23 @@ class _Training:
 
     def _values(self, means: dict[str, float], rate: float) -> dict[str, float]:
         """Add to the means since the last line what holds at this step."""
-        return {"train_s": round(time.monotonic() - self._started_s, 2), **means, "lr": rate, "epoch": self.state.epoch + 1}
+        return {
+            "train_s": round(time.monotonic() - self._started_s, 2),
+            **means,
+            "lr": rate,
+            "epoch": self.state.epoch + 1,
+        }
 
     def _values_now(self, tally: Tally, rate: float) -> dict[str, float]:
         return self._values(tally.own_values(), rate)
 
     def _may_wait(self) -> bool:
         """Whether waiting for the device now costs nothing: a CPU is waited for at every step, a GPU at the steps whose updates are checked."""
-        return self.device.type == "cpu" or self.state.step == 1 or self.state.step % CHECK_EVERY_STEPS == 0
+        return (
+            self.device.type == "cpu"
+            or self.state.step == 1
+            or self.state.step % CHECK_EVERY_STEPS == 0
+        )
 
     def _tell_stage(self) -> None:
         if (stage := self.mix.stage(self.state.epoch) + 1) != self.state.stage:
@@ -342,10 +397,18 @@ class _Training:
             result = self.validator.run() if self.validator is not None else None
             give_back_freed_memory()
         metric = self.recipe.validation.metric
-        values = [0.0, 0.0, 0.0] if result is None else [result.quality.score(metric), *result.quality.rank(metric)]
+        values = (
+            [0.0, 0.0, 0.0]
+            if result is None
+            else [result.quality.score(metric), *result.quality.rank(metric)]
+        )
         score, *state.rank = self.parallel.from_main(values)
         state.score = score if math.isfinite(score) else -math.inf
-        best_rank = state.best_rank if state.best_rank is not None or state.best_score is None else [state.best_score]
+        best_rank = (
+            state.best_rank
+            if state.best_rank is not None or state.best_score is None
+            else [state.best_score]
+        )
         is_best = best_rank is None or state.rank > best_rank
         if best_rank is None or state.rank >= best_rank:
             # An equal one is no better, but it is the newer of the two that is kept.
@@ -374,15 +437,24 @@ class _Training:
     def _save(self) -> None:
         state = self.state
         state.train_s = time.monotonic() - self._started_s
-        state.loss_scale = self.stepper.scaler.state_dict() if self.stepper.scaler.is_enabled() else {}
+        state.loss_scale = (
+            self.stepper.scaler.state_dict() if self.stepper.scaler.is_enabled() else {}
+        )
         state.n_bad_in_a_row = int(self.stepper.n_bad_in_a_row)
         is_best = state.rank is not None and state.best_step == state.step
         files = self._files()
         (lacks_model,) = self.parallel.from_main([not self.run.model_dir.exists()])
-        publishes = is_best or not self.has_validation or (bool(lacks_model) and state.best_step is None)
+        publishes = (
+            is_best or not self.has_validation or (bool(lacks_model) and state.best_step is None)
+        )
         try:
             if self.parallel.is_main:
-                check_room(self.run.path, tensor_bytes(files) + publishes * tensor_bytes({WEIGHTS_NAME: files[WEIGHTS_NAME]}), "")
+                check_room(
+                    self.run.path,
+                    tensor_bytes(files)
+                    + publishes * tensor_bytes({WEIGHTS_NAME: files[WEIGHTS_NAME]}),
+                    "",
+                )
             # The model first: a run that is killed in between makes it again, and never goes on without it.
             if publishes:
                 with self._published():
@@ -391,17 +463,30 @@ class _Training:
             if self.parallel.is_main:
                 self.run.sync_metrics()
                 save_checkpoint(self.run.checkpoints_dir, state, files)
-                prune_checkpoints(self.run.checkpoints_dir, self.config.n_newest, self.recipe.validation.keep_best)
+                prune_checkpoints(
+                    self.run.checkpoints_dir, self.config.n_newest, self.recipe.validation.keep_best
+                )
             if lacks_model and not publishes:
                 self._check_model_dir()
         except MtkitError as exc:
-            raise MtkitError(f"step {state.step:,} could not be saved: {exc.message}", f"{exc.hint}; {self._what_is_kept()}") from exc
+            raise MtkitError(
+                f"step {state.step:,} could not be saved: {exc.message}",
+                f"{exc.hint}; {self._what_is_kept()}",
+            ) from exc
         self.parallel.wait()
 
-    def _averaged_with_earlier(self, weights: Mapping[str, Tensor], step: int) -> Mapping[str, Tensor]:
+    def _averaged_with_earlier(
+        self, weights: Mapping[str, Tensor], step: int
+    ) -> Mapping[str, Tensor]:
         """The mean of a step's weights and those of the checkpoints before it, where training.average_last asks for that."""
-        kept = regular_checkpoints(list_checkpoints(self.run.checkpoints_dir))[-self.config.n_newest :]
-        earlier = [path for path in reversed(kept) if path < checkpoint_path(self.run.checkpoints_dir, step)]
+        kept = regular_checkpoints(list_checkpoints(self.run.checkpoints_dir))[
+            -self.config.n_newest :
+        ]
+        earlier = [
+            path
+            for path in reversed(kept)
+            if path < checkpoint_path(self.run.checkpoints_dir, step)
+        ]
         chosen = sound_checkpoints(earlier, self.config.average_last - 1)
         return average_weights([path / WEIGHTS_NAME for path in chosen], self._shapes(), weights)
 
@@ -413,8 +498,13 @@ class _Training:
     def _files(self) -> dict[str, dict[str, Tensor]]:
         """The tensors of a checkpoint."""
         model = self.trained.model
-        files = {WEIGHTS_NAME: gather_weights(model), OPTIMIZER_NAME: gather_moments(model, self.optimizer)}
-        return files if self.average is None else files | {AVERAGE_NAME: gather(self.average.averages)}
+        files = {
+            WEIGHTS_NAME: gather_weights(model),
+            OPTIMIZER_NAME: gather_moments(model, self.optimizer),
+        }
+        return (
+            files if self.average is None else files | {AVERAGE_NAME: gather(self.average.averages)}
+        )
 
     def _resume(self) -> TrainingState:
         """Go on from the newest checkpoint, or start."""
@@ -429,7 +519,11 @@ class _Training:
     def _take_up(self, checkpoints: Sequence[Path]) -> TrainingState:
         """Take weights, moments and state from the last of these. Process 0 reads it for all, and says which they are."""
         model = self.trained.model
-        state, files = load_checkpoint(checkpoints[-1], self._shapes()) if self.parallel.is_main else (TrainingState(), {})
+        state, files = (
+            load_checkpoint(checkpoints[-1], self._shapes())
+            if self.parallel.is_main
+            else (TrainingState(), {})
+        )
         state = self._shared(state)
         files = self.parallel.files_from_main(files)
         put_weights(model, files[WEIGHTS_NAME])
@@ -442,7 +536,9 @@ class _Training:
         return state
 
     def _has_diverged(self) -> bool:
-        limit = self.config.max_bad_steps + (_FP16_HALVINGS if self.stepper.scaler.is_enabled() else 0)
+        limit = self.config.max_bad_steps + (
+            _FP16_HALVINGS if self.stepper.scaler.is_enabled() else 0
+        )
         return int(self.stepper.n_bad_in_a_row) >= limit
 
     def _go_back(self) -> None:
@@ -456,19 +552,32 @@ class _Training:
                 "lower training.learning_rate, raise training.warmup_steps, or look for odd pairs with `mtkit data check`; good checkpoints are kept",
             )
         checkpoints = list_checkpoints(self.run.checkpoints_dir)
-        good = [path for path in regular_checkpoints(checkpoints) if read_state(path).n_bad_in_a_row == 0]
+        good = [
+            path
+            for path in regular_checkpoints(checkpoints)
+            if read_state(path).n_bad_in_a_row == 0
+        ]
         good = sound_checkpoints(reversed(good), 1)
         (has_good,) = self.parallel.from_main([bool(good)])
         if has_good:
             self.state = self._take_up(good)
         else:
             self.state = TrainingState()
-            put_weights(self.trained.model, gather_weights(initial_model(self.recipe, self.trained.tokenizer)))
+            put_weights(
+                self.trained.model,
+                gather_weights(initial_model(self.recipe, self.trained.tokenizer)),
+            )
             put_moments(self.trained.model, self.optimizer, {})
-            self.average = WeightAverage(self.trained.model, self.config.ema_decay) if self.average is not None else None
+            self.average = (
+                WeightAverage(self.trained.model, self.config.ema_decay)
+                if self.average is not None
+                else None
+            )
             self.stepper.n_bad_in_a_row.zero_()
         self.state.n_rollbacks = n_rollbacks
-        self.reporter.note(f"{what}; going back to step {self.state.step:,}, from there with {0.5**n_rollbacks:g} of the learning rate")
+        self.reporter.note(
+            f"{what}; going back to step {self.state.step:,}, from there with {0.5**n_rollbacks:g} of the learning rate"
+        )
         self.reporter.went_back(self.state.step)
         if self.parallel.is_main:
             for path in checkpoints[checkpoints.index(good[-1]) + 1 :] if good else checkpoints:
@@ -479,7 +588,10 @@ class _Training:
         self._save()
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
-        return {name: tuple(parameter.shape) for name, parameter in self.trained.model.named_parameters()}
+        return {
+            name: tuple(parameter.shape)
+            for name, parameter in self.trained.model.named_parameters()
+        }
 
     def _shared(self, state: TrainingState) -> TrainingState:
         """Return the state that process 0 has."""
@@ -489,14 +601,20 @@ class _Training:
         """Drop the best score if it was measured in another way than those to come."""
         state = self.state
         # Earlier releases did not record how they measured.
-        if state.best_score is None or state.judge == self.judge or (self.has_validation and not state.judge):
+        if (
+            state.best_score is None
+            or state.judge == self.judge
+            or (self.has_validation and not state.judge)
+        ):
             return
         if self.has_validation:
             logger.warning(
                 "the validation pairs or how they are translated have changed: earlier scores do not count, and the next is the best so far"
             )
         else:
-            logger.warning("data.validation was removed: from the next checkpoint on, the model is the newest, not the best")
+            logger.warning(
+                "data.validation was removed: from the next checkpoint on, the model is the newest, not the best"
+            )
         state.best_score = state.best_rank = state.best_step = None
         state.n_without_best = 0
 
@@ -506,18 +624,31 @@ class _Training:
             best_step = self.state.best_step
             fault = find_fault(self.run, self.state.step, best_step)
             if fault == "foreign":
-                logger.warning("`%s` is not what training wrote there; it is kept as `%s`", self.run.model_dir, set_aside(self.run))
+                logger.warning(
+                    "`%s` is not what training wrote there; it is kept as `%s`",
+                    self.run.model_dir,
+                    set_aside(self.run),
+                )
             if fault is not None:
                 self._restore_model_dir(is_told=fault != "unsaved")
-            elif best_step and checkpoint_path(self.run.checkpoints_dir, best_step) not in list_checkpoints(self.run.checkpoints_dir):
-                logger.warning("the best checkpoint, that of step %s, is gone or damaged; `model/` still holds its weights", f"{best_step:,}")
+            elif best_step and checkpoint_path(
+                self.run.checkpoints_dir, best_step
+            ) not in list_checkpoints(self.run.checkpoints_dir):
+                logger.warning(
+                    "the best checkpoint, that of step %s, is gone or damaged; `model/` still holds its weights",
+                    f"{best_step:,}",
+                )
         # In place, because a loop over updates may hold it.
         vars(self.state).update(vars(self._shared(self.state)))
 
     def _restore_model_dir(self, *, is_told: bool) -> None:
         """Make the model directory again from the best checkpoint that is left, or without validation from the newest."""
         checkpoints = list_checkpoints(self.run.checkpoints_dir)
-        ranked = best_checkpoints(checkpoints, len(checkpoints)) if self.state.best_step is not None else []
+        ranked = (
+            best_checkpoints(checkpoints, len(checkpoints))
+            if self.state.best_step is not None
+            else []
+        )
         (best,) = sound_checkpoints(dict.fromkeys([*ranked, *reversed(checkpoints)]), 1)
         state, files = load_checkpoint(best, self._shapes())
         weights: Mapping[str, Tensor] = files.get(AVERAGE_NAME, files[WEIGHTS_NAME])
@@ -526,7 +657,11 @@ class _Training:
         with with_weights(self.published.model, weights):
             self._publish(state.step)
         if is_told:
-            logger.warning("`%s` was missing; it is made again from the checkpoint of step %s", self.run.model_dir, f"{state.step:,}")
+            logger.warning(
+                "`%s` was missing; it is made again from the checkpoint of step %s",
+                self.run.model_dir,
+                f"{state.step:,}",
+            )
         if self.state.best_step not in (None, state.step):
             logger.warning("the best checkpoint, that of step %s, is gone or damaged: that of step %s counts as the best now",
                            f"{self.state.best_step:,}", f"{state.step:,}")  # fmt: skip
@@ -535,7 +670,9 @@ class _Training:
 
     def _publish(self, step: int) -> None:
         """Write the model directory with the weights that `self.published` holds now."""
-        save_model_dir(self.run.model_dir, with_history(self.published, read_history(self.run, [step])))
+        save_model_dir(
+            self.run.model_dir, with_history(self.published, read_history(self.run, [step]))
+        )
 
     def _out_of_patience(self) -> bool:
         patience = self.recipe.validation.patience

@@ -47,7 +47,9 @@ class Terms(NamedTuple):
     """A teacher to be near to."""
 
 
-def label_smoothed_loss(states_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, smoothing: float) -> Loss:
+def label_smoothed_loss(
+    states_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, smoothing: float
+) -> Loss:
     """Cross-entropy against (1 - smoothing) * one-hot + smoothing / V (Szegedy et al. 2016, arXiv:1512.00567, section 7), summed."""
     return token_loss(states_ND[None], weight_VD, targets_N, Terms(smoothing))
 
@@ -75,10 +77,14 @@ def token_loss(states_PND: Tensor, weight_VD: Tensor, targets_N: Tensor, terms: 
     if torch.is_autocast_enabled(states_PND.device.type):
         dtype = torch.get_autocast_dtype(states_PND.device.type)
         states_PND, weight_VD = states_PND.to(dtype), weight_VD.to(dtype)
-        teacher = teacher and teacher._replace(states_NE=teacher.states_NE.to(dtype), weight_VE=teacher.weight_VE.to(dtype))
+        teacher = teacher and teacher._replace(
+            states_NE=teacher.states_NE.to(dtype), weight_VE=teacher.weight_VE.to(dtype)
+        )
     sums = _LinearLoss.apply(states_PND, weight_VD, targets_N, terms._replace(teacher=teacher))
     total, nll, from_teacher, between_passes = sums  # pyright: ignore[reportGeneralTypeIssues]
-    parts = ({"teacher": from_teacher} if teacher else {}) | ({"r_drop": between_passes} if terms.r_drop else {})
+    parts = ({"teacher": from_teacher} if teacher else {}) | (
+        {"r_drop": between_passes} if terms.r_drop else {}
+    )
     return Loss(total, nll, MappingProxyType(parts))
 
 
@@ -86,11 +92,17 @@ class _LinearLoss(torch.autograd.Function):
     """The gradient is made in the forward pass, while a chunk's logits are at hand; the backward pass only scales it."""
 
     @staticmethod
-    def forward(ctx: Any, states_PND: Tensor, weight_VD: Tensor, targets_N: Tensor, terms: Terms) -> tuple[Tensor, ...]:
+    def forward(
+        ctx: Any, states_PND: Tensor, weight_VD: Tensor, targets_N: Tensor, terms: Terms
+    ) -> tuple[Tensor, ...]:
         device, (n_passes, n_tokens, _) = states_PND.device, states_PND.shape
-        total, nll, from_teacher, between_passes = (torch.zeros((), device=device) for _ in range(4))
+        total, nll, from_teacher, between_passes = (
+            torch.zeros((), device=device) for _ in range(4)
+        )
         grad_states_PND = torch.empty_like(states_PND) if ctx.needs_input_grad[0] else None
-        grad_weight_VD = torch.zeros_like(weight_VD, dtype=torch.float32) if ctx.needs_input_grad[1] else None
+        grad_weight_VD = (
+            torch.zeros_like(weight_VD, dtype=torch.float32) if ctx.needs_input_grad[1] else None
+        )
         n_rows = _ROWS_PER_CHUNK.get(device.type, _ROWS_PER_CHUNK_ELSEWHERE)
         if terms.r_drop or terms.teacher:
             # Several distributions are in memory at a time.
@@ -99,18 +111,27 @@ class _LinearLoss(torch.autograd.Function):
         for start in range(0, n_tokens, n_rows):
             rows = slice(start, start + n_rows)
             targets_R1 = targets_N[rows, None]
-            log_probs_PRV = [F.linear(states_ND[rows], weight_VD).float().log_softmax(-1) for states_ND in states_PND]
+            log_probs_PRV = [
+                F.linear(states_ND[rows], weight_VD).float().log_softmax(-1)
+                for states_ND in states_PND
+            ]
             further_grads_PRV: list[Tensor | None] = [None] * n_passes
             if terms.r_drop:
-                distance, further_grads_PRV = _distance_of_passes(*log_probs_PRV, weight=terms.r_drop)
+                distance, further_grads_PRV = _distance_of_passes(
+                    *log_probs_PRV, weight=terms.r_drop
+                )
                 between_passes += distance
                 total += terms.r_drop * distance
             if terms.teacher:
                 weight = terms.teacher.share * terms.teacher.temperature**2 / n_passes
-                distance, further_grads_PRV = _distance_to_teacher(log_probs_PRV, terms.teacher, rows, weight, further_grads_PRV)
+                distance, further_grads_PRV = _distance_to_teacher(
+                    log_probs_PRV, terms.teacher, rows, weight, further_grads_PRV
+                )
                 from_teacher += distance / n_passes
                 total += weight * distance
-            for i, (log_probs_RV, further_grad_RV) in enumerate(zip(log_probs_PRV, further_grads_PRV, strict=True)):
+            for i, (log_probs_RV, further_grad_RV) in enumerate(
+                zip(log_probs_PRV, further_grads_PRV, strict=True)
+            ):
                 chunk_nll = -log_probs_RV.gather(1, targets_R1).sum()
                 nll += chunk_nll / n_passes
                 total += share * (1 - terms.smoothing) * chunk_nll
@@ -121,7 +142,11 @@ class _LinearLoss(torch.autograd.Function):
                 grad_RV = log_probs_RV.exp_()
                 if terms.smoothing:
                     grad_RV -= terms.smoothing / weight_VD.size(0)
-                grad_RV.scatter_add_(1, targets_R1, torch.full_like(targets_R1, terms.smoothing - 1, dtype=torch.float32))
+                grad_RV.scatter_add_(
+                    1,
+                    targets_R1,
+                    torch.full_like(targets_R1, terms.smoothing - 1, dtype=torch.float32),
+                )
                 if further_grad_RV is not None:
                     grad_RV = further_grad_RV.add_(grad_RV, alpha=share)
                 grad_RV = grad_RV.to(weight_VD.dtype)
@@ -137,12 +162,20 @@ class _LinearLoss(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         grad_states_PND, grad_weight_VD = ctx.saved_tensors
-        grad_states = None if grad_states_PND is None else grad_states_PND * grads[0].to(grad_states_PND.dtype)
-        grad_weight = None if grad_weight_VD is None else (grad_weight_VD * grads[0]).to(ctx.weight_dtype)
+        grad_states = (
+            None
+            if grad_states_PND is None
+            else grad_states_PND * grads[0].to(grad_states_PND.dtype)
+        )
+        grad_weight = (
+            None if grad_weight_VD is None else (grad_weight_VD * grads[0]).to(ctx.weight_dtype)
+        )
         return grad_states, grad_weight, None, None
 
 
-def _distance_of_passes(first_RV: Tensor, second_RV: Tensor, *, weight: float) -> tuple[Tensor, list[Tensor | None]]:
+def _distance_of_passes(
+    first_RV: Tensor, second_RV: Tensor, *, weight: float
+) -> tuple[Tensor, list[Tensor | None]]:
     """Mean of the divergences of two distributions from each other, summed over the rows, and the weighted gradients by their logits.
 
     Args:
@@ -155,12 +188,18 @@ def _distance_of_passes(first_RV: Tensor, second_RV: Tensor, *, weight: float) -
     from_second_R1 = -(q_RV * difference_RV).sum(-1, keepdim=True)
     apart_RV = p_RV - q_RV
     grad_first_RV = (difference_RV - from_first_R1).mul_(p_RV).add_(apart_RV).mul_(weight / 2)
-    grad_second_RV = difference_RV.add_(from_second_R1).neg_().mul_(q_RV).sub_(apart_RV).mul_(weight / 2)
+    grad_second_RV = (
+        difference_RV.add_(from_second_R1).neg_().mul_(q_RV).sub_(apart_RV).mul_(weight / 2)
+    )
     return (from_first_R1.sum() + from_second_R1.sum()) / 2, [grad_first_RV, grad_second_RV]
 
 
 def _distance_to_teacher(
-    log_probs_PRV: list[Tensor], teacher: TeacherTerm, rows: slice, weight: float, grads_PRV: list[Tensor | None]
+    log_probs_PRV: list[Tensor],
+    teacher: TeacherTerm,
+    rows: slice,
+    weight: float,
+    grads_PRV: list[Tensor | None],
 ) -> tuple[Tensor, list[Tensor | None]]:
     """Divergence of the passes from the teacher at its temperature, summed over passes and rows, and the weighted gradients by their logits.
 
@@ -171,12 +210,18 @@ def _distance_to_teacher(
         weight: Factor of the gradients.
         grads_PRV: Gradients of other terms, which are added.
     """
-    teacher_RV = (F.linear(teacher.states_NE[rows], teacher.weight_VE).float() / teacher.temperature).log_softmax(-1)
+    teacher_RV = (
+        F.linear(teacher.states_NE[rows], teacher.weight_VE).float() / teacher.temperature
+    ).log_softmax(-1)
     probs_RV = teacher_RV.exp()
     distance = torch.zeros((), device=teacher_RV.device)
     grads: list[Tensor | None] = []
     for log_probs_RV, other_grad_RV in zip(log_probs_PRV, grads_PRV, strict=True):
-        softened_RV = log_probs_RV if teacher.temperature == 1.0 else (log_probs_RV / teacher.temperature).log_softmax(-1)
+        softened_RV = (
+            log_probs_RV
+            if teacher.temperature == 1.0
+            else (log_probs_RV / teacher.temperature).log_softmax(-1)
+        )
         distance += (probs_RV * (teacher_RV - softened_RV)).sum()
         grad_RV = (softened_RV.exp() - probs_RV).mul_(weight / teacher.temperature)
         grads.append(grad_RV if other_grad_RV is None else grad_RV.add_(other_grad_RV))

@@ -15,7 +15,11 @@ from mtkit.training.loss import Loss, TeacherTerm, Terms, label_smoothed_loss, t
 def batch_loss(model: Transformer, batch: Batch, smoothing: float) -> Loss:
     """The loss of a batch, summed over its target tokens; padding costs nothing from the output layer on."""
     # Validation goes past a compiled forward pass, which was made for training.
-    states_BTD = model(batch.src, batch.tgt_in) if model.training else model.decode_states(batch.tgt_in, model.encode(batch.src))
+    states_BTD = (
+        model(batch.src, batch.tgt_in)
+        if model.training
+        else model.decode_states(batch.tgt_in, model.encode(batch.src))
+    )
     places_N = _target_places(batch, model.tgt_pad_id)
     states_ND, targets_N = _at_targets(states_BTD, places_N), _at_targets(batch.tgt_out, places_N)
     return label_smoothed_loss(states_ND, model.output_weight, targets_N, smoothing)
@@ -30,7 +34,9 @@ class Objective(nn.Module):
         teacher: A model to learn from besides; no part of this module.
     """
 
-    def __init__(self, model: Transformer, config: TrainingConfig, teacher: Teacher | None = None) -> None:
+    def __init__(
+        self, model: Transformer, config: TrainingConfig, teacher: Teacher | None = None
+    ) -> None:
         super().__init__()
         self.model = model
         self.config = config
@@ -49,10 +55,16 @@ class Objective(nn.Module):
         # passes, and processes exchange gradients once.
         n_passes = 2 if config.r_drop else 1
         src, tgt_in = batch.src.repeat(n_passes, 1), batch.tgt_in.repeat(n_passes, 1)
-        states, log_weights = (model(src, tgt_in), None) if aligning is None else model(src, tgt_in, aligning)
-        states_PND = torch.stack([_at_targets(one_BTD, places_N) for one_BTD in states.chunk(n_passes)])
+        states, log_weights = (
+            (model(src, tgt_in), None) if aligning is None else model(src, tgt_in, aligning)
+        )
+        states_PND = torch.stack(
+            [_at_targets(one_BTD, places_N) for one_BTD in states.chunk(n_passes)]
+        )
         terms = Terms(config.label_smoothing, config.r_drop, self._teacher_term(batch, places_N))
-        loss = token_loss(states_PND, model.output_weight, _at_targets(batch.tgt_out, places_N), terms)
+        loss = token_loss(
+            states_PND, model.output_weight, _at_targets(batch.tgt_out, places_N), terms
+        )
         if log_weights is None or batch.alignment is None:
             return loss
         return with_alignment(loss, log_weights, batch.alignment, config.alignment_weight, n_passes)
@@ -61,14 +73,23 @@ class Objective(nn.Module):
         if self.teacher is None:
             return None
         states_NE = _at_targets(self.teacher.states(batch), places_N)
-        return TeacherTerm(states_NE, self.teacher.output_weight, self.config.teacher_weight, self.config.teacher_temperature)
+        return TeacherTerm(
+            states_NE,
+            self.teacher.output_weight,
+            self.config.teacher_weight,
+            self.config.teacher_temperature,
+        )
 
 
 def _target_places(batch: Batch, tgt_pad_id: int) -> Tensor | None:
     """Places of the target tokens in the flattened targets; None if they are everywhere. Shape (N,)."""
     if batch.n_tokens == batch.tgt_out.numel():
         return None
-    return batch.places if batch.places is not None else (batch.tgt_out.flatten() != tgt_pad_id).nonzero().flatten()
+    return (
+        batch.places
+        if batch.places is not None
+        else (batch.tgt_out.flatten() != tgt_pad_id).nonzero().flatten()
+    )
 
 
 def _at_targets(values: Tensor, places_N: Tensor | None) -> Tensor:

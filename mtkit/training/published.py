@@ -32,7 +32,10 @@ def find_fault(run: RunDir, step: int, best_step: int | None) -> Fault | None:
     if history is None:
         return None
     ours = read_history(run, history.steps)
-    if len(history.steps) != 1 or (history.data_signature, history.seed) != (ours.data_signature, ours.seed):
+    if len(history.steps) != 1 or (history.data_signature, history.seed) != (
+        ours.data_signature,
+        ours.seed,
+    ):
         return "foreign"
     (found,) = history.steps
     if found > step:

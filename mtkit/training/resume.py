@@ -19,7 +19,15 @@ from mtkit.tokenizer.subword import Tokenizer
 logger = get_logger(__name__)
 
 
-def check_same_run(run: RunDir, recipe: Recipe, store: TokenStore, tokenizer: Tokenizer, mix: Mix, *, is_sample: bool = False) -> None:
+def check_same_run(
+    run: RunDir,
+    recipe: Recipe,
+    store: TokenStore,
+    tokenizer: Tokenizer,
+    mix: Mix,
+    *,
+    is_sample: bool = False,
+) -> None:
     """Refuse to go on with a run whose weights, data, order of data or scores would not fit.
 
     Settings that only say how to go on, such as max_steps or learning rate, may change; so may the mix of epochs to come. Changes of `sampling:`,
@@ -41,15 +49,31 @@ def check_same_run(run: RunDir, recipe: Recipe, store: TokenStore, tokenizer: To
         return
     known = _known_identity(run)
     if known is None:
-        raise MtkitError(f"`{run.path}`: has checkpoints, but no readable {run.identity_path.name}", "give another folder with --out")
-    now = {key: value for key, value in _identity(run, recipe, store, tokenizer).items() if not (is_sample and key in _OF_THE_DATA)}
-    differing = [f"{key} ({_shown(known.get(key))} then, {_shown(value)} now)" for key, value in now.items() if known.get(key) != value]
+        raise MtkitError(
+            f"`{run.path}`: has checkpoints, but no readable {run.identity_path.name}",
+            "give another folder with --out",
+        )
+    now = {
+        key: value
+        for key, value in _identity(run, recipe, store, tokenizer).items()
+        if not (is_sample and key in _OF_THE_DATA)
+    }
+    differing = [
+        f"{key} ({_shown(known.get(key))} then, {_shown(value)} now)"
+        for key, value in now.items()
+        if known.get(key) != value
+    ]
     hint = "put them back to resume it"
     n_epochs = _n_epochs_begun(read_state(checkpoints[-1]))
-    shown, now_shown = [entry for entry in known.get(_MIX, []) if entry[0] < n_epochs], mix.until(n_epochs)
+    shown, now_shown = (
+        [entry for entry in known.get(_MIX, []) if entry[0] < n_epochs],
+        mix.until(n_epochs),
+    )
     # Of other data the counts differ anyway.
     if shown != now_shown and not differing and not is_sample:
-        differing.append(f"the mix of the {n_epochs} epochs that have begun ({_mix_shown(shown)} then, {_mix_shown(now_shown)} now)")
+        differing.append(
+            f"the mix of the {n_epochs} epochs that have begun ({_mix_shown(shown)} then, {_mix_shown(now_shown)} now)"
+        )
         hint = f"put it back to resume it, and give another mix from here on as a stage after one with until_epoch: {n_epochs}"
     if differing:
         raise MtkitError(
@@ -62,10 +86,15 @@ def check_same_run(run: RunDir, recipe: Recipe, store: TokenStore, tokenizer: To
             logger.info("%s is %s from here on; it was %s", key, value, told[key])
 
 
-def remember_run(run: RunDir, recipe: Recipe, store: TokenStore, tokenizer: Tokenizer, mix: Mix) -> None:
+def remember_run(
+    run: RunDir, recipe: Recipe, store: TokenStore, tokenizer: Tokenizer, mix: Mix
+) -> None:
     """Write down what `check_same_run` compares, and the resolved recipe."""
     last_change = mix.stages[-1].first_epoch
-    identity = _identity(run, recipe, store, tokenizer) | {_MIX: mix.until(last_change + 1), _CHANGEABLE: _changeable(recipe)}
+    identity = _identity(run, recipe, store, tokenizer) | {
+        _MIX: mix.until(last_change + 1),
+        _CHANGEABLE: _changeable(recipe),
+    }
     with atomic_write(run.identity_path) as file:
         file.write((json.dumps(identity, indent=2) + "\n").encode())
     write_yaml(recipe, run.recipe_path)
@@ -84,8 +113,12 @@ def _known_identity(run: RunDir) -> dict[str, Any] | None:
         return None
 
 
-def _identity(run: RunDir, recipe: Recipe, store: TokenStore, tokenizer: Tokenizer) -> dict[str, Any]:
-    dimensions = recipe.model.model_dump(exclude={"dropout", "attention_dropout", "activation_dropout", "layer_drop", "init"})
+def _identity(
+    run: RunDir, recipe: Recipe, store: TokenStore, tokenizer: Tokenizer
+) -> dict[str, Any]:
+    dimensions = recipe.model.model_dump(
+        exclude={"dropout", "attention_dropout", "activation_dropout", "layer_drop", "init"}
+    )
     return {
         "tokenizer": tokenizer.sha256,
         "training data": store.manifest["key"],
@@ -111,10 +144,17 @@ def _initial_weights(run: RunDir, folder: Path | None) -> str | None:
 
 
 def _changeable(recipe: Recipe) -> dict[str, Any]:
-    sampling, augment = recipe.sampling.model_dump(mode="json"), recipe.augment.model_dump(mode="json", exclude={"merge"})
+    sampling, augment = (
+        recipe.sampling.model_dump(mode="json"),
+        recipe.augment.model_dump(mode="json", exclude={"merge"}),
+    )
     validation = recipe.validation.model_dump(mode="json", exclude={"metric"})
     sections = {"sampling": sampling, "augment": augment, "validation": validation}
-    return {f"{section}.{name}": value for section, values in sections.items() for name, value in values.items()}
+    return {
+        f"{section}.{name}": value
+        for section, values in sections.items()
+        for name, value in values.items()
+    }
 
 
 def _n_epochs_begun(state: TrainingState) -> int:
@@ -126,4 +166,6 @@ def _shown(value: Any) -> str:
 
 
 def _mix_shown(changes: list[list[Any]]) -> str:
-    return ", ".join(f"{' + '.join(map(str, counts))} pairs from epoch {epoch + 1}" for epoch, counts in changes)
+    return ", ".join(
+        f"{' + '.join(map(str, counts))} pairs from epoch {epoch + 1}" for epoch, counts in changes
+    )

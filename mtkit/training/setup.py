@@ -45,23 +45,45 @@ class TrainingData(NamedTuple):
         """
         # `preprocess` has compared the hashes; every process opens the store, and often.
         store = TokenStore.open(recipe.store_dir, check_hashes=False)
-        return cls(Tokenizer.load(recipe.tokenizer_dir), store, Mix.for_config(recipe.data, store.corpora, recipe.training.seed))
+        return cls(
+            Tokenizer.load(recipe.tokenizer_dir),
+            store,
+            Mix.for_config(recipe.data, store.corpora, recipe.training.seed),
+        )
 
     def order(self, recipe: Recipe) -> BatchOrder:
         """All batches of all epochs; batches.max_tokens is a number here."""
-        return BatchOrder(self.store, self.mix, recipe.batches.limit, Merging(recipe.augment.merge, recipe.preprocess.max_length))
+        return BatchOrder(
+            self.store,
+            self.mix,
+            recipe.batches.limit,
+            Merging(recipe.augment.merge, recipe.preprocess.max_length),
+        )
 
     def model_config(self, recipe: Recipe) -> ModelDirConfig:
         """The configuration of the model directory, with the size of the training lines."""
-        return ModelDirConfig.for_recipe(recipe, measure_training_lines(recipe, self.store, self.tokenizer.src))
+        return ModelDirConfig.for_recipe(
+            recipe, measure_training_lines(recipe, self.store, self.tokenizer.src)
+        )
 
     def maker(self, recipe: Recipe, device: torch.device) -> BatchMaker:
         """Makes those batches, in lengths that the device likes."""
-        return BatchMaker.for_recipe(recipe, self.store, self.tokenizer, multiple=_GPU_MULTIPLE if device.type == "cuda" else 1)
+        return BatchMaker.for_recipe(
+            recipe,
+            self.store,
+            self.tokenizer,
+            multiple=_GPU_MULTIPLE if device.type == "cuda" else 1,
+        )
 
 
 def make_stepper(
-    recipe: Recipe, tokenizer: Tokenizer, device: torch.device, dtype: torch.dtype, parallel: Parallel, *, is_resumed: bool = False
+    recipe: Recipe,
+    tokenizer: Tokenizer,
+    device: torch.device,
+    dtype: torch.dtype,
+    parallel: Parallel,
+    *,
+    is_resumed: bool = False,
 ) -> Stepper:
     """A model with the weights that training starts from, with its optimizer, its loss, and what makes updates of them.
 
@@ -79,12 +101,18 @@ def make_stepper(
     model = make_model(recipe.model, tokenizer) if is_resumed else initial_model(recipe, tokenizer)
     model.to(device).train()
     freeze(model, config.freeze)
-    teacher = None if config.teacher is None else Teacher.load(config.teacher, tokenizer, recipe.model.max_positions, device, dtype)
+    teacher = (
+        None
+        if config.teacher is None
+        else Teacher.load(config.teacher, tokenizer, recipe.model.max_positions, device, dtype)
+    )
     if config.activation_checkpointing:
         recompute_layers(model)
     # Weights that come and go are no matter for one graph.
     if parallel.is_sharded and config.compile == "on":
-        logger.warning("training.compile is on, but a model that is sharded (training.parallel: fsdp) is not compiled")
+        logger.warning(
+            "training.compile is on, but a model that is sharded (training.parallel: fsdp) is not compiled"
+        )
     compile_model(model, "off" if parallel.is_sharded else config.compile)
     objective = Objective(model, config, teacher)
     parallel.shard(objective)

@@ -49,9 +49,19 @@ class Stepper:
     """
 
     def __init__(
-        self, objective: Objective, optimizer: torch.optim.Optimizer, config: TrainingConfig, dtype: torch.dtype, parallel: Parallel | None = None
+        self,
+        objective: Objective,
+        optimizer: torch.optim.Optimizer,
+        config: TrainingConfig,
+        dtype: torch.dtype,
+        parallel: Parallel | None = None,
     ) -> None:
-        self.model, self.optimizer, self.config, self.dtype = objective.model, optimizer, config, dtype
+        self.model, self.optimizer, self.config, self.dtype = (
+            objective.model,
+            optimizer,
+            config,
+            dtype,
+        )
         self.parallel = parallel or Parallel()
         self.objective = self.parallel.wrap(objective)
         self.device = self.model.output_weight.device
@@ -61,7 +71,9 @@ class Stepper:
         self.may_halve = True
         """Whether a batch that does not fit into memory goes through it in halves; else that is the caller's affair."""
 
-    def step(self, batches: Sequence[Batch], number: int, rate: float, n_tokens: int | None = None) -> StepResult:
+    def step(
+        self, batches: Sequence[Batch], number: int, rate: float, n_tokens: int | None = None
+    ) -> StepResult:
         """Update the weights once, unless loss or gradient is not finite.
 
         The gradients of all batches are summed and divided by all their target tokens: the same as of one large batch.
@@ -76,12 +88,21 @@ class Stepper:
         """
         n_tokens = sum(batch.n_tokens for batch in batches) if n_tokens is None else n_tokens
         losses = self._add_gradients(batches, number, n_tokens)
-        total, nll = _sum([loss.total.detach() for loss in losses]), _sum([loss.nll for loss in losses])
+        total, nll = (
+            _sum([loss.total.detach() for loss in losses]),
+            _sum([loss.nll for loss in losses]),
+        )
         self.scaler.unscale_(self.optimizer)
-        grad_norm = self.parallel.clip_gradients(self.model, self.config.max_grad_norm or float("inf"))
+        grad_norm = self.parallel.clip_gradients(
+            self.model, self.config.max_grad_norm or float("inf")
+        )
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        is_good = is_finite(grad_norm) if self.scaler.is_enabled() else is_finite(grad_norm, self.parallel.sum(total.clone()))
+        is_good = (
+            is_finite(grad_norm)
+            if self.scaler.is_enabled()
+            else is_finite(grad_norm, self.parallel.sum(total.clone()))
+        )
         if self.scaler.is_enabled():
             self.scaler.step(self.optimizer)
             self.scaler.update()
@@ -90,7 +111,10 @@ class Stepper:
         self.n_bad_in_a_row = (self.n_bad_in_a_row + 1) * ~is_good
         self.optimizer.zero_grad(set_to_none=True)
         names = dict.fromkeys(name for loss in losses for name in loss.parts)
-        parts = {name: _sum([loss.parts[name] for loss in losses if name in loss.parts]) for name in names}
+        parts = {
+            name: _sum([loss.parts[name] for loss in losses if name in loss.parts])
+            for name in names
+        }
         return StepResult(total, nll, parts, grad_norm, is_good, n_tokens)
 
     def _update_if(self, is_good: Tensor) -> None:
@@ -108,14 +132,19 @@ class Stepper:
     def _add_gradients(self, batches: Sequence[Batch], number: int, n_tokens: int) -> list[Loss]:
         """Forward and backward of all batches. One that does not fit into memory goes in halves, which changes its dropout masks and nothing else."""
         pieces: list[tuple[Batch, tuple[int, ...]]] = [
-            (batch, (self.parallel.rank + i * self.parallel.world_size,)) for i, batch in enumerate(batches)
+            (batch, (self.parallel.rank + i * self.parallel.world_size,))
+            for i, batch in enumerate(batches)
         ]
         while True:
             losses: list[Loss] = []
             for batch, place in pieces:
                 is_last = len(losses) == len(pieces) - 1
                 try:
-                    losses.append(self._add_gradient(batch, (self.config.seed, number, *place), n_tokens, is_last=is_last))
+                    losses.append(
+                        self._add_gradient(
+                            batch, (self.config.seed, number, *place), n_tokens, is_last=is_last
+                        )
+                    )
                 except (RuntimeError, MemoryError) as exc:
                     if not (self.may_halve and is_out_of_memory(exc)):
                         raise
@@ -127,15 +156,24 @@ class Stepper:
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
             failed, (batch, place) = len(losses), pieces[len(losses)]
-            pieces[failed : failed + 1] = [(half, (*place, i)) for i, half in enumerate(self._halves(batch, number))]
+            pieces[failed : failed + 1] = [
+                (half, (*place, i)) for i, half in enumerate(self._halves(batch, number))
+            ]
 
-    def _add_gradient(self, batch: Batch, seed: tuple[int, ...], n_tokens: int, *, is_last: bool) -> Loss:
+    def _add_gradient(
+        self, batch: Batch, seed: tuple[int, ...], n_tokens: int, *, is_last: bool
+    ) -> Loss:
         seed_everything(*seed)
         with self.parallel.syncs_gradients(self.objective, is_last):
-            with self._never_repeated(batch, is_shared=self.parallel.is_sharded), autocast(self.dtype, self.device):
+            with (
+                self._never_repeated(batch, is_shared=self.parallel.is_sharded),
+                autocast(self.dtype, self.device),
+            ):
                 loss: Loss = self.objective(batch)
             with self._never_repeated(batch, is_shared=self.parallel.is_sharded or is_last):
-                self.scaler.scale(loss.total * (self.parallel.gradient_factor / n_tokens)).backward()
+                self.scaler.scale(
+                    loss.total * (self.parallel.gradient_factor / n_tokens)
+                ).backward()
         return loss
 
     @contextmanager
@@ -154,9 +192,15 @@ class Stepper:
         n, width = _size(batch)
         if n == 1:
             raise MtkitError(
-                f"step {number:,}: a pair of {width} tokens does not fit into memory", "lower preprocess.max_length, or take a smaller model"
+                f"step {number:,}: a pair of {width} tokens does not fit into memory",
+                "lower preprocess.max_length, or take a smaller model",
             )
-        logger.warning("step %s: %d pairs of up to %d tokens do not fit into memory; they go through it in halves", f"{number:,}", n, width)
+        logger.warning(
+            "step %s: %d pairs of up to %d tokens do not fit into memory; they go through it in halves",
+            f"{number:,}",
+            n,
+            width,
+        )
         return batch.halves(self.model.tgt_pad_id)
 
 
@@ -173,7 +217,9 @@ _MEMORY_IS_SHORT = (
 
 def is_out_of_memory(exc: BaseException) -> bool:
     """Whether memory, of a GPU or of the machine, has run out."""
-    return isinstance(exc, torch.OutOfMemoryError | MemoryError) or any(words in str(exc) for words in _MEMORY_IS_SHORT)
+    return isinstance(exc, torch.OutOfMemoryError | MemoryError) or any(
+        words in str(exc) for words in _MEMORY_IS_SHORT
+    )
 
 
 def _size(batch: Batch) -> tuple[int, int]:

@@ -65,7 +65,9 @@ class Quality(NamedTuple):
         return {name: value for name, value in self._asdict().items() if value is not None}
 
     def __str__(self) -> str:
-        return f"loss {self.loss:.3f}" + ("" if self.bleu is None else f", BLEU {self.bleu:.2f}, chrF {self.chrf:.2f}")
+        return f"loss {self.loss:.3f}" + (
+            "" if self.bleu is None else f", BLEU {self.bleu:.2f}, chrF {self.chrf:.2f}"
+        )
 
 
 class ValidationResult(NamedTuple):
@@ -95,21 +97,39 @@ class _Corpus:
         pairs = islice(read_pairs(source, recipe.data), recipe.validation.max_sentences)
         self.pairs = [pair for pair in pairs if pair.src.strip() and pair.tgt.strip()]
         if not self.pairs:
-            raise MtkitError(f"the validation corpus {self.name} holds no pair of two sides", "check data.validation in the recipe")
+            raise MtkitError(
+                f"the validation corpus {self.name} holds no pair of two sides",
+                "check data.validation in the recipe",
+            )
         self.translator = Translator([trained], tags=source.tags)
         limit = trained.config.model.max_positions - 1
         tag_ids = trained.tokenizer.src.tag_ids(source.tags)
-        src = [tag_ids + ids for ids in trained.tokenizer.src.encode([pair.src for pair in self.pairs])]
+        src = [
+            tag_ids + ids for ids in trained.tokenizer.src.encode([pair.src for pair in self.pairs])
+        ]
         tgt = trained.tokenizer.tgt.encode([pair.tgt for pair in self.pairs])
-        kept = [(np.array(s), np.array(t)) for s, t in zip(src, tgt, strict=True) if max(len(s), len(t)) <= limit]
+        kept = [
+            (np.array(s), np.array(t))
+            for s, t in zip(src, tgt, strict=True)
+            if max(len(s), len(t)) <= limit
+        ]
         if not kept:
-            raise MtkitError(f"every pair of the validation corpus {self.name} is longer than {limit} pieces", "raise model.max_positions")
-        self.rows: dict[Side, list[np.ndarray]] = {"src": [s for s, _ in kept], "tgt": [t for _, t in kept]}
+            raise MtkitError(
+                f"every pair of the validation corpus {self.name} is longer than {limit} pieces",
+                "raise model.max_positions",
+            )
+        self.rows: dict[Side, list[np.ndarray]] = {
+            "src": [s for s, _ in kept],
+            "tgt": [t for _, t in kept],
+        }
 
     def typical(self, n: int) -> list[int]:
         """Places of n pairs that are worth looking at, from short ones to those of middle length."""
         lengths = {i: len(pair.src) + len(pair.tgt) for i, pair in enumerate(self.pairs)}
-        ranked = sorted({self.pairs[i].src: i for i in reversed(lengths)}.values(), key=lambda i: (lengths[i], i))
+        ranked = sorted(
+            {self.pairs[i].src: i for i in reversed(lengths)}.values(),
+            key=lambda i: (lengths[i], i),
+        )
         # The very shortest are headings and greetings.
         return list(dict.fromkeys(ranked[len(ranked) * (1 + i) // (2 * n + 2)] for i in range(n)))
 
@@ -149,8 +169,15 @@ class Validator:
     @property
     def signature(self) -> str:
         """A hash of all that scores depend on besides the weights: scores of two signatures cannot be compared."""
-        pairs = [[corpus.name, *([pair.src, pair.tgt] for pair in corpus.pairs)] for corpus in self.corpora]
-        settings = [self.config.metric, self.config.beam_size, self.trained.config.search.model_dump(mode="json")]
+        pairs = [
+            [corpus.name, *([pair.src, pair.tgt] for pair in corpus.pairs)]
+            for corpus in self.corpora
+        ]
+        settings = [
+            self.config.metric,
+            self.config.beam_size,
+            self.trained.config.search.model_dump(mode="json"),
+        ]
         return hashlib.sha256(json.dumps([settings, pairs], sort_keys=True).encode()).hexdigest()
 
     def run(self) -> ValidationResult:
@@ -160,7 +187,10 @@ class Validator:
             outcomes = [self._run(corpus) for corpus in self.corpora]
         finally:
             self.trained.model.train()
-        each = [(corpus.name, self._quality([outcome])) for corpus, outcome in zip(self.corpora, outcomes, strict=True)]
+        each = [
+            (corpus.name, self._quality([outcome]))
+            for corpus, outcome in zip(self.corpora, outcomes, strict=True)
+        ]
         samples = [sample for outcome in outcomes for sample in outcome.samples]
         return ValidationResult(self._quality(outcomes), each if len(each) > 1 else [], samples)
 
@@ -170,7 +200,12 @@ class Validator:
         places = shown if self.config.metric == "loss" else range(len(corpus.pairs))
         pairs = [corpus.pairs[i] for i in places]
         found = corpus.translator.translate(
-            [pair.src for pair in pairs], beam_size=self.config.beam_size, n_best=1, n_groups=1, sampling=False, mbr=0
+            [pair.src for pair in pairs],
+            beam_size=self.config.beam_size,
+            n_best=1,
+            n_groups=1,
+            sampling=False,
+            mbr=0,
         )
         texts = dict(zip(places, (translation.text for translation in found), strict=True))
         samples = [Sample(corpus.pairs[i].src, corpus.pairs[i].tgt, texts[i]) for i in shown]
@@ -182,10 +217,14 @@ class Validator:
         model, tokenizer = self.trained.model, self.trained.tokenizer
         lengths = [[len(row) + 1 for row in corpus.rows[side]] for side in SIDES]
         longest = max(max(side) for side in lengths)
-        batches = make_batches(*lengths, max_tokens=max(self.max_tokens, longest), rng=np.random.default_rng(0))
+        batches = make_batches(
+            *lengths, max_tokens=max(self.max_tokens, longest), rng=np.random.default_rng(0)
+        )
         nll, n_tokens = 0.0, 0
         for indices in batches:
-            batch = collate(corpus, indices, tokenizer.src.special, tokenizer.tgt.special).to(model.output_weight.device)
+            batch = collate(corpus, indices, tokenizer.src.special, tokenizer.tgt.special).to(
+                model.output_weight.device
+            )
             with autocast(self.dtype, model.output_weight.device):
                 nll += float(batch_loss(model, batch, smoothing=0.0).nll)
             n_tokens += batch.n_tokens
@@ -193,7 +232,9 @@ class Validator:
 
     def _quality(self, outcomes: Sequence[_Outcome]) -> Quality:
         """Of all pairs of some corpora."""
-        loss = sum(outcome.nll for outcome in outcomes) / sum(outcome.n_tokens for outcome in outcomes)
+        loss = sum(outcome.nll for outcome in outcomes) / sum(
+            outcome.n_tokens for outcome in outcomes
+        )
         if self.config.metric == "loss":
             return Quality(loss)
         texts = [text for outcome in outcomes for text in outcome.texts]

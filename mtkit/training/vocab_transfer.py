@@ -28,7 +28,9 @@ class PieceRows(NamedTuple):
         return len(self.parts) - self.n_same - self.n_mean
 
 
-def transfer(source: TrainedModel, model: Transformer, tokenizer: Tokenizer) -> dict[str, PieceRows]:
+def transfer(
+    source: TrainedModel, model: Transformer, tokenizer: Tokenizer
+) -> dict[str, PieceRows]:
     """Give a model the weights of another one.
 
     A piece that both vocabularies have keeps its row. Others start as a mean, of their parts' rows or of all, and not at random, where their logits
@@ -65,12 +67,17 @@ def match_pieces(old: Subword, new: Subword) -> PieceRows:
     pieces = new.pieces()
     old_ids = {(_kind(piece.kind), piece.text): i for i, piece in enumerate(old.pieces())}
     by_role = dict(zip(new.special, old.special, strict=True))
-    found = [by_role.get(i, old_ids.get((_kind(piece.kind), piece.text))) for i, piece in enumerate(pieces)]
+    found = [
+        by_role.get(i, old_ids.get((_kind(piece.kind), piece.text)))
+        for i, piece in enumerate(pieces)
+    ]
     parts = [[] if old_id is None else [old_id] for old_id in found]
     missing = [i for i, piece in enumerate(pieces) if found[i] is None and piece.kind == "text"]
     for i, ids in zip(missing, split_pieces(old, [pieces[i].text for i in missing]), strict=True):
         parts[i] = [old_id for old_id in ids if old_id != old.special.unk]
-    return PieceRows(parts, n_same=len(found) - found.count(None), n_mean=sum(bool(parts[i]) for i in missing))
+    return PieceRows(
+        parts, n_same=len(found) - found.count(None), n_mean=sum(bool(parts[i]) for i in missing)
+    )
 
 
 def _kind(kind: str) -> str:

@@ -58,10 +58,18 @@ class PieceAligner:
         prefix_ids: Pieces before each translation that are not part of it, such as tags.
     """
 
-    def __init__(self, trained: Sequence[TrainedModel], n_workers: int | None = None, prefix_ids: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        trained: Sequence[TrainedModel],
+        n_workers: int | None = None,
+        prefix_ids: Sequence[int] = (),
+    ) -> None:
         self.prefix_ids = list(prefix_ids)
         guided = [one for one in trained if one.config.alignment_head is not None]
-        self.heads = [one.config.alignment_head or best_untrained(one.config.model.n_decoder_layers) for one in guided or trained]
+        self.heads = [
+            one.config.alignment_head or best_untrained(one.config.model.n_decoder_layers)
+            for one in guided or trained
+        ]
         self.tokenizer: Tokenizer = trained[0].tokenizer
         special = self.tokenizer.src.special, self.tokenizer.tgt.special
         self.scorer = ForcedScorer([one.model for one in guided or trained], *special)
@@ -75,18 +83,32 @@ class PieceAligner:
             max_tokens: Padded positions in a batch.
         """
         spans = self.tokenizer.src.spans([part.src_text for part in parts])
-        batches = pair_batches([self.scorer.pair_lengths(part.src_ids, self.prefix_ids + part.token_ids) for part in parts], max_tokens)
+        batches = pair_batches(
+            [
+                self.scorer.pair_lengths(part.src_ids, self.prefix_ids + part.token_ids)
+                for part in parts
+            ],
+            max_tokens,
+        )
         found: list[list[int]] = [[] for _ in parts]
 
         def run(batch: list[int]) -> list[list[int]]:
             chosen = [parts[i] for i in batch]
             n_before = len(self.prefix_ids)
             targets = [self.prefix_ids + part.token_ids for part in chosen]
-            weights_BTS = self.scorer.attention([part.src_ids for part in chosen], targets, self.heads)
+            weights_BTS = self.scorer.attention(
+                [part.src_ids for part in chosen], targets, self.heads
+            )
             # Neither tags nor the end mark are the source of anything.
-            first = [len(part.src_ids) - len(spans[i]) for i, part in zip(batch, chosen, strict=True)]
+            first = [
+                len(part.src_ids) - len(spans[i]) for i, part in zip(batch, chosen, strict=True)
+            ]
             return [
-                weights_BTS[row, n_before : len(targets[row]), first[row] : len(part.src_ids)].argmax(1).tolist() if part.token_ids else []
+                weights_BTS[row, n_before : len(targets[row]), first[row] : len(part.src_ids)]
+                .argmax(1)
+                .tolist()
+                if part.token_ids
+                else []
                 for row, part in enumerate(chosen)
             ]
 
@@ -99,7 +121,12 @@ class PieceAligner:
         text, spans = self.tokenizer.tgt.decode_spans(part.token_ids)
         text_ids = part.src_ids[len(part.src_ids) - len(src_spans) :]
         in_line = [(part.offset + begin, part.offset + end) for begin, end in src_spans]
-        return AlignedPart(part.token_ids, text, spans, [PieceSource(text_ids[place], in_line[place]) for place in places])
+        return AlignedPart(
+            part.token_ids,
+            text,
+            spans,
+            [PieceSource(text_ids[place], in_line[place]) for place in places],
+        )
 
 
 def best_untrained(n_layers: int) -> AlignmentHead:

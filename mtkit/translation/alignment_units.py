@@ -47,4 +47,8 @@ class Units:
             last -= 1
         if last > begin:
             return range(self._number[begin], self._number[last - 1] + 1)
-        return range(self._number[begin], self._number[begin] + 1) if begin < len(self.text) and self._number[begin] < self.n_units else range(0)
+        return (
+            range(self._number[begin], self._number[begin] + 1)
+            if begin < len(self.text) and self._number[begin] < self.n_units
+            else range(0)
+        )

@@ -58,13 +58,24 @@ class Linker:
         prefix_ids: Pieces before each translation that are not part of it, such as tags.
     """
 
-    def __init__(self, trained: Sequence[TrainedModel], n_workers: int | None = None, prefix_ids: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        trained: Sequence[TrainedModel],
+        n_workers: int | None = None,
+        prefix_ids: Sequence[int] = (),
+    ) -> None:
         self.aligner = PieceAligner(trained, n_workers, prefix_ids)
         self.space = word_space(trained[0].config.tgt_lang)
         self.langs = trained[0].config.src_lang, trained[0].config.tgt_lang
         self.unk_ids = trained[0].tokenizer.src.special.unk, trained[0].tokenizer.tgt.special.unk
 
-    def link(self, lines: Sequence[SourceLine], candidates: Sequence[LineCandidates], wanted: Wanted, max_tokens: int) -> list[LinkedLine]:
+    def link(
+        self,
+        lines: Sequence[SourceLine],
+        candidates: Sequence[LineCandidates],
+        wanted: Wanted,
+        max_tokens: int,
+    ) -> list[LinkedLine]:
         """Align candidates with their sources.
 
         Args:
@@ -89,30 +100,76 @@ class Linker:
     def _is_needed(self, candidate: Candidate, n: int, wanted: Wanted) -> bool:
         if not candidate.token_ids:
             return False
-        return (wanted.alignments and n == 0) or (wanted.unk_dictionary is not None and self.unk_ids[1] in candidate.token_ids)
+        return (wanted.alignments and n == 0) or (
+            wanted.unk_dictionary is not None and self.unk_ids[1] in candidate.token_ids
+        )
 
     def _task(self, part: Part, candidate: Candidate) -> PartToAlign:
         return PartToAlign(part.ids or [], part.text, part.begin, candidate.token_ids)
 
-    def _linked(self, line: SourceLine, candidates: LineCandidates, aligned: Mapping[tuple[int, int], AlignedPart], wanted: Wanted) -> LinkedLine:
+    def _linked(
+        self,
+        line: SourceLine,
+        candidates: LineCandidates,
+        aligned: Mapping[tuple[int, int], AlignedPart],
+        wanted: Wanted,
+    ) -> LinkedLine:
         source = Units(line.text, self.langs[0])
         if wanted.unk_dictionary is not None:
             dictionary = wanted.unk_dictionary
-            aligned = {key: replace_unknown(part, *self.unk_ids, source, dictionary) for key, part in aligned.items()}
-            candidates = [[self._with_text(one, aligned.get((p, n))) for n, one in enumerate(found)] for p, found in enumerate(candidates)]
-        return LinkedLine(candidates, self._links(line, source, candidates, aligned) if wanted.alignments else None)
+            aligned = {
+                key: replace_unknown(part, *self.unk_ids, source, dictionary)
+                for key, part in aligned.items()
+            }
+            candidates = [
+                [self._with_text(one, aligned.get((p, n))) for n, one in enumerate(found)]
+                for p, found in enumerate(candidates)
+            ]
+        return LinkedLine(
+            candidates,
+            self._links(line, source, candidates, aligned) if wanted.alignments else None,
+        )
 
-    def _links(self, line: SourceLine, source: Units, candidates: LineCandidates, aligned: Mapping[tuple[int, int], AlignedPart]) -> Alignment:
+    def _links(
+        self,
+        line: SourceLine,
+        source: Units,
+        candidates: LineCandidates,
+        aligned: Mapping[tuple[int, int], AlignedPart],
+    ) -> Alignment:
         best = [aligned.get((p, 0)) for p in range(len(candidates))]
-        joined, offsets = line.join([found[0].text if part is None else part.text for found, part in zip(candidates, best, strict=True)], self.space)
+        joined, offsets = line.join(
+            [
+                found[0].text if part is None else part.text
+                for found, part in zip(candidates, best, strict=True)
+            ],
+            self.space,
+        )
         target = Units(joined, self.langs[1])
-        links = set(word_links(source, target, [(at, part) for at, part in zip(offsets, best, strict=True) if part is not None]))
+        links = set(
+            word_links(
+                source,
+                target,
+                [(at, part) for at, part in zip(offsets, best, strict=True) if part is not None],
+            )
+        )
         for at, part, found in zip(offsets, line.parts, candidates, strict=True):
             if part.ids is None:
-                own, theirs = source.covered(part.begin, part.begin + len(part.text)), target.covered(at, at + len(found[0].text))
+                own, theirs = (
+                    source.covered(part.begin, part.begin + len(part.text)),
+                    target.covered(at, at + len(found[0].text)),
+                )
                 # Of two languages, one may count characters.
-                links.update(zip(own, theirs, strict=True) if len(own) == len(theirs) else product(own, theirs))
+                links.update(
+                    zip(own, theirs, strict=True)
+                    if len(own) == len(theirs)
+                    else product(own, theirs)
+                )
         return tuple(sorted(links))
 
     def _with_text(self, candidate: Candidate, part: AlignedPart | None) -> Candidate:
-        return candidate if part is None or self.unk_ids[1] not in candidate.token_ids else candidate._replace(text=safe_text(part.text))
+        return (
+            candidate
+            if part is None or self.unk_ids[1] not in candidate.token_ids
+            else candidate._replace(text=safe_text(part.text))
+        )

@@ -40,7 +40,10 @@ class DemandReader:
         self.tag_ids = tuple(subword.encode(["".join(tags)])[0]) if tags else ()
 
     def read(
-        self, wishes: Sequence[Wish] | None, parts: Sequence[Sequence[str]], drafts: Mapping[int, Sequence[str]] = NO_DRAFTS
+        self,
+        wishes: Sequence[Wish] | None,
+        parts: Sequence[Sequence[str]],
+        drafts: Mapping[int, Sequence[str]] = NO_DRAFTS,
     ) -> list[Demands] | None:
         """Return the demands of each part of each line, in one list; None if there are none.
 
@@ -58,7 +61,9 @@ class DemandReader:
         if wishes is None and not self.tag_ids:
             return None
         demands: list[Demands] = []
-        for i, (wish, texts) in enumerate(zip(wishes or [NO_WISH] * len(parts), parts, strict=True)):
+        for i, (wish, texts) in enumerate(
+            zip(wishes or [NO_WISH] * len(parts), parts, strict=True)
+        ):
             if texts:
                 demands += self._of_line(wish, texts, drafts.get(i, ()))
         return demands
@@ -72,21 +77,35 @@ class DemandReader:
             self._check(phrase, must_not)
             place = next((i for i, holder in enumerate((*drafts, *parts)) if text in holder), 0)
             musts[place % len(parts)].append(phrase)
-        return [Demands((*self.tag_ids, *prefix), len(self.tag_ids), tuple(must), must_not) for prefix, must in zip(prefixes, musts, strict=True)]
+        return [
+            Demands((*self.tag_ids, *prefix), len(self.tag_ids), tuple(must), must_not)
+            for prefix, must in zip(prefixes, musts, strict=True)
+        ]
 
     def _prefixes(self, text: str, n_parts: int) -> list[list[int]]:
         """Token ids of the prefix of each part."""
         found = [sentence for sentence in sentences(text, self.tgt_lang) if sentence.strip()]
         texts = [*found[: n_parts - 1], "".join(found[n_parts - 1 :])]
-        return [self._prefix(one.strip()) if one.strip() else [] for one in texts] + [[]] * (n_parts - len(texts))
+        return [self._prefix(one.strip()) if one.strip() else [] for one in texts] + [[]] * (
+            n_parts - len(texts)
+        )
 
     def _prefix(self, text: str) -> list[int]:
         ids = self.subword.encode([text])[0]
         if self.subword.special.unk in ids:
-            raise MtkitError(f"prefix {text!r}: the model's vocabulary cannot write it", "leave it out, or write it in another way")
-        if not self._has_warned_of_prefix and (written := self.subword.normalize(text).strip()) != " ".join(text.split()):
+            raise MtkitError(
+                f"prefix {text!r}: the model's vocabulary cannot write it",
+                "leave it out, or write it in another way",
+            )
+        if not self._has_warned_of_prefix and (
+            written := self.subword.normalize(text).strip()
+        ) != " ".join(text.split()):
             self._has_warned_of_prefix = True
-            logger.warning("this model's tokenizer writes the prefix %r as %r; others may change likewise", text, written)
+            logger.warning(
+                "this model's tokenizer writes the prefix %r as %r; others may change likewise",
+                text,
+                written,
+            )
         return ids
 
     @cached_property
@@ -98,7 +117,8 @@ class DemandReader:
             phrase.n_needed(NOWHERE)
         except ValueError:
             raise MtkitError(
-                f"{phrase.text!r} must appear, but the model's vocabulary cannot write it", "leave it out, or write it in another way"
+                f"{phrase.text!r} must appear, but the model's vocabulary cannot write it",
+                "leave it out, or write it in another way",
             ) from None
         ids = self.subword.encode([phrase.text])[0]
         for other in must_not:
@@ -106,4 +126,7 @@ class DemandReader:
             for token in ids:
                 at, is_complete = other.next(at, token)
                 if is_complete:
-                    raise MtkitError(f"{phrase.text!r} must appear, and {other.text!r} must not", "leave one of the two out")
+                    raise MtkitError(
+                        f"{phrase.text!r} must appear, and {other.text!r} must not",
+                        "leave one of the two out",
+                    )

@@ -43,12 +43,20 @@ def find_fault(src: list[int], tgt: list[int], config: SearchConfig) -> Fault | 
     """
     if n_repeated := _repeated_beyond(src, tgt):
         return Fault(n_repeated)
-    if len(tgt) >= _LONG_RATIO * len(src) + _LONG_EXTRA and len(tgt) + 1 >= max_lengths([src], config, None)[0]:
+    if (
+        len(tgt) >= _LONG_RATIO * len(src) + _LONG_EXTRA
+        and len(tgt) + 1 >= max_lengths([src], config, None)[0]
+    ):
         return Fault(0)
     return None
 
 
-def search_again(sources: Sequence[list[int]], found: list[list[Hypothesis]], config: SearchConfig, search: Search) -> list[list[Hypothesis]]:
+def search_again(
+    sources: Sequence[list[int]],
+    found: list[list[Hypothesis]],
+    config: SearchConfig,
+    search: Search,
+) -> list[list[Hypothesis]]:
     """Search once more, in another way, where the best hypothesis repeats itself or does not end, and take what is better.
 
     Args:
@@ -59,7 +67,11 @@ def search_again(sources: Sequence[list[int]], found: list[list[Hypothesis]], co
     Returns:
         The n best of all.
     """
-    faults = {i: fault for i, hypotheses in enumerate(found) if (fault := find_fault(sources[i], hypotheses[0].token_ids, config))}
+    faults = {
+        i: fault
+        for i, hypotheses in enumerate(found)
+        if (fault := find_fault(sources[i], hypotheses[0].token_ids, config))
+    }
     way, better = _other_way(config), list(found)
     if not faults or way == config:
         return better

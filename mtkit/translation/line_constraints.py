@@ -38,9 +38,12 @@ def parse_constraints(line: str, number: int, name: str = "constraints") -> Wish
     try:
         return wish_of(json.loads(line, object_pairs_hook=_object))
     except (ValueError, RecursionError) as exc:
-        reason = "is no JSON" if isinstance(exc, json.JSONDecodeError | RecursionError) else str(exc)
+        reason = (
+            "is no JSON" if isinstance(exc, json.JSONDecodeError | RecursionError) else str(exc)
+        )
         raise MtkitError(
-            f"`{name}`, line {number}: {reason}", 'write it like {"must": ["Haus"], "must_not": ["Gebäude"]}, or leave it blank'
+            f"`{name}`, line {number}: {reason}",
+            'write it like {"must": ["Haus"], "must_not": ["Gebäude"]}, or leave it blank',
         ) from None
 
 
@@ -93,7 +96,9 @@ def add_wishes(
         if stream is not None:
             require_list(stream, name, of=name)
     given = {name: iter(stream) for name, stream in streams.items() if stream is not None}
-    return _with_wishes(chunks, given, () if avoid is None else tuple(list_of_texts(avoid, "avoid")))
+    return _with_wishes(
+        chunks, given, () if avoid is None else tuple(list_of_texts(avoid, "avoid"))
+    )
 
 
 def _with_wishes(
@@ -105,21 +110,34 @@ def _with_wishes(
         for name, column in columns.items():
             if len(column) < len(chunk):
                 raise MtkitError(
-                    f"{n_before + len(column)} {name}, but more lines to translate", f"give as many {name} as lines; a blank one is none"
+                    f"{n_before + len(column)} {name}, but more lines to translate",
+                    f"give as many {name} as lines; a blank one is none",
                 )
         if not given and not avoid:
             yield chunk, None
         else:
-            wishes = [_read(one, n_before + i) for i, one in enumerate(columns.get("constraints", [NO_WISH] * len(chunk)), 1)]
-            begun = [_prefix(one, n_before + i) for i, one in enumerate(columns.get("prefixes", [""] * len(chunk)), 1)]
+            wishes = [
+                _read(one, n_before + i)
+                for i, one in enumerate(columns.get("constraints", [NO_WISH] * len(chunk)), 1)
+            ]
+            begun = [
+                _prefix(one, n_before + i)
+                for i, one in enumerate(columns.get("prefixes", [""] * len(chunk)), 1)
+            ]
             yield (
                 chunk,
-                [Wish(prefix or wish.prefix, wish.must, (*wish.must_not, *avoid)) for prefix, wish in zip(begun, wishes, strict=True)],
+                [
+                    Wish(prefix or wish.prefix, wish.must, (*wish.must_not, *avoid))
+                    for prefix, wish in zip(begun, wishes, strict=True)
+                ],
             )
         n_before += len(chunk)
     for name, stream in given.items():
         if next(stream, None) is not None:
-            raise MtkitError(f"more {name} than the {n_before} lines to translate", f"give as many {name} as lines")
+            raise MtkitError(
+                f"more {name} than the {n_before} lines to translate",
+                f"give as many {name} as lines",
+            )
 
 
 def _read(value: Wish | dict[str, Any] | None, number: int) -> Wish:
@@ -129,7 +147,10 @@ def _read(value: Wish | dict[str, Any] | None, number: int) -> Wish:
             return found._replace(prefix=_prefix(value.prefix, number))
         return wish_of(value)
     except ValueError as exc:
-        raise MtkitError(f"constraints of line {number}: {exc}", 'write them like {"must": ["Haus"], "must_not": ["Gebäude"]}') from None
+        raise MtkitError(
+            f"constraints of line {number}: {exc}",
+            'write them like {"must": ["Haus"], "must_not": ["Gebäude"]}',
+        ) from None
 
 
 def _prefix(value: object, number: int) -> str:

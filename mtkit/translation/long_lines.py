@@ -55,7 +55,11 @@ def split_line(text: str, count_tokens: CountTokens, limits: Limits, find: Sente
     counts = count_tokens([text[span.begin : span.end] for span in spans])
     parts: list[Span] = []
     for span, n_tokens in zip(spans, counts, strict=True):
-        parts += [span] if n_tokens <= limits.max_tokens else _cut(text, span, count_tokens, limits.max_tokens, find)
+        parts += (
+            [span]
+            if n_tokens <= limits.max_tokens
+            else _cut(text, span, count_tokens, limits.max_tokens, find)
+        )
     return parts
 
 
@@ -69,7 +73,9 @@ def _sentence_spans(text: str, begin: int, end: int, find: Sentences) -> list[Sp
     return spans
 
 
-def _pack(text: str, spans: Sequence[Span], count_tokens: CountTokens, limits: Limits) -> list[Span]:
+def _pack(
+    text: str, spans: Sequence[Span], count_tokens: CountTokens, limits: Limits
+) -> list[Span]:
     """Join neighbouring sentences as far as the limits allow."""
     if limits.max_sentences == 1:
         return list(spans)
@@ -82,7 +88,9 @@ def _pack(text: str, spans: Sequence[Span], count_tokens: CountTokens, limits: L
     max_tokens = limits.max_packed_tokens if limits.max_sentences else limits.max_tokens
     packed: list[Span] = []
     total = 0
-    for span, n_tokens in zip(spans, count_tokens([text[span.begin : span.end] for span in spans]), strict=True):
+    for span, n_tokens in zip(
+        spans, count_tokens([text[span.begin : span.end] for span in spans]), strict=True
+    ):
         last = packed[-1] if packed else None
         if last is not None and last.n_sentences < max_sentences and total + n_tokens <= max_tokens:
             packed[-1] = Span(last.begin, span.end, last.n_sentences + 1)
@@ -93,7 +101,9 @@ def _pack(text: str, spans: Sequence[Span], count_tokens: CountTokens, limits: L
     return packed
 
 
-def _cut(text: str, span: Span, count_tokens: CountTokens, max_tokens: int, find: Sentences) -> list[Span]:
+def _cut(
+    text: str, span: Span, count_tokens: CountTokens, max_tokens: int, find: Sentences
+) -> list[Span]:
     # Where the rules of the language find no end, for example after an abbreviation, a full stop is still a better place than a comma.
     cuts = (find, _SENTENCE_END.split, _CLAUSE_END.split, _SPACE.split)
     found = []
@@ -120,14 +130,21 @@ def halved(text: str, span: Span, count_tokens: CountTokens, find: Sentences) ->
     return _cut(text, span, count_tokens, ceil(n_tokens * 0.6), find)
 
 
-def _split(texts: list[str], cuts: tuple[_Split, ...], count_tokens: CountTokens, max_tokens: int) -> list[str]:
+def _split(
+    texts: list[str], cuts: tuple[_Split, ...], count_tokens: CountTokens, max_tokens: int
+) -> list[str]:
     parts: list[str] = []
     for text, n_tokens in zip(texts, count_tokens(texts), strict=True):
         if n_tokens <= max_tokens or len(text) <= 1:
             parts.append(text)
         elif cuts:
             pieces = [piece for piece in cuts[0](text) if piece]
-            parts += _split(_pack_pieces(pieces, text, count_tokens, max_tokens), cuts[1:], count_tokens, max_tokens)
+            parts += _split(
+                _pack_pieces(pieces, text, count_tokens, max_tokens),
+                cuts[1:],
+                count_tokens,
+                max_tokens,
+            )
         else:
             # A piece may have a token more for having been cut off, which must not lead to another cut.
             n_pieces = min(ceil(n_tokens / (max_tokens - max_tokens // 16)), len(text))
@@ -137,7 +154,9 @@ def _split(texts: list[str], cuts: tuple[_Split, ...], count_tokens: CountTokens
     return parts
 
 
-def _pack_pieces(pieces: list[str], text: str, count_tokens: CountTokens, max_tokens: int) -> list[str]:
+def _pack_pieces(
+    pieces: list[str], text: str, count_tokens: CountTokens, max_tokens: int
+) -> list[str]:
     """Join neighbouring pieces again as long as they stay within the limit, with the text between them."""
     packed: list[str] = []
     start = end = total = 0

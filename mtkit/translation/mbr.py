@@ -37,7 +37,9 @@ class Ranked(NamedTuple):
     """Its mean utility against all others, from 0 to 100."""
 
 
-def rank_candidates(candidates: Sequence[Candidate], utility: Utility = "chrf", tokenize: str = "13a") -> list[Ranked]:
+def rank_candidates(
+    candidates: Sequence[Candidate], utility: Utility = "chrf", tokenize: str = "13a"
+) -> list[Ranked]:
     """Order candidates by their mean utility with each of the others as the reference, the best first.
 
     A candidate that was found more than once is among its own others, as often less one. Candidates of equal text count as one that was found more
@@ -63,11 +65,16 @@ def rank_candidates(candidates: Sequence[Candidate], utility: Utility = "chrf", 
     n_others = counts_N.sum() - 1
     own_N = np.diagonal(utilities_NN)
     means_N = (utilities_NN @ counts_N - own_N) / n_others if n_others else own_N
-    ranked = [Ranked(by_text[text], round(float(mean), _TIE)) for text, mean in zip(texts, means_N, strict=True)]
+    ranked = [
+        Ranked(by_text[text], round(float(mean), _TIE))
+        for text, mean in zip(texts, means_N, strict=True)
+    ]
     return sorted(ranked, key=lambda one: (-one.utility, -candidates[one.index].log_prob))
 
 
-def utilities(texts: Sequence[str], utility: Utility = "chrf", tokenize: str = "13a") -> NDArray[np.float64]:
+def utilities(
+    texts: Sequence[str], utility: Utility = "chrf", tokenize: str = "13a"
+) -> NDArray[np.float64]:
     """How good each text is with each as the reference; the n-grams of each are counted once.
 
     Args:
@@ -89,7 +96,9 @@ def _chrf(texts: Sequence[str]) -> NDArray[np.float64]:
     precision_NN = recall_NN = np.zeros((len(texts), len(texts)))
     n_orders_NN = np.zeros_like(precision_NN)
     for order in range(1, _CHRF_ORDER + 1):
-        matches_NN, totals_N = _matches([[row[i : i + order] for i in range(len(row) - order + 1)] for row in chars])
+        matches_NN, totals_N = _matches(
+            [[row[i : i + order] for i in range(len(row) - order + 1)] for row in chars]
+        )
         # An order counts where both have such n-grams.
         n_orders_NN += (totals_N[:, None] > 0) & (totals_N > 0)
         at_least_one_N = np.maximum(totals_N, 1)
@@ -110,14 +119,20 @@ def _bleu(rows: Sequence[Sequence[str]]) -> NDArray[np.float64]:
     smoothing_NN = np.ones_like(log_precision_NN)
     n_orders_N = np.clip(lengths_N, 1, _BLEU_ORDER)
     for order in range(1, _BLEU_ORDER + 1):
-        matches_NN, totals_N = _matches([list(zip(*(row[i:] for i in range(order)), strict=False)) for row in rows])
+        matches_NN, totals_N = _matches(
+            [list(zip(*(row[i:] for i in range(order)), strict=False)) for row in rows]
+        )
         has_any_NN |= matches_NN > 0
         smoothing_NN = np.where(matches_NN > 0, smoothing_NN, 2 * smoothing_NN)
         totals_N1 = np.maximum(totals_N, 1)[:, None]
-        precision_NN = np.where(matches_NN > 0, matches_NN / totals_N1, 1 / (smoothing_NN * totals_N1))
+        precision_NN = np.where(
+            matches_NN > 0, matches_NN / totals_N1, 1 / (smoothing_NN * totals_N1)
+        )
         log_precision_NN += np.where(totals_N[:, None] > 0, np.log(precision_NN), 0)
     brevity_NN = np.minimum(1 - lengths_N / np.maximum(lengths_N, 1)[:, None], 0)
-    return np.where(has_any_NN, 100 * np.exp(brevity_NN + log_precision_NN / n_orders_N[:, None]), 0)
+    return np.where(
+        has_any_NN, 100 * np.exp(brevity_NN + log_precision_NN / n_orders_N[:, None]), 0
+    )
 
 
 def _matches(rows: Sequence[Sequence[Hashable]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -137,7 +152,9 @@ def _matches(rows: Sequence[Sequence[Hashable]]) -> tuple[NDArray[np.float64], N
         for ngram in row:
             n_before = seen.get(ngram, 0)
             seen[ngram] = n_before + 1
-            places.append(columns.setdefault((ngram, n_before) if n_before else ngram, len(columns)))
+            places.append(
+                columns.setdefault((ngram, n_before) if n_before else ngram, len(columns))
+            )
     totals_N = np.array([len(row) for row in rows])
     ones_NG = np.zeros((len(rows), len(columns)), dtype=np.float32)
     ones_NG[np.repeat(np.arange(len(rows)), totals_N), places] = 1

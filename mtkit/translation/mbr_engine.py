@@ -41,7 +41,10 @@ class MbrEngine:
 
     def _ranked(self, hypotheses: list[Hypothesis], config: SearchConfig) -> list[Hypothesis]:
         texts = self.subword.decode([hypothesis.token_ids for hypothesis in hypotheses])
-        candidates = [Candidate(text, hypothesis.log_prob) for text, hypothesis in zip(texts, hypotheses, strict=True)]
+        candidates = [
+            Candidate(text, hypothesis.log_prob)
+            for text, hypothesis in zip(texts, hypotheses, strict=True)
+        ]
         ranked = rank_candidates(candidates, config.mbr_utility, self.tokenize)[: config.n_best]
         return [hypotheses[one.index]._replace(score=one.utility) for one in ranked]
 

@@ -28,10 +28,16 @@ class Speller:
 
     def __init__(self, subword: Subword, has_spaces: bool) -> None:
         self.subword, self.has_spaces = subword, has_spaces
-        self.texts = texts = {i: text for i, piece in enumerate(subword.pieces()) if (text := _text_of(piece))}
+        self.texts = texts = {
+            i: text for i, piece in enumerate(subword.pieces()) if (text := _text_of(piece))
+        }
         self.whole = _Index(texts.items())
         without_text = frozenset(range(subword.vocab_size)) - texts.keys()
-        self.openers = without_text | {i for i, text in texts.items() if _ends_word(text)} if has_spaces else frozenset()
+        self.openers = (
+            without_text | {i for i, text in texts.items() if _ends_word(text)}
+            if has_spaces
+            else frozenset()
+        )
         self._known: dict[str, Phrase] = {}
 
     def phrase(self, text: str) -> Phrase:
@@ -58,14 +64,20 @@ class Speller:
         return self._inner(lambda before: True)
 
     def _inner(self, may_follow: Callable[[str], bool]) -> "_Index":
-        return _Index((i, text[j:]) for i, text in self.texts.items() for j in _inner_starts(text, may_follow))
+        return _Index(
+            (i, text[j:]) for i, text in self.texts.items() for j in _inner_starts(text, may_follow)
+        )
 
     def _spelt(self, text: str) -> Phrase:
         normalized = self.subword.normalize(text).strip()
         if not normalized:
-            raise MtkitError(f"{text!r}: a phrase has at least one character that can be seen", "leave it out")
+            raise MtkitError(
+                f"{text!r}: a phrase has at least one character that can be seen", "leave it out"
+            )
         if normalized != (written := " ".join(text.split())):
-            logger.warning("constraints: this model's tokenizer writes %r as %r", written, normalized)
+            logger.warning(
+                "constraints: this model's tokenizer writes %r as %r", written, normalized
+            )
         begins_anywhere = not self.has_spaces or not _is_letter(normalized[0])
         inner = self.all_starts if begins_anywhere else self.word_starts
         spelt = b" " + normalized.encode()
@@ -75,21 +87,30 @@ class Speller:
             leads, completes = self._continuations(self.whole, spelt, position)
             if position == 0:
                 more, also = self._continuations(inner, spelt, 1)
-                leads = {token: leads.get(token, NOWHERE) | more.get(token, NOWHERE) for token in (*leads, *more)}
+                leads = {
+                    token: leads.get(token, NOWHERE) | more.get(token, NOWHERE)
+                    for token in (*leads, *more)
+                }
                 completes |= also
             steps.append(leads)
             ends.append(completes)
         always = frozenset((0, 1)) if begins_anywhere else frozenset((0,))
         return Phrase(normalized, tuple(steps), tuple(ends), always, self.openers)
 
-    def _continuations(self, index: "_Index", spelt: bytes, position: int) -> tuple[dict[int, Positions], frozenset[int]]:
+    def _continuations(
+        self, index: "_Index", spelt: bytes, position: int
+    ) -> tuple[dict[int, Positions], frozenset[int]]:
         rest = spelt[position:]
         leads: dict[int, Positions] = {}
         for length in range(1, len(rest)):
             for token in index.equal_to(rest[:length]):
                 leads[token] = leads.get(token, NOWHERE) | {position + length}
         ends_anywhere = not self.has_spaces or not _is_letter(spelt.decode()[-1])
-        completes = (token for token, after in index.starting_with(rest) if not after or ends_anywhere or not _is_letter(after.decode()[0]))
+        completes = (
+            token
+            for token, after in index.starting_with(rest)
+            if not after or ends_anywhere or not _is_letter(after.decode()[0])
+        )
         return leads, frozenset(completes)
 
 
@@ -123,7 +144,11 @@ def _inner_starts(text: bytes, may_follow: Callable[[str], bool]) -> list[int]:
     except UnicodeDecodeError:
         return []
     # The space that a word begins with is position 0's own.
-    return [len(chars[:j].encode()) for j in range(1, len(chars)) if may_follow(chars[j - 1]) and not (j == 1 and chars[0] == " ")]
+    return [
+        len(chars[:j].encode())
+        for j in range(1, len(chars))
+        if may_follow(chars[j - 1]) and not (j == 1 and chars[0] == " ")
+    ]
 
 
 def _text_of(piece: Piece) -> bytes:

@@ -35,7 +35,12 @@ class Finisher:
         self.space = word_space(config.tgt_lang)
         self.shortness = ShortnessCheck(config)
 
-    def candidates(self, lines: Sequence[SourceLine], found: Sequence[Sequence[list[Hypothesis]]], search: SearchConfig) -> list[LineCandidates]:
+    def candidates(
+        self,
+        lines: Sequence[SourceLine],
+        found: Sequence[Sequence[list[Hypothesis]]],
+        search: SearchConfig,
+    ) -> list[LineCandidates]:
         """Turn hypotheses into text.
 
         Args:
@@ -44,20 +49,39 @@ class Finisher:
             search: Settings by which they were found.
         """
         # All at once, for which the tokenizer takes all cores.
-        texts = iter(self._decode([hypothesis.token_ids for parts in found for n_best in parts for hypothesis in n_best]))
+        texts = iter(
+            self._decode(
+                [
+                    hypothesis.token_ids
+                    for parts in found
+                    for n_best in parts
+                    for hypothesis in n_best
+                ]
+            )
+        )
         return [
-            [self._of_part(part, n_best, list(islice(texts, len(n_best))), search) for part, n_best in zip(line.parts, parts, strict=True)]
+            [
+                self._of_part(part, n_best, list(islice(texts, len(n_best))), search)
+                for part, n_best in zip(line.parts, parts, strict=True)
+            ]
             for line, parts in zip(lines, found, strict=True)
         ]
 
-    def _of_part(self, part: Part, n_best: list[Hypothesis], texts: list[str], search: SearchConfig) -> list[Candidate]:
+    def _of_part(
+        self, part: Part, n_best: list[Hypothesis], texts: list[str], search: SearchConfig
+    ) -> list[Candidate]:
         if part.ids is None:
             return [Candidate(safe_text(clean(part.text)), 0.0, [])]
-        found = [Candidate(text, hypothesis.score, hypothesis.token_ids) for hypothesis, text in zip(n_best, texts, strict=True)]
+        found = [
+            Candidate(text, hypothesis.score, hypothesis.token_ids)
+            for hypothesis, text in zip(n_best, texts, strict=True)
+        ]
         if search.min_length == 0:
             return found
         # A model may produce pieces that are all space.
-        return [one for one in found if one.text.strip()] or [Candidate(self._own_text(part.text), found[0].score, [])]
+        return [one for one in found if one.text.strip()] or [
+            Candidate(self._own_text(part.text), found[0].score, [])
+        ]
 
     def _decode(self, rows: list[list[int]]) -> list[str]:
         return [safe_text(text) for text in self.tokenizer.tgt.decode(rows)]
@@ -66,7 +90,12 @@ class Finisher:
         """A text of the source as the model reads it."""
         return safe_text(self.tokenizer.src.normalize(text))
 
-    def finish(self, lines: Sequence[SourceLine], candidates: Sequence[LineCandidates], search: SearchConfig) -> list[Translation]:
+    def finish(
+        self,
+        lines: Sequence[SourceLine],
+        candidates: Sequence[LineCandidates],
+        search: SearchConfig,
+    ) -> list[Translation]:
         """Join the candidates of the parts of each line.
 
         Args:
@@ -74,35 +103,62 @@ class Finisher:
             candidates: For each line, those of each part.
             search: Settings by which they were found.
         """
-        return [self._finish(line, parts, search) if parts else BLANK for line, parts in zip(lines, candidates, strict=True)]
+        return [
+            self._finish(line, parts, search) if parts else BLANK
+            for line, parts in zip(lines, candidates, strict=True)
+        ]
 
-    def _finish(self, line: SourceLine, candidates: LineCandidates, search: SearchConfig) -> Translation:
+    def _finish(
+        self, line: SourceLine, candidates: LineCandidates, search: SearchConfig
+    ) -> Translation:
         alternatives = tuple(self._alternatives(line, candidates, search.n_best))
         best = alternatives[0]
-        return Translation(best.text, best.score, alternatives, tuple(self._flags(line, best.text, candidates, search)))
+        return Translation(
+            best.text,
+            best.score,
+            alternatives,
+            tuple(self._flags(line, best.text, candidates, search)),
+        )
 
-    def _alternatives(self, line: SourceLine, candidates: LineCandidates, n_best: int) -> list[Alternative]:
+    def _alternatives(
+        self, line: SourceLine, candidates: LineCandidates, n_best: int
+    ) -> list[Alternative]:
         """The best combinations of the candidates of the parts, by the mean of their scores."""
         combined: list[tuple[float, list[Candidate]]] = [(0.0, [])]
         for part in candidates:
-            more = [(total + one.score, [*before, one]) for total, before in combined for one in part]
+            more = [
+                (total + one.score, [*before, one]) for total, before in combined for one in part
+            ]
             # The candidates of a single part stay in the order of the search.
-            combined = more if len(candidates) == 1 else heapq.nlargest(n_best, more, key=itemgetter(0))
+            combined = (
+                more if len(candidates) == 1 else heapq.nlargest(n_best, more, key=itemgetter(0))
+            )
         n_searched = max(sum(part.ids is not None for part in line.parts), 1)
-        return [Alternative(line.join([one.text for one in parts], self.space)[0], total / n_searched) for total, parts in combined]
+        return [
+            Alternative(line.join([one.text for one in parts], self.space)[0], total / n_searched)
+            for total, parts in combined
+        ]
 
-    def _flags(self, line: SourceLine, text: str, candidates: LineCandidates, search: SearchConfig) -> list[Flag]:
+    def _flags(
+        self, line: SourceLine, text: str, candidates: LineCandidates, search: SearchConfig
+    ) -> list[Flag]:
         flags: list[Flag] = []
         if len(line.parts) > 1:
             flags.append("split")
         if search.loop_guard:
             best = [parts[0] for parts in candidates]
-            if any(find_fault(part.ids, one.token_ids, search) for part, one in zip(line.parts, best, strict=True) if part.ids):
+            if any(
+                find_fault(part.ids, one.token_ids, search)
+                for part, one in zip(line.parts, best, strict=True)
+                if part.ids
+            ):
                 flags.append("looped")
             if self.shortness.short_parts(line, candidates):
                 flags.append("short")
         src = line.text[line.begin :].strip()
-        if all(part.ids is None for part in line.parts) or (self.languages_differ and self._is_copy(src, text)):
+        if all(part.ids is None for part in line.parts) or (
+            self.languages_differ and self._is_copy(src, text)
+        ):
             flags.append("copied")
         if lost_placeholders(src, text):
             flags.append("placeholder")
@@ -117,7 +173,13 @@ class Finisher:
 def _begin_differently(src: str, text: str) -> bool:
     """Whether both begin with an ASCII letter or digit, but not the same: normalization does not change these."""
     one, other = src[:2], text[:1]
-    return one.isascii() and one[:1].isalnum() and other.isascii() and other.isalnum() and one[0].lower() != other.lower()
+    return (
+        one.isascii()
+        and one[:1].isalnum()
+        and other.isascii()
+        and other.isalnum()
+        and one[0].lower() != other.lower()
+    )
 
 
 def safe_text(text: str) -> str:

@@ -86,7 +86,13 @@ class PairScorer:
         self._pieces = [piece.text for piece in tokenizer.tgt.pieces()]
         self._warns_of_length = True
 
-    def score(self, sources: Iterable[str], targets: Iterable[str], search: SearchConfig, first_line: int = 1) -> list[PairScore]:
+    def score(
+        self,
+        sources: Iterable[str],
+        targets: Iterable[str],
+        search: SearchConfig,
+        first_line: int = 1,
+    ) -> list[PairScore]:
         """Score pairs of one line each.
 
         Args:
@@ -101,10 +107,15 @@ class PairScorer:
         sources, targets = list_of_texts(sources, "sources"), list_of_texts(targets, "targets")
         require(search, SearchConfig, "search", "Translator.search_config makes one")
         if len(sources) != len(targets):
-            raise MtkitError(f"{len(sources)} sources, but {len(targets)} targets", "target N must be a translation of source N")
+            raise MtkitError(
+                f"{len(sources)} sources, but {len(targets)} targets",
+                "target N must be a translation of source N",
+            )
         # Without line feeds, a source is one part.
         lines = self._reader.read([source.replace("\n", " ") for source in sources])
-        src = [line.parts[0].ids or self._no_text if line.parts else self._no_text for line in lines]
+        src = [
+            line.parts[0].ids or self._no_text if line.parts else self._no_text for line in lines
+        ]
         texts = self.tokenizer.tgt.encode(targets)
         # What translating would not touch is not scored either.
         chosen = [i for i, line in enumerate(lines) if line.parts or texts[i]]
@@ -116,14 +127,22 @@ class PairScorer:
         log_probs: dict[int, list[float]] = {}
 
         def run(batch: list[int]) -> list[list[float]]:
-            return self.scorer.log_probs([src[i] for i in batch], [tgt[i] for i in batch], search.ensemble)
+            return self.scorer.log_probs(
+                [src[i] for i in batch], [tgt[i] for i in batch], search.ensemble
+            )
 
         for batch, found in zip(rows, self.workers.map(run, rows), strict=True):
             log_probs.update(zip(batch, found, strict=True))
-        return [self._finish(tgt[i], log_probs.get(i), targets[i], search) for i in range(len(targets))]
+        return [
+            self._finish(tgt[i], log_probs.get(i), targets[i], search) for i in range(len(targets))
+        ]
 
     def stream(
-        self, pairs: Iterable[tuple[str, str]], search: SearchConfig, chunk_lines: int = CHUNK_LINES, on_lines: Callable[[int], None] | None = None
+        self,
+        pairs: Iterable[tuple[str, str]],
+        search: SearchConfig,
+        chunk_lines: int = CHUNK_LINES,
+        on_lines: Callable[[int], None] | None = None,
     ) -> Iterator[PairScore]:
         """Score pairs as they come, in bounded memory; the scores come in the same order.
 
@@ -142,11 +161,17 @@ class PairScorer:
         return self._stream(_checked(pairs), search, chunk_lines, on_lines)
 
     def _stream(
-        self, iterator: Iterator[tuple[str, str]], search: SearchConfig, chunk_lines: int, on_lines: Callable[[int], None] | None
+        self,
+        iterator: Iterator[tuple[str, str]],
+        search: SearchConfig,
+        chunk_lines: int,
+        on_lines: Callable[[int], None] | None,
     ) -> Iterator[PairScore]:
         n_done = 0
         while chunk := list(islice(iterator, chunk_lines)):
-            found = self.score([src for src, _ in chunk], [tgt for _, tgt in chunk], search, n_done + 1)
+            found = self.score(
+                [src for src, _ in chunk], [tgt for _, tgt in chunk], search, n_done + 1
+            )
             n_done += len(chunk)
             if on_lines is not None:
                 on_lines(len(chunk))
@@ -161,7 +186,9 @@ class PairScorer:
                     f"line {line}: the {side} has {n_pieces} pieces, and the model has learned {limit} positions, one of them for the end",
                     "shorten the line, or split the pair into two; nothing is cut off or left out unasked",
                 )
-        if self._warns_of_length and (long := [line for line, *n_pieces in lengths if max(n_pieces) > self.max_length]):
+        if self._warns_of_length and (
+            long := [line for line, *n_pieces in lengths if max(n_pieces) > self.max_length]
+        ):
             self._warns_of_length = False
             logger.warning(
                 "line %d is longer than the %d pieces of the longest training sentence; it is scored whole, as are others like it, "
@@ -170,19 +197,29 @@ class PairScorer:
                 self.max_length,
             )
 
-    def _finish(self, ids: list[int], log_probs: list[float] | None, target: str, search: SearchConfig) -> PairScore:
+    def _finish(
+        self, ids: list[int], log_probs: list[float] | None, target: str, search: SearchConfig
+    ) -> PairScore:
         if log_probs is None:
             return PairScore(0.0, 0.0, (), 0)
         pieces = [self._pieces[i] for i in (*ids, self.tokenizer.tgt.special.eos)]
         total = sum(log_probs)
         tokens = tuple(TokenScore(*token) for token in zip(pieces, log_probs, strict=True))
-        return PairScore(total, total / length_penalty(len(tokens), search), tokens, len(target.split()))
+        return PairScore(
+            total, total / length_penalty(len(tokens), search), tokens, len(target.split())
+        )
 
 
 def _checked(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     for number, pair in enumerate(pairs, 1):
-        if isinstance(pair, str) or len(pair) != 2 or not all(isinstance(text, str) for text in pair):
-            raise TypeError(f"pairs: item {number} is not a pair of texts, source and target: {pair!r}")
+        if (
+            isinstance(pair, str)
+            or len(pair) != 2
+            or not all(isinstance(text, str) for text in pair)
+        ):
+            raise TypeError(
+                f"pairs: item {number} is not a pair of texts, source and target: {pair!r}"
+            )
         yield pair
 
 

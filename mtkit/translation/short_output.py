@@ -24,7 +24,11 @@ class ShortnessCheck:
 
     def short_parts(self, line: SourceLine, candidates: LineCandidates) -> list[int]:
         """Numbers of the parts of a line whose best candidate is far too short."""
-        return [number for number, pair in enumerate(zip(line.parts, candidates, strict=True)) if self._is_short(pair[0], pair[1][0])]
+        return [
+            number
+            for number, pair in enumerate(zip(line.parts, candidates, strict=True))
+            if self._is_short(pair[0], pair[1][0])
+        ]
 
     def _is_short(self, part: Part, candidate: Candidate) -> bool:
         if not candidate.token_ids:

@@ -77,13 +77,25 @@ class SourceReader:
         MtkitError: The model does not know a tag.
     """
 
-    def __init__(self, subword: Subword, config: ModelDirConfig, max_length: int, max_positions: int, tags: Sequence[str]) -> None:
+    def __init__(
+        self,
+        subword: Subword,
+        config: ModelDirConfig,
+        max_length: int,
+        max_positions: int,
+        tags: Sequence[str],
+    ) -> None:
         if isinstance(tags, str):
             raise TypeError("a list of tags is wanted, not one text")
         if unknown := [tag for tag in tags if tag not in config.tags]:
             if not config.tags:
-                raise MtkitError(f"unknown tag {unknown[0]}: the model was trained without tags", "give none")
-            raise MtkitError(f"unknown tag {unknown[0]}: the model was trained with {', '.join(config.tags)}", "give one of these")
+                raise MtkitError(
+                    f"unknown tag {unknown[0]}: the model was trained without tags", "give none"
+                )
+            raise MtkitError(
+                f"unknown tag {unknown[0]}: the model was trained with {', '.join(config.tags)}",
+                "give one of these",
+            )
         self.subword = subword
         self.known_tags = config.tags
         self.lang = config.src_lang
@@ -94,7 +106,12 @@ class SourceReader:
         self.training_lines = config.training_lines
         self.endings = frozenset(config.training_lines.endings if config.training_lines else ())
 
-    def read(self, texts: Sequence[str], split: SplitSentences = "never", is_copied: Sequence[bool] | None = None) -> list[SourceLine]:
+    def read(
+        self,
+        texts: Sequence[str],
+        split: SplitSentences = "never",
+        is_copied: Sequence[bool] | None = None,
+    ) -> list[SourceLine]:
         """Split lines into parts. Most lines have one.
 
         Args:
@@ -113,7 +130,9 @@ class SourceReader:
             line = SourceLine(text, (), begin)
             if row and rest.strip():
                 spans = split_line(rest, self._count_tokens, limits, self._sentences)
-                line = self._with_parts(line, spans, own_tags, row, bool(is_copied and is_copied[i]))
+                line = self._with_parts(
+                    line, spans, own_tags, row, bool(is_copied and is_copied[i])
+                )
             lines.append(line)
         return lines
 
@@ -129,17 +148,35 @@ class SourceReader:
         for number, part in enumerate(line.parts):
             begin = part.begin - line.begin
             span = Span(begin, begin + len(part.text), part.n_sentences)
-            spans += halved(rest, span, self._count_tokens, self._sentences) if number in chosen else [span]
-        return self._with_parts(line, spans, own_tags, None, any(part.ids is None for part in line.parts))
+            spans += (
+                halved(rest, span, self._count_tokens, self._sentences)
+                if number in chosen
+                else [span]
+            )
+        return self._with_parts(
+            line, spans, own_tags, None, any(part.ids is None for part in line.parts)
+        )
 
-    def _with_parts(self, line: SourceLine, spans: Sequence[Span], own_tags: list[str], row: list[int] | None, is_copied: bool) -> SourceLine:
+    def _with_parts(
+        self,
+        line: SourceLine,
+        spans: Sequence[Span],
+        own_tags: list[str],
+        row: list[int] | None,
+        is_copied: bool,
+    ) -> SourceLine:
         rest = line.text[line.begin :]
         texts = [rest[span.begin : span.end] for span in spans]
         prefix = self._prefix(own_tags)
         # The text of a single part is encoded already, with the white space around it.
         rows = [row] if row is not None and len(spans) == 1 else self.subword.encode(texts)
         parts = [
-            Part(text, line.begin + span.begin, None if is_copied and not letter_places(text) else prefix + ids, span.n_sentences)
+            Part(
+                text,
+                line.begin + span.begin,
+                None if is_copied and not letter_places(text) else prefix + ids,
+                span.n_sentences,
+            )
             for text, span, ids in zip(texts, spans, rows, strict=True)
             if ids
         ]
@@ -149,7 +186,10 @@ class SourceReader:
         tags = list(dict.fromkeys((*self.tags, *own_tags)))
         if not tags and self.warns_without_tag:
             self.warns_without_tag = False
-            logger.warning("the model has seen no line without a tag: begin each with one of %s, or give --tag", ", ".join(self.known_tags))
+            logger.warning(
+                "the model has seen no line without a tag: begin each with one of %s, or give --tag",
+                ", ".join(self.known_tags),
+            )
         # However many tags a line begins with, its text must fit after them.
         return self.subword.tag_ids(tags)[: self.max_tags] if tags else []
 
@@ -159,7 +199,11 @@ class SourceReader:
             return Limits(self.max_length, max_sentences=None)
         if split == "always" or lines is None:
             return Limits(self.max_length)
-        return Limits(min(lines.longest, self.max_length), lines.usual_sentences, min(lines.usual_length, self.max_length))
+        return Limits(
+            min(lines.longest, self.max_length),
+            lines.usual_sentences,
+            min(lines.usual_length, self.max_length),
+        )
 
     def _sentences(self, text: str) -> list[str]:
         return split_at_endings(sentences(text, self.lang), self.endings)

@@ -75,25 +75,48 @@ class Translator:
             raise ValueError("no model to translate with")
         first = trained[0]
         for other in trained[1:]:
-            if (other.config.src_lang, other.config.tgt_lang) != (first.config.src_lang, first.config.tgt_lang):
-                raise MtkitError("the models of an ensemble do not translate between the same languages", "give models of one language pair")
+            if (other.config.src_lang, other.config.tgt_lang) != (
+                first.config.src_lang,
+                first.config.tgt_lang,
+            ):
+                raise MtkitError(
+                    "the models of an ensemble do not translate between the same languages",
+                    "give models of one language pair",
+                )
             if other.tokenizer.sha256 != first.tokenizer.sha256:
                 raise MtkitError(
-                    "the models of an ensemble do not share one tokenizer", "train them with the same data.work_dir, and different seeds"
+                    "the models of an ensemble do not share one tokenizer",
+                    "train them with the same data.work_dir, and different seeds",
                 )
-        heads = [one.config.alignment_head or best_untrained(one.config.model.n_decoder_layers) for one in trained]
-        scorer = ModelScorer([t.model for t in trained], first.tokenizer.src.special, first.tokenizer.tgt.special, heads, shortlist)
+        heads = [
+            one.config.alignment_head or best_untrained(one.config.model.n_decoder_layers)
+            for one in trained
+        ]
+        scorer = ModelScorer(
+            [t.model for t in trained],
+            first.tokenizer.src.special,
+            first.tokenizer.tgt.special,
+            heads,
+            shortlist,
+        )
         max_length = min(one.config.max_length for one in trained)
         max_positions = min(one.config.model.max_positions for one in trained)
         engine = ModelEngine(scorer, n_workers, one_by_one=one_by_one, is_frozen=is_frozen)
-        self._set_up(engine, first.config, first.tokenizer, max_length, max_positions, tags, tgt_tags)
+        self._set_up(
+            engine, first.config, first.tokenizer, max_length, max_positions, tags, tgt_tags
+        )
         self.trained = trained
         self.n_workers = n_workers
         self._warns_of_shortlist = shortlist is not None
 
     @classmethod
     def with_engine(
-        cls, engine: Engine, config: ModelDirConfig, tokenizer: Tokenizer, tags: Sequence[str] = (), tgt_tags: Sequence[str] = ()
+        cls,
+        engine: Engine,
+        config: ModelDirConfig,
+        tokenizer: Tokenizer,
+        tags: Sequence[str] = (),
+        tgt_tags: Sequence[str] = (),
     ) -> Self:
         """A translator whose sentences another engine translates. It has no model of its own, so that it does not score and does not align.
 
@@ -107,7 +130,9 @@ class Translator:
             MtkitError: The model does not know a tag.
         """
         translator = cls.__new__(cls)
-        translator._set_up(engine, config, tokenizer, config.max_length, config.model.max_positions, tags, tgt_tags)
+        translator._set_up(
+            engine, config, tokenizer, config.max_length, config.model.max_positions, tags, tgt_tags
+        )
         return translator
 
     def _set_up(
@@ -135,11 +160,16 @@ class Translator:
     def forced(self) -> ForcedScorer:
         """Reads translations that are given, by the same models."""
         self._need_models("score translations")
-        return ForcedScorer([t.model for t in self.trained], self.tokenizer.src.special, self.tokenizer.tgt.special)
+        return ForcedScorer(
+            [t.model for t in self.trained], self.tokenizer.src.special, self.tokenizer.tgt.special
+        )
 
     def _need_models(self, what: str) -> None:
         if not self.trained:
-            raise MtkitError(f"this engine cannot {what}", "give the model directory that was exported, without --engine")
+            raise MtkitError(
+                f"this engine cannot {what}",
+                "give the model directory that was exported, without --engine",
+            )
 
     @classmethod
     def load(
@@ -180,9 +210,14 @@ class Translator:
             one.model.to(dtype).pack(int8=precision == "int8", by_row=batch_invariant)
         chosen_list = None
         if shortlist:
-            chosen_list = Shortlist.load(Path(folders[0]) / SHORTLIST_NAME if shortlist is True else shortlist, trained[0].tokenizer)
+            chosen_list = Shortlist.load(
+                Path(folders[0]) / SHORTLIST_NAME if shortlist is True else shortlist,
+                trained[0].tokenizer,
+            )
         one_by_one = batch_invariant and (chosen.type != "cpu" or chosen_list is not None)
-        translator = cls(trained, n_workers, tags, tgt_tags, chosen_list, one_by_one, is_frozen=True)
+        translator = cls(
+            trained, n_workers, tags, tgt_tags, chosen_list, one_by_one, is_frozen=True
+        )
         translator.placement = describe_placement(precision, chosen)
         return translator
 
@@ -215,7 +250,11 @@ class Translator:
         search = self._search(overrides)
         wanted = Wanted.checked(alignments, unk_dictionary)
         chunks = add_wishes([texts] if texts else [], prefixes, constraints, avoid)
-        return [translation for chunk, wishes in chunks for translation in self._translate(chunk, search, None, wishes, wanted)]
+        return [
+            translation
+            for chunk, wishes in chunks
+            for translation in self._translate(chunk, search, None, wishes, wanted)
+        ]
 
     def stream(
         self,
@@ -253,14 +292,28 @@ class Translator:
         chunks = iter(lambda: list(islice(iterator, chunk_lines)), [])
         wished = add_wishes(chunks, prefixes, constraints, avoid)
         wanted = Wanted.checked(alignments, unk_dictionary)
-        return (translation for chunk, wishes in wished for translation in self._translate(chunk, search, on_lines, wishes, wanted))
+        return (
+            translation
+            for chunk, wishes in wished
+            for translation in self._translate(chunk, search, on_lines, wishes, wanted)
+        )
 
     @cached_property
     def pair_scorer(self) -> PairScorer:
         """Scores translations that are given, by the same models."""
-        return PairScorer(self.forced, self.config, self.tokenizer, self.sources.tags, self.max_length, self.n_workers, self.demands.tag_ids)
+        return PairScorer(
+            self.forced,
+            self.config,
+            self.tokenizer,
+            self.sources.tags,
+            self.max_length,
+            self.n_workers,
+            self.demands.tag_ids,
+        )
 
-    def score(self, sources: Iterable[str], targets: Iterable[str], **overrides: Any) -> list[PairScore]:
+    def score(
+        self, sources: Iterable[str], targets: Iterable[str], **overrides: Any
+    ) -> list[PairScore]:
         """How probable given translations are.
 
         Args:
@@ -287,14 +340,28 @@ class Translator:
             search = SearchConfig.model_validate(self.config.search.model_dump() | given)
         except ValidationError as exc:
             problems = describe_problems(exc, SearchConfig, given, set())
-            text, hint = "; ".join(problem.text for problem in problems), next((p.hint for p in problems if p.hint), "")
-            raise MtkitError(f"search settings: {text}", hint or "see `mtkit translate --help`") from None
+            text, hint = (
+                "; ".join(problem.text for problem in problems),
+                next((p.hint for p in problems if p.hint), ""),
+            )
+            raise MtkitError(
+                f"search settings: {text}", hint or "see `mtkit translate --help`"
+            ) from None
         if not search.sampling and (idle := [name for name in SAMPLING_FIELDS if name in given]):
-            raise MtkitError(f"search settings: {idle[0]} means nothing without sampling", "ask for sampling too, or leave it out")
+            raise MtkitError(
+                f"search settings: {idle[0]} means nothing without sampling",
+                "ask for sampling too, or leave it out",
+            )
         if search.n_groups == 1 and "diversity" in given:
-            raise MtkitError("search settings: diversity means nothing in one group", "ask for more with n_groups, or leave it out")
+            raise MtkitError(
+                "search settings: diversity means nothing in one group",
+                "ask for more with n_groups, or leave it out",
+            )
         if not search.mbr and "mbr_utility" in given:
-            raise MtkitError("search settings: mbr_utility means nothing without mbr", "say with mbr how many candidates there are, or leave it out")
+            raise MtkitError(
+                "search settings: mbr_utility means nothing without mbr",
+                "say with mbr how many candidates there are, or leave it out",
+            )
         return search
 
     @cached_property
@@ -316,67 +383,130 @@ class Translator:
             self._search_short_again(lines, candidates, search, wishes)
         if wanted == NOTHING_MORE:
             return self.finisher.finish(lines, candidates, search)
-        linked = self._linker.link(lines, candidates, wanted, search.batch_tokens(self.trained[0].model.output_weight.device.type))
+        linked = self._linker.link(
+            lines,
+            candidates,
+            wanted,
+            search.batch_tokens(self.trained[0].model.output_weight.device.type),
+        )
         translations = self.finisher.finish(lines, [line.candidates for line in linked], search)
-        return [translation._replace(alignment=line.alignment) for translation, line in zip(translations, linked, strict=True)]
+        return [
+            translation._replace(alignment=line.alignment)
+            for translation, line in zip(translations, linked, strict=True)
+        ]
 
-    def _read(self, texts: Sequence[str], search: SearchConfig, wishes: Sequence[Wish] | None) -> list[SourceLine]:
+    def _read(
+        self, texts: Sequence[str], search: SearchConfig, wishes: Sequence[Wish] | None
+    ) -> list[SourceLine]:
         if wishes is None:
-            return self.sources.read(texts, search.split_sentences, [search.copy_untranslatable] * len(texts))
+            return self.sources.read(
+                texts, search.split_sentences, [search.copy_untranslatable] * len(texts)
+            )
         # Nothing is copied where something else is wished for.
         is_copied = [
-            search.copy_untranslatable and not wish.prefix.strip() and not wish.must and not any(phrase in text for phrase in wish.must_not)
+            search.copy_untranslatable
+            and not wish.prefix.strip()
+            and not wish.must
+            and not any(phrase in text for phrase in wish.must_not)
             for text, wish in zip(texts, wishes, strict=True)
         ]
         return self.sources.read(texts, search.split_sentences, is_copied)
 
     def _search_lines(
-        self, lines: Sequence[SourceLine], search: SearchConfig, wishes: Sequence[Wish] | None, tell: Callable[[int], None]
+        self,
+        lines: Sequence[SourceLine],
+        search: SearchConfig,
+        wishes: Sequence[Wish] | None,
+        tell: Callable[[int], None],
     ) -> list[LineCandidates]:
         searched = [[part for part in line.parts if part.ids is not None] for line in lines]
         sources = [part.ids for parts in searched for part in parts if part.ids is not None]
         tell(sum(not parts for parts in searched))
-        ends_line = [is_last for parts in searched for is_last in [*[False] * (len(parts) - 1), *[True] * bool(parts)]]
+        ends_line = [
+            is_last
+            for parts in searched
+            for is_last in [*[False] * (len(parts) - 1), *[True] * bool(parts)]
+        ]
         drafts = self._drafts(lines, search, wishes) if wishes is not None else NO_DRAFTS
-        demands = self.demands.read(wishes, [[part.text for part in parts] for parts in searched], drafts)
+        demands = self.demands.read(
+            wishes, [[part.text for part in parts] for parts in searched], drafts
+        )
         if self._warns_of_shortlist and (reasons := looks_at_all(search, demands or ())):
             self._warns_of_shortlist = False
-            logger.warning("the shortlist has no effect on a search that looks at all pieces, as it does with %s", ", ".join(reasons))
-        engine = MbrEngine(self.engine, self.tokenizer.tgt, self.config.tgt_lang) if search.mbr else self.engine
+            logger.warning(
+                "the shortlist has no effect on a search that looks at all pieces, as it does with %s",
+                ", ".join(reasons),
+            )
+        engine = (
+            MbrEngine(self.engine, self.tokenizer.tgt, self.config.tgt_lang)
+            if search.mbr
+            else self.engine
+        )
 
-        def find(chosen: Sequence[int], way: SearchConfig, on_batch: Callable[[list[int]], None] = lambda batch: None) -> list[list[Hypothesis]]:
+        def find(
+            chosen: Sequence[int],
+            way: SearchConfig,
+            on_batch: Callable[[list[int]], None] = lambda batch: None,
+        ) -> list[list[Hypothesis]]:
             # Other engines need not know of demands.
             extras = () if demands is None else ([demands[i] for i in chosen],)
             return engine.search([sources[i] for i in chosen], way, on_batch, *extras)
 
-        hypotheses = find(range(len(sources)), search, lambda batch: tell(sum(ends_line[i] for i in batch)))
+        hypotheses = find(
+            range(len(sources)), search, lambda batch: tell(sum(ends_line[i] for i in batch))
+        )
         if search.loop_guard:
             hypotheses = search_again(sources, hypotheses, search, find)
         results = iter(hypotheses)
-        found = [[[] if part.ids is None else next(results) for part in line.parts] for line in lines]
+        found = [
+            [[] if part.ids is None else next(results) for part in line.parts] for line in lines
+        ]
         return self.finisher.candidates(lines, found, search)
 
-    def _drafts(self, lines: Sequence[SourceLine], search: SearchConfig, wishes: Sequence[Wish]) -> dict[int, list[str]]:
+    def _drafts(
+        self, lines: Sequence[SourceLine], search: SearchConfig, wishes: Sequence[Wish]
+    ) -> dict[int, list[str]]:
         """Translations, without the words that must appear, of the parts of lines in several parts: the words are demanded where they come anyway."""
-        chosen = [i for i, (line, wish) in enumerate(zip(lines, wishes, strict=True)) if len(line.parts) > 1 and wish.must]
+        chosen = [
+            i
+            for i, (line, wish) in enumerate(zip(lines, wishes, strict=True))
+            if len(line.parts) > 1 and wish.must
+        ]
         if not chosen:
             return {}
-        found = self._search_lines([lines[i] for i in chosen], search, [wishes[i]._replace(must=()) for i in chosen], lambda n_lines: None)
+        found = self._search_lines(
+            [lines[i] for i in chosen],
+            search,
+            [wishes[i]._replace(must=()) for i in chosen],
+            lambda n_lines: None,
+        )
         return {
-            i: [candidates[0].text for part, candidates in zip(lines[i].parts, parts, strict=True) if part.ids is not None]
+            i: [
+                candidates[0].text
+                for part, candidates in zip(lines[i].parts, parts, strict=True)
+                if part.ids is not None
+            ]
             for i, parts in zip(chosen, found, strict=True)
         }
 
     def _search_short_again(
-        self, lines: list[SourceLine], candidates: list[LineCandidates], search: SearchConfig, wishes: Sequence[Wish] | None
+        self,
+        lines: list[SourceLine],
+        candidates: list[LineCandidates],
+        search: SearchConfig,
+        wishes: Sequence[Wish] | None,
     ) -> None:
         """Search again, in smaller parts, for lines with parts whose translation is far too short, and replace what became better."""
         short_parts = self.finisher.shortness.short_parts
-        short = {i: parts for i, line in enumerate(lines) if (parts := short_parts(line, candidates[i]))}
+        short = {
+            i: parts for i, line in enumerate(lines) if (parts := short_parts(line, candidates[i]))
+        }
         if not short:
             return
         finer = [self.sources.finer(lines[i], parts) for i, parts in short.items()]
-        again = self._search_lines(finer, search, [wishes[i] for i in short] if wishes else None, lambda n_lines: None)
+        again = self._search_lines(
+            finer, search, [wishes[i] for i in short] if wishes else None, lambda n_lines: None
+        )
         for (i, parts), line, found in zip(short.items(), finer, again, strict=True):
             if len(short_parts(line, found)) < len(parts):
                 lines[i], candidates[i] = line, found

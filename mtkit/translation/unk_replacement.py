@@ -9,7 +9,9 @@ from mtkit.translation.alignment import AlignedPart, PieceSource, Span
 from mtkit.translation.alignment_units import Units
 
 
-def replace_unknown(part: AlignedPart, unk_id: int, src_unk_id: int, source: Units, dictionary: Mapping[str, str]) -> AlignedPart:
+def replace_unknown(
+    part: AlignedPart, unk_id: int, src_unk_id: int, source: Units, dictionary: Mapping[str, str]
+) -> AlignedPart:
     """Put a source word for each UNK (Luong et al. 2015, arXiv:1410.8206), or what a dictionary has for that word.
 
     The word is the one that UNK is aligned with, without the punctuation around it that the model knows. Where UNK is only a part of a target word,
@@ -40,7 +42,14 @@ def replace_unknown(part: AlignedPart, unk_id: int, src_unk_id: int, source: Uni
     return part._replace(text=text + part.text[end:], spans=spans)
 
 
-def _in_place(text: str, span: Span, piece: PieceSource, src_unk_id: int, source: Units, dictionary: Mapping[str, str]) -> str:
+def _in_place(
+    text: str,
+    span: Span,
+    piece: PieceSource,
+    src_unk_id: int,
+    source: Units,
+    dictionary: Mapping[str, str],
+) -> str:
     begin, end = piece.span
     unknown = source.text[begin:end].strip() if piece.token_id == src_unk_id else ""
     before, word, after = _without_punctuation(source.around(begin, end), unknown)
@@ -75,6 +84,9 @@ def read_dictionary(path: Path | str) -> dict[str, str]:
         if not line.strip():
             continue
         if not tab:
-            raise MtkitError(f"`{path}`: line {number} has no TAB", "write a source word, TAB and its translation on each line")
+            raise MtkitError(
+                f"`{path}`: line {number} has no TAB",
+                "write a source word, TAB and its translation on each line",
+            )
         dictionary.setdefault(word.strip(), rest.split("\t")[0].strip())
     return dictionary

@@ -27,16 +27,25 @@ class Rank(NamedTuple):
         if n_ranks == 1:
             return cls()
         if "RANK" not in os.environ:
-            raise MtkitError("WORLD_SIZE is set in the environment, but not RANK", "set both, as torchrun does, or neither")
+            raise MtkitError(
+                "WORLD_SIZE is set in the environment, but not RANK",
+                "set both, as torchrun does, or neither",
+            )
         number = _variable("RANK", 0)
         rank = cls(number, n_ranks, _variable("LOCAL_RANK", 0), _variable("LOCAL_WORLD_SIZE", 1))
         if not 0 <= number < n_ranks:
-            raise MtkitError(f"RANK {number} of WORLD_SIZE {n_ranks}", "ranks are counted from 0 to WORLD_SIZE - 1")
+            raise MtkitError(
+                f"RANK {number} of WORLD_SIZE {n_ranks}",
+                "ranks are counted from 0 to WORLD_SIZE - 1",
+            )
         return rank
 
 
 def _variable(name: str, default: int) -> int:
     text = os.environ.get(name, "")
     if text and not text.isdecimal():
-        raise MtkitError(f"{name} is `{text}` in the environment", "it must be a whole number, as torchrun sets it")
+        raise MtkitError(
+            f"{name} is `{text}` in the environment",
+            "it must be a whole number, as torchrun sets it",
+        )
     return int(text) if text else default

@@ -42,7 +42,9 @@ class Forks(Generic[Result]):
         for _ in range(n_forks):
             own, theirs = context.Pipe()
             ours.append(own)
-            process = context.Process(target=_serve, args=(theirs, list(ours), function), daemon=True)
+            process = context.Process(
+                target=_serve, args=(theirs, list(ours), function), daemon=True
+            )
             with warnings.catch_warnings():
                 # Python warns where a process has threads, which a lock may belong to. A fork here takes no lock of theirs.
                 warnings.simplefilter("ignore", DeprecationWarning)

@@ -31,7 +31,10 @@ def n_cores() -> int:
 
 
 def ordered_map(
-    make_worker: Callable[..., Callable[[T], R]], args: tuple[Any, ...] | Callable[[int], tuple[Any, ...]], tasks: Iterable[T], n_workers: int
+    make_worker: Callable[..., Callable[[T], R]],
+    args: tuple[Any, ...] | Callable[[int], tuple[Any, ...]],
+    tasks: Iterable[T],
+    n_workers: int,
 ) -> Generator[R, None, None]:
     """Hand tasks to worker processes and yield the results in the order of the tasks, whichever worker was faster.
 
@@ -55,7 +58,9 @@ def ordered_map(
         yield from _in_turn(workers, iter(tasks))
 
 
-def _args_of(args: tuple[Any, ...] | Callable[[int], tuple[Any, ...]], number: int) -> tuple[Any, ...]:
+def _args_of(
+    args: tuple[Any, ...] | Callable[[int], tuple[Any, ...]], number: int
+) -> tuple[Any, ...]:
     return args if isinstance(args, tuple) else args(number)
 
 
@@ -95,18 +100,27 @@ class _Worker:
 
     def _died(self) -> MtkitError:
         self.process.join(timeout=5)
-        return MtkitError(f"a worker process ended with status {self.process.exitcode}", "it may have run out of memory; try fewer of them")
+        return MtkitError(
+            f"a worker process ended with status {self.process.exitcode}",
+            "it may have run out of memory; try fewer of them",
+        )
 
 
 @contextmanager
-def _started(make_worker: Callable[..., Any], args: tuple[Any, ...] | Callable[[int], tuple[Any, ...]], n_workers: int) -> Iterator[list[_Worker]]:
+def _started(
+    make_worker: Callable[..., Any],
+    args: tuple[Any, ...] | Callable[[int], tuple[Any, ...]],
+    n_workers: int,
+) -> Iterator[list[_Worker]]:
     # Fresh processes: a fork of one with threads, as torch's is, may hang.
     context = get_context("spawn")
     workers: list[_Worker] = []
     try:
         for number in range(n_workers):
             ours, theirs = context.Pipe()
-            process = context.Process(target=_serve, args=(theirs, make_worker, _args_of(args, number)), daemon=True)
+            process = context.Process(
+                target=_serve, args=(theirs, make_worker, _args_of(args, number)), daemon=True
+            )
             with _no_main_module(), _deaf():
                 process.start()
             theirs.close()
@@ -122,7 +136,9 @@ def _started(make_worker: Callable[..., Any], args: tuple[Any, ...] | Callable[[
                 worker.process.join()
 
 
-_PARENTS_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)]
+_PARENTS_SIGNALS = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)
+]
 """They may reach the whole group, from a terminal or a scheduler; the parent decides what they mean."""
 
 
@@ -155,7 +171,9 @@ def _no_main_module() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
-def _serve(connection: Connection, make_worker: Callable[..., Callable[[Any], Any]], args: tuple[Any, ...]) -> None:
+def _serve(
+    connection: Connection, make_worker: Callable[..., Callable[[Any], Any]], args: tuple[Any, ...]
+) -> None:
     """Do tasks until nobody asks any more."""
     for number in _PARENTS_SIGNALS:
         signal.signal(number, signal.SIG_IGN)

@@ -37,7 +37,9 @@ class Workers:
         n_threads = torch.get_num_threads()
         share = max(n_threads // n_workers, 1)
         try:
-            with ThreadPoolExecutor(n_workers, initializer=torch.set_num_threads, initargs=(share,)) as pool:
+            with ThreadPoolExecutor(
+                n_workers, initializer=torch.set_num_threads, initargs=(share,)
+            ) as pool:
                 try:
                     yield from pool.map(function, items)
                 except BaseException:

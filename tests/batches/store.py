@@ -51,7 +51,9 @@ class LostStore:
 
 def corpora(*sizes, n_tags=0):
     """Corpora of these sizes, one after the other."""
-    return [StoredCorpus(f"corpus{i}", sum(sizes[:i]), size, n_tags) for i, size in enumerate(sizes)]
+    return [
+        StoredCorpus(f"corpus{i}", sum(sizes[:i]), size, n_tags) for i, size in enumerate(sizes)
+    ]
 
 
 def plain_order(store, max_tokens, seed, **mix):
@@ -61,7 +63,12 @@ def plain_order(store, max_tokens, seed, **mix):
 
 def random_store(n_pairs, max_length=30, vocab_size=100, seed=0):
     rng = np.random.default_rng(seed)
-    return ListStore([[rng.integers(8, vocab_size, size=rng.integers(1, max_length + 1)) for _ in range(2)] for _ in range(n_pairs)])
+    return ListStore(
+        [
+            [rng.integers(8, vocab_size, size=rng.integers(1, max_length + 1)) for _ in range(2)]
+            for _ in range(n_pairs)
+        ]
+    )
 
 
 def write_store(folder, store):

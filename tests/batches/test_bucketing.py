@@ -42,13 +42,23 @@ def test_no_batch_is_larger_than_max_tokens(pairs, max_tokens, seed):
 
 @given(pairs=lengths, max_tokens=st.integers(60, 600), seed=st.integers(0, 2**32 - 1))
 def test_the_same_generator_gives_the_same_batches(pairs, max_tokens, seed):
-    first, second = (make_batches(*sides(pairs), max_tokens, np.random.default_rng(seed)) for _ in range(2))
+    first, second = (
+        make_batches(*sides(pairs), max_tokens, np.random.default_rng(seed)) for _ in range(2)
+    )
     assert [batch.tolist() for batch in first] == [batch.tolist() for batch in second]
 
 
 @given(pairs=lengths, max_tokens=st.integers(60, 600))
 def test_the_number_of_batches_does_not_depend_on_chance(pairs, max_tokens):
-    assert len({len(make_batches(*sides(pairs), max_tokens, np.random.default_rng(seed))) for seed in range(4)}) == 1
+    assert (
+        len(
+            {
+                len(make_batches(*sides(pairs), max_tokens, np.random.default_rng(seed)))
+                for seed in range(4)
+            }
+        )
+        == 1
+    )
 
 
 @settings(max_examples=30)
@@ -78,14 +88,20 @@ def test_little_is_padding_and_batches_are_nearly_full():
 def test_pairs_of_equal_length_meet_others_in_another_epoch():
     src = tgt = np.full(1000, 10)
     first, second = (make_batches(src, tgt, 1000, np.random.default_rng(seed)) for seed in (1, 2))
-    companions_of_0 = [next(set(batch.tolist()) for batch in batches if 0 in batch) for batches in (first, second)]
+    companions_of_0 = [
+        next(set(batch.tolist()) for batch in batches if 0 in batch) for batches in (first, second)
+    ]
     assert len(companions_of_0[0] & companions_of_0[1]) < 50
 
 
 def test_the_last_batch_is_no_crumb():
     src = tgt = np.full(101, 10)
-    assert sorted(len(batch) for batch in make_batches(src, tgt, 500, np.random.default_rng(0))) == [25, 26, 50]
-    assert sorted(len(batch) for batch in make_batches(src[:51], tgt[:51], 500, np.random.default_rng(0))) == [25, 26]
+    assert sorted(
+        len(batch) for batch in make_batches(src, tgt, 500, np.random.default_rng(0))
+    ) == [25, 26, 50]
+    assert sorted(
+        len(batch) for batch in make_batches(src[:51], tgt[:51], 500, np.random.default_rng(0))
+    ) == [25, 26]
 
 
 def test_batches_come_in_no_order_of_length():
@@ -95,11 +111,15 @@ def test_batches_come_in_no_order_of_length():
 
 
 def test_a_pair_that_fits_no_batch_is_named():
-    with pytest.raises(MtkitError, match=r"pair 2 of the training data has 41 tokens .*\(40\)") as caught:
+    with pytest.raises(
+        MtkitError, match=r"pair 2 of the training data has 41 tokens .*\(40\)"
+    ) as caught:
         make_batches([3, 4, 5], [3, 41, 5], 40, np.random.default_rng(0))
     assert "batches.max_tokens" in caught.value.hint
     with pytest.raises(MtkitError, match="pair 71 of the training data"):
-        make_batches([3, 4, 5], [3, 41, 5], 40, np.random.default_rng(0), rows=np.array([60, 70, 80]))
+        make_batches(
+            [3, 4, 5], [3, 41, 5], 40, np.random.default_rng(0), rows=np.array([60, 70, 80])
+        )
     assert len(make_batches([3, 4, 5], [3, 40, 5], 40, np.random.default_rng(0))) == 2
 
 
@@ -115,7 +135,9 @@ def test_batches_end_where_the_next_pair_would_not_fit(pairs, max_tokens):
     if len(sizes) > 1:
         both = sizes[-2] + sizes[-1]
         sizes[-2:] = [min(sizes[-2], (both + 1) // 2), max(sizes[-1], both // 2)]
-    assert sorted(map(len, make_batches(src, tgt, max_tokens, np.random.default_rng(0)))) == sorted(sizes)
+    assert sorted(map(len, make_batches(src, tgt, max_tokens, np.random.default_rng(0)))) == sorted(
+        sizes
+    )
 
 
 def test_batches_are_a_sequence():

@@ -34,9 +34,15 @@ def test_rows_are_the_sentences(pairs, data):
     pad, eos, bos = TGT_SPECIAL.pad, TGT_SPECIAL.eos, TGT_SPECIAL.bos
     for row, i in enumerate(rows):
         src, tgt = pairs[i]
-        assert batch.src[row].tolist() == src + [SRC_SPECIAL.eos] + [SRC_SPECIAL.pad] * (batch.src.shape[1] - len(src) - 1)
-        assert batch.tgt_in[row].tolist() == [bos, *tgt] + [pad] * (batch.tgt_in.shape[1] - len(tgt) - 1)
-        assert batch.tgt_out[row].tolist() == [*tgt, eos] + [pad] * (batch.tgt_out.shape[1] - len(tgt) - 1)
+        assert batch.src[row].tolist() == src + [SRC_SPECIAL.eos] + [SRC_SPECIAL.pad] * (
+            batch.src.shape[1] - len(src) - 1
+        )
+        assert batch.tgt_in[row].tolist() == [bos, *tgt] + [pad] * (
+            batch.tgt_in.shape[1] - len(tgt) - 1
+        )
+        assert batch.tgt_out[row].tolist() == [*tgt, eos] + [pad] * (
+            batch.tgt_out.shape[1] - len(tgt) - 1
+        )
     for tensor in batch[:3]:
         assert tensor.dtype == torch.int64
         assert tensor.is_contiguous()
@@ -59,7 +65,9 @@ def test_from_a_store_on_disk(tmp_path):
     indices = np.array([49, 3, 0, 17])
     on_disk = collate(TokenStore.open(tmp_path), indices, SRC_SPECIAL, TGT_SPECIAL)
     expected = collate(in_memory, indices, SRC_SPECIAL, TGT_SPECIAL)
-    assert [tensor.tolist() for tensor in on_disk[:3]] == [tensor.tolist() for tensor in expected[:3]]
+    assert [tensor.tolist() for tensor in on_disk[:3]] == [
+        tensor.tolist() for tensor in expected[:3]
+    ]
     assert on_disk.n_tokens == expected.n_tokens
 
 
@@ -72,7 +80,12 @@ def test_to_moves_every_tensor():
 def test_a_million_tokens_a_second():
     store = random_store(5000)
     rows = np.arange(len(store))
-    batches = make_batches(store.lengths("src", rows) + 1, store.lengths("tgt", rows) + 1, 4096, np.random.default_rng(0))
+    batches = make_batches(
+        store.lengths("src", rows) + 1,
+        store.lengths("tgt", rows) + 1,
+        4096,
+        np.random.default_rng(0),
+    )
     start = time.perf_counter()
     n_tokens = sum(collate(store, batch, SRC_SPECIAL, TGT_SPECIAL).n_tokens for batch in batches)
     # Several million on an idle core; the bound leaves room for a busy machine.

@@ -11,7 +11,12 @@ from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.tokenizer.train import train_subword
 
 
-@given(n_rows=st.integers(0, 60), rate=st.floats(0, 1), n_groups=st.integers(1, 5), seed=st.integers(0, 99))
+@given(
+    n_rows=st.integers(0, 60),
+    rate=st.floats(0, 1),
+    n_groups=st.integers(1, 5),
+    seed=st.integers(0, 99),
+)
 def test_a_partner_is_another_row_of_the_same_group(n_rows, rate, n_groups, seed):
     rng = np.random.default_rng(seed)
     rows = rng.permutation(1000)[:n_rows]
@@ -24,12 +29,18 @@ def test_a_partner_is_another_row_of_the_same_group(n_rows, rate, n_groups, seed
     if rate == 0:
         assert (partners == -1).all()
     if rate == 1:
-        assert all(partner >= 0 for partner, group in zip(partners, groups, strict=True) if (groups == group).sum() > 1)
+        assert all(
+            partner >= 0
+            for partner, group in zip(partners, groups, strict=True)
+            if (groups == group).sum() > 1
+        )
 
 
 def test_as_many_are_joined_as_asked_and_each_row_is_as_likely_a_partner():
     rows = np.arange(100, 120)
-    found = np.stack([merge_partners(rows, 0.3, np.random.default_rng(seed)) for seed in range(2000)])
+    found = np.stack(
+        [merge_partners(rows, 0.3, np.random.default_rng(seed)) for seed in range(2000)]
+    )
     assert abs((found >= 0).mean() - 0.3) < 0.01
     counts = np.bincount(found[found >= 0] - 100, minlength=20)
     assert abs(counts / counts.sum() - 1 / 20).max() < 0.01
@@ -60,7 +71,10 @@ def test_joined_ids_read_as_both_lines_and_tags_of_the_second_go(tiny_tokenizer,
         src_a, src_b, tgt_a, tgt_b = encoded(subword, a.src, b.src, a.tgt, b.tgt)
         src = joiner.src(np.concatenate([tag, src_a]), np.concatenate([tag, src_b]), 2)
         assert src[:2].tolist() == [5, 6]
-        assert decoded(subword, [src[2:], joiner.tgt(tgt_a, tgt_b)]) == [f"{a.src} {b.src}", f"{a.tgt} {b.tgt}"]
+        assert decoded(subword, [src[2:], joiner.tgt(tgt_a, tgt_b)]) == [
+            f"{a.src} {b.src}",
+            f"{a.tgt} {b.tgt}",
+        ]
 
 
 @pytest.mark.parametrize("lang", ["ja", "zh-Hant", "zho_Hans", "th"])

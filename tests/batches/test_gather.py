@@ -44,13 +44,19 @@ class Reverser:
     def rewrite_group(self, batches, position):
         self.seen.append(([batch.n_tags for batch in batches], position))
         ends = np.cumsum([len(batch.src) for batch in batches])
-        return [Dealt(batch.src, batch.tgt, np.arange(end - len(batch.src), end)) for batch, end in reversed(list(zip(batches, ends, strict=True)))]
+        return [
+            Dealt(batch.src, batch.tgt, np.arange(end - len(batch.src), end))
+            for batch, end in reversed(list(zip(batches, ends, strict=True)))
+        ]
 
 
 def test_a_rewriter_is_given_groups_with_their_place_and_tags():
     rewriter = Reverser()
     maker = BatchMaker(STORE, SRC_SPECIAL, TGT_SPECIAL, rewriter=rewriter)  # pyright: ignore[reportArgumentType]
-    group = [(chosen([1, 0], [-1, -1], position=Position(2, 1, 32)), Position(2, 1, 33)), (chosen([2], [-1]), Position(2, 2, 0))]
+    group = [
+        (chosen([1, 0], [-1, -1], position=Position(2, 1, 32)), Position(2, 1, 33)),
+        (chosen([2], [-1]), Position(2, 2, 0)),
+    ]
     (first, after_first), (second, after_second) = maker(group)
     assert rewriter.seen == [([[1, 1], [1]], (2, 1, 32))]
     assert (after_first, after_second) == (Position(2, 1, 33), Position(2, 2, 0))
@@ -75,6 +81,9 @@ def test_a_loader_makes_whole_groups_also_from_the_middle():
         return made, [position for _, position in rewriter.seen]
 
     whole, positions = batches(START, n_batches + 40)
-    assert positions[: len(range(0, n_batches, GROUP)) + 1] == [*((0, 0, i) for i in range(0, n_batches, GROUP)), (0, 1, 0)]
+    assert positions[: len(range(0, n_batches, GROUP)) + 1] == [
+        *((0, 0, i) for i in range(0, n_batches, GROUP)),
+        (0, 1, 0),
+    ]
     for n in (1, GROUP - 1, GROUP, n_batches - 1, n_batches, n_batches + 5):
         assert batches(whole[n - 1][1], 30)[0] == whole[n:][:30]

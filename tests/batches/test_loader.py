@@ -38,7 +38,10 @@ def loader(n_prefetch: int = 4, store: HasPairs = STORE, n_workers: int = 0) -> 
 
 
 def as_lists(items):
-    return [(batch.src.tolist(), batch.tgt_in.tolist(), batch.tgt_out.tolist(), batch.n_tokens, after) for batch, after in items]
+    return [
+        (batch.src.tolist(), batch.tgt_in.tolist(), batch.tgt_out.tolist(), batch.n_tokens, after)
+        for batch, after in items
+    ]
 
 
 def loader_threads():
@@ -53,7 +56,10 @@ def no_thread_is_left():
 
 @pytest.mark.parametrize("n_prefetch", [1, 2, 50])
 def test_batches_are_those_of_the_order(n_prefetch):
-    expected = [(collate(STORE, chosen.rows, SRC_SPECIAL, TGT_SPECIAL), after) for chosen, after in islice(order().iterate(), 100)]
+    expected = [
+        (collate(STORE, chosen.rows, SRC_SPECIAL, TGT_SPECIAL), after)
+        for chosen, after in islice(order().iterate(), 100)
+    ]
     stream = loader(n_prefetch).iterate()
     assert as_lists(islice(stream, 100)) == as_lists(expected)
     stream.close()
@@ -69,20 +75,29 @@ def test_processes_that_train_together_share_out_the_order(world_size, n_workers
     rounds = [expected[i : i + world_size] for i in range(0, len(expected), world_size)]
     for rank in range(world_size):
         maker = BatchMaker(store, SRC_SPECIAL, TGT_SPECIAL)
-        stream = BatchLoader(order(), maker, 3, n_workers, share=(rank, world_size)).iterate(Position(0, 1, 1))
+        stream = BatchLoader(order(), maker, 3, n_workers, share=(rank, world_size)).iterate(
+            Position(0, 1, 1)
+        )
         # Each has its turn in every round, and all know the place after the round.
-        assert as_lists(islice(stream, 20)) == [(*items[rank][:-1], items[-1][-1]) for items in rounds]
+        assert as_lists(islice(stream, 20)) == [
+            (*items[rank][:-1], items[-1][-1]) for items in rounds
+        ]
         stream.close()
 
 
 def test_shares_of_an_epoch_cost_the_same():
     store = random_store(20_000)
     batches = plain_order(store, max_tokens=1000, seed=1, window=20_000).window(0, 0).batches
-    padded = [len(rows) * int(max((store.lengths(side, rows) + 1).max() for side in ("src", "tgt"))) for rows in batches]
+    padded = [
+        len(rows) * int(max((store.lengths(side, rows) + 1).max() for side in ("src", "tgt")))
+        for rows in batches
+    ]
     for world_size in (2, 8):
         shares = [sum(padded[rank::world_size]) for rank in range(world_size)]
         assert max(shares) - min(shares) < 0.03 * min(shares)
-        rounds = [padded[i : i + world_size] for i in range(0, len(padded) - world_size, world_size)]
+        rounds = [
+            padded[i : i + world_size] for i in range(0, len(padded) - world_size, world_size)
+        ]
         # All wait for the one with the largest batch.
         assert sum(map(max, rounds)) * world_size < 1.05 * sum(map(sum, rounds))
 
@@ -99,7 +114,10 @@ def test_it_continues_from_a_position():
 @pytest.mark.parametrize("n_workers", [1, 2, 3])
 def test_processes_make_the_same_batches_in_the_same_order(n_workers, tmp_path):
     store = TokenStore.open(write_store(tmp_path, STORE))
-    streams = loader().iterate(Position(1, 1, 2)), loader(3, store, n_workers).iterate(Position(1, 1, 2))
+    streams = (
+        loader().iterate(Position(1, 1, 2)),
+        loader(3, store, n_workers).iterate(Position(1, 1, 2)),
+    )
     expected, found = (as_lists(islice(stream, 70)) for stream in streams)
     for stream in streams:
         stream.close()
@@ -206,5 +224,7 @@ def test_an_interrupted_program_ends_while_batches_are_waiting(n_workers):
         next(stream)
         raise KeyboardInterrupt
     """)
-    ended = subprocess.run([sys.executable, "-c", program, str(n_workers)], capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(
+        [sys.executable, "-c", program, str(n_workers)], capture_output=True, text=True, timeout=60
+    )
     assert ended.stderr.strip().endswith("KeyboardInterrupt")

@@ -23,14 +23,29 @@ weights = st.one_of(st.just(0.0), st.floats(0.01, 5.0))
 def mixes(draw):
     chosen = draw(sizes)
     n_stages = draw(st.integers(1, 3))
-    begins = [0, *sorted(draw(st.lists(st.integers(1, 5), min_size=n_stages - 1, max_size=n_stages - 1, unique=True)))]
+    begins = [
+        0,
+        *sorted(
+            draw(
+                st.lists(
+                    st.integers(1, 5), min_size=n_stages - 1, max_size=n_stages - 1, unique=True
+                )
+            )
+        ),
+    ]
     stages = []
     for begin in begins:
         drawn = draw(st.lists(weights, min_size=len(chosen), max_size=len(chosen)))
         # Some corpus that holds pairs counts.
         drawn[chosen.index(max(chosen))] += 0.5
         stages.append(MixStage(begin, drawn, draw(st.sampled_from([0.1, 1.0, 1.7, 5.0, 100.0]))))
-    return Mix(corpora(*chosen), stages, draw(st.integers(0, 99)), window=draw(st.integers(1, 300)), chunk=draw(st.integers(1, 9)))
+    return Mix(
+        corpora(*chosen),
+        stages,
+        draw(st.integers(0, 99)),
+        window=draw(st.integers(1, 300)),
+        chunk=draw(st.integers(1, 9)),
+    )
 
 
 def shown(mix, epoch):
@@ -44,7 +59,9 @@ def test_an_epoch_shows_of_each_corpus_exactly_its_count(mix, epoch):
     rows = np.concatenate(shown(mix, epoch))
     in_corpora = np.bincount(mix.corpus_of(rows), minlength=len(mix.corpora))
     assert in_corpora.tolist() == mix.counts(epoch)
-    for corpus, own in zip(mix.corpora, (rows[mix.corpus_of(rows) == i] for i in range(len(mix.corpora))), strict=True):
+    for corpus, own in zip(
+        mix.corpora, (rows[mix.corpus_of(rows) == i] for i in range(len(mix.corpora))), strict=True
+    ):
         assert ((corpus.first <= own) & (own < corpus.first + corpus.n_pairs)).all()
 
 
@@ -56,7 +73,10 @@ def test_over_some_epochs_every_pair_of_a_corpus_is_shown_equally_often_or_once_
     for number, corpus in enumerate(mix.corpora):
         if corpus.n_pairs:
             total = sum(mix.counts(epoch)[number] for epoch in range(n_epochs))
-            assert set(times[corpus.first : corpus.first + corpus.n_pairs].tolist()) <= {total // corpus.n_pairs, -(-total // corpus.n_pairs)}
+            assert set(times[corpus.first : corpus.first + corpus.n_pairs].tolist()) <= {
+                total // corpus.n_pairs,
+                -(-total // corpus.n_pairs),
+            }
 
 
 @given(mix=mixes(), epoch=st.integers(0, 7))
@@ -65,7 +85,9 @@ def test_windows_are_of_one_size_and_one_mix(mix, epoch):
     windows = shown(mix, epoch)
     assert max(map(len, windows)) <= mix._window + len(mix.corpora)
     assert all((np.diff(rows) >= 0).all() for rows in windows)
-    per_window = np.array([np.bincount(mix.corpus_of(rows), minlength=len(mix.corpora)) for rows in windows])
+    per_window = np.array(
+        [np.bincount(mix.corpus_of(rows), minlength=len(mix.corpora)) for rows in windows]
+    )
     assert (np.ptp(per_window, axis=0) <= 1).all()
 
 
@@ -86,12 +108,26 @@ def test_half_of_a_corpus_is_followed_by_the_other_half():
 
 
 def test_three_times_shows_each_pair_three_times():
-    assert Mix(corpora(2, 3), [MixStage(0, [1.0, 3.0])], 0).rows(5, 0).tolist() == [0, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4]
+    assert Mix(corpora(2, 3), [MixStage(0, [1.0, 3.0])], 0).rows(5, 0).tolist() == [
+        0,
+        1,
+        2,
+        2,
+        2,
+        3,
+        3,
+        3,
+        4,
+        4,
+        4,
+    ]
 
 
 @pytest.mark.parametrize("temperature", [1.0, 2.0, 5.0])
 def test_temperature_evens_shares_out_and_keeps_the_sum(temperature):
-    counts = Mix(corpora(1_000_000, 10_000, 100), [MixStage(0, [1.0, 2.0, 0.5], temperature)], 0).counts(0)
+    counts = Mix(
+        corpora(1_000_000, 10_000, 100), [MixStage(0, [1.0, 2.0, 0.5], temperature)], 0
+    ).counts(0)
     amounts = [1_000_000, 20_000, 50]
     powers = [amount ** (1 / temperature) for amount in amounts]
     assert counts == [round(sum(amounts) * power / sum(powers)) for power in powers]
@@ -100,16 +136,26 @@ def test_temperature_evens_shares_out_and_keeps_the_sum(temperature):
 
 def test_a_high_temperature_makes_corpora_equal_and_a_low_one_leaves_the_largest():
     assert Mix(corpora(900, 90, 9), [MixStage(0, [1.0] * 3, 1e9)], 0).counts(0) == [333] * 3
-    assert Mix(corpora(900, 90, 9), [MixStage(0, [1.0, 0.0, 10.0], float("inf"))], 0).counts(0) == [495, 0, 495]
+    assert Mix(corpora(900, 90, 9), [MixStage(0, [1.0, 0.0, 10.0], float("inf"))], 0).counts(0) == [
+        495,
+        0,
+        495,
+    ]
     # A corpus that counts at all is never left out altogether.
-    assert Mix(corpora(900, 90, 9), [MixStage(0, [1.0, 1.0, 0.0], 1e-3)], 0).counts(0) == [990, 1, 0]
+    assert Mix(corpora(900, 90, 9), [MixStage(0, [1.0, 1.0, 0.0], 1e-3)], 0).counts(0) == [
+        990,
+        1,
+        0,
+    ]
 
 
 def test_stages_switch_at_their_epochs_and_take_up_where_the_stage_before_stopped():
     mix = Mix(corpora(40, 40), [MixStage(0, [1.0, 0.25]), MixStage(2, [0.0, 0.5])], 1)
     assert [mix.counts(epoch) for epoch in range(4)] == [[40, 10], [40, 10], [0, 20], [0, 20]]
     assert [mix.stage(epoch) for epoch in range(4)] == [0, 0, 1, 1]
-    of_the_second = [set((rows[rows >= 40]).tolist()) for rows in (mix.rows(epoch, 0) for epoch in range(3))]
+    of_the_second = [
+        set((rows[rows >= 40]).tolist()) for rows in (mix.rows(epoch, 0) for epoch in range(3))
+    ]
     assert set.union(*of_the_second) == set(range(40, 80))
 
 
@@ -144,7 +190,11 @@ def test_the_mix_of_a_recipe():
     )
     mix = Mix.for_config(data, corpora(100, 50, 8), 1)
     assert [mix.stage(epoch) for epoch in (0, 1, 2, 4, 5, 99)] == [0, 0, 1, 1, 2, 2]
-    assert mix.counts(1) == [round(208 * 200**0.5 / (200**0.5 + 8**0.5)), 0, round(208 * 8**0.5 / (200**0.5 + 8**0.5))]
+    assert mix.counts(1) == [
+        round(208 * 200**0.5 / (200**0.5 + 8**0.5)),
+        0,
+        round(208 * 8**0.5 / (200**0.5 + 8**0.5)),
+    ]
     assert mix.counts(4) == [200, 50, 8]
     assert mix.counts(5) == [100, 25, 0]
     assert list(mix.lines(5)) == [
@@ -153,7 +203,10 @@ def test_the_mix_of_a_recipe():
         "  bt: 25, 20.0 %; each of its 50 pairs 0.5 times",
         "  news: 0, 0.0 %; each of its 8 pairs 0 times",
     ]
-    assert mix.line(2) == "stage 2 of 3, from epoch 3 to 5: an epoch shows 258 pairs, true 77.5 %, bt 19.4 %, news 3.1 %"
+    assert (
+        mix.line(2)
+        == "stage 2 of 3, from epoch 3 to 5: an epoch shows 258 pairs, true 77.5 %, bt 19.4 %, news 3.1 %"
+    )
     with pytest.raises(MtkitError, match="holds 1 corpora, and"):
         Mix.for_config(data, corpora(158), 1)
 
@@ -171,7 +224,12 @@ def test_a_mix_that_shows_nothing_is_refused():
         Mix(corpora(0, 5), [MixStage(0, [1.0, 1.0]), MixStage(1, [1.0, 0.0])], 1)
 
 
-@given(n_rows=st.integers(1, 60), chunk=st.integers(1, 20), cuts=st.lists(st.integers(0, 300), min_size=2, max_size=6), seed=st.integers(0, 5))
+@given(
+    n_rows=st.integers(1, 60),
+    chunk=st.integers(1, 20),
+    cuts=st.lists(st.integers(0, 300), min_size=2, max_size=6),
+    seed=st.integers(0, 5),
+)
 @settings(max_examples=100)
 def test_stretches_of_a_stream_join_to_the_whole(n_rows, chunk, cuts, seed):
     cuts = sorted(cuts)
@@ -189,7 +247,12 @@ def test_passes_differ_by_number_corpus_and_seed():
     def first_half(passes, number):
         return tuple(passes.rows(100 * number, 100 * number + 50).tolist())
 
-    halves = {first_half(Passes(100, seed, corpus), number) for seed in (1, 2) for corpus in (0, 1) for number in (0, 1)}
+    halves = {
+        first_half(Passes(100, seed, corpus), number)
+        for seed in (1, 2)
+        for corpus in (0, 1)
+        for number in (0, 1)
+    }
     assert len(halves) == 8
 
 

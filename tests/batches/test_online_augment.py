@@ -20,10 +20,20 @@ from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.tokenizer.train import train_subword
 
 LANGS = ("ko", "en")
-EVERYTHING = SamplingConfig(src_dropout=0.2, tgt_dropout=0.1), AugmentConfig(upper_case=0.2, typos=0.2, drop_end_punctuation=0.2, noise=0.2)
+EVERYTHING = (
+    SamplingConfig(src_dropout=0.2, tgt_dropout=0.1),
+    AugmentConfig(upper_case=0.2, typos=0.2, drop_end_punctuation=0.2, noise=0.2),
+)
 
 
-def rewriter(tokenizer, sampling=SamplingConfig(), augment=AugmentConfig(), seed=1, max_length=100, langs=LANGS):
+def rewriter(
+    tokenizer,
+    sampling=SamplingConfig(),
+    augment=AugmentConfig(),
+    seed=1,
+    max_length=100,
+    langs=LANGS,
+):
     return Rewriter(tokenizer, sampling, augment, langs, seed, max_length)
 
 
@@ -33,7 +43,10 @@ def pairs(ko_en_pairs, tiny_tokenizer):
     n_tags = [2 * (i % 3 == 0) for i in range(len(ko_en_pairs))]
     sources = tiny_tokenizer.src.encode([pair.src for pair in ko_en_pairs])
     src = [np.array([7, 8][:n] + ids, np.uint16) for n, ids in zip(n_tags, sources, strict=True)]
-    tgt = [np.array(ids, np.uint16) for ids in tiny_tokenizer.tgt.encode([pair.tgt for pair in ko_en_pairs])]
+    tgt = [
+        np.array(ids, np.uint16)
+        for ids in tiny_tokenizer.tgt.encode([pair.tgt for pair in ko_en_pairs])
+    ]
     return Pairs(src, tgt, n_tags)
 
 
@@ -42,7 +55,13 @@ def decoded(subword, rows):
 
 
 def texts(tokenizer, src, tgt, n_tags):
-    return list(zip(decoded(tokenizer.src, [row[n:] for row, n in zip(src, n_tags, strict=True)]), decoded(tokenizer.tgt, tgt), strict=True))
+    return list(
+        zip(
+            decoded(tokenizer.src, [row[n:] for row, n in zip(src, n_tags, strict=True)]),
+            decoded(tokenizer.tgt, tgt),
+            strict=True,
+        )
+    )
 
 
 def as_lists(sides):
@@ -51,7 +70,9 @@ def as_lists(sides):
 
 def test_sampling_changes_the_pieces_and_not_the_text(tiny_tokenizer, pairs):
     src, tgt = rewriter(tiny_tokenizer, SamplingConfig(src_dropout=0.3)).rewrite(pairs, (0, 0, 0))
-    assert texts(tiny_tokenizer, src, tgt, pairs.n_tags) == texts(tiny_tokenizer, pairs.src, pairs.tgt, pairs.n_tags)
+    assert texts(tiny_tokenizer, src, tgt, pairs.n_tags) == texts(
+        tiny_tokenizer, pairs.src, pairs.tgt, pairs.n_tags
+    )
     assert sum(len(row) for row in src) > 1.08 * sum(len(row) for row in pairs.src)
     assert all(row[:n].tolist() == [7, 8][:n] for row, n in zip(src, pairs.n_tags, strict=True))
     assert {row.dtype for row in src} == {np.dtype(np.uint16)}
@@ -59,10 +80,16 @@ def test_sampling_changes_the_pieces_and_not_the_text(tiny_tokenizer, pairs):
 
 
 def test_a_unigram_model_samples_by_alpha(ko_en_pairs):
-    subword = Subword(train_subword([pair.tgt for pair in ko_en_pairs], TokenizerConfig(type="unigram", vocab_size=400)))
+    subword = Subword(
+        train_subword(
+            [pair.tgt for pair in ko_en_pairs], TokenizerConfig(type="unigram", vocab_size=400)
+        )
+    )
     tokenizer = Tokenizer(subword, subword)
     rows = [np.array(ids, np.uint16) for ids in subword.encode([pair.tgt for pair in ko_en_pairs])]
-    src, tgt = rewriter(tokenizer, SamplingConfig(tgt_alpha=0.1)).rewrite(Pairs(rows, rows, [0] * len(rows)), (0, 0, 0))
+    src, tgt = rewriter(tokenizer, SamplingConfig(tgt_alpha=0.1)).rewrite(
+        Pairs(rows, rows, [0] * len(rows)), (0, 0, 0)
+    )
     assert all(new is old for new, old in zip(src, rows, strict=True))
     assert decoded(subword, tgt) == decoded(subword, rows)
     assert sum(new is not old for new, old in zip(tgt, rows, strict=True)) > 0.7 * len(rows)
@@ -71,23 +98,39 @@ def test_a_unigram_model_samples_by_alpha(ko_en_pairs):
 @pytest.mark.parametrize(
     ("augment", "expected"),
     [
-        (AugmentConfig(drop_end_punctuation=1), lambda src, tgt: (src.rstrip(".?!"), tgt.rstrip(".?!"))),
+        (
+            AugmentConfig(drop_end_punctuation=1),
+            lambda src, tgt: (src.rstrip(".?!"), tgt.rstrip(".?!")),
+        ),
         (AugmentConfig(upper_case=1), lambda src, tgt: (src, tgt)),
     ],
 )
 def test_alterations_are_made_on_the_text(tiny_tokenizer, pairs, augment, expected):
     src, tgt = rewriter(tiny_tokenizer, augment=augment).rewrite(pairs, (0, 0, 0))
-    before, after = texts(tiny_tokenizer, pairs.src, pairs.tgt, pairs.n_tags), texts(tiny_tokenizer, src, tgt, pairs.n_tags)
+    before, after = (
+        texts(tiny_tokenizer, pairs.src, pairs.tgt, pairs.n_tags),
+        texts(tiny_tokenizer, src, tgt, pairs.n_tags),
+    )
     # A Korean source has no capitals, and gives no cause to write its translation in them.
     assert after == [expected(*pair) for pair in before]
-    plain = [[7, 8][:n] + ids for n, ids in zip(pairs.n_tags, tiny_tokenizer.src.encode([pair[0] for pair in after]), strict=True)]
+    plain = [
+        [7, 8][:n] + ids
+        for n, ids in zip(
+            pairs.n_tags, tiny_tokenizer.src.encode([pair[0] for pair in after]), strict=True
+        )
+    ]
     assert [row.tolist() for row in src] == plain
 
 
 def test_in_the_other_direction_capitals_are_taken_over(tiny_tokenizer, pairs):
-    src, tgt = rewriter(tiny_tokenizer, augment=AugmentConfig(upper_case=1), langs=("en", "ko")).rewrite(Pairs(pairs.tgt, pairs.tgt, [0] * 202), (0,))
+    src, tgt = rewriter(
+        tiny_tokenizer, augment=AugmentConfig(upper_case=1), langs=("en", "ko")
+    ).rewrite(Pairs(pairs.tgt, pairs.tgt, [0] * 202), (0,))
     before = decoded(tiny_tokenizer.src, pairs.tgt)
-    n_upper = sum(line == old.upper() for line, old in zip(decoded(tiny_tokenizer.src, src), before, strict=True))
+    n_upper = sum(
+        line == old.upper()
+        for line, old in zip(decoded(tiny_tokenizer.src, src), before, strict=True)
+    )
     assert n_upper > 190 and decoded(tiny_tokenizer.src, src) == decoded(tiny_tokenizer.src, tgt)
 
 
@@ -103,15 +146,22 @@ def test_all_depends_on_the_seed_and_the_position_alone(tiny_tokenizer, pairs):
     other = as_lists(rewriter(tiny_tokenizer, *EVERYTHING, 2).rewrite(pairs, (0, 0, 0)))
     assert len({str(lists) for lists in [*expected.values(), other]}) == 5
     again = rewriter(tiny_tokenizer, *EVERYTHING)
-    assert {position: as_lists(again.rewrite(pairs, position)) for position in reversed(positions)} == expected
+    assert {
+        position: as_lists(again.rewrite(pairs, position)) for position in reversed(positions)
+    } == expected
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        assert pool.submit(rewrite_elsewhere, pickle.dumps((one, pairs, (0, 1, 0)))).result() == expected[0, 1, 0]
+        assert (
+            pool.submit(rewrite_elsewhere, pickle.dumps((one, pairs, (0, 1, 0)))).result()
+            == expected[0, 1, 0]
+        )
 
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10_000), max_length=st.integers(5, 60))
 def test_what_comes_can_always_be_trained_on(tiny_tokenizer, pairs, seed, max_length):
-    src, tgt = rewriter(tiny_tokenizer, *EVERYTHING, seed=seed, max_length=max_length).rewrite(pairs, (seed, 0, 3))
+    src, tgt = rewriter(tiny_tokenizer, *EVERYTHING, seed=seed, max_length=max_length).rewrite(
+        pairs, (seed, 0, 3)
+    )
     special = tiny_tokenizer.src.special
     for i, n in enumerate(pairs.n_tags):
         is_same = src[i] is pairs.src[i] and tgt[i] is pairs.tgt[i]
@@ -121,39 +171,67 @@ def test_what_comes_can_always_be_trained_on(tiny_tokenizer, pairs, seed, max_le
 
 def test_pairs_with_unknown_pieces_stay_and_none_come_in(ko_en_pairs):
     src_texts = [pair.tgt for pair in ko_en_pairs]
-    subword = Subword(train_subword(src_texts, TokenizerConfig(vocab_size=200, byte_fallback=False)))
+    subword = Subword(
+        train_subword(src_texts, TokenizerConfig(vocab_size=200, byte_fallback=False))
+    )
     rows = [np.array(ids, np.uint16) for ids in subword.encode(["I drink 漢.", *src_texts])]
     both = SamplingConfig(src_dropout=0.9, tgt_dropout=0.9), AugmentConfig(noise=0.5, typos=0.5)
-    src, tgt = rewriter(Tokenizer(subword, subword), *both).rewrite(Pairs(rows, rows, [0] * len(rows)), (0, 0, 0))
+    src, tgt = rewriter(Tokenizer(subword, subword), *both).rewrite(
+        Pairs(rows, rows, [0] * len(rows)), (0, 0, 0)
+    )
     assert src[0] is rows[0] and tgt[0] is rows[0]
-    assert subword.special.unk in src[0] and not any(subword.special.unk in row for row in [*src[1:], *tgt[1:]])
+    assert subword.special.unk in src[0] and not any(
+        subword.special.unk in row for row in [*src[1:], *tgt[1:]]
+    )
 
 
 def test_nothing_to_do_is_told(tiny_recipe_path, tiny_tokenizer):
     assert Rewriter.for_recipe(Recipe.load(tiny_recipe_path), tiny_tokenizer) is None
-    assert Rewriter.for_recipe(Recipe.load(tiny_recipe_path, ["augment.merge=0.5"]), tiny_tokenizer) is None
+    assert (
+        Rewriter.for_recipe(Recipe.load(tiny_recipe_path, ["augment.merge=0.5"]), tiny_tokenizer)
+        is None
+    )
     for setting in ("augment.noise=0.1", "sampling.tgt_dropout=0.1"):
-        assert Rewriter.for_recipe(Recipe.load(tiny_recipe_path, [setting]), tiny_tokenizer) is not None
+        assert (
+            Rewriter.for_recipe(Recipe.load(tiny_recipe_path, [setting]), tiny_tokenizer)
+            is not None
+        )
 
 
 def test_a_group_of_batches_becomes_as_many_batches_of_the_same_pairs(tiny_tokenizer, pairs):
     one = rewriter(tiny_tokenizer, *EVERYTHING)
     bounds = [0, 50, 120, 150, 202]
-    batches = [Pairs(pairs.src[start:end], pairs.tgt[start:end], pairs.n_tags[start:end]) for start, end in pairwise(bounds)]
+    batches = [
+        Pairs(pairs.src[start:end], pairs.tgt[start:end], pairs.n_tags[start:end])
+        for start, end in pairwise(bounds)
+    ]
     dealt = one.rewrite_group(batches, (3, 1, 32))
     whole = one.rewrite(pairs, (3, 1, 32))
     assert len(dealt) == 4
     expected = Counter((tuple(a.tolist()), tuple(b.tolist())) for a, b in zip(*whole, strict=True))
-    assert Counter((tuple(a.tolist()), tuple(b.tolist())) for src, tgt, _ in dealt for a, b in zip(src, tgt, strict=True)) == expected
-    assert [as_lists(batch) for batch in one.rewrite_group(batches, (3, 1, 32))] == [as_lists(batch) for batch in dealt]
+    assert (
+        Counter(
+            (tuple(a.tolist()), tuple(b.tolist()))
+            for src, tgt, _ in dealt
+            for a, b in zip(src, tgt, strict=True)
+        )
+        == expected
+    )
+    assert [as_lists(batch) for batch in one.rewrite_group(batches, (3, 1, 32))] == [
+        as_lists(batch) for batch in dealt
+    ]
     for batch in dealt:
-        assert as_lists(batch[:2]) == as_lists([[side[place] for place in batch.places] for side in whole])
+        assert as_lists(batch[:2]) == as_lists(
+            [[side[place] for place in batch.places] for side in whole]
+        )
 
 
 @given(lengths=st.lists(st.integers(1, 40), min_size=1, max_size=80), data=st.data())
 def test_dealing_gives_each_pair_to_one_of_just_so_many_batches(lengths, data):
     n_batches = data.draw(st.integers(1, len(lengths)))
-    batches = deal(np.array(lengths), n_batches, np.random.default_rng(data.draw(st.integers(0, 9))))
+    batches = deal(
+        np.array(lengths), n_batches, np.random.default_rng(data.draw(st.integers(0, 9)))
+    )
     assert len(batches) == n_batches and all(len(batch) for batch in batches)
     assert sorted(np.concatenate(batches).tolist()) == list(range(len(lengths)))
 
@@ -162,6 +240,8 @@ def test_dealt_batches_are_of_like_size_and_little_is_padding():
     lengths = np.random.default_rng(1).gamma(4, 5, size=5000).astype(int) + 1
     batches = deal(lengths, 30, np.random.default_rng(1))
     padded = [len(batch) * lengths[batch].max() for batch in batches]
-    assert max(padded) < 1.1 * lengths.sum() / 30 and min(padded[i] for i in np.argsort(padded)[1:]) > 0.9 * max(padded)
+    assert max(padded) < 1.1 * lengths.sum() / 30 and min(
+        padded[i] for i in np.argsort(padded)[1:]
+    ) > 0.9 * max(padded)
     firsts = [lengths[batch].max() for batch in batches]
     assert firsts != sorted(firsts) and firsts != sorted(firsts, reverse=True)

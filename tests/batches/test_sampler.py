@@ -35,7 +35,10 @@ def rows_of(window):
 
 
 def as_items(items):
-    return [([array.tolist() for array in chosen[:3]], chosen.position, after) for chosen, after in items]
+    return [
+        ([array.tolist() for array in chosen[:3]], chosen.position, after)
+        for chosen, after in items
+    ]
 
 
 @pytest.mark.parametrize("epoch", [0, 1, 7])
@@ -58,7 +61,10 @@ def test_a_window_is_decided_by_seed_and_place_alone(seed, epoch, window):
     assert rows_of(wandering.window(epoch, window)) == rows_of(order(seed).window(epoch, window))
 
 
-@given(epochs=st.lists(st.integers(0, 10_000), min_size=2, max_size=2, unique=True), seed=st.integers(0, 1000))
+@given(
+    epochs=st.lists(st.integers(0, 10_000), min_size=2, max_size=2, unique=True),
+    seed=st.integers(0, 1000),
+)
 @settings(max_examples=25)
 def test_epochs_and_seeds_differ(epochs, seed):
     first, second = (rows_of(order(seed).window(epoch, 0)) for epoch in epochs)
@@ -75,9 +81,16 @@ def test_epochs_and_seeds_differ(epochs, seed):
     n_after=st.integers(1, 30),
 )
 @settings(max_examples=60, deadline=None)
-def test_continuing_from_a_position_gives_exactly_what_was_to_come(sizes, weights, window, rate, n_before, n_after):
+def test_continuing_from_a_position_gives_exactly_what_was_to_come(
+    sizes, weights, window, rate, n_before, n_after
+):
     n = len(sizes)
-    mix = Mix(corpora(*sizes), [MixStage(0, weights[:n]), MixStage(2, weights[3 : 3 + n], 3.0)], 1, window=window)
+    mix = Mix(
+        corpora(*sizes),
+        [MixStage(0, weights[:n]), MixStage(2, weights[3 : 3 + n], 3.0)],
+        1,
+        window=window,
+    )
     batches = BatchOrder(STORE, mix, 80, Merging(rate, 60))
     whole = list(islice(batches.iterate(), n_before + n_after))
     position = whole[n_before - 1][1] if n_before else START
@@ -106,7 +119,10 @@ def test_each_epoch_holds_the_whole_corpus_in_windows():
 def test_the_place_behind_the_last_batch_is_the_next_window_and_after_it_the_next_epoch():
     for window, after in (0, (0, 1)), (2, (1, 0)):
         n_batches = len(order().window(0, window).batches)
-        assert next(order().iterate(Position(0, window, n_batches)))[0].rows.tolist() == rows_of(order().window(*after))[0]
+        assert (
+            next(order().iterate(Position(0, window, n_batches)))[0].rows.tolist()
+            == rows_of(order().window(*after))[0]
+        )
 
 
 def test_the_current_window_is_made_once():
@@ -140,7 +156,9 @@ def test_a_stream_that_is_let_go_leaves_no_thread():
 def test_a_store_on_disk_gives_the_same_order(tmp_path):
     in_memory = random_store(100)
     on_disk = TokenStore.open(write_store(tmp_path, in_memory))
-    assert rows_of(plain_order(on_disk, 200, 1).window(2, 0)) == rows_of(plain_order(in_memory, 200, 1).window(2, 0))
+    assert rows_of(plain_order(on_disk, 200, 1).window(2, 0)) == rows_of(
+        plain_order(in_memory, 200, 1).window(2, 0)
+    )
 
 
 def test_padding_is_reported():
@@ -148,7 +166,12 @@ def test_padding_is_reported():
     assert 0.0 < batches.padding_share(batches.window(0, 1)) < 0.5
 
 
-@given(rate=st.floats(0.1, 1.0), max_length=st.integers(2, 50), n_tags=st.integers(0, 2), seed=st.integers(0, 99))
+@given(
+    rate=st.floats(0.1, 1.0),
+    max_length=st.integers(2, 50),
+    n_tags=st.integers(0, 2),
+    seed=st.integers(0, 99),
+)
 @settings(max_examples=40, deadline=None)
 def test_joined_pairs_are_of_one_corpus_and_not_too_long(rate, max_length, n_tags, seed):
     lengths = np.random.default_rng(seed).integers(1 + n_tags, 30, size=(2, 90))
@@ -177,7 +200,10 @@ def test_many_pairs_are_joined_where_there_is_room():
 
 @pytest.mark.parametrize(
     ("position", "named"),
-    [((1, 0, 9999), r"batch 9999 of window 0 of epoch 1, which has \d+ batches"), ((1, 3, 0), "window 3 of epoch 1, which has 3 windows")],
+    [
+        ((1, 0, 9999), r"batch 9999 of window 0 of epoch 1, which has \d+ batches"),
+        ((1, 3, 0), "window 3 of epoch 1, which has 3 windows"),
+    ],
 )
 def test_a_position_that_the_data_does_not_have_is_refused(position, named):
     with pytest.raises(MtkitError, match=named):

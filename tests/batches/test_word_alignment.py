@@ -48,7 +48,13 @@ def expected_links(links, src_words, tgt_words):
         for i, j in pair_links:
             found |= {(row, t, s) for t in tgt_words[row][j] for s in src_words[row][i]}
         if pair_links:
-            found.add((row, sum(map(len, tgt_words[row])), sum(map(len, src_words[row])) + src_words[row][0][0]))
+            found.add(
+                (
+                    row,
+                    sum(map(len, tgt_words[row])),
+                    sum(map(len, src_words[row])) + src_words[row][0][0],
+                )
+            )
     return found
 
 
@@ -59,27 +65,45 @@ def as_set(alignment):
 
 
 def test_by_hand(tiny_tokenizer):
-    src, tgt = tiny_tokenizer.src.encode_as_pieces(["책 읽는다", "책"]), tiny_tokenizer.tgt.encode_as_pieces(["I read books", "book"])
-    assert [len([piece for piece in pieces if piece.startswith("▁")]) for pieces in (*src, *tgt)] == [2, 1, 3, 1]
+    src, tgt = (
+        tiny_tokenizer.src.encode_as_pieces(["책 읽는다", "책"]),
+        tiny_tokenizer.tgt.encode_as_pieces(["I read books", "book"]),
+    )
+    assert [
+        len([piece for piece in pieces if piece.startswith("▁")]) for pieces in (*src, *tgt)
+    ] == [2, 1, 3, 1]
     n_src, n_tgt = len(src[0]), len(tgt[0])
     last = [place for place, piece in enumerate(tgt[0]) if piece.startswith("▁")][-1]
     second = [place for place, piece in enumerate(src[0]) if piece.startswith("▁")][1]
-    sides = [encoded(tiny_tokenizer.src, ["책 읽는다", "책"])[0], encoded(tiny_tokenizer.tgt, ["I read books", "book"])[0]]
+    sides = [
+        encoded(tiny_tokenizer.src, ["책 읽는다", "책"])[0],
+        encoded(tiny_tokenizer.tgt, ["I read books", "book"])[0],
+    ]
     alignment = Aligner(LinkStore([[(0, 2)], []]), tiny_tokenizer)(np.array([0, 1]), *sides)
-    assert as_set(alignment) == {(0, t, s) for t in range(last, n_tgt) for s in range(second)} | {(0, n_tgt, n_src)}
+    assert as_set(alignment) == {(0, t, s) for t in range(last, n_tgt) for s in range(second)} | {
+        (0, n_tgt, n_src)
+    }
 
 
 @pytest.mark.parametrize("n_tags", [0, 2])
-def test_every_piece_of_a_word_is_aligned_to_every_piece_of_its_words(tiny_tokenizer, ko_en_pairs, n_tags):
+def test_every_piece_of_a_word_is_aligned_to_every_piece_of_its_words(
+    tiny_tokenizer, ko_en_pairs, n_tags
+):
     rng = np.random.default_rng(1)
     links = []
     for src, tgt in ko_en_pairs:
         n_src, n_tgt = len(src.split()), len(tgt.split())
-        drawn = {(int(rng.integers(n_src)), int(rng.integers(n_tgt))) for _ in range(rng.integers(0, 8))}
+        drawn = {
+            (int(rng.integers(n_src)), int(rng.integers(n_tgt))) for _ in range(rng.integers(0, 8))
+        }
         links.append(sorted(drawn))
     rows = rng.permutation(len(ko_en_pairs))
     pairs = [ko_en_pairs[row] for row in rows]
-    src, src_words = encoded(tiny_tokenizer.src, [pair.src for pair in pairs], tag_ids=[tiny_tokenizer.src.special.unk] * n_tags)
+    src, src_words = encoded(
+        tiny_tokenizer.src,
+        [pair.src for pair in pairs],
+        tag_ids=[tiny_tokenizer.src.special.unk] * n_tags,
+    )
     tgt, tgt_words = encoded(tiny_tokenizer.tgt, [pair.tgt for pair in pairs])
     alignment = Aligner(LinkStore(links), tiny_tokenizer)(rows, src, tgt)
     assert alignment.shape[0] == 3
@@ -95,11 +119,20 @@ def test_no_links_at_all(tiny_tokenizer):
 def aligned_recipe(tiny_recipe_path):
     """Makes recipes of a corpus where the first words of a pair are aligned, and the last ones; the last nine pairs are not."""
     folder = tiny_recipe_path.parent
-    sides = [(folder / name).read_text(encoding="utf-8").splitlines() for name in ("train.ko", "train.en")]
-    lines = [f"0-0 {len(src.split()) - 1}-{len(tgt.split()) - 1}\n" for src, tgt in zip(*sides, strict=True)]
+    sides = [
+        (folder / name).read_text(encoding="utf-8").splitlines()
+        for name in ("train.ko", "train.en")
+    ]
+    lines = [
+        f"0-0 {len(src.split()) - 1}-{len(tgt.split()) - 1}\n"
+        for src, tgt in zip(*sides, strict=True)
+    ]
     (folder / "train.links").write_text("".join(lines[:-9] + ["\n"] * 9), encoding="utf-8")
     text = tiny_recipe_path.read_text(encoding="utf-8")
-    tiny_recipe_path.write_text(text.replace("tgt: train.en}", "tgt: train.en, alignment: train.links, tags: [<t>]}"), encoding="utf-8")
+    tiny_recipe_path.write_text(
+        text.replace("tgt: train.en}", "tgt: train.en, alignment: train.links, tags: [<t>]}"),
+        encoding="utf-8",
+    )
 
     def load(*settings):
         return Recipe.load(tiny_recipe_path, ["training.alignment_weight=0.1", *settings])
@@ -111,8 +144,15 @@ def made(recipe, n_workers=0, n_batches=30):
     preprocess(recipe)
     store, tokenizer = TokenStore.open(recipe.store_dir), Tokenizer.load(recipe.tokenizer_dir)
     order = BatchOrder(store, Mix.for_config(recipe.data, store.corpora, 1), recipe.batches.limit)
-    loader = BatchLoader(order, BatchMaker.for_recipe(recipe, store, tokenizer), n_workers=n_workers)
-    return tokenizer, [batch for batch, _ in zip((batch for batch, _ in loader.iterate(START)), range(n_batches), strict=False)]
+    loader = BatchLoader(
+        order, BatchMaker.for_recipe(recipe, store, tokenizer), n_workers=n_workers
+    )
+    return tokenizer, [
+        batch
+        for batch, _ in zip(
+            (batch for batch, _ in loader.iterate(START)), range(n_batches), strict=False
+        )
+    ]
 
 
 @pytest.mark.parametrize("settings", [[], ["sampling.src_dropout=0.3", "sampling.tgt_dropout=0.3"]])
@@ -134,7 +174,12 @@ def test_batches_align_the_same_words_whatever_their_pieces(aligned_recipe, sett
                 continue
             n_aligned += 1
             ends = {(0, 0), (tgt_words[-1], src_words[-1])}
-            expected = {(t, s) for t, j in enumerate(tgt_words) for s, i in enumerate(src_words) if (j, i) in ends}
+            expected = {
+                (t, s)
+                for t, j in enumerate(tgt_words)
+                for s, i in enumerate(src_words)
+                if (j, i) in ends
+            }
             assert own == expected | {(len(tgt), len(src))}
     assert n_aligned > 10 * n_unaligned > 0
 
@@ -147,7 +192,10 @@ def test_worker_processes_make_the_same(aligned_recipe):
 
 
 def test_none_where_nobody_learns_them(aligned_recipe):
-    assert all(batch.alignment is None for batch in made(aligned_recipe("training.alignment_weight=0"), n_batches=3)[1])
+    assert all(
+        batch.alignment is None
+        for batch in made(aligned_recipe("training.alignment_weight=0"), n_batches=3)[1]
+    )
 
 
 def test_halves_share_out_the_links(aligned_recipe):
@@ -157,7 +205,9 @@ def test_halves_share_out_the_links(aligned_recipe):
         first, second = batch.to("cpu").halves(tgt_pad_id=0)
         middle = first.src.size(0)
         assert first.alignment is not None and second.alignment is not None
-        assert as_set(first.alignment) | {(r + middle, t, s) for r, t, s in as_set(second.alignment)} == as_set(batch.alignment)
+        assert as_set(first.alignment) | {
+            (r + middle, t, s) for r, t, s in as_set(second.alignment)
+        } == as_set(batch.alignment)
         assert first.alignment[0].max() < middle and second.alignment[0].min() >= 0
 
 

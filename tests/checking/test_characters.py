@@ -13,7 +13,10 @@ def test_kinds_are_counted_as_one_would_by_hand(batches):
     counter = KindCounter()
     for lines in batches:
         counts = {kind: list(numbers) for kind, numbers in counter.count(lines).items()}
-        by_hand = {kind: [sum(kind_of(char) == kind for char in line) for line in lines] for kind in {kind_of(c) for line in lines for c in line}}
+        by_hand = {
+            kind: [sum(kind_of(char) == kind for char in line) for line in lines]
+            for kind in {kind_of(c) for line in lines for c in line}
+        }
         by_hand.pop("other", None)
         assert counts == by_hand
 
@@ -26,10 +29,38 @@ def test_trouble_is_what_python_ends_a_line_at():
 @pytest.mark.parametrize(
     ("char", "kind"),
     [
-        *(("\0", "nul"), ("\r", "cr"), ("\t", "tab"), ("\x1f", "space"), ("\x01", "control"), ("\x7f", "control"), ("\x9f", "control")),
-        *(("\ufeff", "bom"), ("\ufffd", "replacement"), ("\xad", "invisible"), ("\u200b", "invisible"), ("\u202e", "invisible")),
-        *(("\ue000", "private_use"), ("\ud800", "other"), (" ", "space"), ("\u3000", "space"), ("\xa0", "space")),
-        *(("a", "latin"), ("한", "hangul"), ("\u200d", "other"), ("1", "other"), ("\n", "other"), ("\u0301", "other"), ("😀", "other")),
+        *(
+            ("\0", "nul"),
+            ("\r", "cr"),
+            ("\t", "tab"),
+            ("\x1f", "space"),
+            ("\x01", "control"),
+            ("\x7f", "control"),
+            ("\x9f", "control"),
+        ),
+        *(
+            ("\ufeff", "bom"),
+            ("\ufffd", "replacement"),
+            ("\xad", "invisible"),
+            ("\u200b", "invisible"),
+            ("\u202e", "invisible"),
+        ),
+        *(
+            ("\ue000", "private_use"),
+            ("\ud800", "other"),
+            (" ", "space"),
+            ("\u3000", "space"),
+            ("\xa0", "space"),
+        ),
+        *(
+            ("a", "latin"),
+            ("한", "hangul"),
+            ("\u200d", "other"),
+            ("1", "other"),
+            ("\n", "other"),
+            ("\u0301", "other"),
+            ("😀", "other"),
+        ),
     ],
 )
 def test_kinds(char, kind):
@@ -37,4 +68,8 @@ def test_kinds(char, kind):
 
 
 def test_whoever_is_a_control_character_is_noticed_as_something():
-    assert all(kind_of(chr(code)) != "other" for code in range(0x110000) if unicodedata.category(chr(code)) == "Cc" and code != 0x0A)
+    assert all(
+        kind_of(chr(code)) != "other"
+        for code in range(0x110000)
+        if unicodedata.category(chr(code)) == "Cc" and code != 0x0A
+    )

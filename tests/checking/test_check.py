@@ -21,14 +21,24 @@ N_PAIRS = 202
 @pytest.fixture
 def corpus(tmp_path, ko_en_pairs):
     """Two lists of lines as bytes, to be altered, and a way to check them."""
-    return Corpus(tmp_path, [pair.src.encode() for pair in ko_en_pairs], [pair.tgt.encode() for pair in ko_en_pairs])
+    return Corpus(
+        tmp_path,
+        [pair.src.encode() for pair in ko_en_pairs],
+        [pair.tgt.encode() for pair in ko_en_pairs],
+    )
 
 
 @pytest.fixture(scope="module")
 def counts_before(tmp_path_factory, ko_en_pairs):
     """What is found in the same corpus before it is altered."""
     folder = tmp_path_factory.mktemp("before")
-    return counts(Corpus(folder, [pair.src.encode() for pair in ko_en_pairs], [pair.tgt.encode() for pair in ko_en_pairs]).check())
+    return counts(
+        Corpus(
+            folder,
+            [pair.src.encode() for pair in ko_en_pairs],
+            [pair.tgt.encode() for pair in ko_en_pairs],
+        ).check()
+    )
 
 
 class Corpus:
@@ -42,7 +52,9 @@ class Corpus:
         return CorpusSource(src=self.folder / f"{name}.ko", tgt=self.folder / f"{name}.en")
 
     def check(self, languages=("ko", "en"), find_shift=False, **held_out):
-        data = DataConfig(src_lang=languages[0], tgt_lang=languages[1], train=(self.write(),), **held_out)
+        data = DataConfig(
+            src_lang=languages[0], tgt_lang=languages[1], train=(self.write(),), **held_out
+        )
         return check_corpora(data, find_shift=find_shift, n_workers=0)
 
 
@@ -100,8 +112,17 @@ def planted(name, where, src=None, tgt=None):
         planted("copies", "pair", src=b"OK", tgt=b"OK"),
         planted("wrong_script", "src", src=b"This line was never translated into Korean."),
         planted("wrong_script", "tgt", tgt="이 줄은 번역되지 않았다".encode()),
-        planted("swapped", "pair", src=b"I went to school yesterday morning.", tgt="나는 어제 아침에 학교에 갔다.".encode()),
-        planted("length_ratio", "pair", tgt=b"Then he went on and on about all that he had seen, until dawn. " * 5),
+        planted(
+            "swapped",
+            "pair",
+            src=b"I went to school yesterday morning.",
+            tgt="나는 어제 아침에 학교에 갔다.".encode(),
+        ),
+        planted(
+            "length_ratio",
+            "pair",
+            tgt=b"Then he went on and on about all that he had seen, until dawn. " * 5,
+        ),
         planted("few_letters", "tgt", tgt=b"12.5 - 13.7 % (3)"),
         planted("long", "tgt", tgt=b"He said so. " * 200),
     ],
@@ -111,7 +132,11 @@ def test_a_planted_fault_is_found_where_it_is(corpus, counts_before, name, where
     corpus.src[line - 1] = corpus.src[line - 1] if src is None else src
     corpus.tgt[line - 1] = corpus.tgt[line - 1] if tgt is None else tgt
     report = corpus.check()
-    finding = next(finding for finding in report.corpora[0].findings if (finding.name, finding.where) == (name, where))
+    finding = next(
+        finding
+        for finding in report.corpora[0].findings
+        if (finding.name, finding.where) == (name, where)
+    )
     assert finding.n == counts_before.get((name, where), 0) + 1
     assert line in finding.lines
     assert report.can_train == (name != "invalid_utf8")
@@ -151,7 +176,10 @@ def test_lines_too_many_are_told_with_the_place_where_they_begin(corpus):
     assert not report.can_train
     (line,) = only(report, "shift").lines
     assert abs(line - 301) <= 5
-    assert only(report, "shift").examples[0].note == f"goes with line {line - 1}: {corpus.tgt[line - 2].decode()[:90]}"
+    assert (
+        only(report, "shift").examples[0].note
+        == f"goes with line {line - 1}: {corpus.tgt[line - 2].decode()[:90]}"
+    )
     assert f"come apart at line {line}" in finding.detail
 
 
@@ -182,15 +210,25 @@ def test_duplicates_are_told_with_the_line_that_they_repeat(corpus):
 def test_training_corpora_are_compared_with_one_another(corpus):
     first = corpus.write("first")
     again = Corpus(corpus.folder, [b"x", *corpus.src[:2]], [b"y", *corpus.tgt[:2]]).write("again")
-    report = check_corpora(DataConfig(src_lang="ko", tgt_lang="en", train=(first, again)), find_shift=False)
+    report = check_corpora(
+        DataConfig(src_lang="ko", tgt_lang="en", train=(first, again)), find_shift=False
+    )
     finding = only(report, "duplicates", 1)
     assert finding.lines == (2, 3)
-    assert [example.note for example in finding.examples] == ["as in line 1 of first", "as in line 2 of first"]
+    assert [example.note for example in finding.examples] == [
+        "as in line 1 of first",
+        "as in line 2 of first",
+    ]
 
 
 def test_with_other_tags_it_is_another_pair(corpus):
-    first, again = corpus.write("first"), corpus.write("again").model_copy(update={"tags": ("<bt>",)})
-    report = check_corpora(DataConfig(src_lang="ko", tgt_lang="en", train=(first, again)), find_shift=False)
+    first, again = (
+        corpus.write("first"),
+        corpus.write("again").model_copy(update={"tags": ("<bt>",)}),
+    )
+    report = check_corpora(
+        DataConfig(src_lang="ko", tgt_lang="en", train=(first, again)), find_shift=False
+    )
     assert ("duplicates", "pair") not in counts(report, 1)
 
 
@@ -205,7 +243,14 @@ def test_overlap_with_what_is_held_out(corpus):
     finding = only(report, "overlap", 1)
     assert report.corpora[1].role == "test"
     assert (finding.n, finding.n_of, finding.lines) == (3, 4, (1, 2, 3))
-    assert finding.more == {"src": 2, "tgt": 1, "pair": 1, "folded_src": 2, "folded_tgt": 2, "folded_pair": 1}
+    assert finding.more == {
+        "src": 2,
+        "tgt": 1,
+        "pair": 1,
+        "folded_src": 2,
+        "folded_tgt": 2,
+        "folded_pair": 1,
+    }
     assert [example.note for example in finding.examples] == [
         "the pair is line 4 of train",
         "the source is line 6 of train",
@@ -215,7 +260,12 @@ def test_overlap_with_what_is_held_out(corpus):
 
 def test_tags_hide_no_overlap(corpus):
     source = corpus.write()
-    data = DataConfig(src_lang="ko", tgt_lang="en", train=(source.model_copy(update={"tags": ("<bt>",)}),), test=(source,))
+    data = DataConfig(
+        src_lang="ko",
+        tgt_lang="en",
+        train=(source.model_copy(update={"tags": ("<bt>",)}),),
+        test=(source,),
+    )
     assert only(check_corpora(data, find_shift=False), "overlap", 1).n == N_PAIRS
 
 
@@ -239,12 +289,20 @@ def test_exchanged_files_are_told_as_such(corpus):
 def german(tmp_path):
     """Pairs in the same script: the questions and answers of a phrase book."""
     who = {"Ich": "I", "Wir": "We", "Sie": "They"}
-    what = {"sehen": "see", "kaufen": "buy", "suchen": "look for", "mögen": "like", "brauchen": "need"}
+    what = {
+        "sehen": "see",
+        "kaufen": "buy",
+        "suchen": "look for",
+        "mögen": "like",
+        "brauchen": "need",
+    }
     which = {"das neue": "the new", "ein altes": "an old", "unser": "our", "kein": "no"}
     things = {"Haus": "house", "Auto": "car", "Buch": "book", "Bild": "picture"}
     parts = list(itertools.product(who, what, which, things))
     german = [" ".join(part) + " nicht mehr." for part in parts]
-    english = [f"{who[a]} do not {what[b]} {which[c]} {things[d]} any more." for a, b, c, d in parts]
+    english = [
+        f"{who[a]} do not {what[b]} {which[c]} {things[d]} any more." for a, b, c, d in parts
+    ]
     return Corpus(tmp_path, [line.encode() for line in german], [line.encode() for line in english])
 
 
@@ -254,12 +312,18 @@ def test_in_the_same_script_the_words_decide(german):
     german.tgt[40] = b"Sie sehen das alte Haus nicht."
     report = german.check(("de", "en"))
     assert only(report, "swapped").lines == (21,)
-    found = {finding.where: finding.lines for finding in report.corpora[0].findings if finding.name == "wrong_language"}
+    found = {
+        finding.where: finding.lines
+        for finding in report.corpora[0].findings
+        if finding.name == "wrong_language"
+    }
     assert found == {"src": (31,), "tgt": (41,)}
 
 
 def test_words_decide_nothing_where_the_script_does(corpus):
-    assert not {"swapped", "wrong_language"} & {name for name, _ in counts(corpus.check((UNKNOWN_LANG, UNKNOWN_LANG)))}
+    assert not {"swapped", "wrong_language"} & {
+        name for name, _ in counts(corpus.check((UNKNOWN_LANG, UNKNOWN_LANG)))
+    }
 
 
 def test_files_whose_names_say_the_opposite_of_the_codes(german):
@@ -279,14 +343,22 @@ def test_what_cannot_be_read_is_a_finding(corpus, tmp_path):
     missing = CorpusSource(src=tmp_path / "no.ko", tgt=tmp_path / "no.en")
     (tmp_path / "broken.tsv").write_bytes(b"a\tb\n\xff\n")
     broken = CorpusSource(file=tmp_path / "broken.tsv")
-    report = check_corpora(DataConfig(src_lang="ko", tgt_lang="en", train=(missing, broken)), find_shift=True)
+    report = check_corpora(
+        DataConfig(src_lang="ko", tgt_lang="en", train=(missing, broken)), find_shift=True
+    )
     assert "no.ko`: no such file" in only(report, "unreadable", 0).detail
     assert "invalid UTF-8 in line 2" in only(report, "unreadable", 1).detail
     assert not report.can_train
 
 
 def test_of_what_cannot_be_read_nothing_else_is_said(corpus, tmp_path):
-    report = check_corpora(DataConfig(src_lang="ko", tgt_lang="en", train=(CorpusSource(src=tmp_path / "no.ko", tgt=tmp_path / "no.en"),)))
+    report = check_corpora(
+        DataConfig(
+            src_lang="ko",
+            tgt_lang="en",
+            train=(CorpusSource(src=tmp_path / "no.ko", tgt=tmp_path / "no.en"),),
+        )
+    )
     (found,) = report.corpora
     assert [finding.name for finding in found.findings] == ["unreadable"]
     assert found.not_found == ()
@@ -294,7 +366,9 @@ def test_of_what_cannot_be_read_nothing_else_is_said(corpus, tmp_path):
 
 
 def test_overlap_is_looked_for_where_something_is_held_out(corpus):
-    other = Corpus(corpus.folder / "other", ["전혀 다른 문장이다".encode()], [b"Quite new text."]).write("other")
+    other = Corpus(
+        corpus.folder / "other", ["전혀 다른 문장이다".encode()], [b"Quite new text."]
+    ).write("other")
     alone = corpus.check().corpora[0]
     assert "overlap" in alone.not_looked_for and "overlap" not in alone.not_found
     apart = corpus.check(validation=(other,)).corpora[0]
@@ -323,7 +397,10 @@ def test_more_than_half_in_the_wrong_language_is_an_error(corpus):
     # It is no matter of the settings of training what a test set holds.
     sound = corpus.write("sound")
     backwards = Corpus(corpus.folder / "test", corpus.tgt, corpus.src).write("test")
-    report = check_corpora(DataConfig(src_lang="ko", tgt_lang="en", train=(sound,), test=(backwards,)), find_shift=False)
+    report = check_corpora(
+        DataConfig(src_lang="ko", tgt_lang="en", train=(sound,), test=(backwards,)),
+        find_shift=False,
+    )
     assert only(report, "swapped", 1).severity == "warning" and report.can_train
 
 
@@ -331,8 +408,12 @@ def test_several_processes_find_the_same(corpus, monkeypatch):
     monkeypatch.setattr(lenient_reader, "CHUNK_SIZE", 50)
     corpus.tgt[70] = b"Salt &amp; pepper.\r"
     corpus.src[120] = b"\xff"
-    data = DataConfig(src_lang="ko", tgt_lang="en", train=(corpus.write(),), test=(corpus.write("test"),))
-    alone, shared = (check_corpora(data, find_shift=False, n_workers=n_workers) for n_workers in (0, 2))
+    data = DataConfig(
+        src_lang="ko", tgt_lang="en", train=(corpus.write(),), test=(corpus.write("test"),)
+    )
+    alone, shared = (
+        check_corpora(data, find_shift=False, n_workers=n_workers) for n_workers in (0, 2)
+    )
     assert as_dict(alone) == as_dict(shared)
 
 
@@ -355,7 +436,18 @@ NASTY_LINES = st.lists(
                     b"\x01",
                     b"\xe2\x80\xa8",
                 ),
-                *(b"&amp;", b"&nope;", b"&", b"e\xcc\x81", b"\xc2\xad", b"\xef\xbf\xbd", "한국어".encode(), b"\xf0\x9f\x98\x80", b"\x0c", b"b c"),
+                *(
+                    b"&amp;",
+                    b"&nope;",
+                    b"&",
+                    b"e\xcc\x81",
+                    b"\xc2\xad",
+                    b"\xef\xbf\xbd",
+                    "한국어".encode(),
+                    b"\xf0\x9f\x98\x80",
+                    b"\x0c",
+                    b"b c",
+                ),
             ]
         ),
         max_size=4,
@@ -385,7 +477,11 @@ def test_nasty_bytes_are_counted_as_one_would_by_hand(tmp_path_factory, src, tgt
             "cr": sum("\r" in line for line in lines),
             "nul": sum("\0" in line for line in lines),
             "control": sum("\x01" in line for line in lines),
-            "line_end": sum(len(line.replace("\r", "").splitlines()) > 1 or line[-1:] in ("\x85", "\u2028", "\f") for line in lines),
+            "line_end": sum(
+                len(line.replace("\r", "").splitlines()) > 1
+                or line[-1:] in ("\x85", "\u2028", "\f")
+                for line in lines
+            ),
             "html_entities": sum("&amp;" in line for line in lines),
             "replacement": sum("\ufffd" in line for line in lines),
             "not_nfc": sum(unicodedata.normalize("NFC", line) != line for line in lines),
@@ -431,7 +527,9 @@ def test_an_entity_is_one_that_means_something(corpus):
 def test_every_rule_says_why_and_what_to_do():
     for name, rule in RULES.items():
         assert rule.why.endswith("."), name
-        assert rule.todo.endswith((".", "?")) or rule.severity == "note" or name == "unreadable", name
+        assert rule.todo.endswith((".", "?")) or rule.severity == "note" or name == "unreadable", (
+            name
+        )
         assert rule.noun.count("/") == bool(rule.noun), name
 
 
@@ -441,5 +539,7 @@ def test_the_encoding_of_the_language_is_suggested(tmp_path):
     (tmp_path / "b.txt").write_bytes(b"I take the bus.\n" * 20)
     source = CorpusSource(src=tmp_path / "a.txt", tgt=tmp_path / "b.txt")
     report = check_corpora(DataConfig(src_lang="ko", tgt_lang="en", train=(source,)), n_shown=0)
-    (todo,) = [finding.todo for finding in report.corpora[0].findings if finding.name == "invalid_utf8"]
+    (todo,) = [
+        finding.todo for finding in report.corpora[0].findings if finding.name == "invalid_utf8"
+    ]
     assert "CP949 (나는 0번 버스를 타고 학교에 간다." in todo

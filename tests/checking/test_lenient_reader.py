@@ -13,7 +13,21 @@ from tests.strategies import reads_as_text
 NASTY_BYTES = (
     st.lists(
         st.sampled_from(
-            [b"a", b"\n", b"\r", b"\r\n", b"\xef\xbb\xbf", b"\xe4", b"\xc3\xa4", b"\xed\xa0\x80", b"\xf0\x9f", b"\0", b" ", b"\xc2\x85", b"\xff\xfe"]
+            [
+                b"a",
+                b"\n",
+                b"\r",
+                b"\r\n",
+                b"\xef\xbb\xbf",
+                b"\xe4",
+                b"\xc3\xa4",
+                b"\xed\xa0\x80",
+                b"\xf0\x9f",
+                b"\0",
+                b" ",
+                b"\xc2\x85",
+                b"\xff\xfe",
+            ]
         ),
         max_size=30,
     )
@@ -87,7 +101,10 @@ def test_packed_files_are_read_like_others(tmp_path, small_chunks):
 def test_other_formats_come_as_text(tmp_path, small_chunks):
     (tmp_path / "a.tsv").write_text("".join(f"가{i}\ta{i}\n" for i in range(5)), encoding="utf-8")
     chunks = chunks_of(CorpusSource(file=tmp_path / "a.tsv"))
-    assert chunks == [(1, ["가0", "가1", "가2"], ["a0", "a1", "a2"]), (4, ["가3", "가4"], ["a3", "a4"])]
+    assert chunks == [
+        (1, ["가0", "가1", "가2"], ["a0", "a1", "a2"]),
+        (4, ["가3", "가4"], ["a3", "a4"]),
+    ]
     assert decode(chunks[1].src, 4) == (["가3", "가4"], {})
 
 

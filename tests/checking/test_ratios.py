@@ -53,7 +53,9 @@ def test_the_limit_is_five_robust_deviations():
     log_ratio = np.log(0.5) + rng.normal(0, 0.15, 20_000)
     deviations = np.abs(log_ratio - np.median(log_ratio))
     # A tenth of tolerance: the histogram's bins are 0.02 wide.
-    log_ratio[:4] = np.median(log_ratio) - 1.4826 * np.median(deviations) * np.array([4.5, 5.5, 6.0, 4.5])
+    log_ratio[:4] = np.median(log_ratio) - 1.4826 * np.median(deviations) * np.array(
+        [4.5, 5.5, 6.0, 4.5]
+    )
     found = histogram(src, np.rint(1100 * np.exp(log_ratio)).astype(np.int64)).outliers()
     assert found.lines == [3, 2]
 

@@ -17,11 +17,19 @@ def check(shared_data):
 
     def run(languages, train, *held_out, find_shift=False):
         def source(name, ending=""):
-            return dict(zip(("src", "tgt"), (shared_data / f"{name}.{language}{ending}" for language in languages), strict=True))
+            return dict(
+                zip(
+                    ("src", "tgt"),
+                    (shared_data / f"{name}.{language}{ending}" for language in languages),
+                    strict=True,
+                )
+            )
 
         ending = "" if (shared_data / f"{train}.{languages[0]}").exists() else ".gz"
         corpora = {"train": source(train, ending), "test": list(map(source, held_out))}
-        data = DataConfig.model_validate({"src_lang": languages[0], "tgt_lang": languages[1], **corpora})
+        data = DataConfig.model_validate(
+            {"src_lang": languages[0], "tgt_lang": languages[1], **corpora}
+        )
         report = check_corpora(data, find_shift=find_shift)
         assert report.can_train
         return report
@@ -40,7 +48,12 @@ def overlaps(corpus):
     return 0, 0, 0, 0
 
 
-MULTI30K_HELD_OUT = ("multi30k/test_2016_flickr", "multi30k/test_2017_flickr", "multi30k/test_2017_mscoco", "multi30k/val")
+MULTI30K_HELD_OUT = (
+    "multi30k/test_2016_flickr",
+    "multi30k/test_2017_flickr",
+    "multi30k/test_2017_mscoco",
+    "multi30k/val",
+)
 
 
 def test_multi30k_german(check):
@@ -52,7 +65,18 @@ def test_multi30k_german(check):
     assert found["edge_spaces", "src"] == 40
     assert found["tab", "src"] == 1
     assert found["html_entities", "tgt"] == 16
-    assert {"cr", "nul", "control", "line_end", "blank", "one_sided", "wrong_script", "not_nfc", "invisible", "copies"} <= set(train.not_found)
+    assert {
+        "cr",
+        "nul",
+        "control",
+        "line_end",
+        "blank",
+        "one_sided",
+        "wrong_script",
+        "not_nfc",
+        "invisible",
+        "copies",
+    } <= set(train.not_found)
     assert [overlaps(corpus)[0] for corpus in held_out] == [0, 2, 0, 1]
     assert not [finding for finding in train.findings if finding.severity == "warning"]
 
@@ -81,8 +105,13 @@ def test_news(check, shared_data):
 
 def test_news_of_2013_in_the_news_before(shared_data):
     folder = shared_data / "wmt-news-de-en"
-    years = [{"src": folder / f"newstest{year}.de", "tgt": folder / f"newstest{year}.en"} for year in range(2008, 2014)]
-    data = DataConfig.model_validate({"src_lang": "de", "tgt_lang": "en", "train": years[:-1], "validation": years[-1:]})
+    years = [
+        {"src": folder / f"newstest{year}.de", "tgt": folder / f"newstest{year}.en"}
+        for year in range(2008, 2014)
+    ]
+    data = DataConfig.model_validate(
+        {"src_lang": "de", "tgt_lang": "en", "train": years[:-1], "validation": years[-1:]}
+    )
     report = check_corpora(data, find_shift=False)
     assert sum(corpus.n_pairs for corpus in report.corpora[:-1]) == 13_071
     assert overlaps(report.corpora[-1])[0] == 1
@@ -104,7 +133,9 @@ def test_korean_news(check):
     assert counts(test)["html_entities", "tgt"] == 78
     assert counts(test)["duplicates", "pair"] == 4
     # 1,942 different English lines of 2,000.
-    assert counts(test)["several_sources", "pair"] + counts(test)["duplicates", "pair"] == 2000 - 1942
+    assert (
+        counts(test)["several_sources", "pair"] + counts(test)["duplicates", "pair"] == 2000 - 1942
+    )
     assert overlaps(test)[0] == 2
     assert dev.n_pairs == 1000
 
@@ -117,7 +148,13 @@ def test_school_books(check):
 
 @pytest.mark.slow
 def test_tatoeba(check):
-    train, dev, test = check(("de", "en"), "tatoeba-de-en/train", "tatoeba-de-en/dev", "tatoeba-de-en/test", find_shift=True).corpora
+    train, dev, test = check(
+        ("de", "en"),
+        "tatoeba-de-en/train",
+        "tatoeba-de-en/dev",
+        "tatoeba-de-en/test",
+        find_shift=True,
+    ).corpora
     found = counts(train)
     assert train.n_pairs == 165_813
     assert "duplicates" in train.not_found

@@ -28,7 +28,11 @@ def run_dir(make_trained, tmp_path):
     run = tmp_path / "run"
     for step, score in SCORES.items():
         trained = make_trained(seed=step)
-        save_checkpoint(run / "checkpoints", TrainingState(step=step, score=score), {WEIGHTS_NAME: gather_weights(trained.model)})
+        save_checkpoint(
+            run / "checkpoints",
+            TrainingState(step=step, score=score),
+            {WEIGHTS_NAME: gather_weights(trained.model)},
+        )
     save_model_dir(run / "model", make_trained(seed=30))
     return run
 
@@ -41,8 +45,14 @@ def damage(path):
 
 
 def mean_of(run_dir, steps):
-    files = [load_file(checkpoint_path(run_dir / "checkpoints", step) / "model.safetensors") for step in steps]
-    return {name: np.mean([file[name].astype(np.float64) for file in files], axis=0) for name in files[0]}
+    files = [
+        load_file(checkpoint_path(run_dir / "checkpoints", step) / "model.safetensors")
+        for step in steps
+    ]
+    return {
+        name: np.mean([file[name].astype(np.float64) for file in files], axis=0)
+        for name in files[0]
+    }
 
 
 @pytest.mark.parametrize(
@@ -58,7 +68,10 @@ def mean_of(run_dir, steps):
 )
 def test_the_average_is_the_mean_of_the_chosen(run_dir, tmp_path, n, which, steps, caplog):
     assert average(run_dir, tmp_path / "averaged", n, which) == tmp_path / "averaged"
-    found, expected = load_file(tmp_path / "averaged" / "model.safetensors"), mean_of(run_dir, steps)
+    found, expected = (
+        load_file(tmp_path / "averaged" / "model.safetensors"),
+        mean_of(run_dir, steps),
+    )
     assert found.keys() == expected.keys()
     for name, tensor in found.items():
         assert tensor.dtype == np.float32
@@ -75,17 +88,23 @@ def test_the_average_is_a_model_that_translates(run_dir, tmp_path):
         for name, parameter in last.model.named_parameters():
             parameter.copy_(torch.from_numpy(weights[name]))
     save_model_dir(tmp_path / "last", last)
-    averaged, expected = (Translator.load(tmp_path / name, "cpu", n_workers=1) for name in ("averaged", "last"))
+    averaged, expected = (
+        Translator.load(tmp_path / name, "cpu", n_workers=1) for name in ("averaged", "last")
+    )
     assert averaged.translate(lines) == expected.translate(lines)
 
 
-@pytest.mark.parametrize(("which", "steps"), [("last", [10, 20, 30, 40, 50]), ("best", [10, 30, 40, 50])])
+@pytest.mark.parametrize(
+    ("which", "steps"), [("last", [10, 20, 30, 40, 50]), ("best", [10, 30, 40, 50])]
+)
 def test_fewer_than_asked_for_are_averaged_with_a_word(run_dir, tmp_path, which, steps, caplog):
     average(run_dir, tmp_path / "averaged", 8, which)
     expected = mean_of(run_dir, steps)
     for name, tensor in load_file(tmp_path / "averaged" / "model.safetensors").items():
         np.testing.assert_allclose(tensor, expected[name], rtol=1e-6, atol=1e-7, err_msg=name)
-    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    warnings = [
+        record.getMessage() for record in caplog.records if record.levelno == logging.WARNING
+    ]
     assert len(warnings) == 1
     assert f"has kept {len(steps)} of" in warnings[0]
     assert "8 checkpoints were asked for" in warnings[0]
@@ -99,7 +118,10 @@ def test_an_average_within_the_run(run_dir):
 
 
 def test_nothing_to_average(tmp_path, run_dir):
-    for folder, problem in ((tmp_path / "nowhere", "no such folder"), (run_dir / "model", "is a model, not a run directory")):
+    for folder, problem in (
+        (tmp_path / "nowhere", "no such folder"),
+        (run_dir / "model", "is a model, not a run directory"),
+    ):
         with pytest.raises(MtkitError, match=problem) as caught:
             average(folder, tmp_path / "averaged")
         assert f"`{folder}`" in caught.value.message
@@ -109,7 +131,11 @@ def test_nothing_to_average(tmp_path, run_dir):
 
 def test_none_is_best_where_none_was_validated(make_trained, tmp_path):
     trained = make_trained()
-    save_checkpoint(tmp_path / "run/checkpoints", TrainingState(step=5), {WEIGHTS_NAME: gather_weights(trained.model)})
+    save_checkpoint(
+        tmp_path / "run/checkpoints",
+        TrainingState(step=5),
+        {WEIGHTS_NAME: gather_weights(trained.model)},
+    )
     save_model_dir(tmp_path / "run/model", trained)
     with pytest.raises(MtkitError, match="no checkpoint was validated"):
         average(tmp_path / "run", tmp_path / "averaged", which="best")
@@ -123,7 +149,9 @@ def test_a_damaged_checkpoint_is_passed_over(run_dir, tmp_path, which, steps, ca
     expected = mean_of(run_dir, steps)
     for name, tensor in load_file(tmp_path / "averaged" / "model.safetensors").items():
         np.testing.assert_allclose(tensor, expected[name], rtol=1e-6, atol=1e-7, err_msg=name)
-    [warning] = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    [warning] = [
+        record.getMessage() for record in caplog.records if record.levelno == logging.WARNING
+    ]
     assert warning.startswith("step-00000030 is damaged and passed over: ")
     assert "SHA-256" in warning
 
@@ -165,5 +193,9 @@ def test_a_folder_that_is_no_model_is_not_replaced(run_dir, tmp_path, out):
 )
 def test_averaging_promises_something_late_in_a_long_run(tmp_path, steps, is_worth):
     for step in steps:
-        save_checkpoint(tmp_path / "checkpoints", TrainingState(step=step), {WEIGHTS_NAME: {"w": torch.zeros(1)}})
+        save_checkpoint(
+            tmp_path / "checkpoints",
+            TrainingState(step=step),
+            {WEIGHTS_NAME: {"w": torch.zeros(1)}},
+        )
     assert is_worth_averaging(tmp_path) == is_worth

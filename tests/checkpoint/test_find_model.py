@@ -25,16 +25,37 @@ def folder(tmp_path, monkeypatch):
         ("notes.txt", "is a file, and a model is a folder", ANY),
         ("run", "not a model directory: it has no config.json", "did you mean `run/model`?"),
         ("run/modle", "no such folder", "did you mean `run/model`?"),
-        ("run/checkpoints", "not a model directory: it has no config.json", "did you mean `run/model`?"),
-        ("run/checkpoints/step-00000010", "not a model directory: it has no config.json", "did you mean `run/model`?"),
-        ("run/model/tokenizer", "not a model directory: it has no config.json", "did you mean `run/model`?"),
-        ("run/model/model.safetensors", "is a file, and a model is a folder", "did you mean `run/model`?"),
+        (
+            "run/checkpoints",
+            "not a model directory: it has no config.json",
+            "did you mean `run/model`?",
+        ),
+        (
+            "run/checkpoints/step-00000010",
+            "not a model directory: it has no config.json",
+            "did you mean `run/model`?",
+        ),
+        (
+            "run/model/tokenizer",
+            "not a model directory: it has no config.json",
+            "did you mean `run/model`?",
+        ),
+        (
+            "run/model/model.safetensors",
+            "is a file, and a model is a folder",
+            "did you mean `run/model`?",
+        ),
     ],
 )
 def test_what_is_no_model_is_told_with_the_one_that_is(mtkit, folder, name, problem, hint):
     (folder / "in.txt").touch()
     told = (1, "", f"error: `{name}`: {problem}\nhint: {hint}\n")
-    assert mtkit("translate", "in.txt", "-m", "run/model", "-m", name, "--processes", 2, "-o", "out.txt") == told
+    assert (
+        mtkit(
+            "translate", "in.txt", "-m", "run/model", "-m", name, "--processes", 2, "-o", "out.txt"
+        )
+        == told
+    )
     assert mtkit("score", "in.txt", "in.txt", "-m", name) == told
 
 
@@ -60,7 +81,11 @@ def test_another_toolkit_s_model_is_named(mtkit, tmp_path, files, kind):
     (tmp_path / "other").mkdir()
     for name, text in files.items():
         (tmp_path / "other" / name).write_text(text)
-    for args in ("translate", tmp_path / "in.txt", "-m"), ("info",), ("score", tmp_path / "in.txt", tmp_path / "in.txt", "-m"):
+    for args in (
+        ("translate", tmp_path / "in.txt", "-m"),
+        ("info",),
+        ("score", tmp_path / "in.txt", tmp_path / "in.txt", "-m"),
+    ):
         outcome = mtkit(*args, tmp_path / "other")
         assert outcome.status == 1 and len(outcome.err.splitlines()) == 2
         assert kind in outcome.err.splitlines()[0] and "which mtkit cannot read" in outcome.err

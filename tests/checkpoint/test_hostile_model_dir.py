@@ -74,8 +74,30 @@ def test_a_configuration_that_asks_for_too_much(model_dir, key, value):
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"[" * 900_000, b'{"a":' * 100_000, b"1" * 900_000, b"\xff\xfe{}", b'"\\ud800"', b"null", b"NaN", b"{}", b" " * (1 << 20) + b"{}"],
-    ids=["empty", "lists", "objects", "digits", "utf16", "surrogate", "null", "nan", "nothing", "large"],
+    [
+        b"",
+        b"[" * 900_000,
+        b'{"a":' * 100_000,
+        b"1" * 900_000,
+        b"\xff\xfe{}",
+        b'"\\ud800"',
+        b"null",
+        b"NaN",
+        b"{}",
+        b" " * (1 << 20) + b"{}",
+    ],
+    ids=[
+        "empty",
+        "lists",
+        "objects",
+        "digits",
+        "utf16",
+        "surrogate",
+        "null",
+        "nan",
+        "nothing",
+        "large",
+    ],
 )
 def test_a_configuration_that_is_none(model_dir, content):
     (model_dir / "config.json").write_bytes(content)
@@ -93,9 +115,16 @@ def entry(first=0, last=64, shape=(16,), dtype="F32"):
 
 
 def test_such_a_header_would_be_right(tmp_path):
-    (tmp_path / "x").write_bytes(with_header({"a": entry(0, 32, (8,)), "b": entry(32, 64, (2, 4)), "__metadata__": {"c": "d"}}))
+    (tmp_path / "x").write_bytes(
+        with_header(
+            {"a": entry(0, 32, (8,)), "b": entry(32, 64, (2, 4)), "__metadata__": {"c": "d"}}
+        )
+    )
     assert read_header(tmp_path / "x") == ({"a": ("F32", (8,)), "b": ("F32", (2, 4))}, {"c": "d"})
-    assert {name: tuple(tensor.shape) for name, tensor in read_tensors(tmp_path / "x").items()} == {"a": (8,), "b": (2, 4)}
+    assert {name: tuple(tensor.shape) for name, tensor in read_tensors(tmp_path / "x").items()} == {
+        "a": (8,),
+        "b": (2, 4),
+    }
 
 
 @pytest.mark.parametrize(
@@ -143,7 +172,9 @@ def test_weights_of_whole_numbers(model_dir):
 
 def test_weights_that_are_not_numbers_end_in_an_error(model_dir):
     path = model_dir / "model.safetensors"
-    save_file({name: np.full_like(tensor, np.nan) for name, tensor in load_file(path).items()}, path)
+    save_file(
+        {name: np.full_like(tensor, np.nan) for name, tensor in load_file(path).items()}, path
+    )
     with pytest.raises(MtkitError, match="not numbers"):
         Translator.load(model_dir, "cpu", "float32", 1).translate(["나는 학교에 간다"], beam_size=2)
 
@@ -186,7 +217,10 @@ def test_weights_are_mapped_and_not_copied(model_dir):
     maps = [line.split() for line in lines if str(model_dir / "model.safetensors") in line]
     spans = [tuple(int(end, 16) for end in line[0].split("-")) for line in maps]
     assert spans
-    assert all(any(first <= tensor.data_ptr() < last for first, last in spans) for tensor in weights.values())
+    assert all(
+        any(first <= tensor.data_ptr() < last for first, last in spans)
+        for tensor in weights.values()
+    )
 
 
 def test_a_tokenizer_too_large_is_not_read(model_dir):
@@ -243,7 +277,10 @@ def test_damaged_tokenizers_never_crash(model_dir):
 
 def test_damaged_folders_are_read_or_refused(model_dir):
     chance = random.Random(3)
-    files = {path: path.read_bytes() for path in (model_dir / "config.json", model_dir / "model.safetensors")}
+    files = {
+        path: path.read_bytes()
+        for path in (model_dir / "config.json", model_dir / "model.safetensors")
+    }
     n_refused = 0
     for _ in range(150):
         path = chance.choice(list(files))
@@ -263,4 +300,9 @@ def test_loading_does_not_load_a_compiler(model_dir):
     """Which takes longer than all the rest."""
     code = "import sys; from pathlib import Path; from mtkit.checkpoint.model_dir import load_model_dir; load_model_dir(Path(sys.argv[1]))"
     code += "; print([name for name in ('torch._dynamo', 'sympy') if name in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code, str(model_dir)], capture_output=True, text=True, check=True).stdout == "[]\n"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code, str(model_dir)], capture_output=True, text=True, check=True
+        ).stdout
+        == "[]\n"
+    )

@@ -34,7 +34,10 @@ def separate_tokenizer(ko_en_pairs):
     sides = [[pair.src for pair in ko_en_pairs], [pair.tgt for pair in ko_en_pairs]]
     sizes = (600, 400)
     return Tokenizer(
-        *(Subword(train_subword(side, TokenizerConfig(vocab_size=n, character_coverage=0.98))) for side, n in zip(sides, sizes, strict=True))
+        *(
+            Subword(train_subword(side, TokenizerConfig(vocab_size=n, character_coverage=0.98)))
+            for side, n in zip(sides, sizes, strict=True)
+        )
     )
 
 
@@ -42,12 +45,25 @@ def all_files(folder):
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("variant", [{}, {"norm": "pre", "norm_type": "rms", "activation": "swiglu"}, {"positions": "learned", "max_positions": 64}])
+@pytest.mark.parametrize(
+    "variant",
+    [
+        {},
+        {"norm": "pre", "norm_type": "rms", "activation": "swiglu"},
+        {"positions": "learned", "max_positions": 64},
+    ],
+)
 @pytest.mark.parametrize("tied", ["none", "output", "inputs", "all"])
-def test_what_is_read_translates_as_what_was_written(make_trained, ko_en_pairs, tmp_path, tied, variant):
+def test_what_is_read_translates_as_what_was_written(
+    make_trained, ko_en_pairs, tmp_path, tied, variant
+):
     trained = make_trained(tied_embeddings=tied, **variant)
     save_model_dir(tmp_path / "model", trained)
-    assert all_files(tmp_path / "model") == {"config.json", "model.safetensors", "tokenizer/joint.model"}
+    assert all_files(tmp_path / "model") == {
+        "config.json",
+        "model.safetensors",
+        "tokenizer/joint.model",
+    }
     lines = [pair.src for pair in ko_en_pairs[:6]]
     moved = (tmp_path / "model").rename(tmp_path / "moved")
     again = load_model_dir(moved)
@@ -55,16 +71,25 @@ def test_what_is_read_translates_as_what_was_written(make_trained, ko_en_pairs, 
     assert not again.model.training
     for one in (again, trained):
         one.model.pack()  # else the last bits depend on where in memory the weights lie
-    assert Translator([again], 1).translate(lines, n_best=2) == Translator([trained], 1).translate(lines, n_best=2)
+    assert Translator([again], 1).translate(lines, n_best=2) == Translator([trained], 1).translate(
+        lines, n_best=2
+    )
 
 
-@pytest.mark.parametrize(("tied", "n_matrices"), [("none", 3), ("output", 2), ("inputs", 2), ("all", 1)])
+@pytest.mark.parametrize(
+    ("tied", "n_matrices"), [("none", 3), ("output", 2), ("inputs", 2), ("all", 1)]
+)
 def test_tied_weights_are_written_once_and_stay_tied(make_trained, tmp_path, tied, n_matrices):
     trained = make_trained(tied_embeddings=tied)
     save_model_dir(tmp_path / "model", trained)
     weights = load_file(tmp_path / "model" / "model.safetensors")
-    assert sum(trained.tokenizer.src.vocab_size in tensor.shape for tensor in weights.values()) == n_matrices
-    assert sum(tensor.size for tensor in weights.values()) == sum(parameter.numel() for parameter in trained.model.parameters())
+    assert (
+        sum(trained.tokenizer.src.vocab_size in tensor.shape for tensor in weights.values())
+        == n_matrices
+    )
+    assert sum(tensor.size for tensor in weights.values()) == sum(
+        parameter.numel() for parameter in trained.model.parameters()
+    )
     again = load_model_dir(tmp_path / "model").model
     assert len(list(again.parameters())) == len(list(trained.model.parameters()))
     assert (again.output_weight is again.tgt_embedding.weight) == (tied in ("output", "all"))
@@ -74,7 +99,9 @@ def test_tied_weights_are_written_once_and_stay_tied(make_trained, tmp_path, tie
 
 
 @pytest.mark.parametrize("tied", ["none", "output"])
-def test_each_side_with_its_own_tokenizer(make_trained, separate_tokenizer, ko_en_pairs, tmp_path, tied):
+def test_each_side_with_its_own_tokenizer(
+    make_trained, separate_tokenizer, ko_en_pairs, tmp_path, tied
+):
     trained = make_trained(tokenizer=separate_tokenizer, tied_embeddings=tied)
     save_model_dir(tmp_path / "model", trained)
     again = load_model_dir(tmp_path / "model")
@@ -88,7 +115,9 @@ def test_a_model_takes_the_place_of_the_one_before(make_trained, model_dir, ko_e
     other = make_trained(seed=2, n_encoder_layers=2)
     save_model_dir(model_dir, other)
     other.model.pack()
-    assert Translator.load(model_dir, "cpu").translate(lines) == Translator([other]).translate(lines)
+    assert Translator.load(model_dir, "cpu").translate(lines) == Translator([other]).translate(
+        lines
+    )
     assert [path.name for path in model_dir.parent.iterdir()] == ["model"]
 
 
@@ -106,7 +135,10 @@ def test_a_model_that_cannot_be_written_leaves_the_one_before(make_trained, mode
 
 
 def test_half_precision_weights_are_read(make_trained, model_dir):
-    weights = {name: tensor.astype(np.float16) for name, tensor in load_file(model_dir / "model.safetensors").items()}
+    weights = {
+        name: tensor.astype(np.float16)
+        for name, tensor in load_file(model_dir / "model.safetensors").items()
+    }
     save_file(weights, model_dir / "model.safetensors")
     for name, parameter in load_model_dir(model_dir).model.named_parameters():
         np.testing.assert_array_equal(parameter.detach().numpy(), weights[name].astype(np.float32))
@@ -120,13 +152,22 @@ def test_a_model_of_before_there_were_tags_is_read(model_dir):
 
 @pytest.mark.parametrize(
     ("corpora", "tags", "required"),
-    [(["", ""], (), False), (["", "<bt>"], ("<bt>",), False), (["<2de>, <bt>", "<2fr>, <bt>"], ("<2de>", "<bt>", "<2fr>"), True)],
+    [
+        (["", ""], (), False),
+        (["", "<bt>"], ("<bt>",), False),
+        (["<2de>, <bt>", "<2fr>, <bt>"], ("<2de>", "<bt>", "<2fr>"), True),
+    ],
 )
-def test_a_model_remembers_the_tags_it_is_trained_with(make_trained, tiny_recipe_path, tmp_path, corpora, tags, required):
+def test_a_model_remembers_the_tags_it_is_trained_with(
+    make_trained, tiny_recipe_path, tmp_path, corpora, tags, required
+):
     train = ", ".join(f"{{src: a, tgt: b, tags: [{tags}]}}" for tags in corpora)
     config = ModelDirConfig.for_recipe(Recipe.load(tiny_recipe_path, [f"data.train=[{train}]"]))
     assert (config.tags, config.tag_required, config.max_length) == (tags, required, 60)
-    save_model_dir(tmp_path / "model", replace(make_trained(), config=make_trained().config.model_copy(update={"tags": tags})))
+    save_model_dir(
+        tmp_path / "model",
+        replace(make_trained(), config=make_trained().config.model_copy(update={"tags": tags})),
+    )
     assert load_model_dir(tmp_path / "model").config.tags == tags
 
 
@@ -137,7 +178,11 @@ def change_config(**changes):
         path = folder / "config.json"
         tree = json.loads(path.read_text(encoding="utf-8"))
         for key, value in changes.items():
-            section, name = (tree["model"], key.removeprefix("model__")) if key.startswith("model__") else (tree, key)
+            section, name = (
+                (tree["model"], key.removeprefix("model__"))
+                if key.startswith("model__")
+                else (tree, key)
+            )
             section[name] = value
             if value is None:
                 del section[name]
@@ -161,26 +206,102 @@ def unlink(name):
 DAMAGES = [
     pytest.param(shutil.rmtree, "model", "no such folder", id="no folder"),
     pytest.param(unlink("config.json"), "model", "has no config.json", id="no config"),
-    pytest.param(overwrite("config.json", b"{"), "config.json", "not a configuration that mtkit wrote", id="half a config"),
-    pytest.param(overwrite("config.json", b"{\xff"), "config.json", "not a configuration that mtkit wrote", id="no UTF-8"),
-    pytest.param(overwrite("config.json", b""), "config.json", "not a configuration that mtkit wrote", id="empty config"),
-    pytest.param(overwrite("config.json", b"[1]"), "config.json", "not a configuration that mtkit wrote", id="a list"),
-    pytest.param(change_config(format_version=FORMAT_VERSION + 1), "config.json", "newer than this mtkit", id="newer format"),
-    pytest.param(change_config(format_version=None), "config.json", "format_version", id="no version"),
-    pytest.param(change_config(format_version="one"), "config.json", "not a configuration that mtkit wrote", id="a version that is none"),
+    pytest.param(
+        overwrite("config.json", b"{"),
+        "config.json",
+        "not a configuration that mtkit wrote",
+        id="half a config",
+    ),
+    pytest.param(
+        overwrite("config.json", b"{\xff"),
+        "config.json",
+        "not a configuration that mtkit wrote",
+        id="no UTF-8",
+    ),
+    pytest.param(
+        overwrite("config.json", b""),
+        "config.json",
+        "not a configuration that mtkit wrote",
+        id="empty config",
+    ),
+    pytest.param(
+        overwrite("config.json", b"[1]"),
+        "config.json",
+        "not a configuration that mtkit wrote",
+        id="a list",
+    ),
+    pytest.param(
+        change_config(format_version=FORMAT_VERSION + 1),
+        "config.json",
+        "newer than this mtkit",
+        id="newer format",
+    ),
+    pytest.param(
+        change_config(format_version=None), "config.json", "format_version", id="no version"
+    ),
+    pytest.param(
+        change_config(format_version="one"),
+        "config.json",
+        "not a configuration that mtkit wrote",
+        id="a version that is none",
+    ),
     pytest.param(change_config(src_lang=None), "config.json", "src_lang", id="no language"),
     pytest.param(change_config(colour="blue"), "config.json", "colour", id="unknown key"),
-    pytest.param(change_config(model__n_heads=5), "config.json", "n_heads (5)", id="heads that do not divide"),
-    pytest.param(change_config(model__d_model=32), "model.safetensors", "of shape", id="other width"),
-    pytest.param(change_config(model__n_encoder_layers=2), "model.safetensors", "1 encoder layers", id="more layers"),
-    pytest.param(change_config(model__n_decoder_layers=0), "config.json", "n_decoder_layers", id="no layers"),
-    pytest.param(change_config(model__tied_embeddings="none"), "model.safetensors", "output.weight is absent", id="otherwise tied"),
+    pytest.param(
+        change_config(model__n_heads=5), "config.json", "n_heads (5)", id="heads that do not divide"
+    ),
+    pytest.param(
+        change_config(model__d_model=32), "model.safetensors", "of shape", id="other width"
+    ),
+    pytest.param(
+        change_config(model__n_encoder_layers=2),
+        "model.safetensors",
+        "1 encoder layers",
+        id="more layers",
+    ),
+    pytest.param(
+        change_config(model__n_decoder_layers=0), "config.json", "n_decoder_layers", id="no layers"
+    ),
+    pytest.param(
+        change_config(model__tied_embeddings="none"),
+        "model.safetensors",
+        "output.weight is absent",
+        id="otherwise tied",
+    ),
     pytest.param(unlink("model.safetensors"), "model.safetensors", "no such file", id="no weights"),
-    *(pytest.param(cut("model.safetensors", n), "model.safetensors", "not a readable safetensors file", id=f"{n} bytes") for n in (0, 7, 500, -1)),
-    pytest.param(overwrite("model.safetensors", b"\x80\x04" * 500), "model.safetensors", "not a readable safetensors file", id="a pickle"),
-    pytest.param(lambda folder: shutil.rmtree(folder / "tokenizer"), "tokenizer", "no tokenizer here", id="no tokenizer"),
-    pytest.param(cut("tokenizer/joint.model", 1000), "joint.model", "not a SentencePiece model", id="half a tokenizer"),
-    pytest.param(overwrite("tokenizer/joint.model", b""), "joint.model", "not a SentencePiece model", id="empty tokenizer"),
+    *(
+        pytest.param(
+            cut("model.safetensors", n),
+            "model.safetensors",
+            "not a readable safetensors file",
+            id=f"{n} bytes",
+        )
+        for n in (0, 7, 500, -1)
+    ),
+    pytest.param(
+        overwrite("model.safetensors", b"\x80\x04" * 500),
+        "model.safetensors",
+        "not a readable safetensors file",
+        id="a pickle",
+    ),
+    pytest.param(
+        lambda folder: shutil.rmtree(folder / "tokenizer"),
+        "tokenizer",
+        "no tokenizer here",
+        id="no tokenizer",
+    ),
+    pytest.param(
+        cut("tokenizer/joint.model", 1000),
+        "joint.model",
+        "not a SentencePiece model",
+        id="half a tokenizer",
+    ),
+    pytest.param(
+        overwrite("tokenizer/joint.model", b""),
+        "joint.model",
+        "not a SentencePiece model",
+        id="empty tokenizer",
+    ),
 ]
 
 
@@ -216,14 +337,18 @@ def test_damage_is_told_in_plain_words(model_dir, damage):
     assert not caught.value.message.endswith("'format_version'")
 
 
-def test_a_tokenizer_of_two_sides_does_not_fit_a_model_tied_three_ways(model_dir, separate_tokenizer):
+def test_a_tokenizer_of_two_sides_does_not_fit_a_model_tied_three_ways(
+    model_dir, separate_tokenizer
+):
     separate_tokenizer.save(model_dir / "tokenizer")
     with pytest.raises(MtkitError):
         load_model_dir(model_dir)
 
 
 def test_a_tokenizer_of_another_size(model_dir, ko_en_pairs):
-    joint = Subword(train_subword((pair.tgt for pair in ko_en_pairs), TokenizerConfig(vocab_size=500)))
+    joint = Subword(
+        train_subword((pair.tgt for pair in ko_en_pairs), TokenizerConfig(vocab_size=500))
+    )
     Tokenizer(joint, joint).save(model_dir / "tokenizer")
     with pytest.raises(MtkitError, match=r"embedding\.weight is of shape \[600, 16\]"):
         load_model_dir(model_dir)

@@ -8,10 +8,21 @@ import pytest
 import mtkit
 
 PACKAGE = Path(mtkit.__file__).parent
-CODE_FORMATS = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
+CODE_FORMATS = {
+    "pickle",
+    "cPickle",
+    "_pickle",
+    "dill",
+    "cloudpickle",
+    "joblib",
+    "marshal",
+    "shelve",
+}
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.mark.parametrize(
+    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE))
+)
 def test_no_file_of_the_package_pickles(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -27,8 +38,16 @@ def test_no_file_of_the_package_pickles(path):
 
 def test_a_run_holds_only_formats_that_are_data(tiny_run):
     files = [path for path in tiny_run.parent.rglob("*") if path.is_file()]
-    assert {path.suffix for path in files if tiny_run in path.parents} == {".json", ".jsonl", ".yaml", ".safetensors", ".model"}
+    assert {path.suffix for path in files if tiny_run in path.parents} == {
+        ".json",
+        ".jsonl",
+        ".yaml",
+        ".safetensors",
+        ".model",
+    }
     for path in files:
         start = path.read_bytes()[:4]
         # A pickle begins with its protocol; torch's own files are zip archives.
-        assert not start.startswith((b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")), path
+        assert not start.startswith(
+            (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
+        ), path

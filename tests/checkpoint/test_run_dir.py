@@ -24,7 +24,12 @@ def test_a_model_that_was_moved_aside_comes_back(run):
     (run.path / ".model.89abcdef.tmp").mkdir()
     with run.taken():
         assert (run.model_dir / "config.json").read_text() == "old"
-        assert {path.name for path in run.path.iterdir()} == {"identity.json", "checkpoints", "model", ".lock"}
+        assert {path.name for path in run.path.iterdir()} == {
+            "identity.json",
+            "checkpoints",
+            "model",
+            ".lock",
+        }
     assert {path.name for path in run.path.iterdir()} == {"identity.json", "checkpoints", "model"}
 
 
@@ -44,7 +49,12 @@ def test_half_written_files_go_and_those_of_others_stay(run):
         path.touch()
     with run.taken():
         pass
-    assert {path.name for path in run.path.iterdir()} == {"identity.json", "checkpoints", "model", *(path.name for path in others)}
+    assert {path.name for path in run.path.iterdir()} == {
+        "identity.json",
+        "checkpoints",
+        "model",
+        *(path.name for path in others),
+    }
     assert list(run.checkpoints_dir.iterdir()) == []
 
 
@@ -72,7 +82,10 @@ def test_metrics_are_cut_where_a_run_goes_on(run):
         file.write('{"step": 20, "half')
     run.sync_metrics()
     run.cut_metrics(20)
-    assert [json.loads(line)["step"] for line in run.metrics_path.read_text().splitlines()] == [10, 20]
+    assert [json.loads(line)["step"] for line in run.metrics_path.read_text().splitlines()] == [
+        10,
+        20,
+    ]
 
 
 def test_metrics_that_cannot_be_written_are_told(run):

@@ -72,7 +72,9 @@ def save_scores(make_trained, tmp_path):
 
     def save(*scores):
         for number, score in enumerate(scores, 1):
-            save_checkpoint(tmp_path, TrainingState(step=10 * number, score=score), files_of(model, optimizer))
+            save_checkpoint(
+                tmp_path, TrainingState(step=10 * number, score=score), files_of(model, optimizer)
+            )
         return tmp_path
 
     return save
@@ -104,14 +106,21 @@ def test_weights_moments_and_state_come_back(make_trained, tmp_path):
     )
     path = save_checkpoint(tmp_path, state, files_of(model, optimizer))
     assert path == checkpoint_path(tmp_path, 7)
-    assert {p.name for p in path.iterdir()} == {"state.json", "model.safetensors", "optimizer.safetensors", "manifest.json"}
+    assert {p.name for p in path.iterdir()} == {
+        "state.json",
+        "model.safetensors",
+        "optimizer.safetensors",
+        "manifest.json",
+    }
 
     other_model, other_optimizer = make(make_trained, seed=2, dropout=0.0)
     assert take_up(path, other_model, other_optimizer) == state == read_state(path)
     # Going on shows that nothing is missing.
     update(model, optimizer)
     update(other_model, other_optimizer)
-    for (name, ours), theirs in zip(model.named_parameters(), other_model.parameters(), strict=True):
+    for (name, ours), theirs in zip(
+        model.named_parameters(), other_model.parameters(), strict=True
+    ):
         assert torch.equal(ours, theirs), name
 
 
@@ -144,7 +153,12 @@ def test_the_best_are_those_of_the_highest_score_and_of_equals_the_newer(save_sc
 
 @pytest.mark.parametrize(
     ("keep_last", "keep_best", "kept"),
-    [(1, 1, [30, 60]), (2, 2, [10, 30, 50, 60]), (3, 1, [30, 40, 50, 60]), (99, 1, [10, 20, 30, 40, 50, 60])],
+    [
+        (1, 1, [30, 60]),
+        (2, 2, [10, 30, 50, 60]),
+        (3, 1, [30, 40, 50, 60]),
+        (99, 1, [10, 20, 30, 40, 50, 60]),
+    ],
 )
 def test_the_newest_and_the_best_are_kept(save_scores, keep_last, keep_best, kept):
     folder = save_scores(4.0, None, 5.0, 1.0, None, None)
@@ -216,7 +230,10 @@ def test_a_manifest_of_a_newer_mtkit_is_no_damage(save_scores):
     del tree["checksum"]
     tree["checksum"] = hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
     path.write_text(json.dumps(tree))
-    for refused in (lambda: check_checkpoint(path.parent), lambda: pass_over_damaged(path.parent.parent)):
+    for refused in (
+        lambda: check_checkpoint(path.parent),
+        lambda: pass_over_damaged(path.parent.parent),
+    ):
         with pytest.raises(MtkitError, match="format 2 is newer") as caught:
             refused()
         assert not isinstance(caught.value, Damaged)
@@ -227,13 +244,19 @@ def test_the_manifest_has_sizes_and_hashes(save_scores):
     path = checkpoint_path(save_scores(1.0), 10)
     files = json.loads((path / "manifest.json").read_bytes())["files"]
     assert files == {
-        name: {"size": (path / name).stat().st_size, "sha256": hashlib.sha256((path / name).read_bytes()).hexdigest()} for name in sorted(FILES)
+        name: {
+            "size": (path / name).stat().st_size,
+            "sha256": hashlib.sha256((path / name).read_bytes()).hexdigest(),
+        }
+        for name in sorted(FILES)
     }
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("name", [*FILES, "manifest.json"])
-def test_damaged_newest_checkpoints_are_passed_over_with_one_warning(save_scores, caplog, name, damage):
+def test_damaged_newest_checkpoints_are_passed_over_with_one_warning(
+    save_scores, caplog, name, damage
+):
     folder = save_scores(1.0, 2.0, 3.0, 4.0)
     for step in (30, 40):
         DAMAGES[damage][0](checkpoint_path(folder, step) / name)
@@ -244,7 +267,12 @@ def test_damaged_newest_checkpoints_are_passed_over_with_one_warning(save_scores
         assert f"`{path}`" in warning
     assert warning.endswith("going on from step-00000020")
     # Nothing is lost yet, but nothing takes them for checkpoints either.
-    assert {path.name for path in folder.iterdir()} == {"step-00000010", "step-00000020", "step-00000030.damaged", "step-00000040.damaged"}
+    assert {path.name for path in folder.iterdir()} == {
+        "step-00000010",
+        "step-00000020",
+        "step-00000030.damaged",
+        "step-00000040.damaged",
+    }
     pass_over_damaged(folder)
     assert len(caplog.records) == 1
     prune_checkpoints(folder, 2, 1)
@@ -274,7 +302,9 @@ def test_those_saved_out_of_turn_go_with_the_next_one(save_scores):
     folder = save_scores(4.0, None, 1.0)
 
     def save(step, **values):
-        save_checkpoint(folder, TrainingState(step=step, **values), {WEIGHTS_NAME: {}, OPTIMIZER_NAME: {}})
+        save_checkpoint(
+            folder, TrainingState(step=step, **values), {WEIGHTS_NAME: {}, OPTIMIZER_NAME: {}}
+        )
         prune_checkpoints(folder, 2, 1)
         return steps(list_checkpoints(folder))
 
@@ -292,13 +322,18 @@ def without_manifest(path):
     (path / "manifest.json").unlink()
 
 
-def test_a_checkpoint_of_an_earlier_release_counts_if_it_can_be_read(save_scores, make_trained, caplog):
+def test_a_checkpoint_of_an_earlier_release_counts_if_it_can_be_read(
+    save_scores, make_trained, caplog
+):
     folder = save_scores(1.0, 2.0)
     for step in (10, 20):
         without_manifest(checkpoint_path(folder, step))
     pass_over_damaged(folder)
     assert steps(list_checkpoints(folder)) == [10, 20]
-    assert load_checkpoint(checkpoint_path(folder, 20), shapes_of(make(make_trained)[0]))[0].score == 2.0
+    assert (
+        load_checkpoint(checkpoint_path(folder, 20), shapes_of(make(make_trained)[0]))[0].score
+        == 2.0
+    )
     cut(checkpoint_path(folder, 20) / "optimizer.safetensors")
     pass_over_damaged(folder)
     assert steps(list_checkpoints(folder)) == [10]
@@ -315,20 +350,33 @@ def test_a_state_of_an_earlier_release_is_in_the_first_window(save_scores):
     path = checkpoint_path(save_scores(1.0), 10) / "state.json"
     without_manifest(path.parent)
     tree = json.loads(path.read_text(encoding="utf-8")) | {"epoch": 2, "batch": 31}
-    path.write_text(json.dumps({name: value for name, value in tree.items() if name not in ("window", "stage")}), encoding="utf-8")
+    path.write_text(
+        json.dumps(
+            {name: value for name, value in tree.items() if name not in ("window", "stage")}
+        ),
+        encoding="utf-8",
+    )
     state = read_state(path.parent)
     assert (state.epoch, state.window, state.batch, state.stage) == (2, 0, 31, 1)
 
 
 def test_a_state_is_plain_json(save_scores):
-    tree = json.loads((checkpoint_path(save_scores(1.5), 10) / "state.json").read_text(encoding="utf-8"))
+    tree = json.loads(
+        (checkpoint_path(save_scores(1.5), 10) / "state.json").read_text(encoding="utf-8")
+    )
     assert tree["step"] == 10
     assert math.isclose(tree["score"], 1.5)
 
 
 def test_between_equal_scores_the_rank_decides(tmp_path):
     for step, rank in ((10, [0.0, -5.0]), (20, [0.0, -4.0]), (30, [0.0, -4.5]), (40, [0.0, -4.0])):
-        save_checkpoint(tmp_path, TrainingState(step=step, score=0.0, rank=rank), {WEIGHTS_NAME: {}, OPTIMIZER_NAME: {}})
+        save_checkpoint(
+            tmp_path,
+            TrainingState(step=step, score=0.0, rank=rank),
+            {WEIGHTS_NAME: {}, OPTIMIZER_NAME: {}},
+        )
     # As an earlier release wrote it.
-    save_checkpoint(tmp_path, TrainingState(step=50, score=0.0), {WEIGHTS_NAME: {}, OPTIMIZER_NAME: {}})
+    save_checkpoint(
+        tmp_path, TrainingState(step=50, score=0.0), {WEIGHTS_NAME: {}, OPTIMIZER_NAME: {}}
+    )
     assert steps(best_checkpoints(list_checkpoints(tmp_path), 5)) == [40, 20, 30, 10, 50]

@@ -39,7 +39,9 @@ def test_what_training_would_refuse_ends_with_status_1(mtkit, corpus):
 def test_a_slip_ends_with_status_1_here_and_in_training(mtkit, corpus):
     lines = (corpus / "train.ko").read_text().splitlines(keepends=True)
     (corpus / "train.ko").write_text("".join(lines[:90] + lines[91:]))
-    (corpus / "train.en").write_text("".join((corpus / "train.en").read_text().splitlines(keepends=True)[:-1]))
+    (corpus / "train.en").write_text(
+        "".join((corpus / "train.en").read_text().splitlines(keepends=True)[:-1])
+    )
     outcome = mtkit("data", "check", "train.ko", "train.en")
     assert outcome.status == 1
     assert "error    shift: 1 place" in outcome.out
@@ -70,24 +72,52 @@ def test_a_missing_file_is_told_in_the_report(mtkit, corpus):
 
 
 def test_validation_and_test_sets_beside_files(mtkit, corpus):
-    args = ["train.ko", "train.en", "--validation", "validation.ko", "validation.en", "--test", "train.ko", "train.en"]
-    found = json.loads(mtkit("data", "check", *args, "--test", "validation.ko", "validation.en", "--json").out)
-    assert [(corpus["role"], corpus["name"]) for corpus in found["corpora"]] == [
-        *(("train", "train"), ("validation", "validation"), ("test", "train"), ("test", "validation"))
+    args = [
+        "train.ko",
+        "train.en",
+        "--validation",
+        "validation.ko",
+        "validation.en",
+        "--test",
+        "train.ko",
+        "train.en",
     ]
-    overlap = {corpus["name"]: finding["n"] for corpus in found["corpora"][2:] for finding in corpus["findings"] if finding["name"] == "overlap"}
+    found = json.loads(
+        mtkit("data", "check", *args, "--test", "validation.ko", "validation.en", "--json").out
+    )
+    assert [(corpus["role"], corpus["name"]) for corpus in found["corpora"]] == [
+        *(
+            ("train", "train"),
+            ("validation", "validation"),
+            ("test", "train"),
+            ("test", "validation"),
+        )
+    ]
+    overlap = {
+        corpus["name"]: finding["n"]
+        for corpus in found["corpora"][2:]
+        for finding in corpus["findings"]
+        if finding["name"] == "overlap"
+    }
     assert overlap["train"] == 180
 
 
 def test_a_recipe_with_all_its_corpora(mtkit, corpus):
     outcome = mtkit("data", "check", "recipe.yaml", "--test", "validation.ko", "validation.en")
     assert outcome.status == 0
-    for line in ("train corpus train: ", "validation corpus validation: ", "test corpus validation: "):
+    for line in (
+        "train corpus train: ",
+        "validation corpus validation: ",
+        "test corpus validation: ",
+    ):
         assert line in outcome.out
 
 
 def test_one_file_with_both_sides(mtkit, corpus):
-    pairs = zip(*((corpus / f"train.{language}").read_text().splitlines() for language in ("ko", "en")), strict=True)
+    pairs = zip(
+        *((corpus / f"train.{language}").read_text().splitlines() for language in ("ko", "en")),
+        strict=True,
+    )
     (corpus / "all.ko-en.tsv").write_text("".join(f"{src}\t{tgt}\n" for src, tgt in pairs))
     outcome = mtkit("data", "check", "all.ko-en.tsv", "--show", 0)
     assert outcome.status == 0
@@ -96,7 +126,15 @@ def test_one_file_with_both_sides(mtkit, corpus):
 
 
 def test_stdin_is_a_side_too(mtkit, corpus):
-    outcome = mtkit("data", "check", "-", "train.en", "--src-lang", "ko", stdin=(corpus / "train.ko").read_bytes())
+    outcome = mtkit(
+        "data",
+        "check",
+        "-",
+        "train.en",
+        "--src-lang",
+        "ko",
+        stdin=(corpus / "train.ko").read_bytes(),
+    )
     assert outcome.status == 0
     assert outcome.out.startswith("stdin, train.en\n180 pairs, ko to en")
 

@@ -9,8 +9,22 @@ from mtkit.io.text import read_lines
 def corpus(tmp_path, monkeypatch):
     """train.de and train.en in the current directory: five pairs, of which two are sound and different."""
     monkeypatch.chdir(tmp_path)
-    write(tmp_path / "train.de", "Guten Morgen!", "Guten Morgen!", "Cookies helfen uns bei der Arbeit.", "Bis  bald.", "Привет")
-    write(tmp_path / "train.en", "Good morning!", "Good morning!", "Cookies helfen uns bei der Arbeit.", "See you.", "Hello")
+    write(
+        tmp_path / "train.de",
+        "Guten Morgen!",
+        "Guten Morgen!",
+        "Cookies helfen uns bei der Arbeit.",
+        "Bis  bald.",
+        "Привет",
+    )
+    write(
+        tmp_path / "train.en",
+        "Good morning!",
+        "Good morning!",
+        "Cookies helfen uns bei der Arbeit.",
+        "See you.",
+        "Hello",
+    )
     return tmp_path
 
 
@@ -23,7 +37,17 @@ def lines(path):
 
 
 def test_two_files_to_two_files(mtkit, corpus):
-    outcome = mtkit("data", "clean", "train.de", "train.en", "-o", "out/clean.de.gz", "out/clean.en", "--show", 1)
+    outcome = mtkit(
+        "data",
+        "clean",
+        "train.de",
+        "train.en",
+        "-o",
+        "out/clean.de.gz",
+        "out/clean.en",
+        "--show",
+        1,
+    )
     assert outcome.status == 0
     assert lines(corpus / "out/clean.de.gz") == ["Guten Morgen!", "Bis bald."]
     assert lines(corpus / "out/clean.en") == ["Good morning!", "See you."]
@@ -41,14 +65,30 @@ def test_the_output_may_be_named_first(mtkit, corpus):
 
 
 def test_stdin_to_stdout_leaves_stdout_to_the_pairs(mtkit, corpus):
-    outcome = mtkit("data", "clean", "-", "-o", "-", stdin="Guten Morgen!\tGood morning!\n\tblank\n")
+    outcome = mtkit(
+        "data", "clean", "-", "-o", "-", stdin="Guten Morgen!\tGood morning!\n\tblank\n"
+    )
     assert (outcome.status, outcome.out) == (0, "Guten Morgen!\tGood morning!\n")
     assert "2 pairs read, 1 kept" in outcome.err
 
 
 def test_rules_can_be_set(mtkit, corpus):
-    outcome = mtkit("data", "clean", "train.de", "train.en", "--set", "duplicates=keep", "--set", "clean.min_script=0", "--set", "min_copy_letters=0")
-    assert (outcome.status, outcome.out.splitlines()[0]) == (0, "5 pairs read, 5 kept (100.00%), 0 dropped")
+    outcome = mtkit(
+        "data",
+        "clean",
+        "train.de",
+        "train.en",
+        "--set",
+        "duplicates=keep",
+        "--set",
+        "clean.min_script=0",
+        "--set",
+        "min_copy_letters=0",
+    )
+    assert (outcome.status, outcome.out.splitlines()[0]) == (
+        0,
+        "5 pairs read, 5 kept (100.00%), 0 dropped",
+    )
 
 
 def test_languages_come_from_the_names_unless_they_are_given(mtkit, corpus):
@@ -63,7 +103,19 @@ def test_test_sets_are_kept_out(mtkit, corpus):
     write(corpus / "dev.de", "bis bald")
     write(corpus / "dev.en", "See you")
     outcome = mtkit(
-        "data", "clean", "train.de", "train.en", "--test", "test.de", "test.en", "--test", "dev.de", "dev.en", "--validation", "dev.de", "dev.en"
+        "data",
+        "clean",
+        "train.de",
+        "train.en",
+        "--test",
+        "test.de",
+        "test.en",
+        "--test",
+        "dev.de",
+        "dev.en",
+        "--validation",
+        "dev.de",
+        "dev.en",
     )
     assert "3 (60.00%) dropped by rule test_overlap" in outcome.out
 
@@ -71,12 +123,18 @@ def test_test_sets_are_kept_out(mtkit, corpus):
 def test_every_dropped_pair_can_be_had(mtkit, corpus):
     mtkit("data", "clean", "train.de", "train.en", "--dropped", "dropped.jsonl")
     dropped = [json.loads(line) for line in lines(corpus / "dropped.jsonl")]
-    assert [(pair["line"], pair["reason"]) for pair in dropped] == [(3, "copy"), (5, "script"), (2, "duplicate")]
+    assert [(pair["line"], pair["reason"]) for pair in dropped] == [
+        (3, "copy"),
+        (5, "script"),
+        (2, "duplicate"),
+    ]
 
 
 def test_a_recipes_corpora_become_one(mtkit, tiny_recipe_path):
     folder = tiny_recipe_path.parent
-    outcome = mtkit("data", "clean", tiny_recipe_path, "-o", folder / "out.jsonl", "--set", "max_chars=20")
+    outcome = mtkit(
+        "data", "clean", tiny_recipe_path, "-o", folder / "out.jsonl", "--set", "max_chars=20"
+    )
     assert outcome.status == 0
     pairs = [json.loads(line) for line in lines(folder / "out.jsonl")]
     assert pairs and all(set(pair) == {"ko", "en"} and len(pair["en"]) <= 20 for pair in pairs)
@@ -87,12 +145,32 @@ def test_a_recipes_corpora_become_one(mtkit, tiny_recipe_path):
     [
         (["train.de", "missing.en"], 1, "`missing.en`: no such file"),
         (["train.de", "train.en", "--set", "max_char=3"], 1, "did you mean max_chars?"),
-        (["train.de", "train.en", "--set", "max_chars=many"], 1, "--set max_chars ('many') is not a whole number"),
-        (["train.de", "train.en", "--set", "max_chars=3", "--set", "min_chars=5"], 1, "min_chars (5) is more than max_chars (3)"),
+        (
+            ["train.de", "train.en", "--set", "max_chars=many"],
+            1,
+            "--set max_chars ('many') is not a whole number",
+        ),
+        (
+            ["train.de", "train.en", "--set", "max_chars=3", "--set", "min_chars=5"],
+            1,
+            "min_chars (5) is more than max_chars (3)",
+        ),
         (["train.de", "train.en", "--set", "max_char_ratio=0.5"], 1, "which no pair can meet"),
-        (["train.de", "train.en", "-o", "out.txt"], 2, "two text files, or one that ends in .tsv or .jsonl"),
-        (["train.de", "train.en", "-o", "same.de", "same.de"], 1, "`same.de`: is named for two outputs"),
-        (["train.de", "train.en", "-o", "train.de/out.de", "out.en"], 1, "`train.de/out.de`: is inside the input `train.de`"),
+        (
+            ["train.de", "train.en", "-o", "out.txt"],
+            2,
+            "two text files, or one that ends in .tsv or .jsonl",
+        ),
+        (
+            ["train.de", "train.en", "-o", "same.de", "same.de"],
+            1,
+            "`same.de`: is named for two outputs",
+        ),
+        (
+            ["train.de", "train.en", "-o", "train.de/out.de", "out.en"],
+            1,
+            "`train.de/out.de`: is inside the input `train.de`",
+        ),
         (["train.de"], 1, "its name does not say what format it has"),
         (["train.de", "train.en", "more.en"], 2, "two aligned text files"),
         (["train.de", "train.en", "--test", "train.de"], 2, "takes two files"),
@@ -111,7 +189,14 @@ def test_mistakes_are_told_and_leave_no_file(mtkit, corpus, args, status, told):
 
 
 @pytest.mark.parametrize("command", ["check", "clean"])
-@pytest.mark.parametrize("args", [("-", "-"), ("-", "train.en", "--test", "-", "train.en"), ("train.de", "train.en", "--validation", "-", "-")])
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("-", "-"),
+        ("-", "train.en", "--test", "-", "train.en"),
+        ("train.de", "train.en", "--validation", "-", "-"),
+    ],
+)
 def test_stdin_is_one_stream(mtkit, corpus, command, args):
     outcome = mtkit("data", command, *args, stdin="a\tb\n")
     assert outcome.status == 2
@@ -120,7 +205,21 @@ def test_stdin_is_one_stream(mtkit, corpus, command, args):
 
 def test_columns_and_separator_are_options(mtkit, corpus):
     write(corpus / "a.txt", "x|Bis bald.|See you.", "y|Guten Morgen!|Good morning!")
-    call = ("data", "clean", "a.txt", "--separator", "|", "--src-column", 2, "--tgt-column", 3, "--src-lang", "de", "--tgt-lang", "en")
+    call = (
+        "data",
+        "clean",
+        "a.txt",
+        "--separator",
+        "|",
+        "--src-column",
+        2,
+        "--tgt-column",
+        3,
+        "--src-lang",
+        "de",
+        "--tgt-lang",
+        "en",
+    )
     assert mtkit(*call, "-o", "b.tsv").status == 0
     assert lines(corpus / "b.tsv") == ["Bis bald.\tSee you.", "Guten Morgen!\tGood morning!"]
     assert mtkit("data", "check", *call[2:]).status == 0
@@ -133,7 +232,9 @@ def test_columns_and_separator_are_options(mtkit, corpus):
 
 def test_a_corpus_of_cr_lines_is_refused(mtkit, corpus):
     (corpus / "cr.de").write_bytes(b"\r".join(b"Das ist Satz %d." % number for number in range(9)))
-    (corpus / "cr.en").write_bytes(b"\r".join(b"This is sentence %d." % number for number in range(9)))
+    (corpus / "cr.en").write_bytes(
+        b"\r".join(b"This is sentence %d." % number for number in range(9))
+    )
     outcome = mtkit("data", "clean", "cr.de", "cr.en", "-o", "b.de", "b.en")
     assert outcome.status == 1
     assert "its lines end in CR alone" in outcome.err

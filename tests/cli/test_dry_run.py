@@ -9,7 +9,19 @@ def test_it_says_what_training_takes_and_makes_nothing(mtkit, tiny_recipe_path):
     *facts, verdict = outcome.out.splitlines()
     assert verdict == "nothing stands in the way; nothing was written"
     abouts = [line.split()[0] for line in facts]
-    assert abouts == ["device", "data", "model", "disk", "run", "batches", "epoch", "validation", "memory", "speed", "time"]
+    assert abouts == [
+        "device",
+        "data",
+        "model",
+        "disk",
+        "run",
+        "batches",
+        "epoch",
+        "validation",
+        "memory",
+        "speed",
+        "time",
+    ]
     # Aligned: what is said begins in one column.
     assert {line[:12].rstrip() for line in facts} == set(abouts)
     assert not (tiny_recipe_path.parent / "work").exists()
@@ -19,7 +31,9 @@ def test_each_problem_is_an_error_and_a_hint(mtkit, tiny_recipe_path, tmp_path):
     (tmp_path / "validation.ko").unlink()
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "thesis.txt").write_text("all I have")
-    outcome = mtkit("train", tiny_recipe_path, "--dry-run", "--device", "cpu", "--out", tmp_path / "notes")
+    outcome = mtkit(
+        "train", tiny_recipe_path, "--dry-run", "--device", "cpu", "--out", tmp_path / "notes"
+    )
     assert outcome.status == 1
     assert "nothing stands in the way" not in outcome.out
     said = [line for line in outcome.err.splitlines() if line.startswith(("error: ", "hint: "))]
@@ -46,7 +60,10 @@ def test_settings_beyond_the_end_are_warned_of(mtkit, tiny_recipe_path):
     outcome = mtkit("train", tiny_recipe_path, "--dry-run", *changed)
     assert outcome.status == 0
     [warning] = [line for line in outcome.out.splitlines() if line.startswith("warning ")]
-    assert "training.warmup_steps (4,000) is not before the end of the run (training.max_steps 20)" in warning
+    assert (
+        "training.warmup_steps (4,000) is not before the end of the run (training.max_steps 20)"
+        in warning
+    )
     outcome = mtkit("train", tiny_recipe_path, *changed, "--set", "training.max_steps=2")
     assert outcome.status == 0
     assert outcome.err.count("warning: training.warmup_steps (4,000)") == 1
@@ -64,7 +81,9 @@ def test_the_resolved_recipe_can_be_printed(mtkit, tiny_recipe_path, tmp_path):
     assert outcome.status == 0
     (tmp_path / "shown").mkdir()
     (tmp_path / "shown/resolved.yaml").write_text(outcome.out, encoding="utf-8")
-    assert Recipe.load(tmp_path / "shown/resolved.yaml") == Recipe.load(tiny_recipe_path, ["training.max_steps=7"])
+    assert Recipe.load(tmp_path / "shown/resolved.yaml") == Recipe.load(
+        tiny_recipe_path, ["training.max_steps=7"]
+    )
     assert "adam_eps: " in outcome.out
     assert not (tmp_path / "work").exists()
     both = mtkit("train", tiny_recipe_path, "--show-recipe", "--dry-run", "--device", "cpu")

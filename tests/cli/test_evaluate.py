@@ -70,10 +70,23 @@ def test_a_file_that_is_no_utf8_text_is_named(mtkit, files, role, data, message)
 
 def test_json_holds_every_metric_asked_for(mtkit, files):
     flags = ["--metric", "ter", "--metric", "chrf", "--metric", "bleu", "--json"]
-    outcome = mtkit("evaluate", "-", "-r", files / "ref1", "-r", files / "ref2", *flags, stdin=(files / "hyp").read_bytes())
+    outcome = mtkit(
+        "evaluate",
+        "-",
+        "-r",
+        files / "ref1",
+        "-r",
+        files / "ref2",
+        *flags,
+        stdin=(files / "hyp").read_bytes(),
+    )
     scores = json.loads(outcome.out)
-    assert scores["bleu"]["value"] == pytest.approx(sacrebleu.corpus_bleu(HYPOTHESES, [REFERENCES, HYPOTHESES]).score)
-    assert scores["chrf"]["value"] == pytest.approx(sacrebleu.corpus_chrf(HYPOTHESES, [REFERENCES, HYPOTHESES]).score)
+    assert scores["bleu"]["value"] == pytest.approx(
+        sacrebleu.corpus_bleu(HYPOTHESES, [REFERENCES, HYPOTHESES]).score
+    )
+    assert scores["chrf"]["value"] == pytest.approx(
+        sacrebleu.corpus_chrf(HYPOTHESES, [REFERENCES, HYPOTHESES]).score
+    )
     assert "nrefs:2" in scores["ter"]["signature"]
 
 
@@ -84,7 +97,18 @@ def test_every_metric_can_be_asked_for():
 def test_a_model_on_a_source_file(mtkit, files, upper_case_model):
     (files / "ref1").write_text("THE CAT SAT ON THE MAT TODAY\nA DOG BARKS AT NIGHT.\n")
     options = ["--beam-size", 3, "--device", "cpu", "--tag", "<2en>"]
-    outcome = mtkit("evaluate", "-m", files / "model1", "-m", files / "model2", "--src", files / "hyp", "-r", files / "ref1", *options)
+    outcome = mtkit(
+        "evaluate",
+        "-m",
+        files / "model1",
+        "-m",
+        files / "model2",
+        "--src",
+        files / "hyp",
+        "-r",
+        files / "ref1",
+        *options,
+    )
     assert outcome.status == 0
     assert "100.00" in outcome.out
     assert upper_case_model["model_dirs"] == [files / "model1", files / "model2"]
@@ -95,7 +119,9 @@ def test_a_model_on_a_source_file(mtkit, files, upper_case_model):
 
 def test_robustness_of_a_model(mtkit, tmp_path, tiny_run, ko_en_pairs):
     for side in ("src", "tgt"):
-        (tmp_path / side).write_text("".join(f"{getattr(pair, side)}\n" for pair in ko_en_pairs[:6]))
+        (tmp_path / side).write_text(
+            "".join(f"{getattr(pair, side)}\n" for pair in ko_en_pairs[:6])
+        )
     args = (
         "evaluate",
         "-m",
@@ -113,10 +139,20 @@ def test_robustness_of_a_model(mtkit, tmp_path, tiny_run, ko_en_pairs):
     table, told = mtkit(*args), mtkit(*args, "--json")
     assert (table.status, told.status) == (0, 0)
     scores = json.loads(told.out)
-    assert list(scores) == ["clean", "upper_case", "title_case", "typos", "drop_end_punctuation", "noise", "merge"]
+    assert list(scores) == [
+        "clean",
+        "upper_case",
+        "title_case",
+        "typos",
+        "drop_end_punctuation",
+        "noise",
+        "merge",
+    ]
     assert scores["merge"]["n_segments"] == scores["merge"]["n_altered"] == 3
     value, difference = (scores["typos"]["chrf"][key] for key in ("value", "difference"))
-    assert [line.split() for line in table.out.splitlines() if line.startswith("typos")] == [["typos", "6", f"{value:.2f}", f"{difference:+.2f}"]]
+    assert [line.split() for line in table.out.splitlines() if line.startswith("typos")] == [
+        ["typos", "6", f"{value:.2f}", f"{difference:+.2f}"]
+    ]
 
 
 def test_robustness_needs_a_model(mtkit, files):
@@ -124,7 +160,9 @@ def test_robustness_needs_a_model(mtkit, files):
     assert outcome.status == 2 and "--model" in outcome.err
 
 
-@pytest.mark.parametrize("args", [[], ["-m", "model"], ["hyp", "-m", "model", "--src", "x"], ["hyp", "--src", "x"]])
+@pytest.mark.parametrize(
+    "args", [[], ["-m", "model"], ["hyp", "-m", "model", "--src", "x"], ["hyp", "--src", "x"]]
+)
 def test_either_translations_or_a_model(mtkit, files, args):
     outcome = mtkit("evaluate", *args, "-r", files / "ref1")
     assert outcome.status == 2
@@ -138,11 +176,15 @@ def test_either_translations_or_a_model(mtkit, files, args):
 )  # fmt: skip
 def test_options_of_a_model_are_refused_without_one(mtkit, files, option):
     outcome = mtkit("evaluate", files / "hyp", "-r", files / "ref1", *option)
-    assert outcome.status == 2 and f"{option[0]}: only with --model" in " ".join(outcome.err.split())
+    assert outcome.status == 2 and f"{option[0]}: only with --model" in " ".join(
+        outcome.err.split()
+    )
 
 
 def test_tokenize_without_bleu_is_refused(mtkit, files):
-    outcome = mtkit("evaluate", files / "hyp", "-r", files / "ref1", "--metric", "chrf", "--tokenize", "char")
+    outcome = mtkit(
+        "evaluate", files / "hyp", "-r", files / "ref1", "--metric", "chrf", "--tokenize", "char"
+    )
     assert outcome.status == 1 and "tokenize char is for BLEU" in outcome.err
 
 
@@ -160,24 +202,52 @@ def test_blank_lines_are_named(mtkit, files):
     assert "the translations: line 3 is blank" in outcome.err
 
 
-@pytest.mark.parametrize(("option", "message"), [((), "2 lines to translate, but 1 references"), (("--tokenize", "ko-mecab"), "needs an extra")])
-def test_what_makes_a_score_impossible_is_found_before_translating(mtkit, files, upper_case_model, monkeypatch, option, message):
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ((), "2 lines to translate, but 1 references"),
+        (("--tokenize", "ko-mecab"), "needs an extra"),
+    ],
+)
+def test_what_makes_a_score_impossible_is_found_before_translating(
+    mtkit, files, upper_case_model, monkeypatch, option, message
+):
     from sacrebleu.tokenizers import tokenizer_ko_mecab
 
     monkeypatch.setattr(tokenizer_ko_mecab, "MeCab", None)
     (files / "short").write_text("one\n")
-    outcome = mtkit("evaluate", "-m", files / "model1", "--src", files / "hyp", "-r", files / "short", *option)
+    outcome = mtkit(
+        "evaluate", "-m", files / "model1", "--src", files / "hyp", "-r", files / "short", *option
+    )
     assert outcome.status == 1 and message in outcome.err
     assert upper_case_model == {}
 
 
-def test_an_exported_model_scores_as_the_one_it_was_made_from(mtkit, tmp_path, tiny_run, ko_en_pairs):
+def test_an_exported_model_scores_as_the_one_it_was_made_from(
+    mtkit, tmp_path, tiny_run, ko_en_pairs
+):
     pytest.importorskip("ctranslate2")
     for side in ("src", "tgt"):
-        (tmp_path / side).write_text("".join(f"{getattr(pair, side)}\n" for pair in ko_en_pairs[:6]))
+        (tmp_path / side).write_text(
+            "".join(f"{getattr(pair, side)}\n" for pair in ko_en_pairs[:6])
+        )
     assert mtkit("export", "ctranslate2", tiny_run / "model", tmp_path / "exported").status == 0
-    args = ("-s", tmp_path / "src", "-r", tmp_path / "tgt", "--metric", "chrf", "--device", "cpu", "--beam-size", 1)
-    exported, own = (mtkit("evaluate", "-m", folder, *args) for folder in (tmp_path / "exported", tiny_run / "model"))
+    args = (
+        "-s",
+        tmp_path / "src",
+        "-r",
+        tmp_path / "tgt",
+        "--metric",
+        "chrf",
+        "--device",
+        "cpu",
+        "--beam-size",
+        1,
+    )
+    exported, own = (
+        mtkit("evaluate", "-m", folder, *args)
+        for folder in (tmp_path / "exported", tiny_run / "model")
+    )
     assert (exported.status, exported.out) == (0, own.out)
 
 
@@ -190,4 +260,8 @@ def test_unequal_counts_are_told(mtkit, files):
 
 def test_a_missing_file(mtkit, files):
     outcome = mtkit("evaluate", files / "nothing", "-r", files / "ref1")
-    assert outcome == (1, "", f"error: `{files / 'nothing'}`: no such file\nhint: check the path of the translations\n")
+    assert outcome == (
+        1,
+        "",
+        f"error: `{files / 'nothing'}`: no such file\nhint: check the path of the translations\n",
+    )

@@ -31,28 +31,67 @@ def test_export_and_translate(mtkit, model_dir, tmp_path):
 def test_verify(mtkit, model_dir, tmp_path):
     (tmp_path / "text.ko").write_text(LINES, encoding="utf-8")
     (tmp_path / "text.en").write_text("I go\n\nIt is fine\n", encoding="utf-8")
-    arguments = [model_dir, tmp_path / "out", "--quantization", "int8", "--verify", tmp_path / "text.ko", "--reference", tmp_path / "text.en"]
-    outcome = mtkit("export", "ctranslate2", *arguments, "--beam-size", 2, "--length-penalty", "mean")
+    arguments = [
+        model_dir,
+        tmp_path / "out",
+        "--quantization",
+        "int8",
+        "--verify",
+        tmp_path / "text.ko",
+        "--reference",
+        tmp_path / "text.en",
+    ]
+    outcome = mtkit(
+        "export", "ctranslate2", *arguments, "--beam-size", 2, "--length-penalty", "mean"
+    )
     assert outcome.status == 0
     kept = json.loads((tmp_path / "out" / "mtkit.json").read_text(encoding="utf-8"))["verification"]
     assert f"equal lines: {kept['equal_lines']:.2%}\n" in outcome.out
     assert f"BLEU of mtkit against text.en: {kept['bleu_mtkit']:.2f}\n" in outcome.out
-    assert (kept["search"]["beam_size"], kept["search"]["length_penalty"], kept["n_lines"]) == (2, "mean", 3)
+    assert (kept["search"]["beam_size"], kept["search"]["length_penalty"], kept["n_lines"]) == (
+        2,
+        "mean",
+        3,
+    )
     # With the same command again, the folder is made anew.
     assert mtkit("export", "ctranslate2", model_dir, tmp_path / "out").status == 0
-    assert json.loads((tmp_path / "out" / "mtkit.json").read_text(encoding="utf-8"))["verification"] is None
+    assert (
+        json.loads((tmp_path / "out" / "mtkit.json").read_text(encoding="utf-8"))["verification"]
+        is None
+    )
 
 
 def test_mistakes_are_told(mtkit, model_dir, tmp_path):
     out = tmp_path / "out"
-    assert "unknown quantization int3" in mtkit("export", "ctranslate2", model_dir, out, "--quantization", "int3").err
-    assert "text to compare by" in mtkit("export", "ctranslate2", model_dir, out, "--verify", tmp_path / "nothing").err
+    assert (
+        "unknown quantization int3"
+        in mtkit("export", "ctranslate2", model_dir, out, "--quantization", "int3").err
+    )
+    assert (
+        "text to compare by"
+        in mtkit("export", "ctranslate2", model_dir, out, "--verify", tmp_path / "nothing").err
+    )
     assert mtkit("export", "ctranslate2", model_dir, out, "--beam-size", 3).status == 2
     (tmp_path / "a").write_text("a\n")
     (tmp_path / "b").write_text("a\nb\n")
-    assert "2 lines, but" in mtkit("export", "ctranslate2", model_dir, out, "--verify", tmp_path / "a", "--reference", tmp_path / "b").err
+    assert (
+        "2 lines, but"
+        in mtkit(
+            "export",
+            "ctranslate2",
+            model_dir,
+            out,
+            "--verify",
+            tmp_path / "a",
+            "--reference",
+            tmp_path / "b",
+        ).err
+    )
     (tmp_path / "blank").write_text("\n\n")
-    assert "holds no text" in mtkit("export", "ctranslate2", model_dir, out, "--verify", tmp_path / "blank").err
+    assert (
+        "holds no text"
+        in mtkit("export", "ctranslate2", model_dir, out, "--verify", tmp_path / "blank").err
+    )
     assert not out.exists()
     assert mtkit("export", "ctranslate2", model_dir, out).status == 0
     outcome = mtkit("translate", "-", "-m", out, "--replace-unk", stdin="나\n")
@@ -68,7 +107,9 @@ def test_without_the_package(mtkit, monkeypatch, tmp_path):
     (tmp_path / "model" / "config.json").touch()
     expected = "error: CTranslate2 is not installed\nhint: pip install 'mtkit[ct2]'\n"
     assert mtkit("export", "ctranslate2", tmp_path / "model", tmp_path / "out") == (1, "", expected)
-    assert mtkit("translate", "-", "-m", tmp_path / "model", "--engine", "ctranslate2", stdin="나\n") == (1, "", expected)
+    assert mtkit(
+        "translate", "-", "-m", tmp_path / "model", "--engine", "ctranslate2", stdin="나\n"
+    ) == (1, "", expected)
 
 
 def test_a_package_that_does_not_load(mtkit, monkeypatch, tmp_path):

@@ -11,7 +11,11 @@ from mtkit.cli.common.parameters import all_commands
 from mtkit.cli.main import app
 
 ROOT = typer.main.get_command(app)
-PAGES = {"mtkit": ROOT, **{f"mtkit {name}": ROOT.commands[name] for name in ("data", "tokenizer", "export")}, **dict(all_commands(ROOT, "mtkit"))}  # pyright: ignore
+PAGES = {
+    "mtkit": ROOT,
+    **{f"mtkit {name}": ROOT.commands[name] for name in ("data", "tokenizer", "export")},
+    **dict(all_commands(ROOT, "mtkit")),
+}  # pyright: ignore
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +44,17 @@ def sections(page):
 @pytest.mark.parametrize("page", PAGES, indirect=True)
 def test_a_page_fits_80_columns_and_names_no_types(page):
     assert max(map(len, page.splitlines())) <= 80
-    for text in ("<int", "<float", "<path", "<str", "list[", " range>", "{RECIPE}", "x>=", "[default: ("):
+    for text in (
+        "<int",
+        "<float",
+        "<path",
+        "<str",
+        "list[",
+        " range>",
+        "{RECIPE}",
+        "x>=",
+        "[default: (",
+    ):
         assert text not in page
 
 
@@ -69,7 +83,11 @@ def test_every_example_can_be_typed(name):
             command.make_context(words[0], words[1:]).close()
 
 
-@pytest.mark.parametrize("page", [name for name, command in PAGES.items() if not hasattr(command, "commands")], indirect=True)
+@pytest.mark.parametrize(
+    "page",
+    [name for name, command in PAGES.items() if not hasattr(command, "commands")],
+    indirect=True,
+)
 def test_options_stand_in_short_groups(page):
     for title, lines in sections(page).items():
         if title not in ("", "Examples", "Arguments"):
@@ -79,7 +97,11 @@ def test_options_stand_in_short_groups(page):
 def test_translate_has_its_groups_and_examples_last(mtkit):
     titles = list(sections(mtkit("translate", "--help").out))
     assert titles[1:4] == ["Arguments", "Options", "Input and output"]
-    assert {"Tags, prefixes and constraints", "Devices and speed", "Search (defaults: those of the model)"} < set(titles)
+    assert {
+        "Tags, prefixes and constraints",
+        "Devices and speed",
+        "Search (defaults: those of the model)",
+    } < set(titles)
     assert titles[-1] == "Examples"
 
 

@@ -15,7 +15,9 @@ def test_the_recipe_loads_and_is_the_preset(mtkit, tmp_path, preset):
     assert "mtkit train" in outcome.out
     recipe = Recipe.load(tmp_path / "new/system/recipe.yaml")
     data = {"src_lang": "de", "tgt_lang": "en", "train": {"src": "a", "tgt": "b"}}
-    assert recipe.model_copy(update={"data": None}) == Recipe.model_validate({"data": data, **PRESETS[preset]}).model_copy(update={"data": None})
+    assert recipe.model_copy(update={"data": None}) == Recipe.model_validate(
+        {"data": data, **PRESETS[preset]}
+    ).model_copy(update={"data": None})
     assert recipe.data.train[0].src == tmp_path / "new/system/train.de"
     assert recipe.data.validation
 
@@ -39,7 +41,12 @@ def test_files_are_named_from_the_current_directory(mtkit, tmp_path, monkeypatch
 
 
 def test_validation_files(mtkit, tmp_path):
-    assert mtkit("init", "tiny", tmp_path, "--validation-src", "/v.de", "--validation-tgt", "/v.en").status == 0
+    assert (
+        mtkit(
+            "init", "tiny", tmp_path, "--validation-src", "/v.de", "--validation-tgt", "/v.en"
+        ).status
+        == 0
+    )
     (validation,) = Recipe.load(tmp_path / "recipe.yaml").data.validation
     assert str(validation.src) == "/v.de"
 
@@ -84,11 +91,27 @@ def test_languages_come_from_the_names_or_from_options(mtkit, tmp_path, monkeypa
     [
         ([], "the languages are not known", "--src-lang CODE and --tgt-lang CODE"),
         (["--src-lang", "ko"], "the languages are not known", "give --tgt-lang CODE,"),
-        (["--train-src", "a.txt", "--train-tgt", "b.txt"], "`a.txt` and `b.txt`", "--src-lang CODE and --tgt-lang CODE"),
+        (
+            ["--train-src", "a.txt", "--train-tgt", "b.txt"],
+            "`a.txt` and `b.txt`",
+            "--src-lang CODE and --tgt-lang CODE",
+        ),
         (["--train-src", "t.ko", "--train-tgt", "t.txt"], "`t.txt`", "give --tgt-lang CODE,"),
-        (["--train-src", "t.en", "--train-tgt", "t.de", "--src-lang", "de", "--tgt-lang", "en"], "their names say the opposite", "exchange"),
-        (["--train-src", "t.en", "--train-tgt", "./t.en"], "as source and as target", "source first"),
-        (["--train-src", "-", "--train-tgt", "t.en", "--src-lang", "de"], "read only once", "save it"),
+        (
+            ["--train-src", "t.en", "--train-tgt", "t.de", "--src-lang", "de", "--tgt-lang", "en"],
+            "their names say the opposite",
+            "exchange",
+        ),
+        (
+            ["--train-src", "t.en", "--train-tgt", "./t.en"],
+            "as source and as target",
+            "source first",
+        ),
+        (
+            ["--train-src", "-", "--train-tgt", "t.en", "--src-lang", "de"],
+            "read only once",
+            "save it",
+        ),
     ],
 )
 def test_languages_are_never_guessed(mtkit, tmp_path, monkeypatch, files, message, hint):
@@ -124,7 +147,10 @@ def test_full_writes_every_key(mtkit, tmp_path):
         assert mtkit("init", "small", tmp_path / name, *languages, *options).status == 0
     texts = [(tmp_path / name / "recipe.yaml").read_text() for name in ("short", "full")]
     assert "ema_decay" not in texts[0] and "ema_decay" in texts[1]
-    short, full = (Recipe.load(tmp_path / name / "recipe.yaml").model_copy(update={"data": None}) for name in ("short", "full"))
+    short, full = (
+        Recipe.load(tmp_path / name / "recipe.yaml").model_copy(update={"data": None})
+        for name in ("short", "full")
+    )
     assert short == full
 
 
@@ -138,7 +164,9 @@ def printed_commands(out):
 def test_what_is_printed_can_be_pasted(mtkit, tmp_path, monkeypatch, ko_en_pairs, folder):
     monkeypatch.chdir(tmp_path)
     for side, lang in enumerate(("ko", "en")):
-        (tmp_path / f"t.{lang}").write_text("".join(f"{pair[side]}\n" for pair in ko_en_pairs), encoding="utf-8")
+        (tmp_path / f"t.{lang}").write_text(
+            "".join(f"{pair[side]}\n" for pair in ko_en_pairs), encoding="utf-8"
+        )
     outcome = mtkit("init", "tiny", folder, "--train-src", "t.ko", "--train-tgt", "t.en")
     assert outcome.status == 0
     [command] = printed_commands(outcome.out)

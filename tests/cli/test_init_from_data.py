@@ -19,7 +19,9 @@ def texts(tmp_path, monkeypatch, ko_en_pairs):
     """train.ko and train.en, 202 pairs, in the current directory."""
     monkeypatch.chdir(tmp_path)
     for side, lang in enumerate(("ko", "en")):
-        (tmp_path / f"train.{lang}").write_text("".join(f"{pair[side]}\n" for pair in ko_en_pairs), encoding="utf-8")
+        (tmp_path / f"train.{lang}").write_text(
+            "".join(f"{pair[side]}\n" for pair in ko_en_pairs), encoding="utf-8"
+        )
     return tmp_path
 
 
@@ -59,14 +61,22 @@ def test_the_short_recipe_means_the_same_and_has_the_reasons_of_its_keys(mtkit, 
     assert short.model_copy(update={"data": None}) == full.model_copy(update={"data": None})
     text = (texts / "short/recipe.yaml").read_text(encoding="utf-8")
     reasons = dict(re.findall(r"^\w+\.(\w+): \S+ +(.+)$", outcome.out, re.MULTILINE))
-    written = re.findall(r"^  (\w+): [^{}#]+  # (.+)$", text.partition("tokenizer:")[2], re.MULTILINE)
+    written = re.findall(
+        r"^  (\w+): [^{}#]+  # (.+)$", text.partition("tokenizer:")[2], re.MULTILINE
+    )
     assert len(written) > 10
     assert {key: reasons.get(key) for key, _ in written} == dict(written)
 
 
 def test_validation_pairs_are_drawn_and_left_out_of_training(mtkit, texts, ko_en_pairs):
     assert mtkit("init", "--from-data", "train.ko", "train.en", "system").status == 0
-    drawn = list(zip(lines(texts / "system/validation.ko"), lines(texts / "system/validation.en"), strict=True))
+    drawn = list(
+        zip(
+            lines(texts / "system/validation.ko"),
+            lines(texts / "system/validation.en"),
+            strict=True,
+        )
+    )
     assert len(drawn) == 40  # a fifth of 202
     for side in (0, 1):
         of_corpus = [pair[side] for pair in ko_en_pairs]
@@ -84,7 +94,16 @@ def test_the_draw_is_the_same_each_time(mtkit, texts):
 
 def test_the_recipe_trains(mtkit, texts):
     assert mtkit("init", "--from-data", "train.ko", "train.en", "system").status == 0
-    outcome = mtkit("train", "system/recipe.yaml", "--device", "cpu", "--set", "training.max_steps=2", "--set", "validation.max_sentences=4")
+    outcome = mtkit(
+        "train",
+        "system/recipe.yaml",
+        "--device",
+        "cpu",
+        "--set",
+        "training.max_steps=2",
+        "--set",
+        "validation.max_sentences=4",
+    )
     assert outcome.status == 0, outcome.err
     assert (texts / "system/work/run/model").is_dir()
 
@@ -93,10 +112,25 @@ def test_own_validation_files_and_languages(mtkit, texts):
     for name in ("train", "valid"):
         for lang in ("ko", "en"):
             (texts / f"{name}.{lang}.txt").write_text(
-                "".join(f"{line}\n" for line in lines(texts / f"train.{lang}")[: 150 if name == "train" else 20])
+                "".join(
+                    f"{line}\n"
+                    for line in lines(texts / f"train.{lang}")[: 150 if name == "train" else 20]
+                )
             )
-    options = ["--validation-src", "valid.ko.txt", "--validation-tgt", "valid.en.txt", "--src-lang", "ko", "--tgt-lang", "en"]
-    assert mtkit("init", "--from-data", "train.ko.txt", "train.en.txt", "sub/system", *options).status == 0
+    options = [
+        "--validation-src",
+        "valid.ko.txt",
+        "--validation-tgt",
+        "valid.en.txt",
+        "--src-lang",
+        "ko",
+        "--tgt-lang",
+        "en",
+    ]
+    assert (
+        mtkit("init", "--from-data", "train.ko.txt", "train.en.txt", "sub/system", *options).status
+        == 0
+    )
     recipe = Recipe.load("sub/system/recipe.yaml")
     assert recipe.data.validation[0].src is not None
     assert recipe.data.validation[0].src.resolve() == texts / "valid.ko.txt"
@@ -105,9 +139,13 @@ def test_own_validation_files_and_languages(mtkit, texts):
 
 def test_packed_files(mtkit, texts):
     for lang in ("ko", "en"):
-        (texts / f"train.{lang}.gz").write_bytes(gzip.compress((texts / f"train.{lang}").read_bytes()))
+        (texts / f"train.{lang}.gz").write_bytes(
+            gzip.compress((texts / f"train.{lang}").read_bytes())
+        )
     assert mtkit("init", "--from-data", "train.ko.gz", "train.en.gz").status == 0
-    assert Recipe.load("ko-en/recipe.yaml").tokenizer == Recipe.load(_init(mtkit, "plain")).tokenizer
+    assert (
+        Recipe.load("ko-en/recipe.yaml").tokenizer == Recipe.load(_init(mtkit, "plain")).tokenizer
+    )
 
 
 def _init(mtkit, folder):
@@ -125,7 +163,9 @@ def test_a_preset_may_fix_the_size(mtkit, texts):
 
 def test_a_corpus_without_pairs_to_spare_has_no_validation(mtkit, texts):
     for lang in ("ko", "en"):
-        (texts / f"train.{lang}").write_text("".join(f"{line}\n" for line in lines(texts / f"train.{lang}")[:4]))
+        (texts / f"train.{lang}").write_text(
+            "".join(f"{line}\n" for line in lines(texts / f"train.{lang}")[:4])
+        )
     outcome = mtkit("init", "--from-data", "train.ko", "train.en")
     assert outcome.status == 0
     assert "no validation corpus" in outcome.out
@@ -146,11 +186,30 @@ def test_nothing_is_overwritten(mtkit, texts):
 
 
 def test_two_files_of_one_language(mtkit, texts):
-    assert mtkit("init", "--from-data", "train.ko", "train.en", "plain", "--src-lang", "en", "--tgt-lang", "en").status == 1
-    (texts / "plain.en").write_text("".join(f"{line}, as you know\n" for line in lines(texts / "train.en")))
+    assert (
+        mtkit(
+            "init",
+            "--from-data",
+            "train.ko",
+            "train.en",
+            "plain",
+            "--src-lang",
+            "en",
+            "--tgt-lang",
+            "en",
+        ).status
+        == 1
+    )
+    (texts / "plain.en").write_text(
+        "".join(f"{line}, as you know\n" for line in lines(texts / "train.en"))
+    )
     assert mtkit("init", "--from-data", "train.en", "plain.en", "plain").status == 0
     recipe = Recipe.load("plain/recipe.yaml")
-    assert [source.name for source in (recipe.data.validation[0].src, recipe.data.validation[0].tgt) if source] == [
+    assert [
+        source.name
+        for source in (recipe.data.validation[0].src, recipe.data.validation[0].tgt)
+        if source
+    ] == [
         "validation.src",
         "validation.tgt",
     ]
@@ -159,20 +218,34 @@ def test_two_files_of_one_language(mtkit, texts):
 
 def test_a_machine_that_is_too_slow_hears_of_smaller_sizes(mtkit, texts, monkeypatch):
     monkeypatch.setattr(speed, "measure_flops", lambda plan, device: 2e6)
-    outcome = mtkit("init", "small", "my system", "--from-data", "train.ko", "train.en", "--src-lang", "ko")
+    outcome = mtkit(
+        "init", "small", "my system", "--from-data", "train.ko", "train.en", "--src-lang", "ko"
+    )
     assert outcome.status == 0
     assert "on a GPU with 24 GB" in outcome.out
-    assert ": mtkit init tiny 'my system-tiny' --from-data train.ko train.en --src-lang ko" in outcome.out
+    assert (
+        ": mtkit init tiny 'my system-tiny' --from-data train.ko train.en --src-lang ko"
+        in outcome.out
+    )
     assert "then: mtkit train 'my system/recipe.yaml'" in outcome.out
 
 
 @pytest.mark.parametrize(
     ("flops", "words"),
-    [(lambda hours: hours / 2, "at the speed measured just now"), (lambda hours: None, "guessed by the kind of machine")],
+    [
+        (lambda hours: hours / 2, "at the speed measured just now"),
+        (lambda hours: None, "guessed by the kind of machine"),
+    ],
 )
 def test_the_time_is_a_range_and_says_where_it_comes_from(mtkit, texts, monkeypatch, flops, words):
     plans = []
-    monkeypatch.setattr(speed, "measure_flops", lambda plan, device: plans.append(plan) or flops(plan.hours * flops_per_second(plan.machine)))
+    monkeypatch.setattr(
+        speed,
+        "measure_flops",
+        lambda plan, device: (
+            plans.append(plan) or flops(plan.hours * flops_per_second(plan.machine))
+        ),
+    )
     outcome = mtkit("init", "--from-data", "train.ko", "train.en")
     assert outcome.status == 0
     [line] = [line for line in outcome.out.splitlines() if line.startswith("training takes ")]
@@ -205,13 +278,28 @@ def exchange(texts):
 @pytest.mark.parametrize(
     ("spoil", "files", "message", "hint"),
     [
-        (shorten, ("train.ko", "train.en"), "`train.ko` has 202 lines, but `train.en` has 2", "line N"),
+        (
+            shorten,
+            ("train.ko", "train.en"),
+            "`train.ko` has 202 lines, but `train.en` has 2",
+            "line N",
+        ),
         (empty, ("train.ko", "train.en"), "no lines", "check the paths"),
         (blank, ("train.ko", "train.en"), "one side has no text", "mtkit data check"),
         (None, ("train.ko", "train.ko"), "given as source and as target", "source first"),
         (None, ("gone.ko", "train.en"), "`gone.ko`: no such file", "the source side"),
-        (exchange, ("train.ko", "train.en"), "not in the script of its language", "is the source ko and the target en?"),
-        (None, ("train.en", "train.ko", "--src-lang", "ko", "--tgt-lang", "en"), "their names say the opposite", "exchange the two files"),
+        (
+            exchange,
+            ("train.ko", "train.en"),
+            "not in the script of its language",
+            "is the source ko and the target en?",
+        ),
+        (
+            None,
+            ("train.en", "train.ko", "--src-lang", "ko", "--tgt-lang", "en"),
+            "their names say the opposite",
+            "exchange the two files",
+        ),
         (None, ("-", "train.en"), "read only once", "save it"),
         (None, ("train.ko", "train.en", "--device", "cuda:99"), "cuda:99 is not here", "cpu"),
     ],
@@ -244,7 +332,10 @@ def test_a_name_without_a_language_asks_for_it(mtkit, texts):
         (("small",), "PRESET and DIR"),
         (("huge", "x"), "`huge` is not a preset hint: give one of tiny, small, base, big"),
         (("huge", "x", "--from-data", "train.ko", "train.en"), "`huge` is not a preset"),
-        (("--from-data", "train.ko", "train.en", "--train-src", "a"), "--from-data names the training text"),
+        (
+            ("--from-data", "train.ko", "train.en", "--train-src", "a"),
+            "--from-data names the training text",
+        ),
         (("--from-data", "train.ko", "train.en", "--validation-src", "a"), "go together"),
     ],
 )

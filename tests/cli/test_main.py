@@ -67,22 +67,37 @@ def test_help_loads_nothing_heavy():
 
 
 def test_completion_loads_nothing_heavy():
-    env = {**os.environ, "_MTKIT_COMPLETE": "complete_bash", "COMP_WORDS": "mtkit translate --be", "COMP_CWORD": "2"}
+    env = {
+        **os.environ,
+        "_MTKIT_COMPLETE": "complete_bash",
+        "COMP_WORDS": "mtkit translate --be",
+        "COMP_CWORD": "2",
+    }
     code = LIST_MODULES.split("for ")[0] + "main()"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env
+    )
     assert "--beam-size" in done.stdout
     assert not HEAVY & loaded_modules(done.stderr)
 
 
 def test_every_command_is_tested_here():
-    commands = {info.name for info in app.registered_commands} | {info.name for info in app.registered_groups}
+    commands = {info.name for info in app.registered_commands} | {
+        info.name for info in app.registered_groups
+    }
     assert commands == {command for command in COMMANDS if command and " " not in command}
 
 
 def test_exit_statuses_are_documented(mtkit):
     outcome = mtkit("--help")
     assert outcome.status == 0
-    for status in ("0  done", "1  invalid input", "2  wrong usage", "130  interrupted", "143  interrupted"):
+    for status in (
+        "0  done",
+        "1  invalid input",
+        "2  wrong usage",
+        "130  interrupted",
+        "143  interrupted",
+    ):
         assert f"  {status}" in outcome.out
 
 
@@ -90,7 +105,16 @@ def test_version(mtkit):
     assert mtkit("--version") == (0, f"mtkit {__version__}\n", "")
 
 
-@pytest.mark.parametrize("args", [["nonsense"], ["train"], ["translate", "x"], ["train", "x", "--nonsense"], ["init", "huge", "x"]])
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["nonsense"],
+        ["train"],
+        ["translate", "x"],
+        ["train", "x", "--nonsense"],
+        ["init", "huge", "x"],
+    ],
+)
 def test_wrong_usage(mtkit, args):
     outcome = mtkit(*args)
     assert outcome.status == 2
@@ -108,7 +132,11 @@ def failing(monkeypatch, mtkit):
         def fail(recipe: str) -> None:
             raise exc
 
-        failing_app = typer.Typer(cls=type(typer.main.get_group(app)), rich_markup_mode=None, pretty_exceptions_enable=False)
+        failing_app = typer.Typer(
+            cls=type(typer.main.get_group(app)),
+            rich_markup_mode=None,
+            pretty_exceptions_enable=False,
+        )
         failing_app.callback()(app.registered_callback.callback)  # pyright: ignore
         failing_app.command("preprocess")(fail)
         failing_app.command("another")(preprocess_command.preprocess)
@@ -119,7 +147,11 @@ def failing(monkeypatch, mtkit):
 
 
 def test_what_a_user_can_mend_is_two_lines(failing):
-    assert failing(MtkitError("`x`: is wrong", "mend it")) == (1, "", "error: `x`: is wrong\nhint: mend it\n")
+    assert failing(MtkitError("`x`: is wrong", "mend it")) == (
+        1,
+        "",
+        "error: `x`: is wrong\nhint: mend it\n",
+    )
     assert failing(MtkitError("`x`: is wrong")) == (1, "", "error: `x`: is wrong\n")
 
 
@@ -150,7 +182,10 @@ def test_a_full_disk_behind_stdout_is_no_bug_of_ours(failing):
     outcome = failing(OSError(errno.ENOSPC, "No space left on device"))
     assert (outcome.status, outcome.err.splitlines()) == (
         1,
-        ["error: the output cannot be written: [Errno 28] No space left on device", "hint: make room, or choose another disk"],
+        [
+            "error: the output cannot be written: [Errno 28] No space left on device",
+            "hint: make room, or choose another disk",
+        ],
     )
 
 
@@ -169,10 +204,26 @@ def test_sigterm_is_told_from_ctrl_c(failing):
 @pytest.mark.parametrize(
     ("raised", "message", "hint"),
     [
-        (OSError(errno.ENAMETOOLONG, "File name too long", "aaa"), "error: `aaa`: file name too long", "take a shorter name"),
-        (OSError(errno.ELOOP, "Too many levels of symbolic links", "loop"), "error: `loop`: too many levels of symbolic links", "a symbolic link"),
-        (OSError(errno.EIO, "Input/output error"), "error: input/output error", "the disk or the connection"),
-        (OSError(errno.ENOTDIR, "Not a directory", "a/b"), "error: `a/b`: not a directory", "check the path"),
+        (
+            OSError(errno.ENAMETOOLONG, "File name too long", "aaa"),
+            "error: `aaa`: file name too long",
+            "take a shorter name",
+        ),
+        (
+            OSError(errno.ELOOP, "Too many levels of symbolic links", "loop"),
+            "error: `loop`: too many levels of symbolic links",
+            "a symbolic link",
+        ),
+        (
+            OSError(errno.EIO, "Input/output error"),
+            "error: input/output error",
+            "the disk or the connection",
+        ),
+        (
+            OSError(errno.ENOTDIR, "Not a directory", "a/b"),
+            "error: `a/b`: not a directory",
+            "check the path",
+        ),
     ],
 )
 def test_what_the_system_refuses_is_no_internal_error(failing, raised, message, hint):
@@ -186,8 +237,14 @@ def test_what_the_system_refuses_is_no_internal_error(failing, raised, message, 
 def test_a_reader_that_went_away_is_no_error(failing, tmp_path):
     outcome = failing(BrokenPipeError())
     assert (outcome.status, outcome.err) == (141, "")
-    for args in (["--help"], ["train", "--help"], ["init", "tiny", str(tmp_path), "--src-lang", "de", "--tgt-lang", "en"]):
-        with subprocess.Popen([sys.executable, "-m", "mtkit", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    for args in (
+        ["--help"],
+        ["train", "--help"],
+        ["init", "tiny", str(tmp_path), "--src-lang", "de", "--tgt-lang", "en"],
+    ):
+        with subprocess.Popen(
+            [sys.executable, "-m", "mtkit", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
             assert process.stdout is not None
             assert process.stderr is not None
             process.stdout.close()
@@ -213,7 +270,13 @@ def test_signals(tmp_path, number, status):
     command = [sys.executable, "-m", "mtkit", "evaluate", "-", "-r", str(tmp_path / "reference")]
     # A shell has the programs that it starts in the background ignore SIGINT.
     heeding = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=heeding) as process:
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=heeding,
+    ) as process:
         wait_until_it_waits(process.pid)
         process.send_signal(number)
         out, err = process.communicate(timeout=20)

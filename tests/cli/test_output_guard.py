@@ -31,17 +31,28 @@ COMMANDS = {
         "--constraints {constraints_path} --replace-unk --unk-dictionary {unk_dictionary_path}",
         ("output_path", "alignments_path"),
     ),
-    "score": Command("score {src_path} {tgt_path} -m {model_dirs} -o {output_path}", ("output_path",)),
-    "evaluate": Command("evaluate -r {reference_paths} -m {model_dirs} -s {src_path}", (), ("hypothesis_path",)),
-    "shortlist": Command("shortlist {paths} {paths} -m {model_dir} -o {output_path}", ("output_path",)),
+    "score": Command(
+        "score {src_path} {tgt_path} -m {model_dirs} -o {output_path}", ("output_path",)
+    ),
+    "evaluate": Command(
+        "evaluate -r {reference_paths} -m {model_dirs} -s {src_path}", (), ("hypothesis_path",)
+    ),
+    "shortlist": Command(
+        "shortlist {paths} {paths} -m {model_dir} -o {output_path}", ("output_path",)
+    ),
     "average": Command("average {run_dir} -o {out_dir}", ("out_dir",)),
-    "export ctranslate2": Command("export ctranslate2 {model_dir} {out_dir} --verify {verify_path} --reference {reference_path}", ("out_dir",)),
+    "export ctranslate2": Command(
+        "export ctranslate2 {model_dir} {out_dir} --verify {verify_path} --reference {reference_path}",
+        ("out_dir",),
+    ),
     "data clean": Command(
         "data clean {paths} {paths} --validation {validation} {validation} --test {test} {test} -o {output_paths} {output_paths} "
         "--dropped {dropped_path} --src-lang de --tgt-lang en",
         ("output_paths", "dropped_path"),
     ),
-    "data check": Command("data check {paths} {paths} --validation {validation} {validation} --test {test} {test}"),
+    "data check": Command(
+        "data check {paths} {paths} --validation {validation} {validation} --test {test} {test}"
+    ),
     "init": Command(
         "init tiny {folder} --src-lang de --tgt-lang en --train-src {train_src} --train-tgt {train_tgt} "
         "--validation-src {validation_src} --validation-tgt {validation_tgt}",
@@ -63,19 +74,31 @@ WAYS = ("same", "spelling", "symlink", "hard link")
 
 
 def test_the_table_has_every_path_of_every_command():
-    found = {name: set(path_parameters(command)) for name, command in leaves(typer.main.get_command(app))}
+    found = {
+        name: set(path_parameters(command)) for name, command in leaves(typer.main.get_command(app))
+    }
     for name, command in COMMANDS.items():
-        assert {part.strip("{}") for part in command.line.split() if part.startswith("{")} | {*command.not_paired} == found.pop(name)
+        assert {part.strip("{}") for part in command.line.split() if part.startswith("{")} | {
+            *command.not_paired
+        } == found.pop(name)
     assert found == {}
 
 
 def leaves(command, prefix=""):
     for name, child in getattr(command, "commands", {}).items():
-        yield from leaves(child, f"{prefix}{name} ") if hasattr(child, "commands") else [(f"{prefix}{name}", child)]
+        yield from (
+            leaves(child, f"{prefix}{name} ")
+            if hasattr(child, "commands")
+            else [(f"{prefix}{name}", child)]
+        )
 
 
 def path_parameters(command):
-    hints = typing.get_type_hints(command.callback.__wrapped__ if hasattr(command.callback, "__wrapped__") else command.callback)
+    hints = typing.get_type_hints(
+        command.callback.__wrapped__
+        if hasattr(command.callback, "__wrapped__")
+        else command.callback
+    )
     return [name for name, hint in hints.items() if "Path" in str(hint)]
 
 
@@ -108,7 +131,17 @@ def fill(line, **chosen):
             words.append("recipe.yaml")
         else:
             path = Path(DIRECTORIES.get(name, f"{name}-{i}"))
-            if name not in ("output_paths", "output_path", "dropped_path", "alignments_path", *OUT_DIRECTORIES) and not path.exists():
+            if (
+                name
+                not in (
+                    "output_paths",
+                    "output_path",
+                    "dropped_path",
+                    "alignments_path",
+                    *OUT_DIRECTORIES,
+                )
+                and not path.exists()
+            ):
                 path.write_text(f"Zeile {i}\n")
             words.append(str(path))
     return words
@@ -141,7 +174,11 @@ def pairs_of_paths():
                     continue
                 # A directory cannot have hard links.
                 is_directory = output in OUT_DIRECTORIES and other in DIRECTORIES
-                yield from ((name, output, other, way) for way in WAYS if way != "hard link" or not is_directory)
+                yield from (
+                    (name, output, other, way)
+                    for way in WAYS
+                    if way != "hard link" or not is_directory
+                )
 
 
 @pytest.mark.parametrize(("name", "output", "other", "way"), list(pairs_of_paths()))
@@ -151,7 +188,9 @@ def test_an_output_is_nothing_else_of_the_command(mtkit, place, name, output, ot
     file = Path(inside[DIRECTORIES[other]] if other in DIRECTORIES else "both")
     if not file.exists():
         file.write_text("Zeile\n")
-    chosen = another_name(file.parent if output in OUT_DIRECTORIES and other in DIRECTORIES else file, way)
+    chosen = another_name(
+        file.parent if output in OUT_DIRECTORIES and other in DIRECTORIES else file, way
+    )
     if output == other:
         words = fill(line.replace(f"{{{output}}}", "both", 1), **{output: chosen})
     else:
@@ -159,7 +198,9 @@ def test_an_output_is_nothing_else_of_the_command(mtkit, place, name, output, ot
     before = contents(place)
     outcome = mtkit(*words)
     assert outcome.status == 1, outcome
-    assert any(word in outcome.err for word in ("an input", "the input", "the output", "two outputs")), outcome.err
+    assert any(
+        word in outcome.err for word in ("an input", "the input", "the output", "two outputs")
+    ), outcome.err
     assert contents(place) == before
 
 
@@ -192,7 +233,9 @@ def test_a_name_to_take_is_given_for_an_average(mtkit, place):
         ("model/tokenizer/joint.model", "belongs to the model"),
     ],
 )
-@pytest.mark.parametrize("line", ["translate source -m other -o OUT", "score source source2 -m other -o OUT"])
+@pytest.mark.parametrize(
+    "line", ["translate source -m other -o OUT", "score source source2 -m other -o OUT"]
+)
 def test_no_run_model_or_recipe_is_written_over(mtkit, place, line, target, reason, way):
     Path("source").write_text("Zeile\n")
     Path("source2").write_text("line\n")
@@ -207,11 +250,31 @@ def test_no_run_model_or_recipe_is_written_over(mtkit, place, line, target, reas
 @pytest.mark.parametrize(
     ("command", "override", "message"),
     [
-        ("train", "data.train.src=work/store/train.ko", "`work/store`: holds the input `work/store/train.ko`"),
-        ("preprocess", "data.train.tgt=work/tokenizer/train.en", "`work/tokenizer`: holds the input `work/tokenizer/train.en`"),
-        ("tokenizer train", "data.train.tgt=work/tokenizer/train.en", "`work/tokenizer`: holds the input `work/tokenizer/train.en`"),
-        ("train", "data.validation.src=work/run/model/text.ko", "`work/run/model`: holds the input `work/run/model/text.ko`"),
-        ("train", "training.teacher=work/run/model", "`work/run/model`: is an input, and would be overwritten"),
+        (
+            "train",
+            "data.train.src=work/store/train.ko",
+            "`work/store`: holds the input `work/store/train.ko`",
+        ),
+        (
+            "preprocess",
+            "data.train.tgt=work/tokenizer/train.en",
+            "`work/tokenizer`: holds the input `work/tokenizer/train.en`",
+        ),
+        (
+            "tokenizer train",
+            "data.train.tgt=work/tokenizer/train.en",
+            "`work/tokenizer`: holds the input `work/tokenizer/train.en`",
+        ),
+        (
+            "train",
+            "data.validation.src=work/run/model/text.ko",
+            "`work/run/model`: holds the input `work/run/model/text.ko`",
+        ),
+        (
+            "train",
+            "training.teacher=work/run/model",
+            "`work/run/model`: is an input, and would be overwritten",
+        ),
     ],
 )
 def test_a_recipe_reads_nothing_that_it_replaces(mtkit, place, command, override, message):
@@ -248,7 +311,14 @@ def test_streams_that_are_redirected_to_files_are_seen(place):
         "data clean text text.en --src-lang de --tgt-lang en -o - --dropped out > out",
         "evaluate text -r text.en >> text.en",
     ):
-        outcome = subprocess.run(f"{sys.executable} -m mtkit {line}", shell=True, capture_output=True, text=True, env=environment, check=False)
+        outcome = subprocess.run(
+            f"{sys.executable} -m mtkit {line}",
+            shell=True,
+            capture_output=True,
+            text=True,
+            env=environment,
+            check=False,
+        )
         assert outcome.returncode == 1, line
         assert "the input" in outcome.stderr or "the output" in outcome.stderr, outcome.stderr
         assert "stdout" in outcome.stderr or "stdin" in outcome.stderr
@@ -258,9 +328,25 @@ def test_streams_that_are_redirected_to_files_are_seen(place):
 def test_one_stream_is_not_two(mtkit, place):
     for name in "text", "other":
         Path(name).write_text("Zeile\n")
-    assert "stdin is read by two inputs" in mtkit("translate", "-", "-m", "model", "--prefix-file", "-").err
+    assert (
+        "stdin is read by two inputs"
+        in mtkit("translate", "-", "-m", "model", "--prefix-file", "-").err
+    )
     assert "stdin is read by two inputs" in mtkit("score", "-", "-", "-m", "model").err
-    outcome = mtkit("data", "clean", "text", "other", "--src-lang", "de", "--tgt-lang", "en", "-o", "-", "--dropped", "-")
+    outcome = mtkit(
+        "data",
+        "clean",
+        "text",
+        "other",
+        "--src-lang",
+        "de",
+        "--tgt-lang",
+        "en",
+        "-o",
+        "-",
+        "--dropped",
+        "-",
+    )
     assert "stdout is named for two outputs" in outcome.err
 
 

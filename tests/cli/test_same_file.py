@@ -41,7 +41,10 @@ def other(request, folder):
 )
 def test_one_file_as_both_sides_is_refused(mtkit, folder, other, tiny_run, command):
     words = {"OTHER": other, "MODEL": tiny_run / "model"}
-    words |= {key.upper(): f"data.{name}={{src: train.ko, tgt: {other}}}" for key, name in (("source", "train"), ("validation", "validation"))}
+    words |= {
+        key.upper(): f"data.{name}={{src: train.ko, tgt: {other}}}"
+        for key, name in (("source", "train"), ("validation", "validation"))
+    }
     before = sorted(folder.iterdir())
     outcome = mtkit(*(words.get(word, word) for word in command.split()))
     assert outcome.status in (1, 2)
@@ -52,6 +55,11 @@ def test_one_file_as_both_sides_is_refused(mtkit, folder, other, tiny_run, comma
 
 def test_one_column_as_both_sides_is_refused(mtkit, folder):
     (folder / "both.tsv").write_text("ko\ten\n하나\tone\n")
-    outcome = mtkit("preprocess", "recipe.yaml", "--set", "data.train={file: both.tsv, src_column: ko, tgt_column: ko}")
+    outcome = mtkit(
+        "preprocess",
+        "recipe.yaml",
+        "--set",
+        "data.train={file: both.tsv, src_column: ko, tgt_column: ko}",
+    )
     assert outcome.status == 1
     assert "src_column and tgt_column are the same column (ko)" in outcome.err

@@ -28,16 +28,24 @@ def files(tmp_path, ko_en_pairs):
 def test_three_formats_say_the_same(mtkit, model_dir, files, tmp_path):
     found = {}
     for output_format in ("text", "tsv", "jsonl"):
-        outcome = mtkit("score", *files, "-m", model_dir, "--format", output_format, "--device", "cpu")
+        outcome = mtkit(
+            "score", *files, "-m", model_dir, "--format", output_format, "--device", "cpu"
+        )
         assert outcome.status == 0
         found[output_format] = outcome.out.splitlines()
-    assert [line.split(" ") for line in found["text"]] == [line.split("\t") for line in found["tsv"]]
+    assert [line.split(" ") for line in found["text"]] == [
+        line.split("\t") for line in found["tsv"]
+    ]
     trees = [json.loads(line) for line in found["jsonl"]]
     assert [list(map(float, line.split())) for line in found["text"]] == [
-        pytest.approx([tree["log_prob"], tree["score"], tree["n_tokens"]], abs=1e-4) for tree in trees
+        pytest.approx([tree["log_prob"], tree["score"], tree["n_tokens"]], abs=1e-4)
+        for tree in trees
     ]
     assert found["text"][3] == "0.0000 0.0000 0"
-    assert mtkit("score", *files, "-m", model_dir, "-o", tmp_path / "out", "--chunk-lines", 3).out == ""
+    assert (
+        mtkit("score", *files, "-m", model_dir, "-o", tmp_path / "out", "--chunk-lines", 3).out
+        == ""
+    )
     assert (tmp_path / "out").read_text().splitlines() == found["text"]
 
 
@@ -45,23 +53,43 @@ def test_the_end_tells_the_perplexities(mtkit, model_dir, files):
     outcome = mtkit("score", *files, "-m", model_dir, "--format", "jsonl", "--per-token")
     trees = [json.loads(line) for line in outcome.out.splitlines()]
     for tree in trees:
-        assert sum(token["log_prob"] for token in tree["tokens"]) == pytest.approx(tree["log_prob"], abs=1e-4)
+        assert sum(token["log_prob"] for token in tree["tokens"]) == pytest.approx(
+            tree["log_prob"], abs=1e-4
+        )
         assert len(tree["tokens"]) == tree["n_tokens"]
-    total, n_tokens = sum(tree["log_prob"] for tree in trees), sum(tree["n_tokens"] for tree in trees)
+    total, n_tokens = (
+        sum(tree["log_prob"] for tree in trees),
+        sum(tree["n_tokens"] for tree in trees),
+    )
     n_words = len(files[1].read_text().split())
     last = outcome.err.splitlines()[-1]
-    assert last.startswith(f"8 lines (1 blank), {n_tokens} pieces, {n_words} words: log-probability ")
-    assert float(last.split("perplexity ")[1].split(",")[0]) == pytest.approx(math.exp(-total / n_tokens), rel=1e-4)
-    assert float(last.split("per word ")[1]) == pytest.approx(math.exp(-total / (n_words + 7)), rel=1e-4)
+    assert last.startswith(
+        f"8 lines (1 blank), {n_tokens} pieces, {n_words} words: log-probability "
+    )
+    assert float(last.split("perplexity ")[1].split(",")[0]) == pytest.approx(
+        math.exp(-total / n_tokens), rel=1e-4
+    )
+    assert float(last.split("per word ")[1]) == pytest.approx(
+        math.exp(-total / (n_words + 7)), rel=1e-4
+    )
 
 
 def test_the_start_tells_how_it_is_scored(mtkit, model_dir, files):
-    outcome = mtkit("score", *files, "-m", model_dir, "--device", "cpu", "--precision", "bf16", "--workers", 3)
-    assert [line.partition(" ")[2] for line in outcome.err.splitlines() if "scoring" in line] == ["scoring with bf16 on the CPU, 3 workers"]
+    outcome = mtkit(
+        "score", *files, "-m", model_dir, "--device", "cpu", "--precision", "bf16", "--workers", 3
+    )
+    assert [line.partition(" ")[2] for line in outcome.err.splitlines() if "scoring" in line] == [
+        "scoring with bf16 on the CPU, 3 workers"
+    ]
 
 
 def test_the_length_penalty_can_be_chosen(mtkit, model_dir, files):
-    rows = [line.split() for line in mtkit("score", *files, "-m", model_dir, "--length-penalty", "mean", "--alpha", "1").out.splitlines()]
+    rows = [
+        line.split()
+        for line in mtkit(
+            "score", *files, "-m", model_dir, "--length-penalty", "mean", "--alpha", "1"
+        ).out.splitlines()
+    ]
     for log_prob, score, n_tokens in rows:
         assert float(score) == pytest.approx(float(log_prob) / max(int(n_tokens), 1), abs=1e-3)
 
@@ -72,15 +100,22 @@ def test_unequal_files_are_refused(mtkit, files, short, tmp_path):
     files[short].write_text("".join(lines[:-2]))
     outcome = mtkit("score", *files, "-m", tmp_path / "no-model")
     assert outcome.status == 1
-    assert outcome.err.splitlines()[0] == f"error: `{files[short]}` ends after line 6, but `{files[1 - short]}` goes on"
+    assert (
+        outcome.err.splitlines()[0]
+        == f"error: `{files[short]}` ends after line 6, but `{files[1 - short]}` goes on"
+    )
 
 
 def test_a_side_from_stdin_that_ends_too_early(mtkit, model_dir, files, tmp_path):
-    outcome = mtkit("score", files[0], "-", "-m", model_dir, "-o", tmp_path / "out", stdin="one\ntwo\n")
+    outcome = mtkit(
+        "score", files[0], "-", "-m", model_dir, "-o", tmp_path / "out", stdin="one\ntwo\n"
+    )
     assert outcome.status == 1
     assert f"error: `-` ends after line 2, but `{files[0]}` goes on" in outcome.err
     assert not (tmp_path / "out").exists()
-    assert mtkit("score", "-", "-", "-m", model_dir).err.startswith("error: stdin is read by two inputs")
+    assert mtkit("score", "-", "-", "-m", model_dir).err.startswith(
+        "error: stdin is read by two inputs"
+    )
 
 
 def test_a_missing_file(mtkit, files, tmp_path):

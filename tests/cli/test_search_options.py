@@ -54,7 +54,9 @@ def told(monkeypatch, tmp_path_factory):
             told["load"] = options
             return cls()
 
-        def stream(self, lines, *, chunk_lines=0, on_lines=None, prefixes=None, constraints=None, **search):
+        def stream(
+            self, lines, *, chunk_lines=0, on_lines=None, prefixes=None, constraints=None, **search
+        ):
             told["search"] = search
             told["prefixes"] = None if prefixes is None else list(prefixes)
             told["constraints"] = None if constraints is None else list(constraints)
@@ -75,7 +77,10 @@ def test_all_values_are_listed():
 def test_each_setting_is_an_option_of_translate(mtkit, told, name):
     default = SearchConfig.model_fields[name].default
     flag = ("--no-" if default is True else "--") + name.replace("_", "-")
-    assert mtkit("translate", "-", "-m", "m", *f"{flag} {VALUES[name]}".split(), stdin="x\n").status == 0
+    assert (
+        mtkit("translate", "-", "-m", "m", *f"{flag} {VALUES[name]}".split(), stdin="x\n").status
+        == 0
+    )
     [(key, value)] = told["search"].items()
     assert key == name
     assert value != default
@@ -87,7 +92,19 @@ def test_each_setting_is_an_option_of_translate(mtkit, told, name):
 
 def test_evaluate_has_the_same_options(mtkit, told, tmp_path):
     (tmp_path / "a.txt").write_text("x\n")
-    options = ["-m", "m", "--src", tmp_path / "a.txt", "-r", tmp_path / "a.txt", "--no-repeat-ngram-size", 3, "--no-sampling", "--tgt-tag", "<2en>"]
+    options = [
+        "-m",
+        "m",
+        "--src",
+        tmp_path / "a.txt",
+        "-r",
+        tmp_path / "a.txt",
+        "--no-repeat-ngram-size",
+        3,
+        "--no-sampling",
+        "--tgt-tag",
+        "<2en>",
+    ]
     assert mtkit("evaluate", *options).status == 0
     assert told["search"] == {"no_repeat_ngram_size": 3, "sampling": False}
     assert told["load"]["tgt_tags"] == ["<2en>"]
@@ -96,7 +113,16 @@ def test_evaluate_has_the_same_options(mtkit, told, tmp_path):
 def test_wishes_come_from_files(mtkit, told, tmp_path):
     (tmp_path / "prefixes").write_text("I go\n\n")
     (tmp_path / "constraints").write_text('{"must": ["a b"]}\n\n')
-    files = ["--prefix-file", tmp_path / "prefixes", "--constraints", tmp_path / "constraints", "--avoid", "in", "--avoid", "the house"]
+    files = [
+        "--prefix-file",
+        tmp_path / "prefixes",
+        "--constraints",
+        tmp_path / "constraints",
+        "--avoid",
+        "in",
+        "--avoid",
+        "the house",
+    ]
     assert mtkit("translate", "-", "-m", "m", *files, stdin="x\ny\n").status == 0
     assert told["prefixes"] == ["I go", ""]
     assert told["constraints"] == [Wish(must=("a b",)), Wish()]

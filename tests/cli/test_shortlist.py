@@ -15,12 +15,26 @@ def model_dir(make_trained, tmp_path):
 
 def test_from_two_files_into_the_model(mtkit, model_dir, tiny_recipe_path, make_trained):
     folder = tiny_recipe_path.parent
-    outcome = mtkit("shortlist", folder / "train.ko", folder / "train.en", "-m", model_dir, "--candidates", 5, "--frequent", 10)
+    outcome = mtkit(
+        "shortlist",
+        folder / "train.ko",
+        folder / "train.en",
+        "-m",
+        model_dir,
+        "--candidates",
+        5,
+        "--frequent",
+        10,
+    )
     assert outcome.status == 0
-    assert outcome.out.startswith(f"{model_dir / 'shortlist.safetensors'}: up to 6 candidates for each of 600 source pieces")
+    assert outcome.out.startswith(
+        f"{model_dir / 'shortlist.safetensors'}: up to 6 candidates for each of 600 source pieces"
+    )
     made = Shortlist.load(model_dir / "shortlist.safetensors", Tokenizer.load(model_dir))
     assert made.settings == {"n_candidates": 5, "n_frequent": 10, "n_pairs": 180}
-    save_model_dir(model_dir, make_trained())  # a shortlist is a part of a model, and keeps nobody from replacing it
+    save_model_dir(
+        model_dir, make_trained()
+    )  # a shortlist is a part of a model, and keeps nobody from replacing it
 
 
 def test_from_a_recipe(mtkit, model_dir, tiny_recipe_path, tmp_path):
@@ -35,7 +49,9 @@ def test_from_a_recipe(mtkit, model_dir, tiny_recipe_path, tmp_path):
     Tokenizer.load(recipe.tokenizer_dir).save(model_dir / "tokenizer")
     outcome = mtkit("shortlist", tiny_recipe_path, "-m", model_dir, "-o", tmp_path / "list")
     assert outcome.status == 0
-    assert Shortlist.load(tmp_path / "list", Tokenizer.load(model_dir)).settings["n_candidates"] == 100
+    assert (
+        Shortlist.load(tmp_path / "list", Tokenizer.load(model_dir)).settings["n_candidates"] == 100
+    )
 
 
 def test_files_of_unequal_length(mtkit, model_dir, tiny_recipe_path):

@@ -17,7 +17,9 @@ def tokenizers(tmp_path_factory):
     """Folders of a joint and of separate tokenizers."""
     folder = tmp_path_factory.mktemp("tokenizers")
     joint = Subword(train_subword(SENTENCES, TokenizerConfig(vocab_size=330)))
-    other = Subword(train_subword([sentence[::-1] for sentence in SENTENCES], TokenizerConfig(vocab_size=330)))
+    other = Subword(
+        train_subword([sentence[::-1] for sentence in SENTENCES], TokenizerConfig(vocab_size=330))
+    )
     Tokenizer(joint, joint).save(folder / "joint")
     Tokenizer(joint, joint).save(folder / "model/tokenizer")
     Tokenizer(joint, other).save(folder / "separate")
@@ -39,13 +41,21 @@ def test_separate_tokenizers_need_a_side(mtkit, tokenizers):
     outcome = mtkit("tokenizer", "encode", "--model", tokenizers / "separate", stdin=TEXT)
     assert outcome.status == 1
     assert "--side src or --side tgt" in outcome.err
-    outputs = [mtkit("tokenizer", "encode", "-m", tokenizers / "separate", "--side", side, stdin=TEXT).out for side in ("src", "tgt")]
+    outputs = [
+        mtkit("tokenizer", "encode", "-m", tokenizers / "separate", "--side", side, stdin=TEXT).out
+        for side in ("src", "tgt")
+    ]
     assert outputs[0] != outputs[1]
 
 
 @pytest.mark.parametrize("settings", [{"normalization": "identity"}, {"byte_fallback": False}, {}])
 def test_nothing_is_lost_in_pieces(mtkit, tmp_path, settings):
-    subword = Subword(train_subword([*SENTENCES, "a\u00a0b c\u3000d"], TokenizerConfig(vocab_size=400, type="char", **settings)))
+    subword = Subword(
+        train_subword(
+            [*SENTENCES, "a\u00a0b c\u3000d"],
+            TokenizerConfig(vocab_size=400, type="char", **settings),
+        )
+    )
     (tmp_path / "x.model").write_bytes(subword.model_bytes)
     text = "Guten\u00a0Morgen ☃ c\u3000d Ω\n"
     pieces = mtkit("tokenizer", "encode", "-m", tmp_path / "x.model", stdin=text).out
@@ -55,12 +65,25 @@ def test_nothing_is_lost_in_pieces(mtkit, tmp_path, settings):
 
 
 def test_a_side_of_one_file_is_refused(mtkit, tokenizers):
-    outcome = mtkit("tokenizer", "encode", "-m", tokenizers / "joint" / "joint.model", "--side", "tgt", stdin=TEXT)
+    outcome = mtkit(
+        "tokenizer",
+        "encode",
+        "-m",
+        tokenizers / "joint" / "joint.model",
+        "--side",
+        "tgt",
+        stdin=TEXT,
+    )
     assert outcome.status == 2 and "--side is for a directory" in " ".join(outcome.err.split())
 
 
 @pytest.mark.parametrize(
-    ("stdin", "what"), [("4 5\n6 x\n", "line 2: 'x' is not an id"), ("99999\n", "line 1: "), ("-1\n", "line 1: '-1' is not an id")]
+    ("stdin", "what"),
+    [
+        ("4 5\n6 x\n", "line 2: 'x' is not an id"),
+        ("99999\n", "line 1: "),
+        ("-1\n", "line 1: '-1' is not an id"),
+    ],
 )
 def test_what_is_no_id_is_named_by_line(mtkit, tokenizers, stdin, what):
     outcome = mtkit("tokenizer", "decode", "-m", tokenizers / "joint", "--ids", stdin=stdin)
@@ -79,10 +102,19 @@ def test_train(mtkit, tmp_path):
     for name in ("train.de", "train.en"):
         (tmp_path / name).write_text("".join(f"{sentence}\n" for sentence in SENTENCES))
     assert mtkit("init", "tiny", tmp_path, "--src-lang", "de", "--tgt-lang", "en").status == 0
-    outcome = mtkit("tokenizer", "train", tmp_path / "recipe.yaml", "--set", "tokenizer.vocab_size=320")
+    outcome = mtkit(
+        "tokenizer", "train", tmp_path / "recipe.yaml", "--set", "tokenizer.vocab_size=320"
+    )
     assert outcome.status == 0
     assert f"{tmp_path / 'work/tokenizer'}: 320 pieces" in outcome.out
     assert Tokenizer.load(tmp_path / "work/tokenizer").src.vocab_size == 320
-    preprocessed = mtkit("preprocess", tmp_path / "recipe.yaml", "--set", "tokenizer.vocab_size=320", "--set", "data.validation=null")
+    preprocessed = mtkit(
+        "preprocess",
+        tmp_path / "recipe.yaml",
+        "--set",
+        "tokenizer.vocab_size=320",
+        "--set",
+        "data.validation=null",
+    )
     assert preprocessed.status == 0
     assert "pairs read" in preprocessed.out

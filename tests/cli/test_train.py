@@ -44,32 +44,73 @@ def calls(monkeypatch):
 
 
 def test_where_the_model_is(mtkit, calls, recipe_path, tmp_path):
-    outcome = mtkit("train", recipe_path, "--set", "training.max_steps=1000", "--out", tmp_path / "run", "--device", "cpu", "--threads", 2)
+    outcome = mtkit(
+        "train",
+        recipe_path,
+        "--set",
+        "training.max_steps=1000",
+        "--out",
+        tmp_path / "run",
+        "--device",
+        "cpu",
+        "--threads",
+        2,
+    )
     assert outcome.status == 0
-    assert outcome.out.splitlines()[:2] == ["trained 1,000 steps; best bleu on the validation corpus 38.12", f"model: {tmp_path / 'run/model'}"]
-    assert outcome.out.splitlines()[2:] == [f"next:  mtkit translate FILE -m {tmp_path / 'run/model'}"]
+    assert outcome.out.splitlines()[:2] == [
+        "trained 1,000 steps; best bleu on the validation corpus 38.12",
+        f"model: {tmp_path / 'run/model'}",
+    ]
+    assert outcome.out.splitlines()[2:] == [
+        f"next:  mtkit translate FILE -m {tmp_path / 'run/model'}"
+    ]
     assert calls[0][1:] == (tmp_path / "run", {"device": "cpu", "n_threads": 2, "max_time_s": None})
 
 
 @pytest.mark.parametrize(
-    ("change", "is_told"), [("batches.max_tokens=4096", True), ("training.ema_decay=0.99", False), ("training.average_last=3", False)]
+    ("change", "is_told"),
+    [
+        ("batches.max_tokens=4096", True),
+        ("training.ema_decay=0.99", False),
+        ("training.average_last=3", False),
+    ],
 )
-def test_averaging_is_told_of_where_it_promises_something(mtkit, calls, recipe_path, tmp_path, monkeypatch, change, is_told):
-    monkeypatch.setattr("mtkit.checkpoint.averaging.is_worth_averaging", lambda run_dir: run_dir == tmp_path / "a run")
+def test_averaging_is_told_of_where_it_promises_something(
+    mtkit, calls, recipe_path, tmp_path, monkeypatch, change, is_told
+):
+    monkeypatch.setattr(
+        "mtkit.checkpoint.averaging.is_worth_averaging",
+        lambda run_dir: run_dir == tmp_path / "a run",
+    )
     outcome = mtkit("train", recipe_path, "--set", change, "--out", tmp_path / "a run")
     assert f"next:  mtkit translate FILE -m '{tmp_path}/a run/model'\n" in outcome.out
-    assert outcome.out.endswith(f"mtkit average '{tmp_path}/a run' -o '{tmp_path}/a run/averaged'\n") == is_told
+    assert (
+        outcome.out.endswith(f"mtkit average '{tmp_path}/a run' -o '{tmp_path}/a run/averaged'\n")
+        == is_told
+    )
     assert ("average" in outcome.out) == is_told
 
 
 def test_defaults(mtkit, calls, recipe_path, tmp_path):
     outcome = mtkit("train", recipe_path, "--set", "training.max_steps=7")
-    assert outcome.out.splitlines()[:2] == ["trained 7 steps", f"model: {tmp_path / 'work/run/model'}"]
+    assert outcome.out.splitlines()[:2] == [
+        "trained 7 steps",
+        f"model: {tmp_path / 'work/run/model'}",
+    ]
     assert calls[0][1:] == (None, {"device": "auto", "n_threads": None, "max_time_s": None})
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("90s", 90), ("45m", 2700), ("3h", 10_800), ("1h30m", 5400), ("2d", 172_800), ("1d2h3m4s", 93_784), ("0.5H", 1800)]
+    ("text", "seconds"),
+    [
+        ("90s", 90),
+        ("45m", 2700),
+        ("3h", 10_800),
+        ("1h30m", 5400),
+        ("2d", 172_800),
+        ("1d2h3m4s", 93_784),
+        ("0.5H", 1800),
+    ],
 )
 def test_a_limit_of_time(mtkit, calls, recipe_path, text, seconds):
     outcome = mtkit("train", recipe_path, "--set", "training.max_steps=1000", "--max-time", text)
@@ -80,7 +121,9 @@ def test_a_limit_of_time(mtkit, calls, recipe_path, text, seconds):
     assert calls[0][2]["max_time_s"] == seconds
 
 
-@pytest.mark.parametrize("text", ["", "90", "3 h", "h", "30m1h", "0s", "-1h", "1e3s", "1h30", "soon"])
+@pytest.mark.parametrize(
+    "text", ["", "90", "3 h", "h", "30m1h", "0s", "-1h", "1e3s", "1h30", "soon"]
+)
 def test_no_limit_of_time(mtkit, calls, recipe_path, text):
     outcome = mtkit("train", recipe_path, f"--max-time={text}")
     assert outcome.status == 2
@@ -89,7 +132,11 @@ def test_no_limit_of_time(mtkit, calls, recipe_path, text):
 
 
 def test_ctrl_c_says_what_was_kept(mtkit, calls, recipe_path):
-    assert mtkit("train", recipe_path, "--set", "training.max_steps=13") == (130, "", "interrupted: kept: step 12\n")
+    assert mtkit("train", recipe_path, "--set", "training.max_steps=13") == (
+        130,
+        "",
+        "interrupted: kept: step 12\n",
+    )
 
 
 @pytest.mark.parametrize("command", [["train"], ["preprocess"], ["tokenizer", "train"]])

@@ -40,7 +40,11 @@ def told(monkeypatch, tmp_path_factory):
 
 def after_start(outcome):
     """An outcome without the line that tells at the start how it is translated, which has to be there once."""
-    err, n = re.subn(r"^\d\d:\d\d:\d\d translating with thumbs on the table, (one worker|\d+ workers|one process)\n", "", outcome.err)
+    err, n = re.subn(
+        r"^\d\d:\d\d:\d\d translating with thumbs on the table, (one worker|\d+ workers|one process)\n",
+        "",
+        outcome.err,
+    )
     assert n == 1
     return outcome._replace(err=err)
 
@@ -48,8 +52,21 @@ def after_start(outcome):
 def test_lines_in_lines_out(mtkit, told):
     outcome = mtkit("translate", "-", "-m", "model", stdin="guten\x85 tag\n\nwelt")
     assert after_start(outcome) == (0, "GUTEN\x85 TAG\n\nWELT\n", "")
-    chosen = {"device": str(choose_device("auto")), "n_workers": torch.get_num_threads() if choose_device("auto").type == "cpu" else 1}
-    assert told == {"model_dirs": [Path("model")], "precision": "auto", "tags": (), "tgt_tags": (), "search": {"chunk_lines": 3}} | chosen
+    chosen = {
+        "device": str(choose_device("auto")),
+        "n_workers": torch.get_num_threads() if choose_device("auto").type == "cpu" else 1,
+    }
+    assert (
+        told
+        == {
+            "model_dirs": [Path("model")],
+            "precision": "auto",
+            "tags": (),
+            "tgt_tags": (),
+            "search": {"chunk_lines": 3},
+        }
+        | chosen
+    )
 
 
 def test_options_are_handed_on(mtkit, told):
@@ -63,26 +80,46 @@ def test_options_are_handed_on(mtkit, told):
         "n_workers": 2,
         "tags": ("<2ko>", "<bt>"),
         "tgt_tags": ("<2en>",),
-        "search": {"beam_size": 4, "n_best": 2, "length_penalty": "mean", "alpha": 0.6, "max_tokens": 99, "chunk_lines": 1},
+        "search": {
+            "beam_size": 4,
+            "n_best": 2,
+            "length_penalty": "mean",
+            "alpha": 0.6,
+            "max_tokens": 99,
+            "chunk_lines": 1,
+        },
     }
 
 
 def test_n_best_lines_are_numbered_and_scored(mtkit, told):
     outcome = mtkit("translate", "-", "-m", "model", "--n-best", 2, stdin="ein\nzwei\n")
-    assert outcome.out.splitlines() == ["1\t-0.5000\tEIN", "1\t-1.2500\tEin", "2\t-0.5000\tZWEI", "2\t-1.2500\tZwei"]
+    assert outcome.out.splitlines() == [
+        "1\t-0.5000\tEIN",
+        "1\t-1.2500\tEin",
+        "2\t-0.5000\tZWEI",
+        "2\t-1.2500\tZwei",
+    ]
 
 
 def test_to_a_file(mtkit, told, tmp_path):
     (tmp_path / "in.txt").write_bytes(b"ein\r\nzwei\r\n")
-    outcome = after_start(mtkit("translate", tmp_path / "in.txt", "-m", "model", "-o", tmp_path / "out.txt"))
+    outcome = after_start(
+        mtkit("translate", tmp_path / "in.txt", "-m", "model", "-o", tmp_path / "out.txt")
+    )
     assert (outcome.status, outcome.out) == (0, "")
     assert re.fullmatch(rf"\d\d:\d\d:\d\d wrote {tmp_path}/out.txt: 2 lines in 0 s\n", outcome.err)
     assert (tmp_path / "out.txt").read_bytes() == b"EIN\nZWEI\n"
 
 
 def test_an_interrupted_file_is_not_written(mtkit, told, tmp_path):
-    outcome = mtkit("translate", "-", "-m", "model", "-o", tmp_path / "out.txt", stdin="ein\nstop\n")
-    assert after_start(outcome) == (130, "", f"interrupted: `{tmp_path / 'out.txt'}` was not written\n")
+    outcome = mtkit(
+        "translate", "-", "-m", "model", "-o", tmp_path / "out.txt", stdin="ein\nstop\n"
+    )
+    assert after_start(outcome) == (
+        130,
+        "",
+        f"interrupted: `{tmp_path / 'out.txt'}` was not written\n",
+    )
     assert list(tmp_path.iterdir()) == []
     outcome = mtkit("translate", "-", "-m", "model", "--chunk-lines", 1, stdin="ein\nstop\n")
     assert after_start(outcome) == (130, "EIN\n", "interrupted\n")
@@ -90,7 +127,11 @@ def test_an_interrupted_file_is_not_written(mtkit, told, tmp_path):
 
 def test_a_missing_file_is_told_before_the_model_is_loaded(mtkit, told, tmp_path):
     outcome = mtkit("translate", tmp_path / "nothing.de", "-m", "model")
-    assert outcome == (1, "", f"error: `{tmp_path / 'nothing.de'}`: no such file\nhint: check the path of the source text\n")
+    assert outcome == (
+        1,
+        "",
+        f"error: `{tmp_path / 'nothing.de'}`: no such file\nhint: check the path of the source text\n",
+    )
     assert told == {}
 
 
@@ -106,36 +147,72 @@ def test_a_model_that_cannot_be_loaded(mtkit, told, monkeypatch):
         raise MtkitError("`model`: damaged", "copy it again")
 
     monkeypatch.setattr("mtkit.translation.translator.Translator.load", load)
-    assert mtkit("translate", "-", "-m", "model") == (1, "", "error: `model`: damaged\nhint: copy it again\n")
+    assert mtkit("translate", "-", "-m", "model") == (
+        1,
+        "",
+        "error: `model`: damaged\nhint: copy it again\n",
+    )
 
 
 def test_the_files_name_says_that_it_is_a_table(mtkit, told, tmp_path):
     (tmp_path / "in.tsv").write_text("id\tde\n1\tein\n2\tzwei\n", encoding="utf-8")
-    outcome = mtkit("translate", tmp_path / "in.tsv", "-m", "model", "--field", "de", "-o", tmp_path / "out.tsv")
+    outcome = mtkit(
+        "translate", tmp_path / "in.tsv", "-m", "model", "--field", "de", "-o", tmp_path / "out.tsv"
+    )
     assert (outcome.status, outcome.out) == (0, "")
     assert outcome.err.endswith(f" wrote {tmp_path}/out.tsv: 2 lines in 0 s\n")
-    assert (tmp_path / "out.tsv").read_text(encoding="utf-8") == "id\tde\ttranslation\n1\tein\tEIN\n2\tzwei\tZWEI\n"
-    assert mtkit("translate", tmp_path / "in.tsv", "-m", "model", "--input-format", "text").out == "ID\tDE\n1\tEIN\n2\tZWEI\n"
+    assert (tmp_path / "out.tsv").read_text(
+        encoding="utf-8"
+    ) == "id\tde\ttranslation\n1\tein\tEIN\n2\tzwei\tZWEI\n"
+    assert (
+        mtkit("translate", tmp_path / "in.tsv", "-m", "model", "--input-format", "text").out
+        == "ID\tDE\n1\tEIN\n2\tZWEI\n"
+    )
 
 
 def test_json_lines_in_and_out(mtkit, told):
     outcome = mtkit(
-        "translate", "-", "-m", "model", "--input-format", "jsonl", "--field", "de", "--field-out", "en", "--details", stdin='{"de": "grün"}\n\n'
+        "translate",
+        "-",
+        "-m",
+        "model",
+        "--input-format",
+        "jsonl",
+        "--field",
+        "de",
+        "--field-out",
+        "en",
+        "--details",
+        stdin='{"de": "grün"}\n\n',
     )
-    assert after_start(outcome) == (0, '{"de": "grün", "en": {"text": "GRÜN", "score": -0.5, "flags": []}}\n\n', "")
+    assert after_start(outcome) == (
+        0,
+        '{"de": "grün", "en": {"text": "GRÜN", "score": -0.5, "flags": []}}\n\n',
+        "",
+    )
 
 
 def test_details_of_text(mtkit, told):
-    outcome = mtkit("translate", "-", "-m", "model", "--format", "jsonl", "--n-best", 2, stdin="ein\n")
+    outcome = mtkit(
+        "translate", "-", "-m", "model", "--format", "jsonl", "--n-best", 2, stdin="ein\n"
+    )
     best = '[{"text": "EIN", "score": -0.5}, {"text": "Ein", "score": -1.25}]'
     assert outcome.out == f'{{"text": "EIN", "score": -0.5, "n_best": {best}, "flags": []}}\n'
-    assert mtkit("translate", "-", "-m", "model", "--format", "tsv", stdin="ein\n").out == "EIN\t-0.5000\t\n"
+    assert (
+        mtkit("translate", "-", "-m", "model", "--format", "tsv", stdin="ein\n").out
+        == "EIN\t-0.5000\t\n"
+    )
 
 
 @pytest.mark.parametrize("options", [["--input-format", "tsv"], ["--field", "1"], ["--details"]])
 def test_formats_that_do_not_fit_are_told_before_the_model_is_loaded(mtkit, told, options):
     outcome = mtkit("translate", "-", "-m", "model", *options, stdin="ein\n")
-    assert outcome.status == 1 and outcome.out == "" and outcome.err.startswith("error: ") and "\nhint: " in outcome.err
+    assert (
+        outcome.status == 1
+        and outcome.out == ""
+        and outcome.err.startswith("error: ")
+        and "\nhint: " in outcome.err
+    )
     assert told == {}
 
 
@@ -150,6 +227,12 @@ def test_invalid_utf8_is_replaced_if_asked_to(mtkit, told, tmp_path, is_file):
 
 
 def test_the_loop_guard_is_on_unless_told_otherwise(mtkit, told):
-    for options, given in ([], {}), (["--no-loop-guard"], {"loop_guard": False}), (["--loop-guard"], {"loop_guard": True}):
+    for options, given in (
+        ([], {}),
+        (["--no-loop-guard"], {"loop_guard": False}),
+        (["--loop-guard"], {"loop_guard": True}),
+    ):
         assert mtkit("translate", "-", "-m", "model", *options, stdin="ein\n").status == 0
-        assert {name: value for name, value in told["search"].items() if name == "loop_guard"} == given
+        assert {
+            name: value for name, value in told["search"].items() if name == "loop_guard"
+        } == given

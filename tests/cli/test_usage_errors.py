@@ -21,26 +21,50 @@ def error(outcome):
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [
-        ("train r.yaml --lr 1e-4 --device cpu", "type: mtkit train r.yaml --set training.learning_rate=1e-4 --device cpu"),
+        (
+            "train r.yaml --lr 1e-4 --device cpu",
+            "type: mtkit train r.yaml --set training.learning_rate=1e-4 --device cpu",
+        ),
         ("train r.yaml -lr 1e-4", "type: mtkit train r.yaml --set training.learning_rate=1e-4"),
         ("train --seed=5 r.yaml", "type: mtkit train --set training.seed=5 r.yaml"),
         ("train r.yaml --max-steps 100", "type: mtkit train r.yaml --set training.max_steps=100"),
         ("train r.yaml --dropout 0.3", "type: mtkit train r.yaml --set model.dropout=0.3"),
         ("train r.yaml --src-lang ko", "type: mtkit train r.yaml --set data.src_lang=ko"),
-        ("train r.yaml --vocab_size 500", "type: mtkit train r.yaml --set tokenizer.vocab_size=500"),
+        (
+            "train r.yaml --vocab_size 500",
+            "type: mtkit train r.yaml --set tokenizer.vocab_size=500",
+        ),
         ("train r.yaml --patience 5", "type: mtkit train r.yaml --set validation.patience=5"),
-        ("preprocess r.yaml --max-chars 500", "type: mtkit preprocess r.yaml --set clean.max_chars=500"),
-        ("tokenizer train r.yaml --vocab-size 500", "type: mtkit tokenizer train r.yaml --set tokenizer.vocab_size=500"),
+        (
+            "preprocess r.yaml --max-chars 500",
+            "type: mtkit preprocess r.yaml --set clean.max_chars=500",
+        ),
+        (
+            "tokenizer train r.yaml --vocab-size 500",
+            "type: mtkit tokenizer train r.yaml --set tokenizer.vocab_size=500",
+        ),
         ("train r.yaml --save-dir runs/a", "type: mtkit train r.yaml --output runs/a"),
-        ("train r.yaml --epochs 3", "training counts updates, not epochs: give --set training.max_steps=N"),
-        ("train r.yaml --batch-size 64", "a batch is measured in tokens, not in sentences: give --set batches.max_tokens=N"),
-        ("train r.yaml --resume", "leave it out: the same command continues from the last checkpoint by itself"),
+        (
+            "train r.yaml --epochs 3",
+            "training counts updates, not epochs: give --set training.max_steps=N",
+        ),
+        (
+            "train r.yaml --batch-size 64",
+            "a batch is measured in tokens, not in sentences: give --set batches.max_tokens=N",
+        ),
+        (
+            "train r.yaml --resume",
+            "leave it out: the same command continues from the last checkpoint by itself",
+        ),
         ("train r.yaml --gpu", "give --device cuda"),
         ("train r.yaml --gpus 2", "give --nproc N"),
         ("translate a.ko -m m --src-lang ko", LANGUAGES),
         ("score a.ko a.en -m m --tgt-lang en", LANGUAGES),
         ("translate a.ko -m m --gpu 0", "give --device cuda"),
-        ("translate a.ko -m m --batch-size 8", "a batch is measured in tokens, not in sentences: give --max-tokens N"),
+        (
+            "translate a.ko -m m --batch-size 8",
+            "a batch is measured in tokens, not in sentences: give --max-tokens N",
+        ),
         ("translate a.ko -m m --beam 8", "type: mtkit translate a.ko -m m --beam-size 8"),
         ("translate a.ko -m m --input b.ko", "name the file without an option"),
         ("init --from-data a.ko a.en --lr 3", "mtkit train RECIPE --set training.learning_rate=3"),
@@ -48,7 +72,10 @@ def error(outcome):
         ("translate a.ko -m m --beam-sise 5", "did you mean --beam-size?"),
         ("translate a.ko -model m", "did you mean --model, with two dashes?"),
         ("info m --jsn", "did you mean --json?"),
-        ("average run -o out --beam-size 5", "it is an option of `mtkit translate`, `mtkit evaluate`, `mtkit export ctranslate2`"),
+        (
+            "average run -o out --beam-size 5",
+            "it is an option of `mtkit translate`, `mtkit evaluate`, `mtkit export ctranslate2`",
+        ),
         ("demo --nonsense", "see `mtkit demo --help`"),
     ],
 )
@@ -59,7 +86,10 @@ def test_an_unknown_option_is_answered_with_what_to_type(mtkit, typed, meant):
 
 
 def test_a_command_to_type_is_quoted(mtkit):
-    assert hint(mtkit("train", "my recipe.yaml", "--lr", "1")) == "type: mtkit train 'my recipe.yaml' --set training.learning_rate=1"
+    assert (
+        hint(mtkit("train", "my recipe.yaml", "--lr", "1"))
+        == "type: mtkit train 'my recipe.yaml' --set training.learning_rate=1"
+    )
 
 
 def test_the_command_to_type_is_accepted(mtkit, tiny_recipe_path):
@@ -95,9 +125,15 @@ def test_an_unknown_command_is_answered_with_the_one_that_was_meant(mtkit, typed
         ("average run", "`mtkit average` needs -o DIR"),
         ("train r.yaml --threads 0", "--threads: 0 is not a whole number from 1 to 1024"),
         ("translate a.ko -m m --beam-size 0", "--beam-size: 0 is not a whole number of at least 1"),
-        ("translate a.ko -m m --beam-size five", "--beam-size: five is not a whole number of at least 1"),
+        (
+            "translate a.ko -m m --beam-size five",
+            "--beam-size: five is not a whole number of at least 1",
+        ),
         ("translate a.ko -m m --alpha big", "--alpha: big is not a number"),
-        ("translate a.ko -m m --precision bf61", "--precision: bf61 is not one of auto, float32, bf16, fp16, int8"),
+        (
+            "translate a.ko -m m --precision bf61",
+            "--precision: bf61 is not one of auto, float32, bf16, fp16, int8",
+        ),
         ("evaluate a.en -r b.en --metric blue", "--metric: blue is not one of bleu, chrf, ter"),
         ("train r.yaml --max-time soon", "--max-time: soon is no length of time"),
         ("train r.yaml --device", "--device needs a value: --device DEVICE"),
@@ -112,11 +148,16 @@ def test_a_missing_or_wrong_value_is_named_by_its_option(mtkit, typed, message):
 
 def test_a_missing_argument_is_answered_with_an_example(mtkit):
     assert hint(mtkit("train")) == "for example: mtkit train de-en/recipe.yaml"
-    assert hint(mtkit("translate", "x")) == "for example: mtkit translate new.de -m de-en/work/run/model -o new.en"
+    assert (
+        hint(mtkit("translate", "x"))
+        == "for example: mtkit translate new.de -m de-en/work/run/model -o new.en"
+    )
 
 
 def test_a_near_choice_is_named(mtkit):
-    assert hint(mtkit("evaluate", "a", "-r", "b", "--metric", "blue")) == "did you mean --metric bleu?"
+    assert (
+        hint(mtkit("evaluate", "a", "-r", "b", "--metric", "blue")) == "did you mean --metric bleu?"
+    )
 
 
 def test_a_value_may_look_like_an_option(mtkit):
@@ -132,7 +173,9 @@ def test_what_a_command_finds_wrong_has_the_same_form(mtkit):
     assert error(outcome) == "give two aligned text files, one file with both sides, or a recipe"
 
 
-@pytest.mark.parametrize("text", ["나는 학교에 간다.", "Hello", "Where is the station?", "a" * 5000])
+@pytest.mark.parametrize(
+    "text", ["나는 학교에 간다.", "Hello", "Where is the station?", "a" * 5000]
+)
 def test_a_text_in_place_of_a_file_is_answered_with_echo(mtkit, text):
     outcome = mtkit("translate", text, "-m", "m")
     assert (outcome.status, outcome.out) == (1, "")
@@ -142,17 +185,25 @@ def test_a_text_in_place_of_a_file_is_answered_with_echo(mtkit, text):
 
 
 def test_words_of_a_text_without_quotes_are_put_together(mtkit):
-    assert hint(mtkit("translate", "나는", "학교에", "간다", "-m", "m")) == "to translate a text: echo '나는 학교에 간다' | mtkit translate - -m m"
+    assert (
+        hint(mtkit("translate", "나는", "학교에", "간다", "-m", "m"))
+        == "to translate a text: echo '나는 학교에 간다' | mtkit translate - -m m"
+    )
 
 
 def test_a_mistyped_path_is_not_taken_for_a_text(mtkit):
-    assert mtkit("translate", "data/new.ko", "-m", "m").err.splitlines()[1] == "hint: check the path of the source text"
+    assert (
+        mtkit("translate", "data/new.ko", "-m", "m").err.splitlines()[1]
+        == "hint: check the path of the source text"
+    )
 
 
 def test_several_files_are_translated_one_by_one(mtkit, tmp_path):
     for name in "ab":
         (tmp_path / name).write_text("x\n")
-    assert "one file at a time" in hint(mtkit("translate", tmp_path / "a", tmp_path / "b", "-m", "m"))
+    assert "one file at a time" in hint(
+        mtkit("translate", tmp_path / "a", tmp_path / "b", "-m", "m")
+    )
 
 
 def test_two_text_files_in_place_of_a_recipe(mtkit, tmp_path, monkeypatch):
@@ -160,8 +211,14 @@ def test_two_text_files_in_place_of_a_recipe(mtkit, tmp_path, monkeypatch):
     for name in ("train.de", "train.en"):
         (tmp_path / name).write_text("x\n")
     for command in ("train", "preprocess"):
-        assert hint(mtkit(command, "train.de", "train.en")) == "to start with two text files: mtkit init --from-data train.de train.en"
-    assert hint(mtkit("init", "train.de", "train.en")) == "type: mtkit init --from-data train.de train.en"
+        assert (
+            hint(mtkit(command, "train.de", "train.en"))
+            == "to start with two text files: mtkit init --from-data train.de train.en"
+        )
+    assert (
+        hint(mtkit("init", "train.de", "train.en"))
+        == "type: mtkit init --from-data train.de train.en"
+    )
 
 
 @pytest.fixture
@@ -182,21 +239,73 @@ RECIPE, RUN, MODEL = "my/recipe.yaml", "my/work/run", "my/work/run/model"
 @pytest.mark.parametrize(
     ("typed", "message", "meant"),
     [
-        (f"translate in.de -m {RECIPE}", f"`{RECIPE}`: is a recipe, not a model", f"did you mean `{MODEL}`?"),
-        (f"score in.de in.de -m {RECIPE}", f"`{RECIPE}`: is a recipe, not a model", f"did you mean `{MODEL}`?"),
+        (
+            f"translate in.de -m {RECIPE}",
+            f"`{RECIPE}`: is a recipe, not a model",
+            f"did you mean `{MODEL}`?",
+        ),
+        (
+            f"score in.de in.de -m {RECIPE}",
+            f"`{RECIPE}`: is a recipe, not a model",
+            f"did you mean `{MODEL}`?",
+        ),
         (f"info {RECIPE}", f"`{RECIPE}`: is a recipe, not a model", f"did you mean `{MODEL}`?"),
-        (f"export ctranslate2 {RECIPE} out", f"`{RECIPE}`: is a recipe, not a model", f"did you mean `{MODEL}`?"),
-        (f"shortlist in.de in.de -m {RECIPE}", f"`{RECIPE}`: is a recipe, not a model", f"did you mean `{MODEL}`?"),
-        (f"tokenizer encode -m {RECIPE}", f"`{RECIPE}`: is a recipe, not a tokenizer", "did you mean `my/work/tokenizer`?"),
-        (f"average {RECIPE} -o out", f"`{RECIPE}`: is a recipe, not a run directory", f"did you mean `{RUN}`?"),
-        (f"average {MODEL} -o out", f"`{MODEL}`: is a model, not a run directory", f"did you mean `{RUN}`?"),
-        ("average nowhere -o out", "`nowhere`: no such folder", "give the run directory that `mtkit train` wrote"),
-        (f"train {MODEL}", f"`{MODEL}`: is a model directory, not a recipe", f"did you mean `{RUN}/recipe.yaml`?"),
+        (
+            f"export ctranslate2 {RECIPE} out",
+            f"`{RECIPE}`: is a recipe, not a model",
+            f"did you mean `{MODEL}`?",
+        ),
+        (
+            f"shortlist in.de in.de -m {RECIPE}",
+            f"`{RECIPE}`: is a recipe, not a model",
+            f"did you mean `{MODEL}`?",
+        ),
+        (
+            f"tokenizer encode -m {RECIPE}",
+            f"`{RECIPE}`: is a recipe, not a tokenizer",
+            "did you mean `my/work/tokenizer`?",
+        ),
+        (
+            f"average {RECIPE} -o out",
+            f"`{RECIPE}`: is a recipe, not a run directory",
+            f"did you mean `{RUN}`?",
+        ),
+        (
+            f"average {MODEL} -o out",
+            f"`{MODEL}`: is a model, not a run directory",
+            f"did you mean `{RUN}`?",
+        ),
+        (
+            "average nowhere -o out",
+            "`nowhere`: no such folder",
+            "give the run directory that `mtkit train` wrote",
+        ),
+        (
+            f"train {MODEL}",
+            f"`{MODEL}`: is a model directory, not a recipe",
+            f"did you mean `{RUN}/recipe.yaml`?",
+        ),
         ("train my", "`my`: is a folder, not a recipe", f"did you mean `{RECIPE}`?"),
-        ("train my/work/tokenizer", "`my/work/tokenizer`: is a folder, not a recipe", "`mtkit init --from-data SRC TGT` writes a recipe"),
-        ("train in.de", "`in.de`: is not a recipe", "a recipe is a small YAML file; `mtkit init --from-data SRC TGT` writes a recipe"),
-        ("translate my -m my/work/run/model", "`my`: is a folder, not a file", "check the path of the source text"),
-        ("evaluate my -r in.de", "`my`: is a folder, not a file", "check the path of the translations"),
+        (
+            "train my/work/tokenizer",
+            "`my/work/tokenizer`: is a folder, not a recipe",
+            "`mtkit init --from-data SRC TGT` writes a recipe",
+        ),
+        (
+            "train in.de",
+            "`in.de`: is not a recipe",
+            "a recipe is a small YAML file; `mtkit init --from-data SRC TGT` writes a recipe",
+        ),
+        (
+            "translate my -m my/work/run/model",
+            "`my`: is a folder, not a file",
+            "check the path of the source text",
+        ),
+        (
+            "evaluate my -r in.de",
+            "`my`: is a folder, not a file",
+            "check the path of the translations",
+        ),
     ],
 )
 def test_one_kind_of_input_in_place_of_another(mtkit, run, typed, message, meant):
@@ -226,7 +335,9 @@ def test_a_large_text_in_place_of_a_recipe_is_not_parsed(mtkit, tmp_path):
         "average opus -o out",
     ],
 )
-def test_every_command_that_takes_a_model_names_one_of_another_toolkit(mtkit, tmp_path, monkeypatch, typed):
+def test_every_command_that_takes_a_model_names_one_of_another_toolkit(
+    mtkit, tmp_path, monkeypatch, typed
+):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "in.de").write_text("x\n")
     (tmp_path / "opus").mkdir()

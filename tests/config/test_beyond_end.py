@@ -5,12 +5,21 @@ import pytest
 from mtkit.config.beyond_end import beyond_end
 from mtkit.config.recipe import Recipe
 
-DATA = {"src_lang": "ko", "tgt_lang": "en", "train": {"src": "a", "tgt": "b"}, "validation": {"src": "c", "tgt": "d"}}
+DATA = {
+    "src_lang": "ko",
+    "tgt_lang": "en",
+    "train": {"src": "a", "tgt": "b"},
+    "validation": {"src": "c", "tgt": "d"},
+}
 SOUND = {"max_steps": 1000, "warmup_steps": 200, "save_every_steps": 100}
 
 
 def sentences(training, validation, data=DATA):
-    sections = {"data": data, "training": SOUND | training, "validation": {"every_steps": 100} | validation}
+    sections = {
+        "data": data,
+        "training": SOUND | training,
+        "validation": {"every_steps": 100} | validation,
+    }
     return list(beyond_end(Recipe.model_validate(sections)))
 
 
@@ -43,10 +52,22 @@ def test_a_sound_recipe_has_none(training, validation):
         ({"warmup_steps": 1000}, {}, ["training.warmup_steps (1,000) is not before"]),
         ({}, {"every_steps": 1001}, ["validation.every_steps (1,001)", "after the last update"]),
         ({}, {"patience": 9}, ["validation.patience (9) cannot stop", "after update 1,000"]),
-        ({"average_last": 11}, {}, ["training.average_last (11) is more than the number of checkpoints (10)"]),
+        (
+            {"average_last": 11},
+            {},
+            ["training.average_last (11) is more than the number of checkpoints (10)"],
+        ),
         # Every 400: 400, 800; every 300: 300, 600, 900; and the end.
-        ({"average_last": 7, "save_every_steps": 400}, {"every_steps": 300}, ["more than the number of checkpoints (6)"]),
-        ({"average_last": 2, "save_every_steps": 5000}, {"every_steps": 1000}, ["more than the number of checkpoints (1)"]),
+        (
+            {"average_last": 7, "save_every_steps": 400},
+            {"every_steps": 300},
+            ["more than the number of checkpoints (6)"],
+        ),
+        (
+            {"average_last": 2, "save_every_steps": 5000},
+            {"every_steps": 1000},
+            ["more than the number of checkpoints (1)"],
+        ),
     ],
 )
 def test_each_is_one_sentence_with_what_to_change(training, validation, words):

@@ -28,10 +28,18 @@ def numeric_keys(cls: type, prefix: str = "") -> Iterator[tuple[str, type]]:
         if section is not None and section is not CorpusSource:
             yield from numeric_keys(section, f"{prefix}{name}.")
         elif not isinstance(None, type(field.annotation)):
-            yield from ((f"{prefix}{name}", kind) for kind in (int, float) if kind in leaves(field.annotation))
+            yield from (
+                (f"{prefix}{name}", kind)
+                for kind in (int, float)
+                if kind in leaves(field.annotation)
+            )
 
 
-KEYS = [(key, kind) for key, kind in numeric_keys(Recipe) if not key.startswith("data.stages") and key != "training.adam_betas"]
+KEYS = [
+    (key, kind)
+    for key, kind in numeric_keys(Recipe)
+    if not key.startswith("data.stages") and key != "training.adam_betas"
+]
 
 
 @pytest.fixture
@@ -42,7 +50,12 @@ def recipe_path(tmp_path):
 
 def test_there_are_many():
     assert len(KEYS) > 60
-    assert {"tokenizer.vocab_size", "batches.max_tokens", "training.learning_rate", "search.temperature"} <= {key for key, _ in KEYS}
+    assert {
+        "tokenizer.vocab_size",
+        "batches.max_tokens",
+        "training.learning_rate",
+        "search.temperature",
+    } <= {key for key, _ in KEYS}
 
 
 @pytest.mark.parametrize(("key", "kind"), KEYS)
@@ -60,8 +73,14 @@ def test_each_has_a_bound_and_says_so_in_one_line(recipe_path, key, kind):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("tokenizer.vocab_size=3000000000", "tokenizer.vocab_size (3000000000) must be at most 1000000"),
-        ("training.max_steps=2147483648", "training.max_steps (2147483648) must be at most 2147483647"),
+        (
+            "tokenizer.vocab_size=3000000000",
+            "tokenizer.vocab_size (3000000000) must be at most 1000000",
+        ),
+        (
+            "training.max_steps=2147483648",
+            "training.max_steps (2147483648) must be at most 2147483647",
+        ),
         ("batches.n_workers=100000", "batches.n_workers (100000) must be at most 1024"),
         ("model.d_model=1000000", "model.d_model (1000000) must be at most 65536"),
         (f"training.max_steps={'9' * 5000}", "the value is no YAML"),
@@ -92,7 +111,10 @@ def test_the_largest_values_in_use_are_allowed(recipe_path):
     [
         ("batches.max_tokens=-1", "--set batches.max_tokens (-1) must be more than 0 or auto"),
         ("batches.max_tokens=x", "--set batches.max_tokens ('x') is not a whole number or auto"),
-        ("data.train.src_column=[1]", "--set data.train.src_column ([1]) is not text or is not a whole number"),
+        (
+            "data.train.src_column=[1]",
+            "--set data.train.src_column ([1]) is not text or is not a whole number",
+        ),
     ],
 )
 def test_a_value_of_which_there_are_two_kinds_has_one_problem(recipe_path, override, message):

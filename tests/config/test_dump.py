@@ -22,7 +22,11 @@ def recipe_of(**sections) -> Recipe:
 symbols = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 
 
-@given(symbols=st.lists(symbols, max_size=4), rate=st.floats(1e-12, 1e12), steps=st.integers(1, 2**31 - 1))
+@given(
+    symbols=st.lists(symbols, max_size=4),
+    rate=st.floats(1e-12, 1e12),
+    steps=st.integers(1, 2**31 - 1),
+)
 @example(
     symbols=[
         "no",
@@ -47,7 +51,9 @@ symbols = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 @pytest.mark.parametrize("comments", [False, True])
 def test_what_is_written_loads_as_the_same(tmp_path_factory, comments, symbols, rate, steps):
     path = tmp_path_factory.getbasetemp() / "recipe.yaml"
-    recipe = recipe_of(tokenizer={"user_symbols": symbols}, training={"learning_rate": rate, "max_steps": steps})
+    recipe = recipe_of(
+        tokenizer={"user_symbols": symbols}, training={"learning_rate": rate, "max_steps": steps}
+    )
     if comments:
         path.write_bytes(commented_yaml(recipe).encode())
     else:
@@ -71,7 +77,11 @@ def test_a_resolved_recipe_is_the_same_from_anywhere(tmp_path, monkeypatch):
 
 def test_every_key_is_written_with_its_help():
     text = commented_yaml(recipe_of())
-    for cls, section in [(Recipe, recipe_of()), (DataConfig, None), *((type(s), s) for _, s in recipe_of())]:
+    for cls, section in [
+        (Recipe, recipe_of()),
+        (DataConfig, None),
+        *((type(s), s) for _, s in recipe_of()),
+    ]:
         for name, field in cls.model_fields.items():
             assert f"{name}:" in text
             for word in (field.description or "").split()[:8]:
@@ -92,7 +102,9 @@ def test_a_class_is_written_with_its_defaults():
 
 
 def test_a_reason_stands_between_a_keys_help_and_its_value():
-    text = commented_yaml(recipe_of(), {"model.norm": "trains safely", "data.train": "all there is"})
+    text = commented_yaml(
+        recipe_of(), {"model.norm": "trains safely", "data.train": "all there is"}
+    )
     assert "\n  # Chosen: trains safely.\n  norm: post  # post | pre\n" in text
     assert "\n  # Chosen: all there is.\n  train:\n" in text
     assert text.count("Chosen") == 2

@@ -23,10 +23,21 @@ preprocess: {max_length: 60}
 
 @pytest.fixture(scope="module")
 def model_dir(tmp_path_factory, make_trained, ko_en_pairs):
-    config = TokenizerConfig(type="unigram", vocab_size=420, byte_fallback=False, normalization="nfkc")
+    config = TokenizerConfig(
+        type="unigram", vocab_size=420, byte_fallback=False, normalization="nfkc"
+    )
     subword = Subword(train_subword((text for pair in ko_en_pairs for text in pair), config))
     folder = tmp_path_factory.mktemp("general") / "model"
-    save_model_dir(folder, make_trained(tokenizer=Tokenizer(subword, subword), d_model=24, dropout=0.3, norm="pre", max_positions=128))
+    save_model_dir(
+        folder,
+        make_trained(
+            tokenizer=Tokenizer(subword, subword),
+            d_model=24,
+            dropout=0.3,
+            norm="pre",
+            max_positions=128,
+        ),
+    )
     return folder
 
 
@@ -42,33 +53,65 @@ def load(tmp_path, model_dir):
 
 def test_dimensions_and_tokenizer_are_those_of_the_model(load, model_dir):
     recipe = load("training: {init_from: MODEL}")
-    assert (recipe.model.d_model, recipe.model.n_heads, recipe.model.d_ff, recipe.model.n_encoder_layers) == (24, 2, 32, 1)
-    assert (recipe.model.norm, recipe.model.dropout, recipe.model.max_positions) == ("pre", 0.3, 128)
+    assert (
+        recipe.model.d_model,
+        recipe.model.n_heads,
+        recipe.model.d_ff,
+        recipe.model.n_encoder_layers,
+    ) == (24, 2, 32, 1)
+    assert (recipe.model.norm, recipe.model.dropout, recipe.model.max_positions) == (
+        "pre",
+        0.3,
+        128,
+    )
     tokenizer = recipe.tokenizer
     assert tokenizer.init_from == recipe.training.init_from == model_dir
-    assert (tokenizer.type, tokenizer.vocab_size, tokenizer.byte_fallback, tokenizer.normalization) == ("unigram", 420, False, "nfkc")
+    assert (
+        tokenizer.type,
+        tokenizer.vocab_size,
+        tokenizer.byte_fallback,
+        tokenizer.normalization,
+    ) == ("unigram", 420, False, "nfkc")
     assert tokenizer.joint
 
 
 def test_what_the_recipe_says_counts_where_it_may_differ(load):
-    recipe = load("training: {init_from: MODEL}\nmodel: {dropout: 0.2, d_model: 24, max_positions: 512, tied_embeddings: none}")
-    assert (recipe.model.dropout, recipe.model.max_positions, recipe.model.tied_embeddings, recipe.model.norm) == (0.2, 512, "none", "pre")
+    recipe = load(
+        "training: {init_from: MODEL}\nmodel: {dropout: 0.2, d_model: 24, max_positions: 512, tied_embeddings: none}"
+    )
+    assert (
+        recipe.model.dropout,
+        recipe.model.max_positions,
+        recipe.model.tied_embeddings,
+        recipe.model.norm,
+    ) == (0.2, 512, "none", "pre")
 
 
 def test_all_that_differs_is_named_at_once(load):
     with pytest.raises(MtkitError) as caught:
-        load("training: {init_from: MODEL}\nmodel: {d_model: 32, n_heads: 4, dropout: 0.5}\ntokenizer: {type: bpe, vocab_size: 8000}")
+        load(
+            "training: {init_from: MODEL}\nmodel: {d_model: 32, n_heads: 4, dropout: 0.5}\ntokenizer: {type: bpe, vocab_size: 8000}"
+        )
     for difference in "model.d_model (32 here, 24 there)", "model.n_heads (4 here, 2 there)":
         assert difference in caught.value.message
-    for difference in "tokenizer.type (bpe here, unigram there)", "tokenizer.vocab_size (8000 here, 420 there)":
+    for difference in (
+        "tokenizer.type (bpe here, unigram there)",
+        "tokenizer.vocab_size (8000 here, 420 there)",
+    ):
         assert difference in caught.value.message
     assert "dropout" not in caught.value.message
     assert caught.value.hint == "leave these keys out"
 
 
 def test_null_asks_for_a_new_tokenizer(load):
-    recipe = load("training: {init_from: MODEL}\ntokenizer: {init_from: null, type: bpe, vocab_size: 8000}")
-    assert (recipe.tokenizer.init_from, recipe.tokenizer.type, recipe.model.d_model) == (None, "bpe", 24)
+    recipe = load(
+        "training: {init_from: MODEL}\ntokenizer: {init_from: null, type: bpe, vocab_size: 8000}"
+    )
+    assert (recipe.tokenizer.init_from, recipe.tokenizer.type, recipe.model.d_model) == (
+        None,
+        "bpe",
+        24,
+    )
 
 
 def test_a_tokenizer_can_be_taken_without_the_weights(load, model_dir):
@@ -112,9 +155,17 @@ def test_the_resolved_recipe_says_everything_and_does_without_the_model(load, tm
     ("folder", "problem", "hint"),
     [
         ("", "not a model directory: it has no config.json", "did you mean `{model}`?"),
-        ("checkpoints/step-00000010", "not a model directory: it has no config.json", "did you mean `{model}`?"),
+        (
+            "checkpoints/step-00000010",
+            "not a model directory: it has no config.json",
+            "did you mean `{model}`?",
+        ),
         ("checkpoints", "not a model directory: it has no config.json", "did you mean `{model}`?"),
-        ("nothing", "no such folder", "check the path; to go on with a run that began there, give the recipe.yaml of its folder"),
+        (
+            "nothing",
+            "no such folder",
+            "check the path; to go on with a run that began there, give the recipe.yaml of its folder",
+        ),
     ],
 )
 def test_another_folder_than_a_model_is_told(load, tmp_path, model_dir, folder, problem, hint):
@@ -155,5 +206,9 @@ def test_one_matrix_may_become_two_but_not_the_reverse(ours, theirs, differ):
 
 def test_a_recipe_made_of_sections_is_filled_too(load, model_dir):
     recipe = load("")
-    made = Recipe(data=recipe.data, preprocess=recipe.preprocess, training=recipe.training.model_copy(update={"init_from": model_dir}))
+    made = Recipe(
+        data=recipe.data,
+        preprocess=recipe.preprocess,
+        training=recipe.training.model_copy(update={"init_from": model_dir}),
+    )
     assert (made.model.d_model, made.tokenizer.type) == (24, "unigram")

@@ -38,7 +38,10 @@ def problems(load):
 
 
 def test_values_are_yaml_1_2(load):
-    recipe = load(DATA + "training: {learning_rate: 1e-4, max_steps: 1_000}\ntokenizer: {user_symbols: [on, yes, 1:30]}\n")
+    recipe = load(
+        DATA
+        + "training: {learning_rate: 1e-4, max_steps: 1_000}\ntokenizer: {user_symbols: [on, yes, 1:30]}\n"
+    )
     assert recipe.data.src_lang == "no"
     assert recipe.training.learning_rate == 0.0001
     assert recipe.training.max_steps == 1000
@@ -71,10 +74,15 @@ def test_paths_in_overrides_are_relative_to_the_current_directory(load, tmp_path
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
-    recipe = load(DATA, "data.train.src=mine.no", "data.validation={src: a, tgt: /b}", "data.work_dir=w")
+    recipe = load(
+        DATA, "data.train.src=mine.no", "data.validation={src: a, tgt: /b}", "data.work_dir=w"
+    )
     assert recipe.data.train[0].src == elsewhere / "mine.no"
     assert recipe.data.train[0].tgt == tmp_path.parent / "train.en.gz"
-    assert (recipe.data.validation[0].src, recipe.data.validation[0].tgt) == (elsewhere / "a", Path("/b"))
+    assert (recipe.data.validation[0].src, recipe.data.validation[0].tgt) == (
+        elsewhere / "a",
+        Path("/b"),
+    )
     assert recipe.data.work_dir == elsewhere / "w"
 
 
@@ -115,9 +123,16 @@ def test_sums_that_do_not_fit_are_told_with_their_keys(problems):
         "model.d_model (510) is not a multiple of model.n_heads (8)",
         "for example d_model 512 with n_heads 8",
     )
-    assert problems(DATA + "search: {n_best: 9}")[0] == "search.n_best (9) is more than search.beam_size (5)"
-    assert problems(DATA.replace("tgt:", "#")[:-20] + "}\n")[0].startswith("data.train: src and tgt go together")
-    assert problems(DATA + "tokenizer: {joint: false}")[0].startswith("model.tied_embeddings is all, but tokenizer.joint is false")
+    assert (
+        problems(DATA + "search: {n_best: 9}")[0]
+        == "search.n_best (9) is more than search.beam_size (5)"
+    )
+    assert problems(DATA.replace("tgt:", "#")[:-20] + "}\n")[0].startswith(
+        "data.train: src and tgt go together"
+    )
+    assert problems(DATA + "tokenizer: {joint: false}")[0].startswith(
+        "model.tied_embeddings is all, but tokenizer.joint is false"
+    )
     inputs = problems(DATA + "tokenizer: {joint: false}\nmodel: {tied_embeddings: inputs}")
     assert inputs[0].startswith("model.tied_embeddings is inputs, but tokenizer.joint is false")
 
@@ -131,9 +146,15 @@ def test_sums_that_do_not_fit_are_told_with_their_keys(problems):
         ("training: {max_steps: }", "training.max_steps (null) is not a whole number"),
         ("training: {learning_rate: fast}", "training.learning_rate ('fast') is not a number"),
         ("training: {learning_rate: .inf}", "training.learning_rate (inf) is not a finite number"),
-        ("training: {precision: fp8}", "training.precision ('fp8') must be auto, float32, bf16 or fp16"),
+        (
+            "training: {precision: fp8}",
+            "training.precision ('fp8') must be auto, float32, bf16 or fp16",
+        ),
         ("training: {adam_betas: [0.9]}", "training.adam_betas.1 is missing"),
-        ("training: {adam_betas: [0.9, 0.9, 1]}", "training.adam_betas ([0.9, 0.9, 1]) has more than 2 items"),
+        (
+            "training: {adam_betas: [0.9, 0.9, 1]}",
+            "training.adam_betas ([0.9, 0.9, 1]) has more than 2 items",
+        ),
         ("training: 7", "training (7) is not a section of keys and values"),
         ("model: {dropout: 1}", "model.dropout (1) must be less than 1"),
         ("tokenizer: {joint: maybe}", "tokenizer.joint ('maybe') is neither true nor false"),
@@ -162,17 +183,32 @@ def test_an_unknown_key_is_answered_with_the_nearest_known(problems, text, messa
 
 def test_an_unknown_key_within_a_list(problems):
     text = "data: {src_lang: a, tgt_lang: b, train: [{dataset: x}, {dataset: y, splitt: z}]}"
-    assert problems(text) == ("data.train.1.splitt: no such key", "did you mean data.train.1.split?")
-    assert problems(DATA, "data.train.splitt=z") == ("--set data.train.splitt: no such key", "did you mean data.train.split?")
+    assert problems(text) == (
+        "data.train.1.splitt: no such key",
+        "did you mean data.train.1.split?",
+    )
+    assert problems(DATA, "data.train.splitt=z") == (
+        "--set data.train.splitt: no such key",
+        "did you mean data.train.split?",
+    )
 
 
 def test_an_unknown_key_like_no_other_gets_the_list(problems):
-    assert problems(DATA + "batches: {qqq: 3}") == ("batches.qqq: no such key", "known here: max_tokens, effective_tokens, n_prefetch, n_workers")
+    assert problems(DATA + "batches: {qqq: 3}") == (
+        "batches.qqq: no such key",
+        "known here: max_tokens, effective_tokens, n_prefetch, n_workers",
+    )
 
 
 def test_an_override_of_an_unknown_key_is_answered_too(problems):
-    assert problems(DATA, "training.max_step=3") == ("--set training.max_step: no such key", "did you mean training.max_steps?")
-    assert problems(DATA, "training.max_steps=x")[0] == "--set training.max_steps ('x') is not a whole number"
+    assert problems(DATA, "training.max_step=3") == (
+        "--set training.max_step: no such key",
+        "did you mean training.max_steps?",
+    )
+    assert (
+        problems(DATA, "training.max_steps=x")[0]
+        == "--set training.max_steps ('x') is not a whole number"
+    )
 
 
 @pytest.mark.parametrize(
@@ -214,7 +250,10 @@ def test_all_problems_are_listed_at_once(problems):
     ("text", "message"),
     [
         (DATA + "data: {}\n", "line 5, column 1: the key data is given twice"),
-        (DATA + "model:\n  d_model: 1\n  d_model: 2\n", "line 7, column 3: the key d_model is given twice"),
+        (
+            DATA + "model:\n  d_model: 1\n  d_model: 2\n",
+            "line 7, column 3: the key d_model is given twice",
+        ),
         ("data:\n\tsrc_lang: x\n", "line 2, column 1: a tab"),
         ("data: x: y\n", "line 1, column 8: a colon where none may stand"),
         ("data: [1\nmodel: 2\n", "line 2, column 6: expected ',' or ']', but got ':'"),

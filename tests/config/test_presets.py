@@ -16,7 +16,14 @@ from mtkit.config.presets import PRESETS
 )
 def test_sizes(name, sizes):
     model = ModelConfig.model_validate(PRESETS[name]["model"])
-    assert (model.n_encoder_layers, model.n_decoder_layers, model.d_model, model.n_heads, model.d_ff, model.dropout) == sizes
+    assert (
+        model.n_encoder_layers,
+        model.n_decoder_layers,
+        model.d_model,
+        model.n_heads,
+        model.d_ff,
+        model.dropout,
+    ) == sizes
 
 
 @pytest.mark.parametrize("name", ["base", "big"])

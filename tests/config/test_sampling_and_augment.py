@@ -10,9 +10,18 @@ from mtkit.errors import MtkitError
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        (["sampling.src_dropout=0.1", "tokenizer.type=unigram"], "dropout are for tokenizer.type bpe, which is unigram here; use sampling.src_alpha"),
-        (["sampling.tgt_dropout=0.1", "tokenizer.type=char"], "dropout are for tokenizer.type bpe, which is char here"),
-        (["sampling.src_alpha=0.1"], "alpha are for tokenizer.type unigram, which is bpe here; use sampling.src_dropout"),
+        (
+            ["sampling.src_dropout=0.1", "tokenizer.type=unigram"],
+            "dropout are for tokenizer.type bpe, which is unigram here; use sampling.src_alpha",
+        ),
+        (
+            ["sampling.tgt_dropout=0.1", "tokenizer.type=char"],
+            "dropout are for tokenizer.type bpe, which is char here",
+        ),
+        (
+            ["sampling.src_alpha=0.1"],
+            "alpha are for tokenizer.type unigram, which is bpe here; use sampling.src_dropout",
+        ),
         (["sampling.tgt_alpha=0"], "alpha are for tokenizer.type unigram, which is bpe here"),
         (["sampling.n_best=1"], "leaves nothing to draw from"),
         (["sampling.n_best=513"], "at most 512"),
@@ -28,16 +37,26 @@ def test_what_does_not_fit_is_refused(tiny_recipe_path, settings, problem):
 
 
 def test_what_fits_is_taken(tiny_recipe_path):
-    assert Recipe.load(tiny_recipe_path, ["sampling.src_dropout=0.1", "augment.typos=0.5", "augment.merge=1"]).sampling.samples_src
-    recipe = Recipe.load(tiny_recipe_path, ["sampling.tgt_alpha=0", "tokenizer.type=unigram", "sampling.n_best=64"])
+    assert Recipe.load(
+        tiny_recipe_path, ["sampling.src_dropout=0.1", "augment.typos=0.5", "augment.merge=1"]
+    ).sampling.samples_src
+    recipe = Recipe.load(
+        tiny_recipe_path, ["sampling.tgt_alpha=0", "tokenizer.type=unigram", "sampling.n_best=64"]
+    )
     assert (recipe.sampling.samples_src, recipe.sampling.samples_tgt) == (False, True)
 
 
 def test_shares_that_make_up_the_whole_in_floating_point_are_taken():
     AugmentConfig(upper_case=0.1, title_case=0.2, typos=0.3, drop_end_punctuation=0.3, noise=0.1)
     with pytest.raises(ValidationError):
-        AugmentConfig(upper_case=0.1, title_case=0.2, typos=0.3, drop_end_punctuation=0.3, noise=0.11)
+        AugmentConfig(
+            upper_case=0.1, title_case=0.2, typos=0.3, drop_end_punctuation=0.3, noise=0.11
+        )
 
 
 def test_nothing_is_on_by_default():
-    assert not any(AugmentConfig().shares.values()) and not SamplingConfig().samples_src and not SamplingConfig().samples_tgt
+    assert (
+        not any(AugmentConfig().shares.values())
+        and not SamplingConfig().samples_src
+        and not SamplingConfig().samples_tgt
+    )

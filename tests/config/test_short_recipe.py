@@ -32,7 +32,13 @@ def test_every_kind_of_value_survives(tmp_path):
             "src_lang": "no",
             "tgt_lang": "zh",
             "train": [
-                {"src": "it's: a #1.no", "tgt": "{c}.zh", "tags": ["<bt>"], "weight": 0.5, "name": "one"},
+                {
+                    "src": "it's: a #1.no",
+                    "tgt": "{c}.zh",
+                    "tags": ["<bt>"],
+                    "weight": 0.5,
+                    "name": "one",
+                },
                 {"dataset": "x/y", "split": "train[:10%]", "src_column": 2},
             ],
             "test": {"file": "all, of it.tsv"},
@@ -55,16 +61,29 @@ def test_it_is_short_and_says_where_the_other_keys_are(preset):
     text = short_recipe(Recipe.model_validate({"data": DATA, **PRESETS[preset]}))
     settings = [line for line in text.splitlines() if line and not line.startswith("#")]
     assert len(settings) <= 26
-    assert all("  # " in line for line in settings if line.startswith("  ") and not line.startswith("  #"))
+    assert all(
+        "  # " in line for line in settings if line.startswith("  ") and not line.startswith("  #")
+    )
     head = text[: text.index("data:")]
     assert "docs/reference/recipe.md" in head and "--full" in head
-    for key in ("vocab_size", "d_model", "max_tokens", "max_steps", "learning_rate", "warmup_steps", "every_steps"):
+    for key in (
+        "vocab_size",
+        "d_model",
+        "max_tokens",
+        "max_steps",
+        "learning_rate",
+        "warmup_steps",
+        "every_steps",
+    ):
         assert text.count(f"  {key}: ") == 1
     assert "work_dir" not in text
 
 
 def test_a_reason_takes_the_place_of_the_explanation():
-    text = short_recipe(Recipe.model_validate({"data": DATA}), {"training.max_steps": "enough for this corpus", "model.norm": "the default"})
+    text = short_recipe(
+        Recipe.model_validate({"data": DATA}),
+        {"training.max_steps": "enough for this corpus", "model.norm": "the default"},
+    )
     assert "  max_steps: 100000      # enough for this corpus\n" in text
     assert "updates" not in text.partition("max_steps")[2].partition("\n")[0]
     assert "norm:" not in text

@@ -7,14 +7,26 @@ import pytest
 from mtkit.corpus.learned_ends import learn_endings, split_at_endings
 
 SUBJECTS = ("나는", "그는", "우리는", "바다도")
-LINES = [f"{who} {where} {what}" for who in SUBJECTS for where in ("학교에", "집에") for what in ("간다", "왔니", "산다.")]
+LINES = [
+    f"{who} {where} {what}"
+    for who in SUBJECTS
+    for where in ("학교에", "집에")
+    for what in ("간다", "왔니", "산다.")
+]
 
 
 def test_endings_are_those_that_no_word_within_a_line_has():
     # The last syllable alone would do for 니, but 다 is one of 바다, which stands within lines.
-    assert set(learn_endings(LINES)) == {"니", "간다", "산다"} or set(learn_endings(LINES)) == {"니", "다"}
+    assert set(learn_endings(LINES)) == {"니", "간다", "산다"} or set(learn_endings(LINES)) == {
+        "니",
+        "다",
+    }
     endings = frozenset(learn_endings(LINES))
-    assert split_at_endings(["나는 학교에 간다 그는 집에 왔니 바다도 산다"], endings) == ["나는 학교에 간다 ", "그는 집에 왔니 ", "바다도 산다"]
+    assert split_at_endings(["나는 학교에 간다 그는 집에 왔니 바다도 산다"], endings) == [
+        "나는 학교에 간다 ",
+        "그는 집에 왔니 ",
+        "바다도 산다",
+    ]
 
 
 def test_punctuated_lines_teach_none():
@@ -29,7 +41,11 @@ def test_nothing_is_lost_and_sentences_stay_split():
 
 
 @pytest.mark.parametrize(
-    ("name", "test"), [("tatoeba-de-en/train.de.gz", "tatoeba-de-en/test.de"), ("multi30k/train.fr.gz", "multi30k/test_2016_flickr.fr")]
+    ("name", "test"),
+    [
+        ("tatoeba-de-en/train.de.gz", "tatoeba-de-en/test.de"),
+        ("multi30k/train.fr.gz", "multi30k/test_2016_flickr.fr"),
+    ],
 )
 def test_languages_without_such_endings_get_none_that_split_lines(shared_data, name, test):
     with gzip.open(shared_data / name, "rt", encoding="utf-8", newline="\n") as file:

@@ -13,7 +13,12 @@ from mtkit.translation.long_lines import Limits, split_line
 from tests.strategies import NASTY, nasty_text
 
 TEXTS = {
-    "de": ["Dr. Müller kam am 3. Oktober z.B. nach Berlin. ", "Er sagte: „Gut.“ ", "Wie geht es Ihnen?  ", "Na ja …"],
+    "de": [
+        "Dr. Müller kam am 3. Oktober z.B. nach Berlin. ",
+        "Er sagte: „Gut.“ ",
+        "Wie geht es Ihnen?  ",
+        "Na ja …",
+    ],
     "en": ["Mr. Smith paid $1.50 to Dr. Jones, i.e. too much. ", "Was it? ", "Yes!"],
     "ko": ["나는 학교에 갔다. ", "너는 어디에 있었니? ", "집!"],
     "ja": ["今日は。", "いい天気ですね。", "そう！"],
@@ -21,20 +26,41 @@ TEXTS = {
 
 
 def cut(text, count, max_tokens):
-    return [text[span.begin : span.end] for span in split_line(text, count, Limits(max_tokens, max_sentences=None), partial(sentences, lang="de"))]
+    return [
+        text[span.begin : span.end]
+        for span in split_line(
+            text, count, Limits(max_tokens, max_sentences=None), partial(sentences, lang="de")
+        )
+    ]
 
 
 MORE = {
-    "abbreviations": ("en", ["Dr. Smith met Mr. Jones at 3.50 p.m. on Monday. ", "See Fig. 3, e.g. the U.S. economy. ", "They talked."]),
-    "French titles": ("fr", ["M. Dupont est là. ", "MM. Blanc et Noir aussi. ", "Ça va ? ", "Oui !"]),
+    "abbreviations": (
+        "en",
+        [
+            "Dr. Smith met Mr. Jones at 3.50 p.m. on Monday. ",
+            "See Fig. 3, e.g. the U.S. economy. ",
+            "They talked.",
+        ],
+    ),
+    "French titles": (
+        "fr",
+        ["M. Dupont est là. ", "MM. Blanc et Noir aussi. ", "Ça va ? ", "Oui !"],
+    ),
     "Hindi": ("hi", ["डॉ. शर्मा आए। ", "वे घर गए। ", "हम कहाँ हैं? ", "यहाँ!"]),
     "ordinals": ("cs", ["Dne 3. října přišel Jan. ", "Byl doma."]),
     "decimals": ("de", ["Das kostet 3.50 Euro oder 3,50 Euro. ", "Am 5. November um 12.30 Uhr."]),
     "quotation": ("en", ['"I go. ', "He comes. ", 'We stay." ', "That is all."]),
     "German quotation": ("de", ["Er sagte: „Nein. ", "Ich will nicht.“ ", "Dann ging er."]),
-    "single quotation marks": ("en", ["'I go. ", "He comes,' he said. ", "The students' books don't burn."]),
+    "single quotation marks": (
+        "en",
+        ["'I go. ", "He comes,' he said. ", "The students' books don't burn."],
+    ),
     "reported speech": ("ru", ["«Кто там?» — спросил он. ", "Никто не ответил."]),
-    "Korean quotation": ("ko", ['그녀는 "잠깐만요!"라는 말을 들었다. ', "그는 말했다. ", "“나는 간다. ", "너는 온다.”"]),
+    "Korean quotation": (
+        "ko",
+        ['그녀는 "잠깐만요!"라는 말을 들었다. ', "그는 말했다. ", "“나는 간다. ", "너는 온다.”"],
+    ),
     "Japanese quotation": ("ja", ["「私は行く。", "君は来る。」", "雨が降った！"]),
     "Chinese": ("zh", ["我去学校。", "他回家。", "下雨了！", "价格是3.5元。"]),
     "Arabic": ("ar", ["أذهب إلى المدرسة. ", "أين أنت؟ ", "أنا هنا!"]),
@@ -43,12 +69,29 @@ MORE = {
     "ellipses": ("en", ["Wait... ", "What? ", "I see… ", "Really?! ", "Well … yes."]),
     "Korean ellipses": ("ko", ["그는 집에 갔다… ", "나는… 모른다. ", "네… ", "그래요."]),
     "missing spaces": ("en", ["Hello.", "How are you?", "I am fine."]),
-    "identifiers": ("en", ["Use :attr:`~object.Dict` or https://a.b/C.D?x=Y.Z now. ", "It is a :class:`dict`."]),
-    "words like abbreviations": ("en", ["Come with me. ", "I said no. ", "No. 5 is alive, etc. ", "He left."]),
-    "German words like abbreviations": ("de", ["Er mag mich. ", "Tom lachte. ", "Äpfel, Birnen usw. ", "Das war Nr. 3."]),
+    "identifiers": (
+        "en",
+        ["Use :attr:`~object.Dict` or https://a.b/C.D?x=Y.Z now. ", "It is a :class:`dict`."],
+    ),
+    "words like abbreviations": (
+        "en",
+        ["Come with me. ", "I said no. ", "No. 5 is alive, etc. ", "He left."],
+    ),
+    "German words like abbreviations": (
+        "de",
+        ["Er mag mich. ", "Tom lachte. ", "Äpfel, Birnen usw. ", "Das war Nr. 3."],
+    ),
     "numbers": ("de", ["Er kam mit. ", "53 Leute gingen. ", "Siehe Abs. 3 und Kap. 4."]),
     "Korean numbers": ("ko", ["그는 집에 갔다. ", "3명이 왔다."]),
-    "unbalanced quotation marks": ("ko", ["’죠스‘와 ’사운드 오브 뮤직‘을 상영할 것이다. ", "나는 돈을 벌 수 있다. ", "“그렇다. ", "아니다."]),
+    "unbalanced quotation marks": (
+        "ko",
+        [
+            "’죠스‘와 ’사운드 오브 뮤직‘을 상영할 것이다. ",
+            "나는 돈을 벌 수 있다. ",
+            "“그렇다. ",
+            "아니다.",
+        ],
+    ),
     "lists": ("en", ["1. ", "First item. ", "2. ", "Second item."]),
 }
 
@@ -61,10 +104,19 @@ def test_hard_cases(case):
 
 def test_no_sentence_is_lost_in_joined_text(shared_data):
     """Lines of one sentence, joined, are split into as many again: what is lost is less than one in 200."""
-    files = {"de": "wmt-news-de-en/newstest2013.de", "en": "tatoeba-de-en/test.en", "fr": "multi30k/test_2016_flickr.fr", "ko": "jhe-ko-en/eval.ko"}
+    files = {
+        "de": "wmt-news-de-en/newstest2013.de",
+        "en": "tatoeba-de-en/test.en",
+        "fr": "multi30k/test_2016_flickr.fr",
+        "ko": "jhe-ko-en/eval.ko",
+    }
     for lang, name in files.items():
         lines = (shared_data / name).read_text(encoding="utf-8").split("\n")[:-1]
-        single = [line.strip() for line in lines if line.strip()[-1:] in (".", "!", "?") and len(sentences(line, lang)) == 1]
+        single = [
+            line.strip()
+            for line in lines
+            if line.strip()[-1:] in (".", "!", "?") and len(sentences(line, lang)) == 1
+        ]
         ends = set(itertools.accumulate(len(line) + 1 for line in single))
         found = set(itertools.accumulate(map(len, sentences(" ".join(single) + " ", lang))))
         assert len(ends - found) < len(ends) / 200, lang
@@ -80,18 +132,30 @@ def test_real_sentences(lang):
 def test_windows_do_not_show(monkeypatch, window_chars):
     monkeypatch.setattr(sentence_ends, "_WINDOW_CHARS", window_chars)
     assert sentences("".join(TEXTS["de"][:1] * 40), "de") == TEXTS["de"][:1] * 40
-    long = ["Ein Satz, der weit länger ist als ein Fenster, weil er nicht aufhört, sondern immer weiter und weiter und weiter geht. ", "Ja. ", "Gut."]
+    long = [
+        "Ein Satz, der weit länger ist als ein Fenster, weil er nicht aufhört, sondern immer weiter und weiter und weiter geht. ",
+        "Ja. ",
+        "Gut.",
+    ]
     assert sentences("".join(long), "de") == long
 
 
 any_text = st.one_of(
-    nasty_text, st.lists(st.sampled_from([*NASTY, ". ", "! ", "Das ist. ", '"', "“", "「", "」", "z.B. ", "1. ", "W"]), max_size=40).map("".join)
+    nasty_text,
+    st.lists(
+        st.sampled_from(
+            [*NASTY, ". ", "! ", "Das ist. ", '"', "“", "「", "」", "z.B. ", "1. ", "W"]
+        ),
+        max_size=40,
+    ).map("".join),
 )
 
 
 @given(
     text=any_text,
-    lang=st.sampled_from(["de", "en", "ko", "ja", "zh_Hant", "kk", "my", "", "xx", "\ud800", "no such"]),
+    lang=st.sampled_from(
+        ["de", "en", "ko", "ja", "zh_Hant", "kk", "my", "", "xx", "\ud800", "no such"]
+    ),
     window_chars=st.sampled_from([4, 15, 2000]),
 )
 def test_together_they_are_the_text(text, lang, window_chars):
@@ -130,5 +194,8 @@ def test_long_lines_are_split_by_the_rules_of_their_language():
     first, *others = TEXTS["de"]
     max_tokens = count([first])[0]
     assert count(["".join(others)])[0] <= max_tokens
-    assert cut(first + "".join(others), count, max_tokens) == [first.strip(), "".join(others).strip()]
+    assert cut(first + "".join(others), count, max_tokens) == [
+        first.strip(),
+        "".join(others).strip(),
+    ]
     assert cut(first * 3, count, max_tokens) == [first.strip()] * 3

@@ -17,9 +17,19 @@ def write_corpus(folder, pairs, src_lang="ko", tgt_lang="en"):
 
 
 def test_a_small_corpus_is_measured_exactly(tmp_path):
-    pairs = [("나는 학교에 간다", "I go to school"), ("물", "water"), ("나는 학교에 간다", "I go to school"), ("DNA는 길다", "DNA is long")]
+    pairs = [
+        ("나는 학교에 간다", "I go to school"),
+        ("물", "water"),
+        ("나는 학교에 간다", "I go to school"),
+        ("DNA는 길다", "DNA is long"),
+    ]
     facts = survey(*write_corpus(tmp_path, pairs)).facts
-    assert (facts.n_pairs, facts.n_sampled, facts.duplicate_share, facts.dropped_share) == (4, 4, 0.25, 0.0)
+    assert (facts.n_pairs, facts.n_sampled, facts.duplicate_share, facts.dropped_share) == (
+        4,
+        4,
+        0.25,
+        0.0,
+    )
     assert (facts.src.words, facts.tgt.words) == (9 / 4, 12 / 4)
     assert facts.src.chars == (9 + 1 + 9 + 7) / 4
     assert (facts.src.script, facts.tgt.script) == ("hangul", "latin")
@@ -39,7 +49,9 @@ def test_words_of_a_language_without_spaces_are_taken_from_its_characters(tmp_pa
 
 
 def test_few_characters_make_most_of_the_text(tmp_path):
-    facts = survey(*write_corpus(tmp_path, [("a" * 900, "b" * 900)] * 9 + [("ä" + "a" * 899, "b" * 900)], "de")).facts
+    facts = survey(
+        *write_corpus(tmp_path, [("a" * 900, "b" * 900)] * 9 + [("ä" + "a" * 899, "b" * 900)], "de")
+    ).facts
     assert (facts.src.n_chars, facts.src.n_common_chars) == (2, 1)
 
 
@@ -53,13 +65,22 @@ def test_duplicates_of_a_large_corpus_are_estimated(tmp_path, monkeypatch):
     assert facts.duplicate_share == pytest.approx(0.2, abs=0.05)
 
 
-@pytest.mark.parametrize(("n_pairs", "n"), [(3, 0), (20, 4), (500, 100), (1000, 100), (29_000, 1450), (1_000_000, 2000)])
+@pytest.mark.parametrize(
+    ("n_pairs", "n"), [(3, 0), (20, 4), (500, 100), (1000, 100), (29_000, 1450), (1_000_000, 2000)]
+)
 def test_how_many_pairs_to_validate_on(n_pairs, n):
     assert validation_size(n_pairs) == n
 
 
 def test_no_side_of_a_drawn_pair_stands_elsewhere(tmp_path):
-    pairs = [("eins zwei", "one two"), ("eins zwei", "a pair"), ("drei", "three"), ("vier", "four"), ("quatre", "four"), ("...", "...")]
+    pairs = [
+        ("eins zwei", "one two"),
+        ("eins zwei", "a pair"),
+        ("drei", "three"),
+        ("vier", "four"),
+        ("quatre", "four"),
+        ("...", "..."),
+    ]
     source, data = write_corpus(tmp_path, pairs, "de")
     assert draw_validation(source, data, survey(source, data).sample, 5) == [("drei", "three")]
 

@@ -17,8 +17,13 @@ def with_tags(tiny_recipe, tiny_recipe_path):
 
     def make(*corpora, user_symbols="", validation=""):
         train = ", ".join(TRAIN % (source.src, source.tgt, tags) for tags in corpora)
-        overrides = [f"data.train=[{train}]", f"data.validation={TRAIN % (held_out.src, held_out.tgt, validation)}"]
-        return Recipe.load(tiny_recipe_path, [*overrides, f"tokenizer.user_symbols=[{user_symbols}]"])
+        overrides = [
+            f"data.train=[{train}]",
+            f"data.validation={TRAIN % (held_out.src, held_out.tgt, validation)}",
+        ]
+        return Recipe.load(
+            tiny_recipe_path, [*overrides, f"tokenizer.user_symbols=[{user_symbols}]"]
+        )
 
     return make
 
@@ -26,25 +31,37 @@ def with_tags(tiny_recipe, tiny_recipe_path):
 def test_it_is_trained_on_the_text_of_both_sides(tiny_recipe):
     tokenizer = train_tokenizer(tiny_recipe)
     [source] = tiny_recipe.data.train
-    lines = zip(*([path.read_text(encoding="utf-8").splitlines() for path in (source.src, source.tgt)]), strict=True)
-    assert tokenizer.src.model_bytes == train_subword((text for pair in lines for text in pair), tiny_recipe.tokenizer)
+    lines = zip(
+        *([path.read_text(encoding="utf-8").splitlines() for path in (source.src, source.tgt)]),
+        strict=True,
+    )
+    assert tokenizer.src.model_bytes == train_subword(
+        (text for pair in lines for text in pair), tiny_recipe.tokenizer
+    )
 
 
 def test_it_is_trained_on_what_cleaning_leaves(tiny_recipe):
     expected = train_tokenizer(tiny_recipe).src.model_bytes
     [source] = tiny_recipe.data.train
-    with source.src.open("a", encoding="utf-8") as src, source.tgt.open("a", encoding="utf-8") as tgt:
+    with (
+        source.src.open("a", encoding="utf-8") as src,
+        source.tgt.open("a", encoding="utf-8") as tgt,
+    ):
         src.write("Ни одного корейского слова в этой строке нет.\n" * 50)
         tgt.write("Not a word of Korean is in this line.\n" * 50)
     assert not tokenizer_is_fresh(tiny_recipe)
     assert train_tokenizer(tiny_recipe).src.model_bytes == expected
-    without = tiny_recipe.model_copy(update={"clean": tiny_recipe.clean.model_copy(update={"min_script": 0.0})})
+    without = tiny_recipe.model_copy(
+        update={"clean": tiny_recipe.clean.model_copy(update={"min_script": 0.0})}
+    )
     assert not tokenizer_is_fresh(without)
     assert train_tokenizer(without).src.model_bytes != expected
 
 
 def test_tags_are_pieces_beside_the_user_symbols_each_once(with_tags):
-    tokenizer = train_tokenizer(with_tags("<2ko>, <bt>", "<2en>, <bt>", user_symbols='"@,@", <bt>', validation="<2en>"))
+    tokenizer = train_tokenizer(
+        with_tags("<2ko>, <bt>", "<2en>, <bt>", user_symbols='"@,@", <bt>', validation="<2en>")
+    )
     assert tokenizer.src.user_symbols == ("@,@", "<bt>", "<2ko>", "<2en>")
     assert tokenizer.src.vocab_size == 600
     assert len(set(tokenizer.src.tag_ids(["<2ko>", "<2en>", "<bt>"]))) == 3
@@ -79,7 +96,9 @@ def test_an_impossible_tag_is_told_with_its_corpus(with_tags, tags, problem):
 
 
 def test_a_tag_that_no_model_can_learn_is_told(with_tags):
-    with pytest.raises(MtkitError, match=r"tags of validation: '<2en>' is in no corpus of data.train"):
+    with pytest.raises(
+        MtkitError, match=r"tags of validation: '<2en>' is in no corpus of data.train"
+    ):
         train_tokenizer(with_tags("<2ko>", validation="<2en>"))
 
 

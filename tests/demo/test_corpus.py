@@ -7,7 +7,10 @@ from tools.demo_corpus.draw import draw_corpus, to_text
 
 
 def test_the_packaged_lines_never_change():
-    digests = [hashlib.sha256("".join(f"{src}\t{tgt}\n" for src, tgt in part).encode()).hexdigest() for part in demo_corpus()]
+    digests = [
+        hashlib.sha256("".join(f"{src}\t{tgt}\n" for src, tgt in part).encode()).hexdigest()
+        for part in demo_corpus()
+    ]
     assert digests == [
         "c7f5c0b807f05941cf9a407e6f7b07b3156fd5b177bb30afbbcd647b718bbf76",
         "b1453c44e0e579a47cabbc9ee1a5c0215c96b2b4c73685fa026bba1b241eb122",

@@ -19,10 +19,18 @@ def run_and_read(out_dir, **arguments):
 def small_demo(monkeypatch):
     """The demo with little text and a model of the smallest size."""
     train, validation, test = demo_corpus()
-    monkeypatch.setattr(run, "demo_corpus", lambda: DemoCorpus(train[:400], validation[:20], test[:20]))
+    monkeypatch.setattr(
+        run, "demo_corpus", lambda: DemoCorpus(train[:400], validation[:20], test[:20])
+    )
     sizes = {
         "tokenizer": {"vocab_size": 900},
-        "model": {"n_encoder_layers": 1, "n_decoder_layers": 1, "d_model": 32, "n_heads": 2, "d_ff": 64},
+        "model": {
+            "n_encoder_layers": 1,
+            "n_decoder_layers": 1,
+            "d_model": 32,
+            "n_heads": 2,
+            "d_ff": 64,
+        },
         "search": {"beam_size": 1},
     }
     monkeypatch.setattr(run, "SETTINGS", {**run.SETTINGS, **sizes})
@@ -54,7 +62,11 @@ def test_it_leaves_a_corpus_a_recipe_and_a_model(small_demo, tmp_path):
 
 def test_a_second_run_trains_nothing_and_a_longer_one_goes_on(small_demo, tmp_path):
     run_and_read(tmp_path, max_steps=3)
-    written = [(path, path.stat().st_mtime_ns) for folder in ("tokenizer", "store", "run/checkpoints") for path in (tmp_path / folder).rglob("*")]
+    written = [
+        (path, path.stat().st_mtime_ns)
+        for folder in ("tokenizer", "store", "run/checkpoints")
+        for path in (tmp_path / folder).rglob("*")
+    ]
     _, printed = run_and_read(tmp_path, max_steps=3)
     assert [(path, path.stat().st_mtime_ns) for path, _ in written] == written
     assert "tokenizer: up to date" in printed and "trained 3 steps" in printed
@@ -86,4 +98,6 @@ def test_the_demo_reaches_its_goal(tmp_path):
         "우리는 내일 도서관에서 한국어를 공부할 것이다": "We will study Korean at the library tomorrow.",
         "그녀는 커피를 마시지 않는다": "She does not drink coffee.",
     }
-    assert {ko: t.text for ko, t in zip(tried, translator.translate(list(tried)), strict=True)} == tried
+    assert {
+        ko: t.text for ko, t in zip(tried, translator.translate(list(tried)), strict=True)
+    } == tried

@@ -23,7 +23,11 @@ ENGLISH, KOREAN = rows("docs/glossary.md"), rows("docs/ko/glossary.md")
 
 def known_keys():
     sections = {name: field.annotation for name, field in Recipe.model_fields.items()}
-    return {f"{name}.{key}" for name, section in sections.items() for key in getattr(section, "model_fields", {})}
+    return {
+        f"{name}.{key}"
+        for name, section in sections.items()
+        for key in getattr(section, "model_fields", {})
+    }
 
 
 @pytest.mark.parametrize("row", ENGLISH, ids=lambda row: row[0])

@@ -21,9 +21,21 @@ from tests.documents import (
 )
 
 SEEDS = read_page("docs/guides/seeds-and-significance.md")
-SCRIPTS = {page: blocks(read_page(f"docs/guides/{page}.md"), "bash")[0] for page in ("distributed-training", "resume-and-preemption")}
+SCRIPTS = {
+    page: blocks(read_page(f"docs/guides/{page}.md"), "bash")[0]
+    for page in ("distributed-training", "resume-and-preemption")
+}
 SBATCH_OPTIONS = {
-    *("array", "cpus-per-task", "dependency", "gpus-per-node", "gres", "job-name", "nodes", "ntasks-per-node"),
+    *(
+        "array",
+        "cpus-per-task",
+        "dependency",
+        "gpus-per-node",
+        "gres",
+        "job-name",
+        "nodes",
+        "ntasks-per-node",
+    ),
     *("open-mode", "requeue", "signal", "time"),
 }
 """As the manual of sbatch names them."""
@@ -33,22 +45,33 @@ def test_three_seeds(mtkit, own_files, capsys):
     """All commands of the page on 180 pairs, then its lines from Python."""
     recipe = (own_files / "tiny.yaml").read_text(encoding="utf-8")
     (own_files / "my-system").mkdir()
-    recipe = re.sub(r"(train|valid)\.(ko|en)", r"../\1.\2", recipe).replace("max_steps: 20", "max_steps: 4")
+    recipe = re.sub(r"(train|valid)\.(ko|en)", r"../\1.\2", recipe).replace(
+        "max_steps: 20", "max_steps: 4"
+    )
     (own_files / "my-system" / "recipe.yaml").write_text(recipe, encoding="utf-8")
     commands = [one for command in console_commands(SEEDS) for one in unrolled(command)]
     assert len(commands) == 1 + 3 * 4 + 3
     outputs = follow(mtkit, commands, own_files)
-    assert "paired bootstrap" in next(out for command, out in outputs.items() if command.startswith("sacrebleu")).lower()
+    assert (
+        "paired bootstrap"
+        in next(out for command, out in outputs.items() if command.startswith("sacrebleu")).lower()
+    )
     [code] = blocks(SEEDS, "python")
     capsys.readouterr()
     exec(compile(code, "seeds-and-significance.md", "exec"), {})
-    assert re.fullmatch(r"BLEU \d+\.\d\d ± \d+\.\d\d \(3 seeds: [\d., ]+\)\n", capsys.readouterr().out)
+    assert re.fullmatch(
+        r"BLEU \d+\.\d\d ± \d+\.\d\d \(3 seeds: [\d., ]+\)\n", capsys.readouterr().out
+    )
 
 
 def test_the_figures_of_three_seeds():
     from statistics import mean, stdev
 
-    rows = [re.findall(r"\d+\.\d\d", line) for line in SEEDS.splitlines() if re.match(r"\| [\d.]+ \|", line)]
+    rows = [
+        re.findall(r"\d+\.\d\d", line)
+        for line in SEEDS.splitlines()
+        if re.match(r"\| [\d.]+ \|", line)
+    ]
     assert len(rows) == 2
     for *scores, average, deviation in rows:
         values = [float(score) for score in scores]
@@ -65,7 +88,10 @@ def test_the_scripts_for_slurm_are_valid(page):
     assert (done.returncode, done.stderr) == (0, "")
     words = shlex.split(re.findall(r"mtkit (train .*)", script)[0])
     check_options(command_of(words), words)
-    limit, most = re.findall(r"--time=(\d+):00:00", script)[0], re.findall(r"--max-time (\d+)h(\d+)m", script)[0]
+    limit, most = (
+        re.findall(r"--time=(\d+):00:00", script)[0],
+        re.findall(r"--max-time (\d+)h(\d+)m", script)[0],
+    )
     assert int(most[0]) * 60 + int(most[1]) < int(limit) * 60
 
 
@@ -89,15 +115,25 @@ def test_the_script_for_several_nodes_calls_torchrun(tmp_path):
     for name, text in ("srun", SRUN), ("scontrol", SCONTROL), ("torchrun", TORCHRUN):
         (tmp_path / name).write_text(text, encoding="utf-8")
         (tmp_path / name).chmod(0o755)
-    slurm = {"SLURM_JOB_NODELIST": "node[1-3]", "SLURM_JOB_ID": "1234567", "SLURM_JOB_NUM_NODES": "3"}
+    slurm = {
+        "SLURM_JOB_NODELIST": "node[1-3]",
+        "SLURM_JOB_ID": "1234567",
+        "SLURM_JOB_NUM_NODES": "3",
+    }
     env = {**os.environ, **slurm, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
     command = [bash, "-c", SCRIPTS["distributed-training"], "train.sbatch", "my-system/recipe.yaml"]
-    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        command, env=env, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
     ignores_usr1, *words = done.stdout.splitlines()
     assert ignores_usr1 == "True"
     arguments = get_args_parser().parse_args(words)
     assert (arguments.nnodes, arguments.nproc_per_node, arguments.max_restarts) == ("3", "gpu", 3)
-    assert (arguments.rdzv_backend, arguments.rdzv_endpoint, arguments.rdzv_id) == ("c10d", "node1:29967", "1234567")
+    assert (arguments.rdzv_backend, arguments.rdzv_endpoint, arguments.rdzv_id) == (
+        "c10d",
+        "node1:29967",
+        "1234567",
+    )
     assert (arguments.module, arguments.training_script) == (True, "mtkit")
     assert arguments.training_script_args[:2] == ["train", "my-system/recipe.yaml"]
     check_options("train", arguments.training_script_args[1:])
@@ -105,7 +141,10 @@ def test_the_script_for_several_nodes_calls_torchrun(tmp_path):
 
 def test_one_rate_for_fine_tuning():
     """The guides name the same share of the first rate, and the example has it: 0.004, then 0.001."""
-    guide, sizes = (" ".join(read_page(f"docs/guides/{name}.md").split()) for name in ("fine-tuning", "batch-size-and-learning-rate"))
+    guide, sizes = (
+        " ".join(read_page(f"docs/guides/{name}.md").split())
+        for name in ("fine-tuning", "batch-size-and-learning-rate")
+    )
     assert "Start with a quarter of the rate" in guide
     assert "start with a quarter of the rate" in sizes
     assert "a tenth of the rate" not in guide + sizes
@@ -118,6 +157,15 @@ def test_one_rate_for_fine_tuning():
 
 def test_links_of_the_guides_lead_somewhere():
     for page in (ROOT / "docs").rglob("*.md"):
-        text = re.sub(r"^```.*?^```$|`[^`\n]*`", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-        paths = [target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in target]
+        text = re.sub(
+            r"^```.*?^```$|`[^`\n]*`",
+            "",
+            page.read_text(encoding="utf-8"),
+            flags=re.MULTILINE | re.DOTALL,
+        )
+        paths = [
+            target.partition("#")[0]
+            for target in re.findall(r"\]\(([^)\s]+)\)", text)
+            if "://" not in target
+        ]
         assert [path for path in paths if path and not (page.parent / path).exists()] == [], page

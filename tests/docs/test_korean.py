@@ -16,7 +16,9 @@ from tests.documents import (
 
 QUICK_START = read_page("docs/ko/quick-start.md")
 README = read_page("README.md").partition("## 한국어 안내\n")[2]
-EXAMPLES = [read_page(f"docs/{folder}/transformer-worked-example.md") for folder in ("concepts", "ko")]
+EXAMPLES = [
+    read_page(f"docs/{folder}/transformer-worked-example.md") for folder in ("concepts", "ko")
+]
 
 
 def calls(text):
@@ -38,7 +40,15 @@ def sections(text):
 def test_the_commands_of_the_quick_start(mtkit, own_files):
     commands = console_commands(QUICK_START)
     called = {command_of(shlex.split(command)[1:]) for command in commands}
-    assert {"data check", "init", "preprocess", "train", "average", "translate", "evaluate"} <= called
+    assert {
+        "data check",
+        "init",
+        "preprocess",
+        "train",
+        "average",
+        "translate",
+        "evaluate",
+    } <= called
     outputs = follow(mtkit, commands, own_files)
     [scores] = [out for command, out in outputs.items() if command.startswith("mtkit evaluate")]
     assert re.findall(r"^[A-Za-z]+", scores, re.MULTILINE) == ["BLEU", "chrF"]
@@ -53,7 +63,13 @@ def test_every_call_has_options_that_exist():
 
 def test_the_readme_has_the_commands_of_the_quick_start():
     def without_settings(words):
-        return words[: words.index("--set")] if "--set" in words else words[: words.index("--metric")] if "--metric" in words else words
+        return (
+            words[: words.index("--set")]
+            if "--set" in words
+            else words[: words.index("--metric")]
+            if "--metric" in words
+            else words
+        )
 
     quick = [without_settings(words) for words in calls(QUICK_START)]
     assert len(calls(README)) == 7
@@ -82,6 +98,8 @@ def test_links_lead_somewhere():
 
 def test_differences_are_found_out():
     """That the tests above would notice."""
-    assert figures("(1, 3, 512), 0.431, 63,082,496.") == Counter(["1", "3", "512", "0.431", "63,082,496"])
+    assert figures("(1, 3, 512), 0.431, 63,082,496.") == Counter(
+        ["1", "3", "512", "0.431", "63,082,496"]
+    )
     assert figures("7에서 12nat ([a](b-9.md))\n```\n5\n```\n") == Counter(["7", "12"])
     assert calls("```\necho a | mtkit info b --json\n```\n") == [["mtkit", "info", "b", "--json"]]

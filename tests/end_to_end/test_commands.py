@@ -13,8 +13,20 @@ from mtkit.checkpoint.training_checkpoint import list_checkpoints
 
 ROOT = Path(__file__).parent.parent.parent
 SIZES = [
-    *("tokenizer.vocab_size=600", "tokenizer.character_coverage=0.98", "preprocess.max_length=60", "batches.max_tokens=256"),
-    *("model.d_model=32", "model.n_heads=2", "model.d_ff=64", "training.warmup_steps=5", "training.log_every_steps=3", "training.save_every_steps=3"),
+    *(
+        "tokenizer.vocab_size=600",
+        "tokenizer.character_coverage=0.98",
+        "preprocess.max_length=60",
+        "batches.max_tokens=256",
+    ),
+    *(
+        "model.d_model=32",
+        "model.n_heads=2",
+        "model.d_ff=64",
+        "training.warmup_steps=5",
+        "training.log_every_steps=3",
+        "training.save_every_steps=3",
+    ),
     *("validation.every_steps=6", "search.beam_size=2"),
 ]
 
@@ -35,7 +47,9 @@ def told(outcome):
     assert outcome.status == 1
     assert outcome.out == ""
     *log, error, hint = outcome.err.rstrip("\n").split("\n")
-    assert len(log) <= 1 and all(" translating with " in line or " training the tokenizer " in line for line in log)
+    assert len(log) <= 1 and all(
+        " translating with " in line or " training the tokenizer " in line for line in log
+    )
     assert error.startswith("error: ")
     assert hint.startswith("hint: ")
     return error.removeprefix("error: "), hint.removeprefix("hint: ")
@@ -61,10 +75,17 @@ def test_from_two_files_to_a_score(mtkit, folder):
     assert first.out.splitlines()[:-1] == again.out.splitlines()[:-1]
     assert (folder / "my/work/store").stat() == store
 
-    outcome = mtkit("train", *recipe, "--set", "training.max_steps=6", "-o", "run", "--device", "cpu")
+    outcome = mtkit(
+        "train", *recipe, "--set", "training.max_steps=6", "-o", "run", "--device", "cpu"
+    )
     assert outcome.status == 0
-    assert outcome.out.splitlines()[0].startswith("trained 6 steps; best bleu on the validation corpus ")
-    assert outcome.out.splitlines()[1:] == ["model: run/model", "next:  mtkit translate FILE -m run/model"]
+    assert outcome.out.splitlines()[0].startswith(
+        "trained 6 steps; best bleu on the validation corpus "
+    )
+    assert outcome.out.splitlines()[1:] == [
+        "model: run/model",
+        "next:  mtkit translate FILE -m run/model",
+    ]
     assert "step 3: loss " in outcome.err
     assert "store: up to date, 180 pairs" in outcome.err
     assert "180 pairs read" not in outcome.err  # `preprocess` printed that
@@ -78,7 +99,9 @@ def test_from_two_files_to_a_score(mtkit, folder):
     assert "loss" not in done.err
     assert checkpoints[-1].joinpath("model.safetensors").stat() == weights
 
-    longer = mtkit("train", *recipe, "--set", "training.max_steps=9", "-o", "run", "--device", "cpu")
+    longer = mtkit(
+        "train", *recipe, "--set", "training.max_steps=9", "-o", "run", "--device", "cpu"
+    )
     assert longer.out.startswith("trained 9 steps")
     assert "resuming after step 6" in longer.err
     assert "step 3:" not in longer.err
@@ -88,12 +111,37 @@ def test_from_two_files_to_a_score(mtkit, folder):
     outcome = mtkit("average", "run", "-o", "run/averaged", "-n", "2")
     assert (outcome.status, outcome.out) == (0, "model: run/averaged\n")
 
-    outcome = mtkit("translate", "validation.ko", "-m", "run/averaged", "-o", "out.en", "--device", "cpu")
+    outcome = mtkit(
+        "translate", "validation.ko", "-m", "run/averaged", "-o", "out.en", "--device", "cpu"
+    )
     assert (outcome.status, outcome.out) == (0, "")
     assert len(lines_of(folder / "out.en")) == 22
 
-    of_file = mtkit("evaluate", "out.en", "-r", "validation.en", "--metric", "bleu", "--metric", "chrf", "--json")
-    of_model = mtkit("evaluate", "-m", "run/averaged", "-s", "validation.ko", "-r", "validation.en", "--metric", "bleu", "--metric", "chrf", "--json")
+    of_file = mtkit(
+        "evaluate",
+        "out.en",
+        "-r",
+        "validation.en",
+        "--metric",
+        "bleu",
+        "--metric",
+        "chrf",
+        "--json",
+    )
+    of_model = mtkit(
+        "evaluate",
+        "-m",
+        "run/averaged",
+        "-s",
+        "validation.ko",
+        "-r",
+        "validation.en",
+        "--metric",
+        "bleu",
+        "--metric",
+        "chrf",
+        "--json",
+    )
     assert (of_file.status, of_model.status) == (0, 0)
     scores = json.loads(of_file.out)
     assert json.loads(of_model.out) == scores
@@ -108,7 +156,12 @@ def test_from_two_files_to_a_score(mtkit, folder):
 def test_text_to_pieces_and_back(mtkit, folder):
     assert mtkit("tokenizer", "train", "recipe.yaml").status == 0
     text = "나는 학교에 간다.\n\n  a\u3000b\x85c \r\n😀 <s>\n"
-    normal = ["나는 학교에 간다.", "", "a b…c", "😀 <s>"]  # U+0085 is … in Windows-1252, as in cleaning
+    normal = [
+        "나는 학교에 간다.",
+        "",
+        "a b…c",
+        "😀 <s>",
+    ]  # U+0085 is … in Windows-1252, as in cleaning
     for flags in [], ["--ids"]:
         encoded = mtkit("tokenizer", "encode", "-m", "work/tokenizer", *flags, stdin=text)
         assert encoded.status == 0
@@ -119,7 +172,13 @@ def test_text_to_pieces_and_back(mtkit, folder):
 
 def test_the_same_text_however_it_is_packed(mtkit, folder, tiny_run):
     """N lines in, N lines out: from a file, stdin, with CRLF, with a byte order mark, compressed, without a last line end."""
-    lines = [*lines_of(folder / "validation.ko")[:5], "", "\t", " ".join(lines_of(folder / "validation.ko")[:6]), "마지막"]
+    lines = [
+        *lines_of(folder / "validation.ko")[:5],
+        "",
+        "\t",
+        " ".join(lines_of(folder / "validation.ko")[:6]),
+        "마지막",
+    ]
     text = "".join(f"{line}\n" for line in lines).encode()
     kinds = {
         "lf": text,
@@ -136,16 +195,39 @@ def test_the_same_text_however_it_is_packed(mtkit, folder, tiny_run):
         expected = expected or outcome.out
         assert outcome.out == expected, name
     assert expected is not None
-    assert mtkit("translate", "-", "-m", tiny_run / "model", "--beam-size", "1", stdin=kinds["crlf"]).out == expected
-    assert mtkit("translate", "-", "-m", tiny_run / "model", "--beam-size", "1", stdin=kinds["gz"]).out == expected
+    assert (
+        mtkit(
+            "translate", "-", "-m", tiny_run / "model", "--beam-size", "1", stdin=kinds["crlf"]
+        ).out
+        == expected
+    )
+    assert (
+        mtkit("translate", "-", "-m", tiny_run / "model", "--beam-size", "1", stdin=kinds["gz"]).out
+        == expected
+    )
     assert expected.count("\n") == len(lines)
     assert expected.split("\n")[5] == ""
-    assert mtkit("translate", "lf", "-m", tiny_run / "model", "--beam-size", "1", "-o", "out.gz").out == ""
+    assert (
+        mtkit("translate", "lf", "-m", tiny_run / "model", "--beam-size", "1", "-o", "out.gz").out
+        == ""
+    )
     assert gzip.decompress((folder / "out.gz").read_bytes()).decode() == expected
 
 
 def test_the_n_best_and_an_ensemble(mtkit, folder, tiny_run):
-    outcome = mtkit("translate", "-", "-m", tiny_run / "model", "-m", tiny_run / "model", "--beam-size", "3", "--n-best", "2", stdin="물\n\n집\n")
+    outcome = mtkit(
+        "translate",
+        "-",
+        "-m",
+        tiny_run / "model",
+        "-m",
+        tiny_run / "model",
+        "--beam-size",
+        "3",
+        "--n-best",
+        "2",
+        stdin="물\n\n집\n",
+    )
     rows = [line.split("\t") for line in outcome.out.splitlines()]
     assert [row[0] for row in rows] == ["1", "1", "2", "3", "3"]
     assert rows[2][2] == ""
@@ -168,7 +250,9 @@ def test_files_of_unequal_length(mtkit, folder):
         file.write("one more\nand one\n")
     for command in ["preprocess"], ["train"], ["tokenizer", "train"]:
         error, _ = told(mtkit(*command, "recipe.yaml"))
-        assert error == f"`{folder / 'train.ko'}` has 180 lines, but `{folder / 'train.en'}` has 182"
+        assert (
+            error == f"`{folder / 'train.ko'}` has 180 lines, but `{folder / 'train.en'}` has 182"
+        )
     assert not (folder / "work").exists() or not list((folder / "work").iterdir())
     (folder / "hyp").write_text("a\nb\n")
     error, _ = told(mtkit("evaluate", "hyp", "-r", "validation.en"))
@@ -178,7 +262,9 @@ def test_files_of_unequal_length(mtkit, folder):
 
 def test_a_misspelt_key(mtkit, folder):
     recipe = (folder / "recipe.yaml").read_text(encoding="utf-8")
-    (folder / "recipe.yaml").write_text(recipe.replace("warmup_steps", "warm_up_steps"), encoding="utf-8")
+    (folder / "recipe.yaml").write_text(
+        recipe.replace("warmup_steps", "warm_up_steps"), encoding="utf-8"
+    )
     error, hint = told(mtkit("train", "recipe.yaml"))
     assert "`recipe.yaml`" in error
     assert "training.warm_up_steps" in error
@@ -186,11 +272,23 @@ def test_a_misspelt_key(mtkit, folder):
 
 
 def test_missing_files(mtkit, folder, tiny_run):
-    assert told(mtkit("translate", "nowhere.ko", "-m", tiny_run / "model"))[0] == "`nowhere.ko`: no such file"
-    assert told(mtkit("translate", "validation.ko", "-m", "nowhere")) == ("`nowhere`: no such folder", "check the path of the model")
-    assert told(mtkit("translate", "validation.ko", "-m", tiny_run))[1] == f"did you mean `{tiny_run / 'model'}`?"
+    assert (
+        told(mtkit("translate", "nowhere.ko", "-m", tiny_run / "model"))[0]
+        == "`nowhere.ko`: no such file"
+    )
+    assert told(mtkit("translate", "validation.ko", "-m", "nowhere")) == (
+        "`nowhere`: no such folder",
+        "check the path of the model",
+    )
+    assert (
+        told(mtkit("translate", "validation.ko", "-m", tiny_run))[1]
+        == f"did you mean `{tiny_run / 'model'}`?"
+    )
     assert told(mtkit("train", "nowhere.yaml"))[0] == "`nowhere.yaml`: no such file"
-    assert told(mtkit("evaluate", "validation.en", "-r", "nowhere.en"))[0] == "`nowhere.en`: no such file"
+    assert (
+        told(mtkit("evaluate", "validation.en", "-r", "nowhere.en"))[0]
+        == "`nowhere.en`: no such file"
+    )
     assert told(mtkit("average", "nowhere", "-o", "out"))[0] == "`nowhere`: no such folder"
     (folder / "train.ko").unlink()
     assert told(mtkit("preprocess", "recipe.yaml"))[0] == f"`{folder / 'train.ko'}`: no such file"
@@ -199,10 +297,25 @@ def test_missing_files(mtkit, folder, tiny_run):
 
 
 def test_settings_that_no_model_can_have(mtkit, folder, tiny_run):
-    error, _ = told(mtkit("translate", "validation.ko", "-m", tiny_run / "model", "--beam-size", "2", "--n-best", "3", "-o", "out"))
+    error, _ = told(
+        mtkit(
+            "translate",
+            "validation.ko",
+            "-m",
+            tiny_run / "model",
+            "--beam-size",
+            "2",
+            "--n-best",
+            "3",
+            "-o",
+            "out",
+        )
+    )
     assert error == "search settings: n_best (3) is more than beam_size (2)"
     assert not (folder / "out").exists()
-    outcome = mtkit("train", "recipe.yaml", "--set", "model.n_heads=5", "--set", "training.max_steps=0")
+    outcome = mtkit(
+        "train", "recipe.yaml", "--set", "model.n_heads=5", "--set", "training.max_steps=0"
+    )
     assert (outcome.status, outcome.out) == (1, "")
     assert "model.n_heads (5)" in outcome.err
     assert "training.max_steps (0)" in outcome.err
@@ -210,7 +323,15 @@ def test_settings_that_no_model_can_have(mtkit, folder, tiny_run):
 
 
 @pytest.mark.parametrize(
-    "args", [["translate"], ["translate", "x"], ["trian", "x"], ["average", "x"], ["init", "huge", "x"], ["train", "x", "--fast"]]
+    "args",
+    [
+        ["translate"],
+        ["translate", "x"],
+        ["trian", "x"],
+        ["average", "x"],
+        ["init", "huge", "x"],
+        ["train", "x", "--fast"],
+    ],
 )
 def test_wrong_usage(mtkit, folder, args):
     outcome = mtkit(*args)
@@ -229,12 +350,24 @@ def test_debug_shows_where(mtkit, folder):
 
 def test_as_a_program_of_its_own(folder, tiny_run):
     """Results on stdout and nothing else there; the reader may leave early."""
-    command = [sys.executable, "-m", "mtkit", "translate", "-", "-m", str(tiny_run / "model"), "--chunk-lines", "2"]
+    command = [
+        sys.executable,
+        "-m",
+        "mtkit",
+        "translate",
+        "-",
+        "-m",
+        str(tiny_run / "model"),
+        "--chunk-lines",
+        "2",
+    ]
     source = "".join(f"{line}\n" for line in lines_of(folder / "train.ko") * 3)
     with (folder / "in").open("w+", encoding="utf-8") as stdin:
         stdin.write(source)
         stdin.seek(0)
-        with subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
+        with subprocess.Popen(
+            command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
+        ) as process:
             assert process.stdout is not None and process.stderr is not None
             first = process.stdout.readline()
             process.stdout.close()

@@ -10,7 +10,10 @@ import pytest
 
 @pytest.fixture(scope="module")
 def _namespaces():
-    if shutil.which("unshare") is None or run_on_tmpfs("64k", "true", mount_point="/tmp").returncode:
+    if (
+        shutil.which("unshare") is None
+        or run_on_tmpfs("64k", "true", mount_point="/tmp").returncode
+    ):
         pytest.skip("this system lets nobody mount a file system of their own")
 
 
@@ -26,12 +29,19 @@ def run_on_tmpfs(size, command, mount_point, options=""):
 
 
 def train_command(recipe_path, run, *changes):
-    settings = " ".join(f"--set '{change}'" for change in ("data.validation=null", "training.log_every_steps=100", *changes))
-    return f"'{sys.executable}' -m mtkit train '{recipe_path}' --device cpu --out '{run}' {settings}"
+    settings = " ".join(
+        f"--set '{change}'"
+        for change in ("data.validation=null", "training.log_every_steps=100", *changes)
+    )
+    return (
+        f"'{sys.executable}' -m mtkit train '{recipe_path}' --device cpu --out '{run}' {settings}"
+    )
 
 
 def preprocess_command(recipe_path, work_dir):
-    return f"'{sys.executable}' -m mtkit preprocess '{recipe_path}' --set 'data.work_dir={work_dir}'"
+    return (
+        f"'{sys.executable}' -m mtkit preprocess '{recipe_path}' --set 'data.work_dir={work_dir}'"
+    )
 
 
 @pytest.mark.usefixtures("_namespaces")
@@ -42,14 +52,18 @@ def test_a_full_disk_is_one_line_and_nothing_half_written(tiny_recipe_path, tmp_
     statuses = []
     # What is written first is the tokenizer of some 250 KB, then a part, then the store.
     for size in ("64k", "256k", "288k", "2m"):
-        outcome = run_on_tmpfs(size, preprocess_command(tiny_recipe_path, work_dir / "work") + listing, work_dir)
+        outcome = run_on_tmpfs(
+            size, preprocess_command(tiny_recipe_path, work_dir / "work") + listing, work_dir
+        )
         statuses.append(outcome.returncode)
         files = {name for name in outcome.stdout.splitlines() if name.startswith("work/")}
         if outcome.returncode == 0:
             assert "work/store/manifest.json" in files
         else:
             (error, hint) = outcome.stderr.splitlines()[-2:]
-            assert error.startswith("error: ") and error.endswith("cannot be written: no space left on device")
+            assert error.startswith("error: ") and error.endswith(
+                "cannot be written: no space left on device"
+            )
             assert hint == "hint: make room, or choose another disk"
             assert not {name for name in files if name.startswith("work/store/") or ".tmp" in name}
     assert statuses[0] == 1
@@ -60,21 +74,40 @@ def test_a_full_disk_is_one_line_and_nothing_half_written(tiny_recipe_path, tmp_
 def test_a_read_only_folder_is_one_line(tiny_recipe_path, tmp_path):
     work_dir = tmp_path / "disk"
     work_dir.mkdir()
-    outcome = run_on_tmpfs("2m,ro", preprocess_command(tiny_recipe_path, work_dir / "work"), work_dir)
+    outcome = run_on_tmpfs(
+        "2m,ro", preprocess_command(tiny_recipe_path, work_dir / "work"), work_dir
+    )
     assert outcome.returncode == 1
-    assert [line.split(" ", 1)[0] for line in outcome.stderr.splitlines()[-2:]] == ["error:", "hint:"]
+    assert [line.split(" ", 1)[0] for line in outcome.stderr.splitlines()[-2:]] == [
+        "error:",
+        "hint:",
+    ]
     assert "read-only file system" in outcome.stderr
     assert "Traceback" not in outcome.stderr
 
 
 @pytest.mark.usefixtures("_namespaces")
-def test_training_on_a_disk_that_becomes_full_keeps_what_is_saved_and_goes_on_when_there_is_room(tiny_recipe_path, tmp_path):
+def test_training_on_a_disk_that_becomes_full_keeps_what_is_saved_and_goes_on_when_there_is_room(
+    tiny_recipe_path, tmp_path
+):
     """First there is room for nothing, then for some checkpoints, then what is in the way goes."""
     disk = tmp_path / "disk"
     disk.mkdir()
     run = disk / "run"
-    greedy = train_command(tiny_recipe_path, run, "training.max_steps=30", "training.save_every_steps=1", "training.keep_last=50")
-    modest = train_command(tiny_recipe_path, run, "training.max_steps=30", "training.save_every_steps=10", "training.keep_last=1")
+    greedy = train_command(
+        tiny_recipe_path,
+        run,
+        "training.max_steps=30",
+        "training.save_every_steps=1",
+        "training.keep_last=50",
+    )
+    modest = train_command(
+        tiny_recipe_path,
+        run,
+        "training.max_steps=30",
+        "training.save_every_steps=10",
+        "training.keep_last=1",
+    )
     script = f"""
         fallocate -l 9m '{disk}/others'; {greedy}; echo "status $?"; ls -A '{disk}'; rm '{disk}/others'
         echo ---; echo --- >&2; {greedy}; echo "status $?"
@@ -87,15 +120,22 @@ def test_training_on_a_disk_that_becomes_full_keeps_what_is_saved_and_goes_on_wh
 
     assert outs[0].split() == ["status", "1", "others"]
     error, hint = errors[0].splitlines()[-2:]
-    assert error.startswith(f"error: `{run}`: no room on the disk: ") and error.endswith(" are missing")
+    assert error.startswith(f"error: `{run}`: no room on the disk: ") and error.endswith(
+        " are missing"
+    )
     assert hint.startswith("hint: make room there")
 
     assert outs[1].startswith("status 1\n")
     error, hint = errors[1].splitlines()[-2:]
     checkpoints = sorted(line for line in outs[1].splitlines() if line.startswith("step-"))
     kept = int(checkpoints[-1].removeprefix("step-"))
-    assert error.startswith(f"error: step {kept + 1} could not be saved: `{run}`: no room on the disk: ") and error.endswith(" are missing")
-    assert hint == f"hint: make room there; `{run}/checkpoints/{checkpoints[-1]}` is kept, and the same command goes on from there"
+    assert error.startswith(
+        f"error: step {kept + 1} could not be saved: `{run}`: no room on the disk: "
+    ) and error.endswith(" are missing")
+    assert (
+        hint
+        == f"hint: make room there; `{run}/checkpoints/{checkpoints[-1]}` is kept, and the same command goes on from there"
+    )
     assert [int(name.removeprefix("step-")) for name in checkpoints] == list(range(1, kept + 1))
     assert "/." not in outs[1]
 
@@ -108,7 +148,9 @@ def test_training_on_a_disk_that_becomes_full_keeps_what_is_saved_and_goes_on_wh
 def test_training_in_a_read_only_folder_is_one_line_and_loses_nothing(tiny_recipe_path, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
-    shorter, longer = (train_command(tiny_recipe_path, disk / "run", f"training.max_steps={n}") for n in (5, 8))
+    shorter, longer = (
+        train_command(tiny_recipe_path, disk / "run", f"training.max_steps={n}") for n in (5, 8)
+    )
     script = f"{shorter} && mount -o remount,ro '{disk}' && {{ {longer}; echo \"status $?\"; mount -o remount,rw '{disk}'; {longer}; }}"
     outcome = run_on_tmpfs("10m", script, disk)
     assert "status 1" in outcome.stdout.splitlines()
@@ -121,11 +163,24 @@ def test_training_in_a_read_only_folder_is_one_line_and_loses_nothing(tiny_recip
     assert "Traceback" not in outcome.stderr
 
 
-def test_a_changed_corpus_or_recipe_is_one_line_and_loses_nothing(mtkit, tiny_recipe_path, tmp_path):
+def test_a_changed_corpus_or_recipe_is_one_line_and_loses_nothing(
+    mtkit, tiny_recipe_path, tmp_path
+):
     def train(*changes):
-        settings = ["data.validation=null", "training.max_steps=6", "training.save_every_steps=2", *changes]
+        settings = [
+            "data.validation=null",
+            "training.max_steps=6",
+            "training.save_every_steps=2",
+            *changes,
+        ]
         return mtkit(
-            "train", tiny_recipe_path, "--device", "cpu", "--out", tmp_path / "run", *(word for change in settings for word in ("--set", change))
+            "train",
+            tiny_recipe_path,
+            "--device",
+            "cpu",
+            "--out",
+            tmp_path / "run",
+            *(word for change in settings for word in ("--set", change)),
         )
 
     def content():
@@ -138,7 +193,10 @@ def test_a_changed_corpus_or_recipe_is_one_line_and_loses_nothing(mtkit, tiny_re
     changed_corpus, changed_recipe = train(), None
     corpus.write_text(text, encoding="utf-8", newline="\n")
     changed_recipe = train("model.d_ff=32", "training.seed=5")
-    for outcome, named in (changed_corpus, ["training data"]), (changed_recipe, ["model.d_ff (64 then, 32 now)", "training.seed (1 then, 5 now)"]):
+    for outcome, named in (
+        (changed_corpus, ["training data"]),
+        (changed_recipe, ["model.d_ff (64 then, 32 now)", "training.seed (1 then, 5 now)"]),
+    ):
         assert outcome.status == 1
         error, hint = outcome.err.splitlines()[-2:]
         assert error.startswith(f"error: `{tmp_path / 'run'}`: holds a run of other settings: ")

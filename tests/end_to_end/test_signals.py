@@ -17,10 +17,32 @@ def start(tiny_recipe_path, tmp_path):
     processes = []
 
     def start(*options):
-        settings = ["data.validation=null", "training.max_steps=1000000", "training.save_every_steps=1000000", "training.log_every_steps=1"]
-        command = [sys.executable, "-m", "mtkit", "train", tiny_recipe_path, "--device", "cpu", "--out", tmp_path / "run", *options]
+        settings = [
+            "data.validation=null",
+            "training.max_steps=1000000",
+            "training.save_every_steps=1000000",
+            "training.log_every_steps=1",
+        ]
+        command = [
+            sys.executable,
+            "-m",
+            "mtkit",
+            "train",
+            tiny_recipe_path,
+            "--device",
+            "cpu",
+            "--out",
+            tmp_path / "run",
+            *options,
+        ]
         command += [word for change in settings for word in ("--set", change)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
         processes.append(process)
         return process
 
@@ -34,10 +56,16 @@ def test_signals_and_statuses(start, tmp_path):
     run = tmp_path / "run"
 
     def n_lines():
-        return (run / "metrics.jsonl").read_text().count("\n") if (run / "metrics.jsonl").exists() else 0
+        return (
+            (run / "metrics.jsonl").read_text().count("\n")
+            if (run / "metrics.jsonl").exists()
+            else 0
+        )
 
     def steps():
-        return [int(path.name.removeprefix("step-")) for path in list_checkpoints(run / "checkpoints")]
+        return [
+            int(path.name.removeprefix("step-")) for path in list_checkpoints(run / "checkpoints")
+        ]
 
     # SIGUSR1 saves, and training goes on until SIGTERM, which reaches workers too.
     process = start("--set", "batches.n_workers=1")
@@ -50,7 +78,10 @@ def test_signals_and_statuses(start, tmp_path):
     out, err = process.communicate(timeout=60)
     [kept] = steps()
     assert process.returncode == 143, err
-    assert err.splitlines()[-1] == f"interrupted: kept: step {kept:,} in {run}; the same command goes on from there"
+    assert (
+        err.splitlines()[-1]
+        == f"interrupted: kept: step {kept:,} in {run}; the same command goes on from there"
+    )
     assert out == ""
     assert kept > saved
 
@@ -61,7 +92,10 @@ def test_signals_and_statuses(start, tmp_path):
     assert f"resuming after step {kept:,}" in err
     [late] = steps()
     assert late > kept
-    assert f"the time is up: step {late:,} of 1,000,000 is saved; the same command goes on from there" in err
+    assert (
+        f"the time is up: step {late:,} of 1,000,000 is saved; the same command goes on from there"
+        in err
+    )
     assert out.splitlines()[-1] == f"model: {run}/model"
 
     # Ctrl-C.

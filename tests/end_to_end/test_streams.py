@@ -9,7 +9,9 @@ import pytest
 
 from tests.conftest import fixture_lines
 
-CLOSED_OUT = "error: stdout is closed, so it cannot be written\nhint: redirect it, for example to /dev/null"
+CLOSED_OUT = (
+    "error: stdout is closed, so it cannot be written\nhint: redirect it, for example to /dev/null"
+)
 CLOSED_IN = "error: stdin is closed, so it cannot be read\nhint: name a file in place of -"
 
 
@@ -17,13 +19,24 @@ CLOSED_IN = "error: stdin is closed, so it cannot be read\nhint: name a file in 
 def shell(tmp_path, tiny_run):
     """Runs a command of mtkit by bash, in a folder with a text and its translation; MODEL and RUN are replaced."""
     for lang in ("ko", "en"):
-        (tmp_path / f"text.{lang}").write_text("".join(f"{line}\n" for line in fixture_lines(f"ko_en.{lang}")[:3]), encoding="utf-8")
+        (tmp_path / f"text.{lang}").write_text(
+            "".join(f"{line}\n" for line in fixture_lines(f"ko_en.{lang}")[:3]), encoding="utf-8"
+        )
 
     def run(command):
-        command = command.replace("MODEL", shlex.quote(str(tiny_run / "model"))).replace("RUN", shlex.quote(str(tiny_run)))
+        command = command.replace("MODEL", shlex.quote(str(tiny_run / "model"))).replace(
+            "RUN", shlex.quote(str(tiny_run))
+        )
         command = command.replace("mtkit", f"{shlex.quote(sys.executable)} -m mtkit")
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-        return subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
+        return subprocess.run(
+            ["bash", "-c", command],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env=environment,
+            check=False,
+        )
 
     return run
 
@@ -38,7 +51,10 @@ def shell(tmp_path, tiny_run):
         pytest.param("translate - -m MODEL <&-", CLOSED_IN, marks=pytest.mark.slow),
         pytest.param("score - text.en -m MODEL <&-", CLOSED_IN, marks=pytest.mark.slow),
         ("evaluate - -r text.en <&-", CLOSED_IN),
-        ("evaluate text.en -r text.en > /dev/full", "error: the output cannot be written: [Errno 28] No space left on device"),
+        (
+            "evaluate text.en -r text.en > /dev/full",
+            "error: the output cannot be written: [Errno 28] No space left on device",
+        ),
         pytest.param(
             "translate text.ko -m MODEL -o /dev/full",
             "error: `/dev/full`: cannot be written: no space left on device",
@@ -77,6 +93,8 @@ def test_pipes_and_devices_by_name(shell):
 
 @pytest.mark.slow
 def test_a_reader_that_leaves_ends_the_command_silently(shell):
-    outcome = shell("mtkit translate text.ko -m MODEL --chunk-lines 1 2>errors | head -1; cat errors >&2; exit ${PIPESTATUS[0]}")
+    outcome = shell(
+        "mtkit translate text.ko -m MODEL --chunk-lines 1 2>errors | head -1; cat errors >&2; exit ${PIPESTATUS[0]}"
+    )
     assert outcome.stdout.count("\n") == 1
     assert "error" not in outcome.stderr

@@ -39,47 +39,89 @@ def many_recipe(tiny_recipe, tiny_recipe_path):
         return f"{{{', '.join((f'src: {source.tgt}', f'tgt: {source.src}', 'src_lang: en', 'tgt_lang: ko', 'tags: [<2ko>]', *keys))}}}"
 
     corpora = f"[{there(train)}, {there(train, 'name: tagged', 'tags: [<2en>, <bt>]')}, {back(train, 'name: back')}]"
-    return Recipe.load(tiny_recipe_path, [f"data.train={corpora}", f"data.validation=[{there(held_out)}, {back(held_out)}]"])
+    return Recipe.load(
+        tiny_recipe_path,
+        [f"data.train={corpora}", f"data.validation=[{there(held_out)}, {back(held_out)}]"],
+    )
 
 
 def test_store_validation_and_translation_have_the_same_ids(many_recipe, ko_en_pairs):
     preprocess(many_recipe)
-    store, tokenizer = TokenStore.open(many_recipe.store_dir), Tokenizer.load(many_recipe.tokenizer_dir)
-    trained = TrainedModel(ModelDirConfig.for_recipe(many_recipe), make_model(many_recipe.model, tokenizer), tokenizer)
+    store, tokenizer = (
+        TokenStore.open(many_recipe.store_dir),
+        Tokenizer.load(many_recipe.tokenizer_dir),
+    )
+    trained = TrainedModel(
+        ModelDirConfig.for_recipe(many_recipe), make_model(many_recipe.model, tokenizer), tokenizer
+    )
     pair = ko_en_pairs[0]
     first_rows = {corpus.name: store.src(corpus.first).tolist() for corpus in store.corpora}
     assert len({tuple(ids) for ids in first_rows.values()}) == 3
-    for name, tags, text in ("train", [], pair.src), ("tagged", ["<2en>", "<bt>"], pair.src), ("back", ["<2ko>"], pair.tgt):
+    for name, tags, text in (
+        ("train", [], pair.src),
+        ("tagged", ["<2en>", "<bt>"], pair.src),
+        ("back", ["<2ko>"], pair.tgt),
+    ):
         assert [first_rows[name]] == ids_of(Translator([trained], tags=tags), [text])
         assert [first_rows[name]] == ids_of(Translator([trained]), [" ".join([*tags, text])])
     validator = Validator(many_recipe, trained, torch.float32)
     for corpus in validator.corpora:
-        assert [row.tolist() for row in corpus.rows["src"]] == ids_of(corpus.translator, [pair.src for pair in corpus.pairs])
+        assert [row.tolist() for row in corpus.rows["src"]] == ids_of(
+            corpus.translator, [pair.src for pair in corpus.pairs]
+        )
 
 
 def ids_of(translator, lines):
     return [part.ids for line in translator.sources.read(lines) for part in line.parts]
 
 
-def test_each_corpus_is_in_the_log_and_in_the_metrics(mtkit, many_recipe, tiny_recipe_path, tmp_path, caplog):
+def test_each_corpus_is_in_the_log_and_in_the_metrics(
+    mtkit, many_recipe, tiny_recipe_path, tmp_path, caplog
+):
     run = tmp_path / "run"
     caplog.set_level("INFO")
     train(many_recipe, run, device="cpu", n_threads=1)
-    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    corpora = [row for row in rows if row["kind"].startswith("validation/")]
-    assert [row["kind"] for row in corpora] == ["validation/validation", "validation/validation <2ko>"] * 2
-    assert corpora[0].keys() == {"step", "kind", "loss", "bleu", "chrf"}
-    assert [message[: message.index(", BLEU")] for message in caplog.messages if message.startswith("  validation")] == [
-        f"  {row['kind'].removeprefix('validation/')}: loss {row['loss']:.3f}" for row in corpora
+    rows = [
+        json.loads(line)
+        for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     ]
+    corpora = [row for row in rows if row["kind"].startswith("validation/")]
+    assert [row["kind"] for row in corpora] == [
+        "validation/validation",
+        "validation/validation <2ko>",
+    ] * 2
+    assert corpora[0].keys() == {"step", "kind", "loss", "bleu", "chrf"}
+    assert [
+        message[: message.index(", BLEU")]
+        for message in caplog.messages
+        if message.startswith("  validation")
+    ] == [f"  {row['kind'].removeprefix('validation/')}: loss {row['loss']:.3f}" for row in corpora]
     config = json.loads((run / "model" / "config.json").read_text(encoding="utf-8"))
     assert (config["tags"], config["tag_required"]) == (["<2en>", "<bt>", "<2ko>"], False)
-    given = mtkit("translate", "-", "-m", run / "model", "--device", "cpu", "--tag", "<2ko>", stdin="I drink water.\n")
-    typed = mtkit("translate", "-", "-m", run / "model", "--device", "cpu", stdin="<2ko> I drink water.\n")
+    given = mtkit(
+        "translate",
+        "-",
+        "-m",
+        run / "model",
+        "--device",
+        "cpu",
+        "--tag",
+        "<2ko>",
+        stdin="I drink water.\n",
+    )
+    typed = mtkit(
+        "translate", "-", "-m", run / "model", "--device", "cpu", stdin="<2ko> I drink water.\n"
+    )
     assert given.status == 0
     assert given.out == typed.out
-    unknown = mtkit("translate", "-", "-m", run / "model", "--tag", "<2ja>", stdin="I drink water.\n")
-    assert unknown == (1, "", "error: unknown tag <2ja>: the model was trained with <2en>, <bt>, <2ko>\nhint: give one of these\n")
+    unknown = mtkit(
+        "translate", "-", "-m", run / "model", "--tag", "<2ja>", stdin="I drink water.\n"
+    )
+    assert unknown == (
+        1,
+        "",
+        "error: unknown tag <2ja>: the model was trained with <2en>, <bt>, <2ko>\nhint: give one of these\n",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -87,12 +129,19 @@ def many_to_many(shared_data, tmp_path_factory):
     """A model of three directions, trained for less than a minute on captions of photographs."""
     folder, captions = tmp_path_factory.mktemp("many"), shared_data / "multi30k"
     for lang in "de", "en", "fr":
-        with gzip.open(captions / f"train.{lang}.gz", "rt", encoding="utf-8", newline="\n") as lines:
-            (folder / f"train.{lang}").write_text("".join(islice(lines, 2000)), encoding="utf-8", newline="\n")
+        with gzip.open(
+            captions / f"train.{lang}.gz", "rt", encoding="utf-8", newline="\n"
+        ) as lines:
+            (folder / f"train.{lang}").write_text(
+                "".join(islice(lines, 2000)), encoding="utf-8", newline="\n"
+            )
 
     def corpora(of):
         directions = ("en", "de"), ("en", "fr"), ("de", "en")
-        return "\n".join(f"    - {{src: {of}.{s}, tgt: {of}.{t}, src_lang: {s}, tgt_lang: {t}, tags: [<2{t}>]}}" for s, t in directions)
+        return "\n".join(
+            f"    - {{src: {of}.{s}, tgt: {of}.{t}, src_lang: {s}, tgt_lang: {t}, tags: [<2{t}>]}}"
+            for s, t in directions
+        )
 
     (folder / "recipe.yaml").write_text(f"""\
 data:
@@ -119,7 +168,9 @@ def test_the_tag_decides_the_language(many_to_many, shared_data, tag, src_lang):
     lines = list(islice(read_lines(shared_data / "multi30k" / f"test_2016_flickr.{src_lang}"), 100))
     found = Translator.load(many_to_many / "model", "cpu", tags=[tag]).translate(lines)
     words = [word for translation in found for word in re.findall(r"\w+", translation.text.lower())]
-    n_words = {language: sum(word in known for word in words) for language, known in FUNCTION_WORDS.items()}
+    n_words = {
+        language: sum(word in known for word in words) for language, known in FUNCTION_WORDS.items()
+    }
     assert n_words[tag] > 100
     assert n_words[tag] > 0.97 * sum(n_words.values()), n_words
 
@@ -127,4 +178,6 @@ def test_the_tag_decides_the_language(many_to_many, shared_data, tag, src_lang):
 @pytest.mark.slow
 def test_without_a_tag_there_is_a_warning(many_to_many, caplog):
     Translator.load(many_to_many / "model", "cpu").translate(["A man sleeps.", "A dog runs."])
-    assert [message for message in caplog.messages if "<2de>, <2fr>, <2en>" in message] == caplog.messages[-1:]
+    assert [
+        message for message in caplog.messages if "<2de>, <2fr>, <2en>" in message
+    ] == caplog.messages[-1:]

@@ -26,7 +26,11 @@ def source(tmp_path, monkeypatch):
     """Short lines, 13 parts."""
     monkeypatch.setattr(in_parts, "part_lines", lambda n: PART_LINES)
     path = tmp_path / "in.txt"
-    path.write_text("".join(f"{'물집산강'[i % 4]}{i % 7}\n" for i in range(N_LINES)), encoding="utf-8", newline="\n")
+    path.write_text(
+        "".join(f"{'물집산강'[i % 4]}{i % 7}\n" for i in range(N_LINES)),
+        encoding="utf-8",
+        newline="\n",
+    )
     return path
 
 
@@ -36,9 +40,26 @@ def start(source, tiny_run):
     processes = []
 
     def start(out, *options):
-        command = [sys.executable, "-c", PROGRAM, "translate", source, "-m", tiny_run / "model", "-o", out, "--device", "cpu", *options]
+        command = [
+            sys.executable,
+            "-c",
+            PROGRAM,
+            "translate",
+            source,
+            "-m",
+            tiny_run / "model",
+            "-o",
+            out,
+            "--device",
+            "cpu",
+            *options,
+        ]
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
         )
         processes.append(process)
         return process
@@ -53,7 +74,9 @@ def test_interrupted_killed_and_gone_on_with(mtkit, start, source, tiny_run, tmp
     out, folder = tmp_path / "out.gz", tmp_path / "out.gz.parts"
 
     def parts():
-        return sorted(int(path.name) for path in folder.glob(f"{'?' * 16}/*/*") if path.name.isdecimal())
+        return sorted(
+            int(path.name) for path in folder.glob(f"{'?' * 16}/*/*") if path.name.isdecimal()
+        )
 
     process = start(out)
     wait_for(parts)
@@ -61,7 +84,8 @@ def test_interrupted_killed_and_gone_on_with(mtkit, start, source, tiny_run, tmp
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     kept = re.fullmatch(
-        rf"interrupted: (\d+) of {N_LINES} lines are kept in `{folder}`; the same command with --resume continues from there", err.splitlines()[-1]
+        rf"interrupted: (\d+) of {N_LINES} lines are kept in `{folder}`; the same command with --resume continues from there",
+        err.splitlines()[-1],
     )
     assert kept, err
     n_kept = int(kept[1])
@@ -72,7 +96,9 @@ def test_interrupted_killed_and_gone_on_with(mtkit, start, source, tiny_run, tmp
     command = ["translate", source, "-m", tiny_run / "model", "-o", out, "--device", "cpu"]
     outcome = mtkit(*command)
     assert outcome.status == 1
-    assert outcome.err.splitlines()[-2].startswith(f"error: `{folder}`: holds about {n_kept:,} lines of an interrupted translation")
+    assert outcome.err.splitlines()[-2].startswith(
+        f"error: `{folder}`: holds about {n_kept:,} lines of an interrupted translation"
+    )
     outcome = mtkit(*command, "--resume", "--beam-size", 2)
     assert outcome.status == 1
     assert "holds parts of another translation: beam_size (none then, 2 now)" in outcome.err
@@ -85,29 +111,84 @@ def test_interrupted_killed_and_gone_on_with(mtkit, start, source, tiny_run, tmp
     outcome = mtkit(*command, "--resume")
     assert outcome.status == 0, outcome.err
     assert not folder.exists()
-    assert mtkit("translate", source, "-m", tiny_run / "model", "-o", tmp_path / "undisturbed.gz", "--device", "cpu").status == 0
+    assert (
+        mtkit(
+            "translate",
+            source,
+            "-m",
+            tiny_run / "model",
+            "-o",
+            tmp_path / "undisturbed.gz",
+            "--device",
+            "cpu",
+        ).status
+        == 0
+    )
     assert out.read_bytes() == (tmp_path / "undisturbed.gz").read_bytes()
-    assert mtkit("translate", source, "-m", tiny_run / "model", "--device", "cpu").out == gzip.decompress(out.read_bytes()).decode()
+    assert (
+        mtkit("translate", source, "-m", tiny_run / "model", "--device", "cpu").out
+        == gzip.decompress(out.read_bytes()).decode()
+    )
 
 
 @pytest.mark.slow
 def test_ranks_of_torchrun_share_a_file(mtkit, source, tiny_run, tmp_path):
     out, program = tmp_path / "out.txt", tmp_path / "program.py"
     program.write_text(PROGRAM)
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", program]
-    command = [*launcher, "translate", source, "-m", tiny_run / "model", "-o", out, "--device", "cpu"]
+    launcher = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        program,
+    ]
+    command = [
+        *launcher,
+        "translate",
+        source,
+        "-m",
+        tiny_run / "model",
+        "-o",
+        out,
+        "--device",
+        "cpu",
+    ]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     outcome = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert outcome.returncode == 0, outcome.stderr
-    assert mtkit("translate", source, "-m", tiny_run / "model", "-o", tmp_path / "alone", "--device", "cpu").status == 0
+    assert (
+        mtkit(
+            "translate",
+            source,
+            "-m",
+            tiny_run / "model",
+            "-o",
+            tmp_path / "alone",
+            "--device",
+            "cpu",
+        ).status
+        == 0
+    )
     assert out.read_bytes() == (tmp_path / "alone").read_bytes()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["alone", "in.txt", "out.txt", "program.py"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "alone",
+        "in.txt",
+        "out.txt",
+        "program.py",
+    ]
 
 
 def test_only_files_can_be_gone_on_with(mtkit, source, tiny_run, monkeypatch):
     outcome = mtkit("translate", "-", "-m", tiny_run / "model", "--resume", stdin="물\n")
     assert outcome.status == 1
-    assert outcome.err.startswith("error: only a translation from a file to a file can go on\nhint: name both files")
+    assert outcome.err.startswith(
+        "error: only a translation from a file to a file can go on\nhint: name both files"
+    )
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "0")
-    assert "2 ranks can share a file, not stdin or stdout" in mtkit("translate", source, "-m", tiny_run / "model").err
+    assert (
+        "2 ranks can share a file, not stdin or stdout"
+        in mtkit("translate", source, "-m", tiny_run / "model").err
+    )

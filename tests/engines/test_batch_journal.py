@@ -4,7 +4,10 @@ from mtkit.engines.batch_journal import BatchJournal, lines_in_journal
 from mtkit.errors import MtkitError
 from mtkit.search.hypothesis import Hypothesis
 
-FOUND = [[Hypothesis([5, 6], -0.1234567890123456, -1 / 3), Hypothesis([], -2.0, float("-inf"))], [Hypothesis([7], -1e-300, 0.0)]]
+FOUND = [
+    [Hypothesis([5, 6], -0.1234567890123456, -1 / 3), Hypothesis([], -2.0, float("-inf"))],
+    [Hypothesis([7], -1e-300, 0.0)],
+]
 
 
 @pytest.fixture
@@ -59,7 +62,10 @@ def test_lines_found_again_are_not_counted_twice(path):
 
 
 def test_a_key_says_what_was_searched_for_and_how():
-    keys = {BatchJournal.key(*content) for content in [([[1], [2]], 1), ([[2], [1]], 1), ([[1, 2]], 1), ([[1], [2]], 2)]}
+    keys = {
+        BatchJournal.key(*content)
+        for content in [([[1], [2]], 1), ([[2], [1]], 1), ([[1, 2]], 1), ([[1], [2]], 2)]
+    }
     assert len(keys) == 4
 
 
@@ -71,5 +77,8 @@ def test_a_folder_that_is_gone_stays_gone(tmp_path):
 
 def test_a_file_that_cannot_be_written_is_an_error(tmp_path):
     (tmp_path / "1").mkdir()
-    with pytest.raises(MtkitError, match="cannot be written"), BatchJournal(tmp_path / "1") as journal:
+    with (
+        pytest.raises(MtkitError, match="cannot be written"),
+        BatchJournal(tmp_path / "1") as journal,
+    ):
         journal.add("a", FOUND)

@@ -17,7 +17,9 @@ def test_each_line_is_in_one_batch_and_batches_keep_the_limit(lengths, max_token
 
 
 @given(lengths=lengths_of_lines, max_tokens=st.integers(1, 300), n_workers=st.integers(1, 4))
-def test_batches_are_of_one_length_each_the_longest_first_and_alike_in_size(lengths, max_tokens, n_workers):
+def test_batches_are_of_one_length_each_the_longest_first_and_alike_in_size(
+    lengths, max_tokens, n_workers
+):
     batches = length_batches(lengths, max_tokens, n_workers)
     assert all(len({lengths[i] for i in batch}) == 1 for batch in batches)
     in_order = [lengths[i] for batch in batches for i in batch]
@@ -37,7 +39,10 @@ def test_mixed_batches_are_in_order_of_length_and_alike_in_size(lengths, max_tok
     assert [lengths[i] for batch in batches for i in batch] == sorted(lengths, reverse=True)
     sizes = [sum(lengths[i] for i in batch) for batch in batches]
     # A sentence that lies on a border counts as part of one side.
-    assert all(size < max_tokens + max(lengths) or len(batch) == 1 for size, batch in zip(sizes, batches, strict=True))
+    assert all(
+        size < max_tokens + max(lengths) or len(batch) == 1
+        for size, batch in zip(sizes, batches, strict=True)
+    )
     assert max(sizes, default=0) - min(sizes, default=0) <= 2 * max(lengths, default=0)
 
 
@@ -63,7 +68,10 @@ def test_each_line_alone_where_one_token_is_the_limit():
     assert mixed_batches([3, 1, 2, 2], 1) == [[0], [2], [3], [1]]
 
 
-@given(lengths=st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6)), max_size=100), max_tokens=st.integers(1, 100))
+@given(
+    lengths=st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6)), max_size=100),
+    max_tokens=st.integers(1, 100),
+)
 def test_pairs_share_a_batch_if_both_lengths_are_equal(lengths, max_tokens):
     batches = pair_batches(lengths, max_tokens)
     assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
@@ -73,7 +81,9 @@ def test_pairs_share_a_batch_if_both_lengths_are_equal(lengths, max_tokens):
     longer_sides = [max(lengths[i]) for batch in batches for i in batch]
     assert longer_sides == sorted(longer_sides, reverse=True)
     # No more of them than the limit asks for.
-    assert len(batches) == sum(-(-n // max(max_tokens // max(pair), 1)) for pair, n in Counter(lengths).items())
+    assert len(batches) == sum(
+        -(-n // max(max_tokens // max(pair), 1)) for pair, n in Counter(lengths).items()
+    )
 
 
 def test_nothing_to_batch():

@@ -46,7 +46,21 @@ def sacrebleu_command_line(tmp_path, hypotheses, streams, metric, *options):
     for i, stream in enumerate([hypotheses, *streams]):
         paths.append(tmp_path / f"{i}.txt")
         paths[-1].write_text("".join(f"{line}\n" for line in stream), encoding="utf-8")
-    command = [sys.executable, "-m", "sacrebleu", *paths[1:], "-i", paths[0], "-m", metric, "-f", "json", "-w", "8", *options]
+    command = [
+        sys.executable,
+        "-m",
+        "sacrebleu",
+        *paths[1:],
+        "-i",
+        paths[0],
+        "-m",
+        metric,
+        "-f",
+        "json",
+        "-w",
+        "8",
+        *options,
+    ]
     said = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return said["score"], said["signature"]
 
@@ -62,9 +76,13 @@ def sacrebleu_command_line(tmp_path, hypotheses, streams, metric, *options):
         ("ter", [REFERENCES, MORE_REFERENCES], None),
     ],
 )
-def test_scores_and_signatures_are_those_of_sacrebleu_s_command(tmp_path, metric, streams, tokenize):
+def test_scores_and_signatures_are_those_of_sacrebleu_s_command(
+    tmp_path, metric, streams, tokenize
+):
     score = getattr(evaluate(HYPOTHESES, streams, metrics=[metric], tokenize=tokenize), metric)
-    value, signature = sacrebleu_command_line(tmp_path, HYPOTHESES, streams, metric, *(["-tok", tokenize] if tokenize else []))
+    value, signature = sacrebleu_command_line(
+        tmp_path, HYPOTHESES, streams, metric, *(["-tok", tokenize] if tokenize else [])
+    )
     assert score.value == pytest.approx(value, abs=1e-6)
     assert score.signature == signature
     assert 0 < score.value < 100
@@ -78,7 +96,9 @@ def test_bleu_by_hand():
 
 
 def test_brevity_penalty_by_hand():
-    assert evaluate(["a b c d"], ["a b c d e f g h"]).bleu.value == pytest.approx(100 * math.exp(1 - 8 / 4))
+    assert evaluate(["a b c d"], ["a b c d e f g h"]).bleu.value == pytest.approx(
+        100 * math.exp(1 - 8 / 4)
+    )
 
 
 def test_bleu_is_of_the_corpus_not_a_mean_of_sentences():
@@ -102,7 +122,9 @@ def test_chrf_by_hand():
 
 
 def test_several_references_take_the_best_of_each():
-    assert evaluate(["a b c d e", "f g h i j"], [["a b c d e", "x"], ["x", "f g h i j"]]).bleu.value == pytest.approx(100)
+    assert evaluate(
+        ["a b c d e", "f g h i j"], [["a b c d e", "x"], ["x", "f g h i j"]]
+    ).bleu.value == pytest.approx(100)
 
 
 def test_scores_come_in_the_order_asked_for():
@@ -138,10 +160,22 @@ def test_nothing_to_evaluate_is_refused(references):
 
 
 def test_an_empty_translation_counts_as_a_bad_one():
-    assert evaluate(["", ""], ["a b c d", "e f g h"], ["bleu", "chrf", "ter"]).as_dict()["ter"]["value"] == 100
+    assert (
+        evaluate(["", ""], ["a b c d", "e f g h"], ["bleu", "chrf", "ter"]).as_dict()["ter"][
+            "value"
+        ]
+        == 100
+    )
 
 
-@pytest.mark.parametrize(("metrics", "message"), [(["bleu", "rouge"], "unknown metric: rouge"), ([], "metrics is"), ("bleu", "metrics is 'bleu'")])
+@pytest.mark.parametrize(
+    ("metrics", "message"),
+    [
+        (["bleu", "rouge"], "unknown metric: rouge"),
+        ([], "metrics is"),
+        ("bleu", "metrics is 'bleu'"),
+    ],
+)
 def test_an_unknown_metric_is_answered_with_those_there_are(metrics, message):
     with pytest.raises(MtkitError, match=message) as caught:
         evaluate(["a"], ["a"], metrics)
@@ -162,7 +196,10 @@ def test_one_string_is_not_a_list_of_segments():
 
 
 def test_generators_are_lists_of_segments():
-    assert evaluate(iter(HYPOTHESES), (line for line in REFERENCES)).bleu == evaluate(HYPOTHESES, REFERENCES).bleu  # pyright: ignore[reportArgumentType]
+    assert (
+        evaluate(iter(HYPOTHESES), (line for line in REFERENCES)).bleu
+        == evaluate(HYPOTHESES, REFERENCES).bleu
+    )  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize(
@@ -185,7 +222,15 @@ def test_tokenised_text_is_warned_of(mended, sign, caplog):
     assert "references 2 look tokenised" in caplog.text
 
 
-@pytest.mark.parametrize("lines", [["Quel prix ! Et pourquoi ?"], ["Sie zahlt 3,5 Mio. Euro ..."], ["나는 학교에 간다."], ["use .gitignore"]])
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Quel prix ! Et pourquoi ?"],
+        ["Sie zahlt 3,5 Mio. Euro ..."],
+        ["나는 학교에 간다."],
+        ["use .gitignore"],
+    ],
+)
 def test_plain_text_is_not_warned_of(lines, caplog):
     lines = lines + HYPOTHESES
     evaluate(lines, lines, ["bleu", "chrf", "ter"])
@@ -207,7 +252,10 @@ def test_chinese_and_japanese_need_another_tokenizer(caplog):
 @pytest.mark.parametrize(
     ("lines", "names"),
     [
-        (["나는 매일 아침 학교에 갑니다.", "그는 집에 있습니다."], ("tokenize ko-mecab", 'pip install "sacrebleu[ko]"', "chrf")),
+        (
+            ["나는 매일 아침 학교에 갑니다.", "그는 집에 있습니다."],
+            ("tokenize ko-mecab", 'pip install "sacrebleu[ko]"', "chrf"),
+        ),
         (["ผมไปโรงเรียนทุกเช้า", "เขาอยู่ที่บ้าน"], ("tokenize char", "flores200", "chrf")),
     ],
 )
@@ -230,7 +278,9 @@ def test_blank_references_are_warned_of_with_their_numbers(caplog):
     ]
     caplog.clear()
     evaluate([""] * 2 + ["a b c d"], ["a b c d", "b", "a b c d"], ["chrf"])
-    assert [record.getMessage() for record in caplog.records] == ["the translations: 2 lines (1, 2) are blank, and the reference is not"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "the translations: 2 lines (1, 2) are blank, and the reference is not"
+    ]
 
 
 def test_tokenize_is_refused_where_there_is_no_bleu():
@@ -274,5 +324,7 @@ def test_an_unknown_tokenize_is_answered_with_those_there_are():
 
 def test_sacrebleu_and_numpy_are_loaded_only_to_evaluate():
     program = "import sys, mtkit.evaluation.metrics, mtkit.evaluation.report; print(sorted({'sacrebleu', 'numpy', 'torch'} & set(sys.modules)))"
-    said = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    said = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
     assert said.stdout.strip() == "[]"

@@ -25,7 +25,12 @@ def test_people_see_value_signature_and_what_it_is_made_of():
 def test_programs_get_json_with_every_digit():
     assert json.loads(for_programs(SCORES)) == {
         "n_segments": 1000,
-        "bleu": {"name": "BLEU", "value": 38.12345, "signature": "nrefs:1|tok:13a", "detail": "70.1/45.2/31.4/22.0 (BP = 0.980)"},
+        "bleu": {
+            "name": "BLEU",
+            "value": 38.12345,
+            "signature": "nrefs:1|tok:13a",
+            "detail": "70.1/45.2/31.4/22.0 (BP = 0.980)",
+        },
         "ter": {"name": "TER", "value": 101.5, "signature": "nrefs:1|tok:tercom", "detail": ""},
     }
 

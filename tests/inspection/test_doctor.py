@@ -12,7 +12,9 @@ from mtkit.inspection.doctor import check_installation
 
 def test_versions_and_machine():
     checkup = check_installation()
-    assert checkup.versions["torch"] == version("torch") and checkup.versions["sentencepiece"] == version("sentencepiece")
+    assert checkup.versions["torch"] == version("torch") and checkup.versions[
+        "sentencepiece"
+    ] == version("sentencepiece")
     assert checkup.n_threads == torch.get_num_threads()
     assert checkup.machine.n_cores >= 1 and all(disk.free_gb > 0 for disk in checkup.disks)
 
@@ -31,15 +33,32 @@ def test_missing_extras_come_with_their_command(monkeypatch):
 
 def test_the_extras_are_those_of_the_metadata(monkeypatch):
     monkeypatch.setattr(
-        doctor, "requires", lambda package: ["numpy>=1", "torch>=2; extra == 'fast'", 'nowhere ; extra == "fast"', "torch; extra == 'ko'"]
+        doctor,
+        "requires",
+        lambda package: [
+            "numpy>=1",
+            "torch>=2; extra == 'fast'",
+            'nowhere ; extra == "fast"',
+            "torch; extra == 'ko'",
+        ],
     )
     made_up = {extra.install: extra for extra in check_installation().extras}
-    assert made_up.keys() == {"pip install 'mtkit[fast]'", "pip install 'mtkit[ko]'", "pip install 'sacrebleu[ko]'"}
-    assert made_up["pip install 'mtkit[fast]'"].name == "torch, nowhere" and not made_up["pip install 'mtkit[fast]'"].is_installed
+    assert made_up.keys() == {
+        "pip install 'mtkit[fast]'",
+        "pip install 'mtkit[ko]'",
+        "pip install 'sacrebleu[ko]'",
+    }
+    assert (
+        made_up["pip install 'mtkit[fast]'"].name == "torch, nowhere"
+        and not made_up["pip install 'mtkit[fast]'"].is_installed
+    )
     assert made_up["pip install 'sacrebleu[ko]'"].is_installed
 
 
-@pytest.mark.parametrize(("text", "quota"), [("150000 100000\n", 1.5), ("max 100000\n", None), ("", None), ("0 0\n", None)])
+@pytest.mark.parametrize(
+    ("text", "quota"),
+    [("150000 100000\n", 1.5), ("max 100000\n", None), ("", None), ("0 0\n", None)],
+)
 def test_a_container_s_limit(tmp_path, text, quota):
     (tmp_path / "cpu.max").write_text(text)
     assert doctor._cpu_quota(tmp_path / "cpu.max") == quota
@@ -56,7 +75,14 @@ def test_what_is_slow_is_warned_of(monkeypatch):
     monkeypatch.setattr("torch.version.cuda", None)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     warnings = "\n".join(check_installation().warnings)
-    for part in ("CPUs only", "OMP_NUM_THREADS=1 leaves 3 of 4", "grants 1.5 of 4 cores", "load 9.0", "1.0 GB of memory", "1.0 GB free"):
+    for part in (
+        "CPUs only",
+        "OMP_NUM_THREADS=1 leaves 3 of 4",
+        "grants 1.5 of 4 cores",
+        "load 9.0",
+        "1.0 GB of memory",
+        "1.0 GB free",
+    ):
         assert part in warnings
 
 

@@ -25,7 +25,10 @@ def random_rows():
     def make(subword, lengths, seed=1):
         draw = torch.Generator().manual_seed(seed)
         text_ids = [i for i in range(subword.vocab_size) if i not in subword.special]
-        return [[text_ids[k] for k in torch.randint(len(text_ids), (n,), generator=draw).tolist()] for n in lengths]
+        return [
+            [text_ids[k] for k in torch.randint(len(text_ids), (n,), generator=draw).tolist()]
+            for n in lengths
+        ]
 
     return make
 

@@ -17,7 +17,14 @@ from mtkit.interop.export import Comparison, export_ctranslate2
 from mtkit.search.constraints.constraints import Demands
 from mtkit.translation.translator import Translator
 
-TEXTS = ["나는 학교에 간다", "", "오늘은 날씨가 좋다", "그는 책을 읽는다. 그리고 잔다.", "   ", "물"]
+TEXTS = [
+    "나는 학교에 간다",
+    "",
+    "오늘은 날씨가 좋다",
+    "그는 책을 읽는다. 그리고 잔다.",
+    "   ",
+    "물",
+]
 
 
 @pytest.fixture
@@ -29,7 +36,14 @@ def make_both(make_trained, tmp_path):
         save_model_dir(tmp_path / "model", trained)
         export_ctranslate2(tmp_path / "model", tmp_path / "out", quantization)
         ours = Translator([trained], n_workers=1, tags=tags, tgt_tags=tgt_tags)
-        return ours, load_translator(tmp_path / "out", device="cpu", precision="auto", n_workers=1, tags=tags, tgt_tags=tgt_tags)
+        return ours, load_translator(
+            tmp_path / "out",
+            device="cpu",
+            precision="auto",
+            n_workers=1,
+            tags=tags,
+            tgt_tags=tgt_tags,
+        )
 
     return make
 
@@ -49,10 +63,17 @@ def searched(translator, rows, config, demands=None):
 
 
 @pytest.mark.parametrize(
-    ("norm_type", "activation", "positions"), list(itertools.product(("layer", "rms"), ("relu", "swiglu"), ("sinusoidal", "rotary")))
+    ("norm_type", "activation", "positions"),
+    list(itertools.product(("layer", "rms"), ("relu", "swiglu"), ("sinusoidal", "rotary"))),
 )
 def test_greedy_translations_are_the_same(norm_type, activation, positions, make_both, random_rows):
-    ours, theirs = make_both(norm="pre", norm_type=norm_type, activation=activation, positions=positions, n_decoder_layers=2)
+    ours, theirs = make_both(
+        norm="pre",
+        norm_type=norm_type,
+        activation=activation,
+        positions=positions,
+        n_decoder_layers=2,
+    )
     rows = random_rows(ours.tokenizer.src, [1, 3, 8, 14, 20, 20])
     config = SearchConfig(beam_size=1, max_length_ratio=1.0, max_length_extra=5, min_length=0)
     for a, b in zip(searched(ours, rows, config), searched(theirs, rows, config), strict=True):
@@ -73,17 +94,29 @@ def make_ending(make_both, make_trained, tmp_path):
                 trained.model.output.weight[piece_id] = -30.0 * bias / bias.square().sum()
         save_model_dir(tmp_path / "model", trained)
         export_ctranslate2(tmp_path / "model", tmp_path / "out")
-        return Translator([trained], n_workers=1), load_translator(tmp_path / "out", device="cpu", n_workers=1)
+        return Translator([trained], n_workers=1), load_translator(
+            tmp_path / "out", device="cpu", n_workers=1
+        )
 
     return make
 
 
 @pytest.mark.parametrize("penalty", ["wu", "mean", "none"])
 @pytest.mark.parametrize("alpha", [0.5, 1.0])
-def test_scores_are_those_of_the_hypotheses(penalty, alpha, make_ending, random_rows, forced_log_probs):
+def test_scores_are_those_of_the_hypotheses(
+    penalty, alpha, make_ending, random_rows, forced_log_probs
+):
     ours, theirs = make_ending()
     rows = random_rows(ours.tokenizer.src, [2, 5, 11, 17])
-    config = SearchConfig(beam_size=4, n_best=4, length_penalty=penalty, alpha=alpha, max_length_ratio=3.0, max_length_extra=20, min_length=0)
+    config = SearchConfig(
+        beam_size=4,
+        n_best=4,
+        length_penalty=penalty,
+        alpha=alpha,
+        max_length_ratio=3.0,
+        max_length_extra=20,
+        min_length=0,
+    )
     found = searched(theirs, rows, config)
     assert len({len(hypothesis.token_ids) for n_best in found for hypothesis in n_best}) > 4
     for row, n_best in zip(rows, found, strict=True):
@@ -91,7 +124,10 @@ def test_scores_are_those_of_the_hypotheses(penalty, alpha, make_ending, random_
         for hypothesis in n_best:
             # Not cut at the limit.
             assert len(hypothesis.token_ids) < 3 * len(row) + 20
-            log_prob, n = sum(forced_log_probs(ours.trained[0], row, hypothesis.token_ids)), len(hypothesis.token_ids) + 1
+            log_prob, n = (
+                sum(forced_log_probs(ours.trained[0], row, hypothesis.token_ids)),
+                len(hypothesis.token_ids) + 1,
+            )
             divisor = {"wu": ((5 + n) / 6) ** alpha, "mean": n**alpha, "none": 1.0}[penalty]
             assert hypothesis.log_prob == pytest.approx(log_prob, abs=1e-3)
             assert hypothesis.score == pytest.approx(log_prob / divisor, abs=1e-3)
@@ -101,7 +137,9 @@ def test_scores_are_those_of_the_hypotheses(penalty, alpha, make_ending, random_
 def test_the_best_of_a_beam_are_the_same(penalty, make_ending, random_rows):
     ours, theirs = make_ending()
     rows = random_rows(ours.tokenizer.src, [1, 2, 3, 5, 8, 11, 14, 17, 20, 20])
-    config = SearchConfig(beam_size=5, length_penalty=penalty, max_length_ratio=3.0, max_length_extra=20, min_length=0)
+    config = SearchConfig(
+        beam_size=5, length_penalty=penalty, max_length_ratio=3.0, max_length_extra=20, min_length=0
+    )
     for a, b in zip(searched(ours, rows, config), searched(theirs, rows, config), strict=True):
         assert a[0].token_ids == b[0].token_ids
         assert a[0].score == pytest.approx(b[0].score, abs=1e-4)
@@ -122,9 +160,13 @@ def test_a_prefix_is_kept_and_its_cost_counted(make_both, random_rows, forced_lo
     ours, theirs = make_both()
     rows = random_rows(ours.tokenizer.src, [4, 12])
     prefixes = random_rows(ours.tokenizer.tgt, [3, 1], seed=7)
-    config = SearchConfig(beam_size=2, length_penalty="mean", max_length_ratio=2.0, max_length_extra=5)
+    config = SearchConfig(
+        beam_size=2, length_penalty="mean", max_length_ratio=2.0, max_length_extra=5
+    )
     demands = [Demands(tuple(prefixes[0])), Demands(tuple(prefixes[1]), n_hidden=0)]
-    for row, prefix, n_best in zip(rows, prefixes, searched(theirs, rows, config, demands), strict=True):
+    for row, prefix, n_best in zip(
+        rows, prefixes, searched(theirs, rows, config, demands), strict=True
+    ):
         ids = n_best[0].token_ids
         assert ids[: len(prefix)] == prefix
         is_cut = len(ids) == 2 * len(row) + 5
@@ -136,9 +178,13 @@ def test_a_prefix_is_kept_and_its_cost_counted(make_both, random_rows, forced_lo
 def test_lines_in_lines_out(make_both):
     ours, theirs = make_both(max_length=5)
     found = theirs.translate(TEXTS, n_best=2, beam_size=3)
-    assert [bool(translation.text) for translation in found] == [bool(text.strip()) for text in TEXTS]
+    assert [bool(translation.text) for translation in found] == [
+        bool(text.strip()) for text in TEXTS
+    ]
     assert len(ours.sources.read(TEXTS)[3].parts) > 1
-    assert [len(translation.alternatives) for translation in found] == [len(t.alternatives) for t in ours.translate(TEXTS, n_best=2, beam_size=3)]
+    assert [len(translation.alternatives) for translation in found] == [
+        len(t.alternatives) for t in ours.translate(TEXTS, n_best=2, beam_size=3)
+    ]
 
 
 def test_what_it_does_not_have_is_told_all_at_once(exported):
@@ -167,7 +213,9 @@ def test_a_device_that_cannot_calculate_so(exported):
 @pytest.mark.parametrize("quantization", QUANTIZATIONS)
 def test_every_quantization_translates(quantization, make_both, tmp_path):
     _, theirs = make_both(quantization)
-    assert all(translation.text for translation in theirs.translate(["나는 학교에 간다"], beam_size=2))
+    assert all(
+        translation.text for translation in theirs.translate(["나는 학교에 간다"], beam_size=2)
+    )
     assert load_exported_dir(tmp_path / "out").config.quantization == quantization
     assert quantization in (tmp_path / "out" / "MODEL_CARD.md").read_text(encoding="utf-8")
 
@@ -190,14 +238,25 @@ def test_the_comparison_is_kept(make_trained, tmp_path):
     export_ctranslate2(tmp_path / "model", tmp_path / "out", comparison=comparison)
     found = load_exported_dir(tmp_path / "out").config.verification
     assert found is not None
-    translators = Translator.load(tmp_path / "model", device="cpu"), load_translator(tmp_path / "out", device="cpu")
+    translators = (
+        Translator.load(tmp_path / "model", device="cpu"),
+        load_translator(tmp_path / "out", device="cpu"),
+    )
     for share, loop_guard in (found.equal_lines, True), (found.equal_lines_first, False):
-        ours, theirs = ([t.text for t in translator.translate(TEXTS, beam_size=1, loop_guard=loop_guard)] for translator in translators)
+        ours, theirs = (
+            [t.text for t in translator.translate(TEXTS, beam_size=1, loop_guard=loop_guard)]
+            for translator in translators
+        )
         assert share == sum(a == b for a, b in zip(ours, theirs, strict=True)) / len(TEXTS)
     assert found.search["loop_guard"] is True
     assert found.bleu_mtkit == pytest.approx(100)
     assert found.bleu_ctranslate2 == pytest.approx(found.bleu_between)
-    assert (found.n_lines, found.file, found.reference, found.search["beam_size"]) == (6, "text.ko", "text.en", 1)
+    assert (found.n_lines, found.file, found.reference, found.search["beam_size"]) == (
+        6,
+        "text.ko",
+        "text.en",
+        1,
+    )
     card = (tmp_path / "out" / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert f"| equal lines | {found.equal_lines:.2%} |" in card
     assert "| equal lines before the loop guard searches again | " in card
@@ -211,7 +270,9 @@ def test_a_model_made_worse_is_noticed(make_trained, tmp_path, monkeypatch):
     (tmp_path / "text.ko").write_text("".join(f"{text}\n" for text in TEXTS), encoding="utf-8")
     other = load_model_dir(tmp_path / "other")
     monkeypatch.setattr("mtkit.interop.export.load_model_dir", lambda path: other)
-    config = export_ctranslate2(tmp_path / "model", tmp_path / "out", comparison=Comparison(tmp_path / "text.ko"))
+    config = export_ctranslate2(
+        tmp_path / "model", tmp_path / "out", comparison=Comparison(tmp_path / "text.ko")
+    )
     assert config.verification is not None
     # The two blank lines are equal.
     assert config.verification.equal_lines == 2 / 6
@@ -255,13 +316,33 @@ def edit(path, change):
         ("model.bin", lambda path: path.unlink(), "no such file"),
         ("mtkit.json", lambda path: path.write_text("[]"), "no export_version"),
         ("mtkit.json", lambda path: path.write_text("[" * 100_000), "no JSON"),
-        ("mtkit.json", lambda path: edit(path, lambda tree: tree.update(export_version=2)), "newer"),
+        (
+            "mtkit.json",
+            lambda path: edit(path, lambda tree: tree.update(export_version=2)),
+            "newer",
+        ),
         ("mtkit.json", lambda path: edit(path, lambda tree: tree.update(run="rm")), "run"),
-        ("mtkit.json", lambda path: edit(path, lambda tree: tree["model"]["model"].update(d_model=32)), "by mtkit.json should be"),
-        ("mtkit.json", lambda path: edit(path, lambda tree: tree["model"]["model"].update(n_heads=3)), "n_heads"),
-        ("config.json", lambda path: edit(path, lambda tree: tree.update(add_source_eos=False)), "add_source_eos is not True"),
+        (
+            "mtkit.json",
+            lambda path: edit(path, lambda tree: tree["model"]["model"].update(d_model=32)),
+            "by mtkit.json should be",
+        ),
+        (
+            "mtkit.json",
+            lambda path: edit(path, lambda tree: tree["model"]["model"].update(n_heads=3)),
+            "n_heads",
+        ),
+        (
+            "config.json",
+            lambda path: edit(path, lambda tree: tree.update(add_source_eos=False)),
+            "add_source_eos is not True",
+        ),
         ("config.json", lambda path: path.unlink(), "it has no config.json"),
-        ("shared_vocabulary.json", lambda path: edit(path, lambda tree: tree.reverse()), "the tokenizer's pieces"),
+        (
+            "shared_vocabulary.json",
+            lambda path: edit(path, lambda tree: tree.reverse()),
+            "the tokenizer's pieces",
+        ),
         ("tokenizer/joint.model", lambda path: path.unlink(), "tokenizer"),
     ],
 )
@@ -276,7 +357,10 @@ def test_a_damaged_folder_is_told(exported, name, damage, message):
 
 def test_what_it_calculates_in_is_told(exported):
     assert load_translator(exported, "cpu").placement == "CTranslate2 in float32 on the CPU"
-    assert load_translator(exported, "cpu", "int8").placement == "CTranslate2 in int8_float32 on the CPU"
+    assert (
+        load_translator(exported, "cpu", "int8").placement
+        == "CTranslate2 in int8_float32 on the CPU"
+    )
 
 
 def test_which_engine_a_folder_is_for(exported, tmp_path):
@@ -304,12 +388,21 @@ def test_tags_stand_before_the_source(make_trained, tmp_path):
     config = TokenizerConfig(vocab_size=45, user_symbols=("<2en>",), byte_fallback=False)
     joint = Subword(train_subword(["나는 학교에 간다 I go to school"] * 20, config))
     trained = make_trained(tokenizer=Tokenizer(joint, joint))
-    trained = dataclasses.replace(trained, config=trained.config.model_copy(update={"tags": ("<2en>",)}))
+    trained = dataclasses.replace(
+        trained, config=trained.config.model_copy(update={"tags": ("<2en>",)})
+    )
     save_model_dir(tmp_path / "model", trained)
     export_ctranslate2(tmp_path / "model", tmp_path / "out")
-    plain, tagged = load_translator(tmp_path / "out"), load_translator(tmp_path / "out", tags=["<2en>"])
+    plain, tagged = (
+        load_translator(tmp_path / "out"),
+        load_translator(tmp_path / "out", tags=["<2en>"]),
+    )
     line = "나는 학교에 간다"
-    assert tagged.translate([line])[0] == plain.translate([f"<2en> {line}"])[0] != plain.translate([line])[0]
+    assert (
+        tagged.translate([line])[0]
+        == plain.translate([f"<2en> {line}"])[0]
+        != plain.translate([line])[0]
+    )
 
 
 def test_batches_of_a_journal_are_not_searched_again(make_both, random_rows, tmp_path):

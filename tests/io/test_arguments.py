@@ -13,7 +13,12 @@ def recipe(tmp_path_factory):
     folder = tmp_path_factory.mktemp("recipe")
     (folder / "a.ko").write_text("나는 학교에 간다\n", encoding="utf-8")
     (folder / "a.en").write_text("I go to school\n", encoding="utf-8")
-    data = {"src_lang": "ko", "tgt_lang": "en", "train": {"src": folder / "a.ko", "tgt": folder / "a.en"}, "work_dir": folder}
+    data = {
+        "src_lang": "ko",
+        "tgt_lang": "en",
+        "train": {"src": folder / "a.ko", "tgt": folder / "a.en"},
+        "work_dir": folder,
+    }
     return mtkit.Recipe(data=DataConfig.model_validate(data))
 
 
@@ -79,7 +84,11 @@ def test_trackers_are_a_list_of_trackers(recipe):
 
 
 def test_paths_may_be_texts(recipe, tmp_path):
-    clean_corpus(recipe, (str(tmp_path / "o.ko"), str(tmp_path / "o.en")), dropped_path=str(tmp_path / "dropped.jsonl"))  # pyright: ignore[reportArgumentType]
+    clean_corpus(
+        recipe,
+        (str(tmp_path / "o.ko"), str(tmp_path / "o.en")),
+        dropped_path=str(tmp_path / "dropped.jsonl"),
+    )  # pyright: ignore[reportArgumentType]
     clean_corpus(recipe, str(tmp_path / "o.tsv"))
     assert (tmp_path / "o.en").read_text(encoding="utf-8") == "I go to school\n"
     assert (tmp_path / "o.tsv").read_text(encoding="utf-8") == "나는 학교에 간다\tI go to school\n"

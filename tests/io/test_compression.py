@@ -9,8 +9,16 @@ from mtkit.errors import MtkitError
 from mtkit.io.compression import unpacked
 from mtkit.io.text import read_lines, sha256_file, write_lines
 
-PACK = {".gz": gzip.compress, ".xz": lzma.compress, ".zst": zstandard.ZstdCompressor(write_checksum=True).compress}
-UNPACK = {".gz": gzip.decompress, ".xz": lzma.decompress, ".zst": lambda data: zstandard.ZstdDecompressor().stream_reader(data).read()}
+PACK = {
+    ".gz": gzip.compress,
+    ".xz": lzma.compress,
+    ".zst": zstandard.ZstdCompressor(write_checksum=True).compress,
+}
+UNPACK = {
+    ".gz": gzip.decompress,
+    ".xz": lzma.decompress,
+    ".zst": lambda data: zstandard.ZstdDecompressor().stream_reader(data).read(),
+}
 NAMES = {".gz": "gzip", ".xz": "xz", ".zst": "zstd"}
 TEXT = "".join(f"Zeile {i}: Grüße, 안녕\n" for i in range(50_000)).encode()
 
@@ -62,7 +70,10 @@ def test_bytes_may_come_one_by_one(suffix):
 def test_a_file_cut_anywhere_is_broken(tmp_path, suffix):
     data = PACK[suffix](b"ein\nzwei\n" * 20)
     for n_bytes in range(len(data)):
-        with pytest.raises(MtkitError, match=f"`.*a{suffix}`: broken {NAMES[suffix]}: it (ends too early|does not begin)"):
+        with pytest.raises(
+            MtkitError,
+            match=f"`.*a{suffix}`: broken {NAMES[suffix]}: it (ends too early|does not begin)",
+        ):
             lines_of(tmp_path, data[:n_bytes], f"a{suffix}")
 
 
@@ -90,8 +101,13 @@ def test_plain_text_named_as_packed(tmp_path, suffix):
 
 def test_without_zstandard_the_error_names_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "zstandard", None)
-    for use in (lambda: lines_of(tmp_path, PACK[".zst"](b"ein\n"), "a.zst"), lambda: write_lines(tmp_path / "b.zst", ["ein"])):
-        with pytest.raises(MtkitError, match=r"`.*\.zst`: zstd needs the package zstandard") as caught:
+    for use in (
+        lambda: lines_of(tmp_path, PACK[".zst"](b"ein\n"), "a.zst"),
+        lambda: write_lines(tmp_path / "b.zst", ["ein"]),
+    ):
+        with pytest.raises(
+            MtkitError, match=r"`.*\.zst`: zstd needs the package zstandard"
+        ) as caught:
             use()
         assert caught.value.hint == "pip install 'mtkit[zstd]'"
     assert not (tmp_path / "b.zst").exists()

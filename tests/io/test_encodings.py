@@ -23,25 +23,69 @@ TEXTS = [
         "CP932",
         "すべての人間は、生れながらにして自由であり、かつ、尊厳と権利とについて平等である。\n人間は、理性と良心とを授けられており、互いに同胞の精神をもって行動しなければならない。",
     ),
-    ("ja", "EUC-JP", "すべての人間は、生れながらにして自由であり、かつ、尊厳と権利とについて平等である。"),
-    ("zh", "GB18030", "人人生而自由,在尊严和权利上一律平等。\n他们赋有理性和良心,并应以兄弟关系的精神相对待。"),
-    ("zh", "CP950", "人人生而自由,在尊嚴和權利上一律平等。\n他們賦有理性和良心,並應以兄弟關係的精神互相對待。"),
-    ("ru", "CP1251", "Все люди рождаются свободными и равными в своем достоинстве и правах.\nОни наделены разумом и совестью."),
-    ("ru", "KOI8-R", "Все люди рождаются свободными и равными в своем достоинстве и правах.\nОни наделены разумом и совестью."),
-    ("ru", "CP866", "Все люди рождаются свободными и равными в своем достоинстве и правах.\nОни наделены разумом и совестью."),
+    (
+        "ja",
+        "EUC-JP",
+        "すべての人間は、生れながらにして自由であり、かつ、尊厳と権利とについて平等である。",
+    ),
+    (
+        "zh",
+        "GB18030",
+        "人人生而自由,在尊严和权利上一律平等。\n他们赋有理性和良心,并应以兄弟关系的精神相对待。",
+    ),
+    (
+        "zh",
+        "CP950",
+        "人人生而自由,在尊嚴和權利上一律平等。\n他們賦有理性和良心,並應以兄弟關係的精神互相對待。",
+    ),
+    (
+        "ru",
+        "CP1251",
+        "Все люди рождаются свободными и равными в своем достоинстве и правах.\nОни наделены разумом и совестью.",
+    ),
+    (
+        "ru",
+        "KOI8-R",
+        "Все люди рождаются свободными и равными в своем достоинстве и правах.\nОни наделены разумом и совестью.",
+    ),
+    (
+        "ru",
+        "CP866",
+        "Все люди рождаются свободными и равными в своем достоинстве и правах.\nОни наделены разумом и совестью.",
+    ),
     ("uk", "CP1251", "Всі люди народжуються вільними і рівними у своїй гідності та правах."),
-    ("el", "CP1253", "Όλοι οι άνθρωποι γεννιούνται ελεύθεροι και ίσοι στην αξιοπρέπεια και τα δικαιώματα."),
+    (
+        "el",
+        "CP1253",
+        "Όλοι οι άνθρωποι γεννιούνται ελεύθεροι και ίσοι στην αξιοπρέπεια και τα δικαιώματα.",
+    ),
     ("he", "CP1255", "כל בני האדם נולדו בני חורין ושווים בערכם ובזכויותיהם."),
     ("ar", "CP1256", "يولد جميع الناس أحرارا متساوين في الكرامة والحقوق. وقد وهبوا عقلا وضميرا."),
     ("th", "CP874", "มนุษย์ทั้งหลายเกิดมามีอิสระและเสมอภาคกันในเกียรติศักดิ์และสิทธิ"),
-    ("pl", "CP1250", "Wszyscy ludzie rodzą się wolni i równi pod względem swej godności i swych praw."),
-    ("pl", "ISO-8859-2", "Wszyscy ludzie rodzą się wolni i równi pod względem swej godności i swych praw. Są oni obdarzeni rozumem i śpiewają."),
+    (
+        "pl",
+        "CP1250",
+        "Wszyscy ludzie rodzą się wolni i równi pod względem swej godności i swych praw.",
+    ),
+    (
+        "pl",
+        "ISO-8859-2",
+        "Wszyscy ludzie rodzą się wolni i równi pod względem swej godności i swych praw. Są oni obdarzeni rozumem i śpiewają.",
+    ),
     ("cs", "CP1250", "Všichni lidé rodí se svobodní a sobě rovní co do důstojnosti a práv."),
     ("tr", "CP1254", "Bütün insanlar hür, haysiyet ve haklar bakımından eşit doğarlar."),
     ("lt", "CP1257", "Visi žmonės gimsta laisvi ir lygūs savo orumu ir teisėmis."),
-    ("de", "CP1252", "Alle Menschen sind frei und gleich an Würde und Rechten geboren.\nSie sollen einander im Geiste der Brüderlichkeit begegnen."),
+    (
+        "de",
+        "CP1252",
+        "Alle Menschen sind frei und gleich an Würde und Rechten geboren.\nSie sollen einander im Geiste der Brüderlichkeit begegnen.",
+    ),
     ("fr", "CP1252", "Tous les êtres humains naissent libres et égaux en dignité et en droits."),
-    ("es", "CP1252", "Todos los seres humanos nacen libres e iguales en dignidad, dotados como están de razón."),
+    (
+        "es",
+        "CP1252",
+        "Todos los seres humanos nacen libres e iguales en dignidad, dotados como están de razón.",
+    ),
     ("en", "CP1252", "The men’s rights are “equal” – at least in theory."),
 ]
 LANGS = {lang for lang, _, _ in TEXTS}
@@ -65,11 +109,17 @@ def test_the_language_decides_which_encoding_is_named(tmp_path, lang, encoding, 
 def test_without_a_language_the_right_encoding_is_among_those_named(lang, encoding, text):
     hint = conversion_hint(text.encode(encoding), "stdin")
     readings = re.findall(r"([-\w]+) \(([^()]*)\)", hint)
-    assert any(text.encode(encoding).decode(name) == text and words in text.replace("\n", " ") for name, words in readings)
+    assert any(
+        text.encode(encoding).decode(name) == text and words in text.replace("\n", " ")
+        for name, words in readings
+    )
     assert len({words for _, words in readings}) == len(readings)
 
 
-@pytest.mark.parametrize(("lang", "encoding", "text"), [row for row in TEXTS if row[0] not in ("en", "de", "fr", "es", "pl", "cs", "tr", "lt")])
+@pytest.mark.parametrize(
+    ("lang", "encoding", "text"),
+    [row for row in TEXTS if row[0] not in ("en", "de", "fr", "es", "pl", "cs", "tr", "lt")],
+)
 def test_an_encoding_of_latin_letters_is_never_named_for_another_script(lang, encoding, text):
     for other in sorted(LANGS):
         assert "CP1252" not in conversion_hint(text.encode(encoding), "a.txt", other)
@@ -84,13 +134,18 @@ def test_bytes_of_no_text_get_no_encoding():
 def test_a_file_of_two_encodings_is_not_converted_as_a_whole():
     data = "schön\nDas Haus ist klein.\nMüller\n".encode() + "Die Straße\n".encode("cp1252")
     hint = conversion_hint(data, "a.de")
-    assert "other lines are UTF-8, the invalid ones read as CP1252 (Die Straße); convert those alone" in hint
+    assert (
+        "other lines are UTF-8, the invalid ones read as CP1252 (Die Straße); convert those alone"
+        in hint
+    )
     assert "> NEW" not in hint
 
 
 def test_the_whole_file_is_looked_at_and_not_only_its_beginning(tmp_path, monkeypatch):
     monkeypatch.setattr("mtkit.io.text._BLOCK_SIZE", 16)
-    (tmp_path / "a.de").write_bytes("Die Straße\n".encode("cp1252") + "Grüße an Müller\n".encode() * 10)
+    (tmp_path / "a.de").write_bytes(
+        "Die Straße\n".encode("cp1252") + "Grüße an Müller\n".encode() * 10
+    )
     with pytest.raises(MtkitError, match="line 1, byte 9") as caught:
         list(read_lines(tmp_path / "a.de"))
     assert "convert those alone" in caught.value.hint
@@ -136,7 +191,10 @@ def zip_of(*names):
         (zip_of("[Content_Types].xml", "ppt/presentation.xml"), "a PowerPoint presentation"),
         (zip_of("train.de", "train.en"), "a ZIP archive"),
         (b"PK\x03\x04....mimetypeapplication/vnd.oasis.opendocument.text", "an OpenDocument file"),
-        (b"PK\x03\x04....mimetypeapplication/vnd.oasis.opendocument.spreadsheet", "an OpenDocument spreadsheet"),
+        (
+            b"PK\x03\x04....mimetypeapplication/vnd.oasis.opendocument.spreadsheet",
+            "an OpenDocument spreadsheet",
+        ),
         (b"PK\x03\x04....mimetypeapplication/epub+zip", "an EPUB book"),
         (b"%PDF-1.7\n%\xe2\xe3", "a PDF document"),
         (b"{\\rtf1\\ansi", "an RTF document"),
@@ -154,14 +212,19 @@ def test_documents_and_archives_are_named(tmp_path, data, what):
         assert caught.value.hint
 
 
-@pytest.mark.parametrize("data", [b"a\rb\rc", b"a\rb", b"a\rb\rc\n", b"a\r\rb\rc\r", b"\n" + b"a\r" * 40 + b"b\n"])
+@pytest.mark.parametrize(
+    "data", [b"a\rb\rc", b"a\rb", b"a\rb\rc\n", b"a\r\rb\rc\r", b"\n" + b"a\r" * 40 + b"b\n"]
+)
 def test_lines_that_end_in_cr_alone_are_refused(data):
     with pytest.raises(MtkitError, match="its lines end in CR alone") as caught:
         refuse_other_than_text(data, "my file")
     assert caught.value.hint == "convert it with `tr '\\r' '\\n' < 'my file' > NEW`"
 
 
-@pytest.mark.parametrize("data", [b"", b"\r", b"a\r", b"a\r\n", b"a\r\nb\r\n", b"a\rb\n", b"a\r\r\nb\r\r\n", b"a\rb\rc\nd\n"])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\r", b"a\r", b"a\r\n", b"a\r\nb\r\n", b"a\rb\n", b"a\r\r\nb\r\r\n", b"a\rb\rc\nd\n"],
+)
 def test_a_few_crs_within_lines_are_text(data):
     refuse_other_than_text(data, "a")
 
@@ -169,7 +232,10 @@ def test_a_few_crs_within_lines_are_text(data):
 @pytest.mark.skipif(shutil.which("iconv") is None, reason="needs iconv")
 def test_the_command_that_is_suggested_converts_the_file(tmp_path):
     text = "나는 학교에 간다.\n그는 집에 간다.\n"
-    for name, data in (("a b.ko", text.encode("cp949")), ("c.ko.gz", gzip.compress(text.encode("cp949")))):
+    for name, data in (
+        ("a b.ko", text.encode("cp949")),
+        ("c.ko.gz", gzip.compress(text.encode("cp949"))),
+    ):
         (tmp_path / name).write_bytes(data)
         with pytest.raises(MtkitError) as caught:
             list(read_lines(tmp_path / name))

@@ -24,7 +24,11 @@ def hold(tmp_path):
     processes = []
 
     def start():
-        process = subprocess.Popen([sys.executable, "-c", HOLD, tmp_path / "deep/.lock"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        process = subprocess.Popen(
+            [sys.executable, "-c", HOLD, tmp_path / "deep/.lock"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
         processes.append(process)
         assert process.stdout is not None
         assert process.stdout.readline() == b"in\n"
@@ -39,7 +43,9 @@ def hold(tmp_path):
 def test_one_process_at_a_time(tmp_path, hold):
     process = hold()
     with (
-        pytest.raises(MtkitError, match=rf"another process \({process.pid} on .+\) works here") as caught,
+        pytest.raises(
+            MtkitError, match=rf"another process \({process.pid} on .+\) works here"
+        ) as caught,
         locked(tmp_path / "deep/.lock", "works here"),
     ):
         pass
@@ -71,5 +77,8 @@ def test_an_error_opens_the_lock(tmp_path):
 
 def test_where_no_file_can_be_made_that_is_told(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(MtkitError, match="a part of its path is a file"), locked(tmp_path / "file/.lock", "works here"):
+    with (
+        pytest.raises(MtkitError, match="a part of its path is a file"),
+        locked(tmp_path / "file/.lock", "works here"),
+    ):
         pass

@@ -63,7 +63,9 @@ def test_a_note_is_a_log_line(caplog):
 
 def test_a_terminal_gets_a_bar():
     screen = io.StringIO()
-    bar = TerminalBar("Training [x]", 10, "steps", Console(file=screen, force_terminal=True, width=100))
+    bar = TerminalBar(
+        "Training [x]", 10, "steps", Console(file=screen, force_terminal=True, width=100)
+    )
     bar.advance(5, loss=1.0)
     bar._close(finished=True)
     assert "Training [x]" in screen.getvalue()
@@ -87,7 +89,15 @@ def test_without_a_clock_tick_there_is_no_rate(clock):
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (3599, "59 min 59 s"), (12000, "3 h 20 min"), (172_800, "2 d 00 h"), (273_600, "3 d 04 h")],
+    [
+        (0.4, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 00 s"),
+        (3599, "59 min 59 s"),
+        (12000, "3 h 20 min"),
+        (172_800, "2 d 00 h"),
+        (273_600, "3 d 04 h"),
+    ],
 )
 def test_durations(seconds, text):
     assert format_duration(seconds) == text

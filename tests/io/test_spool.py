@@ -41,7 +41,10 @@ def give_stdin(monkeypatch, data):
         ({"src": "-", "tgt": "a.en"}, "가\n나\n".encode()),
         ({"src": "-", "tgt": "a.en"}, gzip.compress("가\n나\n".encode(), mtime=0)),
         ({"file": "-", "format": "csv"}, "가,a\n나,b\n".encode()),
-        ({"file": "-", "format": "jsonl"}, b'{"ko": "\\uac00", "en": "a"}\n{"ko": "\\ub098", "en": "b"}\n'),
+        (
+            {"file": "-", "format": "jsonl"},
+            b'{"ko": "\\uac00", "en": "a"}\n{"ko": "\\ub098", "en": "b"}\n',
+        ),
     ],
 )
 def test_stdin_is_read_again_and_nothing_of_it_stays(tmp_path, source, data):
@@ -50,7 +53,13 @@ def test_stdin_is_read_again_and_nothing_of_it_stays(tmp_path, source, data):
     spool.mkdir()
     source = {key: value.replace("a.en", str(tmp_path / "a.en")) for key, value in source.items()}
     command = [sys.executable, "-c", READ_TWICE.format(source=source)]
-    done = subprocess.run(command, input=data, capture_output=True, check=True, env={**os.environ, "TMPDIR": str(spool), "PYTHONIOENCODING": "utf-8"})
+    done = subprocess.run(
+        command,
+        input=data,
+        capture_output=True,
+        check=True,
+        env={**os.environ, "TMPDIR": str(spool), "PYTHONIOENCODING": "utf-8"},
+    )
     assert done.stdout.decode() == "[('가', 'a'), ('나', 'b')]\n"
     assert list(spool.iterdir()) == []
 
@@ -58,10 +67,16 @@ def test_stdin_is_read_again_and_nothing_of_it_stays(tmp_path, source, data):
 def test_a_pipe_is_read_again(tmp_path):
     (tmp_path / "a.en").write_text("a\nb\n", encoding="utf-8")
     os.mkfifo(tmp_path / "pipe")
-    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=["가\n나\n".encode()], daemon=True)
+    writer = threading.Thread(
+        target=(tmp_path / "pipe").write_bytes, args=["가\n나\n".encode()], daemon=True
+    )
     writer.start()
     source = CorpusSource(src=tmp_path / "pipe", tgt=tmp_path / "a.en")
-    assert list(read_pairs(source, config(source))) == list(read_pairs(source, config(source))) == [("가", "a"), ("나", "b")]
+    assert (
+        list(read_pairs(source, config(source)))
+        == list(read_pairs(source, config(source)))
+        == [("가", "a"), ("나", "b")]
+    )
     writer.join()
 
 
@@ -69,7 +84,10 @@ def test_errors_speak_of_stdin(tmp_path, monkeypatch):
     (tmp_path / "a.en").write_text("a\n", encoding="utf-8")
     source = CorpusSource(src="-", tgt=tmp_path / "a.en")  # pyright: ignore[reportArgumentType]
     assert describe_source(source) == f"stdin, {tmp_path}/a.en"
-    for data, message in ((b"\xff\n", "`stdin`: invalid UTF-8 in line 1"), (b"x\ny\n", "`stdin` has 2 lines, but")):
+    for data, message in (
+        (b"\xff\n", "`stdin`: invalid UTF-8 in line 1"),
+        (b"x\ny\n", "`stdin` has 2 lines, but"),
+    ):
         give_stdin(monkeypatch, data)
         with pytest.raises(MtkitError, match=message):
             list(read_pairs(source, config(source)))
@@ -81,14 +99,21 @@ def test_errors_speak_of_stdin(tmp_path, monkeypatch):
 def test_stdin_has_no_name_that_says_its_format(monkeypatch):
     give_stdin(monkeypatch, b"a\tb\n")
     source = CorpusSource(file="-")  # pyright: ignore[reportArgumentType]
-    for use in (lambda: read_pairs(source, config(source)), lambda: source_fingerprint(source, config(source))):
-        with pytest.raises(MtkitError, match="`stdin`: its name does not say what format it has") as caught:
+    for use in (
+        lambda: read_pairs(source, config(source)),
+        lambda: source_fingerprint(source, config(source)),
+    ):
+        with pytest.raises(
+            MtkitError, match="`stdin`: its name does not say what format it has"
+        ) as caught:
             use()
         assert "set `format`" in caught.value.hint
 
 
 def test_stdin_cannot_be_both_sides(tmp_path):
-    (tmp_path / "recipe.yaml").write_text("data: {src_lang: ko, tgt_lang: en, train: {src: '-', tgt: '-'}}\n", encoding="utf-8")
+    (tmp_path / "recipe.yaml").write_text(
+        "data: {src_lang: ko, tgt_lang: en, train: {src: '-', tgt: '-'}}\n", encoding="utf-8"
+    )
     with pytest.raises(MtkitError, match="src and tgt are both -, but stdin is one stream"):
         Recipe.load(tmp_path / "recipe.yaml")
 

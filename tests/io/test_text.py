@@ -28,9 +28,15 @@ from tests.strategies import reads_as_text
 
 # Everything that str.splitlines would split at, and what looks like it.
 near_line_ends = st.text(
-    st.one_of(st.sampled_from("\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\ufeff\x00\r\t 가é𝄞"), st.characters(codec="utf-8")), max_size=20
+    st.one_of(
+        st.sampled_from("\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\ufeff\x00\r\t 가é𝄞"),
+        st.characters(codec="utf-8"),
+    ),
+    max_size=20,
 )
-any_lines = st.lists(near_line_ends.map(lambda text: text.replace("\n", "").rstrip("\r")), max_size=8)
+any_lines = st.lists(
+    near_line_ends.map(lambda text: text.replace("\n", "").rstrip("\r")), max_size=8
+)
 any_lines = any_lines.filter(lambda lines: reads_as_text("\n".join(lines).encode()))
 
 
@@ -54,13 +60,20 @@ def test_lines_are_those_between_line_feeds(tmp_path_factory, data):
     path = write_bytes(tmp_path_factory.getbasetemp(), data)
     bare = data.removeprefix(b"\xef\xbb\xbf")
     expected = bare.split(b"\n")[: None if bare and not bare.endswith(b"\n") else -1]
-    assert [line.encode() for line in read_lines(path)] == [line.removesuffix(b"\r") for line in expected]
+    assert [line.encode() for line in read_lines(path)] == [
+        line.removesuffix(b"\r") for line in expected
+    ]
 
 
 @pytest.mark.parametrize("block_size", [1, 2, 3, 7, 1 << 18])
 def test_blocks_do_not_show(tmp_path, monkeypatch, block_size):
     monkeypatch.setattr("mtkit.io.text._BLOCK_SIZE", block_size)
-    path = write_bytes(tmp_path, b"\xef\xbb\xbfGr\xc3\xbc\xc3\x9fe\r\n\r\n\n\xed\x95\x9c\xea\xb5\xad \x85".replace(b"\x85", b"\xc2\x85"))
+    path = write_bytes(
+        tmp_path,
+        b"\xef\xbb\xbfGr\xc3\xbc\xc3\x9fe\r\n\r\n\n\xed\x95\x9c\xea\xb5\xad \x85".replace(
+            b"\x85", b"\xc2\x85"
+        ),
+    )
     assert list(read_lines(path)) == ["Grüße", "", "", "한국 \x85"]
 
 
@@ -115,7 +128,11 @@ def test_lines_before_invalid_utf8_come_out(tmp_path):
     ("data", "lines", "n_places"),
     [
         (b"a\xffb\nc\n", ["a\ufffdb", "c"], 1),
-        (b"\xe4\n\xed\x95\n", ["\ufffd", "\ufffd"], 2),  # a Latin-1 letter; two of three bytes of a Korean one
+        (
+            b"\xe4\n\xed\x95\n",
+            ["\ufffd", "\ufffd"],
+            2,
+        ),  # a Latin-1 letter; two of three bytes of a Korean one
         (b"\xed\xa0\xbd\xed", ["\ufffd" * 4], 4),  # half a surrogate pair is three wrong bytes
         ("\ufffd war schon da \n".encode() + b"\x80", ["\ufffd war schon da ", "\ufffd"], 1),
         (b"ganz gut\n", ["ganz gut"], 0),
@@ -123,20 +140,33 @@ def test_lines_before_invalid_utf8_come_out(tmp_path):
     ],
 )
 @pytest.mark.parametrize("block_size", [1, 1 << 18])
-def test_invalid_utf8_may_be_replaced_and_is_counted(tmp_path, monkeypatch, caplog, data, lines, n_places, block_size):
+def test_invalid_utf8_may_be_replaced_and_is_counted(
+    tmp_path, monkeypatch, caplog, data, lines, n_places, block_size
+):
     monkeypatch.setattr("mtkit.io.text._BLOCK_SIZE", block_size)
     path = write_bytes(tmp_path, data)
     assert list(read_lines(path, errors="replace", warns=False)) == lines
     assert caplog.messages == []
     assert list(read_lines(path, errors="replace")) == lines
-    told = f"`{path}`: invalid UTF-8 in {n_places} place{'' if n_places == 1 else 's'}, read as U+FFFD"
+    told = (
+        f"`{path}`: invalid UTF-8 in {n_places} place{'' if n_places == 1 else 's'}, read as U+FFFD"
+    )
     assert caplog.messages == ([told] if n_places else [])
 
 
-@given(data=st.lists(st.one_of(st.binary(max_size=4), any_lines.map("\n".join).map(str.encode))).map(b"".join).filter(reads_as_text))
+@given(
+    data=st.lists(st.one_of(st.binary(max_size=4), any_lines.map("\n".join).map(str.encode)))
+    .map(b"".join)
+    .filter(reads_as_text)
+)
 def test_whatever_the_bytes_there_are_as_many_lines_as_line_feeds(tmp_path_factory, data):
-    path = write_bytes(tmp_path_factory.mktemp("bytes"), b"x" + data)  # so that no byte order mark is in front
-    expected = [line.decode(errors="replace").removesuffix("\r") for line in (b"x" + data).removesuffix(b"\n").split(b"\n")]
+    path = write_bytes(
+        tmp_path_factory.mktemp("bytes"), b"x" + data
+    )  # so that no byte order mark is in front
+    expected = [
+        line.decode(errors="replace").removesuffix("\r")
+        for line in (b"x" + data).removesuffix(b"\n").split(b"\n")
+    ]
     assert list(read_lines(path, errors="replace", warns=False)) == expected
 
 
@@ -160,13 +190,21 @@ def test_no_permission(tmp_path):
 def test_stdin_and_stdout(pack):
     code = "from mtkit.io.text import read_lines, write_lines; write_lines('-', (line[::-1] for line in read_lines('-')))"
     given = pack("\ufeffab\r\n한국\x85\n\n".encode())
-    done = subprocess.run([sys.executable, "-c", code], input=given, capture_output=True, check=True, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        input=given,
+        capture_output=True,
+        check=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
     assert done.stdout == "ba\n\x85국한\n\n".encode()
 
 
 def test_lines_go_through_a_pipe_one_by_one():
     code = "from mtkit.io.text import read_lines, write_lines; write_lines(None, read_lines('-'))"
-    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         for line in (b"one\n", b"two\n"):
@@ -270,7 +308,9 @@ def test_whenever_atomic_dir_is_killed_the_old_folder_or_the_new_is_there_after_
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir()
         (target / "old").write_text("old")
-        outcome = subprocess.run([sys.executable, "-c", KILLED, tmp_path, str(n_operations)], check=False)
+        outcome = subprocess.run(
+            [sys.executable, "-c", KILLED, tmp_path, str(n_operations)], check=False
+        )
         n_moved_aside += not target.exists()
         tidy(tmp_path)
         assert list(tmp_path.iterdir()) == [target]
@@ -286,13 +326,24 @@ def test_whenever_atomic_dir_is_killed_the_old_folder_or_the_new_is_there_after_
 
 
 def test_tidying_leaves_alone_what_nobody_left_half_done(tmp_path):
-    names = [".hidden", ".model.tmp", "model.0123abcd.tmp", ".model.0123abcd.new", ".model.0123ABCD.tmp", ".other.0123abcd.tmp", ".gone.0123abcd.old"]
+    names = [
+        ".hidden",
+        ".model.tmp",
+        "model.0123abcd.tmp",
+        ".model.0123abcd.new",
+        ".model.0123ABCD.tmp",
+        ".other.0123abcd.tmp",
+        ".gone.0123abcd.old",
+    ]
     for name in names:
         (tmp_path / name).touch()
     (tmp_path / ".model.0123abcd.tmp").touch()
     tidy(tmp_path, {"model"})
     assert {path.name for path in tmp_path.iterdir()} == set(names)
-    assert [name for name in names if is_leftover(tmp_path / name)] == [".other.0123abcd.tmp", ".gone.0123abcd.old"]
+    assert [name for name in names if is_leftover(tmp_path / name)] == [
+        ".other.0123abcd.tmp",
+        ".gone.0123abcd.old",
+    ]
     tidy(tmp_path / "nowhere")
 
 
@@ -310,4 +361,7 @@ def test_atomic_dir_does_not_replace_a_file(tmp_path):
 
 def test_sha256_of_a_known_text(tmp_path):
     # FIPS 180-2, appendix B.1.
-    assert sha256_file(write_bytes(tmp_path, b"abc")) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert (
+        sha256_file(write_bytes(tmp_path, b"abc"))
+        == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    )

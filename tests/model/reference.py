@@ -12,7 +12,15 @@ BOS_ID = 2
 
 
 def tiny_config(**changes):
-    sizes = {"d_model": 32, "n_heads": 4, "d_ff": 48, "n_encoder_layers": 2, "n_decoder_layers": 2, "dropout": 0.0, "max_positions": 64}
+    sizes = {
+        "d_model": 32,
+        "n_heads": 4,
+        "d_ff": 48,
+        "n_encoder_layers": 2,
+        "n_decoder_layers": 2,
+        "dropout": 0.0,
+        "max_positions": 64,
+    }
     return ModelConfig(**{**sizes, **changes})
 
 
@@ -29,13 +37,25 @@ def randomise(module, seed=0):
 
 def torch_encoder_layer(config):
     return nn.TransformerEncoderLayer(
-        config.d_model, config.n_heads, config.d_ff, 0.0, config.activation, batch_first=True, norm_first=config.norm == "pre"
+        config.d_model,
+        config.n_heads,
+        config.d_ff,
+        0.0,
+        config.activation,
+        batch_first=True,
+        norm_first=config.norm == "pre",
     )
 
 
 def torch_decoder_layer(config):
     return nn.TransformerDecoderLayer(
-        config.d_model, config.n_heads, config.d_ff, 0.0, config.activation, batch_first=True, norm_first=config.norm == "pre"
+        config.d_model,
+        config.n_heads,
+        config.d_ff,
+        0.0,
+        config.activation,
+        batch_first=True,
+        norm_first=config.norm == "pre",
     )
 
 
@@ -57,19 +77,31 @@ def weights_as_torch_has_them(layer, of=lambda parameter: parameter):
     if isinstance(layer, DecoderLayer):
         norms.insert(1, "cross_attention")
         cross = "cross_attention.inner"
-        theirs["multihead_attn.in_proj_weight"] = torch.cat([ours[f"{cross}.query.weight"], ours[f"{cross}.key_value.weight"]])
-        theirs["multihead_attn.in_proj_bias"] = torch.cat([ours[f"{cross}.query.bias"], ours[f"{cross}.key_value.bias"]])
+        theirs["multihead_attn.in_proj_weight"] = torch.cat(
+            [ours[f"{cross}.query.weight"], ours[f"{cross}.key_value.weight"]]
+        )
+        theirs["multihead_attn.in_proj_bias"] = torch.cat(
+            [ours[f"{cross}.query.bias"], ours[f"{cross}.key_value.bias"]]
+        )
         theirs["multihead_attn.out_proj.weight"] = ours[f"{cross}.output.weight"]
         theirs["multihead_attn.out_proj.bias"] = ours[f"{cross}.output.bias"]
     for number, sublayer in enumerate(norms, start=1):
         theirs[f"norm{number}.weight"] = ours[f"{sublayer}.norm.weight"]
         theirs[f"norm{number}.bias"] = ours[f"{sublayer}.norm.bias"]
-    assert sum(value.numel() for value in theirs.values()) == sum(parameter.numel() for parameter in layer.parameters())
+    assert sum(value.numel() for value in theirs.values()) == sum(
+        parameter.numel() for parameter in layer.parameters()
+    )
     return theirs
 
 
 def torch_layer_with_weights_of(layer, config):
     """torch.nn.TransformerEncoderLayer or DecoderLayer that should compute what ours does. Every weight is copied."""
-    theirs = torch_encoder_layer(config) if isinstance(layer, EncoderLayer) else torch_decoder_layer(config)
-    theirs.load_state_dict({name: value.detach().clone() for name, value in weights_as_torch_has_them(layer).items()})
+    theirs = (
+        torch_encoder_layer(config)
+        if isinstance(layer, EncoderLayer)
+        else torch_decoder_layer(config)
+    )
+    theirs.load_state_dict(
+        {name: value.detach().clone() for name, value in weights_as_torch_has_them(layer).items()}
+    )
     return theirs

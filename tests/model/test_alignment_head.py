@@ -30,8 +30,14 @@ def test_weights_of_each_head_are_those_of_torch():
     with torch.no_grad():
         theirs.in_proj_weight.copy_(torch.cat((ours.query.weight, ours.key_value.weight)))
         theirs.in_proj_bias.copy_(torch.cat((ours.query.bias, ours.key_value.bias)))
-    x, memory, is_pad = torch.randn(2, 5, config.d_model), torch.randn(2, 7, config.d_model), is_pad_of([7, 4], 7)
-    _, expected_BHTS = theirs(x, memory, memory, key_padding_mask=is_pad, average_attn_weights=False)
+    x, memory, is_pad = (
+        torch.randn(2, 5, config.d_model),
+        torch.randn(2, 7, config.d_model),
+        is_pad_of([7, 4], 7),
+    )
+    _, expected_BHTS = theirs(
+        x, memory, memory, key_padding_mask=is_pad, average_attn_weights=False
+    )
     key, _ = ours.project(memory)
     for head in range(config.n_heads):
         log_weights = ours.log_weights(x, key, ~is_pad[:, None, None, :], head)
@@ -42,7 +48,14 @@ def test_weights_of_each_head_are_those_of_torch():
 
 
 def make_model(**changes):
-    sizes = {"d_model": 16, "n_heads": 2, "d_ff": 32, "n_encoder_layers": 1, "n_decoder_layers": N_DECODER_LAYERS, "dropout": 0.0}
+    sizes = {
+        "d_model": 16,
+        "n_heads": 2,
+        "d_ff": 32,
+        "n_encoder_layers": 1,
+        "n_decoder_layers": N_DECODER_LAYERS,
+        "dropout": 0.0,
+    }
     return randomise(Transformer(ModelConfig.model_validate(sizes | changes), 40, 40, 0, 0))
 
 
@@ -61,7 +74,10 @@ def test_they_are_those_of_the_layer_and_the_states_are_bit_for_bit_what_they_we
     expected = model(src, tgt_in)
     seen = []
     attentions = [module for module in model.modules() if isinstance(module, CrossAttention)]
-    hooks = [module.register_forward_hook(lambda module, args, out: seen.append((module, args))) for module in attentions]
+    hooks = [
+        module.register_forward_hook(lambda module, args, out: seen.append((module, args)))
+        for module in attentions
+    ]
     torch.manual_seed(3)
     states, log_weights = model(src, tgt_in, AlignmentHead(layer=layer, head=1))
     assert torch.equal(states, expected)
@@ -69,9 +85,13 @@ def test_they_are_those_of_the_layer_and_the_states_are_bit_for_bit_what_they_we
         hook.remove()
     module, (x, key, _, may_attend) = seen[layer]
     query = (x @ module.query.weight.T + module.query.bias)[..., 8:]
-    scores = (query @ key[:, 1].transpose(1, 2) / 8**0.5).masked_fill(~may_attend[:, 0], float("-inf"))
+    scores = (query @ key[:, 1].transpose(1, 2) / 8**0.5).masked_fill(
+        ~may_attend[:, 0], float("-inf")
+    )
     torch.testing.assert_close(log_weights.exp(), scores.softmax(2))
-    assert (log_weights[0, :, -2:] == float("-inf")).all() and log_weights[0, :, :-2].isfinite().all()
+    assert (log_weights[0, :, -2:] == float("-inf")).all() and log_weights[
+        0, :, :-2
+    ].isfinite().all()
 
 
 def test_the_mean_of_all_heads_can_be_asked_for():
@@ -109,5 +129,9 @@ def test_compiled_they_are_the_same():
     compile_model(model, "on", backend="eager")
     for shape in ((3, 7, 6), (4, 9, 12)):
         src, tgt_in = batch(*shape)
-        for ours, theirs in zip(model(src, tgt_in, AlignmentHead(layer=0)), plain(src, tgt_in, AlignmentHead(layer=0)), strict=True):
+        for ours, theirs in zip(
+            model(src, tgt_in, AlignmentHead(layer=0)),
+            plain(src, tgt_in, AlignmentHead(layer=0)),
+            strict=True,
+        ):
             torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)

@@ -20,21 +20,33 @@ def seed():
 
 def attention_of_one_query(query_K, keys_MK, values_MK, may_attend_M):
     """softmax(q k / sqrt(K)) v, one number after the other."""
-    weights = [math.exp(sum(a * b for a, b in zip(query_K, key, strict=True)) / math.sqrt(len(query_K))) for key in keys_MK]
+    weights = [
+        math.exp(sum(a * b for a, b in zip(query_K, key, strict=True)) / math.sqrt(len(query_K)))
+        for key in keys_MK
+    ]
     weights = [weight if may else 0.0 for weight, may in zip(weights, may_attend_M, strict=True)]
-    return [sum(w * value[i] for w, value in zip(weights, values_MK, strict=True)) / sum(weights) for i in range(len(query_K))]
+    return [
+        sum(w * value[i] for w, value in zip(weights, values_MK, strict=True)) / sum(weights)
+        for i in range(len(query_K))
+    ]
 
 
 @pytest.mark.parametrize("mask", ["none", "padding", "causal"])
 def test_attend_by_its_formula(mask):
     n_keys = Q if mask == "causal" else M
-    query, key, value = torch.randn(B, H, Q, K), torch.randn(B, H, n_keys, K), torch.randn(B, H, n_keys, K)
+    query, key, value = (
+        torch.randn(B, H, Q, K),
+        torch.randn(B, H, n_keys, K),
+        torch.randn(B, H, n_keys, K),
+    )
     may_attend = torch.ones(B, 1, Q, n_keys, dtype=torch.bool)
     if mask == "padding":
         may_attend[1, :, :, 4:] = False
     if mask == "causal":
         may_attend = may_attend.tril()
-    out = attend(query, key, value, may_attend if mask == "padding" else None, is_causal=mask == "causal")
+    out = attend(
+        query, key, value, may_attend if mask == "padding" else None, is_causal=mask == "causal"
+    )
     assert out.shape == (B, H, Q, K)
     for b in range(B):
         for h in range(H):
@@ -65,9 +77,16 @@ def test_self_attention_equals_torch():
     )
     x = torch.randn(B, Q, D)
     is_pad = torch.tensor([[False] * 5, [False] * 2 + [True] * 3])
-    torch.testing.assert_close(ours(x, ~is_pad[:, None, None, :]), theirs(x, x, x, key_padding_mask=is_pad)[0], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        ours(x, ~is_pad[:, None, None, :]),
+        theirs(x, x, x, key_padding_mask=is_pad)[0],
+        rtol=1e-4,
+        atol=1e-5,
+    )
     causal = torch.ones(Q, Q, dtype=torch.bool).triu(1)
-    torch.testing.assert_close(ours(x, None, is_causal=True), theirs(x, x, x, attn_mask=causal)[0], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        ours(x, None, is_causal=True), theirs(x, x, x, attn_mask=causal)[0], rtol=1e-4, atol=1e-5
+    )
 
 
 def test_cross_attention_equals_torch():
@@ -84,7 +103,9 @@ def test_cross_attention_equals_torch():
     x, memory = torch.randn(B, Q, D), torch.randn(B, M, D)
     is_pad = torch.tensor([[False] * 7, [False] * 3 + [True] * 4])
     out = ours(x, *ours.project(memory), ~is_pad[:, None, None, :])
-    torch.testing.assert_close(out, theirs(x, memory, memory, key_padding_mask=is_pad)[0], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        out, theirs(x, memory, memory, key_padding_mask=is_pad)[0], rtol=1e-4, atol=1e-5
+    )
 
 
 def test_equal_keys_share_the_weight_equally():
@@ -94,7 +115,9 @@ def test_equal_keys_share_the_weight_equally():
 
 
 def test_bf16_on_a_cpu_comes_back_as_bf16_and_close():
-    query, key, value = (torch.randn(B, H, Q, K, dtype=torch.bfloat16).requires_grad_() for _ in range(3))
+    query, key, value = (
+        torch.randn(B, H, Q, K, dtype=torch.bfloat16).requires_grad_() for _ in range(3)
+    )
     with torch.autocast("cpu", torch.bfloat16):
         out = attend(query, key, value, None, is_causal=True)
     assert out.dtype == torch.bfloat16

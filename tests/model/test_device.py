@@ -16,8 +16,13 @@ def test_what_auto_has_chosen_has_a_name(monkeypatch, has_bf16, name):
     assert (precision_name("int8", CPU), precision_name("int8", GPU)) == ("int8", "int8")
 
 
-@pytest.mark.parametrize(("flags", "n_warnings"), [({"avx2"}, 2), ({"avx2", "avx512_vnni", "avx512_bf16"}, 0), (set(), 0)])
-def test_a_number_format_that_the_processor_lacks_is_said_once(monkeypatch, caplog, flags, n_warnings):
+@pytest.mark.parametrize(
+    ("flags", "n_warnings"),
+    [({"avx2"}, 2), ({"avx2", "avx512_vnni", "avx512_bf16"}, 0), (set(), 0)],
+)
+def test_a_number_format_that_the_processor_lacks_is_said_once(
+    monkeypatch, caplog, flags, n_warnings
+):
     for module in "cpu", "placement":
         monkeypatch.setattr(f"mtkit.model.{module}.cpu_flags", lambda: frozenset(flags))
     _warn_of_slow_cpu.cache_clear()

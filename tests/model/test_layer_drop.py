@@ -60,11 +60,17 @@ def test_a_pass_equals_one_through_the_kept_layers_alone(norm, seed):
         kept_name: str | None = name
         if stack in numbers:
             number, _, rest = rest.partition(".")
-            kept_name = f"{stack}.{numbers[stack].index(int(number))}.{rest}" if int(number) in numbers[stack] else None
+            kept_name = (
+                f"{stack}.{numbers[stack].index(int(number))}.{rest}"
+                if int(number) in numbers[stack]
+                else None
+            )
         # A layer that was left out has a gradient too, of zero: processes that train together wait for it. So has an encoder that no layer looks at.
         assert gradient is not None, name
         expected = expected_gradients.get(kept_name or "")
-        torch.testing.assert_close(gradient, torch.zeros_like(gradient) if expected is None else expected)
+        torch.testing.assert_close(
+            gradient, torch.zeros_like(gradient) if expected is None else expected
+        )
 
 
 def test_each_layer_is_left_out_as_often_as_asked():
@@ -94,7 +100,9 @@ def test_a_frozen_layer_may_be_left_out():
     model.encoder_layers.requires_grad_(False)
     torch.manual_seed(2)
     _, gradients = backward(model)
-    assert {name for name, gradient in gradients.items() if gradient is None} == {n for n in gradients if n.startswith("encoder_layers")}
+    assert {name for name, gradient in gradients.items() if gradient is None} == {
+        n for n in gradients if n.startswith("encoder_layers")
+    }
 
 
 def test_a_layer_whose_attention_is_wanted_stays():

@@ -35,7 +35,13 @@ def assert_equal_gradients(ours, theirs):
     actual = weights_as_torch_has_them(ours, of=lambda parameter: parameter.grad)
     assert actual.keys() == expected.keys()
     for name, gradient in expected.items():
-        torch.testing.assert_close(actual[name], gradient, rtol=1e-4, atol=2e-4, msg=lambda text, name=name: f"{name}: {text}")
+        torch.testing.assert_close(
+            actual[name],
+            gradient,
+            rtol=1e-4,
+            atol=2e-4,
+            msg=lambda text, name=name: f"{name}: {text}",
+        )
 
 
 @pytest.mark.parametrize("has_padding", [False, True])
@@ -73,8 +79,15 @@ def test_decoder_layer_equals_torch(norm, activation, has_padding, is_pad_BS):
     gradients = torch.autograd.grad((out * direction).sum(), (x, memory), retain_graph=True)
     (out * direction).sum().backward()
     may_not_attend_TT = torch.ones(T, T, dtype=torch.bool).triu(1)
-    expected = theirs(x, memory, tgt_mask=may_not_attend_TT, memory_key_padding_mask=is_pad_BS if has_padding else None)
-    expected_gradients = torch.autograd.grad((expected * direction).sum(), (x, memory), retain_graph=True)
+    expected = theirs(
+        x,
+        memory,
+        tgt_mask=may_not_attend_TT,
+        memory_key_padding_mask=is_pad_BS if has_padding else None,
+    )
+    expected_gradients = torch.autograd.grad(
+        (expected * direction).sum(), (x, memory), retain_graph=True
+    )
     (expected * direction).sum().backward()
 
     torch.testing.assert_close(out, expected, rtol=1e-4, atol=1e-5)
@@ -90,23 +103,32 @@ def test_swiglu_is_the_product_of_a_gate_and_a_value():
     gate_bias, value_bias = layer.inner.bias[:48], layer.inner.bias[48:]
     gate = x @ gate_weight.T + gate_bias
     inner = gate * torch.sigmoid(gate) * (x @ value_weight.T + value_bias)
-    torch.testing.assert_close(layer(x), inner @ layer.outer.weight.T + layer.outer.bias, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        layer(x), inner @ layer.outer.weight.T + layer.outer.bias, rtol=1e-4, atol=1e-5
+    )
     assert layer.inner.weight.shape == (2 * 48, D)
 
 
-@pytest.mark.parametrize(("activation", "function"), [("relu", lambda x: x.clamp(min=0)), ("gelu", lambda x: x * (1 + torch.erf(x / 2**0.5)) / 2)])
+@pytest.mark.parametrize(
+    ("activation", "function"),
+    [("relu", lambda x: x.clamp(min=0)), ("gelu", lambda x: x * (1 + torch.erf(x / 2**0.5)) / 2)],
+)
 def test_feed_forward_by_its_formula(activation, function):
     layer = randomise(FeedForward(tiny_config(activation=activation)))
     x = torch.randn(B, T, D)
     inner = function(x @ layer.inner.weight.T + layer.inner.bias)
-    torch.testing.assert_close(layer(x), inner @ layer.outer.weight.T + layer.outer.bias, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        layer(x), inner @ layer.outer.weight.T + layer.outer.bias, rtol=1e-4, atol=1e-5
+    )
 
 
 def test_layer_norm_by_its_formula():
     norm = randomise(make_norm(tiny_config()))
     x = 3 + 2 * torch.randn(B, T, D)
     centred = x - x.mean(-1, keepdim=True)
-    expected = centred / (centred.square().mean(-1, keepdim=True) + 1e-5).sqrt() * norm.get_parameter("weight") + norm.get_parameter("bias")
+    expected = centred / (
+        centred.square().mean(-1, keepdim=True) + 1e-5
+    ).sqrt() * norm.get_parameter("weight") + norm.get_parameter("bias")
     torch.testing.assert_close(norm(x), expected, rtol=1e-4, atol=1e-5)
 
 
@@ -115,7 +137,9 @@ def test_rms_norm_by_its_formula():
     norm = randomise(make_norm(tiny_config(norm_type="rms")))
     x = 3 + 2 * torch.randn(B, T, D)
     weight = norm.get_parameter("weight")
-    torch.testing.assert_close(norm(x), x / x.square().mean(-1, keepdim=True).sqrt() * weight, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        norm(x), x / x.square().mean(-1, keepdim=True).sqrt() * weight, rtol=1e-4, atol=1e-5
+    )
     torch.testing.assert_close(norm(x), F.rms_norm(x, (D,), weight, eps=1e-6))
     assert [name for name, _ in norm.named_parameters()] == ["weight"]
 
@@ -141,7 +165,11 @@ def test_dropout_is_on_the_sublayer_and_not_on_the_residual():
 @pytest.mark.parametrize("where", ["dropout", "attention_dropout", "activation_dropout"])
 def test_every_dropout_acts_in_training_alone(layer_type, where):
     layer = randomise(layer_type(tiny_config(**{where: 0.5})))
-    arguments = (torch.randn(B, T, D), None) if layer_type is EncoderLayer else (torch.randn(B, T, D), torch.randn(B, S, D), None)
+    arguments = (
+        (torch.randn(B, T, D), None)
+        if layer_type is EncoderLayer
+        else (torch.randn(B, T, D), torch.randn(B, S, D), None)
+    )
     assert not torch.allclose(layer(*arguments), layer(*arguments))
     layer.eval()
     torch.testing.assert_close(layer(*arguments), layer(*arguments), rtol=0, atol=0)
@@ -152,4 +180,6 @@ def test_what_stands_under_padding_does_not_matter(is_pad_BS):
     x = torch.randn(B, S, D)
     other = torch.where(is_pad_BS[:, :, None], 100 * torch.randn(B, S, D), x)
     may_attend = ~is_pad_BS[:, None, None, :]
-    torch.testing.assert_close(layer(x, may_attend)[~is_pad_BS], layer(other, may_attend)[~is_pad_BS])
+    torch.testing.assert_close(
+        layer(x, may_attend)[~is_pad_BS], layer(other, may_attend)[~is_pad_BS]
+    )

@@ -18,7 +18,10 @@ def all_are_large(monkeypatch):
 def test_output_and_gradients_are_those_of_torch(shape, frozen):
     torch.manual_seed(1)
     x, weight, bias = torch.randn(shape), torch.randn(48, 64), torch.randn(48)
-    ours = [tensor.clone().requires_grad_(name != frozen) for name, tensor in (("x", x), ("weight", weight), ("bias", bias))]
+    ours = [
+        tensor.clone().requires_grad_(name != frozen)
+        for name, tensor in (("x", x), ("weight", weight), ("bias", bias))
+    ]
     theirs = [tensor.detach().clone().requires_grad_(tensor.requires_grad) for tensor in ours]
     out, expected = linear(*ours), F.linear(*theirs)
     assert "TrainedByOneDnn" in type(out.grad_fn).__name__

@@ -100,7 +100,9 @@ def test_layers_start_xavier_uniform_with_zero_biases(layer_type):
                     assert parameter.eq(1).all()
                 else:
                     n_out, n_in = (64, 64) if "attention" in name else parameter.shape
-                    bound = math.sqrt(6 / (n_in + n_out)) / (math.sqrt(number) if depth_scaled else 1)
+                    bound = math.sqrt(6 / (n_in + n_out)) / (
+                        math.sqrt(number) if depth_scaled else 1
+                    )
                     assert parameter.abs().max().item() == pytest.approx(bound, rel=0.02)
                     assert parameter.abs().max().item() <= bound
                     assert parameter.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.05)

@@ -61,7 +61,9 @@ class Interrupted(SinusoidalPositions):
 def test_threads_share_a_table():
     positions = Interrupted(8)
     for n in (40, 3, 200):
-        torch.testing.assert_close(positions(torch.zeros(1, n, 8), 0, 1)[0], sinusoidal_positions(torch.arange(n), 8))
+        torch.testing.assert_close(
+            positions(torch.zeros(1, n, 8), 0, 1)[0], sinusoidal_positions(torch.arange(n), 8)
+        )
 
 
 def test_stride_0_puts_all_on_one_position():
@@ -83,7 +85,9 @@ def test_sinusoidal_positions_are_not_saved():
 def test_learned_positions_are_rows_of_a_trained_table():
     positions = LearnedPositions(10, 8)
     x = torch.randn(2, 4, 8)
-    torch.testing.assert_close(positions(x, 3, 1) - x, positions.weight[3:7].expand(2, 4, 8), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        positions(x, 3, 1) - x, positions.weight[3:7].expand(2, 4, 8), rtol=1e-4, atol=1e-5
+    )
     positions(x, 3, 1).sum().backward()
     gradient = positions.weight.grad
     assert gradient is not None
@@ -98,7 +102,10 @@ def test_rotary_positions_turn_pairs_as_complex_numbers():
     turned = RotaryPositions(8)(x, 4, 1)
     for q in range(6):
         for i in range(4):
-            turn = torch.polar(torch.ones((), dtype=torch.float64), torch.tensor((4 + q) / 10000 ** (2 * i / 8), dtype=torch.float64))
+            turn = torch.polar(
+                torch.ones((), dtype=torch.float64),
+                torch.tensor((4 + q) / 10000 ** (2 * i / 8), dtype=torch.float64),
+            )
             expected = torch.complex(x[:, :, q, 2 * i], x[:, :, q, 2 * i + 1]) * turn
             torch.testing.assert_close(turned[:, :, q, 2 * i], expected.real)
             torch.testing.assert_close(turned[:, :, q, 2 * i + 1], expected.imag)

@@ -23,17 +23,26 @@ from tests.model.reference import (
 VARIANTS = [
     {"norm": norm, "norm_type": norm_type, "activation": activation, "positions": positions}
     for (norm, norm_type, activation), positions in itertools.product(
-        [("post", "layer", "relu"), ("pre", "rms", "swiglu"), ("pre", "layer", "gelu")], ["sinusoidal", "learned", "rotary"]
+        [("post", "layer", "relu"), ("pre", "rms", "swiglu"), ("pre", "layer", "gelu")],
+        ["sinusoidal", "learned", "rotary"],
     )
 ]
-variants = pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: "-".join(variant.values()))
+variants = pytest.mark.parametrize(
+    "variant", VARIANTS, ids=lambda variant: "-".join(variant.values())
+)
 
 SRC = torch.tensor([[5, 6, 7, 8, 9, 3], [10, 11, 3, 0, 0, 0], [12, 3, 0, 0, 0, 0]])
 TGT_IN = torch.tensor([[2, 13, 14, 15, 16], [2, 17, 18, 0, 0], [2, 19, 20, 21, 0]])
 
 
 def make_model(tied_embeddings="all", **changes):
-    model = Transformer(tiny_config(tied_embeddings=tied_embeddings, **changes), VOCAB_SIZE, VOCAB_SIZE, PAD_ID, PAD_ID)
+    model = Transformer(
+        tiny_config(tied_embeddings=tied_embeddings, **changes),
+        VOCAB_SIZE,
+        VOCAB_SIZE,
+        PAD_ID,
+        PAD_ID,
+    )
     return randomise(model).eval()
 
 
@@ -44,7 +53,13 @@ def logits(model, src, tgt_in):
 @pytest.mark.parametrize("activation", ["relu", "gelu"])
 @pytest.mark.parametrize("norm", ["post", "pre"])
 def test_the_model_equals_a_stack_of_torch_layers(norm, activation):
-    config = tiny_config(norm=norm, activation=activation, n_encoder_layers=3, n_decoder_layers=2, tied_embeddings="none")
+    config = tiny_config(
+        norm=norm,
+        activation=activation,
+        n_encoder_layers=3,
+        n_decoder_layers=2,
+        tied_embeddings="none",
+    )
     model = randomise(Transformer(config, VOCAB_SIZE, VOCAB_SIZE + 4, PAD_ID, PAD_ID)).train()
 
     def embedded(ids, weight):
@@ -53,17 +68,30 @@ def test_the_model_equals_a_stack_of_torch_layers(norm, activation):
 
     is_pad = SRC == PAD_ID
     may_not_attend = torch.ones(5, 5, dtype=torch.bool).triu(1)
-    theirs = [torch_layer_with_weights_of(layer, config) for layer in (*model.encoder_layers, *model.decoder_layers)]
+    theirs = [
+        torch_layer_with_weights_of(layer, config)
+        for layer in (*model.encoder_layers, *model.decoder_layers)
+    ]
     memory = embedded(SRC, model.src_embedding.weight)
     for layer in theirs[:3]:
         memory = layer(memory, src_key_padding_mask=is_pad)
     if norm == "pre":
-        memory = nn.functional.layer_norm(memory, (32,), model.encoder_norm.get_parameter("weight"), model.encoder_norm.get_parameter("bias"))
+        memory = nn.functional.layer_norm(
+            memory,
+            (32,),
+            model.encoder_norm.get_parameter("weight"),
+            model.encoder_norm.get_parameter("bias"),
+        )
     out = embedded(TGT_IN, model.tgt_embedding.weight)
     for layer in theirs[3:]:
         out = layer(out, memory, tgt_mask=may_not_attend, memory_key_padding_mask=is_pad)
     if norm == "pre":
-        out = nn.functional.layer_norm(out, (32,), model.decoder_norm.get_parameter("weight"), model.decoder_norm.get_parameter("bias"))
+        out = nn.functional.layer_norm(
+            out,
+            (32,),
+            model.decoder_norm.get_parameter("weight"),
+            model.decoder_norm.get_parameter("bias"),
+        )
     assert model.output is not None
     expected = out @ model.output.weight.T
 
@@ -112,7 +140,9 @@ def test_a_sentence_alone_equals_the_same_in_a_padded_batch(variant):
 def test_more_padding_changes_nothing():
     model = make_model()
     wider = torch.nn.functional.pad(SRC, (0, 9), value=PAD_ID)
-    torch.testing.assert_close(logits(model, wider, TGT_IN), logits(model, SRC, TGT_IN), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        logits(model, wider, TGT_IN), logits(model, SRC, TGT_IN), rtol=1e-4, atol=1e-4
+    )
 
 
 @variants
@@ -121,7 +151,9 @@ def test_steps_with_a_cache_equal_the_full_forward(variant):
     memory = model.encode(SRC)
     cache = model.start_cache(memory)
     steps = [model.decode_step(TGT_IN[:, i : i + 1], cache, None) for i in range(TGT_IN.size(1))]
-    torch.testing.assert_close(torch.cat(steps, dim=1), model.decode(TGT_IN, memory), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        torch.cat(steps, dim=1), model.decode(TGT_IN, memory), rtol=1e-4, atol=1e-4
+    )
     assert cache.n_steps == TGT_IN.size(1)
 
 
@@ -131,7 +163,9 @@ def test_steps_equal_the_full_forward_past_the_cache_s_first_size():
     tgt_in = torch.randint(3, VOCAB_SIZE, (1, 200), generator=torch.Generator().manual_seed(0))
     cache = model.start_cache(memory)
     steps = [model.decode_step(tgt_in[:, i : i + 1], cache, None) for i in range(200)]
-    torch.testing.assert_close(torch.cat(steps, dim=1), model.decode(tgt_in, memory), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(
+        torch.cat(steps, dim=1), model.decode(tgt_in, memory), rtol=1e-3, atol=1e-3
+    )
 
 
 @variants
@@ -148,7 +182,11 @@ def test_steps_over_a_tree_of_hypotheses_equal_the_full_forward_of_each(variant,
     cache = model.start_cache(memory)
     sentences = torch.arange(len(SRC))
     histories = [[[BOS_ID] for _ in range(width)] for _ in sentences]
-    tokens, parents, may_attend = torch.full((3, width), BOS_ID), torch.arange(width).expand(3, width), None
+    tokens, parents, may_attend = (
+        torch.full((3, width), BOS_ID),
+        torch.arange(width).expand(3, width),
+        None,
+    )
     for step in range(6):
         may_attend = ancestor_mask(may_attend, parents)
         stepwise = model.decode_step(tokens, cache, may_attend)
@@ -161,16 +199,25 @@ def test_steps_over_a_tree_of_hypotheses_equal_the_full_forward_of_each(variant,
             cache.keep(kept)
             sentences, may_attend = sentences[kept], may_attend[kept]
             histories = [histories[i] for i in kept.tolist()]
-        tokens, parents = 3 + draw(VOCAB_SIZE - 3, len(sentences), width), draw(width, len(sentences), width)
+        tokens, parents = (
+            3 + draw(VOCAB_SIZE - 3, len(sentences), width),
+            draw(width, len(sentences), width),
+        )
         histories = [
-            [[*rows[parent], token] for parent, token in zip(parents[i].tolist(), tokens[i].tolist(), strict=True)]
+            [
+                [*rows[parent], token]
+                for parent, token in zip(parents[i].tolist(), tokens[i].tolist(), strict=True)
+            ]
             for i, rows in enumerate(histories)
         ]
 
 
 def test_tied_embeddings_are_one_matrix():
     embeddings = VOCAB_SIZE * 32
-    none, output, inputs, everything = (sum(p.numel() for p in make_model(tied).parameters()) for tied in ("none", "output", "inputs", "all"))
+    none, output, inputs, everything = (
+        sum(p.numel() for p in make_model(tied).parameters())
+        for tied in ("none", "output", "inputs", "all")
+    )
     assert output == inputs
     assert none - output == output - everything == embeddings
 
@@ -183,7 +230,19 @@ def test_tied_embeddings_are_one_matrix():
     assert model.src_embedding is model.tgt_embedding
     assert model.output_weight is not model.tgt_embedding.weight
     model = make_model("none")
-    assert len({id(weight) for weight in (model.output_weight, model.tgt_embedding.weight, model.src_embedding.weight)}) == 3
+    assert (
+        len(
+            {
+                id(weight)
+                for weight in (
+                    model.output_weight,
+                    model.tgt_embedding.weight,
+                    model.src_embedding.weight,
+                )
+            }
+        )
+        == 3
+    )
 
 
 def test_a_tied_matrix_gets_the_gradients_of_all_its_uses():
@@ -191,7 +250,9 @@ def test_a_tied_matrix_gets_the_gradients_of_all_its_uses():
     tied, apart = make_model("all"), make_model("none")
     state = tied.state_dict()
     apart.load_state_dict({**state, "output.weight": state["src_embedding.weight"]})
-    (gradient,) = torch.autograd.grad(logits(tied, SRC, TGT_IN).square().mean(), tied.src_embedding.weight)
+    (gradient,) = torch.autograd.grad(
+        logits(tied, SRC, TGT_IN).square().mean(), tied.src_embedding.weight
+    )
     weights = apart.src_embedding.weight, apart.tgt_embedding.weight, apart.output_weight
     gradients = torch.autograd.grad(logits(apart, SRC, TGT_IN).square().mean(), weights)
     torch.testing.assert_close(gradient, torch.stack(gradients).sum(0), rtol=1e-4, atol=1e-4)
@@ -207,9 +268,17 @@ def test_tied_embeddings_need_one_vocabulary():
 
 
 def test_the_sides_have_their_own_padding():
-    model = randomise(Transformer(tiny_config(tied_embeddings="none"), VOCAB_SIZE, VOCAB_SIZE, src_pad_id=1, tgt_pad_id=4)).eval()
+    model = randomise(
+        Transformer(
+            tiny_config(tied_embeddings="none"), VOCAB_SIZE, VOCAB_SIZE, src_pad_id=1, tgt_pad_id=4
+        )
+    ).eval()
     other = SRC.masked_fill(SRC == 0, 1)
-    same = randomise(Transformer(tiny_config(tied_embeddings="none"), VOCAB_SIZE, VOCAB_SIZE, src_pad_id=0, tgt_pad_id=4)).eval()
+    same = randomise(
+        Transformer(
+            tiny_config(tied_embeddings="none"), VOCAB_SIZE, VOCAB_SIZE, src_pad_id=0, tgt_pad_id=4
+        )
+    ).eval()
     torch.testing.assert_close(logits(model, other, TGT_IN), logits(same, SRC, TGT_IN))
 
 
@@ -219,7 +288,11 @@ def n_parameters_by_formula(vocab_size, n_layers, d_model, d_ff):
     attention = 4 * (d_model * d_model + d_model)
     feed_forward = d_model * d_ff + d_ff + d_ff * d_model + d_model
     norm = 2 * d_model
-    return vocab_size * d_model + n_layers * (attention + feed_forward + 2 * norm) + n_layers * (2 * attention + feed_forward + 3 * norm)
+    return (
+        vocab_size * d_model
+        + n_layers * (attention + feed_forward + 2 * norm)
+        + n_layers * (2 * attention + feed_forward + 3 * norm)
+    )
 
 
 @pytest.mark.parametrize(
@@ -256,7 +329,9 @@ def test_translation_first_and_training_afterwards():
 @variants
 def test_dropout_acts_in_training_alone(variant):
     model = make_model(**variant, dropout=0.3)
-    torch.testing.assert_close(logits(model, SRC, TGT_IN), logits(model, SRC, TGT_IN), rtol=0, atol=0)
+    torch.testing.assert_close(
+        logits(model, SRC, TGT_IN), logits(model, SRC, TGT_IN), rtol=0, atol=0
+    )
     model.train()
     assert not torch.allclose(logits(model, SRC, TGT_IN), logits(model, SRC, TGT_IN))
 

@@ -22,7 +22,12 @@ N_TOKENS, D_MODEL, N_HEADS, D_HEAD, D_FF = 3, 512, 8, 64, 2048
 def model():
     torch.manual_seed(0)
     config = ModelConfig(n_encoder_layers=1, n_decoder_layers=1)
-    assert (config.d_model, config.n_heads, config.d_head, config.d_ff) == (D_MODEL, N_HEADS, D_HEAD, D_FF)
+    assert (config.d_model, config.n_heads, config.d_head, config.d_ff) == (
+        D_MODEL,
+        N_HEADS,
+        D_HEAD,
+        D_FF,
+    )
     return Transformer(config, len(VOCABULARY), len(VOCABULARY), src_pad_id=0, tgt_pad_id=0).eval()
 
 
@@ -38,7 +43,10 @@ def embedded(model: Transformer, ids: Tensor):
     assert vectors.shape == (1, N_TOKENS, D_MODEL)
     torch.testing.assert_close(vectors[0, 1], model.src_embedding.weight[5] * math.sqrt(512))
     places = torch.tensor(
-        [[f(pos / 10000 ** (2 * i / 512)) for i in range(256) for f in (math.sin, math.cos)] for pos in range(3)],
+        [
+            [f(pos / 10000 ** (2 * i / 512)) for i in range(256) for f in (math.sin, math.cos)]
+            for pos in range(3)
+        ],
     )
     assert places.shape == (N_TOKENS, D_MODEL)
     return vectors + places
@@ -62,14 +70,18 @@ def test_queries_keys_and_values_are_three_products_with_512_by_512_matrices(att
     assert attention.query_key_value.weight.shape == (3 * D_MODEL, D_MODEL)
     fused = attention.query_key_value(embedded)
     assert fused.shape == (1, N_TOKENS, 3 * D_MODEL)
-    for part, weight in zip(fused.chunk(3, dim=2), attention.query_key_value.weight.chunk(3), strict=True):
+    for part, weight in zip(
+        fused.chunk(3, dim=2), attention.query_key_value.weight.chunk(3), strict=True
+    ):
         assert weight.shape == (D_MODEL, D_MODEL)
         assert part.shape == (1, N_TOKENS, D_MODEL)
         torch.testing.assert_close(part, embedded @ weight.T, rtol=1e-4, atol=1e-4)
 
 
 def test_from_heads_to_the_output(attention, embedded):
-    query, key, value = (split_heads(part, N_HEADS) for part in attention.query_key_value(embedded).chunk(3, dim=2))
+    query, key, value = (
+        split_heads(part, N_HEADS) for part in attention.query_key_value(embedded).chunk(3, dim=2)
+    )
     assert query.shape == key.shape == value.shape == (1, N_HEADS, N_TOKENS, D_HEAD)
 
     scores = query @ key.transpose(2, 3) / math.sqrt(D_HEAD)
@@ -94,7 +106,9 @@ def test_from_heads_to_the_output(attention, embedded):
 
 def test_the_rest_of_the_encoder_layer_keeps_the_shape(model, ids, attention, embedded):
     def layer_norm(x):
-        return (x - x.mean(-1, keepdim=True)) / (x.var(-1, keepdim=True, unbiased=False) + 1e-5).sqrt()
+        return (x - x.mean(-1, keepdim=True)) / (
+            x.var(-1, keepdim=True, unbiased=False) + 1e-5
+        ).sqrt()
 
     feed_forward = model.encoder_layers[0].get_submodule("feed_forward.inner")
     x = layer_norm(embedded + attention(embedded, None))
@@ -112,10 +126,20 @@ def test_the_decoder_gives_a_logit_for_every_piece(model, ids):
     memory = model.encode(ids)
     begin = torch.tensor([[VOCABULARY["<s>"]]])
     assert model.decode(begin, memory).shape == (1, 1, len(VOCABULARY))
-    key, value = model.decoder_layers[0].get_submodule("cross_attention.inner").project(memory.states_BSD)
+    key, value = (
+        model.decoder_layers[0].get_submodule("cross_attention.inner").project(memory.states_BSD)
+    )
     assert key.shape == value.shape == (1, N_HEADS, N_TOKENS, D_HEAD)
-    assert model.decode_step(begin, model.start_cache(memory), None).shape == (1, 1, len(VOCABULARY))
+    assert model.decode_step(begin, model.start_cache(memory), None).shape == (
+        1,
+        1,
+        len(VOCABULARY),
+    )
 
 
 def test_attention_has_a_million_parameters(attention):
-    assert sum(parameter.numel() for parameter in attention.parameters()) == 4 * (512 * 512 + 512) == 1_050_624
+    assert (
+        sum(parameter.numel() for parameter in attention.parameters())
+        == 4 * (512 * 512 + 512)
+        == 1_050_624
+    )

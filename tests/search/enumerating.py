@@ -14,13 +14,18 @@ def enumerate_best(table, vocab_size, max_length, config, is_allowed, min_length
         for tokens in itertools.product(range(2, vocab_size), repeat=length - 1):
             if is_allowed(tokens):
                 log_prob = sum(table[tokens[:i]][token] for i, token in enumerate((*tokens, EOS)))
-                score = log_prob / length_penalty(length, config) + (penalty(tokens) if penalty else 0.0)
+                score = log_prob / length_penalty(length, config) + (
+                    penalty(tokens) if penalty else 0.0
+                )
                 found.append(Hypothesis(list(tokens), log_prob, score))
     return sorted(found, key=lambda h: h.score, reverse=True)
 
 
 def holds(tokens, phrase):
-    return any(tuple(tokens[i : i + len(phrase)]) == tuple(phrase) for i in range(len(tokens) - len(phrase) + 1))
+    return any(
+        tuple(tokens[i : i + len(phrase)]) == tuple(phrase)
+        for i in range(len(tokens) - len(phrase) + 1)
+    )
 
 
 def repeats(tokens, n):

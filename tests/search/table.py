@@ -45,7 +45,10 @@ class TableScorer:
         for i, sentence in enumerate(state.sentences):
             old = state.prefixes[i]
             tokens, parents = token_ids_BW[i].tolist(), parents_BW[i].tolist()
-            state.prefixes[i] = [() if token == BOS and old == [()] else (*old[parent], token) for token, parent in zip(tokens, parents, strict=True)]
+            state.prefixes[i] = [
+                () if token == BOS and old == [()] else (*old[parent], token)
+                for token, parent in zip(tokens, parents, strict=True)
+            ]
             rows.append([self.tables[sentence][prefix] for prefix in state.prefixes[i]])
         return torch.tensor(rows, dtype=torch.float64)
 
@@ -78,5 +81,7 @@ def all_hypotheses(table, vocab_size, max_length, config):
     for length in range(config.min_length + 1, max_length + 1):
         for tokens in itertools.product(range(2, vocab_size), repeat=length - 1):
             log_prob = sum(table[tokens[:i]][token] for i, token in enumerate((*tokens, EOS)))
-            found.append(Hypothesis(list(tokens), log_prob, log_prob / length_penalty(length, config)))
+            found.append(
+                Hypothesis(list(tokens), log_prob, log_prob / length_penalty(length, config))
+            )
     return sorted(found, key=lambda h: h.score, reverse=True)

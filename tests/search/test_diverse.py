@@ -14,7 +14,9 @@ from tests.search.table import EOS, FullTable, TableScorer, full_tables
 few = settings(max_examples=40, deadline=None)
 
 
-def config(group_size, n_groups, max_length, diversity, n_best=1, penalty=("none", 0.0), min_length=0):
+def config(
+    group_size, n_groups, max_length, diversity, n_best=1, penalty=("none", 0.0), min_length=0
+):
     return SearchConfig(
         beam_size=group_size * n_groups,
         n_groups=n_groups,
@@ -43,12 +45,16 @@ def slow_groups(table, vocab_size, settings, group_size, max_length):
                     if token == EOS and length <= settings.min_length:
                         continue
                     total = log_prob + table[tokens][token]
-                    candidates.append((total - settings.diversity * used.count(token), total, tokens, token))
+                    candidates.append(
+                        (total - settings.diversity * used.count(token), total, tokens, token)
+                    )
             candidates.sort(reverse=True)
             for _, total, tokens, token in candidates[:group_size]:
                 if token == EOS:
                     ended[g].append((list(tokens), total, total / length_penalty(length, settings)))
-            live[g] = [((*tokens, token), total) for _, total, tokens, token in candidates if token != EOS][:group_size]
+            live[g] = [
+                ((*tokens, token), total) for _, total, tokens, token in candidates if token != EOS
+            ][:group_size]
             used += [tokens[-1] for tokens, _ in live[g]]
     return ended
 
@@ -65,10 +71,16 @@ def slow_groups(table, vocab_size, settings, group_size, max_length):
 def test_it_is_the_plain_algorithm(table, group_size, n_groups, max_length, diversity, min_length):
     min_length = min(min_length, max_length - 1)
     # All that end are wanted, so that no group stops early because the rest cannot be better.
-    settings = config(group_size, n_groups, max_length, diversity, group_size * n_groups, min_length=min_length)
+    settings = config(
+        group_size, n_groups, max_length, diversity, group_size * n_groups, min_length=min_length
+    )
     [found] = beam_search(TableScorer([table]), [[0]], settings)
     ended = slow_groups(table, 6, settings, group_size, max_length)
-    ranked = [(rank, -h[2], h) for group in ended for rank, h in enumerate(sorted(group, key=lambda h: -h[2]))]
+    ranked = [
+        (rank, -h[2], h)
+        for group in ended
+        for rank, h in enumerate(sorted(group, key=lambda h: -h[2]))
+    ]
     chosen = []
     for *_, h in sorted(ranked, key=lambda one: one[:2]):
         # What two groups have found counts once.
@@ -85,12 +97,16 @@ def test_a_sentence_alone_gives_what_it_gives_among_others(seeds, group_size):
     settings = config(group_size, 3, 9, 0.7, 3, ("wu", 1.0))
     sources = [[i] for i in range(len(tables))]
     together = beam_search(TableScorer(tables), sources, settings)
-    assert together == [beam_search(TableScorer(tables), [source], settings)[0] for source in sources]
+    assert together == [
+        beam_search(TableScorer(tables), [source], settings)[0] for source in sources
+    ]
 
 
 def test_groups_of_one_with_a_great_diversity_begin_differently():
     for seed in range(10):
-        [found] = beam_search(TableScorer([FullTable(seed, 12)]), [[0]], config(1, 4, 6, 1000.0, 4, min_length=1))
+        [found] = beam_search(
+            TableScorer([FullTable(seed, 12)]), [[0]], config(1, 4, 6, 1000.0, 4, min_length=1)
+        )
         assert len(found) == 4
         firsts = [h.token_ids[0] for h in found]
         assert len(set(firsts)) == len(firsts)

@@ -26,7 +26,9 @@ def make_scorer(seeds=(1,), positions="sinusoidal", shortlist=None, max_position
     models = []
     for seed in seeds:
         torch.manual_seed(seed)
-        config = ModelConfig.model_validate(SIZES | {"positions": positions, "max_positions": max_positions})
+        config = ModelConfig.model_validate(
+            SIZES | {"positions": positions, "max_positions": max_positions}
+        )
         model = Transformer(config, V, V, 0, 0)
         with torch.no_grad():
             for parameter in model.parameters():
@@ -39,7 +41,9 @@ def forced_log_prob(scorer, source, token_ids):
     """By the full decoder, all positions at once."""
     src = torch.tensor([[*source, SPECIAL.eos]])
     tgt_in = torch.tensor([[SPECIAL.bos, *token_ids]])
-    log_probs = [model.decode(tgt_in, model.encode(src)).log_softmax(-1)[0] for model in scorer.models]
+    log_probs = [
+        model.decode(tgt_in, model.encode(src)).log_softmax(-1)[0] for model in scorer.models
+    ]
     mean = torch.stack(log_probs).logsumexp(0) - math.log(len(log_probs))
     return float(sum(mean[t, token] for t, token in enumerate([*token_ids, SPECIAL.eos])))
 
@@ -53,7 +57,9 @@ def test_the_score_of_an_output_is_its_forced_score(positions, seeds):
         for source, hypotheses in zip(SOURCES, beam_search(scorer, SOURCES, config), strict=True):
             assert len(hypotheses) == 4
             for h in hypotheses:
-                assert h.log_prob == pytest.approx(forced_log_prob(scorer, source, h.token_ids), abs=1e-4)
+                assert h.log_prob == pytest.approx(
+                    forced_log_prob(scorer, source, h.token_ids), abs=1e-4
+                )
                 assert not {SPECIAL.pad, SPECIAL.bos, SPECIAL.eos} & set(h.token_ids)
 
 
@@ -64,7 +70,11 @@ def test_a_sentence_alone_gives_what_it_gives_in_a_padded_batch(search):
     together = search(scorer, SOURCES, config)
     for source, found in zip(SOURCES, together, strict=True):
         [alone] = search(scorer, [source], config)
-        for ours, theirs in zip([found] if search is greedy_search else found, [alone] if search is greedy_search else alone, strict=True):
+        for ours, theirs in zip(
+            [found] if search is greedy_search else found,
+            [alone] if search is greedy_search else alone,
+            strict=True,
+        ):
             assert ours.token_ids == theirs.token_ids
             assert ours.log_prob == pytest.approx(theirs.log_prob, abs=1e-4)
 
@@ -78,8 +88,13 @@ def test_a_beam_of_one_is_greedy_search():
 
 def test_the_same_model_twice_is_that_model():
     config = SearchConfig(beam_size=3, n_best=2)
-    once, twice = beam_search(make_scorer((5,)), SOURCES, config), beam_search(make_scorer((5, 5)), SOURCES, config)
-    assert [[h.token_ids for h in found] for found in once] == [[h.token_ids for h in found] for found in twice]
+    once, twice = (
+        beam_search(make_scorer((5,)), SOURCES, config),
+        beam_search(make_scorer((5, 5)), SOURCES, config),
+    )
+    assert [[h.token_ids for h in found] for found in once] == [
+        [h.token_ids for h in found] for found in twice
+    ]
 
 
 def test_close_to_the_last_learned_position_neighbours_change_nothing():
@@ -88,7 +103,9 @@ def test_close_to_the_last_learned_position_neighbours_change_nothing():
     scorer.models[0].pack()
     sources = [[4 + i * n % 19 for i in range(n)] for n in (20, 21, 22)]
     config = SearchConfig(beam_size=3, max_length=8)
-    assert [beam_search(scorer, [source], config)[0] for source in sources] == beam_search(scorer, sources, config)
+    assert [beam_search(scorer, [source], config)[0] for source in sources] == beam_search(
+        scorer, sources, config
+    )
 
 
 def make_shortlist(rows, always):
@@ -105,10 +122,15 @@ def test_a_shortlist_of_all_pieces_is_no_shortlist(seeds, packs):
     for scorer in (plain, listed):
         for model in scorer.models if packs else ():
             model.pack()
-    beams, expected = (beam_search(scorer, SOURCES, SearchConfig(beam_size=4, n_best=4)) for scorer in (listed, plain))
+    beams, expected = (
+        beam_search(scorer, SOURCES, SearchConfig(beam_size=4, n_best=4))
+        for scorer in (listed, plain)
+    )
     for found, wanted in zip(beams, expected, strict=True):
         assert_alike(found, wanted)
-    assert_alike(*(greedy_search(scorer, SOURCES, SearchConfig(beam_size=1)) for scorer in (listed, plain)))
+    assert_alike(
+        *(greedy_search(scorer, SOURCES, SearchConfig(beam_size=1)) for scorer in (listed, plain))
+    )
 
 
 def assert_alike(found, expected):
@@ -127,16 +149,27 @@ def test_a_shortlist_shares_the_probability_out_among_the_candidates(seeds):
             candidates = sorted({SPECIAL.eos, 4, *(tgt for piece in source for tgt in rows[piece])})
             for h in hypotheses:
                 assert set(h.token_ids) <= set(candidates)
-                src, tgt_in = torch.tensor([[*source, SPECIAL.eos]]), torch.tensor([[SPECIAL.bos, *h.token_ids]])
-                probabilities = [model.decode(tgt_in, model.encode(src))[0, :, candidates].softmax(-1) for model in scorer.models]
+                src, tgt_in = (
+                    torch.tensor([[*source, SPECIAL.eos]]),
+                    torch.tensor([[SPECIAL.bos, *h.token_ids]]),
+                )
+                probabilities = [
+                    model.decode(tgt_in, model.encode(src))[0, :, candidates].softmax(-1)
+                    for model in scorer.models
+                ]
                 mean = torch.stack(probabilities).mean(0)
-                expected = sum(math.log(mean[t, candidates.index(token)]) for t, token in enumerate([*h.token_ids, SPECIAL.eos]))
+                expected = sum(
+                    math.log(mean[t, candidates.index(token)])
+                    for t, token in enumerate([*h.token_ids, SPECIAL.eos])
+                )
                 assert h.log_prob == pytest.approx(expected, abs=1e-4)
 
 
 def test_positions_that_nobody_descends_from_are_left_out_of_the_cache(monkeypatch):
     scorer = make_scorer((1, 2))
-    config = SearchConfig(beam_size=4, n_best=4, max_length_ratio=0.1, max_length_extra=50, length_penalty="none")
+    config = SearchConfig(
+        beam_size=4, n_best=4, max_length_ratio=0.1, max_length_extra=50, length_penalty="none"
+    )
     with torch.no_grad():
         for model in scorer.models:
             # EOS is improbable, so that translations are long.

@@ -24,8 +24,16 @@ tokens = st.integers(2, VOCAB_SIZE - 1)
 
 
 def config(beam_size=FULL, max_length=MAX_LENGTH, n_best=3, **others):
-    settings = {"max_length_ratio": 0.001, "max_length_extra": max_length - 1, "min_length": 0, "length_penalty": "wu", "alpha": 0.6}
-    return SearchConfig.model_validate({"beam_size": beam_size, "n_best": n_best} | settings | others)
+    settings = {
+        "max_length_ratio": 0.001,
+        "max_length_extra": max_length - 1,
+        "min_length": 0,
+        "length_penalty": "wu",
+        "alpha": 0.6,
+    }
+    return SearchConfig.model_validate(
+        {"beam_size": beam_size, "n_best": n_best} | settings | others
+    )
 
 
 def assert_same(found, expected):
@@ -40,7 +48,9 @@ def assert_same(found, expected):
 def test_no_run_of_pieces_comes_twice(table, n, min_length):
     settings = config(no_repeat_ngram_size=n, min_length=min_length)
     [found] = beam_search(TableScorer([table]), [[0]], settings)
-    expected = enumerate_best(table, VOCAB_SIZE, MAX_LENGTH, settings, lambda tokens: not repeats(tokens, n), min_length)
+    expected = enumerate_best(
+        table, VOCAB_SIZE, MAX_LENGTH, settings, lambda tokens: not repeats(tokens, n), min_length
+    )
     assert_same(found, expected[:3])
 
 
@@ -58,7 +68,9 @@ def test_a_loop_is_broken():
         def __missing__(self, prefix):
             return [-math.inf, -9.0, -0.1, -3.0, -3.5]
 
-    found = greedy_search(TableScorer([Loop()]), [[0]], config(1, 9, 1, no_repeat_ngram_size=2))[0].token_ids
+    found = greedy_search(TableScorer([Loop()]), [[0]], config(1, 9, 1, no_repeat_ngram_size=2))[
+        0
+    ].token_ids
     # By hand: 2 2, then 3 since 2 2 is there, and so on.
     assert found == [2, 2, 3, 2, 4, 2]
 
@@ -84,18 +96,29 @@ def test_the_repetition_penalty_is_its_formula(table, penalty):
 
 
 @few
-@given(table=full_tables(VOCAB_SIZE), prefix=st.lists(tokens, max_size=4), min_length=st.integers(0, 3), n=st.integers(0, 2))
+@given(
+    table=full_tables(VOCAB_SIZE),
+    prefix=st.lists(tokens, max_size=4),
+    min_length=st.integers(0, 3),
+    n=st.integers(0, 2),
+)
 def test_a_forced_prefix_is_there_and_the_best_follows(table, prefix, min_length, n):
     settings = config(min_length=min_length, no_repeat_ngram_size=n)
-    [found] = beam_search(TableScorer([table]), [[0]], settings, [Demands(prefix_ids=tuple(prefix))])
+    [found] = beam_search(
+        TableScorer([table]), [[0]], settings, [Demands(prefix_ids=tuple(prefix))]
+    )
 
     def is_allowed(tokens):
         begins = list(tokens[: len(prefix)]) == prefix
         # The prefix may repeat what it likes.
         own_runs = [tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1)]
-        return begins and not (n and any(run in own_runs[:i] for i, run in enumerate(own_runs) if i + n > len(prefix)))
+        return begins and not (
+            n and any(run in own_runs[:i] for i, run in enumerate(own_runs) if i + n > len(prefix))
+        )
 
-    assert_same(found, enumerate_best(table, VOCAB_SIZE, MAX_LENGTH, settings, is_allowed, min_length)[:3])
+    assert_same(
+        found, enumerate_best(table, VOCAB_SIZE, MAX_LENGTH, settings, is_allowed, min_length)[:3]
+    )
 
 
 @few
@@ -110,12 +133,28 @@ def test_a_beam_of_one_is_greedy_search_with_a_prefix_too(table, prefix):
 
 
 @few
-@given(table=full_tables(VOCAB_SIZE), prefix=st.lists(tokens, min_size=1, max_size=2), min_length=st.integers(0, 2))
+@given(
+    table=full_tables(VOCAB_SIZE),
+    prefix=st.lists(tokens, min_size=1, max_size=2),
+    min_length=st.integers(0, 2),
+)
 def test_hidden_pieces_do_not_count(table, prefix, min_length):
     n_hidden = len(prefix)
     settings = config(max_length=MAX_LENGTH - n_hidden, min_length=min_length)
-    [found] = beam_search(TableScorer([table]), [[0]], settings, [Demands(prefix_ids=tuple(prefix), n_hidden=n_hidden)])
-    expected = enumerate_best(table, VOCAB_SIZE, MAX_LENGTH, settings, lambda tokens: list(tokens[:n_hidden]) == prefix, min_length + n_hidden)
+    [found] = beam_search(
+        TableScorer([table]),
+        [[0]],
+        settings,
+        [Demands(prefix_ids=tuple(prefix), n_hidden=n_hidden)],
+    )
+    expected = enumerate_best(
+        table,
+        VOCAB_SIZE,
+        MAX_LENGTH,
+        settings,
+        lambda tokens: list(tokens[:n_hidden]) == prefix,
+        min_length + n_hidden,
+    )
     assert_same(found, expected[:3])
 
 
@@ -128,7 +167,13 @@ def test_phrases_that_must_not_appear_do_not(table, must_not):
     settings = config()
     demands = [Demands(must_not=tuple(Phrase.of_ids([phrase]) for phrase in must_not))]
     [found] = beam_search(TableScorer([table]), [[0]], settings, demands)
-    expected = enumerate_best(table, VOCAB_SIZE, MAX_LENGTH, settings, lambda tokens: not any(holds(tokens, phrase) for phrase in must_not))
+    expected = enumerate_best(
+        table,
+        VOCAB_SIZE,
+        MAX_LENGTH,
+        settings,
+        lambda tokens: not any(holds(tokens, phrase) for phrase in must_not),
+    )
     assert_same(found, expected[:3])
     [greedy] = greedy_search(TableScorer([table]), [[0]], settings, demands)
     assert not any(holds(greedy.token_ids, phrase) for phrase in must_not)
@@ -145,7 +190,11 @@ def test_an_absolute_maximum_length():
 
 
 @few
-@given(seeds=st.lists(st.integers(0, 999), min_size=2, max_size=5), beam_size=st.integers(1, 4), data=st.data())
+@given(
+    seeds=st.lists(st.integers(0, 999), min_size=2, max_size=5),
+    beam_size=st.integers(1, 4),
+    data=st.data(),
+)
 def test_a_sentence_with_demands_gives_alone_what_it_gives_among_others(seeds, beam_size, data):
     tables = [FullTable(seed, 6) for seed in seeds]
     settings = config(beam_size, 9, beam_size, no_repeat_ngram_size=2)
@@ -162,7 +211,12 @@ def test_a_sentence_with_demands_gives_alone_what_it_gives_among_others(seeds, b
 
     def search(chosen):
         try:
-            return beam_search(TableScorer(tables), [sources[i] for i in chosen], settings, [demands[i] for i in chosen])
+            return beam_search(
+                TableScorer(tables),
+                [sources[i] for i in chosen],
+                settings,
+                [demands[i] for i in chosen],
+            )
         except MtkitError:
             return None
 
@@ -174,7 +228,9 @@ def test_a_sentence_with_demands_gives_alone_what_it_gives_among_others(seeds, b
 def test_the_scorers_limit_is_too_low_for_a_prefix():
     scorer = TableScorer([FullTable(1, VOCAB_SIZE)])
     scorer.max_length = 4
-    assert beam_search(scorer, [[0]], config(2, 9, 1), [Demands(prefix_ids=(2, 3, 4))])[0][0].token_ids == [2, 3, 4]
+    assert beam_search(scorer, [[0]], config(2, 9, 1), [Demands(prefix_ids=(2, 3, 4))])[0][
+        0
+    ].token_ids == [2, 3, 4]
     with pytest.raises(MtkitError, match="takes 4 pieces, and the model can write 3"):
         beam_search(scorer, [[0]], config(2, 9, 1), [Demands(prefix_ids=(2, 3, 4, 2))])
 

@@ -48,7 +48,10 @@ def expected_sequences(table, max_length, **how):
     for length in range(1, max_length + 1):
         for tokens in itertools.product(range(2, V), repeat=length - 1):
             whole = tokens if length == max_length else (*tokens, EOS)
-            found[tokens] = math.prod(expected_step(table[whole[:i]], **how).get(token, 0.0) for i, token in enumerate(whole))
+            found[tokens] = math.prod(
+                expected_step(table[whole[:i]], **how).get(token, 0.0)
+                for i, token in enumerate(whole)
+            )
     assert sum(found.values()) == pytest.approx(1.0)
     return found
 
@@ -61,7 +64,13 @@ def chi_square_p_value(observed, expected):
     rest_observed, rest_expected = n - sum(o for o, _ in pairs), n - sum(e for _, e in pairs)
     pairs += [(rest_observed, rest_expected)] if rest_expected >= 1 else []
     statistic = sum((o - e) ** 2 / e for o, e in pairs)
-    return 1.0 if len(pairs) < 2 else float(torch.special.gammaincc(torch.tensor((len(pairs) - 1) / 2), torch.tensor(statistic / 2)))
+    return (
+        1.0
+        if len(pairs) < 2
+        else float(
+            torch.special.gammaincc(torch.tensor((len(pairs) - 1) / 2), torch.tensor(statistic / 2))
+        )
+    )
 
 
 WAYS = [
@@ -87,11 +96,18 @@ def test_translations_are_drawn_as_often_as_they_are_probable(how):
     assert chi_square_p_value(observed, expected_sequences(FullTable(6, V), 3)) < 1e-9
     for h in drawn[:50]:
         whole = (*h.token_ids, EOS)
-        assert h.log_prob == pytest.approx(sum(table[whole[:i]][token] for i, token in enumerate(whole)))
+        assert h.log_prob == pytest.approx(
+            sum(table[whole[:i]][token] for i, token in enumerate(whole))
+        )
 
 
 @few
-@given(seeds=st.lists(st.integers(0, 99), min_size=1, max_size=6), how=st.sampled_from(WAYS), n=st.integers(1, 4), data=st.data())
+@given(
+    seeds=st.lists(st.integers(0, 99), min_size=1, max_size=6),
+    how=st.sampled_from(WAYS),
+    n=st.integers(1, 4),
+    data=st.data(),
+)
 def test_a_sample_depends_on_nothing_around_it(seeds, how, n, data):
     tables = [FullTable(seed, V) for seed in seeds]
     sources = [[i, 7, i] for i in range(len(tables))]
@@ -114,7 +130,9 @@ def test_seeds_sources_and_numbers_make_a_difference():
     assert one != other_source
     assert one != other_seed
     assert len({tuple(h.token_ids) for h in one}) > 20
-    assert sample(scorer, [[0], [0]], config(5, 9))[0] == sample(scorer, [[0], [0]], config(5, 9))[1]
+    assert (
+        sample(scorer, [[0], [0]], config(5, 9))[0] == sample(scorer, [[0], [0]], config(5, 9))[1]
+    )
 
 
 @few
@@ -127,7 +145,12 @@ def test_the_best_of_one_is_greedy_search(table, max_length):
 
 
 @few
-@given(table=full_tables(V), how=st.sampled_from(WAYS), prefix=st.lists(st.integers(2, V - 1), max_size=3), min_length=st.integers(0, 4))
+@given(
+    table=full_tables(V),
+    how=st.sampled_from(WAYS),
+    prefix=st.lists(st.integers(2, V - 1), max_size=3),
+    min_length=st.integers(0, 4),
+)
 def test_rules_hold_for_samples(table, how, prefix, min_length):
     demands = [Demands(prefix_ids=tuple(prefix), must_not=(Phrase.of_ids([[3, 4]]),))]
     settings = config(8, 9, min_length=min_length, no_repeat_ngram_size=3, **how)
@@ -135,7 +158,10 @@ def test_rules_hold_for_samples(table, how, prefix, min_length):
         assert h.token_ids[: len(prefix)] == prefix
         assert len(h.token_ids) >= min_length
         beyond = h.token_ids[max(len(prefix) - 1, 0) :]
-        assert not any(pair == (3, 4) for pair in itertools.pairwise(beyond)) or prefix[-2:] == [3, 4]
+        assert not any(pair == (3, 4) for pair in itertools.pairwise(beyond)) or prefix[-2:] == [
+            3,
+            4,
+        ]
 
 
 def test_the_numbers_are_even():
@@ -143,7 +169,12 @@ def test_the_numbers_are_even():
     numbers = torch.cat([streams.at(range(200), step) for step in range(1, 101)])
     assert 0.0 <= float(numbers.min()) < float(numbers.max()) < 1.0
     counts = torch.histc(numbers.float(), 50, 0.0, 1.0)
-    assert chi_square_p_value(Counter(dict(enumerate(counts.long().tolist()))), dict.fromkeys(range(50), 0.02)) > 0.001
+    assert (
+        chi_square_p_value(
+            Counter(dict(enumerate(counts.long().tolist()))), dict.fromkeys(range(50), 0.02)
+        )
+        > 0.001
+    )
     # One stream is no shifted copy of another, nor of itself.
     assert len(set(numbers.tolist())) == len(numbers)
 

@@ -19,13 +19,26 @@ PENALTIES = st.sampled_from([("none", 0.0), ("wu", 0.6), ("wu", 1.0), ("wu", 2.0
 def config(beam_size, max_length, penalty=("none", 0.0), n_best=1, min_length=0):
     # All sources have one token, so that the maximum length is the same for all.
     kind, alpha = penalty
-    lengths = {"max_length_ratio": 0.001, "max_length_extra": max_length - 1, "min_length": min_length}
-    return SearchConfig(beam_size=beam_size, n_best=n_best, length_penalty=kind, alpha=alpha, **lengths)
+    lengths = {
+        "max_length_ratio": 0.001,
+        "max_length_extra": max_length - 1,
+        "min_length": min_length,
+    }
+    return SearchConfig(
+        beam_size=beam_size, n_best=n_best, length_penalty=kind, alpha=alpha, **lengths
+    )
 
 
 @settings(max_examples=30, deadline=None)
-@given(table=full_tables(VOCAB_SIZE), max_length=st.integers(1, 4), penalty=PENALTIES, min_length=st.integers(0, 2))
-def test_a_beam_of_full_width_finds_the_best_of_all_sequences(table, max_length, penalty, min_length):
+@given(
+    table=full_tables(VOCAB_SIZE),
+    max_length=st.integers(1, 4),
+    penalty=PENALTIES,
+    min_length=st.integers(0, 2),
+)
+def test_a_beam_of_full_width_finds_the_best_of_all_sequences(
+    table, max_length, penalty, min_length
+):
     min_length = min(min_length, max_length - 1)
     settings = config(3**max_length, max_length, penalty, n_best=3, min_length=min_length)
     [found] = beam_search(TableScorer([table]), [[0]], settings)
@@ -47,7 +60,11 @@ def test_a_beam_of_one_is_greedy_search(table, max_length, penalty):
 
 
 @settings(max_examples=20, deadline=None)
-@given(seeds=st.lists(st.integers(0, 999), min_size=1, max_size=5), beam_size=st.integers(1, 4), penalty=PENALTIES)
+@given(
+    seeds=st.lists(st.integers(0, 999), min_size=1, max_size=5),
+    beam_size=st.integers(1, 4),
+    penalty=PENALTIES,
+)
 def test_a_sentence_alone_gives_what_it_gives_among_others(seeds, beam_size, penalty):
     tables = [FullTable(seed, 6) for seed in seeds]
     settings = config(beam_size, 9, penalty, n_best=beam_size)
@@ -55,11 +72,18 @@ def test_a_sentence_alone_gives_what_it_gives_among_others(seeds, beam_size, pen
     together = beam_search(TableScorer(tables), sources, settings)
     alone = [beam_search(TableScorer(tables), [source], settings)[0] for source in sources]
     assert together == alone
-    assert greedy_search(TableScorer(tables), sources, settings) == [greedy_search(TableScorer(tables), [s], settings)[0] for s in sources]
+    assert greedy_search(TableScorer(tables), sources, settings) == [
+        greedy_search(TableScorer(tables), [s], settings)[0] for s in sources
+    ]
 
 
 @settings(max_examples=20, deadline=None)
-@given(table=full_tables(5), beam_size=st.integers(1, 5), max_length=st.integers(1, 6), penalty=PENALTIES)
+@given(
+    table=full_tables(5),
+    beam_size=st.integers(1, 5),
+    max_length=st.integers(1, 6),
+    penalty=PENALTIES,
+)
 def test_scores_are_those_of_the_sequences_and_fall(table, beam_size, max_length, penalty):
     settings = config(beam_size, max_length, penalty, n_best=beam_size)
     [found] = beam_search(TableScorer([table]), [[0]], settings)
@@ -81,11 +105,15 @@ class NeverEnds(dict):
 
 
 def test_the_maximum_length_follows_the_source():
-    settings = SearchConfig(beam_size=2, max_length_ratio=1.5, max_length_extra=1, length_penalty="none")
+    settings = SearchConfig(
+        beam_size=2, max_length_ratio=1.5, max_length_extra=1, length_penalty="none"
+    )
     sources = [[0] * 2, [0] * 10]
     found = beam_search(TableScorer([NeverEnds()]), sources, settings)
     assert [len(hypotheses[0].token_ids) for hypotheses in found] == [1.5 * 2 + 1, 1.5 * 10 + 1]
-    assert [len(h.token_ids) for h in greedy_search(TableScorer([NeverEnds()]), sources, settings)] == [4, 16]
+    assert [
+        len(h.token_ids) for h in greedy_search(TableScorer([NeverEnds()]), sources, settings)
+    ] == [4, 16]
 
 
 def test_nothing_in_nothing_out():

@@ -33,7 +33,12 @@ def test_they_are_torchs_cross_entropies(make_trained, special, norm, positions)
     found = ForcedScorer([model], special, special).log_probs(SOURCES, TARGETS)
     with torch.no_grad():
         for source, target, log_probs in zip(SOURCES, TARGETS, found, strict=True):
-            torch.testing.assert_close(torch.tensor(log_probs), -cross_entropies(model, special, source, target), atol=1e-4, rtol=1e-5)
+            torch.testing.assert_close(
+                torch.tensor(log_probs),
+                -cross_entropies(model, special, source, target),
+                atol=1e-4,
+                rtol=1e-5,
+            )
 
 
 def test_of_several_models_the_probabilities_are_averaged(make_trained, special):
@@ -41,8 +46,12 @@ def test_of_several_models_the_probabilities_are_averaged(make_trained, special)
     found = ForcedScorer(models, special, special).log_probs(SOURCES, TARGETS)
     with torch.no_grad():
         for source, target, log_probs in zip(SOURCES, TARGETS, found, strict=True):
-            probabilities = torch.stack([(-cross_entropies(model, special, source, target)).exp() for model in models]).mean(0)
-            torch.testing.assert_close(torch.tensor(log_probs).exp(), probabilities, atol=1e-6, rtol=1e-4)
+            probabilities = torch.stack(
+                [(-cross_entropies(model, special, source, target)).exp() for model in models]
+            ).mean(0)
+            torch.testing.assert_close(
+                torch.tensor(log_probs).exp(), probabilities, atol=1e-6, rtol=1e-4
+            )
 
 
 def test_or_their_log_probabilities(make_trained, special):
@@ -50,15 +59,24 @@ def test_or_their_log_probabilities(make_trained, special):
     found = ForcedScorer(models, special, special).log_probs(SOURCES, TARGETS, "log_mean")
     with torch.no_grad():
         for source, target, log_probs in zip(SOURCES, TARGETS, found, strict=True):
-            src, tgt_in = torch.tensor([[*source, special.eos]]), torch.tensor([[special.bos, *target]])
-            mean = torch.stack([model.decode(tgt_in, model.encode(src)).log_softmax(-1) for model in models]).mean(0)
+            src, tgt_in = (
+                torch.tensor([[*source, special.eos]]),
+                torch.tensor([[special.bos, *target]]),
+            )
+            mean = torch.stack(
+                [model.decode(tgt_in, model.encode(src)).log_softmax(-1) for model in models]
+            ).mean(0)
             products = mean.exp() / mean.exp().sum(-1, keepdim=True)
             expected = products[0, range(len(target) + 1), [*target, special.eos]]
-            torch.testing.assert_close(torch.tensor(log_probs).exp(), expected, atol=1e-6, rtol=1e-4)
+            torch.testing.assert_close(
+                torch.tensor(log_probs).exp(), expected, atol=1e-6, rtol=1e-4
+            )
 
 
 @pytest.mark.parametrize("seeds", [(1,), (1, 2)])
-def test_what_a_search_found_gets_the_log_probability_that_the_search_gave_it(make_trained, special, seeds):
+def test_what_a_search_found_gets_the_log_probability_that_the_search_gave_it(
+    make_trained, special, seeds
+):
     models = [make_trained(seed).model for seed in seeds]
     scorer, forced = ModelScorer(models, special, special), ForcedScorer(models, special, special)
     config = SearchConfig(beam_size=4, n_best=4, max_length_ratio=1.0, max_length_extra=4)
@@ -66,7 +84,9 @@ def test_what_a_search_found_gets_the_log_probability_that_the_search_gave_it(ma
     for source, hypotheses in zip(sources, beam_search(scorer, sources, config), strict=True):
         found = forced.log_probs([source] * len(hypotheses), [h.token_ids for h in hypotheses])
         assert len({tuple(h.token_ids) for h in hypotheses}) == 4
-        assert [sum(row) for row in found] == pytest.approx([h.log_prob for h in hypotheses], abs=1e-3)
+        assert [sum(row) for row in found] == pytest.approx(
+            [h.log_prob for h in hypotheses], abs=1e-3
+        )
     greedy = greedy_search(scorer, sources, config)
     found = forced.log_probs(sources, [h.token_ids for h in greedy])
     assert [sum(row) for row in found] == pytest.approx([h.log_prob for h in greedy], abs=1e-3)
@@ -76,12 +96,17 @@ def test_many_rows_at_a_time_are_the_same(make_trained, special, monkeypatch):
     model = make_trained().model
     expected = ForcedScorer([model], special, special).log_probs(SOURCES, TARGETS)
     monkeypatch.setattr("mtkit.search.teacher_forcing._ROWS_PER_CHUNK", 3)
-    for ours, theirs in zip(ForcedScorer([model], special, special).log_probs(SOURCES, TARGETS), expected, strict=True):
+    for ours, theirs in zip(
+        ForcedScorer([model], special, special).log_probs(SOURCES, TARGETS), expected, strict=True
+    ):
         assert ours == pytest.approx(theirs, abs=1e-5)
 
 
 def test_only_learned_positions_have_a_limit(make_trained, special):
     learned = [make_trained(positions="learned", max_positions=n).model for n in (32, 24)]
-    others = [make_trained(positions=positions, max_positions=16).model for positions in ("sinusoidal", "rotary")]
+    others = [
+        make_trained(positions=positions, max_positions=16).model
+        for positions in ("sinusoidal", "rotary")
+    ]
     assert ForcedScorer([*learned, *others], special, special).max_positions == 24
     assert ForcedScorer(others, special, special).max_positions is None

@@ -35,18 +35,28 @@ def old_of(english):
     known = {}
 
     def make(kind, byte_fallback=True):
-        config = TokenizerConfig(type=kind, vocab_size=450 if byte_fallback else 194, byte_fallback=byte_fallback)
+        config = TokenizerConfig(
+            type=kind, vocab_size=450 if byte_fallback else 194, byte_fallback=byte_fallback
+        )
         return known.setdefault((kind, byte_fallback), Subword(train_subword(english, config)))
 
     return make
 
 
 def missing_characters(old, texts):
-    return {char for text in texts for char in old.normalize(text) if char != " "} - {piece.text for piece in old.pieces()}
+    return {char for text in texts for char in old.normalize(text) if char != " "} - {
+        piece.text for piece in old.pieces()
+    }
 
 
 def extended(old, texts, extend, **changes):
-    return Subword(extend_subword(old, texts, TokenizerConfig.model_validate({"init_from": "model", "extend": extend} | changes)))
+    return Subword(
+        extend_subword(
+            old,
+            texts,
+            TokenizerConfig.model_validate({"init_from": "model", "extend": extend} | changes),
+        )
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -56,12 +66,21 @@ def test_old_pieces_keep_their_ids_and_new_ones_come_behind(old_of, korean, kind
     new = extended(old, korean, 500, user_symbols=("<2ko>", "<bt>"))
     assert new.pieces()[: old.vocab_size] == old.pieces()
     assert new.special == old.special
-    assert [piece[::2] for piece in new.pieces()[old.vocab_size :][:2]] == [("<2ko>", "symbol"), ("<bt>", "symbol")]
+    assert [piece[::2] for piece in new.pieces()[old.vocab_size :][:2]] == [
+        ("<2ko>", "symbol"),
+        ("<bt>", "symbol"),
+    ]
     assert {piece.kind for piece in new.pieces()[old.vocab_size + 2 :]} == {"text"}
     n_new = new.vocab_size - old.vocab_size - 2
     n_chars = len(missing_characters(old, korean))
     # So small a corpus gives a unigram model few pieces of more than one character.
-    assert n_new == 500 if kind == "bpe" else n_new == n_chars if kind == "char" else n_chars + 40 < n_new <= 500
+    assert (
+        n_new == 500
+        if kind == "bpe"
+        else n_new == n_chars
+        if kind == "char"
+        else n_chars + 40 < n_new <= 500
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -74,19 +93,27 @@ def test_new_characters_are_neither_spelt_nor_unknown(old_of, korean, kind, byte
     assert not special & {i for row in new.encode(korean) for i in row}
     if kind == "bpe":
         per_character = extended(old_of("char", byte_fallback), korean, 700)
-        assert sum(map(len, new.encode(korean))) < 0.75 * sum(map(len, per_character.encode(korean)))
+        assert sum(map(len, new.encode(korean))) < 0.75 * sum(
+            map(len, per_character.encode(korean))
+        )
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_second_call_gives_the_same_bytes(old_of, korean, kind):
     old = old_of(kind)
-    assert extended(old, korean, 300).model_bytes == extended(Subword(old.model_bytes), iter(korean), 300).model_bytes
+    assert (
+        extended(old, korean, 300).model_bytes
+        == extended(Subword(old.model_bytes), iter(korean), 300).model_bytes
+    )
 
 
 def byte_boundaries(subword, text):
     """Where the pieces of a text end, in bytes of it."""
     kinds = subword.pieces()
-    lengths = [1 if kinds[i].kind == "byte" else len(kinds[i].text.encode()) for i in subword.encode([text])[0]]
+    lengths = [
+        1 if kinds[i].kind == "byte" else len(kinds[i].text.encode())
+        for i in subword.encode([text])[0]
+    ]
     return set(accumulate(lengths))
 
 
@@ -102,14 +129,21 @@ def test_bpe_leaves_old_text_as_it_was_where_no_new_piece_occurs(old_of, korean,
     new = extended(old, korean, 650)
     before, after = old.encode(english), new.encode(english)
     untouched = [max(row) < old.vocab_size for row in after]
-    assert [row for row, is_same in zip(after, untouched, strict=True) if is_same] == [row for row, ok in zip(before, untouched, strict=True) if ok]
+    assert [row for row, is_same in zip(after, untouched, strict=True) if is_same] == [
+        row for row, ok in zip(before, untouched, strict=True) if ok
+    ]
     assert sum(untouched) > 0.95 * len(english)
 
 
 def test_merges_are_those_that_counting_after_each_one_gives(old_of, korean):
     # SentencePiece splits the words anew with the pieces so far; of equal counts the first by its letters.
     old = old_of("bpe")
-    words = Counter(word for text in korean for word in text.split() if all("가" <= char <= "힣" for char in word))
+    words = Counter(
+        word
+        for text in korean
+        for word in text.split()
+        if all("가" <= char <= "힣" for char in word)
+    )
     chars = sorted({char for word in words for char in word})
     lowest = min(piece.score for piece in old.pieces())
     model_bytes = with_pieces(old.model_bytes, [NewPiece(char, lowest) for char in chars])
@@ -122,14 +156,22 @@ def test_merges_are_those_that_counting_after_each_one_gives(old_of, korean):
                 counts[a + b] += count
         expected.append(min(counts, key=lambda piece: (-counts[piece], piece)))
         model_bytes = with_pieces(model_bytes, [NewPiece(expected[-1], lowest - len(expected))])
-    scores = {piece.text: piece.score for piece in old.pieces() if piece.kind == "text"} | dict.fromkeys(chars, lowest)
-    assert learn_merges({("▁", *word): count for word, count in words.items()}, scores, 40) == expected
+    scores = {
+        piece.text: piece.score for piece in old.pieces() if piece.kind == "text"
+    } | dict.fromkeys(chars, lowest)
+    assert (
+        learn_merges({("▁", *word): count for word, count in words.items()}, scores, 40) == expected
+    )
 
 
 def test_a_new_merge_makes_room_for_an_old_one():
     # "bc" comes most often; "abc" was known, but had no merge that led to it.
     scores = {"a": 0.0, "b": 0.0, "c": 0.0, "d": 0.0, "abc": -1.0}
-    assert learn_merges({("a", "b", "c", "d"): 5, ("d", "b", "c"): 3}, scores, 3) == ["bc", "abcd", "dbc"]
+    assert learn_merges({("a", "b", "c", "d"): 5, ("d", "b", "c"): 3}, scores, 3) == [
+        "bc",
+        "abcd",
+        "dbc",
+    ]
 
 
 def test_what_comes_once_is_not_learned(old_of):
@@ -143,8 +185,15 @@ def test_a_merge_is_of_letters_of_one_script_or_of_digits_or_of_signs(old_of):
     def kinds(piece):
         letters = [char for char in piece if unicodedata.category(char)[0] in "LM"]
         scripts = {unicodedata.name(char).split()[0] for char in letters}
-        scripts = {"JAPANESE" if script in ("CJK", "HIRAGANA", "KATAKANA") else script for script in scripts}
-        others = {"digits" if unicodedata.category(char)[0] == "N" else "signs" for char in piece if char not in letters}
+        scripts = {
+            "JAPANESE" if script in ("CJK", "HIRAGANA", "KATAKANA") else script
+            for script in scripts
+        }
+        others = {
+            "digits" if unicodedata.category(char)[0] == "N" else "signs"
+            for char in piece
+            if char not in letters
+        }
         return scripts | others
 
     learned = [piece.text.removeprefix("▁") for piece in new.pieces()[old_of("bpe").vocab_size :]]
@@ -164,13 +213,18 @@ def test_coverage_decides_how_many_characters_get_a_piece(old_of):
     texts = ["가가가가가가가가가가 나나나나나나나나나나 " * 5 + "다"]
     for coverage, expected in (1.0, "가나다"), (0.99, "가나"):
         new = extended(old_of("char"), texts, 50, character_coverage=coverage)
-        assert "".join(piece.text for piece in new.pieces()[old_of("char").vocab_size :]) == expected
+        assert (
+            "".join(piece.text for piece in new.pieces()[old_of("char").vocab_size :]) == expected
+        )
 
 
 def test_unigram_takes_what_shortens_the_corpus(old_of, korean):
     old = old_of("unigram")
     n_chars = len(missing_characters(old, korean))
-    lengths = [sum(map(len, extended(old, korean, n).encode(korean))) for n in (0, n_chars, n_chars + 10, n_chars + 40)]
+    lengths = [
+        sum(map(len, extended(old, korean, n).encode(korean)))
+        for n in (0, n_chars, n_chars + 10, n_chars + 40)
+    ]
     assert lengths == sorted(lengths, reverse=True) and len(set(lengths)) == 4
 
 
@@ -196,7 +250,12 @@ def test_text_is_learned_around_new_symbols(old_of):
 def test_a_tokenizer_of_whole_words_cannot_be_extended(english):
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.Train(
-        sentence_iterator=iter(english), model_writer=model, model_type="word", vocab_size=200, pad_id=3, minloglevel=3
+        sentence_iterator=iter(english),
+        model_writer=model,
+        model_type="word",
+        vocab_size=200,
+        pad_id=3,
+        minloglevel=3,
     )
     with pytest.raises(MtkitError, match="of kind word cannot be extended"):
         extended(Subword(model.getvalue()), english, 5)
@@ -208,6 +267,17 @@ def test_a_piece_is_split_as_it_would_be_within_a_text(old_of, kind):
     texts = ["▁the", "ing", "▁zebra", "zebra", "▁", "나", "▁나"]
     for text, ids in zip(texts, split_pieces(old, texts), strict=True):
         pieces = [old.pieces()[i] for i in ids]
-        assert b"".join(bytes([int(p.text[3:5], 16)]) if p.kind == "byte" else p.text.encode() for p in pieces).decode() == text or text == "▁"
-    own = [piece.text for piece in old.pieces() if piece.kind == "text" and len(piece.text) == 1 and piece.text != "▁"]
+        assert (
+            b"".join(
+                bytes([int(p.text[3:5], 16)]) if p.kind == "byte" else p.text.encode()
+                for p in pieces
+            ).decode()
+            == text
+            or text == "▁"
+        )
+    own = [
+        piece.text
+        for piece in old.pieces()
+        if piece.kind == "text" and len(piece.text) == 1 and piece.text != "▁"
+    ]
     assert split_pieces(old, own) == [old.piece_ids([text]) for text in own]

@@ -21,9 +21,16 @@ def english(ko_en_pairs):
 
 
 @pytest.mark.parametrize("kind", ["bpe", "unigram", "char"])
-@pytest.mark.parametrize(("byte_fallback", "normalization"), [(True, "nmt_nfkc"), (False, "identity")])
+@pytest.mark.parametrize(
+    ("byte_fallback", "normalization"), [(True, "nmt_nfkc"), (False, "identity")]
+)
 def test_settings_are_those_of_the_training(english, kind, byte_fallback, normalization):
-    config = TokenizerConfig(type=kind, vocab_size=400 if byte_fallback else 144, byte_fallback=byte_fallback, normalization=normalization)
+    config = TokenizerConfig(
+        type=kind,
+        vocab_size=400 if byte_fallback else 144,
+        byte_fallback=byte_fallback,
+        normalization=normalization,
+    )
     model_bytes = train_subword(english, config)
     n_pieces = SentencePieceProcessor(model_proto=model_bytes).GetPieceSize()
     assert read_settings(model_bytes) == (kind, n_pieces, byte_fallback, normalization)
@@ -38,9 +45,17 @@ def test_what_is_no_model_is_told(damaged):
 def test_pieces_are_added_behind_the_others(english):
     model_bytes = train_subword(english, TokenizerConfig(vocab_size=400))
     old = SentencePieceProcessor(model_proto=model_bytes)
-    new = SentencePieceProcessor(model_proto=with_pieces(model_bytes, [NewPiece("<2ko>", is_symbol=True), NewPiece("나", -500.25)]))
+    new = SentencePieceProcessor(
+        model_proto=with_pieces(
+            model_bytes, [NewPiece("<2ko>", is_symbol=True), NewPiece("나", -500.25)]
+        )
+    )
     assert new.GetPieceSize() == 402
-    assert [new.IdToPiece(i) for i in range(402)] == [*(old.IdToPiece(i) for i in range(400)), "<2ko>", "나"]
+    assert [new.IdToPiece(i) for i in range(402)] == [
+        *(old.IdToPiece(i) for i in range(400)),
+        "<2ko>",
+        "나",
+    ]
     assert [new.GetScore(i) for i in range(400)] == [old.GetScore(i) for i in range(400)]
     assert new.GetScore(401) == -500.25
     assert new.Encode("<2ko>나", out_type=str) == ["▁", "<2ko>", "나"]
@@ -49,8 +64,19 @@ def test_pieces_are_added_behind_the_others(english):
 def test_a_plain_piece_that_becomes_a_symbol_keeps_its_place(english):
     model_bytes = train_subword(english, TokenizerConfig(vocab_size=400, user_symbols=("<a>",)))
     old = SentencePieceProcessor(model_proto=model_bytes)
-    plain = next(piece for piece in (old.IdToPiece(i) for i in range(261, 400)) if len(piece) > 1 and piece.isalpha() and piece.isascii())
-    made = with_pieces(model_bytes, [NewPiece(plain, is_symbol=True), NewPiece("<a>", is_symbol=True), NewPiece(plain + "나", -1.0)])
+    plain = next(
+        piece
+        for piece in (old.IdToPiece(i) for i in range(261, 400))
+        if len(piece) > 1 and piece.isalpha() and piece.isascii()
+    )
+    made = with_pieces(
+        model_bytes,
+        [
+            NewPiece(plain, is_symbol=True),
+            NewPiece("<a>", is_symbol=True),
+            NewPiece(plain + "나", -1.0),
+        ],
+    )
     new = SentencePieceProcessor(model_proto=made)
     assert new.GetPieceSize() == 401
     assert new.PieceToId(plain) == old.PieceToId(plain)

@@ -27,9 +27,19 @@ TEXTS = {
         "㈱山田の№１商品は①です。",
         "がぎぐげご、パピプペポ・ヴ",
     ],
-    "zh": ["他说：“你好！你是谁？”（真的吗……）", "《红楼梦》共１２０回，约７３万字；第①章。", "「繁體中文」——台灣、香港；溫度２５℃。"],
-    "de": ["„Schöne Grüße“, sagte er – für 3,50 € pro m².", "½ Liter Weißwein … bei 20 °C, ›super‹!"],
-    "fr": ["« Où est le cœur de l’œuvre ? » – 1ᵉʳ étage, n° 5…", "Ça coûte ¾ d’euro, naïf ! Elle a 2ᵉ prix™."],
+    "zh": [
+        "他说：“你好！你是谁？”（真的吗……）",
+        "《红楼梦》共１２０回，约７３万字；第①章。",
+        "「繁體中文」——台灣、香港；溫度２５℃。",
+    ],
+    "de": [
+        "„Schöne Grüße“, sagte er – für 3,50 € pro m².",
+        "½ Liter Weißwein … bei 20 °C, ›super‹!",
+    ],
+    "fr": [
+        "« Où est le cœur de l’œuvre ? » – 1ᵉʳ étage, n° 5…",
+        "Ça coûte ¾ d’euro, naïf ! Elle a 2ᵉ prix™.",
+    ],
     "ru": ["— Всё хорошо, — сказал он… «Ёлка» № 5.", "Площадь — 25 м², цена — 100 ₽."],
     "ar": ["مرحبًا، كيف حالك؟ «أهلاً وسهلاً»؛ ١٢٣٫٥٪", "قال الرسول ﷺ: السلام عليكم…"],
     "fa": ["می‌خواهم کتاب‌هایم را بخوانم؛ ۱۲۳ ریال ﷼"],
@@ -45,7 +55,12 @@ TEXTS = {
 
 @pytest.fixture(scope="module")
 def subword(ko_en_pairs):
-    return Subword(train_subword([text for pair in ko_en_pairs for text in pair], TokenizerConfig(vocab_size=600, character_coverage=0.98)))
+    return Subword(
+        train_subword(
+            [text for pair in ko_en_pairs for text in pair],
+            TokenizerConfig(vocab_size=600, character_coverage=0.98),
+        )
+    )
 
 
 @pytest.mark.parametrize("lang", TEXTS)
@@ -57,7 +72,9 @@ def test_ordinary_text_comes_back_as_it_was(subword, lang):
 @pytest.mark.parametrize("lang", TEXTS)
 def test_decomposed_text_is_composed(subword, lang):
     for text in TEXTS[lang]:
-        assert subword.normalize(unicodedata.normalize("NFD", text)) == unicodedata.normalize("NFC", text)
+        assert subword.normalize(unicodedata.normalize("NFD", text)) == unicodedata.normalize(
+            "NFC", text
+        )
 
 
 CORPORA = """
@@ -69,9 +86,17 @@ CORPORA = """
 @pytest.mark.parametrize("name", CORPORA.split())
 def test_cleaned_corpora_come_back_as_they_were(shared_data, subword, name):
     path = shared_data / name
-    lines = (gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()).decode().split("\n")
+    lines = (
+        (gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes())
+        .decode()
+        .split("\n")
+    )
     mend = Mender(CleanConfig()).mend
-    cleaned = [text for text in (mend(line)[0] for line in lines) if not set(text) & set("ﬀﬁﬂﬃﬄ\u200b\u2581")]
+    cleaned = [
+        text
+        for text in (mend(line)[0] for line in lines)
+        if not set(text) & set("ﬀﬁﬂﬃﬄ\u200b\u2581")
+    ]
     assert len(cleaned) > 0.999 * len(lines)
     assert subword.decode(subword.encode(cleaned)) == cleaned
 
@@ -79,12 +104,20 @@ def test_cleaned_corpora_come_back_as_they_were(shared_data, subword, name):
 def test_every_character_agrees_with_cleaning_but_for_presentation_forms(subword):
     mend = Mender(CleanConfig()).mend
     differing = set()
-    for code in (*range(1, 0xD800), *range(0xE000, 0x20000), *range(0x2F800, 0x2FA20), *range(0xE0000, 0xE0200)):
+    for code in (
+        *range(1, 0xD800),
+        *range(0xE000, 0x20000),
+        *range(0x2F800, 0x2FA20),
+        *range(0xE0000, 0xE0200),
+    ):
         text = f"漢{chr(code)}漢"
         if subword.normalize(text) != mend(text)[0]:
             differing.add(code)
     differing.discard(0x2581)  # SentencePiece's own sign for a space
-    assert all(0xFB00 <= code <= 0xFDFF or 0xFE70 <= code <= 0xFEFC or 0xFF61 <= code <= 0xFFDC for code in differing)
+    assert all(
+        0xFB00 <= code <= 0xFDFF or 0xFE70 <= code <= 0xFEFC or 0xFF61 <= code <= 0xFFDC
+        for code in differing
+    )
     assert not differing & set(map(ord, "ﷺﷻ﷼﷽﴾﴿"))
 
 
@@ -120,12 +153,18 @@ def test_the_documented_effects_are_the_real_ones(ko_en_pairs):
     assert names == ["nfc", "nmt_nfkc", "identity"] and len(rows) > 15
     texts = [text for pair in ko_en_pairs for text in pair]
     for column, name in enumerate(names, 1):
-        model = Subword(train_subword(texts, TokenizerConfig(vocab_size=600, character_coverage=0.98, normalization=name)))
+        model = Subword(
+            train_subword(
+                texts, TokenizerConfig(vocab_size=600, character_coverage=0.98, normalization=name)
+            )
+        )
         for row in rows:
             # No strip of the no-break space in a cell.
             cells = [cell[1:-1] for cell in row.strip("|").split("|")]
             [text] = re.findall("`([^`]+)`", cells[0])
-            assert model.normalize(text) == (text if cells[column] == "same" else cells[column].strip("`")), (name, row)
+            assert model.normalize(text) == (
+                text if cells[column] == "same" else cells[column].strip("`")
+            ), (name, row)
 
 
 def test_nfkc_of_sentencepiece_is_available_and_replaces_jamo(ko_en_pairs):

@@ -28,7 +28,10 @@ VARIANTS = {
 def variants(ko_en_pairs):
     texts = [text for pair in ko_en_pairs for text in pair]
     common = {"vocab_size": 600, "character_coverage": 0.98, "user_symbols": ("<2ko>", "<2en>")}
-    return {name: Subword(train_subword(texts, TokenizerConfig.model_validate(common | changes))) for name, changes in VARIANTS.items()}
+    return {
+        name: Subword(train_subword(texts, TokenizerConfig.model_validate(common | changes)))
+        for name, changes in VARIANTS.items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +52,9 @@ def test_decoding_gives_the_normalized_text_back(variants, variant, text):
 @settings(max_examples=200, deadline=None)
 @given(text=nasty_text)
 def test_identity_changes_only_what_it_must(variants, text):
-    expected = re.sub("[\ud800-\udfff]", "\ufffd", re.sub("[\n\r\u2581]", " ", text.replace("\0", "")))
+    expected = re.sub(
+        "[\ud800-\udfff]", "\ufffd", re.sub("[\n\r\u2581]", " ", text.replace("\0", ""))
+    )
     assert variants["identity"].normalize(text) == re.sub(" +", " ", expected).strip(" ")
 
 
@@ -100,7 +105,11 @@ def test_special_ids_are_skipped_in_decoding_and_never_made_by_encoding(subword)
 
 
 def test_an_unknown_piece_is_seen(ko_en_pairs):
-    subword = Subword(train_subword([pair.tgt for pair in ko_en_pairs], TokenizerConfig(vocab_size=200, byte_fallback=False)))
+    subword = Subword(
+        train_subword(
+            [pair.tgt for pair in ko_en_pairs], TokenizerConfig(vocab_size=200, byte_fallback=False)
+        )
+    )
     (ids,) = subword.encode(["I drink 漢."])
     assert subword.special.unk in ids
     assert "\u2047" in subword.decode([ids])[0]
@@ -109,10 +118,21 @@ def test_an_unknown_piece_is_seen(ko_en_pairs):
 def test_ids_agree_with_sentencepiece(subword, ko_en_pairs):
     texts = [text for pair in ko_en_pairs for text in pair]
     reference = sentencepiece.SentencePieceProcessor(model_proto=subword.model_bytes)
-    assert subword.encode(texts) == [reference.encode(text) for text in texts] == subword.encode(texts, n_threads=3)
-    assert subword.encode_as_pieces(texts[:3]) == [reference.encode(text, out_type=str) for text in texts[:3]]
+    assert (
+        subword.encode(texts)
+        == [reference.encode(text) for text in texts]
+        == subword.encode(texts, n_threads=3)
+    )
+    assert subword.encode_as_pieces(texts[:3]) == [
+        reference.encode(text, out_type=str) for text in texts[:3]
+    ]
     assert subword.vocab_size == reference.vocab_size() == 600
-    assert tuple(subword.special) == (reference.pad_id(), reference.unk_id(), reference.bos_id(), reference.eos_id())
+    assert tuple(subword.special) == (
+        reference.pad_id(),
+        reference.unk_id(),
+        reference.bos_id(),
+        reference.eos_id(),
+    )
 
 
 def test_nothing_to_do(subword):
@@ -143,7 +163,10 @@ def test_special_ids_come_from_the_model(ko_en_pairs, tmp_path):
 def test_a_model_without_padding_is_refused(ko_en_pairs, tmp_path):
     prefix = tmp_path / "other"
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=(pair.tgt for pair in ko_en_pairs), model_prefix=str(prefix), vocab_size=150, minloglevel=3
+        sentence_iterator=(pair.tgt for pair in ko_en_pairs),
+        model_prefix=str(prefix),
+        vocab_size=150,
+        minloglevel=3,
     )
     with pytest.raises(MtkitError, match=r"other.model`: has no piece for pad"):
         Subword.load(prefix.with_suffix(".model"))
@@ -180,7 +203,10 @@ def test_saving_and_loading_joint_and_separate(tmp_path, tiny_tokenizer, variant
     separate.save(tmp_path / "new" / "folder")
     loaded = Tokenizer.load(tmp_path / "new" / "folder")
     assert not loaded.joint
-    assert (loaded.src.model_bytes, loaded.tgt.model_bytes) == (separate.src.model_bytes, separate.tgt.model_bytes)
+    assert (loaded.src.model_bytes, loaded.tgt.model_bytes) == (
+        separate.src.model_bytes,
+        separate.tgt.model_bytes,
+    )
     assert loaded.sha256 == separate.sha256 != tiny_tokenizer.sha256
 
 

@@ -28,7 +28,10 @@ CERTAIN = {"bpe": {"dropout": 1e-300}, "unigram": {"alpha": 1e6}}
 def subwords(ko_en_pairs):
     texts = [text for pair in ko_en_pairs for text in pair]
     common = {"vocab_size": 600, "character_coverage": 0.98, "user_symbols": ("<2ko>", "<2en>")}
-    return {kind: Subword(train_subword(texts, TokenizerConfig.model_validate(common | {"type": kind}))) for kind in ("bpe", "unigram")}
+    return {
+        kind: Subword(train_subword(texts, TokenizerConfig.model_validate(common | {"type": kind})))
+        for kind in ("bpe", "unigram")
+    }
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +90,12 @@ def test_another_process_draws_the_same(subwords, texts, tmp_path):
     for kind, way in ("bpe", "dropout"), ("unigram", "alpha"):
         path = tmp_path / kind
         path.write_bytes(subwords[kind].model_bytes)
-        there = subprocess.run([sys.executable, "-c", program, path, way, *texts], capture_output=True, text=True, check=True)
+        there = subprocess.run(
+            [sys.executable, "-c", program, path, way, *texts],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         assert there.stdout.strip() == str(drawn(subwords[kind], texts, 5, **{way: 0.3}))
 
 
@@ -103,7 +111,9 @@ def chances_by_definition(word, scores, dropout):
     reached, found = {tuple(word): 1.0}, defaultdict(float)
     while reached:
         symbols, chance = reached.popitem()
-        merges = sorted((-scores[a + b], i) for i, (a, b) in enumerate(pairwise(symbols)) if a + b in scores)
+        merges = sorted(
+            (-scores[a + b], i) for i, (a, b) in enumerate(pairwise(symbols)) if a + b in scores
+        )
         for _, i in merges:
             following = (*symbols[:i], symbols[i] + symbols[i + 1], *symbols[i + 2 :])
             reached[following] = reached.get(following, 0.0) + chance * (1 - dropout)
@@ -117,10 +127,15 @@ def chances_by_definition(word, scores, dropout):
 def test_splits_come_as_often_as_bpe_dropout_says(subwords, word, dropout):
     subword = subwords["bpe"]
     pieces = subword.pieces()
-    expected = chances_by_definition(word, {piece.text: piece.score for piece in pieces if piece.kind == "text"}, dropout)
+    expected = chances_by_definition(
+        word, {piece.text: piece.score for piece in pieces if piece.kind == "text"}, dropout
+    )
     assert sum(expected.values()) == pytest.approx(1)
     n = 20_000
-    found = Counter(tuple(pieces[i].text for i in ids) for ids in drawn(subword, [word.removeprefix("▁")] * n, 7, dropout=dropout))
+    found = Counter(
+        tuple(pieces[i].text for i in ids)
+        for ids in drawn(subword, [word.removeprefix("▁")] * n, 7, dropout=dropout)
+    )
     assert set(found) <= set(expected)
     assert all(within(found[way], n, share) for way, share in expected.items())
 
@@ -139,7 +154,10 @@ def test_ways_are_drawn_by_their_probability_to_the_power_of_alpha(subwords, alp
     n = 10_000
     found = Counter(map(tuple, drawn(subword, [word] * n, 3, alpha=alpha, n_best=n_best)))
     assert set(found) <= set(ways)
-    assert all(within(found[way], n, weight / sum(weights)) for way, weight in zip(ways, weights, strict=True))
+    assert all(
+        within(found[way], n, weight / sum(weights))
+        for way, weight in zip(ways, weights, strict=True)
+    )
 
 
 def test_true_sentences_are_drawn_as_sentencepiece_draws_them(subwords, texts):
@@ -147,7 +165,12 @@ def test_true_sentences_are_drawn_as_sentencepiece_draws_them(subwords, texts):
     reference = sentencepiece.SentencePieceProcessor(model_proto=subword.model_bytes)
     for text in ["나는 커피를 마십니다.", "What is your name?"]:
         ours = [len(ids) for ids in drawn(subword, [text] * n, 3, alpha=0.5)]
-        theirs = [len(ids) for ids in reference.encode([text] * n, enable_sampling=True, alpha=0.5, nbest_size=-1, num_threads=1)]
+        theirs = [
+            len(ids)
+            for ids in reference.encode(
+                [text] * n, enable_sampling=True, alpha=0.5, nbest_size=-1, num_threads=1
+            )
+        ]
         mean, other_mean = sum(ours) / n, sum(theirs) / n
         deviation = math.sqrt(sum((length - mean) ** 2 for length in ours) / n)
         assert abs(mean - other_mean) < 4.5 * deviation * math.sqrt(2 / n)
@@ -160,12 +183,20 @@ def test_memory_is_bounded_and_forgetting_changes_nothing(subwords, texts, monke
         sampler = PieceSampler(subwords[kind], **WAYS[kind])
         rows = subwords[kind].encode(texts)
         assert sampler.sample(rows, 2) == expected[kind]
-        assert 0 < len(sampler._words) + len(sampler._older_words) < len({word for text in texts for word in text.split()})
+        assert (
+            0
+            < len(sampler._words) + len(sampler._older_words)
+            < len({word for text in texts for word in text.split()})
+        )
         assert pickle.loads(pickle.dumps(sampler)).sample(rows, 2) == expected[kind]
 
 
 def test_a_sentence_with_an_unknown_piece_stays(ko_en_pairs):
-    subword = Subword(train_subword([pair.tgt for pair in ko_en_pairs], TokenizerConfig(vocab_size=200, byte_fallback=False)))
+    subword = Subword(
+        train_subword(
+            [pair.tgt for pair in ko_en_pairs], TokenizerConfig(vocab_size=200, byte_fallback=False)
+        )
+    )
     rows = subword.encode(["I drink 漢.", "I drink water."])
     found = PieceSampler(subword, dropout=0.9).sample(rows, 1)
     assert found[0] == rows[0] and found[1] != rows[1]

@@ -44,7 +44,11 @@ def test_of_a_model_without_tags_nothing_is_taken():
 
 
 @settings(max_examples=200, deadline=None)
-@given(tags=st.lists(st.sampled_from([tag for tag in TAGS if tag != "<bt"]), max_size=3), text=nasty_text, space=st.sampled_from(["", " ", "\t "]))
+@given(
+    tags=st.lists(st.sampled_from([tag for tag in TAGS if tag != "<bt"]), max_size=3),
+    text=nasty_text,
+    space=st.sampled_from(["", " ", "\t "]),
+)
 def test_a_tag_that_is_typed_has_the_ids_of_one_that_is_given(subword, tags, text, space):
     typed, rest = take_tags(f"{space}{space.join([*tags, ''])}{text}", TAGS)
     own, text = take_tags(text, TAGS)
@@ -55,7 +59,10 @@ def test_a_tag_that_is_typed_has_the_ids_of_one_that_is_given(subword, tags, tex
 def test_a_tag_brings_no_space_along(subword):
     [plain, inside] = subword.encode_as_pieces(["Hello", "<2ko> Hello"])
     assert inside == ["▁", "<2ko>", *plain]
-    assert subword.tag_ids(["<2ko>"]) + subword.encode(["Hello"])[0] == subword.encode(["<2ko> Hello"])[0][1:]
+    assert (
+        subword.tag_ids(["<2ko>"]) + subword.encode(["Hello"])[0]
+        == subword.encode(["<2ko> Hello"])[0][1:]
+    )
 
 
 def test_tags_are_the_pieces_that_are_never_split(subword):
@@ -70,8 +77,15 @@ def test_tags_are_the_pieces_that_are_never_split(subword):
 @pytest.mark.parametrize("byte_fallback", [True, False])
 def test_every_kind_of_model_tells_its_symbols(ko_en_pairs, kind, byte_fallback):
     for symbols in (), (".", "나는", "<2ko>"):
-        config = TokenizerConfig(type=kind, vocab_size=620, byte_fallback=byte_fallback, user_symbols=symbols)
-        assert Subword(train_subword((text for pair in ko_en_pairs for text in pair), config)).user_symbols == symbols
+        config = TokenizerConfig(
+            type=kind, vocab_size=620, byte_fallback=byte_fallback, user_symbols=symbols
+        )
+        assert (
+            Subword(
+                train_subword((text for pair in ko_en_pairs for text in pair), config)
+            ).user_symbols
+            == symbols
+        )
 
 
 @pytest.mark.parametrize("tag", ["<2ja>", "▁", "I", "<s>", "<unk>", "<0x41>", ""])

@@ -16,7 +16,9 @@ def texts(ko_en_pairs):
 
 
 def train(texts, **changes):
-    return Subword(train_subword(texts, TokenizerConfig.model_validate({"vocab_size": 700} | changes)))
+    return Subword(
+        train_subword(texts, TokenizerConfig.model_validate({"vocab_size": 700} | changes))
+    )
 
 
 @pytest.mark.parametrize("kind", ["bpe", "unigram", "char"])
@@ -40,7 +42,10 @@ def test_byte_fallback_leaves_nothing_unknown(texts):
 
 
 def test_lower_coverage_spells_rare_syllables(texts):
-    pieces = [train(texts, character_coverage=coverage).encode_as_pieces(texts) for coverage in (1.0, 0.98)]
+    pieces = [
+        train(texts, character_coverage=coverage).encode_as_pieces(texts)
+        for coverage in (1.0, 0.98)
+    ]
     n_bytes = [sum(piece.startswith("<0x") for row in rows for piece in row) for rows in pieces]
     assert n_bytes[0] == 0 < n_bytes[1]
 
@@ -54,7 +59,14 @@ def test_user_symbols_are_never_split(texts):
 
 @pytest.mark.parametrize(
     ("symbols", "problem"),
-    [(("",), "empty"), (("a b",), "space"), (("\u2581a",), "space"), (("<s>",), "special"), (("<0x41>",), "special"), (("<2ko>", "<2ko>"), "twice")],
+    [
+        (("",), "empty"),
+        (("a b",), "space"),
+        (("\u2581a",), "space"),
+        (("<s>",), "special"),
+        (("<0x41>",), "special"),
+        (("<2ko>", "<2ko>"), "twice"),
+    ],
 )
 def test_what_cannot_be_a_user_symbol_is_refused(texts, symbols, problem):
     with pytest.raises(MtkitError, match=problem):
@@ -100,7 +112,9 @@ def test_a_word_without_end_is_cut(texts):
 @pytest.mark.parametrize("mark", ["\0", "\u2585", "\u2581", "\t", "\r\n", "\ud800", "\u2047"])
 @pytest.mark.parametrize("kind", ["bpe", "unigram"])
 def test_lines_with_marks_of_the_trainer_are_not_left_out(texts, kind, mark):
-    subword = train([*texts, *[f"Qq{mark} Qq"] * 100], type=kind, normalization="identity", vocab_size=620)
+    subword = train(
+        [*texts, *[f"Qq{mark} Qq"] * 100], type=kind, normalization="identity", vocab_size=620
+    )
     assert "▁Qq" in subword.encode_as_pieces(["Qq"])[0]
 
 
@@ -138,7 +152,10 @@ def test_text_that_normalization_leaves_nothing_of_is_an_error():
         train(["\u200b"])
 
 
-@pytest.mark.parametrize("error", [MtkitError("`a.de`: invalid UTF-8", "mend it"), KeyError("a bug"), KeyboardInterrupt()])
+@pytest.mark.parametrize(
+    "error",
+    [MtkitError("`a.de`: invalid UTF-8", "mend it"), KeyError("a bug"), KeyboardInterrupt()],
+)
 def test_what_goes_wrong_in_reading_comes_through(texts, error):
     def sentences():
         yield from texts

@@ -51,7 +51,11 @@ class Outcome(NamedTuple):
         if "Traceback (most recent call last)" in self.text or "Exception ignored" in self.text:
             return "a traceback"
         # A corpus with faults is what `data check` reports on stdout.
-        if self.status == 1 and "error: " not in self.text and self.case.args[:2] != ["data", "check"]:
+        if (
+            self.status == 1
+            and "error: " not in self.text
+            and self.case.args[:2] != ["data", "check"]
+        ):
             return "status 1 without an error"
         return None
 
@@ -63,9 +67,16 @@ def prepare(folder: Path) -> Path:
     """Make what each case gets a copy of: a corpus, its recipe, and a model trained for two steps."""
     template = folder / "template"
     template.mkdir()
-    sides = [(FIXTURES / f"ko_en.{lang}").read_text(encoding="utf-8").splitlines()[:80] for lang in ("ko", "en")]
+    sides = [
+        (FIXTURES / f"ko_en.{lang}").read_text(encoding="utf-8").splitlines()[:80]
+        for lang in ("ko", "en")
+    ]
     path = write_tiny_recipe(template, [SentencePair(*pair) for pair in zip(*sides, strict=True)])
-    text = path.read_text(encoding="utf-8").replace("vocab_size: 600", "vocab_size: 450").replace("max_steps: 20", "max_steps: 2")
+    text = (
+        path.read_text(encoding="utf-8")
+        .replace("vocab_size: 600", "vocab_size: 450")
+        .replace("max_steps: 20", "max_steps: 2")
+    )
     path.write_text(text, encoding="utf-8")
     # In a process of its own, since torch's threads do not survive a fork.
     pid = os.fork()
@@ -103,7 +114,9 @@ def run_cases(seeds: Iterable[int], folder: Path, n_processes: int) -> Iterator[
             continue
         done = running.pop(pid)
         text = done.folder.with_suffix(".err").read_text(encoding="utf-8", errors="replace")
-        yield Outcome(done.case, os.waitstatus_to_exitcode(status), text, time.monotonic() - done.started_s)
+        yield Outcome(
+            done.case, os.waitstatus_to_exitcode(status), text, time.monotonic() - done.started_s
+        )
         shutil.rmtree(done.folder, ignore_errors=True)
 
 
@@ -134,10 +147,18 @@ def _live(case: Case, folder: Path) -> NoReturn:
     try:
         os.chdir(folder)
         case.spoil_files()
-        streams = (case.stdin_file(folder.with_suffix(".in")), Path(os.devnull), folder.with_suffix(".err"))
-        for number, (path, flags) in enumerate(zip(streams, (os.O_RDONLY, os.O_WRONLY, os.O_WRONLY | os.O_CREAT), strict=True)):
+        streams = (
+            case.stdin_file(folder.with_suffix(".in")),
+            Path(os.devnull),
+            folder.with_suffix(".err"),
+        )
+        for number, (path, flags) in enumerate(
+            zip(streams, (os.O_RDONLY, os.O_WRONLY, os.O_WRONLY | os.O_CREAT), strict=True)
+        ):
             os.dup2(os.open(path, flags, 0o600), number)
-        sys.stdin, sys.stdout, sys.stderr = (os.fdopen(number, mode, closefd=False) for number, mode in enumerate("rww"))
+        sys.stdin, sys.stdout, sys.stderr = (
+            os.fdopen(number, mode, closefd=False) for number, mode in enumerate("rww")
+        )
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY_BYTES, used + MEMORY_BYTES))
         resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 30, 1 << 30))

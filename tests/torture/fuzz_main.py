@@ -20,14 +20,22 @@ def main() -> int:
     args = parser.parse_args()
     started_s, statuses, faults, slow = time.monotonic(), Counter[int](), 0, 0
     with tempfile.TemporaryDirectory() as name:
-        for outcome in run_cases(range(args.seed, args.seed + args.cases), Path(name), args.processes):
+        for outcome in run_cases(
+            range(args.seed, args.seed + args.cases), Path(name), args.processes
+        ):
             statuses[outcome.status] += 1
             slow += outcome.status == 143
             if outcome.fault or outcome.status == 143 or args.verbose:
                 print(outcome, flush=True)
             faults += outcome.fault is not None
-    print(f"{args.cases} cases in {time.monotonic() - started_s:.0f} s, statuses {dict(sorted(statuses.items()))}, {slow} out of time")
-    print(f"{faults} ended as no command may end; run one again with --cases 1 --verbose --seed SEED" if faults else "no internal error")
+    print(
+        f"{args.cases} cases in {time.monotonic() - started_s:.0f} s, statuses {dict(sorted(statuses.items()))}, {slow} out of time"
+    )
+    print(
+        f"{faults} ended as no command may end; run one again with --cases 1 --verbose --seed SEED"
+        if faults
+        else "no internal error"
+    )
     return int(faults > 0)
 
 

@@ -88,13 +88,21 @@ def torment(recipe: Recipe, run: Path, rng: random.Random, n_kills: int, log: Pa
             _send(pid, signal.SIGKILL)
         _, status = os.waitpid(pid, 0)
         if not os.WIFSIGNALED(status) or os.WTERMSIG(status) != signal.SIGKILL:
-            raise RuntimeError(f"the process ended by itself with status {os.waitstatus_to_exitcode(status)} after {kills}: {_last_lines(log)}")
+            raise RuntimeError(
+                f"the process ended by itself with status {os.waitstatus_to_exitcode(status)} after {kills}: {_last_lines(log)}"
+            )
         kills[how] += 1
         n_half += any(map(is_leftover, run.rglob("*")))
         if rng.random() < 0.4 and (kind := _damage(run, rng)):
             damages[kind] += 1
     _to_end(recipe, run, log)
-    return Ordeal(kills, n_half, damages, n_asked, log.read_text(encoding="utf-8").count("damaged and passed over: "))
+    return Ordeal(
+        kills,
+        n_half,
+        damages,
+        n_asked,
+        log.read_text(encoding="utf-8").count("damaged and passed over: "),
+    )
 
 
 def undisturbed(recipe: Recipe, run: Path, log: Path) -> None:
@@ -104,19 +112,35 @@ def undisturbed(recipe: Recipe, run: Path, log: Path) -> None:
 
 def differences(first: Path, second: Path) -> list[str]:
     """Files of two runs that are not equal byte by byte, but for times and for the run's own place."""
-    found = [{str(path.relative_to(run)): path for path in sorted(run.rglob("*")) if path.is_file()} for run in (first, second)]
+    found = [
+        {str(path.relative_to(run)): path for path in sorted(run.rglob("*")) if path.is_file()}
+        for run in (first, second)
+    ]
     differing = sorted(found[0].keys() ^ found[1].keys())
-    return differing + [name for name in found[0].keys() & found[1].keys() if _content(found[0][name]) != _content(found[1][name])]
+    return differing + [
+        name
+        for name in found[0].keys() & found[1].keys()
+        if _content(found[0][name]) != _content(found[1][name])
+    ]
 
 
 def _content(path: Path) -> Any:
     if path.name == "metrics.jsonl":
-        return [_without_times(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+        return [
+            _without_times(json.loads(line))
+            for line in path.read_text(encoding="utf-8").splitlines()
+        ]
     if path.name == "state.json":
         tree = json.loads(path.read_bytes())
-        return _without_times(tree) | {"tally": {key: value for key, value in tree["tally"].items() if not key.endswith("_s")}}
+        return _without_times(tree) | {
+            "tally": {key: value for key, value in tree["tally"].items() if not key.endswith("_s")}
+        }
     if path.name == "manifest.json" and (path.parent / "state.json").exists():
-        return {name: entry for name, entry in json.loads(path.read_bytes())["files"].items() if name != "state.json"}
+        return {
+            name: entry
+            for name, entry in json.loads(path.read_bytes())["files"].items()
+            if name != "state.json"
+        }
     return path.read_bytes()
 
 
@@ -127,7 +151,9 @@ def _without_times(entry: dict[str, Any]) -> dict[str, Any]:
 def _to_end(recipe: Recipe, run: Path, log: Path) -> None:
     _, status = os.waitpid(_fork(recipe, run, log), 0)
     if status:
-        raise RuntimeError(f"training ended with status {os.waitstatus_to_exitcode(status)}: {_last_lines(log)}")
+        raise RuntimeError(
+            f"training ended with status {os.waitstatus_to_exitcode(status)}: {_last_lines(log)}"
+        )
 
 
 def _fork(recipe: Recipe, run: Path, log: Path, n_changes: int | None = None) -> int:
@@ -157,7 +183,9 @@ def _die_after(run: Path, n_changes: int) -> None:
 
     def hook(event: str, args: tuple[Any, ...]) -> None:
         nonlocal left
-        is_change = event in _CHANGES or (event == "open" and bool(args[2] & (os.O_WRONLY | os.O_RDWR)))
+        is_change = event in _CHANGES or (
+            event == "open" and bool(args[2] & (os.O_WRONLY | os.O_RDWR))
+        )
         # What is named in relation to an open folder is of a tree that is being removed.
         if is_change and (str(args[0]).startswith(places) or not str(args[0]).startswith("/")):
             left -= 1
@@ -171,7 +199,9 @@ def _spoil_some_updates(recipe: Recipe) -> None:
     """Some updates go wrong as long as training has not gone back, so that it does."""
     make_step, forward, is_bad = Stepper.step, Objective.forward, [False]
 
-    def step(self: Stepper, batches: Any, number: int, rate: float, n_tokens: int | None = None) -> Any:
+    def step(
+        self: Stepper, batches: Any, number: int, rate: float, n_tokens: int | None = None
+    ) -> Any:
         is_bad[0] = number in BAD_STEPS and rate == learning_rate(number, recipe.training)
         return make_step(self, batches, number, rate, n_tokens)
 

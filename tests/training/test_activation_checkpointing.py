@@ -12,7 +12,14 @@ from mtkit.training.random_state import seed_everything
 
 @pytest.mark.parametrize("norm", ["pre", "post"])
 def test_gradients_are_equal_to_the_bit(make_trained, norm):
-    shape = {"n_encoder_layers": 2, "n_decoder_layers": 2, "dropout": 0.3, "attention_dropout": 0.2, "activation_dropout": 0.1, "norm": norm}
+    shape = {
+        "n_encoder_layers": 2,
+        "n_decoder_layers": 2,
+        "dropout": 0.3,
+        "attention_dropout": 0.2,
+        "activation_dropout": 0.1,
+        "norm": norm,
+    }
     ids = torch.randint(4, 600, (5, 9), generator=torch.Generator().manual_seed(0))
     batch = Batch(ids, ids, ids, ids.numel())
     gradients, n_kept = [], []
@@ -21,7 +28,9 @@ def test_gradients_are_equal_to_the_bit(make_trained, norm):
         if recomputes:
             recompute_layers(model)
         kept = []
-        with torch.autograd.graph.saved_tensors_hooks(lambda tensor, kept=kept: kept.append(tensor.numel()) or tensor, lambda tensor: tensor):
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda tensor, kept=kept: kept.append(tensor.numel()) or tensor, lambda tensor: tensor
+        ):
             seed_everything(1, 2, 3)
             loss = Objective(model, TrainingConfig())(batch)
         loss.total.backward()

@@ -44,8 +44,15 @@ def spoil(monkeypatch):
 
 
 def recipe(path, *changes):
-    always = ["training.schedule=constant", "training.warmup_steps=0", "training.max_bad_steps=3", "training.save_every_steps=5"]
-    return Recipe.load(path, [*always, f"training.learning_rate={RATE}", "validation.every_steps=100", *changes])
+    always = [
+        "training.schedule=constant",
+        "training.warmup_steps=0",
+        "training.max_bad_steps=3",
+        "training.save_every_steps=5",
+    ]
+    return Recipe.load(
+        path, [*always, f"training.learning_rate={RATE}", "validation.every_steps=100", *changes]
+    )
 
 
 def final_weights(run_dir):
@@ -54,7 +61,9 @@ def final_weights(run_dir):
 
 
 def same(first, second):
-    return first.keys() == second.keys() and all((first[name] == second[name]).all() for name in first)
+    return first.keys() == second.keys() and all(
+        (first[name] == second[name]).all() for name in first
+    )
 
 
 def test_single_bad_updates_are_skipped_and_counted(tiny_recipe_path, tmp_path, spoil):
@@ -62,15 +71,22 @@ def test_single_bad_updates_are_skipped_and_counted(tiny_recipe_path, tmp_path, 
     result = train(recipe(tiny_recipe_path), tmp_path / "run")
     state, _ = final_weights(result.run_dir)
     assert (state.step, state.n_rollbacks, state.n_bad_in_a_row) == (20, 0, 0)
-    entries = [json.loads(line) for line in (result.run_dir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    entries = [
+        json.loads(line)
+        for line in (result.run_dir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     skipped = {entry["step"]: entry["n_skipped"] for entry in entries if entry["kind"] == "train"}
     assert skipped == {5: 0, 10: 2, 15: 1, 20: 0}
 
 
-def test_repeated_trouble_goes_back_to_the_last_good_checkpoint_at_half_the_rate(tiny_recipe_path, tmp_path, spoil, caplog):
+def test_repeated_trouble_goes_back_to_the_last_good_checkpoint_at_half_the_rate(
+    tiny_recipe_path, tmp_path, spoil, caplog
+):
     # The same by hand: ten updates, then on at half the rate.
     train(recipe(tiny_recipe_path, "training.max_steps=10"), tmp_path / "by-hand")
-    by_hand = train(recipe(tiny_recipe_path, f"training.learning_rate={RATE / 2}"), tmp_path / "by-hand")
+    by_hand = train(
+        recipe(tiny_recipe_path, f"training.learning_rate={RATE / 2}"), tmp_path / "by-hand"
+    )
 
     spoil(lambda number, rate: number >= 13 and rate > 0.6 * RATE)
     with caplog.at_level(logging.INFO, logger="mtkit"):
@@ -78,7 +94,10 @@ def test_repeated_trouble_goes_back_to_the_last_good_checkpoint_at_half_the_rate
     state, weights = final_weights(result.run_dir)
     assert (state.step, state.n_rollbacks) == (20, 1)
     assert same(weights, final_weights(by_hand.run_dir)[1])
-    assert "at step 15 loss or gradient was not finite for 3 updates in a row; going back to step 10" in caplog.text
+    assert (
+        "at step 15 loss or gradient was not finite for 3 updates in a row; going back to step 10"
+        in caplog.text
+    )
     assert "0.5 of the learning rate" in caplog.text
 
 
@@ -87,13 +106,17 @@ def test_a_checkpoint_saved_in_bad_times_is_passed_over(tiny_recipe_path, tmp_pa
     result = train(recipe(tiny_recipe_path, "training.max_bad_steps=4"), tmp_path / "run")
     state, weights = final_weights(result.run_dir)
     train(recipe(tiny_recipe_path, "training.max_steps=5"), tmp_path / "by-hand")
-    by_hand = train(recipe(tiny_recipe_path, f"training.learning_rate={RATE / 2}"), tmp_path / "by-hand")
+    by_hand = train(
+        recipe(tiny_recipe_path, f"training.learning_rate={RATE / 2}"), tmp_path / "by-hand"
+    )
     assert state.n_rollbacks == 1
     assert same(weights, final_weights(by_hand.run_dir)[1])
 
 
 def test_trouble_before_the_first_checkpoint_starts_anew(tiny_recipe_path, tmp_path, spoil):
-    by_hand = train(recipe(tiny_recipe_path, f"training.learning_rate={RATE / 4}"), tmp_path / "by-hand")
+    by_hand = train(
+        recipe(tiny_recipe_path, f"training.learning_rate={RATE / 4}"), tmp_path / "by-hand"
+    )
     spoil(lambda number, rate: rate > 0.3 * RATE)
     result = train(recipe(tiny_recipe_path), tmp_path / "run")
     state, weights = final_weights(result.run_dir)
@@ -101,24 +124,33 @@ def test_trouble_before_the_first_checkpoint_starts_anew(tiny_recipe_path, tmp_p
     assert same(weights, final_weights(by_hand.run_dir)[1])
 
 
-def test_who_is_interrupted_after_going_back_ends_at_the_same_weights(tiny_recipe_path, tmp_path, spoil):
+def test_who_is_interrupted_after_going_back_ends_at_the_same_weights(
+    tiny_recipe_path, tmp_path, spoil
+):
     changes = ("training.ema_decay=0.9", "model.dropout=0.2")
     spoil(lambda number, rate: number >= 13 and rate > 0.6 * RATE)
     straight = train(recipe(tiny_recipe_path, *changes), tmp_path / "straight")
     train(recipe(tiny_recipe_path, *changes, "training.max_steps=16"), tmp_path / "broken")
     broken = train(recipe(tiny_recipe_path, *changes), tmp_path / "broken")
-    (first, weights), (second, others) = final_weights(straight.run_dir), final_weights(broken.run_dir)
+    (first, weights), (second, others) = (
+        final_weights(straight.run_dir),
+        final_weights(broken.run_dir),
+    )
     assert first.n_rollbacks == second.n_rollbacks == 1
     assert same(weights, others)
 
 
-def test_who_gives_up_says_what_to_do_and_keeps_the_good_checkpoints(tiny_recipe_path, tmp_path, spoil):
+def test_who_gives_up_says_what_to_do_and_keeps_the_good_checkpoints(
+    tiny_recipe_path, tmp_path, spoil
+):
     spoil(lambda number, rate: number > 10)
     with pytest.raises(Diverged, match="going back 2 times") as caught:
         train(recipe(tiny_recipe_path, "training.max_rollbacks=2"), tmp_path / "run")
     assert "learning_rate" in caught.value.hint
     assert caught.value.exit_status == 3
-    assert [read_state(path).step for path in list_checkpoints(tmp_path / "run" / "checkpoints")][-1] == 10
+    assert [read_state(path).step for path in list_checkpoints(tmp_path / "run" / "checkpoints")][
+        -1
+    ] == 10
 
 
 def test_a_signal_in_bad_times_keeps_the_count(tiny_recipe_path, tmp_path, spoil, monkeypatch):
@@ -140,6 +172,8 @@ def test_a_signal_in_bad_times_keeps_the_count(tiny_recipe_path, tmp_path, spoil
     result = train(recipe(tiny_recipe_path), tmp_path / "run")
     state, weights = final_weights(result.run_dir)
     train(recipe(tiny_recipe_path, "training.max_steps=10"), tmp_path / "by-hand")
-    by_hand = train(recipe(tiny_recipe_path, f"training.learning_rate={RATE / 2}"), tmp_path / "by-hand")
+    by_hand = train(
+        recipe(tiny_recipe_path, f"training.learning_rate={RATE / 2}"), tmp_path / "by-hand"
+    )
     assert state.n_rollbacks == 1
     assert same(weights, final_weights(by_hand.run_dir)[1])

@@ -27,7 +27,9 @@ SHORT = [
 
 
 def weights_of(model):
-    return {name: parameter.detach().clone().numpy() for name, parameter in model.named_parameters()}
+    return {
+        name: parameter.detach().clone().numpy() for name, parameter in model.named_parameters()
+    }
 
 
 def moving_average(weights, decay):
@@ -35,7 +37,9 @@ def moving_average(weights, decay):
     averages = {name: tensor.astype(np.float64) for name, tensor in weights[0].items()}
     for step, now in enumerate(weights[1:], start=1):
         share = min(decay, (1 + step) / (10 + step))
-        averages = {name: share * tensor + (1 - share) * now[name] for name, tensor in averages.items()}
+        averages = {
+            name: share * tensor + (1 - share) * now[name] for name, tensor in averages.items()
+        }
     return averages
 
 
@@ -82,10 +86,15 @@ def test_a_moving_average_follows_the_formula():
                 parameter.add_(torch.randn_like(parameter))
         averaging.update(step)
         seen.append(weights_of(model))
-    assert_near({name: tensor.numpy() for name, tensor in averaging.averages.items()}, moving_average(seen, 0.7))
+    assert_near(
+        {name: tensor.numpy() for name, tensor in averaging.averages.items()},
+        moving_average(seen, 0.7),
+    )
 
 
-def test_a_run_validates_and_publishes_the_moving_average_and_trains_on_without_it(tiny_recipe_path, tmp_path, watched):
+def test_a_run_validates_and_publishes_the_moving_average_and_trains_on_without_it(
+    tiny_recipe_path, tmp_path, watched
+):
     in_training, validated = watched
     recipe = Recipe.load(tiny_recipe_path, [*SHORT, "training.ema_decay=0.8"])
     result = train(recipe, tmp_path / "run", n_threads=1)
@@ -105,14 +114,24 @@ def test_a_run_validates_and_publishes_the_moving_average_and_trains_on_without_
 def test_training_is_the_same_with_a_moving_average_or_without(tiny_recipe_path, tmp_path):
     runs = [tmp_path / "with", tmp_path / "without"]
     for run, decay in zip(runs, (0.9, 0.0), strict=True):
-        train(Recipe.load(tiny_recipe_path, [*SHORT, f"training.ema_decay={decay}"]), run, n_threads=1)
+        train(
+            Recipe.load(tiny_recipe_path, [*SHORT, f"training.ema_decay={decay}"]), run, n_threads=1
+        )
     first, second = (checkpoint(run, 12) for run in runs)
     assert all((first[name] == second[name]).all() for name in first)
 
 
 def test_a_resumed_moving_average_is_that_of_an_undisturbed_run(tiny_recipe_path, tmp_path):
     def recipe(max_steps):
-        return Recipe.load(tiny_recipe_path, [*SHORT, "training.ema_decay=0.8", f"training.max_steps={max_steps}", "model.dropout=0.3"])
+        return Recipe.load(
+            tiny_recipe_path,
+            [
+                *SHORT,
+                "training.ema_decay=0.8",
+                f"training.max_steps={max_steps}",
+                "model.dropout=0.3",
+            ],
+        )
 
     train(recipe(12), tmp_path / "straight", n_threads=1)
     train(recipe(5), tmp_path / "broken", n_threads=1)
@@ -122,13 +141,24 @@ def test_a_resumed_moving_average_is_that_of_an_undisturbed_run(tiny_recipe_path
         assert all((first[key] == second[key]).all() for key in first)
 
 
-def test_the_last_checkpoints_are_averaged_with_the_weights_in_training(tiny_recipe_path, tmp_path, watched):
+def test_the_last_checkpoints_are_averaged_with_the_weights_in_training(
+    tiny_recipe_path, tmp_path, watched
+):
     in_training, validated = watched
-    recipe = Recipe.load(tiny_recipe_path, [*SHORT, "training.average_last=3", "training.keep_last=1", "validation.keep_best=1"])
+    recipe = Recipe.load(
+        tiny_recipe_path,
+        [*SHORT, "training.average_last=3", "training.keep_last=1", "validation.keep_best=1"],
+    )
     result = train(recipe, tmp_path / "run", n_threads=1)
     # Early in training there are fewer.
     for i, steps in enumerate([(3,), (3, 6), (3, 6, 9), (6, 9, 12)]):
-        assert_near(validated[i], {name: np.mean([in_training[step][name] for step in steps], axis=0) for name in in_training[0]})
+        assert_near(
+            validated[i],
+            {
+                name: np.mean([in_training[step][name] for step in steps], axis=0)
+                for name in in_training[0]
+            },
+        )
         saved = [path.name for path in list_checkpoints(result.run_dir / "checkpoints")]
     assert saved == ["step-00000006", "step-00000009", "step-00000012"]
     published = load_file(result.model_dir / "model.safetensors")
@@ -142,16 +172,29 @@ def test_the_last_checkpoints_are_averaged_with_the_weights_in_training(tiny_rec
     assert all((again[name] == tensor).all() for name, tensor in published.items())
 
 
-def test_mtkit_average_takes_the_weights_that_were_validated(tiny_recipe_path, tmp_path, monkeypatch):
+def test_mtkit_average_takes_the_weights_that_were_validated(
+    tiny_recipe_path, tmp_path, monkeypatch
+):
     scores = iter([3.0, 1.0, 2.0, 4.0])
-    monkeypatch.setattr(Validator, "run", lambda self: ValidationResult(Quality(next(scores)), [], []))
-    result = train(Recipe.load(tiny_recipe_path, [*SHORT, "training.ema_decay=0.8"]), tmp_path / "run", n_threads=1)
+    monkeypatch.setattr(
+        Validator, "run", lambda self: ValidationResult(Quality(next(scores)), [], [])
+    )
+    result = train(
+        Recipe.load(tiny_recipe_path, [*SHORT, "training.ema_decay=0.8"]),
+        tmp_path / "run",
+        n_threads=1,
+    )
     average(result.run_dir, tmp_path / "best", 1, "best")
-    best, published = (load_file(folder / "model.safetensors") for folder in (tmp_path / "best", result.model_dir))
+    best, published = (
+        load_file(folder / "model.safetensors") for folder in (tmp_path / "best", result.model_dir)
+    )
     assert all((best[name] == tensor).all() for name, tensor in published.items())
     average(result.run_dir, tmp_path / "last", 2)
     averages = [checkpoint(result.run_dir, step, "average.safetensors") for step in (9, 12)]
-    assert_near(load_file(tmp_path / "last" / "model.safetensors"), {name: (averages[0][name] + averages[1][name]) / 2 for name in averages[0]})
+    assert_near(
+        load_file(tmp_path / "last" / "model.safetensors"),
+        {name: (averages[0][name] + averages[1][name]) / 2 for name in averages[0]},
+    )
 
 
 def test_weights_are_put_back_after_an_error(make_trained):
@@ -159,14 +202,20 @@ def test_weights_are_put_back_after_an_error(make_trained):
     own = weights_of(model)
     with pytest.raises(KeyError), with_weights(model, {}):
         pass
-    with pytest.raises(ZeroDivisionError), with_weights(model, {name: torch.zeros_like(p) for name, p in model.named_parameters()}):
+    with (
+        pytest.raises(ZeroDivisionError),
+        with_weights(model, {name: torch.zeros_like(p) for name, p in model.named_parameters()}),
+    ):
         assert not any(parameter.any() for parameter in model.parameters())
         raise ZeroDivisionError
     assert all((parameter == own[name]).all() for name, parameter in weights_of(model).items())
 
 
 def test_a_published_average_is_a_whole_model(tiny_recipe_path, tmp_path):
-    recipe = Recipe.load(tiny_recipe_path, [*SHORT, "training.max_steps=3", "training.average_last=2", "model.tied_embeddings=output"])
+    recipe = Recipe.load(
+        tiny_recipe_path,
+        [*SHORT, "training.max_steps=3", "training.average_last=2", "model.tied_embeddings=output"],
+    )
     result = train(recipe, tmp_path / "run", n_threads=1)
     model = load_model_dir(result.model_dir).model
     assert model.output_weight is model.tgt_embedding.weight

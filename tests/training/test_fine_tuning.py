@@ -64,14 +64,24 @@ def test_without_effect_the_model_translates_as_before(recipe_path, ko_en_pairs)
     assert all(torch.allclose(value, after[name], atol=1e-9) for name, value in before.items())
     texts = [pair.src for pair in ko_en_pairs[:12]]
     one, other = (
-        [(t.text, pytest.approx(t.score, abs=1e-5)) for t in Translator.load(path).translate(texts, beam_size=2)]
+        [
+            (t.text, pytest.approx(t.score, abs=1e-5))
+            for t in Translator.load(path).translate(texts, beam_size=2)
+        ]
         for path in (general, result.model_dir)
     )
-    assert one == [(text, score) for text, score in other] and len({score.expected for _, score in one}) > 1
+    assert (
+        one == [(text, score) for text, score in other]
+        and len({score.expected for _, score in one}) > 1
+    )
 
 
 def test_what_is_frozen_stays_as_it_was_in_the_model(recipe_path):
-    result = train(Recipe.load(recipe_path, ["training.freeze=['encoder_layers.*', 'src_embedding.*']"]), device="cpu", n_threads=1)
+    result = train(
+        Recipe.load(recipe_path, ["training.freeze=['encoder_layers.*', 'src_embedding.*']"]),
+        device="cpu",
+        n_threads=1,
+    )
     before, after = weights(recipe_path.parent / "general"), weights(result.model_dir)
     frozen = {name for name in before if name.startswith(("encoder_layers.", "src_embedding."))}
     assert {name for name, value in before.items() if torch.equal(value, after[name])} == frozen
@@ -79,7 +89,12 @@ def test_what_is_frozen_stays_as_it_was_in_the_model(recipe_path):
 
 def test_a_run_goes_on_when_the_model_it_started_from_is_gone(recipe_path, tmp_path):
     whole = train(Recipe.load(recipe_path), tmp_path / "whole", device="cpu", n_threads=1)
-    train(Recipe.load(recipe_path, ["training.max_steps=8"]), tmp_path / "parts", device="cpu", n_threads=1)
+    train(
+        Recipe.load(recipe_path, ["training.max_steps=8"]),
+        tmp_path / "parts",
+        device="cpu",
+        n_threads=1,
+    )
     shutil.rmtree(tmp_path / "general")
     with pytest.raises(MtkitError) as caught:
         Recipe.load(recipe_path)
@@ -93,10 +108,22 @@ def test_a_run_does_not_go_on_from_another_model(recipe_path, tmp_path, make_tra
     train(Recipe.load(recipe_path, ["training.max_steps=4"]), device="cpu", n_threads=1)
     path = tmp_path / "general/model.safetensors"
     path.write_bytes(path.read_bytes()[:-4] + b"\0\0\0\0")
-    with pytest.raises(MtkitError, match=r"holds a run of other settings: training.init_from \(\w{8}… then, \w{8}… now\)"):
+    with pytest.raises(
+        MtkitError,
+        match=r"holds a run of other settings: training.init_from \(\w{8}… then, \w{8}… now\)",
+    ):
         train(Recipe.load(recipe_path), device="cpu", n_threads=1)
     with pytest.raises(MtkitError, match=r"training.init_from \(\w{8}… then, None now\)"):
-        train(Recipe.load(recipe_path, ["tokenizer.init_from=" + str(tmp_path / "general"), "training.init_from=null", *dimensions(path.parent)]))
+        train(
+            Recipe.load(
+                recipe_path,
+                [
+                    "tokenizer.init_from=" + str(tmp_path / "general"),
+                    "training.init_from=null",
+                    *dimensions(path.parent),
+                ],
+            )
+        )
 
 
 def dimensions(model_dir):
@@ -141,22 +168,48 @@ def test_a_german_model_learns_korean_with_the_commands(mtkit, tmp_path, shared_
         ("new", "en", "tatoeba-ko-en/train.en"),
     ):
         (tmp_path / name).mkdir(exist_ok=True)
-        (tmp_path / name / f"{name}.{lang}").write_text(head(shared_data / path, 400), encoding="utf-8")
-    general = TINY_RECIPE.replace("ko", "de").replace("train.", "general.").replace("  validation: {src: validation.de, tgt: validation.en}\n", "")
-    (tmp_path / "general/recipe.yaml").write_text(general.replace("character_coverage: 0.98", "type: bpe"), encoding="utf-8")
+        (tmp_path / name / f"{name}.{lang}").write_text(
+            head(shared_data / path, 400), encoding="utf-8"
+        )
+    general = (
+        TINY_RECIPE.replace("ko", "de")
+        .replace("train.", "general.")
+        .replace("  validation: {src: validation.de, tgt: validation.en}\n", "")
+    )
+    (tmp_path / "general/recipe.yaml").write_text(
+        general.replace("character_coverage: 0.98", "type: bpe"), encoding="utf-8"
+    )
     assert mtkit("train", tmp_path / "general/recipe.yaml", "--threads", "1").status == 0
-    new = FINE_TUNING.replace("train.", "new.").replace("tgt: new.en}", "tgt: new.en, tags: [<ko>]}").replace("general", "../general/work/run/model")
-    new += "tokenizer: {init_from: null, vocab_size: 900}\n" if anew else "tokenizer: {extend: 300, character_coverage: 0.99}\n"
+    new = (
+        FINE_TUNING.replace("train.", "new.")
+        .replace("tgt: new.en}", "tgt: new.en, tags: [<ko>]}")
+        .replace("general", "../general/work/run/model")
+    )
+    new += (
+        "tokenizer: {init_from: null, vocab_size: 900}\n"
+        if anew
+        else "tokenizer: {extend: 300, character_coverage: 0.99}\n"
+    )
     (tmp_path / "new/recipe.yaml").write_text(new, encoding="utf-8")
     trained = mtkit("train", tmp_path / "new/recipe.yaml", "--threads", "1")
     assert trained.status == 0, trained.err
-    assert ("pieces have their rows" in trained.err) and "begin as the mean of their parts" in trained.err
+    assert (
+        "pieces have their rows" in trained.err
+    ) and "begin as the mean of their parts" in trained.err
     model_dir = tmp_path / "new/tuned/run/model"
-    old, tuned = Tokenizer.load(tmp_path / "general/work/run/model").src, Tokenizer.load(model_dir).src
+    old, tuned = (
+        Tokenizer.load(tmp_path / "general/work/run/model").src,
+        Tokenizer.load(model_dir).src,
+    )
     if not anew:
-        assert tuned.pieces()[: old.vocab_size] == old.pieces() and tuned.vocab_size == old.vocab_size + 301
+        assert (
+            tuned.pieces()[: old.vocab_size] == old.pieces()
+            and tuned.vocab_size == old.vocab_size + 301
+        )
     assert tuned.user_symbols == ("<ko>",)
     korean = (tmp_path / "new/new.ko").read_text(encoding="utf-8").splitlines()
     assert sum(map(len, tuned.encode(korean))) < 0.5 * sum(map(len, old.encode(korean)))
-    translated = mtkit("translate", "-", "-m", model_dir, "--tag", "<ko>", stdin="\n".join(korean[:3]) + "\n")
+    translated = mtkit(
+        "translate", "-", "-m", model_dir, "--tag", "<ko>", stdin="\n".join(korean[:3]) + "\n"
+    )
     assert translated.status == 0 and len(translated.out.splitlines()) == 3

@@ -26,8 +26,14 @@ def frozen_names(model):
 def test_a_pattern_freezes_what_it_matches_and_nothing_else():
     model = make_model()
     freeze(model, ["encoder_layers.0.*", "*norm.bias"])
-    assert frozen_names(model) == {name for name, _ in model.named_parameters() if name.startswith("encoder_layers.0.") or name.endswith("norm.bias")}
-    assert n_parameters(model) - n_trained(model) == sum(model.get_parameter(name).numel() for name in frozen_names(model))
+    assert frozen_names(model) == {
+        name
+        for name, _ in model.named_parameters()
+        if name.startswith("encoder_layers.0.") or name.endswith("norm.bias")
+    }
+    assert n_parameters(model) - n_trained(model) == sum(
+        model.get_parameter(name).numel() for name in frozen_names(model)
+    )
 
 
 def test_without_patterns_nothing_is_frozen():
@@ -48,7 +54,10 @@ def test_a_shared_matrix_goes_by_each_of_its_names():
         ("encoder_layer.*", "encoder_layers.*"),
         ("decoder_layers.1.cross_atention.*", "decoder_layers.1.cross_attention.*"),
         ("src_embeding.weight", "src_embedding.weight"),
-        ("banana*", "names begin with src_embedding, tgt_embedding, encoder_layers, decoder_layers"),
+        (
+            "banana*",
+            "names begin with src_embedding, tgt_embedding, encoder_layers, decoder_layers",
+        ),
     ],
 )
 def test_a_pattern_of_no_parameter_is_answered_with_those_that_are_there(pattern, hint):
@@ -96,7 +105,9 @@ def test_training_moves_everything_but_what_is_frozen(tiny_recipe_path, tmp_path
         assert {key for key in start if torch.equal(start[key], end[key])} == expected
     published = load_file(resumed.model_dir / "model.safetensors")
     assert all(torch.equal(published[key], start[key]) for key in expected)
-    assert not any(key.partition("/")[2] in expected for key in load_file(checkpoint / "optimizer.safetensors"))
+    assert not any(
+        key.partition("/")[2] in expected for key in load_file(checkpoint / "optimizer.safetensors")
+    )
     [line] = {message for message in caplog.messages if "are frozen" in message}
     assert line == f"{sum(start[key].numel() for key in expected):,} of them are frozen"
 
@@ -110,5 +121,7 @@ def test_training_moves_everything_but_what_is_frozen(tiny_recipe_path, tmp_path
 
 def test_a_misspelt_name_ends_a_run_before_it_begins(tiny_recipe_path, tmp_path):
     with pytest.raises(MtkitError, match="encodr"):
-        train(Recipe.load(tiny_recipe_path, ["training.freeze=[encodr_layers.*]"]), tmp_path / "run")
+        train(
+            Recipe.load(tiny_recipe_path, ["training.freeze=[encodr_layers.*]"]), tmp_path / "run"
+        )
     assert not (tmp_path / "run").exists()

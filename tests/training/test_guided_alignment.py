@@ -33,7 +33,11 @@ def draw_pairs(n_pairs, seed):
     rng = random.Random(seed)
     for _ in range(n_pairs):
         src = rng.choices(list(WORDS), k=rng.randint(2, 6))
-        yield src, [WORDS[word] for word in reversed(src)], [(i, len(src) - 1 - i) for i in range(len(src))]
+        yield (
+            src,
+            [WORDS[word] for word in reversed(src)],
+            [(i, len(src) - 1 - i) for i in range(len(src))],
+        )
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +63,14 @@ def words_of(subword, ids):
 
 def found_alignment(trained, src, tgt):
     """Where the guided head looks most for the first piece of each target word, as links of words; with EOS as a word of its own."""
-    (src_ids,), (tgt_ids,) = trained.tokenizer.src.encode([" ".join(src)]), trained.tokenizer.tgt.encode([" ".join(tgt)])
-    src_words, tgt_words = [*words_of(trained.tokenizer.src, src_ids), len(src)], [*words_of(trained.tokenizer.tgt, tgt_ids), len(tgt)]
+    (src_ids,), (tgt_ids,) = (
+        trained.tokenizer.src.encode([" ".join(src)]),
+        trained.tokenizer.tgt.encode([" ".join(tgt)]),
+    )
+    src_words, tgt_words = (
+        [*words_of(trained.tokenizer.src, src_ids), len(src)],
+        [*words_of(trained.tokenizer.tgt, tgt_ids), len(tgt)],
+    )
     src_tensor = torch.tensor([[*src_ids, trained.tokenizer.src.special.eos]])
     tgt_tensor = torch.tensor([[trained.tokenizer.tgt.special.bos, *tgt_ids]])
     with torch.inference_mode():
@@ -77,13 +87,20 @@ def test_the_guided_head_aligns_unseen_sentences_almost_without_error(guided_run
     n_common = n_found = n_true = 0
     for src, tgt, links in draw_pairs(50, seed=2):
         found, true = found_alignment(trained, src, tgt), {*links, (len(src), len(tgt))}
-        n_common, n_found, n_true = n_common + len(found & true), n_found + len(found), n_true + len(true)
+        n_common, n_found, n_true = (
+            n_common + len(found & true),
+            n_found + len(found),
+            n_true + len(true),
+        )
     # Alignment error rate (Och and Ney 2003), every link of the truth being sure.
     assert 1 - 2 * n_common / (n_found + n_true) < 0.05
 
 
 def test_the_loss_of_the_alignment_is_told_and_falls(guided_run):
-    rows = [json.loads(line) for line in (guided_run[1].run_dir / "metrics.jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(line)
+        for line in (guided_run[1].run_dir / "metrics.jsonl").read_text().splitlines()
+    ]
     costs = [row["alignment"] for row in rows if row["kind"] == "train"]
     assert len(costs) == 8
     assert costs[-1] < 0.15 < costs[0]
@@ -91,7 +108,11 @@ def test_the_loss_of_the_alignment_is_told_and_falls(guided_run):
 
 def test_another_layer_is_another_run(guided_run):
     recipe = guided_run[0]
-    other = recipe.model_copy(update={"training": recipe.training.model_copy(update={"alignment_layer": 0, "max_steps": 330})})
+    other = recipe.model_copy(
+        update={
+            "training": recipe.training.model_copy(update={"alignment_layer": 0, "max_steps": 330})
+        }
+    )
     with pytest.raises(MtkitError, match=r"training.alignment_layer \(1 then, 0 now\)"):
         train(other, device="cpu", n_threads=1)
 

@@ -14,7 +14,9 @@ from mtkit.training.guided_alignment import alignment_loss
 from mtkit.training.objective import Objective, batch_loss
 
 B, T, S = 3, 4, 5
-LINKS = torch.tensor([(0, 0, 0), (0, 0, 2), (0, 0, 3), (0, 3, 4), (2, 1, 1), (2, 1, 0), (2, 2, 1)]).T
+LINKS = torch.tensor(
+    [(0, 0, 0), (0, 0, 2), (0, 0, 3), (0, 3, 4), (2, 1, 1), (2, 1, 0), (2, 2, 1)]
+).T
 
 
 @pytest.fixture(autouse=True)
@@ -38,15 +40,23 @@ def test_value_and_gradient_are_those_of_the_formula():
     ours = alignment_loss(scores.log_softmax(2), LINKS)
     theirs = plain(scores, LINKS.T.tolist())
     torch.testing.assert_close(ours, theirs)
-    torch.testing.assert_close(torch.autograd.grad(ours, scores), torch.autograd.grad(theirs, scores))
+    torch.testing.assert_close(
+        torch.autograd.grad(ours, scores), torch.autograd.grad(theirs, scores)
+    )
 
 
 def test_by_hand():
     """Half of the attention on the one aligned place costs log 2; evenly on both of two aligned places as well."""
     log_weights = torch.tensor([[[0.5, 0.5, 0.0], [0.25, 0.5, 0.25]]]).log()
-    assert float(alignment_loss(log_weights, torch.tensor([[0], [0], [0]]))) == pytest.approx(math.log(2))
-    assert float(alignment_loss(log_weights, torch.tensor([[0, 0], [0, 0], [0, 1]]))) == pytest.approx(math.log(2))
-    assert float(alignment_loss(log_weights, torch.tensor([[0, 0], [0, 1], [0, 1]]))) == pytest.approx(2 * math.log(2))
+    assert float(alignment_loss(log_weights, torch.tensor([[0], [0], [0]]))) == pytest.approx(
+        math.log(2)
+    )
+    assert float(
+        alignment_loss(log_weights, torch.tensor([[0, 0], [0, 0], [0, 1]]))
+    ) == pytest.approx(math.log(2))
+    assert float(
+        alignment_loss(log_weights, torch.tensor([[0, 0], [0, 1], [0, 1]]))
+    ) == pytest.approx(2 * math.log(2))
 
 
 def test_without_links_it_is_zero_and_so_is_its_gradient():
@@ -58,10 +68,23 @@ def test_without_links_it_is_zero_and_so_is_its_gradient():
 
 
 def make_objective(**changes):
-    sizes = {"d_model": 16, "n_heads": 2, "d_ff": 32, "n_encoder_layers": 1, "n_decoder_layers": 2, "max_positions": 64, "dropout": 0.0}
+    sizes = {
+        "d_model": 16,
+        "n_heads": 2,
+        "d_ff": 32,
+        "n_encoder_layers": 1,
+        "n_decoder_layers": 2,
+        "max_positions": 64,
+        "dropout": 0.0,
+    }
     torch.manual_seed(5)
     model = Transformer(ModelConfig.model_validate(sizes), 40, 40, 0, 0).train()
-    return Objective(model, TrainingConfig(**({"alignment_weight": 0.3, "alignment_layer": -2, "label_smoothing": 0.1} | changes)))
+    return Objective(
+        model,
+        TrainingConfig(
+            **({"alignment_weight": 0.3, "alignment_layer": -2, "label_smoothing": 0.1} | changes)
+        ),
+    )
 
 
 def make_batch(alignment: torch.Tensor | None = LINKS):
@@ -94,12 +117,17 @@ def test_the_objective_adds_it_with_its_weight(layer):
     assert not loss.parts["alignment"].requires_grad
     parameters = list(objective.model.parameters())
     ours = torch.autograd.grad(loss.total, parameters, allow_unused=True, materialize_grads=True)
-    theirs = torch.autograd.grad(others.total + 0.3 * expected, parameters, allow_unused=True, materialize_grads=True)
+    theirs = torch.autograd.grad(
+        others.total + 0.3 * expected, parameters, allow_unused=True, materialize_grads=True
+    )
     torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-3)
 
 
 def test_without_weight_or_alignment_the_loss_is_bit_for_bit_the_plain_one():
-    for objective, batch in ((make_objective(alignment_weight=0.0), make_batch()), (make_objective(), make_batch(alignment=None))):
+    for objective, batch in (
+        (make_objective(alignment_weight=0.0), make_batch()),
+        (make_objective(), make_batch(alignment=None)),
+    ):
         loss, expected = objective(batch), batch_loss(objective.model, batch, 0.1)
         assert torch.equal(loss.total, expected.total)
         assert not loss.parts
@@ -117,7 +145,9 @@ def test_the_passes_of_r_drop_count_as_one():
 def test_halves_add_up_to_the_whole():
     objective, batch = make_objective(), make_batch()
     whole, halves = objective(batch), [objective(half) for half in batch.halves(0)]
-    torch.testing.assert_close(torch.stack([half.parts["alignment"] for half in halves]).sum(), whole.parts["alignment"])
+    torch.testing.assert_close(
+        torch.stack([half.parts["alignment"] for half in halves]).sum(), whole.parts["alignment"]
+    )
     torch.testing.assert_close(torch.stack([half.total for half in halves]).sum(), whole.total)
 
 
@@ -128,5 +158,11 @@ def test_under_autocast_it_stays_near():
         loss = objective(batch)
     loss.total.backward()
     assert loss.parts["alignment"].dtype == torch.float32
-    torch.testing.assert_close(loss.parts["alignment"], expected.parts["alignment"], atol=0.1, rtol=0.05)
-    assert all(parameter.grad.isfinite().all() for parameter in objective.model.parameters() if parameter.grad is not None)
+    torch.testing.assert_close(
+        loss.parts["alignment"], expected.parts["alignment"], atol=0.1, rtol=0.05
+    )
+    assert all(
+        parameter.grad.isfinite().all()
+        for parameter in objective.model.parameters()
+        if parameter.grad is not None
+    )

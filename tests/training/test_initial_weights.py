@@ -37,9 +37,13 @@ def korean(ko_en_pairs):
 def subwords(english, korean):
     """A vocabulary of English; the same with Korean and a tag besides; and others."""
     old = Subword(train_subword(english, TokenizerConfig(vocab_size=420)))
-    config = TokenizerConfig.model_validate({"init_from": "x", "extend": 400, "user_symbols": ["<2ko>"]})
+    config = TokenizerConfig.model_validate(
+        {"init_from": "x", "extend": 400, "user_symbols": ["<2ko>"]}
+    )
     extended = Subword(extend_subword(old, korean, config))
-    other = Subword(train_subword([*english, *korean], TokenizerConfig(vocab_size=700, type="unigram")))
+    other = Subword(
+        train_subword([*english, *korean], TokenizerConfig(vocab_size=700, type="unigram"))
+    )
     korean_only = Subword(train_subword(korean, TokenizerConfig(vocab_size=620)))
     return {"old": old, "extended": extended, "other": other, "korean": korean_only}
 
@@ -52,7 +56,9 @@ def start(tmp_path, make_trained, tiny_recipe):
         source = make_trained(tokenizer=old, **(dimensions or {}))
         save_model_dir(tmp_path / "source", source)
         training = tiny_recipe.training.model_copy(update={"init_from": tmp_path / "source"})
-        recipe = tiny_recipe.model_copy(update={"training": training, "model": source.config.model.model_copy(update=changes)})
+        recipe = tiny_recipe.model_copy(
+            update={"training": training, "model": source.config.model.model_copy(update=changes)}
+        )
         return source, initial_model(recipe, new), recipe
 
     return make
@@ -88,21 +94,40 @@ def test_pieces_keep_their_rows_in_every_matrix(subwords, start, ties, new):
         n_same = assert_rows_by_text(old, matrix(source.model), subwords[new], matrix(model))
         assert n_same >= (old.vocab_size if new in ("old", "extended") else 4 + 256 + 10)
     theirs = dict(source.model.named_parameters())
-    inner = {name: value for name, value in model.named_parameters() if "embedding" not in name and name != "output.weight"}
-    assert len(inner) > 20 and all(torch.equal(value, theirs[name]) for name, value in inner.items())
+    inner = {
+        name: value
+        for name, value in model.named_parameters()
+        if "embedding" not in name and name != "output.weight"
+    }
+    assert len(inner) > 20 and all(
+        torch.equal(value, theirs[name]) for name, value in inner.items()
+    )
 
 
 def test_each_side_is_found_in_its_own_vocabulary(subwords, start):
-    old, new = Tokenizer(subwords["korean"], subwords["old"]), Tokenizer(subwords["other"], subwords["extended"])
+    old, new = (
+        Tokenizer(subwords["korean"], subwords["old"]),
+        Tokenizer(subwords["other"], subwords["extended"]),
+    )
     source, model, _ = start(old, new, {"tied_embeddings": "output"})
-    assert_rows_by_text(old.src, source.model.src_embedding.weight, new.src, model.src_embedding.weight)
-    assert_rows_by_text(old.tgt, source.model.tgt_embedding.weight, new.tgt, model.tgt_embedding.weight)
+    assert_rows_by_text(
+        old.src, source.model.src_embedding.weight, new.src, model.src_embedding.weight
+    )
+    assert_rows_by_text(
+        old.tgt, source.model.tgt_embedding.weight, new.tgt, model.tgt_embedding.weight
+    )
 
 
 @pytest.mark.parametrize("ties", ["inputs", "output", "none"])
 def test_one_matrix_becomes_several(subwords, start, ties):
-    new = joint(subwords["other"]) if ties == "inputs" else Tokenizer(subwords["korean"], subwords["other"])
-    source, model, _ = start(joint(subwords["old"]), new, {"tied_embeddings": "all"}, tied_embeddings=ties)
+    new = (
+        joint(subwords["other"])
+        if ties == "inputs"
+        else Tokenizer(subwords["korean"], subwords["other"])
+    )
+    source, model, _ = start(
+        joint(subwords["old"]), new, {"tied_embeddings": "all"}, tied_embeddings=ties
+    )
     shared = source.model.src_embedding.weight
     assert_rows_by_text(subwords["old"], shared, new.src, model.src_embedding.weight)
     assert_rows_by_text(subwords["old"], shared, new.tgt, model.tgt_embedding.weight)
@@ -115,7 +140,9 @@ def test_parts_within_a_word_are_those_without_a_space(subwords, start):
     source, model, _ = start(joint(old), joint(new))
     byte_ids = {piece.text: i for i, piece in enumerate(old.pieces()) if piece.kind == "byte"}
     weight, n_checked = source.model.src_embedding.weight, 0
-    for piece, row in zip(new.pieces()[old.vocab_size :], model.src_embedding.weight[old.vocab_size :], strict=True):
+    for piece, row in zip(
+        new.pieces()[old.vocab_size :], model.src_embedding.weight[old.vocab_size :], strict=True
+    ):
         if all("가" <= char <= "힣" for char in piece.text):
             parts = [byte_ids[f"<0x{byte:02X}>"] for byte in piece.text.encode()]
             torch.testing.assert_close(row, weight[parts].mean(0))
@@ -124,10 +151,17 @@ def test_parts_within_a_word_are_those_without_a_space(subwords, start):
 
 
 def test_it_is_the_same_whenever_it_is_asked_for(subwords, start):
-    _, model, recipe = start(joint(subwords["old"]), joint(subwords["extended"]), {"positions": "learned"}, max_positions=1200)
+    _, model, recipe = start(
+        joint(subwords["old"]),
+        joint(subwords["extended"]),
+        {"positions": "learned"},
+        max_positions=1200,
+    )
     torch.manual_seed(99)
     again = initial_model(recipe, joint(subwords["extended"]))
-    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True)
+    )
 
 
 def test_old_text_has_the_logits_that_it_had(subwords, start, english, korean):
@@ -138,7 +172,10 @@ def test_old_text_has_the_logits_that_it_had(subwords, start, english, korean):
     for text in english[:40]:
         [ids] = old.encode([text])
         if new.encode([text]) == [ids]:
-            src, tgt = torch.tensor([[*ids, old.special.eos]]), torch.tensor([[old.special.bos, *ids]])
+            src, tgt = (
+                torch.tensor([[*ids, old.special.eos]]),
+                torch.tensor([[old.special.bos, *ids]]),
+            )
             before, after = (each.decode(tgt, each.encode(src)) for each in (source.model, model))
             torch.testing.assert_close(after[..., : old.vocab_size], before)
             n_compared += 1
@@ -148,7 +185,15 @@ def test_old_text_has_the_logits_that_it_had(subwords, start, english, korean):
 def test_special_pieces_are_known_by_what_they_do(subwords, english):
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.Train(
-        sentence_iterator=iter(english), model_writer=model, vocab_size=150, pad_id=3, unk_id=0, bos_id=1, eos_id=2, pad_piece="[PAD]", minloglevel=3
+        sentence_iterator=iter(english),
+        model_writer=model,
+        vocab_size=150,
+        pad_id=3,
+        unk_id=0,
+        bos_id=1,
+        eos_id=2,
+        pad_piece="[PAD]",
+        minloglevel=3,
     )
     elsewhere = Subword(model.getvalue())
     rows = match_pieces(subwords["old"], elsewhere)
@@ -161,7 +206,9 @@ def test_without_bytes_a_foreign_piece_starts_as_the_mean_of_all(english, subwor
     weight = source.model.src_embedding.weight
     n_checked = 0
     for piece, row in zip(subwords["korean"].pieces(), model.src_embedding.weight, strict=True):
-        if piece.kind == "byte" or (piece.kind == "text" and all("가" <= char <= "힣" for char in piece.text)):
+        if piece.kind == "byte" or (
+            piece.kind == "text" and all("가" <= char <= "힣" for char in piece.text)
+        ):
             torch.testing.assert_close(row, weight.mean(0))
             n_checked += 1
     assert n_checked > 256
@@ -171,7 +218,10 @@ def test_without_bytes_a_foreign_piece_starts_as_the_mean_of_all(english, subwor
 def test_learned_positions_are_kept_as_far_as_both_go(subwords, start, max_positions):
     old = joint(subwords["old"])
     source, model, _ = start(old, old, {"positions": "learned"}, max_positions=max_positions)
-    for ours, theirs in (model.src_positions, source.model.src_positions), (model.tgt_positions, source.model.tgt_positions):
+    for ours, theirs in (
+        (model.src_positions, source.model.src_positions),
+        (model.tgt_positions, source.model.tgt_positions),
+    ):
         n = min(max_positions, 1024)
         assert len(ours.weight) == max_positions
         assert torch.equal(ours.weight[:n], theirs.weight[:n])
@@ -179,8 +229,13 @@ def test_learned_positions_are_kept_as_far_as_both_go(subwords, start, max_posit
 
 def test_other_dimensions_are_told_together(subwords, start):
     with pytest.raises(MtkitError) as caught:
-        start(joint(subwords["old"]), joint(subwords["old"]), d_ff=64, n_decoder_layers=3, dropout=0.5)
-    assert "model.d_ff (64 here, 32 there), model.n_decoder_layers (3 here, 1 there)" in caught.value.message
+        start(
+            joint(subwords["old"]), joint(subwords["old"]), d_ff=64, n_decoder_layers=3, dropout=0.5
+        )
+    assert (
+        "model.d_ff (64 here, 32 there), model.n_decoder_layers (3 here, 1 there)"
+        in caught.value.message
+    )
     assert "dropout" not in caught.value.message
 
 
@@ -196,7 +251,10 @@ def test_the_log_tells_where_the_rows_come_from(subwords, start, tmp_path, caplo
     start(joint(old), joint(old))
     assert f"starting from {tmp_path / 'source'}: all 420 pieces have their rows" in caplog.text
     start(joint(old), joint(new))
-    assert f"420 of {new.vocab_size} pieces have their rows, 400 begin as the mean of their parts, 1 as the mean of all" in caplog.text
+    assert (
+        f"420 of {new.vocab_size} pieces have their rows, 400 begin as the mean of their parts, 1 as the mean of all"
+        in caplog.text
+    )
     start(Tokenizer(old, old), Tokenizer(old, new), {"tied_embeddings": "output"})
     assert "source, source: all 420 pieces have their rows" in caplog.text
     assert f"source, target: 420 of {new.vocab_size} pieces" in caplog.text

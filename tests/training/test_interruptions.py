@@ -61,8 +61,19 @@ def train_on(recipes, run):
 @pytest.mark.parametrize(
     "changes",
     [
-        ["training.ema_decay=0.9", "sampling.src_dropout=0.1", "augment.typos=0.2", "augment.merge=0.1", "training.accumulate_batches=2"],
-        ["training.average_last=3", "training.keep_last=2", "validation.metric=loss", "validation.patience=2"],
+        [
+            "training.ema_decay=0.9",
+            "sampling.src_dropout=0.1",
+            "augment.typos=0.2",
+            "augment.merge=0.1",
+            "training.accumulate_batches=2",
+        ],
+        [
+            "training.average_last=3",
+            "training.keep_last=2",
+            "validation.metric=loss",
+            "validation.patience=2",
+        ],
         ["data.validation=null", "training.optimizer=adamw", "training.schedule=cosine"],
     ],
     ids=["everything drawn anew", "average of the last", "no validation"],
@@ -70,14 +81,28 @@ def train_on(recipes, run):
 def test_interrupted_at_any_steps_it_ends_the_same(tiny_recipe_path, tmp_path, signal_at, changes):
     recipe = Recipe.load(tiny_recipe_path, [*SMALL, *changes])
     train(recipe, tmp_path / "alone", device="cpu", n_threads=1)
-    signal_at({2: [TERM], 3: [INT], 5: [USR1], 6: [USR1], 8: [TERM], 13: [USR1], 14: [TERM], 21: [INT], 23: [USR1]})
+    signal_at(
+        {
+            2: [TERM],
+            3: [INT],
+            5: [USR1],
+            6: [USR1],
+            8: [TERM],
+            13: [USR1],
+            14: [TERM],
+            21: [INT],
+            23: [USR1],
+        }
+    )
     assert train_on([recipe], tmp_path / "interrupted") == [2, 3, 8, 14, 21]
     assert differences(tmp_path / "alone", tmp_path / "interrupted") == []
 
 
 def test_another_number_of_workers_changes_nothing(tiny_recipe_path, tmp_path, signal_at):
     changes = [*SMALL, "training.max_steps=12", "sampling.tgt_dropout=0.1"]
-    recipe, with_worker = (Recipe.load(tiny_recipe_path, [*changes, f"batches.n_workers={n}"]) for n in (0, 1))
+    recipe, with_worker = (
+        Recipe.load(tiny_recipe_path, [*changes, f"batches.n_workers={n}"]) for n in (0, 1)
+    )
     train(recipe, tmp_path / "alone", device="cpu", n_threads=1)
     signal_at({3: [TERM], 9: [TERM]})
     assert train_on([recipe, with_worker, recipe], tmp_path / "interrupted") == [3, 9]
@@ -85,18 +110,27 @@ def test_another_number_of_workers_changes_nothing(tiny_recipe_path, tmp_path, s
 
 
 def test_sigusr1_saves_once_and_goes_on(tiny_recipe_path, tmp_path, signal_at, caplog):
-    recipe = Recipe.load(tiny_recipe_path, ["data.validation=null", "training.max_steps=9", "training.save_every_steps=100"])
+    recipe = Recipe.load(
+        tiny_recipe_path,
+        ["data.validation=null", "training.max_steps=9", "training.save_every_steps=100"],
+    )
     signal_at({4: [USR1], 7: [USR1, TERM]})
     with caplog.at_level("INFO", logger="mtkit"), pytest.raises(Interrupted):
         train(recipe, tmp_path / "run", device="cpu")
-    assert [record.getMessage() for record in caplog.records if "SIGUSR1" in record.getMessage()] == [
+    assert [
+        record.getMessage() for record in caplog.records if "SIGUSR1" in record.getMessage()
+    ] == [
         "step 4: saved, as SIGUSR1 asked",
         "step 7: saved, as SIGUSR1 asked",
     ]
-    assert [path.name for path in list_checkpoints(tmp_path / "run/checkpoints")] == ["step-00000007"]
+    assert [path.name for path in list_checkpoints(tmp_path / "run/checkpoints")] == [
+        "step-00000007"
+    ]
 
 
-def test_a_second_signal_leaves_at_once_and_loses_only_what_was_not_saved(tiny_recipe_path, tmp_path, signal_at):
+def test_a_second_signal_leaves_at_once_and_loses_only_what_was_not_saved(
+    tiny_recipe_path, tmp_path, signal_at
+):
     recipe = Recipe.load(tiny_recipe_path, SMALL)
     train(recipe, tmp_path / "alone", device="cpu", n_threads=1)
     signal_at({10: [TERM, TERM]})
@@ -142,7 +176,9 @@ def test_a_signal_during_validation_is_heeded_after_it(tiny_recipe_path, tmp_pat
     assert state.score is not None
 
 
-def test_when_the_time_is_up_it_is_saved_and_the_same_call_goes_on(tiny_recipe_path, tmp_path, caplog):
+def test_when_the_time_is_up_it_is_saved_and_the_same_call_goes_on(
+    tiny_recipe_path, tmp_path, caplog
+):
     recipe = Recipe.load(tiny_recipe_path, [*SMALL, "training.max_steps=5"])
     train(recipe, tmp_path / "alone", device="cpu", n_threads=1)
     # However little time there is, each call makes an update.
@@ -150,7 +186,10 @@ def test_when_the_time_is_up_it_is_saved_and_the_same_call_goes_on(tiny_recipe_p
         with caplog.at_level("INFO", logger="mtkit"):
             result = train(recipe, tmp_path / "run", device="cpu", n_threads=1, max_time_s=1e-9)
         assert (result.is_time_up, result.n_steps) == (True, n_steps)
-        assert caplog.records[-1].getMessage() == f"the time is up: step {n_steps} of 5 is saved; the same command goes on from there"
+        assert (
+            caplog.records[-1].getMessage()
+            == f"the time is up: step {n_steps} of 5 is saved; the same command goes on from there"
+        )
     result = train(recipe, tmp_path / "run", device="cpu", n_threads=1, max_time_s=3600)
     assert (result.is_time_up, result.n_steps) == (False, 5)
     assert differences(tmp_path / "alone", tmp_path / "run") == []
@@ -172,12 +211,20 @@ def test_a_save_that_fails_says_what_is_kept(tiny_recipe_path, tmp_path, monkeyp
     assert caught.value.message.startswith("step 12 could not be saved: ")
     assert "no space left on device" in caught.value.message
     kept = tmp_path / "run/checkpoints/step-00000008"
-    assert caught.value.hint == f"make room, or choose another disk; `{kept}` is kept, and the same command goes on from there"
+    assert (
+        caught.value.hint
+        == f"make room, or choose another disk; `{kept}` is kept, and the same command goes on from there"
+    )
     assert not [path for path in (tmp_path / "run").rglob("*") if path.name.endswith(".tmp")]
 
 
 def test_damaged_newest_checkpoints_are_made_again(tiny_recipe_path, tmp_path, caplog):
-    recipe, part = (Recipe.load(tiny_recipe_path, [*SMALL, f"training.max_steps={n}", "validation.every_steps=4"]) for n in (24, 16))
+    recipe, part = (
+        Recipe.load(
+            tiny_recipe_path, [*SMALL, f"training.max_steps={n}", "validation.every_steps=4"]
+        )
+        for n in (24, 16)
+    )
     train(recipe, tmp_path / "alone", device="cpu", n_threads=1)
     train(part, tmp_path / "run", device="cpu", n_threads=1)
     for step in (12, 16):

@@ -11,7 +11,11 @@ from mtkit.tokenizer.subword import Tokenizer
 from mtkit.training.line_sizes import measure_training_lines
 from tests.conftest import N_VALIDATION
 
-SINGLE = [("나는 학교에 간다.", "I go to school."), ("그는 집에 간다.", "He goes home."), ("비가 옵니다.", "It is raining.")]
+SINGLE = [
+    ("나는 학교에 간다.", "I go to school."),
+    ("그는 집에 간다.", "He goes home."),
+    ("비가 옵니다.", "It is raining."),
+]
 
 
 @pytest.fixture
@@ -21,11 +25,16 @@ def measure(tiny_recipe_path, ko_en_pairs):
     def run(pairs, settings=()):
         folder = tiny_recipe_path.parent
         for side, lang in enumerate(("ko", "en")):
-            text = "".join(f"{pair[side]}\n" for pair in [*pairs, *[(pair.src, pair.tgt) for pair in ko_en_pairs]])
+            text = "".join(
+                f"{pair[side]}\n"
+                for pair in [*pairs, *[(pair.src, pair.tgt) for pair in ko_en_pairs]]
+            )
             (folder / f"train.{lang}").write_text(text, encoding="utf-8")
         recipe = Recipe.load(tiny_recipe_path, ["clean.duplicates=keep", *settings])
         preprocess(recipe)
-        return measure_training_lines(recipe, TokenStore.open(recipe.store_dir), Tokenizer.load(recipe.tokenizer_dir).src), recipe
+        return measure_training_lines(
+            recipe, TokenStore.open(recipe.store_dir), Tokenizer.load(recipe.tokenizer_dir).src
+        ), recipe
 
     return run
 
@@ -46,7 +55,9 @@ def test_joined_pairs_count(measure):
     joined, recipe = measure([], ["augment.merge=0.5"])
     assert (alone.usual_sentences, joined.usual_sentences) == (1, 2)
     assert joined.sentence_shares[0] == pytest.approx(0.5, abs=0.1)
-    assert alone.usual_length < joined.usual_length <= joined.longest <= recipe.preprocess.max_length
+    assert (
+        alone.usual_length < joined.usual_length <= joined.longest <= recipe.preprocess.max_length
+    )
 
 
 def test_lengths_are_those_of_the_store(measure):
@@ -55,10 +66,17 @@ def test_lengths_are_those_of_the_store(measure):
     lengths = store.lengths("src", np.arange(len(store)))
     assert (lengths <= lines.usual_length).mean() >= 0.95 > (lengths < lines.usual_length).mean()
     assert lines.longest == lengths.max()  # of a few hundred lines
-    assert lines.length_ratio == pytest.approx(store.lengths("tgt", np.arange(len(store))).sum() / lengths.sum(), abs=1e-3)
+    assert lines.length_ratio == pytest.approx(
+        store.lengths("tgt", np.arange(len(store))).sum() / lengths.sum(), abs=1e-3
+    )
 
 
 def test_an_older_model_directory_says_nothing(make_trained):
     tree = make_trained().config.model_dump(exclude={"training_lines"})
     assert ModelDirConfig.model_validate(tree).training_lines is None
-    assert TrainingLines(sentence_shares=(), usual_length=1, longest=1, length_ratio=1.0).usual_sentences == 1
+    assert (
+        TrainingLines(
+            sentence_shares=(), usual_length=1, longest=1, length_ratio=1.0
+        ).usual_sentences
+        == 1
+    )

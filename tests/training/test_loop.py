@@ -31,7 +31,10 @@ def metrics(run_dir, kind):
 
 def final_tensors(run_dir):
     newest = list_checkpoints(run_dir / "checkpoints")[-1]
-    return newest.name, {**load_file(newest / "model.safetensors"), **load_file(newest / "optimizer.safetensors")}
+    return newest.name, {
+        **load_file(newest / "model.safetensors"),
+        **load_file(newest / "optimizer.safetensors"),
+    }
 
 
 def same_to_the_bit(first, second):
@@ -49,10 +52,16 @@ def test_a_run_leaves_all_that_it_promises(tiny_recipe, tmp_path):
     assert [entry["step"] for entry in metrics(result.run_dir, "validation")] == [10, 20]
     losses = [entry["loss"] for entry in metrics(result.run_dir, "train")]
     assert losses[-1] < losses[0]
-    assert all(entry["grad_norm"] > 0 and entry["tokens_per_s"] > 0 for entry in metrics(result.run_dir, "train"))
+    assert all(
+        entry["grad_norm"] > 0 and entry["tokens_per_s"] > 0
+        for entry in metrics(result.run_dir, "train")
+    )
     kept = Recipe.load(result.run_dir / "recipe.yaml")
     assert kept.training.accumulate_batches == 1
-    assert kept == Recipe.model_validate(tiny_recipe.model_dump() | {"training": tiny_recipe.training.model_dump() | {"accumulate_batches": 1}})
+    assert kept == Recipe.model_validate(
+        tiny_recipe.model_dump()
+        | {"training": tiny_recipe.training.model_dump() | {"accumulate_batches": 1}}
+    )
     kinds = {path.suffix for path in result.run_dir.rglob("*") if path.is_file()}
     assert kinds == {".json", ".jsonl", ".yaml", ".safetensors", ".model"}
     # A copy of the model directory alone translates.
@@ -61,10 +70,20 @@ def test_a_run_leaves_all_that_it_promises(tiny_recipe, tmp_path):
 
 
 @pytest.mark.parametrize("accumulate_batches", [1, 2])
-def test_ten_steps_resumed_and_ten_more_equal_twenty(tiny_recipe_path, tmp_path, accumulate_batches):
+def test_ten_steps_resumed_and_ten_more_equal_twenty(
+    tiny_recipe_path, tmp_path, accumulate_batches
+):
     def recipe(max_steps):
         accumulation = f"training.accumulate_batches={accumulate_batches}"
-        return Recipe.load(tiny_recipe_path, [f"training.max_steps={max_steps}", accumulation, "model.dropout=0.3", "model.attention_dropout=0.1"])
+        return Recipe.load(
+            tiny_recipe_path,
+            [
+                f"training.max_steps={max_steps}",
+                accumulation,
+                "model.dropout=0.3",
+                "model.attention_dropout=0.1",
+            ],
+        )
 
     straight = train(recipe(20), tmp_path / "straight")
     train(recipe(10), tmp_path / "broken")
@@ -72,7 +91,9 @@ def test_ten_steps_resumed_and_ten_more_equal_twenty(tiny_recipe_path, tmp_path,
     assert broken.n_steps == 20
     assert same_to_the_bit(straight.run_dir, broken.run_dir)
     for key in ("loss", "grad_norm", "lr", "epoch"):
-        assert [e[key] for e in metrics(straight.run_dir, "train")] == [e[key] for e in metrics(broken.run_dir, "train")]
+        assert [e[key] for e in metrics(straight.run_dir, "train")] == [
+            e[key] for e in metrics(broken.run_dir, "train")
+        ]
     assert straight.best_score == broken.best_score
 
 
@@ -90,7 +111,10 @@ def test_steps_made_after_the_last_checkpoint_are_made_again(tiny_recipe_path, t
 
 
 def test_a_signal_saves_and_the_same_call_goes_on(tiny_recipe_path, tmp_path):
-    recipe = Recipe.load(tiny_recipe_path, ["training.max_steps=400", "validation.every_steps=400", "training.save_every_steps=400"])
+    recipe = Recipe.load(
+        tiny_recipe_path,
+        ["training.max_steps=400", "validation.every_steps=400", "training.save_every_steps=400"],
+    )
     run = tmp_path / "run"
 
     def interrupt_once_it_trains():
@@ -106,14 +130,27 @@ def test_a_signal_saves_and_the_same_call_goes_on(tiny_recipe_path, tmp_path):
     [checkpoint] = list_checkpoints(run / "checkpoints")
     kept = read_state(checkpoint).step
     assert 5 <= kept < 400
-    again = Recipe.load(tiny_recipe_path, [f"training.max_steps={kept + 3}", "validation.every_steps=400", "training.save_every_steps=400"])
+    again = Recipe.load(
+        tiny_recipe_path,
+        [
+            f"training.max_steps={kept + 3}",
+            "validation.every_steps=400",
+            "training.save_every_steps=400",
+        ],
+    )
     assert train(again, run).n_steps == kept + 3
     straight = train(again, tmp_path / "straight")
     assert same_to_the_bit(run, straight.run_dir)
 
 
 def test_only_the_newest_and_the_best_checkpoints_stay(tiny_recipe_path, tmp_path):
-    changes = ["training.save_every_steps=2", "validation.every_steps=2", "training.keep_last=2", "validation.keep_best=1", "validation.metric=loss"]
+    changes = [
+        "training.save_every_steps=2",
+        "validation.every_steps=2",
+        "training.keep_last=2",
+        "validation.keep_best=1",
+        "validation.metric=loss",
+    ]
     result = train(Recipe.load(tiny_recipe_path, changes), tmp_path / "run")
     names = [path.name for path in list_checkpoints(result.run_dir / "checkpoints")]
     losses = {entry["step"]: entry["loss"] for entry in metrics(result.run_dir, "validation")}
@@ -124,7 +161,12 @@ def test_only_the_newest_and_the_best_checkpoints_stay(tiny_recipe_path, tmp_pat
 
 def test_patience_stops_early(tiny_recipe_path, tmp_path):
     # So small a rate changes no weight, so that neither BLEU nor loss gets better.
-    changes = ["training.learning_rate=1e-30", "validation.every_steps=2", "validation.patience=3", "validation.metric=bleu"]
+    changes = [
+        "training.learning_rate=1e-30",
+        "validation.every_steps=2",
+        "validation.patience=3",
+        "validation.metric=bleu",
+    ]
     result = train(Recipe.load(tiny_recipe_path, changes), tmp_path / "run")
     assert result.stopped_early
     assert result.n_steps == 8  # the first validation is the best; three more do not better it
@@ -144,55 +186,101 @@ class Scripted:
 
 
 def same_weights(model_dir, checkpoint):
-    model, other = load_file(model_dir / "model.safetensors"), load_file(checkpoint / "model.safetensors")
+    model, other = (
+        load_file(model_dir / "model.safetensors"),
+        load_file(checkpoint / "model.safetensors"),
+    )
     return all((model[name] == other[name]).all() for name in other)
 
 
 FALLING = [Quality(7 - 0.1 * i, bleu, 5.0) for i, bleu in enumerate([0.5, 0.0, 0.0, 0.3, 0.0])]
 
 
-def test_while_bleu_is_noise_the_loss_decides_what_is_best_and_when_to_stop(tiny_recipe_path, tmp_path, monkeypatch, caplog):
+def test_while_bleu_is_noise_the_loss_decides_what_is_best_and_when_to_stop(
+    tiny_recipe_path, tmp_path, monkeypatch, caplog
+):
     caplog.set_level("INFO", "mtkit")
     Scripted(monkeypatch, [*FALLING, Quality(6.7, 0.9, 5.0), Quality(6.8, 0.7, 5.0)])
-    changes = ["training.max_steps=20", "validation.every_steps=2", "validation.patience=2", "validation.keep_best=1", "training.keep_last=1"]
+    changes = [
+        "training.max_steps=20",
+        "validation.every_steps=2",
+        "validation.patience=2",
+        "validation.keep_best=1",
+        "training.keep_last=1",
+    ]
     result = train(Recipe.load(tiny_recipe_path, changes), tmp_path / "run")
     assert (result.n_steps, result.stopped_early, result.best_score) == (14, True, 0.0)
-    assert [entry["step"] for entry in metrics(result.run_dir, "validation") if entry["best"]] == [2, 4, 6, 8, 10]
-    assert "done: 2 validations in a row without a new best (validation.patience)" in caplog.messages
+    assert [entry["step"] for entry in metrics(result.run_dir, "validation") if entry["best"]] == [
+        2,
+        4,
+        6,
+        8,
+        10,
+    ]
+    assert (
+        "done: 2 validations in a row without a new best (validation.patience)" in caplog.messages
+    )
     best, last = list_checkpoints(result.run_dir / "checkpoints")
     assert (best.name, last.name) == ("step-00000010", "step-00000014")
     assert same_weights(result.model_dir, best)
 
 
-def test_which_checkpoint_is_best_is_the_same_after_a_resumption(tiny_recipe_path, tmp_path, monkeypatch):
-    qualities = [Quality(5.0, 20.0, 30.0), Quality(4.0, 20.0, 30.0), Quality(4.5, 20.0, 30.0), Quality(3.0, 19.0, 30.0), Quality(3.0, 20.0, 30.0)]
+def test_which_checkpoint_is_best_is_the_same_after_a_resumption(
+    tiny_recipe_path, tmp_path, monkeypatch
+):
+    qualities = [
+        Quality(5.0, 20.0, 30.0),
+        Quality(4.0, 20.0, 30.0),
+        Quality(4.5, 20.0, 30.0),
+        Quality(3.0, 19.0, 30.0),
+        Quality(3.0, 20.0, 30.0),
+    ]
 
     def recipe(max_steps):
-        return Recipe.load(tiny_recipe_path, [f"training.max_steps={max_steps}", "validation.every_steps=2"])
+        return Recipe.load(
+            tiny_recipe_path, [f"training.max_steps={max_steps}", "validation.every_steps=2"]
+        )
 
     Scripted(monkeypatch, qualities)
     straight = train(recipe(10), tmp_path / "straight")
     Scripted(monkeypatch, qualities)
     for max_steps in (2, 4, 6, 8, 10):
         parts = train(recipe(max_steps), tmp_path / "parts")
-        assert same_weights(parts.model_dir, parts.run_dir / f"checkpoints/step-{[2, 4, 4, 4, 10][max_steps // 2 - 1]:08d}")
+        assert same_weights(
+            parts.model_dir,
+            parts.run_dir / f"checkpoints/step-{[2, 4, 4, 4, 10][max_steps // 2 - 1]:08d}",
+        )
     assert differences(straight.model_dir, parts.model_dir) == []
     for path in list_checkpoints(straight.run_dir / "checkpoints"):
         one, other = read_state(path), read_state(parts.run_dir / "checkpoints" / path.name)
-        assert (one.rank, one.best_step, one.n_without_best) == (other.rank, other.best_step, other.n_without_best)
+        assert (one.rank, one.best_step, one.n_without_best) == (
+            other.rank,
+            other.best_step,
+            other.n_without_best,
+        )
 
 
 def test_without_validation_the_last_model_is_kept(tiny_recipe_path, tmp_path):
-    result = train(Recipe.load(tiny_recipe_path, ["data.validation=null", "training.max_steps=4"]), tmp_path / "run")
+    result = train(
+        Recipe.load(tiny_recipe_path, ["data.validation=null", "training.max_steps=4"]),
+        tmp_path / "run",
+    )
     assert result.best_score is None
     newest = list_checkpoints(result.run_dir / "checkpoints")[-1]
-    model, checkpoint = load_file(result.model_dir / "model.safetensors"), load_file(newest / "model.safetensors")
+    model, checkpoint = (
+        load_file(result.model_dir / "model.safetensors"),
+        load_file(newest / "model.safetensors"),
+    )
     assert all((model[name] == checkpoint[name]).all() for name in checkpoint)
 
 
 @pytest.mark.parametrize(
     ("change", "named"),
-    [("model.d_ff=32", "model.d_ff (64 then, 32 now)"), ("training.seed=7", "training.seed"), ("tokenizer.vocab_size=500", "tokenizer")],
+    [
+        ("model.d_ff=32", "model.d_ff (64 then, 32 now)"),
+        ("training.seed=7", "training.seed"),
+        ("tokenizer.vocab_size=500", "tokenizer"),
+    ],
 )
 def test_a_run_of_other_settings_is_refused(tiny_recipe_path, tmp_path, change, named):
     train(Recipe.load(tiny_recipe_path, ["training.max_steps=2"]), tmp_path / "run")
@@ -207,7 +295,10 @@ def test_a_run_of_other_settings_is_refused(tiny_recipe_path, tmp_path, change, 
 def test_a_change_of_metric_is_refused(tiny_recipe_path, tmp_path):
     train(Recipe.load(tiny_recipe_path, ["training.max_steps=10"]), tmp_path / "run")
     with pytest.raises(MtkitError, match=r"validation.metric \(bleu then, loss now\)"):
-        train(Recipe.load(tiny_recipe_path, ["training.max_steps=20", "validation.metric=loss"]), tmp_path / "run")
+        train(
+            Recipe.load(tiny_recipe_path, ["training.max_steps=20", "validation.metric=loss"]),
+            tmp_path / "run",
+        )
 
 
 def test_a_folder_that_is_no_run_is_left_alone(tiny_recipe, tmp_path):
@@ -224,14 +315,23 @@ def test_a_folder_that_is_no_run_is_left_alone(tiny_recipe, tmp_path):
 
 @pytest.mark.parametrize("metric", ["bleu", "loss"])
 def test_a_diverged_run_stops_with_one_clear_line(tiny_recipe_path, tmp_path, metric):
-    changes = ["training.learning_rate=1e12", "training.warmup_steps=0", "training.max_grad_norm=0", f"validation.metric={metric}"]
+    changes = [
+        "training.learning_rate=1e12",
+        "training.warmup_steps=0",
+        "training.max_grad_norm=0",
+        f"validation.metric={metric}",
+    ]
     with pytest.raises(MtkitError, match="diverged") as caught:
         train(Recipe.load(tiny_recipe_path, changes), tmp_path / "run")
     assert "learning_rate" in caught.value.hint
 
 
 def warnings_of(caplog):
-    return [record.getMessage() for record in caplog.records if record.levelname == "WARNING" and "warmup" not in record.getMessage()]
+    return [
+        record.getMessage()
+        for record in caplog.records
+        if record.levelname == "WARNING" and "warmup" not in record.getMessage()
+    ]
 
 
 def step_of(model_dir):
@@ -241,7 +341,13 @@ def step_of(model_dir):
 @pytest.fixture
 def best_at_four(tiny_recipe_path, tmp_path, monkeypatch):
     """A run of 8 steps, validated every other one, which was best at step 4 and next best at step 2; and its recipe for 8 or more steps."""
-    qualities = [Quality(5.0, 20.0, 30.0), Quality(4.0, 25.0, 30.0), Quality(4.5, 15.0, 30.0), Quality(4.5, 10.0, 30.0), Quality(4.5, 12.0, 30.0)]
+    qualities = [
+        Quality(5.0, 20.0, 30.0),
+        Quality(4.0, 25.0, 30.0),
+        Quality(4.5, 15.0, 30.0),
+        Quality(4.5, 10.0, 30.0),
+        Quality(4.5, 12.0, 30.0),
+    ]
     Scripted(monkeypatch, qualities)
 
     def recipe(max_steps=8, *changes):
@@ -265,7 +371,9 @@ def test_a_model_directory_that_was_moved_is_made_again(best_at_four, caplog):
     again = train(recipe(), result.run_dir)
     assert differences(moved, result.model_dir) == []
     assert again.best_score == 25.0
-    assert warnings_of(caplog) == [f"`{result.model_dir}` was missing; it is made again from the checkpoint of step 4"]
+    assert warnings_of(caplog) == [
+        f"`{result.model_dir}` was missing; it is made again from the checkpoint of step 4"
+    ]
 
 
 def test_a_model_directory_that_goes_while_training_is_made_again(best_at_four):
@@ -303,13 +411,18 @@ def test_where_the_best_checkpoint_is_gone_too_the_next_best_counts(best_at_four
     result, recipe = best_at_four
     shutil.rmtree(result.run_dir / "checkpoints/step-00000004")
     assert train(recipe(), result.run_dir).best_score == 25.0  # which the model still is
-    assert warnings_of(caplog) == ["the best checkpoint, that of step 4, is gone or damaged; `model/` still holds its weights"]
+    assert warnings_of(caplog) == [
+        "the best checkpoint, that of step 4, is gone or damaged; `model/` still holds its weights"
+    ]
     caplog.clear()
     shutil.rmtree(result.model_dir)
     again = train(recipe(10), result.run_dir)
     assert step_of(result.model_dir) == [2]
     assert again.best_score == 20.0
-    assert "the best checkpoint, that of step 4, is gone or damaged: that of step 2 counts as the best now" in warnings_of(caplog)
+    assert (
+        "the best checkpoint, that of step 4, is gone or damaged: that of step 2 counts as the best now"
+        in warnings_of(caplog)
+    )
     assert [entry["best"] for entry in metrics(result.run_dir, "validation")][-1] == 0.0
     assert read_state(list_checkpoints(result.run_dir / "checkpoints")[-1]).best_step == 2
 
@@ -326,25 +439,47 @@ def test_a_model_of_a_step_that_was_not_saved_is_made_again_without_a_word(best_
     assert warnings_of(caplog) == []
 
 
-@pytest.mark.parametrize("change", ["validation.max_sentences=5", "validation.beam_size=2", "search.max_length_extra=3", "data.validation"])
-def test_scores_that_were_measured_otherwise_do_not_count(best_at_four, tiny_recipe_path, caplog, change):
+@pytest.mark.parametrize(
+    "change",
+    [
+        "validation.max_sentences=5",
+        "validation.beam_size=2",
+        "search.max_length_extra=3",
+        "data.validation",
+    ],
+)
+def test_scores_that_were_measured_otherwise_do_not_count(
+    best_at_four, tiny_recipe_path, caplog, change
+):
     result, recipe = best_at_four
     if change == "data.validation":
         for lang in ("ko", "en"):
             path = tiny_recipe_path.parent / f"validation.{lang}"
-            path.write_text("".join(path.read_text(encoding="utf-8").splitlines(keepends=True)[:9]), encoding="utf-8")
+            path.write_text(
+                "".join(path.read_text(encoding="utf-8").splitlines(keepends=True)[:9]),
+                encoding="utf-8",
+            )
     again = train(recipe(10, *([] if change == "data.validation" else [change])), result.run_dir)
     # Step 10 is worse than step 4 was, but by another measure.
     assert again.best_score == 12.0
     assert step_of(result.model_dir) == [10]
-    assert warnings_of(caplog)[0].startswith("the validation pairs or how they are translated have changed")
-    assert [path.name for path in best_checkpoints(list_checkpoints(result.run_dir / "checkpoints"), 9)] == ["step-00000010"]
+    assert warnings_of(caplog)[0].startswith(
+        "the validation pairs or how they are translated have changed"
+    )
+    assert [
+        path.name for path in best_checkpoints(list_checkpoints(result.run_dir / "checkpoints"), 9)
+    ] == ["step-00000010"]
 
 
 def test_changed_validation_settings_are_reported(best_at_four, caplog):
     caplog.set_level("INFO", "mtkit")
     result, recipe = best_at_four
-    assert train(recipe(10, "training.log_every_steps=3", "validation.keep_best=3"), result.run_dir).best_score == 25.0
+    assert (
+        train(
+            recipe(10, "training.log_every_steps=3", "validation.keep_best=3"), result.run_dir
+        ).best_score
+        == 25.0
+    )
     assert "validation.keep_best is 3 from here on; it was 2" in caplog.messages
     assert warnings_of(caplog) == []
 
@@ -356,7 +491,10 @@ def test_a_run_that_loses_its_validation_has_no_best_score(best_at_four, caplog)
     assert step_of(result.model_dir) == [10]
     first, second = warnings_of(caplog)
     assert first.startswith("data.validation was removed")
-    assert second == "validation.patience is 3, but there is nothing to validate on (data.validation): training does not stop early"
+    assert (
+        second
+        == "validation.patience is 3, but there is nothing to validate on (data.validation): training does not stop early"
+    )
 
 
 def test_an_unusable_device_is_one_clear_line(tiny_recipe, tmp_path):

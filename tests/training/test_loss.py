@@ -29,12 +29,17 @@ def gradients_of(total, *leaves):
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.7])
 def test_value_and_gradients_are_those_of_cross_entropy(n_tokens, smoothing):
     states, weight, targets = inputs(n_tokens)
-    expected = F.cross_entropy(states @ weight.T, targets, reduction="sum", label_smoothing=smoothing)
+    expected = F.cross_entropy(
+        states @ weight.T, targets, reduction="sum", label_smoothing=smoothing
+    )
     loss = label_smoothed_loss(states, weight, targets, smoothing)
     torch.testing.assert_close(loss.total, expected, rtol=1e-5, atol=1e-4)
     # Any factor may stand behind the loss, such as one over the number of tokens.
     torch.testing.assert_close(
-        gradients_of(loss.total / n_tokens * 3, states, weight), gradients_of(expected / n_tokens * 3, states, weight), rtol=1e-4, atol=1e-5
+        gradients_of(loss.total / n_tokens * 3, states, weight),
+        gradients_of(expected / n_tokens * 3, states, weight),
+        rtol=1e-4,
+        atol=1e-5,
     )
 
 
@@ -42,7 +47,12 @@ def test_value_and_gradients_are_those_of_cross_entropy(n_tokens, smoothing):
 def test_nll_is_without_smoothing_and_without_a_gradient(smoothing):
     states, weight, targets = inputs(600)
     loss = label_smoothed_loss(states, weight, targets, smoothing)
-    torch.testing.assert_close(loss.nll, F.cross_entropy(states @ weight.T, targets, reduction="sum").detach(), rtol=1e-5, atol=1e-4)
+    torch.testing.assert_close(
+        loss.nll,
+        F.cross_entropy(states @ weight.T, targets, reduction="sum").detach(),
+        rtol=1e-5,
+        atol=1e-4,
+    )
     assert loss.total.requires_grad
     assert not loss.nll.requires_grad
 
@@ -59,9 +69,17 @@ def test_by_hand():
 def test_the_loss_of_two_halves_is_the_loss_of_the_whole():
     states, weight, targets = inputs(100)
     whole = label_smoothed_loss(states, weight, targets, 0.1).total
-    halves = sum(label_smoothed_loss(states[half], weight, targets[half], 0.1).total for half in (slice(30), slice(30, 100)))
+    halves = sum(
+        label_smoothed_loss(states[half], weight, targets[half], 0.1).total
+        for half in (slice(30), slice(30, 100))
+    )
     torch.testing.assert_close(halves, whole)
-    torch.testing.assert_close(gradients_of(halves, states, weight), gradients_of(whole, states, weight), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        gradients_of(halves, states, weight),
+        gradients_of(whole, states, weight),
+        rtol=1e-4,
+        atol=1e-5,
+    )
 
 
 def test_without_gradients_it_is_the_same_number():
@@ -69,7 +87,9 @@ def test_without_gradients_it_is_the_same_number():
     with torch.no_grad():
         loss = label_smoothed_loss(states, weight, targets, 0.1)
     assert not loss.total.requires_grad
-    torch.testing.assert_close(loss.total, label_smoothed_loss(states, weight, targets, 0.1).total.detach())
+    torch.testing.assert_close(
+        loss.total, label_smoothed_loss(states, weight, targets, 0.1).total.detach()
+    )
 
 
 @pytest.mark.parametrize("frozen", ["states", "weight"])
@@ -78,7 +98,12 @@ def test_either_side_may_be_frozen(frozen):
     free = weight if frozen == "states" else states
     expected = gradients_of(F.cross_entropy(states @ weight.T, targets, reduction="sum"), free)
     (states if frozen == "states" else weight).requires_grad_(False)
-    torch.testing.assert_close(gradients_of(label_smoothed_loss(states, weight, targets, 0.0).total, free), expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        gradients_of(label_smoothed_loss(states, weight, targets, 0.0).total, free),
+        expected,
+        rtol=1e-4,
+        atol=1e-5,
+    )
 
 
 def test_large_logits_stay_finite():
@@ -95,24 +120,38 @@ def test_bf16_is_close_and_its_gradients_are_float32():
         rough = label_smoothed_loss(states, weight, targets, 0.1)
     assert rough.total.dtype == torch.float32
     torch.testing.assert_close(rough.total, exact.total, rtol=0.01, atol=0.0)
-    for rough_gradient, gradient in zip(gradients_of(rough.total, states, weight), gradients_of(exact.total, states, weight), strict=True):
+    for rough_gradient, gradient in zip(
+        gradients_of(rough.total, states, weight),
+        gradients_of(exact.total, states, weight),
+        strict=True,
+    ):
         assert rough_gradient.dtype == torch.float32
-        assert F.cosine_similarity(rough_gradient.flatten(), gradient.flatten(), dim=0).item() > 0.999
+        assert (
+            F.cosine_similarity(rough_gradient.flatten(), gradient.flatten(), dim=0).item() > 0.999
+        )
 
 
 def expected_loss(passes, weight, targets, terms):
     """Total, teacher's part and R-Drop's part, as the papers write them: full logits, torch's own functions, autograd."""
     logits = [states @ weight.T for states in passes]
-    total = sum(F.cross_entropy(one, targets, reduction="sum", label_smoothing=terms.smoothing) for one in logits) / len(logits)
+    total = sum(
+        F.cross_entropy(one, targets, reduction="sum", label_smoothing=terms.smoothing)
+        for one in logits
+    ) / len(logits)
     from_teacher = between = torch.zeros(())
     if terms.teacher is not None:
         t = terms.teacher.temperature
         soft = F.softmax(terms.teacher.states_NE @ terms.teacher.weight_VE.T / t, -1)
-        from_teacher = sum(F.kl_div(F.log_softmax(one / t, -1), soft, reduction="sum") for one in logits) / len(logits)
+        from_teacher = sum(
+            F.kl_div(F.log_softmax(one / t, -1), soft, reduction="sum") for one in logits
+        ) / len(logits)
         total = (1 - terms.teacher.share) * total + terms.teacher.share * t**2 * from_teacher
     if terms.r_drop:
         p, q = (F.log_softmax(one, -1) for one in logits)
-        between = (F.kl_div(p, q, reduction="sum", log_target=True) + F.kl_div(q, p, reduction="sum", log_target=True)) / 2
+        between = (
+            F.kl_div(p, q, reduction="sum", log_target=True)
+            + F.kl_div(q, p, reduction="sum", log_target=True)
+        ) / 2
         total = total + terms.r_drop * between
     return total, from_teacher, between
 
@@ -122,7 +161,9 @@ def make_teacher(n_tokens, share, temperature):
 
 
 TERMS = [
-    pytest.param(smoothing, r_drop, teacher, id=f"smoothing {smoothing}, r_drop {r_drop}, teacher {teacher}")
+    pytest.param(
+        smoothing, r_drop, teacher, id=f"smoothing {smoothing}, r_drop {r_drop}, teacher {teacher}"
+    )
     for smoothing, r_drop, teacher in [
         (0.1, 0.0, (0.5, 1.0)),
         (0.0, 0.0, (1.0, 1.0)),
@@ -144,28 +185,44 @@ def test_teacher_and_r_drop_equal_a_plain_implementation(n_tokens, smoothing, r_
     total, from_teacher, between = expected_loss(passes, weight, targets, terms)
     loss = token_loss(torch.stack(passes), weight, targets, terms)
     torch.testing.assert_close(loss.total, total, rtol=1e-5, atol=1e-4)
-    assert loss.parts.keys() == {name for name, is_on in (("teacher", teacher), ("r_drop", r_drop)) if is_on}
+    assert loss.parts.keys() == {
+        name for name, is_on in (("teacher", teacher), ("r_drop", r_drop)) if is_on
+    }
     for name, expected in ("teacher", from_teacher), ("r_drop", between):
         if name in loss.parts:
-            torch.testing.assert_close(loss.parts[name], torch.as_tensor(expected).detach(), rtol=1e-5, atol=1e-4)
+            torch.testing.assert_close(
+                loss.parts[name], torch.as_tensor(expected).detach(), rtol=1e-5, atol=1e-4
+            )
             assert not loss.parts[name].requires_grad
-    nll = sum(F.cross_entropy(one @ weight.T, targets, reduction="sum").detach() for one in passes) / len(passes)
+    nll = sum(
+        F.cross_entropy(one @ weight.T, targets, reduction="sum").detach() for one in passes
+    ) / len(passes)
     torch.testing.assert_close(loss.nll, nll, rtol=1e-5, atol=1e-4)
-    ours, theirs = (gradients_of(one / n_tokens * 3, *passes, weight) for one in (loss.total, total))
+    ours, theirs = (
+        gradients_of(one / n_tokens * 3, *passes, weight) for one in (loss.total, total)
+    )
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(("smoothing", "r_drop", "teacher"), TERMS)
 def test_teacher_and_r_drop_in_bf16_are_close(smoothing, r_drop, teacher):
     first, weight, targets = inputs(300)
-    passes = [first, (first + 0.3 * torch.randn(300, D)).detach().requires_grad_()] if r_drop else [first]
+    passes = (
+        [first, (first + 0.3 * torch.randn(300, D)).detach().requires_grad_()]
+        if r_drop
+        else [first]
+    )
     terms = Terms(smoothing, r_drop, make_teacher(300, *teacher) if teacher else None)
     total, _, _ = expected_loss(passes, weight, targets, terms)
     with torch.autocast("cpu", torch.bfloat16):
         loss = token_loss(torch.stack(passes), weight, targets, terms)
-    assert all(value.dtype == torch.float32 for value in (loss.total, loss.nll, *loss.parts.values()))
+    assert all(
+        value.dtype == torch.float32 for value in (loss.total, loss.nll, *loss.parts.values())
+    )
     torch.testing.assert_close(loss.total, total, rtol=0.01, atol=0.0)
-    for ours, theirs in zip(gradients_of(loss.total, *passes, weight), gradients_of(total, *passes, weight), strict=True):
+    for ours, theirs in zip(
+        gradients_of(loss.total, *passes, weight), gradients_of(total, *passes, weight), strict=True
+    ):
         assert ours.dtype == torch.float32
         assert F.cosine_similarity(ours.flatten(), theirs.flatten(), dim=0).item() > 0.999
 
@@ -186,14 +243,26 @@ def test_two_equal_passes_are_not_apart():
     assert loss.parts["r_drop"] == 0.0
     one = label_smoothed_loss(states, weight, targets, 0.1)
     torch.testing.assert_close(loss.total, one.total)
-    torch.testing.assert_close(gradients_of(loss.total, states, weight), gradients_of(one.total, states, weight), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        gradients_of(loss.total, states, weight),
+        gradients_of(one.total, states, weight),
+        rtol=1e-4,
+        atol=1e-5,
+    )
 
 
 def test_a_student_that_says_what_its_teacher_says_has_nothing_to_learn():
     states, weight, targets = inputs(50)
-    loss = token_loss(states[None], weight, targets, Terms(teacher=TeacherTerm(states.detach(), weight.detach(), share=1.0, temperature=2.0)))
+    loss = token_loss(
+        states[None],
+        weight,
+        targets,
+        Terms(teacher=TeacherTerm(states.detach(), weight.detach(), share=1.0, temperature=2.0)),
+    )
     torch.testing.assert_close(loss.total, torch.zeros(()))
-    torch.testing.assert_close(gradients_of(loss.total, states), (torch.zeros_like(states),), rtol=0, atol=1e-5)
+    torch.testing.assert_close(
+        gradients_of(loss.total, states), (torch.zeros_like(states),), rtol=0, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("frozen", ["states", "weight"])
@@ -205,4 +274,9 @@ def test_either_side_may_be_frozen_with_teacher_and_r_drop(frozen):
     expected = gradients_of(expected_loss(passes, weight, targets, terms)[0], *free)
     for leaf in passes if frozen == "states" else [weight]:
         leaf.requires_grad_(False)
-    torch.testing.assert_close(gradients_of(token_loss(torch.stack(passes), weight, targets, terms).total, *free), expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        gradients_of(token_loss(torch.stack(passes), weight, targets, terms).total, *free),
+        expected,
+        rtol=1e-4,
+        atol=1e-5,
+    )

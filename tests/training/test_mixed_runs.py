@@ -23,10 +23,17 @@ def mixed(tiny_recipe_path):
         lines = (folder / f"train.{side}").read_text(encoding="utf-8").splitlines(keepends=True)
         for name, chosen in ("first", lines[:120]), ("second", lines[120:]):
             (folder / f"{name}.{side}").write_text("".join(chosen), encoding="utf-8", newline="\n")
-    corpora = ", ".join(f"{{name: {name}, src: {folder / name}.ko, tgt: {folder / name}.en}}" for name in ("first", "second"))
+    corpora = ", ".join(
+        f"{{name: {name}, src: {folder / name}.ko, tgt: {folder / name}.en}}"
+        for name in ("first", "second")
+    )
 
     def recipe(max_steps, *changes, stages=STAGES):
-        fixed = [f"data.train=[{corpora}]", f"data.stages={stages}", f"training.max_steps={max_steps}"]
+        fixed = [
+            f"data.train=[{corpora}]",
+            f"data.stages={stages}",
+            f"training.max_steps={max_steps}",
+        ]
         return Recipe.load(tiny_recipe_path, [*fixed, *FAST, *changes])
 
     return recipe
@@ -56,14 +63,20 @@ def test_stages_follow_one_another_and_are_told(mixed, tmp_path, caplog):
     caplog.clear()
     with caplog.at_level(logging.INFO, logger="mtkit"):
         train(mixed(n_batches + 1), tmp_path / "run")
-    assert "stage 2 of 2, from epoch 2 on: an epoch shows 180 pairs" in [record.getMessage() for record in caplog.records]
+    assert "stage 2 of 2, from epoch 2 on: an epoch shows 180 pairs" in [
+        record.getMessage() for record in caplog.records
+    ]
 
 
 def test_a_stage_that_begins_is_told_on_the_way(mixed, tmp_path, caplog):
     with caplog.at_level(logging.INFO, logger="mtkit"):
         train(mixed(40), tmp_path / "run")
-    [told] = [record.getMessage() for record in caplog.records if "stage 2 of 2" in record.getMessage()]
-    assert told.endswith(": stage 2 of 2, from epoch 2 on: an epoch shows 180 pairs, first 33.3 %, second 66.7 %")
+    [told] = [
+        record.getMessage() for record in caplog.records if "stage 2 of 2" in record.getMessage()
+    ]
+    assert told.endswith(
+        ": stage 2 of 2, from epoch 2 on: an epoch shows 180 pairs, first 33.3 %, second 66.7 %"
+    )
 
 
 def test_a_mixed_run_resumes_to_the_bit_and_processes_change_nothing(mixed, tmp_path):
@@ -79,12 +92,28 @@ def test_a_mixed_run_resumes_to_the_bit_and_processes_change_nothing(mixed, tmp_
 def test_only_the_mix_of_epochs_to_come_may_change(mixed, tmp_path):
     run = train(mixed(2), tmp_path / "run").run_dir
     assert read_state(newest(run)).epoch == 0
-    train(mixed(3, stages="[{until_epoch: 1, weights: {second: 0}}, {until_epoch: 3}, {weights: {first: 0}}]"), run)
+    train(
+        mixed(
+            3,
+            stages="[{until_epoch: 1, weights: {second: 0}}, {until_epoch: 3}, {weights: {first: 0}}]",
+        ),
+        run,
+    )
     # Another way to say the same is no change.
-    train(mixed(4, "data.temperature=3", stages="[{until_epoch: 1, weights: {second: 0, first: 1.0}, temperature: 0.5}, {}]"), run)
+    train(
+        mixed(
+            4,
+            "data.temperature=3",
+            stages="[{until_epoch: 1, weights: {second: 0, first: 1.0}, temperature: 0.5}, {}]",
+        ),
+        run,
+    )
     with pytest.raises(MtkitError) as caught:
         train(mixed(5, stages="null"), run)
-    assert "the mix of the 1 epochs that have begun (120 + 0 pairs from epoch 1 then, 120 + 60 pairs from epoch 1 now)" in caught.value.message
+    assert (
+        "the mix of the 1 epochs that have begun (120 + 0 pairs from epoch 1 then, 120 + 60 pairs from epoch 1 now)"
+        in caught.value.message
+    )
     assert "until_epoch: 1" in caught.value.hint
 
 
@@ -92,7 +121,9 @@ def test_a_change_of_sampling_is_told_and_one_of_merging_refused(mixed, tmp_path
     train(mixed(2), tmp_path / "run")
     with caplog.at_level(logging.INFO, logger="mtkit"):
         train(mixed(3, "augment.typos=0.5"), tmp_path / "run")
-    assert "augment.typos is 0.5 from here on; it was 0.0" in [record.getMessage() for record in caplog.records]
+    assert "augment.typos is 0.5 from here on; it was 0.0" in [
+        record.getMessage() for record in caplog.records
+    ]
     with pytest.raises(MtkitError, match=r"augment\.merge \(0\.0 then, 0\.1 now\)"):
         train(mixed(4, "augment.merge=0.1"), tmp_path / "run")
 

@@ -32,7 +32,9 @@ def clip_ids(batch):
 
 
 def make_model(seed=0, **changes):
-    return randomise(Transformer(tiny_config(**changes), VOCAB_SIZE, VOCAB_SIZE, PAD_ID, PAD_ID), seed).train()
+    return randomise(
+        Transformer(tiny_config(**changes), VOCAB_SIZE, VOCAB_SIZE, PAD_ID, PAD_ID), seed
+    ).train()
 
 
 def plain(model, batch, config, teacher=None):
@@ -41,34 +43,74 @@ def plain(model, batch, config, teacher=None):
     targets = batch.tgt_out[is_token]
     n_passes = 2 if config.r_drop else 1
     src, tgt_in = (torch.cat([ids] * n_passes) for ids in (batch.src, batch.tgt_in))
-    passes = [logits[is_token] for logits in model.decode(tgt_in, model.encode(src)).chunk(n_passes)]
-    total = sum(F.cross_entropy(logits, targets, reduction="sum", label_smoothing=config.label_smoothing) for logits in passes) / n_passes
+    passes = [
+        logits[is_token] for logits in model.decode(tgt_in, model.encode(src)).chunk(n_passes)
+    ]
+    total = (
+        sum(
+            F.cross_entropy(
+                logits, targets, reduction="sum", label_smoothing=config.label_smoothing
+            )
+            for logits in passes
+        )
+        / n_passes
+    )
     if teacher is not None:
         with torch.no_grad():
-            theirs = teacher.decode(batch.tgt_in, teacher.encode(batch.src))[is_token] / config.teacher_temperature
-        kl = sum(F.kl_div((ours / config.teacher_temperature).log_softmax(-1), theirs.softmax(-1), reduction="sum") for ours in passes) / n_passes
-        total = (1 - config.teacher_weight) * total + config.teacher_weight * config.teacher_temperature**2 * kl
+            theirs = (
+                teacher.decode(batch.tgt_in, teacher.encode(batch.src))[is_token]
+                / config.teacher_temperature
+            )
+        kl = (
+            sum(
+                F.kl_div(
+                    (ours / config.teacher_temperature).log_softmax(-1),
+                    theirs.softmax(-1),
+                    reduction="sum",
+                )
+                for ours in passes
+            )
+            / n_passes
+        )
+        total = (
+            1 - config.teacher_weight
+        ) * total + config.teacher_weight * config.teacher_temperature**2 * kl
     if config.r_drop:
         p, q = (logits.log_softmax(-1) for logits in passes)
-        total = total + config.r_drop * (F.kl_div(p, q, reduction="sum", log_target=True) + F.kl_div(q, p, reduction="sum", log_target=True)) / 2
+        total = (
+            total
+            + config.r_drop
+            * (
+                F.kl_div(p, q, reduction="sum", log_target=True)
+                + F.kl_div(q, p, reduction="sum", log_target=True)
+            )
+            / 2
+        )
     return total
 
 
 @pytest.mark.parametrize("has_places", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize(("r_drop", "with_teacher"), [(0.0, False), (0.0, True), (3.0, False), (3.0, True)])
+@pytest.mark.parametrize(
+    ("r_drop", "with_teacher"), [(0.0, False), (0.0, True), (3.0, False), (3.0, True)]
+)
 def test_values_and_gradients_equal_a_plain_loop(r_drop, with_teacher, dtype, has_places):
     batch = clip_ids(make_batch([9, 4, 1, 7], 3))
     if has_places:
         batch = batch._replace(places=(batch.tgt_out != PAD_ID).flatten().nonzero().flatten())
     config = TrainingConfig(r_drop=r_drop, teacher_weight=0.4, teacher_temperature=2.0)
-    model, teacher = make_model(dropout=0.2), make_model(seed=5, d_model=48, tied_embeddings="none").eval()
+    model, teacher = (
+        make_model(dropout=0.2),
+        make_model(seed=5, d_model=48, tied_embeddings="none").eval(),
+    )
     other = copy.deepcopy(model)
     torch.manual_seed(1)
     expected = torch.as_tensor(plain(other, batch, config, teacher if with_teacher else None))
     expected.backward()
     torch.manual_seed(1)
-    objective = Objective(model, config, Teacher(copy.deepcopy(teacher), dtype) if with_teacher else None)
+    objective = Objective(
+        model, config, Teacher(copy.deepcopy(teacher), dtype) if with_teacher else None
+    )
     with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
         loss = objective(batch)
     loss.total.backward()
@@ -78,7 +120,10 @@ def test_values_and_gradients_equal_a_plain_loop(r_drop, with_teacher, dtype, ha
             torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-3, atol=1e-3, msg=name)
     else:
         torch.testing.assert_close(loss.total, expected, rtol=0.02, atol=0.0)
-        gradients = [torch.cat([p.grad.flatten() for p in one.parameters() if p.grad is not None]) for one in (model, other)]
+        gradients = [
+            torch.cat([p.grad.flatten() for p in one.parameters() if p.grad is not None])
+            for one in (model, other)
+        ]
         assert F.cosine_similarity(*gradients, dim=0).item() > 0.99
 
 
@@ -92,7 +137,9 @@ def test_r_drop_without_dropout_is_cross_entropy():
 
 
 def test_with_dropout_the_passes_differ():
-    loss = Objective(make_model(dropout=0.3), TrainingConfig(r_drop=5.0))(clip_ids(make_batch([5, 3, 3], 1)))
+    loss = Objective(make_model(dropout=0.3), TrainingConfig(r_drop=5.0))(
+        clip_ids(make_batch([5, 3, 3], 1))
+    )
     assert loss.parts["r_drop"] > 0.1
 
 
@@ -103,7 +150,12 @@ def test_every_target_token_counts_once():
     objective = Objective(make_model(), config, Teacher(make_model(seed=5).eval(), torch.float32))
     whole, halves = objective(join(first, second)), [objective(batch) for batch in (first, second)]
     torch.testing.assert_close(halves[0].total + halves[1].total, whole.total, rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(halves[0].parts["teacher"] + halves[1].parts["teacher"], whole.parts["teacher"], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        halves[0].parts["teacher"] + halves[1].parts["teacher"],
+        whole.parts["teacher"],
+        rtol=1e-4,
+        atol=1e-4,
+    )
 
 
 def test_a_teacher_is_no_part_of_the_objective_and_stays_as_it_is():
@@ -119,7 +171,9 @@ def test_a_teacher_is_no_part_of_the_objective_and_stays_as_it_is():
     assert losses[0] == losses[1]
     objective(batch).total.backward()
     assert all(parameter.grad is None for parameter in teacher.parameters())
-    assert all(torch.equal(parameter, before[name]) for name, parameter in teacher.named_parameters())
+    assert all(
+        torch.equal(parameter, before[name]) for name, parameter in teacher.named_parameters()
+    )
 
 
 def test_a_teacher_of_a_folder_says_what_the_model_says(make_trained, tmp_path):
@@ -131,35 +185,71 @@ def test_a_teacher_of_a_folder_says_what_the_model_says(make_trained, tmp_path):
 
 
 @pytest.mark.parametrize("side", ["src", "tgt"])
-def test_a_teacher_of_another_vocabulary_is_refused(make_trained, tiny_tokenizer, tiny_recipe_path, tmp_path, side):
+def test_a_teacher_of_another_vocabulary_is_refused(
+    make_trained, tiny_tokenizer, tiny_recipe_path, tmp_path, side
+):
     other = train_tokenizer(Recipe.load(tiny_recipe_path, ["tokenizer.vocab_size=500"]))
-    mixed = Tokenizer(other.src, tiny_tokenizer.tgt) if side == "src" else Tokenizer(tiny_tokenizer.src, other.tgt)
+    mixed = (
+        Tokenizer(other.src, tiny_tokenizer.tgt)
+        if side == "src"
+        else Tokenizer(tiny_tokenizer.src, other.tgt)
+    )
     save_model_dir(tmp_path / "teacher", make_trained(tokenizer=mixed, tied_embeddings="none"))
-    with pytest.raises(MtkitError, match=f"teacher's {'source' if side == 'src' else 'target'} vocabulary is not the student's"):
+    with pytest.raises(
+        MtkitError,
+        match=f"teacher's {'source' if side == 'src' else 'target'} vocabulary is not the student's",
+    ):
         Teacher.load(tmp_path / "teacher", tiny_tokenizer, 64, CPU, torch.float32)
 
 
-def test_a_teacher_with_too_few_learned_positions_is_refused(make_trained, tiny_tokenizer, tmp_path):
+def test_a_teacher_with_too_few_learned_positions_is_refused(
+    make_trained, tiny_tokenizer, tmp_path
+):
     save_model_dir(tmp_path / "teacher", make_trained(positions="learned", max_positions=32))
-    with pytest.raises(MtkitError, match=r"32 learned positions, fewer than model.max_positions \(64\)"):
+    with pytest.raises(
+        MtkitError, match=r"32 learned positions, fewer than model.max_positions \(64\)"
+    ):
         Teacher.load(tmp_path / "teacher", tiny_tokenizer, 64, CPU, torch.float32)
 
 
 def test_a_run_with_a_teacher_r_drop_and_layer_drop_resumes_exactly(tiny_recipe_path, tmp_path):
-    teacher = train(Recipe.load(tiny_recipe_path, ["training.max_steps=4", "data.validation=null"]), tmp_path / "teacher", n_threads=1)
+    teacher = train(
+        Recipe.load(tiny_recipe_path, ["training.max_steps=4", "data.validation=null"]),
+        tmp_path / "teacher",
+        n_threads=1,
+    )
     start = load_model_dir(teacher.model_dir).model
-    parts = [f"training.teacher={teacher.model_dir}", "training.r_drop=2.5", "model.layer_drop=0.3", "training.log_every_steps=1"]
+    parts = [
+        f"training.teacher={teacher.model_dir}",
+        "training.r_drop=2.5",
+        "model.layer_drop=0.3",
+        "training.log_every_steps=1",
+    ]
 
     def recipe(max_steps):
-        return Recipe.load(tiny_recipe_path, [*parts, f"training.max_steps={max_steps}", "data.validation=null"])
+        return Recipe.load(
+            tiny_recipe_path, [*parts, f"training.max_steps={max_steps}", "data.validation=null"]
+        )
 
     straight = train(recipe(6), tmp_path / "straight", n_threads=1)
     train(recipe(3), tmp_path / "broken", n_threads=1)
     broken = train(recipe(6), tmp_path / "broken", n_threads=1)
-    tensors = [read_tensors(list_checkpoints(result.run_dir / "checkpoints")[-1] / "model.safetensors") for result in (straight, broken)]
+    tensors = [
+        read_tensors(list_checkpoints(result.run_dir / "checkpoints")[-1] / "model.safetensors")
+        for result in (straight, broken)
+    ]
     assert all(torch.equal(tensors[0][name], tensors[1][name]) for name in tensors[0])
-    lines = [[(entry["loss"], entry["teacher"], entry["r_drop"]) for entry in metrics(result.run_dir, "train")] for result in (straight, broken)]
+    lines = [
+        [
+            (entry["loss"], entry["teacher"], entry["r_drop"])
+            for entry in metrics(result.run_dir, "train")
+        ]
+        for result in (straight, broken)
+    ]
     assert lines[0] == lines[1] and len(lines[0]) == 6
     assert all(0 < teacher < 10 and r_drop > 0 for _, teacher, r_drop in lines[0])
     again = load_model_dir(teacher.model_dir).model
-    assert all(torch.equal(ours, theirs) for ours, theirs in zip(again.parameters(), start.parameters(), strict=True))
+    assert all(
+        torch.equal(ours, theirs)
+        for ours, theirs in zip(again.parameters(), start.parameters(), strict=True)
+    )

@@ -17,7 +17,10 @@ from mtkit.corpus.store.token_store import TokenStore
 from mtkit.tokenizer.subword import Tokenizer
 from mtkit.training.loop import train
 
-ALTERED = [f"augment.{name}=0.1" for name in ("upper_case", "title_case", "typos", "drop_end_punctuation", "noise", "merge")]
+ALTERED = [
+    f"augment.{name}=0.1"
+    for name in ("upper_case", "title_case", "typos", "drop_end_punctuation", "noise", "merge")
+]
 DROPOUT = ["sampling.src_dropout=0.1", "sampling.tgt_dropout=0.2"]
 ALPHA = ["tokenizer.type=unigram", "sampling.src_alpha=0.2", "sampling.tgt_alpha=0.5"]
 
@@ -31,15 +34,25 @@ def loader(tiny_recipe_path):
         preprocess(recipe)
         store, tokenizer = TokenStore.open(recipe.store_dir), Tokenizer.load(recipe.tokenizer_dir)
         mix = Mix.for_config(recipe.data, store.corpora, recipe.training.seed)
-        order = BatchOrder(store, mix, recipe.batches.limit, Merging(recipe.augment.merge, recipe.preprocess.max_length))
-        return BatchLoader(order, BatchMaker.for_recipe(recipe, store, tokenizer), n_workers=n_workers, share=share), tokenizer
+        order = BatchOrder(
+            store,
+            mix,
+            recipe.batches.limit,
+            Merging(recipe.augment.merge, recipe.preprocess.max_length),
+        )
+        return BatchLoader(
+            order, BatchMaker.for_recipe(recipe, store, tokenizer), n_workers=n_workers, share=share
+        ), tokenizer
 
     return make
 
 
 def taken(loader, n_batches, position=START):
     stream = loader.iterate(position)
-    found = [(batch.src.tolist(), batch.tgt_out.tolist(), after) for batch, after in islice(stream, n_batches)]
+    found = [
+        (batch.src.tolist(), batch.tgt_out.tolist(), after)
+        for batch, after in islice(stream, n_batches)
+    ]
     stream.close()
     return found
 
@@ -56,7 +69,11 @@ def test_an_epoch_of_other_pieces_has_the_same_texts(loader, sampling):
     before, both = taken(plain, n_batches), taken(sampled, 2 * n_batches)
     first, second = both[:n_batches], both[n_batches:]
     for side, subword in enumerate((tokenizer.src, tokenizer.tgt)):
-        assert texts(subword, before, side) == texts(subword, first, side) == texts(subword, second, side)
+        assert (
+            texts(subword, before, side)
+            == texts(subword, first, side)
+            == texts(subword, second, side)
+        )
     assert sorted(map(str, first)) != sorted(map(str, second))
 
 
@@ -82,7 +99,14 @@ def test_processes_that_train_together_share_out_rewritten_batches(loader):
 
 def test_a_run_gone_on_with_ends_as_one_that_was_not_broken_off(tiny_recipe_path, tmp_path):
     def run(max_steps, name, *changes):
-        fixed = [f"training.max_steps={max_steps}", "training.save_every_steps=1000", "data.validation=null", *ALTERED, *DROPOUT, *changes]
+        fixed = [
+            f"training.max_steps={max_steps}",
+            "training.save_every_steps=1000",
+            "data.validation=null",
+            *ALTERED,
+            *DROPOUT,
+            *changes,
+        ]
         run_dir = train(Recipe.load(tiny_recipe_path, fixed), tmp_path / name).run_dir
         return load_file(list_checkpoints(run_dir / "checkpoints")[-1] / "model.safetensors")
 

@@ -9,11 +9,19 @@ from mtkit.config.training import TrainingConfig
 from mtkit.training.schedule import learning_rate
 
 
-@given(step=st.integers(1, 200_000), warmup=st.integers(1, 20_000), d_model=st.sampled_from([256, 512, 1024]))
+@given(
+    step=st.integers(1, 200_000),
+    warmup=st.integers(1, 20_000),
+    d_model=st.sampled_from([256, 512, 1024]),
+)
 def test_inverse_sqrt_is_the_paper_s(step, warmup, d_model):
     """Vaswani et al. 2017, section 5.3: d_model^-0.5 * min(step^-0.5, step * warmup^-1.5)."""
-    config = TrainingConfig(schedule="inverse_sqrt", learning_rate=(d_model * warmup) ** -0.5, warmup_steps=warmup)
-    assert learning_rate(step, config) == pytest.approx(d_model**-0.5 * min(step**-0.5, step * warmup**-1.5))
+    config = TrainingConfig(
+        schedule="inverse_sqrt", learning_rate=(d_model * warmup) ** -0.5, warmup_steps=warmup
+    )
+    assert learning_rate(step, config) == pytest.approx(
+        d_model**-0.5 * min(step**-0.5, step * warmup**-1.5)
+    )
 
 
 def rates_of_torch(scheduler_type, n_steps, **arguments):
@@ -31,7 +39,11 @@ def rates_of_torch(scheduler_type, n_steps, **arguments):
     ("schedule", "scheduler_type", "arguments"),
     [
         ("cosine", torch.optim.lr_scheduler.CosineAnnealingLR, {"T_max": 61}),
-        ("linear", torch.optim.lr_scheduler.LinearLR, {"start_factor": 1.0, "end_factor": 0.0, "total_iters": 61}),
+        (
+            "linear",
+            torch.optim.lr_scheduler.LinearLR,
+            {"start_factor": 1.0, "end_factor": 0.0, "total_iters": 61},
+        ),
     ],
 )
 def test_after_the_warmup_the_rate_falls_as_torch_s(schedule, scheduler_type, arguments):
@@ -50,13 +62,24 @@ schedules = st.sampled_from(["inverse_sqrt", "linear", "cosine", "constant"])
 @given(schedule=schedules, warmup=st.integers(1, 5000), share=st.floats(0, 1))
 def test_the_warmup_is_a_line_from_zero(schedule, warmup, share):
     step = max(1, round(share * warmup))
-    config = TrainingConfig(schedule=schedule, learning_rate=0.002, warmup_steps=warmup, max_steps=10_000)
+    config = TrainingConfig(
+        schedule=schedule, learning_rate=0.002, warmup_steps=warmup, max_steps=10_000
+    )
     assert learning_rate(step, config) == pytest.approx(0.002 * step / warmup)
 
 
-@given(schedule=schedules, warmup=st.integers(0, 3000), max_steps=st.integers(1, 3000), step=st.integers(1, 6000))
-def test_it_is_never_negative_nor_above_the_highest_and_never_rises_after_the_warmup(schedule, warmup, max_steps, step):
-    config = TrainingConfig(schedule=schedule, learning_rate=0.5, warmup_steps=warmup, max_steps=max_steps)
+@given(
+    schedule=schedules,
+    warmup=st.integers(0, 3000),
+    max_steps=st.integers(1, 3000),
+    step=st.integers(1, 6000),
+)
+def test_it_is_never_negative_nor_above_the_highest_and_never_rises_after_the_warmup(
+    schedule, warmup, max_steps, step
+):
+    config = TrainingConfig(
+        schedule=schedule, learning_rate=0.5, warmup_steps=warmup, max_steps=max_steps
+    )
     rate = learning_rate(step, config)
     assert 0.0 <= rate <= 0.5
     if step >= warmup:

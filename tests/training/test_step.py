@@ -19,7 +19,15 @@ V = 40
 
 def make_model(dropout=0.0, **changes):
     torch.manual_seed(3)
-    config = ModelConfig(d_model=16, n_heads=2, d_ff=32, n_encoder_layers=1, n_decoder_layers=1, dropout=dropout, **changes)
+    config = ModelConfig(
+        d_model=16,
+        n_heads=2,
+        d_ff=32,
+        n_encoder_layers=1,
+        n_decoder_layers=1,
+        dropout=dropout,
+        **changes,
+    )
     return Transformer(config, V, V, 0, 0).train()
 
 
@@ -27,7 +35,9 @@ def make_batch(lengths, seed):
     """Rows of these target lengths; sources are one longer."""
     generator = torch.Generator().manual_seed(seed)
     T = max(lengths)
-    src, tgt_in, tgt_out = (torch.zeros(len(lengths), T + extra, dtype=torch.int64) for extra in (1, 0, 0))
+    src, tgt_in, tgt_out = (
+        torch.zeros(len(lengths), T + extra, dtype=torch.int64) for extra in (1, 0, 0)
+    )
     for row, n in enumerate(lengths):
         src[row, : n + 1] = torch.randint(4, V, (n + 1,), generator=generator)
         ids = torch.randint(4, V, (n + 1,), generator=generator)
@@ -61,7 +71,9 @@ def gradients(model, batches):
     stepper = make_stepper(model, torch.optim.SGD(model.parameters(), lr=1.0), config)
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     result = stepper.step(batches, 1, 1.0)
-    return result, {name: before[name] - parameter.detach() for name, parameter in model.named_parameters()}
+    return result, {
+        name: before[name] - parameter.detach() for name, parameter in model.named_parameters()
+    }
 
 
 def test_accumulated_batches_equal_one_large_batch():
@@ -82,7 +94,9 @@ def test_gradients_equal_those_of_a_plain_loop():
     plain = copy.deepcopy(model)
     _, ours = gradients(model, [batch])
     logits = plain.decode(batch.tgt_in, plain.encode(batch.src))
-    loss = nn.functional.cross_entropy(logits.flatten(0, 1), batch.tgt_out.flatten(), ignore_index=0, label_smoothing=0.1)
+    loss = nn.functional.cross_entropy(
+        logits.flatten(0, 1), batch.tgt_out.flatten(), ignore_index=0, label_smoothing=0.1
+    )
     loss.backward()
     for name, parameter in plain.named_parameters():
         torch.testing.assert_close(ours[name], parameter.grad, atol=1e-6, rtol=1e-4, msg=name)
@@ -94,7 +108,9 @@ def test_clipping_bounds_the_update_and_reports_the_norm_before():
     model = make_model()
     before = torch.cat([p.detach().flatten() for p in model.parameters()])
     config = TrainingConfig(max_grad_norm=0.01)
-    result = make_stepper(model, torch.optim.SGD(model.parameters(), lr=1.0), config).step([batch], 1, 1.0)
+    result = make_stepper(model, torch.optim.SGD(model.parameters(), lr=1.0), config).step(
+        [batch], 1, 1.0
+    )
     moved = (torch.cat([p.detach().flatten() for p in model.parameters()]) - before).norm()
     assert float(result.grad_norm) == pytest.approx(float(free.grad_norm), rel=1e-5)
     assert float(moved) == pytest.approx(0.01, rel=1e-3)
@@ -102,7 +118,10 @@ def test_clipping_bounds_the_update_and_reports_the_norm_before():
 
 def test_weight_decay_spares_norms_and_biases():
     optimizer = make_optimizer(make_model(), TrainingConfig(optimizer="adamw", weight_decay=0.1))
-    decayed = {group["weight_decay"]: {p.dim() for p in group["params"]} for group in optimizer.param_groups}
+    decayed = {
+        group["weight_decay"]: {p.dim() for p in group["params"]}
+        for group in optimizer.param_groups
+    }
     assert decayed == {0.1: {2}, 0.0: {1}}
 
 
@@ -120,7 +139,9 @@ def test_bf16_stays_near_float32(kind):
     for dtype in (torch.float32, torch.bfloat16):
         model = make_model(norm=kind)
         config = TrainingConfig()
-        losses.append(make_stepper(model, make_optimizer(model, config), config, dtype).step([batch], 1, 0.01))
+        losses.append(
+            make_stepper(model, make_optimizer(model, config), config, dtype).step([batch], 1, 0.01)
+        )
     assert float(losses[1].loss) == pytest.approx(float(losses[0].loss), rel=0.02)
     assert float(losses[1].grad_norm) == pytest.approx(float(losses[0].grad_norm), rel=0.1)
     assert all(p.dtype == torch.float32 for p in model.parameters())
@@ -128,7 +149,9 @@ def test_bf16_stays_near_float32(kind):
 
 def state_of(stepper):
     """Weights and moments, copied."""
-    moments = [value.clone() for state in stepper.optimizer.state.values() for value in state.values()]
+    moments = [
+        value.clone() for state in stepper.optimizer.state.values() for value in state.values()
+    ]
     return [parameter.detach().clone() for parameter in stepper.model.parameters()] + moments
 
 
@@ -137,7 +160,10 @@ def state_of(stepper):
 def test_an_update_that_is_not_finite_changes_nothing_and_the_next_one_counts(kind, bad):
     config = TrainingConfig(optimizer=kind, weight_decay=0.1)
     batch = make_batch([6, 4], 1)
-    stepper, undisturbed = (make_stepper(model, make_optimizer(model, config), config) for model in (make_model(), make_model()))
+    stepper, undisturbed = (
+        make_stepper(model, make_optimizer(model, config), config)
+        for model in (make_model(), make_model())
+    )
     for each in (stepper, undisturbed):
         assert each.step([batch], 1, 0.01).is_good
     before = state_of(stepper)

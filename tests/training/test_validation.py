@@ -20,17 +20,28 @@ def make_validator(tiny_recipe, tiny_recipe_path, ko_en_pairs):
     folder = tiny_recipe_path.parent
     for name, pairs in ("first", ko_en_pairs[-22:-6]), ("second", ko_en_pairs[-6:]):
         for side, lang in ("src", "ko"), ("tgt", "en"):
-            (folder / f"{name}.{lang}").write_text("".join(f"{getattr(pair, side)}\n" for pair in pairs), encoding="utf-8")
+            (folder / f"{name}.{lang}").write_text(
+                "".join(f"{getattr(pair, side)}\n" for pair in pairs), encoding="utf-8"
+            )
 
     def corpus(name, tags):
         return f"{{src: {folder / name}.ko, tgt: {folder / name}.en, tags: [{tags}]}}"
 
-    def make(*changes, validation=(("first", "<a>"), ("second", "<b>, <c>")), train="<a>, <b>, <c>"):
+    def make(
+        *changes, validation=(("first", "<a>"), ("second", "<b>, <c>")), train="<a>, <b>, <c>"
+    ):
         held_out = ", ".join(corpus(*one) for one in validation)
-        recipe = Recipe.load(tiny_recipe_path, [f"data.train={corpus('train', train)}", f"data.validation=[{held_out}]", *changes])
+        recipe = Recipe.load(
+            tiny_recipe_path,
+            [f"data.train={corpus('train', train)}", f"data.validation=[{held_out}]", *changes],
+        )
         torch.manual_seed(1)
         tokenizer = train_tokenizer(recipe)
-        trained = TrainedModel(ModelDirConfig.for_recipe(recipe), make_model(recipe.model, tokenizer).train(), tokenizer)
+        trained = TrainedModel(
+            ModelDirConfig.for_recipe(recipe),
+            make_model(recipe.model, tokenizer).train(),
+            tokenizer,
+        )
         with torch.no_grad():
             for parameter in trained.model.parameters():
                 parameter.add_(0.3 * torch.randn_like(parameter))
@@ -47,8 +58,12 @@ def loss_of(trained, pairs, tags):
         src_ids = [*src.piece_ids(tags), *src.encode([pair.src])[0], src.special.eos]
         tgt_ids = tgt.encode([pair.tgt])[0]
         with torch.inference_mode():
-            logits = model.decode(torch.tensor([[tgt.special.bos, *tgt_ids]]), model.encode(torch.tensor([src_ids])))
-        total += float(F.cross_entropy(logits[0], torch.tensor([*tgt_ids, tgt.special.eos]), reduction="sum"))
+            logits = model.decode(
+                torch.tensor([[tgt.special.bos, *tgt_ids]]), model.encode(torch.tensor([src_ids]))
+            )
+        total += float(
+            F.cross_entropy(logits[0], torch.tensor([*tgt_ids, tgt.special.eos]), reduction="sum")
+        )
         n_tokens += len(tgt_ids) + 1
     return total, n_tokens
 
@@ -59,20 +74,36 @@ def test_each_corpus_is_scored_with_its_tags_and_all_pairs_together(make_validat
     assert trained.model.training
     trained.model.eval()
     parts = (ko_en_pairs[-22:-6], ["<a>"]), (ko_en_pairs[-6:], ["<b>", "<c>"])
-    texts = [[t.text for t in Translator([trained], tags=tags).translate([p.src for p in pairs], beam_size=1)] for pairs, tags in parts]
+    texts = [
+        [
+            t.text
+            for t in Translator([trained], tags=tags).translate([p.src for p in pairs], beam_size=1)
+        ]
+        for pairs, tags in parts
+    ]
     references = [[pair.tgt for pair in pairs] for pairs, _ in parts]
     losses = [loss_of(trained, pairs, tags) for pairs, tags in parts]
     assert [name for name, _ in result.corpora] == ["first <a>", "second <b> <c>"]
-    for (_, quality), hypotheses, reference, (nll, n_tokens) in zip(result.corpora, texts, references, losses, strict=True):
+    for (_, quality), hypotheses, reference, (nll, n_tokens) in zip(
+        result.corpora, texts, references, losses, strict=True
+    ):
         assert quality.loss == pytest.approx(nll / n_tokens, rel=1e-4)
         assert quality.bleu == pytest.approx(sacrebleu.corpus_bleu(hypotheses, [reference]).score)
         assert quality.chrf == pytest.approx(sacrebleu.corpus_chrf(hypotheses, [reference]).score)
-    assert result.quality.loss == pytest.approx((losses[0][0] + losses[1][0]) / (losses[0][1] + losses[1][1]), rel=1e-4)
+    assert result.quality.loss == pytest.approx(
+        (losses[0][0] + losses[1][0]) / (losses[0][1] + losses[1][1]), rel=1e-4
+    )
     together = [*texts[0], *texts[1]], [[*references[0], *references[1]]]
     assert result.quality.chrf == pytest.approx(sacrebleu.corpus_chrf(*together).score)
-    told = {pair.src: (pair.tgt, text) for (pairs, _), found in zip(parts, texts, strict=True) for pair, text in zip(pairs, found, strict=True)}
+    told = {
+        pair.src: (pair.tgt, text)
+        for (pairs, _), found in zip(parts, texts, strict=True)
+        for pair, text in zip(pairs, found, strict=True)
+    }
     assert len(result.samples) == 4  # two of each corpus
-    assert [told[sample.src] for sample in result.samples] == [(sample.reference, sample.hypothesis) for sample in result.samples]
+    assert [told[sample.src] for sample in result.samples] == [
+        (sample.reference, sample.hypothesis) for sample in result.samples
+    ]
     assert result.quality.score("chrf") == result.quality.chrf
     assert result.quality.score("loss") == -result.quality.loss
 
@@ -113,10 +144,16 @@ def test_for_the_loss_alone_only_the_samples_are_translated(make_validator, monk
     validator, _ = make_validator("validation.metric=loss")
     translated = []
     encode = SourceReader.read
-    monkeypatch.setattr(SourceReader, "read", lambda reader, texts, *how: translated.append(texts) or encode(reader, texts, *how))
+    monkeypatch.setattr(
+        SourceReader,
+        "read",
+        lambda reader, texts, *how: translated.append(texts) or encode(reader, texts, *how),
+    )
     result = validator.run()
     assert [len(texts) for texts in translated] == [2, 2]
-    assert [sample.src for sample in result.samples] == [src for texts in translated for src in texts]
+    assert [sample.src for sample in result.samples] == [
+        src for texts in translated for src in texts
+    ]
     assert result.quality.as_dict().keys() == {"loss"}
     assert str(result.quality) == f"loss {result.quality.loss:.3f}"
 

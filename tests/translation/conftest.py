@@ -16,7 +16,9 @@ def copier(make_trained, tiny_tokenizer):
 
     def make(max_length=20, tgt_lang="en", n_workers=1):
         translator = Translator([make_trained(max_length=max_length, tgt_lang=tgt_lang)], n_workers)
-        translator.engine = ModelEngine(CopyingScorer(tiny_tokenizer.tgt.special, tiny_tokenizer.tgt.vocab_size), n_workers)
+        translator.engine = ModelEngine(
+            CopyingScorer(tiny_tokenizer.tgt.special, tiny_tokenizer.tgt.vocab_size), n_workers
+        )
         return translator
 
     return make

@@ -23,7 +23,9 @@ class CopyingEngine:
         found = []
         for source in sources:
             rows = self.answers.get(tuple(source), [source[self.n_tags :]])
-            found.append([Hypothesis(row, -1.0 - i, -1.0 - i) for i, row in enumerate(rows[: config.n_best])])
+            found.append(
+                [Hypothesis(row, -1.0 - i, -1.0 - i) for i, row in enumerate(rows[: config.n_best])]
+            )
         on_batch(list(range(len(sources))))
         return found
 
@@ -43,11 +45,15 @@ def looks_at_its_own_place(trained, *, guided=True):
             d_model = trained.config.model.d_model
             attention.query.weight.copy_(4 * torch.eye(d_model))
             attention.key_value.weight[:d_model].copy_(4 * torch.eye(d_model))
-    trained.config = trained.config.model_copy(update={"alignment_head": AlignmentHead(layer=0) if guided else None})
+    trained.config = trained.config.model_copy(
+        update={"alignment_head": AlignmentHead(layer=0) if guided else None}
+    )
     return trained
 
 
 def copying_translator(trained, n_tags=0, answers=None, tags=(), guided=True):
-    translator = Translator([looks_at_its_own_place(trained, guided=guided)], n_workers=1, tags=tags)
+    translator = Translator(
+        [looks_at_its_own_place(trained, guided=guided)], n_workers=1, tags=tags
+    )
     translator.engine = CopyingEngine(n_tags, answers)
     return translator

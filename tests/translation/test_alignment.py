@@ -13,7 +13,9 @@ from mtkit.translation.translator import Translator
 from tests.strategies import nasty_text
 from tests.translation.looking import CopyingEngine, copying_translator, looks_at_its_own_place
 
-few = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+few = settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 def identity(text):
@@ -27,7 +29,9 @@ def copying(make_trained):
 
 @pytest.mark.parametrize("guided", [True, False])
 def test_a_copy_is_aligned_word_for_word(make_trained, ko_en_pairs, guided):
-    translator = copying_translator(make_trained(n_heads=1, max_length=200, n_decoder_layers=2), guided=guided)
+    translator = copying_translator(
+        make_trained(n_heads=1, max_length=200, n_decoder_layers=2), guided=guided
+    )
     lines = [text for pair in ko_en_pairs[:30] for text in pair]
     for line, found in zip(lines, translator.translate(lines, alignments=True), strict=True):
         assert found.text == line
@@ -40,7 +44,9 @@ def test_a_copy_is_aligned_word_for_word(make_trained, ko_en_pairs, guided):
 def test_links_name_words_that_are_there(copying, texts):
     texts = [text.replace("\n", " ") for text in texts]
     for text, found in zip(texts, copying.translate(texts, alignments=True), strict=True):
-        assert parse_links(pharaoh(found.alignment), text, found.text, "here") == list(found.alignment)
+        assert parse_links(pharaoh(found.alignment), text, found.text, "here") == list(
+            found.alignment
+        )
         if found.text == text:
             assert found.alignment == identity(text)
 
@@ -103,7 +109,9 @@ def test_the_best_of_several_is_aligned(make_trained):
     trained = make_trained(n_heads=1)
     encode = trained.tokenizer.src.encode
     answers = {tuple(encode(["a b c"])[0]): encode(["c", "a b c"])}
-    found = copying_translator(trained, answers=answers).translate(["a b c"], alignments=True, beam_size=2, n_best=2)[0]
+    found = copying_translator(trained, answers=answers).translate(
+        ["a b c"], alignments=True, beam_size=2, n_best=2
+    )[0]
     assert found.alignment == ((0, 0),)
     assert [alternative.text for alternative in found.alternatives] == ["c", "a b c"]
 
@@ -117,9 +125,19 @@ def test_attention_is_that_of_the_model(make_trained, tiny_tokenizer):
     assert found.shape == (2, 4, 5)
     with torch.no_grad():
         for row, (source, target) in enumerate(zip(sources, targets, strict=True)):
-            src, tgt_in = torch.tensor([[*source, special.eos]]), torch.tensor([[special.bos, *target]])
-            expected = torch.stack([model(src, tgt_in, head)[1][0].exp() for model, head in zip(models, heads, strict=True)]).mean(0)
-            torch.testing.assert_close(found[row, : len(target) + 1, : len(source) + 1], expected, atol=1e-5, rtol=1e-4)
+            src, tgt_in = (
+                torch.tensor([[*source, special.eos]]),
+                torch.tensor([[special.bos, *target]]),
+            )
+            expected = torch.stack(
+                [
+                    model(src, tgt_in, head)[1][0].exp()
+                    for model, head in zip(models, heads, strict=True)
+                ]
+            ).mean(0)
+            torch.testing.assert_close(
+                found[row, : len(target) + 1, : len(source) + 1], expected, atol=1e-5, rtol=1e-4
+            )
     assert (found[1, :, 2:] == 0).all()
 
 
@@ -130,7 +148,9 @@ def test_of_an_ensemble_the_models_with_a_trained_head_say_it(make_trained):
     line = "I go to school ."
     assert translator.translate([line], alignments=True)[0].alignment == identity(line)
     assert PieceAligner([make_trained(2), guided]).heads == [AlignmentHead(layer=0, head=0)]
-    assert PieceAligner([make_trained(2, n_decoder_layers=3)]).heads == [AlignmentHead(layer=2, head=None)]
+    assert PieceAligner([make_trained(2, n_decoder_layers=3)]).heads == [
+        AlignmentHead(layer=2, head=None)
+    ]
 
 
 def test_which_layer_is_asked_where_none_was_trained():
@@ -142,7 +162,9 @@ def test_batches_and_workers_change_nothing(make_trained, ko_en_pairs):
     expected = Translator([make_trained()], n_workers=1).translate(lines, alignments=True)
     assert len({found.alignment for found in expected}) > 5
     for n_workers, max_tokens in (1, 40), (2, 100):
-        found = Translator([make_trained()], n_workers).translate(lines, alignments=True, max_tokens=max_tokens)
+        found = Translator([make_trained()], n_workers).translate(
+            lines, alignments=True, max_tokens=max_tokens
+        )
         assert [one.alignment for one in found] == [one.alignment for one in expected]
 
 
@@ -152,7 +174,11 @@ def test_pieces_before_the_translation_move_the_places(make_trained):
     encode = trained.tokenizer.src.encode
     part = PartToAlign(encode(["a b c d"])[0], "a b c d", 0, encode(["d a"])[0])
     assert [len(part.src_ids), len(part.token_ids)] == [4, 2]
-    for prefix_ids, expected in ((), [(0, 1), (1, 3)]), ((9,), [(1, 3), (3, 5)]), ((9, 9), [(3, 5), (5, 7)]):
+    for prefix_ids, expected in (
+        ((), [(0, 1), (1, 3)]),
+        ((9,), [(1, 3), (3, 5)]),
+        ((9, 9), [(3, 5), (5, 7)]),
+    ):
         [found] = PieceAligner([trained], 1, prefix_ids).align([part], 100)
         assert [piece.span for piece in found.sources] == expected
         assert found.text == "d a"
@@ -162,8 +188,13 @@ def test_where_a_translation_without_text_was_left_out_the_next_one_is_aligned(m
     trained = make_trained(n_heads=1)
     encode = trained.tokenizer.src.encode
     space = [piece.text for piece in trained.tokenizer.src.pieces()].index("▁")
-    answers = {tuple(encode(["a b c"])[0]): [[space], *encode(["a b c", "c"])], tuple(encode(["c"])[0]): [[space]]}
-    first, other = copying_translator(trained, answers=answers).translate(["a b c", "c"], alignments=True, beam_size=3, n_best=3, loop_guard=False)
+    answers = {
+        tuple(encode(["a b c"])[0]): [[space], *encode(["a b c", "c"])],
+        tuple(encode(["c"])[0]): [[space]],
+    }
+    first, other = copying_translator(trained, answers=answers).translate(
+        ["a b c", "c"], alignments=True, beam_size=3, n_best=3, loop_guard=False
+    )
     assert [alternative.text for alternative in first.alternatives] == ["a b c", "c"]
     assert first.alignment == identity("a b c")
     # There is none, and the source stands in its place.

@@ -34,9 +34,9 @@ def brute_force_repeats_itself(src, tgt):
 
 
 few_kinds = st.lists(st.integers(0, 2), max_size=24)
-with_repeats = st.lists(st.tuples(st.lists(st.integers(0, 5), min_size=1, max_size=4), st.integers(1, 5)), max_size=4).map(
-    lambda units: [token for unit, n in units for token in unit * n][:30]
-)
+with_repeats = st.lists(
+    st.tuples(st.lists(st.integers(0, 5), min_size=1, max_size=4), st.integers(1, 5)), max_size=4
+).map(lambda units: [token for unit, n in units for token in unit * n][:30])
 
 
 @given(src=st.one_of(few_kinds, with_repeats), tgt=st.one_of(few_kinds, with_repeats))
@@ -76,13 +76,23 @@ def test_lengths():
     assert find_fault(src, long, CONFIG) == (0,)  # ended by its limit, 2 x 30 + 20
     assert find_fault(src, long[:-1], CONFIG) is None
     # A limit that the user has set low is no fault of the translation.
-    assert find_fault(src, long[:25], SearchConfig(max_length_ratio=0.5, max_length_extra=10)) is None
+    assert (
+        find_fault(src, long[:25], SearchConfig(max_length_ratio=0.5, max_length_extra=10)) is None
+    )
 
 
 LOOP, SHORTER_LOOP, GOOD = ([Hypothesis(ids, -1.0, -1.0)] for ids in ([7] * 12, [7] * 6, [7, 8, 9]))
 
 
-@pytest.mark.parametrize(("second", "taken"), [(GOOD, GOOD), (SHORTER_LOOP, SHORTER_LOOP), (LOOP, LOOP), ([Hypothesis([7] * 13, -0.1, -0.1)], LOOP)])
+@pytest.mark.parametrize(
+    ("second", "taken"),
+    [
+        (GOOD, GOOD),
+        (SHORTER_LOOP, SHORTER_LOOP),
+        (LOOP, LOOP),
+        ([Hypothesis([7] * 13, -0.1, -0.1)], LOOP),
+    ],
+)
 def test_the_better_of_two_searches_is_taken(second, taken):
     asked = []
 
@@ -98,23 +108,42 @@ def test_the_better_of_two_searches_is_taken(second, taken):
 
 def test_where_runs_are_blocked_anyway_a_second_search_would_find_the_same():
     blocking = SearchConfig(no_repeat_ngram_size=2)
-    assert search_again([DISTINCT], [LOOP], blocking, lambda chosen, config: pytest.fail("searched again")) == [LOOP]
+    assert search_again(
+        [DISTINCT], [LOOP], blocking, lambda chosen, config: pytest.fail("searched again")
+    ) == [LOOP]
 
 
 def test_nothing_at_fault_is_searched_for_once():
-    assert search_again([DISTINCT] * 2, [GOOD, GOOD], CONFIG, lambda chosen, config: pytest.fail("searched again")) == [GOOD, GOOD]
+    assert search_again(
+        [DISTINCT] * 2, [GOOD, GOOD], CONFIG, lambda chosen, config: pytest.fail("searched again")
+    ) == [GOOD, GOOD]
 
 
 def test_true_translations_are_no_loops(shared_data):
     """Newstest and Multi30k, both directions: of 8,000 pairs none repeats itself, and hardly any is too long."""
     sides = {"de": [], "en": []}
     for lang, lines in sides.items():
-        with gzip.open(shared_data / "multi30k" / f"train.{lang}.gz", "rt", encoding="utf-8", newline="\n") as file:
+        with gzip.open(
+            shared_data / "multi30k" / f"train.{lang}.gz", "rt", encoding="utf-8", newline="\n"
+        ) as file:
             lines += [next(file).rstrip("\n") for _ in range(5000)]
-        lines += (shared_data / "wmt-news-de-en" / f"newstest2012.{lang}").read_text(encoding="utf-8").split("\n")[:3000]
-    joint = Subword(train_subword((line for pair in zip(*sides.values(), strict=True) for line in pair), TokenizerConfig(vocab_size=4000)))
+        lines += (
+            (shared_data / "wmt-news-de-en" / f"newstest2012.{lang}")
+            .read_text(encoding="utf-8")
+            .split("\n")[:3000]
+        )
+    joint = Subword(
+        train_subword(
+            (line for pair in zip(*sides.values(), strict=True) for line in pair),
+            TokenizerConfig(vocab_size=4000),
+        )
+    )
     de, en = (joint.encode(lines) for lines in sides.values())
-    faults = [fault for src, tgt in [*zip(de, en, strict=True), *zip(en, de, strict=True)] if (fault := find_fault(src, tgt, CONFIG))]
+    faults = [
+        fault
+        for src, tgt in [*zip(de, en, strict=True), *zip(en, de, strict=True)]
+        if (fault := find_fault(src, tgt, CONFIG))
+    ]
     assert len(de) == 8000
     assert not any(fault.n_repeated for fault in faults)
     assert len(faults) <= 2

@@ -34,15 +34,23 @@ def test_a_prefix_is_there(translator, sources, beam_size):
         assert text.startswith(translator.tokenizer.tgt.normalize(prefix).strip())
         if not prefix.strip():
             assert text == other
-    assert found == texts_of(translator.stream(sources, chunk_lines=5, prefixes=iter(prefixes), beam_size=beam_size))
+    assert found == texts_of(
+        translator.stream(sources, chunk_lines=5, prefixes=iter(prefixes), beam_size=beam_size)
+    )
 
 
 def test_the_score_with_a_prefix_is_that_of_the_whole(copier, ko_en_pairs):
     copying = copier()
     text = ko_en_pairs[0].tgt
-    [free], [forced] = copying.translate([text]), copying.translate([text], prefixes=[text[: len(text) // 2]])
+    [free], [forced] = (
+        copying.translate([text]),
+        copying.translate([text], prefixes=[text[: len(text) // 2]]),
+    )
     # Its own beginning forced upon it, it has the same score.
-    if copying.tokenizer.tgt.encode([text])[0][:2] == copying.tokenizer.tgt.encode([text[: len(text) // 2]])[0][:2]:
+    if (
+        copying.tokenizer.tgt.encode([text])[0][:2]
+        == copying.tokenizer.tgt.encode([text[: len(text) // 2]])[0][:2]
+    ):
         assert forced.text.startswith(text[: len(text) // 2])
     [whole] = copying.translate([text], prefixes=[text])
     assert whole.text == free.text == text
@@ -50,7 +58,13 @@ def test_the_score_with_a_prefix_is_that_of_the_whole(copier, ko_en_pairs):
 
 
 def test_words_that_must_appear_do_and_words_that_must_not_do_not(translator, sources):
-    constraints = [{"must": ["Seoul", "the book"]}, None, {"must_not": ["in"]}, Wish(must=("ΩΩ",)), *[{"must": ["나무"]}] * 8]
+    constraints = [
+        {"must": ["Seoul", "the book"]},
+        None,
+        {"must_not": ["in"]},
+        Wish(must=("ΩΩ",)),
+        *[{"must": ["나무"]}] * 8,
+    ]
     found = texts_of(translator.translate(sources, constraints=constraints, beam_size=4))
     assert has_word(found[0], "Seoul")
     assert "the book" in found[0]
@@ -63,7 +77,11 @@ def test_words_that_must_appear_do_and_words_that_must_not_do_not(translator, so
 def test_words_to_avoid_are_avoided_in_every_way_of_searching(translator, sources, settings):
     banned: list[str] = []
     for _ in range(3):
-        words = {word for text in texts_of(translator.translate(sources, avoid=banned, **settings)) for word in re.findall(r"[^\W_]+", text)}
+        words = {
+            word
+            for text in texts_of(translator.translate(sources, avoid=banned, **settings))
+            for word in re.findall(r"[^\W_]+", text)
+        }
         assert words
         assert not words & set(banned)
         banned += sorted(words)[::2]
@@ -72,7 +90,9 @@ def test_words_to_avoid_are_avoided_in_every_way_of_searching(translator, source
 def test_a_line_in_parts_has_its_words_once_and_its_prefix_first(copier, ko_en_pairs):
     copying = copier(max_length=12)
     line = " ".join(pair.tgt for pair in ko_en_pairs[:6])
-    [found] = copying.translate([line], prefixes=["Look:"], constraints=[{"must": ["Seoul"]}], beam_size=4)
+    [found] = copying.translate(
+        [line], prefixes=["Look:"], constraints=[{"must": ["Seoul"]}], beam_size=4
+    )
     assert found.text.startswith("Look:")
     assert len(re.findall("Seoul", found.text)) == 1 + line.count("Seoul")
 
@@ -87,7 +107,9 @@ def test_a_tag_before_translations_is_not_part_of_them(make_trained, ko_en_pairs
     assert not any("<2en>" in text for text in found)
     assert all(found)
     # The tag alone differs: by hand it is a part of the text.
-    assert [text.removeprefix("<2en>").strip() for text in by_hand] != texts_of(plain.translate(sources))
+    assert [text.removeprefix("<2en>").strip() for text in by_hand] != texts_of(
+        plain.translate(sources)
+    )
     assert texts_of(tagged.translate(sources[:2], prefixes=["I go", ""]))[0].startswith("I go")
     with pytest.raises(MtkitError, match="<2fr>"):
         Translator([trained], 1, tgt_tags=["<2fr>"])
@@ -99,9 +121,15 @@ def test_samples_do_not_depend_on_batches_order_or_workers(make_trained, sources
     expected = Translator([trained], 1).translate(sources, **settings)
     assert all(len({a.text for a in translation.alternatives}) > 1 for translation in expected)
     for n_workers, max_tokens in (1, 1), (2, 100), (1, 100_000):
-        found = Translator([trained], n_workers).translate(sources[::-1], max_tokens=max_tokens, **settings)
-        assert [[a.text for a in translation.alternatives] for translation in found[::-1]] == [[a.text for a in t.alternatives] for t in expected]
-    assert texts_of(Translator([trained], 1).translate(sources, sampling=True, seed=6)) != texts_of(expected)
+        found = Translator([trained], n_workers).translate(
+            sources[::-1], max_tokens=max_tokens, **settings
+        )
+        assert [[a.text for a in translation.alternatives] for translation in found[::-1]] == [
+            [a.text for a in t.alternatives] for t in expected
+        ]
+    assert texts_of(Translator([trained], 1).translate(sources, sampling=True, seed=6)) != texts_of(
+        expected
+    )
 
 
 def test_every_way_gives_the_n_best(translator, sources):
@@ -125,16 +153,22 @@ def test_every_way_gives_the_n_best(translator, sources):
             assert len(translation.alternatives) == 3 or "mbr" in settings
             assert translation.alternatives[0] == (translation.text, translation.score)
             scores = [alternative.score for alternative in translation.alternatives]
-            assert scores == sorted(scores, reverse=True) or ("sampling" in settings and "mbr" not in settings)
+            assert scores == sorted(scores, reverse=True) or (
+                "sampling" in settings and "mbr" not in settings
+            )
 
 
 def test_the_log_mean_of_a_model_with_itself_is_the_model(make_trained, sources):
     alone = Translator([make_trained(1)], 1).translate(sources)
-    twice = Translator([make_trained(1), make_trained(1)], 1).translate(sources, ensemble="log_mean")
+    twice = Translator([make_trained(1), make_trained(1)], 1).translate(
+        sources, ensemble="log_mean"
+    )
     assert texts_of(twice) == texts_of(alone)
     assert [t.score for t in twice] == pytest.approx([t.score for t in alone], abs=1e-4)
     mixed = Translator([make_trained(1), make_trained(2)], 1)
-    assert texts_of(mixed.translate(sources, ensemble="log_mean")) != texts_of(mixed.translate(sources))
+    assert texts_of(mixed.translate(sources, ensemble="log_mean")) != texts_of(
+        mixed.translate(sources)
+    )
 
 
 @pytest.mark.parametrize(
@@ -147,8 +181,14 @@ def test_the_log_mean_of_a_model_with_itself_is_the_model(make_trained, sources)
         ({"sampling": True, "coverage_penalty": 0.2}, "coverage_penalty (0.2) belongs to a beam"),
         ({"n_groups": 2, "beam_size": 3}, "n_groups (2) does not divide beam_size (3)"),
         ({"max_length": 2, "min_length": 3}, "max_length (2) is less than min_length (3)"),
-        ({"sampling": True, "constraints": [{"must": ["a"]}]}, "words that must appear need a plain beam"),
-        ({"n_groups": 3, "constraints": [{"must": ["a"]}]}, "words that must appear need a plain beam"),
+        (
+            {"sampling": True, "constraints": [{"must": ["a"]}]},
+            "words that must appear need a plain beam",
+        ),
+        (
+            {"n_groups": 3, "constraints": [{"must": ["a"]}]},
+            "words that must appear need a plain beam",
+        ),
         ({"prefixes": []}, "0 prefixes, but more lines to translate"),
         ({"prefixes": ["a", "b"]}, "more prefixes than the 1 lines"),
         ({"constraints": [{"must": "a"}]}, "constraints of line 1: must is no list of texts"),
@@ -175,7 +215,11 @@ def test_a_prefix_that_cannot_be_written_is_refused(make_trained, ko_en_pairs, s
 def test_a_prefix_and_a_phrase_that_are_written_otherwise_are_named(make_trained, sources, caplog):
     translator = Translator([make_trained()], 1)
     # e and a combining accent, which every normalisation makes one character.
-    translator.translate(sources[:3], prefixes=["a  b", "cafe\u0301", "ole\u0301"], constraints=[{"must": ["a  b"]}, {"must": ["pate\u0301"]}, None])
+    translator.translate(
+        sources[:3],
+        prefixes=["a  b", "cafe\u0301", "ole\u0301"],
+        constraints=[{"must": ["a  b"]}, {"must": ["pate\u0301"]}, None],
+    )
     assert [message for message in caplog.messages if "tokenizer writes" in message] == [
         "this model's tokenizer writes the prefix 'cafe\u0301' as 'caf\u00e9'; others may change likewise",
         "constraints: this model's tokenizer writes 'pate\u0301' as 'pat\u00e9'",
@@ -183,7 +227,9 @@ def test_a_prefix_and_a_phrase_that_are_written_otherwise_are_named(make_trained
 
 
 def test_constraints_of_a_file():
-    assert parse_constraints('{"must": ["a b", "c"], "must_not": []}', 1) == Wish("", ("a b", "c"), ())
+    assert parse_constraints('{"must": ["a b", "c"], "must_not": []}', 1) == Wish(
+        "", ("a b", "c"), ()
+    )
     assert parse_constraints("  ", 1) == parse_constraints("null", 1) == NO_WISH
     for line, message in (
         ("{", "is no JSON"),
@@ -206,5 +252,8 @@ def test_wishes_are_read_no_faster_than_lines():
             yield f"prefix {n_read}"
 
     wished = add_wishes([["a", "b"], ["c"]], endless(), None, ["x"])
-    assert next(wished) == (["a", "b"], [Wish("prefix 1", (), ("x",)), Wish("prefix 2", (), ("x",))])
+    assert next(wished) == (
+        ["a", "b"],
+        [Wish("prefix 1", (), ("x",)), Wish("prefix 2", (), ("x",))],
+    )
     assert n_read == 2

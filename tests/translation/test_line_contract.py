@@ -18,7 +18,9 @@ from mtkit.translation.translator import Translator
 from tests.strategies import nasty_text
 from tests.translation.copying import CopyingScorer
 
-few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+few = settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 class Scripted:
@@ -33,7 +35,10 @@ class Scripted:
     def search(self, sources, config, on_batch, demands=None):
         self.asked.append((sources, config))
         on_batch(list(range(len(sources))))
-        return [[Hypothesis(ids, -1.0 - i, -1.0 - i) for i, ids in enumerate(self.n_best)] for _ in sources]
+        return [
+            [Hypothesis(ids, -1.0 - i, -1.0 - i) for i, ids in enumerate(self.n_best)]
+            for _ in sources
+        ]
 
 
 @pytest.fixture
@@ -42,7 +47,12 @@ def scripted(make_trained, tiny_tokenizer):
 
     def make(*n_best, **options):
         translator = Translator([make_trained(**options)], n_workers=1)
-        translator.engine = Scripted(*(tiny_tokenizer.tgt.encode([one])[0] if isinstance(one, str) else one for one in n_best))
+        translator.engine = Scripted(
+            *(
+                tiny_tokenizer.tgt.encode([one])[0] if isinstance(one, str) else one
+                for one in n_best
+            )
+        )
         return translator
 
     return make
@@ -53,7 +63,10 @@ def byte_pieces(subword, text):
 
 
 @few
-@given(ids=st.lists(st.integers(0, 599), min_size=1, max_size=30), lines=st.lists(nasty_text, min_size=1, max_size=4))
+@given(
+    ids=st.lists(st.integers(0, 599), min_size=1, max_size=30),
+    lines=st.lists(nasty_text, min_size=1, max_size=4),
+)
 def test_no_line_end_and_no_tab_whatever_the_model_says(scripted, ids, lines):
     for text, found in zip(lines, scripted(ids).translate(lines), strict=True):
         for alternative in found.alternatives:
@@ -67,7 +80,11 @@ def test_no_line_end_and_no_tab_whatever_the_model_says(scripted, ids, lines):
 def test_bytes_that_would_break_lines_and_tables(scripted, tiny_tokenizer, invented):
     ids = tiny_tokenizer.tgt.encode(["I"])[0] + byte_pieces(tiny_tokenizer.tgt, invented)
     [found] = scripted(ids).translate(["물"])
-    assert found.text.split() == ["I" + invented.split()[0], *invented.split()[1:]] if invented.strip() else found.text.strip() == "I"
+    assert (
+        found.text.split() == ["I" + invented.split()[0], *invented.split()[1:]]
+        if invented.strip()
+        else found.text.strip() == "I"
+    )
 
 
 @few
@@ -75,10 +92,21 @@ def test_bytes_that_would_break_lines_and_tables(scripted, tiny_tokenizer, inven
 def test_a_tab_of_the_source_is_a_space(make_trained, ko_en_pairs, texts):
     config = TokenizerConfig(vocab_size=600, character_coverage=0.98, normalization="identity")
     joint = Subword(train_subword((pair.src for pair in ko_en_pairs[:50]), config))
-    translator = Translator([make_trained(max_length=1000, tokenizer=Tokenizer(joint, joint))], n_workers=1)
+    translator = Translator(
+        [make_trained(max_length=1000, tokenizer=Tokenizer(joint, joint))], n_workers=1
+    )
     translator.engine = ModelEngine(CopyingScorer(joint.special, joint.vocab_size), 1)
-    for text, found in zip(texts, translator.translate(texts, beam_size=1, split_sentences="never", copy_untranslatable=False), strict=True):
-        assert found.text.split() == (joint.normalize(text).replace("\t", " ") if text.strip() else "").split()
+    for text, found in zip(
+        texts,
+        translator.translate(
+            texts, beam_size=1, split_sentences="never", copy_untranslatable=False
+        ),
+        strict=True,
+    ):
+        assert (
+            found.text.split()
+            == (joint.normalize(text).replace("\t", " ") if text.strip() else "").split()
+        )
 
 
 def test_no_line_comes_out_blank_that_did_not_go_in_so(scripted, tiny_tokenizer):
@@ -101,7 +129,11 @@ def test_ten_thousand_blank_lines(translator):
     assert [i for i, text in enumerate(found) if text] == [5000]
 
 
-@pytest.mark.parametrize("unit", ["나는 어제 학교에 갔다. ", "가", "“", "a😀\u2028."], ids=["sentences", "one word", "quotes", "hostile"])
+@pytest.mark.parametrize(
+    "unit",
+    ["나는 어제 학교에 갔다. ", "가", "“", "a😀\u2028."],
+    ids=["sentences", "one word", "quotes", "hostile"],
+)
 def test_a_line_of_a_megabyte(copier, unit):
     line = unit * (1_000_000 // len(unit.encode()))
     copying = copier(max_length=20)
@@ -111,7 +143,9 @@ def test_a_line_of_a_megabyte(copier, unit):
     assert time.process_time() - begin < 60
     assert max(map(len, parts)) <= 20
     subword = copying.tokenizer.src
-    assert "".join("".join(subword.decode(parts)).split()) == "".join(subword.normalize(line).split())
+    assert "".join("".join(subword.decode(parts)).split()) == "".join(
+        subword.normalize(line).split()
+    )
 
 
 def test_a_long_line_says_that_it_was_split(copier, ko_en_pairs):
@@ -159,7 +193,9 @@ def test_only_the_line_at_fault_is_searched_for_again(scripted, tiny_tokenizer):
     told = []
     found = list(translator.stream(["물", "나는 학교에 간다", "책"], on_lines=told.append))
     assert [(one.text, one.flags) for one in found] == [("I go", ())] * 3
-    assert translator.engine.asked[1][0] == [part.ids for part in translator.sources.read(["나는 학교에 간다"])[0].parts]
+    assert translator.engine.asked[1][0] == [
+        part.ids for part in translator.sources.read(["나는 학교에 간다"])[0].parts
+    ]
     assert sum(told) == 3
 
 
@@ -181,7 +217,20 @@ def told_by(scripted, src, found, **options):
     return translation.text, translation.flags
 
 
-@pytest.mark.parametrize("text", ["1", "12:30", "2024-02-29", "🙂 👍", "...", "https://example.org/a", "a@b.org", "{name} %s <b>", "₩5,000 (−3 %)"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1",
+        "12:30",
+        "2024-02-29",
+        "🙂 👍",
+        "...",
+        "https://example.org/a",
+        "a@b.org",
+        "{name} %s <b>",
+        "₩5,000 (−3 %)",
+    ],
+)
 def test_a_line_with_nothing_to_translate_is_copied(scripted, text):
     assert told_by(scripted, text, "The pants.") == (text, ("copied",))
     changed, _ = told_by(scripted, text, "The pants.", copy_untranslatable=False)
@@ -196,7 +245,10 @@ def test_where_something_else_is_wished_for_nothing_is_copied(scripted, tiny_tok
     translator = scripted("I go.")
     assert translator.translate(["12:30"], prefixes=["I"])[0].text == "I go."
     assert translator.translate(["12:30"], constraints=[{"must": ["go"]}])[0].text == "I go."
-    assert translator.translate(["12:30"], prefixes=[""], constraints=[{"must_not": ["go"]}])[0].text == "12:30"
+    assert (
+        translator.translate(["12:30"], prefixes=[""], constraints=[{"must_not": ["go"]}])[0].text
+        == "12:30"
+    )
     assert translator.translate(["12:30"], avoid=["12"])[0].text == "I go."
 
 
@@ -242,13 +294,17 @@ def test_sentences_stay_together_if_asked_for_or_if_training_had_them_together(c
     copying = copier(max_length=200)
     copying.translate([" ".join(SENTENCES)], split_sentences="never")
     assert copying.engine.scorer.seen == [whole]
-    lines = TrainingLines(sentence_shares=(0.5, 0.4, 0.3, 0.05), usual_length=100, longest=150, length_ratio=1.0)
+    lines = TrainingLines(
+        sentence_shares=(0.5, 0.4, 0.3, 0.05), usual_length=100, longest=150, length_ratio=1.0
+    )
     copying = copier(max_length=200)
     copying.sources.training_lines = lines
     copying.translate([" ".join(SENTENCES)])
     assert copying.engine.scorer.seen == [whole]
     copying.translate([" ".join([*SENTENCES, SENTENCES[0]])])
-    assert sorted(copying.engine.scorer.seen[1:]) == sorted([whole, *copying.tokenizer.src.encode(SENTENCES[:1])])
+    assert sorted(copying.engine.scorer.seen[1:]) == sorted(
+        [whole, *copying.tokenizer.src.encode(SENTENCES[:1])]
+    )
 
 
 def test_a_text_keeps_its_lines(copier):
@@ -270,7 +326,9 @@ class Lossy(Scripted):
         return [[Hypothesis(ids, -1.0, -1.0)] for ids in self.subword.encode(texts)]
 
 
-def test_a_translation_with_too_few_sentences_is_searched_for_again_in_parts(make_trained, tiny_tokenizer):
+def test_a_translation_with_too_few_sentences_is_searched_for_again_in_parts(
+    make_trained, tiny_tokenizer
+):
     translator = Translator([make_trained(max_length=200)], n_workers=1)
     translator.engine = lossy = Lossy(tiny_tokenizer.tgt)
     text = " ".join(SENTENCES)

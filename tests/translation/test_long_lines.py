@@ -51,11 +51,25 @@ def without_spaces(text):
 
 
 prose = st.lists(
-    st.sampled_from([*SENTENCES.values(), "ja.", "…", " ", "\t", "Donaudampfschifffahrtsgesellschaft", "一二三四五六七八九十"]), max_size=8
+    st.sampled_from(
+        [
+            *SENTENCES.values(),
+            "ja.",
+            "…",
+            " ",
+            "\t",
+            "Donaudampfschifffahrtsgesellschaft",
+            "一二三四五六七八九十",
+        ]
+    ),
+    max_size=8,
 )
 
 
-@given(text=st.one_of(nasty_text, prose.map(" ".join), prose.map("".join)), max_tokens=st.integers(1, 80))
+@given(
+    text=st.one_of(nasty_text, prose.map(" ".join), prose.map("".join)),
+    max_tokens=st.integers(1, 80),
+)
 def test_the_parts_make_up_the_line_and_keep_the_limit(text, max_tokens):
     parts = parts_of(text, count_letters, max_tokens)
     assert without_spaces("".join(parts)) == without_spaces(text)
@@ -101,14 +115,24 @@ def test_between_sentences_first(lang):
 
 
 def test_then_between_clauses_then_between_words_then_within_them():
-    assert parts_of("eins zwei drei, vier fünf sechs", count_words, 15) == ["eins zwei drei,", "vier fünf sechs"]
+    assert parts_of("eins zwei drei, vier fünf sechs", count_words, 15) == [
+        "eins zwei drei,",
+        "vier fünf sechs",
+    ]
     assert parts_of("eins zwei drei vier", count_words, 9) == ["eins zwei", "drei vier"]
     assert parts_of("Donaudampfschiff", count_words, 8) == ["Donaudam", "pfschiff"]
-    assert parts_of("Es regnet. Donaudampfschiff", count_words, 9) == ["Es regnet.", "Donaudam", "pfschiff"]
+    assert parts_of("Es regnet. Donaudampfschiff", count_words, 9) == [
+        "Es regnet.",
+        "Donaudam",
+        "pfschiff",
+    ]
 
 
 def test_a_full_stop_within_a_number_or_a_name_is_no_end():
-    assert parts_of("Es kostet 3.50 Euro bei example.org heute Abend", count_words, 30) == ["Es kostet 3.50 Euro bei example.org", "heute Abend"]
+    assert parts_of("Es kostet 3.50 Euro bei example.org heute Abend", count_words, 30) == [
+        "Es kostet 3.50 Euro bei example.org",
+        "heute Abend",
+    ]
 
 
 def test_spaces_within_a_part_stay_as_they_are():
@@ -133,18 +157,26 @@ def test_sentences_are_packed_as_far_as_training_did():
     packed = texts_of(text, split_line(text, count_words, Limits(100, 2, 14), by("de")))
     assert packed == ["Eins. Zwei drei.", "Vier fünf.", "Sechs. Sieben."]
     assert texts_of(text, split_line(text, count_words, Limits(100, 9, 100), by("de"))) == [text]
-    assert [span.n_sentences for span in split_line(text, count_words, Limits(100, 9, 100), by("de"))] == [5]
+    assert [
+        span.n_sentences for span in split_line(text, count_words, Limits(100, 9, 100), by("de"))
+    ] == [5]
 
 
 def test_a_line_feed_ends_a_part():
     text = "Ein Haus\n\n  ein Hund. Gut.\r\n"
-    assert texts_of(text, split_line(text, count_words, Limits(100, None), by("de"))) == ["Ein Haus", "ein Hund. Gut."]
+    assert texts_of(text, split_line(text, count_words, Limits(100, None), by("de"))) == [
+        "Ein Haus",
+        "ein Hund. Gut.",
+    ]
 
 
 def test_halves():
     text = "Eins. Zwei. Drei vier, fünf sechs"
     assert texts_of(text, halved(text, Span(0, 11, 2), count_words, by("de"))) == ["Eins.", "Zwei."]
-    assert texts_of(text, halved(text, Span(12, len(text)), count_words, by("de"))) == ["Drei vier,", "fünf sechs"]
+    assert texts_of(text, halved(text, Span(12, len(text)), count_words, by("de"))) == [
+        "Drei vier,",
+        "fünf sechs",
+    ]
     assert halved("물", Span(0, 1), count_words, by("ko")) == [Span(0, 1)]
 
 
@@ -155,7 +187,10 @@ def test_halves():
 def test_nothing_is_left_out_and_no_limit_passed(text, limits):
     spans = split_line(text, count_letters, limits, by("de"))
     assert without_spaces("".join(texts_of(text, spans))) == without_spaces(text)
-    assert all(0 < span.end - span.begin <= limits.max_tokens and span.n_sentences <= limits.max_sentences for span in spans)
+    assert all(
+        0 < span.end - span.begin <= limits.max_tokens and span.n_sentences <= limits.max_sentences
+        for span in spans
+    )
     assert all(a.end <= b.begin for a, b in itertools.pairwise(spans))
 
 
@@ -179,7 +214,9 @@ def test_parts_are_joined_as_the_source_is_spaced(text, space, joined):
     translations = [part.upper() for part in parts]
     found, offsets = line.join(translations, space)
     assert found == joined
-    assert [found[at : at + len(one)] for at, one in zip(offsets, translations, strict=True)] == translations
+    assert [
+        found[at : at + len(one)] for at, one in zip(offsets, translations, strict=True)
+    ] == translations
 
 
 def test_a_part_without_a_translation_leaves_no_space():

@@ -10,7 +10,9 @@ from mtkit.translation.mbr import Candidate, rank_candidates, utilities
 from tests.strategies import nasty_text
 
 METRICS = {"chrf": CHRF(), "bleu": BLEU(effective_order=True)}
-sentence = st.lists(st.sampled_from(["the", "cat", "sat", "on", "mat", ".", "that's", "12,5"]), max_size=9).map(" ".join)
+sentence = st.lists(
+    st.sampled_from(["the", "cat", "sat", "on", "mat", ".", "that's", "12,5"]), max_size=9
+).map(" ".join)
 texts = st.lists(st.one_of(sentence, sentence, nasty_text), min_size=1, max_size=6)
 
 
@@ -21,7 +23,10 @@ texts = st.lists(st.one_of(sentence, sentence, nasty_text), min_size=1, max_size
 @example(texts=["the the the the cat", "the cat the", "the the"])
 def test_utilities_are_sacrebleus(utility, texts):
     found = utilities(texts, utility)
-    expected = [[METRICS[utility].sentence_score(hypothesis, [reference]).score for reference in texts] for hypothesis in texts]
+    expected = [
+        [METRICS[utility].sentence_score(hypothesis, [reference]).score for reference in texts]
+        for hypothesis in texts
+    ]
     for ours, theirs in zip(found.tolist(), expected, strict=True):
         assert ours == pytest.approx(theirs, abs=1e-9)
 
@@ -34,7 +39,9 @@ def test_bleu_may_find_words_in_other_ways():
 
 @pytest.mark.parametrize("utility", ["chrf", "bleu"])
 @settings(max_examples=40, deadline=None)
-@given(drawn=st.lists(st.tuples(sentence, st.floats(-9, 0), st.integers(1, 3)), min_size=1, max_size=6))
+@given(
+    drawn=st.lists(st.tuples(sentence, st.floats(-9, 0), st.integers(1, 3)), min_size=1, max_size=6)
+)
 def test_ranked_by_the_mean_over_all_others(utility, drawn):
     candidates = [Candidate(*one) for one in drawn]
     bag = [candidate.text for candidate in candidates for _ in range(candidate.count)]
@@ -42,16 +49,22 @@ def test_ranked_by_the_mean_over_all_others(utility, drawn):
     for text in set(bag):
         others = list(bag)
         others.remove(text)
-        scores = [METRICS[utility].sentence_score(text, [other]).score for other in others or [text]]
+        scores = [
+            METRICS[utility].sentence_score(text, [other]).score for other in others or [text]
+        ]
         expected[text] = sum(scores) / len(scores)
     ranked = rank_candidates(candidates, utility)
-    assert {candidates[one.index].text: pytest.approx(one.utility, abs=1e-9) for one in ranked} == expected
+    assert {
+        candidates[one.index].text: pytest.approx(one.utility, abs=1e-9) for one in ranked
+    } == expected
     assert len(ranked) == len(expected)
     values = [one.utility for one in ranked]
     assert values == pytest.approx(sorted(values, reverse=True), abs=1e-8)
     for one in ranked:
         chosen = candidates[one.index]
-        assert chosen.log_prob == max(candidate.log_prob for candidate in candidates if candidate.text == chosen.text)
+        assert chosen.log_prob == max(
+            candidate.log_prob for candidate in candidates if candidate.text == chosen.text
+        )
 
 
 def test_ties_go_to_the_more_probable():
@@ -61,7 +74,11 @@ def test_ties_go_to_the_more_probable():
 
 def test_a_candidate_found_often_wins():
     odd, common = "a man walks", "two dogs play outside"
-    candidates = [Candidate(odd, -0.1), Candidate(common, -5.0, 9), Candidate("a man walks away", -2.0)]
+    candidates = [
+        Candidate(odd, -0.1),
+        Candidate(common, -5.0, 9),
+        Candidate("a man walks away", -2.0),
+    ]
     assert rank_candidates(candidates)[0].index == 1
     assert rank_candidates([candidate._replace(count=1) for candidate in candidates])[0].index != 1
 

@@ -28,7 +28,9 @@ def test_the_chosen_one_is_most_like_the_rest_of_the_n_best(make_trained, lines)
         risks = {}
         for i, text in enumerate(texts):
             others = texts[:i] + texts[i + 1 :]
-            risks[text] = sum(chrf.sentence_score(text, [other]).score for other in others) / len(others)
+            risks[text] = sum(chrf.sentence_score(text, [other]).score for other in others) / len(
+                others
+            )
         assert by_risk.score == pytest.approx(max(risks.values()))
         assert risks[by_risk.text] == pytest.approx(by_risk.score)
         n_changed += by_risk.text != by_probability.text
@@ -41,20 +43,32 @@ def test_samples_are_judged_as_often_as_they_were_drawn(make_trained, lines):
     search = {"sampling": True, "top_k": 2, "max_length": 3, "seed": 5}
     drawn = translator.translate(lines, n_best=12, **search)
     n_repeated = 0
-    for by_risk, samples in zip(translator.translate(lines, mbr=12, n_best=3, **search), drawn, strict=True):
+    for by_risk, samples in zip(
+        translator.translate(lines, mbr=12, n_best=3, **search), drawn, strict=True
+    ):
         texts = [alternative.text for alternative in samples.alternatives]
         n_repeated += len(set(texts)) < len(texts) == 12
-        risks = [sum(chrf.sentence_score(text, [o]).score for o in texts[:i] + texts[i + 1 :]) / 11 for i, text in enumerate(texts)]
+        risks = [
+            sum(chrf.sentence_score(text, [o]).score for o in texts[:i] + texts[i + 1 :]) / 11
+            for i, text in enumerate(texts)
+        ]
         assert by_risk.score == pytest.approx(max(risks))
         assert risks[texts.index(by_risk.text)] == pytest.approx(by_risk.score)
-        assert len({alternative.text for alternative in by_risk.alternatives}) == len(by_risk.alternatives)
+        assert len({alternative.text for alternative in by_risk.alternatives}) == len(
+            by_risk.alternatives
+        )
     assert n_repeated > 0
 
 
 def test_every_group_of_the_beam_gives_candidates(make_trained, lines):
     translator = Translator([make_trained()], n_workers=1)
-    assert candidates_wanted(translator.search_config(mbr=5, n_groups=4, beam_size=4)).beam_size == 8
-    assert [len(found.alternatives) for found in translator.translate(lines, mbr=5, n_groups=2, beam_size=2, n_best=2)] == [2] * len(lines)
+    assert (
+        candidates_wanted(translator.search_config(mbr=5, n_groups=4, beam_size=4)).beam_size == 8
+    )
+    assert [
+        len(found.alternatives)
+        for found in translator.translate(lines, mbr=5, n_groups=2, beam_size=2, n_best=2)
+    ] == [2] * len(lines)
 
 
 def test_tags_of_translations_are_not_compared(make_trained, lines):
@@ -71,16 +85,25 @@ def test_tags_of_translations_are_not_compared(make_trained, lines):
     chrf = CHRF()
     for by_risk, by_probability in zip(chosen, candidates, strict=True):
         texts = [alternative.text for alternative in by_probability.alternatives]
-        risks = [sum(chrf.sentence_score(text, [o]).score for o in texts[:i] + texts[i + 1 :]) / 5 for i, text in enumerate(texts)]
+        risks = [
+            sum(chrf.sentence_score(text, [o]).score for o in texts[:i] + texts[i + 1 :]) / 5
+            for i, text in enumerate(texts)
+        ]
         assert by_risk.score == pytest.approx(max(risks))
 
 
 def test_the_n_best_are_those_of_least_risk(make_trained, lines):
-    found = Translator([make_trained()], n_workers=1).translate(lines, mbr=6, n_best=4, mbr_utility="bleu")
+    found = Translator([make_trained()], n_workers=1).translate(
+        lines, mbr=6, n_best=4, mbr_utility="bleu"
+    )
     for one in found:
         scores = [alternative.score for alternative in one.alternatives]
         assert scores == sorted(scores, reverse=True)
-        assert len({alternative.text for alternative in one.alternatives}) == len(one.alternatives) <= 4
+        assert (
+            len({alternative.text for alternative in one.alternatives})
+            == len(one.alternatives)
+            <= 4
+        )
         assert all(0 <= score <= 100.000001 for score in scores)
 
 
@@ -109,7 +132,10 @@ class Fixed:
     def search(self, sources, config, on_batch, demands=None):
         assert config.n_best == 4 and config.mbr == 0
         on_batch(list(range(len(sources))))
-        return [[Hypothesis(row, -1.0 - i, -1.0 - i) for i, row in enumerate(self.rows)] for _ in sources]
+        return [
+            [Hypothesis(row, -1.0 - i, -1.0 - i) for i, row in enumerate(self.rows)]
+            for _ in sources
+        ]
 
 
 def test_blank_lines_and_parts(make_trained, ko_en_pairs):

@@ -18,8 +18,16 @@ def is_found(subword, tokens, phrase, has_spaces):
         place = text.find(phrase)
         while place >= 0:
             end = place + len(phrase)
-            begins = place == 0 or not (text[place - 1].isalnum() and phrase[0].isalnum()) or not has_spaces
-            if begins and (end == len(text) or not (text[end].isalnum() and phrase[-1].isalnum()) or not has_spaces):
+            begins = (
+                place == 0
+                or not (text[place - 1].isalnum() and phrase[0].isalnum())
+                or not has_spaces
+            )
+            if begins and (
+                end == len(text)
+                or not (text[end].isalnum() and phrase[-1].isalnum())
+                or not has_spaces
+            ):
                 return True
             place = text.find(phrase, place + 1)
     return False
@@ -40,11 +48,19 @@ def is_accepted(phrase, tokens):
 def test_a_phrase_is_found_however_it_is_split(tiny_tokenizer, ko_en_pairs, has_spaces, seed):
     subword, rng = tiny_tokenizer.tgt, Random(seed)
     speller = Speller(subword, has_spaces)
-    texts = [text for pair in rng.sample(ko_en_pairs, 40) for text in (pair.src, pair.tgt, f"({pair.tgt}) {pair.src}")]
+    texts = [
+        text
+        for pair in rng.sample(ko_en_pairs, 40)
+        for text in (pair.src, pair.tgt, f"({pair.tgt}) {pair.src}")
+    ]
     rows = subword.encode(texts)
     rows += PieceSampler(subword, dropout=0.3).sample(rows, seed)
     rows += [[rng.randrange(4, subword.vocab_size) for _ in range(12)] for _ in range(60)]
-    bytes_of_characters = {i for i, piece in enumerate(subword.pieces()) if piece.kind == "byte" and int(piece.text[3:5], 16) > 127}
+    bytes_of_characters = {
+        i
+        for i, piece in enumerate(subword.pieces())
+        if piece.kind == "byte" and int(piece.text[3:5], 16) > 127
+    }
     counts = {True: 0, False: 0}
     for row in rows:
         text = subword.decode([row])[0]
@@ -59,11 +75,18 @@ def test_a_phrase_is_found_however_it_is_split(tiny_tokenizer, ko_en_pairs, has_
             rng.choice([".", ",", "?", "'", "(", ".)", ")"]),
         ]
         for phrase in phrases:
-            if phrase.strip() and "\ufffd" not in phrase and subword.normalize(phrase).strip() == phrase:
+            if (
+                phrase.strip()
+                and "\ufffd" not in phrase
+                and subword.normalize(phrase).strip() == phrase
+            ):
                 expected = is_found(subword, row, phrase, has_spaces)
                 accepted = is_accepted(speller.phrase(phrase), row)
                 # After a character that is spelt in bytes, whatever it is, a word may begin.
-                assert accepted == expected or (accepted and bytes_of_characters & set(row)), (phrase, subword.encode_as_pieces([text]))
+                assert accepted == expected or (accepted and bytes_of_characters & set(row)), (
+                    phrase,
+                    subword.encode_as_pieces([text]),
+                )
                 counts[expected] += 1
     assert min(counts.values()) > 100
 
@@ -82,7 +105,10 @@ def test_the_fewest_pieces_are_those_of_the_best_split(tiny_tokenizer):
 def test_wishes_that_cannot_be(tiny_tokenizer):
     reader = DemandReader(tiny_tokenizer.tgt, "en")
     for wish, message in (
-        (Wish(must=("the book",), must_not=("book",)), "'the book' must appear, and 'book' must not"),
+        (
+            Wish(must=("the book",), must_not=("book",)),
+            "'the book' must appear, and 'book' must not",
+        ),
         (Wish(must=(" ",)), "a phrase has at least one character"),
         (Wish(must_not=("",)), "a phrase has at least one character"),
     ):
@@ -99,6 +125,9 @@ def test_parts_of_a_line_share_its_wishes(tiny_tokenizer):
     first, second = reader.read([wish], [["나는 간다", "Seoul 에"]]) or []
     assert tiny_tokenizer.tgt.decode([first.prefix_ids]) == ["I go"]
     assert second.prefix_ids == ()
-    assert [[phrase.text for phrase in part.must] for part in (first, second)] == [["home"], ["Seoul"]]
+    assert [[phrase.text for phrase in part.must] for part in (first, second)] == [
+        ["home"],
+        ["Seoul"],
+    ]
     assert [phrase.text for phrase in second.must_not] == ["book"]
     assert reader.read(None, [["a"]]) is None

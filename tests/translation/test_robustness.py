@@ -46,7 +46,9 @@ def test_both_sides_are_altered_where_the_translation_changes_too():
     assert result.clean.bleu.value == pytest.approx(100)
     assert [bleu[name] for name in NAMES if name != "typos"] == pytest.approx([100] * 5)
     assert 30 < bleu["typos"] < 90
-    assert {name: one.n_altered for name, one in by_name(result).items()} == dict.fromkeys(NAMES, 5) | {"merge": 2}
+    assert {name: one.n_altered for name, one in by_name(result).items()} == dict.fromkeys(
+        NAMES, 5
+    ) | {"merge": 2}
 
 
 def test_each_line_is_translated_once_and_all_in_one_call():
@@ -54,7 +56,12 @@ def test_each_line_is_translated_once_and_all_in_one_call():
     evaluate_robustness(copier, GERMAN + GERMAN[:1], [GERMAN + GERMAN[:1]], ("de", "en"))
     (lines,) = copier.calls
     assert len(lines) == len(set(lines)) and lines[:5] == GERMAN
-    assert {GERMAN[0].upper(), GERMAN[0][:-1], f"{GERMAN[0]} {GERMAN[1]}", f"{GERMAN[4]} {GERMAN[0]}"} <= set(lines)
+    assert {
+        GERMAN[0].upper(),
+        GERMAN[0][:-1],
+        f"{GERMAN[0]} {GERMAN[1]}",
+        f"{GERMAN[4]} {GERMAN[0]}",
+    } <= set(lines)
 
 
 def test_the_same_lines_are_altered_alike_whatever_else_is_in_the_file():
@@ -75,24 +82,49 @@ def test_every_reference_is_altered():
 def test_a_way_that_changes_no_line_is_told_and_not_scored(ko_en_pairs):
     src, tgt = ([getattr(pair, side) for pair in ko_en_pairs[:20]] for side in ("src", "tgt"))
     result = by_name(evaluate_robustness(Copier(), src, [tgt], ("ko", "en")))
-    assert [name for name, one in result.items() if one.scores is None] == ["upper_case", "title_case"]
+    assert [name for name, one in result.items() if one.scores is None] == [
+        "upper_case",
+        "title_case",
+    ]
     assert result["upper_case"].n_altered == 0 and result["typos"].n_altered == 20
 
 
 def test_tags_stay_in_front_and_lines_of_different_tags_are_not_joined():
     copier = Copier()
-    src = ["<2ko>Guten Tag.", "<2ko> Bis bald.", "<2en>Guten Tag.", "<2ko>Ja.", "", "Nein.", "<2en>Doch."]
+    src = [
+        "<2ko>Guten Tag.",
+        "<2ko> Bis bald.",
+        "<2en>Guten Tag.",
+        "<2ko>Ja.",
+        "",
+        "Nein.",
+        "<2en>Doch.",
+    ]
     evaluate_robustness(copier, src, [src], ("de", "en"), known_tags=("<2ko>", "<2en>"))
     lines = set(copier.calls[0])
-    assert {"<2ko>GUTEN TAG.", "<2ko> BIS BALD.", "<2en>Guten Tag", "<2ko>Guten Tag. Bis bald."} <= lines
+    assert {
+        "<2ko>GUTEN TAG.",
+        "<2ko> BIS BALD.",
+        "<2en>Guten Tag",
+        "<2ko>Guten Tag. Bis bald.",
+    } <= lines
     assert not any("Guten Tag. Ja." in line or "Nein. Doch" in line for line in lines)
-    noise = [line for line in lines if line.upper() not in {other.upper() for other in src} and line.startswith("<2en>")]
+    noise = [
+        line
+        for line in lines
+        if line.upper() not in {other.upper() for other in src} and line.startswith("<2en>")
+    ]
     assert len(noise) >= 2
 
 
 def test_languages_without_spaces_are_joined_without():
     copier = Copier()
-    evaluate_robustness(copier, ["私は学生です。", "彼は先生です。"], [["나는 학생이다.", "그는 선생님이다."]], ("ja", "ko"))
+    evaluate_robustness(
+        copier,
+        ["私は学生です。", "彼は先生です。"],
+        [["나는 학생이다.", "그는 선생님이다."]],
+        ("ja", "ko"),
+    )
     assert "私は学生です。彼は先生です。" in copier.calls[0]
 
 
@@ -107,11 +139,17 @@ def test_a_warning_comes_once(caplog):
     split = ["Guten Tag , sagte er ."] * 20
     with caplog.at_level(logging.WARNING, logger="mtkit"):
         evaluate_robustness(Copier(), split, [split], ("de", "de"))
-    assert [record.getMessage().split(" look")[0] for record in caplog.records] == ["the translations", "the references"]
+    assert [record.getMessage().split(" look")[0] for record in caplog.records] == [
+        "the translations",
+        "the references",
+    ]
 
 
 def test_the_table_and_its_json():
-    clean, worse = (evaluate(lines, GERMAN, ["bleu", "ter"]) for lines in (GERMAN, [*GERMAN[:4], "Leute reparieren ein Dach."]))
+    clean, worse = (
+        evaluate(lines, GERMAN, ["bleu", "ter"])
+        for lines in (GERMAN, [*GERMAN[:4], "Leute reparieren ein Dach."])
+    )
     altered = [AlteredScores("typos", 4, worse), AlteredScores("upper_case", 0, None)]
     head, first, second, third, *signatures = comparison_for_people(clean, altered).splitlines()
     assert head.split() == ["lines", "BLEU", "TER"]
@@ -122,5 +160,8 @@ def test_the_table_and_its_json():
     assert signatures == [f"BLEU    {clean.bleu.signature}", f"TER     {clean.ter.signature}"]
     told = json.loads(comparison_for_programs(clean, altered))
     assert told["clean"]["bleu"] == clean.as_dict()["bleu"] and told["clean"]["n_segments"] == 5
-    assert told["typos"]["ter"]["difference"] == pytest.approx(worse.ter.value) and told["typos"]["n_altered"] == 4
+    assert (
+        told["typos"]["ter"]["difference"] == pytest.approx(worse.ter.value)
+        and told["typos"]["n_altered"] == 4
+    )
     assert told["upper_case"] == {"n_altered": 0}

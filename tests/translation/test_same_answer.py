@@ -11,8 +11,19 @@ from mtkit.translation.translator import Translator
 
 KINDS = {
     "post-relu": {"norm": "post"},
-    "pre-rms-swiglu-rotary": {"norm": "pre", "norm_type": "rms", "activation": "swiglu", "positions": "rotary"},
-    "pre-gelu-learned": {"norm": "pre", "activation": "gelu", "positions": "learned", "max_positions": 23, "max_length": 22},
+    "pre-rms-swiglu-rotary": {
+        "norm": "pre",
+        "norm_type": "rms",
+        "activation": "swiglu",
+        "positions": "rotary",
+    },
+    "pre-gelu-learned": {
+        "norm": "pre",
+        "activation": "gelu",
+        "positions": "learned",
+        "max_positions": 23,
+        "max_length": 22,
+    },
     "wider": {"d_model": 64, "n_heads": 4, "d_ff": 272, "n_decoder_layers": 2},
 }
 WAYS = {
@@ -45,7 +56,9 @@ def assert_same_answers(translator, others, lines, **settings):
     together = translator.translate(lines, **settings)
     assert [translator.translate([line], **settings)[0] for line in lines] == together
     order = random.Random(1).sample(range(len(lines)), len(lines))
-    assert translator.translate([lines[i] for i in order], **settings) == [together[i] for i in order]
+    assert translator.translate([lines[i] for i in order], **settings) == [
+        together[i] for i in order
+    ]
     assert list(translator.stream(lines, chunk_lines=4, max_tokens=60, **settings)) == together
     for other in others:
         assert other.translate(lines, **settings) == together
@@ -55,13 +68,20 @@ def assert_same_answers(translator, others, lines, **settings):
 def test_float32_for_every_kind_of_model(make_trained, lines, kind):
     trained = packed(make_trained, **KINDS[kind])
     for way in ("beam", "greedy"):
-        assert_same_answers(Translator([trained], n_workers=1), [Translator([trained], n_workers=3)], lines, **WAYS[way])
+        assert_same_answers(
+            Translator([trained], n_workers=1),
+            [Translator([trained], n_workers=3)],
+            lines,
+            **WAYS[way],
+        )
 
 
 @ways
 def test_float32_for_every_way_of_searching(make_trained, lines, way):
     trained = packed(make_trained)
-    assert_same_answers(Translator([trained], n_workers=1), [Translator([trained], n_workers=2)], lines, **WAYS[way])
+    assert_same_answers(
+        Translator([trained], n_workers=1), [Translator([trained], n_workers=2)], lines, **WAYS[way]
+    )
 
 
 def test_demands_of_other_lines_change_nothing(make_trained, lines):
@@ -70,8 +90,13 @@ def test_demands_of_other_lines_change_nothing(make_trained, lines):
     prefixes = ["The" if i % 3 == 0 else "" for i in range(len(lines))]
     wished = [{"must": ["house"]} if i % 3 == 1 else None for i in range(len(lines))]
     together = translator.translate(lines, prefixes=prefixes, constraints=wished)
-    assert [one for i, one in enumerate(together) if i % 3 == 2] == [one for i, one in enumerate(plain) if i % 3 == 2]
-    assert [translator.translate([line], prefixes=[p], constraints=[w])[0] for line, p, w in zip(lines, prefixes, wished, strict=True)] == together
+    assert [one for i, one in enumerate(together) if i % 3 == 2] == [
+        one for i, one in enumerate(plain) if i % 3 == 2
+    ]
+    assert [
+        translator.translate([line], prefixes=[p], constraints=[w])[0]
+        for line, p, w in zip(lines, prefixes, wished, strict=True)
+    ] == together
 
 
 def test_an_ensemble(make_trained, lines):
@@ -83,14 +108,20 @@ def test_an_ensemble(make_trained, lines):
 @pytest.mark.parametrize("way", ["beam", "greedy", "sampling"])
 def test_int8_by_row(make_trained, lines, way):
     trained = packed(make_trained, int8=True, by_row=True, **KINDS["wider"])
-    assert_same_answers(Translator([trained], n_workers=1), [Translator([trained], n_workers=2)], lines, **WAYS[way])
+    assert_same_answers(
+        Translator([trained], n_workers=1), [Translator([trained], n_workers=2)], lines, **WAYS[way]
+    )
 
 
 def test_a_shortlist_one_by_one(make_trained, lines, tiny_tokenizer, ko_en_pairs):
     with store_of_pairs(ko_en_pairs, tiny_tokenizer) as store:
-        shortlist = make_shortlist(store, tiny_tokenizer, ShortlistConfig(n_candidates=5, n_frequent=30))
+        shortlist = make_shortlist(
+            store, tiny_tokenizer, ShortlistConfig(n_candidates=5, n_frequent=30)
+        )
     trained = packed(make_trained)
-    translator, other = (Translator([trained], n_workers=n, shortlist=shortlist, one_by_one=True) for n in (1, 2))
+    translator, other = (
+        Translator([trained], n_workers=n, shortlist=shortlist, one_by_one=True) for n in (1, 2)
+    )
     assert_same_answers(translator, [other], lines)
 
 
@@ -98,12 +129,22 @@ def test_a_shortlist_one_by_one(make_trained, lines, tiny_tokenizer, ko_en_pairs
 def targets(ko_en_pairs):
     """Beside `lines`: some longer, some shorter, one blank."""
     english = [pair.tgt for pair in ko_en_pairs[:6]]
-    return [*english[1:], "", english[0], "water", f"{english[3]} {english[0]} {english[1]} {english[2]}", english[2], "water"]
+    return [
+        *english[1:],
+        "",
+        english[0],
+        "water",
+        f"{english[3]} {english[0]} {english[1]} {english[2]}",
+        english[2],
+        "water",
+    ]
 
 
 def scored(translator, pairs, **settings):
     found = translator.score([src for src, _ in pairs], [tgt for _, tgt in pairs], **settings)
-    return [(score.log_prob, score.score, [token.log_prob for token in score.tokens]) for score in found]
+    return [
+        (score.log_prob, score.score, [token.log_prob for token in score.tokens]) for score in found
+    ]
 
 
 def assert_same_scores(translator, others, pairs):
@@ -113,22 +154,31 @@ def assert_same_scores(translator, others, pairs):
     assert scored(translator, [pairs[i] for i in order]) == [together[i] for i in order]
     for max_tokens in (1, 60, 100_000):
         assert scored(translator, pairs, max_tokens=max_tokens) == together
-    assert [scored(translator, [pair] * n)[-1] for pair in pairs[:4] for n in (2, 7)] == [one for one in together[:4] for _ in range(2)]
+    assert [scored(translator, [pair] * n)[-1] for pair in pairs[:4] for n in (2, 7)] == [
+        one for one in together[:4] for _ in range(2)
+    ]
     for other in others:
         assert scored(other, pairs) == together
 
 
 @pytest.mark.parametrize("kind", ["post-relu", "pre-rms-swiglu-rotary", "wider", "wide"])
 def test_scores_of_given_translations(make_trained, lines, targets, kind):
-    trained = packed(make_trained, **KINDS.get(kind, {"d_model": 256, "n_heads": 4, "d_ff": 1024, "n_decoder_layers": 2}))
+    trained = packed(
+        make_trained,
+        **KINDS.get(kind, {"d_model": 256, "n_heads": 4, "d_ff": 1024, "n_decoder_layers": 2}),
+    )
     pairs = list(zip(lines, targets, strict=True))
-    assert_same_scores(Translator([trained], n_workers=1), [Translator([trained], n_workers=3)], pairs)
+    assert_same_scores(
+        Translator([trained], n_workers=1), [Translator([trained], n_workers=3)], pairs
+    )
 
 
 def test_scores_by_learned_positions_and_by_an_ensemble(make_trained, lines, targets):
     pairs = list(zip(lines, targets, strict=True))
     learned = packed(make_trained, **KINDS["pre-gelu-learned"])
-    assert_same_scores(Translator([learned], n_workers=1), [], [pair for pair in pairs if len(" ".join(pair)) < 40])
+    assert_same_scores(
+        Translator([learned], n_workers=1), [], [pair for pair in pairs if len(" ".join(pair)) < 40]
+    )
     several = [packed(make_trained, seed=seed, **KINDS["wider"]) for seed in (1, 2)]
     assert_same_scores(Translator(several, n_workers=1), [Translator(several, n_workers=2)], pairs)
 

@@ -19,19 +19,27 @@ def log_prob_by_torch(trained, source, target):
     """With the encoder and decoder called directly, on one pair without padding."""
     tokenizer, special = trained.tokenizer, trained.tokenizer.src.special
     with torch.no_grad():
-        memory = trained.model.encode(torch.tensor([[*tokenizer.src.encode([source])[0], special.eos]]))
+        memory = trained.model.encode(
+            torch.tensor([[*tokenizer.src.encode([source])[0], special.eos]])
+        )
         ids = tokenizer.tgt.encode([target])[0]
         logits = trained.model.decode(torch.tensor([[special.bos, *ids]]), memory)
-    return -float(F.cross_entropy(logits[0], torch.tensor([*ids, special.eos]), reduction="sum")), len(ids) + 1
+    return -float(
+        F.cross_entropy(logits[0], torch.tensor([*ids, special.eos]), reduction="sum")
+    ), len(ids) + 1
 
 
 @pytest.mark.parametrize("max_tokens", [1, 60, 4096])
 @pytest.mark.parametrize("n_workers", [1, 2])
-def test_each_pair_has_its_own_score_however_they_are_batched(make_trained, ko_en_pairs, max_tokens, n_workers):
+def test_each_pair_has_its_own_score_however_they_are_batched(
+    make_trained, ko_en_pairs, max_tokens, n_workers
+):
     trained = make_trained()
     pairs = [(pair.src, pair.tgt) for pair in ko_en_pairs[:12]]
     pairs.append((" ".join(src for src, _ in pairs), " ".join(tgt for _, tgt in pairs)))
-    found = Translator([trained], n_workers).score(*zip(*pairs, strict=True), max_tokens=max_tokens, alpha=0.6)
+    found = Translator([trained], n_workers).score(
+        *zip(*pairs, strict=True), max_tokens=max_tokens, alpha=0.6
+    )
     for pair, score in zip(pairs, found, strict=True):
         log_prob, n_tokens = log_prob_by_torch(trained, *pair)
         assert score.log_prob == pytest.approx(log_prob, rel=1e-5)
@@ -39,15 +47,25 @@ def test_each_pair_has_its_own_score_however_they_are_batched(make_trained, ko_e
         assert score.score == pytest.approx(log_prob / ((5 + n_tokens) / 6) ** 0.6, rel=1e-5)
         assert score.log_prob == pytest.approx(sum(token.log_prob for token in score.tokens))
         assert score.n_words == len(pair[1].split())
-    assert found[-1].n_tokens > 5 * trained.config.max_length  # whole, though a search would have split it
+    assert (
+        found[-1].n_tokens > 5 * trained.config.max_length
+    )  # whole, though a search would have split it
 
 
 def test_the_score_of_a_translation_is_the_forced_score_of_its_text(make_trained, ko_en_pairs):
     translator = Translator([make_trained()], n_workers=1)
     lines = [pair.src for pair in ko_en_pairs[:20]]
-    search = translator.search_config(beam_size=20, n_best=20, max_length_ratio=0.01, max_length_extra=1)
-    found = translator.engine.search(translator.tokenizer.src.encode(lines), search, lambda batch: None)
-    pairs = [(line, hypothesis) for line, hypotheses in zip(lines, found, strict=True) for hypothesis in hypotheses]
+    search = translator.search_config(
+        beam_size=20, n_best=20, max_length_ratio=0.01, max_length_extra=1
+    )
+    found = translator.engine.search(
+        translator.tokenizer.src.encode(lines), search, lambda batch: None
+    )
+    pairs = [
+        (line, hypothesis)
+        for line, hypotheses in zip(lines, found, strict=True)
+        for hypothesis in hypotheses
+    ]
     texts = translator.tokenizer.tgt.decode([hypothesis.token_ids for _, hypothesis in pairs])
     scored = translator.score([line for line, _ in pairs], texts)
     again = translator.tokenizer.tgt.encode(texts)
@@ -55,7 +73,9 @@ def test_the_score_of_a_translation_is_the_forced_score_of_its_text(make_trained
     same = [i for i, (_, hypothesis) in enumerate(pairs) if hypothesis.token_ids == again[i]]
     assert len(same) >= 20
     for i in same:
-        assert (scored[i].log_prob, scored[i].score) == pytest.approx((pairs[i][1].log_prob, pairs[i][1].score), abs=1e-4)
+        assert (scored[i].log_prob, scored[i].score) == pytest.approx(
+            (pairs[i][1].log_prob, pairs[i][1].score), abs=1e-4
+        )
 
 
 def test_pieces_come_with_their_end_mark(make_trained):
@@ -67,14 +87,18 @@ def test_pieces_come_with_their_end_mark(make_trained):
 
 def test_blank_sides(make_trained):
     trained = make_trained()
-    both, no_source, no_target = Translator([trained], n_workers=1).score(["  ", "", "물"], ["", "water", " "])
+    both, no_source, no_target = Translator([trained], n_workers=1).score(
+        ["  ", "", "물"], ["", "water", " "]
+    )
     assert both == PairScore(0.0, 0.0, (), 0)
     for score, (source, target) in (no_source, ("", "water")), (no_target, ("물", "")):
         log_prob, n_tokens = log_prob_by_torch(trained, source, target)
         assert (score.log_prob, score.n_tokens) == (pytest.approx(log_prob, abs=1e-4), n_tokens)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(pairs=st.lists(st.tuples(nasty_text, nasty_text), max_size=6))
 def test_whatever_the_lines_hold_each_has_a_score(translator, pairs):
     found = translator.score([src for src, _ in pairs], [tgt for _, tgt in pairs])
@@ -86,7 +110,9 @@ def test_whatever_the_lines_hold_each_has_a_score(translator, pairs):
         if output_format == "tsv":
             for line, score in zip(lines, found, strict=True):
                 *_, n_tokens, pieces, log_probs = line.split("\t")
-                assert int(n_tokens) == score.n_tokens == len(pieces.split()) == len(log_probs.split())
+                assert (
+                    int(n_tokens) == score.n_tokens == len(pieces.split()) == len(log_probs.split())
+                )
 
 
 def test_tags_stand_before_the_source(make_trained, ko_en_pairs):
@@ -105,7 +131,9 @@ def test_tags_stand_before_the_source(make_trained, ko_en_pairs):
     with torch.no_grad():
         memory = trained.model.encode(torch.tensor([[300, *ids, special.eos]]))
         target = trained.tokenizer.tgt.encode(["water"])[0]
-        log_probs = trained.model.decode(torch.tensor([[special.bos, *target]]), memory).log_softmax(-1)[0]
+        log_probs = trained.model.decode(
+            torch.tensor([[special.bos, *target]]), memory
+        ).log_softmax(-1)[0]
     expected = log_probs[torch.arange(len(target) + 1), torch.tensor([*target, special.eos])].sum()
     assert found.log_prob == pytest.approx(float(expected), abs=1e-4)
 
@@ -113,13 +141,26 @@ def test_tags_stand_before_the_source(make_trained, ko_en_pairs):
 def test_an_ensemble_is_averaged_as_a_search_would(make_trained):
     trained = [make_trained(1), make_trained(2)]
     translator = Translator(trained, n_workers=1)
-    [source], [target] = trained[0].tokenizer.src.encode(["물"]), trained[0].tokenizer.tgt.encode(["water"])
+    [source], [target] = (
+        trained[0].tokenizer.src.encode(["물"]),
+        trained[0].tokenizer.tgt.encode(["water"]),
+    )
     for ensemble in ("mean", "log_mean"):
         [score] = translator.score(["물"], ["water"], ensemble=ensemble)
-        assert [token.log_prob for token in score.tokens] == translator.forced.log_probs([source], [target], ensemble)[0]
-    hypotheses = translator.engine.search([source], translator.search_config(ensemble="log_mean", beam_size=4, n_best=4), lambda batch: None)[0]
-    found = translator.forced.log_probs([source] * 4, [hypothesis.token_ids for hypothesis in hypotheses], "log_mean")
-    assert [sum(row) for row in found] == pytest.approx([hypothesis.log_prob for hypothesis in hypotheses], abs=1e-3)
+        assert [token.log_prob for token in score.tokens] == translator.forced.log_probs(
+            [source], [target], ensemble
+        )[0]
+    hypotheses = translator.engine.search(
+        [source],
+        translator.search_config(ensemble="log_mean", beam_size=4, n_best=4),
+        lambda batch: None,
+    )[0]
+    found = translator.forced.log_probs(
+        [source] * 4, [hypothesis.token_ids for hypothesis in hypotheses], "log_mean"
+    )
+    assert [sum(row) for row in found] == pytest.approx(
+        [hypothesis.log_prob for hypothesis in hypotheses], abs=1e-3
+    )
 
 
 def test_tags_of_translations_are_scored_as_a_search_scores_them(make_trained, ko_en_pairs):
@@ -136,7 +177,10 @@ def test_tags_of_translations_are_scored_as_a_search_scores_them(make_trained, k
     finally:
         del subword.__dict__["user_symbols"]
     # A single piece that begins a word is the same after it has been text.
-    same = [abs(score.score - alternative.score) < 1e-4 for score, alternative in zip(scored, alternatives, strict=True)]
+    same = [
+        abs(score.score - alternative.score) < 1e-4
+        for score, alternative in zip(scored, alternatives, strict=True)
+    ]
     assert sum(same) >= 20
 
 
@@ -144,11 +188,18 @@ def test_a_line_past_the_learned_positions_is_told_and_not_cut(make_trained, ko_
     translator = Translator([make_trained(positions="learned", max_positions=24)], n_workers=1)
     long = " ".join(pair.tgt for pair in ko_en_pairs[:4])
     n_pieces = len(translator.tokenizer.tgt.encode([long])[0])
-    with pytest.raises(MtkitError, match=f"line 3: the target has {n_pieces} pieces, and the model has learned 24 positions") as caught:
+    with pytest.raises(
+        MtkitError,
+        match=f"line 3: the target has {n_pieces} pieces, and the model has learned 24 positions",
+    ) as caught:
         translator.score(["물", "물", "물"], ["water", "water", long])
     assert caught.value.hint
     with pytest.raises(MtkitError, match="line 5: the source has"):
-        list(translator.pair_scorer.stream([("물", "water")] * 4 + [(long, "water")], translator.search_config(), chunk_lines=2))
+        list(
+            translator.pair_scorer.stream(
+                [("물", "water")] * 4 + [(long, "water")], translator.search_config(), chunk_lines=2
+            )
+        )
 
 
 def test_a_line_longer_than_in_training_is_told_once(make_trained, ko_en_pairs, caplog):
@@ -170,10 +221,14 @@ def test_a_stream_gives_the_same_and_reads_no_more_than_it_needs(translator, ko_
     pairs = [(pair.src, pair.tgt) for pair in ko_en_pairs[:11]]
     told = []
     search = translator.search_config(alpha=0.0)
-    found = list(translator.pair_scorer.stream(iter(pairs), search, chunk_lines=4, on_lines=told.append))
+    found = list(
+        translator.pair_scorer.stream(iter(pairs), search, chunk_lines=4, on_lines=told.append)
+    )
     assert told == [4, 4, 3]
     expected = translator.score([src for src, _ in pairs], [tgt for _, tgt in pairs], alpha=0.0)
-    assert [score.log_prob for score in found] == pytest.approx([score.log_prob for score in expected], abs=1e-4)
+    assert [score.log_prob for score in found] == pytest.approx(
+        [score.log_prob for score in expected], abs=1e-4
+    )
     assert [score.score for score in found] == [score.log_prob for score in found]
 
 
@@ -181,15 +236,29 @@ def test_lines_and_totals_by_hand():
     scores = [
         PairScore(-2.0, -1.5, (TokenScore("▁a\t", -0.5), TokenScore("</s>", -1.5)), 1),
         PairScore(0.0, 0.0, (), 0),
-        PairScore(-4.0, -3.0, (TokenScore("▁b", -1.0), TokenScore("c", -2.0), TokenScore("</s>", -1.0)), 2),
+        PairScore(
+            -4.0, -3.0, (TokenScore("▁b", -1.0), TokenScore("c", -2.0), TokenScore("</s>", -1.0)), 2
+        ),
     ]
     totals = ScoreTotals()
-    assert list(score_lines(totals.count(scores), "text")) == ["-2.0000 -1.5000 2", "0.0000 0.0000 0", "-4.0000 -3.0000 3"]
+    assert list(score_lines(totals.count(scores), "text")) == [
+        "-2.0000 -1.5000 2",
+        "0.0000 0.0000 0",
+        "-4.0000 -3.0000 3",
+    ]
     assert totals.perplexity == pytest.approx(math.exp(6 / 5))
     assert totals.perplexity_per_word == pytest.approx(math.exp(6 / 5))  # three words and two ends
-    assert totals.report() == ("3 lines (1 blank), 5 pieces, 3 words: log-probability -6.0000, perplexity 3.3201, per word 3.3201")
-    assert next(score_lines(scores, "text", per_token=True)) == r"-2.0000 -1.5000 2 | ▁a\u0009 -0.5000 </s> -1.5000"
-    assert next(score_lines(scores, "tsv", per_token=True)) == "-2.0000\t-1.5000\t2\t" + r"▁a\u0009 </s>" + "\t-0.5000 -1.5000"
+    assert totals.report() == (
+        "3 lines (1 blank), 5 pieces, 3 words: log-probability -6.0000, perplexity 3.3201, per word 3.3201"
+    )
+    assert (
+        next(score_lines(scores, "text", per_token=True))
+        == r"-2.0000 -1.5000 2 | ▁a\u0009 -0.5000 </s> -1.5000"
+    )
+    assert (
+        next(score_lines(scores, "tsv", per_token=True))
+        == "-2.0000\t-1.5000\t2\t" + r"▁a\u0009 </s>" + "\t-0.5000 -1.5000"
+    )
     assert next(score_lines(scores, "jsonl", per_token=True)) == (
         '{"log_prob": -2.0, "score": -1.5, "n_tokens": 2, "tokens": [{"piece": "▁a\\t", "log_prob": -0.5}, {"piece": "</s>", "log_prob": -1.5}]}'
     )
@@ -200,7 +269,9 @@ def test_pieces_that_each_target_begins_with_are_scored_too(make_trained):
     trained = make_trained()
     translator = Translator([trained], n_workers=1)
     pairs = translator.pair_scorer
-    with_prefix = PairScorer(pairs.scorer, trained.config, trained.tokenizer, (), 20, 1, prefix_ids=[300])
+    with_prefix = PairScorer(
+        pairs.scorer, trained.config, trained.tokenizer, (), 20, 1, prefix_ids=[300]
+    )
     ids = trained.tokenizer.tgt.encode(["water"])[0]
     [expected] = pairs.scorer.log_probs(trained.tokenizer.src.encode(["물"]), [[300, *ids]])
     found, blank = with_prefix.score(["물", ""], ["water", ""], translator.search_config())

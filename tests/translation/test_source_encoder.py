@@ -22,7 +22,9 @@ TAGS = ("<2ko>", "<2en>", "<bt>")
 @pytest.fixture(scope="session")
 def tagged_tokenizer(ko_en_pairs):
     """Knows the tags, and a symbol that is none."""
-    config = TokenizerConfig(vocab_size=620, character_coverage=0.98, user_symbols=(*TAGS, "{name}"))
+    config = TokenizerConfig(
+        vocab_size=620, character_coverage=0.98, user_symbols=(*TAGS, "{name}")
+    )
     joint = Subword(train_subword((text for pair in ko_en_pairs for text in pair), config))
     return Tokenizer(joint, joint)
 
@@ -33,7 +35,10 @@ def make_tagged(make_trained, tagged_tokenizer):
 
     def make(seed=1, max_length=20, known=TAGS, required=False, **dimensions):
         trained = make_trained(seed, max_length, tagged_tokenizer, **dimensions)
-        return replace(trained, config=trained.config.model_copy(update={"tags": known, "tag_required": required}))
+        return replace(
+            trained,
+            config=trained.config.model_copy(update={"tags": known, "tag_required": required}),
+        )
 
     return make
 
@@ -61,7 +66,12 @@ def test_a_tag_typed_before_the_line_is_a_tag_given(read_by, tagged_tokenizer):
     [expected] = tagged_tokenizer.src.encode(["나는 학교에 간다."])
     expected = tagged_tokenizer.src.tag_ids(["<2en>"]) + expected
     assert read_by(["나는 학교에 간다."], tags=["<2en>"]) == [expected]
-    typed = ["<2en> 나는 학교에 간다.", "<2en>나는 학교에 간다.", " \t<2en>  나는 학교에 간다. ", "<2en> <2en> 나는 학교에 간다."]
+    typed = [
+        "<2en> 나는 학교에 간다.",
+        "<2en>나는 학교에 간다.",
+        " \t<2en>  나는 학교에 간다. ",
+        "<2en> <2en> 나는 학교에 간다.",
+    ]
     assert read_by(typed) == [expected] * 4
     assert read_by(typed, tags=["<2en>"]) == [expected] * 4
 
@@ -76,12 +86,20 @@ def test_whatever_the_text_the_model_reads_the_same(make_tagged, text, tags):
     own_tags, rest = take_tags(text, TAGS)
     rows = subword.encode([line.strip() if "\n" in rest else line for line in rest.split("\n")])
     prefix = subword.tag_ids(list(dict.fromkeys([*tags, *own_tags])))
-    assert as_given == [[prefix + row for row, line in zip(rows, rest.split("\n"), strict=True) if row and line.strip()]]
+    assert as_given == [
+        [
+            prefix + row
+            for row, line in zip(rows, rest.split("\n"), strict=True)
+            if row and line.strip()
+        ]
+    ]
 
 
 def test_given_tags_come_before_typed_ones(read_by, tagged_tokenizer):
     [text] = tagged_tokenizer.src.encode(["물"])
-    assert read_by(["<bt> 물"], tags=["<2ko>"]) == [tagged_tokenizer.src.tag_ids(["<2ko>", "<bt>"]) + text]
+    assert read_by(["<bt> 물"], tags=["<2ko>"]) == [
+        tagged_tokenizer.src.tag_ids(["<2ko>", "<bt>"]) + text
+    ]
 
 
 def test_what_was_no_tag_in_training_stays_in_the_text(read_by, tagged_tokenizer):
@@ -98,14 +116,19 @@ def test_tags_without_a_text_are_a_blank_line(make_tagged, line):
 def test_another_tag_is_another_translation(make_tagged):
     trained = make_tagged()
     lines = ["나는 학교에 간다.", "물을 마셨다."]
-    ways = [Translator([trained], tags=tags).translate(lines) for tags in ((), ("<2ko>",), ("<2en>",), ("<2en>", "<bt>"))]
+    ways = [
+        Translator([trained], tags=tags).translate(lines)
+        for tags in ((), ("<2ko>",), ("<2en>",), ("<2en>", "<bt>"))
+    ]
     assert len({tuple(translations) for translations in ways}) == 4
     assert ways[1] == Translator([trained]).translate([f"<2ko> {line}" for line in lines])
 
 
 def test_an_ensemble_reads_tags_too(make_tagged):
     models = [make_tagged(1), make_tagged(2)]
-    assert Translator(models, tags=["<2ko>"]).translate(["물"]) == Translator(models).translate(["<2ko> 물"])
+    assert Translator(models, tags=["<2ko>"]).translate(["물"]) == Translator(models).translate(
+        ["<2ko> 물"]
+    )
 
 
 @pytest.mark.parametrize("max_length", [10, 20])
@@ -117,13 +140,17 @@ def test_each_part_of_a_long_line_has_the_tags_and_fits(make_tagged, ko_en_pairs
     assert len(parts) > 1
     prefix = subword.tag_ids(["<2en>", "<bt>"])
     assert all(part[:2] == prefix and 2 < len(part) <= 2 + max_length for part in parts)
-    assert "".join(subword.decode([part[2:] for part in parts])).replace(" ", "") == subword.normalize(line).replace(" ", "")
+    assert "".join(subword.decode([part[2:] for part in parts])).replace(
+        " ", ""
+    ) == subword.normalize(line).replace(" ", "")
 
 
 def test_a_line_of_all_tags_leaves_room_for_its_text(make_tagged):
     trained = make_tagged(max_length=4, positions="learned", max_positions=7)
     subword, translator = trained.tokenizer.src, Translator([trained])
-    assert read_ids(translator, [f"{''.join(TAGS)} 물"]) == [[subword.tag_ids(TAGS[:2]) + subword.encode(["물"])[0]]]
+    assert read_ids(translator, [f"{''.join(TAGS)} 물"]) == [
+        [subword.tag_ids(TAGS[:2]) + subword.encode(["물"])[0]]
+    ]
     assert translator.translate([f"{''.join(TAGS)} 물 물 물 물 물"])[0].score < 0
 
 

@@ -18,16 +18,27 @@ from mtkit.translation.result import Alternative
 from mtkit.translation.translator import Translator
 from tests.strategies import nasty_text
 
-few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+few = settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 # U+001C to U+001F and U+0085 are white space to Python, but not to all of SentencePiece's normalizations.
-blanks = st.sampled_from(["", " ", "\t", "  \t ", "\r", "\u3000", "\xa0", "\u2028", "\x0b", "\x1c", "\x1f"])
+blanks = st.sampled_from(
+    ["", " ", "\t", "  \t ", "\r", "\u3000", "\xa0", "\u2028", "\x0b", "\x1c", "\x1f"]
+)
 
 
 @pytest.fixture(scope="module")
 def lines(ko_en_pairs):
     """Lines of many lengths, blank and far too long ones among them."""
     korean = [pair.src for pair in ko_en_pairs[:18]]
-    return [*korean, "", korean[3], " ".join(korean), "   ", *(" ".join(korean[i : i + 3]) for i in range(5))]
+    return [
+        *korean,
+        "",
+        korean[3],
+        " ".join(korean),
+        "   ",
+        *(" ".join(korean[i : i + 3]) for i in range(5)),
+    ]
 
 
 def texts_of(translations):
@@ -47,13 +58,25 @@ def test_as_many_lines_out_as_in_each_of_one_line(translator, texts):
 
 
 @few
-@given(texts=st.lists(st.one_of(nasty_text, blanks), max_size=10), beam_size=st.integers(1, 3), max_tokens=st.integers(1, 200))
+@given(
+    texts=st.lists(st.one_of(nasty_text, blanks), max_size=10),
+    beam_size=st.integers(1, 3),
+    max_tokens=st.integers(1, 200),
+)
 def test_each_line_stays_in_its_place(copier, texts, beam_size, max_tokens):
     copying = copier(max_length=1000)
     texts = [text.replace("\n", " ") for text in texts]
-    found = copying.translate(texts, beam_size=beam_size, max_tokens=max_tokens, split_sentences="never", copy_untranslatable=False)
+    found = copying.translate(
+        texts,
+        beam_size=beam_size,
+        max_tokens=max_tokens,
+        split_sentences="never",
+        copy_untranslatable=False,
+    )
     # What is all white space to Python is a blank line, also where the tokenizer has a piece for it, as for U+0085.
-    assert texts_of(found) == [copying.tokenizer.src.normalize(text) if text.strip() else "" for text in texts]
+    assert texts_of(found) == [
+        copying.tokenizer.src.normalize(text) if text.strip() else "" for text in texts
+    ]
 
 
 @few
@@ -64,7 +87,9 @@ def test_a_blank_line_stays_blank(translator, blank, others):
 
 
 @pytest.mark.parametrize("normalization", ["nmt_nfkc", "nfkc", "identity"])
-def test_a_blank_line_stays_blank_whatever_the_tokenizer_makes_of_it(make_trained, ko_en_pairs, normalization):
+def test_a_blank_line_stays_blank_whatever_the_tokenizer_makes_of_it(
+    make_trained, ko_en_pairs, normalization
+):
     config = TokenizerConfig(vocab_size=600, character_coverage=0.98, normalization=normalization)
     joint = Subword(train_subword((pair.src for pair in ko_en_pairs[:50]), config))
     translator = Translator([make_trained(tokenizer=Tokenizer(joint, joint))], n_workers=1)
@@ -79,12 +104,19 @@ def test_nothing_in_nothing_out(translator):
 
 @pytest.mark.parametrize("tgt_lang", ["en", "ja"])
 @pytest.mark.parametrize("max_length", [5, 20])
-def test_a_long_line_is_translated_in_parts_and_nothing_is_left_out(copier, ko_en_pairs, max_length, tgt_lang):
+def test_a_long_line_is_translated_in_parts_and_nothing_is_left_out(
+    copier, ko_en_pairs, max_length, tgt_lang
+):
     copying = copier(max_length, tgt_lang)
     encode, normalize = copying.tokenizer.src.encode, copying.tokenizer.src.normalize
 
     def parts_of(text):
-        spans = split_line(text, lambda texts: [len(ids) for ids in encode(texts)], Limits(max_length), copying.sources._sentences)
+        spans = split_line(
+            text,
+            lambda texts: [len(ids) for ids in encode(texts)],
+            Limits(max_length),
+            copying.sources._sentences,
+        )
         return [text[span.begin : span.end] for span in spans]
 
     long = " ".join(f"{pair.src} {pair.tgt}" for pair in ko_en_pairs[:12])
@@ -94,7 +126,9 @@ def test_a_long_line_is_translated_in_parts_and_nothing_is_left_out(copier, ko_e
     assert found.text == (" " if tgt_lang == "en" else "").join(map(normalize, parts_of(long)))
     if max_length == 20:  # then no word of these had to be cut
         assert texts_of([before, after]) == [normalize(texts[0]), normalize(texts[2])]
-    assert sorted(copying.engine.scorer.seen) == sorted(ids for text in texts for ids in encode(parts_of(text)))
+    assert sorted(copying.engine.scorer.seen) == sorted(
+        ids for text in texts for ids in encode(parts_of(text))
+    )
     assert max(map(len, copying.engine.scorer.seen)) <= max_length
     assert found.alternatives == ((found.text, found.score),)
 
@@ -149,7 +183,9 @@ def test_batches_and_workers_change_nothing(make_trained, lines, beam_size):
     expected = Translator([trained], n_workers=1).translate(lines, beam_size=beam_size)
     assert len(set(texts_of(expected))) > len(lines) // 2  # else equal texts would say little
     for n_workers, max_tokens in (2, 4096), (2, 64), (1, 1), (1, 300), (5, 100_000):
-        found = Translator([trained], n_workers=n_workers).translate(lines, beam_size=beam_size, max_tokens=max_tokens)
+        found = Translator([trained], n_workers=n_workers).translate(
+            lines, beam_size=beam_size, max_tokens=max_tokens
+        )
         assert texts_of(found) == texts_of(expected)
         assert [t.score for t in found] == pytest.approx([t.score for t in expected], abs=1e-4)
 
@@ -180,8 +216,12 @@ def test_the_best_is_the_same_alone_and_among_the_n_best(translator, lines):
 
 def test_the_models_own_settings_hold_unless_others_are_given(make_trained, lines):
     translator = Translator([make_trained()], n_workers=1)
-    assert texts_of(translator.translate(lines)) == texts_of(translator.translate(lines, beam_size=3, alpha=None))
-    assert texts_of(translator.translate(lines)) != texts_of(translator.translate(lines, beam_size=1))
+    assert texts_of(translator.translate(lines)) == texts_of(
+        translator.translate(lines, beam_size=3, alpha=None)
+    )
+    assert texts_of(translator.translate(lines)) != texts_of(
+        translator.translate(lines, beam_size=1)
+    )
     short = translator.translate(lines[:3], max_length_ratio=1e-6, max_length_extra=2)
     assert all(len(ids) <= 3 for ids in translator.tokenizer.tgt.encode(texts_of(short)))
 
@@ -195,12 +235,17 @@ def test_an_ensemble_of_a_model_with_itself_is_the_model(make_trained, lines):
 
 
 def test_an_ensemble_of_models_of_different_size(make_trained, lines):
-    mixed = Translator([make_trained(1), make_trained(2, d_model=32, n_encoder_layers=2, positions="rotary")], n_workers=1)
+    mixed = Translator(
+        [make_trained(1), make_trained(2, d_model=32, n_encoder_layers=2, positions="rotary")],
+        n_workers=1,
+    )
     assert len(mixed.translate(lines)) == len(lines)
 
 
 def test_an_ensemble_of_different_tokenizers_is_refused(make_trained, ko_en_pairs):
-    joint = Subword(train_subword((pair.tgt for pair in ko_en_pairs), TokenizerConfig(vocab_size=600)))
+    joint = Subword(
+        train_subword((pair.tgt for pair in ko_en_pairs), TokenizerConfig(vocab_size=600))
+    )
     with pytest.raises(MtkitError, match="do not share one tokenizer") as caught:
         Translator([make_trained(), make_trained(tokenizer=Tokenizer(joint, joint))])
     assert caught.value.hint
@@ -213,7 +258,9 @@ def test_an_ensemble_of_different_languages_is_refused(make_trained):
 
 def test_an_ensemble_takes_lines_as_long_as_all_its_models_can(make_trained, lines):
     small = make_trained(max_length=20, positions="learned", max_positions=64)
-    assert len(Translator([make_trained(max_length=100), small], n_workers=1).translate(lines)) == len(lines)
+    assert len(
+        Translator([make_trained(max_length=100), small], n_workers=1).translate(lines)
+    ) == len(lines)
 
 
 @pytest.mark.parametrize(
@@ -223,13 +270,19 @@ def test_an_ensemble_takes_lines_as_long_as_all_its_models_can(make_trained, lin
         ({"beam_size": 0}, "beam_size (0) must be more than 0"),
         ({"beam_size": "many"}, "beam_size ('many') is not a whole number"),
         ({"length_penalty": "max"}, "length_penalty ('max') must be wu, mean or none"),
-        ({"alpha": -1.0, "max_tokens": 0}, "alpha (-1.0) must be at least 0; max_tokens (0) must be more than 0"),
+        (
+            {"alpha": -1.0, "max_tokens": 0},
+            "alpha (-1.0) must be at least 0; max_tokens (0) must be more than 0",
+        ),
         ({"beamsize": 2}, "beamsize: no such key"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
 def test_settings_at_fault_are_told_in_plain_words(translator, overrides, message):
-    for translate in (translator.translate, lambda texts, **overrides: list(translator.stream(texts, **overrides))):
+    for translate in (
+        translator.translate,
+        lambda texts, **overrides: list(translator.stream(texts, **overrides)),
+    ):
         with pytest.raises(MtkitError) as caught:
             translate(["물"], **overrides)
         assert caught.value.message == f"search settings: {message}"
@@ -244,9 +297,13 @@ def test_a_text_in_place_of_a_list_is_refused(translator):
 
 @pytest.mark.parametrize("positions", ["sinusoidal", "learned", "rotary"])
 @pytest.mark.parametrize("beam_size", [1, 3])
-def test_a_line_that_fits_can_be_translated_to_the_greatest_length(make_trained, ko_en_pairs, positions, beam_size):
+def test_a_line_that_fits_can_be_translated_to_the_greatest_length(
+    make_trained, ko_en_pairs, positions, beam_size
+):
     # The translation may have more pieces than the model has positions.
-    translator = Translator([make_trained(max_length=20, positions=positions, max_positions=21)], n_workers=1)
+    translator = Translator(
+        [make_trained(max_length=20, positions=positions, max_positions=21)], n_workers=1
+    )
     line = " ".join(pair.src for pair in ko_en_pairs[:3])
     [found] = translator.translate([line], beam_size=beam_size, max_length_ratio=3.0)
     assert found.text
@@ -254,18 +311,28 @@ def test_a_line_that_fits_can_be_translated_to_the_greatest_length(make_trained,
 
 def test_a_shortlist_without_effect_is_told_once(make_trained, tiny_tokenizer, ko_en_pairs, caplog):
     with store_of_pairs(ko_en_pairs, tiny_tokenizer) as store:
-        shortlist = make_shortlist(store, tiny_tokenizer, ShortlistConfig(n_candidates=5, n_frequent=30))
+        shortlist = make_shortlist(
+            store, tiny_tokenizer, ShortlistConfig(n_candidates=5, n_frequent=30)
+        )
 
     def told(shortlist, **settings):
         caplog.clear()
         translator = Translator([make_trained()], n_workers=1, shortlist=shortlist)
         for _ in range(2):
             translator.translate(["물", "나는 학교에 간다."], beam_size=1, **settings)
-        return [message.partition("as it does with ")[2] for message in caplog.messages if "shortlist" in message]
+        return [
+            message.partition("as it does with ")[2]
+            for message in caplog.messages
+            if "shortlist" in message
+        ]
 
     for plain in {}, {"sampling": True, "top_k": 5}, {"prefixes": ["I", ""]}:
         assert told(shortlist, **plain) == []
-    assert told(shortlist, no_repeat_ngram_size=3, avoid=["the"]) == ["no_repeat_ngram_size, words that must not appear"]
-    assert told(shortlist, repetition_penalty=1.2, sampling=True) == ["repetition_penalty, sampling without top_k"]
+    assert told(shortlist, no_repeat_ngram_size=3, avoid=["the"]) == [
+        "no_repeat_ngram_size, words that must not appear"
+    ]
+    assert told(shortlist, repetition_penalty=1.2, sampling=True) == [
+        "repetition_penalty, sampling without top_k"
+    ]
     assert told(shortlist, constraints=[None, {"must": ["go"]}]) == ["words that must appear"]
     assert told(None, no_repeat_ngram_size=3) == []

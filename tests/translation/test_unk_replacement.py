@@ -24,17 +24,30 @@ def copying(make_trained, tokenizer):
     """Makes a translator that copies, and so has unknown words where the source has."""
 
     def make(max_length=100, **options):
-        return copying_translator(make_trained(n_heads=1, tokenizer=tokenizer, max_length=max_length), **options)
+        return copying_translator(
+            make_trained(n_heads=1, tokenizer=tokenizer, max_length=max_length), **options
+        )
 
     return make
 
 
 @pytest.mark.parametrize(
     "line",
-    ["I like 漢字 .", "漢字", "I like Dvořák, and 漢字.", "He is 김철수 (김 철수)!", "ř", "a—b", "no unknown here"],
+    [
+        "I like 漢字 .",
+        "漢字",
+        "I like Dvořák, and 漢字.",
+        "He is 김철수 (김 철수)!",
+        "ř",
+        "a—b",
+        "no unknown here",
+    ],
 )
 def test_a_copy_is_whole_again(copying, line):
-    plain, replaced = copying().translate([line])[0], copying().translate([line], unk_dictionary={})[0]
+    plain, replaced = (
+        copying().translate([line])[0],
+        copying().translate([line], unk_dictionary={})[0],
+    )
     assert ("⁇" in plain.text) == (line != "no unknown here")
     assert replaced.text == line
     assert replaced.alternatives[0].text == line
@@ -63,7 +76,9 @@ def test_a_whole_word_is_put_where_nothing_but_an_unknown_piece_stands(copying, 
     space, unknown = encode(["漢"])[0]
     assert unknown == unk
     answer = [*encode(["a"])[0] * (source.index(unk) - 1), space, unk, encode([","])[0][-1]]
-    [found] = copying(answers={tuple(source): [answer]}).translate(["Dvořák, here"], unk_dictionary={})
+    [found] = copying(answers={tuple(source): [answer]}).translate(
+        ["Dvořák, here"], unk_dictionary={}
+    )
     assert found.text.split()[-1] == "Dvořák,"
 
 
@@ -71,8 +86,14 @@ def test_all_of_the_n_best(copying, tokenizer):
     encode = tokenizer.src.encode
     source = tuple(encode(["I like 漢字"])[0])
     answers = {source: encode(["I like 漢字", "I like it", "a b 漢字"])}
-    [found] = copying(answers=answers).translate(["I like 漢字"], unk_dictionary={}, beam_size=3, n_best=3)
-    assert [alternative.text for alternative in found.alternatives] == ["I like 漢字", "I like it", "a b 漢字"]
+    [found] = copying(answers=answers).translate(
+        ["I like 漢字"], unk_dictionary={}, beam_size=3, n_best=3
+    )
+    assert [alternative.text for alternative in found.alternatives] == [
+        "I like 漢字",
+        "I like it",
+        "a b 漢字",
+    ]
 
 
 @pytest.mark.parametrize("max_length", [4, 8])

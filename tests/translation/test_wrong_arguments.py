@@ -17,14 +17,23 @@ def texts_of(translations):
     ("arguments", "message"),
     [
         ({"prefixes": "I a"}, "prefixes: a list of prefixes is wanted, not one text"),
-        ({"prefixes": {"I": 1, "a": 2, "b": 3}}, "prefixes: a list of prefixes is wanted, not of type dict"),
+        (
+            {"prefixes": {"I": 1, "a": 2, "b": 3}},
+            "prefixes: a list of prefixes is wanted, not of type dict",
+        ),
         ({"prefixes": ["I", 3, ""]}, "prefixes: item 2 is of type int, not a text"),
-        ({"constraints": {"must": ["house"]}}, "constraints: a list of constraints is wanted, not of type dict"),
+        (
+            {"constraints": {"must": ["house"]}},
+            "constraints: a list of constraints is wanted, not of type dict",
+        ),
         ({"constraints": "abc"}, "constraints: a list of constraints is wanted, not one text"),
         ({"avoid": "house"}, "avoid: a list of texts is wanted, not one text"),
         ({"avoid": [None]}, "avoid: item 1 is None, not a text"),
         ({"unk_dictionary": ["house"]}, "unk_dictionary is of type list, not a Mapping"),
-        ({"unk_dictionary": {"house": None}}, "unk_dictionary's values: item 1 is None, not a text"),
+        (
+            {"unk_dictionary": {"house": None}},
+            "unk_dictionary's values: item 1 is None, not a text",
+        ),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
@@ -73,18 +82,28 @@ def test_any_iterable_is_a_list(translator):
 def test_none_among_prefixes_is_none(translator):
     found = texts_of(translator.translate(LINES, prefixes=[None, "I go", None]))
     assert found == texts_of(translator.translate(LINES, prefixes=["", "I go", ""]))
-    assert texts_of(translator.translate(LINES, prefixes=iter([None, "I go", None]), avoid=None)) == found  # pyright: ignore[reportArgumentType]
+    assert (
+        texts_of(translator.translate(LINES, prefixes=iter([None, "I go", None]), avoid=None))
+        == found
+    )  # pyright: ignore[reportArgumentType]
 
 
 def test_words_to_avoid_may_come_from_a_generator_in_every_chunk(translator):
-    words = {word for text in texts_of(translator.translate(LINES)) for word in text.split() if word.isalpha()}
+    words = {
+        word
+        for text in texts_of(translator.translate(LINES))
+        for word in text.split()
+        if word.isalpha()
+    }
     found = texts_of(translator.stream(LINES, chunk_lines=1, avoid=(word for word in words)))
     assert not words & {word for text in found for word in text.split()}
 
 
 def test_the_prefix_of_a_wish_is_heeded(translator):
     wishes = [Wish(prefix="I go"), None, Wish(prefix="The")]
-    assert texts_of(translator.translate(LINES, constraints=wishes)) == texts_of(translator.translate(LINES, prefixes=["I go", "", "The"]))
+    assert texts_of(translator.translate(LINES, constraints=wishes)) == texts_of(
+        translator.translate(LINES, prefixes=["I go", "", "The"])
+    )
 
 
 @pytest.mark.parametrize("pair", [("a",), ("a", "b", "c"), "ab", ("a", None)])
@@ -104,6 +123,10 @@ def test_numbers_out_of_range_are_refused(translator, make_trained):
 
 
 def test_models_to_load_are_paths():
-    for wrong, message in (([], "no model to translate with"), (None, "a list of folders"), ([None], "None is not a path")):
+    for wrong, message in (
+        ([], "no model to translate with"),
+        (None, "a list of folders"),
+        ([None], "None is not a path"),
+    ):
         with pytest.raises((TypeError, ValueError), match=message):
             Translator.load(wrong)  # pyright: ignore[reportArgumentType]

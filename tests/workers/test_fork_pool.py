@@ -55,7 +55,9 @@ pathlib.Path({str(pid_path)!r}).write_text(" ".join(str(forks()) for _ in range(
 os.kill(os.getpid(), signal.SIGKILL)
 """
     root = Path(__file__).parents[2]
-    done = subprocess.run([sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": str(root)}, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": str(root)}, timeout=60
+    )
     assert done.returncode == -signal.SIGKILL
     pids = [int(pid) for pid in pid_path.read_text().split()]
     assert len(set(pids)) == 3

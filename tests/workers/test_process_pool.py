@@ -89,7 +89,9 @@ def test_a_script_without_a_main_guard_is_not_run_again(tmp_path):
         """)
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    output = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True, env=environment).stdout
+    output = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, check=True, env=environment
+    ).stdout
     assert output == "started\n['b', 'd']\n"
 
 
@@ -107,7 +109,9 @@ def test_workers_end_when_their_parent_is_killed(tmp_path):
         """)
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True, env=environment) as parent:
+    with subprocess.Popen(
+        [sys.executable, script], stdout=subprocess.PIPE, text=True, env=environment
+    ) as parent:
         assert parent.stdout is not None
         pids = [int(pid) for pid in parent.stdout.readline().split()]
         parent.kill()

@@ -16,7 +16,9 @@ def test_results_come_in_order(n_workers, n_items):
         time.sleep(0.002 if i < 3 else 0.0)
         return i * i
 
-    assert list(Workers(n_workers).map(slow_at_first, range(n_items))) == [i * i for i in range(n_items)]
+    assert list(Workers(n_workers).map(slow_at_first, range(n_items))) == [
+        i * i for i in range(n_items)
+    ]
 
 
 def test_as_many_at_a_time_as_there_are_workers():
@@ -25,7 +27,9 @@ def test_as_many_at_a_time_as_there_are_workers():
 
 
 def test_one_item_needs_no_thread():
-    assert list(Workers(4).map(lambda i: threading.current_thread(), [0])) == [threading.current_thread()]
+    assert list(Workers(4).map(lambda i: threading.current_thread(), [0])) == [
+        threading.current_thread()
+    ]
 
 
 @pytest.fixture

@@ -77,14 +77,20 @@ def _said(
         pairs: The pairs of words in it.
     """
     time, frequency, companion, manner = None, NOTHING, NOTHING, NOTHING
-    extras = [] if verb.is_state else [kind for kind in rng.sample(_ADDITIONS, n_extras) if kind in may_add]
+    extras = (
+        []
+        if verb.is_state
+        else [kind for kind in rng.sample(_ADDITIONS, n_extras) if kind in may_add]
+    )
     if "time" in extras:
         time = draw_time(rng, form)
     elif "frequency" in extras and form.tense in ("present", "past") and not form.negated:
         frequency = Adjunct(*rng.choice(FREQUENCIES))
     if "companion" in extras:
         person = other_person(rng, subject)
-        companion = Adjunct(f"{hangul.and_(person.ko)} {rng.choice(('함께', '같이'))}", f"with {person.as_object}")
+        companion = Adjunct(
+            f"{hangul.and_(person.ko)} {rng.choice(('함께', '같이'))}", f"with {person.as_object}"
+        )
     elif "manner" in extras and verb.manner and not form.negated:
         adverb = rng.choice(verb.manner.split())
         manner = Adjunct(adverb, MANNERS[adverb])
@@ -94,10 +100,28 @@ def _said(
     stem, spoken = verb.stem, form
     if verb.ko == "알다" and form.negated:
         stem, spoken = "모르", Form(form.tense)
-    predicate = conjugate_verb(stem, spoken, first_or_second_person=subject.is_speaker or subject.is_hearer)
-    korean = [*opening, frequency.ko, companion.ko, place.ko, means.ko, *before, manner.ko, predicate]
+    predicate = conjugate_verb(
+        stem, spoken, first_or_second_person=subject.is_speaker or subject.is_hearer
+    )
+    korean = [
+        *opening,
+        frequency.ko,
+        companion.ko,
+        place.ko,
+        means.ko,
+        *before,
+        manner.ko,
+        predicate,
+    ]
     rest = [*after, manner.en, place.en, companion.en, means.en, time_en]
-    english = clause(subject.en, subject.agreement, verb.en, form, " ".join(part for part in rest if part), frequency.en)
+    english = clause(
+        subject.en,
+        subject.agreement,
+        verb.en,
+        form,
+        " ".join(part for part in rest if part),
+        frequency.en,
+    )
     return Sentence(" ".join(word for word in korean if word), english, frozenset(pairs or ()))
 
 
@@ -105,7 +129,9 @@ def _place_pairs(subject: Subject, place: Place) -> set[Pair]:
     return {(person.ko, place.ko) for person in subject.people}
 
 
-def _draw_scene(rng: Random, subject: Subject, verb: Verb, share: float) -> tuple[Adjunct, set[Pair]]:
+def _draw_scene(
+    rng: Random, subject: Subject, verb: Verb, share: float
+) -> tuple[Adjunct, set[Pair]]:
     """Where something is done, for that share of the sentences."""
     fitting = places_for(verb)
     if not fitting or verb.is_state or rng.random() > share:
@@ -146,26 +172,56 @@ def draw_transitive(rng: Random) -> Sentence:
         tool = rng.choice(verb.tools.split())
         means = Adjunct(hangul.toward(tool), TOOLS[tool])
     n_extras = 1 if scene.ko or means.ko else 2
-    return _said(rng, subject, verb, form, before=korean, after=[english], place=scene, means=means, n_extras=n_extras, pairs=pairs | place_pairs)
+    return _said(
+        rng,
+        subject,
+        verb,
+        form,
+        before=korean,
+        after=[english],
+        place=scene,
+        means=means,
+        n_extras=n_extras,
+        pairs=pairs | place_pairs,
+    )
 
 
 def draw_intransitive(rng: Random) -> Sentence:
     """민수는 매일 공원에서 달린다: Minsu runs in the park every day."""
     subject, verb = draw_subject(rng), rng.choice(INTRANSITIVE)
     scene, pairs = _draw_scene(rng, subject, verb, 0.75)
-    return _said(rng, subject, verb, pick_form(rng, ACTION_FORMS, subject, verb), place=scene, pairs=pairs)
+    return _said(
+        rng, subject, verb, pick_form(rng, ACTION_FORMS, subject, verb), place=scene, pairs=pairs
+    )
 
 
 def draw_motion(rng: Random) -> Sentence:
     """나는 버스로 학교에 간다: I go to school by bus."""
     subject, means = draw_subject(rng), NOTHING
-    verb = weighted(rng, {MOTION[0]: 14, MOTION[1]: 8, MOTION[2]: 3, MOTION[3]: 4, WALKING[0]: 3, WALKING[1]: 2, ARRIVING: 4})
+    verb = weighted(
+        rng,
+        {
+            MOTION[0]: 14,
+            MOTION[1]: 8,
+            MOTION[2]: 3,
+            MOTION[3]: 4,
+            WALKING[0]: 3,
+            WALKING[1]: 2,
+            ARRIVING: 4,
+        },
+    )
     on_foot = verb in WALKING
     place = rng.choice([place for place in PLACES if "near" in place.tags] if on_foot else PLACES)
     goal = place.ko + "에"
     if not on_foot and rng.random() < 0.3:
         tags = set(place.tags.split())
-        means_by_ko = FAR_TRANSPORT if "abroad" in tags or "Island" in place.en else CITY_TRANSPORT if "city" in tags else LOCAL_TRANSPORT
+        means_by_ko = (
+            FAR_TRANSPORT
+            if "abroad" in tags or "Island" in place.en
+            else CITY_TRANSPORT
+            if "city" in tags
+            else LOCAL_TRANSPORT
+        )
         if ("near" in tags and "room" not in tags) or means_by_ko is not LOCAL_TRANSPORT:
             vehicle = rng.choice(list(means_by_ko))
             means = Adjunct(hangul.toward(vehicle), means_by_ko[vehicle])
@@ -173,7 +229,16 @@ def draw_motion(rng: Random) -> Sentence:
         goal = hangul.toward(place.ko)
     english = place.arriving if verb is ARRIVING else place.to
     form = pick_form(rng, ACTION_FORMS, subject, verb)
-    return _said(rng, subject, verb, form, before=[goal], after=[english], means=means, pairs=_place_pairs(subject, place))
+    return _said(
+        rng,
+        subject,
+        verb,
+        form,
+        before=[goal],
+        after=[english],
+        means=means,
+        pairs=_place_pairs(subject, place),
+    )
 
 
 def draw_place_object(rng: Random) -> Sentence:
@@ -183,7 +248,15 @@ def draw_place_object(rng: Random) -> Sentence:
     place = rng.choice([place for place in PLACES if wanted in place.tags and place.en != "work"])
     korean = place.ko + "에" if verb is ENTERING else hangul.object_(place.ko)
     form = pick_form(rng, ACTION_FORMS, subject, verb)
-    return _said(rng, subject, verb, form, before=[korean], after=[place.name], pairs=_place_pairs(subject, place))
+    return _said(
+        rng,
+        subject,
+        verb,
+        form,
+        before=[korean],
+        after=[place.name],
+        pairs=_place_pairs(subject, place),
+    )
 
 
 def draw_giving(rng: Random) -> Sentence:
@@ -194,14 +267,31 @@ def draw_giving(rng: Random) -> Sentence:
     form = pick_form(rng, ACTION_FORMS, subject, verb)
     pairs.add((verb.ko, noun.ko))
     before = [person.ko + "에게", *korean]
-    return _said(rng, subject, verb, form, before=before, after=[english, f"to {person.as_object}"], n_extras=1, pairs=pairs)
+    return _said(
+        rng,
+        subject,
+        verb,
+        form,
+        before=before,
+        after=[english, f"to {person.as_object}"],
+        n_extras=1,
+        pairs=pairs,
+    )
 
 
 def draw_calling(rng: Random) -> Sentence:
     """나는 어제 민수에게 전화했다: I called Minsu yesterday."""
     subject, verb = draw_subject(rng), rng.choice(CALLING)
     person = other_person(rng, subject)
-    return _said(rng, subject, verb, pick_form(rng, ACTION_FORMS, subject, verb), before=[person.ko + "에게"], after=[person.as_object], n_extras=1)
+    return _said(
+        rng,
+        subject,
+        verb,
+        pick_form(rng, ACTION_FORMS, subject, verb),
+        before=[person.ko + "에게"],
+        after=[person.as_object],
+        n_extras=1,
+    )
 
 
 def draw_living(rng: Random) -> Sentence:
@@ -210,5 +300,12 @@ def draw_living(rng: Random) -> Sentence:
     place = rng.choice([place for place in PLACES if "live" in place.tags])
     form = pick_form(rng, ACTION_FORMS, subject, LIVING)
     return _said(
-        rng, subject, LIVING, form, before=[place.ko + "에"], after=[place.at], may_add="companion manner", pairs=_place_pairs(subject, place)
+        rng,
+        subject,
+        LIVING,
+        form,
+        before=[place.ko + "에"],
+        after=[place.at],
+        may_add="companion manner",
+        pairs=_place_pairs(subject, place),
     )

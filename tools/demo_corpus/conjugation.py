@@ -19,7 +19,9 @@ class Form(NamedTuple):
 
 # A stem's letters do not tell whether it is irregular: 듣다 is, 받다 is not.
 _IRREGULAR: dict[str, frozenset[str]] = {
-    "ㅂ": frozenset("돕 굽 춥 덥 맵 쉽 어렵 무겁 가볍 뜨겁 차갑 가깝 아름답 더럽 시끄럽 새롭 귀엽".split()),
+    "ㅂ": frozenset(
+        "돕 굽 춥 덥 맵 쉽 어렵 무겁 가볍 뜨겁 차갑 가깝 아름답 더럽 시끄럽 새롭 귀엽".split()
+    ),
     "ㄷ": frozenset("듣 걷".split()),
     "ㅅ": frozenset("짓".split()),
     "ㅎ": frozenset("빨갛 파랗 노랗 까맣 하얗".split()),
@@ -118,7 +120,9 @@ def conjugate_verb(stem: str, form: Form, *, first_or_second_person: bool = Fals
         case "present" if form.question:
             return _open(stem) + "니"
         case "present":
-            return _open(stem) + "는다" if final(_open(stem)) else with_final(_open(stem), "ㄴ") + "다"
+            return (
+                _open(stem) + "는다" if final(_open(stem)) else with_final(_open(stem), "ㄴ") + "다"
+            )
         case "past":
             return past_stem(stem) + ending
         case "future":
@@ -142,7 +146,9 @@ def _negated(stem: str, form: Form, first_or_second_person: bool) -> str:
         return prospective(stem) + " 수 없다"
     if form.tense == "want":
         return stem + ("고 싶지 않다" if first_or_second_person else "고 싶어 하지 않는다")
-    return stem + {"present": "지 않는다", "past": "지 않았다", "future": "지 않을 것이다"}[form.tense]
+    return (
+        stem + {"present": "지 않는다", "past": "지 않았다", "future": "지 않을 것이다"}[form.tense]
+    )
 
 
 def conjugate_adjective(stem: str, form: Form) -> str:
@@ -154,7 +160,10 @@ def conjugate_adjective(stem: str, form: Form) -> str:
     if form.tense not in ("present", "past", "future") or (form.negated and form.question):
         raise ValueError(f"{form} is not part of the demo")
     if form.negated:
-        return stem + {"present": "지 않다", "past": "지 않았다", "future": "지 않을 것이다"}[form.tense]
+        return (
+            stem
+            + {"present": "지 않다", "past": "지 않았다", "future": "지 않을 것이다"}[form.tense]
+        )
     if form.tense == "future":
         return prospective(stem) + (" 거니" if form.question else " 것이다")
     if form.tense == "past":
@@ -172,7 +181,11 @@ def conjugate_copula(noun: str, form: Form) -> str:
         raise ValueError(f"{form} is not part of the demo")
     is_closed = bool(final(noun))
     if form.negated:
-        return noun + ("이" if is_closed else "가") + (" 아니다" if form.tense == "present" else " 아니었다")
+        return (
+            noun
+            + ("이" if is_closed else "가")
+            + (" 아니다" if form.tense == "present" else " 아니었다")
+        )
     ending = "니" if form.question else "다"
     if form.tense == "past":
         return noun + ("이었" if is_closed else "였") + ending

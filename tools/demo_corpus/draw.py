@@ -32,7 +32,9 @@ def held_out_pairs(seed: int) -> frozenset[Pair]:
     return frozenset(chosen)
 
 
-def draw_corpus(seed: int = 1, *, n_train: int = N_TRAIN, n_validation: int = N_VALIDATION, n_test: int = N_TEST) -> DemoCorpus:
+def draw_corpus(
+    seed: int = 1, *, n_train: int = N_TRAIN, n_validation: int = N_VALIDATION, n_test: int = N_TEST
+) -> DemoCorpus:
     """Draw the corpus. Equal arguments give equal sentences, on every machine.
 
     Args:
@@ -47,7 +49,9 @@ def draw_corpus(seed: int = 1, *, n_train: int = N_TRAIN, n_validation: int = N_
     drawn = {WORKED_EXAMPLE.src}
     while len(train) < n_train or len(unseen) < n_validation + n_test:
         sentence = draw_sentence(rng)
-        part, limit = (unseen, n_validation + n_test) if sentence.pairs & held_out else (train, n_train)
+        part, limit = (
+            (unseen, n_validation + n_test) if sentence.pairs & held_out else (train, n_train)
+        )
         if sentence.src not in drawn and len(part) < limit:
             drawn.add(sentence.src)
             part.append(_as_typed(sentence, has_mark=rng.random() < 0.5))

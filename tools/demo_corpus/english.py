@@ -57,7 +57,9 @@ def ing(verb: str) -> str:
     first = verb.split(" ")[0]
     if first in _DOUBLES_BEFORE_ING:
         return _inflect_first(verb, first + first[-1] + "ing")
-    return _inflect_first(verb, (first[:-1] if first.endswith("e") and not first.endswith("ee") else first) + "ing")
+    return _inflect_first(
+        verb, (first[:-1] if first.endswith("e") and not first.endswith("ee") else first) + "ing"
+    )
 
 
 def plural(noun: str) -> str:
@@ -101,7 +103,9 @@ def finished(text: str, *, question: bool) -> str:
     return text[0].upper() + text[1:] + ("?" if question else ".")
 
 
-def clause(subject: str, agreement: Agreement, verb: str, form: Form, rest: str, adverb: str = "") -> str:
+def clause(
+    subject: str, agreement: Agreement, verb: str, form: Form, rest: str, adverb: str = ""
+) -> str:
     """A whole sentence around a verb, with the auxiliaries that its form asks for.
 
     Args:
@@ -123,7 +127,10 @@ def clause(subject: str, agreement: Agreement, verb: str, form: Form, rest: str,
     elif form.negated or form.question:
         auxiliary, word = "did" if form.tense == "past" else _do(agreement), verb
     else:
-        auxiliary, word = "", past(verb) if form.tense == "past" else third_person(verb) if have_s else verb
+        auxiliary, word = (
+            "",
+            past(verb) if form.tense == "past" else third_person(verb) if have_s else verb,
+        )
     if form.question:
         return finished(_joined(auxiliary, subject, adverb, word, rest), question=True)
     if form.negated:

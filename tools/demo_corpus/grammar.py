@@ -52,9 +52,19 @@ def all_pairs() -> list[Pair]:
     Verbs that English translates in several ways are left out: that 모자를 쓴다 is to wear a hat must have been seen.
     """
     meanings = Counter(ko for ko, _ in {(verb.ko, verb.en) for verb in (*TRANSITIVE, *GIVING)})
-    objects = [(verb.ko, noun.ko) for verb in (*TRANSITIVE, *GIVING) if meanings[verb.ko] == 1 for noun in nouns_with(verb.objects)]
+    objects = [
+        (verb.ko, noun.ko)
+        for verb in (*TRANSITIVE, *GIVING)
+        if meanings[verb.ko] == 1
+        for noun in nouns_with(verb.objects)
+    ]
     places = [(person.ko, place.ko) for person in SUBJECTS for place in PLACES]
     qualities = [(adjective.ko, noun.ko) for noun in NOUNS for adjective in adjectives_of(noun)]
-    feelings = [(adjective.ko, person.ko) for adjective in ADJECTIVES if adjective.nouns == "person" for person in SUBJECTS]
+    feelings = [
+        (adjective.ko, person.ko)
+        for adjective in ADJECTIVES
+        if adjective.nouns == "person"
+        for person in SUBJECTS
+    ]
     professions = [(profession, person.ko) for profession, _ in PROFESSIONS for person in SUBJECTS]
     return list(dict.fromkeys((*objects, *places, *qualities, *feelings, *professions)))

@@ -43,7 +43,9 @@ def with_final(word: str, consonant: str) -> str:
 def with_vowel(word: str, letter: str) -> str:
     """The word with its last syllable's vowel replaced."""
     initial, old = divmod(_code(word[-1]), _N_VOWELS * _N_FINALS)
-    return word[:-1] + chr(_FIRST + (initial * _N_VOWELS + VOWELS.index(letter)) * _N_FINALS + old % _N_FINALS)
+    return word[:-1] + chr(
+        _FIRST + (initial * _N_VOWELS + VOWELS.index(letter)) * _N_FINALS + old % _N_FINALS
+    )
 
 
 def topic(noun: str) -> str:

@@ -68,9 +68,14 @@ PROFESSIONS = _entries(
 )
 """What somebody can be; each is a subject too."""
 
-NATIONALITIES = _entries("한국/Korean, 일본/Japanese, 중국/Chinese, 미국/American, 영국/British, 프랑스/French, 독일/German")
+NATIONALITIES = _entries(
+    "한국/Korean, 일본/Japanese, 중국/Chinese, 미국/American, 영국/British, 프랑스/French, 독일/German"
+)
 """Countries, with what their people (사람) are called."""
-COMMON_PEOPLE = (*PROFESSIONS, *_entries("아이/child, 소년/boy, 소녀/girl, 남자/man, 여자/woman, 아기/baby, 손님/guest"))
+COMMON_PEOPLE = (
+    *PROFESSIONS,
+    *_entries("아이/child, 소년/boy, 소녀/girl, 남자/man, 여자/woman, 아기/baby, 손님/guest"),
+)
 """People who can be counted: one teacher, two teachers."""
 
 _KIN = _entries(
@@ -79,7 +84,10 @@ _KIN = _entries(
     "우리 이모/my aunt, 내 사촌/my cousin"
 )
 _ELDERS = frozenset("선생님 손님 어머니 아버지 할머니 할아버지 삼촌 이모".split())
-PEOPLE = tuple(Person(ko, en, elder=ko.split()[-1] in _ELDERS) for ko, en in (*((ko, f"the {en}") for ko, en in COMMON_PEOPLE), *_KIN))
+PEOPLE = tuple(
+    Person(ko, en, elder=ko.split()[-1] in _ELDERS)
+    for ko, en in (*((ko, f"the {en}") for ko, en in COMMON_PEOPLE), *_KIN)
+)
 GROUPS = (
     Person("학생들", "the students", "they"),
     Person("아이들", "the children", "they"),
@@ -197,8 +205,12 @@ _COMING: frozenset[Tense] = frozenset({"future", "can", "must", "want"})
 _HABIT: frozenset[Tense] = frozenset({"present", "past"})
 _ANY: frozenset[Tense] = frozenset({"present", "past", "future", "must"})
 
-HOURS = _entries("한/one, 두/two, 세/three, 네/four, 다섯/five, 여섯/six, 일곱/seven, 여덟/eight, 아홉/nine, 열/ten, 열한/eleven, 열두/twelve")
-_DAYS = _entries("월요일/Monday, 화요일/Tuesday, 수요일/Wednesday, 목요일/Thursday, 금요일/Friday, 토요일/Saturday, 일요일/Sunday")
+HOURS = _entries(
+    "한/one, 두/two, 세/three, 네/four, 다섯/five, 여섯/six, 일곱/seven, 여덟/eight, 아홉/nine, 열/ten, 열한/eleven, 열두/twelve"
+)
+_DAYS = _entries(
+    "월요일/Monday, 화요일/Tuesday, 수요일/Wednesday, 목요일/Thursday, 금요일/Friday, 토요일/Saturday, 일요일/Sunday"
+)
 _TIMES: dict[frozenset[Tense], str] = {
     _PAST: "그저께/the day before yesterday, 어젯밤에/last night, 지난주에/last week, 지난달에/last month, 작년에/last year, "
     "어제 아침에/yesterday morning, 어제 저녁에/yesterday evening, 지난 주말에/last weekend",
@@ -252,17 +264,27 @@ class Noun:
     @property
     def generic(self) -> str:
         """The kind of thing: likes apples."""
-        return plural(self.en) if self.kind == "count" else self.definite if self.kind == "unique" else self.en
+        return (
+            plural(self.en)
+            if self.kind == "count"
+            else self.definite
+            if self.kind == "unique"
+            else self.en
+        )
 
     def indefinite(self, adjective: str = "") -> str:
         words = f"{adjective} {self.en}".strip()
-        return a(words) if self.kind == "count" else f"the {words}" if self.kind == "unique" else words
+        return (
+            a(words) if self.kind == "count" else f"the {words}" if self.kind == "unique" else words
+        )
 
     def counted(self, number: str, counter: str) -> str:
         """three apples, one cup of coffee, two pairs of shoes; the counter is one of the noun's."""
         unit = counter.partition(":")[2]
         head = unit or self.en
-        return f"{number} {head if number == 'one' else plural(head)}" + (f" of {self.en}" if unit else "")
+        return f"{number} {head if number == 'one' else plural(head)}" + (
+            f" of {self.en}" if unit else ""
+        )
 
     def pointed_at(self, determiner: str) -> str:
         """this book, these shoes."""

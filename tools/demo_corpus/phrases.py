@@ -105,7 +105,9 @@ def weighted(rng: Random, weights: dict[T, int]) -> T:
     return rng.choices(list(weights), list(weights.values()))[0]
 
 
-def pick_form(rng: Random, forms: dict[Form, int], subject: Subject, verb: Verb | None = None) -> Form:
+def pick_form(
+    rng: Random, forms: dict[Form, int], subject: Subject, verb: Verb | None = None
+) -> Form:
     """One of the forms, by weight, that is fit to say of this subject with this verb."""
     while True:
         form = weighted(rng, forms)
@@ -127,7 +129,12 @@ def draw_subject(rng: Random) -> Subject:
     """Anybody, or two people joined."""
     if rng.random() < 0.1:
         first, second = rng.sample(COMPANIONS, 2)
-        return Subject(f"{hangul.and_(first.ko)} {second.ko}", f"{first.en} and {second.en}", "they", (first, second))
+        return Subject(
+            f"{hangul.and_(first.ko)} {second.ko}",
+            f"{first.en} and {second.en}",
+            "they",
+            (first, second),
+        )
     person = draw_person(rng)
     return Subject(person.ko, person.en, person.agreement, (person,))
 
@@ -141,14 +148,20 @@ def other_person(rng: Random, subject: Subject) -> Person:
     """Somebody besides the subject."""
     while True:
         person = draw_person(rng)
-        shares_speaker = person.speaker != "other" and any(other.speaker == person.speaker for other in subject.people)
+        shares_speaker = person.speaker != "other" and any(
+            other.speaker == person.speaker for other in subject.people
+        )
         if person not in subject.people and not shares_speaker:
             return person
 
 
 def draw_time(rng: Random, form: Form) -> Time | None:
     """A time that agrees with the tense; not each day of what is denied, which could be meant in two ways."""
-    fitting = [time for time in TIMES if form.tense in time.tenses and not (form.negated and time.en.startswith("every"))]
+    fitting = [
+        time
+        for time in TIMES
+        if form.tense in time.tenses and not (form.negated and time.en.startswith("every"))
+    ]
     return rng.choice(fitting) if fitting else None
 
 
@@ -166,7 +179,9 @@ def draw_number(rng: Random) -> Adjunct:
 def draw_object(rng: Random, noun: Noun, verb: Verb) -> tuple[list[str], str, set[Pair]]:
     """An object as Korean words (the last of them marked), English, and the pairs in it."""
     plain = {"a": noun.indefinite(), "the": noun.definite, "generic": noun.generic}[verb.article]
-    variant = rng.choices(["plain", "counted", "pointed_at", "owned", "described"], [56, 15, 8, 8, 13])[0]
+    variant = rng.choices(
+        ["plain", "counted", "pointed_at", "owned", "described"], [56, 15, 8, 8, 13]
+    )[0]
     if variant == "counted" and noun.counter and verb.article != "generic":
         number_ko, number_en = draw_number(rng)
         spec = rng.choice(noun.counter.split())
@@ -182,8 +197,16 @@ def draw_object(rng: Random, noun: Noun, verb: Verb) -> tuple[list[str], str, se
     if variant == "described" and noun.kind in ("count", "mass", "plural") and describing:
         adjective = rng.choice(describing)
         words = f"{adjective.en} {noun.en}"
-        english = {"a": noun.indefinite(adjective.en), "the": f"the {words}", "generic": plural(words) if noun.kind == "count" else words}
-        return [attributive(adjective.stem), hangul.object_(noun.ko)], english[verb.article], {(adjective.ko, noun.ko)}
+        english = {
+            "a": noun.indefinite(adjective.en),
+            "the": f"the {words}",
+            "generic": plural(words) if noun.kind == "count" else words,
+        }
+        return (
+            [attributive(adjective.stem), hangul.object_(noun.ko)],
+            english[verb.article],
+            {(adjective.ko, noun.ko)},
+        )
     return [hangul.object_(noun.ko)], plain, set()
 
 

@@ -52,8 +52,20 @@ TRANSITIVE = (
     Verb("찾다", "look for", "lost thing person", "near"),
     Verb("고르다", "choose", "clothing footwear flower gift toy", "shop", "천천히"),
     Verb("원하다", "want", "thing gift flower drink fruit", is_state=True),
-    Verb("좋아하다", "like", "food drink animal sport racket language subject flower work person", article="generic", is_state=True),
-    Verb("싫어하다", "hate", "vegetable drink animal sport racket subject person", article="generic", is_state=True),
+    Verb(
+        "좋아하다",
+        "like",
+        "food drink animal sport racket language subject flower work person",
+        article="generic",
+        is_state=True,
+    ),
+    Verb(
+        "싫어하다",
+        "hate",
+        "vegetable drink animal sport racket subject person",
+        article="generic",
+        is_state=True,
+    ),
     Verb("사랑하다", "love", "person", is_state=True),
     Verb("만나다", "meet", "person", "meet"),
     Verb("기다리다", "wait for", "person boarded", "meet", "조용히 혼자", article="the"),
@@ -67,7 +79,14 @@ TRANSITIVE = (
     Verb("부르다", "sing", "sung", "home outdoor", "조용히 혼자"),
     Verb("배우다", "learn", "language subject racket", "study", "열심히 천천히 혼자"),
     Verb("공부하다", "study", "language subject", "study", "열심히 조용히 혼자"),
-    Verb("연습하다", "practice", "instrument racket sport", "home study", "열심히 혼자", article="the"),
+    Verb(
+        "연습하다",
+        "practice",
+        "instrument racket sport",
+        "home study",
+        "열심히 혼자",
+        article="the",
+    ),
     Verb("하다", "play", "sport", "sport", "열심히"),
     Verb("하다", "play", "game", "home", "조용히 혼자"),
     Verb("하다", "do", "chore", "home", "빨리 혼자"),
@@ -173,7 +192,13 @@ TOOLS = {
     "카메라": "with a camera",
     "휴대폰": "with a cell phone",
 }
-LOCAL_TRANSPORT = {"버스": "by bus", "지하철": "by subway", "택시": "by taxi", "자전거": "by bicycle", "자동차": "by car"}
+LOCAL_TRANSPORT = {
+    "버스": "by bus",
+    "지하철": "by subway",
+    "택시": "by taxi",
+    "자전거": "by bicycle",
+    "자동차": "by car",
+}
 CITY_TRANSPORT = {"버스": "by bus", "기차": "by train", "자동차": "by car"}
 FAR_TRANSPORT = {"비행기": "by plane", "배": "by ship"}
 

@@ -24,24 +24,56 @@ CorpusArgument = Annotated[
         show_default=False,
     ),
 ]
-SrcLangOption = Annotated[str | None, typer.Option(metavar="CODE", help="Language of the source", show_default="from names such as train.de")]
-TgtLangOption = Annotated[str | None, typer.Option(metavar="CODE", help="Language of the target", show_default="from names such as train.en")]
-ValidationOption = Annotated[
-    list[Path] | None, typer.Option("--validation", metavar="SRC TGT", help="Validation text, which should not be in the corpus; repeatable")
+SrcLangOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CODE", help="Language of the source", show_default="from names such as train.de"
+    ),
 ]
-TestOption = Annotated[list[Path] | None, typer.Option("--test", metavar="SRC TGT", help="Test set, which should not be in the corpus; repeatable")]
+TgtLangOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CODE", help="Language of the target", show_default="from names such as train.en"
+    ),
+]
+ValidationOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--validation",
+        metavar="SRC TGT",
+        help="Validation text, which should not be in the corpus; repeatable",
+    ),
+]
+TestOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--test", metavar="SRC TGT", help="Test set, which should not be in the corpus; repeatable"
+    ),
+]
 
 SrcColumnOption = Annotated[
     str | None,
-    typer.Option(metavar="NAME|N", help="Column of the source: its name or its number, from 1", show_default="named after the language, or first"),
+    typer.Option(
+        metavar="NAME|N",
+        help="Column of the source: its name or its number, from 1",
+        show_default="named after the language, or first",
+    ),
 ]
 TgtColumnOption = Annotated[
     str | None,
-    typer.Option(metavar="NAME|N", help="Column of the target: its name or its number, from 1", show_default="named after the language, or second"),
+    typer.Option(
+        metavar="NAME|N",
+        help="Column of the target: its name or its number, from 1",
+        show_default="named after the language, or second",
+    ),
 ]
 SeparatorOption = Annotated[
     str | None,
-    typer.Option(metavar="CHAR", help="Column separator of a CSV file", show_default="detected: comma, semicolon, tab or |"),
+    typer.Option(
+        metavar="CHAR",
+        help="Column separator of a CSV file",
+        show_default="detected: comma, semicolon, tab or |",
+    ),
 ]
 
 
@@ -72,7 +104,10 @@ def is_one_file(path: Path) -> bool:
     """Whether a file that is to be written holds both sides, by its name; `-` does."""
     from mtkit.io.compression import SUFFIXES
 
-    return str(path) == "-" or (path.with_suffix("") if path.suffix in SUFFIXES else path).suffix in _ONE_FILE_SUFFIXES
+    return (
+        str(path) == "-"
+        or (path.with_suffix("") if path.suffix in SUFFIXES else path).suffix in _ONE_FILE_SUFFIXES
+    )
 
 
 class TableOptions(NamedTuple):
@@ -84,7 +119,11 @@ class TableOptions(NamedTuple):
 
     def keys(self) -> dict[str, str | int]:
         """The keys of a corpus that they stand for; a number is the place of a column."""
-        return {key: int(value) if value.isdecimal() and key != "separator" else value for key, value in self._asdict().items() if value is not None}
+        return {
+            key: int(value) if value.isdecimal() and key != "separator" else value
+            for key, value in self._asdict().items()
+            if value is not None
+        }
 
 
 def corpora_of(
@@ -110,21 +149,34 @@ def corpora_of(
     from mtkit.corpus.scripts import UNKNOWN_LANG
 
     if [*map(str, [*paths, *(validation or []), *(test or [])])].count("-") > 1:
-        raise typer.BadParameter("stdin (-) can be read once only; for both sides, use `paste SRC TGT | mtkit ... -`, or name files")
-    held_out = {"validation": _text_sources("validation", validation or []), "test": _text_sources("test", test or [])}
+        raise typer.BadParameter(
+            "stdin (-) can be read once only; for both sides, use `paste SRC TGT | mtkit ... -`, or name files"
+        )
+    held_out = {
+        "validation": _text_sources("validation", validation or []),
+        "test": _text_sources("test", test or []),
+    }
     if table.keys() and (len(paths) != 1 or is_recipe_name(paths[0])):
-        raise typer.BadParameter("--src-column, --tgt-column and --separator go with one file that has both sides")
+        raise typer.BadParameter(
+            "--src-column, --tgt-column and --separator go with one file that has both sides"
+        )
     if is_recipe_name(paths[0]):
         from mtkit.config.recipe import Recipe
 
         if src_lang or tgt_lang:
-            raise typer.BadParameter("a recipe says its languages itself; --src-lang and --tgt-lang go with files")
+            raise typer.BadParameter(
+                "a recipe says its languages itself; --src-lang and --tgt-lang go with files"
+            )
         if len(paths) > 1:
             raise typer.BadParameter("a recipe names its files itself; give no others")
         data = Recipe.load(paths[0]).data
-        return data.model_copy(update={role: (*getattr(data, role), *sources) for role, sources in held_out.items()})
+        return data.model_copy(
+            update={role: (*getattr(data, role), *sources) for role, sources in held_out.items()}
+        )
     if len(paths) > 2:
-        raise typer.BadParameter("give two aligned text files, one file with both sides, or a recipe")
+        raise typer.BadParameter(
+            "give two aligned text files, one file with both sides, or a recipe"
+        )
     if len(paths) == 2:
         train = make_source(src=paths[0], tgt=paths[1])
         guessed = language_of_file(paths[0]), language_of_file(paths[1])
@@ -132,7 +184,13 @@ def corpora_of(
         train = make_source(**(_one_source(paths[0], table) | table.keys()))
         guessed = languages_of_file(paths[0])
     src, tgt = src_lang or guessed[0] or UNKNOWN_LANG, tgt_lang or guessed[1] or UNKNOWN_LANG
-    return DataConfig(src_lang=src, tgt_lang=tgt, train=(train,), validation=held_out["validation"], test=held_out["test"])
+    return DataConfig(
+        src_lang=src,
+        tgt_lang=tgt,
+        train=(train,),
+        validation=held_out["validation"],
+        test=held_out["test"],
+    )
 
 
 def _one_source(path: Path, table: TableOptions) -> dict[str, Any]:
@@ -144,7 +202,9 @@ def _one_source(path: Path, table: TableOptions) -> dict[str, Any]:
 def _text_sources(role: str, files: list[Path]) -> tuple["CorpusSource", ...]:
     if len(files) % 2:
         raise typer.BadParameter(f"--{role} takes two files, source and target")
-    return tuple(make_source(src=src, tgt=tgt) for src, tgt in zip(files[::2], files[1::2], strict=True))
+    return tuple(
+        make_source(src=src, tgt=tgt) for src, tgt in zip(files[::2], files[1::2], strict=True)
+    )
 
 
 def make_source(**keys: Any) -> "CorpusSource":
@@ -157,4 +217,6 @@ def make_source(**keys: Any) -> "CorpusSource":
     try:
         return CorpusSource(**keys)
     except ValidationError as exc:
-        raise typer.BadParameter("; ".join(problem.text for problem in describe_problems(exc, CorpusSource, keys, set()))) from None
+        raise typer.BadParameter(
+            "; ".join(problem.text for problem in describe_problems(exc, CorpusSource, keys, set()))
+        ) from None

@@ -50,7 +50,12 @@ class Commands(Group):
             sys.stdout.flush()
             return result
         except KeyboardInterrupt as exc:
-            _leave(f"interrupted: {exc}" if str(exc) else "interrupted", 143 if _is_terminated(exc) else 130, exc, is_debug=is_debug)
+            _leave(
+                f"interrupted: {exc}" if str(exc) else "interrupted",
+                143 if _is_terminated(exc) else 130,
+                exc,
+                is_debug=is_debug,
+            )
         except BrokenPipeError:
             _leave_silently()
         except MtkitError as exc:
@@ -73,7 +78,10 @@ def handle_sigterm() -> None:
 
 def give_up_stdout() -> None:
     """Let the interpreter's last flush go nowhere, once the reader of stdout has gone away."""
-    with contextlib.suppress(OSError), open(os.devnull, "wb") as nowhere:  # OSError: no file behind stdout
+    with (
+        contextlib.suppress(OSError),
+        open(os.devnull, "wb") as nowhere,
+    ):  # OSError: no file behind stdout
         os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
@@ -94,7 +102,11 @@ def _leave_silently() -> NoReturn:
 
 
 def _is_terminated(exc: BaseException | None) -> bool:
-    while exc is not None and not isinstance(exc, Terminated) and getattr(exc, "signal_number", None) != signal.SIGTERM:
+    while (
+        exc is not None
+        and not isinstance(exc, Terminated)
+        and getattr(exc, "signal_number", None) != signal.SIGTERM
+    ):
         exc = exc.__cause__ or exc.__context__
     return exc is not None
 
@@ -128,7 +140,11 @@ def _unforeseen(exc: Exception) -> str:
     # Of stdout: files tell it themselves.
     if isinstance(exc, OSError) and exc.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"error: the output cannot be written: {first_line}\nhint: make room, or choose another disk"
-    if isinstance(exc, OSError) and exc.errno is not None and (exc.filename is not None or exc.errno in _OS_HINTS):
+    if (
+        isinstance(exc, OSError)
+        and exc.errno is not None
+        and (exc.filename is not None or exc.errno in _OS_HINTS)
+    ):
         place = "" if exc.filename is None else f"`{exc.filename}`: "
         return f"error: {place}{(exc.strerror or first_line).lower()}\nhint: {_OS_HINTS.get(exc.errno, 'check the path')}"
     again = shlex.join(["mtkit", "--debug", *(arg for arg in sys.argv[1:] if arg != "--debug")])

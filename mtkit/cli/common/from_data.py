@@ -68,11 +68,18 @@ def init_from_data(
     written = (folder / f"validation.{endings[0]}", folder / f"validation.{endings[1]}")
     if validation is None:
         for file in written:
-            refuse_existing(file, "name validation text with --validation-src and --validation-tgt, or move it away")
+            refuse_existing(
+                file,
+                "name validation text with --validation-src and --validation-tgt, or move it away",
+            )
     else:
         _check_readable(validation, data)
     found = survey(source, data)
-    drawn = [] if validation is not None else draw_validation(source, data, found.sample, validation_size(found.facts.n_pairs))
+    drawn = (
+        []
+        if validation is not None
+        else draw_validation(source, data, found.sample, validation_size(found.facts.n_pairs))
+    )
     # torch takes seconds to load, which a corpus that is at fault should not wait for.
     from mtkit.inspection.hardware import this_machine
 
@@ -82,16 +89,27 @@ def init_from_data(
         for file, side in zip(written, zip(*drawn, strict=True), strict=True):
             write_lines(file, side)
     held_out = validation or (written if drawn else None)
-    write_recipe(path, _recipe(path, files, held_out, data, advice), _reasons(advice, len(drawn)), is_full=is_full)
+    write_recipe(
+        path,
+        _recipe(path, files, held_out, data, advice),
+        _reasons(advice, len(drawn)),
+        is_full=is_full,
+    )
     _tell(found, machine, advice)
     if drawn:
         pairs = "1 pair" if len(drawn) == 1 else f"{len(drawn):,} pairs"
-        print(f"wrote {written[0]}, {written[1]}: {pairs} drawn from the corpus, which training leaves out")
+        print(
+            f"wrote {written[0]}, {written[1]}: {pairs} drawn from the corpus, which training leaves out"
+        )
     elif held_out is None:
-        print("no validation corpus, so no checkpoint counts as the best: too few pairs whose sides stand in the corpus only once;")
+        print(
+            "no validation corpus, so no checkpoint counts as the best: too few pairs whose sides stand in the corpus only once;"
+        )
         print("    name one with --validation-src and --validation-tgt")
     print(f"wrote {path}, with these reasons beside the keys")
-    _tell_time(path, machine, advice, _words_to_repeat(files, langs, validation, device, is_full=is_full))
+    _tell_time(
+        path, machine, advice, _words_to_repeat(files, langs, validation, device, is_full=is_full)
+    )
     print(f"then: {shell_command('train', path)}")
 
 
@@ -103,13 +121,22 @@ def _check_readable(files: Files, data: "DataConfig") -> None:
 
     pairs = read_pairs(CorpusSource(src=files[0], tgt=files[1]), data)
     if not sum(bool(src.strip() and tgt.strip()) for src, tgt in pairs):
-        raise MtkitError(f"`{files[0]}`, `{files[1]}`: no pair of two sides", "check the paths of the validation text")
+        raise MtkitError(
+            f"`{files[0]}`, `{files[1]}`: no pair of two sides",
+            "check the paths of the validation text",
+        )
 
 
-def _recipe(path: Path, files: Files, validation: Files | None, data: "DataConfig", advice: "Advice") -> "Recipe":
+def _recipe(
+    path: Path, files: Files, validation: Files | None, data: "DataConfig", advice: "Advice"
+) -> "Recipe":
     from mtkit.config.recipe import Recipe
 
-    section: dict[str, Any] = {"src_lang": data.src_lang, "tgt_lang": data.tgt_lang, "train": files_in_recipe(files, path.parent)}
+    section: dict[str, Any] = {
+        "src_lang": data.src_lang,
+        "tgt_lang": data.tgt_lang,
+        "train": files_in_recipe(files, path.parent),
+    }
     section["validation"] = files_in_recipe(validation, path.parent) if validation else None
     return Recipe.model_validate({"data": section, **advice.settings})
 
@@ -117,8 +144,12 @@ def _recipe(path: Path, files: Files, validation: Files | None, data: "DataConfi
 def _reasons(advice: "Advice", n_drawn: int) -> dict[str, str]:
     reasons = dict(advice.reasons)
     if n_drawn:
-        reasons["data.validation"] = f"{n_drawn:,} pairs drawn from the training corpus, each side of which stands there only once"
-        reasons["clean.test_overlap"] = "the validation pairs were drawn from the training corpus; this keeps them out of training"
+        reasons["data.validation"] = (
+            f"{n_drawn:,} pairs drawn from the training corpus, each side of which stands there only once"
+        )
+        reasons["clean.test_overlap"] = (
+            "the validation pairs were drawn from the training corpus; this keeps them out of training"
+        )
     return reasons
 
 
@@ -139,7 +170,9 @@ def _plain(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _words_to_repeat(files: Files, langs: Languages, validation: Files | None, device: str, *, is_full: bool) -> list[str | Path]:
+def _words_to_repeat(
+    files: Files, langs: Languages, validation: Files | None, device: str, *, is_full: bool
+) -> list[str | Path]:
     """Return the options of another call on the same text."""
     options = {
         "--src-lang": langs[0],
@@ -164,10 +197,16 @@ def _tell_time(path: Path, machine: "Machine", advice: "Advice", words: list[str
     from mtkit.config.auto.recommend import in_words, range_in_words
 
     is_measured = machine.flops_per_s is not None
-    time = range_in_words(*(advice.hours * factor for factor in (_MEASURED if is_measured else _GUESSED)))
+    time = range_in_words(
+        *(advice.hours * factor for factor in (_MEASURED if is_measured else _GUESSED))
+    )
     how = "at the speed measured just now" if is_measured else "guessed by the kind of machine"
-    print(f"training takes {time}, {how}; `{shell_command('train', path, '--dry-run')}` measures it with your corpus")
+    print(
+        f"training takes {time}, {how}; `{shell_command('train', path, '--dry-run')}` measures it with your corpus"
+    )
     if advice.hours_on_gpu is not None:
         print(f"  {in_words(advice.hours_on_gpu):>10}: on a GPU with 24 GB")
     for size, hours in advice.smaller:
-        print(f"  {in_words(hours):>10}: {shell_command('init', size, Path(f'{path.parent}-{size}'), *words)}")
+        print(
+            f"  {in_words(hours):>10}: {shell_command('init', size, Path(f'{path.parent}-{size}'), *words)}"
+        )

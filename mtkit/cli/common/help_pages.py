@@ -39,9 +39,14 @@ class Page:
         """Return what the usage line names: arguments, required options, `[OPTIONS]`."""
         params: list[Any] = self.get_params(ctx)  # pyright: ignore[reportAttributeAccessIssue]
         arguments = [param for param in params if param.param_type_name == "argument"]
-        options = [param for param in params if param.param_type_name == "option" and param.required]
+        options = [
+            param for param in params if param.param_type_name == "option" and param.required
+        ]
         return [
-            *(value_name(param) if param.required else f"[{value_name(param)}]" for param in arguments),
+            *(
+                value_name(param) if param.required else f"[{value_name(param)}]"
+                for param in arguments
+            ),
             *(as_typed(param) for param in options),
             "[OPTIONS]",
         ]
@@ -51,7 +56,11 @@ class Page:
         params: list[Any] = self.get_params(ctx)  # pyright: ignore[reportAttributeAccessIssue]
         sections: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
         for param in params:
-            title = "Arguments" if param.param_type_name == "argument" else param.rich_help_panel or "Options"
+            title = (
+                "Arguments"
+                if param.param_type_name == "argument"
+                else param.rich_help_panel or "Options"
+            )
             if not param.hidden:
                 sections.setdefault(title, []).append((_name(param), _explanation(param, ctx)))
         for title, rows in sections.items():
@@ -77,21 +86,30 @@ class Command(Page, TyperCommand):
         try:
             return super().invoke(ctx)
         except typer.BadParameter as exc:
-            raise usage_errors.UsageMistake(exc.message, f"see `{ctx.command_path} --help`") from None
+            raise usage_errors.UsageMistake(
+                exc.message, f"see `{ctx.command_path} --help`"
+            ) from None
 
 
 class Group(Page, TyperGroup):
     """A group of commands, listed in the order of use with their whole summaries."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return sorted(self.commands, key=lambda name: _ORDER_OF_USE.index(name) if name in _ORDER_OF_USE else len(_ORDER_OF_USE))
+        return sorted(
+            self.commands,
+            key=lambda name: (
+                _ORDER_OF_USE.index(name) if name in _ORDER_OF_USE else len(_ORDER_OF_USE)
+            ),
+        )
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         return ["COMMAND [OPTIONS]"]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, _summary(self.commands[name])) for name in self.list_commands(ctx)])
+            formatter.write_dl(
+                [(name, _summary(self.commands[name])) for name in self.list_commands(ctx)]
+            )
         super().format_options(ctx, formatter)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:

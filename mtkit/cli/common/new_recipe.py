@@ -30,12 +30,17 @@ def choose_languages(given: Languages, files: Files | None) -> tuple[str, str]:
     chosen = tuple(code or name for code, name in zip(given, named, strict=True))
     missing = [side for side, code in enumerate(chosen) if code is None]
     if missing:
-        options, examples = ("--src-lang CODE", "--tgt-lang CODE"), ("--src-lang de", "--tgt-lang en")
+        options, examples = (
+            ("--src-lang CODE", "--tgt-lang CODE"),
+            ("--src-lang de", "--tgt-lang en"),
+        )
         hint = f"give {' and '.join(options[side] for side in missing)}, for example {' '.join(examples[side] for side in missing)}"
         raise MtkitError(_why_unknown(files, missing), hint)
     if files and chosen[0] != chosen[1] and (named[1], named[0]) == chosen:
         message = f"`{files[0]}` is given as {chosen[0]} and `{files[1]}` as {chosen[1]}, but their names say the opposite"
-        raise MtkitError(message, "exchange the two files or the two languages, or rename the files")
+        raise MtkitError(
+            message, "exchange the two files or the two languages, or rename the files"
+        )
     return str(chosen[0]), str(chosen[1])
 
 
@@ -63,9 +68,15 @@ def check_two_files(src: Path, tgt: Path) -> None:
 
     for path in (src, tgt):
         if is_read_once(path):
-            raise MtkitError(f"`{shown_name(path)}`: can be read only once, and a recipe needs files that stay", "save it to a file first")
+            raise MtkitError(
+                f"`{shown_name(path)}`: can be read only once, and a recipe needs files that stay",
+                "save it to a file first",
+            )
     if src == tgt or (src.exists() and tgt.exists() and src.samefile(tgt)):
-        raise MtkitError(f"`{src}` is given as source and as target", "name the file of each language, source first, such as train.de train.en")
+        raise MtkitError(
+            f"`{src}` is given as source and as target",
+            "name the file of each language, source first, such as train.de train.en",
+        )
 
 
 def refuse_existing(path: Path, hint: str = "name another folder, or move it away") -> None:
@@ -88,10 +99,16 @@ def files_in_recipe(files: Files, folder: Path) -> dict[str, Path]:
 
 def _seen_from(path: Path, folder: Path) -> Path:
     # `..` leads to the parent of what a symbolic link points to, not to that of the link.
-    return path if path.is_absolute() else Path(os.path.relpath(path.absolute(), os.path.realpath(folder)))
+    return (
+        path
+        if path.is_absolute()
+        else Path(os.path.relpath(path.absolute(), os.path.realpath(folder)))
+    )
 
 
-def write_recipe(path: Path, recipe: "Recipe", reasons: Mapping[str, str], *, is_full: bool) -> None:
+def write_recipe(
+    path: Path, recipe: "Recipe", reasons: Mapping[str, str], *, is_full: bool
+) -> None:
     """Write a new recipe.
 
     Args:

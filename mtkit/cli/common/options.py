@@ -23,13 +23,24 @@ TAGS_AND_CONSTRAINTS = "Tags, prefixes and constraints"
 DEVICES = "Devices and speed"
 """Titles of groups of options that several commands have. Options without a group are the first in the help."""
 
-RecipeArgument = Annotated[Path, typer.Argument(metavar="RECIPE", help="Recipe file, as written by `mtkit init`")]
+RecipeArgument = Annotated[
+    Path, typer.Argument(metavar="RECIPE", help="Recipe file, as written by `mtkit init`")
+]
 OverridesOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe for this run, such as training.max_steps=100; repeatable"),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a key of the recipe for this run, such as training.max_steps=100; repeatable",
+    ),
 ]
 DeviceOption = Annotated[
-    str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda or cuda:N; auto uses a GPU if there is one", rich_help_panel=DEVICES)
+    str,
+    typer.Option(
+        metavar="DEVICE",
+        help="auto, cpu, cuda or cuda:N; auto uses a GPU if there is one",
+        rich_help_panel=DEVICES,
+    ),
 ]
 PrecisionOption = Annotated[
     Literal["auto", "float32", "bf16", "fp16", "int8"],
@@ -41,12 +52,19 @@ PrecisionOption = Annotated[
 EngineOption = Annotated[
     Literal["auto", "torch", "ctranslate2"],
     typer.Option(
-        help="Program that runs the model; auto is ctranslate2 for a model from `mtkit export ctranslate2`, else torch", rich_help_panel=DEVICES
+        help="Program that runs the model; auto is ctranslate2 for a model from `mtkit export ctranslate2`, else torch",
+        rich_help_panel=DEVICES,
     ),
 ]
 CorpusWorkersOption = Annotated[
     int | None,
-    typer.Option("--workers", min=0, max=MAX_PROCESSES, help="Number of processes", show_default="one per core; none for a small corpus"),
+    typer.Option(
+        "--workers",
+        min=0,
+        max=MAX_PROCESSES,
+        help="Number of processes",
+        show_default="one per core; none for a small corpus",
+    ),
 ]
 WorkersOption = Annotated[
     int | None,

@@ -95,8 +95,13 @@ _TRAIN = {
     "tensorboard": "give --set training.trackers=[tensorboard]",
 }
 _ADVICE: dict[str, dict[str, str]] = {
-    "train": _TRAIN | dict.fromkeys(("overwrite", "force"), "name another run directory with -o, or delete the old one first"),
-    "init": {"batch-size": _SENTENCES + "set batches.max_tokens in the recipe that `mtkit init` writes"},
+    "train": _TRAIN
+    | dict.fromkeys(
+        ("overwrite", "force"), "name another run directory with -o, or delete the old one first"
+    ),
+    "init": {
+        "batch-size": _SENTENCES + "set batches.max_tokens in the recipe that `mtkit init` writes"
+    },
     "translate": {
         "batch-size": f"{_SENTENCES}give --max-tokens N",
         "threads": "give --workers N",
@@ -108,7 +113,9 @@ _ADVICE: dict[str, dict[str, str]] = {
     },
 }
 """Advice by command and option, where no other option or key does the same."""
-_FOR_MODELS = dict.fromkeys(("src-lang", "tgt-lang", "source-lang", "target-lang", "lang"), _LANGUAGES)
+_FOR_MODELS = dict.fromkeys(
+    ("src-lang", "tgt-lang", "source-lang", "target-lang", "lang"), _LANGUAGES
+)
 _EVERYWHERE = {
     "epochs": _EPOCHS,
     "epoch": _EPOCHS,
@@ -162,7 +169,9 @@ def advice(option: str, ctx: Any, args: Sequence[str]) -> str:
     renamed = f"--{_RENAMED.get(name, name)}"
     if renamed in own:
         return _to_type(option, renamed, ctx, args)
-    if text := _ADVICE.get(command, {}).get(name) or (name in _FOR_MODELS and "--model" in own and _FOR_MODELS[name]):
+    if text := _ADVICE.get(command, {}).get(name) or (
+        name in _FOR_MODELS and "--model" in own and _FOR_MODELS[name]
+    ):
         return text
     is_recipe_command = "--set" in own and ctx.command_path != "mtkit data clean"
     if (is_recipe_command or command in ("init", "demo")) and (key := _key(name)):
@@ -187,8 +196,23 @@ def _key(name: str) -> str | None:
         return None
     if name in _RECIPE_KEYS:
         return _RECIPE_KEYS[name]
-    sections = ("training", "batches", "model", "tokenizer", "validation", "clean", "augment", "sampling", "preprocess", "search")
-    fields = {field: f"{section}.{field}" for section in reversed(sections) for field in _fields(Recipe, section)}
+    sections = (
+        "training",
+        "batches",
+        "model",
+        "tokenizer",
+        "validation",
+        "clean",
+        "augment",
+        "sampling",
+        "preprocess",
+        "search",
+    )
+    fields = {
+        field: f"{section}.{field}"
+        for section in reversed(sections)
+        for field in _fields(Recipe, section)
+    }
     near = difflib.get_close_matches(name.replace("-", "_"), fields, 1, 0.85)
     return fields[near[0]] if near else None
 
@@ -220,5 +244,9 @@ def _to_type(option: str, replacement: str, ctx: Any, args: Sequence[str]) -> st
             continue
         if word == option:
             rest.pop(0)
-        words += [*replacement.split()[:-1], f"{replacement.split()[-1]}{value}"] if replacement.endswith("=") else [replacement, value]
+        words += (
+            [*replacement.split()[:-1], f"{replacement.split()[-1]}{value}"]
+            if replacement.endswith("=")
+            else [replacement, value]
+        )
     return f"type: {shlex.join([*ctx.command_path.split(), *words])}"

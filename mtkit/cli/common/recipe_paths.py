@@ -13,11 +13,18 @@ def corpus_paths(data: "DataConfig") -> list[Path]:
     """Files and local datasets of all corpora, each once; `-` is stdin."""
     sources = (*data.train, *data.validation, *data.test)
     datasets = (Path(source.dataset) for source in sources if source.dataset is not None)
-    files = (path for source in sources for path in (source.src, source.tgt, source.alignment, source.file) if path is not None)
+    files = (
+        path
+        for source in sources
+        for path in (source.src, source.tgt, source.alignment, source.file)
+        if path is not None
+    )
     return list(dict.fromkeys([*files, *filter(Path.is_dir, datasets)]))
 
 
-def refuse_overwriting_inputs(recipe_path: Path, recipe: "Recipe", names: Iterable[str], run_dir: Path | None = None) -> None:
+def refuse_overwriting_inputs(
+    recipe_path: Path, recipe: "Recipe", names: Iterable[str], run_dir: Path | None = None
+) -> None:
     """Refuse a recipe whose outputs would replace what it reads.
 
     Args:
@@ -31,7 +38,11 @@ def refuse_overwriting_inputs(recipe_path: Path, recipe: "Recipe", names: Iterab
     from mtkit.checkpoint.find_model import RUN_NAMES
     from mtkit.io.output_guard import refuse_overwriting
 
-    outputs = [recipe.data.work_dir / name for name in names] + ([run_dir / name for name in sorted(RUN_NAMES)] if run_dir else [])
+    outputs = [recipe.data.work_dir / name for name in names] + (
+        [run_dir / name for name in sorted(RUN_NAMES)] if run_dir else []
+    )
     models = [recipe.training.init_from, recipe.training.teacher, recipe.tokenizer.init_from]
     hint = "name another directory with data.work_dir" + (" or --output" if run_dir else "")
-    refuse_overwriting(outputs, [recipe_path, *corpus_paths(recipe.data), *models], own=run_dir, hint=hint)
+    refuse_overwriting(
+        outputs, [recipe_path, *corpus_paths(recipe.data), *models], own=run_dir, hint=hint
+    )

@@ -15,7 +15,17 @@ from mtkit.config.search import SearchConfig
 
 _DEFAULTS = "(defaults: those of the model)"
 _GROUPS = {
-    f"Search {_DEFAULTS}": ("beam_size", "length_penalty", "alpha", "coverage_penalty", "mbr", "mbr_utility", "n_groups", "diversity", "ensemble"),
+    f"Search {_DEFAULTS}": (
+        "beam_size",
+        "length_penalty",
+        "alpha",
+        "coverage_penalty",
+        "mbr",
+        "mbr_utility",
+        "n_groups",
+        "diversity",
+        "ensemble",
+    ),
     f"Length and repetition {_DEFAULTS}": (
         *("max_length", "max_length_ratio", "max_length_extra", "min_length"),
         *("no_repeat_ngram_size", "repetition_penalty", "loop_guard"),
@@ -24,7 +34,9 @@ _GROUPS = {
     f"Sampling {_DEFAULTS}": ("sampling", "seed", "temperature", "top_k", "top_p", "epsilon"),
     DEVICES: ("max_tokens",),
 }
-_FIELD = re.compile(rf"\b({'|'.join(name for name in SearchConfig.model_fields if '_' in name)})\b|(?<=With )(mbr|sampling)\b")
+_FIELD = re.compile(
+    rf"\b({'|'.join(name for name in SearchConfig.model_fields if '_' in name)})\b|(?<=With )(mbr|sampling)\b"
+)
 
 TgtTagsOption = Annotated[
     list[str] | None,
@@ -75,7 +87,11 @@ def takes_search_options(*own: str) -> Callable[[Callable[..., Any]], Callable[.
         signature = inspect.signature(command)
         names = [name for name in SearchConfig.model_fields if name not in own]
         options = [_option(name, SearchConfig.model_fields[name]) for name in names]
-        others = [p.replace(kind=p.KEYWORD_ONLY) for p in signature.parameters.values() if p.name != "search"]
+        others = [
+            p.replace(kind=p.KEYWORD_ONLY)
+            for p in signature.parameters.values()
+            if p.name != "search"
+        ]
 
         @wraps(command)
         def run(**values: Any) -> None:
@@ -100,11 +116,31 @@ def _as_options(text: str) -> str:
 
 def _option(name: str, field: FieldInfo) -> inspect.Parameter:
     # Of a number or none, such as max_length, the number.
-    annotated = next((one for one in get_args(field.annotation) if get_origin(one) is Annotated), None)
-    kind, bounds = (field.annotation, field.metadata) if annotated is None else (annotated.__origin__, annotated.__metadata__)
+    annotated = next(
+        (one for one in get_args(field.annotation) if get_origin(one) is Annotated), None
+    )
+    kind, bounds = (
+        (field.annotation, field.metadata)
+        if annotated is None
+        else (annotated.__origin__, annotated.__metadata__)
+    )
     least = None
     if kind is int:
         # Typer tells the least whole number; what else there is to keep to, pydantic does.
-        least = next((bound.ge if hasattr(bound, "ge") else bound.gt + 1 for bound in bounds if hasattr(bound, "ge") or hasattr(bound, "gt")), None)
-    option = typer.Option(min=least, help=_as_options(field.description or ""), rich_help_panel=_group(name))
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option])  # type: ignore[operator]
+        least = next(
+            (
+                bound.ge if hasattr(bound, "ge") else bound.gt + 1
+                for bound in bounds
+                if hasattr(bound, "ge") or hasattr(bound, "gt")
+            ),
+            None,
+        )
+    option = typer.Option(
+        min=least, help=_as_options(field.description or ""), rich_help_panel=_group(name)
+    )
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[kind | None, option],
+    )  # type: ignore[operator]

@@ -28,7 +28,11 @@ class _ClosedStream(io.RawIOBase):
         raise self._error()
 
     def _error(self) -> MtkitError:
-        verb, option = ("read", "name a file in place of -") if self._name == "stdin" else ("written", "redirect it, for example to /dev/null")
+        verb, option = (
+            ("read", "name a file in place of -")
+            if self._name == "stdin"
+            else ("written", "redirect it, for example to /dev/null")
+        )
         return MtkitError(f"{self._name} is closed, so it cannot be {verb}", option)
 
 

@@ -38,7 +38,9 @@ class UsageMistake(MtkitError):
     exit_status = 2
 
 
-def parse(parse_args: Callable[[Any, list[str]], list[str]], ctx: Any, args: list[str]) -> list[str]:
+def parse(
+    parse_args: Callable[[Any, list[str]], list[str]], ctx: Any, args: list[str]
+) -> list[str]:
     """Parse the arguments of a command.
 
     Args:
@@ -94,7 +96,11 @@ def refuse_text(path: Path, model_dirs: Iterable[Path]) -> None:
         MtkitError: There is no such file, and the name has spaces, or neither a folder nor an ending.
     """
     text = str(path)
-    if text == "-" or os.path.lexists(path) or not (re.search(r"\s", text) or not re.search(r"[./\\]", text) or len(text) > _MAX_PATH):
+    if (
+        text == "-"
+        or os.path.lexists(path)
+        or not (re.search(r"\s", text) or not re.search(r"[./\\]", text) or len(text) > _MAX_PATH)
+    ):
         return
     shown = text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
     raise MtkitError(f"`{shown}`: no such file", text_hint(shown, model_dirs))
@@ -107,7 +113,11 @@ def text_hint(text: str, model_dirs: Iterable[Path]) -> str:
 
 
 def _explained(exc: Any, ctx: Any, args: list[str]) -> UsageMistake:
-    example = f"for example: {ctx.command.examples[0]}" if ctx.command.examples else _SEE_HELP.format(ctx.command_path)
+    example = (
+        f"for example: {ctx.command.examples[0]}"
+        if ctx.command.examples
+        else _SEE_HELP.format(ctx.command_path)
+    )
     if isinstance(exc, _click.NoSuchOption):
         return _no_such_option(exc.option_name, ctx, args)
     if isinstance(exc, _click.MissingParameter) and exc.param is not None:
@@ -115,9 +125,19 @@ def _explained(exc: Any, ctx: Any, args: list[str]) -> UsageMistake:
     if isinstance(exc, _click.BadParameter) and exc.param is not None:
         return _bad_value(exc, ctx)
     if isinstance(exc, _click.BadOptionUsage):
-        param = next((param for param in ctx.command.get_params(ctx) if exc.option_name in (*param.opts, *param.secondary_opts)), None)
+        param = next(
+            (
+                param
+                for param in ctx.command.get_params(ctx)
+                if exc.option_name in (*param.opts, *param.secondary_opts)
+            ),
+            None,
+        )
         if param is not None and not param.is_flag:
-            return UsageMistake(f"{exc.option_name} needs a value: {exc.option_name} {value_name(param)}", _SEE_HELP.format(ctx.command_path))
+            return UsageMistake(
+                f"{exc.option_name} needs a value: {exc.option_name} {value_name(param)}",
+                _SEE_HELP.format(ctx.command_path),
+            )
         return UsageMistake(f"{exc.option_name} takes no value", f"write {exc.option_name} alone")
     return UsageMistake(exc.message, _SEE_HELP.format(ctx.command_path))
 
@@ -147,11 +167,19 @@ def _too_many(ctx: Any, rest: list[str]) -> UsageMistake:
         if not any(map(os.path.lexists, given)):
             return UsageMistake(message, text_hint(" ".join(given), ctx.params["model_dirs"]))
         if all(map(os.path.lexists, given)):
-            return UsageMistake(message, "translate one file at a time, or join them: cat FILE FILE | mtkit translate -")
+            return UsageMistake(
+                message,
+                "translate one file at a time, or join them: cat FILE FILE | mtkit translate -",
+            )
     given = [Path(word) for word in (str(ctx.params.get("recipe_path", "")), *rest)]
     if "recipe_path" in ctx.params and len(given) == 2 and all(map(Path.is_file, given)):
-        return UsageMistake(message, f"to start with two text files: {shell_command('init', '--from-data', *given)}")
-    return UsageMistake(message, f"usage: {ctx.command_path} {' '.join(ctx.command.collect_usage_pieces(ctx))}; quote a path with spaces")
+        return UsageMistake(
+            message, f"to start with two text files: {shell_command('init', '--from-data', *given)}"
+        )
+    return UsageMistake(
+        message,
+        f"usage: {ctx.command_path} {' '.join(ctx.command.collect_usage_pieces(ctx))}; quote a path with spaces",
+    )
 
 
 def _refuse_single_dash(ctx: Any, args: list[str]) -> None:
@@ -166,15 +194,25 @@ def _refuse_single_dash(ctx: Any, args: list[str]) -> None:
         if before in takes_value or not re.fullmatch(r"-[A-Za-z][\w-]+", name):
             continue
         if f"-{name}" in known:
-            raise UsageMistake(f"`{ctx.command_path}` has no option {name}", f"did you mean -{name}, with two dashes?")
+            raise UsageMistake(
+                f"`{ctx.command_path}` has no option {name}",
+                f"did you mean -{name}, with two dashes?",
+            )
         if name[:2] not in known:
-            raise _no_such_option(f"-{name}", ctx, [f"-{word}" if word.partition("=")[0] == name else word for word in args])
+            raise _no_such_option(
+                f"-{name}",
+                ctx,
+                [f"-{word}" if word.partition("=")[0] == name else word for word in args],
+            )
 
 
 def _no_such_option(option: str, ctx: Any, args: list[str]) -> UsageMistake:
     from mtkit.cli.common.other_toolkits import advice
 
-    return UsageMistake(f"`{ctx.command_path}` has no option {option}", advice(option, ctx, args) or _nearest(option, ctx))
+    return UsageMistake(
+        f"`{ctx.command_path}` has no option {option}",
+        advice(option, ctx, args) or _nearest(option, ctx),
+    )
 
 
 def _close(option: str, known: list[str]) -> list[str]:
@@ -188,7 +226,11 @@ def _nearest(option: str, ctx: Any) -> str:
     if near:
         return f"did you mean {' or '.join(near)}?"
     root = ctx.find_root()
-    elsewhere = [path for path, command in all_commands(root.command, root.command_path) if option in option_names(command, ctx)]
+    elsewhere = [
+        path
+        for path, command in all_commands(root.command, root.command_path)
+        if option in option_names(command, ctx)
+    ]
     if elsewhere:
         return f"it is an option of {', '.join(f'`{path}`' for path in elsewhere)}"
     return _SEE_HELP.format(ctx.command_path)

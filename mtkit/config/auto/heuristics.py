@@ -44,7 +44,14 @@ SCALES = (
     Scale(800e6, "base", 25_000, 20, 0.1),
     Scale(math.inf, "big", 25_000, 8, 0.1),
 )
-_EFFECTIVE_TOKENS = {"tiny": 2048, "compact": 2048, "small": 4096, "medium": 8192, "base": 25_000, "big": 25_000}
+_EFFECTIVE_TOKENS = {
+    "tiny": 2048,
+    "compact": 2048,
+    "small": 4096,
+    "medium": 8192,
+    "base": 25_000,
+    "big": 25_000,
+}
 """The most that is of use to a model of this size."""
 
 
@@ -65,7 +72,9 @@ class Plan:
     def size_name(self) -> str:
         if self.wanted_size is not None:
             return self.wanted_size
-        fits = self.scale.size != "big" or (self.machine.gpu is not None and self.machine.gpu_memory_gb >= BIG_GPU_GB)
+        fits = self.scale.size != "big" or (
+            self.machine.gpu is not None and self.machine.gpu_memory_gb >= BIG_GPU_GB
+        )
         return self.scale.size if fits else "base"
 
     @cached_property
@@ -90,7 +99,9 @@ class Plan:
     @cached_property
     def min_vocab_size(self) -> float:
         """With fewer pieces, most would be bytes and single characters."""
-        return N_FIXED_PIECES + 2 * max(self.corpus.src.n_common_chars, self.corpus.tgt.n_common_chars)
+        return N_FIXED_PIECES + 2 * max(
+            self.corpus.src.n_common_chars, self.corpus.tgt.n_common_chars
+        )
 
     @cached_property
     def max_vocab_size(self) -> int:
@@ -103,7 +114,12 @@ class Plan:
     @cached_property
     def vocab_size(self) -> int:
         wanted = max(7.0 * math.sqrt(self.n_vocab_words), self.min_vocab_size)
-        return min(500 * math.ceil(wanted / 500), MAX_VOCAB_SIZE, VOCAB_PER_WIDTH * self.size.d_model, self.max_vocab_size)
+        return min(
+            500 * math.ceil(wanted / 500),
+            MAX_VOCAB_SIZE,
+            VOCAB_PER_WIDTH * self.size.d_model,
+            self.max_vocab_size,
+        )
 
     @cached_property
     def src_pieces(self) -> float:
@@ -117,7 +133,9 @@ class Plan:
     @cached_property
     def positions(self) -> float:
         """That a pair takes in a batch."""
-        return max(self.src_pieces, self.tgt_pieces, self.tgt_pieces * self.corpus.wider_ratio) / FILL
+        return (
+            max(self.src_pieces, self.tgt_pieces, self.tgt_pieces * self.corpus.wider_ratio) / FILL
+        )
 
     @cached_property
     def effective_tokens(self) -> int:
@@ -134,11 +152,15 @@ class Plan:
     @cached_property
     def most_epochs(self) -> float:
         """More would be more than a model of this size makes use of."""
-        return max(1.0, PIECES_PER_PARAMETER * self.n_parameters / (self.corpus.n_kept * self.tgt_pieces))
+        return max(
+            1.0, PIECES_PER_PARAMETER * self.n_parameters / (self.corpus.n_kept * self.tgt_pieces)
+        )
 
     @cached_property
     def n_steps(self) -> int:
-        return max(MIN_STEPS, rounded(min(self.scale.n_epochs, self.most_epochs) * self.steps_per_epoch))
+        return max(
+            MIN_STEPS, rounded(min(self.scale.n_epochs, self.most_epochs) * self.steps_per_epoch)
+        )
 
     @cached_property
     def n_epochs(self) -> float:
@@ -151,7 +173,11 @@ class Plan:
     @cached_property
     def validate_every(self) -> int:
         """Updates between two validations."""
-        wanted = min(_MAX_STEPS_BETWEEN, self.n_steps / _N_VALIDATIONS, _HOURS_BETWEEN_VALIDATIONS * self.steps_per_hour)
+        wanted = min(
+            _MAX_STEPS_BETWEEN,
+            self.n_steps / _N_VALIDATIONS,
+            _HOURS_BETWEEN_VALIDATIONS * self.steps_per_hour,
+        )
         return max(10, rounded(wanted))
 
     @cached_property

@@ -8,9 +8,21 @@ from mtkit.config.presets import PRESETS
 
 _IN_BETWEEN: dict[str, dict[str, Any]] = {
     # That of recipes/multi30k-de-en.
-    "compact": {"n_encoder_layers": 3, "n_decoder_layers": 3, "d_model": 192, "n_heads": 4, "d_ff": 512},
+    "compact": {
+        "n_encoder_layers": 3,
+        "n_decoder_layers": 3,
+        "d_model": 192,
+        "n_heads": 4,
+        "d_ff": 512,
+    },
     # What is usual for the 160,000 pairs of IWSLT 2014.
-    "medium": {"n_encoder_layers": 6, "n_decoder_layers": 6, "d_model": 512, "n_heads": 4, "d_ff": 1024},
+    "medium": {
+        "n_encoder_layers": 6,
+        "n_decoder_layers": 6,
+        "d_model": 512,
+        "n_heads": 4,
+        "d_ff": 1024,
+    },
 }
 
 SIZES = ("tiny", "compact", "small", "medium", "base", "big")
@@ -68,5 +80,7 @@ def flops_per_second(machine: Machine) -> float:
     if machine.flops_per_s is not None:
         return machine.flops_per_s
     if machine.gpu is None:
-        return (_BF16_CORE_FLOPS if machine.has_bf16 else _CORE_FLOPS) * min(machine.n_cores, _MAX_CORES)
+        return (_BF16_CORE_FLOPS if machine.has_bf16 else _CORE_FLOPS) * min(
+            machine.n_cores, _MAX_CORES
+        )
     return next(flops for gb, flops in _GPU_FLOPS if machine.gpu_memory_gb < gb)

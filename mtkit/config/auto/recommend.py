@@ -75,7 +75,9 @@ class Advice:
         return {choice.key: choice.reason for choice in self.choices}
 
 
-def advise(corpus: CorpusFacts, machine: Machine, size: str | None = None, *, validates: bool = True) -> Advice:
+def advise(
+    corpus: CorpusFacts, machine: Machine, size: str | None = None, *, validates: bool = True
+) -> Advice:
     """Choose settings.
 
     Args:
@@ -85,15 +87,32 @@ def advise(corpus: CorpusFacts, machine: Machine, size: str | None = None, *, va
         validates: Whether there is a validation corpus.
     """
     plan = Plan(corpus, machine, size)
-    choices = [*_tokenizer(plan), *_lengths(plan), *_augment(plan), *_batches(plan), *_model(plan), *_training(plan)]
+    choices = [
+        *_tokenizer(plan),
+        *_lengths(plan),
+        *_augment(plan),
+        *_batches(plan),
+        *_model(plan),
+        *_training(plan),
+    ]
     if validates:
         choices += _validation(plan)
     smaller, hours_on_gpu = [], None
     if plan.hours > _MANY_HOURS:
         sizes = SIZES[: SIZES.index(plan.size_name)]
         smaller = [(name, Plan(corpus, machine, name).hours) for name in reversed(sizes)]
-        hours_on_gpu = Plan(corpus, _OTHER_GPU, plan.size_name).hours if machine.gpu is None else None
-    return Advice(tuple(choices), plan.n_parameters, plan.n_epochs, plan.hours, tuple(smaller), hours_on_gpu, tuple(_notes(plan)))
+        hours_on_gpu = (
+            Plan(corpus, _OTHER_GPU, plan.size_name).hours if machine.gpu is None else None
+        )
+    return Advice(
+        tuple(choices),
+        plan.n_parameters,
+        plan.n_epochs,
+        plan.hours,
+        tuple(smaller),
+        hours_on_gpu,
+        tuple(_notes(plan)),
+    )
 
 
 def _tokenizer(plan: Plan) -> Iterator[Choice]:
@@ -102,7 +121,9 @@ def _tokenizer(plan: Plan) -> Iterator[Choice]:
     n_chars = max(corpus.src.n_chars, corpus.tgt.n_chars)
     yield Choice("tokenizer.vocab_size", plan.vocab_size, _why_vocab_size(plan, n_chars))
     if src == tgt:
-        why = f"both sides are written in {src} letters, so names and many words have the same pieces"
+        why = (
+            f"both sides are written in {src} letters, so names and many words have the same pieces"
+        )
     elif plan.joint:
         why = f"{src} and {tgt}, but up to {plan.shared_share:.0%} of a side's letters are in the other's script and can share pieces"
     else:
@@ -116,8 +137,16 @@ def _tokenizer(plan: Plan) -> Iterator[Choice]:
         why = f"{_number(corpus.n_pairs)} pairs hold many characters that come once; the rarest, 0.01 % of the text, are spelt as bytes"
         yield Choice("tokenizer.character_coverage", 0.9999, why)
     else:
-        yield Choice("tokenizer.character_coverage", 1.0, f"only {n_chars:,} different characters: all get pieces of their own")
-    yield Choice("tokenizer.byte_fallback", True, "characters that were never seen are spelt as bytes, so nothing becomes an unknown piece")
+        yield Choice(
+            "tokenizer.character_coverage",
+            1.0,
+            f"only {n_chars:,} different characters: all get pieces of their own",
+        )
+    yield Choice(
+        "tokenizer.byte_fallback",
+        True,
+        "characters that were never seen are spelt as bytes, so nothing becomes an unknown piece",
+    )
 
 
 def _why_vocab_size(plan: Plan, n_chars: int) -> str:
@@ -126,9 +155,7 @@ def _why_vocab_size(plan: Plan, n_chars: int) -> str:
     if plan.vocab_size == MAX_VOCAB_SIZE:
         return f"{words}{each}: enough for the largest vocabulary that is usual with two languages"
     if plan.vocab_size == VOCAB_PER_WIDTH * plan.size.d_model:
-        return (
-            f"{words}{each} would allow more; {VOCAB_PER_WIDTH} pieces for each unit of width ({plan.size.d_model}) keep the embeddings in proportion"
-        )
+        return f"{words}{each} would allow more; {VOCAB_PER_WIDTH} pieces for each unit of width ({plan.size.d_model}) keep the embeddings in proportion"
     if plan.vocab_size == plan.max_vocab_size:
         return f"{words}{each}, so few different ones that the corpus gives no more pieces"
     if 7.0 * math.sqrt(plan.n_vocab_words) < plan.min_vocab_size:
@@ -138,7 +165,10 @@ def _why_vocab_size(plan: Plan, n_chars: int) -> str:
 
 def _lengths(plan: Plan) -> Iterator[Choice]:
     corpus = plan.corpus
-    longest = max(pieces_of(side.chars_p999, side.dense_share, plan.vocab_size) for side in (corpus.src, corpus.tgt))
+    longest = max(
+        pieces_of(side.chars_p999, side.dense_share, plan.vocab_size)
+        for side in (corpus.src, corpus.tgt)
+    )
     max_length = min(512, max(128, 32 * math.ceil(1.3 * longest / 32)))
     why = f"999 of 1,000 lines have up to about {_number(longest)} pieces"
     if max_length == 512:
@@ -172,10 +202,20 @@ def _batches(plan: Plan) -> Iterator[Choice]:
     if gpu is None and n <= _MAX_CPU_BATCH:
         yield Choice("batches.max_tokens", n, why)
     elif gpu is None:
-        yield Choice("batches.max_tokens", _MAX_CPU_BATCH, f"larger batches are no faster on {_cores(plan.machine)}")
-        yield Choice("batches.effective_tokens", n, f"{why}; {round(n / _MAX_CPU_BATCH)} batches each")
+        yield Choice(
+            "batches.max_tokens",
+            _MAX_CPU_BATCH,
+            f"larger batches are no faster on {_cores(plan.machine)}",
+        )
+        yield Choice(
+            "batches.effective_tokens", n, f"{why}; {round(n / _MAX_CPU_BATCH)} batches each"
+        )
     else:
-        yield Choice("batches.max_tokens", "auto", f"what fits {plan.machine.gpu_memory_gb:.0f} GB is measured when training starts")
+        yield Choice(
+            "batches.max_tokens",
+            "auto",
+            f"what fits {plan.machine.gpu_memory_gb:.0f} GB is measured when training starts",
+        )
         yield Choice("batches.effective_tokens", n, f"{why}, in as many batches as it takes")
 
 
@@ -197,20 +237,38 @@ def _model(plan: Plan) -> Iterator[Choice]:
     yield Choice("model.n_heads", size.n_heads, goes_with)
     yield Choice("model.d_ff", size.d_ff, goes_with)
     if plan.decays_to_zero:
-        yield Choice("model.norm", "pre", "trains safely with a short warmup and a high rate (Xiong et al. 2020)")
-    else:
-        yield Choice("model.norm", "post", "as in the paper, whose results for this size were reached with it")
-    if plan.joint:
-        yield Choice("model.tied_embeddings", "all", "one vocabulary serves both sides, and one matrix spares parameters")
+        yield Choice(
+            "model.norm",
+            "pre",
+            "trains safely with a short warmup and a high rate (Xiong et al. 2020)",
+        )
     else:
         yield Choice(
-            "model.tied_embeddings", "output", "the sides have vocabularies of their own; target embedding and output layer share one matrix"
+            "model.norm",
+            "post",
+            "as in the paper, whose results for this size were reached with it",
         )
-    why = f"each pair is seen {_times(plan.n_epochs)}, and {words} are " + ("few: much" if scale.dropout >= 0.3 else "many: little")
+    if plan.joint:
+        yield Choice(
+            "model.tied_embeddings",
+            "all",
+            "one vocabulary serves both sides, and one matrix spares parameters",
+        )
+    else:
+        yield Choice(
+            "model.tied_embeddings",
+            "output",
+            "the sides have vocabularies of their own; target embedding and output layer share one matrix",
+        )
+    why = f"each pair is seen {_times(plan.n_epochs)}, and {words} are " + (
+        "few: much" if scale.dropout >= 0.3 else "many: little"
+    )
     yield Choice(
         "model.dropout",
         scale.dropout,
-        f"{why} dropout" if scale.dropout != 0.2 else f"between the 0.3 of small and the 0.1 of large corpora: {words}",
+        f"{why} dropout"
+        if scale.dropout != 0.2
+        else f"between the 0.3 of small and the 0.1 of large corpora: {words}",
     )
 
 
@@ -232,17 +290,31 @@ def _training(plan: Plan) -> Iterator[Choice]:
     by_rule = (plan.size.d_model * plan.warmup_steps) ** -0.5
     rule = f"1/sqrt(width {plan.size.d_model} x warmup {plan.warmup_steps:,}), the paper's highest rate"
     rate = min(_MAX_RATE, float(f"{by_rule:.1e}"))
-    yield Choice("training.learning_rate", rate, rule if by_rule < _MAX_RATE else f"{rule}, is more; {_MAX_RATE} is proven for small models")
+    yield Choice(
+        "training.learning_rate",
+        rate,
+        rule if by_rule < _MAX_RATE else f"{rule}, is more; {_MAX_RATE} is proven for small models",
+    )
     if plan.decays_to_zero:
         why = f"falls to zero at max_steps: right for a run whose length is known, {_number(plan.n_steps)} updates"
         yield Choice("training.schedule", "cosine", why)
     else:
-        yield Choice("training.schedule", "inverse_sqrt", "as in the paper; the run may be made longer at any time")
-        yield Choice("training.average_last", 5, "as in the paper: stands in for a rate that falls to zero")
+        yield Choice(
+            "training.schedule",
+            "inverse_sqrt",
+            "as in the paper; the run may be made longer at any time",
+        )
+        yield Choice(
+            "training.average_last", 5, "as in the paper: stands in for a rate that falls to zero"
+        )
     yield Choice("training.label_smoothing", 0.1, "as in the paper, and in recipes/multi30k-de-en")
     machine = plan.machine
     if machine.gpu is not None:
-        why = f"bf16: {machine.gpu} has it" if machine.has_bf16 else f"float32: {machine.gpu} has no bf16; fp16 is faster, and may need a lower rate"
+        why = (
+            f"bf16: {machine.gpu} has it"
+            if machine.has_bf16
+            else f"float32: {machine.gpu} has no bf16; fp16 is faster, and may need a lower rate"
+        )
     elif machine.has_bf16:
         why = "bf16: this processor has it; more than 1.5 times as fast as float32, and control runs were as good"
     else:
@@ -261,11 +333,21 @@ def _validation(plan: Plan) -> Iterator[Choice]:
     )
     side = plan.corpus.tgt
     if side.dense_share >= 0.3 or side.script in _SPACELESS:
-        yield Choice("validation.metric", "chrf", f"{side.script.title()} text: BLEU counts words between spaces, chrF counts characters")
+        yield Choice(
+            "validation.metric",
+            "chrf",
+            f"{side.script.title()} text: BLEU counts words between spaces, chrF counts characters",
+        )
     else:
-        yield Choice("validation.metric", "bleu", f"{side.script.title()} text has words between spaces, as BLEU wants them")
+        yield Choice(
+            "validation.metric",
+            "bleu",
+            f"{side.script.title()} text has words between spaces, as BLEU wants them",
+        )
     yield Choice(
-        "validation.patience", 10, f"stop when ten validations in a row, {min(1.0, 10 * every / plan.n_steps):.0%} of the run, brought nothing"
+        "validation.patience",
+        10,
+        f"stop when ten validations in a row, {min(1.0, 10 * every / plan.n_steps):.0%} of the run, brought nothing",
     )
 
 

@@ -13,9 +13,14 @@ from mtkit.corpus.languages import base_language
 from mtkit.corpus.placeholders import PLACEHOLDER, outside_placeholders
 
 # A word's first letter: none before it, no apostrophe within the word (don't), no accent that stands apart, no placeholder ({n}th, 3rd).
-_WORD_START = re.compile(rf"{PLACEHOLDER.pattern} | (?<![\w\u0300-\u036f}}>])(?<!\w['’])[^\W\d_]", re.VERBOSE)
+_WORD_START = re.compile(
+    rf"{PLACEHOLDER.pattern} | (?<![\w\u0300-\u036f}}>])(?<!\w['’])[^\W\d_]", re.VERBOSE
+)
 _SIGNS = ".!?…;。！？；।॥؟۔"
-_AT_THE_END = re.compile(rf"{PLACEHOLDER.pattern} | (?<![{_SIGNS}\s])[{_SIGNS}\s]*[{_SIGNS}](?=[\"'”’»」』)\]]*\s*$)", re.VERBOSE)
+_AT_THE_END = re.compile(
+    rf"{PLACEHOLDER.pattern} | (?<![{_SIGNS}\s])[{_SIGNS}\s]*[{_SIGNS}](?=[\"'”’»」』)\]]*\s*$)",
+    re.VERBOSE,
+)
 
 _DOTTED_I = frozenset({"tr", "tur", "az", "aze", "azj"})
 
@@ -30,7 +35,9 @@ def draw_alterations(config: AugmentConfig, n_pairs: int, rng: Random) -> dict[i
     return {i: names[place] for i, place in draws if place < len(names)}
 
 
-def alter(name: Alteration, src: str, tgts: Sequence[str], rng: Random, langs: tuple[str, str]) -> tuple[str, list[str]]:
+def alter(
+    name: Alteration, src: str, tgts: Sequence[str], rng: Random, langs: tuple[str, str]
+) -> tuple[str, list[str]]:
     """Alter a source and, where that changes how it is translated, its translations.
 
     All stays as it is where the source gives no cause (no capitals in its script, no sign at its end), and where a side is or would be without text.
@@ -52,17 +59,25 @@ def alter(name: Alteration, src: str, tgts: Sequence[str], rng: Random, langs: t
     else:
         change = _BOTH_SIDES[name]
         altered_src, altered_tgts = change(src, langs[0]), [change(tgt, langs[1]) for tgt in tgts]
-    if altered_src == src or not all(text.strip() for text in (src, *tgts, altered_src, *altered_tgts)):
+    if altered_src == src or not all(
+        text.strip() for text in (src, *tgts, altered_src, *altered_tgts)
+    ):
         return src, list(tgts)
     return altered_src, altered_tgts
 
 
 def _upper_case(text: str, lang: str) -> str:
-    return outside_placeholders(text, lambda part: _capitals(part, lang)) if _has_case(text) else text
+    return (
+        outside_placeholders(text, lambda part: _capitals(part, lang)) if _has_case(text) else text
+    )
 
 
 def _title_case(text: str, lang: str) -> str:
-    return _WORD_START.sub(lambda found: found[0] if found[1] else _capitals(found[0], lang), text) if _has_case(text) else text
+    return (
+        _WORD_START.sub(lambda found: found[0] if found[1] else _capitals(found[0], lang), text)
+        if _has_case(text)
+        else text
+    )
 
 
 def _drop_end_punctuation(text: str, lang: str) -> str:

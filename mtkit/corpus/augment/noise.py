@@ -16,7 +16,9 @@ def noise_line(n_words: int, rng: Random) -> str:
         rng: Where chance comes from.
     """
     kinds = (_number, _signs, _emoji, _letters, _address, _code)
-    return " ".join(rng.choice(kinds)(rng) for _ in range(rng.randint(1, max(1, min(n_words, _MAX_WORDS)))))
+    return " ".join(
+        rng.choice(kinds)(rng) for _ in range(rng.randint(1, max(1, min(n_words, _MAX_WORDS))))
+    )
 
 
 def _draw(characters: str, shortest: int, longest: int, rng: Random) -> str:
@@ -24,11 +26,18 @@ def _draw(characters: str, shortest: int, longest: int, rng: Random) -> str:
 
 
 def _number(rng: Random) -> str:
-    return rng.choice(["", "-", "+", "0"]) + _draw(string.digits, 1, 6, rng) + rng.choice(["", "", ".", ",", ":"]) + _draw(string.digits, 1, 3, rng)
+    return (
+        rng.choice(["", "-", "+", "0"])
+        + _draw(string.digits, 1, 6, rng)
+        + rng.choice(["", "", ".", ",", ":"])
+        + _draw(string.digits, 1, 3, rng)
+    )
 
 
 def _signs(rng: Random) -> str:
-    return rng.choice(_SIGNS) * rng.randint(1, 5) if rng.random() < 0.5 else _draw(_SIGNS, 1, 5, rng)
+    return (
+        rng.choice(_SIGNS) * rng.randint(1, 5) if rng.random() < 0.5 else _draw(_SIGNS, 1, 5, rng)
+    )
 
 
 def _emoji(rng: Random) -> str:
@@ -36,13 +45,22 @@ def _emoji(rng: Random) -> str:
 
 
 def _letters(rng: Random) -> str:
-    return _draw(rng.choice([string.ascii_lowercase, string.ascii_uppercase, string.ascii_letters]), 2, 7, rng)
+    return _draw(
+        rng.choice([string.ascii_lowercase, string.ascii_uppercase, string.ascii_letters]),
+        2,
+        7,
+        rng,
+    )
 
 
 def _address(rng: Random) -> str:
     host = f"{_draw(string.ascii_lowercase + string.digits, 3, 8, rng)}.example"
     path = _draw(string.ascii_letters + string.digits + "/_-", 0, 8, rng)
-    return f"{_draw(string.ascii_lowercase, 2, 5, rng)}@{host}" if rng.random() < 0.3 else f"https://{host}/{path}"
+    return (
+        f"{_draw(string.ascii_lowercase, 2, 5, rng)}@{host}"
+        if rng.random() < 0.3
+        else f"https://{host}/{path}"
+    )
 
 
 def _code(rng: Random) -> str:

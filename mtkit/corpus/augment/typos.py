@@ -41,13 +41,21 @@ def mistype(text: str, lang: str, rng: Random) -> str:
     # From right to left, so that what is done does not shift what is to come.
     for place in sorted(rng.sample(places, max(1, len(places) // LETTERS_PER_SLIP)), reverse=True):
         has_next = place + 1 in free
-        slips = _slips(chars[place], chars[place + 1] if has_next else "", has_next or place - 1 in free, keys, rng)
+        slips = _slips(
+            chars[place],
+            chars[place + 1] if has_next else "",
+            has_next or place - 1 in free,
+            keys,
+            rng,
+        )
         slip = rng.choice(slips)
         chars[place : place + len(slip)] = slip
     return "".join(chars)
 
 
-def _slips(letter: str, following: str, has_neighbour: bool, keys: dict[str, str], rng: Random) -> list[tuple[str, ...]]:
+def _slips(
+    letter: str, following: str, has_neighbour: bool, keys: dict[str, str], rng: Random
+) -> list[tuple[str, ...]]:
     """What may come of a letter, or of it and the following one."""
     jamo = unicodedata.normalize("NFD", letter) if "가" <= letter <= "힣" else ""
     slips: list[tuple[str, ...]] = [(letter + (_letter(jamo[-1]) if jamo else letter),)]
@@ -61,7 +69,9 @@ def _slips(letter: str, following: str, has_neighbour: bool, keys: dict[str, str
         mistaken = [(i, keys[char]) for i, char in enumerate(jamo) if char in keys]
         if mistaken:
             i, near = rng.choice(mistaken)
-            slips.append((unicodedata.normalize("NFC", jamo[:i] + rng.choice(near) + jamo[i + 1 :]),))
+            slips.append(
+                (unicodedata.normalize("NFC", jamo[:i] + rng.choice(near) + jamo[i + 1 :]),)
+            )
         if len(jamo) == 3 and (heard := _as_heard(jamo, following)):
             slips.append(heard)
     elif near := keys.get(letter.lower()):
@@ -83,7 +93,9 @@ def _as_heard(jamo: str, following: str) -> tuple[str, str] | None:
 def _jamo(letter: str, place: str) -> str:
     """A Hangul letter as part of a syllable; empty where it cannot stand there."""
     try:
-        return unicodedata.lookup(f"HANGUL {place} {unicodedata.name(letter).removeprefix('HANGUL LETTER ')}")
+        return unicodedata.lookup(
+            f"HANGUL {place} {unicodedata.name(letter).removeprefix('HANGUL LETTER ')}"
+        )
     except KeyError:
         return ""
 
@@ -100,15 +112,30 @@ def _neighbours(rows: tuple[str, ...]) -> dict[str, str]:
         above = rows[number - 1] if number else ""
         below = rows[number + 1] if number + 1 < len(rows) else ""
         for i, key in enumerate(row):
-            near[key] = row[max(i - 1, 0) : i] + row[i + 1 : i + 2] + above[i : i + 2] + below[max(i - 1, 0) : i + 1]
+            near[key] = (
+                row[max(i - 1, 0) : i]
+                + row[i + 1 : i + 2]
+                + above[i : i + 2]
+                + below[max(i - 1, 0) : i + 1]
+            )
     return near
 
 
 def _with_jamo(near: dict[str, str]) -> dict[str, str]:
     """The same for each part that a Hangul letter can be of a syllable; a slip leaves it a syllable."""
-    places = {_jamo(key, place): "".join(_jamo(other, place) for other in others) for key, others in near.items() for place in _PLACES}
+    places = {
+        _jamo(key, place): "".join(_jamo(other, place) for other in others)
+        for key, others in near.items()
+        for place in _PLACES
+    }
     return near | {key: others for key, others in places.items() if key and others}
 
 
-_SHARED = {key: near for rows in _OTHER_SCRIPTS for key, near in _with_jamo(_neighbours(rows)).items()}
-_KEYS = {lang: _neighbours(rows) | _SHARED for langs, rows in {"other": _QWERTY, **_LATIN}.items() for lang in langs.split()}
+_SHARED = {
+    key: near for rows in _OTHER_SCRIPTS for key, near in _with_jamo(_neighbours(rows)).items()
+}
+_KEYS = {
+    lang: _neighbours(rows) | _SHARED
+    for langs, rows in {"other": _QWERTY, **_LATIN}.items()
+    for lang in langs.split()
+}

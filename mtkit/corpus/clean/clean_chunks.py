@@ -38,22 +38,36 @@ class CleanedChunk(NamedTuple):
 
     def pairs(self) -> Iterator[tuple[str, str]]:
         """The kept pairs."""
-        return zip(self.src.split("\n"), self.tgt.split("\n"), strict=True) if self.lines else iter(())
+        return (
+            zip(self.src.split("\n"), self.tgt.split("\n"), strict=True) if self.lines else iter(())
+        )
 
 
 class ChunkCleaner:
     """Cleans chunks, in whichever process."""
 
-    def __init__(self, cleaners: tuple[PairCleaner, ...], tags: tuple[tuple[str, ...], ...], duplicates: Duplicates, wants_dropped: bool) -> None:
+    def __init__(
+        self,
+        cleaners: tuple[PairCleaner, ...],
+        tags: tuple[tuple[str, ...], ...],
+        duplicates: Duplicates,
+        wants_dropped: bool,
+    ) -> None:
         self.cleaners, self.tags, self.wants_dropped = cleaners, tags, wants_dropped
         self.duplicates: Duplicates = duplicates
 
     def __call__(self, chunk: Chunk) -> CleanedChunk:
-        clean, tags, how = self.cleaners[chunk.corpus].clean, self.tags[chunk.corpus], self.duplicates
+        clean, tags, how = (
+            self.cleaners[chunk.corpus].clean,
+            self.tags[chunk.corpus],
+            self.duplicates,
+        )
         dropped, dropped_pairs = Dropped(), []
         lines, kept_src, kept_tgt, keys = [], [], [], []
         sources, targets = chunk.src.split("\n"), chunk.tgt.split("\n")
-        for line, src, tgt in zip(range(chunk.first_line, chunk.first_line + len(sources)), sources, targets, strict=True):
+        for line, src, tgt in zip(
+            range(chunk.first_line, chunk.first_line + len(sources)), sources, targets, strict=True
+        ):
             cleaned = clean(src, tgt)
             if cleaned.mended:
                 dropped.count_mended(cleaned.mended)
@@ -67,4 +81,13 @@ class ChunkCleaner:
             kept_tgt.append(cleaned.tgt)
             if how != "keep":
                 keys.append(pair_key(cleaned.src, cleaned.tgt, tags, how))
-        return CleanedChunk(chunk.corpus, lines, "\n".join(kept_src), "\n".join(kept_tgt), b"".join(keys), dropped, dropped_pairs, len(sources))
+        return CleanedChunk(
+            chunk.corpus,
+            lines,
+            "\n".join(kept_src),
+            "\n".join(kept_tgt),
+            b"".join(keys),
+            dropped,
+            dropped_pairs,
+            len(sources),
+        )

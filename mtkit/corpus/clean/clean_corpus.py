@@ -52,7 +52,13 @@ class CleanReport:
         return "\n".join(self.lines())
 
 
-def clean_corpus(recipe: Recipe, out: PairsOut | str | None, *, dropped_path: Path | str | None = None, n_workers: int | None = None) -> CleanReport:
+def clean_corpus(
+    recipe: Recipe,
+    out: PairsOut | str | None,
+    *,
+    dropped_path: Path | str | None = None,
+    n_workers: int | None = None,
+) -> CleanReport:
     """Clean the training corpora of a recipe into one corpus of text, by the rules of its section `clean:`.
 
     Order is kept; of equal pairs the first stays. Memory does not grow with the corpora: where duplicates are dropped, what else is kept goes to a
@@ -72,19 +78,30 @@ def clean_corpus(recipe: Recipe, out: PairsOut | str | None, *, dropped_path: Pa
     work = _Cleaning(recipe)
     with ExitStack() as stack:
         langs = (recipe.data.src_lang, recipe.data.tgt_lang)
-        write = stack.enter_context(writing_pairs(out, langs)) if out is not None else _write_nowhere
-        stream = stack.enter_context(writable(Path(dropped_path))) if dropped_path is not None else None
+        write = (
+            stack.enter_context(writing_pairs(out, langs)) if out is not None else _write_nowhere
+        )
+        stream = (
+            stack.enter_context(writable(Path(dropped_path))) if dropped_path is not None else None
+        )
 
         def tell_dropped(pairs: list[DroppedPair]) -> None:
             if stream is not None:
                 stream.write("".join(map(work.as_json_line, pairs)).encode())
 
         if recipe.clean.duplicates == "keep":
-            work.clean(lambda cleaned: write(cleaned.pairs()), tell_dropped, n_workers, wants_dropped=stream is not None)
+            work.clean(
+                lambda cleaned: write(cleaned.pairs()),
+                tell_dropped,
+                n_workers,
+                wants_dropped=stream is not None,
+            )
         else:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mtkit-clean-"))
             with KeptPairs(Path(folder)) as kept_pairs:
-                work.clean(kept_pairs.add, tell_dropped, n_workers, wants_dropped=stream is not None)
+                work.clean(
+                    kept_pairs.add, tell_dropped, n_workers, wants_dropped=stream is not None
+                )
             for kept, repeated in kept_pairs.without_duplicates():
                 write(kept)
                 work.count_duplicates(repeated)
@@ -100,7 +117,11 @@ def _as_paths(out: PairsOut | str | None) -> PairsOut | None:
     """
     if out is None or isinstance(out, Path | str):
         return None if out is None else Path(out)
-    if not isinstance(out, tuple | list) or len(out) != 2 or not all(isinstance(path, Path | str) for path in out):
+    if (
+        not isinstance(out, tuple | list)
+        or len(out) != 2
+        or not all(isinstance(path, Path | str) for path in out)
+    ):
         raise TypeError(f"out is neither one path nor two: {out!r}")
     return Path(out[0]), Path(out[1])
 
@@ -115,12 +136,20 @@ class _Cleaning:
         self.dropped = Dropped()
 
     def clean(
-        self, keep: Callable[[CleanedChunk], None], tell_dropped: Callable[[list[DroppedPair]], None], n_workers: int | None, *, wants_dropped: bool
+        self,
+        keep: Callable[[CleanedChunk], None],
+        tell_dropped: Callable[[list[DroppedPair]], None],
+        n_workers: int | None,
+        *,
+        wants_dropped: bool,
     ) -> None:
         """Clean everything but duplicates, chunk by chunk in order."""
         snapshot = Snapshot.of(self.sources)
         cleaner = PairCleaner.for_recipe(self.recipe)
-        cleaners, tags = tuple(map(cleaner.for_source, self.sources)), tuple(source.tags for source in self.sources)
+        cleaners, tags = (
+            tuple(map(cleaner.for_source, self.sources)),
+            tuple(source.tags for source in self.sources),
+        )
         chunks = self._chunks()
         first = list(islice(chunks, N_CHUNKS_ALONE + 1))
         if n_workers is None:
@@ -150,7 +179,13 @@ class _Cleaning:
 
     def as_json_line(self, pair: DroppedPair) -> str:
         """A dropped pair for programs."""
-        about = {"corpus": corpus_name(self.sources[pair.corpus]), "line": pair.line, "reason": pair.reason, "src": pair.src, "tgt": pair.tgt}
+        about = {
+            "corpus": corpus_name(self.sources[pair.corpus]),
+            "line": pair.line,
+            "reason": pair.reason,
+            "src": pair.src,
+            "tgt": pair.tgt,
+        }
         # Half surrogates, which have no UTF-8, are escaped as JSON can.
         return json.dumps(about, ensure_ascii=not (pair.src + pair.tgt).isprintable()) + "\n"
 

@@ -32,7 +32,9 @@ class KeptPairs:
 
     def __enter__(self) -> Self:
         self._stack = ExitStack()
-        self._src, self._tgt, self._places, self._keys = (self._stack.enter_context((self.folder / name).open("xb")) for name in _NAMES)
+        self._src, self._tgt, self._places, self._keys = (
+            self._stack.enter_context((self.folder / name).open("xb")) for name in _NAMES
+        )
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -45,7 +47,9 @@ class KeptPairs:
             with _room_in(self.folder):
                 self._src.write(f"{cleaned.src}\n".encode())
                 self._tgt.write(f"{cleaned.tgt}\n".encode())
-                self._places.write(np.array([(cleaned.corpus, line) for line in cleaned.lines], np.int64).tobytes())
+                self._places.write(
+                    np.array([(cleaned.corpus, line) for line in cleaned.lines], np.int64).tobytes()
+                )
                 self._keys.write(cleaned.keys)
 
     def without_duplicates(self) -> Iterator[tuple[list[tuple[str, str]], list[DroppedPair]]]:
@@ -56,11 +60,16 @@ class KeptPairs:
             return
         places = np.memmap(self.folder / "places", np.int64, "r").reshape(-1, 2)
         with ExitStack() as stack:
-            src, tgt = (stack.enter_context((self.folder / name).open(encoding="utf-8", newline="\n")) for name in ("src", "tgt"))
+            src, tgt = (
+                stack.enter_context((self.folder / name).open(encoding="utf-8", newline="\n"))
+                for name in ("src", "tgt")
+            )
             for first in range(0, len(places), _N_PAIRS):
                 rows = slice(first, first + _N_PAIRS)
                 kept, repeated = [], []
-                for (corpus, line), is_repeat in zip(places[rows].tolist(), is_duplicate[rows].tolist(), strict=True):
+                for (corpus, line), is_repeat in zip(
+                    places[rows].tolist(), is_duplicate[rows].tolist(), strict=True
+                ):
                     pair = (next(src)[:-1], next(tgt)[:-1])
                     if is_repeat:
                         repeated.append(DroppedPair(corpus, line, "duplicate", *pair))
@@ -76,5 +85,6 @@ def _room_in(folder: Path) -> Iterator[None]:
         yield
     except OSError as exc:
         raise MtkitError(
-            f"`{folder}`: cannot be written: {(exc.strerror or str(exc)).lower()}", "set TMPDIR to a folder with room for the corpus"
+            f"`{folder}`: cannot be written: {(exc.strerror or str(exc)).lower()}",
+            "set TMPDIR to a folder with room for the corpus",
         ) from exc

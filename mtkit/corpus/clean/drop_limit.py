@@ -12,15 +12,42 @@ from mtkit.errors import MtkitError
 
 _CAUSES = {
     "blank": ("a side has no text", "check that the files are the right ones"),
-    "length": ("a side is outside clean.min_chars and clean.max_chars", "split the lines into sentences, or change these limits"),
-    "garbled": ("the text was read in a wrong encoding", "convert the original files to UTF-8 again"),
-    "letters": ("a side has almost no letters", "check that the files and columns are the right ones, or lower clean.min_letters"),
-    "script": ("a side has too few letters of its language's script", "check data.src_lang and data.tgt_lang, or lower clean.min_script"),
-    "char_ratio": ("one side is much longer than the other", "run `mtkit data check` to see whether the lines match, or raise clean.max_char_ratio"),
-    "copy": ("source and target are the same text", "check that the files are in two languages, or set clean.min_copy_letters: 0"),
-    "test_overlap": ("the pairs are in data.validation or data.test too", "hold out pairs that are not in data.train"),
-    "too_long": ("a side has more pieces than preprocess.max_length", "split the lines into sentences, or raise preprocess.max_length"),
-    "ratio": ("one side has many more pieces than the other", "run `mtkit data check` to see whether the lines match, or raise preprocess.max_ratio"),
+    "length": (
+        "a side is outside clean.min_chars and clean.max_chars",
+        "split the lines into sentences, or change these limits",
+    ),
+    "garbled": (
+        "the text was read in a wrong encoding",
+        "convert the original files to UTF-8 again",
+    ),
+    "letters": (
+        "a side has almost no letters",
+        "check that the files and columns are the right ones, or lower clean.min_letters",
+    ),
+    "script": (
+        "a side has too few letters of its language's script",
+        "check data.src_lang and data.tgt_lang, or lower clean.min_script",
+    ),
+    "char_ratio": (
+        "one side is much longer than the other",
+        "run `mtkit data check` to see whether the lines match, or raise clean.max_char_ratio",
+    ),
+    "copy": (
+        "source and target are the same text",
+        "check that the files are in two languages, or set clean.min_copy_letters: 0",
+    ),
+    "test_overlap": (
+        "the pairs are in data.validation or data.test too",
+        "hold out pairs that are not in data.train",
+    ),
+    "too_long": (
+        "a side has more pieces than preprocess.max_length",
+        "split the lines into sentences, or raise preprocess.max_length",
+    ),
+    "ratio": (
+        "one side has many more pieces than the other",
+        "run `mtkit data check` to see whether the lines match, or raise preprocess.max_ratio",
+    ),
     "duplicate": (
         "the pairs occur earlier in the training corpora",
         "name each corpus once (`weight` repeats it), or set clean.duplicates: keep",
@@ -28,14 +55,18 @@ _CAUSES = {
 }
 """By rule, the likely cause and what to do about it."""
 
-_WRONG_LANGUAGE = "set data.src_lang and data.tgt_lang to the languages of the files, or exchange the files"
+_WRONG_LANGUAGE = (
+    "set data.src_lang and data.tgt_lang to the languages of the files, or exchange the files"
+)
 
 
 class TooManyDropped(MtkitError):
     """More of a corpus is dropped than preprocess.max_dropped allows."""
 
 
-def check_dropped(recipe: Recipe, source: CorpusSource, n_read: int, dropped: Dropped, *, is_sample: bool = False) -> None:
+def check_dropped(
+    recipe: Recipe, source: CorpusSource, n_read: int, dropped: Dropped, *, is_sample: bool = False
+) -> None:
     """Refuse a corpus of which more than `preprocess.max_dropped` is dropped.
 
     Args:
@@ -66,8 +97,18 @@ def _wrong_scripts(recipe: Recipe, source: CorpusSource, dropped: Dropped) -> st
     """`source is Hangul, but src_lang is de`, for each side to which that applies."""
     samples = dropped.samples.get("script", [])
     sides = (
-        ("source", "src_lang", source.src_lang or recipe.data.src_lang, [sample.src for sample in samples]),
-        ("target", "tgt_lang", source.tgt_lang or recipe.data.tgt_lang, [sample.tgt for sample in samples]),
+        (
+            "source",
+            "src_lang",
+            source.src_lang or recipe.data.src_lang,
+            [sample.src for sample in samples],
+        ),
+        (
+            "target",
+            "tgt_lang",
+            source.tgt_lang or recipe.data.tgt_lang,
+            [sample.tgt for sample in samples],
+        ),
     )
     differences = []
     for name, key, lang, texts in sides:
@@ -78,5 +119,7 @@ def _wrong_scripts(recipe: Recipe, source: CorpusSource, dropped: Dropped) -> st
 
 
 def _main_script(texts: Iterable[str]) -> str | None:
-    counts = Counter(script for text in texts for char in text if (script := script_of(char)) is not None)
+    counts = Counter(
+        script for text in texts for char in text if (script := script_of(char)) is not None
+    )
     return max(counts, key=counts.__getitem__, default=None)

@@ -22,7 +22,9 @@ REASONS = RULES | {
 _SHOWN_CHARS = 150
 
 
-def length_problems(src_lengths: NDArray[np.integer], tgt_lengths: NDArray[np.integer], config: PreprocessConfig) -> dict[int, str]:
+def length_problems(
+    src_lengths: NDArray[np.integer], tgt_lengths: NDArray[np.integer], config: PreprocessConfig
+) -> dict[int, str]:
     """Which pairs break a rule on the number of pieces.
 
     Args:

@@ -14,12 +14,20 @@ class HeldOut:
         how: `pair`: a training pair is among them when both sides are, as translations of one another; `either`: when one side is.
     """
 
-    def __init__(self, pairs: Iterable[tuple[str, str]], how: Literal["pair", "either"] = "pair") -> None:
+    def __init__(
+        self, pairs: Iterable[tuple[str, str]], how: Literal["pair", "either"] = "pair"
+    ) -> None:
         self._is_either = how == "either"
         folded = {(fold(src), fold(tgt)) for src, tgt in pairs}
         # Texts without letters and digits fold to nothing, and are nothing to be known by.
         self._texts = frozenset(text for pair in folded for text in pair if text)
-        self._pairs = frozenset() if self._is_either else frozenset(both for src, tgt in folded if src and tgt for both in ((src, tgt), (tgt, src)))
+        self._pairs = (
+            frozenset()
+            if self._is_either
+            else frozenset(
+                both for src, tgt in folded if src and tgt for both in ((src, tgt), (tgt, src))
+            )
+        )
 
     def has(self, src: str, tgt: str) -> bool:
         """Whether a pair is among them. Direction makes no difference, nor do case and punctuation."""

@@ -56,14 +56,19 @@ class PairCleaner:
         held_out: What must not be trained on.
     """
 
-    def __init__(self, config: CleanConfig, src_lang: str, tgt_lang: str, held_out: HeldOut | None = None) -> None:
+    def __init__(
+        self, config: CleanConfig, src_lang: str, tgt_lang: str, held_out: HeldOut | None = None
+    ) -> None:
         self.config = config
         self._src_lang, self._tgt_lang, self._held_out = src_lang, tgt_lang, held_out
         self._mender = Mender(config)
         self._min_chars, self._max_chars = config.min_chars, config.max_chars or sys.maxsize
         self._max_char_ratio = config.max_char_ratio or math.inf
         self._min_copy_letters, self._drops_garbled = config.min_copy_letters, config.garbled
-        self._src_letters, self._tgt_letters = LetterRules(config, src_lang), LetterRules(config, tgt_lang)
+        self._src_letters, self._tgt_letters = (
+            LetterRules(config, src_lang),
+            LetterRules(config, tgt_lang),
+        )
 
     @classmethod
     def for_recipe(cls, recipe: Recipe) -> Self:
@@ -77,7 +82,11 @@ class PairCleaner:
             # Mended like the training pairs, or they would not be found among them.
             mend = Mender(recipe.clean).mend
             sources = (*recipe.data.validation, *recipe.data.test)
-            pairs = ((mend(src)[0], mend(tgt)[0]) for source in sources for src, tgt in read_pairs(source, recipe.data))
+            pairs = (
+                (mend(src)[0], mend(tgt)[0])
+                for source in sources
+                for src, tgt in read_pairs(source, recipe.data)
+            )
             held_out = HeldOut(pairs, recipe.clean.test_overlap) if sources else None
         return cls(recipe.clean, recipe.data.src_lang, recipe.data.tgt_lang, held_out)
 
@@ -85,13 +94,22 @@ class PairCleaner:
         """The same for one corpus, which may have languages of its own."""
         if source.src_lang is None and source.tgt_lang is None:
             return self
-        return PairCleaner(self.config, source.src_lang or self._src_lang, source.tgt_lang or self._tgt_lang, self._held_out)
+        return PairCleaner(
+            self.config,
+            source.src_lang or self._src_lang,
+            source.tgt_lang or self._tgt_lang,
+            self._held_out,
+        )
 
     def clean(self, src: str, tgt: str) -> Cleaned:
         """Mend a pair and judge it."""
         src, src_mended = self._mender.mend(src)
         tgt, tgt_mended = self._mender.mend(tgt)
-        mended = tuple(name for name in MENDINGS if name in src_mended or name in tgt_mended) if tgt_mended else src_mended
+        mended = (
+            tuple(name for name in MENDINGS if name in src_mended or name in tgt_mended)
+            if tgt_mended
+            else src_mended
+        )
         return Cleaned(src, tgt, self._problem(src, tgt), mended)
 
     def mend(self, text: str) -> str:
@@ -101,7 +119,10 @@ class PairCleaner:
     def _problem(self, src: str, tgt: str) -> str | None:
         if not src or not tgt or src.isspace() or tgt.isspace():
             return "blank"
-        if not (self._min_chars <= len(src) <= self._max_chars and self._min_chars <= len(tgt) <= self._max_chars):
+        if not (
+            self._min_chars <= len(src) <= self._max_chars
+            and self._min_chars <= len(tgt) <= self._max_chars
+        ):
             return "length"
         if self._drops_garbled and (is_garbled(src) or is_garbled(tgt)):
             return "garbled"
@@ -174,7 +195,9 @@ class Dropped:
         dropped = cls()
         dropped.counts.update(data["counts"])
         dropped.mended.update(data["mended"])
-        dropped.samples = {name: [Sample(*sample) for sample in kept] for name, kept in data["samples"].items()}
+        dropped.samples = {
+            name: [Sample(*sample) for sample in kept] for name, kept in data["samples"].items()
+        }
         dropped.n_unaligned = data.get("n_unaligned", 0)
         return dropped
 

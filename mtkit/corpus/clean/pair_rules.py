@@ -31,7 +31,9 @@ _LETTER_BYTES = {
 }
 """First bytes, in UTF-8, of many letters of a script and of hardly anything else, for a count that takes next to no time."""
 
-_NOT_WIDE = re.compile("[^\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff01-\uff60\U00020000-\U0003ffff]+")
+_NOT_WIDE = re.compile(
+    "[^\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff01-\uff60\U00020000-\U0003ffff]+"
+)
 _LETTER_OR_DIGIT = re.compile(r"[^\W_]")
 
 _LEADS = "[\xc2-\xf0]"
@@ -49,7 +51,9 @@ def is_garbled(text: str) -> bool:
     """Whether characters were lost, or UTF-8 was read as Windows-1252."""
     if text.isascii():
         return False
-    return "\ufffd" in text or (_MAYBE_GARBLED.search(text) is not None and GARBLED.search(text) is not None)
+    return "\ufffd" in text or (
+        _MAYBE_GARBLED.search(text) is not None and GARBLED.search(text) is not None
+    )
 
 
 def display_width(text: str) -> int:
@@ -64,8 +68,13 @@ def differ_in_width(src: str, tgt: str, max_ratio: float) -> bool:
     """Whether one side is more than `max_ratio` times as wide as the other, with RATIO_SLACK added to both."""
     n_src, n_tgt = len(src), len(tgt)
     # A text is at most twice as wide as it is long, so most need not be measured.
-    most_src, most_tgt = (n_src if src.isascii() else 2 * n_src), (n_tgt if tgt.isascii() else 2 * n_tgt)
-    if most_src + RATIO_SLACK <= max_ratio * (n_tgt + RATIO_SLACK) and most_tgt + RATIO_SLACK <= max_ratio * (n_src + RATIO_SLACK):
+    most_src, most_tgt = (
+        (n_src if src.isascii() else 2 * n_src),
+        (n_tgt if tgt.isascii() else 2 * n_tgt),
+    )
+    if most_src + RATIO_SLACK <= max_ratio * (
+        n_tgt + RATIO_SLACK
+    ) and most_tgt + RATIO_SLACK <= max_ratio * (n_src + RATIO_SLACK):
         return False
     shorter, longer = sorted((display_width(src), display_width(tgt)))
     return longer + RATIO_SLACK > max_ratio * (shorter + RATIO_SLACK)
@@ -107,7 +116,11 @@ class LetterRules:
         self._min_letters = config.min_letters
         self._scripts = scripts_of_language(lang) if config.min_script else frozenset()
         self._is_latin = "latin" in self._scripts
-        self._min_script = (config.min_script if self._is_latin else LATIN_ALLOWANCE * config.min_script) if self._scripts else 0.0
+        self._min_script = (
+            (config.min_script if self._is_latin else LATIN_ALLOWANCE * config.min_script)
+            if self._scripts
+            else 0.0
+        )
         self._min_share = max(self._min_letters, self._min_script)
         own = b"".join(_LETTER_BYTES.get(script, b"") for script in self._scripts or ("latin",))
         self._other_bytes = bytes(byte for byte in range(256) if byte not in own)
@@ -130,6 +143,12 @@ class LetterRules:
         n_letters = scripts.total()
         if n_letters < self._min_letters * n_chars:
             return "letters"
-        if not self._scripts or (not self._is_latin and n_letters < FEW_LETTERS and n_letters == scripts["latin"]):
+        if not self._scripts or (
+            not self._is_latin and n_letters < FEW_LETTERS and n_letters == scripts["latin"]
+        ):
             return None
-        return "script" if sum(scripts[script] for script in self._scripts) < self._min_script * n_letters else None
+        return (
+            "script"
+            if sum(scripts[script] for script in self._scripts) < self._min_script * n_letters
+            else None
+        )

@@ -23,7 +23,9 @@ _INVISIBLE = re.compile(
     # A zero-width space stays where it divides words: in Thai, Lao, Burmese and Khmer.
     "|(?<![\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff])\u200b"
 )
-_ENTITY = re.compile("(?<![`'\"\u2018\u201c])&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});(?![`'\"\u2019\u201d])")
+_ENTITY = re.compile(
+    "(?<![`'\"\u2018\u201c])&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});(?![`'\"\u2019\u201d])"
+)
 _LINE_BREAK = re.compile("[\n\r]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -37,7 +39,9 @@ class Mender:
 
     def __init__(self, config: CleanConfig) -> None:
         self.config = config
-        self._form: Literal["NFC", "NFKC"] | None = None if config.normal_form == "none" else config.normal_form
+        self._form: Literal["NFC", "NFKC"] | None = (
+            None if config.normal_form == "none" else config.normal_form
+        )
 
     def mend(self, text: str) -> tuple[str, tuple[str, ...]]:
         """Mend a text.
@@ -52,7 +56,9 @@ class Mender:
             and "  " not in text
             and text[:1] != " "
             and text[-1:] != " "
-            and (self._form is None or text.isascii() or unicodedata.is_normalized(self._form, text))
+            and (
+                self._form is None or text.isascii() or unicodedata.is_normalized(self._form, text)
+            )
         ):
             return text, ()
         return self._mend_with_care(text)

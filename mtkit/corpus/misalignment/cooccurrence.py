@@ -38,14 +38,20 @@ class Lexicon:
     """
 
     def __init__(self, src: HashedWords, tgt: HashedWords) -> None:
-        self._frequencies = tuple(np.bincount(_cells(side.hashes), minlength=1 << _FREQUENCY_BITS).astype(np.float32) for side in (src, tgt))
+        self._frequencies = tuple(
+            np.bincount(_cells(side.hashes), minlength=1 << _FREQUENCY_BITS).astype(np.float32)
+            for side in (src, tgt)
+        )
         self._n_lines = max(1, len(src.log_lengths))
         self._table = np.zeros(1 << _TABLE_BITS, dtype=np.int32)
         self._n_pairs = self._n_counts = 0
 
     def choose(self, words: HashedWords, *, is_tgt: bool) -> LineWords:
         """Choose a side's telling words: the rarest, but of those seen once only the ones that the other side has too, such as names and numbers."""
-        own, other = (frequency[_cells(words.hashes)] for frequency in self._frequencies[:: -1 if is_tgt else 1])
+        own, other = (
+            frequency[_cells(words.hashes)]
+            for frequency in self._frequencies[:: -1 if is_tgt else 1]
+        )
         tells = (own > 1) | (other > 0)
         hashes, rows, own = words.hashes[tells], words.rows[tells], own[tells]
         order = np.lexsort((hashes, own, rows))
@@ -71,7 +77,9 @@ class Lexicon:
             np.add.at(self._table, cells, np.int32(1))
             self._n_counts += len(cells)
 
-    def association(self, src: LineWords, tgt: LineWords, i: Indices, j: Indices, n_counted: NDArray) -> NDArray[np.float32]:
+    def association(
+        self, src: LineWords, tgt: LineWords, i: Indices, j: Indices, n_counted: NDArray
+    ) -> NDArray[np.float32]:
         """How well line `i[n]` of the source and line `j[n]` of the target go together.
 
         Each word is held against that word of the other line which it meets most often beyond chance: log((c + 2) / (e + 2)) for c meetings where
@@ -96,7 +104,9 @@ class Lexicon:
             count -= (per_cell + n_counted[n].astype(np.float32))[:, None, None]
             np.maximum(count, 0, out=count)
             count += a[:, :, None] == b[:, None, :]
-            expected = self._frequency(0, a)[:, :, None] * (self._frequency(1, b) * rate)[:, None, :]
+            expected = (
+                self._frequency(0, a)[:, :, None] * (self._frequency(1, b) * rate)[:, None, :]
+            )
             ratio = (count + np.float32(_SHRINKAGE)) / (expected + np.float32(_SHRINKAGE))
             np.maximum(ratio, 1, out=ratio)
             total = np.log(ratio.max(axis=2)).sum(axis=1) + np.log(ratio.max(axis=1)).sum(axis=1)
@@ -114,11 +124,16 @@ def _cells(hashes: NDArray[np.uint32]) -> NDArray[np.uint32]:
 
 def _pair_cells(a: NDArray[np.uint32], b: NDArray[np.uint32]) -> NDArray[np.uint32]:
     """The cell of each word of `a` with each of `b`; shapes (n, A) and (n, B) give (n, A, B)."""
-    a, b = (mix(side.astype(np.uint64) + np.uint64(salt << 32)).astype(np.uint32) for salt, side in ((1, a), (2, b)))
+    a, b = (
+        mix(side.astype(np.uint64) + np.uint64(salt << 32)).astype(np.uint32)
+        for salt, side in ((1, a), (2, b))
+    )
     return (a[:, :, None] + b[:, None, :]) >> np.uint32(32 - _TABLE_BITS)
 
 
-def _chunks(src: LineWords, tgt: LineWords, i: Indices, j: Indices) -> Iterator[tuple[Indices, NDArray[np.uint32], NDArray[np.uint32]]]:
+def _chunks(
+    src: LineWords, tgt: LineWords, i: Indices, j: Indices
+) -> Iterator[tuple[Indices, NDArray[np.uint32], NDArray[np.uint32]]]:
     """Pairs of lines with about equally many words at a time, without the places that are empty in all of them."""
     n_words = np.maximum(src.n_words[i], tgt.n_words[j])
     order = np.argsort(n_words, kind="stable")

@@ -27,7 +27,12 @@ class Looks(NamedTuple):
 
     def at(self, index: Any) -> "Looks":
         """Those at an index of the arrays."""
-        return Looks(self.association[index], self.n_words[index], self.length_difference[index], self.exists[index])
+        return Looks(
+            self.association[index],
+            self.n_words[index],
+            self.length_difference[index],
+            self.exists[index],
+        )
 
 
 class MatchOdds(NamedTuple):
@@ -48,7 +53,9 @@ class MatchOdds(NamedTuple):
         Returns:
             The same shape; 0 where there are no such lines, and where all go equally well.
         """
-        total = np.where(looks.exists, _inputs(looks, self.usual_difference) @ self.weights, -np.inf)
+        total = np.where(
+            looks.exists, _inputs(looks, self.usual_difference) @ self.weights, -np.inf
+        )
         has_any = looks.exists.any(axis=1)
         total[has_any] -= total[has_any].max(axis=1, keepdims=True)
         n_candidates = looks.exists.sum(axis=1, keepdims=True)
@@ -75,7 +82,10 @@ def fit_odds(matches: Looks, mismatches: Looks) -> MatchOdds:
     precision = 1 / _PRIOR_DEVIATIONS**2
 
     def loss(weights: NDArray[np.float64]) -> float:
-        return float(shares @ np.logaddexp(0, -rows @ weights) + precision @ (weights - _PRIOR_WEIGHTS) ** 2 / 2)
+        return float(
+            shares @ np.logaddexp(0, -rows @ weights)
+            + precision @ (weights - _PRIOR_WEIGHTS) ** 2 / 2
+        )
 
     weights: NDArray[np.float64] = _PRIOR_WEIGHTS
     for _ in range(20):
@@ -98,4 +108,6 @@ def fit_odds(matches: Looks, mismatches: Looks) -> MatchOdds:
 
 def _inputs(looks: Looks, usual_difference: float) -> NDArray[np.float64]:
     deviation = np.minimum((looks.length_difference - usual_difference) ** 2, 1)
-    return np.stack([looks.association, looks.n_words, deviation, np.ones_like(deviation)], axis=-1).astype(np.float64)
+    return np.stack(
+        [looks.association, looks.n_words, deviation, np.ones_like(deviation)], axis=-1
+    ).astype(np.float64)

@@ -49,7 +49,9 @@ class OffsetModel:
         """Whether the lines are so many and have so much in common that translations among them would have been noticed."""
 
     @classmethod
-    def train(cls, src: HashedWords, tgt: HashedWords, numbers: Indices, *, trusting: bool) -> "tuple[OffsetModel, Evidence, Indices]":
+    def train(
+        cls, src: HashedWords, tgt: HashedWords, numbers: Indices, *, trusting: bool
+    ) -> "tuple[OffsetModel, Evidence, Indices]":
         """Learn from the lines of a corpus, of which most translate a line of the other side that is few steps away.
 
         First every line is counted with its seven nearest, so that it does not matter where and by how much the sides are shifted; then along
@@ -78,7 +80,10 @@ class OffsetModel:
             base = model._base(lines, evidence, path)
             evidence = model._learn(lines, base, is_known)
             path = evidence.path(evidence.state(0))
-            n_moved = np.count_nonzero(((path != evidence.lost) != is_known) | (is_known & (path + evidence.lowest != base)))
+            n_moved = np.count_nonzero(
+                ((path != evidence.lost) != is_known)
+                | (is_known & (path + evidence.lowest != base))
+            )
             if n_moved <= min(_MAX_MOVED, len(numbers) // 100):
                 break
         return model, evidence, path
@@ -93,7 +98,9 @@ class OffsetModel:
         return _evidence(self._odds.compare(looks), base)
 
     def _lines(self, src: HashedWords, tgt: HashedWords, numbers: Indices) -> Lines:
-        return Lines(numbers, self._lexicon.choose(src, is_tgt=False), self._lexicon.choose(tgt, is_tgt=True))
+        return Lines(
+            numbers, self._lexicon.choose(src, is_tgt=False), self._lexicon.choose(tgt, is_tgt=True)
+        )
 
     def _first_evidence(self, lines: Lines) -> Evidence:
         n_lines = len(lines.numbers)
@@ -103,7 +110,9 @@ class OffsetModel:
         is_counted = np.arange(n_lines) // _COUNTED_TOGETHER % -(-n_lines // _COUNTED_LINES) == 0
         for step in (*_STEPS, 0, 0):
             self._count(lines, np.flatnonzero(is_counted), base + step)
-        looks = self._looks(lines, np.arange(n_lines), base, is_counted[:, None] * np.where(_STEPS == 0, 3, 1))
+        looks = self._looks(
+            lines, np.arange(n_lines), base, is_counted[:, None] * np.where(_STEPS == 0, 3, 1)
+        )
         self._odds = first_odds(float(np.median(looks.length_difference[looks.exists])))
         return _evidence(self._odds.compare(looks), base)
 
@@ -114,7 +123,9 @@ class OffsetModel:
         for first in np.flatnonzero(np.diff(is_lost, prepend=False) & is_lost):
             end = first + int(np.argmin(np.append(is_lost[first:], False)))
             rows = np.arange(first, min(first + _TRIED_LINES, end))
-            looks = self._looks(lines, rows, np.zeros_like(rows), np.zeros((len(rows), 2 * MAX_OFFSET + 1)))
+            looks = self._looks(
+                lines, rows, np.zeros_like(rows), np.zeros((len(rows), 2 * MAX_OFFSET + 1))
+            )
             base[first:end] = int(np.argmax(self._odds.compare(looks).sum(axis=0))) - MAX_OFFSET
         return base
 
@@ -125,7 +136,9 @@ class OffsetModel:
         looks = self._looks(lines, np.arange(len(base)), base, is_known[:, None] & (_STEPS == 0))
         rows = np.flatnonzero(is_known)
         rows = rows[:: max(1, len(rows) // _FITTED_LINES)]
-        self._odds = fit_odds(looks.at((rows, MAX_STEP)), looks.at((rows[:, None], np.flatnonzero(_STEPS))))
+        self._odds = fit_odds(
+            looks.at((rows, MAX_STEP)), looks.at((rows[:, None], np.flatnonzero(_STEPS)))
+        )
         return _evidence(self._odds.compare(looks), base)
 
     def _count(self, lines: Lines, rows: Indices, base: Indices) -> None:
@@ -144,18 +157,29 @@ class OffsetModel:
             Shape (n, 2 * reach + 1).
         """
         shape = n_counted.shape
-        looks = Looks(np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.zeros(shape, np.bool_))
+        looks = Looks(
+            np.zeros(shape, np.float32),
+            np.zeros(shape, np.float32),
+            np.zeros(shape, np.float32),
+            np.zeros(shape, np.bool_),
+        )
         for column in range(shape[1]):
             partners, exist = _partners(lines.numbers, rows, base + column - shape[1] // 2)
             i, j = rows[exist], partners[exist]
-            looks.association[exist, column] = self._lexicon.association(lines.src, lines.tgt, i, j, n_counted[exist, column])
+            looks.association[exist, column] = self._lexicon.association(
+                lines.src, lines.tgt, i, j, n_counted[exist, column]
+            )
             looks.n_words[exist, column] = lines.src.n_words[i] + lines.tgt.n_words[j]
-            looks.length_difference[exist, column] = lines.tgt.log_lengths[j] - lines.src.log_lengths[i]
+            looks.length_difference[exist, column] = (
+                lines.tgt.log_lengths[j] - lines.src.log_lengths[i]
+            )
             looks.exists[exist, column] = True
         return looks
 
 
-def _partners(numbers: Indices, rows: Indices, offsets: Indices) -> tuple[Indices, NDArray[np.bool_]]:
+def _partners(
+    numbers: Indices, rows: Indices, offsets: Indices
+) -> tuple[Indices, NDArray[np.bool_]]:
     """The line at its offset for each of some lines, and whether it is among these lines."""
     partners = np.clip(rows + offsets, 0, len(numbers) - 1)
     return partners, numbers[partners] == numbers[rows] + offsets
@@ -164,7 +188,11 @@ def _partners(numbers: Indices, rows: Indices, offsets: Indices) -> tuple[Indice
 def _would_tell(side: LineWords) -> bool:
     n_lines = len(side.n_words)
     n_different = len(np.unique(side.hashes.sum(axis=1, dtype=np.uint64)))
-    return n_lines >= _MIN_TELLING_LINES and n_different > n_lines / 2 and bool(side.n_words.mean() >= _MIN_TELLING_WORDS)
+    return (
+        n_lines >= _MIN_TELLING_LINES
+        and n_different > n_lines / 2
+        and bool(side.n_words.mean() >= _MIN_TELLING_WORDS)
+    )
 
 
 def _evidence(compared: NDArray[np.float32], base: Indices) -> Evidence:

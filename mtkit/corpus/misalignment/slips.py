@@ -90,7 +90,11 @@ def find_shifts_in(passes: Passes) -> list[Shift]:
     if stride == 1:
         return _shifts(fitted.evidence, fitted.path, start=0)
     stretches = _stretches_with_changes(fitted)
-    return [shift for stretch, src, tgt in _read_stretches(iter(passes()), stretches) for shift in _look_closely(fitted.model, stretch, src, tgt)]
+    return [
+        shift
+        for stretch, src, tgt in _read_stretches(iter(passes()), stretches)
+        for shift in _look_closely(fitted.model, stretch, src, tgt)
+    ]
 
 
 def find_shifts_quickly(passes: Passes) -> list[Shift]:
@@ -146,7 +150,9 @@ class _Stretch(NamedTuple):
     after: int | None
 
 
-def _sample_blocks(pairs: Iterator[tuple[str, str]], n_lines: int, max_blocks: int) -> tuple[list[_Block], int]:
+def _sample_blocks(
+    pairs: Iterator[tuple[str, str]], n_lines: int, max_blocks: int
+) -> tuple[list[_Block], int]:
     """All blocks of n_lines, or every second, fourth, ... one and the last if there are too many; and every which."""
     blocks: list[_Block] = []
     stride = 1
@@ -163,17 +169,28 @@ def _sample_blocks(pairs: Iterator[tuple[str, str]], n_lines: int, max_blocks: i
 
 
 def _fit(blocks: Sequence[_Block]) -> _Fitted:
-    numbers = np.concatenate([np.arange(block.first, block.first + len(block.src.log_lengths)) for block in blocks])
-    src, tgt = join_words([block.src for block in blocks]), join_words([block.tgt for block in blocks])
+    numbers = np.concatenate(
+        [np.arange(block.first, block.first + len(block.src.log_lengths)) for block in blocks]
+    )
+    src, tgt = (
+        join_words([block.src for block in blocks]),
+        join_words([block.tgt for block in blocks]),
+    )
     fitted = _Fitted(numbers, *OffsetModel.train(src, tgt, numbers, trusting=True))
-    return fitted if fitted.is_related else _Fitted(numbers, *OffsetModel.train(src, tgt, numbers, trusting=False))
+    return (
+        fitted
+        if fitted.is_related
+        else _Fitted(numbers, *OffsetModel.train(src, tgt, numbers, trusting=False))
+    )
 
 
 def _hash_sides(pairs: Sequence[tuple[str, str]]) -> tuple[HashedWords, HashedWords]:
     return hash_words([src for src, _ in pairs]), hash_words([tgt for _, tgt in pairs])
 
 
-def _shifts(evidence: Evidence, path: NDArray[np.int64], start: int | None, first: int = 0) -> list[Shift]:
+def _shifts(
+    evidence: Evidence, path: NDArray[np.int64], start: int | None, first: int = 0
+) -> list[Shift]:
     """The slips on a path through consecutive lines, the first of which is line `first` counted from 0."""
     changes = evidence.changes(path, evidence.state(start))
     bounds = [0, *(row for row, _, _ in changes), len(path)]
@@ -181,8 +198,17 @@ def _shifts(evidence: Evidence, path: NDArray[np.int64], start: int | None, firs
     for n, (row, before, after) in enumerate(changes):
         above = evidence.values[max(bounds[n], row - _WITNESSES) : row]
         below = evidence.values[row : min(bounds[n + 2], row + _WITNESSES)]
-        agreeing = np.concatenate([above[:, before] > above[:, after], below[:, after] > below[:, before]])
-        shifts.append(Shift(first + row + 1, evidence.offset(before), evidence.offset(after), float(np.mean(agreeing))))
+        agreeing = np.concatenate(
+            [above[:, before] > above[:, after], below[:, after] > below[:, before]]
+        )
+        shifts.append(
+            Shift(
+                first + row + 1,
+                evidence.offset(before),
+                evidence.offset(after),
+                float(np.mean(agreeing)),
+            )
+        )
     return shifts
 
 
@@ -194,24 +220,33 @@ def _stretches_with_changes(fitted: _Fitted) -> list[_Stretch]:
         first = max(0, row - _NEAR) // BLOCK_LINES * BLOCK_LINES
         last = min(len(path), ((row + _NEAR) // BLOCK_LINES + 1) * BLOCK_LINES) - 1
         before = evidence.offset(int(path[first - 1])) if first else 0
-        stretch = _Stretch(int(numbers[first]), int(numbers[last]) + 1, before, evidence.offset(int(path[last])))
+        stretch = _Stretch(
+            int(numbers[first]), int(numbers[last]) + 1, before, evidence.offset(int(path[last]))
+        )
         if stretches and stretch.first < stretches[-1].end:
             stretch = stretch._replace(first=stretches[-1].first, before=stretches.pop().before)
         stretches.append(stretch)
     return stretches
 
 
-def _read_stretches(pairs: Iterator[tuple[str, str]], stretches: Sequence[_Stretch]) -> Iterator[tuple[_Stretch, HashedWords, HashedWords]]:
+def _read_stretches(
+    pairs: Iterator[tuple[str, str]], stretches: Sequence[_Stretch]
+) -> Iterator[tuple[_Stretch, HashedWords, HashedWords]]:
     n_read = 0
     for stretch in stretches:
         # Lines between the stretches.
         next(islice(pairs, stretch.first - n_read, stretch.first - n_read), None)
         n_read = stretch.end
-        sides = [_hash_sides(list(islice(pairs, min(BLOCK_LINES, stretch.end - first)))) for first in range(stretch.first, stretch.end, BLOCK_LINES)]
+        sides = [
+            _hash_sides(list(islice(pairs, min(BLOCK_LINES, stretch.end - first))))
+            for first in range(stretch.first, stretch.end, BLOCK_LINES)
+        ]
         yield stretch, join_words([src for src, _ in sides]), join_words([tgt for _, tgt in sides])
 
 
-def _look_closely(model: OffsetModel, stretch: _Stretch, src: HashedWords, tgt: HashedWords) -> list[Shift]:
+def _look_closely(
+    model: OffsetModel, stretch: _Stretch, src: HashedWords, tgt: HashedWords
+) -> list[Shift]:
     known = [offset for offset in (stretch.before, stretch.after) if offset is not None] or [0]
     evidence = model.evidence(src, tgt, min(known) - MAX_STEP, max(known) + MAX_STEP)
     path = evidence.path(evidence.state(stretch.before), evidence.state(stretch.after))

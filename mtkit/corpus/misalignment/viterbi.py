@@ -9,7 +9,9 @@ _BLOCK_LINES = 4
 _SEARCHED_LINES = 64
 
 
-def best_path(evidence: NDArray[np.float32], prices: Sequence[float], start: int, end: int | None = None) -> NDArray[np.int64]:
+def best_path(
+    evidence: NDArray[np.float32], prices: Sequence[float], start: int, end: int | None = None
+) -> NDArray[np.int64]:
     """Find the states with the greatest sum of evidence, less the price of each change (Viterbi), in steps of four lines.
 
     Args:
@@ -21,15 +23,25 @@ def best_path(evidence: NDArray[np.float32], prices: Sequence[float], start: int
         The state of each line; of equal paths, one with fewer changes. Shape (n_lines,).
     """
     n_lines, n_states = evidence.shape
-    blocks = np.add.reduceat(evidence, np.arange(0, n_lines, _BLOCK_LINES), axis=0, dtype=np.float64)
+    blocks = np.add.reduceat(
+        evidence, np.arange(0, n_lines, _BLOCK_LINES), axis=0, dtype=np.float64
+    )
     # Lists, since arrays of a few numbers are slow.
     values = [0.0 if state == start else -np.inf for state in range(n_states)]
     history = []
     for row in blocks.tolist():
         best = max(values)
         changed = [best - price for price in prices]
-        history.append((values.index(best), [value < other for value, other in zip(values, changed, strict=True)]))
-        values = [max(value, other) + more for value, other, more in zip(values, changed, row, strict=True)]
+        history.append(
+            (
+                values.index(best),
+                [value < other for value, other in zip(values, changed, strict=True)],
+            )
+        )
+        values = [
+            max(value, other) + more
+            for value, other, more in zip(values, changed, row, strict=True)
+        ]
     state = values.index(max(values)) if end is None else end
     states = np.empty(len(blocks), dtype=np.int64)
     for block in range(len(blocks) - 1, -1, -1):
@@ -41,7 +53,10 @@ def best_path(evidence: NDArray[np.float32], prices: Sequence[float], start: int
 
 
 def exact_changes(
-    evidence: NDArray[np.float32], path: NDArray[np.int64], start: int, n_skipped: Callable[[int, int], int]
+    evidence: NDArray[np.float32],
+    path: NDArray[np.int64],
+    start: int,
+    n_skipped: Callable[[int, int], int],
 ) -> list[tuple[int, int, int]]:
     """Find the very line of each change of a path that is right to a few dozen lines.
 

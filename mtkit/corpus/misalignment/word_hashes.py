@@ -16,7 +16,14 @@ _SPACE, _SYMBOL, _LETTER, _SYLLABLE, _DENSE, _DIGIT = range(6)
 _MAX_WORD_CHARS = np.array([0, 1, 5, 2, 2, MAX_LINE_CHARS], dtype=np.int64)
 _HANGUL_SYLLABLES = (0xAC00, 0xD7A3)
 # Thai and Lao, Burmese, Khmer, kana, ideographs: written without spaces.
-_DENSE_SCRIPTS = ((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x3040, 0x30FF), (0x3400, 0x9FFF), (0xF900, 0xFAFF))
+_DENSE_SCRIPTS = (
+    (0x0E00, 0x0EFF),
+    (0x1000, 0x109F),
+    (0x1780, 0x17FF),
+    (0x3040, 0x30FF),
+    (0x3400, 0x9FFF),
+    (0xF900, 0xFAFF),
+)
 _FIRST_BEYOND = 0x20000
 _MULTIPLIER = 0x9E3779B97F4A7C15
 _BLANK = np.uint32(1)
@@ -48,11 +55,17 @@ def hash_words(lines: Sequence[str]) -> HashedWords:
     starts, ends = _word_bounds(chars)
     hashes = _hash_spans(chars, starts, ends)
     line_ends = np.flatnonzero(chars == ord("\n"))[: len(lines)]
-    keys = np.unique((np.searchsorted(line_ends, starts).astype(np.uint64) << np.uint64(32)) | hashes)
+    keys = np.unique(
+        (np.searchsorted(line_ends, starts).astype(np.uint64) << np.uint64(32)) | hashes
+    )
     rows = (keys >> np.uint64(32)).astype(np.int32)
     blank_rows = np.flatnonzero(np.bincount(rows, minlength=len(lines)) == 0)
     where = np.searchsorted(rows, blank_rows)
-    return HashedWords(np.insert(keys.astype(np.uint32), where, _BLANK), np.insert(rows, where, blank_rows).astype(np.int32), log_lengths)
+    return HashedWords(
+        np.insert(keys.astype(np.uint32), where, _BLANK),
+        np.insert(rows, where, blank_rows).astype(np.int32),
+        log_lengths,
+    )
 
 
 def join_words(parts: Sequence[HashedWords]) -> HashedWords:
@@ -81,15 +94,23 @@ def _word_bounds(chars: NDArray[np.uint32]) -> tuple[NDArray[np.int64], NDArray[
     run_ends = np.append(np.flatnonzero(is_first)[1:], len(chars))
     starts = np.flatnonzero((kinds != _SPACE) & (is_first | (kinds == _SYMBOL) | (kinds == _DENSE)))
     run_of_char = np.cumsum(is_first) - 1
-    return starts, np.minimum(run_ends[run_of_char[starts]], starts + _MAX_WORD_CHARS[kinds[starts]])
+    return starts, np.minimum(
+        run_ends[run_of_char[starts]], starts + _MAX_WORD_CHARS[kinds[starts]]
+    )
 
 
-def _hash_spans(chars: NDArray[np.uint32], starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.uint64]:
+def _hash_spans(
+    chars: NDArray[np.uint32], starts: NDArray[np.int64], ends: NDArray[np.int64]
+) -> NDArray[np.uint64]:
     """A hash of 32 bits of each span: a polynomial in the characters, read off prefix sums, modulo 2**64."""
     powers = _powers(_MULTIPLIER, len(chars))
-    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum((chars + np.uint32(1)).astype(np.uint64) * powers)])
+    sums = np.concatenate(
+        [np.zeros(1, np.uint64), np.cumsum((chars + np.uint32(1)).astype(np.uint64) * powers)]
+    )
     # The multiplier is odd, so that it has an inverse, and a span's hash does not depend on its place.
-    at_zero = (sums[ends] - sums[starts]) * _powers(pow(_MULTIPLIER, -1, 1 << 64), len(chars))[starts]
+    at_zero = (sums[ends] - sums[starts]) * _powers(pow(_MULTIPLIER, -1, 1 << 64), len(chars))[
+        starts
+    ]
     return np.maximum(mix(at_zero) >> np.uint64(32), np.uint64(2))
 
 
@@ -102,8 +123,20 @@ def _powers(base: int, n: int) -> NDArray[np.uint64]:
 @cache
 def _kinds_of_chars() -> NDArray[np.uint8]:
     """What each code point below 0x20000 is; the last entry stands for all above, which are rare ideographs."""
-    of_category = {"Z": _SPACE, "C": _SPACE, "P": _SYMBOL, "S": _SYMBOL, "L": _LETTER, "M": _LETTER, "N": _DIGIT}
-    kinds = np.array([of_category[unicodedata.category(chr(code))[0]] for code in range(_FIRST_BEYOND)] + [_DENSE], dtype=np.uint8)
+    of_category = {
+        "Z": _SPACE,
+        "C": _SPACE,
+        "P": _SYMBOL,
+        "S": _SYMBOL,
+        "L": _LETTER,
+        "M": _LETTER,
+        "N": _DIGIT,
+    }
+    kinds = np.array(
+        [of_category[unicodedata.category(chr(code))[0]] for code in range(_FIRST_BEYOND)]
+        + [_DENSE],
+        dtype=np.uint8,
+    )
     for first, last in _DENSE_SCRIPTS:
         script = kinds[first : last + 1]
         script[script == _LETTER] = _DENSE

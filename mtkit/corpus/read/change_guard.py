@@ -39,7 +39,9 @@ class Snapshot:
         now = _look(self.sources)
         for path in sorted(self.marks.keys() | now.keys()):
             if self.marks.get(path) != now.get(path):
-                raise MtkitError(f"`{path}`: changed while it was read", "run it again when nobody writes to it")
+                raise MtkitError(
+                    f"`{path}`: changed while it was read", "run it again when nobody writes to it"
+                )
 
 
 def _look(sources: tuple[CorpusSource, ...]) -> dict[Path, Marks]:

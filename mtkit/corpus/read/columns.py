@@ -26,7 +26,9 @@ def ways_of(values: Mapping[str, Any], above: Way = ()) -> list[Way]:
     return ways
 
 
-def find_ways(sides: tuple[Side, Side], values: Mapping[str, Any], name: str, where: str) -> tuple[Way, Way]:
+def find_ways(
+    sides: tuple[Side, Side], values: Mapping[str, Any], name: str, where: str
+) -> tuple[Way, Way]:
     """Find the ways to the texts of both sides.
 
     A side's column, if it is given, may be spelt `translation.de`. Otherwise it is what `find_columns` finds, alone or within `translation`.
@@ -40,7 +42,10 @@ def find_ways(sides: tuple[Side, Side], values: Mapping[str, Any], name: str, wh
         MtkitError: There is no such column, or the recipe gives a number.
     """
     known = ways_of(values)
-    labels = [way[-1] if len(way) == 1 or (len(way) == 2 and way[0] == "translation") else "" for way in known]
+    labels = [
+        way[-1] if len(way) == 1 or (len(way) == 2 and way[0] == "translation") else ""
+        for way in known
+    ]
     found = find_columns(sides, labels)
     src, tgt = (_way(side, place, known, where) for side, place in zip(sides, found, strict=True))
     for side, way in zip(sides, (src, tgt), strict=True):
@@ -51,7 +56,10 @@ def find_ways(sides: tuple[Side, Side], values: Mapping[str, Any], name: str, wh
 
 def _way(side: Side, place: int | None, known: list[Way], where: str) -> Way:
     if isinstance(side.column, int):
-        raise MtkitError(f"{where}: {side.key} is {side.column}, but only columns of TSV and CSV have numbers", "give the column's name")
+        raise MtkitError(
+            f"{where}: {side.key} is {side.column}, but only columns of TSV and CSV have numbers",
+            "give the column's name",
+        )
     if side.column is None and place is not None:
         return known[place]
     wanted = side.column or side.lang
@@ -65,7 +73,10 @@ def _way(side: Side, place: int | None, known: list[Way], where: str) -> Way:
 
 def no_column(wanted: str, known: list[str], where: str) -> MtkitError:
     """The error that names the columns there are."""
-    return MtkitError(f"{where} has no column {wanted}; it has {', '.join(known) or 'none'}", f"{NAME_COLUMNS}, or name the languages")
+    return MtkitError(
+        f"{where} has no column {wanted}; it has {', '.join(known) or 'none'}",
+        f"{NAME_COLUMNS}, or name the languages",
+    )
 
 
 def telling_lang(sides: tuple[Side, Side]) -> str:
@@ -94,7 +105,9 @@ def value_at(row: Any, way: Way) -> Any:
     return row
 
 
-def text_pairs(values: Iterable[tuple[Any, Any]], sides: tuple[Side, Side], where: str) -> Iterator[SentencePair]:
+def text_pairs(
+    values: Iterable[tuple[Any, Any]], sides: tuple[Side, Side], where: str
+) -> Iterator[SentencePair]:
     """Make pairs of values: a line break becomes a space, None becomes blank.
 
     Args:
@@ -106,7 +119,10 @@ def text_pairs(values: Iterable[tuple[Any, Any]], sides: tuple[Side, Side], wher
     """
     for number, (src, tgt) in enumerate(values, 1):
         if not (isinstance(src, str) and isinstance(tgt, str)):
-            src, tgt = (_text(value, side, f"{where} {number}") for value, side in zip((src, tgt), sides, strict=True))
+            src, tgt = (
+                _text(value, side, f"{where} {number}")
+                for value, side in zip((src, tgt), sides, strict=True)
+            )
         yield SentencePair(one_line(src), one_line(tgt))
 
 

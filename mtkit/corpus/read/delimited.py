@@ -31,8 +31,12 @@ _N_SAMPLE_LINES = 50
 """Lines that show what separates the columns of a CSV file."""
 _EXCEL_LINE = re.compile('"?sep=(.)"?')
 
-_MORE_COLUMNS = f"in CSV, put a text with a separator in quotes; if there are more columns, {NAME_COLUMNS}"
-SET_SEPARATOR = "say what separates the columns with --separator, or with separator of that corpus in a recipe"
+_MORE_COLUMNS = (
+    f"in CSV, put a text with a separator in quotes; if there are more columns, {NAME_COLUMNS}"
+)
+SET_SEPARATOR = (
+    "say what separates the columns with --separator, or with separator of that corpus in a recipe"
+)
 
 logger = get_logger(__name__)
 
@@ -50,7 +54,9 @@ def tsv_pairs(lines: Iterable[str], name: str, sides: Sides) -> Iterator[Sentenc
     return _row_pairs(enumerate((line.split("\t") for line in lines), 1), name, sides)
 
 
-def csv_pairs(lines: Iterable[str], name: str, sides: Sides, separator: str | None) -> Iterator[SentencePair]:
+def csv_pairs(
+    lines: Iterable[str], name: str, sides: Sides, separator: str | None
+) -> Iterator[SentencePair]:
     """Read CSV, in which a text may be quoted.
 
     Args:
@@ -80,12 +86,18 @@ def _csv_rows(lines: Iterable[str], name: str, separator: str, n_before: int = 0
             yield n_before + reader.line_num, row
     except csv.Error as exc:
         hint = "a text with a separator, a quote or a line break must be in quotes, and quotes within it doubled"
-        raise MtkitError(f"`{name}`: broken CSV in line {n_before + reader.line_num}: {exc}", hint) from None
+        raise MtkitError(
+            f"`{name}`: broken CSV in line {n_before + reader.line_num}: {exc}", hint
+        ) from None
 
 
 def _separator(sample: list[str], name: str, sides: Sides) -> str:
     """Find the separator that gives all sampled rows the same number of columns; a comma if there is none."""
-    ranks = {separator: rank for separator in _SEPARATORS if (rank := _fitness(sample, separator, sides)) > 0}
+    ranks = {
+        separator: rank
+        for separator in _SEPARATORS
+        if (rank := _fitness(sample, separator, sides)) > 0
+    }
     best = [separator for separator, rank in ranks.items() if rank == max(ranks.values())]
     if len(best) > 1:
         names = " or ".join(_SEPARATORS[separator] for separator in best)
@@ -102,7 +114,9 @@ def _fitness(sample: list[str], separator: str, sides: Sides) -> int:
     if len(sizes) != 1 or min(sizes) < 2:
         return 0
     header = [name.strip() for name in rows[0]]
-    if all(isinstance(side.column, str) and side.column in header for side in sides) or None not in find_columns(sides, header):
+    if all(
+        isinstance(side.column, str) and side.column in header for side in sides
+    ) or None not in find_columns(sides, header):
         return 3
     return 2 if min(sizes) == 2 else 1
 
@@ -129,8 +143,13 @@ def _row_pairs(rows: Iterator[Row], name: str, sides: Sides) -> Iterator[Sentenc
             yield SentencePair("", "")
         else:
             found = "1 column" if len(row) == 1 else f"{len(row)} columns"
-            expected = f"{layout.n_columns} or more" if layout.may_have_more else str(layout.n_columns)
-            raise MtkitError(f"`{name}`: line {number} has {found}, not {expected}", SET_SEPARATOR if len(row) == 1 else _MORE_COLUMNS)
+            expected = (
+                f"{layout.n_columns} or more" if layout.may_have_more else str(layout.n_columns)
+            )
+            raise MtkitError(
+                f"`{name}`: line {number} has {found}, not {expected}",
+                SET_SEPARATOR if len(row) == 1 else _MORE_COLUMNS,
+            )
 
 
 def _layout(first: list[str], name: str, sides: Sides) -> _Layout:
@@ -138,10 +157,14 @@ def _layout(first: list[str], name: str, sides: Sides) -> _Layout:
     columns = [side.column for side in sides]
     if any(isinstance(column, str) for column in columns):
         src, tgt = _named(first, name, sides)
-        return _Layout(src, tgt, max(src, tgt, len(first) - 1) + 1, may_have_more=False, has_header=True)
+        return _Layout(
+            src, tgt, max(src, tgt, len(first) - 1) + 1, may_have_more=False, has_header=True
+        )
     if columns == [None, None]:
         return _detected(first, name, sides)
-    src, tgt = (column - 1 if isinstance(column, int) else default for default, column in enumerate(columns))
+    src, tgt = (
+        column - 1 if isinstance(column, int) else default for default, column in enumerate(columns)
+    )
     has_header = None not in (found := find_columns(sides, first)) and set(found) == {src, tgt}
     if has_header:
         _report_columns(first, (src, tgt), name)
@@ -152,7 +175,9 @@ def _layout(first: list[str], name: str, sides: Sides) -> _Layout:
 
 def _named(first: list[str], name: str, sides: Sides) -> tuple[int, int]:
     """Columns of which at least one is given by name, and the others by number or not at all."""
-    auto = find_columns(sides, first) if None in (sides[0].column, sides[1].column) else (None, None)
+    auto = (
+        find_columns(sides, first) if None in (sides[0].column, sides[1].column) else (None, None)
+    )
     src, tgt = (_place(side, found, first, name) for side, found in zip(sides, auto, strict=True))
     return src, tgt
 
@@ -164,11 +189,15 @@ def _place(side: Side, found: int | None, first: list[str], name: str) -> int:
         return found
     wanted = side.column or side.lang
     places = [place for place, text in enumerate(first) if text == wanted]
-    places = places or [place for place, text in enumerate(first) if text.casefold() == wanted.casefold()]
+    places = places or [
+        place for place, text in enumerate(first) if text.casefold() == wanted.casefold()
+    ]
     if not places:
         raise no_column(wanted, first, f"`{name}`")
     if len(places) > 1:
-        raise MtkitError(f"`{name}`: {len(places)} columns are called {wanted}", "give the column's number")
+        raise MtkitError(
+            f"`{name}`: {len(places)} columns are called {wanted}", "give the column's number"
+        )
     return places[0]
 
 
@@ -199,11 +228,22 @@ def _completed(found: Places, first: list[str]) -> Places:
 
 
 def _not_understood(found: Places, first: list[str], name: str, sides: Sides) -> MtkitError:
-    missing = [f"{word} ({side.lang})" for word, side, place in zip(("source", "target"), sides, found, strict=True) if place is None]
+    missing = [
+        f"{word} ({side.lang})"
+        for word, side, place in zip(("source", "target"), sides, found, strict=True)
+        if place is None
+    ]
     unknown = UNKNOWN_LANG in (sides[0].lang, sides[1].lang)
-    hint = f"name the languages with --src-lang and --tgt-lang, or {NAME_COLUMNS}" if unknown else f"{NAME_COLUMNS}, by number if it is not a header"
+    hint = (
+        f"name the languages with --src-lang and --tgt-lang, or {NAME_COLUMNS}"
+        if unknown
+        else f"{NAME_COLUMNS}, by number if it is not a header"
+    )
     what = " and ".join(missing).replace(f" ({UNKNOWN_LANG})", "")
-    return MtkitError(f"`{name}`: its first line looks like a header ({', '.join(first)}), but does not say which column is the {what}", hint)
+    return MtkitError(
+        f"`{name}`: its first line looks like a header ({', '.join(first)}), but does not say which column is the {what}",
+        hint,
+    )
 
 
 def _report_columns(first: list[str], places: tuple[int, int], name: str) -> None:

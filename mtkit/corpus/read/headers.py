@@ -14,9 +14,15 @@ Places = tuple[int | None, int | None]
 NAME_COLUMNS = "name the columns with --src-column and --tgt-column, or with src_column and tgt_column of that corpus in a recipe"
 
 _SOURCE = frozenset("source src original input 원문 原文".split())
-_TARGET = frozenset("target tgt trg translation reference ref translated 번역문 번역 訳文 译文".split())
-_FILLERS = frozenset("text texts sentence sentences segment segments string language lang column".split())
-_OTHERS = frozenset("id number nr key index score label domain url link date author comment note notes name type category title split file".split())
+_TARGET = frozenset(
+    "target tgt trg translation reference ref translated 번역문 번역 訳文 译文".split()
+)
+_FILLERS = frozenset(
+    "text texts sentence sentences segment segments string language lang column".split()
+)
+_OTHERS = frozenset(
+    "id number nr key index score label domain url link date author comment note notes name type category title split file".split()
+)
 _IDENTIFIER = re.compile(r"[A-Za-z]+(_[A-Za-z0-9]+)+|[A-Za-z]{3,}\d+")
 _SEPARATORS = re.compile(r"[\s_.()/:-]+")
 
@@ -31,7 +37,10 @@ def find_columns(sides: Sides, names: Sequence[str]) -> Places:
         The places of the two; None for a side that no column fits, or several fit equally well.
     """
     same = language_named(sides[0].lang) == language_named(sides[1].lang)
-    src, tgt = (_best(side, word, names, by_language=not same) for side, word in zip(sides, (_SOURCE, _TARGET), strict=True))
+    src, tgt = (
+        _best(side, word, names, by_language=not same)
+        for side, word in zip(sides, (_SOURCE, _TARGET), strict=True)
+    )
     return (None, None) if src == tgt else (src, tgt)
 
 
@@ -47,8 +56,14 @@ def is_text_column(name: str) -> bool:
     return bool(words) and _FILLERS.issuperset(words)
 
 
-def _best(side: Side, words: frozenset[str], names: Sequence[str], *, by_language: bool) -> int | None:
-    ranks = {place: rank for place, name in enumerate(names) if name and (rank := _rank(name, side.lang, words, by_language)) is not None}
+def _best(
+    side: Side, words: frozenset[str], names: Sequence[str], *, by_language: bool
+) -> int | None:
+    ranks = {
+        place: rank
+        for place, name in enumerate(names)
+        if name and (rank := _rank(name, side.lang, words, by_language)) is not None
+    }
     best = [place for place, rank in ranks.items() if rank == min(ranks.values())]
     return best[0] if len(best) == 1 else None
 
@@ -74,5 +89,7 @@ def _words(name: str) -> list[str]:
 
 def _is_header_word(name: str) -> bool:
     words = [word for word in _words(name) if word not in _FILLERS]
-    is_known = bool(_words(name)) and all(word in _SOURCE | _TARGET | _OTHERS or language_named(word) for word in words)
+    is_known = bool(_words(name)) and all(
+        word in _SOURCE | _TARGET | _OTHERS or language_named(word) for word in words
+    )
     return is_known or language_named(name) is not None or _IDENTIFIER.fullmatch(name) is not None

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 _BATCH_SIZE = 1000
 
 
-def dataset_pairs(source: CorpusSource, data: DataConfig, sides: tuple[Side, Side]) -> Iterator[SentencePair]:
+def dataset_pairs(
+    source: CorpusSource, data: DataConfig, sides: tuple[Side, Side]
+) -> Iterator[SentencePair]:
     """Read a dataset's pairs; a line break within a text becomes a space, a missing text is blank.
 
     Each side is looked for among the dataset's columns and then within its `translation` column.
@@ -35,7 +37,9 @@ def dataset_pairs(source: CorpusSource, data: DataConfig, sides: tuple[Side, Sid
     if row is None:
         return iter(())
     src, tgt = find_ways(sides, row, str(source.dataset), f"dataset `{source.dataset}`")
-    return text_pairs(_values(dataset, source, data, src, tgt), sides, f"dataset `{source.dataset}`: row")
+    return text_pairs(
+        _values(dataset, source, data, src, tgt), sides, f"dataset `{source.dataset}`: row"
+    )
 
 
 def dataset_fingerprint(source: CorpusSource, data: DataConfig) -> str:
@@ -43,18 +47,26 @@ def dataset_fingerprint(source: CorpusSource, data: DataConfig) -> str:
     parts: list[Any] = [source.dataset_config, source.split or "train"]
     folder = local_folder(source)
     if folder is not None:
-        parts += [(str(path.relative_to(folder)), sha256_file(path)) for path in folder_files(folder)]
+        parts += [
+            (str(path.relative_to(folder)), sha256_file(path)) for path in folder_files(folder)
+        ]
     else:
         import datasets
 
         with _told_as_error(source, data):
-            parts.append(datasets.load_dataset_builder(source.dataset or "", source.dataset_config).hash)
+            parts.append(
+                datasets.load_dataset_builder(source.dataset or "", source.dataset_config).hash
+            )
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def local_folder(source: CorpusSource) -> Path | None:
     """The folder that the dataset is, if it is one."""
-    return Path(source.dataset) if source.dataset is not None and Path(source.dataset).is_dir() else None
+    return (
+        Path(source.dataset)
+        if source.dataset is not None and Path(source.dataset).is_dir()
+        else None
+    )
 
 
 def folder_files(folder: Path) -> list[Path]:
@@ -68,7 +80,12 @@ def _load(source: CorpusSource) -> "Dataset | IterableDataset":
     assert source.dataset is not None
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()
-    return datasets.load_dataset(source.dataset, name=source.dataset_config, split=source.split or "train", streaming=source.streaming)  # pyright: ignore[reportReturnType]
+    return datasets.load_dataset(
+        source.dataset,
+        name=source.dataset_config,
+        split=source.split or "train",
+        streaming=source.streaming,
+    )  # pyright: ignore[reportReturnType]
 
 
 @contextmanager
@@ -87,7 +104,13 @@ def _told_as_error(source: CorpusSource, data: DataConfig) -> Iterator[None]:
         elif Path(source.dataset or "").is_dir():
             hint = "a directory must hold a Hugging Face dataset; for text, name the file of each language"
         else:
-            key = "data.validation" if source in data.validation else "data.test" if source in data.test else "data.train"
+            key = (
+                "data.validation"
+                if source in data.validation
+                else "data.test"
+                if source in data.test
+                else "data.train"
+            )
             hint = f"check name and network, or pass local files: --set '{key}={{src: FILE, tgt: FILE}}'"
         raise MtkitError(f"dataset `{source.dataset}` cannot be loaded: {reason}", hint) from exc
 
@@ -98,10 +121,15 @@ def _first_row(dataset: "Dataset | IterableDataset") -> dict[str, Any] | None:
 
     if dataset.features is None:
         return next(iter(dataset), None)
-    return {name: dict.fromkeys(feature.languages) if isinstance(feature, Translation) else feature for name, feature in dataset.features.items()}
+    return {
+        name: dict.fromkeys(feature.languages) if isinstance(feature, Translation) else feature
+        for name, feature in dataset.features.items()
+    }
 
 
-def _values(dataset: "Dataset | IterableDataset", source: CorpusSource, data: DataConfig, src: Way, tgt: Way) -> Iterator[tuple[Any, Any]]:
+def _values(
+    dataset: "Dataset | IterableDataset", source: CorpusSource, data: DataConfig, src: Way, tgt: Way
+) -> Iterator[tuple[Any, Any]]:
     wanted: Any = dataset.select_columns(sorted({src[0], tgt[0]}))
     with _told_as_error(source, data):  # a stream may break off
         for batch in wanted.iter(batch_size=_BATCH_SIZE):

@@ -14,7 +14,14 @@ from mtkit.io.compression import SUFFIXES
 from mtkit.io.spool import rereadable, shown_name
 from mtkit.io.text import read_lines, sha256_file
 
-_FORMATS: dict[str, FileFormat] = {".tsv": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".tmx": "tmx"}
+_FORMATS: dict[str, FileFormat] = {
+    ".tsv": "tsv",
+    ".csv": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".tmx": "tmx",
+}
 
 Lines = Generator[str, None, None]
 
@@ -53,7 +60,11 @@ def read_pairs(source: CorpusSource, data: DataConfig) -> Iterator[SentencePair]
     if source.file is None:
         assert source.src is not None and source.tgt is not None
         return _text_pairs(source.src, source.tgt, sides)
-    kind, path, name = file_format(source), rereadable(source.file, "the corpus"), shown_name(source.file)
+    kind, path, name = (
+        file_format(source),
+        rereadable(source.file, "the corpus"),
+        shown_name(source.file),
+    )
     if kind == "tmx":
         from mtkit.corpus.read.tmx import tmx_pairs
 
@@ -66,8 +77,14 @@ def read_pairs(source: CorpusSource, data: DataConfig) -> Iterator[SentencePair]
 def describe_source(source: CorpusSource) -> str:
     """Name a corpus in a report."""
     if source.dataset is not None:
-        return ", ".join(part for part in (source.dataset, source.dataset_config, source.split or "train") if part)
-    return ", ".join(shown_name(path) for path in (source.src, source.tgt, source.file) if path is not None)
+        return ", ".join(
+            part
+            for part in (source.dataset, source.dataset_config, source.split or "train")
+            if part
+        )
+    return ", ".join(
+        shown_name(path) for path in (source.src, source.tgt, source.file) if path is not None
+    )
 
 
 def source_fingerprint(source: CorpusSource, data: DataConfig) -> str:
@@ -82,7 +99,12 @@ def source_fingerprint(source: CorpusSource, data: DataConfig) -> str:
 
         parts: list[Any] = ["dataset", dataset_fingerprint(source, data), choice]
     elif source.file is not None:
-        parts = [file_format(source), sha256_file(rereadable(source.file)), choice, *filter(None, [source.separator])]
+        parts = [
+            file_format(source),
+            sha256_file(rereadable(source.file)),
+            choice,
+            *filter(None, [source.separator]),
+        ]
     else:
         assert source.src is not None and source.tgt is not None
         parts = ["text", sha256_file(rereadable(source.src)), sha256_file(rereadable(source.tgt))]
@@ -105,7 +127,10 @@ def file_format(source: CorpusSource) -> FileFormat:
         suffixes.pop()
     if not suffixes or suffixes[-1] not in _FORMATS:
         known = "tsv, csv, jsonl, parquet or tmx"
-        raise MtkitError(f"`{shown_name(source.file)}`: its name does not say what format it has", f"set `format` of that corpus to {known}")
+        raise MtkitError(
+            f"`{shown_name(source.file)}`: its name does not say what format it has",
+            f"set `format` of that corpus to {known}",
+        )
     return _FORMATS[suffixes[-1]]
 
 
@@ -120,12 +145,24 @@ def _sides(source: CorpusSource, data: DataConfig) -> tuple[Side, Side]:
 def _text_pairs(src_path: Path, tgt_path: Path, sides: tuple[Side, Side]) -> Iterator[SentencePair]:
     # Both are opened here, so that a missing file is told at once.
     src_name, tgt_name = shown_name(src_path), shown_name(tgt_path)
-    src_lines = read_lines(rereadable(src_path, "the source side"), what="the source side", name=src_name, lang=sides[0].lang)
-    tgt_lines = read_lines(rereadable(tgt_path, "the target side"), what="the target side", name=tgt_name, lang=sides[1].lang)
+    src_lines = read_lines(
+        rereadable(src_path, "the source side"),
+        what="the source side",
+        name=src_name,
+        lang=sides[0].lang,
+    )
+    tgt_lines = read_lines(
+        rereadable(tgt_path, "the target side"),
+        what="the target side",
+        name=tgt_name,
+        lang=sides[1].lang,
+    )
     return _zipped(src_name, src_lines, tgt_name, tgt_lines)
 
 
-def _zipped(src_name: str, src_lines: Lines, tgt_name: str, tgt_lines: Lines) -> Iterator[SentencePair]:
+def _zipped(
+    src_name: str, src_lines: Lines, tgt_name: str, tgt_lines: Lines
+) -> Iterator[SentencePair]:
     with closing(src_lines), closing(tgt_lines):
         for n_read, (src, tgt) in enumerate(zip_longest(src_lines, tgt_lines)):
             if src is None or tgt is None:

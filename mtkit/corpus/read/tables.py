@@ -20,7 +20,9 @@ _READ_AHEAD = 1 << 20
 """Bytes of a Parquet column in memory at a time."""
 
 
-def table_pairs(path: Path, kind: str, name: str, sides: Sides, separator: str | None = None) -> Iterator[SentencePair]:
+def table_pairs(
+    path: Path, kind: str, name: str, sides: Sides, separator: str | None = None
+) -> Iterator[SentencePair]:
     """Read a table's pairs, rows with blank texts included; a line break within a text becomes a space.
 
     Args:
@@ -37,11 +39,20 @@ def table_pairs(path: Path, kind: str, name: str, sides: Sides, separator: str |
             return text_pairs(_parquet_values(path, name, sides), sides, f"`{name}`: row")
     lines = read_lines(path, what="the corpus", name=name, lang=telling_lang(sides))
     if kind == "jsonl":
-        return _closing(lines, text_pairs(_json_values(lines, name, sides), sides, f"`{name}`: line"))
-    return _closing(lines, csv_pairs(lines, name, sides, separator) if kind == "csv" else tsv_pairs(lines, name, sides))
+        return _closing(
+            lines, text_pairs(_json_values(lines, name, sides), sides, f"`{name}`: line")
+        )
+    return _closing(
+        lines,
+        csv_pairs(lines, name, sides, separator)
+        if kind == "csv"
+        else tsv_pairs(lines, name, sides),
+    )
 
 
-def _closing(lines: Generator[str, None, None], pairs: Iterator[SentencePair]) -> Iterator[SentencePair]:
+def _closing(
+    lines: Generator[str, None, None], pairs: Iterator[SentencePair]
+) -> Iterator[SentencePair]:
     with closing(lines):
         yield from pairs
 
@@ -69,10 +80,17 @@ def _json_object(line: str, where: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as exc:
-        reason = f"{exc.msg} at character {exc.colno}" if isinstance(exc, json.JSONDecodeError) else exc
-        raise MtkitError(f"{where}: broken JSON: {reason}", "each line is one JSON object") from None
+        reason = (
+            f"{exc.msg} at character {exc.colno}" if isinstance(exc, json.JSONDecodeError) else exc
+        )
+        raise MtkitError(
+            f"{where}: broken JSON: {reason}", "each line is one JSON object"
+        ) from None
     if not isinstance(row, dict):
-        raise MtkitError(f"{where}: not an object but {type(row).__name__}", 'each line is one JSON object, such as {"de": "Hallo", "en": "Hello"}')
+        raise MtkitError(
+            f"{where}: not an object but {type(row).__name__}",
+            'each line is one JSON object, such as {"de": "Hallo", "en": "Hello"}',
+        )
     return row
 
 
@@ -81,7 +99,10 @@ def _refuse_half_characters(text: str, where: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError as exc:
-        raise MtkitError(f"{where}: \\u{ord(text[exc.start]):04x} is half of a character", "mend that line, or take it out") from None
+        raise MtkitError(
+            f"{where}: \\u{ord(text[exc.start]):04x} is half of a character",
+            "mend that line, or take it out",
+        ) from None
 
 
 def _parquet_values(path: Path, name: str, sides: Sides) -> Iterator[tuple[Any, Any]]:
@@ -93,15 +114,22 @@ def _parquet_values(path: Path, name: str, sides: Sides) -> Iterator[tuple[Any, 
         with parquet.ParquetFile(path, pre_buffer=False, buffer_size=_READ_AHEAD) as file:
             src, tgt = find_ways(sides, _nested(file.schema_arrow), name, f"`{name}`")
             for batch in file.iter_batches(_N_ROWS, columns=[".".join(src), ".".join(tgt)]):
-                for src_value, tgt_value in zip(batch[src[0]].to_pylist(), batch[tgt[0]].to_pylist(), strict=True):
+                for src_value, tgt_value in zip(
+                    batch[src[0]].to_pylist(), batch[tgt[0]].to_pylist(), strict=True
+                ):
                     yield value_at(src_value, src[1:]), value_at(tgt_value, tgt[1:])
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as exc:
         reason = " ".join(str(exc).split())
-        raise MtkitError(f"`{name}`: broken Parquet: {reason}", "the file is cut short, damaged or packed; fetch it again") from None
+        raise MtkitError(
+            f"`{name}`: broken Parquet: {reason}",
+            "the file is cut short, damaged or packed; fetch it again",
+        ) from None
 
 
 def _nested(fields: Any) -> dict[str, Any]:
     """The names of a schema, or of a struct's fields, with those within them."""
     from pyarrow import types
 
-    return {field.name: _nested(field.type) if types.is_struct(field.type) else None for field in fields}
+    return {
+        field.name: _nested(field.type) if types.is_struct(field.type) else None for field in fields
+    }

@@ -55,11 +55,16 @@ def tmx_pairs(path: Path, name: str, sides: tuple[Side, Side]) -> Iterator[Sente
     """
     for side in sides:
         if side.column is not None:
-            raise MtkitError(f"`{name}`: {side.key} is set, but TMX has languages and no columns", f"set {side.key[:3]}_lang of that corpus instead")
+            raise MtkitError(
+                f"`{name}`: {side.key} is set, but TMX has languages and no columns",
+                f"set {side.key[:3]}_lang of that corpus instead",
+            )
     return _pairs(read_blocks(path, what="the TMX corpus", name=name, is_xml=True), name, sides)
 
 
-def _pairs(blocks: Generator[bytes, None, None], name: str, sides: tuple[Side, Side]) -> Iterator[SentencePair]:
+def _pairs(
+    blocks: Generator[bytes, None, None], name: str, sides: tuple[Side, Side]
+) -> Iterator[SentencePair]:
     units = _Units(name, sides)
     with closing(blocks):
         for block in blocks:
@@ -148,7 +153,10 @@ class _Units:
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         if self.n_elements == 0 and tag != "tmx":
-            raise MtkitError(f"`{self.name}`: no TMX: it begins with <{tag}>, not <tmx>", "check the path, or set `format` of that corpus")
+            raise MtkitError(
+                f"`{self.name}`: no TMX: it begins with <{tag}>, not <tmx>",
+                "check the path, or set `format` of that corpus",
+            )
         self.n_elements += 1
         if self.parts is not None:
             self.starts.append(len(self.parts))
@@ -175,28 +183,41 @@ class _Units:
     def _end_of_unit(self) -> None:
         self.n_units += 1
         langs = dict.fromkeys(lang for lang, _ in self.texts)
-        self.langs.update(lang for lang in langs if lang in self.langs or len(self.langs) < _MAX_COUNTED)
+        self.langs.update(
+            lang for lang in langs if lang in self.langs or len(self.langs) < _MAX_COUNTED
+        )
         src, tgt = self._choose(self.src_lang), self._choose(self.tgt_lang)
         if src is None or tgt is None:
             self.n_skipped += 1
-            self.lacking.update(lang for lang, found in ((self.src_lang, src), (self.tgt_lang, tgt)) if found is None)
+            self.lacking.update(
+                lang
+                for lang, found in ((self.src_lang, src), (self.tgt_lang, tgt))
+                if found is None
+            )
             return
         for wanted, (lang, _) in ((self.src_lang, src), (self.tgt_lang, tgt)):
             if lang != wanted:
                 self.varieties[wanted, lang] += 1
         self.n_empty += _EMPTY in src[1] or _EMPTY in tgt[1]
-        self.pairs.append(SentencePair(*(one_line(_without_gaps(text, lang)) for lang, text in (src, tgt))))
+        self.pairs.append(
+            SentencePair(*(one_line(_without_gaps(text, lang)) for lang, text in (src, tgt)))
+        )
 
     def _choose(self, wanted: str) -> tuple[str, str] | None:
         """The language and text of a unit's first segment in a language, or else in a variety of it."""
-        fitting = [row for row in self.texts if row[0] == wanted] or [row for row in self.texts if is_variety_of(row[0], wanted)]
+        fitting = [row for row in self.texts if row[0] == wanted] or [
+            row for row in self.texts if is_variety_of(row[0], wanted)
+        ]
         if len({text for _, text in fitting}) > 1:
             self.several[wanted] += 1
         return fitting[0] if fitting else None
 
     def _refuse_entity(self, entity: str, *_: object) -> None:
         line = self.parser.CurrentLineNumber
-        raise MtkitError(f"`{self.name}`: line {line} declares or uses the entity {entity}; entities are not read", "put the text in its place")
+        raise MtkitError(
+            f"`{self.name}`: line {line} declares or uses the entity {entity}; entities are not read",
+            "put the text in its place",
+        )
 
 
 def _inline(tag: str, content: str) -> str:
@@ -204,7 +225,9 @@ def _inline(tag: str, content: str) -> str:
     if tag in _PAIRED_CODES:
         return _CODE
     if tag in _SINGLE_CODES:
-        return content if content[:1] in ("{", "$", "%") and PLACEHOLDER.fullmatch(content) else _CODE
+        return (
+            content if content[:1] in ("{", "$", "%") and PLACEHOLDER.fullmatch(content) else _CODE
+        )
     if tag == "hi":
         return content or _CODE
     return content if content.strip() else _EMPTY

@@ -33,11 +33,16 @@ class Chunk(NamedTuple):
     """Lines of the alignment file in the same form; None where the corpus has none."""
 
     @classmethod
-    def of(cls, corpus: int, first_line: int, pairs: list[SentencePair], links: list[str] | None = None) -> "Chunk":
+    def of(
+        cls, corpus: int, first_line: int, pairs: list[SentencePair], links: list[str] | None = None
+    ) -> "Chunk":
         """Pairs as a chunk; a line feed within a text, where a format lets one through, becomes a space."""
         src, tgt = ("\n".join(texts) for texts in zip(*pairs, strict=True))
         if src.count("\n") >= len(pairs) or tgt.count("\n") >= len(pairs):
-            src, tgt = ("\n".join(text.replace("\n", " ") for text in texts) for texts in zip(*pairs, strict=True))
+            src, tgt = (
+                "\n".join(text.replace("\n", " ") for text in texts)
+                for texts in zip(*pairs, strict=True)
+            )
         return cls(corpus, first_line, src, tgt, None if links is None else "\n".join(links))
 
 
@@ -65,13 +70,28 @@ class Preparer:
     """
 
     def __init__(
-        self, tokenizer: Tokenizer, config: PreprocessConfig, duplicates: Duplicates, corpora: tuple[CorpusRules, ...], n_threads: int | None = None
+        self,
+        tokenizer: Tokenizer,
+        config: PreprocessConfig,
+        duplicates: Duplicates,
+        corpora: tuple[CorpusRules, ...],
+        n_threads: int | None = None,
     ) -> None:
-        self.tokenizer, self.config, self.corpora, self.n_threads = tokenizer, config, corpora, n_threads
+        self.tokenizer, self.config, self.corpora, self.n_threads = (
+            tokenizer,
+            config,
+            corpora,
+            n_threads,
+        )
         self.duplicates: Duplicates = duplicates
-        self.src_type, self.tgt_type = id_type(tokenizer.src.vocab_size), id_type(tokenizer.tgt.vocab_size)
+        self.src_type, self.tgt_type = (
+            id_type(tokenizer.src.vocab_size),
+            id_type(tokenizer.tgt.vocab_size),
+        )
         is_aligned = any(rules.alignment_name for rules in corpora)
-        self._finders = (WordFinder(tokenizer.src), WordFinder(tokenizer.tgt)) if is_aligned else None
+        self._finders = (
+            (WordFinder(tokenizer.src), WordFinder(tokenizer.tgt)) if is_aligned else None
+        )
 
     def __call__(self, chunk: Chunk) -> tuple[PreparedPairs, Dropped]:
         """Prepare a chunk.
@@ -83,7 +103,9 @@ class Preparer:
         dropped = Dropped()
         kept: list[tuple[int, str, str]] = []
         clean = rules.cleaner.clean
-        for line, (src, tgt) in enumerate(zip(chunk.src.split("\n"), chunk.tgt.split("\n"), strict=True), chunk.first_line):
+        for line, (src, tgt) in enumerate(
+            zip(chunk.src.split("\n"), chunk.tgt.split("\n"), strict=True), chunk.first_line
+        ):
             cleaned = clean(src, tgt)
             if cleaned.mended:
                 dropped.count_mended(cleaned.mended)
@@ -91,8 +113,12 @@ class Preparer:
                 kept.append((line, cleaned.src, cleaned.tgt))
             else:
                 dropped.add(cleaned.reason, line, src, tgt)
-        prepared = self.encode([src for _, src, _ in kept], [tgt for _, _, tgt in kept], rules.tag_ids)
-        problems = length_problems(prepared.src_lengths - len(rules.tag_ids), prepared.tgt_lengths, self.config)
+        prepared = self.encode(
+            [src for _, src, _ in kept], [tgt for _, _, tgt in kept], rules.tag_ids
+        )
+        problems = length_problems(
+            prepared.src_lengths - len(rules.tag_ids), prepared.tgt_lengths, self.config
+        )
         if problems:
             is_kept = np.ones(len(kept), np.bool_)
             for place, reason in problems.items():
@@ -110,28 +136,57 @@ class Preparer:
 
     def encode(self, src: list[str], tgt: list[str], tag_ids: tuple[int, ...]) -> PreparedPairs:
         """Tokenise cleaned texts, tags before each source; no keys yet."""
-        src_rows, tgt_rows = self.tokenizer.src.encode(src, self.n_threads), self.tokenizer.tgt.encode(tgt, self.n_threads)
+        src_rows, tgt_rows = (
+            self.tokenizer.src.encode(src, self.n_threads),
+            self.tokenizer.tgt.encode(tgt, self.n_threads),
+        )
         if tag_ids:
             src_rows = [[*tag_ids, *ids] for ids in src_rows]
         (src_ids, src_lengths), (tgt_ids, tgt_lengths) = flatten(src_rows), flatten(tgt_rows)
-        return PreparedPairs(src_ids.astype(self.src_type), src_lengths, tgt_ids.astype(self.tgt_type), tgt_lengths)
+        return PreparedPairs(
+            src_ids.astype(self.src_type), src_lengths, tgt_ids.astype(self.tgt_type), tgt_lengths
+        )
 
-    def _links(self, chunk: Chunk, kept: list[tuple[int, str, str]], prepared: PreparedPairs, dropped: Dropped) -> WordLinks:
+    def _links(
+        self,
+        chunk: Chunk,
+        kept: list[tuple[int, str, str]],
+        prepared: PreparedPairs,
+        dropped: Dropped,
+    ) -> WordLinks:
         """Links of the kept pairs; all of the chunk are checked, because wrong ones tell that the files are not of the same lines."""
         assert chunk.links is not None and self._finders is not None
         rules = self.corpora[chunk.corpus]
         src, tgt = chunk.src.split("\n"), chunk.tgt.split("\n")
         lines = zip(chunk.links.split("\n"), src, tgt, strict=True)
-        rows = [parse_links(line, a, b, f"`{rules.alignment_name}`: line {number}") for number, (line, a, b) in enumerate(lines, chunk.first_line)]
+        rows = [
+            parse_links(line, a, b, f"`{rules.alignment_name}`: line {number}")
+            for number, (line, a, b) in enumerate(lines, chunk.first_line)
+        ]
         places = [line - chunk.first_line for line, _, _ in kept]
         links = WordLinks.of([rows[place] for place in places])
         is_lost = np.zeros(len(kept), np.bool_)
         for texts, mended_texts, subword, finder, ids, lengths in (
-            (src, [row[1] for row in kept], self.tokenizer.src, self._finders[0], prepared.src_ids, prepared.src_lengths),
-            (tgt, [row[2] for row in kept], self.tokenizer.tgt, self._finders[1], prepared.tgt_ids, prepared.tgt_lengths),
+            (
+                src,
+                [row[1] for row in kept],
+                self.tokenizer.src,
+                self._finders[0],
+                prepared.src_ids,
+                prepared.src_lengths,
+            ),
+            (
+                tgt,
+                [row[2] for row in kept],
+                self.tokenizer.tgt,
+                self._finders[1],
+                prepared.tgt_ids,
+                prepared.tgt_lengths,
+            ),
         ):
             n_words = [
-                count_words(texts[place], mended, rules.cleaner.mend, subword.normalize) for place, mended in zip(places, mended_texts, strict=True)
+                count_words(texts[place], mended, rules.cleaner.mend, subword.normalize)
+                for place, mended in zip(places, mended_texts, strict=True)
             ]
             n_found = np.diff(finder.find(Sentences(ids, lengths.astype(np.int64))).offsets)
             is_lost |= np.array([-1 if n is None else n for n in n_words], np.int64) != n_found

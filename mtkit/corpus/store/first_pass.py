@@ -44,7 +44,11 @@ def _look_over(source: CorpusSource, recipe: Recipe, bar: ProgressBar) -> int:
     elif source.src is not None:
         for _ in passes():
             pass
-    if source.src is not None and source.alignment is not None and (n_lines := sum(1 for _ in read_links(source.alignment))) != passes.n_pairs:
+    if (
+        source.src is not None
+        and source.alignment is not None
+        and (n_lines := sum(1 for _ in read_links(source.alignment))) != passes.n_pairs
+    ):
         raise MtkitError(
             f"`{shown_name(source.alignment)}` has {n_lines:,} lines, but `{shown_name(source.src)}` has {passes.n_pairs:,}",
             "line N must align line N of src and tgt; run the word aligner on these files again",

@@ -17,7 +17,11 @@ from mtkit.tokenizer.subword import Tokenizer
 
 
 def merge_parts(
-    parts: Parts, part_ids: Sequence[PartId], writer: StoreWriter, tokenizer: Tokenizer, dropped: Mapping[int, Dropped]
+    parts: Parts,
+    part_ids: Sequence[PartId],
+    writer: StoreWriter,
+    tokenizer: Tokenizer,
+    dropped: Mapping[int, Dropped],
 ) -> dict[int, int]:
     """Join parts, in their order, into a store; of equal pairs the first stays.
 
@@ -32,7 +36,10 @@ def merge_parts(
     """
     n_kept = {part.corpus: 0 for part in part_ids}
     first = 0
-    with _duplicates(parts, part_ids) as is_duplicate, progress("Joining", len(part_ids), "parts") as bar:
+    with (
+        _duplicates(parts, part_ids) as is_duplicate,
+        progress("Joining", len(part_ids), "parts") as bar,
+    ):
         for part in part_ids:
             pairs = parts.read(part)
             is_repeat = is_duplicate[first : first + len(pairs)]
@@ -57,7 +64,9 @@ def _duplicates(parts: Parts, part_ids: Sequence[PartId]) -> Iterator[NDArray[np
 def _count(repeats: PreparedPairs, tokenizer: Tokenizer, dropped: Dropped) -> None:
     n_samples = dropped.n_wanted("duplicate")
     src, tgt = (
-        subword.decode([ids.tolist() for ids in np.split(ids, np.cumsum(lengths)[:n_samples])[:n_samples]])
+        subword.decode(
+            [ids.tolist() for ids in np.split(ids, np.cumsum(lengths)[:n_samples])[:n_samples]]
+        )
         for subword, ids, lengths in (
             (tokenizer.src, repeats.src_ids, repeats.src_lengths),
             (tokenizer.tgt, repeats.tgt_ids, repeats.tgt_lengths),

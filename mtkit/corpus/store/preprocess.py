@@ -60,7 +60,9 @@ class PreprocessReport:
     @property
     def outcome(self) -> str:
         """What became of the store, in one line."""
-        return f"{self.store_dir}: {'up to date' if self.fresh else 'written'}, {self.n_kept:,} pairs"
+        return (
+            f"{self.store_dir}: {'up to date' if self.fresh else 'written'}, {self.n_kept:,} pairs"
+        )
 
     def lines(self, n_samples: int = 0) -> Iterator[str]:
         """The report for people, line by line.
@@ -70,7 +72,10 @@ class PreprocessReport:
         """
         yield f"{self.n_read:,} pairs read, {self.n_kept:,} kept, {self.n_read - self.n_kept:,} dropped"
         yield from dropped_lines(self.dropped, n_samples)
-        per_src, per_tgt = self.n_src_tokens / max(1, self.n_kept), self.n_tgt_tokens / max(1, self.n_kept)
+        per_src, per_tgt = (
+            self.n_src_tokens / max(1, self.n_kept),
+            self.n_tgt_tokens / max(1, self.n_kept),
+        )
         yield f"{self.n_src_tokens:,} source and {self.n_tgt_tokens:,} target pieces, {per_src:.1f} and {per_tgt:.1f} for each pair"
         if self.n_aligned:
             yield f"{self.n_aligned:,} pairs have a word alignment"
@@ -129,10 +134,16 @@ def preprocess(recipe: Recipe, *, n_workers: int | None = None) -> PreprocessRep
     work.remove_stale_parts()
     part_ids, _ = work.make_parts(None, n_workers, n_pairs)
     work.join(part_ids, {"key": key, "inputs": inputs, "tokenizer_sha256": tokenizer.sha256})
-    return _report(TokenStore.open(recipe.store_dir, check_hashes=False).manifest, recipe.store_dir, fresh=False)
+    return _report(
+        TokenStore.open(recipe.store_dir, check_hashes=False).manifest,
+        recipe.store_dir,
+        fresh=False,
+    )
 
 
-def preprocess_shard(recipe: Recipe, shard: tuple[int, int], *, n_workers: int | None = None) -> ShardReport:
+def preprocess_shard(
+    recipe: Recipe, shard: tuple[int, int], *, n_workers: int | None = None
+) -> ShardReport:
     """Prepare one share of the training corpus; when all are done, `preprocess` joins them to the store that it would have made alone.
 
     Shards may run at the same time, on machines that share `data.work_dir`.
@@ -169,7 +180,10 @@ def store_is_fresh(recipe: Recipe) -> bool:
     """
     inputs = input_fingerprints(recipe)
     tokenizer = fresh_tokenizer(recipe, inputs)
-    return tokenizer is not None and _whole_manifest(recipe.store_dir, _key(recipe, inputs, tokenizer)) is not None
+    return (
+        tokenizer is not None
+        and _whole_manifest(recipe.store_dir, _key(recipe, inputs, tokenizer)) is not None
+    )
 
 
 class _Work:
@@ -178,7 +192,9 @@ class _Work:
     def __init__(self, recipe: Recipe, tokenizer: Tokenizer, key: str, snapshot: Snapshot) -> None:
         self.recipe, self.tokenizer, self.snapshot = recipe, tokenizer, snapshot
         self.parts_dir = recipe.data.work_dir / "parts"
-        self.parts = Parts(self.parts_dir / key[:16], (tokenizer.src.vocab_size, tokenizer.tgt.vocab_size))
+        self.parts = Parts(
+            self.parts_dir / key[:16], (tokenizer.src.vocab_size, tokenizer.tgt.vocab_size)
+        )
 
     def remove_stale_parts(self) -> None:
         """Remove what interrupted runs with other texts or settings have left."""
@@ -186,7 +202,9 @@ class _Work:
             if folder != self.parts.folder:
                 shutil.rmtree(folder)
 
-    def make_parts(self, shard: Shard | None, n_workers: int | None, n_pairs: int) -> tuple[list[PartId], int]:
+    def make_parts(
+        self, shard: Shard | None, n_workers: int | None, n_pairs: int
+    ) -> tuple[list[PartId], int]:
         """Make the parts that are missing, of all or of one shard.
 
         Args:
@@ -211,13 +229,21 @@ class _Work:
                 bar.advance(n_chunk)
                 if is_last:
                     self.snapshot.check()
-                    self.parts.write(part, prepared, {"n_read": n_read, "dropped": dropped.as_json()})
+                    self.parts.write(
+                        part, prepared, {"n_read": n_read, "dropped": dropped.as_json()}
+                    )
                     n_made += 1
                     prepared, n_read, dropped = [], 0, Dropped()
         self.snapshot.check()
         return part_ids, n_made
 
-    def _tasks(self, part_ids: list[PartId], ends: "deque[tuple[PartId, int, bool]]", shard: Shard | None, bar: ProgressBar) -> Iterator[Chunk]:
+    def _tasks(
+        self,
+        part_ids: list[PartId],
+        ends: "deque[tuple[PartId, int, bool]]",
+        shard: Shard | None,
+        bar: ProgressBar,
+    ) -> Iterator[Chunk]:
         """The chunks of the parts to be made.
 
         Every part is added to `part_ids`; for each chunk its part, its size and whether it is the part's last is added to `ends`.
@@ -231,15 +257,25 @@ class _Work:
                 links_chunk = list(islice(links, len(chunk))) if links is not None else None
                 part = PartId(corpus, first // PART_SIZE)
                 if first % PART_SIZE == 0:
-                    is_wanted = (shard is None or shard.has(len(part_ids))) and self.parts.manifest(part) is None
+                    is_wanted = (shard is None or shard.has(len(part_ids))) and self.parts.manifest(
+                        part
+                    ) is None
                     part_ids.append(part)
                 if is_wanted:
-                    ends.append((part, len(chunk), is_last_of_corpus or (first + CHUNK_SIZE) % PART_SIZE == 0))
+                    ends.append(
+                        (
+                            part,
+                            len(chunk),
+                            is_last_of_corpus or (first + CHUNK_SIZE) % PART_SIZE == 0,
+                        )
+                    )
                     yield Chunk.of(corpus, first + 1, chunk, links_chunk)
                 else:
                     bar.advance(len(chunk))
 
-    def _prepare(self, tasks: Iterator[Chunk], n_workers: int | None) -> Iterator[tuple[PreparedPairs, Dropped]]:
+    def _prepare(
+        self, tasks: Iterator[Chunk], n_workers: int | None
+    ) -> Iterator[tuple[PreparedPairs, Dropped]]:
         cleaner = PairCleaner.for_recipe(self.recipe)
         rules = tuple(
             CorpusRules(
@@ -271,15 +307,35 @@ class _Work:
         sizes = self.tokenizer.src.vocab_size, self.tokenizer.tgt.vocab_size
         is_aligned = any(source.alignment is not None for source in self.recipe.data.train)
         with atomic_dir(made) as folder, StoreWriter(folder, *sizes, aligned=is_aligned) as writer:
-            n_kept = merge_parts(self.parts, part_ids, writer, self.tokenizer, {place: counts.dropped for place, counts in enumerate(corpora)})
+            n_kept = merge_parts(
+                self.parts,
+                part_ids,
+                writer,
+                self.tokenizer,
+                {place: counts.dropped for place, counts in enumerate(corpora)},
+            )
             told = self._corpora(n_kept, corpora)
             _check_dropped(self.recipe, told)
-            n_read, dropped = sum(counts.n_read for counts in corpora), _merged(counts.dropped for counts in corpora)
+            n_read, dropped = (
+                sum(counts.n_read for counts in corpora),
+                _merged(counts.dropped for counts in corpora),
+            )
             if writer.n_pairs == 0:
                 shutil.rmtree(self.parts_dir)
                 raise _nothing_left(n_read, dropped)
-            settings = {"preprocess": _settings(self.recipe), "clean": self.recipe.clean.model_dump(mode="json")}
-            writer.finish(about | {"n_read": n_read, "dropped": dropped.as_json(), "corpora": told, "settings": settings})
+            settings = {
+                "preprocess": _settings(self.recipe),
+                "clean": self.recipe.clean.model_dump(mode="json"),
+            }
+            writer.finish(
+                about
+                | {
+                    "n_read": n_read,
+                    "dropped": dropped.as_json(),
+                    "corpora": told,
+                    "settings": settings,
+                }
+            )
         replace_dir(made, self.recipe.store_dir)
         shutil.rmtree(self.parts_dir)
 
@@ -290,7 +346,11 @@ class _Work:
             n_pairs = n_kept.get(corpus, 0)
             rows = {"name": corpus_name(source), "first": first, "n_pairs": n_pairs}
             tags = {"tags": list(source.tags), "tag_ids": self.tokenizer.src.tag_ids(source.tags)}
-            corpora.append(rows | tags | {"n_read": counts[corpus].n_read, "dropped": counts[corpus].dropped.as_json()})
+            corpora.append(
+                rows
+                | tags
+                | {"n_read": counts[corpus].n_read, "dropped": counts[corpus].dropped.as_json()}
+            )
             first += n_pairs
         return corpora
 
@@ -334,10 +394,24 @@ def _key(recipe: Recipe, inputs: list[dict[str, str]], tokenizer: Tokenizer) -> 
     settings = [_settings(recipe), recipe.clean.model_dump(mode="json")]
     corpora = [(source.tags, source.src_lang, source.tgt_lang) for source in recipe.data.train]
     languages = (recipe.data.src_lang, recipe.data.tgt_lang)
-    held_out_sources = (*recipe.data.validation, *recipe.data.test) if recipe.clean.test_overlap != "off" else ()
+    held_out_sources = (
+        (*recipe.data.validation, *recipe.data.test) if recipe.clean.test_overlap != "off" else ()
+    )
     held_out = [source_fingerprint(source, recipe.data) for source in held_out_sources]
-    parts = [FORMAT_VERSION, PART_SIZE, [entry["sha256"] for entry in inputs], tokenizer.sha256, settings, languages, corpora, held_out]
-    alignments = [source.alignment and sha256_file(rereadable(source.alignment, "the alignment")) for source in recipe.data.train]
+    parts = [
+        FORMAT_VERSION,
+        PART_SIZE,
+        [entry["sha256"] for entry in inputs],
+        tokenizer.sha256,
+        settings,
+        languages,
+        corpora,
+        held_out,
+    ]
+    alignments = [
+        source.alignment and sha256_file(rereadable(source.alignment, "the alignment"))
+        for source in recipe.data.train
+    ]
     return make_key([*parts, alignments] if any(alignments) else parts)
 
 
@@ -349,7 +423,9 @@ def _settings(recipe: Recipe) -> dict[str, Any]:
 def _whole_manifest(folder: Path, key: str) -> dict[str, Any] | None:
     """The store's manifest if it was made from the same things, and its files are as they were written; a damaged store is warned of."""
     manifest = read_manifest(folder)
-    is_stale = not (folder / MANIFEST_NAME).exists() or (manifest is not None and manifest.get("key") != key)
+    is_stale = not (folder / MANIFEST_NAME).exists() or (
+        manifest is not None and manifest.get("key") != key
+    )
     if is_stale:
         return None
     try:
@@ -363,11 +439,23 @@ def _report(manifest: dict[str, Any], folder: Path, *, fresh: bool) -> Preproces
     n_tokens = manifest["n_tokens"]
     dropped = Dropped.from_json(manifest["dropped"])
     n_aligned = manifest["alignment"]["n_pairs"] if "alignment" in manifest else 0
-    return PreprocessReport(manifest["n_read"], manifest["n_pairs"], dropped, n_tokens["src"], n_tokens["tgt"], n_aligned, folder, fresh)
+    return PreprocessReport(
+        manifest["n_read"],
+        manifest["n_pairs"],
+        dropped,
+        n_tokens["src"],
+        n_tokens["tgt"],
+        n_aligned,
+        folder,
+        fresh,
+    )
 
 
 def _nothing_left(n_read: int, dropped: Dropped) -> MtkitError:
     if n_read == 0:
         return MtkitError("the training corpus is empty", "check the files that data.train names")
     why = ", ".join(f"{count:,} {reason}" for reason, count in dropped.counts.items() if count)
-    return MtkitError(f"all {n_read:,} training pairs were dropped: {why}", "check the corpus, or the recipe's clean and preprocess sections")
+    return MtkitError(
+        f"all {n_read:,} training pairs were dropped: {why}",
+        "check the corpus, or the recipe's clean and preprocess sections",
+    )

@@ -58,8 +58,16 @@ class Shard(NamedTuple):
             MtkitError: That is no shard.
         """
         number, slash, n_shards = text.partition("/")
-        if not (slash and number.isdecimal() and n_shards.isdecimal() and 1 <= int(number) <= int(n_shards)):
-            raise MtkitError(f"`{text}` is no shard", "write its number, a slash and how many there are: 1/8 to 8/8")
+        if not (
+            slash
+            and number.isdecimal()
+            and n_shards.isdecimal()
+            and 1 <= int(number) <= int(n_shards)
+        ):
+            raise MtkitError(
+                f"`{text}` is no shard",
+                "write its number, a slash and how many there are: 1/8 to 8/8",
+            )
         return cls(int(number), int(n_shards))
 
     @classmethod
@@ -70,11 +78,17 @@ class Shard(NamedTuple):
             TypeError: It is not two whole numbers.
             ValueError: There is no such shard.
         """
-        if not isinstance(shard, tuple | list) or len(shard) != 2 or not all(isinstance(number, int) for number in shard):
+        if (
+            not isinstance(shard, tuple | list)
+            or len(shard) != 2
+            or not all(isinstance(number, int) for number in shard)
+        ):
             raise TypeError(f"shard ({shard!r}) is not two whole numbers, such as (1, 8)")
         number, n_shards = shard
         if not 1 <= number <= n_shards:
-            raise ValueError(f"shard {number} of {n_shards} does not exist; shards are counted from 1")
+            raise ValueError(
+                f"shard {number} of {n_shards} does not exist; shards are counted from 1"
+            )
         return cls(number, n_shards)
 
     def has(self, place: int) -> bool:
@@ -103,7 +117,9 @@ class PreparedPairs:
         src_ids = self.src_ids[np.repeat(is_kept, self.src_lengths)]
         tgt_ids = self.tgt_ids[np.repeat(is_kept, self.tgt_lengths)]
         links = None if self.links is None else self.links.select(is_kept)
-        return PreparedPairs(src_ids, self.src_lengths[is_kept], tgt_ids, self.tgt_lengths[is_kept], links=links)
+        return PreparedPairs(
+            src_ids, self.src_lengths[is_kept], tgt_ids, self.tgt_lengths[is_kept], links=links
+        )
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """As `StoreWriter.append_arrays` takes them."""
@@ -129,7 +145,11 @@ class Parts:
     def manifest(self, part: PartId) -> dict[str, Any] | None:
         """The manifest of a finished part; None if a file is missing or not as it was written."""
         manifest = read_manifest(self.path(part))
-        return None if manifest is None or find_damage(self.path(part), manifest, hashes=True) else manifest
+        return (
+            None
+            if manifest is None or find_damage(self.path(part), manifest, hashes=True)
+            else manifest
+        )
 
     def write(self, part: PartId, chunks: list[PreparedPairs], about: dict[str, Any]) -> None:
         """Write a part, whole or not at all.
@@ -148,9 +168,15 @@ class Parts:
     def read(self, part: PartId) -> PreparedPairs:
         """The pairs of a finished part."""
         path = self.path(part)
-        src_ids, tgt_ids = (np.fromfile(path / f"{side}.ids", self.id_types[side]) for side in ("src", "tgt"))
-        src_lengths, tgt_lengths = (np.fromfile(path / f"{side}.lengths", LENGTH_TYPE) for side in ("src", "tgt"))
-        return PreparedPairs(src_ids, src_lengths, tgt_ids, tgt_lengths, links=self._read_links(path))
+        src_ids, tgt_ids = (
+            np.fromfile(path / f"{side}.ids", self.id_types[side]) for side in ("src", "tgt")
+        )
+        src_lengths, tgt_lengths = (
+            np.fromfile(path / f"{side}.lengths", LENGTH_TYPE) for side in ("src", "tgt")
+        )
+        return PreparedPairs(
+            src_ids, src_lengths, tgt_ids, tgt_lengths, links=self._read_links(path)
+        )
 
     def _read_links(self, path: Path) -> WordLinks | None:
         if not (path / LINKS_NAME).exists():

@@ -49,16 +49,26 @@ class StoreWriter:
         aligned: Whether some of the pairs have word alignments.
     """
 
-    def __init__(self, folder: Path, src_vocab_size: int, tgt_vocab_size: int, *, aligned: bool = False) -> None:
+    def __init__(
+        self, folder: Path, src_vocab_size: int, tgt_vocab_size: int, *, aligned: bool = False
+    ) -> None:
         self.folder = folder
-        self.dtypes: dict[str, np.dtype] = {side: id_type(size) for side, size in zip(SIDES, (src_vocab_size, tgt_vocab_size), strict=True)}
+        self.dtypes: dict[str, np.dtype] = {
+            side: id_type(size)
+            for side, size in zip(SIDES, (src_vocab_size, tgt_vocab_size), strict=True)
+        }
         self.n_pairs = 0
         self.n_tokens: dict[str, int] = dict.fromkeys(SIDES, 0)
         self.n_links = self.n_aligned = 0
         names = [(ids_name(side), offsets_name(side)) for side in SIDES]
         self._files: dict[str, BinaryIO] = {}
-        for values_name, places_name in [*names, (LINKS_NAME, LINK_OFFSETS_NAME)] if aligned else names:
-            self._files[values_name], self._files[places_name] = (folder / values_name).open("xb"), (folder / places_name).open("xb")
+        for values_name, places_name in (
+            [*names, (LINKS_NAME, LINK_OFFSETS_NAME)] if aligned else names
+        ):
+            self._files[values_name], self._files[places_name] = (
+                (folder / values_name).open("xb"),
+                (folder / places_name).open("xb"),
+            )
             self._files[places_name].write(np.zeros(1, _OFFSET_TYPE).tobytes())
 
     def append(self, src_ids: Sequence[Sequence[int]], tgt_ids: Sequence[Sequence[int]]) -> None:
@@ -71,7 +81,12 @@ class StoreWriter:
         self.append_arrays(*flatten(src_ids), *flatten(tgt_ids))
 
     def append_arrays(
-        self, src_ids: np.ndarray, src_lengths: np.ndarray, tgt_ids: np.ndarray, tgt_lengths: np.ndarray, links: WordLinks | None = None
+        self,
+        src_ids: np.ndarray,
+        src_lengths: np.ndarray,
+        tgt_ids: np.ndarray,
+        tgt_lengths: np.ndarray,
+        links: WordLinks | None = None,
     ) -> None:
         """Add pairs.
 
@@ -87,7 +102,9 @@ class StoreWriter:
         for side, ids, lengths in (("src", src_ids, src_lengths), ("tgt", tgt_ids, tgt_lengths)):
             ends = np.cumsum(lengths, dtype=_OFFSET_TYPE)
             if len(ids) != (int(ends[-1]) if len(ends) else 0):
-                raise ValueError(f"{len(ids)} ids on side {side}, but the lengths tell another number")
+                raise ValueError(
+                    f"{len(ids)} ids on side {side}, but the lengths tell another number"
+                )
             if len(ids) and not 0 <= ids.min() <= ids.max() <= np.iinfo(self.dtypes[side]).max:
                 raise ValueError(f"an id of side {side} does not fit {self.dtypes[side]}")
             self._files[ids_name(side)].write(ids.astype(self.dtypes[side]).tobytes())
@@ -101,7 +118,9 @@ class StoreWriter:
 
     def _append_links(self, links: WordLinks) -> None:
         self._files[LINKS_NAME].write(links.links.astype(LINK_TYPE).tobytes())
-        self._files[LINK_OFFSETS_NAME].write((np.cumsum(links.lengths, dtype=_OFFSET_TYPE) + self.n_links).tobytes())
+        self._files[LINK_OFFSETS_NAME].write(
+            (np.cumsum(links.lengths, dtype=_OFFSET_TYPE) + self.n_links).tobytes()
+        )
         self.n_links += len(links.links)
         self.n_aligned += int((links.lengths > 0).sum())
 
@@ -130,7 +149,12 @@ class StoreWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
 
@@ -155,7 +179,10 @@ class TokenStore:
         self.folder = folder
         self.manifest = manifest
         self.n_pairs: int = manifest["n_pairs"]
-        self._ids = {side: _map(folder / ids_name(side), np.dtype(manifest["dtypes"][side])) for side in SIDES}
+        self._ids = {
+            side: _map(folder / ids_name(side), np.dtype(manifest["dtypes"][side]))
+            for side in SIDES
+        }
         self._offsets = {side: _map(folder / offsets_name(side), _OFFSET_TYPE) for side in SIDES}
         self.is_aligned = "alignment" in manifest
         """Whether some of the pairs have word alignments."""
@@ -177,10 +204,15 @@ class TokenStore:
         manifest = read_manifest(folder)
         if manifest is None:
             if not (folder / MANIFEST_NAME).exists():
-                raise MtkitError(f"`{folder}`: no token store here", "make it with `mtkit preprocess`")
+                raise MtkitError(
+                    f"`{folder}`: no token store here", "make it with `mtkit preprocess`"
+                )
             raise MtkitError(f"`{folder / MANIFEST_NAME}`: damaged", _REBUILD)
         if manifest.get("format_version") != FORMAT_VERSION:
-            raise MtkitError(f"`{folder}`: store of format {manifest.get('format_version')}, not {FORMAT_VERSION}", _REBUILD)
+            raise MtkitError(
+                f"`{folder}`: store of format {manifest.get('format_version')}, not {FORMAT_VERSION}",
+                _REBUILD,
+            )
         if problem := find_damage(folder, manifest, hashes=check_hashes):
             raise MtkitError(problem, _REBUILD)
         return cls(folder, manifest)
@@ -203,8 +235,13 @@ class TokenStore:
     @property
     def corpora(self) -> tuple[StoredCorpus, ...]:
         """The corpora of which the store is made, in the order of their rows; one of all rows where it does not tell."""
-        told = self.manifest.get("corpora") or [{"name": self.folder.name, "first": 0, "n_pairs": self.n_pairs, "tag_ids": []}]
-        return tuple(StoredCorpus(corpus["name"], corpus["first"], corpus["n_pairs"], len(corpus["tag_ids"])) for corpus in told)
+        told = self.manifest.get("corpora") or [
+            {"name": self.folder.name, "first": 0, "n_pairs": self.n_pairs, "tag_ids": []}
+        ]
+        return tuple(
+            StoredCorpus(corpus["name"], corpus["first"], corpus["n_pairs"], len(corpus["tag_ids"]))
+            for corpus in told
+        )
 
     def lengths(self, side: Side, rows: Rows) -> npt.NDArray[np.int64]:
         """Ids in some sentences of a side. Shape of rows."""

@@ -37,7 +37,9 @@ class WordLinks(NamedTuple):
     def of(cls, rows: Sequence[Sequence[tuple[int, int]]]) -> Self:
         """Links of each pair."""
         lengths = np.fromiter(map(len, rows), np.int64, len(rows))
-        links = np.fromiter(chain.from_iterable(chain.from_iterable(rows)), np.int64, 2 * int(lengths.sum()))
+        links = np.fromiter(
+            chain.from_iterable(chain.from_iterable(rows)), np.int64, 2 * int(lengths.sum())
+        )
         return cls(links.reshape(-1, 2), lengths)
 
     @classmethod
@@ -51,7 +53,9 @@ class WordLinks(NamedTuple):
 
     def without(self, is_lost: NDArray[np.bool_]) -> "WordLinks":
         """The same pairs, some of them no longer aligned."""
-        return WordLinks(self.links[np.repeat(~is_lost, self.lengths)], np.where(is_lost, 0, self.lengths))
+        return WordLinks(
+            self.links[np.repeat(~is_lost, self.lengths)], np.where(is_lost, 0, self.lengths)
+        )
 
 
 def read_links(path: Path) -> Iterator[str]:
@@ -60,7 +64,9 @@ def read_links(path: Path) -> Iterator[str]:
     Raises:
         MtkitError: At the first line: no such file.
     """
-    return read_lines(rereadable(path, "the alignment"), what="the alignment", name=shown_name(path))
+    return read_lines(
+        rereadable(path, "the alignment"), what="the alignment", name=shown_name(path)
+    )
 
 
 def parse_links(line: str, src: str, tgt: str, where: str) -> list[tuple[int, int]]:
@@ -79,7 +85,10 @@ def parse_links(line: str, src: str, tgt: str, where: str) -> list[tuple[int, in
     for text in line.split():
         found = _LINK.fullmatch(text)
         if found is None:
-            raise MtkitError(f"{where}: `{text[:40]}` is no link", "write links as a word aligner does: 0-0 1-2, words counted from 0")
+            raise MtkitError(
+                f"{where}: `{text[:40]}` is no link",
+                "write links as a word aligner does: 0-0 1-2, words counted from 0",
+            )
         link = int(found[1]), int(found[2])
         if link[0] >= n_src or link[1] >= n_tgt:
             raise MtkitError(

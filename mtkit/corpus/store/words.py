@@ -30,7 +30,9 @@ class WordFinder:
 
     def __init__(self, subword: Subword) -> None:
         pieces = subword.pieces()
-        self._begins = np.array([piece.kind == "text" and piece.text.startswith(WORD_BOUNDARY) for piece in pieces])
+        self._begins = np.array(
+            [piece.kind == "text" and piece.text.startswith(WORD_BOUNDARY) for piece in pieces]
+        )
 
     def find(self, sentences: Sentences) -> Words:
         """The words of sentences, tags included."""
@@ -39,4 +41,8 @@ class WordFinder:
         places = np.flatnonzero(self._begins[sentences.ids])
         sentence = np.searchsorted(ends, places, side="right")
         nexts = np.minimum(np.append(places[1:], len(sentences.ids)), ends[sentence])
-        return Words(places - starts[sentence], nexts - places, np.searchsorted(places, np.append(starts, len(sentences.ids))))
+        return Words(
+            places - starts[sentence],
+            nexts - places,
+            np.searchsorted(places, np.append(starts, len(sentences.ids))),
+        )

@@ -72,12 +72,20 @@ def use_huge_pages(n_bytes: int = 1 << 29) -> None:
         return
     try:
         libc = ctypes.CDLL("libc.so.6")
-        libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
+        libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = (
+            ctypes.c_void_p,
+            [ctypes.c_size_t],
+            [ctypes.c_void_p],
+        )
         libc.free(libc.malloc(n_bytes))
         with open("/proc/self/maps", encoding="utf-8") as lines:
             heap = next((line for line in lines if line.rstrip().endswith("[heap]")), "")
         start, _, end = heap.partition(" ")[0].partition("-")
         if end:
-            libc.madvise(ctypes.c_void_p(int(start, 16)), ctypes.c_size_t(int(end, 16) - int(start, 16)), _MADV_HUGEPAGE)
+            libc.madvise(
+                ctypes.c_void_p(int(start, 16)),
+                ctypes.c_size_t(int(end, 16) - int(start, 16)),
+                _MADV_HUGEPAGE,
+            )
     except (OSError, AttributeError, ValueError):
         return

@@ -84,7 +84,9 @@ class PackedCache:
             return torch.from_numpy(self._bias_C)
         return F.pad(bias_B1WM, (0, len(self._bias_C) - self.length), value=-math.inf)
 
-    def append(self, number: int, key_BHWK: np.ndarray, value_BHWK: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def append(
+        self, number: int, key_BHWK: np.ndarray, value_BHWK: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Add the positions of this step to one layer, and give back all. Shapes (B, H, C, K)."""
         key_BHCK, value_BHCK = self._pasts[number]
         new = slice(self.length - key_BHWK.shape[2], self.length)
@@ -96,18 +98,26 @@ class PackedCache:
         self._bias_C = np.full(capacity, -math.inf, np.float32)
         self._bias_C[:length] = 0.0
         if self._pasts:
-            self._pasts = [(_resized(key, length, capacity), _resized(value, length, capacity)) for key, value in self._pasts]
+            self._pasts = [
+                (_resized(key, length, capacity), _resized(value, length, capacity))
+                for key, value in self._pasts
+            ]
             return
         B = sum(len(group.places) for group in self.groups)
         _, H, _, K = self.groups[0].layers[0][0].shape
         shape = (B, H, capacity, K)
         # In memory of torch's, which has been used before: in numpy's own, a large array takes five times as long.
-        self._pasts = [(torch.zeros(shape).numpy(), torch.zeros(shape).numpy()) for _ in self.groups[0].layers]
+        self._pasts = [
+            (torch.zeros(shape).numpy(), torch.zeros(shape).numpy()) for _ in self.groups[0].layers
+        ]
 
     def keep(self, sentences: Tensor) -> None:
         """Keep only these sentences, in this order, and forget the others. Shape (B',)."""
         moves = Moves.of_sentences(sentences).of_arrays()
-        self._pasts = [(moves.apply(key, self.length), moves.apply(value, self.length)) for key, value in self._pasts]
+        self._pasts = [
+            (moves.apply(key, self.length), moves.apply(value, self.length))
+            for key, value in self._pasts
+        ]
         new_places = [-1] * sum(len(group.places) for group in self.groups)
         for new, old in enumerate(sentences.tolist()):
             new_places[old] = new
@@ -123,7 +133,10 @@ class PackedCache:
         heads_BH1 = np.arange(0, B * H * C, C).reshape(B, H, 1)
         rows_BHN = heads_BH1 + positions_BN.numpy()[:, None]
         for number, (key_BHCK, value_BHCK) in enumerate(self._pasts):
-            self._pasts[number] = key_BHCK.reshape(-1, K)[rows_BHN], value_BHCK.reshape(-1, K)[rows_BHN]
+            self._pasts[number] = (
+                key_BHCK.reshape(-1, K)[rows_BHN],
+                value_BHCK.reshape(-1, K)[rows_BHN],
+            )
 
     def _find_order(self) -> tuple[np.ndarray, np.ndarray] | None:
         there = np.array([place for group in self.groups for place in group.places], dtype=np.int64)

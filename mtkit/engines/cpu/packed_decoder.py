@@ -29,7 +29,13 @@ class PackedDecoder:
         is_exact: Whether a sentence's results may not depend on those beside it, not even in the last bits.
     """
 
-    def __init__(self, layers: list[DecoderLayer], final_norm: nn.Module, make: MakeLinear, is_exact: bool = True) -> None:
+    def __init__(
+        self,
+        layers: list[DecoderLayer],
+        final_norm: nn.Module,
+        make: MakeLinear,
+        is_exact: bool = True,
+    ) -> None:
         self.is_exact = is_exact
         self.layers = [_PackedLayer(layer, make) for layer in layers]
         self.final_norm = _norm(final_norm)
@@ -48,7 +54,11 @@ class PackedDecoder:
 
 class _PackedLayer:
     def __init__(self, layer: DecoderLayer, make: MakeLinear) -> None:
-        own, cross, feed_forward = layer.self_attention.inner, layer.cross_attention.inner, layer.feed_forward.inner
+        own, cross, feed_forward = (
+            layer.self_attention.inner,
+            layer.cross_attention.inner,
+            layer.feed_forward.inner,
+        )
         self.is_pre = layer.self_attention.is_pre
         self.n_heads, self.rotary = own.n_heads, own.rotary
         d_model = own.output.in_features
@@ -63,9 +73,19 @@ class _PackedLayer:
         self.inner = make(feed_forward.inner.weight, feed_forward.inner.bias)
         self.outer = make(feed_forward.outer.weight, feed_forward.outer.bias)
         self.activation = feed_forward.activation
-        self.norms = [_norm(sublayer.norm) for sublayer in (layer.self_attention, layer.cross_attention, layer.feed_forward)]
+        self.norms = [
+            _norm(sublayer.norm)
+            for sublayer in (layer.self_attention, layer.cross_attention, layer.feed_forward)
+        ]
 
-    def __call__(self, x_RD: Tensor, shape: tuple[int, int], cache: PackedCache, number: int, bias_B1WC: Tensor) -> Tensor:
+    def __call__(
+        self,
+        x_RD: Tensor,
+        shape: tuple[int, int],
+        cache: PackedCache,
+        number: int,
+        bias_B1WC: Tensor,
+    ) -> Tensor:
         """Shape (R, D) in and out, for R = B x W rows, or more that count for nothing; `number` is this layer's own."""
         own_norm, cross_norm, feed_forward_norm = self.norms
         y_RD = own_norm(x_RD) if self.is_pre else x_RD
@@ -73,23 +93,44 @@ class _PackedLayer:
         x_RD = self.own_output(attended_RD).add_(x_RD)
 
         y_RD = cross_norm(x_RD) if self.is_pre else (x_RD := own_norm(x_RD))
-        x_RD = self.cross_output(self._attend_sources(self.cross_query(y_RD), shape, cache, number)).add_(x_RD)
+        x_RD = self.cross_output(
+            self._attend_sources(self.cross_query(y_RD), shape, cache, number)
+        ).add_(x_RD)
 
         y_RD = feed_forward_norm(x_RD) if self.is_pre else (x_RD := cross_norm(x_RD))
         x_RD = self.outer(self._activated(y_RD)).add_(x_RD)
         return x_RD if self.is_pre else feed_forward_norm(x_RD)
 
-    def _attend_self(self, fused: Tensor, shape: tuple[int, int], cache: PackedCache, number: int, bias_B1WC: Tensor) -> Tensor:
+    def _attend_self(
+        self,
+        fused: Tensor,
+        shape: tuple[int, int],
+        cache: PackedCache,
+        number: int,
+        bias_B1WC: Tensor,
+    ) -> Tensor:
         """Queries, keys and values of the coming step side by side, shape (R, 3 D), to shape (R, D)."""
         n_rows = math.prod(shape)
-        query, key, value = _array(fused)[:n_rows].reshape(*shape, 3, self.n_heads, -1).transpose(2, 0, 3, 1, 4)
+        query, key, value = (
+            _array(fused)[:n_rows].reshape(*shape, 3, self.n_heads, -1).transpose(2, 0, 3, 1, 4)
+        )
         if self.rotary is not None:
-            query, key = (self.rotary(torch.from_numpy(part), cache.n_steps, 0).numpy() for part in (query, key))
+            query, key = (
+                self.rotary(torch.from_numpy(part), cache.n_steps, 0).numpy()
+                for part in (query, key)
+            )
         out_RD = torch.empty(n_rows, fused.size(1) // 3)
-        _attend(query, *cache.append(number, key, value), bias_B1WC, out_RD.numpy().reshape(*shape, self.n_heads, -1).swapaxes(1, 2))
+        _attend(
+            query,
+            *cache.append(number, key, value),
+            bias_B1WC,
+            out_RD.numpy().reshape(*shape, self.n_heads, -1).swapaxes(1, 2),
+        )
         return _like(fused, out_RD)
 
-    def _attend_sources(self, query_RD: Tensor, shape: tuple[int, int], cache: PackedCache, number: int) -> Tensor:
+    def _attend_sources(
+        self, query_RD: Tensor, shape: tuple[int, int], cache: PackedCache, number: int
+    ) -> Tensor:
         """Each hypothesis to its own source. Shape (R, D) in and out."""
         n_rows = math.prod(shape)
         query_BWHK = _array(query_RD)[:n_rows].reshape(*shape, self.n_heads, -1)
@@ -100,7 +141,12 @@ class _PackedLayer:
         start = 0
         for group in cache.groups:
             own = slice(start, start + len(group.places))
-            _attend(query_BWHK[own].swapaxes(1, 2), *group.layers[number], group.bias_B11S, out_BWHK[own].swapaxes(1, 2))
+            _attend(
+                query_BWHK[own].swapaxes(1, 2),
+                *group.layers[number],
+                group.bias_B11S,
+                out_BWHK[own].swapaxes(1, 2),
+            )
             start = own.stop
         if cache.order is not None:
             out_RD = torch.from_numpy(out_BWHK[cache.order[1]]).view(out_RD.shape)
@@ -132,7 +178,13 @@ def _array(x: Tensor) -> np.ndarray:
     return (x if x.dtype == torch.float32 else x.float()).numpy()
 
 
-def _attend(query_BHWK: np.ndarray, key_BHMK: np.ndarray, value_BHMK: np.ndarray, bias: Tensor | None, out_BHWK: np.ndarray) -> None:
+def _attend(
+    query_BHWK: np.ndarray,
+    key_BHMK: np.ndarray,
+    value_BHMK: np.ndarray,
+    bias: Tensor | None,
+    out_BHWK: np.ndarray,
+) -> None:
     """Attention with queries that are scaled already.
 
     The products are numpy's, which go from matrix to matrix with a routine for small ones: torch's take two to three times as long, and want heads

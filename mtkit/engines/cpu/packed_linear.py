@@ -17,7 +17,9 @@ def _direct(op: Any) -> Callable[..., Tensor]:
 
 
 _has_onednn = hasattr(torch.ops.mkldnn, "_linear_pointwise")
-_multiply = _direct(torch.ops.mkldnn._linear_pointwise.default if _has_onednn else torch.ops.aten.linear.default)
+_multiply = _direct(
+    torch.ops.mkldnn._linear_pointwise.default if _has_onednn else torch.ops.aten.linear.default
+)
 _TYPICAL_ROWS = 320
 """Rows of a step of beam search, for which the layout is chosen."""
 _multiply_int8 = _direct(torch.ops.quantized.linear_dynamic.default)
@@ -65,7 +67,9 @@ class OneDnnLinear:
         n_rows = x.numel() // x.size(-1)
         if not 0 < n_rows < self.fewest_rows:
             return _multiply(x, self._weight, self._bias, "relu" if relu else "none", [], "")
-        return self(with_rows(x.flatten(0, -2), self.fewest_rows), relu)[:n_rows].view(*x.shape[:-1], -1)
+        return self(with_rows(x.flatten(0, -2), self.fewest_rows), relu)[:n_rows].view(
+            *x.shape[:-1], -1
+        )
 
 
 class Int8Linear:
@@ -88,12 +92,20 @@ class Int8Linear:
         self._by_row = by_row
         scales = (weight.abs().amax(1) / 127.0).clamp_min(1e-12).double()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch speaks of another package that is to replace this one day
-            quantized = torch.quantize_per_channel(weight, scales, torch.zeros(len(scales), dtype=torch.long), 0, torch.qint8)
+            warnings.simplefilter(
+                "ignore"
+            )  # torch speaks of another package that is to replace this one day
+            quantized = torch.quantize_per_channel(
+                weight, scales, torch.zeros(len(scales), dtype=torch.long), 0, torch.qint8
+            )
             inner_bias = None if by_row else self._bias
             is_large = weight.numel() >= _MANY_WEIGHTS
             self._for_many = _prepack("onednn" if is_large else "fbgemm", quantized, inner_bias)
-            self._for_few = _prepack("fbgemm", quantized, inner_bias) if is_large and not by_row else self._for_many
+            self._for_few = (
+                _prepack("fbgemm", quantized, inner_bias)
+                if is_large and not by_row
+                else self._for_many
+            )
         # Without VNNI two products are added in 16 bits, where 8-bit inputs overflow.
         self._has_7_bits = not cpu_has_int8()
 
@@ -123,14 +135,20 @@ def _prepack(engine: str, quantized: Tensor, bias: Tensor | None) -> torch.Scrip
     before = torch.backends.quantized.engine
     try:
         torch.backends.quantized.engine = engine
-        return torch.ops.quantized.linear_prepack(quantized, None if bias is None else bias.detach())
+        return torch.ops.quantized.linear_prepack(
+            quantized, None if bias is None else bias.detach()
+        )
     finally:
         torch.backends.quantized.engine = before
 
 
 def can_pack(weight: Tensor) -> bool:
     """Whether a weight can be laid out for oneDNN here: on a CPU, with oneDNN in this build of torch."""
-    return _has_onednn and weight.device.type == "cpu" and weight.dtype in (torch.float32, torch.bfloat16)
+    return (
+        _has_onednn
+        and weight.device.type == "cpu"
+        and weight.dtype in (torch.float32, torch.bfloat16)
+    )
 
 
 def can_quantize() -> bool:

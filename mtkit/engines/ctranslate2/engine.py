@@ -23,7 +23,13 @@ from mtkit.search.max_length import max_lengths
 from mtkit.search.penalties import length_penalty
 from mtkit.translation.translator import Translator
 
-_COMPUTE_TYPES = {"auto": "default", "float32": "float32", "bf16": "bfloat16", "fp16": "float16", "int8": "int8"}
+_COMPUTE_TYPES = {
+    "auto": "default",
+    "float32": "float32",
+    "bf16": "bfloat16",
+    "fp16": "float16",
+    "int8": "int8",
+}
 _BATCHES_AHEAD = 4
 """Batches that are handed over for each worker before the first result is waited for."""
 
@@ -82,7 +88,9 @@ class CTranslate2Engine:
         n_hidden = max((demand.n_hidden for demand in demands or ()), default=0)
         found: list[list[Hypothesis]] = [[] for _ in sources]
         too_long: list[int] = []
-        for batch, results in self._run(self._batches(sources, limits, config), sources, prefixes, config, n_hidden):
+        for batch, results in self._run(
+            self._batches(sources, limits, config), sources, prefixes, config, n_hidden
+        ):
             for i, hypotheses in zip(batch.indices, results, strict=True):
                 found[i] = self._finished(hypotheses, config, n_hidden)
                 if any(len(hypothesis.token_ids) > limits[i] for hypothesis in hypotheses):
@@ -92,43 +100,89 @@ class CTranslate2Engine:
         by_limit: dict[int, list[int]] = {}
         for i in too_long:
             by_limit.setdefault(limits[i], []).append(i)
-        for batch, results in self._run([_Batch(indices, limit) for limit, indices in by_limit.items()], sources, prefixes, config, n_hidden):
+        for batch, results in self._run(
+            [_Batch(indices, limit) for limit, indices in by_limit.items()],
+            sources,
+            prefixes,
+            config,
+            n_hidden,
+        ):
             for i, hypotheses in zip(batch.indices, results, strict=True):
                 found[i] = self._finished(hypotheses, config, n_hidden)
             on_batch(batch.indices)
         return found
 
-    def _batches(self, sources: list[list[int]], limits: list[int], config: SearchConfig) -> list[_Batch]:
+    def _batches(
+        self, sources: list[list[int]], limits: list[int], config: SearchConfig
+    ) -> list[_Batch]:
         # The batches must suffice to keep all workers busy to the end.
         n_positions = sum(len(source) + 1 for source in sources) * config.beam_size
         max_tokens = min(config.batch_tokens("cpu"), max(n_positions // (2 * self.n_workers), 256))
-        batches = length_batches([(len(source) + 1) * config.beam_size for source in sources], max_tokens)
+        batches = length_batches(
+            [(len(source) + 1) * config.beam_size for source in sources], max_tokens
+        )
         return [_Batch(batch, max(limits[i] for i in batch)) for batch in batches]
 
     def _run(
-        self, batches: list[_Batch], sources: list[list[int]], prefixes: Sequence[tuple[int, ...]], config: SearchConfig, n_hidden: int
+        self,
+        batches: list[_Batch],
+        sources: list[list[int]],
+        prefixes: Sequence[tuple[int, ...]],
+        config: SearchConfig,
+        n_hidden: int,
     ) -> Iterator[tuple[_Batch, list[list[Hypothesis]]]]:
         """The hypotheses of each batch, in order, with several batches at work."""
         at_work: deque[tuple[_Batch, str, list[list[Hypothesis]] | None, list[Any]]] = deque()
         waiting, journal = iter(batches), self.journal
         while True:
-            while len(at_work) < _BATCHES_AHEAD * self.n_workers and (batch := next(waiting, None)) is not None:
-                key = BatchJournal.key([(sources[i], prefixes[i]) for i in batch.indices], batch.max_length, n_hidden, config) if journal else ""
+            while (
+                len(at_work) < _BATCHES_AHEAD * self.n_workers
+                and (batch := next(waiting, None)) is not None
+            ):
+                key = (
+                    BatchJournal.key(
+                        [(sources[i], prefixes[i]) for i in batch.indices],
+                        batch.max_length,
+                        n_hidden,
+                        config,
+                    )
+                    if journal
+                    else ""
+                )
                 kept = journal.get(key) if journal is not None else None
-                at_work.append((batch, key, kept, [] if kept else self._start(batch, sources, prefixes, config, n_hidden)))
+                at_work.append(
+                    (
+                        batch,
+                        key,
+                        kept,
+                        [] if kept else self._start(batch, sources, prefixes, config, n_hidden),
+                    )
+                )
             if not at_work:
                 return
             batch, key, kept, promised = at_work.popleft()
-            hypotheses = kept or self._hypotheses(batch, [_told(one.result) for one in promised], sources, prefixes, config)
+            hypotheses = kept or self._hypotheses(
+                batch, [_told(one.result) for one in promised], sources, prefixes, config
+            )
             if journal is not None:
                 journal.add(key, hypotheses)
             yield batch, hypotheses
 
-    def _start(self, batch: _Batch, sources: list[list[int]], prefixes: Sequence[tuple[int, ...]], config: SearchConfig, n_hidden: int) -> list[Any]:
+    def _start(
+        self,
+        batch: _Batch,
+        sources: list[list[int]],
+        prefixes: Sequence[tuple[int, ...]],
+        config: SearchConfig,
+        n_hidden: int,
+    ) -> list[Any]:
         return _told(
             lambda: self.translator.translate_batch(
                 self._src(batch, sources),
-                [[self._tgt_pieces[piece_id] for piece_id in prefixes[i]] or None for i in batch.indices],
+                [
+                    [self._tgt_pieces[piece_id] for piece_id in prefixes[i]] or None
+                    for i in batch.indices
+                ],
                 asynchronous=True,
                 beam_size=config.beam_size,
                 # Those that it does not give back cannot be ranked by a penalty that it does not have.
@@ -148,7 +202,12 @@ class CTranslate2Engine:
         return [[self._src_pieces[piece_id] for piece_id in sources[i]] for i in batch.indices]
 
     def _hypotheses(
-        self, batch: _Batch, results: list[Any], sources: list[list[int]], prefixes: Sequence[tuple[int, ...]], config: SearchConfig
+        self,
+        batch: _Batch,
+        results: list[Any],
+        sources: list[list[int]],
+        prefixes: Sequence[tuple[int, ...]],
+        config: SearchConfig,
     ) -> list[list[Hypothesis]]:
         alpha = _their_alpha(config)
         missing = self._prefix_log_probs(batch, sources, prefixes)
@@ -158,22 +217,40 @@ class CTranslate2Engine:
             for pieces, score in zip(result.hypotheses, result.scores, strict=True):
                 log_prob = score * len(pieces) ** alpha + prefix_log_prob
                 if not log_prob < float("inf"):
-                    raise MtkitError("the model's probabilities are not numbers", "its weights are damaged; export the model again")
+                    raise MtkitError(
+                        "the model's probabilities are not numbers",
+                        "its weights are damaged; export the model again",
+                    )
                 ids = [self._tgt_ids[piece] for piece in pieces if piece != self._eos]
-                hypotheses.append(Hypothesis(ids, log_prob, log_prob / length_penalty(len(pieces), config)))
+                hypotheses.append(
+                    Hypothesis(ids, log_prob, log_prob / length_penalty(len(pieces), config))
+                )
             found.append(sorted(hypotheses, key=lambda hypothesis: hypothesis.score, reverse=True))
         return found
 
-    def _prefix_log_probs(self, batch: _Batch, sources: list[list[int]], prefixes: Sequence[tuple[int, ...]]) -> list[float]:
+    def _prefix_log_probs(
+        self, batch: _Batch, sources: list[list[int]], prefixes: Sequence[tuple[int, ...]]
+    ) -> list[float]:
         """What CTranslate2 leaves out of its scores: the log-probabilities of what it was told to begin with."""
         if not any(prefixes[i] for i in batch.indices):
             return [0.0] * len(batch.indices)
         targets = [[self._tgt_pieces[piece_id] for piece_id in prefixes[i]] for i in batch.indices]
-        scored = _told(lambda: self.translator.score_batch(self._src(batch, sources), targets, max_input_length=0))
-        return [sum(one.log_probs[: len(target)]) for one, target in zip(scored, targets, strict=True)]
+        scored = _told(
+            lambda: self.translator.score_batch(
+                self._src(batch, sources), targets, max_input_length=0
+            )
+        )
+        return [
+            sum(one.log_probs[: len(target)]) for one, target in zip(scored, targets, strict=True)
+        ]
 
-    def _finished(self, hypotheses: list[Hypothesis], config: SearchConfig, n_hidden: int) -> list[Hypothesis]:
-        return [hypothesis._replace(token_ids=hypothesis.token_ids[n_hidden:]) for hypothesis in hypotheses[: config.n_best]]
+    def _finished(
+        self, hypotheses: list[Hypothesis], config: SearchConfig, n_hidden: int
+    ) -> list[Hypothesis]:
+        return [
+            hypothesis._replace(token_ids=hypothesis.token_ids[n_hidden:])
+            for hypothesis in hypotheses[: config.n_best]
+        ]
 
 
 def _their_alpha(config: SearchConfig) -> float:
@@ -186,7 +263,8 @@ def _told(ask: Callable[[], Any]) -> Any:
         return ask()
     except (RuntimeError, ValueError) as exc:
         raise MtkitError(
-            f"CTranslate2: {(str(exc).splitlines() or ['failed'])[0]}", "shorter lines, a smaller --max-tokens or another device may help"
+            f"CTranslate2: {(str(exc).splitlines() or ['failed'])[0]}",
+            "shorter lines, a smaller --max-tokens or another device may help",
         ) from None
 
 
@@ -209,7 +287,10 @@ def refuse_unknown_ways(config: SearchConfig, demands: Sequence[Demands] | None 
         if is_asked
     ]
     if lacking:
-        raise MtkitError(f"CTranslate2 does not have these, or not as mtkit has them: {', '.join(lacking)}", "leave them out, or use --engine torch")
+        raise MtkitError(
+            f"CTranslate2 does not have these, or not as mtkit has them: {', '.join(lacking)}",
+            "leave them out, or use --engine torch",
+        )
 
 
 def load_translator(
@@ -237,17 +318,33 @@ def load_translator(
         MtkitError: CTranslate2 is missing, or does not have what is asked for; the folder is missing, or damaged; or the device cannot calculate so.
     """
     require_ctranslate2()
-    if lacking := [name for name, is_asked in (("--shortlist", shortlist), ("--batch-invariant", batch_invariant)) if is_asked]:
-        raise MtkitError(f"not available with CTranslate2: {', '.join(lacking)}", "leave it out, or use the model that was exported")
+    if lacking := [
+        name
+        for name, is_asked in (("--shortlist", shortlist), ("--batch-invariant", batch_invariant))
+        if is_asked
+    ]:
+        raise MtkitError(
+            f"not available with CTranslate2: {', '.join(lacking)}",
+            "leave it out, or use the model that was exported",
+        )
     folders = [model_dirs] if isinstance(model_dirs, Path | str) else list(model_dirs)
     if len(folders) != 1:
-        raise MtkitError(f"CTranslate2 translates with one model, and {len(folders)} are given", "give one, or use mtkit's own engine")
+        raise MtkitError(
+            f"CTranslate2 translates with one model, and {len(folders)} are given",
+            "give one, or use mtkit's own engine",
+        )
     exported = load_exported_dir(Path(folders[0]))
     chosen = _device(device)
     workers = 1 if chosen.type == "cuda" else n_workers or torch.get_num_threads()
     config = exported.config.model
     opened = _open(exported.path, chosen, precision, workers)
-    translator = Translator.with_engine(CTranslate2Engine(exported, opened, workers), config, exported.tokenizer, tags=tags, tgt_tags=tgt_tags)
+    translator = Translator.with_engine(
+        CTranslate2Engine(exported, opened, workers),
+        config,
+        exported.tokenizer,
+        tags=tags,
+        tgt_tags=tgt_tags,
+    )
     translator.placement = f"CTranslate2 in {opened.compute_type} on {describe_device(chosen)}"
     return translator
 
@@ -258,7 +355,10 @@ def _device(device: str) -> torch.device:
     chosen = choose_device(device)
     if chosen.type == "cuda" and not ctranslate2.get_cuda_device_count():
         if device != "auto":
-            raise MtkitError("this build of CTranslate2 finds no GPU", "choose --device cpu, or install a build for CUDA")
+            raise MtkitError(
+                "this build of CTranslate2 finds no GPU",
+                "choose --device cpu, or install a build for CUDA",
+            )
         return torch.device("cpu")
     return chosen
 
@@ -270,10 +370,21 @@ def _open(path: Path, device: torch.device, precision: SearchPrecision, n_worker
     known = cast(set[str], ctranslate2.get_supported_compute_types(device.type))
     if compute_type != "default" and compute_type not in known:
         able = [ours for ours, theirs in _COMPUTE_TYPES.items() if theirs in known]
-        raise MtkitError(f"CTranslate2 does not calculate in {precision} on this {device.type}", f"choose --precision auto, {', '.join(able)}")
+        raise MtkitError(
+            f"CTranslate2 does not calculate in {precision} on this {device.type}",
+            f"choose --precision auto, {', '.join(able)}",
+        )
     try:
         return ctranslate2.Translator(
-            str(path), device=device.type, device_index=device.index or 0, compute_type=compute_type, inter_threads=n_workers, intra_threads=1
+            str(path),
+            device=device.type,
+            device_index=device.index or 0,
+            compute_type=compute_type,
+            inter_threads=n_workers,
+            intra_threads=1,
         )
     except (RuntimeError, ValueError) as exc:
-        raise MtkitError(f"`{path}`: CTranslate2 cannot load it: {(str(exc).splitlines() or ['failed'])[0]}", "export the model again") from None
+        raise MtkitError(
+            f"`{path}`: CTranslate2 cannot load it: {(str(exc).splitlines() or ['failed'])[0]}",
+            "export the model again",
+        ) from None

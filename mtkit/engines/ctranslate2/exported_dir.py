@@ -27,10 +27,26 @@ _WEIGHTS_NAME, _THEIR_CONFIG_NAME = "model.bin", "config.json"
 _VOCABULARIES = ("shared_vocabulary.json",), ("source_vocabulary.json", "target_vocabulary.json")
 _MAX_JSON_BYTES = 1 << 27
 EXPORTED_NAMES = frozenset(
-    {EXPORT_NAME, CARD_NAME, _WEIGHTS_NAME, _THEIR_CONFIG_NAME, TOKENIZER_NAME, *(name for names in _VOCABULARIES for name in names)}
+    {
+        EXPORT_NAME,
+        CARD_NAME,
+        _WEIGHTS_NAME,
+        _THEIR_CONFIG_NAME,
+        TOKENIZER_NAME,
+        *(name for names in _VOCABULARIES for name in names),
+    }
 )
 
-Quantization = Literal["float32", "float16", "bfloat16", "int16", "int8", "int8_float32", "int8_float16", "int8_bfloat16"]
+Quantization = Literal[
+    "float32",
+    "float16",
+    "bfloat16",
+    "int16",
+    "int8",
+    "int8_float32",
+    "int8_float16",
+    "int8_bfloat16",
+]
 QUANTIZATIONS: tuple[str, ...] = get_args(Quantization)
 
 Share = float
@@ -113,22 +129,33 @@ def load_exported_dir(path: Path) -> ExportedModel:
     """
     refuse_no_model(path)
     if not is_exported_dir(path):
-        raise MtkitError(f"`{path}`: not an exported model: it has no {EXPORT_NAME}", "give a folder that `mtkit export ctranslate2` made")
+        raise MtkitError(
+            f"`{path}`: not an exported model: it has no {EXPORT_NAME}",
+            "give a folder that `mtkit export ctranslate2` made",
+        )
     tree = _read_json(path / EXPORT_NAME)
     version = tree.get("export_version") if isinstance(tree, dict) else None
     if not isinstance(version, int):
         raise _unfit(path / EXPORT_NAME, "it has no export_version")
     if version > EXPORT_VERSION:
-        raise MtkitError(f"`{path / EXPORT_NAME}`: format {version} is newer than this mtkit knows ({EXPORT_VERSION})", "install a newer mtkit")
+        raise MtkitError(
+            f"`{path / EXPORT_NAME}`: format {version} is newer than this mtkit knows ({EXPORT_VERSION})",
+            "install a newer mtkit",
+        )
     try:
         config = ExportConfig.model_validate(tree)
     except ValidationError as exc:
-        raise _unfit(path / EXPORT_NAME, "; ".join(p.text for p in describe_problems(exc, ExportConfig, tree, set()))) from None
+        raise _unfit(
+            path / EXPORT_NAME,
+            "; ".join(p.text for p in describe_problems(exc, ExportConfig, tree, set())),
+        ) from None
     tokenizer = Tokenizer.load(path / TOKENIZER_NAME)
     _check_vocabularies(path, tokenizer)
     _check_their_config(path / _THEIR_CONFIG_NAME, tokenizer)
     sizes = tokenizer.src.vocab_size, tokenizer.tgt.vocab_size
-    check_model_bin(path / _WEIGHTS_NAME, config.model.model, *sizes, n_positions(config.model.model))
+    check_model_bin(
+        path / _WEIGHTS_NAME, config.model.model, *sizes, n_positions(config.model.model)
+    )
     return ExportedModel(path, config, tokenizer)
 
 
@@ -142,13 +169,21 @@ def refuse_foreign_export(path: Path) -> None:
         return
     names = {entry.name for entry in path.iterdir()}
     if foreign := sorted(names - EXPORTED_NAMES):
-        raise MtkitError(f"`{path}`: holds {foreign[0]}, which is no part of an exported model, and will not be replaced", "name another folder")
+        raise MtkitError(
+            f"`{path}`: holds {foreign[0]}, which is no part of an exported model, and will not be replaced",
+            "name another folder",
+        )
     if names and EXPORT_NAME not in names:
-        raise MtkitError(f"`{path}`: holds a model that mtkit did not export, and will not be replaced", "name another folder")
+        raise MtkitError(
+            f"`{path}`: holds a model that mtkit did not export, and will not be replaced",
+            "name another folder",
+        )
 
 
 def _check_vocabularies(path: Path, tokenizer: Tokenizer) -> None:
-    names = next((names for names in _VOCABULARIES if (path / names[0]).is_file()), _VOCABULARIES[0])
+    names = next(
+        (names for names in _VOCABULARIES if (path / names[0]).is_file()), _VOCABULARIES[0]
+    )
     for name, subword in zip(names, (tokenizer.src, tokenizer.tgt), strict=False):
         if _read_json(path / name) != pieces_of(subword):
             raise _unfit(path / name, "it does not hold the tokenizer's pieces")
@@ -159,8 +194,16 @@ def _check_vocabularies(path: Path, tokenizer: Tokenizer) -> None:
 def _check_their_config(path: Path, tokenizer: Tokenizer) -> None:
     tree = _read_json(path)
     special, pieces = tokenizer.tgt.special, pieces_of(tokenizer.tgt)
-    wanted = {"bos_token": special.bos, "decoder_start_token": special.bos, "eos_token": special.eos, "unk_token": special.unk}
-    expected = {name: pieces[piece_id] for name, piece_id in wanted.items()} | {"add_source_bos": False, "add_source_eos": True}
+    wanted = {
+        "bos_token": special.bos,
+        "decoder_start_token": special.bos,
+        "eos_token": special.eos,
+        "unk_token": special.unk,
+    }
+    expected = {name: pieces[piece_id] for name, piece_id in wanted.items()} | {
+        "add_source_bos": False,
+        "add_source_eos": True,
+    }
     for name, value in expected.items():
         if not isinstance(tree, dict) or tree.get(name) != value:
             raise _unfit(path, f"{name} is not {value}")
@@ -173,11 +216,15 @@ def _read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as exc:
         raise MtkitError(
-            f"`{path}`: cannot be read: {(exc.strerror or str(exc)).lower()}", "export the model again, or copy the folder again"
+            f"`{path}`: cannot be read: {(exc.strerror or str(exc)).lower()}",
+            "export the model again, or copy the folder again",
         ) from None
     except (ValueError, RecursionError):
         raise _unfit(path, "it is no JSON") from None
 
 
 def _unfit(path: Path, problem: str) -> MtkitError:
-    return MtkitError(f"`{path}`: not what mtkit wrote: {problem}", "export the model again, or copy the folder again")
+    return MtkitError(
+        f"`{path}`: not what mtkit wrote: {problem}",
+        "export the model again, or copy the folder again",
+    )

@@ -22,7 +22,13 @@ _MAX_VARIABLES = 100_000
 Shape = tuple[int, ...]
 
 
-def check_model_bin(path: Path, config: ModelConfig, src_vocab_size: int, tgt_vocab_size: int, n_positions: int | None) -> None:
+def check_model_bin(
+    path: Path,
+    config: ModelConfig,
+    src_vocab_size: int,
+    tgt_vocab_size: int,
+    n_positions: int | None,
+) -> None:
     """See whether a weights file holds the matrices of such a model, each as large as it should be.
 
     Args:
@@ -45,7 +51,10 @@ def check_model_bin(path: Path, config: ModelConfig, src_vocab_size: int, tgt_vo
         raise _damaged(path, f"it has no {name}")
     for name, shape in sorted(found.items()):
         if shape != (wanted := _wanted(name, shape, expected)):
-            raise _damaged(path, f"{name} is of shape {list(shape)}, and by mtkit.json should be {'absent' if wanted is None else list(wanted)}")
+            raise _damaged(
+                path,
+                f"{name} is of shape {list(shape)}, and by mtkit.json should be {'absent' if wanted is None else list(wanted)}",
+            )
 
 
 def _wanted(name: str, shape: Shape, expected: dict[str, Shape]) -> Shape | None:
@@ -60,7 +69,9 @@ def _wanted(name: str, shape: Shape, expected: dict[str, Shape]) -> Shape | None
     return () if shape == () else None
 
 
-def expected_shapes(config: ModelConfig, src_vocab_size: int, tgt_vocab_size: int, n_positions: int | None) -> dict[str, Shape]:
+def expected_shapes(
+    config: ModelConfig, src_vocab_size: int, tgt_vocab_size: int, n_positions: int | None
+) -> dict[str, Shape]:
     """The shapes of all weights of a model, by the names that CTranslate2 gives them."""
     d_model, d_ff = config.d_model, config.d_ff
     shapes: dict[str, Shape] = {}
@@ -118,7 +129,11 @@ def _shapes(stream: BufferedReader, size: int) -> Iterator[tuple[str, Shape]]:
         name = text()
         shape = tuple(take("I") for _ in range(take("B")))
         kind_id, n_bytes = take("B"), take("I")
-        if kind_id >= len(_ITEM_SIZES) or n_bytes != math.prod(shape) * _ITEM_SIZES[kind_id] or stream.tell() + n_bytes > size:
+        if (
+            kind_id >= len(_ITEM_SIZES)
+            or n_bytes != math.prod(shape) * _ITEM_SIZES[kind_id]
+            or stream.tell() + n_bytes > size
+        ):
             raise ValueError(f"{name} does not have the size that it is said to have")
         if name.endswith(("gamma", "beta", "bias", "encodings")) and kind_id not in _FLOATS:
             raise ValueError(f"{name} holds no fractions")
@@ -135,4 +150,7 @@ def _shapes(stream: BufferedReader, size: int) -> Iterator[tuple[str, Shape]]:
 
 
 def _damaged(path: Path, problem: str) -> MtkitError:
-    return MtkitError(f"`{path}`: not the weights of this model: {problem}", "export the model again, or copy the folder again")
+    return MtkitError(
+        f"`{path}`: not the weights of this model: {problem}",
+        "export the model again, or copy the folder again",
+    )

@@ -52,7 +52,12 @@ class RecordedSearch:
     def can_search(self, config: SearchConfig) -> bool:
         """Whether these settings are for a plain beam, which is all that there is here."""
         is_plain = not config.sampling and config.n_groups == 1 and not config.coverage_penalty
-        return is_plain and not config.no_repeat_ngram_size and config.repetition_penalty == 1.0 and self.scorer.shortlist is None
+        return (
+            is_plain
+            and not config.no_repeat_ngram_size
+            and config.repetition_penalty == 1.0
+            and self.scorer.shortlist is None
+        )
 
     @torch.inference_mode()
     def __call__(self, sources: list[list[int]], config: SearchConfig) -> list[list[Hypothesis]]:
@@ -74,7 +79,10 @@ class RecordedSearch:
         except torch.OutOfMemoryError:
             if len(sources) == 1:
                 raise
-        logger.info("%d sentences do not fit into the memory of the GPU together; they go in halves", len(sources))
+        logger.info(
+            "%d sentences do not fit into the memory of the GPU together; they go in halves",
+            len(sources),
+        )
         self._forget()
         half = (len(sources) + 1) // 2
         return self(sources[:half], config) + self(sources[half:], config)
@@ -102,7 +110,11 @@ class RecordedSearch:
                 live, begun_at = [live[row] for row in rows], length
                 if not rows:
                     break
-                n_steps = _steps_ahead(length + 1, [limits[i] for i in live]) if is_full else board.shape.max_steps
+                n_steps = (
+                    _steps_ahead(length + 1, [limits[i] for i in live])
+                    if is_full
+                    else board.shape.max_steps
+                )
                 shape = board.shape._replace(n_sentences=_room_for(len(rows)), max_steps=n_steps)
                 part = board.part(torch.tensor(rows, device=board.done_B.device))
                 board = self._board(shape, config)
@@ -140,7 +152,9 @@ class RecordedSearch:
             if n_bytes > self._arena.buffer.numel():
                 self._forget_boards()
                 self._arena = Arena(n_bytes, self.scorer.device)
-            board = self._boards[shape, config] = Board(scorer, config, shape, self._arena, self._pool)
+            board = self._boards[shape, config] = Board(
+                scorer, config, shape, self._arena, self._pool
+            )
         self._arena.buffer[: board.n_bytes].zero_()
         return board
 
@@ -148,12 +162,22 @@ class RecordedSearch:
 class Board:
     """The tensors of one shape, and the step on them: B sentences, W hypotheses of each, the N best that have ended, T steps written down."""
 
-    def __init__(self, scorer: ModelScorer, config: SearchConfig, shape: Shape, arena: Arena, pool: Any = None) -> None:
+    def __init__(
+        self,
+        scorer: ModelScorer,
+        config: SearchConfig,
+        shape: Shape,
+        arena: Arena,
+        pool: Any = None,
+    ) -> None:
         B, _, W, T = shape
         arena.used = 0
         self.scorer, self.config, self.shape = scorer, config, shape
         self.state: FixedState = scorer.fixed_state(shape, arena.take)
-        self.last_BW, self.parents_BW = arena.take((B, W), torch.long), arena.take((B, W), torch.long)
+        self.last_BW, self.parents_BW = (
+            arena.take((B, W), torch.long),
+            arena.take((B, W), torch.long),
+        )
         self.scores_BW = arena.take((B, W), torch.float32)
         self.limits_B, self.n_ended_B = arena.take((B,), torch.long), arena.take((B,), torch.long)
         self.best_ended_BN = arena.take((B, config.n_best), torch.float32)
@@ -163,7 +187,9 @@ class Board:
         self.written_TBX = arena.take((T, B, 5 * W + 1), torch.int32)
         self.n_bytes = arena.used
         device = arena.buffer.device
-        self.penalties_T = torch.tensor([1.0, *(length_penalty(length, config) for length in range(1, T + 1))], device=device)
+        self.penalties_T = torch.tensor(
+            [1.0, *(length_penalty(length, config) for length in range(1, T + 1))], device=device
+        )
         self._kernels = kernels_for(device, W)
         self._pool, self._is_warm = pool, False
         self._graphs: dict[int, torch.cuda.CUDAGraph] = {}
@@ -177,12 +203,18 @@ class Board:
         self.scores_BW[:, 1:] = -math.inf
         self.best_ended_BN.fill_(-math.inf)
         put(self.limits_B, torch.tensor(limits))
-        put(self.last_penalties_B, torch.tensor([length_penalty(limit, self.config) for limit in limits]))
+        put(
+            self.last_penalties_B,
+            torch.tensor([length_penalty(limit, self.config) for limit in limits]),
+        )
         self.done_B[len(limits) :] = True
 
     def part(self, sentences: Tensor) -> list[Tensor]:
         """All that is known of these sentences, copied. Indices of shape (B',)."""
-        return [*self.state.part(sentences), *(tensor.index_select(0, sentences) for tensor in self._by_sentence())]
+        return [
+            *self.state.part(sentences),
+            *(tensor.index_select(0, sentences) for tensor in self._by_sentence()),
+        ]
 
     def resume(self, part: list[Tensor], n_sentences: int) -> None:
         """Go on with sentences of a board of another shape. All tensors have to be zero."""
@@ -249,28 +281,53 @@ class Board:
         length = self.state.length
         log_probs_BWC, token_ids_BWC = best.log_probs_BWC, best.token_ids_BWC
         if config.min_length:
-            log_probs_BWC = log_probs_BWC.masked_fill((token_ids_BWC == eos_id) & (length <= config.min_length), -math.inf)
+            log_probs_BWC = log_probs_BWC.masked_fill(
+                (token_ids_BWC == eos_id) & (length <= config.min_length), -math.inf
+            )
         must_end_B1 = (self.limits_B == length)[:, None]
         log_probs_BWC = log_probs_BWC.masked_fill(must_end_B1[:, :, None], -math.inf)
-        log_probs_BWC[:, :, 0] = torch.where(must_end_B1, best.eos_log_probs_BW, log_probs_BWC[:, :, 0])
+        log_probs_BWC[:, :, 0] = torch.where(
+            must_end_B1, best.eos_log_probs_BW, log_probs_BWC[:, :, 0]
+        )
         token_ids_BWC[:, :, 0].masked_fill_(must_end_B1, eos_id)
 
-        chosen = choose(log_probs_BWC + self.scores_BW[:, :, None], token_ids_BWC, config.beam_size, eos_id)
-        ended_BW = (chosen.end_log_probs_BW / self.penalties_T.index_select(0, length)).masked_fill(~chosen.ends_BW, -math.inf)
-        best_ended_BN = torch.cat((self.best_ended_BN, ended_BW), dim=1).topk(config.n_best, dim=1).values
+        chosen = choose(
+            log_probs_BWC + self.scores_BW[:, :, None], token_ids_BWC, config.beam_size, eos_id
+        )
+        ended_BW = (chosen.end_log_probs_BW / self.penalties_T.index_select(0, length)).masked_fill(
+            ~chosen.ends_BW, -math.inf
+        )
+        best_ended_BN = (
+            torch.cat((self.best_ended_BN, ended_BW), dim=1).topk(config.n_best, dim=1).values
+        )
         self.best_ended_BN.copy_(best_ended_BN)
         self.n_ended_B += chosen.ends_BW.sum(1)
         best_live_B = chosen.log_probs_BW.amax(1)
         # A log-probability only falls, and the divisor only grows up to the maximum length.
-        is_beaten_B = (self.n_ended_B >= config.n_best) & (best_ended_BN[:, -1] >= best_live_B / self.last_penalties_B)
-        self.done_B |= (self.n_ended_B >= config.beam_size) | (best_live_B == -math.inf) | is_beaten_B
+        is_beaten_B = (self.n_ended_B >= config.n_best) & (
+            best_ended_BN[:, -1] >= best_live_B / self.last_penalties_B
+        )
+        self.done_B |= (
+            (self.n_ended_B >= config.beam_size) | (best_live_B == -math.inf) | is_beaten_B
+        )
         self.n_live.copy_((~self.done_B).sum())
 
         self.scores_BW.copy_(chosen.log_probs_BW)
         self.parents_BW.copy_(chosen.parents_BW)
         self.last_BW.copy_(chosen.token_ids_BW)
-        numbers_BX = torch.cat((chosen.parents_BW, chosen.token_ids_BW, chosen.ends_BW, chosen.end_parents_BW, self.done_B[:, None]), dim=1).int()
-        line_BX = torch.cat((numbers_BX, chosen.end_log_probs_BW.contiguous().view(torch.int32)), dim=1)
+        numbers_BX = torch.cat(
+            (
+                chosen.parents_BW,
+                chosen.token_ids_BW,
+                chosen.ends_BW,
+                chosen.end_parents_BW,
+                self.done_B[:, None],
+            ),
+            dim=1,
+        ).int()
+        line_BX = torch.cat(
+            (numbers_BX, chosen.end_log_probs_BW.contiguous().view(torch.int32)), dim=1
+        )
         self.written_TBX.index_copy_(0, self.n_written, line_BX[None])
 
 
@@ -286,7 +343,10 @@ class _Lookback:
         self._seen: deque[_Lookback._Seen] = deque()
         self._free: list[_Lookback._Seen] = []
         if self._waits:
-            self._free = [self._Seen(torch.cuda.Event(), torch.zeros(1, dtype=torch.int32).pin_memory()) for _ in range(_STEPS_BEHIND + 1)]
+            self._free = [
+                self._Seen(torch.cuda.Event(), torch.zeros(1, dtype=torch.int32).pin_memory())
+                for _ in range(_STEPS_BEHIND + 1)
+            ]
 
     def __call__(self, n_live: Tensor) -> int:
         """Note the number as it is after this step; give back the one of before, as far as it is known."""

@@ -42,7 +42,9 @@ class Written:
         all_TBX = np.zeros((n_steps, self.n_sentences, 5 * W + 1), dtype=np.int32)
         for sentences, first, lines in self._chunks:
             all_TBX[first : first + len(lines), sentences] = lines
-        parents_TBW, tokens_TBW, ends_TBW, end_parents_TBW = (all_TBX[:, :, part * W : (part + 1) * W] for part in range(4))
+        parents_TBW, tokens_TBW, ends_TBW, end_parents_TBW = (
+            all_TBX[:, :, part * W : (part + 1) * W] for part in range(4)
+        )
         done_TB = all_TBX[:, :, 4 * W].astype(bool)
         log_probs_TBW = np.ascontiguousarray(all_TBX[:, :, 4 * W + 1 :]).view(np.float32)
 
@@ -52,7 +54,9 @@ class Written:
         counts = step_E <= last_step_B[sentence_E]
         step_E, sentence_E, place_E = step_E[counts], sentence_E[counts], place_E[counts]
         log_prob_E = log_probs_TBW[step_E, sentence_E, place_E].astype(float)
-        penalties_T = np.array([length_penalty(length, self.config) for length in range(1, n_steps + 1)])
+        penalties_T = np.array(
+            [length_penalty(length, self.config) for length in range(1, n_steps + 1)]
+        )
         score_E = log_prob_E / penalties_T[step_E]
         # Sentence by sentence, the best first; of equal ones that which ended first.
         order_E = np.lexsort((-score_E, sentence_E))
@@ -67,7 +71,14 @@ class Written:
             tokens_ET[:, step] = np.where(is_there_E, tokens_TBW[step, sentence_E, at_E], 0)
             at_E = np.where(is_there_E, parents_TBW[step, sentence_E, at_E], at_E)
         found: list[list[Hypothesis]] = [[] for _ in range(self.n_sentences)]
-        each = zip(sentence_E.tolist(), step_E.tolist(), tokens_ET.tolist(), log_prob_E[order_E].tolist(), score_E[order_E].tolist(), strict=True)
+        each = zip(
+            sentence_E.tolist(),
+            step_E.tolist(),
+            tokens_ET.tolist(),
+            log_prob_E[order_E].tolist(),
+            score_E[order_E].tolist(),
+            strict=True,
+        )
         for sentence, step, tokens, log_prob, score in each:
             found[sentence].append(Hypothesis(tokens[:step], log_prob, score))
         return found

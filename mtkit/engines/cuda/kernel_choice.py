@@ -23,6 +23,8 @@ def _kernels() -> ModuleType | None:
     try:
         from mtkit.engines.cuda import kernels
     except ImportError:
-        logger.warning("Triton is not installed, so that the search on a GPU takes slower operations of torch: pip install triton")
+        logger.warning(
+            "Triton is not installed, so that the search on a GPU takes slower operations of torch: pip install triton"
+        )
         return None
     return kernels

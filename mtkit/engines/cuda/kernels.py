@@ -25,7 +25,19 @@ _WIDEST = 16384
 
 @triton.jit
 def _best_of_part(
-    logits, values, places, totals, eos_values, V, n_parts, eos_id, never_1, never_2, K: tl.constexpr, WIDTH: tl.constexpr, IS_WHOLE: tl.constexpr
+    logits,
+    values,
+    places,
+    totals,
+    eos_values,
+    V,
+    n_parts,
+    eos_id,
+    never_1,
+    never_2,
+    K: tl.constexpr,
+    WIDTH: tl.constexpr,
+    IS_WHOLE: tl.constexpr,
 ):
     """Of one part of one row: the K largest values and their places, the value of EOS, and the logarithm of the sum of all exponentials.
 

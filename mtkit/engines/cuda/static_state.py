@@ -33,7 +33,9 @@ class Arena:
         start = -(-self.used // self._ALIGNMENT) * self._ALIGNMENT
         self.used = start + dtype.itemsize * torch.Size(shape).numel()
         if self.used > self.buffer.numel():
-            raise ValueError(f"the arena of {self.buffer.numel()} bytes is too small for {self.used}")
+            raise ValueError(
+                f"the arena of {self.buffer.numel()} bytes is too small for {self.used}"
+            )
         return self.buffer[start : self.used].view(dtype).view(shape)
 
 
@@ -75,17 +77,28 @@ class FixedState:
         for model in models:
             L, H, dtype = model.config.n_decoder_layers, model.config.n_heads, model.cache_dtype
             K = model.config.d_model // H
-            memory_L2BHSK, past_L2BHMK = take((L, 2, B, H, S, K), dtype), take((L, 2, B, H, W * T, K), dtype)
+            memory_L2BHSK, past_L2BHMK = (
+                take((L, 2, B, H, S, K), dtype),
+                take((L, 2, B, H, W * T, K), dtype),
+            )
             bias_B11S, n_steps = take((B, 1, 1, S), dtype), take((1,), torch.long)
             layers = [
-                LayerCache(memory_key, memory_value, FixedKeyValueCache(key, value, next_W=self.next_W))
-                for (memory_key, memory_value), (key, value) in zip(memory_L2BHSK, past_L2BHMK, strict=True)
+                LayerCache(
+                    memory_key, memory_value, FixedKeyValueCache(key, value, next_W=self.next_W)
+                )
+                for (memory_key, memory_value), (key, value) in zip(
+                    memory_L2BHSK, past_L2BHMK, strict=True
+                )
             ]
             self.caches.append(DecoderCache(layers, bias_B11S, n_steps))
             self._memories.append(memory_L2BHSK)
             self._pasts.append(past_L2BHMK)
             self._counts.append(n_steps)
-            self._by_sentence += [_BySentence(memory_L2BHSK, 2), _BySentence(past_L2BHMK, 2), _BySentence(bias_B11S, 0)]
+            self._by_sentence += [
+                _BySentence(memory_L2BHSK, 2),
+                _BySentence(past_L2BHMK, 2),
+                _BySentence(bias_B11S, 0),
+            ]
             self._tables += model.prepare_positions(T)
 
     @property
@@ -98,12 +111,23 @@ class FixedState:
         self._n_keys = self.shape.beam_size * n_steps
         for cache, past_L2BHMK in zip(self.caches, self._pasts, strict=True):
             for layer, (key, value) in zip(cache.layers, past_L2BHMK, strict=True):
-                layer.past.key_BHMK, layer.past.value_BHMK = key[:, :, : self._n_keys], value[:, :, : self._n_keys]
+                layer.past.key_BHMK, layer.past.value_BHMK = (
+                    key[:, :, : self._n_keys],
+                    value[:, :, : self._n_keys],
+                )
 
     def begin(self, caches: list[DecoderCache]) -> None:
         """Take up sentences that have just been read. All tensors have to be zero."""
         for own, memory_L2BHSK, other in zip(self.caches, self._memories, caches, strict=True):
-            put(memory_L2BHSK, torch.stack([torch.stack((layer.memory_key_BHSK, layer.memory_value_BHSK)) for layer in other.layers]))
+            put(
+                memory_L2BHSK,
+                torch.stack(
+                    [
+                        torch.stack((layer.memory_key_BHSK, layer.memory_value_BHSK))
+                        for layer in other.layers
+                    ]
+                ),
+            )
             n, S = other.layers[0].memory_key_BHSK.size(0), other.layers[0].memory_key_BHSK.size(2)
             assert own.memory_bias_B11S is not None
             own.memory_bias_B11S[:n] = -torch.inf
@@ -117,7 +141,9 @@ class FixedState:
         may_attend_BWM = self.may_attend_BWM[:, :, : self._n_keys]
         B, W, M = may_attend_BWM.shape
         inherited = may_attend_BWM.gather(1, parents_BW[:, :, None].expand(B, W, M))
-        return may_attend_BWM.copy_(inherited.index_copy_(2, self.next_W, self.own_WW.expand(B, W, W)))
+        return may_attend_BWM.copy_(
+            inherited.index_copy_(2, self.next_W, self.own_WW.expand(B, W, W))
+        )
 
     def advance(self) -> None:
         """The step is taken. Each model's cache has counted it."""
@@ -125,11 +151,16 @@ class FixedState:
 
     def part(self, sentences: Tensor) -> list[Tensor]:
         """What is remembered of these sentences, copied. Indices of shape (B',)."""
-        return [*(count.clone() for count in self._counts), *(one.tensor.index_select(one.dim, sentences) for one in self._by_sentence)]
+        return [
+            *(count.clone() for count in self._counts),
+            *(one.tensor.index_select(one.dim, sentences) for one in self._by_sentence),
+        ]
 
     def resume(self, part: list[Tensor]) -> None:
         """Take up sentences of a state of another shape. All tensors have to be zero."""
-        for own, other in zip((*self._counts, *(one.tensor for one in self._by_sentence)), part, strict=True):
+        for own, other in zip(
+            (*self._counts, *(one.tensor for one in self._by_sentence)), part, strict=True
+        ):
             put(own, other)
 
 

@@ -27,7 +27,10 @@ def choose_from_banks(totals_BWV: Tensor, must: Must, beam_size: int, eos_id: in
     B = totals_BWV.size(0)
     ended: list[Ended] = []
     log_probs_BW = torch.full((B, beam_size), -math.inf, dtype=totals_BWV.dtype)
-    parents_BW, token_ids_BW = torch.zeros(B, beam_size, dtype=torch.long), torch.zeros(B, beam_size, dtype=torch.long)
+    parents_BW, token_ids_BW = (
+        torch.zeros(B, beam_size, dtype=torch.long),
+        torch.zeros(B, beam_size, dtype=torch.long),
+    )
     for row in range(B):
         found = _candidates(totals_BWV[row], must.trackers[row], must.places[row], 2 * beam_size)
         banks: dict[int, list[tuple[float, int, int]]] = {}
@@ -36,16 +39,26 @@ def choose_from_banks(totals_BWV: Tensor, must: Must, beam_size: int, eos_id: in
             n_needed = 0 if token == eos_id else tracker.n_needed(tracker.next(place, token))
             banks.setdefault(n_needed, []).append((total, parent, token))
         whole = banks.get(0, [])
-        ended += [Ended(row, 0, parent, total) for total, parent, token in whole[:beam_size] if token == eos_id]
+        ended += [
+            Ended(row, 0, parent, total)
+            for total, parent, token in whole[:beam_size]
+            if token == eos_id
+        ]
         banks[0] = [one for one in whole if one[2] != eos_id]
         kept = sorted(_dealt(_in_turn(banks), beam_size), reverse=True)
         for column, (total, parent, token) in enumerate(kept):
-            log_probs_BW[row, column], parents_BW[row, column], token_ids_BW[row, column] = total, parent, token
+            log_probs_BW[row, column], parents_BW[row, column], token_ids_BW[row, column] = (
+                total,
+                parent,
+                token,
+            )
     device = totals_BWV.device
     return Choice(ended, log_probs_BW.to(device), parents_BW.to(device), token_ids_BW.to(device))
 
 
-def _candidates(totals_WV: Tensor, tracker: Tracker, places: list[int], n: int) -> list[tuple[float, int, int]]:
+def _candidates(
+    totals_WV: Tensor, tracker: Tracker, places: list[int], n: int
+) -> list[tuple[float, int, int]]:
     """Log-probability, parent and token of each, the best first; no impossible ones."""
     V = totals_WV.size(1)
     flat_X = totals_WV.flatten()
@@ -58,7 +71,11 @@ def _candidates(totals_WV: Tensor, tracker: Tracker, places: list[int], n: int) 
             chosen.update((w * V + index[best]).tolist())
     order = sorted(chosen)
     values = flat_X[torch.tensor(order, device=flat_X.device)].tolist()
-    found = [(value, *divmod(x, V)) for value, x in zip(values, order, strict=True) if math.isfinite(value)]
+    found = [
+        (value, *divmod(x, V))
+        for value, x in zip(values, order, strict=True)
+        if math.isfinite(value)
+    ]
     return sorted(found, key=lambda one: (-one[0], one[1], one[2]))
 
 

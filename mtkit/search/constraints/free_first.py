@@ -46,7 +46,10 @@ def search_free_first(
     """
     if config.sampling or config.n_groups > 1:
         way = "sampling" if config.sampling else "a beam in groups"
-        raise MtkitError(f"words that must appear need a plain beam; {way} has none", "leave out sampling, n_groups, or the words")
+        raise MtkitError(
+            f"words that must appear need a plain beam; {way} has none",
+            "leave out sampling, n_groups, or the words",
+        )
     relaxed = [replace(demand, must=()) for demand in demands]
 
     def report(batch: Sequence[int]) -> None:
@@ -54,12 +57,20 @@ def search_free_first(
             on_batch(free)
 
     found = search(sources, config, report, relaxed if any(relaxed) else None)
-    kept = [[h for h in hypotheses if demand.are_met_by(h.token_ids)] for hypotheses, demand in zip(found, demands, strict=True)]
+    kept = [
+        [h for h in hypotheses if demand.are_met_by(h.token_ids)]
+        for hypotheses, demand in zip(found, demands, strict=True)
+    ]
     missing = [i for i, hypotheses in enumerate(found) if len(kept[i]) < len(hypotheses)]
     if met := [i for i in range(len(sources)) if demands[i].must and len(kept[i]) == len(found[i])]:
         on_batch(met)
     if missing:
-        again = search([sources[i] for i in missing], config, lambda batch: on_batch([missing[i] for i in batch]), [demands[i] for i in missing])
+        again = search(
+            [sources[i] for i in missing],
+            config,
+            lambda batch: on_batch([missing[i] for i in batch]),
+            [demands[i] for i in missing],
+        )
         for i, hypotheses in zip(missing, again, strict=True):
             found[i] = _best([*kept[i], *hypotheses], config.n_best)
     return found

@@ -24,9 +24,14 @@ class Places:
 
     def advance(self, parents_BW: Tensor, token_ids_BW: Tensor) -> None:
         """Follow hypotheses into their next pieces."""
-        for row, (tracker, parents, tokens) in enumerate(zip(self.trackers, parents_BW.tolist(), token_ids_BW.tolist(), strict=True)):
+        for row, (tracker, parents, tokens) in enumerate(
+            zip(self.trackers, parents_BW.tolist(), token_ids_BW.tolist(), strict=True)
+        ):
             old = self.places[row]
-            self.places[row] = [tracker.next(old[parent], token) for parent, token in zip(parents, tokens, strict=True)]
+            self.places[row] = [
+                tracker.next(old[parent], token)
+                for parent, token in zip(parents, tokens, strict=True)
+            ]
 
     def keep(self, sentences: Tensor) -> None:
         """Forget all sentences but these."""

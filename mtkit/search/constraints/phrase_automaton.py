@@ -84,7 +84,9 @@ class Phrase:
         return int(fewest)
 
 
-def _fewest(steps: Sequence[dict[int, Positions]], ends: Sequence[frozenset[int]]) -> tuple[float, ...]:
+def _fewest(
+    steps: Sequence[dict[int, Positions]], ends: Sequence[frozenset[int]]
+) -> tuple[float, ...]:
     left = [1.0 if end else float("inf") for end in ends]
     has_changed = True
     while has_changed:

@@ -31,19 +31,28 @@ class Tracker:
         """Where one more piece leads."""
         key = (place, token)
         if key not in self._next:
-            self._next[key] = self._number(tuple(self._one_further(*pair, token) for pair in zip(self.phrases, self._places[place], strict=True)))
+            self._next[key] = self._number(
+                tuple(
+                    self._one_further(*pair, token)
+                    for pair in zip(self.phrases, self._places[place], strict=True)
+                )
+            )
         return self._next[key]
 
     def completing(self, place: int) -> list[int]:
         """The pieces that would complete a phrase that is not complete yet."""
         if place not in self._completing:
-            self._completing[place] = sorted(set().union(*(phrase.completing(at) for phrase, at in self._open(place))))
+            self._completing[place] = sorted(
+                set().union(*(phrase.completing(at) for phrase, at in self._open(place)))
+            )
         return self._completing[place]
 
     def advancing(self, place: int) -> list[int]:
         """The pieces that would complete such a phrase or lead further into it."""
         if place not in self._advancing:
-            self._advancing[place] = sorted(set().union(*(phrase.advancing(at) for phrase, at in self._open(place))))
+            self._advancing[place] = sorted(
+                set().union(*(phrase.advancing(at) for phrase, at in self._open(place)))
+            )
         return self._advancing[place]
 
     def n_needed(self, place: int) -> int:
@@ -57,7 +66,11 @@ class Tracker:
         return sum(phrase.n_needed(frozenset()) for phrase, _ in self._open(place))
 
     def _open(self, place: int) -> list[tuple[Phrase, Positions]]:
-        return [(phrase, at) for phrase, at in zip(self.phrases, self._places[place], strict=True) if at is not None]
+        return [
+            (phrase, at)
+            for phrase, at in zip(self.phrases, self._places[place], strict=True)
+            if at is not None
+        ]
 
     def _one_further(self, phrase: Phrase, at: Positions | None, token: int) -> Positions | None:
         if at is None:

@@ -50,14 +50,20 @@ class Must(Places):
 
     def block(self, log_probs_BWV: Tensor, length: int, eos_id: int) -> None:
         """Make the end impossible as long as a phrase is missing, and pieces after which the phrases would not fit; in place."""
-        for row, (tracker, places, limit) in enumerate(zip(self.trackers, self.places, self.limits, strict=True)):
+        for row, (tracker, places, limit) in enumerate(
+            zip(self.trackers, self.places, self.limits, strict=True)
+        ):
             room = limit - 1 - length
             for column, place in enumerate(places):
                 if tracker.n_needed(place) == 0:
                     continue
                 log_probs_BWV[row, column, eos_id] = -math.inf
                 if tracker.n_needed_at_worst(place) > room:
-                    fitting = [token for token in tracker.advancing(place) if tracker.n_needed(tracker.next(place, token)) <= room]
+                    fitting = [
+                        token
+                        for token in tracker.advancing(place)
+                        if tracker.n_needed(tracker.next(place, token)) <= room
+                    ]
                     index = torch.tensor(fitting, dtype=torch.long, device=log_probs_BWV.device)
                     values = log_probs_BWV[row, column, index]
                     log_probs_BWV[row, column] = -math.inf

@@ -35,7 +35,9 @@ def make_shortlist(store: TokenStore, tokenizer: Tokenizer, config: ShortlistCon
     """
     if len(store) == 0:
         raise MtkitError("there are no pairs to make a shortlist from", "give the training corpus")
-    learned = learn_translations(store, tokenizer.src.vocab_size, tokenizer.tgt.vocab_size, max_pairs=config.max_pairs)
+    learned = learn_translations(
+        store, tokenizer.src.vocab_size, tokenizer.tgt.vocab_size, max_pairs=config.max_pairs
+    )
     hidden = [tokenizer.tgt.special.pad, tokenizer.tgt.special.bos]
     twins = _twins(tokenizer)
     rows = []
@@ -44,7 +46,9 @@ def make_shortlist(store: TokenStore, tokenizer: Tokenizer, config: ShortlistCon
         row = learned.tgt_ids[first : min(last, first + config.n_candidates)]
         twin = twins.get(piece)
         rows.append(row if twin is None or twin in row or twin in hidden else np.append(row, twin))
-    settings = config.model_dump(exclude={"max_pairs"}) | {"n_pairs": min(len(store), config.max_pairs)}
+    settings = config.model_dump(exclude={"max_pairs"}) | {
+        "n_pairs": min(len(store), config.max_pairs)
+    }
     return Shortlist.of(rows, _always(store, tokenizer, config.n_frequent), tokenizer, settings)
 
 
@@ -53,7 +57,11 @@ def _twins(tokenizer: Tokenizer) -> dict[int, int]:
     if tokenizer.joint:
         return {piece: piece for piece in range(tokenizer.src.vocab_size)}
     tgt_ids = {piece.text: number for number, piece in enumerate(tokenizer.tgt.pieces())}
-    return {number: tgt_ids[piece.text] for number, piece in enumerate(tokenizer.src.pieces()) if piece.text in tgt_ids}
+    return {
+        number: tgt_ids[piece.text]
+        for number, piece in enumerate(tokenizer.src.pieces())
+        if piece.text in tgt_ids
+    }
 
 
 def _always(store: TokenStore, tokenizer: Tokenizer, n_frequent: int) -> NDArray[np.int64]:
@@ -62,9 +70,13 @@ def _always(store: TokenStore, tokenizer: Tokenizer, n_frequent: int) -> NDArray
     for first in range(0, len(store), 1 << 16):
         ids = store.gather("tgt", np.arange(first, min(first + (1 << 16), len(store)))).ids
         counts += np.bincount(ids, minlength=len(counts))
-    frequent = [piece for piece in np.argsort(-counts, kind="stable")[:n_frequent].tolist() if counts[piece]]
+    frequent = [
+        piece for piece in np.argsort(-counts, kind="stable")[:n_frequent].tolist() if counts[piece]
+    ]
     others = [number for number, piece in enumerate(tokenizer.tgt.pieces()) if piece.kind == "byte"]
-    return np.setdiff1d([special.eos, special.unk, *others, *frequent], [special.pad, special.bos]).astype(np.int64)
+    return np.setdiff1d(
+        [special.eos, special.unk, *others, *frequent], [special.pad, special.bos]
+    ).astype(np.int64)
 
 
 @contextmanager
@@ -75,8 +87,16 @@ def store_of_pairs(pairs: Iterable[SentencePair], tokenizer: Tokenizer) -> Itera
         with StoreWriter(folder, tokenizer.src.vocab_size, tokenizer.tgt.vocab_size) as writer:
             iterator = iter(pairs)
             while chunk := list(islice(iterator, _CHUNK_PAIRS)):
-                encoded = zip(tokenizer.src.encode([pair.src for pair in chunk]), tokenizer.tgt.encode([pair.tgt for pair in chunk]), strict=True)
-                kept = [(src, tgt) for src, tgt in encoded if 0 < len(src) <= _MAX_PIECES and 0 < len(tgt) <= _MAX_PIECES]
+                encoded = zip(
+                    tokenizer.src.encode([pair.src for pair in chunk]),
+                    tokenizer.tgt.encode([pair.tgt for pair in chunk]),
+                    strict=True,
+                )
+                kept = [
+                    (src, tgt)
+                    for src, tgt in encoded
+                    if 0 < len(src) <= _MAX_PIECES and 0 < len(tgt) <= _MAX_PIECES
+                ]
                 writer.append([src for src, _ in kept], [tgt for _, tgt in kept])
             writer.finish({"tokenizer_sha256": tokenizer.sha256})
         yield TokenStore.open(folder, check_hashes=False)

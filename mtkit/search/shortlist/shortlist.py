@@ -50,19 +50,42 @@ class Shortlist:
     """
 
     def __init__(
-        self, candidates: NDArray[np.int64], always: NDArray[np.int64], tgt_vocab_size: int, tokenizer_sha256: str, settings: dict[str, Any]
+        self,
+        candidates: NDArray[np.int64],
+        always: NDArray[np.int64],
+        tgt_vocab_size: int,
+        tokenizer_sha256: str,
+        settings: dict[str, Any],
     ) -> None:
         self.candidates, self.always = candidates, always
-        self.tgt_vocab_size, self.tokenizer_sha256, self.settings = tgt_vocab_size, tokenizer_sha256, settings
+        self.tgt_vocab_size, self.tokenizer_sha256, self.settings = (
+            tgt_vocab_size,
+            tokenizer_sha256,
+            settings,
+        )
         self._is_always_V = np.zeros(tgt_vocab_size, np.bool_)
         self._is_always_V[always] = True
 
     @classmethod
-    def of(cls, rows: Sequence[NDArray[np.integer]], always: NDArray[np.integer], tokenizer: Tokenizer, settings: dict[str, Any]) -> Self:
+    def of(
+        cls,
+        rows: Sequence[NDArray[np.integer]],
+        always: NDArray[np.integer],
+        tokenizer: Tokenizer,
+        settings: dict[str, Any],
+    ) -> Self:
         """From the candidates of each source piece, at most MAX_CANDIDATES each."""
         offsets = np.cumsum([0, *map(len, rows)])
-        candidates = _filled(offsets, np.concatenate([*rows, np.empty(0, np.int64)]).astype(np.int64), int(always[0]))
-        return cls(candidates, np.unique(always).astype(np.int64), tokenizer.tgt.vocab_size, tokenizer.sha256, settings)
+        candidates = _filled(
+            offsets, np.concatenate([*rows, np.empty(0, np.int64)]).astype(np.int64), int(always[0])
+        )
+        return cls(
+            candidates,
+            np.unique(always).astype(np.int64),
+            tokenizer.tgt.vocab_size,
+            tokenizer.sha256,
+            settings,
+        )
 
     def save(self, path: Path) -> None:
         """Write a safetensors file, whole or not at all."""
@@ -72,7 +95,11 @@ class Shortlist:
             "ids": self.candidates[is_own].astype(np.int32),
             "always": self.always.astype(np.int32),
         }
-        metadata = {"mtkit_shortlist": FORMAT_VERSION, "tokenizer_sha256": self.tokenizer_sha256, "settings": json.dumps(self.settings)}
+        metadata = {
+            "mtkit_shortlist": FORMAT_VERSION,
+            "tokenizer_sha256": self.tokenizer_sha256,
+            "settings": json.dumps(self.settings),
+        }
         with atomic_write(path) as stream:
             stream.write(save(tensors, metadata | {"tgt_vocab_size": str(self.tgt_vocab_size)}))
 
@@ -93,16 +120,29 @@ class Shortlist:
         _check_header(path, header, tokenizer)
         try:
             with safe_open(path, framework="np") as file:
-                offsets, ids, always = (file.get_tensor(name) for name in ("offsets", "ids", "always"))
+                offsets, ids, always = (
+                    file.get_tensor(name) for name in ("offsets", "ids", "always")
+                )
         except (SafetensorError, OSError) as exc:
             raise MtkitError(f"`{path}`: not a readable safetensors file: {exc}", _AGAIN) from None
         lengths = np.diff(offsets)
         size = tokenizer.tgt.vocab_size
-        in_order = offsets[0] == 0 and offsets[-1] == len(ids) and (lengths >= 0).all() and (lengths <= MAX_CANDIDATES).all()
+        in_order = (
+            offsets[0] == 0
+            and offsets[-1] == len(ids)
+            and (lengths >= 0).all()
+            and (lengths <= MAX_CANDIDATES).all()
+        )
         if not in_order or not all(((part >= 0) & (part < size)).all() for part in (ids, always)):
             raise MtkitError(f"`{path}`: damaged: its lists do not fit the vocabularies", _AGAIN)
         settings = _settings(header.metadata.get("settings", ""))
-        return cls(_filled(offsets, ids.astype(np.int64), int(always[0])), np.unique(always).astype(np.int64), size, tokenizer.sha256, settings)
+        return cls(
+            _filled(offsets, ids.astype(np.int64), int(always[0])),
+            np.unique(always).astype(np.int64),
+            size,
+            tokenizer.sha256,
+            settings,
+        )
 
     def select(self, sources: Sequence[Sequence[int]]) -> Selection:
         """What the translations of these sentences may be made of.
@@ -123,7 +163,9 @@ class Shortlist:
         if n_more:
             is_used_V[np.flatnonzero(~is_used_V)[:n_more]] = True
         token_ids = np.flatnonzero(is_used_V)
-        return Selection(torch.from_numpy(token_ids), torch.from_numpy(is_allowed_BV.take(token_ids, axis=1)))
+        return Selection(
+            torch.from_numpy(token_ids), torch.from_numpy(is_allowed_BV.take(token_ids, axis=1))
+        )
 
 
 def _filled(offsets: NDArray[np.int64], ids: NDArray[np.int64], filler: int) -> NDArray[np.int64]:
@@ -139,12 +181,20 @@ def _check_header(path: Path, header: Header, tokenizer: Tokenizer) -> None:
     if version != FORMAT_VERSION:
         raise MtkitError(f"`{path}`: not a shortlist that this mtkit knows", _AGAIN)
     if header.metadata.get("tokenizer_sha256") != tokenizer.sha256:
-        raise MtkitError(f"`{path}`: was made for another tokenizer than the model's", "make one for this model with `mtkit shortlist`")
+        raise MtkitError(
+            f"`{path}`: was made for another tokenizer than the model's",
+            "make one for this model with `mtkit shortlist`",
+        )
     found = {name: (info.dtype, len(info.shape)) for name, info in header.tensors.items()}
     sizes = {name: info.shape[0] for name, info in header.tensors.items() if len(info.shape) == 1}
     expected = {"offsets": ("I64", 1), "ids": ("I32", 1), "always": ("I32", 1)}
     src_size, tgt_size = tokenizer.src.vocab_size, tokenizer.tgt.vocab_size
-    if found != expected or sizes["offsets"] != src_size + 1 or sizes["ids"] > src_size * MAX_CANDIDATES or not 1 <= sizes["always"] <= tgt_size:
+    if (
+        found != expected
+        or sizes["offsets"] != src_size + 1
+        or sizes["ids"] > src_size * MAX_CANDIDATES
+        or not 1 <= sizes["always"] <= tgt_size
+    ):
         raise MtkitError(f"`{path}`: damaged: its lists do not fit the vocabularies", _AGAIN)
 
 

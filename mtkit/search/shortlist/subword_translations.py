@@ -47,7 +47,11 @@ class _Links(NamedTuple):
 
 
 def learn_translations(
-    store: TokenStore, src_vocab_size: int, tgt_vocab_size: int, n_iterations: int = 4, max_pairs: int = 1_000_000
+    store: TokenStore,
+    src_vocab_size: int,
+    tgt_vocab_size: int,
+    n_iterations: int = 4,
+    max_pairs: int = 1_000_000,
 ) -> PieceTranslations:
     """Learn the probable translations of each source piece, in memory that does not grow with the corpus.
 
@@ -64,16 +68,25 @@ def learn_translations(
         for iteration in range(n_iterations):
             counts = np.zeros(len(keys))
             for chunk in _chunks(store, rows):
-                links = _links(store.gather("src", chunk), store.gather("tgt", chunk), src_vocab_size, tgt_vocab_size)
+                links = _links(
+                    store.gather("src", chunk),
+                    store.gather("tgt", chunk),
+                    src_vocab_size,
+                    tgt_vocab_size,
+                )
                 unique, inverse = np.unique(links.keys, return_inverse=True)
                 if iteration == 0:
-                    expected = np.bincount(inverse, _posteriors(links, links.priors)).astype(np.float64)
+                    expected = np.bincount(inverse, _posteriors(links, links.priors)).astype(
+                        np.float64
+                    )
                     keys, counts = _merged(keys, counts, unique, expected)
                 else:
                     places = np.minimum(np.searchsorted(keys, unique), len(keys) - 1)
                     is_known = keys[places] == unique
                     weights = np.where(is_known, probabilities[places], 0.0)[inverse] * links.priors
-                    counts[places[is_known]] += np.bincount(inverse, _posteriors(links, weights))[is_known]
+                    counts[places[is_known]] += np.bincount(inverse, _posteriors(links, weights))[
+                        is_known
+                    ]
                 bar.advance(len(chunk))
             totals = np.bincount(keys // tgt_vocab_size, counts, minlength=src_vocab_size + 1)
             probabilities = counts / np.maximum(totals, 1e-300)[keys // tgt_vocab_size]
@@ -102,11 +115,17 @@ def _links(src: Sentences, tgt: Sentences, src_vocab_size: int, tgt_vocab_size: 
 
     positions = places - starts[tokens]
     tgt_starts = np.cumsum(tgt.lengths) - tgt.lengths
-    tgt_shares = (places_of(np.zeros_like(tgt_starts), tgt.lengths) + 0.5) / np.repeat(tgt.lengths, tgt.lengths)
+    tgt_shares = (places_of(np.zeros_like(tgt_starts), tgt.lengths) + 0.5) / np.repeat(
+        tgt.lengths, tgt.lengths
+    )
     src_shares = (positions - 0.5) / np.maximum(n_links - 1, 1)[tokens]
-    nearness = np.where(positions > 0, np.exp(-_DIAGONAL * np.abs(src_shares - tgt_shares[tokens])), 0.0)
+    nearness = np.where(
+        positions > 0, np.exp(-_DIAGONAL * np.abs(src_shares - tgt_shares[tokens])), 0.0
+    )
     sums = np.bincount(tokens, nearness, minlength=len(tgt.ids))
-    priors = np.where(positions > 0, (1 - _NO_SOURCE) * nearness / np.maximum(sums, 1e-300)[tokens], _NO_SOURCE)
+    priors = np.where(
+        positions > 0, (1 - _NO_SOURCE) * nearness / np.maximum(sums, 1e-300)[tokens], _NO_SOURCE
+    )
     return _Links(keys, tokens, priors)
 
 
@@ -117,7 +136,10 @@ def _posteriors(links: _Links, weights: NDArray[np.float64]) -> NDArray[np.float
 
 
 def _merged(
-    keys: NDArray[np.int64], counts: NDArray[np.float64], more_keys: NDArray[np.int64], more_counts: NDArray[np.float64]
+    keys: NDArray[np.int64],
+    counts: NDArray[np.float64],
+    more_keys: NDArray[np.int64],
+    more_counts: NDArray[np.float64],
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     joined, inverse = np.unique(np.concatenate((keys, more_keys)), return_inverse=True)
     sums = np.bincount(inverse, np.concatenate((counts, more_counts))).astype(np.float64)
@@ -127,7 +149,12 @@ def _merged(
     return joined, sums
 
 
-def _ranked(keys: NDArray[np.int64], probabilities: NDArray[np.float64], src_vocab_size: int, tgt_vocab_size: int) -> PieceTranslations:
+def _ranked(
+    keys: NDArray[np.int64],
+    probabilities: NDArray[np.float64],
+    src_vocab_size: int,
+    tgt_vocab_size: int,
+) -> PieceTranslations:
     is_piece = (keys // tgt_vocab_size < src_vocab_size) & (probabilities > 0)
     keys, probabilities = keys[is_piece], probabilities[is_piece]
     # Of equally probable ones the lower id comes first, so that the same corpus gives the same lists.

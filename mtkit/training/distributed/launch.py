@@ -39,7 +39,9 @@ def run_processes(n: int, arguments: Sequence[str]) -> int:
     # It would tell at length what is told here in a line.
     logging.getLogger("torch.distributed.elastic.multiprocessing.api").setLevel(logging.CRITICAL)
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
-    threads = {} if "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": str(max(1, n_cores() // n))}
+    threads = (
+        {} if "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": str(max(1, n_cores() // n))}
+    )
     common = {
         "WORLD_SIZE": str(n),
         "LOCAL_WORLD_SIZE": str(n),
@@ -51,7 +53,9 @@ def run_processes(n: int, arguments: Sequence[str]) -> int:
     }
     envs = {rank: common | {"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(n)}
     command = dict.fromkeys(range(n), ("-m", "mtkit", *arguments))
-    context = start_processes("mtkit", sys.executable, command, envs, DefaultLogsSpecs(log_dir=os.devnull))
+    context = start_processes(
+        "mtkit", sys.executable, command, envs, DefaultLogsSpecs(log_dir=os.devnull)
+    )
     with _handing_on(context) as received:
         # As soon as one fails, this ends the others: after 30 seconds by force.
         while (result := context.wait(timeout=0)) is None:
@@ -66,7 +70,11 @@ def run_processes(n: int, arguments: Sequence[str]) -> int:
         raise KeyboardInterrupt
     # Those that ended because another did have an exit status, not a signal.
     first = min(failures.values(), key=lambda failure: (failure.exitcode > 0, failure.timestamp))
-    why = f"was killed by {signal.Signals(-first.exitcode).name}" if first.exitcode < 0 else f"ended with status {first.exitcode}"
+    why = (
+        f"was killed by {signal.Signals(-first.exitcode).name}"
+        if first.exitcode < 0
+        else f"ended with status {first.exitcode}"
+    )
     raise ProcessKilled(
         f"process {first.local_rank} of {n} {why}",
         "the same command goes on from the last checkpoint; where memory was short, with a smaller batches.max_tokens",

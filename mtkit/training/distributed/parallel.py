@@ -44,13 +44,19 @@ class Parallel:
         """On process 0, a model that can be used without the others: this one, or one without weights, for `with_weights`."""
         return model
 
-    def syncs_gradients(self, objective: nn.Module, is_last: bool) -> AbstractContextManager[object]:
+    def syncs_gradients(
+        self, objective: nn.Module, is_last: bool
+    ) -> AbstractContextManager[object]:
         """A context for forward and backward of one batch; only that of an update's last one waits for the other processes."""
         return nullcontext()
 
     def clip_gradients(self, model: Transformer, max_norm: float) -> Tensor:
         """Scale the gradients down to this norm, if it is larger. Returns the norm before; a scalar on the device, equal on all processes."""
-        return whole(nn.utils.clip_grad_norm_([p for p in model.parameters() if p.grad is not None], max_norm))
+        return whole(
+            nn.utils.clip_grad_norm_(
+                [p for p in model.parameters() if p.grad is not None], max_norm
+            )
+        )
 
     def sum(self, values: Tensor) -> Tensor:
         """Add up a tensor over all processes, in place."""
@@ -130,7 +136,9 @@ def put_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
     put(dict(model.named_parameters()), weights)
 
 
-def put_moments(model: nn.Module, optimizer: torch.optim.Optimizer, moments: Mapping[str, Tensor]) -> None:
+def put_moments(
+    model: nn.Module, optimizer: torch.optim.Optimizer, moments: Mapping[str, Tensor]
+) -> None:
     """Put the optimizer's whole state in place; what it had is forgotten."""
     parameters = dict(model.named_parameters())
     optimizer.state.clear()

@@ -96,17 +96,31 @@ class Processes(Parallel):
     def text_from_main(self, text: str) -> str:
         data = text.encode()
         n_bytes = int(self._from_main(torch.tensor(len(data))))
-        content = torch.tensor(list(data), dtype=torch.uint8) if self.is_main else torch.empty(n_bytes, dtype=torch.uint8)
+        content = (
+            torch.tensor(list(data), dtype=torch.uint8)
+            if self.is_main
+            else torch.empty(n_bytes, dtype=torch.uint8)
+        )
         return bytes(self._from_main(content).tolist()).decode()
 
     def files_from_main(self, files: Files) -> Files:
-        about = {file: {name: (str(t.dtype).removeprefix("torch."), list(t.shape)) for name, t in tensors.items()} for file, tensors in files.items()}
+        about = {
+            file: {
+                name: (str(t.dtype).removeprefix("torch."), list(t.shape))
+                for name, t in tensors.items()
+            }
+            for file, tensors in files.items()
+        }
         about = json.loads(self.text_from_main(json.dumps(about)))
         found: dict[str, dict[str, Tensor]] = {}
         for file, tensors in about.items():
             found[file] = {}
             for name, (dtype, shape) in tensors.items():
-                tensor = files[file][name].cpu().contiguous() if self.is_main else torch.empty(shape, dtype=getattr(torch, dtype))
+                tensor = (
+                    files[file][name].cpu().contiguous()
+                    if self.is_main
+                    else torch.empty(shape, dtype=getattr(torch, dtype))
+                )
                 found[file][name] = self._from_main(tensor)
         return found
 
@@ -127,11 +141,15 @@ class Replicated(Processes):
             torch._dynamo.config.optimize_ddp = False
         # torch 2.13 has given this option another name.
         options = inspect.signature(DistributedDataParallel).parameters
-        syncs_buffers = "forward_sync_buffers" if "forward_sync_buffers" in options else "broadcast_buffers"
+        syncs_buffers = (
+            "forward_sync_buffers" if "forward_sync_buffers" in options else "broadcast_buffers"
+        )
         changes: dict[str, Any] = {syncs_buffers: False}
         return DistributedDataParallel(objective, gradient_as_bucket_view=True, **changes)
 
-    def syncs_gradients(self, objective: nn.Module, is_last: bool) -> AbstractContextManager[object]:
+    def syncs_gradients(
+        self, objective: nn.Module, is_last: bool
+    ) -> AbstractContextManager[object]:
         assert isinstance(objective, DistributedDataParallel)
         return nullcontext() if is_last else objective.no_sync()
 
@@ -146,7 +164,10 @@ class Sharded(Processes):
     def shard(self, objective: nn.Module) -> None:
         model: Any = objective.model
         if self.is_main:
-            hollow = {id(p): nn.Parameter(torch.empty(0, dtype=p.dtype, device=p.device), p.requires_grad) for p in model.parameters()}
+            hollow = {
+                id(p): nn.Parameter(torch.empty(0, dtype=p.dtype, device=p.device), p.requires_grad)
+                for p in model.parameters()
+            }
             self._whole = copy.deepcopy(model, hollow)
         mesh = init_device_mesh(self.device.type, (self.world_size,))
         for layer in (*model.encoder_layers, *model.decoder_layers):
@@ -157,7 +178,9 @@ class Sharded(Processes):
     def whole(self, model: Transformer) -> Transformer:
         return model if self._whole is None else self._whole
 
-    def syncs_gradients(self, objective: nn.Module, is_last: bool) -> AbstractContextManager[object]:
+    def syncs_gradients(
+        self, objective: nn.Module, is_last: bool
+    ) -> AbstractContextManager[object]:
         assert isinstance(objective, FSDPModule)
         objective.set_requires_gradient_sync(is_last)
         return nullcontext()
@@ -167,7 +190,10 @@ def _kind(recipe: Recipe, device: torch.device) -> type[Processes]:
     if recipe.training.parallel == "ddp":
         return Replicated
     if choose_training_dtype(recipe.training.precision, device) == torch.float16:
-        raise MtkitError("training.parallel fsdp does not go together with fp16", "take bf16 or float32, or training.parallel ddp")
+        raise MtkitError(
+            "training.parallel fsdp does not go together with fp16",
+            "take bf16 or float32, or training.parallel ddp",
+        )
     return Sharded
 
 

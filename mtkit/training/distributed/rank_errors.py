@@ -19,7 +19,8 @@ class ProcessLost(MtkitError):
 
     def __init__(self, rank: int) -> None:
         super().__init__(
-            f"process {rank} has lost the connection to another, which may have ended", "the same command goes on from the last checkpoint"
+            f"process {rank} has lost the connection to another, which may have ended",
+            "the same command goes on from the last checkpoint",
         )
 
 
@@ -64,7 +65,12 @@ def _speaks(rank: int, is_lost: bool) -> bool:
     # torchrun starts new processes with the same store.
     key = SPEAKER_KEY + os.environ.get("TORCHELASTIC_RESTART_COUNT", "")
     try:
-        store = TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False, timeout=timedelta(seconds=10))
+        store = TCPStore(
+            os.environ["MASTER_ADDR"],
+            int(os.environ["MASTER_PORT"]),
+            is_master=False,
+            timeout=timedelta(seconds=10),
+        )
         return store.compare_set(key, "", str(rank)) == str(rank).encode()
     except (KeyError, RuntimeError):  # nobody is to be reached, who could speak
         return True

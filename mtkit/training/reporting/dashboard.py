@@ -62,7 +62,9 @@ class Screen:
         pace = self.pace
         share = min(pace.done / pace.total, 1.0)
         counts = f" {100 * share:3.0f} %  {pace.done:,} of {pace.total:,} steps"
-        line = _label({None: "Training", "validating": "Validating", "saving": "Saving"}[pace.apart], "bold")
+        line = _label(
+            {None: "Training", "validating": "Validating", "saving": "Saving"}[pace.apart], "bold"
+        )
         n = max(width - cell_len(line.plain) - len(counts), 0)
         n_full = int(n * share)
         line.append("━" * n_full, "bar.complete" if share < 1 else "bar.finished")
@@ -78,33 +80,62 @@ class Screen:
         left = [("time left", f"{duration} ({end})" if end else duration)]
         right = [("speed", ", ".join(part for part in (tokens, speed(pace)) if part))]
         if "loss" in train:
-            left += [("loss", f"{train['loss']:.3f}  {sparkline(self.losses)}"), ("perplexity", perplexity(train["nll"]))]
-            right += [("gradient norm", f"{train['grad_norm']:.2f}"), ("learning rate", f"{train['lr']:.2e}")]
+            left += [
+                ("loss", f"{train['loss']:.3f}  {sparkline(self.losses)}"),
+                ("perplexity", perplexity(train["nll"])),
+            ]
+            right += [
+                ("gradient norm", f"{train['grad_norm']:.2f}"),
+                ("learning rate", f"{train['lr']:.2e}"),
+            ]
         if train:
             left.append(("epoch", f"{train['epoch']:.0f}"))
             right.append(("skipped", f"{self.n_skipped:,} updates") if self.n_skipped else ("", ""))
         pairs = [*zip(left, right, strict=True)]
-        parts = [(name.replace("_", " "), f"{value:.3f}") for name, value in train.items() if name not in KNOWN]
+        parts = [
+            (name.replace("_", " "), f"{value:.3f}")
+            for name, value in train.items()
+            if name not in KNOWN
+        ]
         pairs += zip(parts[::2], [*parts[1::2], ("", "")], strict=False)
-        return [_label(name).append(_fitted(value, _VALUE_WIDTH)).append(_label(other)).append(more) for (name, value), (other, more) in pairs]
+        return [
+            _label(name).append(_fitted(value, _VALUE_WIDTH)).append(_label(other)).append(more)
+            for (name, value), (other, more) in pairs
+        ]
 
     def _sections(self) -> Iterable[list[Text]]:
         if self.validations:
             yield list(self._table())
         for sample in self.shown:
-            pairs = ("source", sample.src), ("reference", sample.reference), ("translation", sample.hypothesis)
-            yield [_label(name).append(on_one_line(text), "bold" if name == "translation" else "") for name, text in pairs]
+            pairs = (
+                ("source", sample.src),
+                ("reference", sample.reference),
+                ("translation", sample.hypothesis),
+            )
+            yield [
+                _label(name).append(on_one_line(text), "bold" if name == "translation" else "")
+                for name, text in pairs
+            ]
 
     def _table(self) -> Iterable[Text]:
         """The last validations and the best; the newest of each corpus."""
         columns = [name for name in SCORES if name in self.validations[-1][1]]
-        yield _label("validation").append("".join(f"{SCORES[name]:>9}" for name in columns) + f"{'loss':>9}{'perplexity':>12}", _LABEL)
-        best = max((row for row in self.validations if row[1].get("best")), key=lambda row: row[0], default=None)
+        yield _label("validation").append(
+            "".join(f"{SCORES[name]:>9}" for name in columns) + f"{'loss':>9}{'perplexity':>12}",
+            _LABEL,
+        )
+        best = max(
+            (row for row in self.validations if row[1].get("best")),
+            key=lambda row: row[0],
+            default=None,
+        )
         rows = self.validations[-N_VALIDATIONS:]
         if best is not None and best not in rows:
             rows = [best, *rows[1:]]
         for step, values in rows:
-            yield _row(f"step {step:,}", columns, values).append("   best" if best is not None and step == best[0] else "", "bold green")
+            yield _row(f"step {step:,}", columns, values).append(
+                "   best" if best is not None and step == best[0] else "", "bold green"
+            )
         for name, values in list(self.corpora.items())[:N_CORPORA]:
             yield _row(name, columns, values)
         if len(self.corpora) > N_CORPORA:
@@ -116,7 +147,10 @@ def _label(name: str, style: str = _LABEL) -> Text:
 
 
 def _row(name: str, columns: Sequence[str], values: dict[str, float]) -> Text:
-    return _label(name).append("".join(f"{values[column]:9.2f}" for column in columns) + f"{values['loss']:9.3f}{perplexity(values['loss']):>12}")
+    return _label(name).append(
+        "".join(f"{values[column]:9.2f}" for column in columns)
+        + f"{values['loss']:9.3f}{perplexity(values['loss']):>12}"
+    )
 
 
 def _fitted(text: str, width: int) -> str:

@@ -8,7 +8,17 @@ from collections.abc import Iterator
 from mtkit.io.progress import format_duration, format_rate
 from mtkit.training.reporting.throughput import Pace
 
-KNOWN = {"loss", "nll", "grad_norm", "n_skipped", "tokens_per_s", "data_wait", "lr", "epoch", "train_s"}
+KNOWN = {
+    "loss",
+    "nll",
+    "grad_norm",
+    "n_skipped",
+    "tokens_per_s",
+    "data_wait",
+    "lr",
+    "epoch",
+    "train_s",
+}
 """Values of training; all others are parts of the loss."""
 SCORES = {"bleu": "BLEU", "chrf": "chrF"}
 """Names of scores, as they are written."""
@@ -20,10 +30,20 @@ _DAY_S = 24 * 3600.0
 
 def training_in_words(values: dict[str, float]) -> str:
     """For example `loss 3.922, perplexity 27.87, gradient norm 1.26, 6,374 tok/s, lr 1.00e-03, epoch 12`."""
-    parts = [*_losses(values), f"gradient norm {values['grad_norm']:.2f}"] if "loss" in values else ["no update"]
-    parts += [f"{values['tokens_per_s']:,.0f} tok/s", f"lr {values['lr']:.2e}", f"epoch {values['epoch']:.0f}"]
+    parts = (
+        [*_losses(values), f"gradient norm {values['grad_norm']:.2f}"]
+        if "loss" in values
+        else ["no update"]
+    )
+    parts += [
+        f"{values['tokens_per_s']:,.0f} tok/s",
+        f"lr {values['lr']:.2e}",
+        f"epoch {values['epoch']:.0f}",
+    ]
     if values["data_wait"] > _MUCH_WAITING:
-        parts.append(f"{100 * values['data_wait']:.0f} % of the time waiting for batches (batches.n_workers)")
+        parts.append(
+            f"{100 * values['data_wait']:.0f} % of the time waiting for batches (batches.n_workers)"
+        )
     if values["n_skipped"]:
         parts.append(f"{values['n_skipped']:.0f} updates skipped")
     return ", ".join(parts)
@@ -31,7 +51,13 @@ def training_in_words(values: dict[str, float]) -> str:
 
 def training_in_few_words(values: dict[str, float]) -> str:
     """The same within 80 columns, for where the rest is seen anyway."""
-    return ", ".join([*list(_losses(values))[:2], f"{values['tokens_per_s']:,.0f} tok/s", f"epoch {values['epoch']:.0f}"])
+    return ", ".join(
+        [
+            *list(_losses(values))[:2],
+            f"{values['tokens_per_s']:,.0f} tok/s",
+            f"epoch {values['epoch']:.0f}",
+        ]
+    )
 
 
 def _losses(values: dict[str, float]) -> Iterator[str]:
@@ -45,7 +71,9 @@ def _losses(values: dict[str, float]) -> Iterator[str]:
 
 def validation_in_words(values: dict[str, float]) -> str:
     """For example `loss 2.580, BLEU 9.12, chrF 24.05 (best so far)`."""
-    scores = "".join(f", {shown} {values[name]:.2f}" for name, shown in SCORES.items() if name in values)
+    scores = "".join(
+        f", {shown} {values[name]:.2f}" for name, shown in SCORES.items() if name in values
+    )
     return f"loss {values['loss']:.3f}{scores}{' (best so far)' if values.get('best') else ''}"
 
 

@@ -39,7 +39,11 @@ class Lines(Tracker):
         if kind == "train" and self.is_short:
             logger.info("step %d: %s", step, training_in_few_words(values))
         elif kind == "train":
-            logger.info("step %d: %s", step, _joined(training_in_words(values), time_left_in_words(self.pace)))
+            logger.info(
+                "step %d: %s",
+                step,
+                _joined(training_in_words(values), time_left_in_words(self.pace)),
+            )
         elif kind == "validation":
             logger.info("step %d: validation %s", step, validation_in_words(values))
         else:
@@ -56,11 +60,23 @@ class Lines(Tracker):
 
     def look(self, now: float, values: Callable[[], dict[str, float]] | None = None) -> None:
         """It is `now`, by `time.monotonic()`; `values` as for `Reporter.advance`."""
-        if now < self.next_s or self.is_short or (values is None and now < self.next_s + LINE_EVERY_S):
+        if (
+            now < self.next_s
+            or self.is_short
+            or (values is None and now < self.next_s + LINE_EVERY_S)
+        ):
             return
         self._wait()
         pace, shown = self.pace, training_in_few_words(values()) if values is not None else ""
-        logger.info("%s", _joined(f"step {pace.done:,} of {pace.total:,}", shown, speed(pace), time_left_in_words(pace)))
+        logger.info(
+            "%s",
+            _joined(
+                f"step {pace.done:,} of {pace.total:,}",
+                shown,
+                speed(pace),
+                time_left_in_words(pace),
+            ),
+        )
 
     def _wait(self) -> None:
         self.next_s = time.monotonic() + LINE_EVERY_S

@@ -23,7 +23,9 @@ class Tally:
         state: What `as_state` gave, to go on from there.
     """
 
-    def __init__(self, parallel: Parallel | None = None, state: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, parallel: Parallel | None = None, state: Mapping[str, Any] | None = None
+    ) -> None:
         state = state or {}
         self.parallel = parallel or Parallel()
         self.n_steps: int = state.get("n_steps", 0)
@@ -40,12 +42,29 @@ class Tally:
         """Count a step. If the loss has other parts than before, as when a run goes on with another recipe, counting starts with it."""
         names = list(result.parts)
         if self._sums is not None and names != self._names:
-            self.n_steps, self.n_tokens_seen, self.elapsed_s, self.waited_s, self._sums = 0, 0, 0.0, 0.0, None
+            self.n_steps, self.n_tokens_seen, self.elapsed_s, self.waited_s, self._sums = (
+                0,
+                0,
+                0.0,
+                0.0,
+                None,
+            )
         self.n_steps += 1
         self.n_tokens_seen += result.n_tokens
-        values = torch.stack([result.loss, result.nll, *(part.float() for part in result.parts.values())])
-        counts = torch.stack([result.grad_norm / self.parallel.world_size, values.new_full((), result.n_tokens / self.parallel.world_size)])
-        sums = torch.cat((values, counts, values.new_full((1,), 1 / self.parallel.world_size))).where(result.is_good, 0.0).double()
+        values = torch.stack(
+            [result.loss, result.nll, *(part.float() for part in result.parts.values())]
+        )
+        counts = torch.stack(
+            [
+                result.grad_norm / self.parallel.world_size,
+                values.new_full((), result.n_tokens / self.parallel.world_size),
+            ]
+        )
+        sums = (
+            torch.cat((values, counts, values.new_full((1,), 1 / self.parallel.world_size)))
+            .where(result.is_good, 0.0)
+            .double()
+        )
         self._names = names
         self._sums = sums if self._sums is None else self._sums.to(sums.device) + sums
 
@@ -70,15 +89,27 @@ class Tally:
             return {}
         times = {"elapsed_s": self.elapsed_s, "waited_s": self.waited_s}
         sums = self.parallel.sum(self._sums.clone()).tolist()
-        return {"n_steps": self.n_steps, "n_tokens": self.n_tokens_seen, **times, "names": self._names, "sums": sums}
+        return {
+            "n_steps": self.n_steps,
+            "n_tokens": self.n_tokens_seen,
+            **times,
+            "names": self._names,
+            "sums": sums,
+        }
 
     def as_dict(self) -> dict[str, float]:
         """For metrics.jsonl. Waits for the device, and all processes call it together."""
-        return self._values(self.parallel.sum(self._sums.clone()).tolist() if self._sums is not None else [0.0] * 5)
+        return self._values(
+            self.parallel.sum(self._sums.clone()).tolist() if self._sums is not None else [0.0] * 5
+        )
 
     def own_values(self) -> dict[str, float]:
         """Return the same values as estimated from the share of this process. Waits for the device, but not for other processes."""
-        return self._values((self._sums * self.parallel.world_size).tolist() if self._sums is not None else [0.0] * 5)
+        return self._values(
+            (self._sums * self.parallel.world_size).tolist()
+            if self._sums is not None
+            else [0.0] * 5
+        )
 
     def _values(self, sums: list[float]) -> dict[str, float]:
         *losses, norm, n_tokens, n_good = sums
@@ -86,7 +117,16 @@ class Tally:
         elapsed_s = self.elapsed_s + time.monotonic() - self._since
         n_seconds = max(elapsed_s, 1e-9)
         # Of updates that were all skipped nothing is known.
-        means = {"loss": loss, "nll": nll, **dict(zip(self._names, parts, strict=True)), "grad_norm": norm / n_good} if n_good else {}
+        means = (
+            {
+                "loss": loss,
+                "nll": nll,
+                **dict(zip(self._names, parts, strict=True)),
+                "grad_norm": norm / n_good,
+            }
+            if n_good
+            else {}
+        )
         return {
             **means,
             "n_skipped": max(0, self.n_steps - round(n_good)),

@@ -24,10 +24,16 @@ class MetricsFile(Tracker):
 
     def numbers(self, step: int, kind: str, values: dict[str, float]) -> None:
         # JSON has no word for what is not a finite number.
-        self.run.append_metrics(step=step, kind=kind, **{name: value if math.isfinite(value) else None for name, value in values.items()})
+        self.run.append_metrics(
+            step=step,
+            kind=kind,
+            **{name: value if math.isfinite(value) else None for name, value in values.items()},
+        )
 
     def samples(self, step: int, samples: Sequence[Sample]) -> None:
-        self.run.append_metrics(step=step, kind="samples", samples=[sample._asdict() for sample in samples])
+        self.run.append_metrics(
+            step=step, kind="samples", samples=[sample._asdict() for sample in samples]
+        )
 
     def back(self, step: int) -> None:
         self.run.cut_metrics(step)
@@ -40,5 +46,14 @@ def earlier_validations(run: RunDir) -> list[tuple[int, dict[str, float]]]:
         for line in run.metrics_path.read_text(encoding="utf-8").splitlines():
             entry = json.loads(line)
             if entry["kind"] == "validation" and entry["loss"] is not None:
-                found.append((entry["step"], {name: float(entry[name]) for name in ("loss", *SCORES, "best") if name in entry}))
+                found.append(
+                    (
+                        entry["step"],
+                        {
+                            name: float(entry[name])
+                            for name in ("loss", *SCORES, "best")
+                            if name in entry
+                        },
+                    )
+                )
     return found

@@ -32,7 +32,14 @@ class Reporter:
     """
 
     def __init__(
-        self, run: RunDir, recipe: Recipe, *, n_parameters: int, step: int = 0, trackers: Sequence[Tracker] = (), is_main: bool = True
+        self,
+        run: RunDir,
+        recipe: Recipe,
+        *,
+        n_parameters: int,
+        step: int = 0,
+        trackers: Sequence[Tracker] = (),
+        is_main: bool = True,
     ) -> None:
         every: dict[Apart, int] = {"saving": recipe.training.save_every_steps}
         if recipe.data.validation:
@@ -43,12 +50,19 @@ class Reporter:
         """Whether training has come to its end, rather than to the end of its time."""
         self._info = RunInfo(run.path, flat(recipe.model_dump(mode="json")), n_parameters, step)
         console = terminal() if is_main else None
-        self._view = TerminalView(self.pace, console) if console is not None and fits(console) else None
+        self._view = (
+            TerminalView(self.pace, console) if console is not None and fits(console) else None
+        )
         self._lines = Lines(self.pace, is_short=self._view is not None)
         self._trackers: list[Tracker] = []
         if is_main:
             # The view is the last to begin and the first to close: whatever becomes of the others, the terminal stays in order.
-            self._trackers = [MetricsFile(run), self._lines, *trackers, *([] if self._view is None else [self._view])]
+            self._trackers = [
+                MetricsFile(run),
+                self._lines,
+                *trackers,
+                *([] if self._view is None else [self._view]),
+            ]
 
     def __enter__(self) -> Self:
         for tracker in self._trackers:
@@ -107,7 +121,9 @@ class Reporter:
     def validated(self, step: int, result: ValidationResult, *, is_best: bool) -> None:
         """A validation is over."""
         for tracker in self._trackers:
-            tracker.numbers(step, "validation", {**result.quality.as_dict(), "best": float(is_best)})
+            tracker.numbers(
+                step, "validation", {**result.quality.as_dict(), "best": float(is_best)}
+            )
             for name, quality in result.corpora:
                 tracker.numbers(step, f"validation/{name}", quality.as_dict())
             tracker.samples(step, result.samples)

@@ -30,7 +30,9 @@ class TensorBoard(Tracker):
         self._folder = run.run_dir / "tensorboard"
         self._write_after(run.step)
         settings = {"parameters": run.n_parameters, **run.settings}
-        lines = [f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in settings.items()]
+        lines = [
+            f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in settings.items()
+        ]
         self._writer.add_text("recipe", _verbatim(lines), run.step)
 
     def numbers(self, step: int, kind: str, values: dict[str, float]) -> None:
@@ -40,7 +42,11 @@ class TensorBoard(Tracker):
 
     def samples(self, step: int, samples: Sequence[Sample]) -> None:
         for number, sample in enumerate(samples, 1):
-            lines = [f"source       {sample.src}", f"reference    {sample.reference}", f"translation  {sample.hypothesis}"]
+            lines = [
+                f"source       {sample.src}",
+                f"reference    {sample.reference}",
+                f"translation  {sample.hypothesis}",
+            ]
             self._writer.add_text(f"samples/{number}", _verbatim(lines), step)
         self._writer.flush()
 
@@ -56,7 +62,9 @@ class TensorBoard(Tracker):
         from torch.utils.tensorboard import SummaryWriter
 
         has_earlier = self._folder.is_dir() and any(self._folder.iterdir())
-        self._writer = SummaryWriter(str(self._folder), purge_step=step + 1 if has_earlier else None)
+        self._writer = SummaryWriter(
+            str(self._folder), purge_step=step + 1 if has_earlier else None
+        )
 
 
 def _verbatim(lines: list[str]) -> str:

@@ -34,12 +34,16 @@ class TerminalView(Tracker):
         self.console = console
         self.screen = Screen(pace)
         # stdout is left alone: results go there.
-        self.live = Live(_Drawing(self.screen), console=console, auto_refresh=False, redirect_stdout=False)
+        self.live = Live(
+            _Drawing(self.screen), console=console, auto_refresh=False, redirect_stdout=False
+        )
         self.next_s = 0.0
 
     def begin(self, run: RunInfo) -> None:
         if run.step:
-            self.screen.validations = [row for row in earlier_validations(RunDir(run.run_dir)) if row[0] <= run.step]
+            self.screen.validations = [
+                row for row in earlier_validations(RunDir(run.run_dir)) if row[0] <= run.step
+            ]
         self.live.start(refresh=True)
 
     def numbers(self, step: int, kind: str, values: dict[str, float]) -> None:

@@ -79,7 +79,9 @@ class Pace:
         rate = self.steps_per_s
         if not rate:
             return None
-        return (self.total - self.done) / rate + sum(self._n_left(what) * seconds for what, seconds in self._apart_s.items())
+        return (self.total - self.done) / rate + sum(
+            self._n_left(what) * seconds for what, seconds in self._apart_s.items()
+        )
 
     def _n_left(self, what: Apart) -> int:
         """Interruptions of a kind that are still to come. A validation saves too, and the last step has both."""

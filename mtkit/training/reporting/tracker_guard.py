@@ -43,5 +43,10 @@ class Guarded(Tracker):
         except Exception as exc:
             self.is_left_out = True
             name = type(self.tracker).__name__
-            logger.warning("the tracker %s has failed and is told nothing from here on: %s: %s", name, type(exc).__name__, exc)
+            logger.warning(
+                "the tracker %s has failed and is told nothing from here on: %s: %s",
+                name,
+                type(exc).__name__,
+                exc,
+            )
             logger.debug("where it failed", exc_info=True)

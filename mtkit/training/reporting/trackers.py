@@ -23,5 +23,7 @@ def all_trackers(config: TrainingConfig, own: Sequence[Tracker] = ()) -> list[Tr
     own = list(own)
     for tracker in own:
         if isinstance(tracker, type) or not isinstance(tracker, Tracker):
-            raise TypeError(f"trackers: {tracker!r} is not a tracker; pass an instance of a class that inherits from mtkit.Tracker")
+            raise TypeError(
+                f"trackers: {tracker!r} is not a tracker; pass an instance of a class that inherits from mtkit.Tracker"
+            )
     return [Guarded(tracker) for tracker in (*(_NAMED[name]() for name in config.trackers), *own)]

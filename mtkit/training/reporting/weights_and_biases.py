@@ -39,7 +39,10 @@ class WeightsAndBiases(Tracker):
         settings = run.settings
         self._run = self._wandb().init(
             project=os.environ.get("WANDB_PROJECT", "mtkit"),
-            name=os.environ.get("WANDB_NAME", f"{settings['data.src_lang']}-{settings['data.tgt_lang']} {run.run_dir.name}"),
+            name=os.environ.get(
+                "WANDB_NAME",
+                f"{settings['data.src_lang']}-{settings['data.tgt_lang']} {run.run_dir.name}",
+            ),
             id=_run_id(run.run_dir / ID_NAME),
             resume="allow",
             dir=str(run.run_dir),
@@ -53,7 +56,10 @@ class WeightsAndBiases(Tracker):
         self._run.log({"step": step, **{f"{kind}/{name}": value for name, value in values.items()}})
 
     def samples(self, step: int, samples: Sequence[Sample]) -> None:
-        table = self._wandb().Table(columns=["source", "reference", "translation"], data=[list(sample) for sample in samples])
+        table = self._wandb().Table(
+            columns=["source", "reference", "translation"],
+            data=[list(sample) for sample in samples],
+        )
         self._run.log({"step": step, "samples": table})
 
     def close(self, status: Status) -> None:

@@ -30,7 +30,9 @@ class BatchSize(NamedTuple):
     """What the recipe wanted of an update."""
 
 
-def with_batch_size(recipe: Recipe, run: RunDir, device: torch.device, parallel: Parallel) -> Recipe:
+def with_batch_size(
+    recipe: Recipe, run: RunDir, device: torch.device, parallel: Parallel
+) -> Recipe:
     """The recipe with numbers for batches.max_tokens and training.accumulate_batches.
 
     A run that is resumed keeps those it began with, on whichever device and with however many processes it goes on, as long as the recipe does not
@@ -45,7 +47,9 @@ def with_batch_size(recipe: Recipe, run: RunDir, device: torch.device, parallel:
         MtkitError: The batches of an update cannot be shared out evenly, or not one of the longest sentences fits into memory.
     """
     # Process 0 alone may see the run.
-    told = json.loads(parallel.text_from_main(json.dumps(kept_batch_size(run) if parallel.is_main else None)))
+    told = json.loads(
+        parallel.text_from_main(json.dumps(kept_batch_size(run) if parallel.is_main else None))
+    )
     size = _decide(recipe, run, None if told is None else BatchSize(*told), device, parallel)
     batches = recipe.batches.model_copy(update={"max_tokens": size.max_tokens})
     training = recipe.training.model_copy(update={"accumulate_batches": size.n_batches})
@@ -64,33 +68,67 @@ def kept_batch_size(run: RunDir) -> BatchSize | None:
         return None
     try:
         known: dict[str, Any] = json.loads(run.identity_path.read_text(encoding="utf-8"))
-        return BatchSize(int(known["batches.max_tokens"]), int(known["training.accumulate_batches"]), known.get("batches.effective_tokens"))
+        return BatchSize(
+            int(known["batches.max_tokens"]),
+            int(known["training.accumulate_batches"]),
+            known.get("batches.effective_tokens"),
+        )
     except (OSError, ValueError, TypeError, KeyError):
         # What is wrong with it is told when the runs are compared.
         return None
 
 
-def _decide(recipe: Recipe, run: RunDir, kept: BatchSize | None, device: torch.device, parallel: Parallel) -> BatchSize:
-    max_tokens, effective, n_given = recipe.batches.max_tokens, recipe.batches.effective_tokens, recipe.training.accumulate_batches
+def _decide(
+    recipe: Recipe, run: RunDir, kept: BatchSize | None, device: torch.device, parallel: Parallel
+) -> BatchSize:
+    max_tokens, effective, n_given = (
+        recipe.batches.max_tokens,
+        recipe.batches.effective_tokens,
+        recipe.training.accumulate_batches,
+    )
     n_processes = parallel.world_size
-    if kept is not None and max_tokens in (kept.max_tokens, "auto") and effective == kept.effective_tokens and (effective or not n_given):
+    if (
+        kept is not None
+        and max_tokens in (kept.max_tokens, "auto")
+        and effective == kept.effective_tokens
+        and (effective or not n_given)
+    ):
         if kept.n_batches % n_processes:
-            raise _uneven(f"`{run.path}`: an update is of {kept.n_batches} batches there", n_processes, "start a new run with --out")
+            raise _uneven(
+                f"`{run.path}`: an update is of {kept.n_batches} batches there",
+                n_processes,
+                "start a new run with --out",
+            )
         return kept
     if effective is None:
         n_batches = n_given or n_processes
         if n_batches % n_processes:
-            raise _uneven(f"training.accumulate_batches is {n_batches}", n_processes, "give batches.effective_tokens in its place")
+            raise _uneven(
+                f"training.accumulate_batches is {n_batches}",
+                n_processes,
+                "give batches.effective_tokens in its place",
+            )
         return BatchSize(recipe.batches.limit, n_batches, None)
     if max_tokens != "auto":
         n_batches = up_to_multiple(max(1, round(effective / max_tokens)), n_processes)
-        logger.info("batches of up to %s positions; %s", f"{max_tokens:,}", of_an_update(max_tokens, n_batches, n_processes))
+        logger.info(
+            "batches of up to %s positions; %s",
+            f"{max_tokens:,}",
+            of_an_update(max_tokens, n_batches, n_processes),
+        )
         return BatchSize(max_tokens, n_batches, effective)
     if kept is not None:
         # The recipe has changed in something else, so that this run cannot go on, which is told when the two are compared.
-        return BatchSize(kept.max_tokens, up_to_multiple(max(1, round(effective / kept.max_tokens)), n_processes), effective)
+        return BatchSize(
+            kept.max_tokens,
+            up_to_multiple(max(1, round(effective / kept.max_tokens)), n_processes),
+            effective,
+        )
     return BatchSize(*fit_batch(recipe, TrainingData.open(recipe), device, parallel), effective)
 
 
 def _uneven(what: str, n_processes: int, else_do: str) -> MtkitError:
-    return MtkitError(f"{what}, which {n_processes} processes cannot share evenly", f"take a number of processes that divides it, or {else_do}")
+    return MtkitError(
+        f"{what}, which {n_processes} processes cannot share evenly",
+        f"take a number of processes that divides it, or {else_do}",
+    )

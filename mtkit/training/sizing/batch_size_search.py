@@ -43,17 +43,23 @@ class Ladder:
         n_sharing: Processes that share the memory.
     """
 
-    def __init__(self, trial: Trial, hard: HardBatches, limit: int, growth: float = 1.0, n_sharing: int = 1) -> None:
+    def __init__(
+        self, trial: Trial, hard: HardBatches, limit: int, growth: float = 1.0, n_sharing: int = 1
+    ) -> None:
         self._trial, self._hard, self._limit, self._growth = trial, hard, limit, growth
         self.measured: list[_Measured] = []
-        self.usable = None if trial.usable is None else trial.held + (trial.usable - trial.held) // n_sharing
+        self.usable = (
+            None if trial.usable is None else trial.held + (trial.usable - trial.held) // n_sharing
+        )
         self.ran_out = False
         """Whether a size that was tried did not fit."""
         self.reason = ""
         """Why there is no larger size, as the end of a sentence."""
 
     @classmethod
-    def for_recipe(cls, recipe: Recipe, data: TrainingData, trial: Trial, limit: int, n_processes: int) -> Self:
+    def for_recipe(
+        cls, recipe: Recipe, data: TrainingData, trial: Trial, limit: int, n_processes: int
+    ) -> Self:
         """For batches of a recipe, in one of several processes; on a CPU they share its memory."""
         n_sharing = n_processes if trial.device.type == "cpu" else 1
         return cls(trial, HardBatches(recipe, data, trial.device), limit, growth(recipe), n_sharing)
@@ -72,7 +78,9 @@ class Ladder:
         size = min(self._limit, 2 * smallest)
         while size > self.measured[-1].max_tokens:
             before = self.measured[-1]
-            if not self._is_expected_to_fit(size) or not self._try(size, n_times=2 if is_cpu else 1):
+            if not self._is_expected_to_fit(size) or not self._try(
+                size, n_times=2 if is_cpu else 1
+            ):
                 self.reason = "larger ones would leave too little of it"
                 return self._between(before.max_tokens, size)
             if is_cpu and (enough := self._fast_enough()) is not None:
@@ -105,7 +113,9 @@ class Ladder:
         self._begin(smallest)
         for size in (min(self._limit, 2 * smallest), self._limit):
             before = self.measured[-1].max_tokens
-            if size > before and not (self._is_expected_to_fit(size) and self._try(size, n_times=1)):
+            if size > before and not (
+                self._is_expected_to_fit(size) and self._try(size, n_times=1)
+            ):
                 return self._between(before, size)
         return self._limit
 
@@ -120,13 +130,19 @@ class Ladder:
     def fits(self, max_tokens: int) -> bool:
         """Whether this size fits, with all that it may grow by; found out by trying on a GPU, where that does no harm."""
         grown = int(max_tokens * self._growth)
-        if self._trial.device.type == "cpu" or grown <= max(measured.max_tokens for measured in self.measured):
+        if self._trial.device.type == "cpu" or grown <= max(
+            measured.max_tokens for measured in self.measured
+        ):
             return True
         return self._try(grown, n_times=1)
 
     def expected_peak(self, max_tokens: float) -> float | None:
         """Bytes held at most with such batches: memory grows with the positions along a line. None where nothing is known."""
-        points = [(float(measured.max_tokens), float(measured.peak)) for measured in self.measured if measured.peak is not None]
+        points = [
+            (float(measured.max_tokens), float(measured.peak))
+            for measured in self.measured
+            if measured.peak is not None
+        ]
         if not points:
             return None
         max_tokens = min(max_tokens, self._hard.most_positions)
@@ -134,7 +150,11 @@ class Ladder:
         if max_tokens <= last:
             return min(peak for size, peak in points if size >= max_tokens)
         # As many bytes for each further position as lately, or as on the whole where that is more. Of one size alone nothing follows.
-        slopes = [(last_peak - peak) / (last - size) for size, peak in {points[0], points[-2]}] if len(points) > 1 else [0.0]
+        slopes = (
+            [(last_peak - peak) / (last - size) for size, peak in {points[0], points[-2]}]
+            if len(points) > 1
+            else [0.0]
+        )
         return last_peak + (max_tokens - last) * max(slopes)
 
     def _between(self, fits: int, does_not: int) -> int:
@@ -147,7 +167,11 @@ class Ladder:
 
     def _is_expected_to_fit(self, max_tokens: int) -> bool:
         peak = self.expected_peak(max_tokens * self._growth)
-        return peak is None or self.usable is None or peak <= self.usable * _SHARES.get(self._trial.device.type, _SHARE_ELSEWHERE)
+        return (
+            peak is None
+            or self.usable is None
+            or peak <= self.usable * _SHARES.get(self._trial.device.type, _SHARE_ELSEWHERE)
+        )
 
     def _try(self, max_tokens: int, n_times: int) -> bool:
         best: list[Cost] = []
@@ -158,14 +182,22 @@ class Ladder:
                 return False
             best.append(min(cost for cost in costs if cost is not None))
         peak = best[-1].peak
-        self.measured.append(_Measured(max_tokens, peak, sum(cost.n_positions for cost in best) / sum(cost.seconds for cost in best)))
+        self.measured.append(
+            _Measured(
+                max_tokens,
+                peak,
+                sum(cost.n_positions for cost in best) / sum(cost.seconds for cost in best),
+            )
+        )
         return True
 
     def _of_memory(self) -> str:
         return "" if self.usable is None else f" of {in_words(self.usable)}"
 
 
-def fit_batch(recipe: Recipe, data: TrainingData, device: torch.device, parallel: Parallel) -> tuple[int, int]:
+def fit_batch(
+    recipe: Recipe, data: TrainingData, device: torch.device, parallel: Parallel
+) -> tuple[int, int]:
     """Measure how large a batch may be, and how many then make an update of batches.effective_tokens.
 
     A throw-away model makes updates of the hardest batches. Each process tries alone, as if it held the whole model, and the smallest of their sizes
@@ -190,18 +222,37 @@ def fit_batch(recipe: Recipe, data: TrainingData, device: torch.device, parallel
         largest = parallel.least(ladder.climb(recipe.longest))
         n_batches = up_to_multiple(-(-effective // largest), n_processes)
         # An update is to be of the wanted size, so its batches are equal parts of it.
-        while not parallel.least(ladder.fits(max_tokens := max(effective // n_batches, recipe.longest))) and max_tokens > recipe.longest:
+        while (
+            not parallel.least(
+                ladder.fits(max_tokens := max(effective // n_batches, recipe.longest))
+            )
+            and max_tokens > recipe.longest
+        ):
             n_batches += n_processes
     peak = ladder.expected_peak(max_tokens)
-    takes = "" if peak is None or ladder.usable is None else f" take {in_words(int(peak))} of {in_words(ladder.usable)} memory"
+    takes = (
+        ""
+        if peak is None or ladder.usable is None
+        else f" take {in_words(int(peak))} of {in_words(ladder.usable)} memory"
+    )
     reason = f" ({ladder.reason})" if ladder.reason else ""
-    logger.info("batches.max_tokens: %s positions%s%s; %s", f"{max_tokens:,}", takes, reason, of_an_update(max_tokens, n_batches, n_processes))
+    logger.info(
+        "batches.max_tokens: %s positions%s%s; %s",
+        f"{max_tokens:,}",
+        takes,
+        reason,
+        of_an_update(max_tokens, n_batches, n_processes),
+    )
     return max_tokens, n_batches
 
 
 def of_an_update(max_tokens: int, n_batches: int, n_processes: int) -> str:
     """How many batches make an update, in words."""
-    shared = f", {n_batches // n_processes} on each of {n_processes} processes," if n_processes > 1 else ""
+    shared = (
+        f", {n_batches // n_processes} on each of {n_processes} processes,"
+        if n_processes > 1
+        else ""
+    )
     batches = "one of them makes" if n_batches == 1 else f"{n_batches} of them{shared} make"
     return f"{batches} an update of {n_batches * max_tokens:,}"
 

@@ -15,7 +15,9 @@ from mtkit.model.transformer import Transformer
 logger = get_logger(__name__)
 
 
-def compile_model(model: Transformer, choice: Literal["auto", "on", "off"], backend: str = "inductor") -> bool:
+def compile_model(
+    model: Transformer, choice: Literal["auto", "on", "off"], backend: str = "inductor"
+) -> bool:
     """Compile a model's forward pass with torch.compile, in place; it happens at the first batch.
 
     One graph serves batches of all shapes, so that it is paid for once: lengths are symbols in it. Nothing in it asks the device for a value.
@@ -34,8 +36,13 @@ def compile_model(model: Transformer, choice: Literal["auto", "on", "off"], back
         return False
     if backend == "inductor" and (missing := _missing_compiler(device)):
         if choice == "on":
-            raise MtkitError(f"training.compile is on, but torch.compile needs {missing}", "install it, or set training.compile: off")
-        logger.warning("the model is not compiled and trains more slowly: torch.compile needs %s", missing)
+            raise MtkitError(
+                f"training.compile is on, but torch.compile needs {missing}",
+                "install it, or set training.compile: off",
+            )
+        logger.warning(
+            "the model is not compiled and trains more slowly: torch.compile needs %s", missing
+        )
         return False
     # A table that grows within the graph would be compiled anew each time it does.
     for positions in (model.src_positions, model.tgt_positions):
@@ -50,7 +57,11 @@ def _missing_compiler(device: torch.device) -> str | None:
     """What torch.compile would fail for at the first batch."""
     if device.type == "cuda" and find_spec("triton") is None:
         return "the package triton (pip install triton)"
-    variable, names = ("CC", ("gcc", "cc", "clang")) if device.type == "cuda" else ("CXX", ("g++", "c++", "clang++"))
+    variable, names = (
+        ("CC", ("gcc", "cc", "clang"))
+        if device.type == "cuda"
+        else ("CXX", ("g++", "c++", "clang++"))
+    )
     if any(shutil.which(name) for name in (os.environ.get(variable), *names) if name):
         return None
     return f"a compiler such as {names[0]}, which is not on the PATH"

@@ -21,7 +21,11 @@ _BESIDES = 1 << 20
 
 def tensor_bytes(files: Mapping[str, Mapping[str, Tensor]]) -> int:
     """How large the tensors of some files are."""
-    return sum(tensor.numel() * tensor.element_size() for tensors in files.values() for tensor in tensors.values())
+    return sum(
+        tensor.numel() * tensor.element_size()
+        for tensors in files.values()
+        for tensor in tensors.values()
+    )
 
 
 def expected_bytes(model: nn.Module, config: TrainingConfig) -> tuple[int, int]:
@@ -44,7 +48,10 @@ def check_room(folder: Path, n_bytes: int, hint: str) -> None:
     n_bytes += _BESIDES
     if (free := free_bytes(folder)) < n_bytes:
         what = f"{in_words(n_bytes)} will be written, and {in_words(free)} are free: {in_words(n_bytes - free)} are missing"
-        raise MtkitError(f"`{folder}`: no room on the disk: {what}", "make room there" + (f", or {hint}" if hint else ""))
+        raise MtkitError(
+            f"`{folder}`: no room on the disk: {what}",
+            "make room there" + (f", or {hint}" if hint else ""),
+        )
 
 
 def check_room_for_run(folder: Path, model: nn.Module, recipe: Recipe, n_kept: int) -> None:

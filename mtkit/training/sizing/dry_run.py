@@ -78,7 +78,14 @@ class Estimate:
                 self.problems.append(exc)
 
 
-def estimate(recipe: Recipe, out: Path | str | None = None, *, device: str = "auto", n_threads: int | None = None, n_processes: int = 1) -> Estimate:
+def estimate(
+    recipe: Recipe,
+    out: Path | str | None = None,
+    *,
+    device: str = "auto",
+    n_threads: int | None = None,
+    n_processes: int = 1,
+) -> Estimate:
     """Find out what training a recipe will take, and whether it can be done. Trains nothing that is kept, and writes to temporary folders alone.
 
     Where tokenizer or token store are missing or stale, they are made of a sample of the corpus, and its figures stand for the whole.
@@ -104,8 +111,14 @@ def estimate(recipe: Recipe, out: Path | str | None = None, *, device: str = "au
         if chosen.type == "cpu" and n_threads is None and n_processes > 1:
             torch.set_num_threads(max(1, n_cores() // n_processes))
         n = torch.get_num_threads()
-        what = f"{n} thread{'s' if n > 1 else ''}" if chosen.type == "cpu" else torch.cuda.get_device_name(chosen)
-        found.tell("device", f"{chosen}, {what}; matrix products in {str(dtype).removeprefix('torch.')}")
+        what = (
+            f"{n} thread{'s' if n > 1 else ''}"
+            if chosen.type == "cpu"
+            else torch.cuda.get_device_name(chosen)
+        )
+        found.tell(
+            "device", f"{chosen}, {what}; matrix products in {str(dtype).removeprefix('torch.')}"
+        )
         readable = _readable(found, recipe)
         if readable is not None:
             is_fresh = store_is_fresh(readable)
@@ -136,9 +149,13 @@ def _check_files(found: Estimate, recipe: Recipe, run: RunDir) -> None:
     with found.trying():
         run.refuse_foreign()
     for folder, how in ((recipe.data.work_dir, "data.work_dir"), (run.path, "--out")):
-        nearest = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+        nearest = next(
+            parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists()
+        )
         if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
-            found.problems.append(MtkitError(f"`{nearest}`: cannot be written to", f"name another folder with {how}"))
+            found.problems.append(
+                MtkitError(f"`{nearest}`: cannot be written to", f"name another folder with {how}")
+            )
 
 
 def _readable(found: Estimate, recipe: Recipe) -> Recipe | None:
@@ -150,7 +167,12 @@ def _readable(found: Estimate, recipe: Recipe) -> Recipe | None:
     if len(found.problems) > n_before:
         return None
     keys = ("validation", "test") if recipe.clean.test_overlap != "off" else ("validation",)
-    held_out = {key: tuple(source for source in getattr(recipe.data, key) if _is_readable(found, source, recipe)) for key in keys}
+    held_out = {
+        key: tuple(
+            source for source in getattr(recipe.data, key) if _is_readable(found, source, recipe)
+        )
+        for key in keys
+    }
     return recipe.model_copy(update={"data": recipe.data.model_copy(update=held_out)})
 
 
@@ -174,8 +196,22 @@ class _Forecast:
         parallel: How many would train.
     """
 
-    def __init__(self, found: Estimate, recipe: Recipe, run: RunDir, sample: Sample | None, device: torch.device, parallel: Planned) -> None:
-        self.found, self.run, self.sample, self.device, self.parallel = found, run, sample, device, parallel
+    def __init__(
+        self,
+        found: Estimate,
+        recipe: Recipe,
+        run: RunDir,
+        sample: Sample | None,
+        device: torch.device,
+        parallel: Planned,
+    ) -> None:
+        self.found, self.run, self.sample, self.device, self.parallel = (
+            found,
+            run,
+            sample,
+            device,
+            parallel,
+        )
         self.prepared = recipe if sample is None else sample.recipe
         self.data = TrainingData.open(self.prepared)
         self.scale = 1.0 if sample is None else sample.scale
@@ -206,7 +242,10 @@ class _Forecast:
                 self._tell_time(recipe, trial, n_steps, tokens_per_update)
 
     def _tell_data(self) -> None:
-        mix, tokens = self.data.mix, self.data.store.manifest["n_tokens"]["tgt"] + self.data.store.n_pairs
+        mix, tokens = (
+            self.data.mix,
+            self.data.store.manifest["n_tokens"]["tgt"] + self.data.store.n_pairs,
+        )
         n_pairs = round(self.scale * self.data.store.n_pairs)
         text = f"{self.about}{n_pairs:,} pairs, {self.about}{round(self.scale * tokens):,} target tokens"
         if self.sample is not None:
@@ -215,22 +254,39 @@ class _Forecast:
         self.found.tell("data", text)
         counts = mix.counts(0)
         if counts != [corpus.n_pairs for corpus in mix.corpora]:
-            self.found.tell("mix", f"the first epoch shows {self.about}{round(self.scale * sum(counts)):,} pairs")
+            self.found.tell(
+                "mix",
+                f"the first epoch shows {self.about}{round(self.scale * sum(counts)):,} pairs",
+            )
 
     def _tell_model(self, model: Transformer) -> None:
         n_all, n_frozen = n_parameters(model), n_parameters(model) - n_trained(model)
-        n_embeddings = sum(parameter.numel() for name, parameter in model.named_parameters() if "layers." not in name and parameter.dim() > 1)
+        n_embeddings = sum(
+            parameter.numel()
+            for name, parameter in model.named_parameters()
+            if "layers." not in name and parameter.dim() > 1
+        )
         tokenizer = self.data.tokenizer
-        sizes = f"{tokenizer.tgt.vocab_size:,} pieces" if tokenizer.joint else f"{tokenizer.src.vocab_size:,} and {tokenizer.tgt.vocab_size:,} pieces"
+        sizes = (
+            f"{tokenizer.tgt.vocab_size:,} pieces"
+            if tokenizer.joint
+            else f"{tokenizer.src.vocab_size:,} and {tokenizer.tgt.vocab_size:,} pieces"
+        )
         frozen = f"; {n_frozen:,} of them are frozen" if n_frozen else ""
-        self.found.tell("model", f"{n_all:,} parameters, {n_embeddings:,} of them in embeddings and output layer ({sizes}){frozen}")
+        self.found.tell(
+            "model",
+            f"{n_all:,} parameters, {n_embeddings:,} of them in embeddings and output layer ({sizes}){frozen}",
+        )
 
     def _tell_epoch(self, recipe: Recipe) -> float:
         """Returns the target tokens of an update."""
         n_batches, n_processes = recipe.training.n_batches, self.parallel.world_size
         tokens_per_update, n_steps = self._of_an_epoch(recipe, n_batches)
         update = of_an_update(recipe.batches.limit, n_batches, n_processes)
-        self.found.tell("batches", f"{recipe.batches.limit:,} positions; {update} positions, {self.about}{round(tokens_per_update):,} target tokens")
+        self.found.tell(
+            "batches",
+            f"{recipe.batches.limit:,} positions; {update} positions, {self.about}{round(tokens_per_update):,} target tokens",
+        )
         n_epochs = recipe.training.max_steps / n_steps
         text = f"{self.about}{n_steps:,.0f} updates; training.max_steps ({recipe.training.max_steps:,}) makes {self.about}{n_epochs:,.3g} epochs"
         self.found.tell("epoch", text)
@@ -261,8 +317,19 @@ class _Forecast:
             return max_steps
         step = read_state(checkpoints[-1]).step
         with self.found.trying():
-            check_same_run(self.run, recipe, self.data.store, self.data.tokenizer, self.data.mix, is_sample=self.sample is not None)
-            text = f"`{self.run.path}` goes on after update {step:,}" if step < max_steps else f"`{self.run.path}` is at its end, update {step:,}"
+            check_same_run(
+                self.run,
+                recipe,
+                self.data.store,
+                self.data.tokenizer,
+                self.data.mix,
+                is_sample=self.sample is not None,
+            )
+            text = (
+                f"`{self.run.path}` goes on after update {step:,}"
+                if step < max_steps
+                else f"`{self.run.path}` is at its end, update {step:,}"
+            )
             if self.sample is not None:
                 text += ", if tokenizer and data are those it began with"
             self.found.tell("run", text)
@@ -277,11 +344,16 @@ class _Forecast:
         there = f", {n_there} of them there" if n_there else ""
         text = f"up to {n_most} checkpoints of {in_words(checkpoint)}{there}, model {in_words(model_dir)}"
         if self.sample is not None:
-            store = round(self.scale * sum(file["size"] for file in self.data.store.manifest["files"].values()))
+            store = round(
+                self.scale
+                * sum(file["size"] for file in self.data.store.manifest["files"].values())
+            )
             # The parts that a store is made of stay until it is whole.
             text += f", token store {self.about}{in_words(store)}"
             needed += 2 * store
-        self.found.tell("disk", f"{text}; {in_words(needed)} still to be written, {in_words(free)} free")
+        self.found.tell(
+            "disk", f"{text}; {in_words(needed)} still to be written, {in_words(free)} free"
+        )
         if needed > free:
             raise MtkitError(
                 f"`{self.run.path}`: no room on the disk: {in_words(needed)} will be needed, and {in_words(free)} are free",
@@ -289,42 +361,70 @@ class _Forecast:
             )
 
     def _tell_validation(self, recipe: Recipe, trial: Trial) -> None:
-        trained = TrainedModel(self.data.model_config(recipe), trial.stepper.model, self.data.tokenizer)
-        n_pairs = sum(len(corpus.pairs) for corpus in Validator(recipe, trained, trial.dtype).corpora)
+        trained = TrainedModel(
+            self.data.model_config(recipe), trial.stepper.model, self.data.tokenizer
+        )
+        n_pairs = sum(
+            len(corpus.pairs) for corpus in Validator(recipe, trained, trial.dtype).corpora
+        )
         every = recipe.validation.every_steps
-        when = f"every {every:,} updates" if every < recipe.training.max_steps else "once, after the last update"
+        when = (
+            f"every {every:,} updates"
+            if every < recipe.training.max_steps
+            else "once, after the last update"
+        )
         self.found.tell("validation", f"{n_pairs:,} pairs {when}")
 
     def _tell_memory(self, recipe: Recipe, trial: Trial) -> None:
         grown = int(recipe.batches.limit * growth(recipe))
-        ladder = Ladder.for_recipe(recipe, self.data, trial, recipe.batches.limit, self.parallel.world_size)
+        ladder = Ladder.for_recipe(
+            recipe, self.data, trial, recipe.batches.limit, self.parallel.world_size
+        )
         largest = ladder.reach(recipe.longest)
         peak = ladder.expected_peak(grown)
         if peak is None or ladder.usable is None:
             self.found.tell("memory", "cannot be measured on this system")
             return
         tried = ladder.measured[-1].max_tokens
-        how = "measured" if tried >= grown else f"estimated from batches of up to {tried:,} positions"
+        how = (
+            "measured" if tried >= grown else f"estimated from batches of up to {tried:,} positions"
+        )
         text = f"{in_words(int(peak))} for the largest batches, {how}; {in_words(ladder.usable)} can be had"
         self.found.tell("memory", text)
         if ladder.ran_out or peak > ladder.usable:
             hint = f"about {largest:,} positions fit: lower batches.max_tokens, and set batches.effective_tokens, which keeps updates as large"
             raise MtkitError(
-                f"batches.max_tokens ({recipe.batches.limit:,}) takes about {in_words(int(peak))}, and {in_words(ladder.usable)} are there", hint
+                f"batches.max_tokens ({recipe.batches.limit:,}) takes about {in_words(int(peak))}, and {in_words(ladder.usable)} are there",
+                hint,
             )
 
-    def _tell_time(self, recipe: Recipe, trial: Trial, n_steps: int, tokens_per_update: float) -> None:
+    def _tell_time(
+        self, recipe: Recipe, trial: Trial, n_steps: int, tokens_per_update: float
+    ) -> None:
         n_own = recipe.training.n_batches // self.parallel.world_size
-        loader = BatchLoader(self.data.order(recipe), self.data.maker(recipe, self.device), recipe.batches.n_prefetch)
+        loader = BatchLoader(
+            self.data.order(recipe), self.data.maker(recipe, self.device), recipe.batches.n_prefetch
+        )
         seconds: list[float] = []
         with closing(loader.iterate()) as batches:
             while len(seconds) < _MAX_TIMED and sum(seconds) < _TIMED_S:
                 seconds.append(trial.update(*(next(batches)[0] for _ in range(n_own))).seconds)
         mean = statistics.fmean(seconds)
-        compiled = "; compiled it is faster" if self.device.type == "cuda" and recipe.training.compile != "off" else ""
-        alone = f", as if {self.parallel.world_size} processes did not wait for each other" if self.parallel.world_size > 1 else ""
+        compiled = (
+            "; compiled it is faster"
+            if self.device.type == "cuda" and recipe.training.compile != "off"
+            else ""
+        )
+        alone = (
+            f", as if {self.parallel.world_size} processes did not wait for each other"
+            if self.parallel.world_size > 1
+            else ""
+        )
         rate = tokens_per_update / mean
         text = f"{mean:.3g} s an update, {rate:,.0f} target tokens a second (from {len(seconds)} updates{compiled}{alone})"
         self.found.tell("speed", text)
         if n_steps:
-            self.found.tell("time", f"about {format_duration(n_steps * mean)} for {n_steps:,} updates; validation and saving come on top")
+            self.found.tell(
+                "time",
+                f"about {format_duration(n_steps * mean)} for {n_steps:,} updates; validation and saving come on top",
+            )

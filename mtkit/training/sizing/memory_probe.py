@@ -70,17 +70,33 @@ def _left_in_cgroups(own: Path, cgroups: Path) -> list[int]:
     for line in _text(own).splitlines():
         _, controllers, way = line.split(":", 2)
         if controllers == "":
-            root, limit_name, usage_name, cache_name = cgroups, "memory.max", "memory.current", "inactive_file"
+            root, limit_name, usage_name, cache_name = (
+                cgroups,
+                "memory.max",
+                "memory.current",
+                "inactive_file",
+            )
         elif "memory" in controllers.split(","):
-            root, limit_name, usage_name, cache_name = cgroups / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"
+            root, limit_name, usage_name, cache_name = (
+                cgroups / "memory",
+                "memory.limit_in_bytes",
+                "memory.usage_in_bytes",
+                "total_inactive_file",
+            )
         else:
             continue
         folder = root / way.lstrip("/")
         # The limits of the groups around it hold too. Seen from inside a container, its own group is the root.
-        for group in {root, folder, *(parent for parent in folder.parents if parent.is_relative_to(root))}:
+        for group in {
+            root,
+            folder,
+            *(parent for parent in folder.parents if parent.is_relative_to(root)),
+        }:
             limit, usage = _text(group / limit_name).strip(), _text(group / usage_name).strip()
             if limit.isdecimal() and usage.isdecimal():
-                left.append(int(limit) - int(usage) + (_field(group / "memory.stat", cache_name) or 0))
+                left.append(
+                    int(limit) - int(usage) + (_field(group / "memory.stat", cache_name) or 0)
+                )
     return left
 
 

@@ -52,7 +52,10 @@ class HardBatches:
 
     def __init__(self, recipe: Recipe, data: TrainingData, device: torch.device) -> None:
         # Rewritten sentences differ from one time to the next; what they add is a factor, see REWRITTEN.
-        self._maker = data.maker(recipe.model_copy(update={"sampling": SamplingConfig(), "augment": AugmentConfig()}), device)
+        self._maker = data.maker(
+            recipe.model_copy(update={"sampling": SamplingConfig(), "augment": AugmentConfig()}),
+            device,
+        )
         self._mix = data.mix
         rows = data.mix.rows(0, 0)
         lengths = np.maximum(data.store.lengths("src", rows), data.store.lengths("tgt", rows)) + 1
@@ -76,7 +79,9 @@ class HardBatches:
     def of_short(self, max_tokens: int) -> Batch:
         """A batch of as many pairs as a batch can hold."""
         n_positions = self._lengths * np.arange(1, len(self._lengths) + 1)
-        return self._make(self._rows[: max(1, int(np.searchsorted(n_positions, max_tokens, side="right")))])
+        return self._make(
+            self._rows[: max(1, int(np.searchsorted(n_positions, max_tokens, side="right")))]
+        )
 
     def _make(self, rows: Indices) -> Batch:
         chosen = Chosen(rows, np.full(len(rows), -1), self._mix.n_tags(rows), START)
@@ -96,7 +101,9 @@ class Trial:
         MtkitError: The model and its optimizer do not fit into memory.
     """
 
-    def __init__(self, recipe: Recipe, data: TrainingData, device: torch.device, *, is_resumed: bool = False) -> None:
+    def __init__(
+        self, recipe: Recipe, data: TrainingData, device: torch.device, *, is_resumed: bool = False
+    ) -> None:
         self.device = device
         self.meter = MemoryMeter(device)
         self.meter.start()
@@ -108,19 +115,26 @@ class Trial:
         self.dtype = choose_training_dtype(config.precision, device)
         recipe = recipe.model_copy(update={"training": config})
         try:
-            self.stepper = make_stepper(recipe, data.tokenizer, device, self.dtype, Parallel(), is_resumed=is_resumed)
+            self.stepper = make_stepper(
+                recipe, data.tokenizer, device, self.dtype, Parallel(), is_resumed=is_resumed
+            )
         except (RuntimeError, MemoryError) as exc:
             if not is_out_of_memory(exc):
                 raise
             there = "" if self.usable is None else f" of {in_words(self.usable)}"
-            raise MtkitError(f"the model does not fit into memory{there}", "take a smaller model") from None
+            raise MtkitError(
+                f"the model does not fit into memory{there}", "take a smaller model"
+            ) from None
         self.stepper.may_halve = False
         model = self.stepper.model
         # Gradients and both moments are still to come. A CPU's system may end the process in place of telling that memory is short.
         needed = (self.meter.peak() or 0) + 3 * 4 * n_trained(model)
         if self.usable is not None and needed > self.usable:
             what = f"{n_parameters(model):,} parameters, their gradients and moments"
-            raise MtkitError(f"{what} take {in_words(needed)} of memory, and {in_words(self.usable)} are there", "take a smaller model")
+            raise MtkitError(
+                f"{what} take {in_words(needed)} of memory, and {in_words(self.usable)} are there",
+                "take a smaller model",
+            )
         self.average = WeightAverage(model, config.ema_decay) if config.ema_decay else None
         self._n_updates = 0
 
@@ -137,7 +151,9 @@ class Trial:
         if self.average is not None:
             self.average.update(self._n_updates)
         self._wait()
-        n_positions = sum(batch.src.size(0) * max(batch.src.size(1), batch.tgt_in.size(1)) for batch in batches)
+        n_positions = sum(
+            batch.src.size(0) * max(batch.src.size(1), batch.tgt_in.size(1)) for batch in batches
+        )
         return Cost(time.perf_counter() - started_s, n_positions, self.meter.peak())
 
     def try_update(self, batch: Batch) -> Cost | None:
@@ -158,7 +174,12 @@ class Trial:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         del self.stepper, self.average
         gc.collect()
         self.meter.start()
@@ -167,4 +188,8 @@ class Trial:
 def growth(recipe: Recipe) -> float:
     """How many times as large as batches.max_tokens a batch of this recipe may become."""
     sampling = recipe.sampling
-    return REWRITTEN if sampling.samples_src or sampling.samples_tgt or any(recipe.augment.shares.values()) else 1.0
+    return (
+        REWRITTEN
+        if sampling.samples_src or sampling.samples_tgt or any(recipe.augment.shares.values())
+        else 1.0
+    )

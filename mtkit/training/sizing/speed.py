@@ -54,7 +54,9 @@ def _measure(plan: Plan, device: torch.device) -> float:
         seconds += time.perf_counter() - started_s if n_updates else 0.0
         n_updates += 1
     pieces_per_second = FILL * (n_updates - 1) * batch.n_tokens / seconds
-    return pieces_per_second * size.flops_per_piece(plan.vocab_size, batch.src.size(1) / batch.tgt_in.size(1))
+    return pieces_per_second * size.flops_per_piece(
+        plan.vocab_size, batch.src.size(1) / batch.tgt_in.size(1)
+    )
 
 
 def _make_stepper(plan: Plan, n_layers: int, device: torch.device) -> Stepper:
@@ -69,13 +71,28 @@ def _make_stepper(plan: Plan, n_layers: int, device: torch.device) -> Stepper:
         dropout=plan.scale.dropout,
     )
     config = TrainingConfig()
-    model = Transformer(model_config, plan.vocab_size, plan.vocab_size, _PAD_ID, _PAD_ID).to(device).train()
-    return Stepper(Objective(model, config), make_optimizer(model, config), config, choose_training_dtype(config.precision, device))
+    model = (
+        Transformer(model_config, plan.vocab_size, plan.vocab_size, _PAD_ID, _PAD_ID)
+        .to(device)
+        .train()
+    )
+    return Stepper(
+        Objective(model, config),
+        make_optimizer(model, config),
+        config,
+        choose_training_dtype(config.precision, device),
+    )
 
 
 def _random_batch(plan: Plan, device: torch.device) -> Batch:
-    widths = [min(ModelConfig().max_positions, max(1, round(pieces))) for pieces in (plan.src_pieces, plan.tgt_pieces)]
+    widths = [
+        min(ModelConfig().max_positions, max(1, round(pieces)))
+        for pieces in (plan.src_pieces, plan.tgt_pieces)
+    ]
     n_rows = max(1, min(plan.effective_tokens, _MAX_POSITIONS) // max(widths))
     generator = torch.Generator().manual_seed(1)
-    src, tgt = (torch.randint(_PAD_ID + 1, plan.vocab_size, (n_rows, width), generator=generator) for width in widths)
+    src, tgt = (
+        torch.randint(_PAD_ID + 1, plan.vocab_size, (n_rows, width), generator=generator)
+        for width in widths
+    )
     return Batch(src, tgt, tgt, tgt.numel()).to(device)

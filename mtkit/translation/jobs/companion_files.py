@@ -56,16 +56,31 @@ def translate_beside(
             "translate the texts as a file of their own",
         )
     if Rank.from_environment().n_ranks > 1:
-        raise MtkitError("several ranks cannot share files of prefixes, constraints or alignments", "start one process alone")
+        raise MtkitError(
+            "several ranks cannot share files of prefixes, constraints or alignments",
+            "start one process alone",
+        )
     # A bar would get between the lines of a terminal that shows them both.
     is_shown = out_path is not None or not sys.stdout.isatty()
-    n_lines = sum(1 for _ in read_lines(src_path, errors=errors, warns=False)) if is_shown and src_path.is_file() else None
+    n_lines = (
+        sum(1 for _ in read_lines(src_path, errors=errors, warns=False))
+        if is_shown and src_path.is_file()
+        else None
+    )
     source = read_lines(src_path, what="the source text", errors=errors)
     if refuses_documents:
         source = without_documents(source, lines.name)
     prefixes = None if prefix_path is None else read_lines(prefix_path, what="the prefixes")
-    numbered = None if constraints_path is None else enumerate(read_lines(constraints_path, what="the constraints"), 1)
-    constraints = None if numbered is None else (parse_constraints(line, number, str(constraints_path)) for number, line in numbered)
+    numbered = (
+        None
+        if constraints_path is None
+        else enumerate(read_lines(constraints_path, what="the constraints"), 1)
+    )
+    constraints = (
+        None
+        if numbered is None
+        else (parse_constraints(line, number, str(constraints_path)) for number, line in numbered)
+    )
     translator = lines.translator(arrange(device, 1, n_workers, None))
     search = dict(lines.search)
     if lines.options.n_best is not None:
@@ -75,12 +90,24 @@ def translate_beside(
     try:
         with (
             progress("Translating", n_lines) if is_shown else nullcontext() as bar,
-            alignment_file(alignments_path) if alignments_path is not None else nullcontext(iter) as noted,
+            alignment_file(alignments_path)
+            if alignments_path is not None
+            else nullcontext(iter) as noted,
         ):
             on_lines = bar.advance if bar is not None else None
-            placed = {"chunk_lines": chunk_lines or CHUNK_LINES, "on_lines": on_lines, "prefixes": prefixes, "constraints": constraints}
+            placed = {
+                "chunk_lines": chunk_lines or CHUNK_LINES,
+                "on_lines": on_lines,
+                "prefixes": prefixes,
+                "constraints": constraints,
+            }
             found = noted(translator.stream(source, **placed, **search))
-            texts = (write_alone(one, number, lines.options.format, lines.options.n_best) for number, one in enumerate(found, 1))
+            texts = (
+                write_alone(one, number, lines.options.format, lines.options.n_best)
+                for number, one in enumerate(found, 1)
+            )
             write_lines(out_path, (line for text in texts for line in text.split("\n")))
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"`{out_path}` was not written" if out_path is not None and str(out_path) != "-" else "") from None
+        raise KeyboardInterrupt(
+            f"`{out_path}` was not written" if out_path is not None and str(out_path) != "-" else ""
+        ) from None

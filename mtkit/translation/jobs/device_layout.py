@@ -28,12 +28,24 @@ class Arrangement:
 
     def __str__(self) -> str:
         if not self.devices[0].startswith("cpu"):
-            return f"{self.n_processes} processes, one on each GPU" if self.n_processes > 1 else "one process"
+            return (
+                f"{self.n_processes} processes, one on each GPU"
+                if self.n_processes > 1
+                else "one process"
+            )
         workers = "one worker" if self.n_workers == 1 else f"{self.n_workers} workers"
-        return f"{self.n_processes} processes of {workers} each" if self.n_processes > 1 else workers
+        return (
+            f"{self.n_processes} processes of {workers} each" if self.n_processes > 1 else workers
+        )
 
 
-def arrange(device: str, n_processes: int | None, n_workers: int | None, n_lines: int | None, rank: Rank = Rank()) -> Arrangement:
+def arrange(
+    device: str,
+    n_processes: int | None,
+    n_workers: int | None,
+    n_lines: int | None,
+    rank: Rank = Rank(),
+) -> Arrangement:
     """Choose who translates.
 
     On a CPU it is this process, with a thread for each core: processes were no faster on two cores, and each needs a model of its own. Of several
@@ -50,11 +62,18 @@ def arrange(device: str, n_processes: int | None, n_workers: int | None, n_lines
     """
     if rank.n_ranks > 1:
         if n_processes is not None and n_processes > 1:
-            raise MtkitError(f"{n_processes} processes in each of {rank.n_ranks} ranks", "start more ranks, or give no --processes")
+            raise MtkitError(
+                f"{n_processes} processes in each of {rank.n_ranks} ranks",
+                "start more ranks, or give no --processes",
+            )
         chosen = own_device(device, rank.local_number, rank.n_local)
         n_threads = torch.get_num_threads()
         # One is what torchrun sets where the user has set nothing.
-        return _alone(chosen, max(1, n_cores() // rank.n_local) if n_threads == 1 < rank.n_local else n_threads, n_workers)
+        return _alone(
+            chosen,
+            max(1, n_cores() // rank.n_local) if n_threads == 1 < rank.n_local else n_threads,
+            n_workers,
+        )
     chosen = choose_device(device)
     if chosen.type != "cuda":
         n_threads = torch.get_num_threads()

@@ -55,13 +55,19 @@ def refuse_changed(path: Path, identity: dict[str, Any]) -> None:
     except OSError:
         is_same = False
     if not is_same:
-        raise MtkitError(f"`{path}`: changed while it was read", "run it again when nobody writes to it")
+        raise MtkitError(
+            f"`{path}`: changed while it was read", "run it again when nobody writes to it"
+        )
 
 
 def differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """What is not the same, in words: `settings.beam_size (5 then, 1 now)`; of hashes only the name."""
     old, new = dict(_leaves(then)), dict(_leaves(now))
-    return [_told(name, old.get(name), new.get(name)) for name in dict.fromkeys([*old, *new]) if old.get(name) != new.get(name)]
+    return [
+        _told(name, old.get(name), new.get(name))
+        for name in dict.fromkeys([*old, *new])
+        if old.get(name) != new.get(name)
+    ]
 
 
 def _leaves(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -83,4 +89,8 @@ def _value(value: Any) -> str:
         return "none"
     if value in ({}, []):
         return "empty"
-    return ", ".join(map(str, value)) if isinstance(value, Iterable) and not isinstance(value, str) else str(value)
+    return (
+        ", ".join(map(str, value))
+        if isinstance(value, Iterable) and not isinstance(value, str)
+        else str(value)
+    )

@@ -75,7 +75,11 @@ def translate_in_parts(
     """
     identity = input_identity(input_path)
     n_lines = n_lines or number_of_lines(input_path)
-    work = WorkDir(output_path, {"input": identity, "utf8_errors": errors} | made_from, lines_per_part or part_lines(n_lines.n))
+    work = WorkDir(
+        output_path,
+        {"input": identity, "utf8_errors": errors} | made_from,
+        lines_per_part or part_lines(n_lines.n),
+    )
     make_job = partial(Job, input_path, identity, work, crew, chunk_lines, has_header, errors)
     if rank.number:
         started_s = time.time()
@@ -95,16 +99,29 @@ def translate_in_parts(
             crew.load()
             started_s = time.monotonic()
             others = Claims(work.path, gone_after_s) if rank.n_ranks > 1 else nullcontext()
-            with others as claims, progress("Translating", n_lines.n, is_about=not n_lines.is_exact, reports_end=False) as bar:
+            with (
+                others as claims,
+                progress(
+                    "Translating", n_lines.n, is_about=not n_lines.is_exact, reports_end=False
+                ) as bar,
+            ):
                 job = make_job(claims)
                 job.make_parts(bar, before, waits=True)
             logger.debug("joining %d parts in `%s`", job.n_parts, output_path)
             flags = work.flags(job.n_parts)
             work.join(job.n_parts)
-            report_written(output_path, job.n_lines, time.monotonic() - started_s, flags, min(n_before, job.n_lines))
+            report_written(
+                output_path,
+                job.n_lines,
+                time.monotonic() - started_s,
+                flags,
+                min(n_before, job.n_lines),
+            )
 
 
-def _help(work: WorkDir, make_job: Callable[[Claims], Job], started_s: float, gone_after_s: float) -> None:
+def _help(
+    work: WorkDir, make_job: Callable[[Claims], Job], started_s: float, gone_after_s: float
+) -> None:
     """Make parts for rank 0, until there are none that nobody makes."""
     wait_s = WAIT_FOR_FIRST_S
     while _wait_for_first(work, started_s, wait_s):
@@ -125,7 +142,9 @@ def _wait_for_first(work: WorkDir, started_s: float, wait_s: float) -> bool:
     begun_s = time.monotonic()
     while not work.is_open():
         waited_s = time.monotonic() - begun_s
-        if waited_s > wait_s or (waited_s > _WAIT_IF_DONE_S and _is_new(work.output_path, started_s)):
+        if waited_s > wait_s or (
+            waited_s > _WAIT_IF_DONE_S and _is_new(work.output_path, started_s)
+        ):
             return False
         time.sleep(POLL_S)
     return True
@@ -159,7 +178,9 @@ def _told_what_is_kept(work: WorkDir, n_lines: NumberOfLines) -> Iterator[None]:
             n_kept = 0
         text = f"{_share(n_kept, n_lines)} are kept in `{work.shown}`; the same command with --resume continues from there"
         if isinstance(exc, KeyboardInterrupt):
-            raise KeyboardInterrupt(text if n_kept else f"`{work.output_path}` was not written") from None
+            raise KeyboardInterrupt(
+                text if n_kept else f"`{work.output_path}` was not written"
+            ) from None
         if n_kept:
             logger.warning("%s", text)
         raise

@@ -36,7 +36,12 @@ class LineReader:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._blocks.close()
         if self._replaced is not None and exc is None:
             self._replaced.warn()
@@ -45,7 +50,11 @@ class LineReader:
         """The next n lines; fewer at the end, and where one goes beyond so many bytes in all."""
         n_before = self.n_passed
         data = b"".join(self._next(n, max_bytes))
-        return list(decode_lines(data.removesuffix(b"\n"), n_before, self.name, self._replaced)) if data else []
+        return (
+            list(decode_lines(data.removesuffix(b"\n"), n_before, self.name, self._replaced))
+            if data
+            else []
+        )
 
     def skip(self, n: int) -> int:
         """Pass over n lines; says how many there were."""
@@ -131,4 +140,6 @@ def number_of_lines(path: Path, what: str = "") -> NumberOfLines:
             last = block or last
             if size > COUNTED_BYTES and n_bytes >= _SAMPLE_BYTES:
                 return NumberOfLines(round(n_lines * size / n_bytes), False)
-    return NumberOfLines(n_lines + (last != b"" and last != UTF8_BOM and not last.endswith(b"\n")), True)
+    return NumberOfLines(
+        n_lines + (last != b"" and last != UTF8_BOM and not last.endswith(b"\n")), True
+    )

@@ -33,7 +33,9 @@ class Claims:
         beat_s: Seconds between signs of life.
     """
 
-    def __init__(self, folder: Path, gone_after_s: float = GONE_AFTER_S, beat_s: float = BEAT_S) -> None:
+    def __init__(
+        self, folder: Path, gone_after_s: float = GONE_AFTER_S, beat_s: float = BEAT_S
+    ) -> None:
         self.name = f"{platform.node() or 'host'}-{os.getpid()}-{os.urandom(4).hex()}"
         self.gone_after_s, self.beat_s = gone_after_s, beat_s
         self._claims_dir, self._alive_dir = folder / "claims", folder / "alive"
@@ -46,7 +48,12 @@ class Claims:
         self._heart.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._ended.set()
         self._heart.join()
         for part in list(self._mine):
@@ -66,7 +73,9 @@ class Claims:
                 is_mine = self._make(self._claim_path(part)) or self._take_over(part)
         except MtkitError as exc:
             if isinstance(exc.__cause__, FileNotFoundError):
-                raise Superseded(f"`{self._claims_dir}`: is gone", "let only one translation write a file") from None
+                raise Superseded(
+                    f"`{self._claims_dir}`: is gone", "let only one translation write a file"
+                ) from None
             raise
         if is_mine:
             self._mine.add(part)

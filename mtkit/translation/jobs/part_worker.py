@@ -97,14 +97,20 @@ class Job:
         ends: deque[_End] = deque()
         left: list[int] = []
         chunks = self._chunks(ends, left, bar, before)
-        on_lines = _advance_beyond(bar, self.work.lines_in_journals()) if bar is not None else lambda n: None
+        on_lines = (
+            _advance_beyond(bar, self.work.lines_in_journals())
+            if bar is not None
+            else lambda n: None
+        )
         with closing(chunks), closing(self.crew.translate(chunks, on_lines)) as results:
             for result in results:
                 self._write_part(result, results, ends)
         refuse_changed(self.input_path, self.identity)
         return left
 
-    def _write_part(self, result: ChunkResult, results: Iterator[ChunkResult], ends: deque[_End]) -> None:
+    def _write_part(
+        self, result: ChunkResult, results: Iterator[ChunkResult], ends: deque[_End]
+    ) -> None:
         """Write a part as it comes, so that no more of it is in memory than a chunk."""
         end = ends.popleft()
         with self.work.writing(end.part) as write:
@@ -116,7 +122,9 @@ class Job:
         if self.claims is not None:
             self.claims.release(end.part)
 
-    def _chunks(self, ends: deque[_End], left: list[int], bar: ProgressBar | None, before: set[int]) -> Generator[Chunk, None, None]:
+    def _chunks(
+        self, ends: deque[_End], left: list[int], bar: ProgressBar | None, before: set[int]
+    ) -> Generator[Chunk, None, None]:
         """The chunks of the parts that are made here; to `ends` is added what comes of each, to `left` what is made elsewhere."""
         with LineReader(self.input_path, self.errors) as reader:
             n_header = reader.skip(1) if self.has_header else 0

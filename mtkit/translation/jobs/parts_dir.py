@@ -66,7 +66,12 @@ class WorkDir:
         self.path = work_path(output_path)
         self.shown = output_path.with_name(f"{output_path.name}{_ENDING}")
         self.manifest = json.loads(
-            json.dumps({"format_version": FORMAT_VERSION, "mtkit": __version__, "part_lines": part_lines} | made_from, sort_keys=True, default=str)
+            json.dumps(
+                {"format_version": FORMAT_VERSION, "mtkit": __version__, "part_lines": part_lines}
+                | made_from,
+                sort_keys=True,
+                default=str,
+            )
         )
         self.key = make_key(self.manifest)[:16]
 
@@ -90,7 +95,9 @@ class WorkDir:
         old = read_manifest(self.path)
         if old is None:
             self._refuse_foreign()
-        elif resume is not False and (n_kept := len(_parts(self.path)) * self.part_lines + self.lines_in_journals()):
+        elif resume is not False and (
+            n_kept := len(_parts(self.path)) * self.part_lines + self.lines_in_journals()
+        ):
             if old != self.manifest:
                 raise self._other(old)
             if resume is None:
@@ -126,7 +133,11 @@ class WorkDir:
     def lines_in_journals(self) -> int:
         """Return how many lines are finished in parts that are not whole."""
         parts = self.finished()
-        folders = [folder for folder in (self.path / "batches").glob("*") if folder.name.isdecimal() and int(folder.name) not in parts]
+        folders = [
+            folder
+            for folder in (self.path / "batches").glob("*")
+            if folder.name.isdecimal() and int(folder.name) not in parts
+        ]
         return sum(lines_in_journal(path) for folder in folders for path in folder.iterdir())
 
     def n_kept(self) -> int:
@@ -169,7 +180,10 @@ class WorkDir:
 
     def _refuse_superseded(self) -> None:
         if not self.is_open():
-            raise Superseded(f"`{self.shown}`: is gone, or in use for another translation", "let only one translation write a file")
+            raise Superseded(
+                f"`{self.shown}`: is gone, or in use for another translation",
+                "let only one translation write a file",
+            )
 
     def is_joined(self) -> bool:
         """Whether the output is whole, and only what it was joined from was not removed to the end."""
@@ -228,7 +242,8 @@ class WorkDir:
     def _refuse_foreign(self) -> None:
         if self.path.is_dir() and not all(map(_is_ours, self.path.iterdir())):
             raise MtkitError(
-                f"`{self.shown}`: holds files but no {MANIFEST_NAME}, so mtkit did not make it", "move it away, or give the output another name"
+                f"`{self.shown}`: holds files but no {MANIFEST_NAME}, so mtkit did not make it",
+                "move it away, or give the output another name",
             )
 
     def _other(self, old: dict[str, Any]) -> MtkitError:
@@ -239,11 +254,21 @@ class WorkDir:
 
 
 def _parts(path: Path, key: str = "*") -> set[int]:
-    return {int(part.name) for folder in path.glob(f"{key}/*") if _is_key(folder.parent.name) for part in folder.iterdir() if part.name.isdecimal()}
+    return {
+        int(part.name)
+        for folder in path.glob(f"{key}/*")
+        if _is_key(folder.parent.name)
+        for part in folder.iterdir()
+        if part.name.isdecimal()
+    }
 
 
 def _is_ours(path: Path) -> bool:
-    return path.name in ("lock", "claims", "alive", "batches") or _is_key(path.name) or is_leftover(path)
+    return (
+        path.name in ("lock", "claims", "alive", "batches")
+        or _is_key(path.name)
+        or is_leftover(path)
+    )
 
 
 def _is_key(name: str) -> bool:

@@ -9,7 +9,9 @@ from mtkit.translation.lines.flag_counts import FlagCounts
 logger = get_logger(__name__)
 
 
-def report_written(path: Path | None, n_lines: int, elapsed_s: float, flags: FlagCounts, n_before: int = 0) -> None:
+def report_written(
+    path: Path | None, n_lines: int, elapsed_s: float, flags: FlagCounts, n_before: int = 0
+) -> None:
     """Report the end of a translation, for example `wrote new.en: 6,000 lines in 40 s, 3 flagged (2 looped, 1 copied)`.
 
     Nothing is reported of standard output unless lines are flagged.
@@ -28,4 +30,12 @@ def report_written(path: Path | None, n_lines: int, elapsed_s: float, flags: Fla
     before = f" ({n_before:,} of them by an earlier run)" if n_before else ""
     target = f"wrote {path}" if not is_stdout else "translated"
     flagged = f", {flags}" if flags else ""
-    logger.info("%s%s %s in %s%s%s", target, "" if is_stdout else ":", lines, format_duration(elapsed_s), before, flagged)
+    logger.info(
+        "%s%s %s in %s%s%s",
+        target,
+        "" if is_stdout else ":",
+        lines,
+        format_duration(elapsed_s),
+        before,
+        flagged,
+    )

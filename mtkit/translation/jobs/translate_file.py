@@ -71,7 +71,11 @@ def translate_file(
         _refuse_parts(resume, rank)
     # A bar would get between the lines of a terminal that shows them both.
     is_shown = out_path is not None or not sys.stdout.isatty()
-    n_lines = number_of_lines(src_path, "the source text") if is_plain or (is_shown and src_path.is_file()) else None
+    n_lines = (
+        number_of_lines(src_path, "the source text")
+        if is_plain or (is_shown and src_path.is_file())
+        else None
+    )
     if chunk_lines is not None and is_read_once(src_path):
         n_processes = _one_process(n_processes, chunk_lines)
     arrangement = arrange(device, n_processes, n_workers, n_lines.n if n_lines else None, rank)
@@ -79,8 +83,22 @@ def translate_file(
         logger.info("translating %s, %s", lines.placement(arrangement), arrangement)
     chunk_lines = chunk_lines or _chunk_lines(arrangement, n_lines)
     is_short = n_lines is not None and n_lines.is_exact and n_lines.n < MIN_KEPT_LINES
-    if out_path is None or not is_plain or (is_short and resume is None and rank.n_ranks == 1 and not work_path(out_path).exists()):
-        _translate_stream(src_path, out_path, lines, arrangement, chunk_lines, errors, n_lines, is_shown, refuses_documents)
+    if (
+        out_path is None
+        or not is_plain
+        or (is_short and resume is None and rank.n_ranks == 1 and not work_path(out_path).exists())
+    ):
+        _translate_stream(
+            src_path,
+            out_path,
+            lines,
+            arrangement,
+            chunk_lines,
+            errors,
+            n_lines,
+            is_shown,
+            refuses_documents,
+        )
         return
     if lines.options.needs_header:
         with LineReader(src_path, errors) as reader:
@@ -114,8 +132,16 @@ def _translate_stream(
     n_read, flags, started_s = 0, FlagCounts(), time.monotonic()
     total, is_exact = n_lines or (None, True)
     is_stdout = out_path is None or str(out_path) == "-"
-    shown = progress("Translating", total, is_about=not is_exact, reports_end=is_stdout) if is_shown else nullcontext()
-    with _told_what_was_not_written(out_path), shown as bar, closing(read_lines(src_path, errors=errors)) as source:
+    shown = (
+        progress("Translating", total, is_about=not is_exact, reports_end=is_stdout)
+        if is_shown
+        else nullcontext()
+    )
+    with (
+        _told_what_was_not_written(out_path),
+        shown as bar,
+        closing(read_lines(src_path, errors=errors)) as source,
+    ):
 
         def counted() -> Iterator[str]:
             nonlocal n_read
@@ -124,8 +150,12 @@ def _translate_stream(
                 yield line
 
         on_lines = bar.advance if bar is not None else lambda n: None
-        write_lines(out_path, written_lines(counted(), lines, arrangement, chunk_lines, on_lines, flags))
-    report_written(out_path, max(n_read - lines.options.needs_header, 0), time.monotonic() - started_s, flags)
+        write_lines(
+            out_path, written_lines(counted(), lines, arrangement, chunk_lines, on_lines, flags)
+        )
+    report_written(
+        out_path, max(n_read - lines.options.needs_header, 0), time.monotonic() - started_s, flags
+    )
 
 
 @contextmanager
@@ -133,7 +163,9 @@ def _told_what_was_not_written(out_path: Path | None) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"`{out_path}` was not written" if out_path is not None and str(out_path) != "-" else "") from None
+        raise KeyboardInterrupt(
+            f"`{out_path}` was not written" if out_path is not None and str(out_path) != "-" else ""
+        ) from None
 
 
 def _one_process(n_processes: int | None, chunk_lines: int) -> int:
@@ -148,18 +180,32 @@ def _one_process(n_processes: int | None, chunk_lines: int) -> int:
 
 def _is_plain(src_path: Path, out_path: Path | None) -> bool:
     """Whether both are files, not pipes or devices."""
-    return out_path is not None and not is_read_once(src_path) and str(out_path) != "-" and (out_path.is_file() or not out_path.exists())
+    return (
+        out_path is not None
+        and not is_read_once(src_path)
+        and str(out_path) != "-"
+        and (out_path.is_file() or not out_path.exists())
+    )
 
 
 def _refuse_parts(resume: bool | None, rank: Rank) -> None:
     if resume:
-        raise MtkitError("only a translation from a file to a file can go on", "name both files, or leave out --resume")
+        raise MtkitError(
+            "only a translation from a file to a file can go on",
+            "name both files, or leave out --resume",
+        )
     if rank.n_ranks > 1:
-        raise MtkitError(f"{rank.n_ranks} ranks can share a file, not stdin or stdout", "give a file in place of stdin, and one to write with -o")
+        raise MtkitError(
+            f"{rank.n_ranks} ranks can share a file, not stdin or stdout",
+            "give a file in place of stdin, and one to write with -o",
+        )
 
 
 def _chunk_lines(arrangement: Arrangement, n_lines: NumberOfLines | None) -> int:
     """So few lines that no process is without work while others have much left."""
     if not arrangement.n_processes or n_lines is None:
         return CHUNK_LINES
-    return min(max(n_lines.n // (_CHUNKS_OF_A_PROCESS * arrangement.n_processes), _MIN_CHUNK_LINES), CHUNK_LINES)
+    return min(
+        max(n_lines.n // (_CHUNKS_OF_A_PROCESS * arrangement.n_processes), _MIN_CHUNK_LINES),
+        CHUNK_LINES,
+    )

@@ -48,7 +48,12 @@ class ModelLines:
         from mtkit.translation.translator import Translator
 
         load = self.loader or Translator.load
-        translator = load(list(self.model_dirs), device=arrangement.devices[number], n_workers=arrangement.n_workers, **self.load)
+        translator = load(
+            list(self.model_dirs),
+            device=arrangement.devices[number],
+            n_workers=arrangement.n_workers,
+            **self.load,
+        )
         if not arrangement.n_processes:
             logger.info("translating with %s, %s", translator.placement, arrangement)
         return translator
@@ -60,7 +65,11 @@ class ModelLines:
         from mtkit.model.device import describe_device, describe_placement
 
         device = torch.device(arrangement.devices[0])
-        return f"on {describe_device(device)}" if self.loader else f"with {describe_placement(self.load.get('precision', 'auto'), device)}"
+        return (
+            f"on {describe_device(device)}"
+            if self.loader
+            else f"with {describe_placement(self.load.get('precision', 'auto'), device)}"
+        )
 
     def crew(self, arrangement: Arrangement) -> Crew:
         """Those that translate."""
@@ -72,13 +81,28 @@ class ModelLines:
 
         from mtkit.model.device import precision_name
 
-        search = {name: value for name, value in self.search.items() if name not in _NOT_IN_THE_RESULT}
+        search = {
+            name: value for name, value in self.search.items() if name not in _NOT_IN_THE_RESULT
+        }
         if (dictionary := search.pop("unk_dictionary", None)) is not None:
-            search |= {"replace_unk": True} | ({"unk_dictionary": make_key(dictionary)} if dictionary else {})
+            search |= {"replace_unk": True} | (
+                {"unk_dictionary": make_key(dictionary)} if dictionary else {}
+            )
         load = {name: value for name, value in self.load.items() if value not in (None, (), [])}
-        precision = {"precision": precision_name(load.get("precision", "auto"), torch.device(arrangement.devices[0]))}
-        options = {name: value for name, value in asdict(self.options).items() if value not in (None, (), False)}
-        return {"models": list(map(model_identity, self.model_dirs)), "settings": load | precision | search | options}
+        precision = {
+            "precision": precision_name(
+                load.get("precision", "auto"), torch.device(arrangement.devices[0])
+            )
+        }
+        options = {
+            name: value
+            for name, value in asdict(self.options).items()
+            if value not in (None, (), False)
+        }
+        return {
+            "models": list(map(model_identity, self.model_dirs)),
+            "settings": load | precision | search | options,
+        }
 
 
 def load_lines(lines: ModelLines, arrangement: Arrangement, number: int = 0) -> "LineTranslator":
@@ -91,4 +115,6 @@ def load_lines(lines: ModelLines, arrangement: Arrangement, number: int = 0) -> 
         torch.cuda.set_device(arrangement.devices[number])
     elif arrangement.n_threads != torch.get_num_threads():
         torch.set_num_threads(arrangement.n_threads)
-    return LineTranslator(lines.translator(arrangement, number), lines.options, lines.name, **lines.search)
+    return LineTranslator(
+        lines.translator(arrangement, number), lines.options, lines.name, **lines.search
+    )

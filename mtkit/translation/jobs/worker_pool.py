@@ -71,12 +71,17 @@ class Crew:
     """
 
     def __init__(
-        self, make_function: Callable[..., LineFunction], args: tuple[Any, ...] | Callable[[int], tuple[Any, ...]], n_processes: int = 0
+        self,
+        make_function: Callable[..., LineFunction],
+        args: tuple[Any, ...] | Callable[[int], tuple[Any, ...]],
+        n_processes: int = 0,
     ) -> None:
         self.make_function, self.args, self.n_processes = make_function, args, n_processes
         self._function: LineFunction | None = None
 
-    def translate(self, chunks: Iterable[Chunk], on_lines: Callable[[int], None]) -> Generator[ChunkResult, None, None]:
+    def translate(
+        self, chunks: Iterable[Chunk], on_lines: Callable[[int], None]
+    ) -> Generator[ChunkResult, None, None]:
         """What is written for each chunk, in order. No process starts before there is a chunk.
 
         Args:
@@ -97,7 +102,14 @@ class Crew:
                 sizes.append(len(chunk.lines))
                 yield chunk
 
-        with closing(ordered_map(_Worker, lambda number: (self.make_function, self._args(number)), tasks(), self.n_processes)) as results:
+        with closing(
+            ordered_map(
+                _Worker,
+                lambda number: (self.make_function, self._args(number)),
+                tasks(),
+                self.n_processes,
+            )
+        ) as results:
             for result in results:
                 on_lines(sizes.popleft())
                 yield result
@@ -117,7 +129,9 @@ class Crew:
         return self.args if isinstance(self.args, tuple) else self.args(number)
 
 
-def apply(function: LineFunction, chunk: Chunk, on_lines: Callable[[int], None] | None = None) -> ChunkResult:
+def apply(
+    function: LineFunction, chunk: Chunk, on_lines: Callable[[int], None] | None = None
+) -> ChunkResult:
     """What is written for a chunk."""
     texts = function(chunk.lines, chunk.first_number, on_lines, chunk.journal_path)
     if len(texts) != len(chunk.lines):

@@ -11,7 +11,9 @@ from mtkit.translation.result import Translation
 
 
 @contextmanager
-def alignment_file(path: Path) -> Iterator[Callable[[Iterable[Translation]], Iterator[Translation]]]:
+def alignment_file(
+    path: Path,
+) -> Iterator[Callable[[Iterable[Translation]], Iterator[Translation]]]:
     """Write the alignment of each translation that passes, one line each in Pharaoh format, so that line N belongs to line N.
 
     Args:

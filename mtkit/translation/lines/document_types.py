@@ -14,7 +14,9 @@ _BY_ENDING = {
     **dict.fromkeys(("srt", "vtt", "ass", "ssa", "sbv", "ttml", "dfxp"), _SUBTITLES),
     **dict.fromkeys(("html", "htm", "xhtml"), "an HTML page"),
     **dict.fromkeys(("xliff", "xlf", "mxliff", "sdlxliff"), "an XLIFF file"),
-    **dict.fromkeys(("docx", "doc", "odt", "rtf", "pptx", "ppt", "odp", "xlsx", "xls", "ods", "epub"), _OFFICE),
+    **dict.fromkeys(
+        ("docx", "doc", "odt", "rtf", "pptx", "ppt", "odp", "xlsx", "xls", "ods", "epub"), _OFFICE
+    ),
     **dict.fromkeys(("resx", "strings", "stringsdict", "properties", "arb"), _RESOURCES),
     **dict.fromkeys(("yaml", "yml"), "a YAML file"),
     "json": "a JSON document",

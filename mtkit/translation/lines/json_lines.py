@@ -54,15 +54,37 @@ class JsonLineReader:
         if not line.strip():
             return Record([""] * len(self.options.fields), lambda _: line)
         if rest := line[_object(line, 0, where).end + 1 :].strip():
-            raise MtkitError(f"{where}: broken JSON: {rest[:10]!r} follows the object", "each line is one JSON object")
+            raise MtkitError(
+                f"{where}: broken JSON: {rest[:10]!r} follows the object",
+                "each line is one JSON object",
+            )
         values = [_text(line, field, where) for field in self.options.fields]
         if self.options.passes_through:
-            self._set(line, ["null"] * len(values), where)  # a line at fault is told before it is translated
-        return Record([value or "" for value in values], lambda found: self._written(line, values, found, where))
+            self._set(
+                line, ["null"] * len(values), where
+            )  # a line at fault is told before it is translated
+        return Record(
+            [value or "" for value in values],
+            lambda found: self._written(line, values, found, where),
+        )
 
-    def _written(self, line: str, values: Sequence[str | None], found: Sequence[Translation], where: str) -> str:
-        results = [json_object(translation, self.options.n_best is not None) if self.has_details else translation.text for translation in found]
-        return self._set(line, [json_text(None if value is None else result) for value, result in zip(values, results, strict=True)], where)
+    def _written(
+        self, line: str, values: Sequence[str | None], found: Sequence[Translation], where: str
+    ) -> str:
+        results = [
+            json_object(translation, self.options.n_best is not None)
+            if self.has_details
+            else translation.text
+            for translation in found
+        ]
+        return self._set(
+            line,
+            [
+                json_text(None if value is None else result)
+                for value, result in zip(values, results, strict=True)
+            ],
+            where,
+        )
 
     def _set(self, line: str, texts: Sequence[str], where: str) -> str:
         for field, text in zip(self.fields_out, texts, strict=True):
@@ -74,11 +96,22 @@ def _text(line: str, field: str, where: str) -> str | None:
     parent, key = _way(line, field, where)
     if key not in parent.members:
         known = ", ".join(_object(line, 0, where).members) or "none"
-        raise MtkitError(f"{where} has no field {field}; it has {known}", "--field takes one of its keys")
+        raise MtkitError(
+            f"{where} has no field {field}; it has {known}", "--field takes one of its keys"
+        )
     value, start, _ = parent.members[key]
     if value is not None and line[start] != '"':
-        kind = "an object" if isinstance(value, Mapping) else "a list" if isinstance(value, list) else "no text"
-        raise MtkitError(f"{where}: {field} is {kind}", "--field takes keys of texts; a key within an object is spelt with a dot, as in doc.text")
+        kind = (
+            "an object"
+            if isinstance(value, Mapping)
+            else "a list"
+            if isinstance(value, list)
+            else "no text"
+        )
+        raise MtkitError(
+            f"{where}: {field} is {kind}",
+            "--field takes keys of texts; a key within an object is spelt with a dot, as in doc.text",
+        )
     return value
 
 
@@ -86,7 +119,10 @@ def _with_value(line: str, field: str, text: str, where: str, may_replace: bool)
     parent, key = _way(line, field, where)
     if key in parent.members:
         if not may_replace:
-            raise MtkitError(f"{where} has a field {key} already", "give --field-out: another name, or this one to replace what it holds")
+            raise MtkitError(
+                f"{where} has a field {key} already",
+                "give --field-out: another name, or this one to replace what it holds",
+            )
         _, start, end = parent.members[key]
         return line[:start] + text + line[end:]
     last = max((value.end for value in parent.members.values()), default=None)
@@ -94,7 +130,10 @@ def _with_value(line: str, field: str, text: str, where: str, may_replace: bool)
     # A name that the user has not given is one key, whatever the name of its field.
     outer, *inner = key.split(".") if may_replace else [key]
     if outer in parent.members:
-        raise MtkitError(f"{where}: {outer} is not an object, so {field} cannot be put in it", "give --field-out another name")
+        raise MtkitError(
+            f"{where}: {outer} is not an object, so {field} cannot be put in it",
+            "give --field-out another name",
+        )
     for name in reversed(inner):
         text = f"{{{json_text(name)}: {text}}}"
     return f"{line[:start]}{'' if last is None else ', '}{json_text(outer)}: {text}{line[start:]}"
@@ -117,14 +156,21 @@ def _object(line: str, start: int, where: str) -> _Object:
         start = _skip(line, start)
         if line[start : start + 1] != "{":
             _DECODER.raw_decode(line, start)
-            raise MtkitError(f"{where}: not an object", 'each line is one JSON object, such as {"text": "Hallo"}')
+            raise MtkitError(
+                f"{where}: not an object", 'each line is one JSON object, such as {"text": "Hallo"}'
+            )
         members, place = {}, _skip(line, start + 1)
         while line[place : place + 1] != "}" or members:
             if line[place : place + 1] != '"':
-                raise json.JSONDecodeError("Expecting property name enclosed in double quotes", line, place)
+                raise json.JSONDecodeError(
+                    "Expecting property name enclosed in double quotes", line, place
+                )
             key, place = _DECODER.raw_decode(line, place)
             if key in members:
-                raise MtkitError(f"{where}: the key {key} is there twice", "keep one of them: each key of an object has one value")
+                raise MtkitError(
+                    f"{where}: the key {key} is there twice",
+                    "keep one of them: each key of an object has one value",
+                )
             place = _skip(line, place)
             if line[place : place + 1] != ":":
                 raise json.JSONDecodeError("Expecting ':' delimiter", line, place)
@@ -139,8 +185,12 @@ def _object(line: str, start: int, where: str) -> _Object:
             place = _skip(line, place + 1)
         return _Object(members, place)
     except (ValueError, RecursionError) as exc:
-        reason = f"{exc.msg} at character {exc.colno}" if isinstance(exc, json.JSONDecodeError) else exc
-        raise MtkitError(f"{where}: broken JSON: {reason}", "each line is one JSON object") from None
+        reason = (
+            f"{exc.msg} at character {exc.colno}" if isinstance(exc, json.JSONDecodeError) else exc
+        )
+        raise MtkitError(
+            f"{where}: broken JSON: {reason}", "each line is one JSON object"
+        ) from None
 
 
 def _skip(line: str, start: int) -> int:

@@ -44,34 +44,61 @@ class LineOptions:
         is_table = self.input_format in ("tsv", "csv")
         if self.input_format == "text":
             if self.fields or self.fields_out or self.has_header:
-                raise MtkitError("plain text has no fields and no header", "say what the input is: --input-format tsv, csv or jsonl")
+                raise MtkitError(
+                    "plain text has no fields and no header",
+                    "say what the input is: --input-format tsv, csv or jsonl",
+                )
         elif not self.fields:
-            raise MtkitError(f"no field to translate of the {self.input_format}", "name it with --field, or give --input-format text")
+            raise MtkitError(
+                f"no field to translate of the {self.input_format}",
+                "name it with --field, or give --input-format text",
+            )
         if self.fields_out and len(self.fields_out) != len(self.fields):
             counts = f"{len(self.fields)} fields to translate, but {len(self.fields_out)} for translations"
             raise MtkitError(counts, "give --field-out once for each --field")
         if len(set(self.fields_out)) < len(self.fields_out):
-            raise MtkitError(f"two translations would go to one field, {self.fields_out[0]}", "name a field for each")
+            raise MtkitError(
+                f"two translations would go to one field, {self.fields_out[0]}",
+                "name a field for each",
+            )
         if is_table and any(field == "0" for field in (*self.fields, *self.fields_out)):
             raise MtkitError("there is no field 0", "fields are counted from 1")
         if self.has_header and self.input_format == "jsonl":
             raise MtkitError("JSON lines have no header", "leave out --header")
         if is_table and not self.needs_header and not all(map(str.isdecimal, self.fields_out)):
-            raise MtkitError("a field has a name only where there is a header", "give --header, or the field's number")
+            raise MtkitError(
+                "a field has a name only where there is a header",
+                "give --header, or the field's number",
+            )
         if self.details and self.format == "text":
             raise MtkitError("plain text has no place for details", "write --format jsonl or tsv")
         if len(self.fields) > 1:
             if not self.passes_through:
-                raise MtkitError(f"several fields cannot be written as {self.format}", f"leave out --format, or write {self.input_format}")
+                raise MtkitError(
+                    f"several fields cannot be written as {self.format}",
+                    f"leave out --format, or write {self.input_format}",
+                )
             if self.n_best is not None and is_table:
-                raise MtkitError("the n best of several fields have no place in a table", "translate one field, or JSON lines")
+                raise MtkitError(
+                    "the n best of several fields have no place in a table",
+                    "translate one field, or JSON lines",
+                )
 
     @classmethod
-    def for_file(cls, path: Path | str, input_format: LineFormat | Literal["auto"] = "auto", **options: object) -> Self:
+    def for_file(
+        cls,
+        path: Path | str,
+        input_format: LineFormat | Literal["auto"] = "auto",
+        **options: object,
+    ) -> Self:
         """Options for a file whose name may say what it is: .tsv, .csv and .jsonl, packed or not, are tables; anything else is text."""
         if input_format == "auto":
             name = Path(path)
-            ending = (name.with_suffix("") if name.suffix.lower() in SUFFIXES else name).suffix.lower().removeprefix(".")
+            ending = (
+                (name.with_suffix("") if name.suffix.lower() in SUFFIXES else name)
+                .suffix.lower()
+                .removeprefix(".")
+            )
             input_format = cast(LineFormat, ending) if ending in _FORMATS else "text"
         return cls(input_format=input_format, **options)  # type: ignore[arg-type]
 
@@ -88,11 +115,17 @@ class LineOptions:
     @property
     def needs_header(self) -> bool:
         """Whether the first line of the input is no record: whoever reads the file takes it off and hands it to `with_header`."""
-        return self.input_format in ("tsv", "csv") and (self.has_header or not all(map(str.isdecimal, self.fields)))
+        return self.input_format in ("tsv", "csv") and (
+            self.has_header or not all(map(str.isdecimal, self.fields))
+        )
 
     def names_of_added(self) -> tuple[str, ...]:
         """What translations are called that are added under no other name."""
-        return ("translation",) if len(self.fields) == 1 else tuple(f"translation_{field}" for field in self.fields)
+        return (
+            ("translation",)
+            if len(self.fields) == 1
+            else tuple(f"translation_{field}" for field in self.fields)
+        )
 
     def with_header(self, line: str) -> Self:
         """The same options with the input's first line."""

@@ -35,13 +35,25 @@ class LineTranslator:
         MtkitError: The header line lacks a field.
     """
 
-    def __init__(self, translator: Translator, options: LineOptions | None = None, name: str = "stdin", **search: Any) -> None:
+    def __init__(
+        self,
+        translator: Translator,
+        options: LineOptions | None = None,
+        name: str = "stdin",
+        **search: Any,
+    ) -> None:
         self.translator = translator
         self.options = options or LineOptions()
         self.name = name
-        self.search = search if self.options.n_best is None else {**search, "n_best": self.options.n_best}
+        self.search = (
+            search if self.options.n_best is None else {**search, "n_best": self.options.n_best}
+        )
         self._flags = FlagCounts()
-        self._reader = _reader(self.options, name) if not self.options.needs_header or self.options.header_line is not None else None
+        self._reader = (
+            _reader(self.options, name)
+            if not self.options.needs_header or self.options.header_line is not None
+            else None
+        )
 
     def header(self) -> str | None:
         """The first line of the output, where it has one that is no record's."""
@@ -73,15 +85,31 @@ class LineTranslator:
         """
         if self._reader is None:
             raise ValueError("the options need the input's header line")
-        records = [self._reader.read(line, f"`{self.name}`: line {number}") for number, line in enumerate(lines, first_number)]
+        records = [
+            self._reader.read(line, f"`{self.name}`: line {number}")
+            for number, line in enumerate(lines, first_number)
+        ]
         texts = [text for record in records for text in record.texts]
         with self._journal(journal_path, on_lines) as count:
-            tell = count if count is None or len(texts) == len(lines) else _in_proportion(count, len(texts), len(lines))
-            found = iter(self.translator.stream(texts, chunk_lines=max(len(texts), 1), on_lines=tell, **self.search))
-            return [self._written(record, number, found) for number, record in enumerate(records, first_number)]
+            tell = (
+                count
+                if count is None or len(texts) == len(lines)
+                else _in_proportion(count, len(texts), len(lines))
+            )
+            found = iter(
+                self.translator.stream(
+                    texts, chunk_lines=max(len(texts), 1), on_lines=tell, **self.search
+                )
+            )
+            return [
+                self._written(record, number, found)
+                for number, record in enumerate(records, first_number)
+            ]
 
     @contextmanager
-    def _journal(self, path: Path | None, on_lines: Callable[[int], None] | None) -> Iterator[Callable[[int], None] | None]:
+    def _journal(
+        self, path: Path | None, on_lines: Callable[[int], None] | None
+    ) -> Iterator[Callable[[int], None] | None]:
         """A context in which finished batches are kept in a file; yields the callback for numbers of finished lines."""
         if path is None:
             yield on_lines
@@ -101,13 +129,20 @@ class LineTranslator:
 
     def _written(self, record: Record, number: int, found: Iterator[Translation]) -> str:
         translations = list(islice(found, len(record.texts)))
-        self._flags.update(FlagCounts.of([[flag for translation in translations for flag in translation.flags]]))
+        self._flags.update(
+            FlagCounts.of([[flag for translation in translations for flag in translation.flags]])
+        )
         if self.options.passes_through:
             # As the input's last CR before an LF belongs to the line end, so would the output's.
             return record.write(translations).rstrip("\r")
         return write_alone(translations[0], number, self.options.format, self.options.n_best)
 
-    def stream(self, lines: Iterable[str], chunk_lines: int = CHUNK_LINES, on_lines: Callable[[int], None] | None = None) -> Iterator[str]:
+    def stream(
+        self,
+        lines: Iterable[str],
+        chunk_lines: int = CHUNK_LINES,
+        on_lines: Callable[[int], None] | None = None,
+    ) -> Iterator[str]:
         """Translate a whole input as it comes, in bounded memory: the output line by line, headers included.
 
         Args:
@@ -171,7 +206,9 @@ def _reader(options: LineOptions, name: str) -> RecordReader:
     return JsonLineReader(options) if options.input_format == "jsonl" else RowReader(options, name)
 
 
-def _in_proportion(on_lines: Callable[[int], None], n_texts: int, n_lines: int) -> Callable[[int], None]:
+def _in_proportion(
+    on_lines: Callable[[int], None], n_texts: int, n_lines: int
+) -> Callable[[int], None]:
     """Tell of lines where texts are counted, of which a line may have several, or none."""
     n_done = 0
 

@@ -11,7 +11,9 @@ DETAIL_NAMES = ("score", "flags")
 """The columns that follow a translation with details."""
 
 
-def write_alone(translation: Translation, number: int, format: LineFormat, n_best: int | None) -> str:
+def write_alone(
+    translation: Translation, number: int, format: LineFormat, n_best: int | None
+) -> str:
     """What is written for a line of which nothing else is.
 
     Args:
@@ -29,13 +31,19 @@ def write_alone(translation: Translation, number: int, format: LineFormat, n_bes
     if n_best is None:
         return translation.text if format == "text" else row(columns(translation)[0], format)
     if format == "text":
-        return "\n".join(f"{number}\t{alternative.score:.4f}\t{alternative.text}" for alternative in translation.alternatives)
+        return "\n".join(
+            f"{number}\t{alternative.score:.4f}\t{alternative.text}"
+            for alternative in translation.alternatives
+        )
     return "\n".join(row([str(number), *cells], format) for cells in columns(translation))
 
 
 def columns(translation: Translation) -> list[list[str]]:
     """Text, score and flags of each alternative, the best first."""
-    return [[alternative.text, f"{alternative.score:.4f}", ",".join(translation.flags)] for alternative in translation.alternatives]
+    return [
+        [alternative.text, f"{alternative.score:.4f}", ",".join(translation.flags)]
+        for alternative in translation.alternatives
+    ]
 
 
 def row(cells: Iterable[str], format: LineFormat) -> str:
@@ -52,7 +60,10 @@ def json_object(translation: Translation, with_alternatives: bool) -> dict[str, 
     """All that is known of a translation."""
     found: dict[str, Any] = {"text": translation.text, "score": _rounded(translation.score)}
     if with_alternatives:
-        found["n_best"] = [{"text": alternative.text, "score": _rounded(alternative.score)} for alternative in translation.alternatives]
+        found["n_best"] = [
+            {"text": alternative.text, "score": _rounded(alternative.score)}
+            for alternative in translation.alternatives
+        ]
     if translation.alignment is not None:
         found["alignment"] = translation.alignment
     return found | {"flags": list(translation.flags)}
@@ -68,5 +79,8 @@ def _rounded(score: float) -> float:
 
 
 def _on_one_line(translation: Translation) -> Translation:
-    alternatives = tuple(alternative._replace(text=alternative.text.replace("\n", " ")) for alternative in translation.alternatives)
+    alternatives = tuple(
+        alternative._replace(text=alternative.text.replace("\n", " "))
+        for alternative in translation.alternatives
+    )
     return translation._replace(text=translation.text.replace("\n", " "), alternatives=alternatives)

@@ -30,7 +30,9 @@ class RowReader:
         if options.needs_header:
             if options.header_line is None:
                 raise ValueError("the options need the input's header line")
-            self.names = [self._text(cell) for cell in self._cells(options.header_line, f"`{name}`: line 1")]
+            self.names = [
+                self._text(cell) for cell in self._cells(options.header_line, f"`{name}`: line 1")
+            ]
         self.places = [self._place(field, f"`{name}`: line 1") for field in options.fields]
         self.out_names = options.fields_out or options.names_of_added()
         if not options.fields_out and (taken := set(self.out_names) & set(self.names or ())):
@@ -45,7 +47,11 @@ class RowReader:
             return None
         assert self.options.header_line is not None
         cells = self._cells(self.options.header_line, "")
-        added = [name for name, place in zip(self.out_names, self.out_places, strict=True) if place is None]
+        added = [
+            name
+            for name, place in zip(self.out_names, self.out_places, strict=True)
+            if place is None
+        ]
         if self.has_details:
             added += [f"{name}_{detail}" for name in self.out_names for detail in DETAIL_NAMES]
         return self.separator.join([*cells, *map(self._cell, added)])
@@ -55,14 +61,23 @@ class RowReader:
         cells = self._cells(line, where)
         if self.names is not None and len(cells) != len(self.names) and line.strip():
             hint = "give each row as many columns as the header; a line break or separator inside a cell may be the cause"
-            raise MtkitError(f"{where} has {_columns(len(cells))}, but the header has {len(self.names)}", hint)
-        if len(cells) <= max(self.places) or any(place is not None and place >= len(cells) for place in self.out_places):
+            raise MtkitError(
+                f"{where} has {_columns(len(cells))}, but the header has {len(self.names)}", hint
+            )
+        if len(cells) <= max(self.places) or any(
+            place is not None and place >= len(cells) for place in self.out_places
+        ):
             if not line.strip():
                 return Record([""] * len(self.places), lambda _: line)
-            n_needed = max([*self.places, *(place for place in self.out_places if place is not None)]) + 1
+            n_needed = (
+                max([*self.places, *(place for place in self.out_places if place is not None)]) + 1
+            )
             hint = f"in {self.options.input_format} columns stand apart by {'commas' if self.is_csv else 'TABs'}"
             raise MtkitError(f"{where} has {_columns(len(cells))}, not {n_needed} or more", hint)
-        return Record([self._text(cells[place]) for place in self.places], lambda found: self._written(cells, found))
+        return Record(
+            [self._text(cells[place]) for place in self.places],
+            lambda found: self._written(cells, found),
+        )
 
     def _written(self, cells: list[str], found: Sequence[Translation]) -> str:
         if self.options.n_best is None:
@@ -107,13 +122,20 @@ class RowReader:
             return int(field) - 1
         assert self.names is not None
         if field not in self.names:
-            raise MtkitError(f"{where} names no field {field}; it has {', '.join(self.names)}", "--field takes one of these, or a number")
+            raise MtkitError(
+                f"{where} names no field {field}; it has {', '.join(self.names)}",
+                "--field takes one of these, or a number",
+            )
         return self.names.index(field)
 
     def _place_out(self, field: str) -> int | None:
         if self.options.fields_out and field.isdecimal():
             return int(field) - 1
-        return self.names.index(field) if self.options.fields_out and self.names and field in self.names else None
+        return (
+            self.names.index(field)
+            if self.options.fields_out and self.names and field in self.names
+            else None
+        )
 
 
 def _columns(n: int) -> str:

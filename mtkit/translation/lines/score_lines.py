@@ -56,7 +56,9 @@ def _perplexity(log_prob: float, n: int) -> float:
     return math.exp(min(-log_prob / n, 700.0))
 
 
-def score_lines(scores: Iterable[PairScore], output_format: ScoreFormat, *, per_token: bool = False) -> Iterator[str]:
+def score_lines(
+    scores: Iterable[PairScore], output_format: ScoreFormat, *, per_token: bool = False
+) -> Iterator[str]:
     """One line for each score.
 
     Args:
@@ -71,20 +73,33 @@ def score_lines(scores: Iterable[PairScore], output_format: ScoreFormat, *, per_
 
 def _text(score: PairScore, per_token: bool) -> str:
     line = f"{score.log_prob:.4f} {score.score:.4f} {score.n_tokens}"
-    return " ".join([line, "|", *(f"{_shown(token)} {token.log_prob:.4f}" for token in score.tokens)]) if per_token else line
+    return (
+        " ".join([line, "|", *(f"{_shown(token)} {token.log_prob:.4f}" for token in score.tokens)])
+        if per_token
+        else line
+    )
 
 
 def _tsv(score: PairScore, per_token: bool) -> str:
     fields = [f"{score.log_prob:.4f}", f"{score.score:.4f}", str(score.n_tokens)]
     if per_token:
-        fields += [" ".join(map(_shown, score.tokens)), " ".join(f"{token.log_prob:.4f}" for token in score.tokens)]
+        fields += [
+            " ".join(map(_shown, score.tokens)),
+            " ".join(f"{token.log_prob:.4f}" for token in score.tokens),
+        ]
     return "\t".join(fields)
 
 
 def _json(score: PairScore, per_token: bool) -> str:
-    tree: dict[str, object] = {"log_prob": round(score.log_prob, 6), "score": round(score.score, 6), "n_tokens": score.n_tokens}
+    tree: dict[str, object] = {
+        "log_prob": round(score.log_prob, 6),
+        "score": round(score.score, 6),
+        "n_tokens": score.n_tokens,
+    }
     if per_token:
-        tree["tokens"] = [{"piece": token.piece, "log_prob": round(token.log_prob, 6)} for token in score.tokens]
+        tree["tokens"] = [
+            {"piece": token.piece, "log_prob": round(token.log_prob, 6)} for token in score.tokens
+        ]
     return json.dumps(tree, ensure_ascii=False)
 
 

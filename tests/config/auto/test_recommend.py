@@ -13,7 +13,9 @@ from mtkit.config.recipe import Recipe
 ROOT = Path(__file__).parents[3]
 CPU = Machine(n_cores=2, memory_gb=24.0)
 GPU_24 = Machine(n_cores=16, memory_gb=64.0, gpu="RTX", gpu_memory_gb=24.0, n_gpus=1, has_bf16=True)
-GPU_80 = Machine(n_cores=16, memory_gb=128.0, gpu="H100", gpu_memory_gb=80.0, n_gpus=1, has_bf16=True)
+GPU_80 = Machine(
+    n_cores=16, memory_gb=128.0, gpu="H100", gpu_memory_gb=80.0, n_gpus=1, has_bf16=True
+)
 MACHINES = [CPU, GPU_24, GPU_80]
 DATA = {"src_lang": "de", "tgt_lang": "en", "train": {"src": "a", "tgt": "b"}}
 
@@ -22,17 +24,45 @@ CORPORA = [1 * THOUSAND, 30 * THOUSAND, 200 * THOUSAND, 4 * MILLION, 40 * MILLIO
 
 
 def side(lang="en", script="latin", words=25.0, chars=140.0, n_types=50_000, **others):
-    facts = {"chars_p999": 500, "dense_share": 0.0, "foreign_share": 0.0, "n_chars": 100, "n_common_chars": 70}
-    return SideFacts(lang=lang, script=script, words=words, chars=chars, n_types=n_types, **(facts | others))
+    facts = {
+        "chars_p999": 500,
+        "dense_share": 0.0,
+        "foreign_share": 0.0,
+        "n_chars": 100,
+        "n_common_chars": 70,
+    }
+    return SideFacts(
+        lang=lang, script=script, words=words, chars=chars, n_types=n_types, **(facts | others)
+    )
 
 
 def corpus(n_pairs, src=None, tgt=None, **others):
-    facts = {"duplicate_share": 0.0, "dropped_share": 0.0, "wider_ratio": 1.1, "width_ratio_p99": 1.8}
-    return CorpusFacts(n_pairs=n_pairs, n_sampled=min(n_pairs, 20_000), src=src or side("de"), tgt=tgt or side("en"), **(facts | others))
+    facts = {
+        "duplicate_share": 0.0,
+        "dropped_share": 0.0,
+        "wider_ratio": 1.1,
+        "width_ratio_p99": 1.8,
+    }
+    return CorpusFacts(
+        n_pairs=n_pairs,
+        n_sampled=min(n_pairs, 20_000),
+        src=src or side("de"),
+        tgt=tgt or side("en"),
+        **(facts | others),
+    )
 
 
 def korean(**others):
-    return side("ko", "hangul", words=17.0, chars=70.0, dense_share=0.7, n_chars=1200, n_common_chars=1100, **others)
+    return side(
+        "ko",
+        "hangul",
+        words=17.0,
+        chars=70.0,
+        dense_share=0.7,
+        n_chars=1200,
+        n_common_chars=1100,
+        **others,
+    )
 
 
 # As survey() finds them in Multi30k.
@@ -79,9 +109,15 @@ def test_every_choice_makes_a_recipe_and_has_a_reason(n_pairs, machine, size):
         (40 * MILLION, GPU_80, 1024, 6, 0.1),
     ],
 )
-def test_the_model_grows_with_the_corpus_and_the_big_one_wants_a_big_gpu(n_pairs, machine, width, layers, dropout):
+def test_the_model_grows_with_the_corpus_and_the_big_one_wants_a_big_gpu(
+    n_pairs, machine, width, layers, dropout
+):
     model = settings(corpus(n_pairs), machine)["model"]
-    assert (model["d_model"], model["n_encoder_layers"], model["dropout"]) == (width, layers, dropout)
+    assert (model["d_model"], model["n_encoder_layers"], model["dropout"]) == (
+        width,
+        layers,
+        dropout,
+    )
 
 
 def test_multi30k_comes_out_near_the_recipe_that_is_known_to_do_well():
@@ -103,14 +139,21 @@ def test_wmt_comes_out_as_the_papers_base_model():
     chosen = settings(corpus(4_500_000), GPU_24)
     base = PRESETS["base"]
     assert {key: chosen["model"][key] for key in base["model"]} == base["model"]
-    assert chosen["training"]["learning_rate"] == pytest.approx(base["training"]["learning_rate"], rel=0.02)
+    assert chosen["training"]["learning_rate"] == pytest.approx(
+        base["training"]["learning_rate"], rel=0.02
+    )
     assert chosen["training"]["warmup_steps"] == 4000
     assert chosen["batches"] == {"max_tokens": "auto", "effective_tokens": 25_000}
     assert 70_000 <= chosen["training"]["max_steps"] <= 150_000
 
 
 def test_the_learning_rate_is_the_papers_formula_below_its_cap():
-    for facts, machine in ((corpus(200 * THOUSAND), CPU), (corpus(40 * MILLION), GPU_80), (MULTI30K, CPU), (corpus(1 * THOUSAND), CPU)):
+    for facts, machine in (
+        (corpus(200 * THOUSAND), CPU),
+        (corpus(40 * MILLION), GPU_80),
+        (MULTI30K, CPU),
+        (corpus(1 * THOUSAND), CPU),
+    ):
         chosen = settings(facts, machine)
         paper = 1 / math.sqrt(chosen["model"]["d_model"] * chosen["training"]["warmup_steps"])
         assert chosen["training"]["learning_rate"] == pytest.approx(min(paper, 0.002), rel=0.05)
@@ -127,15 +170,25 @@ def test_an_update_is_the_same_on_any_device(n_pairs):
 
 
 def test_a_cpu_accumulates_batches_that_are_not_too_large():
-    assert settings(corpus(200 * THOUSAND))["batches"] == {"max_tokens": 4096, "effective_tokens": 8192}
-    assert settings(corpus(200 * THOUSAND), GPU_24)["batches"] == {"max_tokens": "auto", "effective_tokens": 8192}
+    assert settings(corpus(200 * THOUSAND))["batches"] == {
+        "max_tokens": 4096,
+        "effective_tokens": 8192,
+    }
+    assert settings(corpus(200 * THOUSAND), GPU_24)["batches"] == {
+        "max_tokens": "auto",
+        "effective_tokens": 8192,
+    }
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_no_model_is_trained_far_beyond_what_it_can_learn(size):
     facts = corpus(40 * MILLION)
     advice = advise(facts, GPU_80, size)
-    pieces = advice.n_epochs * 40e6 * (pieces_of(140.0, 0.0, advice.settings["tokenizer"]["vocab_size"]) + 1)
+    pieces = (
+        advice.n_epochs
+        * 40e6
+        * (pieces_of(140.0, 0.0, advice.settings["tokenizer"]["vocab_size"]) + 1)
+    )
     assert pieces <= max(45 * advice.n_parameters, 1.1 * pieces / advice.n_epochs)
     assert advice.n_epochs >= 0.95
 
@@ -172,7 +225,10 @@ def test_a_corpus_that_repeats_itself_gives_no_large_vocabulary():
 
 
 def test_duplicates_and_dropped_pairs_do_not_count():
-    whole, half = settings(corpus(1 * MILLION)), settings(corpus(4 * MILLION, duplicate_share=0.5, dropped_share=0.5))
+    whole, half = (
+        settings(corpus(1 * MILLION)),
+        settings(corpus(4 * MILLION, duplicate_share=0.5, dropped_share=0.5)),
+    )
     assert half["model"] == whole["model"]
     assert half["training"] == whole["training"]
 
@@ -211,7 +267,13 @@ def test_what_no_setting_can_mend_is_noted():
 @pytest.mark.parametrize(
     ("chars", "dense", "vocab_size", "pieces"),
     # Characters and pieces of a line of Multi30k (de, en), Tatoeba (en) and Python's documentation (ko), as SentencePiece splits them.
-    [(70.5, 0.0, 6000, 15.7), (61.0, 0.0, 16_000, 13.6), (61.0, 0.0, 2000, 18.0), (32.4, 0.0, 8000, 9.0), (96.7, 0.46, 8500, 36.8)],
+    [
+        (70.5, 0.0, 6000, 15.7),
+        (61.0, 0.0, 16_000, 13.6),
+        (61.0, 0.0, 2000, 18.0),
+        (32.4, 0.0, 8000, 9.0),
+        (96.7, 0.46, 8500, 36.8),
+    ],
 )
 def test_pieces_are_about_as_many_as_sentencepiece_makes(chars, dense, vocab_size, pieces):
     assert pieces_of(chars, dense, vocab_size) == pytest.approx(pieces, rel=0.2)
@@ -234,7 +296,15 @@ def test_the_cost_of_a_piece_is_that_of_the_measured_model():
 
 
 @pytest.mark.parametrize(
-    ("hours", "words"), [(0.001, "a minute"), (0.5, "30 minutes"), (1.9, "110 minutes"), (2.0, "2 hours"), (49.0, "2 days"), (2000.0, "12 weeks")]
+    ("hours", "words"),
+    [
+        (0.001, "a minute"),
+        (0.5, "30 minutes"),
+        (1.9, "110 minutes"),
+        (2.0, "2 hours"),
+        (49.0, "2 days"),
+        (2000.0, "12 weeks"),
+    ],
 )
 def test_durations_in_words(hours, words):
     assert in_words(hours) == words

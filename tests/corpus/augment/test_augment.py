@@ -33,14 +33,22 @@ def altered(name, pair, langs=("en", "en"), seed=1):
 @settings(max_examples=200, deadline=None)
 @given(src=nasty_text, tgt=nasty_text, seed=st.integers(0, 9))
 def test_no_line_break_comes_in_and_no_side_is_emptied(name, src, tgt, seed):
-    for before, after in zip((src, tgt), altered(name, (src, tgt), ("ko", "de"), seed), strict=True):
+    for before, after in zip(
+        (src, tgt), altered(name, (src, tgt), ("ko", "de"), seed), strict=True
+    ):
         assert len(after.splitlines()) <= max(1, len(before.splitlines()))
         assert after == before or after.strip()
 
 
 @pytest.mark.parametrize("name", set(NAMES) - {"noise"})
 @settings(max_examples=150, deadline=None)
-@given(words=st.lists(st.one_of(st.sampled_from(PLACEHOLDERS), st.text(LETTER, min_size=1, max_size=6)), min_size=1), seed=st.integers(0, 9))
+@given(
+    words=st.lists(
+        st.one_of(st.sampled_from(PLACEHOLDERS), st.text(LETTER, min_size=1, max_size=6)),
+        min_size=1,
+    ),
+    seed=st.integers(0, 9),
+)
 def test_placeholders_survive(name, words, seed):
     kept = Counter(word for word in words if word in PLACEHOLDERS)
     for side in altered(name, (" ".join(words) + ".", " ".join(words) + "!"), seed=seed):
@@ -59,7 +67,9 @@ def test_text_beside_a_placeholder_is_text():
     assert [("a1b{c}d e"[i]) for i in letter_places("a1b{c}d e")] == list("abde")
 
 
-@pytest.mark.parametrize("bad", ["a", "{", ".", " ", "%", "<a", "http://", "a@", "1.", "&a", "a.b@", "www.", "ab ", "? "])
+@pytest.mark.parametrize(
+    "bad", ["a", "{", ".", " ", "%", "<a", "http://", "a@", "1.", "&a", "a.b@", "www.", "ab ", "? "]
+)
 def test_a_long_line_takes_no_longer_than_its_length(bad):
     # A second for the whole of them: patterns that go back and forth would take minutes.
     line = (bad * 20_000)[:20_000] + "x"
@@ -70,8 +80,18 @@ def test_a_long_line_takes_no_longer_than_its_length(bad):
 @pytest.mark.parametrize(
     ("name", "langs", "before", "after"),
     [
-        ("upper_case", ("de", "en"), ("Er sah {n} Mal nach %s.", "He looked {n} times."), ("ER SAH {n} MAL NACH %s.", "HE LOOKED {n} TIMES.")),
-        ("upper_case", ("de", "ko"), ("Straße <b>frei</b>", "도로 개통 OK"), ("STRASSE <b>FREI</b>", "도로 개통 OK")),
+        (
+            "upper_case",
+            ("de", "en"),
+            ("Er sah {n} Mal nach %s.", "He looked {n} times."),
+            ("ER SAH {n} MAL NACH %s.", "HE LOOKED {n} TIMES."),
+        ),
+        (
+            "upper_case",
+            ("de", "ko"),
+            ("Straße <b>frei</b>", "도로 개통 OK"),
+            ("STRASSE <b>FREI</b>", "도로 개통 OK"),
+        ),
         ("upper_case", ("tr", "en"), ("ilk ışık", "first light"), ("İLK IŞIK", "FIRST LIGHT")),
         (
             "title_case",
@@ -79,10 +99,25 @@ def test_a_long_line_takes_no_longer_than_its_length(bad):
             ("er sagt: „ja, ich will nicht“", "he said, “yes, I don't”"),
             ("Er Sagt: „Ja, Ich Will Nicht“", "He Said, “Yes, I Don't”"),
         ),
-        ("title_case", ("en", "en"), ("the 3rd {n}th NATO o'clock café", "x y"), ("The 3rd {n}th NATO O'clock Café", "X Y")),
-        ("drop_end_punctuation", ("de", "en"), ("Wirklich?", 'He said "really?!"'), ("Wirklich", 'He said "really"')),
+        (
+            "title_case",
+            ("en", "en"),
+            ("the 3rd {n}th NATO o'clock café", "x y"),
+            ("The 3rd {n}th NATO O'clock Café", "X Y"),
+        ),
+        (
+            "drop_end_punctuation",
+            ("de", "en"),
+            ("Wirklich?", 'He said "really?!"'),
+            ("Wirklich", 'He said "really"'),
+        ),
         ("drop_end_punctuation", ("fr", "ja"), ("Quoi ? !", "「何。」"), ("Quoi", "「何」")),
-        ("drop_end_punctuation", ("zh", "en"), ("你好！", "Tom &amp; Co."), ("你好", "Tom &amp; Co")),
+        (
+            "drop_end_punctuation",
+            ("zh", "en"),
+            ("你好！", "Tom &amp; Co."),
+            ("你好", "Tom &amp; Co"),
+        ),
         ("drop_end_punctuation", ("en", "en"), ("Wait…", "Wait."), ("Wait", "Wait")),
     ],
 )
@@ -108,24 +143,36 @@ def test_a_source_that_gives_no_cause_leaves_the_pair_as_it_is(name, langs, pair
 
 
 def test_all_translations_of_a_source_are_altered_alike():
-    src, tgts = alter("upper_case", "Ein Haus.", ["A house.", "One house {n}."], Random(1), ("de", "en"))
+    src, tgts = alter(
+        "upper_case", "Ein Haus.", ["A house.", "One house {n}."], Random(1), ("de", "en")
+    )
     assert (src, tgts) == ("EIN HAUS.", ["A HOUSE.", "ONE HOUSE {n}."])
-    src, tgts = alter("noise", "Ein Haus am See.", ["A house.", "One house."], Random(1), ("de", "en"))
+    src, tgts = alter(
+        "noise", "Ein Haus am See.", ["A house.", "One house."], Random(1), ("de", "en")
+    )
     assert tgts == [src, src] != ["A house.", "One house."]
 
 
 def test_noise_is_its_own_translation_and_differs_from_line_to_line(ko_en_pairs):
     lines = [altered("noise", pair, ("ko", "en"), seed) for seed, pair in enumerate(ko_en_pairs)]
-    assert all(src == tgt and src.isprintable() and src == " ".join(src.split()) for src, tgt in lines)
+    assert all(
+        src == tgt and src.isprintable() and src == " ".join(src.split()) for src, tgt in lines
+    )
     assert len({src for src, _ in lines}) > 0.95 * len(lines)
 
 
 def n_edits(one, other):
     """Levenshtein's distance with swaps of neighbours (optimal string alignment), by its definition."""
-    table = [[i + j if not i * j else 0 for j in range(len(other) + 1)] for i in range(len(one) + 1)]
+    table = [
+        [i + j if not i * j else 0 for j in range(len(other) + 1)] for i in range(len(one) + 1)
+    ]
     for i in range(1, len(one) + 1):
         for j in range(1, len(other) + 1):
-            table[i][j] = min(table[i - 1][j] + 1, table[i][j - 1] + 1, table[i - 1][j - 1] + (one[i - 1] != other[j - 1]))
+            table[i][j] = min(
+                table[i - 1][j] + 1,
+                table[i][j - 1] + 1,
+                table[i - 1][j - 1] + (one[i - 1] != other[j - 1]),
+            )
             if i > 1 and j > 1 and one[i - 1] == other[j - 2] and one[i - 2] == other[j - 1]:
                 table[i][j] = min(table[i][j], table[i - 2][j - 2] + 1)
     return table[-1][-1]
@@ -164,7 +211,9 @@ def test_slips_of_hangul_stay_hangul():
     mistaken = found - swapped - left_out - as_heard - doubled
     assert {"벅어", "적어", "넉어", "컥어", "막어", "멋어", "멀어", "먹아", "먹러"} <= mistaken
     jamo = {unicodedata.normalize("NFD", word) for word in mistaken}
-    assert {(len(word), n_edits(word, unicodedata.normalize("NFD", "먹어"))) for word in jamo} == {(5, 1)}
+    assert {(len(word), n_edits(word, unicodedata.normalize("NFD", "먹어"))) for word in jamo} == {
+        (5, 1)
+    }
 
 
 def test_a_pair_is_altered_in_one_way_at_most_and_as_often_as_asked():
@@ -174,11 +223,16 @@ def test_a_pair_is_altered_in_one_way_at_most_and_as_often_as_asked():
         assert abs(count / 40_000 - getattr(config, name)) < 0.008
     assert set(drawn.values()) == {"upper_case", "typos", "noise"}
     assert draw_alterations(AugmentConfig(merge=1.0), 100, Random(3)) == {}
-    assert set(draw_alterations(AugmentConfig(title_case=1.0), 100, Random(3)).values()) == {"title_case"}
+    assert set(draw_alterations(AugmentConfig(title_case=1.0), 100, Random(3)).values()) == {
+        "title_case"
+    }
     assert len(draw_alterations(AugmentConfig(title_case=1.0), 100, Random(3))) == 100
 
 
 def test_equal_chance_gives_equal_lines(ko_en_pairs):
     for name in NAMES:
-        once, again = ([altered(name, pair, ("ko", "en"), seed) for seed, pair in enumerate(ko_en_pairs)] for _ in range(2))
+        once, again = (
+            [altered(name, pair, ("ko", "en"), seed) for seed, pair in enumerate(ko_en_pairs)]
+            for _ in range(2)
+        )
         assert once == again

@@ -30,11 +30,17 @@ def write(path, lines):
 
 
 def make_source(folder, name, pairs, **more):
-    return {"src": write(folder / f"{name}.de", [src for src, _ in pairs]), "tgt": write(folder / f"{name}.en", [tgt for _, tgt in pairs]), **more}
+    return {
+        "src": write(folder / f"{name}.de", [src for src, _ in pairs]),
+        "tgt": write(folder / f"{name}.en", [tgt for _, tgt in pairs]),
+        **more,
+    }
 
 
 def make_recipe(sources, **clean_config):
-    return Recipe.model_validate({"data": {"src_lang": "de", "tgt_lang": "en", "train": sources}, "clean": clean_config})
+    return Recipe.model_validate(
+        {"data": {"src_lang": "de", "tgt_lang": "en", "train": sources}, "clean": clean_config}
+    )
 
 
 def read_out(folder):
@@ -46,8 +52,17 @@ def outputs(folder):
 
 
 def test_a_corpus_is_cleaned_in_order(tmp_path):
-    report = clean_corpus(make_recipe(make_source(tmp_path, "train", PAIRS)), outputs(tmp_path), dropped_path=tmp_path / "dropped.jsonl")
-    assert read_out(tmp_path) == [PAIRS[0], ("Guten Abend!", "Good evening & night!"), PAIRS[3], PAIRS[6]]
+    report = clean_corpus(
+        make_recipe(make_source(tmp_path, "train", PAIRS)),
+        outputs(tmp_path),
+        dropped_path=tmp_path / "dropped.jsonl",
+    )
+    assert read_out(tmp_path) == [
+        PAIRS[0],
+        ("Guten Abend!", "Good evening & night!"),
+        PAIRS[3],
+        PAIRS[6],
+    ]
     assert (report.n_read, report.n_kept) == (7, 4)
     assert report.dropped.counts == {"blank": 1, "script": 1, "duplicate": 1}
     assert report.dropped.mended == {"entities": 1, "spaces": 1}
@@ -67,12 +82,25 @@ def test_which_pairs_count_as_equal(tmp_path, duplicates, n_kept):
 
 def test_equal_pairs_of_several_corpora_are_dropped_unless_their_tags_differ(tmp_path):
     first = make_source(tmp_path, "first", PAIRS[:3])
-    second, third = ({"src": first["src"], "tgt": first["tgt"], "tags": tags, "name": tags[0]} for tags in (["<a>"], ["<b>"]))
+    second, third = (
+        {"src": first["src"], "tgt": first["tgt"], "tags": tags, "name": tags[0]}
+        for tags in (["<a>"], ["<b>"])
+    )
     again = make_source(tmp_path, "again", [PAIRS[6], PAIRS[0]], tags=["<a>"])
-    report = clean_corpus(make_recipe([first, second, third, again]), outputs(tmp_path), dropped_path=tmp_path / "dropped.jsonl")
+    report = clean_corpus(
+        make_recipe([first, second, third, again]),
+        outputs(tmp_path),
+        dropped_path=tmp_path / "dropped.jsonl",
+    )
     assert report.dropped.counts == {"blank": 3, "duplicate": 1}
     last = json.loads(list(read_lines(tmp_path / "dropped.jsonl"))[-1])
-    assert last == {"corpus": "again", "line": 2, "reason": "duplicate", "src": "Guten Morgen!", "tgt": "Good morning!"}
+    assert last == {
+        "corpus": "again",
+        "line": 2,
+        "reason": "duplicate",
+        "src": "Guten Morgen!",
+        "tgt": "Good morning!",
+    }
 
 
 def test_any_number_of_processes_gives_the_same(tmp_path, monkeypatch, ko_en_pairs):
@@ -82,8 +110,17 @@ def test_any_number_of_processes_gives_the_same(tmp_path, monkeypatch, ko_en_pai
     results = []
     for n_workers in (0, 1, 3):
         folder = tmp_path / str(n_workers)
-        report = clean_corpus(recipe, outputs(folder), dropped_path=folder / "dropped.jsonl", n_workers=n_workers)
-        results.append(({path.name: path.read_bytes() for path in folder.iterdir()}, report.n_read, report.n_kept, report.dropped.as_json()))
+        report = clean_corpus(
+            recipe, outputs(folder), dropped_path=folder / "dropped.jsonl", n_workers=n_workers
+        )
+        results.append(
+            (
+                {path.name: path.read_bytes() for path in folder.iterdir()},
+                report.n_read,
+                report.n_kept,
+                report.dropped.as_json(),
+            )
+        )
     assert results[0] == results[1] == results[2]
     assert results[0][1] == len(pairs) + len(PAIRS)
 
@@ -91,11 +128,20 @@ def test_any_number_of_processes_gives_the_same(tmp_path, monkeypatch, ko_en_pai
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
 @given(pairs=st.lists(st.tuples(nasty_text, nasty_text), min_size=1, max_size=12))
 def test_a_cleaned_corpus_is_clean(tmp_path, pairs):
-    pairs = [tuple(text.encode("utf-8", "replace").decode().replace("\n", " ").removesuffix("\r") for text in pair) for pair in pairs]
+    pairs = [
+        tuple(
+            text.encode("utf-8", "replace").decode().replace("\n", " ").removesuffix("\r")
+            for text in pair
+        )
+        for pair in pairs
+    ]
     report = clean_corpus(make_recipe(make_source(tmp_path, "train", pairs)), outputs(tmp_path))
     kept = read_out(tmp_path)
     assert (report.n_read, report.n_kept) == (len(pairs), len(kept))
-    again = clean_corpus(make_recipe({"src": tmp_path / "out.de", "tgt": tmp_path / "out.en"}), (tmp_path / "again.de", tmp_path / "again.en"))
+    again = clean_corpus(
+        make_recipe({"src": tmp_path / "out.de", "tgt": tmp_path / "out.en"}),
+        (tmp_path / "again.de", tmp_path / "again.en"),
+    )
     assert again.n_kept == again.n_read == len(kept)
     assert not again.dropped.mended
     assert (tmp_path / "again.de").read_bytes() == (tmp_path / "out.de").read_bytes()
@@ -140,7 +186,12 @@ def test_an_empty_corpus_stays_empty(tmp_path):
 def test_a_corpus_may_be_cleaned_in_place(tmp_path):
     source = make_source(tmp_path, "train", PAIRS)
     clean_corpus(make_recipe(source), (source["src"], source["tgt"]))
-    assert list(read_lines(source["src"])) == ["Guten Morgen!", "Guten Abend!", "guten morgen", "Bis bald."]
+    assert list(read_lines(source["src"])) == [
+        "Guten Morgen!",
+        "Guten Abend!",
+        "guten morgen",
+        "Bis bald.",
+    ]
 
 
 def assert_nothing_written(folder):
@@ -182,7 +233,11 @@ def test_a_full_temporary_disk_says_what_to_do(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("out", "message"),
-    [(Path("out.txt"), "in which format"), ((Path("out.de"), Path("out.de")), "both sides"), (Path("out.csv"), "in which format")],
+    [
+        (Path("out.txt"), "in which format"),
+        ((Path("out.de"), Path("out.de")), "both sides"),
+        (Path("out.csv"), "in which format"),
+    ],
 )
 def test_outputs_that_cannot_be(tmp_path, monkeypatch, out, message):
     monkeypatch.chdir(tmp_path)

@@ -24,7 +24,9 @@ def test_keys_are_found_as_a_set_finds_them(tmp_path_factory, files):
     paths = [folder / str(i) for i in range(len(files))]
     for path, numbers in zip(paths, files, strict=True):
         path.write_bytes(b"".join(map(key, numbers)))
-    assert find_duplicates(paths, folder / "work").tolist() == seen_before([number for numbers in files for number in numbers])
+    assert find_duplicates(paths, folder / "work").tolist() == seen_before(
+        [number for numbers in files for number in numbers]
+    )
 
 
 def test_many_buckets_give_what_one_gives(tmp_path, monkeypatch):

@@ -23,12 +23,20 @@ from mtkit.corpus.clean.pair_cleaner import Dropped
 )
 def test_lengths(n_src, n_tgt, reason):
     config = PreprocessConfig(max_length=20, max_ratio=2.0)
-    assert length_problems(np.array([5, n_src]), np.array([5, n_tgt]), config) == ({} if reason is None else {1: reason})
+    assert length_problems(np.array([5, n_src]), np.array([5, n_tgt]), config) == (
+        {} if reason is None else {1: reason}
+    )
 
 
 def test_a_pair_counts_for_the_first_rule_in_the_list():
     names = list(REASONS)
-    assert names.index("blank") < names.index("too_long") < names.index("ratio") < names.index("duplicate") == len(names) - 1
+    assert (
+        names.index("blank")
+        < names.index("too_long")
+        < names.index("ratio")
+        < names.index("duplicate")
+        == len(names) - 1
+    )
 
 
 def test_samples_are_shown_without_harm():

@@ -56,7 +56,10 @@ def test_folded_keys_overlook_case_and_punctuation_but_not_all_there_is():
 
 
 def test_tags_belong_to_the_key():
-    keys = {pair_key("Hallo.", "Hello.", tags, "exact") for tags in [(), ("<2en>",), ("<2nl>",), ("<2en>", "<bt>"), ("<2en><bt>",)]}
+    keys = {
+        pair_key("Hallo.", "Hello.", tags, "exact")
+        for tags in [(), ("<2en>",), ("<2nl>",), ("<2en>", "<bt>"), ("<2en><bt>",)]
+    }
     assert len(keys) == 5
 
 

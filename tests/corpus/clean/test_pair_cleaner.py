@@ -36,7 +36,9 @@ configs = st.builds(
 
 @pytest.fixture(scope="module")
 def cleaner():
-    return PairCleaner(CleanConfig(), "de", "en", HeldOut([("Das ist ein Haus.", "This is a house.")]))
+    return PairCleaner(
+        CleanConfig(), "de", "en", HeldOut([("Das ist ein Haus.", "This is a house.")])
+    )
 
 
 @pytest.mark.parametrize(
@@ -52,7 +54,11 @@ def cleaner():
         ("3.", "Third", "letters"),
         ("Guten Morgen!", "좋은 아침!", "script"),
         ("Ja.", "That is what I have always said to him.", "char_ratio"),
-        ("Cookies helfen uns bei der Bereitstellung.", "Cookies helfen uns bei der Bereitstellung.", "copy"),
+        (
+            "Cookies helfen uns bei der Bereitstellung.",
+            "Cookies helfen uns bei der Bereitstellung.",
+            "copy",
+        ),
         ("das IST ein Haus", "This is a house!", "test_overlap"),
         ("This is a house.", "Das ist ein Haus.", "test_overlap"),  # the other direction
         ("Das ist ein Haus.", "That is a building.", None),
@@ -73,22 +79,54 @@ def test_mended_texts_come_out_and_what_was_mended_on_either_side(cleaner):
 
 def test_limits_are_met_exactly():
     cleaner = PairCleaner(CleanConfig(min_chars=2, max_chars=4), "de", "en")
-    assert [cleaner.clean("w" * n, "www").reason for n in range(1, 6)] == ["length", None, None, None, "length"]
+    assert [cleaner.clean("w" * n, "www").reason for n in range(1, 6)] == [
+        "length",
+        None,
+        None,
+        None,
+        "length",
+    ]
 
 
 def test_either_side_of_a_test_set_can_be_kept_out():
     held_out = HeldOut([("Danke.", "Thank you."), ("...", "???")], "either")
     cleaner = PairCleaner(CleanConfig(test_overlap="either", min_letters=0), "de", "en", held_out)
-    pairs = [("Danke!", "Thanks."), ("Ich danke.", "thank you"), ("Thank you", "merci"), ("Bitte.", "Please."), ("!!!", "!")]
-    assert [cleaner.clean(*pair).reason for pair in pairs] == ["test_overlap", "test_overlap", "test_overlap", None, None]
+    pairs = [
+        ("Danke!", "Thanks."),
+        ("Ich danke.", "thank you"),
+        ("Thank you", "merci"),
+        ("Bitte.", "Please."),
+        ("!!!", "!"),
+    ]
+    assert [cleaner.clean(*pair).reason for pair in pairs] == [
+        "test_overlap",
+        "test_overlap",
+        "test_overlap",
+        None,
+        None,
+    ]
 
 
 def test_everything_can_be_switched_off():
-    numbers = dict.fromkeys(["min_chars", "max_chars", "min_letters", "min_script", "max_char_ratio", "min_copy_letters"], 0)
+    numbers = dict.fromkeys(
+        [
+            "min_chars",
+            "max_chars",
+            "min_letters",
+            "min_script",
+            "max_char_ratio",
+            "min_copy_letters",
+        ],
+        0,
+    )
     flags = dict.fromkeys(["garbled", "entities", "invisible", "spaces"], False)
     config = CleanConfig.model_validate({**numbers, **flags, "normal_form": "none"})
     cleaner = PairCleaner(config, "de", "en")
-    for pair in [("sch\ufffdn", "x"), ("3", "Привет &amp; " * 500), ("Cookies helfen uns bei der Arbeit.",) * 2]:
+    for pair in [
+        ("sch\ufffdn", "x"),
+        ("3", "Привет &amp; " * 500),
+        ("Cookies helfen uns bei der Arbeit.",) * 2,
+    ]:
         assert cleaner.clean(*pair) == (*pair, None, ())
 
 
@@ -108,7 +146,9 @@ def test_a_kept_pair_is_one_line_each_and_cleaning_it_again_changes_nothing(pair
 
 def test_true_pairs_are_left_as_they_are(ko_en_pairs):
     cleaner = PairCleaner(CleanConfig(), "ko", "en")
-    assert [cleaner.clean(*pair) for pair in ko_en_pairs] == [(*pair, None, ()) for pair in ko_en_pairs]
+    assert [cleaner.clean(*pair) for pair in ko_en_pairs] == [
+        (*pair, None, ()) for pair in ko_en_pairs
+    ]
 
 
 def test_swapped_sides_are_told_by_their_script(ko_en_pairs):
@@ -143,8 +183,20 @@ def write(path, *lines):
 @pytest.fixture
 def make_recipe(tmp_path):
     def make(**clean):
-        sides = {name: {"src": write(tmp_path / f"{name}.de", *src), "tgt": write(tmp_path / f"{name}.en", *tgt)} for name, src, tgt in CORPORA}
-        data = {"src_lang": "de", "tgt_lang": "en", "train": sides["train"], "validation": sides["validation"], "test": [sides["test"]]}
+        sides = {
+            name: {
+                "src": write(tmp_path / f"{name}.de", *src),
+                "tgt": write(tmp_path / f"{name}.en", *tgt),
+            }
+            for name, src, tgt in CORPORA
+        }
+        data = {
+            "src_lang": "de",
+            "tgt_lang": "en",
+            "train": sides["train"],
+            "validation": sides["validation"],
+            "test": [sides["test"]],
+        }
         return Recipe.model_validate({"data": data, "clean": clean})
 
     return make
@@ -159,7 +211,11 @@ CORPORA = [
 
 def test_a_recipes_validation_and_test_sets_are_kept_out(make_recipe):
     cleaner = PairCleaner.for_recipe(make_recipe())
-    pairs = [("Salz & Pfeffer.", "Salt & pepper."), ("das ist ein haus", "This is a house"), ("Hallo", "Hello")]
+    pairs = [
+        ("Salz & Pfeffer.", "Salt & pepper."),
+        ("das ist ein haus", "This is a house"),
+        ("Hallo", "Hello"),
+    ]
     assert [cleaner.clean(*pair).reason for pair in pairs] == ["test_overlap", "test_overlap", None]
     cleaner = PairCleaner.for_recipe(make_recipe(test_overlap="off"))
     assert [cleaner.clean(*pair).reason for pair in pairs] == [None, None, None]
@@ -177,7 +233,9 @@ def test_a_corpus_may_have_languages_of_its_own(make_recipe):
     source = CorpusSource.model_validate({"src": "a", "tgt": "b", "tgt_lang": "ko"})
     assert cleaner.clean("Guten Morgen", "좋은 아침").reason == "script"
     assert cleaner.for_source(source).clean("Guten Morgen", "좋은 아침").reason is None
-    assert cleaner.for_source(source).clean("das ist ein haus", "This is a house").reason == "script"
+    assert (
+        cleaner.for_source(source).clean("das ist ein haus", "This is a house").reason == "script"
+    )
 
 
 def count(events):
@@ -190,7 +248,13 @@ def count(events):
 
 
 @given(
-    events=st.lists(st.tuples(st.sampled_from([None, *RULES][:4]), st.lists(st.sampled_from(list(MENDINGS)), unique=True)), max_size=40),
+    events=st.lists(
+        st.tuples(
+            st.sampled_from([None, *RULES][:4]),
+            st.lists(st.sampled_from(list(MENDINGS)), unique=True),
+        ),
+        max_size=40,
+    ),
     n_first=st.integers(0, 40),
 )
 def test_counting_in_pieces_is_counting_at_once(events, n_first):
@@ -201,7 +265,10 @@ def test_counting_in_pieces_is_counting_at_once(events, n_first):
             second.add(reason, line, f"src {line}", f"tgt {line}")
     first.merge(Dropped.from_json(second.as_json()))
     assert first.as_json() == whole.as_json()
-    assert all(len(samples) == min(MAX_SAMPLES, whole.counts[reason]) for reason, samples in whole.samples.items())
+    assert all(
+        len(samples) == min(MAX_SAMPLES, whole.counts[reason])
+        for reason, samples in whole.samples.items()
+    )
     assert whole.n_wanted("blank") == MAX_SAMPLES - len(whole.samples.get("blank", []))
 
 

@@ -20,14 +20,34 @@ def as_windows_1252(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["schöne Grüße", "El Niño", "déjà vu", "Привет, мир", "안녕하세요", "これは本です", "I don’t know", "well – yes…", "gut 😀"]
+    "text",
+    [
+        "schöne Grüße",
+        "El Niño",
+        "déjà vu",
+        "Привет, мир",
+        "안녕하세요",
+        "これは本です",
+        "I don’t know",
+        "well – yes…",
+        "gut 😀",
+    ],
 )
 def test_utf_8_that_was_read_as_windows_1252_is_garbled(text):
     assert is_garbled(as_windows_1252(text))
     assert not is_garbled(text)
 
 
-@pytest.mark.parametrize("text", ["»Spaß«, sagte er.", "« Où ? » — « À Âgé… »", "PÂTÉ, MANHÃ, ÑANDÚ, ŠÍŠA", "Ðað er gott.", "25 °C ± 1 µm, 3 × 4"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "»Spaß«, sagte er.",
+        "« Où ? » — « À Âgé… »",
+        "PÂTÉ, MANHÃ, ÑANDÚ, ŠÍŠA",
+        "Ðað er gott.",
+        "25 °C ± 1 µm, 3 × 4",
+    ],
+)
 def test_strange_but_sound_text_is_not_garbled(text):
     assert not is_garbled(text)
 
@@ -38,9 +58,17 @@ def test_a_lost_character_is_garbled():
 
 def test_width_counts_columns_of_a_screen():
     # The letters of the languages that are written in wide ones; signs are of no account here.
-    for code in [*range(0x20, 0x3000), *range(0x3041, 0x3097), *range(0x4E00, 0xA000, 7), *range(0xAC00, 0xD7A4, 7), *range(0x20000, 0x2A6D0, 99)]:
+    for code in [
+        *range(0x20, 0x3000),
+        *range(0x3041, 0x3097),
+        *range(0x4E00, 0xA000, 7),
+        *range(0xAC00, 0xD7A4, 7),
+        *range(0x20000, 0x2A6D0, 99),
+    ]:
         if unicodedata.category(chr(code)).startswith("L"):
-            assert display_width(chr(code)) == 1 + (unicodedata.east_asian_width(chr(code)) in "WF"), hex(code)
+            assert display_width(chr(code)) == 1 + (
+                unicodedata.east_asian_width(chr(code)) in "WF"
+            ), hex(code)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +76,11 @@ def test_width_counts_columns_of_a_screen():
     [
         ("Halt!", "Please stop doing that!", False),  # (23 + 10) / (5 + 10) is 2.2
         ("나", "That is what I have always said to him.", True),
-        ("신속한 갈색 여우가 게으른 개를 뛰어넘는다.", "The quick brown fox jumps over the lazy dog.", False),
+        (
+            "신속한 갈색 여우가 게으른 개를 뛰어넘는다.",
+            "The quick brown fox jumps over the lazy dog.",
+            False,
+        ),
         ("x" * 20, "x" * 80, False),  # just 3 times
         ("x" * 20, "x" * 81, True),
         ("가" * 10, "x" * 80, False),  # as wide as 20
@@ -132,10 +164,16 @@ def test_the_quick_count_of_letters_is_not_too_high(lang):
     rules = LetterRules(CleanConfig(), lang)
     for code in range(0x80, 0x10000):
         char = chr(code)
-        surely_own = 0 if 0xD800 <= code <= 0xDFFF else len(char.encode().translate(None, rules._other_bytes))
+        surely_own = (
+            0
+            if 0xD800 <= code <= 0xDFFF
+            else len(char.encode().translate(None, rules._other_bytes))
+        )
         if surely_own and unicodedata.category(char)[0] not in "MC":
             # Some punctuation and digits share their first byte with Arabic, Greek, Hebrew and Armenian letters.
-            assert surely_own == 1 and (unicodedata.category(char)[0] == "L" or lang in ("ar", "el", "he", "hy")), hex(code)
+            assert surely_own == 1 and (
+                unicodedata.category(char)[0] == "L" or lang in ("ar", "el", "he", "hy")
+            ), hex(code)
 
 
 @given(text=nasty_text)

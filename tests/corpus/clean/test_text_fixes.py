@@ -9,7 +9,12 @@ from mtkit.config.clean import CleanConfig
 from mtkit.corpus.clean.text_fixes import MENDINGS, Mender
 from tests.strategies import nasty_text
 
-escaped_text = st.lists(st.one_of(nasty_text, st.sampled_from(["&", "amp;", "&amp;", "#38;", "lt;", "#x", "2028;", "&nbsp;", "quot;"]))).map("".join)
+escaped_text = st.lists(
+    st.one_of(
+        nasty_text,
+        st.sampled_from(["&", "amp;", "&amp;", "#38;", "lt;", "#x", "2028;", "&nbsp;", "quot;"]),
+    )
+).map("".join)
 configs = st.builds(
     CleanConfig,
     invisible=st.booleans(),
@@ -28,7 +33,11 @@ configs = st.builds(
         ("jalape&ntilde;o", "jalapeño", ("entities",)),
         ("Obama's trip &#8212; and", "Obama's trip — and", ("entities",)),
         ("&quot;Ja&quot;", '"Ja"', ("entities",)),
-        ("AT&T; R&D &notit; &unknown; &amp", "AT&T; R&D &notit; &unknown; &amp", ()),  # no entities, though browsers read some of them as such
+        (
+            "AT&T; R&D &notit; &unknown; &amp",
+            "AT&T; R&D &notit; &unknown; &amp",
+            (),
+        ),  # no entities, though browsers read some of them as such
         ("a?x=1&copy=2", "a?x=1&copy=2", ()),
         ("write ``&gt;`` or '&lt;'", "write ``&gt;`` or '&lt;'", ()),  # the text speaks about them
         ("&amp;amp;lt;", "<", ("entities",)),
@@ -54,7 +63,10 @@ def test_what_is_mended_by_default(text, mended, names):
 
 
 def test_compatibility_forms_are_replaced_when_the_recipe_says_so():
-    assert Mender(CleanConfig(normal_form="NFKC")).mend("ﬁne １２㎏ ＆amp;") == ("fine 12kg &", ("entities", "normal_form"))
+    assert Mender(CleanConfig(normal_form="NFKC")).mend("ﬁne １２㎏ ＆amp;") == (
+        "fine 12kg &",
+        ("entities", "normal_form"),
+    )
 
 
 def test_what_is_switched_off_stays_except_line_breaks_and_half_surrogates():

@@ -25,7 +25,10 @@ def test_a_line_has_the_same_words_wherever_it_stands(lines):
     for row, line in enumerate(lines):
         assert words_of(together, row) == words_of(hash_words([line]), 0)
     parts = join_words([hash_words([line]) for line in lines])
-    assert parts.hashes.tolist() == together.hashes.tolist() and parts.rows.tolist() == together.rows.tolist()
+    assert (
+        parts.hashes.tolist() == together.hashes.tolist()
+        and parts.rows.tolist() == together.rows.tolist()
+    )
 
 
 @pytest.mark.parametrize(
@@ -41,7 +44,9 @@ def test_a_line_has_the_same_words_wherever_it_stands(lines):
     ],
 )
 def test_what_a_word_is(line, words):
-    assert words_of(hash_words([line]), 0) == {hash_words([word]).hashes.tolist()[0] for word in words}
+    assert words_of(hash_words([line]), 0) == {
+        hash_words([word]).hashes.tolist()[0] for word in words
+    }
 
 
 def test_hashes_are_the_same_on_every_machine():
@@ -58,7 +63,9 @@ def test_words_that_meet_are_associated_and_a_pair_does_not_prove_itself():
     lexicon.count(*sides, rows, rows)
 
     def association(i, j, n_counted):
-        return lexicon.association(*sides, np.array([i]), np.array([j]), np.array([n_counted])).item()
+        return lexicon.association(
+            *sides, np.array([i]), np.array([j]), np.array([n_counted])
+        ).item()
 
     # 15 of 30 lines each: expected together 7.5 times, met 15 times; from both sides, over the mean of 1 and 1.
     assert association(0, 1, 0) == pytest.approx(2 * np.log((15 + 2) / (7.5 + 2)), abs=1e-4)
@@ -67,14 +74,21 @@ def test_words_that_meet_are_associated_and_a_pair_does_not_prove_itself():
 
 
 @settings(deadline=None)
-@given(st.lists(st.tuples(*[st.integers(-5, 5)] * 3), min_size=1, max_size=5), st.integers(0, 4), st.one_of(st.none(), st.integers(0, 2)))
+@given(
+    st.lists(st.tuples(*[st.integers(-5, 5)] * 3), min_size=1, max_size=5),
+    st.integers(0, 4),
+    st.one_of(st.none(), st.integers(0, 2)),
+)
 def test_the_best_path_is_the_best_of_all(blocks, price, end):
     evidence = np.repeat(np.array(blocks, dtype=np.float32), 4, axis=0)
 
     def worth(states):
         before = (1, *states)
         n_changes = sum(a != b for a, b in zip(before, states, strict=False))
-        return 4 * sum(row[state] for row, state in zip(blocks, states, strict=True)) - price * n_changes
+        return (
+            4 * sum(row[state] for row, state in zip(blocks, states, strict=True))
+            - price * n_changes
+        )
 
     path = best_path(evidence, [price] * 3, 1, end)
     ways = [states for states in product(range(3), repeat=len(blocks)) if end in (None, states[-1])]

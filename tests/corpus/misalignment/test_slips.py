@@ -23,10 +23,16 @@ def without(lines, row, n_lines):
 def invented():
     """Sentences of random words, and their translations word for word, in another order."""
     rng = random.Random(3)
-    source_words, target_words = (["".join(rng.choices(letters, k=6)) for _ in range(300)] for letters in ("abcdefghij", "가나다라마바사아자차"))
+    source_words, target_words = (
+        ["".join(rng.choices(letters, k=6)) for _ in range(300)]
+        for letters in ("abcdefghij", "가나다라마바사아자차")
+    )
     sentences = [rng.choices(range(300), k=rng.randint(3, 12)) for _ in range(N_LINES)]
     src = [" ".join(source_words[word] for word in sentence) for sentence in sentences]
-    tgt = [" ".join(target_words[word] for word in rng.sample(sentence, len(sentence))) for sentence in sentences]
+    tgt = [
+        " ".join(target_words[word] for word in rng.sample(sentence, len(sentence)))
+        for sentence in sentences
+    ]
     return src, tgt
 
 
@@ -41,7 +47,10 @@ def invented():
     ids=lambda files: files[0].partition("/")[0],
 )
 def real(request, shared_data):
-    return tuple([line for line, _ in zip(read_lines(shared_data / name), range(N_LINES), strict=False)] for name in request.param)
+    return tuple(
+        [line for line, _ in zip(read_lines(shared_data / name), range(N_LINES), strict=False)]
+        for name in request.param
+    )
 
 
 def test_a_sound_corpus_gives_no_alarm(real):
@@ -127,7 +136,15 @@ def test_a_small_corpus(invented):
 
 
 @pytest.mark.parametrize(
-    ("src", "tgt"), [([], []), (["a"], ["b"]), ([""], [""]), (["a"], []), ([""] * 300, [""] * 300), (["a b"] * 300, ["c"] * 300)]
+    ("src", "tgt"),
+    [
+        ([], []),
+        (["a"], ["b"]),
+        ([""], [""]),
+        (["a"], []),
+        ([""] * 300, [""] * 300),
+        (["a b"] * 300, ["c"] * 300),
+    ],
 )
 def test_corpora_that_say_nothing(src, tgt):
     assert find_shifts(src, tgt) == []
@@ -136,7 +153,10 @@ def test_corpora_that_say_nothing(src, tgt):
 def test_lines_that_repeat(invented):
     src, tgt = invented
     assert find_shifts(["ja , gern", "nein"] * 600, ["yes , with pleasure", "no"] * 600) == []
-    refrain = src[:500] + ["immer gleich"] * 300 + src[500:], tgt[:500] + ["always the same"] * 300 + tgt[500:]
+    refrain = (
+        src[:500] + ["immer gleich"] * 300 + src[500:],
+        tgt[:500] + ["always the same"] * 300 + tgt[500:],
+    )
     assert find_shifts(*refrain) == []
     (shift,) = find_shifts(without(refrain[0], 400, 1), refrain[1])
     assert shift[:3] == (401, 0, 1)
@@ -144,7 +164,9 @@ def test_lines_that_repeat(invented):
 
 def test_blank_lines_on_both_sides_and_copies(invented):
     src, tgt = invented
-    with_blanks = [["" if row % 5 == 0 else line for row, line in enumerate(side)] for side in (src, tgt)]
+    with_blanks = [
+        ["" if row % 5 == 0 else line for row, line in enumerate(side)] for side in (src, tgt)
+    ]
     assert find_shifts(*with_blanks) == []
     assert places(find_shifts(without(with_blanks[0], 701, 1), with_blanks[1])) == [(702, 0, 1)]
     assert find_shifts(src, src) == []
@@ -157,7 +179,9 @@ def test_the_same_corpus_gives_the_same_answer(real):
 
 
 @pytest.mark.parametrize("row", [150, 700, 1490])
-def test_of_a_large_corpus_blocks_are_looked_at_and_what_lies_between_is_read_where_it_matters(invented, monkeypatch, row):
+def test_of_a_large_corpus_blocks_are_looked_at_and_what_lies_between_is_read_where_it_matters(
+    invented, monkeypatch, row
+):
     monkeypatch.setattr(slips, "BLOCK_LINES", 64)
     monkeypatch.setattr(slips, "MAX_BLOCKS", 8)
     src, tgt = invented
@@ -179,7 +203,10 @@ def test_in_a_large_corpus_slips_between_two_blocks_are_told_apart(invented, mon
     monkeypatch.setattr(slips, "MAX_BLOCKS", 8)
     src, tgt = invented
     # With 24 blocks every fourth is looked at, such as lines 513 to 576 and 769 to 832.
-    assert places(find_shifts(without(without(src, 700, 1), 620, 1), tgt)) == [(621, 0, 1), (700, 1, 2)]
+    assert places(find_shifts(without(without(src, 700, 1), 620, 1), tgt)) == [
+        (621, 0, 1),
+        (700, 1, 2),
+    ]
 
 
 @pytest.fixture
@@ -204,10 +231,17 @@ def test_a_quick_look_at_little_and_at_unrelated_sides(invented):
     src, tgt = invented
     assert find_shifts_quickly(list) == []
     assert find_shifts_quickly(lambda: zip(src[:9], tgt[:9], strict=True)) == []
-    assert find_shifts_quickly(lambda: zip(src, tgt[750:] + tgt[:750], strict=True)) == [Shift(1, 0, None, 1.0)]
+    assert find_shifts_quickly(lambda: zip(src, tgt[750:] + tgt[:750], strict=True)) == [
+        Shift(1, 0, None, 1.0)
+    ]
 
 
-TRAINING_FILES = ["multi30k/train.{de,en}.gz", "tatoeba-de-en/train.{de,en}.gz", "tatoeba-ko-en/train.{ko,en}", "python-docs-ko-en/train.{ko,en}.gz"]
+TRAINING_FILES = [
+    "multi30k/train.{de,en}.gz",
+    "tatoeba-de-en/train.{de,en}.gz",
+    "tatoeba-ko-en/train.{ko,en}",
+    "python-docs-ko-en/train.{ko,en}.gz",
+]
 
 
 @pytest.mark.parametrize("files", TRAINING_FILES, ids=lambda files: files.partition("/")[0])

@@ -17,7 +17,12 @@ def files(tmp_path):
 
 def sources(folder):
     text = CorpusSource(src=folder / "a.ko", tgt=folder / "a.en")
-    return text, CorpusSource(file=folder / "b.tmx"), CorpusSource(dataset=str(folder / "d")), CorpusSource(dataset="somebody/something")
+    return (
+        text,
+        CorpusSource(file=folder / "b.tmx"),
+        CorpusSource(dataset=str(folder / "d")),
+        CorpusSource(dataset="somebody/something"),
+    )
 
 
 def append(path):

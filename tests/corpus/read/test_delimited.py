@@ -50,7 +50,10 @@ def _log(caplog):
         (" en ", "de"),
     ],
 )
-@pytest.mark.parametrize(("ending", "separator"), [("tsv", "\t"), ("csv", ","), ("csv", ";"), ("csv", "\t"), ("csv", "|")])
+@pytest.mark.parametrize(
+    ("ending", "separator"),
+    [("tsv", "\t"), ("csv", ","), ("csv", ";"), ("csv", "\t"), ("csv", "|")],
+)
 def test_a_header_is_recognized(tmp_path, caplog, english, german, ending, separator):
     rows = [(english, german), (ENGLISH, GERMAN), ("Yes.", "Ja.")]
     content = "".join(separator.join(row) + "\r\n" for row in rows)
@@ -58,7 +61,9 @@ def test_a_header_is_recognized(tmp_path, caplog, english, german, ending, separ
     assert pairs_of(path, content) == [(GERMAN, ENGLISH), ("Ja.", "Yes.")]
     chosen = f"{path}: the first line is a header; source is column 2 ({german}), target is column 1 ({english.strip()})"
     assert chosen in caplog.messages
-    with_id = "".join(separator.join((str(number), *row)) + "\n" for number, row in enumerate(rows)).replace("0", "id", 1)
+    with_id = "".join(
+        separator.join((str(number), *row)) + "\n" for number, row in enumerate(rows)
+    ).replace("0", "id", 1)
     if german not in ("text", "sentence"):
         assert pairs_of(path, with_id) == [(GERMAN, ENGLISH), ("Ja.", "Yes.")]
 
@@ -88,7 +93,17 @@ def test_a_header_that_is_not_understood_is_never_a_pair(tmp_path, header, langs
 
 
 @pytest.mark.parametrize(
-    "row", [("No.", "No."), ("text", "Text"), ("Hund", "dog"), ("nein", "no"), ("1", "one"), ("Guten Tag", "Hello"), ("", ""), ("iPhone", "iPhone")]
+    "row",
+    [
+        ("No.", "No."),
+        ("text", "Text"),
+        ("Hund", "dog"),
+        ("nein", "no"),
+        ("1", "one"),
+        ("Guten Tag", "Hello"),
+        ("", ""),
+        ("iPhone", "iPhone"),
+    ],
 )
 def test_a_first_pair_is_no_header(tmp_path, caplog, row):
     assert pairs_of(tmp_path / "a.tsv", "\t".join(row) + "\nJa\tYes\n") == [row, ("Ja", "Yes")]
@@ -96,16 +111,24 @@ def test_a_first_pair_is_no_header(tmp_path, caplog, row):
 
 
 def test_a_first_line_with_the_name_of_one_side_is_warned_of(tmp_path, caplog):
-    assert pairs_of(tmp_path / "a.tsv", "Deutsch (du)\tenglish\nJa\tYes\n") == [("Deutsch (du)", "english"), ("Ja", "Yes")]
+    assert pairs_of(tmp_path / "a.tsv", "Deutsch (du)\tenglish\nJa\tYes\n") == [
+        ("Deutsch (du)", "english"),
+        ("Ja", "Yes"),
+    ]
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "(Deutsch (du), english) is read as a pair" in caplog.text
 
 
 def test_columns_by_number_do_not_make_a_pair_of_a_header(tmp_path, caplog):
     path = tmp_path / "a.tsv"
-    assert pairs_of(path, "id\ttarget\tsource\n1\tYes\tJa\n", src_column=3, tgt_column=2) == [("Ja", "Yes")]
+    assert pairs_of(path, "id\ttarget\tsource\n1\tYes\tJa\n", src_column=3, tgt_column=2) == [
+        ("Ja", "Yes")
+    ]
     assert "the first line is a header" in caplog.text
-    assert pairs_of(path, "text_a\ttext_b\nJa\tYes\n", src_column=1, tgt_column=2)[0] == ("text_a", "text_b")
+    assert pairs_of(path, "text_a\ttext_b\nJa\tYes\n", src_column=1, tgt_column=2)[0] == (
+        "text_a",
+        "text_b",
+    )
     assert "(text_a, text_b) is read as a pair" in caplog.text
 
 
@@ -123,13 +146,20 @@ def test_two_columns_of_one_language_are_not_chosen_between(tmp_path):
 
 
 def test_one_language_on_both_sides_is_told_apart_by_region_alone(tmp_path):
-    assert pairs_of(tmp_path / "a.tsv", "zh-Hant\tzh-Hans\na\tb\n", src_lang="zh-Hans", tgt_lang="zh-Hant") == [("b", "a")]
-    assert pairs_of(tmp_path / "a.tsv", "source\ttarget\na\tb\n", src_lang="en", tgt_lang="en") == [("a", "b")]
+    assert pairs_of(
+        tmp_path / "a.tsv", "zh-Hant\tzh-Hans\na\tb\n", src_lang="zh-Hans", tgt_lang="zh-Hant"
+    ) == [("b", "a")]
+    assert pairs_of(tmp_path / "a.tsv", "source\ttarget\na\tb\n", src_lang="en", tgt_lang="en") == [
+        ("a", "b")
+    ]
 
 
 def test_a_semicolon_file_as_excel_writes_it(tmp_path, caplog):
     content = '\ufeffde;en\r\nDas Haus ist klein.;The house is small.\r\n"Ja; vielleicht, oder\nnicht.";"Yes; ""maybe""."\r\n'
-    expected = [("Das Haus ist klein.", "The house is small."), ("Ja; vielleicht, oder nicht.", 'Yes; "maybe".')]
+    expected = [
+        ("Das Haus ist klein.", "The house is small."),
+        ("Ja; vielleicht, oder nicht.", 'Yes; "maybe".'),
+    ]
     path = tmp_path / "a.csv"
     assert pairs_of(path, content) == expected
     assert f"{path}: columns are separated by semicolons" in caplog.messages
@@ -139,13 +169,21 @@ def test_a_semicolon_file_as_excel_writes_it(tmp_path, caplog):
 
 def test_commas_within_the_texts_do_not_hide_the_separator(tmp_path):
     content = "Ja, gut.;Yes, good.\nNein, nie.;No, never.\n"
-    assert pairs_of(tmp_path / "a.csv", content) == [("Ja, gut.", "Yes, good."), ("Nein, nie.", "No, never.")]
-    assert pairs_of(tmp_path / "a.csv", "Ja; gut,Yes\nNein,No\n") == [("Ja; gut", "Yes"), ("Nein", "No")]
+    assert pairs_of(tmp_path / "a.csv", content) == [
+        ("Ja, gut.", "Yes, good."),
+        ("Nein, nie.", "No, never."),
+    ]
+    assert pairs_of(tmp_path / "a.csv", "Ja; gut,Yes\nNein,No\n") == [
+        ("Ja; gut", "Yes"),
+        ("Nein", "No"),
+    ]
 
 
 def test_a_separator_that_could_be_either_is_asked_for(tmp_path):
     path, content = tmp_path / "a.csv", "Ja, gut;Yes\nNein, nie;No\n"
-    with pytest.raises(MtkitError, match="columns may be separated by commas or semicolons") as caught:
+    with pytest.raises(
+        MtkitError, match="columns may be separated by commas or semicolons"
+    ) as caught:
         pairs_of(path, content)
     assert "--separator" in caught.value.hint
     assert pairs_of(path, content, separator=";") == [("Ja, gut", "Yes"), ("Nein, nie", "No")]
@@ -153,7 +191,12 @@ def test_a_separator_that_could_be_either_is_asked_for(tmp_path):
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
 def test_what_csv_writes_with_any_separator_is_read(tmp_path, separator):
-    rows = [("de", "en"), ("Eins, zwei; drei", 'a "b"'), ("vier\nfünf", "c|d\te"), *[("Ja.", "Yes.")] * 60]
+    rows = [
+        ("de", "en"),
+        ("Eins, zwei; drei", 'a "b"'),
+        ("vier\nfünf", "c|d\te"),
+        *[("Ja.", "Yes.")] * 60,
+    ]
     stream = io.StringIO(newline="")
     csv.writer(stream, delimiter=separator).writerows(rows)
     expected = [(src.replace("\n", " "), tgt) for src, tgt in rows[1:]]
@@ -169,14 +212,25 @@ def test_a_separator_is_one_character_of_a_csv_file(tmp_path):
     with pytest.raises(ValueError, match="separator is for a `file` in CSV"):
         CorpusSource(src=tmp_path / "a", tgt=tmp_path / "b", separator=";")
     (tmp_path / "a.csv").touch()
-    sources = [CorpusSource(file=tmp_path / "a.csv"), CorpusSource(file=tmp_path / "a.csv", separator=";")]
+    sources = [
+        CorpusSource(file=tmp_path / "a.csv"),
+        CorpusSource(file=tmp_path / "a.csv", separator=";"),
+    ]
     assert len({source_fingerprint(source, config(source)) for source in sources}) == 2
 
 
 @pytest.mark.parametrize(
-    "row", [{"EN": "Yes", "De-de": "Ja"}, {"translation": {"english": "Yes", "german": "Ja"}}, {"source": "Ja", "target": "Yes"}]
+    "row",
+    [
+        {"EN": "Yes", "De-de": "Ja"},
+        {"translation": {"english": "Yes", "german": "Ja"}},
+        {"source": "Ja", "target": "Yes"},
+    ],
 )
 def test_keys_of_json_lines_are_recognized_too(tmp_path, caplog, row):
     path = tmp_path / "a.jsonl"
     assert pairs_of(path, json.dumps(row) + "\n") == [("Ja", "Yes")]
-    assert [message.split(" is read from ")[0] for message in caplog.messages] == [f"{path}: de", f"{path}: en"]
+    assert [message.split(" is read from ")[0] for message in caplog.messages] == [
+        f"{path}: de",
+        f"{path}: en",
+    ]

@@ -21,7 +21,9 @@ def _offline(monkeypatch, tmp_path):
 
 def write_jsonl(folder, rows, split="train"):
     folder.mkdir(exist_ok=True)
-    (folder / f"{split}.jsonl").write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    (folder / f"{split}.jsonl").write_text(
+        "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8"
+    )
     return str(folder)
 
 
@@ -34,14 +36,22 @@ def pairs_of(source, **langs):
 
 
 def test_two_columns_named_by_language(tmp_path):
-    folder = write_jsonl(tmp_path / "d", [{"id": 1, "en": "Hello.", "ko": "안녕."}, {"id": 2, "en": None, "ko": "둘\r\n셋"}])
+    folder = write_jsonl(
+        tmp_path / "d",
+        [{"id": 1, "en": "Hello.", "ko": "안녕."}, {"id": 2, "en": None, "ko": "둘\r\n셋"}],
+    )
     assert pairs_of(CorpusSource(dataset=folder)) == [("안녕.", "Hello."), ("둘 셋", "")]
-    assert pairs_of(CorpusSource(dataset=folder), src_lang="en", tgt_lang="ko")[0] == ("Hello.", "안녕.")
+    assert pairs_of(CorpusSource(dataset=folder), src_lang="en", tgt_lang="ko")[0] == (
+        "Hello.",
+        "안녕.",
+    )
 
 
 def test_columns_named_by_the_recipe(tmp_path):
     folder = write_jsonl(tmp_path / "d", [{"source": "안녕.", "target": "Hello."}])
-    assert pairs_of(CorpusSource(dataset=folder, src_column="source", tgt_column="target")) == [("안녕.", "Hello.")]
+    assert pairs_of(CorpusSource(dataset=folder, src_column="source", tgt_column="target")) == [
+        ("안녕.", "Hello.")
+    ]
 
 
 @pytest.mark.parametrize("form", ["jsonl", "parquet"])
@@ -65,7 +75,9 @@ def test_a_translation_column(tmp_path, form):
 
 def test_a_missing_column_is_told_with_those_there_are(tmp_path):
     source = CorpusSource(dataset=write_jsonl(tmp_path / "d", [{"ko": "안녕.", "other": "Hello."}]))
-    with pytest.raises(MtkitError, match=r"has no column en; it has (ko, other|other, ko)$") as info:
+    with pytest.raises(
+        MtkitError, match=r"has no column en; it has (ko, other|other, ko)$"
+    ) as info:
         read_pairs(source, config(source))
     assert "tgt_column" in info.value.hint
 
@@ -79,7 +91,9 @@ def test_a_column_of_numbers_is_no_text(tmp_path, streaming):
 
 def test_columns_of_a_dataset_have_no_numbers(tmp_path):
     folder = write_jsonl(tmp_path / "d", [{"ko": "안녕.", "en": "Hello."}])
-    with pytest.raises(MtkitError, match="src_column is 1, but only columns of TSV and CSV have numbers"):
+    with pytest.raises(
+        MtkitError, match="src_column is 1, but only columns of TSV and CSV have numbers"
+    ):
         pairs_of(CorpusSource(dataset=folder, src_column=1))
 
 
@@ -87,7 +101,9 @@ def test_columns_of_a_dataset_have_no_numbers(tmp_path):
 @pytest.mark.parametrize("nested", [False, True])
 def test_a_stream_has_the_same_pairs(tmp_path, form, nested):
     rows = [{"ko": f"하나\n{i}", "en": None if i % 7 == 0 else f"one {i}"} for i in range(2500)]
-    rows = [{"id": i, "translation": row} if nested else {"id": i, **row} for i, row in enumerate(rows)]
+    rows = [
+        {"id": i, "translation": row} if nested else {"id": i, **row} for i, row in enumerate(rows)
+    ]
     folder = tmp_path / "d"
     if form == "jsonl":
         write_jsonl(folder, rows)
@@ -106,7 +122,10 @@ def test_a_stream_has_the_same_pairs(tmp_path, form, nested):
 
 
 def test_a_missing_column_of_a_stream_is_told_with_those_there_are(tmp_path):
-    source = CorpusSource(dataset=write_jsonl(tmp_path / "d", [{"ko": "안녕.", "translation": {"de": "Hallo."}}]), streaming=True)
+    source = CorpusSource(
+        dataset=write_jsonl(tmp_path / "d", [{"ko": "안녕.", "translation": {"de": "Hallo."}}]),
+        streaming=True,
+    )
     with pytest.raises(MtkitError, match=r"has no column en; it has ko, translation.de"):
         read_pairs(source, config(source))
 
@@ -122,12 +141,19 @@ def test_a_stream_that_breaks_off(tmp_path):
 def test_columns_within_columns(tmp_path):
     folder = write_jsonl(tmp_path / "d", [{"meta": {"text": {"ko": "안녕.", "en": "Hello."}}}])
     for streaming in (False, True):
-        source = CorpusSource(dataset=folder, src_column="meta.text.ko", tgt_column="meta.text.en", streaming=streaming)
+        source = CorpusSource(
+            dataset=folder,
+            src_column="meta.text.ko",
+            tgt_column="meta.text.en",
+            streaming=streaming,
+        )
         assert pairs_of(source) == [("안녕.", "Hello.")]
 
 
 def test_a_missing_split(tmp_path):
-    source = CorpusSource(dataset=write_jsonl(tmp_path / "d", [{"ko": "안녕.", "en": "Hello."}]), split="dev")
+    source = CorpusSource(
+        dataset=write_jsonl(tmp_path / "d", [{"ko": "안녕.", "en": "Hello."}]), split="dev"
+    )
     with pytest.raises(MtkitError, match="'train'") as info:
         pairs_of(source)
     assert "split" in info.value.hint
@@ -138,7 +164,9 @@ def test_a_hub_out_of_reach(tmp_path, monkeypatch, streaming):
     monkeypatch.chdir(tmp_path)
     source = CorpusSource(dataset="somebody/something", streaming=streaming)
     for use in (read_pairs, source_fingerprint):
-        with pytest.raises(MtkitError, match="dataset `somebody/something` cannot be loaded") as info:
+        with pytest.raises(
+            MtkitError, match="dataset `somebody/something` cannot be loaded"
+        ) as info:
             use(source, config(source))
         assert "\n" not in info.value.message
         assert "--set 'data.train={src: " in info.value.hint
@@ -171,8 +199,15 @@ def test_a_folder_is_known_by_its_content(tmp_path):
 
 
 def test_a_dataset_goes_all_the_way(tmp_path, ko_en_pairs):
-    folder = write_jsonl(tmp_path / "d", [{"translation": {"ko": pair.src, "en": pair.tgt}} for pair in ko_en_pairs])
-    data = {"src_lang": "ko", "tgt_lang": "en", "train": {"dataset": folder}, "work_dir": tmp_path / "work"}
+    folder = write_jsonl(
+        tmp_path / "d", [{"translation": {"ko": pair.src, "en": pair.tgt}} for pair in ko_en_pairs]
+    )
+    data = {
+        "src_lang": "ko",
+        "tgt_lang": "en",
+        "train": {"dataset": folder},
+        "work_dir": tmp_path / "work",
+    }
     recipe = Recipe.model_validate({"data": data, "tokenizer": {"vocab_size": 650}})
     assert preprocess(recipe).n_kept == len(ko_en_pairs)
     assert preprocess(recipe).fresh

@@ -36,13 +36,18 @@ def test_two_files(tmp_path):
 def test_gzip_beside_plain_text(tmp_path):
     (tmp_path / "a.ko.gz").write_bytes(gzip.compress("가\n나\n".encode()))
     (tmp_path / "a.en").write_bytes(b"a\nb\n")
-    assert pairs_of(CorpusSource(src=tmp_path / "a.ko.gz", tgt=tmp_path / "a.en")) == [("가", "a"), ("나", "b")]
+    assert pairs_of(CorpusSource(src=tmp_path / "a.ko.gz", tgt=tmp_path / "a.en")) == [
+        ("가", "a"),
+        ("나", "b"),
+    ]
 
 
 @pytest.mark.parametrize(("n_src", "n_tgt"), [(3, 5), (5, 3), (0, 1), (1, 0), (2000, 1234567)])
 def test_unequal_files_are_refused_with_both_counts(tmp_path, n_src, n_tgt):
     source = text_source(tmp_path, b"x\n" * n_src, b"y\n" * n_tgt)
-    with pytest.raises(MtkitError, match=rf"a.ko` has {n_src:,} lines, but `.*a.en` has {n_tgt:,}$"):
+    with pytest.raises(
+        MtkitError, match=rf"a.ko` has {n_src:,} lines, but `.*a.en` has {n_tgt:,}$"
+    ):
         pairs_of(source)
 
 
@@ -62,10 +67,18 @@ def test_a_missing_file_is_told_at_the_call(tmp_path):
 
 
 def test_tsv(tmp_path):
-    assert pairs_of(tsv_source(tmp_path, "가\ta\r\n\n\tb\n 나\t b \n".encode())) == [("가", "a"), ("", ""), ("", "b"), (" 나", " b ")]
+    assert pairs_of(tsv_source(tmp_path, "가\ta\r\n\n\tb\n 나\t b \n".encode())) == [
+        ("가", "a"),
+        ("", ""),
+        ("", "b"),
+        (" 나", " b "),
+    ]
 
 
-@pytest.mark.parametrize(("line", "found"), [("가나다", "1 column"), ("가\ta\tCC-BY", "3 columns"), ("\t\t\tx", "4 columns")])
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [("가나다", "1 column"), ("가\ta\tCC-BY", "3 columns"), ("\t\t\tx", "4 columns")],
+)
 def test_a_tsv_line_without_two_columns_is_named(tmp_path, line, found):
     with pytest.raises(MtkitError, match=rf"a.tsv`: line 3 has {found}, not 2"):
         pairs_of(tsv_source(tmp_path, f"가\ta\n\n{line}\n나\tb\n".encode()))
@@ -86,7 +99,10 @@ def test_a_fingerprint_is_of_the_content_alone(tmp_path):
 def test_sources_are_described_by_what_the_recipe_says(tmp_path):
     assert describe_source(text_source(tmp_path, b"", b"")) == f"{tmp_path}/a.ko, {tmp_path}/a.en"
     assert describe_source(tsv_source(tmp_path, b"")) == f"{tmp_path}/a.tsv"
-    assert describe_source(CorpusSource(dataset="opus_books", dataset_config="de-en")) == "opus_books, de-en, train"
+    assert (
+        describe_source(CorpusSource(dataset="opus_books", dataset_config="de-en"))
+        == "opus_books, de-en, train"
+    )
 
 
 @pytest.mark.parametrize("suffix", [".gz", ".xz", ".zst"])

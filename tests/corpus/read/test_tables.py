@@ -55,13 +55,18 @@ def write_parquet(path, rows, **options):
 
 @given(pairs=nasty_pairs)
 def test_what_csv_writes_is_read(tmp_path_factory, pairs):
-    assert pairs_of(tmp_path_factory.getbasetemp() / "nasty.csv", as_csv([("ko", "en"), *pairs])) == in_one_line(pairs)
+    assert pairs_of(
+        tmp_path_factory.getbasetemp() / "nasty.csv", as_csv([("ko", "en"), *pairs])
+    ) == in_one_line(pairs)
 
 
 @given(pairs=nasty_pairs, is_ascii=st.booleans(), is_nested=st.booleans())
 def test_what_json_writes_is_read(tmp_path_factory, pairs, is_ascii, is_nested):
     rows = [{"ko": src, "en": tgt} for src, tgt in pairs]
-    content = as_jsonl([{"id": 7, "translation": row} for row in rows] if is_nested else rows, ensure_ascii=is_ascii)
+    content = as_jsonl(
+        [{"id": 7, "translation": row} for row in rows] if is_nested else rows,
+        ensure_ascii=is_ascii,
+    )
     assert pairs_of(tmp_path_factory.getbasetemp() / "nasty.jsonl", content) == in_one_line(pairs)
 
 
@@ -71,7 +76,12 @@ def test_what_pyarrow_writes_is_read(tmp_path_factory, pairs, is_nested):
     path = tmp_path_factory.getbasetemp() / "nasty.parquet"
     texts = pyarrow.struct({"ko": pyarrow.string(), "en": pyarrow.string()})
     rows = pyarrow.array([{"ko": src, "en": tgt} for src, tgt in pairs], texts)
-    parquet.write_table(pyarrow.table({"translation": rows}) if is_nested else pyarrow.Table.from_struct_array(rows), path)
+    parquet.write_table(
+        pyarrow.table({"translation": rows})
+        if is_nested
+        else pyarrow.Table.from_struct_array(rows),
+        path,
+    )
     assert pairs_of(path) == in_one_line(pairs)
 
 
@@ -93,14 +103,19 @@ def test_tsv_is_split_at_tabs_alone(tmp_path_factory, pairs):
     ],
 )
 def test_the_name_says_format_and_packing(tmp_path, ending, content, packing):
-    assert pairs_of(tmp_path / f"a.{ending}{packing}", PACK[packing](content.encode())) == [("가", "a"), ("나", "b")]
+    assert pairs_of(tmp_path / f"a.{ending}{packing}", PACK[packing](content.encode())) == [
+        ("가", "a"),
+        ("나", "b"),
+    ]
 
 
 def test_the_recipe_may_say_the_format(tmp_path):
     assert pairs_of(tmp_path / "a.txt", "가\ta\n", format="tsv") == [("가", "a")]
     assert pairs_of(tmp_path / "a.tsv", "가,a\n", format="csv") == [("가", "a")]
     for name in ("a.txt", "a", "a.gz", "a.tsv.bak"):
-        with pytest.raises(MtkitError, match=f"{name}`: its name does not say what format it has") as caught:
+        with pytest.raises(
+            MtkitError, match=f"{name}`: its name does not say what format it has"
+        ) as caught:
             pairs_of(tmp_path / name, "")
         assert "set `format`" in caught.value.hint
 
@@ -110,12 +125,19 @@ def test_columns_of_a_table(tmp_path, ending):
     def table(*rows):
         return as_csv(rows) if ending == "csv" else "".join("\t".join(row) + "\n" for row in rows)
 
-    path, head, row = tmp_path / f"a.{ending}", ("id", "en", "ko", "note"), ("7", "one", "하나", "x")
+    path, head, row = (
+        tmp_path / f"a.{ending}",
+        ("id", "en", "ko", "note"),
+        ("7", "one", "하나", "x"),
+    )
     assert pairs_of(path, table(head, row)) == [("하나", "one")]
     assert pairs_of(path, table(head, row), src_lang="en", tgt_lang="ko") == [("one", "하나")]
     assert pairs_of(path, table(head, row), src_column="note") == [("x", "one")]
     assert pairs_of(path, table(head, row), src_column="note", tgt_column=1) == [("x", "7")]
-    assert pairs_of(path, table(row, (*row, "more")), src_column=3, tgt_column=2) == [("하나", "one")] * 2
+    assert (
+        pairs_of(path, table(row, (*row, "more")), src_column=3, tgt_column=2)
+        == [("하나", "one")] * 2
+    )
     assert pairs_of(path, table(row[1:3])) == [("one", "하나")]
     assert pairs_of(path, table(head)) == []
     assert pairs_of(path, "") == []
@@ -128,7 +150,11 @@ def test_columns_of_a_table(tmp_path, ending):
         ("가,a\n\n나\n", {}, "line 3 has 1 column, not 2"),
         ("ko,en\n가,a\n나,b,c\n", {}, "line 3 has 3 columns, not 2"),
         ("가,a\n", {"tgt_column": 3}, "line 1 has 2 columns, not 3 or more"),
-        ("id,ko,en\n1,가,a\n", {"tgt_column": "english"}, "has no column english; it has id, ko, en"),
+        (
+            "id,ko,en\n1,가,a\n",
+            {"tgt_column": "english"},
+            "has no column english; it has id, ko, en",
+        ),
         ('가,"a\n나,b\n', {}, "broken CSV in line 2: unexpected end of data"),
         ('ko,en\n가,"a" b\n', {}, "broken CSV in line 2"),
     ],
@@ -145,17 +171,36 @@ def test_an_open_quote_does_not_swallow_a_large_file(tmp_path):
 
 
 def test_blank_rows_stay(tmp_path):
-    assert pairs_of(tmp_path / "a.csv", '가,a\n\n  \n,\n"",b\n') == [("가", "a"), ("", ""), ("", ""), ("", ""), ("", "b")]
-    assert pairs_of(tmp_path / "a.jsonl", '{"ko": null, "en": "a"}\n\n{"ko": "나", "en": ""}\n') == [("", "a"), ("", ""), ("나", "")]
+    assert pairs_of(tmp_path / "a.csv", '가,a\n\n  \n,\n"",b\n') == [
+        ("가", "a"),
+        ("", ""),
+        ("", ""),
+        ("", ""),
+        ("", "b"),
+    ]
+    assert pairs_of(
+        tmp_path / "a.jsonl", '{"ko": null, "en": "a"}\n\n{"ko": "나", "en": ""}\n'
+    ) == [("", "a"), ("", ""), ("나", "")]
 
 
 def test_keys_of_json(tmp_path):
     path = tmp_path / "a.jsonl"
-    row = {"id": 1, "translation": {"ko": "가", "en": "a"}, "meta": {"src": {"text": "나"}}, "x.y": "dot"}
+    row = {
+        "id": 1,
+        "translation": {"ko": "가", "en": "a"},
+        "meta": {"src": {"text": "나"}},
+        "x.y": "dot",
+    }
     assert pairs_of(path, as_jsonl([row])) == [("가", "a")]
-    assert pairs_of(path, as_jsonl([row]), src_column="translation.en", tgt_column="meta.src.text") == [("a", "나")]
+    assert pairs_of(
+        path, as_jsonl([row]), src_column="translation.en", tgt_column="meta.src.text"
+    ) == [("a", "나")]
     assert pairs_of(path, as_jsonl([row]), src_column="x.y") == [("dot", "a")]
-    assert pairs_of(path, as_jsonl([row, {"translation": None}, {"en": "b", "ko": "나"}])) == [("가", "a"), ("", ""), ("나", "b")]
+    assert pairs_of(path, as_jsonl([row, {"translation": None}, {"en": "b", "ko": "나"}])) == [
+        ("가", "a"),
+        ("", ""),
+        ("나", "b"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -165,11 +210,19 @@ def test_keys_of_json(tmp_path):
         ('{"ko": "가", "other": "a"}', {}, "line 3 has no column en; it has ko, other"),
         ('{"ko": "가", "en": 3}', {}, "line 3: column en holds int, not text"),
         ('{"ko": ["가"], "en": "a"}', {}, "line 3: column ko holds list, not text"),
-        ('{"ko": "가", "en": "a"', {}, "line 3: broken JSON: Expecting ',' delimiter at character 22"),
+        (
+            '{"ko": "가", "en": "a"',
+            {},
+            "line 3: broken JSON: Expecting ',' delimiter at character 22",
+        ),
         ("[" * 100_000, {}, "line 3: broken JSON"),
         ('["가", "a"]', {}, "line 3: not an object but list"),
         ('{"ko": "\\ud55c", "en": "\\uD800"}', {}, r"line 3: \\ud800 is half of a character"),
-        ("", {"tgt_column": 2}, "line 1: tgt_column is 2, but only columns of TSV and CSV have numbers"),
+        (
+            "",
+            {"tgt_column": 2},
+            "line 1: tgt_column is 2, but only columns of TSV and CSV have numbers",
+        ),
     ],
 )
 def test_what_is_wrong_with_json_lines_is_named_by_line(tmp_path, line, keys, message):
@@ -182,13 +235,20 @@ def test_what_is_wrong_with_json_lines_is_named_by_line(tmp_path, line, keys, me
 
 def test_columns_of_parquet(tmp_path):
     path = tmp_path / "a.parquet"
-    write_parquet(path, [{"id": 1, "translation": {"ko": f"가{i}", "en": None}, "x": f"a{i}"} for i in range(2500)], row_group_size=1100)
+    write_parquet(
+        path,
+        [{"id": 1, "translation": {"ko": f"가{i}", "en": None}, "x": f"a{i}"} for i in range(2500)],
+        row_group_size=1100,
+    )
     assert pairs_of(path) == [(f"가{i}", "") for i in range(2500)]
     assert pairs_of(path, src_column="x", tgt_column="translation.ko")[2499] == ("a2499", "가2499")
     write_parquet(path, [{"translation": None}, {"translation": {"ko": "가", "en": "a"}}])
     assert pairs_of(path) == [("", ""), ("가", "a")]
     text = pyarrow.array(["가", "가", "나"])
-    parquet.write_table(pyarrow.table({"ko": text.dictionary_encode(), "en": text.cast(pyarrow.large_string())}), path)
+    parquet.write_table(
+        pyarrow.table({"ko": text.dictionary_encode(), "en": text.cast(pyarrow.large_string())}),
+        path,
+    )
     assert pairs_of(path) == [("가", "가"), ("가", "가"), ("나", "나")]
 
 
@@ -242,18 +302,27 @@ def test_the_fingerprint_holds_all_that_the_pairs_are_chosen_by(tmp_path):
     ]
     assert len({source_fingerprint(source, config(source)) for source in sources}) == len(sources)
     named = CorpusSource(file=path, name="other", weight=3, tags=("<x>",))
-    assert source_fingerprint(named, config(named)) == source_fingerprint(sources[0], config(sources[0]))
+    assert source_fingerprint(named, config(named)) == source_fingerprint(
+        sources[0], config(sources[0])
+    )
 
 
 @pytest.mark.parametrize("ending", ["tsv", "csv", "jsonl", "parquet"])
 def test_memory_does_not_grow_with_the_file(tmp_path, ending):
     path, n_rows, text = tmp_path / f"a.{ending}", 20_000, "가" * 300
     if ending == "parquet":
-        rows = {"ko": [f"{i} {text}" for i in range(n_rows)], "en": [f"{text} {i}" for i in range(n_rows)]}
+        rows = {
+            "ko": [f"{i} {text}" for i in range(n_rows)],
+            "en": [f"{text} {i}" for i in range(n_rows)],
+        }
         parquet.write_table(pyarrow.table(rows), path, use_dictionary=False, compression="none")
         del rows
     else:
-        line = {"tsv": f"{text}\t{text}\n", "csv": f'"{text}",{text}\n', "jsonl": as_jsonl([{"ko": text, "en": text}], ensure_ascii=False)}[ending]
+        line = {
+            "tsv": f"{text}\t{text}\n",
+            "csv": f'"{text}",{text}\n',
+            "jsonl": as_jsonl([{"ko": text, "en": text}], ensure_ascii=False),
+        }[ending]
         path.write_text(line * n_rows, encoding="utf-8")
     assert path.stat().st_size > 30_000_000
     source = CorpusSource(file=path)

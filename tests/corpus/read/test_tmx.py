@@ -18,14 +18,18 @@ from tests.strategies import nasty_text
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<tmx version="1.4"><header srclang="ko"/><body>'
 TAIL = "</body></tmx>"
 
-xml_text = nasty_text.map(lambda text: re.sub("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "", text))
+xml_text = nasty_text.map(
+    lambda text: re.sub("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "", text)
+)
 
 
 def pairs_of(path, content=None, *, src_lang="ko", tgt_lang="en", **settings):
     if content is not None:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
     source = CorpusSource(file=path, **settings)
-    return list(read_pairs(source, DataConfig(src_lang=src_lang, tgt_lang=tgt_lang, train=(source,))))
+    return list(
+        read_pairs(source, DataConfig(src_lang=src_lang, tgt_lang=tgt_lang, train=(source,)))
+    )
 
 
 def unit(**texts):
@@ -33,7 +37,10 @@ def unit(**texts):
     return f"<tu>{''.join(variants)}</tu>"
 
 
-@given(pairs=st.lists(st.tuples(xml_text, xml_text), max_size=5), encoding=st.sampled_from(["utf-8", "utf-16", "us-ascii"]))
+@given(
+    pairs=st.lists(st.tuples(xml_text, xml_text), max_size=5),
+    encoding=st.sampled_from(["utf-8", "utf-16", "us-ascii"]),
+)
 def test_what_elementtree_writes_is_read(tmp_path_factory, pairs, encoding):
     root = ElementTree.Element("tmx", version="1.4")
     ElementTree.SubElement(root, "header", srclang="*all*")
@@ -63,7 +70,9 @@ button<ph>&lt;img alt="<sub>no <hi>text</hi></sub>"/&gt;</ph>.<it pos="end">x</i
     </tu>
   </body>
 </tmx>"""
-    expected = [("큰 빨간 단추를 누르세요.", 'Press the red & big button<img alt="no text"/>. A<z>')]
+    expected = [
+        ("큰 빨간 단추를 누르세요.", 'Press the red & big button<img alt="no text"/>. A<z>')
+    ]
     assert pairs_of(tmp_path / "a.tmx", content) == expected
     assert pairs_of(tmp_path / "a.tmx.gz", gzip.compress(content.encode())) == expected
     assert pairs_of(tmp_path / "a.tmx", content, src_lang="KO-kp")[0][0] == "다른 글"
@@ -100,13 +109,22 @@ def test_placeholders_stay_and_formatting_leaves_no_hole(tmp_path, segment, text
 
 def test_holes_are_closed_as_the_language_does(tmp_path):
     content = HEAD + unit(ja="一<ph/>二", fr="Oui <it pos='begin'>x</it>! Non <ut>y</ut>.") + TAIL
-    assert pairs_of(tmp_path / "a.tmx", content, src_lang="ja", tgt_lang="fr") == [("一二", "Oui ! Non.")]
+    assert pairs_of(tmp_path / "a.tmx", content, src_lang="ja", tgt_lang="fr") == [
+        ("一二", "Oui ! Non.")
+    ]
 
 
 def test_what_is_chosen_is_counted(tmp_path, caplog):
     caplog.set_level(logging.INFO, "mtkit")
     several = '<tu><tuv xml:lang="en"><seg>a</seg></tuv><tuv xml:lang="en"><seg>b</seg></tuv><tuv xml:lang="ko-KR"><seg>가</seg></tuv></tu>'
-    content = HEAD + several + unit(ko="나", en_US="c", en_GB="c") + unit(ko="다 <ph/>", en="d") + unit(en="e") + TAIL
+    content = (
+        HEAD
+        + several
+        + unit(ko="나", en_US="c", en_GB="c")
+        + unit(ko="다 <ph/>", en="d")
+        + unit(en="e")
+        + TAIL
+    )
     path = tmp_path / "a.tmx"
     assert pairs_of(path, content) == [("가", "a"), ("나", "c"), ("다", "d")]
     messages = [
@@ -124,7 +142,10 @@ def test_what_is_chosen_is_counted(tmp_path, caplog):
 def test_without_languages_those_of_the_file_are_named(tmp_path):
     content = HEAD + unit(en="a", de="b") * 2 + unit(en="c", fr="d") + TAIL
     for langs, message in (
-        (("und", "und"), "the languages to read are unknown; its languages are en (3), de (2), fr (1)"),
+        (
+            ("und", "und"),
+            "the languages to read are unknown; its languages are en (3), de (2), fr (1)",
+        ),
         (("de", "und"), "the languages to read are unknown"),
         (("de", "fr"), "no unit in both de and fr; its languages are en (3), de (2), fr (1)"),
     ):
@@ -134,32 +155,52 @@ def test_without_languages_those_of_the_file_are_named(tmp_path):
 
 
 def test_bytes_that_are_not_utf8_get_a_hint_at_their_encoding(tmp_path):
-    content = HEAD.replace(' encoding="UTF-8"', "") + unit(ko="나는 학교에 간다.", en="I go to school.") + TAIL
+    content = (
+        HEAD.replace(' encoding="UTF-8"', "")
+        + unit(ko="나는 학교에 간다.", en="I go to school.")
+        + TAIL
+    )
     with pytest.raises(MtkitError, match="broken XML") as caught:
         pairs_of(tmp_path / "a.tmx", content.encode("cp949"))
     assert "CP949" in caught.value.hint
     with pytest.raises(MtkitError, match="cannot be read") as caught:
-        pairs_of(tmp_path / "a.tmx", content.replace("1.0", '1.0" encoding="EUC-KR', 1).encode("cp949"))
+        pairs_of(
+            tmp_path / "a.tmx", content.replace("1.0", '1.0" encoding="EUC-KR', 1).encode("cp949")
+        )
     assert "iconv" in caught.value.hint
 
 
 def test_languages_are_matched_exactly_before_by_region(tmp_path):
-    content = HEAD + unit(en_GB="colour", EN="color", ko="색", eng="no") + unit(en_GB="lorry", en_US="truck", ko="트럭") + TAIL
+    content = (
+        HEAD
+        + unit(en_GB="colour", EN="color", ko="색", eng="no")
+        + unit(en_GB="lorry", en_US="truck", ko="트럭")
+        + TAIL
+    )
     assert pairs_of(tmp_path / "a.tmx", content) == [("색", "color"), ("트럭", "lorry")]
-    assert pairs_of(tmp_path / "a.tmx", content, src_lang="en-us", tgt_lang="ko") == [("truck", "트럭")]
+    assert pairs_of(tmp_path / "a.tmx", content, src_lang="en-us", tgt_lang="ko") == [
+        ("truck", "트럭")
+    ]
 
 
 def test_units_without_both_languages_are_skipped_and_counted(tmp_path, caplog):
     caplog.set_level(logging.INFO, "mtkit")
-    content = HEAD + unit(ko="가", en="a") + unit(ko="나", de="b") + "<tu/>" + unit(ko="", en="") + TAIL
+    content = (
+        HEAD + unit(ko="가", en="a") + unit(ko="나", de="b") + "<tu/>" + unit(ko="", en="") + TAIL
+    )
     assert pairs_of(tmp_path / "a.tmx", content) == [("가", "a"), ("", "")]
-    assert [record.getMessage() for record in caplog.records] == [f"{tmp_path}/a.tmx: 2 of 4 units are left out: 2 without en, 1 without ko"]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{tmp_path}/a.tmx: 2 of 4 units are left out: 2 without en, 1 without ko"
+    ]
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (HEAD + unit(ko="가", de="a") + unit(fr="b") + TAIL, r"no unit in both ko and en; its languages are ko \(1\), de \(1\), fr \(1\)"),
+        (
+            HEAD + unit(ko="가", de="a") + unit(fr="b") + TAIL,
+            r"no unit in both ko and en; its languages are ko \(1\), de \(1\), fr \(1\)",
+        ),
         (HEAD + unit(ko="가", en="a"), "broken XML: no element found: line 2"),
         (HEAD + "<tu><seg></tu>", "broken XML: mismatched tag"),
         ("", "broken XML: no element found"),
@@ -177,7 +218,9 @@ def test_broken_files_are_named(tmp_path, content, message):
     assert caught.value.hint
 
 
-LAUGHS = '<!ENTITY l0 "ha">' + "".join('<!ENTITY l{} "{}">'.format(i, f"&l{i - 1};" * 10) for i in range(1, 12))
+LAUGHS = '<!ENTITY l0 "ha">' + "".join(
+    '<!ENTITY l{} "{}">'.format(i, f"&l{i - 1};" * 10) for i in range(1, 12)
+)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +236,9 @@ LAUGHS = '<!ENTITY l0 "ha">' + "".join('<!ENTITY l{} "{}">'.format(i, f"&l{i - 1
 def test_entities_are_refused(tmp_path, declarations):
     (tmp_path / "secret").write_text("secret", encoding="utf-8")
     doctype = f"<!DOCTYPE tmx [{declarations.replace('{secret}', str(tmp_path / 'secret'))}]>"
-    with pytest.raises(MtkitError, match=r"line 1 declares or uses the entity .*entities are not read"):
+    with pytest.raises(
+        MtkitError, match=r"line 1 declares or uses the entity .*entities are not read"
+    ):
         pairs_of(tmp_path / "a.tmx", f"{doctype}<tmx><body>{unit(ko='가', en='&l11;')}{TAIL}")
 
 
@@ -218,7 +263,14 @@ def test_memory_does_not_grow_with_the_file(tmp_path, monkeypatch):
     monkeypatch.setattr("mtkit.corpus.read.tmx.read_blocks", lambda *_, **__: blocks)
     tracemalloc.start()
     try:
-        n_pairs = sum(1 for _ in tmx_pairs(tmp_path / "a.tmx", "a.tmx", (Side("src_column", None, "ko"), Side("tgt_column", None, "en"))))
+        n_pairs = sum(
+            1
+            for _ in tmx_pairs(
+                tmp_path / "a.tmx",
+                "a.tmx",
+                (Side("src_column", None, "ko"), Side("tgt_column", None, "en")),
+            )
+        )
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -16,7 +16,9 @@ LOST = 91
 def slipped_path(tiny_recipe_path):
     """A recipe for a corpus of 179 pairs, in which the source lacks line LOST."""
     folder = tiny_recipe_path.parent
-    src, tgt = ((folder / f"train.{lang}").read_text().splitlines(keepends=True) for lang in ("ko", "en"))
+    src, tgt = (
+        (folder / f"train.{lang}").read_text().splitlines(keepends=True) for lang in ("ko", "en")
+    )
     (folder / "train.ko").write_text("".join(src[: LOST - 1] + src[LOST:]))
     (folder / "train.en").write_text("".join(tgt[:-1]))
     return tiny_recipe_path
@@ -36,7 +38,10 @@ def test_a_slip_is_refused_with_its_place_and_a_way_out(slipped_path):
     with pytest.raises(MtkitError, match=r"train.ko, .*train.en`: from line") as info:
         preprocess(recipe)
     assert abs(place_of(info.value.message) - LOST) <= 5
-    assert "mtkit data check" in info.value.hint and "preprocess.check_alignment: warning" in info.value.hint
+    assert (
+        "mtkit data check" in info.value.hint
+        and "preprocess.check_alignment: warning" in info.value.hint
+    )
     assert not recipe.data.work_dir.exists()
 
 
@@ -51,9 +56,13 @@ def test_a_shard_is_refused_too(slipped_path):
 
 @pytest.mark.parametrize("how", ["warning", "off"])
 def test_who_knows_better_is_believed(slipped_path, caplog, how):
-    assert preprocess(Recipe.load(slipped_path, [f"preprocess.check_alignment={how}"])).n_kept == 179
+    assert (
+        preprocess(Recipe.load(slipped_path, [f"preprocess.check_alignment={how}"])).n_kept == 179
+    )
     warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert [abs(place_of(text) - LOST) <= 5 for text in warnings] == ([True] if how == "warning" else [])
+    assert [abs(place_of(text) - LOST) <= 5 for text in warnings] == (
+        [True] if how == "warning" else []
+    )
 
 
 def test_a_store_that_was_made_unchecked_is_not_used_by_a_recipe_that_checks(slipped_path):
@@ -65,7 +74,9 @@ def test_a_store_that_was_made_unchecked_is_not_used_by_a_recipe_that_checks(sli
 def test_one_file_with_both_sides(slipped_path):
     folder = slipped_path.parent
     src, tgt = ((folder / f"train.{lang}").read_text().splitlines() for lang in ("ko", "en"))
-    (folder / "pasted.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in zip(src, tgt, strict=True)))
+    (folder / "pasted.tsv").write_text(
+        "".join(f"{a}\t{b}\n" for a, b in zip(src, tgt, strict=True))
+    )
     recipe = Recipe.load(slipped_path)
     pasted = recipe.data.model_copy(update={"train": (CorpusSource(file=folder / "pasted.tsv"),)})
     with pytest.raises(MtkitError, match=r"pasted.tsv`: from line"):
@@ -78,14 +89,18 @@ def test_what_is_held_out_is_checked_too(slipped_path, role):
     recipe = Recipe.load(slipped_path)
     (slipped,) = recipe.data.train
     sound = CorpusSource(src=folder / "validation.ko", tgt=folder / "validation.en")
-    data = recipe.data.model_copy(update={"train": (sound,), "validation": (), "test": ()} | {role: (slipped,)})
+    data = recipe.data.model_copy(
+        update={"train": (sound,), "validation": (), "test": ()} | {role: (slipped,)}
+    )
     with pytest.raises(MtkitError, match=r"train.ko, .*train.en`: from line"):
         preprocess(recipe.model_copy(update={"data": data}))
 
 
 def test_a_corpus_too_small_to_judge_is_accepted(tiny_recipe_path):
     folder = tiny_recipe_path.parent
-    src, tgt = ((folder / f"train.{lang}").read_text().splitlines(keepends=True) for lang in ("ko", "en"))
+    src, tgt = (
+        (folder / f"train.{lang}").read_text().splitlines(keepends=True) for lang in ("ko", "en")
+    )
     (folder / "train.ko").write_text("".join(src[:8]))
     (folder / "train.en").write_text("".join(tgt[1:9]))
     assert preprocess(Recipe.load(tiny_recipe_path, ["tokenizer.vocab_size=350"])).n_kept == 8

@@ -19,7 +19,10 @@ def changed(recipe, section, **changes):
 
 
 def snapshot(folder):
-    return {str(path.relative_to(folder)): (path.stat().st_ino, path.stat().st_mtime_ns) for path in folder.rglob("*")}
+    return {
+        str(path.relative_to(folder)): (path.stat().st_ino, path.stat().st_mtime_ns)
+        for path in folder.rglob("*")
+    }
 
 
 def append(path, text):
@@ -38,10 +41,21 @@ def test_the_store_holds_what_the_tokenizer_says(tiny_recipe, ko_en_pairs):
     store = TokenStore.open(tiny_recipe.store_dir)
     tokenizer = Tokenizer.load(tiny_recipe.tokenizer_dir)
     pairs = ko_en_pairs[:180]
-    assert [store.src(i).tolist() for i in range(180)] == tokenizer.src.encode([pair.src for pair in pairs])
-    assert [store.tgt(i).tolist() for i in range(180)] == tokenizer.tgt.encode([pair.tgt for pair in pairs])
-    assert (report.n_read, report.n_kept, report.fresh, report.dropped.counts.total()) == (180, 180, False, 0)
-    assert (report.n_src_tokens, report.n_tgt_tokens) == tuple(store.lengths(side, np.arange(len(store))).sum() for side in SIDES)
+    assert [store.src(i).tolist() for i in range(180)] == tokenizer.src.encode(
+        [pair.src for pair in pairs]
+    )
+    assert [store.tgt(i).tolist() for i in range(180)] == tokenizer.tgt.encode(
+        [pair.tgt for pair in pairs]
+    )
+    assert (report.n_read, report.n_kept, report.fresh, report.dropped.counts.total()) == (
+        180,
+        180,
+        False,
+        0,
+    )
+    assert (report.n_src_tokens, report.n_tgt_tokens) == tuple(
+        store.lengths(side, np.arange(len(store))).sum() for side in SIDES
+    )
 
 
 @pytest.mark.parametrize("chunk_size", [1, 7, 180, 1000])
@@ -52,7 +66,9 @@ def test_chunks_do_not_show(tiny_recipe, monkeypatch, chunk_size):
     monkeypatch.setattr(preprocess_module, "CHUNK_SIZE", chunk_size)
     preprocess(tiny_recipe)
     for name in ("src.ids", "src.offsets", "tgt.ids", "tgt.offsets", "manifest.json"):
-        assert (tiny_recipe.store_dir / name).read_bytes() == (reference.store_dir / name).read_bytes()
+        assert (tiny_recipe.store_dir / name).read_bytes() == (
+            reference.store_dir / name
+        ).read_bytes()
 
 
 def test_a_second_run_leaves_everything_as_it_is(tiny_recipe):
@@ -63,9 +79,16 @@ def test_a_second_run_leaves_everything_as_it_is(tiny_recipe):
     assert store_is_fresh(tiny_recipe) and tokenizer_is_fresh(tiny_recipe)
     second = preprocess(tiny_recipe)
     assert second.fresh and not first.fresh
-    assert (second.n_read, second.n_kept, second.dropped.counts) == (first.n_read, first.n_kept, first.dropped.counts)
+    assert (second.n_read, second.n_kept, second.dropped.counts) == (
+        first.n_read,
+        first.n_kept,
+        first.dropped.counts,
+    )
     assert snapshot(tiny_recipe.data.work_dir) == before
-    assert sorted(path.name for path in tiny_recipe.data.work_dir.iterdir()) == ["store", "tokenizer"]
+    assert sorted(path.name for path in tiny_recipe.data.work_dir.iterdir()) == [
+        "store",
+        "tokenizer",
+    ]
 
 
 def test_touched_or_moved_files_are_the_same_files(tiny_recipe, tmp_path):
@@ -73,7 +96,9 @@ def test_touched_or_moved_files_are_the_same_files(tiny_recipe, tmp_path):
     (source,) = tiny_recipe.data.train
     os.utime(source.src, (1, 1))
     moved = source.src.rename(tmp_path / "moved.ko")
-    assert preprocess(changed(tiny_recipe, "data", train=(source.model_copy(update={"src": moved}),))).fresh
+    assert preprocess(
+        changed(tiny_recipe, "data", train=(source.model_copy(update={"src": moved}),))
+    ).fresh
 
 
 def test_a_changed_corpus_makes_both_anew_even_if_size_and_time_are_the_same(tiny_recipe):
@@ -99,7 +124,10 @@ def test_changed_filters_leave_the_tokenizer(tiny_recipe):
     assert snapshot(tiny_recipe.tokenizer_dir) == before
 
 
-@pytest.mark.parametrize("changes", [{"vocab_size": 650}, {"joint": False, "vocab_size": 520}, {"seed": 2}, {"type": "unigram"}])
+@pytest.mark.parametrize(
+    "changes",
+    [{"vocab_size": 650}, {"joint": False, "vocab_size": 520}, {"seed": 2}, {"type": "unigram"}],
+)
 def test_changed_tokenizer_settings_make_both_anew(tiny_recipe, changes):
     preprocess(tiny_recipe)
     other = changed(tiny_recipe, "tokenizer", **changes)
@@ -117,7 +145,11 @@ def test_settings_of_training_change_nothing(tiny_recipe):
 
 def test_training_the_tokenizer_twice_gives_the_same(tiny_recipe):
     first = train_tokenizer(tiny_recipe)
-    assert train_tokenizer(tiny_recipe).sha256 == first.sha256 == Tokenizer.load(tiny_recipe.tokenizer_dir).sha256
+    assert (
+        train_tokenizer(tiny_recipe).sha256
+        == first.sha256
+        == Tokenizer.load(tiny_recipe.tokenizer_dir).sha256
+    )
 
 
 def test_separate_tokenizers_know_their_side(tiny_recipe):
@@ -135,7 +167,11 @@ def test_a_damaged_store_is_made_anew(tiny_recipe, caplog, name, damage):
     if damage == "cut":
         path.write_bytes(content[:-5])
     elif damage == "changed":
-        path.write_bytes(content.replace(b"8", b"9", 1) if name == "manifest.json" else content[:-5] + b"x" + content[-4:])
+        path.write_bytes(
+            content.replace(b"8", b"9", 1)
+            if name == "manifest.json"
+            else content[:-5] + b"x" + content[-4:]
+        )
     else:
         path.unlink()
     assert not store_is_fresh(tiny_recipe)
@@ -176,11 +212,31 @@ def test_somebody_elses_folder_is_not_replaced(tiny_recipe):
 
 def test_what_is_dropped_is_counted_by_reason(tiny_recipe):
     long = "나는 밥을 먹는다. " * 30
-    add_pairs(tiny_recipe, ("", "a"), ("가", " "), ("안녕하세요.", "Hello."), (" 안녕하세요. ", "Hello."), (long, "I eat. " * 30), ("\u200b", "b"))
-    add_pairs(tiny_recipe, ("가 " * 25, "a"), ("I go to school every day.", "I go to school every day."))
+    add_pairs(
+        tiny_recipe,
+        ("", "a"),
+        ("가", " "),
+        ("안녕하세요.", "Hello."),
+        (" 안녕하세요. ", "Hello."),
+        (long, "I eat. " * 30),
+        ("\u200b", "b"),
+    )
+    add_pairs(
+        tiny_recipe, ("가 " * 25, "a"), ("I go to school every day.", "I go to school every day.")
+    )
     report = preprocess(changed(tiny_recipe, "clean", max_char_ratio=0))
-    assert dict(report.dropped.counts) == {"blank": 3, "script": 1, "too_long": 1, "ratio": 1, "duplicate": 2}
-    assert (report.n_read, report.n_kept, len(TokenStore.open(tiny_recipe.store_dir))) == (188, 180, 180)
+    assert dict(report.dropped.counts) == {
+        "blank": 3,
+        "script": 1,
+        "too_long": 1,
+        "ratio": 1,
+        "duplicate": 2,
+    }
+    assert (report.n_read, report.n_kept, len(TokenStore.open(tiny_recipe.store_dir))) == (
+        188,
+        180,
+        180,
+    )
     assert list(report.lines(n_samples=1))[:9] == [
         "188 pairs read, 180 kept, 8 dropped",
         "  3 dropped by rule blank: one side has no text",
@@ -204,7 +260,13 @@ def test_files_of_unequal_length_are_refused_before_anything_is_written(tiny_rec
     assert not tiny_recipe.data.work_dir.exists()
 
 
-@pytest.mark.parametrize("break_it", [lambda source: append(source.tgt, "One more.\n"), lambda source: source.tgt.write_bytes(b"\xff\n" * 180)])
+@pytest.mark.parametrize(
+    "break_it",
+    [
+        lambda source: append(source.tgt, "One more.\n"),
+        lambda source: source.tgt.write_bytes(b"\xff\n" * 180),
+    ],
+)
 def test_a_refused_corpus_leaves_the_old_store(tiny_recipe, break_it):
     preprocess(tiny_recipe)
     before = snapshot(tiny_recipe.data.work_dir)
@@ -241,27 +303,46 @@ def test_an_interrupted_run_leaves_nothing_half_written(tiny_recipe, monkeypatch
     with pytest.raises(KeyboardInterrupt):
         preprocess(tiny_recipe, n_workers=0)
     assert not tiny_recipe.store_dir.exists()
-    assert not [path for path in tiny_recipe.data.work_dir.rglob("*") if "part-" in path.name or path.suffix == ".tmp"]
+    assert not [
+        path
+        for path in tiny_recipe.data.work_dir.rglob("*")
+        if "part-" in path.name or path.suffix == ".tmp"
+    ]
 
 
 def test_several_corpora_are_read_one_after_the_other(tiny_recipe, tmp_path):
-    (tmp_path / "more.tsv").write_text("해가 뜬다.\tThe sun rises.\n안녕하세요.\tHello.\n", encoding="utf-8")
+    (tmp_path / "more.tsv").write_text(
+        "해가 뜬다.\tThe sun rises.\n안녕하세요.\tHello.\n", encoding="utf-8"
+    )
     more = CorpusSource(file=tmp_path / "more.tsv")
     both = changed(tiny_recipe, "data", train=(*tiny_recipe.data.train, more))
     report = preprocess(both)
     assert (report.n_read, report.n_kept, report.dropped.counts["duplicate"]) == (182, 181, 1)
     assert len(json.loads((both.store_dir / "manifest.json").read_text())["inputs"]) == 2
-    assert Tokenizer.load(both.tokenizer_dir).tgt.decode([TokenStore.open(both.store_dir).tgt(180).tolist()]) == ["The sun rises."]
+    assert Tokenizer.load(both.tokenizer_dir).tgt.decode(
+        [TokenStore.open(both.store_dir).tgt(180).tolist()]
+    ) == ["The sun rises."]
 
 
 def test_ids_fit_the_vocabulary(tiny_recipe):
     preprocess(tiny_recipe)
     store = TokenStore.open(tiny_recipe.store_dir)
-    assert all(0 < store.src(i).max() < 600 and store.src(i).dtype == np.uint16 for i in range(len(store)))
+    assert all(
+        0 < store.src(i).max() < 600 and store.src(i).dtype == np.uint16 for i in range(len(store))
+    )
 
 
 def test_multi30k(shared_data, tmp_path):
     folder = shared_data / "multi30k"
-    data = {"src_lang": "de", "tgt_lang": "en", "train": {"src": folder / "train.de.gz", "tgt": folder / "train.en.gz"}, "work_dir": tmp_path}
+    data = {
+        "src_lang": "de",
+        "tgt_lang": "en",
+        "train": {"src": folder / "train.de.gz", "tgt": folder / "train.en.gz"},
+        "work_dir": tmp_path,
+    }
     report = preprocess(Recipe.model_validate({"data": data, "tokenizer": {"vocab_size": 4000}}))
-    assert (report.n_read, report.dropped.counts["duplicate"], report.dropped.counts["blank"]) == (29_000, 3, 0)
+    assert (report.n_read, report.dropped.counts["duplicate"], report.dropped.counts["blank"]) == (
+        29_000,
+        3,
+        0,
+    )

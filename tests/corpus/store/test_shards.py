@@ -27,12 +27,20 @@ def recipe(tiny_recipe, tmp_path, monkeypatch):
     monkeypatch.setattr(preprocess_module, "PART_SIZE", 30)
     monkeypatch.setattr(preprocess_module, "N_CHUNKS_ALONE", 1000)
     (first,) = tiny_recipe.data.train
-    pairs = list(zip(first.src.read_text().splitlines(), first.tgt.read_text().splitlines(), strict=True))
+    pairs = list(
+        zip(first.src.read_text().splitlines(), first.tgt.read_text().splitlines(), strict=True)
+    )
     rng = np.random.default_rng(1)
-    lines = ["\t".join(pairs[i]) if i % 3 else f"{pairs[i][0]} {i}\t{pairs[i][1]} {i}" for i in rng.integers(0, len(pairs), 115).tolist()]
+    lines = [
+        "\t".join(pairs[i]) if i % 3 else f"{pairs[i][0]} {i}\t{pairs[i][1]} {i}"
+        for i in rng.integers(0, len(pairs), 115).tolist()
+    ]
     (tmp_path / "more.tsv").write_text("".join(f"{line}\n" for line in [*lines, "\t", "하나\t"]))
     lenient = tiny_recipe.preprocess.model_copy(update={"max_dropped": 1.0})
-    return with_data(tiny_recipe.model_copy(update={"preprocess": lenient}), train=(first, CorpusSource(file=tmp_path / "more.tsv")))
+    return with_data(
+        tiny_recipe.model_copy(update={"preprocess": lenient}),
+        train=(first, CorpusSource(file=tmp_path / "more.tsv")),
+    )
 
 
 def with_data(recipe, **changes):
@@ -91,7 +99,11 @@ def test_the_store_tells_the_rows_of_each_corpus(recipe):
     report = preprocess(recipe)
     first, second = TokenStore.open(recipe.store_dir).manifest["corpora"]
     assert (first["name"], first["first"], first["n_pairs"]) == ("train", 0, 180)
-    assert (second["name"], second["first"], second["n_pairs"]) == ("more", 180, report.n_kept - 180)
+    assert (second["name"], second["first"], second["n_pairs"]) == (
+        "more",
+        180,
+        report.n_kept - 180,
+    )
 
 
 def test_a_damaged_part_is_made_again(recipe):
@@ -150,7 +162,11 @@ def test_a_killed_run_is_gone_on_with(recipe, tiny_recipe_path):
     preprocess(recipe)
     other = elsewhere(recipe, "other")
     train_tokenizer(other)
-    overrides = [f"data.train={train_as_yaml(other)}", f"data.work_dir={other.data.work_dir}", "preprocess.max_dropped=1"]
+    overrides = [
+        f"data.train={train_as_yaml(other)}",
+        f"data.work_dir={other.data.work_dir}",
+        "preprocess.max_dropped=1",
+    ]
     script = textwrap.dedent(f"""
         import time
         import mtkit.corpus.store.preprocess as module
@@ -168,7 +184,10 @@ def test_a_killed_run_is_gone_on_with(recipe, tiny_recipe_path):
     n_killed = 0
     for delay_s in (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 5):
         with subprocess.Popen(
-            [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+            [sys.executable, "-c", script],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
         ) as run:
             assert run.stdout is not None
             assert run.stdout.readline() == "ready\n"
@@ -194,7 +213,10 @@ def test_a_full_disk_is_one_line_and_loses_nothing(recipe, monkeypatch):
 
     def write_until_full(self, part, *args):
         if part.number == 4:
-            raise MtkitError(f"`{self.path(part)}`: cannot be written: no space left on device", "make room, or choose another disk")
+            raise MtkitError(
+                f"`{self.path(part)}`: cannot be written: no space left on device",
+                "make room, or choose another disk",
+            )
         write(self, part, *args)
 
     with monkeypatch.context() as patch:
@@ -219,4 +241,7 @@ def test_tags_stand_before_each_source_of_their_corpus(recipe):
     starts = [store.src(row)[0] == tag_id for row in range(len(store))]
     assert starts == [False] * corpus["first"] + [True] * corpus["n_pairs"]
     # A tag makes another pair of what would be a duplicate.
-    assert len(store) > len(Recipe.model_validate(recipe.model_dump()).data.train) and corpus["n_pairs"] > 60
+    assert (
+        len(store) > len(Recipe.model_validate(recipe.model_dump()).data.train)
+        and corpus["n_pairs"] > 60
+    )

@@ -47,7 +47,10 @@ def test_ids_take_as_little_room_as_they_can(tmp_path, vocab_size, dtype):
 
 
 def test_sides_of_a_chunk_are_equally_many(tmp_path):
-    with StoreWriter(tmp_path, 10, 10) as writer, pytest.raises(ValueError, match="2 sources but 1 targets"):
+    with (
+        StoreWriter(tmp_path, 10, 10) as writer,
+        pytest.raises(ValueError, match="2 sources but 1 targets"),
+    ):
         writer.append([[1], [2]], [[1]])
 
 
@@ -78,12 +81,17 @@ def test_a_file_of_another_size_is_refused(tmp_path, name, damage):
         TokenStore.open(folder, check_hashes=False)
 
 
-@pytest.mark.parametrize("name", ["src.ids", "src.offsets", "tgt.ids", "tgt.offsets", "links", "links.offsets", "manifest.json"])
+@pytest.mark.parametrize(
+    "name",
+    ["src.ids", "src.offsets", "tgt.ids", "tgt.offsets", "links", "links.offsets", "manifest.json"],
+)
 def test_every_changed_byte_is_noticed(tmp_path, name):
     (tmp_path / "s").mkdir()
     with StoreWriter(tmp_path / "s", 100, 70_000, aligned=True) as writer:
         links = WordLinks.of([[(0, 0)], []])
-        writer.append_arrays(np.array([1, 2, 4]), np.array([2, 1]), np.array([3, 5, 6]), np.array([1, 2]), links)
+        writer.append_arrays(
+            np.array([1, 2, 4]), np.array([2, 1]), np.array([3, 5, 6]), np.array([1, 2]), links
+        )
         writer.finish({"key": "k"})
     path = tmp_path / "s" / name
     content = path.read_bytes()

@@ -22,15 +22,30 @@ from mtkit.errors import MtkitError
 from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.tokenizer.train import train_subword
 
-FILES = ("src.ids", "src.offsets", "tgt.ids", "tgt.offsets", "links", "links.offsets", "manifest.json")
+FILES = (
+    "src.ids",
+    "src.offsets",
+    "tgt.ids",
+    "tgt.offsets",
+    "links",
+    "links.offsets",
+    "manifest.json",
+)
 
 
 def test_links_are_read_as_aligners_write_them():
-    assert parse_links("0-0 1-2  2-1 1-2\t0-1 ", "a b c", "x y z", "f") == [(0, 0), (0, 1), (1, 2), (2, 1)]
+    assert parse_links("0-0 1-2  2-1 1-2\t0-1 ", "a b c", "x y z", "f") == [
+        (0, 0),
+        (0, 1),
+        (1, 2),
+        (2, 1),
+    ]
     assert parse_links("", "a", "x", "f") == parse_links(" ", "", "", "f") == []
 
 
-@pytest.mark.parametrize("link", ["0", "0-", "-0", "a-0", "0:0", "0-0-0", "0–0", "٠-٠", "0p0", "1e1-0"])
+@pytest.mark.parametrize(
+    "link", ["0", "0-", "-0", "a-0", "0:0", "0-0-0", "0–0", "٠-٠", "0p0", "1e1-0"]
+)
 def test_what_is_no_link_is_told_with_its_line(link):
     with pytest.raises(MtkitError, match=f"`f`: line 7: `{link}` is no link"):
         parse_links(f"0-0 {link}", "a b", "x y", "`f`: line 7")
@@ -38,13 +53,17 @@ def test_what_is_no_link_is_told_with_its_line(link):
 
 @pytest.mark.parametrize("link", ["2-0", "0-3", "999999999-0"])
 def test_a_link_to_no_word_is_told(link):
-    with pytest.raises(MtkitError, match=f"link {link}, but the pair has 2 source words and 3 target words"):
+    with pytest.raises(
+        MtkitError, match=f"link {link}, but the pair has 2 source words and 3 target words"
+    ):
         parse_links(f"1-2 {link}", "a b", "x y z", "f")
 
 
 def count(text, tokenizer, **clean):
     mender = Mender(CleanConfig(**clean))
-    return count_words(text, mender.mend(text)[0], lambda word: mender.mend(word)[0], tokenizer.src.normalize)
+    return count_words(
+        text, mender.mend(text)[0], lambda word: mender.mend(word)[0], tokenizer.src.normalize
+    )
 
 
 @pytest.mark.parametrize(
@@ -103,27 +122,46 @@ def test_without_mending_the_tokenizer_still_decides(tiny_tokenizer):
     assert count("a&nbsp;b c", tiny_tokenizer, **off) == 2
 
 
-nasty = st.text(st.one_of(st.sampled_from(" \t&;#a가\u200b\u00ad\u00a0\u2581ﷺ½̈\ufeff"), st.characters(exclude_categories=["Cs"])), max_size=15)
+nasty = st.text(
+    st.one_of(
+        st.sampled_from(" \t&;#a가\u200b\u00ad\u00a0\u2581ﷺ½̈\ufeff"),
+        st.characters(exclude_categories=["Cs"]),
+    ),
+    max_size=15,
+)
 
 
-@given(text=st.one_of(nasty, st.lists(st.sampled_from(["&amp;", "&nbsp;", "a", " ", "한", "ﬁ", "'"]), max_size=12).map("".join)))
+@given(
+    text=st.one_of(
+        nasty,
+        st.lists(st.sampled_from(["&amp;", "&nbsp;", "a", " ", "한", "ﬁ", "'"]), max_size=12).map(
+            "".join
+        ),
+    )
+)
 def test_of_any_text_as_many_words_are_found_among_the_pieces_as_counted(tiny_tokenizer, text):
     mended = Mender(CleanConfig()).mend(text)[0]
     n_words = count(text, tiny_tokenizer)
     ids = tiny_tokenizer.src.encode([mended])
-    found = WordFinder(tiny_tokenizer.src).find(Sentences(np.array(ids[0], np.int64), np.array([len(ids[0])])))
+    found = WordFinder(tiny_tokenizer.src).find(
+        Sentences(np.array(ids[0], np.int64), np.array([len(ids[0])]))
+    )
     if n_words is not None:
         assert len(found.first) == n_words == len(text.split())
         # Each word's pieces are those of the word alone.
         for word, first, n_pieces in zip(mended.split(), found.first, found.n_pieces, strict=True):
-            assert tiny_tokenizer.src.decode([ids[0][first : first + n_pieces]]) == [tiny_tokenizer.src.normalize(word)]
+            assert tiny_tokenizer.src.decode([ids[0][first : first + n_pieces]]) == [
+                tiny_tokenizer.src.normalize(word)
+            ]
 
 
 def test_words_are_found_after_tags_and_in_empty_sentences(tiny_tokenizer):
     subword = tiny_tokenizer.src
     (ids,) = subword.encode(["I go to school."])
     tag = subword.special.unk
-    words = WordFinder(subword).find(Sentences(np.array([*ids, tag, tag, *ids]), np.array([len(ids), 0, len(ids) + 2, 0])))
+    words = WordFinder(subword).find(
+        Sentences(np.array([*ids, tag, tag, *ids]), np.array([len(ids), 0, len(ids) + 2, 0]))
+    )
     assert words.offsets.tolist() == [0, 4, 4, 8, 8]
     assert (words.first[4:] - words.first[:4]).tolist() == [2] * 4
     assert words.n_pieces.tolist() == words.n_pieces.tolist()[:4] * 2
@@ -133,7 +171,9 @@ def test_words_are_found_after_tags_and_in_empty_sentences(tiny_tokenizer):
 links_of_pair = st.lists(st.tuples(st.integers(0, 65_535), st.integers(0, 65_535)), max_size=4)
 
 
-@given(chunks=st.lists(st.one_of(st.integers(0, 3), st.lists(links_of_pair, max_size=4)), max_size=4))
+@given(
+    chunks=st.lists(st.one_of(st.integers(0, 3), st.lists(links_of_pair, max_size=4)), max_size=4)
+)
 def test_a_store_gives_back_the_links_it_was_given(tmp_path_factory, chunks):
     folder = tmp_path_factory.mktemp("store")
     given_links = []
@@ -153,7 +193,10 @@ def test_a_store_gives_back_the_links_it_was_given(tmp_path_factory, chunks):
 
 def as_lists(links):
     ends = np.cumsum(links.lengths)
-    return [[tuple(link) for link in links.links[end - n : end].tolist()] for end, n in zip(ends.tolist(), links.lengths.tolist(), strict=True)]
+    return [
+        [tuple(link) for link in links.links[end - n : end].tolist()]
+        for end, n in zip(ends.tolist(), links.lengths.tolist(), strict=True)
+    ]
 
 
 def write(path, lines):
@@ -163,7 +206,10 @@ def write(path, lines):
 
 def diagonal(pairs):
     """An alignment of the words in their order, as far as both sides go."""
-    return [" ".join({f"{i}-{i}": 0 for i in range(min(len(a.split()), len(b.split())))}) for a, b in pairs]
+    return [
+        " ".join({f"{i}-{i}": 0 for i in range(min(len(a.split()), len(b.split())))})
+        for a, b in pairs
+    ]
 
 
 @pytest.fixture
@@ -173,8 +219,16 @@ def recipe(tiny_recipe, tmp_path, monkeypatch):
     monkeypatch.setattr(preprocess_module, "PART_SIZE", 30)
     monkeypatch.setattr(preprocess_module, "N_CHUNKS_ALONE", 1000)
     (first,) = tiny_recipe.data.train
-    pairs = list(zip(first.src.read_text().splitlines(), first.tgt.read_text().splitlines(), strict=True))
-    more = [("나는\u00a0간다.", "I go."), *pairs[5:50], ("", ""), ("가" * 200, "a"), ("학교 .", "A school .")]
+    pairs = list(
+        zip(first.src.read_text().splitlines(), first.tgt.read_text().splitlines(), strict=True)
+    )
+    more = [
+        ("나는\u00a0간다.", "I go."),
+        *pairs[5:50],
+        ("", ""),
+        ("가" * 200, "a"),
+        ("학교 .", "A school ."),
+    ]
     sources = (
         first.model_copy(update={"alignment": write(tmp_path / "first.links", diagonal(pairs))}),
         CorpusSource(file=write(tmp_path / "middle.tsv", [f"{a} !\t{b} !" for a, b in pairs[:25]])),
@@ -202,15 +256,30 @@ def test_the_store_aligns_the_pairs_that_the_files_align(recipe):
     expected = {}
     for source in recipe.data.train:
         if source.alignment:
-            lines = zip(*(path.read_text(encoding="utf-8").splitlines() for path in (source.src, source.tgt, source.alignment)), strict=True)
+            lines = zip(
+                *(
+                    path.read_text(encoding="utf-8").splitlines()
+                    for path in (source.src, source.tgt, source.alignment)
+                ),
+                strict=True,
+            )
             for src, tgt, links in lines:
-                expected[tuple(source.tags), src, tgt] = sorted(tuple(map(int, link.split("-"))) for link in links.split())
+                expected[tuple(source.tags), src, tgt] = sorted(
+                    tuple(map(int, link.split("-"))) for link in links.split()
+                )
     given_links = as_lists(store.links(np.arange(len(store))))
-    corpora = {row: number for number, corpus in enumerate(store.corpora) for row in range(corpus.first, corpus.first + corpus.n_pairs)}
+    corpora = {
+        row: number
+        for number, corpus in enumerate(store.corpora)
+        for row in range(corpus.first, corpus.first + corpus.n_pairs)
+    }
     n_aligned = 0
     for row, links in enumerate(given_links):
         tags = recipe.data.train[corpora[row]].tags
-        src, tgt = tokenizer.src.decode([store.src(row).tolist()[len(tags) :]])[0], tokenizer.tgt.decode([store.tgt(row).tolist()])[0]
+        src, tgt = (
+            tokenizer.src.decode([store.src(row).tolist()[len(tags) :]])[0],
+            tokenizer.tgt.decode([store.tgt(row).tolist()])[0],
+        )
         if corpora[row] == 1 or "나는 간다" in src:
             assert links == []
         else:
@@ -243,7 +312,11 @@ def test_worker_processes_and_larger_chunks_do_not_show(recipe, monkeypatch):
     monkeypatch.setattr(preprocess_module, "CHUNK_SIZE", 30)
     preprocess(third)
     for name in FILES:
-        assert (recipe.store_dir / name).read_bytes() == (other.store_dir / name).read_bytes() == (third.store_dir / name).read_bytes(), name
+        assert (
+            (recipe.store_dir / name).read_bytes()
+            == (other.store_dir / name).read_bytes()
+            == (third.store_dir / name).read_bytes()
+        ), name
 
 
 def test_other_alignments_make_the_store_anew_and_leave_the_tokenizer(recipe):
@@ -252,15 +325,28 @@ def test_other_alignments_make_the_store_anew_and_leave_the_tokenizer(recipe):
     path = recipe.data.train[0].alignment
     path.write_text(path.read_text().replace("0-0 1-1", "1-1", 1))
     assert tokenizer_is_fresh(recipe) and not store_is_fresh(recipe)
-    without = with_data(recipe, train=tuple(source.model_copy(update={"alignment": None}) for source in recipe.data.train))
+    without = with_data(
+        recipe,
+        train=tuple(source.model_copy(update={"alignment": None}) for source in recipe.data.train),
+    )
     assert tokenizer_is_fresh(without) and not store_is_fresh(without)
 
 
 def test_a_store_without_alignments_has_no_trace_of_them(tiny_recipe):
     report = preprocess(tiny_recipe)
     store = TokenStore.open(tiny_recipe.store_dir)
-    assert not store.is_aligned and "alignment" not in store.manifest and "n_unaligned" not in store.manifest["dropped"]
-    assert sorted(path.name for path in tiny_recipe.store_dir.iterdir()) == ["manifest.json", "src.ids", "src.offsets", "tgt.ids", "tgt.offsets"]
+    assert (
+        not store.is_aligned
+        and "alignment" not in store.manifest
+        and "n_unaligned" not in store.manifest["dropped"]
+    )
+    assert sorted(path.name for path in tiny_recipe.store_dir.iterdir()) == [
+        "manifest.json",
+        "src.ids",
+        "src.offsets",
+        "tgt.ids",
+        "tgt.offsets",
+    ]
     assert as_lists(store.links(np.array([3, 1]))) == [[], []]
     assert report.n_aligned == 0 and not any("word alignment" in line for line in report.lines())
 
@@ -282,7 +368,10 @@ def test_a_file_of_another_length_is_refused_before_any_work(recipe):
         preprocess(recipe)
 
 
-@pytest.mark.parametrize(("number", "link", "problem"), [(38, "0:0", "`0:0` is no link"), (171, "40-0", "link 40-0, but the pair has")])
+@pytest.mark.parametrize(
+    ("number", "link", "problem"),
+    [(38, "0:0", "`0:0` is no link"), (171, "40-0", "link 40-0, but the pair has")],
+)
 @pytest.mark.parametrize("n_workers", [0, 1])
 def test_a_wrong_link_is_told_with_its_line(recipe, number, link, problem, n_workers):
     path = recipe.data.train[0].alignment
@@ -330,11 +419,26 @@ def test_a_recipe_that_cannot_be_followed_is_refused(tiny_recipe_path):
     assert load(tiny_recipe_path, ALIGNED).alignment_head is None
     for settings, problem in (
         ([weight], "no corpus of data.train has an `alignment`"),
-        ([ALIGNED, weight, "training.alignment_layer=2"], "alignment_layer .2. is none of the model's 2 decoder layers: -2 to 1"),
-        ([ALIGNED, weight, "augment.merge=0.1", "augment.typos=0.1"], "alignment_weight does not go with augment.merge, augment.typos"),
-        (["data.train={file: train.tsv, alignment: train.links}"], "alignment goes with src and tgt"),
-        (["data.validation={src: train.ko, tgt: train.en, alignment: train.links}"], "validation: word alignments are for data.train"),
-        (["data.train={src: '-', tgt: train.en, alignment: '-'}"], "alignment and a side are both -"),
+        (
+            [ALIGNED, weight, "training.alignment_layer=2"],
+            "alignment_layer .2. is none of the model's 2 decoder layers: -2 to 1",
+        ),
+        (
+            [ALIGNED, weight, "augment.merge=0.1", "augment.typos=0.1"],
+            "alignment_weight does not go with augment.merge, augment.typos",
+        ),
+        (
+            ["data.train={file: train.tsv, alignment: train.links}"],
+            "alignment goes with src and tgt",
+        ),
+        (
+            ["data.validation={src: train.ko, tgt: train.en, alignment: train.links}"],
+            "validation: word alignments are for data.train",
+        ),
+        (
+            ["data.train={src: '-', tgt: train.en, alignment: '-'}"],
+            "alignment and a side are both -",
+        ),
     ):
         with pytest.raises(MtkitError, match=problem):
             load(tiny_recipe_path, *settings)

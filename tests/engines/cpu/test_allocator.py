@@ -18,7 +18,10 @@ def _environment(monkeypatch):
         monkeypatch.delenv(name)
 
 
-@pytest.mark.parametrize(("positions", "width", "capacity"), [(4096, 256, "32"), (8192, 512, "32"), (512, 128, None), (2048, 256, None)])
+@pytest.mark.parametrize(
+    ("positions", "width", "capacity"),
+    [(4096, 256, "32"), (8192, 512, "32"), (512, 128, None), (2048, 256, None)],
+)
 def test_kernels_are_bounded_where_one_takes_next_to_no_time_to_make(positions, width, capacity):
     bound_kernel_caches(training_kernels(positions * width))
     assert (os.environ.get(TORCH), os.environ.get(ONEDNN)) == ("1", capacity)

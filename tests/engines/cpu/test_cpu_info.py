@@ -7,7 +7,9 @@ from mtkit.workers.fork_pool import Forks, can_fork
 
 def n_threads():
     """Of each library that numpy multiplies with."""
-    return [library["num_threads"] for library in ThreadpoolController().select(user_api="blas").info()]
+    return [
+        library["num_threads"] for library in ThreadpoolController().select(user_api="blas").info()
+    ]
 
 
 @pytest.fixture

@@ -31,7 +31,9 @@ def test_there_is_room_ahead_which_is_zero_and_nobody_attends_to():
     for n_steps in range(1, 60):
         key_BHCK, value_BHCK, bias_B1WC = steps(make_cache(), n_steps, 3)
         M, C = 3 * n_steps, key_BHCK.shape[2]
-        assert key_BHCK[1, 1, :M, 2].tolist() == [step for step in range(1, n_steps + 1) for _ in range(3)]
+        assert key_BHCK[1, 1, :M, 2].tolist() == [
+            step for step in range(1, n_steps + 1) for _ in range(3)
+        ]
         assert np.array_equal(value_BHCK, -key_BHCK)
         assert not key_BHCK[:, :, M:].any()
         assert bias_B1WC.shape == (2, 1, 3, C)
@@ -67,7 +69,11 @@ def test_sentences_that_stay_keep_their_past():
     cache = make_cache()
     cache.begin_step(1, None)
     for number in range(2):
-        cache.append(number, np.broadcast_to(np.array([1.0, 2.0]).reshape(2, 1, 1, 1), (2, 2, 1, 4)), np.zeros((2, 2, 1, 4)))
+        cache.append(
+            number,
+            np.broadcast_to(np.array([1.0, 2.0]).reshape(2, 1, 1, 1), (2, 2, 1, 4)),
+            np.zeros((2, 2, 1, 4)),
+        )
     cache.keep(torch.tensor([1]))
     cache.begin_step(1, None)
     key_BHCK, _ = cache.append(1, np.full((1, 2, 1, 4), 3.0), np.zeros((1, 2, 1, 4)))

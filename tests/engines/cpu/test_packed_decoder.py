@@ -11,15 +11,26 @@ from mtkit.model.cache import ancestor_mask
 from mtkit.model.transformer import Transformer
 from tests.model.reference import BOS_ID, PAD_ID, VOCAB_SIZE, randomise, tiny_config
 
-KINDS = itertools.product(["pre", "post"], ["layer", "rms"], ["relu", "gelu", "swiglu"], ["sinusoidal", "learned", "rotary"])
-VARIANTS = [dict(zip(("norm", "norm_type", "activation", "positions"), kind, strict=True)) for kind in KINDS]
-variants = pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: "-".join(variant.values()))
+KINDS = itertools.product(
+    ["pre", "post"],
+    ["layer", "rms"],
+    ["relu", "gelu", "swiglu"],
+    ["sinusoidal", "learned", "rotary"],
+)
+VARIANTS = [
+    dict(zip(("norm", "norm_type", "activation", "positions"), kind, strict=True)) for kind in KINDS
+]
+variants = pytest.mark.parametrize(
+    "variant", VARIANTS, ids=lambda variant: "-".join(variant.values())
+)
 
 SRC = torch.tensor([[5, 6, 7, 8, 9, 3], [10, 11, 3, 0, 0, 0], [12, 3, 0, 0, 0, 0]])
 
 
 def make_model(variant):
-    return randomise(Transformer(tiny_config(**variant), VOCAB_SIZE, VOCAB_SIZE, PAD_ID, PAD_ID)).eval()
+    return randomise(
+        Transformer(tiny_config(**variant), VOCAB_SIZE, VOCAB_SIZE, PAD_ID, PAD_ID)
+    ).eval()
 
 
 @torch.inference_mode()
@@ -28,7 +39,11 @@ def walked(model, src=SRC, width=3, n_steps=70):
     generator = torch.Generator().manual_seed(4)
     cache = model.start_cache(model.encode(src))
     B = len(src)
-    tokens, parents, may_attend = torch.full((B, width), BOS_ID), torch.arange(width).expand(B, width), None
+    tokens, parents, may_attend = (
+        torch.full((B, width), BOS_ID),
+        torch.arange(width).expand(B, width),
+        None,
+    )
     found = []
     for step in range(n_steps):
         may_attend = ancestor_mask(may_attend, parents) if width > 1 else None
@@ -43,19 +58,28 @@ def walked(model, src=SRC, width=3, n_steps=70):
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("variant", [{}, {"norm": "pre", "positions": "rotary"}], ids=["post", "pre-rotary"])
+@pytest.mark.parametrize(
+    "variant", [{}, {"norm": "pre", "positions": "rotary"}], ids=["post", "pre-rotary"]
+)
 @pytest.mark.parametrize("width", [1, 3])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 def test_sources_of_other_lengths_in_the_batch_change_nothing(variant, width, dtype):
     """Sentences of three lengths together, of which some leave, against each length by itself: equal to the bit."""
     model = packed(make_model(variant), dtype)
     generator = torch.Generator().manual_seed(4)
-    sources = [torch.randint(3, VOCAB_SIZE, (n, S), generator=generator) for n, S in ((3, 8), (2, 5), (4, 12))]
+    sources = [
+        torch.randint(3, VOCAB_SIZE, (n, S), generator=generator)
+        for n, S in ((3, 8), (2, 5), (4, 12))
+    ]
     sources[0][1, 6:] = PAD_ID
     places = [[8, 0, 3], [4, 5], [1, 2, 6, 7]]
     together = model.start_mixed([model.encode(src) for src in sources], places)
     apart = [model.start_cache(model.encode(src)) for src in sources]
-    tokens, parents, may_attend = torch.full((9, width), BOS_ID), torch.arange(width).expand(9, width), None
+    tokens, parents, may_attend = (
+        torch.full((9, width), BOS_ID),
+        torch.arange(width).expand(9, width),
+        None,
+    )
     # What the places of the batch are called at the start.
     names = list(range(9))
     own = [list(part) for part in places]
@@ -65,7 +89,9 @@ def test_sources_of_other_lengths_in_the_batch_change_nothing(variant, width, dt
         for cache, part in zip(apart, own, strict=True):
             if part:
                 rows = torch.tensor([names.index(name) for name in part])
-                expected = model.decode_step(tokens[rows], cache, None if may_attend is None else may_attend[rows])
+                expected = model.decode_step(
+                    tokens[rows], cache, None if may_attend is None else may_attend[rows]
+                )
                 assert torch.equal(mixed[rows], expected)
         tokens = torch.randint(3, VOCAB_SIZE, (len(names), width), generator=generator)
         parents = torch.randint(width, (len(names), width), generator=generator)
@@ -73,7 +99,11 @@ def test_sources_of_other_lengths_in_the_batch_change_nothing(variant, width, dt
         rows = torch.tensor([row for row, name in enumerate(names) if name not in gone][::-1])
         together.keep(rows)
         names = [names[row] for row in rows.tolist()]
-        tokens, parents, may_attend = tokens[rows], parents[rows], None if may_attend is None else may_attend[rows]
+        tokens, parents, may_attend = (
+            tokens[rows],
+            parents[rows],
+            None if may_attend is None else may_attend[rows],
+        )
         for number, cache in enumerate(apart):
             stay = [row for row, name in enumerate(own[number]) if name not in gone]
             if stay:
@@ -94,19 +124,29 @@ def test_packed_steps_are_the_steps_of_the_layers(variant, width):
     # The caches begin with room for 64 positions. Learned positions end there.
     n_steps = 8 if variant["positions"] == "learned" or width == 1 else 70
     model = make_model(variant)
-    for ours, theirs in zip(walked(packed(model), width=width, n_steps=n_steps), walked(model, width=width, n_steps=n_steps), strict=True):
+    for ours, theirs in zip(
+        walked(packed(model), width=width, n_steps=n_steps),
+        walked(model, width=width, n_steps=n_steps),
+        strict=True,
+    ):
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-3)
 
 
 def share_of_error(ours, theirs):
-    ours, theirs = torch.cat([step.exp().flatten() for step in ours]), torch.cat([step.exp().flatten() for step in theirs])
+    ours, theirs = (
+        torch.cat([step.exp().flatten() for step in ours]),
+        torch.cat([step.exp().flatten() for step in theirs]),
+    )
     return float((ours - theirs).abs().sum() / theirs.sum())
 
 
 @variants
 def test_bf16_steps_are_close(variant):
     model = make_model(variant)
-    assert share_of_error(walked(packed(model, torch.bfloat16), n_steps=6), walked(model, n_steps=6)) < 0.12
+    assert (
+        share_of_error(walked(packed(model, torch.bfloat16), n_steps=6), walked(model, n_steps=6))
+        < 0.12
+    )
 
 
 @pytest.mark.skipif(not can_quantize(), reason="this build of torch multiplies no 8-bit integers")
@@ -115,4 +155,6 @@ def test_int8_steps_are_close(variant):
     model = make_model(variant)
     exact = walked(model, n_steps=6)
     for by_row in (False, True):
-        assert share_of_error(walked(packed(model, int8=True, by_row=by_row), n_steps=6), exact) < 0.3
+        assert (
+            share_of_error(walked(packed(model, int8=True, by_row=by_row), n_steps=6), exact) < 0.3
+        )

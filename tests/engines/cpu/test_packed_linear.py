@@ -13,7 +13,9 @@ SIZES = [(16, 48), (32, 23), (64, 256), (256, 1040)]
 """Inputs and outputs; of the last one the weights are as many as oneDNN's int8 products take."""
 sizes = pytest.mark.parametrize(("n_in", "n_out"), SIZES)
 ROWS = [1, 2, 3, 5, 8, 31, 47, 48, 49, 130]
-needs_int8 = pytest.mark.skipif(not can_quantize(), reason="this build of torch multiplies no 8-bit integers")
+needs_int8 = pytest.mark.skipif(
+    not can_quantize(), reason="this build of torch multiplies no 8-bit integers"
+)
 
 
 def drawn(*shape, seed=0):
@@ -32,10 +34,18 @@ def test_onednn_multiplies_as_torch_does(n_in, n_out, has_bias, dtype, tolerance
     packed = OneDnnLinear(weight.to(dtype), bias.to(dtype) if has_bias else None)
     for n_rows in ROWS:
         x = drawn(n_rows, n_in)
-        expected = F.linear(x.to(dtype).float(), weight.to(dtype).float(), bias.to(dtype).float() if has_bias else None)
+        expected = F.linear(
+            x.to(dtype).float(),
+            weight.to(dtype).float(),
+            bias.to(dtype).float() if has_bias else None,
+        )
         error = tolerance * n_in**0.5
-        torch.testing.assert_close(packed(x.to(dtype)).float(), expected, rtol=tolerance, atol=error)
-        torch.testing.assert_close(packed(x.to(dtype), relu=True).float(), expected.relu(), rtol=tolerance, atol=error)
+        torch.testing.assert_close(
+            packed(x.to(dtype)).float(), expected, rtol=tolerance, atol=error
+        )
+        torch.testing.assert_close(
+            packed(x.to(dtype), relu=True).float(), expected.relu(), rtol=tolerance, atol=error
+        )
 
 
 @sizes
@@ -54,7 +64,10 @@ def int8_bound(x, weight):
     weight_step = weight.abs().amax(1) / 127
     x_step = (2 * x.abs().max()) / (255 if cpu_has_int8() else 127)
     x_error = x_step.expand(len(x), 1)
-    return x_error * (weight.abs().sum(1) + weight_step * weight.size(1)) + x.abs().sum(1, keepdim=True) * weight_step / 2
+    return (
+        x_error * (weight.abs().sum(1) + weight_step * weight.size(1))
+        + x.abs().sum(1, keepdim=True) * weight_step / 2
+    )
 
 
 @needs_int8
@@ -63,7 +76,9 @@ def int8_bound(x, weight):
 @pytest.mark.parametrize("by_row", [True, False])
 def test_int8_is_no_further_off_than_its_rounding(n_in, n_out, has_bias, by_row):
     weight, bias = layer_parts(n_in, n_out)
-    packed, packed_with_relu = (Int8Linear(weight, bias if has_bias else None, by_row) for _ in range(2))
+    packed, packed_with_relu = (
+        Int8Linear(weight, bias if has_bias else None, by_row) for _ in range(2)
+    )
     for n_rows in ROWS:
         x = drawn(n_rows, n_in)
         expected = F.linear(x, weight, bias if has_bias else None)
@@ -83,7 +98,9 @@ def test_int8_by_row_gives_a_row_alike_whatever_rows_stand_beside_it(n_in, n_out
         assert torch.equal(packed(x[:n_rows]), together[:n_rows])
         assert torch.equal(packed(x[130 - n_rows :]), together[130 - n_rows :])
     assert torch.equal(packed(x.view(2, 65, -1)), together.view(2, 65, -1))
-    assert not torch.equal(Int8Linear(*layer_parts(n_in, n_out))(x)[:1], Int8Linear(*layer_parts(n_in, n_out))(x[:1]))
+    assert not torch.equal(
+        Int8Linear(*layer_parts(n_in, n_out))(x)[:1], Int8Linear(*layer_parts(n_in, n_out))(x[:1])
+    )
 
 
 @needs_int8
@@ -97,11 +114,15 @@ def test_int8_of_zeros_is_the_bias(by_row):
 
 
 def make_model(**changes):
-    return randomise(Transformer(tiny_config(**changes), VOCAB_SIZE, VOCAB_SIZE, PAD_ID, PAD_ID)).eval()
+    return randomise(
+        Transformer(tiny_config(**changes), VOCAB_SIZE, VOCAB_SIZE, PAD_ID, PAD_ID)
+    ).eval()
 
 
 @pytest.mark.parametrize("tied", ["all", "none"])
-@pytest.mark.parametrize("way", ["unpacked", "float32", "bf16", pytest.param("int8", marks=needs_int8)])
+@pytest.mark.parametrize(
+    "way", ["unpacked", "float32", "bf16", pytest.param("int8", marks=needs_int8)]
+)
 def test_an_output_layer_of_some_pieces_gives_their_logits(tied, way):
     model = make_model(tied_embeddings=tied)
     expected = drawn(2, 3, 32) @ model.output_weight.detach().T
@@ -114,7 +135,9 @@ def test_an_output_layer_of_some_pieces_gives_their_logits(tied, way):
         states = drawn(2, 3, 32).to(torch.bfloat16 if way == "bf16" else torch.float32)
         found, whole = model.output_for(token_ids)(states), model.logits(states)
     tolerance = {"unpacked": 1e-4, "float32": 1e-4, "bf16": 0.1, "int8": 0.15}[way]
-    torch.testing.assert_close(found.float(), expected[:, :, token_ids], rtol=tolerance, atol=tolerance)
+    torch.testing.assert_close(
+        found.float(), expected[:, :, token_ids], rtol=tolerance, atol=tolerance
+    )
     torch.testing.assert_close(whole.float(), expected, rtol=tolerance, atol=tolerance)
 
 
@@ -129,6 +152,10 @@ def test_a_packed_model_is_trained_and_scored_as_before():
 
 
 def test_what_can_be_packed():
-    assert can_pack(torch.zeros(2, 2)) == can_pack(torch.zeros(2, 2, dtype=torch.bfloat16)) == hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    assert (
+        can_pack(torch.zeros(2, 2))
+        == can_pack(torch.zeros(2, 2, dtype=torch.bfloat16))
+        == hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    )
     assert not can_pack(torch.zeros(2, 2, dtype=torch.float16))
     assert not can_pack(torch.zeros(2, 2, device="meta"))

@@ -17,10 +17,23 @@ from mtkit.tokenizer.special_ids import SpecialIds
 
 SPECIAL = SpecialIds(pad=0, unk=1, bos=2, eos=3)
 V = 40
-SIZES = {"d_model": 32, "n_heads": 2, "d_ff": 64, "n_encoder_layers": 1, "n_decoder_layers": 2, "max_positions": 200}
+SIZES = {
+    "d_model": 32,
+    "n_heads": 2,
+    "d_ff": 64,
+    "n_encoder_layers": 1,
+    "n_decoder_layers": 2,
+    "max_positions": 200,
+}
 DEVICES = [
     "cpu",
-    pytest.param("cuda", marks=[pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]),
+    pytest.param(
+        "cuda",
+        marks=[
+            pytest.mark.gpu,
+            pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+        ],
+    ),
 ]
 
 
@@ -39,14 +52,18 @@ def make_scorer(n_models=1, device="cpu", seed=1, eos_bias=0.0, **variants):
 
 def make_sources(n_sentences, longest=20):
     rng = random.Random(n_sentences)
-    return [[rng.randrange(4, V) for _ in range(rng.randint(1, longest))] for _ in range(n_sentences)]
+    return [
+        [rng.randrange(4, V) for _ in range(rng.randint(1, longest))] for _ in range(n_sentences)
+    ]
 
 
 def assert_alike(found, expected):
     """The same hypotheses; those whose scores are all but equal may have changed their places."""
     assert len(found) == len(expected)
     for ours, theirs in zip(found, expected, strict=True):
-        assert [h.score for h in ours] == pytest.approx([h.score for h in theirs], rel=1e-5, abs=2e-5)
+        assert [h.score for h in ours] == pytest.approx(
+            [h.score for h in theirs], rel=1e-5, abs=2e-5
+        )
         assert [h.log_prob for h in ours] == pytest.approx([h.log_prob for h in theirs], rel=1e-4)
         assert [h.token_ids for h in ours] == [h.token_ids for h in theirs]
 
@@ -78,10 +95,21 @@ def test_it_finds_what_the_other_search_finds(settings, device):
 @pytest.mark.parametrize("positions", ["sinusoidal", "learned", "rotary"])
 @pytest.mark.parametrize(("n_models", "ensemble"), [(1, "mean"), (3, "mean"), (2, "log_mean")])
 def test_other_models(positions, n_models, ensemble, device):
-    scorer = make_scorer(n_models, device, positions=positions, norm="pre", norm_type="rms", activation="swiglu", tied_embeddings="none")
+    scorer = make_scorer(
+        n_models,
+        device,
+        positions=positions,
+        norm="pre",
+        norm_type="rms",
+        activation="swiglu",
+        tied_embeddings="none",
+    )
     config = SearchConfig(beam_size=4, n_best=2, ensemble=ensemble)
     sources = make_sources(20)
-    assert_alike(RecordedSearch(scorer)(sources, config), beam_search(scorer.combining(ensemble), sources, config))
+    assert_alike(
+        RecordedSearch(scorer)(sources, config),
+        beam_search(scorer.combining(ensemble), sources, config),
+    )
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -138,7 +166,13 @@ def test_probabilities_that_are_not_numbers():
 
 def test_what_it_leaves_to_others():
     search = RecordedSearch(make_scorer())
-    others = {"sampling": True}, {"n_groups": 5}, {"coverage_penalty": 0.1}, {"no_repeat_ngram_size": 3}, {"repetition_penalty": 1.1}
+    others = (
+        {"sampling": True},
+        {"n_groups": 5},
+        {"coverage_penalty": 0.1},
+        {"no_repeat_ngram_size": 3},
+        {"repetition_penalty": 1.1},
+    )
     assert not any(search.can_search(SearchConfig.model_validate(settings)) for settings in others)
     assert search([], SearchConfig()) == []
 

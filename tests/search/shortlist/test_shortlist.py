@@ -33,7 +33,9 @@ def id_store(tmp_path_factory):
     folder = tmp_path_factory.mktemp("store")
     with StoreWriter(folder, N_WORDS, 2 * N_WORDS) as writer:
         pairs = list(dictionary_pairs())
-        writer.append([src for src, _ in pairs], [[N_WORDS + word for word in tgt] for _, tgt in pairs])
+        writer.append(
+            [src for src, _ in pairs], [[N_WORDS + word for word in tgt] for _, tgt in pairs]
+        )
         writer.finish({})
     return TokenStore.open(folder)
 
@@ -55,18 +57,27 @@ def allowed(selection, row):
 
 def test_the_first_candidate_is_the_translation(id_store):
     learned = learn_translations(id_store, N_WORDS, 2 * N_WORDS)
-    assert learned.tgt_ids[learned.offsets[:-1]].tolist() == [N_WORDS + word for word in range(N_WORDS)]
+    assert learned.tgt_ids[learned.offsets[:-1]].tolist() == [
+        N_WORDS + word for word in range(N_WORDS)
+    ]
     assert (learned.probabilities[learned.offsets[:-1]] > 0.5).all()
-    np.testing.assert_array_less(np.add.reduceat(learned.probabilities, learned.offsets[:-1]), 1 + 1e-9)
+    np.testing.assert_array_less(
+        np.add.reduceat(learned.probabilities, learned.offsets[:-1]), 1 + 1e-9
+    )
 
 
 def test_small_chunks_learn_the_same(id_store, monkeypatch):
     whole = learn_translations(id_store, N_WORDS, 2 * N_WORDS)
     monkeypatch.setattr("mtkit.search.shortlist.subword_translations._CHUNK_LINKS", 100)
     chunked = learn_translations(id_store, N_WORDS, 2 * N_WORDS)
-    order = [np.lexsort((table.tgt_ids, np.repeat(np.arange(N_WORDS), np.diff(table.offsets)))) for table in (whole, chunked)]
+    order = [
+        np.lexsort((table.tgt_ids, np.repeat(np.arange(N_WORDS), np.diff(table.offsets))))
+        for table in (whole, chunked)
+    ]
     np.testing.assert_array_equal(whole.tgt_ids[order[0]], chunked.tgt_ids[order[1]])
-    np.testing.assert_allclose(whole.probabilities[order[0]], chunked.probabilities[order[1]], atol=1e-9)
+    np.testing.assert_allclose(
+        whole.probabilities[order[0]], chunked.probabilities[order[1]], atol=1e-9
+    )
 
 
 def test_one_iteration_of_the_model_by_hand(tmp_path):
@@ -78,7 +89,10 @@ def test_one_iteration_of_the_model_by_hand(tmp_path):
     counts = np.zeros((2, 2))
     for src, tgt in (([0, 1], [0, 1]), ([0], [0])):
         for j, y in enumerate(tgt):
-            near = [np.exp(-4.0 * abs((i + 0.5) / len(src) - (j + 0.5) / len(tgt))) for i in range(len(src))]
+            near = [
+                np.exp(-4.0 * abs((i + 0.5) / len(src) - (j + 0.5) / len(tgt)))
+                for i in range(len(src))
+            ]
             for i, x in enumerate(src):
                 counts[x, y] += 0.92 * near[i] / sum(near)
     expected = counts / counts.sum(1, keepdims=True)
@@ -89,18 +103,24 @@ def test_one_iteration_of_the_model_by_hand(tmp_path):
 
 def test_fewer_pairs_are_drawn_from_the_whole_corpus(id_store):
     learned = learn_translations(id_store, N_WORDS, 2 * N_WORDS, max_pairs=300)
-    assert learned.tgt_ids[learned.offsets[:-1]].tolist() == [N_WORDS + word for word in range(N_WORDS)]
+    assert learned.tgt_ids[learned.offsets[:-1]].tolist() == [
+        N_WORDS + word for word in range(N_WORDS)
+    ]
 
 
 def test_what_is_always_allowed(made, tiny_tokenizer, ko_en_pairs):
     special = tiny_tokenizer.tgt.special
     always = set(made.always.tolist())
-    counts = np.bincount(np.concatenate(tiny_tokenizer.tgt.encode([pair.tgt for pair in ko_en_pairs])), minlength=600)
+    counts = np.bincount(
+        np.concatenate(tiny_tokenizer.tgt.encode([pair.tgt for pair in ko_en_pairs])), minlength=600
+    )
     top = set(np.flatnonzero(counts > np.sort(counts)[-21]).tolist())
     n_bytes = sum(piece.kind == "byte" for piece in tiny_tokenizer.tgt.pieces())
     assert n_bytes == 256
     assert {special.eos, special.unk} | top <= always
-    assert {i for i, piece in enumerate(tiny_tokenizer.tgt.pieces()) if piece.kind == "byte"} <= always
+    assert {
+        i for i, piece in enumerate(tiny_tokenizer.tgt.pieces()) if piece.kind == "byte"
+    } <= always
     assert not {special.pad, special.bos} & always
     assert len(always) <= 2 + 256 + 20
 
@@ -139,8 +159,18 @@ def test_what_is_read_is_what_was_written(made, tiny_tokenizer, sources, tmp_pat
 
 
 def test_a_vocabulary_for_each_side(ko_en_pairs, tmp_path):
-    src = Subword(train_subword([pair.src for pair in ko_en_pairs], TokenizerConfig(vocab_size=600, character_coverage=0.98)))
-    tgt = Subword(train_subword([pair.tgt for pair in ko_en_pairs], TokenizerConfig(vocab_size=400, character_coverage=0.98)))
+    src = Subword(
+        train_subword(
+            [pair.src for pair in ko_en_pairs],
+            TokenizerConfig(vocab_size=600, character_coverage=0.98),
+        )
+    )
+    tgt = Subword(
+        train_subword(
+            [pair.tgt for pair in ko_en_pairs],
+            TokenizerConfig(vocab_size=400, character_coverage=0.98),
+        )
+    )
     tokenizer = Tokenizer(src, tgt)
     with store_of_pairs([*ko_en_pairs, SentencePair("", "left out")], tokenizer) as store:
         assert len(store) == len(ko_en_pairs)
@@ -164,15 +194,26 @@ def test_a_vocabulary_for_each_side(ko_en_pairs, tmp_path):
         ({"always": lambda ids: ids[:0]}, "do not fit"),
         ({"offsets": lambda offsets: offsets[:-1]}, "do not fit"),
         ({"offsets": lambda offsets: offsets[::-1].copy()}, "do not fit"),
-        ({"offsets": lambda offsets: np.where(np.arange(len(offsets)) == 5, 1 << 60, offsets)}, "do not fit"),
+        (
+            {"offsets": lambda offsets: np.where(np.arange(len(offsets)) == 5, 1 << 60, offsets)},
+            "do not fit",
+        ),
     ],
 )
 def test_a_damaged_file_is_refused(made, tiny_tokenizer, tmp_path, change, message):
     path = tmp_path / "x.safetensors"
     made.save(path)
     tensors = load_file(path)
-    metadata = {"mtkit_shortlist": "1", "tokenizer_sha256": tiny_tokenizer.sha256, "settings": "[" * 100_000} | change.pop("metadata", {})
-    save_file({name: change.get(name, lambda same: same)(tensor) for name, tensor in tensors.items()}, path, metadata)
+    metadata = {
+        "mtkit_shortlist": "1",
+        "tokenizer_sha256": tiny_tokenizer.sha256,
+        "settings": "[" * 100_000,
+    } | change.pop("metadata", {})
+    save_file(
+        {name: change.get(name, lambda same: same)(tensor) for name, tensor in tensors.items()},
+        path,
+        metadata,
+    )
     with pytest.raises(MtkitError, match=message):
         Shortlist.load(path, tiny_tokenizer)
 

@@ -64,7 +64,10 @@ FORMS = [
 
 def rows(table: str) -> list[list[str]]:
     """Columns stand two blanks or more apart; single blanks belong to the words."""
-    return [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in table.strip().split("\n")]
+    return [
+        [cell.strip() for cell in line.split("  ") if cell.strip()]
+        for line in table.strip().split("\n")
+    ]
 
 
 @pytest.mark.parametrize("row", rows(VERBS), ids=lambda row: row[0])
@@ -90,8 +93,14 @@ def test_the_other_forms_of_a_verb():
 
 def test_a_wish_is_said_by_whose_it_is():
     assert conjugate_verb("가", Form("want"), first_or_second_person=True) == "가고 싶다"
-    assert conjugate_verb("가", Form("want", question=True), first_or_second_person=True) == "가고 싶니"
-    assert conjugate_verb("가", Form("want", negated=True), first_or_second_person=True) == "가고 싶지 않다"
+    assert (
+        conjugate_verb("가", Form("want", question=True), first_or_second_person=True)
+        == "가고 싶니"
+    )
+    assert (
+        conjugate_verb("가", Form("want", negated=True), first_or_second_person=True)
+        == "가고 싶지 않다"
+    )
     assert conjugate_verb("가", Form("want")) == "가고 싶어 한다"
     assert conjugate_verb("가", Form("want", question=True)) == "가고 싶어 하니"
     assert conjugate_verb("가", Form("want", negated=True)) == "가고 싶어 하지 않는다"
@@ -155,7 +164,11 @@ def test_the_copula(form, student, doctor):
 
 
 def test_what_the_demo_does_not_say_is_refused():
-    for form in (Form("progressive", negated=True), Form("present", negated=True, question=True), Form("future", negated=True, short=True)):
+    for form in (
+        Form("progressive", negated=True),
+        Form("present", negated=True, question=True),
+        Form("future", negated=True, short=True),
+    ):
         with pytest.raises(ValueError, match="Form"):
             conjugate_verb("가", form)
     with pytest.raises(ValueError, match="Form"):

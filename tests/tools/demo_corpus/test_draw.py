@@ -77,7 +77,10 @@ def test_the_worked_example_is_kept_out(corpus):
     assert all(without_mark(pair.src) != WORKED_EXAMPLE.src for part in corpus for pair in part)
     for pair in corpus.train:
         words = without_mark(pair.src).split()
-        assert not ({"나는", "내가"} & set(words) and {"학교에", "학교로", "학교에서", "학교를"} & set(words)), pair
+        assert not (
+            {"나는", "내가"} & set(words)
+            and {"학교에", "학교로", "학교에서", "학교를"} & set(words)
+        ), pair
 
 
 def test_no_korean_sentence_has_two_english_ones(sentences):
@@ -124,9 +127,26 @@ def test_yesterday_goes_with_the_past_and_tomorrow_with_the_future(sentences):
             assert any(final(char) == "ㅆ" for char in sentence.src.replace(" ", "")), sentence
             assert "will" not in sentence.tgt.lower().split()
         if "내일" in sentence.src.split():
-            assert any(word in sentence.tgt.lower().split() for word in ("will", "can", "cannot", "must", "want", "wants")), sentence
+            assert any(
+                word in sentence.tgt.lower().split()
+                for word in ("will", "can", "cannot", "must", "want", "wants")
+            ), sentence
 
 
 def test_there_are_some_hundreds_of_words():
-    words = {word.ko for words in (SUBJECTS, PLACES, TIMES, NOUNS, ADJECTIVES, TRANSITIVE, GIVING, INTRANSITIVE, MOTION) for word in words}
+    words = {
+        word.ko
+        for words in (
+            SUBJECTS,
+            PLACES,
+            TIMES,
+            NOUNS,
+            ADJECTIVES,
+            TRANSITIVE,
+            GIVING,
+            INTRANSITIVE,
+            MOTION,
+        )
+        for word in words
+    }
     assert len(words) > 400

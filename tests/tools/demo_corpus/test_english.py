@@ -78,26 +78,76 @@ def test_possessives():
         (Form("can"), "I can go home.", "He can go home.", "They can go home."),
         (Form("must"), "I must go home.", "He must go home.", "They must go home."),
         (Form("want"), "I want to go home.", "He wants to go home.", "They want to go home."),
-        (Form("present", negated=True), "I do not go home.", "He does not go home.", "They do not go home."),
-        (Form("past", negated=True, short=True), "I did not go home.", "He did not go home.", "They did not go home."),
-        (Form("future", negated=True), "I will not go home.", "He will not go home.", "They will not go home."),
-        (Form("can", negated=True), "I cannot go home.", "He cannot go home.", "They cannot go home."),
-        (Form("want", negated=True), "I do not want to go home.", "He does not want to go home.", "They do not want to go home."),
+        (
+            Form("present", negated=True),
+            "I do not go home.",
+            "He does not go home.",
+            "They do not go home.",
+        ),
+        (
+            Form("past", negated=True, short=True),
+            "I did not go home.",
+            "He did not go home.",
+            "They did not go home.",
+        ),
+        (
+            Form("future", negated=True),
+            "I will not go home.",
+            "He will not go home.",
+            "They will not go home.",
+        ),
+        (
+            Form("can", negated=True),
+            "I cannot go home.",
+            "He cannot go home.",
+            "They cannot go home.",
+        ),
+        (
+            Form("want", negated=True),
+            "I do not want to go home.",
+            "He does not want to go home.",
+            "They do not want to go home.",
+        ),
         (Form("present", question=True), "Do I go home?", "Does he go home?", "Do they go home?"),
         (Form("past", question=True), "Did I go home?", "Did he go home?", "Did they go home?"),
-        (Form("future", question=True), "Will I go home?", "Will he go home?", "Will they go home?"),
-        (Form("progressive", question=True), "Am I going home?", "Is he going home?", "Are they going home?"),
-        (Form("want", question=True), "Do I want to go home?", "Does he want to go home?", "Do they want to go home?"),
+        (
+            Form("future", question=True),
+            "Will I go home?",
+            "Will he go home?",
+            "Will they go home?",
+        ),
+        (
+            Form("progressive", question=True),
+            "Am I going home?",
+            "Is he going home?",
+            "Are they going home?",
+        ),
+        (
+            Form("want", question=True),
+            "Do I want to go home?",
+            "Does he want to go home?",
+            "Do they want to go home?",
+        ),
     ],
 )
 def test_clauses_agree_with_their_subject(form, i, he, they):
-    said = [clause("I", "I", "go", form, "home"), clause("he", "he", "go", form, "home"), clause("they", "they", "go", form, "home")]
+    said = [
+        clause("I", "I", "go", form, "home"),
+        clause("he", "he", "go", form, "home"),
+        clause("they", "they", "go", form, "home"),
+    ]
     assert said == [i, he, they]
 
 
 def test_an_adverb_of_frequency_goes_before_the_verb():
-    assert clause("Minsu", "he", "go", Form("present"), "to school", "often") == "Minsu often goes to school."
-    assert clause("you", "they", "go", Form("present", question=True), "to school", "often") == "Do you often go to school?"
+    assert (
+        clause("Minsu", "he", "go", Form("present"), "to school", "often")
+        == "Minsu often goes to school."
+    )
+    assert (
+        clause("you", "they", "go", Form("present", question=True), "to school", "often")
+        == "Do you often go to school?"
+    )
 
 
 @pytest.mark.parametrize(

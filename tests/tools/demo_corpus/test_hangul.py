@@ -30,15 +30,37 @@ from tools.demo_corpus.hangul import (
         ("부엌", "부엌은", "부엌이", "부엌을", "부엌과", "부엌으로"),
         ("나", "나는", "내가", "나를", "나와", "나로"),
         ("너", "너는", "네가", "너를", "너와", "너로"),
-        ("민수와 나무", "민수와 나무는", "민수와 나무가", "민수와 나무를", "민수와 나무와", "민수와 나무로"),
+        (
+            "민수와 나무",
+            "민수와 나무는",
+            "민수와 나무가",
+            "민수와 나무를",
+            "민수와 나무와",
+            "민수와 나무로",
+        ),
     ],
 )
-def test_particles_follow_the_final_consonant(noun, as_topic, as_subject, as_object, with_and, as_goal):
-    assert [topic(noun), subject(noun), object_(noun), and_(noun), toward(noun)] == [as_topic, as_subject, as_object, with_and, as_goal]
+def test_particles_follow_the_final_consonant(
+    noun, as_topic, as_subject, as_object, with_and, as_goal
+):
+    assert [topic(noun), subject(noun), object_(noun), and_(noun), toward(noun)] == [
+        as_topic,
+        as_subject,
+        as_object,
+        with_and,
+        as_goal,
+    ]
 
 
 @pytest.mark.parametrize(
-    ("syllable", "its_vowel", "its_final"), [("가", "ㅏ", ""), ("힣", "ㅣ", "ㅎ"), ("값", "ㅏ", "ㅄ"), ("쉬", "ㅟ", ""), ("었", "ㅓ", "ㅆ")]
+    ("syllable", "its_vowel", "its_final"),
+    [
+        ("가", "ㅏ", ""),
+        ("힣", "ㅣ", "ㅎ"),
+        ("값", "ㅏ", "ㅄ"),
+        ("쉬", "ㅟ", ""),
+        ("었", "ㅓ", "ㅆ"),
+    ],
 )
 def test_a_syllable_is_taken_apart(syllable, its_vowel, its_final):
     assert (vowel(syllable), final(syllable)) == (its_vowel, its_final)

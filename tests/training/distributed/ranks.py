@@ -33,7 +33,9 @@ def main(jobs_path):
         for name, recipe_path, changes, out in jobs:
             try:
                 result = asdict(loop.train(Recipe.load(recipe_path, changes), out, device="cpu"))
-                outcomes[name] = {key: value for key, value in result.items() if not isinstance(value, Path)}
+                outcomes[name] = {
+                    key: value for key, value in result.items() if not isinstance(value, Path)
+                }
             except MtkitError as exc:
                 outcomes[name] = {"error": exc.message}
     jobs_path.with_name(f"outcomes{parallel.rank}.json").write_text(json.dumps(outcomes))

@@ -15,7 +15,12 @@ from mtkit.checkpoint.training_checkpoint import list_checkpoints
 
 ROOT = Path(__file__).parents[3]
 # So long that it does not end by itself.
-LONG = ["training.max_steps=1000000", "training.save_every_steps=10", "validation.every_steps=1000000", "training.keep_last=1000"]
+LONG = [
+    "training.max_steps=1000000",
+    "training.save_every_steps=10",
+    "validation.every_steps=1000000",
+    "training.keep_last=1000",
+]
 TORCHRUN = ["-m", "torch.distributed.run", "--nproc-per-node=2"]
 
 
@@ -27,22 +32,53 @@ class Run:
         self.err_path = run_dir.with_suffix(".err")
         nproc = [] if launcher else ["--nproc", str(n_processes)]
         settings = [part for change in changes for part in ("--set", change)]
-        command = [sys.executable, *launcher, "-m", "mtkit", "train", str(recipe_path), *nproc, "--device", "cpu", "-o", str(run_dir), *settings]
+        command = [
+            sys.executable,
+            *launcher,
+            "-m",
+            "mtkit",
+            "train",
+            str(recipe_path),
+            *nproc,
+            "--device",
+            "cpu",
+            "-o",
+            str(run_dir),
+            *settings,
+        ]
         with self.err_path.open("wb") as err:
-            self.process = subprocess.Popen(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=err)
+            self.process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=os.environ | {"PYTHONPATH": str(ROOT)},
+                stdout=subprocess.PIPE,
+                stderr=err,
+            )
 
     def wait_for_step(self, step):
         """Until a checkpoint of this step or a later one is there."""
-        return wait_until(lambda: (kept := list_checkpoints(self.run_dir / "checkpoints")) and int(kept[-1].name[5:]) >= step, self)
+        return wait_until(
+            lambda: (
+                (kept := list_checkpoints(self.run_dir / "checkpoints"))
+                and int(kept[-1].name[5:]) >= step
+            ),
+            self,
+        )
 
     def ranks(self):
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        children = (
+            Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        )
         return sorted(map(int, children))
 
     def ended(self, timeout_s=60.0):
         """Exit status, stdout and the lines of stderr that are no log."""
         out, _ = self.process.communicate(timeout=timeout_s)
-        lines = [line for line in self.err_path.read_text(encoding="utf-8").splitlines() if not line[:1].isdigit()]
+        lines = [
+            line
+            for line in self.err_path.read_text(encoding="utf-8").splitlines()
+            if not line[:1].isdigit()
+        ]
         return self.process.returncode, out.decode(), lines
 
 
@@ -85,9 +121,14 @@ def test_sigterm_reaches_all_and_the_same_command_goes_on(started):
     status, out, lines = run.ended()
     kept = int(list_checkpoints(run.run_dir / "checkpoints")[-1].name[5:])
     assert (status, out) == (143, "")
-    assert lines == [f"interrupted: kept: step {kept:,} in {run.run_dir}; the same command goes on from there"]
+    assert lines == [
+        f"interrupted: kept: step {kept:,} in {run.run_dir}; the same command goes on from there"
+    ]
     assert all(map(is_gone, ranks))
-    metrics = [json.loads(line)["step"] for line in (run.run_dir / "metrics.jsonl").read_text().splitlines()]
+    metrics = [
+        json.loads(line)["step"]
+        for line in (run.run_dir / "metrics.jsonl").read_text().splitlines()
+    ]
     assert metrics == sorted(set(metrics))
 
 
@@ -175,24 +216,74 @@ def test_two_machines_train_together(two_hosts, tiny_recipe_path, tmp_path):
     def train(name, hidden=""):
         processes = []
         for number, (host, address) in enumerate(two_hosts):
-            rendezvous = ["--nnodes=2", "--nproc-per-node=1", "--rdzv-backend=c10d", f"--rdzv-endpoint={two_hosts[0][1]}:29400"]
+            rendezvous = [
+                "--nnodes=2",
+                "--nproc-per-node=1",
+                "--rdzv-backend=c10d",
+                f"--rdzv-endpoint={two_hosts[0][1]}:29400",
+            ]
             # Which machine has the address of the meeting is known by its name elsewhere; these two have the same.
             rendezvous += [f"--rdzv-conf=is_host={int(number == 0)}", f"--local-addr={address}"]
             launcher = [sys.executable, "-m", "torch.distributed.run", *rendezvous]
-            command = [*launcher, "-m", "mtkit", "train", str(tiny_recipe_path), "--device", "cpu", "-o", str(tmp_path / name)]
+            command = [
+                *launcher,
+                "-m",
+                "mtkit",
+                "train",
+                str(tiny_recipe_path),
+                "--device",
+                "cpu",
+                "-o",
+                str(tmp_path / name),
+            ]
             # The second machine has another disk in this place.
-            prefix = ["unshare", "--mount", "sh", "-c", f"mount -t tmpfs tmpfs '{hidden}' && exec \"$@\"", "sh"] if hidden and number else []
+            prefix = (
+                [
+                    "unshare",
+                    "--mount",
+                    "sh",
+                    "-c",
+                    f"mount -t tmpfs tmpfs '{hidden}' && exec \"$@\"",
+                    "sh",
+                ]
+                if hidden and number
+                else []
+            )
             env = os.environ | {"PYTHONPATH": str(ROOT), "GLOO_SOCKET_IFNAME": "veth0"}
-            command = ["ip", "netns", "exec", host, *prefix, *command, "--set", "training.max_steps=4"]
-            processes.append(subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+            command = [
+                "ip",
+                "netns",
+                "exec",
+                host,
+                *prefix,
+                *command,
+                "--set",
+                "training.max_steps=4",
+            ]
+            processes.append(
+                subprocess.Popen(
+                    command,
+                    cwd=ROOT,
+                    env=env,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                )
+            )
         outcomes = [process.communicate(timeout=150) for process in processes]
-        return [process.returncode for process in processes], [out for out, _ in outcomes], [err for _, err in outcomes]
+        return (
+            [process.returncode for process in processes],
+            [out for out, _ in outcomes],
+            [err for _, err in outcomes],
+        )
 
     statuses, outs, errs = train("run")
     assert statuses == [0, 0], errs
     # Which of them is process 0 is torchrun's choice.
     assert sum("trained 4 steps" in out for out in outs) == 1
-    assert [path.name for path in list_checkpoints(tmp_path / "run" / "checkpoints")] == ["step-00000004"]
+    assert [path.name for path in list_checkpoints(tmp_path / "run" / "checkpoints")] == [
+        "step-00000004"
+    ]
     work_dir = tmp_path / "work"
     statuses, _, errs = train("other", hidden=work_dir)
     assert 0 not in statuses

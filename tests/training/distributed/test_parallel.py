@@ -18,16 +18,43 @@ from tests.conftest import write_tiny_recipe
 ROOT = Path(__file__).parents[3]
 KINDS = ("ddp", "fsdp")
 # The gradient of some biases is zero but for rounding, which Adam would blow up to a whole step.
-FIXED = ["training.adam_eps=1e-4", "training.accumulate_batches=4", "training.ema_decay=0.9", "model.dropout=0.2", "model.attention_dropout=0.1"]
-FIXED += ["model.layer_drop=0.2", "sampling.src_dropout=0.1", "training.save_every_steps=3", "validation.every_steps=3", "training.log_every_steps=3"]
+FIXED = [
+    "training.adam_eps=1e-4",
+    "training.accumulate_batches=4",
+    "training.ema_decay=0.9",
+    "model.dropout=0.2",
+    "model.attention_dropout=0.1",
+]
+FIXED += [
+    "model.layer_drop=0.2",
+    "sampling.src_dropout=0.1",
+    "training.save_every_steps=3",
+    "validation.every_steps=3",
+    "training.log_every_steps=3",
+]
 HALF, WHOLE = "training.max_steps=3", "training.max_steps=6"
 DIVERGING = ["training.learning_rate=1e12", "training.warmup_steps=0", "training.max_grad_norm=0"]
 DIVERGING += ["training.max_bad_steps=2", "training.max_rollbacks=1"]
 
 
 def torchrun(*arguments):
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=300, check=False)
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node=2",
+        *map(str, arguments),
+    ]
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +64,9 @@ def runs(tmp_path_factory, ko_en_pairs):
     recipe_path = write_tiny_recipe(folder, ko_en_pairs)
 
     def alone(name, *changes):
-        train(Recipe.load(recipe_path, [*FIXED, *changes]), folder / name, device="cpu", n_threads=1)
+        train(
+            Recipe.load(recipe_path, [*FIXED, *changes]), folder / name, device="cpu", n_threads=1
+        )
 
     alone("one", WHOLE)
     alone("averaged-one", WHOLE, "training.ema_decay=0", "training.average_last=2")
@@ -57,17 +86,37 @@ def runs(tmp_path_factory, ko_en_pairs):
             (f"two-{kind}", [way, WHOLE]),
             (f"{kind}-one", [way, HALF]),
             (f"one-{kind}", [way, WHOLE]),
-            (f"averaged-{kind}", [way, WHOLE, "training.ema_decay=0", "training.average_last=2", "training.activation_checkpointing=true"]),
+            (
+                f"averaged-{kind}",
+                [
+                    way,
+                    WHOLE,
+                    "training.ema_decay=0",
+                    "training.average_last=2",
+                    "training.activation_checkpointing=true",
+                ],
+            ),
             (f"parts-{kind}", [way, *parts]),
             (f"diverged-{kind}", [way, *DIVERGING]),
         ]
     jobs_path = folder / "jobs.json"
-    jobs_path.write_text(json.dumps([(name, str(recipe_path), [*FIXED, *changes], str(folder / name)) for name, changes in jobs]))
+    jobs_path.write_text(
+        json.dumps(
+            [
+                (name, str(recipe_path), [*FIXED, *changes], str(folder / name))
+                for name, changes in jobs
+            ]
+        )
+    )
     ended = torchrun("tests/training/distributed/ranks.py", jobs_path)
     assert ended.returncode == 0, ended.stderr
     for kind in KINDS:
         alone(f"{kind}-one", WHOLE)
-    return folder, [json.loads((folder / f"outcomes{rank}.json").read_text()) for rank in range(2)], ended.stderr
+    return (
+        folder,
+        [json.loads((folder / f"outcomes{rank}.json").read_text()) for rank in range(2)],
+        ended.stderr,
+    )
 
 
 def tensors(run_dir):
@@ -77,7 +126,10 @@ def tensors(run_dir):
 
 
 def metrics(run_dir):
-    return [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [
+        json.loads(line)
+        for line in (run_dir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
 
 
 def assert_same_run(first, second):
@@ -87,9 +139,13 @@ def assert_same_run(first, second):
     for name in ("step", "epoch", "window", "batch", "n_tokens", "n_without_best"):
         assert getattr(states[0], name) == getattr(states[1], name)
     found, expected = metrics(first), metrics(second)
-    assert [(line["kind"], line["step"]) for line in found] == [(line["kind"], line["step"]) for line in expected]
+    assert [(line["kind"], line["step"]) for line in found] == [
+        (line["kind"], line["step"]) for line in expected
+    ]
     for key in ("loss", "nll", "grad_norm", "bleu", "chrf"):
-        assert [line[key] for line in found if key in line] == pytest.approx([line[key] for line in expected if key in line], rel=1e-4)
+        assert [line[key] for line in found if key in line] == pytest.approx(
+            [line[key] for line in expected if key in line], rel=1e-4
+        )
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -50,7 +50,15 @@ def test_training_in_a_line(pace, caplog):
     lines.numbers(200, "train", VALUES)
     lines.numbers(200, "train", VALUES | {"n_skipped": 2, "data_wait": 0.25, "agreement": 0.5})
     pace.done = 500
-    lines.numbers(500, "train", {name: value for name, value in (VALUES | {"n_skipped": 50}).items() if name not in ("loss", "nll", "grad_norm")})
+    lines.numbers(
+        500,
+        "train",
+        {
+            name: value
+            for name, value in (VALUES | {"n_skipped": 50}).items()
+            if name not in ("loss", "nll", "grad_norm")
+        },
+    )
     trouble = "lr 1.00e-03, epoch 12, 25 % of the time waiting for batches (batches.n_workers), 2 updates skipped"
     assert caplog.messages == [
         "step 200: loss 3.922, perplexity 27.87, gradient norm 1.26, 6,374 tok/s, lr 1.00e-03, epoch 12, 2 min 30 s left",
@@ -77,9 +85,13 @@ def test_validation_and_samples_in_lines(pace, caplog):
 
 def test_above_a_view_lines_are_short_and_samples_are_not_told(pace, caplog):
     lines = Lines(pace, is_short=True)
-    lines.numbers(123_456, "train", VALUES | {"tokens_per_s": 1_234_567.0, "epoch": 123, "nll": 6.9})
+    lines.numbers(
+        123_456, "train", VALUES | {"tokens_per_s": 1_234_567.0, "epoch": 123, "nll": 6.9}
+    )
     lines.samples(200, [Sample("a", "b", "c")])
-    assert caplog.messages == ["step 123456: loss 3.922, perplexity 992.27, 1,234,567 tok/s, epoch 123"]
+    assert caplog.messages == [
+        "step 123456: loss 3.922, perplexity 992.27, 1,234,567 tok/s, epoch 123"
+    ]
     assert len(f"00:00:00 {caplog.messages[0]}") < 80
 
 
@@ -101,7 +113,10 @@ def test_ten_seconds_without_a_line_bring_one(pace, clock, caplog):
         pace.advance(1, clock[0])
         lines.look(clock[0], values)
     first, regular, second = caplog.messages
-    assert first == "step 220 of 500, loss 3.922, perplexity 27.87, 6,374 tok/s, epoch 12, 2 steps/s, 2 min 20 s left"
+    assert (
+        first
+        == "step 220 of 500, loss 3.922, perplexity 27.87, 6,374 tok/s, epoch 12, 2 steps/s, 2 min 20 s left"
+    )
     assert regular.startswith("step 238: loss 3.922")
     assert second.startswith("step 258 of 500, loss 3.922")
     # To know the values may mean to wait for the device.

@@ -10,7 +10,14 @@ from mtkit.training.step import StepResult
 
 def result(loss, n_tokens, *, is_good=True, **parts):
     values = {name: torch.tensor(value) for name, value in parts.items()}
-    return StepResult(torch.tensor(loss), torch.tensor(loss / 2), values, torch.tensor(3.0), torch.tensor(is_good), n_tokens)
+    return StepResult(
+        torch.tensor(loss),
+        torch.tensor(loss / 2),
+        values,
+        torch.tensor(3.0),
+        torch.tensor(is_good),
+        n_tokens,
+    )
 
 
 def test_means_are_per_token_and_leave_skipped_updates_out():

@@ -20,19 +20,29 @@ def numbers(folder):
     """Step and value by tag."""
     reader = EventAccumulator(str(folder))
     reader.Reload()
-    return {tag: [(event.step, event.value) for event in reader.Scalars(tag)] for tag in reader.Tags()["scalars"]}
+    return {
+        tag: [(event.step, event.value) for event in reader.Scalars(tag)]
+        for tag in reader.Tags()["scalars"]
+    }
 
 
 def texts(folder, tag):
     """Step and text."""
     reader = PluginEventAccumulator(str(folder))
     reader.Reload()
-    return [(event.step, event.tensor_proto.string_val[0].decode()) for event in reader.Tensors(f"{tag}/text_summary")]
+    return [
+        (event.step, event.tensor_proto.string_val[0].decode())
+        for event in reader.Tensors(f"{tag}/text_summary")
+    ]
 
 
-def test_a_resumed_run_shows_every_step_once_with_the_numbers_of_metrics_jsonl(tiny_recipe_path, tmp_path):
+def test_a_resumed_run_shows_every_step_once_with_the_numbers_of_metrics_jsonl(
+    tiny_recipe_path, tmp_path
+):
     def recipe(max_steps):
-        return Recipe.load(tiny_recipe_path, ["training.trackers=[tensorboard]", f"training.max_steps={max_steps}"])
+        return Recipe.load(
+            tiny_recipe_path, ["training.trackers=[tensorboard]", f"training.max_steps={max_steps}"]
+        )
 
     run = tmp_path / "run"
     train(recipe(10), run)
@@ -44,15 +54,22 @@ def test_a_resumed_run_shows_every_step_once_with_the_numbers_of_metrics_jsonl(t
             path.rename(tmp_path / path.name)
     train(recipe(20), run)
     assert len(list((run / "tensorboard").iterdir())) == 3
-    entries = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    entries = [
+        json.loads(line)
+        for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     found = numbers(run / "tensorboard")
     assert {tag.split("/")[0] for tag in found} == {"train", "validation"}
     for tag, points in found.items():
         kind, name = tag.split("/")
         expected = [(entry["step"], entry[name]) for entry in entries if entry["kind"] == kind]
         assert [step for step, _ in points] == [step for step, _ in expected]
-        assert [value for _, value in points] == pytest.approx([value for _, value in expected], rel=1e-6)
-    samples = [(entry["step"], entry["samples"][1]) for entry in entries if entry["kind"] == "samples"]
+        assert [value for _, value in points] == pytest.approx(
+            [value for _, value in expected], rel=1e-6
+        )
+    samples = [
+        (entry["step"], entry["samples"][1]) for entry in entries if entry["kind"] == "samples"
+    ]
     shown = texts(run / "tensorboard", "samples/2")
     assert [step for step, _ in shown] == [10, 20] == [step for step, _ in samples]
     for (_, text), (_, sample) in zip(shown, samples, strict=True):
@@ -76,12 +93,20 @@ def test_after_going_back_the_later_steps_are_gone(tmp_path):
     assert numbers(tmp_path / "tensorboard") == {"train/loss": [(10, 10.0), (20, 2.0)]}
 
 
-def test_a_missing_package_is_told_of_before_anything_is_done(tiny_recipe_path, tmp_path, monkeypatch):
+def test_a_missing_package_is_told_of_before_anything_is_done(
+    tiny_recipe_path, tmp_path, monkeypatch
+):
     found = importlib.util.find_spec
-    monkeypatch.setattr("mtkit.training.reporting.tensorboard.find_spec", lambda name: None if name == "tensorboard" else found(name))
+    monkeypatch.setattr(
+        "mtkit.training.reporting.tensorboard.find_spec",
+        lambda name: None if name == "tensorboard" else found(name),
+    )
     with pytest.raises(MtkitError) as caught:
         train(Recipe.load(tiny_recipe_path, ["training.trackers=[tensorboard]"]), tmp_path / "run")
-    assert caught.value.message == "training.trackers: tensorboard needs a package that is not installed"
+    assert (
+        caught.value.message
+        == "training.trackers: tensorboard needs a package that is not installed"
+    )
     assert "pip install 'mtkit[tensorboard]'" in caught.value.hint
     assert not (tmp_path / "work").exists()
     assert not (tmp_path / "run").exists()

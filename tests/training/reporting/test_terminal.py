@@ -24,7 +24,10 @@ from mtkit.training.reporting.terminal import MAX_SHARE, REDRAW_EVERY_S, Termina
 from mtkit.training.reporting.throughput import Pace
 from mtkit.training.reporting.tracker import RunInfo, Sample
 
-SAMPLES = [Sample("나는 학교에 간다." * 8, "I go to school.", "I am going to the school."), Sample("물", "water", "water\t\x1b[31m")]
+SAMPLES = [
+    Sample("나는 학교에 간다." * 8, "I go to school.", "I am going to the school."),
+    Sample("물", "water", "water\t\x1b[31m"),
+]
 
 
 @pytest.fixture
@@ -34,9 +37,21 @@ def screen():
     for step in range(1, 1241):
         pace.advance(1, 100 + step / 8)
     screen = Screen(pace)
-    screen.train = {"loss": 3.214, "nll": 2.66, "grad_norm": 1.26, "n_skipped": 0, "tokens_per_s": 51_234.0, "data_wait": 0.0, "lr": 7e-4, "epoch": 3}
+    screen.train = {
+        "loss": 3.214,
+        "nll": 2.66,
+        "grad_norm": 1.26,
+        "n_skipped": 0,
+        "tokens_per_s": 51_234.0,
+        "data_wait": 0.0,
+        "lr": 7e-4,
+        "epoch": 3,
+    }
     screen.losses.extend([6.0, 5.0, 4.0, 3.214])
-    screen.validations = [(step, {"loss": 4 - step / 1000, "bleu": score, "chrf": 30.0, "best": best}) for step, score, best in SCORES]
+    screen.validations = [
+        (step, {"loss": 4 - step / 1000, "bleu": score, "chrf": 30.0, "best": best})
+        for step, score, best in SCORES
+    ]
     screen.shown = SAMPLES
     return screen
 
@@ -54,7 +69,10 @@ def test_all_that_matters_in_80_columns(screen):
     assert lines[1].endswith("━   6 %  1,240 of 20,000 steps")
     duration, end = "39 min 05 s", time.strftime("%H:%M", time.localtime(time.time() + 18_760 / 8))
     # The minute may change in between.
-    assert re.sub(r"\(\d\d:\d\d\)", f"({end})", lines[2]) == f"time left     {duration} ({end})   speed         51,234 tok/s, 8 steps/s"
+    assert (
+        re.sub(r"\(\d\d:\d\d\)", f"({end})", lines[2])
+        == f"time left     {duration} ({end})   speed         51,234 tok/s, 8 steps/s"
+    )
     assert lines[3:6] == [
         "loss          3.214  █▅▃▁           gradient norm 1.26",
         "perplexity    14.30                 learning rate 7.00e-04",
@@ -68,7 +86,10 @@ def test_all_that_matters_in_80_columns(screen):
         "step 1,000        13.00    30.00    3.000       20.09",
     ]
     assert re.fullmatch(r"source        (나는 학교에 간다\.){3}나는 학교에 +…", lines[12])
-    assert lines[13:15] == ["reference     I go to school.", "translation   I am going to the school."]
+    assert lines[13:15] == [
+        "reference     I go to school.",
+        "translation   I am going to the school.",
+    ]
     assert lines[18] == "translation   water  [31m"
 
 
@@ -79,7 +100,10 @@ def test_no_line_is_wider_than_the_terminal_and_korean_counts_twice(screen, widt
     assert cell_len(shown(screen, width)[1]) == min(width, 100)
 
 
-@pytest.mark.parametrize(("height", "n_lines"), [(5, 5), (6, 6), (10, 6), (11, 11), (14, 11), (15, 15), (19, 19), (40, 19)])
+@pytest.mark.parametrize(
+    ("height", "n_lines"),
+    [(5, 5), (6, 6), (10, 6), (11, 11), (14, 11), (15, 15), (19, 19), (40, 19)],
+)
 def test_a_low_terminal_shows_what_matters_most(screen, height, n_lines):
     assert shown(screen, height=height) == shown(screen)[:n_lines]
 
@@ -113,7 +137,14 @@ def test_sparklines():
 
 @pytest.fixture
 def console():
-    return Console(file=io.StringIO(), force_terminal=True, width=80, height=24, color_system="standard", legacy_windows=False)
+    return Console(
+        file=io.StringIO(),
+        force_terminal=True,
+        width=80,
+        height=24,
+        color_system="standard",
+        legacy_windows=False,
+    )
 
 
 def test_it_is_drawn_seldom_and_on_a_slow_terminal_more_seldom(console, monkeypatch):
@@ -178,8 +209,15 @@ def test_a_terminal_that_goes_away_does_not_end_training(console, monkeypatch):
 
 
 def test_a_resumed_run_shows_the_validations_before(console, tmp_path):
-    entries = [{"step": step, "kind": "validation", "loss": 2.0, "bleu": 1.0, "chrf": 1.0, "best": True} for step in (10, 20, 30)]
-    lines = [{"step": 5, "kind": "train", "loss": 1.0}, *entries, {"step": 40, "kind": "validation", "loss": None, "best": False}]
+    entries = [
+        {"step": step, "kind": "validation", "loss": 2.0, "bleu": 1.0, "chrf": 1.0, "best": True}
+        for step in (10, 20, 30)
+    ]
+    lines = [
+        {"step": 5, "kind": "train", "loss": 1.0},
+        *entries,
+        {"step": 40, "kind": "validation", "loss": None, "best": False},
+    ]
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     view = TerminalView(Pace(20, 100, {}), console)
     view.begin(RunInfo(tmp_path, {}, 1, step=20))
@@ -189,9 +227,14 @@ def test_a_resumed_run_shows_the_validations_before(console, tmp_path):
     assert [step for step, _ in view.screen.validations] == [10]
 
 
-@pytest.mark.parametrize(("width", "height", "is_fitting"), [(72, 10, True), (71, 40, False), (100, 9, False)])
+@pytest.mark.parametrize(
+    ("width", "height", "is_fitting"), [(72, 10, True), (71, 40, False), (100, 9, False)]
+)
 def test_a_small_terminal_gets_lines(width, height, is_fitting):
-    assert fits(Console(file=io.StringIO(), force_terminal=True, width=width, height=height)) == is_fitting
+    assert (
+        fits(Console(file=io.StringIO(), force_terminal=True, width=width, height=height))
+        == is_fitting
+    )
 
 
 class Terminal:
@@ -204,10 +247,21 @@ class Terminal:
 
     def __init__(self, command, **variables):
         master, slave = pty.openpty()
-        environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in ("COLUMNS", "LINES", "NO_COLOR")
+        }
         environment |= {"TERM": "xterm-256color", "PYTHONUTF8": "1"} | variables
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 80, 0, 0))
-        self.process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True)
+        self.process = subprocess.Popen(
+            command,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env=environment,
+            start_new_session=True,
+        )
         os.close(slave)
         self.master = master
         self.output = b""
@@ -232,7 +286,18 @@ class Terminal:
 
 def train_command(recipe_path, *changes):
     settings = [word for change in changes for word in ("--set", change)]
-    return [sys.executable, "-m", "mtkit", "train", str(recipe_path), "--device", "cpu", "--threads", "1", *settings]
+    return [
+        sys.executable,
+        "-m",
+        "mtkit",
+        "train",
+        str(recipe_path),
+        "--device",
+        "cpu",
+        "--threads",
+        "1",
+        *settings,
+    ]
 
 
 @pytest.mark.slow
@@ -240,7 +305,12 @@ def train_command(recipe_path, *changes):
 def test_a_run_in_a_terminal_leaves_it_in_order(tiny_recipe_path, n_signals):
     steps = 20 if not n_signals else 4000
     terminal = Terminal(
-        train_command(tiny_recipe_path, f"training.max_steps={steps}", "training.save_every_steps=4000", "validation.every_steps=4000")
+        train_command(
+            tiny_recipe_path,
+            f"training.max_steps={steps}",
+            "training.save_every_steps=4000",
+            "validation.every_steps=4000",
+        )
     )
     assert terminal.read_until(b"step 5: loss ")
     for _ in range(n_signals):
@@ -256,7 +326,10 @@ def test_a_run_in_a_terminal_leaves_it_in_order(tiny_recipe_path, n_signals):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("variables", "is_drawn"), [({"TERM": "dumb"}, False), ({"NO_COLOR": "1"}, True), ({"COLUMNS": "40"}, False)])
+@pytest.mark.parametrize(
+    ("variables", "is_drawn"),
+    [({"TERM": "dumb"}, False), ({"NO_COLOR": "1"}, True), ({"COLUMNS": "40"}, False)],
+)
 def test_terminals_of_little_ability(tiny_recipe_path, variables, is_drawn):
     terminal = Terminal(train_command(tiny_recipe_path), **variables)
     status, text = terminal.finish(), terminal.output.decode()

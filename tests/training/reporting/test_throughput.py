@@ -27,7 +27,12 @@ def train(pace, clock, n, seconds):
 
 def test_a_slow_start_is_forgotten(clock):
     pace = Pace(0, 10_000, {})
-    assert (pace.steps_per_s, pace.left_s, speed(pace), time_left_in_words(pace)) == (None, None, "", "")
+    assert (pace.steps_per_s, pace.left_s, speed(pace), time_left_in_words(pace)) == (
+        None,
+        None,
+        "",
+        "",
+    )
     train(pace, clock, 1, 300.0)  # a model is compiled
     train(pace, clock, 100, 0.5)
     assert pace.steps_per_s == pytest.approx(2.0)
@@ -68,7 +73,9 @@ def test_interruptions_are_no_part_of_the_rate_but_of_the_time_left(clock):
     assert left[10_000] == 0
     # From the first of each kind on it is exact.
     for done in (1000, 1001, 1250, 1999, 2000, 5500, 9999):
-        rest = (10_000 - done) * 0.05 + sum(30 if step % 1000 == 0 else 4 for step in range(250, 10_001, 250) if step > done)
+        rest = (10_000 - done) * 0.05 + sum(
+            30 if step % 1000 == 0 else 4 for step in range(250, 10_001, 250) if step > done
+        )
         assert left[done] == pytest.approx(rest)
 
 
@@ -92,12 +99,19 @@ def test_after_going_back_the_rate_begins_anew(clock):
 
 @pytest.mark.parametrize(
     ("seconds", "duration", "form"),
-    [(90, "1 min 30 s", None), (7200, "2 h 00 min", "%H:%M"), (2.5 * 86400, "2 d 12 h", "%a %H:%M"), (9 * 86400, "9 d 00 h", "%Y-%m-%d")],
+    [
+        (90, "1 min 30 s", None),
+        (7200, "2 h 00 min", "%H:%M"),
+        (2.5 * 86400, "2 d 12 h", "%a %H:%M"),
+        (9 * 86400, "9 d 00 h", "%Y-%m-%d"),
+    ],
 )
 def test_a_long_time_ends_at_a_time_of_the_clock(clock, seconds, duration, form):
     pace = Pace(0, 11, {})
     train(pace, clock, 2, seconds / 9)
     end = "" if form is None else time.strftime(form, time.localtime(clock[0] + seconds))
     assert time_left(pace) == (duration, end)
-    assert time_left_in_words(pace) == (f"{duration} left (until {end})" if end else f"{duration} left")
+    assert time_left_in_words(pace) == (
+        f"{duration} left (until {end})" if end else f"{duration} left"
+    )
     assert math.isclose(pace.left_s or 0.0, seconds)

@@ -54,7 +54,10 @@ class Failing(Tracker):
 
 
 def entries(run_dir):
-    return [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [
+        json.loads(line)
+        for line in (run_dir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
 
 
 def test_a_tracker_is_told_what_metrics_jsonl_says(tiny_recipe, tmp_path):
@@ -65,9 +68,14 @@ def test_a_tracker_is_told_what_metrics_jsonl_says(tiny_recipe, tmp_path):
     assert run == RunInfo(result.run_dir, run.settings, run.n_parameters, 0)
     assert run.settings["training.learning_rate"] == 0.002
     assert run.settings["data.train.0.src"] == str(tmp_path / "train.ko")
-    assert run.n_parameters == sum(parameter.numel() for parameter in load_model_dir(result.model_dir).model.parameters())
+    assert run.n_parameters == sum(
+        parameter.numel() for parameter in load_model_dir(result.model_dir).model.parameters()
+    )
     told = [{"step": step, "kind": kind, **values} for step, kind, values in notebook.of("numbers")]
-    told += [{"step": step, "kind": "samples", "samples": [sample._asdict() for sample in samples]} for step, samples in notebook.of("samples")]
+    told += [
+        {"step": step, "kind": "samples", "samples": [sample._asdict() for sample in samples]}
+        for step, samples in notebook.of("samples")
+    ]
     written = entries(result.run_dir)
     assert sorted(written, key=str) == sorted(told, key=str)
     assert len(written) == 4 + 2 + 2
@@ -75,7 +83,17 @@ def test_a_tracker_is_told_what_metrics_jsonl_says(tiny_recipe, tmp_path):
 
 
 SCHEMA = {
-    "train": {"train_s", "loss", "nll", "grad_norm", "n_skipped", "tokens_per_s", "data_wait", "lr", "epoch"},
+    "train": {
+        "train_s",
+        "loss",
+        "nll",
+        "grad_norm",
+        "n_skipped",
+        "tokens_per_s",
+        "data_wait",
+        "lr",
+        "epoch",
+    },
     "validation": {"loss", "bleu", "chrf", "best"},
     "samples": {"samples"},
 }
@@ -106,7 +124,9 @@ def test_a_tracker_that_fails_is_left_out_and_training_goes_on(tiny_recipe, tmp_
     assert failing.n_calls == 3
     assert len(notebook.of("numbers")) == 6
     told = [message for message in caplog.messages if "tracker" in message]
-    assert told == ["the tracker Failing has failed and is told nothing from here on: ConnectionError: no way out"]
+    assert told == [
+        "the tracker Failing has failed and is told nothing from here on: ConnectionError: no way out"
+    ]
 
 
 def test_ctrl_c_in_a_tracker_is_ctrl_c():
@@ -139,14 +159,30 @@ def test_a_tracker_hears_of_interruption_and_resumption(tiny_recipe_path, tmp_pa
     # Step 15 had been told of, but not been saved.
     assert [run.step for [run] in (*first.of("begin"), *second.of("begin"))] == [10, 10]
     assert [step for step, kind, _ in second.of("numbers") if kind == "train"] == [15, 20]
-    assert [entry["step"] for entry in entries(tmp_path / "run") if entry["kind"] == "train"] == [5, 10, 15, 20]
+    assert [entry["step"] for entry in entries(tmp_path / "run") if entry["kind"] == "train"] == [
+        5,
+        10,
+        15,
+        20,
+    ]
 
 
 def test_after_going_back_steps_come_again(tiny_recipe_path, tmp_path):
     notebook = Notebook()
-    changes = ["training.learning_rate=1e12", "training.warmup_steps=0", "training.max_grad_norm=0", "training.max_bad_steps=3"]
+    changes = [
+        "training.learning_rate=1e12",
+        "training.warmup_steps=0",
+        "training.max_grad_norm=0",
+        "training.max_bad_steps=3",
+    ]
     with pytest.raises(mtkit.MtkitError, match="diverged"):
-        train(Recipe.load(tiny_recipe_path, [*changes, "training.log_every_steps=1", "data.validation=null"]), tmp_path / "run", trackers=[notebook])
+        train(
+            Recipe.load(
+                tiny_recipe_path, [*changes, "training.log_every_steps=1", "data.validation=null"]
+            ),
+            tmp_path / "run",
+            trackers=[notebook],
+        )
     assert notebook.of("back") == [(0,)] * 3
     steps = [step for step, _, _ in notebook.of("numbers")]
     assert len(steps) > len(set(steps))
@@ -168,15 +204,33 @@ class Csv(mtkit.Tracker):
 
 
 def test_the_example_of_the_guide(tiny_recipe, tmp_path):
-    result = mtkit.train(tiny_recipe, tmp_path / "run", trackers=[Csv(str(tmp_path / "scores.csv"))])
+    result = mtkit.train(
+        tiny_recipe, tmp_path / "run", trackers=[Csv(str(tmp_path / "scores.csv"))]
+    )
     with open(tmp_path / "scores.csv", newline="") as file:
         rows = [[float(cell) for cell in row] for row in csv.reader(file)]
-    assert rows == [[entry["step"], entry["bleu"], entry["loss"]] for entry in entries(result.run_dir) if entry["kind"] == "validation"]
+    assert rows == [
+        [entry["step"], entry["bleu"], entry["loss"]]
+        for entry in entries(result.run_dir)
+        if entry["kind"] == "validation"
+    ]
 
 
 def test_settings_become_flat():
-    settings = {"a": {"b": 1, "c": {"d": None}}, "e": [1, 2], "f": [{"g": "x"}, {"g": "y"}], "h": []}
-    assert flat(settings) == {"a.b": 1, "a.c.d": None, "e": [1, 2], "f.0.g": "x", "f.1.g": "y", "h": []}
+    settings = {
+        "a": {"b": 1, "c": {"d": None}},
+        "e": [1, 2],
+        "f": [{"g": "x"}, {"g": "y"}],
+        "h": [],
+    }
+    assert flat(settings) == {
+        "a.b": 1,
+        "a.c.d": None,
+        "e": [1, 2],
+        "f.0.g": "x",
+        "f.1.g": "y",
+        "h": [],
+    }
 
 
 def test_numbers_that_are_none_are_null(tmp_path):
@@ -184,7 +238,11 @@ def test_numbers_that_are_none_are_null(tmp_path):
     from mtkit.training.reporting.metrics_file import MetricsFile
 
     tmp_path.joinpath("metrics.jsonl").write_text("")
-    MetricsFile(RunDir(tmp_path)).numbers(3, "validation", {"loss": float("nan"), "bleu": float("inf"), "chrf": 1.0})
-    assert (tmp_path / "metrics.jsonl").read_text() == '{"step": 3, "kind": "validation", "loss": null, "bleu": null, "chrf": 1.0}\n'
+    MetricsFile(RunDir(tmp_path)).numbers(
+        3, "validation", {"loss": float("nan"), "bleu": float("inf"), "chrf": 1.0}
+    )
+    assert (
+        tmp_path / "metrics.jsonl"
+    ).read_text() == '{"step": 3, "kind": "validation", "loss": null, "bleu": null, "chrf": 1.0}\n'
     MetricsFile(RunDir(tmp_path)).samples(4, [Sample("물", "water", "w")])
     assert "물" in (tmp_path / "metrics.jsonl").read_text(encoding="utf-8")

@@ -28,7 +28,9 @@ class StandIn(SimpleNamespace):
         calls: list[Any] = [("init", settings)]
         self.runs.append(calls)
         return SimpleNamespace(
-            define_metric=lambda name, step_metric=None: calls.append(("define_metric", name, step_metric)),
+            define_metric=lambda name, step_metric=None: calls.append(
+                ("define_metric", name, step_metric)
+            ),
             log=lambda values: calls.append(("log", values)),
             finish=lambda exit_code: calls.append(("finish", exit_code)),
         )
@@ -41,7 +43,10 @@ class StandIn(SimpleNamespace):
 def wandb(monkeypatch):
     stand_in = StandIn()
     found = importlib.util.find_spec
-    monkeypatch.setattr("mtkit.training.reporting.weights_and_biases.find_spec", lambda name: name if name == "wandb" else found(name))
+    monkeypatch.setattr(
+        "mtkit.training.reporting.weights_and_biases.find_spec",
+        lambda name: name if name == "wandb" else found(name),
+    )
     monkeypatch.setitem(sys.modules, "wandb", stand_in)  # pyright: ignore[reportArgumentType]
     for name in ("WANDB_PROJECT", "WANDB_NAME"):
         monkeypatch.delenv(name, raising=False)
@@ -53,28 +58,64 @@ def recipe(path, max_steps):
 
 
 def logged(calls, kind):
-    return [values for name, *rest in calls if name == "log" for values in rest if any(key.startswith(f"{kind}/") for key in values)]
+    return [
+        values
+        for name, *rest in calls
+        if name == "log"
+        for values in rest
+        if any(key.startswith(f"{kind}/") for key in values)
+    ]
 
 
-def test_a_resumed_run_goes_on_under_its_id_with_the_numbers_of_metrics_jsonl(tiny_recipe_path, tmp_path, wandb):
+def test_a_resumed_run_goes_on_under_its_id_with_the_numbers_of_metrics_jsonl(
+    tiny_recipe_path, tmp_path, wandb
+):
     run = tmp_path / "run"
     train(recipe(tiny_recipe_path, 10), run)
     train(recipe(tiny_recipe_path, 20), run)
     first, second = wandb.runs
     settings = first[0][1]
-    assert settings["id"] == second[0][1]["id"] == (run / "wandb_id.txt").read_text(encoding="utf-8").strip()
-    assert (settings["project"], settings["name"], settings["resume"], settings["dir"]) == ("mtkit", "ko-en run", "allow", str(run))
+    assert (
+        settings["id"]
+        == second[0][1]["id"]
+        == (run / "wandb_id.txt").read_text(encoding="utf-8").strip()
+    )
+    assert (settings["project"], settings["name"], settings["resume"], settings["dir"]) == (
+        "mtkit",
+        "ko-en run",
+        "allow",
+        str(run),
+    )
     assert settings["config"]["training.learning_rate"] == 0.002
     assert ("define_metric", "*", "step") in first
     assert [calls[-1] for calls in wandb.runs] == [("finish", 0)] * 2
-    entries = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    entries = [
+        json.loads(line)
+        for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     for kind in ("train", "validation"):
-        expected = [{name: value for name, value in entry.items() if name != "kind"} for entry in entries if entry["kind"] == kind]
+        expected = [
+            {name: value for name, value in entry.items() if name != "kind"}
+            for entry in entries
+            if entry["kind"] == kind
+        ]
         told = [values for calls in wandb.runs for values in logged(calls, kind)]
-        assert [{name.removeprefix(f"{kind}/"): value for name, value in values.items()} for values in told] == expected
-    tables = [values["samples"] for calls in wandb.runs for name, *rest in calls if name == "log" for values in rest if "samples" in values]
+        assert [
+            {name.removeprefix(f"{kind}/"): value for name, value in values.items()}
+            for values in told
+        ] == expected
+    tables = [
+        values["samples"]
+        for calls in wandb.runs
+        for name, *rest in calls
+        if name == "log"
+        for values in rest
+        if "samples" in values
+    ]
     assert [table["data"] for table in tables] == [
-        [list(sample.values()) for sample in entry["samples"]] for entry in entries if entry["kind"] == "samples"
+        [list(sample.values()) for sample in entry["samples"]]
+        for entry in entries
+        if entry["kind"] == "samples"
     ]
 
 
@@ -88,7 +129,9 @@ def test_the_variables_of_the_package_name_project_and_run(tmp_path, wandb, monk
     assert wandb.runs[0][-1] == ("finish", 1)
 
 
-def test_a_missing_package_is_reported_before_anything_is_done(tiny_recipe_path, tmp_path, monkeypatch):
+def test_a_missing_package_is_reported_before_anything_is_done(
+    tiny_recipe_path, tmp_path, monkeypatch
+):
     monkeypatch.setattr("mtkit.training.reporting.weights_and_biases.find_spec", lambda name: None)
     with pytest.raises(MtkitError) as caught:
         train(recipe(tiny_recipe_path, 10), tmp_path / "run")
@@ -110,4 +153,6 @@ def test_offline_the_package_writes_into_the_run_directory(tmp_path, monkeypatch
         tracker.close("finished")
     run_id = (tmp_path / "wandb_id.txt").read_text(encoding="utf-8").strip()
     files = sorted((tmp_path / "wandb").glob("offline-run-*/*.wandb"))
-    assert len(files) == 2 and all(path.name == f"run-{run_id}.wandb" and path.stat().st_size for path in files)
+    assert len(files) == 2 and all(
+        path.name == f"run-{run_id}.wandb" and path.stat().st_size for path in files
+    )

@@ -23,17 +23,32 @@ from tests.training.sizing.test_out_of_memory import Cramped, make_batch, make_m
 def main(recipe_path: str, out: Path) -> None:
     recipe = Recipe.load(recipe_path, ["batches.max_tokens=auto", "batches.effective_tokens=3000"])
     with join_processes(recipe, "cpu") as (parallel, device):
-        outcome: dict[str, Any] = {"fitted": fit_batch(recipe, TrainingData.open(recipe), device, parallel)}
+        outcome: dict[str, Any] = {
+            "fitted": fit_batch(recipe, TrainingData.open(recipe), device, parallel)
+        }
         model, config = make_model(), TrainingConfig(max_grad_norm=0.0)
         objective = Objective(model, config)
         if parallel.rank == 1:
-            objective = Cramped(model, config, max_pairs=4, where="forward", error=torch.OutOfMemoryError("CUDA out of memory"))
-        stepper = Stepper(objective, torch.optim.SGD(model.parameters(), lr=1.0), config, torch.float32, parallel)
+            objective = Cramped(
+                model,
+                config,
+                max_pairs=4,
+                where="forward",
+                error=torch.OutOfMemoryError("CUDA out of memory"),
+            )
+        stepper = Stepper(
+            objective, torch.optim.SGD(model.parameters(), lr=1.0), config, torch.float32, parallel
+        )
         batches = [make_batch(8, seed) for seed in range(4)]
         n_tokens = sum(batch.n_tokens for batch in batches)
         # Twice, because the first update is when DDP arranges its buckets.
-        outcome["norms"] = [float(stepper.step(batches[parallel.rank :: 2], number, 0.1, n_tokens).grad_norm) for number in (1, 2)]
-        outcome["weights"] = [float(parameter.detach().double().sum()) for parameter in model.parameters()]
+        outcome["norms"] = [
+            float(stepper.step(batches[parallel.rank :: 2], number, 0.1, n_tokens).grad_norm)
+            for number in (1, 2)
+        ]
+        outcome["weights"] = [
+            float(parameter.detach().double().sum()) for parameter in model.parameters()
+        ]
     out.with_name(f"{out.name}{parallel.rank}").write_text(json.dumps(outcome))
 
 

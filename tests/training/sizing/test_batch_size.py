@@ -36,32 +36,50 @@ class Several(Parallel):
         self.others = others
 
     def least(self, value):
-        return min(value, *self.others) if value > 1 else value  # whether a size fits: the others agree
+        return (
+            min(value, *self.others) if value > 1 else value
+        )  # whether a size fits: the others agree
 
 
 def resolve(recipe_path, run, changes, parallel=None) -> tuple[int, int]:
-    recipe = with_batch_size(Recipe.load(recipe_path, changes), RunDir(run), CPU, parallel or Parallel())
+    recipe = with_batch_size(
+        Recipe.load(recipe_path, changes), RunDir(run), CPU, parallel or Parallel()
+    )
     assert recipe.training.accumulate_batches is not None
     return recipe.batches.limit, recipe.training.accumulate_batches
 
 
 @pytest.mark.parametrize(
     ("max_tokens", "effective", "n_processes", "n_batches"),
-    [(256, 1000, 1, 4), (256, 256, 1, 1), (256, 100, 1, 1), (256, 1000, 3, 6), (300, 1000, 1, 3), (256, 1000, 8, 8)],
+    [
+        (256, 1000, 1, 4),
+        (256, 256, 1, 1),
+        (256, 100, 1, 1),
+        (256, 1000, 3, 6),
+        (300, 1000, 1, 3),
+        (256, 1000, 8, 8),
+    ],
 )
 def test_a_fixed_size_and_what_is_wanted_of_an_update_give_the_number_of_batches(
     tiny_recipe_path, tmp_path, max_tokens, effective, n_processes, n_batches
 ):
     changes = [f"batches.max_tokens={max_tokens}", f"batches.effective_tokens={effective}"]
-    assert resolve(tiny_recipe_path, tmp_path / "run", changes, Several(*[0] * (n_processes - 1))) == (max_tokens, n_batches)
+    assert resolve(
+        tiny_recipe_path, tmp_path / "run", changes, Several(*[0] * (n_processes - 1))
+    ) == (max_tokens, n_batches)
 
 
 def test_without_it_each_process_has_one_batch_or_its_share(tiny_recipe_path, tmp_path):
     run = tmp_path / "run"
     assert resolve(tiny_recipe_path, run, []) == (256, 1)
     assert resolve(tiny_recipe_path, run, [], Several(0, 0)) == (256, 3)
-    assert resolve(tiny_recipe_path, run, ["training.accumulate_batches=6"], Several(0, 0)) == (256, 6)
-    with pytest.raises(MtkitError, match="accumulate_batches is 4, which 3 processes cannot share evenly"):
+    assert resolve(tiny_recipe_path, run, ["training.accumulate_batches=6"], Several(0, 0)) == (
+        256,
+        6,
+    )
+    with pytest.raises(
+        MtkitError, match="accumulate_batches is 4, which 3 processes cannot share evenly"
+    ):
         resolve(tiny_recipe_path, run, ["training.accumulate_batches=4"], Several(0, 0))
 
 
@@ -74,9 +92,18 @@ def test_updates_are_of_the_wanted_size_with_small_and_large_batches(tiny_recipe
     src, tgt = (np.tile(data.store.lengths(side, rows) + 1, 40) for side in ("src", "tgt"))
     means = []
     for max_tokens in (250, 500, 1000, 2000, 4000):
-        _, n_batches = resolve(tiny_recipe_path, tmp_path / "run", [f"batches.max_tokens={max_tokens}", "batches.effective_tokens=4000"])
-        tokens = [int(tgt[rows].sum()) for rows in make_batches(src, tgt, max_tokens, np.random.default_rng(1))]
-        updates = [sum(tokens[i : i + n_batches]) for i in range(0, len(tokens) - n_batches + 1, n_batches)]
+        _, n_batches = resolve(
+            tiny_recipe_path,
+            tmp_path / "run",
+            [f"batches.max_tokens={max_tokens}", "batches.effective_tokens=4000"],
+        )
+        tokens = [
+            int(tgt[rows].sum())
+            for rows in make_batches(src, tgt, max_tokens, np.random.default_rng(1))
+        ]
+        updates = [
+            sum(tokens[i : i + n_batches]) for i in range(0, len(tokens) - n_batches + 1, n_batches)
+        ]
         means.append(np.mean(updates))
     # Smaller batches are filled a little less: a sentence of 40 leaves 10 of 250 positions empty.
     assert max(means) / min(means) < 1.08
@@ -85,13 +112,19 @@ def test_updates_are_of_the_wanted_size_with_small_and_large_batches(tiny_recipe
 def test_a_measured_size_divides_the_update_and_leaves_nothing_out(tiny_recipe_path, tmp_path):
     recipe = Recipe.load(tiny_recipe_path)
     preprocess(recipe)
-    max_tokens, n_batches = resolve(tiny_recipe_path, tmp_path / "run", ["batches.max_tokens=auto", "batches.effective_tokens=3000"])
+    max_tokens, n_batches = resolve(
+        tiny_recipe_path,
+        tmp_path / "run",
+        ["batches.max_tokens=auto", "batches.effective_tokens=3000"],
+    )
     assert recipe.longest <= max_tokens <= 3000
     assert 3000 - n_batches < max_tokens * n_batches <= 3000
 
 
 def test_several_processes_take_the_smallest_of_their_sizes(tiny_recipe_path):
-    recipe = Recipe.load(tiny_recipe_path, ["batches.max_tokens=auto", "batches.effective_tokens=3000"])
+    recipe = Recipe.load(
+        tiny_recipe_path, ["batches.max_tokens=auto", "batches.effective_tokens=3000"]
+    )
     preprocess(recipe)
     assert fit_batch(recipe, TrainingData.open(recipe), CPU, Several(100, 900)) == (100, 30)
     # 27 batches would not go into two halves.
@@ -99,16 +132,23 @@ def test_several_processes_take_the_smallest_of_their_sizes(tiny_recipe_path):
 
 
 def test_an_update_smaller_than_one_sentence_for_each_process_is_refused(tiny_recipe_path):
-    recipe = Recipe.load(tiny_recipe_path, ["batches.max_tokens=auto", "batches.effective_tokens=180"])
+    recipe = Recipe.load(
+        tiny_recipe_path, ["batches.max_tokens=auto", "batches.effective_tokens=180"]
+    )
     preprocess(recipe)
-    with pytest.raises(MtkitError, match=r"effective_tokens \(180\) shared by 3 processes is less than one of the longest sentences allowed \(61\)"):
+    with pytest.raises(
+        MtkitError,
+        match=r"effective_tokens \(180\) shared by 3 processes is less than one of the longest sentences allowed \(61\)",
+    ):
         fit_batch(recipe, TrainingData.open(recipe), CPU, Several(61, 61))
 
 
 class FakeTrial:
     """A device whose memory is known: a model of so many bytes, and so many for each position."""
 
-    def __init__(self, kind, usable, model, per_position, held=0, s_per_batch=0.01, s_per_position=1e-5):
+    def __init__(
+        self, kind, usable, model, per_position, held=0, s_per_batch=0.01, s_per_position=1e-5
+    ):
         self.device, self.usable, self.held = torch.device(kind), usable, held
         self.model, self.per_position = model, per_position
         self.s_per_batch, self.s_per_position = s_per_batch, s_per_position
@@ -121,10 +161,18 @@ class FakeTrial:
         self.tried.append(max_tokens)
         if self.bytes(max_tokens) > self.usable:
             return None
-        return Cost(self.s_per_batch + self.s_per_position * max_tokens, max_tokens, self.bytes(max(self.tried)))
+        return Cost(
+            self.s_per_batch + self.s_per_position * max_tokens,
+            max_tokens,
+            self.bytes(max(self.tried)),
+        )
 
 
-HARD = SimpleNamespace(of_long=lambda max_tokens: max_tokens, of_short=lambda max_tokens: max_tokens, most_positions=10**9)
+HARD = SimpleNamespace(
+    of_long=lambda max_tokens: max_tokens,
+    of_short=lambda max_tokens: max_tokens,
+    most_positions=10**9,
+)
 
 
 def ladder_of(trial: Any, limit: int, growth: float = 1.0, n_sharing: int = 1) -> Ladder:
@@ -167,7 +215,9 @@ def test_whether_a_size_fits_is_found_out_without_steps_between():
     assert ladder_of(trial, 10_000).reach(100) == 10_000
     assert trial.tried == [100] * 4 + [200] * 2 + [10_000] * 2
     trial = FakeTrial("cpu", 20_000_000, model=300_000, per_position=1000)
-    assert trial.bytes(ladder_of(trial, 50_000).reach(100)) == pytest.approx(0.75 * 20_000_000, rel=1e-3)
+    assert trial.bytes(ladder_of(trial, 50_000).reach(100)) == pytest.approx(
+        0.75 * 20_000_000, rel=1e-3
+    )
     assert trial.tried == [100] * 4 + [200] * 2
 
 
@@ -194,12 +244,19 @@ def test_a_cpu_is_never_asked_for_what_it_does_not_have():
     largest = ladder_of(trial, 10**9).climb(100)
     assert trial.bytes(max(trial.tried)) <= 0.75 * 8_000_000
     assert trial.bytes(largest) <= 0.75 * 8_000_000 < trial.bytes(largest + 1)
-    half = ladder_of(FakeTrial("cpu", 8_000_000, model=300_000, per_position=1000, s_per_batch=10), 10**9, n_sharing=2).climb(100)
+    half = ladder_of(
+        FakeTrial("cpu", 8_000_000, model=300_000, per_position=1000, s_per_batch=10),
+        10**9,
+        n_sharing=2,
+    ).climb(100)
     assert half == pytest.approx(largest / 2, rel=0.1)
 
 
 def test_one_sentence_that_does_not_fit_is_an_error():
-    with pytest.raises(MtkitError, match=r"a batch of 100 positions, one of the longest sentences allowed, does not fit into memory of 1\.0 MB"):
+    with pytest.raises(
+        MtkitError,
+        match=r"a batch of 100 positions, one of the longest sentences allowed, does not fit into memory of 1\.0 MB",
+    ):
         ladder_of(FakeTrial("cuda", 1_000_000, model=990_000, per_position=1000), 10**9).climb(100)
 
 
@@ -208,7 +265,9 @@ def test_hard_batches_are_the_longest_and_the_most(tiny_recipe_path):
     preprocess(recipe)
     data = TrainingData.open(recipe)
     rows = data.mix.rows(0, 0)
-    lengths = np.sort(np.maximum(data.store.lengths("src", rows), data.store.lengths("tgt", rows)) + 1)
+    lengths = np.sort(
+        np.maximum(data.store.lengths("src", rows), data.store.lengths("tgt", rows)) + 1
+    )
     hard = HardBatches(recipe, data, CPU)
     long, short = hard.of_long(300), hard.of_short(300)
     assert max(long.src.size(1), long.tgt_in.size(1)) == lengths[-1]
@@ -227,7 +286,9 @@ def test_a_trial_leaves_the_data_and_the_seed_alone_and_gives_its_memory_back(ti
         cost = trial.update(HardBatches(recipe, data, CPU).of_long(200))
         assert all("exp_avg" in state for state in trial.stepper.optimizer.state.values())
         # Weights, gradients, two moments and the average, in float32.
-        assert cost.peak is None or cost.peak >= trial.held + 4 * 5 * n_parameters(trial.stepper.model)
+        assert cost.peak is None or cost.peak >= trial.held + 4 * 5 * n_parameters(
+            trial.stepper.model
+        )
     assert not hasattr(trial, "stepper")
 
 
@@ -254,48 +315,102 @@ def write_kept(run, **numbers):
 
 
 def test_a_run_that_goes_on_keeps_its_numbers(tiny_recipe_path, tmp_path, monkeypatch):
-    monkeypatch.setattr(batch_size, "fit_batch", lambda *_: pytest.fail("nothing is to be measured"))
-    write_kept(tmp_path, **{"batches.max_tokens": 500, "training.accumulate_batches": 6, "batches.effective_tokens": 3000})
+    monkeypatch.setattr(
+        batch_size, "fit_batch", lambda *_: pytest.fail("nothing is to be measured")
+    )
+    write_kept(
+        tmp_path,
+        **{
+            "batches.max_tokens": 500,
+            "training.accumulate_batches": 6,
+            "batches.effective_tokens": 3000,
+        },
+    )
     auto = ["batches.max_tokens=auto", "batches.effective_tokens=3000"]
     assert resolve(tiny_recipe_path, tmp_path, auto) == (500, 6)
     assert resolve(tiny_recipe_path, tmp_path, auto, Several(0, 0)) == (500, 6)
-    assert resolve(tiny_recipe_path, tmp_path, ["batches.max_tokens=500", "batches.effective_tokens=3000"], Several(0)) == (500, 6)
-    with pytest.raises(MtkitError, match="an update is of 6 batches there, which 4 processes cannot share evenly"):
+    assert resolve(
+        tiny_recipe_path,
+        tmp_path,
+        ["batches.max_tokens=500", "batches.effective_tokens=3000"],
+        Several(0),
+    ) == (500, 6)
+    with pytest.raises(
+        MtkitError, match="an update is of 6 batches there, which 4 processes cannot share evenly"
+    ):
         resolve(tiny_recipe_path, tmp_path, auto, Several(0, 0, 0))
     # Other wishes are not kept quiet: the numbers differ, which is refused when the runs are compared.
-    assert resolve(tiny_recipe_path, tmp_path, ["batches.max_tokens=auto", "batches.effective_tokens=6000"]) == (500, 12)
-    assert resolve(tiny_recipe_path, tmp_path, ["batches.max_tokens=250", "batches.effective_tokens=3000"]) == (250, 12)
+    assert resolve(
+        tiny_recipe_path, tmp_path, ["batches.max_tokens=auto", "batches.effective_tokens=6000"]
+    ) == (500, 12)
+    assert resolve(
+        tiny_recipe_path, tmp_path, ["batches.max_tokens=250", "batches.effective_tokens=3000"]
+    ) == (250, 12)
 
 
 def test_a_run_of_two_processes_goes_on_with_one(tiny_recipe_path, tmp_path):
-    write_kept(tmp_path, **{"batches.max_tokens": 256, "training.accumulate_batches": 2, "batches.effective_tokens": None})
+    write_kept(
+        tmp_path,
+        **{
+            "batches.max_tokens": 256,
+            "training.accumulate_batches": 2,
+            "batches.effective_tokens": None,
+        },
+    )
     assert resolve(tiny_recipe_path, tmp_path, []) == (256, 2)
     assert resolve(tiny_recipe_path, tmp_path, ["training.accumulate_batches=4"]) == (256, 4)
 
 
-def test_a_measured_run_is_resumed_though_another_size_would_be_measured_now(tiny_recipe_path, tmp_path, monkeypatch):
-    changes = ["batches.max_tokens=auto", "batches.effective_tokens=600", "validation.every_steps=100"]
+def test_a_measured_run_is_resumed_though_another_size_would_be_measured_now(
+    tiny_recipe_path, tmp_path, monkeypatch
+):
+    changes = [
+        "batches.max_tokens=auto",
+        "batches.effective_tokens=600",
+        "validation.every_steps=100",
+    ]
     monkeypatch.setattr(batch_size, "fit_batch", lambda *_: (200, 3))
-    straight = train(Recipe.load(tiny_recipe_path, [*changes, "training.max_steps=6"]), tmp_path / "straight")
+    straight = train(
+        Recipe.load(tiny_recipe_path, [*changes, "training.max_steps=6"]), tmp_path / "straight"
+    )
     train(Recipe.load(tiny_recipe_path, [*changes, "training.max_steps=3"]), tmp_path / "run")
     monkeypatch.setattr(batch_size, "fit_batch", lambda *_: (300, 2))
-    result = train(Recipe.load(tiny_recipe_path, [*changes, "training.max_steps=6"]), tmp_path / "run")
+    result = train(
+        Recipe.load(tiny_recipe_path, [*changes, "training.max_steps=6"]), tmp_path / "run"
+    )
     assert result.n_steps == 6
     # Not the published models: which step has the best BLEU decides about these.
-    weights = [(list_checkpoints(path / "checkpoints")[-1] / "model.safetensors").read_bytes() for path in (straight.run_dir, result.run_dir)]
+    weights = [
+        (list_checkpoints(path / "checkpoints")[-1] / "model.safetensors").read_bytes()
+        for path in (straight.run_dir, result.run_dir)
+    ]
     assert weights[0] == weights[1]
     with pytest.raises(MtkitError, match=r"batches.effective_tokens \(600 then, 1200 now\)"):
-        train(Recipe.load(tiny_recipe_path, ["batches.max_tokens=auto", "batches.effective_tokens=1200"]), tmp_path / "run")
+        train(
+            Recipe.load(
+                tiny_recipe_path, ["batches.max_tokens=auto", "batches.effective_tokens=1200"]
+            ),
+            tmp_path / "run",
+        )
     kept = Recipe.load(result.run_dir / "recipe.yaml")
     assert (kept.batches.max_tokens, kept.training.accumulate_batches) == (200, 3)
 
 
-def test_the_number_of_updates_does_not_depend_on_the_size_of_the_batches(tiny_recipe_path, tmp_path):
+def test_the_number_of_updates_does_not_depend_on_the_size_of_the_batches(
+    tiny_recipe_path, tmp_path
+):
     rates = []
     for max_tokens in (128, 512):
-        changes = [f"batches.max_tokens={max_tokens}", "batches.effective_tokens=512", "training.max_steps=4", "training.log_every_steps=1"]
+        changes = [
+            f"batches.max_tokens={max_tokens}",
+            "batches.effective_tokens=512",
+            "training.max_steps=4",
+            "training.log_every_steps=1",
+        ]
         result = train(Recipe.load(tiny_recipe_path, changes), tmp_path / str(max_tokens))
-        lines = map(json.loads, (result.run_dir / "metrics.jsonl").read_text(encoding="utf-8").splitlines())
+        lines = map(
+            json.loads, (result.run_dir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        )
         rates.append([line["lr"] for line in lines if line["kind"] == "train"])
     assert len(rates[0]) == 4
     assert rates[0] == rates[1]

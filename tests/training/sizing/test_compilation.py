@@ -18,18 +18,35 @@ SHAPES = [(4, 7, 9), (5, 8, 8), (9, 16, 24), (3, 30, 20), (2, 8, 60)]
 
 def make_model(**changes):
     torch.manual_seed(1)
-    config = ModelConfig(d_model=16, n_heads=2, d_ff=32, n_encoder_layers=2, n_decoder_layers=1, max_positions=64, **changes)
+    config = ModelConfig(
+        d_model=16,
+        n_heads=2,
+        d_ff=32,
+        n_encoder_layers=2,
+        n_decoder_layers=1,
+        max_positions=64,
+        **changes,
+    )
     return Transformer(config, 40, 40, 0, 0).train()
 
 
 def batch(B, S, T):
     generator = torch.Generator().manual_seed(B + S + T)
-    src, tgt = torch.randint(3, 40, (B, S), generator=generator), torch.randint(3, 40, (B, T), generator=generator)
+    src, tgt = (
+        torch.randint(3, 40, (B, S), generator=generator),
+        torch.randint(3, 40, (B, T), generator=generator),
+    )
     src[0, -2:] = 0
     return src, tgt
 
 
-@pytest.mark.parametrize("changes", [{"norm": "post"}, {"norm": "pre", "positions": "rotary", "activation": "swiglu", "norm_type": "rms"}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"norm": "post"},
+        {"norm": "pre", "positions": "rotary", "activation": "swiglu", "norm_type": "rms"},
+    ],
+)
 def test_it_computes_the_same_with_one_graph_for_all_shapes(changes):
     model = make_model(dropout=0.0, **changes)
     plain = copy.deepcopy(model)
@@ -46,7 +63,9 @@ def test_it_computes_the_same_with_one_graph_for_all_shapes(changes):
     assert not counters["graph_break"]
     for (name, ours), theirs in zip(model.named_parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(ours.grad, theirs.grad, atol=1e-4, rtol=1e-3, msg=name)
-    assert [name for name, _ in model.named_parameters()] == [name for name, _ in plain.named_parameters()]
+    assert [name for name, _ in model.named_parameters()] == [
+        name for name, _ in plain.named_parameters()
+    ]
 
 
 def test_dropout_is_drawn_anew_and_follows_the_seed():

@@ -27,9 +27,13 @@ def free(monkeypatch):
     return lambda n_bytes: monkeypatch.setattr(disk_space, "free_bytes", lambda folder: n_bytes)
 
 
-@pytest.mark.parametrize("changes", [[], ["training.ema_decay=0.9"], ["training.freeze=['*embedding*']"]])
+@pytest.mark.parametrize(
+    "changes", [[], ["training.ema_decay=0.9"], ["training.freeze=['*embedding*']"]]
+)
 def test_what_is_expected_is_what_is_written(tiny_recipe_path, tmp_path, changes):
-    recipe = Recipe.load(tiny_recipe_path, ["training.max_steps=2", "data.validation=null", *changes])
+    recipe = Recipe.load(
+        tiny_recipe_path, ["training.max_steps=2", "data.validation=null", *changes]
+    )
     result = train(recipe, tmp_path / "run", device="cpu", n_threads=1)
     from mtkit.checkpoint.model_dir import load_model_dir
     from mtkit.training.freezing import freeze
@@ -49,7 +53,10 @@ def test_what_is_missing_is_told(tmp_path, free):
     check_room(tmp_path, 4 * MiB, "")
     with pytest.raises(MtkitError) as caught:
         check_room(tmp_path, 9 * MiB, "choose another disk")
-    assert caught.value.message == f"`{tmp_path}`: no room on the disk: 10.5 MB will be written, and 5.2 MB are free: 5.2 MB are missing"
+    assert (
+        caught.value.message
+        == f"`{tmp_path}`: no room on the disk: 10.5 MB will be written, and 5.2 MB are free: 5.2 MB are missing"
+    )
     assert caught.value.hint == "make room there, or choose another disk"
 
 
@@ -73,6 +80,9 @@ def test_a_folder_that_is_not_there_yet_is_on_the_disk_of_those_above(tmp_path):
     assert abs(free_bytes(tmp_path / "a/b/c") - free_bytes(tmp_path)) < 100 * MiB
 
 
-@pytest.mark.parametrize(("n_bytes", "text"), [(0, "0.0 kB"), (1234, "1.2 kB"), (1_250_000, "1.2 MB"), (3_400_000_000, "3.4 GB")])
+@pytest.mark.parametrize(
+    ("n_bytes", "text"),
+    [(0, "0.0 kB"), (1234, "1.2 kB"), (1_250_000, "1.2 MB"), (3_400_000_000, "3.4 GB")],
+)
 def test_sizes_in_words(n_bytes, text):
     assert in_words(n_bytes) == text

@@ -38,7 +38,10 @@ def run(tmp_path_factory, ko_en_pairs):
 
 
 def test_it_is_what_training_finds(tiny_recipe_path, tmp_path):
-    recipe = Recipe.load(tiny_recipe_path, ["training.accumulate_batches=2", "data.work_dir=" + str(tmp_path / "elsewhere")])
+    recipe = Recipe.load(
+        tiny_recipe_path,
+        ["training.accumulate_batches=2", "data.work_dir=" + str(tmp_path / "elsewhere")],
+    )
     before = files_in(tmp_path)
     found = estimate(recipe, device="cpu")
     assert files_in(tmp_path) == before
@@ -50,7 +53,9 @@ def test_it_is_what_training_finds(tiny_recipe_path, tmp_path):
     n_target_tokens = int(data.store.lengths("tgt", rows).sum()) + len(rows)
     assert numbers(facts["data"])[:2] == [len(rows), n_target_tokens]
     n_batches = len(data.order(recipe).window(0, 0).batches)
-    n_parameters = sum(parameter.numel() for parameter in make_model(recipe.model, data.tokenizer).parameters())
+    n_parameters = sum(
+        parameter.numel() for parameter in make_model(recipe.model, data.tokenizer).parameters()
+    )
     assert numbers(facts["model"])[:2] == [n_parameters, 600 * 32]
     assert facts["batches"].startswith("256 positions; 2 of them make an update of 512 positions")
     assert numbers(facts["batches"])[-1] == pytest.approx(n_target_tokens / (n_batches / 2), abs=1)
@@ -66,7 +71,9 @@ def test_it_is_what_training_finds(tiny_recipe_path, tmp_path):
 
 
 def test_with_a_store_that_is_there_nothing_is_sampled(run, monkeypatch):
-    monkeypatch.setattr(estimate_module, "prepare_sample", lambda *_: pytest.fail("the store is fresh"))
+    monkeypatch.setattr(
+        estimate_module, "prepare_sample", lambda *_: pytest.fail("the store is fresh")
+    )
     before = files_in(run.parent)
     found = estimate(Recipe.load(run), device="cpu")
     assert files_in(run.parent) == before
@@ -95,7 +102,9 @@ def test_a_run_is_compared_as_far_as_it_can_be_when_the_store_is_gone(run):
     work = run.parent / "work"
     store = (work / "store").rename(work / "hidden")
     try:
-        assert dict(estimate(Recipe.load(run), device="cpu").facts)["run"].endswith("if tokenizer and data are those it began with")
+        assert dict(estimate(Recipe.load(run), device="cpu").facts)["run"].endswith(
+            "if tokenizer and data are those it began with"
+        )
         [problem] = estimate(Recipe.load(run, ["model.d_ff=32"]), device="cpu").problems
         assert "settings: model.d_ff (64 then, 32 now)" in problem.message
     finally:
@@ -124,7 +133,10 @@ def test_batches_that_would_not_fit_are_a_problem_and_are_not_tried(tiny_recipe_
     monkeypatch.setattr(Ladder, "expected_peak", lambda self, n: 300e6 + 1000 * n)
     monkeypatch.setattr(MemoryMeter, "usable", lambda self: 4_000_000_000)
     [problem] = estimate(recipe, device="cpu").problems
-    assert problem.message == "batches.max_tokens (100,000,000) takes about 100.3 GB, and 4.0 GB are there"
+    assert (
+        problem.message
+        == "batches.max_tokens (100,000,000) takes about 100.3 GB, and 4.0 GB are there"
+    )
     assert "batches.effective_tokens" in problem.hint
 
 
@@ -145,14 +157,22 @@ def test_what_training_would_refuse_is_a_problem(tiny_recipe_path, change, named
 
 def test_numbers_of_several_processes(run, tmp_path):
     facts = dict(estimate(Recipe.load(run), tmp_path / "run", device="cpu", n_processes=4).facts)
-    assert facts["batches"].startswith("256 positions; 4 of them, 1 on each of 4 processes, make an update of 1,024 positions")
+    assert facts["batches"].startswith(
+        "256 positions; 4 of them, 1 on each of 4 processes, make an update of 1,024 positions"
+    )
     assert "4 processes" in facts["speed"]
 
 
 def test_a_sample_stands_for_the_whole(tiny_recipe_path, tmp_path, ko_en_pairs):
     for side in ("src", "tgt"):
-        lines = [f"{getattr(pair, side)} {number}\n" for number in range(12) for pair in ko_en_pairs[:180]]
-        (tmp_path / f"train.{'ko' if side == 'src' else 'en'}").write_text("".join(lines), encoding="utf-8")
+        lines = [
+            f"{getattr(pair, side)} {number}\n"
+            for number in range(12)
+            for pair in ko_en_pairs[:180]
+        ]
+        (tmp_path / f"train.{'ko' if side == 'src' else 'en'}").write_text(
+            "".join(lines), encoding="utf-8"
+        )
     recipe = Recipe.load(tiny_recipe_path)
     sample = prepare_sample(recipe, tmp_path / "sample", 720)
     assert (sample.n_pairs, sample.n_sampled, sample.scale) == (2160, 720, 3.0)
@@ -165,7 +185,9 @@ def test_a_sample_too_small_for_the_vocabulary_is_made_larger(tiny_recipe_path, 
     sample = prepare_sample(Recipe.load(tiny_recipe_path), tmp_path / "sample", 4)
     assert sample.n_sampled in (32, 180)
     with pytest.raises(MtkitError, match="vocab_size"):
-        prepare_sample(Recipe.load(tiny_recipe_path, ["tokenizer.vocab_size=60000"]), tmp_path / "other", 4)
+        prepare_sample(
+            Recipe.load(tiny_recipe_path, ["tokenizer.vocab_size=60000"]), tmp_path / "other", 4
+        )
 
 
 def test_a_sample_keeps_what_is_said_of_each_corpus(tiny_recipe_path, tmp_path):

@@ -20,7 +20,10 @@ def write(path, text):
 def machine(tmp_path):
     """A machine with 16 GB, of which 10 are available."""
     proc, cgroups = tmp_path / "proc", tmp_path / "cgroup"
-    write(proc / "meminfo", f"MemTotal:       {16 * GB // 1024} kB\nMemFree:  1 kB\nMemAvailable:   {10 * GB // 1024} kB\n")
+    write(
+        proc / "meminfo",
+        f"MemTotal:       {16 * GB // 1024} kB\nMemFree:  1 kB\nMemAvailable:   {10 * GB // 1024} kB\n",
+    )
     return proc, cgroups
 
 

@@ -40,7 +40,9 @@ def make_batch(n_pairs, seed):
 
 def make_model(dropout=0.0):
     torch.manual_seed(3)
-    config = ModelConfig(d_model=16, n_heads=2, d_ff=32, n_encoder_layers=1, n_decoder_layers=1, dropout=dropout)
+    config = ModelConfig(
+        d_model=16, n_heads=2, d_ff=32, n_encoder_layers=1, n_decoder_layers=1, dropout=dropout
+    )
     return Transformer(config, V, V, 0, 0).train()
 
 
@@ -71,7 +73,9 @@ class Cramped(Objective):
         if self.where == "forward":
             raise self.error
         # The decoder has its gradients already when the encoder's would follow.
-        hook = self.model.encoder_layers[0].register_forward_hook(lambda _, __, out: _FailingBackward.apply(out, self.error))
+        hook = self.model.encoder_layers[0].register_forward_hook(
+            lambda _, __, out: _FailingBackward.apply(out, self.error)
+        )
         try:
             return super().forward(batch)
         finally:
@@ -83,10 +87,16 @@ def gradients(batches, *, objective=Objective, parallel=None, dropout=0.0, **cra
     config = TrainingConfig(max_grad_norm=0.0)
     model = make_model(dropout)
     module = objective(model, config, **cramped)
-    stepper = Stepper(module, torch.optim.SGD(model.parameters(), lr=1.0), config, torch.float32, parallel)
+    stepper = Stepper(
+        module, torch.optim.SGD(model.parameters(), lr=1.0), config, torch.float32, parallel
+    )
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     result = stepper.step(batches, 1, 1.0)
-    return {name: before[name] - parameter.detach() for name, parameter in model.named_parameters()}, result, module
+    return (
+        {name: before[name] - parameter.detach() for name, parameter in model.named_parameters()},
+        result,
+        module,
+    )
 
 
 ERRORS = [torch.OutOfMemoryError(GPU_MESSAGE), RuntimeError(CPU_MESSAGE), MemoryError()]
@@ -97,7 +107,9 @@ ERRORS = [torch.OutOfMemoryError(GPU_MESSAGE), RuntimeError(CPU_MESSAGE), Memory
 def test_gradients_in_halves_are_those_of_the_whole(where, error):
     batches = [make_batch(3, 1), make_batch(11, 2), make_batch(4, 3)]
     whole, whole_result, _ = gradients(batches)
-    pieces, result, cramped = gradients(batches, objective=Cramped, max_pairs=4, where=where, error=error)
+    pieces, result, cramped = gradients(
+        batches, objective=Cramped, max_pairs=4, where=where, error=error
+    )
     assert cramped.n_failed == 3  # 11, then 5 (of 5 + 6), then 6
     assert result.n_tokens == whole_result.n_tokens
     torch.testing.assert_close(result.loss, whole_result.loss)
@@ -112,17 +124,32 @@ def test_a_batch_that_fails_late_would_count_twice_without_a_new_start():
     cramped = Cramped(model, TrainingConfig(), max_pairs=1, where="backward", error=MemoryError())
     with pytest.raises(MemoryError):
         cramped(make_batch(4, 1)).total.backward()
-    assert any(parameter.grad is not None and bool(parameter.grad.any()) for parameter in model.parameters())
+    assert any(
+        parameter.grad is not None and bool(parameter.grad.any())
+        for parameter in model.parameters()
+    )
 
 
 def test_halves_draw_dropout_of_their_own_and_the_same_again():
-    runs = [gradients([make_batch(8, 1)], objective=Cramped, dropout=0.5, max_pairs=4, where="forward", error=MemoryError())[0] for _ in range(2)]
+    runs = [
+        gradients(
+            [make_batch(8, 1)],
+            objective=Cramped,
+            dropout=0.5,
+            max_pairs=4,
+            where="forward",
+            error=MemoryError(),
+        )[0]
+        for _ in range(2)
+    ]
     assert all(torch.equal(runs[0][name], runs[1][name]) for name in runs[0])
 
 
 def test_each_event_is_one_short_line(caplog):
     with caplog.at_level(logging.WARNING, "mtkit"):
-        gradients([make_batch(8, 1)], objective=Cramped, max_pairs=4, where="forward", error=MemoryError())
+        gradients(
+            [make_batch(8, 1)], objective=Cramped, max_pairs=4, where="forward", error=MemoryError()
+        )
     assert [record.getMessage() for record in caplog.records] == [
         "step 1: 8 pairs of up to 8 tokens do not fit into memory; they go through it in halves"
     ]
@@ -130,13 +157,21 @@ def test_each_event_is_one_short_line(caplog):
 
 def test_one_pair_that_does_not_fit_is_an_error():
     with pytest.raises(MtkitError, match="a pair of 8 tokens does not fit into memory") as caught:
-        gradients([make_batch(2, 1)], objective=Cramped, max_pairs=0, where="forward", error=MemoryError())
+        gradients(
+            [make_batch(2, 1)], objective=Cramped, max_pairs=0, where="forward", error=MemoryError()
+        )
     assert "preprocess.max_length" in caught.value.hint
 
 
 def test_other_errors_stay_what_they_are():
     with pytest.raises(RuntimeError, match="size of tensor"):
-        gradients([make_batch(8, 1)], objective=Cramped, max_pairs=4, where="forward", error=RuntimeError("The size of tensor a (3) must match"))
+        gradients(
+            [make_batch(8, 1)],
+            objective=Cramped,
+            max_pairs=4,
+            where="forward",
+            error=RuntimeError("The size of tensor a (3) must match"),
+        )
 
 
 class OneOfTwo(Parallel):
@@ -163,13 +198,22 @@ def test_with_several_processes_a_shared_pass_is_never_repeated(parallel, where,
     batches = [make_batch(size, size) for size in sizes]
 
     def run():
-        return gradients(batches, objective=Cramped, parallel=parallel, max_pairs=4, where=where, error=torch.OutOfMemoryError(GPU_MESSAGE))
+        return gradients(
+            batches,
+            objective=Cramped,
+            parallel=parallel,
+            max_pairs=4,
+            where=where,
+            error=torch.OutOfMemoryError(GPU_MESSAGE),
+        )
 
     if fits:
         _, result, _ = run()
         assert result.n_tokens == sum(batch.n_tokens for batch in batches)
     else:
-        with pytest.raises(MtkitError, match=r"8 pairs of up to 8 tokens do not fit into the memory of process 0") as caught:
+        with pytest.raises(
+            MtkitError, match=r"8 pairs of up to 8 tokens do not fit into the memory of process 0"
+        ) as caught:
             run()
         assert "batches.max_tokens" in caught.value.hint
 
@@ -204,7 +248,9 @@ def test_memory_that_runs_out_in_earnest_on_a_cpu():
         result = stepper.step([batch(64)], 2, 1e-3)
         print(result.n_tokens, bool(result.is_good))
     """
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [str(64 * 128), "True"]
     assert "step 2: 64 pairs of up to 128 tokens do not fit into memory" in done.stderr
@@ -213,9 +259,23 @@ def test_memory_that_runs_out_in_earnest_on_a_cpu():
 def test_one_of_two_processes_goes_in_halves_while_the_other_waits(tiny_recipe_path, tmp_path):
     """Connected by gloo: the updates are those of one process with all batches. Both settle on one size of batches, too."""
     preprocess(Recipe.load(tiny_recipe_path))
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", ROOT / "tests/training/sizing/short_of_memory.py"]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node=2",
+        ROOT / "tests/training/sizing/short_of_memory.py",
+    ]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([*command, tiny_recipe_path, tmp_path / "out"], env=environment, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        [*command, tiny_recipe_path, tmp_path / "out"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     first, second = (json.loads((tmp_path / f"out{rank}").read_text()) for rank in range(2))
     assert first == second
@@ -223,8 +283,12 @@ def test_one_of_two_processes_goes_in_halves_while_the_other_waits(tiny_recipe_p
     assert n_batches % 2 == 0
     assert 3000 - n_batches < max_tokens * n_batches <= 3000
     model, config = make_model(), TrainingConfig(max_grad_norm=0.0)
-    stepper = Stepper(Objective(model, config), torch.optim.SGD(model.parameters(), lr=1.0), config, torch.float32)
+    stepper = Stepper(
+        Objective(model, config), torch.optim.SGD(model.parameters(), lr=1.0), config, torch.float32
+    )
     batches = [make_batch(8, seed) for seed in range(4)]
-    assert first["norms"] == pytest.approx([float(stepper.step(batches, number, 0.1).grad_norm) for number in (1, 2)], rel=1e-4)
+    assert first["norms"] == pytest.approx(
+        [float(stepper.step(batches, number, 0.1).grad_norm) for number in (1, 2)], rel=1e-4
+    )
     sums = [float(parameter.detach().double().sum()) for parameter in model.parameters()]
     assert first["weights"] == pytest.approx(sums, abs=1e-4)

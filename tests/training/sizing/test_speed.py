@@ -52,7 +52,12 @@ def test_a_deep_model_is_timed_with_few_layers(monkeypatch, size):
 
 @pytest.mark.parametrize(
     ("least", "most", "words"),
-    [(0.7, 1.5, "42 to 90 minutes"), (0.9, 4.0, "54 minutes to 4 hours"), (0.001, 0.01, "a minute"), (0.01, 0.1, "a minute to 6 minutes")],
+    [
+        (0.7, 1.5, "42 to 90 minutes"),
+        (0.9, 4.0, "54 minutes to 4 hours"),
+        (0.001, 0.01, "a minute"),
+        (0.01, 0.1, "a minute to 6 minutes"),
+    ],
 )
 def test_a_range_in_words(least, most, words):
     assert range_in_words(least, most) == words

@@ -11,7 +11,9 @@ from mtkit.translation.lines.flag_counts import FlagCounts
 class Upper:
     """Capitals, and the line's number; `die` kills the process, `bad` is answered with too few lines."""
 
-    def __init__(self, delay_s: float = 0.0, header: str | None = None, lines_each: int = 1) -> None:
+    def __init__(
+        self, delay_s: float = 0.0, header: str | None = None, lines_each: int = 1
+    ) -> None:
         self.delay_s, self._header, self.lines_each = delay_s, header, lines_each
 
     def header(self) -> str | None:
@@ -34,5 +36,8 @@ class Upper:
         time.sleep(self.delay_s)
         if on_lines is not None:
             on_lines(len(lines))
-        found = ["\n".join([f"{number}\t{line.upper()}"] * self.lines_each) for number, line in enumerate(lines, first_number)]
+        found = [
+            "\n".join([f"{number}\t{line.upper()}"] * self.lines_each)
+            for number, line in enumerate(lines, first_number)
+        ]
         return found[:-1] if "bad" in lines else found

@@ -22,7 +22,9 @@ def die_before_change(folder: str, n_changes: int) -> None:
 
     def hook(event: str, args: tuple[Any, ...]) -> None:
         nonlocal left
-        is_change = event in _CHANGES or (event == "open" and bool(args[2] & (os.O_WRONLY | os.O_RDWR)))
+        is_change = event in _CHANGES or (
+            event == "open" and bool(args[2] & (os.O_WRONLY | os.O_RDWR))
+        )
         if is_change and (str(args[0]).startswith(folder) or not str(args[0]).startswith("/")):
             left -= 1
             if left < 0:
@@ -40,7 +42,15 @@ def translate(input_path: Path, output_path: Path, dies_after: int | None = None
     try:
         if dies_after is not None:
             die_before_change(str(output_path.parent), dies_after)
-        translate_in_parts(input_path, output_path, Crew(Upper, ()), {"settings": {}}, resume=True, chunk_lines=3, lines_per_part=5)
+        translate_in_parts(
+            input_path,
+            output_path,
+            Crew(Upper, ()),
+            {"settings": {}},
+            resume=True,
+            chunk_lines=3,
+            lines_per_part=5,
+        )
         status = 0
     finally:
         os._exit(status)
@@ -64,7 +74,10 @@ def main(folder: Path, ending: str) -> None:
         changed_ns = output_path.stat().st_mtime_ns if output_path.exists() else 0
         if changed_ns and output_path.read_bytes() != undisturbed.read_bytes():
             problems.append(f"{n_killed}: half an output")
-        is_marked = any(b"is_joined" in path.read_bytes() for path in output_path.parent.glob("*.parts/manifest.json"))
+        is_marked = any(
+            b"is_joined" in path.read_bytes()
+            for path in output_path.parent.glob("*.parts/manifest.json")
+        )
         n_whole += is_marked
         if translate(input_path, output_path) != 0:
             problems.append(f"{n_killed}: could not go on")
@@ -74,7 +87,17 @@ def main(folder: Path, ending: str) -> None:
             problems.append(f"{n_killed}: left {left}")
         n_made_again += is_marked and output_path.stat().st_mtime_ns != changed_ns
         n_killed += 1
-    print(json.dumps({"n_killed": n_killed, "n_kept": n_kept, "n_whole": n_whole, "n_made_again": n_made_again, "problems": problems}))
+    print(
+        json.dumps(
+            {
+                "n_killed": n_killed,
+                "n_kept": n_kept,
+                "n_whole": n_whole,
+                "n_made_again": n_made_again,
+                "problems": problems,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

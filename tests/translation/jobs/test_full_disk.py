@@ -28,7 +28,10 @@ SCRIPT = """
 
 @pytest.fixture
 def disk(tmp_path):
-    if shutil.which("unshare") is None or run_on_tmpfs("64k", "true", mount_point="/tmp").returncode:
+    if (
+        shutil.which("unshare") is None
+        or run_on_tmpfs("64k", "true", mount_point="/tmp").returncode
+    ):
         pytest.skip("this system lets nobody mount a file system of their own")
     (tmp_path / "translate.py").write_text(textwrap.dedent(SCRIPT))
     (tmp_path / "in.txt").write_text("".join(f"line {i} {'x' * 90}\n" for i in range(2000)))
@@ -51,10 +54,15 @@ def test_what_is_finished_outlives_a_full_disk(disk):
     first, second, third = outcome.stdout.split("---\n")
     logs = outcome.stderr.split("---\n")
     error, hint, *rest = first.splitlines()
-    assert error.startswith("error: `") and error.endswith("cannot be written: no space left on device")
+    assert error.startswith("error: `") and error.endswith(
+        "cannot be written: no space left on device"
+    )
     assert hint == "hint: make room, or choose another disk"
     assert rest == ["others", "out.txt.parts"]
-    assert "lines are kept in `" in logs[0] and "the same command with --resume continues from there" in logs[0]
+    assert (
+        "lines are kept in `" in logs[0]
+        and "the same command with --resume continues from there" in logs[0]
+    )
     error, hint, *rest = second.splitlines()
     assert error == f"error: `{disk / 'out.txt'}`: cannot be written: no space left on device"
     assert rest == ["others", "out.txt.parts"]

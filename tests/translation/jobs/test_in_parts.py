@@ -31,9 +31,23 @@ def source(tmp_path):
     return path
 
 
-def run(source, name="out.txt", made_from=MADE_FROM, function=Upper, args=(), n_processes=0, **options: Any):
+def run(
+    source,
+    name="out.txt",
+    made_from=MADE_FROM,
+    function=Upper,
+    args=(),
+    n_processes=0,
+    **options: Any,
+):
     output = source.parent / name
-    translate_in_parts(source, output, Crew(function, args, n_processes), made_from, **{"chunk_lines": 3, "lines_per_part": 5, **options})
+    translate_in_parts(
+        source,
+        output,
+        Crew(function, args, n_processes),
+        made_from,
+        **{"chunk_lines": 3, "lines_per_part": 5, **options},
+    )
     return output.read_bytes()
 
 
@@ -65,7 +79,9 @@ def test_invalid_utf8_is_refused_with_what_was_finished_kept_or_replaced(source,
     assert "10 of 23 lines are kept" in caplog.text
     with pytest.raises(MtkitError, match=r"utf8_errors \(strict then, replace now\)"):
         run(source, errors="replace", resume=True)
-    assert run(source, errors="replace", resume=False).decode() == expected().decode().replace("LINE 12", "LINE \ufffd12")
+    assert run(source, errors="replace", resume=False).decode() == expected().decode().replace(
+        "LINE 12", "LINE \ufffd12"
+    )
     assert "invalid UTF-8 in 1 place, read as U+FFFD" in caplog.text
 
 
@@ -110,7 +126,10 @@ def test_what_is_kept_after_an_interruption_is_told_and_gone_on_with(source):
     with pytest.raises(KeyboardInterrupt) as info:
         run(source)
     folder = source.parent / "out.txt.parts"
-    assert str(info.value) == f"10 of 23 lines are kept in `{folder}`; the same command with --resume continues from there"
+    assert (
+        str(info.value)
+        == f"10 of 23 lines are kept in `{folder}`; the same command with --resume continues from there"
+    )
     assert not (source.parent / "out.txt").exists()
     times = {path: path.stat().st_mtime_ns for path in folder.glob("*/*/*")}
     assert len(times) == 2
@@ -137,7 +156,9 @@ class Steady(Flagging):
         return super().__call__([line.replace("i", "I") for line in lines], first_number, on_lines)
 
 
-@pytest.mark.parametrize(("n_processes", "word", "error"), [(0, "interrupt", KeyboardInterrupt), (2, "die", MtkitError)])
+@pytest.mark.parametrize(
+    ("n_processes", "word", "error"), [(0, "interrupt", KeyboardInterrupt), (2, "die", MtkitError)]
+)
 def test_flagged_lines_are_counted_through_interruptions(source, n_processes, word, error, caplog):
     source.write_text(source.read_text().replace("line 22", word))
     with pytest.raises(error):
@@ -145,7 +166,10 @@ def test_flagged_lines_are_counted_through_interruptions(source, n_processes, wo
     with caplog.at_level("INFO", logger="mtkit"):
         run(source, function=Steady, n_processes=n_processes, resume=True)
     # In parts of 5 lines and chunks of 3, two lines of each part are the last of a chunk; the last part has one chunk.
-    assert re.search(r"wrote \S+: 23 lines in \d+ s \(\d+ of them by an earlier run\), 14 flagged \(14 looped\)", caplog.text)
+    assert re.search(
+        r"wrote \S+: 23 lines in \d+ s \(\d+ of them by an earlier run\), 14 flagged \(14 looped\)",
+        caplog.text,
+    )
 
 
 class Patient(Upper):
@@ -167,7 +191,11 @@ def test_an_interruption_before_the_first_part_leaves_nothing(source):
 @pytest.fixture
 def half(source):
     """Ten lines of `source` are kept."""
-    work = WorkDir(source.parent / "out.txt", {"input": module.input_identity(source), "utf8_errors": "strict"} | MADE_FROM, 5)
+    work = WorkDir(
+        source.parent / "out.txt",
+        {"input": module.input_identity(source), "utf8_errors": "strict"} | MADE_FROM,
+        5,
+    )
     work.open(None)
     for part in range(2):
         with work.writing(part) as write:
@@ -176,11 +204,17 @@ def half(source):
 
 
 def test_what_is_kept_is_used(half):
-    assert run(half, resume=True).decode().splitlines() == [*["kept 0"] * 5, *["kept 1"] * 5, *expected().decode().splitlines()[10:]]
+    assert run(half, resume=True).decode().splitlines() == [
+        *["kept 0"] * 5,
+        *["kept 1"] * 5,
+        *expected().decode().splitlines()[10:],
+    ]
 
 
 def test_what_is_kept_is_not_thrown_away_unasked(half):
-    with pytest.raises(MtkitError, match=r"out.txt.parts`: holds about 10 lines of an interrupted translation") as info:
+    with pytest.raises(
+        MtkitError, match=r"out.txt.parts`: holds about 10 lines of an interrupted translation"
+    ) as info:
         run(half)
     assert "--resume continues" in info.value.hint
     assert run(half, resume=False) == expected()
@@ -192,8 +226,14 @@ def test_what_is_kept_is_not_thrown_away_unasked(half):
     [
         ({"models": ["abc"], "settings": {"beam_size": 1}}, "beam_size (5 then, 1 now)"),
         ({"models": ["abd"], "settings": {"beam_size": 5}}, "the model"),
-        ({"models": ["abc"], "settings": {"beam_size": 5, "empty": {}}}, "empty (none then, empty now)"),
-        ({"models": ["abc"], "settings": {"beam_size": 5, "tags": ["<2ko>"]}}, "tags (none then, <2ko> now)"),
+        (
+            {"models": ["abc"], "settings": {"beam_size": 5, "empty": {}}},
+            "empty (none then, empty now)",
+        ),
+        (
+            {"models": ["abc"], "settings": {"beam_size": 5, "tags": ["<2ko>"]}},
+            "tags (none then, <2ko> now)",
+        ),
     ],
 )
 def test_parts_of_another_model_or_setting_are_refused(half, made_from, named, resume):
@@ -206,10 +246,14 @@ def test_parts_of_another_model_or_setting_are_refused(half, made_from, named, r
 def test_parts_of_another_input_are_refused(half):
     text, before = half.read_text(), half.stat()
     half.write_text(text.replace("line 3", "LINE 3"))
-    with pytest.raises(MtkitError, match=r"the time of the input's last change, the input's content$"):
+    with pytest.raises(
+        MtkitError, match=r"the time of the input's last change, the input's content$"
+    ):
         run(half, resume=True)
     half.write_text(text)
-    with pytest.raises(MtkitError, match=r"another translation: the time of the input's last change$"):
+    with pytest.raises(
+        MtkitError, match=r"another translation: the time of the input's last change$"
+    ):
         run(half, resume=True)
     os.utime(half, ns=(before.st_atime_ns, before.st_mtime_ns))
     half.write_text(text + "more\n")
@@ -224,7 +268,9 @@ def test_a_folder_of_somebody_else_stays(source):
     folder = source.parent / "out.txt.parts"
     folder.mkdir()
     (folder / "diary").write_text("dear diary")
-    with pytest.raises(MtkitError, match=r"holds files but no manifest.json, so mtkit did not make it"):
+    with pytest.raises(
+        MtkitError, match=r"holds files but no manifest.json, so mtkit did not make it"
+    ):
         run(source, resume=False)
     assert (folder / "diary").read_text() == "dear diary"
 
@@ -280,7 +326,11 @@ def test_ranks_share_the_parts(source):
         thread.join()
     assert errors == []
     assert (source.parent / "out.txt").read_bytes() == expected()
-    made = [int(line) for number in range(3) for line in (source.parent / f"made-{number}").read_text().split()]
+    made = [
+        int(line)
+        for number in range(3)
+        for line in (source.parent / f"made-{number}").read_text().split()
+    ]
     assert set(made) == set(range(1, 24))
     assert all((source.parent / f"made-{number}").read_text() for number in range(3))
     assert not (source.parent / "out.txt.parts").exists()
@@ -309,12 +359,22 @@ def test_a_rank_that_is_killed_is_replaced(source):
         translate_in_parts(Path({str(source)!r}), Path({str(source.parent / "out.txt")!r}), Crew(Upper, (1000.0,)), {MADE_FROM!r},
             rank=Rank.from_environment(), chunk_lines=3, lines_per_part=5)
     """)
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "RANK": "1", "WORLD_SIZE": "2"}
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "RANK": "1",
+        "WORLD_SIZE": "2",
+    }
     with subprocess.Popen([sys.executable, "-c", script], env=environment) as other:
         claims = source.parent / "out.txt.parts" / "claims"
-        thread = threading.Thread(target=kill_when, args=(other, lambda: claims.is_dir() and any(claims.iterdir())))
+        thread = threading.Thread(
+            target=kill_when, args=(other, lambda: claims.is_dir() and any(claims.iterdir()))
+        )
         # It waits for rank 0 to begin.
-        work = WorkDir(source.parent / "out.txt", {"input": module.input_identity(source), "utf8_errors": "strict"} | MADE_FROM, 5)
+        work = WorkDir(
+            source.parent / "out.txt",
+            {"input": module.input_identity(source), "utf8_errors": "strict"} | MADE_FROM,
+            5,
+        )
         work.open(None)
         thread.start()
         thread.join()
@@ -324,7 +384,9 @@ def test_a_rank_that_is_killed_is_replaced(source):
     with module.Claims(work.path, 60.0) as others:
         assert not others.take(0)
         os.utime(work.path / "alive" / name, (1, 1))
-        job = module.Job(source, module.input_identity(source), work, Crew(Upper, ()), 3, claims=others)
+        job = module.Job(
+            source, module.input_identity(source), work, Crew(Upper, ()), 3, claims=others
+        )
         job.make_parts(None, set(), waits=True)
     work.join(job.n_parts)
     assert (source.parent / "out.txt").read_bytes() == expected()
@@ -355,7 +417,9 @@ def test_two_processes_do_not_write_the_same(source):
     work = WorkDir(source.parent / "out.txt", {}, 5)
     script = f"import fcntl, sys; f = open({str(work.lock_path)!r}, 'w'); fcntl.lockf(f, fcntl.LOCK_EX); print(1, flush=True); sys.stdin.read()"
     work.path.mkdir()
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stdin=subprocess.PIPE) as other:
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stdin=subprocess.PIPE
+    ) as other:
         assert other.stdout is not None and other.stdout.readline()
         with pytest.raises(MtkitError, match=r"another process .* translates into `.*out.txt`"):
             run(source)
@@ -406,7 +470,13 @@ def test_a_million_lines_take_no_more_memory_than_a_hundred_thousand(tmp_path):
         folder = tmp_path / str(n)
         folder.mkdir()
         command = [sys.executable, "-c", script, folder, str(n)]
-        outcome = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}, check=True)
+        outcome = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+            check=True,
+        )
         peaks_kib.append(int(outcome.stdout))
         with (folder / "out").open() as stream:
             assert sum(1 for _ in stream) == n

@@ -10,7 +10,10 @@ from mtkit.translation.jobs import line_reader
 from mtkit.translation.jobs.line_reader import LineReader, number_of_lines
 from tests.strategies import reads_as_text
 
-texts = st.lists(st.sampled_from(["a", "\n", "\r\n", "\r", "한", " ", "\u2028", "\ufeff", "\0", "\n\n"]), max_size=30).map("".join)
+texts = st.lists(
+    st.sampled_from(["a", "\n", "\r\n", "\r", "한", " ", "\u2028", "\ufeff", "\0", "\n\n"]),
+    max_size=30,
+).map("".join)
 texts = texts.filter(lambda text: reads_as_text(text.encode()))
 
 
@@ -52,7 +55,9 @@ def test_invalid_utf8_is_told_with_the_line_of_the_file(path):
     path.write_bytes(b"one\ntwo\nth\xffree\nfour\n")
     with LineReader(path) as reader:
         assert reader.skip(1) == 1
-        with pytest.raises(MtkitError, match=r"invalid UTF-8 in line 3, byte 3 of the line \(0xff\)"):
+        with pytest.raises(
+            MtkitError, match=r"invalid UTF-8 in line 3, byte 3 of the line \(0xff\)"
+        ):
             reader.take(3)
 
 

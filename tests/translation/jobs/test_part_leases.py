@@ -36,7 +36,10 @@ def test_whoever_leaves_gives_up_what_it_claimed(folder):
 
 
 def test_whoever_is_silent_for_long_is_gone(folder):
-    with Claims(folder, gone_after_s=60, beat_s=1000) as one, Claims(folder, gone_after_s=60) as other:
+    with (
+        Claims(folder, gone_after_s=60, beat_s=1000) as one,
+        Claims(folder, gone_after_s=60) as other,
+    ):
         assert one.take(3)
         (sign,) = [path for path in (folder / "alive").iterdir() if path.name == one.name]
         before = time.time() - 59

@@ -36,7 +36,10 @@ def sources():
 
 @pytest.fixture(scope="module")
 def expected(model_dir, sources):
-    return [translation.text for translation in Translator.load(model_dir, "cpu", n_workers=1).translate(sources)]
+    return [
+        translation.text
+        for translation in Translator.load(model_dir, "cpu", n_workers=1).translate(sources)
+    ]
 
 
 @pytest.fixture
@@ -76,14 +79,25 @@ def test_parts_are_what_the_translator_gives(source, model_dir, expected, option
 )
 def test_who_translates_is_told_once(source, model_dir, caplog, options, told):
     with caplog.at_level("INFO", logger="mtkit"):
-        translate_file(source, source.parent / "out.txt", ModelLines((model_dir,), load={"precision": "auto"}), device="cpu", **options)
+        translate_file(
+            source,
+            source.parent / "out.txt",
+            ModelLines((model_dir,), load={"precision": "auto"}),
+            device="cpu",
+            **options,
+        )
     assert [message for message in caplog.messages if "translating" in message] == [told]
 
 
 @pytest.mark.usefixtures("small_parts")
 def test_processes_give_the_same(source, model_dir, expected):
     translate_file(
-        source, source.parent / "out.txt", ModelLines((model_dir,), load={"precision": "float32"}), device="cpu", n_processes=2, resume=True
+        source,
+        source.parent / "out.txt",
+        ModelLines((model_dir,), load={"precision": "float32"}),
+        device="cpu",
+        n_processes=2,
+        resume=True,
     )
     assert lines_of(source.parent / "out.txt") == expected
 
@@ -94,18 +108,31 @@ def test_n_best_lists_are_numbered_through_all_parts(source, model_dir, sources)
     translate_file(source, out, ModelLines((model_dir,), LineOptions(n_best=2)), device="cpu")
     rows = [line.split("\t") for line in lines_of(out)]
     found = Translator.load(model_dir, "cpu").translate(sources, n_best=2)
-    assert [(int(number), text) for number, _, text in rows] == [(i, one.text) for i, best in enumerate(found, 1) for one in best.alternatives]
+    assert [(int(number), text) for number, _, text in rows] == [
+        (i, one.text) for i, best in enumerate(found, 1) for one in best.alternatives
+    ]
 
 
 @pytest.mark.usefixtures("small_parts")
 def test_a_table_keeps_its_header(source, model_dir, sources, expected):
-    source.write_text("id,text\n" + "".join(f'{i},"{line}"\n' for i, line in enumerate(sources)), encoding="utf-8")
-    lines = ModelLines((model_dir,), LineOptions(input_format="csv", fields=("text",), fields_out=("text",)), "in.csv")
+    source.write_text(
+        "id,text\n" + "".join(f'{i},"{line}"\n' for i, line in enumerate(sources)), encoding="utf-8"
+    )
+    lines = ModelLines(
+        (model_dir,),
+        LineOptions(input_format="csv", fields=("text",), fields_out=("text",)),
+        "in.csv",
+    )
     translate_file(source, source.parent / "out.csv", lines, device="cpu")
     header, *rows = lines_of(source.parent / "out.csv")
     assert header == "id,text"
-    assert [row.split(",", 1)[1].strip('"') for row in rows] == [text.replace('"', '""') for text in expected]
-    assert list(written_lines(lines_of(source), lines, arrange("cpu", 1, None, None), 7)) == [header, *rows]
+    assert [row.split(",", 1)[1].strip('"') for row in rows] == [
+        text.replace('"', '""') for text in expected
+    ]
+    assert list(written_lines(lines_of(source), lines, arrange("cpu", 1, None, None), 7)) == [
+        header,
+        *rows,
+    ]
     assert list(written_lines(["id,text"], lines, arrange("cpu", 1, None, None), 9)) == ["id,text"]
     assert list(written_lines([], lines, arrange("cpu", 1, None, None), 9)) == []
 
@@ -130,12 +157,19 @@ def test_ranks_of_the_environment_share_it(source, model_dir, expected, monkeypa
 
 def test_settings_and_models_are_known_again(model_dir, tmp_path, make_trained):
     arrangement = arrange("cpu", None, 1, None)
-    made_from = ModelLines((model_dir,), search={"beam_size": 3, "max_tokens": 9}, load={"precision": "auto", "tags": []}).made_from(arrangement)
+    made_from = ModelLines(
+        (model_dir,),
+        search={"beam_size": 3, "max_tokens": 9},
+        load={"precision": "auto", "tags": []},
+    ).made_from(arrangement)
     assert made_from["settings"] == {"precision": "float32", "beam_size": 3, "input_format": "text"}
     save_model_dir(tmp_path / "same", make_trained())
     save_model_dir(tmp_path / "other", make_trained(seed=2))
     (tmp_path / "same" / "README.md").write_text("a card for people")
-    same, other = (ModelLines((tmp_path / name,)).made_from(arrangement)["models"] for name in ("same", "other"))
+    same, other = (
+        ModelLines((tmp_path / name,)).made_from(arrangement)["models"]
+        for name in ("same", "other")
+    )
     assert same == made_from["models"] != other
 
 
@@ -143,21 +177,55 @@ def test_a_dictionary_for_unknown_words_is_known_again_by_its_content(model_dir)
     def made_from(**search):
         return ModelLines((model_dir,), search=search).made_from(arrange("cpu", None, 1, None))
 
-    plain, replacing, other = made_from(), made_from(unk_dictionary={}), made_from(unk_dictionary={"물": "water"})
+    plain, replacing, other = (
+        made_from(),
+        made_from(unk_dictionary={}),
+        made_from(unk_dictionary={"물": "water"}),
+    )
     assert differences(plain, replacing) == ["replace_unk (none then, True now)"]
     assert differences(replacing, other) == ["the content of --unk-dictionary"]
     assert differences(other, made_from(unk_dictionary={"물": "water"})) == []
 
 
 def test_a_stream_with_small_chunks_is_for_one_process(mtkit, tiny_run, monkeypatch):
-    outcome = mtkit("translate", "-", "-m", tiny_run / "model", "--chunk-lines", 1, "--processes", 2, stdin="물\n")
+    outcome = mtkit(
+        "translate",
+        "-",
+        "-m",
+        tiny_run / "model",
+        "--chunk-lines",
+        1,
+        "--processes",
+        2,
+        stdin="물\n",
+    )
     assert outcome.status == 1
-    assert outcome.err.startswith("error: --chunk-lines 1 on a stream is for one process: with 2, an answer waits")
-    assert mtkit("translate", "-", "-m", tiny_run / "model", "--chunk-lines", 1, "--processes", 1, stdin="물\n").status == 0
+    assert outcome.err.startswith(
+        "error: --chunk-lines 1 on a stream is for one process: with 2, an answer waits"
+    )
+    assert (
+        mtkit(
+            "translate",
+            "-",
+            "-m",
+            tiny_run / "model",
+            "--chunk-lines",
+            1,
+            "--processes",
+            1,
+            stdin="물\n",
+        ).status
+        == 0
+    )
     # On a machine with several GPUs too.
     chosen = []
-    monkeypatch.setattr(module, "arrange", lambda *args: chosen.append(args[1]) or arrange("cpu", *args[1:]))
-    assert mtkit("translate", "-", "-m", tiny_run / "model", "--chunk-lines", 1, stdin="물\n").status == 0
+    monkeypatch.setattr(
+        module, "arrange", lambda *args: chosen.append(args[1]) or arrange("cpu", *args[1:])
+    )
+    assert (
+        mtkit("translate", "-", "-m", tiny_run / "model", "--chunk-lines", 1, stdin="물\n").status
+        == 0
+    )
     assert mtkit("translate", "-", "-m", tiny_run / "model", stdin="물\n").status == 0
     assert chosen == [1, None]
 
@@ -183,7 +251,11 @@ def test_each_gpu_gets_a_process(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
     assert arrange("cuda", None, None, 1_000_000).devices == ("cuda:0", "cuda:1", "cuda:2")
     assert str(arrange("cuda", None, None, 1_000_000)) == "3 processes, one on each GPU"
-    assert arrange("cuda", None, None, 100).n_processes == arrange("cuda:1", None, None, 1_000_000).n_processes == 0
+    assert (
+        arrange("cuda", None, None, 100).n_processes
+        == arrange("cuda:1", None, None, 1_000_000).n_processes
+        == 0
+    )
     assert arrange("cuda", 2, None, 100).devices == ("cuda:0", "cuda:1")
     assert arrange("cuda", None, None, 100, Rank(7, 8, 1, 2)).devices == ("cuda:1",)
     with pytest.raises(MtkitError, match="4 processes on this machine, and 3 GPUs"):
@@ -207,12 +279,21 @@ class Interrupting:
 
 
 @pytest.mark.parametrize("precision", ["float32", "int8"])
-@pytest.mark.parametrize("search", [{}, {"avoid": ["the"]}, {"sampling": True}, {"mbr": 4, "sampling": True}])
-def test_finished_batches_of_an_interrupted_part_are_not_searched_again(source, model_dir, monkeypatch, search, precision):
+@pytest.mark.parametrize(
+    "search", [{}, {"avoid": ["the"]}, {"sampling": True}, {"mbr": 4, "sampling": True}]
+)
+def test_finished_batches_of_an_interrupted_part_are_not_searched_again(
+    source, model_dir, monkeypatch, search, precision
+):
     def translate(n_batches, out="out.txt", **options):
         interrupting = Interrupting(n_batches)
         monkeypatch.setattr("mtkit.engines.torch_engine.find", interrupting)
-        lines = ModelLines((model_dir,), LineOptions(n_best=1), search={**search, "max_tokens": 40}, load={"precision": precision})
+        lines = ModelLines(
+            (model_dir,),
+            LineOptions(n_best=1),
+            search={**search, "max_tokens": 40},
+            load={"precision": precision},
+        )
         translate_file(source, source.parent / out, lines, device="cpu", n_workers=1, **options)
         return interrupting.n_searched
 
@@ -220,25 +301,44 @@ def test_finished_batches_of_an_interrupted_part_are_not_searched_again(source, 
     assert n_batches > 4
     monkeypatch.setattr(in_parts, "MIN_KEPT_S", 0.0)
     for resume in None, True, True:
-        with pytest.raises(KeyboardInterrupt, match=rf"[1-9]\d* of {len(lines_of(source))} lines are kept"):
+        with pytest.raises(
+            KeyboardInterrupt, match=rf"[1-9]\d* of {len(lines_of(source))} lines are kept"
+        ):
             translate(1, resume=resume)
     assert translate(-1, resume=True) == n_batches - 3
-    assert (source.parent / "out.txt").read_bytes() == (source.parent / "undisturbed.txt").read_bytes()
-    assert sorted(path.name for path in source.parent.iterdir()) == ["in.txt", "out.txt", "undisturbed.txt"]
+    assert (source.parent / "out.txt").read_bytes() == (
+        source.parent / "undisturbed.txt"
+    ).read_bytes()
+    assert sorted(path.name for path in source.parent.iterdir()) == [
+        "in.txt",
+        "out.txt",
+        "undisturbed.txt",
+    ]
 
 
 def test_what_ctrl_c_ends_at_once_leaves_nothing(source, model_dir, monkeypatch):
     monkeypatch.setattr("mtkit.engines.torch_engine.find", Interrupting(1))
     with pytest.raises(KeyboardInterrupt, match="was not written"):
-        translate_file(source, source.parent / "out.txt", ModelLines((model_dir,), search={"max_tokens": 40}), device="cpu", n_workers=1)
+        translate_file(
+            source,
+            source.parent / "out.txt",
+            ModelLines((model_dir,), search={"max_tokens": 40}),
+            device="cpu",
+            n_workers=1,
+        )
     assert [path.name for path in source.parent.iterdir()] == ["in.txt"]
 
 
-def test_a_killed_run_keeps_what_its_processes_have_finished(source, model_dir, expected, monkeypatch):
+def test_a_killed_run_keeps_what_its_processes_have_finished(
+    source, model_dir, expected, monkeypatch
+):
     """The parent is killed, so that nobody can put anything in order."""
     lines = ModelLines((model_dir,), search={"max_tokens": 40})
     work = WorkDir(
-        source.parent / "out.txt", {"input": input_identity(source), "utf8_errors": "strict"} | lines.made_from(arrange("cpu", 2, None, 9)), 4000
+        source.parent / "out.txt",
+        {"input": input_identity(source), "utf8_errors": "strict"}
+        | lines.made_from(arrange("cpu", 2, None, 9)),
+        4000,
     )
     work.open(None)
     function = load_lines(lines, arrange("cpu", None, 1, None))
@@ -246,29 +346,53 @@ def test_a_killed_run_keeps_what_its_processes_have_finished(source, model_dir, 
     with pytest.raises(KeyboardInterrupt):
         function(lines_of(source), 1, None, work.journal_path(0, 1))
     assert 0 < work.n_kept() < len(expected)
-    with pytest.raises(MtkitError, match=rf"holds about {work.n_kept()} lines of an interrupted translation"):
+    with pytest.raises(
+        MtkitError, match=rf"holds about {work.n_kept()} lines of an interrupted translation"
+    ):
         translate_file(source, source.parent / "out.txt", lines, device="cpu")
-    translate_file(source, source.parent / "out.txt", lines, device="cpu", n_processes=2, resume=True)
+    translate_file(
+        source, source.parent / "out.txt", lines, device="cpu", n_processes=2, resume=True
+    )
     assert lines_of(source.parent / "out.txt") == expected
 
 
 def test_the_last_line_says_how_many_lines_were_written(source, model_dir, caplog, monkeypatch):
-    monkeypatch.setattr(Finisher, "_flags", lambda self, line, *others: ["looped", "split"] if "가" in line.text else ["split"])
+    monkeypatch.setattr(
+        Finisher,
+        "_flags",
+        lambda self, line, *others: ["looped", "split"] if "가" in line.text else ["split"],
+    )
     n_flagged = sum("가" in line for line in lines_of(source))
     assert n_flagged > 1
     for kept_lines in 1, 1000:
         monkeypatch.setattr(module, "MIN_KEPT_LINES", kept_lines)
         caplog.clear()
         with caplog.at_level("INFO", logger="mtkit"):
-            translate_file(source, source.parent / "out.txt", ModelLines((model_dir,)), device="cpu", n_workers=1)
+            translate_file(
+                source,
+                source.parent / "out.txt",
+                ModelLines((model_dir,)),
+                device="cpu",
+                n_workers=1,
+            )
         last = caplog.messages[-1]
-        assert re.fullmatch(rf"wrote \S+/out.txt: 32 lines in \d+ s, {n_flagged} flagged \({n_flagged} looped\)", last)
+        assert re.fullmatch(
+            rf"wrote \S+/out.txt: 32 lines in \d+ s, {n_flagged} flagged \({n_flagged} looped\)",
+            last,
+        )
 
 
 def test_stdout_has_a_last_line_only_for_flagged_lines(source, model_dir, caplog, monkeypatch):
-    for flags, told in [([], []), (["looped"], ["translated 32 lines in 0 s, 31 flagged (31 looped)"])]:
+    for flags, told in [
+        ([], []),
+        (["looped"], ["translated 32 lines in 0 s, 31 flagged (31 looped)"]),
+    ]:
         monkeypatch.setattr(Finisher, "_flags", lambda self, *others, flags=flags: flags)
         caplog.clear()
         with caplog.at_level("INFO", logger="mtkit.translation.jobs.summary"):
             translate_file(source, None, ModelLines((model_dir,)), device="cpu", n_workers=1)
-        assert [re.sub(r"in \d+ s", "in 0 s", message) for message in caplog.messages if message.startswith("translated")] == told
+        assert [
+            re.sub(r"in \d+ s", "in 0 s", message)
+            for message in caplog.messages
+            if message.startswith("translated")
+        ] == told

@@ -51,7 +51,9 @@ SENTENCES = [
 @pytest.mark.parametrize("way", ["by name", "by content", "packed"])
 def test_documents_are_refused(tmp_path, name, way):
     path = tmp_path / {"by name": name, "by content": "text", "packed": "text.gz"}[way]
-    path.write_bytes({"by name": b"Hello.\n", "packed": gzip.compress(DOCUMENTS[name])}.get(way, DOCUMENTS[name]))
+    path.write_bytes(
+        {"by name": b"Hello.\n", "packed": gzip.compress(DOCUMENTS[name])}.get(way, DOCUMENTS[name])
+    )
     with pytest.raises(MtkitError) as info:
         refuse_document(path)
     assert "--input-format text" in info.value.hint or name in BINARY
@@ -78,13 +80,22 @@ def test_the_command_takes_a_document_as_text_only_when_told_to(mtkit, tmp_path)
     path.write_bytes(DOCUMENTS["app.po"])
     outcome = mtkit("translate", path, "-m", "nowhere")
     assert outcome.status == 1
-    assert outcome.err.splitlines()[0] == f"error: `{path}`: is a gettext catalogue, whose markup would be translated too"
-    assert "nowhere`: no such folder" in mtkit("translate", path, "-m", "nowhere", "--input-format", "text").err
+    assert (
+        outcome.err.splitlines()[0]
+        == f"error: `{path}`: is a gettext catalogue, whose markup would be translated too"
+    )
+    assert (
+        "nowhere`: no such folder"
+        in mtkit("translate", path, "-m", "nowhere", "--input-format", "text").err
+    )
 
 
 def test_the_command_refuses_a_document_on_stdin(mtkit, tiny_run):
     model = tiny_run / "model"
-    for command in (["translate", "-", "-m", model], ["translate", "-", "-m", model, "--prefix-file", "/dev/null"]):
+    for command in (
+        ["translate", "-", "-m", model],
+        ["translate", "-", "-m", model, "--prefix-file", "/dev/null"],
+    ):
         outcome = mtkit(*command, stdin=DOCUMENTS["page.html"])
         assert (outcome.status, outcome.out) == (1, "")
         assert "`stdin`: is an HTML page" in outcome.err

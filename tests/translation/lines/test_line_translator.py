@@ -24,7 +24,9 @@ class Swapper:
                 on_lines(1)
             text = swapped(line)
             best = (Alternative(text, -0.5), Alternative(text[::-1], -1.25))[:n_best]
-            yield Translation(text, -0.5 if text else 0.0, best, ("copied",) if text == line and text else ())
+            yield Translation(
+                text, -0.5 if text else 0.0, best, ("copied",) if text == line and text else ()
+            )
 
 
 def swapped(text):
@@ -40,7 +42,9 @@ def written(lines, *args, **options):
     return list(translator_of(*args, **options).stream(lines))
 
 
-texts = nasty_text.map(lambda text: text.replace("\n", "").replace("\ud800", "").replace("\udfff", ""))
+texts = nasty_text.map(
+    lambda text: text.replace("\n", "").replace("\ud800", "").replace("\udfff", "")
+)
 cells = texts.map(lambda text: text.replace("\r", ""))
 
 
@@ -50,15 +54,24 @@ def test_each_line_of_text_gives_one(lines, chunk_lines):
     assert out == [swapped(line) for line in lines]
 
 
-@given(rows=st.lists(st.lists(cells.map(lambda text: text.replace("\t", "")), min_size=2, max_size=4), max_size=6))
+@given(
+    rows=st.lists(
+        st.lists(cells.map(lambda text: text.replace("\t", "")), min_size=2, max_size=4), max_size=6
+    )
+)
 def test_the_other_columns_of_a_tsv_are_as_they_were(rows):
     lines = ["\t".join(row) for row in rows]
     added = [f"{line}\t{swapped(row[1])}" for row, line in zip(rows, lines, strict=True)]
     assert written(lines, "tsv", fields=("2",)) == [new.rstrip("\r") for new in added]
-    assert [line.split("\t") for line in written(lines, "tsv", fields=("2",), fields_out=("1",))] == [[swapped(row[1]), *row[1:]] for row in rows]
+    assert [
+        line.split("\t") for line in written(lines, "tsv", fields=("2",), fields_out=("1",))
+    ] == [[swapped(row[1]), *row[1:]] for row in rows]
 
 
-@given(rows=st.lists(st.lists(cells, min_size=3, max_size=3), max_size=6), quoting=st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]))
+@given(
+    rows=st.lists(st.lists(cells, min_size=3, max_size=3), max_size=6),
+    quoting=st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]),
+)
 def test_csv_is_read_and_written_as_pythons_own_module_does(rows, quoting):
     lines = []
     for row in rows:
@@ -76,25 +89,45 @@ values = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(texts, inner, max_size=3)),
     max_leaves=8,
 )
-objects = st.tuples(st.dictionaries(texts.filter(lambda key: key not in ("text", "translation")), values, max_size=3), texts)
+objects = st.tuples(
+    st.dictionaries(
+        texts.filter(lambda key: key not in ("text", "translation")), values, max_size=3
+    ),
+    texts,
+)
 
 
-@given(rows=st.lists(objects, max_size=5), is_ascii=st.booleans(), separators=st.sampled_from([None, (",", ":"), (" , ", " : ")]))
+@given(
+    rows=st.lists(objects, max_size=5),
+    is_ascii=st.booleans(),
+    separators=st.sampled_from([None, (",", ":"), (" , ", " : ")]),
+)
 def test_objects_are_as_they_were_with_one_key_more(rows, is_ascii, separators):
-    inputs = [{**others, "text": text, **{f"{key}2": value for key, value in others.items()}} for others, text in rows]
+    inputs = [
+        {**others, "text": text, **{f"{key}2": value for key, value in others.items()}}
+        for others, text in rows
+    ]
     lines = [json.dumps(row, ensure_ascii=is_ascii, separators=separators) for row in inputs]
     out = written(lines, "jsonl", fields=("text",))
-    assert [json.loads(line) for line in out] == [{**row, "translation": swapped(row["text"])} for row in inputs]
+    assert [json.loads(line) for line in out] == [
+        {**row, "translation": swapped(row["text"])} for row in inputs
+    ]
     assert all(new.startswith(line.rstrip("} ")) for new, line in zip(out, lines, strict=True))
     replaced = written(lines, "jsonl", fields=("text",), fields_out=("text",))
-    assert [json.loads(line) for line in replaced] == [{**row, "text": swapped(row["text"])} for row in inputs]
+    assert [json.loads(line) for line in replaced] == [
+        {**row, "text": swapped(row["text"])} for row in inputs
+    ]
     assert [list(json.loads(line)) for line in replaced] == [list(row) for row in inputs]
 
 
 def test_what_json_would_change_stays_byte_for_byte():
     line = '{"n": 1.50E+400, "big": 12345678901234567890123, "s": "\\u00e4\\/", "half": "\\ud83d", "a": "Ja", "nan": NaN, "o": {"a": [ ]}  }'
-    assert written([line], "jsonl", fields=("a",)) == [line.replace("]}  }", ']}, "translation": "jA"  }')]
-    assert written(["{" + '"a":"Ja"' + ',"x":' + "9" * 5000 + "}"], "jsonl", fields=("a",))[0].endswith(', "translation": "jA"}')
+    assert written([line], "jsonl", fields=("a",)) == [
+        line.replace("]}  }", ']}, "translation": "jA"  }')
+    ]
+    assert written(["{" + '"a":"Ja"' + ',"x":' + "9" * 5000 + "}"], "jsonl", fields=("a",))[
+        0
+    ].endswith(', "translation": "jA"}')
 
 
 def test_keys_within_keys():
@@ -102,10 +135,12 @@ def test_keys_within_keys():
     assert written([line], "jsonl", fields=("translation.de",), fields_out=("translation.en",)) == [
         '{"translation": {"de": "Ja", "n": 1, "en": "jA"}, "a.b": "Nein"}'
     ]
-    assert written([line], "jsonl", fields=("a.b",), fields_out=("a.b",)) == ['{"translation": {"de": "Ja", "n": 1}, "a.b": "nEIN"}']
-    assert written([line], "jsonl", fields=("a.b", "translation.de"), fields_out=("x", "translation.n")) == [
-        '{"translation": {"de": "Ja", "n": "jA"}, "a.b": "Nein", "x": "nEIN"}'
+    assert written([line], "jsonl", fields=("a.b",), fields_out=("a.b",)) == [
+        '{"translation": {"de": "Ja", "n": 1}, "a.b": "nEIN"}'
     ]
+    assert written(
+        [line], "jsonl", fields=("a.b", "translation.de"), fields_out=("x", "translation.n")
+    ) == ['{"translation": {"de": "Ja", "n": "jA"}, "a.b": "Nein", "x": "nEIN"}']
 
 
 def test_objects_that_are_missing_are_made():
@@ -113,9 +148,14 @@ def test_objects_that_are_missing_are_made():
         [out] = written([line], "jsonl", fields=("de",), fields_out=(field,))
         return out
 
-    assert with_field_out('{"de": "Ja"}', "translation.en") == '{"de": "Ja", "translation": {"en": "jA"}}'
+    assert (
+        with_field_out('{"de": "Ja"}', "translation.en")
+        == '{"de": "Ja", "translation": {"en": "jA"}}'
+    )
     assert with_field_out('{"de": "Ja"}', "a.b.c") == '{"de": "Ja", "a": {"b": {"c": "jA"}}}'
-    assert with_field_out('{"de": "Ja", "a": {}}', "a.b.c") == '{"de": "Ja", "a": {"b": {"c": "jA"}}}'
+    assert (
+        with_field_out('{"de": "Ja", "a": {}}', "a.b.c") == '{"de": "Ja", "a": {"b": {"c": "jA"}}}'
+    )
     assert with_field_out('{"de": "Ja", "a.b": 1}', "a.b") == '{"de": "Ja", "a.b": "jA"}'
     assert written(['{"a": {"b": "Ja"}, "c": "Nein"}'], "jsonl", fields=("a.b", "c")) == [
         '{"a": {"b": "Ja"}, "c": "Nein", "translation_a.b": "jA", "translation_c": "nEIN"}'
@@ -124,7 +164,11 @@ def test_objects_that_are_missing_are_made():
 
 def test_blank_records_and_null_stay():
     assert written(["", "a\tb", "  "], "tsv", fields=("2",)) == ["", "a\tb\tB", "  "]
-    assert written(["", '{"a": null}', " "], "jsonl", fields=("a",)) == ["", '{"a": null, "translation": null}', " "]
+    assert written(["", '{"a": null}', " "], "jsonl", fields=("a",)) == [
+        "",
+        '{"a": null, "translation": null}',
+        " ",
+    ]
     assert written(["", '{"a": null}'], "jsonl", fields=("a",), output_format="text") == ["", ""]
 
 
@@ -137,12 +181,31 @@ def test_a_value_of_several_lines_has_as_many_after_translation():
 
 def test_columns_by_name():
     lines = ["id\tde", "1\tJa", "2\tNein"]
-    assert written(lines, "tsv", fields=("de",)) == ["id\tde\ttranslation", "1\tJa\tjA", "2\tNein\tnEIN"]
-    assert written(lines, "tsv", fields=("2",), has_header=True, fields_out=("en",)) == ["id\tde\ten", "1\tJa\tjA", "2\tNein\tnEIN"]
-    assert written(lines, "tsv", fields=("de",), fields_out=("de",)) == ["id\tde", "1\tjA", "2\tnEIN"]
-    assert written(lines, "tsv", fields=("id", "de")) == ["id\tde\ttranslation_id\ttranslation_de", "1\tJa\t1\tjA", "2\tNein\t2\tnEIN"]
+    assert written(lines, "tsv", fields=("de",)) == [
+        "id\tde\ttranslation",
+        "1\tJa\tjA",
+        "2\tNein\tnEIN",
+    ]
+    assert written(lines, "tsv", fields=("2",), has_header=True, fields_out=("en",)) == [
+        "id\tde\ten",
+        "1\tJa\tjA",
+        "2\tNein\tnEIN",
+    ]
+    assert written(lines, "tsv", fields=("de",), fields_out=("de",)) == [
+        "id\tde",
+        "1\tjA",
+        "2\tnEIN",
+    ]
+    assert written(lines, "tsv", fields=("id", "de")) == [
+        "id\tde\ttranslation_id\ttranslation_de",
+        "1\tJa\t1\tjA",
+        "2\tNein\t2\tnEIN",
+    ]
     assert written(lines, "tsv", fields=("de",), output_format="text") == ["jA", "nEIN"]
-    assert written(['"d,e",x', '"a ""b""",2'], "csv", fields=("d,e",)) == ['"d,e",x,translation', '"a ""b""",2,"A ""B"""']
+    assert written(['"d,e",x', '"a ""b""",2'], "csv", fields=("d,e",)) == [
+        '"d,e",x,translation',
+        '"a ""b""",2,"A ""B"""',
+    ]
     assert written([], "tsv", fields=("de",)) == []
     assert written(["de"], "tsv", fields=("de",)) == ["de\ttranslation"]
 
@@ -150,7 +213,10 @@ def test_columns_by_name():
 def test_details():
     assert written(["a\tJa"], "tsv", fields=("2",), details=True) == ["a\tJa\tjA\t-0.5000\t"]
     assert written(["a\t12"], "tsv", fields=("2",), details=True) == ["a\t12\t12\t-0.5000\tcopied"]
-    assert written(["de\tx", "Ja\t1"], "tsv", fields=("de",), fields_out=("x",), details=True) == ["de\tx\tx_score\tx_flags", "Ja\tjA\t-0.5000\t"]
+    assert written(["de\tx", "Ja\t1"], "tsv", fields=("de",), fields_out=("x",), details=True) == [
+        "de\tx\tx_score\tx_flags",
+        "Ja\tjA\t-0.5000\t",
+    ]
     assert json.loads(written(['{"a": "12"}'], "jsonl", fields=("a",), details=True)[0]) == {
         "a": "12",
         "translation": {"text": "12", "score": -0.5, "flags": ["copied"]},
@@ -158,20 +224,43 @@ def test_details():
 
 
 def test_other_formats_hold_the_translations_alone():
-    assert json.loads(written(["Ja"], output_format="jsonl")[0]) == {"text": "jA", "score": -0.5, "flags": []}
+    assert json.loads(written(["Ja"], output_format="jsonl")[0]) == {
+        "text": "jA",
+        "score": -0.5,
+        "flags": [],
+    }
     assert written(["Ja", "12"], output_format="tsv") == ["jA\t-0.5000\t", "12\t-0.5000\tcopied"]
     assert written(["a,b"], output_format="csv") == ['"A,B",-0.5000,']
     assert written(["1\tJa"], "tsv", fields=("2",), output_format="text") == ["jA"]
-    assert json.loads(written(["1\tJa"], "tsv", fields=("2",), output_format="jsonl")[0])["text"] == "jA"
+    assert (
+        json.loads(written(["1\tJa"], "tsv", fields=("2",), output_format="jsonl")[0])["text"]
+        == "jA"
+    )
 
 
 def test_the_n_best():
-    assert written(["ab", "cd"], n_best=2) == ["1\t-0.5000\tAB", "1\t-1.2500\tBA", "2\t-0.5000\tCD", "2\t-1.2500\tDC"]
-    assert written(["ab"], n_best=2, output_format="tsv") == ["1\tAB\t-0.5000\t", "1\tBA\t-1.2500\t"]
-    assert written(["x\tab"], "tsv", fields=("2",), n_best=2) == ["x\tab\tAB\t-0.5000\t", "x\tab\tBA\t-1.2500\t"]
+    assert written(["ab", "cd"], n_best=2) == [
+        "1\t-0.5000\tAB",
+        "1\t-1.2500\tBA",
+        "2\t-0.5000\tCD",
+        "2\t-1.2500\tDC",
+    ]
+    assert written(["ab"], n_best=2, output_format="tsv") == [
+        "1\tAB\t-0.5000\t",
+        "1\tBA\t-1.2500\t",
+    ]
+    assert written(["x\tab"], "tsv", fields=("2",), n_best=2) == [
+        "x\tab\tAB\t-0.5000\t",
+        "x\tab\tBA\t-1.2500\t",
+    ]
     best = [{"text": "AB", "score": -0.5}, {"text": "BA", "score": -1.25}]
     assert json.loads(written(["ab"], n_best=2, output_format="jsonl")[0])["n_best"] == best
-    assert json.loads(written(['{"a": "ab"}'], "jsonl", fields=("a",), n_best=2)[0])["translation"]["n_best"] == best
+    assert (
+        json.loads(written(['{"a": "ab"}'], "jsonl", fields=("a",), n_best=2)[0])["translation"][
+            "n_best"
+        ]
+        == best
+    )
 
 
 @given(lines=st.lists(cells, max_size=8), cut=st.integers(0, 8), n_best=st.sampled_from([None, 2]))
@@ -179,8 +268,12 @@ def test_lines_may_be_shared_anywhere(lines, cut, n_best):
     translate = translator_of(n_best=n_best)
     whole = translate(lines)
     assert len(whole) == len(lines)
-    assert translate(lines[:cut]) + translate(lines[cut:], first_number=len(lines[:cut]) + 1) == whole
-    assert list(translate.stream(lines, chunk_lines=3)) == [line for block in whole for line in block.split("\n")]
+    assert (
+        translate(lines[:cut]) + translate(lines[cut:], first_number=len(lines[:cut]) + 1) == whole
+    )
+    assert list(translate.stream(lines, chunk_lines=3)) == [
+        line for block in whole for line in block.split("\n")
+    ]
 
 
 def test_whoever_shares_a_table_hands_over_its_header():
@@ -197,26 +290,96 @@ def test_whoever_shares_a_table_hands_over_its_header():
     ("lines", "args", "options", "message"),
     [
         (["a\tb", "a"], ["tsv"], {"fields": ("2",)}, "`stdin`: line 2 has 1 column, not 2 or more"),
-        (["a\tb", "1\t2"], ["tsv"], {"fields": ("c",)}, "`stdin`: line 1 names no field c; it has a, b"),
-        (["a", "1"], ["tsv"], {"fields": ("a",), "fields_out": ("3",)}, "`stdin`: line 2 has 1 column, not 3 or more"),
-        (["id\ta\tb", "1\tJa\tx", "2\tJa"], ["tsv"], {"fields": ("a",)}, "`stdin`: line 3 has 2 columns, but the header has 3"),
-        (["id\ta", "1\tJa\tx"], ["tsv"], {"fields": ("2",), "has_header": True}, "`stdin`: line 2 has 3 columns, but the header has 2"),
-        (["id,a", '1,"Ja,x",y'], ["csv"], {"fields": ("a",), "fields_out": ("a",)}, "`stdin`: line 2 has 3 columns, but the header has 2"),
-        (['{"a": "x", "b": 1}'], ["jsonl"], {"fields": ("a",), "fields_out": ("b.c",)}, "`stdin`: line 1: b is not an object"),
-        (['{"a": "x", "a": "y"}'], ["jsonl"], {"fields": ("a",)}, "`stdin`: line 1: the key a is there twice"),
-        (['{"d": {"a": "x", "a": 1}}'], ["jsonl"], {"fields": ("d.a",)}, "`stdin`: line 1: the key a is there twice"),
-        (["a\ttranslation"], ["tsv"], {"fields": ("a",)}, "`stdin`: line 1 has a field translation already"),
+        (
+            ["a\tb", "1\t2"],
+            ["tsv"],
+            {"fields": ("c",)},
+            "`stdin`: line 1 names no field c; it has a, b",
+        ),
+        (
+            ["a", "1"],
+            ["tsv"],
+            {"fields": ("a",), "fields_out": ("3",)},
+            "`stdin`: line 2 has 1 column, not 3 or more",
+        ),
+        (
+            ["id\ta\tb", "1\tJa\tx", "2\tJa"],
+            ["tsv"],
+            {"fields": ("a",)},
+            "`stdin`: line 3 has 2 columns, but the header has 3",
+        ),
+        (
+            ["id\ta", "1\tJa\tx"],
+            ["tsv"],
+            {"fields": ("2",), "has_header": True},
+            "`stdin`: line 2 has 3 columns, but the header has 2",
+        ),
+        (
+            ["id,a", '1,"Ja,x",y'],
+            ["csv"],
+            {"fields": ("a",), "fields_out": ("a",)},
+            "`stdin`: line 2 has 3 columns, but the header has 2",
+        ),
+        (
+            ['{"a": "x", "b": 1}'],
+            ["jsonl"],
+            {"fields": ("a",), "fields_out": ("b.c",)},
+            "`stdin`: line 1: b is not an object",
+        ),
+        (
+            ['{"a": "x", "a": "y"}'],
+            ["jsonl"],
+            {"fields": ("a",)},
+            "`stdin`: line 1: the key a is there twice",
+        ),
+        (
+            ['{"d": {"a": "x", "a": 1}}'],
+            ["jsonl"],
+            {"fields": ("d.a",)},
+            "`stdin`: line 1: the key a is there twice",
+        ),
+        (
+            ["a\ttranslation"],
+            ["tsv"],
+            {"fields": ("a",)},
+            "`stdin`: line 1 has a field translation already",
+        ),
         (['a,"b', 'c"'], ["csv"], {"fields": ("1",)}, "`stdin`: line 1: broken CSV at character 3"),
         (['"a"b,c'], ["csv"], {"fields": ("1",)}, "`stdin`: line 1: broken CSV at character 4"),
-        (['{"a": "x"}', '{"a": 1}'], ["jsonl"], {"fields": ("a",)}, "`stdin`: line 2: a is no text"),
-        (['{"a": "x", "b": "y"}'], ["jsonl"], {"fields": ("c",)}, "`stdin`: line 1 has no field c; it has a, b"),
+        (
+            ['{"a": "x"}', '{"a": 1}'],
+            ["jsonl"],
+            {"fields": ("a",)},
+            "`stdin`: line 2: a is no text",
+        ),
+        (
+            ['{"a": "x", "b": "y"}'],
+            ["jsonl"],
+            {"fields": ("c",)},
+            "`stdin`: line 1 has no field c; it has a, b",
+        ),
         (['{"a": ["x"]}'], ["jsonl"], {"fields": ("a",)}, "`stdin`: line 1: a is a list"),
         (["[1]"], ["jsonl"], {"fields": ("a",)}, "`stdin`: line 1: not an object"),
-        (['{"a": "x"} {'], ["jsonl"], {"fields": ("a",)}, "`stdin`: line 1: broken JSON: '{' follows the object"),
-        (['{"a": "x"'], ["jsonl"], {"fields": ("a",)}, "`stdin`: line 1: broken JSON: Expecting ',' delimiter at character 10"),
+        (
+            ['{"a": "x"} {'],
+            ["jsonl"],
+            {"fields": ("a",)},
+            "`stdin`: line 1: broken JSON: '{' follows the object",
+        ),
+        (
+            ['{"a": "x"'],
+            ["jsonl"],
+            {"fields": ("a",)},
+            "`stdin`: line 1: broken JSON: Expecting ',' delimiter at character 10",
+        ),
         (['{"a": "x",}'], ["jsonl"], {"fields": ("a",)}, "`stdin`: line 1: broken JSON"),
         (["[" * 100_000], ["jsonl"], {"fields": ("a",)}, "`stdin`: line 1: broken JSON"),
-        (['{"a": "x", "translation": 1}'], ["jsonl"], {"fields": ("a",)}, "`stdin`: line 1 has a field translation already"),
+        (
+            ['{"a": "x", "translation": 1}'],
+            ["jsonl"],
+            {"fields": ("a",)},
+            "`stdin`: line 1 has a field translation already",
+        ),
     ],
 )
 def test_a_line_at_fault_is_named(lines, args, options, message):
@@ -231,12 +394,28 @@ def test_a_line_at_fault_is_named(lines, args, options, message):
     [
         ([], {"fields": ("1",)}, "plain text has no fields"),
         (["tsv"], {}, "no field to translate"),
-        (["tsv"], {"fields": ("1", "2"), "fields_out": ("3",)}, "2 fields to translate, but 1 for translations"),
-        (["tsv"], {"fields": ("1", "2"), "fields_out": ("3", "3")}, "two translations would go to one field"),
+        (
+            ["tsv"],
+            {"fields": ("1", "2"), "fields_out": ("3",)},
+            "2 fields to translate, but 1 for translations",
+        ),
+        (
+            ["tsv"],
+            {"fields": ("1", "2"), "fields_out": ("3", "3")},
+            "two translations would go to one field",
+        ),
         (["tsv"], {"fields": ("0",)}, "there is no field 0"),
-        (["tsv"], {"fields": ("1",), "fields_out": ("en",)}, "a field has a name only where there is a header"),
+        (
+            ["tsv"],
+            {"fields": ("1",), "fields_out": ("en",)},
+            "a field has a name only where there is a header",
+        ),
         (["jsonl"], {"fields": ("a",), "has_header": True}, "JSON lines have no header"),
-        (["tsv"], {"fields": ("1", "2"), "output_format": "text"}, "several fields cannot be written as text"),
+        (
+            ["tsv"],
+            {"fields": ("1", "2"), "output_format": "text"},
+            "several fields cannot be written as text",
+        ),
         (["tsv"], {"fields": ("1", "2"), "n_best": 2}, "the n best of several fields"),
         ([], {"details": True}, "plain text has no place for details"),
     ],
@@ -249,7 +428,15 @@ def test_options_that_contradict_each_other(args, options, message):
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("a.tsv", "tsv"), ("a.CSV.gz", "csv"), ("a.jsonl.zst", "jsonl"), ("a.de", "text"), ("-", "text"), ("tsv", "text")]
+    ("name", "kind"),
+    [
+        ("a.tsv", "tsv"),
+        ("a.CSV.gz", "csv"),
+        ("a.jsonl.zst", "jsonl"),
+        ("a.de", "text"),
+        ("-", "text"),
+        ("tsv", "text"),
+    ],
 )
 def test_a_name_says_what_a_file_is(name, kind):
     fields = () if kind == "text" else ("1",)
@@ -258,7 +445,12 @@ def test_a_name_says_what_a_file_is(name, kind):
 
 
 def test_every_line_is_told_of_once():
-    lines = [json.dumps({"a": "x\ny\nz"}), "", json.dumps({"a": None}), *[json.dumps({"a": "x"})] * 8]
+    lines = [
+        json.dumps({"a": "x\ny\nz"}),
+        "",
+        json.dumps({"a": None}),
+        *[json.dumps({"a": "x"})] * 8,
+    ]
     told = []
     list(translator_of("jsonl", fields=("a",)).stream(lines, 4, told.append))
     assert sum(told) == len(lines) and min(told) >= 0
