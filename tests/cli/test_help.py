@@ -13,9 +13,9 @@ from mtkit.cli.main import app
 ROOT = typer.main.get_command(app)
 PAGES = {
     "mtkit": ROOT,
-    **{f"mtkit {name}": ROOT.commands[name] for name in ("data", "tokenizer", "export")},
+    **{f"mtkit {name}": ROOT.commands[name] for name in ("data", "tokenizer", "export")},  # pyright: ignore[reportAttributeAccessIssue]
     **dict(all_commands(ROOT, "mtkit")),
-}  # pyright: ignore
+}
 
 
 @pytest.fixture(autouse=True)

@@ -196,10 +196,9 @@ def test_one_string_is_not_a_list_of_segments():
 
 
 def test_generators_are_lists_of_segments():
-    assert (
-        evaluate(iter(HYPOTHESES), (line for line in REFERENCES)).bleu
-        == evaluate(HYPOTHESES, REFERENCES).bleu
-    )  # pyright: ignore[reportArgumentType]
+    hypotheses, references = iter(HYPOTHESES), (line for line in REFERENCES)
+    scores = evaluate(hypotheses, references)  # pyright: ignore[reportArgumentType]
+    assert scores.bleu == evaluate(HYPOTHESES, REFERENCES).bleu
 
 
 @pytest.mark.parametrize(

@@ -84,11 +84,9 @@ def test_trackers_are_a_list_of_trackers(recipe):
 
 
 def test_paths_may_be_texts(recipe, tmp_path):
-    clean_corpus(
-        recipe,
-        (str(tmp_path / "o.ko"), str(tmp_path / "o.en")),
-        dropped_path=str(tmp_path / "dropped.jsonl"),
-    )  # pyright: ignore[reportArgumentType]
+    out_paths = (str(tmp_path / "o.ko"), str(tmp_path / "o.en"))
+    dropped_path = str(tmp_path / "dropped.jsonl")
+    clean_corpus(recipe, out_paths, dropped_path=dropped_path)  # pyright: ignore[reportArgumentType]
     clean_corpus(recipe, str(tmp_path / "o.tsv"))
     assert (tmp_path / "o.en").read_text(encoding="utf-8") == "I go to school\n"
     assert (tmp_path / "o.tsv").read_text(encoding="utf-8") == "나는 학교에 간다\tI go to school\n"
