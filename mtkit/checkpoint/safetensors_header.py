@@ -1,39 +1,25 @@
-"""What a safetensors file says of itself, checked in full before anything in it is believed.
+"""Open safetensors files that may be damaged or hostile.
 
-Eight bytes give the length of a header, which is JSON: for each tensor its number format, its shape and its place in the bytes that follow.
+Eight bytes give the length of a header, which is JSON: the dtype, shape and byte range of each tensor.
 """
 
 import json
-import math
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, NamedTuple
+
+from safetensors import SafetensorError, safe_open
 
 from mtkit.errors import MtkitError
 
 MAX_HEADER_BYTES = 4 << 20
-"""Some ten times that of a model with a thousand tensors."""
-_ITEM_SIZES = {
-    "BOOL": 1,
-    "U8": 1,
-    "I8": 1,
-    "U16": 2,
-    "I16": 2,
-    "F16": 2,
-    "BF16": 2,
-    "U32": 4,
-    "I32": 4,
-    "F32": 4,
-    "U64": 8,
-    "I64": 8,
-    "F64": 8,
-}
-_METADATA = "__metadata__"
-_MEND = "the file is damaged; make or copy it again"
+"""About ten times the header of a model with a thousand tensors."""
 
 
 class TensorInfo(NamedTuple):
-    """What the header says of one tensor."""
+    """Header entry of one tensor."""
 
     dtype: str
     """As safetensors writes it: F32, BF16, I64, ..."""
@@ -41,99 +27,87 @@ class TensorInfo(NamedTuple):
 
 
 class Header(NamedTuple):
-    """What is in a file."""
+    """Contents of a file."""
 
     tensors: dict[str, TensorInfo]
     metadata: dict[str, str]
 
 
-class _Bad(Exception):
+class _BadHeaderError(Exception):
     pass
 
 
-def read_header(path: Path) -> Header:
-    """Read and check the header; the tensors themselves are not touched.
+@contextmanager
+def open_safetensors(path: Path, framework: str = "np") -> Iterator[tuple[Header, Any]]:
+    """Check the header in full, and open the file; tensors are read by `get_tensor` only.
 
-    Sizes in it are true of the file: the tensors fill it from end to end, none over another.
-
+    Args:
+        path: The file.
+        framework: Library whose tensors are read: "np" or "pt".
+    Yields:
+        The header, and the open file of safetensors.
     Raises:
-        MtkitError: There is no such file, it is no file, or it is damaged.
+        MtkitError: The file is missing, not a regular file, or damaged.
     """
     try:
-        about = path.stat()
-        if not stat.S_ISREG(about.st_mode):
+        if not stat.S_ISREG(path.stat().st_mode):
             raise MtkitError(
-                f"`{path}`: is no file", "the folder is not complete; make or copy it again"
+                f"`{path}`: not a regular file",
+                "the directory is not complete; make or copy it again",
             )
-        with path.open("rb") as stream:
-            start = stream.read(8)
-            n_bytes = int.from_bytes(start, "little")
-            if len(start) < 8 or n_bytes > about.st_size - 8:
-                raise _Bad("its header is longer than the file")
-            if n_bytes > MAX_HEADER_BYTES:
-                raise _Bad(f"its header has {n_bytes:,} bytes, more than {MAX_HEADER_BYTES:,}")
-            text = stream.read(n_bytes)
-        return _parsed(text, about.st_size - 8 - n_bytes)
+        text = _header_text(path)
+        with safe_open(path, framework) as file:
+            yield _parsed(text), file
     except FileNotFoundError:
         raise MtkitError(
-            f"`{path}`: no such file", "the folder is not complete; make or copy it again"
+            f"`{path}`: no such file", "the directory is not complete; make or copy it again"
         ) from None
     except OSError as exc:
         raise MtkitError(
             f"`{path}`: cannot be read: {(exc.strerror or str(exc)).lower()}",
             "check its permissions",
         ) from None
-    except _Bad as exc:
-        raise MtkitError(f"`{path}`: not a readable safetensors file: {exc}", _MEND) from None
+    except (SafetensorError, _BadHeaderError) as exc:
+        # The reason may quote a name of the file.
+        reason = repr(str(exc).removeprefix("Error while deserializing header: "))[1:-1][:200]
+        raise MtkitError(
+            f"`{path}`: not a readable safetensors file: {reason}",
+            "the file is damaged; make or copy it again",
+        ) from None
 
 
-def _parsed(text: bytes, n_data_bytes: int) -> Header:
-    try:
-        tree = json.loads(text, object_pairs_hook=_without_repeats)
-    except (ValueError, RecursionError):
-        raise _Bad("its header is no JSON") from None
-    if not isinstance(tree, dict):
-        raise _Bad("its header is no JSON object")
-    metadata = tree.pop(_METADATA, {})
-    if not isinstance(metadata, dict) or not all(
-        isinstance(value, str) for value in metadata.values()
-    ):
-        raise _Bad("its metadata are not texts")
-    places: list[tuple[int, int]] = []
-    tensors = {name: _tensor(name, entry, places) for name, entry in tree.items()}
-    end = 0
-    for first, last in sorted(places):
-        if first != end:
-            raise _Bad("its tensors overlap or leave gaps")
-        end = last
-    if end != n_data_bytes:
-        raise _Bad(f"its tensors take {end:,} bytes, and {n_data_bytes:,} are there")
-    return Header(tensors, metadata)
+def read_header(path: Path) -> Header:
+    """Read and check the header.
+
+    Raises:
+        MtkitError: See `open_safetensors`.
+    """
+    with open_safetensors(path) as (header, _):
+        return header
+
+
+def _header_text(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        text = stream.read(min(int.from_bytes(stream.read(8), "little"), MAX_HEADER_BYTES + 1))
+    if (
+        len(text) > MAX_HEADER_BYTES
+    ):  # safetensors takes 100 MB, which would become gigabytes of objects
+        raise _BadHeaderError(f"its header has more than {MAX_HEADER_BYTES:,} bytes")
+    return text
+
+
+def _parsed(text: bytes) -> Header:
+    """Parse a header that safetensors has accepted."""
+    tree = json.loads(text, object_pairs_hook=_without_repeats)
+    metadata = tree.pop("__metadata__", None) or {}
+    return Header(
+        {name: TensorInfo(entry["dtype"], tuple(entry["shape"])) for name, entry in tree.items()},
+        metadata,
+    )
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     tree = dict(pairs)
-    if len(tree) < len(pairs):
-        raise _Bad("its header names something twice")
+    if len(tree) < len(pairs):  # safetensors takes the last of them
+        raise _BadHeaderError("its header contains a name twice")
     return tree
-
-
-def _tensor(name: str, entry: Any, places: list[tuple[int, int]]) -> TensorInfo:
-    fields = entry if isinstance(entry, dict) else {}
-    dtype, shape, place = fields.get("dtype"), fields.get("shape"), fields.get("data_offsets")
-    if not isinstance(dtype, str) or dtype not in _ITEM_SIZES:
-        raise _Bad(f"tensor {name[:80]!r} is of no known number format")
-    if not _are_sizes(shape) or not _are_sizes(place) or len(place) != 2:
-        raise _Bad(f"tensor {name[:80]!r} has no shape or no place")
-    if place[1] - place[0] != math.prod(shape) * _ITEM_SIZES[dtype]:
-        raise _Bad(f"tensor {name[:80]!r} has not the size of its shape")
-    places.append((place[0], place[1]))
-    return TensorInfo(dtype, tuple(shape))
-
-
-def _are_sizes(value: Any) -> TypeGuard[list[int]]:
-    return (
-        isinstance(value, list)
-        and len(value) <= 8
-        and all(type(item) is int and 0 <= item < 1 << 48 for item in value)
-    )

@@ -3,11 +3,10 @@
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from mtkit.checkpoint.safetensors_header import read_header
+from mtkit.checkpoint.safetensors_header import open_safetensors
 from mtkit.errors import MtkitError
 
 _WEIGHT_TYPES = ("F32", "BF16", "F16", "F64")
@@ -33,23 +32,16 @@ def read_tensors(path: Path, shapes: dict[str, tuple[int, ...]] | None = None) -
     Raises:
         MtkitError: The file is missing or damaged, or holds other tensors than expected.
     """
-    found = read_header(path).tensors
-    if shapes is not None:
-        _compare(path, {name: info.shape for name, info in found.items()}, shapes)
-        for name, info in found.items():
-            if info.dtype not in _WEIGHT_TYPES:
-                raise MtkitError(
-                    f"`{path}`: {name} is of type {info.dtype}, which weights are not",
-                    "the file is damaged; make or copy it again",
-                )
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in found}
-    except (SafetensorError, OSError) as exc:
-        raise MtkitError(
-            f"`{path}`: not a readable safetensors file: {exc}",
-            "the file is damaged; make or copy it again",
-        ) from None
+    with open_safetensors(path, "pt") as (header, file):
+        if shapes is not None:
+            _compare(path, {name: info.shape for name, info in header.tensors.items()}, shapes)
+            for name, info in header.tensors.items():
+                if info.dtype not in _WEIGHT_TYPES:
+                    raise MtkitError(
+                        f"`{path}`: {name} is of type {info.dtype}, which weights are not",
+                        "the file is damaged; make or copy it again",
+                    )
+        return {name: file.get_tensor(name) for name in header.tensors}
 
 
 def _compare(

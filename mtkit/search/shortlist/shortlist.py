@@ -12,12 +12,11 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 from torch import Tensor
 
 from mtkit.checkpoint.find_model import SHORTLIST_NAME as SHORTLIST_NAME
-from mtkit.checkpoint.safetensors_header import Header, read_header
+from mtkit.checkpoint.safetensors_header import Header, open_safetensors
 from mtkit.errors import MtkitError
 from mtkit.io.text import atomic_write
 from mtkit.tokenizer.subword import Tokenizer
@@ -116,15 +115,9 @@ class Shortlist:
         path = Path(path)
         if not path.exists():
             raise MtkitError(f"`{path}`: no shortlist here", "make one with `mtkit shortlist`")
-        header = read_header(path)
-        _check_header(path, header, tokenizer)
-        try:
-            with safe_open(path, framework="np") as file:
-                offsets, ids, always = (
-                    file.get_tensor(name) for name in ("offsets", "ids", "always")
-                )
-        except (SafetensorError, OSError) as exc:
-            raise MtkitError(f"`{path}`: not a readable safetensors file: {exc}", _AGAIN) from None
+        with open_safetensors(path) as (header, file):
+            _check_header(path, header, tokenizer)
+            offsets, ids, always = (file.get_tensor(name) for name in ("offsets", "ids", "always"))
         lengths = np.diff(offsets)
         size = tokenizer.tgt.vocab_size
         in_order = (
