@@ -1,10 +1,13 @@
-"""One process at a time."""
+"""Locks between processes."""
 
+import errno
 import os
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from mtkit.errors import MtkitError
 from mtkit.io.text import told_as_error
@@ -12,67 +15,38 @@ from mtkit.io.text import told_as_error
 
 @contextmanager
 def locked(path: Path, what: str) -> Iterator[None]:
-    """A context that one process at a time may be in. The system opens the lock when a process ends, however it ends.
+    """A context that one process at a time may enter; the system releases the lock of a process that ends in any way.
 
-    Where the system or the disk knows no locks, all may enter.
+    Where the disk has no locks, every process enters.
 
     Args:
-        path: A file that is there meanwhile; missing folders are made.
-        what: What happens in this context, as in "trains in `run`".
+        path: The lock file, removed at the end; missing directories are made.
+        what: Activity in this context, as in "trains in `run`".
     Raises:
         MtkitError: Another process is in it, or the file cannot be made.
     """
     with told_as_error(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = _open_for_good(path, what)
+        lock = FileLock(path, blocking=False)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise MtkitError(
+                f"another process ({_holder(path)}) {what}", "wait until it has ended, or end it"
+            ) from None
+        except OSError as exc:
+            if exc.errno not in (errno.ENOLCK, errno.ENOTSUP):  # no locks on this disk
+                raise
+        path.write_text(f"{os.getpid()} on {platform.node()}\n", encoding="utf-8")
     try:
         yield
     finally:
         path.unlink(missing_ok=True)
-        os.close(descriptor)
+        lock.release()
 
 
-def _open_for_good(path: Path, what: str) -> int:
-    """The lock's file, opened and locked; another one, when it was removed in the meantime by who had it before."""
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            _lock(descriptor)
-            if _is_at(path, descriptor):
-                os.ftruncate(descriptor, 0)
-                os.write(descriptor, f"{os.getpid()} on {platform.node()}\n".encode())
-                return descriptor
-        except BlockingIOError:
-            with suppress(OSError):
-                who = os.read(descriptor, 200).decode(errors="replace").strip()
-            os.close(descriptor)
-            raise MtkitError(
-                f"another process ({who}) {what}", "wait until it has ended, or end it"
-            ) from None
-        except BaseException:
-            os.close(descriptor)
-            raise
-        os.close(descriptor)
-
-
-def _lock(descriptor: int) -> None:
-    """By the process, not by the open file: children that outlive it do not keep it."""
+def _holder(path: Path) -> str:
     try:
-        import fcntl
-    except ImportError:
-        return
-    try:
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise
-    except PermissionError:  # some systems' word for the same
-        raise BlockingIOError from None
-    except OSError:  # no locks on this disk
-        return
-
-
-def _is_at(path: Path, descriptor: int) -> bool:
-    try:
-        return os.path.samestat(path.stat(), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False
+        return path.read_text(encoding="utf-8", errors="replace")[:200].strip()
+    except OSError:  # it has just ended
+        return "ending"

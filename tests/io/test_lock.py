@@ -1,9 +1,11 @@
+import errno
 import os
 import signal
 import subprocess
 import sys
 
 import pytest
+from filelock import FileLock
 
 from mtkit.errors import MtkitError
 from mtkit.io.lock import locked
@@ -67,6 +69,40 @@ def test_a_killed_process_holds_no_lock(tmp_path, hold):
     with locked(tmp_path / "deep/.lock", "works here"):
         assert (tmp_path / "deep/.lock").read_text().startswith(f"{os.getpid()} on ")
     assert not (tmp_path / "deep/.lock").exists()
+
+
+FORK_AND_DIE = """\
+import os, signal, sys, time
+from pathlib import Path
+from mtkit.locks import locked
+with locked(Path(sys.argv[1]), "works here"):
+    reader, writer = os.pipe()
+    if not os.fork():
+        os.write(writer, b".")
+        time.sleep(3)
+        os._exit(0)
+    os.read(reader, 1)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_children_that_outlive_the_holder_do_not_keep_the_lock(tmp_path):
+    """Workers that a killed process has forked need a while to notice."""
+    holder = subprocess.run([sys.executable, "-c", FORK_AND_DIE, tmp_path / ".lock"], check=False)
+    assert holder.returncode == -signal.SIGKILL and (tmp_path / ".lock").exists()
+    with locked(tmp_path / ".lock", "works here"):
+        pass
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP])
+def test_a_disk_without_locks_lets_everyone_in(tmp_path, monkeypatch, number):
+    def refuse(self):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(FileLock, "_acquire", refuse)
+    with locked(tmp_path / ".lock", "works here"), locked(tmp_path / ".lock", "works here"):
+        assert (tmp_path / ".lock").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_error_opens_the_lock(tmp_path):

@@ -415,7 +415,7 @@ def test_a_rank_that_comes_when_all_is_done_ends(source, monkeypatch):
 
 def test_two_processes_do_not_write_the_same(source):
     work = WorkDir(source.parent / "out.txt", {}, 5)
-    script = f"import fcntl, sys; f = open({str(work.lock_path)!r}, 'w'); fcntl.lockf(f, fcntl.LOCK_EX); print(1, flush=True); sys.stdin.read()"
+    script = f"import filelock, sys; lock = filelock.FileLock({str(work.lock_path)!r}); lock.acquire(); print(1, flush=True); sys.stdin.read()"
     work.path.mkdir()
     with subprocess.Popen(
         [sys.executable, "-c", script], stdout=subprocess.PIPE, stdin=subprocess.PIPE
