@@ -1,6 +1,7 @@
 """Open safetensors files that may be damaged or hostile.
 
-Eight bytes give the length of a header, which is JSON: the dtype, shape and byte range of each tensor.
+Eight bytes give the length of a header, which is JSON: the dtype, shape and byte range of each
+tensor.
 """
 
 import json

@@ -15,9 +15,10 @@ from mtkit.io.text import told_as_error
 
 @contextmanager
 def locked(path: Path, what: str) -> Iterator[None]:
-    """A context that one process at a time may enter; the system releases the lock of a process that ends in any way.
+    """Enter a context that admits one process at a time.
 
-    Where the disk has no locks, every process enters.
+    The system releases the lock of a process that ends in any way. Where the disk has no locks,
+    every process enters.
 
     Args:
         path: The lock file, removed at the end; missing directories are made.

@@ -74,7 +74,7 @@ def test_a_killed_process_holds_no_lock(tmp_path, hold):
 FORK_AND_DIE = """\
 import os, signal, sys, time
 from pathlib import Path
-from mtkit.locks import locked
+from mtkit.io.lock import locked
 with locked(Path(sys.argv[1]), "works here"):
     reader, writer = os.pipe()
     if not os.fork():
