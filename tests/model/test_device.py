@@ -23,8 +23,8 @@ def test_what_auto_has_chosen_has_a_name(monkeypatch, has_bf16, name):
 def test_a_number_format_that_the_processor_lacks_is_said_once(
     monkeypatch, caplog, flags, n_warnings
 ):
-    for module in "cpu", "placement":
-        monkeypatch.setattr(f"mtkit.model.{module}.cpu_flags", lambda: frozenset(flags))
+    for module in "engines.cpu.cpu_info", "model.device":
+        monkeypatch.setattr(f"mtkit.{module}.cpu_flags", lambda: frozenset(flags))
     _warn_of_slow_cpu.cache_clear()
     for precision in ("int8", "bf16", "int8", "bf16", "float32", "auto"):
         choose_dtype(precision, CPU)
