@@ -47,6 +47,12 @@ def console_commands(text):
     return [command for command in commands if not command.startswith(NEEDS_A_NETWORK)]
 
 
+def mtkit_calls(text):
+    """The words after `mtkit` of every call in blocks that are not Python, in order."""
+    calls = re.findall(r"(?m)(?:^|[$|] )mtkit ([a-z].*)", "\n".join(blocks(text, "", "console")))
+    return [shlex.split(call.partition(" #")[0]) for call in calls]
+
+
 def table_rows(text):
     """The cells of each row below a table's head."""
     rows = [
@@ -150,9 +156,9 @@ def follow(mtkit, commands, folder):
         outputs[command] = out
         if command.startswith("mtkit init"):
             recipe = next(folder.glob("*/recipe.yaml"))
-            text, n_changed = re.subn(
-                r"(?m)^( *vocab_size:) \d+", r"\1 900", recipe.read_text(encoding="utf-8")
-            )
-            assert n_changed == 1
+            text = recipe.read_text(encoding="utf-8")
+            for key, value in ("vocab_size", 900), ("max_steps", N_STEPS):
+                text, n_changed = re.subn(rf"(?m)^( *{key}:) \d+", rf"\1 {value}", text)
+                assert n_changed == 1
             recipe.write_text(text, encoding="utf-8")
     return outputs

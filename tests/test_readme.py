@@ -1,12 +1,10 @@
-"""What the README says: its commands run, its options exist, its tree and its links are there."""
+"""What the READMEs say: their commands run, their options exist, their links lead somewhere, and both languages agree."""
 
 import re
 import shlex
-from pathlib import Path
 
 import pytest
 
-import mtkit as package
 from mtkit.cli.common.errors import EXIT_STATUSES
 from tests.documents import (
     KNOWN,
@@ -17,103 +15,92 @@ from tests.documents import (
     command_of,
     console_commands,
     follow,
+    mtkit_calls,
     read_page,
     run_command,
-    shorten,
     table_rows,
 )
 
-README = read_page("README.md")
-SECTION = "Train on your own two files"
+READMES = {name: read_page(name) for name in ("README.md", "README.ko.md")}
+README = READMES["README.md"]
 
 
-def section(title):
-    return re.split(r"^## ", README, flags=re.MULTILINE)[
-        [*re.findall(r"^## (.+)$", README, re.MULTILINE)].index(title) + 1
-    ]
+def commands_in_table(text):
+    """The words after `mtkit` of each call in the second column; a call without `mtkit` is one of the same group as the call before it."""
+    calls = []
+    for row in table_rows(text):
+        for span in code_spans(row[1]) if len(row) == 3 else []:
+            words = shlex.split(span)
+            if words[0] == "mtkit":
+                calls.append(words[1:])
+            elif words[0] != "import":
+                calls.append([calls[-1][0], *words])
+    return calls
 
 
-def test_the_table_lists_every_command_with_options_that_exist():
-    listed = set()
-    for first, *_, last in table_rows(section("Commands")):
-        if not first.startswith("`mtkit "):
-            continue
-        calls = [shlex.split(call.replace("[", "").replace("]", "")) for call in code_spans(first)]
-        group = calls[0][1:-1] if len(calls) > 1 else []
-        names = [command_of(call[1:] if call[0] == "mtkit" else [*group, *call]) for call in calls]
-        listed.update(names)
-        for name in names:
-            check_options(name, [word for call in calls for word in call])
-            # Options of a row with two commands are those of both.
-            check_options(name, [word for span in code_spans(last) for word in span.split()])
-    assert listed == set(KNOWN)
+@pytest.mark.parametrize("name", READMES)
+def test_the_table_lists_every_command_with_options_that_exist(name):
+    calls = commands_in_table(READMES[name])
+    for words in calls:
+        check_options(command_of(words), words)
+    assert {command_of(words) for words in calls} == set(KNOWN)
 
 
-@pytest.mark.parametrize(
-    "call", sorted(set(re.findall(r"mtkit [a-z].*", "\n".join(blocks(README, "", "console")))))
-)
-def test_every_call_in_a_block_has_options_that_exist(call):
-    words = shlex.split(call.partition(" #")[0])[1:]
-    check_options(command_of(words), words)
+@pytest.mark.parametrize("name", READMES)
+def test_every_call_in_a_block_has_options_that_exist(name):
+    for words in mtkit_calls(READMES[name]):
+        check_options(command_of(words), words)
 
 
-def test_the_reference_has_every_command():
-    reference = (ROOT / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
-    assert set(re.findall(r"^## mtkit (.+)$", reference, re.MULTILINE)) == set(KNOWN)
-
-
-def test_the_exit_statuses():
-    rows = table_rows(section("Commands"))
-    assert {int(row[0]) for row in rows if row[0].isdecimal()} == EXIT_STATUSES.keys()
-
-
-def test_the_tree_is_the_tree():
-    tree = next(
-        block for block in blocks(section("Where the parts live"), "") if block.startswith("mtkit/")
-    )
-    package_dir = Path(package.__file__).parent
-    listed = set(re.findall(r"^  ([\w.]+/?) ", tree, re.MULTILINE))
-    there = {
-        path.name + "/" * path.is_dir()
-        for path in package_dir.iterdir()
-        if path.name not in ("__pycache__", "__main__.py")
-    }
-    assert listed == there
-    assert all((ROOT / name).is_dir() for name in re.findall(r"^(\w+)/ ", tree, re.MULTILINE))
-    for folder, text in re.findall(r"^  (\w+)/ +(.+)$", tree, re.MULTILINE):
-        names = {part.strip().split(" ")[0] for part in re.sub(r"\([^)]*\)", "", text).split(";")}
-        missing = [
-            name
-            for name in names
-            if re.fullmatch("[a-z_]+", name) and not (package_dir / folder / f"{name}.py").exists()
-        ]
-        # The descriptions of cli/ and config/ also speak in sentences.
-        assert folder in ("cli", "config") or not missing, f"{folder}/: {missing}"
-
-
-def test_links_lead_somewhere():
+@pytest.mark.parametrize("name", READMES)
+def test_links_lead_somewhere(name):
     targets = [
         target.partition("#")[0]
-        for target in re.findall(r"\]\(([^)\s]+)\)", README)
+        for target in re.findall(r"\]\(([^)\s]+)\)", READMES[name])
         if "://" not in target
     ]
     assert [target for target in targets if target and not (ROOT / target).exists()] == []
 
 
-def test_own_two_files(mtkit, own_files):
-    """The section's commands, and then the lines from Python, on 180 pairs and with few steps."""
-    commands = console_commands(section(SECTION))
-    called = {
-        command_of(shlex.split(command)[1:]) for command in commands if command.startswith("mtkit ")
-    }
-    assert {"init", "train", "average", "translate", "evaluate"} <= called
+def test_both_languages_have_the_same_commands_code_and_figures():
+    english, korean = READMES.values()
+    assert commands_in_table(english) == commands_in_table(korean)
+    without_comments = [
+        [re.sub(" +# .*", "", block) for block in blocks(text, "", "console", "python")]
+        for text in (english, korean)
+    ]
+    assert without_comments[0] == without_comments[1]
+    figures = [re.findall(r"\| (\d+\.\d) .*?\| (\d+)", text) for text in (english, korean)]
+    assert figures[0] == figures[1] != []
+
+
+def test_the_result_of_the_demo_is_that_of_the_quick_start():
+    session = read_page("docs/guides/quick-start.md")
+    for text in READMES.values():
+        [shown] = [block for block in blocks(text, "") if "mtkit evaluate" in block]
+        assert [line for line in shown.splitlines() if line not in session] == []
+
+
+def test_the_reference_has_every_command_and_exit_status():
+    reference = read_page("docs/reference/commands.md")
+    assert set(re.findall(r"^## mtkit (.+)$", reference, re.MULTILINE)) == set(KNOWN)
+    assert {
+        int(status) for status in re.findall(r"^ {4,6}(\d+)  \w", reference, re.MULTILINE)
+    } == EXIT_STATUSES.keys()
+
+
+def test_own_data(mtkit, own_files):
+    """The five commands, and then the lines from Python, on 180 pairs and with few steps."""
+    commands = console_commands(README)
+    called = [command_of(shlex.split(command)[1:]) for command in commands]
+    assert called == ["data check", "init", "train", "translate", "evaluate"]
     outputs = follow(mtkit, commands, own_files)
     assert [
         out[:5] for command, out in outputs.items() if command.startswith("mtkit evaluate")
     ] == ["BLEU "]
     assert (own_files / "new.en").read_text(encoding="utf-8").count("\n") == 3
-    [code] = blocks(section("From Python"), "python")
-    exec(compile(shorten(code), "README.md", "exec"), {})
+    [code] = blocks(README, "python")
+    exec(compile(code, "README.md", "exec"), {})
 
 
 def test_commands_that_are_wrong_are_found_out(mtkit, tmp_path):
@@ -127,3 +114,7 @@ def test_commands_that_are_wrong_are_found_out(mtkit, tmp_path):
     assert console_commands(
         "```console\n$ mtkit a \\\n  b\nout\n$ make demo\n```\n```\n$ mtkit c\n```\n"
     ) == ["mtkit a    b"]
+    assert commands_in_table("| see | `mtkit data check A -x`, `clean B` | p |") == [
+        ["data", "check", "A", "-x"],
+        ["data", "clean", "B"],
+    ]
