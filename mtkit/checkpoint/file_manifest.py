@@ -1,86 +1,48 @@
-"""What a folder should hold, written down beside it, by which damage is known.
+"""Manifest of a checkpoint, by which damage is found.
 
 manifest.json    format_version; size and sha256 of each other file; and a checksum of all this
 """
 
-import hashlib
-import json
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 from mtkit.errors import MtkitError
-from mtkit.io.text import sha256_file
+from mtkit.io import build_manifest
+from mtkit.io.build_manifest import MANIFEST_NAME, find_damage, read_manifest
 
-MANIFEST_NAME = "manifest.json"
 FORMAT_VERSION = 1
 
 
 class Damaged(MtkitError):
-    """A folder does not hold what was written into it."""
+    """A directory does not hold what was written into it."""
 
-    def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(
-            f"`{path}`: {problem}", "copy it again from where it is whole, or remove the folder"
-        )
-        self.path, self.problem = path, problem
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "restore it from an intact copy, or remove the directory")
 
 
 def write_manifest(folder: Path) -> None:
-    """Write down what the files of a folder are; the last thing to do before it is renamed into place."""
-    files = {
-        path.name: {"size": path.stat().st_size, "sha256": sha256_file(path)}
-        for path in sorted(folder.iterdir())
-    }
-    tree: dict[str, Any] = {"format_version": FORMAT_VERSION, "files": files}
-    (folder / MANIFEST_NAME).write_text(
-        json.dumps(tree | {"checksum": _checksum(tree)}, indent=2) + "\n", encoding="utf-8"
-    )
+    """Write the manifest of a directory; the last step before it is renamed into place."""
+    build_manifest.write_manifest(folder, {"format_version": FORMAT_VERSION})
 
 
 def check_manifest(folder: Path, hashed: Collection[str] | None = None) -> None:
-    """Compare a folder with its manifest; what else lies in it does not matter.
+    """Compare a directory with its manifest; other files in it do not matter.
 
     Args:
-        folder: With a manifest.json.
-        hashed: Files to read whole and compare by SHA-256; of the others, names and sizes are compared. None reads them all.
+        folder: Directory with a manifest.json.
+        hashed: See `find_damage`.
     Raises:
         Damaged: A file is missing or is not the one that was written.
         MtkitError: The manifest is of a newer format.
     """
-    for name, expected in _read(folder / MANIFEST_NAME).items():
-        path = folder / name
-        try:
-            size = path.stat().st_size
-            if size != expected["size"]:
-                raise Damaged(path, f"has {size:,} bytes, and {expected['size']:,} were written")
-            if (hashed is None or name in hashed) and sha256_file(path) != expected["sha256"]:
-                raise Damaged(path, "is not as it was written: its SHA-256 differs")
-        except FileNotFoundError:
-            raise Damaged(path, "is missing") from None
-        except (OSError, MtkitError) as exc:
-            raise (
-                exc if isinstance(exc, Damaged) else Damaged(path, f"cannot be read: {exc}")
-            ) from None
-
-
-def _read(path: Path) -> dict[str, dict[str, Any]]:
-    try:
-        tree = json.loads(path.read_bytes())
-        checksum = tree.pop("checksum")
-    except FileNotFoundError:
-        raise Damaged(path, "is missing") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise Damaged(path, "is not a readable manifest") from None
-    if checksum != _checksum(tree):
-        raise Damaged(path, "is not as it was written")
-    if tree["format_version"] > FORMAT_VERSION:
+    path = folder / MANIFEST_NAME
+    manifest = read_manifest(folder)
+    if manifest is None or "checksum" not in manifest:
+        raise Damaged(f"`{path}`: {'not a readable manifest' if path.exists() else 'missing'}")
+    if manifest["format_version"] > FORMAT_VERSION:
         raise MtkitError(
-            f"`{path}`: format {tree['format_version']} is newer than this mtkit knows ({FORMAT_VERSION})",
+            f"`{path}`: format {manifest['format_version']} is newer than this mtkit knows ({FORMAT_VERSION})",
             "install a newer mtkit",
         )
-    return tree["files"]
-
-
-def _checksum(tree: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
+    if problem := find_damage(folder, manifest, hashed=hashed):
+        raise Damaged(problem)

@@ -133,7 +133,7 @@ def read_state(checkpoint: Path) -> TrainingState:
     try:
         return TrainingState(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as exc:
-        raise Damaged(path, f"not a training state that mtkit wrote: {exc}") from None
+        raise Damaged(f"`{path}`: not a training state that mtkit wrote: {exc}") from None
 
 
 def check_checkpoint(checkpoint: Path) -> None:
@@ -291,9 +291,9 @@ def _check_by_reading(checkpoint: Path, *, is_thorough: bool) -> None:
     read_state(checkpoint)
     for name in (WEIGHTS_NAME, OPTIMIZER_NAME):
         if not (checkpoint / name).is_file():
-            raise Damaged(checkpoint / name, "is missing")
+            raise Damaged(f"`{checkpoint / name}`: missing")
         if is_thorough:
             try:
                 read_tensors(checkpoint / name)
             except MtkitError as exc:
-                raise Damaged(checkpoint / name, exc.message.split(": ", 1)[1]) from None
+                raise Damaged(exc.message) from None

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -49,28 +50,34 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     )
 
 
-def find_damage(folder: Path, manifest: dict[str, Any], *, hashes: bool) -> str:
-    """Compare a folder with its manifest.
+def find_damage(
+    folder: Path, manifest: dict[str, Any], *, hashed: Collection[str] | None = None
+) -> str:
+    """Compare a directory with its manifest; files that the manifest does not name do not matter.
 
     Args:
-        folder: Files that the manifest does not name do not matter.
+        folder: The directory.
         manifest: As `read_manifest` returns it.
-        hashes: Read the files and compare their SHA-256; otherwise compare sizes only.
+        hashed: Files to read and to compare by SHA-256; only the sizes of the others are compared.
+            None reads all.
     Returns:
         The first difference, with the path; empty if there is none.
-    Raises:
-        MtkitError: A file cannot be read.
     """
     if "checksum" not in manifest:
         return f"`{folder / MANIFEST_NAME}`: has no checksum, so it was changed or written by an earlier version"
     for name, expected in manifest["files"].items():
         path = folder / name
-        if not path.is_file():
+        try:
+            if (size := path.stat().st_size) != expected["size"]:
+                return f"`{path}`: has {size:,} bytes, but {expected['size']:,} were written"
+            if (hashed is None or name in hashed) and sha256_file(path) != expected["sha256"]:
+                return f"`{path}`: has changed since it was written (SHA-256 differs)"
+        except FileNotFoundError:
             return f"`{path}`: missing"
-        if (size := path.stat().st_size) != expected["size"]:
-            return f"`{path}`: has {size:,} bytes, but {expected['size']:,} were written"
-        if hashes and sha256_file(path) != expected["sha256"]:
-            return f"`{path}`: has changed since it was written (SHA-256 differs)"
+        except OSError as exc:
+            return f"`{path}`: cannot be read: {(exc.strerror or str(exc)).lower()}"
+        except MtkitError as exc:
+            return exc.message
     return ""
 
 

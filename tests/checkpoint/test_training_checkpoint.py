@@ -188,10 +188,10 @@ def emptied(path):
 
 
 DAMAGES = {
-    "flipped": (flipped, "is not as it was written"),
-    "cut": (cut, "bytes, and|not a readable manifest"),
-    "emptied": (emptied, "bytes, and|not a readable manifest"),
-    "gone": (Path.unlink, "is missing"),
+    "flipped": (flipped, "has changed since it was written"),
+    "cut": (cut, "bytes, but|not a readable manifest"),
+    "emptied": (emptied, "bytes, but|not a readable manifest"),
+    "gone": (Path.unlink, "missing"),
 }
 FILES = ["state.json", "model.safetensors", "optimizer.safetensors"]
 

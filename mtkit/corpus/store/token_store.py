@@ -213,7 +213,7 @@ class TokenStore:
                 f"`{folder}`: store of format {manifest.get('format_version')}, not {FORMAT_VERSION}",
                 _REBUILD,
             )
-        if problem := find_damage(folder, manifest, hashes=check_hashes):
+        if problem := find_damage(folder, manifest, hashed=None if check_hashes else ()):
             raise MtkitError(problem, _REBUILD)
         return cls(folder, manifest)
 
