@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from mtkit.config.search import SearchConfig
 from mtkit.engines.batch_journal import BatchJournal
 from mtkit.engines.batching import full_batches, length_batches, mixed_batches
 from mtkit.engines.cpu.cpu_info import one_thread_for_numpy
 from mtkit.engines.cuda.cuda_graph_search import RecordedSearch
+from mtkit.engines.free_first import search_free_first
+from mtkit.engines.protocol import SearchRequest
 from mtkit.search.beam import beam_search
 from mtkit.search.constraints.constraints import Demands
-from mtkit.search.constraints.free_first import search_free_first
 from mtkit.search.ensemble_scorer import ModelScorer
 from mtkit.search.greedy import greedy_search
 from mtkit.search.hypothesis import Hypothesis
@@ -23,32 +24,6 @@ from mtkit.workers.thread_pool import Workers
 
 _MIN_SOURCES_TO_FORK = 32
 """For fewer, threads are as good."""
-
-
-class Engine(Protocol):
-    """Finds translations of any number of sentences."""
-
-    journal: BatchJournal | None
-    """Where finished batches are kept, and taken from; None keeps none."""
-
-    def search(
-        self,
-        sources: list[list[int]],
-        config: SearchConfig,
-        on_batch: Callable[[list[int]], None],
-        demands: Sequence[Demands] | None = None,
-    ) -> list[list[Hypothesis]]:
-        """The n best hypotheses of each source, in order.
-
-        Args:
-            sources: Token ids, tags included, without EOS.
-            config: How to search.
-            on_batch: Called with the indices of sources whenever some more of them are done.
-            demands: What each translation has to hold; None where nothing is demanded. Its hidden pieces are left out of the hypotheses.
-        Raises:
-            MtkitError: The engine cannot search like that, or demands cannot be met.
-        """
-        ...
 
 
 class ModelEngine:
@@ -71,7 +46,6 @@ class ModelEngine:
         is_frozen: bool = False,
     ) -> None:
         self.scorer = scorer
-        self.journal: BatchJournal | None = None
         self.one_by_one = one_by_one
         self.may_fork = is_frozen and scorer.device.type == "cpu" and can_fork()
         may_record = is_frozen and scorer.device.type == "cuda"
@@ -81,88 +55,73 @@ class ModelEngine:
         self._forks: Forks[list[list[Hypothesis]]] | None = None
         self.workers = Workers(n_workers if scorer.device.type == "cpu" else 1)
 
-    def search(
-        self,
-        sources: list[list[int]],
-        config: SearchConfig,
-        on_batch: Callable[[list[int]], None],
-        demands: Sequence[Demands] | None = None,
-    ) -> list[list[Hypothesis]]:
+    def search(self, request: SearchRequest) -> list[list[Hypothesis]]:
         """See `Engine`."""
-        if demands is not None and any(demand.must for demand in demands):
-            return search_free_first(self._search, sources, config, on_batch, demands)
-        return self._search(sources, config, on_batch, demands)
+        if any(one.must for one in request.constraints or ()):
+            return search_free_first(self._search, request)
+        return self._search(request)
 
-    def _search(
-        self,
-        sources: list[list[int]],
-        config: SearchConfig,
-        on_batch: Callable[[list[int]], None],
-        demands: Sequence[Demands] | None,
-    ) -> list[list[Hypothesis]]:
-        max_tokens = 1 if self.one_by_one else config.batch_tokens(self.scorer.device.type)
-        # Sentences of which nothing is demanded are searched for by themselves, which is faster.
-        kinds = (
-            [range(len(sources))]
-            if demands is None
-            else [
-                [i for i, one in enumerate(demands) if bool(one) == is_met]
-                for is_met in (True, False)
-            ]
-        )
-        batches = [
-            [kind[i] for i in batch]
-            for kind in kinds
-            for batch in self._batches(
-                [len(sources[i]) + 1 for i in kind], config.n_rows, max_tokens
-            )
-        ]
-        found: list[list[Hypothesis]] = [[] for _ in sources]
-        journal = self.journal
-
-        def key_of(batch: list[int]) -> str:
-            return BatchJournal.key(
-                [sources[i] for i in batch],
-                config,
-                [demands[i] for i in batch] if demands is not None else None,
-            )
-
-        def run(batch: list[int]) -> list[list[Hypothesis]]:
-            if journal is not None and (kept := journal.get(key_of(batch))) is not None:
-                return kept
-            if self._recorded is not None and demands is None and self._recorded.can_search(config):
-                return self._recorded([sources[i] for i in batch], config)
-            wanted = (
-                [demands[i] for i in batch] if demands is not None and demands[batch[0]] else None
-            )
-            return find_by([sources[i] for i in batch], config, wanted)
-
+    def _search(self, request: SearchRequest) -> list[list[Hypothesis]]:
+        batches = self._batches(request)
+        found: list[list[Hypothesis]] = [[] for _ in request.sources]
+        journal = request.journal
         with one_thread_for_numpy():
-            if (
-                self.may_fork
-                and self._forks is None
-                and self.workers.n_workers > 1
-                and len(sources) >= _MIN_SOURCES_TO_FORK
+            search_batch = partial(self._search_batch, request, self._find_by(request))
+            for batch, results in zip(
+                batches, self.workers.map(search_batch, batches), strict=True
             ):
-                self._forks = Forks(partial(find, self.scorer), self.workers.n_workers)
-            find_by = self._forks or partial(find, self.scorer)
-            for batch, results in zip(batches, self.workers.map(run, batches), strict=True):
                 if journal is not None:
-                    journal.add(key_of(batch), results)
+                    journal.add(batch_key(request, batch), results)
                 for i, result in zip(batch, results, strict=True):
-                    n_hidden = demands[i].n_hidden if demands is not None else 0
-                    found[i] = (
-                        [
-                            hypothesis._replace(token_ids=hypothesis.token_ids[n_hidden:])
-                            for hypothesis in result
-                        ]
-                        if n_hidden
-                        else result
-                    )
-                on_batch(batch)
+                    found[i] = _without_hidden(result, request, i)
+                request.on_batch(batch)
         return found
 
-    def _batches(self, lengths: list[int], n_rows: int, max_tokens: int) -> list[list[int]]:
+    def _search_batch(
+        self, request: SearchRequest, find_by: "Find", batch: list[int]
+    ) -> list[list[Hypothesis]]:
+        journal, config = request.journal, request.config
+        if journal is not None and (kept := journal.get(batch_key(request, batch))) is not None:
+            return kept
+        sources, constraints = [request.sources[i] for i in batch], request.constraints_of(batch)
+        if self._recorded is not None and constraints is None and self._recorded.can_search(config):
+            return self._recorded(sources, config)
+        # A batch has constraints on all of its sources or on none.
+        return find_by(sources, config, constraints if constraints and constraints[0] else None)
+
+    def _find_by(self, request: SearchRequest) -> "Find":
+        """Return the function that searches a batch: in this process, or in forks of it."""
+        if (
+            self.may_fork
+            and self._forks is None
+            and self.workers.n_workers > 1
+            and len(request.sources) >= _MIN_SOURCES_TO_FORK
+        ):
+            self._forks = Forks(partial(find, self.scorer), self.workers.n_workers)
+        return self._forks or partial(find, self.scorer)
+
+    def _batches(self, request: SearchRequest) -> list[list[int]]:
+        config = request.config
+        max_tokens = 1 if self.one_by_one else config.batch_tokens(self.scorer.device.type)
+        # Sources without constraints are searched by themselves, which is faster.
+        is_constrained = [bool(one) for one in request.constraints or ()]
+        kinds = (
+            [range(len(request.sources))]
+            if request.constraints is None
+            else [
+                [i for i, is_one in enumerate(is_constrained) if is_one == kind]
+                for kind in (True, False)
+            ]
+        )
+        return [
+            [kind[i] for i in batch]
+            for kind in kinds
+            for batch in self._cut(
+                [len(request.sources[i]) + 1 for i in kind], config.n_rows, max_tokens
+            )
+        ]
+
+    def _cut(self, lengths: list[int], n_rows: int, max_tokens: int) -> list[list[int]]:
         # On a CPU padding changes the last bits of a result. A GPU makes no such promise, and takes as long for few sentences as for many.
         if self.scorer.device.type == "cpu":
             cut = (
@@ -176,6 +135,24 @@ class ModelEngine:
                 self.workers.n_workers,
             )
         return full_batches([coarse_length(length) * n_rows for length in lengths], max_tokens)
+
+
+Find = Callable[[list[list[int]], SearchConfig, Sequence[Demands] | None], list[list[Hypothesis]]]
+"""Searches one batch: sources, settings, constraints."""
+
+
+def batch_key(request: SearchRequest, batch: Sequence[int]) -> str:
+    """Return the key of a batch in a journal, given the indices of its sources."""
+    return BatchJournal.key(
+        [request.sources[i] for i in batch], request.config, request.constraints_of(batch)
+    )
+
+
+def _without_hidden(
+    hypotheses: list[Hypothesis], request: SearchRequest, index: int
+) -> list[Hypothesis]:
+    n_hidden = request.constraints[index].n_hidden if request.constraints is not None else 0
+    return [one._replace(token_ids=one.token_ids[n_hidden:]) for one in hypotheses]
 
 
 def find(

@@ -7,6 +7,7 @@ from typing import Any
 from mtkit.config.search import SearchConfig
 from mtkit.engines.ctranslate2.engine import load_translator
 from mtkit.engines.ctranslate2.exported_dir import Verification
+from mtkit.engines.protocol import SearchRequest
 from mtkit.evaluation.metrics import evaluate
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.translation.source_encoder import SourceLine
@@ -55,9 +56,10 @@ def verify(
     first = search.model_copy(update={"loop_guard": False})
     source_lines = ours.sources.read(lines, search.split_sentences)
     sources = [part.ids for line in source_lines for part in line.parts if part.ids is not None]
+    request = SearchRequest(sources, first)
     # What CTranslate2 refuses, it shall refuse before the long work.
-    their_best = [n_best[0] for n_best in theirs.engine.search(sources, first, lambda batch: None)]
-    our_best = [n_best[0] for n_best in ours.engine.search(sources, first, lambda batch: None)]
+    their_best = [n_best[0] for n_best in theirs.engine.search(request)]
+    our_best = [n_best[0] for n_best in ours.engine.search(request)]
     our_first, their_first = (
         _texts(ours, source_lines, best, first) for best in (our_best, their_best)
     )

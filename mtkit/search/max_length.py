@@ -8,7 +8,7 @@ from mtkit.search.constraints.constraints import Demands
 
 
 def max_lengths(
-    sources: list[list[int]],
+    sources: Sequence[list[int]],
     config: SearchConfig,
     limit: int | None,
     demands: Sequence[Demands] | None = None,

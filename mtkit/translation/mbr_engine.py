@@ -1,11 +1,10 @@
 """An engine whose best is not the most probable, but the one that is most like all that another engine has found."""
 
-from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from mtkit.config.search import SearchConfig
 from mtkit.corpus.languages import word_space
-from mtkit.engines.torch_engine import Engine
-from mtkit.search.constraints.constraints import Demands
+from mtkit.engines.protocol import Engine, SearchRequest
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.tokenizer.subword import Subword
 from mtkit.translation.mbr import Candidate, rank_candidates
@@ -27,16 +26,10 @@ class MbrEngine:
         self.subword = subword
         self.tokenize = "13a" if word_space(tgt_lang) else "char"
 
-    def search(
-        self,
-        sources: list[list[int]],
-        config: SearchConfig,
-        on_batch: Callable[[list[int]], None],
-        demands: Sequence[Demands] | None = None,
-    ) -> list[list[Hypothesis]]:
+    def search(self, request: SearchRequest) -> list[list[Hypothesis]]:
         """See `Engine`; of equal texts there is one."""
-        extras = () if demands is None else (demands,)
-        found = self.engine.search(sources, candidates_wanted(config), on_batch, *extras)
+        config = request.config
+        found = self.engine.search(replace(request, config=candidates_wanted(config)))
         return [self._ranked(hypotheses, config) for hypotheses in found]
 
     def _ranked(self, hypotheses: list[Hypothesis], config: SearchConfig) -> list[Hypothesis]:

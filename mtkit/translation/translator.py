@@ -12,8 +12,10 @@ from mtkit.checkpoint.model_dir import ModelDirConfig, TrainedModel, load_model_
 from mtkit.config.search import SAMPLING_FIELDS, SearchConfig
 from mtkit.config.training import SearchPrecision
 from mtkit.config.validation_errors import describe_problems
+from mtkit.engines.batch_journal import BatchJournal
 from mtkit.engines.cpu.allocator import bound_kernel_caches, keep_freed_memory, use_huge_pages
-from mtkit.engines.torch_engine import Engine, ModelEngine
+from mtkit.engines.protocol import Engine, SearchRequest, ignore_progress
+from mtkit.engines.torch_engine import ModelEngine
 from mtkit.errors import MtkitError
 from mtkit.io.arguments import iterate_texts, list_of_texts, require_count, require_list
 from mtkit.io.logs import get_logger
@@ -146,6 +148,7 @@ class Translator:
         tgt_tags: Sequence[str],
     ) -> None:
         self.engine: Engine = engine
+        self.journal: BatchJournal | None = None
         self.config = config
         self.tokenizer = tokenizer
         self.max_length = max_length
@@ -446,11 +449,17 @@ class Translator:
         def find(
             chosen: Sequence[int],
             way: SearchConfig,
-            on_batch: Callable[[list[int]], None] = lambda batch: None,
+            on_batch: Callable[[list[int]], None] = ignore_progress,
         ) -> list[list[Hypothesis]]:
-            # Other engines need not know of demands.
-            extras = () if demands is None else ([demands[i] for i in chosen],)
-            return engine.search([sources[i] for i in chosen], way, on_batch, *extras)
+            return engine.search(
+                SearchRequest(
+                    [sources[i] for i in chosen],
+                    way,
+                    None if demands is None else [demands[i] for i in chosen],
+                    on_batch,
+                    self.journal,
+                )
+            )
 
         hypotheses = find(
             range(len(sources)), search, lambda batch: tell(sum(ends_line[i] for i in batch))

@@ -12,6 +12,7 @@ from mtkit.engines.batch_journal import BatchJournal
 from mtkit.engines.choose import loader_of
 from mtkit.engines.ctranslate2.engine import load_translator
 from mtkit.engines.ctranslate2.exported_dir import QUANTIZATIONS, load_exported_dir
+from mtkit.engines.protocol import SearchRequest
 from mtkit.errors import MtkitError
 from mtkit.interop.export import Comparison, export_ctranslate2
 from mtkit.search.constraints.constraints import Demands
@@ -55,9 +56,9 @@ def exported(make_both, tmp_path):
     return tmp_path / "out"
 
 
-def searched(translator, rows, config, demands=None):
+def searched(translator, rows, config, demands=None, journal=None):
     done = []
-    found = translator.engine.search(rows, config, done.extend, demands)
+    found = translator.engine.search(SearchRequest(rows, config, demands, done.extend, journal))
     assert sorted(done) == list(range(len(rows)))
     return found
 
@@ -410,8 +411,8 @@ def test_batches_of_a_journal_are_not_searched_again(make_both, random_rows, tmp
     rows = random_rows(theirs.tokenizer.src, [1, 3, 8, 14, 20, 20])
     config = SearchConfig(beam_size=2, max_length_ratio=1.0, max_length_extra=5)
     expected = searched(theirs, rows, config)
-    with BatchJournal(tmp_path / "journal") as theirs.engine.journal:
-        assert searched(theirs, rows, config) == expected
+    with BatchJournal(tmp_path / "journal") as journal:
+        assert searched(theirs, rows, config, journal=journal) == expected
     theirs.engine.translator = None
-    with BatchJournal(tmp_path / "journal") as theirs.engine.journal:
-        assert searched(theirs, rows, config) == expected
+    with BatchJournal(tmp_path / "journal") as journal:
+        assert searched(theirs, rows, config, journal=journal) == expected

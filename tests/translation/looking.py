@@ -1,7 +1,5 @@
 """A translator whose alignments can be foretold: it copies, and looks at the place that it writes."""
 
-from typing import Any
-
 import torch
 
 from mtkit.config.model import AlignmentHead
@@ -12,21 +10,22 @@ from mtkit.translation.translator import Translator
 class CopyingEngine:
     """Gives every source back, without its tags; further hypotheses follow where they are asked for."""
 
-    journal: Any = None
-
     def __init__(self, n_tags=0, answers=None):
         self.n_tags = n_tags
         self.answers = answers or {}
         """Hypotheses, as lists of ids, of sources that are not copied."""
 
-    def search(self, sources, config, on_batch, demands=None):
+    def search(self, request):
         found = []
-        for source in sources:
+        for source in request.sources:
             rows = self.answers.get(tuple(source), [source[self.n_tags :]])
             found.append(
-                [Hypothesis(row, -1.0 - i, -1.0 - i) for i, row in enumerate(rows[: config.n_best])]
+                [
+                    Hypothesis(row, -1.0 - i, -1.0 - i)
+                    for i, row in enumerate(rows[: request.config.n_best])
+                ]
             )
-        on_batch(list(range(len(sources))))
+        request.on_batch(list(range(len(request.sources))))
         return found
 
 

@@ -1,7 +1,6 @@
 """N lines in, N lines out, whatever they hold and whatever the model makes of them; and what is worth knowing of each."""
 
 import time
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -26,18 +25,16 @@ few = settings(
 class Scripted:
     """An engine that gives what it is told to, whatever the source; it notes how it was asked."""
 
-    journal: Any = None
-
     def __init__(self, *n_best):
         self.n_best = list(n_best)
         self.asked = []
 
-    def search(self, sources, config, on_batch, demands=None):
-        self.asked.append((sources, config))
-        on_batch(list(range(len(sources))))
+    def search(self, request):
+        self.asked.append((request.sources, request.config))
+        request.on_batch(list(range(len(request.sources))))
         return [
             [Hypothesis(ids, -1.0 - i, -1.0 - i) for i, ids in enumerate(self.n_best)]
-            for _ in sources
+            for _ in request.sources
         ]
 
 
@@ -182,8 +179,8 @@ def test_only_the_line_at_fault_is_searched_for_again(scripted, tiny_tokenizer):
     translator = scripted("I go")
 
     class Healing(Scripted):
-        def search(self, sources, config, on_batch, demands=None):
-            found = super().search(sources, config, on_batch)
+        def search(self, request):
+            found = super().search(request)
             if len(self.asked) == 1:
                 loop = tiny_tokenizer.tgt.encode(["very " * 20])[0]
                 found[1] = [Hypothesis(loop, -1.0, -1.0)]
@@ -319,10 +316,10 @@ class Lossy(Scripted):
         super().__init__()
         self.subword = subword
 
-    def search(self, sources, config, on_batch, demands=None):
-        texts = [sentences(text, "ko")[-1] for text in self.subword.decode(sources)]
-        self.asked.append((sources, config))
-        on_batch(list(range(len(sources))))
+    def search(self, request):
+        texts = [sentences(text, "ko")[-1] for text in self.subword.decode(request.sources)]
+        self.asked.append((request.sources, request.config))
+        request.on_batch(list(range(len(request.sources))))
         return [[Hypothesis(ids, -1.0, -1.0)] for ids in self.subword.encode(texts)]
 
 
@@ -357,9 +354,11 @@ def test_a_prefix_of_several_sentences_begins_as_many_parts(copier, tiny_tokeniz
     seen = []
     search = copying.engine.search
 
-    def spy(sources, config, on_batch, demands=None):
-        seen.extend(tiny_tokenizer.tgt.decode([demand.prefix_ids])[0] for demand in demands or ())
-        return search(sources, config, on_batch, demands)
+    def spy(request):
+        seen.extend(
+            tiny_tokenizer.tgt.decode([one.prefix_ids])[0] for one in request.constraints or ()
+        )
+        return search(request)
 
     copying.engine.search = spy
     [found] = copying.translate([" ".join(SENTENCES)], prefixes=["I go. We"])

@@ -1,7 +1,5 @@
 """Minimum Bayes risk through the translator."""
 
-from typing import Any
-
 import pytest
 from sacrebleu.metrics.chrf import CHRF
 
@@ -124,17 +122,15 @@ def test_candidates_of_one_text_count_together(make_trained):
 
 
 class Fixed:
-    journal: Any = None
-
     def __init__(self, rows):
         self.rows = rows
 
-    def search(self, sources, config, on_batch, demands=None):
-        assert config.n_best == 4 and config.mbr == 0
-        on_batch(list(range(len(sources))))
+    def search(self, request):
+        assert request.config.n_best == 4 and request.config.mbr == 0
+        request.on_batch(list(range(len(request.sources))))
         return [
             [Hypothesis(row, -1.0 - i, -1.0 - i) for i, row in enumerate(self.rows)]
-            for _ in sources
+            for _ in request.sources
         ]
 
 

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mtkit.engines.protocol import SearchRequest
 from mtkit.errors import MtkitError
 from mtkit.translation.lines.score_lines import ScoreTotals, score_lines
 from mtkit.translation.scoring import PairScore, PairScorer, TokenScore
@@ -58,9 +59,7 @@ def test_the_score_of_a_translation_is_the_forced_score_of_its_text(make_trained
     search = translator.search_config(
         beam_size=20, n_best=20, max_length_ratio=0.01, max_length_extra=1
     )
-    found = translator.engine.search(
-        translator.tokenizer.src.encode(lines), search, lambda batch: None
-    )
+    found = translator.engine.search(SearchRequest(translator.tokenizer.src.encode(lines), search))
     pairs = [
         (line, hypothesis)
         for line, hypotheses in zip(lines, found, strict=True)
@@ -151,9 +150,9 @@ def test_an_ensemble_is_averaged_as_a_search_would(make_trained):
             [source], [target], ensemble
         )[0]
     hypotheses = translator.engine.search(
-        [source],
-        translator.search_config(ensemble="log_mean", beam_size=4, n_best=4),
-        lambda batch: None,
+        SearchRequest(
+            [source], translator.search_config(ensemble="log_mean", beam_size=4, n_best=4)
+        )
     )[0]
     found = translator.forced.log_probs(
         [source] * 4, [hypothesis.token_ids for hypothesis in hypotheses], "log_mean"

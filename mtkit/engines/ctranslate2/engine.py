@@ -13,6 +13,7 @@ from mtkit.config.training import SearchPrecision
 from mtkit.engines.batch_journal import BatchJournal
 from mtkit.engines.batching import length_batches
 from mtkit.engines.ctranslate2.exported_dir import ExportedModel, load_exported_dir
+from mtkit.engines.protocol import SearchRequest
 from mtkit.errors import MtkitError
 from mtkit.interop.package import require_ctranslate2
 from mtkit.interop.weight_map import n_positions, pieces_of
@@ -62,7 +63,6 @@ class CTranslate2Engine:
     def __init__(self, exported: ExportedModel, translator: Any, n_workers: int) -> None:
         self.translator = translator
         self.n_workers = n_workers
-        self.journal: BatchJournal | None = None
         src, tgt = exported.tokenizer.src, exported.tokenizer.tgt
         self._src_pieces, self._tgt_pieces = pieces_of(src), pieces_of(tgt)
         self._tgt_ids = {piece: piece_id for piece_id, piece in enumerate(self._tgt_pieces)}
@@ -70,52 +70,39 @@ class CTranslate2Engine:
         self._never = [[self._tgt_pieces[tgt.special.pad]], [self._tgt_pieces[tgt.special.bos]]]
         self._max_length = n_positions(exported.config.model.model)
 
-    def search(
-        self,
-        sources: list[list[int]],
-        config: SearchConfig,
-        on_batch: Callable[[list[int]], None],
-        demands: Sequence[Demands] | None = None,
-    ) -> list[list[Hypothesis]]:
+    def search(self, request: SearchRequest) -> list[list[Hypothesis]]:
         """See `Engine`.
 
         Raises:
             MtkitError: CTranslate2 does not have such a search; or its model gives no numbers.
         """
-        refuse_unknown_ways(config, demands)
-        limits = [limit - 1 for limit in max_lengths(sources, config, self._max_length, demands)]
-        prefixes = [() if demands is None else demands[i].prefix_ids for i in range(len(sources))]
-        n_hidden = max((demand.n_hidden for demand in demands or ()), default=0)
+        sources, config, constraints = request.sources, request.config, request.constraints
+        refuse_unknown_ways(config, constraints)
+        limits = [
+            limit - 1 for limit in max_lengths(sources, config, self._max_length, constraints)
+        ]
         found: list[list[Hypothesis]] = [[] for _ in sources]
         too_long: list[int] = []
-        for batch, results in self._run(
-            self._batches(sources, limits, config), sources, prefixes, config, n_hidden
-        ):
+        for batch, results in self._run(request, self._batches(request, limits)):
             for i, hypotheses in zip(batch.indices, results, strict=True):
-                found[i] = self._finished(hypotheses, config, n_hidden)
+                found[i] = self._finished(hypotheses, request)
                 if any(len(hypothesis.token_ids) > limits[i] for hypothesis in hypotheses):
                     too_long.append(i)
-            on_batch([i for i in batch.indices if i not in set(too_long)])
+            request.on_batch([i for i in batch.indices if i not in set(too_long)])
         # A call has one maximum length for all. Few translations come near it.
         by_limit: dict[int, list[int]] = {}
         for i in too_long:
             by_limit.setdefault(limits[i], []).append(i)
-        for batch, results in self._run(
-            [_Batch(indices, limit) for limit, indices in by_limit.items()],
-            sources,
-            prefixes,
-            config,
-            n_hidden,
-        ):
+        again = [_Batch(indices, limit) for limit, indices in by_limit.items()]
+        for batch, results in self._run(request, again):
             for i, hypotheses in zip(batch.indices, results, strict=True):
-                found[i] = self._finished(hypotheses, config, n_hidden)
-            on_batch(batch.indices)
+                found[i] = self._finished(hypotheses, request)
+            request.on_batch(batch.indices)
         return found
 
-    def _batches(
-        self, sources: list[list[int]], limits: list[int], config: SearchConfig
-    ) -> list[_Batch]:
+    def _batches(self, request: SearchRequest, limits: list[int]) -> list[_Batch]:
         # The batches must suffice to keep all workers busy to the end.
+        sources, config = request.sources, request.config
         n_positions = sum(len(source) + 1 for source in sources) * config.beam_size
         max_tokens = min(config.batch_tokens("cpu"), max(n_positions // (2 * self.n_workers), 256))
         batches = length_batches(
@@ -124,16 +111,11 @@ class CTranslate2Engine:
         return [_Batch(batch, max(limits[i] for i in batch)) for batch in batches]
 
     def _run(
-        self,
-        batches: list[_Batch],
-        sources: list[list[int]],
-        prefixes: Sequence[tuple[int, ...]],
-        config: SearchConfig,
-        n_hidden: int,
+        self, request: SearchRequest, batches: list[_Batch]
     ) -> Iterator[tuple[_Batch, list[list[Hypothesis]]]]:
         """The hypotheses of each batch, in order, with several batches at work."""
         at_work: deque[tuple[_Batch, str, list[list[Hypothesis]] | None, list[Any]]] = deque()
-        waiting, journal = iter(batches), self.journal
+        waiting, journal = iter(batches), request.journal
         while True:
             while (
                 len(at_work) < _BATCHES_AHEAD * self.n_workers
@@ -141,46 +123,33 @@ class CTranslate2Engine:
             ):
                 key = (
                     BatchJournal.key(
-                        [(sources[i], prefixes[i]) for i in batch.indices],
+                        [(request.sources[i], _prefix(request, i)) for i in batch.indices],
                         batch.max_length,
-                        n_hidden,
-                        config,
+                        _n_hidden(request),
+                        request.config,
                     )
                     if journal
                     else ""
                 )
                 kept = journal.get(key) if journal is not None else None
-                at_work.append(
-                    (
-                        batch,
-                        key,
-                        kept,
-                        [] if kept else self._start(batch, sources, prefixes, config, n_hidden),
-                    )
-                )
+                at_work.append((batch, key, kept, [] if kept else self._start(request, batch)))
             if not at_work:
                 return
             batch, key, kept, promised = at_work.popleft()
             hypotheses = kept or self._hypotheses(
-                batch, [_told(one.result) for one in promised], sources, prefixes, config
+                request, batch, [_told(one.result) for one in promised]
             )
             if journal is not None:
                 journal.add(key, hypotheses)
             yield batch, hypotheses
 
-    def _start(
-        self,
-        batch: _Batch,
-        sources: list[list[int]],
-        prefixes: Sequence[tuple[int, ...]],
-        config: SearchConfig,
-        n_hidden: int,
-    ) -> list[Any]:
+    def _start(self, request: SearchRequest, batch: _Batch) -> list[Any]:
+        config = request.config
         return _told(
             lambda: self.translator.translate_batch(
-                self._src(batch, sources),
+                self._src(request, batch),
                 [
-                    [self._tgt_pieces[piece_id] for piece_id in prefixes[i]] or None
+                    [self._tgt_pieces[piece_id] for piece_id in _prefix(request, i)] or None
                     for i in batch.indices
                 ],
                 asynchronous=True,
@@ -194,23 +163,21 @@ class CTranslate2Engine:
                 return_scores=True,
                 max_input_length=0,
                 max_decoding_length=batch.max_length,
-                min_decoding_length=min(config.min_length + n_hidden, batch.max_length),
+                min_decoding_length=min(config.min_length + _n_hidden(request), batch.max_length),
             )
         )
 
-    def _src(self, batch: _Batch, sources: list[list[int]]) -> list[list[str]]:
-        return [[self._src_pieces[piece_id] for piece_id in sources[i]] for i in batch.indices]
+    def _src(self, request: SearchRequest, batch: _Batch) -> list[list[str]]:
+        return [
+            [self._src_pieces[piece_id] for piece_id in request.sources[i]] for i in batch.indices
+        ]
 
     def _hypotheses(
-        self,
-        batch: _Batch,
-        results: list[Any],
-        sources: list[list[int]],
-        prefixes: Sequence[tuple[int, ...]],
-        config: SearchConfig,
+        self, request: SearchRequest, batch: _Batch, results: list[Any]
     ) -> list[list[Hypothesis]]:
+        config = request.config
         alpha = _their_alpha(config)
-        missing = self._prefix_log_probs(batch, sources, prefixes)
+        missing = self._prefix_log_probs(request, batch)
         found = []
         for result, prefix_log_prob in zip(results, missing, strict=True):
             hypotheses = []
@@ -228,29 +195,35 @@ class CTranslate2Engine:
             found.append(sorted(hypotheses, key=lambda hypothesis: hypothesis.score, reverse=True))
         return found
 
-    def _prefix_log_probs(
-        self, batch: _Batch, sources: list[list[int]], prefixes: Sequence[tuple[int, ...]]
-    ) -> list[float]:
+    def _prefix_log_probs(self, request: SearchRequest, batch: _Batch) -> list[float]:
         """What CTranslate2 leaves out of its scores: the log-probabilities of what it was told to begin with."""
-        if not any(prefixes[i] for i in batch.indices):
-            return [0.0] * len(batch.indices)
-        targets = [[self._tgt_pieces[piece_id] for piece_id in prefixes[i]] for i in batch.indices]
+        prefixes = [_prefix(request, i) for i in batch.indices]
+        if not any(prefixes):
+            return [0.0] * len(prefixes)
+        targets = [[self._tgt_pieces[piece_id] for piece_id in prefix] for prefix in prefixes]
         scored = _told(
             lambda: self.translator.score_batch(
-                self._src(batch, sources), targets, max_input_length=0
+                self._src(request, batch), targets, max_input_length=0
             )
         )
         return [
             sum(one.log_probs[: len(target)]) for one, target in zip(scored, targets, strict=True)
         ]
 
-    def _finished(
-        self, hypotheses: list[Hypothesis], config: SearchConfig, n_hidden: int
-    ) -> list[Hypothesis]:
+    def _finished(self, hypotheses: list[Hypothesis], request: SearchRequest) -> list[Hypothesis]:
+        n_hidden = _n_hidden(request)
         return [
             hypothesis._replace(token_ids=hypothesis.token_ids[n_hidden:])
-            for hypothesis in hypotheses[: config.n_best]
+            for hypothesis in hypotheses[: request.config.n_best]
         ]
+
+
+def _prefix(request: SearchRequest, index: int) -> tuple[int, ...]:
+    return () if request.constraints is None else request.constraints[index].prefix_ids
+
+
+def _n_hidden(request: SearchRequest) -> int:
+    return max((one.n_hidden for one in request.constraints or ()), default=0)
 
 
 def _their_alpha(config: SearchConfig) -> float:

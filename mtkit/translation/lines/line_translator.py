@@ -121,11 +121,11 @@ class LineTranslator:
                 on_lines(n)
 
         with BatchJournal(path) as journal:
-            self.translator.engine.journal = journal
+            self.translator.journal = journal
             try:
                 yield count
             finally:
-                self.translator.engine.journal = None
+                self.translator.journal = None
 
     def _written(self, record: Record, number: int, found: Iterator[Translation]) -> str:
         translations = list(islice(found, len(record.texts)))

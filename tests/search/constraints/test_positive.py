@@ -6,9 +6,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from mtkit.engines.free_first import search_free_first
+from mtkit.engines.protocol import SearchRequest
 from mtkit.search.beam import beam_search
 from mtkit.search.constraints.constraints import Demands
-from mtkit.search.constraints.free_first import search_free_first
 from mtkit.search.constraints.phrase_automaton import Phrase
 from tests.search.enumerating import enumerate_best, holds
 from tests.search.table import EOS, FullTable, TableScorer, full_tables
@@ -117,7 +118,7 @@ def test_a_free_result_that_contains_its_phrases_is_returned_as_it_is(table, bea
     begin = data.draw(st.integers(0, len(free.token_ids) - 1))
     musts = [[free.token_ids[begin : begin + 2]]]
     [constrained] = search_free_first(
-        search_table(table), [[0]], settings, lambda batch: None, [demands_of(musts)]
+        search_table(table), SearchRequest([[0]], settings, [demands_of(musts)])
     )
     assert constrained == [free]
 
@@ -136,7 +137,7 @@ def test_a_constrained_result_is_no_worse_than_any_that_a_free_search_found(
     [free] = beam_search(TableScorer([table]), [[0]], settings)
     done: list[int] = []
     [found] = search_free_first(
-        search_table(table), [[0]], settings, done.extend, [demands_of(musts)]
+        search_table(table), SearchRequest([[0]], settings, [demands_of(musts)], done.extend)
     )
     meeting = [h for h in free if holds_all(h.token_ids, musts)]
     assert all(holds_all(h.token_ids, musts) for h in found)
@@ -172,21 +173,27 @@ def test_beside_one_that_is_searched_again_the_others_are_reported_once():
     demands = [demands_of([[[2, 3]]]) if i % 2 else Demands() for i in range(6)]
     done: list[int] = []
 
-    def search(sources, config, on_batch, demands):
-        found = beam_search(TableScorer(tables), sources, config, demands)
-        on_batch(list(range(len(sources))))
+    def search(request):
+        found = beam_search(
+            TableScorer(tables), request.sources, request.config, request.constraints
+        )
+        request.on_batch(list(range(len(request.sources))))
         return found
 
-    found = search_free_first(search, [[i] for i in range(6)], settings, done.extend, demands)
+    found = search_free_first(
+        search, SearchRequest([[i] for i in range(6)], settings, demands, done.extend)
+    )
     assert sorted(done) == list(range(6))
     for i in (0, 2, 4):
         assert_same(found[i], beam_search(TableScorer(tables), [[i]], settings)[0])
 
 
 def search_table(table):
-    def search(sources, config, on_batch, demands):
-        on_batch(list(range(len(sources))))
-        return beam_search(TableScorer([table]), sources, config, demands)
+    def search(request):
+        request.on_batch(list(range(len(request.sources))))
+        return beam_search(
+            TableScorer([table]), request.sources, request.config, request.constraints
+        )
 
     return search
 

@@ -1,0 +1,59 @@
+"""The interface between translation and search: a request for hypotheses, and an engine that answers it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, Self
+
+from mtkit.config.search import SearchConfig
+from mtkit.engines.batch_journal import BatchJournal
+from mtkit.search.constraints.constraints import Demands
+from mtkit.search.hypothesis import Hypothesis
+
+
+def ignore_progress(indices: Sequence[int]) -> None:
+    """Do nothing with the indices of finished sources."""
+
+
+@dataclass(frozen=True)
+class SearchRequest:
+    """Sources to translate, and how to search for their translations."""
+
+    sources: Sequence[list[int]]
+    """Token ids of each source, tags included, without EOS."""
+    config: SearchConfig
+    constraints: Sequence[Demands] | None = None
+    """Constraints on each translation; None if there are none."""
+    on_batch: Callable[[list[int]], None] = ignore_progress
+    """Called with the indices of sources whenever some of them are finished."""
+    journal: BatchJournal | None = None
+    """Where finished batches are saved, and looked up before they are searched."""
+
+    def constraints_of(self, indices: Sequence[int]) -> list[Demands] | None:
+        """Return the constraints of some sources; None if the request has none."""
+        constraints = self.constraints
+        return None if constraints is None else [constraints[i] for i in indices]
+
+    def select(self, indices: Sequence[int]) -> Self:
+        """Return a request for some of the sources, which reports progress by their old indices."""
+        return replace(
+            self,
+            sources=[self.sources[i] for i in indices],
+            constraints=self.constraints_of(indices),
+            on_batch=lambda batch: self.on_batch([indices[i] for i in batch]),
+        )
+
+
+class Engine(Protocol):
+    """Finds translations of any number of sources."""
+
+    def search(self, request: SearchRequest) -> list[list[Hypothesis]]:
+        """Return the n best hypotheses of each source, in order.
+
+        Where a constraint begins with hidden tokens, such as a language tag, the hypotheses are
+        returned without them.
+
+        Raises:
+            MtkitError: The engine does not support these settings, or the constraints cannot be
+                satisfied.
+        """
+        ...
