@@ -155,7 +155,7 @@ def _default(param: Any, ctx: Any) -> str:
     if isinstance(param.show_default, str):
         return param.show_default
     value = param.get_default(ctx, call=False)
-    if value is None or not param.show_default:
+    if value in (None, [], ()) or not param.show_default:
         return ""
     if isinstance(value, bool):
         names = param.opts if value else param.secondary_opts
