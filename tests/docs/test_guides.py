@@ -155,17 +155,35 @@ def test_one_rate_for_fine_tuning():
     assert float(example[1]) == float(first[1]) / 4
 
 
-def test_links_of_the_guides_lead_somewhere():
+def prose(text):
+    """A page without its blocks of code."""
+    return re.sub(r"^ *```.*?^ *```$", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def anchors(text):
+    """The anchors that GitHub makes of the headings."""
+    headings = re.findall(r"^#+ (.+)$", prose(text), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_links_lead_to_pages_and_headings():
     for page in (ROOT / "docs").rglob("*.md"):
-        text = re.sub(
-            r"^```.*?^```$|`[^`\n]*`",
-            "",
-            page.read_text(encoding="utf-8"),
-            flags=re.MULTILINE | re.DOTALL,
-        )
-        paths = [
-            target.partition("#")[0]
-            for target in re.findall(r"\]\(([^)\s]+)\)", text)
-            if "://" not in target
-        ]
-        assert [path for path in paths if path and not (page.parent / path).exists()] == [], page
+        text = re.sub(r"`[^`\n]*`", "", prose(page.read_text(encoding="utf-8")))
+        for target in re.findall(r"\]\(([^)\s]+)\)", text):
+            path, _, anchor = target.partition("#")
+            if "://" in target:
+                continue
+            linked = page.parent / path if path else page
+            assert linked.exists(), f"{page}: {target}"
+            headings = anchors(linked.read_text(encoding="utf-8")) if anchor else {""}
+            assert anchor in headings, f"{page}: {target}"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [*sorted((ROOT / "docs/guides").glob("*.md")), ROOT / "docs/experiments.md"],
+    ids=lambda path: path.name,
+)
+def test_lines_of_prose_have_at_most_100_columns(path):
+    lines = prose(path.read_text(encoding="utf-8")).splitlines()
+    assert [line for line in lines if len(line) > 100 and not line.startswith("|")] == []
