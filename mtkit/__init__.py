@@ -6,6 +6,8 @@ The public names are loaded on first use, so that `import mtkit` costs nothing.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from mtkit.version import __version__
+
 if TYPE_CHECKING:
     from mtkit.checking.check import check_corpora as check_corpora
     from mtkit.checkpoint.averaging import average as average
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
     from mtkit.training.loop import train as train
     from mtkit.training.reporting.tracker import Tracker as Tracker
     from mtkit.translation.translator import Translator as Translator
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "MtkitError": "mtkit.errors",

@@ -6,7 +6,7 @@ from mtkit.cli import data_check, data_clean
 from mtkit.cli.common.corpus_arguments import TakesPairs
 from mtkit.cli.common.help_pages import Group
 
-app = typer.Typer(cls=Group, rich_markup_mode=None, no_args_is_help=True)
+app = typer.Typer(cls=Group, rich_markup_mode=None, no_args_is_help=True, add_completion=False)
 
 
 @app.callback()

@@ -20,7 +20,7 @@ def demo(
         ),
     ] = None,
 ) -> None:
-    """Try everything on a built-in corpus.
+    """Run the whole pipeline on a built-in corpus.
 
     Trains a Korean-English model, averages checkpoints, translates and evaluates. Prints each step as the command that you would type, and leaves
     a model to try. Takes a minute or two on two cores.

@@ -6,7 +6,7 @@ import typer
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False) -> None:
-    """Check the installation: versions, devices, number formats, disk, extras.
+    """Check the installation: versions, devices, precisions, disk, extras.
 
     Names missing extras with the command that installs them, and warns of known causes of slowness. Writes nothing and needs no network.
 

@@ -21,12 +21,12 @@ _SETTINGS = (
 )
 """Search settings that CTranslate2 has too."""
 
-app = typer.Typer(cls=Group, rich_markup_mode=None, no_args_is_help=True)
+app = typer.Typer(cls=Group, rich_markup_mode=None, no_args_is_help=True, add_completion=False)
 
 
 @app.callback()
 def start() -> None:
-    """Write models for other programs.
+    """Export models for other programs.
 
     Examples:
         mtkit export ctranslate2 de-en/work/run/model de-en-ct2 --quantization int8

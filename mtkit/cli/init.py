@@ -114,7 +114,7 @@ def init(
     """
     if from_data is not None:
         from mtkit.config.auto.model_sizes import SIZES
-        from mtkit.config.section import normalized
+        from mtkit.io.paths import normalized
 
         if preset is not None and folder is None and preset not in SIZES:
             preset, folder = None, normalized(Path(preset))

@@ -1,33 +1,38 @@
-"""The list of commands. Each imports what it needs inside its body, so that `mtkit --help` answers at once."""
+"""Entry point of `mtkit`.
+
+A command's module is imported when that command is run, so `mtkit --help` answers at once.
+"""
 
 import contextlib
 import io
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from mtkit import __version__
-from mtkit.cli import (
-    average,
-    data,
-    demo,
-    doctor,
-    evaluate,
-    export,
-    info,
-    init,
-    preprocess,
-    score,
-    shortlist,
-    tokenizer,
-    train,
-    translate,
-)
 from mtkit.cli.common.errors import EXIT_STATUSES, Commands, give_up_stdout, handle_sigterm
-from mtkit.cli.common.help_pages import Command
+from mtkit.cli.common.help_pages import LazyCommands
 from mtkit.cli.common.streams import replace_closed_streams
+from mtkit.version import __version__
+
+SUMMARIES = {
+    "demo": "Run the whole pipeline on a built-in corpus.",
+    "data": "Check and clean corpora.",
+    "init": "Write a recipe: the settings of a training run.",
+    "tokenizer": "Train a tokenizer; convert text to subwords and back.",
+    "preprocess": "Clean and tokenize the training corpus.",
+    "train": "Train a model.",
+    "average": "Average checkpoints into one model.",
+    "translate": "Translate a file.",
+    "evaluate": "Compute BLEU, chrF or TER of translations, or of a model.",
+    "score": "Compute the probability that a model assigns to given translations.",
+    "shortlist": "Build a lexical shortlist, which makes translation faster.",
+    "export": "Export models for other programs.",
+    "info": "Describe a model: languages, size, tokenizer, training, scores.",
+    "doctor": "Check the installation: versions, devices, precisions, disk, extras.",
+}
+"""The commands in the order of use; each is the function or `app` of that name in `mtkit/cli/`."""
 
 GLOBAL_FLAGS = ("--debug", "--verbose")
 
@@ -36,8 +41,17 @@ _EPILOG = "\b\nExit status:\n" + "\n".join(
     f"  {status:>3}  {meaning}" for status, meaning in EXIT_STATUSES.items()
 )
 
+
+class MainCommands(Commands):
+    """The root of all commands."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.commands = LazyCommands("mtkit.cli", SUMMARIES)
+
+
 app = typer.Typer(
-    cls=Commands,
+    cls=MainCommands,
     rich_markup_mode=None,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -80,24 +94,6 @@ def start(
     setup_logs(verbose)
 
 
-for _name, _function in {
-    "demo": demo.demo,
-    "init": init.init,
-    "preprocess": preprocess.preprocess,
-    "train": train.train,
-    "average": average.average,
-    "translate": translate.translate,
-    "evaluate": evaluate.evaluate,
-    "score": score.score,
-    "shortlist": shortlist.shortlist,
-    "info": info.info,
-    "doctor": doctor.doctor,
-}.items():
-    app.command(_name, cls=Command)(_function)
-for _name, _group in {"data": data.app, "tokenizer": tokenizer.app, "export": export.app}.items():
-    app.add_typer(_group, name=_name)
-
-
 def main() -> None:
     """The entry point of `mtkit`."""
     replace_closed_streams()
@@ -105,8 +101,9 @@ def main() -> None:
         # Help and reports hold more than ASCII, whatever the locale says.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
-    # A thread that waits for the others of a matrix product does so busily, and keeps them from the core when other programs run too:
-    # training then takes many times as long. So it shall soon sleep (docs/experiments.md). OpenMP reads this once, when torch is loaded.
+    # A thread that waits for the others of a matrix product spins, and keeps them from their core
+    # when other programs run too: training then takes many times as long. A short spin before it
+    # sleeps avoids this (docs/experiments.md). OpenMP reads this once, when torch is loaded.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     with contextlib.suppress(ValueError):  # not in the main thread
@@ -121,7 +118,7 @@ def main() -> None:
 
 
 def _with_global_flags_first(args: list[str]) -> list[str]:
-    """`mtkit train recipe.yaml --debug` is what people type when told to run it again with --debug."""
+    """Move global flags to the front, since `mtkit train recipe.yaml --debug` is what people type."""
     n_flexible = args.index("--") if "--" in args else len(args)
     flags = [arg for arg in args[:n_flexible] if arg in GLOBAL_FLAGS]
     return flags + [arg for arg in args[:n_flexible] if arg not in GLOBAL_FLAGS] + args[n_flexible:]

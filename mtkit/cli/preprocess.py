@@ -26,7 +26,7 @@ def preprocess(
         ),
     ] = 0,
 ) -> None:
-    """Clean and tokenise the training corpus.
+    """Clean and tokenize the training corpus.
 
     Reports what was dropped and why. Makes the tokenizer first if it is missing or out of date. After an interruption, the same command
     continues. `mtkit train` does all of this by itself; use this command to inspect a corpus, and for large ones.

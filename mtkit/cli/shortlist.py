@@ -56,7 +56,7 @@ def shortlist(
         typer.Option(min=1, max=MAX_INT, metavar="N", help=help_of(ShortlistConfig, "max_pairs")),
     ] = default_of("max_pairs"),
 ) -> None:
-    """Make a lexical shortlist, with which a model translates faster.
+    """Build a lexical shortlist, which makes translation faster.
 
     Aligns the pieces of the training corpus, and keeps the most probable translations of each source piece. `mtkit translate --shortlist`
     then considers only these.

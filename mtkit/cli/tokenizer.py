@@ -14,12 +14,12 @@ from mtkit.cli.common.shell import shell_command
 if TYPE_CHECKING:
     from mtkit.tokenizer.subword import Subword
 
-app = typer.Typer(cls=Group, rich_markup_mode=None, no_args_is_help=True)
+app = typer.Typer(cls=Group, rich_markup_mode=None, no_args_is_help=True, add_completion=False)
 
 
 @app.callback()
 def start() -> None:
-    """Train a tokenizer; turn text into pieces and back.
+    """Train a tokenizer; convert text to subwords and back.
 
     Examples:
         mtkit tokenizer train de-en/recipe.yaml

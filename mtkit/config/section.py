@@ -1,11 +1,12 @@
 """The base of every recipe section, and the type of a path in a recipe."""
 
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Le
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo
+
+from mtkit.io.paths import normalized
 
 MAX_INT = 2**31 - 1
 """Largest integer that every library used here accepts."""
@@ -39,13 +40,6 @@ def resolve_path(value: Any, info: ValidationInfo) -> Any:
     if isinstance(value, str | Path) and info.context and "base_dir" in info.context:
         return normalized(Path(info.context["base_dir"]) / Path(value).expanduser())
     return value
-
-
-def normalized(path: Path) -> Path:
-    """Return a path without `..` as it is best shown, unless a symbolic link before the `..` makes that another place."""
-    shorter = Path(os.path.normpath(path))
-    # Path.resolve fails on a loop of symbolic links, which is described better when the path is opened.
-    return shorter if os.path.realpath(shorter) == os.path.realpath(path) else path
 
 
 def _resolve_folder(value: Any, info: ValidationInfo) -> Any:

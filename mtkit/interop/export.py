@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import torch
 
-from mtkit import __version__
 from mtkit.checkpoint.model_dir import TOKENIZER_NAME, load_model_dir
 from mtkit.engines.ctranslate2.exported_dir import (
     CARD_NAME,
@@ -24,6 +23,7 @@ from mtkit.interop.verify import verify
 from mtkit.interop.weight_map import make_spec
 from mtkit.io.arguments import require
 from mtkit.io.text import atomic_dir, read_lines
+from mtkit.version import __version__
 
 HELD = {
     "float32": "all weights in 32 bits",

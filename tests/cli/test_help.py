@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from mtkit.cli.common.parameters import all_commands
-from mtkit.cli.main import app
+from mtkit.cli.main import SUMMARIES, app
 
 ROOT = typer.main.get_command(app)
 PAGES = {
@@ -126,6 +126,7 @@ def test_commands_are_listed_in_the_order_of_use_with_whole_summaries(mtkit):
     for name in names:
         summary = inspect.cleandoc(ROOT.commands[name].help).partition("\n\n")[0]  # pyright: ignore
         assert f"{name} {' '.join(summary.split())}" in text
+        assert SUMMARIES[name] == " ".join(summary.split())
 
 
 def test_search_options_name_options_and_not_keys(mtkit):

@@ -11,8 +11,8 @@ import typer
 
 from mtkit import __version__
 from mtkit.cli import preprocess as preprocess_command
-from mtkit.cli.common.errors import Terminated
-from mtkit.cli.main import app
+from mtkit.cli.common.errors import Commands, Terminated
+from mtkit.cli.main import SUMMARIES, app
 from mtkit.errors import MtkitError
 
 COMMANDS = [
@@ -66,6 +66,13 @@ def test_help_loads_nothing_heavy():
     assert done.stdout.count("Usage: mtkit") == len(COMMANDS)
 
 
+def test_the_list_of_commands_loads_no_command():
+    code = LIST_MODULES.format(commands=[""])
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    modules = loaded_modules(done.stderr)
+    assert not (HEAVY | {"pydantic", "ruamel.yaml", "mtkit.cli.translate"}) & modules
+
+
 def test_completion_loads_nothing_heavy():
     env = {
         **os.environ,
@@ -82,10 +89,7 @@ def test_completion_loads_nothing_heavy():
 
 
 def test_every_command_is_tested_here():
-    commands = {info.name for info in app.registered_commands} | {
-        info.name for info in app.registered_groups
-    }
-    assert commands == {command for command in COMMANDS if command and " " not in command}
+    assert set(SUMMARIES) == {command for command in COMMANDS if command and " " not in command}
 
 
 def test_exit_statuses_are_documented(mtkit):
@@ -133,7 +137,7 @@ def failing(monkeypatch, mtkit):
             raise exc
 
         failing_app = typer.Typer(
-            cls=type(typer.main.get_group(app)),
+            cls=Commands,
             rich_markup_mode=None,
             pretty_exceptions_enable=False,
         )

@@ -1,6 +1,8 @@
 """Layout of `--help`: usage, options in groups, examples."""
 
 import textwrap
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from mtkit.cli.common import usage_errors
 from mtkit.cli.common.parameters import as_typed, value_name
-from mtkit.config.section import normalized
-
-_ORDER_OF_USE = (
-    *("demo", "data", "init", "tokenizer", "preprocess", "train", "average"),
-    *("translate", "evaluate", "score", "shortlist", "export", "info", "doctor"),
-)
+from mtkit.io.paths import normalized
 
 
 class Page:
@@ -91,16 +88,44 @@ class Command(Page, TyperCommand):
             ) from None
 
 
+class LazyCommands(Mapping[str, Any]):
+    """The commands of a package, each imported when it is looked up.
+
+    Args:
+        package: Package with a module for each command. The module holds a function of the same
+            name, or a typer app named `app` for a group of commands.
+        summaries: A line for each command, in the order in which they are listed.
+    """
+
+    def __init__(self, package: str, summaries: dict[str, str]) -> None:
+        self.package, self.summaries = package, summaries
+        self._loaded: dict[str, Any] = {}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.summaries)
+
+    def __len__(self) -> int:
+        return len(self.summaries)
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self.summaries:
+            raise KeyError(name)
+        if name not in self._loaded:
+            module = import_module(f"{self.package}.{name}")
+            app = getattr(module, "app", None)
+            if app is None:
+                app = typer.Typer(rich_markup_mode=None, add_completion=False)
+                app.command(name, cls=Command)(getattr(module, name))
+            self._loaded[name] = typer.main.get_command(app)
+            self._loaded[name].name = name
+        return self._loaded[name]
+
+
 class Group(Page, TyperGroup):
-    """A group of commands, listed in the order of use with their whole summaries."""
+    """A group of commands, listed with their whole summaries."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return sorted(
-            self.commands,
-            key=lambda name: (
-                _ORDER_OF_USE.index(name) if name in _ORDER_OF_USE else len(_ORDER_OF_USE)
-            ),
-        )
+        return list(self.commands)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         return ["COMMAND [OPTIONS]"]
@@ -108,7 +133,9 @@ class Group(Page, TyperGroup):
     def format_options(self, ctx: Any, formatter: Any) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(
-                [(name, _summary(self.commands[name])) for name in self.list_commands(ctx)]
+                self.commands.summaries.items()
+                if isinstance(self.commands, LazyCommands)
+                else [(name, _summary(command)) for name, command in self.commands.items()]
             )
         super().format_options(ctx, formatter)
 

@@ -18,7 +18,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from mtkit import __version__
 from mtkit.engines.batch_journal import lines_in_journal
 from mtkit.errors import MtkitError
 from mtkit.io.build_manifest import MANIFEST_NAME, make_key, read_manifest
@@ -27,6 +26,7 @@ from mtkit.io.text import atomic_write, is_leftover, readable, tidy, told_as_err
 from mtkit.translation.jobs.identity import differences
 from mtkit.translation.jobs.worker_pool import ChunkResult
 from mtkit.translation.lines.flag_counts import FlagCounts
+from mtkit.version import __version__
 
 FORMAT_VERSION = 1
 MIN_PART_LINES, MAX_PART_LINES = 4_000, 20_000

@@ -1,0 +1,11 @@
+"""Paths."""
+
+import os
+from pathlib import Path
+
+
+def normalized(path: Path) -> Path:
+    """Return a path without `..`, unless removing a symbolic link before `..` changes its target."""
+    shorter = Path(os.path.normpath(path))
+    # Path.resolve fails on a loop of symbolic links, which is described better when the path is opened.
+    return shorter if os.path.realpath(shorter) == os.path.realpath(path) else path
