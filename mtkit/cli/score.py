@@ -104,7 +104,7 @@ def score(
     # torch takes seconds to load, which a mistyped path should not wait for.
     for folder in model_dirs:
         refuse_no_model(folder)
-    from mtkit.translation.jobs.device_layout import arrange
+    from mtkit.translation.jobs.device_layout import choose_layout
     from mtkit.translation.lines.score_lines import ScoreTotals, score_lines
     from mtkit.translation.scoring import CHUNK_LINES
     from mtkit.translation.translator import Translator
@@ -119,7 +119,7 @@ def score(
     )
     settings = translator.search_config(**search)
     get_logger(__name__).info(
-        "scoring with %s, %s", translator.placement, arrange(device, 1, workers, None)
+        "scoring with %s, %s", translator.placement, choose_layout(device, 1, workers, None)
     )
     totals = ScoreTotals()
     # A bar would get between the lines of a terminal that shows them both.

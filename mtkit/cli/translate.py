@@ -199,7 +199,7 @@ def translate(
     from mtkit.cli.common.usage_errors import refuse_text
     from mtkit.io.output_guard import refuse_overwriting
     from mtkit.io.text import read_lines
-    from mtkit.translation.jobs.parts_dir import work_path
+    from mtkit.translation.jobs.parts_dir import parts_path
     from mtkit.translation.lines.document_types import refuse_document
     from mtkit.translation.lines.line_options import LineOptions
 
@@ -228,7 +228,7 @@ def translate(
         raise typer.BadParameter(
             "--prefix-file, --constraints and --alignments are for one process, without --processes and --resume"
         )
-    parts = work_path(output_path) if output_path is not None and str(output_path) != "-" else None
+    parts = parts_path(output_path) if output_path is not None and str(output_path) != "-" else None
     refuse_overwriting(
         [output_path, alignments_path, parts],
         [input_path, prefix_path, constraints_path, unk_dictionary_path, *model_dirs],
@@ -250,7 +250,7 @@ def translate(
     from mtkit.engines.choose import loader_of
     from mtkit.translation.jobs.companion_files import translate_beside
     from mtkit.translation.jobs.translate_file import translate_file
-    from mtkit.translation.jobs.translation_spec import ModelLines
+    from mtkit.translation.jobs.translation_spec import TranslationSpec
     from mtkit.translation.unk_replacement import read_dictionary
 
     # Whoever types lines wants an answer to each.
@@ -270,7 +270,7 @@ def translate(
         align or replace_unk or unk_dictionary_path is not None or alignments_path is not None
     )
     loader = loader_of(engine, model_dirs, looks_back=looks_back)
-    lines = ModelLines(tuple(model_dirs), options, name, search, load, loader)
+    lines = TranslationSpec(tuple(model_dirs), options, name, search, load, loader)
     if any(beside.values()):
         translate_beside(
             input_path,

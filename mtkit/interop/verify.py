@@ -54,7 +54,7 @@ def verify(
     } | {"n_best": 1, "mbr": 0}
     search = ours.search_config(**used)
     first = search.model_copy(update={"loop_guard": False})
-    source_lines = ours.sources.read(lines, search.split_sentences)
+    source_lines = ours.sources.encode(lines, search.split_sentences)
     sources = [part.ids for line in source_lines for part in line.parts if part.ids is not None]
     request = SearchRequest(sources, first)
     # What CTranslate2 refuses, it shall refuse before the long work.

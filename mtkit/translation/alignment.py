@@ -16,7 +16,7 @@ Span = tuple[int, int]
 """Where something begins and ends in a text, in characters."""
 
 
-class PieceSource(NamedTuple):
+class SourceToken(NamedTuple):
     """The source piece that a target piece looks at most."""
 
     token_id: int
@@ -31,7 +31,7 @@ class AlignedPart(NamedTuple):
     text: str
     spans: list[Span]
     """Of the pieces in `text`."""
-    sources: list[PieceSource]
+    sources: list[SourceToken]
 
 
 class PartToAlign(NamedTuple):
@@ -45,7 +45,7 @@ class PartToAlign(NamedTuple):
     token_ids: list[int]
 
 
-class PieceAligner:
+class TokenAligner:
     """Reads source and translation once more, and looks where the decoder's attention to the source is greatest.
 
     If a head was trained to align (guided alignment; Garg et al. 2019, arXiv:1909.02074), it says so; of an ensemble, those models count that have
@@ -125,7 +125,7 @@ class PieceAligner:
             part.token_ids,
             text,
             spans,
-            [PieceSource(text_ids[place], in_line[place]) for place in places],
+            [SourceToken(text_ids[place], in_line[place]) for place in places],
         )
 
 

@@ -7,15 +7,15 @@ from typing import NamedTuple, Self
 from mtkit.checkpoint.model_dir import TrainedModel
 from mtkit.corpus.languages import word_space
 from mtkit.io.arguments import list_of_texts, require
-from mtkit.translation.alignment import AlignedPart, PartToAlign, PieceAligner, word_links
+from mtkit.translation.alignment import AlignedPart, PartToAlign, TokenAligner, word_links
 from mtkit.translation.alignment_units import Units
 from mtkit.translation.postprocess import safe_text
 from mtkit.translation.result import Alignment, Candidate, LineCandidates
-from mtkit.translation.source_encoder import Part, SourceLine
+from mtkit.translation.source_encoder import LinePart, SourceLine
 from mtkit.translation.unk_replacement import replace_unknown
 
 
-class Wanted(NamedTuple):
+class ExtraOutputs(NamedTuple):
     """What is to be added to translations."""
 
     alignments: bool = False
@@ -37,10 +37,10 @@ class Wanted(NamedTuple):
         return cls(alignments, unk_dictionary)
 
 
-NOTHING_MORE = Wanted()
+NO_EXTRA_OUTPUTS = ExtraOutputs()
 
 
-class LinkedLine(NamedTuple):
+class AlignedLine(NamedTuple):
     """A line whose translation was aligned."""
 
     candidates: LineCandidates
@@ -49,7 +49,7 @@ class LinkedLine(NamedTuple):
     """Links of the best ones; None if not asked for."""
 
 
-class Linker:
+class AttentionPostprocessor:
     """Aligns what a search has found.
 
     Args:
@@ -64,18 +64,18 @@ class Linker:
         n_workers: int | None = None,
         prefix_ids: Sequence[int] = (),
     ) -> None:
-        self.aligner = PieceAligner(trained, n_workers, prefix_ids)
+        self.aligner = TokenAligner(trained, n_workers, prefix_ids)
         self.space = word_space(trained[0].config.tgt_lang)
         self.langs = trained[0].config.src_lang, trained[0].config.tgt_lang
         self.unk_ids = trained[0].tokenizer.src.special.unk, trained[0].tokenizer.tgt.special.unk
 
-    def link(
+    def align(
         self,
         lines: Sequence[SourceLine],
         candidates: Sequence[LineCandidates],
-        wanted: Wanted,
+        wanted: ExtraOutputs,
         max_tokens: int,
-    ) -> list[LinkedLine]:
+    ) -> list[AlignedLine]:
         """Align candidates with their sources.
 
         Args:
@@ -97,14 +97,14 @@ class Linker:
             aligned[i][p, n] = part
         return [self._linked(*one, wanted) for one in zip(lines, candidates, aligned, strict=True)]
 
-    def _is_needed(self, candidate: Candidate, n: int, wanted: Wanted) -> bool:
+    def _is_needed(self, candidate: Candidate, n: int, wanted: ExtraOutputs) -> bool:
         if not candidate.token_ids:
             return False
         return (wanted.alignments and n == 0) or (
             wanted.unk_dictionary is not None and self.unk_ids[1] in candidate.token_ids
         )
 
-    def _task(self, part: Part, candidate: Candidate) -> PartToAlign:
+    def _task(self, part: LinePart, candidate: Candidate) -> PartToAlign:
         return PartToAlign(part.ids or [], part.text, part.begin, candidate.token_ids)
 
     def _linked(
@@ -112,8 +112,8 @@ class Linker:
         line: SourceLine,
         candidates: LineCandidates,
         aligned: Mapping[tuple[int, int], AlignedPart],
-        wanted: Wanted,
-    ) -> LinkedLine:
+        wanted: ExtraOutputs,
+    ) -> AlignedLine:
         source = Units(line.text, self.langs[0])
         if wanted.unk_dictionary is not None:
             dictionary = wanted.unk_dictionary
@@ -125,7 +125,7 @@ class Linker:
                 [self._with_text(one, aligned.get((p, n))) for n, one in enumerate(found)]
                 for p, found in enumerate(candidates)
             ]
-        return LinkedLine(
+        return AlignedLine(
             candidates,
             self._links(line, source, candidates, aligned) if wanted.alignments else None,
         )

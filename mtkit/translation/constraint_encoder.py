@@ -11,15 +11,15 @@ from mtkit.io.logs import get_logger
 from mtkit.search.constraints.constraints import Demands
 from mtkit.search.constraints.phrase_automaton import NOWHERE, Phrase
 from mtkit.tokenizer.subword import Subword
-from mtkit.translation.line_constraints import NO_WISH, Wish
-from mtkit.translation.phrase_spellings import Speller
+from mtkit.translation.line_constraints import UNCONSTRAINED, LineConstraints
+from mtkit.translation.phrase_spellings import PhraseSpeller
 
 logger = get_logger(__name__)
 
 NO_DRAFTS: Mapping[int, Sequence[str]] = MappingProxyType({})
 
 
-class DemandReader:
+class ConstraintEncoder:
     """Turns wishes into demands.
 
     Args:
@@ -39,9 +39,9 @@ class DemandReader:
         # As the start of a training target is encoded, where a piece for a space may stand before the tag.
         self.tag_ids = tuple(subword.encode(["".join(tags)])[0]) if tags else ()
 
-    def read(
+    def encode(
         self,
-        wishes: Sequence[Wish] | None,
+        wishes: Sequence[LineConstraints] | None,
         parts: Sequence[Sequence[str]],
         drafts: Mapping[int, Sequence[str]] = NO_DRAFTS,
     ) -> list[Demands] | None:
@@ -62,13 +62,15 @@ class DemandReader:
             return None
         demands: list[Demands] = []
         for i, (wish, texts) in enumerate(
-            zip(wishes or [NO_WISH] * len(parts), parts, strict=True)
+            zip(wishes or [UNCONSTRAINED] * len(parts), parts, strict=True)
         ):
             if texts:
                 demands += self._of_line(wish, texts, drafts.get(i, ()))
         return demands
 
-    def _of_line(self, wish: Wish, parts: Sequence[str], drafts: Sequence[str]) -> list[Demands]:
+    def _of_line(
+        self, wish: LineConstraints, parts: Sequence[str], drafts: Sequence[str]
+    ) -> list[Demands]:
         prefixes = self._prefixes(wish.prefix, len(parts))
         must_not = tuple(map(self._speller.phrase, dict.fromkeys(wish.must_not)))
         musts: list[list[Phrase]] = [[] for _ in parts]
@@ -109,8 +111,8 @@ class DemandReader:
         return ids
 
     @cached_property
-    def _speller(self) -> Speller:
-        return Speller(self.subword, bool(word_space(self.tgt_lang)))
+    def _speller(self) -> PhraseSpeller:
+        return PhraseSpeller(self.subword, bool(word_space(self.tgt_lang)))
 
     def _check(self, phrase: Phrase, must_not: Sequence[Phrase]) -> None:
         try:

@@ -26,14 +26,14 @@ Search = Callable[[list[int], SearchConfig], list[list[Hypothesis]]]
 """The n best of some of the sources, which are told by their indices."""
 
 
-class Fault(NamedTuple):
+class Degeneration(NamedTuple):
     """What is wrong with a translation."""
 
     n_repeated: int
     """Pieces that it repeats beyond its source; 0 if it is only too long."""
 
 
-def find_fault(src: list[int], tgt: list[int], config: SearchConfig) -> Fault | None:
+def find_degeneration(src: list[int], tgt: list[int], config: SearchConfig) -> Degeneration | None:
     """What is wrong with a translation; None of nearly all.
 
     Args:
@@ -42,12 +42,12 @@ def find_fault(src: list[int], tgt: list[int], config: SearchConfig) -> Fault | 
         config: By which it was found.
     """
     if n_repeated := _repeated_beyond(src, tgt):
-        return Fault(n_repeated)
+        return Degeneration(n_repeated)
     if (
         len(tgt) >= _LONG_RATIO * len(src) + _LONG_EXTRA
         and len(tgt) + 1 >= max_lengths([src], config, None)[0]
     ):
-        return Fault(0)
+        return Degeneration(0)
     return None
 
 
@@ -70,13 +70,13 @@ def search_again(
     faults = {
         i: fault
         for i, hypotheses in enumerate(found)
-        if (fault := find_fault(sources[i], hypotheses[0].token_ids, config))
+        if (fault := find_degeneration(sources[i], hypotheses[0].token_ids, config))
     }
     way, better = _other_way(config), list(found)
     if not faults or way == config:
         return better
     for i, hypotheses in zip(faults, search(list(faults), way), strict=True):
-        fault = find_fault(sources[i], hypotheses[0].token_ids, config)
+        fault = find_degeneration(sources[i], hypotheses[0].token_ids, config)
         if fault is None or fault.n_repeated < faults[i].n_repeated:
             better[i] = hypotheses
     return better

@@ -9,7 +9,7 @@ from mtkit.errors import MtkitError
 from mtkit.io.arguments import list_of_texts, require_list
 
 
-class Wish(NamedTuple):
+class LineConstraints(NamedTuple):
     """Of one line's translation."""
 
     prefix: str = ""
@@ -20,10 +20,10 @@ class Wish(NamedTuple):
     """Words and phrases that do not."""
 
 
-NO_WISH = Wish()
+UNCONSTRAINED = LineConstraints()
 
 
-def parse_constraints(line: str, number: int, name: str = "constraints") -> Wish:
+def parse_constraints(line: str, number: int, name: str = "constraints") -> LineConstraints:
     """Read one line of a file of constraints: a JSON object with `must` and `must_not`, lists of words; a blank line is none.
 
     Args:
@@ -34,9 +34,9 @@ def parse_constraints(line: str, number: int, name: str = "constraints") -> Wish
         MtkitError: It is not like that.
     """
     if not line.strip():
-        return NO_WISH
+        return UNCONSTRAINED
     try:
-        return wish_of(json.loads(line, object_pairs_hook=_object))
+        return constraints_from_json(json.loads(line, object_pairs_hook=_object))
     except (ValueError, RecursionError) as exc:
         reason = (
             "is no JSON" if isinstance(exc, json.JSONDecodeError | RecursionError) else str(exc)
@@ -54,14 +54,14 @@ def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(members)
 
 
-def wish_of(value: Any) -> Wish:
+def constraints_from_json(value: Any) -> LineConstraints:
     """A wish from what JSON gives: an object, or null for none.
 
     Raises:
         ValueError: It is something else, in plain words.
     """
     if value is None:
-        return NO_WISH
+        return UNCONSTRAINED
     if not isinstance(value, dict):
         raise ValueError("is no object of must and must_not")
     for key, words in value.items():
@@ -69,15 +69,15 @@ def wish_of(value: Any) -> Wish:
             raise ValueError(f"has a key {key!r}, which is neither must nor must_not")
         if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
             raise ValueError(f"{key} is no list of texts")
-    return Wish("", tuple(value.get("must", ())), tuple(value.get("must_not", ())))
+    return LineConstraints("", tuple(value.get("must", ())), tuple(value.get("must_not", ())))
 
 
 def add_wishes(
     chunks: Iterable[Sequence[str]],
     prefixes: Iterable[str | None] | None,
-    constraints: Iterable[Wish | dict[str, Any] | None] | None,
+    constraints: Iterable[LineConstraints | dict[str, Any] | None] | None,
     avoid: Iterable[str] | None,
-) -> Iterator[tuple[Sequence[str], list[Wish] | None]]:
+) -> Iterator[tuple[Sequence[str], list[LineConstraints] | None]]:
     """Put the wishes of lines beside the lines.
 
     Args:
@@ -88,7 +88,7 @@ def add_wishes(
     Yields:
         A chunk and as many wishes; None where there are none at all.
     Raises:
-        MtkitError: There are not as many as lines, or constraints are not as `wish_of` takes them.
+        MtkitError: There are not as many as lines, or constraints are not as `constraints_from_json` takes them.
         TypeError: One of them is not a list.
     """
     streams = {"prefixes": prefixes, "constraints": constraints}
@@ -103,7 +103,7 @@ def add_wishes(
 
 def _with_wishes(
     chunks: Iterable[Sequence[str]], given: dict[str, Iterator[Any]], avoid: tuple[str, ...]
-) -> Iterator[tuple[Sequence[str], list[Wish] | None]]:
+) -> Iterator[tuple[Sequence[str], list[LineConstraints] | None]]:
     n_before = 0
     for chunk in chunks:
         columns = {name: list(islice(stream, len(chunk))) for name, stream in given.items()}
@@ -118,7 +118,7 @@ def _with_wishes(
         else:
             wishes = [
                 _read(one, n_before + i)
-                for i, one in enumerate(columns.get("constraints", [NO_WISH] * len(chunk)), 1)
+                for i, one in enumerate(columns.get("constraints", [UNCONSTRAINED] * len(chunk)), 1)
             ]
             begun = [
                 _prefix(one, n_before + i)
@@ -127,7 +127,7 @@ def _with_wishes(
             yield (
                 chunk,
                 [
-                    Wish(prefix or wish.prefix, wish.must, (*wish.must_not, *avoid))
+                    LineConstraints(prefix or wish.prefix, wish.must, (*wish.must_not, *avoid))
                     for prefix, wish in zip(begun, wishes, strict=True)
                 ],
             )
@@ -140,12 +140,12 @@ def _with_wishes(
             )
 
 
-def _read(value: Wish | dict[str, Any] | None, number: int) -> Wish:
+def _read(value: LineConstraints | dict[str, Any] | None, number: int) -> LineConstraints:
     try:
-        if isinstance(value, Wish):
-            found = wish_of({"must": value.must, "must_not": value.must_not})
+        if isinstance(value, LineConstraints):
+            found = constraints_from_json({"must": value.must, "must_not": value.must_not})
             return found._replace(prefix=_prefix(value.prefix, number))
-        return wish_of(value)
+        return constraints_from_json(value)
     except ValueError as exc:
         raise MtkitError(
             f"constraints of line {number}: {exc}",

@@ -18,7 +18,7 @@ _TIE = 9
 """Utilities that are equal to so many decimals are equal."""
 
 
-class Candidate(NamedTuple):
+class MbrCandidate(NamedTuple):
     """One of the translations to choose from."""
 
     text: str
@@ -38,7 +38,7 @@ class Ranked(NamedTuple):
 
 
 def rank_candidates(
-    candidates: Sequence[Candidate], utility: Utility = "chrf", tokenize: str = "13a"
+    candidates: Sequence[MbrCandidate], utility: Utility = "chrf", tokenize: str = "13a"
 ) -> list[Ranked]:
     """Order candidates by their mean utility with each of the others as the reference, the best first.
 

@@ -7,7 +7,7 @@ from mtkit.corpus.languages import word_space
 from mtkit.engines.protocol import Engine, SearchRequest
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.tokenizer.subword import Subword
-from mtkit.translation.mbr import Candidate, rank_candidates
+from mtkit.translation.mbr import MbrCandidate, rank_candidates
 
 
 class MbrEngine:
@@ -35,7 +35,7 @@ class MbrEngine:
     def _ranked(self, hypotheses: list[Hypothesis], config: SearchConfig) -> list[Hypothesis]:
         texts = self.subword.decode([hypothesis.token_ids for hypothesis in hypotheses])
         candidates = [
-            Candidate(text, hypothesis.log_prob)
+            MbrCandidate(text, hypothesis.log_prob)
             for text, hypothesis in zip(texts, hypotheses, strict=True)
         ]
         ranked = rank_candidates(candidates, config.mbr_utility, self.tokenize)[: config.n_best]

@@ -14,7 +14,7 @@ from mtkit.tokenizer.subword import Piece, Subword
 logger = get_logger(__name__)
 
 
-class Speller:
+class PhraseSpeller:
     """Turns phrases into automata over pieces.
 
     A phrase is found where its text stands in the translation, whatever the pieces. In a language with spaces a phrase that begins with a letter or

@@ -12,16 +12,16 @@ from mtkit.corpus.placeholders import lost_placeholders
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.tokenizer.normalize import clean, to_one_line
 from mtkit.tokenizer.subword import Tokenizer
-from mtkit.translation.degenerate import find_fault
+from mtkit.translation.degenerate import find_degeneration
 from mtkit.translation.result import Alternative, Candidate, Flag, LineCandidates, Translation
 from mtkit.translation.short_output import ShortnessCheck
-from mtkit.translation.source_encoder import Part, SourceLine
+from mtkit.translation.source_encoder import LinePart, SourceLine
 
 BLANK = Translation("", 0.0, (Alternative("", 0.0),))
 """The translation of a blank line."""
 
 
-class Finisher:
+class Postprocessor:
     """Makes translations from hypotheses.
 
     Args:
@@ -68,7 +68,7 @@ class Finisher:
         ]
 
     def _of_part(
-        self, part: Part, n_best: list[Hypothesis], texts: list[str], search: SearchConfig
+        self, part: LinePart, n_best: list[Hypothesis], texts: list[str], search: SearchConfig
     ) -> list[Candidate]:
         if part.ids is None:
             return [Candidate(safe_text(clean(part.text)), 0.0, [])]
@@ -148,7 +148,7 @@ class Finisher:
         if search.loop_guard:
             best = [parts[0] for parts in candidates]
             if any(
-                find_fault(part.ids, one.token_ids, search)
+                find_degeneration(part.ids, one.token_ids, search)
                 for part, one in zip(line.parts, best, strict=True)
                 if part.ids
             ):

@@ -13,7 +13,7 @@ from mtkit.io.logs import get_logger
 from mtkit.search.penalties import length_penalty
 from mtkit.search.teacher_forcing import ForcedScorer
 from mtkit.tokenizer.subword import Tokenizer
-from mtkit.translation.source_encoder import SourceReader
+from mtkit.translation.source_encoder import SourceEncoder
 from mtkit.workers.thread_pool import Workers
 
 logger = get_logger(__name__)
@@ -81,7 +81,7 @@ class PairScorer:
         self.max_length = max_length
         self.workers = Workers(n_workers if scorer.device.type == "cpu" else 1)
         # No text is too long to be read whole.
-        self._reader = SourceReader(tokenizer.src, config, _NO_LIMIT, 2 * _NO_LIMIT, tags)
+        self._reader = SourceEncoder(tokenizer.src, config, _NO_LIMIT, 2 * _NO_LIMIT, tags)
         self._no_text = tokenizer.src.tag_ids(tags)
         self._pieces = [piece.text for piece in tokenizer.tgt.pieces()]
         self._warns_of_length = True
@@ -112,7 +112,7 @@ class PairScorer:
                 "target N must be a translation of source N",
             )
         # Without line feeds, a source is one part.
-        lines = self._reader.read([source.replace("\n", " ") for source in sources])
+        lines = self._reader.encode([source.replace("\n", " ") for source in sources])
         src = [
             line.parts[0].ids or self._no_text if line.parts else self._no_text for line in lines
         ]

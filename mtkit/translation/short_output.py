@@ -3,7 +3,7 @@
 from mtkit.checkpoint.model_dir import ModelDirConfig
 from mtkit.corpus.sentence_ends import sentences
 from mtkit.translation.result import Candidate, LineCandidates
-from mtkit.translation.source_encoder import Part, SourceLine
+from mtkit.translation.source_encoder import LinePart, SourceLine
 
 _SHORT_RATIO, _SHORT_EXTRA = 4, 20
 """A translation is short if its source has more than this many pieces for each of its own, and this many more."""
@@ -30,7 +30,7 @@ class ShortnessCheck:
             if self._is_short(pair[0], pair[1][0])
         ]
 
-    def _is_short(self, part: Part, candidate: Candidate) -> bool:
+    def _is_short(self, part: LinePart, candidate: Candidate) -> bool:
         if not candidate.token_ids:
             return False
         n_src, n_tgt = len(part.ids or ()), len(candidate.token_ids)

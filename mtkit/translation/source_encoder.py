@@ -21,7 +21,7 @@ logger = get_logger(__name__)
 _NO_SPACE = re.compile(r"[^\r\n ]")
 
 
-class Part(NamedTuple):
+class LinePart(NamedTuple):
     """A part of a line that is translated by itself."""
 
     text: str
@@ -37,7 +37,7 @@ class SourceLine:
     """A line and its parts; a blank line has none."""
 
     text: str
-    parts: tuple[Part, ...]
+    parts: tuple[LinePart, ...]
     begin: int = 0
     """Where the text after the tags begins."""
 
@@ -64,7 +64,7 @@ class SourceLine:
         return joined + _line_feeds(self.text[end:]), offsets
 
 
-class SourceReader:
+class SourceEncoder:
     """Turns lines into token ids.
 
     Args:
@@ -106,7 +106,7 @@ class SourceReader:
         self.training_lines = config.training_lines
         self.endings = frozenset(config.training_lines.endings if config.training_lines else ())
 
-    def read(
+    def encode(
         self,
         texts: Sequence[str],
         split: SplitSentences = "never",
@@ -171,7 +171,7 @@ class SourceReader:
         # The text of a single part is encoded already, with the white space around it.
         rows = [row] if row is not None and len(spans) == 1 else self.subword.encode(texts)
         parts = [
-            Part(
+            LinePart(
                 text,
                 line.begin + span.begin,
                 None if is_copied and not letter_places(text) else prefix + ids,

@@ -27,15 +27,19 @@ from mtkit.search.shortlist.shortlist import SHORTLIST_NAME, Shortlist
 from mtkit.search.teacher_forcing import ForcedScorer
 from mtkit.tokenizer.subword import Tokenizer
 from mtkit.translation.alignment import best_untrained
-from mtkit.translation.attention_postprocess import NOTHING_MORE, Linker, Wanted
-from mtkit.translation.constraint_encoder import NO_DRAFTS, DemandReader
+from mtkit.translation.attention_postprocess import (
+    NO_EXTRA_OUTPUTS,
+    AttentionPostprocessor,
+    ExtraOutputs,
+)
+from mtkit.translation.constraint_encoder import NO_DRAFTS, ConstraintEncoder
 from mtkit.translation.degenerate import search_again
-from mtkit.translation.line_constraints import Wish, add_wishes
+from mtkit.translation.line_constraints import LineConstraints, add_wishes
 from mtkit.translation.mbr_engine import MbrEngine
-from mtkit.translation.postprocess import Finisher
+from mtkit.translation.postprocess import Postprocessor
 from mtkit.translation.result import LineCandidates, Translation
 from mtkit.translation.scoring import PairScore, PairScorer
-from mtkit.translation.source_encoder import SourceLine, SourceReader
+from mtkit.translation.source_encoder import SourceEncoder, SourceLine
 
 logger = get_logger(__name__)
 
@@ -155,9 +159,9 @@ class Translator:
         self.trained: Sequence[TrainedModel] = ()
         self._warns_of_shortlist = False
         self.n_workers: int | None = None
-        self.sources = SourceReader(tokenizer.src, config, max_length, max_positions, tags)
-        self.finisher = Finisher(tokenizer, config)
-        self.demands = DemandReader(tokenizer.tgt, config.tgt_lang, tgt_tags)
+        self.sources = SourceEncoder(tokenizer.src, config, max_length, max_positions, tags)
+        self.finisher = Postprocessor(tokenizer, config)
+        self.demands = ConstraintEncoder(tokenizer.tgt, config.tgt_lang, tgt_tags)
 
     @cached_property
     def forced(self) -> ForcedScorer:
@@ -228,7 +232,7 @@ class Translator:
         self,
         texts: Iterable[str],
         prefixes: Iterable[str | None] | None = None,
-        constraints: Iterable[Wish | dict[str, Any] | None] | None = None,
+        constraints: Iterable[LineConstraints | dict[str, Any] | None] | None = None,
         avoid: Iterable[str] = (),
         *,
         alignments: bool = False,
@@ -251,7 +255,7 @@ class Translator:
         """
         texts = list_of_texts(texts, "texts")
         search = self._search(overrides)
-        wanted = Wanted.checked(alignments, unk_dictionary)
+        wanted = ExtraOutputs.checked(alignments, unk_dictionary)
         chunks = add_wishes([texts] if texts else [], prefixes, constraints, avoid)
         return [
             translation
@@ -265,7 +269,7 @@ class Translator:
         chunk_lines: int = CHUNK_LINES,
         on_lines: Callable[[int], None] | None = None,
         prefixes: Iterable[str | None] | None = None,
-        constraints: Iterable[Wish | dict[str, Any] | None] | None = None,
+        constraints: Iterable[LineConstraints | dict[str, Any] | None] | None = None,
         avoid: Iterable[str] = (),
         *,
         alignments: bool = False,
@@ -294,7 +298,7 @@ class Translator:
         iterator = iterate_texts(lines, "lines")
         chunks = iter(lambda: list(islice(iterator, chunk_lines)), [])
         wished = add_wishes(chunks, prefixes, constraints, avoid)
-        wanted = Wanted.checked(alignments, unk_dictionary)
+        wanted = ExtraOutputs.checked(alignments, unk_dictionary)
         return (
             translation
             for chunk, wishes in wished
@@ -368,25 +372,25 @@ class Translator:
         return search
 
     @cached_property
-    def _linker(self) -> Linker:
+    def _linker(self) -> AttentionPostprocessor:
         self._need_models("align words, nor replace unknown ones")
-        return Linker(self.trained, self.n_workers, self.demands.tag_ids)
+        return AttentionPostprocessor(self.trained, self.n_workers, self.demands.tag_ids)
 
     def _translate(
         self,
         texts: Sequence[str],
         search: SearchConfig,
         on_lines: Callable[[int], None] | None = None,
-        wishes: Sequence[Wish] | None = None,
-        wanted: Wanted = NOTHING_MORE,
+        wishes: Sequence[LineConstraints] | None = None,
+        wanted: ExtraOutputs = NO_EXTRA_OUTPUTS,
     ) -> list[Translation]:
         lines = self._read(texts, search, wishes)
         candidates = self._search_lines(lines, search, wishes, on_lines or (lambda n_lines: None))
         if search.loop_guard:
             self._search_short_again(lines, candidates, search, wishes)
-        if wanted == NOTHING_MORE:
+        if wanted == NO_EXTRA_OUTPUTS:
             return self.finisher.finish(lines, candidates, search)
-        linked = self._linker.link(
+        linked = self._linker.align(
             lines,
             candidates,
             wanted,
@@ -399,10 +403,10 @@ class Translator:
         ]
 
     def _read(
-        self, texts: Sequence[str], search: SearchConfig, wishes: Sequence[Wish] | None
+        self, texts: Sequence[str], search: SearchConfig, wishes: Sequence[LineConstraints] | None
     ) -> list[SourceLine]:
         if wishes is None:
-            return self.sources.read(
+            return self.sources.encode(
                 texts, search.split_sentences, [search.copy_untranslatable] * len(texts)
             )
         # Nothing is copied where something else is wished for.
@@ -413,13 +417,13 @@ class Translator:
             and not any(phrase in text for phrase in wish.must_not)
             for text, wish in zip(texts, wishes, strict=True)
         ]
-        return self.sources.read(texts, search.split_sentences, is_copied)
+        return self.sources.encode(texts, search.split_sentences, is_copied)
 
     def _search_lines(
         self,
         lines: Sequence[SourceLine],
         search: SearchConfig,
-        wishes: Sequence[Wish] | None,
+        wishes: Sequence[LineConstraints] | None,
         tell: Callable[[int], None],
     ) -> list[LineCandidates]:
         searched = [[part for part in line.parts if part.ids is not None] for line in lines]
@@ -431,7 +435,7 @@ class Translator:
             for is_last in [*[False] * (len(parts) - 1), *[True] * bool(parts)]
         ]
         drafts = self._drafts(lines, search, wishes) if wishes is not None else NO_DRAFTS
-        demands = self.demands.read(
+        demands = self.demands.encode(
             wishes, [[part.text for part in parts] for parts in searched], drafts
         )
         if self._warns_of_shortlist and (reasons := looks_at_all(search, demands or ())):
@@ -473,7 +477,7 @@ class Translator:
         return self.finisher.candidates(lines, found, search)
 
     def _drafts(
-        self, lines: Sequence[SourceLine], search: SearchConfig, wishes: Sequence[Wish]
+        self, lines: Sequence[SourceLine], search: SearchConfig, wishes: Sequence[LineConstraints]
     ) -> dict[int, list[str]]:
         """Translations, without the words that must appear, of the parts of lines in several parts: the words are demanded where they come anyway."""
         chosen = [
@@ -503,7 +507,7 @@ class Translator:
         lines: list[SourceLine],
         candidates: list[LineCandidates],
         search: SearchConfig,
-        wishes: Sequence[Wish] | None,
+        wishes: Sequence[LineConstraints] | None,
     ) -> None:
         """Search again, in smaller parts, for lines with parts whose translation is far too short, and replace what became better."""
         short_parts = self.finisher.shortness.short_parts

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mtkit.errors import MtkitError
 from mtkit.io.text import read_lines
-from mtkit.translation.alignment import AlignedPart, PieceSource, Span
+from mtkit.translation.alignment import AlignedPart, SourceToken, Span
 from mtkit.translation.alignment_units import Units
 
 
@@ -45,7 +45,7 @@ def replace_unknown(
 def _in_place(
     text: str,
     span: Span,
-    piece: PieceSource,
+    piece: SourceToken,
     src_unk_id: int,
     source: Units,
     dictionary: Mapping[str, str],

@@ -6,7 +6,7 @@ from typing import Literal, get_args, get_origin
 import pytest
 
 from mtkit.config.search import SearchConfig
-from mtkit.translation.line_constraints import Wish
+from mtkit.translation.line_constraints import LineConstraints
 from mtkit.translation.result import Alternative, Translation
 
 # Values that are not the defaults, as they are typed.
@@ -125,7 +125,7 @@ def test_wishes_come_from_files(mtkit, told, tmp_path):
     ]
     assert mtkit("translate", "-", "-m", "m", *files, stdin="x\ny\n").status == 0
     assert told["prefixes"] == ["I go", ""]
-    assert told["constraints"] == [Wish(must=("a b",)), Wish()]
+    assert told["constraints"] == [LineConstraints(must=("a b",)), LineConstraints()]
     assert told["search"] == {"avoid": ["in", "the house"]}
 
 

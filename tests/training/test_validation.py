@@ -10,7 +10,7 @@ from mtkit.config.recipe import Recipe
 from mtkit.corpus.train_tokenizer import train_tokenizer
 from mtkit.errors import MtkitError
 from mtkit.training.validation import Quality, Validator
-from mtkit.translation.source_encoder import SourceReader
+from mtkit.translation.source_encoder import SourceEncoder
 from mtkit.translation.translator import Translator
 
 
@@ -143,9 +143,9 @@ def test_a_tiny_corpus_has_fewer_samples(make_validator, tiny_recipe_path):
 def test_for_the_loss_alone_only_the_samples_are_translated(make_validator, monkeypatch):
     validator, _ = make_validator("validation.metric=loss")
     translated = []
-    encode = SourceReader.read
+    encode = SourceEncoder.encode
     monkeypatch.setattr(
-        SourceReader,
+        SourceEncoder,
         "read",
         lambda reader, texts, *how: translated.append(texts) or encode(reader, texts, *how),
     )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from mtkit.config.model import AlignmentHead
 from mtkit.corpus.store.word_links import parse_links
 from mtkit.search.teacher_forcing import ForcedScorer
-from mtkit.translation.alignment import PartToAlign, PieceAligner, best_untrained, pharaoh
+from mtkit.translation.alignment import PartToAlign, TokenAligner, best_untrained, pharaoh
 from mtkit.translation.translator import Translator
 from tests.strategies import nasty_text
 from tests.translation.looking import CopyingEngine, copying_translator, looks_at_its_own_place
@@ -147,8 +147,8 @@ def test_of_an_ensemble_the_models_with_a_trained_head_say_it(make_trained):
     translator.engine = CopyingEngine()
     line = "I go to school ."
     assert translator.translate([line], alignments=True)[0].alignment == identity(line)
-    assert PieceAligner([make_trained(2), guided]).heads == [AlignmentHead(layer=0, head=0)]
-    assert PieceAligner([make_trained(2, n_decoder_layers=3)]).heads == [
+    assert TokenAligner([make_trained(2), guided]).heads == [AlignmentHead(layer=0, head=0)]
+    assert TokenAligner([make_trained(2, n_decoder_layers=3)]).heads == [
         AlignmentHead(layer=2, head=None)
     ]
 
@@ -179,7 +179,7 @@ def test_pieces_before_the_translation_move_the_places(make_trained):
         ((9,), [(1, 3), (3, 5)]),
         ((9, 9), [(3, 5), (5, 7)]),
     ):
-        [found] = PieceAligner([trained], 1, prefix_ids).align([part], 100)
+        [found] = TokenAligner([trained], 1, prefix_ids).align([part], 100)
         assert [piece.span for piece in found.sources] == expected
         assert found.text == "d a"
 

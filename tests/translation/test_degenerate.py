@@ -11,7 +11,7 @@ from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.tokenizer.subword import Subword
 from mtkit.tokenizer.train import train_subword
-from mtkit.translation.degenerate import find_fault, search_again
+from mtkit.translation.degenerate import find_degeneration, search_again
 
 CONFIG = SearchConfig()
 DISTINCT = list(range(100, 130))
@@ -43,7 +43,7 @@ with_repeats = st.lists(
 def test_repetition_is_found_as_by_looking_at_every_stretch(src, tgt):
     config = SearchConfig(max_length_extra=1000)  # so that no length is a fault
     src = src + DISTINCT
-    fault = find_fault(src, tgt + DISTINCT[:20], config)
+    fault = find_degeneration(src, tgt + DISTINCT[:20], config)
     assert (fault is not None) == brute_force_repeats_itself(src, tgt + DISTINCT[:20])
     assert fault is None or fault.n_repeated > 0
 
@@ -62,22 +62,23 @@ def test_repetition_is_found_as_by_looking_at_every_stretch(src, tgt):
 )
 def test_what_counts_as_repeating(tgt, is_loop):
     src = [*DISTINCT]
-    assert (find_fault(src, [50, *tgt, 51], CONFIG) is not None) == is_loop
+    assert (find_degeneration(src, [50, *tgt, 51], CONFIG) is not None) == is_loop
 
 
 def test_a_source_that_repeats_itself_may_be_translated_so():
-    assert find_fault([5] * 12, [6] * 12, CONFIG) is None
-    assert find_fault([5] * 12, [6] * 14, CONFIG) is None
-    assert find_fault([5] * 12, [6] * 16, CONFIG)
+    assert find_degeneration([5] * 12, [6] * 12, CONFIG) is None
+    assert find_degeneration([5] * 12, [6] * 14, CONFIG) is None
+    assert find_degeneration([5] * 12, [6] * 16, CONFIG)
 
 
 def test_lengths():
     src, long = list(range(30)), list(range(1000, 1080))
-    assert find_fault(src, long, CONFIG) == (0,)  # ended by its limit, 2 x 30 + 20
-    assert find_fault(src, long[:-1], CONFIG) is None
+    assert find_degeneration(src, long, CONFIG) == (0,)  # ended by its limit, 2 x 30 + 20
+    assert find_degeneration(src, long[:-1], CONFIG) is None
     # A limit that the user has set low is no fault of the translation.
     assert (
-        find_fault(src, long[:25], SearchConfig(max_length_ratio=0.5, max_length_extra=10)) is None
+        find_degeneration(src, long[:25], SearchConfig(max_length_ratio=0.5, max_length_extra=10))
+        is None
     )
 
 
@@ -142,7 +143,7 @@ def test_true_translations_are_no_loops(shared_data):
     faults = [
         fault
         for src, tgt in [*zip(de, en, strict=True), *zip(en, de, strict=True)]
-        if (fault := find_fault(src, tgt, CONFIG))
+        if (fault := find_degeneration(src, tgt, CONFIG))
     ]
     assert len(de) == 8000
     assert not any(fault.n_repeated for fault in faults)

@@ -8,7 +8,12 @@ from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.errors import MtkitError
 from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.tokenizer.train import train_subword
-from mtkit.translation.line_constraints import NO_WISH, Wish, add_wishes, parse_constraints
+from mtkit.translation.line_constraints import (
+    UNCONSTRAINED,
+    LineConstraints,
+    add_wishes,
+    parse_constraints,
+)
 from mtkit.translation.translator import Translator
 
 
@@ -62,7 +67,7 @@ def test_words_that_must_appear_do_and_words_that_must_not_do_not(translator, so
         {"must": ["Seoul", "the book"]},
         None,
         {"must_not": ["in"]},
-        Wish(must=("ΩΩ",)),
+        LineConstraints(must=("ΩΩ",)),
         *[{"must": ["나무"]}] * 8,
     ]
     found = texts_of(translator.translate(sources, constraints=constraints, beam_size=4))
@@ -227,10 +232,10 @@ def test_a_prefix_and_a_phrase_that_are_written_otherwise_are_named(make_trained
 
 
 def test_constraints_of_a_file():
-    assert parse_constraints('{"must": ["a b", "c"], "must_not": []}', 1) == Wish(
+    assert parse_constraints('{"must": ["a b", "c"], "must_not": []}', 1) == LineConstraints(
         "", ("a b", "c"), ()
     )
-    assert parse_constraints("  ", 1) == parse_constraints("null", 1) == NO_WISH
+    assert parse_constraints("  ", 1) == parse_constraints("null", 1) == UNCONSTRAINED
     for line, message in (
         ("{", "is no JSON"),
         ('{"must": [1]}', "must is no list of texts"),
@@ -254,6 +259,6 @@ def test_wishes_are_read_no_faster_than_lines():
     wished = add_wishes([["a", "b"], ["c"]], endless(), None, ["x"])
     assert next(wished) == (
         ["a", "b"],
-        [Wish("prefix 1", (), ("x",)), Wish("prefix 2", (), ("x",))],
+        [LineConstraints("prefix 1", (), ("x",)), LineConstraints("prefix 2", (), ("x",))],
     )
     assert n_read == 2

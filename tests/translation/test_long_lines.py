@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mtkit.corpus.sentence_ends import sentences
 from mtkit.translation.long_lines import Limits, Span, halved, split_line
-from mtkit.translation.source_encoder import Part, SourceLine
+from mtkit.translation.source_encoder import LinePart, SourceLine
 from tests.strategies import nasty_text
 
 SENTENCES = {
@@ -210,7 +210,7 @@ def test_nothing_is_left_out_and_no_limit_passed(text, limits):
 def test_parts_are_joined_as_the_source_is_spaced(text, space, joined):
     parts = texts_of(text, split_line(text, count_letters, Limits(100), by("de")))
     assert len(parts) == 2
-    line = SourceLine(text, tuple(Part(part, text.index(part), [1]) for part in parts))
+    line = SourceLine(text, tuple(LinePart(part, text.index(part), [1]) for part in parts))
     translations = [part.upper() for part in parts]
     found, offsets = line.join(translations, space)
     assert found == joined
@@ -220,6 +220,8 @@ def test_parts_are_joined_as_the_source_is_spaced(text, space, joined):
 
 
 def test_a_part_without_a_translation_leaves_no_space():
-    line = SourceLine("a. b. c.", (Part("a.", 0, [1]), Part("b.", 3, [1]), Part("c.", 6, [1])))
+    line = SourceLine(
+        "a. b. c.", (LinePart("a.", 0, [1]), LinePart("b.", 3, [1]), LinePart("c.", 6, [1]))
+    )
     assert line.join(["A.", "", "C."], " ")[0] == "A. C."
     assert line.join(["", "B.", "C."], " ")[0] == "B. C."

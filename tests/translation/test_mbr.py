@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
-from mtkit.translation.mbr import Candidate, rank_candidates, utilities
+from mtkit.translation.mbr import MbrCandidate, rank_candidates, utilities
 from tests.strategies import nasty_text
 
 METRICS = {"chrf": CHRF(), "bleu": BLEU(effective_order=True)}
@@ -43,7 +43,7 @@ def test_bleu_may_find_words_in_other_ways():
     drawn=st.lists(st.tuples(sentence, st.floats(-9, 0), st.integers(1, 3)), min_size=1, max_size=6)
 )
 def test_ranked_by_the_mean_over_all_others(utility, drawn):
-    candidates = [Candidate(*one) for one in drawn]
+    candidates = [MbrCandidate(*one) for one in drawn]
     bag = [candidate.text for candidate in candidates for _ in range(candidate.count)]
     expected = {}
     for text in set(bag):
@@ -68,21 +68,21 @@ def test_ranked_by_the_mean_over_all_others(utility, drawn):
 
 
 def test_ties_go_to_the_more_probable():
-    candidates = [Candidate("a b", -3.0), Candidate("c d", -1.0), Candidate("e f", -2.0)]
+    candidates = [MbrCandidate("a b", -3.0), MbrCandidate("c d", -1.0), MbrCandidate("e f", -2.0)]
     assert [one.index for one in rank_candidates(candidates)] == [1, 2, 0]
 
 
 def test_a_candidate_found_often_wins():
     odd, common = "a man walks", "two dogs play outside"
     candidates = [
-        Candidate(odd, -0.1),
-        Candidate(common, -5.0, 9),
-        Candidate("a man walks away", -2.0),
+        MbrCandidate(odd, -0.1),
+        MbrCandidate(common, -5.0, 9),
+        MbrCandidate("a man walks away", -2.0),
     ]
     assert rank_candidates(candidates)[0].index == 1
     assert rank_candidates([candidate._replace(count=1) for candidate in candidates])[0].index != 1
 
 
 def test_alone():
-    assert rank_candidates([Candidate("a b c", -1.0)]) == [(0, pytest.approx(100.0))]
-    assert rank_candidates([Candidate("", -1.0)]) == [(0, 0.0)]
+    assert rank_candidates([MbrCandidate("a b c", -1.0)]) == [(0, pytest.approx(100.0))]
+    assert rank_candidates([MbrCandidate("", -1.0)]) == [(0, 0.0)]

@@ -6,9 +6,9 @@ import pytest
 
 from mtkit.errors import MtkitError
 from mtkit.tokenizer.subword_sampling import PieceSampler
-from mtkit.translation.constraint_encoder import DemandReader
-from mtkit.translation.line_constraints import Wish
-from mtkit.translation.phrase_spellings import Speller
+from mtkit.translation.constraint_encoder import ConstraintEncoder
+from mtkit.translation.line_constraints import LineConstraints
+from mtkit.translation.phrase_spellings import PhraseSpeller
 
 
 def is_found(subword, tokens, phrase, has_spaces):
@@ -47,7 +47,7 @@ def is_accepted(phrase, tokens):
 @pytest.mark.parametrize("seed", range(3))
 def test_a_phrase_is_found_however_it_is_split(tiny_tokenizer, ko_en_pairs, has_spaces, seed):
     subword, rng = tiny_tokenizer.tgt, Random(seed)
-    speller = Speller(subword, has_spaces)
+    speller = PhraseSpeller(subword, has_spaces)
     texts = [
         text
         for pair in rng.sample(ko_en_pairs, 40)
@@ -92,7 +92,7 @@ def test_a_phrase_is_found_however_it_is_split(tiny_tokenizer, ko_en_pairs, has_
 
 
 def test_the_fewest_pieces_are_those_of_the_best_split(tiny_tokenizer):
-    speller = Speller(tiny_tokenizer.tgt, True)
+    speller = PhraseSpeller(tiny_tokenizer.tgt, True)
     vocabulary = {piece.text for piece in tiny_tokenizer.tgt.pieces()}
     assert "▁the" in vocabulary
     assert speller.phrase("the").n_needed(frozenset()) == 1
@@ -103,26 +103,26 @@ def test_the_fewest_pieces_are_those_of_the_best_split(tiny_tokenizer):
 
 
 def test_wishes_that_cannot_be(tiny_tokenizer):
-    reader = DemandReader(tiny_tokenizer.tgt, "en")
+    reader = ConstraintEncoder(tiny_tokenizer.tgt, "en")
     for wish, message in (
         (
-            Wish(must=("the book",), must_not=("book",)),
+            LineConstraints(must=("the book",), must_not=("book",)),
             "'the book' must appear, and 'book' must not",
         ),
-        (Wish(must=(" ",)), "a phrase has at least one character"),
-        (Wish(must_not=("",)), "a phrase has at least one character"),
+        (LineConstraints(must=(" ",)), "a phrase has at least one character"),
+        (LineConstraints(must_not=("",)), "a phrase has at least one character"),
     ):
         with pytest.raises(MtkitError) as caught:
-            reader.read([wish], [["a"]])
+            reader.encode([wish], [["a"]])
         assert message in caught.value.message
     # The end of a longer word is no word.
-    assert reader.read([Wish(must=("notebook",), must_not=("book",))], [["a"]])
+    assert reader.encode([LineConstraints(must=("notebook",), must_not=("book",))], [["a"]])
 
 
 def test_parts_of_a_line_share_its_wishes(tiny_tokenizer):
-    reader = DemandReader(tiny_tokenizer.tgt, "en")
-    wish = Wish("I go", ("Seoul", "home"), ("book",))
-    first, second = reader.read([wish], [["나는 간다", "Seoul 에"]]) or []
+    reader = ConstraintEncoder(tiny_tokenizer.tgt, "en")
+    wish = LineConstraints("I go", ("Seoul", "home"), ("book",))
+    first, second = reader.encode([wish], [["나는 간다", "Seoul 에"]]) or []
     assert tiny_tokenizer.tgt.decode([first.prefix_ids]) == ["I go"]
     assert second.prefix_ids == ()
     assert [[phrase.text for phrase in part.must] for part in (first, second)] == [
@@ -130,4 +130,4 @@ def test_parts_of_a_line_share_its_wishes(tiny_tokenizer):
         ["Seoul"],
     ]
     assert [phrase.text for phrase in second.must_not] == ["book"]
-    assert reader.read(None, [["a"]]) is None
+    assert reader.encode(None, [["a"]]) is None

@@ -3,7 +3,7 @@
 import pytest
 
 from mtkit.evaluation.metrics import evaluate
-from mtkit.translation.line_constraints import Wish
+from mtkit.translation.line_constraints import LineConstraints
 from mtkit.translation.translator import Translator
 
 LINES = ["나는 학교에 간다", "그는 집에 간다", "물"]
@@ -100,7 +100,7 @@ def test_words_to_avoid_may_come_from_a_generator_in_every_chunk(translator):
 
 
 def test_the_prefix_of_a_wish_is_heeded(translator):
-    wishes = [Wish(prefix="I go"), None, Wish(prefix="The")]
+    wishes = [LineConstraints(prefix="I go"), None, LineConstraints(prefix="The")]
     assert texts_of(translator.translate(LINES, constraints=wishes)) == texts_of(
         translator.translate(LINES, prefixes=["I go", "", "The"])
     )

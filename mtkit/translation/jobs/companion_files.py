@@ -7,8 +7,8 @@ from pathlib import Path
 from mtkit.errors import MtkitError
 from mtkit.io.progress import progress
 from mtkit.io.text import Utf8Errors, read_lines, write_lines
-from mtkit.translation.jobs.device_layout import arrange
-from mtkit.translation.jobs.translation_spec import ModelLines
+from mtkit.translation.jobs.device_layout import choose_layout
+from mtkit.translation.jobs.translation_spec import TranslationSpec
 from mtkit.translation.line_constraints import parse_constraints
 from mtkit.translation.lines.alignment_file import alignment_file
 from mtkit.translation.lines.document_types import without_documents
@@ -19,7 +19,7 @@ from mtkit.workers.dist_env import Rank
 def translate_beside(
     src_path: Path,
     out_path: Path | None,
-    lines: ModelLines,
+    lines: TranslationSpec,
     *,
     prefix_path: Path | None = None,
     constraints_path: Path | None = None,
@@ -81,7 +81,7 @@ def translate_beside(
         if numbered is None
         else (parse_constraints(line, number, str(constraints_path)) for number, line in numbered)
     )
-    translator = lines.translator(arrange(device, 1, n_workers, None))
+    translator = lines.translator(choose_layout(device, 1, n_workers, None))
     search = dict(lines.search)
     if lines.options.n_best is not None:
         search["n_best"] = lines.options.n_best

@@ -14,7 +14,7 @@ MIN_LINES_OF_A_GPU = 4_000
 
 
 @dataclass(frozen=True)
-class Arrangement:
+class DeviceLayout:
     """Who translates."""
 
     devices: tuple[str, ...]
@@ -39,13 +39,13 @@ class Arrangement:
         )
 
 
-def arrange(
+def choose_layout(
     device: str,
     n_processes: int | None,
     n_workers: int | None,
     n_lines: int | None,
     rank: Rank = Rank(),
-) -> Arrangement:
+) -> DeviceLayout:
     """Choose who translates.
 
     On a CPU it is this process, with a thread for each core: processes were no faster on two cores, and each needs a model of its own. Of several
@@ -80,15 +80,15 @@ def arrange(
         if n_processes is None or n_processes < 2:
             return _alone(chosen, n_threads, n_workers)
         share = max(1, n_threads // n_processes)
-        return Arrangement((str(chosen),) * n_processes, n_processes, share, n_workers or share)
+        return DeviceLayout((str(chosen),) * n_processes, n_processes, share, n_workers or share)
     if n_processes is None:
         n_gpus = torch.cuda.device_count() if chosen.index is None or device == "auto" else 1
         n_processes = n_gpus if n_lines is None or n_lines >= MIN_LINES_OF_A_GPU * n_gpus else 1
     if n_processes < 2:
         return _alone(chosen, 1, 1)
     devices = tuple(str(own_device(device, number, n_processes)) for number in range(n_processes))
-    return Arrangement(devices, n_processes, 1, 1)
+    return DeviceLayout(devices, n_processes, 1, 1)
 
 
-def _alone(device: torch.device, n_threads: int, n_workers: int | None) -> Arrangement:
-    return Arrangement((str(device),), 0, n_threads, n_workers or n_threads)
+def _alone(device: torch.device, n_threads: int, n_workers: int | None) -> DeviceLayout:
+    return DeviceLayout((str(device),), 0, n_threads, n_workers or n_threads)

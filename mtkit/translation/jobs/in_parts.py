@@ -15,10 +15,10 @@ from mtkit.io.text import Utf8Errors
 from mtkit.translation.jobs.identity import input_identity
 from mtkit.translation.jobs.line_reader import NumberOfLines, number_of_lines
 from mtkit.translation.jobs.part_leases import GONE_AFTER_S, Claims
-from mtkit.translation.jobs.part_worker import POLL_S, Job
-from mtkit.translation.jobs.parts_dir import Superseded, WorkDir, part_lines
+from mtkit.translation.jobs.part_worker import POLL_S, PartWorker
+from mtkit.translation.jobs.parts_dir import PartsDir, Superseded, part_lines
 from mtkit.translation.jobs.summary import report_written
-from mtkit.translation.jobs.worker_pool import Crew
+from mtkit.translation.jobs.worker_pool import WorkerPool
 from mtkit.workers.dist_env import Rank
 
 logger = get_logger(__name__)
@@ -38,7 +38,7 @@ _WAIT_IF_DONE_S = 15.0
 def translate_in_parts(
     input_path: Path,
     output_path: Path,
-    crew: Crew,
+    crew: WorkerPool,
     made_from: dict[str, Any],
     *,
     resume: bool | None = None,
@@ -75,12 +75,14 @@ def translate_in_parts(
     """
     identity = input_identity(input_path)
     n_lines = n_lines or number_of_lines(input_path)
-    work = WorkDir(
+    work = PartsDir(
         output_path,
         {"input": identity, "utf8_errors": errors} | made_from,
         lines_per_part or part_lines(n_lines.n),
     )
-    make_job = partial(Job, input_path, identity, work, crew, chunk_lines, has_header, errors)
+    make_job = partial(
+        PartWorker, input_path, identity, work, crew, chunk_lines, has_header, errors
+    )
     if rank.number:
         started_s = time.time()
         crew.load()
@@ -120,7 +122,7 @@ def translate_in_parts(
 
 
 def _help(
-    work: WorkDir, make_job: Callable[[Claims], Job], started_s: float, gone_after_s: float
+    work: PartsDir, make_job: Callable[[Claims], PartWorker], started_s: float, gone_after_s: float
 ) -> None:
     """Make parts for rank 0, until there are none that nobody makes."""
     wait_s = WAIT_FOR_FIRST_S
@@ -138,7 +140,7 @@ def _help(
         )
 
 
-def _wait_for_first(work: WorkDir, started_s: float, wait_s: float) -> bool:
+def _wait_for_first(work: PartsDir, started_s: float, wait_s: float) -> bool:
     begun_s = time.monotonic()
     while not work.is_open():
         waited_s = time.monotonic() - begun_s
@@ -165,7 +167,7 @@ def _tell_start(n_kept: int, n_lines: NumberOfLines) -> None:
 
 
 @contextmanager
-def _told_what_is_kept(work: WorkDir, n_lines: NumberOfLines) -> Iterator[None]:
+def _told_what_is_kept(work: PartsDir, n_lines: NumberOfLines) -> Iterator[None]:
     started_s, had_some = time.monotonic(), work.n_kept() > 0
     try:
         yield

@@ -12,8 +12,8 @@ from mtkit.io.text import Utf8Errors
 from mtkit.translation.jobs.identity import refuse_changed
 from mtkit.translation.jobs.line_reader import LineReader
 from mtkit.translation.jobs.part_leases import Claims
-from mtkit.translation.jobs.parts_dir import WorkDir
-from mtkit.translation.jobs.worker_pool import Chunk, ChunkResult, Crew
+from mtkit.translation.jobs.parts_dir import PartsDir
+from mtkit.translation.jobs.worker_pool import ChunkResult, LineChunk, WorkerPool
 
 MAX_CHUNK_BYTES = 1 << 22
 """Very long lines are translated fewer at a time."""
@@ -43,7 +43,7 @@ def _advance_beyond(bar: ProgressBar, n_kept: int) -> Callable[[int], None]:
     return count
 
 
-class Job:
+class PartWorker:
     """Makes the parts that are missing.
 
     Args:
@@ -61,8 +61,8 @@ class Job:
         self,
         input_path: Path,
         identity: dict[str, Any],
-        work: WorkDir,
-        crew: Crew,
+        work: PartsDir,
+        crew: WorkerPool,
         chunk_lines: int,
         has_header: bool = False,
         errors: Utf8Errors = "strict",
@@ -124,7 +124,7 @@ class Job:
 
     def _chunks(
         self, ends: deque[_End], left: list[int], bar: ProgressBar | None, before: set[int]
-    ) -> Generator[Chunk, None, None]:
+    ) -> Generator[LineChunk, None, None]:
         """The chunks of the parts that are made here; to `ends` is added what comes of each, to `left` what is made elsewhere."""
         with LineReader(self.input_path, self.errors) as reader:
             n_header = reader.skip(1) if self.has_header else 0
@@ -145,7 +145,9 @@ class Job:
             if bar is not None:
                 bar.total, bar.is_about = self.n_lines, False
 
-    def _chunks_of_part(self, part: int, reader: LineReader, ends: deque[_End]) -> Iterator[Chunk]:
+    def _chunks_of_part(
+        self, part: int, reader: LineReader, ends: deque[_End]
+    ) -> Iterator[LineChunk]:
         n_left = self.work.part_lines
         is_first = part == 0
         while n_left and (is_first or not reader.is_at_end):
@@ -153,7 +155,7 @@ class Job:
             lines = reader.take(min(self.chunk_lines, n_left), MAX_CHUNK_BYTES)
             n_left -= len(lines)
             ends.append(_End(part, n_left == 0 or reader.is_at_end))
-            yield Chunk(number, lines, is_first, self.work.journal_path(part, number))
+            yield LineChunk(number, lines, is_first, self.work.journal_path(part, number))
             is_first = False
 
     def _takes(self, part: int) -> bool:

@@ -46,13 +46,13 @@ def part_lines(n_lines: int) -> int:
     return min(max(-(-n_lines // 1_000_000) * 1_000, MIN_PART_LINES), MAX_PART_LINES)
 
 
-def work_path(output_path: Path) -> Path:
+def parts_path(output_path: Path) -> Path:
     """The folder for the parts of an output."""
     target = Path(os.path.realpath(output_path))
     return target.with_name(f"{target.name}{_ENDING}")
 
 
-class WorkDir:
+class PartsDir:
     """The parts of one output.
 
     Args:
@@ -63,7 +63,7 @@ class WorkDir:
 
     def __init__(self, output_path: Path, made_from: dict[str, Any], part_lines: int) -> None:
         self.output_path, self.part_lines = output_path, part_lines
-        self.path = work_path(output_path)
+        self.path = parts_path(output_path)
         self.shown = output_path.with_name(f"{output_path.name}{_ENDING}")
         self.manifest = json.loads(
             json.dumps(

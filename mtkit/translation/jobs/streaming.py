@@ -3,17 +3,17 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 
-from mtkit.translation.jobs.device_layout import Arrangement
-from mtkit.translation.jobs.translation_spec import ModelLines
-from mtkit.translation.jobs.worker_pool import Chunk
+from mtkit.translation.jobs.device_layout import DeviceLayout
+from mtkit.translation.jobs.translation_spec import TranslationSpec
+from mtkit.translation.jobs.worker_pool import LineChunk
 from mtkit.translation.lines.flag_counts import FlagCounts
 from mtkit.translation.lines.line_translator import line_chunks
 
 
 def written_lines(
     source: Iterable[str],
-    lines: ModelLines,
-    arrangement: Arrangement,
+    lines: TranslationSpec,
+    arrangement: DeviceLayout,
     chunk_lines: int,
     on_lines: Callable[[int], None] = lambda n: None,
     flags: FlagCounts | None = None,
@@ -46,9 +46,9 @@ def written_lines(
                 yield from text.split("\n")
 
 
-def _cut(lines: Iterator[str], chunk_lines: int, n_header: int) -> Iterator[Chunk]:
+def _cut(lines: Iterator[str], chunk_lines: int, n_header: int) -> Iterator[LineChunk]:
     number = n_header + 1
     chunks = line_chunks(lines, chunk_lines)
     while (chunk := next(chunks, [])) or number == 2 == n_header + 1:
-        yield Chunk(number, chunk, number == n_header + 1)
+        yield LineChunk(number, chunk, number == n_header + 1)
         number += max(len(chunk), 1)

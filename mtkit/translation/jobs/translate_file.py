@@ -11,13 +11,13 @@ from mtkit.io.logs import get_logger
 from mtkit.io.progress import progress
 from mtkit.io.spool import is_read_once
 from mtkit.io.text import Utf8Errors, read_lines, write_lines
-from mtkit.translation.jobs.device_layout import Arrangement, arrange
+from mtkit.translation.jobs.device_layout import DeviceLayout, choose_layout
 from mtkit.translation.jobs.in_parts import translate_in_parts
 from mtkit.translation.jobs.line_reader import LineReader, NumberOfLines, number_of_lines
-from mtkit.translation.jobs.parts_dir import work_path
+from mtkit.translation.jobs.parts_dir import parts_path
 from mtkit.translation.jobs.streaming import written_lines
 from mtkit.translation.jobs.summary import report_written
-from mtkit.translation.jobs.translation_spec import ModelLines
+from mtkit.translation.jobs.translation_spec import TranslationSpec
 from mtkit.translation.lines.document_types import without_documents
 from mtkit.translation.lines.flag_counts import FlagCounts
 from mtkit.translation.translator import CHUNK_LINES
@@ -34,7 +34,7 @@ _MIN_CHUNK_LINES = 250
 def translate_file(
     src_path: Path,
     out_path: Path | None,
-    lines: ModelLines,
+    lines: TranslationSpec,
     *,
     device: str = "auto",
     n_workers: int | None = None,
@@ -78,7 +78,9 @@ def translate_file(
     )
     if chunk_lines is not None and is_read_once(src_path):
         n_processes = _one_process(n_processes, chunk_lines)
-    arrangement = arrange(device, n_processes, n_workers, n_lines.n if n_lines else None, rank)
+    arrangement = choose_layout(
+        device, n_processes, n_workers, n_lines.n if n_lines else None, rank
+    )
     if arrangement.n_processes:
         logger.info("translating %s, %s", lines.placement(arrangement), arrangement)
     chunk_lines = chunk_lines or _chunk_lines(arrangement, n_lines)
@@ -86,7 +88,7 @@ def translate_file(
     if (
         out_path is None
         or not is_plain
-        or (is_short and resume is None and rank.n_ranks == 1 and not work_path(out_path).exists())
+        or (is_short and resume is None and rank.n_ranks == 1 and not parts_path(out_path).exists())
     ):
         _translate_stream(
             src_path,
@@ -120,8 +122,8 @@ def translate_file(
 def _translate_stream(
     src_path: Path,
     out_path: Path | None,
-    lines: ModelLines,
-    arrangement: Arrangement,
+    lines: TranslationSpec,
+    arrangement: DeviceLayout,
     chunk_lines: int,
     errors: Utf8Errors,
     n_lines: NumberOfLines | None,
@@ -201,7 +203,7 @@ def _refuse_parts(resume: bool | None, rank: Rank) -> None:
         )
 
 
-def _chunk_lines(arrangement: Arrangement, n_lines: NumberOfLines | None) -> int:
+def _chunk_lines(arrangement: DeviceLayout, n_lines: NumberOfLines | None) -> int:
     """So few lines that no process is without work while others have much left."""
     if not arrangement.n_processes or n_lines is None:
         return CHUNK_LINES

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from mtkit.io.build_manifest import make_key
 from mtkit.io.logs import get_logger
-from mtkit.translation.jobs.device_layout import Arrangement
+from mtkit.translation.jobs.device_layout import DeviceLayout
 from mtkit.translation.jobs.identity import model_identity
-from mtkit.translation.jobs.worker_pool import Crew
+from mtkit.translation.jobs.worker_pool import WorkerPool
 from mtkit.translation.lines.line_options import LineOptions
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _NOT_IN_THE_RESULT = ("max_tokens",)
 
 
 @dataclass(frozen=True)
-class ModelLines:
+class TranslationSpec:
     """Models and how they translate lines; plain values."""
 
     model_dirs: tuple[Path, ...]
@@ -43,7 +43,7 @@ class ModelLines:
         """The same with the input's first line."""
         return replace(self, options=self.options.with_header(line))
 
-    def translator(self, arrangement: Arrangement, number: int = 0) -> "Translator":
+    def translator(self, arrangement: DeviceLayout, number: int = 0) -> "Translator":
         """Load the models for one of those that translate; who does it alone says in the log how."""
         from mtkit.translation.translator import Translator
 
@@ -58,7 +58,7 @@ class ModelLines:
             logger.info("translating with %s, %s", translator.placement, arrangement)
         return translator
 
-    def placement(self, arrangement: Arrangement) -> str:
+    def placement(self, arrangement: DeviceLayout) -> str:
         """Number format and device before the models are loaded; of another kind of models only the device."""
         import torch
 
@@ -71,11 +71,13 @@ class ModelLines:
             else f"with {describe_placement(self.load.get('precision', 'auto'), device)}"
         )
 
-    def crew(self, arrangement: Arrangement) -> Crew:
+    def crew(self, arrangement: DeviceLayout) -> WorkerPool:
         """Those that translate."""
-        return Crew(load_lines, lambda number: (self, arrangement, number), arrangement.n_processes)
+        return WorkerPool(
+            load_lines, lambda number: (self, arrangement, number), arrangement.n_processes
+        )
 
-    def made_from(self, arrangement: Arrangement) -> dict[str, Any]:
+    def made_from(self, arrangement: DeviceLayout) -> dict[str, Any]:
         """What decides what is written for a line, but the line itself."""
         import torch
 
@@ -105,7 +107,9 @@ class ModelLines:
         }
 
 
-def load_lines(lines: ModelLines, arrangement: Arrangement, number: int = 0) -> "LineTranslator":
+def load_lines(
+    lines: TranslationSpec, arrangement: DeviceLayout, number: int = 0
+) -> "LineTranslator":
     """Load the models in this process."""
     import torch
 

@@ -40,7 +40,7 @@ class LineFunction(Protocol):
         ...
 
 
-class Chunk(NamedTuple):
+class LineChunk(NamedTuple):
     """Some consecutive lines of the input."""
 
     first_number: int
@@ -61,7 +61,7 @@ class ChunkResult(NamedTuple):
     """How many of the lines are flagged, by flag."""
 
 
-class Crew:
+class WorkerPool:
     """Translates chunks, in this process or in several others.
 
     Args:
@@ -80,7 +80,7 @@ class Crew:
         self._function: LineFunction | None = None
 
     def translate(
-        self, chunks: Iterable[Chunk], on_lines: Callable[[int], None]
+        self, chunks: Iterable[LineChunk], on_lines: Callable[[int], None]
     ) -> Generator[ChunkResult, None, None]:
         """What is written for each chunk, in order. No process starts before there is a chunk.
 
@@ -97,14 +97,14 @@ class Crew:
             return
         sizes: deque[int] = deque()
 
-        def tasks() -> Iterator[Chunk]:
+        def tasks() -> Iterator[LineChunk]:
             for chunk in chain([first], iterator):
                 sizes.append(len(chunk.lines))
                 yield chunk
 
         with closing(
             ordered_map(
-                _Worker,
+                _ChunkWorker,
                 lambda number: (self.make_function, self._args(number)),
                 tasks(),
                 self.n_processes,
@@ -130,7 +130,7 @@ class Crew:
 
 
 def apply(
-    function: LineFunction, chunk: Chunk, on_lines: Callable[[int], None] | None = None
+    function: LineFunction, chunk: LineChunk, on_lines: Callable[[int], None] | None = None
 ) -> ChunkResult:
     """What is written for a chunk."""
     texts = function(chunk.lines, chunk.first_number, on_lines, chunk.journal_path)
@@ -140,9 +140,9 @@ def apply(
     return ChunkResult(texts if header is None else [header, *texts], function.take_flags())
 
 
-class _Worker:
+class _ChunkWorker:
     def __init__(self, make_function: Callable[..., LineFunction], args: tuple[Any, ...]) -> None:
         self.function = make_function(*args)
 
-    def __call__(self, chunk: Chunk) -> ChunkResult:
+    def __call__(self, chunk: LineChunk) -> ChunkResult:
         return apply(self.function, chunk)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mtkit.translation.jobs.in_parts import translate_in_parts
-from mtkit.translation.jobs.worker_pool import Crew
+from mtkit.translation.jobs.worker_pool import WorkerPool
 from tests.translation.jobs.functions import Upper
 
 _CHANGES = {"os.mkdir", "os.rename", "os.remove", "os.rmdir"}
@@ -45,7 +45,7 @@ def translate(input_path: Path, output_path: Path, dies_after: int | None = None
         translate_in_parts(
             input_path,
             output_path,
-            Crew(Upper, ()),
+            WorkerPool(Upper, ()),
             {"settings": {}},
             resume=True,
             chunk_lines=3,

@@ -13,14 +13,14 @@ SCRIPT = """
     from pathlib import Path
     from mtkit.errors import MtkitError
     from mtkit.io.logs import setup_logs
-    from mtkit.translation.jobs.worker_pool import Crew
+    from mtkit.translation.jobs.worker_pool import WorkerPool
     from mtkit.translation.jobs.in_parts import translate_in_parts
     from tests.translation.jobs.functions import Upper
     setup_logs()
     disk = Path(sys.argv[1])
     try:
         resume = sys.argv[2:] == ["resume"] or None
-        translate_in_parts(disk.parent / "in.txt", disk / "out.txt", Crew(Upper, ()), {}, lines_per_part=500, resume=resume)
+        translate_in_parts(disk.parent / "in.txt", disk / "out.txt", WorkerPool(Upper, ()), {}, lines_per_part=500, resume=resume)
     except MtkitError as exc:
         print(f"error: {exc.message}", f"hint: {exc.hint}", sep="\\n")
 """

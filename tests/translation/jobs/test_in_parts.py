@@ -15,8 +15,8 @@ import pytest
 from mtkit.errors import MtkitError
 from mtkit.translation.jobs import in_parts as module
 from mtkit.translation.jobs.in_parts import translate_in_parts
-from mtkit.translation.jobs.parts_dir import WorkDir, part_lines
-from mtkit.translation.jobs.worker_pool import ChunkResult, Crew
+from mtkit.translation.jobs.parts_dir import PartsDir, part_lines
+from mtkit.translation.jobs.worker_pool import ChunkResult, WorkerPool
 from mtkit.translation.lines.flag_counts import FlagCounts
 from mtkit.workers.dist_env import Rank
 from tests.translation.jobs.functions import Upper
@@ -44,7 +44,7 @@ def run(
     translate_in_parts(
         source,
         output,
-        Crew(function, args, n_processes),
+        WorkerPool(function, args, n_processes),
         made_from,
         **{"chunk_lines": 3, "lines_per_part": 5, **options},
     )
@@ -191,7 +191,7 @@ def test_an_interruption_before_the_first_part_leaves_nothing(source):
 @pytest.fixture
 def half(source):
     """Ten lines of `source` are kept."""
-    work = WorkDir(
+    work = PartsDir(
         source.parent / "out.txt",
         {"input": module.input_identity(source), "utf8_errors": "strict"} | MADE_FROM,
         5,
@@ -314,7 +314,7 @@ def test_ranks_share_the_parts(source):
 
     def run_rank(number):
         translate_in_parts(
-            source, source.parent / "out.txt", Crew(Noting, (str(source.parent / f"made-{number}"),)), MADE_FROM, rank=Rank(number, 3),
+            source, source.parent / "out.txt", WorkerPool(Noting, (str(source.parent / f"made-{number}"),)), MADE_FROM, rank=Rank(number, 3),
             chunk_lines=3, lines_per_part=2,
         )  # fmt: skip
 
@@ -352,11 +352,11 @@ class Noting(Upper):
 def test_a_rank_that_is_killed_is_replaced(source):
     script = textwrap.dedent(f"""
         from pathlib import Path
-        from mtkit.translation.jobs.worker_pool import Crew
+        from mtkit.translation.jobs.worker_pool import WorkerPool
         from mtkit.workers.dist_env import Rank
         from mtkit.translation.jobs.in_parts import translate_in_parts
         from tests.translation.jobs.functions import Upper
-        translate_in_parts(Path({str(source)!r}), Path({str(source.parent / "out.txt")!r}), Crew(Upper, (1000.0,)), {MADE_FROM!r},
+        translate_in_parts(Path({str(source)!r}), Path({str(source.parent / "out.txt")!r}), WorkerPool(Upper, (1000.0,)), {MADE_FROM!r},
             rank=Rank.from_environment(), chunk_lines=3, lines_per_part=5)
     """)
     environment = os.environ | {
@@ -370,7 +370,7 @@ def test_a_rank_that_is_killed_is_replaced(source):
             target=kill_when, args=(other, lambda: claims.is_dir() and any(claims.iterdir()))
         )
         # It waits for rank 0 to begin.
-        work = WorkDir(
+        work = PartsDir(
             source.parent / "out.txt",
             {"input": module.input_identity(source), "utf8_errors": "strict"} | MADE_FROM,
             5,
@@ -384,8 +384,8 @@ def test_a_rank_that_is_killed_is_replaced(source):
     with module.Claims(work.path, 60.0) as others:
         assert not others.take(0)
         os.utime(work.path / "alive" / name, (1, 1))
-        job = module.Job(
-            source, module.input_identity(source), work, Crew(Upper, ()), 3, claims=others
+        job = module.PartWorker(
+            source, module.input_identity(source), work, WorkerPool(Upper, ()), 3, claims=others
         )
         job.make_parts(None, set(), waits=True)
     work.join(job.n_parts)
@@ -414,7 +414,7 @@ def test_a_rank_that_comes_when_all_is_done_ends(source, monkeypatch):
 
 
 def test_two_processes_do_not_write_the_same(source):
-    work = WorkDir(source.parent / "out.txt", {}, 5)
+    work = PartsDir(source.parent / "out.txt", {}, 5)
     script = f"import filelock, sys; lock = filelock.FileLock({str(work.lock_path)!r}); lock.acquire(); print(1, flush=True); sys.stdin.read()"
     work.path.mkdir()
     with subprocess.Popen(
@@ -456,13 +456,13 @@ def test_a_million_lines_take_no_more_memory_than_a_hundred_thousand(tmp_path):
     script = textwrap.dedent("""
         import resource, sys
         from pathlib import Path
-        from mtkit.translation.jobs.worker_pool import Crew
+        from mtkit.translation.jobs.worker_pool import WorkerPool
         from mtkit.translation.jobs.in_parts import translate_in_parts
         from tests.translation.jobs.functions import Upper
         folder, n = Path(sys.argv[1]), int(sys.argv[2])
         with (folder / "in").open("w") as stream:
             stream.writelines("a line of some length, the number is %d\\n" % i for i in range(n))
-        translate_in_parts(folder / "in", folder / "out", Crew(Upper, ()), {})
+        translate_in_parts(folder / "in", folder / "out", WorkerPool(Upper, ()), {})
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     """)
     peaks_kib = []

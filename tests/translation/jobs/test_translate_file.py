@@ -9,14 +9,14 @@ from mtkit.errors import MtkitError
 from mtkit.io.text import read_lines
 from mtkit.translation.jobs import in_parts
 from mtkit.translation.jobs import translate_file as module
-from mtkit.translation.jobs.device_layout import arrange
+from mtkit.translation.jobs.device_layout import choose_layout
 from mtkit.translation.jobs.identity import differences, input_identity
-from mtkit.translation.jobs.parts_dir import WorkDir
+from mtkit.translation.jobs.parts_dir import PartsDir
 from mtkit.translation.jobs.streaming import written_lines
 from mtkit.translation.jobs.translate_file import translate_file
-from mtkit.translation.jobs.translation_spec import ModelLines, load_lines
+from mtkit.translation.jobs.translation_spec import TranslationSpec, load_lines
 from mtkit.translation.lines.line_options import LineOptions
-from mtkit.translation.postprocess import Finisher
+from mtkit.translation.postprocess import Postprocessor
 from mtkit.translation.translator import Translator
 from mtkit.workers.dist_env import Rank
 from tests.conftest import fixture_lines
@@ -63,7 +63,7 @@ def lines_of(path):
 @pytest.mark.parametrize("options", [{}, {"chunk_lines": 3}, {"n_workers": 2}, {"resume": True}])
 def test_parts_are_what_the_translator_gives(source, model_dir, expected, options):
     out = source.parent / "out.txt"
-    translate_file(source, out, ModelLines((model_dir,)), device="cpu", **options)
+    translate_file(source, out, TranslationSpec((model_dir,)), device="cpu", **options)
     assert lines_of(out) == expected
     assert not (source.parent / "out.txt.parts").exists()
 
@@ -82,7 +82,7 @@ def test_who_translates_is_told_once(source, model_dir, caplog, options, told):
         translate_file(
             source,
             source.parent / "out.txt",
-            ModelLines((model_dir,), load={"precision": "auto"}),
+            TranslationSpec((model_dir,), load={"precision": "auto"}),
             device="cpu",
             **options,
         )
@@ -94,7 +94,7 @@ def test_processes_give_the_same(source, model_dir, expected):
     translate_file(
         source,
         source.parent / "out.txt",
-        ModelLines((model_dir,), load={"precision": "float32"}),
+        TranslationSpec((model_dir,), load={"precision": "float32"}),
         device="cpu",
         n_processes=2,
         resume=True,
@@ -105,7 +105,7 @@ def test_processes_give_the_same(source, model_dir, expected):
 @pytest.mark.usefixtures("small_parts")
 def test_n_best_lists_are_numbered_through_all_parts(source, model_dir, sources):
     out = source.parent / "out.txt"
-    translate_file(source, out, ModelLines((model_dir,), LineOptions(n_best=2)), device="cpu")
+    translate_file(source, out, TranslationSpec((model_dir,), LineOptions(n_best=2)), device="cpu")
     rows = [line.split("\t") for line in lines_of(out)]
     found = Translator.load(model_dir, "cpu").translate(sources, n_best=2)
     assert [(int(number), text) for number, _, text in rows] == [
@@ -118,7 +118,7 @@ def test_a_table_keeps_its_header(source, model_dir, sources, expected):
     source.write_text(
         "id,text\n" + "".join(f'{i},"{line}"\n' for i, line in enumerate(sources)), encoding="utf-8"
     )
-    lines = ModelLines(
+    lines = TranslationSpec(
         (model_dir,),
         LineOptions(input_format="csv", fields=("text",), fields_out=("text",)),
         "in.csv",
@@ -129,18 +129,20 @@ def test_a_table_keeps_its_header(source, model_dir, sources, expected):
     assert [row.split(",", 1)[1].strip('"') for row in rows] == [
         text.replace('"', '""') for text in expected
     ]
-    assert list(written_lines(lines_of(source), lines, arrange("cpu", 1, None, None), 7)) == [
+    assert list(written_lines(lines_of(source), lines, choose_layout("cpu", 1, None, None), 7)) == [
         header,
         *rows,
     ]
-    assert list(written_lines(["id,text"], lines, arrange("cpu", 1, None, None), 9)) == ["id,text"]
-    assert list(written_lines([], lines, arrange("cpu", 1, None, None), 9)) == []
+    assert list(written_lines(["id,text"], lines, choose_layout("cpu", 1, None, None), 9)) == [
+        "id,text"
+    ]
+    assert list(written_lines([], lines, choose_layout("cpu", 1, None, None), 9)) == []
 
 
 def test_a_small_file_needs_no_folder(source, model_dir, expected, monkeypatch):
     monkeypatch.setattr(module, "translate_in_parts", None)
     monkeypatch.setattr(module, "MIN_KEPT_LINES", len(expected) + 1)
-    translate_file(source, source.parent / "out.txt", ModelLines((model_dir,)), device="cpu")
+    translate_file(source, source.parent / "out.txt", TranslationSpec((model_dir,)), device="cpu")
     assert lines_of(source.parent / "out.txt") == expected
 
 
@@ -149,15 +151,15 @@ def test_ranks_of_the_environment_share_it(source, model_dir, expected, monkeypa
     monkeypatch.setattr(in_parts, "_WAIT_IF_DONE_S", 0.1)
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "0")
-    translate_file(source, source.parent / "out.txt", ModelLines((model_dir,)), device="cpu")
+    translate_file(source, source.parent / "out.txt", TranslationSpec((model_dir,)), device="cpu")
     monkeypatch.setenv("RANK", "1")
-    translate_file(source, source.parent / "out.txt", ModelLines((model_dir,)), device="cpu")
+    translate_file(source, source.parent / "out.txt", TranslationSpec((model_dir,)), device="cpu")
     assert lines_of(source.parent / "out.txt") == expected
 
 
 def test_settings_and_models_are_known_again(model_dir, tmp_path, make_trained):
-    arrangement = arrange("cpu", None, 1, None)
-    made_from = ModelLines(
+    arrangement = choose_layout("cpu", None, 1, None)
+    made_from = TranslationSpec(
         (model_dir,),
         search={"beam_size": 3, "max_tokens": 9},
         load={"precision": "auto", "tags": []},
@@ -167,7 +169,7 @@ def test_settings_and_models_are_known_again(model_dir, tmp_path, make_trained):
     save_model_dir(tmp_path / "other", make_trained(seed=2))
     (tmp_path / "same" / "README.md").write_text("a card for people")
     same, other = (
-        ModelLines((tmp_path / name,)).made_from(arrangement)["models"]
+        TranslationSpec((tmp_path / name,)).made_from(arrangement)["models"]
         for name in ("same", "other")
     )
     assert same == made_from["models"] != other
@@ -175,7 +177,9 @@ def test_settings_and_models_are_known_again(model_dir, tmp_path, make_trained):
 
 def test_a_dictionary_for_unknown_words_is_known_again_by_its_content(model_dir):
     def made_from(**search):
-        return ModelLines((model_dir,), search=search).made_from(arrange("cpu", None, 1, None))
+        return TranslationSpec((model_dir,), search=search).made_from(
+            choose_layout("cpu", None, 1, None)
+        )
 
     plain, replacing, other = (
         made_from(),
@@ -220,7 +224,9 @@ def test_a_stream_with_small_chunks_is_for_one_process(mtkit, tiny_run, monkeypa
     # On a machine with several GPUs too.
     chosen = []
     monkeypatch.setattr(
-        module, "arrange", lambda *args: chosen.append(args[1]) or arrange("cpu", *args[1:])
+        module,
+        "choose_layout",
+        lambda *args: chosen.append(args[1]) or choose_layout("cpu", *args[1:]),
     )
     assert (
         mtkit("translate", "-", "-m", tiny_run / "model", "--chunk-lines", 1, stdin="물\n").status
@@ -232,36 +238,36 @@ def test_a_stream_with_small_chunks_is_for_one_process(mtkit, tiny_run, monkeypa
 
 def test_who_translates_is_chosen_and_told(monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
-    assert str(arrange("cpu", None, None, 100)) == "4 workers"
-    assert str(arrange("cpu", None, 2, 100)) == "2 workers"
-    assert str(arrange("cpu", 1, 1, 100)) == "one worker"
-    assert str(arrange("cpu", 2, None, 100)) == "2 processes of 2 workers each"
-    assert str(arrange("cpu", 4, None, 100)) == "4 processes of one worker each"
+    assert str(choose_layout("cpu", None, None, 100)) == "4 workers"
+    assert str(choose_layout("cpu", None, 2, 100)) == "2 workers"
+    assert str(choose_layout("cpu", 1, 1, 100)) == "one worker"
+    assert str(choose_layout("cpu", 2, None, 100)) == "2 processes of 2 workers each"
+    assert str(choose_layout("cpu", 4, None, 100)) == "4 processes of one worker each"
     monkeypatch.setattr("mtkit.translation.jobs.device_layout.n_cores", lambda: 8)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
-    assert arrange("cpu", None, None, 100, Rank(1, 4, 1, 2)).n_threads == 4
-    assert arrange("cpu", None, None, 100, Rank(1, 4)).n_threads == 1
+    assert choose_layout("cpu", None, None, 100, Rank(1, 4, 1, 2)).n_threads == 4
+    assert choose_layout("cpu", None, None, 100, Rank(1, 4)).n_threads == 1
     with pytest.raises(MtkitError, match="2 processes in each of 4 ranks"):
-        arrange("cpu", 2, None, 100, Rank(1, 4))
+        choose_layout("cpu", 2, None, 100, Rank(1, 4))
 
 
 def test_each_gpu_gets_a_process(monkeypatch):
     monkeypatch.setattr("mtkit.model.device.choose_device", torch.device)
     monkeypatch.setattr("mtkit.translation.jobs.device_layout.choose_device", torch.device)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
-    assert arrange("cuda", None, None, 1_000_000).devices == ("cuda:0", "cuda:1", "cuda:2")
-    assert str(arrange("cuda", None, None, 1_000_000)) == "3 processes, one on each GPU"
+    assert choose_layout("cuda", None, None, 1_000_000).devices == ("cuda:0", "cuda:1", "cuda:2")
+    assert str(choose_layout("cuda", None, None, 1_000_000)) == "3 processes, one on each GPU"
     assert (
-        arrange("cuda", None, None, 100).n_processes
-        == arrange("cuda:1", None, None, 1_000_000).n_processes
+        choose_layout("cuda", None, None, 100).n_processes
+        == choose_layout("cuda:1", None, None, 1_000_000).n_processes
         == 0
     )
-    assert arrange("cuda", 2, None, 100).devices == ("cuda:0", "cuda:1")
-    assert arrange("cuda", None, None, 100, Rank(7, 8, 1, 2)).devices == ("cuda:1",)
+    assert choose_layout("cuda", 2, None, 100).devices == ("cuda:0", "cuda:1")
+    assert choose_layout("cuda", None, None, 100, Rank(7, 8, 1, 2)).devices == ("cuda:1",)
     with pytest.raises(MtkitError, match="4 processes on this machine, and 3 GPUs"):
-        arrange("cuda", 4, None, 100)
+        choose_layout("cuda", 4, None, 100)
     with pytest.raises(MtkitError, match="cuda:1 is one GPU"):
-        arrange("cuda:1", 2, None, 100)
+        choose_layout("cuda:1", 2, None, 100)
 
 
 class Interrupting:
@@ -288,7 +294,7 @@ def test_finished_batches_of_an_interrupted_part_are_not_searched_again(
     def translate(n_batches, out="out.txt", **options):
         interrupting = Interrupting(n_batches)
         monkeypatch.setattr("mtkit.engines.torch_engine.find", interrupting)
-        lines = ModelLines(
+        lines = TranslationSpec(
             (model_dir,),
             LineOptions(n_best=1),
             search={**search, "max_tokens": 40},
@@ -322,7 +328,7 @@ def test_what_ctrl_c_ends_at_once_leaves_nothing(source, model_dir, monkeypatch)
         translate_file(
             source,
             source.parent / "out.txt",
-            ModelLines((model_dir,), search={"max_tokens": 40}),
+            TranslationSpec((model_dir,), search={"max_tokens": 40}),
             device="cpu",
             n_workers=1,
         )
@@ -333,15 +339,15 @@ def test_a_killed_run_keeps_what_its_processes_have_finished(
     source, model_dir, expected, monkeypatch
 ):
     """The parent is killed, so that nobody can put anything in order."""
-    lines = ModelLines((model_dir,), search={"max_tokens": 40})
-    work = WorkDir(
+    lines = TranslationSpec((model_dir,), search={"max_tokens": 40})
+    work = PartsDir(
         source.parent / "out.txt",
         {"input": input_identity(source), "utf8_errors": "strict"}
-        | lines.made_from(arrange("cpu", 2, None, 9)),
+        | lines.made_from(choose_layout("cpu", 2, None, 9)),
         4000,
     )
     work.open(None)
-    function = load_lines(lines, arrange("cpu", None, 1, None))
+    function = load_lines(lines, choose_layout("cpu", None, 1, None))
     monkeypatch.setattr("mtkit.engines.torch_engine.find", Interrupting(2))
     with pytest.raises(KeyboardInterrupt):
         function(lines_of(source), 1, None, work.journal_path(0, 1))
@@ -358,7 +364,7 @@ def test_a_killed_run_keeps_what_its_processes_have_finished(
 
 def test_the_last_line_says_how_many_lines_were_written(source, model_dir, caplog, monkeypatch):
     monkeypatch.setattr(
-        Finisher,
+        Postprocessor,
         "_flags",
         lambda self, line, *others: ["looped", "split"] if "가" in line.text else ["split"],
     )
@@ -371,7 +377,7 @@ def test_the_last_line_says_how_many_lines_were_written(source, model_dir, caplo
             translate_file(
                 source,
                 source.parent / "out.txt",
-                ModelLines((model_dir,)),
+                TranslationSpec((model_dir,)),
                 device="cpu",
                 n_workers=1,
             )
@@ -387,10 +393,10 @@ def test_stdout_has_a_last_line_only_for_flagged_lines(source, model_dir, caplog
         ([], []),
         (["looped"], ["translated 32 lines in 0 s, 31 flagged (31 looped)"]),
     ]:
-        monkeypatch.setattr(Finisher, "_flags", lambda self, *others, flags=flags: flags)
+        monkeypatch.setattr(Postprocessor, "_flags", lambda self, *others, flags=flags: flags)
         caplog.clear()
         with caplog.at_level("INFO", logger="mtkit.translation.jobs.summary"):
-            translate_file(source, None, ModelLines((model_dir,)), device="cpu", n_workers=1)
+            translate_file(source, None, TranslationSpec((model_dir,)), device="cpu", n_workers=1)
         assert [
             re.sub(r"in \d+ s", "in 0 s", message)
             for message in caplog.messages
