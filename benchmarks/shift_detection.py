@@ -18,12 +18,12 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from mtkit.corpus.misalignment.slips import Shift, find_shifts
+from mtkit.corpus.misalignment.slips import Shift, find_shifts_in
 from mtkit.io.text import read_lines
 
 CORPORA = {
@@ -57,6 +57,11 @@ REGIONS = (5, 8, 10, 20, 100)
 SMALL = (2000, 200, 100, 50, 30)
 
 Corpus = tuple[list[str], list[str]]
+
+
+def find_shifts(src: Sequence[str], tgt: Sequence[str]) -> list[Shift]:
+    """Find the slips of a corpus in memory."""
+    return find_shifts_in(lambda: zip(src, tgt, strict=False))
 
 
 class Slip(NamedTuple):

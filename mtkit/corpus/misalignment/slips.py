@@ -57,14 +57,6 @@ class Shift(NamedTuple):
         return f"from line {self.line:,} on, line N of the source goes with line N {sign} {abs(self.offset_after)} of the target"
 
 
-def find_shifts(src: Sequence[str], tgt: Sequence[str]) -> list[Shift]:
-    """Find where two files that should be aligned line by line slip against each other.
-
-    What one file has beyond the other's end is not looked at. `find_shifts_in` says what is found and what is missed.
-    """
-    return find_shifts_in(lambda: zip(src, tgt, strict=False))
-
-
 def find_shifts_in(passes: Passes) -> list[Shift]:
     """Find where the sides of a corpus of any size slip against each other, in bounded memory.
 
