@@ -7,11 +7,8 @@ from typing import Self
 
 from mtkit.config.data import CorpusSource
 from mtkit.corpus.read.hub import folder_files, local_folder
-from mtkit.errors import MtkitError
+from mtkit.io.change_guard import FileStamp, changed_while_read, file_stamp
 from mtkit.io.spool import is_read_once
-
-Marks = tuple[int, int, int] | None
-"""Size, time of the last change in nanoseconds, and inode; None where there is no file."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +16,7 @@ class Snapshot:
     """What the local files of some corpora look like from outside at one moment."""
 
     sources: tuple[CorpusSource, ...]
-    marks: dict[Path, Marks]
+    stamps: dict[Path, FileStamp | None]
 
     @classmethod
     def of(cls, sources: Iterable[CorpusSource]) -> Self:
@@ -37,15 +34,13 @@ class Snapshot:
             MtkitError: A file was changed, replaced, added or removed.
         """
         now = _look(self.sources)
-        for path in sorted(self.marks.keys() | now.keys()):
-            if self.marks.get(path) != now.get(path):
-                raise MtkitError(
-                    f"`{path}`: changed while it was read", "run it again when nobody writes to it"
-                )
+        for path in sorted(self.stamps.keys() | now.keys()):
+            if self.stamps.get(path) != now.get(path):
+                raise changed_while_read(path)
 
 
-def _look(sources: tuple[CorpusSource, ...]) -> dict[Path, Marks]:
-    return {path: _marks(path) for source in sources for path in _files(source)}
+def _look(sources: tuple[CorpusSource, ...]) -> dict[Path, FileStamp | None]:
+    return {path: file_stamp(path) for source in sources for path in _files(source)}
 
 
 def _files(source: CorpusSource) -> list[Path]:
@@ -54,11 +49,3 @@ def _files(source: CorpusSource) -> list[Path]:
         return folder_files(folder)
     paths = (source.src, source.tgt, source.alignment, source.file)
     return [path for path in paths if path is not None and not is_read_once(path)]
-
-
-def _marks(path: Path) -> Marks:
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_size, stat.st_mtime_ns, stat.st_ino

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from mtkit.errors import MtkitError
+from mtkit.io.change_guard import changed_while_read, file_stamp
 from mtkit.io.text import readable, sha256_file
 
 _END_BYTES = 1 << 16
@@ -49,15 +49,9 @@ def refuse_changed(path: Path, identity: dict[str, Any]) -> None:
     Raises:
         MtkitError: It is not what it was.
     """
-    try:
-        stat = path.stat()
-        is_same = (stat.st_size, stat.st_mtime_ns) == (identity["size"], identity["changed_ns"])
-    except OSError:
-        is_same = False
-    if not is_same:
-        raise MtkitError(
-            f"`{path}`: changed while it was read", "run it again when nobody writes to it"
-        )
+    stamp = file_stamp(path)
+    if stamp is None or stamp[:2] != (identity["size"], identity["changed_ns"]):
+        raise changed_while_read(path)
 
 
 def differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:

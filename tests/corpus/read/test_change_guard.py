@@ -56,7 +56,7 @@ def test_a_change_is_noticed_and_named(files, name, change):
     change(files / name)
     with pytest.raises(MtkitError, match=f"{name}`: changed while it was read$") as caught:
         snapshot.check()
-    assert caught.value.hint == "run it again when nobody writes to it"
+    assert caught.value.hint == "run it again when nothing else writes to it"
 
 
 def test_a_file_more_in_a_dataset_is_noticed(files):
@@ -81,5 +81,5 @@ def test_reading_changes_nothing_and_stdin_has_no_file(files):
         if path.is_file():
             path.read_bytes()
     snapshot.check()
-    assert files / "a.en" in snapshot.marks
-    assert len(snapshot.marks) == 5
+    assert files / "a.en" in snapshot.stamps
+    assert len(snapshot.stamps) == 5
