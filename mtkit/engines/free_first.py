@@ -30,20 +30,20 @@ def search_free_first(
             f"words that must appear need a plain beam; {way} has none",
             "leave out sampling, n_groups, or the words",
         )
-    relaxed = [replace(one, must=()) for one in constraints]
+    relaxed = [replace(one, positive=()) for one in constraints]
 
     def report(batch: Sequence[int]) -> None:
-        if free := [i for i in batch if not constraints[i].must]:
+        if free := [i for i in batch if not constraints[i].positive]:
             request.on_batch(free)
 
     found = search(replace(request, constraints=relaxed if any(relaxed) else None, on_batch=report))
     kept = [
-        [h for h in hypotheses if one.are_met_by(h.token_ids)]
+        [h for h in hypotheses if one.are_satisfied_by(h.token_ids)]
         for hypotheses, one in zip(found, constraints, strict=True)
     ]
     missing = [i for i, hypotheses in enumerate(found) if len(kept[i]) < len(hypotheses)]
     if met := [
-        i for i, one in enumerate(constraints) if one.must and len(kept[i]) == len(found[i])
+        i for i, one in enumerate(constraints) if one.positive and len(kept[i]) == len(found[i])
     ]:
         request.on_batch(met)
     if missing:

@@ -6,7 +6,7 @@ from typing import Protocol, Self
 
 from mtkit.config.search import SearchConfig
 from mtkit.engines.batch_journal import BatchJournal
-from mtkit.search.constraints.constraints import Demands
+from mtkit.search.constraints.constraints import Constraints
 from mtkit.search.hypothesis import Hypothesis
 
 
@@ -21,14 +21,14 @@ class SearchRequest:
     sources: Sequence[list[int]]
     """Token ids of each source, tags included, without EOS."""
     config: SearchConfig
-    constraints: Sequence[Demands] | None = None
+    constraints: Sequence[Constraints] | None = None
     """Constraints on each translation; None if there are none."""
     on_batch: Callable[[list[int]], None] = ignore_progress
     """Called with the indices of sources whenever some of them are finished."""
     journal: BatchJournal | None = None
     """Where finished batches are saved, and looked up before they are searched."""
 
-    def constraints_of(self, indices: Sequence[int]) -> list[Demands] | None:
+    def constraints_of(self, indices: Sequence[int]) -> list[Constraints] | None:
         """Return the constraints of some sources; None if the request has none."""
         constraints = self.constraints
         return None if constraints is None else [constraints[i] for i in indices]

@@ -8,11 +8,11 @@ from mtkit.config.search import SearchConfig
 from mtkit.engines.batch_journal import BatchJournal
 from mtkit.engines.batching import full_batches, length_batches, mixed_batches
 from mtkit.engines.cpu.cpu_info import one_thread_for_numpy
-from mtkit.engines.cuda.cuda_graph_search import RecordedSearch
+from mtkit.engines.cuda.cuda_graph_search import CudaGraphSearch
 from mtkit.engines.free_first import search_free_first
 from mtkit.engines.protocol import SearchRequest
 from mtkit.search.beam import beam_search
-from mtkit.search.constraints.constraints import Demands
+from mtkit.search.constraints.constraints import Constraints
 from mtkit.search.ensemble_scorer import ModelScorer
 from mtkit.search.greedy import greedy_search
 from mtkit.search.hypothesis import Hypothesis
@@ -50,14 +50,14 @@ class ModelEngine:
         self.may_fork = is_frozen and scorer.device.type == "cpu" and can_fork()
         may_record = is_frozen and scorer.device.type == "cuda"
         self._recorded = (
-            RecordedSearch(scorer) if may_record and isinstance(scorer, ModelScorer) else None
+            CudaGraphSearch(scorer) if may_record and isinstance(scorer, ModelScorer) else None
         )
         self._forks: Forks[list[list[Hypothesis]]] | None = None
         self.workers = Workers(n_workers if scorer.device.type == "cpu" else 1)
 
     def search(self, request: SearchRequest) -> list[list[Hypothesis]]:
         """See `Engine`."""
-        if any(one.must for one in request.constraints or ()):
+        if any(one.positive for one in request.constraints or ()):
             return search_free_first(self._search, request)
         return self._search(request)
 
@@ -137,7 +137,9 @@ class ModelEngine:
         return full_batches([coarse_length(length) * n_rows for length in lengths], max_tokens)
 
 
-Find = Callable[[list[list[int]], SearchConfig, Sequence[Demands] | None], list[list[Hypothesis]]]
+Find = Callable[
+    [list[list[int]], SearchConfig, Sequence[Constraints] | None], list[list[Hypothesis]]
+]
 """Searches one batch: sources, settings, constraints."""
 
 
@@ -159,14 +161,14 @@ def find(
     scorer: StepScorer[Any],
     sources: list[list[int]],
     config: SearchConfig,
-    demands: Sequence[Demands] | None,
+    constraints: Sequence[Constraints] | None,
 ) -> list[list[Hypothesis]]:
     """Search one batch in the way that the settings ask for."""
     if config.ensemble != "mean" and hasattr(scorer, "combining"):
         scorer = scorer.combining(config.ensemble)  # pyright: ignore[reportAttributeAccessIssue]
-    must = demands is not None and any(demand.must for demand in demands)
+    has_phrases = constraints is not None and any(constraint.positive for constraint in constraints)
     if config.sampling:
-        return sample(scorer, sources, config, demands)
-    if config.beam_size == 1 and not must and not config.coverage_penalty:
-        return [[hypothesis] for hypothesis in greedy_search(scorer, sources, config, demands)]
-    return beam_search(scorer, sources, config, demands)
+        return sample(scorer, sources, config, constraints)
+    if config.beam_size == 1 and not has_phrases and not config.coverage_penalty:
+        return [[hypothesis] for hypothesis in greedy_search(scorer, sources, config, constraints)]
+    return beam_search(scorer, sources, config, constraints)

@@ -9,15 +9,15 @@ from torch import Tensor
 from mtkit.config.search import SearchConfig
 from mtkit.errors import MtkitError
 from mtkit.model.cache import filled_gaps
-from mtkit.search.candidates import Choice, choose_best, choose_in_groups
+from mtkit.search.candidates import BeamUpdate, choose_best, choose_in_groups
 from mtkit.search.constraints.beam_allocation import choose_from_banks
-from mtkit.search.constraints.constraints import Demands
+from mtkit.search.constraints.constraints import Constraints
 from mtkit.search.coverage import attentive, with_coverage
 from mtkit.search.hypothesis import Hypothesis
-from mtkit.search.logits_rules import Rules, append_tokens
-from mtkit.search.max_length import max_lengths
+from mtkit.search.logits_rules import LogitsRules, append_tokens
+from mtkit.search.max_length import max_target_lengths
 from mtkit.search.penalties import length_penalty
-from mtkit.search.scorer import Best, State, StepScorer
+from mtkit.search.scorer import State, StepScorer, TopTokens
 
 
 class _Sentence:
@@ -77,7 +77,7 @@ def beam_search(
     scorer: StepScorer[State],
     sources: list[list[int]],
     config: SearchConfig,
-    demands: Sequence[Demands] | None = None,
+    constraints: Sequence[Constraints] | None = None,
 ) -> list[list[Hypothesis]]:
     """Keep the `beam_size` most probable beginnings of each sentence and lengthen them until enough have ended.
 
@@ -92,29 +92,29 @@ def beam_search(
         scorer: Gives log-probabilities; with `coverage_penalty` an `AttentiveScorer`, which reads all hypotheses that have ended once more.
         sources: Token ids of each sentence.
         config: Beam size, lengths, penalties and groups.
-        demands: Of each sentence; None where there are none.
+        constraints: Of each sentence; None where there are none.
     Returns:
         For each sentence, in order, its `n_best` hypotheses (fewer if no more exist), the highest score first.
     Raises:
-        MtkitError: The scorer gives no probabilities that are numbers or no attention; or demands cannot be met.
+        MtkitError: The scorer gives no probabilities that are numbers or no attention; or constraints cannot be met.
     """
     if not sources:
         return []
     reader = attentive(scorer) if config.coverage_penalty else None
-    limits = max_lengths(sources, config, scorer.max_length, demands)
-    rules = Rules(config, limits, scorer, demands)
+    max_lengths = max_target_lengths(sources, config, scorer.max_length, constraints)
+    rules = LogitsRules(config, max_lengths, scorer, constraints)
     state = scorer.start(sources)
     # Hypotheses with their phrases end early, long before better ones have begun theirs.
     sentences = [
-        _Sentence(i, limit, config, ends_when_full=not (demands and demands[i].must))
-        for i, limit in enumerate(limits)
+        _Sentence(i, limit, config, ends_when_full=not (constraints and constraints[i].positive))
+        for i, limit in enumerate(max_lengths)
     ]
     live = sentences
     last_BW = torch.full((len(sources), 1), scorer.bos_id)
     parents_BW = torch.zeros_like(last_BW)
     scores_BW: Tensor | None = None
     tokens_BWT: Tensor | None = None
-    for length in range(1, max(limits) + 1):
+    for length in range(1, max(max_lengths) + 1):
         must_end = [row for row, sentence in enumerate(live) if sentence.max_length == length]
         choice = _choose(
             scorer, state, last_BW, parents_BW, scores_BW, rules, config, length, must_end
@@ -149,7 +149,7 @@ def beam_search(
                 t.index_select(0, rows) for t in (last_BW, parents_BW, scores_BW, tokens_BWT)
             )
     refuse_without_end(
-        [[h for group in sentence.ended for h in group] for sentence in sentences], demands
+        [[h for group in sentence.ended for h in group] for sentence in sentences], constraints
     )
     if reader is not None:
         for group in range(config.n_groups):
@@ -165,7 +165,7 @@ def beam_search(
 
 
 def refuse_without_end(
-    found: list[list[Hypothesis]], demands: Sequence[Demands] | None = None
+    found: list[list[Hypothesis]], constraints: Sequence[Constraints] | None = None
 ) -> None:
     """See that each sentence has a hypothesis that has ended.
 
@@ -174,9 +174,9 @@ def refuse_without_end(
     """
     if all(found):
         return
-    if demands is not None:
+    if constraints is not None:
         raise MtkitError(
-            "what is demanded of a translation cannot be met",
+            "the constraints cannot be satisfied",
             "see whether what must and what must not appear exclude each other",
         )
     raise MtkitError(
@@ -191,25 +191,25 @@ def _choose(
     last_BW: Tensor,
     parents_BW: Tensor,
     scores_BW: Tensor | None,
-    rules: Rules,
+    rules: LogitsRules,
     config: SearchConfig,
     length: int,
     must_end: list[int],
-) -> Choice:
+) -> BeamUpdate:
     """Take a step and choose who goes on; the sentences `must_end` are at their maximum length."""
-    if rules.must is not None:
+    if rules.positive is not None:
         log_probs_BWV, eos_BW = rules.step(scorer, state, last_BW, parents_BW, length)
         for row in must_end:
             log_probs_BWV[row] = -math.inf
             log_probs_BWV[row, :, scorer.eos_id] = eos_BW[row]
         return choose_from_banks(
-            _total(log_probs_BWV, scores_BW), rules.must, config.beam_size, scorer.eos_id
+            _total(log_probs_BWV, scores_BW), rules.positive, config.beam_size, scorer.eos_id
         )
     # Of one hypothesis no more than `beam_size` can be kept, and EOS may be among its best too.
     n_wanted = config.beam_size + 1
     if config.n_groups > 1:
         n_wanted += config.beam_size
-    best = rules.best(scorer, state, last_BW, parents_BW, n_wanted, length)
+    best = rules.step_top_k(scorer, state, last_BW, parents_BW, n_wanted, length)
     for row in must_end:
         _end(best, row, scorer.eos_id)
     totals_BWC = _total(best.log_probs_BWC, scores_BW)
@@ -226,7 +226,7 @@ def _choose(
     return choose_best(totals_BWC, best.token_ids_BWC, config.beam_size, scorer.eos_id)
 
 
-def _end(best: Best, row: int, eos_id: int) -> None:
+def _end(best: TopTokens, row: int, eos_id: int) -> None:
     """Leave EOS as the only way to go on."""
     best.log_probs_BWC[row] = -math.inf
     best.log_probs_BWC[row, :, 0], best.token_ids_BWC[row, :, 0] = (

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 
-class Ended(NamedTuple):
+class FinishedHypothesis(NamedTuple):
     """A hypothesis that ends with this step."""
 
     row: int
@@ -19,7 +19,7 @@ class Ended(NamedTuple):
     log_prob: float
 
 
-class Chosen(NamedTuple):
+class TopCandidates(NamedTuple):
     """What becomes of the hypotheses of a plain beam in one step, in tensors of the same shapes at every step."""
 
     ends_BW: Tensor
@@ -33,17 +33,19 @@ class Chosen(NamedTuple):
     token_ids_BW: Tensor
 
 
-class Choice(NamedTuple):
+class BeamUpdate(NamedTuple):
     """What becomes of the hypotheses in one step."""
 
-    ended: list[Ended]
+    ended: list[FinishedHypothesis]
     log_probs_BW: Tensor
     """Of the hypotheses that go on; minus infinity where there are not enough of them."""
     parents_BW: Tensor
     token_ids_BW: Tensor
 
 
-def choose_best(totals_BWC: Tensor, token_ids_BWC: Tensor, beam_size: int, eos_id: int) -> Choice:
+def choose_best(
+    totals_BWC: Tensor, token_ids_BWC: Tensor, beam_size: int, eos_id: int
+) -> BeamUpdate:
     """The plain beam: hypotheses end that are among the `beam_size` best continuations, and the best of the others go on.
 
     Args:
@@ -52,16 +54,16 @@ def choose_best(totals_BWC: Tensor, token_ids_BWC: Tensor, beam_size: int, eos_i
         beam_size: How many go on.
         eos_id: The token that ends one.
     """
-    return _listed(choose(totals_BWC, token_ids_BWC, beam_size, eos_id), group=0)
+    return _listed(top_candidates(totals_BWC, token_ids_BWC, beam_size, eos_id), group=0)
 
 
-def choose(
+def top_candidates(
     totals_BWC: Tensor,
     token_ids_BWC: Tensor,
     beam_size: int,
     eos_id: int,
     judged_BWC: Tensor | None = None,
-) -> Chosen:
+) -> TopCandidates:
     """As `choose_best`, without asking the device for anything.
 
     Args:
@@ -82,7 +84,7 @@ def choose(
     going_on = _filled_up(
         kept_BW, parent_BX.gather(1, columns_BW), token_BX.gather(1, columns_BW), beam_size
     )
-    return Chosen(
+    return TopCandidates(
         ends_BX[:, best] & values_BX[:, best].isfinite(),
         totals_BX[:, best],
         parent_BX[:, best],
@@ -97,7 +99,7 @@ def choose_in_groups(
     n_groups: int,
     diversity: float,
     eos_id: int,
-) -> Choice:
+) -> BeamUpdate:
     """Diverse beam search (Vijayakumar et al. 2018, arXiv:1610.02424) with Hamming diversity.
 
     The groups choose one after the other, each as a beam of its own. For choosing, `diversity` is taken off a continuation for each time that an
@@ -111,13 +113,13 @@ def choose_in_groups(
         diversity: Strength.
         eos_id: The token that ends a hypothesis, which costs nothing.
     """
-    chosen: list[Choice] = []
+    chosen: list[BeamUpdate] = []
     judged_BWC = totals_BWC.clone()
     is_first = totals_BWC.size(1) == 1
     for group in range(n_groups):
         own = slice(0, 1) if is_first else slice(group * group_size, (group + 1) * group_size)
         choice = _listed(
-            choose(
+            top_candidates(
                 totals_BWC[:, own], token_ids_BWC[:, own], group_size, eos_id, judged_BWC[:, own]
             ),
             group,
@@ -132,7 +134,7 @@ def choose_in_groups(
             ]
         )
         judged_BWC -= diversity * is_same_BWCG.sum(3)
-    return Choice(
+    return BeamUpdate(
         [one for choice in chosen for one in choice.ended],
         torch.cat([choice.log_probs_BW for choice in chosen], dim=1),
         torch.cat([choice.parents_BW for choice in chosen], dim=1),
@@ -140,9 +142,9 @@ def choose_in_groups(
     )
 
 
-def _listed(chosen: Chosen, group: int) -> Choice:
+def _listed(chosen: TopCandidates, group: int) -> BeamUpdate:
     ended = [
-        Ended(
+        FinishedHypothesis(
             row,
             group,
             int(chosen.end_parents_BW[row, column]),
@@ -150,7 +152,7 @@ def _listed(chosen: Chosen, group: int) -> Choice:
         )
         for row, column in chosen.ends_BW.nonzero().tolist()
     ]
-    return Choice(ended, chosen.log_probs_BW, chosen.parents_BW, chosen.token_ids_BW)
+    return BeamUpdate(ended, chosen.log_probs_BW, chosen.parents_BW, chosen.token_ids_BW)
 
 
 def _filled_up(

@@ -14,11 +14,11 @@ from torch import Tensor
 from mtkit.config.model import AlignmentHead
 from mtkit.engines.cpu.packed_cache import PackedCache
 from mtkit.engines.cuda.kernel_choice import kernels_for
-from mtkit.engines.cuda.static_state import FixedState, Shape, Take
+from mtkit.engines.cuda.static_state import Allocate, SearchShape, StaticState
 from mtkit.model.cache import DecoderCache, ancestor_mask
 from mtkit.model.transformer import Transformer
 from mtkit.search.padding import padded_length
-from mtkit.search.scorer import Best, best_of
+from mtkit.search.scorer import TopTokens, top_tokens_of
 from mtkit.search.shortlist.shortlist import Shortlist
 from mtkit.search.teacher_forcing import ForcedScorer
 from mtkit.tokenizer.special_ids import SpecialIds
@@ -191,9 +191,9 @@ class ModelScorer:
             [[*ids, eos, *[pad] * (length - len(ids) - 1)] for ids in sources], device=self.device
         )
 
-    def fixed_state(self, shape: Shape, take: Take) -> FixedState:
+    def static_state(self, shape: SearchShape, take: Allocate) -> StaticState:
         """A state whose tensors stay where and what they are."""
-        return FixedState(self.models, shape, take)
+        return StaticState(self.models, shape, take)
 
     def _candidates(self, sources: list[list[int]]) -> Candidates:
         assert self.shortlist is not None
@@ -210,32 +210,32 @@ class ModelScorer:
         )
 
     def step(
-        self, state: ModelState | FixedState, token_ids_BW: Tensor, parents_BW: Tensor
+        self, state: ModelState | StaticState, token_ids_BW: Tensor, parents_BW: Tensor
     ) -> Tensor:
         """Log-probabilities of the next token, shape (B, W, V); padding and BOS are impossible."""
         return self._without_never(
             self._combined(self._logits(state, token_ids_BW, parents_BW, may_be_fewer=False))
         )
 
-    def best(
-        self, state: ModelState | FixedState, token_ids_BW: Tensor, parents_BW: Tensor, n: int
-    ) -> Best:
+    def step_top_k(
+        self, state: ModelState | StaticState, token_ids_BW: Tensor, parents_BW: Tensor, k: int
+    ) -> TopTokens:
         """See `StepScorer`."""
         logits = self._logits(state, token_ids_BW, parents_BW)
-        kernels = kernels_for(self.device, n)
+        kernels = kernels_for(self.device, k)
         if kernels is not None and len(logits) == 1 and state.candidates is None:
             return kernels.best_of_logits(
-                logits[0], min(n, logits[0].size(2)), self.eos_id, self.never
+                logits[0], min(k, logits[0].size(2)), self.eos_id, self.never
             )
         log_probs_BWV = self._combined(logits)
         if state.candidates is None:
-            return best_of(self._without_never(log_probs_BWV), n, self.eos_id)
-        best = best_of(log_probs_BWV, n, state.candidates.eos_place)
+            return top_tokens_of(self._without_never(log_probs_BWV), k, self.eos_id)
+        best = top_tokens_of(log_probs_BWV, k, state.candidates.eos_place)
         return best._replace(token_ids_BWC=state.candidates.token_ids[best.token_ids_BWC])
 
     def _logits(
         self,
-        state: ModelState | FixedState,
+        state: ModelState | StaticState,
         token_ids_BW: Tensor,
         parents_BW: Tensor,
         may_be_fewer: bool = True,

@@ -7,75 +7,75 @@ import torch
 from torch import Tensor
 
 from mtkit.config.search import SearchConfig
-from mtkit.search.constraints.constraints import Demands
-from mtkit.search.constraints.negative import Avoid
-from mtkit.search.constraints.positive import Must
+from mtkit.search.constraints.constraints import Constraints
+from mtkit.search.constraints.negative import NegativeConstraints
+from mtkit.search.constraints.positive import PositiveConstraints
 from mtkit.search.prefix import ForcedPrefix
 from mtkit.search.repetition import block_repeated_ngrams, penalise_repeated
-from mtkit.search.scorer import Best, State, StepScorer, best_of
+from mtkit.search.scorer import State, StepScorer, TopTokens, top_tokens_of
 
-NO_DEMANDS = Demands()
+NO_CONSTRAINTS = Constraints()
 
 
-def looks_at_all(config: SearchConfig, demands: Sequence[Demands]) -> list[str]:
+def full_vocab_reasons(config: SearchConfig, constraints: Sequence[Constraints]) -> list[str]:
     """What makes a search look at all log-probabilities in every step, in words; nothing in a plain one. Prefixes do so only as long as they last."""
     asked = {
         "no_repeat_ngram_size": config.no_repeat_ngram_size > 0,
         "repetition_penalty": config.repetition_penalty != 1.0,
         "sampling without top_k": config.sampling and not config.top_k,
-        "words that must appear": any(demand.must for demand in demands),
-        "words that must not appear": any(demand.must_not for demand in demands),
+        "words that must appear": any(constraint.positive for constraint in constraints),
+        "words that must not appear": any(constraint.negative for constraint in constraints),
     }
     return [name for name, is_asked in asked.items() if is_asked]
 
 
-class Rules:
+class LogitsRules:
     """The rules for one batch of sentences, and what of their hypotheses the rules have to remember.
 
     Args:
         config: Search settings.
-        limits: Most tokens of each sentence, EOS counted.
+        max_lengths: Most tokens of each sentence, EOS counted.
         scorer: Whose probabilities are changed.
-        demands: Of each sentence; None where there are none.
+        constraints: Of each sentence; None where there are none.
     """
 
     def __init__(
         self,
         config: SearchConfig,
-        limits: list[int],
+        max_lengths: list[int],
         scorer: StepScorer[State],
-        demands: Sequence[Demands] | None,
+        constraints: Sequence[Constraints] | None,
     ) -> None:
         self.eos_id = scorer.eos_id
         self.no_repeat_ngram_size, self.repetition_penalty = (
             config.no_repeat_ngram_size,
             config.repetition_penalty,
         )
-        every = demands or [NO_DEMANDS] * len(limits)
-        self.min_lengths = [config.min_length + demand.n_hidden for demand in every]
+        every = constraints or [NO_CONSTRAINTS] * len(max_lengths)
+        self.min_lengths = [config.min_length + constraint.n_hidden for constraint in every]
         self.prefix = (
-            ForcedPrefix([demand.prefix_ids for demand in every], scorer.device)
-            if any(demand.prefix_ids for demand in every)
+            ForcedPrefix([constraint.prefix_ids for constraint in every], scorer.device)
+            if any(constraint.prefix_ids for constraint in every)
             else None
         )
-        self.avoid = (
-            Avoid([demand.must_not for demand in every])
-            if any(demand.must_not for demand in every)
+        self.negative = (
+            NegativeConstraints([constraint.negative for constraint in every])
+            if any(constraint.negative for constraint in every)
             else None
         )
-        self.must = (
-            Must([demand.must for demand in every], limits)
-            if any(demand.must for demand in every)
+        self.positive = (
+            PositiveConstraints([constraint.positive for constraint in every], max_lengths)
+            if any(constraint.positive for constraint in every)
             else None
         )
         self.tokens_BWT: Tensor | None = None
-        self._looks_at_all = bool(looks_at_all(config, every))
+        self._looks_at_all = bool(full_vocab_reasons(config, every))
 
-    def has_say_in_all(self, length: int) -> bool:
+    def needs_full_vocab(self, length: int) -> bool:
         """Whether the next step, in which token number `length` is chosen, has to see all log-probabilities."""
         return self._looks_at_all or (self.prefix is not None and length <= self.prefix.longest)
 
-    def best(
+    def step_top_k(
         self,
         scorer: StepScorer[State],
         state: State,
@@ -83,17 +83,17 @@ class Rules:
         parents_BW: Tensor,
         n: int,
         length: int,
-    ) -> Best:
+    ) -> TopTokens:
         """Take a step and give the n most probable next tokens of each hypothesis, as the rules have it.
 
         Without a rule that changes them all, the scorer's fast way is taken. Where EOS may not come yet there is one more, and they are not in order.
         """
-        if self.has_say_in_all(length):
+        if self.needs_full_vocab(length):
             log_probs_BWV, eos_BW = self.step(scorer, state, token_ids_BW, parents_BW, length)
-            return best_of(log_probs_BWV, n, self.eos_id)._replace(eos_log_probs_BW=eos_BW)
+            return top_tokens_of(log_probs_BWV, n, self.eos_id)._replace(eos_log_probs_BW=eos_BW)
         if length > max(self.min_lengths):
-            return scorer.best(state, token_ids_BW, parents_BW, n)
-        best = scorer.best(state, token_ids_BW, parents_BW, n + 1)
+            return scorer.step_top_k(state, token_ids_BW, parents_BW, n)
+        best = scorer.step_top_k(state, token_ids_BW, parents_BW, n + 1)
         best.log_probs_BWC.masked_fill_(
             (best.token_ids_BWC == self.eos_id) & self._may_not_end(length, best.log_probs_BWC),
             -math.inf,
@@ -126,14 +126,14 @@ class Rules:
         )
         if self.tokens_BWT is not None and self.no_repeat_ngram_size:
             # A phrase that must appear may need a run that is there already.
-            wanted = None if self.must is None else self.must.take(log_probs_BWV)
+            wanted = None if self.positive is None else self.positive.take(log_probs_BWV)
             block_repeated_ngrams(log_probs_BWV, self.tokens_BWT, self.no_repeat_ngram_size)
-            if self.must is not None:
-                self.must.put(log_probs_BWV, wanted)
-        if self.avoid is not None:
-            self.avoid.block(log_probs_BWV)
-        if self.must is not None:
-            self.must.block(log_probs_BWV, length, self.eos_id)
+            if self.positive is not None:
+                self.positive.put(log_probs_BWV, wanted)
+        if self.negative is not None:
+            self.negative.block(log_probs_BWV)
+        if self.positive is not None:
+            self.positive.block(log_probs_BWV, length, self.eos_id)
         eos_BW = log_probs_BWV[:, :, self.eos_id].clone()
         if length <= max(self.min_lengths):
             log_probs_BWV[:, :, self.eos_id] = eos_BW.masked_fill(
@@ -152,7 +152,7 @@ class Rules:
         """Follow hypotheses into their next tokens, which continue these ones of the step before."""
         if self.no_repeat_ngram_size or self.repetition_penalty != 1.0:
             self.tokens_BWT = append_tokens(self.tokens_BWT, parents_BW, token_ids_BW)
-        for one in (self.avoid, self.must):
+        for one in (self.negative, self.positive):
             if one is not None:
                 one.advance(parents_BW, token_ids_BW)
 
@@ -161,7 +161,7 @@ class Rules:
         self.min_lengths = [self.min_lengths[row] for row in sentences.tolist()]
         if self.tokens_BWT is not None:
             self.tokens_BWT = self.tokens_BWT.index_select(0, sentences)
-        for one in (self.prefix, self.avoid, self.must):
+        for one in (self.prefix, self.negative, self.positive):
             if one is not None:
                 one.keep(sentences)
 

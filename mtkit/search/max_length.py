@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from mtkit.config.search import SearchConfig
 from mtkit.errors import MtkitError
-from mtkit.search.constraints.constraints import Demands
+from mtkit.search.constraints.constraints import Constraints
 
 
-def max_lengths(
+def max_target_lengths(
     sources: Sequence[list[int]],
     config: SearchConfig,
     limit: int | None,
-    demands: Sequence[Demands] | None = None,
+    constraints: Sequence[Constraints] | None = None,
 ) -> list[int]:
     """The most tokens that each translation may have, EOS counted: relative to the source, and no more than the scorer's limit.
 
@@ -21,9 +21,9 @@ def max_lengths(
         sources: Token ids of each sentence.
         config: Search settings.
         limit: The scorer's own.
-        demands: Of each sentence; None where there are none.
+        constraints: Of each sentence; None where there are none.
     Raises:
-        MtkitError: The scorer's limit is too low for a demand.
+        MtkitError: The scorer's limit is too low for the constraints.
     """
     wanted = [
         max(int(config.max_length_ratio * len(source)) + config.max_length_extra, config.min_length)
@@ -31,15 +31,15 @@ def max_lengths(
     ]
     if config.max_length is not None:
         wanted = [min(length, config.max_length) for length in wanted]
-    if demands is not None:
+    if constraints is not None:
         wanted = [
-            max(length + demand.n_hidden, demand.n_needed)
-            for length, demand in zip(wanted, demands, strict=True)
+            max(length + constraint.n_hidden, constraint.n_needed)
+            for length, constraint in zip(wanted, constraints, strict=True)
         ]
-        longest = max((demand.n_needed for demand in demands), default=0)
+        longest = max((constraint.n_needed for constraint in constraints), default=0)
         if limit is not None and longest >= limit:
             raise MtkitError(
-                f"what is demanded of a translation takes {longest} pieces, and the model can write {limit - 1}",
-                "demand a shorter prefix or fewer words",
+                f"the constraints need {longest} tokens, but the model can write at most {limit - 1}",
+                "use a shorter prefix or fewer words",
             )
     return [length + 1 if limit is None else min(length + 1, limit) for length in wanted]

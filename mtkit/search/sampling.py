@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from mtkit.config.search import SearchConfig
-from mtkit.search.constraints.constraints import Demands
+from mtkit.search.constraints.constraints import Constraints
 from mtkit.search.counter_rng import UniformStreams
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.scorer import State, StepScorer
-from mtkit.search.single_path import Moment, Picked, walk
+from mtkit.search.single_path import NextTokens, StepContext, decode_single_path
 
 
 @torch.inference_mode()
@@ -19,7 +19,7 @@ def sample(
     scorer: StepScorer[State],
     sources: list[list[int]],
     config: SearchConfig,
-    demands: Sequence[Demands] | None = None,
+    constraints: Sequence[Constraints] | None = None,
 ) -> list[list[Hypothesis]]:
     """Draw `n_best` translations of each sentence.
 
@@ -30,7 +30,7 @@ def sample(
         scorer: Gives log-probabilities.
         sources: Token ids of each sentence.
         config: `n_best`, `seed`, and what is drawn among; the lengths and the rules against repetition hold too.
-        demands: Of each sentence; None where there are none. Phrases that must appear need a beam.
+        constraints: Of each sentence; None where there are none. Phrases that must appear need a beam.
     Returns:
         For each sentence, in order, its samples in the order of their numbers. Their log-probabilities are the model's, whatever the temperature.
     """
@@ -39,10 +39,10 @@ def sample(
         config.seed, [(number, source) for source in sources for number in range(n)]
     )
 
-    def pick(state: State, at: Moment) -> Picked:
+    def pick(state: State, at: StepContext) -> NextTokens:
         zeros_B1 = torch.zeros_like(at.last_B1)
         if config.top_k:
-            best = at.rules.best(scorer, state, at.last_B1, zeros_B1, config.top_k, at.length)
+            best = at.rules.step_top_k(scorer, state, at.last_B1, zeros_B1, config.top_k, at.length)
             log_probs_BC, tokens_BC, eos_B = (
                 best.log_probs_BWC[:, 0],
                 best.token_ids_BWC[:, 0],
@@ -59,11 +59,15 @@ def sample(
             truncated(log_probs_BC, config), streams.at(at.rows, at.length).to(log_probs_BC.device)
         )
         token_B1 = place_B1 if tokens_BC is None else tokens_BC.gather(1, place_B1)
-        return Picked(token_B1, log_probs_BC.gather(1, place_B1)[:, 0], eos_B)
+        return NextTokens(token_B1, log_probs_BC.gather(1, place_B1)[:, 0], eos_B)
 
     repeated = [source for source in sources for _ in range(n)]
-    every = None if demands is None else [demand for demand in demands for _ in range(n)]
-    found = walk(scorer, repeated, config, every, pick)
+    every = (
+        None
+        if constraints is None
+        else [constraint for constraint in constraints for _ in range(n)]
+    )
+    found = decode_single_path(scorer, repeated, config, every, pick)
     return [found[i : i + n] for i in range(0, len(found), n)]
 
 

@@ -19,7 +19,7 @@ class ScorerState(Protocol):
 State = TypeVar("State", bound=ScorerState)
 
 
-class Best(NamedTuple):
+class TopTokens(NamedTuple):
     """The most probable next tokens of W hypotheses of each sentence."""
 
     log_probs_BWC: Tensor
@@ -29,11 +29,11 @@ class Best(NamedTuple):
     """Of EOS, whether it is among them or not."""
 
 
-def best_of(log_probs_BWV: Tensor, n: int, eos_id: int) -> Best:
-    """The n most probable of all next tokens, or all of them where there are fewer."""
+def top_tokens_of(log_probs_BWV: Tensor, k: int, eos_id: int) -> TopTokens:
+    """The k most probable of all next tokens, or all of them where there are fewer."""
     B, W, V = log_probs_BWV.shape
-    values, places = top_k(log_probs_BWV.flatten(0, 1), min(n, V))
-    return Best(values.view(B, W, -1), places.view(B, W, -1), log_probs_BWV[:, :, eos_id])
+    values, places = top_k(log_probs_BWV.flatten(0, 1), min(k, V))
+    return TopTokens(values.view(B, W, -1), places.view(B, W, -1), log_probs_BWV[:, :, eos_id])
 
 
 class StepScorer(Protocol[State]):
@@ -68,6 +68,8 @@ class StepScorer(Protocol[State]):
         """
         ...
 
-    def best(self, state: State, token_ids_BW: Tensor, parents_BW: Tensor, n: int) -> Best:
-        """As `step`, but only the n most probable tokens of each hypothesis, as `best_of` would find them."""
+    def step_top_k(
+        self, state: State, token_ids_BW: Tensor, parents_BW: Tensor, k: int
+    ) -> TopTokens:
+        """As `step`, but only the k most probable tokens of each hypothesis, as `top_tokens_of` would find them."""
         ...

@@ -8,8 +8,8 @@ from mtkit.corpus.languages import word_space
 from mtkit.corpus.sentence_ends import sentences
 from mtkit.errors import MtkitError
 from mtkit.io.logs import get_logger
-from mtkit.search.constraints.constraints import Demands
-from mtkit.search.constraints.phrase_automaton import NOWHERE, Phrase
+from mtkit.search.constraints.constraints import Constraints
+from mtkit.search.constraints.phrase_automaton import NOWHERE, PhraseAutomaton
 from mtkit.tokenizer.subword import Subword
 from mtkit.translation.line_constraints import UNCONSTRAINED, LineConstraints
 from mtkit.translation.phrase_spellings import PhraseSpeller
@@ -44,7 +44,7 @@ class ConstraintEncoder:
         wishes: Sequence[LineConstraints] | None,
         parts: Sequence[Sequence[str]],
         drafts: Mapping[int, Sequence[str]] = NO_DRAFTS,
-    ) -> list[Demands] | None:
+    ) -> list[Constraints] | None:
         """Return the demands of each part of each line, in one list; None if there are none.
 
         The sentences of a prefix begin the first parts, one each. A word that must appear is demanded of the first part whose draft
@@ -60,7 +60,7 @@ class ConstraintEncoder:
         """
         if wishes is None and not self.tag_ids:
             return None
-        demands: list[Demands] = []
+        demands: list[Constraints] = []
         for i, (wish, texts) in enumerate(
             zip(wishes or [UNCONSTRAINED] * len(parts), parts, strict=True)
         ):
@@ -70,17 +70,17 @@ class ConstraintEncoder:
 
     def _of_line(
         self, wish: LineConstraints, parts: Sequence[str], drafts: Sequence[str]
-    ) -> list[Demands]:
+    ) -> list[Constraints]:
         prefixes = self._prefixes(wish.prefix, len(parts))
         must_not = tuple(map(self._speller.phrase, dict.fromkeys(wish.must_not)))
-        musts: list[list[Phrase]] = [[] for _ in parts]
+        musts: list[list[PhraseAutomaton]] = [[] for _ in parts]
         for text in dict.fromkeys(wish.must):
             phrase = self._speller.phrase(text)
             self._check(phrase, must_not)
             place = next((i for i, holder in enumerate((*drafts, *parts)) if text in holder), 0)
             musts[place % len(parts)].append(phrase)
         return [
-            Demands((*self.tag_ids, *prefix), len(self.tag_ids), tuple(must), must_not)
+            Constraints((*self.tag_ids, *prefix), len(self.tag_ids), tuple(must), must_not)
             for prefix, must in zip(prefixes, musts, strict=True)
         ]
 
@@ -114,7 +114,7 @@ class ConstraintEncoder:
     def _speller(self) -> PhraseSpeller:
         return PhraseSpeller(self.subword, bool(word_space(self.tgt_lang)))
 
-    def _check(self, phrase: Phrase, must_not: Sequence[Phrase]) -> None:
+    def _check(self, phrase: PhraseAutomaton, must_not: Sequence[PhraseAutomaton]) -> None:
         try:
             phrase.n_needed(NOWHERE)
         except ValueError:

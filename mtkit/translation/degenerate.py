@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from mtkit.config.search import SearchConfig
 from mtkit.search.hypothesis import Hypothesis
-from mtkit.search.max_length import max_lengths
+from mtkit.search.max_length import max_target_lengths
 
 _MAX_PERIOD = 32
 """Pieces of what comes again and again; a sentence, at most."""
@@ -45,7 +45,7 @@ def find_degeneration(src: list[int], tgt: list[int], config: SearchConfig) -> D
         return Degeneration(n_repeated)
     if (
         len(tgt) >= _LONG_RATIO * len(src) + _LONG_EXTRA
-        and len(tgt) + 1 >= max_lengths([src], config, None)[0]
+        and len(tgt) + 1 >= max_target_lengths([src], config, None)[0]
     ):
         return Degeneration(0)
     return None

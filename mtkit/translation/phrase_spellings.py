@@ -7,7 +7,7 @@ from functools import cached_property
 
 from mtkit.errors import MtkitError
 from mtkit.io.logs import get_logger
-from mtkit.search.constraints.phrase_automaton import NOWHERE, Phrase, Positions
+from mtkit.search.constraints.phrase_automaton import NOWHERE, PhraseAutomaton, Positions
 from mtkit.tokenizer.normalize import WORD_BOUNDARY
 from mtkit.tokenizer.subword import Piece, Subword
 
@@ -38,9 +38,9 @@ class PhraseSpeller:
             if has_spaces
             else frozenset()
         )
-        self._known: dict[str, Phrase] = {}
+        self._known: dict[str, PhraseAutomaton] = {}
 
-    def phrase(self, text: str) -> Phrase:
+    def phrase(self, text: str) -> PhraseAutomaton:
         """The automaton of a phrase. Position 0 is before a space that stands before it, position 1 is after that space.
 
         Raises:
@@ -68,7 +68,7 @@ class PhraseSpeller:
             (i, text[j:]) for i, text in self.texts.items() for j in _inner_starts(text, may_follow)
         )
 
-    def _spelt(self, text: str) -> Phrase:
+    def _spelt(self, text: str) -> PhraseAutomaton:
         normalized = self.subword.normalize(text).strip()
         if not normalized:
             raise MtkitError(
@@ -95,7 +95,7 @@ class PhraseSpeller:
             steps.append(leads)
             ends.append(completes)
         always = frozenset((0, 1)) if begins_anywhere else frozenset((0,))
-        return Phrase(normalized, tuple(steps), tuple(ends), always, self.openers)
+        return PhraseAutomaton(normalized, tuple(steps), tuple(ends), always, self.openers)
 
     def _continuations(
         self, index: "_Index", spelt: bytes, position: int

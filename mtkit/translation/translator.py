@@ -22,7 +22,7 @@ from mtkit.io.logs import get_logger
 from mtkit.model.device import choose_device, choose_dtype, describe_placement
 from mtkit.search.ensemble_scorer import ModelScorer
 from mtkit.search.hypothesis import Hypothesis
-from mtkit.search.logits_rules import looks_at_all
+from mtkit.search.logits_rules import full_vocab_reasons
 from mtkit.search.shortlist.shortlist import SHORTLIST_NAME, Shortlist
 from mtkit.search.teacher_forcing import ForcedScorer
 from mtkit.tokenizer.subword import Tokenizer
@@ -438,7 +438,7 @@ class Translator:
         demands = self.demands.encode(
             wishes, [[part.text for part in parts] for parts in searched], drafts
         )
-        if self._warns_of_shortlist and (reasons := looks_at_all(search, demands or ())):
+        if self._warns_of_shortlist and (reasons := full_vocab_reasons(search, demands or ())):
             self._warns_of_shortlist = False
             logger.warning(
                 "the shortlist has no effect on a search that looks at all pieces, as it does with %s",

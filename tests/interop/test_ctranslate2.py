@@ -15,7 +15,7 @@ from mtkit.engines.ctranslate2.exported_dir import QUANTIZATIONS, load_exported_
 from mtkit.engines.protocol import SearchRequest
 from mtkit.errors import MtkitError
 from mtkit.interop.export import Comparison, export_ctranslate2
-from mtkit.search.constraints.constraints import Demands
+from mtkit.search.constraints.constraints import Constraints
 from mtkit.translation.translator import Translator
 
 TEXTS = [
@@ -164,7 +164,7 @@ def test_a_prefix_is_kept_and_its_cost_counted(make_both, random_rows, forced_lo
     config = SearchConfig(
         beam_size=2, length_penalty="mean", max_length_ratio=2.0, max_length_extra=5
     )
-    demands = [Demands(tuple(prefixes[0])), Demands(tuple(prefixes[1]), n_hidden=0)]
+    demands = [Constraints(tuple(prefixes[0])), Constraints(tuple(prefixes[1]), n_hidden=0)]
     for row, prefix, n_best in zip(
         rows, prefixes, searched(theirs, rows, config, demands), strict=True
     ):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.penalties import length_penalty
-from mtkit.search.scorer import best_of
+from mtkit.search.scorer import top_tokens_of
 
 BOS, EOS = 0, 1
 
@@ -52,8 +52,8 @@ class TableScorer:
             rows.append([self.tables[sentence][prefix] for prefix in state.prefixes[i]])
         return torch.tensor(rows, dtype=torch.float64)
 
-    def best(self, state, token_ids_BW, parents_BW, n):
-        return best_of(self.step(state, token_ids_BW, parents_BW), n, EOS)
+    def step_top_k(self, state, token_ids_BW, parents_BW, k):
+        return top_tokens_of(self.step(state, token_ids_BW, parents_BW), k, EOS)
 
 
 class FullTable(dict):

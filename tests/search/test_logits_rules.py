@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from mtkit.config.search import SearchConfig
 from mtkit.errors import MtkitError
 from mtkit.search.beam import beam_search
-from mtkit.search.constraints.constraints import Demands
-from mtkit.search.constraints.phrase_automaton import Phrase
+from mtkit.search.constraints.constraints import Constraints
+from mtkit.search.constraints.phrase_automaton import PhraseAutomaton
 from mtkit.search.greedy import greedy_search
 from tests.search.enumerating import enumerate_best, holds, repeats
 from tests.search.table import EOS, FullTable, TableScorer, full_tables
@@ -105,7 +105,7 @@ def test_the_repetition_penalty_is_its_formula(table, penalty):
 def test_a_forced_prefix_is_there_and_the_best_follows(table, prefix, min_length, n):
     settings = config(min_length=min_length, no_repeat_ngram_size=n)
     [found] = beam_search(
-        TableScorer([table]), [[0]], settings, [Demands(prefix_ids=tuple(prefix))]
+        TableScorer([table]), [[0]], settings, [Constraints(prefix_ids=tuple(prefix))]
     )
 
     def is_allowed(tokens):
@@ -124,9 +124,9 @@ def test_a_forced_prefix_is_there_and_the_best_follows(table, prefix, min_length
 @few
 @given(table=full_tables(VOCAB_SIZE), prefix=st.lists(tokens, max_size=7))
 def test_a_beam_of_one_is_greedy_search_with_a_prefix_too(table, prefix):
-    demands = [Demands(prefix_ids=tuple(prefix))]
-    [greedy] = greedy_search(TableScorer([table]), [[0]], config(1, n_best=1), demands)
-    [[beam]] = beam_search(TableScorer([table]), [[0]], config(1, n_best=1), demands)
+    constraints = [Constraints(prefix_ids=tuple(prefix))]
+    [greedy] = greedy_search(TableScorer([table]), [[0]], config(1, n_best=1), constraints)
+    [[beam]] = beam_search(TableScorer([table]), [[0]], config(1, n_best=1), constraints)
     assert beam.token_ids == greedy.token_ids
     # A prefix longer than the maximum length stays whole.
     assert greedy.token_ids[: len(prefix)] == prefix
@@ -145,7 +145,7 @@ def test_hidden_pieces_do_not_count(table, prefix, min_length):
         TableScorer([table]),
         [[0]],
         settings,
-        [Demands(prefix_ids=tuple(prefix), n_hidden=n_hidden)],
+        [Constraints(prefix_ids=tuple(prefix), n_hidden=n_hidden)],
     )
     expected = enumerate_best(
         table,
@@ -165,8 +165,10 @@ phrases = st.lists(tokens, min_size=1, max_size=2)
 @given(table=full_tables(VOCAB_SIZE), must_not=st.lists(phrases, min_size=1, max_size=2))
 def test_phrases_that_must_not_appear_do_not(table, must_not):
     settings = config()
-    demands = [Demands(must_not=tuple(Phrase.of_ids([phrase]) for phrase in must_not))]
-    [found] = beam_search(TableScorer([table]), [[0]], settings, demands)
+    constraints = [
+        Constraints(negative=tuple(PhraseAutomaton.of_ids([phrase]) for phrase in must_not))
+    ]
+    [found] = beam_search(TableScorer([table]), [[0]], settings, constraints)
     expected = enumerate_best(
         table,
         VOCAB_SIZE,
@@ -175,7 +177,7 @@ def test_phrases_that_must_not_appear_do_not(table, must_not):
         lambda tokens: not any(holds(tokens, phrase) for phrase in must_not),
     )
     assert_same(found, expected[:3])
-    [greedy] = greedy_search(TableScorer([table]), [[0]], settings, demands)
+    [greedy] = greedy_search(TableScorer([table]), [[0]], settings, constraints)
     assert not any(holds(greedy.token_ids, phrase) for phrase in must_not)
 
 
@@ -195,19 +197,19 @@ def test_an_absolute_maximum_length():
     beam_size=st.integers(1, 4),
     data=st.data(),
 )
-def test_a_sentence_with_demands_gives_alone_what_it_gives_among_others(seeds, beam_size, data):
+def test_a_sentence_with_constraints_gives_alone_what_it_gives_among_others(seeds, beam_size, data):
     tables = [FullTable(seed, 6) for seed in seeds]
     settings = config(beam_size, 9, beam_size, no_repeat_ngram_size=2)
     sources = [[i] for i in range(len(tables))]
     piece = st.integers(2, 5)
-    phrase = st.lists(piece, min_size=1, max_size=2).map(lambda ids: Phrase.of_ids([ids]))
+    phrase = st.lists(piece, min_size=1, max_size=2).map(lambda ids: PhraseAutomaton.of_ids([ids]))
     one = st.builds(
-        Demands,
+        Constraints,
         prefix_ids=st.lists(piece, max_size=3).map(tuple),
-        must_not=st.lists(phrase, max_size=1).map(tuple),
-        must=st.lists(phrase, max_size=1).map(tuple),
+        negative=st.lists(phrase, max_size=1).map(tuple),
+        positive=st.lists(phrase, max_size=1).map(tuple),
     )
-    demands = data.draw(st.lists(one, min_size=len(seeds), max_size=len(seeds)))
+    constraints = data.draw(st.lists(one, min_size=len(seeds), max_size=len(seeds)))
 
     def search(chosen):
         try:
@@ -215,7 +217,7 @@ def test_a_sentence_with_demands_gives_alone_what_it_gives_among_others(seeds, b
                 TableScorer(tables),
                 [sources[i] for i in chosen],
                 settings,
-                [demands[i] for i in chosen],
+                [constraints[i] for i in chosen],
             )
         except MtkitError:
             return None
@@ -228,15 +230,19 @@ def test_a_sentence_with_demands_gives_alone_what_it_gives_among_others(seeds, b
 def test_the_scorers_limit_is_too_low_for_a_prefix():
     scorer = TableScorer([FullTable(1, VOCAB_SIZE)])
     scorer.max_length = 4
-    assert beam_search(scorer, [[0]], config(2, 9, 1), [Demands(prefix_ids=(2, 3, 4))])[0][
+    assert beam_search(scorer, [[0]], config(2, 9, 1), [Constraints(prefix_ids=(2, 3, 4))])[0][
         0
     ].token_ids == [2, 3, 4]
-    with pytest.raises(MtkitError, match="takes 4 pieces, and the model can write 3"):
-        beam_search(scorer, [[0]], config(2, 9, 1), [Demands(prefix_ids=(2, 3, 4, 2))])
+    with pytest.raises(MtkitError, match="need 4 tokens, but the model can write at most 3"):
+        beam_search(scorer, [[0]], config(2, 9, 1), [Constraints(prefix_ids=(2, 3, 4, 2))])
 
 
-def test_demands_that_exclude_each_other_are_an_error():
-    demands = [Demands(must=(Phrase.of_ids([[2]]),), must_not=(Phrase.of_ids([[2]]),))]
-    with pytest.raises(MtkitError, match="cannot be met"):
-        beam_search(TableScorer([FullTable(1, VOCAB_SIZE)]), [[0]], config(2, 4, 1), demands)
+def test_constraints_that_exclude_each_other_are_an_error():
+    constraints = [
+        Constraints(
+            positive=(PhraseAutomaton.of_ids([[2]]),), negative=(PhraseAutomaton.of_ids([[2]]),)
+        )
+    ]
+    with pytest.raises(MtkitError, match="cannot be satisfied"):
+        beam_search(TableScorer([FullTable(1, VOCAB_SIZE)]), [[0]], config(2, 4, 1), constraints)
     assert EOS == 1

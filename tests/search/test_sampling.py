@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtkit.config.search import SearchConfig
-from mtkit.search.constraints.constraints import Demands
-from mtkit.search.constraints.phrase_automaton import Phrase
+from mtkit.search.constraints.constraints import Constraints
+from mtkit.search.constraints.phrase_automaton import PhraseAutomaton
 from mtkit.search.counter_rng import UniformStreams
 from mtkit.search.greedy import greedy_search
 from mtkit.search.sampling import draw, sample
@@ -152,9 +152,11 @@ def test_the_best_of_one_is_greedy_search(table, max_length):
     min_length=st.integers(0, 4),
 )
 def test_rules_hold_for_samples(table, how, prefix, min_length):
-    demands = [Demands(prefix_ids=tuple(prefix), must_not=(Phrase.of_ids([[3, 4]]),))]
+    constraints = [
+        Constraints(prefix_ids=tuple(prefix), negative=(PhraseAutomaton.of_ids([[3, 4]]),))
+    ]
     settings = config(8, 9, min_length=min_length, no_repeat_ngram_size=3, **how)
-    for h in sample(TableScorer([table]), [[0]], settings, demands)[0]:
+    for h in sample(TableScorer([table]), [[0]], settings, constraints)[0]:
         assert h.token_ids[: len(prefix)] == prefix
         assert len(h.token_ids) >= min_length
         beyond = h.token_ids[max(len(prefix) - 1, 0) :]

@@ -2,7 +2,7 @@
 
 import torch
 
-from mtkit.search.scorer import best_of
+from mtkit.search.scorer import top_tokens_of
 
 
 class CopyingState:
@@ -37,5 +37,5 @@ class CopyingScorer:
         state.n_steps += 1
         return log_probs_BWV
 
-    def best(self, state, token_ids_BW, parents_BW, n):
-        return best_of(self.step(state, token_ids_BW, parents_BW), n, self.eos_id)
+    def step_top_k(self, state, token_ids_BW, parents_BW, k):
+        return top_tokens_of(self.step(state, token_ids_BW, parents_BW), k, self.eos_id)

@@ -125,9 +125,9 @@ def test_parts_of_a_line_share_its_wishes(tiny_tokenizer):
     first, second = reader.encode([wish], [["나는 간다", "Seoul 에"]]) or []
     assert tiny_tokenizer.tgt.decode([first.prefix_ids]) == ["I go"]
     assert second.prefix_ids == ()
-    assert [[phrase.text for phrase in part.must] for part in (first, second)] == [
+    assert [[phrase.text for phrase in part.positive] for part in (first, second)] == [
         ["home"],
         ["Seoul"],
     ]
-    assert [phrase.text for phrase in second.must_not] == ["book"]
+    assert [phrase.text for phrase in second.negative] == ["book"]
     assert reader.encode(None, [["a"]]) is None

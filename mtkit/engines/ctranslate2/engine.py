@@ -18,9 +18,9 @@ from mtkit.errors import MtkitError
 from mtkit.interop.package import require_ctranslate2
 from mtkit.interop.weight_map import n_positions, pieces_of
 from mtkit.model.device import choose_device, describe_device
-from mtkit.search.constraints.constraints import Demands
+from mtkit.search.constraints.constraints import Constraints
 from mtkit.search.hypothesis import Hypothesis
-from mtkit.search.max_length import max_lengths
+from mtkit.search.max_length import max_target_lengths
 from mtkit.search.penalties import length_penalty
 from mtkit.translation.translator import Translator
 
@@ -79,7 +79,8 @@ class CTranslate2Engine:
         sources, config, constraints = request.sources, request.config, request.constraints
         refuse_unknown_ways(config, constraints)
         limits = [
-            limit - 1 for limit in max_lengths(sources, config, self._max_length, constraints)
+            limit - 1
+            for limit in max_target_lengths(sources, config, self._max_length, constraints)
         ]
         found: list[list[Hypothesis]] = [[] for _ in sources]
         too_long: list[int] = []
@@ -241,7 +242,9 @@ def _told(ask: Callable[[], Any]) -> Any:
         ) from None
 
 
-def refuse_unknown_ways(config: SearchConfig, demands: Sequence[Demands] | None = None) -> None:
+def refuse_unknown_ways(
+    config: SearchConfig, constraints: Sequence[Constraints] | None = None
+) -> None:
     """Keep from a search that CTranslate2 does not have, or that it does in another way.
 
     Raises:
@@ -254,8 +257,14 @@ def refuse_unknown_ways(config: SearchConfig, demands: Sequence[Demands] | None 
             ("n_groups", config.n_groups > 1),
             ("coverage_penalty", config.coverage_penalty > 0),
             ("repetition_penalty", config.repetition_penalty != 1),
-            ("words that must appear", any(demand.must for demand in demands or ())),
-            ("words that must not appear", any(demand.must_not for demand in demands or ())),
+            (
+                "words that must appear",
+                any(constraint.positive for constraint in constraints or ()),
+            ),
+            (
+                "words that must not appear",
+                any(constraint.negative for constraint in constraints or ()),
+            ),
         )
         if is_asked
     ]

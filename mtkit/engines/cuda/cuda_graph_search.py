@@ -15,18 +15,18 @@ import torch
 from torch import Tensor
 
 from mtkit.config.search import SearchConfig
-from mtkit.engines.cuda.decision_log import Written
+from mtkit.engines.cuda.decision_log import DecisionLog
 from mtkit.engines.cuda.kernel_choice import kernels_for
-from mtkit.engines.cuda.static_state import Arena, FixedState, Shape, put
+from mtkit.engines.cuda.static_state import Arena, SearchShape, StaticState, copy_to_start
 from mtkit.io.logs import get_logger
 from mtkit.search.beam import refuse_without_end
-from mtkit.search.candidates import choose
+from mtkit.search.candidates import top_candidates
 from mtkit.search.ensemble_scorer import ModelScorer, ModelState
 from mtkit.search.hypothesis import Hypothesis
-from mtkit.search.max_length import max_lengths
+from mtkit.search.max_length import max_target_lengths
 from mtkit.search.padding import coarse_length
 from mtkit.search.penalties import length_penalty
-from mtkit.search.scorer import Best
+from mtkit.search.scorer import TopTokens
 
 logger = get_logger(__name__)
 
@@ -35,7 +35,7 @@ _STEPS_BEHIND = 2
 """How far the device may be ahead of what Python knows."""
 
 
-class RecordedSearch:
+class CudaGraphSearch:
     """Greedy and beam search with the models of a scorer, which must not change any more.
 
     Args:
@@ -44,7 +44,7 @@ class RecordedSearch:
 
     def __init__(self, scorer: ModelScorer) -> None:
         self.scorer = scorer
-        self._boards: dict[tuple[Shape, SearchConfig], Board] = {}
+        self._buffers: dict[tuple[SearchShape, SearchConfig], GraphBuffers] = {}
         self._arena = Arena(0, scorer.device)
         self._lookback = _Lookback(scorer.device)
         self._pool = self._new_pool()
@@ -88,39 +88,39 @@ class RecordedSearch:
         return self(sources[:half], config) + self(sources[half:], config)
 
     def _search(self, sources: list[list[int]], config: SearchConfig) -> list[list[Hypothesis]]:
-        limits = max_lengths(sources, config, self.scorer.max_length)
+        limits = max_target_lengths(sources, config, self.scorer.max_length)
         state = self.scorer.start(sources)
         S = coarse_length(state.plain_caches[0].layers[0].memory_key_BHSK.size(2))
-        shape = Shape(_room_for(len(sources)), S, config.beam_size, _steps_ahead(S, limits))
-        board = self._board(shape, config)
-        board.begin(state, limits)
-        written = Written(len(sources), config)
+        shape = SearchShape(_room_for(len(sources)), S, config.beam_size, _steps_ahead(S, limits))
+        buffers = self._buffers_for(shape, config)
+        buffers.begin(state, limits)
+        written = DecisionLog(len(sources), config)
         live, length, begun_at = list(range(len(sources))), 0, 0
         while True:
-            board.play(length)
+            buffers.replay(length)
             length += 1
-            n_live = self._lookback(board.n_live)
+            n_live = self._lookback(buffers.n_live)
             if n_live == 0 or length == max(limits):
                 break
-            is_full = length == board.shape.max_steps
-            if is_full or 2 * _room_for(n_live) <= board.shape.n_sentences:
-                done = board.done_B.tolist()
+            is_full = length == buffers.shape.max_steps
+            if is_full or 2 * _room_for(n_live) <= buffers.shape.n_sentences:
+                done = buffers.done_B.tolist()
                 rows = [row for row in range(len(live)) if not done[row]]
-                written.add(live, begun_at, board.written(length - begun_at))
+                written.add(live, begun_at, buffers.written(length - begun_at))
                 live, begun_at = [live[row] for row in rows], length
                 if not rows:
                     break
                 n_steps = (
                     _steps_ahead(length + 1, [limits[i] for i in live])
                     if is_full
-                    else board.shape.max_steps
+                    else buffers.shape.max_steps
                 )
-                shape = board.shape._replace(n_sentences=_room_for(len(rows)), max_steps=n_steps)
-                part = board.part(torch.tensor(rows, device=board.done_B.device))
-                board = self._board(shape, config)
-                board.resume(part, len(rows))
+                shape = buffers.shape._replace(n_sentences=_room_for(len(rows)), max_steps=n_steps)
+                part = buffers.part(torch.tensor(rows, device=buffers.done_B.device))
+                buffers = self._buffers_for(shape, config)
+                buffers.resume(part, len(rows))
         if length > begun_at:
-            written.add(live, begun_at, board.written(length - begun_at))
+            written.add(live, begun_at, buffers.written(length - begun_at))
         self._lookback.clear()
         found = written.hypotheses()
         refuse_without_end(found)
@@ -129,13 +129,13 @@ class RecordedSearch:
     def _forget(self) -> None:
         """Give all memory back."""
         self._lookback.clear()
-        self._forget_boards()
+        self._forget_buffers()
         if self.scorer.device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def _forget_boards(self) -> None:
+    def _forget_buffers(self) -> None:
         # Recorded steps know their places; and with the last of them their pool is gone.
-        self._boards.clear()
+        self._buffers.clear()
         self._pool = self._new_pool()
         self._arena = Arena(0, self.scorer.device)
 
@@ -143,37 +143,39 @@ class RecordedSearch:
         """Of memory that recorded steps share, which are never played at the same time; None where there is nothing to record with."""
         return torch.cuda.graph_pool_handle() if self.scorer.device.type == "cuda" else None
 
-    def _board(self, shape: Shape, config: SearchConfig) -> "Board":
+    def _buffers_for(self, shape: SearchShape, config: SearchConfig) -> "GraphBuffers":
         """The one of this shape, with all its tensors zero."""
-        board = self._boards.get((shape, config))
-        if board is None:
+        buffers = self._buffers.get((shape, config))
+        if buffers is None:
             scorer = self.scorer.combining(config.ensemble)
-            n_bytes = Board(scorer, config, shape, Arena(1 << 60, torch.device("meta"))).n_bytes
+            n_bytes = GraphBuffers(
+                scorer, config, shape, Arena(1 << 60, torch.device("meta"))
+            ).n_bytes
             if n_bytes > self._arena.buffer.numel():
-                self._forget_boards()
+                self._forget_buffers()
                 self._arena = Arena(n_bytes, self.scorer.device)
-            board = self._boards[shape, config] = Board(
+            buffers = self._buffers[shape, config] = GraphBuffers(
                 scorer, config, shape, self._arena, self._pool
             )
-        self._arena.buffer[: board.n_bytes].zero_()
-        return board
+        self._arena.buffer[: buffers.n_bytes].zero_()
+        return buffers
 
 
-class Board:
+class GraphBuffers:
     """The tensors of one shape, and the step on them: B sentences, W hypotheses of each, the N best that have ended, T steps written down."""
 
     def __init__(
         self,
         scorer: ModelScorer,
         config: SearchConfig,
-        shape: Shape,
+        shape: SearchShape,
         arena: Arena,
         pool: Any = None,
     ) -> None:
         B, _, W, T = shape
         arena.used = 0
         self.scorer, self.config, self.shape = scorer, config, shape
-        self.state: FixedState = scorer.fixed_state(shape, arena.take)
+        self.state: StaticState = scorer.static_state(shape, arena.take)
         self.last_BW, self.parents_BW = (
             arena.take((B, W), torch.long),
             arena.take((B, W), torch.long),
@@ -202,8 +204,8 @@ class Board:
         # There is one hypothesis at first.
         self.scores_BW[:, 1:] = -math.inf
         self.best_ended_BN.fill_(-math.inf)
-        put(self.limits_B, torch.tensor(limits))
-        put(
+        copy_to_start(self.limits_B, torch.tensor(limits))
+        copy_to_start(
             self.last_penalties_B,
             torch.tensor([length_penalty(limit, self.config) for limit in limits]),
         )
@@ -217,11 +219,11 @@ class Board:
         ]
 
     def resume(self, part: list[Tensor], n_sentences: int) -> None:
-        """Go on with sentences of a board of another shape. All tensors have to be zero."""
+        """Go on with sentences of a buffers of another shape. All tensors have to be zero."""
         own = self._by_sentence()
         self.state.resume(part[: -len(own)])
         for tensor, values in zip(own, part[-len(own) :], strict=True):
-            put(tensor, values)
+            copy_to_start(tensor, values)
         self.done_B[n_sentences:] = True
 
     def _by_sentence(self) -> list[Tensor]:
@@ -237,10 +239,10 @@ class Board:
         ]
 
     def written(self, n_steps: int) -> np.ndarray:
-        """What was decided in the steps of this board. Shape (n_steps, B, X); see `Written`."""
+        """What was decided in the steps of this buffers. Shape (n_steps, B, X); see `DecisionLog`."""
         return self.written_TBX[:n_steps].to("cpu", copy=True).numpy()
 
-    def play(self, n_steps: int) -> None:
+    def replay(self, n_steps: int) -> None:
         """Take a step, of which there have been so many: the first one by one, so that libraries can get ready, all others recorded."""
         room = min(coarse_length(n_steps + 1), self.shape.max_steps)
         if self._pool is None or not self._is_warm:
@@ -268,14 +270,14 @@ class Board:
     def _step(self) -> None:
         # Of one hypothesis no more than `beam_size` can be kept; EOS may be among its best, and where it may not come yet one more is needed.
         n_wanted = self.config.beam_size + 1 + (self.config.min_length > 0)
-        best = self.scorer.best(self.state, self.last_BW, self.parents_BW, n_wanted)
+        best = self.scorer.step_top_k(self.state, self.last_BW, self.parents_BW, n_wanted)
         if self._kernels is not None:
             self._kernels.decide(best, self)
         else:
             self.decide(best)
         self.n_written += 1
 
-    def decide(self, best: Best) -> None:
+    def decide(self, best: TopTokens) -> None:
         """Choose who goes on, end whom EOS or the maximum length ends, see which sentences are done, and write all that down."""
         config, eos_id = self.config, self.scorer.eos_id
         length = self.state.length
@@ -291,7 +293,7 @@ class Board:
         )
         token_ids_BWC[:, :, 0].masked_fill_(must_end_B1, eos_id)
 
-        chosen = choose(
+        chosen = top_candidates(
             log_probs_BWC + self.scores_BW[:, :, None], token_ids_BWC, config.beam_size, eos_id
         )
         ended_BW = (chosen.end_log_probs_BW / self.penalties_T.index_select(0, length)).masked_fill(

@@ -9,7 +9,7 @@ from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.penalties import length_penalty
 
 
-class Written:
+class DecisionLog:
     """The decisions of every step of a batch.
 
     One line of W = beam_size hypotheses has X = 5 W + 1 numbers: the parents of those that go on; their tokens; whether each of the W best

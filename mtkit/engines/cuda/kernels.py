@@ -1,7 +1,7 @@
 """What a step of beam search decides, as kernels for a GPU: each in place of dozens of operations on a few numbers, which take longer to start than
 to run.
 
-They are written in Triton (Tillet et al. 2019), which comes with torch where there is CUDA. What they compute stands in `best_of` and in
+They are written in Triton (Tillet et al. 2019), which comes with torch where there is CUDA. What they compute stands in `top_tokens_of` and in
 `mtkit.engines.cuda.cuda_graph_search` as operations of torch.
 """
 
@@ -14,10 +14,10 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from mtkit.search.scorer import Best
+from mtkit.search.scorer import TopTokens
 
 if TYPE_CHECKING:
-    from mtkit.engines.cuda.cuda_graph_search import Board
+    from mtkit.engines.cuda.cuda_graph_search import GraphBuffers
 
 _WIDEST = 16384
 """Values that one program looks through."""
@@ -62,13 +62,13 @@ def _best_of_part(
         x = tl.where(own == at, -float("inf"), x)
 
 
-def best_of_logits(logits_BWV: Tensor, n: int, eos_id: int, never: list[int]) -> Best:
-    """The n most probable next tokens, as `best_of` finds them among log-probabilities.
+def best_of_logits(logits_BWV: Tensor, n: int, eos_id: int, never: list[int]) -> TopTokens:
+    """The n most probable next tokens, as `top_tokens_of` finds them among log-probabilities.
 
     Args:
         logits_BWV: Unnormalised, in float32.
         n: At most V.
-        eos_id: As in `best_of`.
+        eos_id: As in `top_tokens_of`.
         never: Two tokens that are none of them, but count in the sum of all probabilities.
     """
     B, W, V = logits_BWV.shape
@@ -97,7 +97,7 @@ def best_of_logits(logits_BWV: Tensor, n: int, eos_id: int, never: list[int]) ->
         total_R1 = totals_RP.logsumexp(1, keepdim=True)
         values_RX, top = (values_RX - total_R1).topk(n, dim=1)
         places_RX, eos_R1 = places_RX.gather(1, top), eos_R1 - total_R1
-    return Best(values_RX.view(B, W, n), places_RX.view(B, W, n), eos_R1.view(B, W))
+    return TopTokens(values_RX.view(B, W, n), places_RX.view(B, W, n), eos_R1.view(B, W))
 
 
 @triton.jit
@@ -186,31 +186,31 @@ def _decide_one(
     tl.atomic_add(n_live, 1, mask=is_done == 0)
 
 
-def decide(best: Best, board: "Board") -> None:
-    """As `Board.decide`, in one kernel."""
-    B, W = board.last_BW.shape
-    C, N = best.log_probs_BWC.size(2), board.best_ended_BN.size(1)
-    board.n_live.zero_()
+def decide(best: TopTokens, buffers: "GraphBuffers") -> None:
+    """As `GraphBuffers.decide`, in one kernel."""
+    B, W = buffers.last_BW.shape
+    C, N = best.log_probs_BWC.size(2), buffers.best_ended_BN.size(1)
+    buffers.n_live.zero_()
     _decide_one[(B,)](
         best.log_probs_BWC.contiguous(),
         best.token_ids_BWC.contiguous(),
         best.eos_log_probs_BW.contiguous(),
-        board.scores_BW,
-        board.parents_BW,
-        board.last_BW,
-        board.limits_B,
-        board.n_ended_B,
-        board.best_ended_BN,
-        board.last_penalties_B,
-        board.done_B.view(torch.uint8),
-        board.n_live,
-        board.penalties_T,
-        board.state.length,
-        board.n_written,
-        board.written_TBX,
+        buffers.scores_BW,
+        buffers.parents_BW,
+        buffers.last_BW,
+        buffers.limits_B,
+        buffers.n_ended_B,
+        buffers.best_ended_BN,
+        buffers.last_penalties_B,
+        buffers.done_B.view(torch.uint8),
+        buffers.n_live,
+        buffers.penalties_T,
+        buffers.state.length,
+        buffers.n_written,
+        buffers.written_TBX,
         B,
-        board.scorer.eos_id,
-        board.config.min_length,
+        buffers.scorer.eos_id,
+        buffers.config.min_length,
         W=W,
         C=C,
         N=N,

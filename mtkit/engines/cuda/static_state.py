@@ -10,7 +10,7 @@ from mtkit.model.cache import DecoderCache, FixedKeyValueCache, LayerCache
 from mtkit.model.transformer import Transformer
 
 
-class Shape(NamedTuple):
+class SearchShape(NamedTuple):
     """Of a search in which shapes stay the same."""
 
     n_sentences: int
@@ -39,7 +39,7 @@ class Arena:
         return self.buffer[start : self.used].view(dtype).view(shape)
 
 
-Take = Callable[[tuple[int, ...], torch.dtype], Tensor]
+Allocate = Callable[[tuple[int, ...], torch.dtype], Tensor]
 """Gives a tensor of a shape and a type."""
 
 
@@ -49,7 +49,7 @@ class _BySentence(NamedTuple):
     """In which the sentences lie."""
 
 
-class FixedState:
+class StaticState:
     """As `ModelState`, with room for B sentences, S source positions, and T steps of W hypotheses. Nothing leaves it and nothing grows.
 
     Args:
@@ -60,7 +60,7 @@ class FixedState:
 
     candidates = None
 
-    def __init__(self, models: list[Transformer], shape: Shape, take: Take) -> None:
+    def __init__(self, models: list[Transformer], shape: SearchShape, take: Allocate) -> None:
         B, S, W, T = shape
         self.shape = shape
         self._n_keys = W * T
@@ -119,7 +119,7 @@ class FixedState:
     def begin(self, caches: list[DecoderCache]) -> None:
         """Take up sentences that have just been read. All tensors have to be zero."""
         for own, memory_L2BHSK, other in zip(self.caches, self._memories, caches, strict=True):
-            put(
+            copy_to_start(
                 memory_L2BHSK,
                 torch.stack(
                     [
@@ -133,7 +133,7 @@ class FixedState:
             own.memory_bias_B11S[:n] = -torch.inf
             own.memory_bias_B11S[:n, :, :, :S] = 0.0
             if other.memory_bias_B11S is not None:
-                put(own.memory_bias_B11S, other.memory_bias_B11S)
+                copy_to_start(own.memory_bias_B11S, other.memory_bias_B11S)
         self.next_W.copy_(torch.arange(self.shape.beam_size))
 
     def ancestors(self, parents_BW: Tensor) -> Tensor:
@@ -161,9 +161,9 @@ class FixedState:
         for own, other in zip(
             (*self._counts, *(one.tensor for one in self._by_sentence)), part, strict=True
         ):
-            put(own, other)
+            copy_to_start(own, other)
 
 
-def put(room: Tensor, values: Tensor) -> None:
+def copy_to_start(room: Tensor, values: Tensor) -> None:
     """Write values into the beginning of a tensor that is at least as large in each dimension."""
     room[tuple(slice(0, size) for size in values.shape)] = values

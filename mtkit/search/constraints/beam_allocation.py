@@ -5,12 +5,14 @@ import math
 import torch
 from torch import Tensor
 
-from mtkit.search.candidates import Choice, Ended
-from mtkit.search.constraints.phrase_tracker import Tracker
-from mtkit.search.constraints.positive import Must
+from mtkit.search.candidates import BeamUpdate, FinishedHypothesis
+from mtkit.search.constraints.phrase_tracker import PhraseTracker
+from mtkit.search.constraints.positive import PositiveConstraints
 
 
-def choose_from_banks(totals_BWV: Tensor, must: Must, beam_size: int, eos_id: int) -> Choice:
+def choose_from_banks(
+    totals_BWV: Tensor, must: PositiveConstraints, beam_size: int, eos_id: int
+) -> BeamUpdate:
     """Choose by dynamic beam allocation (Post and Vilar 2018, arXiv:1804.06609).
 
     Candidates are the best continuations of all hypotheses, the best of each one, and those that
@@ -25,7 +27,7 @@ def choose_from_banks(totals_BWV: Tensor, must: Must, beam_size: int, eos_id: in
         eos_id: The token that ends a hypothesis; it does so when it is among the `beam_size` best continuations with all phrases.
     """
     B = totals_BWV.size(0)
-    ended: list[Ended] = []
+    ended: list[FinishedHypothesis] = []
     log_probs_BW = torch.full((B, beam_size), -math.inf, dtype=totals_BWV.dtype)
     parents_BW, token_ids_BW = (
         torch.zeros(B, beam_size, dtype=torch.long),
@@ -40,7 +42,7 @@ def choose_from_banks(totals_BWV: Tensor, must: Must, beam_size: int, eos_id: in
             banks.setdefault(n_needed, []).append((total, parent, token))
         whole = banks.get(0, [])
         ended += [
-            Ended(row, 0, parent, total)
+            FinishedHypothesis(row, 0, parent, total)
             for total, parent, token in whole[:beam_size]
             if token == eos_id
         ]
@@ -53,11 +55,13 @@ def choose_from_banks(totals_BWV: Tensor, must: Must, beam_size: int, eos_id: in
                 token,
             )
     device = totals_BWV.device
-    return Choice(ended, log_probs_BW.to(device), parents_BW.to(device), token_ids_BW.to(device))
+    return BeamUpdate(
+        ended, log_probs_BW.to(device), parents_BW.to(device), token_ids_BW.to(device)
+    )
 
 
 def _candidates(
-    totals_WV: Tensor, tracker: Tracker, places: list[int], n: int
+    totals_WV: Tensor, tracker: PhraseTracker, places: list[int], n: int
 ) -> list[tuple[float, int, int]]:
     """Log-probability, parent and token of each, the best first; no impossible ones."""
     V = totals_WV.size(1)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mtkit.search.constraints.phrase_automaton import Phrase
+from mtkit.search.constraints.phrase_automaton import PhraseAutomaton
 from mtkit.search.constraints.phrase_tracker import trackers_for
 
 
-class Places:
+class TrackedPhrases:
     """Where each hypothesis of each sentence is in the phrases of its sentence.
 
     Args:
@@ -18,7 +18,7 @@ class Places:
         once: See `Tracker`.
     """
 
-    def __init__(self, phrases: Sequence[Sequence[Phrase]], once: bool) -> None:
+    def __init__(self, phrases: Sequence[Sequence[PhraseAutomaton]], once: bool) -> None:
         self.trackers = trackers_for(phrases, once)
         self.places = [[0] for _ in phrases]
 
@@ -40,14 +40,14 @@ class Places:
         self.places = [self.places[row] for row in rows]
 
 
-class Avoid(Places):
+class NegativeConstraints(TrackedPhrases):
     """Makes the pieces impossible that would complete a phrase.
 
     Args:
         phrases: Of each sentence.
     """
 
-    def __init__(self, phrases: Sequence[Sequence[Phrase]]) -> None:
+    def __init__(self, phrases: Sequence[Sequence[PhraseAutomaton]]) -> None:
         super().__init__(phrases, once=False)
 
     def block(self, log_probs_BWV: Tensor) -> None:

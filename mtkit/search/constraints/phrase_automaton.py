@@ -11,7 +11,7 @@ NOWHERE: Positions = frozenset()
 
 
 @dataclass(frozen=True, eq=False)
-class Phrase:
+class PhraseAutomaton:
     """All the ways in which pieces can spell a phrase: a finite automaton whose positions are numbered from 0, the start."""
 
     text: str

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from mtkit.search.constraints.phrase_automaton import Phrase, Positions
+from mtkit.search.constraints.phrase_automaton import PhraseAutomaton, Positions
 
 Place = tuple[Positions | None, ...]
 """For each phrase the positions in it, or None once it is complete."""
 
 
-class Tracker:
+class PhraseTracker:
     """Follows hypotheses through a list of phrases. Places are numbered as they turn up; the first is 0.
 
     Args:
@@ -16,7 +16,7 @@ class Tracker:
         once: Whether a phrase that is complete is done with, as one that must be there; else it is looked for again.
     """
 
-    def __init__(self, phrases: Sequence[Phrase], once: bool) -> None:
+    def __init__(self, phrases: Sequence[PhraseAutomaton], once: bool) -> None:
         self.phrases = tuple(phrases)
         self.once = once
         self._places: list[Place] = []
@@ -65,14 +65,16 @@ class Tracker:
         """The same after any piece that leads nowhere."""
         return sum(phrase.n_needed(frozenset()) for phrase, _ in self._open(place))
 
-    def _open(self, place: int) -> list[tuple[Phrase, Positions]]:
+    def _open(self, place: int) -> list[tuple[PhraseAutomaton, Positions]]:
         return [
             (phrase, at)
             for phrase, at in zip(self.phrases, self._places[place], strict=True)
             if at is not None
         ]
 
-    def _one_further(self, phrase: Phrase, at: Positions | None, token: int) -> Positions | None:
+    def _one_further(
+        self, phrase: PhraseAutomaton, at: Positions | None, token: int
+    ) -> Positions | None:
         if at is None:
             return None
         then, is_complete = phrase.next(at, token)
@@ -85,7 +87,10 @@ class Tracker:
         return self._numbers[place]
 
 
-def trackers_for(groups: Sequence[Sequence[Phrase]], once: bool) -> list[Tracker]:
+def trackers_for(groups: Sequence[Sequence[PhraseAutomaton]], once: bool) -> list[PhraseTracker]:
     """One for each list of phrases; equal lists share theirs."""
-    known: dict[tuple[int, ...], Tracker] = {}
-    return [known.setdefault(tuple(map(id, phrases)), Tracker(phrases, once)) for phrases in groups]
+    known: dict[tuple[int, ...], PhraseTracker] = {}
+    return [
+        known.setdefault(tuple(map(id, phrases)), PhraseTracker(phrases, once))
+        for phrases in groups
+    ]

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mtkit.search.constraints.negative import Places
-from mtkit.search.constraints.phrase_automaton import Phrase
+from mtkit.search.constraints.negative import TrackedPhrases
+from mtkit.search.constraints.phrase_automaton import PhraseAutomaton
 
 
 class Taken(NamedTuple):
@@ -18,17 +18,19 @@ class Taken(NamedTuple):
     values: Tensor
 
 
-class Must(Places):
+class PositiveConstraints(TrackedPhrases):
     """Keeps hypotheses from ending without their phrases, and from going on until there is no room for them.
 
     Args:
         phrases: Of each sentence.
-        limits: Most tokens of each sentence, EOS counted; there is room for all phrases.
+        max_lengths: Most tokens of each sentence, EOS counted; there is room for all phrases.
     """
 
-    def __init__(self, phrases: Sequence[Sequence[Phrase]], limits: Sequence[int]) -> None:
+    def __init__(
+        self, phrases: Sequence[Sequence[PhraseAutomaton]], max_lengths: Sequence[int]
+    ) -> None:
         super().__init__(phrases, once=True)
-        self.limits = list(limits)
+        self.max_lengths = list(max_lengths)
 
     def take(self, log_probs_BWV: Tensor) -> Taken | None:
         """The log-probabilities of pieces that lead on in a phrase, before other rules change them."""
@@ -51,7 +53,7 @@ class Must(Places):
     def block(self, log_probs_BWV: Tensor, length: int, eos_id: int) -> None:
         """Make the end impossible as long as a phrase is missing, and pieces after which the phrases would not fit; in place."""
         for row, (tracker, places, limit) in enumerate(
-            zip(self.trackers, self.places, self.limits, strict=True)
+            zip(self.trackers, self.places, self.max_lengths, strict=True)
         ):
             room = limit - 1 - length
             for column, place in enumerate(places):
@@ -72,4 +74,4 @@ class Must(Places):
     def keep(self, sentences: Tensor) -> None:
         """Forget all sentences but these."""
         super().keep(sentences)
-        self.limits = [self.limits[row] for row in sentences.tolist()]
+        self.max_lengths = [self.max_lengths[row] for row in sentences.tolist()]

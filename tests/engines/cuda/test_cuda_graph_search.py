@@ -7,7 +7,7 @@ import torch
 
 from mtkit.config.model import ModelConfig
 from mtkit.config.search import SearchConfig
-from mtkit.engines.cuda.cuda_graph_search import RecordedSearch
+from mtkit.engines.cuda.cuda_graph_search import CudaGraphSearch
 from mtkit.engines.cuda.static_state import Arena
 from mtkit.errors import MtkitError
 from mtkit.model.transformer import Transformer
@@ -84,7 +84,7 @@ def assert_alike(found, expected):
 )
 def test_it_finds_what_the_other_search_finds(settings, device):
     scorer, config = make_scorer(device=device), SearchConfig.model_validate(settings)
-    search = RecordedSearch(scorer)
+    search = CudaGraphSearch(scorer)
     assert search.can_search(config)
     for n_sentences in 37, 1, 9, 37:
         sources = make_sources(n_sentences)
@@ -107,7 +107,7 @@ def test_other_models(positions, n_models, ensemble, device):
     config = SearchConfig(beam_size=4, n_best=2, ensemble=ensemble)
     sources = make_sources(20)
     assert_alike(
-        RecordedSearch(scorer)(sources, config),
+        CudaGraphSearch(scorer)(sources, config),
         beam_search(scorer.combining(ensemble), sources, config),
     )
 
@@ -118,7 +118,7 @@ def test_sentences_leave_at_different_times_and_room_grows(device):
     scorer = make_scorer(device=device, eos_bias=-1.0)
     sources = make_sources(30, longest=60)
     config = SearchConfig(beam_size=3, max_length_ratio=2.0, max_length_extra=0)
-    found = RecordedSearch(scorer)(sources, config)
+    found = CudaGraphSearch(scorer)(sources, config)
     assert_alike(found, beam_search(scorer, sources, config))
     lengths = sorted(len(best.token_ids) for [best] in found)
     assert lengths[0] < 32 < lengths[len(lengths) // 2] < 64 < lengths[-1]
@@ -128,8 +128,8 @@ def test_sentences_leave_at_different_times_and_room_grows(device):
 def test_a_small_search_does_not_see_what_a_large_one_has_left(device):
     scorer, config = make_scorer(device=device), SearchConfig(beam_size=4, n_best=4)
     small, large = make_sources(3, longest=5), make_sources(60, longest=90)
-    fresh = RecordedSearch(scorer)(small, config)
-    search = RecordedSearch(scorer)
+    fresh = CudaGraphSearch(scorer)(small, config)
+    search = CudaGraphSearch(scorer)
     search(large, config)
     again = search(small, config)
     search(large, SearchConfig(beam_size=7))
@@ -138,7 +138,7 @@ def test_a_small_search_does_not_see_what_a_large_one_has_left(device):
 
 def test_sentences_that_do_not_fit_together_go_in_halves(monkeypatch):
     scorer, config, sources = make_scorer(), SearchConfig(beam_size=3), make_sources(13)
-    expected = RecordedSearch(scorer)(sources, config)
+    expected = CudaGraphSearch(scorer)(sources, config)
     start, sizes = scorer.start, []
 
     def start_few(some):
@@ -148,12 +148,12 @@ def test_sentences_that_do_not_fit_together_go_in_halves(monkeypatch):
         return start(some)
 
     monkeypatch.setattr(scorer, "start", start_few)
-    found = RecordedSearch(scorer)(sources, config)
+    found = CudaGraphSearch(scorer)(sources, config)
     assert_alike(found, expected)
     assert sizes == [13, 7, 4, 3, 6, 3, 3]
     monkeypatch.setattr(scorer, "start", lambda some: start_few(sources))
     with pytest.raises(torch.OutOfMemoryError):
-        RecordedSearch(scorer)(sources, config)
+        CudaGraphSearch(scorer)(sources, config)
 
 
 def test_probabilities_that_are_not_numbers():
@@ -161,11 +161,11 @@ def test_probabilities_that_are_not_numbers():
     with torch.no_grad():
         scorer.models[0].output_weight.fill_(torch.nan)
     with pytest.raises(MtkitError, match="not numbers"):
-        RecordedSearch(scorer)([[5, 6]], SearchConfig(max_length=40))
+        CudaGraphSearch(scorer)([[5, 6]], SearchConfig(max_length=40))
 
 
 def test_what_it_leaves_to_others():
-    search = RecordedSearch(make_scorer())
+    search = CudaGraphSearch(make_scorer())
     others = (
         {"sampling": True},
         {"n_groups": 5},

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mtkit.engines.cuda.kernel_choice import kernels_for
-from mtkit.search.scorer import best_of
+from mtkit.search.scorer import top_tokens_of
 
 
 def test_without_a_gpu_there_are_none():
@@ -24,6 +24,9 @@ def test_the_best_next_tokens(vocab_size, n):
     logits_BWV = 3 * torch.randn(7, 3, vocab_size, device=device)
     log_probs_BWV = logits_BWV.double().log_softmax(2)
     log_probs_BWV[:, :, [0, 2]] = -math.inf
-    found, expected = kernels.best_of_logits(logits_BWV, n, 3, [0, 2]), best_of(log_probs_BWV, n, 3)
+    found, expected = (
+        kernels.best_of_logits(logits_BWV, n, 3, [0, 2]),
+        top_tokens_of(log_probs_BWV, n, 3),
+    )
     for ours, theirs in zip(found, expected, strict=True):
         torch.testing.assert_close(ours.double(), theirs.double(), rtol=0.0, atol=1e-5)

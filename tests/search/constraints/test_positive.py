@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from mtkit.engines.free_first import search_free_first
 from mtkit.engines.protocol import SearchRequest
 from mtkit.search.beam import beam_search
-from mtkit.search.constraints.constraints import Demands
-from mtkit.search.constraints.phrase_automaton import Phrase
+from mtkit.search.constraints.constraints import Constraints
+from mtkit.search.constraints.phrase_automaton import PhraseAutomaton
 from tests.search.enumerating import enumerate_best, holds
 from tests.search.table import EOS, FullTable, TableScorer, full_tables
 from tests.search.test_logits_rules import FULL, MAX_LENGTH, assert_same, config
@@ -32,8 +32,8 @@ must_lists = st.sampled_from(
 )
 
 
-def demands_of(musts, **others):
-    return Demands(must=tuple(Phrase.of_ids(forms) for forms in musts), **others)
+def constraints_of(musts, **others):
+    return Constraints(positive=tuple(PhraseAutomaton.of_ids(forms) for forms in musts), **others)
 
 
 def holds_all(tokens, musts):
@@ -44,7 +44,7 @@ def holds_all(tokens, musts):
 @given(table=full_tables(VOCAB_SIZE), musts=must_lists, min_length=st.integers(0, 3))
 def test_a_beam_of_full_width_finds_the_best_that_holds_them(table, musts, min_length):
     settings = config(beam_size=FULL, min_length=min_length)
-    [found] = beam_search(TableScorer([table]), [[0]], settings, [demands_of(musts)])
+    [found] = beam_search(TableScorer([table]), [[0]], settings, [constraints_of(musts)])
     expected = enumerate_best(
         table, VOCAB_SIZE, MAX_LENGTH, settings, lambda tokens: holds_all(tokens, musts), min_length
     )
@@ -61,7 +61,9 @@ def test_a_beam_of_full_width_finds_the_best_that_holds_them(table, musts, min_l
 def test_with_a_prefix_and_a_phrase_that_must_not_appear(table, musts, prefix, banned):
     settings = config(beam_size=FULL)
     must_not = [banned, banned]
-    demands = demands_of(musts, prefix_ids=tuple(prefix), must_not=(Phrase.of_ids([must_not]),))
+    constraints = constraints_of(
+        musts, prefix_ids=tuple(prefix), negative=(PhraseAutomaton.of_ids([must_not]),)
+    )
 
     def is_allowed(tokens):
         return (
@@ -72,7 +74,7 @@ def test_with_a_prefix_and_a_phrase_that_must_not_appear(table, musts, prefix, b
 
     expected = enumerate_best(table, VOCAB_SIZE, MAX_LENGTH, settings, is_allowed)[:3]
     if expected:
-        assert_same(beam_search(TableScorer([table]), [[0]], settings, [demands])[0], expected)
+        assert_same(beam_search(TableScorer([table]), [[0]], settings, [constraints])[0], expected)
 
 
 @few
@@ -86,7 +88,10 @@ def test_however_narrow_the_beam_and_short_the_limit_they_are_there(
     table, musts, beam_size, max_length
 ):
     [found] = beam_search(
-        TableScorer([table]), [[0]], config(beam_size, max_length, beam_size), [demands_of(musts)]
+        TableScorer([table]),
+        [[0]],
+        config(beam_size, max_length, beam_size),
+        [constraints_of(musts)],
     )
     assert found
     needed = sum(min(map(len, forms)) for forms in musts)
@@ -104,7 +109,7 @@ def test_beside_a_sentence_with_phrases_one_without_gives_what_it_gives_alone(se
     tables = [FullTable(seed, 6), FullTable(seed + 1, 6)]
     settings = config(beam_size, 8, beam_size)
     together = beam_search(
-        TableScorer(tables), [[0], [1]], settings, [Demands(), demands_of([[[2, 3]]])]
+        TableScorer(tables), [[0], [1]], settings, [Constraints(), constraints_of([[[2, 3]]])]
     )
     assert_same(together[0], beam_search(TableScorer(tables), [[0]], settings)[0])
 
@@ -118,7 +123,7 @@ def test_a_free_result_that_contains_its_phrases_is_returned_as_it_is(table, bea
     begin = data.draw(st.integers(0, len(free.token_ids) - 1))
     musts = [[free.token_ids[begin : begin + 2]]]
     [constrained] = search_free_first(
-        search_table(table), SearchRequest([[0]], settings, [demands_of(musts)])
+        search_table(table), SearchRequest([[0]], settings, [constraints_of(musts)])
     )
     assert constrained == [free]
 
@@ -137,7 +142,7 @@ def test_a_constrained_result_is_no_worse_than_any_that_a_free_search_found(
     [free] = beam_search(TableScorer([table]), [[0]], settings)
     done: list[int] = []
     [found] = search_free_first(
-        search_table(table), SearchRequest([[0]], settings, [demands_of(musts)], done.extend)
+        search_table(table), SearchRequest([[0]], settings, [constraints_of(musts)], done.extend)
     )
     meeting = [h for h in free if holds_all(h.token_ids, musts)]
     assert all(holds_all(h.token_ids, musts) for h in found)
@@ -162,7 +167,7 @@ def test_hypotheses_that_begin_late_are_not_lost_to_those_that_end_early():
 
     for beam_size in (2, 3, 5):
         [found] = beam_search(
-            TableScorer([Table()]), [[0]], config(beam_size, 9, 1), [demands_of([[[2]]])]
+            TableScorer([Table()]), [[0]], config(beam_size, 9, 1), [constraints_of([[[2]]])]
         )
         assert found[0].token_ids == likely[:-1]
 
@@ -170,7 +175,7 @@ def test_hypotheses_that_begin_late_are_not_lost_to_those_that_end_early():
 def test_beside_one_that_is_searched_again_the_others_are_reported_once():
     tables = [FullTable(seed, VOCAB_SIZE) for seed in range(6)]
     settings = config(2, 6, 1)
-    demands = [demands_of([[[2, 3]]]) if i % 2 else Demands() for i in range(6)]
+    constraints = [constraints_of([[[2, 3]]]) if i % 2 else Constraints() for i in range(6)]
     done: list[int] = []
 
     def search(request):
@@ -181,7 +186,7 @@ def test_beside_one_that_is_searched_again_the_others_are_reported_once():
         return found
 
     found = search_free_first(
-        search, SearchRequest([[i] for i in range(6)], settings, demands, done.extend)
+        search, SearchRequest([[i] for i in range(6)], settings, constraints, done.extend)
     )
     assert sorted(done) == list(range(6))
     for i in (0, 2, 4):
@@ -199,12 +204,12 @@ def search_table(table):
 
 
 def test_a_phrase_may_repeat_what_may_not_repeat_otherwise():
-    demands = demands_of([[[2, 2, 2]]])
+    constraints = constraints_of([[[2, 2, 2]]])
     [found] = beam_search(
         TableScorer([FullTable(4, VOCAB_SIZE)]),
         [[0]],
         config(4, 9, 1, no_repeat_ngram_size=1),
-        [demands],
+        [constraints],
     )
     assert holds(found[0].token_ids, [2, 2, 2])
 
@@ -215,7 +220,7 @@ def test_overlapping_phrases_share_their_pieces():
         TableScorer([table]),
         [[0]],
         config(FULL, 7, length_penalty="none"),
-        [demands_of([[[2, 3]], [[3, 4]]])],
+        [constraints_of([[[2, 3]], [[3, 4]]])],
     )
     expected = enumerate_best(
         table,
