@@ -20,10 +20,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mtkit.batches.build import BatchMaker
+from mtkit.batches.build import BatchBuilder
 from mtkit.batches.loader import BatchLoader
-from mtkit.batches.mixture import Mix
-from mtkit.batches.sampler import BatchOrder, Merging
+from mtkit.batches.mixture import DataMixture
+from mtkit.batches.sampler import BatchSampler, Merging
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.store.preprocess import preprocess
 from mtkit.corpus.store.token_store import SIDES, StoreWriter, TokenStore
@@ -76,14 +76,14 @@ def measure(
     seconds: float,
 ) -> dict[int, list[float]]:
     """Rates of each round by number of workers."""
-    mix = Mix.plain(store.corpora, recipe.training.seed)
-    order = BatchOrder(
+    mix = DataMixture.plain(store.corpora, recipe.training.seed)
+    order = BatchSampler(
         store,
         mix,
         recipe.batches.limit,
         Merging(recipe.augment.merge, recipe.preprocess.max_length),
     )
-    maker = BatchMaker.for_recipe(recipe, store, tokenizer)
+    maker = BatchBuilder.for_recipe(recipe, store, tokenizer)
     rates: dict[int, list[float]] = {n_workers: [] for n_workers in workers}
     for _ in range(rounds):
         for n_workers in workers:

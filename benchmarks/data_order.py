@@ -20,9 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mtkit.batches.mixture import Mix
+from mtkit.batches.mixture import DataMixture
 from mtkit.batches.position import Position
-from mtkit.batches.sampler import BatchOrder
+from mtkit.batches.sampler import BatchSampler
 from mtkit.corpus.store.token_store import FORMAT_VERSION, SIDES, TokenStore, ids_name, offsets_name
 from mtkit.io.build_manifest import write_manifest
 
@@ -97,11 +97,11 @@ def seconds_to_batch(folder: Path, position: Position) -> float:
     return time.perf_counter() - start
 
 
-def open_order(folder: Path) -> tuple[Mix, BatchOrder]:
+def open_order(folder: Path) -> tuple[DataMixture, BatchSampler]:
     """As training does."""
     store = TokenStore.open(folder)
-    mix = Mix.plain(store.corpora, seed=1)
-    return mix, BatchOrder(store, mix, max_tokens=4096)
+    mix = DataMixture.plain(store.corpora, seed=1)
+    return mix, BatchSampler(store, mix, max_tokens=4096)
 
 
 def measure(folder: Path) -> dict[str, float]:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from mtkit.batches.bucketing import Indices
-from mtkit.batches.gather import HasPairs
-from mtkit.batches.pad import Arrays, frame
+from mtkit.batches.gather import SupportsGather
+from mtkit.batches.pad import BatchArrays, pad_batch
 from mtkit.tokenizer.special_ids import SpecialIds
 
 
@@ -24,7 +24,7 @@ class Batch(NamedTuple):
     """The same targets one place to the left, each ending in EOS: what is to be predicted. Shape (B, T)."""
     n_tokens: int
     """Tokens to predict: all of tgt_out but its padding."""
-    places: Tensor | None = None
+    target_positions: Tensor | None = None
     """Where they are in tgt_out, flattened: known beforehand, so that a GPU need not be asked. None: it is. Shape (n_tokens,)."""
     alignment: Tensor | None = None
     """What target positions translate: row, place in tgt_out and place in src of each link. None where nobody learns it. Shape (3, links)."""
@@ -57,7 +57,7 @@ class Batch(NamedTuple):
             tgt_in=tgt_in,
             tgt_out=tgt_out,
             n_tokens=n_tokens,
-            places=None,
+            target_positions=None,
             alignment=alignment,
         )
 
@@ -72,7 +72,7 @@ class Batch(NamedTuple):
 
 
 def collate(
-    store: HasPairs, indices: Indices, src_special: SpecialIds, tgt_special: SpecialIds
+    store: SupportsGather, indices: Indices, src_special: SpecialIds, tgt_special: SpecialIds
 ) -> Batch:
     """Gather pairs into a batch.
 
@@ -83,11 +83,13 @@ def collate(
         tgt_special: Special ids of the target's vocabulary.
     """
     return to_batch(
-        frame(store.gather("src", indices), store.gather("tgt", indices), src_special, tgt_special)
+        pad_batch(
+            store.gather("src", indices), store.gather("tgt", indices), src_special, tgt_special
+        )
     )
 
 
-def to_batch(arrays: Arrays) -> Batch:
+def to_batch(arrays: BatchArrays) -> Batch:
     """The same batch as tensors."""
     src, tgt_in, tgt_out = (
         torch.from_numpy(array).to(torch.int64, memory_format=torch.contiguous_format)

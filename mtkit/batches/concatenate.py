@@ -8,7 +8,7 @@ from mtkit.tokenizer.normalize import WORD_BOUNDARY
 from mtkit.tokenizer.subword import Subword, Tokenizer
 
 
-def merge_partners(
+def draw_partners(
     rows: NDArray[np.integer],
     rate: float,
     rng: np.random.Generator,
@@ -43,7 +43,7 @@ def merge_partners(
     return np.where(is_joined & (partner != rows), partner, -1)
 
 
-class Joiner:
+class PairConcatenator:
     """Joins the ids of two lines to those of one.
 
     The pieces of a line begin with a word boundary, so that ids in a row read `a b`. Where the language writes no spaces, the second line's first

@@ -5,19 +5,19 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from mtkit.batches.bucketing import Indices
-from mtkit.batches.concatenate import Joiner
+from mtkit.batches.concatenate import PairConcatenator
 from mtkit.batches.position import Position
 from mtkit.corpus.store.ragged_ids import Sentences
 from mtkit.corpus.store.token_store import Side
 
 
-class HasPairs(Protocol):
+class SupportsGather(Protocol):
     """What is asked of a token store here."""
 
     def gather(self, side: Side, rows: Indices, /) -> Sentences: ...
 
 
-class Chosen(NamedTuple):
+class BatchRows(NamedTuple):
     """The pairs of one batch."""
 
     rows: Indices
@@ -30,19 +30,19 @@ class Chosen(NamedTuple):
     """Of this batch."""
 
 
-def gather(
-    store: HasPairs, chosen: Chosen, joiner: Joiner | None = None
+def gather_pairs(
+    store: SupportsGather, chosen: BatchRows, concatenator: PairConcatenator | None = None
 ) -> tuple[Sentences, Sentences]:
     """Sources and targets of a batch.
 
     Args:
         store: Where the ids are.
         chosen: Which.
-        joiner: Joins pairs; needed where there are partners.
+        concatenator: Joins pairs; needed where there are partners.
     """
     src, tgt = store.gather("src", chosen.rows), store.gather("tgt", chosen.rows)
     joined = np.flatnonzero(chosen.partners >= 0)
-    if joiner is None or not len(joined):
+    if concatenator is None or not len(joined):
         return src, tgt
     partners = chosen.partners[joined]
     src_rows, tgt_rows = src.rows(), tgt.rows()
@@ -52,6 +52,6 @@ def gather(
         store.gather("tgt", partners).rows(),
         strict=True,
     ):
-        src_rows[i] = joiner.src(src_rows[i], src_ids, int(chosen.n_tags[i]))
-        tgt_rows[i] = joiner.tgt(tgt_rows[i], tgt_ids)
+        src_rows[i] = concatenator.src(src_rows[i], src_ids, int(chosen.n_tags[i]))
+        tgt_rows[i] = concatenator.tgt(tgt_rows[i], tgt_ids)
     return Sentences.of(src_rows), Sentences.of(tgt_rows)

@@ -9,12 +9,12 @@ from queue import SimpleQueue
 from threading import Event, Semaphore, Thread, current_thread
 from typing import TypeVar
 
-from mtkit.batches.build import BatchMaker, itself
+from mtkit.batches.build import BatchBuilder, identity
 from mtkit.batches.collate import Batch, to_batch
-from mtkit.batches.gather import Chosen
-from mtkit.batches.pad import Arrays
+from mtkit.batches.gather import BatchRows
+from mtkit.batches.pad import BatchArrays
 from mtkit.batches.position import START, Position
-from mtkit.batches.sampler import BatchOrder
+from mtkit.batches.sampler import BatchSampler
 from mtkit.workers.process_pool import ordered_map
 
 T = TypeVar("T")
@@ -23,11 +23,11 @@ T = TypeVar("T")
 class BatchLoader:
     """Makes batches in the background while the model works.
 
-    What comes, and in which order, is decided by BatchOrder and BatchMaker; n_prefetch and n_workers change only how long one waits.
+    What comes, and in which order, is decided by BatchSampler and BatchBuilder; n_prefetch and n_workers change only how long one waits.
 
     Args:
-        order: Which pairs make which batch.
-        maker: Makes the batches.
+        sampler: Which pairs make which batch.
+        builder: Makes the batches.
         n_prefetch: Batches that may wait to be taken; at least 1. Of those that are made in groups, a group at least.
         n_workers: Processes that make them; 0 is a thread of this process.
         pin: Put them into memory that a GPU copies from without waiting.
@@ -37,8 +37,8 @@ class BatchLoader:
 
     def __init__(
         self,
-        order: BatchOrder,
-        maker: BatchMaker,
+        sampler: BatchSampler,
+        builder: BatchBuilder,
         n_prefetch: int = 8,
         n_workers: int = 0,
         pin: bool = False,
@@ -46,9 +46,9 @@ class BatchLoader:
     ) -> None:
         if n_prefetch < 1:
             raise ValueError(f"n_prefetch is {n_prefetch}; it should be at least 1")
-        self._order, self._maker, self._pin, self._share = order, maker, pin, share
+        self._sampler, self._builder, self._pin, self._share = sampler, builder, pin, share
         # Batches that are made in groups come all at once; room for fewer would make the maker wait in their midst.
-        self._n_prefetch, self._n_workers = max(n_prefetch, maker.group_size), n_workers
+        self._n_prefetch, self._n_workers = max(n_prefetch, builder.group_size), n_workers
 
     def iterate(self, position: Position = START) -> Generator[tuple[Batch, Position], None, None]:
         """Go through the data from a position on, for ever.
@@ -57,7 +57,7 @@ class BatchLoader:
         in it is raised here.
 
         Yields:
-            A batch, and the position after it, see BatchOrder.iterate. Of several processes each gets a batch of its own, and all the same
+            A batch, and the position after it, see BatchSampler.iterate. Of several processes each gets a batch of its own, and all the same
             position: that after the last one's.
         """
         ready: SimpleQueue[tuple[Batch, Position] | BaseException] = SimpleQueue()
@@ -104,7 +104,7 @@ class BatchLoader:
         stop: Event,
     ) -> None:
         try:
-            with closing(self._made(position)) as made:
+            with closing(self._built(position)) as made:
                 while True:
                     free.acquire()
                     if stop.is_set():
@@ -115,17 +115,17 @@ class BatchLoader:
         except BaseException as error:
             ready.put(error)
 
-    def _made(self, position: Position) -> Generator[tuple[Arrays, Position], None, None]:
-        size = self._maker.group_size
+    def _built(self, position: Position) -> Generator[tuple[BatchArrays, Position], None, None]:
+        size = self._builder.group_size
         # A group is made as a whole, also where training goes on in its middle.
         n_seen = position.batch % size
-        stream = self._order.iterate(position._replace(batch=position.batch - n_seen))
+        stream = self._sampler.iterate(position._replace(batch=position.batch - n_seen))
         groups = (
             _grouped(stream, size)
             if size > 1
             else ([item] for item in _turns(stream, *self._share))
         )
-        with closing(ordered_map(itself, (self._maker,), groups, self._n_workers)) as made:
+        with closing(ordered_map(identity, (self._builder,), groups, self._n_workers)) as made:
             batches = islice(chain.from_iterable(made), n_seen, None)
             yield from _turns(batches, *self._share) if size > 1 else batches
 
@@ -140,8 +140,8 @@ def _turns(
 
 
 def _grouped(
-    stream: Iterator[tuple[Chosen, Position]], size: int
-) -> Iterator[list[tuple[Chosen, Position]]]:
+    stream: Iterator[tuple[BatchRows, Position]], size: int
+) -> Iterator[list[tuple[BatchRows, Position]]]:
     """Batches of a window in groups of that many; the last group of a window may be smaller."""
     group = []
     for chosen, after in stream:

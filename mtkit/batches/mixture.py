@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtkit.batches.bucketing import Indices
-from mtkit.batches.shuffled_stream import CHUNK, Passes
+from mtkit.batches.shuffled_stream import CHUNK, ShuffledStream
 from mtkit.config.data import DataConfig, Stage, corpus_name
 from mtkit.corpus.store.token_store import StoredCorpus
 from mtkit.errors import MtkitError
@@ -17,7 +17,7 @@ WINDOW = 1 << 20
 """Pairs that are sorted into batches at a time, which bounds the memory; and from how many rows on a corpus is large."""
 
 
-class MixStage(NamedTuple):
+class MixtureStage(NamedTuple):
     """A mix that holds for some epochs."""
 
     first_epoch: int
@@ -28,10 +28,10 @@ class MixStage(NamedTuple):
     """Shares of an epoch are weighted sizes to the power of 1/temperature."""
 
 
-class Mix:
+class DataMixture:
     """How corpora are mixed.
 
-    Each corpus is an endless stream of its pairs (see Passes). An epoch takes the next so many of each, which gives every pair its turn
+    Each corpus is an endless stream of its pairs (see ShuffledStream). An epoch takes the next so many of each, which gives every pair its turn
     whatever the weights, and goes through them in windows that have the same mix.
 
     Args:
@@ -47,7 +47,7 @@ class Mix:
     def __init__(
         self,
         corpora: Sequence[StoredCorpus],
-        stages: Sequence[MixStage],
+        stages: Sequence[MixtureStage],
         seed: int,
         *,
         window: int = WINDOW,
@@ -71,14 +71,14 @@ class Mix:
                     "give one of them a weight above 0",
                 )
         self._passes = [
-            Passes(corpus.n_pairs, seed, number, chunk if corpus.n_pairs > window else 1)
+            ShuffledStream(corpus.n_pairs, seed, number, chunk if corpus.n_pairs > window else 1)
             for number, corpus in enumerate(self.corpora)
         ]
 
     @classmethod
     def plain(cls, corpora: Sequence[StoredCorpus], seed: int, *, window: int = WINDOW) -> Self:
         """Every pair once an epoch."""
-        return cls(corpora, [MixStage(0, [1.0] * len(corpora))], seed, window=window)
+        return cls(corpora, [MixtureStage(0, [1.0] * len(corpora))], seed, window=window)
 
     @classmethod
     def for_config(cls, data: DataConfig, corpora: Sequence[StoredCorpus], seed: int) -> Self:
@@ -102,7 +102,7 @@ class Mix:
                 stage.weights.get(name, source.weight)
                 for name, source in zip(names, data.train, strict=True)
             ]
-            stages.append(MixStage(begin, weights, stage.temperature or data.temperature))
+            stages.append(MixtureStage(begin, weights, stage.temperature or data.temperature))
         named = [corpus._replace(name=name) for corpus, name in zip(corpora, names, strict=True)]
         return cls(named, stages, seed)
 
@@ -123,7 +123,7 @@ class Mix:
         n_windows = self.n_windows(epoch)
         parts = []
         for corpus, passes, count, begin in zip(
-            self.corpora, self._passes, self.counts(epoch), self._begins(epoch), strict=True
+            self.corpora, self._passes, self.counts(epoch), self._stream_offsets(epoch), strict=True
         ):
             if count:
                 parts.append(
@@ -144,7 +144,7 @@ class Mix:
         """Ids before each row's source that are tags. Shape of rows."""
         return self._n_tags[self.corpus_of(rows)]
 
-    def until(self, epoch: int) -> list[list[Any]]:
+    def counts_until(self, epoch: int) -> list[list[Any]]:
         """What the epochs before this one have shown, for comparing: [first epoch, pairs of each corpus] for each change of the mix."""
         told: list[list[Any]] = []
         for stage, counts in zip(self.stages, self._counts, strict=True):
@@ -152,7 +152,7 @@ class Mix:
                 told.append([stage.first_epoch, counts.tolist()])
         return told
 
-    def _begins(self, epoch: int) -> list[int]:
+    def _stream_offsets(self, epoch: int) -> list[int]:
         """Where in each corpus' stream an epoch begins."""
         ends = [min(stage.first_epoch, epoch) for stage in self.stages[1:]]
         n_epochs = [last - first for first, last in pairwise([0, *ends, epoch])]
@@ -161,15 +161,15 @@ class Mix:
             for corpus in range(len(self.corpora))
         ]
 
-    def lines(self, epoch: int) -> Iterator[str]:
+    def describe(self, epoch: int) -> Iterator[str]:
         """The mix of an epoch for people, line by line."""
         counts = self.counts(epoch)
-        yield f"{self._which(epoch)}an epoch shows {sum(counts):,} pairs"
+        yield f"{self._stage_prefix(epoch)}an epoch shows {sum(counts):,} pairs"
         for corpus, count in zip(self.corpora, counts, strict=True):
             times = count / max(1, corpus.n_pairs)
             yield f"  {corpus.name}: {count:,}, {100 * count / sum(counts):.1f} %; each of its {corpus.n_pairs:,} pairs {times:.3g} times"
 
-    def line(self, epoch: int) -> str:
+    def summary(self, epoch: int) -> str:
         """The same in one line."""
         counts = self.counts(epoch)
         shares = (
@@ -177,9 +177,11 @@ class Mix:
             for corpus, count in zip(self.corpora, counts, strict=True)
             if count
         )
-        return f"{self._which(epoch)}an epoch shows {sum(counts):,} pairs, {', '.join(shares)}"
+        return (
+            f"{self._stage_prefix(epoch)}an epoch shows {sum(counts):,} pairs, {', '.join(shares)}"
+        )
 
-    def _which(self, epoch: int) -> str:
+    def _stage_prefix(self, epoch: int) -> str:
         if len(self.stages) == 1:
             return ""
         number = self.stage(epoch)
@@ -190,7 +192,7 @@ class Mix:
         return f"stage {number + 1} of {len(self.stages)}, from epoch {begin} {until}: "
 
 
-def _counts(sizes: NDArray[np.int64], stage: MixStage) -> NDArray[np.int64]:
+def _counts(sizes: NDArray[np.int64], stage: MixtureStage) -> NDArray[np.int64]:
     """How many pairs of each corpus an epoch shows: as many together as without temperature."""
     amounts = sizes * np.asarray(stage.weights, dtype=np.float64)
     if not amounts.any():

@@ -15,7 +15,7 @@ from mtkit.corpus.augment.augment import alter, draw_alterations
 from mtkit.tokenizer.subword import Tokenizer
 from mtkit.tokenizer.subword_sampling import PieceSampler
 
-GROUP = 32
+GROUP_SIZE = 32
 """Batches that are rewritten together, so that they can be dealt anew by their new lengths. Rewritten alone, batches of short sentences would be
 more than half padding, because the longest of several hundred rewritten sentences is much longer than most."""
 
@@ -26,7 +26,7 @@ PairsById = dict[int, tuple[list[int], list[int]]]
 """Ids of source and target without tags, by the pair's place."""
 
 
-class Pairs(NamedTuple):
+class TaggedPairs(NamedTuple):
     """Some pairs, such as those of a batch."""
 
     src: Rows
@@ -36,7 +36,7 @@ class Pairs(NamedTuple):
     """Leading ids of each source that are tags, and stay."""
 
 
-class Dealt(NamedTuple):
+class RebatchedPairs(NamedTuple):
     """The pairs of a batch that was made anew."""
 
     src: Rows
@@ -45,7 +45,7 @@ class Dealt(NamedTuple):
     """Of these pairs among all that were dealt. Shape (B,)."""
 
 
-class Rewriter:
+class OnlineAugmenter:
     """Alters pairs as `augment:` says and splits them into pieces as `sampling:` says.
 
     To alter a pair, its text is had back from the ids and encoded again. All chance comes from the seed and the position in the data, so that it
@@ -99,7 +99,9 @@ class Rewriter:
             tokenizer, sampling, augment, langs, recipe.training.seed, recipe.preprocess.max_length
         )
 
-    def rewrite_group(self, batches: Sequence[Pairs], position: tuple[int, ...]) -> list[Dealt]:
+    def augment_group(
+        self, batches: Sequence[TaggedPairs], position: tuple[int, ...]
+    ) -> list[RebatchedPairs]:
         """Rewrite batches that follow one another, and deal their pairs to as many batches anew, so that little is padding.
 
         Args:
@@ -109,15 +111,15 @@ class Rewriter:
             As many batches. They hold as many more ids as the rewriting made.
         """
         sides = ([row for rows in side for row in rows] for side in zip(*batches, strict=True))
-        src, tgt = self.rewrite(Pairs(*sides), position)
+        src, tgt = self.augment(TaggedPairs(*sides), position)
         rng = np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(*position, 1)))
         lengths = np.array([max(len(a), len(b)) + 1 for a, b in zip(src, tgt, strict=True)])
         return [
-            Dealt([src[i] for i in dealt], [tgt[i] for i in dealt], dealt)
-            for dealt in deal(lengths, len(batches), rng)
+            RebatchedPairs([src[i] for i in dealt], [tgt[i] for i in dealt], dealt)
+            for dealt in rebatch(lengths, len(batches), rng)
         ]
 
-    def rewrite(self, pairs: Pairs, position: tuple[int, ...]) -> tuple[Rows, Rows]:
+    def augment(self, pairs: TaggedPairs, position: tuple[int, ...]) -> tuple[Rows, Rows]:
         """Rewrite pairs.
 
         Args:
@@ -181,7 +183,9 @@ class Rewriter:
         return dict(zip(pairs, zip(src, tgt, strict=True), strict=True))
 
 
-def deal(lengths: NDArray[np.integer], n_batches: int, rng: np.random.Generator) -> list[Indices]:
+def rebatch(
+    lengths: NDArray[np.integer], n_batches: int, rng: np.random.Generator
+) -> list[Indices]:
     """Divide pairs into batches of similar length, none of them with many more padded positions than another.
 
     Args:

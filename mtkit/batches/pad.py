@@ -9,7 +9,7 @@ from mtkit.corpus.store.ragged_ids import Sentences
 from mtkit.tokenizer.special_ids import SpecialIds
 
 
-class Arrays(NamedTuple):
+class BatchArrays(NamedTuple):
     """A batch as arrays in int32, see `mtkit.batches.collate.Batch`."""
 
     src: NDArray[np.int32]
@@ -25,23 +25,26 @@ class Arrays(NamedTuple):
         return int(self.tgt_lengths.sum())
 
 
-def frame(
+def pad_batch(
     src: Sentences,
     tgt: Sentences,
     src_special: SpecialIds,
     tgt_special: SpecialIds,
     multiple: int = 1,
-) -> Arrays:
+) -> BatchArrays:
     """Put the marks around sentences and fill them up to the longest, or to the next multiple of so many positions."""
-    src_rows, tgt_rows = _framed(src, src_special, multiple), _framed(tgt, tgt_special, multiple)
+    src_rows, tgt_rows = (
+        _padded_rows(src, src_special, multiple),
+        _padded_rows(tgt, tgt_special, multiple),
+    )
     tgt_in = tgt_rows[:, :-1].copy()
     # A row shorter than the longest has its EOS inside tgt_in, where it would pass for a token.
     shorter = np.flatnonzero(tgt.lengths + 1 < tgt_in.shape[1])
     tgt_in[shorter, tgt.lengths[shorter] + 1] = tgt_special.pad
-    return Arrays(src_rows[:, 1:], tgt_in, tgt_rows[:, 1:], tgt.lengths + 1)
+    return BatchArrays(src_rows[:, 1:], tgt_in, tgt_rows[:, 1:], tgt.lengths + 1)
 
 
-def _framed(sentences: Sentences, special: SpecialIds, multiple: int) -> NDArray[np.int32]:
+def _padded_rows(sentences: Sentences, special: SpecialIds, multiple: int) -> NDArray[np.int32]:
     """The sentences as rows BOS, ids, EOS, PAD..."""
     ids, lengths = sentences
     # BOS is left away on the source side and EOS in the decoder's input, so the multiple is of what remains.

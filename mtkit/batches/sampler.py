@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtkit.batches.bucketing import Batches, Indices, make_batches, padding_share
-from mtkit.batches.concatenate import merge_partners
-from mtkit.batches.gather import Chosen
-from mtkit.batches.mixture import Mix
+from mtkit.batches.concatenate import draw_partners
+from mtkit.batches.gather import BatchRows
+from mtkit.batches.mixture import DataMixture
 from mtkit.batches.position import START, Position
 from mtkit.corpus.store.token_store import Side
 from mtkit.errors import MtkitError
 
 
-class HasLengths(Protocol):
+class SupportsLengths(Protocol):
     """What is asked of a token store here: ids in some sentences, without BOS and EOS. Shape of rows."""
 
     def lengths(self, side: Side, rows: Indices, /) -> NDArray[np.int64]: ...
@@ -48,10 +48,10 @@ class Window(NamedTuple):
     batches: Batches
     """Which of these go together."""
 
-    def batch(self, number: int) -> Chosen:
+    def batch(self, number: int) -> BatchRows:
         """One of the batches."""
         places = self.batches[number]
-        return Chosen(
+        return BatchRows(
             self.rows[places],
             self.partners[places],
             self.n_tags[places],
@@ -59,20 +59,25 @@ class Window(NamedTuple):
         )
 
 
-class BatchOrder:
-    """All batches of all epochs, decided by the mix and its seed alone.
+class BatchSampler:
+    """All batches of all epochs, decided by the mixture and its seed alone.
 
     Args:
         store: Knows how long each sentence is.
-        mix: Which pairs each window of each epoch shows.
+        mixture: Which pairs each window of each epoch shows.
         max_tokens: Largest batch in padded positions, see make_batches.
         merging: Which pairs are joined.
     """
 
     def __init__(
-        self, store: HasLengths, mix: Mix, max_tokens: int, merging: Merging = NO_MERGING
+        self,
+        store: SupportsLengths,
+        mixture: DataMixture,
+        max_tokens: int,
+        merging: Merging = NO_MERGING,
     ) -> None:
-        self._store, self._mix, self._max_tokens, self._merging = store, mix, max_tokens, merging
+        self._store, self._mixture = store, mixture
+        self._max_tokens, self._merging = max_tokens, merging
         self._kept: Window | None = None
 
     def window(self, epoch: int, number: int) -> Window:
@@ -84,7 +89,7 @@ class BatchOrder:
         window = self._kept
         if window is None or (window.epoch, window.number) != (epoch, number):
             # One assignment, so that another thread sees the old window or the new one, never half of each.
-            self._kept = window = self._make(epoch, number)
+            self._kept = window = self._make_window(epoch, number)
         return window
 
     def padding_share(self, window: Window) -> float:
@@ -93,7 +98,7 @@ class BatchOrder:
             window.batches, *self._lengths(window.rows, window.partners, window.n_tags)
         )
 
-    def iterate(self, position: Position = START) -> Iterator[tuple[Chosen, Position]]:
+    def iterate(self, position: Position = START) -> Iterator[tuple[BatchRows, Position]]:
         """Go through the data from a position on, epoch after epoch, for ever.
 
         The next window is made ready while this one is gone through.
@@ -106,19 +111,21 @@ class BatchOrder:
         epoch, number, first = position
         if min(position) < 0:
             raise ValueError(f"{position} lies before the first batch")
-        if number >= (n_windows := self._mix.n_windows(epoch)):
-            raise _nowhere(f"window {number} of epoch {epoch}, which has {n_windows} windows")
+        if number >= (n_windows := self._mixture.n_windows(epoch)):
+            raise _cannot_continue(
+                f"window {number} of epoch {epoch}, which has {n_windows} windows"
+            )
         if first > (n_batches := len(self.window(epoch, number).batches)):
-            raise _nowhere(
+            raise _cannot_continue(
                 f"batch {first} of window {number} of epoch {epoch}, which has {n_batches} batches"
             )
         return self._iterate_from(position)
 
-    def _iterate_from(self, position: Position) -> Iterator[tuple[Chosen, Position]]:
+    def _iterate_from(self, position: Position) -> Iterator[tuple[BatchRows, Position]]:
         window, first = self.window(position.epoch, position.window), position.batch
         with ThreadPoolExecutor(1, "mtkit-order") as pool:
             while True:
-                after = self._place_after(window)
+                after = self._following(window)
                 following = pool.submit(self.window, *after)
                 last = len(window.batches) - 1
                 for number in range(first, last + 1):
@@ -130,21 +137,21 @@ class BatchOrder:
                     )
                 window, first = following.result(), 0
 
-    def _place_after(self, window: Window) -> tuple[int, int]:
+    def _following(self, window: Window) -> tuple[int, int]:
         epoch, number = window.epoch, window.number + 1
-        return (epoch, number) if number < self._mix.n_windows(epoch) else (epoch + 1, 0)
+        return (epoch, number) if number < self._mixture.n_windows(epoch) else (epoch + 1, 0)
 
-    def _make(self, epoch: int, number: int) -> Window:
-        rows = self._mix.rows(epoch, number)
+    def _make_window(self, epoch: int, number: int) -> Window:
+        rows = self._mixture.rows(epoch, number)
         rng = np.random.default_rng(
-            [self._mix.seed, epoch, number] if number else [self._mix.seed, epoch]
+            [self._mixture.seed, epoch, number] if number else [self._mixture.seed, epoch]
         )
-        n_tags = self._mix.n_tags(rows)
+        n_tags = self._mixture.n_tags(rows)
         partners = np.full(len(rows), -1)
         if self._merging.rate:
-            partners = self._short_enough(
+            partners = self._drop_long_joins(
                 rows,
-                merge_partners(rows, self._merging.rate, rng, self._mix.corpus_of(rows)),
+                draw_partners(rows, self._merging.rate, rng, self._mixture.corpus_of(rows)),
                 n_tags,
             )
         batches = make_batches(*self._lengths(rows, partners, n_tags), self._max_tokens, rng, rows)
@@ -160,13 +167,13 @@ class BatchOrder:
         tgt[joined] += self._store.lengths("tgt", partners[joined])
         return src, tgt
 
-    def _short_enough(self, rows: Indices, partners: Indices, n_tags: Indices) -> Indices:
+    def _drop_long_joins(self, rows: Indices, partners: Indices, n_tags: Indices) -> Indices:
         """The partners without those that would make a pair too long."""
         src, tgt = self._lengths(rows, partners, n_tags)
         return np.where(np.maximum(src - n_tags, tgt) - 1 <= self._merging.max_length, partners, -1)
 
 
-def _nowhere(place: str) -> MtkitError:
+def _cannot_continue(place: str) -> MtkitError:
     return MtkitError(
         f"cannot continue at {place}",
         "the training data, its mix or batches.max_tokens changed since the checkpoint; restore them, or start a new run",

@@ -9,7 +9,7 @@ CHUNK = 1024
 """Rows of a large corpus that stay together, so that it is read in long stretches and its order takes little memory."""
 
 
-class Passes:
+class ShuffledStream:
     """The endless stream of a corpus' rows; every place in it is known from the seed alone.
 
     Args:

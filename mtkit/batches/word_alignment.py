@@ -12,13 +12,13 @@ from mtkit.corpus.store.words import WordFinder, Words
 from mtkit.tokenizer.subword import Tokenizer
 
 
-class HasLinks(Protocol):
+class SupportsLinks(Protocol):
     """What is asked of a token store here."""
 
     def links(self, rows: Indices, /) -> WordLinks: ...
 
 
-class Aligner:
+class BatchAligner:
     """Finds what the target positions of a batch are aligned to.
 
     Every piece of a target word is aligned to every piece of each source word that the word is linked to, and EOS to EOS. That it goes by words makes
@@ -29,7 +29,7 @@ class Aligner:
         tokenizer: Of both sides.
     """
 
-    def __init__(self, store: HasLinks, tokenizer: Tokenizer) -> None:
+    def __init__(self, store: SupportsLinks, tokenizer: Tokenizer) -> None:
         self._store = store
         self._finders = WordFinder(tokenizer.src), WordFinder(tokenizer.tgt)
 

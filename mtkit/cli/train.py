@@ -92,13 +92,13 @@ def train(
         mtkit train de-en/recipe.yaml --nproc 4
     """
     from mtkit.config.recipe import Recipe
-    from mtkit.training.distributed.rank_errors import told_by_one
+    from mtkit.training.distributed.rank_errors import report_from_one_rank
 
     if hasattr(
         signal, "SIGUSR1"
     ):  # there is nothing to save yet, and by itself it would end the process
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-    with told_by_one():
+    with report_from_one_rank():
         recipe = Recipe.load(recipe_path, overrides or ())
         if shows_recipe:
             from mtkit.config.dump import plain_yaml
@@ -143,10 +143,10 @@ def _tell_what_it_takes(
 ) -> None:
     if os.environ.get("RANK", "0") != "0":
         return
-    from mtkit.training.sizing.dry_run import estimate
+    from mtkit.training.sizing.dry_run import dry_run
 
     n_planned = n_processes or int(os.environ.get("WORLD_SIZE", "1"))
-    found = estimate(recipe, out, device=device, n_threads=n_threads, n_processes=n_planned)
+    found = dry_run(recipe, out, device=device, n_threads=n_threads, n_processes=n_planned)
     print(found, flush=True)
     for problem in found.problems:
         print(

@@ -10,16 +10,16 @@ from torch.utils.checkpoint import checkpoint
 from mtkit.model.transformer import Transformer
 
 
-def recompute_layers(model: Transformer) -> None:
+def checkpoint_activations(model: Transformer) -> None:
     """Let a model's layers keep their inputs alone for the backward pass, in place (Chen et al. 2016, arXiv:1604.06174).
 
     The second time dropout draws what it drew the first time, so that gradients are the same.
     """
     for layer in (*model.encoder_layers, *model.decoder_layers):
-        layer.forward = _Recomputed(layer, layer.forward)
+        layer.forward = _CheckpointedForward(layer, layer.forward)
 
 
-class _Recomputed:
+class _CheckpointedForward:
     """The forward pass of a layer; a class, so that a copy of the model has copies of its own."""
 
     def __init__(self, layer: nn.Module, forward: Callable[..., Any]) -> None:

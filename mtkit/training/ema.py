@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from mtkit.training.distributed.parallel import put
+from mtkit.training.distributed.parallel import copy_full
 
 
-class WeightAverage:
+class EmaWeights:
     """An exponential moving average of a model's weights, on the model's device (Polyak and Juditsky 1992; as in Vaswani et al.'s own code).
 
     In the first updates the decay is lower, (1 + step) / (10 + step), so that the initial weights are soon forgotten.
@@ -24,7 +24,7 @@ class WeightAverage:
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
         self.parameters = dict(model.named_parameters())
-        self.averages = {
+        self.weights = {
             name: parameter.detach().clone() for name, parameter in self.parameters.items()
         }
 
@@ -33,23 +33,23 @@ class WeightAverage:
         """Take in the weights after a step, counted from 1."""
         decay = min(self.decay, (1 + step) / (10 + step))
         averages, parameters = (
-            [_own_part(tensor) for tensor in tensors.values()]
-            for tensors in (self.averages, self.parameters)
+            [_local_shard(tensor) for tensor in tensors.values()]
+            for tensors in (self.weights, self.parameters)
         )
         get_ema_multi_avg_fn(decay)(averages, parameters, None)
 
-    def put(self, averages: Mapping[str, Tensor]) -> None:
+    def load(self, averages: Mapping[str, Tensor]) -> None:
         """Take over averages, as a checkpoint has them."""
-        put(self.averages, averages)
+        copy_full(self.weights, averages)
 
 
-def _own_part(tensor: Tensor) -> Tensor:
+def _local_shard(tensor: Tensor) -> Tensor:
     """What this process has of a tensor."""
     return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
 @contextmanager
-def with_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[None]:
+def swapped_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[None]:
     """Within this context the model has these weights in place of its own."""
     own = {}
     try:

@@ -32,7 +32,7 @@ def alignment_loss(log_weights_BTS: Tensor, alignment: Tensor) -> Tensor:
     return -(log_weights / n_links_BT.index_select(0, token)).sum()
 
 
-def with_alignment(
+def add_alignment_loss(
     loss: Loss, log_weights_BTS: Tensor, alignment: Tensor, weight: float, n_passes: int
 ) -> Loss:
     """A loss and, with its weight, that of the alignment, the mean over the passes of the same sentences.

@@ -11,7 +11,7 @@ from mtkit.io.logs import get_logger
 from mtkit.model.transformer import Transformer
 from mtkit.tokenizer.subword import Tokenizer
 from mtkit.training.random_state import seed_everything
-from mtkit.training.vocab_transfer import PieceRows, transfer
+from mtkit.training.vocab_transfer import VocabMapping, transfer_weights
 
 logger = get_logger(__name__)
 
@@ -31,12 +31,12 @@ def initial_model(recipe: Recipe, tokenizer: Tokenizer) -> Transformer:
                 f"`{folder}`: no model to start from: {', '.join(differing)}",
                 "leave these keys out of the recipe, or set them alike",
             )
-        for line in _told(folder, transfer(load_model_dir(folder), model, tokenizer)):
+        for line in _told(folder, transfer_weights(load_model_dir(folder), model, tokenizer)):
             logger.info("%s", line)
     return model
 
 
-def _told(folder: Path, rows: dict[str, PieceRows]) -> Iterator[str]:
+def _told(folder: Path, rows: dict[str, VocabMapping]) -> Iterator[str]:
     for side, matched in rows.items():
         start = f"starting from {folder}" if len(rows) == 1 else f"starting from {folder}, {side}"
         if matched.n_same == len(matched.parts):

@@ -69,7 +69,7 @@ def _sources(store: TokenStore, src: Subword, rows: Rows) -> list[str]:
 def _joined(
     sizes: NDArray[np.int64], rate: float, rng: np.random.Generator, most: int | None = None
 ) -> NDArray[np.int64]:
-    """Sizes with those of some pairs joined to others, as `merge_partners` joins them."""
+    """Sizes with those of some pairs joined to others, as `draw_partners` joins them."""
     partner = rng.permutation(sizes)
     is_joined = rng.random(len(sizes)) < rate
     if most is not None:

@@ -54,27 +54,31 @@ from mtkit.io.logs import get_logger
 from mtkit.model.device import choose_training_dtype
 from mtkit.training.distributed.parallel import (
     Parallel,
-    gather,
-    gather_moments,
+    gather_full,
+    gather_optimizer_state,
     gather_weights,
-    put_moments,
-    put_weights,
+    load_optimizer_state,
+    load_weights,
 )
 from mtkit.training.distributed.process_group import join_processes
-from mtkit.training.ema import WeightAverage, with_weights
+from mtkit.training.ema import EmaWeights, swapped_weights
 from mtkit.training.freezing import n_parameters, n_trained
 from mtkit.training.initial_weights import initial_model
-from mtkit.training.published import find_fault, set_aside
-from mtkit.training.reporting.metric_accumulator import Tally
+from mtkit.training.published import find_fault, move_aside
+from mtkit.training.reporting.metric_accumulator import MetricAccumulator
 from mtkit.training.reporting.reporter import Reporter
 from mtkit.training.reporting.tracker import Tracker
 from mtkit.training.reporting.trackers import all_trackers
-from mtkit.training.resume import check_same_run, remember_run
+from mtkit.training.resume import check_same_run, save_run_identity
 from mtkit.training.schedule import learning_rate
 from mtkit.training.setup import TrainingData, make_stepper
-from mtkit.training.sizing.batch_size import n_values, with_batch_size
-from mtkit.training.sizing.disk_space import check_room, check_room_for_run, tensor_bytes
-from mtkit.training.stop_signals import Interrupted, StopRequest, Wishes
+from mtkit.training.sizing.batch_size import n_activation_values, with_batch_size
+from mtkit.training.sizing.disk_space import (
+    check_free_space,
+    check_free_space_for_run,
+    tensor_bytes,
+)
+from mtkit.training.stop_signals import Interrupted, PendingActions, StopSignals
 from mtkit.training.validation import Validator
 
 logger = get_logger(__name__)
@@ -135,18 +139,18 @@ def train(
     if max_time_s is not None and math.isnan(max_time_s):
         raise ValueError("max_time_s is not a number")
     told = all_trackers(recipe.training, trackers)
-    with StopRequest(max_time_s) as stop, join_processes(recipe, device) as (parallel, own_device):
+    with StopSignals(max_time_s) as stop, join_processes(recipe, device) as (parallel, own_device):
         if n_threads is not None:
             torch.set_num_threads(n_threads)
         if own_device.type == "cpu":
-            bound_kernel_caches(training_kernels(n_values(recipe)))
+            bound_kernel_caches(training_kernels(n_activation_values(recipe)))
         _preprocess(recipe, parallel)
         # What preparing took is given back first, as it would lie between the tensors.
         give_back_freed_memory()
         keep_freed_memory()
         run = RunDir(normalized(Path(out)) if out is not None else recipe.run_dir)
         with run.taken() if parallel.is_main else nullcontext():
-            parallel.wait()
+            parallel.barrier()
             recipe = with_batch_size(recipe, run, own_device, parallel)
             for text in beyond_end(recipe) if parallel.is_main else ():
                 logger.warning("%s", text)
@@ -159,7 +163,7 @@ def _preprocess(recipe: Recipe, parallel: Parallel) -> None:
         report = preprocess(recipe)
         for line in [report.outcome] if report.fresh else report.lines():
             logger.info("%s", line)
-    wanted = parallel.text_from_main(_store_key(recipe))
+    wanted = parallel.broadcast_text(_store_key(recipe))
     if _store_key(recipe) != wanted:
         raise MtkitError(
             f"`{recipe.store_dir}`: process {parallel.rank}, on {platform.node()}, does not see the store that process 0 has made",
@@ -193,26 +197,24 @@ class _Training:
         self.dtype = choose_training_dtype(recipe.training.precision, self.device)
         data = TrainingData.open(recipe)
         tokenizer, store, self.mix = data
-        self.order = data.order(recipe)
+        self.order = data.sampler(recipe)
         self.loader = BatchLoader(
             self.order,
-            data.maker(recipe, self.device),
+            data.batch_builder(recipe, self.device),
             recipe.batches.n_prefetch,
             recipe.batches.n_workers,
             pin=self.device.type == "cuda",
             share=(parallel.rank, parallel.world_size),
         )
-        (is_resumed,) = parallel.from_main([bool(list_checkpoints(run.checkpoints_dir))])
+        (is_resumed,) = parallel.broadcast([bool(list_checkpoints(run.checkpoints_dir))])
         self.stepper = make_stepper(
             recipe, tokenizer, self.device, self.dtype, parallel, is_resumed=bool(is_resumed)
         )
         model, self.optimizer = self.stepper.model, self.stepper.optimizer
         self.trained = TrainedModel(data.model_config(recipe), model, tokenizer)
-        self.published = TrainedModel(self.trained.config, parallel.whole(model), tokenizer)
+        self.published = TrainedModel(self.trained.config, parallel.full_model(model), tokenizer)
         """What process 0 validates and saves, within `_published`."""
-        self.average = (
-            WeightAverage(model, self.config.ema_decay) if self.config.ema_decay else None
-        )
+        self.average = EmaWeights(model, self.config.ema_decay) if self.config.ema_decay else None
         if self.parallel.is_main:
             check_same_run(run, recipe, store, tokenizer, self.mix)
         self._is_time_up = False
@@ -222,16 +224,18 @@ class _Training:
             if self.has_validation and parallel.is_main
             else None
         )
-        self.judge = parallel.text_from_main(
+        self.judge = parallel.broadcast_text(
             "" if self.validator is None else self.validator.signature
         )
         self.state = self._resume()
         self._forget_other_scores()
         if self.parallel.is_main and self._wants_more():
-            check_room_for_run(run.path, model, recipe, len(list_checkpoints(run.checkpoints_dir)))
+            check_free_space_for_run(
+                run.path, model, recipe, len(list_checkpoints(run.checkpoints_dir))
+            )
         self._check_model_dir()
         if self.parallel.is_main:
-            remember_run(run, recipe, store, tokenizer, self.mix)
+            save_run_identity(run, recipe, store, tokenizer, self.mix)
         self.reporter = Reporter(
             run,
             recipe,
@@ -241,11 +245,11 @@ class _Training:
             is_main=parallel.is_main,
         )
 
-    def run_to_end(self, stop: StopRequest) -> TrainingResult:
+    def run_to_end(self, stop: StopSignals) -> TrainingResult:
         """Train until it is enough."""
         self._introduce()
         self._started_s = time.monotonic() - self.state.train_s
-        with stop.heeded(), self.reporter:
+        with stop.active(), self.reporter:
             while self._wants_more():
                 self._train_steps(stop)
             self.reporter.is_over = not self._is_time_up
@@ -267,10 +271,10 @@ class _Training:
             is_time_up=self._is_time_up,
         )
 
-    def _train_steps(self, stop: StopRequest) -> None:
+    def _train_steps(self, stop: StopSignals) -> None:
         """Train until it is enough, or until training has to go back to an earlier state."""
         state, config = self.state, self.config
-        tally = Tally(self.parallel, state.tally)
+        tally = MetricAccumulator(self.parallel, state.tally)
         with closing(
             self.loader.iterate(Position(state.epoch, state.window, state.batch))
         ) as batches:
@@ -289,10 +293,10 @@ class _Training:
                 state.score = state.rank = None
                 if self.average is not None:
                     self.average.update(state.step)
-                self.reporter.advance(
+                self.reporter.count_step(
                     partial(self._values_now, tally, rate) if self._may_wait() else None
                 )
-                wishes = Wishes(*self.parallel.sum_ints(stop.wishes()))
+                wishes = PendingActions(*self.parallel.sum_ints(stop.pending()))
                 is_last = state.step == config.max_steps
                 validates = self.has_validation and (
                     state.step % self.recipe.validation.every_steps == 0 or is_last
@@ -305,20 +309,22 @@ class _Training:
                     return
                 if logs:
                     self._log(tally, rate)
-                    tally = Tally(self.parallel)
+                    tally = MetricAccumulator(self.parallel)
                 self._tell_stage()
                 if saves:
                     tally.pause()
-                    with self.reporter.apart("validating" if validates else "saving"):
+                    with self.reporter.paused_for("validating" if validates else "saving"):
                         if validates:
                             self._validate()
                         state.tally, state.is_extra = tally.as_state(), not is_regular
                         self._save()
-                    tally.go_on()
+                    tally.resume()
                     # What is wished for meanwhile finds all saved.
-                    wishes = Wishes(*map(max, wishes, self.parallel.sum_ints(stop.wishes())))
+                    wishes = PendingActions(
+                        *map(max, wishes, self.parallel.sum_ints(stop.pending()))
+                    )
                 if wishes.save:
-                    self.reporter.note(f"step {state.step}: saved, as SIGUSR1 asked")
+                    self.reporter.log(f"step {state.step}: saved, as SIGUSR1 asked")
                 if wishes.stop and self._wants_more():
                     message = f"kept: step {state.step:,} in {self.run.path}; the same command goes on from there"
                     raise Interrupted(stop.signal_number or 15, message)
@@ -347,7 +353,7 @@ class _Training:
         epoch, counts = self.state.epoch, self.mix.counts(self.state.epoch)
         self.state.stage = self.mix.stage(epoch) + 1
         if counts != [corpus.n_pairs for corpus in self.mix.corpora] or len(counts) > 1:
-            for line in self.mix.lines(epoch):
+            for line in self.mix.describe(epoch):
                 logger.info("%s", line)
         window = self.order.window(epoch, self.state.window)
         n_batches = round(len(window.batches) * sum(counts) / len(window.rows))
@@ -359,9 +365,9 @@ class _Training:
             100 * self.order.padding_share(window),
         )
 
-    def _log(self, tally: Tally, rate: float) -> None:
+    def _log(self, tally: MetricAccumulator, rate: float) -> None:
         self.state.train_s = time.monotonic() - self._started_s
-        self.reporter.trained(self.state.step, self._values(tally.as_dict(), rate))
+        self.reporter.log_training(self.state.step, self._values(tally.as_dict(), rate))
 
     def _values(self, means: dict[str, float], rate: float) -> dict[str, float]:
         """Add to the means since the last line what holds at this step."""
@@ -372,8 +378,8 @@ class _Training:
             "epoch": self.state.epoch + 1,
         }
 
-    def _values_now(self, tally: Tally, rate: float) -> dict[str, float]:
-        return self._values(tally.own_values(), rate)
+    def _values_now(self, tally: MetricAccumulator, rate: float) -> dict[str, float]:
+        return self._values(tally.local_values(), rate)
 
     def _may_wait(self) -> bool:
         """Whether waiting for the device now costs nothing: a CPU is waited for at every step, a GPU at the steps whose updates are checked."""
@@ -386,7 +392,7 @@ class _Training:
     def _tell_stage(self) -> None:
         if (stage := self.mix.stage(self.state.epoch) + 1) != self.state.stage:
             self.state.stage = stage
-            self.reporter.note(f"step {self.state.step}: {self.mix.line(self.state.epoch)}")
+            self.reporter.log(f"step {self.state.step}: {self.mix.summary(self.state.epoch)}")
 
     def _validate(self) -> None:
         """Process 0 validates; all learn the score, because it decides when training ends."""
@@ -402,7 +408,7 @@ class _Training:
             if result is None
             else [result.quality.score(metric), *result.quality.rank(metric)]
         )
-        score, *state.rank = self.parallel.from_main(values)
+        score, *state.rank = self.parallel.broadcast(values)
         state.score = score if math.isfinite(score) else -math.inf
         best_rank = (
             state.best_rank
@@ -416,14 +422,14 @@ class _Training:
         state.judge = self.judge
         state.n_without_best = 0 if is_best else state.n_without_best + 1
         if result is not None:
-            self.reporter.validated(state.step, result, is_best=is_best)
+            self.reporter.log_validation(state.step, result, is_best=is_best)
 
     @contextmanager
     def _published(self) -> Iterator[None]:
         """A context in which `published` has the weights that are validated and kept: the model's own, or an average. All processes enter it."""
         weights = None
         if self.average is not None:
-            weights = gather(self.average.averages)
+            weights = gather_full(self.average.weights)
         elif self.parallel.is_sharded or self.config.average_last > 1:
             weights = gather_weights(self.trained.model)
         if weights is None or not self.parallel.is_main:
@@ -431,7 +437,7 @@ class _Training:
             return
         if self.config.average_last > 1:
             weights = self._averaged_with_earlier(weights, self.state.step)
-        with with_weights(self.published.model, weights):
+        with swapped_weights(self.published.model, weights):
             yield
 
     def _save(self) -> None:
@@ -443,13 +449,13 @@ class _Training:
         state.n_bad_in_a_row = int(self.stepper.n_bad_in_a_row)
         is_best = state.rank is not None and state.best_step == state.step
         files = self._files()
-        (lacks_model,) = self.parallel.from_main([not self.run.model_dir.exists()])
+        (lacks_model,) = self.parallel.broadcast([not self.run.model_dir.exists()])
         publishes = (
             is_best or not self.has_validation or (bool(lacks_model) and state.best_step is None)
         )
         try:
             if self.parallel.is_main:
-                check_room(
+                check_free_space(
                     self.run.path,
                     tensor_bytes(files)
                     + publishes * tensor_bytes({WEIGHTS_NAME: files[WEIGHTS_NAME]}),
@@ -473,7 +479,7 @@ class _Training:
                 f"step {state.step:,} could not be saved: {exc.message}",
                 f"{exc.hint}; {self._what_is_kept()}",
             ) from exc
-        self.parallel.wait()
+        self.parallel.barrier()
 
     def _averaged_with_earlier(
         self, weights: Mapping[str, Tensor], step: int
@@ -500,16 +506,18 @@ class _Training:
         model = self.trained.model
         files = {
             WEIGHTS_NAME: gather_weights(model),
-            OPTIMIZER_NAME: gather_moments(model, self.optimizer),
+            OPTIMIZER_NAME: gather_optimizer_state(model, self.optimizer),
         }
         return (
-            files if self.average is None else files | {AVERAGE_NAME: gather(self.average.averages)}
+            files
+            if self.average is None
+            else files | {AVERAGE_NAME: gather_full(self.average.weights)}
         )
 
     def _resume(self) -> TrainingState:
         """Go on from the newest checkpoint, or start."""
         checkpoints = list_checkpoints(self.run.checkpoints_dir)
-        (has_any,) = self.parallel.from_main([bool(checkpoints)])
+        (has_any,) = self.parallel.broadcast([bool(checkpoints)])
         if not has_any:
             return TrainingState()
         state = self._take_up(checkpoints)
@@ -525,11 +533,11 @@ class _Training:
             else (TrainingState(), {})
         )
         state = self._shared(state)
-        files = self.parallel.files_from_main(files)
-        put_weights(model, files[WEIGHTS_NAME])
-        put_moments(model, self.optimizer, files[OPTIMIZER_NAME])
+        files = self.parallel.broadcast_files(files)
+        load_weights(model, files[WEIGHTS_NAME])
+        load_optimizer_state(model, self.optimizer, files[OPTIMIZER_NAME])
         if self.average is not None:
-            self.average.put(files.get(AVERAGE_NAME, files[WEIGHTS_NAME]))
+            self.average.load(files.get(AVERAGE_NAME, files[WEIGHTS_NAME]))
         if state.loss_scale:
             self.stepper.scaler.load_state_dict(state.loss_scale)
         self.stepper.n_bad_in_a_row.fill_(state.n_bad_in_a_row)
@@ -558,27 +566,27 @@ class _Training:
             if read_state(path).n_bad_in_a_row == 0
         ]
         good = sound_checkpoints(reversed(good), 1)
-        (has_good,) = self.parallel.from_main([bool(good)])
+        (has_good,) = self.parallel.broadcast([bool(good)])
         if has_good:
             self.state = self._take_up(good)
         else:
             self.state = TrainingState()
-            put_weights(
+            load_weights(
                 self.trained.model,
                 gather_weights(initial_model(self.recipe, self.trained.tokenizer)),
             )
-            put_moments(self.trained.model, self.optimizer, {})
+            load_optimizer_state(self.trained.model, self.optimizer, {})
             self.average = (
-                WeightAverage(self.trained.model, self.config.ema_decay)
+                EmaWeights(self.trained.model, self.config.ema_decay)
                 if self.average is not None
                 else None
             )
             self.stepper.n_bad_in_a_row.zero_()
         self.state.n_rollbacks = n_rollbacks
-        self.reporter.note(
+        self.reporter.log(
             f"{what}; going back to step {self.state.step:,}, from there with {0.5**n_rollbacks:g} of the learning rate"
         )
-        self.reporter.went_back(self.state.step)
+        self.reporter.rollback(self.state.step)
         if self.parallel.is_main:
             for path in checkpoints[checkpoints.index(good[-1]) + 1 :] if good else checkpoints:
                 remove_checkpoint(path)
@@ -595,7 +603,7 @@ class _Training:
 
     def _shared(self, state: TrainingState) -> TrainingState:
         """Return the state that process 0 has."""
-        return TrainingState(**json.loads(self.parallel.text_from_main(json.dumps(asdict(state)))))
+        return TrainingState(**json.loads(self.parallel.broadcast_text(json.dumps(asdict(state)))))
 
     def _forget_other_scores(self) -> None:
         """Drop the best score if it was measured in another way than those to come."""
@@ -627,7 +635,7 @@ class _Training:
                 logger.warning(
                     "`%s` is not what training wrote there; it is kept as `%s`",
                     self.run.model_dir,
-                    set_aside(self.run),
+                    move_aside(self.run),
                 )
             if fault is not None:
                 self._restore_model_dir(is_told=fault != "unsaved")
@@ -654,7 +662,7 @@ class _Training:
         weights: Mapping[str, Tensor] = files.get(AVERAGE_NAME, files[WEIGHTS_NAME])
         if self.config.average_last > 1:
             weights = self._averaged_with_earlier(weights, state.step)
-        with with_weights(self.published.model, weights):
+        with swapped_weights(self.published.model, weights):
             self._publish(state.step)
         if is_told:
             logger.warning(

@@ -36,7 +36,7 @@ class TeacherTerm(NamedTuple):
     """Divides the logits of both before they are compared."""
 
 
-class Terms(NamedTuple):
+class LossTerms(NamedTuple):
     """Which loss it is."""
 
     smoothing: float = 0.0
@@ -51,10 +51,10 @@ def label_smoothed_loss(
     states_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, smoothing: float
 ) -> Loss:
     """Cross-entropy against (1 - smoothing) * one-hot + smoothing / V (Szegedy et al. 2016, arXiv:1512.00567, section 7), summed."""
-    return token_loss(states_ND[None], weight_VD, targets_N, Terms(smoothing))
+    return token_loss(states_ND[None], weight_VD, targets_N, LossTerms(smoothing))
 
 
-def token_loss(states_PND: Tensor, weight_VD: Tensor, targets_N: Tensor, terms: Terms) -> Loss:
+def token_loss(states_PND: Tensor, weight_VD: Tensor, targets_N: Tensor, terms: LossTerms) -> Loss:
     """Label-smoothed cross-entropy, the mean over P passes, and what else is asked for; each target token counts once.
 
     With a teacher (Hinton et al. 2015, arXiv:1503.02531; word-level in Kim and Rush 2016, arXiv:1606.07947):
@@ -93,7 +93,7 @@ class _LinearLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, states_PND: Tensor, weight_VD: Tensor, targets_N: Tensor, terms: Terms
+        ctx: Any, states_PND: Tensor, weight_VD: Tensor, targets_N: Tensor, terms: LossTerms
     ) -> tuple[Tensor, ...]:
         device, (n_passes, n_tokens, _) = states_PND.device, states_PND.shape
         total, nll, from_teacher, between_passes = (

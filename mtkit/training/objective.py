@@ -8,8 +8,8 @@ from mtkit.config.recipe import alignment_head
 from mtkit.config.training import TrainingConfig
 from mtkit.model.transformer import Transformer
 from mtkit.training.distillation import Teacher
-from mtkit.training.guided_alignment import with_alignment
-from mtkit.training.loss import Loss, TeacherTerm, Terms, label_smoothed_loss, token_loss
+from mtkit.training.guided_alignment import add_alignment_loss
+from mtkit.training.loss import Loss, LossTerms, TeacherTerm, label_smoothed_loss, token_loss
 
 
 def batch_loss(model: Transformer, batch: Batch, smoothing: float) -> Loss:
@@ -61,13 +61,17 @@ class Objective(nn.Module):
         states_PND = torch.stack(
             [_at_targets(one_BTD, places_N) for one_BTD in states.chunk(n_passes)]
         )
-        terms = Terms(config.label_smoothing, config.r_drop, self._teacher_term(batch, places_N))
+        terms = LossTerms(
+            config.label_smoothing, config.r_drop, self._teacher_term(batch, places_N)
+        )
         loss = token_loss(
             states_PND, model.output_weight, _at_targets(batch.tgt_out, places_N), terms
         )
         if log_weights is None or batch.alignment is None:
             return loss
-        return with_alignment(loss, log_weights, batch.alignment, config.alignment_weight, n_passes)
+        return add_alignment_loss(
+            loss, log_weights, batch.alignment, config.alignment_weight, n_passes
+        )
 
     def _teacher_term(self, batch: Batch, places_N: Tensor | None) -> TeacherTerm | None:
         if self.teacher is None:
@@ -86,8 +90,8 @@ def _target_places(batch: Batch, tgt_pad_id: int) -> Tensor | None:
     if batch.n_tokens == batch.tgt_out.numel():
         return None
     return (
-        batch.places
-        if batch.places is not None
+        batch.target_positions
+        if batch.target_positions is not None
         else (batch.tgt_out.flatten() != tgt_pad_id).nonzero().flatten()
     )
 

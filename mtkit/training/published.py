@@ -43,7 +43,7 @@ def find_fault(run: RunDir, step: int, best_step: int | None) -> Fault | None:
     return None if best_step in (None, found) else "foreign"
 
 
-def set_aside(run: RunDir) -> Path:
+def move_aside(run: RunDir) -> Path:
     """Rename the model directory to the first free name beside it, which is returned."""
     names = (f"{run.model_dir.name}.other{number}" for number in ("", *range(2, 1000)))
     aside = next(path for path in map(run.path.joinpath, names) if not path.exists())

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mtkit.batches.mixture import Mix
+from mtkit.batches.mixture import DataMixture
 from mtkit.checkpoint.model_dir import WEIGHTS_NAME as MODEL_WEIGHTS_NAME
 from mtkit.checkpoint.run_dir import RunDir
 from mtkit.checkpoint.training_checkpoint import TrainingState, list_checkpoints, read_state
@@ -24,7 +24,7 @@ def check_same_run(
     recipe: Recipe,
     store: TokenStore,
     tokenizer: Tokenizer,
-    mix: Mix,
+    mix: DataMixture,
     *,
     is_sample: bool = False,
 ) -> None:
@@ -67,7 +67,7 @@ def check_same_run(
     n_epochs = _n_epochs_begun(read_state(checkpoints[-1]))
     shown, now_shown = (
         [entry for entry in known.get(_MIX, []) if entry[0] < n_epochs],
-        mix.until(n_epochs),
+        mix.counts_until(n_epochs),
     )
     # Of other data the counts differ anyway.
     if shown != now_shown and not differing and not is_sample:
@@ -86,13 +86,13 @@ def check_same_run(
             logger.info("%s is %s from here on; it was %s", key, value, told[key])
 
 
-def remember_run(
-    run: RunDir, recipe: Recipe, store: TokenStore, tokenizer: Tokenizer, mix: Mix
+def save_run_identity(
+    run: RunDir, recipe: Recipe, store: TokenStore, tokenizer: Tokenizer, mix: DataMixture
 ) -> None:
     """Write down what `check_same_run` compares, and the resolved recipe."""
     last_change = mix.stages[-1].first_epoch
     identity = _identity(run, recipe, store, tokenizer) | {
-        _MIX: mix.until(last_change + 1),
+        _MIX: mix.counts_until(last_change + 1),
         _CHANGEABLE: _changeable(recipe),
     }
     with atomic_write(run.identity_path) as file:

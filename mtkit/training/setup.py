@@ -4,15 +4,15 @@ from typing import NamedTuple, Self
 
 import torch
 
-from mtkit.batches.build import BatchMaker
-from mtkit.batches.mixture import Mix
-from mtkit.batches.sampler import BatchOrder, Merging
+from mtkit.batches.build import BatchBuilder
+from mtkit.batches.mixture import DataMixture
+from mtkit.batches.sampler import BatchSampler, Merging
 from mtkit.checkpoint.model_dir import ModelDirConfig, make_model
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.store.token_store import TokenStore
 from mtkit.io.logs import get_logger
 from mtkit.tokenizer.subword import Tokenizer
-from mtkit.training.activation_checkpointing import recompute_layers
+from mtkit.training.activation_checkpointing import checkpoint_activations
 from mtkit.training.distillation import Teacher
 from mtkit.training.distributed.parallel import Parallel
 from mtkit.training.freezing import freeze
@@ -34,7 +34,7 @@ class TrainingData(NamedTuple):
 
     tokenizer: Tokenizer
     store: TokenStore
-    mix: Mix
+    mixture: DataMixture
 
     @classmethod
     def open(cls, recipe: Recipe) -> Self:
@@ -48,14 +48,14 @@ class TrainingData(NamedTuple):
         return cls(
             Tokenizer.load(recipe.tokenizer_dir),
             store,
-            Mix.for_config(recipe.data, store.corpora, recipe.training.seed),
+            DataMixture.for_config(recipe.data, store.corpora, recipe.training.seed),
         )
 
-    def order(self, recipe: Recipe) -> BatchOrder:
+    def sampler(self, recipe: Recipe) -> BatchSampler:
         """All batches of all epochs; batches.max_tokens is a number here."""
-        return BatchOrder(
+        return BatchSampler(
             self.store,
-            self.mix,
+            self.mixture,
             recipe.batches.limit,
             Merging(recipe.augment.merge, recipe.preprocess.max_length),
         )
@@ -66,9 +66,9 @@ class TrainingData(NamedTuple):
             recipe, measure_training_lines(recipe, self.store, self.tokenizer.src)
         )
 
-    def maker(self, recipe: Recipe, device: torch.device) -> BatchMaker:
+    def batch_builder(self, recipe: Recipe, device: torch.device) -> BatchBuilder:
         """Makes those batches, in lengths that the device likes."""
-        return BatchMaker.for_recipe(
+        return BatchBuilder.for_recipe(
             recipe,
             self.store,
             self.tokenizer,
@@ -107,7 +107,7 @@ def make_stepper(
         else Teacher.load(config.teacher, tokenizer, recipe.model.max_positions, device, dtype)
     )
     if config.activation_checkpointing:
-        recompute_layers(model)
+        checkpoint_activations(model)
     # Weights that come and go are no matter for one graph.
     if parallel.is_sharded and config.compile == "on":
         logger.warning(

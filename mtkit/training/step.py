@@ -68,7 +68,7 @@ class Stepper:
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=dtype == torch.float16)
         self.n_bad_in_a_row = torch.zeros((), device=self.device)
         """Updates skipped since the last good one. Scalar on the device."""
-        self.may_halve = True
+        self.splits_on_oom = True
         """Whether a batch that does not fit into memory goes through it in halves; else that is the caller's affair."""
 
     def step(
@@ -101,7 +101,7 @@ class Stepper:
         is_good = (
             is_finite(grad_norm)
             if self.scaler.is_enabled()
-            else is_finite(grad_norm, self.parallel.sum(total.clone()))
+            else is_finite(grad_norm, self.parallel.all_reduce(total.clone()))
         )
         if self.scaler.is_enabled():
             self.scaler.step(self.optimizer)
@@ -146,7 +146,7 @@ class Stepper:
                         )
                     )
                 except (RuntimeError, MemoryError) as exc:
-                    if not (self.may_halve and is_out_of_memory(exc)):
+                    if not (self.splits_on_oom and is_out_of_memory(exc)):
                         raise
                     break
             else:
@@ -164,7 +164,7 @@ class Stepper:
         self, batch: Batch, seed: tuple[int, ...], n_tokens: int, *, is_last: bool
     ) -> Loss:
         seed_everything(*seed)
-        with self.parallel.syncs_gradients(self.objective, is_last):
+        with self.parallel.gradient_sync(self.objective, is_last):
             with (
                 self._never_repeated(batch, is_shared=self.parallel.is_sharded),
                 autocast(self.dtype, self.device),

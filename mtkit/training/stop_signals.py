@@ -12,7 +12,7 @@ _ECHO_S = 1.0
 """A scheduler may send a signal to all processes, and the launcher hand on its own: what comes that soon after the first is the same."""
 
 
-class Wishes(NamedTuple):
+class PendingActions(NamedTuple):
     """What is wanted after the step in progress, each 1 or 0; summed over all processes, so that they agree."""
 
     stop: int
@@ -23,7 +23,7 @@ class Wishes(NamedTuple):
     """SIGUSR1 came: save, and go on."""
 
 
-class StopRequest:
+class StopSignals:
     """Turns SIGINT, SIGTERM, SIGUSR1 and a limit of time into wishes that training heeds after the step in progress.
 
     A second SIGINT or SIGTERM acts at once, and before training heeds them both act as they did before; SIGUSR1 is remembered. A context manager;
@@ -58,7 +58,7 @@ class StopRequest:
         self._previous.clear()
 
     @contextmanager
-    def heeded(self) -> Iterator[None]:
+    def active(self) -> Iterator[None]:
         """A context in which training asks for `wishes` after each step."""
         self._is_heeded = True
         try:
@@ -66,11 +66,13 @@ class StopRequest:
         finally:
             self._is_heeded = False
 
-    def wishes(self) -> Wishes:
+    def pending(self) -> PendingActions:
         """What is wanted now; a wish to save is told once."""
         is_save_wanted, self._is_save_wanted = self._is_save_wanted, False
         is_time_up = self._ends_s is not None and time.monotonic() >= self._ends_s
-        return Wishes(int(self.signal_number is not None), int(is_time_up), int(is_save_wanted))
+        return PendingActions(
+            int(self.signal_number is not None), int(is_time_up), int(is_save_wanted)
+        )
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         if not self._is_heeded:

@@ -23,7 +23,7 @@ from mtkit.errors import MtkitError
 from mtkit.evaluation.metrics import evaluate
 from mtkit.model.device import autocast
 from mtkit.training.objective import batch_loss
-from mtkit.training.reporting.tracker import Sample
+from mtkit.training.reporting.tracker import ValidationSample
 from mtkit.translation.translator import Translator
 
 N_SAMPLES = 3
@@ -77,11 +77,11 @@ class ValidationResult(NamedTuple):
     """Of all pairs together."""
     corpora: list[tuple[str, Quality]]
     """Each corpus by itself, with its name; none when there is only one."""
-    samples: list[Sample]
+    samples: list[ValidationSample]
     """Some of the translations: N_SAMPLES, or one of each corpus where there are more; the same pairs each time."""
 
 
-class _Corpus:
+class ValidationCorpus:
     """A validation corpus as text, and as `collate` wants it.
 
     Args:
@@ -137,14 +137,14 @@ class _Corpus:
         return Sentences.of([self.rows[side][row] for row in rows.tolist()])
 
 
-class _Outcome(NamedTuple):
+class _CorpusResult(NamedTuple):
     """What the model made of a corpus."""
 
     nll: float
     n_tokens: int
     texts: list[str]
     references: list[str]
-    samples: list[Sample]
+    samples: list[ValidationSample]
 
 
 class Validator:
@@ -163,7 +163,9 @@ class Validator:
         self.max_tokens = recipe.batches.limit
         self.trained = trained
         self.dtype = dtype
-        self.corpora = [_Corpus(source, recipe, trained) for source in recipe.data.validation]
+        self.corpora = [
+            ValidationCorpus(source, recipe, trained) for source in recipe.data.validation
+        ]
         self._warns = True
 
     @property
@@ -194,7 +196,7 @@ class Validator:
         samples = [sample for outcome in outcomes for sample in outcome.samples]
         return ValidationResult(self._quality(outcomes), each if len(each) > 1 else [], samples)
 
-    def _run(self, corpus: _Corpus) -> _Outcome:
+    def _run(self, corpus: ValidationCorpus) -> _CorpusResult:
         nll, n_tokens = self._nll(corpus)
         shown = corpus.typical(ceil(N_SAMPLES / len(self.corpora)))
         places = shown if self.config.metric == "loss" else range(len(corpus.pairs))
@@ -208,11 +210,15 @@ class Validator:
             mbr=0,
         )
         texts = dict(zip(places, (translation.text for translation in found), strict=True))
-        samples = [Sample(corpus.pairs[i].src, corpus.pairs[i].tgt, texts[i]) for i in shown]
-        return _Outcome(nll, n_tokens, list(texts.values()), [pair.tgt for pair in pairs], samples)
+        samples = [
+            ValidationSample(corpus.pairs[i].src, corpus.pairs[i].tgt, texts[i]) for i in shown
+        ]
+        return _CorpusResult(
+            nll, n_tokens, list(texts.values()), [pair.tgt for pair in pairs], samples
+        )
 
     @torch.inference_mode()
-    def _nll(self, corpus: _Corpus) -> tuple[float, int]:
+    def _nll(self, corpus: ValidationCorpus) -> tuple[float, int]:
         """Summed over the target tokens, and how many they are."""
         model, tokenizer = self.trained.model, self.trained.tokenizer
         lengths = [[len(row) + 1 for row in corpus.rows[side]] for side in SIDES]
@@ -230,7 +236,7 @@ class Validator:
             n_tokens += batch.n_tokens
         return nll, n_tokens
 
-    def _quality(self, outcomes: Sequence[_Outcome]) -> Quality:
+    def _quality(self, outcomes: Sequence[_CorpusResult]) -> Quality:
         """Of all pairs of some corpora."""
         loss = sum(outcome.nll for outcome in outcomes) / sum(
             outcome.n_tokens for outcome in outcomes

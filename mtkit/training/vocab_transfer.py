@@ -12,7 +12,7 @@ from mtkit.tokenizer.cross_vocab import split_pieces
 from mtkit.tokenizer.subword import Subword, Tokenizer
 
 
-class PieceRows(NamedTuple):
+class VocabMapping(NamedTuple):
     """Where the rows of a vocabulary's embeddings come from."""
 
     parts: list[list[int]]
@@ -28,9 +28,9 @@ class PieceRows(NamedTuple):
         return len(self.parts) - self.n_same - self.n_mean
 
 
-def transfer(
+def transfer_weights(
     source: TrainedModel, model: Transformer, tokenizer: Tokenizer
-) -> dict[str, PieceRows]:
+) -> dict[str, VocabMapping]:
     """Give a model the weights of another one.
 
     A piece that both vocabularies have keeps its row. Others start as a mean, of their parts' rows or of all, and not at random, where their logits
@@ -44,8 +44,8 @@ def transfer(
         Where the rows come from, by side: `source` and `target`, or `both` where the sides share a vocabulary in both models.
     """
     is_joint = tokenizer.joint and source.tokenizer.joint
-    src = match_pieces(source.tokenizer.src, tokenizer.src)
-    tgt = src if is_joint else match_pieces(source.tokenizer.tgt, tokenizer.tgt)
+    src = map_vocab(source.tokenizer.src, tokenizer.src)
+    tgt = src if is_joint else map_vocab(source.tokenizer.tgt, tokenizer.tgt)
     theirs: Mapping[str, Tensor] = dict(source.model.named_parameters())
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -59,7 +59,7 @@ def transfer(
     return {"both": src} if is_joint else {"source": src, "target": tgt}
 
 
-def match_pieces(old: Subword, new: Subword) -> PieceRows:
+def map_vocab(old: Subword, new: Subword) -> VocabMapping:
     """Find the pieces of one vocabulary in another.
 
     PAD, UNK, BOS and EOS are what they are by any name, bytes by their value, all others by their text.
@@ -75,7 +75,7 @@ def match_pieces(old: Subword, new: Subword) -> PieceRows:
     missing = [i for i, piece in enumerate(pieces) if found[i] is None and piece.kind == "text"]
     for i, ids in zip(missing, split_pieces(old, [pieces[i].text for i in missing]), strict=True):
         parts[i] = [old_id for old_id in ids if old_id != old.special.unk]
-    return PieceRows(
+    return VocabMapping(
         parts, n_same=len(found) - found.count(None), n_mean=sum(bool(parts[i]) for i in missing)
     )
 
@@ -85,7 +85,7 @@ def _kind(kind: str) -> str:
     return "text" if kind == "symbol" else kind
 
 
-def _rows(old_VD: Tensor, rows: PieceRows) -> Tensor:
+def _rows(old_VD: Tensor, rows: VocabMapping) -> Tensor:
     """The new matrix. Shape (V, D) with the old V in, with the new V out."""
     new_VD = old_VD[torch.tensor([ids[0] if ids else 0 for ids in rows.parts])]
     mean_D = old_VD.mean(0)

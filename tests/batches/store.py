@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from mtkit.batches.mixture import Mix
-from mtkit.batches.sampler import BatchOrder
+from mtkit.batches.mixture import DataMixture
+from mtkit.batches.sampler import BatchSampler
 from mtkit.corpus.store.ragged_ids import Sentences
 from mtkit.corpus.store.token_store import StoredCorpus, StoreWriter
 from mtkit.tokenizer.special_ids import SpecialIds
@@ -58,7 +58,7 @@ def corpora(*sizes, n_tags=0):
 
 def plain_order(store, max_tokens, seed, **mix):
     """Every pair of the store once an epoch."""
-    return BatchOrder(store, Mix.plain(corpora(len(store)), seed, **mix), max_tokens)
+    return BatchSampler(store, DataMixture.plain(corpora(len(store)), seed, **mix), max_tokens)
 
 
 def random_store(n_pairs, max_length=30, vocab_size=100, seed=0):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtkit.batches.concatenate import Joiner, merge_partners
+from mtkit.batches.concatenate import PairConcatenator, draw_partners
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.tokenizer.train import train_subword
@@ -21,7 +21,7 @@ def test_a_partner_is_another_row_of_the_same_group(n_rows, rate, n_groups, seed
     rng = np.random.default_rng(seed)
     rows = rng.permutation(1000)[:n_rows]
     groups = rng.integers(n_groups, size=n_rows)
-    partners = merge_partners(rows, rate, np.random.default_rng(seed), groups)
+    partners = draw_partners(rows, rate, np.random.default_rng(seed), groups)
     assert partners.shape == rows.shape
     group_of = dict(zip(rows.tolist(), groups.tolist(), strict=True))
     for row, partner in zip(rows.tolist(), partners.tolist(), strict=True):
@@ -39,7 +39,7 @@ def test_a_partner_is_another_row_of_the_same_group(n_rows, rate, n_groups, seed
 def test_as_many_are_joined_as_asked_and_each_row_is_as_likely_a_partner():
     rows = np.arange(100, 120)
     found = np.stack(
-        [merge_partners(rows, 0.3, np.random.default_rng(seed)) for seed in range(2000)]
+        [draw_partners(rows, 0.3, np.random.default_rng(seed)) for seed in range(2000)]
     )
     assert abs((found >= 0).mean() - 0.3) < 0.01
     counts = np.bincount(found[found >= 0] - 100, minlength=20)
@@ -47,12 +47,12 @@ def test_as_many_are_joined_as_asked_and_each_row_is_as_likely_a_partner():
 
 
 def test_a_row_that_comes_twice_is_not_joined_to_itself():
-    assert (merge_partners(np.array([7, 7, 7]), 1.0, np.random.default_rng(1)) == -1).all()
+    assert (draw_partners(np.array([7, 7, 7]), 1.0, np.random.default_rng(1)) == -1).all()
 
 
 def test_equal_chance_gives_equal_partners():
     rows = np.arange(5000) * 3
-    once, again = (merge_partners(rows, 0.5, np.random.default_rng(4), rows % 4) for _ in range(2))
+    once, again = (draw_partners(rows, 0.5, np.random.default_rng(4), rows % 4) for _ in range(2))
     np.testing.assert_array_equal(once, again)
 
 
@@ -65,7 +65,7 @@ def encoded(subword, *texts):
 
 
 def test_joined_ids_read_as_both_lines_and_tags_of_the_second_go(tiny_tokenizer, ko_en_pairs):
-    subword, joiner = tiny_tokenizer.src, Joiner(tiny_tokenizer, ("ko", "en"))
+    subword, joiner = tiny_tokenizer.src, PairConcatenator(tiny_tokenizer, ("ko", "en"))
     tag = np.array([5, 6], np.uint16)
     for a, b in zip(ko_en_pairs[:40], ko_en_pairs[40:80], strict=True):
         src_a, src_b, tgt_a, tgt_b = encoded(subword, a.src, b.src, a.tgt, b.tgt)
@@ -81,7 +81,7 @@ def test_joined_ids_read_as_both_lines_and_tags_of_the_second_go(tiny_tokenizer,
 def test_a_language_without_spaces_is_joined_without_where_the_pieces_allow_it(lang):
     texts = ["今日は晴れです。", "明日は雨です。", "彼は学生です。", "雨が降る。", "a です。"] * 5
     subword = Subword(train_subword(texts, TokenizerConfig(vocab_size=290)))
-    joiner = Joiner(Tokenizer(subword, subword), ("en", lang))
+    joiner = PairConcatenator(Tokenizer(subword, subword), ("en", lang))
     pieces = {piece.text for piece in subword.pieces()}
     n_bare = 0
     for a in texts[:5]:

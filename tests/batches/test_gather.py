@@ -4,11 +4,11 @@ from itertools import islice
 
 import numpy as np
 
-from mtkit.batches.build import BatchMaker
-from mtkit.batches.concatenate import Joiner
-from mtkit.batches.gather import Chosen, gather
+from mtkit.batches.build import BatchBuilder
+from mtkit.batches.concatenate import PairConcatenator
+from mtkit.batches.gather import BatchRows, gather_pairs
 from mtkit.batches.loader import BatchLoader
-from mtkit.batches.online_augment import GROUP, Dealt
+from mtkit.batches.online_augment import GROUP_SIZE, RebatchedPairs
 from mtkit.batches.position import START, Position
 from mtkit.corpus.store.ragged_ids import Sentences, places_of
 from tests.batches.store import SRC_SPECIAL, TGT_SPECIAL, ListStore, plain_order, random_store
@@ -18,7 +18,7 @@ STORE = ListStore([([TAG, 10, 11], [20]), ([TAG, 12], [21, 22]), ([TAG, 13], [23
 
 
 def chosen(rows, partners, n_tags=1, position=START):
-    return Chosen(np.array(rows), np.array(partners), np.full(len(rows), n_tags), position)
+    return BatchRows(np.array(rows), np.array(partners), np.full(len(rows), n_tags), position)
 
 
 def test_sentences_are_rows_one_after_the_other():
@@ -29,8 +29,8 @@ def test_sentences_are_rows_one_after_the_other():
 
 
 def test_a_joined_pair_has_its_tags_once(tiny_tokenizer):
-    joiner = Joiner(tiny_tokenizer, ("de", "en"))
-    src, tgt = gather(STORE, chosen([2, 0, 1], [-1, 1, 0]), joiner)
+    concatenator = PairConcatenator(tiny_tokenizer, ("de", "en"))
+    src, tgt = gather_pairs(STORE, chosen([2, 0, 1], [-1, 1, 0]), concatenator)
     assert [row.tolist() for row in src.rows()] == [[TAG, 13], [TAG, 10, 11, 12], [TAG, 12, 10, 11]]
     assert [row.tolist() for row in tgt.rows()] == [[23], [20, 21, 22], [21, 22, 20]]
 
@@ -41,24 +41,24 @@ class Reverser:
     def __init__(self):
         self.seen = []
 
-    def rewrite_group(self, batches, position):
+    def augment_group(self, batches, position):
         self.seen.append(([batch.n_tags for batch in batches], position))
         ends = np.cumsum([len(batch.src) for batch in batches])
         return [
-            Dealt(batch.src, batch.tgt, np.arange(end - len(batch.src), end))
+            RebatchedPairs(batch.src, batch.tgt, np.arange(end - len(batch.src), end))
             for batch, end in reversed(list(zip(batches, ends, strict=True)))
         ]
 
 
 def test_a_rewriter_is_given_groups_with_their_place_and_tags():
-    rewriter = Reverser()
-    maker = BatchMaker(STORE, SRC_SPECIAL, TGT_SPECIAL, rewriter=rewriter)  # pyright: ignore[reportArgumentType]
+    augmenter = Reverser()
+    maker = BatchBuilder(STORE, SRC_SPECIAL, TGT_SPECIAL, augmenter=augmenter)  # pyright: ignore[reportArgumentType]
     group = [
         (chosen([1, 0], [-1, -1], position=Position(2, 1, 32)), Position(2, 1, 33)),
         (chosen([2], [-1]), Position(2, 2, 0)),
     ]
     (first, after_first), (second, after_second) = maker(group)
-    assert rewriter.seen == [([[1, 1], [1]], (2, 1, 32))]
+    assert augmenter.seen == [([[1, 1], [1]], (2, 1, 32))]
     assert (after_first, after_second) == (Position(2, 1, 33), Position(2, 2, 0))
     assert first.src.tolist() == [[TAG, 13, 3]]
     assert second.src.tolist() == [[TAG, 12, 3, 0], [TAG, 10, 11, 3]]
@@ -69,21 +69,24 @@ def test_a_loader_makes_whole_groups_also_from_the_middle():
     store = random_store(600)
     order = plain_order(store, max_tokens=100, seed=3, window=350)
     n_batches = len(order.window(0, 0).batches)
-    assert n_batches > GROUP
-    assert n_batches % GROUP
+    assert n_batches > GROUP_SIZE
+    assert n_batches % GROUP_SIZE
 
     def batches(position, n):
-        rewriter = Reverser()
-        loader = BatchLoader(order, BatchMaker(store, SRC_SPECIAL, TGT_SPECIAL, rewriter=rewriter))  # pyright: ignore[reportArgumentType]
+        augmenter = Reverser()
+        loader = BatchLoader(
+            order,
+            BatchBuilder(store, SRC_SPECIAL, TGT_SPECIAL, augmenter=augmenter),  # pyright: ignore[reportArgumentType]
+        )
         stream = loader.iterate(position)
         made = [(batch.src.tolist(), after) for batch, after in islice(stream, n)]
         stream.close()
-        return made, [position for _, position in rewriter.seen]
+        return made, [position for _, position in augmenter.seen]
 
     whole, positions = batches(START, n_batches + 40)
-    assert positions[: len(range(0, n_batches, GROUP)) + 1] == [
-        *((0, 0, i) for i in range(0, n_batches, GROUP)),
+    assert positions[: len(range(0, n_batches, GROUP_SIZE)) + 1] == [
+        *((0, 0, i) for i in range(0, n_batches, GROUP_SIZE)),
         (0, 1, 0),
     ]
-    for n in (1, GROUP - 1, GROUP, n_batches - 1, n_batches, n_batches + 5):
+    for n in (1, GROUP_SIZE - 1, GROUP_SIZE, n_batches - 1, n_batches, n_batches + 5):
         assert batches(whole[n - 1][1], 30)[0] == whole[n:][:30]

@@ -10,9 +10,9 @@ from itertools import accumulate, islice
 
 import pytest
 
-from mtkit.batches.build import BatchMaker
+from mtkit.batches.build import BatchBuilder
 from mtkit.batches.collate import collate
-from mtkit.batches.gather import HasPairs
+from mtkit.batches.gather import SupportsGather
 from mtkit.batches.loader import BatchLoader
 from mtkit.batches.position import START, Position
 from mtkit.corpus.store.token_store import TokenStore
@@ -33,8 +33,10 @@ def order():
     return plain_order(STORE, max_tokens=150, seed=3, window=120)
 
 
-def loader(n_prefetch: int = 4, store: HasPairs = STORE, n_workers: int = 0) -> BatchLoader:
-    return BatchLoader(order(), BatchMaker(store, SRC_SPECIAL, TGT_SPECIAL), n_prefetch, n_workers)
+def loader(n_prefetch: int = 4, store: SupportsGather = STORE, n_workers: int = 0) -> BatchLoader:
+    return BatchLoader(
+        order(), BatchBuilder(store, SRC_SPECIAL, TGT_SPECIAL), n_prefetch, n_workers
+    )
 
 
 def as_lists(items):
@@ -74,7 +76,7 @@ def test_processes_that_train_together_share_out_the_order(world_size, n_workers
     whole.close()
     rounds = [expected[i : i + world_size] for i in range(0, len(expected), world_size)]
     for rank in range(world_size):
-        maker = BatchMaker(store, SRC_SPECIAL, TGT_SPECIAL)
+        maker = BatchBuilder(store, SRC_SPECIAL, TGT_SPECIAL)
         stream = BatchLoader(order(), maker, 3, n_workers, share=(rank, world_size)).iterate(
             Position(0, 1, 1)
         )
@@ -217,10 +219,10 @@ def test_an_interrupted_program_ends_while_batches_are_waiting(n_workers):
     program = textwrap.dedent("""
         import sys
         from mtkit.batches.loader import BatchLoader
-        from mtkit.batches.build import BatchMaker
+        from mtkit.batches.build import BatchBuilder
         from tests.batches.store import SRC_SPECIAL, TGT_SPECIAL, plain_order, random_store
         store = random_store(50)
-        stream = BatchLoader(plain_order(store, 100, 1), BatchMaker(store, SRC_SPECIAL, TGT_SPECIAL), 2, int(sys.argv[1])).iterate()
+        stream = BatchLoader(plain_order(store, 100, 1), BatchBuilder(store, SRC_SPECIAL, TGT_SPECIAL), 2, int(sys.argv[1])).iterate()
         next(stream)
         raise KeyboardInterrupt
     """)

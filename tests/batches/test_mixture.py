@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtkit.batches.mixture import Mix, MixStage
-from mtkit.batches.shuffled_stream import Passes
+from mtkit.batches.mixture import DataMixture, MixtureStage
+from mtkit.batches.shuffled_stream import ShuffledStream
 from mtkit.config.data import DataConfig
 from mtkit.errors import MtkitError
 from tests.batches.store import corpora
@@ -38,8 +38,10 @@ def mixes(draw):
         drawn = draw(st.lists(weights, min_size=len(chosen), max_size=len(chosen)))
         # Some corpus that holds pairs counts.
         drawn[chosen.index(max(chosen))] += 0.5
-        stages.append(MixStage(begin, drawn, draw(st.sampled_from([0.1, 1.0, 1.7, 5.0, 100.0]))))
-    return Mix(
+        stages.append(
+            MixtureStage(begin, drawn, draw(st.sampled_from([0.1, 1.0, 1.7, 5.0, 100.0])))
+        )
+    return DataMixture(
         corpora(*chosen),
         stages,
         draw(st.integers(0, 99)),
@@ -92,7 +94,7 @@ def test_windows_are_of_one_size_and_one_mix(mix, epoch):
 
 
 def test_weight_one_shows_every_pair_once_whatever_the_windows():
-    mix = Mix.plain(corpora(100, 0, 37), 3, window=50)
+    mix = DataMixture.plain(corpora(100, 0, 37), 3, window=50)
     for epoch in range(3):
         rows = np.concatenate(shown(mix, epoch))
         assert mix.n_windows(epoch) == 3
@@ -100,7 +102,7 @@ def test_weight_one_shows_every_pair_once_whatever_the_windows():
 
 
 def test_half_of_a_corpus_is_followed_by_the_other_half():
-    mix = Mix(corpora(10, 100), [MixStage(0, [1.0, 0.5])], 3)
+    mix = DataMixture(corpora(10, 100), [MixtureStage(0, [1.0, 0.5])], 3)
     first, second, third = (set(mix.rows(epoch, 0)[10:].tolist()) for epoch in range(3))
     assert first | second == set(range(10, 110))
     assert not first & second
@@ -108,7 +110,7 @@ def test_half_of_a_corpus_is_followed_by_the_other_half():
 
 
 def test_three_times_shows_each_pair_three_times():
-    assert Mix(corpora(2, 3), [MixStage(0, [1.0, 3.0])], 0).rows(5, 0).tolist() == [
+    assert DataMixture(corpora(2, 3), [MixtureStage(0, [1.0, 3.0])], 0).rows(5, 0).tolist() == [
         0,
         1,
         2,
@@ -125,8 +127,8 @@ def test_three_times_shows_each_pair_three_times():
 
 @pytest.mark.parametrize("temperature", [1.0, 2.0, 5.0])
 def test_temperature_evens_shares_out_and_keeps_the_sum(temperature):
-    counts = Mix(
-        corpora(1_000_000, 10_000, 100), [MixStage(0, [1.0, 2.0, 0.5], temperature)], 0
+    counts = DataMixture(
+        corpora(1_000_000, 10_000, 100), [MixtureStage(0, [1.0, 2.0, 0.5], temperature)], 0
     ).counts(0)
     amounts = [1_000_000, 20_000, 50]
     powers = [amount ** (1 / temperature) for amount in amounts]
@@ -135,14 +137,21 @@ def test_temperature_evens_shares_out_and_keeps_the_sum(temperature):
 
 
 def test_a_high_temperature_makes_corpora_equal_and_a_low_one_leaves_the_largest():
-    assert Mix(corpora(900, 90, 9), [MixStage(0, [1.0] * 3, 1e9)], 0).counts(0) == [333] * 3
-    assert Mix(corpora(900, 90, 9), [MixStage(0, [1.0, 0.0, 10.0], float("inf"))], 0).counts(0) == [
+    assert (
+        DataMixture(corpora(900, 90, 9), [MixtureStage(0, [1.0] * 3, 1e9)], 0).counts(0)
+        == [333] * 3
+    )
+    assert DataMixture(
+        corpora(900, 90, 9), [MixtureStage(0, [1.0, 0.0, 10.0], float("inf"))], 0
+    ).counts(0) == [
         495,
         0,
         495,
     ]
     # A corpus that counts at all is never left out altogether.
-    assert Mix(corpora(900, 90, 9), [MixStage(0, [1.0, 1.0, 0.0], 1e-3)], 0).counts(0) == [
+    assert DataMixture(corpora(900, 90, 9), [MixtureStage(0, [1.0, 1.0, 0.0], 1e-3)], 0).counts(
+        0
+    ) == [
         990,
         1,
         0,
@@ -150,7 +159,9 @@ def test_a_high_temperature_makes_corpora_equal_and_a_low_one_leaves_the_largest
 
 
 def test_stages_switch_at_their_epochs_and_take_up_where_the_stage_before_stopped():
-    mix = Mix(corpora(40, 40), [MixStage(0, [1.0, 0.25]), MixStage(2, [0.0, 0.5])], 1)
+    mix = DataMixture(
+        corpora(40, 40), [MixtureStage(0, [1.0, 0.25]), MixtureStage(2, [0.0, 0.5])], 1
+    )
     assert [mix.counts(epoch) for epoch in range(4)] == [[40, 10], [40, 10], [0, 20], [0, 20]]
     assert [mix.stage(epoch) for epoch in range(4)] == [0, 0, 1, 1]
     of_the_second = [
@@ -160,13 +171,15 @@ def test_stages_switch_at_their_epochs_and_take_up_where_the_stage_before_stoppe
 
 
 def test_only_what_has_been_shown_is_compared():
-    first, second = MixStage(0, [1.0, 0.5]), MixStage(2, [1.0, 2.0])
-    mix = Mix(corpora(40, 40), [first, second], 1)
-    assert mix.until(0) == []
-    assert mix.until(2) == [[0, [40, 20]]]
-    assert mix.until(3) == [[0, [40, 20]], [2, [40, 80]]]
+    first, second = MixtureStage(0, [1.0, 0.5]), MixtureStage(2, [1.0, 2.0])
+    mix = DataMixture(corpora(40, 40), [first, second], 1)
+    assert mix.counts_until(0) == []
+    assert mix.counts_until(2) == [[0, [40, 20]]]
+    assert mix.counts_until(3) == [[0, [40, 20]], [2, [40, 80]]]
     # A stage that changes nothing is none.
-    assert Mix(corpora(40, 40), [first, MixStage(1, [1.0, 0.5])], 1).until(5) == [[0, [40, 20]]]
+    assert DataMixture(corpora(40, 40), [first, MixtureStage(1, [1.0, 0.5])], 1).counts_until(
+        5
+    ) == [[0, [40, 20]]]
 
 
 def test_the_mix_of_a_recipe():
@@ -188,7 +201,7 @@ def test_the_mix_of_a_recipe():
         },
         context={"base_dir": "/"},
     )
-    mix = Mix.for_config(data, corpora(100, 50, 8), 1)
+    mix = DataMixture.for_config(data, corpora(100, 50, 8), 1)
     assert [mix.stage(epoch) for epoch in (0, 1, 2, 4, 5, 99)] == [0, 0, 1, 1, 2, 2]
     assert mix.counts(1) == [
         round(208 * 200**0.5 / (200**0.5 + 8**0.5)),
@@ -197,31 +210,31 @@ def test_the_mix_of_a_recipe():
     ]
     assert mix.counts(4) == [200, 50, 8]
     assert mix.counts(5) == [100, 25, 0]
-    assert list(mix.lines(5)) == [
+    assert list(mix.describe(5)) == [
         "stage 3 of 3, from epoch 6 on: an epoch shows 125 pairs",
         "  true: 100, 80.0 %; each of its 100 pairs 1 times",
         "  bt: 25, 20.0 %; each of its 50 pairs 0.5 times",
         "  news: 0, 0.0 %; each of its 8 pairs 0 times",
     ]
     assert (
-        mix.line(2)
+        mix.summary(2)
         == "stage 2 of 3, from epoch 3 to 5: an epoch shows 258 pairs, true 77.5 %, bt 19.4 %, news 3.1 %"
     )
     with pytest.raises(MtkitError, match="holds 1 corpora, and"):
-        Mix.for_config(data, corpora(158), 1)
+        DataMixture.for_config(data, corpora(158), 1)
 
 
 def test_tags_are_those_of_the_corpus():
     first, second = corpora(3, 4)
-    mix = Mix.plain([first, second._replace(n_tags=2)], 1)
+    mix = DataMixture.plain([first, second._replace(n_tags=2)], 1)
     assert mix.n_tags(np.array([0, 2, 3, 6])).tolist() == [0, 0, 2, 2]
 
 
 def test_a_mix_that_shows_nothing_is_refused():
     with pytest.raises(MtkitError, match="no sentence pairs"):
-        Mix.plain(corpora(0, 0), 1)
+        DataMixture.plain(corpora(0, 0), 1)
     with pytest.raises(MtkitError, match=r"stage 2 of data\.stages shows no pairs"):
-        Mix(corpora(0, 5), [MixStage(0, [1.0, 1.0]), MixStage(1, [1.0, 0.0])], 1)
+        DataMixture(corpora(0, 5), [MixtureStage(0, [1.0, 1.0]), MixtureStage(1, [1.0, 0.0])], 1)
 
 
 @given(
@@ -233,7 +246,7 @@ def test_a_mix_that_shows_nothing_is_refused():
 @settings(max_examples=100)
 def test_stretches_of_a_stream_join_to_the_whole(n_rows, chunk, cuts, seed):
     cuts = sorted(cuts)
-    passes = Passes(n_rows, seed, 0, chunk)
+    passes = ShuffledStream(n_rows, seed, 0, chunk)
     whole = passes.rows(cuts[0], cuts[-1]).tolist()
     assert len(whole) == cuts[-1] - cuts[0]
     assert sorted(np.concatenate([passes.rows(*pair) for pair in pairwise(cuts)]).tolist()) == whole
@@ -248,7 +261,7 @@ def test_passes_differ_by_number_corpus_and_seed():
         return tuple(passes.rows(100 * number, 100 * number + 50).tolist())
 
     halves = {
-        first_half(Passes(100, seed, corpus), number)
+        first_half(ShuffledStream(100, seed, corpus), number)
         for seed in (1, 2)
         for corpus in (0, 1)
         for number in (0, 1)
@@ -257,7 +270,7 @@ def test_passes_differ_by_number_corpus_and_seed():
 
 
 def test_chunks_of_a_large_corpus_stay_together():
-    rows = Passes(1_000, 1, 0, chunk=10).rows(0, 300)
+    rows = ShuffledStream(1_000, 1, 0, chunk=10).rows(0, 300)
     starts = rows[::10]
     assert (rows.reshape(-1, 10) == starts[:, None] + np.arange(10)).all()
     assert (starts % 10 == 0).all()
@@ -265,7 +278,7 @@ def test_chunks_of_a_large_corpus_stay_together():
 
 
 def test_a_window_of_a_hundred_million_pairs_takes_little_memory():
-    mix = Mix.plain(corpora(100_000_000), 1)
+    mix = DataMixture.plain(corpora(100_000_000), 1)
     tracemalloc.start()
     try:
         for window in (0, 50, mix.n_windows(0) - 1):

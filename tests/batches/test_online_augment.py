@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtkit.batches.online_augment import Pairs, Rewriter, deal
+from mtkit.batches.online_augment import OnlineAugmenter, TaggedPairs, rebatch
 from mtkit.config.augment import AugmentConfig
 from mtkit.config.recipe import Recipe
 from mtkit.config.sampling import SamplingConfig
@@ -34,7 +34,7 @@ def rewriter(
     max_length=100,
     langs=LANGS,
 ):
-    return Rewriter(tokenizer, sampling, augment, langs, seed, max_length)
+    return OnlineAugmenter(tokenizer, sampling, augment, langs, seed, max_length)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def pairs(ko_en_pairs, tiny_tokenizer):
         np.array(ids, np.uint16)
         for ids in tiny_tokenizer.tgt.encode([pair.tgt for pair in ko_en_pairs])
     ]
-    return Pairs(src, tgt, n_tags)
+    return TaggedPairs(src, tgt, n_tags)
 
 
 def decoded(subword, rows):
@@ -69,7 +69,7 @@ def as_lists(sides):
 
 
 def test_sampling_changes_the_pieces_and_not_the_text(tiny_tokenizer, pairs):
-    src, tgt = rewriter(tiny_tokenizer, SamplingConfig(src_dropout=0.3)).rewrite(pairs, (0, 0, 0))
+    src, tgt = rewriter(tiny_tokenizer, SamplingConfig(src_dropout=0.3)).augment(pairs, (0, 0, 0))
     assert texts(tiny_tokenizer, src, tgt, pairs.n_tags) == texts(
         tiny_tokenizer, pairs.src, pairs.tgt, pairs.n_tags
     )
@@ -87,8 +87,8 @@ def test_a_unigram_model_samples_by_alpha(ko_en_pairs):
     )
     tokenizer = Tokenizer(subword, subword)
     rows = [np.array(ids, np.uint16) for ids in subword.encode([pair.tgt for pair in ko_en_pairs])]
-    src, tgt = rewriter(tokenizer, SamplingConfig(tgt_alpha=0.1)).rewrite(
-        Pairs(rows, rows, [0] * len(rows)), (0, 0, 0)
+    src, tgt = rewriter(tokenizer, SamplingConfig(tgt_alpha=0.1)).augment(
+        TaggedPairs(rows, rows, [0] * len(rows)), (0, 0, 0)
     )
     assert all(new is old for new, old in zip(src, rows, strict=True))
     assert decoded(subword, tgt) == decoded(subword, rows)
@@ -106,7 +106,7 @@ def test_a_unigram_model_samples_by_alpha(ko_en_pairs):
     ],
 )
 def test_alterations_are_made_on_the_text(tiny_tokenizer, pairs, augment, expected):
-    src, tgt = rewriter(tiny_tokenizer, augment=augment).rewrite(pairs, (0, 0, 0))
+    src, tgt = rewriter(tiny_tokenizer, augment=augment).augment(pairs, (0, 0, 0))
     before, after = (
         texts(tiny_tokenizer, pairs.src, pairs.tgt, pairs.n_tags),
         texts(tiny_tokenizer, src, tgt, pairs.n_tags),
@@ -125,7 +125,7 @@ def test_alterations_are_made_on_the_text(tiny_tokenizer, pairs, augment, expect
 def test_in_the_other_direction_capitals_are_taken_over(tiny_tokenizer, pairs):
     src, tgt = rewriter(
         tiny_tokenizer, augment=AugmentConfig(upper_case=1), langs=("en", "ko")
-    ).rewrite(Pairs(pairs.tgt, pairs.tgt, [0] * 202), (0,))
+    ).augment(TaggedPairs(pairs.tgt, pairs.tgt, [0] * 202), (0,))
     before = decoded(tiny_tokenizer.src, pairs.tgt)
     n_upper = sum(
         line == old.upper()
@@ -136,18 +136,18 @@ def test_in_the_other_direction_capitals_are_taken_over(tiny_tokenizer, pairs):
 
 def rewrite_elsewhere(packed):
     one, pairs, position = pickle.loads(packed)
-    return as_lists(one.rewrite(pairs, position))
+    return as_lists(one.augment(pairs, position))
 
 
 def test_all_depends_on_the_seed_and_the_position_alone(tiny_tokenizer, pairs):
     positions = [(0, 0, 0), (0, 0, 1), (0, 1, 0), (1, 0, 0)]
     one = rewriter(tiny_tokenizer, *EVERYTHING)
-    expected = {position: as_lists(one.rewrite(pairs, position)) for position in positions}
-    other = as_lists(rewriter(tiny_tokenizer, *EVERYTHING, 2).rewrite(pairs, (0, 0, 0)))
+    expected = {position: as_lists(one.augment(pairs, position)) for position in positions}
+    other = as_lists(rewriter(tiny_tokenizer, *EVERYTHING, 2).augment(pairs, (0, 0, 0)))
     assert len({str(lists) for lists in [*expected.values(), other]}) == 5
     again = rewriter(tiny_tokenizer, *EVERYTHING)
     assert {
-        position: as_lists(again.rewrite(pairs, position)) for position in reversed(positions)
+        position: as_lists(again.augment(pairs, position)) for position in reversed(positions)
     } == expected
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         assert (
@@ -159,7 +159,7 @@ def test_all_depends_on_the_seed_and_the_position_alone(tiny_tokenizer, pairs):
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10_000), max_length=st.integers(5, 60))
 def test_what_comes_can_always_be_trained_on(tiny_tokenizer, pairs, seed, max_length):
-    src, tgt = rewriter(tiny_tokenizer, *EVERYTHING, seed=seed, max_length=max_length).rewrite(
+    src, tgt = rewriter(tiny_tokenizer, *EVERYTHING, seed=seed, max_length=max_length).augment(
         pairs, (seed, 0, 3)
     )
     special = tiny_tokenizer.src.special
@@ -176,8 +176,8 @@ def test_pairs_with_unknown_pieces_stay_and_none_come_in(ko_en_pairs):
     )
     rows = [np.array(ids, np.uint16) for ids in subword.encode(["I drink 漢.", *src_texts])]
     both = SamplingConfig(src_dropout=0.9, tgt_dropout=0.9), AugmentConfig(noise=0.5, typos=0.5)
-    src, tgt = rewriter(Tokenizer(subword, subword), *both).rewrite(
-        Pairs(rows, rows, [0] * len(rows)), (0, 0, 0)
+    src, tgt = rewriter(Tokenizer(subword, subword), *both).augment(
+        TaggedPairs(rows, rows, [0] * len(rows)), (0, 0, 0)
     )
     assert src[0] is rows[0] and tgt[0] is rows[0]
     assert subword.special.unk in src[0] and not any(
@@ -186,14 +186,16 @@ def test_pairs_with_unknown_pieces_stay_and_none_come_in(ko_en_pairs):
 
 
 def test_nothing_to_do_is_told(tiny_recipe_path, tiny_tokenizer):
-    assert Rewriter.for_recipe(Recipe.load(tiny_recipe_path), tiny_tokenizer) is None
+    assert OnlineAugmenter.for_recipe(Recipe.load(tiny_recipe_path), tiny_tokenizer) is None
     assert (
-        Rewriter.for_recipe(Recipe.load(tiny_recipe_path, ["augment.merge=0.5"]), tiny_tokenizer)
+        OnlineAugmenter.for_recipe(
+            Recipe.load(tiny_recipe_path, ["augment.merge=0.5"]), tiny_tokenizer
+        )
         is None
     )
     for setting in ("augment.noise=0.1", "sampling.tgt_dropout=0.1"):
         assert (
-            Rewriter.for_recipe(Recipe.load(tiny_recipe_path, [setting]), tiny_tokenizer)
+            OnlineAugmenter.for_recipe(Recipe.load(tiny_recipe_path, [setting]), tiny_tokenizer)
             is not None
         )
 
@@ -202,11 +204,11 @@ def test_a_group_of_batches_becomes_as_many_batches_of_the_same_pairs(tiny_token
     one = rewriter(tiny_tokenizer, *EVERYTHING)
     bounds = [0, 50, 120, 150, 202]
     batches = [
-        Pairs(pairs.src[start:end], pairs.tgt[start:end], pairs.n_tags[start:end])
+        TaggedPairs(pairs.src[start:end], pairs.tgt[start:end], pairs.n_tags[start:end])
         for start, end in pairwise(bounds)
     ]
-    dealt = one.rewrite_group(batches, (3, 1, 32))
-    whole = one.rewrite(pairs, (3, 1, 32))
+    dealt = one.augment_group(batches, (3, 1, 32))
+    whole = one.augment(pairs, (3, 1, 32))
     assert len(dealt) == 4
     expected = Counter((tuple(a.tolist()), tuple(b.tolist())) for a, b in zip(*whole, strict=True))
     assert (
@@ -217,7 +219,7 @@ def test_a_group_of_batches_becomes_as_many_batches_of_the_same_pairs(tiny_token
         )
         == expected
     )
-    assert [as_lists(batch) for batch in one.rewrite_group(batches, (3, 1, 32))] == [
+    assert [as_lists(batch) for batch in one.augment_group(batches, (3, 1, 32))] == [
         as_lists(batch) for batch in dealt
     ]
     for batch in dealt:
@@ -229,7 +231,7 @@ def test_a_group_of_batches_becomes_as_many_batches_of_the_same_pairs(tiny_token
 @given(lengths=st.lists(st.integers(1, 40), min_size=1, max_size=80), data=st.data())
 def test_dealing_gives_each_pair_to_one_of_just_so_many_batches(lengths, data):
     n_batches = data.draw(st.integers(1, len(lengths)))
-    batches = deal(
+    batches = rebatch(
         np.array(lengths), n_batches, np.random.default_rng(data.draw(st.integers(0, 9)))
     )
     assert len(batches) == n_batches and all(len(batch) for batch in batches)
@@ -238,7 +240,7 @@ def test_dealing_gives_each_pair_to_one_of_just_so_many_batches(lengths, data):
 
 def test_dealt_batches_are_of_like_size_and_little_is_padding():
     lengths = np.random.default_rng(1).gamma(4, 5, size=5000).astype(int) + 1
-    batches = deal(lengths, 30, np.random.default_rng(1))
+    batches = rebatch(lengths, 30, np.random.default_rng(1))
     padded = [len(batch) * lengths[batch].max() for batch in batches]
     assert max(padded) < 1.1 * lengths.sum() / 30 and min(
         padded[i] for i in np.argsort(padded)[1:]

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtkit.batches.bucketing import make_batches
-from mtkit.batches.mixture import Mix, MixStage
+from mtkit.batches.mixture import DataMixture, MixtureStage
 from mtkit.batches.position import START, Position
-from mtkit.batches.sampler import BatchOrder, Merging
+from mtkit.batches.sampler import BatchSampler, Merging
 from mtkit.corpus.store.token_store import TokenStore
 from mtkit.errors import MtkitError
 from tests.batches.store import LengthStore, corpora, plain_order, random_store, write_store
@@ -49,7 +49,7 @@ def test_one_window_is_what_make_batches_gives_for_seed_and_epoch(epoch):
 
 
 def test_two_corpora_seen_once_each_are_as_one():
-    of_two = BatchOrder(STORE, Mix.plain(corpora(100, 200), 5), 200)
+    of_two = BatchSampler(STORE, DataMixture.plain(corpora(100, 200), 5), 200)
     assert rows_of(of_two.window(3, 0)) == rows_of(order(seed=5, window=300).window(3, 0))
 
 
@@ -85,18 +85,18 @@ def test_continuing_from_a_position_gives_exactly_what_was_to_come(
     sizes, weights, window, rate, n_before, n_after
 ):
     n = len(sizes)
-    mix = Mix(
+    mix = DataMixture(
         corpora(*sizes),
-        [MixStage(0, weights[:n]), MixStage(2, weights[3 : 3 + n], 3.0)],
+        [MixtureStage(0, weights[:n]), MixtureStage(2, weights[3 : 3 + n], 3.0)],
         1,
         window=window,
     )
-    batches = BatchOrder(STORE, mix, 80, Merging(rate, 60))
+    batches = BatchSampler(STORE, mix, 80, Merging(rate, 60))
     whole = list(islice(batches.iterate(), n_before + n_after))
     position = whole[n_before - 1][1] if n_before else START
     # A checkpoint keeps the position as JSON.
     position = Position(*json.loads(json.dumps(position)))
-    rest = BatchOrder(STORE, mix, 80, Merging(rate, 60)).iterate(position)
+    rest = BatchSampler(STORE, mix, 80, Merging(rate, 60)).iterate(position)
     assert as_items(islice(rest, n_after)) == as_items(whole[n_before:])
     assert [chosen.position for chosen, _ in whole[1:]] == [after for _, after in whole[:-1]]
 
@@ -175,8 +175,8 @@ def test_padding_is_reported():
 @settings(max_examples=40, deadline=None)
 def test_joined_pairs_are_of_one_corpus_and_not_too_long(rate, max_length, n_tags, seed):
     lengths = np.random.default_rng(seed).integers(1 + n_tags, 30, size=(2, 90))
-    mix = Mix.plain(corpora(40, 50, n_tags=n_tags), seed)
-    window = BatchOrder(LengthStore(*lengths), mix, 120, Merging(rate, max_length)).window(0, 0)
+    mix = DataMixture.plain(corpora(40, 50, n_tags=n_tags), seed)
+    window = BatchSampler(LengthStore(*lengths), mix, 120, Merging(rate, max_length)).window(0, 0)
     for number in range(len(window.batches)):
         rows, partners, tags, _ = window.batch(number)
         longest = 0
@@ -194,7 +194,9 @@ def test_joined_pairs_are_of_one_corpus_and_not_too_long(rate, max_length, n_tag
 
 
 def test_many_pairs_are_joined_where_there_is_room():
-    window = BatchOrder(STORE, Mix.plain(corpora(300), 1), 200, Merging(0.5, 100)).window(0, 0)
+    window = BatchSampler(STORE, DataMixture.plain(corpora(300), 1), 200, Merging(0.5, 100)).window(
+        0, 0
+    )
     assert 100 < (window.partners >= 0).sum() < 200
 
 

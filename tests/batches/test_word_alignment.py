@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from mtkit.batches.build import BatchMaker
+from mtkit.batches.build import BatchBuilder
 from mtkit.batches.collate import to_batch
-from mtkit.batches.gather import Chosen
+from mtkit.batches.gather import BatchRows
 from mtkit.batches.loader import BatchLoader
-from mtkit.batches.mixture import Mix
+from mtkit.batches.mixture import DataMixture
 from mtkit.batches.position import START, Position
-from mtkit.batches.sampler import BatchOrder
-from mtkit.batches.word_alignment import Aligner
+from mtkit.batches.sampler import BatchSampler
+from mtkit.batches.word_alignment import BatchAligner
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.store.preprocess import preprocess
 from mtkit.corpus.store.ragged_ids import Sentences
@@ -79,7 +79,7 @@ def test_by_hand(tiny_tokenizer):
         encoded(tiny_tokenizer.src, ["책 읽는다", "책"])[0],
         encoded(tiny_tokenizer.tgt, ["I read books", "book"])[0],
     ]
-    alignment = Aligner(LinkStore([[(0, 2)], []]), tiny_tokenizer)(np.array([0, 1]), *sides)
+    alignment = BatchAligner(LinkStore([[(0, 2)], []]), tiny_tokenizer)(np.array([0, 1]), *sides)
     assert as_set(alignment) == {(0, t, s) for t in range(last, n_tgt) for s in range(second)} | {
         (0, n_tgt, n_src)
     }
@@ -105,14 +105,14 @@ def test_every_piece_of_a_word_is_aligned_to_every_piece_of_its_words(
         tag_ids=[tiny_tokenizer.src.special.unk] * n_tags,
     )
     tgt, tgt_words = encoded(tiny_tokenizer.tgt, [pair.tgt for pair in pairs])
-    alignment = Aligner(LinkStore(links), tiny_tokenizer)(rows, src, tgt)
+    alignment = BatchAligner(LinkStore(links), tiny_tokenizer)(rows, src, tgt)
     assert alignment.shape[0] == 3
     assert as_set(alignment) == expected_links([links[row] for row in rows], src_words, tgt_words)
 
 
 def test_no_links_at_all(tiny_tokenizer):
     src, _ = encoded(tiny_tokenizer.src, ["책"])
-    assert Aligner(LinkStore([[]]), tiny_tokenizer)(np.array([0]), src, src).shape == (3, 0)
+    assert BatchAligner(LinkStore([[]]), tiny_tokenizer)(np.array([0]), src, src).shape == (3, 0)
 
 
 @pytest.fixture
@@ -143,9 +143,11 @@ def aligned_recipe(tiny_recipe_path):
 def made(recipe, n_workers=0, n_batches=30):
     preprocess(recipe)
     store, tokenizer = TokenStore.open(recipe.store_dir), Tokenizer.load(recipe.tokenizer_dir)
-    order = BatchOrder(store, Mix.for_config(recipe.data, store.corpora, 1), recipe.batches.limit)
+    order = BatchSampler(
+        store, DataMixture.for_config(recipe.data, store.corpora, 1), recipe.batches.limit
+    )
     loader = BatchLoader(
-        order, BatchMaker.for_recipe(recipe, store, tokenizer), n_workers=n_workers
+        order, BatchBuilder.for_recipe(recipe, store, tokenizer), n_workers=n_workers
     )
     return tokenizer, [
         batch
@@ -216,8 +218,12 @@ def test_a_maker_without_a_rewriter_keeps_the_order(aligned_recipe):
     preprocess(recipe)
     store, tokenizer = TokenStore.open(recipe.store_dir), Tokenizer.load(recipe.tokenizer_dir)
     rows = np.array([5, 0, 17])
-    chosen = Chosen(rows, np.full(3, -1), np.ones(3, np.int64), Position(0, 0, 0))
-    ((arrays, _),) = BatchMaker.for_recipe(recipe, store, tokenizer)([(chosen, Position(0, 0, 1))])
-    expected = Aligner(store, tokenizer)(rows, store.gather("src", rows), store.gather("tgt", rows))
+    chosen = BatchRows(rows, np.full(3, -1), np.ones(3, np.int64), Position(0, 0, 0))
+    ((arrays, _),) = BatchBuilder.for_recipe(recipe, store, tokenizer)(
+        [(chosen, Position(0, 0, 1))]
+    )
+    expected = BatchAligner(store, tokenizer)(
+        rows, store.gather("src", rows), store.gather("tgt", rows)
+    )
     alignment = to_batch(arrays).alignment
     assert alignment is not None and alignment.tolist() == expected.tolist()

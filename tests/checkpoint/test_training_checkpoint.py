@@ -27,10 +27,10 @@ from mtkit.checkpoint.training_checkpoint import (
 from mtkit.config.training import TrainingConfig
 from mtkit.errors import MtkitError
 from mtkit.training.distributed.parallel import (
-    gather_moments,
+    gather_optimizer_state,
     gather_weights,
-    put_moments,
-    put_weights,
+    load_optimizer_state,
+    load_weights,
 )
 from mtkit.training.optimizer import make_optimizer
 
@@ -42,7 +42,10 @@ def make(make_trained, seed=1, **dimensions):
 
 def files_of(model, optimizer):
     """What training hands over to be saved."""
-    return {WEIGHTS_NAME: gather_weights(model), OPTIMIZER_NAME: gather_moments(model, optimizer)}
+    return {
+        WEIGHTS_NAME: gather_weights(model),
+        OPTIMIZER_NAME: gather_optimizer_state(model, optimizer),
+    }
 
 
 def shapes_of(model):
@@ -51,8 +54,8 @@ def shapes_of(model):
 
 def take_up(path, model, optimizer):
     state, files = load_checkpoint(path, shapes_of(model))
-    put_weights(model, files[WEIGHTS_NAME])
-    put_moments(model, optimizer, files[OPTIMIZER_NAME])
+    load_weights(model, files[WEIGHTS_NAME])
+    load_optimizer_state(model, optimizer, files[OPTIMIZER_NAME])
     return state
 
 

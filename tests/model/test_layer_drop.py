@@ -9,7 +9,7 @@ from torch._dynamo.utils import counters
 from mtkit.config.model import AlignmentHead
 from mtkit.model.layers import DecoderLayer, EncoderLayer
 from mtkit.model.transformer import Transformer
-from mtkit.training.activation_checkpointing import recompute_layers
+from mtkit.training.activation_checkpointing import checkpoint_activations
 from mtkit.training.sizing.compilation import compile_model
 from tests.model.reference import PAD_ID, VOCAB_SIZE, randomise, tiny_config
 
@@ -115,7 +115,7 @@ def test_a_layer_whose_attention_is_wanted_stays():
 def test_layers_computed_twice_are_left_out_twice():
     model = make_model(dropout=0.2)
     again = copy.deepcopy(model)
-    recompute_layers(again)
+    checkpoint_activations(again)
     outcomes = []
     for one in model, again:
         torch.manual_seed(3)

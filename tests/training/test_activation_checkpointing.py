@@ -5,7 +5,7 @@ import torch
 
 from mtkit.batches.collate import Batch
 from mtkit.config.training import TrainingConfig
-from mtkit.training.activation_checkpointing import recompute_layers
+from mtkit.training.activation_checkpointing import checkpoint_activations
 from mtkit.training.objective import Objective
 from mtkit.training.random_state import seed_everything
 
@@ -26,7 +26,7 @@ def test_gradients_are_equal_to_the_bit(make_trained, norm):
     for recomputes in (False, True):
         model = make_trained(**shape).model.train()
         if recomputes:
-            recompute_layers(model)
+            checkpoint_activations(model)
         kept = []
         with torch.autograd.graph.saved_tensors_hooks(
             lambda tensor, kept=kept: kept.append(tensor.numel()) or tensor, lambda tensor: tensor

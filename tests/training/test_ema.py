@@ -10,7 +10,7 @@ from mtkit.checkpoint.averaging import average
 from mtkit.checkpoint.model_dir import load_model_dir
 from mtkit.checkpoint.training_checkpoint import list_checkpoints
 from mtkit.config.recipe import Recipe
-from mtkit.training.ema import WeightAverage, with_weights
+from mtkit.training.ema import EmaWeights, swapped_weights
 from mtkit.training.loop import train
 from mtkit.training.step import Stepper
 from mtkit.training.validation import Quality, ValidationResult, Validator
@@ -78,7 +78,7 @@ def checkpoint(run_dir, step, name="model.safetensors"):
 def test_a_moving_average_follows_the_formula():
     torch.manual_seed(0)
     model = nn.Linear(5, 3)
-    averaging = WeightAverage(model, decay=0.7)
+    averaging = EmaWeights(model, decay=0.7)
     seen = [weights_of(model)]
     for step in range(1, 60):
         with torch.no_grad():
@@ -87,7 +87,7 @@ def test_a_moving_average_follows_the_formula():
         averaging.update(step)
         seen.append(weights_of(model))
     assert_near(
-        {name: tensor.numpy() for name, tensor in averaging.averages.items()},
+        {name: tensor.numpy() for name, tensor in averaging.weights.items()},
         moving_average(seen, 0.7),
     )
 
@@ -200,11 +200,11 @@ def test_mtkit_average_takes_the_weights_that_were_validated(
 def test_weights_are_put_back_after_an_error(make_trained):
     model = make_trained().model
     own = weights_of(model)
-    with pytest.raises(KeyError), with_weights(model, {}):
+    with pytest.raises(KeyError), swapped_weights(model, {}):
         pass
     with (
         pytest.raises(ZeroDivisionError),
-        with_weights(model, {name: torch.zeros_like(p) for name, p in model.named_parameters()}),
+        swapped_weights(model, {name: torch.zeros_like(p) for name, p in model.named_parameters()}),
     ):
         assert not any(parameter.any() for parameter in model.parameters())
         raise ZeroDivisionError

@@ -14,7 +14,7 @@ from mtkit.tokenizer.extend import extend_subword
 from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.tokenizer.train import train_subword
 from mtkit.training.initial_weights import initial_model
-from mtkit.training.vocab_transfer import match_pieces
+from mtkit.training.vocab_transfer import map_vocab
 
 MATRICES = {
     "src": lambda model: model.src_embedding.weight,
@@ -196,7 +196,7 @@ def test_special_pieces_are_known_by_what_they_do(subwords, english):
         minloglevel=3,
     )
     elsewhere = Subword(model.getvalue())
-    rows = match_pieces(subwords["old"], elsewhere)
+    rows = map_vocab(subwords["old"], elsewhere)
     assert [rows.parts[i] for i in elsewhere.special] == [[i] for i in subwords["old"].special]
 
 

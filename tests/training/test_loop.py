@@ -381,7 +381,7 @@ def test_a_model_directory_that_goes_while_training_is_made_again(best_at_four):
     moved = result.model_dir.rename(result.run_dir.parent / "moved")
 
     class Removing(Tracker):
-        def numbers(self, step, kind, values):
+        def log_metrics(self, step, kind, values):
             if result.model_dir.exists():
                 shutil.rmtree(result.model_dir)
 

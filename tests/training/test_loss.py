@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mtkit.training.loss import TeacherTerm, Terms, label_smoothed_loss, token_loss
+from mtkit.training.loss import LossTerms, TeacherTerm, label_smoothed_loss, token_loss
 
 D, V = 16, 37
 
@@ -181,7 +181,7 @@ TERMS = [
 def test_teacher_and_r_drop_equal_a_plain_implementation(n_tokens, smoothing, r_drop, teacher):
     first, weight, targets = inputs(n_tokens)
     passes = [first, torch.randn(n_tokens, D, requires_grad=True)] if r_drop else [first]
-    terms = Terms(smoothing, r_drop, make_teacher(n_tokens, *teacher) if teacher else None)
+    terms = LossTerms(smoothing, r_drop, make_teacher(n_tokens, *teacher) if teacher else None)
     total, from_teacher, between = expected_loss(passes, weight, targets, terms)
     loss = token_loss(torch.stack(passes), weight, targets, terms)
     torch.testing.assert_close(loss.total, total, rtol=1e-5, atol=1e-4)
@@ -212,7 +212,7 @@ def test_teacher_and_r_drop_in_bf16_are_close(smoothing, r_drop, teacher):
         if r_drop
         else [first]
     )
-    terms = Terms(smoothing, r_drop, make_teacher(300, *teacher) if teacher else None)
+    terms = LossTerms(smoothing, r_drop, make_teacher(300, *teacher) if teacher else None)
     total, _, _ = expected_loss(passes, weight, targets, terms)
     with torch.autocast("cpu", torch.bfloat16):
         loss = token_loss(torch.stack(passes), weight, targets, terms)
@@ -230,7 +230,7 @@ def test_teacher_and_r_drop_in_bf16_are_close(smoothing, r_drop, teacher):
 def test_r_drop_by_hand():
     """One token, two pieces: the passes say (1/4, 3/4) and (1/2, 1/2), so the divergences are 3/4 ln 3 - ln 2 and ln 2 - 1/2 ln 3."""
     states, weight = torch.tensor([[[1.0]], [[0.0]]]), torch.tensor([1.0, 3.0]).log()[:, None]
-    loss = token_loss(states, weight, torch.tensor([1]), Terms(r_drop=2.0))
+    loss = token_loss(states, weight, torch.tensor([1]), LossTerms(r_drop=2.0))
     ln2, ln3 = torch.tensor([2.0, 3.0]).log()
     cross_entropy = (2 * ln2 - ln3 + ln2) / 2
     torch.testing.assert_close(loss.parts["r_drop"], 0.125 * ln3)
@@ -239,7 +239,7 @@ def test_r_drop_by_hand():
 
 def test_two_equal_passes_are_not_apart():
     states, weight, targets = inputs(50)
-    loss = token_loss(torch.stack([states, states]), weight, targets, Terms(0.1, r_drop=5.0))
+    loss = token_loss(torch.stack([states, states]), weight, targets, LossTerms(0.1, r_drop=5.0))
     assert loss.parts["r_drop"] == 0.0
     one = label_smoothed_loss(states, weight, targets, 0.1)
     torch.testing.assert_close(loss.total, one.total)
@@ -257,7 +257,9 @@ def test_a_student_that_says_what_its_teacher_says_has_nothing_to_learn():
         states[None],
         weight,
         targets,
-        Terms(teacher=TeacherTerm(states.detach(), weight.detach(), share=1.0, temperature=2.0)),
+        LossTerms(
+            teacher=TeacherTerm(states.detach(), weight.detach(), share=1.0, temperature=2.0)
+        ),
     )
     torch.testing.assert_close(loss.total, torch.zeros(()))
     torch.testing.assert_close(
@@ -269,7 +271,7 @@ def test_a_student_that_says_what_its_teacher_says_has_nothing_to_learn():
 def test_either_side_may_be_frozen_with_teacher_and_r_drop(frozen):
     first, weight, targets = inputs(200)
     passes = [first, torch.randn(200, D, requires_grad=True)]
-    terms = Terms(0.1, 1.5, make_teacher(200, 0.4, 0.7))
+    terms = LossTerms(0.1, 1.5, make_teacher(200, 0.4, 0.7))
     free = [weight] if frozen == "states" else passes
     expected = gradients_of(expected_loss(passes, weight, targets, terms)[0], *free)
     for leaf in passes if frozen == "states" else [weight]:

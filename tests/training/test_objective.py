@@ -97,7 +97,9 @@ def plain(model, batch, config, teacher=None):
 def test_values_and_gradients_equal_a_plain_loop(r_drop, with_teacher, dtype, has_places):
     batch = clip_ids(make_batch([9, 4, 1, 7], 3))
     if has_places:
-        batch = batch._replace(places=(batch.tgt_out != PAD_ID).flatten().nonzero().flatten())
+        batch = batch._replace(
+            target_positions=(batch.tgt_out != PAD_ID).flatten().nonzero().flatten()
+        )
     config = TrainingConfig(r_drop=r_drop, teacher_weight=0.4, teacher_temperature=2.0)
     model, teacher = (
         make_model(dropout=0.2),

@@ -5,11 +5,11 @@ from itertools import islice
 import pytest
 from safetensors.numpy import load_file
 
-from mtkit.batches.build import BatchMaker
+from mtkit.batches.build import BatchBuilder
 from mtkit.batches.loader import BatchLoader
-from mtkit.batches.mixture import Mix
+from mtkit.batches.mixture import DataMixture
 from mtkit.batches.position import START
-from mtkit.batches.sampler import BatchOrder, Merging
+from mtkit.batches.sampler import BatchSampler, Merging
 from mtkit.checkpoint.training_checkpoint import list_checkpoints
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.store.preprocess import preprocess
@@ -33,15 +33,18 @@ def loader(tiny_recipe_path):
         recipe = Recipe.load(tiny_recipe_path, changes)
         preprocess(recipe)
         store, tokenizer = TokenStore.open(recipe.store_dir), Tokenizer.load(recipe.tokenizer_dir)
-        mix = Mix.for_config(recipe.data, store.corpora, recipe.training.seed)
-        order = BatchOrder(
+        mix = DataMixture.for_config(recipe.data, store.corpora, recipe.training.seed)
+        order = BatchSampler(
             store,
             mix,
             recipe.batches.limit,
             Merging(recipe.augment.merge, recipe.preprocess.max_length),
         )
         return BatchLoader(
-            order, BatchMaker.for_recipe(recipe, store, tokenizer), n_workers=n_workers, share=share
+            order,
+            BatchBuilder.for_recipe(recipe, store, tokenizer),
+            n_workers=n_workers,
+            share=share,
         ), tokenizer
 
     return make

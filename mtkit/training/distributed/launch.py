@@ -14,7 +14,7 @@ from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsa
 from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, PContext, start_processes
 
 from mtkit.errors import MtkitError
-from mtkit.training.distributed.rank_errors import LAUNCHED_VARIABLE, SPEAKER_KEY
+from mtkit.training.distributed.rank_errors import LAUNCHED_VARIABLE, REPORTING_RANK_KEY
 from mtkit.workers.process_pool import n_cores
 
 _HANDED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1)
@@ -56,16 +56,16 @@ def run_processes(n: int, arguments: Sequence[str]) -> int:
     context = start_processes(
         "mtkit", sys.executable, command, envs, DefaultLogsSpecs(log_dir=os.devnull)
     )
-    with _handing_on(context) as received:
+    with _forwarding_signals(context) as received:
         # As soon as one fails, this ends the others: after 30 seconds by force.
         while (result := context.wait(timeout=0)) is None:
             time.sleep(0.1)
     failures = result.failures
     if not failures:
         return 0
-    if store.check([SPEAKER_KEY]):
-        speaker = failures.get(int(store.get(SPEAKER_KEY)))
-        return 1 if speaker is None else _as_status(speaker.exitcode)
+    if store.check([REPORTING_RANK_KEY]):
+        speaker = failures.get(int(store.get(REPORTING_RANK_KEY)))
+        return 1 if speaker is None else _exit_status(speaker.exitcode)
     if received:
         raise KeyboardInterrupt
     # Those that ended because another did have an exit status, not a signal.
@@ -89,7 +89,7 @@ def end_with_parent() -> None:
 
 
 @contextmanager
-def _handing_on(context: PContext) -> Iterator[list[int]]:
+def _forwarding_signals(context: PContext) -> Iterator[list[int]]:
     """Hand signals on to the processes; gives those that came."""
     received: list[int] = []
 
@@ -106,5 +106,5 @@ def _handing_on(context: PContext) -> Iterator[list[int]]:
     yield received
 
 
-def _as_status(exitcode: int) -> int:
+def _exit_status(exitcode: int) -> int:
     return 128 - exitcode if exitcode < 0 else exitcode

@@ -9,7 +9,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 
 from mtkit.model.transformer import Transformer
 
-Files = Mapping[str, Mapping[str, Tensor]]
+TensorFiles = Mapping[str, Mapping[str, Tensor]]
 """Named tensors by the name of their file."""
 
 
@@ -40,25 +40,23 @@ class Parallel:
         """The same module, whose backward pass adds up the gradients of all processes."""
         return objective
 
-    def whole(self, model: Transformer) -> Transformer:
-        """On process 0, a model that can be used without the others: this one, or one without weights, for `with_weights`."""
+    def full_model(self, model: Transformer) -> Transformer:
+        """On process 0, a model that can be used without the others: this one, or one without weights, for `swapped_weights`."""
         return model
 
-    def syncs_gradients(
-        self, objective: nn.Module, is_last: bool
-    ) -> AbstractContextManager[object]:
+    def gradient_sync(self, objective: nn.Module, is_last: bool) -> AbstractContextManager[object]:
         """A context for forward and backward of one batch; only that of an update's last one waits for the other processes."""
         return nullcontext()
 
     def clip_gradients(self, model: Transformer, max_norm: float) -> Tensor:
         """Scale the gradients down to this norm, if it is larger. Returns the norm before; a scalar on the device, equal on all processes."""
-        return whole(
+        return full_tensor(
             nn.utils.clip_grad_norm_(
                 [p for p in model.parameters() if p.grad is not None], max_norm
             )
         )
 
-    def sum(self, values: Tensor) -> Tensor:
+    def all_reduce(self, values: Tensor) -> Tensor:
         """Add up a tensor over all processes, in place."""
         return values
 
@@ -66,34 +64,34 @@ class Parallel:
         """Add up numbers over all processes, without a word to the device."""
         return list(values)
 
-    def least(self, value: int) -> int:
+    def min_int(self, value: int) -> int:
         """The smallest of what the processes have here."""
         values = [0] * self.world_size
         values[self.rank] = value
         return min(self.sum_ints(values))
 
-    def from_main(self, values: Sequence[float]) -> list[float]:
+    def broadcast(self, values: Sequence[float]) -> list[float]:
         """What process 0 has here; as many everywhere."""
         return list(values)
 
-    def text_from_main(self, text: str) -> str:
+    def broadcast_text(self, text: str) -> str:
         """What process 0 has here."""
         return text
 
-    def files_from_main(self, files: Files) -> Files:
+    def broadcast_files(self, files: TensorFiles) -> TensorFiles:
         """What process 0 has here, on the CPU."""
         return files
 
-    def wait(self) -> None:
+    def barrier(self) -> None:
         """Until all processes are here."""
 
 
-def whole(tensor: Tensor) -> Tensor:
+def full_tensor(tensor: Tensor) -> Tensor:
     """The tensor of which this may be a part; all processes call this together."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
-def gather(tensors: Mapping[str, Tensor] | Iterable[tuple[str, Tensor]]) -> dict[str, Tensor]:
+def gather_full(tensors: Mapping[str, Tensor] | Iterable[tuple[str, Tensor]]) -> dict[str, Tensor]:
     """Named tensors, whole; all processes call this together.
 
     Returns:
@@ -104,12 +102,12 @@ def gather(tensors: Mapping[str, Tensor] | Iterable[tuple[str, Tensor]]) -> dict
         gathered[name] = tensor.detach()
         if isinstance(tensor, DTensor):
             # Away from the device at once: the whole may not fit there.
-            on_cpu = whole(tensor.detach()).cpu()
+            on_cpu = full_tensor(tensor.detach()).cpu()
             gathered[name] = on_cpu if tensor.device_mesh.get_rank() == 0 else on_cpu.new_empty(0)
     return gathered
 
 
-def put(targets: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
+def copy_full(targets: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
     """Copy whole tensors to where they belong, on whichever devices and in whichever parts that is."""
     with torch.no_grad():
         for name, target in targets.items():
@@ -118,12 +116,12 @@ def put(targets: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
 
 def gather_weights(model: nn.Module) -> dict[str, Tensor]:
     """Every parameter once, see `gather`."""
-    return gather(model.named_parameters())
+    return gather_full(model.named_parameters())
 
 
-def gather_moments(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+def gather_optimizer_state(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """The optimizer's state as kind/parameter, see `gather`."""
-    return gather(
+    return gather_full(
         (f"{kind}/{name}", tensor)
         for name, parameter in model.named_parameters()
         for kind, tensor in optimizer.state.get(parameter, {}).items()
@@ -131,12 +129,12 @@ def gather_moments(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[s
     )
 
 
-def put_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+def load_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
     """Put whole weights in place, see `put`."""
-    put(dict(model.named_parameters()), weights)
+    copy_full(dict(model.named_parameters()), weights)
 
 
-def put_moments(
+def load_optimizer_state(
     model: nn.Module, optimizer: torch.optim.Optimizer, moments: Mapping[str, Tensor]
 ) -> None:
     """Put the optimizer's whole state in place; what it had is forgotten."""

@@ -24,8 +24,8 @@ from mtkit.errors import MtkitError
 from mtkit.model.device import choose_device, choose_training_dtype, own_device
 from mtkit.model.transformer import Transformer
 from mtkit.training.distributed.launch import end_with_parent
-from mtkit.training.distributed.parallel import Files, Parallel
-from mtkit.training.distributed.rank_errors import told_by_one
+from mtkit.training.distributed.parallel import Parallel, TensorFiles
+from mtkit.training.distributed.rank_errors import report_from_one_rank
 from mtkit.workers.process_pool import n_cores
 
 _CONTROL_TIMEOUT = timedelta(days=7)
@@ -47,29 +47,29 @@ def join_processes(recipe: Recipe, device: str) -> Iterator[tuple[Parallel, torc
         The processes, and the device of this one.
     Raises:
         MtkitError: A process has no GPU of its own, or settings do not go together.
-        ProcessLost: Another process went away.
+        PeerLost: Another process went away.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) < 2:
         yield Parallel(), choose_device(device)
         return
     end_with_parent()
-    with told_by_one():
+    with report_from_one_rank():
         chosen = own_device(device, int(os.environ.get("LOCAL_RANK", "0")), _local_world_size())
         kind = _kind(recipe, chosen)
         if chosen.type == "cuda":
             torch.cuda.set_device(chosen)
             dist.init_process_group("nccl", timeout=_DEVICE_TIMEOUT, device_id=chosen)
         else:
-            _share_out_cores()
+            _limit_threads()
             dist.init_process_group("gloo", timeout=_DEVICE_TIMEOUT)
         parallel = kind(chosen)
         yield parallel, chosen
-        parallel.wait()
+        parallel.barrier()
         # After an error the others may never answer: what is left of the group ends with the process.
         dist.destroy_process_group()
 
 
-class Processes(Parallel):
+class MultiProcess(Parallel):
     """What several processes have in common: messages by way of the CPU, so that no device is waited for, and sums on the device.
 
     Args:
@@ -81,7 +81,7 @@ class Processes(Parallel):
         self.rank, self.world_size = dist.get_rank(), dist.get_world_size()
         self._control: Any = dist.new_group(backend="gloo", timeout=_CONTROL_TIMEOUT)
 
-    def sum(self, values: Tensor) -> Tensor:
+    def all_reduce(self, values: Tensor) -> Tensor:
         dist.all_reduce(values)
         return values
 
@@ -90,20 +90,20 @@ class Processes(Parallel):
         dist.all_reduce(numbers, group=self._control)
         return numbers.tolist()
 
-    def from_main(self, values: Sequence[float]) -> list[float]:
-        return self._from_main(torch.tensor(values, dtype=torch.float64)).tolist()
+    def broadcast(self, values: Sequence[float]) -> list[float]:
+        return self._broadcast(torch.tensor(values, dtype=torch.float64)).tolist()
 
-    def text_from_main(self, text: str) -> str:
+    def broadcast_text(self, text: str) -> str:
         data = text.encode()
-        n_bytes = int(self._from_main(torch.tensor(len(data))))
+        n_bytes = int(self._broadcast(torch.tensor(len(data))))
         content = (
             torch.tensor(list(data), dtype=torch.uint8)
             if self.is_main
             else torch.empty(n_bytes, dtype=torch.uint8)
         )
-        return bytes(self._from_main(content).tolist()).decode()
+        return bytes(self._broadcast(content).tolist()).decode()
 
-    def files_from_main(self, files: Files) -> Files:
+    def broadcast_files(self, files: TensorFiles) -> TensorFiles:
         about = {
             file: {
                 name: (str(t.dtype).removeprefix("torch."), list(t.shape))
@@ -111,7 +111,7 @@ class Processes(Parallel):
             }
             for file, tensors in files.items()
         }
-        about = json.loads(self.text_from_main(json.dumps(about)))
+        about = json.loads(self.broadcast_text(json.dumps(about)))
         found: dict[str, dict[str, Tensor]] = {}
         for file, tensors in about.items():
             found[file] = {}
@@ -121,18 +121,18 @@ class Processes(Parallel):
                     if self.is_main
                     else torch.empty(shape, dtype=getattr(torch, dtype))
                 )
-                found[file][name] = self._from_main(tensor)
+                found[file][name] = self._broadcast(tensor)
         return found
 
-    def wait(self) -> None:
+    def barrier(self) -> None:
         self.sum_ints([0])
 
-    def _from_main(self, tensor: Tensor) -> Tensor:
+    def _broadcast(self, tensor: Tensor) -> Tensor:
         dist.broadcast(tensor, src=0, group=self._control)
         return tensor
 
 
-class Replicated(Processes):
+class Replicated(MultiProcess):
     """Each process holds the whole model; gradients are averaged while the backward pass makes them (Li et al. 2020, arXiv:2006.15704)."""
 
     def wrap(self, objective: nn.Module) -> nn.Module:
@@ -147,14 +147,12 @@ class Replicated(Processes):
         changes: dict[str, Any] = {syncs_buffers: False}
         return DistributedDataParallel(objective, gradient_as_bucket_view=True, **changes)
 
-    def syncs_gradients(
-        self, objective: nn.Module, is_last: bool
-    ) -> AbstractContextManager[object]:
+    def gradient_sync(self, objective: nn.Module, is_last: bool) -> AbstractContextManager[object]:
         assert isinstance(objective, DistributedDataParallel)
         return nullcontext() if is_last else objective.no_sync()
 
 
-class Sharded(Processes):
+class Sharded(MultiProcess):
     """Each process holds a part of all weights, gradients and moments, and gets a layer's weights for the time it needs them (FSDP; Zhao et al. 2023,
     arXiv:2304.11277)."""
 
@@ -175,18 +173,16 @@ class Sharded(Processes):
         # The loss uses the output layer's weights outside of the model, so the objective is the root, which has them whole meanwhile.
         fully_shard(objective, mesh=mesh)
 
-    def whole(self, model: Transformer) -> Transformer:
+    def full_model(self, model: Transformer) -> Transformer:
         return model if self._whole is None else self._whole
 
-    def syncs_gradients(
-        self, objective: nn.Module, is_last: bool
-    ) -> AbstractContextManager[object]:
+    def gradient_sync(self, objective: nn.Module, is_last: bool) -> AbstractContextManager[object]:
         assert isinstance(objective, FSDPModule)
         objective.set_requires_gradient_sync(is_last)
         return nullcontext()
 
 
-def _kind(recipe: Recipe, device: torch.device) -> type[Processes]:
+def _kind(recipe: Recipe, device: torch.device) -> type[MultiProcess]:
     if recipe.training.parallel == "ddp":
         return Replicated
     if choose_training_dtype(recipe.training.precision, device) == torch.float16:
@@ -201,7 +197,7 @@ def _local_world_size() -> int:
     return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 
-def _share_out_cores() -> None:
+def _limit_threads() -> None:
     # One is what torchrun sets where the user has set nothing.
     if os.environ.get("OMP_NUM_THREADS", "1") == "1":
         torch.set_num_threads(max(1, n_cores() // _local_world_size()))

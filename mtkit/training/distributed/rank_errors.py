@@ -10,11 +10,11 @@ from mtkit.errors import MtkitError
 
 LAUNCHED_VARIABLE = "MTKIT_LAUNCHED"
 """Set in the environment of processes that `mtkit train --nproc` watches."""
-SPEAKER_KEY = "mtkit/speaker"
+REPORTING_RANK_KEY = "mtkit/speaker"
 """Where the number of the process that speaks is noted, in the store that all can reach."""
 
 
-class ProcessLost(MtkitError):
+class PeerLost(MtkitError):
     """Another process of the same training went away, or cannot be reached any more."""
 
     def __init__(self, rank: int) -> None:
@@ -25,11 +25,11 @@ class ProcessLost(MtkitError):
 
 
 @contextmanager
-def told_by_one() -> Iterator[None]:
+def report_from_one_rank() -> Iterator[None]:
     """A context for a process that may be one of several; of an exception that leaves it, one of them tells, and the others end without a word.
 
     Raises:
-        ProcessLost: In place of what torch raises when another process is gone.
+        PeerLost: In place of what torch raises when another process is gone.
         SystemExit: Another process tells.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) < 2:
@@ -39,23 +39,23 @@ def told_by_one() -> Iterator[None]:
         yield
     except (Exception, KeyboardInterrupt) as exc:
         _ignore_signals()
-        rank, is_lost = int(os.environ.get("RANK", "0")), _is_loss(exc)
-        if _speaks(rank, is_lost):
-            if is_lost and not isinstance(exc, ProcessLost):
-                raise ProcessLost(rank) from exc
+        rank, is_lost = int(os.environ.get("RANK", "0")), _is_lost_peer(exc)
+        if _is_first_to_report(rank, is_lost):
+            if is_lost and not isinstance(exc, PeerLost):
+                raise PeerLost(rank) from exc
             raise
-        raise SystemExit(_status(exc)) from None
+        raise SystemExit(_exit_status(exc)) from None
 
 
-def _is_loss(exc: BaseException) -> bool:
+def _is_lost_peer(exc: BaseException) -> bool:
     if not isinstance(exc, RuntimeError):
-        return isinstance(exc, ProcessLost)
+        return isinstance(exc, PeerLost)
     from torch.distributed import DistError
 
     return isinstance(exc, DistError) or any(name in str(exc) for name in ("gloo", "NCCL"))
 
 
-def _speaks(rank: int, is_lost: bool) -> bool:
+def _is_first_to_report(rank: int, is_lost: bool) -> bool:
     """Whether no other process has said yet why training ends; then this one does."""
     if is_lost and LAUNCHED_VARIABLE in os.environ:
         # Who watches over all knows more: which of them ended, and how.
@@ -63,7 +63,7 @@ def _speaks(rank: int, is_lost: bool) -> bool:
     from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage]
 
     # torchrun starts new processes with the same store.
-    key = SPEAKER_KEY + os.environ.get("TORCHELASTIC_RESTART_COUNT", "")
+    key = REPORTING_RANK_KEY + os.environ.get("TORCHELASTIC_RESTART_COUNT", "")
     try:
         store = TCPStore(
             os.environ["MASTER_ADDR"],
@@ -76,7 +76,7 @@ def _speaks(rank: int, is_lost: bool) -> bool:
         return True
 
 
-def _status(exc: BaseException) -> int:
+def _exit_status(exc: BaseException) -> int:
     if isinstance(exc, KeyboardInterrupt):
         return 128 + getattr(exc, "signal_number", signal.SIGINT)
     return exc.exit_status if isinstance(exc, MtkitError) else 1

@@ -16,8 +16,8 @@ from mtkit.training.reporting.formatting import (
     time_left,
 )
 from mtkit.training.reporting.sparkline import sparkline
-from mtkit.training.reporting.throughput import Pace
-from mtkit.training.reporting.tracker import Sample
+from mtkit.training.reporting.throughput import Throughput
+from mtkit.training.reporting.tracker import ValidationSample
 
 N_LOSSES = 12
 N_VALIDATIONS = 3
@@ -29,10 +29,10 @@ _LABEL = "dim"
 
 
 @dataclass
-class Screen:
+class Dashboard:
     """What there is to see."""
 
-    pace: Pace
+    pace: Throughput
     train: dict[str, float] = field(default_factory=dict)
     """The newest values."""
     losses: deque[float] = field(default_factory=lambda: deque(maxlen=N_LOSSES))
@@ -43,7 +43,7 @@ class Screen:
     """Step and values of all of them."""
     corpora: dict[str, dict[str, float]] = field(default_factory=dict)
     """The newest values of each validation corpus, where there are several."""
-    shown: Sequence[Sample] = ()
+    shown: Sequence[ValidationSample] = ()
     """The newest translations."""
 
     def lines(self, width: int, height: int, *, has_colour: bool = True) -> list[Text]:
@@ -63,7 +63,8 @@ class Screen:
         share = min(pace.done / pace.total, 1.0)
         counts = f" {100 * share:3.0f} %  {pace.done:,} of {pace.total:,} steps"
         line = _label(
-            {None: "Training", "validating": "Validating", "saving": "Saving"}[pace.apart], "bold"
+            {None: "Training", "validating": "Validating", "saving": "Saving"}[pace.paused_for],
+            "bold",
         )
         n = max(width - cell_len(line.plain) - len(counts), 0)
         n_full = int(n * share)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 from mtkit.io.progress import format_duration, format_rate
-from mtkit.training.reporting.throughput import Pace
+from mtkit.training.reporting.throughput import Throughput
 
 KNOWN = {
     "loss",
@@ -88,7 +88,7 @@ def perplexity(nll: float) -> str:
     return f"{value:.2f}" if value < 1000 else f"{value:,.0f}" if value < 1e6 else f"{value:.1e}"
 
 
-def speed(pace: Pace) -> str:
+def speed(pace: Throughput) -> str:
     """`12.1 steps/s`, or when one takes long `31.4 s a step`; empty until it is known."""
     rate = pace.steps_per_s
     if not rate:
@@ -96,16 +96,16 @@ def speed(pace: Pace) -> str:
     return f"{format_rate(rate)} steps/s" if rate >= 0.1 else f"{format_duration(1 / rate)} a step"
 
 
-def time_left(pace: Pace) -> tuple[str, str]:
+def time_left(pace: Throughput) -> tuple[str, str]:
     """`3 min 10 s` and nothing; when it is long, with the clock's time at the end: `2 h 58 min`, `17:42`. Both empty until it is known."""
-    seconds = pace.left_s
+    seconds = pace.remaining_s
     if seconds is None or seconds < _CLOCK_FROM_S:
         return "" if seconds is None else format_duration(seconds), ""
     form = "%H:%M" if seconds < _DAY_S / 2 else "%a %H:%M" if seconds < 6 * _DAY_S else "%Y-%m-%d"
     return format_duration(seconds), time.strftime(form, time.localtime(time.time() + seconds))
 
 
-def time_left_in_words(pace: Pace) -> str:
+def time_left_in_words(pace: Throughput) -> str:
     """`2 h 58 min left (until 17:42)`; empty until it is known, and at the end."""
     left, end = time_left(pace)
     if not left or pace.done >= pace.total:

@@ -12,15 +12,15 @@ from mtkit.training.reporting.formatting import (
     training_in_words,
     validation_in_words,
 )
-from mtkit.training.reporting.throughput import Pace
-from mtkit.training.reporting.tracker import RunInfo, Sample, Tracker
+from mtkit.training.reporting.throughput import Throughput
+from mtkit.training.reporting.tracker import TrackedRun, Tracker, ValidationSample
 
 LINE_EVERY_S = 10.0
 
 logger = get_logger(__name__)
 
 
-class Lines(Tracker):
+class LogLines(Tracker):
     """Logs what it receives, and the progress of training after every ten seconds without a line.
 
     Args:
@@ -28,14 +28,14 @@ class Lines(Tracker):
         is_short: Whether a view shows the rest.
     """
 
-    def __init__(self, pace: Pace, *, is_short: bool = False) -> None:
+    def __init__(self, pace: Throughput, *, is_short: bool = False) -> None:
         self.pace, self.is_short = pace, is_short
         self.next_s = time.monotonic() + LINE_EVERY_S
 
-    def begin(self, run: RunInfo) -> None:
+    def start(self, run: TrackedRun) -> None:
         self._wait()
 
-    def numbers(self, step: int, kind: str, values: dict[str, float]) -> None:
+    def log_metrics(self, step: int, kind: str, values: dict[str, float]) -> None:
         if kind == "train" and self.is_short:
             logger.info("step %d: %s", step, training_in_few_words(values))
         elif kind == "train":
@@ -50,7 +50,7 @@ class Lines(Tracker):
             logger.info("  %s: %s", kind.removeprefix("validation/"), validation_in_words(values))
         self._wait()
 
-    def samples(self, step: int, samples: Sequence[Sample]) -> None:
+    def log_samples(self, step: int, samples: Sequence[ValidationSample]) -> None:
         if self.is_short:
             return
         for sample in samples:
@@ -59,7 +59,7 @@ class Lines(Tracker):
             logger.info("  translation: %s", on_one_line(sample.hypothesis))
 
     def look(self, now: float, values: Callable[[], dict[str, float]] | None = None) -> None:
-        """It is `now`, by `time.monotonic()`; `values` as for `Reporter.advance`."""
+        """It is `now`, by `time.monotonic()`; `values` as for `Reporter.count_step`."""
         if (
             now < self.next_s
             or self.is_short

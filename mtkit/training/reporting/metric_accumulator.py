@@ -13,7 +13,7 @@ from mtkit.training.step import StepResult
 Item = TypeVar("Item")
 
 
-class Tally:
+class MetricAccumulator:
     """Means per target token, and the rate; time between `pause` and `go_on` does not count. Steps that were skipped count as such alone.
 
     The sums stay on the device until they are read, so that counting a step does not mean waiting for it.
@@ -79,7 +79,7 @@ class Tally:
         """Stop the clock."""
         self.elapsed_s += time.monotonic() - self._since
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """Let the clock run again."""
         self._since = time.monotonic()
 
@@ -88,7 +88,7 @@ class Tally:
         if self._sums is None:
             return {}
         times = {"elapsed_s": self.elapsed_s, "waited_s": self.waited_s}
-        sums = self.parallel.sum(self._sums.clone()).tolist()
+        sums = self.parallel.all_reduce(self._sums.clone()).tolist()
         return {
             "n_steps": self.n_steps,
             "n_tokens": self.n_tokens_seen,
@@ -100,10 +100,12 @@ class Tally:
     def as_dict(self) -> dict[str, float]:
         """For metrics.jsonl. Waits for the device, and all processes call it together."""
         return self._values(
-            self.parallel.sum(self._sums.clone()).tolist() if self._sums is not None else [0.0] * 5
+            self.parallel.all_reduce(self._sums.clone()).tolist()
+            if self._sums is not None
+            else [0.0] * 5
         )
 
-    def own_values(self) -> dict[str, float]:
+    def local_values(self) -> dict[str, float]:
         """Return the same values as estimated from the share of this process. Waits for the device, but not for other processes."""
         return self._values(
             (self._sums * self.parallel.world_size).tolist()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mtkit.checkpoint.run_dir import RunDir
 from mtkit.training.reporting.formatting import SCORES
-from mtkit.training.reporting.tracker import RunInfo, Sample, Tracker
+from mtkit.training.reporting.tracker import TrackedRun, Tracker, ValidationSample
 
 
 class MetricsFile(Tracker):
@@ -19,10 +19,10 @@ class MetricsFile(Tracker):
     def __init__(self, run: RunDir) -> None:
         self.run = run
 
-    def begin(self, run: RunInfo) -> None:
+    def start(self, run: TrackedRun) -> None:
         self.run.cut_metrics(run.step)
 
-    def numbers(self, step: int, kind: str, values: dict[str, float]) -> None:
+    def log_metrics(self, step: int, kind: str, values: dict[str, float]) -> None:
         # JSON has no word for what is not a finite number.
         self.run.append_metrics(
             step=step,
@@ -30,12 +30,12 @@ class MetricsFile(Tracker):
             **{name: value if math.isfinite(value) else None for name, value in values.items()},
         )
 
-    def samples(self, step: int, samples: Sequence[Sample]) -> None:
+    def log_samples(self, step: int, samples: Sequence[ValidationSample]) -> None:
         self.run.append_metrics(
             step=step, kind="samples", samples=[sample._asdict() for sample in samples]
         )
 
-    def back(self, step: int) -> None:
+    def rollback(self, step: int) -> None:
         self.run.cut_metrics(step)
 
 

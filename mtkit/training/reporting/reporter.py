@@ -9,11 +9,11 @@ from mtkit.checkpoint.run_dir import RunDir
 from mtkit.config.recipe import Recipe
 from mtkit.io.logs import get_logger
 from mtkit.io.progress import terminal
-from mtkit.training.reporting.log_lines import Lines
+from mtkit.training.reporting.log_lines import LogLines
 from mtkit.training.reporting.metrics_file import MetricsFile
 from mtkit.training.reporting.terminal import TerminalView, fits
-from mtkit.training.reporting.throughput import Apart, Pace
-from mtkit.training.reporting.tracker import RunInfo, Status, Tracker, flat
+from mtkit.training.reporting.throughput import Pause, Throughput
+from mtkit.training.reporting.tracker import Status, TrackedRun, Tracker, flatten
 from mtkit.training.validation import ValidationResult
 
 logger = get_logger(__name__)
@@ -41,19 +41,21 @@ class Reporter:
         trackers: Sequence[Tracker] = (),
         is_main: bool = True,
     ) -> None:
-        every: dict[Apart, int] = {"saving": recipe.training.save_every_steps}
+        every: dict[Pause, int] = {"saving": recipe.training.save_every_steps}
         if recipe.data.validation:
             every["validating"] = recipe.validation.every_steps
-        self.pace = Pace(step, recipe.training.max_steps, every)
+        self.pace = Throughput(step, recipe.training.max_steps, every)
         self.is_main = is_main
         self.is_over = False
         """Whether training has come to its end, rather than to the end of its time."""
-        self._info = RunInfo(run.path, flat(recipe.model_dump(mode="json")), n_parameters, step)
+        self._info = TrackedRun(
+            run.path, flatten(recipe.model_dump(mode="json")), n_parameters, step
+        )
         console = terminal() if is_main else None
         self._view = (
             TerminalView(self.pace, console) if console is not None and fits(console) else None
         )
-        self._lines = Lines(self.pace, is_short=self._view is not None)
+        self._lines = LogLines(self.pace, is_short=self._view is not None)
         self._trackers: list[Tracker] = []
         if is_main:
             # The view is the last to begin and the first to close: whatever becomes of the others, the terminal stays in order.
@@ -66,7 +68,7 @@ class Reporter:
 
     def __enter__(self) -> Self:
         for tracker in self._trackers:
-            tracker.begin(self._info)
+            tracker.start(self._info)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *exc: Any) -> None:
@@ -74,9 +76,9 @@ class Reporter:
         if kind is not None and not issubclass(kind, KeyboardInterrupt):
             status = "failed"
         for tracker in reversed(self._trackers):
-            tracker.close(status)
+            tracker.finish(status)
 
-    def advance(self, values: Callable[[], dict[str, float]] | None = None) -> None:
+    def count_step(self, values: Callable[[], dict[str, float]] | None = None) -> None:
         """Count an update that has been asked of the device.
 
         Args:
@@ -84,31 +86,31 @@ class Reporter:
                 hold up training. Called only if they will be shown.
         """
         now = time.monotonic()
-        self.pace.advance(1, now)
+        self.pace.count(1, now)
         if self.is_main:
             (self._view or self._lines).look(now, values)
 
     @contextmanager
-    def apart(self, what: Apart) -> Iterator[None]:
+    def paused_for(self, what: Pause) -> Iterator[None]:
         """While this lasts, training waits for something else."""
-        self.pace.interrupt(what)
+        self.pace.pause(what)
         self._draw()
         try:
             yield
         finally:
-            self.pace.go_on()
+            self.pace.resume()
             self._draw()
 
     def _draw(self) -> None:
         if self._view is not None:
             self._view.draw()
 
-    def note(self, text: str) -> None:
+    def log(self, text: str) -> None:
         """Something happened that is worth a line."""
         if self.is_main:
             logger.info("%s", text)
 
-    def trained(self, step: int, values: dict[str, float]) -> None:
+    def log_training(self, step: int, values: dict[str, float]) -> None:
         """How the updates since the last such call went.
 
         Args:
@@ -116,20 +118,20 @@ class Reporter:
             values: Means, by name: loss, nll, grad_norm, tokens_per_s, lr, epoch, train_s and further ones.
         """
         for tracker in self._trackers:
-            tracker.numbers(step, "train", values)
+            tracker.log_metrics(step, "train", values)
 
-    def validated(self, step: int, result: ValidationResult, *, is_best: bool) -> None:
+    def log_validation(self, step: int, result: ValidationResult, *, is_best: bool) -> None:
         """A validation is over."""
         for tracker in self._trackers:
-            tracker.numbers(
+            tracker.log_metrics(
                 step, "validation", {**result.quality.as_dict(), "best": float(is_best)}
             )
             for name, quality in result.corpora:
-                tracker.numbers(step, f"validation/{name}", quality.as_dict())
-            tracker.samples(step, result.samples)
+                tracker.log_metrics(step, f"validation/{name}", quality.as_dict())
+            tracker.log_samples(step, result.samples)
 
-    def went_back(self, step: int) -> None:
+    def rollback(self, step: int) -> None:
         """Training has gone back to an earlier step."""
-        self.pace.go_back(step)
+        self.pace.rollback(step)
         for tracker in self._trackers:
-            tracker.back(step)
+            tracker.rollback(step)

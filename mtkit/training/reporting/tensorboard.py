@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mtkit.errors import MtkitError
-from mtkit.training.reporting.tracker import RunInfo, Sample, Status, Tracker
+from mtkit.training.reporting.tracker import Status, TrackedRun, Tracker, ValidationSample
 
 
 class TensorBoard(Tracker):
@@ -26,7 +26,7 @@ class TensorBoard(Tracker):
         self._folder = Path()
         self._writer: Any = None
 
-    def begin(self, run: RunInfo) -> None:
+    def start(self, run: TrackedRun) -> None:
         self._folder = run.run_dir / "tensorboard"
         self._write_after(run.step)
         settings = {"parameters": run.n_parameters, **run.settings}
@@ -35,12 +35,12 @@ class TensorBoard(Tracker):
         ]
         self._writer.add_text("recipe", _verbatim(lines), run.step)
 
-    def numbers(self, step: int, kind: str, values: dict[str, float]) -> None:
+    def log_metrics(self, step: int, kind: str, values: dict[str, float]) -> None:
         for name, value in values.items():
             self._writer.add_scalar(f"{kind}/{name}", value, step)
         self._writer.flush()
 
-    def samples(self, step: int, samples: Sequence[Sample]) -> None:
+    def log_samples(self, step: int, samples: Sequence[ValidationSample]) -> None:
         for number, sample in enumerate(samples, 1):
             lines = [
                 f"source       {sample.src}",
@@ -50,11 +50,11 @@ class TensorBoard(Tracker):
             self._writer.add_text(f"samples/{number}", _verbatim(lines), step)
         self._writer.flush()
 
-    def back(self, step: int) -> None:
+    def rollback(self, step: int) -> None:
         self._writer.close()
         self._write_after(step)
 
-    def close(self, status: Status) -> None:
+    def finish(self, status: Status) -> None:
         self._writer.close()
 
     def _write_after(self, step: int) -> None:

@@ -9,10 +9,10 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 
 from mtkit.checkpoint.run_dir import RunDir
-from mtkit.training.reporting.dashboard import Screen
+from mtkit.training.reporting.dashboard import Dashboard
 from mtkit.training.reporting.metrics_file import earlier_validations
-from mtkit.training.reporting.throughput import Pace
-from mtkit.training.reporting.tracker import RunInfo, Sample, Status, Tracker
+from mtkit.training.reporting.throughput import Throughput
+from mtkit.training.reporting.tracker import Status, TrackedRun, Tracker, ValidationSample
 
 REDRAW_EVERY_S = 0.25
 MAX_SHARE = 0.005
@@ -30,23 +30,23 @@ class TerminalView(Tracker):
         console: A terminal that it `fits`.
     """
 
-    def __init__(self, pace: Pace, console: Console) -> None:
+    def __init__(self, pace: Throughput, console: Console) -> None:
         self.console = console
-        self.screen = Screen(pace)
+        self.screen = Dashboard(pace)
         # stdout is left alone: results go there.
         self.live = Live(
             _Drawing(self.screen), console=console, auto_refresh=False, redirect_stdout=False
         )
         self.next_s = 0.0
 
-    def begin(self, run: RunInfo) -> None:
+    def start(self, run: TrackedRun) -> None:
         if run.step:
             self.screen.validations = [
                 row for row in earlier_validations(RunDir(run.run_dir)) if row[0] <= run.step
             ]
         self.live.start(refresh=True)
 
-    def numbers(self, step: int, kind: str, values: dict[str, float]) -> None:
+    def log_metrics(self, step: int, kind: str, values: dict[str, float]) -> None:
         screen = self.screen
         if kind == "train":
             screen.train = values
@@ -58,23 +58,23 @@ class TerminalView(Tracker):
         else:
             screen.corpora[kind.removeprefix("validation/")] = values
 
-    def samples(self, step: int, samples: Sequence[Sample]) -> None:
+    def log_samples(self, step: int, samples: Sequence[ValidationSample]) -> None:
         self.screen.shown = samples
         self.draw()
 
-    def back(self, step: int) -> None:
+    def rollback(self, step: int) -> None:
         screen = self.screen
         screen.validations = [row for row in screen.validations if row[0] <= step]
         screen.losses.clear()
         screen.corpora.clear()
         screen.shown = ()
 
-    def close(self, status: Status) -> None:
+    def finish(self, status: Status) -> None:
         with suppress(OSError):  # as below
             self.live.stop()
 
     def look(self, now: float, values: Callable[[], dict[str, float]] | None = None) -> None:
-        """It is `now`, by `time.monotonic()`; `values` as for `Reporter.advance`."""
+        """It is `now`, by `time.monotonic()`; `values` as for `Reporter.count_step`."""
         if now >= self.next_s:
             if values is not None:
                 self.screen.train = values()
@@ -97,7 +97,7 @@ class TerminalView(Tracker):
 class _Drawing:
     """The screen as it is whenever rich draws it, so also when a line of the log goes by."""
 
-    def __init__(self, screen: Screen) -> None:
+    def __init__(self, screen: Dashboard) -> None:
         self.screen = screen
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Literal
 
-Apart = Literal["validating", "saving"]
+Pause = Literal["validating", "saving"]
 """What training is interrupted for."""
 
 RECENT_S = 60.0
@@ -16,7 +16,7 @@ MIN_RECENT = 10
 _MOMENT_S = 1.0
 
 
-class Pace:
+class Throughput:
     """Counts steps and watches the clock.
 
     The rate is of recent steps and of training alone, so that a slow start (a model is compiled, files are read for the first time) is soon
@@ -28,17 +28,17 @@ class Pace:
         every: Steps between two interruptions of a kind; one that is missing never comes.
     """
 
-    def __init__(self, done: int, total: int, every: Mapping[Apart, int]) -> None:
+    def __init__(self, done: int, total: int, every: Mapping[Pause, int]) -> None:
         self.done, self.total, self.every = done, total, every
-        self.apart: Apart | None = None
+        self.paused_for: Pause | None = None
         """What training is interrupted for at this moment."""
-        self._apart_s: dict[Apart, float] = {}
+        self._apart_s: dict[Pause, float] = {}
         self._apart_since = 0.0
         self._all_apart_s = 0.0
         self._marks: deque[tuple[float, int]] = deque()
         self._last_s = 0.0
 
-    def advance(self, n: int, now: float) -> None:
+    def count(self, n: int, now: float) -> None:
         """So many steps more; it is `now`, by `time.monotonic()`."""
         self.done += n
         now -= self._all_apart_s
@@ -48,22 +48,22 @@ class Pace:
             while len(self._marks) > MIN_RECENT and self._marks[0][0] < now - RECENT_S:
                 self._marks.popleft()
 
-    def go_back(self, step: int) -> None:
+    def rollback(self, step: int) -> None:
         """Training goes back to a step."""
         self.done = step
         self._marks.clear()
 
-    def interrupt(self, what: Apart) -> None:
+    def pause(self, what: Pause) -> None:
         """Training stands still until `go_on`."""
-        self.apart, self._apart_since = what, time.monotonic()
+        self.paused_for, self._apart_since = what, time.monotonic()
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """After `interrupt`."""
-        if self.apart is not None:
+        if self.paused_for is not None:
             elapsed_s = time.monotonic() - self._apart_since
-            self._apart_s[self.apart] = elapsed_s
+            self._apart_s[self.paused_for] = elapsed_s
             self._all_apart_s += elapsed_s
-            self.apart = None
+            self.paused_for = None
 
     @property
     def steps_per_s(self) -> float | None:
@@ -74,7 +74,7 @@ class Pace:
         return (self.done - first) / (self._last_s - first_s)
 
     @property
-    def left_s(self) -> float | None:
+    def remaining_s(self) -> float | None:
         """Seconds to the last step, interruptions included; None until it is known."""
         rate = self.steps_per_s
         if not rate:
@@ -83,7 +83,7 @@ class Pace:
             self._n_left(what) * seconds for what, seconds in self._apart_s.items()
         )
 
-    def _n_left(self, what: Apart) -> int:
+    def _n_left(self, what: Pause) -> int:
         """Interruptions of a kind that are still to come. A validation saves too, and the last step has both."""
         every = self.every.get(what)
         if every is None or self.done >= self.total:

@@ -10,7 +10,7 @@ Status = Literal["finished", "stopped", "failed"]
 
 
 @dataclass(frozen=True)
-class RunInfo:
+class TrackedRun:
     """Which training it is."""
 
     run_dir: Path
@@ -23,7 +23,7 @@ class RunInfo:
     """Updates made before; above 0 when a run is resumed."""
 
 
-class Sample(NamedTuple):
+class ValidationSample(NamedTuple):
     """A validation pair, and how it is translated at the moment."""
 
     src: str
@@ -39,10 +39,10 @@ class Tracker(Protocol):
     training waits for them. One that raises is told nothing more, and training goes on.
     """
 
-    def begin(self, run: RunInfo) -> None:
+    def start(self, run: TrackedRun) -> None:
         """Training starts, or goes on after `run.step`; what was told of later steps before is void."""
 
-    def numbers(self, step: int, kind: str, values: dict[str, float]) -> None:
+    def log_metrics(self, step: int, kind: str, values: dict[str, float]) -> None:
         """How it went.
 
         Args:
@@ -51,24 +51,24 @@ class Tracker(Protocol):
             values: By name, as in metrics.jsonl.
         """
 
-    def samples(self, step: int, samples: Sequence[Sample]) -> None:
+    def log_samples(self, step: int, samples: Sequence[ValidationSample]) -> None:
         """How some validation pairs are translated, the same ones each time."""
 
-    def back(self, step: int) -> None:
+    def rollback(self, step: int) -> None:
         """Training has diverged and goes back to an earlier step; what was told of later ones is void, and they come again."""
 
-    def close(self, status: Status) -> None:
+    def finish(self, status: Status) -> None:
         """Nothing more comes."""
 
 
-def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested settings as one level: `{"a": {"b": 1}}` becomes `{"a.b": 1}`; mappings in lists are numbered from 0."""
     found: dict[str, Any] = {}
     for name, value in settings.items():
         if isinstance(value, list) and any(isinstance(entry, Mapping) for entry in value):
             value = {str(number): entry for number, entry in enumerate(value)}
         if isinstance(value, Mapping):
-            found |= flat(value, f"{prefix}{name}.")
+            found |= flatten(value, f"{prefix}{name}.")
         else:
             found[prefix + name] = value
     return found

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 
 from mtkit.io.logs import get_logger
-from mtkit.training.reporting.tracker import RunInfo, Sample, Status, Tracker
+from mtkit.training.reporting.tracker import Status, TrackedRun, Tracker, ValidationSample
 
 logger = get_logger(__name__)
 
 
-class Guarded(Tracker):
+class GuardedTracker(Tracker):
     """Hands on to a tracker until that raises; says so then, once, and leaves it out.
 
     Args:
@@ -19,21 +19,21 @@ class Guarded(Tracker):
         self.tracker = tracker
         self.is_left_out = False
 
-    def begin(self, run: RunInfo) -> None:
-        self._try(lambda: self.tracker.begin(run))
+    def start(self, run: TrackedRun) -> None:
+        self._try(lambda: self.tracker.start(run))
 
-    def numbers(self, step: int, kind: str, values: dict[str, float]) -> None:
+    def log_metrics(self, step: int, kind: str, values: dict[str, float]) -> None:
         # A copy, because what a tracker does with it is its own affair.
-        self._try(lambda: self.tracker.numbers(step, kind, dict(values)))
+        self._try(lambda: self.tracker.log_metrics(step, kind, dict(values)))
 
-    def samples(self, step: int, samples: Sequence[Sample]) -> None:
-        self._try(lambda: self.tracker.samples(step, list(samples)))
+    def log_samples(self, step: int, samples: Sequence[ValidationSample]) -> None:
+        self._try(lambda: self.tracker.log_samples(step, list(samples)))
 
-    def back(self, step: int) -> None:
-        self._try(lambda: self.tracker.back(step))
+    def rollback(self, step: int) -> None:
+        self._try(lambda: self.tracker.rollback(step))
 
-    def close(self, status: Status) -> None:
-        self._try(lambda: self.tracker.close(status))
+    def finish(self, status: Status) -> None:
+        self._try(lambda: self.tracker.finish(status))
 
     def _try(self, call: Callable[[], None]) -> None:
         if self.is_left_out:

@@ -6,7 +6,7 @@ from mtkit.config.training import TrainingConfig
 from mtkit.io.arguments import require_list
 from mtkit.training.reporting.tensorboard import TensorBoard
 from mtkit.training.reporting.tracker import Tracker
-from mtkit.training.reporting.tracker_guard import Guarded
+from mtkit.training.reporting.tracker_guard import GuardedTracker
 from mtkit.training.reporting.weights_and_biases import WeightsAndBiases
 
 _NAMED = {"tensorboard": TensorBoard, "wandb": WeightsAndBiases}
@@ -26,4 +26,6 @@ def all_trackers(config: TrainingConfig, own: Sequence[Tracker] = ()) -> list[Tr
             raise TypeError(
                 f"trackers: {tracker!r} is not a tracker; pass an instance of a class that inherits from mtkit.Tracker"
             )
-    return [Guarded(tracker) for tracker in (*(_NAMED[name]() for name in config.trackers), *own)]
+    return [
+        GuardedTracker(tracker) for tracker in (*(_NAMED[name]() for name in config.trackers), *own)
+    ]

@@ -10,7 +10,7 @@ from typing import Any
 
 from mtkit.errors import MtkitError
 from mtkit.io.text import atomic_write
-from mtkit.training.reporting.tracker import RunInfo, Sample, Status, Tracker
+from mtkit.training.reporting.tracker import Status, TrackedRun, Tracker, ValidationSample
 
 ID_NAME = "wandb_id.txt"
 """File of the run directory with the id under which a resumed run continues."""
@@ -35,7 +35,7 @@ class WeightsAndBiases(Tracker):
     def _wandb() -> Any:
         return import_module("wandb")
 
-    def begin(self, run: RunInfo) -> None:
+    def start(self, run: TrackedRun) -> None:
         settings = run.settings
         self._run = self._wandb().init(
             project=os.environ.get("WANDB_PROJECT", "mtkit"),
@@ -52,17 +52,17 @@ class WeightsAndBiases(Tracker):
         self._run.define_metric("step")
         self._run.define_metric("*", step_metric="step")
 
-    def numbers(self, step: int, kind: str, values: dict[str, float]) -> None:
+    def log_metrics(self, step: int, kind: str, values: dict[str, float]) -> None:
         self._run.log({"step": step, **{f"{kind}/{name}": value for name, value in values.items()}})
 
-    def samples(self, step: int, samples: Sequence[Sample]) -> None:
+    def log_samples(self, step: int, samples: Sequence[ValidationSample]) -> None:
         table = self._wandb().Table(
             columns=["source", "reference", "translation"],
             data=[list(sample) for sample in samples],
         )
         self._run.log({"step": step, "samples": table})
 
-    def close(self, status: Status) -> None:
+    def finish(self, status: Status) -> None:
         if self._run is not None:
             self._run.finish(exit_code=1 if status == "failed" else 0)
 

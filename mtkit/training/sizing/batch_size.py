@@ -12,7 +12,7 @@ from mtkit.errors import MtkitError
 from mtkit.io.logs import get_logger
 from mtkit.training.distributed.parallel import Parallel
 from mtkit.training.setup import TrainingData
-from mtkit.training.sizing.batch_size_search import fit_batch, of_an_update, up_to_multiple
+from mtkit.training.sizing.batch_size_search import describe_update, measure_batch_size, round_up
 
 logger = get_logger(__name__)
 
@@ -48,7 +48,7 @@ def with_batch_size(
     """
     # Process 0 alone may see the run.
     told = json.loads(
-        parallel.text_from_main(json.dumps(kept_batch_size(run) if parallel.is_main else None))
+        parallel.broadcast_text(json.dumps(saved_batch_size(run) if parallel.is_main else None))
     )
     size = _decide(recipe, run, None if told is None else BatchSize(*told), device, parallel)
     batches = recipe.batches.model_copy(update={"max_tokens": size.max_tokens})
@@ -56,13 +56,13 @@ def with_batch_size(
     return recipe.model_copy(update={"batches": batches, "training": training})
 
 
-def n_values(recipe: Recipe) -> int:
+def n_activation_values(recipe: Recipe) -> int:
     """Return how many values an activation of the model's width has in the largest batch; as for a large batch while its size is to be measured."""
     max_tokens = recipe.batches.max_tokens
     return recipe.model.d_model * (_MANY_TOKENS if max_tokens == "auto" else max_tokens)
 
 
-def kept_batch_size(run: RunDir) -> BatchSize | None:
+def saved_batch_size(run: RunDir) -> BatchSize | None:
     """The numbers of a run that has checkpoints; None of a run that has yet to begin."""
     if not list_checkpoints(run.checkpoints_dir):
         return None
@@ -110,21 +110,23 @@ def _decide(
             )
         return BatchSize(recipe.batches.limit, n_batches, None)
     if max_tokens != "auto":
-        n_batches = up_to_multiple(max(1, round(effective / max_tokens)), n_processes)
+        n_batches = round_up(max(1, round(effective / max_tokens)), n_processes)
         logger.info(
             "batches of up to %s positions; %s",
             f"{max_tokens:,}",
-            of_an_update(max_tokens, n_batches, n_processes),
+            describe_update(max_tokens, n_batches, n_processes),
         )
         return BatchSize(max_tokens, n_batches, effective)
     if kept is not None:
         # The recipe has changed in something else, so that this run cannot go on, which is told when the two are compared.
         return BatchSize(
             kept.max_tokens,
-            up_to_multiple(max(1, round(effective / kept.max_tokens)), n_processes),
+            round_up(max(1, round(effective / kept.max_tokens)), n_processes),
             effective,
         )
-    return BatchSize(*fit_batch(recipe, TrainingData.open(recipe), device, parallel), effective)
+    return BatchSize(
+        *measure_batch_size(recipe, TrainingData.open(recipe), device, parallel), effective
+    )
 
 
 def _uneven(what: str, n_processes: int, else_do: str) -> MtkitError:

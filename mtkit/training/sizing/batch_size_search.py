@@ -9,8 +9,13 @@ from mtkit.errors import MtkitError
 from mtkit.io.logs import get_logger
 from mtkit.training.distributed.parallel import Parallel
 from mtkit.training.setup import TrainingData
-from mtkit.training.sizing.disk_space import in_words
-from mtkit.training.sizing.profiling_run import Cost, HardBatches, Trial, growth
+from mtkit.training.sizing.disk_space import format_bytes
+from mtkit.training.sizing.profiling_run import (
+    ProfilingRun,
+    StepCost,
+    WorstCaseBatches,
+    growth_factor,
+)
 
 logger = get_logger(__name__)
 
@@ -23,7 +28,7 @@ _IS_FASTER = 1.05
 """On a CPU larger batches soon gain no time, because the cores are busy and the caches full. What gains less than this counts as no faster."""
 
 
-class _Measured(NamedTuple):
+class _Measurement(NamedTuple):
     """A size that was tried."""
 
     max_tokens: int
@@ -32,7 +37,7 @@ class _Measured(NamedTuple):
     positions_per_s: float
 
 
-class Ladder:
+class BatchSizeSearch:
     """Tries larger and larger batches, each twice as large as the one before.
 
     Args:
@@ -44,10 +49,15 @@ class Ladder:
     """
 
     def __init__(
-        self, trial: Trial, hard: HardBatches, limit: int, growth: float = 1.0, n_sharing: int = 1
+        self,
+        trial: ProfilingRun,
+        hard: WorstCaseBatches,
+        limit: int,
+        growth: float = 1.0,
+        n_sharing: int = 1,
     ) -> None:
         self._trial, self._hard, self._limit, self._growth = trial, hard, limit, growth
-        self.measured: list[_Measured] = []
+        self.measured: list[_Measurement] = []
         self.usable = (
             None if trial.usable is None else trial.held + (trial.usable - trial.held) // n_sharing
         )
@@ -58,13 +68,19 @@ class Ladder:
 
     @classmethod
     def for_recipe(
-        cls, recipe: Recipe, data: TrainingData, trial: Trial, limit: int, n_processes: int
+        cls, recipe: Recipe, data: TrainingData, trial: ProfilingRun, limit: int, n_processes: int
     ) -> Self:
         """For batches of a recipe, in one of several processes; on a CPU they share its memory."""
         n_sharing = n_processes if trial.device.type == "cpu" else 1
-        return cls(trial, HardBatches(recipe, data, trial.device), limit, growth(recipe), n_sharing)
+        return cls(
+            trial,
+            WorstCaseBatches(recipe, data, trial.device),
+            limit,
+            growth_factor(recipe),
+            n_sharing,
+        )
 
-    def climb(self, smallest: int) -> int:
+    def find_largest(self, smallest: int) -> int:
         """Find the largest size that fits, or on a CPU from which on it takes no less time.
 
         Args:
@@ -100,7 +116,7 @@ class Ladder:
                 best = measured
         return best.max_tokens if best not in timed[-2:] else None
 
-    def reach(self, smallest: int) -> int:
+    def check_limit(self, smallest: int) -> int:
         """Find out whether the limit fits: small batches are tried, and then that size at once if it is expected to fit.
 
         Args:
@@ -174,8 +190,8 @@ class Ladder:
         )
 
     def _try(self, max_tokens: int, n_times: int) -> bool:
-        best: list[Cost] = []
-        for batch in (self._hard.of_long(max_tokens), self._hard.of_short(max_tokens)):
+        best: list[StepCost] = []
+        for batch in (self._hard.longest_pairs(max_tokens), self._hard.most_pairs(max_tokens)):
             costs = [self._trial.try_update(batch) for _ in range(n_times)]
             if None in costs:
                 self.ran_out = True
@@ -183,7 +199,7 @@ class Ladder:
             best.append(min(cost for cost in costs if cost is not None))
         peak = best[-1].peak
         self.measured.append(
-            _Measured(
+            _Measurement(
                 max_tokens,
                 peak,
                 sum(cost.n_positions for cost in best) / sum(cost.seconds for cost in best),
@@ -192,10 +208,10 @@ class Ladder:
         return True
 
     def _of_memory(self) -> str:
-        return "" if self.usable is None else f" of {in_words(self.usable)}"
+        return "" if self.usable is None else f" of {format_bytes(self.usable)}"
 
 
-def fit_batch(
+def measure_batch_size(
     recipe: Recipe, data: TrainingData, device: torch.device, parallel: Parallel
 ) -> tuple[int, int]:
     """Measure how large a batch may be, and how many then make an update of batches.effective_tokens.
@@ -217,13 +233,13 @@ def fit_batch(
             f"({recipe.longest})",
             "raise it, or lower preprocess.max_length",
         )
-    with Trial(recipe, data, device) as trial:
-        ladder = Ladder.for_recipe(recipe, data, trial, limit, n_processes)
-        largest = parallel.least(ladder.climb(recipe.longest))
-        n_batches = up_to_multiple(-(-effective // largest), n_processes)
+    with ProfilingRun(recipe, data, device) as trial:
+        ladder = BatchSizeSearch.for_recipe(recipe, data, trial, limit, n_processes)
+        largest = parallel.min_int(ladder.find_largest(recipe.longest))
+        n_batches = round_up(-(-effective // largest), n_processes)
         # An update is to be of the wanted size, so its batches are equal parts of it.
         while (
-            not parallel.least(
+            not parallel.min_int(
                 ladder.fits(max_tokens := max(effective // n_batches, recipe.longest))
             )
             and max_tokens > recipe.longest
@@ -233,7 +249,7 @@ def fit_batch(
     takes = (
         ""
         if peak is None or ladder.usable is None
-        else f" take {in_words(int(peak))} of {in_words(ladder.usable)} memory"
+        else f" take {format_bytes(int(peak))} of {format_bytes(ladder.usable)} memory"
     )
     reason = f" ({ladder.reason})" if ladder.reason else ""
     logger.info(
@@ -241,12 +257,12 @@ def fit_batch(
         f"{max_tokens:,}",
         takes,
         reason,
-        of_an_update(max_tokens, n_batches, n_processes),
+        describe_update(max_tokens, n_batches, n_processes),
     )
     return max_tokens, n_batches
 
 
-def of_an_update(max_tokens: int, n_batches: int, n_processes: int) -> str:
+def describe_update(max_tokens: int, n_batches: int, n_processes: int) -> str:
     """How many batches make an update, in words."""
     shared = (
         f", {n_batches // n_processes} on each of {n_processes} processes,"
@@ -257,6 +273,6 @@ def of_an_update(max_tokens: int, n_batches: int, n_processes: int) -> str:
     return f"{batches} an update of {n_batches * max_tokens:,}"
 
 
-def up_to_multiple(n: int, of: int) -> int:
+def round_up(n: int, of: int) -> int:
     """The smallest multiple of `of` that is not below n."""
     return -(-n // of) * of

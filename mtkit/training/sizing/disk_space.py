@@ -35,7 +35,7 @@ def expected_bytes(model: nn.Module, config: TrainingConfig) -> tuple[int, int]:
     return _NUMBER_BYTES * (n_weights + n_moments + n_averages), _NUMBER_BYTES * n_weights
 
 
-def check_room(folder: Path, n_bytes: int, hint: str) -> None:
+def check_free_space(folder: Path, n_bytes: int, hint: str) -> None:
     """See whether so much can be written beside all that is there: what is replaced goes only after the new one has come.
 
     Args:
@@ -47,14 +47,14 @@ def check_room(folder: Path, n_bytes: int, hint: str) -> None:
     """
     n_bytes += _BESIDES
     if (free := free_bytes(folder)) < n_bytes:
-        what = f"{in_words(n_bytes)} will be written, and {in_words(free)} are free: {in_words(n_bytes - free)} are missing"
+        what = f"{format_bytes(n_bytes)} will be written, and {format_bytes(free)} are free: {format_bytes(n_bytes - free)} are missing"
         raise MtkitError(
             f"`{folder}`: no room on the disk: {what}",
             "make room there" + (f", or {hint}" if hint else ""),
         )
 
 
-def check_room_for_run(folder: Path, model: nn.Module, recipe: Recipe, n_kept: int) -> None:
+def check_free_space_for_run(folder: Path, model: nn.Module, recipe: Recipe, n_kept: int) -> None:
     """See at the start whether a run finds room: an error if not even one more checkpoint does, a warning if all that are kept may not.
 
     Args:
@@ -66,17 +66,17 @@ def check_room_for_run(folder: Path, model: nn.Module, recipe: Recipe, n_kept: i
         MtkitError: There is no room for one.
     """
     checkpoint, model_dir = expected_bytes(model, recipe.training)
-    check_room(folder, checkpoint + model_dir, "choose another disk with --out")
-    n_most = most_checkpoints(recipe)
+    check_free_space(folder, checkpoint + model_dir, "choose another disk with --out")
+    n_most = max_checkpoints(recipe)
     n_bytes = max(0, n_most - n_kept) * checkpoint + 2 * model_dir + _BESIDES
     if (free := free_bytes(folder)) < n_bytes:
         logger.warning(
             "the disk of %s may become full: up to %d checkpoints of %s, and %s are free; training.keep_last and validation.keep_best keep fewer",
-            folder, n_most, in_words(checkpoint), in_words(free),
+            folder, n_most, format_bytes(checkpoint), format_bytes(free),
         )  # fmt: skip
 
 
-def most_checkpoints(recipe: Recipe) -> int:
+def max_checkpoints(recipe: Recipe) -> int:
     """How many checkpoints of a run there may be at a time: those that are kept, and the one that is being written."""
     n_best = recipe.validation.keep_best if recipe.data.validation else 0
     return recipe.training.n_newest + n_best + 1
@@ -89,7 +89,7 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-def in_words(n_bytes: int) -> str:
+def format_bytes(n_bytes: int) -> str:
     """For example `1.2 GB`."""
     for unit, size in ("GB", 10**9), ("MB", 10**6):
         if n_bytes >= size:

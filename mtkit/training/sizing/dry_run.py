@@ -31,10 +31,15 @@ from mtkit.training.freezing import freeze, n_parameters, n_trained
 from mtkit.training.reporting.trackers import all_trackers
 from mtkit.training.resume import check_same_run
 from mtkit.training.setup import TrainingData
-from mtkit.training.sizing.batch_size import n_values, with_batch_size
-from mtkit.training.sizing.batch_size_search import Ladder, of_an_update
-from mtkit.training.sizing.disk_space import expected_bytes, free_bytes, in_words, most_checkpoints
-from mtkit.training.sizing.profiling_run import Trial, growth
+from mtkit.training.sizing.batch_size import n_activation_values, with_batch_size
+from mtkit.training.sizing.batch_size_search import BatchSizeSearch, describe_update
+from mtkit.training.sizing.disk_space import (
+    expected_bytes,
+    format_bytes,
+    free_bytes,
+    max_checkpoints,
+)
+from mtkit.training.sizing.profiling_run import ProfilingRun, growth_factor
 from mtkit.training.validation import Validator
 from mtkit.workers.process_pool import n_cores
 
@@ -44,7 +49,7 @@ _TIMED_S = 20.0
 
 
 @dataclass
-class Estimate:
+class DryRunReport:
     """What was found out. Where something is at fault, what depends on it is missing."""
 
     facts: list[tuple[str, str]] = field(default_factory=list)
@@ -64,12 +69,12 @@ class Estimate:
             lines.append("nothing stands in the way; nothing was written")
         return "\n".join(lines)
 
-    def tell(self, about: str, text: str) -> None:
+    def add(self, about: str, text: str) -> None:
         """Add a fact."""
         self.facts.append((about, text))
 
     @contextmanager
-    def trying(self) -> Iterator[None]:
+    def collecting(self) -> Iterator[None]:
         """What is at fault within this context is a problem, and the rest goes on."""
         try:
             yield
@@ -78,14 +83,14 @@ class Estimate:
                 self.problems.append(exc)
 
 
-def estimate(
+def dry_run(
     recipe: Recipe,
     out: Path | str | None = None,
     *,
     device: str = "auto",
     n_threads: int | None = None,
     n_processes: int = 1,
-) -> Estimate:
+) -> DryRunReport:
     """Find out what training a recipe will take, and whether it can be done. Trains nothing that is kept, and writes to temporary folders alone.
 
     Where tokenizer or token store are missing or stale, they are made of a sample of the corpus, and its figures stand for the whole.
@@ -100,13 +105,13 @@ def estimate(
     if n_threads is not None:
         torch.set_num_threads(n_threads)
     keep_freed_memory()
-    found = Estimate()
+    found = DryRunReport()
     run = RunDir(Path(out) if out is not None else recipe.run_dir)
     _check_files(found, recipe, run)
-    with found.trying(), tempfile.TemporaryDirectory(prefix="mtkit-estimate-") as folder:
+    with found.collecting(), tempfile.TemporaryDirectory(prefix="mtkit-estimate-") as folder:
         chosen = choose_device(device)
         if chosen.type == "cpu":
-            bound_kernel_caches(training_kernels(n_values(recipe)))
+            bound_kernel_caches(training_kernels(n_activation_values(recipe)))
         dtype = choose_training_dtype(recipe.training.precision, chosen)
         if chosen.type == "cpu" and n_threads is None and n_processes > 1:
             torch.set_num_threads(max(1, n_cores() // n_processes))
@@ -116,37 +121,37 @@ def estimate(
             if chosen.type == "cpu"
             else torch.cuda.get_device_name(chosen)
         )
-        found.tell(
+        found.add(
             "device", f"{chosen}, {what}; matrix products in {str(dtype).removeprefix('torch.')}"
         )
         readable = _readable(found, recipe)
         if readable is not None:
             is_fresh = store_is_fresh(readable)
-            with found.trying():
+            with found.collecting():
                 if not is_fresh:
                     look_over(readable)
             sample = None if is_fresh else prepare_sample(readable, Path(folder))
-            _Forecast(found, readable, run, sample, chosen, Planned(n_processes)).tell_all()
+            _DryRun(found, readable, run, sample, chosen, PlannedProcesses(n_processes)).tell_all()
     for text in beyond_end(recipe):
-        found.tell("warning", text)
+        found.add("warning", text)
     return found
 
 
-class Planned(Parallel):
+class PlannedProcesses(Parallel):
     """Processes that are not there yet: the first of them speaks for all."""
 
     def __init__(self, n: int) -> None:
         self.world_size = n
 
-    def least(self, value: int) -> int:
+    def min_int(self, value: int) -> int:
         return value
 
 
-def _check_files(found: Estimate, recipe: Recipe, run: RunDir) -> None:
+def _check_files(found: DryRunReport, recipe: Recipe, run: RunDir) -> None:
     """What can be known without reading a corpus."""
-    with found.trying():
+    with found.collecting():
         all_trackers(recipe.training)
-    with found.trying():
+    with found.collecting():
         run.refuse_foreign()
     for folder, how in ((recipe.data.work_dir, "data.work_dir"), (run.path, "--out")):
         nearest = next(
@@ -158,11 +163,11 @@ def _check_files(found: Estimate, recipe: Recipe, run: RunDir) -> None:
             )
 
 
-def _readable(found: Estimate, recipe: Recipe) -> Recipe | None:
+def _readable(found: DryRunReport, recipe: Recipe) -> Recipe | None:
     """The recipe without held-out corpora that cannot be read, which are problems. None if a training corpus cannot be read."""
     n_before = len(found.problems)
     for source in recipe.data.train:
-        with found.trying():
+        with found.collecting():
             source_fingerprint(source, recipe.data)
     if len(found.problems) > n_before:
         return None
@@ -176,15 +181,15 @@ def _readable(found: Estimate, recipe: Recipe) -> Recipe | None:
     return recipe.model_copy(update={"data": recipe.data.model_copy(update=held_out)})
 
 
-def _is_readable(found: Estimate, source: CorpusSource, recipe: Recipe) -> bool:
-    with found.trying():
+def _is_readable(found: DryRunReport, source: CorpusSource, recipe: Recipe) -> bool:
+    with found.collecting():
         for _ in read_pairs(source, recipe.data):
             pass
         return True
     return False
 
 
-class _Forecast:
+class _DryRun:
     """Tells what is known once there are pairs in a store.
 
     Args:
@@ -198,12 +203,12 @@ class _Forecast:
 
     def __init__(
         self,
-        found: Estimate,
+        found: DryRunReport,
         recipe: Recipe,
         run: RunDir,
         sample: Sample | None,
         device: torch.device,
-        parallel: Planned,
+        parallel: PlannedProcesses,
     ) -> None:
         self.found, self.run, self.sample, self.device, self.parallel = (
             found,
@@ -222,28 +227,28 @@ class _Forecast:
         """All of it; what is at fault leaves out only what depends on it."""
         found = self.found
         self._tell_data()
-        with found.trying():
+        with found.collecting():
             # A model without weights, which fits anywhere.
             with torch.device("meta"):
                 model = make_model(self.prepared.model, self.data.tokenizer)
             freeze(model, self.prepared.training.freeze)
             self._tell_model(model)
             self._tell_disk(model)
-        with found.trying():
+        with found.collecting():
             recipe = with_batch_size(self.prepared, self.run, self.device, self.parallel)
             n_steps = self._tell_run(recipe)
             tokens_per_update = self._tell_epoch(recipe)
             is_resumed = bool(list_checkpoints(self.run.checkpoints_dir))
-            with Trial(recipe, self.data, self.device, is_resumed=is_resumed) as trial:
+            with ProfilingRun(recipe, self.data, self.device, is_resumed=is_resumed) as trial:
                 if recipe.data.validation:
-                    with found.trying():
+                    with found.collecting():
                         self._tell_validation(recipe, trial)
                 self._tell_memory(recipe, trial)
                 self._tell_time(recipe, trial, n_steps, tokens_per_update)
 
     def _tell_data(self) -> None:
         mix, tokens = (
-            self.data.mix,
+            self.data.mixture,
             self.data.store.manifest["n_tokens"]["tgt"] + self.data.store.n_pairs,
         )
         n_pairs = round(self.scale * self.data.store.n_pairs)
@@ -251,10 +256,10 @@ class _Forecast:
         if self.sample is not None:
             which = "all of them" if self.is_whole else f"a sample of {self.sample.n_sampled:,}"
             text += f"; {self.sample.n_pairs:,} were read, and tokenizer and store made of {which} for this estimate"
-        self.found.tell("data", text)
+        self.found.add("data", text)
         counts = mix.counts(0)
         if counts != [corpus.n_pairs for corpus in mix.corpora]:
-            self.found.tell(
+            self.found.add(
                 "mix",
                 f"the first epoch shows {self.about}{round(self.scale * sum(counts)):,} pairs",
             )
@@ -273,7 +278,7 @@ class _Forecast:
             else f"{tokenizer.src.vocab_size:,} and {tokenizer.tgt.vocab_size:,} pieces"
         )
         frozen = f"; {n_frozen:,} of them are frozen" if n_frozen else ""
-        self.found.tell(
+        self.found.add(
             "model",
             f"{n_all:,} parameters, {n_embeddings:,} of them in embeddings and output layer ({sizes}){frozen}",
         )
@@ -282,25 +287,25 @@ class _Forecast:
         """Returns the target tokens of an update."""
         n_batches, n_processes = recipe.training.n_batches, self.parallel.world_size
         tokens_per_update, n_steps = self._of_an_epoch(recipe, n_batches)
-        update = of_an_update(recipe.batches.limit, n_batches, n_processes)
-        self.found.tell(
+        update = describe_update(recipe.batches.limit, n_batches, n_processes)
+        self.found.add(
             "batches",
             f"{recipe.batches.limit:,} positions; {update} positions, {self.about}{round(tokens_per_update):,} target tokens",
         )
         n_epochs = recipe.training.max_steps / n_steps
         text = f"{self.about}{n_steps:,.0f} updates; training.max_steps ({recipe.training.max_steps:,}) makes {self.about}{n_epochs:,.3g} epochs"
-        self.found.tell("epoch", text)
+        self.found.add("epoch", text)
         for stage in recipe.data.stages[:-1]:
             if (stage.until_epoch or 0) >= n_epochs:
                 text = f"data.stages: the stage after epoch {stage.until_epoch} does not begin within {self.about}{n_epochs:,.3g} epochs"
-                self.found.tell("warning", f"{text}; raise training.max_steps")
+                self.found.add("warning", f"{text}; raise training.max_steps")
                 break
         return tokens_per_update
 
     def _of_an_epoch(self, recipe: Recipe, n_batches: int) -> tuple[float, float]:
         """Target tokens of an update, and updates of the first epoch."""
-        mix, store = self.data.mix, self.data.store
-        window = self.data.order(recipe).window(0, 0)
+        mix, store = self.data.mixture, self.data.store
+        window = self.data.sampler(recipe).window(0, 0)
         tokens = int(store.lengths("tgt", window.rows).sum()) + len(window.rows)
         joined = window.partners[window.partners >= 0]
         tokens += int(store.lengths("tgt", joined).sum())
@@ -313,16 +318,16 @@ class _Forecast:
         max_steps = recipe.training.max_steps
         checkpoints = list_checkpoints(self.run.checkpoints_dir)
         if not checkpoints:
-            self.found.tell("run", f"a new one in `{self.run.path}`")
+            self.found.add("run", f"a new one in `{self.run.path}`")
             return max_steps
         step = read_state(checkpoints[-1]).step
-        with self.found.trying():
+        with self.found.collecting():
             check_same_run(
                 self.run,
                 recipe,
                 self.data.store,
                 self.data.tokenizer,
-                self.data.mix,
+                self.data.mixture,
                 is_sample=self.sample is not None,
             )
             text = (
@@ -332,35 +337,35 @@ class _Forecast:
             )
             if self.sample is not None:
                 text += ", if tokenizer and data are those it began with"
-            self.found.tell("run", text)
+            self.found.add("run", text)
         return max(0, max_steps - step)
 
     def _tell_disk(self, model: Transformer) -> None:
         recipe = self.prepared
         checkpoint, model_dir = expected_bytes(model, recipe.training)
-        n_most = most_checkpoints(recipe)
+        n_most = max_checkpoints(recipe)
         n_there = min(n_most, len(list_checkpoints(self.run.checkpoints_dir)))
         needed, free = (n_most - n_there) * checkpoint + 2 * model_dir, free_bytes(self.run.path)
         there = f", {n_there} of them there" if n_there else ""
-        text = f"up to {n_most} checkpoints of {in_words(checkpoint)}{there}, model {in_words(model_dir)}"
+        text = f"up to {n_most} checkpoints of {format_bytes(checkpoint)}{there}, model {format_bytes(model_dir)}"
         if self.sample is not None:
             store = round(
                 self.scale
                 * sum(file["size"] for file in self.data.store.manifest["files"].values())
             )
             # The parts that a store is made of stay until it is whole.
-            text += f", token store {self.about}{in_words(store)}"
+            text += f", token store {self.about}{format_bytes(store)}"
             needed += 2 * store
-        self.found.tell(
-            "disk", f"{text}; {in_words(needed)} still to be written, {in_words(free)} free"
+        self.found.add(
+            "disk", f"{text}; {format_bytes(needed)} still to be written, {format_bytes(free)} free"
         )
         if needed > free:
             raise MtkitError(
-                f"`{self.run.path}`: no room on the disk: {in_words(needed)} will be needed, and {in_words(free)} are free",
+                f"`{self.run.path}`: no room on the disk: {format_bytes(needed)} will be needed, and {format_bytes(free)} are free",
                 "make room there, choose another disk with --out, or lower training.keep_last and validation.keep_best",
             )
 
-    def _tell_validation(self, recipe: Recipe, trial: Trial) -> None:
+    def _tell_validation(self, recipe: Recipe, trial: ProfilingRun) -> None:
         trained = TrainedModel(
             self.data.model_config(recipe), trial.stepper.model, self.data.tokenizer
         )
@@ -373,37 +378,39 @@ class _Forecast:
             if every < recipe.training.max_steps
             else "once, after the last update"
         )
-        self.found.tell("validation", f"{n_pairs:,} pairs {when}")
+        self.found.add("validation", f"{n_pairs:,} pairs {when}")
 
-    def _tell_memory(self, recipe: Recipe, trial: Trial) -> None:
-        grown = int(recipe.batches.limit * growth(recipe))
-        ladder = Ladder.for_recipe(
+    def _tell_memory(self, recipe: Recipe, trial: ProfilingRun) -> None:
+        grown = int(recipe.batches.limit * growth_factor(recipe))
+        ladder = BatchSizeSearch.for_recipe(
             recipe, self.data, trial, recipe.batches.limit, self.parallel.world_size
         )
-        largest = ladder.reach(recipe.longest)
+        largest = ladder.check_limit(recipe.longest)
         peak = ladder.expected_peak(grown)
         if peak is None or ladder.usable is None:
-            self.found.tell("memory", "cannot be measured on this system")
+            self.found.add("memory", "cannot be measured on this system")
             return
         tried = ladder.measured[-1].max_tokens
         how = (
             "measured" if tried >= grown else f"estimated from batches of up to {tried:,} positions"
         )
-        text = f"{in_words(int(peak))} for the largest batches, {how}; {in_words(ladder.usable)} can be had"
-        self.found.tell("memory", text)
+        text = f"{format_bytes(int(peak))} for the largest batches, {how}; {format_bytes(ladder.usable)} can be had"
+        self.found.add("memory", text)
         if ladder.ran_out or peak > ladder.usable:
             hint = f"about {largest:,} positions fit: lower batches.max_tokens, and set batches.effective_tokens, which keeps updates as large"
             raise MtkitError(
-                f"batches.max_tokens ({recipe.batches.limit:,}) takes about {in_words(int(peak))}, and {in_words(ladder.usable)} are there",
+                f"batches.max_tokens ({recipe.batches.limit:,}) takes about {format_bytes(int(peak))}, and {format_bytes(ladder.usable)} are there",
                 hint,
             )
 
     def _tell_time(
-        self, recipe: Recipe, trial: Trial, n_steps: int, tokens_per_update: float
+        self, recipe: Recipe, trial: ProfilingRun, n_steps: int, tokens_per_update: float
     ) -> None:
         n_own = recipe.training.n_batches // self.parallel.world_size
         loader = BatchLoader(
-            self.data.order(recipe), self.data.maker(recipe, self.device), recipe.batches.n_prefetch
+            self.data.sampler(recipe),
+            self.data.batch_builder(recipe, self.device),
+            recipe.batches.n_prefetch,
         )
         seconds: list[float] = []
         with closing(loader.iterate()) as batches:
@@ -422,9 +429,9 @@ class _Forecast:
         )
         rate = tokens_per_update / mean
         text = f"{mean:.3g} s an update, {rate:,.0f} target tokens a second (from {len(seconds)} updates{compiled}{alone})"
-        self.found.tell("speed", text)
+        self.found.add("speed", text)
         if n_steps:
-            self.found.tell(
+            self.found.add(
                 "time",
                 f"about {format_duration(n_steps * mean)} for {n_steps:,} updates; validation and saving come on top",
             )

@@ -11,7 +11,7 @@ _PROC = Path("/proc")
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
-class MemoryMeter:
+class MemoryProbe:
     """Measures the memory of a device: on a GPU that of torch in this process, on a CPU that of the whole process.
 
     On a CPU this takes Linux; elsewhere nothing is known.

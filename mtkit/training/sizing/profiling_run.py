@@ -10,7 +10,7 @@ import torch
 
 from mtkit.batches.bucketing import Indices
 from mtkit.batches.collate import Batch, to_batch
-from mtkit.batches.gather import Chosen
+from mtkit.batches.gather import BatchRows
 from mtkit.batches.position import START
 from mtkit.config.augment import AugmentConfig
 from mtkit.config.recipe import Recipe
@@ -18,28 +18,28 @@ from mtkit.config.sampling import SamplingConfig
 from mtkit.errors import MtkitError
 from mtkit.model.device import choose_training_dtype
 from mtkit.training.distributed.parallel import Parallel
-from mtkit.training.ema import WeightAverage
+from mtkit.training.ema import EmaWeights
 from mtkit.training.freezing import n_parameters, n_trained
 from mtkit.training.setup import TrainingData, make_stepper
-from mtkit.training.sizing.disk_space import in_words
-from mtkit.training.sizing.memory_probe import MemoryMeter
+from mtkit.training.sizing.disk_space import format_bytes
+from mtkit.training.sizing.memory_probe import MemoryProbe
 from mtkit.training.step import is_out_of_memory
 
-REWRITTEN = 1.4
+AUGMENTED_GROWTH = 1.4
 """How many times as large as batches.max_tokens a batch may become whose sentences are rewritten."""
 
 
-class Cost(NamedTuple):
+class StepCost(NamedTuple):
     """What an update took."""
 
     seconds: float
     n_positions: int
     """Padded positions of its batches, on their wider sides."""
     peak: int | None
-    """Most bytes that the process held meanwhile, see MemoryMeter. None where that is not known."""
+    """Most bytes that the process held meanwhile, see MemoryProbe. None where that is not known."""
 
 
-class HardBatches:
+class WorstCaseBatches:
     """Those batches of a corpus that take most memory, made of real pairs.
 
     Attention costs most where sentences are long; vocabulary and bookkeeping where there are many short ones.
@@ -52,12 +52,12 @@ class HardBatches:
 
     def __init__(self, recipe: Recipe, data: TrainingData, device: torch.device) -> None:
         # Rewritten sentences differ from one time to the next; what they add is a factor, see REWRITTEN.
-        self._maker = data.maker(
+        self._maker = data.batch_builder(
             recipe.model_copy(update={"sampling": SamplingConfig(), "augment": AugmentConfig()}),
             device,
         )
-        self._mix = data.mix
-        rows = data.mix.rows(0, 0)
+        self._mix = data.mixture
+        rows = data.mixture.rows(0, 0)
         lengths = np.maximum(data.store.lengths("src", rows), data.store.lengths("tgt", rows)) + 1
         rising = np.argsort(lengths, kind="stable")
         self._rows, self._lengths = rows[rising], lengths[rising]
@@ -72,11 +72,11 @@ class HardBatches:
         """Of one batch of all pairs; none is larger."""
         return len(self._rows) * self.longest
 
-    def of_long(self, max_tokens: int) -> Batch:
+    def longest_pairs(self, max_tokens: int) -> Batch:
         """A batch of the longest pairs."""
         return self._make(self._rows[-max(1, max_tokens // self.longest) :])
 
-    def of_short(self, max_tokens: int) -> Batch:
+    def most_pairs(self, max_tokens: int) -> Batch:
         """A batch of as many pairs as a batch can hold."""
         n_positions = self._lengths * np.arange(1, len(self._lengths) + 1)
         return self._make(
@@ -84,12 +84,12 @@ class HardBatches:
         )
 
     def _make(self, rows: Indices) -> Batch:
-        chosen = Chosen(rows, np.full(len(rows), -1), self._mix.n_tags(rows), START)
+        chosen = BatchRows(rows, np.full(len(rows), -1), self._mix.n_tags(rows), START)
         [(arrays, _)] = self._maker([(chosen, START)])
         return to_batch(arrays)
 
 
-class Trial:
+class ProfilingRun:
     """A throw-away model, loss and optimizer on a device. A context manager, which leaves no memory behind.
 
     Args:
@@ -105,7 +105,7 @@ class Trial:
         self, recipe: Recipe, data: TrainingData, device: torch.device, *, is_resumed: bool = False
     ) -> None:
         self.device = device
-        self.meter = MemoryMeter(device)
+        self.meter = MemoryProbe(device)
         self.meter.start()
         self.usable = self.meter.usable()
         """Bytes that this process may come to hold."""
@@ -121,24 +121,24 @@ class Trial:
         except (RuntimeError, MemoryError) as exc:
             if not is_out_of_memory(exc):
                 raise
-            there = "" if self.usable is None else f" of {in_words(self.usable)}"
+            there = "" if self.usable is None else f" of {format_bytes(self.usable)}"
             raise MtkitError(
                 f"the model does not fit into memory{there}", "take a smaller model"
             ) from None
-        self.stepper.may_halve = False
+        self.stepper.splits_on_oom = False
         model = self.stepper.model
         # Gradients and both moments are still to come. A CPU's system may end the process in place of telling that memory is short.
         needed = (self.meter.peak() or 0) + 3 * 4 * n_trained(model)
         if self.usable is not None and needed > self.usable:
             what = f"{n_parameters(model):,} parameters, their gradients and moments"
             raise MtkitError(
-                f"{what} take {in_words(needed)} of memory, and {in_words(self.usable)} are there",
+                f"{what} take {format_bytes(needed)} of memory, and {format_bytes(self.usable)} are there",
                 "take a smaller model",
             )
-        self.average = WeightAverage(model, config.ema_decay) if config.ema_decay else None
+        self.average = EmaWeights(model, config.ema_decay) if config.ema_decay else None
         self._n_updates = 0
 
-    def update(self, *batches: Batch) -> Cost:
+    def update(self, *batches: Batch) -> StepCost:
         """Make an update of some batches.
 
         Raises:
@@ -154,9 +154,9 @@ class Trial:
         n_positions = sum(
             batch.src.size(0) * max(batch.src.size(1), batch.tgt_in.size(1)) for batch in batches
         )
-        return Cost(time.perf_counter() - started_s, n_positions, self.meter.peak())
+        return StepCost(time.perf_counter() - started_s, n_positions, self.meter.peak())
 
-    def try_update(self, batch: Batch) -> Cost | None:
+    def try_update(self, batch: Batch) -> StepCost | None:
         """The same; None where it does not fit."""
         try:
             return self.update(batch)
@@ -185,11 +185,11 @@ class Trial:
         self.meter.start()
 
 
-def growth(recipe: Recipe) -> float:
+def growth_factor(recipe: Recipe) -> float:
     """How many times as large as batches.max_tokens a batch of this recipe may become."""
     sampling = recipe.sampling
     return (
-        REWRITTEN
+        AUGMENTED_GROWTH
         if sampling.samples_src or sampling.samples_tgt or any(recipe.augment.shares.values())
         else 1.0
     )

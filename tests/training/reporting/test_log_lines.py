@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from mtkit.training.reporting.log_lines import Lines
-from mtkit.training.reporting.throughput import Pace
-from mtkit.training.reporting.tracker import RunInfo, Sample
+from mtkit.training.reporting.log_lines import LogLines
+from mtkit.training.reporting.throughput import Throughput
+from mtkit.training.reporting.tracker import TrackedRun, ValidationSample
 
 VALUES = {
     "train_s": 12.5,
@@ -33,10 +33,10 @@ def clock(monkeypatch):
 @pytest.fixture
 def pace(clock):
     """200 of 500 steps are made, two each second."""
-    pace = Pace(0, 500, {})
+    pace = Throughput(0, 500, {})
     for _ in range(200):
         clock[0] += 0.5
-        pace.advance(1, clock[0])
+        pace.count(1, clock[0])
     return pace
 
 
@@ -46,11 +46,11 @@ def _log(caplog):
 
 
 def test_training_in_a_line(pace, caplog):
-    lines = Lines(pace)
-    lines.numbers(200, "train", VALUES)
-    lines.numbers(200, "train", VALUES | {"n_skipped": 2, "data_wait": 0.25, "agreement": 0.5})
+    lines = LogLines(pace)
+    lines.log_metrics(200, "train", VALUES)
+    lines.log_metrics(200, "train", VALUES | {"n_skipped": 2, "data_wait": 0.25, "agreement": 0.5})
     pace.done = 500
-    lines.numbers(
+    lines.log_metrics(
         500,
         "train",
         {
@@ -68,11 +68,11 @@ def test_training_in_a_line(pace, caplog):
 
 
 def test_validation_and_samples_in_lines(pace, caplog):
-    lines = Lines(pace)
-    lines.numbers(200, "validation", {"loss": 2.58, "bleu": 9.123, "chrf": 24.05, "best": 1.0})
-    lines.numbers(200, "validation/news <2en>", {"loss": 2.5})
-    lines.numbers(300, "validation", {"loss": 2.6, "best": 0.0})
-    lines.samples(300, [Sample("물\x1b[2J", "water", "w")])
+    lines = LogLines(pace)
+    lines.log_metrics(200, "validation", {"loss": 2.58, "bleu": 9.123, "chrf": 24.05, "best": 1.0})
+    lines.log_metrics(200, "validation/news <2en>", {"loss": 2.5})
+    lines.log_metrics(300, "validation", {"loss": 2.6, "best": 0.0})
+    lines.log_samples(300, [ValidationSample("물\x1b[2J", "water", "w")])
     assert caplog.messages == [
         "step 200: validation loss 2.580, BLEU 9.12, chrF 24.05 (best so far)",
         "  news <2en>: loss 2.500",
@@ -84,11 +84,11 @@ def test_validation_and_samples_in_lines(pace, caplog):
 
 
 def test_above_a_view_lines_are_short_and_samples_are_not_told(pace, caplog):
-    lines = Lines(pace, is_short=True)
-    lines.numbers(
+    lines = LogLines(pace, is_short=True)
+    lines.log_metrics(
         123_456, "train", VALUES | {"tokens_per_s": 1_234_567.0, "epoch": 123, "nll": 6.9}
     )
-    lines.samples(200, [Sample("a", "b", "c")])
+    lines.log_samples(200, [ValidationSample("a", "b", "c")])
     assert caplog.messages == [
         "step 123456: loss 3.922, perplexity 992.27, 1,234,567 tok/s, epoch 123"
     ]
@@ -96,21 +96,21 @@ def test_above_a_view_lines_are_short_and_samples_are_not_told(pace, caplog):
 
 
 def test_ten_seconds_without_a_line_bring_one(pace, clock, caplog):
-    lines, n_asked = Lines(pace), []
+    lines, n_asked = LogLines(pace), []
 
     def values():
         n_asked.append(clock[0])
         return VALUES
 
-    lines.begin(RunInfo(None, {}, 1, 0))  # pyright: ignore[reportArgumentType]
+    lines.start(TrackedRun(None, {}, 1, 0))  # pyright: ignore[reportArgumentType]
     for _ in range(38):
         clock[0] += 0.5
-        pace.advance(1, clock[0])
+        pace.count(1, clock[0])
         lines.look(clock[0], values)
-    lines.numbers(238, "train", VALUES)
+    lines.log_metrics(238, "train", VALUES)
     for _ in range(22):
         clock[0] += 0.5
-        pace.advance(1, clock[0])
+        pace.count(1, clock[0])
         lines.look(clock[0], values)
     first, regular, second = caplog.messages
     assert (
@@ -124,19 +124,19 @@ def test_ten_seconds_without_a_line_bring_one(pace, clock, caplog):
 
 
 def test_a_device_that_must_not_be_waited_for_brings_the_line_later(pace, clock, caplog):
-    lines = Lines(pace)
-    lines.begin(RunInfo(None, {}, 1, 0))  # pyright: ignore[reportArgumentType]
+    lines = LogLines(pace)
+    lines.start(TrackedRun(None, {}, 1, 0))  # pyright: ignore[reportArgumentType]
     for _ in range(30):
         clock[0] += 0.5
-        pace.advance(1, clock[0])
+        pace.count(1, clock[0])
         lines.look(clock[0])
     assert caplog.messages == []
     clock[0] += 0.5
-    pace.advance(1, clock[0])
+    pace.count(1, clock[0])
     lines.look(clock[0], lambda: VALUES)
     assert caplog.messages[0].startswith("step 231 of 500, loss 3.922")
     for _ in range(40):
         clock[0] += 0.5
-        pace.advance(1, clock[0])
+        pace.count(1, clock[0])
         lines.look(clock[0])
     assert caplog.messages[1:] == ["step 271 of 500, 2 steps/s, 1 min 54 s left"]

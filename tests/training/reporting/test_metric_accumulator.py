@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mtkit.training.distributed.parallel import Parallel
-from mtkit.training.reporting.metric_accumulator import Tally
+from mtkit.training.reporting.metric_accumulator import MetricAccumulator
 from mtkit.training.step import StepResult
 
 
@@ -21,7 +21,7 @@ def result(loss, n_tokens, *, is_good=True, **parts):
 
 
 def test_means_are_per_token_and_leave_skipped_updates_out():
-    tally = Tally()
+    tally = MetricAccumulator()
     for step in (result(30.0, 10), result(float("nan"), 7, is_good=False), result(10.0, 30)):
         tally.add(step)
     values = tally.as_dict()
@@ -32,18 +32,18 @@ def test_means_are_per_token_and_leave_skipped_updates_out():
 
 
 def test_it_goes_on_from_its_state():
-    first = Tally()
+    first = MetricAccumulator()
     first.add(result(30.0, 10, r_drop=5.0))
-    second = Tally(state=first.as_state())
+    second = MetricAccumulator(state=first.as_state())
     second.add(result(10.0, 10, r_drop=1.0))
     assert second.as_dict()["loss"] == pytest.approx(2.0)
     assert second.as_dict()["r_drop"] == pytest.approx(0.3)
 
 
 def test_a_loss_of_other_parts_is_counted_anew():
-    first = Tally()
+    first = MetricAccumulator()
     first.add(result(30.0, 10))
-    second = Tally(state=first.as_state())
+    second = MetricAccumulator(state=first.as_state())
     second.add(result(10.0, 10, r_drop=1.0))
     second.add(result(20.0, 10, r_drop=2.0))
     values = second.as_dict()
@@ -56,13 +56,13 @@ def test_one_of_two_processes_estimates_the_means_from_its_share():
     class SecondOfTwo(Parallel):
         rank, world_size = 1, 2
 
-        def sum(self, tensor):
+        def all_reduce(self, tensor):
             raise AssertionError("the other process is not asked")
 
-    tally = Tally(SecondOfTwo())
+    tally = MetricAccumulator(SecondOfTwo())
     tally.add(result(15.0, 10))
     tally.add(result(5.0, 30))
-    values = tally.own_values()
+    values = tally.local_values()
     # 20 nats for its half of the 40 target tokens.
     assert values["loss"] == pytest.approx(1.0)
     assert (values["grad_norm"], values["n_skipped"]) == (pytest.approx(3.0), 0)

@@ -13,7 +13,7 @@ from mtkit.config.recipe import Recipe
 from mtkit.errors import MtkitError
 from mtkit.training.loop import train
 from mtkit.training.reporting.tensorboard import TensorBoard
-from mtkit.training.reporting.tracker import RunInfo, Sample
+from mtkit.training.reporting.tracker import TrackedRun, ValidationSample
 
 
 def numbers(folder):
@@ -83,13 +83,13 @@ def test_a_resumed_run_shows_every_step_once_with_the_numbers_of_metrics_jsonl(
 
 def test_after_going_back_the_later_steps_are_gone(tmp_path):
     tracker = TensorBoard()
-    tracker.begin(RunInfo(tmp_path, {}, 1))
+    tracker.start(TrackedRun(tmp_path, {}, 1))
     for step in (10, 20, 30):
-        tracker.numbers(step, "train", {"loss": float(step)})
-    tracker.back(10)
-    tracker.numbers(20, "train", {"loss": 2.0})
-    tracker.samples(20, [Sample("*a*", "b", "c")])
-    tracker.close("finished")
+        tracker.log_metrics(step, "train", {"loss": float(step)})
+    tracker.rollback(10)
+    tracker.log_metrics(20, "train", {"loss": 2.0})
+    tracker.log_samples(20, [ValidationSample("*a*", "b", "c")])
+    tracker.finish("finished")
     assert numbers(tmp_path / "tensorboard") == {"train/loss": [(10, 10.0), (20, 2.0)]}
 
 

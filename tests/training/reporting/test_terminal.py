@@ -18,25 +18,25 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from mtkit.training.reporting.dashboard import Screen
+from mtkit.training.reporting.dashboard import Dashboard
 from mtkit.training.reporting.sparkline import sparkline
 from mtkit.training.reporting.terminal import MAX_SHARE, REDRAW_EVERY_S, TerminalView, fits
-from mtkit.training.reporting.throughput import Pace
-from mtkit.training.reporting.tracker import RunInfo, Sample
+from mtkit.training.reporting.throughput import Throughput
+from mtkit.training.reporting.tracker import TrackedRun, ValidationSample
 
 SAMPLES = [
-    Sample("나는 학교에 간다." * 8, "I go to school.", "I am going to the school."),
-    Sample("물", "water", "water\t\x1b[31m"),
+    ValidationSample("나는 학교에 간다." * 8, "I go to school.", "I am going to the school."),
+    ValidationSample("물", "water", "water\t\x1b[31m"),
 ]
 
 
 @pytest.fixture
 def screen():
     """Of a run in its middle."""
-    pace = Pace(0, 20_000, {})
+    pace = Throughput(0, 20_000, {})
     for step in range(1, 1241):
-        pace.advance(1, 100 + step / 8)
-    screen = Screen(pace)
+        pace.count(1, 100 + step / 8)
+    screen = Dashboard(pace)
     screen.train = {
         "loss": 3.214,
         "nll": 2.66,
@@ -124,7 +124,7 @@ def test_corpora_parts_of_the_loss_and_skipped_updates_have_their_place(screen):
 
 
 def test_at_the_beginning_there_is_little_to_see():
-    lines = shown(Screen(Pace(0, 10, {})))
+    lines = shown(Dashboard(Throughput(0, 10, {})))
     assert re.fullmatch(r"Training      ━+   0 %  0 of 10 steps", lines[1])
     assert lines[2:] == ["time left                           speed"]
 
@@ -150,8 +150,8 @@ def console():
 def test_it_is_drawn_seldom_and_on_a_slow_terminal_more_seldom(console, monkeypatch):
     now = [50.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    view = TerminalView(Pace(0, 100_000, {}), console)
-    view.begin(RunInfo(Path("nowhere"), {}, 1))
+    view = TerminalView(Throughput(0, 100_000, {}), console)
+    view.start(TrackedRun(Path("nowhere"), {}, 1))
     draws = []
     cost_s = [0.0]
 
@@ -171,12 +171,12 @@ def test_it_is_drawn_seldom_and_on_a_slow_terminal_more_seldom(console, monkeypa
         now[0] += 0.001
         view.look(now[0])
     assert 2 < len(draws) <= 1.1 * MAX_SHARE * (now[0] - began) / cost_s[0] + 1
-    view.close("finished")
+    view.finish("finished")
 
 
 def test_the_loss_is_in_the_view_after_the_first_update(console):
-    view = TerminalView(Pace(0, 100, {}), console)
-    view.begin(RunInfo(Path("nowhere"), {}, 1))
+    view = TerminalView(Throughput(0, 100, {}), console)
+    view.start(TrackedRun(Path("nowhere"), {}, 1))
     values: dict[str, float] = {
         "loss": 9.125,
         "nll": 9.0,
@@ -192,12 +192,12 @@ def test_the_loss_is_in_the_view_after_the_first_update(console):
     view.look(time.monotonic() + 1, lambda: values | {"n_skipped": 3})
     assert view.screen.n_skipped == 0
     assert "loss          9.125" in "\n".join(shown(view.screen))
-    view.close("finished")
+    view.finish("finished")
 
 
 def test_a_terminal_that_goes_away_does_not_end_training(console, monkeypatch):
-    view = TerminalView(Pace(0, 10, {}), console)
-    view.begin(RunInfo(Path("nowhere"), {}, 1))
+    view = TerminalView(Throughput(0, 10, {}), console)
+    view.start(TrackedRun(Path("nowhere"), {}, 1))
 
     def broken(text):
         raise OSError(5, "Input/output error")
@@ -205,7 +205,7 @@ def test_a_terminal_that_goes_away_does_not_end_training(console, monkeypatch):
     monkeypatch.setattr(console.file, "write", broken)
     view.draw()
     view.look(time.monotonic())
-    view.close("failed")
+    view.finish("failed")
 
 
 def test_a_resumed_run_shows_the_validations_before(console, tmp_path):
@@ -219,11 +219,11 @@ def test_a_resumed_run_shows_the_validations_before(console, tmp_path):
         {"step": 40, "kind": "validation", "loss": None, "best": False},
     ]
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    view = TerminalView(Pace(20, 100, {}), console)
-    view.begin(RunInfo(tmp_path, {}, 1, step=20))
-    view.close("finished")
+    view = TerminalView(Throughput(20, 100, {}), console)
+    view.start(TrackedRun(tmp_path, {}, 1, step=20))
+    view.finish("finished")
     assert [step for step, _ in view.screen.validations] == [10, 20]
-    view.back(15)
+    view.rollback(15)
     assert [step for step, _ in view.screen.validations] == [10]
 
 

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from mtkit.training.reporting.formatting import speed, time_left, time_left_in_words
-from mtkit.training.reporting.throughput import Pace
+from mtkit.training.reporting.throughput import Throughput
 
 
 @pytest.fixture
@@ -22,12 +22,12 @@ def train(pace, clock, n, seconds):
     """n steps that take so many seconds each."""
     for _ in range(n):
         clock[0] += seconds
-        pace.advance(1, clock[0])
+        pace.count(1, clock[0])
 
 
 def test_a_slow_start_is_forgotten(clock):
-    pace = Pace(0, 10_000, {})
-    assert (pace.steps_per_s, pace.left_s, speed(pace), time_left_in_words(pace)) == (
+    pace = Throughput(0, 10_000, {})
+    assert (pace.steps_per_s, pace.remaining_s, speed(pace), time_left_in_words(pace)) == (
         None,
         None,
         "",
@@ -38,11 +38,11 @@ def test_a_slow_start_is_forgotten(clock):
     assert pace.steps_per_s == pytest.approx(2.0)
     train(pace, clock, 700, 0.1)
     assert pace.steps_per_s == pytest.approx(10.0)
-    assert pace.left_s == pytest.approx((10_000 - 801) / 10)
+    assert pace.remaining_s == pytest.approx((10_000 - 801) / 10)
 
 
 def test_the_rate_of_slow_steps_is_known_after_two(clock):
-    pace = Pace(0, 100, {})
+    pace = Throughput(0, 100, {})
     train(pace, clock, 2, 40.0)
     assert pace.steps_per_s == pytest.approx(1 / 40)
     assert speed(pace) == "40 s a step"
@@ -50,13 +50,13 @@ def test_the_rate_of_slow_steps_is_known_after_two(clock):
 
 def test_interruptions_are_no_part_of_the_rate_but_of_the_time_left(clock):
     """20 steps a second; 30 s each for the validations at 1000, 2000, ... 10,000, and 4 s for each checkpoint between them."""
-    pace = Pace(0, 10_000, {"validating": 1000, "saving": 250})
+    pace = Throughput(0, 10_000, {"validating": 1000, "saving": 250})
 
     def stand_still(what, seconds):
-        pace.interrupt(what)
-        assert pace.apart == what
+        pace.pause(what)
+        assert pace.paused_for == what
         clock[0] += seconds
-        pace.go_on()
+        pace.resume()
 
     began = clock[0]
     left = {}
@@ -66,7 +66,7 @@ def test_interruptions_are_no_part_of_the_rate_but_of_the_time_left(clock):
             stand_still("validating", 30.0)
         elif step % 250 == 0:
             stand_still("saving", 4.0)
-        left[step] = pace.left_s
+        left[step] = pace.remaining_s
     end = clock[0]
     assert end - began == pytest.approx(500 + 10 * 30 + 30 * 4)
     assert pace.steps_per_s == pytest.approx(20.0)
@@ -80,18 +80,18 @@ def test_interruptions_are_no_part_of_the_rate_but_of_the_time_left(clock):
 
 
 def test_the_last_step_validates_even_out_of_turn(clock):
-    pace = Pace(900, 1050, {"validating": 1000})
+    pace = Throughput(900, 1050, {"validating": 1000})
     train(pace, clock, 10, 1.0)
-    pace.interrupt("validating")
+    pace.pause("validating")
     clock[0] += 20
-    pace.go_on()
-    assert pace.left_s == pytest.approx(140 + 2 * 20)  # at 1000 and at 1050
+    pace.resume()
+    assert pace.remaining_s == pytest.approx(140 + 2 * 20)  # at 1000 and at 1050
 
 
 def test_after_going_back_the_rate_begins_anew(clock):
-    pace = Pace(0, 1000, {})
+    pace = Throughput(0, 1000, {})
     train(pace, clock, 100, 1.0)
-    pace.go_back(40)
+    pace.rollback(40)
     assert (pace.done, pace.steps_per_s) == (40, None)
     train(pace, clock, 11, 2.0)
     assert pace.steps_per_s == pytest.approx(0.5)
@@ -107,11 +107,11 @@ def test_after_going_back_the_rate_begins_anew(clock):
     ],
 )
 def test_a_long_time_ends_at_a_time_of_the_clock(clock, seconds, duration, form):
-    pace = Pace(0, 11, {})
+    pace = Throughput(0, 11, {})
     train(pace, clock, 2, seconds / 9)
     end = "" if form is None else time.strftime(form, time.localtime(clock[0] + seconds))
     assert time_left(pace) == (duration, end)
     assert time_left_in_words(pace) == (
         f"{duration} left (until {end})" if end else f"{duration} left"
     )
-    assert math.isclose(pace.left_s or 0.0, seconds)
+    assert math.isclose(pace.remaining_s or 0.0, seconds)

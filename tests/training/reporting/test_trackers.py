@@ -11,8 +11,8 @@ import mtkit
 from mtkit.checkpoint.model_dir import load_model_dir
 from mtkit.config.recipe import Recipe
 from mtkit.training.loop import train
-from mtkit.training.reporting.tracker import RunInfo, Sample, Tracker, flat
-from mtkit.training.reporting.tracker_guard import Guarded
+from mtkit.training.reporting.tracker import TrackedRun, Tracker, ValidationSample, flatten
+from mtkit.training.reporting.tracker_guard import GuardedTracker
 
 
 class Notebook(Tracker):
@@ -21,20 +21,20 @@ class Notebook(Tracker):
     def __init__(self):
         self.calls = []
 
-    def begin(self, run):
+    def start(self, run):
         self.calls.append(("begin", run))
 
-    def numbers(self, step, kind, values):
+    def log_metrics(self, step, kind, values):
         self.calls.append(("numbers", step, kind, dict(values)))
         values.clear()  # which must not be seen elsewhere
 
-    def samples(self, step, samples):
+    def log_samples(self, step, samples):
         self.calls.append(("samples", step, list(samples)))
 
-    def back(self, step):
+    def rollback(self, step):
         self.calls.append(("back", step))
 
-    def close(self, status):
+    def finish(self, status):
         self.calls.append(("close", status))
 
     def of(self, name):
@@ -47,7 +47,7 @@ class Failing(Tracker):
     def __init__(self):
         self.n_calls = 0
 
-    def numbers(self, step, kind, values):
+    def log_metrics(self, step, kind, values):
         self.n_calls += 1
         if self.n_calls == 3:
             raise ConnectionError("no way out")
@@ -65,7 +65,7 @@ def test_a_tracker_is_told_what_metrics_jsonl_says(tiny_recipe, tmp_path):
     assert mtkit.Tracker in Notebook.mro()
     result = mtkit.train(tiny_recipe, tmp_path / "run", trackers=[notebook])
     [[run]] = notebook.of("begin")
-    assert run == RunInfo(result.run_dir, run.settings, run.n_parameters, 0)
+    assert run == TrackedRun(result.run_dir, run.settings, run.n_parameters, 0)
     assert run.settings["training.learning_rate"] == 0.002
     assert run.settings["data.train.0.src"] == str(tmp_path / "train.ko")
     assert run.n_parameters == sum(
@@ -131,11 +131,11 @@ def test_a_tracker_that_fails_is_left_out_and_training_goes_on(tiny_recipe, tmp_
 
 def test_ctrl_c_in_a_tracker_is_ctrl_c():
     class Interrupting(Tracker):
-        def back(self, step):
+        def rollback(self, step):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Guarded(Interrupting()).back(3)
+        GuardedTracker(Interrupting()).rollback(3)
 
 
 def test_a_tracker_hears_of_interruption_and_resumption(tiny_recipe_path, tmp_path):
@@ -143,8 +143,8 @@ def test_a_tracker_hears_of_interruption_and_resumption(tiny_recipe_path, tmp_pa
         return Recipe.load(tiny_recipe_path, ["training.save_every_steps=100", *changes])
 
     class Stopping(Notebook):
-        def numbers(self, step, kind, values):
-            super().numbers(step, kind, values)
+        def log_metrics(self, step, kind, values):
+            super().log_metrics(step, kind, values)
             raise_ctrl_c()
 
     def raise_ctrl_c():
@@ -197,7 +197,7 @@ class Csv(mtkit.Tracker):
     def __init__(self, path: str) -> None:
         self.path = path
 
-    def numbers(self, step: int, kind: str, values: dict[str, float]) -> None:
+    def log_metrics(self, step: int, kind: str, values: dict[str, float]) -> None:
         if kind == "validation":
             with open(self.path, "a", newline="") as file:
                 csv.writer(file).writerow([step, values["bleu"], values["loss"]])
@@ -223,7 +223,7 @@ def test_settings_become_flat():
         "f": [{"g": "x"}, {"g": "y"}],
         "h": [],
     }
-    assert flat(settings) == {
+    assert flatten(settings) == {
         "a.b": 1,
         "a.c.d": None,
         "e": [1, 2],
@@ -238,11 +238,11 @@ def test_numbers_that_are_none_are_null(tmp_path):
     from mtkit.training.reporting.metrics_file import MetricsFile
 
     tmp_path.joinpath("metrics.jsonl").write_text("")
-    MetricsFile(RunDir(tmp_path)).numbers(
+    MetricsFile(RunDir(tmp_path)).log_metrics(
         3, "validation", {"loss": float("nan"), "bleu": float("inf"), "chrf": 1.0}
     )
     assert (
         tmp_path / "metrics.jsonl"
     ).read_text() == '{"step": 3, "kind": "validation", "loss": null, "bleu": null, "chrf": 1.0}\n'
-    MetricsFile(RunDir(tmp_path)).samples(4, [Sample("물", "water", "w")])
+    MetricsFile(RunDir(tmp_path)).log_samples(4, [ValidationSample("물", "water", "w")])
     assert "물" in (tmp_path / "metrics.jsonl").read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ import pytest
 from mtkit.config.recipe import Recipe
 from mtkit.errors import MtkitError
 from mtkit.training.loop import train
-from mtkit.training.reporting.tracker import RunInfo, Sample
+from mtkit.training.reporting.tracker import TrackedRun, ValidationSample
 from mtkit.training.reporting.weights_and_biases import WeightsAndBiases
 
 HAS_WANDB = importlib.util.find_spec("wandb") is not None
@@ -123,8 +123,8 @@ def test_the_variables_of_the_package_name_project_and_run(tmp_path, wandb, monk
     monkeypatch.setenv("WANDB_PROJECT", "mine")
     monkeypatch.setenv("WANDB_NAME", "third try")
     tracker = WeightsAndBiases()
-    tracker.begin(RunInfo(tmp_path, INFO, 1))
-    tracker.close("failed")
+    tracker.start(TrackedRun(tmp_path, INFO, 1))
+    tracker.finish("failed")
     assert (wandb.runs[0][0][1]["project"], wandb.runs[0][0][1]["name"]) == ("mine", "third try")
     assert wandb.runs[0][-1] == ("finish", 1)
 
@@ -147,10 +147,10 @@ def test_offline_the_package_writes_into_the_run_directory(tmp_path, monkeypatch
     monkeypatch.setenv("WANDB_MODE", "offline")
     for step in (0, 10):
         tracker = WeightsAndBiases()
-        tracker.begin(RunInfo(tmp_path, INFO, 1, step))
-        tracker.numbers(step + 10, "train", {"loss": 2.0})
-        tracker.samples(step + 10, [Sample("물", "water", "w")])
-        tracker.close("finished")
+        tracker.start(TrackedRun(tmp_path, INFO, 1, step))
+        tracker.log_metrics(step + 10, "train", {"loss": 2.0})
+        tracker.log_samples(step + 10, [ValidationSample("물", "water", "w")])
+        tracker.finish("finished")
     run_id = (tmp_path / "wandb_id.txt").read_text(encoding="utf-8").strip()
     files = sorted((tmp_path / "wandb").glob("offline-run-*/*.wandb"))
     assert len(files) == 2 and all(

@@ -15,7 +15,7 @@ from mtkit.config.training import TrainingConfig
 from mtkit.training.distributed.process_group import join_processes
 from mtkit.training.objective import Objective
 from mtkit.training.setup import TrainingData
-from mtkit.training.sizing.batch_size_search import fit_batch
+from mtkit.training.sizing.batch_size_search import measure_batch_size
 from mtkit.training.step import Stepper
 from tests.training.sizing.test_out_of_memory import Cramped, make_batch, make_model
 
@@ -24,7 +24,7 @@ def main(recipe_path: str, out: Path) -> None:
     recipe = Recipe.load(recipe_path, ["batches.max_tokens=auto", "batches.effective_tokens=3000"])
     with join_processes(recipe, "cpu") as (parallel, device):
         outcome: dict[str, Any] = {
-            "fitted": fit_batch(recipe, TrainingData.open(recipe), device, parallel)
+            "fitted": measure_batch_size(recipe, TrainingData.open(recipe), device, parallel)
         }
         model, config = make_model(), TrainingConfig(max_grad_norm=0.0)
         objective = Objective(model, config)

@@ -21,9 +21,9 @@ from mtkit.training.setup import TrainingData
 from mtkit.training.sizing import batch_size
 from mtkit.training.sizing import profiling_run as trial_module
 from mtkit.training.sizing.batch_size import with_batch_size
-from mtkit.training.sizing.batch_size_search import Ladder, fit_batch
-from mtkit.training.sizing.memory_probe import MemoryMeter
-from mtkit.training.sizing.profiling_run import Cost, HardBatches, Trial
+from mtkit.training.sizing.batch_size_search import BatchSizeSearch, measure_batch_size
+from mtkit.training.sizing.memory_probe import MemoryProbe
+from mtkit.training.sizing.profiling_run import ProfilingRun, StepCost, WorstCaseBatches
 
 CPU = torch.device("cpu")
 
@@ -35,7 +35,7 @@ class Several(Parallel):
         self.world_size = 1 + len(others)
         self.others = others
 
-    def least(self, value):
+    def min_int(self, value):
         return (
             min(value, *self.others) if value > 1 else value
         )  # whether a size fits: the others agree
@@ -88,7 +88,7 @@ def test_updates_are_of_the_wanted_size_with_small_and_large_batches(tiny_recipe
     recipe = Recipe.load(tiny_recipe_path)
     preprocess(recipe)
     data = TrainingData.open(recipe)
-    rows = data.mix.rows(0, 0)
+    rows = data.mixture.rows(0, 0)
     src, tgt = (np.tile(data.store.lengths(side, rows) + 1, 40) for side in ("src", "tgt"))
     means = []
     for max_tokens in (250, 500, 1000, 2000, 4000):
@@ -126,9 +126,12 @@ def test_several_processes_take_the_smallest_of_their_sizes(tiny_recipe_path):
         tiny_recipe_path, ["batches.max_tokens=auto", "batches.effective_tokens=3000"]
     )
     preprocess(recipe)
-    assert fit_batch(recipe, TrainingData.open(recipe), CPU, Several(100, 900)) == (100, 30)
+    assert measure_batch_size(recipe, TrainingData.open(recipe), CPU, Several(100, 900)) == (
+        100,
+        30,
+    )
     # 27 batches would not go into two halves.
-    assert fit_batch(recipe, TrainingData.open(recipe), CPU, Several(112)) == (107, 28)
+    assert measure_batch_size(recipe, TrainingData.open(recipe), CPU, Several(112)) == (107, 28)
 
 
 def test_an_update_smaller_than_one_sentence_for_each_process_is_refused(tiny_recipe_path):
@@ -140,7 +143,7 @@ def test_an_update_smaller_than_one_sentence_for_each_process_is_refused(tiny_re
         MtkitError,
         match=r"effective_tokens \(180\) shared by 3 processes is less than one of the longest sentences allowed \(61\)",
     ):
-        fit_batch(recipe, TrainingData.open(recipe), CPU, Several(61, 61))
+        measure_batch_size(recipe, TrainingData.open(recipe), CPU, Several(61, 61))
 
 
 class FakeTrial:
@@ -161,7 +164,7 @@ class FakeTrial:
         self.tried.append(max_tokens)
         if self.bytes(max_tokens) > self.usable:
             return None
-        return Cost(
+        return StepCost(
             self.s_per_batch + self.s_per_position * max_tokens,
             max_tokens,
             self.bytes(max(self.tried)),
@@ -169,15 +172,15 @@ class FakeTrial:
 
 
 HARD = SimpleNamespace(
-    of_long=lambda max_tokens: max_tokens,
-    of_short=lambda max_tokens: max_tokens,
+    longest_pairs=lambda max_tokens: max_tokens,
+    most_pairs=lambda max_tokens: max_tokens,
     most_positions=10**9,
 )
 
 
-def ladder_of(trial: Any, limit: int, growth: float = 1.0, n_sharing: int = 1) -> Ladder:
+def ladder_of(trial: Any, limit: int, growth: float = 1.0, n_sharing: int = 1) -> BatchSizeSearch:
     hard: Any = HARD
-    return Ladder(trial, hard, limit, growth, n_sharing)
+    return BatchSizeSearch(trial, hard, limit, growth, n_sharing)
 
 
 @pytest.mark.parametrize("growth", [1.0, 1.4])
@@ -185,7 +188,7 @@ def ladder_of(trial: Any, limit: int, growth: float = 1.0, n_sharing: int = 1) -
 def test_a_gpu_is_filled_but_for_a_tenth(usable, growth):
     trial = FakeTrial("cuda", usable, model=300_000, per_position=1000)
     ladder = ladder_of(trial, 10**9, growth)
-    largest = ladder.climb(100)
+    largest = ladder.find_largest(100)
     assert trial.bytes(largest * growth) <= 0.9 * usable < trial.bytes((largest + 2) * growth)
     # It is known beforehand what will not fit, so that nobody else on that GPU is made to suffer.
     assert max(map(trial.bytes, trial.tried)) <= usable
@@ -197,7 +200,7 @@ def test_a_gpu_that_has_less_than_it_says_is_found_out():
     trial.usable = 200_000_000
     ladder = ladder_of(trial, 10**9)
     trial.usable = 20_000_000
-    largest = ladder.climb(100)
+    largest = ladder.find_largest(100)
     assert 8192 <= largest <= 32768
     while not ladder.fits(largest):
         largest //= 2
@@ -206,16 +209,16 @@ def test_a_gpu_that_has_less_than_it_says_is_found_out():
 
 def test_the_limit_is_taken_where_it_fits():
     trial = FakeTrial("cuda", 20_000_000, model=300_000, per_position=1000)
-    assert ladder_of(trial, 5000).climb(100) == 5000
+    assert ladder_of(trial, 5000).find_largest(100) == 5000
     assert trial.tried == [100] * 4 + [200] * 2 + [1024] * 2 + [2048] * 2 + [4096] * 2 + [5000] * 2
 
 
 def test_whether_a_size_fits_is_found_out_without_steps_between():
     trial = FakeTrial("cpu", 20_000_000, model=300_000, per_position=1000)
-    assert ladder_of(trial, 10_000).reach(100) == 10_000
+    assert ladder_of(trial, 10_000).check_limit(100) == 10_000
     assert trial.tried == [100] * 4 + [200] * 2 + [10_000] * 2
     trial = FakeTrial("cpu", 20_000_000, model=300_000, per_position=1000)
-    assert trial.bytes(ladder_of(trial, 50_000).reach(100)) == pytest.approx(
+    assert trial.bytes(ladder_of(trial, 50_000).check_limit(100)) == pytest.approx(
         0.75 * 20_000_000, rel=1e-3
     )
     assert trial.tried == [100] * 4 + [200] * 2
@@ -224,7 +227,7 @@ def test_whether_a_size_fits_is_found_out_without_steps_between():
 def test_a_cpu_stops_where_larger_batches_gain_no_time():
     # The rate at n positions is n / (0.01 + n / 100,000): a doubling gains 5 % for the last time from 8192 to 16384.
     trial = FakeTrial("cpu", 10**12, model=0, per_position=1000)
-    assert ladder_of(trial, 10**9).climb(100) == 16384
+    assert ladder_of(trial, 10**9).find_largest(100) == 16384
 
 
 def test_one_disturbed_measurement_does_not_stop_it():
@@ -236,19 +239,19 @@ def test_one_disturbed_measurement_does_not_stop_it():
         return cost and cost._replace(seconds=cost.seconds * (3 if max_tokens == 2048 else 1))
 
     trial.try_update = disturbed
-    assert ladder_of(trial, 10**9).climb(100) == 16384
+    assert ladder_of(trial, 10**9).find_largest(100) == 16384
 
 
 def test_a_cpu_is_never_asked_for_what_it_does_not_have():
     trial = FakeTrial("cpu", 8_000_000, model=300_000, per_position=1000, s_per_batch=10)
-    largest = ladder_of(trial, 10**9).climb(100)
+    largest = ladder_of(trial, 10**9).find_largest(100)
     assert trial.bytes(max(trial.tried)) <= 0.75 * 8_000_000
     assert trial.bytes(largest) <= 0.75 * 8_000_000 < trial.bytes(largest + 1)
     half = ladder_of(
         FakeTrial("cpu", 8_000_000, model=300_000, per_position=1000, s_per_batch=10),
         10**9,
         n_sharing=2,
-    ).climb(100)
+    ).find_largest(100)
     assert half == pytest.approx(largest / 2, rel=0.1)
 
 
@@ -257,19 +260,21 @@ def test_one_sentence_that_does_not_fit_is_an_error():
         MtkitError,
         match=r"a batch of 100 positions, one of the longest sentences allowed, does not fit into memory of 1\.0 MB",
     ):
-        ladder_of(FakeTrial("cuda", 1_000_000, model=990_000, per_position=1000), 10**9).climb(100)
+        ladder_of(
+            FakeTrial("cuda", 1_000_000, model=990_000, per_position=1000), 10**9
+        ).find_largest(100)
 
 
 def test_hard_batches_are_the_longest_and_the_most(tiny_recipe_path):
     recipe = Recipe.load(tiny_recipe_path)
     preprocess(recipe)
     data = TrainingData.open(recipe)
-    rows = data.mix.rows(0, 0)
+    rows = data.mixture.rows(0, 0)
     lengths = np.sort(
         np.maximum(data.store.lengths("src", rows), data.store.lengths("tgt", rows)) + 1
     )
-    hard = HardBatches(recipe, data, CPU)
-    long, short = hard.of_long(300), hard.of_short(300)
+    hard = WorstCaseBatches(recipe, data, CPU)
+    long, short = hard.longest_pairs(300), hard.most_pairs(300)
     assert max(long.src.size(1), long.tgt_in.size(1)) == lengths[-1]
     assert long.src.size(0) == 300 // lengths[-1]
     # Brute force: no batch of 300 positions holds more pairs.
@@ -282,8 +287,8 @@ def test_a_trial_leaves_the_data_and_the_seed_alone_and_gives_its_memory_back(ti
     recipe = Recipe.load(tiny_recipe_path, ["training.ema_decay=0.9"])
     preprocess(recipe)
     data = TrainingData.open(recipe)
-    with Trial(recipe, data, CPU) as trial:
-        cost = trial.update(HardBatches(recipe, data, CPU).of_long(200))
+    with ProfilingRun(recipe, data, CPU) as trial:
+        cost = trial.update(WorstCaseBatches(recipe, data, CPU).longest_pairs(200))
         assert all("exp_avg" in state for state in trial.stepper.optimizer.state.values())
         # Weights, gradients, two moments and the average, in float32.
         assert cost.peak is None or cost.peak >= trial.held + 4 * 5 * n_parameters(
@@ -303,10 +308,10 @@ def test_a_model_that_does_not_fit_is_an_error(tiny_recipe_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(trial_module, "make_stepper", does_not_fit)
         with pytest.raises(MtkitError, match="the model does not fit into memory"):
-            Trial(recipe, data, CPU)
-    monkeypatch.setattr(MemoryMeter, "usable", lambda self: (self.peak() or 0) // 2)
+            ProfilingRun(recipe, data, CPU)
+    monkeypatch.setattr(MemoryProbe, "usable", lambda self: (self.peak() or 0) // 2)
     with pytest.raises(MtkitError, match="61,952 parameters, their gradients and moments take"):
-        Trial(recipe, data, CPU)
+        ProfilingRun(recipe, data, CPU)
 
 
 def write_kept(run, **numbers):
@@ -316,7 +321,7 @@ def write_kept(run, **numbers):
 
 def test_a_run_that_goes_on_keeps_its_numbers(tiny_recipe_path, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        batch_size, "fit_batch", lambda *_: pytest.fail("nothing is to be measured")
+        batch_size, "measure_batch_size", lambda *_: pytest.fail("nothing is to be measured")
     )
     write_kept(
         tmp_path,
@@ -369,12 +374,12 @@ def test_a_measured_run_is_resumed_though_another_size_would_be_measured_now(
         "batches.effective_tokens=600",
         "validation.every_steps=100",
     ]
-    monkeypatch.setattr(batch_size, "fit_batch", lambda *_: (200, 3))
+    monkeypatch.setattr(batch_size, "measure_batch_size", lambda *_: (200, 3))
     straight = train(
         Recipe.load(tiny_recipe_path, [*changes, "training.max_steps=6"]), tmp_path / "straight"
     )
     train(Recipe.load(tiny_recipe_path, [*changes, "training.max_steps=3"]), tmp_path / "run")
-    monkeypatch.setattr(batch_size, "fit_batch", lambda *_: (300, 2))
+    monkeypatch.setattr(batch_size, "measure_batch_size", lambda *_: (300, 2))
     result = train(
         Recipe.load(tiny_recipe_path, [*changes, "training.max_steps=6"]), tmp_path / "run"
     )

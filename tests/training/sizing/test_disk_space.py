@@ -11,11 +11,11 @@ from mtkit.errors import MtkitError
 from mtkit.training.loop import train
 from mtkit.training.sizing import disk_space
 from mtkit.training.sizing.disk_space import (
-    check_room,
-    check_room_for_run,
+    check_free_space,
+    check_free_space_for_run,
     expected_bytes,
+    format_bytes,
     free_bytes,
-    in_words,
 )
 
 MiB = 1 << 20
@@ -50,9 +50,9 @@ def test_what_is_expected_is_what_is_written(tiny_recipe_path, tmp_path, changes
 
 def test_what_is_missing_is_told(tmp_path, free):
     free(5 * MiB)
-    check_room(tmp_path, 4 * MiB, "")
+    check_free_space(tmp_path, 4 * MiB, "")
     with pytest.raises(MtkitError) as caught:
-        check_room(tmp_path, 9 * MiB, "choose another disk")
+        check_free_space(tmp_path, 9 * MiB, "choose another disk")
     assert (
         caught.value.message
         == f"`{tmp_path}`: no room on the disk: 10.5 MB will be written, and 5.2 MB are free: 5.2 MB are missing"
@@ -63,17 +63,17 @@ def test_what_is_missing_is_told(tmp_path, free):
 def test_a_run_that_may_fill_the_disk_is_told_at_the_start(tmp_path, tiny_recipe, free, caplog):
     model = nn.Linear(1000, 1000, bias=False)  # 4 MB, and 12 MB with its moments
     free(300_000_000)
-    check_room_for_run(tmp_path, model, tiny_recipe, 0)
+    check_free_space_for_run(tmp_path, model, tiny_recipe, 0)
     assert not caplog.records
     free(60_000_000)
     with caplog.at_level(logging.WARNING, logger="mtkit"):
-        check_room_for_run(tmp_path, model, tiny_recipe, 0)
-        check_room_for_run(tmp_path, model, tiny_recipe, 5)
+        check_free_space_for_run(tmp_path, model, tiny_recipe, 0)
+        check_free_space_for_run(tmp_path, model, tiny_recipe, 5)
     [warning] = [record.getMessage() for record in caplog.records]
     assert "up to 6 checkpoints of 12.0 MB, and 60.0 MB are free" in warning
     free(16_000_000)
     with pytest.raises(MtkitError, match="no room"):
-        check_room_for_run(tmp_path, model, tiny_recipe, 5)
+        check_free_space_for_run(tmp_path, model, tiny_recipe, 5)
 
 
 def test_a_folder_that_is_not_there_yet_is_on_the_disk_of_those_above(tmp_path):
@@ -85,4 +85,4 @@ def test_a_folder_that_is_not_there_yet_is_on_the_disk_of_those_above(tmp_path):
     [(0, "0.0 kB"), (1234, "1.2 kB"), (1_250_000, "1.2 MB"), (3_400_000_000, "3.4 GB")],
 )
 def test_sizes_in_words(n_bytes, text):
-    assert in_words(n_bytes) == text
+    assert format_bytes(n_bytes) == text

@@ -13,9 +13,9 @@ from mtkit.errors import MtkitError
 from mtkit.training.loop import train
 from mtkit.training.setup import TrainingData
 from mtkit.training.sizing import dry_run as estimate_module
-from mtkit.training.sizing.batch_size_search import Ladder
-from mtkit.training.sizing.dry_run import estimate
-from mtkit.training.sizing.memory_probe import MemoryMeter
+from mtkit.training.sizing.batch_size_search import BatchSizeSearch
+from mtkit.training.sizing.dry_run import dry_run
+from mtkit.training.sizing.memory_probe import MemoryProbe
 
 
 def files_in(folder):
@@ -43,7 +43,7 @@ def test_it_is_what_training_finds(tiny_recipe_path, tmp_path):
         ["training.accumulate_batches=2", "data.work_dir=" + str(tmp_path / "elsewhere")],
     )
     before = files_in(tmp_path)
-    found = estimate(recipe, device="cpu")
+    found = dry_run(recipe, device="cpu")
     assert files_in(tmp_path) == before
     assert found.can_train
     facts = dict(found.facts)
@@ -52,7 +52,7 @@ def test_it_is_what_training_finds(tiny_recipe_path, tmp_path):
     rows = np.arange(data.store.n_pairs)
     n_target_tokens = int(data.store.lengths("tgt", rows).sum()) + len(rows)
     assert numbers(facts["data"])[:2] == [len(rows), n_target_tokens]
-    n_batches = len(data.order(recipe).window(0, 0).batches)
+    n_batches = len(data.sampler(recipe).window(0, 0).batches)
     n_parameters = sum(
         parameter.numel() for parameter in make_model(recipe.model, data.tokenizer).parameters()
     )
@@ -75,7 +75,7 @@ def test_with_a_store_that_is_there_nothing_is_sampled(run, monkeypatch):
         estimate_module, "prepare_sample", lambda *_: pytest.fail("the store is fresh")
     )
     before = files_in(run.parent)
-    found = estimate(Recipe.load(run), device="cpu")
+    found = dry_run(Recipe.load(run), device="cpu")
     assert files_in(run.parent) == before
     assert "sample" not in str(found)
     facts = dict(found.facts)
@@ -85,13 +85,13 @@ def test_with_a_store_that_is_there_nothing_is_sampled(run, monkeypatch):
 
 
 def test_a_run_at_its_end_takes_no_time(run):
-    facts = dict(estimate(Recipe.load(run, ["training.max_steps=4"]), device="cpu").facts)
+    facts = dict(dry_run(Recipe.load(run, ["training.max_steps=4"]), device="cpu").facts)
     assert facts["run"].endswith("is at its end, update 4")
     assert "time" not in facts
 
 
 def test_a_run_of_other_settings_is_a_problem(run):
-    found = estimate(Recipe.load(run, ["model.d_ff=32"]), device="cpu")
+    found = dry_run(Recipe.load(run, ["model.d_ff=32"]), device="cpu")
     assert not found.can_train
     [problem] = found.problems
     assert "model.d_ff (64 then, 32 now)" in problem.message
@@ -102,10 +102,10 @@ def test_a_run_is_compared_as_far_as_it_can_be_when_the_store_is_gone(run):
     work = run.parent / "work"
     store = (work / "store").rename(work / "hidden")
     try:
-        assert dict(estimate(Recipe.load(run), device="cpu").facts)["run"].endswith(
+        assert dict(dry_run(Recipe.load(run), device="cpu").facts)["run"].endswith(
             "if tokenizer and data are those it began with"
         )
-        [problem] = estimate(Recipe.load(run, ["model.d_ff=32"]), device="cpu").problems
+        [problem] = dry_run(Recipe.load(run, ["model.d_ff=32"]), device="cpu").problems
         assert "settings: model.d_ff (64 then, 32 now)" in problem.message
     finally:
         store.rename(work / "store")
@@ -115,8 +115,8 @@ def test_all_that_can_be_known_is_told_at_once(tiny_recipe_path, tmp_path, monke
     (tmp_path / "validation.en").unlink()
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(estimate_module, "free_bytes", lambda _: 1_000_000)
-    monkeypatch.setattr(Ladder, "expected_peak", lambda *_: 1e15)
-    found = estimate(Recipe.load(tiny_recipe_path), tmp_path / "file" / "run", device="cpu")
+    monkeypatch.setattr(BatchSizeSearch, "expected_peak", lambda *_: 1e15)
+    found = dry_run(Recipe.load(tiny_recipe_path), tmp_path / "file" / "run", device="cpu")
     said = [problem.message for problem in found.problems]
     assert len(said) == 4
     assert said[0] == f"`{tmp_path / 'file'}`: cannot be written to"
@@ -128,11 +128,11 @@ def test_all_that_can_be_known_is_told_at_once(tiny_recipe_path, tmp_path, monke
 
 def test_batches_that_would_not_fit_are_a_problem_and_are_not_tried(tiny_recipe_path, monkeypatch):
     recipe = Recipe.load(tiny_recipe_path, ["batches.max_tokens=100000000"])
-    found = estimate(recipe, device="cpu")
+    found = dry_run(recipe, device="cpu")
     assert found.can_train  # of a corpus of 2,000 tokens there are no larger batches
-    monkeypatch.setattr(Ladder, "expected_peak", lambda self, n: 300e6 + 1000 * n)
-    monkeypatch.setattr(MemoryMeter, "usable", lambda self: 4_000_000_000)
-    [problem] = estimate(recipe, device="cpu").problems
+    monkeypatch.setattr(BatchSizeSearch, "expected_peak", lambda self, n: 300e6 + 1000 * n)
+    monkeypatch.setattr(MemoryProbe, "usable", lambda self: 4_000_000_000)
+    [problem] = dry_run(recipe, device="cpu").problems
     assert (
         problem.message
         == "batches.max_tokens (100,000,000) takes about 100.3 GB, and 4.0 GB are there"
@@ -151,12 +151,12 @@ def test_batches_that_would_not_fit_are_a_problem_and_are_not_tried(tiny_recipe_
     ],
 )
 def test_what_training_would_refuse_is_a_problem(tiny_recipe_path, change, named):
-    [problem] = estimate(Recipe.load(tiny_recipe_path, [change]), device="cpu").problems
+    [problem] = dry_run(Recipe.load(tiny_recipe_path, [change]), device="cpu").problems
     assert named in problem.message + problem.hint
 
 
 def test_numbers_of_several_processes(run, tmp_path):
-    facts = dict(estimate(Recipe.load(run), tmp_path / "run", device="cpu", n_processes=4).facts)
+    facts = dict(dry_run(Recipe.load(run), tmp_path / "run", device="cpu", n_processes=4).facts)
     assert facts["batches"].startswith(
         "256 positions; 4 of them, 1 on each of 4 processes, make an update of 1,024 positions"
     )
@@ -199,5 +199,5 @@ def test_a_sample_keeps_what_is_said_of_each_corpus(tiny_recipe_path, tmp_path):
     first, second = sample.recipe.data.train
     assert (first.name, first.tags, first.weight) == ("one", ("<a>",), 3)
     assert (second.name, second.tags, second.weight) == ("more", (), 1)
-    counts = TrainingData.open(sample.recipe).mix.counts(0)
+    counts = TrainingData.open(sample.recipe).mixture.counts(0)
     assert counts[0] == pytest.approx(3 * 180, rel=0.02)

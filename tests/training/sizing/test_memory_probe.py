@@ -5,7 +5,7 @@ import sys
 import pytest
 import torch
 
-from mtkit.training.sizing.memory_probe import MemoryMeter, free_memory
+from mtkit.training.sizing.memory_probe import MemoryProbe, free_memory
 
 GB = 10**9
 needs_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
@@ -72,7 +72,7 @@ def test_elsewhere_nothing_is_known(tmp_path):
 
 @needs_linux
 def test_the_peak_is_seen_after_it_is_over_and_forgotten_at_a_new_start():
-    meter = MemoryMeter(torch.device("cpu"))
+    meter = MemoryProbe(torch.device("cpu"))
     meter.start()
     before = meter.peak()
     tensor = torch.ones(30_000_000)
