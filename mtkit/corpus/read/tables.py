@@ -10,6 +10,7 @@ from mtkit.corpus.read.columns import find_ways, telling_lang, text_pairs, value
 from mtkit.corpus.read.delimited import csv_pairs, tsv_pairs
 from mtkit.corpus.read.pairs import SentencePair, Side
 from mtkit.errors import MtkitError
+from mtkit.io.json_lines import broken_json
 from mtkit.io.text import read_lines, readable
 
 Sides = tuple[Side, Side]
@@ -80,12 +81,7 @@ def _json_object(line: str, where: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as exc:
-        reason = (
-            f"{exc.msg} at character {exc.colno}" if isinstance(exc, json.JSONDecodeError) else exc
-        )
-        raise MtkitError(
-            f"{where}: broken JSON: {reason}", "each line is one JSON object"
-        ) from None
+        raise broken_json(where, exc) from None
     if not isinstance(row, dict):
         raise MtkitError(
             f"{where}: not an object but {type(row).__name__}",

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mtkit.errors import MtkitError
+from mtkit.io.json_lines import broken_json
 from mtkit.translation.lines.line_options import LineOptions
 from mtkit.translation.lines.output import json_object, json_text
 from mtkit.translation.lines.records import Record
@@ -160,11 +161,9 @@ def _object(line: str, start: int, where: str) -> _Object:
                 f"{where}: not an object", 'each line is one JSON object, such as {"text": "Hallo"}'
             )
         members, place = {}, _skip(line, start + 1)
-        while line[place : place + 1] != "}" or members:
-            if line[place : place + 1] != '"':
-                raise json.JSONDecodeError(
-                    "Expecting property name enclosed in double quotes", line, place
-                )
+        has_more = line[place : place + 1] != "}"
+        while has_more:
+            _expect('"', "property name enclosed in double quotes", line, place)
             key, place = _DECODER.raw_decode(line, place)
             if key in members:
                 raise MtkitError(
@@ -172,25 +171,22 @@ def _object(line: str, start: int, where: str) -> _Object:
                     "keep one of them: each key of an object has one value",
                 )
             place = _skip(line, place)
-            if line[place : place + 1] != ":":
-                raise json.JSONDecodeError("Expecting ':' delimiter", line, place)
+            _expect(":", "':' delimiter", line, place)
             value_start = _skip(line, place + 1)
-            value, place = _DECODER.raw_decode(line, value_start)
-            members[key] = _Value(value, value_start, place)
-            place = _skip(line, place)
-            if line[place : place + 1] == "}":
-                break
-            if line[place : place + 1] != ",":
-                raise json.JSONDecodeError("Expecting ',' delimiter", line, place)
-            place = _skip(line, place + 1)
+            value, value_end = _DECODER.raw_decode(line, value_start)
+            members[key] = _Value(value, value_start, value_end)
+            place = _skip(line, value_end)
+            if has_more := line[place : place + 1] == ",":
+                place = _skip(line, place + 1)
+        _expect("}", "',' delimiter", line, place)
         return _Object(members, place)
     except (ValueError, RecursionError) as exc:
-        reason = (
-            f"{exc.msg} at character {exc.colno}" if isinstance(exc, json.JSONDecodeError) else exc
-        )
-        raise MtkitError(
-            f"{where}: broken JSON: {reason}", "each line is one JSON object"
-        ) from None
+        raise broken_json(where, exc) from None
+
+
+def _expect(char: str, name: str, line: str, place: int) -> None:
+    if line[place : place + 1] != char:
+        raise json.JSONDecodeError(f"Expecting {name}", line, place)
 
 
 def _skip(line: str, start: int) -> int:
