@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,7 @@ coverage, significance, fine-tuning, ensemble, dropout, perplexity, vocabulary, 
 
 
 def rows(page):
-    """The cells of each entry: term, term in the other language, meaning, keys, places."""
+    """The cells of each entry: term, term in the other language, meaning, keys, files, pages."""
     return table_rows(read_page(page))[1:]
 
 
@@ -31,27 +32,27 @@ def known_keys():
 
 
 @pytest.mark.parametrize("row", ENGLISH, ids=lambda row: row[0])
-def test_keys_options_and_places_exist(row):
-    assert len(row) == 5
+def test_keys_options_files_and_pages_exist(row):
+    assert len(row) == 6
     for span in code_spans(row[3]):
         if span.startswith("mtkit "):
             words = shlex.split(span)[1:]
             check_options(command_of(words), words)
         else:
             assert span in known_keys()
-    links = re.findall(r"\[([^]]+)\]\(([^)]+)\)", row[4])
-    assert links
-    assert [target for _, target in links if not (ROOT / "docs" / target).exists()] == []
+    files, pages = (re.findall(r"\[([^]]+)\]\(([^)]+)\)", cell) for cell in row[4:])
+    assert files + pages
+    assert [label for label, target in files if target != f"../mtkit/{label}"] == []
+    assert [path for _, path in files + pages if not (ROOT / "docs" / path).exists()] == []
 
 
 def test_both_languages_have_the_same_entries():
-    def english(row):
-        return row[0], row[1], row[3], re.findall(r"\[([^]]+)\]", row[4])
+    def targets(row):
+        return [Path(target).name for target in re.findall(r"\]\(([^)]+)\)", row[4] + row[5])]
 
-    def korean(row):
-        return row[1], row[0], row[3], re.findall(r"\[([^]]+)\]", row[4])
-
-    assert sorted(map(english, ENGLISH)) == sorted(map(korean, KOREAN))
+    english = [(row[0], row[1], row[3], targets(row)) for row in ENGLISH]
+    korean = [(row[1], row[0], row[3], targets(row)) for row in KOREAN]
+    assert sorted(english) == sorted(korean)
     assert all(re.search("[가-힣]", row[2]) for row in KOREAN)
 
 
