@@ -11,8 +11,8 @@ from mtkit.config.search import SearchConfig
 from mtkit.errors import MtkitError
 from mtkit.search.beam import beam_search
 from mtkit.search.constraints.constraints import Constraints
-from mtkit.search.constraints.phrase_automaton import PhraseAutomaton
 from mtkit.search.greedy import greedy_search
+from tests.search.constraints.spellings import phrase_of
 from tests.search.enumerating import enumerate_best, holds, repeats
 from tests.search.table import EOS, FullTable, TableScorer, full_tables
 
@@ -165,9 +165,7 @@ phrases = st.lists(tokens, min_size=1, max_size=2)
 @given(table=full_tables(VOCAB_SIZE), must_not=st.lists(phrases, min_size=1, max_size=2))
 def test_phrases_that_must_not_appear_do_not(table, must_not):
     settings = config()
-    constraints = [
-        Constraints(negative=tuple(PhraseAutomaton.of_ids([phrase]) for phrase in must_not))
-    ]
+    constraints = [Constraints(negative=tuple(phrase_of(phrase) for phrase in must_not))]
     [found] = beam_search(TableScorer([table]), [[0]], settings, constraints)
     expected = enumerate_best(
         table,
@@ -202,7 +200,7 @@ def test_a_sentence_with_constraints_gives_alone_what_it_gives_among_others(seed
     settings = config(beam_size, 9, beam_size, no_repeat_ngram_size=2)
     sources = [[i] for i in range(len(tables))]
     piece = st.integers(2, 5)
-    phrase = st.lists(piece, min_size=1, max_size=2).map(lambda ids: PhraseAutomaton.of_ids([ids]))
+    phrase = st.lists(piece, min_size=1, max_size=2).map(phrase_of)
     one = st.builds(
         Constraints,
         prefix_ids=st.lists(piece, max_size=3).map(tuple),
@@ -238,11 +236,7 @@ def test_the_scorers_limit_is_too_low_for_a_prefix():
 
 
 def test_constraints_that_exclude_each_other_are_an_error():
-    constraints = [
-        Constraints(
-            positive=(PhraseAutomaton.of_ids([[2]]),), negative=(PhraseAutomaton.of_ids([[2]]),)
-        )
-    ]
+    constraints = [Constraints(positive=(phrase_of([2]),), negative=(phrase_of([2]),))]
     with pytest.raises(MtkitError, match="cannot be satisfied"):
         beam_search(TableScorer([FullTable(1, VOCAB_SIZE)]), [[0]], config(2, 4, 1), constraints)
     assert EOS == 1

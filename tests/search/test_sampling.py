@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from mtkit.config.search import SearchConfig
 from mtkit.search.constraints.constraints import Constraints
-from mtkit.search.constraints.phrase_automaton import PhraseAutomaton
 from mtkit.search.counter_rng import UniformStreams
 from mtkit.search.greedy import greedy_search
 from mtkit.search.sampling import draw, sample
+from tests.search.constraints.spellings import phrase_of
 from tests.search.table import EOS, FullTable, TableScorer, full_tables
 
 V = 6
@@ -152,9 +152,7 @@ def test_the_best_of_one_is_greedy_search(table, max_length):
     min_length=st.integers(0, 4),
 )
 def test_rules_hold_for_samples(table, how, prefix, min_length):
-    constraints = [
-        Constraints(prefix_ids=tuple(prefix), negative=(PhraseAutomaton.of_ids([[3, 4]]),))
-    ]
+    constraints = [Constraints(prefix_ids=tuple(prefix), negative=(phrase_of([3, 4]),))]
     settings = config(8, 9, min_length=min_length, no_repeat_ngram_size=3, **how)
     for h in sample(TableScorer([table]), [[0]], settings, constraints)[0]:
         assert h.token_ids[: len(prefix)] == prefix

@@ -1,8 +1,7 @@
 """Phrases in a translation that comes piece by piece: how much of one is there already, and what would complete it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
 
 Positions = frozenset[int]
 """How far a hypothesis may have come in a phrase, in all ways at once."""
@@ -29,27 +28,6 @@ class PhraseAutomaton:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "n_left", _fewest(self.steps, self.ends))
-
-    @classmethod
-    def of_ids(cls, forms: Iterable[Sequence[int]], text: str = "") -> Self:
-        """A phrase that can be spelt as any of some sequences of pieces.
-
-        Raises:
-            ValueError: One of them is empty.
-        """
-        steps: list[dict[int, Positions]] = [{}]
-        ends: list[frozenset[int]] = [frozenset()]
-        for form in forms:
-            if not form:
-                raise ValueError("a phrase has at least one piece")
-            place = 0
-            for token in form[:-1]:
-                steps.append({})
-                ends.append(frozenset())
-                steps[place][token] = steps[place].get(token, NOWHERE) | {len(steps) - 1}
-                place = len(steps) - 1
-            ends[place] |= {form[-1]}
-        return cls(text, tuple(steps), tuple(ends))
 
     @property
     def start(self) -> Positions:

@@ -10,7 +10,7 @@ from mtkit.engines.free_first import search_free_first
 from mtkit.engines.protocol import SearchRequest
 from mtkit.search.beam import beam_search
 from mtkit.search.constraints.constraints import Constraints
-from mtkit.search.constraints.phrase_automaton import PhraseAutomaton
+from tests.search.constraints.spellings import phrase_of
 from tests.search.enumerating import enumerate_best, holds
 from tests.search.table import EOS, FullTable, TableScorer, full_tables
 from tests.search.test_logits_rules import FULL, MAX_LENGTH, assert_same, config
@@ -33,7 +33,7 @@ must_lists = st.sampled_from(
 
 
 def constraints_of(musts, **others):
-    return Constraints(positive=tuple(PhraseAutomaton.of_ids(forms) for forms in musts), **others)
+    return Constraints(positive=tuple(phrase_of(*forms) for forms in musts), **others)
 
 
 def holds_all(tokens, musts):
@@ -61,9 +61,7 @@ def test_a_beam_of_full_width_finds_the_best_that_holds_them(table, musts, min_l
 def test_with_a_prefix_and_a_phrase_that_must_not_appear(table, musts, prefix, banned):
     settings = config(beam_size=FULL)
     must_not = [banned, banned]
-    constraints = constraints_of(
-        musts, prefix_ids=tuple(prefix), negative=(PhraseAutomaton.of_ids([must_not]),)
-    )
+    constraints = constraints_of(musts, prefix_ids=tuple(prefix), negative=(phrase_of(must_not),))
 
     def is_allowed(tokens):
         return (
