@@ -1,6 +1,6 @@
 """Lines of input to lines of output: whatever is parsed and formatted around a translator."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -15,7 +15,7 @@ from mtkit.translation.lines.output import write_alone
 from mtkit.translation.lines.records import Record, RecordReader
 from mtkit.translation.lines.rows import RowReader
 from mtkit.translation.result import Translation
-from mtkit.translation.translator import CHUNK_LINES, Translator
+from mtkit.translation.translator import Translator
 
 _MAX_CHUNK_CHARS = 1 << 22
 
@@ -49,15 +49,11 @@ class LineTranslator:
             search if self.options.n_best is None else {**search, "n_best": self.options.n_best}
         )
         self._flags = FlagCounts()
-        self._reader = (
-            _reader(self.options, name)
-            if not self.options.needs_header or self.options.header_line is not None
-            else None
-        )
+        self._reader = _reader(self.options, name)
 
     def header(self) -> str | None:
         """The first line of the output, where it has one that is no record's."""
-        return self._reader.header() if self._reader else None
+        return self._reader.header()
 
     def take_flags(self) -> FlagCounts:
         """Return how many lines were flagged since the last call, by flag, and forget them."""
@@ -83,8 +79,6 @@ class LineTranslator:
         Raises:
             MtkitError: A line is not as the options say.
         """
-        if self._reader is None:
-            raise ValueError("the options need the input's header line")
         records = [
             self._reader.read(line, f"`{self.name}`: line {number}")
             for number, line in enumerate(lines, first_number)
@@ -136,37 +130,6 @@ class LineTranslator:
             # As the input's last CR before an LF belongs to the line end, so would the output's.
             return record.write(translations).rstrip("\r")
         return write_alone(translations[0], number, self.options.format, self.options.n_best)
-
-    def stream(
-        self,
-        lines: Iterable[str],
-        chunk_lines: int = CHUNK_LINES,
-        on_lines: Callable[[int], None] | None = None,
-    ) -> Iterator[str]:
-        """Translate a whole input as it comes, in bounded memory: the output line by line, headers included.
-
-        Args:
-            lines: All lines of the input.
-            chunk_lines: How many are translated together; 1 answers each at once.
-            on_lines: As in a call.
-        """
-        iterator = iter(lines)
-        number = 1
-        if self.options.needs_header and self.options.header_line is None:
-            header_line = next(iterator, None)
-            if header_line is None:
-                return
-            self.options = self.options.with_header(header_line)
-            self._reader = _reader(self.options, self.name)
-            number = 2
-            if on_lines:
-                on_lines(1)
-        if (header := self.header()) is not None:
-            yield header
-        for chunk in line_chunks(iterator, chunk_lines):
-            for written in self(chunk, number, on_lines):
-                yield from written.split("\n")
-            number += len(chunk)
 
 
 def line_chunks(lines: Iterator[str], chunk_lines: int) -> Iterator[list[str]]:
