@@ -14,9 +14,8 @@ import torch
 from pydantic import Field, ValidationError
 
 from mtkit.checkpoint.empty_model import make_empty_model
-from mtkit.checkpoint.find_model import CONFIG_NAME, refuse_no_model
+from mtkit.checkpoint.find_model import CONFIG_NAME, SHORTLIST_NAME, refuse_no_model
 from mtkit.checkpoint.history import TrainingHistory
-from mtkit.checkpoint.safetensors_header import read_header
 from mtkit.checkpoint.untrusted import check_layers, check_limits, read_json
 from mtkit.checkpoint.weights import read_weights, save_weights
 from mtkit.config.model import AlignmentHead, ModelConfig
@@ -25,9 +24,9 @@ from mtkit.config.search import SearchConfig
 from mtkit.config.section import PositiveFloat, PositiveInt, Section
 from mtkit.config.validation_errors import describe_problems
 from mtkit.errors import MtkitError
+from mtkit.io.safetensors_header import read_header
 from mtkit.io.text import atomic_dir
 from mtkit.model.transformer import Transformer
-from mtkit.search.shortlist.shortlist import SHORTLIST_NAME
 from mtkit.tokenizer.subword import Tokenizer
 
 FORMAT_VERSION = 1

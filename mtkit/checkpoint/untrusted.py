@@ -5,10 +5,10 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from mtkit.checkpoint.safetensors_header import Header
 from mtkit.config.model import ModelConfig
 from mtkit.config.search import SearchConfig
 from mtkit.errors import MtkitError
+from mtkit.io.safetensors_header import Header
 
 MAX_CONFIG_BYTES = 1 << 20
 _MEND = "make or copy the folder again"

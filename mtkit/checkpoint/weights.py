@@ -6,8 +6,8 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from mtkit.checkpoint.safetensors_header import open_safetensors
 from mtkit.errors import MtkitError
+from mtkit.io.safetensors_header import open_safetensors
 
 _WEIGHT_TYPES = ("F32", "BF16", "F16", "F64")
 

@@ -6,12 +6,12 @@ from typing import Any
 
 from mtkit.checkpoint.find_model import CONFIG_NAME, SHORTLIST_NAME, refuse_no_model
 from mtkit.checkpoint.model_dir import WEIGHTS_NAME, ModelDirConfig, open_model_dir
-from mtkit.checkpoint.safetensors_header import read_header
 from mtkit.config.search import SearchConfig
 from mtkit.engines.ctranslate2.exported_dir import ExportConfig, is_exported_dir, load_exported_dir
 from mtkit.errors import MtkitError
 from mtkit.inspection.run_info import RunInfo, read_run_info
 from mtkit.interop.weight_map import obstacles
+from mtkit.io.safetensors_header import read_header
 from mtkit.tokenizer.model_proto import read_settings
 from mtkit.tokenizer.subword import Subword, Tokenizer
 

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from pydantic import ValidationError
 
+from mtkit.checkpoint.find_model import SHORTLIST_NAME
 from mtkit.checkpoint.model_dir import ModelDirConfig, TrainedModel, load_model_dir
 from mtkit.config.search import SAMPLING_FIELDS, SearchConfig
 from mtkit.config.training import SearchPrecision
@@ -23,7 +24,7 @@ from mtkit.model.device import choose_device, choose_dtype, describe_placement
 from mtkit.search.ensemble_scorer import ModelScorer
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.logits_rules import full_vocab_reasons
-from mtkit.search.shortlist.shortlist import SHORTLIST_NAME, Shortlist
+from mtkit.search.shortlist.shortlist import Shortlist
 from mtkit.search.teacher_forcing import ForcedScorer
 from mtkit.tokenizer.subword import Tokenizer
 from mtkit.translation.alignment import best_untrained

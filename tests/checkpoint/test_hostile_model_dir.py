@@ -14,9 +14,9 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from mtkit.checkpoint.model_dir import load_model_dir, save_model_dir
-from mtkit.checkpoint.safetensors_header import read_header
 from mtkit.checkpoint.weights import read_tensors
 from mtkit.errors import MtkitError
+from mtkit.io.safetensors_header import read_header
 from mtkit.tokenizer.subword import MAX_MODEL_BYTES, Subword
 from mtkit.translation.translator import Translator
 

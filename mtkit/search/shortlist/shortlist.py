@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 from torch import Tensor
 
-from mtkit.checkpoint.find_model import SHORTLIST_NAME as SHORTLIST_NAME
-from mtkit.checkpoint.safetensors_header import Header, open_safetensors
 from mtkit.errors import MtkitError
+from mtkit.io.safetensors_header import Header, open_safetensors
 from mtkit.io.text import atomic_write
 from mtkit.tokenizer.subword import Tokenizer
 
