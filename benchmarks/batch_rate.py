@@ -1,12 +1,14 @@
-"""How many target tokens a second do batches bring, made by a thread or by worker processes?
+"""Rate at which a thread or worker processes build batches, in target tokens per second.
 
-    python benchmarks/batch_rate.py --data ../shared/data --workers 0,1,2
+    python benchmarks/batch_rate.py --data DATA --workers 0,1,2
 
-The training corpora of multi30k and tatoeba-de-en under DATA are preprocessed once, joint BPE of 8000, and their rows repeated to --pairs in a
-temporary store, so that batches are gathered from all over a large one. Then the loader that training uses goes through it, with nothing else to do:
-0 is its thread, other numbers are processes. Tokens are target pieces with EOS and without padding, as int64 tensors in the main process. The clock
-starts after the first batches; each number of workers is measured --rounds times in turn, and the median is told with the lowest and highest. --set
-changes the recipe, for example sampling.src_dropout=0.1.
+The training corpora of multi30k and tatoeba-de-en under DATA are preprocessed once with a joint BPE
+vocabulary of 8000, and their rows are repeated to --pairs in a temporary store, so that batches are
+gathered from all over a large one. The loader that training uses then iterates over it, with
+nothing else to do: 0 workers is its thread, other numbers are processes. Tokens are target tokens
+with EOS and without padding, as int64 tensors in the main process. Timing starts after the first
+batches; the numbers of workers alternate for --rounds rounds, and the median is printed with
+minimum and maximum. --set changes the recipe, for example sampling.src_dropout=0.1.
 """
 
 import argparse
@@ -98,9 +100,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--data", type=Path, default=Path("../shared/data"), help="folder of corpora"
-    )
+    parser.add_argument("--data", type=Path, required=True, help="directory with the corpora")
     parser.add_argument("--pairs", type=int, default=2_000_000)
     parser.add_argument("--workers", default="0,1,2")
     parser.add_argument("--rounds", type=int, default=3)

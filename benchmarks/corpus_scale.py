@@ -1,13 +1,15 @@
-"""Does the memory of preparing a corpus, and of starting to train on it, grow with the corpus?
+"""Memory of corpus preparation and of the start of training, for corpora of several sizes.
 
     python benchmarks/corpus_scale.py --data DATA --pairs 1000000 5000000 20000000
 
-DATA holds the folders tatoeba-de-en and multi30k, each with train.de.gz and train.en.gz. A corpus of each size is made of their pairs, repeated
-and altered (a tenth of the pairs are exact repetitions), in a temporary folder that takes at most 4 GB. For each size are told: seconds, and peak
-memory of the command with its worker processes, of `mtkit data check`, `mtkit data clean`, `mtkit preprocess` and the start of `mtkit train`
-(three updates of a tiny model).
+DATA contains the directories tatoeba-de-en and multi30k, each with train.de.gz and train.en.gz. A
+corpus of each size is made of their pairs, repeated and altered (a tenth of the pairs are exact
+duplicates), in a temporary directory of at most 4 GB. For each size, the script prints the seconds
+and the peak memory, including worker processes, of `mtkit data check`, `mtkit data clean`, `mtkit
+preprocess` and the start of `mtkit train` (three updates of a tiny model).
 
-Memory is what the system cannot take back (RssAnon of /proc): pages of mapped files are not in it, as they are no more than a cache of the disk.
+Memory is what the system cannot reclaim (RssAnon of /proc). Pages of mapped files are excluded,
+because they are only a cache of the disk.
 """
 
 import argparse

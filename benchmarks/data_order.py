@@ -1,12 +1,14 @@
-"""How long does making the order of an epoch take, and how much memory, whatever the size of the corpus?
+"""Time and memory for shuffling an epoch, for corpora of several sizes.
 
     python benchmarks/data_order.py --pairs 1,10,100
 
-For each size, in millions of pairs, a token store is made whose lengths are drawn as those of newspaper text. Its ids are holes in a file: the order
-needs lengths only, so that 100 million pairs take 1.6 GB in a temporary folder. Then a process of its own makes all windows of an epoch, as training
-does. Told are the seconds until the first batch is known, until one in the middle of the epoch is known (a resumed run) and for the whole epoch, and
-the most anonymous memory (RssAnon) above that before the store was opened; pages of mapped files do not count, the system takes them back when it
-needs them.
+For each size, in millions of pairs, the script creates a token store with sentence lengths drawn
+like those of newspaper text. Its ids are holes in a sparse file, because shuffling needs lengths
+only: 100 million pairs take 1.6 GB in a temporary directory. A separate process then creates all
+windows of an epoch, as training does. The script prints the seconds until the first batch is known,
+until a batch in the middle of the epoch is known (a resumed run), and for the whole epoch, and the
+maximum of anonymous memory (RssAnon) beyond that before the store was opened. Pages of mapped files
+are excluded, because the system reclaims them on demand.
 """
 
 import argparse

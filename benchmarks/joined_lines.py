@@ -1,6 +1,8 @@
-"""What a model loses when its test lines are joined: document-level BLEU of lines joined by twos, fives and twenties.
+"""Loss of quality when several sentences share a line: document-level BLEU of joined test lines.
 
-python benchmarks/joined_lines.py MODEL SOURCE REFERENCE [--split auto,never] [--limit 1000]
+    python benchmarks/joined_lines.py MODEL SOURCE REFERENCE [--split auto,never] [--limit 1000]
+
+Lines are translated alone and joined by twos, fives and twenties.
 """
 
 import argparse

@@ -1,16 +1,18 @@
-"""Is a slip of one to three lines found, at its place, and never where there is none?
+"""Detection of misaligned lines: share found at the right place, and false alarms.
 
-    python benchmarks/shift_detection.py --data ../shared/data --seed 1 --trials 25
+    python benchmarks/shift_detection.py --data DATA --seed 1 --trials 25
 
-Plants slips in the training files of four corpora: lines are deleted from one side, at a random place, and in half of the trials lines at the other
-side's end too, so that the counts stay equal. A trial counts as found when exactly the slips planted are reported, each within 50 lines of its place
-and with its offsets. Then the clean files are searched, where every report is a false alarm. `--case` chooses harder ones:
+Plants misalignments in the training files of four corpora: lines are deleted from one side at a
+random place, and in half of the trials also from the end of the other side, so that the numbers of
+lines stay equal. A trial counts as found if exactly the planted misalignments are reported, each
+within 50 lines of its place and with its offsets. Then the clean files are searched, where every
+report is a false alarm. `--case` selects the kind:
 
-one      a slip in the whole file
-two      two slips in the whole file, at random places, which may lie close together or cancel out
-region   in 10,000 lines a shift that is taken back after a number of lines
-small    a slip in the given number of consecutive lines
-clean    no slip: training, development and test files, and pieces of them
+one      one misalignment in the whole file
+two      two in the whole file, at random places, which may be close together or cancel out
+region   in 10,000 lines, a shift that ends after a number of lines
+small    one misalignment in the given number of consecutive lines
+clean    none: training, development and test files, and excerpts of them
 """
 
 import argparse

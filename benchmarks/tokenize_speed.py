@@ -1,14 +1,17 @@
-"""How fast does a corpus become ids, beside SentencePiece's own batch encoding with as many threads?
+"""Speed of tokenizing a corpus, compared with SentencePiece's own batch encoding.
 
     python benchmarks/tokenize_speed.py --src train.de --tgt train.en --threads 2 --rounds 5
 
-Three things are timed in turn, round after round, over the same pairs and with the same model (joint BPE of 8000):
+Three things are timed in alternating rounds, on the same pairs and with the same model (joint BPE
+vocabulary of 8000) and the same number of threads or processes:
 
-sentencepiece   SentencePiece's Encode of all lines of both sides, nothing else: lists of ids
-tokenising      our tokenising of the same lines: to arrays of ids, pairs of wrong length left out, the parts written to disk
-preprocess      everything: reading, cleaning, keys for finding duplicates, tokenising and writing in as many processes, and the store joined
+sentencepiece   SentencePiece's Encode of all lines of both sides, to lists of ids
+tokenising      tokenization of the same lines: to arrays of ids, with pairs of unsuitable length
+                dropped and shards written to disk
+preprocess      everything: reading, cleaning, keys for deduplication, tokenization, writing, and
+                merging the shards
 
-Printed are pairs a second, and the medians of the ratios to SentencePiece within each round.
+The script prints pairs per second, and the median of the ratios to SentencePiece within each round.
 """
 
 import argparse

@@ -1,13 +1,15 @@
-"""How many target tokens a second does training take in?
+"""Speed of training in target tokens per second.
 
     python benchmarks/train_speed.py --data DATA --size S --precision bf16 --steps 50
 
-DATA holds train.de and train.en (or the languages of --langs). A model of the size is trained on it by the same function as `mtkit train`, and
-the rate of each tenth of the steps is printed as `window 3: 2345 tok/s`; then the median of all but the first, which holds the start-up.
-Tokens are target pieces with EOS and without padding. Tokenizer and token store stay in WORK for the next time.
+DATA contains train.de and train.en (or the languages of --langs). A model of the size is trained by
+the same function as `mtkit train`. The rate of each tenth of the steps is printed as `window 3:
+2345 tok/s`, then the median of all but the first, which includes the start-up. Tokens are target
+tokens with EOS and without padding. Tokenizer and token store are kept in WORK for the next run.
 
-With --peak the speed of large bf16 (or float32) products is measured on the same device first, and the share of it that training reaches is
-printed: products of the real tokens only, forward and backward, against the peak. `--device cuda --compile off` is the plain eager loop.
+With --peak, the speed of large bf16 (or float32) products is measured on the same device first, and
+the share of it that training reaches is printed: products of real tokens only, forward and
+backward, compared with the peak. `--device cuda --compile off` is the plain eager loop.
 """
 
 import argparse

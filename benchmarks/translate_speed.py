@@ -1,15 +1,19 @@
-"""How many sentences a second does translation give?
+"""Speed of translation in sentences per second.
 
-    python benchmarks/translate_speed.py --model MODEL --src test.de --out test.out.en --beam 5     # once, after a warm-up
-    python benchmarks/translate_speed.py --model MODEL                                             # a column of a side-by-side runner
+    python benchmarks/translate_speed.py --model MODEL --src test.de --out test.out.en --beam 5
+    python benchmarks/translate_speed.py --model MODEL     # a server for a side-by-side runner
 
-As a column the model is loaded once and one line of JSON is answered by one line of JSON, on stdin and stdout, so that a runner can ask several
-systems in turn while the others rest. It says `{"ready": true, ...}` first. Then, for each request, it reads the lines of `src`, translates them
-with beam size `beam`, writes them to `out`, and answers `{"seconds": ..., "cpu": ...}`: from lines of text in memory to lines of text in memory,
-tokenizing included, files and loading excluded. Further keys of a request: `cap`, the most pieces that a translation may have (0: the model's own
-limit); `lp`, the power of the length by which log-probabilities are divided (1 if absent; other systems call it length penalty).
+The first form translates once, after a warm-up. In the second, the model is loaded once, and each
+JSON line on stdin is answered by a JSON line on stdout, so that a runner can alternate several
+systems while the others are idle. The script first writes `{"ready": true, ...}`. For each request
+it reads the lines of `src`, translates them with beam size `beam`, writes them to `out`, and
+answers `{"seconds": ..., "cpu": ...}`: from lines of text in memory to lines of text in memory,
+including tokenization, excluding files and loading. Further keys of a request: `cap`, the maximum
+number of tokens of a translation (0: the model's own limit); `lp`, the power of the length by which
+log-probabilities are divided (1 if absent; other systems call it length penalty).
 
-By default the lines go through `Translator` as in `mtkit translate`, its workers being threads; with --processes each worker is a process.
+By default the lines go through `Translator` as in `mtkit translate`, whose workers are threads;
+with --processes each worker is a process.
 """
 
 import argparse
