@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/.installed
 INSTALLED_TEST := $(VENV)/.installed-test
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test torture check format lint types docs bench
+.PHONY: help setup demo test torture check format lint types docs bench wheel
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -40,6 +40,9 @@ lint: $(INSTALLED_TEST) ## find mistakes and bad form
 
 types: $(INSTALLED_TEST) ## check the types
 	$(BIN)/pyright
+
+wheel: $(INSTALLED) ## build a wheel, install it in a clean environment and translate a line with it
+	tools/check_wheel.sh
 
 docs: $(INSTALLED) ## write docs/reference from the code
 	$(BIN)/python docs/make_reference.py
