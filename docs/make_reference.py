@@ -33,20 +33,21 @@ COMMANDS = (
 
 
 def recipe_page() -> str:
-    """Every key with its default, as `mtkit init --full` explains it."""
+    """Describe every key with its default, as `mtkit init --full` writes it."""
     return f"""# Recipe
 
-Every key with its default; a key without one is needed, and a key commented out has no value. `mtkit init --full` writes such a
-file with the sizes of a preset, and `mtkit init` a short one.
+Every key with its default. A key without a value is required; a key that is commented out is unset
+by default. `mtkit init --full` writes such a file with the sizes of a preset, `mtkit init` a short
+one.
 
-Any key may be changed for one run: `mtkit train recipe.yaml --set training.max_steps=100`.
+`--set` changes a key for one run: `mtkit train recipe.yaml --set training.max_steps=100`.
 
 ```yaml
 {commented_yaml(Recipe)}```
 
-## A corpus
+## Keys of a corpus
 
-Below `data.train`, or in each item of the list there, and below `data.validation`:
+The keys of `data.train`, or of each item in its list, and of `data.validation`:
 
 ```yaml
 {commented_yaml(CorpusSource)}```
@@ -54,8 +55,9 @@ Below `data.train`, or in each item of the list there, and below `data.validatio
 
 
 def commands_page() -> str:
-    """What `--help` says, command by command."""
-    parts = ["# Commands\n"]
+    """Collect the output of `--help` of every command."""
+    intro = "Every option of every command, as printed by `--help`; exit statuses are listed under"
+    parts = [f"# Commands\n\n{intro}\n[mtkit](#mtkit).\n"]
     for command in COMMANDS:
         words = ["mtkit", *command.split()]
         environment = {**os.environ, "COLUMNS": "120", "TERMINAL_WIDTH": "120"}
