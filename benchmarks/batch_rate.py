@@ -27,8 +27,9 @@ from mtkit.batches.loader import BatchLoader
 from mtkit.batches.mixture import DataMixture
 from mtkit.batches.sampler import BatchSampler, Merging
 from mtkit.config.recipe import Recipe
+from mtkit.corpus.sentence_pair import SIDES
 from mtkit.corpus.store.preprocess import preprocess
-from mtkit.corpus.store.token_store import SIDES, StoreWriter, TokenStore
+from mtkit.corpus.store.token_store import StoreWriter, TokenStore
 from mtkit.tokenizer.subword import Tokenizer
 
 RECIPE = """\

@@ -25,7 +25,8 @@ import numpy as np
 from mtkit.batches.mixture import DataMixture
 from mtkit.batches.position import Position
 from mtkit.batches.sampler import BatchSampler
-from mtkit.corpus.store.token_store import FORMAT_VERSION, SIDES, TokenStore, ids_name, offsets_name
+from mtkit.corpus.sentence_pair import SIDES
+from mtkit.corpus.store.token_store import FORMAT_VERSION, TokenStore, ids_name, offsets_name
 from mtkit.io.build_manifest import write_manifest
 
 CHUNK = 1_000_000

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import sacrebleu
 
-from mtkit.corpus.languages import word_space
+from mtkit.corpus.languages import word_separator
 from mtkit.translation.translator import Translator
 
 JOINED = (1, 2, 5, 20)
@@ -32,7 +32,9 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=1000)
     args = parser.parse_args()
     translator = Translator.load(args.model)
-    spaces = [word_space(lang) for lang in (translator.config.src_lang, translator.config.tgt_lang)]
+    spaces = [
+        word_separator(lang) for lang in (translator.config.src_lang, translator.config.tgt_lang)
+    ]
     src, references = (
         path.read_text(encoding="utf-8").split("\n")[:-1][: args.limit]
         for path in (args.source, args.reference)

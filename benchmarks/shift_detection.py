@@ -25,7 +25,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from mtkit.corpus.misalignment.slips import Shift, find_shifts_in
+from mtkit.corpus.misalignment.line_shifts import Shift, find_shifts
 from mtkit.io.text import read_lines
 
 CORPORA = {
@@ -61,9 +61,9 @@ SMALL = (2000, 200, 100, 50, 30)
 Corpus = tuple[list[str], list[str]]
 
 
-def find_shifts(src: Sequence[str], tgt: Sequence[str]) -> list[Shift]:
+def shifts_between(src: Sequence[str], tgt: Sequence[str]) -> list[Shift]:
     """Find the slips of a corpus in memory."""
-    return find_shifts_in(lambda: zip(src, tgt, strict=False))
+    return find_shifts(lambda: zip(src, tgt, strict=False))
 
 
 class Slip(NamedTuple):
@@ -178,7 +178,7 @@ def run_trials(
     for number in range(n_trials):
         trial = make(corpus, rng, equal=number % 2 == 0)
         started = time.perf_counter()
-        shifts = find_shifts(*trial.corpus)
+        shifts = shifts_between(*trial.corpus)
         seconds.append(time.perf_counter() - started)
         off = distances(trial.slips, shifts)
         if off is not None:
@@ -222,7 +222,7 @@ def run_clean(data_dir: Path) -> Iterator[str]:
     """Search sound corpora; rows of the table."""
     for name, corpus in clean_files(data_dir):
         started = time.perf_counter()
-        shifts = find_shifts(*corpus)
+        shifts = shifts_between(*corpus)
         seconds = time.perf_counter() - started
         in_pieces = []
         for size in (1000, 100):
@@ -230,7 +230,7 @@ def run_clean(data_dir: Path) -> Iterator[str]:
             found = [
                 (first, *shift)
                 for first, last in pairwise(bounds)
-                for shift in find_shifts(corpus[0][first:last], corpus[1][first:last])
+                for shift in shifts_between(corpus[0][first:last], corpus[1][first:last])
             ]
             in_pieces.append(f"{len(found)} in {len(bounds) - 1}")
             for alarm in found:

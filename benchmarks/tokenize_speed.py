@@ -27,10 +27,11 @@ import numpy as np
 from sentencepiece import SentencePieceProcessor
 
 from mtkit.config.recipe import Recipe
-from mtkit.corpus.clean.filters import length_problems
-from mtkit.corpus.store.encode_chunk import Preparer
-from mtkit.corpus.store.preprocess import CHUNK_SIZE, preprocess
-from mtkit.corpus.store.shards import PART_SIZE, PartId, Parts, PreparedPairs
+from mtkit.corpus.clean.pair_rules import length_problems
+from mtkit.corpus.store.encode_chunk import ChunkEncoder
+from mtkit.corpus.store.preprocess import preprocess
+from mtkit.corpus.store.shards import PART_SIZE, EncodedPairs, PartFiles, PartId
+from mtkit.corpus.store.store_builder import CHUNK_SIZE
 from mtkit.corpus.train_tokenizer import train_tokenizer
 from mtkit.io.text import read_lines
 from mtkit.tokenizer.subword import Tokenizer
@@ -54,11 +55,11 @@ def tokenise(
     folder: Path,
 ) -> None:
     """Our tokenising, as worker processes do it, here in one process with threads."""
-    preparer = Preparer(tokenizer, recipe.preprocess, "keep", (), n_threads)
-    parts = Parts(folder, (tokenizer.src.vocab_size, tokenizer.tgt.vocab_size))
+    preparer = ChunkEncoder(tokenizer, recipe.preprocess, "keep", (), n_threads)
+    parts = PartFiles(folder, (tokenizer.src.vocab_size, tokenizer.tgt.vocab_size))
     src, tgt = texts
     for number, begin in enumerate(range(0, len(src), PART_SIZE)):
-        prepared: list[PreparedPairs] = []
+        prepared: list[EncodedPairs] = []
         for first in range(begin, min(begin + PART_SIZE, len(src)), CHUNK_SIZE):
             pairs = preparer.encode(
                 src[first : first + CHUNK_SIZE], tgt[first : first + CHUNK_SIZE], ()

@@ -46,7 +46,7 @@ def shared_data():
 @pytest.fixture(scope="session")
 def ko_en_pairs():
     """202 true sentence pairs, Korean and English."""
-    from mtkit.corpus.read.pairs import SentencePair
+    from mtkit.corpus.sentence_pair import SentencePair
 
     return [
         SentencePair(*pair)

@@ -11,7 +11,7 @@ from mtkit.batches.pad import BatchArrays, pad_batch
 from mtkit.batches.position import Position
 from mtkit.batches.word_alignment import BatchAligner
 from mtkit.config.recipe import Recipe
-from mtkit.corpus.store.ragged_ids import Sentences
+from mtkit.corpus.store.ragged_ids import RaggedIds
 from mtkit.corpus.store.token_store import TokenStore
 from mtkit.tokenizer.special_ids import SpecialIds
 from mtkit.tokenizer.subword import Tokenizer
@@ -26,7 +26,7 @@ class BatchBuilder:
         tgt_special: Special ids of the target's vocabulary.
         concatenator: Joins pairs, where the order of batches joins any.
         augmenter: Puts other ids in the place of the store's, where the recipe asks for it.
-        multiple: Sentences are padded to a multiple of so many positions, which GPUs like.
+        multiple: RaggedIds are padded to a multiple of so many positions, which GPUs like.
         aligner: Finds word alignments, where the recipe asks for them.
     """
 
@@ -92,7 +92,10 @@ class BatchBuilder:
                 for (src, tgt), (chosen, _) in zip(gathered, group, strict=True)
             ]
             rewritten = self._augmenter.augment_group(pairs, group[0][0].position)
-            gathered = [(Sentences.of(dealt.src), Sentences.of(dealt.tgt)) for dealt in rewritten]
+            gathered = [
+                (RaggedIds.from_rows(dealt.src), RaggedIds.from_rows(dealt.tgt))
+                for dealt in rewritten
+            ]
             rows = [np.concatenate(rows)[dealt.places] for dealt in rewritten]
         marks = (self._src_special, self._tgt_special, self._multiple)
         batches = [pad_batch(*sides, *marks) for sides in gathered]

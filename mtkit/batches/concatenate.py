@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from mtkit.corpus.languages import word_space
+from mtkit.corpus.languages import word_separator
 from mtkit.tokenizer.normalize import WORD_BOUNDARY
 from mtkit.tokenizer.subword import Subword, Tokenizer
 
@@ -55,8 +55,8 @@ class PairConcatenator:
     """
 
     def __init__(self, tokenizer: Tokenizer, langs: tuple[str, str]) -> None:
-        self._src = None if word_space(langs[0]) else _without_boundary(tokenizer.src)
-        self._tgt = None if word_space(langs[1]) else _without_boundary(tokenizer.tgt)
+        self._src = None if word_separator(langs[0]) else _without_boundary(tokenizer.src)
+        self._tgt = None if word_separator(langs[1]) else _without_boundary(tokenizer.tgt)
 
     def src(
         self, first: NDArray[np.integer], second: NDArray[np.integer], n_tags: int = 0
@@ -86,7 +86,7 @@ def _without_boundary(subword: Subword) -> dict[int, int | None]:
     """For each piece that begins with a word boundary the one without it; None for the boundary alone. Only those that there are."""
     pieces = {
         piece.text: piece_id
-        for piece_id, piece in enumerate(subword.pieces())
+        for piece_id, piece in enumerate(subword.entries())
         if piece.kind == "text"
     }
     heads = {

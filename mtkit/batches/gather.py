@@ -7,14 +7,14 @@ import numpy as np
 from mtkit.batches.bucketing import Indices
 from mtkit.batches.concatenate import PairConcatenator
 from mtkit.batches.position import Position
-from mtkit.corpus.store.ragged_ids import Sentences
-from mtkit.corpus.store.token_store import Side
+from mtkit.corpus.sentence_pair import Side
+from mtkit.corpus.store.ragged_ids import RaggedIds
 
 
 class SupportsGather(Protocol):
     """What is asked of a token store here."""
 
-    def gather(self, side: Side, rows: Indices, /) -> Sentences: ...
+    def gather(self, side: Side, rows: Indices, /) -> RaggedIds: ...
 
 
 class BatchRows(NamedTuple):
@@ -32,7 +32,7 @@ class BatchRows(NamedTuple):
 
 def gather_pairs(
     store: SupportsGather, chosen: BatchRows, concatenator: PairConcatenator | None = None
-) -> tuple[Sentences, Sentences]:
+) -> tuple[RaggedIds, RaggedIds]:
     """Sources and targets of a batch.
 
     Args:
@@ -54,4 +54,4 @@ def gather_pairs(
     ):
         src_rows[i] = concatenator.src(src_rows[i], src_ids, int(chosen.n_tags[i]))
         tgt_rows[i] = concatenator.tgt(tgt_rows[i], tgt_ids)
-    return Sentences.of(src_rows), Sentences.of(tgt_rows)
+    return RaggedIds.from_rows(src_rows), RaggedIds.from_rows(tgt_rows)

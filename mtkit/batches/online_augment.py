@@ -11,9 +11,9 @@ from mtkit.batches.bucketing import Indices
 from mtkit.config.augment import Alteration, AugmentConfig
 from mtkit.config.recipe import Recipe
 from mtkit.config.sampling import SamplingConfig
-from mtkit.corpus.augment.augment import alter, draw_alterations
+from mtkit.corpus.augment.alterations import alter_pair, draw_alterations
 from mtkit.tokenizer.subword import Tokenizer
-from mtkit.tokenizer.subword_sampling import PieceSampler
+from mtkit.tokenizer.subword_sampling import SubwordSampler
 
 GROUP_SIZE = 32
 """Batches that are rewritten together, so that they can be dealt anew by their new lengths. Rewritten alone, batches of short sentences would be
@@ -74,14 +74,14 @@ class OnlineAugmenter:
         self._langs, self._seed, self._max_length = langs, seed, max_length
         self._src_sampler = self._tgt_sampler = None
         if sampling.samples_src:
-            self._src_sampler = PieceSampler(
+            self._src_sampler = SubwordSampler(
                 tokenizer.src,
                 dropout=sampling.src_dropout,
                 alpha=sampling.src_alpha,
                 n_best=sampling.n_best,
             )
         if sampling.samples_tgt:
-            self._tgt_sampler = PieceSampler(
+            self._tgt_sampler = SubwordSampler(
                 tokenizer.tgt,
                 dropout=sampling.tgt_dropout,
                 alpha=sampling.tgt_alpha,
@@ -165,7 +165,7 @@ class OnlineAugmenter:
             strict=True,
         )
         altered = [
-            alter(names[i], a, [b], rng, self._langs)
+            alter_pair(names[i], a, [b], rng, self._langs)
             for i, (a, b) in zip(pairs, texts, strict=True)
         ]
         new_src, new_tgt = (

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mtkit.corpus.store.ragged_ids import Sentences
+from mtkit.corpus.store.ragged_ids import RaggedIds
 from mtkit.tokenizer.special_ids import SpecialIds
 
 
@@ -26,8 +26,8 @@ class BatchArrays(NamedTuple):
 
 
 def pad_batch(
-    src: Sentences,
-    tgt: Sentences,
+    src: RaggedIds,
+    tgt: RaggedIds,
     src_special: SpecialIds,
     tgt_special: SpecialIds,
     multiple: int = 1,
@@ -44,7 +44,7 @@ def pad_batch(
     return BatchArrays(src_rows[:, 1:], tgt_in, tgt_rows[:, 1:], tgt.lengths + 1)
 
 
-def _padded_rows(sentences: Sentences, special: SpecialIds, multiple: int) -> NDArray[np.int32]:
+def _padded_rows(sentences: RaggedIds, special: SpecialIds, multiple: int) -> NDArray[np.int32]:
     """The sentences as rows BOS, ids, EOS, PAD..."""
     ids, lengths = sentences
     # BOS is left away on the source side and EOS in the decoder's input, so the multiple is of what remains.

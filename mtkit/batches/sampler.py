@@ -12,7 +12,7 @@ from mtkit.batches.concatenate import draw_partners
 from mtkit.batches.gather import BatchRows
 from mtkit.batches.mixture import DataMixture
 from mtkit.batches.position import START, Position
-from mtkit.corpus.store.token_store import Side
+from mtkit.corpus.sentence_pair import Side
 from mtkit.errors import MtkitError
 
 

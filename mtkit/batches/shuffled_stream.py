@@ -3,7 +3,7 @@
 import numpy as np
 
 from mtkit.batches.bucketing import Indices
-from mtkit.corpus.store.ragged_ids import places_of
+from mtkit.corpus.store.ragged_ids import range_indices
 
 CHUNK = 1024
 """Rows of a large corpus that stay together, so that it is read in long stretches and its order takes little memory."""
@@ -55,4 +55,4 @@ class ShuffledStream:
         lengths[0] -= n_before
         lengths[-1] -= n_after
         rising = np.argsort(firsts)
-        return places_of(firsts[rising], lengths[rising])
+        return range_indices(firsts[rising], lengths[rising])

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtkit.batches.bucketing import Indices
-from mtkit.corpus.store.ragged_ids import Sentences, places_of
+from mtkit.corpus.store.ragged_ids import RaggedIds, range_indices
 from mtkit.corpus.store.word_links import WordLinks
-from mtkit.corpus.store.words import WordFinder, Words
+from mtkit.corpus.store.word_spans import WordFinder, WordSpans
 from mtkit.tokenizer.subword import Tokenizer
 
 
@@ -33,7 +33,7 @@ class BatchAligner:
         self._store = store
         self._finders = WordFinder(tokenizer.src), WordFinder(tokenizer.tgt)
 
-    def __call__(self, rows: Indices, src: Sentences, tgt: Sentences) -> NDArray[np.int64]:
+    def __call__(self, rows: Indices, src: RaggedIds, tgt: RaggedIds) -> NDArray[np.int64]:
         """Align a batch.
 
         Args:
@@ -54,7 +54,7 @@ class BatchAligner:
         link = np.repeat(np.arange(len(row)), n_places)
         # All pairs of a place of the one span and a place of the other, counted through.
         tgt_step, src_step = np.divmod(
-            places_of(np.zeros_like(n_places), n_places), src_spans.lengths[link]
+            range_indices(np.zeros_like(n_places), n_places), src_spans.lengths[link]
         )
         by_words = np.stack(
             (row[link], tgt_spans.starts[link] + tgt_step, src_spans.starts[link] + src_step)
@@ -70,7 +70,7 @@ class _Spans(NamedTuple):
     lengths: NDArray[np.int64]
 
 
-def _spans(words: Words, row: NDArray[np.int64], word: NDArray[np.integer]) -> _Spans:
+def _spans(words: WordSpans, row: NDArray[np.int64], word: NDArray[np.integer]) -> _Spans:
     """Where these words of these rows are."""
     chosen = words.offsets[row] + word
-    return _Spans(words.first[chosen], words.n_pieces[chosen])
+    return _Spans(words.first[chosen], words.n_tokens[chosen])

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mtkit.corpus.scripts import script_of
 
-TROUBLE = {
+PROBLEM_CHARS = {
     "tab": "\t",
     "nul": "\0",
     "cr": "\r",
@@ -25,16 +25,18 @@ _BY_CATEGORY = {"Cc": "control", "Co": "private_use"}
 SPACE = "space"
 """Whatever `str.isspace` takes for space, with the exception of what is TROUBLE."""
 _OTHER = "other"
-_UNKNOWN = 255
+_UNCLASSIFIED = 255
 """Unicode 17 has fewer than 180 scripts."""
 
-_TROUBLE_OF = {char: kind for kind, chars in TROUBLE.items() for char in chars} | {"\n": _OTHER}
+_CLASS_OF_PROBLEM = {char: kind for kind, chars in PROBLEM_CHARS.items() for char in chars} | {
+    "\n": _OTHER
+}
 
 
-def kind_of(char: str) -> str:
+def char_class(char: str) -> str:
     """What a character counts as: a name in `TROUBLE`, space, control, private_use, a letter's script, or other."""
-    if char in _TROUBLE_OF:
-        return _TROUBLE_OF[char]
+    if char in _CLASS_OF_PROBLEM:
+        return _CLASS_OF_PROBLEM[char]
     return (
         SPACE
         if char.isspace()
@@ -42,12 +44,12 @@ def kind_of(char: str) -> str:
     )
 
 
-class KindCounter:
+class CharClassCounter:
     """Counts kinds of characters, line by line. Its table fills as characters come."""
 
     def __init__(self) -> None:
         self._names: list[str] = [_OTHER]
-        self._kinds = np.full(0x110000, _UNKNOWN, np.uint8)
+        self._class_numbers = np.full(0x110000, _UNCLASSIFIED, np.uint8)
 
     def count(self, lines: Sequence[str]) -> dict[str, NDArray[np.int64]]:
         """How many characters of each kind a line holds.
@@ -61,7 +63,7 @@ class KindCounter:
             return {}
         # The LF keeps blank lines from having no characters, which reduceat cannot add up.
         text = "\n".join(lines) + "\n"
-        kinds = self._kinds_of(
+        kinds = self._classes_of(
             np.frombuffer(text.encode("utf-32-le", errors="surrogatepass"), np.dtype("<u4"))
         )
         lengths = np.fromiter(map(len, lines), np.int64, len(lines)) + 1
@@ -73,13 +75,13 @@ class KindCounter:
             if self._names[kind] != _OTHER
         }
 
-    def _kinds_of(self, codes: NDArray[np.uint32]) -> NDArray[np.uint8]:
-        kinds = self._kinds[codes]
-        is_new = kinds == _UNKNOWN
+    def _classes_of(self, codes: NDArray[np.uint32]) -> NDArray[np.uint8]:
+        kinds = self._class_numbers[codes]
+        is_new = kinds == _UNCLASSIFIED
         if is_new.any():
             for code in np.unique(codes[is_new]):
-                self._kinds[code] = self._number(kind_of(chr(code)))
-            kinds = self._kinds[codes]
+                self._class_numbers[code] = self._number(char_class(chr(code)))
+            kinds = self._class_numbers[codes]
         return kinds
 
     def _number(self, name: str) -> int:

@@ -6,17 +6,25 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mtkit.checking.counts import Places
+from mtkit.checking.counts import Occurrences
 from mtkit.checking.cross_corpus import find_overlaps, find_repeats
 from mtkit.checking.excerpts import excerpt, first_invalid_byte
 from mtkit.checking.findings import CheckReport, CorpusReport, Example, Finding
-from mtkit.checking.lenient_reader import RawLine, lines_at
-from mtkit.checking.make_findings import Draft, conclude
+from mtkit.checking.lenient_reader import RawLine, lookup_lines
+from mtkit.checking.make_findings import FindingDraft, make_findings
 from mtkit.checking.rules import RULES, SEVERITIES, severity_of
-from mtkit.checking.scan import Corpus, Readable, Role, Scan, held_out_keys, read_texts, scan
+from mtkit.checking.scan import (
+    CheckedCorpus,
+    Role,
+    ScanResult,
+    TolerantReader,
+    held_out_keys,
+    read_texts,
+    scan_corpus,
+)
 from mtkit.config.data import CorpusSource, DataConfig, corpus_name
-from mtkit.corpus.misalignment.slips import Shift, find_shifts_in
-from mtkit.corpus.read.change_guard import Snapshot
+from mtkit.corpus.misalignment.line_shifts import Shift, find_shifts
+from mtkit.corpus.read.change_guard import FileSnapshot
 from mtkit.corpus.read.file_names import language_of_file
 from mtkit.corpus.read.pairs import describe_source
 from mtkit.errors import MtkitError
@@ -26,7 +34,7 @@ from mtkit.io.spool import is_read_once
 from mtkit.io.text import invalid_utf8_hint
 from mtkit.workers.process_pool import n_cores
 
-_MIN_BYTES_TO_SHARE = 1 << 26
+_MIN_PARALLEL_BYTES = 1 << 26
 """A corpus smaller than this is read before other processes would have started."""
 _SHOWN_AS_PAIRS = ("one_sided", "wrong_language", "wrong_script", "few_letters")
 """Findings about one side that are understood only with the other."""
@@ -58,14 +66,16 @@ def check_corpora(
     sources: list[tuple[Role, CorpusSource]] = [
         (role, source) for role, of_role in by_role.items() for source in of_role
     ]
-    corpora = [Corpus(number, role, source, data) for number, (role, source) in enumerate(sources)]
+    corpora = [
+        CheckedCorpus(number, role, source, data) for number, (role, source) in enumerate(sources)
+    ]
     if n_workers is None:
-        n_workers = n_cores() if sum(map(_n_bytes, corpora)) >= _MIN_BYTES_TO_SHARE else 0
-    snapshot = Snapshot.of(corpus.source for corpus in corpora)
+        n_workers = n_cores() if sum(map(_n_bytes, corpora)) >= _MIN_PARALLEL_BYTES else 0
+    snapshot = FileSnapshot.take(corpus.source for corpus in corpora)
     with tempfile.TemporaryDirectory(prefix="mtkit-check-") as folder:
         try:
             report = CheckReport(
-                tuple(_reports(corpora, Path(folder), n_shown, find_shift, n_workers))
+                tuple(_corpus_reports(corpora, Path(folder), n_shown, find_shift, n_workers))
             )
         except OSError as exc:
             if exc.errno != errno.ENOSPC:
@@ -78,13 +88,13 @@ def check_corpora(
     return report
 
 
-def _n_bytes(corpus: Corpus) -> int:
+def _n_bytes(corpus: CheckedCorpus) -> int:
     paths = (corpus.source.src, corpus.source.tgt, corpus.source.file)
     return sum(path.stat().st_size for path in paths if path is not None and path.is_file())
 
 
-def _reports(
-    corpora: Sequence[Corpus], folder: Path, n_shown: int, find_shift: bool, n_workers: int
+def _corpus_reports(
+    corpora: Sequence[CheckedCorpus], folder: Path, n_shown: int, find_shift: bool, n_workers: int
 ) -> Iterator[CorpusReport]:
     held_out = {
         corpus.number: held_out_keys(corpus) for corpus in corpora if corpus.role != "train"
@@ -94,12 +104,12 @@ def _reports(
     )
     with progress("Checking") as bar:
         scans = [
-            scan(
+            scan_corpus(
                 corpus, folder, all_keys if corpus.role == "train" else frozenset(), n_workers, bar
             )
             for corpus in corpora
         ]
-    drafts: dict[int, list[Draft]] = {corpus.number: [] for corpus in corpora}
+    drafts: dict[int, list[FindingDraft]] = {corpus.number: [] for corpus in corpora}
     training = [done for done in scans if done.corpus.role == "train"]
     # One held-out corpus may hold what another holds.
     for group in [training, *([done] for done in scans if done.corpus.role != "train")]:
@@ -116,12 +126,12 @@ def _reports(
         shifts = _shifts(corpus) if find_shift else []
         of_corpus = [
             *drafts[corpus.number],
-            *_exchanged_names(corpus),
-            *conclude(done.tally, corpus.languages, shifts),
+            *_swapped_names(corpus),
+            *make_findings(done.counts, corpus.languages, shifts),
         ]
-        report = _report(done, of_corpus, n_shown, () if find_shift else ("shift",))
-        if corpus.role == "train" and not looks_for_overlap and report.is_whole:
-            report = replace(report, not_looked_for=(*report.not_looked_for, "overlap"))
+        report = _corpus_report(done, of_corpus, n_shown, () if find_shift else ("shift",))
+        if corpus.role == "train" and not looks_for_overlap and report.is_complete:
+            report = replace(report, not_checked=(*report.not_checked, "overlap"))
         # What is held out overlaps with the training corpora, and is reported with the former.
         yield (
             replace(report, found_elsewhere=("overlap",))
@@ -130,47 +140,49 @@ def _reports(
         )
 
 
-def _shifts(corpus: Corpus) -> list[Shift]:
+def _shifts(corpus: CheckedCorpus) -> list[Shift]:
     with progress("Looking where the sides slip") as bar:
-        return find_shifts_in(lambda: read_texts(corpus, bar))
+        return find_shifts(lambda: read_texts(corpus, bar))
 
 
-def _exchanged_names(corpus: Corpus) -> Iterator[Draft]:
+def _swapped_names(corpus: CheckedCorpus) -> Iterator[FindingDraft]:
     """Where the names of the files say the opposite of the language codes."""
     src, tgt = corpus.source.src, corpus.source.tgt
     if src is None or tgt is None or corpus.languages[0] == corpus.languages[1]:
         return
     if (language_of_file(tgt), language_of_file(src)) == corpus.languages:
-        yield Draft(
+        yield FindingDraft(
             "exchanged_names",
             "pair",
-            Places(1),
+            Occurrences(1),
             1,
             f"`{src.name}` is given as {corpus.languages[0]}, `{tgt.name}` as {corpus.languages[1]}",
         )
 
 
-def _report(
-    done: Scan, drafts: Sequence[Draft], n_shown: int, not_looked_for: tuple[str, ...]
+def _corpus_report(
+    done: ScanResult, drafts: Sequence[FindingDraft], n_shown: int, not_checked: tuple[str, ...]
 ) -> CorpusReport:
     """Look up the lines that are to be shown."""
-    corpus, sides = done.corpus, done.tally.sides
+    corpus, sides = done.corpus, done.counts.sides
     if done.error is not None:
         # That a file which could not be read holds no pairs goes without saying.
         drafts = [draft for draft in drafts if draft.name != "no_pairs"]
         drafts.append(
-            Draft("unreadable", "pair", Places(1), 1, done.error.message, todo=done.error.hint)
+            FindingDraft(
+                "unreadable", "pair", Occurrences(1), 1, done.error.message, todo=done.error.hint
+            )
         )
         found = {draft.name for draft in drafts}
-        not_looked_for = tuple(name for name in RULES if name not in found)
+        not_checked = tuple(name for name in RULES if name not in found)
     shown = {line for draft in drafts for line in draft.places.lines[:n_shown]}
     beside = {
-        draft.goes_with[line]
+        draft.translated_by[line]
         for draft in drafts
         for line in draft.places.lines[:n_shown]
-        if line in draft.goes_with
+        if line in draft.translated_by
     }
-    texts = lines_at(Readable(corpus), shown | beside)
+    texts = lookup_lines(TolerantReader(corpus), shown | beside)
     return CorpusReport(
         role=corpus.role,
         name=corpus_name(corpus.source),
@@ -179,14 +191,14 @@ def _report(
         n_lines=(sides["src"].n_lines, sides["tgt"].n_lines),
         n_chars=(sides["src"].n_chars, sides["tgt"].n_chars),
         findings=_worst_first(_finding(corpus, draft, texts, n_shown) for draft in drafts),
-        not_looked_for=not_looked_for,
-        is_whole=done.error is None,
+        not_checked=not_checked,
+        is_complete=done.error is None,
     )
 
 
 def _finding(
-    corpus: Corpus,
-    draft: Draft,
+    corpus: CheckedCorpus,
+    draft: FindingDraft,
     texts: dict[int, tuple[RawLine | None, RawLine | None]],
     n_shown: int,
 ) -> Finding:
@@ -198,7 +210,7 @@ def _finding(
         if draft.where != "pair" and draft.name not in _SHOWN_AS_PAIRS:
             shown = {draft.where: shown[draft.where]}
         note = draft.notes.get(line, "")
-        if (other := draft.goes_with.get(line)) is not None and (
+        if (other := draft.translated_by.get(line)) is not None and (
             text := texts.get(other, (None, None))[1]
         ) is not None:
             note = f"goes with line {other:,}: {excerpt(text)}"
@@ -231,7 +243,7 @@ def _finding(
     )
 
 
-def _todo(corpus: Corpus, draft: Draft) -> str:
+def _todo(corpus: CheckedCorpus, draft: FindingDraft) -> str:
     path = {"src": corpus.source.src, "tgt": corpus.source.tgt}.get(draft.where)
     if draft.name != "invalid_utf8" or path is None or is_read_once(path):
         return draft.todo

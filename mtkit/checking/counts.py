@@ -11,14 +11,14 @@ SideName = Literal["src", "tgt"]
 SIDES: tuple[SideName, SideName] = ("src", "tgt")
 Where = Literal["src", "tgt", "pair"]
 
-MAX_PLACES = 10
+MAX_LINES = 10
 """Lines of a kind that are remembered by their numbers."""
-_MAX_MIXES = 1000
+_MAX_SCRIPT_MIXES = 1000
 """Mixes of scripts that are counted apart."""
 
 
 @dataclass
-class Places:
+class Occurrences:
     """How often something was found, and on which lines first."""
 
     n: int = 0
@@ -27,7 +27,7 @@ class Places:
     def add(self, lines: Sequence[int], n: int | None = None) -> None:
         """Count these, or n of which these are the first."""
         self.n += len(lines) if n is None else n
-        self.lines += map(int, lines[: MAX_PLACES - len(self.lines)])
+        self.lines += map(int, lines[: MAX_LINES - len(self.lines)])
 
 
 class ScriptMix(NamedTuple):
@@ -39,7 +39,7 @@ class ScriptMix(NamedTuple):
 
 
 @dataclass
-class SideTally:
+class SideCounts:
     """What is known of one side as a whole."""
 
     n_lines: int = 0
@@ -49,25 +49,25 @@ class SideTally:
     n_cased: int = 0
     """Lines with letters that have upper and lower case."""
     n_with_upper: int = 0
-    signs: Counter[str] = field(default_factory=Counter)
+    markers: Counter[str] = field(default_factory=Counter)
     """Lines with each sign of tokenised text."""
 
     def merge(self, other: Self) -> None:
         """Add what another counted."""
         for name in ("n_lines", "n_chars", "n_sampled", "n_cased", "n_with_upper"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.signs.update(other.signs)
+        self.markers.update(other.markers)
 
 
 @dataclass
-class Tally:
+class CorpusCounts:
     """All counts."""
 
-    sides: dict[SideName, SideTally] = field(
-        default_factory=lambda: {side: SideTally() for side in SIDES}
+    sides: dict[SideName, SideCounts] = field(
+        default_factory=lambda: {side: SideCounts() for side in SIDES}
     )
-    places: dict[tuple[str, Where], Places] = field(default_factory=dict)
-    scripts: dict[ScriptMix, Places] = field(default_factory=dict)
+    occurrences: dict[tuple[str, Where], Occurrences] = field(default_factory=dict)
+    scripts: dict[ScriptMix, Occurrences] = field(default_factory=dict)
     ratios: RatioHistogram = field(default_factory=RatioHistogram)
     n_usable: int = 0
     """Pairs with text on both sides."""
@@ -80,21 +80,21 @@ class Tally:
     def add(self, name: str, where: Where, lines: Sequence[int]) -> None:
         """Count lines on which something was found."""
         if len(lines):
-            self.places.setdefault((name, where), Places()).add(lines)
+            self.occurrences.setdefault((name, where), Occurrences()).add(lines)
 
     def add_scripts(self, mix: ScriptMix, lines: Sequence[int]) -> None:
         """Count pairs that are written in these scripts."""
-        if mix in self.scripts or len(self.scripts) < _MAX_MIXES:
-            self.scripts.setdefault(mix, Places()).add(lines)
+        if mix in self.scripts or len(self.scripts) < _MAX_SCRIPT_MIXES:
+            self.scripts.setdefault(mix, Occurrences()).add(lines)
 
     def merge(self, other: Self) -> None:
         """Add the tally of lines that follow."""
         for side in SIDES:
             self.sides[side].merge(other.sides[side])
-        for key, places in other.places.items():
-            self.places.setdefault(key, Places()).add(places.lines, places.n)
+        for key, places in other.occurrences.items():
+            self.occurrences.setdefault(key, Occurrences()).add(places.lines, places.n)
         for mix, places in other.scripts.items():
-            if mix in self.scripts or len(self.scripts) < _MAX_MIXES:
-                self.scripts.setdefault(mix, Places()).add(places.lines, places.n)
+            if mix in self.scripts or len(self.scripts) < _MAX_SCRIPT_MIXES:
+                self.scripts.setdefault(mix, Occurrences()).add(places.lines, places.n)
         self.ratios.merge(other.ratios)
         self.n_usable += other.n_usable

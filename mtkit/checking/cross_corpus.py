@@ -4,14 +4,14 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mtkit.checking.counts import MAX_PLACES, Places
-from mtkit.checking.make_findings import Draft
-from mtkit.checking.repeats import KEY_KINDS, REPEAT_KINDS, first_rows, places_of
-from mtkit.checking.scan import Scan
+from mtkit.checking.counts import MAX_LINES, Occurrences
+from mtkit.checking.line_keys import KEY_KINDS, REPEAT_KINDS, find_occurrences, first_equal_rows
+from mtkit.checking.make_findings import FindingDraft
+from mtkit.checking.scan import ScanResult
 from mtkit.config.data import corpus_name
 from mtkit.corpus.clean.duplicates import find_duplicates
 
-_REPEATS: dict[str, tuple[str, str | None]] = {
+_REPEAT_RULES: dict[str, tuple[str, str | None]] = {
     "duplicates": ("pair", None),
     "folded_duplicates": ("folded_pair", "pair"),
     "several_translations": ("src", "pair"),
@@ -19,7 +19,7 @@ _REPEATS: dict[str, tuple[str, str | None]] = {
 }
 """By rule, what an earlier line has too, and what it must not have."""
 
-_IN_COMMON = {
+_KIND_DESCRIPTIONS = {
     "pair": "the pair",
     "folded_pair": "the pair, but for case and punctuation,",
     "src": "the source",
@@ -30,7 +30,9 @@ _IN_COMMON = {
 """In words, the most telling first."""
 
 
-def find_repeats(group: Sequence[Scan], folder: Path, n_shown: int) -> Iterator[tuple[int, Draft]]:
+def find_repeats(
+    group: Sequence[ScanResult], folder: Path, n_shown: int
+) -> Iterator[tuple[int, FindingDraft]]:
     """What comes more than once in some corpora, which are read as one.
 
     Args:
@@ -49,29 +51,29 @@ def find_repeats(group: Sequence[Scan], folder: Path, n_shown: int) -> Iterator[
     }
     starts = [0]
     for done in group:
-        starts.append(starts[-1] + done.tally.n_pairs)
+        starts.append(starts[-1] + done.counts.n_pairs)
     for place, done in enumerate(group):
         start, end = starts[place], starts[place + 1]
-        for name, (kind, other) in _REPEATS.items():
-            places = places_of(
+        for name, (kind, other) in _REPEAT_RULES.items():
+            places = find_occurrences(
                 masks[kind][start:end], None if other is None else masks[other][start:end]
             )
             if places.n:
                 lines = places.lines[:n_shown]
-                firsts = first_rows(
+                firsts = first_equal_rows(
                     [one.key_paths[kind] for one in group], [start + line - 1 for line in lines]
                 )
                 notes = {
-                    line: f"as in {_name_of_row(first, starts, group, place)}"
+                    line: f"as in {_describe_row(first, starts, group, place)}"
                     for line, first in zip(lines, firsts, strict=True)
                 }
                 yield (
                     done.corpus.number,
-                    Draft(name, "pair", places, done.tally.n_pairs, notes=notes),
+                    FindingDraft(name, "pair", places, done.counts.n_pairs, notes=notes),
                 )
 
 
-def _name_of_row(row: int, starts: Sequence[int], group: Sequence[Scan], reader: int) -> str:
+def _describe_row(row: int, starts: Sequence[int], group: Sequence[ScanResult], reader: int) -> str:
     """Where a row of all corpora stands, for a reader of the report on one of them."""
     place = bisect_right(starts, row) - 1
     line = f"line {row - starts[place] + 1:,}"
@@ -79,8 +81,8 @@ def _name_of_row(row: int, starts: Sequence[int], group: Sequence[Scan], reader:
 
 
 def find_overlaps(
-    keys_of_line: dict[int, tuple[bytes, ...]], training: Sequence[Scan]
-) -> Iterator[Draft]:
+    keys_of_line: dict[int, tuple[bytes, ...]], training: Sequence[ScanResult]
+) -> Iterator[FindingDraft]:
     """What a held-out corpus has in common with the training corpora.
 
     Args:
@@ -100,9 +102,9 @@ def find_overlaps(
             counts[kind] += 1
         if known:
             lines.append(line)
-            if len(lines) <= MAX_PLACES:
-                kind = next(kind for kind in _IN_COMMON if kind in known)
-                notes[line] = f"{_IN_COMMON[kind]} is {known[kind]}"
+            if len(lines) <= MAX_LINES:
+                kind = next(kind for kind in _KIND_DESCRIPTIONS if kind in known)
+                notes[line] = f"{_KIND_DESCRIPTIONS[kind]} is {known[kind]}"
     if lines:
         exact, folded = (
             [counts[prefix + kind] for kind in ("src", "tgt", "pair")] for prefix in ("", "folded_")
@@ -112,10 +114,10 @@ def find_overlaps(
         )
         if folded != exact:
             detail += "; but for case and punctuation, of {:,}, {:,} and {:,}".format(*folded)
-        yield Draft(
+        yield FindingDraft(
             "overlap",
             "pair",
-            Places(len(lines), lines[:MAX_PLACES]),
+            Occurrences(len(lines), lines[:MAX_LINES]),
             len(keys_of_line),
             detail,
             notes=notes,
@@ -123,7 +125,7 @@ def find_overlaps(
         )
 
 
-def _training_line(key: bytes, training: Sequence[Scan]) -> str | None:
+def _training_line(key: bytes, training: Sequence[ScanResult]) -> str | None:
     for done in training:
         if key in done.held_out:
             return f"line {done.held_out[key]:,} of {corpus_name(done.corpus.source)}"

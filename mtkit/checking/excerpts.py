@@ -3,17 +3,17 @@
 import re
 import unicodedata
 
-from mtkit.checking.characters import kind_of
+from mtkit.checking.characters import char_class
 from mtkit.checking.lenient_reader import RawLine
 from mtkit.checking.line_checks import EDGE_SPACES, PATTERNS
 
-WIDTH = 90
+MAX_WIDTH = 90
 """Characters of a text that are shown."""
-_BEFORE = 30
+_MAX_CONTEXT = 30
 """Of these, how many before the fault."""
 
 _EDGE_SPACES = re.compile("^ +| +$")
-_KINDS = {"bom_inside": "bom"}
+_CLASS_OF_FAULT = {"bom_inside": "bom"}
 
 
 def excerpt(raw: RawLine, fault: str = "") -> str:
@@ -26,10 +26,10 @@ def excerpt(raw: RawLine, fault: str = "") -> str:
         fault: Name of the rule that found it.
     """
     text = raw if isinstance(raw, str) else raw.decode(errors="backslashreplace")
-    start = max(0, _place(raw, text, fault) - _BEFORE)
-    start = start if len(text) > WIDTH else 0
-    end = start + WIDTH
-    shown = "".join(_shown(char, fault) for char in text[start:end])
+    start = max(0, _position_of_fault(raw, text, fault) - _MAX_CONTEXT)
+    start = start if len(text) > MAX_WIDTH else 0
+    end = start + MAX_WIDTH
+    shown = "".join(_escape(char, fault) for char in text[start:end])
     if fault == "edge_spaces":
         shown = _EDGE_SPACES.sub(lambda match: match.group().replace(" ", "\\x20"), shown)
     return ("..." if start else "") + shown + ("..." if end < len(text) else "")
@@ -45,7 +45,7 @@ def first_invalid_byte(raw: RawLine) -> int | None:
     return None
 
 
-def _place(raw: RawLine, text: str, fault: str) -> int:
+def _position_of_fault(raw: RawLine, text: str, fault: str) -> int:
     if fault == "invalid_utf8" and isinstance(raw, bytes):
         return len(raw[: (first_invalid_byte(raw) or 1) - 1].decode(errors="replace"))
     if fault in PATTERNS:
@@ -63,11 +63,11 @@ def _place(raw: RawLine, text: str, fault: str) -> int:
         )
     if fault == "crlf" or (fault == "edge_spaces" and text[0] not in EDGE_SPACES):
         return len(text)
-    kind = _KINDS.get(fault, fault)
-    return next((place for place, char in enumerate(text) if kind_of(char) == kind), 0)
+    kind = _CLASS_OF_FAULT.get(fault, fault)
+    return next((place for place, char in enumerate(text) if char_class(char) == kind), 0)
 
 
-def _shown(char: str, fault: str) -> str:
+def _escape(char: str, fault: str) -> str:
     if char == " " or (char.isprintable() and not (fault == "not_nfc" and _is_composable(char))):
         return char
     code = ord(char)

@@ -58,11 +58,11 @@ class CorpusReport:
     n_lines: tuple[int, int]
     n_chars: tuple[int, int]
     findings: tuple[Finding, ...]
-    not_looked_for: tuple[str, ...] = ()
+    not_checked: tuple[str, ...] = ()
     """Names of `RULES`."""
     found_elsewhere: tuple[str, ...] = ()
     """Names of `RULES` that were found, and are reported with another corpus."""
-    is_whole: bool = True
+    is_complete: bool = True
     """Whether it could be read to its end."""
 
     @property
@@ -74,7 +74,7 @@ class CorpusReport:
     def not_found(self) -> tuple[str, ...]:
         """Problems that were looked for in the whole corpus and not found."""
         others = {finding.name for finding in self.findings} | {
-            *self.not_looked_for,
+            *self.not_checked,
             *self.found_elsewhere,
         }
         return tuple(name for name in RULES if name not in others)

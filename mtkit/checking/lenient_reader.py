@@ -17,7 +17,7 @@ RawLine = bytes | str
 """Raw where the corpus is two text files, decoded where it is anything else."""
 
 
-class Chunk(NamedTuple):
+class LineChunk(NamedTuple):
     """Lines that follow one another. One side may have fewer, or none, when the files are of unequal length."""
 
     first: int
@@ -26,7 +26,7 @@ class Chunk(NamedTuple):
     tgt: list[RawLine]
 
 
-class Decoded(NamedTuple):
+class DecodedLines(NamedTuple):
     """Lines as text, and what was wrong with their bytes."""
 
     lines: list[str]
@@ -35,7 +35,7 @@ class Decoded(NamedTuple):
     """Places in `lines`, by fault: invalid_utf8, crlf, bom."""
 
 
-def read_chunks(source: CorpusSource, data: DataConfig) -> Iterator[Chunk]:
+def read_chunks(source: CorpusSource, data: DataConfig) -> Iterator[LineChunk]:
     """Read a corpus from start to end. Of two text files, every line of the longer comes too.
 
     Raises:
@@ -50,7 +50,7 @@ def read_chunks(source: CorpusSource, data: DataConfig) -> Iterator[Chunk]:
     )
     first = 1
     while True:
-        chunk = Chunk(
+        chunk = LineChunk(
             first, list(islice(src_lines, CHUNK_SIZE)), list(islice(tgt_lines, CHUNK_SIZE))
         )
         if not chunk.src and not chunk.tgt:
@@ -59,11 +59,11 @@ def read_chunks(source: CorpusSource, data: DataConfig) -> Iterator[Chunk]:
         first += CHUNK_SIZE
 
 
-def _chunks_of_pairs(source: CorpusSource, data: DataConfig) -> Iterator[Chunk]:
+def _chunks_of_pairs(source: CorpusSource, data: DataConfig) -> Iterator[LineChunk]:
     pairs = read_pairs(source, data)
     first = 1
     while chunk := list(islice(pairs, CHUNK_SIZE)):
-        yield Chunk(first, [pair.src for pair in chunk], [pair.tgt for pair in chunk])
+        yield LineChunk(first, [pair.src for pair in chunk], [pair.tgt for pair in chunk])
         first += CHUNK_SIZE
 
 
@@ -81,8 +81,8 @@ def _raw_lines(path: Path, what: str) -> Iterator[bytes]:
         yield last
 
 
-def lines_at(
-    chunks: Iterable[Chunk], numbers: Collection[int]
+def lookup_lines(
+    chunks: Iterable[LineChunk], numbers: Collection[int]
 ) -> dict[int, tuple[RawLine | None, RawLine | None]]:
     """Source and target of some lines, numbered from 1; None where a side has no such line. Takes no more chunks than it must."""
     found = {}
@@ -101,7 +101,7 @@ def lines_at(
     return found
 
 
-def decode(raw: list[RawLine], first: int) -> Decoded:
+def decode_lines(raw: list[RawLine], first: int) -> DecodedLines:
     """Decode the lines of a side.
 
     Args:
@@ -109,7 +109,7 @@ def decode(raw: list[RawLine], first: int) -> Decoded:
         first: Number of the first of them; only line 1 of a file can begin with a byte order mark that is none of the text.
     """
     if not raw or isinstance(raw[0], str):
-        return Decoded([line for line in raw if isinstance(line, str)], {})
+        return DecodedLines([line for line in raw if isinstance(line, str)], {})
     faults: dict[str, list[int]] = {}
     lines = [line for line in raw if isinstance(line, bytes)]
     if first == 1 and lines[0].startswith(UTF8_BOM):
@@ -120,7 +120,7 @@ def decode(raw: list[RawLine], first: int) -> Decoded:
         for place in places:
             lines[place] = lines[place][:-1]
     try:
-        return Decoded(b"\n".join(lines).decode().split("\n"), faults)
+        return DecodedLines(b"\n".join(lines).decode().split("\n"), faults)
     except UnicodeDecodeError:
         pass
     texts = []
@@ -130,4 +130,4 @@ def decode(raw: list[RawLine], first: int) -> Decoded:
         except UnicodeDecodeError:
             texts.append("")
             faults.setdefault("invalid_utf8", []).append(place)
-    return Decoded(texts, faults)
+    return DecodedLines(texts, faults)

@@ -9,19 +9,19 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mtkit.checking.characters import SPACE, TROUBLE, KindCounter
-from mtkit.checking.counts import SIDES, ScriptMix, SideName, SideTally, Tally, Where
-from mtkit.checking.lenient_reader import Chunk, Decoded, decode
+from mtkit.checking.characters import PROBLEM_CHARS, SPACE, CharClassCounter
+from mtkit.checking.counts import SIDES, CorpusCounts, ScriptMix, SideCounts, SideName, Where
+from mtkit.checking.lenient_reader import DecodedLines, LineChunk, decode_lines
 from mtkit.checking.side_words import SideWords
 from mtkit.config.clean import CleanConfig
-from mtkit.corpus.clean.pair_rules import FEW_LETTERS, GARBLED, LATIN_ALLOWANCE, is_garbled
-from mtkit.tokenizer.pretokenized import count_signs
+from mtkit.corpus.clean.pair_rules import GARBLED, MIN_LATIN_LETTERS, NON_LATIN_FACTOR, is_garbled
+from mtkit.tokenizer.pretokenized import count_markers
 
 SAMPLE_EVERY = 4
 """Whether a side is tokenised or in lower case shows in each fourth line too."""
 MIN_LATIN_SHARE = CleanConfig().min_script
 """Of a line's letters that make it Latin."""
-MIN_SCRIPT_SHARE = LATIN_ALLOWANCE * MIN_LATIN_SHARE
+MIN_SCRIPT_SHARE = NON_LATIN_FACTOR * MIN_LATIN_SHARE
 """The same for other scripts, beside which names and code are Latin: Korean manuals to nine tenths."""
 MIN_LETTERS = CleanConfig().min_letters
 """Of the characters of a line, spaces aside."""
@@ -32,7 +32,7 @@ EDGE_SPACES = frozenset(
     " \t\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 )
 
-_LINE_KINDS = (*TROUBLE, "control", "private_use")
+_LINE_CLASSES = (*PROBLEM_CHARS, "control", "private_use")
 _MAX_SCRIPTS = 30
 """Scripts of a side that are told apart; a bit for each of both sides fits an int64."""
 
@@ -42,7 +42,7 @@ PATTERNS = {"html_entities": _ENTITY, "mojibake": GARBLED}
 """What single faults look like, so that a report can show the place."""
 
 
-class Examiner:
+class LineChecker:
     """Examines chunks, in a process of its own or not.
 
     Args:
@@ -50,39 +50,39 @@ class Examiner:
     """
 
     def __init__(self, side_words: SideWords | None) -> None:
-        self._counter = KindCounter()
+        self._counter = CharClassCounter()
         self._side_words = side_words
 
-    def examine(self, chunk: Chunk) -> tuple[Tally, Decoded, Decoded]:
+    def check(self, chunk: LineChunk) -> tuple[CorpusCounts, DecodedLines, DecodedLines]:
         """Examine a chunk.
 
         Returns:
             What was found, and the sides as text.
         """
-        tally = Tally()
-        src, tgt = decode(chunk.src, chunk.first), decode(chunk.tgt, chunk.first)
+        tally = CorpusCounts()
+        src, tgt = decode_lines(chunk.src, chunk.first), decode_lines(chunk.tgt, chunk.first)
         src_scripts, tgt_scripts = (
-            self._side(tally, name, side, chunk.first)
+            self._check_side(tally, name, side, chunk.first)
             for name, side in zip(SIDES, (src, tgt), strict=True)
         )
         n_pairs = min(len(src.lines), len(tgt.lines))
         for mix, places in _script_mixes(src_scripts, tgt_scripts, n_pairs):
             tally.add_scripts(mix, (places + chunk.first).tolist())
-        _examine_pairs(tally, src, tgt, n_pairs, chunk.first)
+        _check_pairs(tally, src, tgt, n_pairs, chunk.first)
         if self._side_words is not None:
-            _find_exchanged(
+            _find_swapped(
                 tally, src.lines[:n_pairs], tgt.lines[:n_pairs], chunk.first, self._side_words
             )
         return tally, src, tgt
 
-    def _side(
-        self, tally: Tally, name: SideName, side: Decoded, first: int
+    def _check_side(
+        self, tally: CorpusCounts, name: SideName, side: DecodedLines, first: int
     ) -> dict[str, NDArray[np.int64]]:
         """Examine one side; gives the letters of each script, line by line."""
         lines = side.lines
         lengths = np.fromiter(map(len, lines), np.int64, len(lines))
         kinds = self._counter.count(lines)
-        trouble = {kind: np.flatnonzero(kinds.pop(kind)) for kind in _LINE_KINDS if kind in kinds}
+        trouble = {kind: np.flatnonzero(kinds.pop(kind)) for kind in _LINE_CLASSES if kind in kinds}
         if "bom" in trouble:
             trouble["bom_inside"] = trouble.pop("bom")
         n_shown = lengths - kinds.pop(SPACE, 0)
@@ -96,7 +96,7 @@ class Examiner:
         }
         for fault, places in found.items():
             tally.add(fault, name, [first + int(place) for place in places])
-        tally.sides[name] = _side_tally(lines, int(lengths.sum()))
+        tally.sides[name] = _side_counts(lines, int(lengths.sum()))
         return kinds
 
 
@@ -116,15 +116,15 @@ def _text_faults(lines: Sequence[str]) -> dict[str, list[int]]:
     return found
 
 
-def _side_tally(lines: Sequence[str], n_chars: int) -> SideTally:
+def _side_counts(lines: Sequence[str], n_chars: int) -> SideCounts:
     sample = lines[::SAMPLE_EVERY]
-    return SideTally(
+    return SideCounts(
         n_lines=len(lines),
         n_chars=n_chars,
         n_sampled=len(sample),
         n_cased=sum(line.upper() != line.lower() for line in sample),
         n_with_upper=sum(line != line.lower() for line in sample),
-        signs=Counter(count_signs(sample)),
+        markers=Counter(count_markers(sample)),
     )
 
 
@@ -143,7 +143,9 @@ _TEXT_FAULTS: dict[str, tuple[Callable[[str], bool], Callable[[str], bool]]] = {
 """For each fault, whether a whole chunk may hold it, which most do not, and whether a line does."""
 
 
-def _examine_pairs(tally: Tally, src: Decoded, tgt: Decoded, n_pairs: int, first: int) -> None:
+def _check_pairs(
+    tally: CorpusCounts, src: DecodedLines, tgt: DecodedLines, n_pairs: int, first: int
+) -> None:
     src_lines, tgt_lines = ([line.strip() for line in side.lines[:n_pairs]] for side in (src, tgt))
     damaged = {
         place
@@ -176,15 +178,15 @@ def _examine_pairs(tally: Tally, src: Decoded, tgt: Decoded, n_pairs: int, first
     tally.ratios.add(np.array(usable, np.int64) + first, *lengths)
 
 
-def _find_exchanged(
-    tally: Tally,
+def _find_swapped(
+    tally: CorpusCounts,
     src_lines: Sequence[str],
     tgt_lines: Sequence[str],
     first: int,
     side_words: SideWords,
 ) -> None:
     """Lines in the language of the other side, and pairs of which both are."""
-    is_tgt, is_src = side_words.is_tgt, side_words.exchanged().is_tgt
+    is_tgt, is_src = side_words.is_tgt, side_words.swapped().is_tgt
     src_places = {place for place, line in enumerate(src_lines) if is_tgt(line)}
     tgt_places = {place for place, line in enumerate(tgt_lines) if is_src(line)}
     found: list[tuple[str, Where, set[int]]] = [
@@ -225,7 +227,7 @@ def _script_bits(
         is_in = (counts > 0) & (counts >= shares[:, None] * n_letters)
         for row in (row for row, name in enumerate(names) if name == "latin"):
             # `OK` and `TV` are written everywhere.
-            is_in[row] &= (n_letters >= FEW_LETTERS) | (counts[row] < n_letters)
+            is_in[row] &= (n_letters >= MIN_LATIN_LETTERS) | (counts[row] < n_letters)
         bits = (is_in.astype(np.int64) << np.arange(len(names))[:, None]).sum(axis=0)
     return names, bits
 

@@ -66,11 +66,11 @@ class RatioHistogram:
         """The pairs whose ratio is far from the median of pairs of about their length, measured by the median deviation (MAD) of these."""
         total = self._counts.sum(axis=0)
         if total.sum() < MIN_PAIRS:
-            return Outliers(0, [], _value(_median(total)) if total.any() else 1.0)
+            return Outliers(0, [], _to_ratio(_median(total)) if total.any() else 1.0)
         is_far = np.zeros_like(self._counts, np.bool_)
         distance = np.zeros(self._counts.shape)
         for number in np.flatnonzero(self._counts.sum(axis=1)):
-            usual, deviation = _spread(self._around(int(number)))
+            usual, deviation = _median_and_deviation(self._pairs_of_similar_length(int(number)))
             distance[number] = np.abs(_LOG_RATIOS - usual) / deviation
             is_far[number] = (distance[number] > MAX_DEVIATIONS) & (
                 np.abs(_LOG_RATIOS - usual) > np.log(MIN_FACTOR)
@@ -80,10 +80,10 @@ class RatioHistogram:
         return Outliers(
             int(self._counts[is_far].sum()),
             self._first_line[is_far][worst_first].tolist(),
-            _value(_median(total)),
+            _to_ratio(_median(total)),
         )
 
-    def _around(self, number: int) -> NDArray[np.int64]:
+    def _pairs_of_similar_length(self, number: int) -> NDArray[np.int64]:
         """Pairs of about this length, at least MIN_PAIRS where there are so many."""
         for reach in range(N_LENGTHS):
             near = self._counts[max(0, number - reach) : number + reach + 1].sum(axis=0)
@@ -95,7 +95,7 @@ class RatioHistogram:
 _LOG_RATIOS = (np.arange(N_BINS) - N_BINS // 2) * BIN_WIDTH
 
 
-def _value(log_ratio: float) -> float:
+def _to_ratio(log_ratio: float) -> float:
     return float(np.exp(log_ratio))
 
 
@@ -103,7 +103,7 @@ def _median(counts: NDArray[np.int64]) -> float:
     return float(_LOG_RATIOS[np.searchsorted(np.cumsum(counts), (counts.sum() + 1) // 2)])
 
 
-def _spread(counts: NDArray[np.int64]) -> tuple[float, float]:
+def _median_and_deviation(counts: NDArray[np.int64]) -> tuple[float, float]:
     """Median and robust standard deviation."""
     usual = _median(counts)
     deviations = np.abs(_LOG_RATIOS - usual)

@@ -14,7 +14,7 @@ _INDENT = " " * 9
 _WIDTH = 120
 
 
-def for_people(report: CheckReport) -> str:
+def to_text(report: CheckReport) -> str:
     """The findings of each corpus, the worst first, with examples; at the end whether training would accept them. No line end at the end."""
     return "\n".join(_lines(report))
 
@@ -33,17 +33,17 @@ def _corpus_lines(corpus: CorpusReport, *, with_role: bool) -> Iterator[str]:
         n_chars / max(1, n_lines)
         for n_chars, n_lines in zip(corpus.n_chars, corpus.n_lines, strict=True)
     ]
-    yield f"{_count(corpus.n_pairs, 'pair')}, {src} to {tgt}, {per_line[0]:.0f} and {per_line[1]:.0f} characters in a line: {_verdict(corpus)}"
+    yield f"{_count(corpus.n_pairs, 'pair')}, {src} to {tgt}, {per_line[0]:.0f} and {per_line[1]:.0f} characters in a line: {_count_by_severity(corpus)}"
     for _, group in groupby(corpus.findings, key=lambda finding: finding.name):
         yield ""
-        yield from _group_lines(list(group))
+        yield from _rule_lines(list(group))
     yield ""
-    if not corpus.is_whole:
+    if not corpus.is_complete:
         yield "not looked for: everything else, since the corpus cannot be read to its end"
         return
     for head, names in (
         ("not found: ", corpus.not_found),
-        ("not looked for: ", corpus.not_looked_for),
+        ("not looked for: ", corpus.not_checked),
     ):
         if names:
             told = textwrap.fill(
@@ -52,7 +52,7 @@ def _corpus_lines(corpus: CorpusReport, *, with_role: bool) -> Iterator[str]:
             yield told.replace("_", " ")
 
 
-def _verdict(corpus: CorpusReport) -> str:
+def _count_by_severity(corpus: CorpusReport) -> str:
     counts = {
         severity: len({finding.name for finding in corpus.findings if finding.severity == severity})
         for severity in SEVERITIES
@@ -60,11 +60,11 @@ def _verdict(corpus: CorpusReport) -> str:
     return ", ".join(_count(n, severity) for severity, n in counts.items() if n) or "nothing found"
 
 
-def _group_lines(findings: list[Finding]) -> Iterator[str]:
+def _rule_lines(findings: list[Finding]) -> Iterator[str]:
     """What was found by one rule, on either side."""
     rule = RULES[findings[0].name]
     severity = min((finding.severity for finding in findings), key=SEVERITIES.index)
-    words = [", ".join(map(_how_many, findings)), rule.title]
+    words = [", ".join(map(_describe_count, findings)), rule.title]
     yield f"{severity:<8} {findings[0].name.replace('_', ' ')}: {' '.join(filter(None, words))}"
     for finding in findings:
         if finding.detail:
@@ -86,7 +86,7 @@ def _group_lines(findings: list[Finding]) -> Iterator[str]:
             margin = " " * len(margin)
 
 
-def _how_many(finding: Finding) -> str:
+def _describe_count(finding: Finding) -> str:
     """`16 target lines (0.055%)`; only `target` where there is nothing to count."""
     one, _, several = RULES[finding.name].noun.partition("/")
     side = _WHERE[finding.where]
@@ -110,12 +110,12 @@ def _count(n: int, noun: str) -> str:
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
-def for_programs(report: CheckReport) -> str:
+def to_json(report: CheckReport) -> str:
     """A JSON object: can_train, n_errors, n_warnings, n_notes, and corpora with their findings. Keys are only ever added."""
-    return json.dumps(as_dict(report), ensure_ascii=False, indent=2)
+    return json.dumps(to_dict(report), ensure_ascii=False, indent=2)
 
 
-def as_dict(report: CheckReport) -> dict[str, Any]:
+def to_dict(report: CheckReport) -> dict[str, Any]:
     """The same as a dictionary."""
     counts = {f"n_{severity}s": report.count(severity) for severity in SEVERITIES}
     return {
@@ -139,7 +139,7 @@ def _corpus_dict(corpus: CorpusReport) -> dict[str, Any]:
         "n_tgt_chars": corpus.n_chars[1],
         "findings": [_finding_dict(finding) for finding in corpus.findings],
         "not_found": list(corpus.not_found),
-        "not_looked_for": list(corpus.not_looked_for),
+        "not_looked_for": list(corpus.not_checked),
     }
 
 

@@ -27,8 +27,8 @@ class Rule(NamedTuple):
 
 
 _LINES, _PAIRS = "line/lines", "pair/pairs"
-_MENDED = "`{}` mends it in training, `mtkit data clean` in files."
-_DROPPED = "`{}` leaves such pairs out of training, `mtkit data clean` out of files."
+_FIXED_BY = "`{}` mends it in training, `mtkit data clean` in files."
+_DROPPED_BY = "`{}` leaves such pairs out of training, `mtkit data clean` out of files."
 
 RULES = {
     "unreadable": Rule("error", "", "cannot be read", "Training would stop here.", ""),
@@ -90,7 +90,7 @@ RULES = {
         _LINES,
         "in letters of another language",
         "The line is in another language, or in none.",
-        _DROPPED.format("clean.min_script"),
+        _DROPPED_BY.format("clean.min_script"),
         0.01,
         MAX_SHARE,
     ),
@@ -124,7 +124,7 @@ RULES = {
         _PAIRS,
         "that came before",
         "A pair that comes often counts often, and is learned by heart.",
-        _DROPPED.format("clean.duplicates"),
+        _DROPPED_BY.format("clean.duplicates"),
         0.01,
         MAX_SHARE,
     ),
@@ -141,7 +141,7 @@ RULES = {
         _LINES,
         "with an HTML entity",
         "It stands for a character; the model would learn to write it.",
-        _MENDED.format("clean.entities"),
+        _FIXED_BY.format("clean.entities"),
         0.01,
     ),
     "mojibake": Rule(
@@ -149,7 +149,7 @@ RULES = {
         _LINES,
         "with UTF-8 that was read as Windows-1252",
         "One character became two or three wrong ones, which the model would learn to write.",
-        "Best convert the original again. " + _DROPPED.format("clean.garbled"),
+        "Best convert the original again. " + _DROPPED_BY.format("clean.garbled"),
         0.001,
         MAX_SHARE,
     ),
@@ -158,7 +158,7 @@ RULES = {
         _LINES,
         "with U+FFFD",
         "It stands for a character that a conversion has lost.",
-        "Best convert the original again. " + _DROPPED.format("clean.garbled"),
+        "Best convert the original again. " + _DROPPED_BY.format("clean.garbled"),
         0.001,
         MAX_SHARE,
     ),
@@ -174,21 +174,21 @@ RULES = {
         _LINES,
         "with a character that some programs end a line at",
         "Python's splitlines and some editors do at U+0085, U+2028 or a form feed, and the sides slip.",
-        "mtkit ends lines at LF only. " + _MENDED.format("clean.invisible"),
+        "mtkit ends lines at LF only. " + _FIXED_BY.format("clean.invisible"),
     ),
     "nul": Rule(
         "warning",
         _LINES,
         "with NUL",
         "Many programs end a text there.",
-        _MENDED.format("clean.invisible"),
+        _FIXED_BY.format("clean.invisible"),
     ),
     "bom_inside": Rule(
         "warning",
         _LINES,
         "with a byte order mark inside",
         "Nobody sees it, but it makes a new word of a known one. Files were joined with their marks.",
-        _MENDED.format("clean.invisible"),
+        _FIXED_BY.format("clean.invisible"),
         0.01,
     ),
     "control": Rule(
@@ -196,7 +196,7 @@ RULES = {
         _LINES,
         "with control characters",
         "They are no text, and split words.",
-        _MENDED.format("clean.invisible"),
+        _FIXED_BY.format("clean.invisible"),
         0.01,
     ),
     "tokenised": Rule(
@@ -218,7 +218,7 @@ RULES = {
         _LINES,
         "with almost no letters",
         "Figures, code or leftovers: little to learn from.",
-        _DROPPED.format("clean.min_letters"),
+        _DROPPED_BY.format("clean.min_letters"),
         max_share=MAX_SHARE,
     ),
     "long": Rule(
@@ -226,7 +226,7 @@ RULES = {
         _LINES,
         "too long for a sentence",
         "Whole paragraphs, or lines that were joined.",
-        _DROPPED.format("clean.max_chars"),
+        _DROPPED_BY.format("clean.max_chars"),
         max_share=MAX_SHARE,
     ),
     "folded_duplicates": Rule(
@@ -258,7 +258,7 @@ RULES = {
         _LINES,
         "with characters that nobody sees",
         "Soft hyphens, zero-width spaces and direction marks make new words of known ones.",
-        _MENDED.format("clean.invisible"),
+        _FIXED_BY.format("clean.invisible"),
     ),
     "private_use": Rule(
         "note",
@@ -272,21 +272,21 @@ RULES = {
         _LINES,
         "not in Unicode's normal form C",
         "Words that look equal are spelt in two ways.",
-        _MENDED.format("clean.normal_form"),
+        _FIXED_BY.format("clean.normal_form"),
     ),
     "tab": Rule(
         "note",
         _LINES,
         "with a tab",
         "It would be a column too many in TSV.",
-        _MENDED.format("clean.spaces"),
+        _FIXED_BY.format("clean.spaces"),
     ),
     "edge_spaces": Rule(
         "note",
         _LINES,
         "with a space at an end",
         "Lines that look equal are not.",
-        _MENDED.format("clean.spaces"),
+        _FIXED_BY.format("clean.spaces"),
     ),
     "crlf": Rule(
         "note",

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from mtkit.checking.counts import Tally
-from mtkit.checking.lenient_reader import Chunk, decode, read_chunks
-from mtkit.checking.line_checks import Examiner
-from mtkit.checking.repeats import KEY_KINDS, REPEAT_KINDS, line_keys, unrepeated_key
+from mtkit.checking.counts import CorpusCounts
+from mtkit.checking.lenient_reader import LineChunk, decode_lines, read_chunks
+from mtkit.checking.line_checks import LineChecker
+from mtkit.checking.line_keys import KEY_KINDS, REPEAT_KINDS, line_keys, unique_key
 from mtkit.checking.side_words import SideWords, learn_side_words
 from mtkit.config.data import CorpusSource, DataConfig
 from mtkit.corpus.scripts import UNKNOWN_LANG, scripts_of_language
@@ -20,7 +20,7 @@ from mtkit.workers.process_pool import ordered_map
 Role = Literal["train", "validation", "test"]
 
 
-class Corpus(NamedTuple):
+class CheckedCorpus(NamedTuple):
     """A corpus to be checked."""
 
     number: int
@@ -46,44 +46,46 @@ class Corpus(NamedTuple):
 
 
 @dataclass
-class Scan:
+class ScanResult:
     """What one pass found."""
 
-    corpus: Corpus
+    corpus: CheckedCorpus
     key_paths: dict[str, Path]
     """For each of `REPEAT_KINDS` a file with a key for each line."""
-    tally: Tally = field(default_factory=Tally)
+    counts: CorpusCounts = field(default_factory=CorpusCounts)
     held_out: dict[bytes, int] = field(default_factory=dict)
     """Keys that a held-out corpus has too, and the first line with each."""
     error: MtkitError | None = None
     """Why the pass ended early."""
 
 
-class Readable:
+class TolerantReader:
     """An iterable of chunks that ends where reading fails, and remembers why."""
 
-    def __init__(self, corpus: Corpus) -> None:
+    def __init__(self, corpus: CheckedCorpus) -> None:
         self._corpus = corpus
         self.error: MtkitError | None = None
 
-    def __iter__(self) -> Iterator[Chunk]:
+    def __iter__(self) -> Iterator[LineChunk]:
         try:
             yield from read_chunks(self._corpus.source, self._corpus.data)
         except MtkitError as exc:
             self.error = exc
 
 
-def read_texts(corpus: Corpus, bar: ProgressBar | None = None) -> Iterator[tuple[str, str]]:
+def read_texts(corpus: CheckedCorpus, bar: ProgressBar | None = None) -> Iterator[tuple[str, str]]:
     """The pairs as text, as far as they can be read; what is not UTF-8 is blank."""
-    for chunk in Readable(corpus):
+    for chunk in TolerantReader(corpus):
         yield from zip(
-            decode(chunk.src, chunk.first).lines, decode(chunk.tgt, chunk.first).lines, strict=False
+            decode_lines(chunk.src, chunk.first).lines,
+            decode_lines(chunk.tgt, chunk.first).lines,
+            strict=False,
         )
         if bar is not None:
             bar.advance(max(len(chunk.src), len(chunk.tgt)))
 
 
-def held_out_keys(corpus: Corpus) -> dict[int, tuple[bytes, ...]]:
+def held_out_keys(corpus: CheckedCorpus) -> dict[int, tuple[bytes, ...]]:
     """The keys of each pair with text on both sides, by its line, as far as the corpus can be read."""
     return {
         line: line_keys(src, tgt)
@@ -92,7 +94,7 @@ def held_out_keys(corpus: Corpus) -> dict[int, tuple[bytes, ...]]:
     }
 
 
-class _Worker:
+class _ChunkScanner:
     """Does a chunk: its tally, the keys of each kind one after the other, and the held-out keys in it."""
 
     def __init__(
@@ -102,13 +104,13 @@ class _Worker:
         held_out: frozenset[bytes],
         side_words: SideWords | None,
     ) -> None:
-        self._examiner = Examiner(side_words)
+        self._examiner = LineChecker(side_words)
         self._number = number
         self._tags = tags
         self._held_out = held_out
 
-    def __call__(self, chunk: Chunk) -> tuple[Tally, list[bytes], dict[bytes, int]]:
-        tally, src, tgt = self._examiner.examine(chunk)
+    def __call__(self, chunk: LineChunk) -> tuple[CorpusCounts, list[bytes], dict[bytes, int]]:
+        tally, src, tgt = self._examiner.check(chunk)
         keys = []
         held_out: dict[bytes, int] = {}
         for line, (src_text, tgt_text) in enumerate(
@@ -122,14 +124,18 @@ class _Worker:
                     for key in self._held_out.intersection(untagged):
                         held_out.setdefault(key, line)
             else:
-                keys.append((unrepeated_key(self._number, line),) * len(KEY_KINDS))
+                keys.append((unique_key(self._number, line),) * len(KEY_KINDS))
         by_kind = dict(zip(KEY_KINDS, zip(*keys, strict=True), strict=False))
         return tally, [b"".join(by_kind.get(kind, ())) for kind in REPEAT_KINDS], held_out
 
 
-def scan(
-    corpus: Corpus, folder: Path, held_out: frozenset[bytes], n_workers: int, bar: ProgressBar
-) -> Scan:
+def scan_corpus(
+    corpus: CheckedCorpus,
+    folder: Path,
+    held_out: frozenset[bytes],
+    n_workers: int,
+    bar: ProgressBar,
+) -> ScanResult:
     """Read a corpus once.
 
     Args:
@@ -140,14 +146,14 @@ def scan(
         bar: Told of the lines read.
     """
     key_paths = {kind: folder / f"{corpus.number}.{kind}" for kind in REPEAT_KINDS}
-    done = Scan(corpus, key_paths)
-    chunks = Readable(corpus)
+    done = ScanResult(corpus, key_paths)
+    chunks = TolerantReader(corpus)
     with ExitStack() as stack:
         files = [stack.enter_context(path.open("wb")) for path in key_paths.values()]
         side_words = None if corpus.has_scripts_apart else learn_side_words(read_texts(corpus))
         args = (corpus.number, corpus.source.tags, held_out, side_words)
-        for tally, keys, seen in ordered_map(_Worker, args, chunks, n_workers):
-            done.tally.merge(tally)
+        for tally, keys, seen in ordered_map(_ChunkScanner, args, chunks, n_workers):
+            done.counts.merge(tally)
             for stream, column in zip(files, keys, strict=True):
                 stream.write(column)
             for key, line in seen.items():

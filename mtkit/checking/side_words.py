@@ -33,18 +33,18 @@ class SideWords(NamedTuple):
     src: frozenset[str] = frozenset()
     tgt: frozenset[str] = frozenset()
 
-    def exchanged(self) -> "SideWords":
+    def swapped(self) -> "SideWords":
         """The same, seen from the target."""
         return SideWords(self.tgt, self.src)
 
     def is_tgt(self, text: str) -> bool:
         """Whether a text on the source side is in the language of the target: more than twice as many of its words speak for that."""
-        words = words_of(text)
+        words = distinct_words(text)
         n_tgt = len(words & self.tgt)
         return n_tgt >= MIN_HITS and n_tgt > 2 * len(words & self.src)
 
 
-def words_of(text: str) -> set[str]:
+def distinct_words(text: str) -> set[str]:
     """The different words of a text."""
     return set(_WORD.findall(text.lower()))
 
@@ -55,14 +55,14 @@ def learn_side_words(pairs: Iterable[tuple[str, str]]) -> SideWords:
     tgt: Counter[str] = Counter()
     n_pairs = 0
     for src_text, tgt_text in islice(pairs, SAMPLE_PAIRS):
-        src.update(words_of(src_text))
-        tgt.update(words_of(tgt_text))
+        src.update(distinct_words(src_text))
+        tgt.update(distinct_words(tgt_text))
         n_pairs += 1
     min_lines = max(MIN_LINES, MIN_SHARE * n_pairs)
-    return SideWords(_typical(src, tgt, min_lines), _typical(tgt, src, min_lines))
+    return SideWords(_typical_words(src, tgt, min_lines), _typical_words(tgt, src, min_lines))
 
 
-def _typical(own: Counter[str], other: Counter[str], min_lines: float) -> frozenset[str]:
+def _typical_words(own: Counter[str], other: Counter[str], min_lines: float) -> frozenset[str]:
     return frozenset(
         word
         for word, count in own.most_common(MAX_WORDS)

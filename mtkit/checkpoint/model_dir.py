@@ -33,7 +33,7 @@ FORMAT_VERSION = 1
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 _OFTEN = 0.25
 """Share of the training lines from which on a number of sentences in a line is one that the model can translate together."""
-WEIGHTS_NAME, TOKENIZER_NAME = "model.safetensors", "tokenizer"
+WEIGHTS_NAME, TOKENIZER_DIR_NAME = "model.safetensors", "tokenizer"
 
 
 class TrainingLines(Section):
@@ -126,7 +126,7 @@ def refuse_foreign_dir(path: Path) -> None:
     if path.is_dir() and (
         foreign := sorted(
             {entry.name for entry in path.iterdir()}
-            - {CONFIG_NAME, WEIGHTS_NAME, TOKENIZER_NAME, SHORTLIST_NAME}
+            - {CONFIG_NAME, WEIGHTS_NAME, TOKENIZER_DIR_NAME, SHORTLIST_NAME}
         )
     ):
         raise MtkitError(
@@ -147,7 +147,7 @@ def save_model_dir(path: Path, trained: TrainedModel) -> None:
             trained.config.model_dump_json(indent=2) + "\n", encoding="utf-8"
         )
         save_weights(folder / WEIGHTS_NAME, trained.model)
-        trained.tokenizer.save(folder / TOKENIZER_NAME)
+        trained.tokenizer.save(folder / TOKENIZER_DIR_NAME)
 
 
 def with_history(trained: TrainedModel, history: TrainingHistory) -> TrainedModel:
@@ -178,7 +178,7 @@ def open_model_dir(path: Path) -> TrainedModel:
     config = _read_config(path)
     check_limits(path / CONFIG_NAME, config.max_length, config.model, config.search)
     check_layers(path / WEIGHTS_NAME, read_header(path / WEIGHTS_NAME), config.model)
-    tokenizer = Tokenizer.load(path / TOKENIZER_NAME)
+    tokenizer = Tokenizer.load(path / TOKENIZER_DIR_NAME)
     try:
         model = make_empty_model(config.model, tokenizer)
     except (ValueError, RuntimeError, OverflowError, TypeError) as exc:

@@ -57,7 +57,7 @@ def check(
         mtkit data check corpus.tsv --src-lang de --tgt-lang en
     """
     from mtkit.checking.check import check_corpora
-    from mtkit.checking.report import for_people, for_programs
+    from mtkit.checking.report import to_json, to_text
     from mtkit.io.output_guard import refuse_overwriting
 
     data = corpora_of(
@@ -65,6 +65,6 @@ def check(
     )
     refuse_overwriting([], [*corpus_paths(data), *filter(is_recipe_name, paths)])
     report = check_corpora(data, n_shown=n_shown, find_shift=shift, n_workers=n_workers)
-    print(for_programs(report) if as_json else for_people(report))
+    print(to_json(report) if as_json else to_text(report))
     if not report.can_train:
         raise typer.Exit(1)

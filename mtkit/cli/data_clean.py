@@ -24,7 +24,7 @@ from mtkit.cli.common.options import CorpusWorkersOption
 from mtkit.cli.common.recipe_paths import corpus_paths
 
 if TYPE_CHECKING:
-    from mtkit.corpus.write_pairs import PairsOut
+    from mtkit.corpus.write_pairs import PairsPath
 
 
 def clean(
@@ -107,7 +107,7 @@ def clean(
     )
 
 
-def _out(paths: list[Path]) -> "PairsOut | None":
+def _out(paths: list[Path]) -> "PairsPath | None":
     if not paths:
         return None
     if len(paths) == 1 and is_one_file(paths[0]):

@@ -73,7 +73,7 @@ def shortlist(
     from mtkit.corpus.store.token_store import TokenStore
     from mtkit.errors import MtkitError
     from mtkit.io.output_guard import refuse_overwriting
-    from mtkit.tokenizer.model_proto import TOKENIZER_NAME
+    from mtkit.tokenizer.model_proto import TOKENIZER_DIR_NAME
     from mtkit.tokenizer.subword import Tokenizer
 
     refuse_no_model(model_dir)
@@ -88,7 +88,7 @@ def shortlist(
     store_dirs = [Recipe.load(paths[0]).store_dir] if len(paths) == 1 else []
     model_parts = [model_dir / name for name in sorted(MODEL_NAMES - {SHORTLIST_NAME})]
     refuse_overwriting([path], [*paths, *store_dirs, *model_parts], own=model_dir)
-    tokenizer = Tokenizer.load(model_dir / TOKENIZER_NAME)
+    tokenizer = Tokenizer.load(model_dir / TOKENIZER_DIR_NAME)
     from mtkit.search.shortlist.build import make_shortlist, store_of_pairs
 
     config = ShortlistConfig(n_candidates=n_candidates, n_frequent=n_frequent, max_pairs=max_pairs)

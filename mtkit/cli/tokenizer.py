@@ -82,7 +82,7 @@ def encode(
 
     def encoded() -> Iterator[str]:
         for line in read_lines("-"):
-            pieces = subword.encode([line]) if ids else subword.encode_as_pieces([line])
+            pieces = subword.encode([line]) if ids else subword.encode_as_tokens([line])
             yield " ".join(map(str, pieces[0]))
 
     write_lines(None, encoded())
@@ -112,7 +112,7 @@ def decode(
             words = [word for word in line.split(" ") if word]
             try:
                 yield (
-                    subword.decode([_parse_ids(words)])[0] if ids else subword.decode_pieces(words)
+                    subword.decode([_parse_ids(words)])[0] if ids else subword.decode_tokens(words)
                 )
             except (ValueError, IndexError) as exc:
                 hint = f"ids are whole numbers below {subword.vocab_size}, separated by spaces"

@@ -10,7 +10,7 @@ from mtkit.config.model import ModelConfig
 from mtkit.config.section import Section
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.errors import MtkitError
-from mtkit.tokenizer.model_proto import model_files, read_settings
+from mtkit.tokenizer.model_proto import find_model_files, read_settings
 
 _FREE = frozenset(
     {"dropout", "attention_dropout", "activation_dropout", "layer_drop", "init", "max_positions"}
@@ -127,7 +127,7 @@ def _told(read: Callable[[Path], dict[str, Any]], folder: Path, key: str) -> dic
 
 
 def _read_tokenizer(folder: Path) -> dict[str, Any]:
-    paths = model_files(folder)
+    paths = find_model_files(folder)
     src, tgt = (read_settings(path.read_bytes(), str(path)) for path in paths)
     settings = {
         **src._asdict(),

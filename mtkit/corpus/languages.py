@@ -15,7 +15,114 @@ def is_variety_of(code: str, language: str) -> bool:
     return code.replace("_", "-").lower().startswith(f"{language.replace('_', '-').lower()}-")
 
 
-def word_space(code: str) -> str:
+def word_separator(code: str) -> str:
     """What the language writes between words and sentences: a space, or nothing. Of a language that is not known, a space."""
     scripts = scripts_of_language(code)
     return "" if scripts and scripts <= _WITHOUT_SPACES else " "
+
+
+_NAMES = """
+af afr: Afrikaans
+am amh: Amharic, አማርኛ
+ar ara arb: Arabic, العربية, 아랍어
+az aze: Azerbaijani, Azərbaycanca
+be bel: Belarusian, Беларуская
+bg bul: Bulgarian, Български
+bn ben: Bengali, Bangla, বাংলা
+bs bos: Bosnian, Bosanski
+ca cat: Catalan, Català
+cs ces cze: Czech, Čeština, Česky
+cy cym wel: Welsh, Cymraeg
+da dan: Danish, Dansk
+de deu ger: German, Deutsch, 독일어, ドイツ語, 德语
+el ell gre: Greek, Ελληνικά
+en eng: English, Englisch, Anglais, Inglés, 영어, 영문, 英語, 英语, 英文
+eo epo: Esperanto
+es spa: Spanish, Español, Castellano, 스페인어, スペイン語, 西班牙语
+et est: Estonian, Eesti
+eu eus baq: Basque, Euskara
+fa fas per pes: Persian, Farsi, فارسی
+fi fin: Finnish, Suomi
+fil tl tgl: Filipino, Tagalog
+fr fra fre: French, Français, 프랑스어, 불어, フランス語, 法语
+ga gle: Irish, Gaeilge
+gl glg: Galician, Galego
+gu guj: Gujarati, ગુજરાતી
+ha hau: Hausa
+he heb iw: Hebrew, עברית
+hi hin: Hindi, हिन्दी, हिंदी
+hr hrv: Croatian, Hrvatski
+hu hun: Hungarian, Magyar
+hy hye arm: Armenian, Հայերեն
+id ind: Indonesian, Bahasa Indonesia, 인도네시아어
+is isl ice: Icelandic, Íslenska
+it ita: Italian, Italiano, 이탈리아어
+ja jpn: Japanese, 日本語, 日文, 일본어, 日语
+ka kat geo: Georgian, ქართული
+kk kaz: Kazakh, Қазақша
+km khm: Khmer, ខ្មែរ
+kn kan: Kannada, ಕನ್ನಡ
+ko kor: Korean, 한국어, 한글, 국문, 韓国語, 韩语, 韩文
+la lat: Latin
+lo lao: Lao, ລາວ
+lt lit: Lithuanian, Lietuvių
+lv lav: Latvian, Latviešu
+mk mkd mac: Macedonian, Македонски
+ml mal: Malayalam, മലയാളം
+mn mon: Mongolian, Монгол
+mr mar: Marathi, मराठी
+ms msa may: Malay, Bahasa Melayu
+mt mlt: Maltese, Malti
+my mya bur: Burmese, Myanmar, မြန်မာ
+nb nob no nor: Norwegian, Bokmål, Norsk
+ne nep: Nepali, नेपाली
+nl nld dut: Dutch, Nederlands
+nn nno: Nynorsk
+pa pan: Punjabi, ਪੰਜਾਬੀ
+pl pol: Polish, Polski
+ps pus: Pashto, پښتو
+pt por: Portuguese, Português, 포르투갈어
+ro ron rum: Romanian, Română
+ru rus: Russian, Русский, 러시아어, ロシア語, 俄语
+si sin: Sinhala, සිංහල
+sk slk slo: Slovak, Slovenčina
+sl slv: Slovenian, Slovene, Slovenščina
+so som: Somali, Soomaali
+sq sqi alb: Albanian, Shqip
+sr srp: Serbian, Српски, Srpski
+sv swe: Swedish, Svenska
+sw swa: Swahili, Kiswahili
+ta tam: Tamil, தமிழ்
+te tel: Telugu, తెలుగు
+th tha: Thai, ไทย, 태국어
+tr tur: Turkish, Türkçe
+uk ukr: Ukrainian, Українська
+ur urd: Urdu, اردو
+uz uzb: Uzbek, Oʻzbekcha
+vi vie: Vietnamese, Tiếng Việt, 베트남어
+xh xho: Xhosa, isiXhosa
+yo yor: Yoruba, Yorùbá
+zh zho chi cmn: Chinese, Mandarin, 中文, 汉语, 漢語, 중국어, 中国語
+zu zul: Zulu, isiZulu
+"""
+
+
+def _languages_by_name() -> dict[str, str]:
+    languages = {}
+    for line in _NAMES.strip().splitlines():
+        codes, _, names = line.partition(": ")
+        first, *others = codes.split()
+        languages.update(dict.fromkeys([first, *others, *names.casefold().split(", ")], first))
+    return languages
+
+
+_LANGUAGES = _languages_by_name()
+
+
+def language_code(name: str) -> str | None:
+    """Return the code of the language with a name or code, without regard to case; None if it is not known.
+
+    Codes of one language are equal: `deu`, `ger`, `German` and `Deutsch` are `de`, and so is `de-AT`.
+    """
+    name = name.strip().casefold()
+    return _LANGUAGES.get(name) or _LANGUAGES.get(name.replace("_", "-").partition("-")[0])

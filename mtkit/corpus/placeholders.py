@@ -20,7 +20,7 @@ PLACEHOLDER = re.compile(f"({_PATTERN})", re.VERBOSE)
 """One group, the placeholder: {name}, {0}, %s, %(x)d, ${x}, <tag>, &amp;, URLs, e-mail addresses and numbers."""
 
 _NUMBER = re.compile(r"\d+(?:[.,:/\u00a0\u202f-]\d+)*(?: \d{3}\b)*")
-_MAX_SPELT = 12
+_MAX_SPELLED_OUT = 12
 _THOUSANDS = re.compile(r"(?<=\d)[.,\u00a0\u202f ](?=\d{3}(?!\d))")
 _POWER_OF_TEN = re.compile(
     r"\s*(?:[십백천만억조十百千万萬亿億兆]|hundred|thousand|[mb]illion|hundert|tausend|Mill?i|тыс|млн|млрд|mille?\b|mln|Mrd|Mio)",
@@ -28,14 +28,14 @@ _POWER_OF_TEN = re.compile(
 )
 
 
-def outside_placeholders(text: str, change: Callable[[str], str]) -> str:
+def map_outside_placeholders(text: str, change: Callable[[str], str]) -> str:
     """The text with all changed that is no placeholder, part by part."""
     return "".join(
         part if number % 2 else change(part) for number, part in enumerate(PLACEHOLDER.split(text))
     )
 
 
-def letter_places(text: str) -> list[int]:
+def letter_positions(text: str) -> list[int]:
     """Where letters stand that belong to no placeholder, in rising order."""
     places: list[int] = []
     start = 0
@@ -74,11 +74,11 @@ def lost_placeholders(src: str, tgt: str) -> list[str]:
 
 
 def _lost_numbers(src: str, tgt: str) -> list[str]:
-    kept = Counter(run for number in _NUMBER.findall(tgt) for run in _runs(number))
+    kept = Counter(run for number in _NUMBER.findall(tgt) for run in _digit_runs(number))
     lost = []
     for match in _NUMBER.finditer(src):
-        runs = _runs(match.group())
-        is_spelt = (len(runs) == 1 and int(runs[0]) <= _MAX_SPELT) or _POWER_OF_TEN.match(
+        runs = _digit_runs(match.group())
+        is_spelt = (len(runs) == 1 and int(runs[0]) <= _MAX_SPELLED_OUT) or _POWER_OF_TEN.match(
             src, match.end()
         )
         if not is_spelt and any(kept[run] < n for run, n in Counter(runs).items()):
@@ -86,7 +86,7 @@ def _lost_numbers(src: str, tgt: str) -> list[str]:
     return lost
 
 
-def _runs(number: str) -> list[str]:
+def _digit_runs(number: str) -> list[str]:
     """The digits of a number without leading zeros, in one run with those after a thousands separator."""
     digits = "".join(str(unicodedata.digit(char)) if char.isdigit() else char for char in number)
     return [

@@ -7,21 +7,23 @@ from typing import NamedTuple
 from mtkit.config.data import CorpusSource, DataConfig, corpus_name
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.clean.drop_limit import TooManyDropped
-from mtkit.corpus.read.pairs import SentencePair, read_pairs
-from mtkit.corpus.store.preprocess import PreprocessReport, preprocess
+from mtkit.corpus.read.pairs import read_pairs
+from mtkit.corpus.sentence_pair import SentencePair
+from mtkit.corpus.store.preprocess import preprocess
+from mtkit.corpus.store.preprocess_report import PreprocessReport
 from mtkit.errors import MtkitError
 from mtkit.io.progress import progress
 from mtkit.io.text import write_lines
-from mtkit.tokenizer.train import draw
+from mtkit.tokenizer.train import reservoir_sample
 
 SAMPLE_SIZE = 50_000
 """Pairs that are drawn at first."""
-_LARGER = 8
+_GROWTH_FACTOR = 8
 """A sample that gives no vocabulary of the wanted size is followed by one so many times as large."""
 _SEED = 1
 
 
-class Sample(NamedTuple):
+class CorpusSample(NamedTuple):
     """A prepared sample."""
 
     recipe: Recipe
@@ -38,7 +40,7 @@ class Sample(NamedTuple):
         return self.n_pairs / self.n_sampled
 
 
-def prepare_sample(recipe: Recipe, folder: Path, size: int = SAMPLE_SIZE) -> Sample:
+def prepare_sample(recipe: Recipe, folder: Path, size: int = SAMPLE_SIZE) -> CorpusSample:
     """Draw pairs at random from all corpora together, and make tokenizer and token store of them.
 
     All corpora are read to the end once, or more often where a sample is too small for the vocabulary.
@@ -51,13 +53,13 @@ def prepare_sample(recipe: Recipe, folder: Path, size: int = SAMPLE_SIZE) -> Sam
         MtkitError: The corpora cannot be read, too much of one is dropped, or not even the whole of them gives a tokenizer and pairs to train on.
     """
     while True:
-        sampled, n_pairs, n_sampled = _draw(recipe, folder / str(size), size)
+        sampled, n_pairs, n_sampled = _draw_sample(recipe, folder / str(size), size)
         try:
-            return Sample(sampled, n_pairs, n_sampled, preprocess(sampled))
+            return CorpusSample(sampled, n_pairs, n_sampled, preprocess(sampled))
         except MtkitError as exc:
             if n_sampled == n_pairs or isinstance(exc, TooManyDropped):
                 raise
-        size *= _LARGER
+        size *= _GROWTH_FACTOR
 
 
 class _AllPairs:
@@ -76,14 +78,14 @@ class _AllPairs:
                     yield corpus, pair
 
 
-def _draw(recipe: Recipe, folder: Path, size: int) -> tuple[Recipe, int, int]:
+def _draw_sample(recipe: Recipe, folder: Path, size: int) -> tuple[Recipe, int, int]:
     """The recipe of a sample, the pairs of the whole, and those of the sample."""
     all_pairs = _AllPairs(recipe.data)
-    drawn = draw(all_pairs, size, _SEED)
+    drawn = reservoir_sample(all_pairs, size, _SEED)
     sources = []
     for corpus, source in enumerate(recipe.data.train):
         sources.append(
-            _write(
+            _write_source(
                 folder / str(corpus), source, [pair for number, pair in drawn if number == corpus]
             )
         )
@@ -97,7 +99,7 @@ def _draw(recipe: Recipe, folder: Path, size: int) -> tuple[Recipe, int, int]:
     )
 
 
-def _write(folder: Path, source: CorpusSource, pairs: list[SentencePair]) -> CorpusSource:
+def _write_source(folder: Path, source: CorpusSource, pairs: list[SentencePair]) -> CorpusSource:
     """Two text files in place of whatever the corpus is."""
     paths = {"src": folder / "src.txt", "tgt": folder / "tgt.txt"}
     for side, path in paths.items():

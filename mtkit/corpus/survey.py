@@ -10,15 +10,17 @@ from dataclasses import dataclass
 from mtkit.config.auto.statistics import CorpusFacts, SideFacts
 from mtkit.config.clean import CleanConfig
 from mtkit.config.data import CorpusSource, DataConfig
-from mtkit.corpus.clean.pair_cleaner import RULES, PairCleaner
+from mtkit.corpus.clean.drop_counts import RULES
+from mtkit.corpus.clean.pair_cleaner import PairCleaner
 from mtkit.corpus.clean.pair_rules import display_width
-from mtkit.corpus.languages import word_space
-from mtkit.corpus.read.pairs import SentencePair, describe_source, read_pairs
+from mtkit.corpus.languages import word_separator
+from mtkit.corpus.read.pairs import describe_source, read_pairs
 from mtkit.corpus.scripts import script_of
-from mtkit.corpus.sentence_ends import sentences
+from mtkit.corpus.sentence_pair import SentencePair
+from mtkit.corpus.sentence_splitter import split_sentences
 from mtkit.errors import MtkitError
 from mtkit.io.progress import progress
-from mtkit.tokenizer.train import draw
+from mtkit.tokenizer.train import reservoir_sample
 
 SAMPLE_SIZE = 20_000
 """Pairs that are looked at more closely."""
@@ -27,7 +29,7 @@ _SEED = 1
 _DENSE_SCRIPTS = frozenset({"hangul", "han", "hiragana", "katakana"})
 _UNSPACED_WORD_CHARS = 2
 """Characters taken for a word where a language writes no spaces."""
-_COMMON = 0.9995
+_FREQUENT_SHARE = 0.9995
 _MIN_WIDTH = 20
 """Sides of fewer columns say nothing about usual ratios."""
 
@@ -72,7 +74,7 @@ def survey(source: CorpusSource, data: DataConfig) -> Survey:
     """
     name = describe_source(source)
     counter = _DistinctCounter()
-    sample = draw(_counted(read_pairs(source, data), counter), SAMPLE_SIZE, _SEED)
+    sample = reservoir_sample(_counted(read_pairs(source, data), counter), SAMPLE_SIZE, _SEED)
     if not counter.n_seen:
         raise MtkitError(f"{name}: no lines", "both files are empty; check the paths")
     cleaner = PairCleaner(CleanConfig(), data.src_lang, data.tgt_lang)
@@ -84,7 +86,7 @@ def survey(source: CorpusSource, data: DataConfig) -> Survey:
             f"{name}: cleaning leaves no pair; most often, {RULES[rule]}",
             f"is the source {data.src_lang} and the target {data.tgt_lang}? `mtkit data check` says more",
         )
-    src_facts, tgt_facts = _sides(kept, data)
+    src_facts, tgt_facts = _side_statistics(kept, data)
     src_widths, tgt_widths = (
         [display_width(text) for text in side] for side in zip(*kept, strict=True)
     )
@@ -140,7 +142,9 @@ def _counted(pairs: Iterable[SentencePair], counter: _DistinctCounter) -> Iterat
             yield pair
 
 
-def _sides(pairs: Sequence[SentencePair], data: DataConfig) -> tuple[SideFacts, SideFacts]:
+def _side_statistics(
+    pairs: Sequence[SentencePair], data: DataConfig
+) -> tuple[SideFacts, SideFacts]:
     texts = [
         [unicodedata.normalize("NFC", text) for text in side] for side in zip(*pairs, strict=True)
     ]
@@ -151,7 +155,7 @@ def _sides(pairs: Sequence[SentencePair], data: DataConfig) -> tuple[SideFacts, 
     letters = [_letters_by_script(count) for count in chars]
     main = [max(count, key=lambda script: count[script]) if count else "latin" for count in letters]
     src, tgt = (
-        _side(lang, side, count, scripts, main[i], main[1 - i])
+        _statistics_of_side(lang, side, count, scripts, main[i], main[1 - i])
         for i, (lang, side, count, scripts) in enumerate(
             zip((data.src_lang, data.tgt_lang), texts, chars, letters, strict=True)
         )
@@ -159,7 +163,7 @@ def _sides(pairs: Sequence[SentencePair], data: DataConfig) -> tuple[SideFacts, 
     return src, tgt
 
 
-def _side(
+def _statistics_of_side(
     lang: str,
     texts: list[str],
     chars: Counter[str],
@@ -169,7 +173,7 @@ def _side(
 ) -> SideFacts:
     n_chars, n_letters = chars.total(), max(letters.total(), 1)
     words = Counter(word for text in texts for word in text.split())
-    n_words = words.total() if word_space(lang) else n_chars / _UNSPACED_WORD_CHARS
+    n_words = words.total() if word_separator(lang) else n_chars / _UNSPACED_WORD_CHARS
     return SideFacts(
         lang=lang,
         script=script,
@@ -179,9 +183,9 @@ def _side(
         dense_share=sum(letters[dense] for dense in _DENSE_SCRIPTS) / n_chars,
         foreign_share=0.0 if script == other_script else letters[other_script] / n_letters,
         n_chars=len(chars),
-        n_common_chars=_n_common(chars),
+        n_common_chars=_n_frequent_chars(chars),
         n_types=len(words),
-        several_sentences=sum(len(sentences(text, lang)) > 1 for text in texts) / len(texts),
+        several_sentences=sum(len(split_sentences(text, lang)) > 1 for text in texts) / len(texts),
     )
 
 
@@ -193,8 +197,8 @@ def _letters_by_script(chars: Counter[str]) -> Counter[str]:
     return letters
 
 
-def _n_common(chars: Counter[str]) -> int:
-    wanted, seen = _COMMON * chars.total(), 0
+def _n_frequent_chars(chars: Counter[str]) -> int:
+    wanted, seen = _FREQUENT_SHARE * chars.total(), 0
     for number, (_, n) in enumerate(chars.most_common(), 1):
         seen += n
         if seen >= wanted:

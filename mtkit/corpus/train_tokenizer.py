@@ -9,18 +9,25 @@ from typing import Any
 from mtkit.config.data import DataConfig, corpus_name
 from mtkit.config.recipe import Recipe
 from mtkit.config.tokenizer import TokenizerConfig
+from mtkit.corpus.clean.drop_counts import DropCounts
 from mtkit.corpus.clean.drop_limit import check_dropped
-from mtkit.corpus.clean.pair_cleaner import Dropped, PairCleaner
-from mtkit.corpus.read.pairs import SentencePair, describe_source, read_pairs, source_fingerprint
+from mtkit.corpus.clean.pair_cleaner import PairCleaner
+from mtkit.corpus.read.pairs import describe_source, read_pairs, source_fingerprint
+from mtkit.corpus.sentence_pair import SentencePair
 from mtkit.errors import MtkitError
 from mtkit.io.build_manifest import make_key, read_manifest, refuse_foreign, write_manifest
 from mtkit.io.logs import get_logger
 from mtkit.io.progress import ProgressBar, progress
 from mtkit.io.text import atomic_dir
 from mtkit.tokenizer.extend import extend_subword
-from mtkit.tokenizer.model_proto import TOKENIZER_NAME
+from mtkit.tokenizer.model_proto import TOKENIZER_DIR_NAME
 from mtkit.tokenizer.subword import Subword, Tokenizer
-from mtkit.tokenizer.train import VocabularyTooLarge, check_symbols, draw, train_subword
+from mtkit.tokenizer.train import (
+    VocabularyTooLarge,
+    check_user_symbols,
+    reservoir_sample,
+    train_subword,
+)
 
 FORMAT_VERSION = 2
 
@@ -44,17 +51,17 @@ def tokenizer_is_fresh(recipe: Recipe) -> bool:
     Raises:
         MtkitError: The training corpus cannot be read.
     """
-    return fresh_tokenizer(recipe, input_fingerprints(recipe)) is not None
+    return load_if_fresh(recipe, input_fingerprints(recipe)) is not None
 
 
-def load_or_train(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer:
+def load_or_train_tokenizer(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer:
     """The recipe's tokenizer, trained when it is missing or stale.
 
     Args:
         recipe: Says where it is kept.
         inputs: What `input_fingerprints` says of the training corpus.
     """
-    return fresh_tokenizer(recipe, inputs) or _train(recipe, inputs)
+    return load_if_fresh(recipe, inputs) or _train(recipe, inputs)
 
 
 def input_fingerprints(recipe: Recipe) -> list[dict[str, str]]:
@@ -92,7 +99,9 @@ def _train(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer:
 
 
 def _load_source(folder: Path, tokenizer_dir: Path) -> Tokenizer:
-    if os.path.realpath(tokenizer_dir) in map(os.path.realpath, (folder, folder / TOKENIZER_NAME)):
+    if os.path.realpath(tokenizer_dir) in map(
+        os.path.realpath, (folder, folder / TOKENIZER_DIR_NAME)
+    ):
         raise MtkitError(
             f"`{folder}`: tokenizer.init_from is where this recipe's own tokenizer is kept",
             "set data.work_dir to a new folder",
@@ -103,7 +112,7 @@ def _load_source(folder: Path, tokenizer_dir: Path) -> Tokenizer:
 def _make_side(
     recipe: Recipe, sides: tuple[str, ...], config: TokenizerConfig, source: Subword | None
 ) -> Subword:
-    pairs = _DrawnPairs(recipe, sides)
+    pairs = _TrainingTexts(recipe, sides)
     try:
         return Subword(
             train_subword(pairs, config)
@@ -132,7 +141,7 @@ def _check_tags(data: DataConfig) -> None:
     trained = {tag for source in data.train for tag in source.tags}
     for source in (*data.train, *data.validation):
         key = f"tags of {corpus_name(source)}"
-        check_symbols(key, source.tags)
+        check_user_symbols(key, source.tags)
         for tag in source.tags:
             if tag.isalnum():
                 raise MtkitError(
@@ -146,7 +155,7 @@ def _check_tags(data: DataConfig) -> None:
                 )
 
 
-class _DrawnPairs:
+class _TrainingTexts:
     """The texts to learn pieces from: pairs drawn from all corpora, cleaned as `preprocess` will clean them."""
 
     def __init__(self, recipe: Recipe, sides: tuple[str, ...]) -> None:
@@ -159,12 +168,12 @@ class _DrawnPairs:
         cleaners = [cleaner.for_source(source) for source in recipe.data.train]
         n_read: Counter[int] = Counter()
         with progress("Reading for the tokenizer", unit="pairs") as bar:
-            drawn = draw(
+            drawn = reservoir_sample(
                 _counted_pairs(recipe, bar, n_read),
                 -(-config.max_sentences // len(self.sides)),
                 config.seed,
             )
-        n_drawn, dropped = Counter(corpus for corpus, _ in drawn), [Dropped() for _ in cleaners]
+        n_drawn, dropped = Counter(corpus for corpus, _ in drawn), [DropCounts() for _ in cleaners]
         for corpus, (src, tgt) in drawn:
             cleaned = cleaners[corpus].clean(src, tgt)
             if cleaned.reason is None:
@@ -197,7 +206,7 @@ def _counted_pairs(
             yield corpus, pair
 
 
-def fresh_tokenizer(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer | None:
+def load_if_fresh(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer | None:
     """The tokenizer in `recipe.tokenizer_dir`, if it was made from this corpus with these settings and is whole."""
     folder: Path = recipe.tokenizer_dir
     manifest = read_manifest(folder)
@@ -222,7 +231,13 @@ def _key(recipe: Recipe, inputs: list[dict[str, str]], source_sha256: str | None
     if source_sha256 is not None:
         settings |= {"extend": recipe.tokenizer.extend, "source": source_sha256}
     return make_key(
-        [FORMAT_VERSION, [entry["sha256"] for entry in inputs], settings, _clean(recipe), languages]
+        [
+            FORMAT_VERSION,
+            [entry["sha256"] for entry in inputs],
+            settings,
+            _clean_settings(recipe),
+            languages,
+        ]
     )
 
 
@@ -234,7 +249,7 @@ def _source_sha256(recipe: Recipe, manifest: dict[str, Any]) -> str | None:
     return Tokenizer.load(folder).sha256 if folder.exists() else manifest.get("source_sha256")
 
 
-def _clean(recipe: Recipe) -> dict[str, Any]:
+def _clean_settings(recipe: Recipe) -> dict[str, Any]:
     """The rules of cleaning that decide which text the tokenizer sees."""
     return recipe.clean.model_dump(mode="json", exclude={"duplicates", "test_overlap"})
 
@@ -251,5 +266,5 @@ def _manifest(
         "vocab_sizes": {"src": tokenizer.src.vocab_size, "tgt": tokenizer.tgt.vocab_size},
         "inputs": inputs,
         "settings": _settings(recipe).model_dump(mode="json"),
-        "clean": _clean(recipe),
+        "clean": _clean_settings(recipe),
     }

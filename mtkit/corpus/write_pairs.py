@@ -11,14 +11,14 @@ from mtkit.errors import MtkitError
 from mtkit.io.compression import SUFFIXES, packed
 from mtkit.io.text import atomic_write
 
-PairsOut = Path | tuple[Path, Path]
+PairsPath = Path | tuple[Path, Path]
 """One file with both sides, whose name ends as its format does, or two text files; `-` is TSV on stdout."""
 
 Pairs = Iterable[tuple[str, str]]
 
 
 @contextmanager
-def writing_pairs(out: PairsOut, langs: tuple[str, str]) -> Iterator[Callable[[Pairs], None]]:
+def open_pair_writer(out: PairsPath, langs: tuple[str, str]) -> Iterator[Callable[[Pairs], None]]:
     """Open what pairs are written to; files appear whole or not at all, when the block ends.
 
     Args:
@@ -36,16 +36,16 @@ def writing_pairs(out: PairsOut, langs: tuple[str, str]) -> Iterator[Callable[[P
                     f"`{out[0]}`: both sides cannot go to one file of text",
                     "name two files, or one ending in .tsv or .jsonl",
                 )
-            src_stream, tgt_stream = (stack.enter_context(writable(path)) for path in out)
+            src_stream, tgt_stream = (stack.enter_context(open_output(path)) for path in out)
             yield lambda pairs: _write_text(src_stream, tgt_stream, pairs)
             return
-        line_of = _line_maker(out, langs)
-        stream = stack.enter_context(writable(out))
+        line_of = _line_formatter(out, langs)
+        stream = stack.enter_context(open_output(out))
         yield lambda pairs: _write(stream, map(line_of, pairs))
 
 
 @contextmanager
-def writable(path: Path) -> Iterator[BinaryIO]:
+def open_output(path: Path) -> Iterator[BinaryIO]:
     """A file's bytes, written whole or not at all, packed as its name says; `-` is stdout."""
     if str(path) == "-":
         sys.stdout.flush()
@@ -56,7 +56,7 @@ def writable(path: Path) -> Iterator[BinaryIO]:
             yield stream
 
 
-def _line_maker(path: Path, langs: tuple[str, str]) -> Callable[[tuple[str, str]], str]:
+def _line_formatter(path: Path, langs: tuple[str, str]) -> Callable[[tuple[str, str]], str]:
     suffixes = [suffix for suffix in path.suffixes if suffix not in SUFFIXES]
     kind = suffixes[-1] if suffixes else ""
     if str(path) == "-" or kind == ".tsv":

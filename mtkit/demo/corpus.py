@@ -7,7 +7,7 @@ import lzma
 from importlib.resources import files
 from typing import NamedTuple
 
-from mtkit.corpus.read.pairs import SentencePair
+from mtkit.corpus.sentence_pair import SentencePair
 
 FILE_NAME = "corpus.tsv.xz"
 """Korean, a tab, English: the lines of all parts, in order."""

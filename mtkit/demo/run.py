@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mtkit.config.recipe import Recipe
 from mtkit.config.short_recipe import short_recipe
-from mtkit.corpus.read.pairs import SentencePair
+from mtkit.corpus.sentence_pair import SentencePair
 from mtkit.corpus.store.preprocess import preprocess
 from mtkit.corpus.train_tokenizer import tokenizer_is_fresh, train_tokenizer
 from mtkit.demo.corpus import WORKED_EXAMPLE, demo_corpus

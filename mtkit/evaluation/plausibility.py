@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from mtkit.io.logs import get_logger
-from mtkit.tokenizer.pretokenized import signs_of_tokenization
+from mtkit.tokenizer.pretokenized import tokenization_markers
 
 logger = get_logger(__name__)
 
@@ -25,7 +25,7 @@ _ADVICE_BY_SCRIPT = {
 
 def warn_of_tokenized_text(whose: str, segments: Sequence[str]) -> None:
     """Log a warning when the text looks split into words or pieces."""
-    if signs := signs_of_tokenization(segments):
+    if signs := tokenization_markers(segments):
         logger.warning(
             "%s look tokenised (%s in many lines); detokenise both sides, or the score is not comparable",
             whose,

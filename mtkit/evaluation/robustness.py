@@ -6,11 +6,11 @@ from random import Random
 from typing import NamedTuple, get_args
 
 from mtkit.config.augment import Alteration
-from mtkit.corpus.augment.augment import alter
-from mtkit.corpus.languages import word_space
+from mtkit.corpus.augment.alterations import alter_pair
+from mtkit.corpus.languages import word_separator
 from mtkit.evaluation.metrics import Scores, check_counts, evaluate, make_scorers
 from mtkit.evaluation.significance import AlteredScores
-from mtkit.tokenizer.tags import take_tags
+from mtkit.tokenizer.tags import split_tags
 
 _SEED = 1
 
@@ -91,8 +91,8 @@ def _altered(
     for number, (line, *references) in enumerate(zip(text.src, *text.references, strict=True)):
         # Each line has its own chance, so that a line more or less in the file leaves the others as they are.
         rng = Random(f"{_SEED} {name} {number}")
-        tags, rest = take_tags(line, known_tags)
-        altered, altered_references = alter(name, rest, references, rng, langs)
+        tags, rest = split_tags(line, known_tags)
+        altered, altered_references = alter_pair(name, rest, references, rng, langs)
         n_altered += altered != rest
         new_src.append("".join(tags) + altered if altered != rest else line)
         new_references.append(altered_references)
@@ -100,7 +100,7 @@ def _altered(
 
 
 def _join(first: str, second: str, lang: str) -> str:
-    return word_space(lang).join(text for text in (first, second) if text)
+    return word_separator(lang).join(text for text in (first, second) if text)
 
 
 def _merged(text: _Text, langs: tuple[str, str], known_tags: Sequence[str]) -> _Text:
@@ -110,7 +110,7 @@ def _merged(text: _Text, langs: tuple[str, str], known_tags: Sequence[str]) -> _
     pairs = [list(pair) for pair in zip(text.src, *text.references, strict=True)]
     for first, second in zip_longest(pairs[::2], pairs[1::2]):
         (tags, rest), (other_tags, other) = (
-            take_tags(pair[0] if pair else "", known_tags) for pair in (first, second)
+            split_tags(pair[0] if pair else "", known_tags) for pair in (first, second)
         )
         if second is not None and rest.strip() and other.strip() and tags == other_tags:
             joined = [_join(a, b, langs[1]) for a, b in zip(first[1:], second[1:], strict=True)]

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from mtkit.checkpoint.model_dir import TOKENIZER_NAME, load_model_dir
+from mtkit.checkpoint.model_dir import TOKENIZER_DIR_NAME, load_model_dir
 from mtkit.engines.ctranslate2.exported_dir import (
     CARD_NAME,
     EXPORT_NAME,
@@ -94,7 +94,7 @@ def export_ctranslate2(
     spec.optimize(quantization=quantization)
     with atomic_dir(out_dir) as folder:
         spec.save(str(folder))
-        trained.tokenizer.save(folder / TOKENIZER_NAME)
+        trained.tokenizer.save(folder / TOKENIZER_DIR_NAME)
         _describe(folder, config)
         if comparison is not None:
             found = verify(model_dir, folder, *texts, comparison.search or {})

@@ -38,7 +38,7 @@ def n_positions(config: ModelConfig) -> int | None:
 
 def pieces_of(subword: Subword) -> list[str]:
     """The text of each piece, by id."""
-    return [piece.text for piece in subword.pieces()]
+    return [piece.text for piece in subword.entries()]
 
 
 def obstacles(trained: TrainedModel) -> list[str]:

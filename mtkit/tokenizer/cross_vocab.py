@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mtkit.tokenizer.model_proto import NewPiece, with_pieces
+from mtkit.tokenizer.model_proto import NewEntry, add_entries
 from mtkit.tokenizer.normalize import WORD_BOUNDARY
 from mtkit.tokenizer.subword import Subword
 
@@ -10,7 +10,7 @@ from mtkit.tokenizer.subword import Subword
 _MARK = "\ue000"
 
 
-def split_pieces(subword: Subword, pieces: Sequence[str]) -> list[list[int]]:
+def encode_tokens(subword: Subword, pieces: Sequence[str]) -> list[list[int]]:
     """The ids into which a vocabulary splits pieces that it may not have.
 
     A text would get a space before it, which many pieces do not have. A symbol that is never split stands in its place.
@@ -19,7 +19,7 @@ def split_pieces(subword: Subword, pieces: Sequence[str]) -> list[list[int]]:
         subword: The vocabulary.
         pieces: With WORD_BOUNDARY for a space.
     """
-    marked = Subword(with_pieces(subword.model_bytes, [NewPiece(_MARK, is_symbol=True)]))
-    [mark] = marked.piece_ids([_MARK])
+    marked = Subword(add_entries(subword.model_bytes, [NewEntry(_MARK, is_symbol=True)]))
+    [mark] = marked.lookup_ids([_MARK])
     rows = marked.encode([_MARK + piece.replace(WORD_BOUNDARY, " ") for piece in pieces])
     return [row[row.index(mark) + 1 :] for row in rows]

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from mtkit.tokenizer.normalize import WORD_BOUNDARY
 
-MAX_PIECE_LENGTH = 16
+MAX_TOKEN_LENGTH = 16
 """Characters of a piece at most, as in SentencePiece's trainer."""
 _MIN_COUNT = 2
 
@@ -31,7 +31,7 @@ def learn_merges(
     Returns:
         The new pieces in the order of their merges, which come after all of the model's.
     """
-    corpus = _Corpus(words, dict(scores))
+    corpus = _PairCounts(words, dict(scores))
     learned = []
     while len(learned) < n_merges and (piece := corpus.most_frequent()) is not None:
         corpus.merge(piece)
@@ -39,17 +39,17 @@ def learn_merges(
     return learned
 
 
-class _Corpus:
+class _PairCounts:
     """Words, and how often two neighbours in them would make each piece."""
 
     def __init__(self, words: Mapping[tuple[str, ...], int], scores: dict[str, float]) -> None:
         self.words = [list(word) for word in words]
         self.n_times = list(words.values())
         self.scores = scores
-        self.joins = _Joins(scores)
+        self.merged = _MergedPairs(scores)
         self.next_score = min(scores.values(), default=0.0) - 1
         self.counts: defaultdict[str, int] = defaultdict(int)
-        self.places: defaultdict[str, set[int]] = defaultdict(set)
+        self.words_with: defaultdict[str, set[int]] = defaultdict(set)
         for place in range(len(self.words)):
             self._count(place, 1)
         self.queue = [(-count, piece) for piece, count in self.counts.items()]
@@ -69,27 +69,27 @@ class _Corpus:
         self.scores[piece] = self.next_score
         self.next_score -= 1
         changed: set[str] = set()
-        for place in sorted(self.places[piece]):
+        for place in sorted(self.words_with[piece]):
             changed |= self._count(place, -1)
-            self._settle(self.words[place])
+            self._apply_merges(self.words[place])
             changed |= self._count(place, 1)
         for neighbour in changed:
             if self.counts[neighbour]:
                 heapq.heappush(self.queue, (-self.counts[neighbour], neighbour))
             else:
-                del self.counts[neighbour], self.places[neighbour]
+                del self.counts[neighbour], self.words_with[neighbour]
 
     def _count(self, place: int, sign: int) -> set[str]:
-        joined = [piece for pair in pairwise(self.words[place]) if (piece := self.joins[pair])]
+        joined = [piece for pair in pairwise(self.words[place]) if (piece := self.merged[pair])]
         for piece in joined:
             self.counts[piece] += sign * self.n_times[place]
             if sign > 0:
-                self.places[piece].add(place)
+                self.words_with[piece].add(place)
             else:
-                self.places[piece].discard(place)
+                self.words_with[piece].discard(place)
         return set(joined)
 
-    def _settle(self, symbols: list[str]) -> None:
+    def _apply_merges(self, symbols: list[str]) -> None:
         """Make all merges in their order: the new one may make room for one that the model knew."""
         while True:
             found = [
@@ -103,7 +103,7 @@ class _Corpus:
             symbols[i : i + 2] = [symbols[i] + symbols[i + 1]]
 
 
-class _Joins(dict[tuple[str, str], str]):
+class _MergedPairs(dict[tuple[str, str], str]):
     """What comes of two neighbours; empty where they may not be merged."""
 
     def __init__(self, known: Mapping[str, float]) -> None:
@@ -111,23 +111,23 @@ class _Joins(dict[tuple[str, str], str]):
         self.known = known
 
     def __missing__(self, pair: tuple[str, str]) -> str:
-        self[pair] = "".join(pair) if _may_join(*pair, self.known) else ""
+        self[pair] = "".join(pair) if _can_merge(*pair, self.known) else ""
         return self[pair]
 
 
-def _may_join(a: str, b: str, known: Mapping[str, float]) -> bool:
+def _can_merge(a: str, b: str, known: Mapping[str, float]) -> bool:
     if (
         a not in known
         or b not in known
-        or len(a) + len(b) > MAX_PIECE_LENGTH
+        or len(a) + len(b) > MAX_TOKEN_LENGTH
         or b.startswith(WORD_BOUNDARY)
     ):
         return False
-    return a == WORD_BOUNDARY or _kind(a.removeprefix(WORD_BOUNDARY)) == _kind(b)
+    return a == WORD_BOUNDARY or _char_class(a.removeprefix(WORD_BOUNDARY)) == _char_class(b)
 
 
 @cache
-def _kind(piece: str) -> str:
+def _char_class(piece: str) -> str:
     """What its characters are: digits, signs, or letters of a script; of combining marks alone that of any letter before them is meant."""
     for char in reversed(piece):
         category = unicodedata.category(char)[0]

@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 
 from mtkit.errors import MtkitError
 
-TOKENIZER_NAME = "tokenizer"
+TOKENIZER_DIR_NAME = "tokenizer"
 """The folder of a tokenizer in that of a model."""
 JOINT_NAME = "joint.model"
 SRC_NAME = "src.model"
 TGT_NAME = "tgt.model"
 
-_PIECES, _TRAINER, _NORMALIZER = 1, 2, 3  # of a model
+_ENTRIES, _TRAINER, _NORMALIZER = 1, 2, 3  # of a model
 _TEXT, _SCORE, _TYPE = 1, 2, 3  # of a piece
 _KIND, _BYTE_FALLBACK = 3, 35  # of the trainer's settings
 _NAME, _RULE_PATH = 1, 6  # of the normalizer's settings
@@ -26,10 +26,10 @@ _NORMAL, _USER_DEFINED = 1, 4  # types of pieces
 _SEGMENTED_TEXT, _SEGMENTS, _BEGIN, _END = 1, 2, 4, 5  # of a text in pieces
 _KINDS = {1: "unigram", 2: "bpe", 3: "word", 4: "char"}
 
-_VARINT, _EIGHT_BYTES, _COUNTED, _FOUR_BYTES = 0, 1, 2, 5
+_VARINT, _EIGHT_BYTES, _LENGTH_PREFIXED, _FOUR_BYTES = 0, 1, 2, 5
 
 
-class NewPiece(NamedTuple):
+class NewEntry(NamedTuple):
     """A piece to add to a model."""
 
     text: str
@@ -38,7 +38,7 @@ class NewPiece(NamedTuple):
     """It is never split, and its score does not count."""
 
 
-class ModelSettings(NamedTuple):
+class SubwordSettings(NamedTuple):
     """How a model was trained, in the words of the recipe."""
 
     type: str
@@ -48,25 +48,25 @@ class ModelSettings(NamedTuple):
     normalization: str
 
 
-def model_files(folder: Path) -> tuple[Path, Path]:
+def find_model_files(folder: Path) -> tuple[Path, Path]:
     """The models of both sides in the folder of a tokenizer, or of a model that holds one; the same file twice where they are joint.
 
     Raises:
         MtkitError: There are none.
     """
-    for place in (folder / TOKENIZER_NAME, folder):
+    for place in (folder / TOKENIZER_DIR_NAME, folder):
         if (place / JOINT_NAME).exists():
             return place / JOINT_NAME, place / JOINT_NAME
         if (place / SRC_NAME).exists() and (place / TGT_NAME).exists():
             return place / SRC_NAME, place / TGT_NAME
     inner = folder / "model"
-    hint = f"did you mean `{inner}`?" if (inner / TOKENIZER_NAME).is_dir() else "check the path"
+    hint = f"did you mean `{inner}`?" if (inner / TOKENIZER_DIR_NAME).is_dir() else "check the path"
     raise MtkitError(
         f"`{folder}`: no tokenizer here (neither {JOINT_NAME} nor {SRC_NAME} with {TGT_NAME})", hint
     )
 
 
-def read_settings(model_bytes: bytes, name: str = "tokenizer") -> ModelSettings:
+def read_settings(model_bytes: bytes, name: str = "tokenizer") -> SubwordSettings:
     """The settings of a model.
 
     Args:
@@ -80,9 +80,9 @@ def read_settings(model_bytes: bytes, name: str = "tokenizer") -> ModelSettings:
         trainer, normalizer = (
             dict(_fields(dict(fields)[number])) for number in (_TRAINER, _NORMALIZER)
         )
-        return ModelSettings(
+        return SubwordSettings(
             type=_KINDS[trainer.get(_KIND, 1)],
-            vocab_size=sum(number == _PIECES for number, _ in fields),
+            vocab_size=sum(number == _ENTRIES for number, _ in fields),
             byte_fallback=bool(trainer.get(_BYTE_FALLBACK, 0)),
             normalization=normalizer.get(_NAME, b"").decode(errors="replace"),
         )
@@ -100,7 +100,7 @@ def read_user_symbols(model_bytes: bytes) -> tuple[str, ...]:
     """
     try:
         pieces = [
-            dict(_fields(value)) for number, value in _fields(model_bytes) if number == _PIECES
+            dict(_fields(value)) for number, value in _fields(model_bytes) if number == _ENTRIES
         ]
         return tuple(piece[_TEXT].decode() for piece in pieces if piece.get(_TYPE) == _USER_DEFINED)
     except (AttributeError, IndexError, KeyError, TypeError, UnicodeDecodeError):
@@ -124,7 +124,7 @@ def read_segmentation(message: bytes) -> tuple[str, list[tuple[int, int]]]:
     ]
 
 
-def with_pieces(model_bytes: bytes, new: Iterable[NewPiece]) -> bytes:
+def add_entries(model_bytes: bytes, new: Iterable[NewEntry]) -> bytes:
     """A model with further pieces behind its own, all of which keep their ids.
 
     A plain piece of the model that is to be a symbol becomes one in its place.
@@ -134,59 +134,61 @@ def with_pieces(model_bytes: bytes, new: Iterable[NewPiece]) -> bytes:
     known: set[bytes] = set()
     fields = []
     for number, value in _fields(model_bytes):
-        if number == _PIECES:
+        if number == _ENTRIES:
             piece = dict(_fields(value))
             known.add(piece[_TEXT])
             if piece[_TEXT] in symbols and piece.get(_TYPE, _NORMAL) == _NORMAL:
                 # Of a field given twice the last one counts.
                 value += _number_field(_TYPE, _USER_DEFINED)
         # All fields of a model are messages themselves.
-        fields.append(_counted_field(number, value))
+        fields.append(_bytes_field(number, value))
     added = (
-        _counted_field(_PIECES, _piece(piece)) for piece in new if piece.text.encode() not in known
+        _bytes_field(_ENTRIES, _entry_message(piece))
+        for piece in new
+        if piece.text.encode() not in known
     )
     return b"".join([*fields, *added])
 
 
-def with_normalization_name(model_bytes: bytes, name: str) -> bytes:
+def set_normalization_name(model_bytes: bytes, name: str) -> bytes:
     """Name the normalisation of a model that was trained with rules from a file, and drop the path of that file."""
     return b"".join(
-        _counted_field(number, _named(value, name) if number == _NORMALIZER else value)
+        _bytes_field(number, _with_name(value, name) if number == _NORMALIZER else value)
         for number, value in _fields(model_bytes)
     )
 
 
-def _named(normalizer: bytes, name: str) -> bytes:
+def _with_name(normalizer: bytes, name: str) -> bytes:
     kept = (
-        _counted_field(number, value) if isinstance(value, bytes) else _number_field(number, value)
+        _bytes_field(number, value) if isinstance(value, bytes) else _number_field(number, value)
         for number, value in _fields(normalizer)
         if number not in (_NAME, _RULE_PATH)
     )
-    return b"".join([_counted_field(_NAME, name.encode()), *kept])
+    return b"".join([_bytes_field(_NAME, name.encode()), *kept])
 
 
-def _piece(piece: NewPiece) -> bytes:
+def _entry_message(piece: NewEntry) -> bytes:
     score = _key(_SCORE, _FOUR_BYTES) + struct.pack("<f", piece.score)
     return (
-        _counted_field(_TEXT, piece.text.encode())
+        _bytes_field(_TEXT, piece.text.encode())
         + score
         + (_number_field(_TYPE, _USER_DEFINED) if piece.is_symbol else b"")
     )
 
 
-def _counted_field(number: int, value: bytes) -> bytes:
-    return _key(number, _COUNTED) + _as_varint(len(value)) + value
+def _bytes_field(number: int, value: bytes) -> bytes:
+    return _key(number, _LENGTH_PREFIXED) + _encode_varint(len(value)) + value
 
 
 def _number_field(number: int, value: int) -> bytes:
-    return _key(number, _VARINT) + _as_varint(value)
+    return _key(number, _VARINT) + _encode_varint(value)
 
 
 def _key(number: int, wire_type: int) -> bytes:
-    return _as_varint(number << 3 | wire_type)
+    return _encode_varint(number << 3 | wire_type)
 
 
-def _as_varint(value: int) -> bytes:
+def _encode_varint(value: int) -> bytes:
     parts = []
     while value >= 0x80:
         parts.append(value & 0x7F | 0x80)
@@ -198,21 +200,21 @@ def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
     """Number and value of each field of a Protocol Buffers message; values are numbers or bytes."""
     place = 0
     while place < len(message):
-        tag, place = _varint(message, place)
+        tag, place = _decode_varint(message, place)
         number, wire_type = tag >> 3, tag & 7
         if wire_type == _VARINT:
-            value, place = _varint(message, place)
+            value, place = _decode_varint(message, place)
             yield number, value
             continue
-        if wire_type == _COUNTED:
-            n_bytes, place = _varint(message, place)
+        if wire_type == _LENGTH_PREFIXED:
+            n_bytes, place = _decode_varint(message, place)
         else:
             n_bytes = {_EIGHT_BYTES: 8, _FOUR_BYTES: 4}[wire_type]
         yield number, message[place : place + n_bytes]
         place += n_bytes
 
 
-def _varint(message: bytes, place: int) -> tuple[int, int]:
+def _decode_varint(message: bytes, place: int) -> tuple[int, int]:
     """A number of seven bits a byte, the lowest first, and the place behind it."""
     value = shift = 0
     while True:

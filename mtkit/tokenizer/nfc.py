@@ -35,7 +35,7 @@ def nfc_rules() -> dict[str, str]:
         elif (normalized := _without_presentation_form(char)) != char:
             rules[char] = normalized
         elif unicodedata.decomposition(char) or "가" <= char <= "힣":
-            rules |= dict.fromkeys(_spellings(char), char)
+            rules |= dict.fromkeys(_equivalent_sequences(char), char)
     return rules
 
 
@@ -64,7 +64,7 @@ def _without_presentation_form(char: str) -> str:
     return unicodedata.normalize("NFC", char)
 
 
-def _spellings(char: str) -> Iterator[str]:
+def _equivalent_sequences(char: str) -> Iterator[str]:
     """The sequences that a composed character is canonically equal to, and those of half-width kana."""
     first, *marks = unicodedata.normalize("NFD", char)
     for ordered in sorted(set(permutations(marks))):

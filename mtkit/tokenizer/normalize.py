@@ -18,7 +18,7 @@ def _replacement(match: re.Match[str]) -> str:
     return " " if char in ("\n", "\r", WORD_BOUNDARY) else "\ufffd"
 
 
-def clean(text: str) -> str:
+def sanitize(text: str) -> str:
     """Make a text ready for SentencePiece: replace what it could not give back, or what must not come back.
 
     LF and CR become spaces, since a segment is one line. U+2581 becomes a space, as which SentencePiece reads it. NUL goes, since
@@ -28,12 +28,12 @@ def clean(text: str) -> str:
     return _REPLACED.sub(_replacement, text)
 
 
-def clean_all(texts: Sequence[str]) -> list[str]:
+def sanitize_all(texts: Sequence[str]) -> list[str]:
     """`clean` for many texts: nearly always there is nothing to do, which all of them together tell in no time."""
     joined = "".join(texts)
     if not any(char in joined for char in _SINGLE_REPLACED) and _has_utf8(joined):
         return list(texts)
-    return [clean(text) for text in texts]
+    return [sanitize(text) for text in texts]
 
 
 def _has_utf8(text: str) -> bool:

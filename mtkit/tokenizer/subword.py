@@ -16,11 +16,11 @@ from mtkit.tokenizer.model_proto import (
     JOINT_NAME,
     SRC_NAME,
     TGT_NAME,
-    model_files,
+    find_model_files,
     read_segmentation,
     read_user_symbols,
 )
-from mtkit.tokenizer.normalize import WORD_BOUNDARY, clean, clean_all, to_one_line
+from mtkit.tokenizer.normalize import WORD_BOUNDARY, sanitize, sanitize_all, to_one_line
 from mtkit.tokenizer.special_ids import SpecialIds
 from mtkit.workers.process_pool import n_cores
 
@@ -29,17 +29,17 @@ MAX_MODEL_BYTES = 32 << 20
 
 _MIN_TEXTS_PER_THREAD = 32
 
-PieceKind = Literal["text", "byte", "symbol", "special"]
+EntryKind = Literal["text", "byte", "symbol", "special"]
 
 
-class Piece(NamedTuple):
+class VocabEntry(NamedTuple):
     """One piece of a vocabulary."""
 
     text: str
     """With WORD_BOUNDARY for a space."""
     score: float
     """Of a unigram model the log-probability; of a BPE model what is merged first has the highest."""
-    kind: PieceKind
+    kind: EntryKind
     """text; one byte of a character without a piece; a symbol that is never split; special: no text at all."""
 
 
@@ -55,7 +55,7 @@ class Subword:
 
     def __init__(self, model_bytes: bytes, name: str = "tokenizer") -> None:
         if len(model_bytes) > MAX_MODEL_BYTES:
-            raise _too_large(name, len(model_bytes))
+            raise _too_large_error(name, len(model_bytes))
         self.model_bytes = model_bytes
         self._name = name
         self._processor = SentencePieceProcessor()
@@ -98,7 +98,7 @@ class Subword:
         try:
             about = Path(path).stat()
             if stat.S_ISREG(about.st_mode) and about.st_size > MAX_MODEL_BYTES:
-                raise _too_large(str(path), about.st_size)
+                raise _too_large_error(str(path), about.st_size)
             if not stat.S_ISREG(about.st_mode) and not stat.S_ISDIR(about.st_mode):
                 raise MtkitError(f"`{path}`: is no file", "check the path")
             model_bytes = Path(path).read_bytes()
@@ -118,18 +118,18 @@ class Subword:
         n_threads = _n_threads(texts, n_threads)
         if n_threads == 1:
             # Of a list, SentencePiece makes a pool of threads first, which takes longer than many a text.
-            return [self._processor.Encode(text, out_type=int) for text in clean_all(texts)]
-        return self._processor.Encode(clean_all(texts), out_type=int, num_threads=n_threads)
+            return [self._processor.Encode(text, out_type=int) for text in sanitize_all(texts)]
+        return self._processor.Encode(sanitize_all(texts), out_type=int, num_threads=n_threads)
 
-    def encode_as_pieces(
+    def encode_as_tokens(
         self, texts: Sequence[str], n_threads: int | None = None
     ) -> list[list[str]]:
         """As `encode`, with the pieces in place of their ids."""
         return self._processor.Encode(
-            clean_all(texts), out_type=str, num_threads=_n_threads(texts, n_threads)
+            sanitize_all(texts), out_type=str, num_threads=_n_threads(texts, n_threads)
         )
 
-    def spans(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
+    def token_spans(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
         """Where each piece that `encode` gives begins and ends in its text, in characters.
 
         A piece covers the space before it too. Of the pieces that spell one character only the last covers it; the others are empty and stand before
@@ -138,7 +138,7 @@ class Subword:
         found = []
         for text in texts:
             _, spans = read_segmentation(
-                self._processor.Encode(clean(text), out_type="serialized_proto")
+                self._processor.Encode(sanitize(text), out_type="serialized_proto")
             )
             if "\0" in text:
                 # `clean` takes these out; everything else stays in its place.
@@ -147,7 +147,7 @@ class Subword:
             found.append(spans)
         return found
 
-    def decode_spans(self, ids: Sequence[int]) -> tuple[str, list[tuple[int, int]]]:
+    def decode_with_spans(self, ids: Sequence[int]) -> tuple[str, list[tuple[int, int]]]:
         """The text of ids, before its line breaks are replaced, and where each of them begins and ends in it, in characters; see `spans`."""
         shown = [int(piece_id) for piece_id in ids if piece_id not in self._hidden]
         text, spans = read_segmentation(self._processor.Decode(shown, out_type="serialized_proto"))
@@ -174,18 +174,18 @@ class Subword:
             return [to_one_line(self._processor.Decode(row)) if row else "" for row in shown]
         return [to_one_line(text) for text in self._processor.Decode(shown, num_threads=n_threads)]
 
-    def decode_pieces(self, pieces: Sequence[str]) -> str:
+    def decode_tokens(self, pieces: Sequence[str]) -> str:
         """Turn pieces, as `encode_as_pieces` returns them, into a text of one line; a piece outside the vocabulary is text as it is."""
         return to_one_line(self._processor.DecodePieces(list(pieces)))
 
-    def pieces(self) -> list[Piece]:
+    def entries(self) -> list[VocabEntry]:
         """The whole vocabulary, in the order of the ids."""
         return [
-            Piece(self._processor.IdToPiece(i), self._processor.GetScore(i), self._kind(i))
+            VocabEntry(self._processor.IdToPiece(i), self._processor.GetScore(i), self._kind(i))
             for i in range(self.vocab_size)
         ]
 
-    def _kind(self, piece_id: int) -> PieceKind:
+    def _kind(self, piece_id: int) -> EntryKind:
         model = self._processor
         if model.IsByte(piece_id):
             return "byte"
@@ -193,11 +193,11 @@ class Subword:
             return "special"
         return "symbol" if model.IdToPiece(piece_id) in self.user_symbols else "text"
 
-    def best_ways(self, text: str, n_best: int) -> list[list[int]]:
+    def encode_n_best(self, text: str, n_best: int) -> list[list[int]]:
         """The most probable ways to split a text, as ids, the best first; of a BPE model there is one."""
-        return self._processor.NBestEncodeAsIds(clean(text), n_best)
+        return self._processor.NBestEncodeAsIds(sanitize(text), n_best)
 
-    def piece_ids(self, pieces: Sequence[str]) -> list[int]:
+    def lookup_ids(self, pieces: Sequence[str]) -> list[int]:
         """The ids of pieces, as `encode_as_pieces` gives them; one that is not in the vocabulary is UNK."""
         return [self._processor.PieceToId(piece) for piece in pieces]
 
@@ -213,7 +213,7 @@ class Subword:
                 f"the tokenizer knows no tag {unknown[0]}; of such symbols it has {known}",
                 "give one of these, or train it again",
             )
-        return self.piece_ids(tags)
+        return self.lookup_ids(tags)
 
     @cached_property
     def user_symbols(self) -> tuple[str, ...]:
@@ -225,7 +225,9 @@ class Subword:
 
         Without byte fallback, characters that the model does not know come back as U+2047 and not as this says.
         """
-        return self._processor.Normalize(clean(text)).replace(WORD_BOUNDARY, " ").removeprefix(" ")
+        return (
+            self._processor.Normalize(sanitize(text)).replace(WORD_BOUNDARY, " ").removeprefix(" ")
+        )
 
 
 @dataclass(frozen=True)
@@ -254,7 +256,7 @@ class Tokenizer:
         Raises:
             MtkitError: The files are missing, or are no SentencePiece models.
         """
-        src_path, tgt_path = model_files(Path(folder))
+        src_path, tgt_path = find_model_files(Path(folder))
         src = Subword.load(src_path)
         return cls(src, src if tgt_path == src_path else Subword.load(tgt_path))
 
@@ -269,7 +271,7 @@ class Tokenizer:
             (folder / name).unlink(missing_ok=True)
 
 
-def _too_large(name: str, n_bytes: int) -> MtkitError:
+def _too_large_error(name: str, n_bytes: int) -> MtkitError:
     return MtkitError(
         f"`{name}`: {n_bytes:,} bytes, more than a SentencePiece model has ({MAX_MODEL_BYTES:,})",
         "check the file; take another",

@@ -11,17 +11,19 @@ from itertools import accumulate, pairwise
 from random import Random
 from typing import Any
 
+from mtkit.tokenizer.bpe_dropout import BpeDropout
 from mtkit.tokenizer.normalize import WORD_BOUNDARY
-from mtkit.tokenizer.segmentations import BpeDropout, Chance, UnigramLattice, Vocabulary, draw
+from mtkit.tokenizer.scored_vocab import ScoredVocab, UniformDraw
 from mtkit.tokenizer.subword import Subword
+from mtkit.tokenizer.unigram_lattice import UnigramLattice, sample_index
 
-_MAX_NEW_BYTES = 100_000_000
+_MAX_CACHE_BYTES = 100_000_000
 """Memory for new words until those that did not come again in the meantime are forgotten: so twice as much at most."""
-_MAX_KNOWN_LENGTH = 50
+_MAX_CACHED_LENGTH = 50
 """Words of more characters are not remembered: without spaces they are whole sentences, which do not come again."""
 
 
-class PieceSampler:
+class SubwordSampler:
     """Splits sentences anew, word by word, since no piece reaches across a space.
 
     Args:
@@ -42,16 +44,16 @@ class PieceSampler:
         if (dropout > 0) == (alpha is not None):
             raise ValueError("give either dropout, for a BPE model, or alpha, for a unigram one")
         self._subword, self._alpha, self._n_best = subword, alpha, n_best
-        self._copy = partial(PieceSampler, dropout=dropout, alpha=alpha, n_best=n_best)
-        pieces = subword.pieces()
+        self._copy = partial(SubwordSampler, dropout=dropout, alpha=alpha, n_best=n_best)
+        pieces = subword.entries()
         self._scores = [piece.score for piece in pieces]
         text_ids = {piece.text: i for i, piece in enumerate(pieces) if piece.kind == "text"}
         byte_ids = [i for i, piece in enumerate(pieces) if piece.kind == "byte"]
-        vocabulary = Vocabulary(text_ids, self._scores, byte_ids, subword.special.unk)
-        self._ways = (
+        vocabulary = ScoredVocab(text_ids, self._scores, byte_ids, subword.special.unk)
+        self._segmenter = (
             BpeDropout(vocabulary, dropout) if alpha is None else UnigramLattice(vocabulary, alpha)
         )
-        self._bytes = {i: text.encode() for text, i in text_ids.items()} | {
+        self._bytes_of = {i: text.encode() for text, i in text_ids.items()} | {
             i: bytes([byte]) for byte, i in enumerate(byte_ids)
         }
         # A vocabulary made elsewhere may have pieces of several words; then the sentence counts as one.
@@ -61,10 +63,10 @@ class PieceSampler:
             if has_phrases
             else {i for text, i in text_ids.items() if text.startswith(WORD_BOUNDARY)}
         )
-        self._fixed = frozenset(
+        self._unsplit_ids = frozenset(
             i for i, piece in enumerate(pieces) if piece.kind in ("symbol", "special")
         )
-        self._heads = self._fixed | heads
+        self._word_starts = self._unsplit_ids | heads
         self._words: dict[tuple[int, ...], Any] = {}
         self._older_words: dict[tuple[int, ...], Any] = {}
 
@@ -80,11 +82,11 @@ class PieceSampler:
             seed: Of all draws.
         """
         chance = Random(seed).random
-        one = self._one_of_all if self._n_best < 0 else self._one_of_best
+        one = self._sample_words if self._n_best < 0 else self._sample_n_best
         return [list(row) if self._subword.special.unk in row else one(row, chance) for row in rows]
 
-    def _one_of_all(self, row: Sequence[int], chance: Chance) -> list[int]:
-        heads, fixed, ways = self._heads, self._fixed, self._ways
+    def _sample_words(self, row: Sequence[int], chance: UniformDraw) -> list[int]:
+        heads, fixed, ways = self._word_starts, self._unsplit_ids, self._segmenter
         begins = [
             i for i, piece_id in enumerate(row) if not i or piece_id in heads or row[i - 1] in fixed
         ]
@@ -94,30 +96,30 @@ class PieceSampler:
             if key[0] in fixed:
                 ids += key
             else:
-                ids += ways.draw(self._words.get(key) or self._start(key), chance)
+                ids += ways.sample(self._words.get(key) or self._prepared_word(key), chance)
         return ids
 
-    def _start(self, key: tuple[int, ...]) -> Any:
+    def _prepared_word(self, key: tuple[int, ...]) -> Any:
         """Where drawing a word's pieces begins."""
         start = self._older_words.get(key)
         if start is None:
             # Bytes that make no character come from a model; they stay what they are.
-            word = b"".join(self._bytes[i] for i in key).decode(errors="surrogateescape")
-            start = self._ways.start(word)
-            if len(word) > _MAX_KNOWN_LENGTH:
+            word = b"".join(self._bytes_of[i] for i in key).decode(errors="surrogateescape")
+            start = self._segmenter.prepare(word)
+            if len(word) > _MAX_CACHED_LENGTH:
                 return start
-        if self._ways.n_bytes > _MAX_NEW_BYTES:
-            self._words, self._older_words, self._ways.n_bytes = {}, self._words, 0
+        if self._segmenter.cache_bytes > _MAX_CACHE_BYTES:
+            self._words, self._older_words, self._segmenter.cache_bytes = {}, self._words, 0
         self._words[key] = start
         return start
 
-    def _one_of_best(self, row: Sequence[int], chance: Chance) -> list[int]:
+    def _sample_n_best(self, row: Sequence[int], chance: UniformDraw) -> list[int]:
         assert self._alpha is not None
         (text,) = self._subword.decode([row], n_threads=1)
-        ways = self._subword.best_ways(text, self._n_best)
+        ways = self._subword.encode_n_best(text, self._n_best)
         log_probs = [self._alpha * sum(self._scores[i] for i in way) for way in ways]
         return ways[
-            draw(
+            sample_index(
                 list(accumulate(math.exp(log_prob - max(log_probs)) for log_prob in log_probs)),
                 chance,
             )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 
-def take_tags(text: str, known: Sequence[str]) -> tuple[list[str], str]:
+def split_tags(text: str, known: Sequence[str]) -> tuple[list[str], str]:
     """Take the tags off the start of a line: `<2ko> <bt>Hello` is `<2ko>` and `<bt>` before `Hello`.
 
     Encoded with its text, a tag would bring along a space, which is a piece of its own.

@@ -13,9 +13,9 @@ import sentencepiece
 
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.errors import MtkitError
-from mtkit.tokenizer.model_proto import with_normalization_name
+from mtkit.tokenizer.model_proto import set_normalization_name
 from mtkit.tokenizer.nfc import nfc_rules_tsv
-from mtkit.tokenizer.normalize import WORD_BOUNDARY, clean
+from mtkit.tokenizer.normalize import WORD_BOUNDARY, sanitize
 
 T = TypeVar("T")
 
@@ -50,9 +50,9 @@ def train_subword(
     Raises:
         MtkitError: There is no text, its vocabulary cannot have that size (the hint says which it can), or a user symbol cannot be one.
     """
-    check_symbols("tokenizer.user_symbols", config.user_symbols)
+    check_user_symbols("tokenizer.user_symbols", config.user_symbols)
     texts = (sentence for sentence in sentences if sentence and not sentence.isspace())
-    feed = _Feed(_parts(draw(texts, config.max_sentences, config.seed)))
+    feed = _SentenceFeed(_split_long(reservoir_sample(texts, config.max_sentences, config.seed)))
     model = io.BytesIO()
     try:
         with _normalization_options(config.normalization) as normalization:
@@ -76,8 +76,8 @@ def train_subword(
     except RuntimeError as exc:
         if feed.error is not None:
             raise feed.error from None
-        raise _explained(str(exc), feed.n_read, config) from None
-    return with_normalization_name(model.getvalue(), config.normalization)
+        raise _explain_error(str(exc), feed.n_read, config) from None
+    return set_normalization_name(model.getvalue(), config.normalization)
 
 
 @contextmanager
@@ -92,7 +92,7 @@ def _normalization_options(name: str) -> Iterator[dict[str, Any]]:
         yield {"normalization_rule_tsv": str(path)}
 
 
-def check_symbols(key: str, symbols: Sequence[str]) -> None:
+def check_user_symbols(key: str, symbols: Sequence[str]) -> None:
     """See that each of these can be a piece that is never split.
 
     Args:
@@ -106,7 +106,7 @@ def check_symbols(key: str, symbols: Sequence[str]) -> None:
             not symbol
             or WORD_BOUNDARY in symbol
             or any(char.isspace() for char in symbol)
-            or clean(symbol) != symbol
+            or sanitize(symbol) != symbol
         ):
             raise MtkitError(
                 f"{key}: {symbol!r} is empty or holds a space",
@@ -121,7 +121,7 @@ def check_symbols(key: str, symbols: Sequence[str]) -> None:
             raise MtkitError(f"{key}: {symbol!r} is given twice", "name it once")
 
 
-class _Feed:
+class _SentenceFeed:
     """Hands sentences to SentencePiece and keeps what went wrong, which it would turn into text."""
 
     def __init__(self, sentences: Iterator[str]) -> None:
@@ -139,7 +139,7 @@ class _Feed:
             raise
 
 
-def draw(items: Iterable[T], n_wanted: int, seed: int) -> list[T]:
+def reservoir_sample(items: Iterable[T], n_wanted: int, seed: int) -> list[T]:
     """A uniform draw in one pass and bounded memory (Vitter 1985, algorithm R). SentencePiece has one too, whose seed cannot be set.
 
     Args:
@@ -159,10 +159,10 @@ def draw(items: Iterable[T], n_wanted: int, seed: int) -> list[T]:
     return drawn
 
 
-def _parts(sentences: Iterable[str]) -> Iterator[str]:
+def _split_long(sentences: Iterable[str]) -> Iterator[str]:
     """Sentences as SentencePiece's trainer takes them all: cleaned, at most MAX_CHARS long, cut at a space where there is one."""
     for sentence in sentences:
-        rest = clean(sentence).translate(_TRAINER_MARKS)
+        rest = sanitize(sentence).translate(_TRAINER_MARKS)
         while len(rest) > MAX_CHARS:
             end = rest.rfind(" ", 1, MAX_CHARS)
             end = MAX_CHARS if end < 0 else end
@@ -171,7 +171,7 @@ def _parts(sentences: Iterable[str]) -> Iterator[str]:
         yield rest
 
 
-def _explained(message: str, n_read: int, config: TokenizerConfig) -> MtkitError:
+def _explain_error(message: str, n_read: int, config: TokenizerConfig) -> MtkitError:
     """SentencePiece's complaint as one about the recipe."""
     if n_read == 0 or "sentences_.empty()" in message or "all_chars_count" in message:
         return MtkitError(

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from mtkit.batches.collate import Batch
 from mtkit.checkpoint.model_dir import load_model_dir
-from mtkit.corpus.store.token_store import SIDES
+from mtkit.corpus.sentence_pair import SIDES
 from mtkit.errors import MtkitError
 from mtkit.model.transformer import Transformer
 from mtkit.tokenizer.subword import Subword, Tokenizer
@@ -79,6 +79,6 @@ class Teacher:
 
 def _same_ids(first: Subword, second: Subword) -> bool:
     """Whether every id stands for the same piece."""
-    return first.special == second.special and [piece.text for piece in first.pieces()] == [
-        piece.text for piece in second.pieces()
+    return first.special == second.special and [piece.text for piece in first.entries()] == [
+        piece.text for piece in second.entries()
     ]

@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 
 from mtkit.checkpoint.model_dir import TrainingLines
 from mtkit.config.recipe import Recipe
-from mtkit.corpus.learned_ends import learn_endings, split_at_endings
-from mtkit.corpus.sentence_ends import sentences
+from mtkit.corpus.sentence_endings import learn_endings, split_after_endings
+from mtkit.corpus.sentence_splitter import split_sentences
 from mtkit.corpus.store.token_store import Rows, TokenStore
 from mtkit.tokenizer.subword import Subword
 
@@ -30,7 +30,9 @@ def measure_training_lines(recipe: Recipe, store: TokenStore, src: Subword) -> T
     endings = learn_endings(texts)
     sentence_counts = np.array(
         [
-            len(split_at_endings(sentences(text, recipe.data.src_lang), frozenset(endings)))
+            len(
+                split_after_endings(split_sentences(text, recipe.data.src_lang), frozenset(endings))
+            )
             for text in texts
         ]
     )

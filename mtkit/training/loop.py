@@ -161,7 +161,7 @@ def _preprocess(recipe: Recipe, parallel: Parallel) -> None:
     """Process 0 makes tokenizer and store while the others wait; then all see the same."""
     if parallel.is_main:
         report = preprocess(recipe)
-        for line in [report.outcome] if report.fresh else report.lines():
+        for line in [report.summary] if report.fresh else report.lines():
             logger.info("%s", line)
     wanted = parallel.broadcast_text(_store_key(recipe))
     if _store_key(recipe) != wanted:

@@ -17,8 +17,8 @@ from mtkit.checkpoint.model_dir import TrainedModel
 from mtkit.config.data import CorpusSource, corpus_name
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.read.pairs import read_pairs
-from mtkit.corpus.store.ragged_ids import Sentences
-from mtkit.corpus.store.token_store import SIDES, Side
+from mtkit.corpus.sentence_pair import SIDES, Side
+from mtkit.corpus.store.ragged_ids import RaggedIds
 from mtkit.errors import MtkitError
 from mtkit.evaluation.metrics import evaluate
 from mtkit.model.device import autocast
@@ -133,8 +133,8 @@ class ValidationCorpus:
         # The very shortest are headings and greetings.
         return list(dict.fromkeys(ranked[len(ranked) * (1 + i) // (2 * n + 2)] for i in range(n)))
 
-    def gather(self, side: Side, rows: Indices, /) -> Sentences:
-        return Sentences.of([self.rows[side][row] for row in rows.tolist()])
+    def gather(self, side: Side, rows: Indices, /) -> RaggedIds:
+        return RaggedIds.from_rows([self.rows[side][row] for row in rows.tolist()])
 
 
 class _CorpusResult(NamedTuple):

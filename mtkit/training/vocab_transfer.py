@@ -8,7 +8,7 @@ from torch import Tensor
 
 from mtkit.checkpoint.model_dir import TrainedModel
 from mtkit.model.transformer import Transformer
-from mtkit.tokenizer.cross_vocab import split_pieces
+from mtkit.tokenizer.cross_vocab import encode_tokens
 from mtkit.tokenizer.subword import Subword, Tokenizer
 
 
@@ -64,8 +64,8 @@ def map_vocab(old: Subword, new: Subword) -> VocabMapping:
 
     PAD, UNK, BOS and EOS are what they are by any name, bytes by their value, all others by their text.
     """
-    pieces = new.pieces()
-    old_ids = {(_kind(piece.kind), piece.text): i for i, piece in enumerate(old.pieces())}
+    pieces = new.entries()
+    old_ids = {(_kind(piece.kind), piece.text): i for i, piece in enumerate(old.entries())}
     by_role = dict(zip(new.special, old.special, strict=True))
     found = [
         by_role.get(i, old_ids.get((_kind(piece.kind), piece.text)))
@@ -73,7 +73,7 @@ def map_vocab(old: Subword, new: Subword) -> VocabMapping:
     ]
     parts = [[] if old_id is None else [old_id] for old_id in found]
     missing = [i for i, piece in enumerate(pieces) if found[i] is None and piece.kind == "text"]
-    for i, ids in zip(missing, split_pieces(old, [pieces[i].text for i in missing]), strict=True):
+    for i, ids in zip(missing, encode_tokens(old, [pieces[i].text for i in missing]), strict=True):
         parts[i] = [old_id for old_id in ids if old_id != old.special.unk]
     return VocabMapping(
         parts, n_same=len(found) - found.count(None), n_mean=sum(bool(parts[i]) for i in missing)

@@ -82,7 +82,7 @@ class TokenAligner:
             parts: Any number.
             max_tokens: Padded positions in a batch.
         """
-        spans = self.tokenizer.src.spans([part.src_text for part in parts])
+        spans = self.tokenizer.src.token_spans([part.src_text for part in parts])
         batches = pair_batches(
             [
                 self.scorer.pair_lengths(part.src_ids, self.prefix_ids + part.token_ids)
@@ -118,7 +118,7 @@ class TokenAligner:
         return [self._aligned(*one) for one in zip(parts, spans, found, strict=True)]
 
     def _aligned(self, part: PartToAlign, src_spans: list[Span], places: list[int]) -> AlignedPart:
-        text, spans = self.tokenizer.tgt.decode_spans(part.token_ids)
+        text, spans = self.tokenizer.tgt.decode_with_spans(part.token_ids)
         text_ids = part.src_ids[len(part.src_ids) - len(src_spans) :]
         in_line = [(part.offset + begin, part.offset + end) for begin, end in src_spans]
         return AlignedPart(

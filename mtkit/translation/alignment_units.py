@@ -2,7 +2,7 @@
 
 from bisect import bisect_left, bisect_right
 
-from mtkit.corpus.languages import word_space
+from mtkit.corpus.languages import word_separator
 
 
 class Units:
@@ -19,7 +19,7 @@ class Units:
         self.text = text
         self._number: list[int] = []
         """Of each character's unit; that of the next one for white space."""
-        by_character = not word_space(lang)
+        by_character = not word_separator(lang)
         number, was_space = -1, True
         for char in text:
             is_space = char.isspace()

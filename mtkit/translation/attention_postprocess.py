@@ -5,7 +5,7 @@ from itertools import product
 from typing import NamedTuple, Self
 
 from mtkit.checkpoint.model_dir import TrainedModel
-from mtkit.corpus.languages import word_space
+from mtkit.corpus.languages import word_separator
 from mtkit.io.arguments import list_of_texts, require
 from mtkit.translation.alignment import AlignedPart, PartToAlign, TokenAligner, word_links
 from mtkit.translation.alignment_units import Units
@@ -65,7 +65,7 @@ class AttentionPostprocessor:
         prefix_ids: Sequence[int] = (),
     ) -> None:
         self.aligner = TokenAligner(trained, n_workers, prefix_ids)
-        self.space = word_space(trained[0].config.tgt_lang)
+        self.space = word_separator(trained[0].config.tgt_lang)
         self.langs = trained[0].config.src_lang, trained[0].config.tgt_lang
         self.unk_ids = trained[0].tokenizer.src.special.unk, trained[0].tokenizer.tgt.special.unk
 

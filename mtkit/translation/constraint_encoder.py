@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
 
-from mtkit.corpus.languages import word_space
-from mtkit.corpus.sentence_ends import sentences
+from mtkit.corpus.languages import word_separator
+from mtkit.corpus.sentence_splitter import split_sentences
 from mtkit.errors import MtkitError
 from mtkit.io.logs import get_logger
 from mtkit.search.constraints.constraints import Constraints
@@ -86,7 +86,7 @@ class ConstraintEncoder:
 
     def _prefixes(self, text: str, n_parts: int) -> list[list[int]]:
         """Token ids of the prefix of each part."""
-        found = [sentence for sentence in sentences(text, self.tgt_lang) if sentence.strip()]
+        found = [sentence for sentence in split_sentences(text, self.tgt_lang) if sentence.strip()]
         texts = [*found[: n_parts - 1], "".join(found[n_parts - 1 :])]
         return [self._prefix(one.strip()) if one.strip() else [] for one in texts] + [[]] * (
             n_parts - len(texts)
@@ -112,7 +112,7 @@ class ConstraintEncoder:
 
     @cached_property
     def _speller(self) -> PhraseSpeller:
-        return PhraseSpeller(self.subword, bool(word_space(self.tgt_lang)))
+        return PhraseSpeller(self.subword, bool(word_separator(self.tgt_lang)))
 
     def _check(self, phrase: PhraseAutomaton, must_not: Sequence[PhraseAutomaton]) -> None:
         try:

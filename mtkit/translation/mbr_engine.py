@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from mtkit.config.search import SearchConfig
-from mtkit.corpus.languages import word_space
+from mtkit.corpus.languages import word_separator
 from mtkit.engines.protocol import Engine, SearchRequest
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.tokenizer.subword import Subword
@@ -24,7 +24,7 @@ class MbrEngine:
     def __init__(self, engine: Engine, subword: Subword, tgt_lang: str) -> None:
         self.engine = engine
         self.subword = subword
-        self.tokenize = "13a" if word_space(tgt_lang) else "char"
+        self.tokenize = "13a" if word_separator(tgt_lang) else "char"
 
     def search(self, request: SearchRequest) -> list[list[Hypothesis]]:
         """See `Engine`; of equal texts there is one."""

@@ -9,7 +9,7 @@ from mtkit.errors import MtkitError
 from mtkit.io.logs import get_logger
 from mtkit.search.constraints.phrase_automaton import NOWHERE, PhraseAutomaton, Positions
 from mtkit.tokenizer.normalize import WORD_BOUNDARY
-from mtkit.tokenizer.subword import Piece, Subword
+from mtkit.tokenizer.subword import Subword, VocabEntry
 
 logger = get_logger(__name__)
 
@@ -29,7 +29,7 @@ class PhraseSpeller:
     def __init__(self, subword: Subword, has_spaces: bool) -> None:
         self.subword, self.has_spaces = subword, has_spaces
         self.texts = texts = {
-            i: text for i, piece in enumerate(subword.pieces()) if (text := _text_of(piece))
+            i: text for i, piece in enumerate(subword.entries()) if (text := _text_of(piece))
         }
         self.whole = _Index(texts.items())
         without_text = frozenset(range(subword.vocab_size)) - texts.keys()
@@ -151,7 +151,7 @@ def _inner_starts(text: bytes, may_follow: Callable[[str], bool]) -> list[int]:
     ]
 
 
-def _text_of(piece: Piece) -> bytes:
+def _text_of(piece: VocabEntry) -> bytes:
     if piece.kind == "byte":
         return bytes([int(piece.text[3:5], 16)])
     return b"" if piece.kind == "special" else piece.text.replace(WORD_BOUNDARY, " ").encode()

@@ -7,10 +7,10 @@ from operator import itemgetter
 
 from mtkit.checkpoint.model_dir import ModelDirConfig
 from mtkit.config.search import SearchConfig
-from mtkit.corpus.languages import base_language, word_space
+from mtkit.corpus.languages import base_language, word_separator
 from mtkit.corpus.placeholders import lost_placeholders
 from mtkit.search.hypothesis import Hypothesis
-from mtkit.tokenizer.normalize import clean, to_one_line
+from mtkit.tokenizer.normalize import sanitize, to_one_line
 from mtkit.tokenizer.subword import Tokenizer
 from mtkit.translation.degenerate import find_degeneration
 from mtkit.translation.result import Alternative, Candidate, Flag, LineCandidates, Translation
@@ -32,7 +32,7 @@ class Postprocessor:
     def __init__(self, tokenizer: Tokenizer, config: ModelDirConfig) -> None:
         self.tokenizer = tokenizer
         self.languages_differ = base_language(config.src_lang) != base_language(config.tgt_lang)
-        self.space = word_space(config.tgt_lang)
+        self.space = word_separator(config.tgt_lang)
         self.shortness = ShortnessCheck(config)
 
     def candidates(
@@ -71,7 +71,7 @@ class Postprocessor:
         self, part: LinePart, n_best: list[Hypothesis], texts: list[str], search: SearchConfig
     ) -> list[Candidate]:
         if part.ids is None:
-            return [Candidate(safe_text(clean(part.text)), 0.0, [])]
+            return [Candidate(safe_text(sanitize(part.text)), 0.0, [])]
         found = [
             Candidate(text, hypothesis.score, hypothesis.token_ids)
             for hypothesis, text in zip(n_best, texts, strict=True)

@@ -83,7 +83,7 @@ class PairScorer:
         # No text is too long to be read whole.
         self._reader = SourceEncoder(tokenizer.src, config, _NO_LIMIT, 2 * _NO_LIMIT, tags)
         self._no_text = tokenizer.src.tag_ids(tags)
-        self._pieces = [piece.text for piece in tokenizer.tgt.pieces()]
+        self._pieces = [piece.text for piece in tokenizer.tgt.entries()]
         self._warns_of_length = True
 
     def score(

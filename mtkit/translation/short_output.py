@@ -1,7 +1,7 @@
 """Translations that leave out part of their source, by their length and their number of sentences."""
 
 from mtkit.checkpoint.model_dir import ModelDirConfig
-from mtkit.corpus.sentence_ends import sentences
+from mtkit.corpus.sentence_splitter import split_sentences
 from mtkit.translation.result import Candidate, LineCandidates
 from mtkit.translation.source_encoder import LinePart, SourceLine
 
@@ -38,4 +38,4 @@ class ShortnessCheck:
             return True
         if part.n_sentences == 1 or n_tgt >= _FEW_PIECES * self.length_ratio * n_src:
             return False
-        return len(sentences(candidate.text, self.lang)) <= _FEW_SENTENCES * part.n_sentences
+        return len(split_sentences(candidate.text, self.lang)) <= _FEW_SENTENCES * part.n_sentences

@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 from mtkit.checkpoint.model_dir import ModelDirConfig
 from mtkit.config.search import SplitSentences
-from mtkit.corpus.learned_ends import split_at_endings
-from mtkit.corpus.placeholders import letter_places
-from mtkit.corpus.sentence_ends import sentences
+from mtkit.corpus.placeholders import letter_positions
+from mtkit.corpus.sentence_endings import split_after_endings
+from mtkit.corpus.sentence_splitter import split_sentences
 from mtkit.errors import MtkitError
 from mtkit.io.logs import get_logger
 from mtkit.tokenizer.subword import Subword
-from mtkit.tokenizer.tags import take_tags
+from mtkit.tokenizer.tags import split_tags
 from mtkit.translation.long_lines import Limits, Span, halved, split_line
 
 logger = get_logger(__name__)
@@ -121,7 +121,7 @@ class SourceEncoder:
         """
         if isinstance(texts, str):
             raise TypeError("a list of texts is wanted, not one text")
-        tagged = [take_tags(text, self.known_tags) for text in texts]
+        tagged = [split_tags(text, self.known_tags) for text in texts]
         rows = self.subword.encode([text for _, text in tagged])
         limits = self._limits(split)
         lines = []
@@ -143,7 +143,7 @@ class SourceEncoder:
             line: Made by `read`.
             chosen: Numbers of the parts.
         """
-        own_tags, rest = take_tags(line.text, self.known_tags)
+        own_tags, rest = split_tags(line.text, self.known_tags)
         spans = []
         for number, part in enumerate(line.parts):
             begin = part.begin - line.begin
@@ -174,7 +174,7 @@ class SourceEncoder:
             LinePart(
                 text,
                 line.begin + span.begin,
-                None if is_copied and not letter_places(text) else prefix + ids,
+                None if is_copied and not letter_positions(text) else prefix + ids,
                 span.n_sentences,
             )
             for text, span, ids in zip(texts, spans, rows, strict=True)
@@ -206,7 +206,7 @@ class SourceEncoder:
         )
 
     def _sentences(self, text: str) -> list[str]:
-        return split_at_endings(sentences(text, self.lang), self.endings)
+        return split_after_endings(split_sentences(text, self.lang), self.endings)
 
     def _count_tokens(self, texts: list[str]) -> list[int]:
         return [len(ids) for ids in self.subword.encode(texts)]

@@ -4,7 +4,7 @@ import numpy as np
 
 from mtkit.batches.mixture import DataMixture
 from mtkit.batches.sampler import BatchSampler
-from mtkit.corpus.store.ragged_ids import Sentences
+from mtkit.corpus.store.ragged_ids import RaggedIds
 from mtkit.corpus.store.token_store import StoredCorpus, StoreWriter
 from mtkit.tokenizer.special_ids import SpecialIds
 
@@ -26,7 +26,7 @@ class ListStore:
         return np.array([len(self.sides[side][row]) for row in rows.tolist()], dtype=np.int64)
 
     def gather(self, side, rows):
-        return Sentences.of([self.sides[side][row] for row in rows.tolist()])
+        return RaggedIds.from_rows([self.sides[side][row] for row in rows.tolist()])
 
 
 class LengthStore:

@@ -82,13 +82,13 @@ def test_a_language_without_spaces_is_joined_without_where_the_pieces_allow_it(l
     texts = ["今日は晴れです。", "明日は雨です。", "彼は学生です。", "雨が降る。", "a です。"] * 5
     subword = Subword(train_subword(texts, TokenizerConfig(vocab_size=290)))
     joiner = PairConcatenator(Tokenizer(subword, subword), ("en", lang))
-    pieces = {piece.text for piece in subword.pieces()}
+    pieces = {piece.text for piece in subword.entries()}
     n_bare = 0
     for a in texts[:5]:
         for b in texts[:5]:
             first, second = encoded(subword, a, b)
             joined = joiner.tgt(first, second)
-            head = subword.pieces()[second[0]].text.removeprefix("▁")
+            head = subword.entries()[second[0]].text.removeprefix("▁")
             has_bare = head == "" or head in pieces
             n_bare += has_bare
             assert decoded(subword, [joined]) == [a + b if has_bare else f"{a} {b}"]

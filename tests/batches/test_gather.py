@@ -10,7 +10,7 @@ from mtkit.batches.gather import BatchRows, gather_pairs
 from mtkit.batches.loader import BatchLoader
 from mtkit.batches.online_augment import GROUP_SIZE, RebatchedPairs
 from mtkit.batches.position import START, Position
-from mtkit.corpus.store.ragged_ids import Sentences, places_of
+from mtkit.corpus.store.ragged_ids import RaggedIds, range_indices
 from tests.batches.store import SRC_SPECIAL, TGT_SPECIAL, ListStore, plain_order, random_store
 
 TAG = 90
@@ -22,10 +22,10 @@ def chosen(rows, partners, n_tags=1, position=START):
 
 
 def test_sentences_are_rows_one_after_the_other():
-    sentences = Sentences.of([np.array([1, 2]), np.array([], dtype=int), np.array([3])])
+    sentences = RaggedIds.from_rows([np.array([1, 2]), np.array([], dtype=int), np.array([3])])
     assert sentences.ids.tolist() == [1, 2, 3]
     assert [row.tolist() for row in sentences.rows()] == [[1, 2], [], [3]]
-    assert places_of(np.array([7, 3, 0]), np.array([2, 0, 3])).tolist() == [7, 8, 0, 1, 2]
+    assert range_indices(np.array([7, 3, 0]), np.array([2, 0, 3])).tolist() == [7, 8, 0, 1, 2]
 
 
 def test_a_joined_pair_has_its_tags_once(tiny_tokenizer):

@@ -14,7 +14,7 @@ from mtkit.batches.sampler import BatchSampler
 from mtkit.batches.word_alignment import BatchAligner
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.store.preprocess import preprocess
-from mtkit.corpus.store.ragged_ids import Sentences
+from mtkit.corpus.store.ragged_ids import RaggedIds
 from mtkit.corpus.store.token_store import TokenStore
 from mtkit.corpus.store.word_links import WordLinks
 from mtkit.tokenizer.subword import Tokenizer
@@ -25,20 +25,20 @@ class LinkStore:
         self.rows = rows
 
     def links(self, rows):
-        return WordLinks.of([self.rows[row] for row in rows.tolist()])
+        return WordLinks.from_rows([self.rows[row] for row in rows.tolist()])
 
 
 def encoded(subword, texts, tag_ids=()):
     """Ids of texts, and for each its words as lists of places."""
     rows, words = [], []
-    for pieces in subword.encode_as_pieces(texts):
-        rows.append([*tag_ids, *subword.piece_ids(pieces)])
+    for pieces in subword.encode_as_tokens(texts):
+        rows.append([*tag_ids, *subword.lookup_ids(pieces)])
         words.append([])
         for place, piece in enumerate(pieces, len(tag_ids)):
             if piece.startswith("▁"):
                 words[-1].append([])
             words[-1][-1].append(place)
-    return Sentences.of([np.array(row) for row in rows]), words
+    return RaggedIds.from_rows([np.array(row) for row in rows]), words
 
 
 def expected_links(links, src_words, tgt_words):
@@ -66,8 +66,8 @@ def as_set(alignment):
 
 def test_by_hand(tiny_tokenizer):
     src, tgt = (
-        tiny_tokenizer.src.encode_as_pieces(["책 읽는다", "책"]),
-        tiny_tokenizer.tgt.encode_as_pieces(["I read books", "book"]),
+        tiny_tokenizer.src.encode_as_tokens(["책 읽는다", "책"]),
+        tiny_tokenizer.tgt.encode_as_tokens(["I read books", "book"]),
     )
     assert [
         len([piece for piece in pieces if piece.startswith("▁")]) for pieces in (*src, *tgt)
@@ -160,7 +160,7 @@ def made(recipe, n_workers=0, n_batches=30):
 @pytest.mark.parametrize("settings", [[], ["sampling.src_dropout=0.3", "sampling.tgt_dropout=0.3"]])
 def test_batches_align_the_same_words_whatever_their_pieces(aligned_recipe, settings):
     tokenizer, batches = made(aligned_recipe(*settings))
-    pieces = [piece.text.startswith("▁") for piece in tokenizer.src.pieces()]
+    pieces = [piece.text.startswith("▁") for piece in tokenizer.src.entries()]
     special = tokenizer.src.special
     n_aligned = n_unaligned = 0
     for batch in batches:

@@ -4,18 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtkit.checking.characters import KindCounter, kind_of
+from mtkit.checking.characters import CharClassCounter, char_class
 from tests.strategies import nasty_text
 
 
 @given(batches=st.lists(st.lists(nasty_text, max_size=6), max_size=3))
 def test_kinds_are_counted_as_one_would_by_hand(batches):
-    counter = KindCounter()
+    counter = CharClassCounter()
     for lines in batches:
         counts = {kind: list(numbers) for kind, numbers in counter.count(lines).items()}
         by_hand = {
-            kind: [sum(kind_of(char) == kind for char in line) for line in lines]
-            for kind in {kind_of(c) for line in lines for c in line}
+            kind: [sum(char_class(char) == kind for char in line) for line in lines]
+            for kind in {char_class(c) for line in lines for c in line}
         }
         by_hand.pop("other", None)
         assert counts == by_hand
@@ -23,7 +23,7 @@ def test_kinds_are_counted_as_one_would_by_hand(batches):
 
 def test_trouble_is_what_python_ends_a_line_at():
     breaking = {chr(code) for code in range(0x110000) if len(f"a{chr(code)}b".splitlines()) == 2}
-    assert {char for char in breaking if kind_of(char) not in ("line_end", "cr")} == {"\n"}
+    assert {char for char in breaking if char_class(char) not in ("line_end", "cr")} == {"\n"}
 
 
 @pytest.mark.parametrize(
@@ -64,12 +64,12 @@ def test_trouble_is_what_python_ends_a_line_at():
     ],
 )
 def test_kinds(char, kind):
-    assert kind_of(char) == kind
+    assert char_class(char) == kind
 
 
 def test_whoever_is_a_control_character_is_noticed_as_something():
     assert all(
-        kind_of(chr(code)) != "other"
+        char_class(chr(code)) != "other"
         for code in range(0x110000)
         if unicodedata.category(chr(code)) == "Cc" and code != 0x0A
     )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mtkit.checking import lenient_reader
 from mtkit.checking.check import check_corpora
-from mtkit.checking.report import as_dict, for_people
+from mtkit.checking.report import to_dict, to_text
 from mtkit.checking.rules import RULES
 from mtkit.config.data import CorpusSource, DataConfig
 from mtkit.corpus.scripts import UNKNOWN_LANG
@@ -141,7 +141,7 @@ def test_a_planted_fault_is_found_where_it_is(corpus, counts_before, name, where
     assert line in finding.lines
     assert report.can_train == (name != "invalid_utf8")
     # What is shown can be shown anywhere.
-    assert for_people(report).replace("\n", "").isprintable()
+    assert to_text(report).replace("\n", "").isprintable()
 
 
 def test_a_byte_order_mark_at_the_start_is_none_of_the_text(corpus):
@@ -362,7 +362,7 @@ def test_of_what_cannot_be_read_nothing_else_is_said(corpus, tmp_path):
     (found,) = report.corpora
     assert [finding.name for finding in found.findings] == ["unreadable"]
     assert found.not_found == ()
-    assert set(found.not_looked_for) == set(RULES) - {"unreadable"}
+    assert set(found.not_checked) == set(RULES) - {"unreadable"}
 
 
 def test_overlap_is_looked_for_where_something_is_held_out(corpus):
@@ -370,14 +370,14 @@ def test_overlap_is_looked_for_where_something_is_held_out(corpus):
         corpus.folder / "other", ["전혀 다른 문장이다".encode()], [b"Quite new text."]
     ).write("other")
     alone = corpus.check().corpora[0]
-    assert "overlap" in alone.not_looked_for and "overlap" not in alone.not_found
+    assert "overlap" in alone.not_checked and "overlap" not in alone.not_found
     apart = corpus.check(validation=(other,)).corpora[0]
-    assert "overlap" in apart.not_found and "overlap" not in apart.not_looked_for
+    assert "overlap" in apart.not_found and "overlap" not in apart.not_checked
     train, test = corpus.check(test=(corpus.write("test"),)).corpora
-    assert "overlap" not in (*train.not_found, *train.not_looked_for)
+    assert "overlap" not in (*train.not_found, *train.not_checked)
     assert any(finding.name == "overlap" for finding in test.findings)
     unreadable = CorpusSource(src=corpus.folder / "no.ko", tgt=corpus.folder / "no.en")
-    assert "overlap" in corpus.check(test=(unreadable,)).corpora[0].not_looked_for
+    assert "overlap" in corpus.check(test=(unreadable,)).corpora[0].not_checked
 
 
 def test_a_slip_is_an_error(corpus):
@@ -414,7 +414,7 @@ def test_several_processes_find_the_same(corpus, monkeypatch):
     alone, shared = (
         check_corpora(data, find_shift=False, n_workers=n_workers) for n_workers in (0, 2)
     )
-    assert as_dict(alone) == as_dict(shared)
+    assert to_dict(alone) == to_dict(shared)
 
 
 NASTY_LINES = st.lists(
@@ -464,8 +464,8 @@ def test_nasty_bytes_are_counted_as_one_would_by_hand(tmp_path_factory, src, tgt
         patch.setattr(lenient_reader, "CHUNK_SIZE", chunk_size)
         report = Corpus(folder, src, tgt).check()
     found = counts(report)
-    assert for_people(report).replace("\n", "").isprintable()
-    assert json.loads(json.dumps(as_dict(report)))["can_train"] == report.can_train
+    assert to_text(report).replace("\n", "").isprintable()
+    assert json.loads(json.dumps(to_dict(report)))["can_train"] == report.can_train
     texts = {"src": naive_texts(src), "tgt": naive_texts(tgt)}
     for side, raw in (("src", src), ("tgt", tgt)):
         lines = [text for text in texts[side] if text is not None]

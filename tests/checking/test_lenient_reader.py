@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtkit.checking import lenient_reader
-from mtkit.checking.lenient_reader import decode, lines_at, read_chunks
+from mtkit.checking.lenient_reader import decode_lines, lookup_lines, read_chunks
 from mtkit.config.data import CorpusSource, DataConfig
 from mtkit.errors import MtkitError
 from tests.strategies import reads_as_text
@@ -75,7 +75,7 @@ def test_no_line_is_lost(folder, src, tgt, block_size):
 @given(content=NASTY_BYTES, first=st.sampled_from([1, 4]))
 def test_decoding_says_what_was_wrong(content, first):
     raw = naive_lines(content)
-    decoded = decode(raw, first)
+    decoded = decode_lines(raw, first)
     assert len(decoded.lines) == len(raw)
     faults = {fault: set(places) for fault, places in decoded.faults.items()}
     for place, line in enumerate(raw):
@@ -105,16 +105,16 @@ def test_other_formats_come_as_text(tmp_path, small_chunks):
         (1, ["가0", "가1", "가2"], ["a0", "a1", "a2"]),
         (4, ["가3", "가4"], ["a3", "a4"]),
     ]
-    assert decode(chunks[1].src, 4) == (["가3", "가4"], {})
+    assert decode_lines(chunks[1].src, 4) == (["가3", "가4"], {})
 
 
 def test_lines_are_looked_up_by_their_numbers(tmp_path, small_chunks):
     chunks = chunks_of(text_source(tmp_path, b"1\n2\n3\n4\n5\n", b"a\nb\n"))
-    assert lines_at(chunks, {2, 4}) == {2: (b"2", b"b"), 4: (b"4", None)}
-    assert lines_at(chunks, {9}) == {}
+    assert lookup_lines(chunks, {2, 4}) == {2: (b"2", b"b"), 4: (b"4", None)}
+    assert lookup_lines(chunks, {9}) == {}
     untouched = iter(chunks)
-    assert lines_at(untouched, ()) == {}
-    assert lines_at(untouched, {1}) == {1: (b"1", b"a")}
+    assert lookup_lines(untouched, ()) == {}
+    assert lookup_lines(untouched, {1}) == {1: (b"1", b"a")}
     assert len(list(untouched)) == 1
 
 

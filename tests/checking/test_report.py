@@ -4,7 +4,7 @@ import pytest
 
 from mtkit.checking.excerpts import excerpt
 from mtkit.checking.findings import CheckReport, CorpusReport, Example, Finding
-from mtkit.checking.report import for_people, for_programs
+from mtkit.checking.report import to_json, to_text
 from mtkit.checking.rules import RULES, severity_of
 
 
@@ -16,7 +16,7 @@ def make_corpus(*findings, **about):
         "languages": ("de", "en"),
         "n_lines": (1000, 1000),
         "n_chars": (71_000, 61_000),
-        "not_looked_for": ("overlap",),
+        "not_checked": ("overlap",),
     }
     return CorpusReport(**(fields | about), findings=findings)
 
@@ -46,7 +46,7 @@ ENTITIES = (
 
 
 def test_both_sides_of_a_rule_are_told_together():
-    lines = for_people(CheckReport((make_corpus(*ENTITIES),))).splitlines()
+    lines = to_text(CheckReport((make_corpus(*ENTITIES),))).splitlines()
     assert lines[:2] == [
         "news.de, news.en",
         "1,000 pairs, de to en, 71 and 61 characters in a line: 1 warning, 1 note",
@@ -67,7 +67,7 @@ def test_a_pair_and_what_it_repeats_stand_below_one_another():
     finding = Finding(
         "duplicates", "pair", "note", 1, 1000, (12,), (Example(12, "Ja.", "Yes.", "as in line 7"),)
     )
-    lines = for_people(CheckReport((make_corpus(finding),))).splitlines()
+    lines = to_text(CheckReport((make_corpus(finding),))).splitlines()
     assert lines[5:8] == [
         "         12  src  Ja.",
         "             tgt  Yes.",
@@ -84,7 +84,7 @@ def test_an_error_means_that_training_would_refuse():
             ),
         )
     )
-    text = for_people(report)
+    text = to_text(report)
     assert not report.can_train
     assert "test corpus newer: news.de, news.en\n" in text
     assert "error    unequal counts: 1 source line too many\n" in text
@@ -92,7 +92,7 @@ def test_an_error_means_that_training_would_refuse():
 
 
 def test_json_keeps_its_keys():
-    found = json.loads(for_programs(CheckReport((make_corpus(*ENTITIES),))))
+    found = json.loads(to_json(CheckReport((make_corpus(*ENTITIES),))))
     assert list(found) == ["can_train", "n_errors", "n_warnings", "n_notes", "corpora"]
     (corpus,) = found["corpora"]
     about = [
@@ -176,11 +176,11 @@ def test_of_a_corpus_that_cannot_be_read_nothing_counts_as_looked_for():
     others = tuple(name for name in RULES if name != "unreadable")
     corpus = make_corpus(
         Finding("unreadable", "pair", "error", 1, 1, detail="`news.de`: no such file"),
-        not_looked_for=others,
-        is_whole=False,
+        not_checked=others,
+        is_complete=False,
     )
     assert corpus.not_found == ()
-    text = for_people(CheckReport((corpus,)))
+    text = to_text(CheckReport((corpus,)))
     assert "not found:" not in text
     assert text.endswith(
         "\nnot looked for: everything else, since the corpus cannot be read to its end\n\nTraining would refuse this."

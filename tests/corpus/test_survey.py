@@ -4,8 +4,8 @@ import pytest
 
 from mtkit.config.data import CorpusSource, DataConfig
 from mtkit.corpus import survey as survey_module
-from mtkit.corpus.split import draw_validation, validation_size
 from mtkit.corpus.survey import survey
+from mtkit.corpus.validation_split import draw_validation, validation_size
 
 
 def write_corpus(folder, pairs, src_lang="ko", tgt_lang="en"):

@@ -82,7 +82,7 @@ def test_the_alignment_head_is_the_attention_that_is_reported(
     found = engine.translate_batch(
         [[pieces[i] for i in row]], beam_size=1, max_decoding_length=8, return_attention=True
     )[0]
-    ids = [tgt.special.bos, *tgt.piece_ids(found.hypotheses[0])]
+    ids = [tgt.special.bos, *tgt.lookup_ids(found.hypotheses[0])]
     with torch.no_grad():
         _, log_weights = trained.model(
             torch.tensor([[*row, src.special.eos]]),

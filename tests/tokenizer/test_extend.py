@@ -10,10 +10,10 @@ import sentencepiece
 
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.errors import MtkitError
-from mtkit.tokenizer.cross_vocab import split_pieces
+from mtkit.tokenizer.cross_vocab import encode_tokens
 from mtkit.tokenizer.extend import extend_subword
 from mtkit.tokenizer.learn_merges import learn_merges
-from mtkit.tokenizer.model_proto import NewPiece, with_pieces
+from mtkit.tokenizer.model_proto import NewEntry, add_entries
 from mtkit.tokenizer.subword import Subword
 from mtkit.tokenizer.train import train_subword
 
@@ -45,7 +45,7 @@ def old_of(english):
 
 def missing_characters(old, texts):
     return {char for text in texts for char in old.normalize(text) if char != " "} - {
-        piece.text for piece in old.pieces()
+        piece.text for piece in old.entries()
     }
 
 
@@ -64,13 +64,13 @@ def extended(old, texts, extend, **changes):
 def test_old_pieces_keep_their_ids_and_new_ones_come_behind(old_of, korean, kind, byte_fallback):
     old = old_of(kind, byte_fallback)
     new = extended(old, korean, 500, user_symbols=("<2ko>", "<bt>"))
-    assert new.pieces()[: old.vocab_size] == old.pieces()
+    assert new.entries()[: old.vocab_size] == old.entries()
     assert new.special == old.special
-    assert [piece[::2] for piece in new.pieces()[old.vocab_size :][:2]] == [
+    assert [piece[::2] for piece in new.entries()[old.vocab_size :][:2]] == [
         ("<2ko>", "symbol"),
         ("<bt>", "symbol"),
     ]
-    assert {piece.kind for piece in new.pieces()[old.vocab_size + 2 :]} == {"text"}
+    assert {piece.kind for piece in new.entries()[old.vocab_size + 2 :]} == {"text"}
     n_new = new.vocab_size - old.vocab_size - 2
     n_chars = len(missing_characters(old, korean))
     # So small a corpus gives a unigram model few pieces of more than one character.
@@ -89,7 +89,7 @@ def test_new_characters_are_neither_spelt_nor_unknown(old_of, korean, kind, byte
     old = old_of(kind, byte_fallback)
     new = extended(old, korean, 700)
     assert new.decode(new.encode(korean)) == [new.normalize(text) for text in korean]
-    special = {i for i, piece in enumerate(new.pieces()) if piece.kind in ("byte", "special")}
+    special = {i for i, piece in enumerate(new.entries()) if piece.kind in ("byte", "special")}
     assert not special & {i for row in new.encode(korean) for i in row}
     if kind == "bpe":
         per_character = extended(old_of("char", byte_fallback), korean, 700)
@@ -109,7 +109,7 @@ def test_every_second_call_gives_the_same_bytes(old_of, korean, kind):
 
 def byte_boundaries(subword, text):
     """Where the pieces of a text end, in bytes of it."""
-    kinds = subword.pieces()
+    kinds = subword.entries()
     lengths = [
         1 if kinds[i].kind == "byte" else len(kinds[i].text.encode())
         for i in subword.encode([text])[0]
@@ -145,19 +145,19 @@ def test_merges_are_those_that_counting_after_each_one_gives(old_of, korean):
         if all("가" <= char <= "힣" for char in word)
     )
     chars = sorted({char for word in words for char in word})
-    lowest = min(piece.score for piece in old.pieces())
-    model_bytes = with_pieces(old.model_bytes, [NewPiece(char, lowest) for char in chars])
+    lowest = min(piece.score for piece in old.entries())
+    model_bytes = add_entries(old.model_bytes, [NewEntry(char, lowest) for char in chars])
     expected = []
     for _ in range(40):
-        rows = Subword(model_bytes).encode_as_pieces(list(words))
+        rows = Subword(model_bytes).encode_as_tokens(list(words))
         counts = Counter()
         for row, count in zip(rows, words.values(), strict=True):
             for a, b in pairwise(row):
                 counts[a + b] += count
         expected.append(min(counts, key=lambda piece: (-counts[piece], piece)))
-        model_bytes = with_pieces(model_bytes, [NewPiece(expected[-1], lowest - len(expected))])
+        model_bytes = add_entries(model_bytes, [NewEntry(expected[-1], lowest - len(expected))])
     scores = {
-        piece.text: piece.score for piece in old.pieces() if piece.kind == "text"
+        piece.text: piece.score for piece in old.entries() if piece.kind == "text"
     } | dict.fromkeys(chars, lowest)
     assert (
         learn_merges({("▁", *word): count for word, count in words.items()}, scores, 40) == expected
@@ -196,7 +196,7 @@ def test_a_merge_is_of_letters_of_one_script_or_of_digits_or_of_signs(old_of):
         }
         return scripts | others
 
-    learned = [piece.text.removeprefix("▁") for piece in new.pieces()[old_of("bpe").vocab_size :]]
+    learned = [piece.text.removeprefix("▁") for piece in new.entries()[old_of("bpe").vocab_size :]]
     assert {"2019", "привет", "カタカナと漢字", "..."} <= set(learned)
     assert all(len(kinds(piece)) <= 1 for piece in learned)
 
@@ -205,7 +205,7 @@ def test_the_most_frequent_characters_come_first_when_there_is_room_for_few(old_
     counts = Counter(char for text in korean for char in text if "가" <= char <= "힣")
     for kind in KINDS:
         new = extended(old_of(kind), korean, 20)
-        learned = [piece.text for piece in new.pieces()[old_of(kind).vocab_size :]]
+        learned = [piece.text for piece in new.entries()[old_of(kind).vocab_size :]]
         assert [counts[char] for char in learned] == sorted(counts.values(), reverse=True)[:20]
 
 
@@ -214,7 +214,7 @@ def test_coverage_decides_how_many_characters_get_a_piece(old_of):
     for coverage, expected in (1.0, "가나다"), (0.99, "가나"):
         new = extended(old_of("char"), texts, 50, character_coverage=coverage)
         assert (
-            "".join(piece.text for piece in new.pieces()[old_of("char").vocab_size :]) == expected
+            "".join(piece.text for piece in new.entries()[old_of("char").vocab_size :]) == expected
         )
 
 
@@ -243,8 +243,8 @@ def test_symbols_alone_do_not_ask_for_text(old_of):
 
 def test_text_is_learned_around_new_symbols(old_of):
     new = extended(old_of("bpe"), ["<2ko>가나 가<2ko>나 " * 9], 30, user_symbols=("<2ko>",))
-    assert new.encode_as_pieces(["가<2ko>나"]) == [["▁가", "<2ko>", "나"]]
-    assert not any("<" in piece.text for piece in new.pieces()[451:])
+    assert new.encode_as_tokens(["가<2ko>나"]) == [["▁가", "<2ko>", "나"]]
+    assert not any("<" in piece.text for piece in new.entries()[451:])
 
 
 def test_a_tokenizer_of_whole_words_cannot_be_extended(english):
@@ -265,8 +265,8 @@ def test_a_tokenizer_of_whole_words_cannot_be_extended(english):
 def test_a_piece_is_split_as_it_would_be_within_a_text(old_of, kind):
     old = old_of(kind)
     texts = ["▁the", "ing", "▁zebra", "zebra", "▁", "나", "▁나"]
-    for text, ids in zip(texts, split_pieces(old, texts), strict=True):
-        pieces = [old.pieces()[i] for i in ids]
+    for text, ids in zip(texts, encode_tokens(old, texts), strict=True):
+        pieces = [old.entries()[i] for i in ids]
         assert (
             b"".join(
                 bytes([int(p.text[3:5], 16)]) if p.kind == "byte" else p.text.encode()
@@ -277,7 +277,7 @@ def test_a_piece_is_split_as_it_would_be_within_a_text(old_of, kind):
         )
     own = [
         piece.text
-        for piece in old.pieces()
+        for piece in old.entries()
         if piece.kind == "text" and len(piece.text) == 1 and piece.text != "▁"
     ]
-    assert split_pieces(old, own) == [old.piece_ids([text]) for text in own]
+    assert encode_tokens(old, own) == [old.lookup_ids([text]) for text in own]

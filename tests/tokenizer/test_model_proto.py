@@ -6,11 +6,11 @@ from sentencepiece import SentencePieceProcessor
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.errors import MtkitError
 from mtkit.tokenizer.model_proto import (
-    NewPiece,
-    model_files,
+    NewEntry,
+    add_entries,
+    find_model_files,
     read_settings,
     read_user_symbols,
-    with_pieces,
 )
 from mtkit.tokenizer.train import train_subword
 
@@ -46,8 +46,8 @@ def test_pieces_are_added_behind_the_others(english):
     model_bytes = train_subword(english, TokenizerConfig(vocab_size=400))
     old = SentencePieceProcessor(model_proto=model_bytes)
     new = SentencePieceProcessor(
-        model_proto=with_pieces(
-            model_bytes, [NewPiece("<2ko>", is_symbol=True), NewPiece("나", -500.25)]
+        model_proto=add_entries(
+            model_bytes, [NewEntry("<2ko>", is_symbol=True), NewEntry("나", -500.25)]
         )
     )
     assert new.GetPieceSize() == 402
@@ -69,12 +69,12 @@ def test_a_plain_piece_that_becomes_a_symbol_keeps_its_place(english):
         for piece in (old.IdToPiece(i) for i in range(261, 400))
         if len(piece) > 1 and piece.isalpha() and piece.isascii()
     )
-    made = with_pieces(
+    made = add_entries(
         model_bytes,
         [
-            NewPiece(plain, is_symbol=True),
-            NewPiece("<a>", is_symbol=True),
-            NewPiece(plain + "나", -1.0),
+            NewEntry(plain, is_symbol=True),
+            NewEntry("<a>", is_symbol=True),
+            NewEntry(plain + "나", -1.0),
         ],
     )
     new = SentencePieceProcessor(model_proto=made)
@@ -86,18 +86,18 @@ def test_a_plain_piece_that_becomes_a_symbol_keeps_its_place(english):
 
 def test_a_folder_has_one_model_or_one_for_each_side(tmp_path):
     with pytest.raises(MtkitError, match="no tokenizer here"):
-        model_files(tmp_path)
+        find_model_files(tmp_path)
     for name in ("src.model", "tgt.model"):
         (tmp_path / name).touch()
-    assert model_files(tmp_path) == (tmp_path / "src.model", tmp_path / "tgt.model")
+    assert find_model_files(tmp_path) == (tmp_path / "src.model", tmp_path / "tgt.model")
     inner = tmp_path / "tokenizer"
     inner.mkdir()
     (inner / "joint.model").touch()
-    assert model_files(tmp_path) == (inner / "joint.model", inner / "joint.model")
+    assert find_model_files(tmp_path) == (inner / "joint.model", inner / "joint.model")
 
 
 def test_a_run_in_place_of_its_model_is_pointed_to_the_model(tmp_path):
     (tmp_path / "model" / "tokenizer").mkdir(parents=True)
     with pytest.raises(MtkitError) as caught:
-        model_files(tmp_path)
+        find_model_files(tmp_path)
     assert caught.value.hint == f"did you mean `{tmp_path / 'model'}`?"

@@ -8,7 +8,7 @@ import pytest
 
 from mtkit.config.clean import CleanConfig
 from mtkit.config.tokenizer import TokenizerConfig
-from mtkit.corpus.clean.text_fixes import Mender
+from mtkit.corpus.clean.text_fixes import TextFixer
 from mtkit.tokenizer.model_proto import read_settings
 from mtkit.tokenizer.subword import Subword
 from mtkit.tokenizer.train import train_subword
@@ -91,7 +91,7 @@ def test_cleaned_corpora_come_back_as_they_were(shared_data, subword, name):
         .decode()
         .split("\n")
     )
-    mend = Mender(CleanConfig()).mend
+    mend = TextFixer(CleanConfig()).fix
     cleaned = [
         text
         for text in (mend(line)[0] for line in lines)
@@ -102,7 +102,7 @@ def test_cleaned_corpora_come_back_as_they_were(shared_data, subword, name):
 
 
 def test_every_character_agrees_with_cleaning_but_for_presentation_forms(subword):
-    mend = Mender(CleanConfig()).mend
+    mend = TextFixer(CleanConfig()).fix
     differing = set()
     for code in (
         *range(1, 0xD800),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.errors import MtkitError
-from mtkit.tokenizer.normalize import clean, clean_all, to_one_line
+from mtkit.tokenizer.normalize import sanitize, sanitize_all, to_one_line
 from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.tokenizer.train import train_subword
 from tests.strategies import nasty_text
@@ -123,7 +123,7 @@ def test_ids_agree_with_sentencepiece(subword, ko_en_pairs):
         == [reference.encode(text) for text in texts]
         == subword.encode(texts, n_threads=3)
     )
-    assert subword.encode_as_pieces(texts[:3]) == [
+    assert subword.encode_as_tokens(texts[:3]) == [
         reference.encode(text, out_type=str) for text in texts[:3]
     ]
     assert subword.vocab_size == reference.vocab_size() == 600
@@ -220,17 +220,17 @@ def test_real_news_comes_back(shared_data, subword):
 
 @given(texts=st.lists(nasty_text, max_size=5))
 def test_texts_are_cleaned_together_as_one_by_one(texts):
-    assert clean_all(texts) == [clean(text) for text in texts]
+    assert sanitize_all(texts) == [sanitize(text) for text in texts]
 
 
 @given(text=nasty_text)
 def test_spans_are_sentencepieces_offsets(tiny_tokenizer, text):
     """Its own offsets of the cleaned text, from which only NUL is missing."""
     subword = tiny_tokenizer.src
-    [spans] = subword.spans([text])
+    [spans] = subword.token_spans([text])
     assert len(spans) == len(subword.encode([text])[0])
     places = [i for i, char in enumerate(text) if char != "\0"] + [len(text)]
-    offsets = subword._processor.Encode(clean(text), return_type="offset_mapping")["offsets"]
+    offsets = subword._processor.Encode(sanitize(text), return_type="offset_mapping")["offsets"]
     assert spans == [(places[begin], places[end]) for begin, end in offsets]
 
 
@@ -238,10 +238,10 @@ def test_spans_are_sentencepieces_offsets(tiny_tokenizer, text):
 def test_each_piece_is_made_of_the_characters_that_its_span_covers(tiny_tokenizer, text):
     subword = tiny_tokenizer.src
     [ids] = subword.encode([text])
-    decoded, spans = subword.decode_spans(ids)
+    decoded, spans = subword.decode_with_spans(ids)
     assert to_one_line(decoded) == subword.decode([ids])[0]
     assert spans == sorted(spans) and all(begin <= end for begin, end in spans)
-    pieces = subword.pieces()
+    pieces = subword.entries()
     for i, (begin, end) in zip(ids, spans, strict=True):
         if pieces[i].kind == "text":
             assert decoded[begin:end].strip(" ") == pieces[i].text.replace("▁", " ").strip(" ")
@@ -251,7 +251,7 @@ def test_hidden_pieces_have_no_room_in_a_text(tiny_tokenizer):
     subword = tiny_tokenizer.src
     special = subword.special
     ids = subword.encode(["a b"])[0]
-    text, spans = subword.decode_spans([special.bos, *ids, special.eos])
+    text, spans = subword.decode_with_spans([special.bos, *ids, special.eos])
     assert text == "a b"
     assert (spans[0], spans[-1]) == ((0, 0), (3, 3))
-    assert spans[1:-1] == subword.decode_spans(ids)[1]
+    assert spans[1:-1] == subword.decode_with_spans(ids)[1]

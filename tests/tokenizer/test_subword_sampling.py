@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.tokenizer.subword import Subword
-from mtkit.tokenizer.subword_sampling import PieceSampler
+from mtkit.tokenizer.subword_sampling import SubwordSampler
 from mtkit.tokenizer.train import train_subword
 from tests.strategies import nasty_text
 
@@ -40,7 +40,7 @@ def texts(ko_en_pairs):
 
 
 def drawn(subword, texts, seed, **way):
-    return PieceSampler(subword, **way).sample(subword.encode(texts), seed)
+    return SubwordSampler(subword, **way).sample(subword.encode(texts), seed)
 
 
 def within(n_found, n_draws, share):
@@ -74,7 +74,7 @@ def test_without_chance_true_sentences_are_split_as_by_sentencepiece(subwords, k
 def test_equal_arguments_give_equal_ids_whatever_was_drawn_before(subwords, texts, way):
     subword = subwords[KIND[way]]
     rows = subword.encode(texts)
-    sampler = PieceSampler(subword, **WAYS[way])
+    sampler = SubwordSampler(subword, **WAYS[way])
     expected = {seed: drawn(subword, texts, seed, **WAYS[way]) for seed in range(4)}
     assert len({str(ids) for ids in expected.values()}) == 4
     assert {seed: sampler.sample(rows, seed) for seed in reversed(range(4))} == expected
@@ -83,9 +83,9 @@ def test_equal_arguments_give_equal_ids_whatever_was_drawn_before(subwords, text
 def test_another_process_draws_the_same(subwords, texts, tmp_path):
     # Strings hash differently there, and what the libraries draw from the system differs.
     program = (
-        "import sys; from mtkit.tokenizer.subword_sampling import PieceSampler; from mtkit.tokenizer.subword import Subword\n"
+        "import sys; from mtkit.tokenizer.subword_sampling import SubwordSampler; from mtkit.tokenizer.subword import Subword\n"
         "subword = Subword.load(sys.argv[1]); way = {sys.argv[2]: 0.3}\n"
-        "print(PieceSampler(subword, **way).sample(subword.encode(sys.argv[3:]), 5))"
+        "print(SubwordSampler(subword, **way).sample(subword.encode(sys.argv[3:]), 5))"
     )
     for kind, way in ("bpe", "dropout"), ("unigram", "alpha"):
         path = tmp_path / kind
@@ -102,7 +102,7 @@ def test_another_process_draws_the_same(subwords, texts, tmp_path):
 def test_dropout_of_1_spells(subwords):
     subword = subwords["bpe"]
     (ids,) = drawn(subword, ["I drink 물 <2ko> 漢"], 1, dropout=1.0)
-    pieces = [piece.text for piece in subword.pieces()]
+    pieces = [piece.text for piece in subword.entries()]
     assert [pieces[i] for i in ids] == [*"▁I▁drink▁물▁", "<2ko>", "▁", "<0xE6>", "<0xBC>", "<0xA2>"]
 
 
@@ -126,7 +126,7 @@ def chances_by_definition(word, scores, dropout):
 @pytest.mark.parametrize("word", ["▁weather", "▁student", "▁a"])
 def test_splits_come_as_often_as_bpe_dropout_says(subwords, word, dropout):
     subword = subwords["bpe"]
-    pieces = subword.pieces()
+    pieces = subword.entries()
     expected = chances_by_definition(
         word, {piece.text: piece.score for piece in pieces if piece.kind == "text"}, dropout
     )
@@ -178,9 +178,9 @@ def test_true_sentences_are_drawn_as_sentencepiece_draws_them(subwords, texts):
 
 def test_memory_is_bounded_and_forgetting_changes_nothing(subwords, texts, monkeypatch):
     expected = {kind: drawn(subwords[kind], texts, 2, **WAYS[kind]) for kind in CERTAIN}
-    monkeypatch.setattr("mtkit.tokenizer.subword_sampling._MAX_NEW_BYTES", 10_000)
+    monkeypatch.setattr("mtkit.tokenizer.subword_sampling._MAX_CACHE_BYTES", 10_000)
     for kind in CERTAIN:
-        sampler = PieceSampler(subwords[kind], **WAYS[kind])
+        sampler = SubwordSampler(subwords[kind], **WAYS[kind])
         rows = subwords[kind].encode(texts)
         assert sampler.sample(rows, 2) == expected[kind]
         assert (
@@ -198,7 +198,7 @@ def test_a_sentence_with_an_unknown_piece_stays(ko_en_pairs):
         )
     )
     rows = subword.encode(["I drink 漢.", "I drink water."])
-    found = PieceSampler(subword, dropout=0.9).sample(rows, 1)
+    found = SubwordSampler(subword, dropout=0.9).sample(rows, 1)
     assert found[0] == rows[0] and found[1] != rows[1]
 
 
@@ -206,11 +206,11 @@ def test_what_a_model_wrote_is_taken_too(subwords):
     # Half a character in bytes, and marks in the middle.
     rows = [[600 - 1, 300, 8, 9, 10, 2, 300, 1, 3], [*range(2, 300)]]
     subword = subwords["bpe"]
-    for row, found in zip(rows, PieceSampler(subword, dropout=0.5).sample(rows, 1), strict=True):
+    for row, found in zip(rows, SubwordSampler(subword, dropout=0.5).sample(rows, 1), strict=True):
         assert subword.decode([found]) == subword.decode([row])
 
 
 @pytest.mark.parametrize("way", [{}, {"dropout": 0.1, "alpha": 0.1}])
 def test_it_is_either_dropout_or_alpha(subwords, way):
     with pytest.raises(ValueError, match="either dropout"):
-        PieceSampler(subwords["bpe"], **way)
+        SubwordSampler(subwords["bpe"], **way)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.errors import MtkitError
 from mtkit.tokenizer.subword import Subword
-from mtkit.tokenizer.tags import take_tags
+from mtkit.tokenizer.tags import split_tags
 from mtkit.tokenizer.train import train_subword
 from tests.strategies import nasty_text
 
@@ -36,11 +36,11 @@ def subword(ko_en_pairs):
     ],
 )
 def test_tags_are_taken_off_the_start_only(line, tags, rest):
-    assert take_tags(line, TAGS) == (tags, rest)
+    assert split_tags(line, TAGS) == (tags, rest)
 
 
 def test_of_a_model_without_tags_nothing_is_taken():
-    assert take_tags("<2ko> Hello", ()) == ([], "<2ko> Hello")
+    assert split_tags("<2ko> Hello", ()) == ([], "<2ko> Hello")
 
 
 @settings(max_examples=200, deadline=None)
@@ -50,14 +50,14 @@ def test_of_a_model_without_tags_nothing_is_taken():
     space=st.sampled_from(["", " ", "\t "]),
 )
 def test_a_tag_that_is_typed_has_the_ids_of_one_that_is_given(subword, tags, text, space):
-    typed, rest = take_tags(f"{space}{space.join([*tags, ''])}{text}", TAGS)
-    own, text = take_tags(text, TAGS)
+    typed, rest = split_tags(f"{space}{space.join([*tags, ''])}{text}", TAGS)
+    own, text = split_tags(text, TAGS)
     assert typed == [*tags, *own]
     assert subword.encode([rest]) == subword.encode([text])
 
 
 def test_a_tag_brings_no_space_along(subword):
-    [plain, inside] = subword.encode_as_pieces(["Hello", "<2ko> Hello"])
+    [plain, inside] = subword.encode_as_tokens(["Hello", "<2ko> Hello"])
     assert inside == ["▁", "<2ko>", *plain]
     assert (
         subword.tag_ids(["<2ko>"]) + subword.encode(["Hello"])[0]

@@ -43,7 +43,7 @@ def test_byte_fallback_leaves_nothing_unknown(texts):
 
 def test_lower_coverage_spells_rare_syllables(texts):
     pieces = [
-        train(texts, character_coverage=coverage).encode_as_pieces(texts)
+        train(texts, character_coverage=coverage).encode_as_tokens(texts)
         for coverage in (1.0, 0.98)
     ]
     n_bytes = [sum(piece.startswith("<0x") for row in rows for piece in row) for rows in pieces]
@@ -52,7 +52,7 @@ def test_lower_coverage_spells_rare_syllables(texts):
 
 def test_user_symbols_are_never_split(texts):
     subword = train(texts, user_symbols=("<2ko>", "@,@"))
-    pieces = subword.encode_as_pieces(["<2ko> I eat@,@rice. <2KO>"])[0]
+    pieces = subword.encode_as_tokens(["<2ko> I eat@,@rice. <2KO>"])[0]
     assert "<2ko>" in pieces and "@,@" in pieces
     assert subword.vocab_size == 700
 
@@ -82,11 +82,11 @@ def test_a_draw_is_of_that_size_and_of_the_seed(texts):
 
 
 def test_a_draw_is_uniform():
-    from mtkit.tokenizer.train import draw
+    from mtkit.tokenizer.train import reservoir_sample
 
     counts = dict.fromkeys("abcdefgh", 0)
     for seed in range(2000):
-        for drawn in draw(counts, 2, seed):
+        for drawn in reservoir_sample(counts, 2, seed):
             counts[drawn] += 1
     assert all(abs(count - 500) < 100 for count in counts.values())
 
@@ -102,7 +102,7 @@ def test_long_lines_are_learnt_from(texts, kind):
     long_line = " ".join(random.Random(0).choices(words, k=2000)) + " Zz" * 500
     assert len(long_line) > 10 * MAX_CHARS
     subword = train([long_line], type=kind, vocab_size=400)
-    assert subword.encode_as_pieces(["Zz"]) == [["▁Zz"]]
+    assert subword.encode_as_tokens(["Zz"]) == [["▁Zz"]]
 
 
 def test_a_word_without_end_is_cut(texts):
@@ -115,7 +115,7 @@ def test_lines_with_marks_of_the_trainer_are_not_left_out(texts, kind, mark):
     subword = train(
         [*texts, *[f"Qq{mark} Qq"] * 100], type=kind, normalization="identity", vocab_size=620
     )
-    assert "▁Qq" in subword.encode_as_pieces(["Qq"])[0]
+    assert "▁Qq" in subword.encode_as_tokens(["Qq"])[0]
 
 
 @pytest.mark.parametrize("kind", ["bpe", "unigram"])

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from mtkit.config.recipe import Recipe
-from mtkit.corpus.read.pairs import SentencePair
+from mtkit.corpus.sentence_pair import SentencePair
 from tests.conftest import FIXTURES, write_tiny_recipe
 from tests.torture.killing import SETTINGS, differences, torment, undisturbed
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from mtkit.config.recipe import Recipe
-from mtkit.corpus.read.pairs import SentencePair
+from mtkit.corpus.sentence_pair import SentencePair
 from mtkit.training.loop import train
 from tests.conftest import FIXTURES, write_tiny_recipe
 from tests.torture.fuzz_cases import Case, make_case

@@ -135,7 +135,7 @@ def test_a_tokenizer_is_made_again_when_the_one_it_extends_changes(recipe_path, 
     recipe = Recipe.load(recipe_path, ["tokenizer.extend=20"])
     made = train_tokenizer(recipe)
     old = Tokenizer.load(tmp_path / "general")
-    assert made.src.pieces()[: old.src.vocab_size] == old.src.pieces()
+    assert made.src.entries()[: old.src.vocab_size] == old.src.entries()
     assert 0 < made.src.vocab_size - old.src.vocab_size <= 20
     assert tokenizer_is_fresh(recipe)
     assert not tokenizer_is_fresh(Recipe.load(recipe_path, ["tokenizer.extend=10"]))
@@ -203,7 +203,7 @@ def test_a_german_model_learns_korean_with_the_commands(mtkit, tmp_path, shared_
     )
     if not anew:
         assert (
-            tuned.pieces()[: old.vocab_size] == old.pieces()
+            tuned.entries()[: old.vocab_size] == old.entries()
             and tuned.vocab_size == old.vocab_size + 301
         )
     assert tuned.user_symbols == ("<ko>",)

@@ -57,7 +57,7 @@ def guided_run(tmp_path_factory):
 
 def words_of(subword, ids):
     """For each piece the number of its word."""
-    starts = [subword.pieces()[i].text.startswith("▁") for i in ids]
+    starts = [subword.entries()[i].text.startswith("▁") for i in ids]
     return [sum(starts[: place + 1]) - 1 for place in range(len(ids))]
 
 

@@ -70,9 +70,9 @@ def joint(subword):
 
 def assert_rows_by_text(old, old_VD, new, new_VD):
     """Equal pieces have equal rows, others the mean of what the old vocabulary makes of their text, or of all."""
-    ids = {piece.text: i for i, piece in enumerate(old.pieces())}
+    ids = {piece.text: i for i, piece in enumerate(old.entries())}
     n_same = 0
-    for piece, row in zip(new.pieces(), new_VD, strict=True):
+    for piece, row in zip(new.entries(), new_VD, strict=True):
         if piece.text in ids:
             assert torch.equal(row, old_VD[ids[piece.text]])
             n_same += 1
@@ -138,10 +138,10 @@ def test_one_matrix_becomes_several(subwords, start, ties):
 def test_parts_within_a_word_are_those_without_a_space(subwords, start):
     old, new = subwords["old"], subwords["extended"]
     source, model, _ = start(joint(old), joint(new))
-    byte_ids = {piece.text: i for i, piece in enumerate(old.pieces()) if piece.kind == "byte"}
+    byte_ids = {piece.text: i for i, piece in enumerate(old.entries()) if piece.kind == "byte"}
     weight, n_checked = source.model.src_embedding.weight, 0
     for piece, row in zip(
-        new.pieces()[old.vocab_size :], model.src_embedding.weight[old.vocab_size :], strict=True
+        new.entries()[old.vocab_size :], model.src_embedding.weight[old.vocab_size :], strict=True
     ):
         if all("가" <= char <= "힣" for char in piece.text):
             parts = [byte_ids[f"<0x{byte:02X}>"] for byte in piece.text.encode()]
@@ -205,7 +205,7 @@ def test_without_bytes_a_foreign_piece_starts_as_the_mean_of_all(english, subwor
     source, model, _ = start(joint(old), joint(subwords["korean"]))
     weight = source.model.src_embedding.weight
     n_checked = 0
-    for piece, row in zip(subwords["korean"].pieces(), model.src_embedding.weight, strict=True):
+    for piece, row in zip(subwords["korean"].entries(), model.src_embedding.weight, strict=True):
         if piece.kind == "byte" or (
             piece.kind == "text" and all("가" <= char <= "힣" for char in piece.text)
         ):

@@ -55,7 +55,7 @@ def loss_of(trained, pairs, tags):
     model, src, tgt = trained.model.eval(), trained.tokenizer.src, trained.tokenizer.tgt
     total, n_tokens = 0.0, 0
     for pair in pairs:
-        src_ids = [*src.piece_ids(tags), *src.encode([pair.src])[0], src.special.eos]
+        src_ids = [*src.lookup_ids(tags), *src.encode([pair.src])[0], src.special.eos]
         tgt_ids = tgt.encode([pair.tgt])[0]
         with torch.inference_mode():
             logits = model.decode(

@@ -89,7 +89,7 @@ def test_tags_are_no_words_of_the_translation_but_count_as_they_are_written(make
     try:
         translator = copying_translator(trained, n_tags=1)
         # The head looks at its own place, where the tag has moved everything by one piece.
-        pieces = subword.encode_as_pieces(["a b c d"])[0]
+        pieces = subword.encode_as_tokens(["a b c d"])[0]
         assert pieces == ["▁a", "▁b", "▁c", "▁d"]
         apart, together = translator.translate(["<2ko> a b c d", "<2ko>a b c d"], alignments=True)
     finally:
@@ -187,7 +187,7 @@ def test_pieces_before_the_translation_move_the_places(make_trained):
 def test_where_a_translation_without_text_was_left_out_the_next_one_is_aligned(make_trained):
     trained = make_trained(n_heads=1)
     encode = trained.tokenizer.src.encode
-    space = [piece.text for piece in trained.tokenizer.src.pieces()].index("▁")
+    space = [piece.text for piece in trained.tokenizer.src.entries()].index("▁")
     answers = {
         tuple(encode(["a b c"])[0]): [[space], *encode(["a b c", "c"])],
         tuple(encode(["c"])[0]): [[space]],

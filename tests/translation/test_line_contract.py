@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mtkit.checkpoint.model_dir import TrainingLines
 from mtkit.config.tokenizer import TokenizerConfig
-from mtkit.corpus.sentence_ends import sentences
+from mtkit.corpus.sentence_splitter import split_sentences
 from mtkit.engines.torch_engine import ModelEngine
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.tokenizer.subword import Subword, Tokenizer
@@ -56,7 +56,7 @@ def scripted(make_trained, tiny_tokenizer):
 
 
 def byte_pieces(subword, text):
-    return subword.piece_ids([f"<0x{byte:02X}>" for byte in text.encode()])
+    return subword.lookup_ids([f"<0x{byte:02X}>" for byte in text.encode()])
 
 
 @few
@@ -107,7 +107,7 @@ def test_a_tab_of_the_source_is_a_space(make_trained, ko_en_pairs, texts):
 
 
 def test_no_line_comes_out_blank_that_did_not_go_in_so(scripted, tiny_tokenizer):
-    [space] = tiny_tokenizer.tgt.piece_ids(["▁"])
+    [space] = tiny_tokenizer.tgt.lookup_ids(["▁"])
     blank = [space, space]
     [found] = scripted(blank, "I go.").translate(["물"], beam_size=2, n_best=2)
     assert [alternative.text for alternative in found.alternatives] == ["I go."]
@@ -317,7 +317,7 @@ class Lossy(Scripted):
         self.subword = subword
 
     def search(self, request):
-        texts = [sentences(text, "ko")[-1] for text in self.subword.decode(request.sources)]
+        texts = [split_sentences(text, "ko")[-1] for text in self.subword.decode(request.sources)]
         self.asked.append((request.sources, request.config))
         request.on_batch(list(range(len(request.sources))))
         return [[Hypothesis(ids, -1.0, -1.0)] for ids in self.subword.encode(texts)]

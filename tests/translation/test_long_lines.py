@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtkit.corpus.sentence_ends import sentences
+from mtkit.corpus.sentence_splitter import split_sentences
 from mtkit.translation.long_lines import Limits, Span, halved, split_line
 from mtkit.translation.source_encoder import LinePart, SourceLine
 from tests.strategies import nasty_text
@@ -34,7 +34,7 @@ def count_words(texts):
 
 
 def by(lang):
-    return partial(sentences, lang=lang)
+    return partial(split_sentences, lang=lang)
 
 
 def parts_of(text, count, max_tokens, lang=""):

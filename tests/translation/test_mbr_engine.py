@@ -109,7 +109,7 @@ def test_candidates_of_one_text_count_together(make_trained):
     """Whatever pieces they are made of."""
     trained = make_trained(max_length=200)
     subword = trained.tokenizer.tgt
-    pieces = {piece.text: i for i, piece in enumerate(subword.pieces())}
+    pieces = {piece.text: i for i, piece in enumerate(subword.entries())}
     ways = [[pieces["▁a"]], [pieces["▁"], pieces["a"]]]
     assert subword.decode(ways) == ["a", "a"]
     translator = Translator([trained], n_workers=1)

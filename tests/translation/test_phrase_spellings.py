@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from mtkit.errors import MtkitError
-from mtkit.tokenizer.subword_sampling import PieceSampler
+from mtkit.tokenizer.subword_sampling import SubwordSampler
 from mtkit.translation.constraint_encoder import ConstraintEncoder
 from mtkit.translation.line_constraints import LineConstraints
 from mtkit.translation.phrase_spellings import PhraseSpeller
@@ -54,11 +54,11 @@ def test_a_phrase_is_found_however_it_is_split(tiny_tokenizer, ko_en_pairs, has_
         for text in (pair.src, pair.tgt, f"({pair.tgt}) {pair.src}")
     ]
     rows = subword.encode(texts)
-    rows += PieceSampler(subword, dropout=0.3).sample(rows, seed)
+    rows += SubwordSampler(subword, dropout=0.3).sample(rows, seed)
     rows += [[rng.randrange(4, subword.vocab_size) for _ in range(12)] for _ in range(60)]
     bytes_of_characters = {
         i
-        for i, piece in enumerate(subword.pieces())
+        for i, piece in enumerate(subword.entries())
         if piece.kind == "byte" and int(piece.text[3:5], 16) > 127
     }
     counts = {True: 0, False: 0}
@@ -85,7 +85,7 @@ def test_a_phrase_is_found_however_it_is_split(tiny_tokenizer, ko_en_pairs, has_
                 # After a character that is spelt in bytes, whatever it is, a word may begin.
                 assert accepted == expected or (accepted and bytes_of_characters & set(row)), (
                     phrase,
-                    subword.encode_as_pieces([text]),
+                    subword.encode_as_tokens([text]),
                 )
                 counts[expected] += 1
     assert min(counts.values()) > 100
@@ -93,7 +93,7 @@ def test_a_phrase_is_found_however_it_is_split(tiny_tokenizer, ko_en_pairs, has_
 
 def test_the_fewest_pieces_are_those_of_the_best_split(tiny_tokenizer):
     speller = PhraseSpeller(tiny_tokenizer.tgt, True)
-    vocabulary = {piece.text for piece in tiny_tokenizer.tgt.pieces()}
+    vocabulary = {piece.text for piece in tiny_tokenizer.tgt.entries()}
     assert "▁the" in vocabulary
     assert speller.phrase("the").n_needed(frozenset()) == 1
     assert speller.phrase("the the").n_needed(frozenset()) == 2

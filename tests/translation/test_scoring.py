@@ -80,7 +80,7 @@ def test_the_score_of_a_translation_is_the_forced_score_of_its_text(make_trained
 def test_pieces_come_with_their_end_mark(make_trained):
     translator = Translator([make_trained()], n_workers=1)
     [score] = translator.score(["물"], ["I go to school."])
-    pieces = translator.tokenizer.tgt.encode_as_pieces(["I go to school."])[0]
+    pieces = translator.tokenizer.tgt.encode_as_tokens(["I go to school."])[0]
     assert [token.piece for token in score.tokens] == [*pieces, "</s>"]
 
 
@@ -117,7 +117,7 @@ def test_whatever_the_lines_hold_each_has_a_score(translator, pairs):
 def test_tags_stand_before_the_source(make_trained, ko_en_pairs):
     trained = make_trained()
     special = trained.tokenizer.src.special
-    symbol = trained.tokenizer.src.pieces()[300].text
+    symbol = trained.tokenizer.src.entries()[300].text
     trained.config = trained.config.model_copy(update={"tags": (symbol,)})
     # The tokenizer knows no tag, so one of its pieces has to do.
     trained.tokenizer.src.__dict__["user_symbols"] = (symbol,)
@@ -275,5 +275,5 @@ def test_pieces_that_each_target_begins_with_are_scored_too(make_trained):
     [expected] = pairs.scorer.log_probs(trained.tokenizer.src.encode(["물"]), [[300, *ids]])
     found, blank = with_prefix.score(["물", ""], ["water", ""], translator.search_config())
     assert [token.log_prob for token in found.tokens] == pytest.approx(expected)
-    assert found.tokens[0].piece == trained.tokenizer.tgt.pieces()[300].text
+    assert found.tokens[0].piece == trained.tokenizer.tgt.entries()[300].text
     assert blank.tokens == ()

@@ -10,7 +10,7 @@ from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.engines.torch_engine import ModelEngine
 from mtkit.errors import MtkitError
 from mtkit.tokenizer.subword import Subword, Tokenizer
-from mtkit.tokenizer.tags import take_tags
+from mtkit.tokenizer.tags import split_tags
 from mtkit.tokenizer.train import train_subword
 from mtkit.translation.translator import Translator
 from tests.strategies import nasty_text
@@ -83,7 +83,7 @@ def test_whatever_the_text_the_model_reads_the_same(make_tagged, text, tags):
     subword = trained.tokenizer.src
     as_given = read_ids(Translator([trained], tags=tags), [text])
     assert as_given == read_ids(Translator([trained]), ["".join(f"{tag} " for tag in tags) + text])
-    own_tags, rest = take_tags(text, TAGS)
+    own_tags, rest = split_tags(text, TAGS)
     rows = subword.encode([line.strip() if "\n" in rest else line for line in rest.split("\n")])
     prefix = subword.tag_ids(list(dict.fromkeys([*tags, *own_tags])))
     assert as_given == [

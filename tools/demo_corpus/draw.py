@@ -3,7 +3,7 @@
 from collections import Counter
 from random import Random
 
-from mtkit.corpus.read.pairs import SentencePair
+from mtkit.corpus.sentence_pair import SentencePair
 from mtkit.demo.corpus import N_TEST, N_TRAIN, N_VALIDATION, WORKED_EXAMPLE, DemoCorpus
 from tools.demo_corpus.grammar import all_pairs, draw_sentence
 from tools.demo_corpus.phrases import Pair, Sentence

@@ -50,8 +50,8 @@ def init_from_data(
     """
     from mtkit.config.auto.recommend import advise
     from mtkit.config.data import CorpusSource, DataConfig
-    from mtkit.corpus.split import draw_validation, validation_size
     from mtkit.corpus.survey import survey
+    from mtkit.corpus.validation_split import draw_validation, validation_size
     from mtkit.io.output_guard import refuse_overwriting
     from mtkit.io.text import write_lines
 

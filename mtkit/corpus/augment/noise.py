@@ -8,7 +8,7 @@ _EMOJI = "😀😂🤣😍🙏👍🔥🎉💯😭🤔🚀"
 _MAX_WORDS = 10
 
 
-def noise_line(n_words: int, rng: Random) -> str:
+def random_noise_line(n_words: int, rng: Random) -> str:
     """A line of digits, signs, emoji, letters at random and addresses that lead nowhere.
 
     Args:
@@ -21,31 +21,33 @@ def noise_line(n_words: int, rng: Random) -> str:
     )
 
 
-def _draw(characters: str, shortest: int, longest: int, rng: Random) -> str:
+def _random_string(characters: str, shortest: int, longest: int, rng: Random) -> str:
     return "".join(rng.choices(characters, k=rng.randint(shortest, longest)))
 
 
 def _number(rng: Random) -> str:
     return (
         rng.choice(["", "-", "+", "0"])
-        + _draw(string.digits, 1, 6, rng)
+        + _random_string(string.digits, 1, 6, rng)
         + rng.choice(["", "", ".", ",", ":"])
-        + _draw(string.digits, 1, 3, rng)
+        + _random_string(string.digits, 1, 3, rng)
     )
 
 
 def _signs(rng: Random) -> str:
     return (
-        rng.choice(_SIGNS) * rng.randint(1, 5) if rng.random() < 0.5 else _draw(_SIGNS, 1, 5, rng)
+        rng.choice(_SIGNS) * rng.randint(1, 5)
+        if rng.random() < 0.5
+        else _random_string(_SIGNS, 1, 5, rng)
     )
 
 
 def _emoji(rng: Random) -> str:
-    return _draw(_EMOJI, 1, 3, rng)
+    return _random_string(_EMOJI, 1, 3, rng)
 
 
 def _letters(rng: Random) -> str:
-    return _draw(
+    return _random_string(
         rng.choice([string.ascii_lowercase, string.ascii_uppercase, string.ascii_letters]),
         2,
         7,
@@ -54,14 +56,14 @@ def _letters(rng: Random) -> str:
 
 
 def _address(rng: Random) -> str:
-    host = f"{_draw(string.ascii_lowercase + string.digits, 3, 8, rng)}.example"
-    path = _draw(string.ascii_letters + string.digits + "/_-", 0, 8, rng)
+    host = f"{_random_string(string.ascii_lowercase + string.digits, 3, 8, rng)}.example"
+    path = _random_string(string.ascii_letters + string.digits + "/_-", 0, 8, rng)
     return (
-        f"{_draw(string.ascii_lowercase, 2, 5, rng)}@{host}"
+        f"{_random_string(string.ascii_lowercase, 2, 5, rng)}@{host}"
         if rng.random() < 0.3
         else f"https://{host}/{path}"
     )
 
 
 def _code(rng: Random) -> str:
-    return _draw("0123456789abcdef", 6, 12, rng)
+    return _random_string("0123456789abcdef", 6, 12, rng)

@@ -4,9 +4,9 @@ import unicodedata
 from random import Random
 
 from mtkit.corpus.languages import base_language
-from mtkit.corpus.placeholders import letter_places
+from mtkit.corpus.placeholders import letter_positions
 
-LETTERS_PER_SLIP = 20
+LETTERS_PER_TYPO = 20
 
 _QWERTY = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 _OTHER_SCRIPTS = (
@@ -17,11 +17,11 @@ _LATIN = {
     "de deu ger": ("qwertzuiopü", "asdfghjklöä", "yxcvbnm"),
     "fr fra fre": ("azertyuiop", "qsdfghjklm", "wxcvbn"),
 }
-_PLACES = ("CHOSEONG", "JUNGSEONG", "JONGSEONG")
+_SYLLABLE_POSITIONS = ("CHOSEONG", "JUNGSEONG", "JONGSEONG")
 """Unicode's names of a jamo's places in a syllable: initial consonant, vowel, final consonant."""
 
 
-def mistype(text: str, lang: str, rng: Random) -> str:
+def add_typos(text: str, lang: str, rng: Random) -> str:
     """Make a slip at one letter in twenty, at least at one.
 
     Two neighbouring letters are swapped, one is left out, one is doubled, or mistaken for its neighbour on the language's keyboard. In a Hangul
@@ -33,15 +33,15 @@ def mistype(text: str, lang: str, rng: Random) -> str:
         lang: Its language code, for the keyboard.
         rng: Where chance comes from.
     """
-    places = letter_places(text)
+    places = letter_positions(text)
     if not places:
         return text
     chars, free = list(text), frozenset(places)
     keys = _KEYS.get(base_language(lang), _KEYS["other"])
     # From right to left, so that what is done does not shift what is to come.
-    for place in sorted(rng.sample(places, max(1, len(places) // LETTERS_PER_SLIP)), reverse=True):
+    for place in sorted(rng.sample(places, max(1, len(places) // LETTERS_PER_TYPO)), reverse=True):
         has_next = place + 1 in free
-        slips = _slips(
+        slips = _possible_typos(
             chars[place],
             chars[place + 1] if has_next else "",
             has_next or place - 1 in free,
@@ -53,12 +53,12 @@ def mistype(text: str, lang: str, rng: Random) -> str:
     return "".join(chars)
 
 
-def _slips(
+def _possible_typos(
     letter: str, following: str, has_neighbour: bool, keys: dict[str, str], rng: Random
 ) -> list[tuple[str, ...]]:
     """What may come of a letter, or of it and the following one."""
     jamo = unicodedata.normalize("NFD", letter) if "가" <= letter <= "힣" else ""
-    slips: list[tuple[str, ...]] = [(letter + (_letter(jamo[-1]) if jamo else letter),)]
+    slips: list[tuple[str, ...]] = [(letter + (_to_letter(jamo[-1]) if jamo else letter),)]
     if following and following != letter:
         slips.append((following, letter))
     if len(jamo) == 3:
@@ -72,7 +72,7 @@ def _slips(
             slips.append(
                 (unicodedata.normalize("NFC", jamo[:i] + rng.choice(near) + jamo[i + 1 :]),)
             )
-        if len(jamo) == 3 and (heard := _as_heard(jamo, following)):
+        if len(jamo) == 3 and (heard := _as_pronounced(jamo, following)):
             slips.append(heard)
     elif near := keys.get(letter.lower()):
         mistake = rng.choice(near)
@@ -80,17 +80,17 @@ def _slips(
     return slips
 
 
-def _as_heard(jamo: str, following: str) -> tuple[str, str] | None:
+def _as_pronounced(jamo: str, following: str) -> tuple[str, str] | None:
     """먹어 as 머거: the final consonant before a silent ㅇ opens the next syllable. None where it cannot."""
     silent = "\u110b"  # initial ㅇ
     rest = unicodedata.normalize("NFD", following) if "가" <= following <= "힣" else ""
-    initial = _jamo(_letter(jamo[2]), _PLACES[0])
+    initial = _to_jamo(_to_letter(jamo[2]), _SYLLABLE_POSITIONS[0])
     if not rest.startswith(silent) or initial in ("", silent):
         return None
     return unicodedata.normalize("NFC", jamo[:2]), unicodedata.normalize("NFC", initial + rest[1:])
 
 
-def _jamo(letter: str, place: str) -> str:
+def _to_jamo(letter: str, place: str) -> str:
     """A Hangul letter as part of a syllable; empty where it cannot stand there."""
     try:
         return unicodedata.lookup(
@@ -100,12 +100,12 @@ def _jamo(letter: str, place: str) -> str:
         return ""
 
 
-def _letter(jamo: str) -> str:
+def _to_letter(jamo: str) -> str:
     """A part of a syllable as a letter by itself."""
     return unicodedata.lookup(f"HANGUL LETTER {unicodedata.name(jamo).split(' ', 2)[2]}")
 
 
-def _neighbours(rows: tuple[str, ...]) -> dict[str, str]:
+def _adjacent_keys(rows: tuple[str, ...]) -> dict[str, str]:
     """Each key's neighbours: a row lies half a key to the right of the one above."""
     near: dict[str, str] = {}
     for number, row in enumerate(rows):
@@ -124,18 +124,18 @@ def _neighbours(rows: tuple[str, ...]) -> dict[str, str]:
 def _with_jamo(near: dict[str, str]) -> dict[str, str]:
     """The same for each part that a Hangul letter can be of a syllable; a slip leaves it a syllable."""
     places = {
-        _jamo(key, place): "".join(_jamo(other, place) for other in others)
+        _to_jamo(key, place): "".join(_to_jamo(other, place) for other in others)
         for key, others in near.items()
-        for place in _PLACES
+        for place in _SYLLABLE_POSITIONS
     }
     return near | {key: others for key, others in places.items() if key and others}
 
 
 _SHARED = {
-    key: near for rows in _OTHER_SCRIPTS for key, near in _with_jamo(_neighbours(rows)).items()
+    key: near for rows in _OTHER_SCRIPTS for key, near in _with_jamo(_adjacent_keys(rows)).items()
 }
 _KEYS = {
-    lang: _neighbours(rows) | _SHARED
+    lang: _adjacent_keys(rows) | _SHARED
     for langs, rows in {"other": _QWERTY, **_LATIN}.items()
     for lang in langs.split()
 }

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from mtkit.config.data import corpus_name
 from mtkit.config.recipe import Recipe
-from mtkit.corpus.clean.clean_chunks import ChunkCleaner, CleanedChunk, DroppedPair
-from mtkit.corpus.clean.dedup_spill import KeptPairs
-from mtkit.corpus.clean.filters import dropped_lines
-from mtkit.corpus.clean.pair_cleaner import Dropped, PairCleaner
-from mtkit.corpus.read.change_guard import Snapshot
+from mtkit.corpus.clean.chunk_cleaner import ChunkCleaner, CleanedChunk, DroppedPair
+from mtkit.corpus.clean.dedup_spill import DedupSpill
+from mtkit.corpus.clean.drop_counts import DropCounts, dropped_lines
+from mtkit.corpus.clean.pair_cleaner import PairCleaner
+from mtkit.corpus.read.change_guard import FileSnapshot
 from mtkit.corpus.read.pairs import read_pairs
-from mtkit.corpus.store.encode_chunk import Chunk
-from mtkit.corpus.write_pairs import PairsOut, writable, writing_pairs
+from mtkit.corpus.sentence_pair import PairChunk
+from mtkit.corpus.write_pairs import PairsPath, open_output, open_pair_writer
 from mtkit.io.arguments import require_workers
 from mtkit.io.progress import progress
 from mtkit.workers.process_pool import n_cores, ordered_map
@@ -25,7 +25,7 @@ from mtkit.workers.process_pool import n_cores, ordered_map
 CHUNK_SIZE = 5_000
 """Pairs that a process takes at a time."""
 
-N_CHUNKS_ALONE = 20
+MAX_CHUNKS_IN_PROCESS = 20
 """A corpus of no more chunks is cleaned before other processes would have started."""
 
 
@@ -35,7 +35,7 @@ class CleanReport:
 
     n_read: int
     n_kept: int
-    dropped: Dropped
+    dropped: DropCounts
     """What was dropped and mended, by rule."""
 
     def lines(self, n_samples: int = 0) -> Iterator[str]:
@@ -54,7 +54,7 @@ class CleanReport:
 
 def clean_corpus(
     recipe: Recipe,
-    out: PairsOut | str | None,
+    out: PairsPath | str | None,
     *,
     dropped_path: Path | str | None = None,
     n_workers: int | None = None,
@@ -74,23 +74,23 @@ def clean_corpus(
     """
     Recipe.require(recipe)
     require_workers(n_workers)
-    out = _as_paths(out)
-    work = _Cleaning(recipe)
+    out = _to_paths(out)
+    work = _CorpusCleaner(recipe)
     with ExitStack() as stack:
         langs = (recipe.data.src_lang, recipe.data.tgt_lang)
-        write = (
-            stack.enter_context(writing_pairs(out, langs)) if out is not None else _write_nowhere
-        )
+        write = stack.enter_context(open_pair_writer(out, langs)) if out is not None else _discard
         stream = (
-            stack.enter_context(writable(Path(dropped_path))) if dropped_path is not None else None
+            stack.enter_context(open_output(Path(dropped_path)))
+            if dropped_path is not None
+            else None
         )
 
         def tell_dropped(pairs: list[DroppedPair]) -> None:
             if stream is not None:
-                stream.write("".join(map(work.as_json_line, pairs)).encode())
+                stream.write("".join(map(work.to_json_line, pairs)).encode())
 
         if recipe.clean.duplicates == "keep":
-            work.clean(
+            work.clean_chunks(
                 lambda cleaned: write(cleaned.pairs()),
                 tell_dropped,
                 n_workers,
@@ -98,18 +98,18 @@ def clean_corpus(
             )
         else:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mtkit-clean-"))
-            with KeptPairs(Path(folder)) as kept_pairs:
-                work.clean(
+            with DedupSpill(Path(folder)) as kept_pairs:
+                work.clean_chunks(
                     kept_pairs.add, tell_dropped, n_workers, wants_dropped=stream is not None
                 )
-            for kept, repeated in kept_pairs.without_duplicates():
+            for kept, repeated in kept_pairs.split_duplicates():
                 write(kept)
                 work.count_duplicates(repeated)
                 tell_dropped(repeated)
     return CleanReport(work.n_read, work.n_read - work.dropped.counts.total(), work.dropped)
 
 
-def _as_paths(out: PairsOut | str | None) -> PairsOut | None:
+def _to_paths(out: PairsPath | str | None) -> PairsPath | None:
     """Return where to write, with texts as paths.
 
     Raises:
@@ -126,16 +126,16 @@ def _as_paths(out: PairsOut | str | None) -> PairsOut | None:
     return Path(out[0]), Path(out[1])
 
 
-class _Cleaning:
+class _CorpusCleaner:
     """The cleaning of a recipe's training corpora, and what has been counted so far."""
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
         self.sources = recipe.data.train
         self.n_read = 0
-        self.dropped = Dropped()
+        self.dropped = DropCounts()
 
-    def clean(
+    def clean_chunks(
         self,
         keep: Callable[[CleanedChunk], None],
         tell_dropped: Callable[[list[DroppedPair]], None],
@@ -144,16 +144,16 @@ class _Cleaning:
         wants_dropped: bool,
     ) -> None:
         """Clean everything but duplicates, chunk by chunk in order."""
-        snapshot = Snapshot.of(self.sources)
+        snapshot = FileSnapshot.take(self.sources)
         cleaner = PairCleaner.for_recipe(self.recipe)
         cleaners, tags = (
             tuple(map(cleaner.for_source, self.sources)),
             tuple(source.tags for source in self.sources),
         )
         chunks = self._chunks()
-        first = list(islice(chunks, N_CHUNKS_ALONE + 1))
+        first = list(islice(chunks, MAX_CHUNKS_IN_PROCESS + 1))
         if n_workers is None:
-            n_workers = n_cores() if len(first) > N_CHUNKS_ALONE else 0
+            n_workers = n_cores() if len(first) > MAX_CHUNKS_IN_PROCESS else 0
         args = (cleaners, tags, self.recipe.clean.duplicates, wants_dropped)
         with progress("Cleaning", None, "pairs") as bar:
             for cleaned in ordered_map(ChunkCleaner, args, chain(first, chunks), n_workers):
@@ -164,12 +164,12 @@ class _Cleaning:
                 bar.advance(cleaned.n_read)
         snapshot.check()
 
-    def _chunks(self) -> Iterator[Chunk]:
+    def _chunks(self) -> Iterator[PairChunk]:
         for corpus, source in enumerate(self.sources):
             pairs = read_pairs(source, self.recipe.data)
             first_line = 1
             while chunk := list(islice(pairs, CHUNK_SIZE)):
-                yield Chunk.of(corpus, first_line, chunk)
+                yield PairChunk.of(corpus, first_line, chunk)
                 first_line += len(chunk)
 
     def count_duplicates(self, pairs: list[DroppedPair]) -> None:
@@ -177,7 +177,7 @@ class _Cleaning:
         for pair in pairs:
             self.dropped.add(pair.reason, pair.line, pair.src, pair.tgt)
 
-    def as_json_line(self, pair: DroppedPair) -> str:
+    def to_json_line(self, pair: DroppedPair) -> str:
         """A dropped pair for programs."""
         about = {
             "corpus": corpus_name(self.sources[pair.corpus]),
@@ -190,5 +190,5 @@ class _Cleaning:
         return json.dumps(about, ensure_ascii=not (pair.src + pair.tgt).isprintable()) + "\n"
 
 
-def _write_nowhere(pairs: object) -> None:
+def _discard(pairs: object) -> None:
     """In place of a file, where only the report is wanted."""

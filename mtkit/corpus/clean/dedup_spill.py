@@ -7,18 +7,18 @@ from typing import Self
 
 import numpy as np
 
-from mtkit.corpus.clean.clean_chunks import CleanedChunk, DroppedPair
+from mtkit.corpus.clean.chunk_cleaner import CleanedChunk, DroppedPair
 from mtkit.corpus.clean.duplicates import find_duplicates
 from mtkit.errors import MtkitError
 
-_N_PAIRS = 5_000
+_BATCH_SIZE = 5_000
 """Pairs in memory at a time."""
 
-_NAMES = ("src", "tgt", "places", "keys")
+_FILE_NAMES = ("src", "tgt", "places", "keys")
 """Texts, one in a line; corpus and line number of each pair; 16 bytes for each."""
 
 
-class KeptPairs:
+class DedupSpill:
     """Pairs in a folder of their own, until it is known which of them are duplicates. To be filled in a `with` block, and read after it.
 
     Args:
@@ -33,18 +33,18 @@ class KeptPairs:
     def __enter__(self) -> Self:
         self._stack = ExitStack()
         self._src, self._tgt, self._places, self._keys = (
-            self._stack.enter_context((self.folder / name).open("xb")) for name in _NAMES
+            self._stack.enter_context((self.folder / name).open("xb")) for name in _FILE_NAMES
         )
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        with _room_in(self.folder):
+        with _disk_errors_in(self.folder):
             self._stack.close()
 
     def add(self, cleaned: CleanedChunk) -> None:
         """Put the kept pairs of a chunk behind the others."""
         if cleaned.lines:
-            with _room_in(self.folder):
+            with _disk_errors_in(self.folder):
                 self._src.write(f"{cleaned.src}\n".encode())
                 self._tgt.write(f"{cleaned.tgt}\n".encode())
                 self._places.write(
@@ -52,9 +52,9 @@ class KeptPairs:
                 )
                 self._keys.write(cleaned.keys)
 
-    def without_duplicates(self) -> Iterator[tuple[list[tuple[str, str]], list[DroppedPair]]]:
+    def split_duplicates(self) -> Iterator[tuple[list[tuple[str, str]], list[DroppedPair]]]:
         """The pairs that are left and the duplicates, both in order, some at a time."""
-        with _room_in(self.folder):
+        with _disk_errors_in(self.folder):
             is_duplicate = find_duplicates([self.folder / "keys"], self.folder / "duplicates")
         if not len(is_duplicate):
             return
@@ -64,8 +64,8 @@ class KeptPairs:
                 stack.enter_context((self.folder / name).open(encoding="utf-8", newline="\n"))
                 for name in ("src", "tgt")
             )
-            for first in range(0, len(places), _N_PAIRS):
-                rows = slice(first, first + _N_PAIRS)
+            for first in range(0, len(places), _BATCH_SIZE):
+                rows = slice(first, first + _BATCH_SIZE)
                 kept, repeated = [], []
                 for (corpus, line), is_repeat in zip(
                     places[rows].tolist(), is_duplicate[rows].tolist(), strict=True
@@ -79,7 +79,7 @@ class KeptPairs:
 
 
 @contextmanager
-def _room_in(folder: Path) -> Iterator[None]:
+def _disk_errors_in(folder: Path) -> Iterator[None]:
     """A full disk becomes an error that says what to do."""
     try:
         yield

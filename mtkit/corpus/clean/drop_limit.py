@@ -6,7 +6,7 @@ from math import sqrt
 
 from mtkit.config.data import CorpusSource, corpus_name
 from mtkit.config.recipe import Recipe
-from mtkit.corpus.clean.pair_cleaner import Dropped
+from mtkit.corpus.clean.drop_counts import DropCounts
 from mtkit.corpus.scripts import script_of, scripts_of_language
 from mtkit.errors import MtkitError
 
@@ -65,7 +65,12 @@ class TooManyDropped(MtkitError):
 
 
 def check_dropped(
-    recipe: Recipe, source: CorpusSource, n_read: int, dropped: Dropped, *, is_sample: bool = False
+    recipe: Recipe,
+    source: CorpusSource,
+    n_read: int,
+    dropped: DropCounts,
+    *,
+    is_sample: bool = False,
 ) -> None:
     """Refuse a corpus of which more than `preprocess.max_dropped` is dropped.
 
@@ -84,7 +89,7 @@ def check_dropped(
         return
     (rule, count), *_ = dropped.counts.most_common(1)
     cause, todo = _CAUSES[rule]
-    if rule == "script" and (differences := _wrong_scripts(recipe, source, dropped)):
+    if rule == "script" and (differences := _script_mismatch(recipe, source, dropped)):
         cause, todo = differences, _WRONG_LANGUAGE
     share = f"{n_dropped:,} of {n_read:,} pairs were dropped ({n_dropped / n_read:.1%})"
     raise TooManyDropped(
@@ -93,7 +98,7 @@ def check_dropped(
     )
 
 
-def _wrong_scripts(recipe: Recipe, source: CorpusSource, dropped: Dropped) -> str:
+def _script_mismatch(recipe: Recipe, source: CorpusSource, dropped: DropCounts) -> str:
     """`source is Hangul, but src_lang is de`, for each side to which that applies."""
     samples = dropped.samples.get("script", [])
     sides = (

@@ -41,10 +41,10 @@ def find_duplicates(key_paths: Sequence[Path], folder: Path) -> NDArray[np.bool_
     if n_keys == 0:
         return np.zeros(0, np.bool_)
     is_duplicate = np.memmap(folder / "is_duplicate", np.bool_, "w+", shape=(n_keys,))
-    for bucket_path in _divide(key_paths, n_keys, folder):
+    for bucket_path in _partition(key_paths, n_keys, folder):
         records = np.fromfile(bucket_path, _RECORD)
         bucket_path.unlink()
-        is_duplicate[_repeated_rows(records)] = True
+        is_duplicate[_duplicate_rows(records)] = True
     is_duplicate.flush()
     return np.asarray(is_duplicate)
 
@@ -56,7 +56,7 @@ def _count_keys(path: Path) -> int:
     return n_keys
 
 
-def _divide(key_paths: Sequence[Path], n_keys: int, folder: Path) -> list[Path]:
+def _partition(key_paths: Sequence[Path], n_keys: int, folder: Path) -> list[Path]:
     """Put each key with its row into the bucket of its first bits."""
     n_bits = min(max(0, (n_keys - 1) // BUCKET_RECORDS).bit_length(), MAX_BUCKETS.bit_length() - 1)
     paths = [folder / f"bucket-{number}" for number in range(1 << n_bits)]
@@ -87,7 +87,7 @@ def _records(key_paths: Sequence[Path]) -> Iterator[NDArray[np.void]]:
                 yield records
 
 
-def _repeated_rows(records: NDArray[np.void]) -> NDArray[np.int64]:
+def _duplicate_rows(records: NDArray[np.void]) -> NDArray[np.int64]:
     """Rows whose key an earlier row has. The records come in the order of their rows."""
     order = np.lexsort((records["low"].astype(np.uint64), records["high"].astype(np.uint64)))
     high, low = records["high"][order], records["low"][order]

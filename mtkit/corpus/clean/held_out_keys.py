@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from typing import Literal
 
-from mtkit.corpus.clean.match_keys import fold
+from mtkit.corpus.clean.match_keys import normalise_for_matching
 
 
-class HeldOut:
+class HeldOutKeys:
     """Texts and pairs of validation and test sets, folded.
 
     Args:
@@ -18,7 +18,7 @@ class HeldOut:
         self, pairs: Iterable[tuple[str, str]], how: Literal["pair", "either"] = "pair"
     ) -> None:
         self._is_either = how == "either"
-        folded = {(fold(src), fold(tgt)) for src, tgt in pairs}
+        folded = {(normalise_for_matching(src), normalise_for_matching(tgt)) for src, tgt in pairs}
         # Texts without letters and digits fold to nothing, and are nothing to be known by.
         self._texts = frozenset(text for pair in folded for text in pair if text)
         self._pairs = (
@@ -29,10 +29,12 @@ class HeldOut:
             )
         )
 
-    def has(self, src: str, tgt: str) -> bool:
+    def contains(self, src: str, tgt: str) -> bool:
         """Whether a pair is among them. Direction makes no difference, nor do case and punctuation."""
         # The target first: it is more often English, which folds faster.
-        folded_tgt = fold(tgt)
+        folded_tgt = normalise_for_matching(tgt)
         if self._is_either:
-            return folded_tgt in self._texts or fold(src) in self._texts
-        return folded_tgt in self._texts and (fold(src), folded_tgt) in self._pairs
+            return folded_tgt in self._texts or normalise_for_matching(src) in self._texts
+        return (
+            folded_tgt in self._texts and (normalise_for_matching(src), folded_tgt) in self._pairs
+        )

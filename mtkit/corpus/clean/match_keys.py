@@ -4,36 +4,36 @@ import hashlib
 import unicodedata
 from typing import Literal
 
-Duplicates = Literal["keep", "exact", "folded"]
+DuplicateRule = Literal["keep", "exact", "folded"]
 """Which pairs count as the same."""
 
-_DROPPED_CATEGORIES = "PSC"
+_DELETED_CATEGORIES = "PSC"
 """First letters of Unicode's categories of punctuation, of symbols, and of what has no shape: control, format, private, unassigned, surrogate."""
 
 
-class _DroppedCharacters(dict[int, int | None]):
+class _DeletionTable(dict[int, int | None]):
     """A table for `str.translate` that takes such characters out. It fills as characters come: Unicode has a million, a corpus some hundred."""
 
     def __missing__(self, code: int) -> int | None:
         char = chr(code)
-        is_dropped = unicodedata.category(char)[0] in _DROPPED_CATEGORIES and not char.isspace()
+        is_dropped = unicodedata.category(char)[0] in _DELETED_CATEGORIES and not char.isspace()
         self[code] = None if is_dropped else code
         return self[code]
 
 
-_DROPPED = _DroppedCharacters()
-_DROPPED_ASCII = bytes(code for code in range(128) if _DROPPED[code] is None)
+_DELETIONS = _DeletionTable()
+_DELETED_ASCII = bytes(code for code in range(128) if _DELETIONS[code] is None)
 
 
-def fold(text: str) -> str:
+def normalise_for_matching(text: str) -> str:
     """What is left of a text when case, punctuation, symbols, spaces and Unicode's compatibility forms do not count.
 
     `"Hello,  World!"` and `"hello world"` fold to the same. Folding twice changes nothing; no line break is left. A text without letters and digits
     may fold to nothing.
     """
     if text.isascii():
-        return " ".join(text.encode().lower().translate(None, _DROPPED_ASCII).decode().split())
-    folded = unicodedata.normalize("NFKC", text).casefold().translate(_DROPPED)
+        return " ".join(text.encode().lower().translate(None, _DELETED_ASCII).decode().split())
+    folded = unicodedata.normalize("NFKC", text).casefold().translate(_DELETIONS)
     # Case folding takes some letters apart, and what stood between a letter and its accent may be gone.
     return " ".join(unicodedata.normalize("NFKC", folded).split())
 
@@ -51,6 +51,6 @@ def pair_key(src: str, tgt: str, tags: tuple[str, ...], how: Literal["exact", "f
     """
     src, tgt = src.strip(), tgt.strip()
     if how == "folded":
-        src, tgt = fold(src) or src, fold(tgt) or tgt
+        src, tgt = normalise_for_matching(src) or src, normalise_for_matching(tgt) or tgt
     whole = f"{len(src)} {len(tgt)} {src}{tgt}{chr(10).join(tags)}"
     return hashlib.blake2b(whole.encode(errors="surrogatepass"), digest_size=16).digest()

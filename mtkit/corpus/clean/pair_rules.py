@@ -6,17 +6,21 @@ import unicodedata
 from collections import Counter
 from functools import lru_cache
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mtkit.config.clean import CleanConfig
-from mtkit.corpus.clean.match_keys import fold
+from mtkit.config.preprocess import PreprocessConfig
+from mtkit.corpus.clean.match_keys import normalise_for_matching
 from mtkit.corpus.scripts import script_of, scripts_of_language
 
 RATIO_SLACK = 10
 """Added to the width of both sides before they are compared: `Stop!` may well be three words elsewhere."""
 
-LATIN_ALLOWANCE = 0.1
+NON_LATIN_FACTOR = 0.1
 """Part of `clean.min_script` that is asked of a language not written in Latin letters: names, brands and code stay as they are."""
 
-FEW_LETTERS = 10
+MIN_LATIN_LETTERS = 10
 """Fewer Latin letters than this may stand alone in any language, as NATO and Facebook do."""
 
 _LETTER_BYTES = {
@@ -64,7 +68,7 @@ def display_width(text: str) -> int:
     return len(text) if text.isascii() else len(text) + len(_NOT_WIDE.sub("", text))
 
 
-def differ_in_width(src: str, tgt: str, max_ratio: float) -> bool:
+def exceeds_width_ratio(src: str, tgt: str, max_ratio: float) -> bool:
     """Whether one side is more than `max_ratio` times as wide as the other, with RATIO_SLACK added to both."""
     n_src, n_tgt = len(src), len(tgt)
     # A text is at most twice as wide as it is long, so most need not be measured.
@@ -83,25 +87,27 @@ def differ_in_width(src: str, tgt: str, max_ratio: float) -> bool:
 def is_copy(src: str, tgt: str, min_letters: int) -> bool:
     """Whether both sides fold to the same and hold at least so many letters."""
     # Most pairs begin or end with different letters, and folding takes time.
-    if _initial(src) != _initial(tgt) or _initial(src[::-1]) != _initial(tgt[::-1]):
+    if _first_base_char(src) != _first_base_char(tgt) or _first_base_char(
+        src[::-1]
+    ) != _first_base_char(tgt[::-1]):
         return False
-    folded = fold(src)
-    return folded == fold(tgt) and sum(map(str.isalpha, folded)) >= min_letters
+    folded = normalise_for_matching(src)
+    return folded == normalise_for_matching(tgt) and sum(map(str.isalpha, folded)) >= min_letters
 
 
-def _initial(text: str) -> str:
+def _first_base_char(text: str) -> str:
     """The first letter or digit, in its plainest form."""
     char = text[:1]
     if not char.isalnum():
         found = _LETTER_OR_DIGIT.search(text)
         char = found.group() if found is not None else ""
-    return _base_of(char)
+    return _base_char(char)
 
 
 @lru_cache(maxsize=4096)
-def _base_of(char: str) -> str:
+def _base_char(char: str) -> str:
     """A character without case and accent, so that it matches however these are written."""
-    return unicodedata.normalize("NFKD", fold(char))[:1]
+    return unicodedata.normalize("NFKD", normalise_for_matching(char))[:1]
 
 
 class LetterRules:
@@ -117,7 +123,7 @@ class LetterRules:
         self._scripts = scripts_of_language(lang) if config.min_script else frozenset()
         self._is_latin = "latin" in self._scripts
         self._min_script = (
-            (config.min_script if self._is_latin else LATIN_ALLOWANCE * config.min_script)
+            (config.min_script if self._is_latin else NON_LATIN_FACTOR * config.min_script)
             if self._scripts
             else 0.0
         )
@@ -125,13 +131,15 @@ class LetterRules:
         own = b"".join(_LETTER_BYTES.get(script, b"") for script in self._scripts or ("latin",))
         self._other_bytes = bytes(byte for byte in range(256) if byte not in own)
 
-    def problem(self, text: str) -> str | None:
+    def violated_rule(self, text: str) -> str | None:
         """The rule that a text breaks: `letters`, `script` or none."""
         # Less than there are, and enough for nearly every text.
         n_surely_own = len(text.encode().translate(None, self._other_bytes))
-        return None if n_surely_own >= self._min_share * len(text) else self._count_all(text)
+        return (
+            None if n_surely_own >= self._min_share * len(text) else self._check_all_letters(text)
+        )
 
-    def _count_all(self, text: str) -> str | None:
+    def _check_all_letters(self, text: str) -> str | None:
         scripts: Counter[str] = Counter()
         n_chars = 0
         for char, count in Counter(text).items():
@@ -144,7 +152,7 @@ class LetterRules:
         if n_letters < self._min_letters * n_chars:
             return "letters"
         if not self._scripts or (
-            not self._is_latin and n_letters < FEW_LETTERS and n_letters == scripts["latin"]
+            not self._is_latin and n_letters < MIN_LATIN_LETTERS and n_letters == scripts["latin"]
         ):
             return None
         return (
@@ -152,3 +160,29 @@ class LetterRules:
             if sum(scripts[script] for script in self._scripts) < self._min_script * n_letters
             else None
         )
+
+
+MIN_LENGTH_FOR_RATIO = 10
+"""Pieces of the longer side below which the ratio says nothing: `Stop!` may well be three words elsewhere."""
+
+
+def length_problems(
+    src_lengths: NDArray[np.integer], tgt_lengths: NDArray[np.integer], config: PreprocessConfig
+) -> dict[int, str]:
+    """Which pairs break a rule on the number of pieces.
+
+    Args:
+        src_lengths: Pieces of each source. Shape (N,).
+        tgt_lengths: Pieces of each target. Shape (N,).
+        config: The limits.
+    Returns:
+        The reason by the pair's place, for those that are to be dropped. Text can be blank to the tokenizer alone, as a zero-width space is.
+    """
+    shorter, longer = np.minimum(src_lengths, tgt_lengths), np.maximum(src_lengths, tgt_lengths)
+    is_blank = shorter == 0
+    is_too_long = longer > config.max_length
+    breaks_ratio = (longer >= MIN_LENGTH_FOR_RATIO) & (longer > config.max_ratio * shorter)
+    return {
+        int(place): "blank" if is_blank[place] else "too_long" if is_too_long[place] else "ratio"
+        for place in np.flatnonzero(is_blank | is_too_long | breaks_ratio)
+    }

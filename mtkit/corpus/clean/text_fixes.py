@@ -9,7 +9,7 @@ from typing import Literal
 
 from mtkit.config.clean import CleanConfig
 
-MENDINGS = {
+FIXES = {
     "invisible": "invisible characters removed",
     "entities": "HTML entities replaced by their characters",
     "normal_form": "changed to the Unicode normal form",
@@ -30,7 +30,7 @@ _LINE_BREAK = re.compile("[\n\r]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-class Mender:
+class TextFixer:
     """Mends texts as a recipe says. Mending twice changes nothing more; a mended text has neither line breaks nor half surrogates.
 
     Args:
@@ -43,7 +43,7 @@ class Mender:
             None if config.normal_form == "none" else config.normal_form
         )
 
-    def mend(self, text: str) -> tuple[str, tuple[str, ...]]:
+    def fix(self, text: str) -> tuple[str, tuple[str, ...]]:
         """Mend a text.
 
         Returns:
@@ -61,61 +61,61 @@ class Mender:
             )
         ):
             return text, ()
-        return self._mend_with_care(text)
+        return self._fix_repeatedly(text)
 
-    def _mend_with_care(self, text: str) -> tuple[str, tuple[str, ...]]:
+    def _fix_repeatedly(self, text: str) -> tuple[str, tuple[str, ...]]:
         mended = set()
         before = None
         # One thing may bring another to light: `&amp;lt;`, or an entity with a soft hyphen in it. Each round shortens what there is to unescape.
         while text != before:
             before = text
-            for name, mend in self._mendings():
+            for name, mend in self._enabled_fixes():
                 old, text = text, mend(text)
                 if text != old:
                     mended.add(name)
-        return text, tuple(name for name in MENDINGS if name in mended)
+        return text, tuple(name for name in FIXES if name in mended)
 
-    def _mendings(self) -> Iterator[tuple[str, Callable[[str], str]]]:
-        yield "invisible", _show_all if self.config.invisible else _without_surrogates
+    def _enabled_fixes(self) -> Iterator[tuple[str, Callable[[str], str]]]:
+        yield "invisible", _remove_invisible if self.config.invisible else _replace_surrogates
         if self.config.entities:
-            yield "entities", _unescape
+            yield "entities", _unescape_entities
         if self._form is not None:
             yield "normal_form", self._normalize
-        yield "spaces", _tidy_spaces if self.config.spaces else _join_lines
+        yield "spaces", _normalise_spaces if self.config.spaces else _replace_line_breaks
 
     def _normalize(self, text: str) -> str:
         assert self._form is not None
         return unicodedata.normalize(self._form, text)
 
 
-def _show_all(text: str) -> str:
-    return _INVISIBLE.sub(_visible, text)
+def _remove_invisible(text: str) -> str:
+    return _INVISIBLE.sub(_visible_form, text)
 
 
-def _visible(match: re.Match[str]) -> str:
+def _visible_form(match: re.Match[str]) -> str:
     char = match.group()
     if "\x80" <= char <= "\x9f":
         return bytes([ord(char)]).decode("cp1252", errors="ignore")
     return "\ufffd" if "\ud800" <= char <= "\udfff" else ""
 
 
-def _without_surrogates(text: str) -> str:
+def _replace_surrogates(text: str) -> str:
     return _SURROGATE.sub("\ufffd", text)
 
 
-def _unescape(text: str) -> str:
-    return _ENTITY.sub(_meaning, text) if "&" in text else text
+def _unescape_entities(text: str) -> str:
+    return _ENTITY.sub(_entity_text, text) if "&" in text else text
 
 
-def _meaning(match: re.Match[str]) -> str:
+def _entity_text(match: re.Match[str]) -> str:
     entity = match.group()
     # `html.unescape` would read a known name at the start of an unknown one.
     return html.unescape(entity) if entity[1] == "#" or entity[1:] in html5 else entity
 
 
-def _tidy_spaces(text: str) -> str:
+def _normalise_spaces(text: str) -> str:
     return " ".join(text.split())
 
 
-def _join_lines(text: str) -> str:
+def _replace_line_breaks(text: str) -> str:
     return _LINE_BREAK.sub(" ", text)

@@ -20,7 +20,7 @@ _CHUNK_LINES = 4096
 Indices = NDArray[np.int64]
 
 
-class LineWords(NamedTuple):
+class InformativeWords(NamedTuple):
     """The telling words of the lines of one side."""
 
     hashes: NDArray[np.uint32]
@@ -31,7 +31,7 @@ class LineWords(NamedTuple):
     """Shape (n_lines,), as in `HashedWords`."""
 
 
-class Lexicon:
+class CooccurrenceTable:
     """Counts how often words of the two sides meet in lines that are paired, and scores pairs of lines by it.
 
     The memory is the same for every corpus: words and pairs of words are hashed into tables, 100 MB in all.
@@ -46,7 +46,7 @@ class Lexicon:
         self._table = np.zeros(1 << _TABLE_BITS, dtype=np.int32)
         self._n_pairs = self._n_counts = 0
 
-    def choose(self, words: HashedWords, *, is_tgt: bool) -> LineWords:
+    def select_words(self, words: HashedWords, *, is_tgt: bool) -> InformativeWords:
         """Choose a side's telling words: the rarest, but of those seen once only the ones that the other side has too, such as names and numbers."""
         own, other = (
             frequency[_cells(words.hashes)]
@@ -61,14 +61,16 @@ class Lexicon:
         fits = column < N_WORDS
         chosen = np.zeros((n_lines, N_WORDS), dtype=np.uint32)
         chosen[rows[fits], column[fits]] = hashes[fits]
-        return LineWords(chosen, np.count_nonzero(chosen, axis=1), words.log_lengths)
+        return InformativeWords(chosen, np.count_nonzero(chosen, axis=1), words.log_lengths)
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Start counting anew."""
         self._table[:] = 0
         self._n_pairs = self._n_counts = 0
 
-    def count(self, src: LineWords, tgt: LineWords, i: Indices, j: Indices) -> None:
+    def add_pairs(
+        self, src: InformativeWords, tgt: InformativeWords, i: Indices, j: Indices
+    ) -> None:
         """Take line `i[n]` of the source as paired with line `j[n]` of the target."""
         self._n_pairs += len(i)
         for _, a, b in _chunks(src, tgt, i, j):
@@ -78,7 +80,12 @@ class Lexicon:
             self._n_counts += len(cells)
 
     def association(
-        self, src: LineWords, tgt: LineWords, i: Indices, j: Indices, n_counted: NDArray
+        self,
+        src: InformativeWords,
+        tgt: InformativeWords,
+        i: Indices,
+        j: Indices,
+        n_counted: NDArray,
     ) -> NDArray[np.float32]:
         """How well line `i[n]` of the source and line `j[n]` of the target go together.
 
@@ -132,7 +139,7 @@ def _pair_cells(a: NDArray[np.uint32], b: NDArray[np.uint32]) -> NDArray[np.uint
 
 
 def _chunks(
-    src: LineWords, tgt: LineWords, i: Indices, j: Indices
+    src: InformativeWords, tgt: InformativeWords, i: Indices, j: Indices
 ) -> Iterator[tuple[Indices, NDArray[np.uint32], NDArray[np.uint32]]]:
     """Pairs of lines with about equally many words at a time, without the places that are empty in all of them."""
     n_words = np.maximum(src.n_words[i], tgt.n_words[j])

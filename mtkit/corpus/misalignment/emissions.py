@@ -5,18 +5,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mtkit.corpus.misalignment.viterbi import best_path, exact_changes
+from mtkit.corpus.misalignment.viterbi import best_path, refine_changes
 
-_PRICE = 10.0
+_CHANGE_PENALTY = 10.0
 """Of a change of the offset, in units of log odds, to which the logarithm of the number of lines is added, since chance has as many places.
 
 A line weighs 8 at most; in sound corpora of 20 to 40,000 lines, chance puts 3 to 10 together.
 """
-_PRICE_OF_LOSS = 40.0
+_NO_OFFSET_PENALTY = 40.0
 """Of saying that no offset fits: passages translated freely, or full of words that occur nowhere else, are not rare."""
 
 
-class Evidence(NamedTuple):
+class Emissions(NamedTuple):
     """What speaks for each state at each line, in units of log odds. The last state is that no offset fits, the others are offsets."""
 
     values: NDArray[np.float32]
@@ -25,20 +25,20 @@ class Evidence(NamedTuple):
     """The offset of state 0."""
 
     @property
-    def lost(self) -> int:
+    def no_offset(self) -> int:
         """The last state."""
         return self.values.shape[1] - 1
 
     def state(self, offset: int | None) -> int:
-        return self.lost if offset is None else offset - self.lowest
+        return self.no_offset if offset is None else offset - self.lowest
 
     def offset(self, state: int) -> int | None:
-        return None if state == self.lost else state + self.lowest
+        return None if state == self.no_offset else state + self.lowest
 
     def path(self, start: int, end: int | None = None) -> NDArray[np.int64]:
         """The best path through the lines from one state to another, or to any. Shape (n_lines,)."""
-        prices = np.full(self.values.shape[1], _PRICE + np.log(len(self.values)))
-        prices[self.lost] = _PRICE_OF_LOSS
+        prices = np.full(self.values.shape[1], _CHANGE_PENALTY + np.log(len(self.values)))
+        prices[self.no_offset] = _NO_OFFSET_PENALTY
         return best_path(self.values, prices.tolist(), start, end)
 
     def separation(self, path: NDArray[np.int64]) -> float:
@@ -50,6 +50,6 @@ class Evidence(NamedTuple):
 
         def n_skipped(before: int, after: int) -> int:
             # Where the target lost lines, their sources belong to no offset.
-            return 0 if self.lost in (before, after) else max(0, before - after)
+            return 0 if self.no_offset in (before, after) else max(0, before - after)
 
-        return exact_changes(self.values, path, start, n_skipped)
+        return refine_changes(self.values, path, start, n_skipped)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-_LOWEST = -6.0
+_MIN_LOG_ODDS = -6.0
 """No pair of lines says more than this against itself, so that a freak line decides nothing."""
 
 # For association, number of words, square of the length deviation, and 1: about what de-en and ko-en corpora of all kinds ask for.
@@ -13,7 +13,7 @@ _PRIOR_WEIGHTS = np.array([3.0, -0.12, -7.0, -1.5])
 _PRIOR_DEVIATIONS = np.array([2.0, 0.1, 4.0, 3.0])
 
 
-class Looks(NamedTuple):
+class PairFeatures(NamedTuple):
     """How pairs of lines look, in arrays of one shape."""
 
     association: NDArray[np.float32]
@@ -25,9 +25,9 @@ class Looks(NamedTuple):
     exists: NDArray[np.bool_]
     """False where there are no such two lines."""
 
-    def at(self, index: Any) -> "Looks":
+    def at(self, index: Any) -> "PairFeatures":
         """Those at an index of the arrays."""
-        return Looks(
+        return PairFeatures(
             self.association[index],
             self.n_words[index],
             self.length_difference[index],
@@ -35,14 +35,14 @@ class Looks(NamedTuple):
         )
 
 
-class MatchOdds(NamedTuple):
+class MatchClassifier(NamedTuple):
     """A logistic model that tells translations from pairs of lines of the same neighbourhood."""
 
     weights: NDArray[np.float64]
     usual_difference: float
     """Of lengths."""
 
-    def compare(self, looks: Looks) -> NDArray[np.float32]:
+    def log_odds(self, looks: PairFeatures) -> NDArray[np.float32]:
         """What speaks for each of the lines that a line may translate, against its translating one of them as well as any other.
 
         This is the logarithm of its probability among them times their number. It is measured within a row, so that a passage unlike the rest of
@@ -54,27 +54,29 @@ class MatchOdds(NamedTuple):
             The same shape; 0 where there are no such lines, and where all go equally well.
         """
         total = np.where(
-            looks.exists, _inputs(looks, self.usual_difference) @ self.weights, -np.inf
+            looks.exists, _design_matrix(looks, self.usual_difference) @ self.weights, -np.inf
         )
         has_any = looks.exists.any(axis=1)
         total[has_any] -= total[has_any].max(axis=1, keepdims=True)
         n_candidates = looks.exists.sum(axis=1, keepdims=True)
         with np.errstate(divide="ignore", invalid="ignore"):
             usual = np.log(np.exp(total).sum(axis=1, keepdims=True) / n_candidates)
-            return np.where(looks.exists, np.maximum(total - usual, _LOWEST), 0).astype(np.float32)
+            return np.where(looks.exists, np.maximum(total - usual, _MIN_LOG_ODDS), 0).astype(
+                np.float32
+            )
 
 
-def first_odds(usual_difference: float = 0.0) -> MatchOdds:
+def prior_classifier(usual_difference: float = 0.0) -> MatchClassifier:
     """What to begin with, when nothing is known of the corpus."""
-    return MatchOdds(_PRIOR_WEIGHTS, usual_difference)
+    return MatchClassifier(_PRIOR_WEIGHTS, usual_difference)
 
 
-def fit_odds(matches: Looks, mismatches: Looks) -> MatchOdds:
+def fit_classifier(matches: PairFeatures, mismatches: PairFeatures) -> MatchClassifier:
     """Fit by penalised maximum likelihood, both classes with equal weight; with few lines the result stays near `first_odds`."""
     if not matches.exists.any() or not mismatches.exists.any():
-        return first_odds()
+        return prior_classifier()
     difference = float(np.median(matches.length_difference[matches.exists]))
-    sides = [_inputs(looks, difference)[looks.exists] for looks in (matches, mismatches)]
+    sides = [_design_matrix(looks, difference)[looks.exists] for looks in (matches, mismatches)]
     n_lines = len(sides[0])
     # Signed, so that a good model has every row positive.
     rows = np.concatenate([sides[0], -sides[1]])
@@ -103,10 +105,10 @@ def fit_odds(matches: Looks, mismatches: Looks) -> MatchOdds:
     if weights[0] < 0:
         weights[:2] = 0
     weights[2] = min(weights[2], 0)
-    return MatchOdds(weights, difference)
+    return MatchClassifier(weights, difference)
 
 
-def _inputs(looks: Looks, usual_difference: float) -> NDArray[np.float64]:
+def _design_matrix(looks: PairFeatures, usual_difference: float) -> NDArray[np.float64]:
     deviation = np.minimum((looks.length_difference - usual_difference) ** 2, 1)
     return np.stack(
         [looks.association, looks.n_words, deviation, np.ones_like(deviation)], axis=-1

@@ -52,7 +52,7 @@ def best_path(
     return np.repeat(states, _BLOCK_LINES)[:n_lines]
 
 
-def exact_changes(
+def refine_changes(
     evidence: NDArray[np.float32],
     path: NDArray[np.int64],
     start: int,

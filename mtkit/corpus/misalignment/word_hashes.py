@@ -68,7 +68,7 @@ def hash_words(lines: Sequence[str]) -> HashedWords:
     )
 
 
-def join_words(parts: Sequence[HashedWords]) -> HashedWords:
+def concatenate_words(parts: Sequence[HashedWords]) -> HashedWords:
     """The words of all lines of the parts, in this order."""
     n_before = np.cumsum([0] + [len(part.log_lengths) for part in parts])
     return HashedWords(

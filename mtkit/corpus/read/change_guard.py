@@ -12,20 +12,20 @@ from mtkit.io.spool import is_read_once
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class FileSnapshot:
     """What the local files of some corpora look like from outside at one moment."""
 
     sources: tuple[CorpusSource, ...]
     stamps: dict[Path, FileStamp | None]
 
     @classmethod
-    def of(cls, sources: Iterable[CorpusSource]) -> Self:
+    def take(cls, sources: Iterable[CorpusSource]) -> Self:
         """Look at the files now; take it before the first of them is read.
 
         Of a dataset in a local folder these are all its files. Stdin, pipes and datasets on the hub have none: of those a copy or a revision is read.
         """
         sources = tuple(sources)
-        return cls(sources, _look(sources))
+        return cls(sources, _file_stamps(sources))
 
     def check(self) -> None:
         """Look again.
@@ -33,13 +33,13 @@ class Snapshot:
         Raises:
             MtkitError: A file was changed, replaced, added or removed.
         """
-        now = _look(self.sources)
+        now = _file_stamps(self.sources)
         for path in sorted(self.stamps.keys() | now.keys()):
             if self.stamps.get(path) != now.get(path):
                 raise changed_while_read(path)
 
 
-def _look(sources: tuple[CorpusSource, ...]) -> dict[Path, FileStamp | None]:
+def _file_stamps(sources: tuple[CorpusSource, ...]) -> dict[Path, FileStamp | None]:
     return {path: file_stamp(path) for source in sources for path in _files(source)}
 
 

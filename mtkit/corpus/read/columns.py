@@ -6,11 +6,11 @@ from typing import Any
 
 from mtkit.corpus.languages import base_language
 from mtkit.corpus.read.headers import NAME_COLUMNS, find_columns
-from mtkit.corpus.read.pairs import SentencePair, Side
+from mtkit.corpus.sentence_pair import SentencePair, SideSpec
 from mtkit.errors import MtkitError
 from mtkit.io.logs import get_logger, log_once
 
-Way = tuple[str, ...]
+ColumnPath = tuple[str, ...]
 """How a text is reached: a column, or a column and the keys within it."""
 
 logger = get_logger(__name__)
@@ -18,17 +18,19 @@ logger = get_logger(__name__)
 _LINE_BREAKS = re.compile("[\n\r]+")
 
 
-def ways_of(values: Mapping[str, Any], above: Way = ()) -> list[Way]:
+def column_paths(values: Mapping[str, Any], above: ColumnPath = ()) -> list[ColumnPath]:
     """All ways through columns and the mappings within them."""
     ways = []
     for name, value in values.items():
-        ways += ways_of(value, (*above, name)) if isinstance(value, Mapping) else [(*above, name)]
+        ways += (
+            column_paths(value, (*above, name)) if isinstance(value, Mapping) else [(*above, name)]
+        )
     return ways
 
 
-def find_ways(
-    sides: tuple[Side, Side], values: Mapping[str, Any], name: str, where: str
-) -> tuple[Way, Way]:
+def find_text_paths(
+    sides: tuple[SideSpec, SideSpec], values: Mapping[str, Any], name: str, where: str
+) -> tuple[ColumnPath, ColumnPath]:
     """Find the ways to the texts of both sides.
 
     A side's column, if it is given, may be spelt `translation.de`. Otherwise it is what `find_columns` finds, alone or within `translation`.
@@ -41,20 +43,24 @@ def find_ways(
     Raises:
         MtkitError: There is no such column, or the recipe gives a number.
     """
-    known = ways_of(values)
+    known = column_paths(values)
     labels = [
         way[-1] if len(way) == 1 or (len(way) == 2 and way[0] == "translation") else ""
         for way in known
     ]
     found = find_columns(sides, labels)
-    src, tgt = (_way(side, place, known, where) for side, place in zip(sides, found, strict=True))
+    src, tgt = (
+        _path_of_side(side, place, known, where) for side, place in zip(sides, found, strict=True)
+    )
     for side, way in zip(sides, (src, tgt), strict=True):
         if side.column is None and way[-1] != side.lang:
             log_once(logger, f"{name}: {side.lang} is read from {'.'.join(way)}")
     return src, tgt
 
 
-def _way(side: Side, place: int | None, known: list[Way], where: str) -> Way:
+def _path_of_side(
+    side: SideSpec, place: int | None, known: list[ColumnPath], where: str
+) -> ColumnPath:
     if isinstance(side.column, int):
         raise MtkitError(
             f"{where}: {side.key} is {side.column}, but only columns of TSV and CSV have numbers",
@@ -68,10 +74,10 @@ def _way(side: Side, place: int | None, known: list[Way], where: str) -> Way:
             return way
     if ("translation", wanted) in known:
         return ("translation", wanted)
-    raise no_column(wanted, [".".join(way) for way in known], where)
+    raise missing_column_error(wanted, [".".join(way) for way in known], where)
 
 
-def no_column(wanted: str, known: list[str], where: str) -> MtkitError:
+def missing_column_error(wanted: str, known: list[str], where: str) -> MtkitError:
     """The error that names the columns there are."""
     return MtkitError(
         f"{where} has no column {wanted}; it has {', '.join(known) or 'none'}",
@@ -79,7 +85,7 @@ def no_column(wanted: str, known: list[str], where: str) -> MtkitError:
     )
 
 
-def telling_lang(sides: tuple[Side, Side]) -> str:
+def encoding_lang(sides: tuple[SideSpec, SideSpec]) -> str:
     """Return the language that says more about the encoding of a file with both: not English."""
     return sides[1].lang if base_language(sides[0].lang) == "en" else sides[0].lang
 
@@ -90,7 +96,7 @@ def one_line(text: str) -> str:
     return _LINE_BREAKS.sub(" ", text) if "\n" in text or "\r" in text else text
 
 
-def value_at(row: Any, way: Way) -> Any:
+def value_at(row: Any, way: ColumnPath) -> Any:
     """The value at the end of the way; None where a part of the way is None.
 
     Raises:
@@ -106,7 +112,7 @@ def value_at(row: Any, way: Way) -> Any:
 
 
 def text_pairs(
-    values: Iterable[tuple[Any, Any]], sides: tuple[Side, Side], where: str
+    values: Iterable[tuple[Any, Any]], sides: tuple[SideSpec, SideSpec], where: str
 ) -> Iterator[SentencePair]:
     """Make pairs of values: a line break becomes a space, None becomes blank.
 
@@ -126,7 +132,7 @@ def text_pairs(
         yield SentencePair(one_line(src), one_line(tgt))
 
 
-def _text(value: Any, side: Side, where: str) -> str:
+def _text(value: Any, side: SideSpec, where: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):

@@ -9,17 +9,16 @@ from contextlib import suppress
 from itertools import chain, islice
 from typing import NamedTuple
 
-from mtkit.corpus.read.columns import no_column, one_line
+from mtkit.corpus.read.columns import missing_column_error, one_line
 from mtkit.corpus.read.headers import (
     NAME_COLUMNS,
-    Places,
-    Sides,
+    ColumnIndexes,
     find_columns,
     is_text_column,
     looks_like_header,
 )
-from mtkit.corpus.read.pairs import SentencePair, Side
 from mtkit.corpus.scripts import UNKNOWN_LANG
+from mtkit.corpus.sentence_pair import SentencePair, SideSpec, SideSpecs
 from mtkit.errors import MtkitError
 from mtkit.io.logs import get_logger, log_once
 
@@ -41,7 +40,7 @@ SET_SEPARATOR = (
 logger = get_logger(__name__)
 
 
-def tsv_pairs(lines: Iterable[str], name: str, sides: Sides) -> Iterator[SentencePair]:
+def tsv_pairs(lines: Iterable[str], name: str, sides: SideSpecs) -> Iterator[SentencePair]:
     """Read lines split at tabs; nothing is quoted.
 
     Args:
@@ -55,7 +54,7 @@ def tsv_pairs(lines: Iterable[str], name: str, sides: Sides) -> Iterator[Sentenc
 
 
 def csv_pairs(
-    lines: Iterable[str], name: str, sides: Sides, separator: str | None
+    lines: Iterable[str], name: str, sides: SideSpecs, separator: str | None
 ) -> Iterator[SentencePair]:
     """Read CSV, in which a text may be quoted.
 
@@ -91,7 +90,7 @@ def _csv_rows(lines: Iterable[str], name: str, separator: str, n_before: int = 0
         ) from None
 
 
-def _separator(sample: list[str], name: str, sides: Sides) -> str:
+def _separator(sample: list[str], name: str, sides: SideSpecs) -> str:
     """Find the separator that gives all sampled rows the same number of columns; a comma if there is none."""
     ranks = {
         separator: rank
@@ -105,7 +104,7 @@ def _separator(sample: list[str], name: str, sides: Sides) -> str:
     return best[0] if best else ","
 
 
-def _fitness(sample: list[str], separator: str, sides: Sides) -> int:
+def _fitness(sample: list[str], separator: str, sides: SideSpecs) -> int:
     """0 if rows differ in their number of columns; 3 if the first row is a header, 2 for two columns, 1 for more."""
     rows: list[list[str]] = []
     with suppress(MtkitError):  # the sample may end within a quoted text
@@ -131,7 +130,7 @@ class _Layout(NamedTuple):
     has_header: bool
 
 
-def _row_pairs(rows: Iterator[Row], name: str, sides: Sides) -> Iterator[SentencePair]:
+def _row_pairs(rows: Iterator[Row], name: str, sides: SideSpecs) -> Iterator[SentencePair]:
     first = next(rows, None)
     if first is None:
         return
@@ -152,7 +151,7 @@ def _row_pairs(rows: Iterator[Row], name: str, sides: Sides) -> Iterator[Sentenc
             )
 
 
-def _layout(first: list[str], name: str, sides: Sides) -> _Layout:
+def _layout(first: list[str], name: str, sides: SideSpecs) -> _Layout:
     """Find the columns by number, or by name in the first row; without either there are two."""
     columns = [side.column for side in sides]
     if any(isinstance(column, str) for column in columns):
@@ -173,7 +172,7 @@ def _layout(first: list[str], name: str, sides: Sides) -> _Layout:
     return _Layout(src, tgt, max(src, tgt) + 1, may_have_more=True, has_header=has_header)
 
 
-def _named(first: list[str], name: str, sides: Sides) -> tuple[int, int]:
+def _named(first: list[str], name: str, sides: SideSpecs) -> tuple[int, int]:
     """Columns of which at least one is given by name, and the others by number or not at all."""
     auto = (
         find_columns(sides, first) if None in (sides[0].column, sides[1].column) else (None, None)
@@ -182,7 +181,7 @@ def _named(first: list[str], name: str, sides: Sides) -> tuple[int, int]:
     return src, tgt
 
 
-def _place(side: Side, found: int | None, first: list[str], name: str) -> int:
+def _place(side: SideSpec, found: int | None, first: list[str], name: str) -> int:
     if isinstance(side.column, int):
         return side.column - 1
     if side.column is None and found is not None:
@@ -193,7 +192,7 @@ def _place(side: Side, found: int | None, first: list[str], name: str) -> int:
         place for place, text in enumerate(first) if text.casefold() == wanted.casefold()
     ]
     if not places:
-        raise no_column(wanted, first, f"`{name}`")
+        raise missing_column_error(wanted, first, f"`{name}`")
     if len(places) > 1:
         raise MtkitError(
             f"`{name}`: {len(places)} columns are called {wanted}", "give the column's number"
@@ -201,7 +200,7 @@ def _place(side: Side, found: int | None, first: list[str], name: str) -> int:
     return places[0]
 
 
-def _detected(first: list[str], name: str, sides: Sides) -> _Layout:
+def _detected(first: list[str], name: str, sides: SideSpecs) -> _Layout:
     found = find_columns(sides, first)
     is_header = looks_like_header(first)
     if is_header and len(first) == 2:
@@ -217,7 +216,7 @@ def _detected(first: list[str], name: str, sides: Sides) -> _Layout:
     return _Layout(0, 1, 2, may_have_more=False, has_header=False)
 
 
-def _completed(found: Places, first: list[str]) -> Places:
+def _completed(found: ColumnIndexes, first: list[str]) -> ColumnIndexes:
     """Take the other of two columns for the other side, if it is called `text` or the like."""
     src, tgt = found
     if src is None and tgt is not None and is_text_column(first[1 - tgt]):
@@ -227,7 +226,9 @@ def _completed(found: Places, first: list[str]) -> Places:
     return found
 
 
-def _not_understood(found: Places, first: list[str], name: str, sides: Sides) -> MtkitError:
+def _not_understood(
+    found: ColumnIndexes, first: list[str], name: str, sides: SideSpecs
+) -> MtkitError:
     missing = [
         f"{word} ({side.lang})"
         for word, side, place in zip(("source", "target"), sides, found, strict=True)

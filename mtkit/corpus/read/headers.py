@@ -3,13 +3,11 @@
 import re
 from collections.abc import Sequence
 
-from mtkit.corpus.language_names import language_named
-from mtkit.corpus.languages import is_variety_of
-from mtkit.corpus.read.pairs import Side
+from mtkit.corpus.languages import is_variety_of, language_code
 from mtkit.corpus.scripts import UNKNOWN_LANG
+from mtkit.corpus.sentence_pair import SideSpec, SideSpecs
 
-Sides = tuple[Side, Side]
-Places = tuple[int | None, int | None]
+ColumnIndexes = tuple[int | None, int | None]
 
 NAME_COLUMNS = "name the columns with --src-column and --tgt-column, or with src_column and tgt_column of that corpus in a recipe"
 
@@ -20,14 +18,14 @@ _TARGET = frozenset(
 _FILLERS = frozenset(
     "text texts sentence sentences segment segments string language lang column".split()
 )
-_OTHERS = frozenset(
+_OTHER_COLUMNS = frozenset(
     "id number nr key index score label domain url link date author comment note notes name type category title split file".split()
 )
 _IDENTIFIER = re.compile(r"[A-Za-z]+(_[A-Za-z0-9]+)+|[A-Za-z]{3,}\d+")
 _SEPARATORS = re.compile(r"[\s_.()/:-]+")
 
 
-def find_columns(sides: Sides, names: Sequence[str]) -> Places:
+def find_columns(sides: SideSpecs, names: Sequence[str]) -> ColumnIndexes:
     """Find the columns of the two sides among all names: by language code, region, language name, or words such as `source`.
 
     Args:
@@ -36,9 +34,9 @@ def find_columns(sides: Sides, names: Sequence[str]) -> Places:
     Returns:
         The places of the two; None for a side that no column fits, or several fit equally well.
     """
-    same = language_named(sides[0].lang) == language_named(sides[1].lang)
+    same = language_code(sides[0].lang) == language_code(sides[1].lang)
     src, tgt = (
-        _best(side, word, names, by_language=not same)
+        _best_column(side, word, names, by_language=not same)
         for side, word in zip(sides, (_SOURCE, _TARGET), strict=True)
     )
     return (None, None) if src == tgt else (src, tgt)
@@ -56,28 +54,28 @@ def is_text_column(name: str) -> bool:
     return bool(words) and _FILLERS.issuperset(words)
 
 
-def _best(
-    side: Side, words: frozenset[str], names: Sequence[str], *, by_language: bool
+def _best_column(
+    side: SideSpec, words: frozenset[str], names: Sequence[str], *, by_language: bool
 ) -> int | None:
     ranks = {
         place: rank
         for place, name in enumerate(names)
-        if name and (rank := _rank(name, side.lang, words, by_language)) is not None
+        if name and (rank := _fit_rank(name, side.lang, words, by_language)) is not None
     }
     best = [place for place, rank in ranks.items() if rank == min(ranks.values())]
     return best[0] if len(best) == 1 else None
 
 
-def _rank(name: str, lang: str, words: frozenset[str], by_language: bool) -> int | None:
+def _fit_rank(name: str, lang: str, words: frozenset[str], by_language: bool) -> int | None:
     """How well a column's name fits a side, from 0 for its language code; None if it does not."""
-    language = language_named(lang)
+    language = language_code(lang)
     core = " ".join(word for word in _words(name) if word not in _FILLERS)
     fits = [
         name == lang,
         name.casefold() == lang.casefold() != UNKNOWN_LANG,
         is_variety_of(name, lang),
-        by_language and language is not None and language_named(name) == language,
-        by_language and language is not None and language_named(core) == language,
+        by_language and language is not None and language_code(name) == language,
+        by_language and language is not None and language_code(core) == language,
         core in words,
     ]
     return fits.index(True) if any(fits) else None
@@ -90,6 +88,6 @@ def _words(name: str) -> list[str]:
 def _is_header_word(name: str) -> bool:
     words = [word for word in _words(name) if word not in _FILLERS]
     is_known = bool(_words(name)) and all(
-        word in _SOURCE | _TARGET | _OTHERS or language_named(word) for word in words
+        word in _SOURCE | _TARGET | _OTHER_COLUMNS or language_code(word) for word in words
     )
-    return is_known or language_named(name) is not None or _IDENTIFIER.fullmatch(name) is not None
+    return is_known or language_code(name) is not None or _IDENTIFIER.fullmatch(name) is not None

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtkit.config.data import CorpusSource, DataConfig
-from mtkit.corpus.read.columns import Way, find_ways, text_pairs, value_at
-from mtkit.corpus.read.pairs import SentencePair, Side
+from mtkit.corpus.read.columns import ColumnPath, find_text_paths, text_pairs, value_at
+from mtkit.corpus.sentence_pair import SentencePair, SideSpec
 from mtkit.errors import MtkitError
 from mtkit.io.text import sha256_file
 
@@ -21,7 +21,7 @@ _BATCH_SIZE = 1000
 
 
 def dataset_pairs(
-    source: CorpusSource, data: DataConfig, sides: tuple[Side, Side]
+    source: CorpusSource, data: DataConfig, sides: tuple[SideSpec, SideSpec]
 ) -> Iterator[SentencePair]:
     """Read a dataset's pairs; a line break within a text becomes a space, a missing text is blank.
 
@@ -31,12 +31,12 @@ def dataset_pairs(
         MtkitError: At the call: the dataset cannot be had, or lacks a column (the message names those it has). While reading: a value is no text, or
             a stream breaks off.
     """
-    with _told_as_error(source, data):
+    with _load_errors(source, data):
         dataset = _load(source)
-        row = _first_row(dataset)
+        row = _column_names(dataset)
     if row is None:
         return iter(())
-    src, tgt = find_ways(sides, row, str(source.dataset), f"dataset `{source.dataset}`")
+    src, tgt = find_text_paths(sides, row, str(source.dataset), f"dataset `{source.dataset}`")
     return text_pairs(
         _values(dataset, source, data, src, tgt), sides, f"dataset `{source.dataset}`: row"
     )
@@ -53,7 +53,7 @@ def dataset_fingerprint(source: CorpusSource, data: DataConfig) -> str:
     else:
         import datasets
 
-        with _told_as_error(source, data):
+        with _load_errors(source, data):
             parts.append(
                 datasets.load_dataset_builder(source.dataset or "", source.dataset_config).hash
             )
@@ -89,7 +89,7 @@ def _load(source: CorpusSource) -> "Dataset | IterableDataset":
 
 
 @contextmanager
-def _told_as_error(source: CorpusSource, data: DataConfig) -> Iterator[None]:
+def _load_errors(source: CorpusSource, data: DataConfig) -> Iterator[None]:
     """What comes through here is of many packages: datasets, huggingface_hub, httpx, pyarrow, fsspec."""
     try:
         yield
@@ -115,7 +115,7 @@ def _told_as_error(source: CorpusSource, data: DataConfig) -> Iterator[None]:
         raise MtkitError(f"dataset `{source.dataset}` cannot be loaded: {reason}", hint) from exc
 
 
-def _first_row(dataset: "Dataset | IterableDataset") -> dict[str, Any] | None:
+def _column_names(dataset: "Dataset | IterableDataset") -> dict[str, Any] | None:
     """The dataset's columns, with the languages within them where it says so; else as its first row has them. None if there is none."""
     from datasets import Translation
 
@@ -128,10 +128,14 @@ def _first_row(dataset: "Dataset | IterableDataset") -> dict[str, Any] | None:
 
 
 def _values(
-    dataset: "Dataset | IterableDataset", source: CorpusSource, data: DataConfig, src: Way, tgt: Way
+    dataset: "Dataset | IterableDataset",
+    source: CorpusSource,
+    data: DataConfig,
+    src: ColumnPath,
+    tgt: ColumnPath,
 ) -> Iterator[tuple[Any, Any]]:
     wanted: Any = dataset.select_columns(sorted({src[0], tgt[0]}))
-    with _told_as_error(source, data):  # a stream may break off
+    with _load_errors(source, data):  # a stream may break off
         for batch in wanted.iter(batch_size=_BATCH_SIZE):
             for src_value, tgt_value in zip(batch[src[0]], batch[tgt[0]], strict=True):
                 yield value_at(src_value, src[1:]), value_at(tgt_value, tgt[1:])

@@ -6,9 +6,10 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from mtkit.config.data import CorpusSource, DataConfig, FileFormat
+from mtkit.corpus.sentence_pair import SentencePair, SideSpec
 from mtkit.errors import MtkitError
 from mtkit.io.compression import SUFFIXES
 from mtkit.io.spool import rereadable, shown_name
@@ -26,22 +27,6 @@ _FORMATS: dict[str, FileFormat] = {
 Lines = Generator[str, None, None]
 
 
-class SentencePair(NamedTuple):
-    """A segment and its translation."""
-
-    src: str
-    tgt: str
-
-
-class Side(NamedTuple):
-    """What the recipe says of one side of a corpus."""
-
-    key: str
-    """Where it names the column: `src_column` or `tgt_column`."""
-    column: str | int | None
-    lang: str
-
-
 def read_pairs(source: CorpusSource, data: DataConfig) -> Iterator[SentencePair]:
     """Read a corpus from start to end, blank sides included, in memory that does not grow with it.
 
@@ -52,7 +37,7 @@ def read_pairs(source: CorpusSource, data: DataConfig) -> Iterator[SentencePair]
         MtkitError: At the call: a file or dataset is missing. While reading: a column is missing, the file is damaged or not of its format, a text is
             no valid Unicode, or at the end two files of unequal length.
     """
-    sides = _sides(source, data)
+    sides = _side_specs(source, data)
     if source.dataset is not None:
         from mtkit.corpus.read.hub import dataset_pairs
 
@@ -93,7 +78,7 @@ def source_fingerprint(source: CorpusSource, data: DataConfig) -> str:
     Raises:
         MtkitError: A file or dataset is missing.
     """
-    choice = [[side.column, side.lang] for side in _sides(source, data)]
+    choice = [[side.column, side.lang] for side in _side_specs(source, data)]
     if source.dataset is not None:
         from mtkit.corpus.read.hub import dataset_fingerprint
 
@@ -134,15 +119,17 @@ def file_format(source: CorpusSource) -> FileFormat:
     return _FORMATS[suffixes[-1]]
 
 
-def _sides(source: CorpusSource, data: DataConfig) -> tuple[Side, Side]:
+def _side_specs(source: CorpusSource, data: DataConfig) -> tuple[SideSpec, SideSpec]:
     """Source side and target side; a corpus' own languages go before those of the recipe."""
     return (
-        Side("src_column", source.src_column, source.src_lang or data.src_lang),
-        Side("tgt_column", source.tgt_column, source.tgt_lang or data.tgt_lang),
+        SideSpec("src_column", source.src_column, source.src_lang or data.src_lang),
+        SideSpec("tgt_column", source.tgt_column, source.tgt_lang or data.tgt_lang),
     )
 
 
-def _text_pairs(src_path: Path, tgt_path: Path, sides: tuple[Side, Side]) -> Iterator[SentencePair]:
+def _text_pairs(
+    src_path: Path, tgt_path: Path, sides: tuple[SideSpec, SideSpec]
+) -> Iterator[SentencePair]:
     # Both are opened here, so that a missing file is told at once.
     src_name, tgt_name = shown_name(src_path), shown_name(tgt_path)
     src_lines = read_lines(
@@ -157,10 +144,10 @@ def _text_pairs(src_path: Path, tgt_path: Path, sides: tuple[Side, Side]) -> Ite
         name=tgt_name,
         lang=sides[1].lang,
     )
-    return _zipped(src_name, src_lines, tgt_name, tgt_lines)
+    return _zip_lines(src_name, src_lines, tgt_name, tgt_lines)
 
 
-def _zipped(
+def _zip_lines(
     src_name: str, src_lines: Lines, tgt_name: str, tgt_lines: Lines
 ) -> Iterator[SentencePair]:
     with closing(src_lines), closing(tgt_lines):

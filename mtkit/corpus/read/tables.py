@@ -6,14 +6,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from mtkit.corpus.read.columns import find_ways, telling_lang, text_pairs, value_at
+from mtkit.corpus.read.columns import encoding_lang, find_text_paths, text_pairs, value_at
 from mtkit.corpus.read.delimited import csv_pairs, tsv_pairs
-from mtkit.corpus.read.pairs import SentencePair, Side
+from mtkit.corpus.sentence_pair import SentencePair, SideSpec
 from mtkit.errors import MtkitError
 from mtkit.io.json_lines import broken_json
 from mtkit.io.text import read_lines, readable
 
-Sides = tuple[Side, Side]
+Sides = tuple[SideSpec, SideSpec]
 
 _N_ROWS = 1000
 """Rows of Parquet in memory at a time."""
@@ -38,7 +38,7 @@ def table_pairs(
     if kind == "parquet":
         with readable(path, "the corpus"):
             return text_pairs(_parquet_values(path, name, sides), sides, f"`{name}`: row")
-    lines = read_lines(path, what="the corpus", name=name, lang=telling_lang(sides))
+    lines = read_lines(path, what="the corpus", name=name, lang=encoding_lang(sides))
     if kind == "jsonl":
         return _closing(
             lines, text_pairs(_json_values(lines, name, sides), sides, f"`{name}`: line")
@@ -66,14 +66,14 @@ def _json_values(lines: Iterable[str], name: str, sides: Sides) -> Iterator[tupl
             continue
         where = f"`{name}`: line {number}"
         row = _json_object(line, where)
-        ways = ways or find_ways(sides, row, name, where)
+        ways = ways or find_text_paths(sides, row, name, where)
         try:
             src, tgt = value_at(row, ways[0]), value_at(row, ways[1])
         except KeyError:  # a row may be laid out in another way
-            ways = find_ways(sides, row, name, where)
+            ways = find_text_paths(sides, row, name, where)
             src, tgt = value_at(row, ways[0]), value_at(row, ways[1])
         if "\\u" in line:
-            _refuse_half_characters(f"{src}{tgt}", where)
+            _refuse_surrogates(f"{src}{tgt}", where)
         yield src, tgt
 
 
@@ -90,7 +90,7 @@ def _json_object(line: str, where: str) -> dict[str, Any]:
     return row
 
 
-def _refuse_half_characters(text: str, where: str) -> None:
+def _refuse_surrogates(text: str, where: str) -> None:
     """JSON can spell one half of a surrogate pair, which no UTF-8 file can hold."""
     try:
         text.encode()
@@ -108,7 +108,7 @@ def _parquet_values(path: Path, name: str, sides: Sides) -> Iterator[tuple[Any, 
     try:
         # Read beforehand, a group of rows would be in memory whole, and a file may be one group.
         with parquet.ParquetFile(path, pre_buffer=False, buffer_size=_READ_AHEAD) as file:
-            src, tgt = find_ways(sides, _nested(file.schema_arrow), name, f"`{name}`")
+            src, tgt = find_text_paths(sides, _nested_names(file.schema_arrow), name, f"`{name}`")
             for batch in file.iter_batches(_N_ROWS, columns=[".".join(src), ".".join(tgt)]):
                 for src_value, tgt_value in zip(
                     batch[src[0]].to_pylist(), batch[tgt[0]].to_pylist(), strict=True
@@ -122,10 +122,11 @@ def _parquet_values(path: Path, name: str, sides: Sides) -> Iterator[tuple[Any, 
         ) from None
 
 
-def _nested(fields: Any) -> dict[str, Any]:
+def _nested_names(fields: Any) -> dict[str, Any]:
     """The names of a schema, or of a struct's fields, with those within them."""
     from pyarrow import types
 
     return {
-        field.name: _nested(field.type) if types.is_struct(field.type) else None for field in fields
+        field.name: _nested_names(field.type) if types.is_struct(field.type) else None
+        for field in fields
     }

@@ -10,11 +10,11 @@ from contextlib import closing
 from pathlib import Path
 from xml.parsers import expat
 
-from mtkit.corpus.languages import is_variety_of, word_space
+from mtkit.corpus.languages import is_variety_of, word_separator
 from mtkit.corpus.placeholders import PLACEHOLDER
-from mtkit.corpus.read.columns import one_line, telling_lang
-from mtkit.corpus.read.pairs import SentencePair, Side
+from mtkit.corpus.read.columns import encoding_lang, one_line
 from mtkit.corpus.scripts import UNKNOWN_LANG
+from mtkit.corpus.sentence_pair import SentencePair, SideSpec
 from mtkit.errors import MtkitError
 from mtkit.io.logs import get_logger, log_once
 from mtkit.io.text import invalid_utf8_hint, read_blocks
@@ -36,7 +36,7 @@ _MAX_NAMED = 20
 _MAX_COUNTED = 1000
 
 
-def tmx_pairs(path: Path, name: str, sides: tuple[Side, Side]) -> Iterator[SentencePair]:
+def tmx_pairs(path: Path, name: str, sides: tuple[SideSpec, SideSpec]) -> Iterator[SentencePair]:
     """Read the pairs of a TMX file; a line break within a text becomes a space.
 
     The text of placeholders (<ph>), highlighted text (<hi>) and elements that TMX does not have is kept. Formatting (<bpt>, <ept>, <it>, <ut>)
@@ -63,20 +63,22 @@ def tmx_pairs(path: Path, name: str, sides: tuple[Side, Side]) -> Iterator[Sente
 
 
 def _pairs(
-    blocks: Generator[bytes, None, None], name: str, sides: tuple[Side, Side]
+    blocks: Generator[bytes, None, None], name: str, sides: tuple[SideSpec, SideSpec]
 ) -> Iterator[SentencePair]:
-    units = _Units(name, sides)
+    units = _TmxHandler(name, sides)
     with closing(blocks):
         for block in blocks:
             yield from units.feed(block)
         yield from units.feed(b"", is_last=True)
     if units.n_skipped and units.n_skipped == units.n_units:
-        raise _no_pairs(units, name, [side.lang for side in sides if side.lang != UNKNOWN_LANG])
-    for text in units.remarks():
+        raise _no_pairs_error(
+            units, name, [side.lang for side in sides if side.lang != UNKNOWN_LANG]
+        )
+    for text in units.log_messages():
         log_once(logger, f"{name}: {text}")
 
 
-def _no_pairs(units: "_Units", name: str, langs: list[str]) -> MtkitError:
+def _no_pairs_error(units: "_TmxHandler", name: str, langs: list[str]) -> MtkitError:
     found = [f"{lang or 'none'} ({n:,})" for lang, n in units.langs.most_common(_MAX_NAMED)]
     has = f"its languages are {', '.join(found) or 'none'}"
     first, second = [*filter(None, units.langs), "de", "en"][:2]
@@ -86,13 +88,13 @@ def _no_pairs(units: "_Units", name: str, langs: list[str]) -> MtkitError:
     return MtkitError(f"`{name}`: no unit in both {langs[0]} and {langs[1]}; {has}", hint)
 
 
-class _Units:
+class _TmxHandler:
     """Takes what the XML parser finds, and makes pairs of it."""
 
-    def __init__(self, name: str, sides: tuple[Side, Side]) -> None:
+    def __init__(self, name: str, sides: tuple[SideSpec, SideSpec]) -> None:
         self.name = name
-        self.src_lang, self.tgt_lang = (_plain(side.lang) for side in sides)
-        self.telling_lang = telling_lang(sides)
+        self.src_lang, self.tgt_lang = (_normalise_code(side.lang) for side in sides)
+        self.telling_lang = encoding_lang(sides)
         self.pairs: list[SentencePair] = []
         self.n_units = 0
         self.n_skipped = 0
@@ -120,17 +122,17 @@ class _Units:
         self.parser.EntityDeclHandler = self._refuse_entity
         self.parser.SkippedEntityHandler = self._refuse_entity
 
-    def remarks(self) -> Iterator[str]:
+    def log_messages(self) -> Iterator[str]:
         """Say what was left out or chosen."""
         if self.n_skipped:
             lacking = ", ".join(f"{n:,} without {lang}" for lang, n in self.lacking.items())
             yield f"{self.n_skipped:,} of {self.n_units:,} units are left out: {lacking}"
         for lang, n in self.several.items():
-            yield f"{_units(n)} several segments in {lang}, of which the first is taken"
+            yield f"{_units_have(n)} several segments in {lang}, of which the first is taken"
         for (lang, variety), n in self.varieties.most_common(_MAX_NAMED):
             yield f"{lang} is {variety} in {n:,} of {self.n_units:,} units"
         if self.n_empty:
-            yield f"{_units(self.n_empty)} placeholders without text, which are left out"
+            yield f"{_units_have(self.n_empty)} placeholders without text, which are left out"
 
     def feed(self, block: bytes, *, is_last: bool = False) -> list[SentencePair]:
         """Parse the next bytes; returns the pairs that they completed."""
@@ -164,7 +166,7 @@ class _Units:
             self.parts = []
             self.parser.CharacterDataHandler = self.parts.append
         elif tag == "tuv":
-            self.lang = _plain(attributes.get("xml:lang") or attributes.get("lang") or "")
+            self.lang = _normalise_code(attributes.get("xml:lang") or attributes.get("lang") or "")
         elif tag == "tu":
             self.texts = []
 
@@ -172,7 +174,7 @@ class _Units:
         if self.parts is not None:
             if self.starts:
                 start = self.starts.pop()
-                self.parts[start:] = [_inline(tag, "".join(self.parts[start:]))]
+                self.parts[start:] = [_inline_text(tag, "".join(self.parts[start:]))]
             else:
                 self.texts.append((self.lang, "".join(self.parts)))
                 self.parts = None
@@ -186,7 +188,7 @@ class _Units:
         self.langs.update(
             lang for lang in langs if lang in self.langs or len(self.langs) < _MAX_COUNTED
         )
-        src, tgt = self._choose(self.src_lang), self._choose(self.tgt_lang)
+        src, tgt = self._segment_in(self.src_lang), self._segment_in(self.tgt_lang)
         if src is None or tgt is None:
             self.n_skipped += 1
             self.lacking.update(
@@ -200,10 +202,10 @@ class _Units:
                 self.varieties[wanted, lang] += 1
         self.n_empty += _EMPTY in src[1] or _EMPTY in tgt[1]
         self.pairs.append(
-            SentencePair(*(one_line(_without_gaps(text, lang)) for lang, text in (src, tgt)))
+            SentencePair(*(one_line(_close_gaps(text, lang)) for lang, text in (src, tgt)))
         )
 
-    def _choose(self, wanted: str) -> tuple[str, str] | None:
+    def _segment_in(self, wanted: str) -> tuple[str, str] | None:
         """The language and text of a unit's first segment in a language, or else in a variety of it."""
         fitting = [row for row in self.texts if row[0] == wanted] or [
             row for row in self.texts if is_variety_of(row[0], wanted)
@@ -220,7 +222,7 @@ class _Units:
         )
 
 
-def _inline(tag: str, content: str) -> str:
+def _inline_text(tag: str, content: str) -> str:
     """What an element within a segment leaves of its content."""
     if tag in _PAIRED_CODES:
         return _CODE
@@ -233,7 +235,7 @@ def _inline(tag: str, content: str) -> str:
     return content if content.strip() else _EMPTY
 
 
-def _without_gaps(text: str, lang: str) -> str:
+def _close_gaps(text: str, lang: str) -> str:
     """Close the gaps where elements were left out."""
     if _CODE not in text and _EMPTY not in text:
         return text
@@ -249,14 +251,14 @@ def _without_gaps(text: str, lang: str) -> str:
         if (before and right in closing) or (after and left in _OPENING):
             return ""
         is_between_words = _EMPTY in marks and left.isalnum() and right.isalnum()
-        return before or after or (word_space(lang) if is_between_words else "")
+        return before or after or (word_separator(lang) if is_between_words else "")
 
     return _GAP.sub(close, text)
 
 
-def _units(n: int) -> str:
+def _units_have(n: int) -> str:
     return "1 unit has" if n == 1 else f"{n:,} units have"
 
 
-def _plain(lang: str) -> str:
+def _normalise_code(lang: str) -> str:
     return lang.replace("_", "-").lower()

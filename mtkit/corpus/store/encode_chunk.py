@@ -1,49 +1,21 @@
 """From raw pairs to ids: what is done with each chunk of a corpus, in whichever process."""
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 
 from mtkit.config.preprocess import PreprocessConfig
-from mtkit.corpus.clean.filters import length_problems
-from mtkit.corpus.clean.match_keys import Duplicates, pair_key
-from mtkit.corpus.clean.pair_cleaner import Dropped, PairCleaner
-from mtkit.corpus.read.pairs import SentencePair
-from mtkit.corpus.store.ragged_ids import Sentences
-from mtkit.corpus.store.shards import PreparedPairs
+from mtkit.corpus.clean.drop_counts import DropCounts
+from mtkit.corpus.clean.match_keys import DuplicateRule, pair_key
+from mtkit.corpus.clean.pair_cleaner import PairCleaner
+from mtkit.corpus.clean.pair_rules import length_problems
+from mtkit.corpus.sentence_pair import PairChunk
+from mtkit.corpus.store.ragged_ids import RaggedIds
+from mtkit.corpus.store.shards import EncodedPairs
 from mtkit.corpus.store.token_store import flatten, id_type
-from mtkit.corpus.store.word_links import WordLinks, count_words, parse_links
-from mtkit.corpus.store.words import WordFinder
+from mtkit.corpus.store.word_links import WordLinks, count_aligned_words, parse_links
+from mtkit.corpus.store.word_spans import WordFinder
 from mtkit.tokenizer.subword import Tokenizer
-
-
-class Chunk(NamedTuple):
-    """Some consecutive pairs of a corpus."""
-
-    corpus: int
-    """Place of the corpus in data.train."""
-    first_line: int
-    """Number of the first pair in its corpus, from 1."""
-    src: str
-    """Sources joined by line feeds, which travel to another process faster than a list of them."""
-    tgt: str
-    """Targets in the same form."""
-    links: str | None = None
-    """Lines of the alignment file in the same form; None where the corpus has none."""
-
-    @classmethod
-    def of(
-        cls, corpus: int, first_line: int, pairs: list[SentencePair], links: list[str] | None = None
-    ) -> "Chunk":
-        """Pairs as a chunk; a line feed within a text, where a format lets one through, becomes a space."""
-        src, tgt = ("\n".join(texts) for texts in zip(*pairs, strict=True))
-        if src.count("\n") >= len(pairs) or tgt.count("\n") >= len(pairs):
-            src, tgt = (
-                "\n".join(text.replace("\n", " ") for text in texts)
-                for texts in zip(*pairs, strict=True)
-            )
-        return cls(corpus, first_line, src, tgt, None if links is None else "\n".join(links))
 
 
 @dataclass(frozen=True)
@@ -58,7 +30,7 @@ class CorpusRules:
     """What errors call its alignment file."""
 
 
-class Preparer:
+class ChunkEncoder:
     """Cleans, tokenises and filters chunks.
 
     Args:
@@ -73,7 +45,7 @@ class Preparer:
         self,
         tokenizer: Tokenizer,
         config: PreprocessConfig,
-        duplicates: Duplicates,
+        duplicates: DuplicateRule,
         corpora: tuple[CorpusRules, ...],
         n_threads: int | None = None,
     ) -> None:
@@ -83,32 +55,32 @@ class Preparer:
             corpora,
             n_threads,
         )
-        self.duplicates: Duplicates = duplicates
+        self.duplicates: DuplicateRule = duplicates
         self.src_type, self.tgt_type = (
             id_type(tokenizer.src.vocab_size),
             id_type(tokenizer.tgt.vocab_size),
         )
         is_aligned = any(rules.alignment_name for rules in corpora)
-        self._finders = (
+        self._word_finders = (
             (WordFinder(tokenizer.src), WordFinder(tokenizer.tgt)) if is_aligned else None
         )
 
-    def __call__(self, chunk: Chunk) -> tuple[PreparedPairs, Dropped]:
+    def __call__(self, chunk: PairChunk) -> tuple[EncodedPairs, DropCounts]:
         """Prepare a chunk.
 
         Returns:
             The pairs that stay, and what became of the others.
         """
         rules = self.corpora[chunk.corpus]
-        dropped = Dropped()
+        dropped = DropCounts()
         kept: list[tuple[int, str, str]] = []
         clean = rules.cleaner.clean
         for line, (src, tgt) in enumerate(
             zip(chunk.src.split("\n"), chunk.tgt.split("\n"), strict=True), chunk.first_line
         ):
             cleaned = clean(src, tgt)
-            if cleaned.mended:
-                dropped.count_mended(cleaned.mended)
+            if cleaned.fixes:
+                dropped.add_fixes(cleaned.fixes)
             if cleaned.reason is None:
                 kept.append((line, cleaned.src, cleaned.tgt))
             else:
@@ -134,7 +106,7 @@ class Preparer:
             prepared = replace(prepared, keys=keys)
         return prepared, dropped
 
-    def encode(self, src: list[str], tgt: list[str], tag_ids: tuple[int, ...]) -> PreparedPairs:
+    def encode(self, src: list[str], tgt: list[str], tag_ids: tuple[int, ...]) -> EncodedPairs:
         """Tokenise cleaned texts, tags before each source; no keys yet."""
         src_rows, tgt_rows = (
             self.tokenizer.src.encode(src, self.n_threads),
@@ -143,19 +115,19 @@ class Preparer:
         if tag_ids:
             src_rows = [[*tag_ids, *ids] for ids in src_rows]
         (src_ids, src_lengths), (tgt_ids, tgt_lengths) = flatten(src_rows), flatten(tgt_rows)
-        return PreparedPairs(
+        return EncodedPairs(
             src_ids.astype(self.src_type), src_lengths, tgt_ids.astype(self.tgt_type), tgt_lengths
         )
 
     def _links(
         self,
-        chunk: Chunk,
+        chunk: PairChunk,
         kept: list[tuple[int, str, str]],
-        prepared: PreparedPairs,
-        dropped: Dropped,
+        prepared: EncodedPairs,
+        dropped: DropCounts,
     ) -> WordLinks:
         """Links of the kept pairs; all of the chunk are checked, because wrong ones tell that the files are not of the same lines."""
-        assert chunk.links is not None and self._finders is not None
+        assert chunk.links is not None and self._word_finders is not None
         rules = self.corpora[chunk.corpus]
         src, tgt = chunk.src.split("\n"), chunk.tgt.split("\n")
         lines = zip(chunk.links.split("\n"), src, tgt, strict=True)
@@ -164,14 +136,14 @@ class Preparer:
             for number, (line, a, b) in enumerate(lines, chunk.first_line)
         ]
         places = [line - chunk.first_line for line, _, _ in kept]
-        links = WordLinks.of([rows[place] for place in places])
+        links = WordLinks.from_rows([rows[place] for place in places])
         is_lost = np.zeros(len(kept), np.bool_)
         for texts, mended_texts, subword, finder, ids, lengths in (
             (
                 src,
                 [row[1] for row in kept],
                 self.tokenizer.src,
-                self._finders[0],
+                self._word_finders[0],
                 prepared.src_ids,
                 prepared.src_lengths,
             ),
@@ -179,16 +151,16 @@ class Preparer:
                 tgt,
                 [row[2] for row in kept],
                 self.tokenizer.tgt,
-                self._finders[1],
+                self._word_finders[1],
                 prepared.tgt_ids,
                 prepared.tgt_lengths,
             ),
         ):
             n_words = [
-                count_words(texts[place], mended, rules.cleaner.mend, subword.normalize)
+                count_aligned_words(texts[place], mended, rules.cleaner.fix, subword.normalize)
                 for place, mended in zip(places, mended_texts, strict=True)
             ]
-            n_found = np.diff(finder.find(Sentences(ids, lengths.astype(np.int64))).offsets)
+            n_found = np.diff(finder.find(RaggedIds(ids, lengths.astype(np.int64))).offsets)
             is_lost |= np.array([-1 if n is None else n for n in n_words], np.int64) != n_found
         is_lost &= links.lengths > 0
         dropped.n_unaligned += int(is_lost.sum())

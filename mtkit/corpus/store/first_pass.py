@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from mtkit.config.data import CorpusSource, DataConfig
 from mtkit.config.recipe import Recipe
-from mtkit.corpus.misalignment.slips import find_shifts_quickly
-from mtkit.corpus.read.pairs import SentencePair, describe_source, read_pairs
+from mtkit.corpus.misalignment.line_shifts import screen_for_shifts
+from mtkit.corpus.read.pairs import describe_source, read_pairs
+from mtkit.corpus.sentence_pair import SentencePair
 from mtkit.corpus.store.word_links import read_links
 from mtkit.errors import MtkitError
 from mtkit.io.logs import get_logger
@@ -15,7 +16,7 @@ from mtkit.io.spool import shown_name
 logger = get_logger(__name__)
 
 
-def look_over(recipe: Recipe) -> int:
+def read_once(recipe: Recipe) -> int:
     """Read training and held-out corpora once.
 
     Two text files are always read. With `preprocess.check_alignment`, so is everything else but a dataset that is streamed, which would be fetched
@@ -29,16 +30,16 @@ def look_over(recipe: Recipe) -> int:
     data = recipe.data
     held_out = (*data.validation, *(data.test if recipe.clean.test_overlap != "off" else ()))
     with progress("Reading", unit="pairs") as bar:
-        n_pairs = sum(_look_over(source, recipe, bar) for source in data.train)
+        n_pairs = sum(_read_source(source, recipe, bar) for source in data.train)
         if recipe.preprocess.check_alignment != "off":
             for source in held_out:
-                _look_over(source, recipe, bar)
+                _read_source(source, recipe, bar)
     return n_pairs
 
 
-def _look_over(source: CorpusSource, recipe: Recipe, bar: ProgressBar) -> int:
+def _read_source(source: CorpusSource, recipe: Recipe, bar: ProgressBar) -> int:
     how = recipe.preprocess.check_alignment
-    passes = _Passes(source, recipe.data, bar)
+    passes = _SourceReader(source, recipe.data, bar)
     if how != "off" and not source.streaming:
         _check_alignment(passes, is_error=how == "error")
     elif source.src is not None:
@@ -56,8 +57,8 @@ def _look_over(source: CorpusSource, recipe: Recipe, bar: ProgressBar) -> int:
     return passes.n_pairs
 
 
-def _check_alignment(passes: "_Passes", *, is_error: bool) -> None:
-    shifts = find_shifts_quickly(passes)
+def _check_alignment(passes: "_SourceReader", *, is_error: bool) -> None:
+    shifts = screen_for_shifts(passes)
     if not shifts:
         return
     n_more = len(shifts) - 1
@@ -71,7 +72,7 @@ def _check_alignment(passes: "_Passes", *, is_error: bool) -> None:
     logger.warning("%s", message)
 
 
-class _Passes:
+class _SourceReader:
     """Reads a corpus from the first pair on, as often as it is called.
 
     Attributes:

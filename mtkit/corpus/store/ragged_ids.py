@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class Sentences(NamedTuple):
+class RaggedIds(NamedTuple):
     """Ids of sentences, one after the other, without BOS and EOS."""
 
     ids: NDArray[np.integer]
@@ -16,7 +16,7 @@ class Sentences(NamedTuple):
     """Ids in each sentence. Shape (B,)."""
 
     @classmethod
-    def of(cls, rows: Sequence[NDArray[np.integer]]) -> Self:
+    def from_rows(cls, rows: Sequence[NDArray[np.integer]]) -> Self:
         """Sentences that are arrays of their own; at least one."""
         return cls(np.concatenate(rows), np.array([len(row) for row in rows], dtype=np.int64))
 
@@ -25,7 +25,7 @@ class Sentences(NamedTuple):
         return np.split(self.ids, np.cumsum(self.lengths)[:-1])
 
 
-def places_of(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+def range_indices(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     """start, start + 1, ... of each stretch, one stretch after the other.
 
     Args:

@@ -38,7 +38,7 @@ class PartId(NamedTuple):
     """Of the part in that corpus, from 0."""
 
     @property
-    def folder_name(self) -> str:
+    def dir_name(self) -> str:
         """Names that sort as the parts do."""
         return f"part-{self.corpus:03d}-{self.number:06d}"
 
@@ -91,13 +91,13 @@ class Shard(NamedTuple):
             )
         return cls(number, n_shards)
 
-    def has(self, place: int) -> bool:
+    def makes(self, place: int) -> bool:
         """Whether it makes the part at this place among all parts, from 0."""
         return place % self.n_shards == self.number - 1
 
 
 @dataclass(frozen=True)
-class PreparedPairs:
+class EncodedPairs:
     """Cleaned and tokenised pairs."""
 
     src_ids: NDArray[np.unsignedinteger]
@@ -112,12 +112,12 @@ class PreparedPairs:
     def __len__(self) -> int:
         return len(self.src_lengths)
 
-    def select(self, is_kept: NDArray[np.bool_]) -> "PreparedPairs":
+    def select(self, is_kept: NDArray[np.bool_]) -> "EncodedPairs":
         """Only some of the pairs, without their keys."""
         src_ids = self.src_ids[np.repeat(is_kept, self.src_lengths)]
         tgt_ids = self.tgt_ids[np.repeat(is_kept, self.tgt_lengths)]
         links = None if self.links is None else self.links.select(is_kept)
-        return PreparedPairs(
+        return EncodedPairs(
             src_ids, self.src_lengths[is_kept], tgt_ids, self.tgt_lengths[is_kept], links=links
         )
 
@@ -126,7 +126,7 @@ class PreparedPairs:
         return self.src_ids, self.src_lengths, self.tgt_ids, self.tgt_lengths
 
 
-class Parts:
+class PartFiles:
     """The parts of one corpus, made with one tokenizer and one set of settings.
 
     Args:
@@ -140,14 +140,14 @@ class Parts:
 
     def path(self, part: PartId) -> Path:
         """The part's folder."""
-        return self.folder / part.folder_name
+        return self.folder / part.dir_name
 
     def manifest(self, part: PartId) -> dict[str, Any] | None:
         """The manifest of a finished part; None if a file is missing or not as it was written."""
         manifest = read_manifest(self.path(part))
         return None if manifest is None or find_damage(self.path(part), manifest) else manifest
 
-    def write(self, part: PartId, chunks: list[PreparedPairs], about: dict[str, Any]) -> None:
+    def write(self, part: PartId, chunks: list[EncodedPairs], about: dict[str, Any]) -> None:
         """Write a part, whole or not at all.
 
         Args:
@@ -161,7 +161,7 @@ class Parts:
                     stream.writelines(arrays)
             write_manifest(folder, about | {"n_pairs": sum(map(len, chunks))})
 
-    def read(self, part: PartId) -> PreparedPairs:
+    def read(self, part: PartId) -> EncodedPairs:
         """The pairs of a finished part."""
         path = self.path(part)
         src_ids, tgt_ids = (
@@ -170,7 +170,7 @@ class Parts:
         src_lengths, tgt_lengths = (
             np.fromfile(path / f"{side}.lengths", LENGTH_TYPE) for side in ("src", "tgt")
         )
-        return PreparedPairs(
+        return EncodedPairs(
             src_ids, src_lengths, tgt_ids, tgt_lengths, links=self._read_links(path)
         )
 
@@ -180,7 +180,7 @@ class Parts:
         lengths = np.fromfile(path / LINK_LENGTHS_NAME, LENGTH_TYPE).astype(np.int64)
         return WordLinks(np.fromfile(path / LINKS_NAME, LINK_TYPE).reshape(-1, 2), lengths)
 
-    def _files(self, chunks: list[PreparedPairs]) -> dict[str, Iterator[bytes]]:
+    def _files(self, chunks: list[EncodedPairs]) -> dict[str, Iterator[bytes]]:
         links = [chunk.links for chunk in chunks if chunk.links is not None]
         aligned = {
             LINKS_NAME: (some.links.astype(LINK_TYPE).tobytes() for some in links),

@@ -4,19 +4,18 @@ from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Literal, NamedTuple, Self
+from typing import Any, BinaryIO, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from mtkit.corpus.store.ragged_ids import Sentences, places_of
+from mtkit.corpus.sentence_pair import SIDES, Side
+from mtkit.corpus.store.ragged_ids import RaggedIds, range_indices
 from mtkit.corpus.store.word_links import LINK_TYPE, WordLinks
 from mtkit.errors import MtkitError
 from mtkit.io.build_manifest import MANIFEST_NAME, find_damage, read_manifest, write_manifest
 
 FORMAT_VERSION = 3
-Side = Literal["src", "tgt"]
-SIDES: tuple[Side, Side] = ("src", "tgt")
 Rows = npt.NDArray[np.int64]
 """Places in the store. Shape (B,)."""
 _OFFSET_TYPE = np.dtype("<i8")
@@ -248,11 +247,11 @@ class TokenStore:
         offsets = self._offsets[side]
         return offsets[rows + 1] - offsets[rows]
 
-    def gather(self, side: Side, rows: Rows) -> Sentences:
+    def gather(self, side: Side, rows: Rows) -> RaggedIds:
         """Ids of some sentences of a side, in the order of rows; uint16 or uint32."""
         starts = self._offsets[side][rows]
         lengths = self._offsets[side][rows + 1] - starts
-        return Sentences(self._ids[side][places_of(starts, lengths)], lengths)
+        return RaggedIds(self._ids[side][range_indices(starts, lengths)], lengths)
 
     def links(self, rows: Rows) -> WordLinks:
         """Word alignments of some pairs, in the order of rows."""
@@ -260,7 +259,7 @@ class TokenStore:
             return WordLinks.none(len(rows))
         starts = self._link_offsets[rows]
         lengths = self._link_offsets[rows + 1] - starts
-        return WordLinks(self._links[places_of(starts, lengths)], lengths)
+        return WordLinks(self._links[range_indices(starts, lengths)], lengths)
 
 
 def flatten(rows: Sequence[Sequence[int]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:

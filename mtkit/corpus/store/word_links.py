@@ -22,7 +22,7 @@ _LINK = re.compile(r"([0-9]{1,9})-([0-9]{1,9})")
 # Aligners written in C++ divide words at spaces and tabs, those written in Python at these too.
 _DISPUTED_SPACE = re.compile(r"[^\S \t]")
 
-Change = Callable[[str], str]
+TextFunction = Callable[[str], str]
 
 
 class WordLinks(NamedTuple):
@@ -34,7 +34,7 @@ class WordLinks(NamedTuple):
     """Links of each pair; a pair without any is not aligned. Shape (B,)."""
 
     @classmethod
-    def of(cls, rows: Sequence[Sequence[tuple[int, int]]]) -> Self:
+    def from_rows(cls, rows: Sequence[Sequence[tuple[int, int]]]) -> Self:
         """Links of each pair."""
         lengths = np.fromiter(map(len, rows), np.int64, len(rows))
         links = np.fromiter(
@@ -99,7 +99,9 @@ def parse_links(line: str, src: str, tgt: str, where: str) -> list[tuple[int, in
     return sorted(links)
 
 
-def count_words(text: str, mended: str, mend: Change, normalize: Change) -> int | None:
+def count_aligned_words(
+    text: str, mended: str, mend: TextFunction, normalize: TextFunction
+) -> int | None:
     """How many words of a line reach the model, if they are those that were aligned, one for one; None if they are not.
 
     Args:
@@ -114,14 +116,14 @@ def count_words(text: str, mended: str, mend: Change, normalize: Change) -> int 
     if len(words) > MAX_WORDS:
         return None
     if mended != text:
-        words = _changed(words, mended, mend)
+        words = _changed_words(words, mended, mend)
     normalized = normalize(mended)
     if words is not None and normalized != mended:
-        words = _changed(words, normalized, normalize)
+        words = _changed_words(words, normalized, normalize)
     return None if words is None else len(words)
 
 
-def _changed(words: list[str], changed_text: str, change: Change) -> list[str] | None:
+def _changed_words(words: list[str], changed_text: str, change: TextFunction) -> list[str] | None:
     """The words of a changed text, if each comes of the word in its place."""
     changed = changed_text.split()
     return changed if changed == words or changed == [change(word) for word in words] else None

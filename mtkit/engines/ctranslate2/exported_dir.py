@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, get_args
 from pydantic import Field, ValidationError
 
 from mtkit.checkpoint.find_model import refuse_no_model
-from mtkit.checkpoint.model_dir import TOKENIZER_NAME, ModelDirConfig
+from mtkit.checkpoint.model_dir import TOKENIZER_DIR_NAME, ModelDirConfig
 from mtkit.config.section import NonNegativeInt, PositiveInt, Section
 from mtkit.config.validation_errors import describe_problems
 from mtkit.engines.ctranslate2.model_bin import check_model_bin
@@ -32,7 +32,7 @@ EXPORTED_NAMES = frozenset(
         CARD_NAME,
         _WEIGHTS_NAME,
         _THEIR_CONFIG_NAME,
-        TOKENIZER_NAME,
+        TOKENIZER_DIR_NAME,
         *(name for names in _VOCABULARIES for name in names),
     }
 )
@@ -149,7 +149,7 @@ def load_exported_dir(path: Path) -> ExportedModel:
             path / EXPORT_NAME,
             "; ".join(p.text for p in describe_problems(exc, ExportConfig, tree, set())),
         ) from None
-    tokenizer = Tokenizer.load(path / TOKENIZER_NAME)
+    tokenizer = Tokenizer.load(path / TOKENIZER_DIR_NAME)
     _check_vocabularies(path, tokenizer)
     _check_their_config(path / _THEIR_CONFIG_NAME, tokenizer)
     sizes = tokenizer.src.vocab_size, tokenizer.tgt.vocab_size

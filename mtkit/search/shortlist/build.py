@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtkit.config.shortlist import ShortlistConfig
-from mtkit.corpus.read.pairs import SentencePair
+from mtkit.corpus.sentence_pair import SentencePair
 from mtkit.corpus.store.token_store import StoreWriter, TokenStore
 from mtkit.errors import MtkitError
 from mtkit.search.shortlist.shortlist import Shortlist
@@ -56,10 +56,10 @@ def _twins(tokenizer: Tokenizer) -> dict[int, int]:
     """Which piece of the target reads as a piece of the source."""
     if tokenizer.joint:
         return {piece: piece for piece in range(tokenizer.src.vocab_size)}
-    tgt_ids = {piece.text: number for number, piece in enumerate(tokenizer.tgt.pieces())}
+    tgt_ids = {piece.text: number for number, piece in enumerate(tokenizer.tgt.entries())}
     return {
         number: tgt_ids[piece.text]
-        for number, piece in enumerate(tokenizer.src.pieces())
+        for number, piece in enumerate(tokenizer.src.entries())
         if piece.text in tgt_ids
     }
 
@@ -73,7 +73,9 @@ def _always(store: TokenStore, tokenizer: Tokenizer, n_frequent: int) -> NDArray
     frequent = [
         piece for piece in np.argsort(-counts, kind="stable")[:n_frequent].tolist() if counts[piece]
     ]
-    others = [number for number, piece in enumerate(tokenizer.tgt.pieces()) if piece.kind == "byte"]
+    others = [
+        number for number, piece in enumerate(tokenizer.tgt.entries()) if piece.kind == "byte"
+    ]
     return np.setdiff1d(
         [special.eos, special.unk, *others, *frequent], [special.pad, special.bos]
     ).astype(np.int64)

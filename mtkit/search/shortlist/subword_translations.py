@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mtkit.corpus.store.ragged_ids import Sentences, places_of
+from mtkit.corpus.store.ragged_ids import RaggedIds, range_indices
 from mtkit.corpus.store.token_store import TokenStore
 from mtkit.io.progress import progress
 
@@ -101,21 +101,21 @@ def _chunks(store: TokenStore, rows: NDArray[np.int64]) -> Iterator[NDArray[np.i
         yield from np.split(stretch, np.flatnonzero(np.diff(n_links // _CHUNK_LINKS)) + 1)
 
 
-def _links(src: Sentences, tgt: Sentences, src_vocab_size: int, tgt_vocab_size: int) -> _Links:
+def _links(src: RaggedIds, tgt: RaggedIds, src_vocab_size: int, tgt_vocab_size: int) -> _Links:
     # Before each source stands the piece that is none.
     src_lengths = src.lengths + 1
     src_starts = np.cumsum(src_lengths) - src_lengths
     src_ids = np.full(int(src_lengths.sum()), src_vocab_size, np.int64)
-    src_ids[places_of(src_starts + 1, src.lengths)] = src.ids
+    src_ids[range_indices(src_starts + 1, src.lengths)] = src.ids
     n_links = np.repeat(src_lengths, tgt.lengths)
     starts = np.repeat(src_starts, tgt.lengths)
-    places = places_of(starts, n_links)
+    places = range_indices(starts, n_links)
     tokens = np.repeat(np.arange(len(tgt.ids)), n_links)
     keys = src_ids[places] * tgt_vocab_size + tgt.ids.astype(np.int64)[tokens]
 
     positions = places - starts[tokens]
     tgt_starts = np.cumsum(tgt.lengths) - tgt.lengths
-    tgt_shares = (places_of(np.zeros_like(tgt_starts), tgt.lengths) + 0.5) / np.repeat(
+    tgt_shares = (range_indices(np.zeros_like(tgt_starts), tgt.lengths) + 0.5) / np.repeat(
         tgt.lengths, tgt.lengths
     )
     src_shares = (positions - 0.5) / np.maximum(n_links - 1, 1)[tokens]

@@ -18,8 +18,8 @@ from mtkit.config.beyond_end import beyond_end
 from mtkit.config.data import CorpusSource
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.read.pairs import read_pairs, source_fingerprint
-from mtkit.corpus.sample import Sample, prepare_sample
-from mtkit.corpus.store.first_pass import look_over
+from mtkit.corpus.sample import CorpusSample, prepare_sample
+from mtkit.corpus.store.first_pass import read_once
 from mtkit.corpus.store.preprocess import store_is_fresh
 from mtkit.engines.cpu.allocator import bound_kernel_caches, keep_freed_memory, training_kernels
 from mtkit.errors import MtkitError
@@ -129,7 +129,7 @@ def dry_run(
             is_fresh = store_is_fresh(readable)
             with found.collecting():
                 if not is_fresh:
-                    look_over(readable)
+                    read_once(readable)
             sample = None if is_fresh else prepare_sample(readable, Path(folder))
             _DryRun(found, readable, run, sample, chosen, PlannedProcesses(n_processes)).tell_all()
     for text in beyond_end(recipe):
@@ -206,7 +206,7 @@ class _DryRun:
         found: DryRunReport,
         recipe: Recipe,
         run: RunDir,
-        sample: Sample | None,
+        sample: CorpusSample | None,
         device: torch.device,
         parallel: PlannedProcesses,
     ) -> None:

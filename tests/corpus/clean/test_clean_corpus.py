@@ -65,7 +65,7 @@ def test_a_corpus_is_cleaned_in_order(tmp_path):
     ]
     assert (report.n_read, report.n_kept) == (7, 4)
     assert report.dropped.counts == {"blank": 1, "script": 1, "duplicate": 1}
-    assert report.dropped.mended == {"entities": 1, "spaces": 1}
+    assert report.dropped.fixed == {"entities": 1, "spaces": 1}
     dropped = [json.loads(line) for line in read_lines(tmp_path / "dropped.jsonl")]
     assert [(pair["line"], pair["reason"], (pair["src"], pair["tgt"])) for pair in dropped] == [
         (2, "blank", PAIRS[1]),
@@ -118,7 +118,7 @@ def test_any_number_of_processes_gives_the_same(tmp_path, monkeypatch, ko_en_pai
                 {path.name: path.read_bytes() for path in folder.iterdir()},
                 report.n_read,
                 report.n_kept,
-                report.dropped.as_json(),
+                report.dropped.to_json(),
             )
         )
     assert results[0] == results[1] == results[2]
@@ -143,7 +143,7 @@ def test_a_cleaned_corpus_is_clean(tmp_path, pairs):
         (tmp_path / "again.de", tmp_path / "again.en"),
     )
     assert again.n_kept == again.n_read == len(kept)
-    assert not again.dropped.mended
+    assert not again.dropped.fixed
     assert (tmp_path / "again.de").read_bytes() == (tmp_path / "out.de").read_bytes()
 
 
@@ -208,13 +208,13 @@ def test_files_of_unequal_length_write_nothing(tmp_path):
 
 def test_a_corpus_that_changes_while_it_is_read_writes_nothing(tmp_path, monkeypatch):
     source = make_source(tmp_path, "train", PAIRS)
-    add = dedup_spill.KeptPairs.add
+    add = dedup_spill.DedupSpill.add
 
     def add_and_change(self, cleaned):
         write(source["tgt"], ["other"] * 7)
         add(self, cleaned)
 
-    monkeypatch.setattr(dedup_spill.KeptPairs, "add", add_and_change)
+    monkeypatch.setattr(dedup_spill.DedupSpill, "add", add_and_change)
     with pytest.raises(MtkitError, match="changed while it was read"):
         clean_corpus(make_recipe(source), outputs(tmp_path))
     assert_nothing_written(tmp_path)

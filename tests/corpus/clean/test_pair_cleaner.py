@@ -8,16 +8,16 @@ from hypothesis import strategies as st
 from mtkit.config.clean import CleanConfig
 from mtkit.config.data import CorpusSource, DataConfig
 from mtkit.config.recipe import Recipe
-from mtkit.corpus.clean.held_out_keys import HeldOut
-from mtkit.corpus.clean.pair_cleaner import (
+from mtkit.corpus.clean.drop_counts import (
     MAX_SAMPLE_CHARS,
     MAX_SAMPLES,
     RULES,
-    Dropped,
-    PairCleaner,
-    Sample,
+    DropCounts,
+    DroppedSample,
 )
-from mtkit.corpus.clean.text_fixes import MENDINGS
+from mtkit.corpus.clean.held_out_keys import HeldOutKeys
+from mtkit.corpus.clean.pair_cleaner import PairCleaner
+from mtkit.corpus.clean.text_fixes import FIXES
 from mtkit.corpus.read.pairs import read_pairs
 from mtkit.errors import MtkitError
 from tests.strategies import nasty_text
@@ -37,7 +37,7 @@ configs = st.builds(
 @pytest.fixture(scope="module")
 def cleaner():
     return PairCleaner(
-        CleanConfig(), "de", "en", HeldOut([("Das ist ein Haus.", "This is a house.")])
+        CleanConfig(), "de", "en", HeldOutKeys([("Das ist ein Haus.", "This is a house.")])
     )
 
 
@@ -89,7 +89,7 @@ def test_limits_are_met_exactly():
 
 
 def test_either_side_of_a_test_set_can_be_kept_out():
-    held_out = HeldOut([("Danke.", "Thank you."), ("...", "???")], "either")
+    held_out = HeldOutKeys([("Danke.", "Thank you."), ("...", "???")], "either")
     cleaner = PairCleaner(CleanConfig(test_overlap="either", min_letters=0), "de", "en", held_out)
     pairs = [
         ("Danke!", "Thanks."),
@@ -132,13 +132,13 @@ def test_everything_can_be_switched_off():
 
 @given(pairs=st.lists(st.tuples(nasty_text, nasty_text), max_size=5), config=configs)
 def test_a_kept_pair_is_one_line_each_and_cleaning_it_again_changes_nothing(pairs, config):
-    cleaner = PairCleaner(config, "ko", "en", HeldOut([("a", "b")]))
+    cleaner = PairCleaner(config, "ko", "en", HeldOutKeys([("a", "b")]))
     copy = pickle.loads(pickle.dumps(cleaner))
     for pair in pairs:
         cleaned = cleaner.clean(*pair)
         assert copy.clean(*pair) == cleaned
         assert cleaned.reason is None or cleaned.reason in RULES
-        assert set(cleaned.mended) <= set(MENDINGS)
+        assert set(cleaned.fixes) <= set(FIXES)
         if cleaned.reason is None:
             assert not set("\n\r") & set(cleaned.src + cleaned.tgt)
             assert cleaner.clean(cleaned.src, cleaned.tgt) == (cleaned.src, cleaned.tgt, None, ())
@@ -239,9 +239,9 @@ def test_a_corpus_may_have_languages_of_its_own(make_recipe):
 
 
 def count(events):
-    dropped = Dropped()
+    dropped = DropCounts()
     for line, (reason, mended) in enumerate(events, 1):
-        dropped.count_mended(mended)
+        dropped.add_fixes(mended)
         if reason is not None:
             dropped.add(reason, line, f"src {line}", f"tgt {line}")
     return dropped
@@ -251,28 +251,28 @@ def count(events):
     events=st.lists(
         st.tuples(
             st.sampled_from([None, *RULES][:4]),
-            st.lists(st.sampled_from(list(MENDINGS)), unique=True),
+            st.lists(st.sampled_from(list(FIXES)), unique=True),
         ),
         max_size=40,
     ),
     n_first=st.integers(0, 40),
 )
 def test_counting_in_pieces_is_counting_at_once(events, n_first):
-    whole, first, second = count(events), count(events[:n_first]), Dropped()
+    whole, first, second = count(events), count(events[:n_first]), DropCounts()
     for line, (reason, mended) in enumerate(events[n_first:], len(events[:n_first]) + 1):
-        second.count_mended(mended)
+        second.add_fixes(mended)
         if reason is not None:
             second.add(reason, line, f"src {line}", f"tgt {line}")
-    first.merge(Dropped.from_json(second.as_json()))
-    assert first.as_json() == whole.as_json()
+    first.merge(DropCounts.from_json(second.to_json()))
+    assert first.to_json() == whole.to_json()
     assert all(
         len(samples) == min(MAX_SAMPLES, whole.counts[reason])
         for reason, samples in whole.samples.items()
     )
-    assert whole.n_wanted("blank") == MAX_SAMPLES - len(whole.samples.get("blank", []))
+    assert whole.n_samples_missing("blank") == MAX_SAMPLES - len(whole.samples.get("blank", []))
 
 
 def test_long_samples_are_cut():
-    dropped = Dropped()
+    dropped = DropCounts()
     dropped.add("length", 7, "x" * 10_000, "y")
-    assert dropped.samples == {"length": [Sample(7, "x" * MAX_SAMPLE_CHARS + "...", "y")]}
+    assert dropped.samples == {"length": [DroppedSample(7, "x" * MAX_SAMPLE_CHARS + "...", "y")]}

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 
 from mtkit.config.clean import CleanConfig
-from mtkit.corpus.clean.match_keys import fold
+from mtkit.corpus.clean.match_keys import normalise_for_matching
 from mtkit.corpus.clean.pair_rules import (
     LetterRules,
-    differ_in_width,
     display_width,
+    exceeds_width_ratio,
     is_copy,
     is_garbled,
 )
@@ -89,14 +89,14 @@ def test_width_counts_columns_of_a_screen():
     ],
 )
 def test_widths_that_differ(src, tgt, differ):
-    assert differ_in_width(src, tgt, 3.0) == differ
-    assert differ_in_width(tgt, src, 3.0) == differ
+    assert exceeds_width_ratio(src, tgt, 3.0) == differ
+    assert exceeds_width_ratio(tgt, src, 3.0) == differ
 
 
 @given(src=nasty_text, tgt=nasty_text)
 def test_the_short_way_to_compare_widths_gives_what_measuring_gives(src, tgt):
     widths = display_width(src) + 10, display_width(tgt) + 10
-    assert differ_in_width(src, tgt, 1.5) == (max(widths) > 1.5 * min(widths))
+    assert exceeds_width_ratio(src, tgt, 1.5) == (max(widths) > 1.5 * min(widths))
 
 
 @pytest.mark.parametrize(
@@ -150,13 +150,13 @@ def test_copies(src, tgt, min_letters, is_one):
     ],
 )
 def test_letters_and_scripts(lang, text, problem):
-    assert LetterRules(CleanConfig(), lang).problem(text) == problem
+    assert LetterRules(CleanConfig(), lang).violated_rule(text) == problem
 
 
 def test_rules_on_letters_can_be_switched_off():
-    assert LetterRules(CleanConfig(min_letters=0), "de").problem("12345") is None
-    assert LetterRules(CleanConfig(min_script=0), "de").problem("Привет") is None
-    assert LetterRules(CleanConfig(min_script=1), "de").problem("Das Wort Привет") == "script"
+    assert LetterRules(CleanConfig(min_letters=0), "de").violated_rule("12345") is None
+    assert LetterRules(CleanConfig(min_script=0), "de").violated_rule("Привет") is None
+    assert LetterRules(CleanConfig(min_script=1), "de").violated_rule("Das Wort Привет") == "script"
 
 
 @pytest.mark.parametrize("lang", ["ar", "de", "el", "he", "hy", "ko", "ru", "zh"])
@@ -179,6 +179,6 @@ def test_the_quick_count_of_letters_is_not_too_high(lang):
 @given(text=nasty_text)
 def test_no_text_is_too_nasty_for_the_rules(text):
     if text and not any("\ud800" <= char <= "\udfff" for char in text):
-        assert LetterRules(CleanConfig(), "ko").problem(text) in (None, "letters", "script")
+        assert LetterRules(CleanConfig(), "ko").violated_rule(text) in (None, "letters", "script")
     assert is_garbled(text) or "\ufffd" not in text
-    assert is_copy(text, text, 1) == any(map(str.isalpha, fold(text)))
+    assert is_copy(text, text, 1) == any(map(str.isalpha, normalise_for_matching(text)))

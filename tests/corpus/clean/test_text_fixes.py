@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtkit.config.clean import CleanConfig
-from mtkit.corpus.clean.text_fixes import MENDINGS, Mender
+from mtkit.corpus.clean.text_fixes import FIXES, TextFixer
 from tests.strategies import nasty_text
 
 escaped_text = st.lists(
@@ -59,32 +59,34 @@ configs = st.builds(
     ],
 )
 def test_what_is_mended_by_default(text, mended, names):
-    assert Mender(CleanConfig()).mend(text) == (mended, names)
+    assert TextFixer(CleanConfig()).fix(text) == (mended, names)
 
 
 def test_compatibility_forms_are_replaced_when_the_recipe_says_so():
-    assert Mender(CleanConfig(normal_form="NFKC")).mend("ﬁne １２㎏ ＆amp;") == (
+    assert TextFixer(CleanConfig(normal_form="NFKC")).fix("ﬁne １２㎏ ＆amp;") == (
         "fine 12kg &",
         ("entities", "normal_form"),
     )
 
 
 def test_what_is_switched_off_stays_except_line_breaks_and_half_surrogates():
-    mender = Mender(CleanConfig(invisible=False, entities=False, normal_form="none", spaces=False))
+    mender = TextFixer(
+        CleanConfig(invisible=False, entities=False, normal_form="none", spaces=False)
+    )
     text = " a\u200b&amp;  e\u0301\u0085 "
-    assert mender.mend(text) == (text, ())
-    assert mender.mend("a\nb\r\ud800") == ("a b \ufffd", ("invisible", "spaces"))
+    assert mender.fix(text) == (text, ())
+    assert mender.fix("a\nb\r\ud800") == ("a b \ufffd", ("invisible", "spaces"))
 
 
 @given(text=escaped_text, config=configs)
 def test_a_mended_text_is_one_line_can_be_written_and_needs_no_more_mending(text, config):
-    mender = Mender(config)
-    mended, names = mender.mend(text)
-    assert set(names) <= set(MENDINGS)
+    mender = TextFixer(config)
+    mended, names = mender.fix(text)
+    assert set(names) <= set(FIXES)
     assert (mended != text) == bool(names)
     assert not set("\n\r") & set(mended)
     mended.encode()
-    assert mender.mend(mended) == (mended, ())
+    assert mender.fix(mended) == (mended, ())
     if config.normal_form != "none":
         assert unicodedata.is_normalized(config.normal_form, mended)
     if config.spaces:
@@ -93,5 +95,5 @@ def test_a_mended_text_is_one_line_can_be_written_and_needs_no_more_mending(text
 
 @given(text=st.text(st.sampled_from("ab &<>é안"), max_size=20))
 def test_what_html_escaped_comes_back(text):
-    mender = Mender(CleanConfig(spaces=False))
-    assert mender.mend(html.escape(text, quote=False))[0] == mender.mend(text)[0]
+    mender = TextFixer(CleanConfig(spaces=False))
+    assert mender.fix(html.escape(text, quote=False))[0] == mender.fix(text)[0]

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtkit.corpus.misalignment.cooccurrence import Lexicon
-from mtkit.corpus.misalignment.viterbi import best_path, exact_changes
-from mtkit.corpus.misalignment.word_hashes import hash_words, join_words
+from mtkit.corpus.misalignment.cooccurrence import CooccurrenceTable
+from mtkit.corpus.misalignment.viterbi import best_path, refine_changes
+from mtkit.corpus.misalignment.word_hashes import concatenate_words, hash_words
 from tests.strategies import nasty_text
 
 
@@ -24,7 +24,7 @@ def test_a_line_has_the_same_words_wherever_it_stands(lines):
     assert sorted(set(together.rows.tolist())) == list(range(len(lines)))
     for row, line in enumerate(lines):
         assert words_of(together, row) == words_of(hash_words([line]), 0)
-    parts = join_words([hash_words([line]) for line in lines])
+    parts = concatenate_words([hash_words([line]) for line in lines])
     assert (
         parts.hashes.tolist() == together.hashes.tolist()
         and parts.rows.tolist() == together.rows.tolist()
@@ -57,10 +57,13 @@ def test_words_that_meet_are_associated_and_a_pair_does_not_prove_itself():
     src = ["rot", "rot", "rot", "blau", "blau", "einmal"] * 5
     tgt = ["red", "red", "red", "blue", "blue", "once"] * 5
     words = hash_words(src), hash_words(tgt)
-    lexicon = Lexicon(*words)
-    sides = lexicon.choose(words[0], is_tgt=False), lexicon.choose(words[1], is_tgt=True)
+    lexicon = CooccurrenceTable(*words)
+    sides = (
+        lexicon.select_words(words[0], is_tgt=False),
+        lexicon.select_words(words[1], is_tgt=True),
+    )
     rows = np.arange(len(src))
-    lexicon.count(*sides, rows, rows)
+    lexicon.add_pairs(*sides, rows, rows)
 
     def association(i, j, n_counted):
         return lexicon.association(
@@ -100,5 +103,5 @@ def test_the_place_of_a_change_is_found_to_the_line():
     evidence[:117, 0] = 1
     evidence[120:, 1] = 1
     path = np.repeat([0, 1], [104, 96])
-    assert exact_changes(evidence, path, 0, lambda a, b: 3) == [(120, 0, 1)]
-    assert exact_changes(evidence, path, 0, lambda a, b: 0)[0][0] in range(117, 121)
+    assert refine_changes(evidence, path, 0, lambda a, b: 3) == [(120, 0, 1)]
+    assert refine_changes(evidence, path, 0, lambda a, b: 0)[0][0] in range(117, 121)

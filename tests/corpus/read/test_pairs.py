@@ -3,7 +3,8 @@ import gzip
 import pytest
 
 from mtkit.config.data import CorpusSource, DataConfig
-from mtkit.corpus.read.pairs import SentencePair, describe_source, read_pairs, source_fingerprint
+from mtkit.corpus.read.pairs import describe_source, read_pairs, source_fingerprint
+from mtkit.corpus.sentence_pair import SentencePair
 from mtkit.errors import MtkitError
 from mtkit.io.text import write_lines
 

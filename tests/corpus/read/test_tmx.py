@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtkit.config.data import CorpusSource, DataConfig
-from mtkit.corpus.read.pairs import Side, read_pairs
+from mtkit.corpus.read.pairs import read_pairs
 from mtkit.corpus.read.tmx import tmx_pairs
+from mtkit.corpus.sentence_pair import SideSpec
 from mtkit.errors import MtkitError
 from tests.strategies import nasty_text
 
@@ -268,7 +269,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path, monkeypatch):
             for _ in tmx_pairs(
                 tmp_path / "a.tmx",
                 "a.tmx",
-                (Side("src_column", None, "ko"), Side("tgt_column", None, "en")),
+                (SideSpec("src_column", None, "ko"), SideSpec("tgt_column", None, "en")),
             )
         )
         peak = tracemalloc.get_traced_memory()[1]

@@ -4,11 +4,12 @@ import os
 import numpy as np
 import pytest
 
-import mtkit.corpus.store.preprocess as preprocess_module
+import mtkit.corpus.store.store_builder as store_builder
 from mtkit.config.data import CorpusSource
 from mtkit.config.recipe import Recipe
+from mtkit.corpus.sentence_pair import SIDES
 from mtkit.corpus.store.preprocess import preprocess, store_is_fresh
-from mtkit.corpus.store.token_store import SIDES, TokenStore
+from mtkit.corpus.store.token_store import TokenStore
 from mtkit.corpus.train_tokenizer import tokenizer_is_fresh, train_tokenizer
 from mtkit.errors import MtkitError
 from mtkit.tokenizer.subword import Tokenizer
@@ -63,7 +64,7 @@ def test_chunks_do_not_show(tiny_recipe, monkeypatch, chunk_size):
     add_pairs(tiny_recipe, ("", "x"), ("안녕하세요.", "Hello."), ("가" * 200, "a"))
     reference = changed(tiny_recipe, "data", work_dir=tiny_recipe.data.work_dir.with_name("other"))
     preprocess(reference)
-    monkeypatch.setattr(preprocess_module, "CHUNK_SIZE", chunk_size)
+    monkeypatch.setattr(store_builder, "CHUNK_SIZE", chunk_size)
     preprocess(tiny_recipe)
     for name in ("src.ids", "src.offsets", "tgt.ids", "tgt.offsets", "manifest.json"):
         assert (tiny_recipe.store_dir / name).read_bytes() == (
@@ -154,8 +155,8 @@ def test_training_the_tokenizer_twice_gives_the_same(tiny_recipe):
 
 def test_separate_tokenizers_know_their_side(tiny_recipe):
     tokenizer = train_tokenizer(changed(tiny_recipe, "tokenizer", joint=False, vocab_size=520))
-    assert not any("▁I" in piece for piece in (tokenizer.src.encode_as_pieces(["I I I"])[0]))
-    assert tokenizer.tgt.encode_as_pieces(["I"]) == [["▁I"]]
+    assert not any("▁I" in piece for piece in (tokenizer.src.encode_as_tokens(["I I I"])[0]))
+    assert tokenizer.tgt.encode_as_tokens(["I"]) == [["▁I"]]
 
 
 @pytest.mark.parametrize("name", ["src.ids", "tgt.offsets", "manifest.json"])
@@ -294,12 +295,12 @@ def test_an_empty_corpus_is_an_error(tiny_recipe):
 
 def test_an_interrupted_run_leaves_nothing_half_written(tiny_recipe, monkeypatch):
     train_tokenizer(tiny_recipe)
-    monkeypatch.setattr(preprocess_module, "CHUNK_SIZE", 10)
+    monkeypatch.setattr(store_builder, "CHUNK_SIZE", 10)
 
     def interrupted(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(preprocess_module.Preparer, "__call__", interrupted)
+    monkeypatch.setattr(store_builder.ChunkEncoder, "__call__", interrupted)
     with pytest.raises(KeyboardInterrupt):
         preprocess(tiny_recipe, n_workers=0)
     assert not tiny_recipe.store_dir.exists()

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-import mtkit.corpus.store.preprocess as preprocess_module
+import mtkit.corpus.store.store_builder as store_builder
 from mtkit.config.data import CorpusSource
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.store.preprocess import preprocess, preprocess_shard
@@ -23,9 +23,9 @@ FILES = ("src.ids", "src.offsets", "tgt.ids", "tgt.offsets", "manifest.json")
 @pytest.fixture
 def recipe(tiny_recipe, tmp_path, monkeypatch):
     """Two corpora that share pairs, in parts of 30 and chunks of 10: ten parts."""
-    monkeypatch.setattr(preprocess_module, "CHUNK_SIZE", 10)
-    monkeypatch.setattr(preprocess_module, "PART_SIZE", 30)
-    monkeypatch.setattr(preprocess_module, "N_CHUNKS_ALONE", 1000)
+    monkeypatch.setattr(store_builder, "CHUNK_SIZE", 10)
+    monkeypatch.setattr(store_builder, "PART_SIZE", 30)
+    monkeypatch.setattr(store_builder, "MAX_CHUNKS_IN_PROCESS", 1000)
     (first,) = tiny_recipe.data.train
     pairs = list(
         zip(first.src.read_text().splitlines(), first.tgt.read_text().splitlines(), strict=True)
@@ -136,14 +136,14 @@ def test_parts_of_another_text_are_not_used(recipe):
 def test_a_source_that_changes_while_it_is_read_is_refused(recipe, monkeypatch):
     train_tokenizer(recipe)
     path = recipe.data.train[0].tgt
-    prepare = preprocess_module.Preparer.__call__
+    prepare = store_builder.ChunkEncoder.__call__
 
     def prepare_and_change(self, chunk):
         if chunk.first_line == 11:
             path.write_text(path.read_text().replace("I ", "We "))
         return prepare(self, chunk)
 
-    monkeypatch.setattr(preprocess_module.Preparer, "__call__", prepare_and_change)
+    monkeypatch.setattr(store_builder.ChunkEncoder, "__call__", prepare_and_change)
     with pytest.raises(MtkitError, match=r"train.en`: changed while it was read"):
         preprocess(recipe)
     assert not recipe.store_dir.exists()
@@ -170,12 +170,12 @@ def test_a_killed_run_is_gone_on_with(recipe, tiny_recipe_path):
     script = textwrap.dedent(f"""
         import time
         import mtkit.corpus.store.preprocess as module
-        import mtkit.corpus.store.merge as merge
+        import mtkit.corpus.store.store_builder as store_builder
         from mtkit.config.recipe import Recipe
-        module.CHUNK_SIZE, module.PART_SIZE = 10, 30
+        store_builder.CHUNK_SIZE, store_builder.PART_SIZE = 10, 30
         slow = lambda function: lambda *args, **kwargs: (time.sleep(0.03), function(*args, **kwargs))[1]
-        module.Parts.write = slow(module.Parts.write)
-        module.Parts.read = slow(module.Parts.read)
+        store_builder.PartFiles.write = slow(store_builder.PartFiles.write)
+        store_builder.PartFiles.read = slow(store_builder.PartFiles.read)
         recipe = Recipe.load({str(tiny_recipe_path)!r}, {overrides!r})
         print("ready", flush=True)
         module.preprocess(recipe, n_workers=0)
@@ -209,7 +209,7 @@ def train_as_yaml(recipe):
 
 def test_a_full_disk_is_one_line_and_loses_nothing(recipe, monkeypatch):
     train_tokenizer(recipe)
-    write = preprocess_module.Parts.write
+    write = store_builder.PartFiles.write
 
     def write_until_full(self, part, *args):
         if part.number == 4:
@@ -220,7 +220,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(recipe, monkeypatch):
         write(self, part, *args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(preprocess_module.Parts, "write", write_until_full)
+        patch.setattr(store_builder.PartFiles, "write", write_until_full)
         with pytest.raises(MtkitError, match="no space left"):
             preprocess(recipe)
     assert not recipe.store_dir.exists()

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtkit.corpus.store.token_store import SIDES, StoreWriter, TokenStore
+from mtkit.corpus.sentence_pair import SIDES
+from mtkit.corpus.store.token_store import StoreWriter, TokenStore
 from mtkit.corpus.store.word_links import WordLinks
 from mtkit.errors import MtkitError
 
@@ -88,7 +89,7 @@ def test_a_file_of_another_size_is_refused(tmp_path, name, damage):
 def test_every_changed_byte_is_noticed(tmp_path, name):
     (tmp_path / "s").mkdir()
     with StoreWriter(tmp_path / "s", 100, 70_000, aligned=True) as writer:
-        links = WordLinks.of([[(0, 0)], []])
+        links = WordLinks.from_rows([[(0, 0)], []])
         writer.append_arrays(
             np.array([1, 2, 4]), np.array([2, 1]), np.array([3, 5, 6]), np.array([1, 2]), links
         )

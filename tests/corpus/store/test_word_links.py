@@ -5,18 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import mtkit.corpus.store.preprocess as preprocess_module
+import mtkit.corpus.store.store_builder as store_builder
 from mtkit.config.clean import CleanConfig
 from mtkit.config.data import CorpusSource
 from mtkit.config.recipe import Recipe
 from mtkit.config.tokenizer import TokenizerConfig
-from mtkit.corpus.clean.text_fixes import Mender
-from mtkit.corpus.read.change_guard import Snapshot
+from mtkit.corpus.clean.text_fixes import TextFixer
+from mtkit.corpus.read.change_guard import FileSnapshot
 from mtkit.corpus.store.preprocess import preprocess, preprocess_shard, store_is_fresh
-from mtkit.corpus.store.ragged_ids import Sentences
+from mtkit.corpus.store.ragged_ids import RaggedIds
 from mtkit.corpus.store.token_store import StoreWriter, TokenStore
-from mtkit.corpus.store.word_links import WordLinks, count_words, parse_links
-from mtkit.corpus.store.words import WordFinder
+from mtkit.corpus.store.word_links import WordLinks, count_aligned_words, parse_links
+from mtkit.corpus.store.word_spans import WordFinder
 from mtkit.corpus.train_tokenizer import tokenizer_is_fresh, train_tokenizer
 from mtkit.errors import MtkitError
 from mtkit.tokenizer.subword import Subword, Tokenizer
@@ -60,9 +60,9 @@ def test_a_link_to_no_word_is_told(link):
 
 
 def count(text, tokenizer, **clean):
-    mender = Mender(CleanConfig(**clean))
-    return count_words(
-        text, mender.mend(text)[0], lambda word: mender.mend(word)[0], tokenizer.src.normalize
+    mender = TextFixer(CleanConfig(**clean))
+    return count_aligned_words(
+        text, mender.fix(text)[0], lambda word: mender.fix(word)[0], tokenizer.src.normalize
     )
 
 
@@ -140,16 +140,16 @@ nasty = st.text(
     )
 )
 def test_of_any_text_as_many_words_are_found_among_the_pieces_as_counted(tiny_tokenizer, text):
-    mended = Mender(CleanConfig()).mend(text)[0]
+    mended = TextFixer(CleanConfig()).fix(text)[0]
     n_words = count(text, tiny_tokenizer)
     ids = tiny_tokenizer.src.encode([mended])
     found = WordFinder(tiny_tokenizer.src).find(
-        Sentences(np.array(ids[0], np.int64), np.array([len(ids[0])]))
+        RaggedIds(np.array(ids[0], np.int64), np.array([len(ids[0])]))
     )
     if n_words is not None:
         assert len(found.first) == n_words == len(text.split())
         # Each word's pieces are those of the word alone.
-        for word, first, n_pieces in zip(mended.split(), found.first, found.n_pieces, strict=True):
+        for word, first, n_pieces in zip(mended.split(), found.first, found.n_tokens, strict=True):
             assert tiny_tokenizer.src.decode([ids[0][first : first + n_pieces]]) == [
                 tiny_tokenizer.src.normalize(word)
             ]
@@ -160,12 +160,12 @@ def test_words_are_found_after_tags_and_in_empty_sentences(tiny_tokenizer):
     (ids,) = subword.encode(["I go to school."])
     tag = subword.special.unk
     words = WordFinder(subword).find(
-        Sentences(np.array([*ids, tag, tag, *ids]), np.array([len(ids), 0, len(ids) + 2, 0]))
+        RaggedIds(np.array([*ids, tag, tag, *ids]), np.array([len(ids), 0, len(ids) + 2, 0]))
     )
     assert words.offsets.tolist() == [0, 4, 4, 8, 8]
     assert (words.first[4:] - words.first[:4]).tolist() == [2] * 4
-    assert words.n_pieces.tolist() == words.n_pieces.tolist()[:4] * 2
-    assert words.n_pieces[:4].sum() == len(ids)
+    assert words.n_tokens.tolist() == words.n_tokens.tolist()[:4] * 2
+    assert words.n_tokens[:4].sum() == len(ids)
 
 
 links_of_pair = st.lists(st.tuples(st.integers(0, 65_535), st.integers(0, 65_535)), max_size=4)
@@ -181,7 +181,9 @@ def test_a_store_gives_back_the_links_it_was_given(tmp_path_factory, chunks):
         for chunk in chunks:
             rows = [[]] * chunk if isinstance(chunk, int) else chunk
             ids = np.zeros(len(rows), np.int64), np.ones(len(rows), np.int64)
-            writer.append_arrays(*ids, *ids, None if isinstance(chunk, int) else WordLinks.of(rows))
+            writer.append_arrays(
+                *ids, *ids, None if isinstance(chunk, int) else WordLinks.from_rows(rows)
+            )
             given_links += rows
         writer.finish({})
     store = TokenStore.open(folder)
@@ -215,9 +217,9 @@ def diagonal(pairs):
 @pytest.fixture
 def recipe(tiny_recipe, tmp_path, monkeypatch):
     """Three corpora in small parts, the second without alignment, with pairs that come twice, lose their alignment or are dropped."""
-    monkeypatch.setattr(preprocess_module, "CHUNK_SIZE", 10)
-    monkeypatch.setattr(preprocess_module, "PART_SIZE", 30)
-    monkeypatch.setattr(preprocess_module, "N_CHUNKS_ALONE", 1000)
+    monkeypatch.setattr(store_builder, "CHUNK_SIZE", 10)
+    monkeypatch.setattr(store_builder, "PART_SIZE", 30)
+    monkeypatch.setattr(store_builder, "MAX_CHUNKS_IN_PROCESS", 1000)
     (first,) = tiny_recipe.data.train
     pairs = list(
         zip(first.src.read_text().splitlines(), first.tgt.read_text().splitlines(), strict=True)
@@ -309,7 +311,7 @@ def test_worker_processes_and_larger_chunks_do_not_show(recipe, monkeypatch):
     other = elsewhere(recipe, "other")
     preprocess(other, n_workers=2)
     third = elsewhere(recipe, "third")
-    monkeypatch.setattr(preprocess_module, "CHUNK_SIZE", 30)
+    monkeypatch.setattr(store_builder, "CHUNK_SIZE", 30)
     preprocess(third)
     for name in FILES:
         assert (
@@ -390,7 +392,7 @@ def test_a_missing_file_is_told(recipe):
 
 
 def test_a_file_that_changes_while_it_is_read_is_noticed(recipe):
-    snapshot = Snapshot.of(recipe.data.train)
+    snapshot = FileSnapshot.take(recipe.data.train)
     snapshot.check()
     path = recipe.data.train[2].alignment
     path.write_text(f"{path.read_text()}0-0\n")
@@ -401,7 +403,7 @@ def test_a_file_that_changes_while_it_is_read_is_noticed(recipe):
 def test_a_line_of_more_words_than_the_store_can_number_has_no_alignment(tiny_tokenizer):
     assert count("a " * 65_536, tiny_tokenizer) == 65_536
     assert count("a " * 65_537, tiny_tokenizer) is None
-    assert as_lists(WordLinks.of([[(65_536, 0)]]).without(np.array([True]))) == [[]]
+    assert as_lists(WordLinks.from_rows([[(65_536, 0)]]).without(np.array([True]))) == [[]]
 
 
 def load(path, *settings):

@@ -8,7 +8,7 @@ from safetensors.numpy import load_file, save_file
 
 from mtkit.config.shortlist import ShortlistConfig
 from mtkit.config.tokenizer import TokenizerConfig
-from mtkit.corpus.read.pairs import SentencePair
+from mtkit.corpus.sentence_pair import SentencePair
 from mtkit.corpus.store.token_store import StoreWriter, TokenStore
 from mtkit.errors import MtkitError
 from mtkit.search.shortlist.build import make_shortlist, store_of_pairs
@@ -115,11 +115,11 @@ def test_what_is_always_allowed(made, tiny_tokenizer, ko_en_pairs):
         np.concatenate(tiny_tokenizer.tgt.encode([pair.tgt for pair in ko_en_pairs])), minlength=600
     )
     top = set(np.flatnonzero(counts > np.sort(counts)[-21]).tolist())
-    n_bytes = sum(piece.kind == "byte" for piece in tiny_tokenizer.tgt.pieces())
+    n_bytes = sum(piece.kind == "byte" for piece in tiny_tokenizer.tgt.entries())
     assert n_bytes == 256
     assert {special.eos, special.unk} | top <= always
     assert {
-        i for i, piece in enumerate(tiny_tokenizer.tgt.pieces()) if piece.kind == "byte"
+        i for i, piece in enumerate(tiny_tokenizer.tgt.entries()) if piece.kind == "byte"
     } <= always
     assert not {special.pad, special.bos} & always
     assert len(always) <= 2 + 256 + 20
@@ -178,8 +178,8 @@ def test_a_vocabulary_for_each_side(ko_en_pairs, tmp_path):
     made.save(tmp_path / "x.safetensors")
     again = Shortlist.load(tmp_path / "x.safetensors", tokenizer)
     assert len(again.candidates) == 600
-    full_stop = src.piece_ids(["."])[0]
-    assert tgt.piece_ids(["."])[0] in allowed(again.select([[full_stop]]), 0)
+    full_stop = src.lookup_ids(["."])[0]
+    assert tgt.lookup_ids(["."])[0] in allowed(again.select([[full_stop]]), 0)
 
 
 @pytest.mark.parametrize(

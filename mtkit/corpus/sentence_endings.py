@@ -45,7 +45,7 @@ def learn_endings(lines: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(found, key=lambda ending: (-found[ending], ending))[:_MAX_ENDINGS])
 
 
-def split_at_endings(sentences: Sequence[str], endings: frozenset[str]) -> list[str]:
+def split_after_endings(sentences: Sequence[str], endings: frozenset[str]) -> list[str]:
     """Split sentences further after words with one of some endings that no punctuation follows.
 
     Args:

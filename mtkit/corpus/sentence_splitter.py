@@ -2,14 +2,14 @@
 
 import re
 
-from mtkit.corpus.languages import base_language, word_space
+from mtkit.corpus.languages import base_language, word_separator
 from mtkit.io.logs import get_logger
 
 logger = get_logger(__name__)
 
 _WINDOW_CHARS = 2000
 """sentencex looks for the other quote of each pair up to the end of its input, which takes quadratic time for many quotes."""
-_DISTURBING = re.compile("[^\\S ]|[\ud800-\udfff]")
+_UNSUPPORTED = re.compile("[^\\S ]|[\ud800-\udfff]")
 """White space other than plain spaces, some of which sentencex mishandles, and lone surrogates, which it cannot take."""
 _QUOTE = re.compile(r"[\"“”„‟«»‹›「」『』《》〈〉（）()\[\]【】‘‚]|(?<!\w)['’]|['’](?!\w)")
 """Quotation marks and brackets; an apostrophe within a word is none."""
@@ -18,7 +18,7 @@ _WORDS = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
 _ENDS = re.compile(r"[.!?。！？।؟…]+")
 _PLAIN_END = re.compile(r"[.!?。！？।؟]+(?:\s+|(?<=[。！？।]))")
 _ELLIPSIS = re.compile(r"…+\s+")
-_WORDS_LIKE_ABBREVIATIONS = {
+_NOT_ABBREVIATIONS = {
     lang: re.compile(rf"(?<![\w.-])(?:{words})\.\s+(?=\W?[^\W\d_])")
     for lang, words in {
         "en": "me|no|ill|art|id|ID|OK|fed|may|miss|etc",
@@ -42,7 +42,7 @@ _KOREAN_ENDINGS = frozenset("다요까죠네")
 """Last syllables of Korean sentences; an ellipsis after another syllable is a pause."""
 
 
-def sentences(text: str, lang: str) -> list[str]:
+def split_sentences(text: str, lang: str) -> list[str]:
     """Split a text into sentences.
 
     The boundaries are those of sentencex, which leaves a quotation of several sentences whole, and those between the
@@ -54,13 +54,13 @@ def sentences(text: str, lang: str) -> list[str]:
     Returns:
         The sentences, each with the white space after it; concatenated, they are the text.
     """
-    plain = _DISTURBING.sub(" ", text)
+    plain = _UNSUPPORTED.sub(" ", text)
     code = base_language(lang).encode("ascii", "ignore").decode()
     ends: list[int] = []
     start = 0
     while start < len(plain):
         window = plain[start : start + _WINDOW_CHARS]
-        found = [start + end for end in _ends(window, code)]
+        found = [start + end for end in _sentence_ends(window, code)]
         if start + len(window) == len(plain):
             ends += found
             break
@@ -72,7 +72,7 @@ def sentences(text: str, lang: str) -> list[str]:
     return [text[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
 
 
-def _ends(text: str, lang: str) -> list[int]:
+def _sentence_ends(text: str, lang: str) -> list[int]:
     """Ends of the sentences of a text, in rising order; the last one is the end of the text."""
     blanked = _QUOTE.sub(" ", text)
     ends = {_after_space(text, end) for end in _sentencex_ends(text, lang)}
@@ -86,10 +86,10 @@ def _ends(text: str, lang: str) -> list[int]:
     ends.update(
         match.end() for match in _ELLIPSIS.finditer(text) if _starts_sentence(text, match, lang)
     )
-    if lang in _WORDS_LIKE_ABBREVIATIONS:
+    if lang in _NOT_ABBREVIATIONS:
         ends.update(
             match.end()
-            for match in _WORDS_LIKE_ABBREVIATIONS[lang].finditer(text)
+            for match in _NOT_ABBREVIATIONS[lang].finditer(text)
             if text[match.end()].isupper()
         )
     ends.update(
@@ -97,7 +97,9 @@ def _ends(text: str, lang: str) -> list[int]:
         for match in _BEFORE_NUMBER.finditer(text)
         if _ends_sentence(text[max(match.start() - 16, 0) : match.start()])
     )
-    return sorted({end for end in ends if end and not _is_inside(text, end, lang)} | {len(text)})
+    return sorted(
+        {end for end in ends if end and not _is_within_sentence(text, end, lang)} | {len(text)}
+    )
 
 
 def _ends_sentence(before: str) -> bool:
@@ -128,12 +130,12 @@ def _starts_sentence(text: str, ellipsis: re.Match[str], lang: str) -> bool:
     return before in _KOREAN_ENDINGS if lang in ("ko", "kor") else after.isupper()
 
 
-def _is_inside(text: str, end: int, lang: str) -> bool:
+def _is_within_sentence(text: str, end: int, lang: str) -> bool:
     """Whether a boundary is within a sentence: after a title or an ordinal, after reported speech, or within an identifier."""
     before, after = text[max(end - 16, 0) : end], text[end : end + 16]
     if not after:
         return False
-    if not before[-1].isspace() and word_space(lang) and not _is_missing_space(text, end):
+    if not before[-1].isspace() and word_separator(lang) and not _is_missing_space(text, end):
         return True
     if lang in _TITLES and _TITLES[lang].search(before):
         return True

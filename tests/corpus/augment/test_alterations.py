@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtkit.config.augment import Alteration, AugmentConfig
-from mtkit.corpus.augment.augment import alter, draw_alterations
-from mtkit.corpus.augment.typos import LETTERS_PER_SLIP, mistype
-from mtkit.corpus.placeholders import PLACEHOLDER, letter_places
+from mtkit.corpus.augment.alterations import alter_pair, draw_alterations
+from mtkit.corpus.augment.typos import LETTERS_PER_TYPO, add_typos
+from mtkit.corpus.placeholders import PLACEHOLDER, letter_positions
 from tests.strategies import nasty_text
 
 NAMES = get_args(Alteration)
@@ -25,7 +25,7 @@ LETTER = st.characters(categories=("Lu", "Ll", "Lo"))
 
 def altered(name, pair, langs=("en", "en"), seed=1):
     src, tgt = pair
-    new_src, (new_tgt,) = alter(name, src, [tgt], Random(seed), langs)
+    new_src, (new_tgt,) = alter_pair(name, src, [tgt], Random(seed), langs)
     return new_src, new_tgt
 
 
@@ -64,7 +64,7 @@ def test_a_placeholder_is_found_whole_and_the_rest_of_the_sentence_is_not(placeh
 
 def test_text_beside_a_placeholder_is_text():
     assert PLACEHOLDER.split("5%ige a < b") == ["", "5", "%ige a < b"]
-    assert [("a1b{c}d e"[i]) for i in letter_places("a1b{c}d e")] == list("abde")
+    assert [("a1b{c}d e"[i]) for i in letter_positions("a1b{c}d e")] == list("abde")
 
 
 @pytest.mark.parametrize(
@@ -143,11 +143,11 @@ def test_a_source_that_gives_no_cause_leaves_the_pair_as_it_is(name, langs, pair
 
 
 def test_all_translations_of_a_source_are_altered_alike():
-    src, tgts = alter(
+    src, tgts = alter_pair(
         "upper_case", "Ein Haus.", ["A house.", "One house {n}."], Random(1), ("de", "en")
     )
     assert (src, tgts) == ("EIN HAUS.", ["A HOUSE.", "ONE HOUSE {n}."])
-    src, tgts = alter(
+    src, tgts = alter_pair(
         "noise", "Ein Haus am See.", ["A house.", "One house."], Random(1), ("de", "en")
     )
     assert tgts == [src, src] != ["A house.", "One house."]
@@ -181,15 +181,15 @@ def n_edits(one, other):
 def test_typos_are_few_and_on_the_source_side_only(ko_en_pairs):
     for seed, (ko, en) in enumerate(ko_en_pairs[:80]):
         for text, lang in (ko, "ko"), (en, "en"):
-            src, (tgt,) = alter("typos", text, ["x."], Random(seed), (lang, "en"))
+            src, (tgt,) = alter_pair("typos", text, ["x."], Random(seed), (lang, "en"))
             n_letters = sum(char.isalpha() for char in text)
             # A final consonant written in the next syllable changes two of them.
-            assert 1 <= n_edits(text, src) <= 2 * max(1, n_letters // LETTERS_PER_SLIP)
+            assert 1 <= n_edits(text, src) <= 2 * max(1, n_letters // LETTERS_PER_TYPO)
             assert tgt == "x."
 
 
 def slips(word, lang, n=600):
-    return {mistype(word, lang, Random(seed)) for seed in range(n)} - {word}
+    return {add_typos(word, lang, Random(seed)) for seed in range(n)} - {word}
 
 
 def test_slips_of_a_latin_word():

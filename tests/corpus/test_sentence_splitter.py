@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtkit.corpus import sentence_ends
-from mtkit.corpus.sentence_ends import sentences
+from mtkit.corpus import sentence_splitter
+from mtkit.corpus.sentence_splitter import split_sentences
 from mtkit.translation.long_lines import Limits, split_line
 from tests.strategies import NASTY, nasty_text
 
@@ -29,7 +29,7 @@ def cut(text, count, max_tokens):
     return [
         text[span.begin : span.end]
         for span in split_line(
-            text, count, Limits(max_tokens, max_sentences=None), partial(sentences, lang="de")
+            text, count, Limits(max_tokens, max_sentences=None), partial(split_sentences, lang="de")
         )
     ]
 
@@ -99,7 +99,7 @@ MORE = {
 @pytest.mark.parametrize("case", MORE)
 def test_hard_cases(case):
     lang, expected = MORE[case]
-    assert sentences("".join(expected), lang) == expected
+    assert split_sentences("".join(expected), lang) == expected
 
 
 def test_no_sentence_is_lost_in_joined_text(shared_data):
@@ -115,29 +115,29 @@ def test_no_sentence_is_lost_in_joined_text(shared_data):
         single = [
             line.strip()
             for line in lines
-            if line.strip()[-1:] in (".", "!", "?") and len(sentences(line, lang)) == 1
+            if line.strip()[-1:] in (".", "!", "?") and len(split_sentences(line, lang)) == 1
         ]
         ends = set(itertools.accumulate(len(line) + 1 for line in single))
-        found = set(itertools.accumulate(map(len, sentences(" ".join(single) + " ", lang))))
+        found = set(itertools.accumulate(map(len, split_sentences(" ".join(single) + " ", lang))))
         assert len(ends - found) < len(ends) / 200, lang
 
 
 @pytest.mark.parametrize("lang", TEXTS)
 def test_real_sentences(lang):
-    assert sentences("".join(TEXTS[lang]), lang) == TEXTS[lang]
-    assert sentences("".join(TEXTS[lang]), f"{lang.upper()}_XX") == TEXTS[lang]
+    assert split_sentences("".join(TEXTS[lang]), lang) == TEXTS[lang]
+    assert split_sentences("".join(TEXTS[lang]), f"{lang.upper()}_XX") == TEXTS[lang]
 
 
 @pytest.mark.parametrize("window_chars", [60, 100, 2000])
 def test_windows_do_not_show(monkeypatch, window_chars):
-    monkeypatch.setattr(sentence_ends, "_WINDOW_CHARS", window_chars)
-    assert sentences("".join(TEXTS["de"][:1] * 40), "de") == TEXTS["de"][:1] * 40
+    monkeypatch.setattr(sentence_splitter, "_WINDOW_CHARS", window_chars)
+    assert split_sentences("".join(TEXTS["de"][:1] * 40), "de") == TEXTS["de"][:1] * 40
     long = [
         "Ein Satz, der weit länger ist als ein Fenster, weil er nicht aufhört, sondern immer weiter und weiter und weiter geht. ",
         "Ja. ",
         "Gut.",
     ]
-    assert sentences("".join(long), "de") == long
+    assert split_sentences("".join(long), "de") == long
 
 
 any_text = st.one_of(
@@ -160,8 +160,8 @@ any_text = st.one_of(
 )
 def test_together_they_are_the_text(text, lang, window_chars):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sentence_ends, "_WINDOW_CHARS", window_chars)
-        found = sentences(text, lang)
+        patch.setattr(sentence_splitter, "_WINDOW_CHARS", window_chars)
+        found = split_sentences(text, lang)
     assert "".join(found) == text
     assert all(found)
 
@@ -169,7 +169,7 @@ def test_together_they_are_the_text(text, lang, window_chars):
 @pytest.mark.parametrize("text", ["W\u2028. Ja.", "A. \u3000. Ja", "z.B. \x85. Nein", "a.\n\n\nb."])
 @pytest.mark.parametrize("lang", ["de", "kk"])
 def test_text_that_sentencex_alone_stumbles_over(capfd, text, lang):
-    assert "".join(sentences(text, lang)) == text
+    assert "".join(split_sentences(text, lang)) == text
     assert capfd.readouterr() == ("", "")
 
 
@@ -181,10 +181,10 @@ def test_if_sentencex_fails_all_the_same_no_sentence_is_lost(monkeypatch):
         raise PanicException("index out of bounds")
 
     monkeypatch.setattr("sentencex.segment", segment)
-    assert sentences("Ja. Nein. 3.50 Euro", "de") == ["Ja. ", "Nein. ", "3.50 Euro"]
+    assert split_sentences("Ja. Nein. 3.50 Euro", "de") == ["Ja. ", "Nein. ", "3.50 Euro"]
     assert cut("Ja. Nein.", lambda texts: [len(text) for text in texts], 6) == ["Ja.", "Nein."]
     monkeypatch.setattr("sentencex.segment", lambda lang, text: ["Ja."])
-    assert sentences("Ja. Nein.", "de") == ["Ja. ", "Nein."]
+    assert split_sentences("Ja. Nein.", "de") == ["Ja. ", "Nein."]
 
 
 def test_long_lines_are_split_by_the_rules_of_their_language():

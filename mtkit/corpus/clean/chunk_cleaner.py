@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mtkit.corpus.clean.match_keys import Duplicates, pair_key
-from mtkit.corpus.clean.pair_cleaner import Dropped, PairCleaner
-from mtkit.corpus.store.encode_chunk import Chunk
+from mtkit.corpus.clean.drop_counts import DropCounts
+from mtkit.corpus.clean.match_keys import DuplicateRule, pair_key
+from mtkit.corpus.clean.pair_cleaner import PairCleaner
+from mtkit.corpus.sentence_pair import PairChunk
 
 
 class DroppedPair(NamedTuple):
@@ -31,7 +32,7 @@ class CleanedChunk(NamedTuple):
     tgt: str
     keys: bytes
     """By which duplicates are found; none where these are kept."""
-    dropped: Dropped
+    dropped: DropCounts
     dropped_pairs: list[DroppedPair]
     """Empty where nobody wants them."""
     n_read: int
@@ -50,30 +51,30 @@ class ChunkCleaner:
         self,
         cleaners: tuple[PairCleaner, ...],
         tags: tuple[tuple[str, ...], ...],
-        duplicates: Duplicates,
+        duplicates: DuplicateRule,
         wants_dropped: bool,
     ) -> None:
-        self.cleaners, self.tags, self.wants_dropped = cleaners, tags, wants_dropped
-        self.duplicates: Duplicates = duplicates
+        self.cleaners, self.tags, self.keep_dropped = cleaners, tags, wants_dropped
+        self.duplicates: DuplicateRule = duplicates
 
-    def __call__(self, chunk: Chunk) -> CleanedChunk:
+    def __call__(self, chunk: PairChunk) -> CleanedChunk:
         clean, tags, how = (
             self.cleaners[chunk.corpus].clean,
             self.tags[chunk.corpus],
             self.duplicates,
         )
-        dropped, dropped_pairs = Dropped(), []
+        dropped, dropped_pairs = DropCounts(), []
         lines, kept_src, kept_tgt, keys = [], [], [], []
         sources, targets = chunk.src.split("\n"), chunk.tgt.split("\n")
         for line, src, tgt in zip(
             range(chunk.first_line, chunk.first_line + len(sources)), sources, targets, strict=True
         ):
             cleaned = clean(src, tgt)
-            if cleaned.mended:
-                dropped.count_mended(cleaned.mended)
+            if cleaned.fixes:
+                dropped.add_fixes(cleaned.fixes)
             if cleaned.reason is not None:
                 dropped.add(cleaned.reason, line, src, tgt)
-                if self.wants_dropped:
+                if self.keep_dropped:
                     dropped_pairs.append(DroppedPair(chunk.corpus, line, cleaned.reason, src, tgt))
                 continue
             lines.append(line)

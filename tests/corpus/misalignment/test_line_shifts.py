@@ -4,15 +4,15 @@ import random
 
 import pytest
 
-from mtkit.corpus.misalignment import slips
-from mtkit.corpus.misalignment.slips import Shift, find_shifts_in, find_shifts_quickly
+from mtkit.corpus.misalignment import line_shifts
+from mtkit.corpus.misalignment.line_shifts import Shift, find_shifts, screen_for_shifts
 from mtkit.io.text import read_lines
 
 N_LINES = 1500
 
 
-def find_shifts(src, tgt):
-    return find_shifts_in(lambda: zip(src, tgt, strict=False))
+def shifts_between(src, tgt):
+    return find_shifts(lambda: zip(src, tgt, strict=False))
 
 
 def places(shifts):
@@ -59,13 +59,13 @@ def real(request, shared_data):
 
 def test_a_sound_corpus_gives_no_alarm(real):
     src, tgt = real
-    assert find_shifts(src, tgt) == []
-    assert find_shifts(tgt[:100], src[:100]) == []
+    assert shifts_between(src, tgt) == []
+    assert shifts_between(tgt[:100], src[:100]) == []
 
 
 def test_lines_lost_by_the_source(real):
     src, tgt = real
-    (shift,) = find_shifts(without(src, 700, 2), tgt[:-2])
+    (shift,) = shifts_between(without(src, 700, 2), tgt[:-2])
     assert shift[1:3] == (0, 2)
     assert abs(shift.line - 701) <= 5
     assert 0.8 < shift.confidence <= 1
@@ -73,7 +73,7 @@ def test_lines_lost_by_the_source(real):
 
 def test_lines_lost_by_the_target_and_files_of_unequal_length(real):
     src, tgt = real
-    (shift,) = find_shifts(src, without(tgt, 300, 3))
+    (shift,) = shifts_between(src, without(tgt, 300, 3))
     # The sources of the lost lines are 301 to 303.
     assert shift[1:3] == (0, -3)
     assert abs(shift.line - 304) <= 5
@@ -81,62 +81,67 @@ def test_lines_lost_by_the_target_and_files_of_unequal_length(real):
 
 def test_a_slip_that_is_taken_back(real):
     src, tgt = real
-    out, back = find_shifts(without(src, 500, 1), without(tgt, 600, 1))
+    out, back = shifts_between(without(src, 500, 1), without(tgt, 600, 1))
     assert (out[1:3], back[1:3]) == ((0, 1), (1, 0))
     assert abs(out.line - 501) <= 5 and abs(back.line - 600) <= 5
 
 
 def test_an_invented_language_is_as_good_as_a_real_one(invented):
     src, tgt = invented
-    assert find_shifts(src, tgt) == []
-    assert places(find_shifts(without(src, 1000, 1), tgt)) == [(1001, 0, 1)]
+    assert shifts_between(src, tgt) == []
+    assert places(shifts_between(without(src, 1000, 1), tgt)) == [(1001, 0, 1)]
 
 
 def test_slips_add_up(invented):
     src, tgt = invented
     for row in (1200, 900, 600, 300):
         src = without(src, row, 3)
-    assert places(find_shifts(src, tgt)) == [(301, 0, 3), (598, 3, 6), (895, 6, 9), (1192, 9, 12)]
+    assert places(shifts_between(src, tgt)) == [
+        (301, 0, 3),
+        (598, 3, 6),
+        (895, 6, 9),
+        (1192, 9, 12),
+    ]
 
 
 @pytest.mark.parametrize(("row", "n_lines"), [(8, 1), (1480, 2)])
 def test_a_slip_near_the_start_or_the_end(invented, row, n_lines):
     src, tgt = invented
-    assert places(find_shifts(without(src, row, n_lines), tgt)) == [(row + 1, 0, n_lines)]
+    assert places(shifts_between(without(src, row, n_lines), tgt)) == [(row + 1, 0, n_lines)]
 
 
 def test_a_file_shifted_from_its_first_line(invented):
     src, tgt = invented
-    assert places(find_shifts(src[2:], tgt)) == [(1, 0, 2)]
-    assert [shift[1:3] for shift in find_shifts(src, tgt[3:])] == [(0, -3)]
+    assert places(shifts_between(src[2:], tgt)) == [(1, 0, 2)]
+    assert [shift[1:3] for shift in shifts_between(src, tgt[3:])] == [(0, -3)]
     # Three lines at +3 are too few to be told.
-    assert places(find_shifts(without(src[3:], 3, 3), tgt)) == [(4, 0, 6)]
+    assert places(shifts_between(without(src[3:], 3, 3), tgt)) == [(4, 0, 6)]
 
 
 def test_a_slip_by_more_lines_than_a_step(invented):
     src, tgt = invented
-    assert places(find_shifts(without(src, 900, 12), tgt)) == [(901, 0, 12)]
+    assert places(shifts_between(without(src, 900, 12), tgt)) == [(901, 0, 12)]
 
 
 def test_a_passage_that_is_not_translated(invented):
     src, tgt = invented
     wrong = tgt[:600] + random.Random(1).sample(tgt[600:1100], 500) + tgt[1100:]
-    out, back = find_shifts(src, wrong)
+    out, back = shifts_between(src, wrong)
     assert (out[1:3], back[1:3]) == ((0, None), (None, 0))
     assert abs(out.line - 601) <= 5 and abs(back.line - 1101) <= 5
 
 
 def test_a_corpus_that_is_not_translated_at_all(invented):
     src, tgt = invented
-    assert find_shifts(src, tgt[750:] + tgt[:750]) == [Shift(1, 0, None, 1.0)]
+    assert shifts_between(src, tgt[750:] + tgt[:750]) == [Shift(1, 0, None, 1.0)]
     # So few lines prove nothing.
-    assert find_shifts(src[:200], tgt[500:700]) == []
+    assert shifts_between(src[:200], tgt[500:700]) == []
 
 
 def test_a_small_corpus(invented):
     src, tgt = invented
-    assert find_shifts(src[:50], tgt[:50]) == []
-    assert places(find_shifts(without(src[:100], 50, 1), tgt[:100])) == [(51, 0, 1)]
+    assert shifts_between(src[:50], tgt[:50]) == []
+    assert places(shifts_between(without(src[:100], 50, 1), tgt[:100])) == [(51, 0, 1)]
 
 
 @pytest.mark.parametrize(
@@ -151,18 +156,18 @@ def test_a_small_corpus(invented):
     ],
 )
 def test_corpora_that_say_nothing(src, tgt):
-    assert find_shifts(src, tgt) == []
+    assert shifts_between(src, tgt) == []
 
 
 def test_lines_that_repeat(invented):
     src, tgt = invented
-    assert find_shifts(["ja , gern", "nein"] * 600, ["yes , with pleasure", "no"] * 600) == []
+    assert shifts_between(["ja , gern", "nein"] * 600, ["yes , with pleasure", "no"] * 600) == []
     refrain = (
         src[:500] + ["immer gleich"] * 300 + src[500:],
         tgt[:500] + ["always the same"] * 300 + tgt[500:],
     )
-    assert find_shifts(*refrain) == []
-    (shift,) = find_shifts(without(refrain[0], 400, 1), refrain[1])
+    assert shifts_between(*refrain) == []
+    (shift,) = shifts_between(without(refrain[0], 400, 1), refrain[1])
     assert shift[:3] == (401, 0, 1)
 
 
@@ -171,23 +176,23 @@ def test_blank_lines_on_both_sides_and_copies(invented):
     with_blanks = [
         ["" if row % 5 == 0 else line for row, line in enumerate(side)] for side in (src, tgt)
     ]
-    assert find_shifts(*with_blanks) == []
-    assert places(find_shifts(without(with_blanks[0], 701, 1), with_blanks[1])) == [(702, 0, 1)]
-    assert find_shifts(src, src) == []
-    assert places(find_shifts(without(src, 700, 1), src)) == [(701, 0, 1)]
+    assert shifts_between(*with_blanks) == []
+    assert places(shifts_between(without(with_blanks[0], 701, 1), with_blanks[1])) == [(702, 0, 1)]
+    assert shifts_between(src, src) == []
+    assert places(shifts_between(without(src, 700, 1), src)) == [(701, 0, 1)]
 
 
 def test_the_same_corpus_gives_the_same_answer(real):
     src, tgt = real
-    assert find_shifts(without(src, 700, 2), tgt) == find_shifts(without(src, 700, 2), tgt)
+    assert shifts_between(without(src, 700, 2), tgt) == shifts_between(without(src, 700, 2), tgt)
 
 
 @pytest.mark.parametrize("row", [150, 700, 1490])
 def test_of_a_large_corpus_blocks_are_looked_at_and_what_lies_between_is_read_where_it_matters(
     invented, monkeypatch, row
 ):
-    monkeypatch.setattr(slips, "BLOCK_LINES", 64)
-    monkeypatch.setattr(slips, "MAX_BLOCKS", 8)
+    monkeypatch.setattr(line_shifts, "BLOCK_LINES", 64)
+    monkeypatch.setattr(line_shifts, "MAX_BLOCKS", 8)
     src, tgt = invented
     n_passes = 0
 
@@ -196,18 +201,18 @@ def test_of_a_large_corpus_blocks_are_looked_at_and_what_lies_between_is_read_wh
         n_passes += 1
         return zip(without(src, row, 2), tgt, strict=False)
 
-    (shift,) = find_shifts_in(passes)
+    (shift,) = find_shifts(passes)
     assert shift[:3] == (row + 1, 0, 2)
     assert n_passes == 2
-    assert find_shifts_in(lambda: zip(src, tgt, strict=True)) == []
+    assert find_shifts(lambda: zip(src, tgt, strict=True)) == []
 
 
 def test_in_a_large_corpus_slips_between_two_blocks_are_told_apart(invented, monkeypatch):
-    monkeypatch.setattr(slips, "BLOCK_LINES", 64)
-    monkeypatch.setattr(slips, "MAX_BLOCKS", 8)
+    monkeypatch.setattr(line_shifts, "BLOCK_LINES", 64)
+    monkeypatch.setattr(line_shifts, "MAX_BLOCKS", 8)
     src, tgt = invented
     # With 24 blocks every fourth is looked at, such as lines 513 to 576 and 769 to 832.
-    assert places(find_shifts(without(without(src, 700, 1), 620, 1), tgt)) == [
+    assert places(shifts_between(without(without(src, 700, 1), 620, 1), tgt)) == [
         (621, 0, 1),
         (700, 1, 2),
     ]
@@ -215,27 +220,27 @@ def test_in_a_large_corpus_slips_between_two_blocks_are_told_apart(invented, mon
 
 @pytest.fixture
 def small_quick_sample(monkeypatch):
-    monkeypatch.setattr(slips, "QUICK_BLOCK_LINES", 64)
-    monkeypatch.setattr(slips, "MAX_QUICK_BLOCKS", 8)
+    monkeypatch.setattr(line_shifts, "SCREENING_BLOCK_LINES", 64)
+    monkeypatch.setattr(line_shifts, "MAX_SCREENING_BLOCKS", 8)
 
 
 def test_a_quick_look_reads_a_sound_corpus_once(invented, small_quick_sample):
     passes = iter([zip(*invented, strict=True)])
-    assert find_shifts_quickly(lambda: next(passes)) == []
+    assert screen_for_shifts(lambda: next(passes)) == []
 
 
 @pytest.mark.parametrize("row", [20, 150, 700, 1100, 1480])
 def test_a_quick_look_finds_what_a_long_one_finds(invented, small_quick_sample, row):
     src, tgt = invented
-    shifts = find_shifts_quickly(lambda: zip(without(src, row, 2), tgt, strict=False))
+    shifts = screen_for_shifts(lambda: zip(without(src, row, 2), tgt, strict=False))
     assert places(shifts) == [(row + 1, 0, 2)]
 
 
 def test_a_quick_look_at_little_and_at_unrelated_sides(invented):
     src, tgt = invented
-    assert find_shifts_quickly(list) == []
-    assert find_shifts_quickly(lambda: zip(src[:9], tgt[:9], strict=True)) == []
-    assert find_shifts_quickly(lambda: zip(src, tgt[750:] + tgt[:750], strict=True)) == [
+    assert screen_for_shifts(list) == []
+    assert screen_for_shifts(lambda: zip(src[:9], tgt[:9], strict=True)) == []
+    assert screen_for_shifts(lambda: zip(src, tgt[750:] + tgt[:750], strict=True)) == [
         Shift(1, 0, None, 1.0)
     ]
 
@@ -252,4 +257,4 @@ TRAINING_FILES = [
 def test_a_quick_look_at_whole_corpora(shared_data, files):
     before, languages, after = files.replace("{", "}").split("}")
     paths = [shared_data / f"{before}{language}{after}" for language in languages.split(",")]
-    assert find_shifts_quickly(lambda: zip(*map(read_lines, paths), strict=True)) == []
+    assert screen_for_shifts(lambda: zip(*map(read_lines, paths), strict=True)) == []

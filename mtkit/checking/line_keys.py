@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mtkit.checking.counts import MAX_PLACES, Places
+from mtkit.checking.counts import MAX_LINES, Occurrences
 from mtkit.corpus.clean.duplicates import KEY_SIZE
-from mtkit.corpus.clean.match_keys import fold
+from mtkit.corpus.clean.match_keys import normalise_for_matching
 
 _BLOCK = 1 << 20
 
@@ -29,18 +29,21 @@ def line_keys(src: str, tgt: str, tags: tuple[str, ...] = ()) -> tuple[bytes, ..
     """
     src, tgt, mark = src.strip(), tgt.strip(), "\n".join(tags)
     src_key, tgt_key = _key("s", src, mark), _key("t", tgt)
-    folded_src_key, folded_tgt_key = _key("S", fold(src) or src, mark), _key("T", fold(tgt) or tgt)
+    folded_src_key, folded_tgt_key = (
+        _key("S", normalise_for_matching(src) or src, mark),
+        _key("T", normalise_for_matching(tgt) or tgt),
+    )
     return (
         src_key,
         tgt_key,
-        _both(src_key, tgt_key),
+        _combine(src_key, tgt_key),
         folded_src_key,
         folded_tgt_key,
-        _both(folded_src_key, folded_tgt_key),
+        _combine(folded_src_key, folded_tgt_key),
     )
 
 
-def unrepeated_key(corpus: int, line: int) -> bytes:
+def unique_key(corpus: int, line: int) -> bytes:
     """A key that no other line has: for one without a pair."""
     return _key("", f"{corpus} {line}")
 
@@ -51,24 +54,26 @@ def _key(kind: str, text: str, mark: str = "") -> bytes:
     ).digest()
 
 
-def _both(src_key: bytes, tgt_key: bytes) -> bytes:
+def _combine(src_key: bytes, tgt_key: bytes) -> bytes:
     """Half of each. Among pairs with equal sources, 64 bits are enough to tell the targets apart."""
     return src_key[: KEY_SIZE // 2] + tgt_key[: KEY_SIZE // 2]
 
 
-def places_of(is_found: NDArray[np.bool_], is_excluded: NDArray[np.bool_] | None = None) -> Places:
+def find_occurrences(
+    is_found: NDArray[np.bool_], is_excluded: NDArray[np.bool_] | None = None
+) -> Occurrences:
     """Where the first is true and the second is not, counted block by block: the arrays may be mapped from files. Line 1 is row 0."""
-    places = Places()
+    places = Occurrences()
     for start in range(0, len(is_found), _BLOCK):
         block = is_found[start : start + _BLOCK]
         if is_excluded is not None:
             block = block & ~is_excluded[start : start + _BLOCK]
         rows = np.flatnonzero(block)
-        places.add((rows[:MAX_PLACES] + start + 1).tolist(), len(rows))
+        places.add((rows[:MAX_LINES] + start + 1).tolist(), len(rows))
     return places
 
 
-def first_rows(key_paths: Sequence[Path], rows: Sequence[int]) -> list[int]:
+def first_equal_rows(key_paths: Sequence[Path], rows: Sequence[int]) -> list[int]:
     """For some rows, counted through all files, the first row with an equal key. Reads no further than it must."""
     wanted = [_key_at(key_paths, row) for row in rows]
     found: dict[bytes, int] = {}

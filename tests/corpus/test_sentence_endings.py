@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from mtkit.corpus.learned_ends import learn_endings, split_at_endings
+from mtkit.corpus.sentence_endings import learn_endings, split_after_endings
 
 SUBJECTS = ("나는", "그는", "우리는", "바다도")
 LINES = [
@@ -22,7 +22,7 @@ def test_endings_are_those_that_no_word_within_a_line_has():
         "다",
     }
     endings = frozenset(learn_endings(LINES))
-    assert split_at_endings(["나는 학교에 간다 그는 집에 왔니 바다도 산다"], endings) == [
+    assert split_after_endings(["나는 학교에 간다 그는 집에 왔니 바다도 산다"], endings) == [
         "나는 학교에 간다 ",
         "그는 집에 왔니 ",
         "바다도 산다",
@@ -32,11 +32,11 @@ def test_endings_are_those_that_no_word_within_a_line_has():
 def test_punctuated_lines_teach_none():
     assert learn_endings([f"{line.rstrip('.')}." for line in LINES * 4]) == ()
     assert learn_endings([]) == ()
-    assert split_at_endings(["나는 간다 그는 간다"], frozenset()) == ["나는 간다 그는 간다"]
+    assert split_after_endings(["나는 간다 그는 간다"], frozenset()) == ["나는 간다 그는 간다"]
 
 
 def test_nothing_is_lost_and_sentences_stay_split():
-    found = split_at_endings(["나는 간다  그는 간다. ", "산다 "], frozenset({"간다", "산다"}))
+    found = split_after_endings(["나는 간다  그는 간다. ", "산다 "], frozenset({"간다", "산다"}))
     assert found == ["나는 간다  ", "그는 간다. ", "산다 "]
 
 
@@ -52,5 +52,5 @@ def test_languages_without_such_endings_get_none_that_split_lines(shared_data, n
         # Without their punctuation, so that endings are looked for at all.
         endings = frozenset(learn_endings([line.rstrip(".!?\n ") for line in file]))
     lines = (shared_data / test).read_text(encoding="utf-8").split("\n")[:-1]
-    n_split = sum(len(split_at_endings([line], endings)) > 1 for line in lines)
+    n_split = sum(len(split_after_endings([line], endings)) > 1 for line in lines)
     assert n_split < 0.01 * len(lines)

@@ -7,18 +7,18 @@ from itertools import accumulate
 from random import Random
 
 from mtkit.config.augment import Alteration, AugmentConfig
-from mtkit.corpus.augment.noise import noise_line
-from mtkit.corpus.augment.typos import mistype
+from mtkit.corpus.augment.noise import random_noise_line
+from mtkit.corpus.augment.typos import add_typos
 from mtkit.corpus.languages import base_language
-from mtkit.corpus.placeholders import PLACEHOLDER, outside_placeholders
+from mtkit.corpus.placeholders import PLACEHOLDER, map_outside_placeholders
 
 # A word's first letter: none before it, no apostrophe within the word (don't), no accent that stands apart, no placeholder ({n}th, 3rd).
 _WORD_START = re.compile(
     rf"{PLACEHOLDER.pattern} | (?<![\w\u0300-\u036f}}>])(?<!\w['’])[^\W\d_]", re.VERBOSE
 )
-_SIGNS = ".!?…;。！？；।॥؟۔"
-_AT_THE_END = re.compile(
-    rf"{PLACEHOLDER.pattern} | (?<![{_SIGNS}\s])[{_SIGNS}\s]*[{_SIGNS}](?=[\"'”’»」』)\]]*\s*$)",
+_END_PUNCTUATION = ".!?…;。！？；।॥؟۔"
+_FINAL_PUNCTUATION = re.compile(
+    rf"{PLACEHOLDER.pattern} | (?<![{_END_PUNCTUATION}\s])[{_END_PUNCTUATION}\s]*[{_END_PUNCTUATION}](?=[\"'”’»」』)\]]*\s*$)",
     re.VERBOSE,
 )
 
@@ -35,7 +35,7 @@ def draw_alterations(config: AugmentConfig, n_pairs: int, rng: Random) -> dict[i
     return {i: names[place] for i, place in draws if place < len(names)}
 
 
-def alter(
+def alter_pair(
     name: Alteration, src: str, tgts: Sequence[str], rng: Random, langs: tuple[str, str]
 ) -> tuple[str, list[str]]:
     """Alter a source and, where that changes how it is translated, its translations.
@@ -52,12 +52,12 @@ def alter(
         The same with the alteration made, one line each.
     """
     if name == "noise":
-        altered_src = noise_line(len(src.split()), rng)
+        altered_src = random_noise_line(len(src.split()), rng)
         altered_tgts = [altered_src] * len(tgts)
     elif name == "typos":
-        altered_src, altered_tgts = mistype(src, langs[0], rng), list(tgts)
+        altered_src, altered_tgts = add_typos(src, langs[0], rng), list(tgts)
     else:
-        change = _BOTH_SIDES[name]
+        change = _TEXT_ALTERATIONS[name]
         altered_src, altered_tgts = change(src, langs[0]), [change(tgt, langs[1]) for tgt in tgts]
     if altered_src == src or not all(
         text.strip() for text in (src, *tgts, altered_src, *altered_tgts)
@@ -68,20 +68,20 @@ def alter(
 
 def _upper_case(text: str, lang: str) -> str:
     return (
-        outside_placeholders(text, lambda part: _capitals(part, lang)) if _has_case(text) else text
+        map_outside_placeholders(text, lambda part: _upper(part, lang)) if _has_case(text) else text
     )
 
 
 def _title_case(text: str, lang: str) -> str:
     return (
-        _WORD_START.sub(lambda found: found[0] if found[1] else _capitals(found[0], lang), text)
+        _WORD_START.sub(lambda found: found[0] if found[1] else _upper(found[0], lang), text)
         if _has_case(text)
         else text
     )
 
 
 def _drop_end_punctuation(text: str, lang: str) -> str:
-    return _AT_THE_END.sub(lambda found: found[1] or "", text)
+    return _FINAL_PUNCTUATION.sub(lambda found: found[1] or "", text)
 
 
 def _has_case(text: str) -> bool:
@@ -90,12 +90,12 @@ def _has_case(text: str) -> bool:
     return 2 * sum(char.isupper() or char.islower() for char in text) > n_letters
 
 
-def _capitals(text: str, lang: str) -> str:
+def _upper(text: str, lang: str) -> str:
     """In Turkish and Azerbaijani the capital of i keeps its dot."""
     return (text.replace("i", "İ") if base_language(lang) in _DOTTED_I else text).upper()
 
 
-_BOTH_SIDES: dict[Alteration, Callable[[str, str], str]] = {
+_TEXT_ALTERATIONS: dict[Alteration, Callable[[str, str], str]] = {
     "upper_case": _upper_case,
     "title_case": _title_case,
     "drop_end_punctuation": _drop_end_punctuation,

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from mtkit.config.clean import CleanConfig
 from mtkit.config.data import CorpusSource, DataConfig
-from mtkit.corpus.clean.match_keys import fold
+from mtkit.corpus.clean.match_keys import normalise_for_matching
 from mtkit.corpus.clean.pair_cleaner import PairCleaner
-from mtkit.corpus.read.pairs import SentencePair, read_pairs
+from mtkit.corpus.read.pairs import read_pairs
+from mtkit.corpus.sentence_pair import SentencePair
 from mtkit.io.progress import progress
 
 MAX_PAIRS = 2000
@@ -41,7 +42,7 @@ def draw_validation(
     for pair in random.Random(_SEED).sample(sample, len(sample)):
         src, tgt, reason, _ = cleaner.clean(*pair)
         # Overlap is found by the folded text, which a line of signs has not.
-        if reason is None and fold(src) and fold(tgt):
+        if reason is None and normalise_for_matching(src) and normalise_for_matching(tgt):
             candidates[pair] = SentencePair(src, tgt)
         if len(candidates) == _CANDIDATES_PER_PAIR * n_wanted:
             break

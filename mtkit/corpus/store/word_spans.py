@@ -5,17 +5,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mtkit.corpus.store.ragged_ids import Sentences
+from mtkit.corpus.store.ragged_ids import RaggedIds
 from mtkit.tokenizer.normalize import WORD_BOUNDARY
 from mtkit.tokenizer.subword import Subword
 
 
-class Words(NamedTuple):
+class WordSpans(NamedTuple):
     """The words of some sentences, one sentence after the other."""
 
     first: NDArray[np.int64]
     """Place of each word's first piece in its sentence, its tags counted. Shape (words,)."""
-    n_pieces: NDArray[np.int64]
+    n_tokens: NDArray[np.int64]
     """Of each word. Shape (words,)."""
     offsets: NDArray[np.int64]
     """Where the words of each sentence begin, and where the last ones end. Shape (B + 1,)."""
@@ -29,19 +29,19 @@ class WordFinder:
     """
 
     def __init__(self, subword: Subword) -> None:
-        pieces = subword.pieces()
+        pieces = subword.entries()
         self._begins = np.array(
             [piece.kind == "text" and piece.text.startswith(WORD_BOUNDARY) for piece in pieces]
         )
 
-    def find(self, sentences: Sentences) -> Words:
+    def find(self, sentences: RaggedIds) -> WordSpans:
         """The words of sentences, tags included."""
         ends = np.cumsum(sentences.lengths)
         starts = ends - sentences.lengths
         places = np.flatnonzero(self._begins[sentences.ids])
         sentence = np.searchsorted(ends, places, side="right")
         nexts = np.minimum(np.append(places[1:], len(sentences.ids)), ends[sentence])
-        return Words(
+        return WordSpans(
             places - starts[sentence],
             nexts - places,
             np.searchsorted(places, np.append(starts, len(sentences.ids))),

@@ -12,22 +12,22 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mtkit.corpus.misalignment.emissions import Evidence
+from mtkit.corpus.misalignment.emissions import Emissions
 from mtkit.corpus.misalignment.offset_model import MAX_STEP, OffsetModel
-from mtkit.corpus.misalignment.word_hashes import HashedWords, hash_words, join_words
+from mtkit.corpus.misalignment.word_hashes import HashedWords, concatenate_words, hash_words
 
-Passes = Callable[[], Iterable[tuple[str, str]]]
+PairReader = Callable[[], Iterable[tuple[str, str]]]
 """Reads the pairs of a corpus from the first on, anew at each call."""
 
 BLOCK_LINES = 1024
 MAX_BLOCKS = 256
 """A corpus of more blocks than this is looked at in every second, every fourth, ... block."""
-QUICK_BLOCK_LINES, MAX_QUICK_BLOCKS = 256, 16
-"""The same for `find_shifts_quickly`."""
+SCREENING_BLOCK_LINES, MAX_SCREENING_BLOCKS = 256, 16
+"""The same for `screen_for_shifts`."""
 
-_NEAR = 64
+_PATH_TOLERANCE = 64
 """The path of offsets is right to some dozen lines."""
-_WITNESSES = 100
+_CONFIDENCE_LINES = 100
 _MIN_SEPARATION = 0.1
 """As `Evidence.separation` measures it: at best 1.95; 0.4 for 1,000 lines of the freest translation; about 0 for sides that are unrelated."""
 
@@ -57,7 +57,7 @@ class Shift(NamedTuple):
         return f"from line {self.line:,} on, line N of the source goes with line N {sign} {abs(self.offset_after)} of the target"
 
 
-def find_shifts_in(passes: Passes) -> list[Shift]:
+def find_shifts(passes: PairReader) -> list[Shift]:
     """Find where the sides of a corpus of any size slip against each other, in bounded memory.
 
     Found are slips by one to three lines, and greater ones, or several that add up, to 30 lines if most of the corpus is not off by more than
@@ -78,19 +78,19 @@ def find_shifts_in(passes: Passes) -> list[Shift]:
         return []
     fitted = _fit(blocks)
     if not fitted.is_related:
-        return [Shift(1, 0, None, 1.0)] if fitted.model.would_tell else []
+        return [Shift(1, 0, None, 1.0)] if fitted.model.is_conclusive else []
     if stride == 1:
-        return _shifts(fitted.evidence, fitted.path, start=0)
-    stretches = _stretches_with_changes(fitted)
+        return _shifts(fitted.emissions, fitted.path, start=0)
+    stretches = _ranges_with_changes(fitted)
     return [
         shift
-        for stretch, src, tgt in _read_stretches(iter(passes()), stretches)
-        for shift in _look_closely(fitted.model, stretch, src, tgt)
+        for stretch, src, tgt in _read_ranges(iter(passes()), stretches)
+        for shift in _locate_shifts(fitted.model, stretch, src, tgt)
     ]
 
 
-def find_shifts_quickly(passes: Passes) -> list[Shift]:
-    """Do what `find_shifts_in` does, but only if a smaller sample of the corpus gives cause.
+def screen_for_shifts(passes: PairReader) -> list[Shift]:
+    """Do what `find_shifts` does, but only if a smaller sample of the corpus gives cause.
 
     Of more than 4,096 pairs, 8 to 16 blocks of 256 lines and the last are looked at, which takes about half a second. A shift that begins and ends
     between two of them is missed; one that stays until the end is not.
@@ -98,12 +98,12 @@ def find_shifts_quickly(passes: Passes) -> list[Shift]:
     Args:
         passes: Called up to three times; must give the same pairs each time. The first call reads them to the end.
     """
-    blocks, _ = _sample_blocks(iter(passes()), QUICK_BLOCK_LINES, MAX_QUICK_BLOCKS)
+    blocks, _ = _sample_blocks(iter(passes()), SCREENING_BLOCK_LINES, MAX_SCREENING_BLOCKS)
     if not blocks:
         return []
     fitted = _fit(blocks)
-    is_sound = not fitted.changes.size if fitted.is_related else not fitted.model.would_tell
-    return [] if is_sound else find_shifts_in(passes)
+    is_sound = not fitted.changes.size if fitted.is_related else not fitted.model.is_conclusive
+    return [] if is_sound else find_shifts(passes)
 
 
 class _Block(NamedTuple):
@@ -112,28 +112,28 @@ class _Block(NamedTuple):
     tgt: HashedWords
 
 
-class _Fitted(NamedTuple):
+class _Fit(NamedTuple):
     """What the lines of some blocks say."""
 
     numbers: NDArray[np.int64]
     """Numbers of the lines in the corpus, counted from 0. Shape (n_lines,)."""
     model: OffsetModel
-    evidence: Evidence
+    emissions: Emissions
     path: NDArray[np.int64]
     """State of each line. Shape (n_lines,)."""
 
     @property
     def is_related(self) -> bool:
         """Whether translations distinguish lines from those around them."""
-        return self.evidence.separation(self.path) >= _MIN_SEPARATION
+        return self.emissions.separation(self.path) >= _MIN_SEPARATION
 
     @property
     def changes(self) -> NDArray[np.int64]:
         """Rows at which the state changes."""
-        return np.flatnonzero(np.diff(self.path, prepend=self.evidence.state(0)))
+        return np.flatnonzero(np.diff(self.path, prepend=self.emissions.state(0)))
 
 
-class _Stretch(NamedTuple):
+class _LineRange(NamedTuple):
     """Lines of the corpus, counted from 0 and without `end`, and the offsets before and after them."""
 
     first: int
@@ -160,19 +160,19 @@ def _sample_blocks(
     return blocks, stride
 
 
-def _fit(blocks: Sequence[_Block]) -> _Fitted:
+def _fit(blocks: Sequence[_Block]) -> _Fit:
     numbers = np.concatenate(
         [np.arange(block.first, block.first + len(block.src.log_lengths)) for block in blocks]
     )
     src, tgt = (
-        join_words([block.src for block in blocks]),
-        join_words([block.tgt for block in blocks]),
+        concatenate_words([block.src for block in blocks]),
+        concatenate_words([block.tgt for block in blocks]),
     )
-    fitted = _Fitted(numbers, *OffsetModel.train(src, tgt, numbers, trusting=True))
+    fitted = _Fit(numbers, *OffsetModel.train(src, tgt, numbers, trusting=True))
     return (
         fitted
         if fitted.is_related
-        else _Fitted(numbers, *OffsetModel.train(src, tgt, numbers, trusting=False))
+        else _Fit(numbers, *OffsetModel.train(src, tgt, numbers, trusting=False))
     )
 
 
@@ -181,15 +181,15 @@ def _hash_sides(pairs: Sequence[tuple[str, str]]) -> tuple[HashedWords, HashedWo
 
 
 def _shifts(
-    evidence: Evidence, path: NDArray[np.int64], start: int | None, first: int = 0
+    evidence: Emissions, path: NDArray[np.int64], start: int | None, first: int = 0
 ) -> list[Shift]:
     """The slips on a path through consecutive lines, the first of which is line `first` counted from 0."""
     changes = evidence.changes(path, evidence.state(start))
     bounds = [0, *(row for row, _, _ in changes), len(path)]
     shifts = []
     for n, (row, before, after) in enumerate(changes):
-        above = evidence.values[max(bounds[n], row - _WITNESSES) : row]
-        below = evidence.values[row : min(bounds[n + 2], row + _WITNESSES)]
+        above = evidence.values[max(bounds[n], row - _CONFIDENCE_LINES) : row]
+        below = evidence.values[row : min(bounds[n + 2], row + _CONFIDENCE_LINES)]
         agreeing = np.concatenate(
             [above[:, before] > above[:, after], below[:, after] > below[:, before]]
         )
@@ -204,15 +204,15 @@ def _shifts(
     return shifts
 
 
-def _stretches_with_changes(fitted: _Fitted) -> list[_Stretch]:
+def _ranges_with_changes(fitted: _Fit) -> list[_LineRange]:
     """Where to look closely: the blocks around each change, and what lies between them."""
     numbers, _, evidence, path = fitted
-    stretches: list[_Stretch] = []
+    stretches: list[_LineRange] = []
     for row in fitted.changes.tolist():
-        first = max(0, row - _NEAR) // BLOCK_LINES * BLOCK_LINES
-        last = min(len(path), ((row + _NEAR) // BLOCK_LINES + 1) * BLOCK_LINES) - 1
+        first = max(0, row - _PATH_TOLERANCE) // BLOCK_LINES * BLOCK_LINES
+        last = min(len(path), ((row + _PATH_TOLERANCE) // BLOCK_LINES + 1) * BLOCK_LINES) - 1
         before = evidence.offset(int(path[first - 1])) if first else 0
-        stretch = _Stretch(
+        stretch = _LineRange(
             int(numbers[first]), int(numbers[last]) + 1, before, evidence.offset(int(path[last]))
         )
         if stretches and stretch.first < stretches[-1].end:
@@ -221,9 +221,9 @@ def _stretches_with_changes(fitted: _Fitted) -> list[_Stretch]:
     return stretches
 
 
-def _read_stretches(
-    pairs: Iterator[tuple[str, str]], stretches: Sequence[_Stretch]
-) -> Iterator[tuple[_Stretch, HashedWords, HashedWords]]:
+def _read_ranges(
+    pairs: Iterator[tuple[str, str]], stretches: Sequence[_LineRange]
+) -> Iterator[tuple[_LineRange, HashedWords, HashedWords]]:
     n_read = 0
     for stretch in stretches:
         # Lines between the stretches.
@@ -233,13 +233,17 @@ def _read_stretches(
             _hash_sides(list(islice(pairs, min(BLOCK_LINES, stretch.end - first))))
             for first in range(stretch.first, stretch.end, BLOCK_LINES)
         ]
-        yield stretch, join_words([src for src, _ in sides]), join_words([tgt for _, tgt in sides])
+        yield (
+            stretch,
+            concatenate_words([src for src, _ in sides]),
+            concatenate_words([tgt for _, tgt in sides]),
+        )
 
 
-def _look_closely(
-    model: OffsetModel, stretch: _Stretch, src: HashedWords, tgt: HashedWords
+def _locate_shifts(
+    model: OffsetModel, stretch: _LineRange, src: HashedWords, tgt: HashedWords
 ) -> list[Shift]:
     known = [offset for offset in (stretch.before, stretch.after) if offset is not None] or [0]
-    evidence = model.evidence(src, tgt, min(known) - MAX_STEP, max(known) + MAX_STEP)
+    evidence = model.emissions(src, tgt, min(known) - MAX_STEP, max(known) + MAX_STEP)
     path = evidence.path(evidence.state(stretch.before), evidence.state(stretch.after))
     return _shifts(evidence, path, stretch.before, stretch.first)

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from mtkit.config.preprocess import PreprocessConfig
-from mtkit.corpus.clean.filters import REASONS, dropped_lines, length_problems
-from mtkit.corpus.clean.pair_cleaner import Dropped
+from mtkit.corpus.clean.drop_counts import REASONS, DropCounts, dropped_lines
+from mtkit.corpus.clean.pair_rules import length_problems
 
 
 @pytest.mark.parametrize(
@@ -40,10 +40,10 @@ def test_a_pair_counts_for_the_first_rule_in_the_list():
 
 
 def test_samples_are_shown_without_harm():
-    dropped = Dropped()
+    dropped = DropCounts()
     dropped.add("copy", 7, "a\x1b[31mb", "가" * 200)
     dropped.add("duplicate", None, "c", "d")
-    dropped.count_mended(["entities"])
+    dropped.add_fixes(["entities"])
     lines = list(dropped_lines(dropped, 1))
     assert lines[1] == f"      line 7: a\\u001b[31mb  |  {'가' * 150}..."
     assert lines[3] == "      c  |  d"
