@@ -1,4 +1,4 @@
-"""The note in a made folder that says what it was made from, so that the next run knows whether anything changed."""
+"""Manifest of a built directory: what it was made from, by which the next run detects changes."""
 
 import hashlib
 import json
@@ -24,7 +24,12 @@ def make_key(made_from: Any) -> str:
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    """Write the folder's manifest, the last file to be written: the given entries, size and SHA-256 of each file, and a checksum of all of it."""
+    """Write the manifest of a directory, as its last file.
+
+    Args:
+        folder: The directory.
+        manifest: Entries to write, besides size and SHA-256 of each file and a checksum of all.
+    """
     files = {
         path.name: {"size": path.stat().st_size, "sha256": sha256_file(path)}
         for path in sorted(folder.iterdir())
@@ -35,7 +40,7 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """The folder's manifest; None where there is none that can be read, or its checksum is wrong."""
+    """Read the manifest of a directory; None if it is missing, unreadable or its checksum is wrong."""
     try:
         manifest = json.loads((folder / MANIFEST_NAME).read_bytes())
     except (OSError, ValueError):

@@ -1,1 +1,1 @@
-"""The grammar that the demo corpus is drawn from; `python -m tools.demo_corpus` writes the packaged file again."""
+"""Grammar of the demo corpus; `python -m tools.demo_corpus` writes the packaged file again."""

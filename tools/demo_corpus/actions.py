@@ -1,4 +1,4 @@
-"""Sentences about what somebody does."""
+"""Sentences about actions."""
 
 from collections.abc import Sequence
 from random import Random
@@ -62,10 +62,10 @@ def _said(
     may_add: str = "time frequency companion manner",
     pairs: set[Pair] | None = None,
 ) -> Sentence:
-    """Put a clause together, adding at most so many of time, frequency, companion and manner.
+    """Put a clause together, adding at most that many of time, frequency, companion and manner.
 
-    Korean: time, subject, companion, place, means, the rest, manner, verb. English: subject, verb, the rest, manner, place,
-    companion, means, time.
+    Korean: time, subject, companion, place, means, the rest, manner, verb. English: subject, verb,
+    the rest, manner, place, companion, means, time.
 
     Args:
         before: Korean words right before the verb: object, goal, recipient.
@@ -132,7 +132,7 @@ def _place_pairs(subject: Subject, place: Place) -> set[Pair]:
 def _draw_scene(
     rng: Random, subject: Subject, verb: Verb, share: float
 ) -> tuple[Adjunct, set[Pair]]:
-    """Where something is done, for that share of the sentences."""
+    """Place of an action, in that share of the sentences."""
     fitting = places_for(verb)
     if not fitting or verb.is_state or rng.random() > share:
         return NOTHING, set()
@@ -141,7 +141,7 @@ def _draw_scene(
 
 
 def places_for(verb: Verb) -> tuple[Place, ...]:
-    """Where a verb's action happens."""
+    """Place of a verb's action."""
     wanted = set(verb.places.split())
     return tuple(place for place in PLACES if wanted & set(place.tags.split()))
 

@@ -1,4 +1,4 @@
-"""Sentences about what somebody or something is, where it is, and what there is."""
+"""Sentences about identity, place and existence."""
 
 from random import Random
 
@@ -212,7 +212,7 @@ def _existing(form: Form) -> str:
 
 
 def _draw_spot(rng: Random) -> Adjunct:
-    """On, under or beside a piece of furniture, or in a room."""
+    """Place on, under or next to a piece of furniture, or in a room."""
     if rng.random() < 0.3:
         place = rng.choice(_ROOMS)
         return Adjunct(place.ko + "에", place.at)

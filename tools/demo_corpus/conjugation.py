@@ -1,4 +1,5 @@
-"""Korean verbs and adjectives in the plain style (해라체), conjugated from the stem: the dictionary form without 다."""
+"""Korean verbs and adjectives in the plain style (해라체), conjugated from the stem: the dictionary
+form without 다."""
 
 from typing import Literal, NamedTuple
 
@@ -8,7 +9,7 @@ Tense = Literal["present", "past", "future", "progressive", "can", "must", "want
 
 
 class Form(NamedTuple):
-    """What is said of the action: its time or mode, and whether it is denied or asked."""
+    """Tense or mode of a predicate, and whether it is negated or asked."""
 
     tense: Tense
     negated: bool = False
@@ -35,7 +36,7 @@ def _is_irregular(stem: str, letter: str) -> bool:
 
 
 def _before_eu(stem: str) -> str:
-    """The stem as it stands before an ending that begins with 으 (or with a bare consonant after a vowel)."""
+    """The stem before an ending that begins with 으 (or with a bare consonant after a vowel)."""
     if _is_irregular(stem, "ㅂ"):
         return with_final(stem, "") + "우"
     if _is_irregular(stem, "ㅎ"):
@@ -104,9 +105,11 @@ def conjugate_verb(stem: str, form: Form, *, first_or_second_person: bool = Fals
     Args:
         stem: Dictionary form without 다; may be several words (보여 주).
         form: What is said of the action.
-        first_or_second_person: Whether the wish of -고 싶다 is the speaker's or the hearer's; another's takes -어 하다.
+        first_or_second_person: Whether the wish of -고 싶다 is the speaker's or the hearer's;
+            another's takes -어 하다.
     Raises:
-        ValueError: A negated question, a negated progressive or obligation, or 안 with a mode: not part of the demo.
+        ValueError: A negated question, a negated progressive or obligation, or 안 with a mode: not
+            part of the demo.
     """
     if form.short:
         if not form.negated or form.tense not in ("present", "past"):

@@ -1,4 +1,4 @@
-"""Draw the demo corpus: text to train on, and a test set whose word combinations training never shows."""
+"""Draw the demo corpus; its test set has word combinations that training never shows."""
 
 from collections import Counter
 from random import Random

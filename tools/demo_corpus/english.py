@@ -1,4 +1,5 @@
-"""English words in the forms that the demo needs: -s, past, -ing, plural, a or an, and do-support."""
+"""English words in the forms that the demo needs: -s, past, -ing, plural, a or an, and
+do-support."""
 
 from typing import Literal
 
@@ -112,7 +113,8 @@ def clause(
         subject: As spoken: I, the teacher, Minsu and Jisu.
         agreement: Which pronoun the verb agrees with.
         verb: Base form, with its particle if it has one (wait for).
-        form: Tense or mode; negated; question. That the Korean negation is short makes no difference.
+        form: Tense or mode; negated; question. That the Korean negation is short makes no
+            difference.
         rest: What follows the verb.
         adverb: Of frequency; it goes before the verb.
     """

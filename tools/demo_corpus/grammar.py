@@ -1,7 +1,8 @@
 """Korean sentences with their English, drawn at random from the demo's grammar.
 
-The English side follows from the Korean words alone, so one Korean sentence never has two English ones. The pairs of words that a
-sentence joins are noted with it, so that some pairs can be kept for the test.
+The English side follows from the Korean words alone, so one Korean sentence never has two English
+ones. The pairs of words that a sentence joins are noted with it, so that some pairs can be kept for
+the test.
 """
 
 from collections import Counter
@@ -38,7 +39,8 @@ MAX_WORDS = 9
 
 
 def draw_sentence(rng: Random) -> Sentence:
-    """A sentence of any kind, of MIN_WORDS to MAX_WORDS Korean words, without its final mark in Korean."""
+    """A sentence of any kind, of MIN_WORDS to MAX_WORDS Korean words, without its final mark in
+    Korean."""
     while True:
         draw = rng.choices(list(_KINDS), list(_KINDS.values()))[0]
         sentence = draw(rng)
@@ -47,9 +49,10 @@ def draw_sentence(rng: Random) -> Sentence:
 
 
 def all_pairs() -> list[Pair]:
-    """Every pair of words whose joining tells nothing new, in a fixed order: who knows the words can translate the pair.
+    """List every word pair that can be translated by knowing its words, in a fixed order.
 
-    Verbs that English translates in several ways are left out: that 모자를 쓴다 is to wear a hat must have been seen.
+    Verbs that English translates in several ways are left out: that 모자를 쓴다 is to wear a hat must
+    have been seen.
     """
     meanings = Counter(ko for ko, _ in {(verb.ko, verb.en) for verb in (*TRANSITIVE, *GIVING)})
     objects = [

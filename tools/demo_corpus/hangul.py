@@ -1,6 +1,7 @@
 """Hangul syllables taken apart and put together, and the particles that depend on them.
 
-A syllable's code point is 0xAC00 + (initial * 21 + vowel) * 28 + final (The Unicode Standard, section 3.12); final 0 is none.
+A syllable's code point is 0xAC00 + (initial * 21 + vowel) * 28 + final (The Unicode Standard,
+section 3.12); final 0 is none.
 """
 
 _FIRST = 0xAC00
@@ -9,7 +10,7 @@ _N_FINALS = 28
 _N_VOWELS = 21
 
 FINALS = " ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ"
-"""The final consonants in the order of their code; the blank stands for none."""
+"""The final consonants in the order of their code; the blank means none."""
 VOWELS = "ㅏㅐㅑㅒㅓㅔㅕㅖㅗㅘㅙㅚㅛㅜㅝㅞㅟㅠㅡㅢㅣ"
 """The vowels in the order of their code."""
 

@@ -1,7 +1,8 @@
-"""The kinds of words in the demo, and its people, places, times and numbers; nouns.py and predicates.py hold the rest.
+"""The kinds of words in the demo, and its people, places, times and numbers; nouns.py and
+predicates.py hold the rest.
 
-Korean leaves out much that English says: articles, plural, my. What stands for it is fixed here word by word, so that each Korean
-sentence has one English side.
+Korean leaves out much that English says: articles, plural, my. Here each word settles them, so
+that each Korean sentence has one English side.
 """
 
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ def _entries(text: str) -> tuple[tuple[str, str], ...]:
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who can be a subject."""
+    """Person who can be a subject."""
 
     ko: str
     en: str
@@ -66,7 +67,7 @@ PROFESSIONS = _entries(
     "소방관/firefighter, 농부/farmer, 군인/soldier, 변호사/lawyer, 과학자/scientist, 운동선수/athlete, 대학생/college student, 회사원/office worker, "
     "선생님/teacher"
 )
-"""What somebody can be; each is a subject too."""
+"""Professions; each is a subject too."""
 
 NATIONALITIES = _entries(
     "한국/Korean, 일본/Japanese, 중국/Chinese, 미국/American, 영국/British, 프랑스/French, 독일/German"
@@ -95,7 +96,7 @@ GROUPS = (
     Person("내 친구들", "my friends", "they"),
 )
 COMPANIONS = (*NAMES, *PEOPLE)
-"""Who can be joined by 와/과."""
+"""People who can be joined by 와/과."""
 SUBJECTS = (*PRONOUNS, *NAMES, *PEOPLE, *GROUPS)
 
 
@@ -235,22 +236,23 @@ FREQUENCIES = _entries("자주/often, 항상/always, 가끔/sometimes, 보통/us
 NUMBERS = (*HOURS, *_entries("열다섯/fifteen, 스무/twenty, 서른/thirty, 쉰/fifty, 백/one hundred"))
 """Native Korean numbers as they stand before a counter, and English."""
 NUMBER_WEIGHTS = tuple(6 if n < 5 else 2 if n < len(HOURS) else 1 for n in range(len(NUMBERS)))
-"""How often each is drawn."""
+"""Relative frequencies."""
 
 
 @dataclass(frozen=True)
 class Noun:
     """A thing.
 
-    What stands before it in English when Korean says nothing: a (count), nothing (mass, plural, bare), the (unique). As the subject, or
-    the object of a verb like open, all take the, except bare: soccer, Korean.
+    Its English article when Korean says nothing: a (count), nothing (mass, plural, bare), the
+    (unique). As the subject, or the object of a verb like open, all take the, except bare: soccer,
+    Korean.
     """
 
     ko: str
     en: str
     tags: str
     counter: str = ""
-    """How it is counted: 개, or with the English unit, 잔:glass 병:bottle; empty when it is not."""
+    """Counter: 개, or with the English unit, 잔:glass 병:bottle; empty when it is not."""
     kind: Literal["count", "mass", "plural", "bare", "unique"] = "count"
 
     @property

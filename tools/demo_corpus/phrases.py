@@ -24,7 +24,8 @@ from tools.demo_corpus.predicates import ADJECTIVES, Adjective, Verb
 
 T = TypeVar("T")
 Pair = tuple[str, str]
-"""Two Korean words that a sentence joins: a verb with its object, a subject with its place, a noun with its adjective."""
+"""Two Korean words that a sentence joins: a verb with its object, a subject with its place, a noun
+with its adjective."""
 
 
 class Sentence(NamedTuple):
@@ -37,7 +38,7 @@ class Sentence(NamedTuple):
 
 
 class Subject(NamedTuple):
-    """Who or what a sentence is about."""
+    """Subject of a sentence."""
 
     ko: str
     en: str
@@ -58,7 +59,7 @@ class Subject(NamedTuple):
 
 
 class Adjunct(NamedTuple):
-    """What a sentence may also say, in both languages."""
+    """Optional part of a sentence, in both languages."""
 
     ko: str = ""
     en: str = ""
@@ -145,7 +146,7 @@ def marked(rng: Random, noun: str) -> str:
 
 
 def other_person(rng: Random, subject: Subject) -> Person:
-    """Somebody besides the subject."""
+    """Person other than the subject."""
     while True:
         person = draw_person(rng)
         shares_speaker = person.speaker != "other" and any(
@@ -156,7 +157,8 @@ def other_person(rng: Random, subject: Subject) -> Person:
 
 
 def draw_time(rng: Random, form: Form) -> Time | None:
-    """A time that agrees with the tense; not each day of what is denied, which could be meant in two ways."""
+    """A time that agrees with the tense; not each day of what is denied, which could be meant in
+    two ways."""
     fitting = [
         time
         for time in TIMES

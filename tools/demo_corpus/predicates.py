@@ -6,7 +6,8 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Verb:
-    """Something done. Where one Korean verb has several English ones (쓰다: write, wear), their objects tell them apart."""
+    """Something done. Where one Korean verb has several English ones (쓰다: write, wear), their
+    objects tell them apart."""
 
     ko: str
     """Dictionary form."""
@@ -20,9 +21,10 @@ class Verb:
     tools: str = ""
     """Korean means that go with it."""
     article: Literal["a", "the", "generic"] = "a"
-    """How a countable object is spoken of: reads a book, opens the door, likes books."""
+    """Article of a countable object: reads a book, opens the door, likes books."""
     is_state: bool = False
-    """Something felt, known or befalling: only present and past, and no word of time, place or manner."""
+    """Something felt, known or befalling: only present and past, and no word of time, place or
+    manner."""
 
     @property
     def stem(self) -> str:
@@ -130,7 +132,7 @@ GIVING = (
     Verb("읽어 주다", "read", "reading"),
     Verb("팔다", "sell", "fruit clothing furniture device"),
 )
-"""With somebody marked by 에게, whom English names after to."""
+"""Verbs with a person marked by 에게, who follows "to" in English."""
 
 INTRANSITIVE = (
     Verb("가다", "go", manner="일찍 늦게 혼자"),
@@ -169,7 +171,7 @@ ENTERING = Verb("들어가다", "enter", manner="조용히 혼자 빨리")
 VISITING = Verb("방문하다", "visit", manner="혼자")
 LIVING = Verb("살다", "live", manner="혼자")
 CALLING = (Verb("전화하다", "call"), Verb("인사하다", "greet"))
-"""With somebody marked by 에게."""
+"""Verbs with a person marked by 에게."""
 
 MANNERS = {
     "열심히": "hard",
@@ -205,7 +207,7 @@ FAR_TRANSPORT = {"비행기": "by plane", "배": "by ship"}
 
 @dataclass(frozen=True)
 class Adjective:
-    """How something is."""
+    """Adjective."""
 
     ko: str
     """Dictionary form."""
@@ -213,7 +215,7 @@ class Adjective:
     nouns: str = ""
     """Tags of the nouns that it describes; person is anybody; empty for the weather."""
     before_noun: bool = True
-    """Whether it also stands before its noun."""
+    """Whether it is also used before its noun."""
 
     @property
     def stem(self) -> str:
