@@ -22,8 +22,8 @@ from pathlib import Path
 
 import numpy as np
 
+from mtkit.batches.arrays import Position
 from mtkit.batches.mixture import DataMixture
-from mtkit.batches.position import Position
 from mtkit.batches.sampler import BatchSampler
 from mtkit.corpus.sentence_pair import SIDES
 from mtkit.corpus.store.token_store import FORMAT_VERSION, TokenStore, ids_name, offsets_name

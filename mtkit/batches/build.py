@@ -1,33 +1,40 @@
-"""From chosen pairs to a batch, without torch, so that a worker process starts at once."""
+"""Builds batches from chosen rows, without torch, so that a worker process starts fast."""
 
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from mtkit.batches.concatenate import PairConcatenator
-from mtkit.batches.gather import BatchRows, SupportsGather, gather_pairs
-from mtkit.batches.online_augment import GROUP_SIZE, OnlineAugmenter, TaggedPairs
-from mtkit.batches.pad import BatchArrays, pad_batch
-from mtkit.batches.position import Position
-from mtkit.batches.word_alignment import BatchAligner
+from mtkit.batches.arrays import (
+    BatchArrays,
+    BatchRows,
+    Position,
+    SupportsGather,
+    gather_pairs,
+    pad_batch,
+)
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.store.ragged_ids import RaggedIds
 from mtkit.corpus.store.token_store import TokenStore
 from mtkit.tokenizer.special_ids import SpecialIds
 from mtkit.tokenizer.subword import Tokenizer
 
+if TYPE_CHECKING:
+    from mtkit.batches.concatenate import PairConcatenator
+    from mtkit.batches.online_augment import OnlineAugmenter
+    from mtkit.batches.word_alignment import BatchAligner
+
 
 class BatchBuilder:
-    """Makes batches, in whichever process; the same from the same pairs.
+    """Builds batches; the result depends on the rows only, not on the process that builds it.
 
     Args:
-        store: Where the ids are; another process opens it for itself.
-        src_special: Special ids of the source's vocabulary.
-        tgt_special: Special ids of the target's vocabulary.
-        concatenator: Joins pairs, where the order of batches joins any.
-        augmenter: Puts other ids in the place of the store's, where the recipe asks for it.
-        multiple: RaggedIds are padded to a multiple of so many positions, which GPUs like.
-        aligner: Finds word alignments, where the recipe asks for them.
+        store: Token store; a worker process opens its own.
+        src_special: Special ids of the source vocabulary.
+        tgt_special: Special ids of the target vocabulary.
+        concatenator: Concatenates pairs, if the sampler chooses partners.
+        augmenter: Replaces ids of the store, if the recipe augments or samples subwords.
+        multiple: Widths are multiples of this, for the tensor cores of GPUs.
+        aligner: Adds word alignments, if the recipe trains with them.
     """
 
     def __init__(
@@ -35,78 +42,88 @@ class BatchBuilder:
         store: SupportsGather,
         src_special: SpecialIds,
         tgt_special: SpecialIds,
-        concatenator: PairConcatenator | None = None,
-        augmenter: OnlineAugmenter | None = None,
+        concatenator: "PairConcatenator | None" = None,
+        augmenter: "OnlineAugmenter | None" = None,
         multiple: int = 1,
-        aligner: BatchAligner | None = None,
+        aligner: "BatchAligner | None" = None,
     ) -> None:
-        self._store, self._concatenator, self._augmenter, self._multiple, self._aligner = (
-            store,
-            concatenator,
-            augmenter,
-            multiple,
-            aligner,
-        )
+        self._store, self._multiple = store, multiple
         self._src_special, self._tgt_special = src_special, tgt_special
+        self._concatenator, self._augmenter, self._aligner = concatenator, augmenter, aligner
 
     @classmethod
     def for_recipe(
         cls, recipe: Recipe, store: TokenStore, tokenizer: Tokenizer, multiple: int = 1
     ) -> Self:
-        """The maker of a recipe's training batches."""
-        concatenator = (
-            PairConcatenator(tokenizer, (recipe.data.src_lang, recipe.data.tgt_lang))
-            if recipe.augment.merge
-            else None
-        )
-        aligner = BatchAligner(store, tokenizer) if recipe.training.alignment_weight else None
-        return cls(
-            store,
-            tokenizer.src.special,
-            tokenizer.tgt.special,
-            concatenator,
-            OnlineAugmenter.for_recipe(recipe, tokenizer),
-            multiple,
-            aligner,
-        )
+        """Return the builder of a recipe's training batches."""
+        concatenator = augmenter = aligner = None
+        if recipe.augment.merge:
+            from mtkit.batches.concatenate import PairConcatenator
+
+            langs = (recipe.data.src_lang, recipe.data.tgt_lang)
+            concatenator = PairConcatenator(tokenizer, langs)
+        if recipe.augments_online:
+            from mtkit.batches.online_augment import OnlineAugmenter
+
+            augmenter = OnlineAugmenter.for_recipe(recipe, tokenizer)
+        if recipe.training.alignment_weight:
+            from mtkit.batches.word_alignment import BatchAligner
+
+            aligner = BatchAligner(store, tokenizer)
+        special = tokenizer.src.special, tokenizer.tgt.special
+        return cls(store, *special, concatenator, augmenter, multiple, aligner)
 
     @property
     def group_size(self) -> int:
-        """Batches that are made together."""
-        return GROUP_SIZE if self._augmenter is not None else 1
+        """Number of batches that are built together."""
+        return 1 if self._augmenter is None else self._augmenter.group_size
 
     def __call__(
         self, group: list[tuple[BatchRows, Position]]
     ) -> list[tuple[BatchArrays, Position]]:
-        """Make a group of batches.
+        """Build a group of batches.
 
         Args:
-            group: The pairs of each, and the position after it, which is handed through: from a multiple of group_size to the next, or to the
-                window's end.
+            group: Rows of each batch, and the position after it, which is passed through. Starts at
+                a multiple of `group_size` and ends at the next one or at the end of the window.
         """
-        gathered = [gather_pairs(self._store, chosen, self._concatenator) for chosen, _ in group]
-        rows = [chosen.rows for chosen, _ in group]
+        gathered = [gather_pairs(self._store, batch, self._concatenator) for batch, _ in group]
+        rows = [batch.rows for batch, _ in group]
         if self._augmenter is not None:
-            pairs = [
-                TaggedPairs(src.rows(), tgt.rows(), chosen.n_tags.tolist())
-                for (src, tgt), (chosen, _) in zip(gathered, group, strict=True)
-            ]
-            rewritten = self._augmenter.augment_group(pairs, group[0][0].position)
-            gathered = [
-                (RaggedIds.from_rows(dealt.src), RaggedIds.from_rows(dealt.tgt))
-                for dealt in rewritten
-            ]
-            rows = [np.concatenate(rows)[dealt.places] for dealt in rewritten]
+            gathered, rows = self._augment(self._augmenter, [batch for batch, _ in group], gathered)
         marks = (self._src_special, self._tgt_special, self._multiple)
-        batches = [pad_batch(*sides, *marks) for sides in gathered]
+        arrays = [pad_batch(*sides, *marks) for sides in gathered]
         if self._aligner is not None:
-            batches = [
-                batch._replace(alignment=self._aligner(chosen, *sides))
-                for batch, chosen, sides in zip(batches, rows, gathered, strict=True)
+            arrays = [
+                batch._replace(alignment=self._aligner(batch_rows, *sides))
+                for batch, batch_rows, sides in zip(arrays, rows, gathered, strict=True)
             ]
-        return [(batch, after) for batch, (_, after) in zip(batches, group, strict=True)]
+        return [(batch, after) for batch, (_, after) in zip(arrays, group, strict=True)]
+
+    def _augment(
+        self,
+        augmenter: "OnlineAugmenter",
+        batches: list[BatchRows],
+        gathered: list[tuple[RaggedIds, RaggedIds]],
+    ) -> tuple[list[tuple[RaggedIds, RaggedIds]], list[np.ndarray]]:
+        """Return the augmented sides of a group, redistributed over its batches, and their rows."""
+        from mtkit.batches.online_augment import TaggedPairs
+
+        pairs = [
+            TaggedPairs(src.rows(), tgt.rows(), batch.n_tags.tolist())
+            for (src, tgt), batch in zip(gathered, batches, strict=True)
+        ]
+        augmented = augmenter.augment_group(pairs, batches[0].position)
+        rows = np.concatenate([batch.rows for batch in batches])
+        sides = [
+            (RaggedIds.from_rows(batch.src), RaggedIds.from_rows(batch.tgt)) for batch in augmented
+        ]
+        return sides, [rows[batch.indices] for batch in augmented]
 
 
-def identity(maker: BatchBuilder) -> BatchBuilder:
-    """What a worker process calls to have its maker; here, because it imports this file for it and should not import torch."""
-    return maker
+def identity(builder: BatchBuilder) -> BatchBuilder:
+    """Return the builder: called in a worker process to create its function.
+
+    Defined here because the worker imports the module of this function, which must not load torch.
+    """
+    return builder

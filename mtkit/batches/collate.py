@@ -1,4 +1,4 @@
-"""From pairs in the token store to a batch of tensors."""
+"""Batches as tensors."""
 
 from collections.abc import Callable
 from typing import NamedTuple, Self
@@ -7,50 +7,52 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mtkit.batches.arrays import BatchArrays, SupportsGather, pad_batch
 from mtkit.batches.bucketing import Indices
-from mtkit.batches.gather import SupportsGather
-from mtkit.batches.pad import BatchArrays, pad_batch
 from mtkit.tokenizer.special_ids import SpecialIds
 
 
 class Batch(NamedTuple):
-    """Sentence pairs as the model takes them: ids in int64, padded on the right with the side's PAD."""
+    """Sentence pairs as model input: int64 ids, padded on the right with the PAD of each side."""
 
     src: Tensor
     """Sources, each ending in EOS. Shape (B, S)."""
     tgt_in: Tensor
     """Targets, each starting with BOS. Shape (B, T)."""
     tgt_out: Tensor
-    """The same targets one place to the left, each ending in EOS: what is to be predicted. Shape (B, T)."""
+    """Labels: the targets shifted left by one, each ending in EOS. Shape (B, T)."""
     n_tokens: int
-    """Tokens to predict: all of tgt_out but its padding."""
+    """Number of labels, without padding."""
     target_positions: Tensor | None = None
-    """Where they are in tgt_out, flattened: known beforehand, so that a GPU need not be asked. None: it is. Shape (n_tokens,)."""
+    """Positions of the labels in the flattened tgt_out. Shape (n_tokens,).
+
+    Computed in advance, so that a GPU does not have to be synchronised; None: computed when needed.
+    """
     alignment: Tensor | None = None
-    """What target positions translate: row, place in tgt_out and place in src of each link. None where nobody learns it. Shape (3, links)."""
+    """Word alignment: row, position in tgt_out and position in src of each link. Shape (3, links).
+
+    None if the recipe does not train with alignments.
+    """
 
     def to(self, device: torch.device | str) -> Self:
-        """The same batch on a device; the copy from pinned memory goes on while the program does."""
-        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+        """Copy the batch to a device; asynchronously from pinned memory."""
+        return self._map(lambda tensor: tensor.to(device, non_blocking=True))
 
     def pin(self) -> Self:
-        """The same batch in memory that a GPU copies from without waiting."""
-        return self._each(Tensor.pin_memory)
+        """Copy the batch to pinned memory, from which a GPU copies asynchronously."""
+        return self._map(Tensor.pin_memory)
 
     def halves(self, tgt_pad_id: int) -> tuple[Self, Self]:
-        """The first and the second half of its sentences, of which it must have two at least."""
+        """Split the batch, of at least two sentences, into its first and second half."""
         middle = self.src.size(0) // 2
-        return self._rows(slice(None, middle), tgt_pad_id), self._rows(
-            slice(middle, None), tgt_pad_id
-        )
+        first, second = slice(None, middle), slice(middle, None)
+        return self._rows(first, tgt_pad_id), self._rows(second, tgt_pad_id)
 
     def _rows(self, rows: slice, tgt_pad_id: int) -> Self:
         src, tgt_in, tgt_out = (tensor[rows] for tensor in self[:3])
-        alignment = (
-            None
-            if self.alignment is None
-            else _links_of_rows(self.alignment, *rows.indices(self.src.size(0))[:2])
-        )
+        alignment = self.alignment
+        if alignment is not None:
+            alignment = _links_of_rows(alignment, *rows.indices(self.src.size(0))[:2])
         n_tokens = int((tgt_out != tgt_pad_id).sum())
         return self._replace(
             src=src,
@@ -61,10 +63,10 @@ class Batch(NamedTuple):
             alignment=alignment,
         )
 
-    def _each(self, change: Callable[[Tensor], Tensor]) -> Self:
+    def _map(self, function: Callable[[Tensor], Tensor]) -> Self:
         return self._replace(
             **{
-                name: change(value)
+                name: function(value)
                 for name, value in self._asdict().items()
                 if isinstance(value, Tensor)
             }
@@ -77,30 +79,27 @@ def collate(
     """Gather pairs into a batch.
 
     Args:
-        store: Where the ids are, without BOS and EOS.
-        indices: The pairs' places in the store, in the order of the rows. Shape (B,), B at least 1.
-        src_special: Special ids of the source's vocabulary.
-        tgt_special: Special ids of the target's vocabulary.
+        store: Holds the ids, without BOS and EOS.
+        indices: Rows of the store, in the order of the batch. Shape (B,), with B at least 1.
+        src_special: Special ids of the source vocabulary.
+        tgt_special: Special ids of the target vocabulary.
     """
-    return to_batch(
-        pad_batch(
-            store.gather("src", indices), store.gather("tgt", indices), src_special, tgt_special
-        )
-    )
+    sides = store.gather("src", indices), store.gather("tgt", indices)
+    return to_batch(pad_batch(*sides, src_special, tgt_special))
 
 
 def to_batch(arrays: BatchArrays) -> Batch:
-    """The same batch as tensors."""
+    """Convert arrays to tensors."""
     src, tgt_in, tgt_out = (
         torch.from_numpy(array).to(torch.int64, memory_format=torch.contiguous_format)
         for array in arrays[:3]
     )
-    places = np.flatnonzero(np.arange(tgt_out.size(1)) < arrays.tgt_lengths[:, None])
+    positions = np.flatnonzero(np.arange(tgt_out.size(1)) < arrays.tgt_lengths[:, None])
     alignment = None if arrays.alignment is None else torch.from_numpy(arrays.alignment)
-    return Batch(src, tgt_in, tgt_out, arrays.n_tokens, torch.from_numpy(places), alignment)
+    return Batch(src, tgt_in, tgt_out, arrays.n_tokens, torch.from_numpy(positions), alignment)
 
 
 def _links_of_rows(alignment: Tensor, start: int, stop: int) -> Tensor:
-    """Links of the rows from start to stop, counted from start."""
+    """Return the links of the rows from start to stop, with rows counted from start."""
     row = alignment[0]
     return alignment[:, (start <= row) & (row < stop)] - row.new_tensor([[start], [0], [0]])

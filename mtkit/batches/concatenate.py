@@ -1,4 +1,4 @@
-"""Two pairs as one: which go together, and their ids as those of one line."""
+"""Concatenation of two pairs to one: choice of the partners, and the ids of the result."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,24 +14,26 @@ def draw_partners(
     rng: np.random.Generator,
     groups: NDArray[np.integer] | None = None,
 ) -> NDArray[np.int64]:
-    """Draw for some pairs another one to be joined to their end.
+    """Draw for some pairs another pair that is appended to them.
 
-    A pair that is joined to another also stays by itself, so that nothing is lost when the caller gives up a join that would be too long.
+    A partner also remains a pair of its own, so nothing is lost if the caller drops a partner
+    because the result would be too long.
 
     Args:
-        rows: The pairs, as places in the store. Shape (N,).
-        rate: Share of them that get a partner.
-        rng: Where chance comes from.
-        groups: Corpus of each, where pairs of different ones must not be joined, their languages being different. Shape (N,).
+        rows: Rows of the store. Shape (N,).
+        rate: Fraction of the pairs that get a partner.
+        rng: Random generator.
+        groups: Corpus of each pair; partners come from the same corpus, as the languages of others
+            may differ. Default: one corpus. Shape (N,).
     Returns:
-        For each the pair joined to it, one of rows, or -1. Shape (N,).
+        The partner of each pair, one of `rows`, or -1. Shape (N,).
     """
     n_rows = len(rows)
     is_joined = rng.random(n_rows) < rate
     chance = rng.random(n_rows)
     if groups is None:
         groups = np.zeros(n_rows, np.int64)
-    # Sorted by group, a group is a range; each draws how many places further in its range the partner stands.
+    # Sorted by group, each group is a range; a pair draws the distance to its partner within it.
     order = np.argsort(groups, kind="stable")
     _, starts, group_of, sizes = np.unique(
         groups[order], return_index=True, return_inverse=True, return_counts=True
@@ -44,10 +46,11 @@ def draw_partners(
 
 
 class PairConcatenator:
-    """Joins the ids of two lines to those of one.
+    """Concatenates the ids of two lines.
 
-    The pieces of a line begin with a word boundary, so that ids in a row read `a b`. Where the language writes no spaces, the second line's first
-    piece is replaced by the same without the boundary; a space remains where the vocabulary has no such piece.
+    The subwords of a line begin with a word boundary, so consecutive ids read `a b`. If the
+    language is written without spaces, the first subword of the second line is replaced by the
+    same one without the boundary; the space remains if the vocabulary has no such subword.
 
     Args:
         tokenizer: Of both sides.
@@ -61,39 +64,40 @@ class PairConcatenator:
     def src(
         self, first: NDArray[np.integer], second: NDArray[np.integer], n_tags: int = 0
     ) -> NDArray[np.integer]:
-        """Ids of both sources in a row, at most as many as the two have; n_tags leading ids of the second are left out."""
-        return _joined(first, second[n_tags:], self._src)
+        """Concatenate two sources, without the n_tags tags of the second.
+
+        The result has at most as many ids as both together.
+        """
+        return _concatenate(first, second[n_tags:], self._src)
 
     def tgt(self, first: NDArray[np.integer], second: NDArray[np.integer]) -> NDArray[np.integer]:
-        """The same of the targets."""
-        return _joined(first, second, self._tgt)
+        """Concatenate two targets."""
+        return _concatenate(first, second, self._tgt)
 
 
-def _joined(
+def _concatenate(
     first: NDArray[np.integer], second: NDArray[np.integer], bare: dict[int, int | None] | None
 ) -> NDArray[np.integer]:
     if bare is not None and len(second) and (head := int(second[0])) in bare:
-        without = bare[head]
-        second = (
-            second[1:]
-            if without is None
-            else np.concatenate([np.array([without], second.dtype), second[1:]])
-        )
+        without_boundary, second = bare[head], second[1:]
+        if without_boundary is not None:
+            second = np.concatenate([np.array([without_boundary], second.dtype), second])
     return np.concatenate([first, second])
 
 
 def _without_boundary(subword: Subword) -> dict[int, int | None]:
-    """For each piece that begins with a word boundary the one without it; None for the boundary alone. Only those that there are."""
-    pieces = {
+    """Map ids of subwords that begin with a word boundary to the same ones without it.
+
+    None stands for the boundary alone; subwords without a counterpart are left out.
+    """
+    ids = {
         piece.text: piece_id
         for piece_id, piece in enumerate(subword.entries())
         if piece.kind == "text"
     }
     heads = {
-        piece_id: piece.removeprefix(WORD_BOUNDARY)
-        for piece, piece_id in pieces.items()
-        if piece.startswith(WORD_BOUNDARY)
+        piece_id: text.removeprefix(WORD_BOUNDARY)
+        for text, piece_id in ids.items()
+        if text.startswith(WORD_BOUNDARY)
     }
-    return {
-        piece_id: pieces.get(rest) for piece_id, rest in heads.items() if not rest or rest in pieces
-    }
+    return {piece_id: ids.get(rest) for piece_id, rest in heads.items() if not rest or rest in ids}

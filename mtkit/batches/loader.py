@@ -1,4 +1,4 @@
-"""Batches made ready in advance, in a thread or in processes."""
+"""Batches built in advance, in a thread or in worker processes."""
 
 import atexit
 import sys
@@ -9,11 +9,9 @@ from queue import SimpleQueue
 from threading import Event, Semaphore, Thread, current_thread
 from typing import TypeVar
 
+from mtkit.batches.arrays import START, BatchArrays, BatchRows, Position
 from mtkit.batches.build import BatchBuilder, identity
 from mtkit.batches.collate import Batch, to_batch
-from mtkit.batches.gather import BatchRows
-from mtkit.batches.pad import BatchArrays
-from mtkit.batches.position import START, Position
 from mtkit.batches.sampler import BatchSampler
 from mtkit.workers.process_pool import ordered_map
 
@@ -21,18 +19,19 @@ T = TypeVar("T")
 
 
 class BatchLoader:
-    """Makes batches in the background while the model works.
+    """Builds batches in the background while the model trains.
 
-    What comes, and in which order, is decided by BatchSampler and BatchBuilder; n_prefetch and n_workers change only how long one waits.
+    The sampler and the builder decide which batches come in which order; n_prefetch and n_workers
+    only change the waiting time.
 
     Args:
-        sampler: Which pairs make which batch.
-        builder: Makes the batches.
-        n_prefetch: Batches that may wait to be taken; at least 1. Of those that are made in groups, a group at least.
-        n_workers: Processes that make them; 0 is a thread of this process.
-        pin: Put them into memory that a GPU copies from without waiting.
-        share: Of several processes that train together, the number of this one, from 0, and how many there are. They take turns; what is made in
-            groups is made whole by each of them.
+        sampler: Chooses the pairs of each batch.
+        builder: Builds the batches.
+        n_prefetch: Maximum number of batches ready in advance; at least 1, and at least a group.
+        n_workers: Number of worker processes; 0 builds in a thread of this process.
+        pin: Copy batches to pinned memory, from which a GPU copies asynchronously.
+        share: Rank and number of the processes that train together, which take turns. Batches that
+            are built in groups are built whole in each process.
     """
 
     def __init__(
@@ -45,25 +44,26 @@ class BatchLoader:
         share: tuple[int, int] = (0, 1),
     ) -> None:
         if n_prefetch < 1:
-            raise ValueError(f"n_prefetch is {n_prefetch}; it should be at least 1")
+            raise ValueError(f"n_prefetch is {n_prefetch}; it must be at least 1")
         self._sampler, self._builder, self._pin, self._share = sampler, builder, pin, share
-        # Batches that are made in groups come all at once; room for fewer would make the maker wait in their midst.
+        # The batches of a group arrive together; less capacity would block in the middle of it.
         self._n_prefetch, self._n_workers = max(n_prefetch, builder.group_size), n_workers
 
     def iterate(self, position: Position = START) -> Generator[tuple[Batch, Position], None, None]:
-        """Go through the data from a position on, for ever.
+        """Iterate over the data from a position on, without end.
 
-        The thread starts with the first batch asked for and ends when the generator is closed or let go; what goes wrong
-        in it is raised here.
+        The thread starts with the first batch and ends when the generator is closed or garbage
+        collected; exceptions in the thread are raised here.
 
         Yields:
-            A batch, and the position after it, see BatchSampler.iterate. Of several processes each gets a batch of its own, and all the same
-            position: that after the last one's.
+            A batch, and the position after it, see `BatchSampler.iterate`. Each of several
+            processes gets its own batch and the same position: the one after the batches of all.
         """
         ready: SimpleQueue[tuple[Batch, Position] | BaseException] = SimpleQueue()
         free = Semaphore(self._n_prefetch)
         stop = Event()
-        # The thread holds no reference to this generator, so that a generator nobody holds is closed and ends its thread.
+        # The thread holds no reference to this generator, so an unreferenced generator is closed
+        # and ends its thread.
         thread = Thread(
             target=self._produce,
             args=(position, ready, free, stop),
@@ -77,7 +77,7 @@ class BatchLoader:
             thread.join()
 
         thread.start()
-        # A thread that is still inside torch when the interpreter ends would take the process down with it.
+        # A thread still inside torch when the interpreter exits would crash the process.
         atexit.register(end)
         try:
             while True:
@@ -87,8 +87,8 @@ class BatchLoader:
                     raise item
                 yield item
         finally:
-            # The garbage collector may close the generator in the thread itself, which cannot wait for its own end, or after
-            # the interpreter has stopped such threads for good.
+            # The garbage collector may close the generator in the thread itself, which cannot join
+            # itself, or after the interpreter has stopped daemon threads.
             if thread is not current_thread() and not sys.is_finalizing():
                 atexit.unregister(end)
                 end()
@@ -104,12 +104,12 @@ class BatchLoader:
         stop: Event,
     ) -> None:
         try:
-            with closing(self._built(position)) as made:
+            with closing(self._built(position)) as built:
                 while True:
                     free.acquire()
                     if stop.is_set():
                         return
-                    arrays, after = next(made)
+                    arrays, after = next(built)
                     batch = to_batch(arrays)
                     ready.put((batch.pin() if self._pin else batch, after))
         except BaseException as error:
@@ -117,23 +117,26 @@ class BatchLoader:
 
     def _built(self, position: Position) -> Generator[tuple[BatchArrays, Position], None, None]:
         size = self._builder.group_size
-        # A group is made as a whole, also where training goes on in its middle.
+        # A group is always built whole, also if training resumes in the middle of it.
         n_seen = position.batch % size
         stream = self._sampler.iterate(position._replace(batch=position.batch - n_seen))
-        groups = (
-            _grouped(stream, size)
-            if size > 1
-            else ([item] for item in _turns(stream, *self._share))
-        )
-        with closing(ordered_map(identity, (self._builder,), groups, self._n_workers)) as made:
-            batches = islice(chain.from_iterable(made), n_seen, None)
-            yield from _turns(batches, *self._share) if size > 1 else batches
+        if size > 1:
+            groups = _grouped(stream, size)
+        else:
+            groups = ([item] for item in _own_turns(stream, *self._share))
+        pool = ordered_map(identity, (self._builder,), groups, self._n_workers)
+        with closing(pool) as built:
+            batches = islice(chain.from_iterable(built), n_seen, None)
+            yield from _own_turns(batches, *self._share) if size > 1 else batches
 
 
-def _turns(
+def _own_turns(
     stream: Iterator[tuple[T, Position]], rank: int, world_size: int
 ) -> Iterator[tuple[T, Position]]:
-    """What one of several processes gets of a stream that does not end, and the position after each round."""
+    """Yield the item of one process in each round of an endless stream.
+
+    The position is the one after the round.
+    """
     while True:
         items = list(islice(stream, world_size))
         yield items[rank][0], items[-1][1]
@@ -142,10 +145,10 @@ def _turns(
 def _grouped(
     stream: Iterator[tuple[BatchRows, Position]], size: int
 ) -> Iterator[list[tuple[BatchRows, Position]]]:
-    """Batches of a window in groups of that many; the last group of a window may be smaller."""
+    """Group the batches of a window; its last group may be smaller than `size`."""
     group = []
-    for chosen, after in stream:
-        group.append((chosen, after))
+    for batch, after in stream:
+        group.append((batch, after))
         if after.batch % size == 0:
             yield group
             group = []

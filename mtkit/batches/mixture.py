@@ -1,4 +1,4 @@
-"""Which pairs of which corpora an epoch shows: all decided by the seed and the number of the epoch."""
+"""Data mixture: the pairs of each corpus in an epoch, determined by the seed and the epoch."""
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -14,34 +14,35 @@ from mtkit.corpus.store.token_store import StoredCorpus
 from mtkit.errors import MtkitError
 
 WINDOW = 1 << 20
-"""Pairs that are sorted into batches at a time, which bounds the memory; and from how many rows on a corpus is large."""
+"""Pairs that are bucketed at a time, which bounds memory. A larger corpus counts as large."""
 
 
 class MixtureStage(NamedTuple):
-    """A mix that holds for some epochs."""
+    """A mixture that is used in some epochs."""
 
     first_epoch: int
-    """Its first epoch, from 0; the stage ends where the next one begins."""
+    """First epoch, counted from 0; the stage ends where the next one begins."""
     weights: Sequence[float]
-    """How often an epoch shows each pair, before the temperature: one number for each corpus."""
+    """How often an epoch contains each pair, before the temperature; one number per corpus."""
     temperature: float = 1.0
-    """Shares of an epoch are weighted sizes to the power of 1/temperature."""
+    """Shares are proportional to (weight x size) ** (1 / temperature)."""
 
 
 class DataMixture:
-    """How corpora are mixed.
+    """A mixture of corpora.
 
-    Each corpus is an endless stream of its pairs (see ShuffledStream). An epoch takes the next so many of each, which gives every pair its turn
-    whatever the weights, and goes through them in windows that have the same mix.
+    Each corpus is an endless stream of its pairs, see ShuffledStream. An epoch takes the next few
+    pairs of each stream, so every pair gets its turn whatever the weights are. It is divided into
+    windows that have the same mixture.
 
     Args:
-        corpora: In the order of their rows.
-        stages: In the order of their epochs; the first begins with epoch 0.
-        seed: Of the order; not negative.
-        window: Pairs in a window; it may have one more for each corpus.
-        chunk: Rows that stay together in a corpus of more than a window.
+        corpora: Corpora in the order of their rows.
+        stages: Stages in the order of their epochs; the first one begins with epoch 0.
+        seed: Seed of the order; not negative.
+        window: Pairs in a window, plus at most one per corpus.
+        chunk: Consecutive rows that are shuffled as one, in a corpus larger than a window.
     Raises:
-        MtkitError: There are no pairs, or a stage shows none.
+        MtkitError: There are no pairs, or a stage contains none.
     """
 
     def __init__(
@@ -60,39 +61,39 @@ class DataMixture:
         self._n_tags = np.array([corpus.n_tags for corpus in corpora], dtype=np.int64)
         if not self._sizes.any():
             raise MtkitError(
-                "no sentence pairs to train on", "see what `mtkit preprocess` dropped, and why"
+                "no sentence pairs to train on", "`mtkit preprocess` reports why pairs are dropped"
             )
         self._counts = [_counts(self._sizes, stage) for stage in stages]
         for number, counts in enumerate(self._counts, start=1):
             if not counts.any():
-                which = f"stage {number} of data.stages" if len(stages) > 1 else "the mix"
+                which = f"stage {number} of data.stages" if len(stages) > 1 else "the mixture"
                 raise MtkitError(
-                    f"{which} shows no pairs: every corpus that holds some has weight 0",
-                    "give one of them a weight above 0",
+                    f"{which} contains no pairs: all non-empty corpora have weight 0",
+                    "set a weight above 0",
                 )
-        self._passes = [
+        self._streams = [
             ShuffledStream(corpus.n_pairs, seed, number, chunk if corpus.n_pairs > window else 1)
             for number, corpus in enumerate(self.corpora)
         ]
 
     @classmethod
     def plain(cls, corpora: Sequence[StoredCorpus], seed: int, *, window: int = WINDOW) -> Self:
-        """Every pair once an epoch."""
+        """Return the mixture in which each epoch contains every pair once."""
         return cls(corpora, [MixtureStage(0, [1.0] * len(corpora))], seed, window=window)
 
     @classmethod
     def for_config(cls, data: DataConfig, corpora: Sequence[StoredCorpus], seed: int) -> Self:
-        """The mix of a recipe.
+        """Return the mixture of a recipe.
 
         Args:
-            data: The recipe's section.
-            corpora: Of the token store, made from data.train.
-            seed: Of the order.
+            data: Section `data:` of the recipe.
+            corpora: Corpora of the token store that was made from data.train.
+            seed: Seed of the order.
         """
         if len(corpora) != len(data.train):
             raise MtkitError(
-                f"the token store holds {len(corpora)} corpora, and data.train names {len(data.train)}",
-                "remove the store; `mtkit preprocess` makes it anew",
+                f"the token store has {len(corpora)} corpora, but data.train has {len(data.train)}",
+                "remove the store and run `mtkit preprocess` again",
             )
         names = [corpus_name(source) for source in data.train]
         begins = [0, *(stage.until_epoch for stage in data.stages if stage.until_epoch is not None)]
@@ -107,53 +108,56 @@ class DataMixture:
         return cls(named, stages, seed)
 
     def stage(self, epoch: int) -> int:
-        """Number of the stage to which an epoch belongs, from 0."""
+        """Return the index of the stage that an epoch belongs to."""
         return sum(stage.first_epoch <= epoch for stage in self.stages) - 1
 
     def counts(self, epoch: int) -> list[int]:
-        """Pairs of each corpus that an epoch shows."""
+        """Return the number of pairs of each corpus in an epoch."""
         return self._counts[self.stage(epoch)].tolist()
 
     def n_windows(self, epoch: int) -> int:
-        """Windows of an epoch."""
+        """Return the number of windows of an epoch."""
         return -(-sum(self.counts(epoch)) // self._window)
 
     def rows(self, epoch: int, window: int) -> Indices:
-        """The rows of a window, in rising order; a row that it shows several times comes several times."""
+        """Return the rows of a window in ascending order, repeated ones several times."""
         n_windows = self.n_windows(epoch)
         parts = []
-        for corpus, passes, count, begin in zip(
-            self.corpora, self._passes, self.counts(epoch), self._stream_offsets(epoch), strict=True
+        for corpus, stream, count, begin in zip(
+            self.corpora,
+            self._streams,
+            self.counts(epoch),
+            self._stream_offsets(epoch),
+            strict=True,
         ):
             if count:
-                parts.append(
-                    corpus.first
-                    + passes.rows(
-                        begin + count * window // n_windows,
-                        begin + count * (window + 1) // n_windows,
-                    )
-                )
+                first = begin + count * window // n_windows
+                end = begin + count * (window + 1) // n_windows
+                parts.append(corpus.first + stream.rows(first, end))
         return np.concatenate(parts)
 
     def corpus_of(self, rows: Indices) -> Indices:
-        """Number of the corpus to which each row belongs. Shape of rows."""
-        # Of corpora that begin at the same row, all but the last are empty.
+        """Return the index of the corpus of each row, in the shape of `rows`."""
+        # Empty corpora begin at the same row as the next one; side="right" finds the last of them.
         return np.searchsorted(self._firsts, rows, side="right") - 1
 
     def n_tags(self, rows: Indices) -> Indices:
-        """Ids before each row's source that are tags. Shape of rows."""
+        """Return the number of tags at the start of each source, in the shape of `rows`."""
         return self._n_tags[self.corpus_of(rows)]
 
     def counts_until(self, epoch: int) -> list[list[Any]]:
-        """What the epochs before this one have shown, for comparing: [first epoch, pairs of each corpus] for each change of the mix."""
-        told: list[list[Any]] = []
+        """Return the mixture of the epochs before this one, for comparison with another run.
+
+        A list of [first epoch, pairs of each corpus], one for each change of the mixture.
+        """
+        changes: list[list[Any]] = []
         for stage, counts in zip(self.stages, self._counts, strict=True):
-            if stage.first_epoch < epoch and not (told and told[-1][1] == counts.tolist()):
-                told.append([stage.first_epoch, counts.tolist()])
-        return told
+            if stage.first_epoch < epoch and not (changes and changes[-1][1] == counts.tolist()):
+                changes.append([stage.first_epoch, counts.tolist()])
+        return changes
 
     def _stream_offsets(self, epoch: int) -> list[int]:
-        """Where in each corpus' stream an epoch begins."""
+        """Return the position in each stream at which an epoch begins."""
         ends = [min(stage.first_epoch, epoch) for stage in self.stages[1:]]
         n_epochs = [last - first for first, last in pairwise([0, *ends, epoch])]
         return [
@@ -162,43 +166,46 @@ class DataMixture:
         ]
 
     def describe(self, epoch: int) -> Iterator[str]:
-        """The mix of an epoch for people, line by line."""
+        """Describe the mixture of an epoch, one line per corpus."""
         counts = self.counts(epoch)
-        yield f"{self._stage_prefix(epoch)}an epoch shows {sum(counts):,} pairs"
+        yield f"{self._stage_prefix(epoch)}{sum(counts):,} pairs per epoch"
         for corpus, count in zip(self.corpora, counts, strict=True):
-            times = count / max(1, corpus.n_pairs)
-            yield f"  {corpus.name}: {count:,}, {100 * count / sum(counts):.1f} %; each of its {corpus.n_pairs:,} pairs {times:.3g} times"
+            share, times = 100 * count / sum(counts), count / max(1, corpus.n_pairs)
+            yield (
+                f"  {corpus.name}: {count:,} ({share:.1f} %),"
+                f" each of its {corpus.n_pairs:,} pairs {times:.3g} times"
+            )
 
     def summary(self, epoch: int) -> str:
-        """The same in one line."""
+        """Describe the mixture of an epoch in one line."""
         counts = self.counts(epoch)
         shares = (
             f"{corpus.name} {100 * count / sum(counts):.1f} %"
             for corpus, count in zip(self.corpora, counts, strict=True)
             if count
         )
-        return (
-            f"{self._stage_prefix(epoch)}an epoch shows {sum(counts):,} pairs, {', '.join(shares)}"
-        )
+        total = f"{sum(counts):,} pairs per epoch"
+        return f"{self._stage_prefix(epoch)}{total}, {', '.join(shares)}"
 
     def _stage_prefix(self, epoch: int) -> str:
         if len(self.stages) == 1:
             return ""
         number = self.stage(epoch)
         begin = self.stages[number].first_epoch + 1
-        until = (
-            f"to {self.stages[number + 1].first_epoch}" if number + 1 < len(self.stages) else "on"
-        )
-        return f"stage {number + 1} of {len(self.stages)}, from epoch {begin} {until}: "
+        if number + 1 == len(self.stages):
+            epochs = f"from epoch {begin} on"
+        else:
+            epochs = f"epochs {begin} to {self.stages[number + 1].first_epoch}"
+        return f"stage {number + 1} of {len(self.stages)}, {epochs}: "
 
 
 def _counts(sizes: NDArray[np.int64], stage: MixtureStage) -> NDArray[np.int64]:
-    """How many pairs of each corpus an epoch shows: as many together as without temperature."""
+    """Return the pairs of each corpus in an epoch; temperature does not change their sum."""
     amounts = sizes * np.asarray(stage.weights, dtype=np.float64)
     if not amounts.any():
         return np.zeros_like(sizes)
-    is_shown = amounts > 0
-    # Divided by the largest first, because a low temperature makes the powers overflow.
-    powers = np.where(is_shown, (amounts / amounts.max()) ** (1 / stage.temperature), 0)
+    is_used = amounts > 0
+    # Divided by the maximum first, because powers overflow at low temperatures.
+    powers = np.where(is_used, (amounts / amounts.max()) ** (1 / stage.temperature), 0)
     counts = np.rint(amounts.sum() * (powers / powers.sum())).astype(np.int64)
-    return np.where(is_shown, np.maximum(counts, 1), 0)
+    return np.where(is_used, np.maximum(counts, 1), 0)

@@ -1,4 +1,4 @@
-"""Sentences altered, and split into other pieces, on their way from the store to the model: other ids in each epoch."""
+"""Augmentation and subword sampling between store and model: different ids in each epoch."""
 
 from collections.abc import Sequence
 from random import Random
@@ -16,50 +16,56 @@ from mtkit.tokenizer.subword import Tokenizer
 from mtkit.tokenizer.subword_sampling import SubwordSampler
 
 GROUP_SIZE = 32
-"""Batches that are rewritten together, so that they can be dealt anew by their new lengths. Rewritten alone, batches of short sentences would be
-more than half padding, because the longest of several hundred rewritten sentences is much longer than most."""
+"""Batches that are augmented together and redistributed by their new lengths.
+
+Augmented one by one, batches of short sentences would be more than half padding: the longest of
+several hundred augmented sentences is much longer than most.
+"""
 
 Rows = Sequence[NDArray[np.integer]]
 """Ids of sentences, without BOS and EOS. Shape (length,) each."""
 
 PairsById = dict[int, tuple[list[int], list[int]]]
-"""Ids of source and target without tags, by the pair's place."""
+"""Ids of source and target without tags, by the index of the pair."""
 
 
 class TaggedPairs(NamedTuple):
-    """Some pairs, such as those of a batch."""
+    """Pairs of a batch, before augmentation."""
 
     src: Rows
-    """With their tags."""
+    """Sources, with their tags."""
     tgt: Rows
     n_tags: list[int]
-    """Leading ids of each source that are tags, and stay."""
+    """Number of tags at the start of each source, which are kept."""
 
 
 class RebatchedPairs(NamedTuple):
-    """The pairs of a batch that was made anew."""
+    """Pairs of a batch, after augmentation and redistribution."""
 
     src: Rows
     tgt: Rows
-    places: Indices
-    """Of these pairs among all that were dealt. Shape (B,)."""
+    indices: Indices
+    """Index of each pair within the group. Shape (B,)."""
 
 
 class OnlineAugmenter:
-    """Alters pairs as `augment:` says and splits them into pieces as `sampling:` says.
+    """Augments pairs as `augment:` says and resamples their subwords as `sampling:` says.
 
-    To alter a pair, its text is had back from the ids and encoded again. All chance comes from the seed and the position in the data, so that it
-    makes no difference which process does it, or after what. A pair stays as it is when a side holds UNK, whose text is lost, and when its new ids
-    are none, hold UNK, or are too many.
+    To augment a pair, its text is decoded from the ids and encoded again. Random numbers depend on
+    the seed and the position in the data only, so the process that does it and the order do not
+    matter. A pair is kept as it is if a side contains UNK, whose text is lost, or if the new ids
+    are empty, contain UNK or are too long.
 
     Args:
         tokenizer: Of both sides.
-        sampling: How pieces are drawn.
-        augment: How pairs are altered; `merge` is the order's affair.
+        sampling: Settings of subword sampling.
+        augment: Settings of augmentation; `merge` is done by the sampler.
         langs: Language codes of source and target.
         seed: Not negative.
-        max_length: Most ids of a side, tags not counted.
+        max_length: Maximum number of ids of a side, without tags.
     """
+
+    group_size = GROUP_SIZE
 
     def __init__(
         self,
@@ -90,74 +96,80 @@ class OnlineAugmenter:
 
     @classmethod
     def for_recipe(cls, recipe: Recipe, tokenizer: Tokenizer) -> Self | None:
-        """The rewriter of a recipe; None where it neither alters nor samples."""
-        sampling, augment = recipe.sampling, recipe.augment
-        if not (sampling.samples_src or sampling.samples_tgt or any(augment.shares.values())):
+        """Return the augmenter of a recipe; None if it neither augments nor samples subwords."""
+        if not recipe.augments_online:
             return None
-        langs = (recipe.data.src_lang, recipe.data.tgt_lang)
         return cls(
-            tokenizer, sampling, augment, langs, recipe.training.seed, recipe.preprocess.max_length
+            tokenizer,
+            recipe.sampling,
+            recipe.augment,
+            (recipe.data.src_lang, recipe.data.tgt_lang),
+            recipe.training.seed,
+            recipe.preprocess.max_length,
         )
 
     def augment_group(
         self, batches: Sequence[TaggedPairs], position: tuple[int, ...]
     ) -> list[RebatchedPairs]:
-        """Rewrite batches that follow one another, and deal their pairs to as many batches anew, so that little is padding.
+        """Augment consecutive batches and redistribute their pairs, so that little is padding.
 
         Args:
-            batches: GROUP of them, fewer at the end of the order.
-            position: Of the first in the data; from 0, in steps of GROUP.
+            batches: GROUP_SIZE batches; fewer at the end of a window.
+            position: Position of the first batch in the data, counted in steps of GROUP_SIZE.
         Returns:
-            As many batches. They hold as many more ids as the rewriting made.
+            As many batches, larger by the ids that augmentation added.
         """
         sides = ([row for rows in side for row in rows] for side in zip(*batches, strict=True))
         src, tgt = self.augment(TaggedPairs(*sides), position)
         rng = np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(*position, 1)))
         lengths = np.array([max(len(a), len(b)) + 1 for a, b in zip(src, tgt, strict=True)])
         return [
-            RebatchedPairs([src[i] for i in dealt], [tgt[i] for i in dealt], dealt)
-            for dealt in rebatch(lengths, len(batches), rng)
+            RebatchedPairs([src[i] for i in indices], [tgt[i] for i in indices], indices)
+            for indices in rebatch(lengths, len(batches), rng)
         ]
 
     def augment(self, pairs: TaggedPairs, position: tuple[int, ...]) -> tuple[Rows, Rows]:
-        """Rewrite pairs.
+        """Augment pairs and resample their subwords.
 
         Args:
-            pairs: What the store holds, or what was joined from it.
-            position: In the data.
+            pairs: Pairs from the store, concatenated or not.
+            position: Position in the data, which seeds the random numbers.
         Returns:
-            As many sources and targets. What did not change is the same object.
+            As many sources and targets. Unchanged ones are the same objects.
         """
         alter_seed, *sample_seeds = (
             np.random.SeedSequence(self._seed, spawn_key=(*position, 0)).generate_state(3).tolist()
         )
         rng = Random(alter_seed)
         src, tgt = list(pairs.src), list(pairs.tgt)
-        names = draw_alterations(self._augment, len(src), rng)
-        touched = range(len(src)) if self._src_sampler or self._tgt_sampler else sorted(names)
-        old: PairsById = {i: (src[i][pairs.n_tags[i] :].tolist(), tgt[i].tolist()) for i in touched}
-        old = {i: pair for i, pair in old.items() if not self._has_unk(pair)}
-        new = self._sampled(
-            old | self._altered({i: pair for i, pair in old.items() if i in names}, names, rng),
-            sample_seeds,
+        alterations = draw_alterations(self._augment, len(src), rng)
+        # Subword sampling changes all pairs, augmentation the drawn ones only.
+        changing = (
+            range(len(src)) if self._src_sampler or self._tgt_sampler else sorted(alterations)
         )
+        old: PairsById = {
+            i: (src[i][pairs.n_tags[i] :].tolist(), tgt[i].tolist()) for i in changing
+        }
+        old = {i: pair for i, pair in old.items() if not self._has_unk(pair)}
+        drawn = {i: pair for i, pair in old.items() if i in alterations}
+        new = self._sample(old | self._alter(drawn, alterations, rng), sample_seeds)
         for i, pair in new.items():
             if not all(pair) or max(map(len, pair)) > self._max_length or self._has_unk(pair):
                 continue
             if pair[0] != old[i][0]:
-                src[i] = np.concatenate(
-                    [src[i][: pairs.n_tags[i]], np.array(pair[0], src[i].dtype)]
-                )
+                tags = src[i][: pairs.n_tags[i]]
+                src[i] = np.concatenate([tags, np.array(pair[0], src[i].dtype)])
             if pair[1] != old[i][1]:
                 tgt[i] = np.array(pair[1], tgt[i].dtype)
         return src, tgt
 
     def _has_unk(self, pair: tuple[list[int], list[int]]) -> bool:
-        return (
-            self._tokenizer.src.special.unk in pair[0] or self._tokenizer.tgt.special.unk in pair[1]
-        )
+        tokenizer = self._tokenizer
+        return tokenizer.src.special.unk in pair[0] or tokenizer.tgt.special.unk in pair[1]
 
-    def _altered(self, pairs: PairsById, names: dict[int, Alteration], rng: Random) -> PairsById:
+    def _alter(
+        self, pairs: PairsById, alterations: dict[int, Alteration], rng: Random
+    ) -> PairsById:
         src, tgt = self._tokenizer.src, self._tokenizer.tgt
         texts = zip(
             src.decode([a for a, _ in pairs.values()], n_threads=1),
@@ -165,16 +177,14 @@ class OnlineAugmenter:
             strict=True,
         )
         altered = [
-            alter_pair(names[i], a, [b], rng, self._langs)
+            alter_pair(alterations[i], a, [b], rng, self._langs)
             for i, (a, b) in zip(pairs, texts, strict=True)
         ]
-        new_src, new_tgt = (
-            src.encode([a for a, _ in altered], n_threads=1),
-            tgt.encode([b for _, (b,) in altered], n_threads=1),
-        )
+        new_src = src.encode([a for a, _ in altered], n_threads=1)
+        new_tgt = tgt.encode([b for _, (b,) in altered], n_threads=1)
         return dict(zip(pairs, zip(new_src, new_tgt, strict=True), strict=True))
 
-    def _sampled(self, pairs: PairsById, seeds: Sequence[int]) -> PairsById:
+    def _sample(self, pairs: PairsById, seeds: Sequence[int]) -> PairsById:
         src, tgt = [a for a, _ in pairs.values()], [b for _, b in pairs.values()]
         if self._src_sampler:
             src = self._src_sampler.sample(src, seeds[0])
@@ -186,26 +196,28 @@ class OnlineAugmenter:
 def rebatch(
     lengths: NDArray[np.integer], n_batches: int, rng: np.random.Generator
 ) -> list[Indices]:
-    """Divide pairs into batches of similar length, none of them with many more padded positions than another.
+    """Divide pairs into batches of similar lengths and of similar numbers of padded positions.
 
     Args:
-        lengths: Tokens of each pair's longer side with its EOS. Shape (N,).
-        n_batches: How many batches; at most N.
+        lengths: Tokens of the longer side of each pair, with EOS. Shape (N,).
+        n_batches: Number of batches; at most N.
         rng: Breaks ties and shuffles the batches.
     Returns:
-        The pairs of each batch, each pair in exactly one.
+        Indices of the pairs of each batch; each pair is in exactly one.
     """
     shuffled = rng.permutation(len(lengths))
     order = shuffled[np.argsort(-lengths[shuffled], kind="stable")]
-    falling = lengths[order].tolist()
-    # The smallest size of batch with which they are not too many; what a batch too few leaves over goes to the largest.
-    low, high = falling[0], falling[0] * len(falling)
+    descending = lengths[order].tolist()
+    # Find the smallest batch size that needs at most n_batches; if it needs fewer, the largest
+    # batches are halved.
+    low, high = descending[0], descending[0] * len(descending)
     while low < high:
         middle = (low + high) // 2
-        low, high = (
-            (low, middle) if len(_ends(falling, middle)) <= n_batches else (middle + 1, high)
-        )
-    ends = _ends(falling, low)
+        if len(_ends(descending, middle)) <= n_batches:
+            high = middle
+        else:
+            low = middle + 1
+    ends = _ends(descending, low)
     while len(ends) < n_batches:
         starts = [0, *ends[:-1]]
         size, start = max((end - start, start) for start, end in zip(starts, ends, strict=True))
@@ -214,10 +226,13 @@ def rebatch(
     return [batches[i] for i in rng.permutation(n_batches)]
 
 
-def _ends(falling: list[int], max_tokens: int) -> list[int]:
-    """Where each batch ends when they are filled one by one, given lengths in falling order, none above max_tokens."""
+def _ends(descending: list[int], max_tokens: int) -> list[int]:
+    """Return the end of each batch when batches of at most max_tokens are filled one by one.
+
+    `descending` are the lengths in descending order, none above max_tokens.
+    """
     ends, end = [], 0
-    while end < len(falling):
-        end = min(end + max_tokens // falling[end], len(falling))
+    while end < len(descending):
+        end = min(end + max_tokens // descending[end], len(descending))
         ends.append(end)
     return ends

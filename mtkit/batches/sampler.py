@@ -1,4 +1,4 @@
-"""The order of the batches: one for each (seed, epoch, window), so that a position in the data is three integers."""
+"""Order of the batches, determined by (seed, epoch, window): a position is three integers."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -7,28 +7,27 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mtkit.batches.arrays import START, BatchRows, Position
 from mtkit.batches.bucketing import Batches, Indices, make_batches, padding_share
 from mtkit.batches.concatenate import draw_partners
-from mtkit.batches.gather import BatchRows
 from mtkit.batches.mixture import DataMixture
-from mtkit.batches.position import START, Position
 from mtkit.corpus.sentence_pair import Side
 from mtkit.errors import MtkitError
 
 
 class SupportsLengths(Protocol):
-    """What is asked of a token store here: ids in some sentences, without BOS and EOS. Shape of rows."""
+    """The part of a token store that returns the lengths of some rows, without BOS and EOS."""
 
     def lengths(self, side: Side, rows: Indices, /) -> NDArray[np.int64]: ...
 
 
 class Merging(NamedTuple):
-    """Which pairs may be joined to one."""
+    """Settings of concatenating pairs (`augment.merge`)."""
 
     rate: float
-    """Share of the pairs to which another is joined."""
+    """Fraction of the pairs that another pair is appended to."""
     max_length: int
-    """Ids that a side of a joined pair may have, tags not counted."""
+    """Maximum number of ids of a side of a concatenated pair, without tags."""
 
 
 NO_MERGING = Merging(0.0, 0)
@@ -40,33 +39,33 @@ class Window(NamedTuple):
     epoch: int
     number: int
     rows: Indices
-    """Places in the store. Shape (N,)."""
+    """Rows of the store. Shape (N,)."""
     partners: Indices
-    """Pairs joined to them; -1 for none. Shape (N,)."""
+    """Row of the pair appended to each pair; -1 for none. Shape (N,)."""
     n_tags: Indices
-    """Ids before each source that are tags. Shape (N,)."""
+    """Number of tags at the start of each source. Shape (N,)."""
     batches: Batches
-    """Which of these go together."""
+    """Indices into `rows` of each batch."""
 
     def batch(self, number: int) -> BatchRows:
-        """One of the batches."""
-        places = self.batches[number]
+        """Return one of the batches."""
+        indices = self.batches[number]
         return BatchRows(
-            self.rows[places],
-            self.partners[places],
-            self.n_tags[places],
+            self.rows[indices],
+            self.partners[indices],
+            self.n_tags[indices],
             Position(self.epoch, self.number, number),
         )
 
 
 class BatchSampler:
-    """All batches of all epochs, decided by the mixture and its seed alone.
+    """Samples the batches of all epochs, determined by the mixture and its seed.
 
     Args:
-        store: Knows how long each sentence is.
-        mixture: Which pairs each window of each epoch shows.
-        max_tokens: Largest batch in padded positions, see make_batches.
-        merging: Which pairs are joined.
+        store: Returns the lengths of sentences.
+        mixture: Pairs of each window of each epoch.
+        max_tokens: Maximum batch size in padded positions, see `make_batches`.
+        merging: Settings of concatenating pairs.
     """
 
     def __init__(
@@ -78,39 +77,40 @@ class BatchSampler:
     ) -> None:
         self._store, self._mixture = store, mixture
         self._max_tokens, self._merging = max_tokens, merging
-        self._kept: Window | None = None
+        self._cached: Window | None = None
 
     def window(self, epoch: int, number: int) -> Window:
-        """One window of an epoch. The last one asked for is kept.
+        """Return one window of an epoch. The last one is cached.
 
         Raises:
-            MtkitError: One of its pairs is longer than max_tokens.
+            MtkitError: A pair is longer than max_tokens.
         """
-        window = self._kept
+        window = self._cached
         if window is None or (window.epoch, window.number) != (epoch, number):
-            # One assignment, so that another thread sees the old window or the new one, never half of each.
-            self._kept = window = self._make_window(epoch, number)
+            # A single assignment: another thread sees the old window or the new one.
+            self._cached = window = self._make_window(epoch, number)
         return window
 
     def padding_share(self, window: Window) -> float:
-        """The share of a window's positions that is padding."""
+        """Return the fraction of the positions of a window that is padding."""
         return padding_share(
             window.batches, *self._lengths(window.rows, window.partners, window.n_tags)
         )
 
     def iterate(self, position: Position = START) -> Iterator[tuple[BatchRows, Position]]:
-        """Go through the data from a position on, epoch after epoch, for ever.
+        """Iterate over the batches from a position on, epoch after epoch, without end.
 
-        The next window is made ready while this one is gone through.
+        The next window is prepared in a thread while this one is iterated over.
 
         Yields:
-            The pairs of a batch, and the position after it: starting from there gives exactly what is still to come.
+            The rows of a batch, and the position after it: iterating from there continues exactly.
         Raises:
-            MtkitError: The epoch has fewer windows, or the window fewer batches; the data is not what it was when the position was noted.
+            MtkitError: The epoch has fewer windows, or the window has fewer batches: the data
+                changed since the position was saved.
         """
         epoch, number, first = position
         if min(position) < 0:
-            raise ValueError(f"{position} lies before the first batch")
+            raise ValueError(f"{position} is before the first batch")
         if number >= (n_windows := self._mixture.n_windows(epoch)):
             raise _cannot_continue(
                 f"window {number} of epoch {epoch}, which has {n_windows} windows"
@@ -160,7 +160,7 @@ class BatchSampler:
     def _lengths(
         self, rows: Indices, partners: Indices, n_tags: Indices
     ) -> tuple[Indices, Indices]:
-        """Ids of sources and targets, with those of their partners and with the end mark."""
+        """Return the lengths of sources and targets, with their partners and EOS."""
         src, tgt = self._store.lengths("src", rows) + 1, self._store.lengths("tgt", rows) + 1
         joined = np.flatnonzero(partners >= 0)
         src[joined] += self._store.lengths("src", partners[joined]) - n_tags[joined]
@@ -168,13 +168,14 @@ class BatchSampler:
         return src, tgt
 
     def _drop_long_joins(self, rows: Indices, partners: Indices, n_tags: Indices) -> Indices:
-        """The partners without those that would make a pair too long."""
+        """Return the partners without those that would make a pair too long."""
         src, tgt = self._lengths(rows, partners, n_tags)
         return np.where(np.maximum(src - n_tags, tgt) - 1 <= self._merging.max_length, partners, -1)
 
 
-def _cannot_continue(place: str) -> MtkitError:
+def _cannot_continue(where: str) -> MtkitError:
     return MtkitError(
-        f"cannot continue at {place}",
-        "the training data, its mix or batches.max_tokens changed since the checkpoint; restore them, or start a new run",
+        f"cannot continue at {where}",
+        "the training data, its mixture or batches.max_tokens changed since the checkpoint;"
+        " restore them, or start a new run",
     )

@@ -1,4 +1,4 @@
-"""From links between words to links between the places of a batch."""
+"""Word alignments of a batch: from links between words to links between subword positions."""
 
 from typing import NamedTuple, Protocol
 
@@ -13,19 +13,19 @@ from mtkit.tokenizer.subword import Tokenizer
 
 
 class SupportsLinks(Protocol):
-    """What is asked of a token store here."""
+    """The part of a token store that returns the word links of some rows."""
 
     def links(self, rows: Indices, /) -> WordLinks: ...
 
 
 class BatchAligner:
-    """Finds what the target positions of a batch are aligned to.
+    """Aligns the target positions of a batch to source positions.
 
-    Every piece of a target word is aligned to every piece of each source word that the word is linked to, and EOS to EOS. That it goes by words makes
-    it hold for whatever pieces they are split into.
+    Each subword of a target word is aligned to each subword of the source words that the word is
+    linked to, and EOS to EOS. As links are between words, they hold for any segmentation.
 
     Args:
-        store: Where the links are.
+        store: Holds the links.
         tokenizer: Of both sides.
     """
 
@@ -37,11 +37,12 @@ class BatchAligner:
         """Align a batch.
 
         Args:
-            rows: Places of its pairs in the store. Shape (B,).
-            src: Their sources, tags included.
+            rows: Rows of its pairs in the store. Shape (B,).
+            src: Their sources, with tags.
             tgt: Their targets.
         Returns:
-            For each link the row, the place in tgt_out and the place in src. Shape (3, N); pairs that are not aligned have none.
+            Row, position in tgt_out and position in src of each link. Shape (3, N). Pairs without
+            an alignment have no links.
         """
         links = self._store.links(rows)
         src_words, tgt_words = (
@@ -50,19 +51,18 @@ class BatchAligner:
         row = np.repeat(np.arange(len(rows)), links.lengths)
         src_spans = _spans(src_words, row, links.links[:, 0])
         tgt_spans = _spans(tgt_words, row, links.links[:, 1])
-        n_places = src_spans.lengths * tgt_spans.lengths
-        link = np.repeat(np.arange(len(row)), n_places)
-        # All pairs of a place of the one span and a place of the other, counted through.
+        n_links = src_spans.lengths * tgt_spans.lengths
+        link = np.repeat(np.arange(len(row)), n_links)
+        # The product of both spans, enumerated.
         tgt_step, src_step = np.divmod(
-            range_indices(np.zeros_like(n_places), n_places), src_spans.lengths[link]
+            range_indices(np.zeros_like(n_links), n_links), src_spans.lengths[link]
         )
-        by_words = np.stack(
+        word_links = np.stack(
             (row[link], tgt_spans.starts[link] + tgt_step, src_spans.starts[link] + src_step)
         )
-        ends = np.flatnonzero(links.lengths)
-        return np.concatenate(
-            (by_words, np.stack((ends, tgt.lengths[ends], src.lengths[ends]))), axis=1
-        )
+        aligned = np.flatnonzero(links.lengths)
+        eos_links = np.stack((aligned, tgt.lengths[aligned], src.lengths[aligned]))
+        return np.concatenate((word_links, eos_links), axis=1)
 
 
 class _Spans(NamedTuple):
@@ -71,6 +71,6 @@ class _Spans(NamedTuple):
 
 
 def _spans(words: WordSpans, row: NDArray[np.int64], word: NDArray[np.integer]) -> _Spans:
-    """Where these words of these rows are."""
-    chosen = words.offsets[row] + word
-    return _Spans(words.first[chosen], words.n_tokens[chosen])
+    """Return the spans of some words of some rows."""
+    index = words.offsets[row] + word
+    return _Spans(words.first[index], words.n_tokens[index])

@@ -85,6 +85,12 @@ class Recipe(Section):
         return self.preprocess.max_length + 1 + self._most_tags
 
     @property
+    def augments_online(self) -> bool:
+        """Whether ids differ between epochs: by subword sampling or augmentation."""
+        sampling = self.sampling
+        return sampling.samples_src or sampling.samples_tgt or any(self.augment.shares.values())
+
+    @property
     def _most_tags(self) -> int:
         return max(len(source.tags) for source in (*self.data.train, *self.data.validation))
 

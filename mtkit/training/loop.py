@@ -13,9 +13,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from mtkit.batches.arrays import Position
 from mtkit.batches.collate import Batch
 from mtkit.batches.loader import BatchLoader
-from mtkit.batches.position import Position
 from mtkit.checkpoint.averaging import average_weights
 from mtkit.checkpoint.history import read_history
 from mtkit.checkpoint.model_dir import TrainedModel, save_model_dir, with_history

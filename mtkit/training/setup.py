@@ -13,6 +13,7 @@ from mtkit.corpus.store.token_store import TokenStore
 from mtkit.io.logs import get_logger
 from mtkit.tokenizer.subword import Tokenizer
 from mtkit.training.activation_checkpointing import checkpoint_activations
+from mtkit.training.compilation import compile_model
 from mtkit.training.distillation import Teacher
 from mtkit.training.distributed.parallel import Parallel
 from mtkit.training.freezing import freeze
@@ -20,7 +21,6 @@ from mtkit.training.initial_weights import initial_model
 from mtkit.training.line_sizes import measure_training_lines
 from mtkit.training.objective import Objective
 from mtkit.training.optimizer import make_optimizer
-from mtkit.training.sizing.compilation import compile_model
 from mtkit.training.step import Stepper
 
 logger = get_logger(__name__)

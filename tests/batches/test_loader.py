@@ -10,11 +10,10 @@ from itertools import accumulate, islice
 
 import pytest
 
+from mtkit.batches.arrays import START, Position, SupportsGather
 from mtkit.batches.build import BatchBuilder
 from mtkit.batches.collate import collate
-from mtkit.batches.gather import SupportsGather
 from mtkit.batches.loader import BatchLoader
-from mtkit.batches.position import START, Position
 from mtkit.corpus.store.token_store import TokenStore
 from tests.batches.store import (
     SRC_SPECIAL,

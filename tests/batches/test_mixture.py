@@ -211,16 +211,16 @@ def test_the_mix_of_a_recipe():
     assert mix.counts(4) == [200, 50, 8]
     assert mix.counts(5) == [100, 25, 0]
     assert list(mix.describe(5)) == [
-        "stage 3 of 3, from epoch 6 on: an epoch shows 125 pairs",
-        "  true: 100, 80.0 %; each of its 100 pairs 1 times",
-        "  bt: 25, 20.0 %; each of its 50 pairs 0.5 times",
-        "  news: 0, 0.0 %; each of its 8 pairs 0 times",
+        "stage 3 of 3, from epoch 6 on: 125 pairs per epoch",
+        "  true: 100 (80.0 %), each of its 100 pairs 1 times",
+        "  bt: 25 (20.0 %), each of its 50 pairs 0.5 times",
+        "  news: 0 (0.0 %), each of its 8 pairs 0 times",
     ]
     assert (
         mix.summary(2)
-        == "stage 2 of 3, from epoch 3 to 5: an epoch shows 258 pairs, true 77.5 %, bt 19.4 %, news 3.1 %"
+        == "stage 2 of 3, epochs 3 to 5: 258 pairs per epoch, true 77.5 %, bt 19.4 %, news 3.1 %"
     )
-    with pytest.raises(MtkitError, match="holds 1 corpora, and"):
+    with pytest.raises(MtkitError, match="has 1 corpora, but"):
         DataMixture.for_config(data, corpora(158), 1)
 
 
@@ -233,7 +233,7 @@ def test_tags_are_those_of_the_corpus():
 def test_a_mix_that_shows_nothing_is_refused():
     with pytest.raises(MtkitError, match="no sentence pairs"):
         DataMixture.plain(corpora(0, 0), 1)
-    with pytest.raises(MtkitError, match=r"stage 2 of data\.stages shows no pairs"):
+    with pytest.raises(MtkitError, match=r"stage 2 of data\.stages contains no pairs"):
         DataMixture(corpora(0, 5), [MixtureStage(0, [1.0, 1.0]), MixtureStage(1, [1.0, 0.0])], 1)
 
 

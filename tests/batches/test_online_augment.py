@@ -223,9 +223,7 @@ def test_a_group_of_batches_becomes_as_many_batches_of_the_same_pairs(tiny_token
         as_lists(batch) for batch in dealt
     ]
     for batch in dealt:
-        assert as_lists(batch[:2]) == as_lists(
-            [[side[place] for place in batch.places] for side in whole]
-        )
+        assert as_lists(batch[:2]) == as_lists([[side[i] for i in batch.indices] for side in whole])
 
 
 @given(lengths=st.lists(st.integers(1, 40), min_size=1, max_size=80), data=st.data())

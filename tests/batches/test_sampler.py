@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mtkit.batches.arrays import START, Position
 from mtkit.batches.bucketing import make_batches
 from mtkit.batches.mixture import DataMixture, MixtureStage
-from mtkit.batches.position import START, Position
 from mtkit.batches.sampler import BatchSampler, Merging
 from mtkit.corpus.store.token_store import TokenStore
 from mtkit.errors import MtkitError

@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from mtkit.batches.arrays import START, BatchRows, Position
 from mtkit.batches.build import BatchBuilder
 from mtkit.batches.collate import to_batch
-from mtkit.batches.gather import BatchRows
 from mtkit.batches.loader import BatchLoader
 from mtkit.batches.mixture import DataMixture
-from mtkit.batches.position import START, Position
 from mtkit.batches.sampler import BatchSampler
 from mtkit.batches.word_alignment import BatchAligner
 from mtkit.config.recipe import Recipe

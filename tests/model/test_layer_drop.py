@@ -10,7 +10,7 @@ from mtkit.config.model import AlignmentHead
 from mtkit.model.layers import DecoderLayer, EncoderLayer
 from mtkit.model.transformer import Transformer
 from mtkit.training.activation_checkpointing import checkpoint_activations
-from mtkit.training.sizing.compilation import compile_model
+from mtkit.training.compilation import compile_model
 from tests.model.reference import PAD_ID, VOCAB_SIZE, randomise, tiny_config
 
 SRC = torch.tensor([[5, 6, 7, 8, 9, 3], [10, 11, 3, 0, 0, 0], [12, 3, 0, 0, 0, 0]])

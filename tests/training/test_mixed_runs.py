@@ -52,8 +52,8 @@ def test_stages_follow_one_another_and_are_told(mixed, tmp_path, caplog):
     with caplog.at_level(logging.INFO, logger="mtkit"):
         train(mixed(1), tmp_path / "run")
     messages = [record.getMessage() for record in caplog.records]
-    assert "stage 1 of 2, from epoch 1 to 1: an epoch shows 120 pairs" in messages
-    assert "  first: 120, 100.0 %; each of its 120 pairs 1 times" in messages
+    assert "stage 1 of 2, epochs 1 to 1: 120 pairs per epoch" in messages
+    assert "  first: 120 (100.0 %), each of its 120 pairs 1 times" in messages
     [n_batches] = [int(message.split()[0]) for message in messages if "batches an epoch" in message]
 
     run = train(mixed(n_batches), tmp_path / "run").run_dir
@@ -63,7 +63,7 @@ def test_stages_follow_one_another_and_are_told(mixed, tmp_path, caplog):
     caplog.clear()
     with caplog.at_level(logging.INFO, logger="mtkit"):
         train(mixed(n_batches + 1), tmp_path / "run")
-    assert "stage 2 of 2, from epoch 2 on: an epoch shows 180 pairs" in [
+    assert "stage 2 of 2, from epoch 2 on: 180 pairs per epoch" in [
         record.getMessage() for record in caplog.records
     ]
 
@@ -75,7 +75,7 @@ def test_a_stage_that_begins_is_told_on_the_way(mixed, tmp_path, caplog):
         record.getMessage() for record in caplog.records if "stage 2 of 2" in record.getMessage()
     ]
     assert told.endswith(
-        ": stage 2 of 2, from epoch 2 on: an epoch shows 180 pairs, first 33.3 %, second 66.7 %"
+        ": stage 2 of 2, from epoch 2 on: 180 pairs per epoch, first 33.3 %, second 66.7 %"
     )
 
 

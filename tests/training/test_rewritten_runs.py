@@ -5,10 +5,10 @@ from itertools import islice
 import pytest
 from safetensors.numpy import load_file
 
+from mtkit.batches.arrays import START
 from mtkit.batches.build import BatchBuilder
 from mtkit.batches.loader import BatchLoader
 from mtkit.batches.mixture import DataMixture
-from mtkit.batches.position import START
 from mtkit.batches.sampler import BatchSampler, Merging
 from mtkit.checkpoint.training_checkpoint import list_checkpoints
 from mtkit.config.recipe import Recipe

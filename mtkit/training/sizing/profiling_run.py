@@ -8,10 +8,9 @@ from typing import NamedTuple, Self
 import numpy as np
 import torch
 
+from mtkit.batches.arrays import START, BatchRows
 from mtkit.batches.bucketing import Indices
 from mtkit.batches.collate import Batch, to_batch
-from mtkit.batches.gather import BatchRows
-from mtkit.batches.position import START
 from mtkit.config.augment import AugmentConfig
 from mtkit.config.recipe import Recipe
 from mtkit.config.sampling import SamplingConfig

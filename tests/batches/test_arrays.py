@@ -4,12 +4,11 @@ from itertools import islice
 
 import numpy as np
 
+from mtkit.batches.arrays import START, BatchRows, Position, gather_pairs
 from mtkit.batches.build import BatchBuilder
 from mtkit.batches.concatenate import PairConcatenator
-from mtkit.batches.gather import BatchRows, gather_pairs
 from mtkit.batches.loader import BatchLoader
 from mtkit.batches.online_augment import GROUP_SIZE, RebatchedPairs
-from mtkit.batches.position import START, Position
 from mtkit.corpus.store.ragged_ids import RaggedIds, range_indices
 from tests.batches.store import SRC_SPECIAL, TGT_SPECIAL, ListStore, plain_order, random_store
 
@@ -37,6 +36,8 @@ def test_a_joined_pair_has_its_tags_once(tiny_tokenizer):
 
 class Reverser:
     """Rewrites a group by turning the order of its batches round."""
+
+    group_size = GROUP_SIZE
 
     def __init__(self):
         self.seen = []
