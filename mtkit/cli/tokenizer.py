@@ -55,9 +55,9 @@ def train(recipe_path: RecipeArgument, overrides: OverridesOption = None) -> Non
     refuse_overwriting_inputs(recipe_path, recipe, ["tokenizer"])
     tokenizer = train_tokenizer(recipe)
     pieces = (
-        f"{tokenizer.src.vocab_size:,} pieces"
+        f"{tokenizer.src.vocab_size:,} subwords"
         if tokenizer.joint
-        else f"{tokenizer.src.vocab_size:,} and {tokenizer.tgt.vocab_size:,} pieces"
+        else f"{tokenizer.src.vocab_size:,} and {tokenizer.tgt.vocab_size:,} subwords"
     )
     print(f"{recipe.tokenizer_dir}: {pieces}")
 

@@ -55,32 +55,32 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
     "validation": {"every_steps": 400, "max_sentences": 200},
 }
-"""What the demo's recipe says besides the defaults."""
+"""Settings of the demo's recipe that differ from the defaults."""
 
 _N_SHOWN = 5
 
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What came out."""
+    """Result of the demo."""
 
     bleu: Score
-    """Of the averaged model on the test set, with its signature."""
+    """BLEU of the averaged model on the test set, with its signature."""
     worked_example: SentencePair
-    """A sentence that was in no part of the corpus, and what the model made of it."""
+    """A sentence that occurs in no part of the corpus, and its translation by the model."""
     model_dir: Path
 
 
 def run_demo(out_dir: Path | str, *, max_steps: int | None = None) -> DemoResult:
-    """Train a Korean-English model from nothing, average, translate and evaluate.
+    """Train a Korean-English model from scratch, average, translate and evaluate.
 
-    Run again, it goes on where it was, and trains nothing that is trained already.
+    A second call resumes, and skips whatever is up to date.
 
     Args:
-        out_dir: Takes corpus, recipe, run and, in `model`, the averaged model.
-        max_steps: Updates of training in place of the recipe's.
+        out_dir: Directory for corpus, recipe, run and, in `model`, the averaged model.
+        max_steps: Number of training updates; overrides the recipe.
     Raises:
-        MtkitError: The folder cannot be written, or holds a run of other settings.
+        MtkitError: The directory cannot be written, or contains a run with other settings.
     """
     started_s = time.monotonic()
     out_dir = Path(out_dir)
@@ -95,7 +95,7 @@ def run_demo(out_dir: Path | str, *, max_steps: int | None = None) -> DemoResult
         print(f"{out_dir / 'tokenizer'}: up to date")
     else:
         tokenizer = train_tokenizer(recipe)
-        print(f"{out_dir / 'tokenizer'}: {tokenizer.src.vocab_size:,} pieces")
+        print(f"{out_dir / 'tokenizer'}: {tokenizer.src.vocab_size:,} subwords")
     _show("preprocess", recipe_path)
     print(preprocess(recipe))
     model_dir = _train(recipe, recipe_path, out_dir, overrides)
@@ -103,9 +103,10 @@ def run_demo(out_dir: Path | str, *, max_steps: int | None = None) -> DemoResult
     score = _translate_and_evaluate(translator, out_dir, model_dir)
     worked = _translate_worked_example(translator, model_dir)
     print(
-        f"\nDone in {format_duration(time.monotonic() - started_s)}. The model is in {model_dir}. It knows the words of {out_dir / 'train.ko'};"
+        f"\nDone in {format_duration(time.monotonic() - started_s)}. The model is in {model_dir}."
     )
-    print("try a sentence of your own (직접 해 보세요):")
+    print(f"Its vocabulary is limited to the words of {out_dir / 'train.ko'}.")
+    print("Try a sentence of your own (직접 해 보세요):")
     _show("translate", "-", "-m", model_dir, stdin="우리는 내일 도서관에서 한국어를 공부할 것이다")
     return DemoResult(score, worked, model_dir)
 
@@ -119,23 +120,22 @@ def _write_corpus(out_dir: Path) -> None:
     }
     if foreign := _foreign_file(out_dir, texts):
         raise MtkitError(
-            f"`{foreign}`: is not the demo's, and is not overwritten",
-            "name an empty or a new directory with --output",
+            f"`{foreign}`: was not written by the demo and is not overwritten",
+            "choose an empty or new directory with --output",
         )
     for path, lines in texts.items():
         write_lines(path, lines)
-    print(
-        f"A Korean-English corpus in {out_dir}: {len(corpus.train):,} pairs to train on, {len(corpus.validation):,} to watch the training by,"
-    )
-    print(
-        f"{len(corpus.test):,} for the test; each of these joins words that training never shows together. For example:"
-    )
+    n_train, n_validation, n_test = map(len, corpus)
+    print(f"Korean-English corpus in {out_dir}: {n_train:,} pairs for training, ", end="")
+    print(f"{n_validation:,} for validation, {n_test:,} for testing.")
+    print("Every validation and test sentence contains a word combination not seen in training.")
+    print("Examples from the training set:")
     for pair in corpus.train[:_N_SHOWN]:
         print(f"  {pair.src} = {pair.tgt}")
 
 
 def _foreign_file(out_dir: Path, texts: Mapping[Path, list[str]]) -> Path | None:
-    """A file that is there and that no earlier demo has written."""
+    """Find an existing file that no earlier demo has written."""
     if not any(path.exists() for path in texts):
         return next(
             filter(
@@ -156,11 +156,11 @@ def _foreign_file(out_dir: Path, texts: Mapping[Path, list[str]]) -> Path | None
 
 def _write_recipe(path: Path) -> None:
     if path.exists():
-        print(f"{path}: kept as it is")
+        print(f"{path}: kept")
         return
     with atomic_write(path) as stream:
         stream.write(short_recipe(Recipe.model_validate(SETTINGS)).encode())
-    print(f"{path}: written, as `mtkit init` does it")
+    print(f"{path}: written, as by `mtkit init`")
 
 
 def _train(recipe: Recipe, recipe_path: Path, out_dir: Path, overrides: Sequence[str]) -> Path:

@@ -354,5 +354,7 @@ def test_the_demo_writes_over_nothing_that_is_not_its_own(mtkit, place):
     before = contents(place)
     outcome = mtkit("demo", "-o", ".")
     assert outcome.status == 1
-    assert outcome.err.splitlines()[0].endswith("is not the demo's, and is not overwritten")
+    assert outcome.err.splitlines()[0].endswith(
+        "was not written by the demo and is not overwritten"
+    )
     assert contents(place) == before

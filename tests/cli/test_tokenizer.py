@@ -106,7 +106,7 @@ def test_train(mtkit, tmp_path):
         "tokenizer", "train", tmp_path / "recipe.yaml", "--set", "tokenizer.vocab_size=320"
     )
     assert outcome.status == 0
-    assert f"{tmp_path / 'work/tokenizer'}: 320 pieces" in outcome.out
+    assert f"{tmp_path / 'work/tokenizer'}: 320 subwords" in outcome.out
     assert Tokenizer.load(tmp_path / "work/tokenizer").src.vocab_size == 320
     preprocessed = mtkit(
         "preprocess",

@@ -80,7 +80,7 @@ def test_a_recipe_that_was_edited_is_kept(small_demo, tmp_path):
     edited = path.read_text(encoding="utf-8").replace("beam_size: 1", "beam_size: 2", 1)
     path.write_text(edited, encoding="utf-8")
     _, printed = run_and_read(tmp_path, max_steps=1)
-    assert path.read_text(encoding="utf-8") == edited and "kept as it is" in printed
+    assert path.read_text(encoding="utf-8") == edited and "recipe.yaml: kept" in printed
 
 
 @pytest.mark.slow

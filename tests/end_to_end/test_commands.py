@@ -63,7 +63,7 @@ def test_from_two_files_to_a_score(mtkit, folder):
     recipe = ["my/recipe.yaml", *(word for size in SIZES for word in ("--set", size))]
 
     outcome = mtkit("tokenizer", "train", *recipe)
-    assert (outcome.status, outcome.out) == (0, f"{folder / 'my/work/tokenizer'}: 600 pieces\n")
+    assert (outcome.status, outcome.out) == (0, f"{folder / 'my/work/tokenizer'}: 600 subwords\n")
 
     first = mtkit("preprocess", *recipe)
     store = (folder / "my/work/store").stat()
