@@ -1,4 +1,4 @@
-"""Greedy search: the most probable token, again and again."""
+"""Greedy search: the most probable token at each step."""
 
 from collections.abc import Sequence
 
@@ -18,26 +18,22 @@ def greedy_search(
     config: SearchConfig,
     constraints: Sequence[Constraints] | None = None,
 ) -> list[Hypothesis]:
-    """Follow the most probable token until EOS; at the maximum length EOS is forced.
+    """Append the most probable token until it is EOS; at the maximum length EOS is forced.
 
     Args:
-        scorer: Gives log-probabilities.
-        sources: Token ids of each sentence.
-        config: Of which the lengths, the length penalty and the rules against repetition count.
-        constraints: Of each sentence; None where there are none. Phrases that must appear need a beam.
+        scorer: Computes log-probabilities.
+        sources: Token ids of each sentence, without EOS.
+        config: Lengths, length penalty and rules against repetition.
+        constraints: Constraints of each sentence; None if there are none. Required phrases need a
+            beam.
     Returns:
-        One hypothesis for each sentence, in order.
+        One hypothesis for each sentence.
     """
+    return decode_single_path(scorer, sources, config, constraints, _pick_best)
 
-    def pick(state: State, at: StepContext) -> NextTokens:
-        best = at.rules.step_top_k(
-            scorer, state, at.last_B1, torch.zeros_like(at.last_B1), 1, at.length
-        )
-        top = best.log_probs_BWC[:, 0].max(1)
-        return NextTokens(
-            best.token_ids_BWC[:, 0].gather(1, top.indices[:, None]),
-            top.values,
-            best.eos_log_probs_BW[:, 0],
-        )
 
-    return decode_single_path(scorer, sources, config, constraints, pick)
+def _pick_best(step: StepContext[State]) -> NextTokens:
+    top = step.rules.step_top_k(step.state, step.last_B1, step.parents_B1, 1, step.length)
+    # While a minimum length applies there are two tokens, and an impossible EOS may be the first.
+    best = top.log_probs_BWC[:, 0].max(1)
+    return NextTokens(top.token_ids_BWC[:, 0].gather(1, best.indices[:, None]), best.values)

@@ -1,179 +1,229 @@
-"""What changes the probabilities of the next pieces, beyond the model: lengths, repetitions, what a translation must begin with and must not hold."""
+"""Rules that change a model's log-probabilities: lengths, repetition, prefixes and phrases."""
 
 import math
 from collections.abc import Sequence
+from typing import Generic
 
 import torch
 from torch import Tensor
 
 from mtkit.config.search import SearchConfig
+from mtkit.search.beam_state import append_tokens
 from mtkit.search.constraints.constraints import Constraints
 from mtkit.search.constraints.negative import NegativeConstraints
 from mtkit.search.constraints.positive import PositiveConstraints
-from mtkit.search.prefix import ForcedPrefix
-from mtkit.search.repetition import block_repeated_ngrams, penalise_repeated
+from mtkit.search.constraints.prefix import ForcedPrefix
 from mtkit.search.scorer import State, StepScorer, TopTokens, top_tokens_of
 
-NO_CONSTRAINTS = Constraints()
+UNCONSTRAINED = Constraints()
 
 
 def full_vocab_reasons(config: SearchConfig, constraints: Sequence[Constraints]) -> list[str]:
-    """What makes a search look at all log-probabilities in every step, in words; nothing in a plain one. Prefixes do so only as long as they last."""
-    asked = {
+    """List the settings that need all log-probabilities in every step; empty for a plain search.
+
+    Prefixes are not listed, because they do so only as long as they last.
+    """
+    is_set = {
         "no_repeat_ngram_size": config.no_repeat_ngram_size > 0,
         "repetition_penalty": config.repetition_penalty != 1.0,
         "sampling without top_k": config.sampling and not config.top_k,
         "words that must appear": any(constraint.positive for constraint in constraints),
         "words that must not appear": any(constraint.negative for constraint in constraints),
     }
-    return [name for name, is_asked in asked.items() if is_asked]
+    return [reason for reason, holds in is_set.items() if holds]
 
 
-class LogitsRules:
-    """The rules for one batch of sentences, and what of their hypotheses the rules have to remember.
+class LogitsRules(Generic[State]):
+    """Takes a scorer's steps and applies the rules for a batch of sentences to what it returns.
 
     Args:
+        scorer: Computes log-probabilities.
         config: Search settings.
-        max_lengths: Most tokens of each sentence, EOS counted.
-        scorer: Whose probabilities are changed.
-        constraints: Of each sentence; None where there are none.
+        max_lengths: Maximum number of tokens of each sentence, EOS included.
+        constraints: Constraints of each sentence; None if there are none.
     """
 
     def __init__(
         self,
-        config: SearchConfig,
-        max_lengths: list[int],
         scorer: StepScorer[State],
+        config: SearchConfig,
+        max_lengths: Sequence[int],
         constraints: Sequence[Constraints] | None,
     ) -> None:
-        self.eos_id = scorer.eos_id
-        self.no_repeat_ngram_size, self.repetition_penalty = (
-            config.no_repeat_ngram_size,
-            config.repetition_penalty,
-        )
-        every = constraints or [NO_CONSTRAINTS] * len(max_lengths)
-        self.min_lengths = [config.min_length + constraint.n_hidden for constraint in every]
+        self.scorer, self.eos_id = scorer, scorer.eos_id
+        self.no_repeat_ngram_size = config.no_repeat_ngram_size
+        self.repetition_penalty = config.repetition_penalty
+        constraints = constraints or [UNCONSTRAINED] * len(max_lengths)
+        self.max_lengths = list(max_lengths)
+        self.min_lengths = [config.min_length + constraint.n_hidden for constraint in constraints]
         self.prefix = (
-            ForcedPrefix([constraint.prefix_ids for constraint in every], scorer.device)
-            if any(constraint.prefix_ids for constraint in every)
+            ForcedPrefix([constraint.prefix_ids for constraint in constraints], scorer.device)
+            if any(constraint.prefix_ids for constraint in constraints)
             else None
         )
         self.negative = (
-            NegativeConstraints([constraint.negative for constraint in every])
-            if any(constraint.negative for constraint in every)
+            NegativeConstraints([constraint.negative for constraint in constraints])
+            if any(constraint.negative for constraint in constraints)
             else None
         )
         self.positive = (
-            PositiveConstraints([constraint.positive for constraint in every], max_lengths)
-            if any(constraint.positive for constraint in every)
+            PositiveConstraints([constraint.positive for constraint in constraints], max_lengths)
+            if any(constraint.positive for constraint in constraints)
             else None
         )
-        self.tokens_BWT: Tensor | None = None
-        self._looks_at_all = bool(full_vocab_reasons(config, every))
+        self._tokens_BWT: Tensor | None = None
+        self._has_full_vocab_reasons = bool(full_vocab_reasons(config, constraints))
 
     def needs_full_vocab(self, length: int) -> bool:
-        """Whether the next step, in which token number `length` is chosen, has to see all log-probabilities."""
-        return self._looks_at_all or (self.prefix is not None and length <= self.prefix.longest)
+        """Return whether the step that makes hypotheses `length` tokens long needs all log-probabilities."""
+        return self._has_full_vocab_reasons or self._is_in_prefix(length)
 
     def step_top_k(
-        self,
-        scorer: StepScorer[State],
-        state: State,
-        token_ids_BW: Tensor,
-        parents_BW: Tensor,
-        n: int,
-        length: int,
+        self, state: State, token_ids_BW: Tensor, parents_BW: Tensor, k: int, length: int
     ) -> TopTokens:
-        """Take a step and give the n most probable next tokens of each hypothesis, as the rules have it.
+        """Take a step and return the k most probable next tokens of each hypothesis.
 
-        Without a rule that changes them all, the scorer's fast way is taken. Where EOS may not come yet there is one more, and they are not in order.
+        While a minimum length applies there may be one more, and they are not in order.
+
+        Args:
+            state: See `StepScorer.step`.
+            token_ids_BW: See `StepScorer.step`.
+            parents_BW: See `StepScorer.step`.
+            k: Number of tokens.
+            length: Number of tokens of a hypothesis after the step, EOS included.
         """
         if self.needs_full_vocab(length):
-            log_probs_BWV, eos_BW = self.step(scorer, state, token_ids_BW, parents_BW, length)
-            return top_tokens_of(log_probs_BWV, n, self.eos_id)._replace(eos_log_probs_BW=eos_BW)
-        if length > max(self.min_lengths):
-            return scorer.step_top_k(state, token_ids_BW, parents_BW, n)
-        best = scorer.step_top_k(state, token_ids_BW, parents_BW, n + 1)
-        best.log_probs_BWC.masked_fill_(
-            (best.token_ids_BWC == self.eos_id) & self._may_not_end(length, best.log_probs_BWC),
-            -math.inf,
-        )
-        return best
+            log_probs_BWV = self.step(state, token_ids_BW, parents_BW, length)
+            return top_tokens_of(log_probs_BWV, k, self.eos_id)
+        # Otherwise the scorer's faster step will do. EOS may be among the k best and impossible.
+        has_min_length = length <= max(self.min_lengths)
+        n_tokens = k + 1 if has_min_length else k
+        top = self.scorer.step_top_k(state, token_ids_BW, parents_BW, n_tokens)
+        if has_min_length:
+            is_too_short_B11 = self._is_too_short(length, top.log_probs_BWC.device)[:, None, None]
+            is_eos_BWC = top.token_ids_BWC == self.eos_id
+            top.log_probs_BWC.masked_fill_(is_eos_BWC & is_too_short_B11, -math.inf)
+        for row in self._rows_at_max_length(length):
+            top.log_probs_BWC[row] = -math.inf
+            top.log_probs_BWC[row, :, 0] = top.eos_log_probs_BW[row]
+            top.token_ids_BWC[row, :, 0] = self.eos_id
+        return top
 
-    def step(
-        self,
-        scorer: StepScorer[State],
-        state: State,
-        token_ids_BW: Tensor,
-        parents_BW: Tensor,
-        length: int,
-    ) -> tuple[Tensor, Tensor]:
-        """Take a step and give all log-probabilities, as the rules have it.
+    def step(self, state: State, token_ids_BW: Tensor, parents_BW: Tensor, length: int) -> Tensor:
+        """Take a step and return all log-probabilities; see `step_top_k`.
 
         Returns:
-            Shape (B, W, V); and those of EOS whatever the minimum length, which count at the maximum length. Shape (B, W).
+            Shape (B, W, V). At the maximum length of a sentence only EOS is possible.
         """
-        log_probs_BWV = scorer.step(state, token_ids_BW, parents_BW)
-        if self.tokens_BWT is not None and self.repetition_penalty != 1.0:
+        log_probs_BWV = self.scorer.step(state, token_ids_BW, parents_BW)
+        if self._tokens_BWT is not None and self.repetition_penalty != 1.0:
             log_probs_BWV = penalise_repeated(
-                log_probs_BWV, self.tokens_BWT, self.repetition_penalty
+                log_probs_BWV, self._tokens_BWT, self.repetition_penalty
             )
-        is_prefix = self.prefix is not None and length <= self.prefix.longest
-        forced = (
-            self.prefix.take(log_probs_BWV, length)
-            if self.prefix is not None and is_prefix
-            else None
-        )
-        if self.tokens_BWT is not None and self.no_repeat_ngram_size:
-            # A phrase that must appear may need a run that is there already.
-            wanted = None if self.positive is None else self.positive.take(log_probs_BWV)
-            block_repeated_ngrams(log_probs_BWV, self.tokens_BWT, self.no_repeat_ngram_size)
-            if self.positive is not None:
-                self.positive.put(log_probs_BWV, wanted)
+        # Prefixes override the rules below, but not what the model thinks of their tokens.
+        prefix = self.prefix if self._is_in_prefix(length) else None
+        prefix_log_probs_BW1 = None if prefix is None else prefix.read(log_probs_BWV, length)
+        if self._tokens_BWT is not None and self.no_repeat_ngram_size:
+            # A required phrase may contain an n-gram that has already occurred.
+            saved = None if self.positive is None else self.positive.save(log_probs_BWV)
+            block_repeated_ngrams(log_probs_BWV, self._tokens_BWT, self.no_repeat_ngram_size)
+            if saved is not None:
+                saved.restore(log_probs_BWV)
         if self.negative is not None:
-            self.negative.block(log_probs_BWV)
+            self.negative.mask(log_probs_BWV)
         if self.positive is not None:
-            self.positive.block(log_probs_BWV, length, self.eos_id)
+            self.positive.mask(log_probs_BWV, length, self.eos_id)
         eos_BW = log_probs_BWV[:, :, self.eos_id].clone()
         if length <= max(self.min_lengths):
-            log_probs_BWV[:, :, self.eos_id] = eos_BW.masked_fill(
-                self._may_not_end(length, log_probs_BWV)[:, :, 0], -math.inf
-            )
-        # Where nothing else is left, a translation may end early.
+            is_too_short_B1 = self._is_too_short(length, log_probs_BWV.device)[:, None]
+            log_probs_BWV[:, :, self.eos_id] = eos_BW.masked_fill(is_too_short_B1, -math.inf)
+        # If no other token is left, a translation may end before its minimum length.
         is_stuck_BW = log_probs_BWV.amax(2) == -math.inf
         log_probs_BWV[:, :, self.eos_id] = torch.where(
             is_stuck_BW, eos_BW, log_probs_BWV[:, :, self.eos_id]
         )
-        if self.prefix is not None and forced is not None:
-            self.prefix.put(log_probs_BWV, forced, length)
-        return log_probs_BWV, eos_BW
+        if prefix is not None and prefix_log_probs_BW1 is not None:
+            prefix.force(log_probs_BWV, prefix_log_probs_BW1, length)
+        for row in self._rows_at_max_length(length):
+            log_probs_BWV[row] = -math.inf
+            log_probs_BWV[row, :, self.eos_id] = eos_BW[row]
+        return log_probs_BWV
 
     def advance(self, parents_BW: Tensor, token_ids_BW: Tensor) -> None:
-        """Follow hypotheses into their next tokens, which continue these ones of the step before."""
+        """Append a token to each hypothesis.
+
+        Args:
+            parents_BW: Index of the hypothesis that each new one continues.
+            token_ids_BW: Token appended to each new one.
+        """
         if self.no_repeat_ngram_size or self.repetition_penalty != 1.0:
-            self.tokens_BWT = append_tokens(self.tokens_BWT, parents_BW, token_ids_BW)
-        for one in (self.negative, self.positive):
-            if one is not None:
-                one.advance(parents_BW, token_ids_BW)
+            self._tokens_BWT = (
+                token_ids_BW[:, :, None]
+                if self._tokens_BWT is None
+                else append_tokens(self._tokens_BWT, parents_BW, token_ids_BW)
+            )
+        for phrases in (self.negative, self.positive):
+            if phrases is not None:
+                phrases.advance(parents_BW, token_ids_BW)
 
-    def keep(self, sentences: Tensor) -> None:
-        """Forget all sentences but these. Indices of shape (B',)."""
-        self.min_lengths = [self.min_lengths[row] for row in sentences.tolist()]
-        if self.tokens_BWT is not None:
-            self.tokens_BWT = self.tokens_BWT.index_select(0, sentences)
-        for one in (self.prefix, self.negative, self.positive):
-            if one is not None:
-                one.keep(sentences)
+    def select(self, rows: Tensor) -> None:
+        """Drop all sentences but these. Shape (B',)."""
+        numbers = rows.tolist()
+        self.min_lengths = [self.min_lengths[row] for row in numbers]
+        self.max_lengths = [self.max_lengths[row] for row in numbers]
+        if self._tokens_BWT is not None:
+            self._tokens_BWT = self._tokens_BWT.index_select(0, rows)
+        for constraint in (self.prefix, self.negative, self.positive):
+            if constraint is not None:
+                constraint.select(rows)
 
-    def _may_not_end(self, length: int, like: Tensor) -> Tensor:
-        return torch.tensor(
-            [length <= shortest for shortest in self.min_lengths], device=like.device
-        )[:, None, None]
+    def _is_in_prefix(self, length: int) -> bool:
+        return self.prefix is not None and length <= self.prefix.max_length
+
+    def _is_too_short(self, length: int, device: torch.device) -> Tensor:
+        return torch.tensor([length <= minimum for minimum in self.min_lengths], device=device)
+
+    def _rows_at_max_length(self, length: int) -> list[int]:
+        return [row for row, maximum in enumerate(self.max_lengths) if maximum == length]
 
 
-def append_tokens(tokens_BWT: Tensor | None, parents_BW: Tensor, token_ids_BW: Tensor) -> Tensor:
-    """The tokens of hypotheses after one more step. Shape (B, W, T + 1)."""
-    if tokens_BWT is None:
-        return token_ids_BW[:, :, None]
-    inherited_BWT = tokens_BWT.gather(1, parents_BW[:, :, None].expand(-1, -1, tokens_BWT.size(2)))
-    return torch.cat((inherited_BWT, token_ids_BW[:, :, None]), dim=2)
+def block_repeated_ngrams(log_probs_BWV: Tensor, tokens_BWT: Tensor, n: int) -> None:
+    """Make tokens impossible that would repeat an n-gram, in place.
+
+    Paulus et al. 2018 (arXiv:1705.04304), section 2.5.
+
+    Args:
+        log_probs_BWV: Log-probabilities of the next tokens.
+        tokens_BWT: Tokens of the hypotheses so far.
+        n: Length of the n-grams, at least 1.
+    """
+    T = tokens_BWT.size(2)
+    if n > T:
+        return
+    last_BWX = tokens_BWT[:, :, n - 1 :]
+    if n > 1:
+        starts_BWXn = tokens_BWT.unfold(2, n, 1)[:, :, :, : n - 1]
+        is_repeated_BWX = (starts_BWXn == tokens_BWT[:, :, None, T - n + 1 :]).all(3)
+    else:
+        is_repeated_BWX = torch.ones_like(last_BWX, dtype=torch.bool)
+    penalty_BWX = torch.zeros_like(last_BWX, dtype=log_probs_BWV.dtype).masked_fill(
+        is_repeated_BWX, -math.inf
+    )
+    log_probs_BWV.scatter_add_(2, last_BWX, penalty_BWX)
+
+
+def penalise_repeated(log_probs_BWV: Tensor, tokens_BWT: Tensor, penalty: float) -> Tensor:
+    """Make tokens less probable that have already occurred.
+
+    Keskar et al. 2019 (arXiv:1909.05858), section 4.1: their log-probabilities are multiplied by the
+    penalty. The results are normalised again.
+
+    Args:
+        log_probs_BWV: Log-probabilities of the next tokens.
+        tokens_BWT: Tokens of the hypotheses so far.
+        penalty: Factor; 1 has no effect.
+    Returns:
+        Shape (B, W, V).
+    """
+    seen_BWT = log_probs_BWV.gather(2, tokens_BWT)
+    return log_probs_BWV.scatter(2, tokens_BWT, seen_BWT * penalty).log_softmax(2)

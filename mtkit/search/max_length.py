@@ -1,4 +1,4 @@
-"""How long translations may become."""
+"""Maximum length of translations."""
 
 from collections.abc import Sequence
 
@@ -10,36 +10,40 @@ from mtkit.search.constraints.constraints import Constraints
 def max_target_lengths(
     sources: Sequence[list[int]],
     config: SearchConfig,
-    limit: int | None,
+    model_limit: int | None,
     constraints: Sequence[Constraints] | None = None,
 ) -> list[int]:
-    """The most tokens that each translation may have, EOS counted: relative to the source, and no more than the scorer's limit.
+    """Compute the maximum number of tokens of each translation, EOS included.
 
-    Demands get the room that they need.
+    It is relative to the length of the source, at least what the constraints need, and at most the
+    model's limit.
 
     Args:
-        sources: Token ids of each sentence.
+        sources: Token ids of each sentence, without EOS.
         config: Search settings.
-        limit: The scorer's own.
-        constraints: Of each sentence; None where there are none.
+        model_limit: Maximum number of tokens that the model supports, EOS included; None if there is
+            no limit.
+        constraints: Constraints of each sentence; None if there are none.
     Raises:
-        MtkitError: The scorer's limit is too low for the constraints.
+        MtkitError: Constraints need more tokens than the model supports.
     """
-    wanted = [
+    lengths = [
         max(int(config.max_length_ratio * len(source)) + config.max_length_extra, config.min_length)
         for source in sources
     ]
     if config.max_length is not None:
-        wanted = [min(length, config.max_length) for length in wanted]
+        lengths = [min(length, config.max_length) for length in lengths]
     if constraints is not None:
-        wanted = [
+        lengths = [
             max(length + constraint.n_hidden, constraint.n_needed)
-            for length, constraint in zip(wanted, constraints, strict=True)
+            for length, constraint in zip(lengths, constraints, strict=True)
         ]
-        longest = max((constraint.n_needed for constraint in constraints), default=0)
-        if limit is not None and longest >= limit:
+        n_needed = max((constraint.n_needed for constraint in constraints), default=0)
+        if model_limit is not None and n_needed >= model_limit:
             raise MtkitError(
-                f"the constraints need {longest} tokens, but the model can write at most {limit - 1}",
+                f"the constraints need {n_needed} tokens, but the model can write at most {model_limit - 1}",
                 "use a shorter prefix or fewer words",
             )
-    return [length + 1 if limit is None else min(length + 1, limit) for length in wanted]
+    return [
+        length + 1 if model_limit is None else min(length + 1, model_limit) for length in lengths
+    ]

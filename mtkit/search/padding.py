@@ -1,23 +1,23 @@
-"""How long a source is made with padding: a length that depends on the sentence alone, so that its translation does too."""
+"""Padded lengths that depend on the sentence alone, so that its translation does too."""
 
 
 def padded_length(n_positions: int) -> int:
-    """The length that a sentence is padded to, whatever stands beside it in a batch.
+    """Return the length to which a sentence is padded, whatever else is in its batch.
 
-    Sums over a source come out differently in the last bit when padding is added to it, even padding that counts for nothing. So only sentences that
-    are padded to the same length are read together.
+    Sums over a source differ in the last bit if padding is added to it, although padding has no
+    weight. Therefore only sentences that are padded to the same length are encoded together.
 
     Args:
-        n_positions: Of the sentence, EOS counted.
+        n_positions: Number of positions of the sentence, EOS included.
     """
     step = 4 if n_positions <= 32 else 8 if n_positions <= 128 else 16
     return -(-n_positions // step) * step
 
 
 def coarse_length(n_positions: int) -> int:
-    """A length with room for so many positions out of a few: powers of two, and halfway between them, from 16.
+    """Round a length up to one of few: powers of two from 16, and the midpoints between them.
 
-    For where shapes are to be few and padding costs little.
+    For code that needs few different shapes and for which padding is cheap.
     """
     power = max(1 << (n_positions - 1).bit_length(), 16)
     return 3 * power // 4 if n_positions <= 3 * power // 4 and power >= 32 else power

@@ -1,7 +1,7 @@
-"""Writing one hypothesis of each sentence, token by token; how a token is picked is the caller's."""
+"""Decoding with one hypothesis per sentence; greedy search and sampling differ in how they pick tokens."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Generic, NamedTuple
 
 import torch
 from torch import Tensor
@@ -9,31 +9,34 @@ from torch import Tensor
 from mtkit.config.search import SearchConfig
 from mtkit.model.cache import filled_gaps
 from mtkit.search.constraints.constraints import Constraints
-from mtkit.search.hypothesis import Hypothesis
+from mtkit.search.hypothesis import Hypothesis, length_penalty
 from mtkit.search.logits_rules import LogitsRules
 from mtkit.search.max_length import max_target_lengths
-from mtkit.search.penalties import length_penalty
 from mtkit.search.scorer import State, StepScorer
 
 
 class NextTokens(NamedTuple):
-    """The next token of each row."""
+    """The next token of each hypothesis."""
 
     token_ids_B1: Tensor
     log_probs_B: Tensor
-    eos_log_probs_B: Tensor
-    """Of EOS, whether it was picked or not."""
 
 
-class StepContext(NamedTuple):
-    """What picking a token needs to know."""
+class StepContext(NamedTuple, Generic[State]):
+    """The step for which tokens are picked."""
 
-    rules: LogitsRules
+    rules: LogitsRules[State]
+    """Takes the step."""
+    state: State
+    """The scorer's state, to be advanced by one step."""
     last_B1: Tensor
+    """Last token of each hypothesis."""
+    parents_B1: Tensor
+    """Index of the hypothesis that each one continues: 0."""
     length: int
-    """Tokens of a hypothesis once this one is there."""
-    rows: list[int]
-    """Which sentences are still being written."""
+    """Number of tokens of a hypothesis after the step, EOS included."""
+    sentences: list[int]
+    """Index in the batch of each row's sentence."""
 
 
 def decode_single_path(
@@ -41,54 +44,54 @@ def decode_single_path(
     sources: list[list[int]],
     config: SearchConfig,
     constraints: Sequence[Constraints] | None,
-    pick: Callable[[State, StepContext], NextTokens],
+    pick_next: Callable[[StepContext[State]], NextTokens],
 ) -> list[Hypothesis]:
-    """Add tokens until EOS is picked; at the maximum length EOS is forced.
+    """Append tokens until EOS is picked; at the maximum length EOS is the only choice.
 
     Args:
-        scorer: Gives log-probabilities.
-        sources: Token ids of each sentence.
-        config: Of which the lengths, the length penalty and the rules against repetition count.
-        constraints: Of each sentence; None where there are none. Phrases that must appear need a beam.
-        pick: Takes a step of the scorer and picks a token for each row.
+        scorer: Computes log-probabilities.
+        sources: Token ids of each sentence, without EOS.
+        config: Lengths, length penalty and rules against repetition.
+        constraints: Constraints of each sentence; None if there are none. Required phrases need a
+            beam.
+        pick_next: Takes a step of the scorer and picks a token for each sentence.
     Returns:
-        One hypothesis for each sentence, in order.
+        One hypothesis for each sentence.
     """
     if not sources:
         return []
     max_lengths = max_target_lengths(sources, config, scorer.max_length, constraints)
-    rules = LogitsRules(config, max_lengths, scorer, constraints)
+    rules = LogitsRules(scorer, config, max_lengths, constraints)
     state = scorer.start(sources)
-    found: list[Hypothesis | None] = [None] * len(sources)
+    hypotheses: list[Hypothesis | None] = [None] * len(sources)
     token_ids: list[list[int]] = [[] for _ in sources]
     log_probs = [0.0] * len(sources)
-    live = list(range(len(sources)))
+    sentences = list(range(len(sources)))
     last_B1 = torch.full((len(sources), 1), scorer.bos_id)
     for length in range(1, max(max_lengths) + 1):
-        picked = pick(state, StepContext(rules, last_B1, length, live))
+        parents_B1 = torch.zeros_like(last_B1)
+        picked = pick_next(StepContext(rules, state, last_B1, parents_B1, length, sentences))
         last_B1 = picked.token_ids_B1
-        eos = picked.eos_log_probs_B.tolist()
-        goes_on = [False] * len(live)
+        is_unfinished = [False] * len(sentences)
         for row, (i, token, log_prob) in enumerate(
-            zip(live, last_B1[:, 0].tolist(), picked.log_probs_B.tolist(), strict=True)
+            zip(sentences, last_B1[:, 0].tolist(), picked.log_probs_B.tolist(), strict=True)
         ):
-            is_last = length == max_lengths[i]
-            log_probs[i] += eos[row] if is_last else log_prob
-            if is_last or token == scorer.eos_id:
-                found[i] = Hypothesis(
-                    token_ids[i], log_probs[i], log_probs[i] / length_penalty(length, config)
-                )
+            log_probs[i] += log_prob
+            # Without usable probabilities, the token at the maximum length may be another one.
+            if token == scorer.eos_id or length == max_lengths[i]:
+                score = log_probs[i] / length_penalty(length, config)
+                hypotheses[i] = Hypothesis(token_ids[i], log_probs[i], score)
             else:
                 token_ids[i].append(token)
-                goes_on[row] = True
-        if not any(goes_on):
+                is_unfinished[row] = True
+        unfinished = filled_gaps(is_unfinished)
+        if not unfinished:
             break
-        going_on = filled_gaps(goes_on)
         rules.advance(torch.zeros_like(last_B1), last_B1)
-        if len(going_on) < len(live):
-            rows = torch.tensor(going_on, device=last_B1.device)
-            last_B1 = last_B1.index_select(0, rows)
+        if len(unfinished) < len(sentences):
+            rows = torch.tensor(unfinished, device=last_B1.device)
             state.keep(rows)
-            rules.keep(rows)
-            live = [live[row] for row in going_on]
-    return [hypothesis for hypothesis in found if hypothesis is not None]
+            rules.select(rows)
+            last_B1 = last_B1.index_select(0, rows)
+            sentences = [sentences[row] for row in unfinished]
+    return [hypothesis for hypothesis in hypotheses if hypothesis is not None]

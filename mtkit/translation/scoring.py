@@ -10,7 +10,7 @@ from mtkit.engines.batching import pair_batches
 from mtkit.errors import MtkitError
 from mtkit.io.arguments import list_of_texts, require, require_count, require_list
 from mtkit.io.logs import get_logger
-from mtkit.search.penalties import length_penalty
+from mtkit.search.hypothesis import length_penalty
 from mtkit.search.teacher_forcing import ForcedScorer
 from mtkit.tokenizer.subword import Tokenizer
 from mtkit.translation.source_encoder import SourceEncoder

@@ -2,8 +2,7 @@
 
 import itertools
 
-from mtkit.search.hypothesis import Hypothesis
-from mtkit.search.penalties import length_penalty
+from mtkit.search.hypothesis import Hypothesis, length_penalty
 from tests.search.table import EOS
 
 

@@ -6,8 +6,7 @@ import math
 import torch
 from hypothesis import strategies as st
 
-from mtkit.search.hypothesis import Hypothesis
-from mtkit.search.penalties import length_penalty
+from mtkit.search.hypothesis import Hypothesis, length_penalty
 from mtkit.search.scorer import top_tokens_of
 
 BOS, EOS = 0, 1

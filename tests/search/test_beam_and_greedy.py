@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mtkit.config.search import SearchConfig
 from mtkit.search.beam import beam_search
 from mtkit.search.greedy import greedy_search
-from mtkit.search.penalties import mean_length_penalty, wu_length_penalty
+from mtkit.search.hypothesis import mean_length_penalty, wu_length_penalty
 from tests.search.table import EOS, FullTable, TableScorer, all_hypotheses, full_tables
 
 VOCAB_SIZE = 4

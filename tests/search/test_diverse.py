@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mtkit.config.search import SearchConfig
 from mtkit.search.beam import beam_search
-from mtkit.search.penalties import length_penalty
+from mtkit.search.hypothesis import length_penalty
 from tests.search.table import EOS, FullTable, TableScorer, full_tables
 
 few = settings(max_examples=40, deadline=None)

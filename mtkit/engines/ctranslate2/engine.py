@@ -19,9 +19,8 @@ from mtkit.interop.package import require_ctranslate2
 from mtkit.interop.weight_map import n_positions, pieces_of
 from mtkit.model.device import choose_device, describe_device
 from mtkit.search.constraints.constraints import Constraints
-from mtkit.search.hypothesis import Hypothesis
+from mtkit.search.hypothesis import Hypothesis, length_penalty
 from mtkit.search.max_length import max_target_lengths
-from mtkit.search.penalties import length_penalty
 from mtkit.translation.translator import Translator
 
 _COMPUTE_TYPES = {

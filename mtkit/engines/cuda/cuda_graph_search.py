@@ -19,13 +19,12 @@ from mtkit.engines.cuda.decision_log import DecisionLog
 from mtkit.engines.cuda.kernel_choice import kernels_for
 from mtkit.engines.cuda.static_state import Arena, SearchShape, StaticState, copy_to_start
 from mtkit.io.logs import get_logger
-from mtkit.search.beam import refuse_without_end
 from mtkit.search.candidates import top_candidates
 from mtkit.search.ensemble_scorer import ModelScorer, ModelState
-from mtkit.search.hypothesis import Hypothesis
+from mtkit.search.finished import require_hypotheses
+from mtkit.search.hypothesis import Hypothesis, length_penalty
 from mtkit.search.max_length import max_target_lengths
 from mtkit.search.padding import coarse_length
-from mtkit.search.penalties import length_penalty
 from mtkit.search.scorer import TopTokens
 
 logger = get_logger(__name__)
@@ -123,7 +122,7 @@ class CudaGraphSearch:
             written.add(live, begun_at, buffers.written(length - begun_at))
         self._lookback.clear()
         found = written.hypotheses()
-        refuse_without_end(found)
+        require_hypotheses(found)
         return found
 
     def _forget(self) -> None:
@@ -296,14 +295,14 @@ class GraphBuffers:
         chosen = top_candidates(
             log_probs_BWC + self.scores_BW[:, :, None], token_ids_BWC, config.beam_size, eos_id
         )
-        ended_BW = (chosen.end_log_probs_BW / self.penalties_T.index_select(0, length)).masked_fill(
-            ~chosen.ends_BW, -math.inf
-        )
+        ended_BW = (
+            chosen.finished_log_probs_BW / self.penalties_T.index_select(0, length)
+        ).masked_fill(~chosen.is_finished_BW, -math.inf)
         best_ended_BN = (
             torch.cat((self.best_ended_BN, ended_BW), dim=1).topk(config.n_best, dim=1).values
         )
         self.best_ended_BN.copy_(best_ended_BN)
-        self.n_ended_B += chosen.ends_BW.sum(1)
+        self.n_ended_B += chosen.is_finished_BW.sum(1)
         best_live_B = chosen.log_probs_BW.amax(1)
         # A log-probability only falls, and the divisor only grows up to the maximum length.
         is_beaten_B = (self.n_ended_B >= config.n_best) & (
@@ -321,14 +320,14 @@ class GraphBuffers:
             (
                 chosen.parents_BW,
                 chosen.token_ids_BW,
-                chosen.ends_BW,
-                chosen.end_parents_BW,
+                chosen.is_finished_BW,
+                chosen.finished_parents_BW,
                 self.done_B[:, None],
             ),
             dim=1,
         ).int()
         line_BX = torch.cat(
-            (numbers_BX, chosen.end_log_probs_BW.contiguous().view(torch.int32)), dim=1
+            (numbers_BX, chosen.finished_log_probs_BW.contiguous().view(torch.int32)), dim=1
         )
         self.written_TBX.index_copy_(0, self.n_written, line_BX[None])
 

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mtkit.config.search import SearchConfig
-from mtkit.search.hypothesis import Hypothesis
-from mtkit.search.penalties import length_penalty
+from mtkit.search.hypothesis import Hypothesis, length_penalty
 
 
 class DecisionLog:

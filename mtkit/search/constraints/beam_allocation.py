@@ -1,101 +1,132 @@
-"""Which continuations a beam keeps when phrases must appear."""
+"""Dynamic beam allocation: the continuations that a beam keeps while required phrases are missing."""
 
 import math
+from typing import Generic, NamedTuple
 
 import torch
 from torch import Tensor
 
-from mtkit.search.candidates import BeamUpdate, FinishedHypothesis
+from mtkit.config.search import SearchConfig
+from mtkit.search.beam_state import Beam, BeamUpdate, FinishedHypothesis
 from mtkit.search.constraints.phrase_tracker import PhraseTracker
 from mtkit.search.constraints.positive import PositiveConstraints
+from mtkit.search.logits_rules import LogitsRules
+from mtkit.search.scorer import State
 
 
-def choose_from_banks(
-    totals_BWV: Tensor, must: PositiveConstraints, beam_size: int, eos_id: int
-) -> BeamUpdate:
-    """Choose by dynamic beam allocation (Post and Vilar 2018, arXiv:1804.06609).
+class _Candidate(NamedTuple):
+    """One continuation of a hypothesis; sorts by log-probability."""
+
+    log_prob: float
+    parent: int
+    token_id: int
+
+
+class ConstrainedExpansion(Generic[State]):
+    """Keep continuations by dynamic beam allocation (Post and Vilar 2018, arXiv:1804.06609).
 
     Candidates are the best continuations of all hypotheses, the best of each one, and those that
-    lead further into a phrase. They are grouped in banks by the number of pieces that their phrases
-    still need. The beam takes one candidate of each bank in turn, so that hypotheses with phrases do
-    not compete with those without; see `_in_turn` for the order of the banks.
+    lead further into a phrase. They are grouped in banks by the number of tokens that the missing
+    phrases still need. The beam takes one candidate of each bank in turn, so that hypotheses with
+    phrases do not compete with those without; see `_order_banks`.
+
+    A hypothesis ends if EOS is among the `beam_size` best continuations with all phrases.
 
     Args:
-        totals_BWV: Log-probabilities of whole hypotheses, as `Must.block` leaves them; EOS is possible for those alone that hold all phrases.
-        must: Where the hypotheses are in their phrases.
-        beam_size: How many go on.
-        eos_id: The token that ends a hypothesis; it does so when it is among the `beam_size` best continuations with all phrases.
+        rules: Takes the scorer's steps, with EOS possible only after all phrases.
+        positive: State of the hypotheses in their phrases.
+        config: Search settings.
     """
-    B = totals_BWV.size(0)
-    ended: list[FinishedHypothesis] = []
-    log_probs_BW = torch.full((B, beam_size), -math.inf, dtype=totals_BWV.dtype)
-    parents_BW, token_ids_BW = (
-        torch.zeros(B, beam_size, dtype=torch.long),
-        torch.zeros(B, beam_size, dtype=torch.long),
-    )
-    for row in range(B):
-        found = _candidates(totals_BWV[row], must.trackers[row], must.places[row], 2 * beam_size)
-        banks: dict[int, list[tuple[float, int, int]]] = {}
-        for total, parent, token in found:
-            tracker, place = must.trackers[row], must.places[row][parent]
-            n_needed = 0 if token == eos_id else tracker.n_needed(tracker.next(place, token))
-            banks.setdefault(n_needed, []).append((total, parent, token))
-        whole = banks.get(0, [])
-        ended += [
-            FinishedHypothesis(row, 0, parent, total)
-            for total, parent, token in whole[:beam_size]
-            if token == eos_id
-        ]
-        banks[0] = [one for one in whole if one[2] != eos_id]
-        kept = sorted(_dealt(_in_turn(banks), beam_size), reverse=True)
-        for column, (total, parent, token) in enumerate(kept):
-            log_probs_BW[row, column], parents_BW[row, column], token_ids_BW[row, column] = (
-                total,
-                parent,
-                token,
+
+    def __init__(
+        self, rules: LogitsRules[State], positive: PositiveConstraints, config: SearchConfig
+    ) -> None:
+        self.rules, self.positive, self.beam_size = rules, positive, config.beam_size
+
+    def __call__(self, beam: Beam, state: State, length: int) -> BeamUpdate:
+        """See `Expand`."""
+        log_probs_BWV = self.rules.step(state, beam.token_ids_BW, beam.parents_BW, length)
+        totals_BWV = log_probs_BWV + beam.log_probs_BW[:, :, None]
+        B, W = totals_BWV.size(0), self.beam_size
+        finished: list[FinishedHypothesis] = []
+        log_probs_BW = torch.full((B, W), -math.inf, dtype=totals_BWV.dtype)
+        parents_BW = torch.zeros(B, W, dtype=torch.long)
+        token_ids_BW = torch.zeros(B, W, dtype=torch.long)
+        for row in range(B):
+            finished_parents, kept = self._allocate(row, totals_BWV[row])
+            finished += [
+                FinishedHypothesis(row, 0, candidate.parent, candidate.log_prob)
+                for candidate in finished_parents
+            ]
+            for column, (log_prob, parent, token_id) in enumerate(kept):
+                log_probs_BW[row, column] = log_prob
+                parents_BW[row, column] = parent
+                token_ids_BW[row, column] = token_id
+        device = totals_BWV.device
+        return BeamUpdate(
+            finished, log_probs_BW.to(device), parents_BW.to(device), token_ids_BW.to(device)
+        )
+
+    def _allocate(self, row: int, totals_WV: Tensor) -> tuple[list[_Candidate], list[_Candidate]]:
+        """Return the candidates of one sentence that end a hypothesis, and those to keep."""
+        tracker, states = self.positive.trackers[row], self.positive.states[row]
+        eos_id = self.rules.eos_id
+        banks: dict[int, list[_Candidate]] = {}
+        for candidate in _candidates(totals_WV, tracker, states, 2 * self.beam_size):
+            _, parent, token_id = candidate
+            n_needed = (
+                0
+                if token_id == eos_id
+                else tracker.n_needed(tracker.next(states[parent], token_id))
             )
-    device = totals_BWV.device
-    return BeamUpdate(
-        ended, log_probs_BW.to(device), parents_BW.to(device), token_ids_BW.to(device)
-    )
+            banks.setdefault(n_needed, []).append(candidate)
+        complete = banks.get(0, [])
+        ending = [
+            candidate for candidate in complete[: self.beam_size] if candidate.token_id == eos_id
+        ]
+        banks[0] = [candidate for candidate in complete if candidate.token_id != eos_id]
+        return ending, sorted(_deal(_order_banks(banks), self.beam_size), reverse=True)
 
 
 def _candidates(
-    totals_WV: Tensor, tracker: PhraseTracker, places: list[int], n: int
-) -> list[tuple[float, int, int]]:
-    """Log-probability, parent and token of each, the best first; no impossible ones."""
+    totals_WV: Tensor, tracker: PhraseTracker, states: list[int], n: int
+) -> list[_Candidate]:
+    """Return the possible candidates of one sentence, best first."""
     V = totals_WV.size(1)
     flat_X = totals_WV.flatten()
     chosen = set(flat_X.topk(min(n, flat_X.size(0))).indices.tolist())
     chosen.update(w * V + token for w, token in enumerate(totals_WV.argmax(1).tolist()))
-    for w, place in enumerate(places):
-        if tokens := tracker.advancing(place):
+    for w, state in enumerate(states):
+        if tokens := tracker.advancing(state):
             index = torch.tensor(tokens, device=totals_WV.device)
             best = totals_WV[w, index].topk(min(n, len(tokens))).indices
             chosen.update((w * V + index[best]).tolist())
     order = sorted(chosen)
-    values = flat_X[torch.tensor(order, device=flat_X.device)].tolist()
-    found = [
-        (value, *divmod(x, V))
-        for value, x in zip(values, order, strict=True)
-        if math.isfinite(value)
+    log_probs = flat_X[torch.tensor(order, device=flat_X.device)].tolist()
+    candidates = [
+        _Candidate(log_prob, *divmod(x, V))
+        for log_prob, x in zip(log_probs, order, strict=True)
+        if math.isfinite(log_prob)
     ]
-    return sorted(found, key=lambda one: (-one[0], one[1], one[2]))
+    return sorted(candidates, key=lambda c: (-c.log_prob, c.parent, c.token_id))
 
 
-def _in_turn(banks: dict[int, list[tuple[float, int, int]]]) -> list[list[tuple[float, int, int]]]:
-    """Order banks: the fullest, the emptiest, and then those with the best candidates.
+def _order_banks(banks: dict[int, list[_Candidate]]) -> list[list[_Candidate]]:
+    """Order banks: the most complete, the least complete, then the others by their best candidates.
 
-    Where there are more banks than places in the beam, the fullest bank makes progress certain, and
-    the emptiest keeps the hypotheses that will write their phrases later.
+    If there are more banks than the beam is wide, the most complete one ensures progress, and the
+    least complete one keeps the hypotheses that will contain their phrases later.
     """
-    fullest, *others = [banks[n_needed] for n_needed in sorted(banks) if banks[n_needed]] or [[]]
-    return [fullest, *others[-1:], *sorted(others[:-1], key=lambda bank: bank[0], reverse=True)]
+    most_complete, *others = [banks[n_needed] for n_needed in sorted(banks) if banks[n_needed]] or [
+        []
+    ]
+    by_best = sorted(others[:-1], key=lambda bank: bank[0], reverse=True)
+    return [most_complete, *others[-1:], *by_best]
 
 
-def _dealt(banks: list[list[tuple[float, int, int]]], n: int) -> list[tuple[float, int, int]]:
-    """One of each bank in turn, until there are n or none is left."""
-    dealt: list[tuple[float, int, int]] = []
+def _deal(banks: list[list[_Candidate]], n: int) -> list[_Candidate]:
+    """Take one candidate of each bank in turn, until there are n or none is left."""
+    dealt: list[_Candidate] = []
     for depth in range(max(map(len, banks), default=0)):
         for bank in banks:
             if depth < len(bank) and len(dealt) < n:

@@ -1,4 +1,4 @@
-"""What one translation has to hold, and must not hold."""
+"""Lexical constraints on a translation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,28 +9,30 @@ from mtkit.search.constraints.phrase_tracker import PhraseTracker
 
 @dataclass(frozen=True)
 class Constraints:
-    """Of one sentence. Plain data that may travel to another process."""
+    """Constraints on the translation of one sentence, as plain data that other processes can load."""
 
     prefix_ids: tuple[int, ...] = ()
-    """The pieces that it begins with."""
+    """Token ids with which the translation begins."""
     n_hidden: int = 0
-    """Of these, how many at the start are not part of the text, such as a language tag; they do not count for the minimum and maximum length."""
+    """Number of leading prefix tokens that are not part of the text, such as a language tag. They do
+    not count towards the minimum and maximum length."""
     positive: tuple[PhraseAutomaton, ...] = ()
-    """Phrases that it holds, in any order."""
+    """Phrases that must appear, in any order."""
     negative: tuple[PhraseAutomaton, ...] = ()
-    """Phrases that it does not hold beyond the prefix."""
+    """Phrases that must not appear after the prefix."""
 
     @property
     def n_needed(self) -> int:
-        """Most pieces that prefix and phrases take together."""
-        return len(self.prefix_ids) + sum(phrase.n_needed(frozenset()) for phrase in self.positive)
+        """Maximum number of tokens that the prefix and the required phrases take."""
+        n_phrases = sum(phrase.n_needed(frozenset()) for phrase in self.positive)
+        return len(self.prefix_ids) + n_phrases
 
     def are_satisfied_by(self, token_ids: Sequence[int]) -> bool:
-        """Return whether token ids, without the hidden ones, contain all phrases that must appear."""
-        tracker, place = PhraseTracker(self.positive, once=True), 0
+        """Return whether a translation, without hidden tokens, contains all required phrases."""
+        tracker, state = PhraseTracker(self.positive, once=True), 0
         for token in token_ids:
-            place = tracker.next(place, token)
-        return tracker.n_needed(place) == 0
+            state = tracker.next(state, token)
+        return tracker.n_needed(state) == 0
 
     def __bool__(self) -> bool:
         return bool(self.prefix_ids or self.positive or self.negative)

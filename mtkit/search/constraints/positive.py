@@ -1,4 +1,4 @@
-"""Phrases that must appear: lexical constraints in a beam."""
+"""Positive constraints: phrases that must appear."""
 
 import math
 from collections.abc import Sequence
@@ -7,23 +7,27 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mtkit.search.constraints.negative import TrackedPhrases
 from mtkit.search.constraints.phrase_automaton import PhraseAutomaton
+from mtkit.search.constraints.phrase_tracker import TrackedPhrases
 
 
-class Taken(NamedTuple):
-    """Some log-probabilities, and whose they are."""
+class SavedLogProbs(NamedTuple):
+    """Some log-probabilities, to be restored after other rules have changed them."""
 
-    where: tuple[Tensor, ...]
+    index: tuple[Tensor, ...]
     values: Tensor
+
+    def restore(self, log_probs_BWV: Tensor) -> None:
+        """Write the saved values back, in place."""
+        log_probs_BWV[self.index] = self.values
 
 
 class PositiveConstraints(TrackedPhrases):
-    """Keeps hypotheses from ending without their phrases, and from going on until there is no room for them.
+    """Keeps hypotheses from ending without their phrases, and from becoming too long for them.
 
     Args:
-        phrases: Of each sentence.
-        max_lengths: Most tokens of each sentence, EOS counted; there is room for all phrases.
+        phrases: Required phrases of each sentence.
+        max_lengths: Maximum number of tokens of each sentence, EOS included; all phrases fit.
     """
 
     def __init__(
@@ -32,46 +36,39 @@ class PositiveConstraints(TrackedPhrases):
         super().__init__(phrases, once=True)
         self.max_lengths = list(max_lengths)
 
-    def take(self, log_probs_BWV: Tensor) -> Taken | None:
-        """The log-probabilities of pieces that lead on in a phrase, before other rules change them."""
-        where = [
-            (row, column, token)
-            for row, (tracker, places) in enumerate(zip(self.trackers, self.places, strict=True))
-            for column, place in enumerate(places)
-            for token in tracker.advancing(place)
-        ]
-        if not where:
-            return None
-        index = torch.tensor(where, device=log_probs_BWV.device).unbind(1)
-        return Taken(index, log_probs_BWV[index])
+    def save(self, log_probs_BWV: Tensor) -> SavedLogProbs | None:
+        """Save the log-probabilities of tokens that lead further into a phrase; None if none do."""
+        index = self.advancing_index(log_probs_BWV.device)
+        return None if index is None else SavedLogProbs(index, log_probs_BWV[index])
 
-    def put(self, log_probs_BWV: Tensor, taken: Taken | None) -> None:
-        """Put these back; in place."""
-        if taken is not None:
-            log_probs_BWV[taken.where] = taken.values
+    def mask(self, log_probs_BWV: Tensor, length: int, eos_id: int) -> None:
+        """Make EOS impossible while a phrase is missing, and tokens that leave too little space.
 
-    def block(self, log_probs_BWV: Tensor, length: int, eos_id: int) -> None:
-        """Make the end impossible as long as a phrase is missing, and pieces after which the phrases would not fit; in place."""
-        for row, (tracker, places, limit) in enumerate(
-            zip(self.trackers, self.places, self.max_lengths, strict=True)
+        Args:
+            log_probs_BWV: Log-probabilities of the next tokens; changed in place.
+            length: Number of tokens of a hypothesis after this step.
+            eos_id: Id of EOS.
+        """
+        for row, (tracker, states, max_length) in enumerate(
+            zip(self.trackers, self.states, self.max_lengths, strict=True)
         ):
-            room = limit - 1 - length
-            for column, place in enumerate(places):
-                if tracker.n_needed(place) == 0:
+            n_available = max_length - 1 - length
+            for column, state in enumerate(states):
+                if tracker.n_needed(state) == 0:
                     continue
                 log_probs_BWV[row, column, eos_id] = -math.inf
-                if tracker.n_needed_at_worst(place) > room:
+                if tracker.n_needed_from_start(state) > n_available:
                     fitting = [
                         token
-                        for token in tracker.advancing(place)
-                        if tracker.n_needed(tracker.next(place, token)) <= room
+                        for token in tracker.advancing(state)
+                        if tracker.n_needed(tracker.next(state, token)) <= n_available
                     ]
                     index = torch.tensor(fitting, dtype=torch.long, device=log_probs_BWV.device)
                     values = log_probs_BWV[row, column, index]
                     log_probs_BWV[row, column] = -math.inf
                     log_probs_BWV[row, column, index] = values
 
-    def keep(self, sentences: Tensor) -> None:
-        """Forget all sentences but these."""
-        super().keep(sentences)
-        self.max_lengths = [self.max_lengths[row] for row in sentences.tolist()]
+    def select(self, rows: Tensor) -> None:
+        """Drop all sentences but these. Shape (B',)."""
+        super().select(rows)
+        self.max_lengths = [self.max_lengths[row] for row in rows.tolist()]
