@@ -1,4 +1,7 @@
-"""The tokenizer of a recipe: trained on its training corpus, or taken over from a model, and made again when those or the settings changed."""
+"""The tokenizer of a recipe: trained on its training corpus, or taken over from a model.
+
+It is made again when the corpus or the settings have changed.
+"""
 
 import os
 from collections import Counter
@@ -35,18 +38,21 @@ logger = get_logger(__name__)
 
 
 def train_tokenizer(recipe: Recipe) -> Tokenizer:
-    """Train the tokenizer on the recipe's training corpus, or take over and extend that of a model, and keep it in `recipe.tokenizer_dir`.
+    """Train the tokenizer of a recipe, or take over and extend that of a model.
+
+    The result is kept in `recipe.tokenizer_dir`.
 
     Raises:
-        MtkitError: The corpus cannot be read, its files are of unequal length, too much of it is dropped, or it gives no vocabulary of the wanted
-            size; or the model to take it from is not there.
+        MtkitError: The corpus cannot be read, its files have different lengths, too many of its
+            pairs are dropped, it does not provide a vocabulary of the requested size, or the model
+            to take the tokenizer from does not exist.
     """
     Recipe.require(recipe)
     return _train(recipe, input_fingerprints(recipe))
 
 
 def tokenizer_is_fresh(recipe: Recipe) -> bool:
-    """Whether the tokenizer in `recipe.tokenizer_dir` is what `train_tokenizer` would make.
+    """Whether the tokenizer in `recipe.tokenizer_dir` is the one that `train_tokenizer` would make.
 
     Raises:
         MtkitError: The training corpus cannot be read.
@@ -55,17 +61,21 @@ def tokenizer_is_fresh(recipe: Recipe) -> bool:
 
 
 def load_or_train_tokenizer(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer:
-    """The recipe's tokenizer, trained when it is missing or stale.
+    """Load the recipe's tokenizer; train it if it is missing or out of date.
 
     Args:
-        recipe: Says where it is kept.
-        inputs: What `input_fingerprints` says of the training corpus.
+        recipe: The recipe.
+        inputs: Result of `input_fingerprints`.
     """
     return load_if_fresh(recipe, inputs) or _train(recipe, inputs)
 
 
 def input_fingerprints(recipe: Recipe) -> list[dict[str, str]]:
-    """Name and hash of each training corpus. The files are hashed each time: size and time of change do not prove that they are the same."""
+    """Return name and hash of each training corpus.
+
+    The files are hashed each time: an equal size and modification time do not prove that a file is
+    unchanged.
+    """
     return [
         {"name": describe_source(source), "sha256": source_fingerprint(source, recipe.data)}
         for source in recipe.data.train
@@ -80,8 +90,8 @@ def _train(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer:
         None if config.init_from is None else _load_source(config.init_from, recipe.tokenizer_dir)
     )
     joint = config.joint if source is None else source.joint
-    src = _make_side(recipe, ("src", "tgt") if joint else ("src",), config, source and source.src)
-    tgt = src if joint else _make_side(recipe, ("tgt",), config, source and source.tgt)
+    src = _train_side(recipe, ("src", "tgt") if joint else ("src",), config, source and source.src)
+    tgt = src if joint else _train_side(recipe, ("tgt",), config, source and source.tgt)
     tokenizer = Tokenizer(src, tgt)
     with atomic_dir(recipe.tokenizer_dir) as folder:
         tokenizer.save(folder)
@@ -91,7 +101,7 @@ def _train(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer:
             made.vocab_size - old.vocab_size for made, old in ((src, source.src), (tgt, source.tgt))
         ]
         logger.info(
-            "%s pieces are new, the others are those of %s",
+            "%s tokens are new, the others are those of %s",
             f"{new[0]:,}" if joint else f"{new[0]:,} and {new[1]:,}",
             config.init_from,
         )
@@ -103,31 +113,38 @@ def _load_source(folder: Path, tokenizer_dir: Path) -> Tokenizer:
         os.path.realpath, (folder, folder / TOKENIZER_DIR_NAME)
     ):
         raise MtkitError(
-            f"`{folder}`: tokenizer.init_from is where this recipe's own tokenizer is kept",
-            "set data.work_dir to a new folder",
+            f"`{folder}`: tokenizer.init_from is the directory of this recipe's own tokenizer",
+            "set data.work_dir to a new directory",
         )
     return Tokenizer.load(folder)
 
 
-def _make_side(
+def _train_side(
     recipe: Recipe, sides: tuple[str, ...], config: TokenizerConfig, source: Subword | None
 ) -> Subword:
-    pairs = _TrainingTexts(recipe, sides)
+    texts = _TrainingTexts(recipe, sides)
     try:
-        return Subword(
-            train_subword(pairs, config)
-            if source is None
-            else extend_subword(source, pairs, config)
+        if source is None:
+            return Subword(train_subword(texts, config))
+        model_bytes = extend_subword(
+            source,
+            texts,
+            max_new=config.extend,
+            user_symbols=config.user_symbols,
+            character_coverage=config.character_coverage,
+            max_sentences=config.max_sentences,
+            seed=config.seed,
         )
+        return Subword(model_bytes)
     except VocabularyTooLarge as exc:
         raise MtkitError(
-            f"{exc.message}: {pairs.n_kept:,} of {pairs.n_drawn:,} pairs are left after cleaning",
+            f"{exc.message}: {texts.n_kept:,} of {texts.n_drawn:,} pairs are left after cleaning",
             exc.hint,
         ) from None
 
 
 def _settings(recipe: Recipe) -> TokenizerConfig:
-    """The recipe's tokenizer section, with the tags of its corpora among the symbols that are never split."""
+    """Return the recipe's tokenizer section, with the tags of its corpora as user symbols."""
     _check_tags(recipe.data)
     symbols = recipe.tokenizer.user_symbols
     return recipe.tokenizer.model_copy(
@@ -145,18 +162,18 @@ def _check_tags(data: DataConfig) -> None:
         for tag in source.tags:
             if tag.isalnum():
                 raise MtkitError(
-                    f"{key}: {tag!r} is a word, and would be cut out of every text",
-                    f"mark it, for example <{tag}>",
+                    f"{key}: {tag!r} is a word, and would be removed from every text",
+                    f"mark it as a tag, for example <{tag}>",
                 )
             if tag not in trained:
                 raise MtkitError(
-                    f"{key}: {tag!r} is in no corpus of data.train, so that no model learns it",
+                    f"{key}: {tag!r} is a tag of no corpus in data.train, so no model learns it",
                     "leave it out, or train with it",
                 )
 
 
 class _TrainingTexts:
-    """The texts to learn pieces from: pairs drawn from all corpora, cleaned as `preprocess` will clean them."""
+    """Texts to train a tokenizer on: pairs drawn from all corpora, cleaned as in preprocessing."""
 
     def __init__(self, recipe: Recipe, sides: tuple[str, ...]) -> None:
         self.recipe, self.sides = recipe, sides
@@ -184,7 +201,7 @@ class _TrainingTexts:
             len(drawn),
             len(drawn) - sum(some.counts.total() for some in dropped),
         )
-        # Before a vocabulary is made of what is left, and fails or is useless.
+        # Checked before the tokenizer is trained on what is left, and fails or is useless.
         for corpus, source in enumerate(recipe.data.train):
             check_dropped(
                 recipe,
@@ -198,7 +215,7 @@ class _TrainingTexts:
 def _counted_pairs(
     recipe: Recipe, bar: ProgressBar, n_read: Counter[int]
 ) -> Iterator[tuple[int, SentencePair]]:
-    """All pairs, each with its corpus; adds to n_read."""
+    """Yield all pairs, each with the number of its corpus; counts them in `n_read`."""
     for corpus, source in enumerate(recipe.data.train):
         for pair in read_pairs(source, recipe.data):
             bar.advance()
@@ -207,7 +224,8 @@ def _counted_pairs(
 
 
 def load_if_fresh(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer | None:
-    """The tokenizer in `recipe.tokenizer_dir`, if it was made from this corpus with these settings and is whole."""
+    """Load `recipe.tokenizer_dir` if it is complete and matches corpus and settings."""
+
     folder: Path = recipe.tokenizer_dir
     manifest = read_manifest(folder)
     if manifest is None or manifest.get("key") != _key(
@@ -242,7 +260,7 @@ def _key(recipe: Recipe, inputs: list[dict[str, str]], source_sha256: str | None
 
 
 def _source_sha256(recipe: Recipe, manifest: dict[str, Any]) -> str | None:
-    """Of the tokenizer to start from; once it has been taken over, its folder may be gone."""
+    """Hash the tokenizer to start from; after it was taken over, its directory may be missing."""
     folder = recipe.tokenizer.init_from
     if folder is None:
         return None
@@ -250,7 +268,7 @@ def _source_sha256(recipe: Recipe, manifest: dict[str, Any]) -> str | None:
 
 
 def _clean_settings(recipe: Recipe) -> dict[str, Any]:
-    """The rules of cleaning that decide which text the tokenizer sees."""
+    """Return the cleaning rules that decide which text the tokenizer sees."""
     return recipe.clean.model_dump(mode="json", exclude={"duplicates", "test_overlap"})
 
 

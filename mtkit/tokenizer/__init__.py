@@ -1,1 +1,1 @@
-"""Text to pieces and back."""
+"""Subword tokenization: text to token ids and back."""

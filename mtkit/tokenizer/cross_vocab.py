@@ -1,4 +1,4 @@
-"""The pieces of one vocabulary in those of another."""
+"""Split the tokens of one vocabulary with another."""
 
 from collections.abc import Sequence
 
@@ -6,20 +6,21 @@ from mtkit.tokenizer.model_proto import NewEntry, add_entries
 from mtkit.tokenizer.normalize import WORD_BOUNDARY
 from mtkit.tokenizer.subword import Subword
 
-# From the private use area, so that no text has it.
+# A character of the private use area, which occurs in no text.
 _MARK = "\ue000"
 
 
-def encode_tokens(subword: Subword, pieces: Sequence[str]) -> list[list[int]]:
-    """The ids into which a vocabulary splits pieces that it may not have.
+def encode_tokens(subword: Subword, tokens: Sequence[str]) -> list[list[int]]:
+    """Encode tokens that may not be in the vocabulary.
 
-    A text would get a space before it, which many pieces do not have. A symbol that is never split stands in its place.
+    SentencePiece puts a space before a text, which many tokens do not begin with. A symbol that is
+    never split is put before each token instead, and removed from the ids.
 
     Args:
-        subword: The vocabulary.
-        pieces: With WORD_BOUNDARY for a space.
+        subword: The vocabulary to encode with.
+        tokens: Tokens with WORD_BOUNDARY for a space.
     """
     marked = Subword(add_entries(subword.model_bytes, [NewEntry(_MARK, is_symbol=True)]))
-    [mark] = marked.lookup_ids([_MARK])
-    rows = marked.encode([_MARK + piece.replace(WORD_BOUNDARY, " ") for piece in pieces])
-    return [row[row.index(mark) + 1 :] for row in rows]
+    [mark_id] = marked.lookup_ids([_MARK])
+    rows = marked.encode([_MARK + token.replace(WORD_BOUNDARY, " ") for token in tokens])
+    return [row[row.index(mark_id) + 1 :] for row in rows]

@@ -1,95 +1,109 @@
-"""A trained vocabulary learns further pieces; those that it has keep their ids."""
+"""Extend a trained vocabulary with the symbols and tokens of another corpus; all ids are kept."""
 
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain, groupby
 
-from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.errors import MtkitError
 from mtkit.tokenizer.cross_vocab import encode_tokens
 from mtkit.tokenizer.learn_merges import learn_merges
 from mtkit.tokenizer.model_proto import NewEntry, add_entries, read_settings
 from mtkit.tokenizer.normalize import WORD_BOUNDARY, sanitize
 from mtkit.tokenizer.subword import Subword
-from mtkit.tokenizer.train import check_user_symbols, reservoir_sample, train_subword
+from mtkit.tokenizer.train import check_user_symbols, reservoir_sample, train_model
 
 WordCounts = dict[tuple[str, ...], int]
-"""Words as pieces, and how often each comes."""
+"""Counts of words, each split into tokens."""
 
 
-def extend_subword(subword: Subword, sentences: Iterable[str], config: TokenizerConfig) -> bytes:
-    """Add symbols and pieces of another corpus to a vocabulary.
+def extend_subword(
+    subword: Subword,
+    sentences: Iterable[str],
+    *,
+    max_new: int,
+    user_symbols: tuple[str, ...],
+    character_coverage: float,
+    max_sentences: int,
+    seed: int,
+) -> bytes:
+    """Add symbols and tokens of another corpus to a vocabulary.
 
-    First come the symbols, then the characters that have no piece, the most frequent ones first, then what is learned from them and the old
-    pieces: of a BPE model further merges, which come after all old ones, so that a text changes only where two of its pieces become a new one. Of a
-    unigram model those pieces of a second model that shorten the corpus most, their probabilities brought to the scale of the old ones; a text of old
-    words may be split in other ways then.
+    New symbols come first, then the characters without a token, most frequent first, then tokens
+    that are learned:
+
+    - BPE: further merges, applied after all existing ones. A text is encoded differently only where
+      two of its tokens are merged into a new one.
+    - Unigram: those tokens of a second model that shorten the corpus most, with their probabilities
+      rescaled to the first model. A text of known words can be split differently.
 
     Args:
-        subword: Stays as it is.
-        sentences: To learn from; read only if there is something to learn.
-        config: `extend`: so many pieces at most. `user_symbols`: those that the vocabulary lacks are added besides. `character_coverage`,
-            `max_sentences` and `seed` hold for the new corpus.
+        subword: The vocabulary; not modified.
+        sentences: The corpus; read only if there is something to learn.
+        max_new: Maximum number of new characters and tokens.
+        user_symbols: Symbols to add if the vocabulary lacks them, in addition to `max_new`.
+        character_coverage: Share of the characters of the corpus that the vocabulary has to cover.
+        max_sentences: Learn from at most this many sentences, drawn at random.
+        seed: Seed of that draw.
     Returns:
-        The model, for `Subword`; of the same bytes where there is nothing to add.
+        The model, for `Subword`; unchanged bytes if there is nothing to add.
     Raises:
-        MtkitError: The model is one of whole words; or a symbol cannot be one.
+        MtkitError: The model consists of whole words, or a symbol is invalid.
     """
-    check_user_symbols("tokenizer.user_symbols", config.user_symbols)
+    check_user_symbols("tokenizer.user_symbols", user_symbols)
     new_symbols = [
         NewEntry(symbol, is_symbol=True)
-        for symbol in config.user_symbols
+        for symbol in user_symbols
         if symbol not in subword.user_symbols
     ]
     base = Subword(add_entries(subword.model_bytes, new_symbols)) if new_symbols else subword
-    if not config.extend:
+    if not max_new:
         return base.model_bytes
     kind = read_settings(base.model_bytes).type
-    texts = reservoir_sample(
-        (text for text in sentences if text and not text.isspace()),
-        config.max_sentences,
-        config.seed,
-    )
-    scores = {piece.text: piece.score for piece in base.entries() if piece.kind == "text"}
+    not_blank = (text for text in sentences if text and not text.isspace())
+    texts = reservoir_sample(not_blank, max_sentences, seed)
+    scores = {entry.text: entry.score for entry in base.entries() if entry.kind == "text"}
     words = _segment_words(base, texts, scores)
     lowest = min(scores.values(), default=0.0)
-    chars = missing_characters(words, scores, config.character_coverage)[: config.extend]
-    n_more = config.extend - len(chars)
+    chars = missing_characters(words, scores, character_coverage)[:max_new]
+    n_tokens = max_new - len(chars)
     if kind == "bpe":
-        # The score of a character decides nothing.
-        more = learn_merges(words, scores | dict.fromkeys(chars, lowest), n_more)
-        new = [NewEntry(text, lowest - 1 - rank) for rank, text in enumerate(chain(more, chars))]
+        # The score of a single character has no effect: it is not the result of a merge.
+        tokens = learn_merges(words, scores | dict.fromkeys(chars, lowest), n_tokens)
+        new = [NewEntry(text, lowest - 1 - rank) for rank, text in enumerate(chain(tokens, chars))]
     elif kind == "unigram":
-        new = _new_unigram_entries(base, texts, chars, n_more, config)
+        new = _new_unigram_entries(base, texts, chars, n_tokens, character_coverage)
     elif kind == "char":
         new = [NewEntry(char, lowest - 1 - rank) for rank, char in enumerate(chars)]
     else:
         raise MtkitError(
-            f"a tokenizer of kind {kind} cannot be extended",
-            "leave out tokenizer.extend, or train a new one with tokenizer.init_from: null",
+            f"a tokenizer of type {kind} cannot be extended",
+            "leave out tokenizer.extend, or train a new tokenizer with tokenizer.init_from: null",
         )
     return add_entries(base.model_bytes, new)
 
 
 def _segment_words(subword: Subword, texts: Iterable[str], known: Collection[str]) -> WordCounts:
-    """The words of texts as a vocabulary splits them, without symbols; characters without a piece stand for themselves."""
+    """Count the words of texts, split into tokens and without symbols.
+
+    A character without a token is kept as a symbol of its own.
+    """
     counts: Counter[str] = Counter()
     for text in texts:
         counts.update(sanitize(text).split())
     bytes_of = {
-        piece.text: int(piece.text[3:5], 16) for piece in subword.entries() if piece.kind == "byte"
+        entry.text: int(entry.text[3:5], 16) for entry in subword.entries() if entry.kind == "byte"
     }
     symbols = frozenset(subword.user_symbols)
     words: Counter[tuple[str, ...]] = Counter()
     for row, count in zip(subword.encode_as_tokens(list(counts)), counts.values(), strict=True):
         word: list[str] = []
-        for piece in _bytes_to_characters(row, bytes_of, known, symbols):
-            if piece.startswith(WORD_BOUNDARY) or piece in symbols:
+        for token in _bytes_to_characters(row, bytes_of, known, symbols):
+            if token.startswith(WORD_BOUNDARY) or token in symbols:
                 words[tuple(word)] += count
                 word = []
-            if piece not in symbols:
-                word.append(piece)
+            if token not in symbols:
+                word.append(token)
         words[tuple(word)] += count
     del words[()]
     return words
@@ -98,16 +112,16 @@ def _segment_words(subword: Subword, texts: Iterable[str], known: Collection[str
 def _bytes_to_characters(
     row: Sequence[str], bytes_of: dict[str, int], known: Collection[str], symbols: Collection[str]
 ) -> Iterator[str]:
-    for is_bytes, pieces in groupby(row, bytes_of.__contains__):
+    for is_bytes, tokens in groupby(row, bytes_of.__contains__):
         if is_bytes:
-            yield from bytes(bytes_of[piece] for piece in pieces).decode()
+            yield from bytes(bytes_of[token] for token in tokens).decode()
         else:
-            for piece in pieces:
-                yield from [piece] if piece in known or piece in symbols else piece
+            for token in tokens:
+                yield from [token] if token in known or token in symbols else token
 
 
 def missing_characters(words: WordCounts, known: Collection[str], coverage: float) -> list[str]:
-    """The characters without a piece that are needed to cover that share of a corpus, the most frequent ones first."""
+    """List the characters without a token that are needed for a coverage, most frequent first."""
     counts: Counter[str] = Counter()
     for word, n_times in words.items():
         for char in "".join(word):
@@ -116,11 +130,11 @@ def missing_characters(words: WordCounts, known: Collection[str], coverage: floa
     missing = sorted(
         (char for char in counts if char not in known), key=lambda char: (-counts[char], char)
     )
-    n_wanted = coverage * counts.total()
+    n_required = coverage * counts.total()
     n_covered = counts.total() - sum(counts[char] for char in missing)
     chars = []
     for char in missing:
-        if n_covered >= n_wanted:
+        if n_covered >= n_required:
             break
         chars.append(char)
         n_covered += counts[char]
@@ -131,31 +145,33 @@ def _new_unigram_entries(
     subword: Subword,
     texts: Sequence[str],
     chars: Sequence[str],
-    n_more: int,
-    config: TokenizerConfig,
+    n_tokens: int,
+    character_coverage: float,
 ) -> list[NewEntry]:
-    """Pieces of a model trained on the new corpus, as it reads after the old model's normalization."""
+    """Select tokens of a second model, trained on the corpus as the first normalizes it."""
     normalized = [subword.normalize(text) for text in texts]
-    size = subword.vocab_size + n_more + len(set().union(*normalized))
-    settings = {
-        "type": "unigram",
-        "vocab_size": size,
-        "byte_fallback": False,
-        "normalization": "identity",
-        "user_symbols": subword.user_symbols,
-    }
-    second = Subword(train_subword(normalized, config.model_copy(update=settings), is_limit=False))
-    learned = {piece.text: piece.score for piece in second.entries() if piece.kind == "text"}
-    old = {piece.text: piece.score for piece in subword.entries()}
-    shared = [old[text] - score for text, score in learned.items() if text in old]
-    shift = sum(shared) / len(shared) if shared else 0.0
+    second_model = train_model(
+        (text for text in normalized if text and not text.isspace()),
+        kind="unigram",
+        vocab_size=subword.vocab_size + n_tokens + len(set().union(*normalized)),
+        character_coverage=character_coverage,
+        byte_fallback=False,
+        normalization="identity",
+        user_symbols=subword.user_symbols,
+        is_limit=False,
+    )
+    second = Subword(second_model)
+    learned = {entry.text: entry.score for entry in second.entries() if entry.kind == "text"}
+    old = {entry.text: entry.score for entry in subword.entries()}
+    differences = [old[text] - score for text, score in learned.items() if text in old]
+    shift = sum(differences) / len(differences) if differences else 0.0
     missing = [text for text in learned if text not in old and len(text) > 1]
+    # Tokens saved per token of the corpus: the probability times the tokens that it replaces.
     n_saved = {
-        text: math.exp(learned[text]) * (len(parts) - 1)
-        for text, parts in zip(missing, encode_tokens(subword, missing), strict=True)
+        text: math.exp(learned[text]) * (len(ids) - 1)
+        for text, ids in zip(missing, encode_tokens(subword, missing), strict=True)
     }
-    most = sorted(
-        (text for text in missing if n_saved[text] > 0), key=lambda text: (-n_saved[text], text)
-    )[:n_more]
+    useful = (text for text in missing if n_saved[text] > 0)
+    best = sorted(useful, key=lambda text: (-n_saved[text], text))[:n_tokens]
     rarest = min(learned.values(), default=0.0)
-    return [NewEntry(text, learned.get(text, rarest) + shift) for text in chain(most, chars)]
+    return [NewEntry(text, learned.get(text, rarest) + shift) for text in chain(best, chars)]

@@ -1,4 +1,4 @@
-"""Further merges for a trained BPE model, learned from where its own end."""
+"""Learn further merges for a trained BPE model, on another corpus."""
 
 import heapq
 import unicodedata
@@ -10,37 +10,40 @@ from itertools import pairwise
 from mtkit.tokenizer.normalize import WORD_BOUNDARY
 
 MAX_TOKEN_LENGTH = 16
-"""Characters of a piece at most, as in SentencePiece's trainer."""
+"""Maximum length of a token in characters, as in SentencePiece's trainer."""
 _MIN_COUNT = 2
 
 
 def learn_merges(
     words: Mapping[tuple[str, ...], int], scores: Mapping[str, float], n_merges: int
 ) -> list[str]:
-    """Go on with the training of a BPE model on another corpus.
+    """Continue the training of a BPE model on another corpus.
 
-    Purason et al. 2025 (arXiv:2512.03989): the pieces of a second model would in part never come out, because the merges that lead to them are not
-    among the first model's. Here each new piece is made of two that there are.
+    Purason et al. 2025 (arXiv:2512.03989): tokens taken over from a second model would partly be
+    unreachable, because the merges that lead to them are missing from the first model. Here each
+    new token is the merge of two existing ones.
 
-    As in SentencePiece's trainer, a piece is of letters of one script, of digits, or of other signs, and a space only begins one.
+    As in SentencePiece's trainer, a token consists of letters of one script, of digits or of other
+    characters, and can contain a space only at its start.
 
     Args:
-        words: Words as the model splits them, and how often each comes; a character without a piece is apart.
-        scores: Of the model's pieces, single characters included.
-        n_merges: So many new pieces at most; fewer when nothing comes twice any more.
+        words: Counts of words, split as the model splits them; a character without a token is a
+            symbol of its own.
+        scores: Scores of the model's tokens, single characters included.
+        n_merges: Maximum number of new tokens; fewer are learned if no pair occurs twice.
     Returns:
-        The new pieces in the order of their merges, which come after all of the model's.
+        The new tokens in the order of their merges, which follow all of the model's.
     """
-    corpus = _PairCounts(words, dict(scores))
+    counts = _PairCounts(words, dict(scores))
     learned = []
-    while len(learned) < n_merges and (piece := corpus.most_frequent()) is not None:
-        corpus.merge(piece)
-        learned.append(piece)
+    while len(learned) < n_merges and (token := counts.most_frequent()) is not None:
+        counts.merge(token)
+        learned.append(token)
     return learned
 
 
 class _PairCounts:
-    """Words, and how often two neighbours in them would make each piece."""
+    """Words as lists of symbols, and the number of adjacent pairs that would form each token."""
 
     def __init__(self, words: Mapping[tuple[str, ...], int], scores: dict[str, float]) -> None:
         self.words = [list(word) for word in words]
@@ -50,61 +53,63 @@ class _PairCounts:
         self.next_score = min(scores.values(), default=0.0) - 1
         self.counts: defaultdict[str, int] = defaultdict(int)
         self.words_with: defaultdict[str, set[int]] = defaultdict(set)
-        for place in range(len(self.words)):
-            self._count(place, 1)
-        self.queue = [(-count, piece) for piece, count in self.counts.items()]
+        for index in range(len(self.words)):
+            self._count(index, 1)
+        self.queue = [(-count, token) for token, count in self.counts.items()]
         heapq.heapify(self.queue)
 
     def most_frequent(self) -> str | None:
-        """What comes most often; of equals the first by its letters."""
+        """Return the most frequent candidate; of equally frequent ones, the first by code point."""
         while self.queue:
-            count, piece = heapq.heappop(self.queue)
-            now = self.counts.get(piece, 0)
-            if now == -count and now >= _MIN_COUNT:
-                return piece
+            count, token = heapq.heappop(self.queue)
+            current = self.counts.get(token, 0)
+            # A stale entry of the queue has another count than the current one.
+            if current == -count and current >= _MIN_COUNT:
+                return token
         return None
 
-    def merge(self, piece: str) -> None:
-        """Make it a piece wherever it can be made."""
-        self.scores[piece] = self.next_score
+    def merge(self, token: str) -> None:
+        """Add a token, merging it wherever it occurs."""
+        self.scores[token] = self.next_score
         self.next_score -= 1
         changed: set[str] = set()
-        for place in sorted(self.words_with[piece]):
-            changed |= self._count(place, -1)
-            self._apply_merges(self.words[place])
-            changed |= self._count(place, 1)
-        for neighbour in changed:
-            if self.counts[neighbour]:
-                heapq.heappush(self.queue, (-self.counts[neighbour], neighbour))
+        for index in sorted(self.words_with[token]):
+            changed |= self._count(index, -1)
+            self._apply_merges(self.words[index])
+            changed |= self._count(index, 1)
+        for neighbor in changed:
+            if self.counts[neighbor]:
+                heapq.heappush(self.queue, (-self.counts[neighbor], neighbor))
             else:
-                del self.counts[neighbour], self.words_with[neighbour]
+                del self.counts[neighbor], self.words_with[neighbor]
 
-    def _count(self, place: int, sign: int) -> set[str]:
-        joined = [piece for pair in pairwise(self.words[place]) if (piece := self.merged[pair])]
-        for piece in joined:
-            self.counts[piece] += sign * self.n_times[place]
+    def _count(self, index: int, sign: int) -> set[str]:
+        """Add or subtract the candidates of a word; returns them."""
+        candidates = [token for pair in pairwise(self.words[index]) if (token := self.merged[pair])]
+        for token in candidates:
+            self.counts[token] += sign * self.n_times[index]
             if sign > 0:
-                self.words_with[piece].add(place)
+                self.words_with[token].add(index)
             else:
-                self.words_with[piece].discard(place)
-        return set(joined)
+                self.words_with[token].discard(index)
+        return set(candidates)
 
     def _apply_merges(self, symbols: list[str]) -> None:
-        """Make all merges in their order: the new one may make room for one that the model knew."""
+        """Apply all merges in order: a new one can enable one that the model already had."""
         while True:
-            found = [
+            possible = [
                 (-self.scores[a + b], i)
                 for i, (a, b) in enumerate(pairwise(symbols))
                 if a + b in self.scores
             ]
-            if not found:
+            if not possible:
                 return
-            _, i = min(found)
+            _, i = min(possible)
             symbols[i : i + 2] = [symbols[i] + symbols[i + 1]]
 
 
 class _MergedPairs(dict[tuple[str, str], str]):
-    """What comes of two neighbours; empty where they may not be merged."""
+    """Caches the token that two symbols form; empty if they cannot be merged."""
 
     def __init__(self, known: Mapping[str, float]) -> None:
         super().__init__()
@@ -127,18 +132,21 @@ def _can_merge(a: str, b: str, known: Mapping[str, float]) -> bool:
 
 
 @cache
-def _char_class(piece: str) -> str:
-    """What its characters are: digits, signs, or letters of a script; of combining marks alone that of any letter before them is meant."""
-    for char in reversed(piece):
+def _char_class(symbol: str) -> str:
+    """Return "digits", "other" or the script of the symbol's letters.
+
+    Combining marks take the class of the character before them; only marks are "other".
+    """
+    for char in reversed(symbol):
         category = unicodedata.category(char)[0]
         if category == "N":
             return "digits"
         if category != "L" and category != "M":
-            return "signs"
+            return "other"
         script = unicodedata.name(char, "?").split()[0]
         if script != "COMBINING":
             # Japanese words mix these.
             return (
                 "han" if script in ("CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA") else script
             )
-    return "signs"
+    return "other"

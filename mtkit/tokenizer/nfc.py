@@ -1,7 +1,7 @@
-"""Rules of the normalisation `nfc`, which SentencePiece does not have itself.
+"""Rules of the normalization `nfc`, which SentencePiece does not provide.
 
-Its own normalisations are based on NFKC, which replaces characters that ordinary text needs: Korean ㅋㅋㅋ, Chinese ， and ！, …, ², ½, ™ and №.
-A model into such a language could never write them.
+SentencePiece's own normalizations are based on NFKC, which replaces characters that ordinary text
+needs: Korean ㅋㅋㅋ, Chinese ， and ！, …, ², ½, ™ and №. A model could then never write them.
 """
 
 import unicodedata
@@ -9,21 +9,23 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import permutations
 
-# As `clean.invisible` removes them; joiners stay, since Persian and Indic spelling and emoji need them.
+# As in `clean.invisible`. Joiners are kept: Persian and Indic spelling and emoji need them.
 _INVISIBLE = (
     *range(0x01, 0x09), *range(0x0E, 0x1C), 0x7F, 0xAD, 0x61C, 0x180E, 0x200B, 0x200E, 0x200F,
     *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF, *range(0xFFF9, 0xFFFC),
 )  # fmt: skip
 _END = 0x30000
-"""No character from here on is replaced."""
+"""No character from this code point on is replaced."""
 _SHAPES = frozenset({"<initial>", "<medial>", "<final>", "<isolated>"})
 
 
 @cache
 def nfc_rules() -> dict[str, str]:
-    """What the normalisation `nfc` replaces: NFC, spaces and invisible characters as in cleaning, and presentation forms.
+    """Return the replacements of the normalization `nfc`.
 
-    The longest matching key wins. SentencePiece cannot sort combining marks, so that only sequences with a precomposed character are reordered.
+    They cover NFC, white space and invisible characters as in cleaning, and presentation forms. The
+    longest matching key wins. SentencePiece cannot sort combining marks, so only sequences with a
+    precomposed character are reordered.
     """
     rules = {chr(code): "" for code in _INVISIBLE}
     rules |= {
@@ -40,7 +42,7 @@ def nfc_rules() -> dict[str, str]:
 
 
 def nfc_rules_tsv() -> str:
-    """The rules in the format of SentencePiece's option normalization_rule_tsv."""
+    """Format the rules for SentencePiece's option normalization_rule_tsv."""
     return "".join(
         f"{_codes(text)}\t{_codes(replacement)}\n" for text, replacement in nfc_rules().items()
     )
@@ -51,21 +53,25 @@ def _codes(text: str) -> str:
 
 
 def _without_presentation_form(char: str) -> str:
-    """The letters of a ligature, a contextual shape or a half-width form; of any other character, its NFC."""
+    """Return the letters of a ligature, contextual shape or half-width form; else the NFC form."""
     if "\uff61" <= char <= "\uff9f" or "\ufb00" <= char <= "\ufb4f":
         return unicodedata.normalize("NFKC", char)
     kind, _, code = unicodedata.decomposition(char).partition(" ")
     if "\uffa0" <= char <= "\uffdc" and kind == "<narrow>":
-        return chr(int(code, 16))  # NFKC would make a conjoining jamo of it
+        return chr(int(code, 16))  # NFKC would return a conjoining jamo
     if kind in _SHAPES:
         letters = unicodedata.normalize("NFKC", char)
-        # Longer ones are words, such as the honorific U+FDFA, and a space carries a mark that is shown alone.
+        # Longer results are words, such as the honorific U+FDFA, and a space carries a mark that is
+        # displayed alone.
         return letters if len(letters) < 4 and " " not in letters else char
     return unicodedata.normalize("NFC", char)
 
 
 def _equivalent_sequences(char: str) -> Iterator[str]:
-    """The sequences that a composed character is canonically equal to, and those of half-width kana."""
+    """Yield the sequences that a composed character is canonically equivalent to.
+
+    Sequences with half-width kana are included.
+    """
     first, *marks = unicodedata.normalize("NFD", char)
     for ordered in sorted(set(permutations(marks))):
         for n_composed in range(len(marks)):
@@ -78,11 +84,11 @@ def _equivalent_sequences(char: str) -> Iterator[str]:
 
 
 def _half_width(spelling: str) -> Iterator[str]:
-    """Half-width kana with a voicing mark."""
-    base, mark = spelling[0], spelling[1:]
-    narrow_base, narrow_mark = _narrow_kana().get(base), _narrow_kana().get(mark)
+    """Yield the half-width kana with a voicing mark."""
+    kana, mark = spelling[0], spelling[1:]
+    narrow_base, narrow_mark = _narrow_kana().get(kana), _narrow_kana().get(mark)
     if narrow_mark:
-        yield base + narrow_mark
+        yield kana + narrow_mark
         if narrow_base:
             yield narrow_base + mark
             yield narrow_base + narrow_mark

@@ -1,10 +1,10 @@
-"""What happens to text around SentencePiece, so that encoding followed by decoding gives a text that can be foretold."""
+"""Normalization of text before and after SentencePiece, so that a round trip is predictable."""
 
 import re
 from collections.abc import Sequence
 
 WORD_BOUNDARY = "\u2581"
-"""How SentencePiece writes a space inside pieces; a text cannot hold this character as itself."""
+"""How SentencePiece writes a space within tokens. A text cannot contain this character itself."""
 
 _SINGLE_REPLACED = "\0\n\r\u2581"
 _REPLACED = re.compile(f"[{_SINGLE_REPLACED}\ud800-\udfff]")
@@ -19,17 +19,17 @@ def _replacement(match: re.Match[str]) -> str:
 
 
 def sanitize(text: str) -> str:
-    """Make a text ready for SentencePiece: replace what it could not give back, or what must not come back.
+    """Replace characters that SentencePiece cannot return, or that it must not return.
 
-    LF and CR become spaces, since a segment is one line. U+2581 becomes a space, as which SentencePiece reads it. NUL goes, since
-    SentencePiece's trainer refuses it. Half a surrogate pair, which has no UTF-8, becomes U+FFFD. All else is left to the model's own
-    normalization.
+    LF and CR become spaces, since a segment is one line, and so does U+2581, which SentencePiece
+    reads as a space. NUL is removed, since SentencePiece's trainer rejects it. A lone surrogate,
+    which UTF-8 cannot encode, becomes U+FFFD. All other normalization is the model's.
     """
     return _REPLACED.sub(_replacement, text)
 
 
 def sanitize_all(texts: Sequence[str]) -> list[str]:
-    """`clean` for many texts: nearly always there is nothing to do, which all of them together tell in no time."""
+    """Sanitize many texts; checking all of them at once is fast and rarely finds anything."""
     joined = "".join(texts)
     if not any(char in joined for char in _SINGLE_REPLACED) and _has_utf8(joined):
         return list(texts)
@@ -45,5 +45,7 @@ def _has_utf8(text: str) -> bool:
 
 
 def to_one_line(text: str) -> str:
-    """Put a space for each run of LF and CR. A model with byte pieces can write them, and one segment must stay one line."""
+    """Replace each run of LF and CR by a space: byte tokens can spell them, but a segment is one
+    line.
+    """
     return _LINE_BREAKS.sub(" ", text)

@@ -1,10 +1,10 @@
-"""The ids of the pieces that are no text; they come from the tokenizer's model and are handed along."""
+"""Ids of the special tokens, read from the tokenizer's model and passed to whoever needs them."""
 
 from typing import NamedTuple
 
 
 class SpecialIds(NamedTuple):
-    """Ids of the special pieces of one vocabulary."""
+    """Ids of the special tokens of one vocabulary."""
 
     pad: int
     unk: int

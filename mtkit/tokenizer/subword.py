@@ -1,4 +1,4 @@
-"""Text to piece ids and back, and what a tokenizer is on disk."""
+"""Text to token ids and back with a SentencePiece model, and tokenizers on disk."""
 
 import hashlib
 import stat
@@ -25,7 +25,7 @@ from mtkit.tokenizer.special_ids import SpecialIds
 from mtkit.workers.process_pool import n_cores
 
 MAX_MODEL_BYTES = 32 << 20
-"""The largest models there are, with 256,000 pieces, have 5 MB; the library takes memory in proportion."""
+"""The largest known models, with 256,000 tokens, have 5 MB; loading takes memory in proportion."""
 
 _MIN_TEXTS_PER_THREAD = 32
 
@@ -33,14 +33,15 @@ EntryKind = Literal["text", "byte", "symbol", "special"]
 
 
 class VocabEntry(NamedTuple):
-    """One piece of a vocabulary."""
+    """One entry of a vocabulary."""
 
     text: str
-    """With WORD_BOUNDARY for a space."""
+    """The token, with WORD_BOUNDARY for a space."""
     score: float
-    """Of a unigram model the log-probability; of a BPE model what is merged first has the highest."""
+    """Unigram: log-probability. BPE: the higher, the earlier the merge."""
     kind: EntryKind
-    """text; one byte of a character without a piece; a symbol that is never split; special: no text at all."""
+    """text; byte: one byte of a character without a token; symbol: never split; special: not text.
+    """
 
 
 class Subword:
@@ -48,9 +49,9 @@ class Subword:
 
     Args:
         model_bytes: The model, as SentencePiece writes it.
-        name: What to call it in an error, usually its path.
+        name: Name of the model in errors, usually its path.
     Raises:
-        MtkitError: That is no SentencePiece model, or it lacks one of the four special pieces.
+        MtkitError: It is not a SentencePiece model, or lacks one of the four special tokens.
     """
 
     def __init__(self, model_bytes: bytes, name: str = "tokenizer") -> None:
@@ -60,11 +61,11 @@ class Subword:
         self._name = name
         self._processor = SentencePieceProcessor()
         try:
-            # Empty bytes load as a model without pieces, which fails only in use.
+            # Empty bytes load as a model without entries, which fails only in use.
             if not model_bytes:
                 raise RuntimeError
             self._processor.LoadFromSerializedProto(model_bytes)
-            # A damaged piece that is no UTF-8 would fail only in use.
+            # A damaged entry that is not UTF-8 would fail only in use.
             self._processor.IdToPiece(list(range(self._processor.GetPieceSize())))
         except (RuntimeError, UnicodeDecodeError):
             raise MtkitError(
@@ -78,14 +79,14 @@ class Subword:
         missing = [field for field, value in self.special._asdict().items() if value < 0]
         if missing:
             raise MtkitError(
-                f"`{name}`: has no piece for {', '.join(missing)}",
+                f"`{name}`: has no token for {', '.join(missing)}",
                 "train it again with `mtkit tokenizer train`",
             )
         self.vocab_size: int = self._processor.GetPieceSize()
-        self._hidden = frozenset((self.special.pad, self.special.bos, self.special.eos))
+        self._control_ids = frozenset((self.special.pad, self.special.bos, self.special.eos))
 
     def __reduce__(self) -> tuple[type[Self], tuple[bytes, str]]:
-        """How it travels to another process."""
+        """Pickle as the model's bytes."""
         return type(self), (self.model_bytes, self._name)
 
     @classmethod
@@ -93,14 +94,14 @@ class Subword:
         """Read a model file.
 
         Raises:
-            MtkitError: It cannot be read, or is no SentencePiece model.
+            MtkitError: It cannot be read, or is not a SentencePiece model.
         """
         try:
-            about = Path(path).stat()
-            if stat.S_ISREG(about.st_mode) and about.st_size > MAX_MODEL_BYTES:
-                raise _too_large_error(str(path), about.st_size)
-            if not stat.S_ISREG(about.st_mode) and not stat.S_ISDIR(about.st_mode):
-                raise MtkitError(f"`{path}`: is no file", "check the path")
+            status = Path(path).stat()
+            if stat.S_ISREG(status.st_mode) and status.st_size > MAX_MODEL_BYTES:
+                raise _too_large_error(str(path), status.st_size)
+            if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+                raise MtkitError(f"`{path}`: not a file", "check the path")
             model_bytes = Path(path).read_bytes()
         except OSError as exc:
             raise MtkitError(
@@ -109,109 +110,125 @@ class Subword:
         return cls(model_bytes, str(path))
 
     def encode(self, texts: Sequence[str], n_threads: int | None = None) -> list[list[int]]:
-        """Turn texts into ids, without BOS and EOS; a blank text becomes an empty list.
+        """Encode texts as ids, without BOS and EOS; a blank text becomes an empty list.
 
         Args:
             texts: One segment each.
-            n_threads: Default: as many as this process has cores.
+            n_threads: Number of threads; by default one per core.
         """
         n_threads = _n_threads(texts, n_threads)
         if n_threads == 1:
-            # Of a list, SentencePiece makes a pool of threads first, which takes longer than many a text.
+            # For a list, SentencePiece starts a thread pool first, which takes longer than a short
+            # text.
             return [self._processor.Encode(text, out_type=int) for text in sanitize_all(texts)]
         return self._processor.Encode(sanitize_all(texts), out_type=int, num_threads=n_threads)
 
     def encode_as_tokens(
         self, texts: Sequence[str], n_threads: int | None = None
     ) -> list[list[str]]:
-        """As `encode`, with the pieces in place of their ids."""
+        """Encode texts as tokens instead of ids; see `encode`."""
         return self._processor.Encode(
             sanitize_all(texts), out_type=str, num_threads=_n_threads(texts, n_threads)
         )
 
     def token_spans(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
-        """Where each piece that `encode` gives begins and ends in its text, in characters.
+        """Return the span of each token that `encode` returns, in characters of its text.
 
-        A piece covers the space before it too. Of the pieces that spell one character only the last covers it; the others are empty and stand before
-        it.
+        A span includes the space before a token. Of the tokens that spell one character, only the
+        last covers it; the others have an empty span before it.
         """
-        found = []
+        spans_of_texts = []
         for text in texts:
             _, spans = read_segmentation(
                 self._processor.Encode(sanitize(text), out_type="serialized_proto")
             )
             if "\0" in text:
-                # `clean` takes these out; everything else stays in its place.
-                places = [*(i for i, char in enumerate(text) if char != "\0"), len(text)]
-                spans = [(places[begin], places[end]) for begin, end in spans]
-            found.append(spans)
-        return found
+                # `sanitize` removes NUL; all other characters keep their positions.
+                positions = [*(i for i, char in enumerate(text) if char != "\0"), len(text)]
+                spans = [(positions[begin], positions[end]) for begin, end in spans]
+            spans_of_texts.append(spans)
+        return spans_of_texts
 
     def decode_with_spans(self, ids: Sequence[int]) -> tuple[str, list[tuple[int, int]]]:
-        """The text of ids, before its line breaks are replaced, and where each of them begins and ends in it, in characters; see `spans`."""
-        shown = [int(piece_id) for piece_id in ids if piece_id not in self._hidden]
-        text, spans = read_segmentation(self._processor.Decode(shown, out_type="serialized_proto"))
-        given = iter(spans)
-        place = 0
+        """Decode ids, and return the text and the span of each id in it; see `token_spans`.
+
+        Line breaks in the text are not replaced.
+        """
+        text_ids = [int(token_id) for token_id in ids if token_id not in self._control_ids]
+        text, spans = read_segmentation(
+            self._processor.Decode(text_ids, out_type="serialized_proto")
+        )
+        next_span = iter(spans)
+        position = 0
         all_spans = []
-        for piece_id in ids:
-            begin, place = (place, place) if piece_id in self._hidden else next(given)
-            all_spans.append((begin, place))
+        for token_id in ids:
+            begin, position = (
+                (position, position) if token_id in self._control_ids else next(next_span)
+            )
+            all_spans.append((begin, position))
         return text, all_spans
 
     def decode(self, ids: Sequence[Sequence[int]], n_threads: int | None = None) -> list[str]:
-        """Turn ids into texts of one line each.
+        """Decode ids as texts of one line each.
 
-        PAD, BOS and EOS are skipped wherever they stand. UNK reads as U+2047. Byte pieces that make no character read as U+FFFD.
+        PAD, BOS and EOS are skipped. UNK is decoded as U+2047, and bytes that are not valid UTF-8
+        as U+FFFD.
 
         Raises:
             IndexError: An id is not in the vocabulary.
         """
-        hidden = self._hidden
-        shown = [[int(piece_id) for piece_id in row if piece_id not in hidden] for row in ids]
-        n_threads = _n_threads(shown, n_threads)
+        control_ids = self._control_ids
+        text_ids = [
+            [int(token_id) for token_id in row if token_id not in control_ids] for row in ids
+        ]
+        n_threads = _n_threads(text_ids, n_threads)
         if n_threads == 1:
-            return [to_one_line(self._processor.Decode(row)) if row else "" for row in shown]
-        return [to_one_line(text) for text in self._processor.Decode(shown, num_threads=n_threads)]
+            return [to_one_line(self._processor.Decode(row)) if row else "" for row in text_ids]
+        return [
+            to_one_line(text) for text in self._processor.Decode(text_ids, num_threads=n_threads)
+        ]
 
-    def decode_tokens(self, pieces: Sequence[str]) -> str:
-        """Turn pieces, as `encode_as_pieces` returns them, into a text of one line; a piece outside the vocabulary is text as it is."""
-        return to_one_line(self._processor.DecodePieces(list(pieces)))
+    def decode_tokens(self, tokens: Sequence[str]) -> str:
+        """Join tokens, as `encode_as_tokens` returns them, to a text of one line.
+
+        A token that is not in the vocabulary is treated as text.
+        """
+        return to_one_line(self._processor.DecodePieces(list(tokens)))
 
     def entries(self) -> list[VocabEntry]:
-        """The whole vocabulary, in the order of the ids."""
+        """Return the whole vocabulary, in the order of the ids."""
         return [
             VocabEntry(self._processor.IdToPiece(i), self._processor.GetScore(i), self._kind(i))
             for i in range(self.vocab_size)
         ]
 
-    def _kind(self, piece_id: int) -> EntryKind:
+    def _kind(self, token_id: int) -> EntryKind:
         model = self._processor
-        if model.IsByte(piece_id):
+        if model.IsByte(token_id):
             return "byte"
-        if model.IsUnknown(piece_id) or model.IsControl(piece_id) or model.IsUnused(piece_id):
+        if model.IsUnknown(token_id) or model.IsControl(token_id) or model.IsUnused(token_id):
             return "special"
-        return "symbol" if model.IdToPiece(piece_id) in self.user_symbols else "text"
+        return "symbol" if model.IdToPiece(token_id) in self.user_symbols else "text"
 
     def encode_n_best(self, text: str, n_best: int) -> list[list[int]]:
-        """The most probable ways to split a text, as ids, the best first; of a BPE model there is one."""
+        """Return the most probable splits of a text as ids, best first; a BPE model has one."""
         return self._processor.NBestEncodeAsIds(sanitize(text), n_best)
 
-    def lookup_ids(self, pieces: Sequence[str]) -> list[int]:
-        """The ids of pieces, as `encode_as_pieces` gives them; one that is not in the vocabulary is UNK."""
-        return [self._processor.PieceToId(piece) for piece in pieces]
+    def lookup_ids(self, tokens: Sequence[str]) -> list[int]:
+        """Return the ids of tokens, as `encode_as_tokens` returns them, or UNK."""
+        return [self._processor.PieceToId(token) for token in tokens]
 
     def tag_ids(self, tags: Sequence[str]) -> list[int]:
-        """The ids that stand before those of a text with these tags.
+        """Return the ids of tags, which are put before those of a text.
 
         Raises:
-            MtkitError: A tag is none of the `user_symbols`.
+            MtkitError: A tag is not one of the `user_symbols`.
         """
         if unknown := [tag for tag in tags if tag not in self.user_symbols]:
-            known = ", ".join(self.user_symbols) or "none at all"
+            available = ", ".join(self.user_symbols) or "none"
             raise MtkitError(
-                f"the tokenizer knows no tag {unknown[0]}; of such symbols it has {known}",
-                "give one of these, or train it again",
+                f"unknown tag {unknown[0]}; the tokenizer's tags: {available}",
+                "use one of these, or train the tokenizer again",
             )
         return self.lookup_ids(tags)
 
@@ -221,18 +238,18 @@ class Subword:
         return read_user_symbols(self.model_bytes)
 
     def normalize(self, text: str) -> str:
-        """The text that `decode(encode(text))` gives back: after `clean` and the model's own Unicode normalization, single spaces.
+        """Return the text that `decode(encode(text))` results in.
 
-        Without byte fallback, characters that the model does not know come back as U+2047 and not as this says.
+        That is the text after `sanitize` and the model's Unicode normalization, with single spaces.
+        Without byte fallback, unknown characters are decoded as U+2047 instead.
         """
-        return (
-            self._processor.Normalize(sanitize(text)).replace(WORD_BOUNDARY, " ").removeprefix(" ")
-        )
+        normalized = self._processor.Normalize(sanitize(text))
+        return normalized.replace(WORD_BOUNDARY, " ").removeprefix(" ")
 
 
 @dataclass(frozen=True)
 class Tokenizer:
-    """The vocabularies of both sides; of a joint tokenizer, `src` and `tgt` are the same object."""
+    """The vocabularies of both sides; `src` and `tgt` of a joint tokenizer are the same object."""
 
     src: Subword
     tgt: Subword
@@ -244,44 +261,46 @@ class Tokenizer:
 
     @cached_property
     def sha256(self) -> str:
-        """Tells tokenizers apart: equal for equal models."""
+        """A hash that is equal for equal models."""
         digest = hashlib.sha256(hashlib.sha256(self.src.model_bytes).digest())
         digest.update(hashlib.sha256(self.tgt.model_bytes).digest())
         return digest.hexdigest()
 
     @classmethod
-    def load(cls, folder: Path | str) -> Self:
-        """Read the tokenizer of a folder, or of a model's folder: `joint.model`, or `src.model` and `tgt.model`.
+    def load(cls, path: Path | str) -> Self:
+        """Read the tokenizer of a tokenizer or model directory.
+
+        The files are `joint.model`, or `src.model` and `tgt.model`.
 
         Raises:
-            MtkitError: The files are missing, or are no SentencePiece models.
+            MtkitError: The files are missing, or are not SentencePiece models.
         """
-        src_path, tgt_path = find_model_files(Path(folder))
+        src_path, tgt_path = find_model_files(Path(path))
         src = Subword.load(src_path)
         return cls(src, src if tgt_path == src_path else Subword.load(tgt_path))
 
-    def save(self, folder: Path | str) -> None:
-        """Write the tokenizer into a folder, which is made if missing."""
-        folder = Path(folder)
+    def save(self, path: Path | str) -> None:
+        """Write the tokenizer to a directory, which is created if missing."""
+        path = Path(path)
         models = {JOINT_NAME: self.src} if self.joint else {SRC_NAME: self.src, TGT_NAME: self.tgt}
         for name, subword in models.items():
-            with atomic_write(folder / name) as stream:
+            with atomic_write(path / name) as stream:
                 stream.write(subword.model_bytes)
         for name in {JOINT_NAME, SRC_NAME, TGT_NAME} - models.keys():
-            (folder / name).unlink(missing_ok=True)
+            (path / name).unlink(missing_ok=True)
 
 
 def _too_large_error(name: str, n_bytes: int) -> MtkitError:
     return MtkitError(
-        f"`{name}`: {n_bytes:,} bytes, more than a SentencePiece model has ({MAX_MODEL_BYTES:,})",
-        "check the file; take another",
+        f"`{name}`: {n_bytes:,} bytes, more than any SentencePiece model ({MAX_MODEL_BYTES:,})",
+        "check the file",
     )
 
 
 def _n_threads(texts: Sequence[object], n_threads: int | None) -> int:
     if isinstance(texts, str):
-        raise TypeError("a list of texts is wanted, not one text")
+        raise TypeError("expected a list of texts, not one text")
     if n_threads is None:
         n_threads = n_cores()
-    # Starting a thread costs more than a few short texts.
+    # Starting a thread takes longer than encoding a few short texts.
     return max(1, min(n_threads, len(texts) // _MIN_TEXTS_PER_THREAD))

@@ -1,25 +1,25 @@
-"""Tags before a line: as people type them, and apart from its text, as a model reads them."""
+"""Tags at the start of a line, which a model reads as tokens of their own."""
 
 from collections.abc import Sequence
 
 
 def split_tags(text: str, known: Sequence[str]) -> tuple[list[str], str]:
-    """Take the tags off the start of a line: `<2ko> <bt>Hello` is `<2ko>` and `<bt>` before `Hello`.
+    """Split the tags off the start of a line: `<2ko> <bt>Hello` is `<2ko>`, `<bt>` and `Hello`.
 
-    Encoded with its text, a tag would bring along a space, which is a piece of its own.
+    Encoded together with its text, a tag would be followed by a space, which is a token itself.
 
     Args:
-        text: The line; tags further inside are left in it.
-        known: What counts as a tag; of two that begin alike the longer is meant.
+        text: A line; tags further inside are left in place.
+        known: The tags to look for; the longest match wins.
     Returns:
-        The tags in their order, and the rest of the line.
+        The tags in order, and the rest of the line.
     """
     tags: list[str] = []
     while known:
-        start = text.lstrip()
-        tag = max((tag for tag in known if start.startswith(tag)), key=len, default=None)
+        rest = text.lstrip()
+        tag = max((tag for tag in known if rest.startswith(tag)), key=len, default=None)
         if tag is None:
             return tags, text
         tags.append(tag)
-        text = start[len(tag) :]
+        text = rest[len(tag) :]
     return tags, text

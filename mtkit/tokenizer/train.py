@@ -1,4 +1,4 @@
-"""Train a SentencePiece model on a stream of sentences, in memory and without a word on the terminal."""
+"""Train a SentencePiece model on a stream of sentences, in memory and without terminal output."""
 
 import io
 import random
@@ -7,11 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import sentencepiece
 
-from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.errors import MtkitError
 from mtkit.tokenizer.model_proto import set_normalization_name
 from mtkit.tokenizer.nfc import nfc_rules_tsv
@@ -20,51 +19,112 @@ from mtkit.tokenizer.normalize import WORD_BOUNDARY, sanitize
 T = TypeVar("T")
 
 MAX_CHARS = 4000
-"""Longer lines are trained on in parts: SentencePiece would leave them out, and its BPE trainer counts positions in 16 bits."""
+"""Longer lines are split for training: SentencePiece would skip them, and its BPE trainer stores
+positions in 16 bits."""
 
 _RESERVED_SYMBOLS = frozenset({"<pad>", "<unk>", "<s>", "</s>"})
-# SentencePiece's trainer marks unknown characters and sentence ends with these two and leaves out lines that hold them.
+# SentencePiece's trainer marks unknown characters and sentence ends with these two and skips lines
+# that contain them.
 _TRAINER_MARKS = str.maketrans({"\u2585": " ", "\t": " "})
 _TOO_HIGH = re.compile(r"Vocabulary size too high.*?<= (\d+)")
 _TOO_SMALL = re.compile(r"smaller than required_chars\. \d+ vs (\d+)")
 
 
+class TrainingSettings(Protocol):
+    """Settings of a vocabulary to train; recipe section `tokenizer:` has these fields."""
+
+    @property
+    def type(self) -> str:
+        """Kind of model: bpe, unigram or char."""
+        ...
+
+    @property
+    def vocab_size(self) -> int: ...
+    @property
+    def character_coverage(self) -> float: ...
+    @property
+    def byte_fallback(self) -> bool: ...
+    @property
+    def normalization(self) -> str: ...
+    @property
+    def user_symbols(self) -> tuple[str, ...]: ...
+    @property
+    def max_sentences(self) -> int: ...
+    @property
+    def seed(self) -> int: ...
+
+
 class VocabularyTooLarge(MtkitError):
-    """The text gives fewer pieces than tokenizer.vocab_size."""
+    """The text provides fewer tokens than tokenizer.vocab_size."""
 
 
-def train_subword(
-    sentences: Iterable[str], config: TokenizerConfig, *, is_limit: bool = True
-) -> bytes:
-    """Train one vocabulary.
+def train_subword(sentences: Iterable[str], settings: TrainingSettings) -> bytes:
+    """Train a vocabulary.
 
-    Of more than `config.max_sentences` lines that many are drawn, each equally likely, by `config.seed`. Equal input gives equal bytes. Pieces 0 to 3
-    are PAD, UNK, BOS and EOS, but read them from the model.
+    Equal input results in equal bytes. Ids 0 to 3 are PAD, UNK, BOS and EOS, but read them from the
+    model.
 
     Args:
-        sentences: Read once; blank ones do not count.
-        config: Kind and size. With type char, the vocabulary is as large as the characters need and at most vocab_size.
-        is_limit: Without, a unigram vocabulary is smaller where the text gives no more pieces.
+        sentences: Read once; blank ones are skipped. If there are more than
+            `settings.max_sentences`, a uniform sample is drawn with `settings.seed`.
+        settings: Kind and size of the model. With type char, the vocabulary has one token per
+            character and at most vocab_size tokens.
     Returns:
         The model, for `Subword`.
     Raises:
-        MtkitError: There is no text, its vocabulary cannot have that size (the hint says which it can), or a user symbol cannot be one.
+        MtkitError: There is no text, its vocabulary cannot have that size (the hint says which size
+            it can have), or a user symbol is invalid.
     """
-    check_user_symbols("tokenizer.user_symbols", config.user_symbols)
+    check_user_symbols("tokenizer.user_symbols", settings.user_symbols)
     texts = (sentence for sentence in sentences if sentence and not sentence.isspace())
-    feed = _SentenceFeed(_split_long(reservoir_sample(texts, config.max_sentences, config.seed)))
+    return train_model(
+        reservoir_sample(texts, settings.max_sentences, settings.seed),
+        kind=settings.type,
+        vocab_size=settings.vocab_size,
+        character_coverage=settings.character_coverage,
+        byte_fallback=settings.byte_fallback,
+        normalization=settings.normalization,
+        user_symbols=settings.user_symbols,
+    )
+
+
+def train_model(
+    texts: Iterable[str],
+    *,
+    kind: str,
+    vocab_size: int,
+    character_coverage: float,
+    byte_fallback: bool,
+    normalization: str,
+    user_symbols: tuple[str, ...],
+    is_limit: bool = True,
+) -> bytes:
+    """Train a vocabulary on all of some texts; see `train_subword`.
+
+    Args:
+        texts: Not blank.
+        kind: bpe, unigram or char.
+        vocab_size: Number of tokens.
+        character_coverage: Share of the characters of the texts that get a token.
+        byte_fallback: Whether to add the 256 byte tokens.
+        normalization: nfc, or the name of one of SentencePiece's normalizations.
+        user_symbols: Strings that are never split.
+        is_limit: Whether a text with fewer tokens is an error; if not, a unigram vocabulary is
+            smaller then.
+    """
+    feed = _SentenceFeed(_split_long(texts))
     model = io.BytesIO()
     try:
-        with _normalization_options(config.normalization) as normalization:
+        with _normalization_options(normalization) as normalization_options:
             sentencepiece.SentencePieceTrainer.Train(
                 sentence_iterator=iter(feed),
                 model_writer=model,
-                model_type=config.type,
-                vocab_size=config.vocab_size,
-                character_coverage=config.character_coverage,
-                byte_fallback=config.byte_fallback,
-                **normalization,
-                user_defined_symbols=list(config.user_symbols),
+                model_type=kind,
+                vocab_size=vocab_size,
+                character_coverage=character_coverage,
+                byte_fallback=byte_fallback,
+                **normalization_options,
+                user_defined_symbols=list(user_symbols),
                 max_sentence_length=MAX_CHARS * 4,
                 hard_vocab_limit=is_limit,
                 pad_id=0,
@@ -76,30 +136,32 @@ def train_subword(
     except RuntimeError as exc:
         if feed.error is not None:
             raise feed.error from None
-        raise _explain_error(str(exc), feed.n_read, config) from None
-    return set_normalization_name(model.getvalue(), config.normalization)
+        n_fixed = len(_RESERVED_SYMBOLS) + len(user_symbols) + 256 * byte_fallback
+        raise _explain_error(str(exc), feed.n_read, vocab_size, n_fixed) from None
+    return set_normalization_name(model.getvalue(), normalization)
 
 
 @contextmanager
 def _normalization_options(name: str) -> Iterator[dict[str, Any]]:
-    """SentencePiece's options for a normalisation, for as long as it trains."""
+    """Provide SentencePiece's options for a normalization; the file they name is temporary."""
     if name != "nfc":
         yield {"normalization_rule_name": name}
         return
-    with TemporaryDirectory(prefix="mtkit-") as folder:
-        path = Path(folder) / "nfc.tsv"
+    with TemporaryDirectory(prefix="mtkit-") as temp_dir:
+        path = Path(temp_dir) / "nfc.tsv"
         path.write_text(nfc_rules_tsv(), encoding="ascii")
         yield {"normalization_rule_tsv": str(path)}
 
 
 def check_user_symbols(key: str, symbols: Sequence[str]) -> None:
-    """See that each of these can be a piece that is never split.
+    """Check that each symbol can be a token that is never split.
 
     Args:
-        key: Where the recipe names them.
-        symbols: As the recipe names them.
+        key: Where the recipe lists them.
+        symbols: As the recipe lists them.
     Raises:
-        MtkitError: One is empty, holds a space, is the name of a special piece, or stands there twice.
+        MtkitError: A symbol is empty, contains a space, is the name of a special token, or is
+            listed twice.
     """
     for number, symbol in enumerate(symbols):
         if (
@@ -109,20 +171,20 @@ def check_user_symbols(key: str, symbols: Sequence[str]) -> None:
             or sanitize(symbol) != symbol
         ):
             raise MtkitError(
-                f"{key}: {symbol!r} is empty or holds a space",
-                "write it without, for example <2ko>",
+                f"{key}: {symbol!r} is empty or contains a space",
+                "write it without spaces, for example <2ko>",
             )
         if symbol in _RESERVED_SYMBOLS or re.fullmatch("<0x[0-9A-F]{2}>", symbol):
             raise MtkitError(
-                f"{key}: {symbol!r} is the name of a special piece",
+                f"{key}: {symbol!r} is the name of a special token",
                 "choose another, for example <2ko>",
             )
         if symbol in symbols[:number]:
-            raise MtkitError(f"{key}: {symbol!r} is given twice", "name it once")
+            raise MtkitError(f"{key}: {symbol!r} is listed twice", "list it once")
 
 
 class _SentenceFeed:
-    """Hands sentences to SentencePiece and keeps what went wrong, which it would turn into text."""
+    """Passes sentences to SentencePiece and keeps an exception, which it would turn into text."""
 
     def __init__(self, sentences: Iterator[str]) -> None:
         self.sentences = sentences
@@ -139,28 +201,33 @@ class _SentenceFeed:
             raise
 
 
-def reservoir_sample(items: Iterable[T], n_wanted: int, seed: int) -> list[T]:
-    """A uniform draw in one pass and bounded memory (Vitter 1985, algorithm R). SentencePiece has one too, whose seed cannot be set.
+def reservoir_sample(items: Iterable[T], size: int, seed: int) -> list[T]:
+    """Draw a uniform sample in one pass and bounded memory (Vitter 1985, algorithm R).
+
+    SentencePiece can sample too, but its seed cannot be set.
 
     Args:
-        items: As they come.
-        n_wanted: How many; of fewer all are taken, in their order.
-        seed: Equal seeds draw the same.
+        items: What to draw from.
+        size: Number of items to draw; if there are fewer, all are returned in order.
+        seed: Equal seeds draw the same items.
     """
     rng = random.Random(seed)
-    drawn: list[T] = []
+    sample: list[T] = []
     for n_seen, item in enumerate(items, 1):
-        if n_seen <= n_wanted:
-            drawn.append(item)
+        if n_seen <= size:
+            sample.append(item)
         else:
-            place = int(rng.random() * n_seen)
-            if place < n_wanted:
-                drawn[place] = item
-    return drawn
+            index = int(rng.random() * n_seen)
+            if index < size:
+                sample[index] = item
+    return sample
 
 
 def _split_long(sentences: Iterable[str]) -> Iterator[str]:
-    """Sentences as SentencePiece's trainer takes them all: cleaned, at most MAX_CHARS long, cut at a space where there is one."""
+    """Sanitize sentences and split them, at spaces if possible, into at most MAX_CHARS characters.
+
+    SentencePiece's trainer skips none of the results.
+    """
     for sentence in sentences:
         rest = sanitize(sentence).translate(_TRAINER_MARKS)
         while len(rest) > MAX_CHARS:
@@ -171,32 +238,41 @@ def _split_long(sentences: Iterable[str]) -> Iterator[str]:
         yield rest
 
 
-def _explain_error(message: str, n_read: int, config: TokenizerConfig) -> MtkitError:
-    """SentencePiece's complaint as one about the recipe."""
+def _explain_error(message: str, n_read: int, vocab_size: int, n_fixed: int) -> MtkitError:
+    """Turn an error of SentencePiece's trainer into one about the recipe.
+
+    Args:
+        message: SentencePiece's message.
+        n_read: Number of sentences that it has read.
+        vocab_size: The size asked for.
+        n_fixed: Number of special, byte and user-defined tokens.
+    """
     if n_read == 0 or "sentences_.empty()" in message or "all_chars_count" in message:
         return MtkitError(
-            "the training corpus holds no text to make a tokenizer from",
-            "check the files that data.train names",
+            "the training corpus contains no text to train a tokenizer on",
+            "check the files in data.train",
         )
     if match := _TOO_HIGH.search(message):
         most = match.group(1)
         return VocabularyTooLarge(
-            f"tokenizer.vocab_size ({config.vocab_size}) is more than the training corpus gives pieces for",
-            f"set it to {most} or less: --set tokenizer.vocab_size={most}",
+            f"tokenizer.vocab_size ({vocab_size}) is too large for the training corpus",
+            f"set it to at most {most}: --set tokenizer.vocab_size={most}",
         )
     if match := _TOO_SMALL.search(message):
-        n_fixed = match.group(1)
+        n_required = match.group(1)
         return MtkitError(
-            f"tokenizer.vocab_size ({config.vocab_size}) is too small: special pieces, bytes and single characters alone take {n_fixed}",
-            f"set it to more than {n_fixed}, or tokenizer.character_coverage lower, for example 0.9995",
+            f"tokenizer.vocab_size ({vocab_size}) is too small: special tokens, bytes and single "
+            f"characters alone take {n_required}",
+            f"set it to more than {n_required}, or lower tokenizer.character_coverage, for example "
+            "to 0.9995",
         )
-    n_fixed = len(_RESERVED_SYMBOLS) + len(config.user_symbols) + 256 * config.byte_fallback
-    if config.vocab_size <= n_fixed:
+    if vocab_size <= n_fixed:
         return MtkitError(
-            f"tokenizer.vocab_size ({config.vocab_size}) is too small: special pieces, user symbols and bytes alone take {n_fixed}",
+            f"tokenizer.vocab_size ({vocab_size}) is too small: special tokens, user symbols and "
+            f"bytes alone take {n_fixed}",
             f"set it to more than {n_fixed}",
         )
     return MtkitError(
-        f"SentencePiece could not train: {' '.join(message.split())}",
+        f"SentencePiece training failed: {' '.join(message.split())}",
         "check the recipe's tokenizer section",
     )

@@ -1,4 +1,4 @@
-"""Sample the split of a word from the lattice of all its splits under a unigram model."""
+"""Unigram sampling: draw one of all splits of a word by its probability."""
 
 import math
 from bisect import bisect_right
@@ -10,44 +10,44 @@ from mtkit.tokenizer.scored_vocab import ScoredVocab, UniformDraw
 
 
 class _Lattice(NamedTuple):
-    """A word, and for each of its places from 1 on the pieces that end there."""
+    """A word, and for each position from 1 to its length the tokens that end there."""
 
     word: str
     cumulative_weights: list[tuple[float, ...]]
-    """Their chances, summed up from the first on."""
+    """Running sums of the tokens' weights."""
     lengths: list[tuple[int, ...]]
-    """Their characters."""
+    """Lengths of the tokens in characters."""
 
 
 class UnigramLattice:
-    """A word's pieces drawn from all ways to split it, each by its probability to the power of alpha.
+    """Draws a split of a word with a probability proportional to its own, raised to alpha.
 
     Kudo 2018 (arXiv:1804.10959), section 3.3: forward filtering, backward sampling.
 
     Args:
-        vocabulary: Of a unigram model.
-        alpha: 0 makes all ways equal; the larger, the likelier is the most probable way.
+        vocab: Vocabulary of a unigram model.
+        alpha: Exponent; 0 makes all splits equally likely, large values favor the best split.
     """
 
-    def __init__(self, vocabulary: ScoredVocab, alpha: float) -> None:
-        self._vocabulary, self._alpha = vocabulary, alpha
+    def __init__(self, vocab: ScoredVocab, alpha: float) -> None:
+        self._vocab, self._alpha = vocab, alpha
         self.cache_bytes = 0
-        """About what the results of `start` have taken; whoever keeps them counts by this."""
+        """Approximate memory of all results of `prepare`, so that a cache can limit it."""
 
     def prepare(self, word: str) -> _Lattice:
-        """What `draw` takes."""
+        """Return the lattice of a word, for `sample`."""
         self.cache_bytes += 240 * len(word)
-        scores, alpha, longest = self._vocabulary.scores, self._alpha, self._vocabulary.longest
+        scores, alpha, max_length = self._vocab.scores, self._alpha, self._vocab.max_length
         lattice, forward = _Lattice(word, [], []), [0.0]
         for end in range(1, len(word) + 1):
             lengths = tuple(
                 length
-                for length in range(1, min(longest, end) + 1)
+                for length in range(1, min(max_length, end) + 1)
                 if length == 1 or word[end - length : end] in scores
             )
             log_weights = [
                 forward[end - n]
-                + alpha * scores.get(word[end - n : end], self._vocabulary.unknown_score)
+                + alpha * scores.get(word[end - n : end], self._vocab.unknown_score)
                 for n in lengths
             ]
             largest = max(log_weights)
@@ -58,25 +58,25 @@ class UnigramLattice:
             forward.append(largest + math.log(lattice.cumulative_weights[-1][-1]))
         return lattice
 
-    def sample(self, start: _Lattice, chance: UniformDraw) -> list[int]:
-        """Ids of a word's pieces."""
-        word, totals, lengths = start
+    def sample(self, prepared: _Lattice, uniform: UniformDraw) -> list[int]:
+        """Draw a split of a word and return its token ids."""
+        word, cumulative_weights, lengths = prepared
         end, backwards = len(word), []
         while end:
             choices = lengths[end - 1]
-            begin = end - (
-                choices[sample_index(totals[end - 1], chance)] if len(choices) > 1 else 1
-            )
-            backwards.append(self._vocabulary.spell(word[begin:end]))
+            index = sample_index(cumulative_weights[end - 1], uniform) if len(choices) > 1 else 0
+            begin = end - choices[index]
+            backwards.append(self._vocab.ids_of(word[begin:end]))
             end = begin
-        return [i for piece in reversed(backwards) for i in piece]
+        return [i for ids in reversed(backwards) for i in ids]
 
 
-def sample_index(totals: Sequence[float], chance: UniformDraw) -> int:
-    """Draw a place by its weight.
+def sample_index(cumulative_weights: Sequence[float], uniform: UniformDraw) -> int:
+    """Draw an index by weight.
 
     Args:
-        totals: Weights summed up from the first on.
-        chance: Asked once.
+        cumulative_weights: Running sums of the weights.
+        uniform: Called once.
     """
-    return min(bisect_right(totals, chance() * totals[-1]), len(totals) - 1)
+    index = bisect_right(cumulative_weights, uniform() * cumulative_weights[-1])
+    return min(index, len(cumulative_weights) - 1)

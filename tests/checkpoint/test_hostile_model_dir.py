@@ -226,9 +226,9 @@ def test_weights_are_mapped_and_not_copied(model_dir):
 def test_a_tokenizer_too_large_is_not_read(model_dir):
     path = model_dir / "tokenizer" / "joint.model"
     os.truncate(path, 1 << 40)  # takes no room on disk
-    with pytest.raises(MtkitError, match="more than a SentencePiece model has"):
+    with pytest.raises(MtkitError, match="more than any SentencePiece model"):
         load_model_dir(model_dir)
-    with pytest.raises(MtkitError, match="more than a SentencePiece model has"):
+    with pytest.raises(MtkitError, match="more than any SentencePiece model"):
         Subword(b"\0" * (MAX_MODEL_BYTES + 1))
 
 

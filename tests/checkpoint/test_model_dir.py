@@ -287,7 +287,7 @@ DAMAGES = [
     pytest.param(
         lambda folder: shutil.rmtree(folder / "tokenizer"),
         "tokenizer",
-        "no tokenizer here",
+        "no tokenizer found",
         id="no tokenizer",
     ),
     pytest.param(

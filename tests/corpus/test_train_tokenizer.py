@@ -80,10 +80,10 @@ def test_another_tag_makes_it_stale(with_tags):
     ("tags", "problem"),
     [
         ('""', "'' is empty"),
-        ("<2 ko>", "'<2 ko>' is empty or holds a space"),
-        ("</s>", "'</s>' is the name of a special piece"),
-        ("<bt>, <bt>", "'<bt>' is given twice"),
-        ("ko", "'ko' is a word, and would be cut out of every text"),
+        ("<2 ko>", "'<2 ko>' is empty or contains a space"),
+        ("</s>", "'</s>' is the name of a special token"),
+        ("<bt>, <bt>", "'<bt>' is listed twice"),
+        ("ko", "'ko' is a word, and would be removed from every text"),
     ],
 )
 def test_an_impossible_tag_is_told_with_its_corpus(with_tags, tags, problem):
@@ -97,11 +97,11 @@ def test_an_impossible_tag_is_told_with_its_corpus(with_tags, tags, problem):
 
 def test_a_tag_that_no_model_can_learn_is_told(with_tags):
     with pytest.raises(
-        MtkitError, match=r"tags of validation: '<2en>' is in no corpus of data.train"
+        MtkitError, match=r"tags of validation: '<2en>' is a tag of no corpus in data.train"
     ):
         train_tokenizer(with_tags("<2ko>", validation="<2en>"))
 
 
 def test_a_user_symbol_given_twice_is_told_as_such(with_tags):
-    with pytest.raises(MtkitError, match=r"tokenizer.user_symbols: '<bt>' is given twice"):
+    with pytest.raises(MtkitError, match=r"tokenizer.user_symbols: '<bt>' is listed twice"):
         train_tokenizer(with_tags("<bt>", user_symbols="<bt>, <bt>"))

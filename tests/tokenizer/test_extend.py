@@ -49,14 +49,14 @@ def missing_characters(old, texts):
     }
 
 
-def extended(old, texts, extend, **changes):
-    return Subword(
-        extend_subword(
-            old,
-            texts,
-            TokenizerConfig.model_validate({"init_from": "model", "extend": extend} | changes),
-        )
-    )
+def extended(old, texts, max_new, **changes):
+    settings = {
+        "user_symbols": (),
+        "character_coverage": 1.0,
+        "max_sentences": 10_000,
+        "seed": 1,
+    }
+    return Subword(extend_subword(old, texts, max_new=max_new, **settings | changes))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -257,7 +257,7 @@ def test_a_tokenizer_of_whole_words_cannot_be_extended(english):
         pad_id=3,
         minloglevel=3,
     )
-    with pytest.raises(MtkitError, match="of kind word cannot be extended"):
+    with pytest.raises(MtkitError, match="of type word cannot be extended"):
         extended(Subword(model.getvalue()), english, 5)
 
 

@@ -85,7 +85,7 @@ def test_a_plain_piece_that_becomes_a_symbol_keeps_its_place(english):
 
 
 def test_a_folder_has_one_model_or_one_for_each_side(tmp_path):
-    with pytest.raises(MtkitError, match="no tokenizer here"):
+    with pytest.raises(MtkitError, match="no tokenizer found"):
         find_model_files(tmp_path)
     for name in ("src.model", "tgt.model"):
         (tmp_path / name).touch()

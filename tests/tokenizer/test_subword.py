@@ -168,7 +168,7 @@ def test_a_model_without_padding_is_refused(ko_en_pairs, tmp_path):
         vocab_size=150,
         minloglevel=3,
     )
-    with pytest.raises(MtkitError, match=r"other.model`: has no piece for pad"):
+    with pytest.raises(MtkitError, match=r"other.model`: has no token for pad"):
         Subword.load(prefix.with_suffix(".model"))
 
 
@@ -187,10 +187,10 @@ def test_half_a_model_is_refused(tmp_path, subword):
 
 
 def test_a_folder_without_tokenizer_is_refused(tmp_path):
-    with pytest.raises(MtkitError, match="no tokenizer here"):
+    with pytest.raises(MtkitError, match="no tokenizer found"):
         Tokenizer.load(tmp_path)
     (tmp_path / "src.model").write_bytes(b"x")
-    with pytest.raises(MtkitError, match="no tokenizer here"):
+    with pytest.raises(MtkitError, match="no tokenizer found"):
         Tokenizer.load(tmp_path / "missing")
 
 

@@ -288,7 +288,7 @@ def test_all_pairs_dropped_is_an_error(tiny_recipe):
 def test_an_empty_corpus_is_an_error(tiny_recipe):
     for path in (tiny_recipe.data.train[0].src, tiny_recipe.data.train[0].tgt):
         path.write_bytes(b"")
-    with pytest.raises(MtkitError, match="holds no text"):
+    with pytest.raises(MtkitError, match="contains no text"):
         preprocess(tiny_recipe)
     assert not tiny_recipe.data.work_dir.exists()
 
