@@ -1,4 +1,4 @@
-# `make help` lists the targets. Each makes .venv and installs first when that is missing or older than what decides it.
+# `make help` lists the targets. Each first creates .venv and installs if that is missing or out of date.
 PYTHON ?= python3
 DEMO_FLAGS ?=
 PYTEST_FLAGS ?=
@@ -16,7 +16,7 @@ INSTALLED_TEST := $(VENV)/.installed-test
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
 
-setup: $(INSTALLED_TEST) ## make .venv and install, with what the tests need
+setup: $(INSTALLED_TEST) ## create .venv and install, with the test dependencies
 
 demo: $(INSTALLED) ## train, average, translate and evaluate on the built-in corpus
 	$(BIN)/mtkit demo $(DEMO_FLAGS)
@@ -24,17 +24,17 @@ demo: $(INSTALLED) ## train, average, translate and evaluate on the built-in cor
 test: $(INSTALLED_TEST) ## run the tests
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
-torture: $(INSTALLED_TEST) ## kill training 60 times and damage its checkpoints; make 5,000 odd calls
+torture: $(INSTALLED_TEST) ## kill training 60 times, damage its checkpoints, make 5,000 malformed calls
 	$(BIN)/python -m tests.torture $(TORTURE_FLAGS)
 	$(BIN)/python -m tests.torture.fuzz_main --cases 5000
 
-check: lint types test ## all that must be green before a commit
+check: lint types test ## lint, types and tests: run it before a commit
 
-format: $(INSTALLED_TEST) ## put the code into its form
+format: $(INSTALLED_TEST) ## format the code
 	$(BIN)/ruff check --fix --quiet . || true
 	$(BIN)/ruff format .
 
-lint: $(INSTALLED_TEST) ## find mistakes and bad form
+lint: $(INSTALLED_TEST) ## lint the code and check its format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
@@ -44,7 +44,7 @@ types: $(INSTALLED_TEST) ## check the types
 wheel: $(INSTALLED) ## build a wheel, install it in a clean environment and translate a line with it
 	tools/check_wheel.sh
 
-docs: $(INSTALLED) ## write docs/reference from the code
+docs: $(INSTALLED) ## generate docs/reference from the code
 	$(BIN)/python docs/make_reference.py
 
 bench: $(INSTALLED) ## run every script in benchmarks/
@@ -54,7 +54,7 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mtkit needs Python 3.11 or newer: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 
-# The interpreter is there first, but its age says nothing: hence the |.
+# Order-only (|): the interpreter has to exist, but its age does not matter.
 $(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP_INSTALL) .
 	@touch $@
