@@ -28,9 +28,9 @@ from mtkit.corpus.read.change_guard import FileSnapshot
 from mtkit.corpus.read.file_names import language_of_file
 from mtkit.corpus.read.pairs import describe_source
 from mtkit.errors import MtkitError
-from mtkit.io.arguments import require, require_count, require_workers
+from mtkit.io.arguments import require_count, require_type, require_workers
 from mtkit.io.progress import progress
-from mtkit.io.spool import is_read_once
+from mtkit.io.spool import is_stream
 from mtkit.io.text import invalid_utf8_hint
 from mtkit.workers.process_pool import n_cores
 
@@ -55,7 +55,7 @@ def check_corpora(
     Raises:
         MtkitError: A corpus changes meanwhile, or there is no room in the temporary folder.
     """
-    require(data, DataConfig, "data", "a recipe has it as recipe.data")
+    require_type(data, DataConfig, "data", "a recipe has it as recipe.data")
     require_count(n_shown, "n_shown", least=0)
     require_workers(n_workers)
     by_role: dict[Role, tuple[CorpusSource, ...]] = {
@@ -245,7 +245,7 @@ def _finding(
 
 def _todo(corpus: CheckedCorpus, draft: FindingDraft) -> str:
     path = {"src": corpus.source.src, "tgt": corpus.source.tgt}.get(draft.where)
-    if draft.name != "invalid_utf8" or path is None or is_read_once(path):
+    if draft.name != "invalid_utf8" or path is None or is_stream(path):
         return draft.todo
     hint = invalid_utf8_hint(b"", str(path), corpus.languages[("src", "tgt").index(draft.where)])
     return f"{hint[0].upper()}{hint[1:]}."

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from mtkit.config.data import CorpusSource, DataConfig
 from mtkit.corpus.read.pairs import read_pairs
-from mtkit.io.spool import rereadable, shown_name
+from mtkit.io.paths import display_name
+from mtkit.io.spool import spool_if_stream
 from mtkit.io.text import UTF8_BOM, read_blocks
 
 CHUNK_SIZE = 10_000
@@ -70,7 +71,7 @@ def _chunks_of_pairs(source: CorpusSource, data: DataConfig) -> Iterator[LineChu
 def _raw_lines(path: Path, what: str) -> Iterator[bytes]:
     """Lines as `read_lines` counts them, without their LF."""
     rest: list[bytes] = []
-    for block in read_blocks(rereadable(path, what), what=what, name=shown_name(path)):
+    for block in read_blocks(spool_if_stream(path, what), what=what, name=display_name(path)):
         head, *lines = block.split(b"\n")
         rest.append(head)
         if lines:

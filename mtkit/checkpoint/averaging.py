@@ -21,9 +21,9 @@ from mtkit.checkpoint.training_checkpoint import (
     AVERAGE_NAME,
     WEIGHTS_NAME,
     best_checkpoints,
+    intact_checkpoints,
     list_checkpoints,
     read_state,
-    sound_checkpoints,
 )
 from mtkit.checkpoint.weights import read_tensors
 from mtkit.errors import MtkitError
@@ -72,7 +72,7 @@ def average(
             f"`{run_dir}`: no checkpoint was validated, so none is best",
             "average the last ones, or train with data.validation",
         )
-    chosen = sound_checkpoints(ranked, n)
+    chosen = intact_checkpoints(ranked, n)
     if not chosen:
         raise MtkitError(
             f"`{run_dir}`: every checkpoint of this kind is damaged",

@@ -10,10 +10,10 @@ from mtkit.config.model import ModelConfig
 from mtkit.model.transformer import Transformer
 from mtkit.tokenizer.subword import Tokenizer
 
-_RANDOM = ("normal_", "uniform_", "kaiming_uniform_")
+_RANDOM_INITS = ("normal_", "uniform_", "kaiming_uniform_")
 
 
-class _WithoutChance(TorchFunctionMode):
+class _SkipRandomInit(TorchFunctionMode):
     """Initial weights are not drawn: on the meta device there is nothing to fill, yet drawing there loads torch's compiler, which takes a second."""
 
     def __torch_function__(
@@ -24,7 +24,7 @@ class _WithoutChance(TorchFunctionMode):
         kwargs: Any = None,
     ) -> Any:
         kwargs = kwargs or {}
-        if getattr(func, "__name__", "") in _RANDOM:
+        if getattr(func, "__name__", "") in _RANDOM_INITS:
             return args[0] if args else kwargs["tensor"]
         return func(*args, **kwargs)
 
@@ -37,5 +37,5 @@ def make_empty_model(config: ModelConfig, tokenizer: Tokenizer) -> Transformer:
         RuntimeError: Its sizes are beyond what torch can count.
     """
     src, tgt = tokenizer.src, tokenizer.tgt
-    with torch.device("meta"), _WithoutChance():
+    with torch.device("meta"), _SkipRandomInit():
         return Transformer(config, src.vocab_size, tgt.vocab_size, src.special.pad, tgt.special.pad)

@@ -13,7 +13,7 @@ from mtkit.io.build_manifest import MANIFEST_NAME, find_damage, read_manifest
 FORMAT_VERSION = 1
 
 
-class Damaged(MtkitError):
+class DamagedCheckpoint(MtkitError):
     """A directory does not hold what was written into it."""
 
     def __init__(self, message: str) -> None:
@@ -32,17 +32,19 @@ def check_manifest(folder: Path, hashed: Collection[str] | None = None) -> None:
         folder: Directory with a manifest.json.
         hashed: See `find_damage`.
     Raises:
-        Damaged: A file is missing or is not the one that was written.
+        DamagedCheckpoint: A file is missing or is not the one that was written.
         MtkitError: The manifest is of a newer format.
     """
     path = folder / MANIFEST_NAME
     manifest = read_manifest(folder)
     if manifest is None or "checksum" not in manifest:
-        raise Damaged(f"`{path}`: {'not a readable manifest' if path.exists() else 'missing'}")
+        raise DamagedCheckpoint(
+            f"`{path}`: {'not a readable manifest' if path.exists() else 'missing'}"
+        )
     if manifest["format_version"] > FORMAT_VERSION:
         raise MtkitError(
             f"`{path}`: format {manifest['format_version']} is newer than this mtkit knows ({FORMAT_VERSION})",
             "install a newer mtkit",
         )
     if problem := find_damage(folder, manifest, hashed=hashed):
-        raise Damaged(problem)
+        raise DamagedCheckpoint(problem)

@@ -34,7 +34,7 @@ def refuse_no_model(path: Path) -> None:
     refuse_foreign_model(path)
     if (path / CONFIG_NAME).is_file():
         return
-    meant = _model_near(path)
+    meant = _nearby_model(path)
     if not path.exists():
         raise MtkitError(
             f"`{path}`: no such folder",
@@ -109,7 +109,7 @@ def refuse_foreign_model(path: Path) -> None:
         )
 
 
-def _model_near(path: Path) -> Path | None:
+def _nearby_model(path: Path) -> Path | None:
     """The model of a training run, where the path is the run's or lies in it, or the one in which the path lies."""
     near = [
         path / "model",

@@ -13,7 +13,7 @@ from mtkit.config.section import Section
 if TYPE_CHECKING:
     from mtkit.checkpoint.run_dir import RunDir
 
-SCORES = ("loss", "bleu", "chrf")
+SCORE_NAMES = ("loss", "bleu", "chrf")
 """Names of validation scores in metrics.jsonl."""
 
 
@@ -47,26 +47,26 @@ def read_history(run: "RunDir", steps: Sequence[int]) -> TrainingHistory:
             for values in read_metrics(run.metrics_path)
             if values.get("kind") == "validation" and values.get("step") == steps[0]
         )
-        scores = next((scores_of(values) for values in validations), {})
+        scores = next((validation_scores(values) for values in validations), {})
     return TrainingHistory(
         steps=tuple(steps),
-        n_pairs=n_pairs_of(identity),
+        n_pairs=n_training_pairs(identity),
         data_signature=identity.get("training data"),
         seed=identity.get("training.seed"),
         scores=scores,
     )
 
 
-def scores_of(values: dict[str, Any]) -> dict[str, float]:
+def validation_scores(values: dict[str, Any]) -> dict[str, float]:
     """The validation scores in a line of metrics.jsonl that are numbers."""
     return {
         name: float(values[name])
-        for name in SCORES
+        for name in SCORE_NAMES
         if isinstance(values.get(name), int | float) and math.isfinite(values[name])
     }
 
 
-def n_pairs_of(identity: dict[str, Any]) -> int | None:
+def n_training_pairs(identity: dict[str, Any]) -> int | None:
     """The size of the training corpora: for each change of the mix, the identity lists an epoch and the pairs of each corpus."""
     try:
         return sum(identity["pairs of each corpus from epoch"][-1][1])

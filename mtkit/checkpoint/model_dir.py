@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError
 from mtkit.checkpoint.empty_model import make_empty_model
 from mtkit.checkpoint.find_model import CONFIG_NAME, SHORTLIST_NAME, refuse_no_model
 from mtkit.checkpoint.history import TrainingHistory
-from mtkit.checkpoint.untrusted import check_layers, check_limits, read_json
+from mtkit.checkpoint.untrusted import check_layer_counts, check_limits, read_json
 from mtkit.checkpoint.weights import read_weights, save_weights
 from mtkit.config.model import AlignmentHead, ModelConfig
 from mtkit.config.recipe import Recipe
@@ -24,19 +24,19 @@ from mtkit.config.search import SearchConfig
 from mtkit.config.section import PositiveFloat, PositiveInt, Section
 from mtkit.config.validation_errors import describe_problems
 from mtkit.errors import MtkitError
+from mtkit.io.atomic import atomic_dir
 from mtkit.io.safetensors_header import read_header
-from mtkit.io.text import atomic_dir
 from mtkit.model.transformer import Transformer
 from mtkit.tokenizer.subword import Tokenizer
 
 FORMAT_VERSION = 1
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
-_OFTEN = 0.25
+_MIN_COMMON_SHARE = 0.25
 """Share of the training lines from which on a number of sentences in a line is one that the model can translate together."""
 WEIGHTS_NAME, TOKENIZER_DIR_NAME = "model.safetensors", "tokenizer"
 
 
-class TrainingLines(Section):
+class TrainingLineStatistics(Section):
     """Size of the lines that a model was trained on, which limits how much of a line it translates at a time.
 
     A model that has seen one sentence in each line leaves out the others of a line of several.
@@ -56,7 +56,7 @@ class TrainingLines(Section):
     @property
     def usual_sentences(self) -> int:
         """The most sentences that the model has often seen in a line."""
-        return 1 + sum(share >= _OFTEN for share in self.sentence_shares)
+        return 1 + sum(share >= _MIN_COMMON_SHARE for share in self.sentence_shares)
 
 
 class ModelDirConfig(Section):
@@ -74,7 +74,7 @@ class ModelDirConfig(Section):
     """Pieces that stood before sources in training, for example <2ko>."""
     tag_required: bool = False
     """Whether every source had one in training."""
-    training_lines: TrainingLines | None = None
+    training_lines: TrainingLineStatistics | None = None
     """Size of the training lines; None, as in models of before this was recorded, means one sentence a line."""
     alignment_head: AlignmentHead | None = None
     """The head that learned word alignments, if one did."""
@@ -86,7 +86,9 @@ class ModelDirConfig(Section):
     """How the weights came about; None in models of before this was recorded."""
 
     @classmethod
-    def for_recipe(cls, recipe: Recipe, training_lines: TrainingLines | None = None) -> Self:
+    def for_recipe(
+        cls, recipe: Recipe, training_lines: TrainingLineStatistics | None = None
+    ) -> Self:
         """The configuration of a model before it is trained."""
         data = recipe.data
         return cls(
@@ -163,13 +165,13 @@ def load_model_dir(path: Path, device: torch.device | str = "cpu") -> TrainedMod
     Raises:
         MtkitError: It is missing, incomplete, damaged or of a newer format.
     """
-    trained = open_model_dir(path)
+    trained = load_without_weights(path)
     read_weights(path / WEIGHTS_NAME, trained.model, device)
     trained.model.eval()
     return trained
 
 
-def open_model_dir(path: Path) -> TrainedModel:
+def load_without_weights(path: Path) -> TrainedModel:
     """Read a model directory except for its weights: the model is on the meta device.
 
     Raises:
@@ -177,7 +179,7 @@ def open_model_dir(path: Path) -> TrainedModel:
     """
     config = _read_config(path)
     check_limits(path / CONFIG_NAME, config.max_length, config.model, config.search)
-    check_layers(path / WEIGHTS_NAME, read_header(path / WEIGHTS_NAME), config.model)
+    check_layer_counts(path / WEIGHTS_NAME, read_header(path / WEIGHTS_NAME), config.model)
     tokenizer = Tokenizer.load(path / TOKENIZER_DIR_NAME)
     try:
         model = make_empty_model(config.model, tokenizer)
@@ -201,7 +203,7 @@ def _read_config(path: Path) -> ModelDirConfig:
                 f"`{path}`: exported to another engine",
                 "translate with it by `mtkit translate`; for all else give the model it was made of",
             )
-        raise _not_ours(config_path, "it has no format_version")
+        raise _invalid_config(config_path, "it has no format_version")
     if version > FORMAT_VERSION:
         raise MtkitError(
             f"`{config_path}`: format {version} is newer than this mtkit knows ({FORMAT_VERSION})",
@@ -210,7 +212,7 @@ def _read_config(path: Path) -> ModelDirConfig:
     try:
         return ModelDirConfig.model_validate(tree)
     except ValidationError as exc:
-        raise _not_ours(
+        raise _invalid_config(
             config_path,
             "; ".join(
                 problem.text for problem in describe_problems(exc, ModelDirConfig, tree, set())
@@ -218,7 +220,7 @@ def _read_config(path: Path) -> ModelDirConfig:
         ) from None
 
 
-def _not_ours(config_path: Path, problem: str) -> MtkitError:
+def _invalid_config(config_path: Path, problem: str) -> MtkitError:
     return MtkitError(
         f"`{config_path}`: not a configuration that mtkit wrote: {problem}",
         "make or copy the folder again",

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from mtkit.checkpoint.model_dir import refuse_foreign_dir
-from mtkit.checkpoint.training_checkpoint import pass_over_damaged
+from mtkit.checkpoint.training_checkpoint import set_aside_damaged
 from mtkit.errors import MtkitError
+from mtkit.io.atomic import atomic_write, clean_up_leftovers, convert_os_errors, is_leftover
 from mtkit.io.lock import locked
-from mtkit.io.text import atomic_write, is_leftover, tidy, told_as_error
 
 LOCK_NAME = ".lock"
 
@@ -44,7 +44,7 @@ class RunDir:
         if (
             self.path.is_dir()
             and not self.identity_path.exists()
-            and not all(map(self._is_passing, self.path.iterdir()))
+            and not all(map(self._is_temporary, self.path.iterdir()))
         ):
             raise MtkitError(
                 f"`{self.path}`: holds other things than a run of mtkit",
@@ -53,7 +53,7 @@ class RunDir:
         refuse_foreign_dir(self.model_dir)
 
     @contextmanager
-    def taken(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
         """A context in which no other process trains here, and which begins with all in order: leftovers of killed runs are cleared up, and
         the newest checkpoint is whole.
 
@@ -63,7 +63,7 @@ class RunDir:
         self.refuse_foreign()
         try:
             with locked(self.path / LOCK_NAME, f"trains in `{self.path}`"):
-                tidy(
+                clean_up_leftovers(
                     self.path,
                     {
                         path.name
@@ -75,14 +75,14 @@ class RunDir:
                         )
                     },
                 )
-                tidy(self.checkpoints_dir)
-                pass_over_damaged(self.checkpoints_dir)
+                clean_up_leftovers(self.checkpoints_dir)
+                set_aside_damaged(self.checkpoints_dir)
                 yield
         finally:
             with suppress(OSError):  # it goes if nothing came of it
                 self.path.rmdir()
 
-    def _is_passing(self, path: Path) -> bool:
+    def _is_temporary(self, path: Path) -> bool:
         return path.name == LOCK_NAME or is_leftover(path)
 
     def append_metrics(self, **values: Any) -> None:
@@ -92,7 +92,7 @@ class RunDir:
             MtkitError: It cannot be written.
         """
         with (
-            told_as_error(self.metrics_path),
+            convert_os_errors(self.metrics_path),
             self.metrics_path.open("a", encoding="utf-8") as file,
         ):
             file.write(json.dumps(values, ensure_ascii=False) + "\n")
@@ -100,10 +100,10 @@ class RunDir:
     def sync_metrics(self) -> None:
         """See to it that the lines so far outlive a power cut, as a checkpoint does."""
         if self.metrics_path.is_file():
-            with told_as_error(self.metrics_path), self.metrics_path.open("rb") as file:
+            with convert_os_errors(self.metrics_path), self.metrics_path.open("rb") as file:
                 os.fsync(file.fileno())
 
-    def cut_metrics(self, step: int) -> None:
+    def truncate_metrics(self, step: int) -> None:
         """Drop the lines of later steps, which a resumed run makes again, and a line that was not finished."""
         if not self.metrics_path.is_file():
             return

@@ -21,11 +21,16 @@ from typing import Any
 
 from torch import Tensor
 
-from mtkit.checkpoint.file_manifest import MANIFEST_NAME, Damaged, check_manifest, write_manifest
+from mtkit.checkpoint.file_manifest import (
+    MANIFEST_NAME,
+    DamagedCheckpoint,
+    check_manifest,
+    write_manifest,
+)
 from mtkit.checkpoint.weights import read_tensors, save_tensors
 from mtkit.errors import MtkitError
+from mtkit.io.atomic import atomic_dir, remove_dir
 from mtkit.io.logs import get_logger
-from mtkit.io.text import atomic_dir, remove_dir
 
 logger = get_logger(__name__)
 
@@ -93,7 +98,9 @@ def list_checkpoints(checkpoints_dir: Path) -> list[Path]:
         MtkitError: One is of a newer format.
     """
     return [
-        path for path in _folders(checkpoints_dir) if _problem(path, hashed=(STATE_NAME,)) is None
+        path
+        for path in _checkpoint_dirs(checkpoints_dir)
+        if _problem(path, hashed=(STATE_NAME,)) is None
     ]
 
 
@@ -127,20 +134,20 @@ def read_state(checkpoint: Path) -> TrainingState:
     """The state of a checkpoint, without its weights.
 
     Raises:
-        Damaged: It is missing, or not what was written.
+        DamagedCheckpoint: It is missing, or not what was written.
     """
     path = checkpoint / STATE_NAME
     try:
         return TrainingState(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as exc:
-        raise Damaged(f"`{path}`: not a training state that mtkit wrote: {exc}") from None
+        raise DamagedCheckpoint(f"`{path}`: not a training state that mtkit wrote: {exc}") from None
 
 
 def check_checkpoint(checkpoint: Path) -> None:
     """Read a checkpoint whole and compare it with its manifest.
 
     Raises:
-        Damaged: It is not as it was written.
+        DamagedCheckpoint: It is not as it was written.
         MtkitError: It is of a newer format.
     """
     _check(checkpoint, hashed=None)
@@ -155,7 +162,7 @@ def load_checkpoint(
         checkpoint: Its folder.
         shapes: Of the model's parameters, by name.
     Raises:
-        Damaged: It is not as it was written.
+        DamagedCheckpoint: It is not as it was written.
         MtkitError: It is of another model, or of a newer format.
     """
     check_checkpoint(checkpoint)
@@ -169,7 +176,7 @@ def load_checkpoint(
     return state, files
 
 
-def sound_checkpoints(paths: Iterable[Path], n: int) -> list[Path]:
+def intact_checkpoints(paths: Iterable[Path], n: int) -> list[Path]:
     """The first n that are whole, read to the last byte; a warning tells those that are passed over."""
     found: list[Path] = []
     for path in paths:
@@ -182,7 +189,7 @@ def sound_checkpoints(paths: Iterable[Path], n: int) -> list[Path]:
     return found
 
 
-def pass_over_damaged(checkpoints_dir: Path) -> None:
+def set_aside_damaged(checkpoints_dir: Path) -> None:
     """See to it that the newest checkpoint is whole, to the last byte: damaged ones that are newer are renamed to `step-….damaged`.
 
     Raises:
@@ -190,7 +197,7 @@ def pass_over_damaged(checkpoints_dir: Path) -> None:
     """
     passed: list[tuple[Path, str]] = []
     good = None
-    for path in reversed(_folders(checkpoints_dir)):
+    for path in reversed(_checkpoint_dirs(checkpoints_dir)):
         if (problem := _problem(path, hashed=None)) is None:
             good = path
             break
@@ -220,7 +227,7 @@ def prune_checkpoints(checkpoints_dir: Path, keep_last: int, keep_best: int) -> 
     paths = list_checkpoints(checkpoints_dir)
     regular = regular_checkpoints(paths)
     kept = {*regular[-keep_last:], *best_checkpoints(regular, keep_best), *paths[-1:]}
-    for path in _folders(checkpoints_dir, also_set_aside=True):
+    for path in _checkpoint_dirs(checkpoints_dir, also_set_aside=True):
         if path not in kept:
             remove_checkpoint(path)
 
@@ -233,11 +240,13 @@ def best_checkpoints(paths: list[Path], n: int) -> list[Path]:
     states = [(state, path) for path in paths if (state := read_state(path)).score is not None]
     judge = max(states, key=lambda entry: entry[0].step)[0].judge if states else ""
     comparable = [entry for entry in states if entry[0].judge in (judge, "")]
-    ranked = sorted(comparable, key=lambda entry: (rank_of(entry[0]), entry[0].step), reverse=True)
+    ranked = sorted(
+        comparable, key=lambda entry: (validation_rank(entry[0]), entry[0].step), reverse=True
+    )
     return [path for _, path in ranked[:n]]
 
 
-def rank_of(state: TrainingState) -> list[float]:
+def validation_rank(state: TrainingState) -> list[float]:
     """Return the rank of validated weights; earlier releases stored only the score, which then ranks below the same score with a loss."""
     return (
         state.rank
@@ -249,7 +258,7 @@ def rank_of(state: TrainingState) -> list[float]:
 _DAMAGED = ".damaged"
 
 
-def _folders(checkpoints_dir: Path, *, also_set_aside: bool = False) -> list[Path]:
+def _checkpoint_dirs(checkpoints_dir: Path, *, also_set_aside: bool = False) -> list[Path]:
     """What was made as a checkpoint, whole or not, by step."""
     if not checkpoints_dir.is_dir():
         return []
@@ -262,23 +271,23 @@ def _folders(checkpoints_dir: Path, *, also_set_aside: bool = False) -> list[Pat
     return [path for _, path in sorted(found)]
 
 
-def _problem(checkpoint: Path, hashed: tuple[str, ...] | None) -> Damaged | None:
+def _problem(checkpoint: Path, hashed: tuple[str, ...] | None) -> DamagedCheckpoint | None:
     try:
         _check(checkpoint, hashed)
-    except Damaged as exc:
+    except DamagedCheckpoint as exc:
         return exc
     return None
 
 
 def _check(checkpoint: Path, hashed: tuple[str, ...] | None) -> None:
-    if not (checkpoint / MANIFEST_NAME).exists() and _is_of_earlier_release(checkpoint):
-        _check_by_reading(checkpoint, is_thorough=hashed is None)
+    if not (checkpoint / MANIFEST_NAME).exists() and _predates_manifests(checkpoint):
+        _check_without_manifest(checkpoint, is_thorough=hashed is None)
     else:
         check_manifest(checkpoint, hashed)
         read_state(checkpoint)
 
 
-def _is_of_earlier_release(checkpoint: Path) -> bool:
+def _predates_manifests(checkpoint: Path) -> bool:
     """Whether it was written before there were manifests, and so before states told whether they are extra."""
     try:
         return "is_extra" not in json.loads((checkpoint / STATE_NAME).read_bytes())
@@ -286,14 +295,14 @@ def _is_of_earlier_release(checkpoint: Path) -> bool:
         return False
 
 
-def _check_by_reading(checkpoint: Path, *, is_thorough: bool) -> None:
+def _check_without_manifest(checkpoint: Path, *, is_thorough: bool) -> None:
     """What can be known without a manifest."""
     read_state(checkpoint)
     for name in (WEIGHTS_NAME, OPTIMIZER_NAME):
         if not (checkpoint / name).is_file():
-            raise Damaged(f"`{checkpoint / name}`: missing")
+            raise DamagedCheckpoint(f"`{checkpoint / name}`: missing")
         if is_thorough:
             try:
                 read_tensors(checkpoint / name)
             except MtkitError as exc:
-                raise Damaged(exc.message) from None
+                raise DamagedCheckpoint(exc.message) from None

@@ -11,9 +11,9 @@ from mtkit.errors import MtkitError
 from mtkit.io.safetensors_header import Header
 
 MAX_CONFIG_BYTES = 1 << 20
-_MEND = "make or copy the folder again"
+_HINT = "make or copy the folder again"
 
-_MOST = {
+_LIMITS = {
     "max_length": 1 << 16,
     "model.d_model": 1 << 20,
     "model.d_ff": 1 << 20,
@@ -38,10 +38,10 @@ def read_json(path: Path) -> Any:
     try:
         about = path.stat()
         if not stat.S_ISREG(about.st_mode):
-            raise MtkitError(f"`{path}`: is no file", _MEND)
+            raise MtkitError(f"`{path}`: is no file", _HINT)
         if about.st_size > MAX_CONFIG_BYTES:
             raise MtkitError(
-                f"`{path}`: has {about.st_size:,} bytes, more than {MAX_CONFIG_BYTES:,}", _MEND
+                f"`{path}`: has {about.st_size:,} bytes, more than {MAX_CONFIG_BYTES:,}", _HINT
             )
         with path.open("rb") as stream:
             return json.loads(stream.read(MAX_CONFIG_BYTES))
@@ -52,7 +52,7 @@ def read_json(path: Path) -> Any:
         ) from None
     except (ValueError, RecursionError):
         raise MtkitError(
-            f"`{path}`: not a configuration that mtkit wrote: it is no JSON", _MEND
+            f"`{path}`: not a configuration that mtkit wrote: it is no JSON", _HINT
         ) from None
 
 
@@ -63,17 +63,17 @@ def check_limits(path: Path, max_length: int, model: ModelConfig, search: Search
         MtkitError: It asks for more.
     """
     asked: dict[str, Any] = {"max_length": max_length}
-    asked |= {f"model.{name}": value for name, value in model if f"model.{name}" in _MOST}
-    asked |= {f"search.{name}": value for name, value in search if f"search.{name}" in _MOST}
+    asked |= {f"model.{name}": value for name, value in model if f"model.{name}" in _LIMITS}
+    asked |= {f"search.{name}": value for name, value in search if f"search.{name}" in _LIMITS}
     for name, value in asked.items():
-        if value is not None and value > _MOST[name]:
+        if value is not None and value > _LIMITS[name]:
             shown = str(value) if value < 1e15 else "an enormous number"
             raise MtkitError(
-                f"`{path}`: {name} is {shown}; no model needs more than {_MOST[name]:,}", _MEND
+                f"`{path}`: {name} is {shown}; no model needs more than {_LIMITS[name]:,}", _HINT
             )
 
 
-def check_layers(path: Path, header: Header, model: ModelConfig) -> None:
+def check_layer_counts(path: Path, header: Header, model: ModelConfig) -> None:
     """Compare the number of layers with those in the weights' header, which is in proportion to the file.
 
     Raises:

@@ -50,12 +50,12 @@ def _compare(
     for name in sorted(expected.keys() | found.keys()):
         if found.get(name) != expected.get(name):
             raise MtkitError(
-                f"`{path}`: {name} is {_shown(found.get(name))}, but by the configuration beside it should be {_shown(expected.get(name))}",
+                f"`{path}`: {name} is {_describe_shape(found.get(name))}, but by the configuration beside it should be {_describe_shape(expected.get(name))}",
                 "weights and config.json do not belong together; make or copy the folder again",
             )
 
 
-def _shown(shape: tuple[int, ...] | None) -> str:
+def _describe_shape(shape: tuple[int, ...] | None) -> str:
     return "absent" if shape is None else f"of shape {list(shape)}"
 
 

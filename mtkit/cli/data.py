@@ -3,7 +3,7 @@
 import typer
 
 from mtkit.cli import data_check, data_clean
-from mtkit.cli.common.corpus_arguments import TakesPairs
+from mtkit.cli.common.corpus_arguments import PairOptionsCommand
 from mtkit.cli.common.help_pages import Group
 
 app = typer.Typer(cls=Group, rich_markup_mode=None, no_args_is_help=True, add_completion=False)
@@ -19,5 +19,5 @@ def start() -> None:
     """
 
 
-app.command("check", cls=TakesPairs)(data_check.check)
-app.command("clean", cls=TakesPairs)(data_clean.clean)
+app.command("check", cls=PairOptionsCommand)(data_check.check)
+app.command("clean", cls=PairOptionsCommand)(data_clean.clean)

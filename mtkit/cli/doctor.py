@@ -15,7 +15,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] =
         mtkit doctor --json
     """
     from mtkit.inspection.doctor import check_installation
-    from mtkit.inspection.report import checkup_text, to_json
+    from mtkit.inspection.report import installation_to_text, to_json
 
     checkup = check_installation()
-    print(to_json(checkup) if as_json else checkup_text(checkup))
+    print(to_json(checkup) if as_json else installation_to_text(checkup))

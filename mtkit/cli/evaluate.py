@@ -97,7 +97,7 @@ def evaluate(
     """
     from mtkit.evaluation.metrics import check_counts, make_scorers
     from mtkit.evaluation.metrics import evaluate as score
-    from mtkit.evaluation.report import for_people, for_programs
+    from mtkit.evaluation.report import to_json, to_text
     from mtkit.io.output_guard import refuse_overwriting
     from mtkit.io.text import read_lines
 
@@ -148,24 +148,19 @@ def evaluate(
                 ]
 
         if robustness:
+            from mtkit.corpus.augment.altered_sets import alter_test_set
+            from mtkit.evaluation.report import robustness_to_json, robustness_to_text
             from mtkit.evaluation.robustness import evaluate_robustness
-            from mtkit.evaluation.significance import comparison_for_people, comparison_for_programs
 
             config = translator.config
-            result = evaluate_robustness(
-                translate,
-                lines,
-                references,
-                (config.src_lang, config.tgt_lang),
-                config.tags,
-                wanted,
-                tokenize,
-            )
-            print(comparison_for_programs(*result) if as_json else comparison_for_people(*result))
+            langs = (config.src_lang, config.tgt_lang)
+            altered = alter_test_set(lines, references, langs, config.tags)
+            result = evaluate_robustness(translate, lines, references, altered, wanted, tokenize)
+            print(robustness_to_json(*result) if as_json else robustness_to_text(*result))
             return
         hypotheses = translate(lines)
     scores = score(hypotheses, references, wanted, tokenize)
-    print(for_programs(scores) if as_json else for_people(scores))
+    print(to_json(scores) if as_json else to_text(scores))
 
 
 def _refuse_model_options(options: dict[str, Any]) -> None:

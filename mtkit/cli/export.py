@@ -95,12 +95,14 @@ def ctranslate2(
             read_lines(path, what=what).close()
     # torch takes seconds to load, which a mistyped path should not wait for.
     from mtkit.interop.card import verification_lines
-    from mtkit.interop.export import HELD, Comparison, export_ctranslate2
+    from mtkit.interop.export import WEIGHT_DESCRIPTIONS, VerificationText, export_ctranslate2
 
-    comparison = None if verify_path is None else Comparison(verify_path, reference_path, search)
+    comparison = (
+        None if verify_path is None else VerificationText(verify_path, reference_path, search)
+    )
     config = export_ctranslate2(model_dir, out_dir, quantization, comparison)
     print(
-        f"{out_dir}: {config.quantization}, {HELD[config.quantization]}; {(out_dir / 'model.bin').stat().st_size / 1e6:,.1f} MB"
+        f"{out_dir}: {config.quantization}, {WEIGHT_DESCRIPTIONS[config.quantization]}; {(out_dir / 'model.bin').stat().st_size / 1e6:,.1f} MB"
     )
     if config.verification is not None:
         print("\n".join(verification_lines(config.verification)))

@@ -27,7 +27,7 @@ def info(
     if foreign_model(path) or not (path / "identity.json").is_file():
         refuse_no_model(path)
     from mtkit.inspection.model_info import inspect_model
-    from mtkit.inspection.report import model_text, to_json
+    from mtkit.inspection.report import model_to_text, to_json
 
     described = inspect_model(path)
-    print(to_json(described) if as_json else model_text(described))
+    print(to_json(described) if as_json else model_to_text(described))

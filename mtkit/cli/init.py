@@ -5,10 +5,11 @@ from typing import Annotated, Any, Literal, get_args
 
 import typer
 
+from mtkit.cli.common.command_line import shell_command
 from mtkit.cli.common.from_data import init_from_data
 from mtkit.cli.common.new_recipe import (
-    Files,
-    Languages,
+    FilePair,
+    LanguagePair,
     check_two_files,
     choose_languages,
     files_in_recipe,
@@ -17,7 +18,6 @@ from mtkit.cli.common.new_recipe import (
     write_recipe,
 )
 from mtkit.cli.common.options import DeviceOption
-from mtkit.cli.common.shell import shell_command
 from mtkit.cli.common.usage_errors import UsageMistake
 
 Preset = Literal["tiny", "small", "base", "big"]
@@ -113,18 +113,18 @@ def init(
         mtkit init small my-system --train-src train.de --train-tgt train.en
     """
     if from_data is not None:
-        from mtkit.config.auto.model_sizes import SIZES
-        from mtkit.io.paths import normalized
+        from mtkit.config.auto.model_sizes import MODEL_SIZES
+        from mtkit.io.paths import normalize_path
 
-        if preset is not None and folder is None and preset not in SIZES:
-            preset, folder = None, normalized(Path(preset))
+        if preset is not None and folder is None and preset not in MODEL_SIZES:
+            preset, folder = None, normalize_path(Path(preset))
         if train_src or train_tgt:
             raise typer.BadParameter(
                 "--from-data names the training text; leave --train-src and --train-tgt out"
             )
         validation = _pair(validation_src, validation_tgt, "validation")
         if preset is not None:
-            _check_preset(preset, SIZES)
+            _check_preset(preset, MODEL_SIZES)
         init_from_data(
             from_data, folder, preset, (src_lang, tgt_lang), validation, device, is_full=is_full
         )
@@ -155,9 +155,9 @@ def _check_preset(preset: str, known: tuple[str, ...]) -> None:
 def _init_preset(
     preset: str,
     folder: Path,
-    given: Languages,
-    train: Files | None,
-    validation: Files | None,
+    given: LanguagePair,
+    train: FilePair | None,
+    validation: FilePair | None,
     *,
     is_full: bool,
 ) -> None:
@@ -173,7 +173,7 @@ def _init_preset(
     refuse_existing(path)
     endings = side_endings(src_lang, tgt_lang)
 
-    def named(files: Files | None, name: str) -> dict[str, Any]:
+    def named(files: FilePair | None, name: str) -> dict[str, Any]:
         return files_in_recipe(
             files or (folder / f"{name}.{endings[0]}", folder / f"{name}.{endings[1]}"), folder
         )
@@ -196,7 +196,7 @@ def _init_preset(
     print(f"then: {shell_command('train', path)}")
 
 
-def _pair(src: Path | None, tgt: Path | None, name: str) -> Files | None:
+def _pair(src: Path | None, tgt: Path | None, name: str) -> FilePair | None:
     """Return both sides, or None if the user gave neither."""
     if src is None and tgt is None:
         return None

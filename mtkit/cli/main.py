@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mtkit.cli.common.errors import EXIT_STATUSES, Commands, give_up_stdout, handle_sigterm
+from mtkit.cli.common.errors import EXIT_STATUSES, Commands, discard_stdout, handle_sigterm
 from mtkit.cli.common.help_pages import LazyCommands
 from mtkit.cli.common.streams import replace_closed_streams
 from mtkit.version import __version__
@@ -114,7 +114,7 @@ def main() -> None:
         try:
             sys.stdout.flush()
         except BrokenPipeError:
-            give_up_stdout()
+            discard_stdout()
 
 
 def _with_global_flags_first(args: list[str]) -> list[str]:

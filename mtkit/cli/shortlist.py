@@ -7,7 +7,7 @@ import typer
 
 from mtkit.cli.common.options import help_of
 from mtkit.config.section import MAX_INT
-from mtkit.config.shortlist import ShortlistConfig, default_of
+from mtkit.config.shortlist import ShortlistConfig, default_value
 
 
 def shortlist(
@@ -40,7 +40,7 @@ def shortlist(
             metavar="K",
             help=help_of(ShortlistConfig, "n_candidates"),
         ),
-    ] = default_of("n_candidates"),
+    ] = default_value("n_candidates"),
     n_frequent: Annotated[
         int,
         typer.Option(
@@ -50,11 +50,11 @@ def shortlist(
             metavar="N",
             help=help_of(ShortlistConfig, "n_frequent"),
         ),
-    ] = default_of("n_frequent"),
+    ] = default_value("n_frequent"),
     max_pairs: Annotated[
         int,
         typer.Option(min=1, max=MAX_INT, metavar="N", help=help_of(ShortlistConfig, "max_pairs")),
-    ] = default_of("max_pairs"),
+    ] = default_value("max_pairs"),
 ) -> None:
     """Build a lexical shortlist, which makes translation faster.
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from mtkit.cli.common.command_line import shell_command
 from mtkit.cli.common.help_pages import Command, Group
 from mtkit.cli.common.options import OverridesOption, RecipeArgument
 from mtkit.cli.common.recipe_paths import refuse_overwriting_inputs
-from mtkit.cli.common.shell import shell_command
 
 if TYPE_CHECKING:
     from mtkit.tokenizer.subword import Subword

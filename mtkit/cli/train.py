@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mtkit.cli.common.durations import parse_duration
-from mtkit.cli.common.options import DEVICES, DeviceOption, OverridesOption, RecipeArgument
+from mtkit.cli.common.command_line import shell_command
+from mtkit.cli.common.options import (
+    DEVICES,
+    DeviceOption,
+    OverridesOption,
+    RecipeArgument,
+    parse_duration,
+)
 from mtkit.cli.common.recipe_paths import refuse_overwriting_inputs
-from mtkit.cli.common.shell import shell_command
 from mtkit.config.section import MAX_PROCESSES
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from mtkit.config.section import (
     InputPath,
-    NameOrFolder,
+    NameOrDir,
     PositiveFloat,
     PositiveInt,
     RecipePath,
@@ -52,7 +52,7 @@ class CorpusSource(Section):
     ) = None
     """What separates the columns of a CSV `file`, for example ";"; `\\t` is a tab. Default: comma, semicolon, tab or |,
     whichever fits its first lines."""
-    dataset: NameOrFolder | None = None
+    dataset: NameOrDir | None = None
     """In place of files: the name of a Hugging Face dataset, or a local folder that `datasets` can read."""
     dataset_config: str | None = None
     """The dataset's configuration, for example de-en."""

@@ -11,7 +11,7 @@ from ruamel.yaml.error import YAMLError
 
 from mtkit.config.load import parse_yaml
 from mtkit.config.section import Section
-from mtkit.io.text import atomic_write
+from mtkit.io.atomic import atomic_write
 
 _INDENT = "  "
 _COMMENT_WIDTH = 110
@@ -76,7 +76,7 @@ def _block(
             if is_missing
             else field.get_default()
         )
-        inner = _inner(value, field.annotation)
+        inner = _nested_section(value, field.annotation)
         if comments:
             if number and inner is not None:
                 yield ""
@@ -109,10 +109,10 @@ def _block(
         elif value is None and comments:
             yield f"{indent}{'' if is_missing else '# '}{name}:"
         else:
-            yield f"{key} {flow_yaml(value, base_dir)}{_choices(field.annotation) if comments else ''}"
+            yield f"{key} {flow_yaml(value, base_dir)}{_choices_comment(field.annotation) if comments else ''}"
 
 
-def _inner(value: Any, annotation: Any) -> Section | type[Section] | None:
+def _nested_section(value: Any, annotation: Any) -> Section | type[Section] | None:
     """The section to write below a key, if it is one: the value, or the class of a required one without a value."""
     if isinstance(value, Section):
         return value
@@ -165,7 +165,7 @@ def _escaped(code: int) -> str:
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
-def _choices(annotation: Any) -> str:
+def _choices_comment(annotation: Any) -> str:
     if get_origin(annotation) is Literal:
         return f"  # {' | '.join(map(str, get_args(annotation)))}"
     return ""

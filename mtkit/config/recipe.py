@@ -19,7 +19,7 @@ from mtkit.config.search import SearchConfig
 from mtkit.config.section import Section, resolve_path
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.config.training import TrainingConfig, ValidationConfig
-from mtkit.io.arguments import list_of_texts, require
+from mtkit.io.arguments import list_of_texts, require_type
 
 
 class Recipe(Section):
@@ -51,13 +51,13 @@ class Recipe(Section):
         return read_section(cls, Path(path), list_of_texts(overrides, "overrides"))
 
     @classmethod
-    def require(cls, value: object) -> None:
+    def require_type(cls, value: object) -> None:
         """Check that an argument is a recipe.
 
         Raises:
             TypeError: It is not, for example the path of one.
         """
-        require(value, cls, "recipe", "mtkit.Recipe.load(path) reads one from a file")
+        require_type(value, cls, "recipe", "mtkit.Recipe.load(path) reads one from a file")
 
     @property
     def tokenizer_dir(self) -> Path:
@@ -80,9 +80,9 @@ class Recipe(Section):
         return take_over(tree, lambda value: resolve_path(value, info))
 
     @property
-    def longest(self) -> int:
+    def max_sequence_length(self) -> int:
         """Most positions of a sentence: preprocess.max_length, its tags, and its end mark."""
-        return self.preprocess.max_length + 1 + self._most_tags
+        return self.preprocess.max_length + 1 + self._max_tags
 
     @property
     def augments_online(self) -> bool:
@@ -107,8 +107,8 @@ class Recipe(Section):
                 f"model.tied_embeddings is {tied}, but tokenizer.joint is false; use output or none, or a joint tokenizer"
             )
         longest, marks = (
-            self.longest,
-            "its tags and end mark" if self._most_tags else "its end mark",
+            self.max_sequence_length,
+            "its tags and end mark" if self._max_tags else "its end mark",
         )
         if longest > self.model.max_positions:
             raise ValueError(

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from annotated_types import Ge, Gt, Le
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo
 
-from mtkit.io.paths import normalized
+from mtkit.io.paths import normalize_path
 
 MAX_INT = 2**31 - 1
 """Largest integer that every library used here accepts."""
@@ -36,13 +36,13 @@ class CommandLineText(str):
 def resolve_path(value: Any, info: ValidationInfo) -> Any:
     """The path that a text in a recipe means; anything else as it is."""
     if isinstance(value, CommandLineText):
-        return normalized(Path.cwd() / Path(str(value)).expanduser())
+        return normalize_path(Path.cwd() / Path(str(value)).expanduser())
     if isinstance(value, str | Path) and info.context and "base_dir" in info.context:
-        return normalized(Path(info.context["base_dir"]) / Path(value).expanduser())
+        return normalize_path(Path(info.context["base_dir"]) / Path(value).expanduser())
     return value
 
 
-def _resolve_folder(value: Any, info: ValidationInfo) -> Any:
+def _resolve_dir(value: Any, info: ValidationInfo) -> Any:
     resolved = resolve_path(value, info)
     return str(resolved) if isinstance(resolved, Path) and resolved.is_dir() else value
 
@@ -54,7 +54,7 @@ def _resolve_input(value: Any, info: ValidationInfo) -> Any:
 InputPath = Annotated[Path, BeforeValidator(_resolve_input)]
 """A `RecipePath` where `-` is stdin."""
 
-NameOrFolder = Annotated[str, BeforeValidator(_resolve_folder)]
+NameOrDir = Annotated[str, BeforeValidator(_resolve_dir)]
 """A name, or a folder if there is one of that name; a folder is found as a `RecipePath` is."""
 
 RecipePath = Annotated[Path, BeforeValidator(resolve_path)]

@@ -18,6 +18,6 @@ class ShortlistConfig(Section):
     """Pairs to read from a larger corpus, drawn evenly."""
 
 
-def default_of(name: str) -> Any:
+def default_value(name: str) -> Any:
     """What a setting is unless it is given."""
     return ShortlistConfig.model_fields[name].default

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from mtkit.config.auto.statistics import CorpusFacts, SideFacts
+from mtkit.config.auto.statistics import CorpusStatistics, SideStatistics
 from mtkit.config.clean import CleanConfig
 from mtkit.config.data import CorpusSource, DataConfig
 from mtkit.corpus.clean.drop_counts import RULES
@@ -38,7 +38,7 @@ _MIN_WIDTH = 20
 class Survey:
     """What was found."""
 
-    facts: CorpusFacts
+    facts: CorpusStatistics
     sample: tuple[SentencePair, ...]
     """Pairs drawn at random, as they stand in the corpus."""
 
@@ -95,7 +95,7 @@ def survey(source: CorpusSource, data: DataConfig) -> Survey:
         for a, b in zip(src_widths, tgt_widths, strict=True)
         if min(a, b) >= _MIN_WIDTH
     ]
-    facts = CorpusFacts(
+    facts = CorpusStatistics(
         n_pairs=counter.n_seen,
         n_sampled=len(sample),
         duplicate_share=max(0.0, 1.0 - counter.n_distinct / counter.n_seen),
@@ -144,7 +144,7 @@ def _counted(pairs: Iterable[SentencePair], counter: _DistinctCounter) -> Iterat
 
 def _side_statistics(
     pairs: Sequence[SentencePair], data: DataConfig
-) -> tuple[SideFacts, SideFacts]:
+) -> tuple[SideStatistics, SideStatistics]:
     texts = [
         [unicodedata.normalize("NFC", text) for text in side] for side in zip(*pairs, strict=True)
     ]
@@ -170,22 +170,23 @@ def _statistics_of_side(
     letters: Counter[str],
     script: str,
     other_script: str,
-) -> SideFacts:
+) -> SideStatistics:
     n_chars, n_letters = chars.total(), max(letters.total(), 1)
     words = Counter(word for text in texts for word in text.split())
     n_words = words.total() if word_separator(lang) else n_chars / _UNSPACED_WORD_CHARS
-    return SideFacts(
+    return SideStatistics(
         lang=lang,
         script=script,
         words=n_words / len(texts),
         chars=n_chars / len(texts),
         chars_p999=int(_quantile([len(text) for text in texts], 0.999)),
         dense_share=sum(letters[dense] for dense in _DENSE_SCRIPTS) / n_chars,
-        foreign_share=0.0 if script == other_script else letters[other_script] / n_letters,
+        other_script_share=0.0 if script == other_script else letters[other_script] / n_letters,
         n_chars=len(chars),
         n_common_chars=_n_frequent_chars(chars),
         n_types=len(words),
-        several_sentences=sum(len(split_sentences(text, lang)) > 1 for text in texts) / len(texts),
+        multi_sentence_share=sum(len(split_sentences(text, lang)) > 1 for text in texts)
+        / len(texts),
     )
 
 

@@ -18,10 +18,10 @@ from mtkit.corpus.clean.pair_cleaner import PairCleaner
 from mtkit.corpus.read.pairs import describe_source, read_pairs, source_fingerprint
 from mtkit.corpus.sentence_pair import SentencePair
 from mtkit.errors import MtkitError
-from mtkit.io.build_manifest import make_key, read_manifest, refuse_foreign, write_manifest
+from mtkit.io.atomic import atomic_dir
+from mtkit.io.build_manifest import content_hash, read_manifest, refuse_foreign, write_manifest
 from mtkit.io.logs import get_logger
 from mtkit.io.progress import ProgressBar, progress
-from mtkit.io.text import atomic_dir
 from mtkit.tokenizer.extend import extend_subword
 from mtkit.tokenizer.model_proto import TOKENIZER_DIR_NAME
 from mtkit.tokenizer.subword import Subword, Tokenizer
@@ -248,7 +248,7 @@ def _key(recipe: Recipe, inputs: list[dict[str, str]], source_sha256: str | None
     settings = _settings(recipe).model_dump(mode="json", exclude={"init_from", "extend"})
     if source_sha256 is not None:
         settings |= {"extend": recipe.tokenizer.extend, "source": source_sha256}
-    return make_key(
+    return content_hash(
         [
             FORMAT_VERSION,
             [entry["sha256"] for entry in inputs],

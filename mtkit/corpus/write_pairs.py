@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from mtkit.errors import MtkitError
-from mtkit.io.compression import SUFFIXES, packed
-from mtkit.io.text import atomic_write
+from mtkit.io.atomic import atomic_write
+from mtkit.io.compression import SUFFIXES, compressed
 
 PairsPath = Path | tuple[Path, Path]
 """One file with both sides, whose name ends as its format does, or two text files; `-` is TSV on stdout."""
@@ -52,7 +52,7 @@ def open_output(path: Path) -> Iterator[BinaryIO]:
         yield cast(BinaryIO, sys.stdout.buffer)
         sys.stdout.buffer.flush()
     else:
-        with atomic_write(path) as raw, packed(raw, str(path)) as stream:
+        with atomic_write(path) as raw, compressed(raw, str(path)) as stream:
             yield stream
 
 

@@ -15,9 +15,10 @@ from mtkit.corpus.train_tokenizer import tokenizer_is_fresh, train_tokenizer
 from mtkit.demo.corpus import WORKED_EXAMPLE, demo_corpus
 from mtkit.errors import MtkitError
 from mtkit.evaluation.metrics import Score, evaluate
-from mtkit.evaluation.report import for_people
+from mtkit.evaluation.report import to_text
+from mtkit.io.atomic import atomic_write
 from mtkit.io.progress import format_duration, progress
-from mtkit.io.text import atomic_write, read_lines, write_lines
+from mtkit.io.text import read_lines, write_lines
 
 if TYPE_CHECKING:
     from mtkit.translation.translator import Translator
@@ -201,7 +202,7 @@ def _translate_and_evaluate(translator: "Translator", out_dir: Path, model_dir: 
         print(f"  {korean} -> {english}")
     _show("evaluate", hypothesis_path, "-r", tgt_path)
     scores = evaluate(hypotheses, references)
-    print(for_people(scores))
+    print(to_text(scores))
     return scores.bleu
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from mtkit.io.text import told_as_error
+from mtkit.io.atomic import convert_os_errors
 from mtkit.search.hypothesis import Hypothesis
 
 Found = list[list[Hypothesis]]
@@ -83,7 +83,7 @@ class BatchJournal:
 
     def _write(self, key: str, value: Any) -> None:
         record = json.dumps([key, value], separators=(",", ":")).encode()
-        with told_as_error(self.path):
+        with convert_os_errors(self.path):
             if self._stream is None:
                 try:
                     self.path.parent.mkdir(exist_ok=True)

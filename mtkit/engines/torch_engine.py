@@ -4,9 +4,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+import torch
+
 from mtkit.config.search import SearchConfig
 from mtkit.engines.batch_journal import BatchJournal
 from mtkit.engines.batching import full_batches, length_batches, mixed_batches
+from mtkit.engines.cpu.allocator import use_huge_pages
 from mtkit.engines.cpu.cpu_info import one_thread_for_numpy
 from mtkit.engines.cuda.cuda_graph_search import CudaGraphSearch
 from mtkit.engines.free_first import search_free_first
@@ -19,11 +22,17 @@ from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.padding import coarse_length, padded_length
 from mtkit.search.sampling import sample
 from mtkit.search.scorer import StepScorer
-from mtkit.workers.fork_pool import Forks, can_fork
-from mtkit.workers.thread_pool import Workers
+from mtkit.workers.fork_pool import ForkPool, can_fork
+from mtkit.workers.thread_pool import ThreadPool
 
 _MIN_SOURCES_TO_FORK = 32
 """For fewer, threads are as good."""
+
+
+def initialise_fork() -> None:
+    """Limit a fork to one thread, and let it use huge pages."""
+    torch.set_num_threads(1)
+    use_huge_pages()
 
 
 class ModelEngine:
@@ -52,8 +61,8 @@ class ModelEngine:
         self._recorded = (
             CudaGraphSearch(scorer) if may_record and isinstance(scorer, ModelScorer) else None
         )
-        self._forks: Forks[list[list[Hypothesis]]] | None = None
-        self.workers = Workers(n_workers if scorer.device.type == "cpu" else 1)
+        self._forks: ForkPool[list[list[Hypothesis]]] | None = None
+        self.workers = ThreadPool(n_workers if scorer.device.type == "cpu" else 1)
 
     def search(self, request: SearchRequest) -> list[list[Hypothesis]]:
         """See `Engine`."""
@@ -97,7 +106,9 @@ class ModelEngine:
             and self.workers.n_workers > 1
             and len(request.sources) >= _MIN_SOURCES_TO_FORK
         ):
-            self._forks = Forks(partial(find, self.scorer), self.workers.n_workers)
+            self._forks = ForkPool(
+                partial(find, self.scorer), self.workers.n_workers, initialise_fork
+            )
         return self._forks or partial(find, self.scorer)
 
     def _batches(self, request: SearchRequest) -> list[list[int]]:

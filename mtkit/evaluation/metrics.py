@@ -101,8 +101,8 @@ def evaluate(
     Raises:
         MtkitError: Counts differ, nothing to evaluate, or see `make_scorers`.
     """
-    hypotheses, references = _listed(hypotheses), _listed(references)
-    streams = _streams(hypotheses, references)
+    hypotheses, references = _as_list(hypotheses), _as_list(references)
+    streams = _as_reference_streams(hypotheses, references)
     check_counts(len(hypotheses), streams)
     scorers = make_scorers(metrics, tokenize)
     if warns:
@@ -129,7 +129,7 @@ def make_scorers(metrics: Sequence[str], tokenize: str | None = None) -> dict[Me
     Raises:
         MtkitError: An unknown metric or tokenizer, a tokenizer that is not installed, or one without BLEU.
     """
-    known = _known(metrics)
+    known = _check_metrics(metrics)
     if tokenize is not None and "bleu" not in known:
         raise MtkitError(
             f"tokenize {tokenize} is for BLEU, which is not among the metrics",
@@ -179,12 +179,12 @@ def _detail(bleu: Any) -> str:
     return f"{bleu.prec_str} (BP = {bleu.bp:.3f} {lengths})"
 
 
-def _listed(texts: Any) -> Any:
+def _as_list(texts: Any) -> Any:
     """A generator as a list, which can be read several times."""
     return list(texts) if isinstance(texts, Iterator) else texts
 
 
-def _streams(
+def _as_reference_streams(
     hypotheses: Sequence[str], references: Sequence[str] | Sequence[Sequence[str]]
 ) -> list[list[str]]:
     """The references as a list of lists."""
@@ -206,8 +206,8 @@ def _streams(
     return streams
 
 
-def _known(metrics: Sequence[str]) -> list[MetricName]:
-    names, metrics = get_args(MetricName), _listed(metrics)
+def _check_metrics(metrics: Sequence[str]) -> list[MetricName]:
+    names, metrics = get_args(MetricName), _as_list(metrics)
     unknown = [metric for metric in metrics if metric not in names]
     if unknown or not metrics or isinstance(metrics, str):
         what = (

@@ -1,12 +1,15 @@
-"""Scores for people to read, and for programs."""
+"""Reports of scores as text and as JSON."""
 
 import json
+from collections.abc import Sequence
+from typing import Any
 
 from mtkit.evaluation.metrics import Scores
+from mtkit.evaluation.robustness import AlteredScores
 
 
-def for_people(scores: Scores) -> str:
-    """One line for each score, its signature with it; what a score is made of stands below. No line end at the end.
+def to_text(scores: Scores) -> str:
+    """Return one line for each score with its signature, followed by its details.
 
     ```
     BLEU   38.12   nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0
@@ -22,8 +25,63 @@ def for_people(scores: Scores) -> str:
     return "\n".join(lines)
 
 
-def for_programs(scores: Scores) -> str:
-    """A JSON object: n_segments, and each metric with its name, value (not rounded), signature and detail."""
-    return json.dumps(
-        {"n_segments": scores.n_segments, **scores.as_dict()}, ensure_ascii=False, indent=2
+def to_json(scores: Scores) -> str:
+    """Return a JSON object: n_segments, and each metric with name, value, signature and detail.
+
+    Values are not rounded.
+    """
+    return json.dumps(_as_dict(scores), ensure_ascii=False, indent=2)
+
+
+def robustness_to_text(clean: Scores, altered: Sequence[AlteredScores]) -> str:
+    """Return a table of scores with their difference to the original test set, then the signatures.
+
+    ```
+                            lines   BLEU           chrF2
+    clean                    1000  38.12           61.20
+    upper_case               1000  12.03  -26.09   30.11  -31.09
+    typos                     998  33.90   -4.22   57.84   -3.36
+    BLEU    nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0
+    chrF2   nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:2.6.0
+    ```
+    """
+    width = max(len(name) for name in ("clean", *(test_set.name for test_set in altered)))
+    lines = [
+        f"{'':<{width}}  {'lines':>6}" + "".join(f"  {score.name:>6}        " for score in clean)
+    ]
+    lines.append(
+        f"{'clean':<{width}}  {clean.n_segments:>6}"
+        + "".join(f"  {score.value:>6.2f}        " for score in clean)
     )
+    for name, n_altered, scores in altered:
+        if scores is None:
+            cells = ["  no line altered"]
+        else:
+            differences = zip(scores, _differences(clean, scores), strict=True)
+            cells = [f"  {score.value:>6.2f} {change:>+7.2f}" for score, change in differences]
+        lines.append(f"{name:<{width}}  {n_altered:>6}" + "".join(cells))
+    lines += [f"{score.name:<6}  {score.signature}" for score in clean]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def robustness_to_json(clean: Scores, altered: Sequence[AlteredScores]) -> str:
+    """Return a JSON object with the metrics of `to_json` for `clean` and each alteration.
+
+    Each alteration also has n_altered, and the differences of its scores to those of `clean`.
+    """
+    report: dict[str, Any] = {"clean": _as_dict(clean)}
+    for name, n_altered, scores in altered:
+        report[name] = {"n_altered": n_altered}
+        if scores is not None:
+            report[name] |= _as_dict(scores)
+            for metric, change in zip(scores.by_metric, _differences(clean, scores), strict=True):
+                report[name][metric]["difference"] = change
+    return json.dumps(report, ensure_ascii=False, indent=2)
+
+
+def _as_dict(scores: Scores) -> dict[str, Any]:
+    return {"n_segments": scores.n_segments, **scores.as_dict()}
+
+
+def _differences(clean: Scores, altered: Scores) -> list[float]:
+    return [score.value - reference.value for score, reference in zip(altered, clean, strict=True)]

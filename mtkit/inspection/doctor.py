@@ -18,7 +18,7 @@ from mtkit.config.auto.statistics import Machine
 from mtkit.engines.cpu.cpu_info import cpu_flags, cpu_has_bf16, cpu_has_int8
 from mtkit.engines.cpu.packed_linear import can_quantize
 from mtkit.errors import MtkitError
-from mtkit.inspection.hardware import this_machine
+from mtkit.inspection.hardware import detect_machine
 from mtkit.version import __version__
 
 _PACKAGES = (
@@ -38,7 +38,7 @@ _OUR_EXTRAS = {
     "wandb": "training.trackers: [wandb]",
 }
 _SCORING_EXTRAS = {"ko": "evaluate --tokenize ko-mecab", "ja": "evaluate --tokenize ja-mecab"}
-_OF_EXTRA = re.compile(r"""(?P<name>[\w.-]+).*\bextra\s*==\s*['"](?P<extra>[\w-]+)['"]""")
+_EXTRA_REQUIREMENT = re.compile(r"""(?P<name>[\w.-]+).*\bextra\s*==\s*['"](?P<extra>[\w-]+)['"]""")
 _MIN_DISK_GB = 5.0
 _MIN_MEMORY_GB = 2.0
 
@@ -64,7 +64,7 @@ class Disk:
 
 
 @dataclass(frozen=True)
-class Checkup:
+class InstallationReport:
     """The state of an installation."""
 
     versions: dict[str, str]
@@ -87,7 +87,7 @@ class Checkup:
         return asdict(self)
 
 
-def check_installation() -> Checkup:
+def check_installation() -> InstallationReport:
     """Look at the installation and the machine; writes nothing and needs no network."""
     machine, problems = _machine()
     quota = _cpu_quota()
@@ -95,7 +95,7 @@ def check_installation() -> Checkup:
         Disk(str(path), shutil.disk_usage(path).free / 1e9)
         for path in dict.fromkeys((Path.cwd(), Path(tempfile.gettempdir())))
     ]
-    return Checkup(
+    return InstallationReport(
         versions={
             "python": platform.python_version(),
             "mtkit": __version__,
@@ -113,16 +113,16 @@ def check_installation() -> Checkup:
             *(extra for extra in _extras("mtkit", _OUR_EXTRAS) if "[test]" not in extra.install),
             *(extra for extra in _extras("sacrebleu", _SCORING_EXTRAS) if extra.purpose),
         ],
-        warnings=[*problems, *_slow(machine, quota, disks)],
+        warnings=[*problems, *_slowness_warnings(machine, quota, disks)],
     )
 
 
 def _machine() -> tuple[Machine, list[str]]:
     try:
-        return this_machine(), []
+        return detect_machine(), []
     except (MtkitError, RuntimeError) as exc:
         # A driver that is too old, for example.
-        return this_machine("cpu"), [f"the GPU cannot be used: {str(exc).splitlines()[0]}"]
+        return detect_machine("cpu"), [f"the GPU cannot be used: {str(exc).splitlines()[0]}"]
 
 
 def _version(name: str) -> str:
@@ -176,7 +176,7 @@ def _extras(package: str, purposes: dict[str, str]) -> list[Extra]:
     """
     try:
         requirements = [
-            match for text in requires(package) or () if (match := _OF_EXTRA.match(text))
+            match for text in requires(package) or () if (match := _EXTRA_REQUIREMENT.match(text))
         ]
     except PackageNotFoundError:
         requirements = []
@@ -195,7 +195,7 @@ def _extras(package: str, purposes: dict[str, str]) -> list[Extra]:
     ]
 
 
-def _slow(machine: Machine, quota: float | None, disks: list[Disk]) -> Iterator[str]:
+def _slowness_warnings(machine: Machine, quota: float | None, disks: list[Disk]) -> Iterator[str]:
     """Everything that makes training or translation slow or likely to fail."""
     if machine.gpu is None and (
         Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi")
@@ -206,7 +206,7 @@ def _slow(machine: Machine, quota: float | None, disks: list[Disk]) -> Iterator[
             else "torch finds no usable CUDA device"
         )
         yield f"there is an NVIDIA driver, but {reason}: install a CUDA build of torch, and check nvidia-smi and CUDA_VISIBLE_DEVICES"
-    yield from _slow_cores(machine.n_cores, quota)
+    yield from _core_warnings(machine.n_cores, quota)
     if 0 < machine.memory_gb < _MIN_MEMORY_GB:
         yield f"{machine.memory_gb:.1f} GB of memory: lower batches.max_tokens, and see docs/guides/large-corpora.md"
     for disk in disks:
@@ -216,7 +216,7 @@ def _slow(machine: Machine, quota: float | None, disks: list[Disk]) -> Iterator[
         yield "a debugging mode is on (PYTHONDEVMODE or CUDA_LAUNCH_BLOCKING), which makes everything slower"
 
 
-def _slow_cores(n_cores: int, quota: float | None) -> Iterator[str]:
+def _core_warnings(n_cores: int, quota: float | None) -> Iterator[str]:
     variable = next(
         (name for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS") if name in os.environ), None
     )

@@ -10,7 +10,7 @@ from mtkit.model.device import choose_device
 from mtkit.workers.process_pool import n_cores
 
 
-def this_machine(device: str = "auto") -> Machine:
+def detect_machine(device: str = "auto") -> Machine:
     """Look at the machine.
 
     Args:

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from mtkit.checkpoint.find_model import CONFIG_NAME, SHORTLIST_NAME, refuse_no_model
-from mtkit.checkpoint.model_dir import WEIGHTS_NAME, ModelDirConfig, open_model_dir
+from mtkit.checkpoint.model_dir import WEIGHTS_NAME, ModelDirConfig, load_without_weights
 from mtkit.config.search import SearchConfig
 from mtkit.engines.ctranslate2.exported_dir import ExportConfig, is_exported_dir, load_exported_dir
 from mtkit.errors import MtkitError
 from mtkit.inspection.run_info import RunInfo, read_run_info
-from mtkit.interop.weight_map import obstacles
+from mtkit.interop.weight_map import export_obstacles
 from mtkit.io.safetensors_header import read_header
 from mtkit.tokenizer.model_proto import read_settings
 from mtkit.tokenizer.subword import Subword, Tokenizer
@@ -62,7 +62,7 @@ class ModelInfo:
     """How it was exported; None for a model directory."""
 
     @property
-    def changed_search(self) -> dict[str, Any]:
+    def non_default_search(self) -> dict[str, Any]:
         """The search defaults that differ from mtkit's own."""
         return {
             name: value
@@ -114,7 +114,7 @@ def _model_of_run(run_dir: Path) -> Path:
 
 
 def _inspect_model_dir(path: Path) -> ModelInfo:
-    trained = open_model_dir(path)
+    trained = load_without_weights(path)
     header = read_header(path / WEIGHTS_NAME)
     return ModelInfo(
         path=str(path),
@@ -128,7 +128,7 @@ def _inspect_model_dir(path: Path) -> ModelInfo:
         run=read_run_info(path.parent)
         if (path.parent / "identity.json").is_file() and path.name == "model"
         else None,
-        export_obstacles=obstacles(trained),
+        export_obstacles=export_obstacles(trained),
     )
 
 

@@ -4,7 +4,7 @@ import json
 import shlex
 from collections.abc import Iterable, Iterator
 
-from mtkit.inspection.doctor import Checkup
+from mtkit.inspection.doctor import InstallationReport
 from mtkit.inspection.model_info import ModelInfo, TokenizerInfo, VocabularyInfo
 from mtkit.inspection.run_info import RunInfo
 from mtkit.io.progress import format_duration
@@ -14,17 +14,17 @@ _SHOWN_DIGITS = 12
 """Characters of a hash that are shown."""
 
 
-def to_json(description: ModelInfo | Checkup) -> str:
+def to_json(description: ModelInfo | InstallationReport) -> str:
     """A JSON object with every field."""
     return json.dumps(description.as_dict(), ensure_ascii=False, indent=2)
 
 
-def model_text(info: ModelInfo) -> str:
+def model_to_text(info: ModelInfo) -> str:
     """The description of a model, at most a screen. No line end at the end."""
     return f"{info.path}\n{_aligned(_model_rows(info))}"
 
 
-def checkup_text(checkup: Checkup) -> str:
+def installation_to_text(checkup: InstallationReport) -> str:
     """The state of an installation, at most a screen, warnings last. No line end at the end."""
     return _aligned(_checkup_rows(checkup))
 
@@ -160,7 +160,7 @@ def _search(info: ModelInfo) -> str:
     )
     others = {
         name: value
-        for name, value in info.changed_search.items()
+        for name, value in info.non_default_search.items()
         if name not in ("beam_size", "length_penalty", "alpha")
     }
     return ", ".join(
@@ -172,7 +172,7 @@ def _search(info: ModelInfo) -> str:
     )
 
 
-def _checkup_rows(checkup: Checkup) -> Iterator[tuple[str, str]]:
+def _checkup_rows(checkup: InstallationReport) -> Iterator[tuple[str, str]]:
     versions = [f"{name} {number}" for name, number in checkup.versions.items()]
     yield "versions", ", ".join(versions[:4])
     yield "", ", ".join(versions[4:])

@@ -4,7 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mtkit.checkpoint.history import n_pairs_of, read_identity, read_metrics, scores_of
+from mtkit.checkpoint.history import (
+    n_training_pairs,
+    read_identity,
+    read_metrics,
+    validation_scores,
+)
 from mtkit.checkpoint.run_dir import RunDir
 
 
@@ -51,7 +56,7 @@ def read_run_info(run_dir: Path) -> RunInfo:
         step=trained.get("step"),
         epoch=trained.get("epoch"),
         train_s=trained.get("train_s"),
-        n_pairs=n_pairs_of(identity),
+        n_pairs=n_training_pairs(identity),
         data_signature=identity.get("training data"),
         tokenizer_signature=identity.get("tokenizer"),
         seed=identity.get("training.seed"),
@@ -63,4 +68,4 @@ def read_run_info(run_dir: Path) -> RunInfo:
 
 
 def _scored(values: dict[str, Any]) -> dict[str, float]:
-    return {"step": values["step"], **scores_of(values)}
+    return {"step": values["step"], **validation_scores(values)}

@@ -32,14 +32,14 @@ def model_card(config: ExportConfig, held: str, n_bytes: int) -> str:
         "",
     ]
     lines += (
-        _verified(config.verification)
+        _verification_section(config.verification)
         if config.verification is not None
         else ["Not compared; `mtkit export ctranslate2 --verify FILE` does it."]
     )
     return "\n".join(lines) + "\n"
 
 
-def _verified(found: Verification) -> list[str]:
+def _verification_section(found: Verification) -> list[str]:
     settings = ", ".join(
         f"{name} {value}" for name, value in found.search.items() if value is not None
     )

@@ -21,11 +21,12 @@ from mtkit.interop.card import model_card
 from mtkit.interop.package import require_ctranslate2
 from mtkit.interop.verify import verify
 from mtkit.interop.weight_map import make_spec
-from mtkit.io.arguments import require
-from mtkit.io.text import atomic_dir, read_lines
+from mtkit.io.arguments import require_type
+from mtkit.io.atomic import atomic_dir
+from mtkit.io.text import read_lines
 from mtkit.version import __version__
 
-HELD = {
+WEIGHT_DESCRIPTIONS = {
     "float32": "all weights in 32 bits",
     "float16": "all weights in 16 bits (float16)",
     "bfloat16": "all weights in 16 bits (bfloat16)",
@@ -38,7 +39,7 @@ HELD = {
 """What the file holds, by quantization."""
 
 
-class Comparison(NamedTuple):
+class VerificationText(NamedTuple):
     """What to compare the exported model by."""
 
     src_path: Path | str
@@ -53,22 +54,25 @@ def export_ctranslate2(
     model_dir: Path | str,
     out_dir: Path | str,
     quantization: str = "float32",
-    comparison: Comparison | None = None,
+    comparison: VerificationText | None = None,
 ) -> ExportConfig:
     """Write a model directory as a folder for CTranslate2, whole or not at all; an exported model that is there is replaced.
 
     Args:
         model_dir: What `mtkit train` or `mtkit average` wrote.
         out_dir: Gets weights, vocabularies and tokenizer, and a card that says what it is.
-        quantization: See `HELD`.
+        quantization: See `WEIGHT_DESCRIPTIONS`.
         comparison: With it, both models translate a text, and what comes of it is written into the card.
     Raises:
-        TypeError: `comparison` is not a `Comparison`.
+        TypeError: `comparison` is not a `VerificationText`.
         MtkitError: CTranslate2 is missing, or cannot run such a model; a file is missing; or the folder holds something else.
     """
     if comparison is not None:
-        require(
-            comparison, Comparison, "comparison", "Comparison(path) names the text to compare by"
+        require_type(
+            comparison,
+            VerificationText,
+            "comparison",
+            "VerificationText(path) names the text to compare by",
         )
     model_dir, out_dir = Path(model_dir), Path(out_dir)
     require_ctranslate2()
@@ -95,15 +99,15 @@ def export_ctranslate2(
     with atomic_dir(out_dir) as folder:
         spec.save(str(folder))
         trained.tokenizer.save(folder / TOKENIZER_DIR_NAME)
-        _describe(folder, config)
+        _write_card(folder, config)
         if comparison is not None:
             found = verify(model_dir, folder, *texts, comparison.search or {})
-            config = config.model_copy(update={"verification": _named(found, comparison)})
-            _describe(folder, config)
+            config = config.model_copy(update={"verification": _with_file_names(found, comparison)})
+            _write_card(folder, config)
     return config
 
 
-def _read(comparison: Comparison | None) -> tuple[list[str], list[str] | None]:
+def _read(comparison: VerificationText | None) -> tuple[list[str], list[str] | None]:
     if comparison is None:
         return [], None
     lines = list(read_lines(comparison.src_path, what="the text to compare by"))
@@ -123,16 +127,16 @@ def _read(comparison: Comparison | None) -> tuple[list[str], list[str] | None]:
     return lines, references
 
 
-def _named(found: Verification, comparison: Comparison) -> Verification:
+def _with_file_names(found: Verification, comparison: VerificationText) -> Verification:
     reference = (
         Path(comparison.reference_path).name if comparison.reference_path is not None else None
     )
     return found.model_copy(update={"file": Path(comparison.src_path).name, "reference": reference})
 
 
-def _describe(folder: Path, config: ExportConfig) -> None:
+def _write_card(folder: Path, config: ExportConfig) -> None:
     (folder / EXPORT_NAME).write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
     n_bytes = (folder / "model.bin").stat().st_size
     (folder / CARD_NAME).write_text(
-        model_card(config, HELD[config.quantization], n_bytes), encoding="utf-8"
+        model_card(config, WEIGHT_DESCRIPTIONS[config.quantization], n_bytes), encoding="utf-8"
     )

@@ -13,7 +13,7 @@ from mtkit.search.hypothesis import Hypothesis
 from mtkit.translation.source_encoder import SourceLine
 from mtkit.translation.translator import Translator
 
-_TOLD = (
+_REPORTED_SETTINGS = (
     "beam_size",
     "length_penalty",
     "alpha",
@@ -76,7 +76,7 @@ def verify(
     return Verification(
         file="",
         n_lines=len(lines),
-        search=search.model_dump(include=set(_TOLD)),
+        search=search.model_dump(include=set(_REPORTED_SETTINGS)),
         compute_type=theirs.engine.translator.compute_type,  # pyright: ignore[reportAttributeAccessIssue]
         equal_lines=_equal_lines(our_texts, their_texts),
         equal_lines_first=_equal_lines(our_first, their_first),

@@ -36,12 +36,12 @@ def n_positions(config: ModelConfig) -> int | None:
     )
 
 
-def pieces_of(subword: Subword) -> list[str]:
+def vocabulary_tokens(subword: Subword) -> list[str]:
     """The text of each piece, by id."""
     return [piece.text for piece in subword.entries()]
 
 
-def obstacles(trained: TrainedModel) -> list[str]:
+def export_obstacles(trained: TrainedModel) -> list[str]:
     """Everything that keeps CTranslate2 from running a model; empty if it can."""
     config, src, tgt = trained.config.model, trained.tokenizer.src, trained.tokenizer.tgt
     found = []
@@ -52,7 +52,7 @@ def obstacles(trained: TrainedModel) -> list[str]:
     ):
         if (value := getattr(config, name)) not in known:
             found.append(f"model.{name} is {value}, and CTranslate2 has {', '.join(known)}")
-    src_pieces, tgt_pieces = pieces_of(src), pieces_of(tgt)
+    src_pieces, tgt_pieces = vocabulary_tokens(src), vocabulary_tokens(tgt)
     for name in ("unk", "bos", "eos"):
         ours = src_pieces[getattr(src.special, name)], tgt_pieces[getattr(tgt.special, name)]
         if ours[0] != ours[1]:
@@ -83,7 +83,7 @@ def make_spec(trained: TrainedModel) -> Any:
         MtkitError: CTranslate2 is missing, or cannot run such a model; all obstacles are told at once.
     """
     require_ctranslate2()
-    if found := obstacles(trained):
+    if found := export_obstacles(trained):
         raise MtkitError(
             f"CTranslate2 cannot run this model: {'; '.join(found)}",
             "translate with mtkit's own engine, or train a model without these",
@@ -152,7 +152,10 @@ def _fill(spec: Any, trained: TrainedModel) -> None:
 
 
 def _describe(spec: Any, trained: TrainedModel) -> None:
-    src_pieces, tgt_pieces = pieces_of(trained.tokenizer.src), pieces_of(trained.tokenizer.tgt)
+    src_pieces, tgt_pieces = (
+        vocabulary_tokens(trained.tokenizer.src),
+        vocabulary_tokens(trained.tokenizer.tgt),
+    )
     special = trained.tokenizer.tgt.special
     spec.register_source_vocabulary(src_pieces)
     spec.register_target_vocabulary(tgt_pieces)

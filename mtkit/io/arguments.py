@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any
 
 
-def require(value: object, kind: type, name: str, hint: str) -> None:
+def require_type(value: object, kind: type, name: str, hint: str) -> None:
     """Check the type of an argument.
 
     Args:

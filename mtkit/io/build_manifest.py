@@ -12,7 +12,7 @@ from mtkit.io.text import sha256_file
 MANIFEST_NAME = "manifest.json"
 
 
-def make_key(made_from: Any) -> str:
+def content_hash(made_from: Any) -> str:
     """A hash of everything that a result depends on.
 
     Args:
@@ -35,7 +35,7 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
         for path in sorted(folder.iterdir())
     }
     tree = manifest | {"files": files}
-    text = json.dumps(tree | {"checksum": make_key(tree)}, indent=2, ensure_ascii=False)
+    text = json.dumps(tree | {"checksum": content_hash(tree)}, indent=2, ensure_ascii=False)
     (folder / MANIFEST_NAME).write_text(text + "\n", encoding="utf-8")
 
 
@@ -50,7 +50,7 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     checksum = manifest.get("checksum")
     return (
         None
-        if checksum is not None and checksum != make_key(_without_checksum(manifest))
+        if checksum is not None and checksum != content_hash(_without_checksum(manifest))
         else manifest
     )
 

@@ -1,4 +1,4 @@
-"""Packed text: gzip, xz and zstd, known by its first bytes when it is read and by its name when it is written."""
+"""Compressed text: gzip, xz and zstd, recognised by the first bytes on reading, by the name on writing."""
 
 import gzip
 import lzma
@@ -13,24 +13,30 @@ from typing import Any, BinaryIO, Literal, cast
 
 from mtkit.errors import MtkitError
 
-Packing = Literal["gzip", "xz", "zstd"]
+Compression = Literal["gzip", "xz", "zstd"]
 
-SUFFIXES: dict[str, Packing] = {".gz": "gzip", ".xz": "xz", ".zst": "zstd"}
-_FIRST_BYTES: dict[bytes, Packing] = {
+SUFFIXES: dict[str, Compression] = {".gz": "gzip", ".xz": "xz", ".zst": "zstd"}
+_FIRST_BYTES: dict[bytes, Compression] = {
     b"\x1f\x8b": "gzip",
     b"\xfd7zXZ\0": "xz",
     b"\x28\xb5\x2f\xfd": "zstd",
-    # zstd's several-threaded writers begin with a frame to skip, of one of 16 kinds.
+    # Multithreaded zstd writers begin with a skippable frame, of one of 16 kinds.
     **{bytes([kind]) + b"\x2a\x4d\x18": "zstd" for kind in range(0x50, 0x60)},
 }
-_PIECE_SIZE = 1 << 14
-"""Packed bytes unpacked at a time; text rarely grows more than tenfold."""
+_CHUNK_SIZE = 1 << 14
+"""Compressed bytes that are decompressed at a time; text rarely grows more than tenfold."""
 
 
-def take_start(blocks: Iterator[bytes], marks: Collection[bytes]) -> bytes:
-    """Take the first block, and as many more as it takes to see which of the marks they begin with, if any.
+def read_start(blocks: Iterator[bytes], marks: Collection[bytes]) -> bytes:
+    """Read blocks until it is known which of some byte sequences they begin with, if any.
 
-    A pipe may hand over the bytes one by one; a terminal is not made to wait for more than a mark.
+    A pipe may deliver its bytes one by one; a terminal need not send more than such a sequence.
+
+    Args:
+        blocks: The bytes as they arrive; at least the first block is taken.
+        marks: The byte sequences.
+    Returns:
+        The bytes that were taken.
     """
     start = next(blocks, b"")
     while any(len(start) < len(mark) and mark.startswith(start) for mark in marks):
@@ -41,92 +47,94 @@ def take_start(blocks: Iterator[bytes], marks: Collection[bytes]) -> bytes:
     return start
 
 
-def unpacked(blocks: Iterator[bytes], name: str) -> Iterator[bytes]:
-    """Unpack a stream of bytes; what is not packed stays as it is.
+def decompressed(blocks: Iterator[bytes], name: str) -> Iterator[bytes]:
+    """Decompress a stream of bytes; bytes that are not compressed are passed through.
 
     Args:
-        blocks: The bytes as they come.
-        name: What errors call the file. Where it ends as a packed file's does, plain bytes are an error.
+        blocks: The bytes as they arrive.
+        name: Name of the file in errors. If it ends in .gz, .xz or .zst, plain bytes are an error.
     Raises:
-        MtkitError: It is damaged or cut short, or zstd is not installed.
+        MtkitError: The stream is damaged or truncated, or zstd is not installed.
     """
-    start = take_start(blocks, _FIRST_BYTES)
-    packing: Packing | None = next(
-        (packing for mark, packing in _FIRST_BYTES.items() if start.startswith(mark)), None
+    start = read_start(blocks, _FIRST_BYTES)
+    compression: Compression | None = next(
+        (compression for mark, compression in _FIRST_BYTES.items() if start.startswith(mark)), None
     )
     suffix = PurePath(name).suffix
-    if packing is not None:
-        return _unpack(chain([start], blocks), packing, name)
+    if compression is not None:
+        return _decompress(chain([start], blocks), compression, name)
     if suffix in SUFFIXES:
         raise MtkitError(
-            f"`{name}`: broken {SUFFIXES[suffix]}: it does not begin as {SUFFIXES[suffix]} does",
-            f"fetch it again, or drop {suffix} from its name if it is plain text",
+            f"`{name}`: broken {SUFFIXES[suffix]}: it does not begin like a {SUFFIXES[suffix]} file",
+            f"download it again, or remove {suffix} from its name if it is plain text",
         )
     return chain([start], blocks)
 
 
-def _unpack(blocks: Iterator[bytes], packing: Packing, name: str) -> Iterator[bytes]:
-    make_decompressor, error = _decompressor(packing, name)
-    hint = "the file is cut short or damaged; fetch it again"
+def _decompress(blocks: Iterator[bytes], compression: Compression, name: str) -> Iterator[bytes]:
+    make_decompressor, error = _decompressor(compression, name)
+    hint = "the file is truncated or damaged; download it again"
     decompressor = None
-    for piece in _pieces(blocks):
-        while piece:
+    for chunk in _chunks(blocks):
+        while chunk:
             if decompressor is None:
-                # A file may be several that were put one after the other, with zeros between them.
-                piece = piece.lstrip(b"\0")
-                if not piece:
+                # A file may consist of several concatenated ones, with zeros between them.
+                chunk = chunk.lstrip(b"\0")
+                if not chunk:
                     break
                 decompressor = make_decompressor()
             try:
-                data = decompressor.decompress(piece)
+                data = decompressor.decompress(chunk)
             except error as exc:
-                raise MtkitError(f"`{name}`: broken {packing}: {str(exc).lower()}", hint) from None
+                raise MtkitError(
+                    f"`{name}`: broken {compression}: {str(exc).lower()}", hint
+                ) from None
             if data:
                 yield data
             if not decompressor.eof:
                 break
-            piece = decompressor.unused_data
+            chunk = decompressor.unused_data
             decompressor = None
     if decompressor is not None:
-        raise MtkitError(f"`{name}`: broken {packing}: it ends too early", hint)
+        raise MtkitError(f"`{name}`: broken {compression}: it ends too early", hint)
 
 
-def _pieces(blocks: Iterator[bytes]) -> Iterator[bytes]:
+def _chunks(blocks: Iterator[bytes]) -> Iterator[bytes]:
     for block in blocks:
-        for at in range(0, len(block), _PIECE_SIZE):
-            yield block[at : at + _PIECE_SIZE]
+        for start in range(0, len(block), _CHUNK_SIZE):
+            yield block[start : start + _CHUNK_SIZE]
 
 
-def _decompressor(packing: Packing, name: str) -> tuple[Callable[[], Any], type[Exception]]:
-    if packing == "gzip":
+def _decompressor(compression: Compression, name: str) -> tuple[Callable[[], Any], type[Exception]]:
+    if compression == "gzip":
         return partial(zlib.decompressobj, wbits=16 + zlib.MAX_WBITS), zlib.error
-    if packing == "xz":
+    if compression == "xz":
         return partial(lzma.LZMADecompressor, lzma.FORMAT_XZ), lzma.LZMAError
     zstandard = _zstandard(name)
     return zstandard.ZstdDecompressor().decompressobj, zstandard.ZstdError
 
 
 @contextmanager
-def packed(raw: BinaryIO, name: str) -> Iterator[BinaryIO]:
-    """Pack what is written, where the name ends in .gz, .xz or .zst. Equal text makes equal files.
+def compressed(raw: BinaryIO, name: str) -> Iterator[BinaryIO]:
+    """Compress what is written if the name ends in .gz, .xz or .zst. Equal text makes equal files.
 
     Raises:
         MtkitError: zstd is not installed.
     """
-    packing = SUFFIXES.get(PurePath(name).suffix)
-    if packing is None:
+    compression = SUFFIXES.get(PurePath(name).suffix)
+    if compression is None:
         yield raw
     else:
-        with _packer(raw, packing, name) as stream:
+        with _compressor(raw, compression, name) as stream:
             yield stream
 
 
-def _packer(raw: BinaryIO, packing: Packing, name: str) -> BinaryIO:
-    if packing == "gzip":
+def _compressor(raw: BinaryIO, compression: Compression, name: str) -> BinaryIO:
+    if compression == "gzip":
         return cast(
             BinaryIO, gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0)
         )
-    if packing == "xz":
+    if compression == "xz":
         return cast(BinaryIO, lzma.LZMAFile(raw, "wb"))
     return _zstandard(name).ZstdCompressor(write_checksum=True).stream_writer(raw, closefd=False)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from mtkit.errors import MtkitError
-from mtkit.io.text import told_as_error
+from mtkit.io.atomic import convert_os_errors
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def locked(path: Path, what: str) -> Iterator[None]:
     Raises:
         MtkitError: Another process is in it, or the file cannot be made.
     """
-    with told_as_error(path.parent):
+    with convert_os_errors(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path, blocking=False)
         try:

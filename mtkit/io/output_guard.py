@@ -10,16 +10,16 @@ from typing import Any, NamedTuple, Self
 from mtkit.checkpoint.find_model import MODEL_NAMES, RUN_NAMES, is_model_dir
 from mtkit.errors import MtkitError
 
-_OTHER_NAME = "give the output another name"
+_RENAME_HINT = "give the output another name"
 _RECIPE_START = b"data:"
 _RECIPE_BYTES = 1 << 20
 """A longer YAML file is not searched further for its section `data:`."""
 
 
-class _Place(NamedTuple):
+class _Location(NamedTuple):
     """What a path given on the command line stands for."""
 
-    shown: Path
+    given: Path
     real: Path | None
     """Without links; None for a stream or a device."""
     file_id: tuple[int, int] | None
@@ -53,7 +53,7 @@ class _Place(NamedTuple):
             self.file_id is not None and self.file_id == other.file_id
         )
 
-    def holds(self, other: Self) -> bool:
+    def contains(self, other: Self) -> bool:
         """Whether the other is a file or directory somewhere below this one."""
         if self.real is None:
             return False
@@ -71,7 +71,7 @@ def refuse_overwriting(
     inputs: Iterable[Path | None],
     *,
     own: Path | None = None,
-    hint: str = _OTHER_NAME,
+    hint: str = _RENAME_HINT,
 ) -> None:
     """Refuse outputs that would replace something. Every command calls this once, with all its paths, before it writes anything.
 
@@ -87,7 +87,7 @@ def refuse_overwriting(
         MtkitError: An output is an input or another output, or holds one, or is inside one; or it would replace a recipe, or files of a run or of a
             model; or one stream is named twice.
     """
-    read, written = _named(inputs), _named(outputs)
+    read, written = _without_none(inputs), _without_none(outputs)
     _refuse_repeated_stream(
         read, "stdin is read by two inputs, but is one stream", "name a file for one of them"
     )
@@ -98,25 +98,25 @@ def refuse_overwriting(
     )
     if Path("-") not in written:
         written.append(Path("-"))
-    sources, before = [_Place.of(path, sys.stdin) for path in read], list[_Place]()
+    sources, before = [_Location.of(path, sys.stdin) for path in read], list[_Location]()
     for path in written:
-        place = _Place.of(path, sys.stdout)
+        place = _Location.of(path, sys.stdout)
         for source in sources:
-            if relation := _relation(
+            if relation := _describe_relation(
                 place, source, "is an input, and would be overwritten", "input"
             ):
                 raise MtkitError(
                     relation, hint if place.real else "redirect stdout to another file"
                 )
         for other in before:
-            if relation := _relation(place, other, "is named for two outputs", "output"):
+            if relation := _describe_relation(place, other, "is named for two outputs", "output"):
                 raise MtkitError(relation, "give each output a name of its own")
         if place.real is not None and (owner := _owner(place.real, own)):
             raise MtkitError(f"`{path}`: {owner}, and is not overwritten", hint)
         before.append(place)
 
 
-def _named(paths: Iterable[Path | None]) -> list[Path]:
+def _without_none(paths: Iterable[Path | None]) -> list[Path]:
     return [path for path in paths if path is not None]
 
 
@@ -125,22 +125,22 @@ def _refuse_repeated_stream(paths: list[Path], message: str, hint: str) -> None:
         raise MtkitError(message, hint)
 
 
-def _relation(place: _Place, other: _Place, if_same_name: str, kind: str) -> str:
+def _describe_relation(place: _Location, other: _Location, if_same_name: str, kind: str) -> str:
     """What an output has to do with another path, in words; empty if nothing."""
     if place.is_same(other):
-        if place.shown == other.shown:
-            return f"`{place.shown}`: {if_same_name}"
+        if place.given == other.given:
+            return f"`{place.given}`: {if_same_name}"
         relation = "is the same file as"
-    elif other.holds(place) or place.holds(other):
-        relation = "is inside" if other.holds(place) else "holds"
+    elif other.contains(place) or place.contains(other):
+        relation = "is inside" if other.contains(place) else "holds"
     else:
         return ""
     stream = "stdin" if kind == "input" else "stdout"
-    return f"{_name(place, 'stdout')}: {relation} the {kind} {_name(other, stream)}"
+    return f"{_display(place, 'stdout')}: {relation} the {kind} {_display(other, stream)}"
 
 
-def _name(place: _Place, stream: str) -> str:
-    return stream if str(place.shown) == "-" else f"`{place.shown}`"
+def _display(place: _Location, stream: str) -> str:
+    return stream if str(place.given) == "-" else f"`{place.given}`"
 
 
 def _owner(real: Path, own: Path | None) -> str:

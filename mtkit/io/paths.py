@@ -1,11 +1,17 @@
-"""Paths."""
+"""Paths as the user gives them."""
 
 import os
 from pathlib import Path
 
 
-def normalized(path: Path) -> Path:
+def normalize_path(path: Path) -> Path:
     """Return a path without `..`, unless removing a symbolic link before `..` changes its target."""
     shorter = Path(os.path.normpath(path))
-    # Path.resolve fails on a loop of symbolic links, which is described better when the path is opened.
+    # Path.resolve fails on a loop of symbolic links, which is described better when the path is
+    # opened.
     return shorter if os.path.realpath(shorter) == os.path.realpath(path) else path
+
+
+def display_name(path: Path | str) -> str:
+    """Return the name of an input in reports and errors: its path, or stdin."""
+    return "stdin" if str(path) == "-" else str(path)

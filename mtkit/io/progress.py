@@ -32,7 +32,7 @@ class ProgressBar:
         self.info: dict[str, Any] = {}
         self.started_s = time.monotonic()
         self.next_s = self.started_s + FIRST_LINE_AFTER_S
-        self.n_told = 0
+        self.n_reports = 0
 
     def advance(self, n: int = 1, **info: Any) -> None:
         """Count n more; the latest `info` (loss=2.31) is shown behind the count."""
@@ -40,14 +40,14 @@ class ProgressBar:
         if info:
             self.info = info
         if time.monotonic() >= self.next_s:
-            self._tell()
+            self._report()
 
     def skip(self, n: int) -> None:
         """Count n more that were done before, and took no time now."""
         self.n_skipped += n
         self.advance(n)
 
-    def note(self, text: str) -> None:
+    def log(self, text: str) -> None:
         """Say something without disturbing the bar."""
         logger.info("%s", text)
 
@@ -64,14 +64,14 @@ class ProgressBar:
         parts += [f"{name} {format_value(value)}" for name, value in self.info.items()]
         return ", ".join(parts)
 
-    def _tell(self) -> None:
-        self.n_told += 1
+    def _report(self) -> None:
+        self.n_reports += 1
         self.next_s = time.monotonic() + LINE_EVERY_S
         logger.info("%s: %s", self.title, self.describe())
 
-    def _close(self, *, finished: bool) -> None:
+    def _finish(self, *, finished: bool) -> None:
         # Work that was over before its first line was due needs no last one.
-        if self.n_told and finished:
+        if self.n_reports and finished:
             elapsed = format_duration(time.monotonic() - self.started_s)
             logger.info("%s: %s %s in %s", self.title, f"{self.n_done:,}", self.unit, elapsed)
 
@@ -114,7 +114,7 @@ class _DescriptionColumn(ProgressColumn):
         return Text(self.bar.describe(), no_wrap=True, overflow="ellipsis")
 
 
-def terminal() -> Console | None:
+def drawable_terminal() -> Console | None:
     """The terminal that stderr is, if it can be drawn on, and if `setup_logs` was called."""
     console = Console(stderr=True)
     # FORCE_COLOR makes rich take a pipe for a terminal.
@@ -140,7 +140,7 @@ def progress(
         is_about: Whether the total is an estimate.
         reports_end: Whether to log the total time; False where the caller has a closing line of its own.
     """
-    console = terminal()
+    console = drawable_terminal()
     bar = (
         TerminalBar(title, total, unit, console, is_about)
         if console is not None
@@ -151,7 +151,7 @@ def progress(
         yield bar
         finished = True
     finally:
-        bar._close(finished=finished and reports_end)
+        bar._finish(finished=finished and reports_end)
 
 
 def format_duration(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""Input that can be read only once, kept in a temporary file: a corpus is read several times."""
+"""Temporary copies of input that can be read only once, since a corpus is read several times."""
 
 import atexit
 import os
@@ -10,45 +10,41 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mtkit.errors import MtkitError
-from mtkit.io.text import readable
+from mtkit.io.text import open_binary
 
 _copies: dict[object, Path] = {}
-"""Temporary files, by the stream or the path that they hold the bytes of."""
+"""Temporary files by the stream or path that they are copies of."""
 
 
-def is_read_once(path: Path) -> bool:
-    """Whether it is stdin (`-`), a pipe or a terminal."""
+def is_stream(path: Path) -> bool:
+    """Whether a path is stdin (`-`), a pipe or a terminal, which can be read only once."""
     return str(path) == "-" or path.is_fifo() or path.is_char_device()
 
 
-def rereadable(path: Path, what: str = "") -> Path:
-    """A file that can be read again and again: the path itself, or a copy of what can be read only once.
+def spool_if_stream(path: Path, what: str = "") -> Path:
+    """Return a file that can be read repeatedly: the path itself, or a copy of a stream.
 
-    A copy is made at the first call and removed when the process ends.
+    The copy is made at the first call and removed when the process ends.
 
     Args:
         path: A file, a pipe, or `-`.
-        what: What it is for; goes into the hint.
+        what: Purpose of the file, for the hint of an error.
     Raises:
-        MtkitError: A pipe cannot be read, or there is no room for the copy.
+        MtkitError: A pipe cannot be read, or there is no disk space for the copy.
     """
-    if not is_read_once(path):
+    if not is_stream(path):
         return path
     source = sys.stdin.buffer if str(path) == "-" else path
     if source not in _copies:
-        with readable(source, what) if isinstance(source, Path) else nullcontext(source) as stream:
+        is_path = isinstance(source, Path)
+        with open_binary(source, what) if is_path else nullcontext(source) as stream:
             _copies[source] = _copy(stream)
     return _copies[source]
 
 
-def shown_name(path: Path) -> str:
-    """What reports and errors call it."""
-    return "stdin" if str(path) == "-" else str(path)
-
-
 def _copy(stream: BinaryIO) -> Path:
     descriptor, name = tempfile.mkstemp(prefix="mtkit-")
-    # A forked process inherits the duty, but must leave the file to its parent.
+    # A forked process inherits the exit handler, but the file belongs to its parent.
     atexit.register(_remove, name, os.getpid())
     with open(descriptor, "wb") as copy:
         try:
@@ -58,7 +54,7 @@ def _copy(stream: BinaryIO) -> Path:
             reason = (exc.strerror or str(exc)).lower()
             raise MtkitError(
                 f"`{name}`: cannot be written: {reason}",
-                "set TMPDIR to a folder with room for the whole input",
+                "set TMPDIR to a directory on a disk with enough space for the whole input",
             ) from None
     return Path(name)
 

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, Self
 from sentencepiece import SentencePieceProcessor
 
 from mtkit.errors import MtkitError
-from mtkit.io.text import atomic_write
+from mtkit.io.atomic import atomic_write
 from mtkit.tokenizer.model_proto import (
     JOINT_NAME,
     SRC_NAME,

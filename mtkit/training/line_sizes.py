@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from mtkit.checkpoint.model_dir import TrainingLines
+from mtkit.checkpoint.model_dir import TrainingLineStatistics
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.sentence_endings import learn_endings, split_after_endings
 from mtkit.corpus.sentence_splitter import split_sentences
@@ -17,7 +17,9 @@ _N_MEASURED = 200_000
 _MAX_SENTENCES = 10
 
 
-def measure_training_lines(recipe: Recipe, store: TokenStore, src: Subword) -> TrainingLines:
+def measure_training_lines(
+    recipe: Recipe, store: TokenStore, src: Subword
+) -> TrainingLineStatistics:
     """Measure the sources that a recipe trains on, with the joins of `augment.merge` among them.
 
     Args:
@@ -41,7 +43,7 @@ def measure_training_lines(recipe: Recipe, store: TokenStore, src: Subword) -> T
     src_lengths = store.lengths("src", rows) - _n_tags(store)[rows]
     lengths = _joined(src_lengths, recipe.augment.merge, rng, recipe.preprocess.max_length)
     usual, longest = np.quantile(lengths, [0.95, 0.999], method="higher")
-    return TrainingLines(
+    return TrainingLineStatistics(
         sentence_shares=tuple(
             round(float((counts >= n).mean()), 4) for n in range(2, _MAX_SENTENCES + 1)
         ),

@@ -27,19 +27,19 @@ from mtkit.checkpoint.training_checkpoint import (
     TrainingState,
     best_checkpoints,
     checkpoint_path,
+    intact_checkpoints,
     list_checkpoints,
     load_checkpoint,
     prune_checkpoints,
-    rank_of,
     read_state,
     regular_checkpoints,
     remove_checkpoint,
     save_checkpoint,
-    sound_checkpoints,
+    validation_rank,
 )
-from mtkit.config.beyond_end import beyond_end
+from mtkit.config.ineffective_settings import ineffective_settings
 from mtkit.config.recipe import Recipe
-from mtkit.config.section import normalized
+from mtkit.config.section import normalize_path
 from mtkit.corpus.store.preprocess import preprocess
 from mtkit.engines.cpu.allocator import (
     bound_kernel_caches,
@@ -148,11 +148,11 @@ def train(
         # What preparing took is given back first, as it would lie between the tensors.
         give_back_freed_memory()
         keep_freed_memory()
-        run = RunDir(normalized(Path(out)) if out is not None else recipe.run_dir)
-        with run.taken() if parallel.is_main else nullcontext():
+        run = RunDir(normalize_path(Path(out)) if out is not None else recipe.run_dir)
+        with run.locked() if parallel.is_main else nullcontext():
             parallel.barrier()
             recipe = with_batch_size(recipe, run, own_device, parallel)
-            for text in beyond_end(recipe) if parallel.is_main else ():
+            for text in ineffective_settings(recipe) if parallel.is_main else ():
                 logger.warning("%s", text)
             return _Training(recipe, run, own_device, parallel, told).run_to_end(stop)
 
@@ -493,7 +493,7 @@ class _Training:
             for path in reversed(kept)
             if path < checkpoint_path(self.run.checkpoints_dir, step)
         ]
-        chosen = sound_checkpoints(earlier, self.config.average_last - 1)
+        chosen = intact_checkpoints(earlier, self.config.average_last - 1)
         return average_weights([path / WEIGHTS_NAME for path in chosen], self._shapes(), weights)
 
     def _what_is_kept(self) -> str:
@@ -565,7 +565,7 @@ class _Training:
             for path in regular_checkpoints(checkpoints)
             if read_state(path).n_bad_in_a_row == 0
         ]
-        good = sound_checkpoints(reversed(good), 1)
+        good = intact_checkpoints(reversed(good), 1)
         (has_good,) = self.parallel.broadcast([bool(good)])
         if has_good:
             self.state = self._take_up(good)
@@ -657,7 +657,7 @@ class _Training:
             if self.state.best_step is not None
             else []
         )
-        (best,) = sound_checkpoints(dict.fromkeys([*ranked, *reversed(checkpoints)]), 1)
+        (best,) = intact_checkpoints(dict.fromkeys([*ranked, *reversed(checkpoints)]), 1)
         state, files = load_checkpoint(best, self._shapes())
         weights: Mapping[str, Tensor] = files.get(AVERAGE_NAME, files[WEIGHTS_NAME])
         if self.config.average_last > 1:
@@ -674,7 +674,7 @@ class _Training:
             logger.warning("the best checkpoint, that of step %s, is gone or damaged: that of step %s counts as the best now",
                            f"{self.state.best_step:,}", f"{state.step:,}")  # fmt: skip
             self.state.best_score, self.state.best_step = state.score, state.step
-            self.state.best_rank = None if state.score is None else rank_of(state)
+            self.state.best_rank = None if state.score is None else validation_rank(state)
 
     def _publish(self, step: int) -> None:
         """Write the model directory with the weights that `self.published` holds now."""

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from mtkit.checkpoint.history import read_history
-from mtkit.checkpoint.model_dir import open_model_dir
+from mtkit.checkpoint.model_dir import load_without_weights
 from mtkit.checkpoint.run_dir import RunDir
 from mtkit.errors import MtkitError
 
@@ -26,7 +26,7 @@ def find_fault(run: RunDir, step: int, best_step: int | None) -> Fault | None:
     if not run.model_dir.exists():
         return "missing"
     try:
-        history = open_model_dir(run.model_dir).config.history
+        history = load_without_weights(run.model_dir).config.history
     except MtkitError:
         return "foreign"
     if history is None:

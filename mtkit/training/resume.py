@@ -12,8 +12,9 @@ from mtkit.config.dump import write_yaml
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.store.token_store import TokenStore
 from mtkit.errors import MtkitError
+from mtkit.io.atomic import atomic_write
 from mtkit.io.logs import get_logger
-from mtkit.io.text import atomic_write, sha256_file
+from mtkit.io.text import sha256_file
 from mtkit.tokenizer.subword import Tokenizer
 
 logger = get_logger(__name__)

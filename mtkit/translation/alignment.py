@@ -10,7 +10,7 @@ from mtkit.search.teacher_forcing import ForcedScorer
 from mtkit.tokenizer.subword import Tokenizer
 from mtkit.translation.alignment_units import Units
 from mtkit.translation.result import Alignment
-from mtkit.workers.thread_pool import Workers
+from mtkit.workers.thread_pool import ThreadPool
 
 Span = tuple[int, int]
 """Where something begins and ends in a text, in characters."""
@@ -73,7 +73,7 @@ class TokenAligner:
         self.tokenizer: Tokenizer = trained[0].tokenizer
         special = self.tokenizer.src.special, self.tokenizer.tgt.special
         self.scorer = ForcedScorer([one.model for one in guided or trained], *special)
-        self.workers = Workers(n_workers if self.scorer.device.type == "cpu" else 1)
+        self.workers = ThreadPool(n_workers if self.scorer.device.type == "cpu" else 1)
 
     def align(self, parts: Sequence[PartToAlign], max_tokens: int) -> list[AlignedPart]:
         """Find the source of each target piece.

@@ -6,7 +6,7 @@ from typing import NamedTuple, Self
 
 from mtkit.checkpoint.model_dir import TrainedModel
 from mtkit.corpus.languages import word_separator
-from mtkit.io.arguments import list_of_texts, require
+from mtkit.io.arguments import list_of_texts, require_type
 from mtkit.translation.alignment import AlignedPart, PartToAlign, TokenAligner, word_links
 from mtkit.translation.alignment_units import Units
 from mtkit.translation.postprocess import safe_text
@@ -31,7 +31,9 @@ class ExtraOutputs(NamedTuple):
             TypeError: The dictionary is not one of texts.
         """
         if unk_dictionary is not None:
-            require(unk_dictionary, Mapping, "unk_dictionary", "an empty dict puts source words")
+            require_type(
+                unk_dictionary, Mapping, "unk_dictionary", "an empty dict puts source words"
+            )
             list_of_texts(list(unk_dictionary), "unk_dictionary's keys")
             list_of_texts(list(unk_dictionary.values()), "unk_dictionary's values")
         return cls(alignments, unk_dictionary)

@@ -8,13 +8,13 @@ from mtkit.checkpoint.model_dir import ModelDirConfig
 from mtkit.config.search import SearchConfig
 from mtkit.engines.batching import pair_batches
 from mtkit.errors import MtkitError
-from mtkit.io.arguments import list_of_texts, require, require_count, require_list
+from mtkit.io.arguments import list_of_texts, require_count, require_list, require_type
 from mtkit.io.logs import get_logger
 from mtkit.search.hypothesis import length_penalty
 from mtkit.search.teacher_forcing import ForcedScorer
 from mtkit.tokenizer.subword import Tokenizer
 from mtkit.translation.source_encoder import SourceEncoder
-from mtkit.workers.thread_pool import Workers
+from mtkit.workers.thread_pool import ThreadPool
 
 logger = get_logger(__name__)
 
@@ -79,7 +79,7 @@ class PairScorer:
         self.scorer = scorer
         self.tokenizer = tokenizer
         self.max_length = max_length
-        self.workers = Workers(n_workers if scorer.device.type == "cpu" else 1)
+        self.workers = ThreadPool(n_workers if scorer.device.type == "cpu" else 1)
         # No text is too long to be read whole.
         self._reader = SourceEncoder(tokenizer.src, config, _NO_LIMIT, 2 * _NO_LIMIT, tags)
         self._no_text = tokenizer.src.tag_ids(tags)
@@ -105,7 +105,7 @@ class PairScorer:
             TypeError: Sources or targets are one text, or an item of them is not a text.
         """
         sources, targets = list_of_texts(sources, "sources"), list_of_texts(targets, "targets")
-        require(search, SearchConfig, "search", "Translator.search_config makes one")
+        require_type(search, SearchConfig, "search", "Translator.search_config makes one")
         if len(sources) != len(targets):
             raise MtkitError(
                 f"{len(sources)} sources, but {len(targets)} targets",

@@ -6,15 +6,15 @@ from typing import NamedTuple, Self
 from mtkit.errors import MtkitError
 
 
-class Rank(NamedTuple):
+class DistEnv(NamedTuple):
     """One of the processes that share the work, on one host or several."""
 
-    number: int = 0
+    rank: int = 0
     """From 0; this one joins what all have made."""
-    n_ranks: int = 1
-    local_number: int = 0
+    world_size: int = 1
+    local_rank: int = 0
     """Among those on this host; which GPU it takes."""
-    n_local: int = 1
+    local_world_size: int = 1
 
     @classmethod
     def from_environment(cls) -> Self:

@@ -1,7 +1,8 @@
-"""Copies of this process that search, so that each core has a Python of its own.
+"""Pool of forked processes, so that each core has a Python interpreter of its own.
 
-Threads of one process wait for each other at every one of a step's hundred small operations, since only one of them runs Python at a time; with int8
-two processes are a tenth faster than two threads. A fork shares the weights with the process that it is a copy of, and is there at once.
+The threads of one process wait for each other at each of the hundred small operations of a decoding
+step, since only one of them runs Python at a time: with int8, two processes are a tenth faster than
+two threads. A fork shares the weights with its parent, and starts at once.
 """
 
 import os
@@ -14,58 +15,66 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
-import torch
-
-from mtkit.engines.cpu.allocator import use_huge_pages
 from mtkit.errors import MtkitError
 
 Result = TypeVar("Result")
 
 
 def can_fork() -> bool:
-    """Whether this process can be copied: elsewhere than on Linux the system's own libraries may not bear it, and a helper may not have helpers."""
+    """Whether this process can be forked.
+
+    Only on Linux, since libraries of other systems may not survive a fork, and not in a daemonic
+    process, which must not have children.
+    """
     return sys.platform == "linux" and not current_process().daemon
 
 
-class Forks(Generic[Result]):
-    """Forks that each call one function, one call at a time, with one thread. They end with the process that made them.
+class ForkPool(Generic[Result]):
+    """Forks that call one function, each one call at a time; they end with their parent.
 
     Args:
-        function: Its arguments and its result travel between the processes.
-        n_forks: How many.
+        function: Called in the forks; its arguments and its result are pickled.
+        n_forks: Number of forks.
+        initialise: Called once in each fork before its first call, for example to set its number of
+            threads.
     """
 
-    def __init__(self, function: Callable[..., Result], n_forks: int) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Result],
+        n_forks: int,
+        initialise: Callable[[], None],
+    ) -> None:
         context = get_context("fork")
         self._idle: SimpleQueue[Connection] = SimpleQueue()
-        ours: list[Connection] = []
+        connections: list[Connection] = []
         for _ in range(n_forks):
-            own, theirs = context.Pipe()
-            ours.append(own)
+            ours, theirs = context.Pipe()
+            connections.append(ours)
             process = context.Process(
-                target=_serve, args=(theirs, list(ours), function), daemon=True
+                target=_serve, args=(theirs, list(connections), function, initialise), daemon=True
             )
             with warnings.catch_warnings():
-                # Python warns where a process has threads, which a lock may belong to. A fork here takes no lock of theirs.
+                # Python warns because a thread may hold a lock; a fork takes none of their locks.
                 warnings.simplefilter("ignore", DeprecationWarning)
                 process.start()
             theirs.close()
-            self._idle.put(own)
+            self._idle.put(ours)
 
     def __call__(self, *args: Any) -> Result:
-        """Let a fork call the function; waits for one that is idle. May be called by several threads at a time.
+        """Call the function in a fork, waiting for an idle one; several threads may call at a time.
 
         Raises:
-            Exception: What the function raised.
-            MtkitError: The fork was ended from outside.
+            Exception: Raised by the function.
+            MtkitError: The fork was killed.
         """
         connection = self._idle.get()
         try:
             connection.send(args)
             is_result, answer = connection.recv()
         except (EOFError, OSError):
-            hint = "memory may be short: lower --max-tokens, or give fewer --workers"
-            raise MtkitError("a process that translated was ended from outside", hint) from None
+            hint = "memory may be short: lower --batch-tokens or --workers"
+            raise MtkitError("a translation process was killed", hint) from None
         finally:
             self._idle.put(connection)
         if is_result:
@@ -73,15 +82,19 @@ class Forks(Generic[Result]):
         raise answer
 
 
-def _serve(connection: Connection, others: list[Connection], function: Callable[..., Any]) -> None:
-    # Ctrl-C goes to all processes of a terminal; the one that made this one tells what is to be done.
+def _serve(
+    connection: Connection,
+    other_connections: list[Connection],
+    function: Callable[..., Any],
+    initialise: Callable[[], None],
+) -> None:
+    # Ctrl-C reaches all processes of a terminal; the parent decides what happens.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    # Held open here, they would keep the other forks from seeing that nobody asks them any more.
-    for other in others:
+    # As long as one process holds them open, the other forks do not notice that the parent is gone.
+    for other in other_connections:
         other.close()
-    torch.set_num_threads(1)
-    use_huge_pages()
+    initialise()
     try:
         while True:
             args = connection.recv()

@@ -22,7 +22,7 @@ R = TypeVar("R")
 TASKS_AHEAD = 2
 """Tasks that wait at a worker: one in work, one to go on with."""
 
-_NO_MORE = object()
+_END = object()
 
 
 def n_cores() -> int:
@@ -54,8 +54,8 @@ def ordered_map(
         worker = make_worker(*_args_of(args, 0))
         yield from map(worker, tasks)
         return
-    with _started(make_worker, args, n_workers) as workers:
-        yield from _in_turn(workers, iter(tasks))
+    with _worker_processes(make_worker, args, n_workers) as workers:
+        yield from _round_robin(workers, iter(tasks))
 
 
 def _args_of(
@@ -64,41 +64,41 @@ def _args_of(
     return args if isinstance(args, tuple) else args(number)
 
 
-def _in_turn(workers: "list[_Worker]", tasks: Iterator[Any]) -> Iterator[Any]:
+def _round_robin(workers: "list[_WorkerProcess]", tasks: Iterator[Any]) -> Iterator[Any]:
     """Tasks go round the workers in turn, so the turn of a result is known too."""
-    asked: deque[_Worker] = deque()
+    asked: deque[_WorkerProcess] = deque()
     for turn, task in enumerate(tasks):
         if len(asked) == TASKS_AHEAD * len(workers):
             yield asked.popleft().result()
         worker = workers[turn % len(workers)]
-        worker.ask(task)
+        worker.send(task)
         asked.append(worker)
     while asked:
         yield asked.popleft().result()
 
 
-class _Worker:
+class _WorkerProcess:
     def __init__(self, process: BaseProcess, connection: Connection) -> None:
         self.process, self.connection = process, connection
 
-    def ask(self, task: Any) -> None:
+    def send(self, task: Any) -> None:
         try:
             self.connection.send(task)
         except (BrokenPipeError, ConnectionResetError):
             # It may have said why before it went.
             self.result()
-            raise self._died() from None
+            raise self._death() from None
 
     def result(self) -> Any:
         try:
             is_good, value = self.connection.recv()
         except (EOFError, ConnectionResetError):
-            raise self._died() from None
+            raise self._death() from None
         if not is_good:
             raise value
         return value
 
-    def _died(self) -> MtkitError:
+    def _death(self) -> MtkitError:
         self.process.join(timeout=5)
         return MtkitError(
             f"a worker process ended with status {self.process.exitcode}",
@@ -107,24 +107,24 @@ class _Worker:
 
 
 @contextmanager
-def _started(
+def _worker_processes(
     make_worker: Callable[..., Any],
     args: tuple[Any, ...] | Callable[[int], tuple[Any, ...]],
     n_workers: int,
-) -> Iterator[list[_Worker]]:
+) -> Iterator[list[_WorkerProcess]]:
     # Fresh processes: a fork of one with threads, as torch's is, may hang.
     context = get_context("spawn")
-    workers: list[_Worker] = []
+    workers: list[_WorkerProcess] = []
     try:
         for number in range(n_workers):
             ours, theirs = context.Pipe()
             process = context.Process(
                 target=_serve, args=(theirs, make_worker, _args_of(args, number)), daemon=True
             )
-            with _no_main_module(), _deaf():
+            with _no_main_module(), _blocked_signals():
                 process.start()
             theirs.close()
-            workers.append(_Worker(process, ours))
+            workers.append(_WorkerProcess(process, ours))
         yield workers
     finally:
         for worker in workers:
@@ -136,19 +136,19 @@ def _started(
                 worker.process.join()
 
 
-_PARENTS_SIGNALS = [
+_PARENT_SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)
 ]
 """They may reach the whole group, from a terminal or a scheduler; the parent decides what they mean."""
 
 
 @contextmanager
-def _deaf() -> Iterator[None]:
+def _blocked_signals() -> Iterator[None]:
     """A process that is started in here holds these signals back, until it has said that it ignores them."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _PARENTS_SIGNALS)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _PARENT_SIGNALS)
     try:
         yield
     finally:
@@ -175,18 +175,18 @@ def _serve(
     connection: Connection, make_worker: Callable[..., Callable[[Any], Any]], args: tuple[Any, ...]
 ) -> None:
     """Do tasks until nobody asks any more."""
-    for number in _PARENTS_SIGNALS:
+    for number in _PARENT_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-    _unblock(_PARENTS_SIGNALS)
+    _unblock(_PARENT_SIGNALS)
     tasks: SimpleQueue[Any] = SimpleQueue()
     # Taken in by a thread of its own: else parent and worker could each wait for the other to read.
-    Thread(target=_take_in, args=(connection, tasks), daemon=True).start()
+    Thread(target=_receive_tasks, args=(connection, tasks), daemon=True).start()
     try:
         worker = make_worker(*args)
     except Exception as exc:
         connection.send((False, exc))
         return
-    while (task := tasks.get()) is not _NO_MORE:
+    while (task := tasks.get()) is not _END:
         try:
             answer = (True, worker(task))
         except Exception as exc:
@@ -197,9 +197,9 @@ def _serve(
             return
 
 
-def _take_in(connection: Connection, tasks: "SimpleQueue[Any]") -> None:
+def _receive_tasks(connection: Connection, tasks: "SimpleQueue[Any]") -> None:
     try:
         while True:
             tasks.put(connection.recv())
     except (EOFError, OSError):
-        tasks.put(_NO_MORE)
+        tasks.put(_END)

@@ -62,7 +62,7 @@ def test_a_run_that_was_killed_before_it_wrote_anything_is_a_run(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / ".lock").touch()
     (tmp_path / "run" / ".identity.json.0123abcd.tmp").touch()
-    with RunDir(tmp_path / "run").taken():
+    with RunDir(tmp_path / "run").locked():
         pass
     assert not (tmp_path / "run").exists()  # nothing came of it this time either
 
@@ -70,7 +70,7 @@ def test_a_run_that_was_killed_before_it_wrote_anything_is_a_run(tmp_path):
 def test_what_is_no_run_is_left_alone(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.txt").touch()
-    with pytest.raises(MtkitError, match="holds other things"), RunDir(tmp_path / "run").taken():
+    with pytest.raises(MtkitError, match="holds other things"), RunDir(tmp_path / "run").locked():
         pass
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["thesis.txt"]
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from mtkit.checkpoint.file_manifest import Damaged
+from mtkit.checkpoint.file_manifest import DamagedCheckpoint
 from mtkit.checkpoint.training_checkpoint import (
     OPTIMIZER_NAME,
     WEIGHTS_NAME,
@@ -19,10 +19,10 @@ from mtkit.checkpoint.training_checkpoint import (
     checkpoint_path,
     list_checkpoints,
     load_checkpoint,
-    pass_over_damaged,
     prune_checkpoints,
     read_state,
     save_checkpoint,
+    set_aside_damaged,
 )
 from mtkit.config.training import TrainingConfig
 from mtkit.errors import MtkitError
@@ -205,7 +205,7 @@ def test_damage_is_told_with_the_file(save_scores, make_trained, name, damage):
     path = checkpoint_path(save_scores(1.0), 10)
     do, problem = DAMAGES[damage]
     do(path / name)
-    with pytest.raises(Damaged, match=problem) as caught:
+    with pytest.raises(DamagedCheckpoint, match=problem) as caught:
         load_checkpoint(path, shapes_of(make(make_trained)[0]))
     assert str(path / name) in caught.value.message
     assert caught.value.hint
@@ -220,7 +220,7 @@ def test_every_flipped_bit_of_the_manifest_is_found_or_changes_nothing(save_scor
             flipped(path, place, bit)
             try:
                 check_checkpoint(path.parent)
-            except Damaged:
+            except DamagedCheckpoint:
                 pass
             else:
                 assert json.loads(path.read_bytes()) == json.loads(before)
@@ -235,11 +235,11 @@ def test_a_manifest_of_a_newer_mtkit_is_no_damage(save_scores):
     path.write_text(json.dumps(tree))
     for refused in (
         lambda: check_checkpoint(path.parent),
-        lambda: pass_over_damaged(path.parent.parent),
+        lambda: set_aside_damaged(path.parent.parent),
     ):
         with pytest.raises(MtkitError, match="format 2 is newer") as caught:
             refused()
-        assert not isinstance(caught.value, Damaged)
+        assert not isinstance(caught.value, DamagedCheckpoint)
     assert path.parent.is_dir()
 
 
@@ -263,7 +263,7 @@ def test_damaged_newest_checkpoints_are_passed_over_with_one_warning(
     folder = save_scores(1.0, 2.0, 3.0, 4.0)
     for step in (30, 40):
         DAMAGES[damage][0](checkpoint_path(folder, step) / name)
-    pass_over_damaged(folder)
+    set_aside_damaged(folder)
     assert steps(list_checkpoints(folder)) == [10, 20]
     [warning] = [record.getMessage() for record in caplog.records]
     for path in (checkpoint_path(folder, 40) / name, checkpoint_path(folder, 30) / name):
@@ -276,7 +276,7 @@ def test_damaged_newest_checkpoints_are_passed_over_with_one_warning(
         "step-00000030.damaged",
         "step-00000040.damaged",
     }
-    pass_over_damaged(folder)
+    set_aside_damaged(folder)
     assert len(caplog.records) == 1
     prune_checkpoints(folder, 2, 1)
     assert {path.name for path in folder.iterdir()} == {"step-00000010", "step-00000020"}
@@ -288,7 +288,7 @@ def test_where_none_is_whole_that_is_an_error_and_nothing_is_touched(save_scores
         cut(checkpoint_path(folder, step) / "model.safetensors")
     before = sorted(folder.rglob("*"))
     with pytest.raises(MtkitError, match="no checkpoint is whole"):
-        pass_over_damaged(folder)
+        set_aside_damaged(folder)
     assert sorted(folder.rglob("*")) == before
 
 
@@ -331,14 +331,14 @@ def test_a_checkpoint_of_an_earlier_release_counts_if_it_can_be_read(
     folder = save_scores(1.0, 2.0)
     for step in (10, 20):
         without_manifest(checkpoint_path(folder, step))
-    pass_over_damaged(folder)
+    set_aside_damaged(folder)
     assert steps(list_checkpoints(folder)) == [10, 20]
     assert (
         load_checkpoint(checkpoint_path(folder, 20), shapes_of(make(make_trained)[0]))[0].score
         == 2.0
     )
     cut(checkpoint_path(folder, 20) / "optimizer.safetensors")
-    pass_over_damaged(folder)
+    set_aside_damaged(folder)
     assert steps(list_checkpoints(folder)) == [10]
     assert "not a readable safetensors file" in caplog.records[0].getMessage()
 

@@ -7,7 +7,7 @@ import shlex
 import pytest
 import typer
 
-from mtkit.cli.common.parameters import all_commands
+from mtkit.cli.common.command_line import all_commands
 from mtkit.cli.main import SUMMARIES, app
 
 ROOT = typer.main.get_command(app)

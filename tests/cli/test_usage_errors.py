@@ -135,7 +135,7 @@ def test_an_unknown_command_is_answered_with_the_one_that_was_meant(mtkit, typed
             "--precision: bf61 is not one of auto, float32, bf16, fp16, int8",
         ),
         ("evaluate a.en -r b.en --metric blue", "--metric: blue is not one of bleu, chrf, ter"),
-        ("train r.yaml --max-time soon", "--max-time: soon is no length of time"),
+        ("train r.yaml --max-time soon", "--max-time: soon is not a duration"),
         ("train r.yaml --device", "--device needs a value: --device DEVICE"),
         ("train r.yaml --dry-run=yes", "--dry-run takes no value"),
         ("init --from-data a.ko", "--from-data needs a value: --from-data SRC TGT"),

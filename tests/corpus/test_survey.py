@@ -34,8 +34,8 @@ def test_a_small_corpus_is_measured_exactly(tmp_path):
     assert facts.src.chars == (9 + 1 + 9 + 7) / 4
     assert (facts.src.script, facts.tgt.script) == ("hangul", "latin")
     assert facts.src.dense_share == (7 + 1 + 7 + 3) / 26
-    assert facts.src.foreign_share == 3 / 21
-    assert facts.tgt.foreign_share == 0.0
+    assert facts.src.other_script_share == 3 / 21
+    assert facts.tgt.other_script_share == 0.0
     assert facts.src.n_types == 6
     assert facts.src.n_chars == len(set("나는 학교에 간다물DNA는 길다"))
     # Hangul is two columns wide: 16 and 14, 2 and 5, 16 and 14, 10 and 11.

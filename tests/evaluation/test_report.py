@@ -3,7 +3,7 @@
 import json
 
 from mtkit.evaluation.metrics import Score, Scores
-from mtkit.evaluation.report import for_people, for_programs
+from mtkit.evaluation.report import to_json, to_text
 
 SCORES = Scores(
     {
@@ -15,7 +15,7 @@ SCORES = Scores(
 
 
 def test_people_see_value_signature_and_what_it_is_made_of():
-    assert for_people(SCORES) == (
+    assert to_text(SCORES) == (
         "BLEU    38.12   nrefs:1|tok:13a\n"
         "                70.1/45.2/31.4/22.0 (BP = 0.980)\n"
         "TER    101.50   nrefs:1|tok:tercom"
@@ -23,7 +23,7 @@ def test_people_see_value_signature_and_what_it_is_made_of():
 
 
 def test_programs_get_json_with_every_digit():
-    assert json.loads(for_programs(SCORES)) == {
+    assert json.loads(to_json(SCORES)) == {
         "n_segments": 1000,
         "bleu": {
             "name": "BLEU",

@@ -66,7 +66,7 @@ def test_a_container_s_limit(tmp_path, text, quota):
 
 
 def test_what_is_slow_is_warned_of(monkeypatch):
-    monkeypatch.setattr(doctor, "this_machine", lambda device="auto": doctor.Machine(4, 1.0))
+    monkeypatch.setattr(doctor, "detect_machine", lambda device="auto": doctor.Machine(4, 1.0))
     monkeypatch.setattr(doctor, "_cpu_quota", lambda: 1.5)
     monkeypatch.setattr(doctor, "_load", lambda: 9.0)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
@@ -87,12 +87,12 @@ def test_what_is_slow_is_warned_of(monkeypatch):
 
 
 def test_a_gpu_that_fails_is_a_warning(monkeypatch):
-    def this_machine(device="auto"):
+    def detect_machine(device="auto"):
         if device == "auto":
             raise RuntimeError("the driver is too old\nmore")
         return doctor.Machine(4, 16.0)
 
-    monkeypatch.setattr(doctor, "this_machine", this_machine)
+    monkeypatch.setattr(doctor, "detect_machine", detect_machine)
     assert "the GPU cannot be used: the driver is too old" in check_installation().warnings
 
 

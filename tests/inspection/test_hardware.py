@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from mtkit.errors import MtkitError
-from mtkit.inspection.hardware import this_machine
+from mtkit.inspection.hardware import detect_machine
 
 
 def test_the_cpu_alone():
-    machine = this_machine("cpu")
+    machine = detect_machine("cpu")
     assert machine.n_cores == len(os.sched_getaffinity(0))
     assert (machine.gpu, machine.gpu_memory_gb, machine.n_gpus) == (None, 0.0, 0)
     assert str(machine).endswith("no GPU")
@@ -20,18 +20,18 @@ def test_the_cpu_alone():
 def test_memory_is_what_the_system_says():
     kilobytes = re.search(r"MemTotal: +(\d+) kB", Path("/proc/meminfo").read_text())
     assert kilobytes
-    assert this_machine("cpu").memory_gb == pytest.approx(int(kilobytes[1]) / 2**20, rel=0.01)
+    assert detect_machine("cpu").memory_gb == pytest.approx(int(kilobytes[1]) / 2**20, rel=0.01)
 
 
 def test_a_device_that_is_not_there():
     with pytest.raises(MtkitError, match="cuda:99 is not here"):
-        this_machine("cuda:99")
+        detect_machine("cuda:99")
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_gpu():
-    machine = this_machine("cuda")
+    machine = detect_machine("cuda")
     assert machine.gpu == torch.cuda.get_device_name(0)
     assert machine.gpu_memory_gb > 1
     assert torch.cuda.get_device_name(0) in str(machine)

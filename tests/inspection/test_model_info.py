@@ -31,7 +31,7 @@ def test_a_run_and_its_model_are_described_alike(tiny_run):
         info.tokenizer.src.normalization,
     ) == ("bpe", 600, "nfc")
     assert info.export_obstacles == [] and not info.has_shortlist and info.export is None
-    assert info.changed_search == {"beam_size": 1}
+    assert info.non_default_search == {"beam_size": 1}
 
 
 def test_the_run_s_figures_are_those_of_its_log(tiny_run):

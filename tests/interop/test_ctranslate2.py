@@ -14,7 +14,7 @@ from mtkit.engines.ctranslate2.engine import load_translator
 from mtkit.engines.ctranslate2.exported_dir import QUANTIZATIONS, load_exported_dir
 from mtkit.engines.protocol import SearchRequest
 from mtkit.errors import MtkitError
-from mtkit.interop.export import Comparison, export_ctranslate2
+from mtkit.interop.export import VerificationText, export_ctranslate2
 from mtkit.search.constraints.constraints import Constraints
 from mtkit.translation.translator import Translator
 
@@ -235,7 +235,7 @@ def test_the_comparison_is_kept(make_trained, tmp_path):
     # Against its own translations, mtkit's BLEU is 100.
     own = Translator.load(tmp_path / "model", device="cpu").translate(TEXTS, beam_size=1)
     (tmp_path / "text.en").write_text("".join(f"{t.text}\n" for t in own), encoding="utf-8")
-    comparison = Comparison(tmp_path / "text.ko", tmp_path / "text.en", {"beam_size": 1})
+    comparison = VerificationText(tmp_path / "text.ko", tmp_path / "text.en", {"beam_size": 1})
     export_ctranslate2(tmp_path / "model", tmp_path / "out", comparison=comparison)
     found = load_exported_dir(tmp_path / "out").config.verification
     assert found is not None
@@ -272,7 +272,7 @@ def test_a_model_made_worse_is_noticed(make_trained, tmp_path, monkeypatch):
     other = load_model_dir(tmp_path / "other")
     monkeypatch.setattr("mtkit.interop.export.load_model_dir", lambda path: other)
     config = export_ctranslate2(
-        tmp_path / "model", tmp_path / "out", comparison=Comparison(tmp_path / "text.ko")
+        tmp_path / "model", tmp_path / "out", comparison=VerificationText(tmp_path / "text.ko")
     )
     assert config.verification is not None
     # The two blank lines are equal.

@@ -6,7 +6,7 @@ import torch
 
 from mtkit.config.model import AlignmentHead
 from mtkit.errors import MtkitError
-from mtkit.interop.weight_map import make_spec, obstacles, pieces_of
+from mtkit.interop.weight_map import export_obstacles, make_spec, vocabulary_tokens
 
 KINDS = [
     {"norm": norm, "norm_type": norm_type, "activation": activation, "positions": positions}
@@ -24,7 +24,7 @@ def their_scores(trained, folder, src_rows, tgt_rows):
     spec = make_spec(trained)
     spec.optimize()
     spec.save(str(folder))
-    src, tgt = pieces_of(trained.tokenizer.src), pieces_of(trained.tokenizer.tgt)
+    src, tgt = vocabulary_tokens(trained.tokenizer.src), vocabulary_tokens(trained.tokenizer.tgt)
     engine = ctranslate2.Translator(str(folder), compute_type="float32", intra_threads=1)
     return engine.score_batch(
         [[src[i] for i in row] for row in src_rows], [[tgt[i] for i in row] for row in tgt_rows]
@@ -77,7 +77,7 @@ def test_the_alignment_head_is_the_attention_that_is_reported(
     assert largest_difference(trained, tmp_path, random_rows, forced_log_probs) < 1e-4
     src, tgt = trained.tokenizer.src, trained.tokenizer.tgt
     (row,) = random_rows(src, [9])
-    pieces = pieces_of(src)
+    pieces = vocabulary_tokens(src)
     engine = ctranslate2.Translator(str(tmp_path), compute_type="float32", intra_threads=1)
     found = engine.translate_batch(
         [[pieces[i] for i in row]], beam_size=1, max_decoding_length=8, return_attention=True
@@ -98,7 +98,7 @@ def test_the_alignment_head_is_the_attention_that_is_reported(
 
 def test_all_obstacles_are_told_at_once(make_trained):
     trained = make_trained()
-    assert obstacles(trained) == []
+    assert export_obstacles(trained) == []
     strange = trained.config.model.model_copy(update={"activation": "mish", "positions": "alibi"})
     trained.config = trained.config.model_copy(update={"model": strange})
     with pytest.raises(MtkitError) as caught:

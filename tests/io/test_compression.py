@@ -6,7 +6,7 @@ import pytest
 import zstandard
 
 from mtkit.errors import MtkitError
-from mtkit.io.compression import unpacked
+from mtkit.io.compression import decompressed
 from mtkit.io.text import read_lines, sha256_file, write_lines
 
 PACK = {
@@ -63,7 +63,7 @@ def test_a_frame_to_skip_is_skipped(tmp_path):
 @each_packing
 def test_bytes_may_come_one_by_one(suffix):
     data = PACK[suffix](b"ein\nzwei\n")
-    assert b"".join(unpacked((bytes([byte]) for byte in data), "stdin")) == b"ein\nzwei\n"
+    assert b"".join(decompressed((bytes([byte]) for byte in data), "stdin")) == b"ein\nzwei\n"
 
 
 @each_packing
@@ -83,7 +83,7 @@ def test_a_damaged_file_is_broken(tmp_path, suffix):
     data[len(data) // 2] ^= 255
     with pytest.raises(MtkitError, match=f"broken {NAMES[suffix]}") as caught:
         lines_of(tmp_path, bytes(data), f"a{suffix}")
-    assert "fetch it again" in caught.value.hint
+    assert "download it again" in caught.value.hint
 
 
 @each_packing
@@ -94,9 +94,9 @@ def test_what_follows_a_packed_file_is_not_dropped_in_silence(tmp_path, suffix):
 
 @each_packing
 def test_plain_text_named_as_packed(tmp_path, suffix):
-    with pytest.raises(MtkitError, match="does not begin as") as caught:
+    with pytest.raises(MtkitError, match="does not begin like") as caught:
         lines_of(tmp_path, b"plain\n", f"a{suffix}")
-    assert f"drop {suffix}" in caught.value.hint
+    assert f"remove {suffix}" in caught.value.hint
 
 
 def test_without_zstandard_the_error_names_what_to_install(tmp_path, monkeypatch):

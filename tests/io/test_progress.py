@@ -8,10 +8,10 @@ from rich.console import Console
 from mtkit.io.progress import (
     ProgressBar,
     TerminalBar,
+    drawable_terminal,
     format_duration,
     format_rate,
     progress,
-    terminal,
 )
 
 
@@ -57,7 +57,7 @@ def test_interrupted_work_is_not_said_to_be_done(clock, caplog):
 def test_a_note_is_a_log_line(caplog):
     caplog.set_level(logging.INFO, "mtkit")
     with progress("Training") as bar:
-        bar.note("100 % [of it]")
+        bar.log("100 % [of it]")
     assert caplog.messages == ["100 % [of it]"]
 
 
@@ -75,7 +75,7 @@ def test_a_terminal_gets_a_bar():
 def test_a_pipe_is_no_terminal_although_colour_is_forced(monkeypatch, capsys, caplog):
     caplog.set_level(logging.INFO, "mtkit")
     monkeypatch.setenv("FORCE_COLOR", "1")
-    assert terminal() is None
+    assert drawable_terminal() is None
     with progress("Reading", 3) as bar:
         bar.advance(3)
     assert capsys.readouterr() == ("", "")

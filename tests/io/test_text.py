@@ -14,16 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtkit.errors import MtkitError
-from mtkit.io.text import (
-    atomic_dir,
-    atomic_write,
-    is_leftover,
-    read_lines,
-    remove_dir,
-    sha256_file,
-    tidy,
-    write_lines,
-)
+from mtkit.io.atomic import atomic_dir, atomic_write, clean_up_leftovers, is_leftover, remove_dir
+from mtkit.io.text import read_lines, sha256_file, write_lines
 from tests.strategies import reads_as_text
 
 # Everything that str.splitlines would split at, and what looks like it.
@@ -284,7 +276,7 @@ def test_atomic_dir_leaves_the_old_folder_when_it_fails(tmp_path):
 KILLED = """\
 import os, signal, sys
 from pathlib import Path
-from mtkit.io.text import atomic_dir
+from mtkit.io.atomic import atomic_dir
 
 left = int(sys.argv[2])
 
@@ -312,7 +304,7 @@ def test_whenever_atomic_dir_is_killed_the_old_folder_or_the_new_is_there_after_
             [sys.executable, "-c", KILLED, tmp_path, str(n_operations)], check=False
         )
         n_moved_aside += not target.exists()
-        tidy(tmp_path)
+        clean_up_leftovers(tmp_path)
         assert list(tmp_path.iterdir()) == [target]
         found.append([(path.name, path.read_text()) for path in target.iterdir()])
         if outcome.returncode == 0:
@@ -338,13 +330,13 @@ def test_tidying_leaves_alone_what_nobody_left_half_done(tmp_path):
     for name in names:
         (tmp_path / name).touch()
     (tmp_path / ".model.0123abcd.tmp").touch()
-    tidy(tmp_path, {"model"})
+    clean_up_leftovers(tmp_path, {"model"})
     assert {path.name for path in tmp_path.iterdir()} == set(names)
     assert [name for name in names if is_leftover(tmp_path / name)] == [
         ".other.0123abcd.tmp",
         ".gone.0123abcd.old",
     ]
-    tidy(tmp_path / "nowhere")
+    clean_up_leftovers(tmp_path / "nowhere")
 
 
 def test_a_removed_folder_is_gone(tmp_path):

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple, NoReturn
 from mtkit.checkpoint.training_checkpoint import check_checkpoint, list_checkpoints
 from mtkit.config.recipe import Recipe
 from mtkit.errors import MtkitError
+from mtkit.io.atomic import is_leftover
 from mtkit.io.logs import setup_logs
-from mtkit.io.text import is_leftover
 from mtkit.training.loop import train
 from mtkit.training.objective import Objective
 from mtkit.training.schedule import learning_rate

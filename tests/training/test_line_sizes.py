@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mtkit.checkpoint.model_dir import ModelDirConfig, TrainingLines
+from mtkit.checkpoint.model_dir import ModelDirConfig, TrainingLineStatistics
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.store.preprocess import preprocess
 from mtkit.corpus.store.token_store import TokenStore
@@ -75,7 +75,7 @@ def test_an_older_model_directory_says_nothing(make_trained):
     tree = make_trained().config.model_dump(exclude={"training_lines"})
     assert ModelDirConfig.model_validate(tree).training_lines is None
     assert (
-        TrainingLines(
+        TrainingLineStatistics(
             sentence_shares=(), usual_length=1, longest=1, length_ratio=1.0
         ).usual_sentences
         == 1

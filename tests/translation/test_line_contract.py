@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mtkit.checkpoint.model_dir import TrainingLines
+from mtkit.checkpoint.model_dir import TrainingLineStatistics
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.corpus.sentence_splitter import split_sentences
 from mtkit.engines.torch_engine import ModelEngine
@@ -291,7 +291,7 @@ def test_sentences_stay_together_if_asked_for_or_if_training_had_them_together(c
     copying = copier(max_length=200)
     copying.translate([" ".join(SENTENCES)], split_sentences="never")
     assert copying.engine.scorer.seen == [whole]
-    lines = TrainingLines(
+    lines = TrainingLineStatistics(
         sentence_shares=(0.5, 0.4, 0.3, 0.05), usual_length=100, longest=150, length_ratio=1.0
     )
     copying = copier(max_length=200)

@@ -12,7 +12,7 @@ import pytest
 from mtkit.engines.torch_engine import ModelEngine
 from mtkit.errors import MtkitError
 from mtkit.translation.translator import Translator
-from mtkit.workers.fork_pool import Forks, can_fork
+from mtkit.workers.fork_pool import ForkPool, can_fork
 
 pytestmark = pytest.mark.skipif(not can_fork(), reason="forks are for Linux")
 
@@ -21,27 +21,31 @@ def divide(a, b):
     return a / b, os.getpid()
 
 
+def do_nothing():
+    pass
+
+
 def end_myself():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_a_fork_gives_the_result_and_is_another_process():
-    forks = Forks(divide, 2)
+    forks = ForkPool(divide, 2, do_nothing)
     results = [forks(n, 4) for n in range(6)]
     assert [quotient for quotient, _ in results] == [n / 4 for n in range(6)]
     assert len({pid for _, pid in results} - {os.getpid()}) == 2
 
 
 def test_an_error_in_a_fork_comes_out_and_the_fork_goes_on():
-    forks = Forks(divide, 1)
+    forks = ForkPool(divide, 1, do_nothing)
     with pytest.raises(ZeroDivisionError):
         forks(1, 0)
     assert forks(1, 2)[0] == 0.5
 
 
-def test_a_fork_that_was_killed_is_told():
-    with pytest.raises(MtkitError, match="ended from outside"):
-        Forks(end_myself, 1)()
+def test_a_killed_fork_is_an_error():
+    with pytest.raises(MtkitError, match="was killed"):
+        ForkPool(end_myself, 1, do_nothing)()
 
 
 def test_forks_end_with_the_process_that_made_them(tmp_path):
@@ -49,8 +53,8 @@ def test_forks_end_with_the_process_that_made_them(tmp_path):
     pid_path = tmp_path / "pids"
     program = f"""
 import os, pathlib, signal
-from mtkit.workers.fork_pool import Forks
-forks = Forks(os.getpid, 3)
+from mtkit.workers.fork_pool import ForkPool
+forks = ForkPool(os.getpid, 3, lambda: None)
 pathlib.Path({str(pid_path)!r}).write_text(" ".join(str(forks()) for _ in range(3)))
 os.kill(os.getpid(), signal.SIGKILL)
 """

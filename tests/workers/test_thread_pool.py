@@ -6,7 +6,7 @@ import time
 import pytest
 import torch
 
-from mtkit.workers.thread_pool import Workers
+from mtkit.workers.thread_pool import ThreadPool
 
 
 @pytest.mark.parametrize("n_workers", [1, 2, 5])
@@ -16,18 +16,18 @@ def test_results_come_in_order(n_workers, n_items):
         time.sleep(0.002 if i < 3 else 0.0)
         return i * i
 
-    assert list(Workers(n_workers).map(slow_at_first, range(n_items))) == [
+    assert list(ThreadPool(n_workers).map(slow_at_first, range(n_items))) == [
         i * i for i in range(n_items)
     ]
 
 
 def test_as_many_at_a_time_as_there_are_workers():
     barrier = threading.Barrier(3, timeout=10)
-    assert len(set(Workers(3).map(lambda i: barrier.wait(), range(3)))) == 3
+    assert len(set(ThreadPool(3).map(lambda i: barrier.wait(), range(3)))) == 3
 
 
 def test_one_item_needs_no_thread():
-    assert list(Workers(4).map(lambda i: threading.current_thread(), [0])) == [
+    assert list(ThreadPool(4).map(lambda i: threading.current_thread(), [0])) == [
         threading.current_thread()
     ]
 
@@ -41,8 +41,8 @@ def four_threads():
 
 
 def test_workers_share_the_cores_and_leave_torch_as_it_was(four_threads):
-    assert Workers(None).n_workers == 4
-    assert list(Workers(2).map(lambda i: torch.get_num_threads(), range(6))) == [2] * 6
+    assert ThreadPool(None).n_workers == 4
+    assert list(ThreadPool(2).map(lambda i: torch.get_num_threads(), range(6))) == [2] * 6
     assert torch.get_num_threads() == 4
 
 
@@ -56,6 +56,6 @@ def test_an_error_comes_out_and_what_has_not_begun_does_not_begin(four_threads):
         done.append(i)
 
     with pytest.raises(ZeroDivisionError):
-        list(Workers(2).map(work, range(1000)))
+        list(ThreadPool(2).map(work, range(1000)))
     assert len(done) < 100
     assert torch.get_num_threads() == 4

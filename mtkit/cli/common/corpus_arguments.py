@@ -77,7 +77,7 @@ SeparatorOption = Annotated[
 ]
 
 
-class TakesPairs(Command):
+class PairOptionsCommand(Command):
     """A command with options that take two values and may be repeated. typer has options that do the one or the other.
 
     So `--test a.de a.en` is read as `--test a.de --test a.en`. An output with a name such as `a.tsv` takes both sides, and one value.

@@ -38,9 +38,9 @@ class Commands(Group):
         try:
             return super().make_context(*args, **kwargs)
         except BrokenPipeError:
-            _leave_silently()
+            _exit_broken_pipe()
         except UsageMistake as exc:
-            _leave(_as_lines(exc), exc.exit_status, exc, is_debug=False)
+            _exit(_as_lines(exc), exc.exit_status, exc, is_debug=False)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; only typer's own exceptions come out."""
@@ -50,21 +50,21 @@ class Commands(Group):
             sys.stdout.flush()
             return result
         except KeyboardInterrupt as exc:
-            _leave(
+            _exit(
                 f"interrupted: {exc}" if str(exc) else "interrupted",
                 143 if _is_terminated(exc) else 130,
                 exc,
                 is_debug=is_debug,
             )
         except BrokenPipeError:
-            _leave_silently()
+            _exit_broken_pipe()
         except MtkitError as exc:
-            _leave(_as_lines(exc), exc.exit_status, exc, is_debug=is_debug)
+            _exit(_as_lines(exc), exc.exit_status, exc, is_debug=is_debug)
         except Exception as exc:
             # typer's own way of ending a program, such as --help.
             if isinstance(exc, typer.Abort) or hasattr(exc, "exit_code"):
                 raise
-            _leave(_unforeseen(exc), 1, exc, is_debug=is_debug)
+            _exit(_describe_unexpected(exc), 1, exc, is_debug=is_debug)
 
 
 def handle_sigterm() -> None:
@@ -76,7 +76,7 @@ def handle_sigterm() -> None:
     signal.signal(signal.SIGTERM, terminate)
 
 
-def give_up_stdout() -> None:
+def discard_stdout() -> None:
     """Let the interpreter's last flush go nowhere, once the reader of stdout has gone away."""
     with (
         contextlib.suppress(OSError),
@@ -89,15 +89,15 @@ def _as_lines(exc: MtkitError) -> str:
     return f"error: {exc.message}" + (f"\nhint: {exc.hint}" if exc.hint else "")
 
 
-def _leave(text: str, status: int, exc: BaseException, *, is_debug: bool) -> NoReturn:
+def _exit(text: str, status: int, exc: BaseException, *, is_debug: bool) -> NoReturn:
     if is_debug:
         sys.excepthook(type(exc), exc, exc.__traceback__)
     print(text, file=sys.stderr)
     raise SystemExit(status) from None
 
 
-def _leave_silently() -> NoReturn:
-    give_up_stdout()
+def _exit_broken_pipe() -> NoReturn:
+    discard_stdout()
     raise SystemExit(141) from None
 
 
@@ -133,7 +133,7 @@ def _is_out_of_memory(exc: Exception) -> bool:
     return is_out_of_memory(exc)
 
 
-def _unforeseen(exc: Exception) -> str:
+def _describe_unexpected(exc: Exception) -> str:
     first_line = (str(exc).strip().splitlines() or [""])[0]
     if _is_out_of_memory(exc):
         return f"error: out of memory: {first_line}\nhint: lower batches.max_tokens to train, --max-tokens to translate"

@@ -4,9 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mtkit.cli.common.command_line import shell_command
 from mtkit.cli.common.new_recipe import (
-    Files,
-    Languages,
+    FilePair,
+    LanguagePair,
     check_two_files,
     choose_languages,
     files_in_recipe,
@@ -14,10 +15,9 @@ from mtkit.cli.common.new_recipe import (
     side_endings,
     write_recipe,
 )
-from mtkit.cli.common.shell import shell_command
 
 if TYPE_CHECKING:
-    from mtkit.config.auto.recommend import Advice
+    from mtkit.config.auto.recommend import RecipeProposal
     from mtkit.config.auto.statistics import Machine
     from mtkit.config.data import DataConfig
     from mtkit.config.recipe import Recipe
@@ -28,11 +28,11 @@ _MEASURED, _GUESSED = (0.8, 2.0), (0.5, 5.0)
 
 
 def init_from_data(
-    files: Files,
+    files: FilePair,
     folder: Path | None,
     size: str | None,
-    langs: Languages,
-    validation: Files | None,
+    langs: LanguagePair,
+    validation: FilePair | None,
     device: str,
     *,
     is_full: bool = False,
@@ -48,7 +48,7 @@ def init_from_data(
         device: Where it will be trained.
         is_full: Whether the recipe names every key.
     """
-    from mtkit.config.auto.recommend import advise
+    from mtkit.config.auto.recommend import propose_recipe
     from mtkit.config.data import CorpusSource, DataConfig
     from mtkit.corpus.survey import survey
     from mtkit.corpus.validation_split import draw_validation, validation_size
@@ -81,10 +81,12 @@ def init_from_data(
         else draw_validation(source, data, found.sample, validation_size(found.facts.n_pairs))
     )
     # torch takes seconds to load, which a corpus that is at fault should not wait for.
-    from mtkit.inspection.hardware import this_machine
+    from mtkit.inspection.hardware import detect_machine
 
-    machine = _with_speed(this_machine(device), found, size, device)
-    advice = advise(found.facts, machine, size, validates=validation is not None or bool(drawn))
+    machine = _with_speed(detect_machine(device), found, size, device)
+    advice = propose_recipe(
+        found.facts, machine, size, validates=validation is not None or bool(drawn)
+    )
     if drawn:
         for file, side in zip(written, zip(*drawn, strict=True), strict=True):
             write_lines(file, side)
@@ -95,7 +97,7 @@ def init_from_data(
         _reasons(advice, len(drawn)),
         is_full=is_full,
     )
-    _tell(found, machine, advice)
+    _print_choices(found, machine, advice)
     if drawn:
         pairs = "1 pair" if len(drawn) == 1 else f"{len(drawn):,} pairs"
         print(
@@ -107,13 +109,13 @@ def init_from_data(
         )
         print("    name one with --validation-src and --validation-tgt")
     print(f"wrote {path}, with these reasons beside the keys")
-    _tell_time(
-        path, machine, advice, _words_to_repeat(files, langs, validation, device, is_full=is_full)
+    _print_training_time(
+        path, machine, advice, _repeat_arguments(files, langs, validation, device, is_full=is_full)
     )
     print(f"then: {shell_command('train', path)}")
 
 
-def _check_readable(files: Files, data: "DataConfig") -> None:
+def _check_readable(files: FilePair, data: "DataConfig") -> None:
     """See that a validation corpus is one, before the training corpus takes its time."""
     from mtkit.config.data import CorpusSource
     from mtkit.corpus.read.pairs import read_pairs
@@ -128,7 +130,11 @@ def _check_readable(files: Files, data: "DataConfig") -> None:
 
 
 def _recipe(
-    path: Path, files: Files, validation: Files | None, data: "DataConfig", advice: "Advice"
+    path: Path,
+    files: FilePair,
+    validation: FilePair | None,
+    data: "DataConfig",
+    advice: "RecipeProposal",
 ) -> "Recipe":
     from mtkit.config.recipe import Recipe
 
@@ -141,7 +147,7 @@ def _recipe(
     return Recipe.model_validate({"data": section, **advice.settings})
 
 
-def _reasons(advice: "Advice", n_drawn: int) -> dict[str, str]:
+def _reasons(advice: "RecipeProposal", n_drawn: int) -> dict[str, str]:
     reasons = dict(advice.reasons)
     if n_drawn:
         reasons["data.validation"] = (
@@ -153,11 +159,14 @@ def _reasons(advice: "Advice", n_drawn: int) -> dict[str, str]:
     return reasons
 
 
-def _tell(found: "Survey", machine: "Machine", advice: "Advice") -> None:
+def _print_choices(found: "Survey", machine: "Machine", advice: "RecipeProposal") -> None:
     for line in (*found.lines(), str(machine)):
         print(line)
     print()
-    shown = [(f"{choice.key}: {_plain(choice.value)}", choice.reason) for choice in advice.choices]
+    shown = [
+        (f"{choice.key}: {_yaml_value(choice.value)}", choice.reason)
+        for choice in advice.recommendations
+    ]
     width = max(len(setting) for setting, _ in shown)
     for setting, reason in shown:
         print(f"{setting:<{width}}  {reason}")
@@ -166,12 +175,12 @@ def _tell(found: "Survey", machine: "Machine", advice: "Advice") -> None:
         print(f"note: {note}")
 
 
-def _plain(value: Any) -> str:
+def _yaml_value(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _words_to_repeat(
-    files: Files, langs: Languages, validation: Files | None, device: str, *, is_full: bool
+def _repeat_arguments(
+    files: FilePair, langs: LanguagePair, validation: FilePair | None, device: str, *, is_full: bool
 ) -> list[str | Path]:
     """Return the options of another call on the same text."""
     options = {
@@ -187,17 +196,21 @@ def _words_to_repeat(
 
 def _with_speed(machine: "Machine", found: "Survey", size: str | None, device: str) -> "Machine":
     """Return the machine with the speed at which it trains the chosen size now, whatever else runs on it."""
-    from mtkit.config.auto.heuristics import Plan
+    from mtkit.config.auto.heuristics import Heuristics
     from mtkit.training.sizing.speed import measure_flops
 
-    return replace(machine, flops_per_s=measure_flops(Plan(found.facts, machine, size), device))
+    return replace(
+        machine, flops_per_s=measure_flops(Heuristics(found.facts, machine, size), device)
+    )
 
 
-def _tell_time(path: Path, machine: "Machine", advice: "Advice", words: list[str | Path]) -> None:
-    from mtkit.config.auto.recommend import in_words, range_in_words
+def _print_training_time(
+    path: Path, machine: "Machine", advice: "RecipeProposal", words: list[str | Path]
+) -> None:
+    from mtkit.config.auto.recommend import approximate_duration, approximate_duration_range
 
     is_measured = machine.flops_per_s is not None
-    time = range_in_words(
+    time = approximate_duration_range(
         *(advice.hours * factor for factor in (_MEASURED if is_measured else _GUESSED))
     )
     how = "at the speed measured just now" if is_measured else "guessed by the kind of machine"
@@ -205,8 +218,8 @@ def _tell_time(path: Path, machine: "Machine", advice: "Advice", words: list[str
         f"training takes {time}, {how}; `{shell_command('train', path, '--dry-run')}` measures it with your corpus"
     )
     if advice.hours_on_gpu is not None:
-        print(f"  {in_words(advice.hours_on_gpu):>10}: on a GPU with 24 GB")
-    for size, hours in advice.smaller:
+        print(f"  {approximate_duration(advice.hours_on_gpu):>10}: on a GPU with 24 GB")
+    for size, hours in advice.smaller_sizes:
         print(
-            f"  {in_words(hours):>10}: {shell_command('init', size, Path(f'{path.parent}-{size}'), *words)}"
+            f"  {approximate_duration(hours):>10}: {shell_command('init', size, Path(f'{path.parent}-{size}'), *words)}"
         )

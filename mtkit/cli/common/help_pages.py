@@ -10,11 +10,11 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from mtkit.cli.common import usage_errors
-from mtkit.cli.common.parameters import as_typed, value_name
-from mtkit.io.paths import normalized
+from mtkit.cli.common.command_line import as_typed, value_name
+from mtkit.io.paths import normalize_path
 
 
-class Page:
+class HelpPage:
     """Mixin for commands and groups: the layout of their help, and errors that say what to type.
 
     A section `Examples:` at the end of a command's docstring is shown line by line.
@@ -74,7 +74,7 @@ class Page:
         super().format_epilog(ctx, formatter)  # pyright: ignore[reportAttributeAccessIssue]
 
 
-class Command(Page, TyperCommand):
+class Command(HelpPage, TyperCommand):
     """A command."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -121,7 +121,7 @@ class LazyCommands(Mapping[str, Any]):
         return self._loaded[name]
 
 
-class Group(Page, TyperGroup):
+class Group(HelpPage, TyperGroup):
     """A group of commands, listed with their whole summaries."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -155,7 +155,7 @@ def _summary(command: Any) -> str:
 def _normalized(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return type(value)(map(_normalized, value))
-    return normalized(value) if isinstance(value, Path) else value
+    return normalize_path(value) if isinstance(value, Path) else value
 
 
 def _name(param: Any) -> str:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mtkit.config.recipe import Recipe
 
-Files = tuple[Path, Path]
+FilePair = tuple[Path, Path]
 """Source and target text."""
-Languages = tuple[str | None, str | None]
+LanguagePair = tuple[str | None, str | None]
 """Language codes of source and target, as options give them."""
 
 
-def choose_languages(given: Languages, files: Files | None) -> tuple[str, str]:
+def choose_languages(given: LanguagePair, files: FilePair | None) -> tuple[str, str]:
     """Return the languages: those given, else those in which the file names end.
 
     Args:
@@ -44,7 +44,7 @@ def choose_languages(given: Languages, files: Files | None) -> tuple[str, str]:
     return str(chosen[0]), str(chosen[1])
 
 
-def _why_unknown(files: Files | None, missing: list[int]) -> str:
+def _why_unknown(files: FilePair | None, missing: list[int]) -> str:
     if files is None:
         return "the languages are not known: no option gives them, and there are no text files whose names could"
     names = " and ".join(f"`{files[side]}`" for side in missing)
@@ -64,12 +64,13 @@ def check_two_files(src: Path, tgt: Path) -> None:
         MtkitError: They are one file, or can be read only once.
     """
     from mtkit.errors import MtkitError
-    from mtkit.io.spool import is_read_once, shown_name
+    from mtkit.io.paths import display_name
+    from mtkit.io.spool import is_stream
 
     for path in (src, tgt):
-        if is_read_once(path):
+        if is_stream(path):
             raise MtkitError(
-                f"`{shown_name(path)}`: can be read only once, and a recipe needs files that stay",
+                f"`{display_name(path)}`: can be read only once, and a recipe needs files that stay",
                 "save it to a file first",
             )
     if src == tgt or (src.exists() and tgt.exists() and src.samefile(tgt)):
@@ -91,13 +92,13 @@ def refuse_existing(path: Path, hint: str = "name another folder, or move it awa
         raise MtkitError(f"`{path}`: exists, and is not overwritten", hint)
 
 
-def files_in_recipe(files: Files, folder: Path) -> dict[str, Path]:
+def files_in_recipe(files: FilePair, folder: Path) -> dict[str, Path]:
     """Return both files as a recipe in that folder names them: relative paths are relative to the folder."""
-    src, tgt = (_seen_from(path, folder) for path in files)
+    src, tgt = (_relative_to(path, folder) for path in files)
     return {"src": src, "tgt": tgt}
 
 
-def _seen_from(path: Path, folder: Path) -> Path:
+def _relative_to(path: Path, folder: Path) -> Path:
     # `..` leads to the parent of what a symbolic link points to, not to that of the link.
     return (
         path
@@ -119,7 +120,7 @@ def write_recipe(
     """
     from mtkit.config.dump import commented_yaml
     from mtkit.config.short_recipe import short_recipe
-    from mtkit.io.text import atomic_write
+    from mtkit.io.atomic import atomic_write
 
     text = commented_yaml(recipe, reasons) if is_full else short_recipe(recipe, reasons)
     with atomic_write(path) as stream:

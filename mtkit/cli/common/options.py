@@ -1,5 +1,6 @@
 """Arguments and options that several commands share."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -7,15 +8,37 @@ import typer
 
 from mtkit.config.section import MAX_PROCESSES, Section
 
+_DURATION = re.compile(
+    r"(?:(?P<d>\d+(?:\.\d+)?)d)?(?:(?P<h>\d+(?:\.\d+)?)h)?"
+    r"(?:(?P<m>\d+(?:\.\d+)?)m)?(?:(?P<s>\d+(?:\.\d+)?)s)?"
+)
+_UNITS_S = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0}
+
 
 def help_of(section: type[Section], field: str) -> str:
-    """The help of an option that stands for a recipe's key: the docstring under that key."""
+    """Return the help of an option that sets a recipe's key: the docstring of that key."""
     return (section.model_fields[field].description or "").removesuffix(".")
 
 
 def given(**options: Any) -> dict[str, Any]:
-    """Those options that the user gave."""
+    """Return the options that the user gave."""
     return {name: value for name, value in options.items() if value is not None}
+
+
+def parse_duration(text: str) -> float:
+    """Return the seconds of a duration such as `90s`, `45m`, `3h`, `1h30m` or `2d`.
+
+    Raises:
+        typer.BadParameter: The text is not a duration, or the duration is zero.
+    """
+    match = _DURATION.fullmatch(text.strip().lower())
+    groups = match.groupdict() if match else {}
+    seconds = sum(_UNITS_S[unit] * float(number) for unit, number in groups.items() if number)
+    if seconds <= 0:
+        raise typer.BadParameter(
+            f"{text} is not a duration; write it as in 90s, 45m, 3h, 1h30m or 2d"
+        )
+    return seconds
 
 
 INPUT_AND_OUTPUT = "Input and output"

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-from mtkit.cli.common.parameters import option_names
+from mtkit.cli.common.command_line import option_names
 
 COMMANDS = {
     "fit": "mtkit train",
@@ -94,7 +94,7 @@ _TRAIN = {
     "workers": "give --nproc N for processes that train together, --threads N for CPU threads",
     "tensorboard": "give --set training.trackers=[tensorboard]",
 }
-_ADVICE: dict[str, dict[str, str]] = {
+_COMMAND_HINTS: dict[str, dict[str, str]] = {
     "train": _TRAIN
     | dict.fromkeys(
         ("overwrite", "force"), "name another run directory with -o, or delete the old one first"
@@ -156,7 +156,7 @@ _RENAMED = {
 """Options by the names that they have elsewhere."""
 
 
-def advice(option: str, ctx: Any, args: Sequence[str]) -> str:
+def suggest_replacement(option: str, ctx: Any, args: Sequence[str]) -> str:
     """Return what to type in place of an option that a command does not have; empty if nothing is known.
 
     Args:
@@ -169,7 +169,7 @@ def advice(option: str, ctx: Any, args: Sequence[str]) -> str:
     renamed = f"--{_RENAMED.get(name, name)}"
     if renamed in own:
         return _to_type(option, renamed, ctx, args)
-    if text := _ADVICE.get(command, {}).get(name) or (
+    if text := _COMMAND_HINTS.get(command, {}).get(name) or (
         name in _FOR_MODELS and "--model" in own and _FOR_MODELS[name]
     ):
         return text

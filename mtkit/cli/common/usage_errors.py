@@ -11,15 +11,15 @@ from typing import Any
 
 import typer
 
-from mtkit.cli.common.parameters import (
+from mtkit.cli.common.command_line import (
     all_commands,
     as_typed,
     choices,
     limits,
     option_names,
+    shell_command,
     value_name,
 )
-from mtkit.cli.common.shell import shell_command
 from mtkit.errors import MtkitError
 
 # typer brings its own click, and exports only some of its exceptions.
@@ -62,7 +62,7 @@ def parse(
     except _click.NoArgsIsHelpError:
         raise
     except _click.UsageError as exc:
-        raise _explained(exc, ctx, args) from None
+        raise _explain(exc, ctx, args) from None
     if rest and not is_group:
         raise _too_many(ctx, rest)
     return rest
@@ -112,7 +112,7 @@ def text_hint(text: str, model_dirs: Iterable[Path]) -> str:
     return f"to translate a text: {shlex.join(['echo', text])} | {shell_command('translate', '-', *models)}"
 
 
-def _explained(exc: Any, ctx: Any, args: list[str]) -> UsageMistake:
+def _explain(exc: Any, ctx: Any, args: list[str]) -> UsageMistake:
     example = (
         f"for example: {ctx.command.examples[0]}"
         if ctx.command.examples
@@ -207,11 +207,11 @@ def _refuse_single_dash(ctx: Any, args: list[str]) -> None:
 
 
 def _no_such_option(option: str, ctx: Any, args: list[str]) -> UsageMistake:
-    from mtkit.cli.common.other_toolkits import advice
+    from mtkit.cli.common.other_toolkits import suggest_replacement
 
     return UsageMistake(
         f"`{ctx.command_path}` has no option {option}",
-        advice(option, ctx, args) or _nearest(option, ctx),
+        suggest_replacement(option, ctx, args) or _nearest(option, ctx),
     )
 
 

@@ -5,27 +5,27 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from mtkit.config.auto.model_sizes import Size, flops_per_second
-from mtkit.config.auto.statistics import CorpusFacts, Machine
+from mtkit.config.auto.model_sizes import ModelSize, flops_per_second
+from mtkit.config.auto.statistics import CorpusStatistics, Machine
 
-N_FIXED_PIECES = 260
+N_FIXED_TOKENS = 260
 """Special pieces and bytes."""
 MAX_VOCAB_SIZE = 32_000
 VOCAB_PER_WIDTH = 64
 """Pieces for each unit of d_model, at most."""
 MIN_STEPS = 2000
 MAX_WARMUP_STEPS = 4000
-PIECES_PER_PARAMETER = 40
+TOKENS_PER_PARAMETER = 40
 """Target pieces that the paper's base and big models saw in training, for each of their parameters."""
 BIG_GPU_GB = 40
 _N_VALIDATIONS = 20
 _MAX_STEPS_BETWEEN = 5000
 _HOURS_BETWEEN_VALIDATIONS = 12
-FILL = 0.95
+BATCH_FILL = 0.95
 """Share of a batch's positions that is no padding, of its wider side."""
 
 
-class Scale(NamedTuple):
+class CorpusScale(NamedTuple):
     """What suits corpora of up to so many running words, both sides together."""
 
     max_words: float
@@ -35,14 +35,14 @@ class Scale(NamedTuple):
     dropout: float
 
 
-SCALES = (
-    Scale(100e3, "tiny", 1024, 60, 0.3),
-    Scale(1e6, "compact", 2048, 30, 0.3),
-    Scale(5e6, "small", 4096, 30, 0.3),
-    Scale(30e6, "medium", 8192, 30, 0.3),
-    Scale(100e6, "base", 25_000, 20, 0.2),
-    Scale(800e6, "base", 25_000, 20, 0.1),
-    Scale(math.inf, "big", 25_000, 8, 0.1),
+CORPUS_SCALES = (
+    CorpusScale(100e3, "tiny", 1024, 60, 0.3),
+    CorpusScale(1e6, "compact", 2048, 30, 0.3),
+    CorpusScale(5e6, "small", 4096, 30, 0.3),
+    CorpusScale(30e6, "medium", 8192, 30, 0.3),
+    CorpusScale(100e6, "base", 25_000, 20, 0.2),
+    CorpusScale(800e6, "base", 25_000, 20, 0.1),
+    CorpusScale(math.inf, "big", 25_000, 8, 0.1),
 )
 _EFFECTIVE_TOKENS = {
     "tiny": 2048,
@@ -56,40 +56,42 @@ _EFFECTIVE_TOKENS = {
 
 
 @dataclass(frozen=True)
-class Plan:
+class Heuristics:
     """The numbers that choices are made by; each is computed once."""
 
-    corpus: CorpusFacts
+    corpus: CorpusStatistics
     machine: Machine
-    wanted_size: str | None = None
+    requested_size: str | None = None
     """One of SIZES; by default the corpus decides."""
 
     @cached_property
-    def scale(self) -> Scale:
-        return next(scale for scale in SCALES if self.corpus.n_words <= scale.max_words)
+    def scale(self) -> CorpusScale:
+        return next(scale for scale in CORPUS_SCALES if self.corpus.n_words <= scale.max_words)
 
     @cached_property
     def size_name(self) -> str:
-        if self.wanted_size is not None:
-            return self.wanted_size
+        if self.requested_size is not None:
+            return self.requested_size
         fits = self.scale.size != "big" or (
             self.machine.gpu is not None and self.machine.gpu_memory_gb >= BIG_GPU_GB
         )
         return self.scale.size if fits else "base"
 
     @cached_property
-    def size(self) -> Size:
-        return Size.of(self.size_name)
+    def size(self) -> ModelSize:
+        return ModelSize.named(self.size_name)
 
     @cached_property
-    def shared_share(self) -> float:
+    def shared_letter_share(self) -> float:
         """Of the letters of one side, so many belong to the other side's script."""
         src, tgt = self.corpus.src, self.corpus.tgt
-        return 1.0 if src.script == tgt.script else max(src.foreign_share, tgt.foreign_share)
+        return (
+            1.0 if src.script == tgt.script else max(src.other_script_share, tgt.other_script_share)
+        )
 
     @cached_property
     def joint(self) -> bool:
-        return self.shared_share >= 0.1
+        return self.shared_letter_share >= 0.1
 
     @cached_property
     def n_vocab_words(self) -> float:
@@ -99,7 +101,7 @@ class Plan:
     @cached_property
     def min_vocab_size(self) -> float:
         """With fewer pieces, most would be bytes and single characters."""
-        return N_FIXED_PIECES + 2 * max(
+        return N_FIXED_TOKENS + 2 * max(
             self.corpus.src.n_common_chars, self.corpus.tgt.n_common_chars
         )
 
@@ -109,7 +111,7 @@ class Plan:
         if self.corpus.n_sampled < self.corpus.n_pairs:
             return MAX_VOCAB_SIZE
         src, tgt = (side.n_chars + side.n_types for side in (self.corpus.src, self.corpus.tgt))
-        return N_FIXED_PIECES + (max(src, tgt) if self.joint else min(src, tgt))
+        return N_FIXED_TOKENS + (max(src, tgt) if self.joint else min(src, tgt))
 
     @cached_property
     def vocab_size(self) -> int:
@@ -122,19 +124,26 @@ class Plan:
         )
 
     @cached_property
-    def src_pieces(self) -> float:
+    def src_tokens(self) -> float:
         """In a line, with EOS."""
-        return pieces_of(self.corpus.src.chars, self.corpus.src.dense_share, self.vocab_size) + 1
+        return (
+            estimate_n_tokens(self.corpus.src.chars, self.corpus.src.dense_share, self.vocab_size)
+            + 1
+        )
 
     @cached_property
-    def tgt_pieces(self) -> float:
-        return pieces_of(self.corpus.tgt.chars, self.corpus.tgt.dense_share, self.vocab_size) + 1
+    def tgt_tokens(self) -> float:
+        return (
+            estimate_n_tokens(self.corpus.tgt.chars, self.corpus.tgt.dense_share, self.vocab_size)
+            + 1
+        )
 
     @cached_property
-    def positions(self) -> float:
+    def positions_per_pair(self) -> float:
         """That a pair takes in a batch."""
         return (
-            max(self.src_pieces, self.tgt_pieces, self.tgt_pieces * self.corpus.wider_ratio) / FILL
+            max(self.src_tokens, self.tgt_tokens, self.tgt_tokens * self.corpus.wider_ratio)
+            / BATCH_FILL
         )
 
     @cached_property
@@ -143,23 +152,26 @@ class Plan:
 
     @cached_property
     def steps_per_epoch(self) -> float:
-        return self.corpus.n_kept * self.positions / self.effective_tokens
+        return self.corpus.n_kept * self.positions_per_pair / self.effective_tokens
 
     @cached_property
     def n_parameters(self) -> int:
         return self.size.n_parameters(self.vocab_size, joint=self.joint)
 
     @cached_property
-    def most_epochs(self) -> float:
+    def max_useful_epochs(self) -> float:
         """More would be more than a model of this size makes use of."""
         return max(
-            1.0, PIECES_PER_PARAMETER * self.n_parameters / (self.corpus.n_kept * self.tgt_pieces)
+            1.0, TOKENS_PER_PARAMETER * self.n_parameters / (self.corpus.n_kept * self.tgt_tokens)
         )
 
     @cached_property
     def n_steps(self) -> int:
         return max(
-            MIN_STEPS, rounded(min(self.scale.n_epochs, self.most_epochs) * self.steps_per_epoch)
+            MIN_STEPS,
+            round_to_two_figures(
+                min(self.scale.n_epochs, self.max_useful_epochs) * self.steps_per_epoch
+            ),
         )
 
     @cached_property
@@ -168,22 +180,22 @@ class Plan:
 
     @cached_property
     def warmup_steps(self) -> int:
-        return min(MAX_WARMUP_STEPS, rounded(self.n_steps / 5))
+        return min(MAX_WARMUP_STEPS, round_to_two_figures(self.n_steps / 5))
 
     @cached_property
-    def validate_every(self) -> int:
+    def validation_every_steps(self) -> int:
         """Updates between two validations."""
         wanted = min(
             _MAX_STEPS_BETWEEN,
             self.n_steps / _N_VALIDATIONS,
             _HOURS_BETWEEN_VALIDATIONS * self.steps_per_hour,
         )
-        return max(10, rounded(wanted))
+        return max(10, round_to_two_figures(wanted))
 
     @cached_property
-    def save_every(self) -> int:
+    def save_every_steps(self) -> int:
         """Updates between two checkpoints: an hour's, or those between two validations."""
-        return min(self.validate_every, max(10, rounded(self.steps_per_hour)))
+        return min(self.validation_every_steps, max(10, round_to_two_figures(self.steps_per_hour)))
 
     @cached_property
     def steps_per_hour(self) -> float:
@@ -195,12 +207,12 @@ class Plan:
 
     @cached_property
     def hours(self) -> float:
-        n_pieces = self.n_epochs * self.corpus.n_kept * self.tgt_pieces
-        flops = self.size.flops_per_piece(self.vocab_size, self.src_pieces / self.tgt_pieces)
+        n_pieces = self.n_epochs * self.corpus.n_kept * self.tgt_tokens
+        flops = self.size.flops_per_token(self.vocab_size, self.src_tokens / self.tgt_tokens)
         return n_pieces * flops / flops_per_second(self.machine) / 3600
 
 
-def pieces_of(n_chars: float, dense_share: float, vocab_size: int) -> float:
+def estimate_n_tokens(n_chars: float, dense_share: float, vocab_size: int) -> float:
     """About how many pieces a text is split into.
 
     Multi30k, Tatoeba and Python's documentation, German, English and Korean, came out within a fifth of this with 2,000 to 16,000 pieces.
@@ -214,6 +226,6 @@ def pieces_of(n_chars: float, dense_share: float, vocab_size: int) -> float:
     return n_chars * (dense_share / max(dense, 1.0) + (1.0 - dense_share) / alphabetic)
 
 
-def rounded(number: float) -> int:
+def round_to_two_figures(number: float) -> int:
     """To two figures."""
     return round(float(f"{number:.1e}"))

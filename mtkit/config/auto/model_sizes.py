@@ -6,7 +6,7 @@ from typing import Any
 from mtkit.config.auto.statistics import Machine
 from mtkit.config.presets import PRESETS
 
-_IN_BETWEEN: dict[str, dict[str, Any]] = {
+_INTERMEDIATE_SIZES: dict[str, dict[str, Any]] = {
     # That of recipes/multi30k-de-en.
     "compact": {
         "n_encoder_layers": 3,
@@ -25,7 +25,7 @@ _IN_BETWEEN: dict[str, dict[str, Any]] = {
     },
 }
 
-SIZES = ("tiny", "compact", "small", "medium", "base", "big")
+MODEL_SIZES = ("tiny", "compact", "small", "medium", "base", "big")
 """Names of the sizes. Those of the presets are presets."""
 
 _CORE_FLOPS, _BF16_CORE_FLOPS = 50e9, 90e9
@@ -38,7 +38,7 @@ _GPU_FLOPS = ((12, 10e12), (20, 20e12), (40, 40e12), (float("inf"), 100e12))
 
 
 @dataclass(frozen=True)
-class Size:
+class ModelSize:
     """A model's dimensions."""
 
     n_layers: int
@@ -48,9 +48,9 @@ class Size:
     d_ff: int
 
     @classmethod
-    def of(cls, name: str) -> "Size":
+    def named(cls, name: str) -> "ModelSize":
         """The size of a name in SIZES."""
-        model = _IN_BETWEEN[name] if name in _IN_BETWEEN else PRESETS[name]["model"]
+        model = _INTERMEDIATE_SIZES[name] if name in _INTERMEDIATE_SIZES else PRESETS[name]["model"]
         return cls(model["n_encoder_layers"], model["d_model"], model["n_heads"], model["d_ff"])
 
     @property
@@ -65,7 +65,7 @@ class Size:
         """Weights of all matrices; embeddings and output layer share one, or with separate vocabularies two."""
         return self._encoder + self._decoder + vocab_size * self.d_model * (1 if joint else 2)
 
-    def flops_per_piece(self, vocab_size: int, src_pieces: float) -> float:
+    def flops_per_token(self, vocab_size: int, src_pieces: float) -> float:
         """Floating-point operations that training takes for a target piece: two for each weight forwards, four backwards.
 
         Args:

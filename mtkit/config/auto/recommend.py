@@ -14,14 +14,14 @@ from mtkit.config.auto.heuristics import (
     MAX_VOCAB_SIZE,
     MAX_WARMUP_STEPS,
     MIN_STEPS,
-    PIECES_PER_PARAMETER,
+    TOKENS_PER_PARAMETER,
     VOCAB_PER_WIDTH,
-    Plan,
-    pieces_of,
-    rounded,
+    Heuristics,
+    estimate_n_tokens,
+    round_to_two_figures,
 )
-from mtkit.config.auto.model_sizes import SIZES
-from mtkit.config.auto.statistics import CorpusFacts, Machine
+from mtkit.config.auto.model_sizes import MODEL_SIZES
+from mtkit.config.auto.statistics import CorpusStatistics, Machine
 
 _MAX_CPU_BATCH = 4096
 _MAX_RATE = 0.002
@@ -34,7 +34,7 @@ _MANY = 0.1
 _SPACELESS = ("thai", "lao", "khmer", "myanmar")
 
 
-class Choice(NamedTuple):
+class RecommendedSetting(NamedTuple):
     """A key of the recipe."""
 
     key: str
@@ -45,15 +45,15 @@ class Choice(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Advice:
+class RecipeProposal:
     """A recipe without `data:`, and what is to be expected of it."""
 
-    choices: tuple[Choice, ...]
+    recommendations: tuple[RecommendedSetting, ...]
     n_parameters: int
     n_epochs: float
     hours: float
     """Hours of training: about right if the machine's speed was measured, else to a factor of 2 and more."""
-    smaller: tuple[tuple[str, float], ...]
+    smaller_sizes: tuple[tuple[str, float], ...]
     """Sizes that take less time, and their hours, where training takes many days."""
     hours_on_gpu: float | None
     """Of training on a GPU of 24 GB, where it takes many days on a CPU."""
@@ -64,7 +64,7 @@ class Advice:
     def settings(self) -> dict[str, dict[str, Any]]:
         """As a recipe has them."""
         sections: dict[str, dict[str, Any]] = {}
-        for choice in self.choices:
+        for choice in self.recommendations:
             section, _, key = choice.key.partition(".")
             sections.setdefault(section, {})[key] = choice.value
         return sections
@@ -72,12 +72,12 @@ class Advice:
     @property
     def reasons(self) -> dict[str, str]:
         """By the dotted key."""
-        return {choice.key: choice.reason for choice in self.choices}
+        return {choice.key: choice.reason for choice in self.recommendations}
 
 
-def advise(
-    corpus: CorpusFacts, machine: Machine, size: str | None = None, *, validates: bool = True
-) -> Advice:
+def propose_recipe(
+    corpus: CorpusStatistics, machine: Machine, size: str | None = None, *, validates: bool = True
+) -> RecipeProposal:
     """Choose settings.
 
     Args:
@@ -86,7 +86,7 @@ def advise(
         size: One of SIZES; default: what suits the corpus.
         validates: Whether there is a validation corpus.
     """
-    plan = Plan(corpus, machine, size)
+    plan = Heuristics(corpus, machine, size)
     choices = [
         *_tokenizer(plan),
         *_lengths(plan),
@@ -99,12 +99,12 @@ def advise(
         choices += _validation(plan)
     smaller, hours_on_gpu = [], None
     if plan.hours > _MANY_HOURS:
-        sizes = SIZES[: SIZES.index(plan.size_name)]
-        smaller = [(name, Plan(corpus, machine, name).hours) for name in reversed(sizes)]
+        sizes = MODEL_SIZES[: MODEL_SIZES.index(plan.size_name)]
+        smaller = [(name, Heuristics(corpus, machine, name).hours) for name in reversed(sizes)]
         hours_on_gpu = (
-            Plan(corpus, _OTHER_GPU, plan.size_name).hours if machine.gpu is None else None
+            Heuristics(corpus, _OTHER_GPU, plan.size_name).hours if machine.gpu is None else None
         )
-    return Advice(
+    return RecipeProposal(
         tuple(choices),
         plan.n_parameters,
         plan.n_epochs,
@@ -115,41 +115,43 @@ def advise(
     )
 
 
-def _tokenizer(plan: Plan) -> Iterator[Choice]:
+def _tokenizer(plan: Heuristics) -> Iterator[RecommendedSetting]:
     corpus = plan.corpus
     src, tgt = corpus.src.script.title(), corpus.tgt.script.title()
     n_chars = max(corpus.src.n_chars, corpus.tgt.n_chars)
-    yield Choice("tokenizer.vocab_size", plan.vocab_size, _why_vocab_size(plan, n_chars))
+    yield RecommendedSetting(
+        "tokenizer.vocab_size", plan.vocab_size, _why_vocab_size(plan, n_chars)
+    )
     if src == tgt:
         why = (
             f"both sides are written in {src} letters, so names and many words have the same pieces"
         )
     elif plan.joint:
-        why = f"{src} and {tgt}, but up to {plan.shared_share:.0%} of a side's letters are in the other's script and can share pieces"
+        why = f"{src} and {tgt}, but up to {plan.shared_letter_share:.0%} of a side's letters are in the other's script and can share pieces"
     else:
-        why = f"{src} and {tgt}: at most {plan.shared_share:.1%} of a side's letters are in the other's script, so there is little to share"
-    yield Choice("tokenizer.joint", plan.joint, why)
+        why = f"{src} and {tgt}: at most {plan.shared_letter_share:.1%} of a side's letters are in the other's script, so there is little to share"
+    yield RecommendedSetting("tokenizer.joint", plan.joint, why)
     is_dense = max(corpus.src.dense_share, corpus.tgt.dense_share) >= 0.05
     if is_dense or n_chars > plan.vocab_size / 20:
         why = f"{n_chars:,} different characters; the rarest, 0.05 % of the text, are spelt as bytes, which leaves room for longer pieces"
-        yield Choice("tokenizer.character_coverage", 0.9995, why)
+        yield RecommendedSetting("tokenizer.character_coverage", 0.9995, why)
     elif corpus.n_pairs >= 1_000_000:
         why = f"{_number(corpus.n_pairs)} pairs hold many characters that come once; the rarest, 0.01 % of the text, are spelt as bytes"
-        yield Choice("tokenizer.character_coverage", 0.9999, why)
+        yield RecommendedSetting("tokenizer.character_coverage", 0.9999, why)
     else:
-        yield Choice(
+        yield RecommendedSetting(
             "tokenizer.character_coverage",
             1.0,
             f"only {n_chars:,} different characters: all get pieces of their own",
         )
-    yield Choice(
+    yield RecommendedSetting(
         "tokenizer.byte_fallback",
         True,
         "characters that were never seen are spelt as bytes, so nothing becomes an unknown piece",
     )
 
 
-def _why_vocab_size(plan: Plan, n_chars: int) -> str:
+def _why_vocab_size(plan: Heuristics, n_chars: int) -> str:
     words = f"{_number(plan.n_vocab_words)} running words"
     each = "" if plan.joint else " for each side"
     if plan.vocab_size == MAX_VOCAB_SIZE:
@@ -163,10 +165,10 @@ def _why_vocab_size(plan: Plan, n_chars: int) -> str:
     return f"{words}{each}: 7 times the square root; each piece must be seen often, so small corpora want few (Sennrich and Zhang 2019)"
 
 
-def _lengths(plan: Plan) -> Iterator[Choice]:
+def _lengths(plan: Heuristics) -> Iterator[RecommendedSetting]:
     corpus = plan.corpus
     longest = max(
-        pieces_of(side.chars_p999, side.dense_share, plan.vocab_size)
+        estimate_n_tokens(side.chars_p999, side.dense_share, plan.vocab_size)
         for side in (corpus.src, corpus.tgt)
     )
     max_length = min(512, max(128, 32 * math.ceil(1.3 * longest / 32)))
@@ -177,20 +179,20 @@ def _lengths(plan: Plan) -> Iterator[Choice]:
         why += "; 128 leaves room for longer text when translating"
     else:
         why += ", and a third more for safety"
-    yield Choice("preprocess.max_length", max_length, why)
+    yield RecommendedSetting("preprocess.max_length", max_length, why)
     max_ratio = min(4.0, max(2.5, math.ceil(3.0 * corpus.width_ratio_p99) / 2))
     why = f"in 99 of 100 pairs the sides differ by less than {corpus.width_ratio_p99:.1f} times; half as much again is let pass, 2.5 to 4"
-    yield Choice("preprocess.max_ratio", max_ratio, why)
+    yield RecommendedSetting("preprocess.max_ratio", max_ratio, why)
 
 
-def _augment(plan: Plan) -> Iterator[Choice]:
-    share = plan.corpus.src.several_sentences
+def _augment(plan: Heuristics) -> Iterator[RecommendedSetting]:
+    share = plan.corpus.src.multi_sentence_share
     if share < _MANY_SENTENCES:
         why = f"{share:.0%} of the lines have several sentences; a tenth joined from two costs single ones nothing (docs/guides/robust-training.md)"
-        yield Choice("augment.merge", 0.1, why)
+        yield RecommendedSetting("augment.merge", 0.1, why)
 
 
-def _batches(plan: Plan) -> Iterator[Choice]:
+def _batches(plan: Heuristics) -> Iterator[RecommendedSetting]:
     n, gpu = plan.effective_tokens, plan.machine.gpu
     words = f"{_number(plan.corpus.n_words)} running words"
     if n == 25_000:
@@ -200,29 +202,31 @@ def _batches(plan: Plan) -> Iterator[Choice]:
     else:
         why = f"{words}: updates of {n:,} positions; small corpora learn more from many small ones (Sennrich and Zhang 2019)"
     if gpu is None and n <= _MAX_CPU_BATCH:
-        yield Choice("batches.max_tokens", n, why)
+        yield RecommendedSetting("batches.max_tokens", n, why)
     elif gpu is None:
-        yield Choice(
+        yield RecommendedSetting(
             "batches.max_tokens",
             _MAX_CPU_BATCH,
             f"larger batches are no faster on {_cores(plan.machine)}",
         )
-        yield Choice(
+        yield RecommendedSetting(
             "batches.effective_tokens", n, f"{why}; {round(n / _MAX_CPU_BATCH)} batches each"
         )
     else:
-        yield Choice(
+        yield RecommendedSetting(
             "batches.max_tokens",
             "auto",
             f"what fits {plan.machine.gpu_memory_gb:.0f} GB is measured when training starts",
         )
-        yield Choice("batches.effective_tokens", n, f"{why}, in as many batches as it takes")
+        yield RecommendedSetting(
+            "batches.effective_tokens", n, f"{why}, in as many batches as it takes"
+        )
 
 
-def _model(plan: Plan) -> Iterator[Choice]:
+def _model(plan: Heuristics) -> Iterator[RecommendedSetting]:
     size, corpus, scale = plan.size, plan.corpus, plan.scale
     words = f"{_number(corpus.n_words)} running words"
-    if plan.wanted_size is not None:
+    if plan.requested_size is not None:
         why = f"the size {plan.size_name}, as asked for; {words} suit the size {scale.size}"
     elif plan.size_name != scale.size:
         why = f"{words} would feed a larger model, which asks for a GPU of {BIG_GPU_GB} GB; the paper's base model"
@@ -230,32 +234,32 @@ def _model(plan: Plan) -> Iterator[Choice]:
         why = f"{words} feed the paper's {plan.size_name} model"
     else:
         why = f"{words} suit a model of {_number(plan.n_parameters)} parameters; a larger one learns so few by heart (Araabi and Monz 2020)"
-    yield Choice("model.d_model", size.d_model, why)
+    yield RecommendedSetting("model.d_model", size.d_model, why)
     goes_with = f"goes with that width in the size {plan.size_name}"
-    yield Choice("model.n_encoder_layers", size.n_layers, goes_with)
-    yield Choice("model.n_decoder_layers", size.n_layers, goes_with)
-    yield Choice("model.n_heads", size.n_heads, goes_with)
-    yield Choice("model.d_ff", size.d_ff, goes_with)
+    yield RecommendedSetting("model.n_encoder_layers", size.n_layers, goes_with)
+    yield RecommendedSetting("model.n_decoder_layers", size.n_layers, goes_with)
+    yield RecommendedSetting("model.n_heads", size.n_heads, goes_with)
+    yield RecommendedSetting("model.d_ff", size.d_ff, goes_with)
     if plan.decays_to_zero:
-        yield Choice(
+        yield RecommendedSetting(
             "model.norm",
             "pre",
             "trains safely with a short warmup and a high rate (Xiong et al. 2020)",
         )
     else:
-        yield Choice(
+        yield RecommendedSetting(
             "model.norm",
             "post",
             "as in the paper, whose results for this size were reached with it",
         )
     if plan.joint:
-        yield Choice(
+        yield RecommendedSetting(
             "model.tied_embeddings",
             "all",
             "one vocabulary serves both sides, and one matrix spares parameters",
         )
     else:
-        yield Choice(
+        yield RecommendedSetting(
             "model.tied_embeddings",
             "output",
             "the sides have vocabularies of their own; target embedding and output layer share one matrix",
@@ -263,7 +267,7 @@ def _model(plan: Plan) -> Iterator[Choice]:
     why = f"each pair is seen {_times(plan.n_epochs)}, and {words} are " + (
         "few: much" if scale.dropout >= 0.3 else "many: little"
     )
-    yield Choice(
+    yield RecommendedSetting(
         "model.dropout",
         scale.dropout,
         f"{why} dropout"
@@ -272,42 +276,44 @@ def _model(plan: Plan) -> Iterator[Choice]:
     )
 
 
-def _training(plan: Plan) -> Iterator[Choice]:
+def _training(plan: Heuristics) -> Iterator[RecommendedSetting]:
     epoch = f"an epoch is about {_number(plan.steps_per_epoch)} updates"
     if plan.n_steps == MIN_STEPS and plan.n_epochs > plan.scale.n_epochs:
         why = f"{epoch}; fewer than {MIN_STEPS:,} updates are too few for any model"
-    elif plan.most_epochs < plan.scale.n_epochs:
-        why = f"{epoch}; after {plan.n_epochs:.1f} epochs, {PIECES_PER_PARAMETER} pieces for each parameter, a model of this size learns little more"
+    elif plan.max_useful_epochs < plan.scale.n_epochs:
+        why = f"{epoch}; after {plan.n_epochs:.1f} epochs, {TOKENS_PER_PARAMETER} pieces for each parameter, a model of this size learns little more"
     else:
         why = f"{epoch}, and {plan.scale.n_epochs} epochs suit a corpus of this size"
-    yield Choice("training.max_steps", plan.n_steps, why)
+    yield RecommendedSetting("training.max_steps", plan.n_steps, why)
     why = (
         "a fifth of the updates"
         if plan.warmup_steps < MAX_WARMUP_STEPS
         else "as in the paper; longer only delays, shorter may diverge (Popel and Bojar 2018)"
     )
-    yield Choice("training.warmup_steps", plan.warmup_steps, why)
+    yield RecommendedSetting("training.warmup_steps", plan.warmup_steps, why)
     by_rule = (plan.size.d_model * plan.warmup_steps) ** -0.5
     rule = f"1/sqrt(width {plan.size.d_model} x warmup {plan.warmup_steps:,}), the paper's highest rate"
     rate = min(_MAX_RATE, float(f"{by_rule:.1e}"))
-    yield Choice(
+    yield RecommendedSetting(
         "training.learning_rate",
         rate,
         rule if by_rule < _MAX_RATE else f"{rule}, is more; {_MAX_RATE} is proven for small models",
     )
     if plan.decays_to_zero:
         why = f"falls to zero at max_steps: right for a run whose length is known, {_number(plan.n_steps)} updates"
-        yield Choice("training.schedule", "cosine", why)
+        yield RecommendedSetting("training.schedule", "cosine", why)
     else:
-        yield Choice(
+        yield RecommendedSetting(
             "training.schedule",
             "inverse_sqrt",
             "as in the paper; the run may be made longer at any time",
         )
-        yield Choice(
+        yield RecommendedSetting(
             "training.average_last", 5, "as in the paper: stands in for a rate that falls to zero"
         )
-    yield Choice("training.label_smoothing", 0.1, "as in the paper, and in recipes/multi30k-de-en")
+    yield RecommendedSetting(
+        "training.label_smoothing", 0.1, "as in the paper, and in recipes/multi30k-de-en"
+    )
     machine = plan.machine
     if machine.gpu is not None:
         why = (
@@ -319,39 +325,39 @@ def _training(plan: Plan) -> Iterator[Choice]:
         why = "bf16: this processor has it; more than 1.5 times as fast as float32, and control runs were as good"
     else:
         why = "this processor has no bf16, so it is float32"
-    yield Choice("training.precision", "auto", why)
-    why = f"a crash loses up to {in_words(plan.save_every / plan.steps_per_hour)} of work"
-    yield Choice("training.save_every_steps", plan.save_every, why)
+    yield RecommendedSetting("training.precision", "auto", why)
+    why = f"a crash loses up to {approximate_duration(plan.save_every_steps / plan.steps_per_hour)} of work"
+    yield RecommendedSetting("training.save_every_steps", plan.save_every_steps, why)
 
 
-def _validation(plan: Plan) -> Iterator[Choice]:
-    every = plan.validate_every
-    yield Choice(
+def _validation(plan: Heuristics) -> Iterator[RecommendedSetting]:
+    every = plan.validation_every_steps
+    yield RecommendedSetting(
         "validation.every_steps",
         every,
-        f"{_number(plan.n_steps / every)} validations in the run, about {in_words(plan.hours * every / plan.n_steps)} apart",
+        f"{_number(plan.n_steps / every)} validations in the run, about {approximate_duration(plan.hours * every / plan.n_steps)} apart",
     )
     side = plan.corpus.tgt
     if side.dense_share >= 0.3 or side.script in _SPACELESS:
-        yield Choice(
+        yield RecommendedSetting(
             "validation.metric",
             "chrf",
             f"{side.script.title()} text: BLEU counts words between spaces, chrF counts characters",
         )
     else:
-        yield Choice(
+        yield RecommendedSetting(
             "validation.metric",
             "bleu",
             f"{side.script.title()} text has words between spaces, as BLEU wants them",
         )
-    yield Choice(
+    yield RecommendedSetting(
         "validation.patience",
         10,
         f"stop when ten validations in a row, {min(1.0, 10 * every / plan.n_steps):.0%} of the run, brought nothing",
     )
 
 
-def _notes(plan: Plan) -> Iterator[str]:
+def _notes(plan: Heuristics) -> Iterator[str]:
     corpus, machine = plan.corpus, plan.machine
     if corpus.n_words < _FEW_WORDS:
         yield f"{_number(corpus.n_words)} running words teach little; look for more, or fine-tune a model (training.init_from)"
@@ -372,25 +378,25 @@ def _number(number: float) -> str:
 
 
 def _times(n_epochs: float) -> str:
-    return "about once" if n_epochs < 1.5 else f"{rounded(n_epochs)} times"
+    return "about once" if n_epochs < 1.5 else f"{round_to_two_figures(n_epochs)} times"
 
 
 def _cores(machine: Machine) -> str:
     return "one core" if machine.n_cores == 1 else f"{machine.n_cores} cores"
 
 
-def in_words(hours: float) -> str:
+def approximate_duration(hours: float) -> str:
     """How long something takes, roughly: `40 minutes`, `3 hours`, `12 days`, `7 weeks`."""
     for unit, size in ("week", 168.0), ("day", 24.0), ("hour", 1.0):
         if hours >= 2 * size:
-            return f"{rounded(hours / size)} {unit}s"
-    minutes = max(1, rounded(60 * hours))
+            return f"{round_to_two_figures(hours / size)} {unit}s"
+    minutes = max(1, round_to_two_figures(60 * hours))
     return "a minute" if minutes == 1 else f"{minutes} minutes"
 
 
-def range_in_words(least_hours: float, most_hours: float) -> str:
+def approximate_duration_range(least_hours: float, most_hours: float) -> str:
     """Return how long something may take, as `40 to 90 minutes` or `50 minutes to 3 hours`."""
-    least, most = in_words(least_hours), in_words(most_hours)
+    least, most = approximate_duration(least_hours), approximate_duration(most_hours)
     if least == most:
         return least
     return f"{least.removesuffix(most[most.index(' ') :])} to {most}"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class SideFacts:
+class SideStatistics:
     """One side of a corpus, by a sample of cleaned pairs."""
 
     lang: str
@@ -18,7 +18,7 @@ class SideFacts:
     """One line in a thousand has more characters."""
     dense_share: float
     """Share of the characters that are Hangul, Han or kana, which say about twice as much as an alphabet's letters."""
-    foreign_share: float
+    other_script_share: float
     """Share of the letters that belong to the other side's script, where that is another one."""
     n_chars: int
     """Different characters."""
@@ -26,12 +26,12 @@ class SideFacts:
     """So many of them, the commonest, make 99.95 % of the text."""
     n_types: int
     """Different words."""
-    several_sentences: float = 0.0
+    multi_sentence_share: float = 0.0
     """Share of the lines with several sentences."""
 
 
 @dataclass(frozen=True)
-class CorpusFacts:
+class CorpusStatistics:
     """A parallel corpus. Pairs and duplicates are counted to the last; all else is known of a sample of cleaned pairs."""
 
     n_pairs: int
@@ -46,8 +46,8 @@ class CorpusFacts:
     width_ratio_p99: float
     """In one pair of a hundred, one side is more than this many times as wide as the other. Hangul, Han and kana count twice; very short pairs do not
     count."""
-    src: SideFacts
-    tgt: SideFacts
+    src: SideStatistics
+    tgt: SideStatistics
 
     @property
     def n_kept(self) -> float:

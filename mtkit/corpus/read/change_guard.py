@@ -8,7 +8,7 @@ from typing import Self
 from mtkit.config.data import CorpusSource
 from mtkit.corpus.read.hub import folder_files, local_folder
 from mtkit.io.change_guard import FileStamp, changed_while_read, file_stamp
-from mtkit.io.spool import is_read_once
+from mtkit.io.spool import is_stream
 
 
 @dataclass(frozen=True)
@@ -48,4 +48,4 @@ def _files(source: CorpusSource) -> list[Path]:
     if folder is not None:
         return folder_files(folder)
     paths = (source.src, source.tgt, source.alignment, source.file)
-    return [path for path in paths if path is not None and not is_read_once(path)]
+    return [path for path in paths if path is not None and not is_stream(path)]

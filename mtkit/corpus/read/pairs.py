@@ -12,7 +12,8 @@ from mtkit.config.data import CorpusSource, DataConfig, FileFormat
 from mtkit.corpus.sentence_pair import SentencePair, SideSpec
 from mtkit.errors import MtkitError
 from mtkit.io.compression import SUFFIXES
-from mtkit.io.spool import rereadable, shown_name
+from mtkit.io.paths import display_name
+from mtkit.io.spool import spool_if_stream
 from mtkit.io.text import read_lines, sha256_file
 
 _FORMATS: dict[str, FileFormat] = {
@@ -47,8 +48,8 @@ def read_pairs(source: CorpusSource, data: DataConfig) -> Iterator[SentencePair]
         return _text_pairs(source.src, source.tgt, sides)
     kind, path, name = (
         file_format(source),
-        rereadable(source.file, "the corpus"),
-        shown_name(source.file),
+        spool_if_stream(source.file, "the corpus"),
+        display_name(source.file),
     )
     if kind == "tmx":
         from mtkit.corpus.read.tmx import tmx_pairs
@@ -68,7 +69,7 @@ def describe_source(source: CorpusSource) -> str:
             if part
         )
     return ", ".join(
-        shown_name(path) for path in (source.src, source.tgt, source.file) if path is not None
+        display_name(path) for path in (source.src, source.tgt, source.file) if path is not None
     )
 
 
@@ -86,13 +87,17 @@ def source_fingerprint(source: CorpusSource, data: DataConfig) -> str:
     elif source.file is not None:
         parts = [
             file_format(source),
-            sha256_file(rereadable(source.file)),
+            sha256_file(spool_if_stream(source.file)),
             choice,
             *filter(None, [source.separator]),
         ]
     else:
         assert source.src is not None and source.tgt is not None
-        parts = ["text", sha256_file(rereadable(source.src)), sha256_file(rereadable(source.tgt))]
+        parts = [
+            "text",
+            sha256_file(spool_if_stream(source.src)),
+            sha256_file(spool_if_stream(source.tgt)),
+        ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -113,7 +118,7 @@ def file_format(source: CorpusSource) -> FileFormat:
     if not suffixes or suffixes[-1] not in _FORMATS:
         known = "tsv, csv, jsonl, parquet or tmx"
         raise MtkitError(
-            f"`{shown_name(source.file)}`: its name does not say what format it has",
+            f"`{display_name(source.file)}`: its name does not say what format it has",
             f"set `format` of that corpus to {known}",
         )
     return _FORMATS[suffixes[-1]]
@@ -131,15 +136,15 @@ def _text_pairs(
     src_path: Path, tgt_path: Path, sides: tuple[SideSpec, SideSpec]
 ) -> Iterator[SentencePair]:
     # Both are opened here, so that a missing file is told at once.
-    src_name, tgt_name = shown_name(src_path), shown_name(tgt_path)
+    src_name, tgt_name = display_name(src_path), display_name(tgt_path)
     src_lines = read_lines(
-        rereadable(src_path, "the source side"),
+        spool_if_stream(src_path, "the source side"),
         what="the source side",
         name=src_name,
         lang=sides[0].lang,
     )
     tgt_lines = read_lines(
-        rereadable(tgt_path, "the target side"),
+        spool_if_stream(tgt_path, "the target side"),
         what="the target side",
         name=tgt_name,
         lang=sides[1].lang,

@@ -11,7 +11,7 @@ from mtkit.corpus.read.delimited import csv_pairs, tsv_pairs
 from mtkit.corpus.sentence_pair import SentencePair, SideSpec
 from mtkit.errors import MtkitError
 from mtkit.io.json_lines import broken_json
-from mtkit.io.text import read_lines, readable
+from mtkit.io.text import open_binary, read_lines
 
 Sides = tuple[SideSpec, SideSpec]
 
@@ -36,7 +36,7 @@ def table_pairs(
         MtkitError: At the call: no such file. While reading: a column is missing, a row is not as it should be, or a value is no text.
     """
     if kind == "parquet":
-        with readable(path, "the corpus"):
+        with open_binary(path, "the corpus"):
             return text_pairs(_parquet_values(path, name, sides), sides, f"`{name}`: row")
     lines = read_lines(path, what="the corpus", name=name, lang=encoding_lang(sides))
     if kind == "jsonl":

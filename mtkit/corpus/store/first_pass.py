@@ -10,8 +10,8 @@ from mtkit.corpus.sentence_pair import SentencePair
 from mtkit.corpus.store.word_links import read_links
 from mtkit.errors import MtkitError
 from mtkit.io.logs import get_logger
+from mtkit.io.paths import display_name
 from mtkit.io.progress import ProgressBar, progress
-from mtkit.io.spool import shown_name
 
 logger = get_logger(__name__)
 
@@ -51,7 +51,7 @@ def _read_source(source: CorpusSource, recipe: Recipe, bar: ProgressBar) -> int:
         and (n_lines := sum(1 for _ in read_links(source.alignment))) != passes.n_pairs
     ):
         raise MtkitError(
-            f"`{shown_name(source.alignment)}` has {n_lines:,} lines, but `{shown_name(source.src)}` has {passes.n_pairs:,}",
+            f"`{display_name(source.alignment)}` has {n_lines:,} lines, but `{display_name(source.src)}` has {passes.n_pairs:,}",
             "line N must align line N of src and tgt; run the word aligner on these files again",
         )
     return passes.n_pairs

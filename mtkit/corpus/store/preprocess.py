@@ -15,9 +15,9 @@ from mtkit.corpus.store.token_store import FORMAT_VERSION, TokenStore
 from mtkit.corpus.train_tokenizer import input_fingerprints, load_if_fresh, load_or_train_tokenizer
 from mtkit.errors import MtkitError
 from mtkit.io.arguments import require_workers
-from mtkit.io.build_manifest import MANIFEST_NAME, make_key, read_manifest, refuse_foreign
+from mtkit.io.build_manifest import MANIFEST_NAME, content_hash, read_manifest, refuse_foreign
 from mtkit.io.logs import get_logger
-from mtkit.io.spool import rereadable
+from mtkit.io.spool import spool_if_stream
 from mtkit.io.text import sha256_file
 from mtkit.tokenizer.subword import Tokenizer
 
@@ -128,10 +128,10 @@ def _key(recipe: Recipe, inputs: list[dict[str, str]], tokenizer: Tokenizer) -> 
         held_out,
     ]
     alignments = [
-        source.alignment and sha256_file(rereadable(source.alignment, "the alignment"))
+        source.alignment and sha256_file(spool_if_stream(source.alignment, "the alignment"))
         for source in recipe.data.train
     ]
-    return make_key([*parts, alignments] if any(alignments) else parts)
+    return content_hash([*parts, alignments] if any(alignments) else parts)
 
 
 def _fresh_manifest(folder: Path, key: str) -> dict[str, Any] | None:

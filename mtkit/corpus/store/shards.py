@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from mtkit.corpus.store.token_store import id_type
 from mtkit.corpus.store.word_links import LINK_TYPE, WordLinks
 from mtkit.errors import MtkitError
+from mtkit.io.atomic import atomic_dir
 from mtkit.io.build_manifest import find_damage, read_manifest, write_manifest
-from mtkit.io.text import atomic_dir
 
 PART_SIZE = 100_000
 """Pairs of the corpus in a part, before cleaning. Part of the format: shards count on equal parts."""

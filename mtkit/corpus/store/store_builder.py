@@ -27,9 +27,9 @@ from mtkit.corpus.store.shards import KEYS_NAME, PART_SIZE, EncodedPairs, PartFi
 from mtkit.corpus.store.token_store import StoreWriter
 from mtkit.corpus.store.word_links import read_links
 from mtkit.errors import MtkitError
+from mtkit.io.atomic import atomic_dir, replace_dir
+from mtkit.io.paths import display_name
 from mtkit.io.progress import ProgressBar, progress
-from mtkit.io.spool import shown_name
-from mtkit.io.text import atomic_dir, replace_dir
 from mtkit.tokenizer.subword import Tokenizer
 from mtkit.workers.process_pool import n_cores, ordered_map
 
@@ -139,7 +139,7 @@ class StoreBuilder:
                 cleaner.for_source(source),
                 source.tags,
                 tuple(self.tokenizer.src.tag_ids(source.tags)),
-                shown_name(source.alignment) if source.alignment is not None else "",
+                display_name(source.alignment) if source.alignment is not None else "",
             )
             for source in self.recipe.data.train
         )

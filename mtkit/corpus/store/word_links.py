@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtkit.errors import MtkitError
-from mtkit.io.spool import rereadable, shown_name
+from mtkit.io.paths import display_name
+from mtkit.io.spool import spool_if_stream
 from mtkit.io.text import read_lines
 
 LINK_TYPE = np.dtype("<u2")
@@ -65,7 +66,7 @@ def read_links(path: Path) -> Iterator[str]:
         MtkitError: At the first line: no such file.
     """
     return read_lines(
-        rereadable(path, "the alignment"), what="the alignment", name=shown_name(path)
+        spool_if_stream(path, "the alignment"), what="the alignment", name=display_name(path)
     )
 
 

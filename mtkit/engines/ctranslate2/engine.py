@@ -16,7 +16,7 @@ from mtkit.engines.ctranslate2.exported_dir import ExportedModel, load_exported_
 from mtkit.engines.protocol import SearchRequest
 from mtkit.errors import MtkitError
 from mtkit.interop.package import require_ctranslate2
-from mtkit.interop.weight_map import n_positions, pieces_of
+from mtkit.interop.weight_map import n_positions, vocabulary_tokens
 from mtkit.model.device import choose_device, describe_device
 from mtkit.search.constraints.constraints import Constraints
 from mtkit.search.hypothesis import Hypothesis, length_penalty
@@ -63,7 +63,7 @@ class CTranslate2Engine:
         self.translator = translator
         self.n_workers = n_workers
         src, tgt = exported.tokenizer.src, exported.tokenizer.tgt
-        self._src_pieces, self._tgt_pieces = pieces_of(src), pieces_of(tgt)
+        self._src_pieces, self._tgt_pieces = vocabulary_tokens(src), vocabulary_tokens(tgt)
         self._tgt_ids = {piece: piece_id for piece_id, piece in enumerate(self._tgt_pieces)}
         self._eos = self._tgt_pieces[tgt.special.eos]
         self._never = [[self._tgt_pieces[tgt.special.pad]], [self._tgt_pieces[tgt.special.bos]]]

@@ -18,7 +18,7 @@ from mtkit.config.section import NonNegativeInt, PositiveInt, Section
 from mtkit.config.validation_errors import describe_problems
 from mtkit.engines.ctranslate2.model_bin import check_model_bin
 from mtkit.errors import MtkitError
-from mtkit.interop.weight_map import n_positions, pieces_of
+from mtkit.interop.weight_map import n_positions, vocabulary_tokens
 from mtkit.tokenizer.subword import Tokenizer
 
 EXPORT_VERSION = 1
@@ -185,15 +185,15 @@ def _check_vocabularies(path: Path, tokenizer: Tokenizer) -> None:
         (names for names in _VOCABULARIES if (path / names[0]).is_file()), _VOCABULARIES[0]
     )
     for name, subword in zip(names, (tokenizer.src, tokenizer.tgt), strict=False):
-        if _read_json(path / name) != pieces_of(subword):
+        if _read_json(path / name) != vocabulary_tokens(subword):
             raise _unfit(path / name, "it does not hold the tokenizer's pieces")
-    if len(names) == 1 and pieces_of(tokenizer.src) != pieces_of(tokenizer.tgt):
+    if len(names) == 1 and vocabulary_tokens(tokenizer.src) != vocabulary_tokens(tokenizer.tgt):
         raise _unfit(path / names[0], "source and target do not have the same pieces")
 
 
 def _check_their_config(path: Path, tokenizer: Tokenizer) -> None:
     tree = _read_json(path)
-    special, pieces = tokenizer.tgt.special, pieces_of(tokenizer.tgt)
+    special, pieces = tokenizer.tgt.special, vocabulary_tokens(tokenizer.tgt)
     wanted = {
         "bos_token": special.bos,
         "decoder_start_token": special.bos,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mtkit.config.model import ModelConfig
 from mtkit.errors import MtkitError
-from mtkit.io.text import readable
+from mtkit.io.text import open_binary
 
 _ITEM_SIZES = (4, 1, 2, 4, 2, 2)
 """Bytes of a number, by the type's id: float32, int8, int16, int32, float16, bfloat16."""
@@ -40,7 +40,7 @@ def check_model_bin(
     Raises:
         MtkitError: It is damaged, or of another model.
     """
-    with readable(path) as stream:
+    with open_binary(path) as stream:
         size = path.stat().st_size
         try:
             found = dict(_shapes(stream, size))

@@ -16,8 +16,8 @@ from safetensors.numpy import save
 from torch import Tensor
 
 from mtkit.errors import MtkitError
+from mtkit.io.atomic import atomic_write
 from mtkit.io.safetensors_header import Header, open_safetensors
-from mtkit.io.text import atomic_write
 from mtkit.tokenizer.subword import Tokenizer
 
 FORMAT_VERSION = "1"

@@ -20,7 +20,7 @@ class MetricsFile(Tracker):
         self.run = run
 
     def start(self, run: TrackedRun) -> None:
-        self.run.cut_metrics(run.step)
+        self.run.truncate_metrics(run.step)
 
     def log_metrics(self, step: int, kind: str, values: dict[str, float]) -> None:
         # JSON has no word for what is not a finite number.
@@ -36,7 +36,7 @@ class MetricsFile(Tracker):
         )
 
     def rollback(self, step: int) -> None:
-        self.run.cut_metrics(step)
+        self.run.truncate_metrics(step)
 
 
 def earlier_validations(run: RunDir) -> list[tuple[int, dict[str, float]]]:

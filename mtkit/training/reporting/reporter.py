@@ -8,7 +8,7 @@ from typing import Any, Self
 from mtkit.checkpoint.run_dir import RunDir
 from mtkit.config.recipe import Recipe
 from mtkit.io.logs import get_logger
-from mtkit.io.progress import terminal
+from mtkit.io.progress import drawable_terminal
 from mtkit.training.reporting.log_lines import LogLines
 from mtkit.training.reporting.metrics_file import MetricsFile
 from mtkit.training.reporting.terminal import TerminalView, fits
@@ -51,7 +51,7 @@ class Reporter:
         self._info = TrackedRun(
             run.path, flatten(recipe.model_dump(mode="json")), n_parameters, step
         )
-        console = terminal() if is_main else None
+        console = drawable_terminal() if is_main else None
         self._view = (
             TerminalView(self.pace, console) if console is not None and fits(console) else None
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mtkit.errors import MtkitError
-from mtkit.io.text import atomic_write
+from mtkit.io.atomic import atomic_write
 from mtkit.training.reporting.tracker import Status, TrackedRun, Tracker, ValidationSample
 
 ID_NAME = "wandb_id.txt"

@@ -227,22 +227,22 @@ def measure_batch_size(
     effective, n_processes = recipe.batches.effective_tokens, parallel.world_size
     assert effective is not None
     limit = effective // n_processes
-    if limit < recipe.longest:
+    if limit < recipe.max_sequence_length:
         raise MtkitError(
             f"batches.effective_tokens ({effective:,}) shared by {n_processes} processes is less than one of the longest sentences allowed "
-            f"({recipe.longest})",
+            f"({recipe.max_sequence_length})",
             "raise it, or lower preprocess.max_length",
         )
     with ProfilingRun(recipe, data, device) as trial:
         ladder = BatchSizeSearch.for_recipe(recipe, data, trial, limit, n_processes)
-        largest = parallel.min_int(ladder.find_largest(recipe.longest))
+        largest = parallel.min_int(ladder.find_largest(recipe.max_sequence_length))
         n_batches = round_up(-(-effective // largest), n_processes)
         # An update is to be of the wanted size, so its batches are equal parts of it.
         while (
             not parallel.min_int(
-                ladder.fits(max_tokens := max(effective // n_batches, recipe.longest))
+                ladder.fits(max_tokens := max(effective // n_batches, recipe.max_sequence_length))
             )
-            and max_tokens > recipe.longest
+            and max_tokens > recipe.max_sequence_length
         ):
             n_batches += n_processes
     peak = ladder.expected_peak(max_tokens)

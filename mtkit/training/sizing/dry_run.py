@@ -14,8 +14,8 @@ from mtkit.batches.loader import BatchLoader
 from mtkit.checkpoint.model_dir import TrainedModel, make_model
 from mtkit.checkpoint.run_dir import RunDir
 from mtkit.checkpoint.training_checkpoint import list_checkpoints, read_state
-from mtkit.config.beyond_end import beyond_end
 from mtkit.config.data import CorpusSource
+from mtkit.config.ineffective_settings import ineffective_settings
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.read.pairs import read_pairs, source_fingerprint
 from mtkit.corpus.sample import CorpusSample, prepare_sample
@@ -132,7 +132,7 @@ def dry_run(
                     read_once(readable)
             sample = None if is_fresh else prepare_sample(readable, Path(folder))
             _DryRun(found, readable, run, sample, chosen, PlannedProcesses(n_processes)).tell_all()
-    for text in beyond_end(recipe):
+    for text in ineffective_settings(recipe):
         found.add("warning", text)
     return found
 
@@ -385,7 +385,7 @@ class _DryRun:
         ladder = BatchSizeSearch.for_recipe(
             recipe, self.data, trial, recipe.batches.limit, self.parallel.world_size
         )
-        largest = ladder.check_limit(recipe.longest)
+        largest = ladder.check_limit(recipe.max_sequence_length)
         peak = ladder.expected_peak(grown)
         if peak is None or ladder.usable is None:
             self.found.add("memory", "cannot be measured on this system")

@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 
 from mtkit.batches.collate import Batch
-from mtkit.config.auto.heuristics import FILL, Plan
+from mtkit.config.auto.heuristics import BATCH_FILL, Heuristics
 from mtkit.config.model import ModelConfig
 from mtkit.config.training import TrainingConfig
 from mtkit.model.device import choose_device, choose_training_dtype
@@ -23,7 +23,7 @@ _MAX_POSITIONS = 2048
 _PAD_ID = 0
 
 
-def measure_flops(plan: Plan, device: str = "auto") -> float | None:
+def measure_flops(plan: Heuristics, device: str = "auto") -> float | None:
     """Measure the floating-point operations a second that training gets out of a device as it is now, by `Size.flops_per_piece`.
 
     Args:
@@ -40,7 +40,7 @@ def measure_flops(plan: Plan, device: str = "auto") -> float | None:
         return None
 
 
-def _measure(plan: Plan, device: torch.device) -> float:
+def _measure(plan: Heuristics, device: torch.device) -> float:
     size = replace(plan.size, n_layers=min(plan.size.n_layers, _MAX_LAYERS))
     stepper = _make_stepper(plan, size.n_layers, device)
     batch = _random_batch(plan, device)
@@ -53,13 +53,13 @@ def _measure(plan: Plan, device: torch.device) -> float:
         # The first update also sets everything up.
         seconds += time.perf_counter() - started_s if n_updates else 0.0
         n_updates += 1
-    pieces_per_second = FILL * (n_updates - 1) * batch.n_tokens / seconds
-    return pieces_per_second * size.flops_per_piece(
+    pieces_per_second = BATCH_FILL * (n_updates - 1) * batch.n_tokens / seconds
+    return pieces_per_second * size.flops_per_token(
         plan.vocab_size, batch.src.size(1) / batch.tgt_in.size(1)
     )
 
 
-def _make_stepper(plan: Plan, n_layers: int, device: torch.device) -> Stepper:
+def _make_stepper(plan: Heuristics, n_layers: int, device: torch.device) -> Stepper:
     size = plan.size
     model_config = ModelConfig(
         d_model=size.d_model,
@@ -84,10 +84,10 @@ def _make_stepper(plan: Plan, n_layers: int, device: torch.device) -> Stepper:
     )
 
 
-def _random_batch(plan: Plan, device: torch.device) -> Batch:
+def _random_batch(plan: Heuristics, device: torch.device) -> Batch:
     widths = [
         min(ModelConfig().max_positions, max(1, round(pieces)))
-        for pieces in (plan.src_pieces, plan.tgt_pieces)
+        for pieces in (plan.src_tokens, plan.tgt_tokens)
     ]
     n_rows = max(1, min(plan.effective_tokens, _MAX_POSITIONS) // max(widths))
     generator = torch.Generator().manual_seed(1)

@@ -13,7 +13,7 @@ from mtkit.translation.line_constraints import parse_constraints
 from mtkit.translation.lines.alignment_file import alignment_file
 from mtkit.translation.lines.document_types import without_documents
 from mtkit.translation.lines.output import write_alone
-from mtkit.workers.dist_env import Rank
+from mtkit.workers.dist_env import DistEnv
 
 
 def translate_beside(
@@ -55,7 +55,7 @@ def translate_beside(
             f"files of prefixes, constraints or alignments belong to lines of text, not to a {lines.options.input_format}",
             "translate the texts as a file of their own",
         )
-    if Rank.from_environment().n_ranks > 1:
+    if DistEnv.from_environment().world_size > 1:
         raise MtkitError(
             "several ranks cannot share files of prefixes, constraints or alignments",
             "start one process alone",

@@ -6,7 +6,7 @@ import torch
 
 from mtkit.errors import MtkitError
 from mtkit.model.device import choose_device, own_device
-from mtkit.workers.dist_env import Rank
+from mtkit.workers.dist_env import DistEnv
 from mtkit.workers.process_pool import n_cores
 
 MIN_LINES_OF_A_GPU = 4_000
@@ -44,7 +44,7 @@ def choose_layout(
     n_processes: int | None,
     n_workers: int | None,
     n_lines: int | None,
-    rank: Rank = Rank(),
+    rank: DistEnv = DistEnv(),
 ) -> DeviceLayout:
     """Choose who translates.
 
@@ -60,18 +60,20 @@ def choose_layout(
     Raises:
         MtkitError: There is no such device, or not one for each process.
     """
-    if rank.n_ranks > 1:
+    if rank.world_size > 1:
         if n_processes is not None and n_processes > 1:
             raise MtkitError(
-                f"{n_processes} processes in each of {rank.n_ranks} ranks",
+                f"{n_processes} processes in each of {rank.world_size} ranks",
                 "start more ranks, or give no --processes",
             )
-        chosen = own_device(device, rank.local_number, rank.n_local)
+        chosen = own_device(device, rank.local_rank, rank.local_world_size)
         n_threads = torch.get_num_threads()
         # One is what torchrun sets where the user has set nothing.
         return _alone(
             chosen,
-            max(1, n_cores() // rank.n_local) if n_threads == 1 < rank.n_local else n_threads,
+            max(1, n_cores() // rank.local_world_size)
+            if n_threads == 1 < rank.local_world_size
+            else n_threads,
             n_workers,
         )
     chosen = choose_device(device)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mtkit.io.change_guard import changed_while_read, file_stamp
-from mtkit.io.text import readable, sha256_file
+from mtkit.io.text import open_binary, sha256_file
 
 _END_BYTES = 1 << 16
 _UNREADABLE = {
@@ -26,7 +26,7 @@ def input_identity(path: Path) -> dict[str, Any]:
     Raises:
         MtkitError: It cannot be read.
     """
-    with readable(path, "the source text") as stream:
+    with open_binary(path, "the source text") as stream:
         start = stream.read(_END_BYTES)
         size = stream.seek(0, 2)
         stream.seek(max(size - _END_BYTES, 0))

@@ -19,7 +19,7 @@ from mtkit.translation.jobs.part_worker import POLL_S, PartWorker
 from mtkit.translation.jobs.parts_dir import PartsDir, Superseded, part_lines
 from mtkit.translation.jobs.summary import report_written
 from mtkit.translation.jobs.worker_pool import WorkerPool
-from mtkit.workers.dist_env import Rank
+from mtkit.workers.dist_env import DistEnv
 
 logger = get_logger(__name__)
 
@@ -45,7 +45,7 @@ def translate_in_parts(
     chunk_lines: int = 4_000,
     has_header: bool = False,
     errors: Utf8Errors = "strict",
-    rank: Rank = Rank(),
+    rank: DistEnv = DistEnv(),
     n_lines: NumberOfLines | None = None,
     lines_per_part: int | None = None,
     gone_after_s: float = GONE_AFTER_S,
@@ -83,7 +83,7 @@ def translate_in_parts(
     make_job = partial(
         PartWorker, input_path, identity, work, crew, chunk_lines, has_header, errors
     )
-    if rank.number:
+    if rank.rank:
         started_s = time.time()
         crew.load()
         _help(work, make_job, started_s, gone_after_s)
@@ -100,7 +100,7 @@ def translate_in_parts(
             # Before the bar, which would count it as time for lines.
             crew.load()
             started_s = time.monotonic()
-            others = Claims(work.path, gone_after_s) if rank.n_ranks > 1 else nullcontext()
+            others = Claims(work.path, gone_after_s) if rank.world_size > 1 else nullcontext()
             with (
                 others as claims,
                 progress(

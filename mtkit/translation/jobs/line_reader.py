@@ -6,8 +6,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from mtkit.io.compression import take_start, unpacked
-from mtkit.io.text import UTF8_BOM, Replaced, Utf8Errors, decode_lines, read_blocks, readable
+from mtkit.io.compression import decompressed, read_start
+from mtkit.io.text import UTF8_BOM, Utf8Errors, Utf8Replacer, decode_lines, open_binary, read_blocks
 
 COUNTED_BYTES = 1 << 29
 """A file of at most so many bytes is counted, which takes a second or less, a few where it is packed; of a larger one the beginning is."""
@@ -28,7 +28,7 @@ class LineReader:
     def __init__(self, path: Path, errors: Utf8Errors = "strict") -> None:
         self.name = str(path)
         self.n_passed = 0
-        self._replaced = Replaced(self.name) if errors == "replace" else None
+        self._replaced = Utf8Replacer(self.name) if errors == "replace" else None
         self._blocks = read_blocks(path, what="the source text")
         self._block: bytes | None = None
         self._at = 0
@@ -89,7 +89,7 @@ class LineReader:
 
     def _fill(self) -> bool:
         if self._block is None:
-            self._block = take_start(self._blocks, [UTF8_BOM]).removeprefix(UTF8_BOM)
+            self._block = read_start(self._blocks, [UTF8_BOM]).removeprefix(UTF8_BOM)
         while self._at == len(self._block):
             self._block, self._at = next(self._blocks, b""), 0
             if not self._block:
@@ -126,7 +126,7 @@ def number_of_lines(path: Path, what: str = "") -> NumberOfLines:
     """
     n_bytes = n_lines = 0
     last = b""
-    with readable(path, what) as stream:
+    with open_binary(path, what) as stream:
         size = path.stat().st_size
 
         def blocks() -> Iterator[bytes]:
@@ -135,7 +135,7 @@ def number_of_lines(path: Path, what: str = "") -> NumberOfLines:
                 n_bytes += len(block)
                 yield block
 
-        for block in unpacked(blocks(), str(path)):
+        for block in decompressed(blocks(), str(path)):
             n_lines += block.count(b"\n")
             last = block or last
             if size > COUNTED_BYTES and n_bytes >= _SAMPLE_BYTES:

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from mtkit.errors import MtkitError
-from mtkit.io.text import told_as_error
+from mtkit.io.atomic import convert_os_errors
 from mtkit.translation.jobs.parts_dir import Superseded
 
 BEAT_S = 15.0
@@ -69,7 +69,7 @@ class Claims:
             MtkitError: It cannot be written.
         """
         try:
-            with told_as_error(self._claims_dir):
+            with convert_os_errors(self._claims_dir):
                 is_mine = self._make(self._claim_path(part)) or self._take_over(part)
         except MtkitError as exc:
             if isinstance(exc.__cause__, FileNotFoundError):

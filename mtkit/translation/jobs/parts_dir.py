@@ -20,9 +20,10 @@ from typing import Any
 
 from mtkit.engines.batch_journal import lines_in_journal
 from mtkit.errors import MtkitError
-from mtkit.io.build_manifest import MANIFEST_NAME, make_key, read_manifest
-from mtkit.io.compression import packed
-from mtkit.io.text import atomic_write, is_leftover, readable, tidy, told_as_error
+from mtkit.io.atomic import atomic_write, clean_up_leftovers, convert_os_errors, is_leftover
+from mtkit.io.build_manifest import MANIFEST_NAME, content_hash, read_manifest
+from mtkit.io.compression import compressed
+from mtkit.io.text import open_binary
 from mtkit.translation.jobs.identity import differences
 from mtkit.translation.jobs.worker_pool import ChunkResult
 from mtkit.translation.lines.flag_counts import FlagCounts
@@ -73,7 +74,7 @@ class PartsDir:
                 default=str,
             )
         )
-        self.key = make_key(self.manifest)[:16]
+        self.key = content_hash(self.manifest)[:16]
 
     @property
     def lock_path(self) -> Path:
@@ -91,7 +92,7 @@ class PartsDir:
             MtkitError: There are parts of another translation, or of this one and nobody said that it shall go on.
         """
         # Where joining was killed.
-        tidy(self.path.parent, [self.path.name.removesuffix(_ENDING)])
+        clean_up_leftovers(self.path.parent, [self.path.name.removesuffix(_ENDING)])
         old = read_manifest(self.path)
         if old is None:
             self._refuse_foreign()
@@ -195,9 +196,12 @@ class PartsDir:
         Raises:
             MtkitError: It cannot be written.
         """
-        with atomic_write(self.output_path) as raw, packed(raw, str(self.output_path)) as stream:
+        with (
+            atomic_write(self.output_path) as raw,
+            compressed(raw, str(self.output_path)) as stream,
+        ):
             for part in range(n_parts):
-                with readable(self._part_path(part)) as source:
+                with open_binary(self._part_path(part)) as source:
                     shutil.copyfileobj(source, stream, _JOIN_BYTES)
         self._write_manifest(self.manifest | _JOINED)
         self.remove()
@@ -219,7 +223,7 @@ class PartsDir:
         return self.path / "batches" / f"{part:09d}"
 
     def _begin(self, keeps: bool) -> None:
-        with told_as_error(self.shown):
+        with convert_os_errors(self.shown):
             if not keeps:
                 self._clear()
             # Of ranks that are no more, or will claim anew.

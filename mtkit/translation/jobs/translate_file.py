@@ -9,7 +9,7 @@ from pathlib import Path
 from mtkit.errors import MtkitError
 from mtkit.io.logs import get_logger
 from mtkit.io.progress import progress
-from mtkit.io.spool import is_read_once
+from mtkit.io.spool import is_stream
 from mtkit.io.text import Utf8Errors, read_lines, write_lines
 from mtkit.translation.jobs.device_layout import DeviceLayout, choose_layout
 from mtkit.translation.jobs.in_parts import translate_in_parts
@@ -21,7 +21,7 @@ from mtkit.translation.jobs.translation_spec import TranslationSpec
 from mtkit.translation.lines.document_types import without_documents
 from mtkit.translation.lines.flag_counts import FlagCounts
 from mtkit.translation.translator import CHUNK_LINES
-from mtkit.workers.dist_env import Rank
+from mtkit.workers.dist_env import DistEnv
 
 logger = get_logger(__name__)
 
@@ -65,7 +65,7 @@ def translate_file(
             shall go on.
         KeyboardInterrupt: With a text that tells what is kept.
     """
-    rank = Rank.from_environment()
+    rank = DistEnv.from_environment()
     is_plain = _is_plain(src_path, out_path)
     if not is_plain:
         _refuse_parts(resume, rank)
@@ -76,7 +76,7 @@ def translate_file(
         if is_plain or (is_shown and src_path.is_file())
         else None
     )
-    if chunk_lines is not None and is_read_once(src_path):
+    if chunk_lines is not None and is_stream(src_path):
         n_processes = _one_process(n_processes, chunk_lines)
     arrangement = choose_layout(
         device, n_processes, n_workers, n_lines.n if n_lines else None, rank
@@ -88,7 +88,12 @@ def translate_file(
     if (
         out_path is None
         or not is_plain
-        or (is_short and resume is None and rank.n_ranks == 1 and not parts_path(out_path).exists())
+        or (
+            is_short
+            and resume is None
+            and rank.world_size == 1
+            and not parts_path(out_path).exists()
+        )
     ):
         _translate_stream(
             src_path,
@@ -184,21 +189,21 @@ def _is_plain(src_path: Path, out_path: Path | None) -> bool:
     """Whether both are files, not pipes or devices."""
     return (
         out_path is not None
-        and not is_read_once(src_path)
+        and not is_stream(src_path)
         and str(out_path) != "-"
         and (out_path.is_file() or not out_path.exists())
     )
 
 
-def _refuse_parts(resume: bool | None, rank: Rank) -> None:
+def _refuse_parts(resume: bool | None, rank: DistEnv) -> None:
     if resume:
         raise MtkitError(
             "only a translation from a file to a file can go on",
             "name both files, or leave out --resume",
         )
-    if rank.n_ranks > 1:
+    if rank.world_size > 1:
         raise MtkitError(
-            f"{rank.n_ranks} ranks can share a file, not stdin or stdout",
+            f"{rank.world_size} ranks can share a file, not stdin or stdout",
             "give a file in place of stdin, and one to write with -o",
         )
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from mtkit.io.build_manifest import make_key
+from mtkit.io.build_manifest import content_hash
 from mtkit.io.logs import get_logger
 from mtkit.translation.jobs.device_layout import DeviceLayout
 from mtkit.translation.jobs.identity import model_identity
@@ -88,7 +88,7 @@ class TranslationSpec:
         }
         if (dictionary := search.pop("unk_dictionary", None)) is not None:
             search |= {"replace_unk": True} | (
-                {"unk_dictionary": make_key(dictionary)} if dictionary else {}
+                {"unk_dictionary": content_hash(dictionary)} if dictionary else {}
             )
         load = {name: value for name, value in self.load.items() if value not in (None, (), [])}
         precision = {

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mtkit.io.compression import packed
-from mtkit.io.text import atomic_write
+from mtkit.io.atomic import atomic_write
+from mtkit.io.compression import compressed
 from mtkit.translation.alignment import pharaoh
 from mtkit.translation.result import Translation
 
@@ -23,7 +23,7 @@ def alignment_file(
     Raises:
         MtkitError: The file cannot be written.
     """
-    with atomic_write(path) as raw, packed(raw, str(path)) as stream:
+    with atomic_write(path) as raw, compressed(raw, str(path)) as stream:
 
         def note(translations: Iterable[Translation]) -> Iterator[Translation]:
             for translation in translations:

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from mtkit.config.auto.heuristics import MIN_STEPS, pieces_of
-from mtkit.config.auto.model_sizes import SIZES, Size
-from mtkit.config.auto.recommend import advise, in_words
-from mtkit.config.auto.statistics import CorpusFacts, Machine, SideFacts
+from mtkit.config.auto.heuristics import MIN_STEPS, estimate_n_tokens
+from mtkit.config.auto.model_sizes import MODEL_SIZES, ModelSize
+from mtkit.config.auto.recommend import approximate_duration, propose_recipe
+from mtkit.config.auto.statistics import CorpusStatistics, Machine, SideStatistics
 from mtkit.config.presets import PRESETS
 from mtkit.config.recipe import Recipe
 
@@ -31,7 +31,7 @@ def side(lang="en", script="latin", words=25.0, chars=140.0, n_types=50_000, **o
         "n_chars": 100,
         "n_common_chars": 70,
     }
-    return SideFacts(
+    return SideStatistics(
         lang=lang, script=script, words=words, chars=chars, n_types=n_types, **(facts | others)
     )
 
@@ -43,7 +43,7 @@ def corpus(n_pairs, src=None, tgt=None, **others):
         "wider_ratio": 1.1,
         "width_ratio_p99": 1.8,
     }
-    return CorpusFacts(
+    return CorpusStatistics(
         n_pairs=n_pairs,
         n_sampled=min(n_pairs, 20_000),
         src=src or side("de"),
@@ -76,7 +76,7 @@ MULTI30K = corpus(
 
 
 def settings(facts, machine=CPU, size=None):
-    return advise(facts, machine, size).settings
+    return propose_recipe(facts, machine, size).settings
 
 
 @pytest.mark.parametrize("machine", MACHINES, ids=["cpu", "24 GB", "80 GB"])
@@ -84,9 +84,9 @@ def settings(facts, machine=CPU, size=None):
 @pytest.mark.parametrize("size", [None, *PRESETS])
 def test_every_choice_makes_a_recipe_and_has_a_reason(n_pairs, machine, size):
     for facts in (corpus(n_pairs), corpus(n_pairs, src=korean())):
-        advice = advise(facts, machine, size)
+        advice = propose_recipe(facts, machine, size)
         recipe = Recipe.model_validate({"data": DATA, **advice.settings})
-        for choice in advice.choices:
+        for choice in advice.recommendations:
             section, key = choice.key.split(".")
             assert getattr(getattr(recipe, section), key) == choice.value
             assert 10 < len(choice.reason) < 160
@@ -132,7 +132,7 @@ def test_multi30k_comes_out_near_the_recipe_that_is_known_to_do_well():
     # Its validation loss still fell when it ended.
     assert known.training.max_steps <= chosen.training.max_steps <= 2 * known.training.max_steps
     # Measured: 51 minutes for 5,000 updates on one core in bf16.
-    assert 0.4 <= advise(MULTI30K, CPU).hours <= 2.5
+    assert 0.4 <= propose_recipe(MULTI30K, CPU).hours <= 2.5
 
 
 def test_wmt_comes_out_as_the_papers_base_model():
@@ -180,14 +180,14 @@ def test_a_cpu_accumulates_batches_that_are_not_too_large():
     }
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", MODEL_SIZES)
 def test_no_model_is_trained_far_beyond_what_it_can_learn(size):
     facts = corpus(40 * MILLION)
-    advice = advise(facts, GPU_80, size)
+    advice = propose_recipe(facts, GPU_80, size)
     pieces = (
         advice.n_epochs
         * 40e6
-        * (pieces_of(140.0, 0.0, advice.settings["tokenizer"]["vocab_size"]) + 1)
+        * (estimate_n_tokens(140.0, 0.0, advice.settings["tokenizer"]["vocab_size"]) + 1)
     )
     assert pieces <= max(45 * advice.n_parameters, 1.1 * pieces / advice.n_epochs)
     assert advice.n_epochs >= 0.95
@@ -239,13 +239,13 @@ def test_korean_targets_are_judged_by_chrf():
 
 
 def test_without_validation_nothing_is_said_of_it():
-    assert "validation" not in advise(MULTI30K, CPU, validates=False).settings
+    assert "validation" not in propose_recipe(MULTI30K, CPU, validates=False).settings
 
 
 def test_millions_of_pairs_on_two_cores_take_weeks_and_smaller_sizes_are_named():
-    advice = advise(corpus(4 * MILLION), CPU)
+    advice = propose_recipe(corpus(4 * MILLION), CPU)
     assert advice.hours > 4 * 7 * 24
-    hours = dict(advice.smaller)
+    hours = dict(advice.smaller_sizes)
     assert list(hours) == ["medium", "small", "compact", "tiny"]
     assert hours["tiny"] < hours["compact"] < 24 < hours["small"] < 7 * 24
     assert advice.hours_on_gpu is not None
@@ -253,15 +253,17 @@ def test_millions_of_pairs_on_two_cores_take_weeks_and_smaller_sizes_are_named()
     # Days of work must not hang on one checkpoint.
     steps_per_hour = advice.settings["training"]["max_steps"] / advice.hours
     assert advice.settings["training"]["save_every_steps"] <= 1.1 * steps_per_hour
-    assert advise(corpus(4 * MILLION), GPU_80).smaller == ()
+    assert propose_recipe(corpus(4 * MILLION), GPU_80).smaller_sizes == ()
 
 
 def test_what_no_setting_can_mend_is_noted():
-    assert any("teach little" in note for note in advise(corpus(500), CPU).notes)
-    assert any("12%" in note for note in advise(corpus(MILLION, dropped_share=0.12), CPU).notes)
+    assert any("teach little" in note for note in propose_recipe(corpus(500), CPU).notes)
+    assert any(
+        "12%" in note for note in propose_recipe(corpus(MILLION, dropped_share=0.12), CPU).notes
+    )
     two = Machine(16, 64.0, gpu="A", gpu_memory_gb=80.0, n_gpus=2)
-    assert any("--nproc 2" in note for note in advise(corpus(MILLION), two).notes)
-    assert advise(MULTI30K, CPU).notes == ()
+    assert any("--nproc 2" in note for note in propose_recipe(corpus(MILLION), two).notes)
+    assert propose_recipe(MULTI30K, CPU).notes == ()
 
 
 @pytest.mark.parametrize(
@@ -276,7 +278,7 @@ def test_what_no_setting_can_mend_is_noted():
     ],
 )
 def test_pieces_are_about_as_many_as_sentencepiece_makes(chars, dense, vocab_size, pieces):
-    assert pieces_of(chars, dense, vocab_size) == pytest.approx(pieces, rel=0.2)
+    assert estimate_n_tokens(chars, dense, vocab_size) == pytest.approx(pieces, rel=0.2)
 
 
 @pytest.mark.parametrize("name", ["tiny", "base"])
@@ -287,12 +289,12 @@ def test_parameters_are_those_of_the_model(name):
     config = ModelConfig.model_validate(PRESETS[name]["model"])
     model = Transformer(config, 1000, 1000, src_pad_id=0, tgt_pad_id=0)
     n = sum(parameter.numel() for parameter in model.parameters())
-    assert Size.of(name).n_parameters(1000, joint=True) == pytest.approx(n, rel=0.01)
+    assert ModelSize.named(name).n_parameters(1000, joint=True) == pytest.approx(n, rel=0.01)
 
 
 def test_the_cost_of_a_piece_is_that_of_the_measured_model():
     # 3+3 layers of width 256, 8,000 pieces, Multi30k: 46.8 million operations for a target piece, attention included.
-    assert Size.of("small").flops_per_piece(8000, 1.0) == pytest.approx(46.8e6, rel=0.05)
+    assert ModelSize.named("small").flops_per_token(8000, 1.0) == pytest.approx(46.8e6, rel=0.05)
 
 
 @pytest.mark.parametrize(
@@ -307,4 +309,4 @@ def test_the_cost_of_a_piece_is_that_of_the_measured_model():
     ],
 )
 def test_durations_in_words(hours, words):
-    assert in_words(hours) == words
+    assert approximate_duration(hours) == words

@@ -2,7 +2,8 @@ import pytest
 from threadpoolctl import ThreadpoolController
 
 from mtkit.engines.cpu.cpu_info import one_thread_for_numpy
-from mtkit.workers.fork_pool import Forks, can_fork
+from mtkit.engines.torch_engine import initialise_fork
+from mtkit.workers.fork_pool import ForkPool, can_fork
 
 
 def n_threads():
@@ -29,6 +30,6 @@ def test_numpy_has_one_thread_and_then_as_many_as_before(two_threads):
 @pytest.mark.skipif(not can_fork(), reason="there are no forks here")
 def test_forks_keep_their_one_thread(two_threads):
     with one_thread_for_numpy():
-        forks = Forks(n_threads, 1)
+        forks = ForkPool(n_threads, 1, initialise_fork)
     assert n_threads() == [2]
     assert forks() == [1]

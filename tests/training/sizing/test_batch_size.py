@@ -117,7 +117,7 @@ def test_a_measured_size_divides_the_update_and_leaves_nothing_out(tiny_recipe_p
         tmp_path / "run",
         ["batches.max_tokens=auto", "batches.effective_tokens=3000"],
     )
-    assert recipe.longest <= max_tokens <= 3000
+    assert recipe.max_sequence_length <= max_tokens <= 3000
     assert 3000 - n_batches < max_tokens * n_batches <= 3000
 
 

@@ -4,17 +4,17 @@ import time
 
 import pytest
 
-from mtkit.config.auto.heuristics import Plan
-from mtkit.config.auto.recommend import range_in_words
-from mtkit.config.auto.statistics import CorpusFacts, Machine, SideFacts
+from mtkit.config.auto.heuristics import Heuristics
+from mtkit.config.auto.recommend import approximate_duration_range
+from mtkit.config.auto.statistics import CorpusStatistics, Machine, SideStatistics
 from mtkit.training.sizing import speed
 from mtkit.training.step import Stepper
 
 
 def plan(size="tiny"):
-    side = SideFacts("de", "latin", 8.0, 45.0, 90, 0.0, 1.0, 60, 50, 900)
-    facts = CorpusFacts(3000, 3000, 0.0, 0.0, 1.0, 1.5, side, side)
-    return Plan(facts, Machine(n_cores=2, memory_gb=8), size)
+    side = SideStatistics("de", "latin", 8.0, 45.0, 90, 0.0, 1.0, 60, 50, 900)
+    facts = CorpusStatistics(3000, 3000, 0.0, 0.0, 1.0, 1.5, side, side)
+    return Heuristics(facts, Machine(n_cores=2, memory_gb=8), size)
 
 
 def test_a_machine_that_is_twice_as_slow_has_half_the_operations(monkeypatch):
@@ -60,4 +60,4 @@ def test_a_deep_model_is_timed_with_few_layers(monkeypatch, size):
     ],
 )
 def test_a_range_in_words(least, most, words):
-    assert range_in_words(least, most) == words
+    assert approximate_duration_range(least, most) == words

@@ -18,7 +18,7 @@ from mtkit.translation.jobs.in_parts import translate_in_parts
 from mtkit.translation.jobs.parts_dir import PartsDir, part_lines
 from mtkit.translation.jobs.worker_pool import ChunkResult, WorkerPool
 from mtkit.translation.lines.flag_counts import FlagCounts
-from mtkit.workers.dist_env import Rank
+from mtkit.workers.dist_env import DistEnv
 from tests.translation.jobs.functions import Upper
 
 MADE_FROM = {"models": ["abc"], "settings": {"beam_size": 5}}
@@ -314,7 +314,7 @@ def test_ranks_share_the_parts(source):
 
     def run_rank(number):
         translate_in_parts(
-            source, source.parent / "out.txt", WorkerPool(Noting, (str(source.parent / f"made-{number}"),)), MADE_FROM, rank=Rank(number, 3),
+            source, source.parent / "out.txt", WorkerPool(Noting, (str(source.parent / f"made-{number}"),)), MADE_FROM, rank=DistEnv(number, 3),
             chunk_lines=3, lines_per_part=2,
         )  # fmt: skip
 
@@ -353,11 +353,11 @@ def test_a_rank_that_is_killed_is_replaced(source):
     script = textwrap.dedent(f"""
         from pathlib import Path
         from mtkit.translation.jobs.worker_pool import WorkerPool
-        from mtkit.workers.dist_env import Rank
+        from mtkit.workers.dist_env import DistEnv
         from mtkit.translation.jobs.in_parts import translate_in_parts
         from tests.translation.jobs.functions import Upper
         translate_in_parts(Path({str(source)!r}), Path({str(source.parent / "out.txt")!r}), WorkerPool(Upper, (1000.0,)), {MADE_FROM!r},
-            rank=Rank.from_environment(), chunk_lines=3, lines_per_part=5)
+            rank=DistEnv.from_environment(), chunk_lines=3, lines_per_part=5)
     """)
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(sys.path),
@@ -403,14 +403,14 @@ def kill_when(process, condition):
 def test_a_rank_whose_first_never_comes_says_so(source, monkeypatch):
     monkeypatch.setattr(module, "WAIT_FOR_FIRST_S", 0.1)
     with pytest.raises(MtkitError, match="rank 0 has not begun"):
-        run(source, rank=Rank(1, 2))
+        run(source, rank=DistEnv(1, 2))
     assert [path.name for path in source.parent.iterdir()] == ["in.txt"]
 
 
 def test_a_rank_that_comes_when_all_is_done_ends(source, monkeypatch):
     monkeypatch.setattr(module, "_WAIT_IF_DONE_S", 0.1)
-    run(source, rank=Rank(0, 2))
-    assert run(source, rank=Rank(1, 2)) == expected()
+    run(source, rank=DistEnv(0, 2))
+    assert run(source, rank=DistEnv(1, 2)) == expected()
 
 
 def test_two_processes_do_not_write_the_same(source):
@@ -430,19 +430,19 @@ def test_two_processes_do_not_write_the_same(source):
 def test_ranks_are_told_by_the_environment(monkeypatch):
     for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"):
         monkeypatch.delenv(name, raising=False)
-    assert Rank.from_environment() == Rank(0, 1, 0, 1)
+    assert DistEnv.from_environment() == DistEnv(0, 1, 0, 1)
     monkeypatch.setenv("WORLD_SIZE", "4")
     with pytest.raises(MtkitError, match="not RANK"):
-        Rank.from_environment()
+        DistEnv.from_environment()
     monkeypatch.setenv("RANK", "3")
     monkeypatch.setenv("LOCAL_RANK", "1")
-    assert Rank.from_environment() == Rank(3, 4, 1, 1)
+    assert DistEnv.from_environment() == DistEnv(3, 4, 1, 1)
     monkeypatch.setenv("RANK", "four")
     with pytest.raises(MtkitError, match="RANK is `four`"):
-        Rank.from_environment()
+        DistEnv.from_environment()
     monkeypatch.setenv("RANK", "4")
     with pytest.raises(MtkitError, match="RANK 4 of WORLD_SIZE 4"):
-        Rank.from_environment()
+        DistEnv.from_environment()
 
 
 def test_parts_stay_few_however_long_the_file_is():

@@ -18,7 +18,7 @@ from mtkit.translation.jobs.translation_spec import TranslationSpec, load_lines
 from mtkit.translation.lines.line_options import LineOptions
 from mtkit.translation.postprocess import Postprocessor
 from mtkit.translation.translator import Translator
-from mtkit.workers.dist_env import Rank
+from mtkit.workers.dist_env import DistEnv
 from tests.conftest import fixture_lines
 
 
@@ -245,10 +245,10 @@ def test_who_translates_is_chosen_and_told(monkeypatch):
     assert str(choose_layout("cpu", 4, None, 100)) == "4 processes of one worker each"
     monkeypatch.setattr("mtkit.translation.jobs.device_layout.n_cores", lambda: 8)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
-    assert choose_layout("cpu", None, None, 100, Rank(1, 4, 1, 2)).n_threads == 4
-    assert choose_layout("cpu", None, None, 100, Rank(1, 4)).n_threads == 1
+    assert choose_layout("cpu", None, None, 100, DistEnv(1, 4, 1, 2)).n_threads == 4
+    assert choose_layout("cpu", None, None, 100, DistEnv(1, 4)).n_threads == 1
     with pytest.raises(MtkitError, match="2 processes in each of 4 ranks"):
-        choose_layout("cpu", 2, None, 100, Rank(1, 4))
+        choose_layout("cpu", 2, None, 100, DistEnv(1, 4))
 
 
 def test_each_gpu_gets_a_process(monkeypatch):
@@ -263,7 +263,7 @@ def test_each_gpu_gets_a_process(monkeypatch):
         == 0
     )
     assert choose_layout("cuda", 2, None, 100).devices == ("cuda:0", "cuda:1")
-    assert choose_layout("cuda", None, None, 100, Rank(7, 8, 1, 2)).devices == ("cuda:1",)
+    assert choose_layout("cuda", None, None, 100, DistEnv(7, 8, 1, 2)).devices == ("cuda:1",)
     with pytest.raises(MtkitError, match="4 processes on this machine, and 3 GPUs"):
         choose_layout("cuda", 4, None, 100)
     with pytest.raises(MtkitError, match="cuda:1 is one GPU"):

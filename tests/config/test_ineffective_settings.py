@@ -2,7 +2,7 @@
 
 import pytest
 
-from mtkit.config.beyond_end import beyond_end
+from mtkit.config.ineffective_settings import ineffective_settings
 from mtkit.config.recipe import Recipe
 
 DATA = {
@@ -20,7 +20,7 @@ def sentences(training, validation, data=DATA):
         "training": SOUND | training,
         "validation": {"every_steps": 100} | validation,
     }
-    return list(beyond_end(Recipe.model_validate(sections)))
+    return list(ineffective_settings(Recipe.model_validate(sections)))
 
 
 @pytest.mark.parametrize(

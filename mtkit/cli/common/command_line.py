@@ -1,11 +1,28 @@
-"""Arguments and options as the user types them."""
+"""Commands, arguments and options as the user types them."""
 
+import shlex
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 
+def shell_command(*words: str | Path) -> str:
+    """Format a call of mtkit for a shell.
+
+    Args:
+        words: Command, arguments and options; a path with a leading dash is written with `./`, so
+            that it is not read as an option.
+    """
+    return shlex.join(["mtkit", *(_as_argument(word) for word in words)])
+
+
+def _as_argument(word: str | Path) -> str:
+    text = str(word)
+    return f"./{text}" if isinstance(word, Path) and text.startswith("-") and text != "-" else text
+
+
 def value_name(param: Any) -> str:
-    """Return the name of a parameter's value in help and usage, such as FILE, N or `bleu|chrf|ter`."""
+    """Return the name of a parameter's value in the help, such as FILE, N or `bleu|chrf|ter`."""
     kind = param.type_descriptor
     if param.metavar is not None:
         return param.metavar
@@ -23,11 +40,11 @@ def as_typed(param: Any) -> str:
 
 
 def limits(param: Any) -> str:
-    """Return the least and the greatest value of a number, such as ` from 1 to 1024`; empty if there are none."""
-    least, greatest = getattr(param, "min", None), getattr(param, "max", None)
-    if least is None:
-        return "" if greatest is None else f" of at most {greatest:g}"
-    return f" of at least {least:g}" if greatest is None else f" from {least:g} to {greatest:g}"
+    """Return the range of a number, such as ` from 1 to 1024`; empty if it has none."""
+    minimum, maximum = getattr(param, "min", None), getattr(param, "max", None)
+    if minimum is None:
+        return "" if maximum is None else f" of at most {maximum:g}"
+    return f" of at least {minimum:g}" if maximum is None else f" from {minimum:g} to {maximum:g}"
 
 
 def choices(param: Any) -> list[str]:
@@ -42,7 +59,7 @@ def option_names(command: Any, ctx: Any) -> list[str]:
 
 
 def all_commands(group: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Yield every command below a group with its full name, such as `mtkit data check`."""
+    """Yield every command of a group with its full name, such as `mtkit data check`."""
     for name, command in group.commands.items():
         if hasattr(command, "commands"):
             yield from all_commands(command, f"{path} {name}")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from mtkit.config.recipe import Recipe
 
 
-def beyond_end(recipe: Recipe) -> Iterator[str]:
+def ineffective_settings(recipe: Recipe) -> Iterator[str]:
     """Yield a sentence for each setting that training.max_steps keeps from its effect, with what to change.
 
     Args:
@@ -20,12 +20,12 @@ def beyond_end(recipe: Recipe) -> Iterator[str]:
         )
         yield (
             f"training.warmup_steps ({training.warmup_steps:,}) is not before {end_text}: the learning rate only rises, to {highest:.2g}, "
-            f"and training.learning_rate ({training.learning_rate:g}) is never used; set warmup_steps to {_fifth(end):,}, for example"
+            f"and training.learning_rate ({training.learning_rate:g}) is never used; set warmup_steps to {_one_fifth(end):,}, for example"
         )
     if recipe.data.validation and validation.every_steps > end:
         yield (
             f"validation.every_steps ({validation.every_steps:,}) is beyond {end_text}: the only validation comes after the last update; "
-            f"set every_steps to {_fifth(end):,}, for example"
+            f"set every_steps to {_one_fifth(end):,}, for example"
         )
     elif (
         recipe.data.validation
@@ -43,7 +43,7 @@ def beyond_end(recipe: Recipe) -> Iterator[str]:
         )
 
 
-def _fifth(n_steps: int) -> int:
+def _one_fifth(n_steps: int) -> int:
     return max(1, n_steps // 5)
 
 

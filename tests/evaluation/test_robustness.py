@@ -1,18 +1,15 @@
-"""Scores on altered test sets: what is altered, what is compared with what, and that all of it is told."""
+"""Scores on altered test sets: the alterations, the comparison, and its report."""
 
 import json
 import logging
 
 import pytest
 
+from mtkit.corpus.augment.altered_sets import alter_test_set
 from mtkit.errors import MtkitError
 from mtkit.evaluation.metrics import evaluate
-from mtkit.evaluation.robustness import evaluate_robustness
-from mtkit.evaluation.significance import (
-    AlteredScores,
-    comparison_for_people,
-    comparison_for_programs,
-)
+from mtkit.evaluation.report import robustness_to_json, robustness_to_text
+from mtkit.evaluation.robustness import AlteredScores, evaluate_robustness
 
 NAMES = ["upper_case", "title_case", "typos", "drop_end_punctuation", "noise", "merge"]
 GERMAN = [
@@ -35,12 +32,17 @@ class Copier:
         return lines
 
 
+def measure(translate, src, references, langs, known_tags=(), metrics=("bleu",)):
+    altered = alter_test_set(src, references, langs, known_tags)
+    return evaluate_robustness(translate, src, references, altered, metrics)
+
+
 def by_name(result):
-    return {one.name: one for one in result.altered}
+    return {test_set.name: test_set for test_set in result.altered}
 
 
 def test_both_sides_are_altered_where_the_translation_changes_too():
-    result = evaluate_robustness(Copier(), GERMAN, [GERMAN], ("de", "de"))
+    result = measure(Copier(), GERMAN, [GERMAN], ("de", "de"))
     bleu = {name: one.scores.bleu.value for name, one in by_name(result).items() if one.scores}
     assert list(bleu) == NAMES
     assert result.clean.bleu.value == pytest.approx(100)
@@ -53,7 +55,7 @@ def test_both_sides_are_altered_where_the_translation_changes_too():
 
 def test_each_line_is_translated_once_and_all_in_one_call():
     copier = Copier()
-    evaluate_robustness(copier, GERMAN + GERMAN[:1], [GERMAN + GERMAN[:1]], ("de", "en"))
+    measure(copier, GERMAN + GERMAN[:1], [GERMAN + GERMAN[:1]], ("de", "en"))
     (lines,) = copier.calls
     assert len(lines) == len(set(lines)) and lines[:5] == GERMAN
     assert {
@@ -66,22 +68,22 @@ def test_each_line_is_translated_once_and_all_in_one_call():
 
 def test_the_same_lines_are_altered_alike_whatever_else_is_in_the_file():
     one, other = Copier(), Copier()
-    evaluate_robustness(one, GERMAN, [GERMAN], ("de", "en"))
-    evaluate_robustness(other, GERMAN[:4], [GERMAN[:4]], ("de", "en"))
+    measure(one, GERMAN, [GERMAN], ("de", "en"))
+    measure(other, GERMAN[:4], [GERMAN[:4]], ("de", "en"))
     assert set(other.calls[0]) < set(one.calls[0])
 
 
 def test_every_reference_is_altered():
     others = [line.replace("Ein", "Jener") for line in GERMAN]
-    result = evaluate_robustness(Copier(), GERMAN, [others, GERMAN], ("de", "de"), metrics=["chrf"])
+    result = measure(Copier(), GERMAN, [others, GERMAN], ("de", "de"), metrics=["chrf"])
     chrf = [one.scores.chrf.value for one in result.altered if one.scores and one.name != "typos"]
     assert chrf == pytest.approx([100] * 5)
     assert "nrefs:2" in result.clean.chrf.signature
 
 
-def test_a_way_that_changes_no_line_is_told_and_not_scored(ko_en_pairs):
+def test_an_alteration_that_changes_no_line_is_listed_and_not_scored(ko_en_pairs):
     src, tgt = ([getattr(pair, side) for pair in ko_en_pairs[:20]] for side in ("src", "tgt"))
-    result = by_name(evaluate_robustness(Copier(), src, [tgt], ("ko", "en")))
+    result = by_name(measure(Copier(), src, [tgt], ("ko", "en")))
     assert [name for name, one in result.items() if one.scores is None] == [
         "upper_case",
         "title_case",
@@ -100,7 +102,7 @@ def test_tags_stay_in_front_and_lines_of_different_tags_are_not_joined():
         "Nein.",
         "<2en>Doch.",
     ]
-    evaluate_robustness(copier, src, [src], ("de", "en"), known_tags=("<2ko>", "<2en>"))
+    measure(copier, src, [src], ("de", "en"), known_tags=("<2ko>", "<2en>"))
     lines = set(copier.calls[0])
     assert {
         "<2ko>GUTEN TAG.",
@@ -119,7 +121,7 @@ def test_tags_stay_in_front_and_lines_of_different_tags_are_not_joined():
 
 def test_languages_without_spaces_are_joined_without():
     copier = Copier()
-    evaluate_robustness(
+    measure(
         copier,
         ["私は学生です。", "彼は先生です。"],
         [["나는 학생이다.", "그는 선생님이다."]],
@@ -128,17 +130,17 @@ def test_languages_without_spaces_are_joined_without():
     assert "私は学生です。彼は先生です。" in copier.calls[0]
 
 
-def test_unequal_counts_are_told_before_anything_is_translated():
+def test_unequal_counts_are_reported_before_anything_is_translated():
     copier = Copier()
     with pytest.raises(MtkitError, match="5 lines to translate, but 4 lines in references 2"):
-        evaluate_robustness(copier, GERMAN, [GERMAN, GERMAN[:4]], ("de", "en"))
+        evaluate_robustness(copier, GERMAN, [GERMAN, GERMAN[:4]], {})
     assert copier.calls == []
 
 
 def test_a_warning_comes_once(caplog):
     split = ["Guten Tag , sagte er ."] * 20
     with caplog.at_level(logging.WARNING, logger="mtkit"):
-        evaluate_robustness(Copier(), split, [split], ("de", "de"))
+        measure(Copier(), split, [split], ("de", "de"))
     assert [record.getMessage().split(" look")[0] for record in caplog.records] == [
         "the translations",
         "the references",
@@ -151,17 +153,17 @@ def test_the_table_and_its_json():
         for lines in (GERMAN, [*GERMAN[:4], "Leute reparieren ein Dach."])
     )
     altered = [AlteredScores("typos", 4, worse), AlteredScores("upper_case", 0, None)]
-    head, first, second, third, *signatures = comparison_for_people(clean, altered).splitlines()
+    head, first, second, third, *signatures = robustness_to_text(clean, altered).splitlines()
     assert head.split() == ["lines", "BLEU", "TER"]
     assert first.split() == ["clean", "5", "100.00", "0.00"]
     difference, ter = f"{worse.bleu.value - 100:+.2f}", f"{worse.ter.value:.2f}"
     assert second.split() == ["typos", "4", f"{worse.bleu.value:.2f}", difference, ter, f"+{ter}"]
     assert third.split() == ["upper_case", "0", "no", "line", "altered"]
     assert signatures == [f"BLEU    {clean.bleu.signature}", f"TER     {clean.ter.signature}"]
-    told = json.loads(comparison_for_programs(clean, altered))
-    assert told["clean"]["bleu"] == clean.as_dict()["bleu"] and told["clean"]["n_segments"] == 5
+    report = json.loads(robustness_to_json(clean, altered))
+    assert report["clean"]["bleu"] == clean.as_dict()["bleu"] and report["clean"]["n_segments"] == 5
     assert (
-        told["typos"]["ter"]["difference"] == pytest.approx(worse.ter.value)
-        and told["typos"]["n_altered"] == 4
+        report["typos"]["ter"]["difference"] == pytest.approx(worse.ter.value)
+        and report["typos"]["n_altered"] == 4
     )
-    assert told["upper_case"] == {"n_altered": 0}
+    assert report["upper_case"] == {"n_altered": 0}
