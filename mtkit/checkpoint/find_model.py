@@ -50,7 +50,7 @@ def refuse_no_model(path: Path) -> None:
     problem = (
         f"not a model directory: it has no {CONFIG_NAME}"
         if path.is_dir()
-        else "is a file, and a model is a folder"
+        else "is a file, not a model directory"
     )
     raise MtkitError(
         f"`{path}`: {problem}",

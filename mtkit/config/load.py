@@ -104,7 +104,7 @@ def _load_file(path: Path) -> dict[Any, Any]:
     if not path.exists():
         raise MtkitError(f"`{path}`: no such file", f"check the path; {_START}")
     if path.is_dir():
-        kind = "model directory" if is_model_dir(path) else "folder"
+        kind = "model directory" if is_model_dir(path) else "directory"
         meant = next(
             (file for folder in (path, path.parent) if (file := folder / "recipe.yaml").exists()),
             None,

@@ -22,7 +22,7 @@ def folder(tmp_path, monkeypatch):
     [
         ("nowhere", "no such folder", "check the path of the model"),
         ("empty", "not a model directory: it has no config.json", ANY),
-        ("notes.txt", "is a file, and a model is a folder", ANY),
+        ("notes.txt", "is a file, not a model directory", ANY),
         ("run", "not a model directory: it has no config.json", "did you mean `run/model`?"),
         ("run/modle", "no such folder", "did you mean `run/model`?"),
         (
@@ -42,7 +42,7 @@ def folder(tmp_path, monkeypatch):
         ),
         (
             "run/model/model.safetensors",
-            "is a file, and a model is a folder",
+            "is a file, not a model directory",
             "did you mean `run/model`?",
         ),
     ],

@@ -22,7 +22,7 @@ def run(tmp_path):
 def test_a_model_that_was_moved_aside_comes_back(run):
     run.model_dir.rename(run.path / ".model.0123abcd.old")
     (run.path / ".model.89abcdef.tmp").mkdir()
-    with run.taken():
+    with run.locked():
         assert (run.model_dir / "config.json").read_text() == "old"
         assert {path.name for path in run.path.iterdir()} == {
             "identity.json",
@@ -36,7 +36,7 @@ def test_a_model_that_was_moved_aside_comes_back(run):
 def test_a_model_that_was_replaced_is_kept(run):
     (run.path / ".model.0123abcd.old").mkdir()
     (run.path / ".model.0123abcd.old" / "config.json").write_text("older")
-    with run.taken():
+    with run.locked():
         assert (run.model_dir / "config.json").read_text() == "old"
     assert not list(run.path.glob(".*"))
 
@@ -47,7 +47,7 @@ def test_half_written_files_go_and_those_of_others_stay(run):
     others = [run.path / ".averaged.0123abcd.tmp", run.path / "notes.txt", run.path / ".model.tmp"]
     for path in others:
         path.touch()
-    with run.taken():
+    with run.locked():
         pass
     assert {path.name for path in run.path.iterdir()} == {
         "identity.json",
@@ -81,7 +81,7 @@ def test_metrics_are_cut_where_a_run_goes_on(run):
     with run.metrics_path.open("a") as file:
         file.write('{"step": 20, "half')
     run.sync_metrics()
-    run.cut_metrics(20)
+    run.truncate_metrics(20)
     assert [json.loads(line)["step"] for line in run.metrics_path.read_text().splitlines()] == [
         10,
         20,

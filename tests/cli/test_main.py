@@ -188,7 +188,7 @@ def test_a_full_disk_behind_stdout_is_no_bug_of_ours(failing):
         1,
         [
             "error: the output cannot be written: [Errno 28] No space left on device",
-            "hint: make room, or choose another disk",
+            "hint: free some disk space, or choose another disk",
         ],
     )
 

@@ -285,10 +285,10 @@ RECIPE, RUN, MODEL = "my/recipe.yaml", "my/work/run", "my/work/run/model"
             f"`{MODEL}`: is a model directory, not a recipe",
             f"did you mean `{RUN}/recipe.yaml`?",
         ),
-        ("train my", "`my`: is a folder, not a recipe", f"did you mean `{RECIPE}`?"),
+        ("train my", "`my`: is a directory, not a recipe", f"did you mean `{RECIPE}`?"),
         (
             "train my/work/tokenizer",
-            "`my/work/tokenizer`: is a folder, not a recipe",
+            "`my/work/tokenizer`: is a directory, not a recipe",
             "`mtkit init --from-data SRC TGT` writes a recipe",
         ),
         (
@@ -298,12 +298,12 @@ RECIPE, RUN, MODEL = "my/recipe.yaml", "my/work/run", "my/work/run/model"
         ),
         (
             "translate my -m my/work/run/model",
-            "`my`: is a folder, not a file",
+            "`my`: is a directory, not a file",
             "check the path of the source text",
         ),
         (
             "evaluate my -r in.de",
-            "`my`: is a folder, not a file",
+            "`my`: is a directory, not a file",
             "check the path of the translations",
         ),
     ],

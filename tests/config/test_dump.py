@@ -119,5 +119,5 @@ def test_presets_survive_the_commented_form(tmp_path, name):
 
 
 def test_a_folder_in_the_way(tmp_path):
-    with pytest.raises(MtkitError, match="is a folder"):
+    with pytest.raises(MtkitError, match="is a directory"):
         write_yaml(recipe_of(), tmp_path)

@@ -279,7 +279,7 @@ def test_a_missing_recipe_names_the_command_that_writes_one(tmp_path):
 
 def test_a_folder_is_answered_with_the_recipe_in_it(load, tmp_path):
     load(DATA)
-    with pytest.raises(MtkitError, match="is a folder") as caught:
+    with pytest.raises(MtkitError, match="is a directory") as caught:
         Recipe.load(tmp_path)
     assert "recipe.yaml" in caught.value.hint
 

@@ -64,7 +64,7 @@ def test_a_full_disk_is_one_line_and_nothing_half_written(tiny_recipe_path, tmp_
             assert error.startswith("error: ") and error.endswith(
                 "cannot be written: no space left on device"
             )
-            assert hint == "hint: make room, or choose another disk"
+            assert hint == "hint: free some disk space, or choose another disk"
             assert not {name for name in files if name.startswith("work/store/") or ".tmp" in name}
     assert statuses[0] == 1
     assert statuses[-1] == 0

@@ -166,7 +166,7 @@ def test_a_missing_file_is_an_error_at_the_call(tmp_path):
     with pytest.raises(MtkitError, match="no such file") as caught:
         read_lines(tmp_path / "x.de", what="the source side")
     assert caught.value.hint == "check the path of the source side"
-    with pytest.raises(MtkitError, match="is a folder"):
+    with pytest.raises(MtkitError, match="is a directory"):
         read_lines(tmp_path)
 
 
@@ -247,7 +247,7 @@ def test_atomic_write_makes_missing_folders_and_names_what_is_in_the_way(tmp_pat
     write_lines(tmp_path / "a/b.txt", ["x"])
     with pytest.raises(MtkitError, match="a part of its path is a file"):
         write_lines(tmp_path / "a/b.txt/c.txt", ["x"])
-    with pytest.raises(MtkitError, match="is a folder"):
+    with pytest.raises(MtkitError, match="is a directory"):
         write_lines(tmp_path / "a", ["x"])
 
 

@@ -213,7 +213,7 @@ def test_a_save_that_fails_says_what_is_kept(tiny_recipe_path, tmp_path, monkeyp
     kept = tmp_path / "run/checkpoints/step-00000008"
     assert (
         caught.value.hint
-        == f"make room, or choose another disk; `{kept}` is kept, and the same command goes on from there"
+        == f"free some disk space, or choose another disk; `{kept}` is kept, and the same command goes on from there"
     )
     assert not [path for path in (tmp_path / "run").rglob("*") if path.name.endswith(".tmp")]
 

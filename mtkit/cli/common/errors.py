@@ -139,7 +139,7 @@ def _describe_unexpected(exc: Exception) -> str:
         return f"error: out of memory: {first_line}\nhint: lower batches.max_tokens to train, --max-tokens to translate"
     # Of stdout: files tell it themselves.
     if isinstance(exc, OSError) and exc.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"error: the output cannot be written: {first_line}\nhint: make room, or choose another disk"
+        return f"error: the output cannot be written: {first_line}\nhint: free some disk space, or choose another disk"
     if (
         isinstance(exc, OSError)
         and exc.errno is not None

@@ -27,7 +27,7 @@ def side(lang="en", script="latin", words=25.0, chars=140.0, n_types=50_000, **o
     facts = {
         "chars_p999": 500,
         "dense_share": 0.0,
-        "foreign_share": 0.0,
+        "other_script_share": 0.0,
         "n_chars": 100,
         "n_common_chars": 70,
     }
@@ -204,9 +204,9 @@ def test_sides_in_one_script_share_a_vocabulary():
 
 
 def test_sides_in_two_scripts_have_one_each_unless_they_share_letters():
-    apart = settings(corpus(30 * THOUSAND, src=korean(foreign_share=0.02)))
+    apart = settings(corpus(30 * THOUSAND, src=korean(other_script_share=0.02)))
     assert (apart["tokenizer"]["joint"], apart["model"]["tied_embeddings"]) == (False, "output")
-    markup = settings(corpus(30 * THOUSAND, src=korean(foreign_share=0.35)))
+    markup = settings(corpus(30 * THOUSAND, src=korean(other_script_share=0.35)))
     assert (markup["tokenizer"]["joint"], markup["model"]["tied_embeddings"]) == (True, "all")
 
 

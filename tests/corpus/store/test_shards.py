@@ -215,7 +215,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(recipe, monkeypatch):
         if part.number == 4:
             raise MtkitError(
                 f"`{self.path(part)}`: cannot be written: no space left on device",
-                "make room, or choose another disk",
+                "free some disk space, or choose another disk",
             )
         write(self, part, *args)
 

@@ -57,7 +57,7 @@ def test_what_is_finished_outlives_a_full_disk(disk):
     assert error.startswith("error: `") and error.endswith(
         "cannot be written: no space left on device"
     )
-    assert hint == "hint: make room, or choose another disk"
+    assert hint == "hint: free some disk space, or choose another disk"
     assert rest == ["others", "out.txt.parts"]
     assert (
         "lines are kept in `" in logs[0]
