@@ -51,7 +51,7 @@ class Recipe(Section):
         return read_section(cls, Path(path), list_of_texts(overrides, "overrides"))
 
     @classmethod
-    def require_type(cls, value: object) -> None:
+    def require(cls, value: object) -> None:
         """Check that an argument is a recipe.
 
         Raises:
@@ -91,7 +91,7 @@ class Recipe(Section):
         return sampling.samples_src or sampling.samples_tgt or any(self.augment.shares.values())
 
     @property
-    def _most_tags(self) -> int:
+    def _max_tags(self) -> int:
         return max(len(source.tags) for source in (*self.data.train, *self.data.validation))
 
     @property
