@@ -1,4 +1,4 @@
-"""From source ids to hypotheses: what a translator hands its work to."""
+"""The engine that runs mtkit's own models."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -10,18 +10,16 @@ from mtkit.config.search import SearchConfig
 from mtkit.engines.batch_journal import BatchJournal
 from mtkit.engines.batching import full_batches, length_batches, mixed_batches
 from mtkit.engines.cpu.allocator import use_huge_pages
-from mtkit.engines.cpu.cpu_info import one_thread_for_numpy
-from mtkit.engines.cuda.cuda_graph_search import CudaGraphSearch
 from mtkit.engines.free_first import search_free_first
 from mtkit.engines.protocol import SearchRequest
 from mtkit.search.beam import beam_search
 from mtkit.search.constraints.constraints import Constraints
-from mtkit.search.ensemble_scorer import ModelScorer
 from mtkit.search.greedy import greedy_search
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.padding import coarse_length, padded_length
 from mtkit.search.sampling import sample
 from mtkit.search.scorer import StepScorer
+from mtkit.workers.cpu_info import one_thread_for_numpy
 from mtkit.workers.fork_pool import ForkPool, can_fork
 from mtkit.workers.thread_pool import ThreadPool
 
@@ -35,15 +33,17 @@ def initialise_fork() -> None:
     use_huge_pages()
 
 
-class ModelEngine:
-    """Searches with mtkit's own model, or with an ensemble of them, in batches of similar length.
+class TorchEngine:
+    """Searches with a model or an ensemble, in batches of sources of similar length.
 
     Args:
-        scorer: Usually a `ModelScorer`.
-        n_workers: On a CPU, how many batches are searched at a time, each by an equal share of the cores; None is one for each core.
-        one_by_one: Make each sentence a batch of its own: slow, and exactly the same whatever else there is to translate.
-        is_frozen: Whether the scorer does not change any more. Then the workers on a CPU may be processes, copies of this one, and a GPU plays steps
-            that it has recorded.
+        scorer: Computes log-probabilities; see `make_scorer`.
+        n_workers: On a CPU, the number of batches searched at a time, each by an equal share of the
+            cores; None is one per core.
+        one_by_one: Make each source a batch of its own, so that its result does not depend on other
+            sources. Slow.
+        is_frozen: Whether the scorer does not change any more. Then the workers on a CPU may be
+            processes, copies of this one.
     """
 
     def __init__(
@@ -57,10 +57,6 @@ class ModelEngine:
         self.scorer = scorer
         self.one_by_one = one_by_one
         self.may_fork = is_frozen and scorer.device.type == "cpu" and can_fork()
-        may_record = is_frozen and scorer.device.type == "cuda"
-        self._recorded = (
-            CudaGraphSearch(scorer) if may_record and isinstance(scorer, ModelScorer) else None
-        )
         self._forks: ForkPool[list[list[Hypothesis]]] | None = None
         self.workers = ThreadPool(n_workers if scorer.device.type == "cpu" else 1)
 
@@ -93,8 +89,6 @@ class ModelEngine:
         if journal is not None and (kept := journal.get(batch_key(request, batch))) is not None:
             return kept
         sources, constraints = [request.sources[i] for i in batch], request.constraints_of(batch)
-        if self._recorded is not None and constraints is None and self._recorded.can_search(config):
-            return self._recorded(sources, config)
         # A batch has constraints on all of its sources or on none.
         return find_by(sources, config, constraints if constraints and constraints[0] else None)
 
@@ -133,13 +127,10 @@ class ModelEngine:
         ]
 
     def _cut(self, lengths: list[int], n_rows: int, max_tokens: int) -> list[list[int]]:
-        # On a CPU padding changes the last bits of a result. A GPU makes no such promise, and takes as long for few sentences as for many.
+        # On a CPU padding changes the last bits of a result. On a GPU nothing is promised about
+        # them, and few sentences take as long as many.
         if self.scorer.device.type == "cpu":
-            cut = (
-                mixed_batches
-                if isinstance(self.scorer, ModelScorer) and self.scorer.mixes_lengths
-                else length_batches
-            )
+            cut = mixed_batches if self.scorer.mixes_lengths else length_batches
             return cut(
                 [padded_length(length) * n_rows for length in lengths],
                 max_tokens,
@@ -174,9 +165,10 @@ def find(
     config: SearchConfig,
     constraints: Sequence[Constraints] | None,
 ) -> list[list[Hypothesis]]:
-    """Search one batch in the way that the settings ask for."""
-    if config.ensemble != "mean" and hasattr(scorer, "combining"):
-        scorer = scorer.combining(config.ensemble)  # pyright: ignore[reportAttributeAccessIssue]
+    """Search one batch with the method that the settings choose."""
+    if constraints is None and (search := scorer.batch_search(config)) is not None:
+        return search(sources)
+    scorer = scorer.with_averaging(config.ensemble)
     has_phrases = constraints is not None and any(constraint.positive for constraint in constraints)
     if config.sampling:
         return sample(scorer, sources, config, constraints)

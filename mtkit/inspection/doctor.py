@@ -15,11 +15,11 @@ from typing import Any
 import torch
 
 from mtkit.config.auto.statistics import Machine
-from mtkit.engines.cpu.cpu_info import cpu_flags, cpu_has_bf16, cpu_has_int8
 from mtkit.engines.cpu.packed_linear import can_quantize
 from mtkit.errors import MtkitError
 from mtkit.inspection.hardware import detect_machine
 from mtkit.version import __version__
+from mtkit.workers.cpu_info import cpu_flags, cpu_has_bf16, cpu_has_int8
 
 _PACKAGES = (
     "torch",

@@ -5,8 +5,8 @@ import os
 import torch
 
 from mtkit.config.auto.statistics import Machine
-from mtkit.engines.cpu.cpu_info import cpu_has_bf16
 from mtkit.model.device import choose_device
+from mtkit.workers.cpu_info import cpu_has_bf16
 from mtkit.workers.process_pool import n_cores
 
 

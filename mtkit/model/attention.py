@@ -1,4 +1,4 @@
-"""Multi-head scaled dot-product attention (Vaswani et al. 2017, section 3.2)."""
+"""Multi-head attention (Vaswani et al. 2017, section 3.2)."""
 
 import math
 
@@ -7,103 +7,89 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mtkit.config.model import ModelConfig
-from mtkit.model.cache import KeyValueCache, attention_dtype
-from mtkit.model.linear import FusedLinear, Linear
+from mtkit.model.cache import KeyValueCache
 from mtkit.model.positions import RotaryPositions
 
 ALL_HEADS = -1
-"""In place of one head: the mean of the attention weights of all."""
+"""Head index that stands for the mean of all heads."""
 
 
-def split_heads(x_BQD: Tensor, n_heads: int) -> Tensor:
-    """Cut the width into heads. Shape (B, Q, D) to (B, H, Q, K)."""
-    return x_BQD.unflatten(2, (n_heads, -1)).transpose(1, 2)
-
-
-def join_heads(x_BHQK: Tensor) -> Tensor:
-    """Put the heads side by side again. Shape (B, H, Q, K) to (B, Q, D)."""
-    return x_BHQK.transpose(1, 2).flatten(2)
-
-
-def attend(
-    query_BHQK: Tensor,
-    key_BHMK: Tensor,
-    value_BHMK: Tensor,
-    may_attend: Tensor | None,
-    is_causal: bool = False,
-    dropout: float = 0.0,
-) -> Tensor:
-    """softmax(Q K^T / sqrt(K)) V for every head.
+class ScaledDotProductAttention(nn.Module):
+    """Computes softmax(Q K^T / sqrt(K)) V for every head (section 3.2.1).
 
     Args:
-        may_attend: True where attention is allowed, or an `attention_bias`; broadcasts to (B, H, Q, M). None allows everything.
-        is_causal: Query q sees keys 0..q alone; goes without `may_attend`.
-        dropout: Share of the weights set to zero.
-    Returns:
-        Shape (B, H, Q, K), of the query's type.
+        dropout: Share of the attention weights set to zero in training.
     """
-    if query_BHQK.device.type == "cpu" and query_BHQK.dtype == torch.bfloat16:
-        # The backward pass of bf16 attention on a CPU takes several times as long as that of float32.
-        with torch.autocast("cpu", enabled=False):
-            out = F.scaled_dot_product_attention(
-                query_BHQK.float(),
-                key_BHMK.float(),
-                value_BHMK.float(),
-                attn_mask=may_attend,
-                is_causal=is_causal,
-                dropout_p=dropout,
-            )
-        return out.to(torch.bfloat16)
-    return F.scaled_dot_product_attention(
-        query_BHQK,
-        key_BHMK,
-        value_BHMK,
-        attn_mask=may_attend,
-        is_causal=is_causal,
-        dropout_p=dropout,
-    )
+
+    def __init__(self, dropout: float) -> None:
+        super().__init__()
+        self.dropout = dropout
+
+    def forward(
+        self,
+        query_BHQK: Tensor,
+        key_BHMK: Tensor,
+        value_BHMK: Tensor,
+        may_attend: Tensor | None = None,
+        is_causal: bool = False,
+    ) -> Tensor:
+        """Average the values, weighted by the similarity of query and key. Shape (B, H, Q, K).
+
+        Args:
+            may_attend: True where attention is allowed, or values that are added to the scores;
+                broadcasts to (B, H, Q, M). None allows everything.
+            is_causal: Query q sees keys 0..q only; excludes `may_attend`.
+        """
+        return F.scaled_dot_product_attention(
+            query_BHQK,
+            key_BHMK,
+            value_BHMK,
+            attn_mask=may_attend,
+            is_causal=is_causal,
+            dropout_p=self.dropout if self.training else 0.0,
+        )
 
 
-def attention_bias(may_attend: Tensor, like: Tensor) -> Tensor:
-    """What is added to the scores of attention: zero where it is allowed, minus infinity elsewhere.
-
-    A mask says the same, but is turned into this at every use.
+class FusedLinear(nn.Linear):
+    """Several linear layers with the same input, as one matrix: one product is faster than several.
 
     Args:
-        may_attend: True where attention is allowed.
-        like: Has the type of the queries.
+        d_in: Width of the input.
+        d_out: Width of the output of each layer; the outputs are concatenated.
+        n_parts: Number of layers.
     """
-    return torch.zeros_like(may_attend, dtype=attention_dtype(like)).masked_fill_(
-        ~may_attend, -math.inf
-    )
+
+    def __init__(self, d_in: int, d_out: int, n_parts: int) -> None:
+        super().__init__(d_in, n_parts * d_out)
+        self.n_parts = n_parts
 
 
 class SelfAttention(nn.Module):
-    """Attention of a sequence to itself; queries, keys and values come from one fused matrix."""
+    """Attention of a sequence to itself."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.n_heads = config.n_heads
-        self.dropout = config.attention_dropout
         self.query_key_value = FusedLinear(config.d_model, config.d_model, n_parts=3)
-        self.output = Linear(config.d_model, config.d_model)
+        self.output = nn.Linear(config.d_model, config.d_model)
         self.rotary = RotaryPositions(config.d_head) if config.positions == "rotary" else None
+        self.attend = ScaledDotProductAttention(config.attention_dropout)
 
     def forward(
         self,
         x_BQD: Tensor,
-        may_attend: Tensor | None,
+        may_attend: Tensor | None = None,
         is_causal: bool = False,
         cache: KeyValueCache | None = None,
-        position: int | Tensor = 0,
+        positions: Tensor | None = None,
     ) -> Tensor:
-        """Mix each position's vector with those that it may attend to.
+        """Mix the vector of each position with those that it may attend to.
 
         Args:
             may_attend: True where attention is allowed; broadcasts to (B, H, Q, M).
-            is_causal: Query q sees keys 0..q alone.
-            cache: With it the Q queries are hypotheses, all at `position`, and the keys are all that the cache holds after adding them.
-            position: Of the first query; used by rotary positions.
+            is_causal: Query q sees keys 0..q only.
+            cache: Keys and values of earlier steps, to which those of this call are added.
+            positions: Position of each query, for rotary positions; see `mtkit.model.positions`.
         Returns:
             Shape (B, Q, D).
         """
@@ -111,14 +97,10 @@ class SelfAttention(nn.Module):
             split_heads(part, self.n_heads) for part in self.query_key_value(x_BQD).chunk(3, dim=2)
         )
         if self.rotary is not None:
-            stride = 0 if cache is not None else 1
-            query, key = self.rotary(query, position, stride), self.rotary(key, position, stride)
+            query, key = self.rotary(query, positions), self.rotary(key, positions)
         if cache is not None:
             key, value = cache.append(key, value)
-        out_BHQK = attend(
-            query, key, value, may_attend, is_causal, self.dropout if self.training else 0.0
-        )
-        return self.output(join_heads(out_BHQK))
+        return self.output(join_heads(self.attend(query, key, value, may_attend, is_causal)))
 
 
 class CrossAttention(nn.Module):
@@ -127,13 +109,13 @@ class CrossAttention(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.n_heads = config.n_heads
-        self.dropout = config.attention_dropout
-        self.query = Linear(config.d_model, config.d_model)
+        self.query = nn.Linear(config.d_model, config.d_model)
         self.key_value = FusedLinear(config.d_model, config.d_model, n_parts=2)
-        self.output = Linear(config.d_model, config.d_model)
+        self.output = nn.Linear(config.d_model, config.d_model)
+        self.attend = ScaledDotProductAttention(config.attention_dropout)
 
     def project(self, memory_BSD: Tensor) -> tuple[Tensor, Tensor]:
-        """The encoder's output as keys and values. Shapes (B, H, S, K)."""
+        """Compute keys and values of the encoder's output. Shapes (B, H, S, K)."""
         key, value = (
             split_heads(part, self.n_heads) for part in self.key_value(memory_BSD).chunk(2, dim=2)
         )
@@ -142,40 +124,46 @@ class CrossAttention(nn.Module):
     def forward(
         self, x_BQD: Tensor, key_BHSK: Tensor, value_BHSK: Tensor, may_attend: Tensor | None
     ) -> Tensor:
-        """Mix each target position with the source. Shape (B, Q, D) in and out; `may_attend` broadcasts to (B, H, Q, S)."""
+        """Mix the source into each target position. Shape (B, Q, D) in and out.
+
+        Args:
+            may_attend: True where attention is allowed; broadcasts to (B, H, Q, S).
+        """
         query_BHQK = split_heads(self.query(x_BQD), self.n_heads)
-        out_BHQK = attend(
-            query_BHQK,
-            key_BHSK,
-            value_BHSK,
-            may_attend,
-            dropout=self.dropout if self.training else 0.0,
-        )
-        return self.output(join_heads(out_BHQK))
+        return self.output(join_heads(self.attend(query_BHQK, key_BHSK, value_BHSK, may_attend)))
 
     def log_weights(
         self, x_BQD: Tensor, key_BHSK: Tensor, may_attend: Tensor | None, head: int
     ) -> Tensor:
-        """Logarithms of the attention weights of one head, without dropout: what it looks at in the source.
+        """Compute the logarithms of the attention weights of one head, without dropout.
 
-        `forward` has no weights to give, because fast attention never holds them.
+        `forward` cannot return them, because fast attention never stores the weights.
 
         Args:
-            x_BQD: What `forward` is given, as are key_BHSK and may_attend.
-            head: Which, from 0, or ALL_HEADS.
+            x_BQD: The input of `forward`, as are key_BHSK and may_attend.
+            head: Index of the head, or ALL_HEADS.
         Returns:
-            In float32, minus infinity where attention is not allowed. Shape (B, Q, S).
+            Shape (B, Q, S), float32; minus infinity where attention is not allowed.
         """
         if head == ALL_HEADS:
-            each = torch.stack(
-                [self.log_weights(x_BQD, key_BHSK, may_attend, one) for one in range(self.n_heads)]
-            )
-            return each.logsumexp(0) - math.log(self.n_heads)
+            heads = range(self.n_heads)
+            each = [self.log_weights(x_BQD, key_BHSK, may_attend, i) for i in heads]
+            return torch.stack(each).logsumexp(0) - math.log(self.n_heads)
         d_head = key_BHSK.size(3)
-        own = slice(head * d_head, (head + 1) * d_head)
-        query_BQK = F.linear(x_BQD, self.query.weight[own], self.query.bias[own])
+        rows = slice(head * d_head, (head + 1) * d_head)
+        query_BQK = F.linear(x_BQD, self.query.weight[rows], self.query.bias[rows])
         with torch.autocast(x_BQD.device.type, enabled=False):
             score_BQS = query_BQK.float() @ key_BHSK[:, head].float().mT / math.sqrt(d_head)
             if may_attend is not None:
                 score_BQS = score_BQS.masked_fill(~may_attend[:, 0], float("-inf"))
             return score_BQS.log_softmax(2)
+
+
+def split_heads(x_BQD: Tensor, n_heads: int) -> Tensor:
+    """Split the width into heads. Shape (B, Q, D) to (B, H, Q, K)."""
+    return x_BQD.unflatten(2, (n_heads, -1)).transpose(1, 2)
+
+
+def join_heads(x_BHQK: Tensor) -> Tensor:
+    """Concatenate the heads. Shape (B, H, Q, K) to (B, Q, D)."""
+    return x_BHQK.transpose(1, 2).flatten(2)

@@ -1,24 +1,8 @@
-"""Where a model is and in which number format its matrix products are made."""
-
-from contextlib import AbstractContextManager, nullcontext
-from functools import cache
-from typing import get_args
+"""Choosing the device of a model."""
 
 import torch
 
-from mtkit.config.training import Precision, SearchPrecision
-from mtkit.engines.cpu.cpu_info import cpu_flags, cpu_has_bf16, cpu_has_int8
-from mtkit.engines.cpu.packed_linear import can_quantize
 from mtkit.errors import MtkitError
-from mtkit.io.logs import get_logger
-
-logger = get_logger(__name__)
-
-_DTYPES: dict[Precision, torch.dtype] = {
-    "float32": torch.float32,
-    "bf16": torch.bfloat16,
-    "fp16": torch.float16,
-}
 
 
 def choose_device(device: str) -> torch.device:
@@ -70,83 +54,6 @@ def own_device(device: str, number: int, n_local: int) -> torch.device:
     return torch.device("cuda", number)
 
 
-def choose_dtype(precision: SearchPrecision, device: torch.device) -> torch.dtype:
-    """The number format of a precision on a device; auto is bf16 on a GPU that has it, float32 elsewhere. All but the products of int8 is float32.
-
-    Raises:
-        MtkitError: The precision is unknown; or fp16 is asked for without a GPU, or int8 with one.
-    """
-    if precision not in get_args(SearchPrecision):
-        raise MtkitError(
-            f"unknown precision {precision}",
-            f"choose one of {', '.join(get_args(SearchPrecision))}",
-        )
-    if precision == "int8":
-        if device.type != "cpu" or not can_quantize():
-            raise MtkitError(
-                "int8 is for a CPU, and a build of torch that has it",
-                "choose another precision, or --device cpu",
-            )
-        _warn_of_slow_cpu("int8")
-        return torch.float32
-    if precision == "auto":
-        return (
-            torch.bfloat16
-            if device.type == "cuda" and torch.cuda.is_bf16_supported()
-            else torch.float32
-        )
-    if precision == "fp16" and device.type != "cuda":
-        raise MtkitError(
-            f"fp16 is asked for, but the device is {device.type}", "use bf16 or float32, or a GPU"
-        )
-    if precision == "bf16" and device.type == "cpu":
-        _warn_of_slow_cpu("bf16")
-    return _DTYPES[precision]
-
-
-@cache
-def _warn_of_slow_cpu(precision: SearchPrecision) -> None:
-    """Log once that the processor lacks the instructions for a number format; systems that do not list them are trusted."""
-    if cpu_flags() and precision == "bf16" and not cpu_has_bf16():
-        logger.warning(
-            "this processor has no bf16 instructions (AVX512-BF16 or AMX): bf16 is slower than float32 here"
-        )
-    if cpu_flags() and precision == "int8" and not cpu_has_int8():
-        logger.warning(
-            "this processor has no VNNI or AMX: int8 takes inputs of 7 bits, and is slower and less exact than with them"
-        )
-
-
-def describe_placement(precision: SearchPrecision, device: torch.device) -> str:
-    """Number format and device for people, as in `float32 on the CPU`."""
-    return f"{precision_name(precision, device)} on {describe_device(device)}"
-
-
 def describe_device(device: torch.device) -> str:
     """The CPU, or the name of a GPU."""
     return "the CPU" if device.type == "cpu" else torch.cuda.get_device_name(device)
-
-
-def precision_name(precision: SearchPrecision, device: torch.device) -> SearchPrecision:
-    """The number format by name, also where it is chosen by the device."""
-    if precision != "auto":
-        return precision
-    return next(name for name, dtype in _DTYPES.items() if dtype == choose_dtype(precision, device))
-
-
-def choose_training_dtype(precision: Precision, device: torch.device) -> torch.dtype:
-    """The number format of the products in training: as `choose_dtype`, but auto is bf16 on a CPU too that multiplies it in hardware.
-
-    Control runs in float32 were no better (docs/experiments.md). Translation stays in float32 there.
-
-    Raises:
-        MtkitError: fp16 is asked for without a GPU.
-    """
-    if precision == "auto" and device.type == "cpu" and cpu_has_bf16():
-        return torch.bfloat16
-    return choose_dtype(precision, device)
-
-
-def autocast(dtype: torch.dtype, device: torch.device) -> AbstractContextManager[object]:
-    """A context in which matrix products are made in `dtype`; weights and sums stay float32."""
-    return nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype)

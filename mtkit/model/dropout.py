@@ -1,4 +1,4 @@
-"""Dropout whose masks are cheap on a CPU."""
+"""Dropout with masks that are cheap to draw on a CPU."""
 
 import torch
 import torch.nn.functional as F
@@ -8,11 +8,11 @@ _LEVELS = 256
 
 
 class Dropout(nn.Module):
-    """Sets a share p of the values to zero in training and scales the others up (Srivastava et al. 2014).
+    """Sets a share p of the values to zero in training and scales up the others.
 
-    On a CPU a mask takes 8 random bits for each value, several times faster than torch's own; there p is rounded to a
-    multiple of 1/256, at least one of them and at most 255.
-    The bits come from torch's default generator, so a seed fixes them.
+    Srivastava et al. 2014. On a CPU a mask takes 8 random bits per value, several times faster than
+    torch's own dropout. There p is rounded to a multiple of 1/256, from 1/256 to 255/256. The bits
+    come from torch's default generator, so a seed fixes them.
     """
 
     def __init__(self, p: float) -> None:
@@ -20,7 +20,7 @@ class Dropout(nn.Module):
         self.p = p
 
     def forward(self, x: Tensor) -> Tensor:
-        """Any shape in, the same out."""
+        """Apply dropout. Any shape in, the same out."""
         if not self.training or self.p == 0.0:
             return x
         if x.device.type != "cpu" or torch.compiler.is_compiling():
@@ -34,6 +34,6 @@ class Dropout(nn.Module):
 
 
 def random_bytes(n: int) -> Tensor:
-    """Uniform uint8 values from torch's default CPU generator. Shape (n,)."""
+    """Draw uniform uint8 values from torch's default CPU generator. Shape (n,)."""
     words = torch.empty((n + 7) // 8, dtype=torch.int64).random_(-(2**63), None)
     return words.view(torch.uint8)[:n]

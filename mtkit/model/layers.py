@@ -1,4 +1,4 @@
-"""The layers of encoder and decoder: attention and feed-forward, each with a residual connection and a norm."""
+"""Encoder and decoder layers: attention and feed-forward sublayers with residuals and norms."""
 
 from typing import Generic, TypeVar
 
@@ -7,50 +7,53 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mtkit.config.model import ModelConfig
-from mtkit.model.attention import CrossAttention, SelfAttention
-from mtkit.model.cache import LayerCache, attention_dtype
+from mtkit.model.attention import CrossAttention, FusedLinear, SelfAttention
+from mtkit.model.cache import LayerCache
 from mtkit.model.dropout import Dropout
-from mtkit.model.linear import FusedLinear, Linear
-
-
-def make_norm(config: ModelConfig) -> nn.Module:
-    """LayerNorm (Ba et al. 2016) or RMSNorm (Zhang and Sennrich 2019) of the model's width."""
-    return (
-        nn.LayerNorm(config.d_model)
-        if config.norm_type == "layer"
-        else nn.RMSNorm(config.d_model, eps=1e-6)
-    )
 
 
 class FeedForward(nn.Module):
-    """The same two-layer network at every position (Vaswani et al. 2017, section 3.3)."""
+    """The two-layer network that is applied to every position (Vaswani et al. 2017, section 3.3)."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.activation = config.activation
-        self.inner = FusedLinear(
-            config.d_model, config.d_ff, n_parts=2 if config.activation == "swiglu" else 1
-        )
-        self.outer = Linear(config.d_ff, config.d_model)
+        n_parts = 2 if config.activation == "swiglu" else 1
+        self.inner = FusedLinear(config.d_model, config.d_ff, n_parts)
+        self.outer = nn.Linear(config.d_ff, config.d_model)
         self.dropout = Dropout(config.activation_dropout)
 
     def forward(self, x_BQD: Tensor) -> Tensor:
-        """Shape (B, Q, D) in and out."""
-        if self.activation == "relu":
-            inner_BQF = self.inner(x_BQD, relu=True)
-        elif self.activation == "gelu":
-            inner_BQF = F.gelu(self.inner(x_BQD))
-        else:
-            gate_BQF, value_BQF = self.inner(x_BQD).chunk(2, dim=-1)
-            inner_BQF = F.silu(gate_BQF) * value_BQF
-        return self.outer(self.dropout(inner_BQF))
+        """Transform each position. Shape (B, Q, D) in and out."""
+        return self.outer(self.dropout(activate(self.inner(x_BQD), self.activation)))
+
+
+def activate(x: Tensor, activation: str) -> Tensor:
+    """Apply an activation function to the inner layer of a feed-forward network.
+
+    Args:
+        x: Shape (..., F); (..., 2 F) for swiglu, the gates first.
+        activation: As in `ModelConfig`.
+    Returns:
+        Shape (..., F).
+    Raises:
+        ValueError: The activation is unknown.
+    """
+    if activation == "relu":
+        return F.relu(x)
+    if activation == "gelu":
+        return F.gelu(x)
+    if activation == "swiglu":
+        gate, value = x.chunk(2, dim=-1)
+        return F.silu(gate) * value
+    raise ValueError(f"unknown activation {activation!r}")
 
 
 Inner = TypeVar("Inner", bound=nn.Module)
 
 
 class Sublayer(nn.Module, Generic[Inner]):
-    """The residual connection around attention or feed-forward: norm(x + f(x)) if post, x + f(norm(x)) if pre."""
+    """A residual connection around a module f: norm(x + f(x)) if post, x + f(norm(x)) if pre."""
 
     inner: Inner
 
@@ -62,40 +65,51 @@ class Sublayer(nn.Module, Generic[Inner]):
         self.dropout = Dropout(config.dropout)
 
     def forward(self, x_BQD: Tensor, *args, **kwargs) -> Tensor:
-        """Shape (B, Q, D) in and out; further arguments go to the inner module."""
+        """Shape (B, Q, D) in and out; further arguments are passed to the inner module."""
         if self.is_pre:
             return x_BQD + self.dropout(self.inner(self.norm(x_BQD), *args, **kwargs))
         return self.norm(x_BQD + self.dropout(self.inner(x_BQD, *args, **kwargs)))
 
     def inner_input(self, x_BQD: Tensor) -> Tensor:
-        """What the inner module is given. Shape (B, Q, D) in and out."""
+        """Return the input of the inner module. Shape (B, Q, D) in and out."""
         return self.norm(x_BQD) if self.is_pre else x_BQD
 
 
+def make_norm(config: ModelConfig) -> nn.Module:
+    """Make a LayerNorm (Ba et al. 2016) or RMSNorm (Zhang and Sennrich 2019) of width d_model."""
+    if config.norm_type == "layer":
+        return nn.LayerNorm(config.d_model)
+    return nn.RMSNorm(config.d_model, eps=1e-6)
+
+
 class Layer(nn.Module):
-    """A layer that may be left out as a whole in training (LayerDrop; Fan et al. 2020, arXiv:1909.11556)."""
+    """A layer that may be skipped in training (LayerDrop; Fan et al. 2020, arXiv:1909.11556)."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.drop_probability = config.layer_drop
-        # torch.compile takes a float for a variable, and would ask for its value in the midst of a graph; a bool is a constant to it.
-        self.may_be_left_out = config.layer_drop > 0.0
+        self.skip_probability = config.layer_drop
+        # torch.compile treats a float as a variable and would have to read its value in the middle
+        # of a graph; a bool is a constant.
+        self.may_be_skipped = config.layer_drop > 0.0
 
-    def draws_leave(self) -> bool:
-        """Whether this pass goes without the layer. Drawn from torch's default CPU generator: a seed fixes it, and no device is waited for."""
+    def draw_skip(self) -> bool:
+        """Draw whether this pass skips the layer.
+
+        Drawn from torch's default CPU generator, so a seed fixes it and no device is waited for.
+        """
         return (
             self.training
-            and self.may_be_left_out
-            and float(torch.rand((), device="cpu")) < self.drop_probability
+            and self.may_be_skipped
+            and float(torch.rand((), device="cpu")) < self.skip_probability
         )
 
-    def leave_out(self, x: Tensor, *unused: Tensor) -> Tensor:
-        """The same values. What is not used, parameters too, gets gradients of zero: processes that average gradients wait for each of them."""
-        nothing = (
-            0.0
-            * torch.stack([tensor.flatten()[0] for tensor in (*unused, *self.parameters())]).sum()
-        )
-        return x + nothing
+    def skip(self, x: Tensor, *unused: Tensor) -> Tensor:
+        """Return x unchanged, with zero gradients for the parameters and the unused tensors.
+
+        Processes that average gradients wait for the gradient of every parameter.
+        """
+        tensors = (*unused, *self.parameters())
+        return x + 0.0 * torch.stack([tensor.flatten()[0] for tensor in tensors]).sum()
 
 
 class EncoderLayer(Layer):
@@ -107,9 +121,9 @@ class EncoderLayer(Layer):
         self.feed_forward = Sublayer(config, FeedForward(config))
 
     def forward(self, x_BSD: Tensor, may_attend_B11S: Tensor | None) -> Tensor:
-        """Shape (B, S, D) in and out; `may_attend_B11S` is False on padding, None where there is none."""
-        if self.draws_leave():
-            return self.leave_out(x_BSD)
+        """Transform the source. Shape (B, S, D) in and out; `may_attend_B11S` is False on padding."""
+        if self.draw_skip():
+            return self.skip(x_BSD)
         return self.feed_forward(self.self_attention(x_BSD, may_attend_B11S))
 
 
@@ -126,45 +140,47 @@ class DecoderLayer(Layer):
         self,
         x_BTD: Tensor,
         memory_BSD: Tensor,
-        memory_may_attend_B11S: Tensor | None,
+        may_attend_B11S: Tensor | None,
         head: int | None = None,
     ) -> Tensor | tuple[Tensor, Tensor]:
-        """All target positions at once. Shape (B, T, D) in and out; with a head also the logarithms of its attention to the source, (B, T, S)."""
-        # A head that is asked for an answer has to give one.
-        if head is None and self.draws_leave():
-            return self.leave_out(x_BTD, memory_BSD)
-        x_BTD = self.self_attention(x_BTD, None, is_causal=True)
+        """Transform all target positions at once.
+
+        Args:
+            memory_BSD: The encoder's output.
+            may_attend_B11S: False on padding of the source.
+            head: Head of the attention to the source whose weights are returned too.
+        Returns:
+            Shape (B, T, D); with a head also the logarithms of its weights, shape (B, T, S).
+        """
+        # A layer whose attention weights are wanted has to compute them.
+        if head is None and self.draw_skip():
+            return self.skip(x_BTD, memory_BSD)
+        x_BTD = self.self_attention(x_BTD, is_causal=True)
         key, value = self.cross_attention.inner.project(memory_BSD)
-        out_BTD = self.feed_forward(self.cross_attention(x_BTD, key, value, memory_may_attend_B11S))
+        out_BTD = self.feed_forward(self.cross_attention(x_BTD, key, value, may_attend_B11S))
         if head is None:
             return out_BTD
-        inner_BTD = self.cross_attention.inner_input(x_BTD)
+        query_BTD = self.cross_attention.inner_input(x_BTD)
         return out_BTD, self.cross_attention.inner.log_weights(
-            inner_BTD, key, memory_may_attend_B11S, head
+            query_BTD, key, may_attend_B11S, head
         )
-
-    def project_memory(self, memory_BSD: Tensor) -> LayerCache:
-        """A fresh cache for step-by-step decoding of these sentences."""
-        key, value = self.cross_attention.inner.project(memory_BSD)
-        # Read at every step, and each head for itself: so the positions of a head lie side by side.
-        layout = {
-            "dtype": attention_dtype(key),
-            "memory_format": torch.contiguous_format,
-            "copy": True,
-        }
-        return LayerCache(key.to(**layout), value.to(**layout))
 
     def step(
         self,
         x_BWD: Tensor,
         cache: LayerCache,
-        bias_B1WM: Tensor | None,
-        memory_bias_B11S: Tensor | None,
-        position: int | Tensor,
+        may_attend_B1WM: Tensor | None,
+        may_attend_B11S: Tensor,
+        position: Tensor,
     ) -> Tensor:
-        """The next position of W hypotheses of each sentence. Shape (B, W, D) in and out; the cache takes them up."""
-        x_BWD = self.self_attention(x_BWD, bias_B1WM, cache=cache.past, position=position)
-        x_BWD = self.cross_attention(
-            x_BWD, cache.memory_key_BHSK, cache.memory_value_BHSK, memory_bias_B11S
-        )
-        return self.feed_forward(x_BWD)
+        """Transform the next position of W hypotheses of each sentence. Shape (B, W, D) in and out.
+
+        Args:
+            cache: State of this layer, to which this step is added.
+            may_attend_B1WM: True at the cached positions that each hypothesis descends from.
+            may_attend_B11S: False on padding of the source.
+            position: Position of all hypotheses. Shape (1,).
+        """
+        x_BWD = self.self_attention(x_BWD, may_attend_B1WM, cache=cache.past, positions=position)
+        key, value = cache.memory_key_BHSK, cache.memory_value_BHSK
+        return self.feed_forward(self.cross_attention(x_BWD, key, value, may_attend_B11S))

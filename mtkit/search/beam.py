@@ -8,7 +8,7 @@ from mtkit.config.search import SearchConfig
 from mtkit.search.beam_state import Beam
 from mtkit.search.constraints.beam_allocation import ConstrainedExpansion
 from mtkit.search.constraints.constraints import Constraints
-from mtkit.search.coverage import attentive, with_coverage
+from mtkit.search.coverage import require_attention, with_coverage
 from mtkit.search.expansion import Expand, GroupedExpansion, PlainExpansion
 from mtkit.search.finished import FinishedHypotheses
 from mtkit.search.hypothesis import Hypothesis
@@ -33,7 +33,7 @@ def beam_search(
     with required phrases is done only when no other hypothesis can become one of the `n_best`.
 
     Args:
-        scorer: Computes log-probabilities; with `coverage_penalty` an `AttentiveScorer`, which reads
+        scorer: Computes log-probabilities; with `coverage_penalty` one with attention, which reads
             all finished hypotheses once more.
         sources: Token ids of each sentence, without EOS.
         config: Beam size, lengths, penalties and groups.
@@ -46,7 +46,8 @@ def beam_search(
     """
     if not sources:
         return []
-    reader = attentive(scorer) if config.coverage_penalty else None
+    if config.coverage_penalty:
+        require_attention(scorer)
     max_lengths = max_target_lengths(sources, config, scorer.max_length, constraints)
     finished = FinishedHypotheses(config, max_lengths, constraints)
     rules = LogitsRules(scorer, config, max_lengths, constraints)
@@ -66,9 +67,9 @@ def beam_search(
             state.keep(rows)
             rules.select(rows)
             beam = beam.select(rows)
-    if reader is not None:
+    if config.coverage_penalty:
         finished.rescore(
-            lambda hypotheses: with_coverage(reader, sources, hypotheses, config.coverage_penalty)
+            lambda hypotheses: with_coverage(scorer, sources, hypotheses, config.coverage_penalty)
         )
     return finished.best()
 

@@ -1,30 +1,15 @@
 """The coverage penalty: translations that leave source pieces out are worth less."""
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any
 
 from torch import Tensor
 
 from mtkit.errors import MtkitError
 from mtkit.search.hypothesis import Hypothesis
+from mtkit.search.scorer import StepScorer
 
 _LEAST = 1e-10
-
-
-@runtime_checkable
-class AttentiveScorer(Protocol):
-    """A `StepScorer` that can tell what its model looks at."""
-
-    def attention(self, sources: list[list[int]], targets: list[list[int]]) -> Tensor:
-        """How much each source position is looked at, as each token of given targets is predicted, EOS at last.
-
-        Args:
-            sources: Token ids without EOS, which is the last position of each.
-            targets: Token ids without BOS and EOS, as many.
-        Returns:
-            Shape (B, T, S), on any device; each row sums to 1, but for padding of the targets, which may have anything.
-        """
-        ...
 
 
 def coverage_penalty(attention_TS: Tensor, beta: float) -> float:
@@ -39,22 +24,21 @@ def coverage_penalty(attention_TS: Tensor, beta: float) -> float:
     return beta * float(attention_TS.sum(0).clamp(min=_LEAST, max=1.0).log().sum())
 
 
-def attentive(scorer: object) -> AttentiveScorer:
-    """The scorer, seen to be one.
+def require_attention(scorer: StepScorer[Any]) -> None:
+    """Check that a scorer implements `attention`.
 
     Raises:
-        MtkitError: It cannot tell what its model looks at.
+        MtkitError: It does not.
     """
-    if not isinstance(scorer, AttentiveScorer):
+    if not scorer.has_attention:
         raise MtkitError(
-            "coverage_penalty needs to know what the model looks at, which this engine does not tell",
+            "coverage_penalty needs the model's attention, which this engine does not provide",
             "leave coverage_penalty at 0",
         )
-    return scorer
 
 
 def with_coverage(
-    scorer: AttentiveScorer,
+    scorer: StepScorer[Any],
     sources: list[list[int]],
     found: Sequence[list[Hypothesis]],
     beta: float,
@@ -73,7 +57,7 @@ def with_coverage(
 
 
 def _judged(
-    scorer: AttentiveScorer, source: list[int], hypotheses: list[Hypothesis], beta: float
+    scorer: StepScorer[Any], source: list[int], hypotheses: list[Hypothesis], beta: float
 ) -> Iterator[Hypothesis]:
     # Beside other sentences there would be more padding, which changes sums in the last bit.
     attention_WTS = scorer.attention(

@@ -1,18 +1,27 @@
-"""What a search needs of a model, and nothing more."""
+"""The interface between search and models: log-probabilities of next tokens."""
 
-from typing import NamedTuple, Protocol, TypeVar
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Literal, NamedTuple, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor
 
+from mtkit.config.search import SearchConfig
+from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.top_k import top_k
+
+Averaging = Literal["mean", "log_mean"]
+"""What an ensemble averages: probabilities, or log-probabilities that are then renormalised."""
+BatchSearch = Callable[[list[list[int]]], list[list[Hypothesis]]]
+"""Finds the n best hypotheses of each source of a batch."""
 
 
 class ScorerState(Protocol):
-    """What a scorer remembers of the sentences being translated; changed by `step` and `keep`."""
+    """State of the sentences being translated; changed by `step`, `step_top_k` and `keep`."""
 
     def keep(self, sentences: Tensor) -> None:
-        """Forget all sentences but these. Indices into the present ones, shape (B',)."""
+        """Drop all sentences but these. Indices into the present ones, shape (B',)."""
         ...
 
 
@@ -23,53 +32,82 @@ class TopTokens(NamedTuple):
     """The most probable next tokens of W hypotheses of each sentence."""
 
     log_probs_BWC: Tensor
-    """Falling."""
+    """In descending order."""
     token_ids_BWC: Tensor
     eos_log_probs_BW: Tensor
-    """Of EOS, whether it is among them or not."""
+    """Log-probability of EOS, whether it is among them or not."""
 
 
 def top_tokens_of(log_probs_BWV: Tensor, k: int, eos_id: int) -> TopTokens:
-    """The k most probable of all next tokens, or all of them where there are fewer."""
+    """Select the k most probable next tokens, or all of them if there are fewer."""
     B, W, V = log_probs_BWV.shape
     values, places = top_k(log_probs_BWV.flatten(0, 1), min(k, V))
     return TopTokens(values.view(B, W, -1), places.view(B, W, -1), log_probs_BWV[:, :, eos_id])
 
 
 class StepScorer(Protocol[State]):
-    """Gives the log-probabilities of next tokens. Every search works on any.
+    """Computes log-probabilities of next tokens. Every search works with every scorer.
 
-    A step is taken by `step`, which gives them all, or by `best`, which gives those that a plain search looks at and may be much faster.
+    A step is `step`, which returns all log-probabilities, or `step_top_k`, which returns those that
+    a plain search needs and may be much faster.
     """
 
     bos_id: int
     eos_id: int
     max_length: int | None
-    """Most tokens that a hypothesis can have, EOS counted; None if there is no limit."""
+    """Maximum number of tokens in a hypothesis, EOS included; None if there is no limit."""
+    mixes_lengths: bool = False
+    """Whether sources of different lengths share a batch at no cost and with the same results."""
+    has_attention: bool = False
+    """Whether `attention` is implemented."""
 
     @property
+    @abstractmethod
     def device(self) -> torch.device:
-        """Where the log-probabilities are."""
+        """The device of the log-probabilities."""
         ...
 
+    @abstractmethod
     def start(self, sources: list[list[int]]) -> State:
         """Read the source sentences, as token ids without EOS."""
         ...
 
+    @abstractmethod
     def step(self, state: State, token_ids_BW: Tensor, parents_BW: Tensor) -> Tensor:
-        """Log-probabilities of the next token of W hypotheses of each sentence.
+        """Return the log-probabilities of the next token of W hypotheses of each sentence.
 
         Args:
-            state: From `start`; takes up this step.
-            token_ids_BW: The last token of each hypothesis; BOS in the first step.
-            parents_BW: Which hypothesis of the step before each one continues; 0 in the first step.
+            state: From `start`; this step is added to it.
+            token_ids_BW: Last token of each hypothesis; BOS in the first step.
+            parents_BW: Hypothesis of the previous step that each one continues; 0 in the first step.
         Returns:
             Shape (B, W, V).
         """
         ...
 
+    @abstractmethod
     def step_top_k(
         self, state: State, token_ids_BW: Tensor, parents_BW: Tensor, k: int
     ) -> TopTokens:
-        """As `step`, but only the k most probable tokens of each hypothesis, as `top_tokens_of` would find them."""
+        """Return the k most probable next tokens, as `top_tokens_of` selects them; see `step`."""
         ...
+
+    def attention(self, sources: list[list[int]], targets: list[list[int]]) -> Tensor:
+        """Return how much each source position is attended to as each target token is predicted.
+
+        Args:
+            sources: Token ids without EOS, which is the last position of each.
+            targets: Token ids without BOS and EOS, as many.
+        Returns:
+            Shape (B, T, S), on any device. Each row sums to 1, except on padding of the targets,
+            where values are arbitrary.
+        """
+        raise TypeError(f"{type(self).__name__} has no attention")
+
+    def with_averaging(self, averaging: Averaging) -> Self:
+        """Return the same scorer with another average over the models of an ensemble."""
+        return self
+
+    def batch_search(self, config: SearchConfig) -> BatchSearch | None:
+        """Return a search of the scorer's own for these settings, faster than steps; None if it has none."""
+        return None

@@ -22,7 +22,7 @@ class ForcedScorer:
     """Reads sources and given targets in one pass of the full decoder.
 
     Args:
-        models: In evaluation mode, on one device; the probabilities of several are averaged at each token, as `ModelScorer` does.
+        models: In evaluation mode, on one device; the probabilities of several are averaged at each token, as `EnsembleScorer` does.
         src_special: Special ids of the source.
         tgt_special: Special ids of the target.
     """

@@ -9,7 +9,6 @@ import torch
 
 from mtkit.errors import MtkitError
 from mtkit.io.logs import get_logger
-from mtkit.model.positions import SinusoidalPositions
 from mtkit.model.transformer import Transformer
 
 logger = get_logger(__name__)
@@ -44,10 +43,6 @@ def compile_model(
             "the model is not compiled and trains more slowly: torch.compile needs %s", missing
         )
         return False
-    # A table that grows within the graph would be compiled anew each time it does.
-    for positions in (model.src_positions, model.tgt_positions):
-        if isinstance(positions, SinusoidalPositions):
-            positions.reaching(model.config.max_positions, device)
     model.compile(dynamic=True, backend=backend)
     logger.info("the model is compiled at the first update, which takes a minute or more")
     return True

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from mtkit.batches.collate import Batch
 from mtkit.checkpoint.model_dir import load_model_dir
 from mtkit.corpus.sentence_pair import SIDES
+from mtkit.engines.cpu.float32_attention import in_float32
+from mtkit.engines.shared_copy import replace_modules
 from mtkit.errors import MtkitError
 from mtkit.model.transformer import Transformer
 from mtkit.tokenizer.subword import Subword, Tokenizer
@@ -30,6 +32,8 @@ class Teacher:
         for module in model.modules():
             if isinstance(module, nn.Linear):
                 module.to(dtype)
+        if dtype == torch.bfloat16 and model.output_weight.device.type == "cpu":
+            replace_modules(model, in_float32)
 
     @classmethod
     def load(

@@ -47,11 +47,11 @@ from mtkit.engines.cpu.allocator import (
     keep_freed_memory,
     training_kernels,
 )
+from mtkit.engines.precision import choose_training_dtype
 from mtkit.errors import MtkitError
 from mtkit.io.arguments import require_count
 from mtkit.io.build_manifest import read_manifest
 from mtkit.io.logs import get_logger
-from mtkit.model.device import choose_training_dtype
 from mtkit.training.distributed.parallel import (
     Parallel,
     gather_full,

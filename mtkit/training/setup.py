@@ -14,6 +14,7 @@ from mtkit.io.logs import get_logger
 from mtkit.tokenizer.subword import Tokenizer
 from mtkit.training.activation_checkpointing import checkpoint_activations
 from mtkit.training.compilation import compile_model
+from mtkit.training.cpu_modules import use_cpu_modules
 from mtkit.training.distillation import Teacher
 from mtkit.training.distributed.parallel import Parallel
 from mtkit.training.freezing import freeze
@@ -106,6 +107,9 @@ def make_stepper(
         if config.teacher is None
         else Teacher.load(config.teacher, tokenizer, recipe.model.max_positions, device, dtype)
     )
+    compiles = config.compile == "on" and not parallel.is_sharded
+    if device.type == "cpu":
+        use_cpu_modules(model, dtype, compiles=compiles)
     if config.activation_checkpointing:
         checkpoint_activations(model)
     # Weights that come and go are no matter for one graph.

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from mtkit.batches.collate import Batch
 from mtkit.config.training import TrainingConfig
+from mtkit.engines.precision import autocast
 from mtkit.errors import MtkitError
 from mtkit.io.logs import get_logger
-from mtkit.model.device import autocast
 from mtkit.training.distributed.parallel import Parallel
 from mtkit.training.loss import Loss
 from mtkit.training.objective import Objective, is_finite

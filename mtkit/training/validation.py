@@ -19,9 +19,9 @@ from mtkit.config.recipe import Recipe
 from mtkit.corpus.read.pairs import read_pairs
 from mtkit.corpus.sentence_pair import SIDES, Side
 from mtkit.corpus.store.ragged_ids import RaggedIds
+from mtkit.engines.precision import autocast
 from mtkit.errors import MtkitError
 from mtkit.evaluation.metrics import evaluate
-from mtkit.model.device import autocast
 from mtkit.training.objective import batch_loss
 from mtkit.training.reporting.tracker import ValidationSample
 from mtkit.translation.translator import Translator

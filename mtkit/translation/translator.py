@@ -1,6 +1,7 @@
 """Text in, text out: N lines in, N lines out, in order."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -15,13 +16,15 @@ from mtkit.config.training import SearchPrecision
 from mtkit.config.validation_errors import describe_problems
 from mtkit.engines.batch_journal import BatchJournal
 from mtkit.engines.cpu.allocator import bound_kernel_caches, keep_freed_memory, use_huge_pages
+from mtkit.engines.make_scorer import make_scorer
+from mtkit.engines.precision import choose_dtype, describe_placement
 from mtkit.engines.protocol import Engine, SearchRequest, ignore_progress
-from mtkit.engines.torch_engine import ModelEngine
+from mtkit.engines.torch_engine import TorchEngine
 from mtkit.errors import MtkitError
 from mtkit.io.arguments import iterate_texts, list_of_texts, require_count, require_list
 from mtkit.io.logs import get_logger
-from mtkit.model.device import choose_device, choose_dtype, describe_placement
-from mtkit.search.ensemble_scorer import ModelScorer
+from mtkit.model.device import choose_device
+from mtkit.search.ensemble_scorer import EnsembleScorer
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.logits_rules import full_vocab_reasons
 from mtkit.search.shortlist.shortlist import Shortlist
@@ -58,9 +61,10 @@ class Translator:
         tags: Stand before each line, as in training, for example <2ko>; a line may also begin with tags itself.
         tgt_tags: Stand before each translation, as in training, and are not part of it.
         shortlist: What plain searches look at in place of the whole vocabulary.
-        one_by_one: Make each sentence a batch of its own.
-        is_frozen: Whether the models do not change any more, which makes translating faster: on a CPU workers are processes, copies of this one, and
-            a GPU plays steps that it has recorded.
+        precision: int8 quantizes the models' products on a CPU, if they are frozen.
+        batch_invariant: See `load`.
+        is_frozen: Whether the models do not change any more, which makes translating faster: they run in an engine for their device, and on a CPU the
+            workers are processes, copies of this one.
     Raises:
         MtkitError: The models do not share their tokenizer, or their languages, or do not know a tag.
     """
@@ -75,7 +79,8 @@ class Translator:
         tags: Sequence[str] = (),
         tgt_tags: Sequence[str] = (),
         shortlist: Shortlist | None = None,
-        one_by_one: bool = False,
+        precision: SearchPrecision = "auto",
+        batch_invariant: bool = False,
         is_frozen: bool = False,
     ) -> None:
         if not trained:
@@ -99,20 +104,29 @@ class Translator:
             one.config.alignment_head or best_untrained(one.config.model.n_decoder_layers)
             for one in trained
         ]
-        scorer = ModelScorer(
-            [t.model for t in trained],
-            first.tokenizer.src.special,
-            first.tokenizer.tgt.special,
-            heads,
-            shortlist,
-        )
+        models = [one.model for one in trained]
+        special = first.tokenizer.src.special, first.tokenizer.tgt.special
+        if is_frozen:
+            scorer = make_scorer(
+                models,
+                *special,
+                heads,
+                shortlist,
+                precision=precision,
+                batch_invariant=batch_invariant,
+            )
+        else:
+            scorer = EnsembleScorer(models, *special, heads, shortlist)
+        one_by_one = batch_invariant and (shortlist is not None or not scorer.mixes_lengths)
         max_length = min(one.config.max_length for one in trained)
         max_positions = min(one.config.model.max_positions for one in trained)
-        engine = ModelEngine(scorer, n_workers, one_by_one=one_by_one, is_frozen=is_frozen)
+        engine = TorchEngine(scorer, n_workers, one_by_one=one_by_one, is_frozen=is_frozen)
         self._set_up(
             engine, first.config, first.tokenizer, max_length, max_positions, tags, tgt_tags
         )
-        self.trained = trained
+        self.trained = [
+            replace(one, model=model) for one, model in zip(trained, scorer.models, strict=True)
+        ]
         self.n_workers = n_workers
         self._warns_of_shortlist = shortlist is not None
 
@@ -215,16 +229,22 @@ class Translator:
             use_huge_pages()
         trained = [load_model_dir(Path(folder), chosen) for folder in folders]
         for one in trained:
-            one.model.to(dtype).pack(int8=precision == "int8", by_row=batch_invariant)
+            one.model.to(dtype)
         chosen_list = None
         if shortlist:
             chosen_list = Shortlist.load(
                 Path(folders[0]) / SHORTLIST_NAME if shortlist is True else shortlist,
                 trained[0].tokenizer,
             )
-        one_by_one = batch_invariant and (chosen.type != "cpu" or chosen_list is not None)
         translator = cls(
-            trained, n_workers, tags, tgt_tags, chosen_list, one_by_one, is_frozen=True
+            trained,
+            n_workers,
+            tags,
+            tgt_tags,
+            chosen_list,
+            precision,
+            batch_invariant,
+            is_frozen=True,
         )
         translator.placement = describe_placement(precision, chosen)
         return translator

@@ -77,7 +77,7 @@ def test_each_layer_is_left_out_as_often_as_asked():
     model = make_model(layer_drop=0.2)
     torch.manual_seed(0)
     layers = [layer for layer in model.modules() if isinstance(layer, EncoderLayer | DecoderLayer)]
-    share = sum(layer.draws_leave() for _ in range(500) for layer in layers) / 3000
+    share = sum(layer.draw_skip() for _ in range(500) for layer in layers) / 3000
     assert share == pytest.approx(0.2, abs=4 * (0.2 * 0.8 / 3000) ** 0.5)
 
 

@@ -9,8 +9,8 @@ from torch import nn
 
 from mtkit.config.model import ModelConfig
 from mtkit.config.presets import PRESETS
-from mtkit.model.cache import ancestor_mask
 from mtkit.model.transformer import Transformer
+from mtkit.search.ensemble_scorer import ancestor_mask
 from tests.model.reference import (
     BOS_ID,
     PAD_ID,
@@ -150,7 +150,9 @@ def test_steps_with_a_cache_equal_the_full_forward(variant):
     model = make_model(**variant)
     memory = model.encode(SRC)
     cache = model.start_cache(memory)
-    steps = [model.decode_step(TGT_IN[:, i : i + 1], cache, None) for i in range(TGT_IN.size(1))]
+    steps = [
+        model.logits(model.decode_step(TGT_IN[:, i : i + 1], cache)) for i in range(TGT_IN.size(1))
+    ]
     torch.testing.assert_close(
         torch.cat(steps, dim=1), model.decode(TGT_IN, memory), rtol=1e-4, atol=1e-4
     )
@@ -162,7 +164,7 @@ def test_steps_equal_the_full_forward_past_the_cache_s_first_size():
     memory = model.encode(SRC[:1])
     tgt_in = torch.randint(3, VOCAB_SIZE, (1, 200), generator=torch.Generator().manual_seed(0))
     cache = model.start_cache(memory)
-    steps = [model.decode_step(tgt_in[:, i : i + 1], cache, None) for i in range(200)]
+    steps = [model.logits(model.decode_step(tgt_in[:, i : i + 1], cache)) for i in range(200)]
     torch.testing.assert_close(
         torch.cat(steps, dim=1), model.decode(tgt_in, memory), rtol=1e-3, atol=1e-3
     )
@@ -189,14 +191,14 @@ def test_steps_over_a_tree_of_hypotheses_equal_the_full_forward_of_each(variant,
     )
     for step in range(6):
         may_attend = ancestor_mask(may_attend, parents)
-        stepwise = model.decode_step(tokens, cache, may_attend)
+        stepwise = model.logits(model.decode_step(tokens, cache, may_attend))
         for row, sentence in enumerate(sentences.tolist()):
             src = SRC[sentence][SRC[sentence] != PAD_ID][None].expand(width, -1)
             full = logits(model, src, torch.tensor(histories[row]))[:, -1]
             torch.testing.assert_close(stepwise[row], full, rtol=1e-3, atol=1e-3)
         if step in (1, 3):
             kept = torch.tensor([1, 0, 2])[: len(sentences) - 1] if step == 1 else torch.tensor([1])
-            cache.keep(kept)
+            cache.select(kept)
             sentences, may_attend = sentences[kept], may_attend[kept]
             histories = [histories[i] for i in kept.tolist()]
         tokens, parents = (
@@ -259,9 +261,9 @@ def test_a_tied_matrix_gets_the_gradients_of_all_its_uses():
 
 
 def test_tied_embeddings_need_one_vocabulary():
-    with pytest.raises(ValueError, match="20 and 30 pieces"):
+    with pytest.raises(ValueError, match="20 and 30 tokens"):
         Transformer(tiny_config(), 20, 30, PAD_ID, PAD_ID)
-    with pytest.raises(ValueError, match="20 and 30 pieces"):
+    with pytest.raises(ValueError, match="20 and 30 tokens"):
         Transformer(tiny_config(tied_embeddings="inputs"), 20, 30, PAD_ID, PAD_ID)
     model = Transformer(tiny_config(tied_embeddings="output"), 20, 30, 0, 0).eval()
     assert logits(model, SRC, TGT_IN).shape == (3, 5, 30)

@@ -10,7 +10,12 @@ import torch
 from torch import Tensor
 
 from mtkit.config.model import ModelConfig
-from mtkit.model.attention import SelfAttention, attend, join_heads, split_heads
+from mtkit.model.attention import (
+    ScaledDotProductAttention,
+    SelfAttention,
+    join_heads,
+    split_heads,
+)
 from mtkit.model.transformer import Transformer
 
 SENTENCE = "나는 학교에 간다"
@@ -63,7 +68,7 @@ def test_three_words_are_three_ids(ids):
 
 
 def test_from_ids_to_the_encoder_s_input(model, ids, embedded):
-    torch.testing.assert_close(model.src_positions(model.src_embedding(ids), 0, 1), embedded)
+    torch.testing.assert_close(model.src_positions(model.src_embedding(ids)), embedded)
 
 
 def test_queries_keys_and_values_are_three_products_with_512_by_512_matrices(attention, embedded):
@@ -92,7 +97,8 @@ def test_from_heads_to_the_output(attention, embedded):
 
     heads = weights @ value
     assert heads.shape == (1, N_HEADS, N_TOKENS, D_HEAD)
-    torch.testing.assert_close(attend(query, key, value, None), heads, rtol=1e-4, atol=1e-5)
+    attend = ScaledDotProductAttention(dropout=0.0)
+    torch.testing.assert_close(attend(query, key, value), heads, rtol=1e-4, atol=1e-5)
 
     concatenated = torch.cat([heads[:, head] for head in range(N_HEADS)], dim=-1)
     assert concatenated.shape == (1, N_TOKENS, N_HEADS * D_HEAD) == (1, 3, 512)
@@ -118,7 +124,7 @@ def test_the_rest_of_the_encoder_layer_keeps_the_shape(model, ids, attention, em
     expected = layer_norm(x + inner @ feed_forward.outer.weight.T)
     memory = model.encode(ids)
     assert memory.states_BSD.shape == expected.shape == (1, N_TOKENS, D_MODEL)
-    assert memory.may_attend_B11S is None
+    assert memory.may_attend_B11S.all()
     torch.testing.assert_close(memory.states_BSD, expected, rtol=1e-4, atol=1e-4)
 
 
@@ -130,11 +136,9 @@ def test_the_decoder_gives_a_logit_for_every_piece(model, ids):
         model.decoder_layers[0].get_submodule("cross_attention.inner").project(memory.states_BSD)
     )
     assert key.shape == value.shape == (1, N_HEADS, N_TOKENS, D_HEAD)
-    assert model.decode_step(begin, model.start_cache(memory), None).shape == (
-        1,
-        1,
-        len(VOCABULARY),
-    )
+    states = model.decode_step(begin, model.start_cache(memory))
+    assert states.shape == (1, 1, D_MODEL)
+    assert model.logits(states).shape == (1, 1, len(VOCABULARY))
 
 
 def test_attention_has_a_million_parameters(attention):

@@ -7,7 +7,7 @@ import torch
 from hypothesis import strategies as st
 
 from mtkit.search.hypothesis import Hypothesis, length_penalty
-from mtkit.search.scorer import top_tokens_of
+from mtkit.search.scorer import StepScorer, top_tokens_of
 
 BOS, EOS = 0, 1
 
@@ -15,7 +15,7 @@ BOS, EOS = 0, 1
 class TableState:
     def __init__(self, sentences):
         self.sentences = sentences
-        self.prefixes = [[()] for _ in sentences]
+        self.prefixes: list[list[tuple[int, ...]]] = [[()] for _ in sentences]
 
     def keep(self, sentences):
         rows = sentences.tolist()
@@ -23,7 +23,7 @@ class TableState:
         self.prefixes = [self.prefixes[row] for row in rows]
 
 
-class TableScorer:
+class TableScorer(StepScorer[TableState]):
     """The log-probabilities of the next token depend on the sentence and on all tokens before.
 
     tables[sentence][prefix] is a list of V log-probabilities; a source sentence is [its number, ...].
@@ -31,10 +31,13 @@ class TableScorer:
 
     bos_id, eos_id = BOS, EOS
     max_length: int | None = None
-    device = torch.device("cpu")
 
     def __init__(self, tables):
         self.tables = tables
+
+    @property
+    def device(self):
+        return torch.device("cpu")
 
     def start(self, sources):
         return TableState([source[0] for source in sources])

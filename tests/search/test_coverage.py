@@ -28,6 +28,8 @@ def attention_after(seed, prefix, n_positions):
 class AttentiveTableScorer(TableScorer):
     """The attention depends on the sentence and the tokens before; of positions beyond a sentence's end mark it is 0."""
 
+    has_attention = True
+
     def attention(self, sources, targets):
         weights_BTS = torch.zeros(
             len(sources),

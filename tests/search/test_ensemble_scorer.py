@@ -8,10 +8,10 @@ import torch
 
 from mtkit.config.model import ModelConfig
 from mtkit.config.search import SearchConfig
-from mtkit.engines.cpu.packed_cache import PackedCache
+from mtkit.engines.cpu.scorer import CpuScorer
 from mtkit.model.transformer import Transformer
 from mtkit.search.beam import beam_search
-from mtkit.search.ensemble_scorer import ModelScorer
+from mtkit.search.ensemble_scorer import EnsembleScorer
 from mtkit.search.greedy import greedy_search
 from mtkit.search.shortlist.shortlist import Shortlist
 from mtkit.tokenizer.special_ids import SpecialIds
@@ -22,19 +22,22 @@ SIZES = {"d_model": 16, "n_heads": 2, "d_ff": 32, "n_encoder_layers": 2, "n_deco
 SOURCES = [[5, 6, 7, 8, 9], [10, 11], [12, 13, 14], [4]]
 
 
-def make_scorer(seeds=(1,), positions="sinusoidal", shortlist=None, max_positions=1024):
+def make_scorer(seeds=(1,), shortlist=None, scorer_type=EnsembleScorer, **variants):
+    models = make_models(seeds, **variants)
+    return scorer_type(models, SPECIAL, SPECIAL, shortlist=shortlist)
+
+
+def make_models(seeds=(1,), **variants):
     models = []
     for seed in seeds:
         torch.manual_seed(seed)
-        config = ModelConfig.model_validate(
-            SIZES | {"positions": positions, "max_positions": max_positions}
-        )
+        config = ModelConfig.model_validate(SIZES | variants)
         model = Transformer(config, V, V, 0, 0)
         with torch.no_grad():
             for parameter in model.parameters():
                 parameter.add_(0.3 * torch.randn_like(parameter))
         models.append(model.eval())
-    return ModelScorer(models, SPECIAL, SPECIAL, shortlist=shortlist)
+    return models
 
 
 def forced_log_prob(scorer, source, token_ids):
@@ -51,7 +54,7 @@ def forced_log_prob(scorer, source, token_ids):
 @pytest.mark.parametrize("positions", ["sinusoidal", "learned", "rotary"])
 @pytest.mark.parametrize("seeds", [(1,), (1, 2, 3)], ids=["one model", "ensemble"])
 def test_the_score_of_an_output_is_its_forced_score(positions, seeds):
-    scorer = make_scorer(seeds, positions)
+    scorer = make_scorer(seeds, positions=positions)
     config = SearchConfig(beam_size=4, n_best=4, max_length_extra=6, max_length_ratio=1.0)
     with torch.inference_mode():
         for source, hypotheses in zip(SOURCES, beam_search(scorer, SOURCES, config), strict=True):
@@ -97,31 +100,18 @@ def test_the_same_model_twice_is_that_model():
     ]
 
 
-def test_close_to_the_last_learned_position_neighbours_change_nothing():
-    # All three are padded to 24, for which there is no room.
-    scorer = make_scorer(positions="learned", max_positions=23)
-    scorer.models[0].pack()
-    sources = [[4 + i * n % 19 for i in range(n)] for n in (20, 21, 22)]
-    config = SearchConfig(beam_size=3, max_length=8)
-    assert [beam_search(scorer, [source], config)[0] for source in sources] == beam_search(
-        scorer, sources, config
-    )
-
-
 def make_shortlist(rows, always):
     """Of made-up pieces; no tokenizer reads them."""
     filled = [[*row, *[always[0]] * (max(map(len, rows)) - len(row))] for row in rows]
     return Shortlist(np.array(filled), np.array(always), V, "", {})
 
 
-@pytest.mark.parametrize("packs", [False, True])
+@pytest.mark.parametrize("scorer_type", [EnsembleScorer, CpuScorer])
 @pytest.mark.parametrize("seeds", [(1,), (1, 2)], ids=["one model", "ensemble"])
-def test_a_shortlist_of_all_pieces_is_no_shortlist(seeds, packs):
-    plain = make_scorer(seeds)
-    listed = make_scorer(seeds, shortlist=make_shortlist([[3]] * V, list(range(V))))
-    for scorer in (plain, listed):
-        for model in scorer.models if packs else ():
-            model.pack()
+def test_a_shortlist_of_all_pieces_is_no_shortlist(seeds, scorer_type):
+    plain = make_scorer(seeds, scorer_type=scorer_type)
+    shortlist = make_shortlist([[3]] * V, list(range(V)))
+    listed = make_scorer(seeds, shortlist=shortlist, scorer_type=scorer_type)
     beams, expected = (
         beam_search(scorer, SOURCES, SearchConfig(beam_size=4, n_best=4))
         for scorer in (listed, plain)
@@ -163,36 +153,3 @@ def test_a_shortlist_shares_the_probability_out_among_the_candidates(seeds):
                     for t, token in enumerate([*h.token_ids, SPECIAL.eos])
                 )
                 assert h.log_prob == pytest.approx(expected, abs=1e-4)
-
-
-def test_positions_that_nobody_descends_from_are_left_out_of_the_cache(monkeypatch):
-    scorer = make_scorer((1, 2))
-    config = SearchConfig(
-        beam_size=4, n_best=4, max_length_ratio=0.1, max_length_extra=50, length_penalty="none"
-    )
-    with torch.no_grad():
-        for model in scorer.models:
-            # EOS is improbable, so that translations are long.
-            model.output_weight[SPECIAL.eos] *= -1.0
-            model.pack()
-    expected = beam_search(scorer, SOURCES, config)
-    assert min(len(found[0].token_ids) for found in expected) > 40
-    kept = []
-    select = PackedCache.select
-
-    def selected(cache, positions_BN):
-        kept.append((positions_BN.size(1), cache.length))
-        select(cache, positions_BN)
-
-    monkeypatch.setattr(PackedCache, "select", selected)
-    assert beam_search(scorer, SOURCES, config) == expected and not kept
-    for model in scorer.models:
-        assert model.packed_decoder is not None
-        model.packed_decoder.is_exact = False
-    found = beam_search(scorer, SOURCES, config)
-    # In two models, and only where it is worth it.
-    assert len(kept) >= 2
-    assert all(after <= 0.75 * before for after, before in kept)
-    for ours, theirs in zip(found, expected, strict=True):
-        assert [h.token_ids for h in ours] == [h.token_ids for h in theirs]
-        assert [h.score for h in ours] == pytest.approx([h.score for h in theirs], rel=1e-5)

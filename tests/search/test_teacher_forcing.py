@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from mtkit.config.search import SearchConfig
 from mtkit.search.beam import beam_search
-from mtkit.search.ensemble_scorer import ModelScorer
+from mtkit.search.ensemble_scorer import EnsembleScorer
 from mtkit.search.greedy import greedy_search
 from mtkit.search.teacher_forcing import ForcedScorer
 
@@ -78,7 +78,10 @@ def test_what_a_search_found_gets_the_log_probability_that_the_search_gave_it(
     make_trained, special, seeds
 ):
     models = [make_trained(seed).model for seed in seeds]
-    scorer, forced = ModelScorer(models, special, special), ForcedScorer(models, special, special)
+    scorer, forced = (
+        EnsembleScorer(models, special, special),
+        ForcedScorer(models, special, special),
+    )
     config = SearchConfig(beam_size=4, n_best=4, max_length_ratio=1.0, max_length_extra=4)
     sources = [source for source in SOURCES if source]
     for source, hypotheses in zip(sources, beam_search(scorer, sources, config), strict=True):

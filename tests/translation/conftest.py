@@ -1,6 +1,6 @@
 import pytest
 
-from mtkit.engines.torch_engine import ModelEngine
+from mtkit.engines.torch_engine import TorchEngine
 from mtkit.translation.translator import Translator
 from tests.translation.copying import CopyingScorer
 
@@ -16,7 +16,7 @@ def copier(make_trained, tiny_tokenizer):
 
     def make(max_length=20, tgt_lang="en", n_workers=1):
         translator = Translator([make_trained(max_length=max_length, tgt_lang=tgt_lang)], n_workers)
-        translator.engine = ModelEngine(
+        translator.engine = TorchEngine(
             CopyingScorer(tiny_tokenizer.tgt.special, tiny_tokenizer.tgt.vocab_size), n_workers
         )
         return translator

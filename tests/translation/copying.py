@@ -2,7 +2,7 @@
 
 import torch
 
-from mtkit.search.scorer import top_tokens_of
+from mtkit.search.scorer import StepScorer, top_tokens_of
 
 
 class CopyingState:
@@ -14,15 +14,18 @@ class CopyingState:
         self.sources = [self.sources[row] for row in sentences.tolist()]
 
 
-class CopyingScorer:
+class CopyingScorer(StepScorer[CopyingState]):
     max_length: int | None = None
-    device = torch.device("cpu")
 
     def __init__(self, special, vocab_size):
         self.bos_id, self.eos_id = special.bos, special.eos
         self.vocab_size = vocab_size
         self.seen = []
         """Every source read, in the order of reading."""
+
+    @property
+    def device(self):
+        return torch.device("cpu")
 
     def start(self, sources):
         self.seen += sources

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mtkit.checkpoint.model_dir import TrainingLineStatistics
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.corpus.sentence_splitter import split_sentences
-from mtkit.engines.torch_engine import ModelEngine
+from mtkit.engines.torch_engine import TorchEngine
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.tokenizer.train import train_subword
@@ -92,7 +92,7 @@ def test_a_tab_of_the_source_is_a_space(make_trained, ko_en_pairs, texts):
     translator = Translator(
         [make_trained(max_length=1000, tokenizer=Tokenizer(joint, joint))], n_workers=1
     )
-    translator.engine = ModelEngine(CopyingScorer(joint.special, joint.vocab_size), 1)
+    translator.engine = TorchEngine(CopyingScorer(joint.special, joint.vocab_size), 1)
     for text, found in zip(
         texts,
         translator.translate(

@@ -45,10 +45,8 @@ def lines(ko_en_pairs):
     return [*korean, "물", "", f"{korean[0]} {korean[1]} {korean[2]}", korean[2], "물 물 물"]
 
 
-def packed(make_trained, int8=False, by_row=False, **dimensions):
-    trained = make_trained(**dimensions)
-    trained.model.pack(int8=int8, by_row=by_row)
-    return trained
+def make_translator(trained, n_workers=1, **options):
+    return Translator(trained, n_workers, is_frozen=True, **options)
 
 
 def assert_same_answers(translator, others, lines, **settings):
@@ -66,11 +64,11 @@ def assert_same_answers(translator, others, lines, **settings):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_float32_for_every_kind_of_model(make_trained, lines, kind):
-    trained = packed(make_trained, **KINDS[kind])
+    trained = make_trained(**KINDS[kind])
     for way in ("beam", "greedy"):
         assert_same_answers(
-            Translator([trained], n_workers=1),
-            [Translator([trained], n_workers=3)],
+            make_translator([trained], n_workers=1),
+            [make_translator([trained], n_workers=3)],
             lines,
             **WAYS[way],
         )
@@ -78,14 +76,17 @@ def test_float32_for_every_kind_of_model(make_trained, lines, kind):
 
 @ways
 def test_float32_for_every_way_of_searching(make_trained, lines, way):
-    trained = packed(make_trained)
+    trained = make_trained()
     assert_same_answers(
-        Translator([trained], n_workers=1), [Translator([trained], n_workers=2)], lines, **WAYS[way]
+        make_translator([trained], n_workers=1),
+        [make_translator([trained], n_workers=2)],
+        lines,
+        **WAYS[way],
     )
 
 
 def test_demands_of_other_lines_change_nothing(make_trained, lines):
-    translator = Translator([packed(make_trained)], n_workers=1)
+    translator = make_translator([make_trained()], n_workers=1)
     plain = translator.translate(lines)
     prefixes = ["The" if i % 3 == 0 else "" for i in range(len(lines))]
     wished = [{"must": ["house"]} if i % 3 == 1 else None for i in range(len(lines))]
@@ -100,17 +101,21 @@ def test_demands_of_other_lines_change_nothing(make_trained, lines):
 
 
 def test_an_ensemble(make_trained, lines):
-    trained = [packed(make_trained, seed=seed) for seed in (1, 2)]
-    assert_same_answers(Translator(trained, n_workers=1), [Translator(trained, n_workers=2)], lines)
+    trained = [make_trained(seed=seed) for seed in (1, 2)]
+    assert_same_answers(
+        make_translator(trained, n_workers=1), [make_translator(trained, n_workers=2)], lines
+    )
 
 
 @pytest.mark.skipif(not can_quantize(), reason="this build of torch multiplies no 8-bit integers")
 @pytest.mark.parametrize("way", ["beam", "greedy", "sampling"])
 def test_int8_by_row(make_trained, lines, way):
-    trained = packed(make_trained, int8=True, by_row=True, **KINDS["wider"])
-    assert_same_answers(
-        Translator([trained], n_workers=1), [Translator([trained], n_workers=2)], lines, **WAYS[way]
+    trained = make_trained(**KINDS["wider"])
+    one, other = (
+        make_translator([trained], n_workers=n, precision="int8", batch_invariant=True)
+        for n in (1, 2)
     )
+    assert_same_answers(one, [other], lines, **WAYS[way])
 
 
 def test_a_shortlist_one_by_one(make_trained, lines, tiny_tokenizer, ko_en_pairs):
@@ -118,9 +123,10 @@ def test_a_shortlist_one_by_one(make_trained, lines, tiny_tokenizer, ko_en_pairs
         shortlist = make_shortlist(
             store, tiny_tokenizer, ShortlistConfig(n_candidates=5, n_frequent=30)
         )
-    trained = packed(make_trained)
+    trained = make_trained()
     translator, other = (
-        Translator([trained], n_workers=n, shortlist=shortlist, one_by_one=True) for n in (1, 2)
+        make_translator([trained], n_workers=n, shortlist=shortlist, batch_invariant=True)
+        for n in (1, 2)
     )
     assert_same_answers(translator, [other], lines)
 
@@ -163,26 +169,29 @@ def assert_same_scores(translator, others, pairs):
 
 @pytest.mark.parametrize("kind", ["post-relu", "pre-rms-swiglu-rotary", "wider", "wide"])
 def test_scores_of_given_translations(make_trained, lines, targets, kind):
-    trained = packed(
-        make_trained,
+    trained = make_trained(
         **KINDS.get(kind, {"d_model": 256, "n_heads": 4, "d_ff": 1024, "n_decoder_layers": 2}),
     )
     pairs = list(zip(lines, targets, strict=True))
     assert_same_scores(
-        Translator([trained], n_workers=1), [Translator([trained], n_workers=3)], pairs
+        make_translator([trained], n_workers=1), [make_translator([trained], n_workers=3)], pairs
     )
 
 
 def test_scores_by_learned_positions_and_by_an_ensemble(make_trained, lines, targets):
     pairs = list(zip(lines, targets, strict=True))
-    learned = packed(make_trained, **KINDS["pre-gelu-learned"])
+    learned = make_trained(**KINDS["pre-gelu-learned"])
     assert_same_scores(
-        Translator([learned], n_workers=1), [], [pair for pair in pairs if len(" ".join(pair)) < 40]
+        make_translator([learned], n_workers=1),
+        [],
+        [pair for pair in pairs if len(" ".join(pair)) < 40],
     )
-    several = [packed(make_trained, seed=seed, **KINDS["wider"]) for seed in (1, 2)]
-    assert_same_scores(Translator(several, n_workers=1), [Translator(several, n_workers=2)], pairs)
+    several = [make_trained(seed=seed, **KINDS["wider"]) for seed in (1, 2)]
+    assert_same_scores(
+        make_translator(several, n_workers=1), [make_translator(several, n_workers=2)], pairs
+    )
 
 
 def test_alignments(make_trained, lines):
-    translator = Translator([packed(make_trained, **KINDS["wider"])], n_workers=1)
+    translator = make_translator([make_trained(**KINDS["wider"])], n_workers=1)
     assert_same_answers(translator, [], lines, alignments=True)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtkit.config.tokenizer import TokenizerConfig
-from mtkit.engines.torch_engine import ModelEngine
+from mtkit.engines.torch_engine import TorchEngine
 from mtkit.errors import MtkitError
 from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.tokenizer.tags import split_tags
@@ -50,7 +50,7 @@ def read_by(make_tagged, tagged_tokenizer):
     def read(lines, tags=(), **options):
         translator = Translator([make_tagged(**options)], n_workers=1, tags=tags)
         scorer = CopyingScorer(tagged_tokenizer.tgt.special, tagged_tokenizer.tgt.vocab_size)
-        translator.engine = ModelEngine(scorer, n_workers=1)
+        translator.engine = TorchEngine(scorer, n_workers=1)
         for line in lines:
             translator.translate([line], beam_size=1)
         return scorer.seen

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mtkit.config.shortlist import ShortlistConfig
 from mtkit.config.tokenizer import TokenizerConfig
-from mtkit.engines.torch_engine import ModelEngine
+from mtkit.engines.torch_engine import TorchEngine
 from mtkit.errors import MtkitError
 from mtkit.search.shortlist.build import make_shortlist, store_of_pairs
 from mtkit.tokenizer.subword import Subword, Tokenizer
@@ -192,7 +192,7 @@ def test_batches_and_workers_change_nothing(make_trained, lines, beam_size):
 
 def test_an_error_in_a_worker_comes_out(make_trained, lines, monkeypatch):
     translator = Translator([make_trained()], n_workers=2)
-    assert isinstance(translator.engine, ModelEngine)
+    assert isinstance(translator.engine, TorchEngine)
     monkeypatch.setattr(translator.engine.scorer, "step", lambda *args: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         translator.translate(lines)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mtkit.engines.torch_engine import ModelEngine
+from mtkit.engines.torch_engine import TorchEngine
 from mtkit.errors import MtkitError
 from mtkit.translation.translator import Translator
 from mtkit.workers.fork_pool import ForkPool, can_fork
@@ -81,10 +81,9 @@ def _is_alive(pid):
 @pytest.mark.parametrize("beam_size", [1, 3])
 def test_forks_find_to_the_bit_what_this_process_finds(make_trained, ko_en_pairs, beam_size):
     trained = make_trained()
-    trained.model.pack()
     lines = [pair.src for pair in ko_en_pairs[:60]]
-    alone, forked = (Translator([trained], n_workers=n, is_frozen=n > 1) for n in (1, 2))
+    alone, forked = (Translator([trained], n_workers=n, is_frozen=True) for n in (1, 2))
     expected, found = (one.translate(lines, beam_size=beam_size) for one in (alone, forked))
-    assert isinstance(forked.engine, ModelEngine)
+    assert isinstance(forked.engine, TorchEngine)
     assert forked.engine._forks is not None
     assert found == expected

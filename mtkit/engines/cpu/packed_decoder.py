@@ -1,73 +1,121 @@
-"""The decoder's step of a packed model: the operations of `DecoderLayer.step` in a row, without the modules around them.
+"""The decoder's step with packed weights: `DecoderLayer.step` without the modules around it.
 
-A step of search on a CPU is some hundred operations on small matrices. Where few sentences are translated together, calling them through modules took
-longer than the operations themselves. So here, and only here, what the layers compute is written a second time; tests hold both against each other.
+A step of search on a CPU is some hundred operations on small matrices. For small batches, calling
+them through modules took longer than the operations themselves. That is why the layers' computation
+is written a second time here, and only here; tests compare the two, and so does every
+`CpuScorer` when it is made.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import cast
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mtkit.engines.cpu.packed_cache import PackedCache
-from mtkit.engines.cpu.packed_linear import PackedLinear, with_rows
-from mtkit.model.layers import DecoderLayer
-
-MakeLinear = Callable[[Tensor, Tensor | None], PackedLinear]
+from mtkit.engines.cpu.packed_cache import KeyValue, PackedCache, SourceGroup
+from mtkit.engines.cpu.packed_linear import with_rows
+from mtkit.engines.cpu.packed_model import MakeLinear, activated
+from mtkit.engines.position_table import PositionTable
+from mtkit.engines.shared_copy import UnsupportedModelError
+from mtkit.model.attention import CrossAttention, SelfAttention
+from mtkit.model.layers import DecoderLayer, FeedForward, Sublayer
+from mtkit.model.positions import LearnedPositions, RotaryPositions
+from mtkit.model.transformer import Memory, Transformer
 
 
 class PackedDecoder:
-    """The layers of a decoder ready for steps of search.
+    """A model's decoder, ready for steps of search.
 
     Args:
-        layers: In evaluation mode, on a CPU; they must not change afterwards.
-        final_norm: What follows the last layer.
+        model: A `packed_copy` in evaluation mode, whose weights do not change any more.
         make: Packs a weight and its bias.
-        is_exact: Whether a sentence's results may not depend on those beside it, not even in the last bits.
+        is_exact: Whether a sentence's results must not depend on the rest of the batch, not even in
+            the last bits.
+    Raises:
+        UnsupportedModelError: A part of the model is not known here.
     """
 
-    def __init__(
-        self,
-        layers: list[DecoderLayer],
-        final_norm: nn.Module,
-        make: MakeLinear,
-        is_exact: bool = True,
-    ) -> None:
+    def __init__(self, model: Transformer, make: MakeLinear, is_exact: bool) -> None:
+        _check_parts(model)
         self.is_exact = is_exact
-        self.layers = [_PackedLayer(layer, make) for layer in layers]
-        self.final_norm = _norm(final_norm)
-        self.fewest_rows = self.layers[0].inner.fewest_rows
+        self.model = model
+        self.decoder_layers = cast(list[DecoderLayer], list(model.decoder_layers))
+        self.layers = [_PackedLayer(layer, make) for layer in self.decoder_layers]
+        self.final_norm = _norm(model.decoder_norm)
+        self.min_rows = self.layers[0].inner.min_rows
 
-    def __call__(self, x_BWD: Tensor, cache: PackedCache, bias_B1WM: Tensor | None) -> Tensor:
-        """Take a step with W hypotheses of each sentence, from their embeddings to the last states. Shape (B, W, D) in and out."""
-        B, W, D = x_BWD.shape
-        # Once for all products.
-        x_RD = with_rows(x_BWD.reshape(B * W, D), self.fewest_rows)
+    def start_cache(self, memories: Sequence[Memory], rows: Sequence[list[int]]) -> PackedCache:
+        """Make the cache for decoding the sentences of several memories in one batch.
+
+        Args:
+            memories: Outputs of the encoder, padded to different lengths.
+            rows: For each memory the rows that its sentences take in the batch; together they are
+                all rows.
+        """
+        groups = [
+            SourceGroup(own, self._project(memory), _bias(memory.may_attend_B11S))
+            for memory, own in zip(memories, rows, strict=True)
+        ]
+        return PackedCache(groups, may_drop=not self.is_exact)
+
+    def _project(self, memory: Memory) -> list[KeyValue]:
+        return [
+            (_contiguous(key), _contiguous(value))
+            for key, value in (
+                layer.cross_attention.inner.project(memory.states_BSD)
+                for layer in self.decoder_layers
+            )
+        ]
+
+    def step(
+        self, token_ids_BW: Tensor, cache: PackedCache, may_attend_BWM: Tensor | None
+    ) -> Tensor:
+        """Extend W hypotheses of each sentence by one token; see `Transformer.decode_step`.
+
+        Returns:
+            The decoder's last hidden states. Shape (B, W, D).
+        """
+        B, W = token_ids_BW.shape
+        x_BWD = self._embed(token_ids_BW, cache.n_steps)
+        # Padded once for all products.
+        x_RD = with_rows(x_BWD.reshape(B * W, -1), self.min_rows)
+        # Converted once for all layers.
+        bias_B1WM = None if may_attend_BWM is None else _bias_of(may_attend_BWM[:, None])
         bias_B1WC = cache.begin_step(W, bias_B1WM)
         for number, layer in enumerate(self.layers):
             x_RD = layer(x_RD, (B, W), cache, number, bias_B1WC)
-        return self.final_norm(x_RD[: B * W]).view(B, W, D)
+        cache.n_steps += 1
+        return self.final_norm(x_RD[: B * W]).view(x_BWD.shape)
+
+    def _embed(self, token_ids_BW: Tensor, position: int) -> Tensor:
+        x_BWD, positions = self.model.tgt_embedding(token_ids_BW), self.model.tgt_positions
+        if isinstance(positions, PositionTable):
+            table_PD = positions.reaching(position + 1, x_BWD.device)
+        elif isinstance(positions, LearnedPositions):
+            table_PD = positions.weight
+        else:
+            return x_BWD
+        return x_BWD + table_PD[position : position + 1].to(x_BWD.dtype)
 
 
 class _PackedLayer:
     def __init__(self, layer: DecoderLayer, make: MakeLinear) -> None:
-        own, cross, feed_forward = (
+        attention, cross, feed_forward = (
             layer.self_attention.inner,
             layer.cross_attention.inner,
             layer.feed_forward.inner,
         )
         self.is_pre = layer.self_attention.is_pre
-        self.n_heads, self.rotary = own.n_heads, own.rotary
-        d_model = own.output.in_features
-        # The scores' factor 1 / sqrt(K) is multiplied into the queries' weights.
-        scale = torch.ones(3 * d_model, 1, dtype=own.output.weight.dtype)
-        scale[:d_model] = 1.0 / math.sqrt(d_model // own.n_heads)
-        fused, query = own.query_key_value, cross.query
+        self.n_heads, self.rotary = attention.n_heads, attention.rotary
+        d_model = attention.output.in_features
+        # The factor 1 / sqrt(K) of the scores is multiplied into the weights of the queries.
+        scale = torch.ones(3 * d_model, 1, dtype=attention.output.weight.dtype)
+        scale[:d_model] = 1.0 / math.sqrt(d_model // attention.n_heads)
+        fused, query = attention.query_key_value, cross.query
         self.query_key_value = make(fused.weight * scale, fused.bias * scale[:, 0])
-        self.own_output = make(own.output.weight, own.output.bias)
+        self.attention_output = make(attention.output.weight, attention.output.bias)
         self.cross_query = make(query.weight * scale[:d_model], query.bias * scale[:d_model, 0])
         self.cross_output = make(cross.output.weight, cross.output.bias)
         self.inner = make(feed_forward.inner.weight, feed_forward.inner.bias)
@@ -86,19 +134,23 @@ class _PackedLayer:
         number: int,
         bias_B1WC: Tensor,
     ) -> Tensor:
-        """Shape (R, D) in and out, for R = B x W rows, or more that count for nothing; `number` is this layer's own."""
-        own_norm, cross_norm, feed_forward_norm = self.norms
-        y_RD = own_norm(x_RD) if self.is_pre else x_RD
-        attended_RD = self._attend_self(self.query_key_value(y_RD), shape, cache, number, bias_B1WC)
-        x_RD = self.own_output(attended_RD).add_(x_RD)
+        """Run the layer. Shape (R, D) in and out, with R = B x W rows and perhaps padding.
 
-        y_RD = cross_norm(x_RD) if self.is_pre else (x_RD := own_norm(x_RD))
-        x_RD = self.cross_output(
-            self._attend_sources(self.cross_query(y_RD), shape, cache, number)
-        ).add_(x_RD)
+        Args:
+            shape: B and W.
+            number: Index of this layer.
+        """
+        attention_norm, cross_norm, feed_forward_norm = self.norms
+        y_RD = attention_norm(x_RD) if self.is_pre else x_RD
+        attended_RD = self._attend_self(self.query_key_value(y_RD), shape, cache, number, bias_B1WC)
+        x_RD = self.attention_output(attended_RD).add_(x_RD)
+
+        y_RD = cross_norm(x_RD) if self.is_pre else (x_RD := attention_norm(x_RD))
+        attended_RD = self._attend_sources(self.cross_query(y_RD), shape, cache, number)
+        x_RD = self.cross_output(attended_RD).add_(x_RD)
 
         y_RD = feed_forward_norm(x_RD) if self.is_pre else (x_RD := cross_norm(x_RD))
-        x_RD = self.outer(self._activated(y_RD)).add_(x_RD)
+        x_RD = self.outer(activated(self.inner, y_RD, self.activation)).add_(x_RD)
         return x_RD if self.is_pre else feed_forward_norm(x_RD)
 
     def _attend_self(
@@ -109,15 +161,15 @@ class _PackedLayer:
         number: int,
         bias_B1WC: Tensor,
     ) -> Tensor:
-        """Queries, keys and values of the coming step side by side, shape (R, 3 D), to shape (R, D)."""
+        """Attend to the past. Fused queries, keys and values, shape (R, 3 D), to shape (R, D)."""
         n_rows = math.prod(shape)
         query, key, value = (
             _array(fused)[:n_rows].reshape(*shape, 3, self.n_heads, -1).transpose(2, 0, 3, 1, 4)
         )
         if self.rotary is not None:
+            position = torch.tensor([cache.n_steps])
             query, key = (
-                self.rotary(torch.from_numpy(part), cache.n_steps, 0).numpy()
-                for part in (query, key)
+                self.rotary(torch.from_numpy(part), position).numpy() for part in (query, key)
             )
         out_RD = torch.empty(n_rows, fused.size(1) // 3)
         _attend(
@@ -131,7 +183,7 @@ class _PackedLayer:
     def _attend_sources(
         self, query_RD: Tensor, shape: tuple[int, int], cache: PackedCache, number: int
     ) -> Tensor:
-        """Each hypothesis to its own source. Shape (R, D) in and out."""
+        """Attend from each hypothesis to its own source. Shape (R, D) in and out."""
         n_rows = math.prod(shape)
         query_BWHK = _array(query_RD)[:n_rows].reshape(*shape, self.n_heads, -1)
         if cache.order is not None:
@@ -140,42 +192,17 @@ class _PackedLayer:
         out_BWHK = out_RD.numpy().reshape(query_BWHK.shape)
         start = 0
         for group in cache.groups:
-            own = slice(start, start + len(group.places))
+            rows = slice(start, start + len(group.rows))
             _attend(
-                query_BWHK[own].swapaxes(1, 2),
+                query_BWHK[rows].swapaxes(1, 2),
                 *group.layers[number],
                 group.bias_B11S,
-                out_BWHK[own].swapaxes(1, 2),
+                out_BWHK[rows].swapaxes(1, 2),
             )
-            start = own.stop
+            start = rows.stop
         if cache.order is not None:
             out_RD = torch.from_numpy(out_BWHK[cache.order[1]]).view(out_RD.shape)
         return _like(query_RD, out_RD)
-
-    def _activated(self, x_RD: Tensor) -> Tensor:
-        if self.activation == "relu":
-            return self.inner(x_RD, relu=True)
-        if self.activation == "gelu":
-            return F.gelu(self.inner(x_RD))
-        gate_RF, value_RF = self.inner(x_RD).chunk(2, dim=1)
-        return F.silu(gate_RF) * value_RF
-
-
-def _norm(norm: nn.Module) -> Callable[[Tensor], Tensor]:
-    if isinstance(norm, nn.LayerNorm):
-        shape, weight, bias, eps = norm.normalized_shape, norm.weight, norm.bias, norm.eps
-        return lambda x: torch.layer_norm(x, shape, weight, bias, eps)
-    return norm.forward
-
-
-def _like(other: Tensor, x_RD: Tensor) -> Tensor:
-    """With as many rows, and of the same type."""
-    return with_rows(x_RD if other.dtype == x_RD.dtype else x_RD.to(other.dtype), other.size(0))
-
-
-def _array(x: Tensor) -> np.ndarray:
-    """In float32."""
-    return (x if x.dtype == torch.float32 else x.float()).numpy()
 
 
 def _attend(
@@ -185,14 +212,14 @@ def _attend(
     bias: Tensor | None,
     out_BHWK: np.ndarray,
 ) -> None:
-    """Attention with queries that are scaled already.
+    """Compute attention with queries that are scaled already.
 
-    The products are numpy's, which go from matrix to matrix with a routine for small ones: torch's take two to three times as long, and want heads
-    side by side.
+    The products are numpy's, which multiplies many small matrices in one call: torch takes two to
+    three times as long, and needs the heads to be contiguous.
 
     Args:
-        bias: Broadcasts to (B, H, W, M).
-        out_BHWK: Where the result goes.
+        bias: Added to the scores; broadcasts to (B, H, W, M).
+        out_BHWK: Receives the result.
     """
     score_BHWM = torch.empty(*query_BHWK.shape[:3], key_BHMK.shape[2])
     score = score_BHWM.numpy()
@@ -201,3 +228,53 @@ def _attend(
         score_BHWM += bias
     torch.softmax(score_BHWM, 3, out=score_BHWM)
     np.matmul(score, value_BHMK, out=out_BHWK)
+
+
+def _norm(norm: nn.Module) -> Callable[[Tensor], Tensor]:
+    if isinstance(norm, nn.LayerNorm):
+        # Without the module's call, which takes as long as the operation.
+        shape, weight, bias, eps = norm.normalized_shape, norm.weight, norm.bias, norm.eps
+        return lambda x: torch.layer_norm(x, shape, weight, bias, eps)
+    return norm.forward
+
+
+def _bias(may_attend: Tensor) -> Tensor | None:
+    """Convert a mask of sources; None if there is no padding, which saves an addition per step."""
+    return None if bool(may_attend.all()) else _bias_of(may_attend)
+
+
+def _bias_of(may_attend: Tensor) -> Tensor:
+    """Convert a mask to values that are added to the scores of attention."""
+    return torch.zeros(may_attend.shape).masked_fill_(~may_attend, -math.inf)
+
+
+def _contiguous(x_BHSK: Tensor) -> np.ndarray:
+    # Read at every step, head by head.
+    return x_BHSK.to(torch.float32, memory_format=torch.contiguous_format, copy=True).numpy()
+
+
+def _like(other: Tensor, x_RD: Tensor) -> Tensor:
+    """Convert to the type of another tensor and pad to as many rows."""
+    return with_rows(x_RD if other.dtype == x_RD.dtype else x_RD.to(other.dtype), other.size(0))
+
+
+def _array(x: Tensor) -> np.ndarray:
+    return (x if x.dtype == torch.float32 else x.float()).numpy()
+
+
+def _check_parts(model: Transformer) -> None:
+    known = {SelfAttention, CrossAttention, FeedForward}
+    parts: list[nn.Module] = []
+    for layer in cast(list[DecoderLayer], list(model.decoder_layers)):
+        sublayers = (layer.self_attention, layer.cross_attention, layer.feed_forward)
+        if type(layer) is not DecoderLayer or {type(one) for one in sublayers} != {Sublayer}:
+            parts.append(layer)
+        parts += [one.inner for one in sublayers if type(one.inner) not in known]
+        if type(layer.self_attention.inner) is SelfAttention:
+            rotary = layer.self_attention.inner.rotary
+            parts += [] if rotary is None or type(rotary) is RotaryPositions else [rotary]
+    positions = model.tgt_positions
+    if positions is not None and type(positions) not in (PositionTable, LearnedPositions):
+        parts.append(positions)
+    if parts:
+        raise UnsupportedModelError(f"{type(parts[0]).__name__} is not known to the CPU engine")

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mtkit.engines.cpu.cpu_info import cpu_has_int8
+from mtkit.workers.cpu_info import cpu_has_int8
 
 
 def _direct(op: Any) -> Callable[..., Tensor]:
@@ -31,7 +31,7 @@ _MANY_WEIGHTS, _MANY_ROWS = 1 << 18, 48
 class PackedLinear(Protocol):
     """A linear layer ready for use."""
 
-    fewest_rows: int
+    min_rows: int
     """Fewer are multiplied as so many."""
 
     def __call__(self, x: Tensor, relu: bool = False) -> Tensor:
@@ -56,7 +56,7 @@ class OneDnnLinear:
     """
 
     # For fewer oneDNN has another routine, which reads the weights more slowly, and may add up in another order.
-    fewest_rows = 4
+    min_rows = 4
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         self._weight = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), _TYPICAL_ROWS)
@@ -65,9 +65,9 @@ class OneDnnLinear:
     def __call__(self, x: Tensor, relu: bool = False) -> Tensor:
         """See `PackedLinear`."""
         n_rows = x.numel() // x.size(-1)
-        if not 0 < n_rows < self.fewest_rows:
+        if not 0 < n_rows < self.min_rows:
             return _multiply(x, self._weight, self._bias, "relu" if relu else "none", [], "")
-        return self(with_rows(x.flatten(0, -2), self.fewest_rows), relu)[:n_rows].view(
+        return self(with_rows(x.flatten(0, -2), self.min_rows), relu)[:n_rows].view(
             *x.shape[:-1], -1
         )
 
@@ -84,7 +84,7 @@ class Int8Linear:
     A layer is called always with ReLU or always without: oneDNN remembers what the first call wanted.
     """
 
-    fewest_rows = 1
+    min_rows = 1
 
     def __init__(self, weight: Tensor, bias: Tensor | None, by_row: bool = False) -> None:
         weight = weight.detach()

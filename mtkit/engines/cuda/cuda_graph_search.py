@@ -17,10 +17,11 @@ from torch import Tensor
 from mtkit.config.search import SearchConfig
 from mtkit.engines.cuda.decision_log import DecisionLog
 from mtkit.engines.cuda.kernel_choice import kernels_for
+from mtkit.engines.cuda.scorer import CudaScorer
 from mtkit.engines.cuda.static_state import Arena, SearchShape, StaticState, copy_to_start
 from mtkit.io.logs import get_logger
 from mtkit.search.candidates import top_candidates
-from mtkit.search.ensemble_scorer import ModelScorer, ModelState
+from mtkit.search.ensemble_scorer import EnsembleState
 from mtkit.search.finished import require_hypotheses
 from mtkit.search.hypothesis import Hypothesis, length_penalty
 from mtkit.search.max_length import max_target_lengths
@@ -41,7 +42,7 @@ class CudaGraphSearch:
         scorer: Without a shortlist.
     """
 
-    def __init__(self, scorer: ModelScorer) -> None:
+    def __init__(self, scorer: CudaScorer) -> None:
         self.scorer = scorer
         self._buffers: dict[tuple[SearchShape, SearchConfig], GraphBuffers] = {}
         self._arena = Arena(0, scorer.device)
@@ -89,7 +90,7 @@ class CudaGraphSearch:
     def _search(self, sources: list[list[int]], config: SearchConfig) -> list[list[Hypothesis]]:
         limits = max_target_lengths(sources, config, self.scorer.max_length)
         state = self.scorer.start(sources)
-        S = coarse_length(state.plain_caches[0].layers[0].memory_key_BHSK.size(2))
+        S = coarse_length(state.caches[0].layers[0].memory_key_BHSK.size(2))
         shape = SearchShape(_room_for(len(sources)), S, config.beam_size, _steps_ahead(S, limits))
         buffers = self._buffers_for(shape, config)
         buffers.begin(state, limits)
@@ -146,7 +147,7 @@ class CudaGraphSearch:
         """The one of this shape, with all its tensors zero."""
         buffers = self._buffers.get((shape, config))
         if buffers is None:
-            scorer = self.scorer.combining(config.ensemble)
+            scorer = self.scorer.with_averaging(config.ensemble)
             n_bytes = GraphBuffers(
                 scorer, config, shape, Arena(1 << 60, torch.device("meta"))
             ).n_bytes
@@ -165,7 +166,7 @@ class GraphBuffers:
 
     def __init__(
         self,
-        scorer: ModelScorer,
+        scorer: CudaScorer,
         config: SearchConfig,
         shape: SearchShape,
         arena: Arena,
@@ -196,9 +197,9 @@ class GraphBuffers:
         self._graphs: dict[int, torch.cuda.CUDAGraph] = {}
         """By the number of steps that they have room for."""
 
-    def begin(self, state: ModelState, limits: list[int]) -> None:
+    def begin(self, state: EnsembleState, limits: list[int]) -> None:
         """Take up sentences that have just been read, which may have so many tokens each. All tensors have to be zero."""
-        self.state.begin(state.plain_caches)
+        self.state.begin(state.caches)
         self.last_BW.fill_(self.scorer.bos_id)
         # There is one hypothesis at first.
         self.scores_BW[:, 1:] = -math.inf

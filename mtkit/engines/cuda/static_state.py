@@ -1,13 +1,17 @@
 """What a scorer remembers, in tensors whose shapes and places never change: a step on them can be recorded as a CUDA graph and played again."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from mtkit.model.cache import DecoderCache, FixedKeyValueCache, LayerCache
+from mtkit.engines.position_table import PositionTable
+from mtkit.model.cache import DecoderCache, KeyValueCache, LayerCache
 from mtkit.model.transformer import Transformer
+from mtkit.search.ensemble_scorer import EnsembleState
 
 
 class SearchShape(NamedTuple):
@@ -49,8 +53,26 @@ class _BySentence(NamedTuple):
     """In which the sentences lie."""
 
 
-class StaticState:
-    """As `ModelState`, with room for B sentences, S source positions, and T steps of W hypotheses. Nothing leaves it and nothing grows.
+@dataclass
+class StaticKeyValueCache(KeyValueCache):
+    """As `KeyValueCache`, but all M positions exist from the start and a tensor gives the next ones.
+
+    No tensor changes its shape or address.
+    """
+
+    next_W: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.long))
+    """Positions of the coming step's W hypotheses; advanced by whoever takes the step."""
+
+    def append(self, key_BHQK: Tensor, value_BHQK: Tensor) -> tuple[Tensor, Tensor]:
+        """Write the next positions and return all. Shapes (B, H, M, K)."""
+        assert self.key_BHMK is not None and self.value_BHMK is not None
+        self.key_BHMK.index_copy_(2, self.next_W, key_BHQK)
+        self.value_BHMK.index_copy_(2, self.next_W, value_BHQK)
+        return self.key_BHMK, self.value_BHMK
+
+
+class StaticState(EnsembleState):
+    """As `EnsembleState`, with room for B sentences, S source positions, and T steps of W hypotheses. Nothing leaves it and nothing grows.
 
     Args:
         models: Whose caches these are.
@@ -58,24 +80,24 @@ class StaticState:
         take: Where its tensors come from.
     """
 
-    candidates = None
-
     def __init__(self, models: list[Transformer], shape: SearchShape, take: Allocate) -> None:
+        super().__init__([])
         B, S, W, T = shape
         self.shape = shape
         self._n_keys = W * T
         self.next_W = take((W,), torch.long)
-        self.may_attend_BWM = take((B, W, W * T), torch.bool)
+        self._may_attend_BWM = take((B, W, W * T), torch.bool)
         self.own_WW = torch.eye(W, dtype=torch.bool, device=self.next_W.device)
         self._counts: list[Tensor] = [self.next_W]
-        self._by_sentence: list[_BySentence] = [_BySentence(self.may_attend_BWM, 0)]
+        self._by_sentence: list[_BySentence] = [_BySentence(self._may_attend_BWM, 0)]
         # A table that grows is another tensor, and a recorded step reads the one that it was recorded with.
         self._tables: list[Tensor] = []
-        self.caches: list[DecoderCache] = []
+        caches: list[DecoderCache] = []
         self._memories: list[Tensor] = []
         self._pasts: list[Tensor] = []
         for model in models:
-            L, H, dtype = model.config.n_decoder_layers, model.config.n_heads, model.cache_dtype
+            L, H = model.config.n_decoder_layers, model.config.n_heads
+            dtype = model.output_weight.dtype
             K = model.config.d_model // H
             memory_L2BHSK, past_L2BHMK = (
                 take((L, 2, B, H, S, K), dtype),
@@ -84,13 +106,13 @@ class StaticState:
             bias_B11S, n_steps = take((B, 1, 1, S), dtype), take((1,), torch.long)
             layers = [
                 LayerCache(
-                    memory_key, memory_value, FixedKeyValueCache(key, value, next_W=self.next_W)
+                    memory_key, memory_value, StaticKeyValueCache(key, value, next_W=self.next_W)
                 )
                 for (memory_key, memory_value), (key, value) in zip(
                     memory_L2BHSK, past_L2BHMK, strict=True
                 )
             ]
-            self.caches.append(DecoderCache(layers, bias_B11S, n_steps))
+            caches.append(DecoderCache(layers, bias_B11S, n_steps))
             self._memories.append(memory_L2BHSK)
             self._pasts.append(past_L2BHMK)
             self._counts.append(n_steps)
@@ -99,7 +121,10 @@ class StaticState:
                 _BySentence(past_L2BHMK, 2),
                 _BySentence(bias_B11S, 0),
             ]
-            self._tables += model.prepare_positions(T)
+            if isinstance(model.tgt_positions, PositionTable):
+                device = model.output_weight.device
+                self._tables.append(model.tgt_positions.reaching(T, device))
+        self.caches: list[DecoderCache] = caches
 
     @property
     def length(self) -> Tensor:
@@ -116,7 +141,7 @@ class StaticState:
                     value[:, :, : self._n_keys],
                 )
 
-    def begin(self, caches: list[DecoderCache]) -> None:
+    def begin(self, caches: Sequence[DecoderCache]) -> None:
         """Take up sentences that have just been read. All tensors have to be zero."""
         for own, memory_L2BHSK, other in zip(self.caches, self._memories, caches, strict=True):
             copy_to_start(
@@ -128,17 +153,14 @@ class StaticState:
                     ]
                 ),
             )
-            n, S = other.layers[0].memory_key_BHSK.size(0), other.layers[0].memory_key_BHSK.size(2)
-            assert own.memory_bias_B11S is not None
-            own.memory_bias_B11S[:n] = -torch.inf
-            own.memory_bias_B11S[:n, :, :, :S] = 0.0
-            if other.memory_bias_B11S is not None:
-                copy_to_start(own.memory_bias_B11S, other.memory_bias_B11S)
+            n = len(other.may_attend_B11S)
+            own.may_attend_B11S[:n] = -math.inf
+            copy_to_start(own.may_attend_B11S, other.may_attend_B11S)
         self.next_W.copy_(torch.arange(self.shape.beam_size))
 
     def ancestors(self, parents_BW: Tensor) -> Tensor:
         """Follow hypotheses into the coming step. Which cached positions each one descends from, itself included. Shape (B, W, M)."""
-        may_attend_BWM = self.may_attend_BWM[:, :, : self._n_keys]
+        may_attend_BWM = self._may_attend_BWM[:, :, : self._n_keys]
         B, W, M = may_attend_BWM.shape
         inherited = may_attend_BWM.gather(1, parents_BW[:, :, None].expand(B, W, M))
         return may_attend_BWM.copy_(

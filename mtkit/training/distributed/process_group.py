@@ -20,8 +20,9 @@ from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 from mtkit.config.recipe import Recipe
+from mtkit.engines.precision import choose_training_dtype
 from mtkit.errors import MtkitError
-from mtkit.model.device import choose_device, choose_training_dtype, own_device
+from mtkit.model.device import choose_device, own_device
 from mtkit.model.transformer import Transformer
 from mtkit.training.distributed.launch import end_with_parent
 from mtkit.training.distributed.parallel import Parallel, TensorFiles

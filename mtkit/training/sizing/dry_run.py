@@ -22,9 +22,10 @@ from mtkit.corpus.sample import CorpusSample, prepare_sample
 from mtkit.corpus.store.first_pass import read_once
 from mtkit.corpus.store.preprocess import store_is_fresh
 from mtkit.engines.cpu.allocator import bound_kernel_caches, keep_freed_memory, training_kernels
+from mtkit.engines.precision import choose_training_dtype
 from mtkit.errors import MtkitError
 from mtkit.io.progress import format_duration
-from mtkit.model.device import choose_device, choose_training_dtype
+from mtkit.model.device import choose_device
 from mtkit.model.transformer import Transformer
 from mtkit.training.distributed.parallel import Parallel
 from mtkit.training.freezing import freeze, n_parameters, n_trained

@@ -14,8 +14,8 @@ from mtkit.batches.collate import Batch, to_batch
 from mtkit.config.augment import AugmentConfig
 from mtkit.config.recipe import Recipe
 from mtkit.config.sampling import SamplingConfig
+from mtkit.engines.precision import choose_training_dtype
 from mtkit.errors import MtkitError
-from mtkit.model.device import choose_training_dtype
 from mtkit.training.distributed.parallel import Parallel
 from mtkit.training.ema import EmaWeights
 from mtkit.training.freezing import n_parameters, n_trained

@@ -9,8 +9,10 @@ from mtkit.batches.collate import Batch
 from mtkit.config.auto.heuristics import BATCH_FILL, Heuristics
 from mtkit.config.model import ModelConfig
 from mtkit.config.training import TrainingConfig
-from mtkit.model.device import choose_device, choose_training_dtype
+from mtkit.engines.precision import choose_training_dtype
+from mtkit.model.device import choose_device
 from mtkit.model.transformer import Transformer
+from mtkit.training.cpu_modules import use_cpu_modules
 from mtkit.training.objective import Objective
 from mtkit.training.optimizer import make_optimizer
 from mtkit.training.step import Stepper, is_out_of_memory
@@ -76,12 +78,10 @@ def _make_stepper(plan: Heuristics, n_layers: int, device: torch.device) -> Step
         .to(device)
         .train()
     )
-    return Stepper(
-        Objective(model, config),
-        make_optimizer(model, config),
-        config,
-        choose_training_dtype(config.precision, device),
-    )
+    dtype = choose_training_dtype(config.precision, device)
+    if device.type == "cpu":
+        use_cpu_modules(model, dtype)
+    return Stepper(Objective(model, config), make_optimizer(model, config), config, dtype)
 
 
 def _random_batch(plan: Heuristics, device: torch.device) -> Batch:

@@ -62,7 +62,8 @@ class TranslationSpec:
         """Number format and device before the models are loaded; of another kind of models only the device."""
         import torch
 
-        from mtkit.model.device import describe_device, describe_placement
+        from mtkit.engines.precision import describe_placement
+        from mtkit.model.device import describe_device
 
         device = torch.device(arrangement.devices[0])
         return (
@@ -81,7 +82,7 @@ class TranslationSpec:
         """What decides what is written for a line, but the line itself."""
         import torch
 
-        from mtkit.model.device import precision_name
+        from mtkit.engines.precision import precision_name
 
         search = {
             name: value for name, value in self.search.items() if name not in _NOT_IN_THE_RESULT

@@ -57,7 +57,7 @@ def test_without_a_mask_all_that_there_is_may_be_attended_to():
 def test_positions_are_left_out_sentence_by_sentence():
     cache = make_cache()
     steps(cache, 5, 2)
-    cache.select(torch.tensor([[0, 3, 9], [9, 8, 1]]))
+    cache.select_positions(torch.tensor([[0, 3, 9], [9, 8, 1]]))
     assert cache.length == 3
     key_BHCK, value_BHCK, bias_B1WC = steps(cache, 1, 2)
     assert key_BHCK[:, 1, :5, 0].tolist() == [[1.0, 2.0, 5.0, 1.0, 1.0], [5.0, 5.0, 1.0, 1.0, 1.0]]
@@ -74,7 +74,7 @@ def test_sentences_that_stay_keep_their_past():
             np.broadcast_to(np.array([1.0, 2.0]).reshape(2, 1, 1, 1), (2, 2, 1, 4)),
             np.zeros((2, 2, 1, 4)),
         )
-    cache.keep(torch.tensor([1]))
+    cache.select(torch.tensor([1]))
     cache.begin_step(1, None)
     key_BHCK, _ = cache.append(1, np.full((1, 2, 1, 4), 3.0), np.zeros((1, 2, 1, 4)))
     assert key_BHCK[0, :, :2, 0].tolist() == [[2.0, 3.0], [2.0, 3.0]]

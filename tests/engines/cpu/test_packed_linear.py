@@ -4,15 +4,19 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mtkit.engines.cpu.cpu_info import cpu_has_int8
 from mtkit.engines.cpu.packed_linear import Int8Linear, OneDnnLinear, can_pack, can_quantize
+from mtkit.engines.cpu.scorer import CpuScorer
 from mtkit.model.transformer import Transformer
+from mtkit.search.ensemble_scorer import EnsembleScorer
+from mtkit.tokenizer.special_ids import SpecialIds
+from mtkit.workers.cpu_info import cpu_has_int8
 from tests.model.reference import PAD_ID, VOCAB_SIZE, randomise, tiny_config
 
 SIZES = [(16, 48), (32, 23), (64, 256), (256, 1040)]
 """Inputs and outputs; of the last one the weights are as many as oneDNN's int8 products take."""
 sizes = pytest.mark.parametrize(("n_in", "n_out"), SIZES)
 ROWS = [1, 2, 3, 5, 8, 31, 47, 48, 49, 130]
+SPECIAL = SpecialIds(pad=0, unk=1, bos=2, eos=3)
 needs_int8 = pytest.mark.skipif(
     not can_quantize(), reason="this build of torch multiplies no 8-bit integers"
 )
@@ -128,27 +132,21 @@ def test_an_output_layer_of_some_pieces_gives_their_logits(tied, way):
     expected = drawn(2, 3, 32) @ model.output_weight.detach().T
     if way == "bf16":
         model.to(torch.bfloat16)
-    if way != "unpacked":
-        model.pack(int8=way == "int8")
+    scorer = (
+        EnsembleScorer([model], SPECIAL, SPECIAL)
+        if way == "unpacked"
+        else CpuScorer([model], SPECIAL, SPECIAL, int8=way == "int8")
+    )
     token_ids = torch.tensor([3, 4, 9, 22])
     with torch.inference_mode():
         states = drawn(2, 3, 32).to(torch.bfloat16 if way == "bf16" else torch.float32)
-        found, whole = model.output_for(token_ids)(states), model.logits(states)
+        found = scorer._output_for(0, token_ids)(states)
+        whole = scorer.models[0].logits(states)
     tolerance = {"unpacked": 1e-4, "float32": 1e-4, "bf16": 0.1, "int8": 0.15}[way]
     torch.testing.assert_close(
         found.float(), expected[:, :, token_ids], rtol=tolerance, atol=tolerance
     )
     torch.testing.assert_close(whole.float(), expected, rtol=tolerance, atol=tolerance)
-
-
-def test_a_packed_model_is_trained_and_scored_as_before():
-    """Only search in inference mode reads the packed weights."""
-    model, src = make_model(), torch.tensor([[5, 6, 3]])
-    before = model.encode(src).states_BSD
-    model.pack()
-    torch.testing.assert_close(model.encode(src).states_BSD, before, rtol=0, atol=0)
-    model.encode(src).states_BSD.sum().backward()
-    assert all(parameter.grad is not None for parameter in model.encoder_layers.parameters())
 
 
 def test_what_can_be_packed():

@@ -8,11 +8,11 @@ import torch
 from mtkit.config.model import ModelConfig
 from mtkit.config.search import SearchConfig
 from mtkit.engines.cuda.cuda_graph_search import CudaGraphSearch
+from mtkit.engines.cuda.scorer import CudaScorer
 from mtkit.engines.cuda.static_state import Arena
 from mtkit.errors import MtkitError
 from mtkit.model.transformer import Transformer
 from mtkit.search.beam import beam_search
-from mtkit.search.ensemble_scorer import ModelScorer
 from mtkit.tokenizer.special_ids import SpecialIds
 
 SPECIAL = SpecialIds(pad=0, unk=1, bos=2, eos=3)
@@ -47,7 +47,7 @@ def make_scorer(n_models=1, device="cpu", seed=1, eos_bias=0.0, **variants):
                 parameter.add_(0.3 * torch.randn_like(parameter))
             model.output_weight[SPECIAL.eos] *= eos_bias + 1.0
         models.append(model.eval().to(device))
-    return ModelScorer(models, SPECIAL, SPECIAL)
+    return CudaScorer(models, SPECIAL, SPECIAL)
 
 
 def make_sources(n_sentences, longest=20):
@@ -108,7 +108,7 @@ def test_other_models(positions, n_models, ensemble, device):
     sources = make_sources(20)
     assert_alike(
         CudaGraphSearch(scorer)(sources, config),
-        beam_search(scorer.combining(ensemble), sources, config),
+        beam_search(scorer.with_averaging(ensemble), sources, config),
     )
 
 

@@ -1,7 +1,12 @@
 import pytest
 import torch
 
-from mtkit.model.device import _warn_of_slow_cpu, choose_dtype, describe_placement, precision_name
+from mtkit.engines.precision import (
+    _warn_of_slow_cpu,
+    choose_dtype,
+    describe_placement,
+    precision_name,
+)
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 1)
 
@@ -23,7 +28,7 @@ def test_what_auto_has_chosen_has_a_name(monkeypatch, has_bf16, name):
 def test_a_number_format_that_the_processor_lacks_is_said_once(
     monkeypatch, caplog, flags, n_warnings
 ):
-    for module in "engines.cpu.cpu_info", "model.device":
+    for module in "workers.cpu_info", "engines.precision":
         monkeypatch.setattr(f"mtkit.{module}.cpu_flags", lambda: frozenset(flags))
     _warn_of_slow_cpu.cache_clear()
     for precision in ("int8", "bf16", "int8", "bf16", "float32", "auto"):

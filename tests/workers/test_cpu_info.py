@@ -1,8 +1,8 @@
 import pytest
 from threadpoolctl import ThreadpoolController
 
-from mtkit.engines.cpu.cpu_info import one_thread_for_numpy
 from mtkit.engines.torch_engine import initialise_fork
+from mtkit.workers.cpu_info import one_thread_for_numpy
 from mtkit.workers.fork_pool import ForkPool, can_fork
 
 

@@ -1,0 +1,58 @@
+"""The fastest scorer that can run a model on its device."""
+
+from collections.abc import Callable, Sequence
+
+from mtkit.config.model import AlignmentHead
+from mtkit.config.training import SearchPrecision
+from mtkit.engines.shared_copy import UnsupportedModelError
+from mtkit.io.logs import get_logger
+from mtkit.model.transformer import Transformer
+from mtkit.search.ensemble_scorer import EnsembleScorer
+from mtkit.search.shortlist.shortlist import Shortlist
+from mtkit.tokenizer.special_ids import SpecialIds
+
+logger = get_logger(__name__)
+
+
+def make_scorer(
+    models: Sequence[Transformer],
+    src_special: SpecialIds,
+    tgt_special: SpecialIds,
+    heads: Sequence[AlignmentHead] | None = None,
+    shortlist: Shortlist | None = None,
+    *,
+    precision: SearchPrecision = "auto",
+    batch_invariant: bool = False,
+) -> EnsembleScorer:
+    """Make the engine's scorer for models that do not change any more.
+
+    Where the engine does not know a part of a model, the plain models are used, and a warning is
+    logged. The models themselves stay as they are.
+
+    Args:
+        models: See `EnsembleScorer`; already of the type that the products are computed in.
+        src_special: See `EnsembleScorer`.
+        tgt_special: See `EnsembleScorer`.
+        heads: See `EnsembleScorer`.
+        shortlist: See `EnsembleScorer`.
+        precision: int8 quantizes the products on a CPU; others make no difference here.
+        batch_invariant: With int8, compute each sentence as if it were alone.
+    """
+    scorer = EnsembleScorer(models, src_special, tgt_special, heads, shortlist)
+    make: Callable[..., EnsembleScorer]
+    if scorer.device.type == "cpu":
+        from mtkit.engines.cpu.scorer import CpuScorer
+
+        make = CpuScorer
+        options = {"int8": precision == "int8", "by_row": batch_invariant}
+    elif scorer.device.type == "cuda":
+        from mtkit.engines.cuda.scorer import CudaScorer
+
+        make, options = CudaScorer, {}
+    else:
+        return scorer
+    try:
+        return make(models, src_special, tgt_special, heads, shortlist, **options)
+    except UnsupportedModelError as exc:
+        logger.warning("translating with the plain model, which is slower: %s", exc)
+        return scorer

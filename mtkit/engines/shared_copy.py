@@ -1,0 +1,34 @@
+"""Copies of a model that share its weights, in which an engine replaces modules by faster ones."""
+
+import copy
+from collections.abc import Callable
+from typing import TypeVar
+
+from torch import nn
+
+Module = TypeVar("Module", bound=nn.Module)
+
+
+class UnsupportedModelError(Exception):
+    """An engine cannot run a model, or computes something else; the plain model has to be used."""
+
+
+def shared_copy(model: Module) -> Module:
+    """Copy the modules of a model, but not its parameters and buffers, which both share."""
+    tensors = (*model.parameters(), *model.buffers())
+    return copy.deepcopy(model, {id(tensor): tensor for tensor in tensors})
+
+
+def replace_modules(root: nn.Module, replace: Callable[[nn.Module], nn.Module | None]) -> None:
+    """Replace modules below a module, in place.
+
+    Args:
+        root: The module; it is not replaced itself.
+        replace: Returns the replacement of a module, or None to keep it and visit what it contains.
+    """
+    for name, module in root.named_children():
+        replacement = replace(module)
+        if replacement is None:
+            replace_modules(module, replace)
+        else:
+            setattr(root, name, replacement)

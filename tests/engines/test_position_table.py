@@ -1,0 +1,38 @@
+"""Positions read from a table: those of the formula, also when threads share it."""
+
+import torch
+
+from mtkit.engines.position_table import PositionTable, tabulated
+from mtkit.model.positions import LearnedPositions, SinusoidalPositions, sinusoidal_positions
+
+
+def test_they_are_the_model_s_own():
+    table, plain = PositionTable(8), SinusoidalPositions(8)
+    for n in (3, 200, 3, 5000):
+        x = torch.randn(2, n, 8)
+        assert torch.equal(table(x), plain(x))
+        position = torch.tensor([n - 1])
+        assert torch.equal(table(x, position), plain(x, position))
+
+
+class Interrupted(PositionTable):
+    """As if a thread with shorter texts came between whenever a table has been made."""
+
+    def __setattr__(self, name, value):
+        super().__setattr__(name, value)
+        if name == "table_PD" and isinstance(value, torch.Tensor):
+            super().__setattr__(name, value[:3])
+
+
+def test_threads_share_a_table():
+    positions = Interrupted(8)
+    for n in (40, 3, 200):
+        torch.testing.assert_close(
+            positions(torch.zeros(1, n, 8))[0], sinusoidal_positions(torch.arange(n), 8)
+        )
+
+
+def test_only_sinusoidal_positions_are_replaced():
+    assert isinstance(tabulated(SinusoidalPositions(8)), PositionTable)
+    assert tabulated(LearnedPositions(4, 8)) is None
+    assert list(PositionTable(8).state_dict()) == []
