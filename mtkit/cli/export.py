@@ -82,7 +82,7 @@ def ctranslate2(
         mtkit export ctranslate2 de-en/work/run/model de-en-ct2
         mtkit export ctranslate2 de-en/averaged de-en-ct2 --quantization int8
     """
-    from mtkit.interop.package import require_ctranslate2
+    from mtkit.engines.ctranslate2.package import require_ctranslate2
     from mtkit.io.output_guard import refuse_overwriting
     from mtkit.io.text import read_lines
 

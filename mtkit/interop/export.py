@@ -16,9 +16,9 @@ from mtkit.engines.ctranslate2.exported_dir import (
     Verification,
     refuse_foreign_export,
 )
+from mtkit.engines.ctranslate2.package import require_ctranslate2
 from mtkit.errors import MtkitError
 from mtkit.interop.card import model_card
-from mtkit.interop.package import require_ctranslate2
 from mtkit.interop.verify import verify
 from mtkit.interop.weight_map import make_spec
 from mtkit.io.arguments import require_type

@@ -8,37 +8,18 @@ from torch import Tensor, nn
 
 from mtkit.checkpoint.model_dir import TrainedModel
 from mtkit.config.model import AlignmentHead, ModelConfig
+from mtkit.engines.ctranslate2.exported_dir import vocabulary_tokens
+from mtkit.engines.ctranslate2.model_bin import n_positions
+from mtkit.engines.ctranslate2.package import require_ctranslate2
 from mtkit.errors import MtkitError
-from mtkit.interop.package import require_ctranslate2
 from mtkit.model.attention import CrossAttention, SelfAttention
 from mtkit.model.layers import FeedForward
 from mtkit.model.positions import LearnedPositions, sinusoidal_positions
-from mtkit.tokenizer.subword import Subword
 
 _ACTIVATIONS = {"relu": "RELU", "gelu": "GELU", "swiglu": "SWISH"}
 _NORMS = {"layer": 1e-5, "rms": 1e-6}
 _POSITIONS = ("sinusoidal", "learned", "rotary")
-_MIN_POSITIONS = 2048
 _MAX_BYTES = (1 << 32) - 1
-
-
-def n_positions(config: ModelConfig) -> int | None:
-    """The longest sequence that the exported model takes; None if there is no limit.
-
-    Sinusoidal positions are written as a table, because CTranslate2's own has all sines before all cosines, and the paper's alternate.
-    """
-    if config.positions == "rotary":
-        return None
-    return (
-        config.max_positions
-        if config.positions == "learned"
-        else max(2 * config.max_positions, _MIN_POSITIONS)
-    )
-
-
-def vocabulary_tokens(subword: Subword) -> list[str]:
-    """The text of each piece, by id."""
-    return [piece.text for piece in subword.entries()]
 
 
 def export_obstacles(trained: TrainedModel) -> list[str]:

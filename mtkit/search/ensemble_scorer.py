@@ -19,7 +19,7 @@ from mtkit.model.transformer import Transformer
 from mtkit.search.padding import padded_length
 from mtkit.search.scorer import Averaging, StepScorer, TopTokens, top_tokens_of
 from mtkit.search.shortlist.shortlist import Shortlist
-from mtkit.search.teacher_forcing import ForcedScorer
+from mtkit.search.teacher_forcing import TeacherForcedScorer
 from mtkit.tokenizer.special_ids import SpecialIds
 
 OutputLayer = Callable[[Tensor], Tensor]
@@ -139,7 +139,7 @@ class EnsembleScorer(StepScorer[EnsembleState]):
                 for model in models
             ]
         )
-        self.forced = ForcedScorer(self.models, src_special, tgt_special)
+        self.forced = TeacherForcedScorer(self.models, src_special, tgt_special)
         self.averaging: Averaging = "mean"
 
     @property

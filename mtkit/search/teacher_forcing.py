@@ -18,7 +18,7 @@ Ensemble = Literal["mean", "log_mean"]
 _ROWS_PER_CHUNK = 512
 
 
-class ForcedScorer:
+class TeacherForcedScorer:
     """Reads sources and given targets in one pass of the full decoder.
 
     Args:

@@ -11,7 +11,7 @@ from mtkit.errors import MtkitError
 from mtkit.io.arguments import list_of_texts, require_count, require_list, require_type
 from mtkit.io.logs import get_logger
 from mtkit.search.hypothesis import length_penalty
-from mtkit.search.teacher_forcing import ForcedScorer
+from mtkit.search.teacher_forcing import TeacherForcedScorer
 from mtkit.tokenizer.subword import Tokenizer
 from mtkit.translation.source_encoder import SourceEncoder
 from mtkit.workers.thread_pool import ThreadPool
@@ -67,7 +67,7 @@ class PairScorer:
 
     def __init__(
         self,
-        scorer: ForcedScorer,
+        scorer: TeacherForcedScorer,
         config: ModelDirConfig,
         tokenizer: Tokenizer,
         tags: Sequence[str],

@@ -28,7 +28,7 @@ from mtkit.search.ensemble_scorer import EnsembleScorer
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.logits_rules import full_vocab_reasons
 from mtkit.search.shortlist.shortlist import Shortlist
-from mtkit.search.teacher_forcing import ForcedScorer
+from mtkit.search.teacher_forcing import TeacherForcedScorer
 from mtkit.tokenizer.subword import Tokenizer
 from mtkit.translation.alignment import best_untrained
 from mtkit.translation.attention_postprocess import (
@@ -179,10 +179,10 @@ class Translator:
         self.demands = ConstraintEncoder(tokenizer.tgt, config.tgt_lang, tgt_tags)
 
     @cached_property
-    def forced(self) -> ForcedScorer:
+    def forced(self) -> TeacherForcedScorer:
         """Reads translations that are given, by the same models."""
         self._need_models("score translations")
-        return ForcedScorer(
+        return TeacherForcedScorer(
             [t.model for t in self.trained], self.tokenizer.src.special, self.tokenizer.tgt.special
         )
 

@@ -102,7 +102,7 @@ def test_mistakes_are_told(mtkit, model_dir, tmp_path):
 
 
 def test_without_the_package(mtkit, monkeypatch, tmp_path):
-    monkeypatch.setattr("mtkit.interop.package.find_spec", lambda name: None)
+    monkeypatch.setattr("mtkit.engines.ctranslate2.package.find_spec", lambda name: None)
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "config.json").touch()
     expected = "error: CTranslate2 is not installed\nhint: pip install 'mtkit[ct2]'\n"
@@ -116,7 +116,7 @@ def test_a_package_that_does_not_load(mtkit, monkeypatch, tmp_path):
     def import_module(name):
         raise ImportError("libcudart.so.12: cannot open shared object file\nmore")
 
-    monkeypatch.setattr("mtkit.interop.package.import_module", import_module)
+    monkeypatch.setattr("mtkit.engines.ctranslate2.package.import_module", import_module)
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "config.json").touch()
     outcome = mtkit("export", "ctranslate2", tmp_path / "model", tmp_path / "out")

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from mtkit.config.model import AlignmentHead
+from mtkit.engines.ctranslate2.exported_dir import vocabulary_tokens
 from mtkit.errors import MtkitError
-from mtkit.interop.weight_map import export_obstacles, make_spec, vocabulary_tokens
+from mtkit.interop.weight_map import export_obstacles, make_spec
 
 KINDS = [
     {"norm": norm, "norm_type": norm_type, "activation": activation, "positions": positions}

@@ -8,7 +8,7 @@ from mtkit.config.search import SearchConfig
 from mtkit.search.beam import beam_search
 from mtkit.search.ensemble_scorer import EnsembleScorer
 from mtkit.search.greedy import greedy_search
-from mtkit.search.teacher_forcing import ForcedScorer
+from mtkit.search.teacher_forcing import TeacherForcedScorer
 
 SOURCES = [[5, 6, 7, 8, 9, 10], [11, 5], [], [7, 8, 9]]
 TARGETS = [[9, 9], [4, 5, 6, 7, 8, 9, 10, 11], [5], []]
@@ -30,7 +30,7 @@ def cross_entropies(model, special, source, target):
 @pytest.mark.parametrize("positions", ["sinusoidal", "learned", "rotary"])
 def test_they_are_torchs_cross_entropies(make_trained, special, norm, positions):
     model = make_trained(norm=norm, positions=positions, n_decoder_layers=2).model
-    found = ForcedScorer([model], special, special).log_probs(SOURCES, TARGETS)
+    found = TeacherForcedScorer([model], special, special).log_probs(SOURCES, TARGETS)
     with torch.no_grad():
         for source, target, log_probs in zip(SOURCES, TARGETS, found, strict=True):
             torch.testing.assert_close(
@@ -43,7 +43,7 @@ def test_they_are_torchs_cross_entropies(make_trained, special, norm, positions)
 
 def test_of_several_models_the_probabilities_are_averaged(make_trained, special):
     models = [make_trained(seed).model for seed in (1, 2, 3)]
-    found = ForcedScorer(models, special, special).log_probs(SOURCES, TARGETS)
+    found = TeacherForcedScorer(models, special, special).log_probs(SOURCES, TARGETS)
     with torch.no_grad():
         for source, target, log_probs in zip(SOURCES, TARGETS, found, strict=True):
             probabilities = torch.stack(
@@ -56,7 +56,7 @@ def test_of_several_models_the_probabilities_are_averaged(make_trained, special)
 
 def test_or_their_log_probabilities(make_trained, special):
     models = [make_trained(seed).model for seed in (1, 2, 3)]
-    found = ForcedScorer(models, special, special).log_probs(SOURCES, TARGETS, "log_mean")
+    found = TeacherForcedScorer(models, special, special).log_probs(SOURCES, TARGETS, "log_mean")
     with torch.no_grad():
         for source, target, log_probs in zip(SOURCES, TARGETS, found, strict=True):
             src, tgt_in = (
@@ -80,7 +80,7 @@ def test_what_a_search_found_gets_the_log_probability_that_the_search_gave_it(
     models = [make_trained(seed).model for seed in seeds]
     scorer, forced = (
         EnsembleScorer(models, special, special),
-        ForcedScorer(models, special, special),
+        TeacherForcedScorer(models, special, special),
     )
     config = SearchConfig(beam_size=4, n_best=4, max_length_ratio=1.0, max_length_extra=4)
     sources = [source for source in SOURCES if source]
@@ -97,10 +97,12 @@ def test_what_a_search_found_gets_the_log_probability_that_the_search_gave_it(
 
 def test_many_rows_at_a_time_are_the_same(make_trained, special, monkeypatch):
     model = make_trained().model
-    expected = ForcedScorer([model], special, special).log_probs(SOURCES, TARGETS)
+    expected = TeacherForcedScorer([model], special, special).log_probs(SOURCES, TARGETS)
     monkeypatch.setattr("mtkit.search.teacher_forcing._ROWS_PER_CHUNK", 3)
     for ours, theirs in zip(
-        ForcedScorer([model], special, special).log_probs(SOURCES, TARGETS), expected, strict=True
+        TeacherForcedScorer([model], special, special).log_probs(SOURCES, TARGETS),
+        expected,
+        strict=True,
     ):
         assert ours == pytest.approx(theirs, abs=1e-5)
 
@@ -111,5 +113,5 @@ def test_only_learned_positions_have_a_limit(make_trained, special):
         make_trained(positions=positions, max_positions=16).model
         for positions in ("sinusoidal", "rotary")
     ]
-    assert ForcedScorer([*learned, *others], special, special).max_positions == 24
-    assert ForcedScorer(others, special, special).max_positions is None
+    assert TeacherForcedScorer([*learned, *others], special, special).max_positions == 24
+    assert TeacherForcedScorer(others, special, special).max_positions is None

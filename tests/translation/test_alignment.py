@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from mtkit.config.model import AlignmentHead
 from mtkit.corpus.store.word_links import parse_links
-from mtkit.search.teacher_forcing import ForcedScorer
+from mtkit.search.teacher_forcing import TeacherForcedScorer
 from mtkit.translation.alignment import PartToAlign, TokenAligner, best_untrained, pharaoh
 from mtkit.translation.translator import Translator
 from tests.strategies import nasty_text
@@ -121,7 +121,7 @@ def test_attention_is_that_of_the_model(make_trained, tiny_tokenizer):
     models = [make_trained(seed, n_decoder_layers=2).model for seed in (1, 2)]
     heads = [AlignmentHead(layer=1, head=1), AlignmentHead(layer=0, head=None)]
     sources, targets = [[5, 6, 7, 8], [9]], [[10], [11, 12, 13]]
-    found = ForcedScorer(models, special, special).attention(sources, targets, heads)
+    found = TeacherForcedScorer(models, special, special).attention(sources, targets, heads)
     assert found.shape == (2, 4, 5)
     with torch.no_grad():
         for row, (source, target) in enumerate(zip(sources, targets, strict=True)):

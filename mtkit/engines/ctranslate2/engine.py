@@ -12,11 +12,15 @@ from mtkit.config.search import SearchConfig
 from mtkit.config.training import SearchPrecision
 from mtkit.engines.batch_journal import BatchJournal
 from mtkit.engines.batching import length_batches
-from mtkit.engines.ctranslate2.exported_dir import ExportedModel, load_exported_dir
+from mtkit.engines.ctranslate2.exported_dir import (
+    ExportedModel,
+    load_exported_dir,
+    vocabulary_tokens,
+)
+from mtkit.engines.ctranslate2.model_bin import n_positions
+from mtkit.engines.ctranslate2.package import require_ctranslate2
 from mtkit.engines.protocol import SearchRequest
 from mtkit.errors import MtkitError
-from mtkit.interop.package import require_ctranslate2
-from mtkit.interop.weight_map import n_positions, vocabulary_tokens
 from mtkit.model.device import choose_device, describe_device
 from mtkit.search.constraints.constraints import Constraints
 from mtkit.search.hypothesis import Hypothesis, length_penalty

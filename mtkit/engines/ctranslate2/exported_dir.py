@@ -16,10 +16,9 @@ from mtkit.checkpoint.find_model import refuse_no_model
 from mtkit.checkpoint.model_dir import TOKENIZER_DIR_NAME, ModelDirConfig
 from mtkit.config.section import NonNegativeInt, PositiveInt, Section
 from mtkit.config.validation_errors import describe_problems
-from mtkit.engines.ctranslate2.model_bin import check_model_bin
+from mtkit.engines.ctranslate2.model_bin import check_model_bin, n_positions
 from mtkit.errors import MtkitError
-from mtkit.interop.weight_map import n_positions, vocabulary_tokens
-from mtkit.tokenizer.subword import Tokenizer
+from mtkit.tokenizer.subword import Subword, Tokenizer
 
 EXPORT_VERSION = 1
 EXPORT_NAME, CARD_NAME = "mtkit.json", "MODEL_CARD.md"
@@ -228,3 +227,8 @@ def _unfit(path: Path, problem: str) -> MtkitError:
         f"`{path}`: not what mtkit wrote: {problem}",
         "export the model again, or copy the folder again",
     )
+
+
+def vocabulary_tokens(subword: Subword) -> list[str]:
+    """The text of each piece, by id."""
+    return [piece.text for piece in subword.entries()]

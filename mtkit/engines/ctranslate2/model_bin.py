@@ -13,6 +13,8 @@ from mtkit.config.model import ModelConfig
 from mtkit.errors import MtkitError
 from mtkit.io.text import open_binary
 
+_MIN_POSITIONS = 2048
+
 _ITEM_SIZES = (4, 1, 2, 4, 2, 2)
 """Bytes of a number, by the type's id: float32, int8, int16, int32, float16, bfloat16."""
 _FLOATS = (0, 4, 5)
@@ -153,4 +155,18 @@ def _damaged(path: Path, problem: str) -> MtkitError:
     return MtkitError(
         f"`{path}`: not the weights of this model: {problem}",
         "export the model again, or copy the folder again",
+    )
+
+
+def n_positions(config: ModelConfig) -> int | None:
+    """The longest sequence that the exported model takes; None if there is no limit.
+
+    Sinusoidal positions are written as a table, because CTranslate2's own has all sines before all cosines, and the paper's alternate.
+    """
+    if config.positions == "rotary":
+        return None
+    return (
+        config.max_positions
+        if config.positions == "learned"
+        else max(2 * config.max_positions, _MIN_POSITIONS)
     )
