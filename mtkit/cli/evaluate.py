@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from mtkit.cli.common.option_groups import takes_option_groups
 from mtkit.cli.common.options import (
     DeviceOption,
     EngineOption,
     PrecisionOption,
     TagsOption,
+    TgtTagsOption,
     WorkersOption,
 )
-from mtkit.cli.common.search_options import TgtTagsOption, takes_search_options
+from mtkit.cli.common.search_options import SearchOptions
 
 if TYPE_CHECKING:
     from mtkit.translation.translator import Translator
@@ -27,7 +29,7 @@ class Metric(StrEnum):
     ter = "ter"
 
 
-@takes_search_options("n_best")
+@takes_option_groups
 def evaluate(
     reference_paths: Annotated[
         list[Path],
@@ -85,7 +87,7 @@ def evaluate(
     workers: WorkersOption = None,
     precision: PrecisionOption = "auto",
     *,
-    search: dict[str, Any],
+    search: SearchOptions,
 ) -> None:
     """Compute BLEU, chrF or TER of translations, or of a model.
 
@@ -178,8 +180,12 @@ def _load(
 
     for folder in model_dirs:
         refuse_no_model(folder)
-    from mtkit.engines.choose import loader_of
+    from mtkit.engines.choose import choose_engine
+
+    if choose_engine(engine, model_dirs) == "ctranslate2":
+        from mtkit.engines.ctranslate2.engine import load_translator
+
+        return load_translator(model_dirs, **options)
     from mtkit.translation.translator import Translator
 
-    load = loader_of(engine, model_dirs) or Translator.load
-    return load(model_dirs, **options)
+    return Translator.load(model_dirs, **options)

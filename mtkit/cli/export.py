@@ -6,19 +6,18 @@ from typing import Annotated, Any
 import typer
 
 from mtkit.cli.common.help_pages import Command, Group
-from mtkit.cli.common.search_options import takes_search_options
-from mtkit.config.search import SearchConfig
+from mtkit.cli.common.option_groups import takes_option_groups
+from mtkit.cli.common.search_options import SearchGroup
 
-_SETTINGS = (
-    "beam_size",
-    "length_penalty",
-    "alpha",
-    "max_length_ratio",
-    "max_length_extra",
-    "max_length",
-    "min_length",
-    "no_repeat_ngram_size",
-)
+_SearchOptions = Annotated[
+    dict[str, Any],
+    SearchGroup(
+        only=(
+            *("beam_size", "length_penalty", "alpha", "max_length_ratio", "max_length_extra"),
+            *("max_length", "min_length", "no_repeat_ngram_size"),
+        )
+    ),
+]
 """Search settings that CTranslate2 has too."""
 
 app = typer.Typer(cls=Group, rich_markup_mode=None, no_args_is_help=True, add_completion=False)
@@ -34,7 +33,7 @@ def start() -> None:
 
 
 @app.command("ctranslate2", cls=Command)
-@takes_search_options(*(name for name in SearchConfig.model_fields if name not in _SETTINGS))
+@takes_option_groups
 def ctranslate2(
     model_dir: Annotated[
         Path,
@@ -72,7 +71,7 @@ def ctranslate2(
         ),
     ] = None,
     *,
-    search: dict[str, Any],
+    search: _SearchOptions,
 ) -> None:
     """Write a model for CTranslate2, which `mtkit translate` can use too.
 

@@ -13,6 +13,10 @@ from mtkit.errors import MtkitError
 from mtkit.io.atomic import convert_os_errors
 
 
+class LockedError(MtkitError):
+    """Another process holds the lock."""
+
+
 @contextmanager
 def locked(path: Path, what: str) -> Iterator[None]:
     """Enter a context that admits one process at a time.
@@ -24,7 +28,8 @@ def locked(path: Path, what: str) -> Iterator[None]:
         path: The lock file, removed at the end; missing directories are made.
         what: Activity in this context, as in "trains in `run`".
     Raises:
-        MtkitError: Another process is in it, or the file cannot be made.
+        LockedError: Another process is in it.
+        MtkitError: The file cannot be made.
     """
     with convert_os_errors(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,7 +37,7 @@ def locked(path: Path, what: str) -> Iterator[None]:
         try:
             lock.acquire()
         except Timeout:
-            raise MtkitError(
+            raise LockedError(
                 f"another process ({_holder(path)}) {what}", "wait until it has ended, or end it"
             ) from None
         except OSError as exc:

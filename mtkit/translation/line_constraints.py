@@ -39,7 +39,9 @@ def parse_constraints(line: str, number: int, name: str = "constraints") -> Line
         return constraints_from_json(json.loads(line, object_pairs_hook=_object))
     except (ValueError, RecursionError) as exc:
         reason = (
-            "is no JSON" if isinstance(exc, json.JSONDecodeError | RecursionError) else str(exc)
+            "is not valid JSON"
+            if isinstance(exc, json.JSONDecodeError | RecursionError)
+            else str(exc)
         )
         raise MtkitError(
             f"`{name}`, line {number}: {reason}",

@@ -1,50 +1,104 @@
-"""Results of translating."""
+"""Results of translation."""
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 Flag = Literal["split", "looped", "short", "copied", "placeholder"]
-"""Remarks on a translation.
+"""Remark on a translation.
 
-split: it was translated in parts. looped: it repeats itself or is far too long. short: it is far shorter than its source or has far fewer sentences.
-Both are set only if searching again did not help. copied: it is the source itself. placeholder: a placeholder of the source, such as `{name}`, `%s`,
-`<b>`, a URL or a number, is not in it.
+split: the line was translated in parts. looped: the translation repeats itself or is far too long.
+short: it is far shorter than its source or has far fewer sentences. Both are set only if searching
+again did not help. copied: it equals its source. placeholder: a placeholder of the source, such as
+`{name}`, `%s`, `<b>`, a URL or a number, is missing.
 """
 
 Alignment = tuple[tuple[int, int], ...]
-"""Numbers of a source word and a target word for each link, from 0, in order."""
+"""Links between words: pairs of source and target word indices from 0, sorted."""
+
+
+def pharaoh(alignment: Alignment) -> str:
+    """Format an alignment as word aligners do: `0-0 1-2`."""
+    return " ".join(f"{i}-{j}" for i, j in alignment)
 
 
 class Candidate(NamedTuple):
-    """A translation of a part of a line."""
+    """Translation of a part of a line."""
 
     text: str
     score: float
     """Log-probability after the length penalty; 0 for a copied text."""
     token_ids: list[int]
-    """Token ids of the text; none if no search has found it."""
+    """Token ids of the text; none if it was not found by a search."""
 
 
 LineCandidates = list[list[Candidate]]
-"""For each part of a line its candidates, the best first."""
+"""Candidates for each part of a line, the best first."""
 
 
 class Alternative(NamedTuple):
-    """One of the n best."""
+    """One of the n best translations of a line."""
 
     text: str
     score: float
 
 
 class Translation(NamedTuple):
-    """The translation of one line."""
+    """Translation of one line."""
 
     text: str
-    """The best one."""
+    """The best translation."""
     score: float
-    """Log-probability after the length penalty; for a line translated in parts, their mean; 0 for a blank or copied line."""
+    """Log-probability after the length penalty: the mean over the parts if the line was translated
+    in parts, 0 if it is blank or was copied."""
     alternatives: tuple[Alternative, ...]
-    """The n best, the first being `text`; for a line translated in parts, the best combinations of theirs."""
+    """The n best, starting with `text`: for a line in parts, the best combinations of theirs."""
     flags: tuple[Flag, ...] = ()
     """Remarks; most lines have none."""
     alignment: Alignment | None = None
-    """Links between the words of the line and of `text`; None if it was not asked for."""
+    """Links between the words of the line and those of `text`; None if not requested."""
+
+
+class TokenScore(NamedTuple):
+    """Score of one token of a target."""
+
+    piece: str
+    """Subword as the tokenizer writes it, with U+2581 for a space; the last one is the end mark."""
+    log_prob: float
+    """Natural logarithm of its probability given the source and the tokens before it."""
+
+
+class PairScore(NamedTuple):
+    """Score of one translation."""
+
+    log_prob: float
+    """Natural logarithm of its probability, EOS included; 0 if source and target are blank."""
+    score: float
+    """`log_prob` after the length penalty, by which a search ranks it."""
+    tokens: tuple[TokenScore, ...]
+    """The tokens, EOS included; none if both sides are blank."""
+    n_words: int
+    """Number of words of the target, separated by white space."""
+
+    @property
+    def n_tokens(self) -> int:
+        """Number of tokens, EOS included."""
+        return len(self.tokens)
+
+
+class FlagCounts(Counter[str]):
+    """Number of lines with each flag, and with any flag that marks a possible error."""
+
+    def add_line(self, flags: Iterable[str]) -> None:
+        """Count a line with these flags."""
+        # A line that was split is not an error.
+        if marks := set(flags) - {"split"}:
+            self.update([*marks, _LINES])
+
+    def __str__(self) -> str:
+        """Return for example `3 flagged (2 looped, 1 copied)`; an empty text if there are none."""
+        by_flag = ", ".join(f"{n:,} {flag}" for flag, n in self.most_common() if flag != _LINES)
+        return f"{self[_LINES]:,} flagged ({by_flag})" if self[_LINES] else ""
+
+
+_LINES = "lines"

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import NamedTuple
 
 from mtkit.checkpoint.model_dir import ModelDirConfig
 from mtkit.config.search import SearchConfig
@@ -13,39 +12,13 @@ from mtkit.io.logs import get_logger
 from mtkit.search.hypothesis import length_penalty
 from mtkit.search.teacher_forcing import TeacherForcedScorer
 from mtkit.tokenizer.subword import Tokenizer
+from mtkit.translation.result import PairScore, TokenScore
 from mtkit.translation.source_encoder import SourceEncoder
 from mtkit.workers.thread_pool import ThreadPool
 
 logger = get_logger(__name__)
 
 CHUNK_LINES = 4000
-
-
-class TokenScore(NamedTuple):
-    """One piece of a target."""
-
-    piece: str
-    """As the tokenizer writes it, with U+2581 for a space; the last one is its end mark."""
-    log_prob: float
-    """Natural logarithm of its probability after the source and the pieces before it."""
-
-
-class PairScore(NamedTuple):
-    """What a model says of one translation."""
-
-    log_prob: float
-    """Natural logarithm of its probability, EOS included; 0 where source and target are blank, as nothing is scored there."""
-    score: float
-    """`log_prob` after the length penalty, as a search would rank it."""
-    tokens: tuple[TokenScore, ...]
-    """The pieces, EOS included; none where both sides are blank."""
-    n_words: int
-    """Words of the target as it was given, between white space."""
-
-    @property
-    def n_tokens(self) -> int:
-        """Number of pieces, EOS counted."""
-        return len(self.tokens)
 
 
 class PairScorer:

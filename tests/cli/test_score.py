@@ -64,7 +64,7 @@ def test_the_end_tells_the_perplexities(mtkit, model_dir, files):
     n_words = len(files[1].read_text().split())
     last = outcome.err.splitlines()[-1]
     assert last.startswith(
-        f"8 lines (1 blank), {n_tokens} pieces, {n_words} words: log-probability "
+        f"8 lines (1 blank), {n_tokens} tokens, {n_words} words: log-probability "
     )
     assert float(last.split("perplexity ")[1].split(",")[0]) == pytest.approx(
         math.exp(-total / n_tokens), rel=1e-4
@@ -102,7 +102,7 @@ def test_unequal_files_are_refused(mtkit, files, short, tmp_path):
     assert outcome.status == 1
     assert (
         outcome.err.splitlines()[0]
-        == f"error: `{files[short]}` ends after line 6, but `{files[1 - short]}` goes on"
+        == f"error: `{files[short]}` ends after line 6, but `{files[1 - short]}` continues"
     )
 
 
@@ -111,7 +111,7 @@ def test_a_side_from_stdin_that_ends_too_early(mtkit, model_dir, files, tmp_path
         "score", files[0], "-", "-m", model_dir, "-o", tmp_path / "out", stdin="one\ntwo\n"
     )
     assert outcome.status == 1
-    assert f"error: `-` ends after line 2, but `{files[0]}` goes on" in outcome.err
+    assert f"error: `-` ends after line 2, but `{files[0]}` continues" in outcome.err
     assert not (tmp_path / "out").exists()
     assert mtkit("score", "-", "-", "-m", model_dir).err.startswith(
         "error: stdin is read by two inputs"

@@ -1,4 +1,4 @@
-"""Every search setting is an option, and what is wished of lines comes from files."""
+"""Every search setting is an option, and constraints on lines come from files."""
 
 from pathlib import Path
 from typing import Literal, get_args, get_origin
@@ -40,6 +40,10 @@ VALUES = {
 }
 
 
+OPTIONS = {"max_tokens": "batch-tokens"}
+"""Options that are not named after their field."""
+
+
 @pytest.fixture
 def told(monkeypatch, tmp_path_factory):
     """How the translator was asked."""
@@ -76,7 +80,7 @@ def test_all_values_are_listed():
 @pytest.mark.parametrize("name", VALUES)
 def test_each_setting_is_an_option_of_translate(mtkit, told, name):
     default = SearchConfig.model_fields[name].default
-    flag = ("--no-" if default is True else "--") + name.replace("_", "-")
+    flag = ("--no-" if default is True else "--") + (OPTIONS.get(name) or name.replace("_", "-"))
     assert (
         mtkit("translate", "-", "-m", "m", *f"{flag} {VALUES[name]}".split(), stdin="x\n").status
         == 0
@@ -110,7 +114,7 @@ def test_evaluate_has_the_same_options(mtkit, told, tmp_path):
     assert told["load"]["tgt_tags"] == ["<2en>"]
 
 
-def test_wishes_come_from_files(mtkit, told, tmp_path):
+def test_prefixes_and_constraints_come_from_files(mtkit, told, tmp_path):
     (tmp_path / "prefixes").write_text("I go\n\n")
     (tmp_path / "constraints").write_text('{"must": ["a b"]}\n\n')
     files = [
@@ -129,7 +133,7 @@ def test_wishes_come_from_files(mtkit, told, tmp_path):
     assert told["search"] == {"avoid": ["in", "the house"]}
 
 
-def test_a_missing_file_of_wishes_is_told_before_the_model_is_loaded(mtkit, told, tmp_path):
+def test_a_missing_side_file_is_reported_before_the_model_is_loaded(mtkit, told, tmp_path):
     for option in "--prefix-file", "--constraints":
         outcome = mtkit("translate", "-", "-m", "m", option, tmp_path / "nothing", stdin="x\n")
         assert outcome.status == 1

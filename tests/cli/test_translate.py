@@ -70,7 +70,7 @@ def test_lines_in_lines_out(mtkit, told):
 
 
 def test_options_are_handed_on(mtkit, told):
-    options = "--beam-size 4 --n-best 2 --length-penalty mean --alpha 0.6 --max-tokens 99 --chunk-lines 7 --device cpu --workers 2"
+    options = "--beam-size 4 --n-best 2 --length-penalty mean --alpha 0.6 --batch-tokens 99 --chunk-lines 7 --device cpu --workers 2"
     options += " --precision bf16 --tag <2ko> --tag <bt> --tgt-tag <2en>"
     assert mtkit("translate", "-", "-m", "a", "-m", "b", *options.split(), stdin="x\n").status == 0
     assert told == {

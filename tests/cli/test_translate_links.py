@@ -125,13 +125,16 @@ def test_json_lines_hold_alignments_where_they_are_asked_for(mtkit, model_dir, s
     expected = Translator.load(model_dir, n_workers=1).translate(
         source.read_text().splitlines(), alignments=True
     )
-    outcome = mtkit("translate", source, "-m", model_dir, "--format", "jsonl", "--align")
+    outcome = mtkit(
+        "translate", source, "-m", model_dir, "--format", "jsonl", "--alignments", "inline"
+    )
     found = [json.loads(line) for line in outcome.out.splitlines()]
     assert [tree["alignment"] for tree in found] == [
         [list(link) for link in one.alignment or ()] for one in expected
     ]
     assert "alignment" not in mtkit("translate", source, "-m", model_dir, "--format", "jsonl").out
-    assert mtkit("translate", source, "-m", model_dir, "--align").status == 2
+    outcome = mtkit("translate", source, "-m", model_dir, "--alignments", "inline")
+    assert outcome.err.splitlines()[0] == "error: text cannot hold alignments"
 
 
 def test_a_value_of_several_lines_is_aligned_as_one_text(mtkit, model_dir, ko_en_pairs):
@@ -147,8 +150,8 @@ def test_a_value_of_several_lines_is_aligned_as_one_text(mtkit, model_dir, ko_en
             "jsonl",
             "--field",
             "text",
-            "--details",
-            "--align",
+            "--alignments",
+            "inline",
         ),
         stdin=json.dumps({"text": "\n".join(lines)}) + "\n",
     )
@@ -157,18 +160,3 @@ def test_a_value_of_several_lines_is_aligned_as_one_text(mtkit, model_dir, ko_en
     shifted = [[i + n_src, j + n_tgt] for i, j in other.alignment or ()]
     assert tree["alignment"] == [list(link) for link in one.alignment or ()] + shifted
     assert tree["text"] == f"{one.text}\n\n{other.text}"
-
-
-def test_files_beside_the_source_go_with_plain_text_and_one_process(
-    mtkit, model_dir, source, tmp_path, monkeypatch
-):
-    options = ["-m", model_dir, "--alignments", tmp_path / "links"]
-    assert mtkit("translate", source, *options, "--resume").status == 2
-    (tmp_path / "table.tsv").write_text("a\tb\n")
-    outcome = mtkit("translate", tmp_path / "table.tsv", *options, "--field", 1)
-    assert outcome.status == 1
-    assert "belong to lines of text, not to a tsv" in outcome.err
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setenv("RANK", "0")
-    assert "several ranks cannot share" in mtkit("translate", source, *options).err
-    assert not (tmp_path / "links").exists()

@@ -63,7 +63,7 @@ def error(outcome):
         ("translate a.ko -m m --gpu 0", "give --device cuda"),
         (
             "translate a.ko -m m --batch-size 8",
-            "a batch is measured in tokens, not in sentences: give --max-tokens N",
+            "a batch is measured in tokens, not in sentences: give --batch-tokens N",
         ),
         ("translate a.ko -m m --beam 8", "type: mtkit translate a.ko -m m --beam-size 8"),
         ("translate a.ko -m m --input b.ko", "name the file without an option"),

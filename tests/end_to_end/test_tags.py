@@ -72,7 +72,7 @@ def test_store_validation_and_translation_have_the_same_ids(many_recipe, ko_en_p
 
 
 def ids_of(translator, lines):
-    return [part.ids for line in translator.sources.read(lines) for part in line.parts]
+    return [part.ids for line in translator.sources.encode(lines) for part in line.parts]
 
 
 def test_each_corpus_is_in_the_log_and_in_the_metrics(

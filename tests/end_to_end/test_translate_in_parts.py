@@ -1,4 +1,4 @@
-"""`mtkit translate` of a file that is longer than a part: interrupted, killed, gone on with, and shared by ranks."""
+"""`mtkit translate` of a file that is longer than a part: interrupted, killed, resumed, and shared by ranks."""
 
 import gzip
 import os
@@ -70,7 +70,7 @@ def start(source, tiny_run):
         process.communicate()
 
 
-def test_interrupted_killed_and_gone_on_with(mtkit, start, source, tiny_run, tmp_path):
+def test_interrupted_killed_and_resumed(mtkit, start, source, tiny_run, tmp_path):
     out, folder = tmp_path / "out.gz", tmp_path / "out.gz.parts"
 
     def parts():
@@ -180,11 +180,11 @@ def test_ranks_of_torchrun_share_a_file(mtkit, source, tiny_run, tmp_path):
     ]
 
 
-def test_only_files_can_be_gone_on_with(mtkit, source, tiny_run, monkeypatch):
+def test_only_files_can_be_resumed(mtkit, source, tiny_run, monkeypatch):
     outcome = mtkit("translate", "-", "-m", tiny_run / "model", "--resume", stdin="물\n")
     assert outcome.status == 1
     assert outcome.err.startswith(
-        "error: only a translation from a file to a file can go on\nhint: name both files"
+        "error: --resume needs an input file and an output file\nhint: name both files"
     )
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "0")

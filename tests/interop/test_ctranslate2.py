@@ -9,7 +9,7 @@ import torch
 from mtkit.checkpoint.model_dir import load_model_dir, save_model_dir
 from mtkit.config.search import SearchConfig
 from mtkit.engines.batch_journal import BatchJournal
-from mtkit.engines.choose import loader_of
+from mtkit.engines.choose import choose_engine
 from mtkit.engines.ctranslate2.engine import load_translator
 from mtkit.engines.ctranslate2.exported_dir import QUANTIZATIONS, load_exported_dir
 from mtkit.engines.protocol import SearchRequest
@@ -182,7 +182,7 @@ def test_lines_in_lines_out(make_both):
     assert [bool(translation.text) for translation in found] == [
         bool(text.strip()) for text in TEXTS
     ]
-    assert len(ours.sources.read(TEXTS)[3].parts) > 1
+    assert len(ours.sources.encode(TEXTS)[3].parts) > 1
     assert [len(translation.alternatives) for translation in found] == [
         len(t.alternatives) for t in ours.translate(TEXTS, n_best=2, beam_size=3)
     ]
@@ -366,11 +366,11 @@ def test_what_it_calculates_in_is_told(exported):
 
 def test_which_engine_a_folder_is_for(exported, tmp_path):
     model = tmp_path / "model"
-    assert loader_of("auto", [model]) is None
-    assert loader_of("torch", [model]) is None
-    assert loader_of("auto", [exported]) is load_translator
+    assert choose_engine("auto", [model]) == "torch"
+    assert choose_engine("torch", [model]) == "torch"
+    assert choose_engine("auto", [exported]) == "ctranslate2"
     with pytest.raises(MtkitError, match="not for torch"):
-        loader_of("torch", [exported])
+        choose_engine("torch", [exported])
     with pytest.raises(MtkitError, match="not an exported model"):
         load_translator(model)
     with pytest.raises(MtkitError, match="one model"):

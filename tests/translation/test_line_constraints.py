@@ -237,9 +237,9 @@ def test_constraints_of_a_file():
     )
     assert parse_constraints("  ", 1) == parse_constraints("null", 1) == UNCONSTRAINED
     for line, message in (
-        ("{", "is no JSON"),
+        ("{", "is not valid JSON"),
         ('{"must": [1]}', "must is no list of texts"),
-        ("[" * 100_000, "is no JSON"),
+        ("[" * 100_000, "is not valid JSON"),
         ('{"must": ["a"], "must": ["b"]}', "has the key 'must' twice"),
     ):
         with pytest.raises(MtkitError, match=message) as caught:

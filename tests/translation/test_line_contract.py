@@ -135,7 +135,7 @@ def test_a_line_of_a_megabyte(copier, unit):
     line = unit * (1_000_000 // len(unit.encode()))
     copying = copier(max_length=20)
     begin = time.process_time()
-    parts = [part.ids for part in copying.sources.read([line])[0].parts]
+    parts = [part.ids for part in copying.sources.encode([line])[0].parts]
     # Seconds, of all cores together; a loop over all pairs of places would take hours.
     assert time.process_time() - begin < 60
     assert max(map(len, parts)) <= 20
@@ -191,7 +191,7 @@ def test_only_the_line_at_fault_is_searched_for_again(scripted, tiny_tokenizer):
     found = list(translator.stream(["물", "나는 학교에 간다", "책"], on_lines=told.append))
     assert [(one.text, one.flags) for one in found] == [("I go", ())] * 3
     assert translator.engine.asked[1][0] == [
-        part.ids for part in translator.sources.read(["나는 학교에 간다"])[0].parts
+        part.ids for part in translator.sources.encode(["나는 학교에 간다"])[0].parts
     ]
     assert sum(told) == 3
 

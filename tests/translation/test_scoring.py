@@ -248,7 +248,7 @@ def test_lines_and_totals_by_hand():
     assert totals.perplexity == pytest.approx(math.exp(6 / 5))
     assert totals.perplexity_per_word == pytest.approx(math.exp(6 / 5))  # three words and two ends
     assert totals.report() == (
-        "3 lines (1 blank), 5 pieces, 3 words: log-probability -6.0000, perplexity 3.3201, per word 3.3201"
+        "3 lines (1 blank), 5 tokens, 3 words: log-probability -6.0000, perplexity 3.3201, per word 3.3201"
     )
     assert (
         next(score_lines(scores, "text", per_token=True))

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from mtkit.cli.common.option_groups import option_group
 from mtkit.config.section import MAX_PROCESSES, Section
 
 _DURATION = re.compile(
@@ -118,6 +119,15 @@ TagsOption = Annotated[
         rich_help_panel=TAGS_AND_CONSTRAINTS,
     ),
 ]
+TgtTagsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tgt-tag",
+        metavar="TAG",
+        help="Symbol of the vocabulary that every translation begins with, as in training; it is not written; repeatable",
+        rich_help_panel=TAGS_AND_CONSTRAINTS,
+    ),
+]
 ShortlistOption = Annotated[
     bool,
     typer.Option(
@@ -134,3 +144,20 @@ BatchInvariantOption = Annotated[
         rich_help_panel=DEVICES,
     ),
 ]
+
+
+@option_group(DEVICES)
+class DeviceOptions:
+    """Device and precision."""
+
+    device: DeviceOption = "auto"
+    precision: PrecisionOption = "auto"
+    workers: WorkersOption = None
+
+
+@option_group(TAGS_AND_CONSTRAINTS)
+class TagOptions:
+    """Tags of source and target."""
+
+    tags: TagsOption = None
+    tgt_tags: TgtTagsOption = None

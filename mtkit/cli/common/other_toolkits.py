@@ -103,7 +103,9 @@ _COMMAND_HINTS: dict[str, dict[str, str]] = {
         "batch-size": _SENTENCES + "set batches.max_tokens in the recipe that `mtkit init` writes"
     },
     "translate": {
-        "batch-size": f"{_SENTENCES}give --max-tokens N",
+        "batch-size": f"{_SENTENCES}give --batch-tokens N",
+        "max-tokens": "give --batch-tokens N",
+        "align": "give --alignments inline, or --alignments FILE",
         "threads": "give --workers N",
         "text": "texts come from a file or from stdin: echo TEXT | mtkit translate - -m DIR",
         "input": "name the file without an option: mtkit translate FILE -m DIR",
@@ -111,6 +113,8 @@ _COMMAND_HINTS: dict[str, dict[str, str]] = {
         "int8": "give --precision int8",
         "gpus": "give --processes N to share the lines among N GPUs",
     },
+    "evaluate": {"max-tokens": "give --batch-tokens N"},
+    "score": {"max-tokens": "give --batch-tokens N"},
 }
 """Advice by command and option, where no other option or key does the same."""
 _FOR_MODELS = dict.fromkeys(

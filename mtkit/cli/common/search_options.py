@@ -1,16 +1,14 @@
-"""The settings of a search as options, for every command that searches; and what is wished of single translations."""
+"""Search settings as options, for every command that searches."""
 
 import inspect
 import re
-from collections.abc import Callable
-from functools import wraps
-from pathlib import Path
+from collections.abc import Collection
 from typing import Annotated, Any, get_args, get_origin
 
 import typer
 from pydantic.fields import FieldInfo
 
-from mtkit.cli.common.options import DEVICES, TAGS_AND_CONSTRAINTS, given
+from mtkit.cli.common.options import DEVICES, given
 from mtkit.config.search import SearchConfig
 
 _DEFAULTS = "(defaults: those of the model)"
@@ -38,71 +36,38 @@ _FIELD = re.compile(
     rf"\b({'|'.join(name for name in SearchConfig.model_fields if '_' in name)})\b|(?<=With )(mbr|sampling)\b"
 )
 
-TgtTagsOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--tgt-tag",
-        metavar="TAG",
-        help="Symbol of the vocabulary that every translation begins with, as in training; it is not written; repeatable",
-        rich_help_panel=TAGS_AND_CONSTRAINTS,
-    ),
-]
-PrefixFileOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--prefix-file",
-        metavar="FILE",
-        help="Beginning of each translation: line N for line N, blank for none",
-        rich_help_panel=TAGS_AND_CONSTRAINTS,
-    ),
-]
-ConstraintsOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--constraints",
-        metavar="FILE",
-        help='Words that must and must not appear: line N for line N, such as {"must": ["house"], "must_not": ["building"]}; blank for none',
-        rich_help_panel=TAGS_AND_CONSTRAINTS,
-    ),
-]
-AvoidOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--avoid",
-        metavar="TEXT",
-        help="Word or phrase, with capitals as given, that must not appear in any translation; repeatable",
-        rich_help_panel=TAGS_AND_CONSTRAINTS,
-    ),
-]
+# Names of options that differ from the field's.
+_OPTION_NAMES = {"max_tokens": "--batch-tokens"}
 
 
-def takes_search_options(*own: str) -> Callable[[Callable[..., Any]], Callable[..., None]]:
-    """Give a command an option for each field of `SearchConfig`; those that the user gave come to it as a dict, `search`.
+class SearchGroup:
+    """An `OptionGroup` with an option for each field of `SearchConfig`.
+
+    Its value is a dict of the fields that the user gave.
 
     Args:
-        own: Fields that are no options here, or that the command has by itself.
+        without: Fields that the command declares itself.
+        only: The only fields that are options of the command; None is all.
     """
 
-    def add(command: Callable[..., Any]) -> Callable[..., None]:
-        signature = inspect.signature(command)
-        names = [name for name in SearchConfig.model_fields if name not in own]
-        options = [_option(name, SearchConfig.model_fields[name]) for name in names]
-        others = [
-            p.replace(kind=p.KEYWORD_ONLY)
-            for p in signature.parameters.values()
-            if p.name != "search"
+    def __init__(self, without: Collection[str] = (), only: Collection[str] | None = None) -> None:
+        self._without, self._only = without, only
+
+    def parameters(self) -> list[inspect.Parameter]:
+        """See `OptionGroup`."""
+        return [
+            _option(name, field)
+            for name, field in SearchConfig.model_fields.items()
+            if name not in self._without and (self._only is None or name in self._only)
         ]
 
-        @wraps(command)
-        def run(**values: Any) -> None:
-            command(search=given(**{name: values.pop(name) for name in names}), **values)
+    def collect(self, values: dict[str, Any]) -> dict[str, Any]:
+        """See `OptionGroup`."""
+        return given(**values)
 
-        # Typer reads these two.
-        run.__signature__ = signature.replace(parameters=others + options)  # pyright: ignore[reportAttributeAccessIssue]
-        run.__annotations__ = {p.name: p.annotation for p in others + options}
-        return run
 
-    return add
+SearchOptions = Annotated[dict[str, Any], SearchGroup(without=("n_best",))]
+"""Search settings of a command that translates; `n_best` decides what is written, too."""
 
 
 def _group(name: str) -> str:
@@ -110,12 +75,12 @@ def _group(name: str) -> str:
 
 
 def _as_options(text: str) -> str:
-    """Write the keys that a help text names as the options that they are here."""
+    """Replace the keys in a help text by the names of their options."""
     return _FIELD.sub(lambda match: f"--{match[0].replace('_', '-')}", text).removesuffix(".")
 
 
 def _option(name: str, field: FieldInfo) -> inspect.Parameter:
-    # Of a number or none, such as max_length, the number.
+    # The type of a field that may be unset, such as max_length, without None.
     annotated = next(
         (one for one in get_args(field.annotation) if get_origin(one) is Annotated), None
     )
@@ -126,7 +91,7 @@ def _option(name: str, field: FieldInfo) -> inspect.Parameter:
     )
     least = None
     if kind is int:
-        # Typer tells the least whole number; what else there is to keep to, pydantic does.
+        # typer checks the minimum of an integer; pydantic checks everything else.
         least = next(
             (
                 bound.ge if hasattr(bound, "ge") else bound.gt + 1
@@ -136,7 +101,10 @@ def _option(name: str, field: FieldInfo) -> inspect.Parameter:
             None,
         )
     option = typer.Option(
-        min=least, help=_as_options(field.description or ""), rich_help_panel=_group(name)
+        *([_OPTION_NAMES[name]] if name in _OPTION_NAMES else []),
+        min=least,
+        help=_as_options(field.description or ""),
+        rich_help_panel=_group(name),
     )
     return inspect.Parameter(
         name,

@@ -241,7 +241,7 @@ def _told(ask: Callable[[], Any]) -> Any:
     except (RuntimeError, ValueError) as exc:
         raise MtkitError(
             f"CTranslate2: {(str(exc).splitlines() or ['failed'])[0]}",
-            "shorter lines, a smaller --max-tokens or another device may help",
+            "shorter lines, a smaller --batch-tokens or another device may help",
         ) from None
 
 

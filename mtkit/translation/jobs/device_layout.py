@@ -1,4 +1,4 @@
-"""How many processes translate, each with how many threads, or on which GPU."""
+"""Number of processes that translate, and the threads or the GPU of each."""
 
 from dataclasses import dataclass
 
@@ -10,21 +10,21 @@ from mtkit.workers.dist_env import DistEnv
 from mtkit.workers.process_pool import n_cores
 
 MIN_LINES_OF_A_GPU = 4_000
-"""Fewer lines are translated before a process for another GPU has started."""
+"""With fewer lines per GPU, one process finishes before the others have started."""
 
 
 @dataclass(frozen=True)
 class DeviceLayout:
-    """Who translates."""
+    """Processes that translate, and their devices."""
 
     devices: tuple[str, ...]
-    """Of each process."""
+    """Device of each process."""
     n_processes: int
-    """Besides this one, which then hands out lines and writes; 0 if this one translates itself."""
+    """Processes besides this one, which then distributes lines and writes; 0 if this one translates."""
     n_threads: int
-    """Of each process on a CPU."""
+    """Threads of each process on a CPU."""
     n_workers: int
-    """Batches at a time in each process on a CPU."""
+    """Batches translated at the same time in each process on a CPU."""
 
     def __str__(self) -> str:
         if not self.devices[0].startswith("cpu"):
@@ -46,19 +46,19 @@ def choose_layout(
     n_lines: int | None,
     rank: DistEnv = DistEnv(),
 ) -> DeviceLayout:
-    """Choose who translates.
+    """Choose the processes that translate.
 
-    On a CPU it is this process, with a thread for each core: processes were no faster on two cores, and each needs a model of its own. Of several
-    GPUs each gets a process.
+    On a CPU this process translates, with a thread for each core: on two cores several processes
+    were no faster, and each needs its own copy of the model. Each of several GPUs gets a process.
 
     Args:
         device: cpu, cuda, cuda:N or auto.
-        n_processes: What the user asks for; None chooses.
-        n_workers: Likewise, in each process.
-        n_lines: How many there are; None if that is not known.
-        rank: Which of several processes this is already.
+        n_processes: Number of processes requested; None chooses.
+        n_workers: Batches at the same time in each process; None chooses.
+        n_lines: Number of lines; None if unknown.
+        rank: DistEnv of this process among several that share the file.
     Raises:
-        MtkitError: There is no such device, or not one for each process.
+        MtkitError: The device is not available, or not for each process.
     """
     if rank.world_size > 1:
         if n_processes is not None and n_processes > 1:
@@ -68,7 +68,7 @@ def choose_layout(
             )
         chosen = own_device(device, rank.local_rank, rank.local_world_size)
         n_threads = torch.get_num_threads()
-        # One is what torchrun sets where the user has set nothing.
+        # torchrun sets one thread if the user has set nothing.
         return _alone(
             chosen,
             max(1, n_cores() // rank.local_world_size)

@@ -1,4 +1,4 @@
-"""What a translation is made from, so that one that goes on is known to be the same."""
+"""Identity of what a translation is made from, so that a resumed one is known to be the same."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -9,24 +9,30 @@ from mtkit.io.change_guard import changed_while_read, file_stamp
 from mtkit.io.text import open_binary, sha256_file
 
 _END_BYTES = 1 << 16
+_FILES = {"input": "the input", "prefix": "the prefixes", "constraints": "the constraints"}
 _UNREADABLE = {
-    "input.changed_ns": "the time of the input's last change",
-    "input.ends": "the input's content",
+    **{f"{name}.changed_ns": f"the modification time of {what}" for name, what in _FILES.items()},
+    **{f"{name}.ends": f"the content of {what}" for name, what in _FILES.items()},
     "models": "the model",
     "settings.unk_dictionary": "the content of --unk-dictionary",
 }
-"""Entries whose values are not readable, such as hashes."""
+"""Descriptions of entries whose values say nothing to a reader, such as hashes."""
 
 
-def input_identity(path: Path) -> dict[str, Any]:
-    """How a file is known again without reading all of it: size, time of the last change, and a hash of its first and last bytes.
+def file_identity(path: Path, what: str = "") -> dict[str, Any]:
+    """Identify a file without reading all of it.
 
-    A copy is the same file when it keeps the time, as `cp -p` and `rsync -t` do.
+    A copy is the same file if it keeps the modification time, as `cp -p` and `rsync -t` do.
 
+    Args:
+        path: The file.
+        what: Purpose of the file, for hints.
+    Returns:
+        Size, modification time, and a hash of its first and last bytes.
     Raises:
-        MtkitError: It cannot be read.
+        MtkitError: The file cannot be read.
     """
-    with open_binary(path, "the source text") as stream:
+    with open_binary(path, what) as stream:
         start = stream.read(_END_BYTES)
         size = stream.seek(0, 2)
         stream.seek(max(size - _END_BYTES, 0))
@@ -34,20 +40,21 @@ def input_identity(path: Path) -> dict[str, Any]:
     return {"size": size, "changed_ns": path.stat().st_mtime_ns, "ends": ends}
 
 
-def model_identity(folder: Path) -> str:
-    """A hash of the names and bytes of all files that a model directory holds, texts for people (.md) aside; of no files, the hash of nothing."""
+def model_identity(model_dir: Path) -> str:
+    """Hash the names and bytes of all files of a model directory, except documentation (.md)."""
     digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(model_dir.rglob("*")):
         if path.is_file() and path.suffix != ".md" and not path.name.startswith("."):
-            digest.update(f"{path.relative_to(folder).as_posix()} {sha256_file(path)}\n".encode())
+            name = path.relative_to(model_dir).as_posix()
+            digest.update(f"{name} {sha256_file(path)}\n".encode())
     return digest.hexdigest()
 
 
 def refuse_changed(path: Path, identity: dict[str, Any]) -> None:
-    """Notice when a file is changed by somebody else while it is read.
+    """Compare size and modification time of a file with its identity.
 
     Raises:
-        MtkitError: It is not what it was.
+        MtkitError: Another program has changed the file.
     """
     stamp = file_stamp(path)
     if stamp is None or stamp[:2] != (identity["size"], identity["changed_ns"]):
@@ -55,10 +62,10 @@ def refuse_changed(path: Path, identity: dict[str, Any]) -> None:
 
 
 def differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """What is not the same, in words: `settings.beam_size (5 then, 1 now)`; of hashes only the name."""
+    """Describe the differences of two manifests, such as `beam_size (5 then, 1 now)`."""
     old, new = dict(_leaves(then)), dict(_leaves(now))
     return [
-        _told(name, old.get(name), new.get(name))
+        _described(name, old.get(name), new.get(name))
         for name in dict.fromkeys([*old, *new])
         if old.get(name) != new.get(name)
     ]
@@ -72,19 +79,17 @@ def _leaves(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]
             yield prefix + name, value
 
 
-def _told(name: str, then: Any, now: Any) -> str:
+def _described(name: str, then: Any, now: Any) -> str:
     if name in _UNREADABLE:
         return _UNREADABLE[name]
-    return f"{name.removeprefix('settings.')} ({_value(then)} then, {_value(now)} now)"
+    return f"{name.removeprefix('settings.')} ({_shown(then)} then, {_shown(now)} now)"
 
 
-def _value(value: Any) -> str:
+def _shown(value: Any) -> str:
     if value is None:
         return "none"
     if value in ({}, []):
         return "empty"
-    return (
-        ", ".join(map(str, value))
-        if isinstance(value, Iterable) and not isinstance(value, str)
-        else str(value)
-    )
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return ", ".join(map(str, value))
+    return str(value)

@@ -1,151 +1,128 @@
-"""A file to a file: shared by processes and hosts, and kept in parts until it is whole."""
+"""Translation of a file to a file in parts, which survive a kill and can be shared by ranks.
+
+DistEnv r of n translates the parts r, r + n, r + 2 n and so on. Whichever rank finishes the last part
+joins them all; if a rank died, so does the same command with --resume.
+"""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mtkit.errors import MtkitError
-from mtkit.io.lock import locked
+from mtkit.io.lock import LockedError, locked
 from mtkit.io.logs import get_logger
 from mtkit.io.progress import progress
-from mtkit.io.text import Utf8Errors
-from mtkit.translation.jobs.identity import input_identity
-from mtkit.translation.jobs.line_reader import NumberOfLines, number_of_lines
-from mtkit.translation.jobs.part_leases import GONE_AFTER_S, Claims
-from mtkit.translation.jobs.part_worker import POLL_S, PartWorker
+from mtkit.translation.jobs.identity import file_identity
+from mtkit.translation.jobs.input_reader import NumberOfLines, number_of_lines
+from mtkit.translation.jobs.part_worker import PartsOptions, PartWorker
 from mtkit.translation.jobs.parts_dir import PartsDir, Superseded, part_lines
-from mtkit.translation.jobs.summary import report_written
+from mtkit.translation.jobs.translation_spec import TranslationFiles
 from mtkit.translation.jobs.worker_pool import WorkerPool
-from mtkit.workers.dist_env import DistEnv
+from mtkit.translation.jobs.write_output import report_written
 
 logger = get_logger(__name__)
 
 WAIT_FOR_FIRST_S = 600.0
-"""How long other ranks wait for rank 0 to begin."""
+"""Time that other ranks wait for rank 0 to begin."""
 MIN_KEPT_S = 5.0
-"""What Ctrl-C ends sooner, before a part is whole, leaves nothing, so that the command can be corrected and given again."""
+"""If Ctrl-C ends a run sooner, before a part is complete, nothing is kept, so that the command can
+be corrected and repeated."""
+POLL_S = 0.5
 _WAIT_AGAIN_S = 5.0
-"""How long they wait when its folder is gone: that it began anew is rare, usually all is done."""
+"""Time that they wait if the directory is gone: usually everything is done, rarely rank 0 has
+started over."""
 _START_APART_S = 30.0
-"""An output that is no older when a rank starts is probably that of a rank 0 which was fast ..."""
+"""An output that is at most this much older than the start of a rank was probably written by the
+others ..."""
 _WAIT_IF_DONE_S = 15.0
 """... unless rank 0 begins within this time."""
 
 
 def translate_in_parts(
-    input_path: Path,
-    output_path: Path,
-    crew: WorkerPool,
+    files: TranslationFiles,
+    pool: WorkerPool,
     made_from: dict[str, Any],
-    *,
     resume: bool | None = None,
-    chunk_lines: int = 4_000,
-    has_header: bool = False,
-    errors: Utf8Errors = "strict",
-    rank: DistEnv = DistEnv(),
-    n_lines: NumberOfLines | None = None,
-    lines_per_part: int | None = None,
-    gone_after_s: float = GONE_AFTER_S,
+    options: PartsOptions = PartsOptions(),
 ) -> None:
-    """Translate a file in parts of consecutive lines, which outlive a kill, and join them in order.
-
-    Of several ranks each makes the parts that it claims before the others, and rank 0 joins them. A rank that is gone is known by its silence,
-    and others make what it had claimed.
+    """Translate a file in parts of consecutive lines, and join them in order.
 
     Args:
-        input_path: A file that can be read more than once, packed or not.
-        output_path: Written whole or not at all, packed where its name says so.
-        crew: Translates.
-        made_from: All that decides what is written for a line, but the input: settings and the models' identity, as plain values.
-        resume: Whether to go on with what an interrupted translation has left, or to begin anew; None begins where there is nothing.
-        chunk_lines: Lines translated together.
-        has_header: Whether the first line of the input is no record.
-        errors: What becomes of invalid UTF-8.
-        rank: Which of several processes this is.
-        n_lines: Of the input, where it is known.
-        lines_per_part: Lines in a part; default by the size of the file.
-        gone_after_s: Seconds without a sign of life after which a rank is held to be gone.
+        files: An input and an output that are files, and others.
+        pool: Translates the lines.
+        made_from: Everything that determines the output except the input files, as plain values.
+        resume: See `RunOptions`.
+        options: Sizes of parts and chunks, and the rank.
     Raises:
-        MtkitError: The input cannot be read or changes meanwhile, the output cannot be written, what is kept is of another translation or nobody
-            said that it shall go on, another process writes the same, or rank 0 does not begin.
-        KeyboardInterrupt: With a text that tells what is kept.
+        MtkitError: The input cannot be read or changes meanwhile, the output cannot be written,
+            the parts that are kept belong to another translation or `resume` is None, another
+            process writes the same output, or rank 0 does not begin.
+        KeyboardInterrupt: With a message that says what is kept.
     """
-    identity = input_identity(input_path)
-    n_lines = n_lines or number_of_lines(input_path)
-    work = PartsDir(
-        output_path,
-        {"input": identity, "utf8_errors": errors} | made_from,
-        lines_per_part or part_lines(n_lines.n),
+    assert files.output_path is not None
+    rank = options.rank
+    identities = {name: file_identity(path) for name, path in files.inputs()}
+    n_lines = options.n_lines or number_of_lines(files.input_path)
+    parts = PartsDir(
+        files.output_path,
+        {**identities, "utf8_errors": files.utf8_errors, **made_from},
+        options.lines_per_part or part_lines(n_lines.n),
+        files.alignments_path,
     )
-    make_job = partial(
-        PartWorker, input_path, identity, work, crew, chunk_lines, has_header, errors
-    )
+    worker = PartWorker(files, identities, parts, pool, options)
     if rank.rank:
         started_s = time.time()
-        crew.load()
-        _help(work, make_job, started_s, gone_after_s)
+        pool.load()
+        _work_for_rank_0(worker, started_s, n_lines)
         return
-    with locked(work.lock_path, f"translates into `{output_path}`"):
-        if resume and work.is_joined():
-            logger.info("`%s` is whole already", output_path)
-            work.remove()
+    with locked(parts.lock_path, f"translates into `{files.output_path}`"):
+        if resume and parts.is_joined():
+            logger.info("`%s` is complete already", files.output_path)
+            parts.remove()
             return
-        before, n_before = work.open(resume), work.n_kept()
-        with _told_what_is_kept(work, n_lines):
+        before, n_before = parts.open(resume), parts.n_kept()
+        with _reporting_what_is_kept(parts, n_lines, removes_nothing=rank.world_size > 1):
             if resume:
-                _tell_start(n_before, n_lines)
-            # Before the bar, which would count it as time for lines.
-            crew.load()
+                _report_start(n_before, n_lines)
+            # Before the progress bar, which would count it as time for lines.
+            pool.load()
             started_s = time.monotonic()
-            others = Claims(work.path, gone_after_s) if rank.world_size > 1 else nullcontext()
-            with (
-                others as claims,
-                progress(
-                    "Translating", n_lines.n, is_about=not n_lines.is_exact, reports_end=False
-                ) as bar,
-            ):
-                job = make_job(claims)
-                job.make_parts(bar, before, waits=True)
-            logger.debug("joining %d parts in `%s`", job.n_parts, output_path)
-            flags = work.flags(job.n_parts)
-            work.join(job.n_parts)
-            report_written(
-                output_path,
-                job.n_lines,
-                time.monotonic() - started_s,
-                flags,
-                min(n_before, job.n_lines),
-            )
+            with progress(
+                "Translating", n_lines.n, is_about=not n_lines.is_exact, reports_end=False
+            ) as bar:
+                worker.make_parts(bar, before)
+            _join_if_complete(worker, started_s, n_before)
 
 
-def _help(
-    work: PartsDir, make_job: Callable[[Claims], PartWorker], started_s: float, gone_after_s: float
-) -> None:
-    """Make parts for rank 0, until there are none that nobody makes."""
+def _work_for_rank_0(worker: "PartWorker", started_s: float, n_lines: NumberOfLines) -> None:
+    """Translate the parts of another rank, as soon as rank 0 has begun."""
+    parts = worker.parts
     wait_s = WAIT_FOR_FIRST_S
-    while _wait_for_first(work, started_s, wait_s):
+    while _wait_for_rank_0(parts, started_s, wait_s):
+        begun_s = time.monotonic()
         try:
-            with Claims(work.path, gone_after_s) as claims:
-                make_job(claims).make_parts(None, set(), waits=False)
+            with _reporting_what_is_kept(parts, n_lines, removes_nothing=True):
+                worker.make_parts(None, parts.finished())
+                _join_if_complete(worker, begun_s)
             return
         except Superseded:
             wait_s = _WAIT_AGAIN_S
-    if wait_s == WAIT_FOR_FIRST_S and not _is_new(work.output_path, started_s):
+    if wait_s == WAIT_FOR_FIRST_S and not _is_new(parts.output_path, started_s):
         raise MtkitError(
-            f"rank 0 has not begun to write `{work.output_path}` within {WAIT_FOR_FIRST_S:.0f} s",
-            "start all ranks with the same options, input and model, and with an output that all can see",
+            f"rank 0 has not begun to write `{parts.output_path}` within {WAIT_FOR_FIRST_S:.0f} s",
+            "start all ranks with the same options, input and model, and an output on a shared disk",
         )
 
 
-def _wait_for_first(work: PartsDir, started_s: float, wait_s: float) -> bool:
+def _wait_for_rank_0(parts: PartsDir, started_s: float, wait_s: float) -> bool:
+    """Wait until the parts directory is open; return whether it is."""
     begun_s = time.monotonic()
-    while not work.is_open():
+    while not parts.is_open():
         waited_s = time.monotonic() - begun_s
         if waited_s > wait_s or (
-            waited_s > _WAIT_IF_DONE_S and _is_new(work.output_path, started_s)
+            waited_s > _WAIT_IF_DONE_S and _is_new(parts.output_path, started_s)
         ):
             return False
         time.sleep(POLL_S)
@@ -159,37 +136,91 @@ def _is_new(path: Path, started_s: float) -> bool:
         return False
 
 
-def _tell_start(n_kept: int, n_lines: NumberOfLines) -> None:
+def _join_if_complete(worker: "PartWorker", started_s: float, n_before: int = 0) -> None:
+    """Join the parts if all are finished; only one rank does.
+
+    Args:
+        worker: Has made its parts.
+        started_s: Time at which it began, by `time.monotonic`.
+        n_before: Lines that an earlier run had finished.
+    """
+    parts, n_parts = worker.parts, worker.n_parts
+    if n_missing := n_parts - len(parts.finished() & set(range(n_parts))):
+        if parts.is_open():
+            logger.info(
+                "finished the parts of this rank; %d of %d parts are missing. The rank that finishes "
+                "last writes `%s`; if one has died, the same command with --resume does",
+                n_missing,
+                n_parts,
+                parts.output_path,
+            )
+        return
+    is_shared = worker.options.rank.world_size > 1
+    what = f"joins the parts of `{parts.output_path}`"
+    with suppress(LockedError), locked(parts.joining_path, what) if is_shared else nullcontext():
+        if parts.is_open():
+            logger.debug("joining %d parts in `%s`", n_parts, parts.output_path)
+            flags = parts.flags(n_parts)
+            parts.join(n_parts)
+            report_written(
+                parts.output_path,
+                worker.n_lines,
+                time.monotonic() - started_s,
+                flags,
+                min(n_before, worker.n_lines),
+            )
+    with suppress(OSError):  # the lock has made the directory again if another rank was faster
+        parts.path.rmdir()
+
+
+def _report_start(n_kept: int, n_lines: NumberOfLines) -> None:
     if n_kept:
         logger.info("resuming with %s", _share(n_kept, n_lines))
     else:
-        logger.info("nothing is kept of an earlier run: beginning at the start")
+        logger.info("an earlier run has left nothing: starting from the beginning")
 
 
 @contextmanager
-def _told_what_is_kept(work: PartsDir, n_lines: NumberOfLines) -> Iterator[None]:
-    started_s, had_some = time.monotonic(), work.n_kept() > 0
+def _reporting_what_is_kept(
+    parts: PartsDir, n_lines: NumberOfLines, *, removes_nothing: bool
+) -> Iterator[None]:
+    """Report what is kept if the block is interrupted or fails.
+
+    Args:
+        parts: The parts directory.
+        n_lines: Lines of the input.
+        removes_nothing: Keep the directory even if nothing in it is worth keeping, because other
+            ranks use it.
+    """
+    started_s, had_some = time.monotonic(), parts.n_kept() > 0
     try:
         yield
     except BaseException as exc:
-        n_kept = work.n_kept()
-        is_worth_keeping = had_some or work.finished() or time.monotonic() - started_s >= MIN_KEPT_S
-        if not n_kept or (isinstance(exc, KeyboardInterrupt) and not is_worth_keeping):
+        n_kept = parts.n_kept()
+        is_worth_keeping = (
+            had_some or parts.finished() or time.monotonic() - started_s >= MIN_KEPT_S
+        )
+        if not removes_nothing and (
+            not n_kept or (isinstance(exc, KeyboardInterrupt) and not is_worth_keeping)
+        ):
             with suppress(OSError):
-                work.remove()
+                parts.remove()
             n_kept = 0
-        text = f"{_share(n_kept, n_lines)} are kept in `{work.shown}`; the same command with --resume continues from there"
+        text = (
+            f"{_share(n_kept, n_lines)} are kept in `{parts.shown}`; "
+            "the same command with --resume continues from there"
+        )
         if isinstance(exc, KeyboardInterrupt):
             raise KeyboardInterrupt(
-                text if n_kept else f"`{work.output_path}` was not written"
+                text if n_kept else f"`{parts.output_path}` was not written"
             ) from None
-        if n_kept:
+        if n_kept and not isinstance(exc, Superseded):
             logger.warning("%s", text)
         raise
 
 
 def _share(n_kept: int, n_lines: NumberOfLines) -> str:
-    """For example `8,000 of 20,000 lines`."""
+    """Describe a number of lines, for example `8,000 of 20,000 lines`."""
     if n_lines.is_exact:
         return f"{min(n_kept, n_lines.n):,} of {n_lines.n:,} lines"
     return f"{n_kept:,} of about {n_lines.n:,} lines"

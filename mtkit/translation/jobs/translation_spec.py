@@ -1,88 +1,166 @@
-"""Everything that a process needs to be told to translate lines as another does."""
+"""What to translate, with which models and how: plain values that every process can be sent."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
+from mtkit.errors import MtkitError
 from mtkit.io.build_manifest import content_hash
 from mtkit.io.logs import get_logger
-from mtkit.translation.jobs.device_layout import DeviceLayout
-from mtkit.translation.jobs.identity import model_identity
-from mtkit.translation.jobs.worker_pool import WorkerPool
+from mtkit.io.paths import display_name
+from mtkit.io.spool import is_stream
+from mtkit.io.text import Utf8Errors
 from mtkit.translation.lines.line_options import LineOptions
 
 if TYPE_CHECKING:
+    from mtkit.translation.jobs.device_layout import DeviceLayout
+    from mtkit.translation.jobs.worker_pool import WorkerPool
     from mtkit.translation.lines.line_translator import LineTranslator
     from mtkit.translation.translator import Translator
 
 logger = get_logger(__name__)
 
 _NOT_IN_THE_RESULT = ("max_tokens",)
-"""Search settings that decide about memory and speed alone."""
+"""Search settings that affect memory and speed only."""
+
+
+@dataclass(frozen=True)
+class TranslationFiles:
+    """Paths of a translation."""
+
+    input_path: Path
+    """Text or table, compressed or not; `-` is stdin."""
+    output_path: Path | None = None
+    """Written whole or not at all, compressed if its name says so; None or `-` is stdout."""
+    prefix_path: Path | None = None
+    """Text whose line N begins the translation of line N of the input."""
+    constraints_path: Path | None = None
+    """Constraints on the translation of line N in line N; see `parse_constraints`."""
+    alignments_path: Path | None = None
+    """Receives the word alignments, one line for each line of the input."""
+    utf8_errors: Utf8Errors = "strict"
+    """Treatment of invalid UTF-8 in the input."""
+    refuses_documents: bool = False
+    """Whether an input that looks like a document with markup is an error."""
+
+    @property
+    def input_name(self) -> str:
+        """Name of the input in errors."""
+        return display_name(self.input_path)
+
+    @property
+    def is_stdout(self) -> bool:
+        """Whether the translations go to stdout."""
+        return self.output_path is None or str(self.output_path) == "-"
+
+    def parallel_inputs(self) -> Iterator[tuple[str, Path, str]]:
+        """Yield the files whose line N belongs to line N of the input.
+
+        Yields:
+            Field of `InputLine`, path, and purpose for hints.
+        """
+        if self.prefix_path is not None:
+            yield "prefix", self.prefix_path, "the prefixes"
+        if self.constraints_path is not None:
+            yield "constraints", self.constraints_path, "the constraints"
+
+    def inputs(self) -> list[tuple[str, Path]]:
+        """Return names and paths of all input files."""
+        return [
+            ("input", self.input_path),
+            *((name, path) for name, path, _ in self.parallel_inputs()),
+        ]
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether all inputs and the output are files, not pipes or devices."""
+        path = self.output_path
+        return (
+            path is not None
+            and not self.is_stdout
+            and (path.is_file() or not path.exists())
+            and not any(is_stream(path) for _, path in self.inputs())
+        )
 
 
 @dataclass(frozen=True)
 class TranslationSpec:
-    """Models and how they translate lines; plain values."""
+    """A translation of a file.
 
+    Raises:
+        MtkitError: Prefixes or constraints are given for several fields of a line.
+    """
+
+    files: TranslationFiles
     model_dirs: tuple[Path, ...]
     """A model directory, or several for an ensemble."""
-    options: LineOptions = field(default_factory=LineOptions)
-    """What a line is, and what is written."""
-    name: str = "stdin"
-    """What errors call the input."""
+    lines: LineOptions = field(default_factory=LineOptions)
+    """Formats of input and output."""
     search: dict[str, Any] = field(default_factory=dict)
-    """Search settings in place of the model's own."""
+    """Arguments of `Translator.stream`, such as fields of `SearchConfig` to override."""
     load: dict[str, Any] = field(default_factory=dict)
-    """Arguments of `Translator.load`: precision, tags, ..."""
-    loader: "Callable[..., Translator] | None" = None
-    """Loads models of another kind, as `Translator.load` does mtkit's own; a function of a module, for processes are told it by name."""
+    """Arguments of `Translator.load`, such as precision and tags, but not device and workers."""
+    engine: Literal["torch", "ctranslate2"] = "torch"
+    """Program that runs the models, see `choose_engine`."""
+
+    def __post_init__(self) -> None:
+        if len(self.lines.fields) > 1 and any(self.files.parallel_inputs()):
+            raise MtkitError(
+                "prefixes and constraints go with one field to translate",
+                "give --field once, or translate the fields one after the other",
+            )
 
     def with_header(self, line: str) -> Self:
-        """The same with the input's first line."""
-        return replace(self, options=self.options.with_header(line))
+        """Return the same translation with the header line of its table."""
+        return replace(self, lines=self.lines.with_header(line))
 
-    def translator(self, arrangement: DeviceLayout, number: int = 0) -> "Translator":
-        """Load the models for one of those that translate; who does it alone says in the log how."""
-        from mtkit.translation.translator import Translator
+    def translator(self, layout: "DeviceLayout", index: int = 0) -> "Translator":
+        """Load the models for one of the processes; a single one logs its precision and device."""
+        if self.engine == "ctranslate2":
+            from mtkit.engines.ctranslate2.engine import load_translator as load
+        else:
+            from mtkit.translation.translator import Translator
 
-        load = self.loader or Translator.load
+            load = Translator.load
         translator = load(
             list(self.model_dirs),
-            device=arrangement.devices[number],
-            n_workers=arrangement.n_workers,
+            device=layout.devices[index],
+            n_workers=layout.n_workers,
             **self.load,
         )
-        if not arrangement.n_processes:
-            logger.info("translating with %s, %s", translator.placement, arrangement)
+        if not layout.n_processes:
+            logger.info("translating with %s, %s", translator.placement, layout)
         return translator
 
-    def placement(self, arrangement: DeviceLayout) -> str:
-        """Number format and device before the models are loaded; of another kind of models only the device."""
+    def placement(self, layout: "DeviceLayout") -> str:
+        """Describe precision and device before the models are loaded."""
         import torch
 
         from mtkit.engines.precision import describe_placement
         from mtkit.model.device import describe_device
 
-        device = torch.device(arrangement.devices[0])
+        device = torch.device(layout.devices[0])
         return (
             f"on {describe_device(device)}"
-            if self.loader
+            if self.engine == "ctranslate2"
             else f"with {describe_placement(self.load.get('precision', 'auto'), device)}"
         )
 
-    def crew(self, arrangement: DeviceLayout) -> WorkerPool:
-        """Those that translate."""
+    def pool(self, layout: "DeviceLayout") -> "WorkerPool":
+        """Return the processes that translate."""
+        from mtkit.translation.jobs.worker_pool import WorkerPool
+
         return WorkerPool(
-            load_lines, lambda number: (self, arrangement, number), arrangement.n_processes
+            load_line_translator, lambda index: (self, layout, index), layout.n_processes
         )
 
-    def made_from(self, arrangement: DeviceLayout) -> dict[str, Any]:
-        """What decides what is written for a line, but the line itself."""
+    def made_from(self, layout: "DeviceLayout") -> dict[str, Any]:
+        """Return everything that determines the output, except the input files."""
         import torch
 
         from mtkit.engines.precision import precision_name
+        from mtkit.translation.jobs.identity import model_identity
 
         search = {
             name: value for name, value in self.search.items() if name not in _NOT_IN_THE_RESULT
@@ -94,12 +172,12 @@ class TranslationSpec:
         load = {name: value for name, value in self.load.items() if value not in (None, (), [])}
         precision = {
             "precision": precision_name(
-                load.get("precision", "auto"), torch.device(arrangement.devices[0])
+                load.get("precision", "auto"), torch.device(layout.devices[0])
             )
         }
         options = {
             name: value
-            for name, value in asdict(self.options).items()
+            for name, value in asdict(self.lines).items()
             if value not in (None, (), False)
         }
         return {
@@ -108,18 +186,34 @@ class TranslationSpec:
         }
 
 
-def load_lines(
-    lines: TranslationSpec, arrangement: DeviceLayout, number: int = 0
+@dataclass(frozen=True)
+class RunOptions:
+    """How to run a translation. The output does not depend on these."""
+
+    device: str = "auto"
+    """cpu, cuda, cuda:N or auto."""
+    n_workers: int | None = None
+    """Batches translated at the same time on a CPU, per process; None is one for each thread."""
+    n_processes: int | None = None
+    """None is one for each GPU; on a CPU, this process only."""
+    chunk_lines: int | None = None
+    """Lines translated together; 1 answers each line at once, None chooses."""
+    resume: bool | None = None
+    """Whether to continue what an interrupted run has left, or to discard it; None refuses to
+    start if there is anything."""
+
+
+def load_line_translator(
+    spec: TranslationSpec, layout: "DeviceLayout", index: int = 0
 ) -> "LineTranslator":
-    """Load the models in this process."""
+    """Load the models of a translation in this process."""
     import torch
 
     from mtkit.translation.lines.line_translator import LineTranslator
 
-    if arrangement.devices[number].startswith("cuda:"):
-        torch.cuda.set_device(arrangement.devices[number])
-    elif arrangement.n_threads != torch.get_num_threads():
-        torch.set_num_threads(arrangement.n_threads)
-    return LineTranslator(
-        lines.translator(arrangement, number), lines.options, lines.name, **lines.search
-    )
+    if layout.devices[index].startswith("cuda:"):
+        torch.cuda.set_device(layout.devices[index])
+    elif layout.n_threads != torch.get_num_threads():
+        torch.set_num_threads(layout.n_threads)
+    names = spec.files.input_name, str(spec.files.constraints_path)
+    return LineTranslator(spec.translator(layout, index), spec.lines, names, **spec.search)

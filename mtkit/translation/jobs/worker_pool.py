@@ -1,95 +1,54 @@
-"""Lines handed to whoever translates them: a function in this process, or one in each of several."""
+"""Chunks of lines, translated by a function in this process or in several others."""
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from itertools import chain
-from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
-from mtkit.translation.lines.flag_counts import FlagCounts
+from mtkit.translation.lines.records import ChunkResult, LineChunk, LineFunction
 from mtkit.workers.process_pool import ordered_map
-
-
-class LineFunction(Protocol):
-    """Turns lines into what is written for them; `LineTranslator` does."""
-
-    def header(self) -> str | None:
-        """What is written before all else, if anything is."""
-        ...
-
-    def __call__(
-        self,
-        lines: Sequence[str],
-        first_number: int = 1,
-        on_lines: Callable[[int], None] | None = None,
-        journal_path: Path | None = None,
-    ) -> list[str]:
-        """For each line one text, which may hold LFs but does not end in one.
-
-        Args:
-            lines: Without their ends.
-            first_number: The first one's number in the whole input, from 1.
-            on_lines: Called with a number of lines whenever so many more are done.
-            journal_path: A file for a `BatchJournal` of these lines.
-        """
-        ...
-
-    def take_flags(self) -> FlagCounts:
-        """Return how many lines were flagged since the last call, by flag, and forget them."""
-        ...
-
-
-class LineChunk(NamedTuple):
-    """Some consecutive lines of the input."""
-
-    first_number: int
-    """Of the first line, from 1."""
-    lines: list[str]
-    is_first: bool = False
-    """Whether the header goes before them."""
-    journal_path: Path | None = None
-    """Where their finished batches are kept."""
-
-
-class ChunkResult(NamedTuple):
-    """What comes of a chunk."""
-
-    texts: list[str]
-    """Output: for each line one text, which may hold LFs, and the header before them."""
-    flags: FlagCounts
-    """How many of the lines are flagged, by flag."""
 
 
 class WorkerPool:
     """Translates chunks, in this process or in several others.
 
     Args:
-        make_function: A module-level function or class of an importable module; called once in each process.
-        args: What it is called with, or a function from a process's number, from 0, to that. Must survive pickling.
+        make_function: A module-level function or class of an importable module; called once in
+            each process.
+        args: Returns the arguments of `make_function`, given the index of a process from 0; these
+            must survive pickling.
         n_processes: 0 does the work in this process.
     """
 
     def __init__(
         self,
         make_function: Callable[..., LineFunction],
-        args: tuple[Any, ...] | Callable[[int], tuple[Any, ...]],
+        args: Callable[[int], tuple[Any, ...]] = lambda index: (),
         n_processes: int = 0,
     ) -> None:
         self.make_function, self.args, self.n_processes = make_function, args, n_processes
         self._function: LineFunction | None = None
 
+    def load(self) -> None:
+        """Make the function now if this process translates, rather than with the first chunk."""
+        if self.n_processes < 1 and self._function is None:
+            self._function = self.make_function(*self.args(0))
+
     def translate(
         self, chunks: Iterable[LineChunk], on_lines: Callable[[int], None]
     ) -> Generator[ChunkResult, None, None]:
-        """What is written for each chunk, in order. No process starts before there is a chunk.
+        """Translate chunks in order. Processes start with the first chunk.
 
         Args:
             chunks: Taken as they are needed.
-            on_lines: Called with a number of lines whenever so many more are done.
+            on_lines: Called with a number of lines whenever that many more are finished.
         """
         if self.n_processes < 1:
-            yield from (apply(self.function(), chunk, on_lines) for chunk in chunks)
+            for chunk in chunks:
+                self.load()
+                assert self._function is not None
+                yield _checked(self._function(chunk, on_lines), len(chunk.lines))
             return
         iterator = iter(chunks)
         first = next(iterator, None)
@@ -104,45 +63,30 @@ class WorkerPool:
 
         with closing(
             ordered_map(
-                _ChunkWorker,
-                lambda number: (self.make_function, self._args(number)),
+                _PoolWorker,
+                lambda index: (self.make_function, self.args(index)),
                 tasks(),
                 self.n_processes,
             )
         ) as results:
             for result in results:
-                on_lines(sizes.popleft())
-                yield result
-
-    def load(self) -> None:
-        """Make the function now, if this process translates; else it is made when there is a chunk."""
-        if self.n_processes < 1:
-            self.function()
-
-    def function(self) -> LineFunction:
-        """The function in this process; made when it is first asked for."""
-        if self._function is None:
-            self._function = self.make_function(*self._args(0))
-        return self._function
-
-    def _args(self, number: int) -> tuple[Any, ...]:
-        return self.args if isinstance(self.args, tuple) else self.args(number)
+                n_lines = sizes.popleft()
+                on_lines(n_lines)
+                yield _checked(result, n_lines)
 
 
-def apply(
-    function: LineFunction, chunk: LineChunk, on_lines: Callable[[int], None] | None = None
-) -> ChunkResult:
-    """What is written for a chunk."""
-    texts = function(chunk.lines, chunk.first_number, on_lines, chunk.journal_path)
-    if len(texts) != len(chunk.lines):
-        raise ValueError(f"{len(chunk.lines)} lines gave {len(texts)}")
-    header = function.header() if chunk.is_first else None
-    return ChunkResult(texts if header is None else [header, *texts], function.take_flags())
+class _PoolWorker:
+    """Function of one process of a pool."""
 
-
-class _ChunkWorker:
     def __init__(self, make_function: Callable[..., LineFunction], args: tuple[Any, ...]) -> None:
         self.function = make_function(*args)
 
     def __call__(self, chunk: LineChunk) -> ChunkResult:
-        return apply(self.function, chunk)
+        return self.function(chunk, lambda n: None)
+
+
+def _checked(result: ChunkResult, n_lines: int) -> ChunkResult:
+    """Return a result that has a line of output for each line of its chunk."""
+    if len(result.lines) != n_lines:
+        raise ValueError(f"{n_lines} lines gave {len(result.lines)}")
+    return result

@@ -1,7 +1,7 @@
-"""Recognises documents, whose markup would be translated with their text if each line were taken for a sentence."""
+"""Recognition of documents, whose markup would be translated line by line with their text."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from mtkit.errors import MtkitError
@@ -28,7 +28,7 @@ _BY_ENDING = {
     "tex": "a LaTeX document",
     "md": "a Markdown document",
 }
-# Binary documents are refused by whatever reads a file as text.
+# Binary documents are refused by every function that reads text.
 _BY_START = (
     (re.compile(r"\s*<\?xml\b"), "an XML document"),
     (re.compile(r"\s*<(!doctype html|html)\b", re.IGNORECASE), "an HTML page"),
@@ -41,10 +41,10 @@ _START_CHARS = 4_096
 
 
 def refuse_document(path: Path) -> None:
-    """Refuse a file whose name or first bytes say that it is a document, not lines of text.
+    """Refuse a file whose name or first bytes are those of a document, not of plain text.
 
     Raises:
-        MtkitError: It is one, or cannot be read.
+        MtkitError: The file is a document, or cannot be read.
     """
     name = path.with_suffix("") if path.suffix.lower() in SUFFIXES else path
     kind = _BY_ENDING.get(name.suffix.lower().removeprefix("."))
@@ -57,22 +57,30 @@ def refuse_document(path: Path) -> None:
         raise _error(str(path), kind)
 
 
-def without_documents(lines: Iterable[str], name: str) -> Iterator[str]:
-    """Pass lines on, and refuse them as soon as their start says that they are a document.
+class DocumentCheck:
+    """Refuses a stream that cannot be read twice, as soon as its start is that of a document.
 
     Args:
-        lines: From a stream that cannot be read twice.
-        name: The stream's name in the error.
-    Raises:
-        MtkitError: They are a document.
+        name: Name of the stream, for errors.
     """
-    start = ""
-    for line in lines:
-        if len(start) < _START_CHARS:
-            start += f"{line}\n"
-            if kind := _kind_of(start):
-                raise _error(name, kind)
-        yield line
+
+    def __init__(self, name: str) -> None:
+        self.name, self._start = name, ""
+
+    def __call__(self, lines: Iterable[str]) -> None:
+        """Check the next lines of the stream.
+
+        Raises:
+            MtkitError: They are the start of a document.
+        """
+        if len(self._start) >= _START_CHARS:
+            return
+        for line in lines:
+            self._start += f"{line}\n"
+            if len(self._start) >= _START_CHARS:
+                break
+        if kind := _kind_of(self._start):
+            raise _error(self.name, kind)
 
 
 def _kind_of(start: str) -> str | None:
@@ -83,7 +91,7 @@ def _kind_of(start: str) -> str | None:
 def _error(name: str, kind: str) -> MtkitError:
     if kind == "JSON":
         return MtkitError(
-            f"`{name}`: looks like JSON, not like lines of text",
+            f"`{name}`: looks like JSON, not like plain text",
             "for one JSON object per line, give --input-format jsonl and --field; to translate each line as it is, --input-format text",
         )
     return MtkitError(

@@ -1,4 +1,4 @@
-"""JSON objects, one a line: some values are translated, all else comes out byte for byte."""
+"""JSON Lines: some values are translated, everything else is kept byte for byte."""
 
 import json
 import re
@@ -12,13 +12,13 @@ from mtkit.translation.lines.output import json_object, json_text
 from mtkit.translation.lines.records import Record
 from mtkit.translation.result import Translation
 
-# Numbers are only passed over, and Python reads none of more than some thousand digits.
+# Numbers are only skipped, and Python refuses to convert very long ones.
 _DECODER = json.JSONDecoder(parse_int=str, parse_float=str)
 _SPACE = re.compile(r"[ \t\n\r]*")
 
 
 class _Value(NamedTuple):
-    """A value, and where it stands in the line."""
+    """A value and its position in the line."""
 
     value: Any
     start: int
@@ -26,17 +26,17 @@ class _Value(NamedTuple):
 
 
 class _Object(NamedTuple):
-    """An object's members, and where its closing brace stands."""
+    """The members of an object, and the position of its closing brace."""
 
     members: dict[str, _Value]
     end: int
 
 
 class JsonLineReader:
-    """Takes objects apart.
+    """Parses JSON objects.
 
-    A key in a nested object is written with a dot, as in doc.text, unless the object has a key with that dot in its name. A nested object that
-    is missing is made where a translation goes into it.
+    A key of a nested object is written with a dot, as in doc.text, unless the object has a key with
+    that dot in its name. A nested object that is missing is added if a translation goes into it.
 
     Args:
         options: `input_format` is jsonl.
@@ -44,14 +44,16 @@ class JsonLineReader:
 
     def __init__(self, options: LineOptions) -> None:
         self.options = options
-        self.has_details = options.details or options.n_best is not None
+        self.has_details = (
+            options.details or options.n_best is not None or options.alignments == "inline"
+        )
         self.fields_out = options.fields_out or options.names_of_added()
 
     def header(self) -> None:
-        """There is none."""
+        """Return None: JSON Lines have no header."""
 
     def read(self, line: str, where: str) -> Record:
-        """See `RecordReader`; a blank line stays as it is, and the translation of null is null."""
+        """See `RecordReader`. A blank line is kept, and the translation of null is null."""
         if not line.strip():
             return Record([""] * len(self.options.fields), lambda _: line)
         if rest := line[_object(line, 0, where).end + 1 :].strip():
@@ -61,9 +63,8 @@ class JsonLineReader:
             )
         values = [_text(line, field, where) for field in self.options.fields]
         if self.options.passes_through:
-            self._set(
-                line, ["null"] * len(values), where
-            )  # a line at fault is told before it is translated
+            # Report an error in the line before it is translated.
+            self._set(line, ["null"] * len(values), where)
         return Record(
             [value or "" for value in values],
             lambda found: self._written(line, values, found, where),
@@ -94,7 +95,7 @@ class JsonLineReader:
 
 
 def _text(line: str, field: str, where: str) -> str | None:
-    parent, key = _way(line, field, where)
+    parent, key = _parent_of(line, field, where)
     if key not in parent.members:
         known = ", ".join(_object(line, 0, where).members) or "none"
         raise MtkitError(
@@ -107,17 +108,17 @@ def _text(line: str, field: str, where: str) -> str | None:
             if isinstance(value, Mapping)
             else "a list"
             if isinstance(value, list)
-            else "no text"
+            else "not a text"
         )
         raise MtkitError(
             f"{where}: {field} is {kind}",
-            "--field takes keys of texts; a key within an object is spelt with a dot, as in doc.text",
+            "--field takes keys of texts; a key of a nested object is written with a dot, as in doc.text",
         )
     return value
 
 
 def _with_value(line: str, field: str, text: str, where: str, may_replace: bool) -> str:
-    parent, key = _way(line, field, where)
+    parent, key = _parent_of(line, field, where)
     if key in parent.members:
         if not may_replace:
             raise MtkitError(
@@ -128,7 +129,7 @@ def _with_value(line: str, field: str, text: str, where: str, may_replace: bool)
         return line[:start] + text + line[end:]
     last = max((value.end for value in parent.members.values()), default=None)
     start = parent.end if last is None else last
-    # A name that the user has not given is one key, whatever the name of its field.
+    # A default name is one key, even if the name of its field has a dot.
     outer, *inner = key.split(".") if may_replace else [key]
     if outer in parent.members:
         raise MtkitError(
@@ -140,8 +141,8 @@ def _with_value(line: str, field: str, text: str, where: str, may_replace: bool)
     return f"{line[:start]}{'' if last is None else ', '}{json_text(outer)}: {text}{line[start:]}"
 
 
-def _way(line: str, field: str, where: str) -> tuple[_Object, str]:
-    """The object that a field is in or would be in, and its key there."""
+def _parent_of(line: str, field: str, where: str) -> tuple[_Object, str]:
+    """Find the object that holds a field or would hold it, and its key there."""
     found, key = _object(line, 0, where), field
     while key not in found.members and "." in key:
         outer, rest = key.split(".", 1)
@@ -152,7 +153,7 @@ def _way(line: str, field: str, where: str) -> tuple[_Object, str]:
 
 
 def _object(line: str, start: int, where: str) -> _Object:
-    """Take an object apart, of which `json` would not say where its values stand."""
+    """Parse an object with the positions of its values, which `json` does not report."""
     try:
         start = _skip(line, start)
         if line[start : start + 1] != "{":
@@ -160,33 +161,33 @@ def _object(line: str, start: int, where: str) -> _Object:
             raise MtkitError(
                 f"{where}: not an object", 'each line is one JSON object, such as {"text": "Hallo"}'
             )
-        members, place = {}, _skip(line, start + 1)
-        has_more = line[place : place + 1] != "}"
+        members, position = {}, _skip(line, start + 1)
+        has_more = line[position : position + 1] != "}"
         while has_more:
-            _expect('"', "property name enclosed in double quotes", line, place)
-            key, place = _DECODER.raw_decode(line, place)
+            _expect('"', "property name enclosed in double quotes", line, position)
+            key, position = _DECODER.raw_decode(line, position)
             if key in members:
                 raise MtkitError(
                     f"{where}: the key {key} is there twice",
                     "keep one of them: each key of an object has one value",
                 )
-            place = _skip(line, place)
-            _expect(":", "':' delimiter", line, place)
-            value_start = _skip(line, place + 1)
+            position = _skip(line, position)
+            _expect(":", "':' delimiter", line, position)
+            value_start = _skip(line, position + 1)
             value, value_end = _DECODER.raw_decode(line, value_start)
             members[key] = _Value(value, value_start, value_end)
-            place = _skip(line, value_end)
-            if has_more := line[place : place + 1] == ",":
-                place = _skip(line, place + 1)
-        _expect("}", "',' delimiter", line, place)
-        return _Object(members, place)
+            position = _skip(line, value_end)
+            if has_more := line[position : position + 1] == ",":
+                position = _skip(line, position + 1)
+        _expect("}", "',' delimiter", line, position)
+        return _Object(members, position)
     except (ValueError, RecursionError) as exc:
         raise broken_json(where, exc) from None
 
 
-def _expect(char: str, name: str, line: str, place: int) -> None:
-    if line[place : place + 1] != char:
-        raise json.JSONDecodeError(f"Expecting {name}", line, place)
+def _expect(char: str, name: str, line: str, position: int) -> None:
+    if line[position : position + 1] != char:
+        raise json.JSONDecodeError(f"Expecting {name}", line, position)
 
 
 def _skip(line: str, start: int) -> int:

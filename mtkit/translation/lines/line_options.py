@@ -1,4 +1,4 @@
-"""How lines of input are read and lines of output written: plain values, which any process can be told."""
+"""Formats of input and output lines: plain values that every process can be sent."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,10 +14,10 @@ _FORMATS: tuple[str, ...] = get_args(LineFormat)
 
 @dataclass(frozen=True)
 class LineOptions:
-    """What a line of input is, what of it is translated, and what is written of the translation.
+    """What to translate in a line of input, and what to write for it.
 
-    Where the output has the input's format, a line comes out as it was but for the translations, which are added or put in a field's place.
-    Where it has another, the translations come alone.
+    If the output has the format of the input, the rest of a line is kept and its translations are
+    added or replace a field. Otherwise the translations are written alone.
 
     Raises:
         MtkitError: The options contradict each other.
@@ -26,19 +26,23 @@ class LineOptions:
     input_format: LineFormat = "text"
     """text: the line is translated; tsv, csv: a row of columns; jsonl: a JSON object."""
     output_format: LineFormat | None = None
-    """None is the input's."""
+    """None is the format of the input."""
     fields: tuple[str, ...] = ()
-    """Which columns are translated: numbers from 1 or, where there is a header line, names; of JSON objects keys, as in text or doc.text."""
+    """Columns to translate: numbers from 1 or, with a header line, names. In JSON objects keys,
+    such as text or doc.text."""
     fields_out: tuple[str, ...] = ()
-    """Where their translations go, likewise: a field that there is is replaced, another one is added at the end. None given: added."""
+    """Columns or keys for the translations: existing ones are replaced, others are added at the
+    end. None given: all are added."""
     has_header: bool = False
-    """Whether the first line of input names the columns; a name among `fields` says so too."""
+    """Whether the first line of the input names the columns; implied by a name among `fields`."""
     header_line: str | None = None
-    """That line, once it is read; see `with_header`."""
+    """The header line, once it has been read; see `with_header`."""
     details: bool = False
-    """Whether score and flags come with each translation (in JSON, its alignment too if it was asked for); without a table they do anyway."""
+    """Whether score and flags are added to each translation in a table or JSON object."""
     n_best: int | None = None
-    """How many translations of each line are written; None is the best, without its number."""
+    """Number of translations to write for each line; None is the best one, without its number."""
+    alignments: Literal["file", "inline"] | None = None
+    """Whether word alignments are written to a file, or added to JSON objects with the details."""
 
     def __post_init__(self) -> None:
         is_table = self.input_format in ("tsv", "csv")
@@ -46,43 +50,60 @@ class LineOptions:
             if self.fields or self.fields_out or self.has_header:
                 raise MtkitError(
                     "plain text has no fields and no header",
-                    "say what the input is: --input-format tsv, csv or jsonl",
+                    "name the format of the input: --input-format tsv, csv or jsonl",
                 )
         elif not self.fields:
             raise MtkitError(
-                f"no field to translate of the {self.input_format}",
+                f"no field to translate in the {self.input_format}",
                 "name it with --field, or give --input-format text",
             )
         if self.fields_out and len(self.fields_out) != len(self.fields):
-            counts = f"{len(self.fields)} fields to translate, but {len(self.fields_out)} for translations"
-            raise MtkitError(counts, "give --field-out once for each --field")
+            raise MtkitError(
+                f"{len(self.fields)} fields to translate, "
+                f"but {len(self.fields_out)} for translations",
+                "give --field-out once for each --field",
+            )
         if len(set(self.fields_out)) < len(self.fields_out):
             raise MtkitError(
                 f"two translations would go to one field, {self.fields_out[0]}",
-                "name a field for each",
+                "name a different field for each",
             )
         if is_table and any(field == "0" for field in (*self.fields, *self.fields_out)):
             raise MtkitError("there is no field 0", "fields are counted from 1")
         if self.has_header and self.input_format == "jsonl":
-            raise MtkitError("JSON lines have no header", "leave out --header")
+            raise MtkitError("JSON Lines have no header", "leave out --header")
         if is_table and not self.needs_header and not all(map(str.isdecimal, self.fields_out)):
             raise MtkitError(
-                "a field has a name only where there is a header",
-                "give --header, or the field's number",
+                "a field can only be named if the table has a header",
+                "give --header, or the number of the field",
             )
         if self.details and self.format == "text":
-            raise MtkitError("plain text has no place for details", "write --format jsonl or tsv")
+            raise MtkitError("plain text cannot hold details", "write --format jsonl or tsv")
+        if self.alignments == "inline" and self.format != "jsonl":
+            raise MtkitError(
+                f"{self.format} cannot hold alignments",
+                "write --format jsonl, or give --alignments a file",
+            )
         if len(self.fields) > 1:
-            if not self.passes_through:
-                raise MtkitError(
-                    f"several fields cannot be written as {self.format}",
-                    f"leave out --format, or write {self.input_format}",
-                )
-            if self.n_best is not None and is_table:
-                raise MtkitError(
-                    "the n best of several fields have no place in a table",
-                    "translate one field, or JSON lines",
-                )
+            self._check_several_fields(is_table)
+
+    def _check_several_fields(self, is_table: bool) -> None:
+        if not self.passes_through:
+            raise MtkitError(
+                f"several fields cannot be written as {self.format}",
+                f"leave out --format, or write {self.input_format}",
+            )
+        if self.n_best is not None and is_table:
+            raise MtkitError(
+                "the n best of several fields cannot be written to a table",
+                "translate one field, or JSON Lines",
+            )
+        if self.alignments == "file":
+            raise MtkitError(
+                "a file of alignments goes with one field to translate",
+                "give --field once; JSON Lines can hold the alignments of several fields: "
+                "--alignments inline",
+            )
 
     @classmethod
     def for_file(
@@ -91,7 +112,10 @@ class LineOptions:
         input_format: LineFormat | Literal["auto"] = "auto",
         **options: object,
     ) -> Self:
-        """Options for a file whose name may say what it is: .tsv, .csv and .jsonl, packed or not, are tables; anything else is text."""
+        """Make options for a file, whose format is guessed from its name if it is auto.
+
+        .tsv, .csv and .jsonl are tables, compressed or not; anything else is text.
+        """
         if input_format == "auto":
             name = Path(path)
             ending = (
@@ -104,23 +128,23 @@ class LineOptions:
 
     @property
     def format(self) -> LineFormat:
-        """What is written."""
+        """Format of the output."""
         return self.output_format or self.input_format
 
     @property
     def passes_through(self) -> bool:
-        """Whether the rest of a line comes out beside its translations."""
+        """Whether the rest of a line is written with its translations."""
         return self.format == self.input_format and self.input_format != "text"
 
     @property
     def needs_header(self) -> bool:
-        """Whether the first line of the input is no record: whoever reads the file takes it off and hands it to `with_header`."""
+        """Whether the first line of the input is a header, to be passed to `with_header`."""
         return self.input_format in ("tsv", "csv") and (
             self.has_header or not all(map(str.isdecimal, self.fields))
         )
 
     def names_of_added(self) -> tuple[str, ...]:
-        """What translations are called that are added under no other name."""
+        """Return the names of added translations that were not given one."""
         return (
             ("translation",)
             if len(self.fields) == 1
@@ -128,5 +152,5 @@ class LineOptions:
         )
 
     def with_header(self, line: str) -> Self:
-        """The same options with the input's first line."""
+        """Return the same options with the first line of the input."""
         return replace(self, header_line=line)

@@ -1,36 +1,35 @@
-"""Lines of input to lines of output: whatever is parsed and formatted around a translator."""
+"""Lines of input to lines of output: parsing and formatting around a translator."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from mtkit.engines.batch_journal import BatchJournal
-from mtkit.errors import MtkitError
-from mtkit.translation.lines.flag_counts import FlagCounts
-from mtkit.translation.lines.json_lines import JsonLineReader
 from mtkit.translation.lines.line_options import LineOptions
 from mtkit.translation.lines.output import write_alone
-from mtkit.translation.lines.records import Record, RecordReader
-from mtkit.translation.lines.rows import RowReader
-from mtkit.translation.result import Translation
+from mtkit.translation.lines.records import (
+    ChunkResult,
+    LineChunk,
+    OutputLine,
+    Record,
+    RecordReader,
+)
+from mtkit.translation.result import FlagCounts, Translation, pharaoh
 from mtkit.translation.translator import Translator
-
-_MAX_CHUNK_CHARS = 1 << 22
 
 
 class LineTranslator:
-    """Turns each line of input into what is written for it, which with the n best may be several lines.
+    """Translates chunks of lines.
 
-    What is written for a line depends on that line and its number alone, so that an input may be cut anywhere between lines and shared.
-    Whoever does so takes the header line off, where `options.needs_header`, and hands it to `options.with_header`.
+    The output for a line depends only on that line and its number, so an input may be cut anywhere
+    between lines. The header line of a table is not part of a chunk: see `LineOptions.with_header`.
 
     Args:
         translator: Translates the texts.
-        options: What a line is, and what is written.
-        name: What errors call the input.
-        search: Fields of `SearchConfig`, in place of the model's own settings.
+        options: Formats of input and output.
+        names: Names of the input and of the file of constraints, for errors.
+        search: Arguments of `Translator.stream`, such as fields of `SearchConfig`.
     Raises:
         MtkitError: The header line lacks a field.
     """
@@ -38,146 +37,145 @@ class LineTranslator:
     def __init__(
         self,
         translator: Translator,
-        options: LineOptions | None = None,
-        name: str = "stdin",
+        options: LineOptions = LineOptions(),
+        names: tuple[str, str] = ("stdin", "constraints"),
         **search: Any,
     ) -> None:
-        self.translator = translator
-        self.options = options or LineOptions()
-        self.name = name
-        self.search = (
-            search if self.options.n_best is None else {**search, "n_best": self.options.n_best}
-        )
-        self._flags = FlagCounts()
-        self._reader = _reader(self.options, name)
-
-    def header(self) -> str | None:
-        """The first line of the output, where it has one that is no record's."""
-        return self._reader.header()
-
-    def take_flags(self) -> FlagCounts:
-        """Return how many lines were flagged since the last call, by flag, and forget them."""
-        flags, self._flags = self._flags, FlagCounts()
-        return flags
+        self.translator, self.options, self.names = translator, options, names
+        self.search = search
+        if options.n_best is not None:
+            self.search["n_best"] = options.n_best
+        if options.alignments is not None:
+            self.search["alignments"] = True
+        self._reader = _record_reader(options, names[0])
 
     def __call__(
-        self,
-        lines: Sequence[str],
-        first_number: int = 1,
-        on_lines: Callable[[int], None] | None = None,
-        journal_path: Path | None = None,
-    ) -> list[str]:
-        """Translate some lines.
+        self, chunk: LineChunk, on_lines: Callable[[int], None] | None = None
+    ) -> ChunkResult:
+        """Translate a chunk.
 
         Args:
-            lines: Without line ends, and without the header line.
-            first_number: That of the first of them within the whole input, counted from 1, the header line included; errors and n-best lists tell it.
-            on_lines: Called with a number of lines whenever so many more are translated.
-            journal_path: Where to keep finished batches, and to take those from that an interrupted run has left.
-        Returns:
-            For each line in order what is written for it: one line, or several with LF between them; no LF at the end.
+            chunk: The lines.
+            on_lines: Called with a number of lines whenever that many more are finished.
         Raises:
-            MtkitError: A line is not as the options say.
+            MtkitError: A line does not have the format that the options name, or its constraints
+                cannot be satisfied.
         """
         records = [
-            self._reader.read(line, f"`{self.name}`: line {number}")
-            for number, line in enumerate(lines, first_number)
+            self._reader.read(line.text, f"`{self.names[0]}`: line {number}")
+            for number, line in enumerate(chunk.lines, chunk.first_number)
         ]
         texts = [text for record in records for text in record.texts]
-        with self._journal(journal_path, on_lines) as count:
-            tell = (
-                count
-                if count is None or len(texts) == len(lines)
-                else _in_proportion(count, len(texts), len(lines))
+        with self._progress(chunk, len(texts), on_lines) as options:
+            translations = self.translator.stream(
+                texts,
+                chunk_lines=max(len(texts), 1),
+                **options,
+                **self._constraints(chunk),
+                **self.search,
             )
-            found = iter(
-                self.translator.stream(
-                    texts, chunk_lines=max(len(texts), 1), on_lines=tell, **self.search
-                )
-            )
-            return [
-                self._written(record, number, found)
-                for number, record in enumerate(records, first_number)
-            ]
+            return self._result(chunk, records, translations)
 
     @contextmanager
-    def _journal(
-        self, path: Path | None, on_lines: Callable[[int], None] | None
-    ) -> Iterator[Callable[[int], None] | None]:
-        """A context in which finished batches are kept in a file; yields the callback for numbers of finished lines."""
-        if path is None:
-            yield on_lines
-            return
+    def _progress(
+        self, chunk: LineChunk, n_texts: int, on_lines: Callable[[int], None] | None
+    ) -> Iterator[dict[str, Any]]:
+        """Enter a context with the journal of a chunk, if it has one.
 
-        def count(n: int) -> None:
-            journal.count_lines(n)
-            if on_lines is not None:
-                on_lines(n)
+        Yields:
+            The arguments of `Translator.stream` that keep finished batches and report progress.
+        """
+        path, n_lines = chunk.journal_path, len(chunk.lines)
+        with BatchJournal(path) if path is not None else nullcontext() as journal:
 
-        with BatchJournal(path) as journal:
+            def count(n: int) -> None:
+                if journal is not None:
+                    journal.count_lines(n)
+                if on_lines is not None:
+                    on_lines(n)
+
+            if journal is None and on_lines is None:
+                yield {}
+                return
+            options: dict[str, Any] = {
+                "on_lines": count if n_texts == n_lines else _in_proportion(count, n_texts, n_lines)
+            }
             self.translator.journal = journal
             try:
-                yield count
+                yield options
             finally:
                 self.translator.journal = None
 
-    def _written(self, record: Record, number: int, found: Iterator[Translation]) -> str:
-        translations = list(islice(found, len(record.texts)))
-        self._flags.update(
-            FlagCounts.of([[flag for translation in translations for flag in translation.flags]])
-        )
+    def _constraints(self, chunk: LineChunk) -> dict[str, Any]:
+        """Return the prefixes and constraints as arguments of `Translator.stream`."""
+        options: dict[str, Any] = {}
+        if any(line.prefix for line in chunk.lines):
+            options["prefixes"] = [line.prefix for line in chunk.lines]
+        if any(line.constraints for line in chunk.lines):
+            from mtkit.translation.line_constraints import parse_constraints
+
+            options["constraints"] = [
+                parse_constraints(line.constraints, number, self.names[1])
+                for number, line in enumerate(chunk.lines, chunk.first_number)
+            ]
+        return options
+
+    def _result(
+        self, chunk: LineChunk, records: list[Record], translations: Iterator[Translation]
+    ) -> ChunkResult:
+        lines, flags = [], FlagCounts()
+        for number, record in enumerate(records, chunk.first_number):
+            found = list(islice(translations, len(record.texts)))
+            flags.add_line(flag for translation in found for flag in translation.flags)
+            lines.append(self._output(record, number, found))
+        header = self._reader.header() if chunk.is_first else None
+        return ChunkResult(lines, flags, None if header is None else OutputLine(header, ""))
+
+    def _output(self, record: Record, number: int, found: list[Translation]) -> OutputLine:
+        alignment = found[0].alignment or ()
+        if self.options.alignments == "file":
+            found = [one._replace(alignment=None) for one in found]
         if self.options.passes_through:
             # As the input's last CR before an LF belongs to the line end, so would the output's.
-            return record.write(translations).rstrip("\r")
-        return write_alone(translations[0], number, self.options.format, self.options.n_best)
-
-
-def line_chunks(lines: Iterator[str], chunk_lines: int) -> Iterator[list[str]]:
-    """So many lines at a time, fewer where they are very long; what came before a line that cannot be read comes before the error."""
-    while True:
-        chunk: list[str] = []
-        n_chars = 0
-        try:
-            for line in islice(lines, chunk_lines):
-                chunk.append(line)
-                n_chars += len(line)
-                if n_chars > _MAX_CHUNK_CHARS:
-                    break
-        except MtkitError:
-            if chunk:
-                yield chunk
-            raise
-        if not chunk:
-            return
-        yield chunk
+            text = record.write(found).rstrip("\r")
+        else:
+            text = write_alone(found[0], number, self.options.format, self.options.n_best)
+        if self.options.alignments != "file":
+            return OutputLine(text)
+        return OutputLine(text, pharaoh(alignment))
 
 
 class _TextReader:
-    """The line is the text."""
+    """Reads lines of plain text."""
 
     def read(self, line: str, where: str) -> Record:
-        """See `RecordReader`."""
         return Record([line], lambda found: found[0].text)
 
     def header(self) -> None:
-        """There is none."""
+        return None
 
 
-def _reader(options: LineOptions, name: str) -> RecordReader:
+def _record_reader(options: LineOptions, name: str) -> RecordReader:
     if options.input_format == "text":
         return _TextReader()
-    return JsonLineReader(options) if options.input_format == "jsonl" else RowReader(options, name)
+    if options.input_format == "jsonl":
+        from mtkit.translation.lines.json_lines import JsonLineReader
+
+        return JsonLineReader(options)
+    from mtkit.translation.lines.rows import RowReader
+
+    return RowReader(options, name)
 
 
 def _in_proportion(
     on_lines: Callable[[int], None], n_texts: int, n_lines: int
 ) -> Callable[[int], None]:
-    """Tell of lines where texts are counted, of which a line may have several, or none."""
+    """Return a callback for texts that reports lines; a line may have several texts, or none."""
     n_done = 0
 
-    def tell(n: int) -> None:
+    def report(n: int) -> None:
         nonlocal n_done
         before, n_done = n_done, n_done + n
         on_lines(n_done * n_lines // n_texts - before * n_lines // n_texts)
 
-    return tell
+    return report

@@ -1,4 +1,4 @@
-"""A translation as text, as columns or as a JSON object."""
+"""Translations as text, columns or JSON objects."""
 
 import json
 from collections.abc import Iterable
@@ -8,25 +8,25 @@ from mtkit.translation.lines.line_options import LineFormat
 from mtkit.translation.result import Translation
 
 DETAIL_NAMES = ("score", "flags")
-"""The columns that follow a translation with details."""
+"""Columns that follow a translation with details."""
 
 
 def write_alone(
     translation: Translation, number: int, format: LineFormat, n_best: int | None
 ) -> str:
-    """What is written for a line of which nothing else is.
+    """Format a translation without the rest of its line.
 
     Args:
-        translation: Of the line.
-        number: The line's, which stands before each of the n best.
-        format: As what.
-        n_best: Whether the alternatives are written; None is only the best.
+        translation: Translation of the line.
+        number: Line number, which precedes each of the n best.
+        format: Format of the output.
+        n_best: None writes only the best translation, without a number.
     Returns:
-        One line, or one for each alternative.
+        One line, or one for each alternative, separated by LF.
     """
     if format == "jsonl":
         return json_text(json_object(translation, with_alternatives=n_best is not None))
-    if "\n" in translation.text:  # lines of a value of JSON, which here must be one
+    if "\n" in translation.text:  # from a JSON value of several lines
         translation = _on_one_line(translation)
     if n_best is None:
         return translation.text if format == "text" else row(columns(translation)[0], format)
@@ -39,7 +39,7 @@ def write_alone(
 
 
 def columns(translation: Translation) -> list[list[str]]:
-    """Text, score and flags of each alternative, the best first."""
+    """Return text, score and flags of each alternative, the best first."""
     return [
         [alternative.text, f"{alternative.score:.4f}", ",".join(translation.flags)]
         for alternative in translation.alternatives
@@ -47,17 +47,17 @@ def columns(translation: Translation) -> list[list[str]]:
 
 
 def row(cells: Iterable[str], format: LineFormat) -> str:
-    """Cells as a line of TSV or CSV."""
+    """Join cells to a line of TSV or CSV."""
     return "\t".join(cells) if format == "tsv" else ",".join(map(quoted, cells))
 
 
 def quoted(text: str) -> str:
-    """A cell of CSV, in quotes where it must be."""
+    """Return a cell of CSV, quoted if necessary."""
     return '"' + text.replace('"', '""') + '"' if any(char in text for char in ',"\r\n') else text
 
 
 def json_object(translation: Translation, with_alternatives: bool) -> dict[str, Any]:
-    """All that is known of a translation."""
+    """Return a translation with its score and flags, as a JSON object."""
     found: dict[str, Any] = {"text": translation.text, "score": _rounded(translation.score)}
     if with_alternatives:
         found["n_best"] = [
@@ -70,7 +70,7 @@ def json_object(translation: Translation, with_alternatives: bool) -> dict[str, 
 
 
 def json_text(value: Any) -> str:
-    """JSON on one line, its text readable."""
+    """Format a value as JSON on one line, without escapes for non-ASCII characters."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 

@@ -1,34 +1,80 @@
-"""A line of input as what it is: texts to translate, and what becomes of the line once they are translated."""
+"""Values that travel with a line, from the input through a worker process to the output."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from mtkit.translation.result import Translation
+from mtkit.translation.result import FlagCounts, Translation
+
+
+class InputLine(NamedTuple):
+    """A line of the input, and the lines of other files that belong to it."""
+
+    text: str
+    prefix: str = ""
+    """Beginning of its translation; blank for none."""
+    constraints: str = ""
+    """Its constraints as JSON, see `parse_constraints`; blank for none."""
+
+
+class OutputLine(NamedTuple):
+    """Output for a line of the input."""
+
+    text: str
+    """One line, or several separated by LF; no LF at the end."""
+    alignment: str | None = None
+    """Word alignment in Pharaoh format, for a file of alignments; None if there is no such file."""
+
+
+class LineChunk(NamedTuple):
+    """Consecutive lines of the input, translated together."""
+
+    first_number: int
+    """Line number of the first one in the input, from 1."""
+    lines: list[InputLine]
+    is_first: bool = False
+    """Whether the output's header precedes them."""
+    journal_path: Path | None = None
+    """File in which finished batches are saved."""
+
+
+class ChunkResult(NamedTuple):
+    """Output for a chunk."""
+
+    lines: list[OutputLine]
+    """One for each line of the chunk."""
+    flags: FlagCounts
+    header: OutputLine | None = None
+    """Header line to write first."""
+
+
+LineFunction = Callable[[LineChunk, Callable[[int], None]], ChunkResult]
+"""Translates a chunk; called with a callback that is given numbers of finished lines."""
 
 
 class Record(NamedTuple):
-    """One line of input."""
+    """A line of the input, parsed."""
 
     texts: list[str]
-    """What is translated: one for each field."""
+    """Texts to translate, one for each field."""
     write: Callable[[Sequence[Translation]], str]
-    """From the translations of these texts to the line (or, with n best, lines) of output."""
+    """Returns the output for the line, given the translations of its texts."""
 
 
 class RecordReader(Protocol):
-    """Takes lines apart."""
+    """Parses lines of one format."""
 
     def read(self, line: str, where: str) -> Record:
-        """One line.
+        """Parse a line.
 
         Args:
-            line: Without its end.
-            where: What errors call the place.
+            line: A line without its line end.
+            where: File and line number, for errors.
         Raises:
-            MtkitError: The line is not as it should be.
+            MtkitError: The line does not have this format, or lacks a field.
         """
         ...
 
     def header(self) -> str | None:
-        """The output's first line, where there is one that names its columns."""
+        """Return the header line of the output; None if it has none."""
         ...

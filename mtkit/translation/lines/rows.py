@@ -1,4 +1,4 @@
-"""Rows of TSV and CSV: some columns are translated, the others come out byte for byte."""
+"""Rows of TSV and CSV: some columns are translated, the others are kept byte for byte."""
 
 import re
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ _CSV_CELL = re.compile(r'"(?:[^"]|"")*"|[^",]*')
 
 
 class RowReader:
-    """Takes rows apart.
+    """Parses rows.
 
     Args:
         options: `input_format` is tsv or csv.
-        name: What errors call the input.
+        name: Name of the input, for errors.
     Raises:
         MtkitError: The header is missing, or lacks a field.
     """
@@ -33,12 +33,12 @@ class RowReader:
             self.names = [
                 self._text(cell) for cell in self._cells(options.header_line, f"`{name}`: line 1")
             ]
-        self.places = [self._place(field, f"`{name}`: line 1") for field in options.fields]
+        self.columns_in = [self._column_in(field, f"`{name}`: line 1") for field in options.fields]
         self.out_names = options.fields_out or options.names_of_added()
         if not options.fields_out and (taken := set(self.out_names) & set(self.names or ())):
             hint = "give --field-out: another name, or this one to replace what it holds"
             raise MtkitError(f"`{name}`: line 1 has a field {min(taken)} already", hint)
-        self.out_places = [self._place_out(field) for field in self.out_names]
+        self.columns_out = [self._column_out(field) for field in self.out_names]
         self.has_details = options.details or options.n_best is not None
 
     def header(self) -> str | None:
@@ -49,33 +49,34 @@ class RowReader:
         cells = self._cells(self.options.header_line, "")
         added = [
             name
-            for name, place in zip(self.out_names, self.out_places, strict=True)
-            if place is None
+            for name, index in zip(self.out_names, self.columns_out, strict=True)
+            if index is None
         ]
         if self.has_details:
             added += [f"{name}_{detail}" for name in self.out_names for detail in DETAIL_NAMES]
         return self.separator.join([*cells, *map(self._cell, added)])
 
     def read(self, line: str, where: str) -> Record:
-        """See `RecordReader`; a blank row stays as it is."""
+        """See `RecordReader`. A blank row is kept."""
         cells = self._cells(line, where)
         if self.names is not None and len(cells) != len(self.names) and line.strip():
             hint = "give each row as many columns as the header; a line break or separator inside a cell may be the cause"
             raise MtkitError(
                 f"{where} has {_columns(len(cells))}, but the header has {len(self.names)}", hint
             )
-        if len(cells) <= max(self.places) or any(
-            place is not None and place >= len(cells) for place in self.out_places
+        if len(cells) <= max(self.columns_in) or any(
+            index is not None and index >= len(cells) for index in self.columns_out
         ):
             if not line.strip():
-                return Record([""] * len(self.places), lambda _: line)
+                return Record([""] * len(self.columns_in), lambda _: line)
             n_needed = (
-                max([*self.places, *(place for place in self.out_places if place is not None)]) + 1
+                max([*self.columns_in, *(index for index in self.columns_out if index is not None)])
+                + 1
             )
-            hint = f"in {self.options.input_format} columns stand apart by {'commas' if self.is_csv else 'TABs'}"
+            hint = f"columns of {self.options.input_format} are separated by {'commas' if self.is_csv else 'TABs'}"
             raise MtkitError(f"{where} has {_columns(len(cells))}, not {n_needed} or more", hint)
         return Record(
-            [self._text(cells[place]) for place in self.places],
+            [self._text(cells[index]) for index in self.columns_in],
             lambda found: self._written(cells, found),
         )
 
@@ -86,17 +87,17 @@ class RowReader:
 
     def _row(self, cells: list[str], results: list[list[str]]) -> str:
         cells = list(cells)
-        for place, (text, *_) in zip(self.out_places, results, strict=True):
-            if place is None:
+        for index, (text, *_) in zip(self.columns_out, results, strict=True):
+            if index is None:
                 cells.append(self._cell(text))
             else:
-                cells[place] = self._cell(text)
+                cells[index] = self._cell(text)
         if self.has_details:
             cells += [self._cell(detail) for _, *details in results for detail in details]
         return self.separator.join(cells)
 
     def _cells(self, line: str, where: str) -> list[str]:
-        """The cells as they are written, quotes included."""
+        """Split a row into cells, with their quotes."""
         if not self.is_csv:
             return line.split("\t")
         cells, start = [], 0
@@ -107,7 +108,7 @@ class RowReader:
             if end == len(line):
                 return cells
             if line[end] != ",":
-                hint = "a text with a comma or a quote stands in quotes, and quotes within it are doubled; one with a line break cannot be read here"
+                hint = "quote a text with a comma or a quote, and double the quotes in it; line breaks in a text are not supported"
                 raise MtkitError(f"{where}: broken CSV at character {end + 1}", hint)
             start = end + 1
 
@@ -117,18 +118,18 @@ class RowReader:
     def _cell(self, text: str) -> str:
         return quoted(text) if self.is_csv else text
 
-    def _place(self, field: str, where: str) -> int:
+    def _column_in(self, field: str, where: str) -> int:
         if field.isdecimal():
             return int(field) - 1
         assert self.names is not None
         if field not in self.names:
             raise MtkitError(
-                f"{where} names no field {field}; it has {', '.join(self.names)}",
+                f"{where} has no field {field}; it has {', '.join(self.names)}",
                 "--field takes one of these, or a number",
             )
         return self.names.index(field)
 
-    def _place_out(self, field: str) -> int | None:
+    def _column_out(self, field: str) -> int | None:
         if self.options.fields_out and field.isdecimal():
             return int(field) - 1
         return (

@@ -2,42 +2,40 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 
-from mtkit.translation.lines.flag_counts import FlagCounts
+from mtkit.translation.lines.records import ChunkResult, LineChunk, OutputLine
+from mtkit.translation.result import FlagCounts
 
 
 class Upper:
-    """Capitals, and the line's number; `die` kills the process, `bad` is answered with too few lines."""
+    """Capitals, and the line's number.
+
+    `die` kills the process, `interrupt` interrupts it, `bad` is answered with one line too few. The
+    alignment of a line is its prefix and its constraints.
+    """
 
     def __init__(
         self, delay_s: float = 0.0, header: str | None = None, lines_each: int = 1
     ) -> None:
-        self.delay_s, self._header, self.lines_each = delay_s, header, lines_each
-
-    def header(self) -> str | None:
-        return self._header
-
-    def take_flags(self) -> FlagCounts:
-        return FlagCounts()
+        self.delay_s, self.header, self.lines_each = delay_s, header, lines_each
 
     def __call__(
-        self,
-        lines: Sequence[str],
-        first_number: int = 1,
-        on_lines: Callable[[int], None] | None = None,
-        journal_path: Path | None = None,
-    ) -> list[str]:
-        if "die" in lines:
+        self, chunk: LineChunk, on_lines: Callable[[int], None] = lambda n: None
+    ) -> ChunkResult:
+        texts = [line.text for line in chunk.lines]
+        if "die" in texts:
             os._exit(9)
-        if "interrupt" in lines:
+        if "interrupt" in texts:
             raise KeyboardInterrupt
         time.sleep(self.delay_s)
-        if on_lines is not None:
-            on_lines(len(lines))
-        found = [
-            "\n".join([f"{number}\t{line.upper()}"] * self.lines_each)
-            for number, line in enumerate(lines, first_number)
+        on_lines(len(texts))
+        lines = [
+            OutputLine(
+                "\n".join([f"{number}\t{line.text.upper()}"] * self.lines_each),
+                f"{line.prefix}|{line.constraints}",
+            )
+            for number, line in enumerate(chunk.lines, chunk.first_number)
         ]
-        return found[:-1] if "bad" in lines else found
+        header = None if self.header is None or not chunk.is_first else OutputLine(self.header, "")
+        return ChunkResult(lines[:-1] if "bad" in texts else lines, FlagCounts(), header)

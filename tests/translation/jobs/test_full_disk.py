@@ -15,12 +15,15 @@ SCRIPT = """
     from mtkit.io.logs import setup_logs
     from mtkit.translation.jobs.worker_pool import WorkerPool
     from mtkit.translation.jobs.in_parts import translate_in_parts
+    from mtkit.translation.jobs.part_worker import PartsOptions
+    from mtkit.translation.jobs.translation_spec import TranslationFiles
     from tests.translation.jobs.functions import Upper
     setup_logs()
     disk = Path(sys.argv[1])
     try:
         resume = sys.argv[2:] == ["resume"] or None
-        translate_in_parts(disk.parent / "in.txt", disk / "out.txt", WorkerPool(Upper, ()), {}, lines_per_part=500, resume=resume)
+        files = TranslationFiles(disk.parent / "in.txt", disk / "out.txt")
+        translate_in_parts(files, WorkerPool(Upper), {}, resume, PartsOptions(lines_per_part=500))
     except MtkitError as exc:
         print(f"error: {exc.message}", f"hint: {exc.hint}", sep="\\n")
 """

@@ -9,6 +9,7 @@ from pathlib import Path
 def test_a_kill_at_any_change_of_a_file_costs_nothing_that_was_finished(tmp_path):
     lines = [f"line {i}" for i in range(12)]
     (tmp_path / "in.txt").write_text("".join(f"{line}\n" for line in lines))
+    (tmp_path / "prefixes.txt").write_text("".join(f"p{i}\n" for i in range(12)))
     outcome = subprocess.run(
         [sys.executable, Path(__file__).with_name("killing.py"), tmp_path, ".txt.gz"],
         capture_output=True,
@@ -26,3 +27,5 @@ def test_a_kill_at_any_change_of_a_file_costs_nothing_that_was_finished(tmp_path
     assert seen["n_whole"] > 3 and seen["n_made_again"] == 0
     text = gzip.decompress((tmp_path / "undisturbed" / "out.txt.gz").read_bytes()).decode()
     assert text == "".join(f"{number}\t{line.upper()}\n" for number, line in enumerate(lines, 1))
+    links = (tmp_path / "undisturbed" / "links.txt").read_text()
+    assert links == "".join(f"p{i}|\n" for i in range(12))

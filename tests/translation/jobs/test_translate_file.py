@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,12 +11,17 @@ from mtkit.io.text import read_lines
 from mtkit.translation.jobs import in_parts
 from mtkit.translation.jobs import translate_file as module
 from mtkit.translation.jobs.device_layout import choose_layout
-from mtkit.translation.jobs.identity import differences, input_identity
+from mtkit.translation.jobs.identity import differences, file_identity
 from mtkit.translation.jobs.parts_dir import PartsDir
-from mtkit.translation.jobs.streaming import written_lines
-from mtkit.translation.jobs.translate_file import translate_file
-from mtkit.translation.jobs.translation_spec import TranslationSpec, load_lines
+from mtkit.translation.jobs.translate_file import translate_file, translate_stream
+from mtkit.translation.jobs.translation_spec import (
+    RunOptions,
+    TranslationFiles,
+    TranslationSpec,
+    load_line_translator,
+)
 from mtkit.translation.lines.line_options import LineOptions
+from mtkit.translation.lines.records import InputLine, LineChunk
 from mtkit.translation.postprocess import Postprocessor
 from mtkit.translation.translator import Translator
 from mtkit.workers.dist_env import DistEnv
@@ -59,12 +65,23 @@ def lines_of(path):
     return list(read_lines(path))
 
 
+def spec_of(source, model_dir, out=None, lines=None, **options):
+    """A translation of `source` to a file beside it, or to stdout."""
+    files = TranslationFiles(source, None if out is None else source.parent / out)
+    return TranslationSpec(files, (model_dir,), lines or LineOptions(), **options)
+
+
+def run(source, model_dir, out="out.txt", lines=None, spec=None, **options):
+    """Translate on the CPU to a file, and return its lines."""
+    spec = spec_of(source, model_dir, out, lines, **(spec or {}))
+    translate_file(spec, RunOptions(device="cpu", **options))
+    return lines_of(source.parent / out)
+
+
 @pytest.mark.usefixtures("small_parts")
 @pytest.mark.parametrize("options", [{}, {"chunk_lines": 3}, {"n_workers": 2}, {"resume": True}])
 def test_parts_are_what_the_translator_gives(source, model_dir, expected, options):
-    out = source.parent / "out.txt"
-    translate_file(source, out, TranslationSpec((model_dir,)), device="cpu", **options)
-    assert lines_of(out) == expected
+    assert run(source, model_dir, **options) == expected
     assert not (source.parent / "out.txt.parts").exists()
 
 
@@ -79,34 +96,19 @@ def test_parts_are_what_the_translator_gives(source, model_dir, expected, option
 )
 def test_who_translates_is_told_once(source, model_dir, caplog, options, told):
     with caplog.at_level("INFO", logger="mtkit"):
-        translate_file(
-            source,
-            source.parent / "out.txt",
-            TranslationSpec((model_dir,), load={"precision": "auto"}),
-            device="cpu",
-            **options,
-        )
+        run(source, model_dir, spec={"load": {"precision": "auto"}}, **options)
     assert [message for message in caplog.messages if "translating" in message] == [told]
 
 
 @pytest.mark.usefixtures("small_parts")
 def test_processes_give_the_same(source, model_dir, expected):
-    translate_file(
-        source,
-        source.parent / "out.txt",
-        TranslationSpec((model_dir,), load={"precision": "float32"}),
-        device="cpu",
-        n_processes=2,
-        resume=True,
-    )
-    assert lines_of(source.parent / "out.txt") == expected
+    load = {"precision": "float32"}
+    assert run(source, model_dir, spec={"load": load}, n_processes=2, resume=True) == expected
 
 
 @pytest.mark.usefixtures("small_parts")
 def test_n_best_lists_are_numbered_through_all_parts(source, model_dir, sources):
-    out = source.parent / "out.txt"
-    translate_file(source, out, TranslationSpec((model_dir,), LineOptions(n_best=2)), device="cpu")
-    rows = [line.split("\t") for line in lines_of(out)]
+    rows = [line.split("\t") for line in run(source, model_dir, lines=LineOptions(n_best=2))]
     found = Translator.load(model_dir, "cpu").translate(sources, n_best=2)
     assert [(int(number), text) for number, _, text in rows] == [
         (i, one.text) for i, best in enumerate(found, 1) for one in best.alternatives
@@ -118,68 +120,64 @@ def test_a_table_keeps_its_header(source, model_dir, sources, expected):
     source.write_text(
         "id,text\n" + "".join(f'{i},"{line}"\n' for i, line in enumerate(sources)), encoding="utf-8"
     )
-    lines = TranslationSpec(
-        (model_dir,),
-        LineOptions(input_format="csv", fields=("text",), fields_out=("text",)),
-        "in.csv",
-    )
-    translate_file(source, source.parent / "out.csv", lines, device="cpu")
-    header, *rows = lines_of(source.parent / "out.csv")
+    options = LineOptions(input_format="csv", fields=("text",), fields_out=("text",))
+    header, *rows = run(source, model_dir, "out.csv", options)
     assert header == "id,text"
     assert [row.split(",", 1)[1].strip('"') for row in rows] == [
         text.replace('"', '""') for text in expected
     ]
-    assert list(written_lines(lines_of(source), lines, choose_layout("cpu", 1, None, None), 7)) == [
-        header,
-        *rows,
-    ]
-    assert list(written_lines(["id,text"], lines, choose_layout("cpu", 1, None, None), 9)) == [
-        "id,text"
-    ]
-    assert list(written_lines([], lines, choose_layout("cpu", 1, None, None), 9)) == []
+    layout = choose_layout("cpu", 1, None, None)
+
+    def streamed(chunk_lines):
+        translate_stream(spec_of(source, model_dir, "again.csv", options), layout, chunk_lines)
+        return lines_of(source.parent / "again.csv")
+
+    assert streamed(7) == [header, *rows]
+    source.write_text("id,text\n")
+    assert streamed(9) == run(source, model_dir, "out.csv", options) == ["id,text"]
+    source.write_text("")
+    assert streamed(9) == run(source, model_dir, "out.csv", options) == []
 
 
 def test_a_small_file_needs_no_folder(source, model_dir, expected, monkeypatch):
-    monkeypatch.setattr(module, "translate_in_parts", None)
+    monkeypatch.setattr(in_parts, "translate_in_parts", None)
     monkeypatch.setattr(module, "MIN_KEPT_LINES", len(expected) + 1)
-    translate_file(source, source.parent / "out.txt", TranslationSpec((model_dir,)), device="cpu")
-    assert lines_of(source.parent / "out.txt") == expected
+    assert run(source, model_dir) == expected
 
 
 @pytest.mark.usefixtures("small_parts")
 def test_ranks_of_the_environment_share_it(source, model_dir, expected, monkeypatch):
-    monkeypatch.setattr(in_parts, "_WAIT_IF_DONE_S", 0.1)
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "0")
-    translate_file(source, source.parent / "out.txt", TranslationSpec((model_dir,)), device="cpu")
+    with pytest.raises(MtkitError, match="no such file"):
+        run(source, model_dir)
     monkeypatch.setenv("RANK", "1")
-    translate_file(source, source.parent / "out.txt", TranslationSpec((model_dir,)), device="cpu")
-    assert lines_of(source.parent / "out.txt") == expected
+    assert run(source, model_dir) == expected
 
 
 def test_settings_and_models_are_known_again(model_dir, tmp_path, make_trained):
-    arrangement = choose_layout("cpu", None, 1, None)
-    made_from = TranslationSpec(
-        (model_dir,),
+    layout = choose_layout("cpu", None, 1, None)
+    source = tmp_path / "in.txt"
+    made_from = spec_of(
+        source,
+        model_dir,
         search={"beam_size": 3, "max_tokens": 9},
         load={"precision": "auto", "tags": []},
-    ).made_from(arrangement)
+    ).made_from(layout)
     assert made_from["settings"] == {"precision": "float32", "beam_size": 3, "input_format": "text"}
     save_model_dir(tmp_path / "same", make_trained())
     save_model_dir(tmp_path / "other", make_trained(seed=2))
     (tmp_path / "same" / "README.md").write_text("a card for people")
     same, other = (
-        TranslationSpec((tmp_path / name,)).made_from(arrangement)["models"]
-        for name in ("same", "other")
+        spec_of(source, tmp_path / name).made_from(layout)["models"] for name in ("same", "other")
     )
     assert same == made_from["models"] != other
 
 
 def test_a_dictionary_for_unknown_words_is_known_again_by_its_content(model_dir):
     def made_from(**search):
-        return TranslationSpec((model_dir,), search=search).made_from(
-            choose_layout("cpu", None, 1, None)
-        )
+        layout = choose_layout("cpu", None, 1, None)
+        return spec_of(Path("in.txt"), model_dir, search=search).made_from(layout)
 
     plain, replacing, other = (
         made_from(),
@@ -205,7 +203,7 @@ def test_a_stream_with_small_chunks_is_for_one_process(mtkit, tiny_run, monkeypa
     )
     assert outcome.status == 1
     assert outcome.err.startswith(
-        "error: --chunk-lines 1 on a stream is for one process: with 2, an answer waits"
+        "error: --chunk-lines 1 on a stream needs one process: with 2, an answer waits"
     )
     assert (
         mtkit(
@@ -294,13 +292,8 @@ def test_finished_batches_of_an_interrupted_part_are_not_searched_again(
     def translate(n_batches, out="out.txt", **options):
         interrupting = Interrupting(n_batches)
         monkeypatch.setattr("mtkit.engines.torch_engine.find", interrupting)
-        lines = TranslationSpec(
-            (model_dir,),
-            LineOptions(n_best=1),
-            search={**search, "max_tokens": 40},
-            load={"precision": precision},
-        )
-        translate_file(source, source.parent / out, lines, device="cpu", n_workers=1, **options)
+        spec = {"search": {**search, "max_tokens": 40}, "load": {"precision": precision}}
+        run(source, model_dir, out, LineOptions(n_best=1), spec, n_workers=1, **options)
         return interrupting.n_searched
 
     n_batches = translate(-1, "undisturbed.txt")
@@ -325,13 +318,7 @@ def test_finished_batches_of_an_interrupted_part_are_not_searched_again(
 def test_what_ctrl_c_ends_at_once_leaves_nothing(source, model_dir, monkeypatch):
     monkeypatch.setattr("mtkit.engines.torch_engine.find", Interrupting(1))
     with pytest.raises(KeyboardInterrupt, match="was not written"):
-        translate_file(
-            source,
-            source.parent / "out.txt",
-            TranslationSpec((model_dir,), search={"max_tokens": 40}),
-            device="cpu",
-            n_workers=1,
-        )
+        run(source, model_dir, spec={"search": {"max_tokens": 40}}, n_workers=1)
     assert [path.name for path in source.parent.iterdir()] == ["in.txt"]
 
 
@@ -339,26 +326,25 @@ def test_a_killed_run_keeps_what_its_processes_have_finished(
     source, model_dir, expected, monkeypatch
 ):
     """The parent is killed, so that nobody can put anything in order."""
-    lines = TranslationSpec((model_dir,), search={"max_tokens": 40})
-    work = PartsDir(
+    spec = spec_of(source, model_dir, "out.txt", search={"max_tokens": 40})
+    parts = PartsDir(
         source.parent / "out.txt",
-        {"input": input_identity(source), "utf8_errors": "strict"}
-        | lines.made_from(choose_layout("cpu", 2, None, 9)),
+        {"input": file_identity(source), "utf8_errors": "strict"}
+        | spec.made_from(choose_layout("cpu", 2, None, 9)),
         4000,
     )
-    work.open(None)
-    function = load_lines(lines, choose_layout("cpu", None, 1, None))
+    parts.open(None)
+    function = load_line_translator(spec, choose_layout("cpu", None, 1, None))
     monkeypatch.setattr("mtkit.engines.torch_engine.find", Interrupting(2))
+    lines = [InputLine(line) for line in lines_of(source)]
     with pytest.raises(KeyboardInterrupt):
-        function(lines_of(source), 1, None, work.journal_path(0, 1))
-    assert 0 < work.n_kept() < len(expected)
+        function(LineChunk(1, lines, True, parts.journal_path(0, 1)))
+    assert 0 < parts.n_kept() < len(expected)
     with pytest.raises(
-        MtkitError, match=rf"holds about {work.n_kept()} lines of an interrupted translation"
+        MtkitError, match=rf"holds about {parts.n_kept()} lines of an interrupted translation"
     ):
-        translate_file(source, source.parent / "out.txt", lines, device="cpu")
-    translate_file(
-        source, source.parent / "out.txt", lines, device="cpu", n_processes=2, resume=True
-    )
+        translate_file(spec, RunOptions(device="cpu"))
+    translate_file(spec, RunOptions(device="cpu", n_processes=2, resume=True))
     assert lines_of(source.parent / "out.txt") == expected
 
 
@@ -374,13 +360,7 @@ def test_the_last_line_says_how_many_lines_were_written(source, model_dir, caplo
         monkeypatch.setattr(module, "MIN_KEPT_LINES", kept_lines)
         caplog.clear()
         with caplog.at_level("INFO", logger="mtkit"):
-            translate_file(
-                source,
-                source.parent / "out.txt",
-                TranslationSpec((model_dir,)),
-                device="cpu",
-                n_workers=1,
-            )
+            run(source, model_dir, n_workers=1)
         last = caplog.messages[-1]
         assert re.fullmatch(
             rf"wrote \S+/out.txt: 32 lines in \d+ s, {n_flagged} flagged \({n_flagged} looped\)",
@@ -395,8 +375,8 @@ def test_stdout_has_a_last_line_only_for_flagged_lines(source, model_dir, caplog
     ]:
         monkeypatch.setattr(Postprocessor, "_flags", lambda self, *others, flags=flags: flags)
         caplog.clear()
-        with caplog.at_level("INFO", logger="mtkit.translation.jobs.summary"):
-            translate_file(source, None, TranslationSpec((model_dir,)), device="cpu", n_workers=1)
+        with caplog.at_level("INFO", logger="mtkit.translation.jobs.write_output"):
+            translate_file(spec_of(source, model_dir), RunOptions(device="cpu", n_workers=1))
         assert [
             re.sub(r"in \d+ s", "in 0 s", message)
             for message in caplog.messages

@@ -7,7 +7,7 @@ import zipfile
 import pytest
 
 from mtkit.errors import MtkitError
-from mtkit.translation.lines.document_types import refuse_document, without_documents
+from mtkit.translation.lines.document_types import DocumentCheck, refuse_document
 
 
 def zip_bytes():
@@ -65,14 +65,24 @@ def test_sentences_are_not_documents(tmp_path, text):
     path.write_text(text)
     refuse_document(path)
     lines = text.split("\n")
-    assert list(without_documents(lines, "stdin")) == lines
+    check(lines, 1)
+    check(lines, len(lines))
+
+
+def check(lines, chunk_lines):
+    """Check a stream of lines, some at a time."""
+    check = DocumentCheck("stdin")
+    for start in range(0, len(lines), chunk_lines):
+        check(lines[start : start + chunk_lines])
 
 
 @pytest.mark.parametrize("name", [name for name in DOCUMENTS if name not in BINARY])
 def test_a_stream_is_refused_once_it_says_what_it_is(name):
     lines = DOCUMENTS[name].decode(errors="replace").replace("\r\n", "\n").split("\n")
     with pytest.raises(MtkitError, match="`stdin`"):
-        list(without_documents(lines, "stdin"))
+        check(lines, 1)
+    with pytest.raises(MtkitError, match="`stdin`"):
+        check(lines, len(lines))
 
 
 def test_the_command_takes_a_document_as_text_only_when_told_to(mtkit, tmp_path):
@@ -91,11 +101,6 @@ def test_the_command_takes_a_document_as_text_only_when_told_to(mtkit, tmp_path)
 
 
 def test_the_command_refuses_a_document_on_stdin(mtkit, tiny_run):
-    model = tiny_run / "model"
-    for command in (
-        ["translate", "-", "-m", model],
-        ["translate", "-", "-m", model, "--prefix-file", "/dev/null"],
-    ):
-        outcome = mtkit(*command, stdin=DOCUMENTS["page.html"])
-        assert (outcome.status, outcome.out) == (1, "")
-        assert "`stdin`: is an HTML page" in outcome.err
+    outcome = mtkit("translate", "-", "-m", tiny_run / "model", stdin=DOCUMENTS["page.html"])
+    assert (outcome.status, outcome.out) == (1, "")
+    assert "`stdin`: is an HTML page" in outcome.err

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtkit.errors import MtkitError
+from mtkit.translation.line_constraints import LineConstraints
 from mtkit.translation.lines.line_options import LineOptions
-from mtkit.translation.lines.line_translator import LineTranslator, line_chunks
+from mtkit.translation.lines.line_translator import LineTranslator
+from mtkit.translation.lines.records import InputLine, LineChunk
 from mtkit.translation.result import Alternative, Translation
 from tests.strategies import nasty_text
 
@@ -33,32 +35,36 @@ def swapped(text):
     return text.swapcase().replace("\t", " ").replace("\r", " ").encode("utf-8", "replace").decode()
 
 
-def translator_of(*args, **options):
-    options = LineOptions(*args, **options)
+def translator_of(*args, header_line=None, **options):
+    options = LineOptions(*args, header_line=header_line, **options)
     return LineTranslator(Swapper(), options)  # type: ignore[arg-type]
 
 
-def streamed(lines, options, chunk_lines=4000, on_lines=None):
-    """All lines of output, as an input is read: its header line is taken off, where it has one."""
-    iterator = iter(lines)
-    number = 1
-    if options.needs_header:
-        header_line = next(iterator, None)
-        if header_line is None:
-            return
-        options = options.with_header(header_line)
-        number = 2
+def chunk_of(lines, first_number=1, is_first=False):
+    return LineChunk(first_number, [InputLine(line) for line in lines], is_first)
+
+
+def texts_of(translate, lines, first_number=1):
+    """Output for each of some lines."""
+    return [line.text for line in translate(chunk_of(lines, first_number)).lines]
+
+
+def written(lines, *args, chunk_lines=4000, on_lines=None, **options):
+    """Output for a whole input, line by line, translated in chunks."""
+    lines, options = list(lines), LineOptions(*args, **options)
+    n_header = int(options.needs_header)
+    if n_header:
+        if not lines:
+            return []
+        options = options.with_header(lines[0])
     translate = LineTranslator(Swapper(), options)  # type: ignore[arg-type]
-    if (header := translate.header()) is not None:
-        yield header
-    for chunk in line_chunks(iterator, chunk_lines):
-        for written in translate(chunk, number, on_lines):
-            yield from written.split("\n")
-        number += len(chunk)
-
-
-def written(lines, *args, **options):
-    return list(streamed(lines, LineOptions(*args, **options)))
+    out = []
+    for start in range(n_header, max(len(lines), n_header + 1), chunk_lines):
+        chunk = chunk_of(lines[start : start + chunk_lines], start + 1, start == n_header)
+        result = translate(chunk, on_lines)
+        out += [result.header] if result.header else []
+        out += result.lines
+    return [row for line in out for row in line.text.split("\n")]
 
 
 texts = nasty_text.map(
@@ -69,8 +75,7 @@ cells = texts.map(lambda text: text.replace("\r", ""))
 
 @given(lines=st.lists(texts, max_size=6), chunk_lines=st.integers(1, 7))
 def test_each_line_of_text_gives_one(lines, chunk_lines):
-    out = list(streamed(iter(lines), LineOptions(), chunk_lines))
-    assert out == [swapped(line) for line in lines]
+    assert written(lines, chunk_lines=chunk_lines) == [swapped(line) for line in lines]
 
 
 @given(
@@ -285,12 +290,11 @@ def test_the_n_best():
 @given(lines=st.lists(cells, max_size=8), cut=st.integers(0, 8), n_best=st.sampled_from([None, 2]))
 def test_lines_may_be_shared_anywhere(lines, cut, n_best):
     translate = translator_of(n_best=n_best)
-    whole = translate(lines)
+    whole = texts_of(translate, lines)
     assert len(whole) == len(lines)
-    assert (
-        translate(lines[:cut]) + translate(lines[cut:], first_number=len(lines[:cut]) + 1) == whole
-    )
-    assert list(streamed(lines, LineOptions(n_best=n_best), 3)) == [
+    rest = texts_of(translate, lines[cut:], first_number=len(lines[:cut]) + 1)
+    assert texts_of(translate, lines[:cut]) + rest == whole
+    assert written(lines, n_best=n_best, chunk_lines=3) == [
         line for block in whole for line in block.split("\n")
     ]
 
@@ -298,11 +302,13 @@ def test_lines_may_be_shared_anywhere(lines, cut, n_best):
 def test_whoever_shares_a_table_hands_over_its_header():
     options = LineOptions.for_file("x.tsv.gz", fields=("de",))
     assert options.needs_header
-    translate = LineTranslator(Swapper(), options.with_header("id\tde"), "x.tsv.gz")  # type: ignore[arg-type]
-    assert translate.header() == "id\tde\ttranslation"
-    assert translate(["1\tJa"], first_number=2) == ["1\tJa\tjA"]
+    translate = LineTranslator(Swapper(), options.with_header("id\tde"), ("x.tsv.gz", ""))  # type: ignore[arg-type]
+    result = translate(chunk_of(["1\tJa"], 2, is_first=True))
+    assert result.header is not None and result.header.text == "id\tde\ttranslation"
+    assert [line.text for line in result.lines] == ["1\tJa\tjA"]
+    assert translate(chunk_of(["1\tJa"], 2)).header is None
     with pytest.raises(ValueError, match="header line"):
-        LineTranslator(Swapper(), options)(["1\tJa"])  # type: ignore[arg-type]
+        LineTranslator(Swapper(), options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -313,7 +319,7 @@ def test_whoever_shares_a_table_hands_over_its_header():
             ["a\tb", "1\t2"],
             ["tsv"],
             {"fields": ("c",)},
-            "`stdin`: line 1 names no field c; it has a, b",
+            "`stdin`: line 1 has no field c; it has a, b",
         ),
         (
             ["a", "1"],
@@ -369,7 +375,7 @@ def test_whoever_shares_a_table_hands_over_its_header():
             ['{"a": "x"}', '{"a": 1}'],
             ["jsonl"],
             {"fields": ("a",)},
-            "`stdin`: line 2: a is no text",
+            "`stdin`: line 2: a is not a text",
         ),
         (
             ['{"a": "x", "b": "y"}'],
@@ -427,16 +433,23 @@ def test_a_line_at_fault_is_named(lines, args, options, message):
         (
             ["tsv"],
             {"fields": ("1",), "fields_out": ("en",)},
-            "a field has a name only where there is a header",
+            "a field can only be named if the table has a header",
         ),
-        (["jsonl"], {"fields": ("a",), "has_header": True}, "JSON lines have no header"),
+        (["jsonl"], {"fields": ("a",), "has_header": True}, "JSON Lines have no header"),
         (
             ["tsv"],
             {"fields": ("1", "2"), "output_format": "text"},
             "several fields cannot be written as text",
         ),
         (["tsv"], {"fields": ("1", "2"), "n_best": 2}, "the n best of several fields"),
-        ([], {"details": True}, "plain text has no place for details"),
+        ([], {"details": True}, "plain text cannot hold details"),
+        ([], {"alignments": "inline"}, "text cannot hold alignments"),
+        (["tsv"], {"fields": ("1",), "alignments": "inline"}, "tsv cannot hold alignments"),
+        (
+            ["tsv"],
+            {"fields": ("1", "2"), "alignments": "file"},
+            "a file of alignments goes with one field",
+        ),
     ],
 )
 def test_options_that_contradict_each_other(args, options, message):
@@ -471,26 +484,67 @@ def test_every_line_is_told_of_once():
         *[json.dumps({"a": "x"})] * 8,
     ]
     told = []
-    list(streamed(lines, LineOptions("jsonl", fields=("a",)), 4, told.append))
+    written(lines, "jsonl", fields=("a",), chunk_lines=4, on_lines=told.append)
     assert sum(told) == len(lines) and min(told) >= 0
     told.clear()
-    list(streamed(["a", "1", "2"], LineOptions("tsv", fields=("a",)), on_lines=told.append))
+    written(["a", "1", "2"], "tsv", fields=("a",), on_lines=told.append)
     assert sum(told) == 2
 
 
-def test_what_came_before_a_line_that_cannot_be_read_is_not_lost():
-    def lines():
-        yield from "ab"
-        raise MtkitError("line 3 is broken", "mend it")
+class Linker(Swapper):
+    """Aligns the first word of each text with the first of its translation."""
 
-    found = []
-    with pytest.raises(MtkitError, match="line 3"):
-        for line in streamed(lines(), LineOptions()):
-            found.append(line)  # noqa: PERF402 - a comprehension would lose them
-    assert found == ["A", "B"]
+    def stream(self, lines, alignments=False, **options):
+        assert alignments
+        for translation in super().stream(lines, **options):
+            yield translation._replace(alignment=((0, 0),) if translation.text else ())
 
 
-def test_very_long_lines_come_in_small_chunks():
-    lines = ["x" * 1_000_000] * 12
-    sizes = [len(chunk) for chunk in line_chunks(iter(lines), 4000)]
-    assert sum(sizes) == 12 and max(sizes) <= 5
+def test_alignments_go_to_a_file_or_into_json():
+    lines = ["Ja nein", ""]
+    options = LineOptions(alignments="file")
+    result = LineTranslator(Linker(), options)(chunk_of(lines))  # type: ignore[arg-type]
+    assert result.lines == [("jA NEIN", "0-0"), ("", "")]
+    options = LineOptions(output_format="jsonl", alignments="file")
+    result = LineTranslator(Linker(), options)(chunk_of(lines))  # type: ignore[arg-type]
+    assert [line.alignment for line in result.lines] == ["0-0", ""]
+    assert "alignment" not in result.lines[0].text
+    options = LineOptions(output_format="jsonl", alignments="inline")
+    result = LineTranslator(Linker(), options)(chunk_of(lines))  # type: ignore[arg-type]
+    assert [line.alignment for line in result.lines] == [None, None]
+    assert json.loads(result.lines[0].text)["alignment"] == [[0, 0]]
+    # Of a table, they are added to the details, which they imply.
+    options = LineOptions("jsonl", fields=("a",), alignments="inline")
+    [line] = LineTranslator(Linker(), options)(chunk_of(['{"a": "Ja"}'])).lines  # type: ignore[arg-type]
+    assert json.loads(line.text)["translation"]["alignment"] == [[0, 0]]
+    options = LineOptions("tsv", fields=("a",), header_line="a", alignments="file")
+    result = LineTranslator(Linker(), options)(chunk_of(["Ja"], 2, is_first=True))  # type: ignore[arg-type]
+    assert result.header == ("a\ttranslation", "")
+    assert result.lines == [("Ja\tjA", "0-0")]
+
+
+class Constrained(Swapper):
+    """Notes what it is asked for."""
+
+    def __init__(self):
+        self.seen = []
+
+    def stream(self, lines, prefixes=None, constraints=None, **options):
+        self.seen.append((prefixes, constraints))
+        return super().stream(lines, **options)
+
+
+def test_prefixes_and_constraints_reach_the_translator():
+    translator = Constrained()
+    names = ("in.txt", "constraints.jsonl")
+    translate = LineTranslator(translator, names=names)  # type: ignore[arg-type]
+    translate(chunk_of(["a", "b"]))
+    translate(LineChunk(1, [InputLine("a", "x"), InputLine("b")]))
+    translate(LineChunk(1, [InputLine("a"), InputLine("b", "", '{"must": ["c"]}')]))
+    assert translator.seen == [
+        (None, None),
+        (["x", ""], None),
+        (None, [LineConstraints(), LineConstraints(must=("c",))]),
+    ]
+    with pytest.raises(MtkitError, match=r"`constraints.jsonl`, line 8: is not valid JSON"):
+        translate(LineChunk(7, [InputLine("a", "", ""), InputLine("b", "", "{")]))

@@ -1,0 +1,323 @@
+"""Options of `mtkit translate`, and the translation that they describe."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from mtkit.cli.common.option_groups import option_group
+from mtkit.cli.common.options import (
+    DEVICES,
+    INPUT_AND_OUTPUT,
+    TAGS_AND_CONSTRAINTS,
+    BatchInvariantOption,
+    DeviceOptions,
+    EngineOption,
+    ProcessesOption,
+    ShortlistOption,
+    TagOptions,
+)
+
+if TYPE_CHECKING:
+    from mtkit.translation.jobs.translation_spec import RunOptions, TranslationFiles
+    from mtkit.translation.lines.line_options import LineOptions
+
+_INLINE = Path("inline")
+
+
+@option_group()
+class PathOptions:
+    """Input, models and output."""
+
+    input_path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="Source text, one segment per line, or a table; may be compressed (.gz, .xz, "
+            ".zst); - is stdin",
+        ),
+    ]
+    model_dirs: Annotated[
+        list[Path],
+        typer.Option(
+            "--model", "-m", metavar="DIR", help="Model directory; repeat it for an ensemble"
+        ),
+    ]
+    output_path: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="File to write", show_default="stdout"),
+    ] = None
+    resume: Annotated[
+        bool | None,
+        typer.Option(
+            "--resume/--no-resume",
+            help="Resume an interrupted run of the same command, or discard what it left and start "
+            "over",
+            show_default="start over if nothing is left",
+        ),
+    ] = None
+
+
+@option_group(INPUT_AND_OUTPUT)
+class FormatOptions:
+    """Formats of input and output."""
+
+    input_format: Annotated[
+        Literal["auto", "text", "tsv", "csv", "jsonl"],
+        typer.Option(
+            help="Format of the input; auto goes by the file's name: .tsv, .csv and .jsonl are "
+            "tables, anything else is text. Documents such as .po, .srt, .html or .docx are "
+            "refused unless text is given",
+        ),
+    ] = "auto"
+    output_format: Annotated[
+        Literal["text", "tsv", "csv", "jsonl"] | None,
+        typer.Option(
+            "--format",
+            help="Format of the output; in the format of the input, the other fields are kept",
+            show_default="as the input",
+        ),
+    ] = None
+    fields: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--field",
+            metavar="FIELD",
+            help="Column to translate (its number, or its name in the header line), or key of a "
+            "JSON object; repeatable",
+        ),
+    ] = None
+    fields_out: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--field-out",
+            metavar="FIELD",
+            help="Column or key for the translation; an existing one is replaced",
+            show_default="a new one",
+        ),
+    ] = None
+    has_header: Annotated[
+        bool,
+        typer.Option(
+            "--header",
+            help="The first line of a TSV or CSV file names its columns; implied if --field is a "
+            "name",
+        ),
+    ] = False
+    details: Annotated[
+        bool,
+        typer.Option("--details", help="Add score and flags to each translation of a table"),
+    ] = False
+    n_best: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Write the N best translations of each line, or N samples; as text: line number, "
+            "TAB, score, TAB, text",
+        ),
+    ] = None
+    errors: Annotated[
+        Literal["strict", "replace"],
+        typer.Option(help="Refuse invalid UTF-8, or replace it by U+FFFD and report how often"),
+    ] = "strict"
+
+    def line_options(
+        self, path: Path, alignments: Literal["file", "inline"] | None
+    ) -> "LineOptions":
+        """Return the formats of lines.
+
+        Args:
+            path: The input.
+            alignments: See `LineOptions`.
+        Raises:
+            MtkitError: Options contradict each other.
+        """
+        from mtkit.translation.lines.line_options import LineOptions
+
+        return LineOptions.for_file(
+            path,
+            self.input_format,
+            output_format=self.output_format,
+            fields=tuple(self.fields or ()),
+            fields_out=tuple(self.fields_out or ()),
+            has_header=self.has_header,
+            details=self.details,
+            n_best=self.n_best,
+            alignments=alignments,
+        )
+
+
+@option_group("Word alignments and unknown words")
+class AlignmentOptions:
+    """Outputs that follow from the attention to the source."""
+
+    alignments: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE|inline",
+            help="Write word alignments such as 0-0 1-2 (source word-target word) to a file, line "
+            "N for line N; inline adds them to the objects of --format jsonl",
+        ),
+    ] = None
+    replace_unk: Annotated[
+        bool,
+        typer.Option(
+            "--replace-unk", help="Copy the source word where the model writes an unknown word"
+        ),
+    ] = False
+    unk_dictionary_path: Annotated[
+        Path | None,
+        typer.Option(
+            "--unk-dictionary",
+            metavar="FILE",
+            help="For --replace-unk: source word, TAB, its translation on each line",
+        ),
+    ] = None
+
+    @property
+    def alignments_path(self) -> Path | None:
+        """File of alignments."""
+        return None if self.alignments == _INLINE else self.alignments
+
+    @property
+    def placement(self) -> Literal["file", "inline"] | None:
+        """Where alignments are written."""
+        if self.alignments is None:
+            return None
+        return "inline" if self.alignments == _INLINE else "file"
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether any of these outputs is requested."""
+        return self.alignments is not None or self.replace_unk or bool(self.unk_dictionary_path)
+
+    def search(self) -> dict[str, Any]:
+        """Return arguments of `Translator.stream`."""
+        if self.unk_dictionary_path is not None:
+            from mtkit.translation.unk_replacement import read_dictionary
+
+            return {"unk_dictionary": read_dictionary(self.unk_dictionary_path)}
+        return {"unk_dictionary": {}} if self.replace_unk else {}
+
+
+@option_group(TAGS_AND_CONSTRAINTS)
+class ConstraintOptions(TagOptions):
+    """Tags, and constraints on each translation."""
+
+    prefix_path: Annotated[
+        Path | None,
+        typer.Option(
+            "--prefix-file",
+            metavar="FILE",
+            help="Beginning of each translation: line N for line N, blank for none",
+        ),
+    ] = None
+    constraints_path: Annotated[
+        Path | None,
+        typer.Option(
+            "--constraints",
+            metavar="FILE",
+            help="Words that must and must not appear: line N for line N, such as "
+            '{"must": ["house"], "must_not": ["building"]}; blank for none',
+        ),
+    ] = None
+    avoid: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TEXT",
+            help="Word or phrase, with capitals as given, that must not appear in any translation; "
+            "repeatable",
+        ),
+    ] = None
+
+
+@option_group(DEVICES)
+class TranslationDeviceOptions(DeviceOptions):
+    """Devices and processes."""
+
+    processes: ProcessesOption = None
+    chunk_lines: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Lines read and translated together; 1 translates each line as soon as it is read",
+            show_default="many; 1 if lines are typed",
+        ),
+    ] = None
+    shortlist: ShortlistOption = False
+    batch_invariant: BatchInvariantOption = False
+    engine: EngineOption = "auto"
+
+    def load_arguments(self, tags: TagOptions) -> dict[str, Any]:
+        """Return arguments of `Translator.load` that determine the output."""
+        arguments: dict[str, Any] = {
+            "precision": self.precision,
+            "tags": tuple(tags.tags or ()),
+            "tgt_tags": tuple(tags.tgt_tags or ()),
+        }
+        # Only if given, because a resumed run compares them.
+        flags = {"shortlist": self.shortlist, "batch_invariant": self.batch_invariant}
+        return arguments | {name: True for name, is_set in flags.items() if is_set}
+
+    def choose_engine(
+        self, model_dirs: list[Path], alignments: AlignmentOptions
+    ) -> Literal["torch", "ctranslate2"]:
+        """Return the engine for the models.
+
+        Raises:
+            MtkitError: The engine does not run these models, or computes no alignments.
+        """
+        from mtkit.engines.choose import choose_engine
+
+        return choose_engine(self.engine, model_dirs, needs_attention=alignments.needs_attention)
+
+    def run_options(self, paths: PathOptions) -> "RunOptions":
+        """Return what the output does not depend on."""
+        from mtkit.translation.jobs.translation_spec import RunOptions
+
+        chunk_lines = self.chunk_lines
+        # Whoever types lines wants an answer to each.
+        if chunk_lines is None and str(paths.input_path) == "-" and sys.stdin.isatty():
+            chunk_lines = 1
+        return RunOptions(self.device, self.workers, self.processes, chunk_lines, paths.resume)
+
+
+def check_paths(
+    files: "TranslationFiles", model_dirs: list[Path], unk_dictionary_path: Path | None
+) -> None:
+    """Check all paths before torch is imported, which takes seconds.
+
+    Raises:
+        MtkitError: An input is missing or is a document, an output would overwrite an input, or a
+            model directory holds no model.
+    """
+    from mtkit.checkpoint.find_model import refuse_no_model
+    from mtkit.cli.common.usage_errors import refuse_text
+    from mtkit.io.output_guard import refuse_overwriting
+    from mtkit.io.text import read_blocks
+    from mtkit.translation.jobs.parts_dir import parts_path
+    from mtkit.translation.lines.document_types import refuse_document
+
+    if str(files.alignments_path) == "-":
+        raise typer.BadParameter("--alignments takes a file; stdout is for the translations")
+    parts = None
+    if files.output_path is not None and not files.is_stdout:
+        parts = parts_path(files.output_path)
+    side_paths = [path for _, path, _ in files.parallel_inputs()]
+    refuse_overwriting(
+        [files.output_path, files.alignments_path, parts],
+        [files.input_path, *side_paths, unk_dictionary_path, *model_dirs],
+    )
+    refuse_text(files.input_path, model_dirs)
+    for path, what in (
+        (files.input_path, "the source text"),
+        *((path, what) for _, path, what in files.parallel_inputs()),
+    ):
+        read_blocks(path, what=what).close()
+    if files.refuses_documents and files.input_path.is_file():
+        refuse_document(files.input_path)
+    for model_dir in model_dirs:
+        refuse_no_model(model_dir)
