@@ -1,7 +1,8 @@
 """Ways to expand a beam by one token; lexical constraints have theirs in `constraints`."""
 
 import math
-from typing import Generic, Protocol
+from collections.abc import Callable
+from typing import Generic
 
 import torch
 from torch import Tensor
@@ -13,19 +14,12 @@ from mtkit.search.finished import FinishedHypotheses
 from mtkit.search.logits_rules import LogitsRules
 from mtkit.search.scorer import State
 
+Expand = Callable[[Beam, State, int], BeamUpdate]
+"""Expands each live hypothesis by one token and selects which ones to keep.
 
-class Expand(Protocol[State]):
-    """Expands each live hypothesis by one token and selects which ones to keep."""
-
-    def __call__(self, beam: Beam, state: State, length: int) -> BeamUpdate:
-        """Take one step.
-
-        Args:
-            beam: The live hypotheses.
-            state: The scorer's state, which the step advances.
-            length: Number of tokens of a hypothesis after the step, EOS included.
-        """
-        ...
+Called with the beam, with the scorer's state, which the step advances, and with the number of tokens
+of a hypothesis after the step, EOS included.
+"""
 
 
 class PlainExpansion(Generic[State]):

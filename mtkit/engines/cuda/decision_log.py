@@ -1,4 +1,4 @@
-"""Hypotheses from what a device has written down of a beam search."""
+"""Reconstruction of hypotheses from the decisions that a device has logged."""
 
 from collections.abc import Sequence
 
@@ -11,73 +11,81 @@ from mtkit.search.hypothesis import Hypothesis, length_penalty
 class DecisionLog:
     """The decisions of every step of a batch.
 
-    One line of W = beam_size hypotheses has X = 5 W + 1 numbers: the parents of those that go on; their tokens; whether each of the W best
-    continuations has ended one (0 or 1); which ones these have continued; whether the sentence is done; and the bits of the log-probabilities of the
-    W best continuations.
+    With W = beam_size, the record of a sentence in one step has X = 5 W + 1 numbers: the parents of
+    the W hypotheses that continue; their tokens; whether each of the W best continuations ends a
+    hypothesis (0 or 1); the parents of these; whether the sentence is done; and the bits of the log-
+    probabilities of the W best continuations.
 
     Args:
-        n_sentences: In the batch.
-        config: Of the search.
+        n_sentences: Number of sentences in the batch.
+        config: Search settings.
     """
 
     def __init__(self, n_sentences: int, config: SearchConfig) -> None:
         self.n_sentences, self.config = n_sentences, config
-        self._chunks: list[tuple[list[int], int, np.ndarray]] = []
+        self._blocks: list[tuple[list[int], int, np.ndarray]] = []
 
-    def add(self, sentences: Sequence[int], first_step: int, lines: np.ndarray) -> None:
-        """Some steps of some sentences, which stand in the first rows.
+    def add(self, sentences: Sequence[int], first_step: int, records: np.ndarray) -> None:
+        """Add some steps of some sentences.
 
         Args:
-            sentences: Their numbers in the batch.
-            first_step: Counted from 0.
-            lines: Shape (steps, B, X), int32.
+            sentences: Indices in the batch of the sentences in the first rows.
+            first_step: Index of the first step, from 0.
+            records: Shape (steps, B, X), int32.
         """
-        self._chunks.append((list(sentences), first_step, lines[:, : len(sentences)]))
+        self._blocks.append((list(sentences), first_step, records[:, : len(sentences)]))
 
     def hypotheses(self) -> list[list[Hypothesis]]:
-        """The n best of each sentence, the highest score first; none where none has ended."""
+        """Return the n best hypotheses of each sentence, the highest score first."""
         W, n_best = self.config.beam_size, self.config.n_best
-        n_steps = max(first + len(lines) for _, first, lines in self._chunks)
-        all_TBX = np.zeros((n_steps, self.n_sentences, 5 * W + 1), dtype=np.int32)
-        for sentences, first, lines in self._chunks:
-            all_TBX[first : first + len(lines), sentences] = lines
-        parents_TBW, tokens_TBW, ends_TBW, end_parents_TBW = (
-            all_TBX[:, :, part * W : (part + 1) * W] for part in range(4)
+        records_TBX = self._records()
+        n_steps = len(records_TBX)
+        parents_TBW, tokens_TBW, is_finished_TBW, finished_parents_TBW = (
+            records_TBX[:, :, part * W : (part + 1) * W] for part in range(4)
         )
-        done_TB = all_TBX[:, :, 4 * W].astype(bool)
-        log_probs_TBW = np.ascontiguousarray(all_TBX[:, :, 4 * W + 1 :]).view(np.float32)
+        is_done_TB = records_TBX[:, :, 4 * W].astype(bool)
+        log_probs_TBW = np.ascontiguousarray(records_TBX[:, :, 4 * W + 1 :]).view(np.float32)
 
-        # The device goes on with a sentence for a while after it is done, which does not count.
-        last_step_B = np.where(done_TB.any(0), done_TB.argmax(0), n_steps)
-        step_E, sentence_E, place_E = ends_TBW.nonzero()
-        counts = step_E <= last_step_B[sentence_E]
-        step_E, sentence_E, place_E = step_E[counts], sentence_E[counts], place_E[counts]
-        log_prob_E = log_probs_TBW[step_E, sentence_E, place_E].astype(float)
+        # The device continues a sentence for some steps after it is done, which do not count.
+        last_step_B = np.where(is_done_TB.any(0), is_done_TB.argmax(0), n_steps)
+        step_E, sentence_E, column_E = is_finished_TBW.nonzero()
+        counts_E = step_E <= last_step_B[sentence_E]
+        step_E, sentence_E, column_E = step_E[counts_E], sentence_E[counts_E], column_E[counts_E]
+        log_prob_E = log_probs_TBW[step_E, sentence_E, column_E].astype(float)
         penalties_T = np.array(
             [length_penalty(length, self.config) for length in range(1, n_steps + 1)]
         )
         score_E = log_prob_E / penalties_T[step_E]
-        # Sentence by sentence, the best first; of equal ones that which ended first.
+        # By sentence, highest score first; ties in the order in which they ended.
         order_E = np.lexsort((-score_E, sentence_E))
         first_E = np.searchsorted(sentence_E[order_E], sentence_E[order_E])
         order_E = order_E[np.arange(len(order_E)) - first_E < n_best]
 
-        step_E, sentence_E, place_E = step_E[order_E], sentence_E[order_E], place_E[order_E]
+        # Follow each hypothesis from its last token back to its first.
+        step_E, sentence_E, column_E = step_E[order_E], sentence_E[order_E], column_E[order_E]
         tokens_ET = np.zeros((len(order_E), n_steps), dtype=np.int64)
-        at_E = end_parents_TBW[step_E, sentence_E, place_E]
+        parent_E = finished_parents_TBW[step_E, sentence_E, column_E]
         for step in range(n_steps - 1, -1, -1):
-            is_there_E = step < step_E
-            tokens_ET[:, step] = np.where(is_there_E, tokens_TBW[step, sentence_E, at_E], 0)
-            at_E = np.where(is_there_E, parents_TBW[step, sentence_E, at_E], at_E)
-        found: list[list[Hypothesis]] = [[] for _ in range(self.n_sentences)]
-        each = zip(
+            exists_E = step < step_E
+            tokens_ET[:, step] = np.where(exists_E, tokens_TBW[step, sentence_E, parent_E], 0)
+            parent_E = np.where(exists_E, parents_TBW[step, sentence_E, parent_E], parent_E)
+        hypotheses: list[list[Hypothesis]] = [[] for _ in range(self.n_sentences)]
+        for sentence, step, tokens, log_prob, score in zip(
             sentence_E.tolist(),
             step_E.tolist(),
             tokens_ET.tolist(),
             log_prob_E[order_E].tolist(),
             score_E[order_E].tolist(),
             strict=True,
-        )
-        for sentence, step, tokens, log_prob, score in each:
-            found[sentence].append(Hypothesis(tokens[:step], log_prob, score))
-        return found
+        ):
+            hypotheses[sentence].append(Hypothesis(tokens[:step], log_prob, score))
+        return hypotheses
+
+    def _records(self) -> np.ndarray:
+        """Join the blocks; steps that a sentence does not have are zero. Shape (T, B, X)."""
+        n_steps = max(first + len(records) for _, first, records in self._blocks)
+        shape = (n_steps, self.n_sentences, 5 * self.config.beam_size + 1)
+        records_TBX = np.zeros(shape, dtype=np.int32)
+        for sentences, first, records in self._blocks:
+            records_TBX[first : first + len(records), sentences] = records
+        return records_TBX

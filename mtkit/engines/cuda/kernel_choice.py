@@ -1,4 +1,4 @@
-"""Where the kernels are, if there are any."""
+"""The choice between Triton kernels and PyTorch operations."""
 
 from functools import cache
 from types import ModuleType
@@ -9,13 +9,18 @@ from mtkit.io.logs import get_logger
 
 logger = get_logger(__name__)
 
-_MOST = 16
-"""Kernels that choose more at a time take many seconds to compile."""
+_MAX_SELECTED = 16
+"""Kernels that select more at a time take many seconds to compile."""
 
 
-def kernels_for(device: torch.device, n_chosen: int) -> ModuleType | None:
-    """`mtkit.engines.cuda.kernels` on a GPU with Triton, for choosing that many; None elsewhere, where operations of torch do the same."""
-    return _kernels() if device.type == "cuda" and n_chosen <= _MOST else None
+def kernels_for(device: torch.device, n_selected: int) -> ModuleType | None:
+    """Return `mtkit.engines.cuda.kernels` if it can be used; None means PyTorch operations.
+
+    Args:
+        device: Device of the tensors.
+        n_selected: Number of values that a kernel has to select from each row.
+    """
+    return _kernels() if device.type == "cuda" and n_selected <= _MAX_SELECTED else None
 
 
 @cache
@@ -24,7 +29,7 @@ def _kernels() -> ModuleType | None:
         from mtkit.engines.cuda import kernels
     except ImportError:
         logger.warning(
-            "Triton is not installed, so that the search on a GPU takes slower operations of torch: pip install triton"
+            "Triton is not installed, so search on the GPU is slower: pip install triton"
         )
         return None
     return kernels

@@ -77,7 +77,7 @@ class CudaScorer(EnsembleScorer):
         if kernels is None or len(self.models) > 1 or state.shortlisted is not None:
             return super().step_top_k(state, token_ids_BW, parents_BW, k)
         [logits_BWV] = self._logits(state, token_ids_BW, parents_BW, None)
-        return kernels.best_of_logits(
+        return kernels.top_tokens_of_logits(
             logits_BWV, min(k, logits_BWV.size(2)), self.eos_id, self.never
         )
 

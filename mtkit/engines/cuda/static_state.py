@@ -1,4 +1,4 @@
-"""What a scorer remembers, in tensors whose shapes and places never change: a step on them can be recorded as a CUDA graph and played again."""
+"""A scorer's state in tensors whose shapes and addresses never change, as CUDA graphs require."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -15,16 +15,27 @@ from mtkit.search.ensemble_scorer import EnsembleState
 
 
 class SearchShape(NamedTuple):
-    """Of a search in which shapes stay the same."""
+    """The sizes of all tensors of a search."""
 
     n_sentences: int
+    """B."""
     src_length: int
+    """S, EOS and padding included."""
     beam_size: int
+    """W."""
     max_steps: int
+    """T."""
 
 
 class Arena:
-    """One stretch of memory that tensors are cut out of, so that searches of different shapes, one at a time, lie in the same place."""
+    """A block of memory from which tensors are allocated.
+
+    Searches of different shapes use the same memory, one at a time.
+
+    Args:
+        n_bytes: Size of the block.
+        device: Device of the tensors.
+    """
 
     _ALIGNMENT = 256
 
@@ -33,7 +44,11 @@ class Arena:
         self.used = 0
 
     def take(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-        """The next tensor; what is in it is what was there."""
+        """Allocate a tensor without initialising it.
+
+        Raises:
+            ValueError: The block is too small.
+        """
         start = -(-self.used // self._ALIGNMENT) * self._ALIGNMENT
         self.used = start + dtype.itemsize * torch.Size(shape).numel()
         if self.used > self.buffer.numel():
@@ -44,24 +59,30 @@ class Arena:
 
 
 Allocate = Callable[[tuple[int, ...], torch.dtype], Tensor]
-"""Gives a tensor of a shape and a type."""
+"""Allocates a tensor of a shape and a dtype, as `Arena.take` does."""
 
 
-class _BySentence(NamedTuple):
+class _SentenceTensor(NamedTuple):
+    """A tensor with a slice for each sentence."""
+
     tensor: Tensor
     dim: int
-    """In which the sentences lie."""
+    """Dimension of the sentences."""
+
+
+class StateCopy(NamedTuple):
+    """The state of some sentences, copied."""
+
+    counters: list[Tensor]
+    by_sentence: list[Tensor]
 
 
 @dataclass
 class StaticKeyValueCache(KeyValueCache):
-    """As `KeyValueCache`, but all M positions exist from the start and a tensor gives the next ones.
-
-    No tensor changes its shape or address.
-    """
+    """A `KeyValueCache` that has all M positions from the start; a tensor says which are next."""
 
     next_W: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.long))
-    """Positions of the coming step's W hypotheses; advanced by whoever takes the step."""
+    """Positions of the W hypotheses of the next step; advanced by `StaticState.advance`."""
 
     def append(self, key_BHQK: Tensor, value_BHQK: Tensor) -> tuple[Tensor, Tensor]:
         """Write the next positions and return all. Shapes (B, H, M, K)."""
@@ -72,26 +93,29 @@ class StaticKeyValueCache(KeyValueCache):
 
 
 class StaticState(EnsembleState):
-    """As `EnsembleState`, with room for B sentences, S source positions, and T steps of W hypotheses. Nothing leaves it and nothing grows.
+    """An `EnsembleState` for B sentences, S source positions and T steps of W hypotheses.
+
+    Sentences that are done stay in it, and no tensor grows.
 
     Args:
-        models: Whose caches these are.
+        models: Models whose caches it holds.
         shape: B, S, W and T.
-        take: Where its tensors come from.
+        take: Allocates the tensors.
     """
 
-    def __init__(self, models: list[Transformer], shape: SearchShape, take: Allocate) -> None:
+    def __init__(self, models: Sequence[Transformer], shape: SearchShape, take: Allocate) -> None:
         super().__init__([])
         B, S, W, T = shape
         self.shape = shape
         self._n_keys = W * T
-        self.next_W = take((W,), torch.long)
+        self._next_W = take((W,), torch.long)
         self._may_attend_BWM = take((B, W, W * T), torch.bool)
-        self.own_WW = torch.eye(W, dtype=torch.bool, device=self.next_W.device)
-        self._counts: list[Tensor] = [self.next_W]
-        self._by_sentence: list[_BySentence] = [_BySentence(self._may_attend_BWM, 0)]
-        # A table that grows is another tensor, and a recorded step reads the one that it was recorded with.
-        self._tables: list[Tensor] = []
+        self._itself_WW = torch.eye(W, dtype=torch.bool, device=self._next_W.device)
+        self._counters: list[Tensor] = [self._next_W]
+        self._by_sentence = [_SentenceTensor(self._may_attend_BWM, 0)]
+        # A position table that grows is another tensor, but a graph reads the one it was captured
+        # with, so references keep it alive.
+        self._position_tables: list[Tensor] = []
         caches: list[DecoderCache] = []
         self._memories: list[Tensor] = []
         self._pasts: list[Tensor] = []
@@ -99,93 +123,88 @@ class StaticState(EnsembleState):
             L, H = model.config.n_decoder_layers, model.config.n_heads
             dtype = model.output_weight.dtype
             K = model.config.d_model // H
-            memory_L2BHSK, past_L2BHMK = (
-                take((L, 2, B, H, S, K), dtype),
-                take((L, 2, B, H, W * T, K), dtype),
-            )
-            bias_B11S, n_steps = take((B, 1, 1, S), dtype), take((1,), torch.long)
+            memory_L2BHSK = take((L, 2, B, H, S, K), dtype)
+            past_L2BHMK = take((L, 2, B, H, W * T, K), dtype)
+            memory_bias_B11S, n_steps = take((B, 1, 1, S), dtype), take((1,), torch.long)
             layers = [
                 LayerCache(
-                    memory_key, memory_value, StaticKeyValueCache(key, value, next_W=self.next_W)
+                    memory_key, memory_value, StaticKeyValueCache(key, value, next_W=self._next_W)
                 )
                 for (memory_key, memory_value), (key, value) in zip(
                     memory_L2BHSK, past_L2BHMK, strict=True
                 )
             ]
-            caches.append(DecoderCache(layers, bias_B11S, n_steps))
+            caches.append(DecoderCache(layers, memory_bias_B11S, n_steps))
             self._memories.append(memory_L2BHSK)
             self._pasts.append(past_L2BHMK)
-            self._counts.append(n_steps)
+            self._counters.append(n_steps)
             self._by_sentence += [
-                _BySentence(memory_L2BHSK, 2),
-                _BySentence(past_L2BHMK, 2),
-                _BySentence(bias_B11S, 0),
+                _SentenceTensor(memory_L2BHSK, 2),
+                _SentenceTensor(past_L2BHMK, 2),
+                _SentenceTensor(memory_bias_B11S, 0),
             ]
             if isinstance(model.tgt_positions, PositionTable):
                 device = model.output_weight.device
-                self._tables.append(model.tgt_positions.reaching(T, device))
+                self._position_tables.append(model.tgt_positions.reaching(T, device))
         self.caches: list[DecoderCache] = caches
 
     @property
     def length(self) -> Tensor:
-        """Tokens of the hypotheses after the steps that have been taken. Shape (1,)."""
-        return self._counts[1]
+        """Number of tokens of each hypothesis, which every step increases. Shape (1,)."""
+        return self._counters[1]
 
-    def look_at(self, n_steps: int) -> None:
-        """Compute the coming steps with as much of the tensors as so many steps fill; what lies behind is empty."""
+    def attend_to(self, n_steps: int) -> None:
+        """Limit attention in the next steps to the keys of the first `n_steps`; the rest are empty."""
         self._n_keys = self.shape.beam_size * n_steps
         for cache, past_L2BHMK in zip(self.caches, self._pasts, strict=True):
             for layer, (key, value) in zip(cache.layers, past_L2BHMK, strict=True):
-                layer.past.key_BHMK, layer.past.value_BHMK = (
-                    key[:, :, : self._n_keys],
-                    value[:, :, : self._n_keys],
-                )
+                layer.past.key_BHMK = key[:, :, : self._n_keys]
+                layer.past.value_BHMK = value[:, :, : self._n_keys]
 
-    def begin(self, caches: Sequence[DecoderCache]) -> None:
-        """Take up sentences that have just been read. All tensors have to be zero."""
-        for own, memory_L2BHSK, other in zip(self.caches, self._memories, caches, strict=True):
-            copy_to_start(
-                memory_L2BHSK,
-                torch.stack(
-                    [
-                        torch.stack((layer.memory_key_BHSK, layer.memory_value_BHSK))
-                        for layer in other.layers
-                    ]
-                ),
-            )
-            n = len(other.may_attend_B11S)
-            own.may_attend_B11S[:n] = -math.inf
-            copy_to_start(own.may_attend_B11S, other.may_attend_B11S)
-        self.next_W.copy_(torch.arange(self.shape.beam_size))
+    def load_sources(self, caches: Sequence[DecoderCache]) -> None:
+        """Load sentences that have just been encoded. All tensors must be zero."""
+        for cache, memory_L2BHSK, source in zip(self.caches, self._memories, caches, strict=True):
+            memories = [
+                torch.stack((layer.memory_key_BHSK, layer.memory_value_BHSK))
+                for layer in source.layers
+            ]
+            copy_to_start(memory_L2BHSK, torch.stack(memories))
+            n_sentences = len(source.may_attend_B11S)
+            cache.may_attend_B11S[:n_sentences] = -math.inf
+            copy_to_start(cache.may_attend_B11S, source.may_attend_B11S)
+        self._next_W.copy_(torch.arange(self.shape.beam_size))
 
     def ancestors(self, parents_BW: Tensor) -> Tensor:
-        """Follow hypotheses into the coming step. Which cached positions each one descends from, itself included. Shape (B, W, M)."""
+        """Find the cached positions that each hypothesis of the coming step descends from.
+
+        Returns:
+            True at ancestors and at the hypothesis itself. Shape (B, W, M).
+        """
         may_attend_BWM = self._may_attend_BWM[:, :, : self._n_keys]
         B, W, M = may_attend_BWM.shape
-        inherited = may_attend_BWM.gather(1, parents_BW[:, :, None].expand(B, W, M))
-        return may_attend_BWM.copy_(
-            inherited.index_copy_(2, self.next_W, self.own_WW.expand(B, W, W))
-        )
+        inherited_BWM = may_attend_BWM.gather(1, parents_BW[:, :, None].expand(B, W, M))
+        itself_BWW = self._itself_WW.expand(B, W, W)
+        return may_attend_BWM.copy_(inherited_BWM.index_copy_(2, self._next_W, itself_BWW))
 
     def advance(self) -> None:
-        """The step is taken. Each model's cache has counted it."""
-        self.next_W += self.shape.beam_size
+        """Move to the positions of the next step. Each model's cache has counted the step."""
+        self._next_W += self.shape.beam_size
 
-    def part(self, sentences: Tensor) -> list[Tensor]:
-        """What is remembered of these sentences, copied. Indices of shape (B',)."""
-        return [
-            *(count.clone() for count in self._counts),
-            *(one.tensor.index_select(one.dim, sentences) for one in self._by_sentence),
-        ]
+    def copy_sentences(self, rows: Tensor) -> StateCopy:
+        """Copy the state of some sentences, given by their rows. Shape (B',)."""
+        return StateCopy(
+            [counter.clone() for counter in self._counters],
+            [tensor.index_select(dim, rows) for tensor, dim in self._by_sentence],
+        )
 
-    def resume(self, part: list[Tensor]) -> None:
-        """Take up sentences of a state of another shape. All tensors have to be zero."""
-        for own, other in zip(
-            (*self._counts, *(one.tensor for one in self._by_sentence)), part, strict=True
-        ):
-            copy_to_start(own, other)
+    def load_sentences(self, copied: StateCopy) -> None:
+        """Load sentences that were copied from another shape. All tensors must be zero."""
+        for counter, value in zip(self._counters, copied.counters, strict=True):
+            counter.copy_(value)
+        for (tensor, _), values in zip(self._by_sentence, copied.by_sentence, strict=True):
+            copy_to_start(tensor, values)
 
 
-def copy_to_start(room: Tensor, values: Tensor) -> None:
-    """Write values into the beginning of a tensor that is at least as large in each dimension."""
-    room[tuple(slice(0, size) for size in values.shape)] = values
+def copy_to_start(target: Tensor, values: Tensor) -> None:
+    """Write values to the start of a tensor that is at least as large in each dimension."""
+    target[tuple(slice(0, size) for size in values.shape)] = values

@@ -1,0 +1,146 @@
+"""Tensors for a search of one shape, and the step on them that a CUDA graph replays."""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mtkit.config.search import SearchConfig
+from mtkit.engines.cuda.decision import BeamTensors, DecisionTensors, decide
+from mtkit.engines.cuda.kernel_choice import kernels_for
+from mtkit.engines.cuda.scorer import CudaScorer
+from mtkit.engines.cuda.static_state import Arena, SearchShape, StateCopy, copy_to_start
+from mtkit.search.ensemble_scorer import EnsembleState
+from mtkit.search.hypothesis import length_penalty
+from mtkit.search.padding import coarse_length
+
+
+class SentencesCopy(NamedTuple):
+    """The state of some sentences, copied out of the buffers of one shape into those of another."""
+
+    state: StateCopy
+    beam: BeamTensors
+
+
+class GraphBuffers:
+    """All tensors of a search for B sentences with W hypotheses and at most T steps.
+
+    Args:
+        scorer: Computes log-probabilities.
+        config: Search settings.
+        shape: B, S, W and T.
+        arena: Memory for the tensors. It may hold the tensors of other shapes too, one at a time.
+        pool: Memory pool of CUDA graphs; None runs every step without a graph.
+    """
+
+    def __init__(
+        self,
+        scorer: CudaScorer,
+        config: SearchConfig,
+        shape: SearchShape,
+        arena: Arena,
+        pool: Any = None,
+    ) -> None:
+        B, _, W, T = shape
+        arena.used = 0
+        self.scorer, self.config, self.shape = scorer, config, shape
+        self.state = scorer.static_state(shape, arena.take)
+        beam = BeamTensors(
+            log_probs_BW=arena.take((B, W), torch.float32),
+            parents_BW=arena.take((B, W), torch.long),
+            token_ids_BW=arena.take((B, W), torch.long),
+            max_lengths_B=arena.take((B,), torch.long),
+            n_finished_B=arena.take((B,), torch.long),
+            best_scores_BN=arena.take((B, config.n_best), torch.float32),
+            final_penalties_B=arena.take((B,), torch.float32),
+            is_done_B=arena.take((B,), torch.bool),
+        )
+        n_unfinished, step = arena.take((1,), torch.int32), arena.take((1,), torch.long)
+        log_TBX = arena.take((T, B, 5 * W + 1), torch.int32)
+        self.n_bytes = arena.used
+        device = arena.buffer.device
+        penalties = [1.0, *(length_penalty(length, config) for length in range(1, T + 1))]
+        penalties_T = torch.tensor(penalties, device=device)
+        self.tensors = DecisionTensors(
+            beam, n_unfinished, penalties_T, self.state.length, step, log_TBX
+        )
+        kernels = kernels_for(device, W)
+        self._decide = decide if kernels is None else kernels.decide
+        self._pool, self._is_warm = pool, False
+        self._graphs: dict[int, torch.cuda.CUDAGraph] = {}
+        """Graphs by the number of steps whose keys they attend to."""
+
+    def load_sources(self, state: EnsembleState, max_lengths: list[int]) -> None:
+        """Start the search for sentences that have just been encoded. All tensors must be zero.
+
+        Args:
+            state: The scorer's state.
+            max_lengths: Maximum number of tokens of each sentence, EOS included.
+        """
+        beam = self.tensors.beam
+        self.state.load_sources(state.caches)
+        beam.token_ids_BW.fill_(self.scorer.bos_id)
+        # A search starts from a single empty hypothesis.
+        beam.log_probs_BW[:, 1:] = -math.inf
+        beam.best_scores_BN.fill_(-math.inf)
+        copy_to_start(beam.max_lengths_B, torch.tensor(max_lengths))
+        penalties = [length_penalty(length, self.config) for length in max_lengths]
+        copy_to_start(beam.final_penalties_B, torch.tensor(penalties))
+        beam.is_done_B[len(max_lengths) :] = True
+
+    def copy_sentences(self, rows: Tensor) -> SentencesCopy:
+        """Copy the state of some sentences, given by their rows. Shape (B',)."""
+        beam = BeamTensors(*(tensor.index_select(0, rows) for tensor in self.tensors.beam))
+        return SentencesCopy(self.state.copy_sentences(rows), beam)
+
+    def load_sentences(self, copied: SentencesCopy) -> None:
+        """Continue the search for sentences of another shape. All tensors must be zero."""
+        self.state.load_sentences(copied.state)
+        for tensor, values in zip(self.tensors.beam, copied.beam, strict=True):
+            copy_to_start(tensor, values)
+        self.tensors.beam.is_done_B[len(copied.beam.is_done_B) :] = True
+
+    def read_log(self, n_steps: int) -> np.ndarray:
+        """Return the decisions of the first steps on these buffers; see `DecisionLog`."""
+        return self.tensors.log_TBX[:n_steps].to("cpu", copy=True).numpy()
+
+    def take_step(self, n_steps: int) -> None:
+        """Take one step after `n_steps` others.
+
+        The first step on these buffers runs without a graph, so that libraries can initialise. The
+        others are captured once for each number of keys, and replayed.
+        """
+        n_visible = min(coarse_length(n_steps + 1), self.shape.max_steps)
+        if self._pool is None or not self._is_warm:
+            self.state.attend_to(n_visible)
+            self._step()
+            self._is_warm = True
+            return
+        if n_visible not in self._graphs:
+            self.state.attend_to(n_visible)
+            self._graphs[n_visible] = self._capture()
+        self._graphs[n_visible].replay()
+
+    def _capture(self) -> torch.cuda.CUDAGraph:
+        device = self.tensors.beam.is_done_B.device
+        graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream(device)
+        stream.wait_stream(torch.cuda.current_stream(stream.device))
+        with torch.cuda.stream(stream):
+            graph.capture_begin(pool=self._pool)
+            try:
+                self._step()
+            finally:
+                graph.capture_end()
+        torch.cuda.current_stream(stream.device).wait_stream(stream)
+        return graph
+
+    def _step(self) -> None:
+        # At most `beam_size` continuations of a hypothesis can be kept, and EOS may be among its
+        # best; while EOS is impossible, another one takes its place.
+        n_tokens = self.config.beam_size + 1 + (self.config.min_length > 0)
+        beam = self.tensors.beam
+        top = self.scorer.step_top_k(self.state, beam.token_ids_BW, beam.parents_BW, n_tokens)
+        self._decide(top, self.tensors, self.scorer.eos_id, self.config.min_length)
+        self.tensors.step.add_(1)
