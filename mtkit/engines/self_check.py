@@ -6,7 +6,7 @@ from mtkit.engines.shared_copy import UnsupportedModelError
 from mtkit.search.ensemble_scorer import EnsembleScorer
 
 _SOURCE_LENGTHS = (3, 6)
-_N_STEPS, _WIDTH = 3, 2
+_N_STEPS, _WIDTH = 2, 2
 
 
 @torch.inference_mode()
