@@ -1,4 +1,4 @@
-"""The coverage penalty: translations that leave source pieces out are worth less."""
+"""The coverage penalty, which lowers the scores of translations that omit parts of the source."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,19 +9,20 @@ from mtkit.errors import MtkitError
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.scorer import StepScorer
 
-_LEAST = 1e-10
+_MIN_COVERAGE = 1e-10
 
 
 def coverage_penalty(attention_TS: Tensor, beta: float) -> float:
-    """What is added to the score of a hypothesis; at most 0.
+    """Compute the term that is added to the score of a hypothesis; at most 0.
 
-    Wu et al. 2016 (arXiv:1609.08144), section 7: beta times the sum over the source pieces of log(min(sum of attention over the target, 1)).
+    Wu et al. 2016 (arXiv:1609.08144), section 7: beta times the sum over the source tokens of
+    log(min(sum of attention over the target, 1)).
 
     Args:
-        attention_TS: Of the target's tokens, EOS included, to the source pieces, the end mark not included.
+        attention_TS: Attention of the target tokens, EOS included, to the source tokens without EOS.
         beta: Strength; 0.2 is usual.
     """
-    return beta * float(attention_TS.sum(0).clamp(min=_LEAST, max=1.0).log().sum())
+    return beta * float(attention_TS.sum(0).clamp(min=_MIN_COVERAGE, max=1.0).log().sum())
 
 
 def require_attention(scorer: StepScorer[Any]) -> None:
@@ -40,26 +41,29 @@ def require_attention(scorer: StepScorer[Any]) -> None:
 def with_coverage(
     scorer: StepScorer[Any],
     sources: list[list[int]],
-    found: Sequence[list[Hypothesis]],
+    hypotheses: Sequence[list[Hypothesis]],
     beta: float,
 ) -> list[list[Hypothesis]]:
-    """Add the penalty to the scores of hypotheses; those of a sentence depend on that sentence alone.
+    """Add the penalty to the scores of hypotheses.
+
+    The result of a sentence depends on that sentence alone.
 
     Args:
-        scorer: Reads them once more, all tokens at a time.
-        sources: Token ids of each sentence.
-        found: The hypotheses of each sentence.
-        beta: Strength.
+        scorer: Computes the attention, all tokens at a time.
+        sources: Token ids of each sentence, without EOS.
+        hypotheses: Hypotheses of each sentence.
+        beta: Strength of the penalty.
     """
     return [
-        [*_judged(scorer, *one, beta)] if one[1] else [] for one in zip(sources, found, strict=True)
+        list(_rescored(scorer, source, candidates, beta)) if candidates else []
+        for source, candidates in zip(sources, hypotheses, strict=True)
     ]
 
 
-def _judged(
+def _rescored(
     scorer: StepScorer[Any], source: list[int], hypotheses: list[Hypothesis], beta: float
 ) -> Iterator[Hypothesis]:
-    # Beside other sentences there would be more padding, which changes sums in the last bit.
+    # In a batch with other sentences there would be more padding, which changes the last bit of sums.
     attention_WTS = scorer.attention(
         [source] * len(hypotheses), [hypothesis.token_ids for hypothesis in hypotheses]
     )

@@ -1,4 +1,4 @@
-"""Makes a lexical shortlist from a training corpus."""
+"""Making of a lexical shortlist from a training corpus."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,18 +18,18 @@ from mtkit.search.shortlist.subword_translations import learn_translations
 from mtkit.tokenizer.subword import Tokenizer
 
 _CHUNK_PAIRS = 4096
-_MAX_PIECES = 256
+_MAX_TOKENS = 256
 
 
 def make_shortlist(store: TokenStore, tokenizer: Tokenizer, config: ShortlistConfig) -> Shortlist:
-    """Choose the candidates of each source piece: its probable translations, and the piece that reads the same.
+    """Select the candidates of each source token: its probable translations and its identical token.
 
-    Always allowed are EOS, UNK, bytes, and the most frequent pieces of the target.
+    EOS, UNK, bytes and the most frequent target tokens are always allowed.
 
     Args:
-        store: Training pairs in this tokenizer's pieces.
-        tokenizer: Of the model.
-        config: How many candidates.
+        store: Training pairs, encoded with this tokenizer.
+        tokenizer: Tokenizer of the model.
+        config: Numbers of candidates.
     Raises:
         MtkitError: There are no pairs.
     """
@@ -38,55 +38,59 @@ def make_shortlist(store: TokenStore, tokenizer: Tokenizer, config: ShortlistCon
     learned = learn_translations(
         store, tokenizer.src.vocab_size, tokenizer.tgt.vocab_size, max_pairs=config.max_pairs
     )
-    hidden = [tokenizer.tgt.special.pad, tokenizer.tgt.special.bos]
-    twins = _twins(tokenizer)
+    never = [tokenizer.tgt.special.pad, tokenizer.tgt.special.bos]
+    identical = _identical_tokens(tokenizer)
     rows = []
-    for piece in range(tokenizer.src.vocab_size):
-        first, last = learned.offsets[piece], learned.offsets[piece + 1]
+    for src_id in range(tokenizer.src.vocab_size):
+        first, last = learned.offsets[src_id], learned.offsets[src_id + 1]
         row = learned.tgt_ids[first : min(last, first + config.n_candidates)]
-        twin = twins.get(piece)
-        rows.append(row if twin is None or twin in row or twin in hidden else np.append(row, twin))
+        tgt_id = identical.get(src_id)
+        if tgt_id is not None and tgt_id not in row and tgt_id not in never:
+            row = np.append(row, tgt_id)
+        rows.append(row)
     settings = config.model_dump(exclude={"max_pairs"}) | {
         "n_pairs": min(len(store), config.max_pairs)
     }
-    return Shortlist.of(rows, _always(store, tokenizer, config.n_frequent), tokenizer, settings)
+    always = _always_allowed(store, tokenizer, config.n_frequent)
+    return Shortlist.from_rows(rows, always, tokenizer, settings)
 
 
-def _twins(tokenizer: Tokenizer) -> dict[int, int]:
-    """Which piece of the target reads as a piece of the source."""
+def _identical_tokens(tokenizer: Tokenizer) -> dict[int, int]:
+    """Map source ids to the ids of target tokens with the same text."""
     if tokenizer.joint:
-        return {piece: piece for piece in range(tokenizer.src.vocab_size)}
-    tgt_ids = {piece.text: number for number, piece in enumerate(tokenizer.tgt.entries())}
+        return {token_id: token_id for token_id in range(tokenizer.src.vocab_size)}
+    tgt_ids = {entry.text: tgt_id for tgt_id, entry in enumerate(tokenizer.tgt.entries())}
     return {
-        number: tgt_ids[piece.text]
-        for number, piece in enumerate(tokenizer.src.entries())
-        if piece.text in tgt_ids
+        src_id: tgt_ids[entry.text]
+        for src_id, entry in enumerate(tokenizer.src.entries())
+        if entry.text in tgt_ids
     }
 
 
-def _always(store: TokenStore, tokenizer: Tokenizer, n_frequent: int) -> NDArray[np.int64]:
+def _always_allowed(store: TokenStore, tokenizer: Tokenizer, n_frequent: int) -> NDArray[np.int64]:
     special = tokenizer.tgt.special
     counts = np.zeros(tokenizer.tgt.vocab_size, np.int64)
     for first in range(0, len(store), 1 << 16):
         ids = store.gather("tgt", np.arange(first, min(first + (1 << 16), len(store)))).ids
         counts += np.bincount(ids, minlength=len(counts))
-    frequent = [
-        piece for piece in np.argsort(-counts, kind="stable")[:n_frequent].tolist() if counts[piece]
+    most_frequent = np.argsort(-counts, kind="stable")[:n_frequent].tolist()
+    frequent = [token_id for token_id in most_frequent if counts[token_id]]
+    byte_ids = [
+        token_id for token_id, entry in enumerate(tokenizer.tgt.entries()) if entry.kind == "byte"
     ]
-    others = [
-        number for number, piece in enumerate(tokenizer.tgt.entries()) if piece.kind == "byte"
-    ]
-    return np.setdiff1d(
-        [special.eos, special.unk, *others, *frequent], [special.pad, special.bos]
-    ).astype(np.int64)
+    allowed = [special.eos, special.unk, *byte_ids, *frequent]
+    return np.setdiff1d(allowed, [special.pad, special.bos]).astype(np.int64)
 
 
 @contextmanager
 def store_of_pairs(pairs: Iterable[SentencePair], tokenizer: Tokenizer) -> Iterator[TokenStore]:
-    """A token store of some pairs, on disk until the block ends. Pairs with a blank side, or more than 256 pieces on one, are left out."""
+    """Write pairs to a temporary token store, which is deleted when the block ends.
+
+    Pairs with an empty side or with more than 256 tokens on one side are left out.
+    """
     with TemporaryDirectory(prefix="mtkit-") as name:
-        folder = Path(name)
-        with StoreWriter(folder, tokenizer.src.vocab_size, tokenizer.tgt.vocab_size) as writer:
+        store_dir = Path(name)
+        with StoreWriter(store_dir, tokenizer.src.vocab_size, tokenizer.tgt.vocab_size) as writer:
             iterator = iter(pairs)
             while chunk := list(islice(iterator, _CHUNK_PAIRS)):
                 encoded = zip(
@@ -97,8 +101,8 @@ def store_of_pairs(pairs: Iterable[SentencePair], tokenizer: Tokenizer) -> Itera
                 kept = [
                     (src, tgt)
                     for src, tgt in encoded
-                    if 0 < len(src) <= _MAX_PIECES and 0 < len(tgt) <= _MAX_PIECES
+                    if 0 < len(src) <= _MAX_TOKENS and 0 < len(tgt) <= _MAX_TOKENS
                 ]
                 writer.append([src for src, _ in kept], [tgt for _, tgt in kept])
             writer.finish({"tokenizer_sha256": tokenizer.sha256})
-        yield TokenStore.open(folder, check_hashes=False)
+        yield TokenStore.open(store_dir, check_hashes=False)
