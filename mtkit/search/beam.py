@@ -64,7 +64,7 @@ def beam_search(
             break
         if len(unfinished) < len(beam.sentences):
             rows = torch.tensor(unfinished, device=beam.log_probs_BW.device)
-            state.keep(rows)
+            state.select(rows)
             rules.select(rows)
             beam = beam.select(rows)
     if config.coverage_penalty:

@@ -72,7 +72,7 @@ class EnsembleState:
         """Count a step."""
         self.n_steps += 1
 
-    def keep(self, sentences: Tensor) -> None:
+    def select(self, sentences: Tensor) -> None:
         """See `ScorerState`."""
         for cache in self.caches:
             cache.select(sentences)

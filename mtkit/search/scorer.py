@@ -12,15 +12,15 @@ from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.top_k import top_k
 
 Averaging = Literal["mean", "log_mean"]
-"""What an ensemble averages: probabilities, or log-probabilities that are then renormalised."""
+"""Average over an ensemble: of probabilities, or of log-probabilities, which are renormalised."""
 BatchSearch = Callable[[list[list[int]]], list[list[Hypothesis]]]
 """Finds the n best hypotheses of each source of a batch."""
 
 
 class ScorerState(Protocol):
-    """State of the sentences being translated; changed by `step`, `step_top_k` and `keep`."""
+    """State of the sentences being translated; changed by `step`, `step_top_k` and `select`."""
 
-    def keep(self, sentences: Tensor) -> None:
+    def select(self, sentences: Tensor) -> None:
         """Drop all sentences but these. Indices into the present ones, shape (B',)."""
         ...
 
@@ -41,8 +41,8 @@ class TopTokens(NamedTuple):
 def top_tokens_of(log_probs_BWV: Tensor, k: int, eos_id: int) -> TopTokens:
     """Select the k most probable next tokens, or all of them if there are fewer."""
     B, W, V = log_probs_BWV.shape
-    values, places = top_k(log_probs_BWV.flatten(0, 1), min(k, V))
-    return TopTokens(values.view(B, W, -1), places.view(B, W, -1), log_probs_BWV[:, :, eos_id])
+    values, indices = top_k(log_probs_BWV.flatten(0, 1), min(k, V))
+    return TopTokens(values.view(B, W, -1), indices.view(B, W, -1), log_probs_BWV[:, :, eos_id])
 
 
 class StepScorer(Protocol[State]):

@@ -90,7 +90,7 @@ def decode_single_path(
         rules.advance(torch.zeros_like(last_B1), last_B1)
         if len(unfinished) < len(sentences):
             rows = torch.tensor(unfinished, device=last_B1.device)
-            state.keep(rows)
+            state.select(rows)
             rules.select(rows)
             last_B1 = last_B1.index_select(0, rows)
             sentences = [sentences[row] for row in unfinished]

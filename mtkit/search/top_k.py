@@ -1,4 +1,4 @@
-"""The largest values of long rows."""
+"""Fast selection of the largest values of long rows."""
 
 import torch
 from torch import Tensor
@@ -7,15 +7,16 @@ _BLOCK = 64
 
 
 def top_k(values_BX: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k largest values of each row and their places, largest first; as torch.topk, several times as fast on a CPU.
+    """Select the k largest values of each row, as `torch.topk` does, but several times as fast on a CPU.
 
-    The k largest lie in the k blocks with the largest maxima, so only these are looked through.
+    The k largest values are in the k blocks with the largest maxima, so only these are searched.
 
     Args:
         values_BX: Rows without NaN.
-        k: At most X.
+        k: Number of values, at most X.
     Returns:
-        Values and places, shape (B, k) each. Which of equal values comes first is not defined.
+        Values and their indices, the largest first, of shape (B, k) each. The order of equal values
+        is undefined.
     """
     B, X = values_BX.shape
     n_blocks = X // _BLOCK
@@ -24,18 +25,17 @@ def top_k(values_BX: Tensor, k: int) -> tuple[Tensor, Tensor]:
         return top.values, top.indices
     blocks_BNC = values_BX[:, : n_blocks * _BLOCK].unflatten(1, (n_blocks, _BLOCK))
     chosen_Bk = blocks_BNC.amax(2).topk(k, dim=1).indices
-    # Whole blocks are fetched much faster by row number than value by value.
+    # Gathering whole blocks by row number is much faster than gathering single values.
     if n_blocks * _BLOCK == X and values_BX.is_contiguous():
         rows = (chosen_Bk + torch.arange(0, B * n_blocks, n_blocks)[:, None]).flatten()
         candidates = values_BX.view(-1, _BLOCK).index_select(0, rows).view(B, k * _BLOCK)
     else:
         candidates = blocks_BNC.gather(1, chosen_Bk[:, :, None].expand(B, k, _BLOCK)).flatten(1)
-    places = (chosen_Bk[:, :, None] * _BLOCK + torch.arange(_BLOCK)).flatten(1)
+    indices = (chosen_Bk[:, :, None] * _BLOCK + torch.arange(_BLOCK)).flatten(1)
+    # The values after the last whole block are always candidates.
     if n_blocks * _BLOCK < X:
         rest = torch.arange(n_blocks * _BLOCK, X)
-        candidates, places = (
-            torch.cat((candidates, values_BX[:, rest]), 1),
-            torch.cat((places, rest.expand(B, -1)), 1),
-        )
+        candidates = torch.cat((candidates, values_BX[:, rest]), dim=1)
+        indices = torch.cat((indices, rest.expand(B, -1)), dim=1)
     top = candidates.topk(k, dim=1)
-    return top.values, places.gather(1, top.indices)
+    return top.values, indices.gather(1, top.indices)

@@ -17,7 +17,7 @@ class TableState:
         self.sentences = sentences
         self.prefixes: list[list[tuple[int, ...]]] = [[()] for _ in sentences]
 
-    def keep(self, sentences):
+    def select(self, sentences):
         rows = sentences.tolist()
         self.sentences = [self.sentences[row] for row in rows]
         self.prefixes = [self.prefixes[row] for row in rows]

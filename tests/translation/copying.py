@@ -10,7 +10,7 @@ class CopyingState:
         self.sources = sources
         self.n_steps = 0
 
-    def keep(self, sentences):
+    def select(self, sentences):
         self.sources = [self.sources[row] for row in sentences.tolist()]
 
 
