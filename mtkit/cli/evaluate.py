@@ -183,9 +183,9 @@ def _load(
     from mtkit.engines.choose import choose_engine
 
     if choose_engine(engine, model_dirs) == "ctranslate2":
-        from mtkit.engines.ctranslate2.engine import load_translator
+        from mtkit.translation.exported import load_exported_translator
 
-        return load_translator(model_dirs, **options)
+        return load_exported_translator(model_dirs, **options)
     from mtkit.translation.translator import Translator
 
     return Translator.load(model_dirs, **options)

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from mtkit.config.search import SearchConfig
-from mtkit.engines.ctranslate2.engine import load_translator
 from mtkit.engines.ctranslate2.exported_dir import Verification
 from mtkit.engines.protocol import SearchRequest
 from mtkit.evaluation.metrics import evaluate
 from mtkit.search.hypothesis import Hypothesis
+from mtkit.translation.exported import load_exported_translator
 from mtkit.translation.source_encoder import SourceLine
 from mtkit.translation.translator import Translator
 
@@ -48,7 +48,7 @@ def verify(
         MtkitError: A folder is damaged, or CTranslate2 does not have a setting.
     """
     ours = Translator.load(model_dir, device="cpu", precision="float32")
-    theirs = load_translator(exported_dir, device="cpu")
+    theirs = load_exported_translator(exported_dir, device="cpu")
     used: dict[str, Any] = {
         name: value for name, value in overrides.items() if name != "mbr_utility"
     } | {"n_best": 1, "mbr": 0}

@@ -10,12 +10,12 @@ from mtkit.checkpoint.model_dir import load_model_dir, save_model_dir
 from mtkit.config.search import SearchConfig
 from mtkit.engines.batch_journal import BatchJournal
 from mtkit.engines.choose import choose_engine
-from mtkit.engines.ctranslate2.engine import load_translator
 from mtkit.engines.ctranslate2.exported_dir import QUANTIZATIONS, load_exported_dir
 from mtkit.engines.protocol import SearchRequest
 from mtkit.errors import MtkitError
 from mtkit.interop.export import VerificationText, export_ctranslate2
 from mtkit.search.constraints.constraints import Constraints
+from mtkit.translation.exported import load_exported_translator
 from mtkit.translation.translator import Translator
 
 TEXTS = [
@@ -37,7 +37,7 @@ def make_both(make_trained, tmp_path):
         save_model_dir(tmp_path / "model", trained)
         export_ctranslate2(tmp_path / "model", tmp_path / "out", quantization)
         ours = Translator([trained], n_workers=1, tags=tags, tgt_tags=tgt_tags)
-        return ours, load_translator(
+        return ours, load_exported_translator(
             tmp_path / "out",
             device="cpu",
             precision="auto",
@@ -95,7 +95,7 @@ def make_ending(make_both, make_trained, tmp_path):
                 trained.model.output.weight[piece_id] = -30.0 * bias / bias.square().sum()
         save_model_dir(tmp_path / "model", trained)
         export_ctranslate2(tmp_path / "model", tmp_path / "out")
-        return Translator([trained], n_workers=1), load_translator(
+        return Translator([trained], n_workers=1), load_exported_translator(
             tmp_path / "out", device="cpu", n_workers=1
         )
 
@@ -189,7 +189,7 @@ def test_lines_in_lines_out(make_both):
 
 
 def test_what_it_does_not_have_is_told_all_at_once(exported):
-    theirs = load_translator(exported, device="cpu", n_workers=1)
+    theirs = load_exported_translator(exported, device="cpu", n_workers=1)
     with pytest.raises(MtkitError, match=r"coverage_penalty, repetition_penalty") as caught:
         theirs.translate(["나"], coverage_penalty=0.2, repetition_penalty=1.2)
     assert "--engine torch" in caught.value.hint
@@ -207,7 +207,7 @@ def test_a_device_that_cannot_calculate_so(exported):
     if "float16" in ctranslate2.get_supported_compute_types("cpu"):
         pytest.skip("this processor calculates in float16")
     with pytest.raises(MtkitError, match="does not calculate in fp16") as caught:
-        load_translator(exported, device="cpu", precision="fp16")
+        load_exported_translator(exported, device="cpu", precision="fp16")
     assert "float32" in caught.value.hint
 
 
@@ -241,7 +241,7 @@ def test_the_comparison_is_kept(make_trained, tmp_path):
     assert found is not None
     translators = (
         Translator.load(tmp_path / "model", device="cpu"),
-        load_translator(tmp_path / "out", device="cpu"),
+        load_exported_translator(tmp_path / "out", device="cpu"),
     )
     for share, loop_guard in (found.equal_lines, True), (found.equal_lines_first, False):
         ours, theirs = (
@@ -357,9 +357,11 @@ def test_a_damaged_folder_is_told(exported, name, damage, message):
 
 
 def test_what_it_calculates_in_is_told(exported):
-    assert load_translator(exported, "cpu").placement == "CTranslate2 in float32 on the CPU"
     assert (
-        load_translator(exported, "cpu", "int8").placement
+        load_exported_translator(exported, "cpu").placement == "CTranslate2 in float32 on the CPU"
+    )
+    assert (
+        load_exported_translator(exported, "cpu", "int8").placement
         == "CTranslate2 in int8_float32 on the CPU"
     )
 
@@ -372,11 +374,11 @@ def test_which_engine_a_folder_is_for(exported, tmp_path):
     with pytest.raises(MtkitError, match="not for torch"):
         choose_engine("torch", [exported])
     with pytest.raises(MtkitError, match="not an exported model"):
-        load_translator(model)
+        load_exported_translator(model)
     with pytest.raises(MtkitError, match="one model"):
-        load_translator([exported, exported])
+        load_exported_translator([exported, exported])
     with pytest.raises(MtkitError, match="--shortlist, --batch-invariant"):
-        load_translator(exported, shortlist=True, batch_invariant=True)
+        load_exported_translator(exported, shortlist=True, batch_invariant=True)
     with pytest.raises(MtkitError, match="exported to another engine"):
         load_model_dir(exported)
 
@@ -395,8 +397,8 @@ def test_tags_stand_before_the_source(make_trained, tmp_path):
     save_model_dir(tmp_path / "model", trained)
     export_ctranslate2(tmp_path / "model", tmp_path / "out")
     plain, tagged = (
-        load_translator(tmp_path / "out"),
-        load_translator(tmp_path / "out", tags=["<2en>"]),
+        load_exported_translator(tmp_path / "out"),
+        load_exported_translator(tmp_path / "out", tags=["<2en>"]),
     )
     line = "나는 학교에 간다"
     assert (

@@ -1,4 +1,4 @@
-"""CTranslate2 as the engine of a translator."""
+"""CTranslate2 as an engine."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +25,6 @@ from mtkit.model.device import choose_device, describe_device
 from mtkit.search.constraints.constraints import Constraints
 from mtkit.search.hypothesis import Hypothesis, length_penalty
 from mtkit.search.max_length import max_target_lengths
-from mtkit.translation.translator import Translator
 
 _COMPUTE_TYPES = {
     "auto": "default",
@@ -48,14 +47,16 @@ class _Batch:
 
 
 class CTranslate2Engine:
-    """Searches with a model that was exported to CTranslate2; see `Engine`.
+    """Searches with a model that was exported to CTranslate2; see `Engine` and README.md.
 
-    Hypotheses, their log-probabilities and scores are what mtkit's own search gives, with three exceptions:
+    Hypotheses, log-probabilities and scores are those of mtkit's own search, with three exceptions:
 
-    - What is forbidden (padding, BOS, too early an end, repeated n-grams) gives its probability to the rest, not to nobody. The second search of the
-      loop guard forbids repeated n-grams, so that it may find another translation than mtkit's.
-    - A hypothesis that is cut at the maximum length has no end, and no cost of one.
-    - Where more hypotheses than the beam holds have ended, those beyond are dropped by length ** alpha, even under another penalty.
+    - The probability of forbidden tokens (padding, BOS, EOS before the minimum length, repeated
+      n-grams) is shared among the other tokens; in mtkit's search it is lost. The second search of
+      the loop guard forbids repeated n-grams, so it may find another translation than mtkit's.
+    - A hypothesis that is cut at the maximum length has no EOS, and no cost of one.
+    - Where more hypotheses than the beam holds have ended, those beyond are dropped by
+      length ** alpha, even under another length penalty.
 
     Args:
         exported: The model.
@@ -66,6 +67,9 @@ class CTranslate2Engine:
     def __init__(self, exported: ExportedModel, translator: Any, n_workers: int) -> None:
         self.translator = translator
         self.n_workers = n_workers
+        self.exported = exported
+        self.placement = ""
+        """Precision and device, if the model was loaded: `CTranslate2 in int8 on the CPU`."""
         src, tgt = exported.tokenizer.src, exported.tokenizer.tgt
         self._src_pieces, self._tgt_pieces = vocabulary_tokens(src), vocabulary_tokens(tgt)
         self._tgt_ids = {piece: piece_id for piece_id, piece in enumerate(self._tgt_pieces)}
@@ -278,60 +282,29 @@ def refuse_unknown_ways(
         )
 
 
-def load_translator(
-    model_dirs: Path | str | Sequence[Path | str],
-    device: str = "auto",
-    precision: SearchPrecision = "auto",
-    n_workers: int | None = None,
-    tags: Sequence[str] = (),
-    tgt_tags: Sequence[str] = (),
-    shortlist: Path | str | bool = False,
-    batch_invariant: bool = False,
-) -> Translator:
-    """A translator that runs an exported model in CTranslate2; takes what `Translator.load` takes.
+def load_engine(
+    path: Path, device: str, precision: SearchPrecision, n_workers: int | None
+) -> CTranslate2Engine:
+    """Load an exported model in CTranslate2.
 
     Args:
-        model_dirs: One folder that `mtkit export ctranslate2` wrote.
+        path: Directory that `mtkit export ctranslate2` wrote.
         device: cpu, cuda, cuda:N, or auto.
-        precision: What it calculates in; auto is what the folder holds, or what comes next to it on the device.
-        n_workers: On a CPU, batches at a time, each by one thread; default one for each that torch may use.
-        tags: See `Translator`.
-        tgt_tags: See `Translator`.
-        shortlist: Not available.
-        batch_invariant: Not available.
+        precision: Precision of the computation; auto is that of the file, or the nearest one that
+            the device supports.
+        n_workers: On a CPU, batches at a time, each by one thread; default one per thread of torch.
     Raises:
-        MtkitError: CTranslate2 is missing, or does not have what is asked for; the folder is missing, or damaged; or the device cannot calculate so.
+        MtkitError: CTranslate2 is missing; the directory is missing or damaged; or the device does
+            not support the precision.
     """
     require_ctranslate2()
-    if lacking := [
-        name
-        for name, is_asked in (("--shortlist", shortlist), ("--batch-invariant", batch_invariant))
-        if is_asked
-    ]:
-        raise MtkitError(
-            f"not available with CTranslate2: {', '.join(lacking)}",
-            "leave it out, or use the model that was exported",
-        )
-    folders = [model_dirs] if isinstance(model_dirs, Path | str) else list(model_dirs)
-    if len(folders) != 1:
-        raise MtkitError(
-            f"CTranslate2 translates with one model, and {len(folders)} are given",
-            "give one, or use mtkit's own engine",
-        )
-    exported = load_exported_dir(Path(folders[0]))
+    exported = load_exported_dir(path)
     chosen = _device(device)
     workers = 1 if chosen.type == "cuda" else n_workers or torch.get_num_threads()
-    config = exported.config.model
     opened = _open(exported.path, chosen, precision, workers)
-    translator = Translator.with_engine(
-        CTranslate2Engine(exported, opened, workers),
-        config,
-        exported.tokenizer,
-        tags=tags,
-        tgt_tags=tgt_tags,
-    )
-    translator.placement = f"CTranslate2 in {opened.compute_type} on {describe_device(chosen)}"
-    return translator
+    engine = CTranslate2Engine(exported, opened, workers)
+    engine.placement = f"CTranslate2 in {opened.compute_type} on {describe_device(chosen)}"
+    return engine
 
 
 def _device(device: str) -> torch.device:

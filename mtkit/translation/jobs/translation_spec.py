@@ -118,7 +118,7 @@ class TranslationSpec:
     def translator(self, layout: "DeviceLayout", index: int = 0) -> "Translator":
         """Load the models for one of the processes; a single one logs its precision and device."""
         if self.engine == "ctranslate2":
-            from mtkit.engines.ctranslate2.engine import load_translator as load
+            from mtkit.translation.exported import load_exported_translator as load
         else:
             from mtkit.translation.translator import Translator
 
