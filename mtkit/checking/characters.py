@@ -68,10 +68,10 @@ class CharClassCounter:
         )
         lengths = np.fromiter(map(len, lines), np.int64, len(lines)) + 1
         starts = np.cumsum(lengths) - lengths
-        found = np.flatnonzero(np.bincount(kinds, minlength=len(self._names)))
+        present = np.flatnonzero(np.bincount(kinds, minlength=len(self._names)))
         return {
             self._names[kind]: np.add.reduceat(kinds == kind, starts, dtype=np.int64)
-            for kind in found
+            for kind in present
             if self._names[kind] != _OTHER
         }
 

@@ -72,16 +72,16 @@ def check_corpora(
     if n_workers is None:
         n_workers = n_cores() if sum(map(_n_bytes, corpora)) >= _MIN_PARALLEL_BYTES else 0
     snapshot = FileSnapshot.take(corpus.source for corpus in corpora)
-    with tempfile.TemporaryDirectory(prefix="mtkit-check-") as folder:
+    with tempfile.TemporaryDirectory(prefix="mtkit-check-") as temp_dir:
         try:
             report = CheckReport(
-                tuple(_corpus_reports(corpora, Path(folder), n_shown, find_shift, n_workers))
+                tuple(_corpus_reports(corpora, Path(temp_dir), n_shown, find_shift, n_workers))
             )
         except OSError as exc:
             if exc.errno != errno.ENOSPC:
                 raise
             raise MtkitError(
-                f"`{folder}`: no room left",
+                f"`{temp_dir}`: no room left",
                 "set TMPDIR to a folder with room for 100 bytes for each pair",
             ) from None
     snapshot.check()
@@ -94,7 +94,7 @@ def _n_bytes(corpus: CheckedCorpus) -> int:
 
 
 def _corpus_reports(
-    corpora: Sequence[CheckedCorpus], folder: Path, n_shown: int, find_shift: bool, n_workers: int
+    corpora: Sequence[CheckedCorpus], temp_dir: Path, n_shown: int, find_shift: bool, n_workers: int
 ) -> Iterator[CorpusReport]:
     held_out = {
         corpus.number: held_out_keys(corpus) for corpus in corpora if corpus.role != "train"
@@ -105,31 +105,39 @@ def _corpus_reports(
     with progress("Checking") as bar:
         scans = [
             scan_corpus(
-                corpus, folder, all_keys if corpus.role == "train" else frozenset(), n_workers, bar
+                corpus,
+                temp_dir,
+                all_keys if corpus.role == "train" else frozenset(),
+                n_workers,
+                bar,
             )
             for corpus in corpora
         ]
     drafts: dict[int, list[FindingDraft]] = {corpus.number: [] for corpus in corpora}
-    training = [done for done in scans if done.corpus.role == "train"]
+    training = [result for result in scans if result.corpus.role == "train"]
     # One held-out corpus may hold what another holds.
-    for group in [training, *([done] for done in scans if done.corpus.role != "train")]:
-        for number, draft in find_repeats(group, folder, n_shown):
+    for group in [training, *([result] for result in scans if result.corpus.role != "train")]:
+        for number, draft in find_repeats(group, temp_dir, n_shown):
             drafts[number].append(draft)
     for number, keys_of_line in held_out.items():
         drafts[number] += find_overlaps(keys_of_line, training)
     has_overlap = any(
-        draft.name == "overlap" for of_corpus in drafts.values() for draft in of_corpus
+        draft.name == "overlap"
+        for drafts_of_corpus in drafts.values()
+        for draft in drafts_of_corpus
     )
-    looks_for_overlap = any(done.corpus.role != "train" and done.error is None for done in scans)
-    for done in scans:
-        corpus = done.corpus
+    looks_for_overlap = any(
+        result.corpus.role != "train" and result.error is None for result in scans
+    )
+    for result in scans:
+        corpus = result.corpus
         shifts = _shifts(corpus) if find_shift else []
-        of_corpus = [
+        drafts_of_corpus = [
             *drafts[corpus.number],
             *_swapped_names(corpus),
-            *make_findings(done.counts, corpus.languages, shifts),
+            *make_findings(result.counts, corpus.languages, shifts),
         ]
-        report = _corpus_report(done, of_corpus, n_shown, () if find_shift else ("shift",))
+        report = _corpus_report(result, drafts_of_corpus, n_shown, () if find_shift else ("shift",))
         if corpus.role == "train" and not looks_for_overlap and report.is_complete:
             report = replace(report, not_checked=(*report.not_checked, "overlap"))
         # What is held out overlaps with the training corpora, and is reported with the former.
@@ -161,28 +169,33 @@ def _swapped_names(corpus: CheckedCorpus) -> Iterator[FindingDraft]:
 
 
 def _corpus_report(
-    done: ScanResult, drafts: Sequence[FindingDraft], n_shown: int, not_checked: tuple[str, ...]
+    result: ScanResult, drafts: Sequence[FindingDraft], n_shown: int, not_checked: tuple[str, ...]
 ) -> CorpusReport:
     """Look up the lines that are to be shown."""
-    corpus, sides = done.corpus, done.counts.sides
-    if done.error is not None:
+    corpus, sides = result.corpus, result.counts.sides
+    if result.error is not None:
         # That a file which could not be read holds no pairs goes without saying.
         drafts = [draft for draft in drafts if draft.name != "no_pairs"]
         drafts.append(
             FindingDraft(
-                "unreadable", "pair", Occurrences(1), 1, done.error.message, todo=done.error.hint
+                "unreadable",
+                "pair",
+                Occurrences(1),
+                1,
+                result.error.message,
+                todo=result.error.hint,
             )
         )
-        found = {draft.name for draft in drafts}
-        not_checked = tuple(name for name in RULES if name not in found)
-    shown = {line for draft in drafts for line in draft.places.lines[:n_shown]}
-    beside = {
+        found_rules = {draft.name for draft in drafts}
+        not_checked = tuple(name for name in RULES if name not in found_rules)
+    lines = {line for draft in drafts for line in draft.occurrences.lines[:n_shown]}
+    partner_lines = {
         draft.translated_by[line]
         for draft in drafts
-        for line in draft.places.lines[:n_shown]
+        for line in draft.occurrences.lines[:n_shown]
         if line in draft.translated_by
     }
-    texts = lookup_lines(TolerantReader(corpus), shown | beside)
+    texts = lookup_lines(TolerantReader(corpus), lines | partner_lines)
     return CorpusReport(
         role=corpus.role,
         name=corpus_name(corpus.source),
@@ -192,7 +205,7 @@ def _corpus_report(
         n_chars=(sides["src"].n_chars, sides["tgt"].n_chars),
         findings=_worst_first(_finding(corpus, draft, texts, n_shown) for draft in drafts),
         not_checked=not_checked,
-        is_complete=done.error is None,
+        is_complete=result.error is None,
     )
 
 
@@ -203,26 +216,26 @@ def _finding(
     n_shown: int,
 ) -> Finding:
     examples = []
-    for line in draft.places.lines[:n_shown]:
-        shown: dict[str, RawLine | None] = dict(
+    for line in draft.occurrences.lines[:n_shown]:
+        side_texts: dict[str, RawLine | None] = dict(
             zip(("src", "tgt"), texts.get(line, (None, None)), strict=True)
         )
         if draft.where != "pair" and draft.name not in _SHOWN_AS_PAIRS:
-            shown = {draft.where: shown[draft.where]}
+            side_texts = {draft.where: side_texts[draft.where]}
         note = draft.notes.get(line, "")
-        if (other := draft.translated_by.get(line)) is not None and (
-            text := texts.get(other, (None, None))[1]
+        if (partner := draft.translated_by.get(line)) is not None and (
+            text := texts.get(partner, (None, None))[1]
         ) is not None:
-            note = f"goes with line {other:,}: {excerpt(text)}"
+            note = f"goes with line {partner:,}: {excerpt(text)}"
         if draft.name == "invalid_utf8":
-            note = f"byte {first_invalid_byte(shown[draft.where] or b'')}"
+            note = f"byte {first_invalid_byte(side_texts[draft.where] or b'')}"
         examples.append(
             Example(
                 line,
                 note=note,
                 **{
                     side: excerpt(text, draft.name)
-                    for side, text in shown.items()
+                    for side, text in side_texts.items()
                     if text is not None
                 },
             )
@@ -231,15 +244,17 @@ def _finding(
         name=draft.name,
         where=draft.where,
         severity=severity_of(
-            draft.name, draft.places.n / max(1, draft.n_of), is_trained_on=corpus.role == "train"
+            draft.name,
+            draft.occurrences.n / max(1, draft.n_of),
+            is_trained_on=corpus.role == "train",
         ),
-        n=draft.places.n,
+        n=draft.occurrences.n,
         n_of=draft.n_of,
-        lines=tuple(draft.places.lines),
+        lines=tuple(draft.occurrences.lines),
         examples=tuple(examples),
         detail=draft.detail,
         todo=_todo(corpus, draft) or RULES[draft.name].todo,
-        more=draft.more,
+        figures=draft.figures,
     )
 
 

@@ -91,10 +91,10 @@ class CorpusCounts:
         """Add the tally of lines that follow."""
         for side in SIDES:
             self.sides[side].merge(other.sides[side])
-        for key, places in other.occurrences.items():
-            self.occurrences.setdefault(key, Occurrences()).add(places.lines, places.n)
-        for mix, places in other.scripts.items():
+        for key, occurrences in other.occurrences.items():
+            self.occurrences.setdefault(key, Occurrences()).add(occurrences.lines, occurrences.n)
+        for mix, occurrences in other.scripts.items():
             if mix in self.scripts or len(self.scripts) < _MAX_SCRIPT_MIXES:
-                self.scripts.setdefault(mix, Occurrences()).add(places.lines, places.n)
+                self.scripts.setdefault(mix, Occurrences()).add(occurrences.lines, occurrences.n)
         self.ratios.merge(other.ratios)
         self.n_usable += other.n_usable

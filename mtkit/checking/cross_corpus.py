@@ -31,53 +31,54 @@ _KIND_DESCRIPTIONS = {
 
 
 def find_repeats(
-    group: Sequence[ScanResult], folder: Path, n_shown: int
+    group: Sequence[ScanResult], temp_dir: Path, n_shown: int
 ) -> Iterator[tuple[int, FindingDraft]]:
     """What comes more than once in some corpora, which are read as one.
 
     Args:
         group: Their scans, in order.
-        folder: Where to work.
+        temp_dir: Where to work.
         n_shown: Lines of each finding for which the first equal one is looked up.
     Yields:
         The number of a corpus, and what was found in it.
     """
     masks = {
         kind: find_duplicates(
-            [done.key_paths[kind] for done in group],
-            folder / f"{group[0].corpus.number}.{kind}.found",
+            [result.key_paths[kind] for result in group],
+            temp_dir / f"{group[0].corpus.number}.{kind}.found",
         )
         for kind in REPEAT_KINDS
     }
     starts = [0]
-    for done in group:
-        starts.append(starts[-1] + done.counts.n_pairs)
-    for place, done in enumerate(group):
-        start, end = starts[place], starts[place + 1]
+    for result in group:
+        starts.append(starts[-1] + result.counts.n_pairs)
+    for index, result in enumerate(group):
+        start, end = starts[index], starts[index + 1]
         for name, (kind, other) in _REPEAT_RULES.items():
-            places = find_occurrences(
+            occurrences = find_occurrences(
                 masks[kind][start:end], None if other is None else masks[other][start:end]
             )
-            if places.n:
-                lines = places.lines[:n_shown]
+            if occurrences.n:
+                lines = occurrences.lines[:n_shown]
                 firsts = first_equal_rows(
-                    [one.key_paths[kind] for one in group], [start + line - 1 for line in lines]
+                    [result.key_paths[kind] for result in group],
+                    [start + line - 1 for line in lines],
                 )
                 notes = {
-                    line: f"as in {_describe_row(first, starts, group, place)}"
+                    line: f"as in {_describe_row(first, starts, group, index)}"
                     for line, first in zip(lines, firsts, strict=True)
                 }
                 yield (
-                    done.corpus.number,
-                    FindingDraft(name, "pair", places, done.counts.n_pairs, notes=notes),
+                    result.corpus.number,
+                    FindingDraft(name, "pair", occurrences, result.counts.n_pairs, notes=notes),
                 )
 
 
 def _describe_row(row: int, starts: Sequence[int], group: Sequence[ScanResult], reader: int) -> str:
     """Where a row of all corpora stands, for a reader of the report on one of them."""
-    place = bisect_right(starts, row) - 1
-    line = f"line {row - starts[place] + 1:,}"
-    return line if place == reader else f"{line} of {corpus_name(group[place].corpus.source)}"
+    index = bisect_right(starts, row) - 1
+    line = f"line {row - starts[index] + 1:,}"
+    return line if index == reader else f"{line} of {corpus_name(group[index].corpus.source)}"
 
 
 def find_overlaps(
@@ -93,18 +94,18 @@ def find_overlaps(
     lines = []
     notes = {}
     for line, keys in keys_of_line.items():
-        known = {
-            kind: where
+        matches = {
+            kind: location
             for kind, key in zip(KEY_KINDS, keys, strict=True)
-            if (where := _training_line(key, training))
+            if (location := _training_line(key, training))
         }
-        for kind in known:
+        for kind in matches:
             counts[kind] += 1
-        if known:
+        if matches:
             lines.append(line)
             if len(lines) <= MAX_LINES:
-                kind = next(kind for kind in _KIND_DESCRIPTIONS if kind in known)
-                notes[line] = f"{_KIND_DESCRIPTIONS[kind]} is {known[kind]}"
+                kind = next(kind for kind in _KIND_DESCRIPTIONS if kind in matches)
+                notes[line] = f"{_KIND_DESCRIPTIONS[kind]} is {matches[kind]}"
     if lines:
         exact, folded = (
             [counts[prefix + kind] for kind in ("src", "tgt", "pair")] for prefix in ("", "folded_")
@@ -121,12 +122,12 @@ def find_overlaps(
             len(keys_of_line),
             detail,
             notes=notes,
-            more=counts,
+            figures=counts,
         )
 
 
 def _training_line(key: bytes, training: Sequence[ScanResult]) -> str | None:
-    for done in training:
-        if key in done.held_out:
-            return f"line {done.held_out[key]:,} of {corpus_name(done.corpus.source)}"
+    for result in training:
+        if key in result.held_out:
+            return f"line {result.held_out[key]:,} of {corpus_name(result.corpus.source)}"
     return None

@@ -29,10 +29,10 @@ def excerpt(raw: RawLine, fault: str = "") -> str:
     start = max(0, _position_of_fault(raw, text, fault) - _MAX_CONTEXT)
     start = start if len(text) > MAX_WIDTH else 0
     end = start + MAX_WIDTH
-    shown = "".join(_escape(char, fault) for char in text[start:end])
+    escaped = "".join(_escape(char, fault) for char in text[start:end])
     if fault == "edge_spaces":
-        shown = _EDGE_SPACES.sub(lambda match: match.group().replace(" ", "\\x20"), shown)
-    return ("..." if start else "") + shown + ("..." if end < len(text) else "")
+        escaped = _EDGE_SPACES.sub(lambda match: match.group().replace(" ", "\\x20"), escaped)
+    return ("..." if start else "") + escaped + ("..." if end < len(text) else "")
 
 
 def first_invalid_byte(raw: RawLine) -> int | None:
@@ -49,14 +49,14 @@ def _position_of_fault(raw: RawLine, text: str, fault: str) -> int:
     if fault == "invalid_utf8" and isinstance(raw, bytes):
         return len(raw[: (first_invalid_byte(raw) or 1) - 1].decode(errors="replace"))
     if fault in PATTERNS:
-        found = PATTERNS[fault].search(text)
-        return found.start() if found else 0
+        match = PATTERNS[fault].search(text)
+        return match.start() if match else 0
     if fault == "not_nfc":
         composed = unicodedata.normalize("NFC", text)
         return next(
             (
-                place
-                for place, (old, new) in enumerate(zip(text, composed, strict=False))
+                position
+                for position, (old, new) in enumerate(zip(text, composed, strict=False))
                 if old != new
             ),
             0,
@@ -64,7 +64,7 @@ def _position_of_fault(raw: RawLine, text: str, fault: str) -> int:
     if fault == "crlf" or (fault == "edge_spaces" and text[0] not in EDGE_SPACES):
         return len(text)
     kind = _CLASS_OF_FAULT.get(fault, fault)
-    return next((place for place, char in enumerate(text) if char_class(char) == kind), 0)
+    return next((position for position, char in enumerate(text) if char_class(char) == kind), 0)
 
 
 def _escape(char: str, fault: str) -> str:

@@ -36,7 +36,7 @@ class Finding:
     """What more there is to say, in words."""
     todo: str = ""
     """What to do."""
-    more: Mapping[str, Any] = field(default_factory=dict)
+    figures: Mapping[str, Any] = field(default_factory=dict)
     """Figures of this rule, for programs."""
 
     @property
@@ -73,11 +73,11 @@ class CorpusReport:
     @property
     def not_found(self) -> tuple[str, ...]:
         """Problems that were looked for in the whole corpus and not found."""
-        others = {finding.name for finding in self.findings} | {
+        excluded = {finding.name for finding in self.findings} | {
             *self.not_checked,
             *self.found_elsewhere,
         }
-        return tuple(name for name in RULES if name not in others)
+        return tuple(name for name in RULES if name not in excluded)
 
 
 @dataclass(frozen=True)

@@ -86,20 +86,20 @@ def lookup_lines(
     chunks: Iterable[LineChunk], numbers: Collection[int]
 ) -> dict[int, tuple[RawLine | None, RawLine | None]]:
     """Source and target of some lines, numbered from 1; None where a side has no such line. Takes no more chunks than it must."""
-    found = {}
-    wanted = set(numbers)
-    for chunk in chunks if wanted else ():
+    lines = {}
+    missing = set(numbers)
+    for chunk in chunks if missing else ():
         n_lines = max(len(chunk.src), len(chunk.tgt))
-        here = {number for number in wanted if number < chunk.first + n_lines}
-        for number in here:
-            place = number - chunk.first
-            found[number] = tuple(
-                side[place] if place < len(side) else None for side in (chunk.src, chunk.tgt)
+        in_chunk = {number for number in missing if number < chunk.first + n_lines}
+        for number in in_chunk:
+            index = number - chunk.first
+            lines[number] = tuple(
+                side[index] if index < len(side) else None for side in (chunk.src, chunk.tgt)
             )
-        wanted -= here
-        if not wanted:
+        missing -= in_chunk
+        if not missing:
             break
-    return found
+    return lines
 
 
 def decode_lines(raw: list[RawLine], first: int) -> DecodedLines:
@@ -116,19 +116,19 @@ def decode_lines(raw: list[RawLine], first: int) -> DecodedLines:
     if first == 1 and lines[0].startswith(UTF8_BOM):
         faults["bom"] = [0]
         lines[0] = lines[0].removeprefix(UTF8_BOM)
-    if places := [place for place, line in enumerate(lines) if line.endswith(b"\r")]:
-        faults["crlf"] = places
-        for place in places:
-            lines[place] = lines[place][:-1]
+    if indexes := [index for index, line in enumerate(lines) if line.endswith(b"\r")]:
+        faults["crlf"] = indexes
+        for index in indexes:
+            lines[index] = lines[index][:-1]
     try:
         return DecodedLines(b"\n".join(lines).decode().split("\n"), faults)
     except UnicodeDecodeError:
         pass
     texts = []
-    for place, line in enumerate(lines):
+    for index, line in enumerate(lines):
         try:
             texts.append(line.decode())
         except UnicodeDecodeError:
             texts.append("")
-            faults.setdefault("invalid_utf8", []).append(place)
+            faults.setdefault("invalid_utf8", []).append(index)
     return DecodedLines(texts, faults)

@@ -14,7 +14,12 @@ from mtkit.checking.counts import SIDES, CorpusCounts, ScriptMix, SideCounts, Si
 from mtkit.checking.lenient_reader import DecodedLines, LineChunk, decode_lines
 from mtkit.checking.side_words import SideWords
 from mtkit.config.clean import CleanConfig
-from mtkit.corpus.clean.pair_rules import GARBLED, MIN_LATIN_LETTERS, NON_LATIN_FACTOR, is_garbled
+from mtkit.corpus.clean.pair_rules import (
+    GARBLED,
+    MIN_FOREIGN_LATIN_LETTERS,
+    NON_LATIN_FACTOR,
+    is_garbled,
+)
 from mtkit.tokenizer.pretokenized import count_markers
 
 SAMPLE_EVERY = 4
@@ -59,61 +64,65 @@ class LineChecker:
         Returns:
             What was found, and the sides as text.
         """
-        tally = CorpusCounts()
+        counts = CorpusCounts()
         src, tgt = decode_lines(chunk.src, chunk.first), decode_lines(chunk.tgt, chunk.first)
         src_scripts, tgt_scripts = (
-            self._check_side(tally, name, side, chunk.first)
+            self._check_side(counts, name, side, chunk.first)
             for name, side in zip(SIDES, (src, tgt), strict=True)
         )
         n_pairs = min(len(src.lines), len(tgt.lines))
-        for mix, places in _script_mixes(src_scripts, tgt_scripts, n_pairs):
-            tally.add_scripts(mix, (places + chunk.first).tolist())
-        _check_pairs(tally, src, tgt, n_pairs, chunk.first)
+        for mix, indexes in _script_mixes(src_scripts, tgt_scripts, n_pairs):
+            counts.add_scripts(mix, (indexes + chunk.first).tolist())
+        _check_pairs(counts, src, tgt, n_pairs, chunk.first)
         if self._side_words is not None:
             _find_swapped(
-                tally, src.lines[:n_pairs], tgt.lines[:n_pairs], chunk.first, self._side_words
+                counts, src.lines[:n_pairs], tgt.lines[:n_pairs], chunk.first, self._side_words
             )
-        return tally, src, tgt
+        return counts, src, tgt
 
     def _check_side(
-        self, tally: CorpusCounts, name: SideName, side: DecodedLines, first: int
+        self, counts: CorpusCounts, name: SideName, side: DecodedLines, first: int
     ) -> dict[str, NDArray[np.int64]]:
         """Examine one side; gives the letters of each script, line by line."""
         lines = side.lines
         lengths = np.fromiter(map(len, lines), np.int64, len(lines))
-        kinds = self._counter.count(lines)
-        trouble = {kind: np.flatnonzero(kinds.pop(kind)) for kind in _LINE_CLASSES if kind in kinds}
-        if "bom" in trouble:
-            trouble["bom_inside"] = trouble.pop("bom")
-        n_shown = lengths - kinds.pop(SPACE, 0)
-        n_letters = sum(kinds.values(), np.zeros(len(lines), np.int64))
-        found: dict[str, Iterable[int]] = {
+        char_classes = self._counter.count(lines)
+        problems = {
+            kind: np.flatnonzero(char_classes.pop(kind))
+            for kind in _LINE_CLASSES
+            if kind in char_classes
+        }
+        if "bom" in problems:
+            problems["bom_inside"] = problems.pop("bom")
+        n_visible = lengths - char_classes.pop(SPACE, 0)
+        n_letters = sum(char_classes.values(), np.zeros(len(lines), np.int64))
+        indexes_of_fault: dict[str, Iterable[int]] = {
             **side.faults,
-            **trouble,
+            **problems,
             **_text_faults(lines),
-            "few_letters": np.flatnonzero(n_letters < MIN_LETTERS * n_shown),
+            "few_letters": np.flatnonzero(n_letters < MIN_LETTERS * n_visible),
             "long": np.flatnonzero(lengths > MAX_CHARS),
         }
-        for fault, places in found.items():
-            tally.add(fault, name, [first + int(place) for place in places])
-        tally.sides[name] = _side_counts(lines, int(lengths.sum()))
-        return kinds
+        for fault, indexes in indexes_of_fault.items():
+            counts.add(fault, name, [first + int(index) for index in indexes])
+        counts.sides[name] = _side_counts(lines, int(lengths.sum()))
+        return char_classes
 
 
 def _text_faults(lines: Sequence[str]) -> dict[str, list[int]]:
     """Places of what takes more than one character to see."""
     text = "\n".join(lines)
-    found = {
-        fault: [place for place, line in enumerate(lines) if holds(line)]
+    indexes_of_fault = {
+        fault: [index for index, line in enumerate(lines) if holds(line)]
         for fault, (may_hold, holds) in _TEXT_FAULTS.items()
         if may_hold(text)
     }
-    found["edge_spaces"] = [
-        place
-        for place, line in enumerate(lines)
+    indexes_of_fault["edge_spaces"] = [
+        index
+        for index, line in enumerate(lines)
         if (line[:1] in EDGE_SPACES or line[-1:] in EDGE_SPACES) and line.strip()
     ]
-    return found
+    return indexes_of_fault
 
 
 def _side_counts(lines: Sequence[str], n_chars: int) -> SideCounts:
@@ -144,42 +153,42 @@ _TEXT_FAULTS: dict[str, tuple[Callable[[str], bool], Callable[[str], bool]]] = {
 
 
 def _check_pairs(
-    tally: CorpusCounts, src: DecodedLines, tgt: DecodedLines, n_pairs: int, first: int
+    counts: CorpusCounts, src: DecodedLines, tgt: DecodedLines, n_pairs: int, first: int
 ) -> None:
     src_lines, tgt_lines = ([line.strip() for line in side.lines[:n_pairs]] for side in (src, tgt))
     damaged = {
-        place
+        index
         for side in (src, tgt)
-        for place in side.faults.get("invalid_utf8", ())
-        if place < n_pairs
+        for index in side.faults.get("invalid_utf8", ())
+        if index < n_pairs
     }
     blank: dict[str, list[int]] = {"src": [], "tgt": [], "pair": []}
     usable = []
-    for place, (src_line, tgt_line) in enumerate(zip(src_lines, tgt_lines, strict=True)):
+    for index, (src_line, tgt_line) in enumerate(zip(src_lines, tgt_lines, strict=True)):
         if src_line and tgt_line:
-            usable.append(place)
-        elif place not in damaged:
+            usable.append(index)
+        elif index not in damaged:
             blank["pair" if not src_line and not tgt_line else "tgt" if src_line else "src"].append(
-                first + place
+                first + index
             )
-    tally.add("blank", "pair", blank["pair"])
-    tally.add("one_sided", "src", blank["src"])
-    tally.add("one_sided", "tgt", blank["tgt"])
-    tally.add(
+    counts.add("blank", "pair", blank["pair"])
+    counts.add("one_sided", "src", blank["src"])
+    counts.add("one_sided", "tgt", blank["tgt"])
+    counts.add(
         "copies",
         "pair",
-        [first + place for place in usable if src_lines[place] == tgt_lines[place]],
+        [first + index for index in usable if src_lines[index] == tgt_lines[index]],
     )
-    tally.n_usable = len(usable)
+    counts.n_usable = len(usable)
     lengths = [
-        np.array([len(lines[place]) for place in usable], np.int64)
+        np.array([len(lines[index]) for index in usable], np.int64)
         for lines in (src_lines, tgt_lines)
     ]
-    tally.ratios.add(np.array(usable, np.int64) + first, *lengths)
+    counts.ratios.add(np.array(usable, np.int64) + first, *lengths)
 
 
 def _find_swapped(
-    tally: CorpusCounts,
+    counts: CorpusCounts,
     src_lines: Sequence[str],
     tgt_lines: Sequence[str],
     first: int,
@@ -187,15 +196,15 @@ def _find_swapped(
 ) -> None:
     """Lines in the language of the other side, and pairs of which both are."""
     is_tgt, is_src = side_words.is_tgt, side_words.swapped().is_tgt
-    src_places = {place for place, line in enumerate(src_lines) if is_tgt(line)}
-    tgt_places = {place for place, line in enumerate(tgt_lines) if is_src(line)}
-    found: list[tuple[str, Where, set[int]]] = [
-        ("swapped", "pair", src_places & tgt_places),
-        ("wrong_language", "src", src_places - tgt_places),
-        ("wrong_language", "tgt", tgt_places - src_places),
+    src_indexes = {index for index, line in enumerate(src_lines) if is_tgt(line)}
+    tgt_indexes = {index for index, line in enumerate(tgt_lines) if is_src(line)}
+    findings: list[tuple[str, Where, set[int]]] = [
+        ("swapped", "pair", src_indexes & tgt_indexes),
+        ("wrong_language", "src", src_indexes - tgt_indexes),
+        ("wrong_language", "tgt", tgt_indexes - src_indexes),
     ]
-    for name, where, places in found:
-        tally.add(name, where, [first + place for place in sorted(places)])
+    for name, where, indexes in findings:
+        counts.add(name, where, [first + index for index in sorted(indexes)])
 
 
 def _script_mixes(
@@ -227,7 +236,7 @@ def _script_bits(
         is_in = (counts > 0) & (counts >= shares[:, None] * n_letters)
         for row in (row for row, name in enumerate(names) if name == "latin"):
             # `OK` and `TV` are written everywhere.
-            is_in[row] &= (n_letters >= MIN_LATIN_LETTERS) | (counts[row] < n_letters)
+            is_in[row] &= (n_letters >= MIN_FOREIGN_LATIN_LETTERS) | (counts[row] < n_letters)
         bits = (is_in.astype(np.int64) << np.arange(len(names))[:, None]).sum(axis=0)
     return names, bits
 

@@ -63,31 +63,33 @@ def find_occurrences(
     is_found: NDArray[np.bool_], is_excluded: NDArray[np.bool_] | None = None
 ) -> Occurrences:
     """Where the first is true and the second is not, counted block by block: the arrays may be mapped from files. Line 1 is row 0."""
-    places = Occurrences()
+    occurrences = Occurrences()
     for start in range(0, len(is_found), _BLOCK):
         block = is_found[start : start + _BLOCK]
         if is_excluded is not None:
             block = block & ~is_excluded[start : start + _BLOCK]
         rows = np.flatnonzero(block)
-        places.add((rows[:MAX_LINES] + start + 1).tolist(), len(rows))
-    return places
+        occurrences.add((rows[:MAX_LINES] + start + 1).tolist(), len(rows))
+    return occurrences
 
 
 def first_equal_rows(key_paths: Sequence[Path], rows: Sequence[int]) -> list[int]:
     """For some rows, counted through all files, the first row with an equal key. Reads no further than it must."""
-    wanted = [_key_at(key_paths, row) for row in rows]
-    found: dict[bytes, int] = {}
+    keys_of_rows = [_key_at(key_paths, row) for row in rows]
+    first_rows: dict[bytes, int] = {}
     start = 0
     for path in key_paths:
         with path.open("rb") as stream:
-            while len(found) < len(set(wanted)) and (block := stream.read(_BLOCK * KEY_SIZE)):
+            while len(first_rows) < len(set(keys_of_rows)) and (
+                block := stream.read(_BLOCK * KEY_SIZE)
+            ):
                 keys = np.frombuffer(block, f"V{KEY_SIZE}")
-                for key in set(wanted) - found.keys():
+                for key in set(keys_of_rows) - first_rows.keys():
                     hits = np.flatnonzero(keys == np.frombuffer(key, keys.dtype))
                     if len(hits):
-                        found[key] = start + int(hits[0])
+                        first_rows[key] = start + int(hits[0])
                 start += len(keys)
-    return [found[key] for key in wanted]
+    return [first_rows[key] for key in keys_of_rows]
 
 
 def _key_at(key_paths: Sequence[Path], row: int) -> bytes:

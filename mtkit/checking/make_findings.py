@@ -25,7 +25,7 @@ class FindingDraft(NamedTuple):
 
     name: str
     where: Where
-    places: Occurrences
+    occurrences: Occurrences
     n_of: int
     detail: str = ""
     notes: Mapping[int, str] = MappingProxyType({})
@@ -34,45 +34,47 @@ class FindingDraft(NamedTuple):
     """What to do, where it is not what the rule says."""
     translated_by: Mapping[int, int] = MappingProxyType({})
     """By line of the source, the line of the target that translates it."""
-    more: Mapping[str, Any] = MappingProxyType({})
+    figures: Mapping[str, Any] = MappingProxyType({})
     """Figures for programs."""
 
 
 def make_findings(
-    tally: CorpusCounts, languages: tuple[str, str], shifts: Sequence[Shift]
+    counts: CorpusCounts, languages: tuple[str, str], shifts: Sequence[Shift]
 ) -> Iterator[FindingDraft]:
     """Findings from the counts of one corpus.
 
     Args:
-        tally: All counts.
+        counts: All counts.
         languages: Codes of source and target; empty where unknown.
         shifts: Where its sides slip.
     """
-    yield from _count_findings(tally, shifts)
-    scripts = _expected_scripts(tally, languages)
+    yield from _count_findings(counts, shifts)
+    scripts = _expected_scripts(counts, languages)
     are_apart = all(scripts) and not scripts[0] & scripts[1]
-    for (name, where), places in tally.occurrences.items():
+    for (name, where), occurrences in counts.occurrences.items():
         if are_apart and name in WORD_RULES:
             continue
         yield FindingDraft(
             name,
             where,
-            places,
-            tally.n_pairs if where == "pair" or name == "one_sided" else tally.sides[where].n_lines,
+            occurrences,
+            counts.n_pairs
+            if where == "pair" or name == "one_sided"
+            else counts.sides[where].n_lines,
         )
-    yield from _side_findings(tally)
-    yield from _script_findings(tally, scripts, are_apart=are_apart)
-    outliers = tally.ratios.outliers()
+    yield from _side_findings(counts)
+    yield from _script_findings(counts, scripts, are_apart=are_apart)
+    outliers = counts.ratios.outliers()
     if outliers.n:
-        usual = f"usual are {outliers.usual:.2f} characters of the target for each of the source; the worst come first"
+        detail = f"usual are {outliers.usual:.2f} characters of the target for each of the source; the worst come first"
         yield FindingDraft(
-            "length_ratio", "pair", Occurrences(outliers.n, outliers.lines), tally.n_usable, usual
+            "length_ratio", "pair", Occurrences(outliers.n, outliers.lines), counts.n_usable, detail
         )
     if shifts:
-        told = "; ".join(shift.describe() for shift in shifts[:MAX_LISTED_SHIFTS]) + (
+        detail = "; ".join(shift.describe() for shift in shifts[:MAX_LISTED_SHIFTS]) + (
             "; and so on" if len(shifts) > MAX_LISTED_SHIFTS else ""
         )
-        places = Occurrences(len(shifts), [shift.line for shift in shifts])
+        occurrences = Occurrences(len(shifts), [shift.line for shift in shifts])
         goes_with = {
             shift.line: shift.line + shift.offset_after
             for shift in shifts
@@ -81,122 +83,125 @@ def make_findings(
         yield FindingDraft(
             "shift",
             "pair",
-            places,
-            tally.n_pairs,
-            told,
+            occurrences,
+            counts.n_pairs,
+            detail,
             translated_by=goes_with,
-            more={"shifts": [shift._asdict() for shift in shifts]},
+            figures={"shifts": [shift._asdict() for shift in shifts]},
         )
 
 
-def _count_findings(tally: CorpusCounts, shifts: Sequence[Shift]) -> Iterator[FindingDraft]:
-    n_src, n_tgt = tally.sides["src"].n_lines, tally.sides["tgt"].n_lines
+def _count_findings(counts: CorpusCounts, shifts: Sequence[Shift]) -> Iterator[FindingDraft]:
+    n_src, n_tgt = counts.sides["src"].n_lines, counts.sides["tgt"].n_lines
     if n_src != n_tgt:
-        told = f"{n_src:,} lines of the source, {n_tgt:,} of the target; "
+        detail = f"{n_src:,} lines of the source, {n_tgt:,} of the target; "
         if shifts:
-            told += f"they come apart at line {shifts[0].line:,} or a few lines off"
+            detail += f"they come apart at line {shifts[0].line:,} or a few lines off"
         else:
-            told += f"no place was found where they come apart: look at the end, from line {tally.n_pairs + 1:,} on, or near the blank lines"
+            detail += f"no place was found where they come apart: look at the end, from line {counts.n_pairs + 1:,} on, or near the blank lines"
         longer: Where = "src" if n_src > n_tgt else "tgt"
         yield FindingDraft(
             "unequal_counts",
             longer,
-            Occurrences(abs(n_src - n_tgt), [tally.n_pairs + 1]),
+            Occurrences(abs(n_src - n_tgt), [counts.n_pairs + 1]),
             max(n_src, n_tgt),
-            told,
+            detail,
         )
-    if not tally.n_usable:
-        yield FindingDraft("no_pairs", "pair", Occurrences(tally.n_pairs), tally.n_pairs)
+    if not counts.n_usable:
+        yield FindingDraft("no_pairs", "pair", Occurrences(counts.n_pairs), counts.n_pairs)
 
 
-def _side_findings(tally: CorpusCounts) -> Iterator[FindingDraft]:
+def _side_findings(counts: CorpusCounts) -> Iterator[FindingDraft]:
     for side in SIDES:
-        counts = tally.sides[side]
-        if counts.n_sampled < MIN_SAMPLE:
+        side_counts = counts.sides[side]
+        if side_counts.n_sampled < MIN_SAMPLE:
             continue
-        signs = {
-            sign: count
-            for sign, count in counts.markers.items()
-            if count > MAX_MARKER_SHARE * counts.n_sampled
+        markers = {
+            marker: count
+            for marker, count in side_counts.markers.items()
+            if count > MAX_MARKER_SHARE * side_counts.n_sampled
         }
-        if signs:
+        if markers:
             detail = ", ".join(
-                f"{sign} in {count / counts.n_sampled:.0%} of the lines"
-                for sign, count in signs.items()
+                f"{marker} in {count / side_counts.n_sampled:.0%} of the lines"
+                for marker, count in markers.items()
             )
             yield FindingDraft(
-                "tokenised", side, Occurrences(max(signs.values())), counts.n_sampled, detail
+                "tokenised", side, Occurrences(max(markers.values())), side_counts.n_sampled, detail
             )
         if (
-            counts.n_cased > counts.n_sampled / 2
-            and counts.n_with_upper < MAX_UPPER_SHARE * counts.n_cased
+            side_counts.n_cased > side_counts.n_sampled / 2
+            and side_counts.n_with_upper < MAX_UPPER_SHARE * side_counts.n_cased
         ):
             yield FindingDraft(
                 "lower_cased",
                 side,
-                Occurrences(counts.n_cased - counts.n_with_upper),
-                counts.n_cased,
+                Occurrences(side_counts.n_cased - side_counts.n_with_upper),
+                side_counts.n_cased,
             )
 
 
 def _expected_scripts(
-    tally: CorpusCounts, languages: tuple[str, str]
+    counts: CorpusCounts, languages: tuple[str, str]
 ) -> tuple[frozenset[str], frozenset[str]]:
     """The scripts that each side should be in: its language's, or where that is unknown those of at least half of its lines."""
     src, tgt = (
-        scripts_of_language(code) or _usual_scripts(tally, place)
-        for place, code in enumerate(languages)
+        scripts_of_language(code) or _usual_scripts(counts, index)
+        for index, code in enumerate(languages)
     )
     return src, tgt
 
 
 def _script_findings(
-    tally: CorpusCounts, expected: tuple[frozenset[str], frozenset[str]], *, are_apart: bool
+    counts: CorpusCounts, expected: tuple[frozenset[str], frozenset[str]], *, are_apart: bool
 ) -> Iterator[FindingDraft]:
     """Lines in the script of the other side, or of neither."""
     if not all(expected):
         return
     swapped: list[Occurrences] = []
     wrong: dict[SideName, list[tuple[frozenset[str], Occurrences]]] = {"src": [], "tgt": []}
-    for mix, places in tally.scripts.items():
+    for mix, occurrences in counts.scripts.items():
         is_wrong = [
-            bool(scripts) and not scripts & own for scripts, own in zip(mix, expected, strict=True)
+            bool(scripts) and not scripts & allowed
+            for scripts, allowed in zip(mix, expected, strict=True)
         ]
         if all(is_wrong) and are_apart and mix.src & expected[1] and mix.tgt & expected[0]:
-            swapped.append(places)
+            swapped.append(occurrences)
             continue
-        for place, side in enumerate(SIDES):
-            if is_wrong[place]:
-                wrong[side].append((mix[place], places))
+        for index, side in enumerate(SIDES):
+            if is_wrong[index]:
+                wrong[side].append((mix[index], occurrences))
     if swapped:
         all_swapped = _merge_occurrences(swapped)
-        todo = RULES["exchanged_names"].todo if all_swapped.n > tally.n_usable / 2 else ""
-        yield FindingDraft("swapped", "pair", all_swapped, tally.n_pairs, todo=todo)
-    for place, side in enumerate(SIDES):
+        todo = RULES["exchanged_names"].todo if all_swapped.n > counts.n_usable / 2 else ""
+        yield FindingDraft("swapped", "pair", all_swapped, counts.n_pairs, todo=todo)
+    for index, side in enumerate(SIDES):
         if wrong[side]:
-            counts: Counter[str] = Counter()
-            for scripts, places in wrong[side]:
-                counts[" and ".join(sorted(scripts))] += places.n
-            found = ", ".join(f"{script} ({count:,})" for script, count in counts.most_common(3))
-            detail = f"{' or '.join(sorted(expected[place]))} is usual here; these are in {found}"
+            counts_of_scripts: Counter[str] = Counter()
+            for scripts, occurrences in wrong[side]:
+                counts_of_scripts[" and ".join(sorted(scripts))] += occurrences.n
+            listed = ", ".join(
+                f"{script} ({count:,})" for script, count in counts_of_scripts.most_common(3)
+            )
+            detail = f"{' or '.join(sorted(expected[index]))} is usual here; these are in {listed}"
             yield FindingDraft(
                 "wrong_script",
                 side,
-                _merge_occurrences([places for _, places in wrong[side]]),
-                tally.n_pairs,
+                _merge_occurrences([occurrences for _, occurrences in wrong[side]]),
+                counts.n_pairs,
                 detail,
-                more={"scripts": dict(counts)},
+                figures={"scripts": dict(counts_of_scripts)},
             )
 
 
-def _usual_scripts(tally: CorpusCounts, place: int) -> frozenset[str]:
-    counts: dict[str, int] = {}
+def _usual_scripts(counts: CorpusCounts, index: int) -> frozenset[str]:
+    counts_of_scripts: dict[str, int] = {}
     n_lines = 0
-    for mix, places in tally.scripts.items():
-        n_lines += places.n if mix[place] else 0
-        for script in mix[place]:
-            counts[script] = counts.get(script, 0) + places.n
-    return frozenset(script for script, count in counts.items() if 2 * count >= n_lines)
+    for mix, occurrences in counts.scripts.items():
+        n_lines += occurrences.n if mix[index] else 0
+        for script in mix[index]:
+            counts_of_scripts[script] = counts_of_scripts.get(script, 0) + occurrences.n
+    return frozenset(script for script, count in counts_of_scripts.items() if 2 * count >= n_lines)
 
 
 def _merge_occurrences(parts: Sequence[Occurrences]) -> Occurrences:

@@ -86,10 +86,10 @@ class RatioHistogram:
     def _pairs_of_similar_length(self, number: int) -> NDArray[np.int64]:
         """Pairs of about this length, at least MIN_PAIRS where there are so many."""
         for reach in range(N_LENGTHS):
-            near = self._counts[max(0, number - reach) : number + reach + 1].sum(axis=0)
-            if near.sum() >= MIN_PAIRS:
+            counts = self._counts[max(0, number - reach) : number + reach + 1].sum(axis=0)
+            if counts.sum() >= MIN_PAIRS:
                 break
-        return near
+        return counts
 
 
 _LOG_RATIOS = (np.arange(N_BINS) - N_BINS // 2) * BIN_WIDTH

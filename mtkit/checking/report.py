@@ -46,10 +46,10 @@ def _corpus_lines(corpus: CorpusReport, *, with_role: bool) -> Iterator[str]:
         ("not looked for: ", corpus.not_checked),
     ):
         if names:
-            told = textwrap.fill(
+            listed = textwrap.fill(
                 ", ".join(names), _WIDTH, initial_indent=head, subsequent_indent=" " * len(head)
             )
-            yield told.replace("_", " ")
+            yield listed.replace("_", " ")
 
 
 def _count_by_severity(corpus: CorpusReport) -> str:
@@ -88,12 +88,12 @@ def _rule_lines(findings: list[Finding]) -> Iterator[str]:
 
 def _describe_count(finding: Finding) -> str:
     """`16 target lines (0.055%)`; only `target` where there is nothing to count."""
-    one, _, several = RULES[finding.name].noun.partition("/")
+    singular, _, plural = RULES[finding.name].noun.partition("/")
     side = _WHERE[finding.where]
-    if not one:
+    if not singular:
         return side
     words = " ".join(
-        word for word in (f"{finding.n:,}", side, one if finding.n == 1 else several) if word
+        word for word in (f"{finding.n:,}", side, singular if finding.n == 1 else plural) if word
     )
     return words if finding.name in _WITHOUT_SHARE else f"{words} ({_percent(finding.share)})"
 
@@ -157,5 +157,5 @@ def _finding_dict(finding: Finding) -> dict[str, Any]:
         "detail": finding.detail,
         "why": RULES[finding.name].why,
         "todo": finding.todo,
-        **finding.more,
+        **finding.figures,
     }

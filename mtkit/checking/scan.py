@@ -110,7 +110,7 @@ class _ChunkScanner:
         self._held_out = held_out
 
     def __call__(self, chunk: LineChunk) -> tuple[CorpusCounts, list[bytes], dict[bytes, int]]:
-        tally, src, tgt = self._examiner.check(chunk)
+        counts, src, tgt = self._examiner.check(chunk)
         keys = []
         held_out: dict[bytes, int] = {}
         for line, (src_text, tgt_text) in enumerate(
@@ -126,12 +126,12 @@ class _ChunkScanner:
             else:
                 keys.append((unique_key(self._number, line),) * len(KEY_KINDS))
         by_kind = dict(zip(KEY_KINDS, zip(*keys, strict=True), strict=False))
-        return tally, [b"".join(by_kind.get(kind, ())) for kind in REPEAT_KINDS], held_out
+        return counts, [b"".join(by_kind.get(kind, ())) for kind in REPEAT_KINDS], held_out
 
 
 def scan_corpus(
     corpus: CheckedCorpus,
-    folder: Path,
+    directory: Path,
     held_out: frozenset[bytes],
     n_workers: int,
     bar: ProgressBar,
@@ -140,24 +140,24 @@ def scan_corpus(
 
     Args:
         corpus: What is read.
-        folder: Where its keys go.
+        directory: Where its keys go.
         held_out: Keys of lines that it should not have.
         n_workers: Processes; 0 does the work here.
         bar: Told of the lines read.
     """
-    key_paths = {kind: folder / f"{corpus.number}.{kind}" for kind in REPEAT_KINDS}
-    done = ScanResult(corpus, key_paths)
+    key_paths = {kind: directory / f"{corpus.number}.{kind}" for kind in REPEAT_KINDS}
+    result = ScanResult(corpus, key_paths)
     chunks = TolerantReader(corpus)
     with ExitStack() as stack:
         files = [stack.enter_context(path.open("wb")) for path in key_paths.values()]
         side_words = None if corpus.has_scripts_apart else learn_side_words(read_texts(corpus))
         args = (corpus.number, corpus.source.tags, held_out, side_words)
-        for tally, keys, seen in ordered_map(_ChunkScanner, args, chunks, n_workers):
-            done.counts.merge(tally)
+        for counts, keys, held_out_lines in ordered_map(_ChunkScanner, args, chunks, n_workers):
+            result.counts.merge(counts)
             for stream, column in zip(files, keys, strict=True):
                 stream.write(column)
-            for key, line in seen.items():
-                done.held_out.setdefault(key, line)
-            bar.advance(max(side.n_lines for side in tally.sides.values()))
-    done.error = chunks.error
-    return done
+            for key, line in held_out_lines.items():
+                result.held_out.setdefault(key, line)
+            bar.advance(max(side.n_lines for side in counts.sides.values()))
+    result.error = chunks.error
+    return result

@@ -62,9 +62,9 @@ def learn_side_words(pairs: Iterable[tuple[str, str]]) -> SideWords:
     return SideWords(_typical_words(src, tgt, min_lines), _typical_words(tgt, src, min_lines))
 
 
-def _typical_words(own: Counter[str], other: Counter[str], min_lines: float) -> frozenset[str]:
+def _typical_words(words: Counter[str], other: Counter[str], min_lines: float) -> frozenset[str]:
     return frozenset(
         word
-        for word, count in own.most_common(MAX_WORDS)
+        for word, count in words.most_common(MAX_WORDS)
         if count >= min_lines and count >= MIN_RATIO * other[word]
     )

@@ -1,1 +1,1 @@
-"""From parallel text to a store of token ids."""
+"""Parallel corpora: reading, cleaning, augmentation, and the store of token ids."""

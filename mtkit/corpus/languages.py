@@ -1,4 +1,4 @@
-"""What has to be known of a language to put its text together."""
+"""Languages: codes, names, and whether words are separated by spaces."""
 
 from mtkit.corpus.scripts import scripts_of_language
 
@@ -6,17 +6,17 @@ _WITHOUT_SPACES = frozenset({"han", "hiragana", "katakana", "thai", "lao", "khme
 
 
 def base_language(code: str) -> str:
-    """The language of a code that may name a region or script too: zh of zh-Hant and of zh_CN."""
+    """Remove region and script from a language code: zh for zh-Hant and zh_CN."""
     return code.replace("_", "-").split("-")[0].lower()
 
 
 def is_variety_of(code: str, language: str) -> bool:
-    """Whether a code names a region or script of a language: en-US and en_GB of en, but not en itself."""
+    """Whether a code is a language with region or script: en-US and en_GB for en, but not en."""
     return code.replace("_", "-").lower().startswith(f"{language.replace('_', '-').lower()}-")
 
 
 def word_separator(code: str) -> str:
-    """What the language writes between words and sentences: a space, or nothing. Of a language that is not known, a space."""
+    """Return what separates words and sentences: a space, or nothing; a space if unknown."""
     scripts = scripts_of_language(code)
     return "" if scripts and scripts <= _WITHOUT_SPACES else " "
 
@@ -111,8 +111,8 @@ def _languages_by_name() -> dict[str, str]:
     languages = {}
     for line in _NAMES.strip().splitlines():
         codes, _, names = line.partition(": ")
-        first, *others = codes.split()
-        languages.update(dict.fromkeys([first, *others, *names.casefold().split(", ")], first))
+        first, *synonyms = codes.split()
+        languages.update(dict.fromkeys([first, *synonyms, *names.casefold().split(", ")], first))
     return languages
 
 
@@ -120,9 +120,10 @@ _LANGUAGES = _languages_by_name()
 
 
 def language_code(name: str) -> str | None:
-    """Return the code of the language with a name or code, without regard to case; None if it is not known.
+    """Return the language code for a name or code, ignoring case; None if it is unknown.
 
-    Codes of one language are equal: `deu`, `ger`, `German` and `Deutsch` are `de`, and so is `de-AT`.
+    Codes of one language are equal: `deu`, `ger`, `German` and `Deutsch` are `de`, and so is
+    `de-AT`.
     """
     name = name.strip().casefold()
     return _LANGUAGES.get(name) or _LANGUAGES.get(name.replace("_", "-").partition("-")[0])

@@ -1,11 +1,12 @@
-"""Parts of a text that programs read: no alteration of a training pair may touch them."""
+"""Parts of a text that programs interpret, which no alteration of a training pair may change."""
 
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable
 
-# Each alternative begins at a sign that is rare in prose, or where a word begins, so that a long line takes no longer than its length.
+# Each alternative begins at a character that is rare in prose, or at a word boundary, so that the
+# time is linear in the length of a line.
 _PATTERN = r"""
     (?:https?://|ftp://|www\.)[^\s<>"]*[\w/]                              # URL, without the full stop after it
   | (?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+                              # e-mail address
@@ -17,7 +18,9 @@ _PATTERN = r"""
   | \d+(?:[.,:/-]\d+)*                                                    # 1, 3.14, 12:30, 2024-02-29
 """
 PLACEHOLDER = re.compile(f"({_PATTERN})", re.VERBOSE)
-"""One group, the placeholder: {name}, {0}, %s, %(x)d, ${x}, <tag>, &amp;, URLs, e-mail addresses and numbers."""
+"""One group, the placeholder: {name}, {0}, %s, %(x)d, ${x}, <tag>, &amp;, URLs, e-mail addresses
+and numbers.
+"""
 
 _NUMBER = re.compile(r"\d+(?:[.,:/\u00a0\u202f-]\d+)*(?: \d{3}\b)*")
 _MAX_SPELLED_OUT = 12
@@ -29,65 +32,65 @@ _POWER_OF_TEN = re.compile(
 
 
 def map_outside_placeholders(text: str, change: Callable[[str], str]) -> str:
-    """The text with all changed that is no placeholder, part by part."""
+    """Apply a function to each part of a text that is not a placeholder."""
     return "".join(
         part if number % 2 else change(part) for number, part in enumerate(PLACEHOLDER.split(text))
     )
 
 
 def letter_positions(text: str) -> list[int]:
-    """Where letters stand that belong to no placeholder, in rising order."""
-    places: list[int] = []
+    """Return the positions of all letters outside placeholders, in ascending order."""
+    positions: list[int] = []
     start = 0
     for number, part in enumerate(PLACEHOLDER.split(text)):
         if not number % 2:
-            places += [start + i for i, char in enumerate(part) if char.isalpha()]
+            positions += [start + i for i, char in enumerate(part) if char.isalpha()]
         start += len(part)
-    return places
+    return positions
 
 
 def lost_placeholders(src: str, tgt: str) -> list[str]:
-    """Placeholders of a source that its translation lacks.
+    """List the placeholders of a source that are missing from its translation.
 
-    A number counts as kept in any notation of its digits (`1,000.50` as `1.000,50`, `2024-02-29` as `29.02.2024`). Numbers
-    that languages write as words are not looked for: those up to twelve, and those before a word for a power of ten, as in
-    `3.5만` and `5 million`.
+    A number may be written in any notation of its digits (`1,000.50` as `1.000,50`, `2024-02-29` as
+    `29.02.2024`). Numbers that languages write as words are ignored: those up to twelve, and those
+    before a word for a power of ten, as in `3.5만` and `5 million`.
 
     Args:
         src: A source text.
         tgt: Its translation.
     """
-    found = [match.group() for match in PLACEHOLDER.finditer(src)]
-    if not found:
+    in_src = [match.group() for match in PLACEHOLDER.finditer(src)]
+    if not in_src:
         return []
-    # An entity is a character of the text, which may well become a word.
-    lost = [
+    # An HTML entity is a character of the text, which may be translated by a word.
+    missing = [
         text
         for text, n in Counter(
-            text for text in found if not text[0].isdigit() and text[0] != "&"
+            text for text in in_src if not text[0].isdigit() and text[0] != "&"
         ).items()
         if tgt.count(text) < n
     ]
-    if any(text[0].isdigit() for text in found):
-        lost += _lost_numbers(src, tgt)
-    return lost
+    if any(text[0].isdigit() for text in in_src):
+        missing += _lost_numbers(src, tgt)
+    return missing
 
 
 def _lost_numbers(src: str, tgt: str) -> list[str]:
-    kept = Counter(run for number in _NUMBER.findall(tgt) for run in _digit_runs(number))
-    lost = []
+    in_tgt = Counter(run for number in _NUMBER.findall(tgt) for run in _digit_runs(number))
+    missing = []
     for match in _NUMBER.finditer(src):
         runs = _digit_runs(match.group())
-        is_spelt = (len(runs) == 1 and int(runs[0]) <= _MAX_SPELLED_OUT) or _POWER_OF_TEN.match(
-            src, match.end()
-        )
-        if not is_spelt and any(kept[run] < n for run, n in Counter(runs).items()):
-            lost.append(match.group())
-    return lost
+        is_spelled_out = (
+            len(runs) == 1 and int(runs[0]) <= _MAX_SPELLED_OUT
+        ) or _POWER_OF_TEN.match(src, match.end())
+        if not is_spelled_out and any(in_tgt[run] < n for run, n in Counter(runs).items()):
+            missing.append(match.group())
+    return missing
 
 
 def _digit_runs(number: str) -> list[str]:
-    """The digits of a number without leading zeros, in one run with those after a thousands separator."""
+    """Split a number into runs of digits without leading zeros, ignoring thousands separators."""
     digits = "".join(str(unicodedata.digit(char)) if char.isdigit() else char for char in number)
     return [
         run.lstrip("0") for run in re.split(r"\D+", _THOUSANDS.sub("", digits)) if run.strip("0")

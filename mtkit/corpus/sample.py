@@ -1,4 +1,4 @@
-"""A small part of a recipe's training corpora, to learn from it what to expect of the whole."""
+"""A sample of a recipe's training corpora, preprocessed to estimate what the whole needs."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,43 +17,46 @@ from mtkit.io.text import write_lines
 from mtkit.tokenizer.train import reservoir_sample
 
 SAMPLE_SIZE = 50_000
-"""Pairs that are drawn at first."""
+"""Size of the first sample in pairs."""
 _GROWTH_FACTOR = 8
-"""A sample that gives no vocabulary of the wanted size is followed by one so many times as large."""
+"""If a sample is too small for the vocabulary, the next is this many times as large."""
 _SEED = 1
 
 
 class CorpusSample(NamedTuple):
-    """A prepared sample."""
+    """A preprocessed sample."""
 
     recipe: Recipe
-    """The recipe, whose corpora are the sample, and whose tokenizer and token store are made of it."""
+    """The recipe with the sample as its corpora, and with the sample's tokenizer and token
+    store.
+    """
     n_pairs: int
-    """Pairs of the whole, before cleaning."""
+    """Number of pairs in the corpora, before cleaning."""
     n_sampled: int
-    """Pairs of the sample, before cleaning."""
+    """Number of pairs in the sample, before cleaning."""
     report: PreprocessReport
 
     @property
     def scale(self) -> float:
-        """How many times as large the whole is."""
+        """Size of the corpora, relative to the sample."""
         return self.n_pairs / self.n_sampled
 
 
-def prepare_sample(recipe: Recipe, folder: Path, size: int = SAMPLE_SIZE) -> CorpusSample:
-    """Draw pairs at random from all corpora together, and make tokenizer and token store of them.
+def prepare_sample(recipe: Recipe, directory: Path, size: int = SAMPLE_SIZE) -> CorpusSample:
+    """Draw pairs at random from all corpora, and make a tokenizer and a token store from them.
 
-    All corpora are read to the end once, or more often where a sample is too small for the vocabulary.
+    All corpora are read once, or more often if a sample is too small for the vocabulary.
 
     Args:
-        recipe: Of which nothing is written to.
-        folder: Takes all that is made.
-        size: Pairs to draw at first.
+        recipe: The recipe; nothing is written to its directories.
+        directory: Directory for all results.
+        size: Size of the first sample in pairs.
     Raises:
-        MtkitError: The corpora cannot be read, too much of one is dropped, or not even the whole of them gives a tokenizer and pairs to train on.
+        MtkitError: The corpora cannot be read, too many pairs of one are dropped, or even all pairs
+            do not suffice for a tokenizer and training pairs.
     """
     while True:
-        sampled, n_pairs, n_sampled = _draw_sample(recipe, folder / str(size), size)
+        sampled, n_pairs, n_sampled = _draw_sample(recipe, directory / str(size), size)
         try:
             return CorpusSample(sampled, n_pairs, n_sampled, preprocess(sampled))
         except MtkitError as exc:
@@ -63,7 +66,7 @@ def prepare_sample(recipe: Recipe, folder: Path, size: int = SAMPLE_SIZE) -> Cor
 
 
 class _AllPairs:
-    """The pairs of all corpora, each with its corpus' number; counts them."""
+    """Iterates over the pairs of all corpora with the number of their corpus, and counts them."""
 
     def __init__(self, data: DataConfig) -> None:
         self.data = data
@@ -78,19 +81,21 @@ class _AllPairs:
                     yield corpus, pair
 
 
-def _draw_sample(recipe: Recipe, folder: Path, size: int) -> tuple[Recipe, int, int]:
-    """The recipe of a sample, the pairs of the whole, and those of the sample."""
+def _draw_sample(recipe: Recipe, directory: Path, size: int) -> tuple[Recipe, int, int]:
+    """Return the sample's recipe, the number of pairs in the corpora and in the sample."""
     all_pairs = _AllPairs(recipe.data)
     drawn = reservoir_sample(all_pairs, size, _SEED)
     sources = []
     for corpus, source in enumerate(recipe.data.train):
         sources.append(
             _write_source(
-                folder / str(corpus), source, [pair for number, pair in drawn if number == corpus]
+                directory / str(corpus),
+                source,
+                [pair for number, pair in drawn if number == corpus],
             )
         )
-    data = recipe.data.model_copy(update={"train": tuple(sources), "work_dir": folder / "work"})
-    # The neighbours of a drawn line are not drawn.
+    data = recipe.data.model_copy(update={"train": tuple(sources), "work_dir": directory / "work"})
+    # Adjacent lines of the sample are not adjacent in the corpus.
     unordered = recipe.preprocess.model_copy(update={"check_alignment": "off"})
     return (
         recipe.model_copy(update={"data": data, "preprocess": unordered}),
@@ -99,11 +104,11 @@ def _draw_sample(recipe: Recipe, folder: Path, size: int) -> tuple[Recipe, int, 
     )
 
 
-def _write_source(folder: Path, source: CorpusSource, pairs: list[SentencePair]) -> CorpusSource:
-    """Two text files in place of whatever the corpus is."""
-    paths = {"src": folder / "src.txt", "tgt": folder / "tgt.txt"}
+def _write_source(directory: Path, source: CorpusSource, pairs: list[SentencePair]) -> CorpusSource:
+    """Write the pairs of a sample as two text files, and return them as a corpus."""
+    paths = {"src": directory / "src.txt", "tgt": directory / "tgt.txt"}
     for side, path in paths.items():
         write_lines(path, (getattr(pair, side).replace("\n", " ").rstrip("\r") for pair in pairs))
-    # The rest of what is known of it, such as its tags and weight, stays; word alignments are of other lines.
-    kept = source.model_dump(include={"src_lang", "tgt_lang", "tags", "weight"})
-    return CorpusSource.model_validate({**kept, "name": corpus_name(source), **paths})
+    # Tags and weight stay as they are; a word alignment refers to other lines.
+    attributes = source.model_dump(include={"src_lang", "tgt_lang", "tags", "weight"})
+    return CorpusSource.model_validate({**attributes, "name": corpus_name(source), **paths})

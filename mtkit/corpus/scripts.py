@@ -1,16 +1,18 @@
-"""Scripts: which one a character belongs to, and which ones a language is written in."""
+"""Scripts of characters and of languages."""
 
 import re
 import unicodedata
 
 UNKNOWN_LANG = "und"
-"""The code of a language that is not known (ISO 639-2)."""
+"""ISO 639-2 code of an undetermined language."""
 
 _LANGUAGES = {
-    "arabic": "ar ara arb arz ary acm apc azb bal ckb fa fas per ks pbt prs ps pus sd snd ug uig ur urd",
+    "arabic": "ar ara arb arz ary acm apc azb bal ckb fa fas per ks pbt prs ps pus sd snd ug uig ur "
+    "urd",
     "armenian": "hy hye arm",
     "bengali": "as asm bn ben",
-    "cyrillic": "ab abk av ba bak be bel bg bul ce che cv chv kk kaz kv ky kir mk mkd mn mon os oss ru rus sah tg tgk tt tat tyv udm uk ukr",
+    "cyrillic": "ab abk av ba bak be bel bg bul ce che cv chv kk kaz kv ky kir mk mkd mn mon os oss ru "
+    "rus sah tg tgk tt tat tyv udm uk ukr",
     "devanagari": "awa bh bho hi hin hne mag mai mr mar ne nep npi sa san",
     "ethiopic": "am amh ti tir",
     "georgian": "ka kat geo",
@@ -24,12 +26,15 @@ _LANGUAGES = {
     "kannada": "kn kan",
     "khmer": "km khm",
     "lao": "lo lao",
-    "latin": "af afr ak aka als an ast ay aym bar bi bm bs bos br bre ca cat ceb co cos cs ces cze cy cym da dan de deu ger ee en eng eo epo es spa "
-    "et est eu eus fi fin fil fj fo fao fr fra fre fur fy fry ga gle gd gla gl glg gn grn gsw gv ha hau haw ho hr hrv ht hat hu hun ia id "
-    "ind ig ibo ilo io is isl it ita jv jav kg ki kj kl kw la lat lb ltz lg lij lmo ln lin lt lit lv lav mg mlg mh mi mri min ms msa mt mlt "
-    "na nap nb nob nd nds nl nld dut nn nno no nor nr nso nv ny nya oc oci om orm pap pl pol pt por qu que rm roh rn ro ron rum rw kin sc "
-    "scn sg sk slk slo sl slv sm sn sna so som sq sqi ss st sot su sun sv swe sw swa swh szl tk tuk tl tgl tn to tpi tr tur ts tw ty ve vec "
-    "vi vie vo wa war wo wol xh xho yo yor zu zul",
+    "latin": "af afr ak aka als an ast ay aym bar bi bm bs bos br bre ca cat ceb co cos cs ces cze "
+    "cy cym da dan de deu ger ee en eng eo epo es spa et est eu eus fi fin fil fj fo fao fr "
+    "fra fre fur fy fry ga gle gd gla gl glg gn grn gsw gv ha hau haw ho hr hrv ht hat hu "
+    "hun ia id ind ig ibo ilo io is isl it ita jv jav kg ki kj kl kw la lat lb ltz lg lij "
+    "lmo ln lin lt lit lv lav mg mlg mh mi mri min ms msa mt mlt na nap nb nob nd nds nl "
+    "nld dut nn nno no nor nr nso nv ny nya oc oci om orm pap pl pol pt por qu que rm roh "
+    "rn ro ron rum rw kin sc scn sg sk slk slo sl slv sm sn sna so som sq sqi ss st sot su "
+    "sun sv swe sw swa swh szl tk tuk tl tgl tn to tpi tr tur ts tw ty ve vec vi vie vo wa "
+    "war wo wol xh xho yo yor zu zul",
     "latin arabic": "ku kur kmr",
     "latin cyrillic": "az aze azj crh hbs kaa sh sr srp uz uzb uzn",
     "malayalam": "ml mal",
@@ -84,10 +89,11 @@ _SUBTAGS = {
 
 
 def scripts_of_language(code: str) -> frozenset[str]:
-    """The scripts that a language is written in; empty where that is not known.
+    """Return the scripts that a language is written in; empty if unknown.
 
     Args:
-        code: Such as de, deu, pt-BR, sr-Latn, zho_Hant; a script named in it decides.
+        code: Language code such as de, deu, pt-BR, sr-Latn or zho_Hant; a script in it has
+            priority.
     """
     language, *subtags = re.split("[-_]", code.lower())
     for subtag in subtags:
@@ -97,7 +103,7 @@ def scripts_of_language(code: str) -> frozenset[str]:
 
 
 class _Scripts(dict[str, str | None]):
-    """Scripts by character. It fills as characters come: Unicode has a million, a corpus some hundred."""
+    """Caches the script of each character: Unicode has a million, a corpus a few hundred."""
 
     def __missing__(self, char: str) -> str | None:
         self[char] = _first_word(char) if unicodedata.category(char)[0] == "L" else None
@@ -105,8 +111,8 @@ class _Scripts(dict[str, str | None]):
 
 
 def _first_word(char: str) -> str:
-    """Unicode names a letter after its script: `LATIN SMALL LETTER A`."""
-    # A compatibility form, such as a letter of double width, is named after its form.
+    """Return the script from a letter's Unicode name, such as `LATIN SMALL LETTER A`."""
+    # A compatibility character, such as a full-width letter, is named after its form.
     plain = unicodedata.normalize("NFKC", char)[0]
     first = re.split("[ -]", unicodedata.name(plain, "unknown"))[0].lower()
     return "han" if first in ("cjk", "ideographic") else first
@@ -116,5 +122,5 @@ _SCRIPT_OF = _Scripts()
 
 
 def script_of(char: str) -> str | None:
-    """The script of a letter, such as latin, hangul or han; None for all that is no letter."""
+    """Return the script of a letter, such as latin, hangul or han; None for other characters."""
     return _SCRIPT_OF[char]

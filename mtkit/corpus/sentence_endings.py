@@ -1,7 +1,7 @@
-"""Sentence ends without punctuation, by the word endings that stand only at the end of training lines.
+"""Sentence boundaries without punctuation, from word endings that occur only at line ends.
 
-Languages with the verb last, such as Korean, show the end of a sentence by its last syllables, so that people leave out the
-full stop: `나는 학교에 간다 그는 집에 간다` is two sentences.
+In languages with the verb at the end, such as Korean, the last syllables mark the end of a
+sentence, so that people leave out the full stop: `나는 학교에 간다 그는 집에 간다` is two sentences.
 """
 
 import re
@@ -9,29 +9,34 @@ from collections import Counter
 from collections.abc import Sequence
 
 _LENGTHS = (1, 2, 3)
-"""Characters of an ending."""
+"""Lengths of endings in characters."""
 _MIN_COUNT, _MAX_WITHIN = 5, 0.01
-"""An ending ends this many lines or more, and stands within lines this often at most for each time that it ends one."""
+"""An ending must end at least this many lines, and may occur within lines at most this often,
+relative to the lines that it ends.
+"""
 _MIN_BARE_SHARE = 0.05
-"""Where fewer lines than this end without punctuation, endings are not used: the text is punctuated."""
+"""If fewer lines than this share end without punctuation, the text is punctuated and endings are
+not used.
+"""
 _MAX_ENDINGS = 2000
 _WORD: re.Pattern[str] = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _SPACE = re.compile(r"\s+")
 
 
 def learn_endings(lines: Sequence[str]) -> tuple[str, ...]:
-    """Find the word endings that show the end of a line.
+    """Find the word endings that mark the end of a line.
 
     Args:
         lines: Sources of training pairs.
     Returns:
-        Endings of one to three characters, none of which ends in another; none if nearly all lines end with punctuation.
+        Endings of one to three characters, none of which ends in another; none if nearly all lines
+        end with punctuation.
     """
     words = [row for line in lines if (row := _WORD.findall(line))]
     bare = sum(line.rstrip()[-1:].isalnum() for line in lines)
     if not words or bare < _MIN_BARE_SHARE * len(lines):
         return ()
-    found: dict[str, int] = {}
+    endings: dict[str, int] = {}
     for length in _LENGTHS:
         last = Counter(row[-1][-length:] for row in words)
         within = Counter(word[-length:] for row in words for word in row[:-1])
@@ -39,18 +44,18 @@ def learn_endings(lines: Sequence[str]) -> tuple[str, ...]:
             if (
                 n >= _MIN_COUNT
                 and within[ending] <= _MAX_WITHIN * n
-                and not any(ending[-short:] in found for short in range(1, length))
+                and not any(ending[-short:] in endings for short in range(1, length))
             ):
-                found[ending] = n
-    return tuple(sorted(found, key=lambda ending: (-found[ending], ending))[:_MAX_ENDINGS])
+                endings[ending] = n
+    return tuple(sorted(endings, key=lambda ending: (-endings[ending], ending))[:_MAX_ENDINGS])
 
 
 def split_after_endings(sentences: Sequence[str], endings: frozenset[str]) -> list[str]:
-    """Split sentences further after words with one of some endings that no punctuation follows.
+    """Split sentences after words with a learned ending that no punctuation follows.
 
     Args:
         sentences: Each with the white space after it.
-        endings: Found by `learn_endings`.
+        endings: Result of `learn_endings`.
     """
     if not endings:
         return list(sentences)

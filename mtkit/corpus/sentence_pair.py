@@ -4,17 +4,17 @@ from typing import Literal, NamedTuple
 
 
 class SentencePair(NamedTuple):
-    """A segment and its translation."""
+    """A source segment and its translation."""
 
     src: str
     tgt: str
 
 
 class SideSpec(NamedTuple):
-    """What the recipe says of one side of a corpus."""
+    """One side of a corpus, as the recipe specifies it."""
 
     key: str
-    """Where it names the column: `src_column` or `tgt_column`."""
+    """The key of the column in the recipe: `src_column` or `tgt_column`."""
     column: str | int | None
     lang: str
 
@@ -29,24 +29,26 @@ SIDES: tuple[Side, Side] = ("src", "tgt")
 
 
 class PairChunk(NamedTuple):
-    """Some consecutive pairs of a corpus."""
+    """Consecutive pairs of a corpus, as they are sent to a worker process."""
 
     corpus: int
-    """Place of the corpus in data.train."""
+    """Index of the corpus in data.train."""
     first_line: int
     """Number of the first pair in its corpus, from 1."""
     src: str
-    """Sources joined by line feeds, which travel to another process faster than a list of them."""
+    """Sources joined by line feeds: a single string is sent to another process faster than a
+    list.
+    """
     tgt: str
     """Targets in the same form."""
     links: str | None = None
-    """Lines of the alignment file in the same form; None where the corpus has none."""
+    """Lines of the alignment file in the same form; None for a corpus without one."""
 
     @classmethod
     def of(
         cls, corpus: int, first_line: int, pairs: list[SentencePair], links: list[str] | None = None
     ) -> "PairChunk":
-        """Pairs as a chunk; a line feed within a text, where a format lets one through, becomes a space."""
+        """Join pairs; a line feed within a text, which some formats allow, becomes a space."""
         src, tgt = ("\n".join(texts) for texts in zip(*pairs, strict=True))
         if src.count("\n") >= len(pairs) or tgt.count("\n") >= len(pairs):
             src, tgt = (

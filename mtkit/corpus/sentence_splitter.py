@@ -1,4 +1,4 @@
-"""Sentence segmentation: sentencex's rules and abbreviations, and sentences inside quotations and brackets."""
+"""Split text into sentences: sentencex, plus the sentences inside quotations and brackets."""
 
 import re
 
@@ -8,11 +8,13 @@ from mtkit.io.logs import get_logger
 logger = get_logger(__name__)
 
 _WINDOW_CHARS = 2000
-"""sentencex looks for the other quote of each pair up to the end of its input, which takes quadratic time for many quotes."""
+"""sentencex searches for each closing quote up to the end of its input, in quadratic time."""
 _UNSUPPORTED = re.compile("[^\\S ]|[\ud800-\udfff]")
-"""White space other than plain spaces, some of which sentencex mishandles, and lone surrogates, which it cannot take."""
+"""White space other than plain spaces, some of which sentencex mishandles, and lone surrogates,
+which it rejects.
+"""
 _QUOTE = re.compile(r"[\"“”„‟«»‹›「」『』《》〈〉（）()\[\]【】‘‚]|(?<!\w)['’]|['’](?!\w)")
-"""Quotation marks and brackets; an apostrophe within a word is none."""
+"""Quotation marks and brackets, but not an apostrophe within a word."""
 _QUOTES_AFTER_END = re.compile(rf"(?:{_QUOTE.pattern})\s*$")
 _WORDS = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
 _ENDS = re.compile(r"[.!?。！？।؟…]+")
@@ -26,17 +28,18 @@ _NOT_ABBREVIATIONS = {
         "fr": "art|vol|etc",
     }.items()
 }
-"""Ordinary last words of sentences that sentencex takes for abbreviations: found among the last words of real lines."""
+"""Ordinary words at sentence ends that sentencex treats as abbreviations, found in real text."""
 _BEFORE_NUMBER = re.compile(r"[.!?]\s+(?=\d)")
+"""sentencex hardly ever splits before a number."""
 _LAST_WORD = re.compile(r"(?:([^\W\d_]{3,})|[가-힣]{2})$")
-"""sentencex almost never splits before a number."""
 _BEFORE_NUMBERS = frozenset(
-    "abb abs art bzw chap eqs fig figs inkl kap max min mind nos nrn pos sec tel ungef vgl vol zzgl approx incl".split()
+    "abb abs art bzw chap eqs fig figs inkl kap max min mind nos nrn pos sec tel ungef vgl vol zzgl"
+    " approx incl".split()
 )
-"""Abbreviations of three letters or more that numbers follow."""
+"""Abbreviations of three or more letters that are followed by numbers."""
 _ORDINAL = re.compile(r"(?:^|[\s(])\d+\.\s*$")
 _TITLES = {"fr": re.compile(r"(?:^|\W)MM?\. *$"), "hi": re.compile(r"(?:^|\s)(?:डॉ|श्री|प्रो)\. *$")}
-"""Abbreviations before a name that sentencex takes for the end of a sentence."""
+"""Abbreviations before a name that sentencex treats as the end of a sentence."""
 _DASH = re.compile(r"[-–—]\s*")
 _KOREAN_ENDINGS = frozenset("다요까죠네")
 """Last syllables of Korean sentences; an ellipsis after another syllable is a pause."""
@@ -45,43 +48,47 @@ _KOREAN_ENDINGS = frozenset("다요까죠네")
 def split_sentences(text: str, lang: str) -> list[str]:
     """Split a text into sentences.
 
-    The boundaries are those of sentencex, which leaves a quotation of several sentences whole, and those between the
-    sentences of a quotation.
+    The boundaries are those of sentencex, which does not split a quotation of several sentences,
+    and those between the sentences of a quotation.
 
     Args:
-        text: Text of any length; the time is proportional to it. A line feed is plain white space here.
-        lang: Language code; region and script are ignored, and an unknown language gets general rules.
+        text: Text of any length; the time is linear in it. A line feed is ordinary white space.
+        lang: Language code; region and script are ignored. Unknown languages use general rules.
     Returns:
         The sentences, each with the white space after it; concatenated, they are the text.
     """
-    plain = _UNSUPPORTED.sub(" ", text)
+    supported = _UNSUPPORTED.sub(" ", text)
     code = base_language(lang).encode("ascii", "ignore").decode()
     ends: list[int] = []
     start = 0
-    while start < len(plain):
-        window = plain[start : start + _WINDOW_CHARS]
-        found = [start + end for end in _sentence_ends(window, code)]
-        if start + len(window) == len(plain):
-            ends += found
+    while start < len(supported):
+        window = supported[start : start + _WINDOW_CHARS]
+        window_ends = [start + end for end in _sentence_ends(window, code)]
+        if start + len(window) == len(supported):
+            ends += window_ends
             break
-        # The end of a window need not end a sentence: its last sentence is read again with what follows, unless it fills most of the window.
-        ends += found[:-1]
+        # The end of a window may not be the end of a sentence: its last sentence is read again with
+        # what follows, unless it fills most of the window.
+        ends += window_ends[:-1]
         start = (
-            found[-2] if len(found) > 1 and found[-2] - start > _WINDOW_CHARS // 2 else found[-1]
+            window_ends[-2]
+            if len(window_ends) > 1 and window_ends[-2] - start > _WINDOW_CHARS // 2
+            else window_ends[-1]
         )
     return [text[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
 
 
 def _sentence_ends(text: str, lang: str) -> list[int]:
-    """Ends of the sentences of a text, in rising order; the last one is the end of the text."""
+    """Return the ends of all sentences in ascending order; the last is the end of the text."""
     blanked = _QUOTE.sub(" ", text)
     ends = {_after_space(text, end) for end in _sentencex_ends(text, lang)}
     if blanked != text:
-        # With its quotation marks taken away, sentencex looks into a quotation. Where one ends, sentencex knows better with them.
+        # Without the quotation marks, sentencex splits the quotation as well. Where a quotation
+        # ends, the boundaries with its marks are better.
         ends.update(
-            place
+            adjusted_end
             for end in _sentencex_ends(blanked, lang)
-            if (place := _end_within_quotation(text, blanked, end))
+            if (adjusted_end := _end_within_quotation(text, blanked, end))
         )
     ends.update(
         match.end() for match in _ELLIPSIS.finditer(text) if _starts_sentence(text, match, lang)
@@ -103,20 +110,20 @@ def _sentence_ends(text: str, lang: str) -> list[int]:
 
 
 def _ends_sentence(before: str) -> bool:
-    """Whether the last word before a full stop and a number is a whole word, not an abbreviation."""
+    """Whether the last word before a full stop and a number is a word, not an abbreviation."""
     word = _LAST_WORD.search(before)
     return word is not None and (word[1] or "").lower() not in _BEFORE_NUMBERS
 
 
 def _after_space(text: str, end: int) -> int:
-    """The boundary itself, or if sentencex put it after an opening quotation mark, that before the mark."""
+    """Move a boundary that sentencex puts after an opening quotation mark before that mark."""
     while end > 1 and _QUOTE.match(text, end - 1) and text[end - 2].isspace():
         end -= 1
     return end
 
 
 def _end_within_quotation(text: str, blanked: str, end: int) -> int | None:
-    """A boundary found without quotation marks; None if such a mark stands between it and the sentence before."""
+    """Return a boundary found without quotation marks; None if a mark precedes it."""
     stop = len(blanked[:end].rstrip())
     if stop < len(text) and _QUOTE.match(text, stop):
         return None
@@ -131,7 +138,10 @@ def _starts_sentence(text: str, ellipsis: re.Match[str], lang: str) -> bool:
 
 
 def _is_within_sentence(text: str, end: int, lang: str) -> bool:
-    """Whether a boundary is within a sentence: after a title or an ordinal, after reported speech, or within an identifier."""
+    """Whether a boundary is within a sentence.
+
+    That is the case after a title or an ordinal, after reported speech, and within an identifier.
+    """
     before, after = text[max(end - 16, 0) : end], text[end : end + 16]
     if not after:
         return False
@@ -145,7 +155,10 @@ def _is_within_sentence(text: str, end: int, lang: str) -> bool:
 
 
 def _is_missing_space(text: str, end: int) -> bool:
-    """Whether only the space is missing between two sentences, as in `Hello.How are you?`, but not in `:attr:`~object.Name``."""
+    """Whether two sentences are joined without a space, as in `Hello.How are you?`.
+
+    A counterexample is `:attr:`~object.Name``.
+    """
     first, last = text[max(end - 80, 0) : end].split()[-1:], text[end : end + 80].split()[:1]
     if not first or not last:
         return True
@@ -158,19 +171,19 @@ def _sentencex_ends(text: str, lang: str) -> list[int]:
     from sentencex import segment  # pyright: ignore[reportAttributeAccessIssue] - it is compiled
 
     try:
-        found = segment(lang, text)
+        split = segment(lang, text)
     except BaseException as exc:
-        if type(exc).__name__ != "PanicException":  # which is not an Exception
+        if type(exc).__name__ != "PanicException":  # not a subclass of Exception
             raise
         logger.debug("sentencex failed: %s", exc)
         return _plain_ends(text)
     ends, end = [], 0
-    for sentence in found:
+    for sentence in split:
         end += len(sentence)
         ends.append(end)
-    return ends if "".join(found) == text else _plain_ends(text)
+    return ends if "".join(split) == text else _plain_ends(text)
 
 
 def _plain_ends(text: str) -> list[int]:
-    """Ends by punctuation alone, for a text that sentencex cannot take: rather one too many than a sentence lost."""
+    """Return ends by punctuation alone, for text that sentencex rejects; may find too many."""
     return [*(match.end() for match in _PLAIN_END.finditer(text)), len(text)]

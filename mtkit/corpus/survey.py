@@ -1,4 +1,4 @@
-"""A quick look at a corpus, from which settings are chosen: its size, its lengths, its letters."""
+"""Statistics of a corpus from which settings are chosen: size, lengths, scripts."""
 
 import hashlib
 import math
@@ -23,54 +23,61 @@ from mtkit.io.progress import progress
 from mtkit.tokenizer.train import reservoir_sample
 
 SAMPLE_SIZE = 20_000
-"""Pairs that are looked at more closely."""
+"""Number of pairs in the sample whose text is analyzed."""
 
 _SEED = 1
 _DENSE_SCRIPTS = frozenset({"hangul", "han", "hiragana", "katakana"})
 _UNSPACED_WORD_CHARS = 2
-"""Characters taken for a word where a language writes no spaces."""
+"""Characters counted as a word in languages without spaces."""
 _FREQUENT_SHARE = 0.9995
 _MIN_WIDTH = 20
-"""Sides of fewer columns say nothing about usual ratios."""
+"""The width ratio of shorter sides is not representative."""
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What was found."""
+    """Statistics of a corpus, and a sample of it."""
 
     facts: CorpusStatistics
     sample: tuple[SentencePair, ...]
-    """Pairs drawn at random, as they stand in the corpus."""
+    """Pairs drawn at random, not cleaned."""
 
     def lines(self) -> list[str]:
-        """For people."""
+        """Format the statistics for the terminal."""
         facts, sides = self.facts, (self.facts.src, self.facts.tgt)
-        seen = (
+        sample_note = (
             ""
             if facts.n_sampled == facts.n_pairs
-            else f"; what follows is from a sample of {facts.n_sampled:,}"
+            else f"; the following is from a sample of {facts.n_sampled:,}"
         )
         scripts = (
             f"{sides[0].script.title()} and {sides[1].script.title()}"
             if sides[0].script != sides[1].script
             else sides[0].script.title()
         )
-        about = "" if facts.n_pairs <= _DistinctCounter.MAX_KEPT else "about "
+        prefix = "" if facts.n_pairs <= _DistinctCounter.MAX_KEPT else "about "
         words, chars = (
             " and ".join(f"{getattr(side, name):.3g}" for side in sides)
             for name in ("words", "chars")
         )
         return [
-            f"{facts.n_pairs:,} pairs, {sides[0].lang} to {sides[1].lang}, {about}{facts.duplicate_share:.1%} of them duplicates{seen}",
-            f"{words} words, {chars} characters in a line; {scripts} letters; cleaning leaves out {facts.dropped_share:.1%}",
+            (
+                f"{facts.n_pairs:,} pairs, {sides[0].lang} to {sides[1].lang}, "
+                f"{prefix}{facts.duplicate_share:.1%} of them duplicates{sample_note}"
+            ),
+            (
+                f"{words} words, {chars} characters per line; {scripts} letters; cleaning "
+                f"drops {facts.dropped_share:.1%}"
+            ),
         ]
 
 
 def survey(source: CorpusSource, data: DataConfig) -> Survey:
-    """Read a corpus once, in memory that does not grow with it: all pairs and duplicates are counted, and a sample is looked at.
+    """Read a corpus once, in bounded memory: count pairs and duplicates, and analyze a sample.
 
     Raises:
-        MtkitError: It cannot be read, its files are of unequal length, or cleaning leaves nothing of it.
+        MtkitError: It cannot be read, its files have different lengths, or cleaning drops all of
+            it.
     """
     name = describe_source(source)
     counter = _DistinctCounter()
@@ -83,8 +90,9 @@ def survey(source: CorpusSource, data: DataConfig) -> Survey:
     if not kept:
         rule, _ = Counter(pair.reason or "" for pair in cleaned).most_common(1)[0]
         raise MtkitError(
-            f"{name}: cleaning leaves no pair; most often, {RULES[rule]}",
-            f"is the source {data.src_lang} and the target {data.tgt_lang}? `mtkit data check` says more",
+            f"{name}: cleaning drops all pairs; most often: {RULES[rule]}",
+            f"is the source {data.src_lang} and the target {data.tgt_lang}? `mtkit "
+            "data check` shows details",
         )
     src_facts, tgt_facts = _side_statistics(kept, data)
     src_widths, tgt_widths = (
@@ -109,7 +117,10 @@ def survey(source: CorpusSource, data: DataConfig) -> Survey:
 
 
 class _DistinctCounter:
-    """Counts different pairs in bounded memory, by those whose hash ends in so many zero bits that few enough have one."""
+    """Estimates the number of distinct pairs in bounded memory.
+
+    Only hashes that end in a number of zero bits are kept; the number grows with the corpus.
+    """
 
     MAX_KEPT = 1 << 18
 
@@ -199,10 +210,10 @@ def _letters_by_script(chars: Counter[str]) -> Counter[str]:
 
 
 def _n_frequent_chars(chars: Counter[str]) -> int:
-    wanted, seen = _FREQUENT_SHARE * chars.total(), 0
+    n_required, n_covered = _FREQUENT_SHARE * chars.total(), 0
     for number, (_, n) in enumerate(chars.most_common(), 1):
-        seen += n
-        if seen >= wanted:
+        n_covered += n
+        if n_covered >= n_required:
             return number
     return len(chars)
 

@@ -93,12 +93,13 @@ def _train(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer:
     src = _train_side(recipe, ("src", "tgt") if joint else ("src",), config, source and source.src)
     tgt = src if joint else _train_side(recipe, ("tgt",), config, source and source.tgt)
     tokenizer = Tokenizer(src, tgt)
-    with atomic_dir(recipe.tokenizer_dir) as folder:
-        tokenizer.save(folder)
-        write_manifest(folder, _manifest(recipe, inputs, tokenizer, source))
+    with atomic_dir(recipe.tokenizer_dir) as directory:
+        tokenizer.save(directory)
+        write_manifest(directory, _manifest(recipe, inputs, tokenizer, source))
     if source is not None:
         new = [
-            made.vocab_size - old.vocab_size for made, old in ((src, source.src), (tgt, source.tgt))
+            trained.vocab_size - old.vocab_size
+            for trained, old in ((src, source.src), (tgt, source.tgt))
         ]
         logger.info(
             "%s tokens are new, the others are those of %s",
@@ -108,15 +109,15 @@ def _train(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer:
     return tokenizer
 
 
-def _load_source(folder: Path, tokenizer_dir: Path) -> Tokenizer:
+def _load_source(directory: Path, tokenizer_dir: Path) -> Tokenizer:
     if os.path.realpath(tokenizer_dir) in map(
-        os.path.realpath, (folder, folder / TOKENIZER_DIR_NAME)
+        os.path.realpath, (directory, directory / TOKENIZER_DIR_NAME)
     ):
         raise MtkitError(
-            f"`{folder}`: tokenizer.init_from is the directory of this recipe's own tokenizer",
+            f"`{directory}`: tokenizer.init_from is the directory of this recipe's own tokenizer",
             "set data.work_dir to a new directory",
         )
-    return Tokenizer.load(folder)
+    return Tokenizer.load(directory)
 
 
 def _train_side(
@@ -199,7 +200,7 @@ class _TrainingTexts:
                 dropped[corpus].add(cleaned.reason, None, src, tgt)
         self.n_drawn, self.n_kept = (
             len(drawn),
-            len(drawn) - sum(some.counts.total() for some in dropped),
+            len(drawn) - sum(counts.counts.total() for counts in dropped),
         )
         # Checked before the tokenizer is trained on what is left, and fails or is useless.
         for corpus, source in enumerate(recipe.data.train):
@@ -226,14 +227,14 @@ def _counted_pairs(
 def load_if_fresh(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer | None:
     """Load `recipe.tokenizer_dir` if it is complete and matches corpus and settings."""
 
-    folder: Path = recipe.tokenizer_dir
-    manifest = read_manifest(folder)
+    directory: Path = recipe.tokenizer_dir
+    manifest = read_manifest(directory)
     if manifest is None or manifest.get("key") != _key(
         recipe, inputs, _source_sha256(recipe, manifest)
     ):
         return None
     try:
-        tokenizer = Tokenizer.load(folder)
+        tokenizer = Tokenizer.load(directory)
     except MtkitError:
         return None
     is_of_kind = tokenizer.joint == recipe.tokenizer.joint or recipe.tokenizer.init_from is not None
@@ -261,10 +262,10 @@ def _key(recipe: Recipe, inputs: list[dict[str, str]], source_sha256: str | None
 
 def _source_sha256(recipe: Recipe, manifest: dict[str, Any]) -> str | None:
     """Hash the tokenizer to start from; after it was taken over, its directory may be missing."""
-    folder = recipe.tokenizer.init_from
-    if folder is None:
+    directory = recipe.tokenizer.init_from
+    if directory is None:
         return None
-    return Tokenizer.load(folder).sha256 if folder.exists() else manifest.get("source_sha256")
+    return Tokenizer.load(directory).sha256 if directory.exists() else manifest.get("source_sha256")
 
 
 def _clean_settings(recipe: Recipe) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A validation corpus drawn from the training corpus."""
+"""Draw a validation corpus from the training corpus."""
 
 import random
 from collections import Counter
@@ -18,22 +18,26 @@ _CANDIDATES_PER_PAIR = 3
 
 
 def validation_size(n_pairs: int) -> int:
-    """How many pairs to validate on: a twentieth of the corpus, at most 2,000, and of small ones up to a fifth for the sake of 100."""
+    """Return the size of a validation corpus for a corpus of `n_pairs` pairs.
+
+    A twentieth, at most 2,000; in small corpora up to a fifth, so as to reach 100.
+    """
     return min(MAX_PAIRS, max(n_pairs // 20, min(100, n_pairs // 5)))
 
 
 def draw_validation(
     source: CorpusSource, data: DataConfig, sample: Sequence[SentencePair], n_wanted: int
 ) -> list[SentencePair]:
-    """Choose pairs to validate on, each side of which stands in the corpus only once, so that none is known from training by half.
+    """Draw validation pairs, neither side of which occurs elsewhere in the corpus.
 
-    The corpus is read once more and stays as it is: `clean.test_overlap` keeps these pairs out of training.
+    The corpus is read once more and not changed: `clean.test_overlap` keeps these pairs out of
+    training.
 
     Args:
         source: The training corpus.
-        data: Its languages.
+        data: Gives its languages.
         sample: Some of its pairs.
-        n_wanted: Fewer come when the corpus repeats itself much.
+        n_wanted: Number of pairs; fewer are returned if most of the corpus is repeated.
     Returns:
         Cleaned pairs.
     """
@@ -41,7 +45,8 @@ def draw_validation(
     candidates: dict[SentencePair, SentencePair] = {}
     for pair in random.Random(_SEED).sample(sample, len(sample)):
         src, tgt, reason, _ = cleaner.clean(*pair)
-        # Overlap is found by the folded text, which a line of signs has not.
+        # Overlap is detected by the text normalized for matching, which is empty for a line of
+        # symbols.
         if reason is None and normalise_for_matching(src) and normalise_for_matching(tgt):
             candidates[pair] = SentencePair(src, tgt)
         if len(candidates) == _CANDIDATES_PER_PAIR * n_wanted:

@@ -1,4 +1,4 @@
-"""Write pairs: two text files, TSV or JSON lines, packed or not, or stdout."""
+"""Write pairs as two text files, TSV or JSON Lines, compressed or not, or to stdout."""
 
 import json
 import sys
@@ -12,22 +12,24 @@ from mtkit.io.atomic import atomic_write
 from mtkit.io.compression import SUFFIXES, compressed
 
 PairsPath = Path | tuple[Path, Path]
-"""One file with both sides, whose name ends as its format does, or two text files; `-` is TSV on stdout."""
+"""One file with both sides, whose suffix selects the format, or two text files; `-` is TSV on
+stdout.
+"""
 
 Pairs = Iterable[tuple[str, str]]
 
 
 @contextmanager
 def open_pair_writer(out: PairsPath, langs: tuple[str, str]) -> Iterator[Callable[[Pairs], None]]:
-    """Open what pairs are written to; files appear whole or not at all, when the block ends.
+    """Open the output for pairs; files appear complete or not at all, when the block ends.
 
     Args:
         out: Where to write.
-        langs: What JSON lines call the two sides; src and tgt where they are the same.
+        langs: Keys of the two sides in JSON Lines; src and tgt if they are equal.
     Yields:
-        A function that writes pairs; their texts must be without line feeds.
+        A function that writes pairs, whose texts may not contain line feeds.
     Raises:
-        MtkitError: It cannot be written, or its name does not say in which format.
+        MtkitError: The output cannot be written, or its name does not select a format.
     """
     with ExitStack() as stack:
         if isinstance(out, tuple):
@@ -46,7 +48,7 @@ def open_pair_writer(out: PairsPath, langs: tuple[str, str]) -> Iterator[Callabl
 
 @contextmanager
 def open_output(path: Path) -> Iterator[BinaryIO]:
-    """A file's bytes, written whole or not at all, packed as its name says; `-` is stdout."""
+    """Open a file to be written atomically, compressed as its name says; `-` is stdout."""
     if str(path) == "-":
         sys.stdout.flush()
         yield cast(BinaryIO, sys.stdout.buffer)

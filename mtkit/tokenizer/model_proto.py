@@ -48,7 +48,7 @@ class SubwordSettings(NamedTuple):
     normalization: str
 
 
-def find_model_files(folder: Path) -> tuple[Path, Path]:
+def find_model_files(directory: Path) -> tuple[Path, Path]:
     """Return the paths of both sides' models in a tokenizer or model directory.
 
     Both are the same path for a joint tokenizer.
@@ -56,15 +56,15 @@ def find_model_files(folder: Path) -> tuple[Path, Path]:
     Raises:
         MtkitError: There are none.
     """
-    for directory in (folder / TOKENIZER_DIR_NAME, folder):
-        if (directory / JOINT_NAME).exists():
-            return directory / JOINT_NAME, directory / JOINT_NAME
-        if (directory / SRC_NAME).exists() and (directory / TGT_NAME).exists():
-            return directory / SRC_NAME, directory / TGT_NAME
-    inner = folder / "model"
+    for candidate in (directory / TOKENIZER_DIR_NAME, directory):
+        if (candidate / JOINT_NAME).exists():
+            return candidate / JOINT_NAME, candidate / JOINT_NAME
+        if (candidate / SRC_NAME).exists() and (candidate / TGT_NAME).exists():
+            return candidate / SRC_NAME, candidate / TGT_NAME
+    inner = directory / "model"
     hint = f"did you mean `{inner}`?" if (inner / TOKENIZER_DIR_NAME).is_dir() else "check the path"
     raise MtkitError(
-        f"`{folder}`: no tokenizer found (neither {JOINT_NAME} nor {SRC_NAME} with {TGT_NAME})",
+        f"`{directory}`: no tokenizer found (neither {JOINT_NAME} nor {SRC_NAME} with {TGT_NAME})",
         hint,
     )
 

@@ -45,7 +45,5 @@ def _has_utf8(text: str) -> bool:
 
 
 def to_one_line(text: str) -> str:
-    """Replace each run of LF and CR by a space: byte tokens can spell them, but a segment is one
-    line.
-    """
+    """Replace each run of LF and CR by a space; a model with byte tokens can generate them."""
     return _LINE_BREAKS.sub(" ", text)

@@ -253,10 +253,10 @@ def _explain_error(message: str, n_read: int, vocab_size: int, n_fixed: int) -> 
             "check the files in data.train",
         )
     if match := _TOO_HIGH.search(message):
-        most = match.group(1)
+        largest = match.group(1)
         return VocabularyTooLarge(
             f"tokenizer.vocab_size ({vocab_size}) is too large for the training corpus",
-            f"set it to at most {most}: --set tokenizer.vocab_size={most}",
+            f"set it to at most {largest}: --set tokenizer.vocab_size={largest}",
         )
     if match := _TOO_SMALL.search(message):
         n_required = match.group(1)

@@ -243,7 +243,7 @@ def test_overlap_with_what_is_held_out(corpus):
     finding = only(report, "overlap", 1)
     assert report.corpora[1].role == "test"
     assert (finding.n, finding.n_of, finding.lines) == (3, 4, (1, 2, 3))
-    assert finding.more == {
+    assert finding.figures == {
         "src": 2,
         "tgt": 1,
         "pair": 1,

@@ -44,7 +44,7 @@ def counts(corpus):
 def overlaps(corpus):
     for finding in corpus.findings:
         if finding.name == "overlap":
-            return tuple(finding.more[key] for key in KEYS)
+            return tuple(finding.figures[key] for key in KEYS)
     return 0, 0, 0, 0
 
 

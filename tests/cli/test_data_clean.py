@@ -171,7 +171,7 @@ def test_a_recipes_corpora_become_one(mtkit, tiny_recipe_path):
             1,
             "`train.de/out.de`: is inside the input `train.de`",
         ),
-        (["train.de"], 1, "its name does not say what format it has"),
+        (["train.de"], 1, "its name does not determine its format"),
         (["train.de", "train.en", "more.en"], 2, "two aligned text files"),
         (["train.de", "train.en", "--test", "train.de"], 2, "takes two files"),
         (["recipe.yaml", "train.en"], 2, "a recipe names its files itself"),

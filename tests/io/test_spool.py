@@ -104,7 +104,7 @@ def test_stdin_has_no_name_that_says_its_format(monkeypatch):
         lambda: source_fingerprint(source, config(source)),
     ):
         with pytest.raises(
-            MtkitError, match="`stdin`: its name does not say what format it has"
+            MtkitError, match="`stdin`: its name does not determine its format"
         ) as caught:
             use()
         assert "set `format`" in caught.value.hint

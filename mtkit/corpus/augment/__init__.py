@@ -1,1 +1,1 @@
-"""Augmentation of training text: typos, case, noise."""
+"""Data augmentation of training text: typos, case, noise."""

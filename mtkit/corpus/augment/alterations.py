@@ -1,4 +1,4 @@
-"""Pairs altered as careless text is, so that a model may learn to bear with it, and be tested on it."""
+"""Alter sentence pairs as careless writers do, to train and test a model's robustness."""
 
 import re
 from bisect import bisect_right
@@ -12,13 +12,15 @@ from mtkit.corpus.augment.typos import add_typos
 from mtkit.corpus.languages import base_language
 from mtkit.corpus.placeholders import PLACEHOLDER, map_outside_placeholders
 
-# A word's first letter: none before it, no apostrophe within the word (don't), no accent that stands apart, no placeholder ({n}th, 3rd).
+# The first letter of a word: not after a letter, after an apostrophe within a word (don't), after a
+# separate combining accent or in a placeholder ({n}th, 3rd).
 _WORD_START = re.compile(
     rf"{PLACEHOLDER.pattern} | (?<![\w\u0300-\u036f}}>])(?<!\w['’])[^\W\d_]", re.VERBOSE
 )
 _END_PUNCTUATION = ".!?…;。！？；।॥؟۔"
 _FINAL_PUNCTUATION = re.compile(
-    rf"{PLACEHOLDER.pattern} | (?<![{_END_PUNCTUATION}\s])[{_END_PUNCTUATION}\s]*[{_END_PUNCTUATION}](?=[\"'”’»」』)\]]*\s*$)",
+    rf"{PLACEHOLDER.pattern} | (?<![{_END_PUNCTUATION}\s])[{_END_PUNCTUATION}\s]*"
+    rf"[{_END_PUNCTUATION}](?=[\"'”’»」』)\]]*\s*$)",
     re.VERBOSE,
 )
 
@@ -26,13 +28,13 @@ _DOTTED_I = frozenset({"tr", "tur", "az", "aze", "azj"})
 
 
 def draw_alterations(config: AugmentConfig, n_pairs: int, rng: Random) -> dict[int, Alteration]:
-    """Which of so many pairs are to be altered, and how, by one draw for each."""
+    """Draw which of `n_pairs` pairs are altered, and how, with one random number per pair."""
     names: list[Alteration] = [name for name, share in config.shares.items() if share]
     if not names:
         return {}
     ends = list(accumulate(config.shares[name] for name in names))
     draws = ((i, bisect_right(ends, rng.random())) for i in range(n_pairs))
-    return {i: names[place] for i, place in draws if place < len(names)}
+    return {i: names[choice] for i, choice in draws if choice < len(names)}
 
 
 def alter_pair(
@@ -40,16 +42,17 @@ def alter_pair(
 ) -> tuple[str, list[str]]:
     """Alter a source and, where that changes how it is translated, its translations.
 
-    All stays as it is where the source gives no cause (no capitals in its script, no sign at its end), and where a side is or would be without text.
+    The pair is returned unchanged if the alteration does not apply (a script without case, no final
+    punctuation), or if a side is or would become blank.
 
     Args:
-        name: The way.
+        name: The alteration.
         src: One line.
-        tgts: Its translation; of a test set there may be several.
-        rng: Where chance comes from.
+        tgts: Its translation; a test set may have several.
+        rng: Random number generator.
         langs: Language codes of source and target.
     Returns:
-        The same with the alteration made, one line each.
+        The altered source and translations, one line each.
     """
     if name == "noise":
         altered_src = random_noise_line(len(src.split()), rng)
@@ -74,24 +77,27 @@ def _upper_case(text: str, lang: str) -> str:
 
 def _title_case(text: str, lang: str) -> str:
     return (
-        _WORD_START.sub(lambda found: found[0] if found[1] else _upper(found[0], lang), text)
+        _WORD_START.sub(lambda match: match[0] if match[1] else _upper(match[0], lang), text)
         if _has_case(text)
         else text
     )
 
 
 def _drop_end_punctuation(text: str, lang: str) -> str:
-    return _FINAL_PUNCTUATION.sub(lambda found: found[1] or "", text)
+    return _FINAL_PUNCTUATION.sub(lambda match: match[1] or "", text)
 
 
 def _has_case(text: str) -> bool:
-    """Whether most letters are of a script with capitals: a name or two in a Korean line do not say how its translation is to be written."""
+    """Whether most letters belong to a script with upper and lower case.
+
+    A few Latin names in a Korean line do not determine the case of its translation.
+    """
     n_letters = sum(char.isalpha() for char in text)
     return 2 * sum(char.isupper() or char.islower() for char in text) > n_letters
 
 
 def _upper(text: str, lang: str) -> str:
-    """In Turkish and Azerbaijani the capital of i keeps its dot."""
+    """Convert to upper case; in Turkish and Azerbaijani, i keeps its dot."""
     return (text.replace("i", "İ") if base_language(lang) in _DOTTED_I else text).upper()
 
 

@@ -1,4 +1,4 @@
-"""Lines that mean nothing in any language, and so are their own translation."""
+"""Lines without meaning in any language, which are their own translation."""
 
 import string
 from random import Random
@@ -9,11 +9,11 @@ _MAX_WORDS = 10
 
 
 def random_noise_line(n_words: int, rng: Random) -> str:
-    """A line of digits, signs, emoji, letters at random and addresses that lead nowhere.
+    """Generate a line of digits, symbols, emoji, random letters and addresses that do not exist.
 
     Args:
-        n_words: About as many words, but ten at most; addresses and the like are long.
-        rng: Where chance comes from.
+        n_words: Approximate number of words, at most ten; addresses and codes are long.
+        rng: Random number generator.
     """
     kinds = (_number, _signs, _emoji, _letters, _address, _code)
     return " ".join(

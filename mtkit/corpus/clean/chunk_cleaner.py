@@ -1,4 +1,4 @@
-"""Cleaning a chunk of a corpus, in whichever process."""
+"""Clean a chunk of a corpus, in any process."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -10,10 +10,10 @@ from mtkit.corpus.sentence_pair import PairChunk
 
 
 class DroppedPair(NamedTuple):
-    """A pair that was left out, as it was read; a duplicate as it was after mending."""
+    """A dropped pair as it was read, or, if it is a duplicate, after its text was fixed."""
 
     corpus: int
-    """Place of its corpus in data.train."""
+    """Index of its corpus in data.train."""
     line: int
     """Its number in the corpus, from 1."""
     reason: str
@@ -22,30 +22,32 @@ class DroppedPair(NamedTuple):
 
 
 class CleanedChunk(NamedTuple):
-    """What became of a chunk."""
+    """The result of cleaning a chunk."""
 
     corpus: int
     lines: list[int]
     """Numbers of the kept pairs."""
     src: str
-    """Kept sources joined by line feeds, which travel to another process faster than a list of them."""
+    """Kept sources joined by line feeds: a single string is sent to another process faster than a
+    list.
+    """
     tgt: str
     keys: bytes
-    """By which duplicates are found; none where these are kept."""
+    """Keys by which duplicates are found; empty if duplicates are kept."""
     dropped: DropCounts
     dropped_pairs: list[DroppedPair]
-    """Empty where nobody wants them."""
+    """Empty unless requested."""
     n_read: int
 
     def pairs(self) -> Iterator[tuple[str, str]]:
-        """The kept pairs."""
+        """Iterate over the kept pairs."""
         return (
             zip(self.src.split("\n"), self.tgt.split("\n"), strict=True) if self.lines else iter(())
         )
 
 
 class ChunkCleaner:
-    """Cleans chunks, in whichever process."""
+    """Cleans chunks; can be sent to another process."""
 
     def __init__(
         self,
@@ -58,7 +60,7 @@ class ChunkCleaner:
         self.duplicates: DuplicateRule = duplicates
 
     def __call__(self, chunk: PairChunk) -> CleanedChunk:
-        clean, tags, how = (
+        clean, tags, duplicates = (
             self.cleaners[chunk.corpus].clean,
             self.tags[chunk.corpus],
             self.duplicates,
@@ -80,8 +82,8 @@ class ChunkCleaner:
             lines.append(line)
             kept_src.append(cleaned.src)
             kept_tgt.append(cleaned.tgt)
-            if how != "keep":
-                keys.append(pair_key(cleaned.src, cleaned.tgt, tags, how))
+            if duplicates != "keep":
+                keys.append(pair_key(cleaned.src, cleaned.tgt, tags, duplicates))
         return CleanedChunk(
             chunk.corpus,
             lines,

@@ -1,4 +1,4 @@
-"""Clean whole corpora: text in, cleaner text out, and a report of what was dropped and why."""
+"""Clean corpora: text in, cleaner text out, and a report of what was dropped and why."""
 
 import json
 import tempfile
@@ -23,29 +23,30 @@ from mtkit.io.progress import progress
 from mtkit.workers.process_pool import n_cores, ordered_map
 
 CHUNK_SIZE = 5_000
-"""Pairs that a process takes at a time."""
+"""Pairs per task of a worker process."""
 
 MAX_CHUNKS_IN_PROCESS = 20
-"""A corpus of no more chunks is cleaned before other processes would have started."""
+"""Up to this number of chunks, cleaning takes less time than starting worker processes."""
 
 
 @dataclass(frozen=True)
 class CleanReport:
-    """What became of the corpora."""
+    """The result of cleaning corpora."""
 
     n_read: int
     n_kept: int
     dropped: DropCounts
-    """What was dropped and mended, by rule."""
+    """Pairs dropped and texts fixed, by rule."""
 
     def lines(self, n_samples: int = 0) -> Iterator[str]:
-        """The report for people, line by line.
+        """Format the report line by line.
 
         Args:
-            n_samples: Dropped pairs to show of each rule.
+            n_samples: Number of dropped pairs to show per rule.
         """
         share = f" ({self.n_kept / self.n_read:.2%})" if self.n_read else ""
-        yield f"{self.n_read:,} pairs read, {self.n_kept:,} kept{share}, {self.n_read - self.n_kept:,} dropped"
+        n_dropped = self.n_read - self.n_kept
+        yield f"{self.n_read:,} pairs read, {self.n_kept:,} kept{share}, {n_dropped:,} dropped"
         yield from dropped_lines(self.dropped, n_samples, self.n_read)
 
     def __str__(self) -> str:
@@ -59,61 +60,66 @@ def clean_corpus(
     dropped_path: Path | str | None = None,
     n_workers: int | None = None,
 ) -> CleanReport:
-    """Clean the training corpora of a recipe into one corpus of text, by the rules of its section `clean:`.
+    """Clean the training corpora of a recipe into one corpus, by the rules of its section `clean:`.
 
-    Order is kept; of equal pairs the first stays. Memory does not grow with the corpora: where duplicates are dropped, what else is kept goes to a
-    temporary folder first (`TMPDIR`).
+    The order is kept; of duplicates, the first is kept. Memory does not grow with the corpora: if
+    duplicates are dropped, all pairs are first written to a temporary directory (`TMPDIR`).
 
     Args:
-        recipe: Names the corpora, and the validation and test sets that are kept out of them.
+        recipe: The corpora, the rules, and the validation and test sets to keep out.
         out: Two text files, or one that ends in .tsv or .jsonl; None only reports.
-        dropped_path: Where to write every dropped pair as JSON lines: corpus, line, reason, src, tgt. Duplicates come last.
-        n_workers: Processes; default one per core, or none for a small corpus. The output is the same with any number.
+        dropped_path: File for all dropped pairs as JSON Lines with corpus, line, reason, src and
+            tgt. Duplicates come last.
+        n_workers: Number of processes; by default one per core, or none for a small corpus. The
+            output does not depend on it.
     Raises:
-        MtkitError: A corpus cannot be read or changes while it is read, or the output cannot be written; then nothing is.
+        MtkitError: A corpus cannot be read or changes while it is read, or the output cannot be
+            written. Nothing is written then.
     """
     Recipe.require(recipe)
     require_workers(n_workers)
     out = _to_paths(out)
-    work = _CorpusCleaner(recipe)
+    cleaner = _CorpusCleaner(recipe)
     with ExitStack() as stack:
         langs = (recipe.data.src_lang, recipe.data.tgt_lang)
         write = stack.enter_context(open_pair_writer(out, langs)) if out is not None else _discard
-        stream = (
+        dropped_stream = (
             stack.enter_context(open_output(Path(dropped_path)))
             if dropped_path is not None
             else None
         )
 
-        def tell_dropped(pairs: list[DroppedPair]) -> None:
-            if stream is not None:
-                stream.write("".join(map(work.to_json_line, pairs)).encode())
+        def report_dropped(pairs: list[DroppedPair]) -> None:
+            if dropped_stream is not None:
+                dropped_stream.write("".join(map(cleaner.to_json_line, pairs)).encode())
 
         if recipe.clean.duplicates == "keep":
-            work.clean_chunks(
+            cleaner.clean_chunks(
                 lambda cleaned: write(cleaned.pairs()),
-                tell_dropped,
+                report_dropped,
                 n_workers,
-                wants_dropped=stream is not None,
+                wants_dropped=dropped_stream is not None,
             )
         else:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mtkit-clean-"))
-            with DedupSpill(Path(folder)) as kept_pairs:
-                work.clean_chunks(
-                    kept_pairs.add, tell_dropped, n_workers, wants_dropped=stream is not None
+            temp_dir = stack.enter_context(tempfile.TemporaryDirectory(prefix="mtkit-clean-"))
+            with DedupSpill(Path(temp_dir)) as spill:
+                cleaner.clean_chunks(
+                    spill.add, report_dropped, n_workers, wants_dropped=dropped_stream is not None
                 )
-            for kept, repeated in kept_pairs.split_duplicates():
+            for kept, duplicates in spill.split_duplicates():
                 write(kept)
-                work.count_duplicates(repeated)
-                tell_dropped(repeated)
-    return CleanReport(work.n_read, work.n_read - work.dropped.counts.total(), work.dropped)
+                cleaner.count_duplicates(duplicates)
+                report_dropped(duplicates)
+    return CleanReport(
+        cleaner.n_read, cleaner.n_read - cleaner.dropped.counts.total(), cleaner.dropped
+    )
 
 
 def _to_paths(out: PairsPath | str | None) -> PairsPath | None:
-    """Return where to write, with texts as paths.
+    """Convert strings to paths.
 
     Raises:
-        TypeError: It is neither one path nor two.
+        TypeError: `out` is neither one path nor two.
     """
     if out is None or isinstance(out, Path | str):
         return None if out is None else Path(out)
@@ -122,12 +128,12 @@ def _to_paths(out: PairsPath | str | None) -> PairsPath | None:
         or len(out) != 2
         or not all(isinstance(path, Path | str) for path in out)
     ):
-        raise TypeError(f"out is neither one path nor two: {out!r}")
+        raise TypeError(f"out must be one path or two, not {out!r}")
     return Path(out[0]), Path(out[1])
 
 
 class _CorpusCleaner:
-    """The cleaning of a recipe's training corpora, and what has been counted so far."""
+    """Cleans the training corpora of a recipe, and counts what it drops."""
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
@@ -138,12 +144,12 @@ class _CorpusCleaner:
     def clean_chunks(
         self,
         keep: Callable[[CleanedChunk], None],
-        tell_dropped: Callable[[list[DroppedPair]], None],
+        report_dropped: Callable[[list[DroppedPair]], None],
         n_workers: int | None,
         *,
         wants_dropped: bool,
     ) -> None:
-        """Clean everything but duplicates, chunk by chunk in order."""
+        """Clean all chunks in order, except for duplicates."""
         snapshot = FileSnapshot.take(self.sources)
         cleaner = PairCleaner.for_recipe(self.recipe)
         cleaners, tags = (
@@ -160,7 +166,7 @@ class _CorpusCleaner:
                 self.n_read += cleaned.n_read
                 self.dropped.merge(cleaned.dropped)
                 keep(cleaned)
-                tell_dropped(cleaned.dropped_pairs)
+                report_dropped(cleaned.dropped_pairs)
                 bar.advance(cleaned.n_read)
         snapshot.check()
 
@@ -173,22 +179,22 @@ class _CorpusCleaner:
                 first_line += len(chunk)
 
     def count_duplicates(self, pairs: list[DroppedPair]) -> None:
-        """Count pairs that were seen before."""
+        """Count duplicates."""
         for pair in pairs:
             self.dropped.add(pair.reason, pair.line, pair.src, pair.tgt)
 
     def to_json_line(self, pair: DroppedPair) -> str:
-        """A dropped pair for programs."""
-        about = {
+        """Format a dropped pair as JSON."""
+        fields = {
             "corpus": corpus_name(self.sources[pair.corpus]),
             "line": pair.line,
             "reason": pair.reason,
             "src": pair.src,
             "tgt": pair.tgt,
         }
-        # Half surrogates, which have no UTF-8, are escaped as JSON can.
-        return json.dumps(about, ensure_ascii=not (pair.src + pair.tgt).isprintable()) + "\n"
+        # Lone surrogates, which UTF-8 cannot encode, are escaped.
+        return json.dumps(fields, ensure_ascii=not (pair.src + pair.tgt).isprintable()) + "\n"
 
 
 def _discard(pairs: object) -> None:
-    """In place of a file, where only the report is wanted."""
+    """Discard pairs, if only the report is wanted."""

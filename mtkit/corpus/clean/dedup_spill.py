@@ -1,4 +1,4 @@
-"""Cleaned pairs on disk: which of them are duplicates is known only when all have been seen."""
+"""Cleaned pairs on disk: duplicates are known only after all pairs have been read."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,79 +12,81 @@ from mtkit.corpus.clean.duplicates import find_duplicates
 from mtkit.errors import MtkitError
 
 _BATCH_SIZE = 5_000
-"""Pairs in memory at a time."""
+"""Number of pairs in memory."""
 
 _FILE_NAMES = ("src", "tgt", "places", "keys")
-"""Texts, one in a line; corpus and line number of each pair; 16 bytes for each."""
+"""Texts, one per line; corpus and line number of each pair; 16-byte keys."""
 
 
 class DedupSpill:
-    """Pairs in a folder of their own, until it is known which of them are duplicates. To be filled in a `with` block, and read after it.
+    """Pairs in a directory of their own, until duplicates are known.
+
+    Pairs are added in a `with` block and read after it.
 
     Args:
-        folder: An empty folder.
+        folder: An empty directory.
     Raises:
-        MtkitError: There is no room.
+        MtkitError: The disk is full.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
 
     def __enter__(self) -> Self:
         self._stack = ExitStack()
-        self._src, self._tgt, self._places, self._keys = (
-            self._stack.enter_context((self.folder / name).open("xb")) for name in _FILE_NAMES
+        self._src, self._tgt, self._locations, self._keys = (
+            self._stack.enter_context((self.directory / name).open("xb")) for name in _FILE_NAMES
         )
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        with _disk_errors_in(self.folder):
+        with _disk_errors_in(self.directory):
             self._stack.close()
 
     def add(self, cleaned: CleanedChunk) -> None:
-        """Put the kept pairs of a chunk behind the others."""
+        """Append the kept pairs of a chunk."""
         if cleaned.lines:
-            with _disk_errors_in(self.folder):
+            with _disk_errors_in(self.directory):
                 self._src.write(f"{cleaned.src}\n".encode())
                 self._tgt.write(f"{cleaned.tgt}\n".encode())
-                self._places.write(
+                self._locations.write(
                     np.array([(cleaned.corpus, line) for line in cleaned.lines], np.int64).tobytes()
                 )
                 self._keys.write(cleaned.keys)
 
     def split_duplicates(self) -> Iterator[tuple[list[tuple[str, str]], list[DroppedPair]]]:
-        """The pairs that are left and the duplicates, both in order, some at a time."""
-        with _disk_errors_in(self.folder):
-            is_duplicate = find_duplicates([self.folder / "keys"], self.folder / "duplicates")
+        """Yield batches of the remaining pairs and of the duplicates, both in order."""
+        with _disk_errors_in(self.directory):
+            is_duplicate = find_duplicates([self.directory / "keys"], self.directory / "duplicates")
         if not len(is_duplicate):
             return
-        places = np.memmap(self.folder / "places", np.int64, "r").reshape(-1, 2)
+        locations = np.memmap(self.directory / "places", np.int64, "r").reshape(-1, 2)
         with ExitStack() as stack:
             src, tgt = (
-                stack.enter_context((self.folder / name).open(encoding="utf-8", newline="\n"))
+                stack.enter_context((self.directory / name).open(encoding="utf-8", newline="\n"))
                 for name in ("src", "tgt")
             )
-            for first in range(0, len(places), _BATCH_SIZE):
+            for first in range(0, len(locations), _BATCH_SIZE):
                 rows = slice(first, first + _BATCH_SIZE)
-                kept, repeated = [], []
-                for (corpus, line), is_repeat in zip(
-                    places[rows].tolist(), is_duplicate[rows].tolist(), strict=True
+                kept, duplicates = [], []
+                for (corpus, line), is_dup in zip(
+                    locations[rows].tolist(), is_duplicate[rows].tolist(), strict=True
                 ):
                     pair = (next(src)[:-1], next(tgt)[:-1])
-                    if is_repeat:
-                        repeated.append(DroppedPair(corpus, line, "duplicate", *pair))
+                    if is_dup:
+                        duplicates.append(DroppedPair(corpus, line, "duplicate", *pair))
                     else:
                         kept.append(pair)
-                yield kept, repeated
+                yield kept, duplicates
 
 
 @contextmanager
-def _disk_errors_in(folder: Path) -> Iterator[None]:
-    """A full disk becomes an error that says what to do."""
+def _disk_errors_in(directory: Path) -> Iterator[None]:
+    """Turn a full disk into an error with a hint."""
     try:
         yield
     except OSError as exc:
         raise MtkitError(
-            f"`{folder}`: cannot be written: {(exc.strerror or str(exc)).lower()}",
-            "set TMPDIR to a folder with room for the corpus",
+            f"`{directory}`: cannot be written: {(exc.strerror or str(exc)).lower()}",
+            "set TMPDIR to a directory with enough space for the corpus",
         ) from exc

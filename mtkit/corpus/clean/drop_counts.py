@@ -14,38 +14,38 @@ RULES = {
     "script": "one side is not in the script of its language (clean.min_script)",
     "char_ratio": "one side is much wider than the other (clean.max_char_ratio)",
     "copy": "both sides are the same (clean.min_copy_letters)",
-    "test_overlap": "in a validation or test set (clean.test_overlap)",
+    "test_overlap": "occurs in a validation or test set (clean.test_overlap)",
 }
-"""Why a pair is dropped for its text, in the order in which the rules are tried."""
+"""Rules on the text of a pair, in the order in which they are applied."""
 
 
 MAX_SAMPLES = 5
-"""Dropped pairs of each rule that are remembered."""
+"""Number of dropped pairs per rule that are kept as samples."""
 
 
 MAX_SAMPLE_CHARS = 500
-"""Of a side of such a pair; what is longer is cut."""
+"""Maximum length of each side of a sample; the rest is cut off."""
 
 
 class DroppedSample(NamedTuple):
-    """A dropped pair, for people to look at."""
+    """A dropped pair that is shown in a report."""
 
     line: int | None
-    """Its number in the corpus, from 1, where that is known."""
+    """Its number in the corpus, from 1, if known."""
     src: str
     tgt: str
 
 
 class DropCounts:
-    """Counts dropped pairs by reason, remembers the first few of each, and counts what was mended."""
+    """Counts of dropped pairs by rule with the first few of each, and counts of text fixes."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.fixed: Counter[str] = Counter()
-        """Pairs by what was mended in them, dropped ones included."""
+        """Number of pairs changed by each fix, dropped pairs included."""
         self.samples: dict[str, list[DroppedSample]] = {}
         self.n_unaligned = 0
-        """Pairs that had a word alignment and lost it, because their words are no longer those that were aligned; they stay."""
+        """Number of kept pairs that lost their word alignment, because their words have changed."""
 
     def add(self, reason: str, line: int | None, src: str, tgt: str) -> None:
         """Count a dropped pair."""
@@ -56,15 +56,15 @@ class DropCounts:
             )
 
     def add_fixes(self, names: Iterable[str]) -> None:
-        """Count a mended pair."""
+        """Count a pair whose text was fixed."""
         self.fixed.update(names)
 
     def n_samples_missing(self, reason: str) -> int:
-        """How many more samples of a reason would be remembered."""
+        """Return how many more samples of a rule are kept."""
         return MAX_SAMPLES - len(self.samples.get(reason, ()))
 
     def merge(self, later: "DropCounts") -> None:
-        """Add what was counted in the following pairs of the corpus: counted in pieces and merged is counted at once."""
+        """Add the counts of the pairs that follow, as if all had been counted together."""
         self.counts.update(later.counts)
         self.fixed.update(later.fixed)
         self.n_unaligned += later.n_unaligned
@@ -72,17 +72,17 @@ class DropCounts:
             self.samples.setdefault(reason, []).extend(samples[: self.n_samples_missing(reason)])
 
     def to_json(self) -> dict[str, Any]:
-        """For a manifest."""
-        about = {
+        """Return the counts for a manifest."""
+        data = {
             "counts": dict(self.counts),
             "mended": dict(self.fixed),
             "samples": {name: list(map(list, kept)) for name, kept in self.samples.items()},
         }
-        return about | {"n_unaligned": self.n_unaligned} if self.n_unaligned else about
+        return data | {"n_unaligned": self.n_unaligned} if self.n_unaligned else data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """What `as_json` gave."""
+        """Restore the counts from `to_json`."""
         dropped = cls()
         dropped.counts.update(data["counts"])
         dropped.fixed.update(data["mended"])
@@ -99,23 +99,25 @@ def _truncate(text: str) -> str:
 
 
 REASONS = RULES | {
-    "too_long": "one side has more than preprocess.max_length pieces",
-    "ratio": "one side has many more pieces than the other (preprocess.max_ratio)",
+    "too_long": "one side has more than preprocess.max_length tokens",
+    "ratio": "one side has many more tokens than the other (preprocess.max_ratio)",
     "duplicate": "occurs earlier in the corpus (clean.duplicates)",
 }
-"""Why a pair is dropped, in the order in which the rules are tried; a pair counts for the first that it breaks."""
+"""All rules in the order in which they are applied; a pair counts for the first that it
+violates.
+"""
 
 
 _SHOWN_CHARS = 150
 
 
 def dropped_lines(dropped: DropCounts, n_samples: int = 0, n_read: int = 0) -> Iterator[str]:
-    """What was dropped and mended, for people, line by line.
+    """Format what was dropped and fixed, line by line.
 
     Args:
         dropped: The counts.
-        n_samples: Pairs to show of each reason.
-        n_read: Pairs in all, for the shares; 0 leaves these out.
+        n_samples: Number of pairs to show per rule.
+        n_read: Number of all pairs, for percentages; 0 omits them.
     """
     for reason, explanation in REASONS.items():
         if count := dropped.counts[reason]:
@@ -125,9 +127,12 @@ def dropped_lines(dropped: DropCounts, n_samples: int = 0, n_read: int = 0) -> I
                 yield f"      {where}{_escape(src)}  |  {_escape(tgt)}"
     for name, explanation in FIXES.items():
         if count := dropped.fixed[name]:
-            yield f"  {_format_count(count, n_read)} repaired by rule {name}: {explanation}"
+            yield f"  {_format_count(count, n_read)} fixed by rule {name}: {explanation}"
     if count := dropped.n_unaligned:
-        yield f"  {_format_count(count, n_read)} lost their word alignment: cleaning or the tokenizer joins, splits or takes away words of theirs"
+        yield (
+            f"  {_format_count(count, n_read)} lost their word alignment: cleaning or the "
+            "tokenizer joined, split or removed some of their words"
+        )
 
 
 def _format_count(count: int, n_all: int) -> str:
@@ -135,6 +140,6 @@ def _format_count(count: int, n_all: int) -> str:
 
 
 def _escape(text: str) -> str:
-    """A text as a terminal may safely show it."""
+    """Escape characters that a terminal could interpret, and truncate."""
     visible = "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
     return visible if len(visible) <= _SHOWN_CHARS else f"{visible[:_SHOWN_CHARS]}..."

@@ -1,4 +1,4 @@
-"""Refuse a corpus of which too much is dropped, and name the rule, the share and the likely cause."""
+"""Reject a corpus if too many pairs are dropped, and report the rule and the likely cause."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -11,21 +11,21 @@ from mtkit.corpus.scripts import script_of, scripts_of_language
 from mtkit.errors import MtkitError
 
 _CAUSES = {
-    "blank": ("a side has no text", "check that the files are the right ones"),
+    "blank": ("one side has no text", "check that the files are the right ones"),
     "length": (
-        "a side is outside clean.min_chars and clean.max_chars",
+        "one side is not between clean.min_chars and clean.max_chars",
         "split the lines into sentences, or change these limits",
     ),
     "garbled": (
-        "the text was read in a wrong encoding",
+        "the text was decoded with a wrong encoding",
         "convert the original files to UTF-8 again",
     ),
     "letters": (
-        "a side has almost no letters",
+        "one side has almost no letters",
         "check that the files and columns are the right ones, or lower clean.min_letters",
     ),
     "script": (
-        "a side has too few letters of its language's script",
+        "one side has too few letters of its language's script",
         "check data.src_lang and data.tgt_lang, or lower clean.min_script",
     ),
     "char_ratio": (
@@ -37,15 +37,15 @@ _CAUSES = {
         "check that the files are in two languages, or set clean.min_copy_letters: 0",
     ),
     "test_overlap": (
-        "the pairs are in data.validation or data.test too",
+        "the pairs also occur in data.validation or data.test",
         "hold out pairs that are not in data.train",
     ),
     "too_long": (
-        "a side has more pieces than preprocess.max_length",
+        "one side has more tokens than preprocess.max_length",
         "split the lines into sentences, or raise preprocess.max_length",
     ),
     "ratio": (
-        "one side has many more pieces than the other",
+        "one side has many more tokens than the other",
         "run `mtkit data check` to see whether the lines match, or raise preprocess.max_ratio",
     ),
     "duplicate": (
@@ -53,15 +53,15 @@ _CAUSES = {
         "name each corpus once (`weight` repeats it), or set clean.duplicates: keep",
     ),
 }
-"""By rule, the likely cause and what to do about it."""
+"""Likely cause and remedy for each rule."""
 
 _WRONG_LANGUAGE = (
-    "set data.src_lang and data.tgt_lang to the languages of the files, or exchange the files"
+    "set data.src_lang and data.tgt_lang to the languages of the files, or swap the files"
 )
 
 
 class TooManyDropped(MtkitError):
-    """More of a corpus is dropped than preprocess.max_dropped allows."""
+    """The share of dropped pairs exceeds preprocess.max_dropped."""
 
 
 def check_dropped(
@@ -72,16 +72,17 @@ def check_dropped(
     *,
     is_sample: bool = False,
 ) -> None:
-    """Refuse a corpus of which more than `preprocess.max_dropped` is dropped.
+    """Reject a corpus if the share of dropped pairs exceeds `preprocess.max_dropped`.
 
     Args:
         recipe: Gives the limit and the languages.
         source: The corpus.
-        n_read: Pairs before cleaning.
-        dropped: Counts of the pairs dropped from these.
-        is_sample: The pairs are a random sample of the corpus: only what is beyond three standard errors of the share is refused.
+        n_read: Number of pairs before cleaning.
+        dropped: Counts of the dropped ones.
+        is_sample: Whether the pairs are a random sample of the corpus. The limit is then raised by
+            three standard errors.
     Raises:
-        TooManyDropped: Too much is dropped; names the rule that drops most, the share and the likely cause.
+        TooManyDropped: Names the rule that drops most pairs, the share and the likely cause.
     """
     limit, n_dropped = recipe.preprocess.max_dropped, dropped.counts.total()
     slack = 3 * sqrt(limit * (1 - limit) / n_read) if is_sample and n_read else 0.0
@@ -99,7 +100,7 @@ def check_dropped(
 
 
 def _script_mismatch(recipe: Recipe, source: CorpusSource, dropped: DropCounts) -> str:
-    """`source is Hangul, but src_lang is de`, for each side to which that applies."""
+    """Describe a wrong script per side, as in `source is Hangul, but src_lang is de`."""
     samples = dropped.samples.get("script", [])
     sides = (
         (

@@ -1,18 +1,23 @@
-"""Text without what people vary without meaning anything by it, and keys that say when two pairs are the same."""
+"""Normalization of texts for comparison, and keys that equal pairs share."""
 
 import hashlib
 import unicodedata
 from typing import Literal
 
 DuplicateRule = Literal["keep", "exact", "folded"]
-"""Which pairs count as the same."""
+"""Which pairs count as duplicates."""
 
 _DELETED_CATEGORIES = "PSC"
-"""First letters of Unicode's categories of punctuation, of symbols, and of what has no shape: control, format, private, unassigned, surrogate."""
+"""First letters of Unicode's categories of punctuation, symbols, and control, format, private-use,
+unassigned and surrogate characters.
+"""
 
 
 class _DeletionTable(dict[int, int | None]):
-    """A table for `str.translate` that takes such characters out. It fills as characters come: Unicode has a million, a corpus some hundred."""
+    """Table for `str.translate` that deletes such characters.
+
+    It is filled on demand: Unicode has a million characters, a corpus a few hundred.
+    """
 
     def __missing__(self, code: int) -> int | None:
         char = chr(code)
@@ -26,31 +31,37 @@ _DELETED_ASCII = bytes(code for code in range(128) if _DELETIONS[code] is None)
 
 
 def normalise_for_matching(text: str) -> str:
-    """What is left of a text when case, punctuation, symbols, spaces and Unicode's compatibility forms do not count.
+    """Remove case, punctuation, symbols, redundant spaces and Unicode compatibility forms.
 
-    `"Hello,  World!"` and `"hello world"` fold to the same. Folding twice changes nothing; no line break is left. A text without letters and digits
-    may fold to nothing.
+    `"Hello,  World!"` and `"hello world"` become equal. The function is idempotent, and its result
+    has no line breaks. A text without letters and digits may become empty.
     """
     if text.isascii():
         return " ".join(text.encode().lower().translate(None, _DELETED_ASCII).decode().split())
-    folded = unicodedata.normalize("NFKC", text).casefold().translate(_DELETIONS)
-    # Case folding takes some letters apart, and what stood between a letter and its accent may be gone.
-    return " ".join(unicodedata.normalize("NFKC", folded).split())
+    normalized = unicodedata.normalize("NFKC", text).casefold().translate(_DELETIONS)
+    # Case folding decomposes some letters, and a character between a letter and its accent may have
+    # been deleted.
+    return " ".join(unicodedata.normalize("NFKC", normalized).split())
 
 
-def pair_key(src: str, tgt: str, tags: tuple[str, ...], how: Literal["exact", "folded"]) -> bytes:
-    """A key that two pairs share when they are the same: 128 bits, which two of a billion different pairs share with a chance of 1e-21.
+def pair_key(
+    src: str, tgt: str, tags: tuple[str, ...], duplicates: Literal["exact", "folded"]
+) -> bytes:
+    """Return a key that duplicates share: 128 bits.
+
+    The probability that two of a billion different pairs share a key is 1e-21.
 
     Args:
         src: Source text.
         tgt: Target text.
-        tags: Its corpus' tags: one text may go into two languages.
-        how: `exact`: only spaces at the ends make no difference; `folded`: see `fold`. Where that leaves nothing, the text itself counts.
+        tags: Tags of the corpus: one text may be translated into two languages.
+        duplicates: `exact`: only spaces at the ends are ignored; `folded`: see
+            `normalise_for_matching`, unless that leaves nothing of the text.
     Returns:
         16 bytes.
     """
     src, tgt = src.strip(), tgt.strip()
-    if how == "folded":
+    if duplicates == "folded":
         src, tgt = normalise_for_matching(src) or src, normalise_for_matching(tgt) or tgt
-    whole = f"{len(src)} {len(tgt)} {src}{tgt}{chr(10).join(tags)}"
-    return hashlib.blake2b(whole.encode(errors="surrogatepass"), digest_size=16).digest()
+    text = f"{len(src)} {len(tgt)} {src}{tgt}{chr(10).join(tags)}"
+    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16).digest()

@@ -1,4 +1,4 @@
-"""Clean pairs: mend both sides, say which rule the pair breaks, and count."""
+"""Clean pairs: fix both sides, and find the rule that a pair violates."""
 
 import math
 import sys
@@ -14,26 +14,26 @@ from mtkit.corpus.read.pairs import read_pairs
 
 
 class CleanedPair(NamedTuple):
-    """What became of a pair."""
+    """The result of cleaning a pair."""
 
     src: str
     tgt: str
     reason: str | None
-    """Name of the first of RULES that it breaks, if any."""
+    """The first of RULES that the pair violates, if any."""
     fixes: tuple[str, ...]
-    """Names of those MENDINGS that changed something."""
+    """Names of the FIXES that changed the text."""
 
 
 class PairCleaner:
-    """Mends pairs and says which are to be dropped. Cleaning a pair that was kept again changes nothing.
+    """Fixes pairs and decides which to drop. Cleaning a kept pair again changes nothing.
 
-    Duplicates are not found here, since that takes the whole corpus.
+    Duplicates are found elsewhere, since that needs the whole corpus.
 
     Args:
         config: The rules.
-        src_lang: Language code of the source; of an unknown one, the script is not looked at.
-        tgt_lang: The same for the target.
-        held_out: What must not be trained on.
+        src_lang: Language code of the source; the script of an unknown language is not checked.
+        tgt_lang: Language code of the target.
+        held_out: Texts that must not be trained on.
     """
 
     def __init__(
@@ -45,21 +45,23 @@ class PairCleaner:
         self._min_chars, self._max_chars = config.min_chars, config.max_chars or sys.maxsize
         self._max_char_ratio = config.max_char_ratio or math.inf
         self._min_copy_letters, self._drops_garbled = config.min_copy_letters, config.garbled
-        self._src_letters, self._tgt_letters = (
+        self._src_rules, self._tgt_rules = (
             LetterRules(config, src_lang),
             LetterRules(config, tgt_lang),
         )
 
     @classmethod
     def for_recipe(cls, recipe: Recipe) -> Self:
-        """The cleaner of a recipe's training pairs, once its validation and test sets have been read; see also `for_source`.
+        """Create the cleaner of a recipe's training pairs; reads its validation and test sets.
+
+        See also `for_source`.
 
         Raises:
-            MtkitError: One of these cannot be read.
+            MtkitError: A validation or test set cannot be read.
         """
         held_out = None
         if recipe.clean.test_overlap != "off":
-            # Mended like the training pairs, or they would not be found among them.
+            # Fixed in the same way as training pairs, or they would not match.
             mend = TextFixer(recipe.clean).fix
             sources = (*recipe.data.validation, *recipe.data.test)
             pairs = (
@@ -71,7 +73,7 @@ class PairCleaner:
         return cls(recipe.clean, recipe.data.src_lang, recipe.data.tgt_lang, held_out)
 
     def for_source(self, source: CorpusSource) -> "PairCleaner":
-        """The same for one corpus, which may have languages of its own."""
+        """Return the cleaner of one corpus, which may have languages of its own."""
         if source.src_lang is None and source.tgt_lang is None:
             return self
         return PairCleaner(
@@ -82,18 +84,18 @@ class PairCleaner:
         )
 
     def clean(self, src: str, tgt: str) -> CleanedPair:
-        """Mend a pair and judge it."""
-        src, src_mended = self._text_fixer.fix(src)
-        tgt, tgt_mended = self._text_fixer.fix(tgt)
-        mended = (
-            tuple(name for name in FIXES if name in src_mended or name in tgt_mended)
-            if tgt_mended
-            else src_mended
+        """Fix a pair, and find the rule that it violates."""
+        src, src_fixes = self._text_fixer.fix(src)
+        tgt, tgt_fixes = self._text_fixer.fix(tgt)
+        fixes = (
+            tuple(name for name in FIXES if name in src_fixes or name in tgt_fixes)
+            if tgt_fixes
+            else src_fixes
         )
-        return CleanedPair(src, tgt, self._violated_rule(src, tgt), mended)
+        return CleanedPair(src, tgt, self._violated_rule(src, tgt), fixes)
 
     def fix(self, text: str) -> str:
-        """Mend a text and nothing else."""
+        """Fix a text."""
         return self._text_fixer.fix(text)[0]
 
     def _violated_rule(self, src: str, tgt: str) -> str | None:
@@ -107,8 +109,8 @@ class PairCleaner:
         if self._drops_garbled and (is_garbled(src) or is_garbled(tgt)):
             return "garbled"
         src_problem, tgt_problem = (
-            self._src_letters.violated_rule(src),
-            self._tgt_letters.violated_rule(tgt),
+            self._src_rules.violated_rule(src),
+            self._tgt_rules.violated_rule(tgt),
         )
         if src_problem is not None or tgt_problem is not None:
             return "letters" if "letters" in (src_problem, tgt_problem) else "script"

@@ -1,4 +1,4 @@
-"""The single rules of cleaning: each looks at a text, or at a pair, and says whether something is wrong with it."""
+"""Rules that a text or a pair must satisfy."""
 
 import re
 import string
@@ -15,13 +15,15 @@ from mtkit.corpus.clean.match_keys import normalise_for_matching
 from mtkit.corpus.scripts import script_of, scripts_of_language
 
 RATIO_SLACK = 10
-"""Added to the width of both sides before they are compared: `Stop!` may well be three words elsewhere."""
+"""Added to both widths before they are compared: short texts such as `Stop!` vary more."""
 
 NON_LATIN_FACTOR = 0.1
-"""Part of `clean.min_script` that is asked of a language not written in Latin letters: names, brands and code stay as they are."""
+"""Factor of `clean.min_script` for languages not in Latin script: names, brands and code are
+Latin.
+"""
 
-MIN_LATIN_LETTERS = 10
-"""Fewer Latin letters than this may stand alone in any language, as NATO and Facebook do."""
+MIN_FOREIGN_LATIN_LETTERS = 10
+"""Fewer Latin letters than this are accepted in any language, such as NATO and Facebook."""
 
 _LETTER_BYTES = {
     "arabic": b"\xd8\xd9",
@@ -33,26 +35,30 @@ _LETTER_BYTES = {
     "hebrew": b"\xd7",
     "latin": string.ascii_letters.encode(),
 }
-"""First bytes, in UTF-8, of many letters of a script and of hardly anything else, for a count that takes next to no time."""
+"""First UTF-8 bytes that are common in letters of a script and rare elsewhere, for a fast count."""
 
 _NOT_WIDE = re.compile(
-    "[^\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff01-\uff60\U00020000-\U0003ffff]+"
+    "[^\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff01-\uff60"
+    "\U00020000-\U0003ffff]+"
 )
 _LETTER_OR_DIGIT = re.compile(r"[^\W_]")
 
 _LEADS = "[\xc2-\xf0]"
 _FOLLOWS = "[\x80-\xbf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]"
-"""What the bytes 80 to BF, of which UTF-8 makes all but the first byte of a character, become in Latin-1 and Windows-1252."""
+"""The bytes 80 to BF, which are all but the first byte of a UTF-8 character, decoded as Latin-1 or
+Windows-1252.
+"""
 
 _MAYBE_GARBLED = re.compile(_LEADS + _FOLLOWS)
 GARBLED = re.compile(
-    # Accented letters, typographic signs and emoji can be told by one character; other scripts by two in a row, since `ß«` is nothing strange.
+    # For accented letters, typographic characters and emoji, one occurrence is proof; other scripts
+    # need two in a row, since `ß«` is ordinary.
     f"[ÂÃ]{_FOLLOWS}|â[€\x80]|ð[Ÿ\x9f]|(?:[Ä-ß]{_FOLLOWS}){{2}}|(?:[à-ï]{_FOLLOWS}{{2}}){{2}}"
 )
 
 
 def is_garbled(text: str) -> bool:
-    """Whether characters were lost, or UTF-8 was read as Windows-1252."""
+    """Whether characters were lost, or UTF-8 was decoded as Windows-1252."""
     if text.isascii():
         return False
     return "\ufffd" in text or (
@@ -61,15 +67,19 @@ def is_garbled(text: str) -> bool:
 
 
 def display_width(text: str) -> int:
-    """Columns that a text takes on a screen, where letters of Chinese, Japanese and Korean are two wide.
+    """Return the columns of a text on a terminal; Chinese, Japanese and Korean letters have two.
 
-    It counts what a text says better than characters do: English and Korean differ by 1.8 in characters, and by 1.1 in width.
+    Width measures content better than the number of characters: English and Korean differ by a
+    factor of 1.8 in characters, and of 1.1 in width.
     """
     return len(text) if text.isascii() else len(text) + len(_NOT_WIDE.sub("", text))
 
 
 def exceeds_width_ratio(src: str, tgt: str, max_ratio: float) -> bool:
-    """Whether one side is more than `max_ratio` times as wide as the other, with RATIO_SLACK added to both."""
+    """Whether one side is more than `max_ratio` times as wide as the other.
+
+    RATIO_SLACK is added to both widths.
+    """
     n_src, n_tgt = len(src), len(tgt)
     # A text is at most twice as wide as it is long, so most need not be measured.
     most_src, most_tgt = (
@@ -85,37 +95,40 @@ def exceeds_width_ratio(src: str, tgt: str, max_ratio: float) -> bool:
 
 
 def is_copy(src: str, tgt: str, min_letters: int) -> bool:
-    """Whether both sides fold to the same and hold at least so many letters."""
-    # Most pairs begin or end with different letters, and folding takes time.
+    """Whether both sides are equal for matching and contain at least `min_letters` letters."""
+    # Most pairs begin or end with different letters, and normalization takes time.
     if _first_base_char(src) != _first_base_char(tgt) or _first_base_char(
         src[::-1]
     ) != _first_base_char(tgt[::-1]):
         return False
-    folded = normalise_for_matching(src)
-    return folded == normalise_for_matching(tgt) and sum(map(str.isalpha, folded)) >= min_letters
+    normalized = normalise_for_matching(src)
+    return (
+        normalized == normalise_for_matching(tgt)
+        and sum(map(str.isalpha, normalized)) >= min_letters
+    )
 
 
 def _first_base_char(text: str) -> str:
-    """The first letter or digit, in its plainest form."""
+    """Return the first letter or digit without case and accent."""
     char = text[:1]
     if not char.isalnum():
-        found = _LETTER_OR_DIGIT.search(text)
-        char = found.group() if found is not None else ""
+        match = _LETTER_OR_DIGIT.search(text)
+        char = match.group() if match is not None else ""
     return _base_char(char)
 
 
 @lru_cache(maxsize=4096)
 def _base_char(char: str) -> str:
-    """A character without case and accent, so that it matches however these are written."""
+    """Remove case and accent from a character."""
     return unicodedata.normalize("NFKD", normalise_for_matching(char))[:1]
 
 
 class LetterRules:
-    """The rules on letters: enough of a text's characters must be letters, and enough of these of the language's scripts.
+    """Rules on letters: a text needs enough letters, and enough of them in its language's scripts.
 
     Args:
-        config: Says how much is enough.
-        lang: The language code; of one that is not known, scripts are not asked for.
+        config: The thresholds.
+        lang: Language code; the script of an unknown language is not checked.
     """
 
     def __init__(self, config: CleanConfig, lang: str) -> None:
@@ -128,15 +141,17 @@ class LetterRules:
             else 0.0
         )
         self._min_share = max(self._min_letters, self._min_script)
-        own = b"".join(_LETTER_BYTES.get(script, b"") for script in self._scripts or ("latin",))
-        self._other_bytes = bytes(byte for byte in range(256) if byte not in own)
+        letter_bytes = b"".join(
+            _LETTER_BYTES.get(script, b"") for script in self._scripts or ("latin",)
+        )
+        self._other_bytes = bytes(byte for byte in range(256) if byte not in letter_bytes)
 
     def violated_rule(self, text: str) -> str | None:
-        """The rule that a text breaks: `letters`, `script` or none."""
-        # Less than there are, and enough for nearly every text.
-        n_surely_own = len(text.encode().translate(None, self._other_bytes))
+        """Return the rule that a text violates: `letters`, `script` or None."""
+        # A lower bound of the letters, which suffices for nearly every text.
+        n_min_letters = len(text.encode().translate(None, self._other_bytes))
         return (
-            None if n_surely_own >= self._min_share * len(text) else self._check_all_letters(text)
+            None if n_min_letters >= self._min_share * len(text) else self._check_all_letters(text)
         )
 
     def _check_all_letters(self, text: str) -> str | None:
@@ -152,7 +167,9 @@ class LetterRules:
         if n_letters < self._min_letters * n_chars:
             return "letters"
         if not self._scripts or (
-            not self._is_latin and n_letters < MIN_LATIN_LETTERS and n_letters == scripts["latin"]
+            not self._is_latin
+            and n_letters < MIN_FOREIGN_LATIN_LETTERS
+            and n_letters == scripts["latin"]
         ):
             return None
         return (
@@ -163,26 +180,29 @@ class LetterRules:
 
 
 MIN_LENGTH_FOR_RATIO = 10
-"""Pieces of the longer side below which the ratio says nothing: `Stop!` may well be three words elsewhere."""
+"""Below this number of tokens in the longer side, the ratio is not checked: short texts vary
+more.
+"""
 
 
 def length_problems(
     src_lengths: NDArray[np.integer], tgt_lengths: NDArray[np.integer], config: PreprocessConfig
 ) -> dict[int, str]:
-    """Which pairs break a rule on the number of pieces.
+    """Find the pairs that violate a rule on the number of tokens.
 
     Args:
-        src_lengths: Pieces of each source. Shape (N,).
-        tgt_lengths: Pieces of each target. Shape (N,).
+        src_lengths: Tokens of each source. Shape (N,).
+        tgt_lengths: Tokens of each target. Shape (N,).
         config: The limits.
     Returns:
-        The reason by the pair's place, for those that are to be dropped. Text can be blank to the tokenizer alone, as a zero-width space is.
+        The violated rule by the index of the pair. A text can be blank for the tokenizer alone,
+        such as a zero-width space.
     """
     shorter, longer = np.minimum(src_lengths, tgt_lengths), np.maximum(src_lengths, tgt_lengths)
     is_blank = shorter == 0
     is_too_long = longer > config.max_length
     breaks_ratio = (longer >= MIN_LENGTH_FOR_RATIO) & (longer > config.max_ratio * shorter)
     return {
-        int(place): "blank" if is_blank[place] else "too_long" if is_too_long[place] else "ratio"
-        for place in np.flatnonzero(is_blank | is_too_long | breaks_ratio)
+        int(index): "blank" if is_blank[index] else "too_long" if is_too_long[index] else "ratio"
+        for index in np.flatnonzero(is_blank | is_too_long | breaks_ratio)
     }

@@ -1,4 +1,4 @@
-"""Mend a text: what is not seen goes, what was escaped is unescaped, and what looks equal becomes equal."""
+"""Fix a text: remove invisible characters, unescape entities, normalize Unicode and spaces."""
 
 import html
 import re
@@ -15,26 +15,31 @@ FIXES = {
     "normal_form": "changed to the Unicode normal form",
     "spaces": "runs of spaces shortened to one, spaces at the ends removed",
 }
-"""What is mended, by the key of `clean:` that switches it on."""
+"""Fixes by the key of `clean:` that enables them."""
 
 _INVISIBLE = re.compile(
-    # Control characters, except those that count as space. Joiners stay: Persian and Indic spelling and emoji need them.
-    "[\x00-\x08\x0e-\x1b\x7f-\x9f\xad\u061c\u180e\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
-    # A zero-width space stays where it divides words: in Thai, Lao, Burmese and Khmer.
+    # Control characters, except for white space. Joiners are kept: Persian and Indic spelling and
+    # emoji need them.
+    "[\x00-\x08\x0e-\x1b\x7f-\x9f\xad\u061c\u180e\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff"
+    "\ufff9-\ufffb\ud800-\udfff]"
+    # A zero-width space is kept where it separates words: in Thai, Lao, Burmese and Khmer.
     "|(?<![\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff])\u200b"
 )
 _ENTITY = re.compile(
-    "(?<![`'\"\u2018\u201c])&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});(?![`'\"\u2019\u201d])"
+    "(?<![`'\"\u2018\u201c])&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});"
+    "(?![`'\"\u2019\u201d])"
 )
 _LINE_BREAK = re.compile("[\n\r]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class TextFixer:
-    """Mends texts as a recipe says. Mending twice changes nothing more; a mended text has neither line breaks nor half surrogates.
+    """Fixes texts as a recipe says. Fixing a text twice changes nothing.
+
+    A fixed text contains neither line breaks nor lone surrogates.
 
     Args:
-        config: Says what is mended.
+        config: The enabled fixes.
     """
 
     def __init__(self, config: CleanConfig) -> None:
@@ -44,13 +49,13 @@ class TextFixer:
         )
 
     def fix(self, text: str) -> tuple[str, tuple[str, ...]]:
-        """Mend a text.
+        """Fix a text.
 
         Returns:
-            The text, and what was mended: names of MENDINGS.
+            The text, and the names of the FIXES that changed it.
         """
         if (
-            # No control character and no space other than the plain one.
+            # No control characters, and no white space other than plain spaces.
             text.isprintable()
             and "&" not in text
             and "  " not in text
@@ -64,16 +69,17 @@ class TextFixer:
         return self._fix_repeatedly(text)
 
     def _fix_repeatedly(self, text: str) -> tuple[str, tuple[str, ...]]:
-        mended = set()
+        applied = set()
         before = None
-        # One thing may bring another to light: `&amp;lt;`, or an entity with a soft hyphen in it. Each round shortens what there is to unescape.
+        # One fix may make another necessary: `&amp;lt;`, or an entity with a soft hyphen in it.
+        # Each round shortens the text, so the loop ends.
         while text != before:
             before = text
-            for name, mend in self._enabled_fixes():
-                old, text = text, mend(text)
+            for name, fix in self._enabled_fixes():
+                old, text = text, fix(text)
                 if text != old:
-                    mended.add(name)
-        return text, tuple(name for name in FIXES if name in mended)
+                    applied.add(name)
+        return text, tuple(name for name in FIXES if name in applied)
 
     def _enabled_fixes(self) -> Iterator[tuple[str, Callable[[str], str]]]:
         yield "invisible", _remove_invisible if self.config.invisible else _replace_surrogates
@@ -109,7 +115,7 @@ def _unescape_entities(text: str) -> str:
 
 def _entity_text(match: re.Match[str]) -> str:
     entity = match.group()
-    # `html.unescape` would read a known name at the start of an unknown one.
+    # `html.unescape` would replace a known name at the start of an unknown one.
     return html.unescape(entity) if entity[1] == "#" or entity[1:] in html5 else entity
 
 

@@ -48,20 +48,23 @@ class CooccurrenceTable:
 
     def select_words(self, words: HashedWords, *, is_tgt: bool) -> InformativeWords:
         """Choose a side's telling words: the rarest, but of those seen once only the ones that the other side has too, such as names and numbers."""
-        own, other = (
-            frequency[_cells(words.hashes)]
-            for frequency in self._frequencies[:: -1 if is_tgt else 1]
+        frequency, other_frequency = (
+            table[_cells(words.hashes)] for table in self._frequencies[:: -1 if is_tgt else 1]
         )
-        tells = (own > 1) | (other > 0)
-        hashes, rows, own = words.hashes[tells], words.rows[tells], own[tells]
-        order = np.lexsort((hashes, own, rows))
+        is_informative = (frequency > 1) | (other_frequency > 0)
+        hashes, rows, frequency = (
+            words.hashes[is_informative],
+            words.rows[is_informative],
+            frequency[is_informative],
+        )
+        order = np.lexsort((hashes, frequency, rows))
         hashes, rows = hashes[order], rows[order]
         n_lines = len(words.log_lengths)
         column = np.arange(len(rows)) - np.searchsorted(rows, np.arange(n_lines))[rows]
-        fits = column < N_WORDS
-        chosen = np.zeros((n_lines, N_WORDS), dtype=np.uint32)
-        chosen[rows[fits], column[fits]] = hashes[fits]
-        return InformativeWords(chosen, np.count_nonzero(chosen, axis=1), words.log_lengths)
+        is_selected = column < N_WORDS
+        selected = np.zeros((n_lines, N_WORDS), dtype=np.uint32)
+        selected[rows[is_selected], column[is_selected]] = hashes[is_selected]
+        return InformativeWords(selected, np.count_nonzero(selected, axis=1), words.log_lengths)
 
     def reset(self) -> None:
         """Start counting anew."""

@@ -243,7 +243,7 @@ def _read_ranges(
 def _locate_shifts(
     model: OffsetModel, stretch: _LineRange, src: HashedWords, tgt: HashedWords
 ) -> list[Shift]:
-    known = [offset for offset in (stretch.before, stretch.after) if offset is not None] or [0]
-    evidence = model.emissions(src, tgt, min(known) - MAX_STEP, max(known) + MAX_STEP)
+    offsets = [offset for offset in (stretch.before, stretch.after) if offset is not None] or [0]
+    evidence = model.emissions(src, tgt, min(offsets) - MAX_STEP, max(offsets) + MAX_STEP)
     path = evidence.path(evidence.state(stretch.before), evidence.state(stretch.after))
     return _shifts(evidence, path, stretch.before, stretch.first)

@@ -42,26 +42,26 @@ class MatchClassifier(NamedTuple):
     usual_difference: float
     """Of lengths."""
 
-    def log_odds(self, looks: PairFeatures) -> NDArray[np.float32]:
+    def log_odds(self, features: PairFeatures) -> NDArray[np.float32]:
         """What speaks for each of the lines that a line may translate, against its translating one of them as well as any other.
 
         This is the logarithm of its probability among them times their number. It is measured within a row, so that a passage unlike the rest of
         the corpus, where translations are freer or the languages others, is not mistaken for mismatched.
 
         Args:
-            looks: Shape (n, n_candidates).
+            features: Shape (n, n_candidates).
         Returns:
             The same shape; 0 where there are no such lines, and where all go equally well.
         """
         total = np.where(
-            looks.exists, _design_matrix(looks, self.usual_difference) @ self.weights, -np.inf
+            features.exists, _design_matrix(features, self.usual_difference) @ self.weights, -np.inf
         )
-        has_any = looks.exists.any(axis=1)
+        has_any = features.exists.any(axis=1)
         total[has_any] -= total[has_any].max(axis=1, keepdims=True)
-        n_candidates = looks.exists.sum(axis=1, keepdims=True)
+        n_candidates = features.exists.sum(axis=1, keepdims=True)
         with np.errstate(divide="ignore", invalid="ignore"):
-            usual = np.log(np.exp(total).sum(axis=1, keepdims=True) / n_candidates)
-            return np.where(looks.exists, np.maximum(total - usual, _MIN_LOG_ODDS), 0).astype(
+            baseline = np.log(np.exp(total).sum(axis=1, keepdims=True) / n_candidates)
+            return np.where(features.exists, np.maximum(total - baseline, _MIN_LOG_ODDS), 0).astype(
                 np.float32
             )
 
@@ -76,7 +76,9 @@ def fit_classifier(matches: PairFeatures, mismatches: PairFeatures) -> MatchClas
     if not matches.exists.any() or not mismatches.exists.any():
         return prior_classifier()
     difference = float(np.median(matches.length_difference[matches.exists]))
-    sides = [_design_matrix(looks, difference)[looks.exists] for looks in (matches, mismatches)]
+    sides = [
+        _design_matrix(features, difference)[features.exists] for features in (matches, mismatches)
+    ]
     n_lines = len(sides[0])
     # Signed, so that a good model has every row positive.
     rows = np.concatenate([sides[0], -sides[1]])
@@ -91,10 +93,12 @@ def fit_classifier(matches: PairFeatures, mismatches: PairFeatures) -> MatchClas
 
     weights: NDArray[np.float64] = _PRIOR_WEIGHTS
     for _ in range(20):
-        doubt = 1 / (1 + np.exp(np.clip(rows @ weights, -50, 50)))
-        slope = precision * (weights - _PRIOR_WEIGHTS) - rows.T @ (shares * doubt)
-        curvature = (rows * (shares * doubt * (1 - doubt))[:, None]).T @ rows + np.diag(precision)
-        step = np.linalg.solve(curvature, slope).astype(np.float64)
+        residual = 1 / (1 + np.exp(np.clip(rows @ weights, -50, 50)))
+        gradient = precision * (weights - _PRIOR_WEIGHTS) - rows.T @ (shares * residual)
+        hessian = (rows * (shares * residual * (1 - residual))[:, None]).T @ rows + np.diag(
+            precision
+        )
+        step = np.linalg.solve(hessian, gradient).astype(np.float64)
         # Newton's step may go too far where the classes hardly overlap.
         while loss(weights - step) > loss(weights) and np.abs(step).max() > 1e-6:
             step /= 2
@@ -108,8 +112,8 @@ def fit_classifier(matches: PairFeatures, mismatches: PairFeatures) -> MatchClas
     return MatchClassifier(weights, difference)
 
 
-def _design_matrix(looks: PairFeatures, usual_difference: float) -> NDArray[np.float64]:
-    deviation = np.minimum((looks.length_difference - usual_difference) ** 2, 1)
+def _design_matrix(features: PairFeatures, usual_difference: float) -> NDArray[np.float64]:
+    deviation = np.minimum((features.length_difference - usual_difference) ** 2, 1)
     return np.stack(
-        [looks.association, looks.n_words, deviation, np.ones_like(deviation)], axis=-1
+        [features.association, features.n_words, deviation, np.ones_like(deviation)], axis=-1
     ).astype(np.float64)

@@ -98,8 +98,8 @@ class OffsetModel:
         reach = (highest - lowest + 1) // 2
         base = np.full(len(lines.numbers), lowest + reach)
         # To doubt every pair alike is fair to all offsets.
-        looks = self._features(lines, lines.numbers, base, np.ones((len(base), 2 * reach + 1)))
-        return _emissions(self._classifier.log_odds(looks), base)
+        features = self._features(lines, lines.numbers, base, np.ones((len(base), 2 * reach + 1)))
+        return _emissions(self._classifier.log_odds(features), base)
 
     def _lines(self, src: HashedWords, tgt: HashedWords, numbers: Indices) -> AlignedLines:
         return AlignedLines(
@@ -116,11 +116,13 @@ class OffsetModel:
         is_counted = np.arange(n_lines) // _COUNTED_BLOCK % -(-n_lines // _COUNTED_LINES) == 0
         for step in (*_STEPS, 0, 0):
             self._add_pairs(lines, np.flatnonzero(is_counted), base + step)
-        looks = self._features(
+        features = self._features(
             lines, np.arange(n_lines), base, is_counted[:, None] * np.where(_STEPS == 0, 3, 1)
         )
-        self._classifier = prior_classifier(float(np.median(looks.length_difference[looks.exists])))
-        return _emissions(self._classifier.log_odds(looks), base)
+        self._classifier = prior_classifier(
+            float(np.median(features.length_difference[features.exists]))
+        )
+        return _emissions(self._classifier.log_odds(features), base)
 
     def _base_offsets(self, lines: AlignedLines, evidence: Emissions, path: Indices) -> Indices:
         """The offset at each line, where none fitted one that is worth trying."""
@@ -129,11 +131,11 @@ class OffsetModel:
         for first in np.flatnonzero(np.diff(is_lost, prepend=False) & is_lost):
             end = first + int(np.argmin(np.append(is_lost[first:], False)))
             rows = np.arange(first, min(first + _TRIED_LINES, end))
-            looks = self._features(
+            features = self._features(
                 lines, rows, np.zeros_like(rows), np.zeros((len(rows), 2 * MAX_OFFSET + 1))
             )
             base[first:end] = (
-                int(np.argmax(self._classifier.log_odds(looks).sum(axis=0))) - MAX_OFFSET
+                int(np.argmax(self._classifier.log_odds(features).sum(axis=0))) - MAX_OFFSET
             )
         return base
 
@@ -141,13 +143,15 @@ class OffsetModel:
         """Count anew at these offsets, and fit the odds to tell the lines there from those around them."""
         self._cooccurrence.reset()
         self._add_pairs(lines, np.flatnonzero(is_known), base)
-        looks = self._features(lines, np.arange(len(base)), base, is_known[:, None] & (_STEPS == 0))
+        features = self._features(
+            lines, np.arange(len(base)), base, is_known[:, None] & (_STEPS == 0)
+        )
         rows = np.flatnonzero(is_known)
         rows = rows[:: max(1, len(rows) // _FITTED_LINES)]
         self._classifier = fit_classifier(
-            looks.at((rows, MAX_STEP)), looks.at((rows[:, None], np.flatnonzero(_STEPS)))
+            features.at((rows, MAX_STEP)), features.at((rows[:, None], np.flatnonzero(_STEPS)))
         )
-        return _emissions(self._classifier.log_odds(looks), base)
+        return _emissions(self._classifier.log_odds(features), base)
 
     def _add_pairs(self, lines: AlignedLines, rows: Indices, base: Indices) -> None:
         partners, exist = _lines_at_offset(lines.numbers, rows, base[rows])
@@ -167,7 +171,7 @@ class OffsetModel:
             Shape (n, 2 * reach + 1).
         """
         shape = n_counted.shape
-        looks = PairFeatures(
+        features = PairFeatures(
             np.zeros(shape, np.float32),
             np.zeros(shape, np.float32),
             np.zeros(shape, np.float32),
@@ -176,15 +180,15 @@ class OffsetModel:
         for column in range(shape[1]):
             partners, exist = _lines_at_offset(lines.numbers, rows, base + column - shape[1] // 2)
             i, j = rows[exist], partners[exist]
-            looks.association[exist, column] = self._cooccurrence.association(
+            features.association[exist, column] = self._cooccurrence.association(
                 lines.src, lines.tgt, i, j, n_counted[exist, column]
             )
-            looks.n_words[exist, column] = lines.src.n_words[i] + lines.tgt.n_words[j]
-            looks.length_difference[exist, column] = (
+            features.n_words[exist, column] = lines.src.n_words[i] + lines.tgt.n_words[j]
+            features.length_difference[exist, column] = (
                 lines.tgt.log_lengths[j] - lines.src.log_lengths[i]
             )
-            looks.exists[exist, column] = True
-        return looks
+            features.exists[exist, column] = True
+        return features
 
 
 def _lines_at_offset(

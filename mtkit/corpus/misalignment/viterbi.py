@@ -10,37 +10,37 @@ _SEARCHED_LINES = 64
 
 
 def best_path(
-    evidence: NDArray[np.float32], prices: Sequence[float], start: int, end: int | None = None
+    emissions: NDArray[np.float32], penalties: Sequence[float], start: int, end: int | None = None
 ) -> NDArray[np.int64]:
     """Find the states with the greatest sum of evidence, less the price of each change (Viterbi), in steps of four lines.
 
     Args:
-        evidence: For each line and state. Shape (n_lines, n_states).
-        prices: Of a change to each state.
+        emissions: For each line and state. Shape (n_lines, n_states).
+        penalties: Of a change to each state.
         start: The state before the first line; it may change there.
         end: The state after the last line; None if any will do.
     Returns:
         The state of each line; of equal paths, one with fewer changes. Shape (n_lines,).
     """
-    n_lines, n_states = evidence.shape
+    n_lines, n_states = emissions.shape
     blocks = np.add.reduceat(
-        evidence, np.arange(0, n_lines, _BLOCK_LINES), axis=0, dtype=np.float64
+        emissions, np.arange(0, n_lines, _BLOCK_LINES), axis=0, dtype=np.float64
     )
     # Lists, since arrays of a few numbers are slow.
     values = [0.0 if state == start else -np.inf for state in range(n_states)]
     history = []
     for row in blocks.tolist():
         best = max(values)
-        changed = [best - price for price in prices]
+        after_change = [best - penalty for penalty in penalties]
         history.append(
             (
                 values.index(best),
-                [value < other for value, other in zip(values, changed, strict=True)],
+                [value < other for value, other in zip(values, after_change, strict=True)],
             )
         )
         values = [
-            max(value, other) + more
-            for value, other, more in zip(values, changed, row, strict=True)
+            max(value, other) + emission
+            for value, other, emission in zip(values, after_change, row, strict=True)
         ]
     state = values.index(max(values)) if end is None else end
     states = np.empty(len(blocks), dtype=np.int64)
@@ -53,7 +53,7 @@ def best_path(
 
 
 def refine_changes(
-    evidence: NDArray[np.float32],
+    emissions: NDArray[np.float32],
     path: NDArray[np.int64],
     start: int,
     n_skipped: Callable[[int, int], int],
@@ -61,7 +61,7 @@ def refine_changes(
     """Find the very line of each change of a path that is right to a few dozen lines.
 
     Args:
-        evidence: As for `best_path`.
+        emissions: As for `best_path`.
         path: What that returned.
         start: The state before the first line.
         n_skipped: For two states, how many lines before the change belong to neither.
@@ -74,8 +74,16 @@ def refine_changes(
         before, after = (int(path[row - 1]) if row else start), int(path[row])
         first = max(row - _SEARCHED_LINES, changes[-1][0] + 1 if changes else 0)
         last = min(row + _SEARCHED_LINES, next_row)
-        kept = np.concatenate([[0.0], np.cumsum(evidence[first:last, before], dtype=np.float64)])
-        won = np.concatenate([[0.0], np.cumsum(evidence[first:last, after], dtype=np.float64)])
-        skipping = np.concatenate([np.zeros(n_skipped(before, after)), kept])[: len(kept)]
-        changes.append((first + int(np.argmax(skipping + won[-1] - won)), before, after))
+        sum_before = np.concatenate(
+            [[0.0], np.cumsum(emissions[first:last, before], dtype=np.float64)]
+        )
+        sum_after = np.concatenate(
+            [[0.0], np.cumsum(emissions[first:last, after], dtype=np.float64)]
+        )
+        before_change = np.concatenate([np.zeros(n_skipped(before, after)), sum_before])[
+            : len(sum_before)
+        ]
+        changes.append(
+            (first + int(np.argmax(before_change + sum_after[-1] - sum_after)), before, after)
+        )
     return changes

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Self
 
 from mtkit.config.data import CorpusSource
-from mtkit.corpus.read.hub import folder_files, local_folder
+from mtkit.corpus.read.hub import directory_files, local_directory
 from mtkit.io.change_guard import FileStamp, changed_while_read, file_stamp
 from mtkit.io.spool import is_stream
 
@@ -44,8 +44,8 @@ def _file_stamps(sources: tuple[CorpusSource, ...]) -> dict[Path, FileStamp | No
 
 
 def _files(source: CorpusSource) -> list[Path]:
-    folder = local_folder(source)
-    if folder is not None:
-        return folder_files(folder)
+    directory = local_directory(source)
+    if directory is not None:
+        return directory_files(directory)
     paths = (source.src, source.tgt, source.alignment, source.file)
     return [path for path in paths if path is not None and not is_stream(path)]

@@ -18,14 +18,16 @@ logger = get_logger(__name__)
 _LINE_BREAKS = re.compile("[\n\r]+")
 
 
-def column_paths(values: Mapping[str, Any], above: ColumnPath = ()) -> list[ColumnPath]:
+def column_paths(values: Mapping[str, Any], parents: ColumnPath = ()) -> list[ColumnPath]:
     """All ways through columns and the mappings within them."""
-    ways = []
+    paths = []
     for name, value in values.items():
-        ways += (
-            column_paths(value, (*above, name)) if isinstance(value, Mapping) else [(*above, name)]
+        paths += (
+            column_paths(value, (*parents, name))
+            if isinstance(value, Mapping)
+            else [(*parents, name)]
         )
-    return ways
+    return paths
 
 
 def find_text_paths(
@@ -43,44 +45,44 @@ def find_text_paths(
     Raises:
         MtkitError: There is no such column, or the recipe gives a number.
     """
-    known = column_paths(values)
+    paths = column_paths(values)
     labels = [
-        way[-1] if len(way) == 1 or (len(way) == 2 and way[0] == "translation") else ""
-        for way in known
+        path[-1] if len(path) == 1 or (len(path) == 2 and path[0] == "translation") else ""
+        for path in paths
     ]
-    found = find_columns(sides, labels)
+    indexes = find_columns(sides, labels)
     src, tgt = (
-        _path_of_side(side, place, known, where) for side, place in zip(sides, found, strict=True)
+        _path_of_side(side, index, paths, where) for side, index in zip(sides, indexes, strict=True)
     )
-    for side, way in zip(sides, (src, tgt), strict=True):
-        if side.column is None and way[-1] != side.lang:
-            log_once(logger, f"{name}: {side.lang} is read from {'.'.join(way)}")
+    for side, path in zip(sides, (src, tgt), strict=True):
+        if side.column is None and path[-1] != side.lang:
+            log_once(logger, f"{name}: {side.lang} is read from {'.'.join(path)}")
     return src, tgt
 
 
 def _path_of_side(
-    side: SideSpec, place: int | None, known: list[ColumnPath], where: str
+    side: SideSpec, index: int | None, paths: list[ColumnPath], where: str
 ) -> ColumnPath:
     if isinstance(side.column, int):
         raise MtkitError(
             f"{where}: {side.key} is {side.column}, but only columns of TSV and CSV have numbers",
             "give the column's name",
         )
-    if side.column is None and place is not None:
-        return known[place]
-    wanted = side.column or side.lang
-    for way in known:
-        if way == (wanted,) or ".".join(way) == wanted:
-            return way
-    if ("translation", wanted) in known:
-        return ("translation", wanted)
-    raise missing_column_error(wanted, [".".join(way) for way in known], where)
+    if side.column is None and index is not None:
+        return paths[index]
+    name = side.column or side.lang
+    for path in paths:
+        if path == (name,) or ".".join(path) == name:
+            return path
+    if ("translation", name) in paths:
+        return ("translation", name)
+    raise missing_column_error(name, [".".join(path) for path in paths], where)
 
 
-def missing_column_error(wanted: str, known: list[str], where: str) -> MtkitError:
+def missing_column_error(column: str, columns: list[str], where: str) -> MtkitError:
     """The error that names the columns there are."""
     return MtkitError(
-        f"{where} has no column {wanted}; it has {', '.join(known) or 'none'}",
+        f"{where} has no column {column}; it has {', '.join(columns) or 'none'}",
         f"{NAME_COLUMNS}, or name the languages",
     )
 
@@ -96,13 +98,13 @@ def one_line(text: str) -> str:
     return _LINE_BREAKS.sub(" ", text) if "\n" in text or "\r" in text else text
 
 
-def value_at(row: Any, way: ColumnPath) -> Any:
+def value_at(row: Any, path: ColumnPath) -> Any:
     """The value at the end of the way; None where a part of the way is None.
 
     Raises:
         KeyError: The row has no such way.
     """
-    for key in way:
+    for key in path:
         if row is None:
             return None
         if not isinstance(row, Mapping):

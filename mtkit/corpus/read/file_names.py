@@ -19,8 +19,8 @@ def language_of_file(path: Path) -> str | None:
 
 def languages_of_file(path: Path) -> tuple[str | None, str | None]:
     """The codes of a file with both sides, as in news.de-en.tsv."""
-    found = _BOTH.search(_without_compression_suffix(path).stem)
-    codes = found.groups() if found else ()
+    match = _BOTH.search(_without_compression_suffix(path).stem)
+    codes = match.groups() if match else ()
     return (codes[0], codes[1]) if codes and all(map(scripts_of_language, codes)) else (None, None)
 
 

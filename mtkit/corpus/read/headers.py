@@ -58,11 +58,11 @@ def _best_column(
     side: SideSpec, words: frozenset[str], names: Sequence[str], *, by_language: bool
 ) -> int | None:
     ranks = {
-        place: rank
-        for place, name in enumerate(names)
+        index: rank
+        for index, name in enumerate(names)
         if name and (rank := _fit_rank(name, side.lang, words, by_language)) is not None
     }
-    best = [place for place, rank in ranks.items() if rank == min(ranks.values())]
+    best = [index for index, rank in ranks.items() if rank == min(ranks.values())]
     return best[0] if len(best) == 1 else None
 
 

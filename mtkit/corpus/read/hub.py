@@ -45,10 +45,11 @@ def dataset_pairs(
 def dataset_fingerprint(source: CorpusSource, data: DataConfig) -> str:
     """A hash of configuration, split, and a local folder's files or the revision (commit) that a hub name stands for now, whether streamed or not."""
     parts: list[Any] = [source.dataset_config, source.split or "train"]
-    folder = local_folder(source)
-    if folder is not None:
+    directory = local_directory(source)
+    if directory is not None:
         parts += [
-            (str(path.relative_to(folder)), sha256_file(path)) for path in folder_files(folder)
+            (str(path.relative_to(directory)), sha256_file(path))
+            for path in directory_files(directory)
         ]
     else:
         import datasets
@@ -60,7 +61,7 @@ def dataset_fingerprint(source: CorpusSource, data: DataConfig) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def local_folder(source: CorpusSource) -> Path | None:
+def local_directory(source: CorpusSource) -> Path | None:
     """The folder that the dataset is, if it is one."""
     return (
         Path(source.dataset)
@@ -69,9 +70,9 @@ def local_folder(source: CorpusSource) -> Path | None:
     )
 
 
-def folder_files(folder: Path) -> list[Path]:
+def directory_files(directory: Path) -> list[Path]:
     """All files in a folder and the folders in it, in one order on every machine."""
-    return sorted(path for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in directory.rglob("*") if path.is_file())
 
 
 def _load(source: CorpusSource) -> "Dataset | IterableDataset":
@@ -134,8 +135,8 @@ def _values(
     src: ColumnPath,
     tgt: ColumnPath,
 ) -> Iterator[tuple[Any, Any]]:
-    wanted: Any = dataset.select_columns(sorted({src[0], tgt[0]}))
+    columns: Any = dataset.select_columns(sorted({src[0], tgt[0]}))
     with _load_errors(source, data):  # a stream may break off
-        for batch in wanted.iter(batch_size=_BATCH_SIZE):
+        for batch in columns.iter(batch_size=_BATCH_SIZE):
             for src_value, tgt_value in zip(batch[src[0]], batch[tgt[0]], strict=True):
                 yield value_at(src_value, src[1:]), value_at(tgt_value, tgt[1:])

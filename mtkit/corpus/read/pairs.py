@@ -116,10 +116,10 @@ def file_format(source: CorpusSource) -> FileFormat:
     if suffixes and suffixes[-1] in SUFFIXES:
         suffixes.pop()
     if not suffixes or suffixes[-1] not in _FORMATS:
-        known = "tsv, csv, jsonl, parquet or tmx"
+        formats = "tsv, csv, jsonl, parquet or tmx"
         raise MtkitError(
-            f"`{display_name(source.file)}`: its name does not say what format it has",
-            f"set `format` of that corpus to {known}",
+            f"`{display_name(source.file)}`: its name does not determine its format",
+            f"set `format` of that corpus to {formats}",
         )
     return _FORMATS[suffixes[-1]]
 

@@ -59,19 +59,19 @@ def _closing(
 
 
 def _json_values(lines: Iterable[str], name: str, sides: Sides) -> Iterator[tuple[Any, Any]]:
-    ways = None
+    paths = None
     for number, line in enumerate(lines, 1):
         if not line.strip():
             yield None, None
             continue
         where = f"`{name}`: line {number}"
         row = _json_object(line, where)
-        ways = ways or find_text_paths(sides, row, name, where)
+        paths = paths or find_text_paths(sides, row, name, where)
         try:
-            src, tgt = value_at(row, ways[0]), value_at(row, ways[1])
+            src, tgt = value_at(row, paths[0]), value_at(row, paths[1])
         except KeyError:  # a row may be laid out in another way
-            ways = find_text_paths(sides, row, name, where)
-            src, tgt = value_at(row, ways[0]), value_at(row, ways[1])
+            paths = find_text_paths(sides, row, name, where)
+            src, tgt = value_at(row, paths[0]), value_at(row, paths[1])
         if "\\u" in line:
             _refuse_surrogates(f"{src}{tgt}", where)
         yield src, tgt

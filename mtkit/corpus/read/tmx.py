@@ -79,8 +79,8 @@ def _pairs(
 
 
 def _no_pairs_error(units: "_TmxHandler", name: str, langs: list[str]) -> MtkitError:
-    found = [f"{lang or 'none'} ({n:,})" for lang, n in units.langs.most_common(_MAX_NAMED)]
-    has = f"its languages are {', '.join(found) or 'none'}"
+    listed = [f"{lang or 'none'} ({n:,})" for lang, n in units.langs.most_common(_MAX_NAMED)]
+    has = f"its languages are {', '.join(listed) or 'none'}"
     first, second = [*filter(None, units.langs), "de", "en"][:2]
     hint = f"name the languages, for example with --src-lang {first} --tgt-lang {second}, or as src_lang and tgt_lang of that corpus in a recipe"
     if len(langs) < 2:
@@ -148,8 +148,8 @@ class _TmxHandler:
         return pairs
 
     def _hint(self, block: bytes) -> str:
-        place = self.parser.ErrorByteIndex - self.n_fed
-        if 0 <= place < len(block) and block[place] >= 0x80:
+        position = self.parser.ErrorByteIndex - self.n_fed
+        if 0 <= position < len(block) and block[position] >= 0x80:
             return invalid_utf8_hint(block, self.name, self.telling_lang)
         return "the file is cut short or damaged; fetch it again"
 
@@ -193,26 +193,26 @@ class _TmxHandler:
             self.n_skipped += 1
             self.lacking.update(
                 lang
-                for lang, found in ((self.src_lang, src), (self.tgt_lang, tgt))
-                if found is None
+                for lang, segment in ((self.src_lang, src), (self.tgt_lang, tgt))
+                if segment is None
             )
             return
-        for wanted, (lang, _) in ((self.src_lang, src), (self.tgt_lang, tgt)):
-            if lang != wanted:
-                self.varieties[wanted, lang] += 1
+        for side_lang, (lang, _) in ((self.src_lang, src), (self.tgt_lang, tgt)):
+            if lang != side_lang:
+                self.varieties[side_lang, lang] += 1
         self.n_empty += _EMPTY in src[1] or _EMPTY in tgt[1]
         self.pairs.append(
             SentencePair(*(one_line(_close_gaps(text, lang)) for lang, text in (src, tgt)))
         )
 
-    def _segment_in(self, wanted: str) -> tuple[str, str] | None:
+    def _segment_in(self, lang: str) -> tuple[str, str] | None:
         """The language and text of a unit's first segment in a language, or else in a variety of it."""
-        fitting = [row for row in self.texts if row[0] == wanted] or [
-            row for row in self.texts if is_variety_of(row[0], wanted)
+        segments = [row for row in self.texts if row[0] == lang] or [
+            row for row in self.texts if is_variety_of(row[0], lang)
         ]
-        if len({text for _, text in fitting}) > 1:
-            self.several[wanted] += 1
-        return fitting[0] if fitting else None
+        if len({text for _, text in segments}) > 1:
+            self.several[lang] += 1
+        return segments[0] if segments else None
 
     def _refuse_entity(self, entity: str, *_: object) -> None:
         line = self.parser.CurrentLineNumber

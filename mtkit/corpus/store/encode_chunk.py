@@ -85,26 +85,26 @@ class ChunkEncoder:
                 kept.append((line, cleaned.src, cleaned.tgt))
             else:
                 dropped.add(cleaned.reason, line, src, tgt)
-        prepared = self.encode(
+        encoded = self.encode(
             [src for _, src, _ in kept], [tgt for _, _, tgt in kept], rules.tag_ids
         )
         problems = length_problems(
-            prepared.src_lengths - len(rules.tag_ids), prepared.tgt_lengths, self.config
+            encoded.src_lengths - len(rules.tag_ids), encoded.tgt_lengths, self.config
         )
         if problems:
             is_kept = np.ones(len(kept), np.bool_)
-            for place, reason in problems.items():
-                is_kept[place] = False
-                dropped.add(reason, *kept[place])
-            prepared = prepared.select(is_kept)
-            kept = [row for place, row in enumerate(kept) if is_kept[place]]
+            for index, reason in problems.items():
+                is_kept[index] = False
+                dropped.add(reason, *kept[index])
+            encoded = encoded.select(is_kept)
+            kept = [row for index, row in enumerate(kept) if is_kept[index]]
         if chunk.links is not None:
-            prepared = replace(prepared, links=self._links(chunk, kept, prepared, dropped))
-        how = self.duplicates
-        if how != "keep":
-            keys = b"".join([pair_key(src, tgt, rules.tags, how) for _, src, tgt in kept])
-            prepared = replace(prepared, keys=keys)
-        return prepared, dropped
+            encoded = replace(encoded, links=self._links(chunk, kept, encoded, dropped))
+        duplicates = self.duplicates
+        if duplicates != "keep":
+            keys = b"".join([pair_key(src, tgt, rules.tags, duplicates) for _, src, tgt in kept])
+            encoded = replace(encoded, keys=keys)
+        return encoded, dropped
 
     def encode(self, src: list[str], tgt: list[str], tag_ids: tuple[int, ...]) -> EncodedPairs:
         """Tokenise cleaned texts, tags before each source; no keys yet."""
@@ -123,7 +123,7 @@ class ChunkEncoder:
         self,
         chunk: PairChunk,
         kept: list[tuple[int, str, str]],
-        prepared: EncodedPairs,
+        encoded: EncodedPairs,
         dropped: DropCounts,
     ) -> WordLinks:
         """Links of the kept pairs; all of the chunk are checked, because wrong ones tell that the files are not of the same lines."""
@@ -135,33 +135,35 @@ class ChunkEncoder:
             parse_links(line, a, b, f"`{rules.alignment_name}`: line {number}")
             for number, (line, a, b) in enumerate(lines, chunk.first_line)
         ]
-        places = [line - chunk.first_line for line, _, _ in kept]
-        links = WordLinks.from_rows([rows[place] for place in places])
+        indexes = [line - chunk.first_line for line, _, _ in kept]
+        links = WordLinks.from_rows([rows[index] for index in indexes])
         is_lost = np.zeros(len(kept), np.bool_)
-        for texts, mended_texts, subword, finder, ids, lengths in (
+        for texts, fixed_texts, subword, finder, ids, lengths in (
             (
                 src,
                 [row[1] for row in kept],
                 self.tokenizer.src,
                 self._word_finders[0],
-                prepared.src_ids,
-                prepared.src_lengths,
+                encoded.src_ids,
+                encoded.src_lengths,
             ),
             (
                 tgt,
                 [row[2] for row in kept],
                 self.tokenizer.tgt,
                 self._word_finders[1],
-                prepared.tgt_ids,
-                prepared.tgt_lengths,
+                encoded.tgt_ids,
+                encoded.tgt_lengths,
             ),
         ):
             n_words = [
-                count_aligned_words(texts[place], mended, rules.cleaner.fix, subword.normalize)
-                for place, mended in zip(places, mended_texts, strict=True)
+                count_aligned_words(texts[index], fixed, rules.cleaner.fix, subword.normalize)
+                for index, fixed in zip(indexes, fixed_texts, strict=True)
             ]
-            n_found = np.diff(finder.find(RaggedIds(ids, lengths.astype(np.int64))).offsets)
-            is_lost |= np.array([-1 if n is None else n for n in n_words], np.int64) != n_found
+            n_encoded_words = np.diff(finder.find(RaggedIds(ids, lengths.astype(np.int64))).offsets)
+            is_lost |= (
+                np.array([-1 if n is None else n for n in n_words], np.int64) != n_encoded_words
+            )
         is_lost &= links.lengths > 0
         dropped.n_unaligned += int(is_lost.sum())
         return links.without(is_lost)

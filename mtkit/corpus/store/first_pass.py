@@ -38,32 +38,33 @@ def read_once(recipe: Recipe) -> int:
 
 
 def _read_source(source: CorpusSource, recipe: Recipe, bar: ProgressBar) -> int:
-    how = recipe.preprocess.check_alignment
-    passes = _SourceReader(source, recipe.data, bar)
-    if how != "off" and not source.streaming:
-        _check_alignment(passes, is_error=how == "error")
+    check_alignment = recipe.preprocess.check_alignment
+    reader = _SourceReader(source, recipe.data, bar)
+    if check_alignment != "off" and not source.streaming:
+        _check_alignment(reader, is_error=check_alignment == "error")
     elif source.src is not None:
-        for _ in passes():
+        for _ in reader():
             pass
     if (
         source.src is not None
         and source.alignment is not None
-        and (n_lines := sum(1 for _ in read_links(source.alignment))) != passes.n_pairs
+        and (n_lines := sum(1 for _ in read_links(source.alignment))) != reader.n_pairs
     ):
         raise MtkitError(
-            f"`{display_name(source.alignment)}` has {n_lines:,} lines, but `{display_name(source.src)}` has {passes.n_pairs:,}",
+            f"`{display_name(source.alignment)}` has {n_lines:,} lines, but "
+            f"`{display_name(source.src)}` has {reader.n_pairs:,}",
             "line N must align line N of src and tgt; run the word aligner on these files again",
         )
-    return passes.n_pairs
+    return reader.n_pairs
 
 
-def _check_alignment(passes: "_SourceReader", *, is_error: bool) -> None:
-    shifts = screen_for_shifts(passes)
+def _check_alignment(reader: "_SourceReader", *, is_error: bool) -> None:
+    shifts = screen_for_shifts(reader)
     if not shifts:
         return
     n_more = len(shifts) - 1
-    more = f", and {n_more:,} more place{'s' if n_more > 1 else ''}" if n_more else ""
-    message = f"`{describe_source(passes.source)}`: {shifts[0].describe()}{more}"
+    others = f", and {n_more:,} more place{'s' if n_more > 1 else ''}" if n_more else ""
+    message = f"`{describe_source(reader.source)}`: {shifts[0].describe()}{others}"
     if is_error:
         raise MtkitError(
             message,

@@ -52,10 +52,10 @@ def preprocess(recipe: Recipe, *, n_workers: int | None = None) -> PreprocessRep
         return _report(manifest, recipe.store_dir, fresh=True)
     refuse_foreign(recipe.store_dir)
     n_pairs = read_once(recipe) if n_pairs is None else n_pairs
-    work = StoreBuilder(recipe, tokenizer, key, snapshot)
-    work.remove_stale_parts()
-    part_ids, _ = work.make_parts(None, n_workers, n_pairs)
-    work.merge(part_ids, {"key": key, "inputs": inputs, "tokenizer_sha256": tokenizer.sha256})
+    builder = StoreBuilder(recipe, tokenizer, key, snapshot)
+    builder.remove_stale_parts()
+    part_ids, _ = builder.make_parts(None, n_workers, n_pairs)
+    builder.merge(part_ids, {"key": key, "inputs": inputs, "tokenizer_sha256": tokenizer.sha256})
     return _report(
         TokenStore.open(recipe.store_dir, check_hashes=False).manifest,
         recipe.store_dir,
@@ -80,7 +80,7 @@ def preprocess_shard(
     """
     Recipe.require(recipe)
     require_workers(n_workers)
-    own = Shard.checked(shard)
+    checked_shard = Shard.checked(shard)
     snapshot = FileSnapshot.take(recipe.data.train)
     inputs = input_fingerprints(recipe)
     tokenizer = load_if_fresh(recipe, inputs)
@@ -89,9 +89,9 @@ def preprocess_shard(
             f"`{recipe.tokenizer_dir}`: no tokenizer of this corpus and these settings",
             "make it once with `mtkit tokenizer train`, then start the shards",
         )
-    work = StoreBuilder(recipe, tokenizer, _key(recipe, inputs, tokenizer), snapshot)
-    part_ids, n_made = work.make_parts(own, n_workers, read_once(recipe))
-    return ShardReport(own, len(part_ids), n_made)
+    builder = StoreBuilder(recipe, tokenizer, _key(recipe, inputs, tokenizer), snapshot)
+    part_ids, n_made = builder.make_parts(checked_shard, n_workers, read_once(recipe))
+    return ShardReport(checked_shard, len(part_ids), n_made)
 
 
 def store_is_fresh(recipe: Recipe) -> bool:
@@ -134,22 +134,22 @@ def _key(recipe: Recipe, inputs: list[dict[str, str]], tokenizer: Tokenizer) -> 
     return content_hash([*parts, alignments] if any(alignments) else parts)
 
 
-def _fresh_manifest(folder: Path, key: str) -> dict[str, Any] | None:
+def _fresh_manifest(directory: Path, key: str) -> dict[str, Any] | None:
     """The store's manifest if it was made from the same things, and its files are as they were written; a damaged store is warned of."""
-    manifest = read_manifest(folder)
-    is_stale = not (folder / MANIFEST_NAME).exists() or (
+    manifest = read_manifest(directory)
+    is_stale = not (directory / MANIFEST_NAME).exists() or (
         manifest is not None and manifest.get("key") != key
     )
     if is_stale:
         return None
     try:
-        return TokenStore.open(folder).manifest
+        return TokenStore.open(directory).manifest
     except MtkitError as exc:
         logger.warning("%s; the store is made again", exc.message)
         return None
 
 
-def _report(manifest: dict[str, Any], folder: Path, *, fresh: bool) -> PreprocessReport:
+def _report(manifest: dict[str, Any], directory: Path, *, fresh: bool) -> PreprocessReport:
     n_tokens = manifest["n_tokens"]
     dropped = DropCounts.from_json(manifest["dropped"])
     n_aligned = manifest["alignment"]["n_pairs"] if "alignment" in manifest else 0
@@ -160,6 +160,6 @@ def _report(manifest: dict[str, Any], folder: Path, *, fresh: bool) -> Preproces
         n_tokens["src"],
         n_tokens["tgt"],
         n_aligned,
-        folder,
+        directory,
         fresh,
     )

@@ -91,9 +91,9 @@ class Shard(NamedTuple):
             )
         return cls(number, n_shards)
 
-    def makes(self, place: int) -> bool:
+    def makes(self, index: int) -> bool:
         """Whether it makes the part at this place among all parts, from 0."""
-        return place % self.n_shards == self.number - 1
+        return index % self.n_shards == self.number - 1
 
 
 @dataclass(frozen=True)
@@ -134,32 +134,32 @@ class PartFiles:
         vocab_sizes: Of source and target.
     """
 
-    def __init__(self, folder: Path, vocab_sizes: tuple[int, int]) -> None:
-        self.folder = folder
+    def __init__(self, directory: Path, vocab_sizes: tuple[int, int]) -> None:
+        self.directory = directory
         self.id_types = {"src": id_type(vocab_sizes[0]), "tgt": id_type(vocab_sizes[1])}
 
     def path(self, part: PartId) -> Path:
         """The part's folder."""
-        return self.folder / part.dir_name
+        return self.directory / part.dir_name
 
     def manifest(self, part: PartId) -> dict[str, Any] | None:
         """The manifest of a finished part; None if a file is missing or not as it was written."""
         manifest = read_manifest(self.path(part))
         return None if manifest is None or find_damage(self.path(part), manifest) else manifest
 
-    def write(self, part: PartId, chunks: list[EncodedPairs], about: dict[str, Any]) -> None:
+    def write(self, part: PartId, chunks: list[EncodedPairs], metadata: dict[str, Any]) -> None:
         """Write a part, whole or not at all.
 
         Args:
             part: Which.
             chunks: Its pairs, in order.
-            about: For its manifest.
+            metadata: For its manifest.
         """
-        with atomic_dir(self.path(part)) as folder:
+        with atomic_dir(self.path(part)) as directory:
             for name, arrays in self._files(chunks).items():
-                with (folder / name).open("xb") as stream:
+                with (directory / name).open("xb") as stream:
                     stream.writelines(arrays)
-            write_manifest(folder, about | {"n_pairs": sum(map(len, chunks))})
+            write_manifest(directory, metadata | {"n_pairs": sum(map(len, chunks))})
 
     def read(self, part: PartId) -> EncodedPairs:
         """The pairs of a finished part."""
@@ -183,8 +183,10 @@ class PartFiles:
     def _files(self, chunks: list[EncodedPairs]) -> dict[str, Iterator[bytes]]:
         links = [chunk.links for chunk in chunks if chunk.links is not None]
         aligned = {
-            LINKS_NAME: (some.links.astype(LINK_TYPE).tobytes() for some in links),
-            LINK_LENGTHS_NAME: (some.lengths.astype(LENGTH_TYPE).tobytes() for some in links),
+            LINKS_NAME: (word_links.links.astype(LINK_TYPE).tobytes() for word_links in links),
+            LINK_LENGTHS_NAME: (
+                word_links.lengths.astype(LENGTH_TYPE).tobytes() for word_links in links
+            ),
         }
         files: dict[str, Iterator[bytes]] = {
             "src.ids": (chunk.src_ids.astype(self.id_types["src"]).tobytes() for chunk in chunks),

@@ -55,9 +55,9 @@ class StoreBuilder:
 
     def remove_stale_parts(self) -> None:
         """Remove what interrupted runs with other texts or settings have left."""
-        for folder in self.parts_dir.glob("[0-9a-f]" * 16):
-            if folder != self.parts.folder:
-                shutil.rmtree(folder)
+        for directory in self.parts_dir.glob("[0-9a-f]" * 16):
+            if directory != self.parts.directory:
+                shutil.rmtree(directory)
 
     def make_parts(
         self, shard: Shard | None, n_workers: int | None, n_pairs: int
@@ -76,21 +76,21 @@ class StoreBuilder:
         with progress("Preprocessing", n_pairs or None, "pairs") as bar:
             ends: deque[tuple[PartId, int, bool]] = deque()
             tasks = self._tasks(part_ids, ends, shard, bar)
-            prepared: list[EncodedPairs] = []
+            encoded: list[EncodedPairs] = []
             n_read, dropped = 0, DropCounts()
             for pairs, chunk_dropped in self._encode(tasks, n_workers):
                 part, n_chunk, is_last = ends.popleft()
-                prepared.append(pairs)
+                encoded.append(pairs)
                 n_read += n_chunk
                 dropped.merge(chunk_dropped)
                 bar.advance(n_chunk)
                 if is_last:
                     self.snapshot.check()
                     self.parts.write(
-                        part, prepared, {"n_read": n_read, "dropped": dropped.to_json()}
+                        part, encoded, {"n_read": n_read, "dropped": dropped.to_json()}
                     )
                     n_made += 1
-                    prepared, n_read, dropped = [], 0, DropCounts()
+                    encoded, n_read, dropped = [], 0, DropCounts()
         self.snapshot.check()
         return part_ids, n_made
 
@@ -108,17 +108,17 @@ class StoreBuilder:
         for corpus, source in enumerate(self.recipe.data.train):
             chunks = _chunks(read_pairs(source, self.recipe.data), CHUNK_SIZE)
             links = read_links(source.alignment) if source.alignment is not None else None
-            is_wanted = False
+            is_missing = False
             for number, (chunk, is_last_of_corpus) in enumerate(_with_last(chunks)):
                 first = number * CHUNK_SIZE
                 links_chunk = list(islice(links, len(chunk))) if links is not None else None
                 part = PartId(corpus, first // PART_SIZE)
                 if first % PART_SIZE == 0:
-                    is_wanted = (
+                    is_missing = (
                         shard is None or shard.makes(len(part_ids))
                     ) and self.parts.manifest(part) is None
                     part_ids.append(part)
-                if is_wanted:
+                if is_missing:
                     ends.append(
                         (
                             part,
@@ -151,7 +151,7 @@ class StoreBuilder:
         n_threads = 1 if n_workers else None
         return ordered_map(ChunkEncoder, (*args, n_threads), chain(first, tasks), n_workers)
 
-    def merge(self, part_ids: list[PartId], about: dict[str, Any]) -> None:
+    def merge(self, part_ids: list[PartId], metadata: dict[str, Any]) -> None:
         """Make the store of all parts, and remove them."""
         corpora = [_Counts() for _ in self.recipe.data.train]
         for part in part_ids:
@@ -160,19 +160,22 @@ class StoreBuilder:
             corpora[part.corpus].dropped.merge(DropCounts.from_json(manifest["dropped"]))
             corpora[part.corpus].n_read += manifest["n_read"]
         # Made among the parts, so that a run that is killed leaves nothing elsewhere.
-        made = self.parts.folder / "store"
+        temp_dir = self.parts.directory / "store"
         sizes = self.tokenizer.src.vocab_size, self.tokenizer.tgt.vocab_size
         is_aligned = any(source.alignment is not None for source in self.recipe.data.train)
-        with atomic_dir(made) as folder, StoreWriter(folder, *sizes, aligned=is_aligned) as writer:
+        with (
+            atomic_dir(temp_dir) as directory,
+            StoreWriter(directory, *sizes, aligned=is_aligned) as writer,
+        ):
             n_kept = merge_parts(
                 self.parts,
                 part_ids,
                 writer,
                 self.tokenizer,
-                {place: counts.dropped for place, counts in enumerate(corpora)},
+                {corpus: counts.dropped for corpus, counts in enumerate(corpora)},
             )
-            told = self._corpora(n_kept, corpora)
-            check_drop_limits(self.recipe, told)
+            corpus_entries = self._corpora(n_kept, corpora)
+            check_drop_limits(self.recipe, corpus_entries)
             n_read, dropped = (
                 sum(counts.n_read for counts in corpora),
                 _merged(counts.dropped for counts in corpora),
@@ -185,15 +188,15 @@ class StoreBuilder:
                 "clean": self.recipe.clean.model_dump(mode="json"),
             }
             writer.finish(
-                about
+                metadata
                 | {
                     "n_read": n_read,
                     "dropped": dropped.to_json(),
-                    "corpora": told,
+                    "corpora": corpus_entries,
                     "settings": settings,
                 }
             )
-        replace_dir(made, self.recipe.store_dir)
+        replace_dir(temp_dir, self.recipe.store_dir)
         shutil.rmtree(self.parts_dir)
 
     def _corpora(self, n_kept: dict[int, int], counts: "list[_Counts]") -> list[dict[str, Any]]:
@@ -302,8 +305,8 @@ def merge_parts(
 @contextmanager
 def _duplicates(parts: PartFiles, part_ids: Sequence[PartId]) -> Iterator[NDArray[np.bool_]]:
     """Which pairs were there before, counted through all parts; none where the parts have no keys."""
-    with tempfile.TemporaryDirectory(prefix="duplicates-", dir=parts.folder) as folder:
-        yield find_duplicates([parts.path(part) / KEYS_NAME for part in part_ids], Path(folder))
+    with tempfile.TemporaryDirectory(prefix="duplicates-", dir=parts.directory) as temp_dir:
+        yield find_duplicates([parts.path(part) / KEYS_NAME for part in part_ids], Path(temp_dir))
 
 
 def _count_duplicates(repeats: EncodedPairs, tokenizer: Tokenizer, dropped: DropCounts) -> None:

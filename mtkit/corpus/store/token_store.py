@@ -49,9 +49,9 @@ class StoreWriter:
     """
 
     def __init__(
-        self, folder: Path, src_vocab_size: int, tgt_vocab_size: int, *, aligned: bool = False
+        self, directory: Path, src_vocab_size: int, tgt_vocab_size: int, *, aligned: bool = False
     ) -> None:
-        self.folder = folder
+        self.directory = directory
         self.dtypes: dict[str, np.dtype] = {
             side: id_type(size)
             for side, size in zip(SIDES, (src_vocab_size, tgt_vocab_size), strict=True)
@@ -61,14 +61,14 @@ class StoreWriter:
         self.n_links = self.n_aligned = 0
         names = [(ids_name(side), offsets_name(side)) for side in SIDES]
         self._files: dict[str, BinaryIO] = {}
-        for values_name, places_name in (
+        for values_name, offsets_of_values in (
             [*names, (LINKS_NAME, LINK_OFFSETS_NAME)] if aligned else names
         ):
-            self._files[values_name], self._files[places_name] = (
-                (folder / values_name).open("xb"),
-                (folder / places_name).open("xb"),
+            self._files[values_name], self._files[offsets_of_values] = (
+                (directory / values_name).open("xb"),
+                (directory / offsets_of_values).open("xb"),
             )
-            self._files[places_name].write(np.zeros(1, _OFFSET_TYPE).tobytes())
+            self._files[offsets_of_values].write(np.zeros(1, _OFFSET_TYPE).tobytes())
 
     def append(self, src_ids: Sequence[Sequence[int]], tgt_ids: Sequence[Sequence[int]]) -> None:
         """Add pairs.
@@ -123,22 +123,22 @@ class StoreWriter:
         self.n_links += len(links.links)
         self.n_aligned += int((links.lengths > 0).sum())
 
-    def finish(self, about: dict[str, Any]) -> None:
+    def finish(self, metadata: dict[str, Any]) -> None:
         """Close the files and write the manifest.
 
         Args:
-            about: Goes into the manifest beside what the store needs itself.
+            metadata: Goes into the manifest beside what the store needs itself.
         """
         self.close()
-        needed = {
+        required = {
             "format_version": FORMAT_VERSION,
             "n_pairs": self.n_pairs,
             "n_tokens": self.n_tokens,
             "dtypes": {side: dtype.str for side, dtype in self.dtypes.items()},
         }
         if LINKS_NAME in self._files:
-            needed["alignment"] = {"n_links": self.n_links, "n_pairs": self.n_aligned}
-        write_manifest(self.folder, needed | about)
+            required["alignment"] = {"n_links": self.n_links, "n_pairs": self.n_aligned}
+        write_manifest(self.directory, required | metadata)
 
     def close(self) -> None:
         """Close the files; without `finish`, what is there cannot be opened."""
@@ -174,54 +174,54 @@ class TokenStore:
     Ids come without BOS and EOS. The arrays are views of the mapped files: read-only, and paged in as they are touched.
     """
 
-    def __init__(self, folder: Path, manifest: dict[str, Any]) -> None:
-        self.folder = folder
+    def __init__(self, directory: Path, manifest: dict[str, Any]) -> None:
+        self.directory = directory
         self.manifest = manifest
         self.n_pairs: int = manifest["n_pairs"]
         self._ids = {
-            side: _map(folder / ids_name(side), np.dtype(manifest["dtypes"][side]))
+            side: _map(directory / ids_name(side), np.dtype(manifest["dtypes"][side]))
             for side in SIDES
         }
-        self._offsets = {side: _map(folder / offsets_name(side), _OFFSET_TYPE) for side in SIDES}
+        self._offsets = {side: _map(directory / offsets_name(side), _OFFSET_TYPE) for side in SIDES}
         self.is_aligned = "alignment" in manifest
         """Whether some of the pairs have word alignments."""
         if self.is_aligned:
-            self._links = _map(folder / LINKS_NAME, LINK_TYPE).reshape(-1, 2)
-            self._link_offsets = _map(folder / LINK_OFFSETS_NAME, _OFFSET_TYPE)
+            self._links = _map(directory / LINKS_NAME, LINK_TYPE).reshape(-1, 2)
+            self._link_offsets = _map(directory / LINK_OFFSETS_NAME, _OFFSET_TYPE)
 
     @classmethod
-    def open(cls, folder: Path | str, *, check_hashes: bool = True) -> Self:
+    def open(cls, directory: Path | str, *, check_hashes: bool = True) -> Self:
         """Open a store.
 
         Args:
-            folder: Where it is.
+            directory: Where it is.
             check_hashes: Read all files and compare their SHA-256 with the manifest, at one to two GB a second. Otherwise only sizes are compared.
         Raises:
             MtkitError: There is none, it is of another format, or a file is not as it was written.
         """
-        folder = Path(folder)
-        manifest = read_manifest(folder)
+        directory = Path(directory)
+        manifest = read_manifest(directory)
         if manifest is None:
-            if not (folder / MANIFEST_NAME).exists():
+            if not (directory / MANIFEST_NAME).exists():
                 raise MtkitError(
-                    f"`{folder}`: no token store here", "make it with `mtkit preprocess`"
+                    f"`{directory}`: no token store here", "make it with `mtkit preprocess`"
                 )
-            raise MtkitError(f"`{folder / MANIFEST_NAME}`: damaged", _REBUILD)
+            raise MtkitError(f"`{directory / MANIFEST_NAME}`: damaged", _REBUILD)
         if manifest.get("format_version") != FORMAT_VERSION:
             raise MtkitError(
-                f"`{folder}`: store of format {manifest.get('format_version')}, not {FORMAT_VERSION}",
+                f"`{directory}`: store of format {manifest.get('format_version')}, not {FORMAT_VERSION}",
                 _REBUILD,
             )
-        if problem := find_damage(folder, manifest, hashed=None if check_hashes else ()):
+        if problem := find_damage(directory, manifest, hashed=None if check_hashes else ()):
             raise MtkitError(problem, _REBUILD)
-        return cls(folder, manifest)
+        return cls(directory, manifest)
 
     def __len__(self) -> int:
         return self.n_pairs
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Another process maps the files itself.
-        return type(self), (self.folder, self.manifest)
+        return type(self), (self.directory, self.manifest)
 
     def src(self, index: int) -> np.ndarray:
         """Ids of one source sentence. Shape (S,), uint16 or uint32."""
@@ -234,12 +234,12 @@ class TokenStore:
     @property
     def corpora(self) -> tuple[StoredCorpus, ...]:
         """The corpora of which the store is made, in the order of their rows; one of all rows where it does not tell."""
-        told = self.manifest.get("corpora") or [
-            {"name": self.folder.name, "first": 0, "n_pairs": self.n_pairs, "tag_ids": []}
+        entries = self.manifest.get("corpora") or [
+            {"name": self.directory.name, "first": 0, "n_pairs": self.n_pairs, "tag_ids": []}
         ]
         return tuple(
-            StoredCorpus(corpus["name"], corpus["first"], corpus["n_pairs"], len(corpus["tag_ids"]))
-            for corpus in told
+            StoredCorpus(entry["name"], entry["first"], entry["n_pairs"], len(entry["tag_ids"]))
+            for entry in entries
         )
 
     def lengths(self, side: Side, rows: Rows) -> npt.NDArray[np.int64]:

@@ -84,13 +84,13 @@ def parse_links(line: str, src: str, tgt: str, where: str) -> list[tuple[int, in
     links = set()
     n_src, n_tgt = len(src.split()), len(tgt.split())
     for text in line.split():
-        found = _LINK.fullmatch(text)
-        if found is None:
+        match = _LINK.fullmatch(text)
+        if match is None:
             raise MtkitError(
                 f"{where}: `{text[:40]}` is no link",
                 "write links as a word aligner does: 0-0 1-2, words counted from 0",
             )
-        link = int(found[1]), int(found[2])
+        link = int(match[1]), int(match[2])
         if link[0] >= n_src or link[1] >= n_tgt:
             raise MtkitError(
                 f"{where}: link {text}, but the pair has {n_src:,} source words and {n_tgt:,} target words, counted from 0",
@@ -101,14 +101,14 @@ def parse_links(line: str, src: str, tgt: str, where: str) -> list[tuple[int, in
 
 
 def count_aligned_words(
-    text: str, mended: str, mend: TextFunction, normalize: TextFunction
+    text: str, fixed: str, fix: TextFunction, normalize: TextFunction
 ) -> int | None:
     """How many words of a line reach the model, if they are those that were aligned, one for one; None if they are not.
 
     Args:
         text: The line as the aligner had it.
-        mended: The same after cleaning.
-        mend: What made it so.
+        fixed: The same after cleaning.
+        fix: What made it so.
         normalize: The tokenizer's own normalisation, which comes next.
     """
     if not text.isprintable() and _DISPUTED_SPACE.search(text):
@@ -116,10 +116,10 @@ def count_aligned_words(
     words = text.split()
     if len(words) > MAX_WORDS:
         return None
-    if mended != text:
-        words = _changed_words(words, mended, mend)
-    normalized = normalize(mended)
-    if words is not None and normalized != mended:
+    if fixed != text:
+        words = _changed_words(words, fixed, fix)
+    normalized = normalize(fixed)
+    if words is not None and normalized != fixed:
         words = _changed_words(words, normalized, normalize)
     return None if words is None else len(words)
 

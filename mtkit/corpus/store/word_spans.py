@@ -29,20 +29,20 @@ class WordFinder:
     """
 
     def __init__(self, subword: Subword) -> None:
-        pieces = subword.entries()
+        entries = subword.entries()
         self._begins = np.array(
-            [piece.kind == "text" and piece.text.startswith(WORD_BOUNDARY) for piece in pieces]
+            [entry.kind == "text" and entry.text.startswith(WORD_BOUNDARY) for entry in entries]
         )
 
     def find(self, sentences: RaggedIds) -> WordSpans:
         """The words of sentences, tags included."""
         ends = np.cumsum(sentences.lengths)
         starts = ends - sentences.lengths
-        places = np.flatnonzero(self._begins[sentences.ids])
-        sentence = np.searchsorted(ends, places, side="right")
-        nexts = np.minimum(np.append(places[1:], len(sentences.ids)), ends[sentence])
+        positions = np.flatnonzero(self._begins[sentences.ids])
+        sentence = np.searchsorted(ends, positions, side="right")
+        nexts = np.minimum(np.append(positions[1:], len(sentences.ids)), ends[sentence])
         return WordSpans(
-            places - starts[sentence],
-            nexts - places,
-            np.searchsorted(places, np.append(starts, len(sentences.ids))),
+            positions - starts[sentence],
+            nexts - positions,
+            np.searchsorted(positions, np.append(starts, len(sentences.ids))),
         )

@@ -171,8 +171,8 @@ def test_without_an_output_there_is_a_report(tmp_path):
         "      line 6: Das ist ein Haus.  |  Привет",
         "  1 (14.29%) dropped by rule duplicate: occurs earlier in the corpus (clean.duplicates)",
         "      line 5: Guten Morgen!  |  Good morning!",
-        "  1 (14.29%) repaired by rule entities: HTML entities replaced by their characters",
-        "  1 (14.29%) repaired by rule spaces: runs of spaces shortened to one, spaces at the ends removed",
+        "  1 (14.29%) fixed by rule entities: HTML entities replaced by their characters",
+        "  1 (14.29%) fixed by rule spaces: runs of spaces shortened to one, spaces at the ends removed",
     ]
     assert str(report).count("\n") == 5
 

@@ -47,4 +47,4 @@ def test_samples_are_shown_without_harm():
     lines = list(dropped_lines(dropped, 1))
     assert lines[1] == f"      line 7: a\\u001b[31mb  |  {'가' * 150}..."
     assert lines[3] == "      c  |  d"
-    assert lines[4].startswith("  1 repaired by rule entities: ")
+    assert lines[4].startswith("  1 fixed by rule entities: ")

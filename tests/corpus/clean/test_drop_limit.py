@@ -66,13 +66,13 @@ def test_the_languages_of_a_corpus_of_its_own(tiny_recipe_path):
 @pytest.mark.parametrize(
     ("change", "rule", "cause"),
     [
-        ("preprocess.max_length=5", "too_long", "more pieces than preprocess.max_length"),
-        ("clean.max_chars=10", "length", "outside clean.min_chars and clean.max_chars"),
+        ("preprocess.max_length=5", "too_long", "more tokens than preprocess.max_length"),
+        ("clean.max_chars=10", "length", "not between clean.min_chars and clean.max_chars"),
         ("clean.min_letters=0.99", "letters", "almost no letters"),
         (
             "data.validation={src: train.ko, tgt: train.en}",
             "test_overlap",
-            "in data.validation or data.test too",
+            "also occur in data.validation or data.test",
         ),
     ],
 )

@@ -114,7 +114,7 @@ def test_the_recipe_may_say_the_format(tmp_path):
     assert pairs_of(tmp_path / "a.tsv", "가,a\n", format="csv") == [("가", "a")]
     for name in ("a.txt", "a", "a.gz", "a.tsv.bak"):
         with pytest.raises(
-            MtkitError, match=f"{name}`: its name does not say what format it has"
+            MtkitError, match=f"{name}`: its name does not determine its format"
         ) as caught:
             pairs_of(tmp_path / name, "")
         assert "set `format`" in caught.value.hint

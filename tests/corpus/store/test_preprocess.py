@@ -244,9 +244,9 @@ def test_what_is_dropped_is_counted_by_reason(tiny_recipe):
         "      line 181:   |  a",
         "  1 dropped by rule script: one side is not in the script of its language (clean.min_script)",
         "      line 188: I go to school every day.  |  I go to school every day.",
-        "  1 dropped by rule too_long: one side has more than preprocess.max_length pieces",
+        "  1 dropped by rule too_long: one side has more than preprocess.max_length tokens",
         f"      line 185: {(long * 2)[:150]}...  |  {('I eat. ' * 30)[:150]}...",
-        "  1 dropped by rule ratio: one side has many more pieces than the other (preprocess.max_ratio)",
+        "  1 dropped by rule ratio: one side has many more tokens than the other (preprocess.max_ratio)",
         f"      line 187: {('가 ' * 25).strip()}  |  a",
     ]
     again = preprocess(changed(tiny_recipe, "clean", max_char_ratio=0))
