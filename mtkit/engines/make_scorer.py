@@ -9,6 +9,7 @@ from mtkit.io.logs import get_logger
 from mtkit.model.transformer import Transformer
 from mtkit.search.ensemble_scorer import EnsembleScorer
 from mtkit.search.shortlist.shortlist import Shortlist
+from mtkit.search.teacher_forcing import TeacherForcedScorer
 from mtkit.tokenizer.special_ids import SpecialIds
 
 logger = get_logger(__name__)
@@ -56,3 +57,21 @@ def make_scorer(
     except UnsupportedModelError as exc:
         logger.warning("translating with the plain model, which is slower: %s", exc)
         return scorer
+
+
+def make_teacher_forced_scorer(
+    models: Sequence[Transformer], src_special: SpecialIds, tgt_special: SpecialIds
+) -> TeacherForcedScorer:
+    """Make a scorer of given translations; see `TeacherForcedScorer`.
+
+    On a CPU its linear layers are those of oneDNN, since other libraries may add up the products of
+    a row in an order that depends on how many other rows there are: the score of a pair would
+    depend on its batch.
+    """
+    if models[0].output_weight.device.type == "cpu":
+        from mtkit.engines.cpu.packed_linear import OneDnnLinear, can_pack
+        from mtkit.engines.cpu.packed_model import packed_copy
+
+        if all(can_pack(model.output_weight) for model in models):
+            models = [packed_copy(model, OneDnnLinear, whole_decoder=True) for model in models]
+    return TeacherForcedScorer(models, src_special, tgt_special)

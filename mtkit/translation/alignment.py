@@ -6,7 +6,7 @@ from typing import NamedTuple
 from mtkit.checkpoint.model_dir import TrainedModel
 from mtkit.config.model import AlignmentHead
 from mtkit.engines.batching import pair_batches
-from mtkit.search.teacher_forcing import TeacherForcedScorer
+from mtkit.engines.make_scorer import make_teacher_forced_scorer
 from mtkit.tokenizer.subword import Tokenizer
 from mtkit.translation.alignment_units import Units
 from mtkit.translation.result import Alignment
@@ -72,7 +72,7 @@ class TokenAligner:
         ]
         self.tokenizer: Tokenizer = trained[0].tokenizer
         special = self.tokenizer.src.special, self.tokenizer.tgt.special
-        self.scorer = TeacherForcedScorer([one.model for one in guided or trained], *special)
+        self.scorer = make_teacher_forced_scorer([one.model for one in guided or trained], *special)
         self.workers = ThreadPool(n_workers if self.scorer.device.type == "cpu" else 1)
 
     def align(self, parts: Sequence[PartToAlign], max_tokens: int) -> list[AlignedPart]:

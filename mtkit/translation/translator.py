@@ -16,7 +16,7 @@ from mtkit.config.training import SearchPrecision
 from mtkit.config.validation_errors import describe_problems
 from mtkit.engines.batch_journal import BatchJournal
 from mtkit.engines.cpu.allocator import bound_kernel_caches, keep_freed_memory, use_huge_pages
-from mtkit.engines.make_scorer import make_scorer
+from mtkit.engines.make_scorer import make_scorer, make_teacher_forced_scorer
 from mtkit.engines.precision import choose_dtype, describe_placement
 from mtkit.engines.protocol import Engine, SearchRequest, ignore_progress
 from mtkit.engines.torch_engine import TorchEngine
@@ -182,7 +182,7 @@ class Translator:
     def forced(self) -> TeacherForcedScorer:
         """Reads translations that are given, by the same models."""
         self._need_models("score translations")
-        return TeacherForcedScorer(
+        return make_teacher_forced_scorer(
             [t.model for t in self.trained], self.tokenizer.src.special, self.tokenizer.tgt.special
         )
 

@@ -1,7 +1,7 @@
 """A Transformer with packed linear layers, which shares its parameters with the original."""
 
 from collections.abc import Callable
-from typing import cast
+from typing import Self, cast
 
 from torch import Tensor, nn
 
@@ -17,7 +17,14 @@ MakeLinear = Callable[[Tensor, Tensor | None], PackedLinear]
 """Packs a weight and its bias."""
 
 
-class PackedLayer(nn.Module):
+class Packed(nn.Module):
+    """Module with packed weights. They never change, so that copies share them."""
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        return self
+
+
+class PackedLayer(Packed):
     """Takes the place of a linear layer."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None, make: MakeLinear) -> None:
@@ -30,7 +37,7 @@ class PackedLayer(nn.Module):
         return self.packed(input)
 
 
-class PackedFeedForward(nn.Module):
+class PackedFeedForward(Packed):
     """Takes the place of a feed-forward network."""
 
     def __init__(self, original: FeedForward, make: MakeLinear) -> None:
@@ -50,11 +57,18 @@ def activated(inner: PackedLinear, x: Tensor, activation: str) -> Tensor:
     return inner(x, relu=True) if activation == "relu" else activate(inner(x), activation)
 
 
-def packed_copy(model: Transformer, make: MakeLinear) -> Transformer:
+def packed_copy(
+    model: Transformer, make: MakeLinear, *, whole_decoder: bool = False
+) -> Transformer:
     """Copy a model and pack the linear layers that search uses outside the decoder's steps.
 
     These are the layers of the encoder, the projections of its output to keys and values, and the
     output layer. The decoder's steps are those of `PackedDecoder`.
+
+    Args:
+        model: Model that stays as it is.
+        make: Packs a weight and its bias.
+        whole_decoder: Pack all linear layers of the decoder too, for teacher forcing.
     """
 
     def packed(module: nn.Module) -> nn.Module | None:
@@ -69,10 +83,13 @@ def packed_copy(model: Transformer, make: MakeLinear) -> Transformer:
     if model.output_weight.dtype.itemsize == 2:
         replace_modules(other, in_float32)
     replace_modules(other.encoder_layers, packed)
-    for layer in cast(list[DecoderLayer], list(other.decoder_layers)):
-        key_value = layer.cross_attention.inner.key_value
-        layer.cross_attention.inner.key_value = cast(
-            FusedLinear, PackedLayer(key_value.weight, key_value.bias, make)
-        )
+    if whole_decoder:
+        replace_modules(other.decoder_layers, packed)
+    else:
+        for layer in cast(list[DecoderLayer], list(other.decoder_layers)):
+            key_value = layer.cross_attention.inner.key_value
+            layer.cross_attention.inner.key_value = cast(
+                FusedLinear, PackedLayer(key_value.weight, key_value.bias, make)
+            )
     other.output = cast(nn.Linear, PackedLayer(model.output_weight, None, make))
     return other
