@@ -14,9 +14,14 @@ from tests.end_to_end.waiting import wait_for
 
 PART_LINES, N_LINES = 50, 610
 PROGRAM = f"""
+import time
 from mtkit.cli.main import main
 from mtkit.translation.jobs import in_parts
+from mtkit.translation.jobs.part_worker import PartWorker
 in_parts.part_lines = lambda n: {PART_LINES}
+write_part = PartWorker._write_part
+# Time to send a signal before all parts are written.
+PartWorker._write_part = lambda *args: (time.sleep(0.03), write_part(*args))
 main()
 """
 
