@@ -24,13 +24,14 @@ def beam_search(
     config: SearchConfig,
     constraints: Sequence[Constraints] | None = None,
 ) -> list[list[Hypothesis]]:
-    """Find the most probable translations by extending the `beam_size` best hypotheses of a sentence.
+    """Find probable translations by extending the `beam_size` best hypotheses of each sentence.
 
     A hypothesis ends if EOS is among the `beam_size` best continuations of its sentence, or at the
     maximum length, where EOS is forced. A sentence is done when `beam_size` of its hypotheses have
     ended or when no other can become one of the `n_best`; it leaves the batch at once. With
-    `n_groups`, each group is such a beam, and a sentence is done when all its groups are. A sentence
-    with required phrases is done only when no other hypothesis can become one of the `n_best`.
+    `n_groups`, each group is such a beam, and a sentence is done when all its groups are. A
+    sentence with required phrases is done only when no other hypothesis can become one of the
+    `n_best`.
 
     Args:
         scorer: Computes log-probabilities; with `coverage_penalty` one with attention, which reads

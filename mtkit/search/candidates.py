@@ -52,8 +52,8 @@ def top_candidates(
 ) -> TopCandidates:
     """Select the best continuations without waiting for the device.
 
-    A hypothesis ends if EOS is among the `beam_size` best continuations of its sentence. The best of
-    the other continuations stay in the beam.
+    A hypothesis ends if EOS is among the `beam_size` best continuations of its sentence. The best
+    of the other continuations stay in the beam.
 
     Args:
         totals_BWC: Log-probabilities of whole hypotheses, with C continuations each.

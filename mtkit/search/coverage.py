@@ -19,7 +19,8 @@ def coverage_penalty(attention_TS: Tensor, beta: float) -> float:
     log(min(sum of attention over the target, 1)).
 
     Args:
-        attention_TS: Attention of the target tokens, EOS included, to the source tokens without EOS.
+        attention_TS: Attention of the target tokens, EOS included, to the source tokens without
+            EOS.
         beta: Strength; 0.2 is usual.
     """
     return beta * float(attention_TS.sum(0).clamp(min=_MIN_COVERAGE, max=1.0).log().sum())
@@ -63,7 +64,7 @@ def with_coverage(
 def _rescored(
     scorer: StepScorer[Any], source: list[int], hypotheses: list[Hypothesis], beta: float
 ) -> Iterator[Hypothesis]:
-    # In a batch with other sentences there would be more padding, which changes the last bit of sums.
+    # With other sentences in the batch there would be more padding, which changes the last bits.
     attention_WTS = scorer.attention(
         [source] * len(hypotheses), [hypothesis.token_ids for hypothesis in hypotheses]
     )

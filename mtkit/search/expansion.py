@@ -17,8 +17,8 @@ from mtkit.search.scorer import State
 Expand = Callable[[Beam, State, int], BeamUpdate]
 """Expands each live hypothesis by one token and selects which ones to keep.
 
-Called with the beam, with the scorer's state, which the step advances, and with the number of tokens
-of a hypothesis after the step, EOS included.
+Called with the beam, with the scorer's state, which the step advances, and with the number of
+tokens of a hypothesis after the step, EOS included.
 """
 
 

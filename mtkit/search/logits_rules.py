@@ -75,7 +75,7 @@ class LogitsRules(Generic[State]):
         self._has_full_vocab_reasons = bool(full_vocab_reasons(config, constraints))
 
     def needs_full_vocab(self, length: int) -> bool:
-        """Return whether the step that makes hypotheses `length` tokens long needs all log-probabilities."""
+        """Return whether the step to hypotheses of `length` tokens needs all log-probabilities."""
         return self._has_full_vocab_reasons or self._is_in_prefix(length)
 
     def step_top_k(
@@ -215,8 +215,8 @@ def block_repeated_ngrams(log_probs_BWV: Tensor, tokens_BWT: Tensor, n: int) -> 
 def penalise_repeated(log_probs_BWV: Tensor, tokens_BWT: Tensor, penalty: float) -> Tensor:
     """Make tokens less probable that have already occurred.
 
-    Keskar et al. 2019 (arXiv:1909.05858), section 4.1: their log-probabilities are multiplied by the
-    penalty. The results are normalised again.
+    Keskar et al. 2019 (arXiv:1909.05858), section 4.1: their log-probabilities are multiplied by
+    the penalty. The results are normalised again.
 
     Args:
         log_probs_BWV: Log-probabilities of the next tokens.

@@ -21,8 +21,8 @@ def max_target_lengths(
     Args:
         sources: Token ids of each sentence, without EOS.
         config: Search settings.
-        model_limit: Maximum number of tokens that the model supports, EOS included; None if there is
-            no limit.
+        model_limit: Maximum number of tokens that the model supports, EOS included; None if there
+            is no limit.
         constraints: Constraints of each sentence; None if there are none.
     Raises:
         MtkitError: Constraints need more tokens than the model supports.
@@ -41,7 +41,8 @@ def max_target_lengths(
         n_needed = max((constraint.n_needed for constraint in constraints), default=0)
         if model_limit is not None and n_needed >= model_limit:
             raise MtkitError(
-                f"the constraints need {n_needed} tokens, but the model can write at most {model_limit - 1}",
+                f"the constraints need {n_needed} tokens, "
+                f"but the model can write at most {model_limit - 1}",
                 "use a shorter prefix or fewer words",
             )
     return [

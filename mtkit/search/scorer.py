@@ -79,7 +79,8 @@ class StepScorer(Protocol[State]):
         Args:
             state: From `start`; this step is added to it.
             token_ids_BW: Last token of each hypothesis; BOS in the first step.
-            parents_BW: Hypothesis of the previous step that each one continues; 0 in the first step.
+            parents_BW: Hypothesis of the previous step that each one continues; 0 in the first
+                step.
         Returns:
             Shape (B, W, V).
         """
@@ -109,5 +110,5 @@ class StepScorer(Protocol[State]):
         return self
 
     def batch_search(self, config: SearchConfig) -> BatchSearch | None:
-        """Return a search of the scorer's own for these settings, faster than steps; None if it has none."""
+        """Return the scorer's own, faster search for these settings; None if it has none."""
         return None

@@ -1,4 +1,4 @@
-"""Decoding with one hypothesis per sentence; greedy search and sampling differ in how they pick tokens."""
+"""Decoding with one hypothesis per sentence, as in greedy search and in sampling."""
 
 from collections.abc import Callable, Sequence
 from typing import Generic, NamedTuple

@@ -1,4 +1,4 @@
-"""The best of all sequences, by going through them."""
+"""The best of all sequences, by enumeration."""
 
 import itertools
 
@@ -7,7 +7,10 @@ from tests.search.table import EOS
 
 
 def enumerate_best(table, vocab_size, max_length, config, is_allowed, min_length=0, penalty=None):
-    """Every sequence of at most max_length tokens, EOS counted, that is allowed, the best first; penalty is added to scores."""
+    """Return every allowed sequence of at most max_length tokens, EOS included, best first.
+
+    The penalty is added to scores.
+    """
     found = []
     for length in range(min_length + 1, max_length + 1):
         for tokens in itertools.product(range(2, vocab_size), repeat=length - 1):

@@ -1,4 +1,4 @@
-"""A scorer whose probabilities stand in a table, small enough to go through all sequences."""
+"""A scorer with a table of probabilities, small enough to enumerate all sequences."""
 
 import itertools
 import math
@@ -26,7 +26,7 @@ class TableState:
 class TableScorer(StepScorer[TableState]):
     """The log-probabilities of the next token depend on the sentence and on all tokens before.
 
-    tables[sentence][prefix] is a list of V log-probabilities; a source sentence is [its number, ...].
+    tables[sentence][prefix] is a list of V log-probabilities. A source is [index of its table, ...].
     """
 
     bos_id, eos_id = BOS, EOS
@@ -59,7 +59,7 @@ class TableScorer(StepScorer[TableState]):
 
 
 class FullTable(dict):
-    """Log-probabilities for any prefix, made of a seed when they are asked for. BOS is impossible."""
+    """Log-probabilities for any prefix, generated from a seed on access. BOS is impossible."""
 
     def __init__(self, seed, vocab_size):
         super().__init__()
@@ -78,7 +78,7 @@ def full_tables(vocab_size):
 
 
 def all_hypotheses(table, vocab_size, max_length, config):
-    """Every sequence of at most max_length tokens, EOS counted, the best first."""
+    """Return every sequence of at most max_length tokens, EOS included, best first."""
     found = []
     for length in range(config.min_length + 1, max_length + 1):
         for tokens in itertools.product(range(2, vocab_size), repeat=length - 1):

@@ -65,7 +65,7 @@ def test_a_beam_of_one_is_greedy_search(table, max_length, penalty):
     beam_size=st.integers(1, 4),
     penalty=PENALTIES,
 )
-def test_a_sentence_alone_gives_what_it_gives_among_others(seeds, beam_size, penalty):
+def test_a_sentence_alone_equals_it_in_a_batch(seeds, beam_size, penalty):
     tables = [FullTable(seed, 6) for seed in seeds]
     settings = config(beam_size, 9, penalty, n_best=beam_size)
     sources = [[i] for i in range(len(tables))]
@@ -84,7 +84,9 @@ def test_a_sentence_alone_gives_what_it_gives_among_others(seeds, beam_size, pen
     max_length=st.integers(1, 6),
     penalty=PENALTIES,
 )
-def test_scores_are_those_of_the_sequences_and_fall(table, beam_size, max_length, penalty):
+def test_scores_are_those_of_the_sequences_in_descending_order(
+    table, beam_size, max_length, penalty
+):
     settings = config(beam_size, max_length, penalty, n_best=beam_size)
     [found] = beam_search(TableScorer([table]), [[0]], settings)
     known = {tuple(h.token_ids): h for h in all_hypotheses(table, 5, max_length, settings)}
@@ -116,12 +118,12 @@ def test_the_maximum_length_follows_the_source():
     ] == [4, 16]
 
 
-def test_nothing_in_nothing_out():
+def test_no_sources():
     assert beam_search(TableScorer([]), [], SearchConfig()) == []
     assert greedy_search(TableScorer([]), [], SearchConfig()) == []
 
 
-def test_length_penalties_are_the_formulas():
+def test_length_penalties_equal_their_formulas():
     assert wu_length_penalty(1, 0.6) == 1.0
     assert wu_length_penalty(7, 1.0) == 2.0
     assert wu_length_penalty(19, 0.5) == 2.0

@@ -20,13 +20,13 @@ few = settings(max_examples=25, deadline=None)
 
 
 def attention_after(seed, prefix, n_positions):
-    """What the step looks at that continues this prefix; made of a seed."""
+    """Return the attention of the step after a prefix, generated from a seed."""
     generator = torch.Generator().manual_seed(hash((seed, prefix, n_positions)) % 2**60)
     return torch.rand(n_positions, generator=generator, dtype=torch.float64).pow(4).softmax(0)
 
 
 class AttentiveTableScorer(TableScorer):
-    """The attention depends on the sentence and the tokens before; of positions beyond a sentence's end mark it is 0."""
+    """Attention that depends on the sentence and the tokens before; 0 after a sentence's EOS."""
 
     has_attention = True
 

@@ -1,4 +1,4 @@
-"""Diverse beam search against the same, written plainly for one sentence."""
+"""Diverse beam search against a plain implementation for one sentence."""
 
 from typing import Any
 
@@ -31,7 +31,10 @@ def config(
 
 
 def slow_groups(table, vocab_size, settings, group_size, max_length):
-    """Every group with the hypotheses that ended in it, as (tokens, log-probability, score); no early stop but a full list."""
+    """Return the finished hypotheses of each group, as (tokens, log-probability, score).
+
+    A group stops early only when it is full.
+    """
     live: list[Any] = [[((), 0.0)] for _ in range(settings.n_groups)]
     ended: list[Any] = [[] for _ in range(settings.n_groups)]
     for length in range(1, max_length + 1):
@@ -68,9 +71,11 @@ def slow_groups(table, vocab_size, settings, group_size, max_length):
     diversity=st.sampled_from([0.0, 0.3, 1.5, 20.0]),
     min_length=st.integers(0, 2),
 )
-def test_it_is_the_plain_algorithm(table, group_size, n_groups, max_length, diversity, min_length):
+def test_it_equals_the_plain_implementation(
+    table, group_size, n_groups, max_length, diversity, min_length
+):
     min_length = min(min_length, max_length - 1)
-    # All that end are wanted, so that no group stops early because the rest cannot be better.
+    # n_best is the beam size, so that no group stops because the rest cannot be better.
     settings = config(
         group_size, n_groups, max_length, diversity, group_size * n_groups, min_length=min_length
     )
@@ -83,7 +88,7 @@ def test_it_is_the_plain_algorithm(table, group_size, n_groups, max_length, dive
     ]
     chosen = []
     for *_, h in sorted(ranked, key=lambda one: one[:2]):
-        # What two groups have found counts once.
+        # A hypothesis of two groups counts once.
         chosen += [h] if h[0] not in [other[0] for other in chosen] else []
     chosen = sorted(chosen[: settings.n_best], key=lambda h: -h[2])
     assert [h.token_ids for h in found] == [h[0] for h in chosen]

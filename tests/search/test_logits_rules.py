@@ -1,4 +1,4 @@
-"""Rules against enumeration: a beam of full width finds the best of all sequences that keep them."""
+"""Rules against enumeration: a beam of full width finds the best of all allowed sequences."""
 
 import math
 
@@ -45,7 +45,7 @@ def assert_same(found, expected):
 
 @few
 @given(table=full_tables(VOCAB_SIZE), n=st.integers(1, 3), min_length=st.integers(0, 3))
-def test_no_run_of_pieces_comes_twice(table, n, min_length):
+def test_no_ngram_is_repeated(table, n, min_length):
     settings = config(no_repeat_ngram_size=n, min_length=min_length)
     [found] = beam_search(TableScorer([table]), [[0]], settings)
     expected = enumerate_best(
@@ -56,7 +56,7 @@ def test_no_run_of_pieces_comes_twice(table, n, min_length):
 
 @few
 @given(table=full_tables(6), n=st.integers(1, 4), beam_size=st.integers(1, 5))
-def test_in_a_narrow_beam_and_without_one_no_run_comes_twice_either(table, n, beam_size):
+def test_no_ngram_is_repeated_with_a_narrow_beam_or_greedily(table, n, beam_size):
     settings = config(beam_size, 30, beam_size, no_repeat_ngram_size=n)
     [found] = beam_search(TableScorer([table]), [[0]], settings)
     [greedy] = greedy_search(TableScorer([table]), [[0]], settings)
@@ -71,11 +71,11 @@ def test_a_loop_is_broken():
     found = greedy_search(TableScorer([Loop()]), [[0]], config(1, 9, 1, no_repeat_ngram_size=2))[
         0
     ].token_ids
-    # By hand: 2 2, then 3 since 2 2 is there, and so on.
+    # By hand: 2 2, then 3 because 2 2 has occurred, and so on.
     assert found == [2, 2, 3, 2, 4, 2]
 
 
-def test_where_nothing_may_follow_a_translation_ends_early():
+def test_a_translation_ends_early_if_nothing_may_follow():
     settings = config(2, 20, 1, no_repeat_ngram_size=1, min_length=10)
     [found] = beam_search(TableScorer([FullTable(3, VOCAB_SIZE)]), [[0]], settings)
     assert sorted(found[0].token_ids) == [2, 3, 4]
@@ -83,7 +83,7 @@ def test_where_nothing_may_follow_a_translation_ends_early():
 
 @few
 @given(table=full_tables(VOCAB_SIZE), penalty=st.sampled_from([1.0, 1.3, 4.0]))
-def test_the_repetition_penalty_is_its_formula(table, penalty):
+def test_the_repetition_penalty_equals_its_formula(table, penalty):
     class Penalised(dict):
         def __missing__(self, prefix):
             old = torch.tensor(table[prefix], dtype=torch.float64)
@@ -102,7 +102,7 @@ def test_the_repetition_penalty_is_its_formula(table, penalty):
     min_length=st.integers(0, 3),
     n=st.integers(0, 2),
 )
-def test_a_forced_prefix_is_there_and_the_best_follows(table, prefix, min_length, n):
+def test_a_forced_prefix_is_continued_by_the_best_tokens(table, prefix, min_length, n):
     settings = config(min_length=min_length, no_repeat_ngram_size=n)
     [found] = beam_search(
         TableScorer([table]), [[0]], settings, [Constraints(prefix_ids=tuple(prefix))]
@@ -138,7 +138,7 @@ def test_a_beam_of_one_is_greedy_search_with_a_prefix_too(table, prefix):
     prefix=st.lists(tokens, min_size=1, max_size=2),
     min_length=st.integers(0, 2),
 )
-def test_hidden_pieces_do_not_count(table, prefix, min_length):
+def test_hidden_tokens_do_not_count(table, prefix, min_length):
     n_hidden = len(prefix)
     settings = config(max_length=MAX_LENGTH - n_hidden, min_length=min_length)
     [found] = beam_search(
@@ -163,7 +163,7 @@ phrases = st.lists(tokens, min_size=1, max_size=2)
 
 @few
 @given(table=full_tables(VOCAB_SIZE), must_not=st.lists(phrases, min_size=1, max_size=2))
-def test_phrases_that_must_not_appear_do_not(table, must_not):
+def test_forbidden_phrases_do_not_appear(table, must_not):
     settings = config()
     constraints = [Constraints(negative=tuple(phrase_of(phrase) for phrase in must_not))]
     [found] = beam_search(TableScorer([table]), [[0]], settings, constraints)
@@ -195,7 +195,7 @@ def test_an_absolute_maximum_length():
     beam_size=st.integers(1, 4),
     data=st.data(),
 )
-def test_a_sentence_with_constraints_gives_alone_what_it_gives_among_others(seeds, beam_size, data):
+def test_a_constrained_sentence_alone_equals_it_in_a_batch(seeds, beam_size, data):
     tables = [FullTable(seed, 6) for seed in seeds]
     settings = config(beam_size, 9, beam_size, no_repeat_ngram_size=2)
     sources = [[i] for i in range(len(tables))]

@@ -1,4 +1,4 @@
-"""Samples against the table's probabilities, and against themselves in other company."""
+"""Samples against the table's probabilities, and alone against in a batch."""
 
 import itertools
 import math
@@ -57,7 +57,7 @@ def expected_sequences(table, max_length, **how):
 
 
 def chi_square_p_value(observed, expected):
-    """Of outcomes expected at least five times, the others together (Pearson's test)."""
+    """Pearson's test; outcomes expected fewer than five times count together."""
     n = sum(observed.values())
     common = {key: p for key, p in expected.items() if n * p >= 5}
     pairs = [(observed[key], n * p) for key, p in common.items()]
@@ -91,7 +91,7 @@ def test_translations_are_drawn_as_often_as_they_are_probable(how):
     observed = Counter(tuple(h.token_ids) for h in drawn)
     expected = expected_sequences(table, 3, **how)
     assert all(expected[tokens] > 0 for tokens in observed)
-    # The draws are fixed by the seed; by chance a right sampler would fail once in a thousand seeds.
+    # The seed fixes the draws; a correct sampler would fail with one seed in a thousand.
     assert chi_square_p_value(observed, expected) > 0.001
     assert chi_square_p_value(observed, expected_sequences(FullTable(6, V), 3)) < 1e-9
     for h in drawn[:50]:
@@ -108,7 +108,7 @@ def test_translations_are_drawn_as_often_as_they_are_probable(how):
     n=st.integers(1, 4),
     data=st.data(),
 )
-def test_a_sample_depends_on_nothing_around_it(seeds, how, n, data):
+def test_a_sample_does_not_depend_on_other_sentences(seeds, how, n, data):
     tables = [FullTable(seed, V) for seed in seeds]
     sources = [[i, 7, i] for i in range(len(tables))]
     settings = config(n, 7, **how)
@@ -122,7 +122,7 @@ def test_a_sample_depends_on_nothing_around_it(seeds, how, n, data):
     assert [found[:n] for found in more] == together
 
 
-def test_seeds_sources_and_numbers_make_a_difference():
+def test_samples_depend_on_seed_source_and_number():
     tables = [FullTable(5, V)] * 2
     scorer = TableScorer(tables)
     one, other_source = sample(scorer, [[0], [1]], config(50, 9))
@@ -164,7 +164,7 @@ def test_rules_hold_for_samples(table, how, prefix, min_length):
         ]
 
 
-def test_the_numbers_are_even():
+def test_uniform_streams_are_uniform():
     streams = UniformStreams(3, [(number, [5, 6]) for number in range(200)])
     numbers = torch.cat([streams.at(range(200), step) for step in range(1, 101)])
     assert 0.0 <= float(numbers.min()) < float(numbers.max()) < 1.0
@@ -179,7 +179,7 @@ def test_the_numbers_are_even():
     assert len(set(numbers.tolist())) == len(numbers)
 
 
-def test_drawing_at_the_edges():
+def test_draw_at_the_boundaries():
     weights = torch.tensor([[-math.inf, 0.5, -math.inf, 0.5, -math.inf]], dtype=torch.float64).log()
     weights = torch.where(weights.isnan(), -math.inf, weights)
     for uniform, place in (0.0, 1), (0.4999, 1), (0.5, 3), (1 - 2**-53, 3):

@@ -3,9 +3,9 @@
 Each step does the same on tensors of the same shapes, so it is captured once as a CUDA graph and
 then replayed. What `beam_search` decides in Python is decided by the device and logged: which
 hypotheses continue, which end, and which sentences are done. Python reads the number of unfinished
-sentences some steps late, while the device already computes the next ones. When half of the batch is
-done, the other half moves to tensors of half the size. In the end the hypotheses are reconstructed
-from the log.
+sentences some steps late, while the device already computes the next ones. When half of the batch
+is done, the other half moves to tensors of half the size. In the end the hypotheses are
+reconstructed from the log.
 """
 
 import sys
@@ -48,7 +48,7 @@ class CudaGraphSearch:
         self._pool = self._new_pool()
 
     def can_search(self, config: SearchConfig) -> bool:
-        """Return whether these settings are supported: those of greedy search and of a plain beam."""
+        """Return whether these settings are supported: greedy search or a plain beam."""
         return (
             not config.sampling
             and config.n_groups == 1
@@ -156,7 +156,7 @@ class CudaGraphSearch:
         self._arena = Arena(0, self.scorer.device)
 
     def _new_pool(self) -> Any:
-        """Create a memory pool for graphs, which are never replayed at the same time; None on a CPU."""
+        """Create the memory pool that all graphs share; None on a CPU."""
         return torch.cuda.graph_pool_handle() if self.scorer.device.type == "cuda" else None
 
 
@@ -214,5 +214,5 @@ def _batch_capacity(n_sentences: int) -> int:
 
 
 def _step_capacity(n_steps: int, max_lengths: list[int]) -> int:
-    """Return the number of steps for which tensors are allocated, at most what the sentences need."""
+    """Return the number of steps for which tensors are allocated."""
     return max(coarse_length(min(n_steps, max(max_lengths))), _MIN_STEPS)

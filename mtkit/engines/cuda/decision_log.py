@@ -13,8 +13,8 @@ class DecisionLog:
 
     With W = beam_size, the record of a sentence in one step has X = 5 W + 1 numbers: the parents of
     the W hypotheses that continue; their tokens; whether each of the W best continuations ends a
-    hypothesis (0 or 1); the parents of these; whether the sentence is done; and the bits of the log-
-    probabilities of the W best continuations.
+    hypothesis (0 or 1); the parents of these; whether the sentence is done; and, for the W best
+    continuations, the bits of their log-probabilities.
 
     Args:
         n_sentences: Number of sentences in the batch.

@@ -1,4 +1,4 @@
-"""Next-token scores on a GPU: logits in float32, tables of positions, Triton kernels, CUDA graphs."""
+"""Next-token scores on a GPU, with Triton kernels and CUDA graphs."""
 
 from collections.abc import Sequence
 from functools import cached_property

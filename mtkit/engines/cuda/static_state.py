@@ -154,7 +154,7 @@ class StaticState(EnsembleState):
         return self._counters[1]
 
     def attend_to(self, n_steps: int) -> None:
-        """Limit attention in the next steps to the keys of the first `n_steps`; the rest are empty."""
+        """Limit attention to the keys of the first `n_steps`; later ones are empty."""
         self._n_keys = self.shape.beam_size * n_steps
         for cache, past_L2BHMK in zip(self.caches, self._pasts, strict=True):
             for layer, (key, value) in zip(cache.layers, past_L2BHMK, strict=True):

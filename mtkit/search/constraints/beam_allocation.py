@@ -1,4 +1,4 @@
-"""Dynamic beam allocation: the continuations that a beam keeps while required phrases are missing."""
+"""Dynamic beam allocation, which keeps hypotheses with and without required phrases."""
 
 import math
 from typing import Generic, NamedTuple

@@ -9,13 +9,13 @@ from mtkit.search.constraints.phrase_tracker import PhraseTracker
 
 @dataclass(frozen=True)
 class Constraints:
-    """Constraints on the translation of one sentence, as plain data that other processes can load."""
+    """Constraints on the translation of one sentence, which other processes can load."""
 
     prefix_ids: tuple[int, ...] = ()
     """Token ids with which the translation begins."""
     n_hidden: int = 0
-    """Number of leading prefix tokens that are not part of the text, such as a language tag. They do
-    not count towards the minimum and maximum length."""
+    """Number of leading prefix tokens that are not part of the text, such as a language tag. They
+    do not count towards the minimum and maximum length."""
     positive: tuple[PhraseAutomaton, ...] = ()
     """Phrases that must appear, in any order."""
     negative: tuple[PhraseAutomaton, ...] = ()

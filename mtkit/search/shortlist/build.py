@@ -22,7 +22,7 @@ _MAX_TOKENS = 256
 
 
 def make_shortlist(store: TokenStore, tokenizer: Tokenizer, config: ShortlistConfig) -> Shortlist:
-    """Select the candidates of each source token: its probable translations and its identical token.
+    """Select each source token's candidates: probable translations and the identical token.
 
     EOS, UNK, bytes and the most frequent target tokens are always allowed.
 

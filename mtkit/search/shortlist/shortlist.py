@@ -33,8 +33,8 @@ class Selection(NamedTuple):
     """The target tokens for the translations of some sentences."""
 
     token_ids: Tensor
-    """Tokens that any of the sentences may use, in ascending order, padded with others to a multiple of
-    16. Shape (V',)."""
+    """Tokens that any of the sentences may use, in ascending order, padded with others to a
+    multiple of 16. Shape (V',)."""
     is_allowed_BV: Tensor
     """Whether each sentence may use them; depends on that sentence alone. Shape (B, V')."""
 
@@ -74,7 +74,7 @@ class Shortlist:
         tokenizer: Tokenizer,
         settings: dict[str, Any],
     ) -> Self:
-        """Create a shortlist from the candidates of each source token, at most MAX_CANDIDATES each."""
+        """Create a shortlist from at most MAX_CANDIDATES candidates of each source token."""
         offsets = np.cumsum([0, *map(len, rows)])
         candidates = _as_matrix(
             offsets, np.concatenate([*rows, np.empty(0, np.int64)]).astype(np.int64), int(always[0])

@@ -1,4 +1,4 @@
-"""Searching in tensors of one shape, against the search that decides in Python."""
+"""Search in tensors of fixed shapes against the search that decides in Python."""
 
 import random
 
@@ -58,7 +58,7 @@ def make_sources(n_sentences, longest=20):
 
 
 def assert_alike(found, expected):
-    """The same hypotheses; those whose scores are all but equal may have changed their places."""
+    """Compare hypotheses and, up to rounding, their scores."""
     assert len(found) == len(expected)
     for ours, theirs in zip(found, expected, strict=True):
         assert [h.score for h in ours] == pytest.approx(
@@ -82,7 +82,7 @@ def assert_alike(found, expected):
     ],
     ids=str,
 )
-def test_it_finds_what_the_other_search_finds(settings, device):
+def test_it_equals_beam_search(settings, device):
     scorer, config = make_scorer(device=device), SearchConfig.model_validate(settings)
     search = CudaGraphSearch(scorer)
     assert search.can_search(config)
@@ -113,8 +113,8 @@ def test_other_models(positions, n_models, ensemble, device):
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_sentences_leave_at_different_times_and_room_grows(device):
-    # EOS is improbable, so that translations are as long as they may be: from 2 to over 100 tokens.
+def test_sentences_finish_at_different_times_and_buffers_grow(device):
+    # EOS is improbable, so that translations reach their maximum length: 2 to over 100 tokens.
     scorer = make_scorer(device=device, eos_bias=-1.0)
     sources = make_sources(30, longest=60)
     config = SearchConfig(beam_size=3, max_length_ratio=2.0, max_length_extra=0)
@@ -125,7 +125,7 @@ def test_sentences_leave_at_different_times_and_room_grows(device):
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_a_small_search_does_not_see_what_a_large_one_has_left(device):
+def test_a_small_search_is_unaffected_by_a_large_one_before(device):
     scorer, config = make_scorer(device=device), SearchConfig(beam_size=4, n_best=4)
     small, large = make_sources(3, longest=5), make_sources(60, longest=90)
     fresh = CudaGraphSearch(scorer)(small, config)
@@ -136,7 +136,7 @@ def test_a_small_search_does_not_see_what_a_large_one_has_left(device):
     assert again == search(small, config) == fresh
 
 
-def test_sentences_that_do_not_fit_together_go_in_halves(monkeypatch):
+def test_a_batch_that_does_not_fit_into_memory_is_halved(monkeypatch):
     scorer, config, sources = make_scorer(), SearchConfig(beam_size=3), make_sources(13)
     expected = CudaGraphSearch(scorer)(sources, config)
     start, sizes = scorer.start, []
@@ -164,7 +164,7 @@ def test_probabilities_that_are_not_numbers():
         CudaGraphSearch(scorer)([[5, 6]], SearchConfig(max_length=40))
 
 
-def test_what_it_leaves_to_others():
+def test_unsupported_settings():
     search = CudaGraphSearch(make_scorer())
     others = (
         {"sampling": True},
@@ -177,7 +177,7 @@ def test_what_it_leaves_to_others():
     assert search([], SearchConfig()) == []
 
 
-def test_an_arena_gives_no_tensor_twice_and_has_an_end():
+def test_tensors_of_an_arena_do_not_overlap():
     arena = Arena(1024, torch.device("cpu"))
     one, other = arena.take((3, 5), torch.float32), arena.take((7,), torch.bool)
     one.fill_(1.0)

@@ -1,7 +1,7 @@
 """Triton kernels against the PyTorch operations that compute the same.
 
-Without a GPU they run in Triton's interpreter, if Triton is installed. `test_cuda_graph_search` runs
-whole searches with them.
+Without a GPU they run in Triton's interpreter, if Triton is installed. `test_cuda_graph_search`
+runs whole searches with them.
 """
 
 import math

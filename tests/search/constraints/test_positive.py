@@ -1,4 +1,4 @@
-"""Phrases that must appear: the best of all sequences that hold them, and never one without."""
+"""Required phrases: the best of all sequences that contain them, and never one without."""
 
 import math
 
@@ -17,7 +17,7 @@ from tests.search.test_logits_rules import FULL, MAX_LENGTH, assert_same, config
 
 VOCAB_SIZE = 5
 few = settings(max_examples=25, deadline=None)
-# Of pieces that no other phrase has, so that phrases cannot overlap.
+# No token is in two phrases, so that phrases cannot overlap.
 must_lists = st.sampled_from(
     [
         [[[2]]],
@@ -42,7 +42,7 @@ def holds_all(tokens, musts):
 
 @few
 @given(table=full_tables(VOCAB_SIZE), musts=must_lists, min_length=st.integers(0, 3))
-def test_a_beam_of_full_width_finds_the_best_that_holds_them(table, musts, min_length):
+def test_a_beam_of_full_width_finds_the_best_with_all_phrases(table, musts, min_length):
     settings = config(beam_size=FULL, min_length=min_length)
     [found] = beam_search(TableScorer([table]), [[0]], settings, [constraints_of(musts)])
     expected = enumerate_best(
@@ -82,9 +82,7 @@ def test_with_a_prefix_and_a_phrase_that_must_not_appear(table, musts, prefix, b
     beam_size=st.integers(1, 6),
     max_length=st.integers(1, 12),
 )
-def test_however_narrow_the_beam_and_short_the_limit_they_are_there(
-    table, musts, beam_size, max_length
-):
+def test_phrases_appear_with_any_beam_size_and_maximum_length(table, musts, beam_size, max_length):
     [found] = beam_search(
         TableScorer([table]),
         [[0]],
@@ -103,7 +101,7 @@ def test_however_narrow_the_beam_and_short_the_limit_they_are_there(
 
 @few
 @given(seed=st.integers(0, 999), beam_size=st.integers(1, 5))
-def test_beside_a_sentence_with_phrases_one_without_gives_what_it_gives_alone(seed, beam_size):
+def test_a_sentence_without_phrases_is_unaffected_by_one_with_phrases(seed, beam_size):
     tables = [FullTable(seed, 6), FullTable(seed + 1, 6)]
     settings = config(beam_size, 8, beam_size)
     together = beam_search(
@@ -170,7 +168,7 @@ def test_hypotheses_that_begin_late_are_not_lost_to_those_that_end_early():
         assert found[0].token_ids == likely[:-1]
 
 
-def test_beside_one_that_is_searched_again_the_others_are_reported_once():
+def test_each_source_is_reported_once():
     tables = [FullTable(seed, VOCAB_SIZE) for seed in range(6)]
     settings = config(2, 6, 1)
     constraints = [constraints_of([[[2, 3]]]) if i % 2 else Constraints() for i in range(6)]
@@ -201,7 +199,7 @@ def search_table(table):
     return search
 
 
-def test_a_phrase_may_repeat_what_may_not_repeat_otherwise():
+def test_a_phrase_may_repeat_an_ngram():
     constraints = constraints_of([[[2, 2, 2]]])
     [found] = beam_search(
         TableScorer([FullTable(4, VOCAB_SIZE)]),
@@ -212,7 +210,7 @@ def test_a_phrase_may_repeat_what_may_not_repeat_otherwise():
     assert holds(found[0].token_ids, [2, 2, 2])
 
 
-def test_overlapping_phrases_share_their_pieces():
+def test_overlapping_phrases_share_tokens():
     table = FullTable(7, VOCAB_SIZE)
     [found] = beam_search(
         TableScorer([table]),

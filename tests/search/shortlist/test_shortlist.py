@@ -1,4 +1,4 @@
-"""A shortlist holds the known translations of a made-up dictionary, and what a sentence may use depends on that sentence alone."""
+"""Shortlists of a made-up dictionary; a sentence's selection depends on that sentence alone."""
 
 import random
 
@@ -108,7 +108,7 @@ def test_fewer_pairs_are_drawn_from_the_whole_corpus(id_store):
     ]
 
 
-def test_what_is_always_allowed(made, tiny_tokenizer, ko_en_pairs):
+def test_tokens_that_are_always_allowed(made, tiny_tokenizer, ko_en_pairs):
     special = tiny_tokenizer.tgt.special
     always = set(made.always.tolist())
     counts = np.bincount(
@@ -125,7 +125,7 @@ def test_what_is_always_allowed(made, tiny_tokenizer, ko_en_pairs):
     assert len(always) <= 2 + 256 + 20
 
 
-def test_a_selection_is_what_a_loop_finds(made, sources):
+def test_a_selection_equals_a_plain_loop(made, sources):
     selection = made.select(sources)
     ids = selection.token_ids.tolist()
     assert ids == sorted(set(ids))
@@ -138,7 +138,7 @@ def test_a_selection_is_what_a_loop_finds(made, sources):
         assert set(source) <= expected  # copies
 
 
-def test_candidates_do_not_depend_on_neighbours(made, sources):
+def test_candidates_do_not_depend_on_other_sentences(made, sources):
     together = made.select(sources)
     for row, source in enumerate(sources):
         assert allowed(together, row) == allowed(made.select([source]), 0)
@@ -150,7 +150,7 @@ def test_a_selection_of_everything_is_not_longer_than_the_vocabulary(made, sourc
     assert everything.select(sources[:1]).token_ids.tolist() == list(range(600))
 
 
-def test_what_is_read_is_what_was_written(made, tiny_tokenizer, sources, tmp_path):
+def test_save_and_load(made, tiny_tokenizer, sources, tmp_path):
     made.save(tmp_path / "x.safetensors")
     again = Shortlist.load(tmp_path / "x.safetensors", tiny_tokenizer)
     assert again.settings == {"n_candidates": 8, "n_frequent": 20, "n_pairs": 202}
