@@ -6,7 +6,6 @@ import torch
 
 from mtkit.config.search import SearchConfig
 from mtkit.search.beam_state import Beam
-from mtkit.search.constraints.beam_allocation import ConstrainedExpansion
 from mtkit.search.constraints.constraints import Constraints
 from mtkit.search.coverage import require_attention, with_coverage
 from mtkit.search.expansion import Expand, GroupedExpansion, PlainExpansion
@@ -79,6 +78,8 @@ def _choose_expansion(
     rules: LogitsRules[State], config: SearchConfig, finished: FinishedHypotheses
 ) -> Expand[State]:
     if rules.positive is not None:
+        from mtkit.search.constraints.beam_allocation import ConstrainedExpansion
+
         return ConstrainedExpansion(rules, rules.positive, config)
     if config.n_groups > 1:
         return GroupedExpansion(rules, config, finished)

@@ -15,7 +15,7 @@ from mtkit.search.logits_rules import LogitsRules
 from mtkit.search.scorer import State
 
 Expand = Callable[[Beam, State, int], BeamUpdate]
-"""Expands each live hypothesis by one token and selects which ones to keep.
+"""Function that expands each live hypothesis by one token and selects which ones to keep.
 
 Called with the beam, with the scorer's state, which the step advances, and with the number of
 tokens of a hypothesis after the step, EOS included.
@@ -23,7 +23,7 @@ tokens of a hypothesis after the step, EOS included.
 
 
 class PlainExpansion(Generic[State]):
-    """Keep the most probable continuations.
+    """Expansion that keeps the most probable continuations.
 
     Args:
         rules: Takes the scorer's steps.
@@ -92,13 +92,13 @@ class GroupedExpansion(Generic[State]):
         """Select the continuations of one group, which owns a range of columns of the beam."""
         # In the first step all groups start from the one empty hypothesis.
         first = 0 if totals_BWC.size(1) == 1 else group * self.group_size
-        own = slice(first, first + self.group_size)
+        columns = slice(first, first + self.group_size)
         update = top_candidates(
-            totals_BWC[:, own],
-            token_ids_BWC[:, own],
+            totals_BWC[:, columns],
+            token_ids_BWC[:, columns],
             self.group_size,
             self.rules.eos_id,
-            ranking_BWC[:, own],
+            ranking_BWC[:, columns],
         ).to_update(group)
         return update._replace(
             finished=[h._replace(parent=h.parent + first) for h in update.finished],

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Generic
+from typing import TYPE_CHECKING, Generic
 
 import torch
 from torch import Tensor
@@ -10,12 +10,12 @@ from torch import Tensor
 from mtkit.config.search import SearchConfig
 from mtkit.search.beam_state import append_tokens
 from mtkit.search.constraints.constraints import Constraints
-from mtkit.search.constraints.negative import NegativeConstraints
-from mtkit.search.constraints.positive import PositiveConstraints
-from mtkit.search.constraints.prefix import ForcedPrefix
 from mtkit.search.scorer import State, StepScorer, TopTokens, top_tokens_of
 
-UNCONSTRAINED = Constraints()
+if TYPE_CHECKING:
+    from mtkit.search.constraints.negative import NegativeConstraints
+    from mtkit.search.constraints.positive import PositiveConstraints
+    from mtkit.search.constraints.prefix import ForcedPrefix
 
 
 def full_vocab_reasons(config: SearchConfig, constraints: Sequence[Constraints]) -> list[str]:
@@ -34,7 +34,7 @@ def full_vocab_reasons(config: SearchConfig, constraints: Sequence[Constraints])
 
 
 class LogitsRules(Generic[State]):
-    """Takes a scorer's steps and applies the rules for a batch of sentences to what it returns.
+    """Rules for a batch of sentences, applied to the log-probabilities of a scorer's steps.
 
     Args:
         scorer: Computes log-probabilities.
@@ -42,6 +42,10 @@ class LogitsRules(Generic[State]):
         max_lengths: Maximum number of tokens of each sentence, EOS included.
         constraints: Constraints of each sentence; None if there are none.
     """
+
+    prefix: "ForcedPrefix | None" = None
+    negative: "NegativeConstraints | None" = None
+    positive: "PositiveConstraints | None" = None
 
     def __init__(
         self,
@@ -53,24 +57,23 @@ class LogitsRules(Generic[State]):
         self.scorer, self.eos_id = scorer, scorer.eos_id
         self.no_repeat_ngram_size = config.no_repeat_ngram_size
         self.repetition_penalty = config.repetition_penalty
-        constraints = constraints or [UNCONSTRAINED] * len(max_lengths)
         self.max_lengths = list(max_lengths)
+        constraints = constraints or [Constraints()] * len(max_lengths)
         self.min_lengths = [config.min_length + constraint.n_hidden for constraint in constraints]
-        self.prefix = (
-            ForcedPrefix([constraint.prefix_ids for constraint in constraints], scorer.device)
-            if any(constraint.prefix_ids for constraint in constraints)
-            else None
-        )
-        self.negative = (
-            NegativeConstraints([constraint.negative for constraint in constraints])
-            if any(constraint.negative for constraint in constraints)
-            else None
-        )
-        self.positive = (
-            PositiveConstraints([constraint.positive for constraint in constraints], max_lengths)
-            if any(constraint.positive for constraint in constraints)
-            else None
-        )
+        if any(constraint.prefix_ids for constraint in constraints):
+            from mtkit.search.constraints.prefix import ForcedPrefix
+
+            prefixes = [constraint.prefix_ids for constraint in constraints]
+            self.prefix = ForcedPrefix(prefixes, scorer.device)
+        if any(constraint.negative for constraint in constraints):
+            from mtkit.search.constraints.negative import NegativeConstraints
+
+            self.negative = NegativeConstraints([constraint.negative for constraint in constraints])
+        if any(constraint.positive for constraint in constraints):
+            from mtkit.search.constraints.positive import PositiveConstraints
+
+            phrases = [constraint.positive for constraint in constraints]
+            self.positive = PositiveConstraints(phrases, max_lengths)
         self._tokens_BWT: Tensor | None = None
         self._has_full_vocab_reasons = bool(full_vocab_reasons(config, constraints))
 

@@ -161,7 +161,7 @@ class CudaGraphSearch:
 
 
 class _LaggedCount:
-    """Reads a number on the device some steps late, so that Python does not wait for it.
+    """Reader of a number on the device, some steps late so that Python does not wait for it.
 
     Args:
         device: On a CPU, numbers are read at once.

@@ -59,7 +59,7 @@ class Arena:
 
 
 Allocate = Callable[[tuple[int, ...], torch.dtype], Tensor]
-"""Allocates a tensor of a shape and a dtype, as `Arena.take` does."""
+"""Function that allocates a tensor of a shape and a dtype, as `Arena.take` does."""
 
 
 class _SentenceTensor(NamedTuple):

@@ -23,7 +23,7 @@ class _Candidate(NamedTuple):
 
 
 class ConstrainedExpansion(Generic[State]):
-    """Keep continuations by dynamic beam allocation (Post and Vilar 2018, arXiv:1804.06609).
+    """Expansion by dynamic beam allocation (Post and Vilar 2018, arXiv:1804.06609).
 
     Candidates are the best continuations of all hypotheses, the best of each one, and those that
     lead further into a phrase. They are grouped in banks by the number of tokens that the missing

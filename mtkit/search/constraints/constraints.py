@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mtkit.search.constraints.phrase_automaton import PhraseAutomaton
-from mtkit.search.constraints.phrase_tracker import PhraseTracker
 
 
 @dataclass(frozen=True)
@@ -29,6 +28,8 @@ class Constraints:
 
     def are_satisfied_by(self, token_ids: Sequence[int]) -> bool:
         """Return whether a translation, without hidden tokens, contains all required phrases."""
+        from mtkit.search.constraints.phrase_tracker import PhraseTracker
+
         tracker, state = PhraseTracker(self.positive, once=True), 0
         for token in token_ids:
             state = tracker.next(state, token)

@@ -10,7 +10,7 @@ from mtkit.search.constraints.phrase_tracker import TrackedPhrases
 
 
 class NegativeConstraints(TrackedPhrases):
-    """Makes tokens impossible that would complete a forbidden phrase.
+    """Forbidden phrases of a batch; tokens that would complete one are impossible.
 
     Args:
         phrases: Forbidden phrases of each sentence.

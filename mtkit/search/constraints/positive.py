@@ -23,7 +23,7 @@ class SavedLogProbs(NamedTuple):
 
 
 class PositiveConstraints(TrackedPhrases):
-    """Keeps hypotheses from ending without their phrases, and from becoming too long for them.
+    """Required phrases of a batch; hypotheses neither end nor become too long without them.
 
     Args:
         phrases: Required phrases of each sentence.

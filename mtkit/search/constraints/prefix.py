@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class ForcedPrefix:
-    """Forces the tokens of a prefix, as long as it lasts.
+    """Prefixes of a batch, whose tokens are forced one step after the other.
 
     The log-probabilities of forced tokens are the model's, so that scores include the prefix.
 

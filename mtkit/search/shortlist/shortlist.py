@@ -117,7 +117,7 @@ class Shortlist:
         """
         path = Path(path)
         if not path.exists():
-            raise MtkitError(f"`{path}`: no shortlist here", "make one with `mtkit shortlist`")
+            raise MtkitError(f"`{path}`: no such shortlist", "make one with `mtkit shortlist`")
         with open_safetensors(path) as (header, file):
             _check_header(path, header, tokenizer)
             offsets, ids, always = (file.get_tensor(name) for name in ("offsets", "ids", "always"))

@@ -219,7 +219,7 @@ def test_a_damaged_file_is_refused(made, tiny_tokenizer, tmp_path, change, messa
 
 
 def test_no_file(tiny_tokenizer, tmp_path):
-    with pytest.raises(MtkitError, match="no shortlist here"):
+    with pytest.raises(MtkitError, match="no such shortlist"):
         Shortlist.load(tmp_path / "x", tiny_tokenizer)
     (tmp_path / "x").write_bytes(b"short")
     with pytest.raises(MtkitError, match="header too small"):
