@@ -56,7 +56,7 @@ def check_corpora(
         MtkitError: A corpus changes meanwhile, or there is no room in the temporary folder.
     """
     require_type(data, DataConfig, "data", "a recipe has it as recipe.data")
-    require_count(n_shown, "n_shown", least=0)
+    require_count(n_shown, "n_shown", minimum=0)
     require_workers(n_workers)
     by_role: dict[Role, tuple[CorpusSource, ...]] = {
         "train": data.train,

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from mtkit.errors import MtkitError
+from mtkit.io.paths import is_recipe_name
 
 CONFIG_NAME = "config.json"
 """Every folder with a model has one, also one that was exported."""
@@ -89,11 +90,6 @@ def refuse_no_run(path: Path) -> None:
         f"did you mean `{meant}`?" if meant else "give the run directory that `mtkit train` wrote"
     )
     raise MtkitError(f"`{path}`: {problem}", hint)
-
-
-def is_recipe_name(path: Path) -> bool:
-    """Whether a path is that of a recipe, by its name."""
-    return path.suffix in (".yaml", ".yml")
 
 
 def refuse_foreign_model(path: Path) -> None:

@@ -4,7 +4,6 @@ from typing import Annotated
 
 import typer
 
-from mtkit.checkpoint.find_model import is_recipe_name
 from mtkit.cli.common.corpus_arguments import (
     CorpusArgument,
     SeparatorOption,
@@ -19,6 +18,7 @@ from mtkit.cli.common.corpus_arguments import (
 )
 from mtkit.cli.common.options import CorpusWorkersOption
 from mtkit.cli.common.recipe_paths import corpus_paths
+from mtkit.io.paths import is_recipe_name
 
 
 def check(
@@ -58,7 +58,7 @@ def check(
     """
     from mtkit.checking.check import check_corpora
     from mtkit.checking.report import to_json, to_text
-    from mtkit.io.output_guard import refuse_overwriting
+    from mtkit.cli.common.output_guard import refuse_overwriting
 
     data = corpora_of(
         paths, src_lang, tgt_lang, validation, test, TableOptions(src_column, tgt_column, separator)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mtkit.checkpoint.find_model import is_recipe_name
 from mtkit.cli.common.corpus_arguments import (
     CorpusArgument,
     SeparatorOption,
@@ -22,6 +21,7 @@ from mtkit.cli.common.corpus_arguments import (
 )
 from mtkit.cli.common.options import CorpusWorkersOption
 from mtkit.cli.common.recipe_paths import corpus_paths
+from mtkit.io.paths import is_recipe_name
 
 if TYPE_CHECKING:
     from mtkit.corpus.write_pairs import PairsPath
@@ -80,11 +80,11 @@ def clean(
         mtkit data clean train.de train.en --show 3
         mtkit data clean corpus.tsv -o clean.tsv --dropped dropped.jsonl
     """
+    from mtkit.cli.common.output_guard import refuse_overwriting
     from mtkit.config.clean import CleanConfig
     from mtkit.config.load import make_section
     from mtkit.config.recipe import Recipe
     from mtkit.corpus.clean.clean_corpus import clean_corpus
-    from mtkit.io.output_guard import refuse_overwriting
 
     out = _out(output_paths or [])
     rules = [override.removeprefix("clean.") for override in overrides or ()]

@@ -97,10 +97,10 @@ def evaluate(
         mtkit evaluate new.en -r reference.en
         mtkit evaluate -m de-en/work/run/model -s test.de -r test.en --metric chrf
     """
+    from mtkit.cli.common.output_guard import refuse_overwriting
     from mtkit.evaluation.metrics import check_counts, make_scorers
     from mtkit.evaluation.metrics import evaluate as score
     from mtkit.evaluation.report import to_json, to_text
-    from mtkit.io.output_guard import refuse_overwriting
     from mtkit.io.text import read_lines
 
     if (hypothesis_path is None) == (not model_dirs):

@@ -81,8 +81,8 @@ def ctranslate2(
         mtkit export ctranslate2 de-en/work/run/model de-en-ct2
         mtkit export ctranslate2 de-en/averaged de-en-ct2 --quantization int8
     """
+    from mtkit.cli.common.output_guard import refuse_overwriting
     from mtkit.engines.ctranslate2.package import require_ctranslate2
-    from mtkit.io.output_guard import refuse_overwriting
     from mtkit.io.text import read_lines
 
     if verify_path is None and (reference_path is not None or search):

@@ -161,9 +161,9 @@ def _init_preset(
     *,
     is_full: bool,
 ) -> None:
+    from mtkit.cli.common.output_guard import refuse_overwriting
     from mtkit.config.presets import PRESETS
     from mtkit.config.recipe import Recipe
-    from mtkit.io.output_guard import refuse_overwriting
 
     for files in filter(None, (train, validation)):
         check_two_files(*files)

@@ -90,8 +90,9 @@ def start(
         mtkit evaluate -m de-en/work/run/model -s test.de -r test.en
     """
     from mtkit.io.logs import setup_logs
+    from mtkit.workers.dist_env import DistEnv
 
-    setup_logs(verbose)
+    setup_logs(verbose, is_main=DistEnv.from_environment().rank == 0)
 
 
 def main() -> None:

@@ -67,12 +67,12 @@ def shortlist(
     """
     from mtkit.checkpoint.find_model import MODEL_NAMES, SHORTLIST_NAME, refuse_no_model
     from mtkit.cli.common.corpus_arguments import make_source
+    from mtkit.cli.common.output_guard import refuse_overwriting
     from mtkit.config.data import DataConfig
     from mtkit.config.recipe import Recipe
     from mtkit.corpus.read.pairs import read_pairs
     from mtkit.corpus.store.token_store import TokenStore
     from mtkit.errors import MtkitError
-    from mtkit.io.output_guard import refuse_overwriting
     from mtkit.tokenizer.model_proto import TOKENIZER_DIR_NAME
     from mtkit.tokenizer.subword import Tokenizer
 

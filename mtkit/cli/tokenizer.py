@@ -74,7 +74,7 @@ def encode(
         echo 'Guten Morgen!' | mtkit tokenizer encode -m de-en/work/tokenizer
         mtkit tokenizer encode -m de-en/work/run/model --ids < new.de > new.ids
     """
-    from mtkit.io.output_guard import refuse_overwriting
+    from mtkit.cli.common.output_guard import refuse_overwriting
     from mtkit.io.text import read_lines, write_lines
 
     refuse_overwriting([], [Path("-"), model])
@@ -99,8 +99,8 @@ def decode(
     Examples:
         mtkit tokenizer decode -m de-en/work/run/model --ids < new.ids
     """
+    from mtkit.cli.common.output_guard import refuse_overwriting
     from mtkit.errors import MtkitError
-    from mtkit.io.output_guard import refuse_overwriting
     from mtkit.io.text import read_lines, write_lines
 
     refuse_overwriting([], [Path("-"), model])
@@ -122,8 +122,9 @@ def decode(
 
 
 def _load(path: Path, side: str | None) -> "Subword":
-    from mtkit.checkpoint.find_model import is_recipe_name, refuse_foreign_model
+    from mtkit.checkpoint.find_model import refuse_foreign_model
     from mtkit.errors import MtkitError
+    from mtkit.io.paths import is_recipe_name
     from mtkit.tokenizer.subword import Subword, Tokenizer
 
     refuse_foreign_model(path)

@@ -1,6 +1,5 @@
 """`mtkit train`."""
 
-import os
 import signal
 import sys
 from pathlib import Path
@@ -18,6 +17,7 @@ from mtkit.cli.common.options import (
 )
 from mtkit.cli.common.recipe_paths import refuse_overwriting_inputs
 from mtkit.config.section import MAX_PROCESSES
+from mtkit.workers.dist_env import DistEnv
 
 if TYPE_CHECKING:
     from mtkit.config.recipe import Recipe
@@ -103,6 +103,7 @@ def train(
         signal, "SIGUSR1"
     ):  # there is nothing to save yet, and by itself it would end the process
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    env = DistEnv.from_environment()
     with report_from_one_rank():
         recipe = Recipe.load(recipe_path, overrides or ())
         if shows_recipe:
@@ -117,7 +118,7 @@ def train(
         if is_dry_run or shows_recipe:
             return
         # torch takes seconds to load, which a typo should not wait for.
-        if n_processes is not None and n_processes > 1 and "RANK" not in os.environ:
+        if n_processes is not None and n_processes > 1 and env.world_size == 1:
             from mtkit.training.distributed.launch import run_processes
 
             raise SystemExit(run_processes(n_processes, sys.argv[1:]))
@@ -125,7 +126,7 @@ def train(
         from mtkit.training.loop import train as train_model
 
         result = train_model(recipe, out, device=device, n_threads=n_threads, max_time_s=max_time_s)
-    if os.environ.get("RANK", "0") != "0":
+    if env.rank != 0:
         return
     best = (
         f"; best {result.metric} on the validation corpus {result.best_score:.2f}"
@@ -146,11 +147,12 @@ def train(
 def _tell_what_it_takes(
     recipe: "Recipe", out: Path | None, device: str, n_threads: int | None, n_processes: int | None
 ) -> None:
-    if os.environ.get("RANK", "0") != "0":
+    env = DistEnv.from_environment()
+    if env.rank != 0:
         return
     from mtkit.training.sizing.dry_run import dry_run
 
-    n_planned = n_processes or int(os.environ.get("WORLD_SIZE", "1"))
+    n_planned = n_processes or env.world_size
     found = dry_run(recipe, out, device=device, n_threads=n_threads, n_processes=n_planned)
     print(found, flush=True)
     for problem in found.problems:

@@ -10,10 +10,10 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
 
-from mtkit.checkpoint.find_model import is_model_dir, is_recipe_name
 from mtkit.config.section import CommandLineText, Section
 from mtkit.config.validation_errors import Problem, describe_problems
 from mtkit.errors import MtkitError
+from mtkit.io.paths import is_recipe_name
 from mtkit.io.text import read_lines
 
 _START = "`mtkit init --from-data SRC TGT` writes a recipe to start from"
@@ -104,7 +104,7 @@ def _load_file(path: Path) -> dict[Any, Any]:
     if not path.exists():
         raise MtkitError(f"`{path}`: no such file", f"check the path; {_START}")
     if path.is_dir():
-        kind = "model directory" if is_model_dir(path) else "directory"
+        kind = "model directory" if (path / "config.json").is_file() else "directory"
         meant = next(
             (file for folder in (path, path.parent) if (file := folder / "recipe.yaml").exists()),
             None,

@@ -1,4 +1,4 @@
-"""How good translations are: BLEU, chrF and TER as sacreBLEU computes them, each with its signature."""
+"""Translation quality: BLEU, chrF and TER as sacreBLEU computes them, with signatures."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,21 +17,22 @@ MetricName = Literal["bleu", "chrf", "ter"]
 Tokenize = Literal[
     "13a", "intl", "char", "zh", "ja-mecab", "ko-mecab", "flores101", "flores200", "none"
 ]
-"""How BLEU finds words: 13a is the standard for spaced writing, ko-mecab, ja-mecab and zh suit their languages, char any."""
+"""Tokenizers of BLEU: 13a is the standard for text with spaces; ko-mecab, ja-mecab and zh are for
+their languages, char for any."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """One metric's verdict on a whole corpus."""
+    """Score of a corpus in one metric."""
 
     name: str
-    """As in reports: BLEU, chrF2, TER."""
+    """Name in reports: BLEU, chrF2 or TER."""
     value: float
-    """In percent. Of TER, less is better; it may exceed 100."""
+    """Percentage; for TER, lower is better, and it may exceed 100."""
     signature: str
-    """What must be equal for two scores to be comparable, as sacreBLEU writes it."""
+    """Signature of sacreBLEU; scores are comparable only if their signatures are equal."""
     detail: str = ""
-    """Of BLEU: the precisions, brevity penalty and lengths."""
+    """For BLEU: precisions, brevity penalty and lengths."""
 
     def __float__(self) -> float:
         return self.value
@@ -42,12 +43,12 @@ class Score:
 
 @dataclass(frozen=True)
 class Scores:
-    """The scores of one evaluation, in the order asked for."""
+    """Scores of one evaluation, in the requested order."""
 
     by_metric: dict[MetricName, Score]
-    """Keys: bleu, chrf, ter."""
+    """Scores by metric: bleu, chrf, ter."""
     n_segments: int
-    """Translations that were judged."""
+    """Number of translations."""
 
     @property
     def bleu(self) -> Score:
@@ -61,7 +62,7 @@ class Scores:
 
     @property
     def ter(self) -> Score:
-        """Translation edit rate (Snover et al. 2006); less is better."""
+        """Translation edit rate (Snover et al. 2006); lower is better."""
         return self._get("ter")
 
     def __iter__(self) -> Iterator[Score]:
@@ -71,13 +72,13 @@ class Scores:
         return len(self.by_metric)
 
     def as_dict(self) -> dict[str, dict[str, str | float]]:
-        """For JSON: metric to name, value, signature and detail."""
+        """Return name, value, signature and detail of each metric, for JSON."""
         return {metric: vars(score).copy() for metric, score in self.by_metric.items()}
 
     def _get(self, metric: MetricName) -> Score:
         if metric not in self.by_metric:
             raise AttributeError(
-                f"{metric} was not computed; ask for it: evaluate(..., metrics=[..., '{metric}'])"
+                f"{metric} was not computed; request it: evaluate(..., metrics=[..., '{metric}'])"
             )
         return self.by_metric[metric]
 
@@ -90,16 +91,17 @@ def evaluate(
     *,
     warns: bool = True,
 ) -> Scores:
-    """Score translations against references. Both should be plain text, as people write it.
+    """Score translations against references. Both should be plain text, not tokenised.
 
     Args:
-        hypotheses: The translations, one for each segment.
+        hypotheses: One translation for each segment.
         references: One reference for each segment, or several such lists.
         metrics: Any of bleu, chrf, ter.
-        tokenize: How BLEU finds words, see Tokenize; default: 13a.
-        warns: Whether to log warnings about tokenised text, blank lines, and languages that the tokenizer does not suit.
+        tokenize: Tokenizer of BLEU, see `Tokenize`; default: 13a.
+        warns: Whether to log warnings about tokenised text, blank lines, and languages that need
+            another tokenizer.
     Raises:
-        MtkitError: Counts differ, nothing to evaluate, or see `make_scorers`.
+        MtkitError: The counts differ, there is nothing to evaluate, or see `make_scorers`.
     """
     hypotheses, references = _as_list(hypotheses), _as_list(references)
     streams = _as_reference_streams(hypotheses, references)
@@ -124,18 +126,19 @@ def evaluate(
 
 
 def make_scorers(metrics: Sequence[str], tokenize: str | None = None) -> dict[MetricName, Any]:
-    """Load sacreBLEU's metrics; also a check, before anything slow, that they are available.
+    """Load sacreBLEU's metrics; call it before long work to check that they are available.
 
     Raises:
-        MtkitError: An unknown metric or tokenizer, a tokenizer that is not installed, or one without BLEU.
+        MtkitError: A metric or tokenizer is unknown, the tokenizer is not installed, or it is given
+            without BLEU.
     """
-    known = _check_metrics(metrics)
-    if tokenize is not None and "bleu" not in known:
+    names = _check_metrics(metrics)
+    if tokenize is not None and "bleu" not in names:
         raise MtkitError(
-            f"tokenize {tokenize} is for BLEU, which is not among the metrics",
+            f"tokenize {tokenize} is for BLEU, which is not one of the metrics",
             "add the metric bleu, or leave tokenize out",
         )
-    return {metric: _scorer(metric, tokenize) for metric in known}
+    return {metric: _scorer(metric, tokenize) for metric in names}
 
 
 def check_counts(
@@ -144,11 +147,11 @@ def check_counts(
     """Check that every list of references has one line for each segment.
 
     Args:
-        n_segments: Translations, or lines to translate.
+        n_segments: Number of translations, or of lines to translate.
         references: One list or several.
-        what: What the segments are, for the error.
+        what: Name of the segments in the error.
     Raises:
-        MtkitError: Counts differ, or there is nothing to evaluate.
+        MtkitError: The counts differ, or there is nothing to evaluate.
     """
     if not n_segments and not any(references):
         raise MtkitError(
@@ -159,7 +162,7 @@ def check_counts(
             which = "references" if len(references) == 1 else f"lines in references {i}"
             raise MtkitError(
                 f"{n_segments} {what}, but {len(stream)} {which}",
-                "line N of each should belong to line N of the source; look for lines lost or split on the way",
+                "line N of each must belong to line N of the source; check for lost or split lines",
             )
 
 
@@ -180,23 +183,24 @@ def _detail(bleu: Any) -> str:
 
 
 def _as_list(texts: Any) -> Any:
-    """A generator as a list, which can be read several times."""
+    """Return a generator as a list, which can be read several times."""
     return list(texts) if isinstance(texts, Iterator) else texts
 
 
 def _as_reference_streams(
     hypotheses: Sequence[str], references: Sequence[str] | Sequence[Sequence[str]]
 ) -> list[list[str]]:
-    """The references as a list of lists."""
+    """Return the references as a list of lists."""
     if isinstance(hypotheses, str) or isinstance(references, str):
         raise TypeError("hypotheses and references are lists of strings, not one string")
-    is_single = all(isinstance(reference, str) for reference in references)
-    if not is_single and any(isinstance(reference, str) for reference in references):
+    is_one_list = all(isinstance(reference, str) for reference in references)
+    if not is_one_list and any(isinstance(reference, str) for reference in references):
         raise TypeError(
             "references are one list of strings, or a list of such lists, not a mixture"
         )
     streams = [
-        list(cast(Sequence[str], stream)) for stream in ([references] if is_single else references)
+        list(cast(Sequence[str], stream))
+        for stream in ([references] if is_one_list else references)
     ]
     for what, lines in ("hypotheses", hypotheses), *(("references", stream) for stream in streams):
         if wrong := next((i for i, line in enumerate(lines, 1) if not isinstance(line, str)), 0):
@@ -220,7 +224,7 @@ def _check_metrics(metrics: Sequence[str]) -> list[MetricName]:
 
 
 def _scorer(metric: MetricName, tokenize: str | None) -> Any:
-    # sacrebleu takes half a second to load, which commands that evaluate nothing should not wait for.
+    # sacrebleu takes half a second to load.
     from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.metrics.chrf import CHRF
     from sacrebleu.metrics.ter import TER
@@ -231,19 +235,19 @@ def _scorer(metric: MetricName, tokenize: str | None) -> Any:
         return TER()
     _check_tokenize(tokenize)
     try:
-        # Its own warning of tokenised text waits for 100 lines; ours has been given.
+        # sacreBLEU warns of tokenised text only from 100 lines on; ours has been logged.
         return BLEU(tokenize=tokenize, force=True)
     except (RuntimeError, ImportError, OSError, AssertionError) as error:
         raise _unavailable(tokenize or "13a", error) from error
 
 
 def _unavailable(tokenize: str, error: Exception) -> MtkitError:
-    """The reason why a tokenizer of sacreBLEU's cannot be loaded."""
+    """Return the error for a tokenizer of sacreBLEU that cannot be loaded."""
     if tokenize.startswith("flores"):
         path = _flores_path(tokenize)
         return MtkitError(
             f"`{path}`: the model of tokenize {tokenize} is damaged",
-            "remove the file, and fetch it again with sacrebleu; or use char",
+            "remove the file, and download it again with sacrebleu; or use char",
         )
     extra = f'"sacrebleu[{tokenize.partition("-")[0]}]"'
     if isinstance(error, ImportError) or "pip install" in str(error):
@@ -253,7 +257,7 @@ def _unavailable(tokenize: str, error: Exception) -> MtkitError:
         )
     reason = next(iter(str(error).split("\n")), "") or type(error).__name__
     return MtkitError(
-        f"tokenize {tokenize} does not work here: {reason}",
+        f"tokenize {tokenize} does not work: {reason}",
         f"pip install --force-reinstall {extra}, or use char",
     )
 
@@ -267,8 +271,8 @@ def _check_tokenize(tokenize: str | None) -> None:
         )
     if tokenize.startswith("flores") and not (path := _flores_path(tokenize)).exists():
         raise MtkitError(
-            f"`{path}`: the model of tokenize {tokenize} is not on this machine, and mtkit downloads nothing for a score",
-            f"`echo x | sacrebleu --tokenize {tokenize} <(echo x)` once, with a network, fetches it; or use char",
+            f"`{path}`: the model of tokenize {tokenize} is missing; mtkit does not download it",
+            f"`echo x | sacrebleu --tokenize {tokenize} <(echo x)` downloads it once; or use char",
         )
 
 

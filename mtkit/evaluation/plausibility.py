@@ -1,4 +1,4 @@
-"""Warnings about text whose score would mislead."""
+"""Warnings about text whose scores would be misleading."""
 
 import re
 from collections.abc import Sequence
@@ -11,30 +11,34 @@ logger = get_logger(__name__)
 _MAX_NUMBERS = 10
 _ADVICE_BY_SCRIPT = {
     re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]"): (
-        "the references are written without spaces, so that BLEU finds no words; use tokenize zh, ja-mecab or char"
+        "the references are written without spaces, so BLEU finds no words; use tokenize zh, "
+        "ja-mecab or char"
     ),
     re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]"): (
-        "the references are written without spaces, so that BLEU finds no words; use tokenize char or flores200, or the metric chrf"
+        "the references are written without spaces, so BLEU finds no words; use tokenize char or "
+        "flores200, or the metric chrf"
     ),
     re.compile(r"[\uac00-\ud7a3]"): (
-        "the references are Korean, where BLEU by default counts a whole word as wrong if only its ending is; "
-        "use tokenize ko-mecab (pip install \"sacrebleu[ko]\"), or the metric chrf, which needs no words"
+        "the references are Korean, where BLEU by default counts a whole word as wrong if only its "
+        "ending is; use tokenize ko-mecab (pip install \"sacrebleu[ko]\"), or the metric chrf, "
+        "which needs no words"
     ),
 }  # fmt: skip
 
 
 def warn_of_tokenized_text(whose: str, segments: Sequence[str]) -> None:
-    """Log a warning when the text looks split into words or pieces."""
+    """Log a warning if the text looks split into words or subwords."""
     if signs := tokenization_markers(segments):
         logger.warning(
-            "%s look tokenised (%s in many lines); detokenise both sides, or the score is not comparable",
+            "%s look tokenised (%s in many lines); detokenise both sides, or the score is not "
+            "comparable",
             whose,
             " and ".join(signs),
         )
 
 
 def warn_of_words_by_spaces(references: Sequence[str]) -> None:
-    """Log a warning when most of the text is in a script where words between spaces are a poor measure."""
+    """Log a warning if most of the text is in a script whose spaces do not delimit words well."""
     n_characters = sum(map(len, references))
     for script, advice in _ADVICE_BY_SCRIPT.items():
         if sum(len(script.findall(segment)) for segment in references) > n_characters / 2:
@@ -45,14 +49,14 @@ def warn_of_blank_references(whose: str, references: Sequence[str]) -> None:
     """Log a warning with the numbers of the blank lines."""
     if blank := [number for number, segment in enumerate(references, 1) if not segment.strip()]:
         logger.warning(
-            "%s: %s blank; any text translated there counts as wrong", whose, _lines(blank)
+            "%s: %s blank; any translation of them counts as wrong", whose, _lines(blank)
         )
 
 
 def warn_of_blank_translations(
     hypotheses: Sequence[str], references: Sequence[Sequence[str]]
 ) -> None:
-    """Log a warning with the numbers of the lines that have a reference, but no translation."""
+    """Log a warning with the numbers of the lines that have a reference but no translation."""
     rows = enumerate(zip(hypotheses, *references, strict=True), 1)
     blank = [
         number
@@ -60,7 +64,7 @@ def warn_of_blank_translations(
         if not hypothesis.strip() and any(other.strip() for other in others)
     ]
     if blank:
-        logger.warning("the translations: %s blank, and the reference is not", _lines(blank))
+        logger.warning("the translations: %s blank, but the reference is not", _lines(blank))
 
 
 def _lines(numbers: Sequence[int]) -> str:

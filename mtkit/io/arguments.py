@@ -9,8 +9,8 @@ def require_type(value: object, kind: type, name: str, hint: str) -> None:
 
     Args:
         value: The argument.
-        kind: The class that it should be an instance of.
-        name: The name of the argument.
+        kind: The class of which it should be an instance.
+        name: Name of the argument.
         hint: What to pass instead.
     Raises:
         TypeError: The argument has another type.
@@ -19,8 +19,8 @@ def require_type(value: object, kind: type, name: str, hint: str) -> None:
         raise TypeError(f"{name} is {_describe(value)}, not a {kind.__name__}; {hint}")
 
 
-def require_count(value: object, name: str, least: int = 1) -> None:
-    """Check that an argument is a whole number of at least `least`.
+def require_count(value: object, name: str, minimum: int = 1) -> None:
+    """Check that an argument is a whole number of at least `minimum`.
 
     Raises:
         TypeError: It is not a whole number.
@@ -28,35 +28,35 @@ def require_count(value: object, name: str, least: int = 1) -> None:
     """
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} ({value!r}) is not a whole number")
-    if value < least:
-        raise ValueError(f"{name} ({value}) is below {least}")
+    if value < minimum:
+        raise ValueError(f"{name} ({value}) is below {minimum}")
 
 
 def require_workers(n_workers: object) -> None:
-    """Check a number of processes: None for the default, 0 for none, or more.
+    """Check a number of processes: None for the default, 0 for no extra processes, or more.
 
     Raises:
         TypeError: It is not a whole number.
         ValueError: It is below 0.
     """
     if n_workers is not None:
-        require_count(n_workers, "n_workers", least=0)
+        require_count(n_workers, "n_workers", minimum=0)
 
 
 def require_list(values: object, name: str, of: str = "texts") -> None:
-    """Check that an argument has several values in order: a list, a generator, an open file and the like.
+    """Check that an argument is an ordered iterable: a list, a generator, an open file or similar.
 
     Args:
         values: The argument.
-        name: The name of the argument.
+        name: Name of the argument.
         of: What it should contain.
     Raises:
-        TypeError: It is one text, or has no order, or cannot be iterated over.
+        TypeError: It is a single text, has no order, or is not iterable.
     """
     if isinstance(values, str | bytes):
-        raise TypeError(f"{name}: a list of {of} is wanted, not one text")
+        raise TypeError(f"{name}: expected a list of {of}, not one text")
     if isinstance(values, Mapping | Set) or not isinstance(values, Iterable):
-        raise TypeError(f"{name}: a list of {of} is wanted, not {_describe(values)}")
+        raise TypeError(f"{name}: expected a list of {of}, not {_describe(values)}")
 
 
 def list_of_texts(texts: Iterable[str], name: str) -> list[str]:
@@ -64,7 +64,7 @@ def list_of_texts(texts: Iterable[str], name: str) -> list[str]:
 
     Args:
         texts: A list of texts, or any other iterable.
-        name: The name of the argument.
+        name: Name of the argument.
     Raises:
         TypeError: It is not a list, or one of its items is not a text.
     """
@@ -73,11 +73,11 @@ def list_of_texts(texts: Iterable[str], name: str) -> list[str]:
 
 
 def iterate_texts(texts: Iterable[str], name: str) -> Iterator[str]:
-    """Return an iterator over texts, which checks each as it comes.
+    """Return an iterator that checks each text when it is reached.
 
     Args:
         texts: A list of texts, or any other iterable.
-        name: The name of the argument.
+        name: Name of the argument.
     Raises:
         TypeError: It is not a list; or, while iterating, one of its items is not a text.
     """

@@ -54,8 +54,8 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
 def atomic_dir(path: Path) -> Iterator[Path]:
     """Fill a directory that appears at `path` complete or not at all.
 
-    Yields an empty temporary directory, which is renamed to `path` when the block ends normally, and
-    removed when the block raises. An existing directory at `path` stays readable until then.
+    Yields an empty temporary directory, which is renamed to `path` when the block ends normally,
+    and removed when the block raises. An existing directory at `path` stays readable until then.
 
     Raises:
         MtkitError: The directory cannot be written, or `path` is a file.
@@ -131,7 +131,7 @@ def clean_up_leftovers(directory: Path, names: Collection[str] | None = None) ->
 
 
 def is_leftover(path: Path) -> bool:
-    """Whether a file or directory has a temporary name, which only killed processes leave behind."""
+    """Whether a file or directory has a temporary name, which only killed processes leave."""
     return _LEFTOVER.fullmatch(path.name) is not None
 
 

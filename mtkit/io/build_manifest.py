@@ -13,36 +13,36 @@ MANIFEST_NAME = "manifest.json"
 
 
 def content_hash(made_from: Any) -> str:
-    """A hash of everything that a result depends on.
+    """Return a hash of everything that a result depends on.
 
     Args:
-        made_from: Anything that JSON can hold.
+        made_from: Any value that JSON can represent.
     """
     return hashlib.sha256(
         json.dumps(made_from, sort_keys=True, ensure_ascii=True).encode()
     ).hexdigest()
 
 
-def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+def write_manifest(directory: Path, manifest: dict[str, Any]) -> None:
     """Write the manifest of a directory, as its last file.
 
     Args:
-        folder: The directory.
+        directory: The directory.
         manifest: Entries to write, besides size and SHA-256 of each file and a checksum of all.
     """
     files = {
         path.name: {"size": path.stat().st_size, "sha256": sha256_file(path)}
-        for path in sorted(folder.iterdir())
+        for path in sorted(directory.iterdir())
     }
     tree = manifest | {"files": files}
     text = json.dumps(tree | {"checksum": content_hash(tree)}, indent=2, ensure_ascii=False)
-    (folder / MANIFEST_NAME).write_text(text + "\n", encoding="utf-8")
+    (directory / MANIFEST_NAME).write_text(text + "\n", encoding="utf-8")
 
 
-def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """Read the manifest of a directory; None if it is missing, unreadable or its checksum is wrong."""
+def read_manifest(directory: Path) -> dict[str, Any] | None:
+    """Read the manifest of a directory; None if it is missing, unreadable or has a wrong checksum."""
     try:
-        manifest = json.loads((folder / MANIFEST_NAME).read_bytes())
+        manifest = json.loads((directory / MANIFEST_NAME).read_bytes())
     except (OSError, ValueError):
         return None
     if not isinstance(manifest, dict):
@@ -56,12 +56,12 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
 
 
 def find_damage(
-    folder: Path, manifest: dict[str, Any], *, hashed: Collection[str] | None = None
+    directory: Path, manifest: dict[str, Any], *, hashed: Collection[str] | None = None
 ) -> str:
     """Compare a directory with its manifest; files that the manifest does not name do not matter.
 
     Args:
-        folder: The directory.
+        directory: The directory.
         manifest: As `read_manifest` returns it.
         hashed: Files to read and to compare by SHA-256; only the sizes of the others are compared.
             None reads all.
@@ -69,9 +69,12 @@ def find_damage(
         The first difference, with the path; empty if there is none.
     """
     if "checksum" not in manifest:
-        return f"`{folder / MANIFEST_NAME}`: has no checksum, so it was changed or written by an earlier version"
+        return (
+            f"`{directory / MANIFEST_NAME}`: has no checksum, so it was changed or written by an "
+            "earlier version"
+        )
     for name, expected in manifest["files"].items():
-        path = folder / name
+        path = directory / name
         try:
             if (size := path.stat().st_size) != expected["size"]:
                 return f"`{path}`: has {size:,} bytes, but {expected['size']:,} were written"
@@ -90,14 +93,15 @@ def _without_checksum(manifest: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in manifest.items() if key != "checksum"}
 
 
-def refuse_foreign(folder: Path) -> None:
-    """Keep from replacing a folder that somebody else filled.
+def refuse_foreign(directory: Path) -> None:
+    """Check that a directory may be replaced: it is missing, empty, or has a manifest.
 
     Raises:
-        MtkitError: The folder holds something but no manifest.
+        MtkitError: The directory contains files but no manifest.
     """
-    if folder.is_dir() and not (folder / MANIFEST_NAME).exists() and any(folder.iterdir()):
+    if directory.is_dir() and not (directory / MANIFEST_NAME).exists() and any(directory.iterdir()):
         raise MtkitError(
-            f"`{folder}`: holds files but no {MANIFEST_NAME}, so mtkit did not make it and will not replace it",
-            "move it away, or set data.work_dir to another folder",
+            f"`{directory}`: contains files but no {MANIFEST_NAME}, so mtkit did not write it and "
+            "will not replace it",
+            "move it away, or set data.work_dir to another directory",
         )

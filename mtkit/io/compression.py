@@ -1,4 +1,7 @@
-"""Compressed text: gzip, xz and zstd, recognised by the first bytes on reading, by the name on writing."""
+"""Compression of text: gzip, xz and zstd.
+
+On reading, the first bytes decide; on writing, the file name.
+"""
 
 import gzip
 import lzma
@@ -65,7 +68,7 @@ def decompressed(blocks: Iterator[bytes], name: str) -> Iterator[bytes]:
         return _decompress(chain([start], blocks), compression, name)
     if suffix in SUFFIXES:
         raise MtkitError(
-            f"`{name}`: broken {SUFFIXES[suffix]}: it does not begin like a {SUFFIXES[suffix]} file",
+            f"`{name}`: broken {SUFFIXES[suffix]}: it does not begin like such a file",
             f"download it again, or remove {suffix} from its name if it is plain text",
         )
     return chain([start], blocks)

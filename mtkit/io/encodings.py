@@ -1,4 +1,4 @@
-"""Recognize files that are not UTF-8 text, and say how to convert them."""
+"""Detection of files that are not UTF-8 text, with the command that converts them."""
 
 import codecs
 import re
@@ -13,16 +13,16 @@ from mtkit.errors import MtkitError
 from mtkit.io.compression import SUFFIXES
 
 _SAMPLE_CHARS = 1 << 18
-"""Characters that are looked at to see whether an encoding fits; all must be valid in it."""
+"""Characters that are checked for plausibility; all bytes must be valid in an encoding."""
 _MAX_NAMED = 4
 _MIXED_SHARE = 0.1
-"""Above this share of lines in UTF-8 (ASCII does not count), a file is a mixture of encodings."""
+"""Above this ratio of valid to invalid non-ASCII lines, a file is a mixture of encodings."""
 _TYPOGRAPHY = frozenset("\xa0‘’‚‛“”„‟«»‹›–—…•·°§€£©®™¿¡ªº²³½¼¾×´†‡‰")
-"""Signs that occur in ordinary text. Others, such as ¶ and ¬, are typical of text in the wrong encoding."""
+"""Symbols of ordinary text; others, such as ¶ and ¬, are typical of text in a wrong encoding."""
 _LATIN_TYPOGRAPHY = _TYPOGRAPHY - frozenset("ªº²³¼¾´†‡‰")
 _MAX_FOREIGN_SHARE = 0.05
 _MAX_MIXED_WORDS = 0.3
-"""Words of letters from two scripts are rare in text, and frequent in text in the wrong encoding."""
+"""Words with letters of two scripts are rare in text, but frequent in a wrong encoding."""
 _WIDE_SAMPLE_BYTES = 1 << 14
 WIDE_MARKS = {
     b"\xff\xfe\0\0": "UTF-32",
@@ -34,7 +34,7 @@ WIDE_MARKS = {
 
 
 class _Encoding(NamedTuple):
-    """A legacy encoding; its key in `_ENCODINGS` is its name for both iconv and Python."""
+    """A legacy encoding; its key in `_ENCODINGS` is its name in both iconv and Python."""
 
     langs: frozenset[str]
     fits: Callable[[str], bool]
@@ -42,14 +42,14 @@ class _Encoding(NamedTuple):
 
 
 def conversion_hint(data: bytes, name: str, lang: str = "") -> str:
-    """Say how to convert text that is not UTF-8.
+    """Return how to convert text that is not UTF-8.
 
-    An encoding is named only if it decodes all of the invalid lines to plausible text. One that is usual for the language is enough;
-    otherwise all that differ are named, with the words in question.
+    An encoding is suggested if it decodes all invalid lines to plausible text. If none of these
+    encodings is usual for the language, all that give different texts are listed with an excerpt.
 
     Args:
-        data: The file's lines, or some of them, at least one of them invalid.
-        name: The file; where `lang` is not given, a suffix such as `.ko` stands for it.
+        data: Lines of the file, at least one of them invalid.
+        name: The file; without `lang`, a suffix such as `.ko` gives the language.
         lang: Language code of the text; empty if unknown.
     """
     lines = data.split(b"\n")
@@ -59,23 +59,27 @@ def conversion_hint(data: bytes, name: str, lang: str = "") -> str:
     texts = _decoded(bad, lang or _lang_of(name))
     if not texts:
         if _BINARY.search(data):
-            return "it has bytes that do not occur in text; check that it is a text file"
+            return "it contains bytes that do not occur in text; check that it is a text file"
         if is_mixed:
             return "correct that line; other lines are UTF-8"
-        return "its encoding is not known; find it out, then convert the file with `iconv -f ENCODING -t UTF-8`"
+        return "its encoding is unknown; once you know it, use `iconv -f ENCODING -t UTF-8`"
     encoding = "ENCODING" if len(texts) > 1 else next(iter(texts))
-    reading = " or ".join(f"{encoding} ({shown})" for encoding, shown in _excerpts(texts).items())
+    excerpts = _excerpts(texts).items()
+    reading = " or ".join(f"{encoding} ({excerpt})" for encoding, excerpt in excerpts)
     if is_mixed:
-        return f"other lines are UTF-8, the invalid ones read as {reading}; convert those alone, with `iconv -f {encoding} -t UTF-8`"
-    return f"it reads as {reading}; convert it with `{_iconv(encoding, name)}` if that is right"
+        return (
+            f"other lines are UTF-8; the invalid ones look like {reading}; convert only "
+            f"those, with `iconv -f {encoding} -t UTF-8`"
+        )
+    return f"it looks like {reading}; if that is right, convert it with `{_iconv(encoding, name)}`"
 
 
 def refuse_other_than_text(start: bytes, name: str) -> None:
     """Refuse a document, an archive, UTF-16, ISO-2022 or lines that end in CR alone.
 
     Args:
-        start: The first bytes of the file, unpacked.
-        name: What errors call the file.
+        start: First bytes of the file, decompressed.
+        name: Name of the file in errors.
     Raises:
         MtkitError: It is one of these.
     """
@@ -85,18 +89,18 @@ def refuse_other_than_text(start: bytes, name: str) -> None:
             f"`{name}`: is {encoding}, not UTF-8", f"convert it with `{_iconv(encoding, name)}`"
         )
     n_crs = len(_INNER_CR.findall(start)) if b"\r" in start else 0
-    # A few CRs within lines are part of the text; ten to a line are line ends.
+    # A few CRs within lines are part of the text; ten per line are line ends.
     if n_crs > 10 * start.count(b"\n", 0, -1) + start.endswith(b"\n"):
         hint = f"convert it with `{_command(_CR_TO_LF, name)}`"
         raise MtkitError(f"`{name}`: its lines end in CR alone, as on old Macs", hint)
 
 
 def refuse_document(start: bytes, name: str) -> None:
-    """Refuse a document or an archive, known by its first bytes.
+    """Refuse a document or an archive, recognised by its first bytes.
 
     Args:
-        start: The first bytes of the file, unpacked.
-        name: What errors call the file.
+        start: First bytes of the file, decompressed.
+        name: Name of the file in errors.
     Raises:
         MtkitError: It is one of these.
     """
@@ -110,31 +114,31 @@ def refuse_document(start: bytes, name: str) -> None:
     if start[257:262] == b"ustar":
         raise MtkitError(
             f"`{name}`: is a tar archive, not text",
-            "unpack it with `tar -xf`, and name the files in it",
+            "unpack it with `tar -xf`, and give the files in it",
         )
 
 
 _SAVE_AS_TEXT = "save it as plain text in UTF-8, one sentence per line"
 _SAVE_AS_CSV = "save it as CSV in UTF-8"
-_UNPACK = "unpack it, and name the files in it"
+_UNPACK = "unpack it, and give the files in it"
 DOCUMENTS = {
     b"PK\x03\x04": ("a ZIP archive", _UNPACK),
     b"%PDF-": ("a PDF document", "extract its text first, for example with `pdftotext`"),
     b"{\\rtf": ("an RTF document", _SAVE_AS_TEXT),
     b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": (
-        "a document of an older Office (.doc, .xls or .ppt)",
+        "a document of an old Microsoft Office (.doc, .xls or .ppt)",
         _SAVE_AS_TEXT,
     ),
     b"7z\xbc\xaf\x27\x1c": ("a 7z archive", _UNPACK),
     b"Rar!\x1a\x07": ("a RAR archive", _UNPACK),
     b"BZh91AY&SY": (
         "a bzip2 file",
-        "unpack it with `bunzip2`, or pack it with gzip, xz or zstd instead",
+        "decompress it with `bunzip2`, or use gzip, xz or zstd instead",
     ),
-    b"PAR1\x15": ("a Parquet file", "name it as a corpus `file` that ends in .parquet"),
+    b"PAR1\x15": ("a Parquet file", "give it as a corpus `file` with a name that ends in .parquet"),
     b"SQLite format 3\0": ("an SQLite database", "export its sentences as text or CSV"),
 }
-"""First bytes of files that are not text: what they are, and what to do."""
+"""First bytes of files that are not text, with their kind and a hint."""
 _ZIP_PARTS = {
     b"word/": ("a Word document (.docx)", _SAVE_AS_TEXT),
     b"xl/": ("an Excel workbook (.xlsx)", _SAVE_AS_CSV),
@@ -160,19 +164,19 @@ def _iconv(encoding: str, name: str) -> str:
 
 
 def _command(command: str, name: str) -> str:
-    """A shell command with a file, packed or not, as its input."""
+    """Return a shell command with a file, compressed or not, as its input."""
     if name == "stdin":
         return command
-    packing = SUFFIXES.get(PurePath(name).suffix)
+    compression = SUFFIXES.get(PurePath(name).suffix)
     return (
-        f"{packing} -dc {shlex.quote(name)} | {command} > NEW"
-        if packing
+        f"{compression} -dc {shlex.quote(name)} | {command} > NEW"
+        if compression
         else f"{command} < {shlex.quote(name)} > NEW"
     )
 
 
 def _lang_of(name: str) -> str:
-    """The last suffix of a file's name that is a language with an encoding of its own."""
+    """Return the last suffix of a file name that is a language with legacy encodings."""
     return next(
         (suffix[1:] for suffix in reversed(PurePath(name).suffixes) if _base(suffix[1:]) in _LANGS),
         "",
@@ -192,11 +196,12 @@ def _is_utf8(line: bytes) -> bool:
 
 
 def _wide_encoding(start: bytes) -> str | None:
-    """UTF-16 or UTF-32, with or without a byte order mark."""
+    """Detect UTF-16 or UTF-32, with or without a byte order mark."""
     if mark := next((mark for mark in WIDE_MARKS if start.startswith(mark)), None):
         return WIDE_MARKS[mark]
     sample = start[:_WIDE_SAMPLE_BYTES]
-    # A space or an LF of UTF-16 has one zero byte, and a letter up to U+1FFF one control. What is rarer is a fault of a text.
+    # A space or LF in UTF-16 has one zero byte, and a letter up to U+1FFF one control byte. If
+    # these are rarer, the file is text with a few wrong bytes.
     n_zeros, n_controls = sample.count(0), len(_BINARY.findall(sample))
     if (
         len(start) < 8
@@ -217,7 +222,7 @@ def _wide_encoding(start: bytes) -> str | None:
 
 
 def _beginning(data: bytes, encoding: str) -> str | None:
-    """The text of data that may be cut within a character; None if it is invalid."""
+    """Decode data that may end within a character; None if it is invalid."""
     try:
         return codecs.getincrementaldecoder(encoding)().decode(data)
     except UnicodeDecodeError:
@@ -225,7 +230,7 @@ def _beginning(data: bytes, encoding: str) -> str | None:
 
 
 def _escape_encoding(start: bytes) -> str | None:
-    """An encoding of ASCII bytes that switches character sets by escape sequences."""
+    """Detect an encoding of ASCII bytes that switches character sets by escape sequences."""
     return (
         next((encoding for escape, encoding in _ESCAPES.items() if escape in start), None)
         if b"\x1b" in start
@@ -234,17 +239,17 @@ def _escape_encoding(start: bytes) -> str | None:
 
 
 def _decoded(lines: list[bytes], lang: str) -> dict[str, str]:
-    """The text in each encoding that fits: the first of the language's own, or else all that differ."""
+    """Decode with the plausible encodings: the first usual for the language, or else all."""
     base = _base(lang)
-    own = {encoding: fits for encoding, (langs, fits) in _ENCODINGS.items() if base in langs}
+    usual = {encoding: fits for encoding, (langs, fits) in _ENCODINGS.items() if base in langs}
     texts: dict[str, str] = {}
     for encoding, fits in (
-        own | {encoding: fits for encoding, (_, fits) in _ENCODINGS.items()}
+        usual | {encoding: fits for encoding, (_, fits) in _ENCODINGS.items()}
     ).items():
         text = _decode(lines, encoding, fits)
         if text is not None and text not in texts.values():
             texts[encoding] = text
-            if encoding in own:
+            if encoding in usual:
                 break
     return dict(islice(texts.items(), _MAX_NAMED))
 
@@ -258,7 +263,7 @@ def _decode(lines: list[bytes], encoding: str, fits: Callable[[str], bool]) -> s
 
 
 def _excerpts(texts: dict[str, str]) -> dict[str, str]:
-    """Words by which a reader can tell whether a text is right: the first in which the readings differ."""
+    """Return the first words in which the texts differ, so that a reader can choose."""
     if len(texts) == 1:
         ((encoding, text),) = texts.items()
         return {
@@ -288,13 +293,13 @@ def _has_controls(text: str) -> bool:
 
 
 def _excerpt(text: str, index: int) -> str:
-    """The words around a character of a text."""
+    """Return the words around a character of a text."""
     start = max(text.rfind(" ", 0, max(0, index - 10)) + 1, index - 20, 0)
     return " ".join(text[start : start + 30].split())
 
 
 def _foreign_share(text: str, is_own: Callable[[str], bool]) -> float:
-    """Share of non-ASCII characters that do not belong to a script; 1 for controls and unassigned characters."""
+    """Return the share of non-ASCII characters outside a script; 1 with control characters."""
     chars = [char for char in text if not char.isascii()]
     if not chars or _has_controls(text):
         return 1.0
@@ -302,7 +307,7 @@ def _foreign_share(text: str, is_own: Callable[[str], bool]) -> float:
 
 
 def _is_well_cased(text: str) -> bool:
-    """Whether capitals are at the beginning of words, or make up whole words."""
+    """Whether capitals only begin words or make up whole words."""
     words = [word for word in re.findall(r"[^\W\d_]{2,}", text) if not word.isascii()]
     n_odd = sum(
         1
@@ -315,7 +320,7 @@ def _is_well_cased(text: str) -> bool:
 
 
 def _alphabet(*scripts: str) -> Callable[[str], bool]:
-    """Fits if nearly all non-ASCII characters are letters of a script, with capitals in their places."""
+    """Make a test for text whose non-ASCII characters are well-cased letters of a script."""
 
     def is_own(char: str) -> bool:
         return unicodedata.name(char, "").startswith(scripts)
@@ -332,7 +337,7 @@ def _alphabet(*scripts: str) -> Callable[[str], bool]:
 
 
 def _latin(text: str) -> bool:
-    """Fits if a minority of letters has accents, as they have in every language in Latin letters."""
+    """Whether a minority of the letters has accents, as in every language in Latin script."""
     share = _foreign_share(
         text,
         lambda char: (
@@ -362,11 +367,11 @@ def _japanese(text: str) -> bool:
 
 
 def _chinese(plain: str, last_common: int) -> Callable[[str], bool]:
-    """Fits if most characters are of the commoner half, which an encoding lists first.
+    """Make a test for text of mostly common characters, which an encoding lists first.
 
     Args:
         plain: The encoding with this order.
-        last_common: First byte of the last common character.
+        last_common: First byte of its last common character.
     """
 
     def is_common(char: str) -> bool:
@@ -387,7 +392,7 @@ def _is_han(char: str) -> bool:
 
 
 def _letters(text: str) -> list[str]:
-    """The letters that are not ASCII; none if they are in words with ASCII letters, or if there are controls."""
+    """Return the non-ASCII letters; none if words mix them with ASCII, or if there are controls."""
     words = [word for word in re.findall(r"[^\W\d_]+", text) if not word.isascii()]
     n_mixed = sum(1 for word in words if re.search("[A-Za-z]", word))
     if _has_controls(text) or n_mixed > _MAX_MIXED_WORDS * len(words):
@@ -396,7 +401,7 @@ def _letters(text: str) -> list[str]:
 
 
 def _entries() -> Iterator[tuple[str, str, Callable[[str], bool]]]:
-    # Where the language is not known, the stricter tests come first.
+    # If the language is unknown, the stricter tests come first.
     yield "CP949", "ko kor", _korean
     yield "EUC-JP", "ja jpn", _japanese
     yield "CP932", "ja jpn", _japanese
@@ -421,7 +426,10 @@ def _entries() -> Iterator[tuple[str, str, Callable[[str], bool]]]:
     yield "CP950", "zh zho cmn yue", _chinese("big5", 0xC6)
     yield (
         "CP1252",
-        "en eng de deu fr fra es spa it ita pt por nl nld sv swe da dan no nb nn fi fin is isl ca gl eu ga af id ms",
+        (
+            "en eng de deu fr fra es spa it ita pt por nl nld sv swe da dan no nb nn fi fin is isl "
+            "ca gl eu ga af id ms"
+        ),
         _latin,
     )
     yield "CP1250", "pl pol cs ces sk slk hu hun sl slv hr hrv bs bos ro ron", _latin

@@ -1,13 +1,12 @@
-"""One log format, on stderr; of several processes, rank 0 speaks."""
+"""Log lines on stderr, in one format."""
 
 import logging
-import os
 import sys
 from functools import cache
 
 
 class _CurrentStderr(logging.StreamHandler):
-    """Writes to whatever sys.stderr is at that moment, so that a progress bar can take lines in above itself."""
+    """Writes to the current sys.stderr, which a progress bar replaces to keep lines above it."""
 
     def emit(self, record: logging.LogRecord) -> None:
         self.stream = sys.stderr
@@ -15,7 +14,7 @@ class _CurrentStderr(logging.StreamHandler):
 
 
 class _Format(logging.Formatter):
-    """`12:34:56 message`; a warning or an error says so."""
+    """`12:34:56 message`; warnings and errors with their level before the message."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(message)s", datefmt="%H:%M:%S")
@@ -29,11 +28,12 @@ class _Format(logging.Formatter):
         )
 
 
-def setup_logs(verbose: bool = False) -> None:
-    """Send mtkit's log to stderr; without this call, a library's user sees warnings only.
+def setup_logs(verbose: bool = False, *, is_main: bool = True) -> None:
+    """Send mtkit's log to stderr; without this call, users of the library see warnings only.
 
     Args:
-        verbose: Tell details too.
+        verbose: Whether to log details.
+        is_main: Whether this is the main process; the others of a distributed run log errors only.
     """
     logger = logging.getLogger("mtkit")
     for handler in [handler for handler in logger.handlers if isinstance(handler, _CurrentStderr)]:
@@ -41,14 +41,18 @@ def setup_logs(verbose: bool = False) -> None:
     handler = _CurrentStderr()
     handler.setFormatter(_Format())
     logger.addHandler(handler)
-    if os.environ.get("RANK", "0") != "0":
-        logger.setLevel(logging.ERROR)
-    else:
+    if is_main:
         logger.setLevel(logging.DEBUG if verbose else logging.INFO)
+    else:
+        logger.setLevel(logging.ERROR)
 
 
 def get_logger(name: str) -> logging.Logger:
-    """The logger of a module; pass `__name__`."""
+    """Return the logger of a module.
+
+    Args:
+        name: `__name__` of the module.
+    """
     return logging.getLogger(
         name if name == "mtkit" or name.startswith("mtkit.") else f"mtkit.{name}"
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def normalize_path(path: Path) -> Path:
-    """Return a path without `..`, unless removing a symbolic link before `..` changes its target."""
+    """Remove `..` from a path, unless removing a symbolic link before it changes the target."""
     shorter = Path(os.path.normpath(path))
     # Path.resolve fails on a loop of symbolic links, which is described better when the path is
     # opened.
@@ -15,3 +15,8 @@ def normalize_path(path: Path) -> Path:
 def display_name(path: Path | str) -> str:
     """Return the name of an input in reports and errors: its path, or stdin."""
     return "stdin" if str(path) == "-" else str(path)
+
+
+def is_recipe_name(path: Path) -> bool:
+    """Whether the name of a file is that of a recipe."""
+    return path.suffix in (".yaml", ".yml")

@@ -1,4 +1,4 @@
-"""How far long work has come: a bar with rate and time left on a terminal, plain log lines elsewhere."""
+"""Progress of long work: a bar with rate and time left on a terminal, plain log lines elsewhere."""
 
 import logging
 import time
@@ -20,12 +20,19 @@ logger = get_logger(__name__)
 
 
 class ProgressBar:
-    """Counts, and tells now and then. Made by `progress`."""
+    """Counter that logs a line from time to time; see `progress`.
 
-    def __init__(self, title: str, total: int | None, unit: str, is_about: bool = False) -> None:
+    Args:
+        title: Name of the work, such as "Translating".
+        total: Number of units to process, if known.
+        unit: Name of the units.
+        is_estimate: Whether the total is an estimate.
+    """
+
+    def __init__(self, title: str, total: int | None, unit: str, is_estimate: bool = False) -> None:
         self.title = title
         self.total = total
-        self.is_about = is_about
+        self.is_estimate = is_estimate
         self.unit = unit
         self.n_done = 0
         self.n_skipped = 0
@@ -35,7 +42,7 @@ class ProgressBar:
         self.n_reports = 0
 
     def advance(self, n: int = 1, **info: Any) -> None:
-        """Count n more; the latest `info` (loss=2.31) is shown behind the count."""
+        """Count n more units; the latest `info` (loss=2.31) is shown after the count."""
         self.n_done += n
         if info:
             self.info = info
@@ -43,19 +50,19 @@ class ProgressBar:
             self._report()
 
     def skip(self, n: int) -> None:
-        """Count n more that were done before, and took no time now."""
+        """Count n more units that were processed earlier, and do not count for the rate."""
         self.n_skipped += n
         self.advance(n)
 
     def log(self, text: str) -> None:
-        """Say something without disturbing the bar."""
+        """Log a line without disturbing the bar."""
         logger.info("%s", text)
 
     def describe(self) -> str:
-        """For example `120 of 500 lines, 40 lines/s, 10 s left, loss 2.31`."""
+        """Return, for example, `120 of 500 lines, 40 lines/s, 10 s left, loss 2.31`."""
         elapsed_s = time.monotonic() - self.started_s
         rate = (self.n_done - self.n_skipped) / elapsed_s if elapsed_s > 0 else 0.0
-        of_total = "" if self.total is None else f" of {'about ' * self.is_about}{self.total:,}"
+        of_total = "" if self.total is None else f" of {'about ' * self.is_estimate}{self.total:,}"
         parts = [f"{self.n_done:,}{of_total} {self.unit}"]
         if rate > 0:
             parts.append(f"{format_rate(rate)} {self.unit}/s")
@@ -70,26 +77,26 @@ class ProgressBar:
         logger.info("%s: %s", self.title, self.describe())
 
     def _finish(self, *, finished: bool) -> None:
-        # Work that was over before its first line was due needs no last one.
+        # Work that ended before its first line was due needs no closing line.
         if self.n_reports and finished:
             elapsed = format_duration(time.monotonic() - self.started_s)
             logger.info("%s: %s %s in %s", self.title, f"{self.n_done:,}", self.unit, elapsed)
 
 
 class TerminalBar(ProgressBar):
-    """Draws a bar with rich."""
+    """Bar on a terminal, drawn with rich."""
 
     def __init__(
-        self, title: str, total: int | None, unit: str, console: Console, is_about: bool = False
+        self, title: str, total: int | None, unit: str, console: Console, is_estimate: bool = False
     ) -> None:
-        super().__init__(title, total, unit, is_about)
+        super().__init__(title, total, unit, is_estimate)
         self.next_s = self.started_s
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             _DescriptionColumn(self),
         )
-        # stdout is left alone: results go there.
+        # Results go to stdout, which must not be redirected.
         self.rich_progress = Progress(
             *columns, console=console, redirect_stdout=False, transient=True
         )
@@ -115,11 +122,11 @@ class _DescriptionColumn(ProgressColumn):
 
 
 def drawable_terminal() -> Console | None:
-    """The terminal that stderr is, if it can be drawn on, and if `setup_logs` was called."""
+    """Return a console on stderr if it is a capable terminal and `setup_logs` was called."""
     console = Console(stderr=True)
-    # FORCE_COLOR makes rich take a pipe for a terminal.
-    is_able = console.is_terminal and console.file.isatty() and not console.is_dumb_terminal
-    return console if is_able and logger.isEnabledFor(logging.INFO) else None
+    # With FORCE_COLOR, rich considers a pipe a terminal.
+    is_capable = console.is_terminal and console.file.isatty() and not console.is_dumb_terminal
+    return console if is_capable and logger.isEnabledFor(logging.INFO) else None
 
 
 @contextmanager
@@ -127,24 +134,24 @@ def progress(
     title: str,
     total: int | None = None,
     unit: str = "lines",
-    is_about: bool = False,
+    is_estimate: bool = False,
     *,
     reports_end: bool = True,
 ) -> Iterator[ProgressBar]:
-    """Show how long work is getting on, on stderr; silent unless `setup_logs` was called.
+    """Show the progress of long work on stderr; silent unless `setup_logs` was called.
 
     Args:
-        title: What is being done, as in "Translating".
-        total: How many there are to do, where that is known.
-        unit: What is counted.
-        is_about: Whether the total is an estimate.
-        reports_end: Whether to log the total time; False where the caller has a closing line of its own.
+        title: Name of the work, such as "Translating".
+        total: Number of units to process, if known.
+        unit: Name of the units.
+        is_estimate: Whether the total is an estimate.
+        reports_end: Whether to log the total time at the end; False if the caller does.
     """
     console = drawable_terminal()
     bar = (
-        TerminalBar(title, total, unit, console, is_about)
+        TerminalBar(title, total, unit, console, is_estimate)
         if console is not None
-        else ProgressBar(title, total, unit, is_about)
+        else ProgressBar(title, total, unit, is_estimate)
     )
     finished = False
     try:
@@ -155,7 +162,7 @@ def progress(
 
 
 def format_duration(seconds: float) -> str:
-    """`8 s`, `2 min 05 s`, `3 h 20 min`, `2 d 04 h`."""
+    """Format a duration, such as `8 s`, `2 min 05 s`, `3 h 20 min` or `2 d 04 h`."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -167,10 +174,10 @@ def format_duration(seconds: float) -> str:
 
 
 def format_rate(rate: float) -> str:
-    """Three figures at least: `0.25`, `31.4`, `12,500`."""
+    """Format a rate with at least three digits, such as `0.25`, `31.4` or `12,500`."""
     return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
 
 
 def format_value(value: Any) -> str:
-    """A float in four figures; anything else as it prints."""
+    """Format a float with four significant digits, and anything else with `str`."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)

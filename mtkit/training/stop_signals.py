@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NamedTuple, Self
 
+from mtkit.workers.dist_env import DistEnv
+
 _ECHO_S = 1.0
 """A scheduler may send a signal to all processes, and the launcher hand on its own: what comes that soon after the first is the same."""
 
@@ -98,7 +100,7 @@ class StopSignals:
 
 
 def _is_one_of_several() -> bool:
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+    return DistEnv.from_environment().world_size > 1
 
 
 class Interrupted(KeyboardInterrupt):

@@ -32,7 +32,7 @@ class ConstraintEncoder:
 
     def __init__(self, subword: Subword, tgt_lang: str, tags: Sequence[str] = ()) -> None:
         if isinstance(tags, str):
-            raise TypeError("a list of tags is wanted, not one text")
+            raise TypeError("expected a list of tags, not one text")
         self.subword, self.tgt_lang = subword, tgt_lang
         self._has_warned_of_prefix = False
         subword.tag_ids(tags)

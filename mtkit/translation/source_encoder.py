@@ -86,7 +86,7 @@ class SourceEncoder:
         tags: Sequence[str],
     ) -> None:
         if isinstance(tags, str):
-            raise TypeError("a list of tags is wanted, not one text")
+            raise TypeError("expected a list of tags, not one text")
         if unknown := [tag for tag in tags if tag not in config.tags]:
             if not config.tags:
                 raise MtkitError(
@@ -120,7 +120,7 @@ class SourceEncoder:
             is_copied: For each line, whether parts without anything to translate are copied; None for no line.
         """
         if isinstance(texts, str):
-            raise TypeError("a list of texts is wanted, not one text")
+            raise TypeError("expected a list of texts, not one text")
         tagged = [split_tags(text, self.known_tags) for text in texts]
         rows = self.subword.encode([text for _, text in tagged])
         limits = self._limits(split)

@@ -1,4 +1,4 @@
-"""Which of several processes this one is, as torchrun tells in the environment."""
+"""Environment variables of distributed runs, as torchrun sets them."""
 
 import os
 from typing import NamedTuple, Self
@@ -7,38 +7,45 @@ from mtkit.errors import MtkitError
 
 
 class DistEnv(NamedTuple):
-    """One of the processes that share the work, on one host or several."""
+    """Rank of this process among the processes that share the work, on one host or several."""
 
     rank: int = 0
-    """From 0; this one joins what all have made."""
+    """Number of this process, from 0; rank 0 merges the results of all."""
     world_size: int = 1
+    """Number of processes."""
     local_rank: int = 0
-    """Among those on this host; which GPU it takes."""
+    """Number of this process on its host, from 0; also the number of its GPU."""
     local_world_size: int = 1
+    """Number of processes on this host."""
 
     @classmethod
     def from_environment(cls) -> Self:
-        """RANK, WORLD_SIZE, LOCAL_RANK and LOCAL_WORLD_SIZE; alone where there is no WORLD_SIZE.
+        """Read RANK, WORLD_SIZE, LOCAL_RANK and LOCAL_WORLD_SIZE.
+
+        Without WORLD_SIZE, or with a WORLD_SIZE of 1, the process is the only one.
 
         Raises:
-            MtkitError: They contradict each other.
+            MtkitError: The variables are invalid or contradict each other.
         """
-        n_ranks = _variable("WORLD_SIZE", 1)
-        if n_ranks == 1:
+        world_size = _variable("WORLD_SIZE", 1)
+        if world_size <= 1:
             return cls()
         if "RANK" not in os.environ:
             raise MtkitError(
                 "WORLD_SIZE is set in the environment, but not RANK",
                 "set both, as torchrun does, or neither",
             )
-        number = _variable("RANK", 0)
-        rank = cls(number, n_ranks, _variable("LOCAL_RANK", 0), _variable("LOCAL_WORLD_SIZE", 1))
-        if not 0 <= number < n_ranks:
+        rank = _variable("RANK", 0)
+        if not 0 <= rank < world_size:
             raise MtkitError(
-                f"RANK {number} of WORLD_SIZE {n_ranks}",
+                f"RANK {rank} of WORLD_SIZE {world_size}",
                 "ranks are counted from 0 to WORLD_SIZE - 1",
             )
-        return rank
+        return cls(rank, world_size, _variable("LOCAL_RANK", 0), _variable("LOCAL_WORLD_SIZE", 1))
+
+    def variables(self) -> dict[str, str]:
+        """Return the environment variables of such a process."""
+        return {name.upper(): str(value) for name, value in self._asdict().items()}
 
 
 def _variable(name: str, default: int) -> int:

@@ -1,4 +1,4 @@
-"""Work shared among processes, with the results in the order of the tasks."""
+"""Map a function over tasks in worker processes, with the results in the order of the tasks."""
 
 import os
 import signal
@@ -20,13 +20,13 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 TASKS_AHEAD = 2
-"""Tasks that wait at a worker: one in work, one to go on with."""
+"""Tasks sent to a worker ahead of its results: the current one and the next."""
 
 _END = object()
 
 
 def n_cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -36,19 +36,22 @@ def ordered_map(
     tasks: Iterable[T],
     n_workers: int,
 ) -> Generator[R, None, None]:
-    """Hand tasks to worker processes and yield the results in the order of the tasks, whichever worker was faster.
+    """Process tasks in worker processes and yield the results in the order of the tasks.
 
-    Tasks are taken from the iterable as workers come free, so that memory stays bounded. The processes start with the first result asked for
-    and end with the generator. A worker whose parent is gone, even killed, ends by itself.
+    A task is taken from the iterable when a worker needs one, so memory stays bounded. The
+    processes start when the first result is requested, and end with the generator. A worker whose parent has
+    ended, even if it was killed, ends by itself.
 
     Args:
-        make_worker: A module-level function or class of an importable module; called once in each process with `args`, gives the function that
-            does a task.
-        args: Must survive pickling, as tasks and results must. Or a function from a process's number, from 0, to its args.
-        tasks: What to do.
-        n_workers: Processes; 0 does the work here, without any.
+        make_worker: A module-level function or class; called once in each process with `args`, it
+            returns the function that processes a task.
+        args: Arguments of `make_worker`, or a function that returns them for the number of a
+            process, from 0. They are pickled, as are tasks and results.
+        tasks: The tasks.
+        n_workers: Number of processes; 0 processes the tasks in this process.
     Raises:
-        MtkitError: A worker died, for example killed for want of memory. What a worker raises is raised here.
+        MtkitError: A worker died, for example because it ran out of memory.
+        Exception: Raised by a worker.
     """
     if n_workers < 1:
         worker = make_worker(*_args_of(args, 0))
@@ -65,16 +68,16 @@ def _args_of(
 
 
 def _round_robin(workers: "list[_WorkerProcess]", tasks: Iterator[Any]) -> Iterator[Any]:
-    """Tasks go round the workers in turn, so the turn of a result is known too."""
-    asked: deque[_WorkerProcess] = deque()
-    for turn, task in enumerate(tasks):
-        if len(asked) == TASKS_AHEAD * len(workers):
-            yield asked.popleft().result()
-        worker = workers[turn % len(workers)]
+    """Send task N to worker N modulo their number, and receive the results in the same order."""
+    pending: deque[_WorkerProcess] = deque()
+    for number, task in enumerate(tasks):
+        if len(pending) == TASKS_AHEAD * len(workers):
+            yield pending.popleft().result()
+        worker = workers[number % len(workers)]
         worker.send(task)
-        asked.append(worker)
-    while asked:
-        yield asked.popleft().result()
+        pending.append(worker)
+    while pending:
+        yield pending.popleft().result()
 
 
 class _WorkerProcess:
@@ -85,16 +88,16 @@ class _WorkerProcess:
         try:
             self.connection.send(task)
         except (BrokenPipeError, ConnectionResetError):
-            # It may have said why before it went.
+            # It may have sent an exception before it ended.
             self.result()
             raise self._death() from None
 
     def result(self) -> Any:
         try:
-            is_good, value = self.connection.recv()
+            is_result, value = self.connection.recv()
         except (EOFError, ConnectionResetError):
             raise self._death() from None
-        if not is_good:
+        if not is_result:
             raise value
         return value
 
@@ -102,7 +105,7 @@ class _WorkerProcess:
         self.process.join(timeout=5)
         return MtkitError(
             f"a worker process ended with status {self.process.exitcode}",
-            "it may have run out of memory; try fewer of them",
+            "it may have run out of memory; use fewer workers",
         )
 
 
@@ -112,7 +115,7 @@ def _worker_processes(
     args: tuple[Any, ...] | Callable[[int], tuple[Any, ...]],
     n_workers: int,
 ) -> Iterator[list[_WorkerProcess]]:
-    # Fresh processes: a fork of one with threads, as torch's is, may hang.
+    # Spawned processes: a fork of a process with threads, such as those of torch, may hang.
     context = get_context("spawn")
     workers: list[_WorkerProcess] = []
     try:
@@ -128,23 +131,23 @@ def _worker_processes(
         yield workers
     finally:
         for worker in workers:
-            worker.connection.close()  # which tells it to end
+            worker.connection.close()  # the worker then ends
         for worker in workers:
             worker.process.join(timeout=1)
             if worker.process.is_alive():
-                worker.process.kill()  # which is deaf to SIGTERM, and has nothing to put in order
+                worker.process.kill()  # it ignores SIGTERM, and has nothing to clean up
                 worker.process.join()
 
 
 _PARENT_SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)
 ]
-"""They may reach the whole group, from a terminal or a scheduler; the parent decides what they mean."""
+"""Signals that a terminal or scheduler sends to the process group; the parent handles them."""
 
 
 @contextmanager
 def _blocked_signals() -> Iterator[None]:
-    """A process that is started in here holds these signals back, until it has said that it ignores them."""
+    """Block these signals in a process that is started here, until it ignores them."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -162,7 +165,10 @@ def _unblock(numbers: list[int]) -> None:
 
 @contextmanager
 def _no_main_module() -> Iterator[None]:
-    """Keep a new process from importing the user's script again, which would start everything anew where it has no `if __name__ == "__main__"`."""
+    """Keep a new process from importing the user's script.
+
+    A script without `if __name__ == "__main__"` would run again from the start.
+    """
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     try:
@@ -174,12 +180,12 @@ def _no_main_module() -> Iterator[None]:
 def _serve(
     connection: Connection, make_worker: Callable[..., Callable[[Any], Any]], args: tuple[Any, ...]
 ) -> None:
-    """Do tasks until nobody asks any more."""
+    """Process tasks until the parent closes the connection."""
     for number in _PARENT_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     _unblock(_PARENT_SIGNALS)
     tasks: SimpleQueue[Any] = SimpleQueue()
-    # Taken in by a thread of its own: else parent and worker could each wait for the other to read.
+    # A thread of its own receives them: otherwise parent and worker could wait for each other.
     Thread(target=_receive_tasks, args=(connection, tasks), daemon=True).start()
     try:
         worker = make_worker(*args)
@@ -193,7 +199,7 @@ def _serve(
             answer = (False, exc)
         try:
             connection.send(answer)
-        except OSError:  # nobody listens any more
+        except OSError:  # the parent has ended
             return
 
 

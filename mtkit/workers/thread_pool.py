@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from mtkit.io.arguments import require_count
-
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -13,8 +11,8 @@ Result = TypeVar("Result")
 class ThreadPool:
     """Applies a function to many items.
 
-    Two threads of one core each translate faster than one thread of two cores: small matrix products
-    gain little from a second core.
+    Two threads of one core each translate faster than one thread of two cores: small matrix
+    products gain little from a second core.
 
     Args:
         n_workers: Number of threads; None: one for each core that torch may use.
@@ -25,8 +23,8 @@ class ThreadPool:
     def __init__(self, n_workers: int | None) -> None:
         from torch import get_num_threads
 
-        if n_workers is not None:
-            require_count(n_workers, "n_workers")
+        if n_workers is not None and n_workers < 1:
+            raise ValueError(f"n_workers ({n_workers}) is below 1")
         self.n_workers = n_workers or get_num_threads()
 
     def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:

@@ -55,7 +55,7 @@ def test_bleu_is_the_default(mtkit, files):
     [
         (b"a\rb\rc", "its lines end in CR alone"),
         (b"PK\x03\x04....word/document.xml", "is a Word document (.docx), not text"),
-        ("안녕\n하세요\n".encode("cp949"), "it reads as CP949 (안녕)"),
+        ("안녕\n하세요\n".encode("cp949"), "it looks like CP949 (안녕)"),
         ("hello\nworld\n".encode("utf-16-le"), "is UTF-16LE, not UTF-8"),
     ],
 )

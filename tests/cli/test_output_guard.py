@@ -253,22 +253,22 @@ def test_no_run_model_or_recipe_is_written_over(mtkit, place, line, target, reas
         (
             "train",
             "data.train.src=work/store/train.ko",
-            "`work/store`: holds the input `work/store/train.ko`",
+            "`work/store`: contains the input `work/store/train.ko`",
         ),
         (
             "preprocess",
             "data.train.tgt=work/tokenizer/train.en",
-            "`work/tokenizer`: holds the input `work/tokenizer/train.en`",
+            "`work/tokenizer`: contains the input `work/tokenizer/train.en`",
         ),
         (
             "tokenizer train",
             "data.train.tgt=work/tokenizer/train.en",
-            "`work/tokenizer`: holds the input `work/tokenizer/train.en`",
+            "`work/tokenizer`: contains the input `work/tokenizer/train.en`",
         ),
         (
             "train",
             "data.validation.src=work/run/model/text.ko",
-            "`work/run/model`: holds the input `work/run/model/text.ko`",
+            "`work/run/model`: contains the input `work/run/model/text.ko`",
         ),
         (
             "train",

@@ -278,7 +278,7 @@ def test_blank_references_are_warned_of_with_their_numbers(caplog):
     caplog.clear()
     evaluate([""] * 2 + ["a b c d"], ["a b c d", "b", "a b c d"], ["chrf"])
     assert [record.getMessage() for record in caplog.records] == [
-        "the translations: 2 lines (1, 2) are blank, and the reference is not"
+        "the translations: 2 lines (1, 2) are blank, but the reference is not"
     ]
 
 

@@ -135,7 +135,7 @@ def test_a_file_of_two_encodings_is_not_converted_as_a_whole():
     data = "schön\nDas Haus ist klein.\nMüller\n".encode() + "Die Straße\n".encode("cp1252")
     hint = conversion_hint(data, "a.de")
     assert (
-        "other lines are UTF-8, the invalid ones read as CP1252 (Die Straße); convert those alone"
+        "other lines are UTF-8; the invalid ones look like CP1252 (Die Straße); convert only those"
         in hint
     )
     assert "> NEW" not in hint
@@ -198,7 +198,7 @@ def zip_of(*names):
         (b"PK\x03\x04....mimetypeapplication/epub+zip", "an EPUB book"),
         (b"%PDF-1.7\n%\xe2\xe3", "a PDF document"),
         (b"{\\rtf1\\ansi", "an RTF document"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0", "a document of an older Office"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0", "a document of an old Microsoft Office"),
         (b"BZh91AY&SY\0\0", "a bzip2 file"),
         (b"7z\xbc\xaf\x27\x1c\0", "a 7z archive"),
         (b"train.de".ljust(257, b"\0") + b"ustar  \0", "a tar archive"),

@@ -14,8 +14,8 @@ def _fresh_logger():
     logger.setLevel(level)
 
 
-def said(capsys) -> list[str]:
-    """What was logged, without the time of day."""
+def logged(capsys) -> list[str]:
+    """Return what was logged, without the time of day."""
     return [line[9:] for line in capsys.readouterr().err.splitlines()]
 
 
@@ -26,18 +26,17 @@ def test_one_format_on_stderr(capsys):
     logger.debug("hidden")
     logger.info("plain %d", 3)
     logger.warning("careful")
-    assert said(capsys) == ["plain 3", "warning: careful"]
+    assert logged(capsys) == ["plain 3", "warning: careful"]
 
 
-def test_verbose_tells_details(capsys):
+def test_verbose_logs_details(capsys):
     setup_logs(verbose=True)
     get_logger("elsewhere").debug("detail")
-    assert said(capsys) == ["detail"]
+    assert logged(capsys) == ["detail"]
 
 
-def test_other_ranks_speak_of_errors_only(capsys, monkeypatch):
-    monkeypatch.setenv("RANK", "1")
-    setup_logs()
+def test_other_ranks_log_errors_only(capsys):
+    setup_logs(is_main=False)
     get_logger("mtkit").warning("from rank 1")
     get_logger("mtkit").error("broken")
-    assert said(capsys) == ["error: broken"]
+    assert logged(capsys) == ["error: broken"]

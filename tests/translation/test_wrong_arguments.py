@@ -16,18 +16,18 @@ def texts_of(translations):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"prefixes": "I a"}, "prefixes: a list of prefixes is wanted, not one text"),
+        ({"prefixes": "I a"}, "prefixes: expected a list of prefixes, not one text"),
         (
             {"prefixes": {"I": 1, "a": 2, "b": 3}},
-            "prefixes: a list of prefixes is wanted, not of type dict",
+            "prefixes: expected a list of prefixes, not of type dict",
         ),
         ({"prefixes": ["I", 3, ""]}, "prefixes: item 2 is of type int, not a text"),
         (
             {"constraints": {"must": ["house"]}},
-            "constraints: a list of constraints is wanted, not of type dict",
+            "constraints: expected a list of constraints, not of type dict",
         ),
-        ({"constraints": "abc"}, "constraints: a list of constraints is wanted, not one text"),
-        ({"avoid": "house"}, "avoid: a list of texts is wanted, not one text"),
+        ({"constraints": "abc"}, "constraints: expected a list of constraints, not one text"),
+        ({"avoid": "house"}, "avoid: expected a list of texts, not one text"),
         ({"avoid": [None]}, "avoid: item 1 is None, not a text"),
         ({"unk_dictionary": ["house"]}, "unk_dictionary is of type list, not a Mapping"),
         (
@@ -47,10 +47,10 @@ def test_what_is_no_list_of_texts_is_refused(translator, arguments, message):
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
-        ("ab", "a list of texts is wanted, not one text"),
-        (b"ab", "a list of texts is wanted, not one text"),
-        (None, "a list of texts is wanted, not None"),
-        ({"a", "b"}, "a list of texts is wanted, not of type set"),
+        ("ab", "expected a list of texts, not one text"),
+        (b"ab", "expected a list of texts, not one text"),
+        (None, "expected a list of texts, not None"),
+        ({"a", "b"}, "expected a list of texts, not of type set"),
         (["a", None], "item 2 is None, not a text"),
         (["a", ["b"]], "item 2 is of type list, not a text"),
     ],

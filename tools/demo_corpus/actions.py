@@ -158,8 +158,8 @@ def draw_transitive(rng: Random) -> Sentence:
     subject, verb = draw_subject(rng), rng.choices(TRANSITIVE, _TRANSITIVE_WEIGHTS)[0]
     form = pick_form(rng, _forms_of(verb), subject, verb)
     nouns = nouns_with(verb.objects)
-    is_about_person = "person" in verb.objects.split() and (not nouns or rng.random() < 0.4)
-    if is_about_person:
+    is_estimate_person = "person" in verb.objects.split() and (not nouns or rng.random() < 0.4)
+    if is_estimate_person:
         korean, english = draw_person_object(rng, subject)
         pairs: set[Pair] = set()
     else:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from mtkit.checkpoint.find_model import is_recipe_name
 from mtkit.cli.common.help_pages import Command
+from mtkit.io.paths import is_recipe_name
 
 if TYPE_CHECKING:
     from mtkit.config.data import CorpusSource, DataConfig

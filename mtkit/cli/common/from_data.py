@@ -48,11 +48,11 @@ def init_from_data(
         device: Where it will be trained.
         is_full: Whether the recipe names every key.
     """
+    from mtkit.cli.common.output_guard import refuse_overwriting
     from mtkit.config.auto.recommend import propose_recipe
     from mtkit.config.data import CorpusSource, DataConfig
     from mtkit.corpus.survey import survey
     from mtkit.corpus.validation_split import draw_validation, validation_size
-    from mtkit.io.output_guard import refuse_overwriting
     from mtkit.io.text import write_lines
 
     for pair in filter(None, (files, validation)):

@@ -36,7 +36,7 @@ def refuse_overwriting_inputs(
         MtkitError: See `refuse_overwriting`.
     """
     from mtkit.checkpoint.find_model import RUN_NAMES
-    from mtkit.io.output_guard import refuse_overwriting
+    from mtkit.cli.common.output_guard import refuse_overwriting
 
     outputs = [recipe.data.work_dir / name for name in names] + (
         [run_dir / name for name in sorted(RUN_NAMES)] if run_dir else []

@@ -295,8 +295,8 @@ def check_paths(
             model directory holds no model.
     """
     from mtkit.checkpoint.find_model import refuse_no_model
+    from mtkit.cli.common.output_guard import refuse_overwriting
     from mtkit.cli.common.usage_errors import refuse_text
-    from mtkit.io.output_guard import refuse_overwriting
     from mtkit.io.text import read_blocks
     from mtkit.translation.jobs.parts_dir import parts_path
     from mtkit.translation.lines.document_types import refuse_document

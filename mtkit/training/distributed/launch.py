@@ -15,6 +15,7 @@ from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, PContext
 
 from mtkit.errors import MtkitError
 from mtkit.training.distributed.rank_errors import LAUNCHED_VARIABLE, REPORTING_RANK_KEY
+from mtkit.workers.dist_env import DistEnv
 from mtkit.workers.process_pool import n_cores
 
 _HANDED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1)
@@ -43,15 +44,13 @@ def run_processes(n: int, arguments: Sequence[str]) -> int:
         {} if "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": str(max(1, n_cores() // n))}
     )
     common = {
-        "WORLD_SIZE": str(n),
-        "LOCAL_WORLD_SIZE": str(n),
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(store.port),
         "TORCHELASTIC_USE_AGENT_STORE": "True",
         LAUNCHED_VARIABLE: "1",
         **threads,
     }
-    envs = {rank: common | {"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(n)}
+    envs = {rank: common | DistEnv(rank, n, rank, n).variables() for rank in range(n)}
     command = dict.fromkeys(range(n), ("-m", "mtkit", *arguments))
     context = start_processes(
         "mtkit", sys.executable, command, envs, DefaultLogsSpecs(log_dir=os.devnull)

@@ -27,6 +27,7 @@ from mtkit.model.transformer import Transformer
 from mtkit.training.distributed.launch import end_with_parent
 from mtkit.training.distributed.parallel import Parallel, TensorFiles
 from mtkit.training.distributed.rank_errors import report_from_one_rank
+from mtkit.workers.dist_env import DistEnv
 from mtkit.workers.process_pool import n_cores
 
 _CONTROL_TIMEOUT = timedelta(days=7)
@@ -50,18 +51,19 @@ def join_processes(recipe: Recipe, device: str) -> Iterator[tuple[Parallel, torc
         MtkitError: A process has no GPU of its own, or settings do not go together.
         PeerLost: Another process went away.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) < 2:
+    env = DistEnv.from_environment()
+    if env.world_size < 2:
         yield Parallel(), choose_device(device)
         return
     end_with_parent()
     with report_from_one_rank():
-        chosen = own_device(device, int(os.environ.get("LOCAL_RANK", "0")), _local_world_size())
+        chosen = own_device(device, env.local_rank, env.local_world_size)
         kind = _kind(recipe, chosen)
         if chosen.type == "cuda":
             torch.cuda.set_device(chosen)
             dist.init_process_group("nccl", timeout=_DEVICE_TIMEOUT, device_id=chosen)
         else:
-            _limit_threads()
+            _limit_threads(env)
             dist.init_process_group("gloo", timeout=_DEVICE_TIMEOUT)
         parallel = kind(chosen)
         yield parallel, chosen
@@ -194,11 +196,7 @@ def _kind(recipe: Recipe, device: torch.device) -> type[MultiProcess]:
     return Sharded
 
 
-def _local_world_size() -> int:
-    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-
-
-def _limit_threads() -> None:
+def _limit_threads(env: DistEnv) -> None:
     # One is what torchrun sets where the user has set nothing.
     if os.environ.get("OMP_NUM_THREADS", "1") == "1":
-        torch.set_num_threads(max(1, n_cores() // _local_world_size()))
+        torch.set_num_threads(max(1, n_cores() // env.local_world_size))

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 from mtkit.errors import MtkitError
+from mtkit.workers.dist_env import DistEnv
 
 LAUNCHED_VARIABLE = "MTKIT_LAUNCHED"
 """Set in the environment of processes that `mtkit train --nproc` watches."""
@@ -32,17 +33,18 @@ def report_from_one_rank() -> Iterator[None]:
         PeerLost: In place of what torch raises when another process is gone.
         SystemExit: Another process tells.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) < 2:
+    env = DistEnv.from_environment()
+    if env.world_size < 2:
         yield
         return
     try:
         yield
     except (Exception, KeyboardInterrupt) as exc:
         _ignore_signals()
-        rank, is_lost = int(os.environ.get("RANK", "0")), _is_lost_peer(exc)
-        if _is_first_to_report(rank, is_lost):
+        is_lost = _is_lost_peer(exc)
+        if _is_first_to_report(env.rank, is_lost):
             if is_lost and not isinstance(exc, PeerLost):
-                raise PeerLost(rank) from exc
+                raise PeerLost(env.rank) from exc
             raise
         raise SystemExit(_exit_status(exc)) from None
 

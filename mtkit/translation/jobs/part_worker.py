@@ -115,7 +115,7 @@ class PartWorker:
             self.n_parts = part
             self.n_lines = reader.n_passed - n_header
             if bar is not None:
-                bar.total, bar.is_about = self.n_lines, False
+                bar.total, bar.is_estimate = self.n_lines, False
 
     def _chunks_of_part(
         self, part: int, reader: InputReader, destinations: deque[_ChunkOfPart]

@@ -99,7 +99,7 @@ def translate_stream(
     files, started_s = spec.files, time.monotonic()
     n_total, is_exact = n_lines or (None, True)
     bar_context = (
-        progress("Translating", n_total, is_about=not is_exact, reports_end=files.is_stdout)
+        progress("Translating", n_total, is_estimate=not is_exact, reports_end=files.is_stdout)
         if is_shown
         else nullcontext()
     )

@@ -177,7 +177,7 @@ def test_a_damaged_store_is_made_anew(tiny_recipe, caplog, name, damage):
         path.unlink()
     assert not store_is_fresh(tiny_recipe)
     if (name, damage) == ("manifest.json", "missing"):
-        with pytest.raises(MtkitError, match="mtkit did not make it"):
+        with pytest.raises(MtkitError, match="mtkit did not write it"):
             preprocess(tiny_recipe)
         return
     caplog.clear()
@@ -205,7 +205,7 @@ def test_a_damaged_tokenizer_is_made_anew(tiny_recipe, size):
 def test_somebody_elses_folder_is_not_replaced(tiny_recipe):
     tiny_recipe.tokenizer_dir.mkdir(parents=True)
     (tiny_recipe.tokenizer_dir / "joint.model").write_bytes(b"precious")
-    with pytest.raises(MtkitError, match="mtkit did not make it") as info:
+    with pytest.raises(MtkitError, match="mtkit did not write it") as info:
         preprocess(tiny_recipe)
     assert "data.work_dir" in info.value.hint
     assert (tiny_recipe.tokenizer_dir / "joint.model").read_bytes() == b"precious"

@@ -14,12 +14,13 @@ from mtkit.errors import MtkitError
 from mtkit.io.logs import setup_logs
 from mtkit.training import loop
 from mtkit.training.distributed import process_group
+from mtkit.workers.dist_env import DistEnv
 
 KINDS = {"ddp": process_group.Replicated, "fsdp": process_group.Sharded}
 
 
 def main(jobs_path):
-    setup_logs()
+    setup_logs(is_main=DistEnv.from_environment().rank == 0)
     jobs = json.loads(jobs_path.read_text())
     first = Recipe.load(jobs[0][1])
     outcomes = {}

@@ -1,4 +1,4 @@
-"""Decides which paths a command may write, so that no output replaces an input, another output, a run, a model or a recipe."""
+"""Checks of output paths, so that no output replaces an input, another output, a run or a model."""
 
 import os
 import stat
@@ -13,23 +13,23 @@ from mtkit.errors import MtkitError
 _RENAME_HINT = "give the output another name"
 _RECIPE_START = b"data:"
 _RECIPE_BYTES = 1 << 20
-"""A longer YAML file is not searched further for its section `data:`."""
+"""Number of bytes in which a YAML file is searched for the section `data:`."""
 
 
 class _Location(NamedTuple):
-    """What a path given on the command line stands for."""
+    """The file, directory or stream behind a path on the command line."""
 
     given: Path
     real: Path | None
-    """Without links; None for a stream or a device."""
+    """Path with links resolved; None for a stream or a device."""
     file_id: tuple[int, int] | None
-    """Device and inode; None for what does not exist, a device, or a stream that is not redirected to a file."""
+    """Device and inode; None for a missing file, a device, or a stream not redirected to a file."""
     may_be_linked: bool = False
-    """Whether a file may have a name that `real` does not tell."""
+    """Whether a file may have more names than `real`."""
 
     @classmethod
     def of(cls, path: Path, stream: Any) -> Self:
-        """The place of a path; `-` is the stream."""
+        """Look up a path; `-` is the stream."""
         if str(path) == "-":
             status = _status_of_stream(stream)
             return (
@@ -39,7 +39,7 @@ class _Location(NamedTuple):
             )
         real = Path(os.path.realpath(path))
         try:
-            # Not of `real`, which is not a path for a pipe behind /dev/stdout.
+            # Not `real`, which is not a path for a pipe behind /dev/stdout.
             status = path.stat()
         except OSError:
             return cls(path, real, None)
@@ -48,13 +48,13 @@ class _Location(NamedTuple):
         return cls(path, real, _id(status), stat.S_ISREG(status.st_mode) and status.st_nlink > 1)
 
     def is_same(self, other: Self) -> bool:
-        """Whether both are one file or directory, by whatever name."""
+        """Whether both are the same file or directory, possibly under different names."""
         return (self.real is not None and self.real == other.real) or (
             self.file_id is not None and self.file_id == other.file_id
         )
 
     def contains(self, other: Self) -> bool:
-        """Whether the other is a file or directory somewhere below this one."""
+        """Whether this is a directory that contains the other, at any depth."""
         if self.real is None:
             return False
         if other.real is not None and self.real in other.real.parents:
@@ -73,19 +73,20 @@ def refuse_overwriting(
     own: Path | None = None,
     hint: str = _RENAME_HINT,
 ) -> None:
-    """Refuse outputs that would replace something. Every command calls this once, with all its paths, before it writes anything.
+    """Refuse outputs that would replace something.
 
-    Links, hard links, other spellings and redirected streams are seen through; a directory stands for everything in it. Devices and pipes are
-    never replaced. Standard output counts as an output even where it is not named.
+    Every command calls this once, with all its paths, before it writes anything. Links, hard links,
+    alternative spellings and redirected streams are resolved; a directory includes its contents.
+    Devices and pipes are never replaced. Standard output is always one of the outputs.
 
     Args:
-        outputs: Files and directories to be written; `-` is stdout; None is not given.
-        inputs: Files and directories to be read; `-` is stdin; None is not given.
-        own: A run or model directory whose own files this command is meant to replace.
-        hint: How to name an output that is refused.
+        outputs: Files and directories to write; `-` is stdout; None is ignored.
+        inputs: Files and directories to read; `-` is stdin; None is ignored.
+        own: A run or model directory whose files this command may replace.
+        hint: What to do about an output that is refused.
     Raises:
-        MtkitError: An output is an input or another output, or holds one, or is inside one; or it would replace a recipe, or files of a run or of a
-            model; or one stream is named twice.
+        MtkitError: An output is an input or another output, contains one, or is inside one; or it
+            would replace a recipe, or files of a run or a model; or one stream is named twice.
     """
     read, written = _without_none(inputs), _without_none(outputs)
     _refuse_repeated_stream(
@@ -98,22 +99,24 @@ def refuse_overwriting(
     )
     if Path("-") not in written:
         written.append(Path("-"))
-    sources, before = [_Location.of(path, sys.stdin) for path in read], list[_Location]()
+    sources, earlier = [_Location.of(path, sys.stdin) for path in read], list[_Location]()
     for path in written:
-        place = _Location.of(path, sys.stdout)
+        location = _Location.of(path, sys.stdout)
         for source in sources:
             if relation := _describe_relation(
-                place, source, "is an input, and would be overwritten", "input"
+                location, source, "is an input, and would be overwritten", "input"
             ):
                 raise MtkitError(
-                    relation, hint if place.real else "redirect stdout to another file"
+                    relation, hint if location.real else "redirect stdout to another file"
                 )
-        for other in before:
-            if relation := _describe_relation(place, other, "is named for two outputs", "output"):
-                raise MtkitError(relation, "give each output a name of its own")
-        if place.real is not None and (owner := _owner(place.real, own)):
+        for other in earlier:
+            if relation := _describe_relation(
+                location, other, "is named for two outputs", "output"
+            ):
+                raise MtkitError(relation, "give each output a different name")
+        if location.real is not None and (owner := _owner(location.real, own)):
             raise MtkitError(f"`{path}`: {owner}, and is not overwritten", hint)
-        before.append(place)
+        earlier.append(location)
 
 
 def _without_none(paths: Iterable[Path | None]) -> list[Path]:
@@ -125,36 +128,36 @@ def _refuse_repeated_stream(paths: list[Path], message: str, hint: str) -> None:
         raise MtkitError(message, hint)
 
 
-def _describe_relation(place: _Location, other: _Location, if_same_name: str, kind: str) -> str:
-    """What an output has to do with another path, in words; empty if nothing."""
-    if place.is_same(other):
-        if place.given == other.given:
-            return f"`{place.given}`: {if_same_name}"
+def _describe_relation(location: _Location, other: _Location, if_same_name: str, kind: str) -> str:
+    """Describe how an output and another path overlap; empty if they do not."""
+    if location.is_same(other):
+        if location.given == other.given:
+            return f"`{location.given}`: {if_same_name}"
         relation = "is the same file as"
-    elif other.contains(place) or place.contains(other):
-        relation = "is inside" if other.contains(place) else "holds"
+    elif other.contains(location) or location.contains(other):
+        relation = "is inside" if other.contains(location) else "contains"
     else:
         return ""
     stream = "stdin" if kind == "input" else "stdout"
-    return f"{_display(place, 'stdout')}: {relation} the {kind} {_display(other, stream)}"
+    return f"{_display(location, 'stdout')}: {relation} the {kind} {_display(other, stream)}"
 
 
-def _display(place: _Location, stream: str) -> str:
-    return stream if str(place.given) == "-" else f"`{place.given}`"
+def _display(location: _Location, stream: str) -> str:
+    return stream if str(location.given) == "-" else f"`{location.given}`"
 
 
 def _owner(real: Path, own: Path | None) -> str:
-    """What a path is a part of that no command may replace, in words; empty if nothing."""
+    """Describe the recipe, run or model that a path belongs to; empty if there is none."""
     if own is not None and Path(os.path.realpath(own)) in real.parents:
         return ""
     if real.suffix.lower() in (".yaml", ".yml") and _is_recipe(real):
         return "is a recipe"
-    for folder in real.parents:
-        name = real.relative_to(folder).parts[0]
-        if name in RUN_NAMES and (folder / "identity.json").is_file():
-            return f"belongs to the training run `{folder}`"
-        if name in MODEL_NAMES and real.exists() and is_model_dir(folder):
-            return f"belongs to the model `{folder}`"
+    for directory in real.parents:
+        name = real.relative_to(directory).parts[0]
+        if name in RUN_NAMES and (directory / "identity.json").is_file():
+            return f"belongs to the training run `{directory}`"
+        if name in MODEL_NAMES and real.exists() and is_model_dir(directory):
+            return f"belongs to the model `{directory}`"
     return ""
 
 
@@ -168,8 +171,8 @@ def _is_recipe(path: Path) -> bool:
         return False
 
 
-def _ids_below(folder: Path) -> Iterator[tuple[int, int]]:
-    return (_id(path.lstat()) for path in folder.rglob("*"))
+def _ids_below(directory: Path) -> Iterator[tuple[int, int]]:
+    return (_id(path.lstat()) for path in directory.rglob("*"))
 
 
 def _id(status: os.stat_result) -> tuple[int, int]:
