@@ -40,7 +40,7 @@ def write_manifest(directory: Path, manifest: dict[str, Any]) -> None:
 
 
 def read_manifest(directory: Path) -> dict[str, Any] | None:
-    """Read the manifest of a directory; None if it is missing, unreadable or has a wrong checksum."""
+    """Read the manifest of a directory; None if it is missing, unreadable or wrong."""
     try:
         manifest = json.loads((directory / MANIFEST_NAME).read_bytes())
     except (OSError, ValueError):

@@ -39,8 +39,8 @@ def ordered_map(
     """Process tasks in worker processes and yield the results in the order of the tasks.
 
     A task is taken from the iterable when a worker needs one, so memory stays bounded. The
-    processes start when the first result is requested, and end with the generator. A worker whose parent has
-    ended, even if it was killed, ends by itself.
+    processes start when the first result is requested, and end with the generator. A worker whose
+    parent has ended, even if it was killed, ends by itself.
 
     Args:
         make_worker: A module-level function or class; called once in each process with `args`, it

@@ -273,7 +273,7 @@ def test_a_folder_of_somebody_else_stays(source):
     folder.mkdir()
     (folder / "diary").write_text("dear diary")
     with pytest.raises(
-        MtkitError, match=r"contains files but no manifest.json, so mtkit did not write it"
+        MtkitError, match=r"holds files but no manifest.json, so mtkit did not make it"
     ):
         run(source, resume=False)
     assert (folder / "diary").read_text() == "dear diary"
