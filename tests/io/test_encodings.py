@@ -148,7 +148,7 @@ def test_the_whole_file_is_looked_at_and_not_only_its_beginning(tmp_path, monkey
     )
     with pytest.raises(MtkitError, match="line 1, byte 9") as caught:
         list(read_lines(tmp_path / "a.de"))
-    assert "convert those alone" in caught.value.hint
+    assert "convert only those" in caught.value.hint
 
 
 @pytest.mark.parametrize(("lang", "encoding", "text"), TEXTS)
