@@ -309,7 +309,7 @@ def test_no_score_downloads_anything(monkeypatch, tmp_path):
     import sacrebleu.utils
 
     monkeypatch.setattr(sacrebleu.utils, "SACREBLEU_DIR", str(tmp_path))
-    with pytest.raises(MtkitError, match="not on this machine") as caught:
+    with pytest.raises(MtkitError, match="is missing; mtkit does not download") as caught:
         evaluate(["a"], ["a"], tokenize="flores200")
     assert "char" in caught.value.hint
     assert list(tmp_path.iterdir()) == []
