@@ -27,9 +27,9 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "translate": Command(
-        "translate {input_path} -m {model_dirs} -o {output_path} --alignments {alignments_path} --prefix-file {prefix_path} "
+        "translate {input_path} -m {model_dirs} -o {output_path} --alignments {alignments} --prefix-file {prefix_path} "
         "--constraints {constraints_path} --replace-unk --unk-dictionary {unk_dictionary_path}",
-        ("output_path", "alignments_path"),
+        ("output_path", "alignments"),
     ),
     "score": Command(
         "score {src_path} {tgt_path} -m {model_dirs} -o {output_path}", ("output_path",)
@@ -137,7 +137,7 @@ def fill(line, **chosen):
                     "output_paths",
                     "output_path",
                     "dropped_path",
-                    "alignments_path",
+                    "alignments",
                     *OUT_DIRECTORIES,
                 )
                 and not path.exists()
