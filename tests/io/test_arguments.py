@@ -90,5 +90,5 @@ def test_paths_may_be_texts(recipe, tmp_path):
     clean_corpus(recipe, str(tmp_path / "o.tsv"))
     assert (tmp_path / "o.en").read_text(encoding="utf-8") == "I go to school\n"
     assert (tmp_path / "o.tsv").read_text(encoding="utf-8") == "나는 학교에 간다\tI go to school\n"
-    with pytest.raises(TypeError, match="out is neither one path nor two"):
+    with pytest.raises(TypeError, match="out must be one path or two"):
         clean_corpus(recipe, 5)  # pyright: ignore[reportArgumentType]
