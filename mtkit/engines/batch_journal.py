@@ -1,4 +1,4 @@
-"""Finished batches kept in a file, so that an interrupted translation loses no more than the batches in progress."""
+"""A file of finished batches: an interrupted translation loses only the batches in progress."""
 
 import hashlib
 import json
@@ -16,13 +16,14 @@ Found = list[list[Hypothesis]]
 
 
 class BatchJournal:
-    """The finished batches of some lines that are translated together.
+    """Finished batches of lines that are translated together.
 
-    A batch is known by its content: what is searched for and how. A search that is repeated with the same lines makes the same batches and gets
-    the results of those that are here. Records that were written only in part, as by a process that was killed, are ignored.
+    A batch is identified by its content: sources and settings. A search repeated with the same
+    lines forms the same batches and gets the results that are stored here. Incomplete records, such
+    as those of a killed process, are ignored.
 
     Args:
-        path: The file; made with the first batch.
+        path: The file; created with the first batch.
     """
 
     def __init__(self, path: Path) -> None:
@@ -52,7 +53,7 @@ class BatchJournal:
 
     @staticmethod
     def key(*content: Any) -> str:
-        """The key of a batch: sources, settings, and whatever else decides the result."""
+        """Return the key of a batch, given everything that its result depends on."""
         return hashlib.blake2b(repr(content).encode(), digest_size=16).hexdigest()
 
     def get(self, key: str) -> Found | None:
@@ -65,7 +66,7 @@ class BatchJournal:
         )
 
     def add(self, key: str, found: Found) -> None:
-        """Keep the result of a batch, unless it is kept already.
+        """Store the result of a batch, unless it is stored already.
 
         Raises:
             MtkitError: The file cannot be written.
@@ -89,10 +90,10 @@ class BatchJournal:
                     self.path.parent.mkdir(exist_ok=True)
                 except (
                     FileNotFoundError
-                ):  # another process has finished the work, and removed the folder
+                ):  # another process has finished the work and removed the directory
                     return
                 self._stream = self.path.open("ab", buffering=0)
-            # The line feed before it ends a record that another process did not finish.
+            # The leading line feed ends a record that another process did not finish.
             self._stream.write(b"\n%08x %b\n" % (zlib.crc32(record), record))
 
 

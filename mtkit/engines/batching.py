@@ -1,19 +1,23 @@
-"""Which sentences are translated together: those of one length, padding counted, or of similar ones; on a GPU, as many as there is room for."""
+"""Grouping of sentences into batches.
+
+On a CPU a batch has sentences of one padded length or of similar lengths; on a GPU as many as fit.
+"""
 
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
 
-_FEW = 16
-"""Batches smaller than this are not made for the sake of more workers."""
+_MIN_ROWS = 16
+"""Batches are not made smaller than this to keep more workers busy."""
 
 
 def pair_batches(lengths: Sequence[tuple[int, int]], max_tokens: int) -> list[list[int]]:
-    """Cut pairs into batches with sources of one length and targets of one length each, the longest first.
+    """Group pairs whose sources have one length and whose targets have one length, longest first.
 
     Args:
-        lengths: Positions of each source and its target, as they will be padded.
-        max_tokens: Most positions of the longer side in a batch; a pair longer than this makes a batch of its own.
+        lengths: Padded length of each source and its target.
+        max_tokens: Maximum positions of the longer side in a batch; a longer pair is a batch of its
+            own.
     Returns:
         Indices into `lengths`, each once.
     """
@@ -28,12 +32,13 @@ def pair_batches(lengths: Sequence[tuple[int, int]], max_tokens: int) -> list[li
 
 
 def length_batches(lengths: Sequence[int], max_tokens: int, n_workers: int = 1) -> list[list[int]]:
-    """Cut into batches of one length each and at most `max_tokens` positions, the longest first; those of one length are about equally large.
+    """Group sentences of one length, longest first; a length's batches are about equally large.
 
     Args:
-        lengths: Positions of each sentence, as it will be padded.
-        max_tokens: A sentence longer than this makes a batch of its own.
-        n_workers: How many batches are worked on at a time; of each length there are so many, or a multiple, unless they would be small.
+        lengths: Padded length of each sentence.
+        max_tokens: Maximum positions in a batch; a longer sentence is a batch of its own.
+        n_workers: Batches processed at a time; the number of batches of a length is a multiple of
+            it, unless they would be small.
     Returns:
         Indices into `lengths`, each once.
     """
@@ -44,7 +49,7 @@ def length_batches(lengths: Sequence[int], max_tokens: int, n_workers: int = 1) 
     for length, rows in sorted(by_length.items(), reverse=True):
         n_batches = -(-len(rows) // max(max_tokens // length, 1))
         n_shared = -(-n_batches // n_workers) * n_workers
-        if len(rows) >= _FEW * n_shared:
+        if len(rows) >= _MIN_ROWS * n_shared:
             n_batches = n_shared
         bounds = [len(rows) * k // n_batches for k in range(n_batches + 1)]
         batches += [rows[start:end] for start, end in pairwise(bounds)]
@@ -52,11 +57,11 @@ def length_batches(lengths: Sequence[int], max_tokens: int, n_workers: int = 1) 
 
 
 def full_batches(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
-    """Cut into as few batches of at most `max_tokens` positions as can be, padding to the longest counted; the longest first.
+    """Group sentences into as few batches as possible, longest first.
 
     Args:
         lengths: As in `length_batches`.
-        max_tokens: As in `length_batches`.
+        max_tokens: Maximum positions in a batch, counting padding to its longest sentence.
     Returns:
         Indices into `lengths`, each once.
     """
@@ -71,12 +76,14 @@ def full_batches(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
 
 
 def mixed_batches(lengths: Sequence[int], max_tokens: int, n_workers: int = 1) -> list[list[int]]:
-    """Cut into batches of similar lengths and about `max_tokens` positions at most, the longest first; they are about equally large.
+    """Group sentences of similar lengths, longest first, into batches of about equal size.
 
     Args:
-        lengths: Positions of each sentence.
-        max_tokens: A sentence longer than this makes a batch of its own.
-        n_workers: How many batches are worked on at a time; there are so many, or a multiple, unless they would be small.
+        lengths: Padded length of each sentence.
+        max_tokens: Approximate maximum of positions in a batch; a longer sentence is a batch of its
+            own.
+        n_workers: Batches processed at a time; the number of batches is a multiple of it, unless
+            they would be small.
     Returns:
         Indices into `lengths`, each once.
     """
@@ -84,7 +91,7 @@ def mixed_batches(lengths: Sequence[int], max_tokens: int, n_workers: int = 1) -
     total = sum(lengths)
     n_batches = -(-total // max_tokens)
     n_shared = -(-n_batches // n_workers) * n_workers
-    if len(order) >= _FEW * n_shared:
+    if len(order) >= _MIN_ROWS * n_shared:
         n_batches = n_shared
     batches: defaultdict[int, list[int]] = defaultdict(list)
     end = 0

@@ -9,7 +9,7 @@ from mtkit.model.positions import SinusoidalPositions, sinusoidal_positions
 class PositionTable(nn.Module):
     """Takes the place of `SinusoidalPositions` in search, where a step has one position only.
 
-    Computing one vector takes a dozen operations on a few numbers; reading it from a table takes one.
+    Computing one vector takes a dozen operations on a few numbers; reading it takes one.
     """
 
     def __init__(self, d_model: int) -> None:

@@ -23,10 +23,13 @@ _DTYPES: dict[Precision, torch.dtype] = {
 
 
 def choose_dtype(precision: SearchPrecision, device: torch.device) -> torch.dtype:
-    """The number format of a precision on a device; auto is bf16 on a GPU that has it, float32 elsewhere. All but the products of int8 is float32.
+    """Return the dtype of a precision on a device.
+
+    auto is bf16 on a GPU that supports it, float32 elsewhere. With int8, everything but the
+    products is float32.
 
     Raises:
-        MtkitError: The precision is unknown; or fp16 is asked for without a GPU, or int8 with one.
+        MtkitError: The precision is unknown, or the device does not support it.
     """
     if precision not in get_args(SearchPrecision):
         raise MtkitError(
@@ -36,7 +39,7 @@ def choose_dtype(precision: SearchPrecision, device: torch.device) -> torch.dtyp
     if precision == "int8":
         if device.type != "cpu" or not can_quantize():
             raise MtkitError(
-                "int8 is for a CPU, and a build of torch that has it",
+                "int8 needs a CPU and a build of PyTorch that supports it",
                 "choose another precision, or --device cpu",
             )
         _warn_of_slow_cpu("int8")
@@ -48,9 +51,7 @@ def choose_dtype(precision: SearchPrecision, device: torch.device) -> torch.dtyp
             else torch.float32
         )
     if precision == "fp16" and device.type != "cuda":
-        raise MtkitError(
-            f"fp16 is asked for, but the device is {device.type}", "use bf16 or float32, or a GPU"
-        )
+        raise MtkitError(f"fp16 needs a GPU, not the device {device.type}", "use bf16 or float32")
     if precision == "bf16" and device.type == "cpu":
         _warn_of_slow_cpu("bf16")
     return _DTYPES[precision]
@@ -58,36 +59,42 @@ def choose_dtype(precision: SearchPrecision, device: torch.device) -> torch.dtyp
 
 @cache
 def _warn_of_slow_cpu(precision: SearchPrecision) -> None:
-    """Log once that the processor lacks the instructions for a number format; systems that do not list them are trusted."""
+    """Log once that the processor lacks the instructions for a precision.
+
+    If the system does not list its instructions, nothing is logged.
+    """
     if cpu_flags() and precision == "bf16" and not cpu_has_bf16():
         logger.warning(
-            "this processor has no bf16 instructions (AVX512-BF16 or AMX): bf16 is slower than float32 here"
+            "this processor lacks bf16 instructions (AVX512-BF16 or AMX), "
+            "so bf16 is slower than float32"
         )
     if cpu_flags() and precision == "int8" and not cpu_has_int8():
         logger.warning(
-            "this processor has no VNNI or AMX: int8 takes inputs of 7 bits, and is slower and less exact than with them"
+            "this processor lacks VNNI and AMX instructions, so int8 uses 7-bit inputs and is "
+            "slower and less exact"
         )
 
 
 def describe_placement(precision: SearchPrecision, device: torch.device) -> str:
-    """Number format and device for people, as in `float32 on the CPU`."""
+    """Describe precision and device, as in `float32 on the CPU`."""
     return f"{precision_name(precision, device)} on {describe_device(device)}"
 
 
 def precision_name(precision: SearchPrecision, device: torch.device) -> SearchPrecision:
-    """The number format by name, also where it is chosen by the device."""
+    """Return the name of a precision, with auto resolved for the device."""
     if precision != "auto":
         return precision
     return next(name for name, dtype in _DTYPES.items() if dtype == choose_dtype(precision, device))
 
 
 def choose_training_dtype(precision: Precision, device: torch.device) -> torch.dtype:
-    """The number format of the products in training: as `choose_dtype`, but auto is bf16 on a CPU too that multiplies it in hardware.
+    """Return the dtype of the products in training.
 
-    Control runs in float32 were no better (docs/experiments.md). Translation stays in float32 there.
+    As `choose_dtype`, but auto is bf16 also on a CPU with bf16 instructions. Control runs in
+    float32 were no better (docs/experiments.md). There, translation stays in float32.
 
     Raises:
-        MtkitError: fp16 is asked for without a GPU.
+        MtkitError: fp16 without a GPU.
     """
     if precision == "auto" and device.type == "cpu" and cpu_has_bf16():
         return torch.bfloat16
@@ -95,5 +102,5 @@ def choose_training_dtype(precision: Precision, device: torch.device) -> torch.d
 
 
 def autocast(dtype: torch.dtype, device: torch.device) -> AbstractContextManager[object]:
-    """A context in which matrix products are made in `dtype`; weights and sums stay float32."""
+    """Return a context that computes matrix products in `dtype`; weights and sums stay float32."""
     return nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype)

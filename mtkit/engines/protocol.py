@@ -1,4 +1,4 @@
-"""The interface between translation and search: a request for hypotheses, and an engine that answers it."""
+"""The interface between translation and search: engines answer requests for hypotheses."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ class SearchRequest:
     on_batch: Callable[[list[int]], None] = ignore_progress
     """Called with the indices of sources whenever some of them are finished."""
     journal: BatchJournal | None = None
-    """Where finished batches are saved, and looked up before they are searched."""
+    """Stores finished batches, and is looked up before a batch is searched."""
 
     def constraints_of(self, indices: Sequence[int]) -> list[Constraints] | None:
         """Return the constraints of some sources; None if the request has none."""
@@ -49,8 +49,8 @@ class Engine(Protocol):
     def search(self, request: SearchRequest) -> list[list[Hypothesis]]:
         """Return the n best hypotheses of each source, in order.
 
-        Where a constraint begins with hidden tokens, such as a language tag, the hypotheses are
-        returned without them.
+        Hidden tokens at the start of a prefix, such as a language tag, are removed from the
+        hypotheses.
 
         Raises:
             MtkitError: The engine does not support these settings, or the constraints cannot be

@@ -6,10 +6,10 @@ from mtkit.errors import MtkitError
 
 
 def choose_device(device: str) -> torch.device:
-    """The device of a name such as cpu or cuda:1; auto is the first GPU, or the CPU where there is none.
+    """Return the device of a name such as cpu or cuda:1; auto is the first GPU, else the CPU.
 
     Raises:
-        MtkitError: There is no such device.
+        MtkitError: The device is not available.
     """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -18,24 +18,25 @@ def choose_device(device: str) -> torch.device:
         torch.empty(0, device=chosen)
     except (RuntimeError, AssertionError, NotImplementedError, TypeError):
         raise MtkitError(
-            f"device {device} is not here, or torch cannot use it",
+            f"device {device} is not available",
             "choose cpu, cuda or cuda:N, or auto",
         ) from None
     if chosen.type == "cuda":
-        # cuDNN plans for a tenth of a second for each new shape of attention, and sentences come in all of them.
+        # cuDNN plans for a tenth of a second for each new shape of attention, and there are many.
         torch.backends.cuda.enable_cudnn_sdp(False)
     return chosen
 
 
 def own_device(device: str, number: int, n_local: int) -> torch.device:
-    """The device of one of several processes on a machine; of GPUs each takes its own.
+    """Return the device of one of several processes on a machine; each uses a GPU of its own.
 
     Args:
         device: cpu, cuda or auto.
-        number: Of the process among those on this machine, from 0.
-        n_local: How many these are.
+        number: Index of the process on this machine, from 0.
+        n_local: Number of processes on this machine.
     Raises:
-        MtkitError: There is no such device, it is one GPU, or there are fewer GPUs than processes.
+        MtkitError: The device is not available, it is one GPU, or there are fewer GPUs than
+            processes.
     """
     chosen = choose_device(device)
     if chosen.type != "cuda" or (n_local < 2 and chosen.index is not None):
@@ -55,5 +56,5 @@ def own_device(device: str, number: int, n_local: int) -> torch.device:
 
 
 def describe_device(device: torch.device) -> str:
-    """The CPU, or the name of a GPU."""
+    """Return `the CPU`, or the name of a GPU."""
     return "the CPU" if device.type == "cpu" else torch.cuda.get_device_name(device)

@@ -13,7 +13,7 @@ from mtkit.model.dropout import Dropout
 
 
 class FeedForward(nn.Module):
-    """The two-layer network that is applied to every position (Vaswani et al. 2017, section 3.3)."""
+    """The two-layer network applied to every position (Vaswani et al. 2017, section 3.3)."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -121,7 +121,7 @@ class EncoderLayer(Layer):
         self.feed_forward = Sublayer(config, FeedForward(config))
 
     def forward(self, x_BSD: Tensor, may_attend_B11S: Tensor | None) -> Tensor:
-        """Transform the source. Shape (B, S, D) in and out; `may_attend_B11S` is False on padding."""
+        """Transform the source. Shape (B, S, D) in and out; the mask is False on padding."""
         if self.draw_skip():
             return self.skip(x_BSD)
         return self.feed_forward(self.self_attention(x_BSD, may_attend_B11S))

@@ -1,6 +1,6 @@
 """Position encodings: sinusoidal, learned and rotary.
 
-Each module takes the positions of its Q queries as a tensor of shape (Q,), or of shape (1,) when all
+Each module takes the positions of its Q queries as a tensor of shape (Q,), or of shape (1,) if all
 queries share one position. By default they are 0, 1, 2, ...
 """
 

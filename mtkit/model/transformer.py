@@ -1,4 +1,4 @@
-"""The Transformer (Vaswani et al. 2017, arXiv:1706.03762), used for training, scoring and search."""
+"""The Transformer (Vaswani et al. 2017, arXiv:1706.03762), for training, scoring and search."""
 
 from typing import NamedTuple, cast
 
@@ -134,7 +134,7 @@ class Transformer(nn.Module):
         return self.decoder_norm(x_BTD), log_weights_BTS
 
     def logits(self, states: Tensor) -> Tensor:
-        """Return unnormalised log-probabilities of the target tokens. Shape (..., D) to (..., V)."""
+        """Return unnormalised log-probabilities of target tokens. Shape (..., D) to (..., V)."""
         if self.output is None:
             return F.linear(states, self.tgt_embedding.weight)
         return self.output(states)

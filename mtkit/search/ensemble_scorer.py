@@ -244,7 +244,7 @@ class EnsembleScorer(StepScorer[EnsembleState]):
         )
 
     def _padded_length(self, n_tokens: int) -> int:
-        """Return the length of a source with EOS and padding; learned positions may limit padding."""
+        """Return the length of a source with EOS and padding; learned positions limit padding."""
         return max(n_tokens + 1, min(padded_length(n_tokens + 1), self.max_length or sys.maxsize))
 
     def _padded(self, sources: list[list[int]], length: int) -> Tensor:

@@ -1,9 +1,8 @@
-"""Teacher forcing: what models say of translations that are given."""
+"""Teacher forcing: probabilities and attention of given translations."""
 
 import math
 import sys
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -11,9 +10,8 @@ from torch import Tensor
 from mtkit.config.model import AlignmentHead
 from mtkit.model.transformer import Transformer
 from mtkit.search.padding import coarse_length, padded_length
+from mtkit.search.scorer import Averaging
 from mtkit.tokenizer.special_ids import SpecialIds
-
-Ensemble = Literal["mean", "log_mean"]
 
 _ROWS_PER_CHUNK = 512
 
@@ -22,7 +20,8 @@ class TeacherForcedScorer:
     """Reads sources and given targets in one pass of the full decoder.
 
     Args:
-        models: In evaluation mode, on one device; the probabilities of several are averaged at each token, as `EnsembleScorer` does.
+        models: In evaluation mode, on one device; the probabilities of several are averaged at each
+            token, as in `EnsembleScorer`.
         src_special: Special ids of the source.
         tgt_special: Special ids of the target.
     """
@@ -36,16 +35,20 @@ class TeacherForcedScorer:
             model.config.max_positions for model in models if model.config.positions == "learned"
         ]
         self.max_positions = min(limits, default=None)
-        """Most tokens of a source and of a target, EOS counted; None if there is no limit."""
+        """Maximum length of a source and of a target, EOS included; None if there is no limit."""
 
     @property
     def device(self) -> torch.device:
-        """Where the models are."""
+        """The device of the models."""
         return self.models[0].output_weight.device
 
     def pair_lengths(self, source: list[int], target: list[int]) -> tuple[int, int]:
-        """Positions of both sides, padding counted: on a CPU, a pair's last bits depend on it alone if only pairs of equal lengths share a batch."""
-        # A GPU makes no such promise, and likes large batches.
+        """Return the padded lengths of both sides.
+
+        On a CPU, a pair's last bits do not depend on other pairs if all pairs of a batch have the
+        same padded lengths.
+        """
+        # On a GPU nothing is promised about the last bits, and large batches are faster.
         padded = padded_length if self.device.type == "cpu" else coarse_length
         return padded(len(source) + 1), padded(len(target) + 1)
 
@@ -54,16 +57,17 @@ class TeacherForcedScorer:
         self,
         sources: Sequence[list[int]],
         targets: Sequence[list[int]],
-        ensemble: Ensemble = "mean",
+        ensemble: Averaging = "mean",
     ) -> list[list[float]]:
-        """Natural logarithm of the probability of each target token after those before it, EOS included.
+        """Compute the log-probability of each target token given the previous ones, EOS included.
 
         Args:
             sources: Token ids without EOS, one batch.
             targets: Token ids without BOS and EOS, as many.
-            ensemble: Of several models, whether their probabilities are averaged, or their log-probabilities, made to sum to 1 again (log_mean).
+            ensemble: Average of several models: of their probabilities (mean), or of their
+                log-probabilities, renormalised (log_mean).
         Returns:
-            For each pair one more number than the target has tokens.
+            For each pair the natural logarithms, one more than the target has tokens.
         """
         src_BS, tgt_in_BT = self._pad_sources(sources), self._pad_targets(targets)
         lengths = [len(target) + 1 for target in targets]
@@ -77,7 +81,7 @@ class TeacherForcedScorer:
             model.decode_states(tgt_in_BT, model.encode(src_BS))[is_token_BT]
             for model in self.models
         ]
-        # The logits of all tokens at a time would be the largest tensor by far.
+        # The logits of all tokens at once would be the largest tensor by far.
         chunks = zip(
             *(states.split(_ROWS_PER_CHUNK) for states in states_ND),
             wanted_N.split(_ROWS_PER_CHUNK),
@@ -95,15 +99,16 @@ class TeacherForcedScorer:
         targets: Sequence[list[int]],
         heads: Sequence[AlignmentHead],
     ) -> Tensor:
-        """How much the decoder looks at each source position when it has read the target up to each position.
+        """Compute the decoder's attention to the source at each target position.
 
         Args:
             sources: As for `log_probs`.
             targets: As for `log_probs`.
-            heads: Whose attention, of each model; of several models it is averaged.
+            heads: Head of each model; the attention of several models is averaged.
         Returns:
-            Weights of shape (B, T, S). Position t of the target has read t tokens and predicts the next one, EOS at last; EOS is also the last
-            position of a source. Padding has weight 0 in the source, and any in the target.
+            Weights of shape (B, T, S). Position t of the target has read t tokens and predicts the
+            next one, at the end EOS; EOS is also the last position of a source. Padding has weight
+            0 in the source; rows of padding in the target are arbitrary.
         """
         src_BS, tgt_in_BT = self._pad_sources(sources), self._pad_targets(targets)
         weights = [
@@ -113,13 +118,13 @@ class TeacherForcedScorer:
         T, S = (max(map(len, side)) + 1 for side in (targets, sources))
         return torch.stack(weights).mean(0)[:, :T, :S].cpu()
 
-    def _pick(self, states_RD: list[Tensor], wanted_R: Tensor, ensemble: Ensemble) -> Tensor:
+    def _pick(self, states_RD: list[Tensor], wanted_R: Tensor, ensemble: Averaging) -> Tensor:
         logits_RV = [
             model.logits(states).float()
             for model, states in zip(self.models, states_RD, strict=True)
         ]
         if ensemble == "log_mean" and len(logits_RV) > 1:
-            # A logit is a log-probability but for a constant of its row.
+            # A logit is a log-probability plus a constant per row.
             logits_RV = [torch.stack(logits_RV).mean(0)]
         picked_R = [
             logits.log_softmax(1).gather(1, wanted_R[:, None])[:, 0] for logits in logits_RV
@@ -131,7 +136,7 @@ class TeacherForcedScorer:
         )
 
     def _padded_length(self, n_positions: int) -> int:
-        # With learned positions there may be no room for all padding.
+        # Learned positions may limit the padding.
         return max(n_positions, min(padded_length(n_positions), self.max_positions or sys.maxsize))
 
     def _pad_sources(self, sources: Sequence[list[int]]) -> Tensor:

@@ -1,4 +1,4 @@
-"""What this machine's processor can do in hardware, and how it is shared out."""
+"""Features of the processor, and the threads of numpy."""
 
 from contextlib import AbstractContextManager
 from functools import cache
@@ -11,7 +11,7 @@ _INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8"}
 
 @cache
 def cpu_flags() -> frozenset[str]:
-    """The names of its features, as far as Linux tells."""
+    """Return the processor's feature flags; an empty set if the system does not list them."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -20,26 +20,27 @@ def cpu_flags() -> frozenset[str]:
 
 
 def cpu_has_bf16() -> bool:
-    """Whether it multiplies bf16 numbers."""
+    """Return whether the processor has instructions for bf16 products."""
     return not _BF16_FLAGS.isdisjoint(cpu_flags())
 
 
 def cpu_has_int8() -> bool:
-    """Whether it multiplies 8-bit integers and adds up in 32 bits at once."""
+    """Return whether the processor multiplies 8-bit integers and sums in 32 bits at once."""
     return not _INT8_FLAGS.isdisjoint(cpu_flags())
 
 
 def one_thread_for_numpy() -> AbstractContextManager[Any]:
-    """As long as it is entered, each product of numpy's takes one thread, also in forks that are made meanwhile.
+    """Return a context in which each numpy product uses one thread, also in forks made meanwhile.
 
-    Else a large one takes all cores, though every worker has one already; and it may add up in another order.
+    Otherwise a large product uses all cores although every worker already has one, and it may sum
+    in another order.
     """
     return _numpy_libraries().limit(limits=1)
 
 
 @cache
 def _numpy_libraries() -> Any:
-    import numpy as np  # noqa: F401 - what is not loaded is not found
+    import numpy as np  # noqa: F401 - only loaded libraries are found
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController().select(user_api="blas")

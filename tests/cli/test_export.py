@@ -98,7 +98,7 @@ def test_mistakes_are_told(mtkit, model_dir, tmp_path):
     assert outcome.status == 1
     assert "computes no word alignments" in outcome.err
     outcome = mtkit("translate", "-", "-m", out, "--sampling", stdin="나\n")
-    assert "CTranslate2 does not have these, or not as mtkit has them: sampling" in outcome.err
+    assert "CTranslate2 does not support these, or not in the same way: sampling" in outcome.err
 
 
 def test_without_the_package(mtkit, monkeypatch, tmp_path):

@@ -301,7 +301,7 @@ def exchange(texts):
             "exchange the two files",
         ),
         (None, ("-", "train.en"), "read only once", "save it"),
-        (None, ("train.ko", "train.en", "--device", "cuda:99"), "cuda:99 is not here", "cpu"),
+        (None, ("train.ko", "train.en", "--device", "cuda:99"), "cuda:99 is not available", "cpu"),
     ],
 )
 def test_bad_input_is_one_clear_line_and_writes_nothing(mtkit, texts, spoil, files, message, hint):

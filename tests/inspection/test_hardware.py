@@ -24,7 +24,7 @@ def test_memory_is_what_the_system_says():
 
 
 def test_a_device_that_is_not_there():
-    with pytest.raises(MtkitError, match="cuda:99 is not here"):
+    with pytest.raises(MtkitError, match="cuda:99 is not available"):
         detect_machine("cuda:99")
 
 

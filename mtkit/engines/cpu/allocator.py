@@ -1,4 +1,4 @@
-"""How the C library hands out memory."""
+"""Settings of the memory allocator and of oneDNN's cache of kernels."""
 
 import contextlib
 import ctypes
@@ -11,20 +11,23 @@ _MADV_HUGEPAGE = 14
 _MANY_VALUES = 1 << 20
 """4,096 positions of width 256."""
 SEARCH_KERNELS = 32
-"""Compiled kernels that a search keeps: with this many it takes no more CPU time than with the default of 1,024 (docs/experiments.md)."""
+"""Compiled kernels that a search keeps: as fast as with the default of 1,024
+(docs/experiments.md)."""
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep freed memory for the next tensor instead of giving it back to the system.
+    """Let glibc keep freed memory for the next tensor instead of returning it to the system.
 
-    A step of training or search on a CPU frees and allocates the same large tensors again and again; each return to the system costs a page
-    fault for every 4 KiB at the next use, a tenth of the step and more. Elsewhere than on glibc this does nothing.
+    A step of training or search on a CPU frees and allocates the same large tensors repeatedly.
+    Each return to the system costs a page fault per 4 KiB at the next use, a tenth of the step or
+    more.
+    Without glibc this does nothing.
     """
     if not sys.platform.startswith("linux"):
         return
     try:
         libc = ctypes.CDLL("libc.so.6")
-        # No separate mappings, which go back at once, and no trimming of the heap.
+        # No separate mappings, which are returned at once, and no trimming of the heap.
         libc.mallopt(_M_MMAP_MAX, 0)
         libc.mallopt(_M_TRIM_THRESHOLD, _KEEP_BYTES)
     except (OSError, AttributeError):
@@ -32,14 +35,16 @@ def keep_freed_memory() -> None:
 
 
 def bound_kernel_caches(n_kernels: int | None = SEARCH_KERNELS) -> None:
-    """Limit the compiled kernels that are kept for the shapes of matrix products; call before the first product of the process.
+    """Limit the number of compiled kernels that are kept for the shapes of matrix products.
 
-    oneDNN keeps a kernel for each shape, and nearly every batch has its own: 1,024 of them take hundreds of megabytes, and as each lies between
-    freed tensors, they scatter the heap by as much again. Torch keeps descriptions of them besides, which save no work. Capacities that the
-    environment sets are kept (docs/experiments.md).
+    Call before the first product of the process. oneDNN keeps a kernel for each shape, and nearly
+    every batch has its own: 1,024 kernels take hundreds of megabytes, and as they are allocated
+    between freed tensors, they fragment the heap by as much again. Torch also keeps descriptions of
+    them, which save no work. Capacities set in the environment are respected
+    (docs/experiments.md).
 
     Args:
-        n_kernels: How many kernels are kept; None is oneDNN's default.
+        n_kernels: Number of kernels to keep; None is oneDNN's default.
     """
     os.environ.setdefault("LRU_CACHE_CAPACITY", "1")
     if n_kernels is not None:
@@ -47,26 +52,30 @@ def bound_kernel_caches(n_kernels: int | None = SEARCH_KERNELS) -> None:
 
 
 def training_kernels(n_values: int) -> int | None:
-    """Return how many kernels training keeps: those that the layers of one update share, where compiling one takes next to no time beside using it.
+    """Return how many kernels training keeps; None is oneDNN's default.
+
+    With large activations, compiling a kernel takes next to no time compared with using it, so
+    those shared by the layers of one update are enough.
 
     Args:
-        n_values: Values of the largest activations, positions of a batch times width.
+        n_values: Values of the largest activations: positions of a batch times width.
     """
     return 32 if n_values >= _MANY_VALUES else None
 
 
 def give_back_freed_memory() -> None:
-    """Give freed memory back to the system after all, where it is kept. Elsewhere than on glibc this does nothing."""
+    """Return freed memory to the system, after all. Without glibc this does nothing."""
     if sys.platform.startswith("linux"):
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def use_huge_pages(n_bytes: int = 1 << 29) -> None:
-    """Let the heap of this process lie in pages of 2 MiB, as far as it will have grown by so many bytes.
+    """Use pages of 2 MiB for the heap of this process, for its next `n_bytes` of growth.
 
-    Weights and caches of a search are read from end to end at every step; with pages of 4 KiB the processor looks up the place of each. What is not
-    used takes no memory. Elsewhere than on Linux with glibc this does nothing.
+    A search reads weights and caches from end to end at every step; with pages of 4 KiB the
+    processor has to look up the address of each page. Unused pages take no memory. Without Linux
+    and glibc this does nothing.
     """
     if not sys.platform.startswith("linux"):
         return

@@ -1,4 +1,4 @@
-"""Weights laid out for search on a CPU, where they no longer change: float32 and bf16 by oneDNN, or int8."""
+"""Linear layers with packed weights for search on a CPU: float32 and bf16 by oneDNN, or int8."""
 
 import warnings
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from mtkit.workers.cpu_info import cpu_has_int8
 
 
 def _direct(op: Any) -> Callable[..., Tensor]:
-    """An operator without what torch does in Python at each call, which takes a third as long as a small product."""
+    """Skip torch's Python code of each call, which takes a third as long as a small product."""
     return getattr(op, "_op", op)
 
 
@@ -21,41 +21,46 @@ _multiply = _direct(
     torch.ops.mkldnn._linear_pointwise.default if _has_onednn else torch.ops.aten.linear.default
 )
 _TYPICAL_ROWS = 320
-"""Rows of a step of beam search, for which the layout is chosen."""
+"""Rows of a step of beam search; oneDNN chooses the layout for them."""
 _multiply_int8 = _direct(torch.ops.quantized.linear_dynamic.default)
 _multiply_int8_relu = _direct(torch.ops.quantized.linear_relu_dynamic.default)
 _MANY_WEIGHTS, _MANY_ROWS = 1 << 18, 48
-"""From both on oneDNN's int8 products are the faster ones, else FBGEMM's; the weights are those of 256 times 1024."""
+"""Thresholds from which oneDNN's int8 products are faster than FBGEMM's: a 256 x 1024 matrix, and
+rows of the input."""
 
 
 class PackedLinear(Protocol):
-    """A linear layer ready for use."""
+    """A linear layer with packed weights."""
 
     min_rows: int
-    """Fewer are multiplied as so many."""
+    """Fewer rows are padded to this number."""
 
     def __call__(self, x: Tensor, relu: bool = False) -> Tensor:
-        """x times the weight transposed, plus the bias, then ReLU if wanted. Shape (..., in) to (..., out)."""
+        """Multiply x by the transposed weight, add the bias and apply ReLU if requested.
+
+        Shape (..., in) to (..., out).
+        """
         ...
 
 
 def with_rows(x_RK: Tensor, n_rows: int) -> Tensor:
-    """With zeros below, if there are fewer rows than that."""
+    """Pad with rows of zeros, if there are fewer rows than that."""
     n_more = n_rows - x_RK.size(0)
     return F.pad(x_RK, (0, 0, 0, n_more)) if n_more > 0 else x_RK
 
 
 class OneDnnLinear:
-    """A linear layer of float32 or bf16 numbers in the layout that oneDNN multiplies fastest.
+    """A linear layer in float32 or bf16, in the layout that oneDNN multiplies fastest.
 
-    Each row of the result depends on that row of the input alone, to the bit, whatever rows stand beside it.
+    Each row of the result depends on that row of the input alone, to the bit.
 
     Args:
         weight: Shape (out, in).
         bias: Shape (out,), or None.
     """
 
-    # For fewer oneDNN has another routine, which reads the weights more slowly, and may add up in another order.
+    # For fewer rows oneDNN has another routine, which reads the weights more slowly and may sum in
+    # another order.
     min_rows = 4
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
@@ -73,15 +78,15 @@ class OneDnnLinear:
 
 
 class Int8Linear:
-    """A linear layer of 8-bit integers: weights with a scale for each output, inputs with a scale that is found anew each time.
+    """A linear layer in int8: weights have a scale per output, inputs are quantized at each call.
+
+    A layer must be called always with ReLU or always without: oneDNN remembers the first call.
 
     Args:
         weight: In float32. Shape (out, in).
         bias: Shape (out,), or None.
-        by_row: Give each row of the input a scale of its own, so that it is multiplied alike whatever rows stand beside it. Otherwise all share
-            one, which is a quarter faster.
-
-    A layer is called always with ReLU or always without: oneDNN remembers what the first call wanted.
+        by_row: Give each row of the input a scale of its own, so that its result does not depend on
+            other rows. Otherwise all rows share one scale, which is a quarter faster.
     """
 
     min_rows = 1
@@ -92,9 +97,8 @@ class Int8Linear:
         self._by_row = by_row
         scales = (weight.abs().amax(1) / 127.0).clamp_min(1e-12).double()
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # torch speaks of another package that is to replace this one day
+            # Torch announces another package that will replace this function.
+            warnings.simplefilter("ignore")
             quantized = torch.quantize_per_channel(
                 weight, scales, torch.zeros(len(scales), dtype=torch.long), 0, torch.qint8
             )
@@ -106,7 +110,7 @@ class Int8Linear:
                 if is_large and not by_row
                 else self._for_many
             )
-        # Without VNNI two products are added in 16 bits, where 8-bit inputs overflow.
+        # Without VNNI, pairs of products are added in 16 bits, where 8-bit inputs overflow.
         self._has_7_bits = not cpu_has_int8()
 
     def __call__(self, x: Tensor, relu: bool = False) -> Tensor:
@@ -120,11 +124,11 @@ class Int8Linear:
         x_RK = x.flatten(0, -2)
         R, K = x_RK.shape
         largest_R1 = x_RK.abs().amax(1, keepdim=True).clamp_min_(1e-12)
-        # One more row holds 1 and -1, so that the scale which all rows share is always the same.
+        # One more row has 1 and -1, so that the scale shared by all rows is always the same.
         scaled = x_RK.new_zeros(R + 1, K)
         torch.div(x_RK, largest_R1, out=scaled[:R])
         scaled[R, 0], scaled[R, -1] = 1.0, -1.0
-        # The two libraries round differently, so that the number of rows must not choose between them.
+        # The two libraries round differently, so the number of rows must not choose between them.
         out_RN = _multiply_int8(scaled, self._for_many, self._has_7_bits)[:R] * largest_R1
         if self._bias is not None:
             out_RN += self._bias
@@ -143,7 +147,7 @@ def _prepack(engine: str, quantized: Tensor, bias: Tensor | None) -> torch.Scrip
 
 
 def can_pack(weight: Tensor) -> bool:
-    """Whether a weight can be laid out for oneDNN here: on a CPU, with oneDNN in this build of torch."""
+    """Return whether a weight can be packed: on a CPU, in float32 or bf16, with oneDNN."""
     return (
         _has_onednn
         and weight.device.type == "cpu"
@@ -152,5 +156,5 @@ def can_pack(weight: Tensor) -> bool:
 
 
 def can_quantize() -> bool:
-    """Whether this build of torch multiplies 8-bit integers on a CPU."""
+    """Return whether this build of torch multiplies 8-bit integers on a CPU."""
     return {"onednn", "fbgemm"} <= set(torch.backends.quantized.supported_engines)

@@ -52,7 +52,7 @@ class PackedFeedForward(Packed):
 
 
 def activated(inner: PackedLinear, x: Tensor, activation: str) -> Tensor:
-    """Apply the inner layer of a feed-forward network and its activation. Shape (..., D) to (..., F)."""
+    """Apply a feed-forward network's inner layer and activation. Shape (..., D) to (..., F)."""
     # ReLU costs nothing as a part of the product.
     return inner(x, relu=True) if activation == "relu" else activate(inner(x), activation)
 

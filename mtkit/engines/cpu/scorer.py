@@ -21,7 +21,7 @@ from mtkit.search.shortlist.shortlist import Shortlist
 from mtkit.tokenizer.special_ids import SpecialIds
 
 _DROP_EVERY, _MAX_SHARE_KEPT = 16, 0.75
-"""Every so many steps cached positions are dropped, if at most this share of them remains."""
+"""Cached positions are dropped every 16 steps, if at most three quarters of them remain."""
 _TOLERANCES = {"float32": 1e-3, "bf16": 0.1, "int8": 0.5}
 """Largest difference from the plain model, as `check_scorer` measures it."""
 

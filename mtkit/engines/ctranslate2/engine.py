@@ -34,16 +34,16 @@ _COMPUTE_TYPES = {
     "int8": "int8",
 }
 _BATCHES_AHEAD = 4
-"""Batches that are handed over for each worker before the first result is waited for."""
+"""Batches passed on per worker before the first result is awaited."""
 
 
 @dataclass(frozen=True)
 class _Batch:
-    """Sentences that are searched for in one call."""
+    """Sentences that are translated in one call."""
 
     indices: list[int]
     max_length: int
-    """Most pieces of a translation, EOS not counted."""
+    """Maximum number of tokens in a translation, EOS not included."""
 
 
 class CTranslate2Engine:
@@ -54,14 +54,14 @@ class CTranslate2Engine:
     - The probability of forbidden tokens (padding, BOS, EOS before the minimum length, repeated
       n-grams) is shared among the other tokens; in mtkit's search it is lost. The second search of
       the loop guard forbids repeated n-grams, so it may find another translation than mtkit's.
-    - A hypothesis that is cut at the maximum length has no EOS, and no cost of one.
+    - A hypothesis that is cut at the maximum length lacks EOS and its cost.
     - Where more hypotheses than the beam holds have ended, those beyond are dropped by
       length ** alpha, even under another length penalty.
 
     Args:
         exported: The model.
         translator: A `ctranslate2.Translator` that has loaded it.
-        n_workers: Batches that it translates at a time.
+        n_workers: Batches translated at a time.
     """
 
     def __init__(self, exported: ExportedModel, translator: Any, n_workers: int) -> None:
@@ -81,10 +81,11 @@ class CTranslate2Engine:
         """See `Engine`.
 
         Raises:
-            MtkitError: CTranslate2 does not have such a search; or its model gives no numbers.
+            MtkitError: CTranslate2 does not support the search, or the model's probabilities are
+                not numbers.
         """
         sources, config, constraints = request.sources, request.config, request.constraints
-        refuse_unknown_ways(config, constraints)
+        refuse_unsupported(config, constraints)
         limits = [
             limit - 1
             for limit in max_target_lengths(sources, config, self._max_length, constraints)
@@ -97,7 +98,7 @@ class CTranslate2Engine:
                 if any(len(hypothesis.token_ids) > limits[i] for hypothesis in hypotheses):
                     too_long.append(i)
             request.on_batch([i for i in batch.indices if i not in set(too_long)])
-        # A call has one maximum length for all. Few translations come near it.
+        # A call has one maximum length for all its sentences. Few translations come near it.
         by_limit: dict[int, list[int]] = {}
         for i in too_long:
             by_limit.setdefault(limits[i], []).append(i)
@@ -109,7 +110,7 @@ class CTranslate2Engine:
         return found
 
     def _batches(self, request: SearchRequest, limits: list[int]) -> list[_Batch]:
-        # The batches must suffice to keep all workers busy to the end.
+        # Enough batches to keep all workers busy to the end.
         sources, config = request.sources, request.config
         n_positions = sum(len(source) + 1 for source in sources) * config.beam_size
         max_tokens = min(config.batch_tokens("cpu"), max(n_positions // (2 * self.n_workers), 256))
@@ -121,12 +122,12 @@ class CTranslate2Engine:
     def _run(
         self, request: SearchRequest, batches: list[_Batch]
     ) -> Iterator[tuple[_Batch, list[list[Hypothesis]]]]:
-        """The hypotheses of each batch, in order, with several batches at work."""
-        at_work: deque[tuple[_Batch, str, list[list[Hypothesis]] | None, list[Any]]] = deque()
+        """Yield the hypotheses of each batch, in order; several batches run at a time."""
+        running: deque[tuple[_Batch, str, list[list[Hypothesis]] | None, list[Any]]] = deque()
         waiting, journal = iter(batches), request.journal
         while True:
             while (
-                len(at_work) < _BATCHES_AHEAD * self.n_workers
+                len(running) < _BATCHES_AHEAD * self.n_workers
                 and (batch := next(waiting, None)) is not None
             ):
                 key = (
@@ -140,12 +141,12 @@ class CTranslate2Engine:
                     else ""
                 )
                 kept = journal.get(key) if journal is not None else None
-                at_work.append((batch, key, kept, [] if kept else self._start(request, batch)))
-            if not at_work:
+                running.append((batch, key, kept, [] if kept else self._start(request, batch)))
+            if not running:
                 return
-            batch, key, kept, promised = at_work.popleft()
+            batch, key, kept, futures = running.popleft()
             hypotheses = kept or self._hypotheses(
-                request, batch, [_told(one.result) for one in promised]
+                request, batch, [_with_our_errors(one.result) for one in futures]
             )
             if journal is not None:
                 journal.add(key, hypotheses)
@@ -153,7 +154,7 @@ class CTranslate2Engine:
 
     def _start(self, request: SearchRequest, batch: _Batch) -> list[Any]:
         config = request.config
-        return _told(
+        return _with_our_errors(
             lambda: self.translator.translate_batch(
                 self._src(request, batch),
                 [
@@ -162,7 +163,7 @@ class CTranslate2Engine:
                 ],
                 asynchronous=True,
                 beam_size=config.beam_size,
-                # Those that it does not give back cannot be ranked by a penalty that it does not have.
+                # All of the beam, because mtkit ranks them by its own length penalty.
                 num_hypotheses=config.beam_size,
                 length_penalty=_their_alpha(config),
                 no_repeat_ngram_size=config.no_repeat_ngram_size,
@@ -204,12 +205,12 @@ class CTranslate2Engine:
         return found
 
     def _prefix_log_probs(self, request: SearchRequest, batch: _Batch) -> list[float]:
-        """What CTranslate2 leaves out of its scores: the log-probabilities of what it was told to begin with."""
+        """Compute the log-probabilities of prefixes, which CTranslate2's scores do not include."""
         prefixes = [_prefix(request, i) for i in batch.indices]
         if not any(prefixes):
             return [0.0] * len(prefixes)
         targets = [[self._tgt_pieces[piece_id] for piece_id in prefix] for prefix in prefixes]
-        scored = _told(
+        scored = _with_our_errors(
             lambda: self.translator.score_batch(
                 self._src(request, batch), targets, max_input_length=0
             )
@@ -235,11 +236,14 @@ def _n_hidden(request: SearchRequest) -> int:
 
 
 def _their_alpha(config: SearchConfig) -> float:
-    """CTranslate2 divides by length ** alpha, or by nothing; by Wu's penalty its hypotheses are ranked afterwards."""
+    """Return CTranslate2's length penalty: it divides by length ** alpha.
+
+    Wu's penalty is applied afterwards.
+    """
     return 0.0 if config.length_penalty == "none" else config.alpha
 
 
-def _told(ask: Callable[[], Any]) -> Any:
+def _with_our_errors(ask: Callable[[], Any]) -> Any:
     try:
         return ask()
     except (RuntimeError, ValueError) as exc:
@@ -249,17 +253,17 @@ def _told(ask: Callable[[], Any]) -> Any:
         ) from None
 
 
-def refuse_unknown_ways(
+def refuse_unsupported(
     config: SearchConfig, constraints: Sequence[Constraints] | None = None
 ) -> None:
-    """Keep from a search that CTranslate2 does not have, or that it does in another way.
+    """Check that CTranslate2 supports a search, with the meaning that mtkit gives to its settings.
 
     Raises:
-        MtkitError: With all that it does not have.
+        MtkitError: It does not; the message lists all reasons.
     """
-    lacking = [
+    unsupported = [
         name
-        for name, is_asked in (
+        for name, is_set in (
             ("sampling", config.sampling),
             ("n_groups", config.n_groups > 1),
             ("coverage_penalty", config.coverage_penalty > 0),
@@ -273,11 +277,11 @@ def refuse_unknown_ways(
                 any(constraint.negative for constraint in constraints or ()),
             ),
         )
-        if is_asked
+        if is_set
     ]
-    if lacking:
+    if unsupported:
         raise MtkitError(
-            f"CTranslate2 does not have these, or not as mtkit has them: {', '.join(lacking)}",
+            f"CTranslate2 does not support these, or not in the same way: {', '.join(unsupported)}",
             "leave them out, or use --engine torch",
         )
 
@@ -329,7 +333,7 @@ def _open(path: Path, device: torch.device, precision: SearchPrecision, n_worker
     if compute_type != "default" and compute_type not in known:
         able = [ours for ours, theirs in _COMPUTE_TYPES.items() if theirs in known]
         raise MtkitError(
-            f"CTranslate2 does not calculate in {precision} on this {device.type}",
+            f"CTranslate2 does not support {precision} on this {device.type}",
             f"choose --precision auto, {', '.join(able)}",
         )
     try:

@@ -1,7 +1,7 @@
-"""What an exported model is on disk: what CTranslate2 reads, and beside it what mtkit needs to translate with it.
+"""An exported model on disk: the files that CTranslate2 reads, and those that mtkit needs.
 
 model.bin, config.json, *_vocabulary.json    CTranslate2's own
-mtkit.json     kind and version of the export, our configuration, how it was made, and what a comparison with the original has shown
+mtkit.json     kind and version of the export, mtkit's configuration, comparison with the original
 tokenizer/     SentencePiece models
 MODEL_CARD.md  the same for people
 """
@@ -52,28 +52,29 @@ Share = float
 
 
 class Verification(Section):
-    """What a comparison of the exported model with the original has shown."""
+    """Result of a comparison of the exported model with the original."""
 
     file: str
     """Name of the file that was translated."""
     n_lines: PositiveInt
     """Lines in it."""
     search: dict[str, Any]
-    """How both searched."""
+    """Search settings of both."""
     compute_type: str
-    """In what CTranslate2 calculated; mtkit did in float32."""
+    """Precision of CTranslate2's computation; mtkit's is float32."""
     equal_lines: Share = Field(ge=0, le=1)
     """Share of the lines with the same text, translated as the models are used."""
     equal_lines_first: Share | None = Field(default=None, ge=0, le=1)
-    """The same after the first search, before the loop guard searches for some lines again; None in older files."""
+    """The same after the first search, before the loop guard repeats it for some lines; None in
+    older files."""
     equal_tokens: Share = Field(ge=0, le=1)
     """Share of the tokens that both have at the same place after the first search."""
     n_compared_scores: NonNegativeInt
     """Sentences with the same tokens from both."""
     max_score_difference: float = Field(ge=0)
-    """Of these, the largest difference of the scores."""
+    """Largest difference of the scores of these."""
     mean_score_difference: float = Field(ge=0)
-    """Of these, the mean difference."""
+    """Mean difference of the scores of these."""
     bleu_between: float
     """BLEU of CTranslate2's translations with mtkit's as the reference."""
     bleu_mtkit: float | None = None
@@ -90,25 +91,25 @@ class ExportConfig(Section):
     """The content of mtkit.json."""
 
     export_version: PositiveInt = EXPORT_VERSION
-    """Of the folder; a newer one is refused."""
+    """Version of the format; a newer one is refused."""
     engine: Literal["ctranslate2"] = "ctranslate2"
-    """What runs the model."""
+    """Program that runs the model."""
     quantization: Quantization
-    """What the weights are written as."""
+    """Type of the weights."""
     made_at: str
     """Date and time, in UTC."""
     made_with: dict[str, str]
     """Versions of the programs."""
     n_parameters: NonNegativeInt
-    """Numbers that the model has learned."""
+    """Number of parameters."""
     model: ModelDirConfig
-    """What the model's own folder has in its config.json."""
+    """Content of config.json in the model's own directory."""
     verification: Verification | None = None
     """None if it was not compared."""
 
 
 class ExportedModel(NamedTuple):
-    """A folder that was read and looked through."""
+    """An exported model whose files have been checked."""
 
     path: Path
     config: ExportConfig
@@ -116,21 +117,23 @@ class ExportedModel(NamedTuple):
 
 
 def is_exported_dir(path: Path) -> bool:
-    """Whether a folder is an exported model, by its names."""
+    """Return whether a directory is an exported model, by its file names."""
     return (path / EXPORT_NAME).is_file()
 
 
 def load_exported_dir(path: Path) -> ExportedModel:
-    """Read an exported model, all but its weights, whose sizes are compared with what they should be. Files that are no part of it are not touched.
+    """Read an exported model, except for its weights, of which only the sizes are checked.
+
+    Other files in the directory are ignored.
 
     Raises:
-        MtkitError: It is missing, incomplete, damaged, of a newer format, or does not fit together.
+        MtkitError: It is missing, incomplete, damaged, inconsistent, or of a newer format.
     """
     refuse_no_model(path)
     if not is_exported_dir(path):
         raise MtkitError(
             f"`{path}`: not an exported model: it has no {EXPORT_NAME}",
-            "give a folder that `mtkit export ctranslate2` made",
+            "give a directory that `mtkit export ctranslate2` made",
         )
     tree = _read_json(path / EXPORT_NAME)
     version = tree.get("export_version") if isinstance(tree, dict) else None
@@ -138,7 +141,8 @@ def load_exported_dir(path: Path) -> ExportedModel:
         raise _unfit(path / EXPORT_NAME, "it has no export_version")
     if version > EXPORT_VERSION:
         raise MtkitError(
-            f"`{path / EXPORT_NAME}`: format {version} is newer than this mtkit knows ({EXPORT_VERSION})",
+            f"`{path / EXPORT_NAME}`: format {version} is newer than this mtkit supports "
+            f"({EXPORT_VERSION})",
             "install a newer mtkit",
         )
     try:
@@ -159,23 +163,24 @@ def load_exported_dir(path: Path) -> ExportedModel:
 
 
 def refuse_foreign_export(path: Path) -> None:
-    """Keep from replacing a folder that somebody else filled.
+    """Check that a directory may be replaced: it is missing, empty, or an exported model.
 
     Raises:
-        MtkitError: The folder holds something that is not of an exported model, or is another kind of model.
+        MtkitError: It contains other files, or another kind of model.
     """
     if not path.is_dir():
         return
     names = {entry.name for entry in path.iterdir()}
     if foreign := sorted(names - EXPORTED_NAMES):
         raise MtkitError(
-            f"`{path}`: holds {foreign[0]}, which is no part of an exported model, and will not be replaced",
-            "name another folder",
+            f"`{path}`: not replaced, because it contains {foreign[0]}, which is not part of an "
+            "exported model",
+            "name another directory",
         )
     if names and EXPORT_NAME not in names:
         raise MtkitError(
-            f"`{path}`: holds a model that mtkit did not export, and will not be replaced",
-            "name another folder",
+            f"`{path}`: not replaced, because it contains a model that mtkit did not export",
+            "name another directory",
         )
 
 
@@ -185,9 +190,9 @@ def _check_vocabularies(path: Path, tokenizer: Tokenizer) -> None:
     )
     for name, subword in zip(names, (tokenizer.src, tokenizer.tgt), strict=False):
         if _read_json(path / name) != vocabulary_tokens(subword):
-            raise _unfit(path / name, "it does not hold the tokenizer's pieces")
+            raise _unfit(path / name, "it does not match the tokenizer")
     if len(names) == 1 and vocabulary_tokens(tokenizer.src) != vocabulary_tokens(tokenizer.tgt):
-        raise _unfit(path / names[0], "source and target do not have the same pieces")
+        raise _unfit(path / names[0], "source and target have different vocabularies")
 
 
 def _check_their_config(path: Path, tokenizer: Tokenizer) -> None:
@@ -216,19 +221,19 @@ def _read_json(path: Path) -> Any:
     except OSError as exc:
         raise MtkitError(
             f"`{path}`: cannot be read: {(exc.strerror or str(exc)).lower()}",
-            "export the model again, or copy the folder again",
+            "export the model again, or copy the directory again",
         ) from None
     except (ValueError, RecursionError):
-        raise _unfit(path, "it is no JSON") from None
+        raise _unfit(path, "it is not valid JSON") from None
 
 
 def _unfit(path: Path, problem: str) -> MtkitError:
     return MtkitError(
         f"`{path}`: not what mtkit wrote: {problem}",
-        "export the model again, or copy the folder again",
+        "export the model again, or copy the directory again",
     )
 
 
 def vocabulary_tokens(subword: Subword) -> list[str]:
-    """The text of each piece, by id."""
+    """Return the text of each token, by id."""
     return [piece.text for piece in subword.entries()]

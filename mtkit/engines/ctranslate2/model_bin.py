@@ -1,6 +1,7 @@
-"""What a CTranslate2 weights file says it holds, read without loading it.
+"""Checks of a CTranslate2 weights file that do not load it.
 
-CTranslate2 believes its files. One from a stranger is looked at first: whether every size in it is what the configuration beside it asks for.
+CTranslate2 trusts its files. Before it loads one from an untrusted source, every size in the file
+is compared with the configuration.
 """
 
 import math
@@ -31,23 +32,23 @@ def check_model_bin(
     tgt_vocab_size: int,
     n_positions: int | None,
 ) -> None:
-    """See whether a weights file holds the matrices of such a model, each as large as it should be.
+    """Check that a weights file contains the matrices of a model, each of the right size.
 
     Args:
         path: model.bin.
         config: Dimensions.
-        src_vocab_size: Pieces of the source.
-        tgt_vocab_size: Pieces of the target.
-        n_positions: Rows of the tables of positions; None where there are none.
+        src_vocab_size: Size of the source vocabulary.
+        tgt_vocab_size: Size of the target vocabulary.
+        n_positions: Rows of the tables of positions; None if there are none.
     Raises:
-        MtkitError: It is damaged, or of another model.
+        MtkitError: It is damaged, or belongs to another model.
     """
     with open_binary(path) as stream:
         size = path.stat().st_size
         try:
             found = dict(_shapes(stream, size))
         except (struct.error, UnicodeDecodeError, ValueError) as exc:
-            raise _damaged(path, str(exc) or "it is cut short") from None
+            raise _damaged(path, str(exc) or "it is truncated") from None
     expected = expected_shapes(config, src_vocab_size, tgt_vocab_size, n_positions)
     for name in sorted(expected.keys() - found.keys()):
         raise _damaged(path, f"it has no {name}")
@@ -55,17 +56,18 @@ def check_model_bin(
         if shape != (wanted := _wanted(name, shape, expected)):
             raise _damaged(
                 path,
-                f"{name} is of shape {list(shape)}, and by mtkit.json should be {'absent' if wanted is None else list(wanted)}",
+                f"{name} has shape {list(shape)}, and by mtkit.json should be "
+                f"{'absent' if wanted is None else list(wanted)}",
             )
 
 
 def _wanted(name: str, shape: Shape, expected: dict[str, Shape]) -> Shape | None:
-    """What shape a variable should have; None if there should be no such variable."""
+    """Return the expected shape of a variable; None if it should not exist."""
     if name in expected:
         return expected[name]
     weight = expected.get(name.removesuffix("_scale"))
     if name.endswith("_scale") and weight is not None:
-        # Of 8-bit integers there is one for each row, of 16-bit ones there is one.
+        # 8-bit weights have a scale per row, 16-bit weights have one.
         return () if shape == () else weight[:1]
     # Settings are single numbers.
     return () if shape == () else None
@@ -74,7 +76,7 @@ def _wanted(name: str, shape: Shape, expected: dict[str, Shape]) -> Shape | None
 def expected_shapes(
     config: ModelConfig, src_vocab_size: int, tgt_vocab_size: int, n_positions: int | None
 ) -> dict[str, Shape]:
-    """The shapes of all weights of a model, by the names that CTranslate2 gives them."""
+    """Return the shapes of all weights of a model, by CTranslate2's names."""
     d_model, d_ff = config.d_model, config.d_ff
     shapes: dict[str, Shape] = {}
 
@@ -111,7 +113,11 @@ def expected_shapes(
 
 
 def _shapes(stream: BufferedReader, size: int) -> Iterator[tuple[str, Shape]]:
-    """Name and shape of every variable; raises ValueError or struct.error where the file is none."""
+    """Yield name and shape of every variable.
+
+    Raises:
+        ValueError, struct.error: The file is not a weights file.
+    """
 
     def take(layout: str) -> int:
         return struct.unpack(f"<{layout}", stream.read(struct.calcsize(f"<{layout}")))[0]
@@ -125,7 +131,7 @@ def _shapes(stream: BufferedReader, size: int) -> Iterator[tuple[str, Shape]]:
         raise ValueError(f"it is a {kind!r}, not a TransformerSpec")
     take("I")
     if (n_variables := take("I")) > _MAX_VARIABLES:
-        raise ValueError(f"it is said to have {n_variables:,} variables")
+        raise ValueError(f"it claims to have {n_variables:,} variables")
     shapes: dict[str, Shape] = {}
     for _ in range(n_variables):
         name = text()
@@ -136,32 +142,33 @@ def _shapes(stream: BufferedReader, size: int) -> Iterator[tuple[str, Shape]]:
             or n_bytes != math.prod(shape) * _ITEM_SIZES[kind_id]
             or stream.tell() + n_bytes > size
         ):
-            raise ValueError(f"{name} does not have the size that it is said to have")
+            raise ValueError(f"{name} does not have the size that it claims")
         if name.endswith(("gamma", "beta", "bias", "encodings")) and kind_id not in _FLOATS:
-            raise ValueError(f"{name} holds no fractions")
+            raise ValueError(f"{name} is not of a floating-point type")
         stream.seek(n_bytes, 1)
         shapes[name] = shape
         yield name, shape
     if (n_aliases := take("I")) > _MAX_VARIABLES:
-        raise ValueError(f"it is said to have {n_aliases:,} aliases")
+        raise ValueError(f"it claims to have {n_aliases:,} aliases")
     for _ in range(n_aliases):
         alias, name = text(), text()
         if name not in shapes:
-            raise ValueError(f"{alias} stands for {name}, which is not there")
+            raise ValueError(f"{alias} is an alias of {name}, which does not exist")
         yield alias, shapes[name]
 
 
 def _damaged(path: Path, problem: str) -> MtkitError:
     return MtkitError(
         f"`{path}`: not the weights of this model: {problem}",
-        "export the model again, or copy the folder again",
+        "export the model again, or copy the directory again",
     )
 
 
 def n_positions(config: ModelConfig) -> int | None:
-    """The longest sequence that the exported model takes; None if there is no limit.
+    """Return the maximum sequence length of the exported model; None if there is no limit.
 
-    Sinusoidal positions are written as a table, because CTranslate2's own has all sines before all cosines, and the paper's alternate.
+    Sinusoidal positions are exported as a table, because CTranslate2's own have all sines before
+    all cosines, and the paper's alternate.
     """
     if config.positions == "rotary":
         return None
