@@ -10,14 +10,12 @@ from mtkit.config.search import SearchConfig
 from mtkit.engines.batch_journal import BatchJournal
 from mtkit.engines.batching import full_batches, length_batches, mixed_batches
 from mtkit.engines.cpu.allocator import use_huge_pages
-from mtkit.engines.free_first import search_free_first
 from mtkit.engines.protocol import SearchRequest
 from mtkit.search.beam import beam_search
 from mtkit.search.constraints.constraints import Constraints
 from mtkit.search.greedy import greedy_search
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.padding import coarse_length, padded_length
-from mtkit.search.sampling import sample
 from mtkit.search.scorer import StepScorer
 from mtkit.workers.cpu_info import one_thread_for_numpy
 from mtkit.workers.fork_pool import ForkPool, can_fork
@@ -63,6 +61,8 @@ class TorchEngine:
     def search(self, request: SearchRequest) -> list[list[Hypothesis]]:
         """See `Engine`."""
         if any(one.positive for one in request.constraints or ()):
+            from mtkit.engines.free_first import search_free_first
+
             return search_free_first(self._search, request)
         return self._search(request)
 
@@ -171,6 +171,8 @@ def find(
     scorer = scorer.with_averaging(config.ensemble)
     has_phrases = constraints is not None and any(constraint.positive for constraint in constraints)
     if config.sampling:
+        from mtkit.search.sampling import sample
+
         return sample(scorer, sources, config, constraints)
     if config.beam_size == 1 and not has_phrases and not config.coverage_penalty:
         return [[hypothesis] for hypothesis in greedy_search(scorer, sources, config, constraints)]

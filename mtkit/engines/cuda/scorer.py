@@ -11,7 +11,8 @@ from mtkit.config.model import AlignmentHead
 from mtkit.config.search import SearchConfig
 from mtkit.engines.cuda.kernel_choice import kernels_for
 from mtkit.engines.cuda.static_state import Allocate, SearchShape, StaticState
-from mtkit.engines.position_table import tabulated
+from mtkit.engines.position_table import PositionTable, tabulated
+from mtkit.engines.self_check import check_scorer
 from mtkit.engines.shared_copy import replace_modules, shared_copy
 from mtkit.model.transformer import Transformer
 from mtkit.search.ensemble_scorer import EnsembleScorer, EnsembleState
@@ -21,6 +22,9 @@ from mtkit.tokenizer.special_ids import SpecialIds
 
 if TYPE_CHECKING:
     from mtkit.engines.cuda.cuda_graph_search import CudaGraphSearch
+
+_TOLERANCES = {torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.02}
+"""Largest difference from the plain model, as `check_scorer` measures it."""
 
 
 class CudaScorer(EnsembleScorer):
@@ -34,6 +38,8 @@ class CudaScorer(EnsembleScorer):
         tgt_special: See `EnsembleScorer`.
         heads: See `EnsembleScorer`.
         shortlist: See `EnsembleScorer`.
+    Raises:
+        UnsupportedModelError: The results differ from the plain models'.
     """
 
     def __init__(
@@ -46,6 +52,8 @@ class CudaScorer(EnsembleScorer):
     ) -> None:
         copies = [cuda_copy(model) for model in models]
         super().__init__(copies, src_special, tgt_special, heads, shortlist)
+        plain = EnsembleScorer(models, src_special, tgt_special)
+        check_scorer(self, plain, _TOLERANCES[models[0].output_weight.dtype])
 
     @cached_property
     def _graph_search(self) -> "CudaGraphSearch":
@@ -84,6 +92,9 @@ class CudaScorer(EnsembleScorer):
     def _decode(
         self, state: EnsembleState, token_ids_BW: Tensor, may_attend_BWM: Tensor | None
     ) -> list[Tensor]:
+        for model in self.models:
+            if isinstance(model.tgt_positions, PositionTable):
+                model.tgt_positions.reaching(state.n_steps + 1, self.device)
         if may_attend_BWM is not None:
             may_attend_BWM = _bias(may_attend_BWM, self.models[0].output_weight.dtype)
         return super()._decode(state, token_ids_BW, may_attend_BWM)

@@ -113,8 +113,6 @@ class StaticState(EnsembleState):
         self._itself_WW = torch.eye(W, dtype=torch.bool, device=self._next_W.device)
         self._counters: list[Tensor] = [self._next_W]
         self._by_sentence = [_SentenceTensor(self._may_attend_BWM, 0)]
-        # A position table that grows is another tensor, but a graph reads the one it was captured
-        # with, so references keep it alive.
         self._position_tables: list[Tensor] = []
         caches: list[DecoderCache] = []
         self._memories: list[Tensor] = []
@@ -143,9 +141,8 @@ class StaticState(EnsembleState):
                 _SentenceTensor(past_L2BHMK, 2),
                 _SentenceTensor(memory_bias_B11S, 0),
             ]
-            if isinstance(model.tgt_positions, PositionTable):
-                device = model.output_weight.device
-                self._position_tables.append(model.tgt_positions.reaching(T, device))
+        self._models = models
+        self._hold_position_tables()
         self.caches: list[DecoderCache] = caches
 
     @property
@@ -160,6 +157,17 @@ class StaticState(EnsembleState):
             for layer, (key, value) in zip(cache.layers, past_L2BHMK, strict=True):
                 layer.past.key_BHMK = key[:, :, : self._n_keys]
                 layer.past.value_BHMK = value[:, :, : self._n_keys]
+        self._hold_position_tables()
+
+    def _hold_position_tables(self) -> None:
+        # A position table that grows is another tensor, but a graph reads the one it was captured
+        # with, so references keep it alive.
+        for model in self._models:
+            if isinstance(model.tgt_positions, PositionTable):
+                device = model.output_weight.device
+                table_PD = model.tgt_positions.reaching(self.shape.max_steps, device)
+                if all(table_PD is not held for held in self._position_tables):
+                    self._position_tables.append(table_PD)
 
     def load_sources(self, caches: Sequence[DecoderCache]) -> None:
         """Load sentences that have just been encoded. All tensors must be zero."""
