@@ -4,32 +4,15 @@ from typing import Annotated
 
 import typer
 
-from mtkit.cli.common.corpus_arguments import (
-    CorpusArgument,
-    SeparatorOption,
-    SrcColumnOption,
-    SrcLangOption,
-    TableOptions,
-    TestOption,
-    TgtColumnOption,
-    TgtLangOption,
-    ValidationOption,
-    corpora_of,
-)
+from mtkit.cli.common.corpus_arguments import CorpusOptions
+from mtkit.cli.common.option_groups import takes_option_groups
 from mtkit.cli.common.options import CorpusWorkersOption
 from mtkit.cli.common.recipe_paths import corpus_paths
-from mtkit.io.paths import is_recipe_name
 
 
+@takes_option_groups
 def check(
-    paths: CorpusArgument,
-    src_lang: SrcLangOption = None,
-    tgt_lang: TgtLangOption = None,
-    src_column: SrcColumnOption = None,
-    tgt_column: TgtColumnOption = None,
-    separator: SeparatorOption = None,
-    validation: ValidationOption = None,
-    test: TestOption = None,
+    corpus: CorpusOptions,
     n_shown: Annotated[
         int,
         typer.Option(
@@ -48,8 +31,9 @@ def check(
 ) -> None:
     """Find what is wrong with a corpus.
 
-    Shows lines that are damaged, missing, repeated, shifted, in the wrong language, or also in a test set, and says what to do. For a recipe, its
-    validation and test sets are checked too. Exit status 1 if training would refuse the corpus.
+    Shows lines that are damaged, missing, repeated, shifted, in the wrong language, or also in a
+    test set, and suggests what to do. For a recipe, its validation and test sets are checked too.
+    Exit status 1 if training would refuse the corpus.
 
     Examples:
         mtkit data check train.de train.en
@@ -60,10 +44,8 @@ def check(
     from mtkit.checking.report import to_json, to_text
     from mtkit.cli.common.output_guard import refuse_overwriting
 
-    data = corpora_of(
-        paths, src_lang, tgt_lang, validation, test, TableOptions(src_column, tgt_column, separator)
-    )
-    refuse_overwriting([], [*corpus_paths(data), *filter(is_recipe_name, paths)])
+    data = corpus.data_config()
+    refuse_overwriting([], [*corpus_paths(data), corpus.recipe_path])
     report = check_corpora(data, n_shown=n_shown, find_shift=shift, n_workers=n_workers)
     print(to_json(report) if as_json else to_text(report))
     if not report.can_train:

@@ -6,39 +6,30 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mtkit.cli.common.corpus_arguments import (
-    CorpusArgument,
-    SeparatorOption,
-    SrcColumnOption,
-    SrcLangOption,
-    TableOptions,
-    TestOption,
-    TgtColumnOption,
-    TgtLangOption,
-    ValidationOption,
-    corpora_of,
-    is_one_file,
-)
+from mtkit.cli.common.corpus_arguments import CorpusOptions, is_one_file
+from mtkit.cli.common.option_groups import option_group, takes_option_groups
 from mtkit.cli.common.options import CorpusWorkersOption
 from mtkit.cli.common.recipe_paths import corpus_paths
-from mtkit.io.paths import is_recipe_name
 
 if TYPE_CHECKING:
     from mtkit.corpus.write_pairs import PairsPath
 
 
-def clean(
-    paths: CorpusArgument,
+@option_group()
+class CleanOptions:
+    """Output files and changed rules."""
+
     output_paths: Annotated[
         list[Path] | None,
         typer.Option(
             "--output",
             "-o",
             metavar="SRC TGT | FILE",
-            help="Files to write: two text files, or one that ends in .tsv or .jsonl; may end in .gz, .xz or .zst; - is TSV on stdout",
+            help="Files to write: two text files, or one that ends in .tsv or .jsonl; may end in "
+            ".gz, .xz or .zst; - is TSV on stdout",
             show_default="none, only a report",
         ),
-    ] = None,
+    ] = None
     overrides: Annotated[
         list[str] | None,
         typer.Option(
@@ -46,20 +37,19 @@ def clean(
             metavar="KEY=VALUE",
             help="Change a key of `clean:`, such as duplicates=folded or max_chars=0; repeatable",
         ),
-    ] = None,
-    src_lang: SrcLangOption = None,
-    tgt_lang: TgtLangOption = None,
-    src_column: SrcColumnOption = None,
-    tgt_column: TgtColumnOption = None,
-    separator: SeparatorOption = None,
-    validation: ValidationOption = None,
-    test: TestOption = None,
+    ] = None
+
+
+@option_group()
+class ReportOptions:
+    """What to show of the dropped pairs."""
+
     n_samples: Annotated[
         int,
         typer.Option(
             "--show", min=0, max=5, metavar="N", help="Dropped pairs to show for each rule"
         ),
-    ] = 0,
+    ] = 0
     dropped_path: Annotated[
         Path | None,
         typer.Option(
@@ -67,13 +57,21 @@ def clean(
             metavar="FILE",
             help="Write every dropped pair to this file as JSON Lines, with line number and rule",
         ),
-    ] = None,
+    ] = None
+
+
+@takes_option_groups
+def clean(
+    options: CleanOptions,
+    corpus: CorpusOptions,
+    reporting: ReportOptions,
     n_workers: CorpusWorkersOption = None,
 ) -> None:
     """Repair the text of a corpus, and drop the pairs that break a rule.
 
-    The order is kept. The rules are those of the section `clean:` of a recipe, which `mtkit preprocess` and `mtkit train` follow too; the corpora
-    of a recipe become one. Reports how many pairs each rule dropped.
+    The order is kept. The rules are those of the section `clean:` of a recipe, which
+    `mtkit preprocess` and `mtkit train` follow too; the corpora of a recipe become one. Reports how
+    many pairs each rule dropped.
 
     Examples:
         mtkit data clean train.de train.en -o clean.de clean.en
@@ -86,28 +84,25 @@ def clean(
     from mtkit.config.recipe import Recipe
     from mtkit.corpus.clean.clean_corpus import clean_corpus
 
-    out = _out(output_paths or [])
-    rules = [override.removeprefix("clean.") for override in overrides or ()]
-    data = corpora_of(
-        paths, src_lang, tgt_lang, validation, test, TableOptions(src_column, tgt_column, separator)
-    )
+    written = [*(options.output_paths or []), reporting.dropped_path]
+    out = _pairs_out(options.output_paths or [])
+    rules = [override.removeprefix("clean.") for override in options.overrides or ()]
+    data = corpus.data_config()
     config = (
-        Recipe.load(paths[0], [f"clean.{rule}" for rule in rules]).clean
-        if is_recipe_name(paths[0])
+        Recipe.load(corpus.recipe_path, [f"clean.{rule}" for rule in rules]).clean
+        if corpus.recipe_path
         else make_section(CleanConfig, rules)
     )
-    recipes = filter(is_recipe_name, paths)
-    refuse_overwriting([*(output_paths or []), dropped_path], [*corpus_paths(data), *recipes])
-    report = clean_corpus(
-        Recipe(data=data, clean=config), out, dropped_path=dropped_path, n_workers=n_workers
-    )
+    refuse_overwriting(written, [*corpus_paths(data), corpus.recipe_path])
+    recipe = Recipe(data=data, clean=config)
+    report = clean_corpus(recipe, out, dropped_path=reporting.dropped_path, n_workers=n_workers)
     print(
-        "\n".join(report.lines(n_samples)),
-        file=sys.stderr if "-" in map(str, [*(output_paths or []), dropped_path]) else sys.stdout,
+        "\n".join(report.lines(reporting.n_samples)),
+        file=sys.stderr if "-" in map(str, written) else sys.stdout,
     )
 
 
-def _out(paths: list[Path]) -> "PairsPath | None":
+def _pairs_out(paths: list[Path]) -> "PairsPath | None":
     if not paths:
         return None
     if len(paths) == 1 and is_one_file(paths[0]):

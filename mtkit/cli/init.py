@@ -17,62 +17,41 @@ from mtkit.cli.common.new_recipe import (
     side_endings,
     write_recipe,
 )
+from mtkit.cli.common.option_groups import option_group, takes_option_groups
 from mtkit.cli.common.options import DeviceOption
 from mtkit.cli.common.usage_errors import UsageMistake
 
 Preset = Literal["tiny", "small", "base", "big"]
 
 
-def init(
-    preset: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="PRESET",
-            help="Size: tiny (thousands of pairs, minutes), small (tens of thousands), base or big (millions, on a GPU; as in the Transformer "
-            "paper). With --from-data also compact and medium; if left out, the corpus decides",
-            show_default=False,
-        ),
-    ] = None,
-    folder: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="DIR",
-            help="Directory for recipe.yaml. With --from-data it may be left out, and is named after the languages, such as de-en",
-            show_default=False,
-        ),
-    ] = None,
-    from_data: Annotated[
-        tuple[Path, Path] | None,
-        typer.Option(
-            metavar="SRC TGT",
-            help="Choose the settings for this training text and this machine, and say why; line N of TGT translates line N of SRC",
-            show_default=False,
-        ),
-    ] = None,
+@option_group()
+class TextOptions:
+    """Languages and files of training and validation."""
+
     src_lang: Annotated[
         str | None,
         typer.Option(
             metavar="CODE", help="Source language", show_default="from the name of the file"
         ),
-    ] = None,
+    ] = None
     tgt_lang: Annotated[
         str | None,
         typer.Option(
             metavar="CODE", help="Target language", show_default="from the name of the file"
         ),
-    ] = None,
+    ] = None
     train_src: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE", help="Training text, source side", show_default="train.SRC_LANG in DIR"
         ),
-    ] = None,
+    ] = None
     train_tgt: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE", help="Training text, target side", show_default="train.TGT_LANG in DIR"
         ),
-    ] = None,
+    ] = None
     validation_src: Annotated[
         Path | None,
         typer.Option(
@@ -80,7 +59,7 @@ def init(
             help="Validation text, source side",
             show_default="validation.SRC_LANG in DIR, or drawn with --from-data",
         ),
-    ] = None,
+    ] = None
     validation_tgt: Annotated[
         Path | None,
         typer.Option(
@@ -88,7 +67,56 @@ def init(
             help="Validation text, target side",
             show_default="validation.TGT_LANG in DIR",
         ),
+    ] = None
+
+    @property
+    def langs(self) -> LanguagePair:
+        """Language codes, as given."""
+        return self.src_lang, self.tgt_lang
+
+    @property
+    def train(self) -> FilePair | None:
+        """Training text; None if it is not given."""
+        return _pair(self.train_src, self.train_tgt, "train")
+
+    @property
+    def validation(self) -> FilePair | None:
+        """Validation text; None if it is not given."""
+        return _pair(self.validation_src, self.validation_tgt, "validation")
+
+
+@takes_option_groups
+def init(
+    preset: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="PRESET",
+            help="Size: tiny (thousands of pairs, minutes), small (tens of thousands), base or big "
+            "(millions, on a GPU; as in the Transformer paper). With --from-data also compact and "
+            "medium; if left out, the corpus decides",
+            show_default=False,
+        ),
     ] = None,
+    directory: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="DIR",
+            help="Directory for recipe.yaml. With --from-data it may be left out, and is named "
+            "after the languages, such as de-en",
+            show_default=False,
+        ),
+    ] = None,
+    from_data: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            metavar="SRC TGT",
+            help="Choose the settings for this training text and this machine, with reasons; line "
+            "N of TGT translates line N of SRC",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    texts: TextOptions,
     device: DeviceOption = "auto",
     is_full: Annotated[
         bool,
@@ -99,13 +127,15 @@ def init(
 ) -> None:
     """Write a recipe: the settings of a training run.
 
-    With --from-data, tokenizer, model, batches, rates and intervals are chosen by the size and kind of the corpus, and by the device; each
-    reason is printed and written into the recipe. The text itself is not copied. Without validation files, up to 2,000 pairs are drawn, written
-    to DIR and left out of training.
+    With --from-data, tokenizer, model, batches, rates and intervals are chosen by the size and kind
+    of the corpus, and by the device; each reason is printed and written into the recipe. The text
+    itself is not copied. Without validation files, up to 2,000 pairs are drawn, written to DIR and
+    left out of training.
 
-    The recipe holds the keys that matter most; all others keep their defaults, and --full writes them too. An existing recipe is never
-    overwritten. The languages are taken from names such as train.de and train.en. With PRESET and training files but no validation files, the
-    best checkpoint cannot be selected.
+    The recipe holds the keys that matter most; all others keep their defaults, and --full writes
+    them too. An existing recipe is never overwritten. The languages are taken from names such as
+    train.de and train.en. With PRESET and training files but no validation files, the best
+    checkpoint cannot be selected.
 
     Examples:
         mtkit init --from-data train.de train.en
@@ -116,35 +146,31 @@ def init(
         from mtkit.config.auto.model_sizes import MODEL_SIZES
         from mtkit.io.paths import normalize_path
 
-        if preset is not None and folder is None and preset not in MODEL_SIZES:
-            preset, folder = None, normalize_path(Path(preset))
-        if train_src or train_tgt:
+        if preset is not None and directory is None and preset not in MODEL_SIZES:
+            preset, directory = None, normalize_path(Path(preset))
+        if texts.train_src or texts.train_tgt:
             raise typer.BadParameter(
                 "--from-data names the training text; leave --train-src and --train-tgt out"
             )
-        validation = _pair(validation_src, validation_tgt, "validation")
+        validation = texts.validation
         if preset is not None:
             _check_preset(preset, MODEL_SIZES)
         init_from_data(
-            from_data, folder, preset, (src_lang, tgt_lang), validation, device, is_full=is_full
+            from_data, directory, preset, texts.langs, validation, device, is_full=is_full
         )
         return
-    if preset is None or folder is None:
+    if preset is None or directory is None:
         raise UsageMistake(
             "give --from-data SRC TGT, or PRESET and DIR",
             "for example: mtkit init --from-data train.de train.en",
         )
-    if Path(preset).is_file() and folder.is_file():
+    if Path(preset).is_file() and directory.is_file():
         raise UsageMistake(
             f"`{preset}` is a file, not a preset",
-            f"type: {shell_command('init', '--from-data', Path(preset), folder)}",
+            f"type: {shell_command('init', '--from-data', Path(preset), directory)}",
         )
     _check_preset(preset, get_args(Preset))
-    train, validation = (
-        _pair(train_src, train_tgt, "train"),
-        _pair(validation_src, validation_tgt, "validation"),
-    )
-    _init_preset(preset, folder, (src_lang, tgt_lang), train, validation, is_full=is_full)
+    _init_preset(preset, directory, texts, is_full=is_full)
 
 
 def _check_preset(preset: str, known: tuple[str, ...]) -> None:
@@ -152,47 +178,39 @@ def _check_preset(preset: str, known: tuple[str, ...]) -> None:
         raise UsageMistake(f"`{preset}` is not a preset", f"give one of {', '.join(known)}")
 
 
-def _init_preset(
-    preset: str,
-    folder: Path,
-    given: LanguagePair,
-    train: FilePair | None,
-    validation: FilePair | None,
-    *,
-    is_full: bool,
-) -> None:
+def _init_preset(preset: str, directory: Path, texts: TextOptions, *, is_full: bool) -> None:
     from mtkit.cli.common.output_guard import refuse_overwriting
     from mtkit.config.presets import PRESETS
     from mtkit.config.recipe import Recipe
 
+    train, validation = texts.train, texts.validation
     for files in filter(None, (train, validation)):
         check_two_files(*files)
-    src_lang, tgt_lang = choose_languages(given, train or validation)
-    path = folder / "recipe.yaml"
+    src_lang, tgt_lang = choose_languages(texts.langs, train or validation)
+    path = directory / "recipe.yaml"
     refuse_overwriting([path], [*(train or ()), *(validation or ())])
     refuse_existing(path)
     endings = side_endings(src_lang, tgt_lang)
 
-    def named(files: FilePair | None, name: str) -> dict[str, Any]:
-        return files_in_recipe(
-            files or (folder / f"{name}.{endings[0]}", folder / f"{name}.{endings[1]}"), folder
-        )
+    def corpus(files: FilePair | None, name: str) -> dict[str, Any]:
+        default = (directory / f"{name}.{endings[0]}", directory / f"{name}.{endings[1]}")
+        return files_in_recipe(files or default, directory)
 
     data: dict[str, Any] = {
         "src_lang": src_lang,
         "tgt_lang": tgt_lang,
-        "train": named(train, "train"),
+        "train": corpus(train, "train"),
+        # Training files without validation files mean that there are none.
+        "validation": None if train and not validation else corpus(validation, "validation"),
     }
-    # Who names own training files but no validation files has none.
-    data["validation"] = None if train and not validation else named(validation, "validation")
     write_recipe(
         path, Recipe.model_validate({"data": data, **PRESETS[preset]}), {}, is_full=is_full
     )
     print(f"wrote {path}: {src_lang} to {tgt_lang}")
     if not train:
-        texts = " and ".join(str(folder / f"train.{ending}") for ending in endings)
-        print(f"next: put your text into {texts} (line N of one translates line N of the other),")
-        print(f"      or name your own files under `data:` in {path}")
+        names = " and ".join(str(directory / f"train.{ending}") for ending in endings)
+        print(f"next: put your text into {names} (line N of one translates line N of the other),")
+        print(f"      or specify other files under `data:` in {path}")
     print(f"then: {shell_command('train', path)}")
 
 

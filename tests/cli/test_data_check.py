@@ -143,7 +143,7 @@ def test_stdin_is_a_side_too(mtkit, corpus):
     ("args", "told"),
     [
         (["train.ko", "train.en", "recipe.yaml"], "two aligned text files"),
-        (["recipe.yaml", "--src-lang", "ko"], "a recipe says its languages itself"),
+        (["recipe.yaml", "--src-lang", "ko"], "a recipe specifies its languages"),
         (["train.ko", "train.en", "--test", "validation.ko"], "--test takes two files"),
         (["train.ko", "train.en", "--show", "-1"], "--show"),
         ([], "needs SRC TGT | FILE | RECIPE"),

@@ -174,8 +174,8 @@ def test_a_recipes_corpora_become_one(mtkit, tiny_recipe_path):
         (["train.de"], 1, "its name does not determine its format"),
         (["train.de", "train.en", "more.en"], 2, "two aligned text files"),
         (["train.de", "train.en", "--test", "train.de"], 2, "takes two files"),
-        (["recipe.yaml", "train.en"], 2, "a recipe names its files itself"),
-        (["recipe.yaml", "--src-lang", "de"], 2, "a recipe says its languages itself"),
+        (["recipe.yaml", "train.en"], 2, "a recipe specifies its files"),
+        (["recipe.yaml", "--src-lang", "de"], 2, "a recipe specifies its languages"),
         (["recipe.yaml"], 1, "`recipe.yaml`: no such file"),
     ],
 )
@@ -200,7 +200,7 @@ def test_mistakes_are_told_and_leave_no_file(mtkit, corpus, args, status, told):
 def test_stdin_is_one_stream(mtkit, corpus, command, args):
     outcome = mtkit("data", command, *args, stdin="a\tb\n")
     assert outcome.status == 2
-    assert "stdin (-) can be read once only" in " ".join(outcome.err.split())
+    assert "stdin (-) can be read only once" in " ".join(outcome.err.split())
 
 
 def test_columns_and_separator_are_options(mtkit, corpus):

@@ -54,9 +54,9 @@ COMMANDS = {
         "data check {paths} {paths} --validation {validation} {validation} --test {test} {test}"
     ),
     "init": Command(
-        "init tiny {folder} --src-lang de --tgt-lang en --train-src {train_src} --train-tgt {train_tgt} "
+        "init tiny {directory} --src-lang de --tgt-lang en --train-src {train_src} --train-tgt {train_tgt} "
         "--validation-src {validation_src} --validation-tgt {validation_tgt}",
-        ("folder",),
+        ("directory",),
         ("from_data",),
     ),
     "train": Command("train {recipe_path} -o {out}", ("out",)),
@@ -69,7 +69,7 @@ COMMANDS = {
     "demo": Command("demo -o {out_dir}", ("out_dir",)),
 }
 DIRECTORIES = {"model_dirs": "model", "model_dir": "model", "run_dir": "run", "model": "model"}
-OUT_DIRECTORIES = ("out_dir", "folder", "out")
+OUT_DIRECTORIES = ("out_dir", "directory", "out")
 WAYS = ("same", "spelling", "symlink", "hard link")
 
 

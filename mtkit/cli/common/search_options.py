@@ -70,6 +70,11 @@ SearchOptions = Annotated[dict[str, Any], SearchGroup(without=("n_best",))]
 """Search settings of a command that translates; `n_best` decides what is written, too."""
 
 
+def option_name(field: str) -> str:
+    """Return the option that sets a field of `SearchConfig`."""
+    return _OPTION_NAMES.get(field) or f"--{field.replace('_', '-')}"
+
+
 def _group(name: str) -> str:
     return next(title for title, names in _GROUPS.items() if name in names)
 
