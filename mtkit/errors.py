@@ -1,14 +1,14 @@
-"""The one exception for everything that a user can mend."""
+"""Exception for everything that a user can fix."""
 
 
 class MtkitError(Exception):
-    """The user's input is at fault: a file, a recipe, an option.
+    """Invalid input: a file, a recipe, an option.
 
     The command line prints it as `error: MESSAGE` and `hint: HINT` and exits with `exit_status`.
 
     Args:
         message: One line that says what is wrong and where.
-        hint: One line that says how to mend it; may be empty.
+        hint: One line that says how to fix it; may be empty.
     """
 
     exit_status = 1

@@ -34,9 +34,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
     # Whole words are pieces, so that none is misspelt, and sentences are short.
     "tokenizer": {"vocab_size": 3000},
     "preprocess": {"max_length": 100},
-    # Small batches, because a model that is still far off learns more from many updates than from exact ones.
+    # Small batches: far from convergence, many updates gain more than exact gradients.
     "batches": {"max_tokens": 512},
-    # No dropout: in these minutes each sentence is seen a few times only, and the grammar has no exceptions to learn by heart.
+    # No dropout: in these minutes each sentence is seen a few times only, and a grammar without
+    # exceptions leaves nothing to memorize.
     "model": {
         "n_encoder_layers": 2,
         "n_decoder_layers": 2,
