@@ -28,7 +28,7 @@ from mtkit.config.recipe import Recipe
 from mtkit.corpus.store.token_store import TokenStore
 from mtkit.errors import MtkitError
 from mtkit.tokenizer.subword import Tokenizer
-from mtkit.training.loop import train
+from mtkit.training.train import train
 
 SIZES: dict[str, dict[str, int]] = {
     "S": {"d_model": 256, "n_heads": 4, "d_ff": 1024, "n_encoder_layers": 3, "n_decoder_layers": 3},

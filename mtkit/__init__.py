@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from mtkit.errors import MtkitError as MtkitError
     from mtkit.evaluation.metrics import evaluate as evaluate
     from mtkit.interop.export import export_ctranslate2 as export_ctranslate2
-    from mtkit.training.loop import train as train
     from mtkit.training.reporting.tracker import Tracker as Tracker
+    from mtkit.training.train import train as train
     from mtkit.translation.translator import Translator as Translator
 
 _HOMES = {
@@ -37,7 +37,7 @@ _HOMES = {
     "preprocess": "mtkit.corpus.store.preprocess",
     "preprocess_shard": "mtkit.corpus.store.preprocess",
     "run_demo": "mtkit.demo.run",
-    "train": "mtkit.training.loop",
+    "train": "mtkit.training.train",
     "train_tokenizer": "mtkit.corpus.train_tokenizer",
 }
 

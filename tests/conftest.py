@@ -168,7 +168,7 @@ def mtkit(monkeypatch, capsys):
 def tiny_run(tmp_path_factory, ko_en_pairs):
     """The folder of a run of 20 steps, which has learned next to nothing; for reading only."""
     from mtkit.config.recipe import Recipe
-    from mtkit.training.loop import train
+    from mtkit.training.train import train
 
     folder = tmp_path_factory.mktemp("tiny_run")
     recipe = Recipe.load(write_tiny_recipe(folder, ko_en_pairs), ["search.beam_size=1"])

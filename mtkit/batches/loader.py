@@ -45,7 +45,7 @@ class BatchLoader:
     ) -> None:
         if n_prefetch < 1:
             raise ValueError(f"n_prefetch is {n_prefetch}; it must be at least 1")
-        self._sampler, self._builder, self._pin, self._share = sampler, builder, pin, share
+        self.sampler, self._builder, self._pin, self._share = sampler, builder, pin, share
         # The batches of a group arrive together; less capacity would block in the middle of it.
         self._n_prefetch, self._n_workers = max(n_prefetch, builder.group_size), n_workers
 
@@ -119,7 +119,7 @@ class BatchLoader:
         size = self._builder.group_size
         # A group is always built whole, also if training resumes in the middle of it.
         n_seen = position.batch % size
-        stream = self._sampler.iterate(position._replace(batch=position.batch - n_seen))
+        stream = self.sampler.iterate(position._replace(batch=position.batch - n_seen))
         if size > 1:
             groups = _grouped(stream, size)
         else:

@@ -8,7 +8,7 @@ shortlist.safetensors  if `mtkit shortlist` made one
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated
 
 import torch
 from pydantic import Field, ValidationError
@@ -19,7 +19,6 @@ from mtkit.checkpoint.history import TrainingHistory
 from mtkit.checkpoint.untrusted import check_layer_counts, check_limits, read_json
 from mtkit.checkpoint.weights import read_weights, save_weights
 from mtkit.config.model import AlignmentHead, ModelConfig
-from mtkit.config.recipe import Recipe
 from mtkit.config.search import SearchConfig
 from mtkit.config.section import PositiveFloat, PositiveInt, Section
 from mtkit.config.validation_errors import describe_problems
@@ -84,24 +83,6 @@ class ModelDirConfig(Section):
     """Search settings, unless the user asks for others."""
     history: TrainingHistory | None = None
     """How the weights came about; None in models of before this was recorded."""
-
-    @classmethod
-    def for_recipe(
-        cls, recipe: Recipe, training_lines: TrainingLineStatistics | None = None
-    ) -> Self:
-        """The configuration of a model before it is trained."""
-        data = recipe.data
-        return cls(
-            src_lang=data.src_lang,
-            tgt_lang=data.tgt_lang,
-            max_length=recipe.preprocess.max_length,
-            tags=tuple(dict.fromkeys(tag for source in data.train for tag in source.tags)),
-            tag_required=all(source.tags for source in data.train),
-            training_lines=training_lines,
-            alignment_head=recipe.alignment_head,
-            model=recipe.model,
-            search=recipe.search,
-        )
 
 
 @dataclass

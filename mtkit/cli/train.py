@@ -99,9 +99,8 @@ def train(
     from mtkit.config.recipe import Recipe
     from mtkit.training.distributed.rank_errors import report_from_one_rank
 
-    if hasattr(
-        signal, "SIGUSR1"
-    ):  # there is nothing to save yet, and by itself it would end the process
+    if hasattr(signal, "SIGUSR1"):
+        # Nothing to save yet, and by default the signal ends the process.
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     env = DistEnv.from_environment()
     with report_from_one_rank():
@@ -114,16 +113,16 @@ def train(
             recipe_path, recipe, ["tokenizer", "store", "parts"], out or recipe.run_dir
         )
         if is_dry_run:
-            _tell_what_it_takes(recipe, out, device, n_threads, n_processes)
+            _dry_run(recipe, out, device, n_threads, n_processes)
         if is_dry_run or shows_recipe:
             return
-        # torch takes seconds to load, which a typo should not wait for.
+        # torch takes seconds to load, so errors in the recipe are reported before.
         if n_processes is not None and n_processes > 1 and env.world_size == 1:
             from mtkit.training.distributed.launch import run_processes
 
             raise SystemExit(run_processes(n_processes, sys.argv[1:]))
         from mtkit.checkpoint.averaging import is_worth_averaging
-        from mtkit.training.loop import train as train_model
+        from mtkit.training.train import train as train_model
 
         result = train_model(recipe, out, device=device, n_threads=n_threads, max_time_s=max_time_s)
     if env.rank != 0:
@@ -144,7 +143,7 @@ def train(
         print(f"or average the last checkpoints, which may translate better: {command}")
 
 
-def _tell_what_it_takes(
+def _dry_run(
     recipe: "Recipe", out: Path | None, device: str, n_threads: int | None, n_processes: int | None
 ) -> None:
     env = DistEnv.from_environment()
@@ -153,12 +152,12 @@ def _tell_what_it_takes(
     from mtkit.training.sizing.dry_run import dry_run
 
     n_planned = n_processes or env.world_size
-    found = dry_run(recipe, out, device=device, n_threads=n_threads, n_processes=n_planned)
-    print(found, flush=True)
-    for problem in found.problems:
+    report = dry_run(recipe, out, device=device, n_threads=n_threads, n_processes=n_planned)
+    print(report, flush=True)
+    for problem in report.problems:
         print(
             f"error: {problem.message}" + (f"\nhint: {problem.hint}" if problem.hint else ""),
             file=sys.stderr,
         )
-    if found.problems:
+    if report.problems:
         raise typer.Exit(1)

@@ -168,7 +168,7 @@ def _write_recipe(path: Path) -> None:
 def _train(recipe: Recipe, recipe_path: Path, out_dir: Path, overrides: Sequence[str]) -> Path:
     # torch takes seconds to load; what comes before should not wait for it.
     from mtkit.checkpoint.averaging import average
-    from mtkit.training.loop import train
+    from mtkit.training.train import train
 
     _show("train", recipe_path, *(part for override in overrides for part in ("--set", override)))
     result = train(recipe)

@@ -1,4 +1,4 @@
-"""A trained model that another one learns from, word by word."""
+"""Word-level knowledge distillation from a trained model."""
 
 from pathlib import Path
 from typing import Self
@@ -17,18 +17,19 @@ from mtkit.tokenizer.subword import Subword, Tokenizer
 
 
 class Teacher:
-    """A frozen model whose distributions a student comes near to (Kim and Rush 2016, arXiv:1606.07947).
+    """A frozen model whose distributions a student learns (Kim and Rush 2016, arXiv:1606.07947).
 
-    It is no nn.Module on purpose: whoever holds it does not count, save, synchronise or shard its parameters.
+    Not an nn.Module, so that its parameters are not counted, saved, synchronised or sharded as
+    those of the student's objective.
 
     Args:
-        model: On the student's device.
-        dtype: Of the student's matrix products, in which the teacher's are made too.
+        model: Teacher on the student's device.
+        dtype: Precision of the student's matrix products, which the teacher's use, too.
     """
 
     def __init__(self, model: Transformer, dtype: torch.dtype) -> None:
         self.model = model.eval().requires_grad_(False)
-        # As autocast would do it, but once and not at each step.
+        # Converted once, where autocast would convert in each step.
         for module in model.modules():
             if isinstance(module, nn.Linear):
                 module.to(dtype)
@@ -44,45 +45,50 @@ class Teacher:
         device: torch.device,
         dtype: torch.dtype,
     ) -> Self:
-        """Read a teacher from its model directory.
+        """Load a teacher from its model directory.
 
         Args:
-            path: The model directory.
-            tokenizer: The student's, whose ids the teacher is given.
-            max_positions: Of the student: how long the sequences may be.
-            device: Where the student is.
-            dtype: Of the student's matrix products.
+            path: Model directory.
+            tokenizer: The student's tokenizer, whose ids the teacher receives.
+            max_positions: Maximum sequence length of the student.
+            device: Device of the student.
+            dtype: Precision of the student's matrix products.
         Raises:
-            MtkitError: It cannot be read, has other vocabularies, or takes shorter sequences only.
+            MtkitError: It cannot be read, its vocabularies differ, or its maximum sequence length
+                is shorter.
         """
         trained = load_model_dir(path, device)
         for side in SIDES:
             if not _same_ids(getattr(trained.tokenizer, side), getattr(tokenizer, side)):
+                side_name = "source" if side == "src" else "target"
                 raise MtkitError(
-                    f"`{path}`: the teacher's {'source' if side == 'src' else 'target'} vocabulary is not the student's",
-                    "train the student with the teacher's tokenizer: word-level distillation compares their vocabularies piece by piece",
+                    f"`{path}`: the teacher's {side_name} vocabulary differs from the student's",
+                    "train the student with the teacher's tokenizer: word-level distillation needs"
+                    " identical vocabularies",
                 )
         config = trained.config.model
         if config.positions == "learned" and config.max_positions < max_positions:
             raise MtkitError(
-                f"`{path}`: the teacher has {config.max_positions} learned positions, fewer than model.max_positions ({max_positions})",
-                f"set model.max_positions to {config.max_positions}, and preprocess.max_length below it",
+                f"`{path}`: the teacher has {config.max_positions} learned positions, fewer than"
+                f" model.max_positions ({max_positions})",
+                f"set model.max_positions to {config.max_positions}, and preprocess.max_length"
+                " below it",
             )
         return cls(trained.model, dtype)
 
     @property
     def output_weight(self) -> Tensor:
-        """The matrix that turns its states into logits. Shape (V, E)."""
+        """Weight matrix of the output layer. Shape (V, E)."""
         return self.model.output_weight
 
     @torch.no_grad()
     def states(self, batch: Batch) -> Tensor:
-        """Its decoder's last hidden states. Shape (B, T, E)."""
+        """Return the decoder's last hidden states. Shape (B, T, E)."""
         return self.model(batch.src, batch.tgt_in)
 
 
 def _same_ids(first: Subword, second: Subword) -> bool:
-    """Whether every id stands for the same piece."""
-    return first.special == second.special and [piece.text for piece in first.entries()] == [
-        piece.text for piece in second.entries()
+    """Whether every id stands for the same subword."""
+    return first.special == second.special and [entry.text for entry in first.entries()] == [
+        entry.text for entry in second.entries()
     ]

@@ -1,4 +1,4 @@
-"""What is minimised for each target token, computed together with the output layer."""
+"""Loss of each target token, computed together with the output layer."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -16,62 +16,68 @@ class Loss(NamedTuple):
     """Sums over target tokens; divide by their number for the mean."""
 
     total: Tensor
-    """What is minimised; carries the gradient. Scalar."""
+    """The loss that is minimised, with its gradient. Scalar."""
     nll: Tensor
-    """Negative log-likelihood without smoothing, detached. Scalar; in nats."""
+    """Negative log-likelihood without label smoothing, detached. Scalar; in nats."""
     parts: Mapping[str, Tensor] = MappingProxyType({})
-    """Further parts of the total by name, unweighted and detached, for the log. Scalars."""
+    """Auxiliary losses by name, unweighted and detached, for logging. Scalars."""
 
 
 class TeacherTerm(NamedTuple):
-    """What a teacher says of the same tokens, and how much of the loss that is."""
+    """Distillation: the teacher's distributions over the same tokens, and their weight."""
 
     states_NE: Tensor
-    """The teacher's last hidden states at the N target tokens; its width E is its own."""
+    """The teacher's last hidden states at the N target tokens; its width E may differ."""
     weight_VE: Tensor
     """The teacher's output layer, over the same vocabulary."""
     share: float
-    """Of the loss; cross-entropy has the rest."""
+    """Weight of the divergence from the teacher; cross-entropy has 1 - share."""
     temperature: float
-    """Divides the logits of both before they are compared."""
+    """Divides the logits of both models before they are compared."""
 
 
 class LossTerms(NamedTuple):
-    """Which loss it is."""
+    """Terms of the loss."""
 
     smoothing: float = 0.0
-    """Share of the probability that is spread over the vocabulary."""
+    """Label smoothing: probability mass that is spread over the vocabulary."""
     r_drop: float = 0.0
-    """Weight of the distance between the two passes of R-Drop."""
+    """Weight of the divergence between the two passes of R-Drop."""
     teacher: TeacherTerm | None = None
-    """A teacher to be near to."""
 
 
 def label_smoothed_loss(
     states_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, smoothing: float
 ) -> Loss:
-    """Cross-entropy against (1 - smoothing) * one-hot + smoothing / V (Szegedy et al. 2016, arXiv:1512.00567, section 7), summed."""
+    """Return the cross-entropy against (1 - smoothing) * one-hot + smoothing / V, summed.
+
+    Szegedy et al. 2016 (arXiv:1512.00567), section 7.
+    """
     return token_loss(states_ND[None], weight_VD, targets_N, LossTerms(smoothing))
 
 
 def token_loss(states_PND: Tensor, weight_VD: Tensor, targets_N: Tensor, terms: LossTerms) -> Loss:
-    """Label-smoothed cross-entropy, the mean over P passes, and what else is asked for; each target token counts once.
+    """Return the label-smoothed cross-entropy, averaged over P passes, plus the other terms.
 
-    With a teacher (Hinton et al. 2015, arXiv:1503.02531; word-level in Kim and Rush 2016, arXiv:1606.07947):
-    (1 - share) * cross-entropy + share * temperature^2 * KL(teacher || model), both softened by the temperature.
-    With R-Drop (Liang et al. 2021, arXiv:2106.14448): + r_drop * (KL(first || second) + KL(second || first)) / 2. The paper adds up the
-    cross-entropies of the passes, so its alpha is twice this weight.
+    With a teacher (Hinton et al. 2015, arXiv:1503.02531; word-level in Kim and Rush 2016,
+    arXiv:1606.07947): (1 - share) * cross-entropy + share * temperature^2 * KL(teacher || model),
+    both softened by the temperature.
+    With R-Drop (Liang et al. 2021, arXiv:2106.14448):
+    + r_drop * (KL(first || second) + KL(second || first)) / 2. The paper sums the cross-entropies
+    of the passes, so its alpha is twice this weight.
 
-    The logits of all tokens would be the largest tensor of a training step. They are made, used for the gradient and dropped
-    some rows at a time: on a CPU a few hundred, so that they stay in its cache.
+    The logits of all tokens would be the largest tensor of a training step. They are computed,
+    used for the gradient and freed in chunks of rows; on a CPU, chunks that fit into its cache.
 
     Args:
-        states_PND: The decoder's last hidden states at the N target tokens, padding left out, of P passes; two for R-Drop, else one.
-        weight_VD: The output layer.
-        targets_N: The tokens to predict.
-        terms: What the loss is made of.
+        states_PND: The decoder's last hidden states at the N target tokens, without padding, for
+            P passes: two for R-Drop, otherwise one.
+        weight_VD: Output layer.
+        targets_N: Target tokens.
+        terms: Terms of the loss.
     Returns:
-        Sums; the parts `teacher` and `r_drop` are the plain divergences in nats, the former also a mean over the passes.
+        Sums. The parts `teacher` and `r_drop` are the unweighted divergences in nats, that of the
+        teacher averaged over the passes.
     """
     teacher = terms.teacher
     if torch.is_autocast_enabled(states_PND.device.type):
@@ -81,24 +87,28 @@ def token_loss(states_PND: Tensor, weight_VD: Tensor, targets_N: Tensor, terms: 
             states_NE=teacher.states_NE.to(dtype), weight_VE=teacher.weight_VE.to(dtype)
         )
     sums = _LinearLoss.apply(states_PND, weight_VD, targets_N, terms._replace(teacher=teacher))
-    total, nll, from_teacher, between_passes = sums  # pyright: ignore[reportGeneralTypeIssues]
-    parts = ({"teacher": from_teacher} if teacher else {}) | (
-        {"r_drop": between_passes} if terms.r_drop else {}
-    )
+    total, nll, teacher_loss, r_drop_loss = sums  # pyright: ignore[reportGeneralTypeIssues]
+    parts = {}
+    if teacher:
+        parts["teacher"] = teacher_loss
+    if terms.r_drop:
+        parts["r_drop"] = r_drop_loss
     return Loss(total, nll, MappingProxyType(parts))
 
 
 class _LinearLoss(torch.autograd.Function):
-    """The gradient is made in the forward pass, while a chunk's logits are at hand; the backward pass only scales it."""
+    """Output layer and loss.
+
+    The gradient is computed in the forward pass, while the logits of a chunk are in memory; the
+    backward pass only scales it.
+    """
 
     @staticmethod
     def forward(
         ctx: Any, states_PND: Tensor, weight_VD: Tensor, targets_N: Tensor, terms: LossTerms
     ) -> tuple[Tensor, ...]:
         device, (n_passes, n_tokens, _) = states_PND.device, states_PND.shape
-        total, nll, from_teacher, between_passes = (
-            torch.zeros((), device=device) for _ in range(4)
-        )
+        total, nll, teacher_loss, r_drop_loss = (torch.zeros((), device=device) for _ in range(4))
         grad_states_PND = torch.empty_like(states_PND) if ctx.needs_input_grad[0] else None
         grad_weight_VD = (
             torch.zeros_like(weight_VD, dtype=torch.float32) if ctx.needs_input_grad[1] else None
@@ -110,28 +120,28 @@ class _LinearLoss(torch.autograd.Function):
         share = (1.0 - terms.teacher.share if terms.teacher else 1.0) / n_passes
         for start in range(0, n_tokens, n_rows):
             rows = slice(start, start + n_rows)
-            targets_R1 = targets_N[rows, None]
             log_probs_PRV = [
                 F.linear(states_ND[rows], weight_VD).float().log_softmax(-1)
                 for states_ND in states_PND
             ]
-            further_grads_PRV: list[Tensor | None] = [None] * n_passes
+            # Divergences between distributions, with their gradients with respect to the logits.
+            other_grads_PRV: list[Tensor | None] = [None] * n_passes
             if terms.r_drop:
-                distance, further_grads_PRV = _distance_of_passes(
+                divergence, other_grads_PRV = _r_drop_divergence(
                     *log_probs_PRV, weight=terms.r_drop
                 )
-                between_passes += distance
-                total += terms.r_drop * distance
+                r_drop_loss += divergence
+                total += terms.r_drop * divergence
             if terms.teacher:
                 weight = terms.teacher.share * terms.teacher.temperature**2 / n_passes
-                distance, further_grads_PRV = _distance_to_teacher(
-                    log_probs_PRV, terms.teacher, rows, weight, further_grads_PRV
+                divergence, other_grads_PRV = _teacher_divergence(
+                    log_probs_PRV, terms.teacher, rows, weight, other_grads_PRV
                 )
-                from_teacher += distance / n_passes
-                total += weight * distance
-            for i, (log_probs_RV, further_grad_RV) in enumerate(
-                zip(log_probs_PRV, further_grads_PRV, strict=True)
-            ):
+                teacher_loss += divergence / n_passes
+                total += weight * divergence
+            # Cross-entropy of each pass. Its gradient overwrites the log-probabilities.
+            targets_R1 = targets_N[rows, None]
+            for i, log_probs_RV in enumerate(log_probs_PRV):
                 chunk_nll = -log_probs_RV.gather(1, targets_R1).sum()
                 nll += chunk_nll / n_passes
                 total += share * (1 - terms.smoothing) * chunk_nll
@@ -139,16 +149,9 @@ class _LinearLoss(torch.autograd.Function):
                     total -= share * terms.smoothing * log_probs_RV.mean(-1).sum()
                 if grad_states_PND is None and grad_weight_VD is None:
                     continue
-                grad_RV = log_probs_RV.exp_()
-                if terms.smoothing:
-                    grad_RV -= terms.smoothing / weight_VD.size(0)
-                grad_RV.scatter_add_(
-                    1,
-                    targets_R1,
-                    torch.full_like(targets_R1, terms.smoothing - 1, dtype=torch.float32),
-                )
-                if further_grad_RV is not None:
-                    grad_RV = further_grad_RV.add_(grad_RV, alpha=share)
+                grad_RV = _cross_entropy_grad(log_probs_RV, targets_R1, terms.smoothing)
+                if (other_grad_RV := other_grads_PRV[i]) is not None:
+                    grad_RV = other_grad_RV.add_(grad_RV, alpha=share)
                 grad_RV = grad_RV.to(weight_VD.dtype)
                 if grad_states_PND is not None:
                     torch.mm(grad_RV, weight_VD, out=grad_states_PND[i, rows])
@@ -156,32 +159,38 @@ class _LinearLoss(torch.autograd.Function):
                     grad_weight_VD += grad_RV.T @ states_PND[i, rows]
         ctx.save_for_backward(grad_states_PND, grad_weight_VD)
         ctx.weight_dtype = weight_VD.dtype
-        ctx.mark_non_differentiable(nll, from_teacher, between_passes)
-        return total, nll, from_teacher, between_passes
+        ctx.mark_non_differentiable(nll, teacher_loss, r_drop_loss)
+        return total, nll, teacher_loss, r_drop_loss
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         grad_states_PND, grad_weight_VD = ctx.saved_tensors
-        grad_states = (
-            None
-            if grad_states_PND is None
-            else grad_states_PND * grads[0].to(grad_states_PND.dtype)
-        )
-        grad_weight = (
-            None if grad_weight_VD is None else (grad_weight_VD * grads[0]).to(ctx.weight_dtype)
-        )
+        grad_states = grad_weight = None
+        if grad_states_PND is not None:
+            grad_states = grad_states_PND * grads[0].to(grad_states_PND.dtype)
+        if grad_weight_VD is not None:
+            grad_weight = (grad_weight_VD * grads[0]).to(ctx.weight_dtype)
         return grad_states, grad_weight, None, None
 
 
-def _distance_of_passes(
+def _cross_entropy_grad(log_probs_RV: Tensor, targets_R1: Tensor, smoothing: float) -> Tensor:
+    """Return probabilities minus smoothed targets, in the memory of the log-probabilities."""
+    grad_RV = log_probs_RV.exp_()
+    if smoothing:
+        grad_RV -= smoothing / log_probs_RV.size(1)
+    minus_target = torch.full_like(targets_R1, smoothing - 1, dtype=torch.float32)
+    return grad_RV.scatter_add_(1, targets_R1, minus_target)
+
+
+def _r_drop_divergence(
     first_RV: Tensor, second_RV: Tensor, *, weight: float
 ) -> tuple[Tensor, list[Tensor | None]]:
-    """Mean of the divergences of two distributions from each other, summed over the rows, and the weighted gradients by their logits.
+    """Return the mean of both KL divergences, summed over the rows, and its weighted gradients.
 
     Args:
-        first_RV: Log-probabilities.
-        second_RV: Log-probabilities.
-        weight: Factor of the gradients.
+        first_RV: Log-probabilities of the first pass.
+        second_RV: Log-probabilities of the second pass.
+        weight: Factor of the gradients, which are with respect to the logits.
     """
     p_RV, q_RV, difference_RV = first_RV.exp(), second_RV.exp(), first_RV - second_RV
     from_first_R1 = (p_RV * difference_RV).sum(-1, keepdim=True)
@@ -194,35 +203,33 @@ def _distance_of_passes(
     return (from_first_R1.sum() + from_second_R1.sum()) / 2, [grad_first_RV, grad_second_RV]
 
 
-def _distance_to_teacher(
+def _teacher_divergence(
     log_probs_PRV: list[Tensor],
     teacher: TeacherTerm,
     rows: slice,
     weight: float,
     grads_PRV: list[Tensor | None],
 ) -> tuple[Tensor, list[Tensor | None]]:
-    """Divergence of the passes from the teacher at its temperature, summed over passes and rows, and the weighted gradients by their logits.
+    """Return KL(teacher || model), summed over passes and rows, and its weighted gradients.
 
     Args:
-        log_probs_PRV: Of each pass.
-        teacher: Of all tokens.
-        rows: Which of them these are.
-        weight: Factor of the gradients.
+        log_probs_PRV: Log-probabilities of each pass.
+        teacher: The teacher's states at all tokens.
+        rows: The tokens of this chunk.
+        weight: Factor of the gradients, which are with respect to the logits.
         grads_PRV: Gradients of other terms, which are added.
     """
     teacher_RV = (
         F.linear(teacher.states_NE[rows], teacher.weight_VE).float() / teacher.temperature
     ).log_softmax(-1)
     probs_RV = teacher_RV.exp()
-    distance = torch.zeros((), device=teacher_RV.device)
+    divergence = torch.zeros((), device=teacher_RV.device)
     grads: list[Tensor | None] = []
     for log_probs_RV, other_grad_RV in zip(log_probs_PRV, grads_PRV, strict=True):
-        softened_RV = (
-            log_probs_RV
-            if teacher.temperature == 1.0
-            else (log_probs_RV / teacher.temperature).log_softmax(-1)
-        )
-        distance += (probs_RV * (teacher_RV - softened_RV)).sum()
+        softened_RV = log_probs_RV
+        if teacher.temperature != 1.0:
+            softened_RV = (log_probs_RV / teacher.temperature).log_softmax(-1)
+        divergence += (probs_RV * (teacher_RV - softened_RV)).sum()
         grad_RV = (softened_RV.exp() - probs_RV).mul_(weight / teacher.temperature)
         grads.append(grad_RV if other_grad_RV is None else grad_RV.add_(other_grad_RV))
-    return distance, grads
+    return divergence, grads

@@ -1,4 +1,6 @@
-"""What training minimises: from a batch to the sums of its losses."""
+"""The training objective: from a batch to the sums of its losses."""
+
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -7,101 +9,105 @@ from mtkit.batches.collate import Batch
 from mtkit.config.recipe import alignment_head
 from mtkit.config.training import TrainingConfig
 from mtkit.model.transformer import Transformer
-from mtkit.training.distillation import Teacher
-from mtkit.training.guided_alignment import add_alignment_loss
 from mtkit.training.loss import Loss, LossTerms, TeacherTerm, label_smoothed_loss, token_loss
+
+if TYPE_CHECKING:
+    from mtkit.training.distillation import Teacher
 
 
 def batch_loss(model: Transformer, batch: Batch, smoothing: float) -> Loss:
-    """The loss of a batch, summed over its target tokens; padding costs nothing from the output layer on."""
-    # Validation goes past a compiled forward pass, which was made for training.
-    states_BTD = (
-        model(batch.src, batch.tgt_in)
-        if model.training
-        else model.decode_states(batch.tgt_in, model.encode(batch.src))
-    )
-    places_N = _target_places(batch, model.tgt_pad_id)
-    states_ND, targets_N = _at_targets(states_BTD, places_N), _at_targets(batch.tgt_out, places_N)
+    """Return the loss of a batch, summed over its target tokens.
+
+    The output layer is computed at target tokens only, not at padding.
+    """
+    if model.training:
+        states_BTD = model(batch.src, batch.tgt_in)
+    else:
+        # Validation bypasses a compiled forward pass, which was compiled for training.
+        states_BTD = model.decode_states(batch.tgt_in, model.encode(batch.src))
+    positions_N = _target_positions(batch, model.tgt_pad_id)
+    states_ND = _select(states_BTD, positions_N)
+    targets_N = _select(batch.tgt_out, positions_N)
     return label_smoothed_loss(states_ND, model.output_weight, targets_N, smoothing)
 
 
 class Objective(nn.Module):
-    """A model together with what is minimised, as one module: this is what runs in parallel, and what a step calls.
+    """A model and its loss as one module, which is what distributed training wraps.
 
     Args:
-        model: In training mode.
-        config: The parts of the loss and their weights.
-        teacher: A model to learn from besides; no part of this module.
+        model: Model in training mode.
+        config: Terms of the loss and their weights.
+        teacher: Model to distil from; not a submodule.
     """
 
     def __init__(
-        self, model: Transformer, config: TrainingConfig, teacher: Teacher | None = None
+        self, model: Transformer, config: TrainingConfig, teacher: "Teacher | None" = None
     ) -> None:
         super().__init__()
         self.model = model
         self.config = config
         self.teacher = teacher
-        self._aligning = alignment_head(config, model.config)
+        self._alignment_head = alignment_head(config, model.config)
 
     def forward(self, batch: Batch) -> Loss:
-        """The loss of a batch, summed over its target tokens."""
+        """Return the loss of a batch, summed over its target tokens."""
         config, model = self.config, self.model
-        # Trials of memory and speed have batches without alignments.
-        aligning = self._aligning if batch.alignment is not None else None
-        if not config.r_drop and self.teacher is None and aligning is None:
+        # Profiling runs use batches without alignments.
+        head = self._alignment_head if batch.alignment is not None else None
+        # Plain training: one pass with label-smoothed cross-entropy.
+        if not config.r_drop and self.teacher is None and head is None:
             return batch_loss(model, batch, config.label_smoothing)
-        places_N = _target_places(batch, model.tgt_pad_id)
-        # For R-Drop the sentences go through the model side by side with themselves: one pass of twice the rows keeps a GPU busier than two
-        # passes, and processes exchange gradients once.
+        positions_N = _target_positions(batch, model.tgt_pad_id)
+        # R-Drop: the batch is concatenated with itself. One pass of twice the rows keeps a GPU
+        # busier than two passes, and processes reduce gradients once.
         n_passes = 2 if config.r_drop else 1
         src, tgt_in = batch.src.repeat(n_passes, 1), batch.tgt_in.repeat(n_passes, 1)
-        states, log_weights = (
-            (model(src, tgt_in), None) if aligning is None else model(src, tgt_in, aligning)
-        )
+        if head is None:
+            states, log_weights = model(src, tgt_in), None
+        else:
+            states, log_weights = model(src, tgt_in, head)
         states_PND = torch.stack(
-            [_at_targets(one_BTD, places_N) for one_BTD in states.chunk(n_passes)]
+            [_select(pass_BTD, positions_N) for pass_BTD in states.chunk(n_passes)]
         )
-        terms = LossTerms(
-            config.label_smoothing, config.r_drop, self._teacher_term(batch, places_N)
-        )
-        loss = token_loss(
-            states_PND, model.output_weight, _at_targets(batch.tgt_out, places_N), terms
-        )
-        if log_weights is None or batch.alignment is None:
-            return loss
-        return add_alignment_loss(
-            loss, log_weights, batch.alignment, config.alignment_weight, n_passes
-        )
+        teacher_term = self._teacher_term(batch, positions_N)
+        terms = LossTerms(config.label_smoothing, config.r_drop, teacher_term)
+        targets_N = _select(batch.tgt_out, positions_N)
+        loss = token_loss(states_PND, model.output_weight, targets_N, terms)
+        # Guided alignment: one attention head learns the given word alignments.
+        if log_weights is not None and batch.alignment is not None:
+            from mtkit.training.guided_alignment import add_alignment_loss
 
-    def _teacher_term(self, batch: Batch, places_N: Tensor | None) -> TeacherTerm | None:
+            weight = config.alignment_weight
+            loss = add_alignment_loss(loss, log_weights, batch.alignment, weight, n_passes)
+        return loss
+
+    def _teacher_term(self, batch: Batch, positions_N: Tensor | None) -> TeacherTerm | None:
         if self.teacher is None:
             return None
-        states_NE = _at_targets(self.teacher.states(batch), places_N)
-        return TeacherTerm(
-            states_NE,
-            self.teacher.output_weight,
-            self.config.teacher_weight,
-            self.config.teacher_temperature,
-        )
+        states_NE = _select(self.teacher.states(batch), positions_N)
+        config = self.config
+        weight_VE = self.teacher.output_weight
+        return TeacherTerm(states_NE, weight_VE, config.teacher_weight, config.teacher_temperature)
 
 
-def _target_places(batch: Batch, tgt_pad_id: int) -> Tensor | None:
-    """Places of the target tokens in the flattened targets; None if they are everywhere. Shape (N,)."""
+def _target_positions(batch: Batch, tgt_pad_id: int) -> Tensor | None:
+    """Return the positions of the target tokens in the flattened targets. Shape (N,).
+
+    None if there is no padding.
+    """
     if batch.n_tokens == batch.tgt_out.numel():
         return None
-    return (
-        batch.target_positions
-        if batch.target_positions is not None
-        else (batch.tgt_out.flatten() != tgt_pad_id).nonzero().flatten()
-    )
+    if batch.target_positions is not None:
+        return batch.target_positions
+    return (batch.tgt_out.flatten() != tgt_pad_id).nonzero().flatten()
 
 
-def _at_targets(values: Tensor, places_N: Tensor | None) -> Tensor:
-    """The values at the target tokens. Shape (B, T, ...) to (N, ...)."""
+def _select(values: Tensor, positions_N: Tensor | None) -> Tensor:
+    """Return the values at the target tokens. Shape (B, T, ...) to (N, ...)."""
     flat = values.flatten(0, 1)
-    return flat if places_N is None else flat.index_select(0, places_N)
+    return flat if positions_N is None else flat.index_select(0, positions_N)
 
 
 def is_finite(*values: Tensor) -> Tensor:
-    """Whether all of these scalars are finite numbers, without asking the device for them. Scalar."""
+    """Return whether all of some scalars are finite, as a scalar on their device."""
     return torch.stack([value.float() for value in values]).isfinite().all()

@@ -1,4 +1,6 @@
-"""Adam and AdamW."""
+"""The optimizer, Adam or AdamW, and its learning-rate schedule."""
+
+import math
 
 import torch
 from torch import nn
@@ -7,14 +9,42 @@ from mtkit.config.training import TrainingConfig
 
 
 def make_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
-    """Adam (Kingma and Ba 2015) or AdamW (Loshchilov and Hutter 2019); weight decay spares norms, biases and other vectors."""
+    """Return Adam (Kingma and Ba 2015) or AdamW (Loshchilov and Hutter 2019).
+
+    Weight decay applies to matrices only, not to norms, biases and other vectors.
+    """
     matrices = [p for p in model.parameters() if p.requires_grad and p.dim() > 1]
     vectors = [p for p in model.parameters() if p.requires_grad and p.dim() <= 1]
     groups = [
         {"params": matrices, "weight_decay": config.weight_decay},
         {"params": vectors, "weight_decay": 0.0},
     ]
-    kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
-    return kind(
+    optimizer_class = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
+    return optimizer_class(
         groups, lr=config.learning_rate, betas=config.adam_betas, eps=config.adam_eps, fused=True
     )
+
+
+def learning_rate(step: int, config: TrainingConfig) -> float:
+    """Return the learning rate of an update.
+
+    It rises linearly to `config.learning_rate` at the end of the warmup. With inverse_sqrt it then
+    falls as 1 / sqrt(step); with the peak d_model^-0.5 * warmup^-0.5 that is the schedule of
+    Vaswani et al. 2017, section 5.3. With linear and cosine it would reach zero at the update
+    after `max_steps`, so that every update has an effect.
+
+    Args:
+        step: Number of the update, from 1.
+    """
+    warmup = config.warmup_steps
+    if step < warmup:
+        return config.learning_rate * step / warmup
+    if config.schedule == "inverse_sqrt":
+        return config.learning_rate * math.sqrt(max(warmup, 1) / max(step, 1))
+    if config.schedule == "constant":
+        return config.learning_rate
+    end = config.max_steps + 1
+    share_left = min(1.0, max(0.0, (end - step) / max(end - warmup, 1)))
+    if config.schedule == "linear":
+        return config.learning_rate * share_left
+    return config.learning_rate * 0.5 * (1.0 - math.cos(math.pi * share_left))

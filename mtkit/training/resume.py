@@ -1,48 +1,44 @@
-"""Whether the folder that a run shall be written to holds the same run."""
+"""Identity of a run: whether a run directory holds the run that is to be resumed."""
 
 import json
 from pathlib import Path
 from typing import Any
 
-from mtkit.batches.mixture import DataMixture
 from mtkit.checkpoint.model_dir import WEIGHTS_NAME as MODEL_WEIGHTS_NAME
 from mtkit.checkpoint.run_dir import RunDir
 from mtkit.checkpoint.training_checkpoint import TrainingState, list_checkpoints, read_state
 from mtkit.config.dump import write_yaml
 from mtkit.config.recipe import Recipe
-from mtkit.corpus.store.token_store import TokenStore
 from mtkit.errors import MtkitError
 from mtkit.io.atomic import atomic_write
 from mtkit.io.logs import get_logger
 from mtkit.io.text import sha256_file
-from mtkit.tokenizer.subword import Tokenizer
+from mtkit.training.setup import TrainingData
 
 logger = get_logger(__name__)
 
+_DATA_KEYS = ("tokenizer", "training data")
+_MIXTURE = "pairs of each corpus from epoch"
+_CHANGEABLE = "may change"
+_INIT_FROM = "training.init_from"
+
 
 def check_same_run(
-    run: RunDir,
-    recipe: Recipe,
-    store: TokenStore,
-    tokenizer: Tokenizer,
-    mix: DataMixture,
-    *,
-    is_sample: bool = False,
+    run: RunDir, recipe: Recipe, data: TrainingData, *, is_sample: bool = False
 ) -> None:
-    """Refuse to go on with a run whose weights, data, order of data or scores would not fit.
+    """Refuse to resume a run whose weights, data, order of data or scores would not fit.
 
-    Settings that only say how to go on, such as max_steps or learning rate, may change; so may the mix of epochs to come. Changes of `sampling:`,
-    `augment:` and `validation:` are reported in the log.
+    Other settings, such as max_steps or the learning rate, may change; so may the mixture of
+    future epochs. Changes of `sampling:`, `augment:` and `validation:` are logged.
 
     Args:
-        run: The folder.
-        recipe: With numbers for the size of batches.
-        store: Of the training data.
-        tokenizer: Of the recipe.
-        mix: Of the recipe.
-        is_sample: Store, tokenizer and mix are of a sample of the data, so that they say nothing.
+        run: Directory of the run.
+        recipe: The recipe, with numbers for the batch size.
+        data: Training data of the recipe.
+        is_sample: Whether `data` is made from a sample of the corpora, and is not compared.
     Raises:
-        MtkitError: The folder holds checkpoints of other settings, all of which are named; or something that is no run.
+        MtkitError: The directory holds checkpoints of a run with other settings, all of which are
+            named; or something that is not a run.
     """
     run.refuse_foreign()
     checkpoints = list_checkpoints(run.checkpoints_dir)
@@ -52,59 +48,48 @@ def check_same_run(
     if known is None:
         raise MtkitError(
             f"`{run.path}`: has checkpoints, but no readable {run.identity_path.name}",
-            "give another folder with --out",
+            "choose another directory with --out",
         )
-    now = {
-        key: value
-        for key, value in _identity(run, recipe, store, tokenizer).items()
-        if not (is_sample and key in _OF_THE_DATA)
-    }
+    identity = _identity(run, recipe, data)
     differing = [
         f"{key} ({_shown(known.get(key))} then, {_shown(value)} now)"
-        for key, value in now.items()
-        if known.get(key) != value
+        for key, value in identity.items()
+        if known.get(key) != value and not (is_sample and key in _DATA_KEYS)
     ]
-    hint = "put them back to resume it"
-    n_epochs = _n_epochs_begun(read_state(checkpoints[-1]))
-    shown, now_shown = (
-        [entry for entry in known.get(_MIX, []) if entry[0] < n_epochs],
-        mix.counts_until(n_epochs),
-    )
-    # Of other data the counts differ anyway.
-    if shown != now_shown and not differing and not is_sample:
-        differing.append(
-            f"the mix of the {n_epochs} epochs that have begun ({_mix_shown(shown)} then, {_mix_shown(now_shown)} now)"
-        )
-        hint = f"put it back to resume it, and give another mix from here on as a stage after one with until_epoch: {n_epochs}"
+    hint = "restore them to resume it"
+    # With other data, the counts differ anyway.
+    if not differing and not is_sample:
+        n_epochs = _n_epochs_begun(read_state(checkpoints[-1]))
+        then = [entry for entry in known.get(_MIXTURE, []) if entry[0] < n_epochs]
+        now = data.mixture.counts_until(n_epochs)
+        if then != now:
+            changes = f"{_shown_mixture(then)} then, {_shown_mixture(now)} now"
+            differing.append(f"the mixture of the {n_epochs} epochs begun ({changes})")
+            hint = (
+                "restore it to resume it, and set another mixture for the following epochs as a"
+                f" stage after one with until_epoch: {n_epochs}"
+            )
     if differing:
         raise MtkitError(
-            f"`{run.path}`: holds a run of other settings: {', '.join(differing)}",
-            f"{hint}; or start a new run with --out, or remove that folder",
+            f"`{run.path}`: holds a run with other settings: {', '.join(differing)}",
+            f"{hint}; or start a new run with --out, or remove that directory",
         )
-    told = known.get(_CHANGEABLE, {})
+    known_changeable = known.get(_CHANGEABLE, {})
     for key, value in _changeable(recipe).items():
-        if key in told and told[key] != value:
-            logger.info("%s is %s from here on; it was %s", key, value, told[key])
+        if key in known_changeable and known_changeable[key] != value:
+            logger.info("%s is %s from now on; it was %s", key, value, known_changeable[key])
 
 
-def save_run_identity(
-    run: RunDir, recipe: Recipe, store: TokenStore, tokenizer: Tokenizer, mix: DataMixture
-) -> None:
-    """Write down what `check_same_run` compares, and the resolved recipe."""
-    last_change = mix.stages[-1].first_epoch
-    identity = _identity(run, recipe, store, tokenizer) | {
-        _MIX: mix.counts_until(last_change + 1),
+def save_run_identity(run: RunDir, recipe: Recipe, data: TrainingData) -> None:
+    """Save what `check_same_run` compares, and the resolved recipe."""
+    last_change = data.mixture.stages[-1].first_epoch
+    identity = _identity(run, recipe, data) | {
+        _MIXTURE: data.mixture.counts_until(last_change + 1),
         _CHANGEABLE: _changeable(recipe),
     }
     with atomic_write(run.identity_path) as file:
         file.write((json.dumps(identity, indent=2) + "\n").encode())
     write_yaml(recipe, run.recipe_path)
-
-
-_OF_THE_DATA = ("tokenizer", "training data")
-_MIX = "pairs of each corpus from epoch"
-_CHANGEABLE = "may change"
-_INIT_FROM = "training.init_from"
 
 
 def _known_identity(run: RunDir) -> dict[str, Any] | None:
@@ -114,43 +99,45 @@ def _known_identity(run: RunDir) -> dict[str, Any] | None:
         return None
 
 
-def _identity(
-    run: RunDir, recipe: Recipe, store: TokenStore, tokenizer: Tokenizer
-) -> dict[str, Any]:
+def _identity(run: RunDir, recipe: Recipe, data: TrainingData) -> dict[str, Any]:
     dimensions = recipe.model.model_dump(
         exclude={"dropout", "attention_dropout", "activation_dropout", "layer_drop", "init"}
     )
-    return {
-        "tokenizer": tokenizer.sha256,
-        "training data": store.manifest["key"],
-        _INIT_FROM: _initial_weights(run, recipe.training.init_from),
+    identity = {
+        "tokenizer": data.tokenizer.sha256,
+        "training data": data.store.manifest["key"],
+        _INIT_FROM: _initial_weights_hash(run, recipe.training.init_from),
         "training.seed": recipe.training.seed,
         "training.accumulate_batches": recipe.training.accumulate_batches,
         "batches.max_tokens": recipe.batches.max_tokens,
         "batches.effective_tokens": recipe.batches.effective_tokens,
-        # Joined pairs are longer, so other ones go together.
+        # Merged pairs are longer, which changes the batches.
         "augment.merge": recipe.augment.merge,
         "validation.metric": recipe.validation.metric,
         **{f"model.{name}": value for name, value in dimensions.items()},
-        **({"training.alignment_layer": head.layer} if (head := recipe.alignment_head) else {}),
     }
+    if head := recipe.alignment_head:
+        identity["training.alignment_layer"] = head.layer
+    return identity
 
 
-def _initial_weights(run: RunDir, folder: Path | None) -> str | None:
-    """Tells the weights that a run starts from. Once it has begun, it does without them; if they are gone they count as what they were."""
-    if folder is None:
+def _initial_weights_hash(run: RunDir, model_dir: Path | None) -> str | None:
+    """Return the hash of the weights that a run starts from.
+
+    A resumed run does not need them: if they are missing, the known hash is returned.
+    """
+    if model_dir is None:
         return None
-    path = folder / MODEL_WEIGHTS_NAME
+    path = model_dir / MODEL_WEIGHTS_NAME
     return sha256_file(path) if path.exists() else (_known_identity(run) or {}).get(_INIT_FROM)
 
 
 def _changeable(recipe: Recipe) -> dict[str, Any]:
-    sampling, augment = (
-        recipe.sampling.model_dump(mode="json"),
-        recipe.augment.model_dump(mode="json", exclude={"merge"}),
-    )
-    validation = recipe.validation.model_dump(mode="json", exclude={"metric"})
-    sections = {"sampling": sampling, "augment": augment, "validation": validation}
+    sections = {
+        "sampling": recipe.sampling.model_dump(mode="json"),
+        "augment": recipe.augment.model_dump(mode="json", exclude={"merge"}),
+        "validation": recipe.validation.model_dump(mode="json", exclude={"metric"}),
+    }
     return {
         f"{section}.{name}": value
         for section, values in sections.items()
@@ -166,7 +153,7 @@ def _shown(value: Any) -> str:
     return f"{value[:8]}…" if isinstance(value, str) and len(value) > 20 else str(value)
 
 
-def _mix_shown(changes: list[list[Any]]) -> str:
+def _shown_mixture(changes: list[list[Any]]) -> str:
     return ", ".join(
         f"{' + '.join(map(str, counts))} pairs from epoch {epoch + 1}" for epoch, counts in changes
     )

@@ -1,25 +1,22 @@
-"""The parts that training is put together from; trials and forecasts are made of the same."""
+"""Parts of a training run. Profiling runs and dry runs are made of the same parts."""
 
-from typing import NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 
 import torch
 
 from mtkit.batches.build import BatchBuilder
+from mtkit.batches.loader import BatchLoader
 from mtkit.batches.mixture import DataMixture
 from mtkit.batches.sampler import BatchSampler, Merging
 from mtkit.checkpoint.model_dir import ModelDirConfig, make_model
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.store.token_store import TokenStore
 from mtkit.io.logs import get_logger
+from mtkit.model.transformer import Transformer
 from mtkit.tokenizer.subword import Tokenizer
-from mtkit.training.activation_checkpointing import checkpoint_activations
-from mtkit.training.compilation import compile_model
-from mtkit.training.cpu_modules import use_cpu_modules
-from mtkit.training.distillation import Teacher
 from mtkit.training.distributed.parallel import Parallel
-from mtkit.training.freezing import freeze
-from mtkit.training.initial_weights import initial_model
-from mtkit.training.line_sizes import measure_training_lines
+from mtkit.training.model_dir_config import measure_training_lines, model_dir_config
+from mtkit.training.model_setup.initial_weights import initial_model
 from mtkit.training.objective import Objective
 from mtkit.training.optimizer import make_optimizer
 from mtkit.training.step import Stepper
@@ -27,11 +24,11 @@ from mtkit.training.step import Stepper
 logger = get_logger(__name__)
 
 _GPU_MULTIPLE = 8
-"""Lengths of batches on a GPU are multiples of this: its tensor cores and its attention with a mask are at their best then."""
+"""Widths of batches on a GPU are multiples of this, for tensor cores and masked attention."""
 
 
 class TrainingData(NamedTuple):
-    """What a run learns from, and in which mix."""
+    """Tokenizer, training pairs and their mixture."""
 
     tokenizer: Tokenizer
     store: TokenStore
@@ -39,42 +36,41 @@ class TrainingData(NamedTuple):
 
     @classmethod
     def open(cls, recipe: Recipe) -> Self:
-        """Open what `preprocess` has made of a recipe.
+        """Open the output of `preprocess`.
 
         Raises:
-            MtkitError: It is missing or damaged, or the mix shows no pairs.
+            MtkitError: It is missing or damaged, or the mixture contains no pairs.
         """
-        # `preprocess` has compared the hashes; every process opens the store, and often.
+        # `preprocess` has compared the hashes; each process opens the store, some several times.
         store = TokenStore.open(recipe.store_dir, check_hashes=False)
-        return cls(
-            Tokenizer.load(recipe.tokenizer_dir),
-            store,
-            DataMixture.for_config(recipe.data, store.corpora, recipe.training.seed),
-        )
+        mixture = DataMixture.for_config(recipe.data, store.corpora, recipe.training.seed)
+        return cls(Tokenizer.load(recipe.tokenizer_dir), store, mixture)
 
     def sampler(self, recipe: Recipe) -> BatchSampler:
-        """All batches of all epochs; batches.max_tokens is a number here."""
-        return BatchSampler(
-            self.store,
-            self.mixture,
-            recipe.batches.limit,
-            Merging(recipe.augment.merge, recipe.preprocess.max_length),
+        """Return the sampler of a recipe whose batches.max_tokens is a number."""
+        merging = Merging(recipe.augment.merge, recipe.preprocess.max_length)
+        return BatchSampler(self.store, self.mixture, recipe.batches.limit, merging)
+
+    def batch_builder(self, recipe: Recipe, device: torch.device) -> BatchBuilder:
+        """Return the builder of the batches for a device."""
+        multiple = _GPU_MULTIPLE if device.type == "cuda" else 1
+        return BatchBuilder.for_recipe(recipe, self.store, self.tokenizer, multiple)
+
+    def loader(self, recipe: Recipe, device: torch.device, parallel: Parallel) -> BatchLoader:
+        """Return the loader of this process' batches."""
+        return BatchLoader(
+            self.sampler(recipe),
+            self.batch_builder(recipe, device),
+            recipe.batches.n_prefetch,
+            recipe.batches.n_workers,
+            pin=device.type == "cuda",
+            share=(parallel.rank, parallel.world_size),
         )
 
     def model_config(self, recipe: Recipe) -> ModelDirConfig:
-        """The configuration of the model directory, with the size of the training lines."""
-        return ModelDirConfig.for_recipe(
-            recipe, measure_training_lines(recipe, self.store, self.tokenizer.src)
-        )
-
-    def batch_builder(self, recipe: Recipe, device: torch.device) -> BatchBuilder:
-        """Makes those batches, in lengths that the device likes."""
-        return BatchBuilder.for_recipe(
-            recipe,
-            self.store,
-            self.tokenizer,
-            multiple=_GPU_MULTIPLE if device.type == "cuda" else 1,
-        )
+        """Return the configuration of the model directory, with the size of training lines."""
+        lines = measure_training_lines(recipe, self.store, self.tokenizer.src)
+        return model_dir_config(recipe, lines)
 
 
 def make_stepper(
@@ -86,38 +82,57 @@ def make_stepper(
     *,
     is_resumed: bool = False,
 ) -> Stepper:
-    """A model with the weights that training starts from, with its optimizer, its loss, and what makes updates of them.
+    """Create the model with its initial weights, the loss and the optimizer.
 
     Args:
-        recipe: batches.max_tokens is a number here.
-        tokenizer: Decides the vocabularies.
-        device: Takes the model.
-        dtype: Of the matrix products.
-        parallel: The processes that train it.
-        is_resumed: A checkpoint will replace the weights, so that what they start from need not be there any more.
+        recipe: The recipe; batches.max_tokens is a number.
+        tokenizer: Determines the vocabularies.
+        device: Device of the model.
+        dtype: Precision of the matrix products.
+        parallel: Processes that train the model.
+        is_resumed: Whether a checkpoint will replace the weights; then `training.init_from` need
+            no longer exist.
     Raises:
-        MtkitError: What training starts from or learns from cannot be read or does not fit, or training.freeze names no parameter, or all.
+        MtkitError: `training.init_from` or the teacher cannot be read or does not fit, or
+            `training.freeze` matches no parameter, or all.
     """
     config = recipe.training
     model = make_model(recipe.model, tokenizer) if is_resumed else initial_model(recipe, tokenizer)
     model.to(device).train()
-    freeze(model, config.freeze)
-    teacher = (
-        None
-        if config.teacher is None
-        else Teacher.load(config.teacher, tokenizer, recipe.model.max_positions, device, dtype)
-    )
-    compiles = config.compile == "on" and not parallel.is_sharded
+    teacher = ema = None
+    if config.freeze:
+        from mtkit.training.model_setup.freezing import freeze
+
+        freeze(model, config.freeze)
+    if config.teacher is not None:
+        from mtkit.training.distillation import Teacher
+
+        max_positions = recipe.model.max_positions
+        teacher = Teacher.load(config.teacher, tokenizer, max_positions, device, dtype)
     if device.type == "cpu":
-        use_cpu_modules(model, dtype, compiles=compiles)
+        from mtkit.training.model_setup.cpu_modules import use_cpu_modules
+
+        use_cpu_modules(model, dtype, compiles=config.compile == "on" and not parallel.is_sharded)
     if config.activation_checkpointing:
+        from mtkit.training.model_setup.activation_checkpointing import checkpoint_activations
+
         checkpoint_activations(model)
-    # Weights that come and go are no matter for one graph.
-    if parallel.is_sharded and config.compile == "on":
-        logger.warning(
-            "training.compile is on, but a model that is sharded (training.parallel: fsdp) is not compiled"
-        )
-    compile_model(model, "off" if parallel.is_sharded else config.compile)
+    if device.type == "cuda" or config.compile == "on":
+        _compile(model, config.compile, parallel)
     objective = Objective(model, config, teacher)
     parallel.shard(objective)
-    return Stepper(objective, make_optimizer(model, config), config, dtype, parallel)
+    if config.ema_decay:
+        from mtkit.training.ema import EmaWeights
+
+        ema = EmaWeights(model, config.ema_decay)
+    return Stepper(objective, make_optimizer(model, config), config, dtype, parallel, ema)
+
+
+def _compile(model: Transformer, choice: Literal["auto", "on", "off"], parallel: Parallel) -> None:
+    from mtkit.training.model_setup.compilation import compile_model
+
+    # Sharded weights are gathered for the time of a layer, which one graph cannot do.
+    if not parallel.is_sharded:
+        compile_model(model, choice)
+    elif choice == "on":
+        logger.warning("training.compile has no effect with training.parallel: fsdp")

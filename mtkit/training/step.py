@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,22 +17,25 @@ from mtkit.training.loss import Loss
 from mtkit.training.objective import Objective, is_finite
 from mtkit.training.random_state import seed_everything
 
+if TYPE_CHECKING:
+    from mtkit.training.ema import EmaWeights
+
 logger = get_logger(__name__)
 
 
 class StepResult(NamedTuple):
-    """What one update did. The tensors are scalars that stay on the device: to read them is to wait for the step."""
+    """Result of one update. The tensors are scalars on the device; reading one synchronises it."""
 
     loss: Tensor
-    """What is minimised, summed over the target tokens of this process, in nats."""
+    """The loss that is minimised, summed over the target tokens of this process, in nats."""
     nll: Tensor
     """Negative log-likelihood, summed likewise."""
     parts: dict[str, Tensor]
-    """Further parts of the loss by name, summed likewise."""
+    """Auxiliary losses by name, summed likewise."""
     grad_norm: Tensor
     """Norm of the gradient before clipping."""
     is_good: Tensor
-    """Whether loss and gradient were finite; if not, the weights and moments are what they were."""
+    """Whether loss and gradient were finite; if not, weights and moments are unchanged."""
     n_tokens: int
     """Target tokens of the update, over all processes."""
 
@@ -41,11 +44,13 @@ class Stepper:
     """Makes optimizer updates.
 
     Args:
-        objective: Its model in training mode.
-        optimizer: Over the model's parameters; fused, so that it can skip an update without being asked by the host.
-        config: Clipping, seed.
-        dtype: Of the matrix products.
-        parallel: The processes that make each update together.
+        objective: Model and loss, in training mode.
+        optimizer: Optimizer of the model's parameters; a fused one can skip an update without
+            synchronising the device.
+        config: Gradient clipping and seed.
+        dtype: Precision of the matrix products.
+        parallel: Processes that make each update together.
+        ema: Moving average that is updated after each update.
     """
 
     def __init__(
@@ -55,61 +60,62 @@ class Stepper:
         config: TrainingConfig,
         dtype: torch.dtype,
         parallel: Parallel | None = None,
+        ema: "EmaWeights | None" = None,
     ) -> None:
-        self.model, self.optimizer, self.config, self.dtype = (
-            objective.model,
-            optimizer,
-            config,
-            dtype,
-        )
+        self.model, self.optimizer, self.ema = objective.model, optimizer, ema
+        self.config, self.dtype = config, dtype
         self.parallel = parallel or Parallel()
         self.objective = self.parallel.wrap(objective)
-        self.device = self.model.output_weight.device
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=dtype == torch.float16)
         self.n_bad_in_a_row = torch.zeros((), device=self.device)
         """Updates skipped since the last good one. Scalar on the device."""
         self.splits_on_oom = True
-        """Whether a batch that does not fit into memory goes through it in halves; else that is the caller's affair."""
+        """Whether a batch that does not fit into memory is split in halves, or raises."""
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the model."""
+        return self.model.output_weight.device
 
     def step(
         self, batches: Sequence[Batch], number: int, rate: float, n_tokens: int | None = None
     ) -> StepResult:
         """Update the weights once, unless loss or gradient is not finite.
 
-        The gradients of all batches are summed and divided by all their target tokens: the same as of one large batch.
+        The gradients of all batches are summed and divided by the number of all their target
+        tokens: the same as the gradient of one large batch.
 
         Args:
-            batches: Those of this process, on the model's device.
-            number: Of the update, from 1; with the seed it fixes the dropout.
+            batches: Batches of this process, on the model's device.
+            number: Number of the update, from 1; together with the seed it determines dropout.
             rate: Learning rate.
-            n_tokens: Target tokens of all processes' batches; default those of `batches`.
+            n_tokens: Target tokens of the batches of all processes; default: those of `batches`.
         Raises:
-            MtkitError: A batch of one pair does not fit into memory, or a batch does not fit that several processes have begun to add up.
+            MtkitError: A single pair does not fit into memory, or a batch does not fit whose
+                gradients the processes were already reducing.
         """
         n_tokens = sum(batch.n_tokens for batch in batches) if n_tokens is None else n_tokens
         losses = self._add_gradients(batches, number, n_tokens)
-        total, nll = (
-            _sum([loss.total.detach() for loss in losses]),
-            _sum([loss.nll for loss in losses]),
-        )
+        total = _sum([loss.total.detach() for loss in losses])
+        nll = _sum([loss.nll for loss in losses])
         self.scaler.unscale_(self.optimizer)
-        grad_norm = self.parallel.clip_gradients(
-            self.model, self.config.max_grad_norm or float("inf")
-        )
+        max_norm = self.config.max_grad_norm or float("inf")
+        grad_norm = self.parallel.clip_gradients(self.model, max_norm)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        is_good = (
-            is_finite(grad_norm)
-            if self.scaler.is_enabled()
-            else is_finite(grad_norm, self.parallel.all_reduce(total.clone()))
-        )
         if self.scaler.is_enabled():
+            # fp16: the scaler skips non-finite updates itself and then halves its scale.
+            is_good = is_finite(grad_norm)
             self.scaler.step(self.optimizer)
             self.scaler.update()
         else:
+            # All processes skip an update if the loss of any is not finite.
+            is_good = is_finite(grad_norm, self.parallel.all_reduce(total.clone()))
             self._update_if(is_good)
         self.n_bad_in_a_row = (self.n_bad_in_a_row + 1) * ~is_good
         self.optimizer.zero_grad(set_to_none=True)
+        if self.ema is not None:
+            self.ema.update(number)
         names = dict.fromkeys(name for loss in losses for name in loss.parts)
         parts = {
             name: _sum([loss.parts[name] for loss in losses if name in loss.parts])
@@ -118,11 +124,12 @@ class Stepper:
         return StepResult(total, nll, parts, grad_norm, is_good, n_tokens)
 
     def _update_if(self, is_good: Tensor) -> None:
-        """A fused optimizer is told by a tensor on the device, as a loss scaler does it, so that nobody waits for the answer."""
+        """Update unless `is_good` is false, without synchronising the device if possible."""
         if not self.optimizer.defaults.get("fused"):
             if bool(is_good):
                 self.optimizer.step()
             return
+        # The interface by which a GradScaler makes a fused optimizer skip an update.
         self.optimizer.found_inf = (~is_good).float()  # pyright: ignore[reportAttributeAccessIssue]
         try:
             self.optimizer.step()
@@ -130,73 +137,74 @@ class Stepper:
             del self.optimizer.found_inf  # pyright: ignore[reportAttributeAccessIssue]
 
     def _add_gradients(self, batches: Sequence[Batch], number: int, n_tokens: int) -> list[Loss]:
-        """Forward and backward of all batches. One that does not fit into memory goes in halves, which changes its dropout masks and nothing else."""
-        pieces: list[tuple[Batch, tuple[int, ...]]] = [
+        """Run forward and backward passes of all batches.
+
+        A batch that does not fit into memory is split in halves, which changes its dropout masks
+        and nothing else.
+        """
+        # Batches with their position in the update, which seeds their dropout.
+        parts: list[tuple[Batch, tuple[int, ...]]] = [
             (batch, (self.parallel.rank + i * self.parallel.world_size,))
             for i, batch in enumerate(batches)
         ]
         while True:
             losses: list[Loss] = []
-            for batch, place in pieces:
-                is_last = len(losses) == len(pieces) - 1
+            for batch, index in parts:
+                is_last = len(losses) == len(parts) - 1
+                seed = (self.config.seed, number, *index)
                 try:
-                    losses.append(
-                        self._add_gradient(
-                            batch, (self.config.seed, number, *place), n_tokens, is_last=is_last
-                        )
-                    )
+                    losses.append(self._add_gradient(batch, seed, n_tokens, is_last=is_last))
                 except (RuntimeError, MemoryError) as exc:
                     if not (self.splits_on_oom and is_out_of_memory(exc)):
                         raise
                     break
             else:
                 return losses
-            # The pass that failed may have added a part of its gradients already, so the update starts anew.
+            # The failed pass may have added a part of its gradients, so the update starts over.
             self.optimizer.zero_grad(set_to_none=True)
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
-            failed, (batch, place) = len(losses), pieces[len(losses)]
-            pieces[failed : failed + 1] = [
-                (half, (*place, i)) for i, half in enumerate(self._halves(batch, number))
-            ]
+            n_done, (batch, index) = len(losses), parts[len(losses)]
+            halves = self._split(batch, number)
+            parts[n_done : n_done + 1] = [(half, (*index, i)) for i, half in enumerate(halves)]
 
     def _add_gradient(
         self, batch: Batch, seed: tuple[int, ...], n_tokens: int, *, is_last: bool
     ) -> Loss:
         seed_everything(*seed)
+        is_sharded = self.parallel.is_sharded
         with self.parallel.gradient_sync(self.objective, is_last):
-            with (
-                self._never_repeated(batch, is_shared=self.parallel.is_sharded),
-                autocast(self.dtype, self.device),
-            ):
+            with self._no_retry(batch, is_collective=is_sharded), autocast(self.dtype, self.device):
                 loss: Loss = self.objective(batch)
-            with self._never_repeated(batch, is_shared=self.parallel.is_sharded or is_last):
-                self.scaler.scale(
-                    loss.total * (self.parallel.gradient_factor / n_tokens)
-                ).backward()
+            with self._no_retry(batch, is_collective=is_sharded or is_last):
+                scaled = loss.total * (self.parallel.gradient_factor / n_tokens)
+                self.scaler.scale(scaled).backward()
         return loss
 
     @contextmanager
-    def _never_repeated(self, batch: Batch, *, is_shared: bool) -> Iterator[None]:
-        """A pass in which other processes take part cannot be repeated in halves, because they would not repeat it."""
+    def _no_retry(self, batch: Batch, *, is_collective: bool) -> Iterator[None]:
+        """Raise if a collective pass runs out of memory: others would not repeat it."""
         try:
             yield
         except (RuntimeError, MemoryError) as exc:
-            if not (is_shared and self.parallel.world_size > 1 and is_out_of_memory(exc)):
+            if not (is_collective and self.parallel.world_size > 1 and is_out_of_memory(exc)):
                 raise
             n, width = _size(batch)
-            message = f"{n} pairs of up to {width} tokens do not fit into the memory of process {self.parallel.rank}, while others wait for it"
-            raise MtkitError(message, "lower batches.max_tokens; auto measures what fits") from None
+            raise MtkitError(
+                f"{n} pairs of up to {width} tokens do not fit into the memory of process"
+                f" {self.parallel.rank}, while other processes wait for it",
+                "lower batches.max_tokens; auto measures what fits",
+            ) from None
 
-    def _halves(self, batch: Batch, number: int) -> tuple[Batch, Batch]:
+    def _split(self, batch: Batch, number: int) -> tuple[Batch, Batch]:
         n, width = _size(batch)
         if n == 1:
             raise MtkitError(
                 f"step {number:,}: a pair of {width} tokens does not fit into memory",
-                "lower preprocess.max_length, or take a smaller model",
+                "lower preprocess.max_length, or use a smaller model",
             )
         logger.warning(
-            "step %s: %d pairs of up to %d tokens do not fit into memory; they go through it in halves",
+            "step %s: %d pairs of up to %d tokens do not fit into memory; split in halves",
             f"{number:,}",
             n,
             width,
@@ -204,7 +212,7 @@ class Stepper:
         return batch.halves(self.model.tgt_pad_id)
 
 
-_MEMORY_IS_SHORT = (
+_OOM_MESSAGES = (
     "can't allocate memory",
     "not enough memory",
     "std::bad_alloc",
@@ -212,18 +220,21 @@ _MEMORY_IS_SHORT = (
     "ALLOC_FAILED",
     "could not create a primitive",
 )
-"""What the CPU's allocator, the C++ library, CUDA, cuBLAS, cuDNN and oneDNN say where torch does not say it in its own words."""
+"""Out-of-memory messages of the CPU allocator, C++, CUDA, cuBLAS, cuDNN and oneDNN.
+
+torch raises them as plain RuntimeErrors.
+"""
 
 
 def is_out_of_memory(exc: BaseException) -> bool:
-    """Whether memory, of a GPU or of the machine, has run out."""
+    """Whether an exception means that the memory of a GPU or of the machine is exhausted."""
     return isinstance(exc, torch.OutOfMemoryError | MemoryError) or any(
-        words in str(exc) for words in _MEMORY_IS_SHORT
+        message in str(exc) for message in _OOM_MESSAGES
     )
 
 
 def _size(batch: Batch) -> tuple[int, int]:
-    """Pairs, and tokens of the longest sentence."""
+    """Return the number of pairs, and the tokens of the longest sentence."""
     return batch.src.size(0), max(batch.src.size(1), batch.tgt_in.size(1))
 
 

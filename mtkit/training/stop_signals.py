@@ -1,4 +1,4 @@
-"""When to stop or save, and who asked for it."""
+"""Signals and time limits that make training save or stop."""
 
 import os
 import signal
@@ -11,42 +11,49 @@ from typing import Any, NamedTuple, Self
 from mtkit.workers.dist_env import DistEnv
 
 _ECHO_S = 1.0
-"""A scheduler may send a signal to all processes, and the launcher hand on its own: what comes that soon after the first is the same."""
+"""A second signal within this time counts as the same one.
+
+A scheduler may signal all processes while the launcher forwards its own signal to them.
+"""
 
 
 class PendingActions(NamedTuple):
-    """What is wanted after the step in progress, each 1 or 0; summed over all processes, so that they agree."""
+    """Actions requested for the end of the current step, each 1 or 0.
+
+    They are summed over all processes, so that all processes take the same decision.
+    """
 
     stop: int
-    """SIGINT or SIGTERM came: save, and leave with their exit status."""
+    """SIGINT or SIGTERM received: save a checkpoint and exit with the status of the signal."""
     end: int
-    """The time is up: save, and leave in peace."""
+    """Time limit reached: save a checkpoint and exit with status 0."""
     save: int
-    """SIGUSR1 came: save, and go on."""
+    """SIGUSR1 received: save a checkpoint and continue."""
 
 
 class StopSignals:
-    """Turns SIGINT, SIGTERM, SIGUSR1 and a limit of time into wishes that training heeds after the step in progress.
+    """Collects SIGINT, SIGTERM, SIGUSR1 and a time limit for training to act on after a step.
 
-    A second SIGINT or SIGTERM acts at once, and before training heeds them both act as they did before; SIGUSR1 is remembered. A context manager;
-    outside the main thread, where Python takes no signals, only the time counts.
+    A second SIGINT or SIGTERM acts immediately. Before training is `active`, both have their
+    previous effect, and SIGUSR1 is remembered. A context manager; outside the main thread, where
+    Python receives no signals, only the time limit works.
 
     Args:
-        max_time_s: Time from now on.
+        max_time_s: Time limit in seconds from now; None for no limit.
     """
 
     def __init__(self, max_time_s: float | None = None) -> None:
         self.signal_number: int | None = None
         self._ends_s = None if max_time_s is None else time.monotonic() + max_time_s
         self._stopped_s = 0.0
-        self._is_save_wanted = False
-        self._is_heeded = False
+        self._save_requested = False
+        self._is_active = False
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        handlers = {signal.SIGINT: self._stop, signal.SIGTERM: self._stop}
+        handlers = {signal.SIGINT: self._request_stop, signal.SIGTERM: self._request_stop}
         if hasattr(signal, "SIGUSR1"):
-            handlers[signal.SIGUSR1] = self._save
+            handlers[signal.SIGUSR1] = self._request_save
         for number, handler in handlers.items():
             try:
                 self._previous[number] = signal.signal(number, handler)
@@ -61,33 +68,33 @@ class StopSignals:
 
     @contextmanager
     def active(self) -> Iterator[None]:
-        """A context in which training asks for `wishes` after each step."""
-        self._is_heeded = True
+        """Collect signals within this context, in which `pending` is called after each step."""
+        self._is_active = True
         try:
             yield
         finally:
-            self._is_heeded = False
+            self._is_active = False
 
     def pending(self) -> PendingActions:
-        """What is wanted now; a wish to save is told once."""
-        is_save_wanted, self._is_save_wanted = self._is_save_wanted, False
+        """Return the requested actions and clear the request to save."""
+        save_requested, self._save_requested = self._save_requested, False
         is_time_up = self._ends_s is not None and time.monotonic() >= self._ends_s
         return PendingActions(
-            int(self.signal_number is not None), int(is_time_up), int(is_save_wanted)
+            stop=int(self.signal_number is not None), end=int(is_time_up), save=int(save_requested)
         )
 
-    def _stop(self, number: int, frame: FrameType | None) -> None:
-        if not self._is_heeded:
-            self._act_as_before(number, frame)
+    def _request_stop(self, number: int, frame: FrameType | None) -> None:
+        if not self._is_active:
+            self._call_previous(number, frame)
             return
         now_s = time.monotonic()
         if self.signal_number is not None:
-            if _is_one_of_several() and now_s - self._stopped_s < _ECHO_S:
+            if DistEnv.from_environment().world_size > 1 and now_s - self._stopped_s < _ECHO_S:
                 return
-            raise Interrupted(number, "stopped at once; the checkpoint before is kept")
+            raise Interrupted(number, "stopped immediately; the previous checkpoint is kept")
         self.signal_number, self._stopped_s = number, now_s
 
-    def _act_as_before(self, number: int, frame: FrameType | None) -> None:
+    def _call_previous(self, number: int, frame: FrameType | None) -> None:
         handler = self._previous[number]
         if callable(handler):
             handler(number, frame)
@@ -95,16 +102,12 @@ class StopSignals:
             signal.signal(number, handler)
             os.kill(os.getpid(), number)
 
-    def _save(self, number: int, frame: FrameType | None) -> None:
-        self._is_save_wanted = True
-
-
-def _is_one_of_several() -> bool:
-    return DistEnv.from_environment().world_size > 1
+    def _request_save(self, number: int, frame: FrameType | None) -> None:
+        self._save_requested = True
 
 
 class Interrupted(KeyboardInterrupt):
-    """Training was asked to stop by a signal, and says what it kept."""
+    """Training was stopped by a signal; the message names the checkpoint that is kept."""
 
     def __init__(self, signal_number: int, message: str) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""How good the model is: loss, and real translations scored as text."""
+"""Validation: loss, and the scores of real translations."""
 
 import hashlib
 import json
@@ -28,32 +28,33 @@ from mtkit.translation.translator import Translator
 
 N_SAMPLES = 3
 _MEANINGFUL = {"bleu": 1.0, "chrf": 10.0}
-"""Scores below this are noise: the first translations of a model share almost no words with their references."""
+"""Lower scores are noise: the first translations share almost no words with the references."""
 
 
 class Quality(NamedTuple):
-    """How well some pairs are translated."""
+    """Quality of the translation of some pairs."""
 
     loss: float
     """Negative log-likelihood per target token, in nats, without label smoothing."""
     bleu: float | None = None
-    """sacreBLEU of the detokenised translations; None when the metric is loss."""
+    """sacreBLEU of the detokenised translations; None if the metric is loss."""
     chrf: float | None = None
-    """chrF of the same."""
+    """chrF of the same translations."""
 
     def score(self, metric: str) -> float:
-        """What checkpoints are compared by; larger is better."""
+        """Return the score by a metric; larger is better."""
         return -self.loss if metric == "loss" else self.as_dict()[metric]
 
     def rank(self, metric: str) -> list[float]:
         """Return the key by which validations are compared; larger is better.
 
-        The score decides, in the two decimals that are shown. Between equal scores, and while the score is noise, the loss decides.
+        The score is rounded to the two decimals that are shown. For equal scores, and while the
+        score is noise, the loss decides.
 
         Returns:
-            Two numbers, compared one after the other.
+            Two numbers, compared in this order.
         """
-        # NaN would be the best for ever.
+        # NaN would remain the best.
         loss = -self.loss if math.isfinite(self.loss) else -math.inf
         if metric == "loss":
             return [loss, loss]
@@ -61,7 +62,7 @@ class Quality(NamedTuple):
         return [score if score >= _MEANINGFUL[metric] else 0.0, loss]
 
     def as_dict(self) -> dict[str, float]:
-        """What is known, by name."""
+        """Return the known scores by name."""
         return {name: value for name, value in self._asdict().items() if value is not None}
 
     def __str__(self) -> str:
@@ -71,25 +72,25 @@ class Quality(NamedTuple):
 
 
 class ValidationResult(NamedTuple):
-    """One validation."""
+    """Result of a validation."""
 
     quality: Quality
-    """Of all pairs together."""
+    """Quality over all pairs."""
     corpora: list[tuple[str, Quality]]
-    """Each corpus by itself, with its name; none when there is only one."""
+    """Name and quality of each corpus; empty if there is only one."""
     samples: list[ValidationSample]
-    """Some of the translations: N_SAMPLES, or one of each corpus where there are more; the same pairs each time."""
+    """N_SAMPLES translations, or one per corpus if there are more; always the same pairs."""
 
 
 class ValidationCorpus:
-    """A validation corpus as text, and as `collate` wants it.
+    """A validation corpus, as text and as token ids.
 
     Args:
-        source: Where it is, and its tags.
-        recipe: Says how much of it to take.
-        trained: Encodes and translates it.
+        source: Files and tags.
+        recipe: Determines the number of pairs.
+        trained: Model that encodes and translates it.
     Raises:
-        MtkitError: It cannot be read, or holds nothing; or the model does not know its tags.
+        MtkitError: It cannot be read or is empty, or its tags are not in the vocabulary.
     """
 
     def __init__(self, source: CorpusSource, recipe: Recipe, trained: TrainedModel) -> None:
@@ -98,39 +99,38 @@ class ValidationCorpus:
         self.pairs = [pair for pair in pairs if pair.src.strip() and pair.tgt.strip()]
         if not self.pairs:
             raise MtkitError(
-                f"the validation corpus {self.name} holds no pair of two sides",
+                f"the validation corpus {self.name} has no pair with text on both sides",
                 "check data.validation in the recipe",
             )
         self.translator = Translator([trained], tags=source.tags)
+        src_vocab, tgt_vocab = trained.tokenizer.src, trained.tokenizer.tgt
+        tag_ids = src_vocab.tag_ids(source.tags)
+        src = [tag_ids + ids for ids in src_vocab.encode([pair.src for pair in self.pairs])]
+        tgt = tgt_vocab.encode([pair.tgt for pair in self.pairs])
         limit = trained.config.model.max_positions - 1
-        tag_ids = trained.tokenizer.src.tag_ids(source.tags)
-        src = [
-            tag_ids + ids for ids in trained.tokenizer.src.encode([pair.src for pair in self.pairs])
-        ]
-        tgt = trained.tokenizer.tgt.encode([pair.tgt for pair in self.pairs])
-        kept = [
+        fitting = [
             (np.array(s), np.array(t))
             for s, t in zip(src, tgt, strict=True)
             if max(len(s), len(t)) <= limit
         ]
-        if not kept:
+        if not fitting:
             raise MtkitError(
-                f"every pair of the validation corpus {self.name} is longer than {limit} pieces",
+                f"every pair of the validation corpus {self.name} is longer than {limit} tokens",
                 "raise model.max_positions",
             )
         self.rows: dict[Side, list[np.ndarray]] = {
-            "src": [s for s, _ in kept],
-            "tgt": [t for _, t in kept],
+            "src": [s for s, _ in fitting],
+            "tgt": [t for _, t in fitting],
         }
 
-    def typical(self, n: int) -> list[int]:
-        """Places of n pairs that are worth looking at, from short ones to those of middle length."""
+    def sample_indices(self, n: int) -> list[int]:
+        """Return the indices of n pairs to show as samples, of short to medium length."""
         lengths = {i: len(pair.src) + len(pair.tgt) for i, pair in enumerate(self.pairs)}
         ranked = sorted(
             {self.pairs[i].src: i for i in reversed(lengths)}.values(),
             key=lambda i: (lengths[i], i),
         )
-        # The very shortest are headings and greetings.
+        # The shortest ones are headings and greetings.
         return list(dict.fromkeys(ranked[len(ranked) * (1 + i) // (2 * n + 2)] for i in range(n)))
 
     def gather(self, side: Side, rows: Indices, /) -> RaggedIds:
@@ -138,7 +138,7 @@ class ValidationCorpus:
 
 
 class _CorpusResult(NamedTuple):
-    """What the model made of a corpus."""
+    """Loss and translations of a corpus."""
 
     nll: float
     n_tokens: int
@@ -151,11 +151,11 @@ class Validator:
     """Validates a model on the recipe's validation corpora.
 
     Args:
-        recipe: With `data.validation`.
-        trained: The model in training; the same object each time.
-        dtype: Of the matrix products.
+        recipe: Recipe with `data.validation`.
+        trained: Model, whose weights change between validations.
+        dtype: Precision of the matrix products.
     Raises:
-        MtkitError: A corpus cannot be read, or holds nothing; or the model does not know its tags.
+        MtkitError: A corpus cannot be read or is empty, or its tags are not in the vocabulary.
     """
 
     def __init__(self, recipe: Recipe, trained: TrainedModel, dtype: torch.dtype) -> None:
@@ -170,7 +170,10 @@ class Validator:
 
     @property
     def signature(self) -> str:
-        """A hash of all that scores depend on besides the weights: scores of two signatures cannot be compared."""
+        """Hash of everything but the weights that scores depend on.
+
+        Scores with different signatures are not comparable.
+        """
         pairs = [
             [corpus.name, *([pair.src, pair.tgt] for pair in corpus.pairs)]
             for corpus in self.corpora
@@ -183,25 +186,28 @@ class Validator:
         return hashlib.sha256(json.dumps([settings, pairs], sort_keys=True).encode()).hexdigest()
 
     def run(self) -> ValidationResult:
-        """Validate the weights as they are now; the model is back in training mode afterwards."""
+        """Validate the current weights; the model is in training mode afterwards."""
         self.trained.model.eval()
         try:
-            outcomes = [self._run(corpus) for corpus in self.corpora]
+            results = [self._run(corpus) for corpus in self.corpora]
         finally:
             self.trained.model.train()
-        each = [
-            (corpus.name, self._quality([outcome]))
-            for corpus, outcome in zip(self.corpora, outcomes, strict=True)
+        by_corpus = [
+            (corpus.name, self._quality([result]))
+            for corpus, result in zip(self.corpora, results, strict=True)
         ]
-        samples = [sample for outcome in outcomes for sample in outcome.samples]
-        return ValidationResult(self._quality(outcomes), each if len(each) > 1 else [], samples)
+        samples = [sample for result in results for sample in result.samples]
+        return ValidationResult(
+            self._quality(results), by_corpus if len(by_corpus) > 1 else [], samples
+        )
 
     def _run(self, corpus: ValidationCorpus) -> _CorpusResult:
         nll, n_tokens = self._nll(corpus)
-        shown = corpus.typical(ceil(N_SAMPLES / len(self.corpora)))
-        places = shown if self.config.metric == "loss" else range(len(corpus.pairs))
-        pairs = [corpus.pairs[i] for i in places]
-        found = corpus.translator.translate(
+        shown = corpus.sample_indices(ceil(N_SAMPLES / len(self.corpora)))
+        # If the loss is the metric, only the samples are translated.
+        indices = shown if self.config.metric == "loss" else range(len(corpus.pairs))
+        pairs = [corpus.pairs[i] for i in indices]
+        translations = corpus.translator.translate(
             [pair.src for pair in pairs],
             beam_size=self.config.beam_size,
             n_best=1,
@@ -209,43 +215,40 @@ class Validator:
             sampling=False,
             mbr=0,
         )
-        texts = dict(zip(places, (translation.text for translation in found), strict=True))
+        texts = dict(zip(indices, (translation.text for translation in translations), strict=True))
         samples = [
             ValidationSample(corpus.pairs[i].src, corpus.pairs[i].tgt, texts[i]) for i in shown
         ]
-        return _CorpusResult(
-            nll, n_tokens, list(texts.values()), [pair.tgt for pair in pairs], samples
-        )
+        references = [pair.tgt for pair in pairs]
+        return _CorpusResult(nll, n_tokens, list(texts.values()), references, samples)
 
     @torch.inference_mode()
     def _nll(self, corpus: ValidationCorpus) -> tuple[float, int]:
-        """Summed over the target tokens, and how many they are."""
+        """Return the negative log-likelihood, summed over the target tokens, and their number."""
         model, tokenizer = self.trained.model, self.trained.tokenizer
         lengths = [[len(row) + 1 for row in corpus.rows[side]] for side in SIDES]
         longest = max(max(side) for side in lengths)
-        batches = make_batches(
-            *lengths, max_tokens=max(self.max_tokens, longest), rng=np.random.default_rng(0)
-        )
+        max_tokens = max(self.max_tokens, longest)
+        batches = make_batches(*lengths, max_tokens=max_tokens, rng=np.random.default_rng(0))
+        device = model.output_weight.device
         nll, n_tokens = 0.0, 0
         for indices in batches:
-            batch = collate(corpus, indices, tokenizer.src.special, tokenizer.tgt.special).to(
-                model.output_weight.device
-            )
-            with autocast(self.dtype, model.output_weight.device):
+            special = tokenizer.src.special, tokenizer.tgt.special
+            batch = collate(corpus, indices, *special).to(device)
+            with autocast(self.dtype, device):
                 nll += float(batch_loss(model, batch, smoothing=0.0).nll)
             n_tokens += batch.n_tokens
         return nll, n_tokens
 
-    def _quality(self, outcomes: Sequence[_CorpusResult]) -> Quality:
-        """Of all pairs of some corpora."""
-        loss = sum(outcome.nll for outcome in outcomes) / sum(
-            outcome.n_tokens for outcome in outcomes
-        )
+    def _quality(self, results: Sequence[_CorpusResult]) -> Quality:
+        """Return the quality over all pairs of some corpora."""
+        nll = sum(result.nll for result in results)
+        loss = nll / sum(result.n_tokens for result in results)
         if self.config.metric == "loss":
             return Quality(loss)
-        texts = [text for outcome in outcomes for text in outcome.texts]
-        references = [text for outcome in outcomes for text in outcome.references]
-        # The same references each time: one warning is enough.
+        texts = [text for result in results for text in result.texts]
+        references = [text for result in results for text in result.references]
+        # Warnings concern the references, which are the same each time.
         scores = evaluate(texts, references, metrics=("bleu", "chrf"), warns=self._warns)
         self._warns = False
         return Quality(loss, scores.bleu.value, scores.chrf.value)

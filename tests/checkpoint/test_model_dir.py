@@ -10,7 +10,6 @@ from safetensors.numpy import load_file, save_file
 
 from mtkit.checkpoint.model_dir import (
     FORMAT_VERSION,
-    ModelDirConfig,
     load_model_dir,
     save_model_dir,
 )
@@ -19,6 +18,7 @@ from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.errors import MtkitError
 from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.tokenizer.train import train_subword
+from mtkit.training.model_dir_config import model_dir_config
 from mtkit.translation.translator import Translator
 
 
@@ -160,7 +160,7 @@ def test_a_model_remembers_the_tags_it_is_trained_with(
     make_trained, tiny_recipe_path, tmp_path, corpora, tags, required
 ):
     train = ", ".join(f"{{src: a, tgt: b, tags: [{tags}]}}" for tags in corpora)
-    config = ModelDirConfig.for_recipe(Recipe.load(tiny_recipe_path, [f"data.train=[{train}]"]))
+    config = model_dir_config(Recipe.load(tiny_recipe_path, [f"data.train=[{train}]"]))
     assert (config.tags, config.tag_required, config.max_length) == (tags, required, 60)
     save_model_dir(
         tmp_path / "model",

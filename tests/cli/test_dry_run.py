@@ -7,7 +7,7 @@ def test_it_says_what_training_takes_and_makes_nothing(mtkit, tiny_recipe_path):
     outcome = mtkit("train", tiny_recipe_path, "--dry-run", "--device", "cpu", "--threads", 1)
     assert outcome.status == 0
     *facts, verdict = outcome.out.splitlines()
-    assert verdict == "nothing stands in the way; nothing was written"
+    assert verdict == "ready to train (dry run: nothing written)"
     abouts = [line.split()[0] for line in facts]
     assert abouts == [
         "device",
@@ -35,7 +35,7 @@ def test_each_problem_is_an_error_and_a_hint(mtkit, tiny_recipe_path, tmp_path):
         "train", tiny_recipe_path, "--dry-run", "--device", "cpu", "--out", tmp_path / "notes"
     )
     assert outcome.status == 1
-    assert "nothing stands in the way" not in outcome.out
+    assert "ready to train" not in outcome.out
     said = [line for line in outcome.err.splitlines() if line.startswith(("error: ", "hint: "))]
     assert [line.split(": ")[0] for line in said] == ["error", "hint"] * 2
     assert said[0] == f"error: `{tmp_path / 'notes'}`: holds other things than a run of mtkit"
@@ -45,7 +45,7 @@ def test_each_problem_is_an_error_and_a_hint(mtkit, tiny_recipe_path, tmp_path):
 def test_several_processes_are_planned_and_not_started(mtkit, tiny_recipe_path):
     outcome = mtkit("train", tiny_recipe_path, "--dry-run", "--device", "cpu", "--nproc", 2)
     assert outcome.status == 0
-    assert "2 of them, 1 on each of 2 processes" in outcome.out
+    assert "2 batches (1 on each of 2 processes) per update" in outcome.out
 
 
 def test_a_bad_recipe_is_told_as_always(mtkit, tiny_recipe_path):
@@ -88,4 +88,4 @@ def test_the_resolved_recipe_can_be_printed(mtkit, tiny_recipe_path, tmp_path):
     assert not (tmp_path / "work").exists()
     both = mtkit("train", tiny_recipe_path, "--show-recipe", "--dry-run", "--device", "cpu")
     assert both.status == 0
-    assert both.out.startswith("data:\n") and "nothing stands in the way" in both.out
+    assert both.out.startswith("data:\n") and "ready to train" in both.out

@@ -38,7 +38,7 @@ def calls(monkeypatch):
         calls.append((run_dir, out_dir, n, which))
         return out_dir
 
-    monkeypatch.setattr("mtkit.training.loop.train", train)
+    monkeypatch.setattr("mtkit.training.train.train", train)
     monkeypatch.setattr("mtkit.checkpoint.averaging.average", average)
     return calls
 

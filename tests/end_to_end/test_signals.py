@@ -80,7 +80,7 @@ def test_signals_and_statuses(start, tmp_path):
     assert process.returncode == 143, err
     assert (
         err.splitlines()[-1]
-        == f"interrupted: kept: step {kept:,} in {run}; the same command goes on from there"
+        == f"interrupted: step {kept:,} is saved in {run}; the same command resumes from there"
     )
     assert out == ""
     assert kept > saved
@@ -93,7 +93,7 @@ def test_signals_and_statuses(start, tmp_path):
     [late] = steps()
     assert late > kept
     assert (
-        f"the time is up: step {late:,} of 1,000,000 is saved; the same command goes on from there"
+        f"time limit reached: step {late:,} of 1,000,000 is saved; the same command resumes from there"
         in err
     )
     assert out.splitlines()[-1] == f"model: {run}/model"

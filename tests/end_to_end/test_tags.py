@@ -8,13 +8,14 @@ from itertools import islice
 import pytest
 import torch
 
-from mtkit.checkpoint.model_dir import ModelDirConfig, TrainedModel, make_model
+from mtkit.checkpoint.model_dir import TrainedModel, make_model
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.store.preprocess import preprocess
 from mtkit.corpus.store.token_store import TokenStore
 from mtkit.io.text import read_lines
 from mtkit.tokenizer.subword import Tokenizer
-from mtkit.training.loop import train
+from mtkit.training.model_dir_config import model_dir_config
+from mtkit.training.train import train
 from mtkit.training.validation import Validator
 from mtkit.translation.translator import Translator
 
@@ -52,7 +53,7 @@ def test_store_validation_and_translation_have_the_same_ids(many_recipe, ko_en_p
         Tokenizer.load(many_recipe.tokenizer_dir),
     )
     trained = TrainedModel(
-        ModelDirConfig.for_recipe(many_recipe), make_model(many_recipe.model, tokenizer), tokenizer
+        model_dir_config(many_recipe), make_model(many_recipe.model, tokenizer), tokenizer
     )
     pair = ko_en_pairs[0]
     first_rows = {corpus.name: store.src(corpus.first).tolist() for corpus in store.corpora}

@@ -7,7 +7,7 @@ from torch import nn
 from mtkit.config.model import AlignmentHead, ModelConfig
 from mtkit.model.attention import ALL_HEADS, CrossAttention
 from mtkit.model.transformer import Transformer
-from mtkit.training.compilation import compile_model
+from mtkit.training.model_setup.compilation import compile_model
 from tests.model.reference import randomise, tiny_config
 
 N_DECODER_LAYERS = 3

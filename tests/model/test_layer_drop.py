@@ -9,8 +9,8 @@ from torch._dynamo.utils import counters
 from mtkit.config.model import AlignmentHead
 from mtkit.model.layers import DecoderLayer, EncoderLayer
 from mtkit.model.transformer import Transformer
-from mtkit.training.activation_checkpointing import checkpoint_activations
-from mtkit.training.compilation import compile_model
+from mtkit.training.model_setup.activation_checkpointing import checkpoint_activations
+from mtkit.training.model_setup.compilation import compile_model
 from tests.model.reference import PAD_ID, VOCAB_SIZE, randomise, tiny_config
 
 SRC = torch.tensor([[5, 6, 7, 8, 9, 3], [10, 11, 3, 0, 0, 0], [12, 3, 0, 0, 0, 0]])

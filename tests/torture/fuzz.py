@@ -18,7 +18,7 @@ from typing import NamedTuple, NoReturn
 
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.sentence_pair import SentencePair
-from mtkit.training.loop import train
+from mtkit.training.train import train
 from tests.conftest import FIXTURES, write_tiny_recipe
 from tests.torture.fuzz_cases import Case, make_case
 

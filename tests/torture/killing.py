@@ -19,10 +19,10 @@ from mtkit.config.recipe import Recipe
 from mtkit.errors import MtkitError
 from mtkit.io.atomic import is_leftover
 from mtkit.io.logs import setup_logs
-from mtkit.training.loop import train
 from mtkit.training.objective import Objective
-from mtkit.training.schedule import learning_rate
+from mtkit.training.optimizer import learning_rate
 from mtkit.training.step import Stepper
+from mtkit.training.train import train
 
 SETTINGS = [
     "model.d_model=16",

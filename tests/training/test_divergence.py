@@ -12,9 +12,10 @@ from safetensors.numpy import load_file
 from mtkit.checkpoint.training_checkpoint import list_checkpoints, read_state
 from mtkit.config.recipe import Recipe
 from mtkit.training import loop
-from mtkit.training.loop import Diverged, train
+from mtkit.training.divergence import Diverged
 from mtkit.training.step import Stepper
 from mtkit.training.stop_signals import Interrupted
+from mtkit.training.train import train
 
 RATE = 0.002
 
@@ -95,7 +96,7 @@ def test_repeated_trouble_goes_back_to_the_last_good_checkpoint_at_half_the_rate
     assert (state.step, state.n_rollbacks) == (20, 1)
     assert same(weights, final_weights(by_hand.run_dir)[1])
     assert (
-        "at step 15 loss or gradient was not finite for 3 updates in a row; going back to step 10"
+        "at step 15 loss or gradient was not finite for 3 updates in a row; rolling back to step 10"
         in caplog.text
     )
     assert "0.5 of the learning rate" in caplog.text
@@ -144,7 +145,9 @@ def test_who_gives_up_says_what_to_do_and_keeps_the_good_checkpoints(
     tiny_recipe_path, tmp_path, spoil
 ):
     spoil(lambda number, rate: number > 10)
-    with pytest.raises(Diverged, match="going back 2 times") as caught:
+    with pytest.raises(
+        Diverged, match="2 rollbacks to a lower learning rate did not help"
+    ) as caught:
         train(recipe(tiny_recipe_path, "training.max_rollbacks=2"), tmp_path / "run")
     assert "learning_rate" in caught.value.hint
     assert caught.value.exit_status == 3

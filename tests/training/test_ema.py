@@ -10,9 +10,10 @@ from mtkit.checkpoint.averaging import average
 from mtkit.checkpoint.model_dir import load_model_dir
 from mtkit.checkpoint.training_checkpoint import list_checkpoints
 from mtkit.config.recipe import Recipe
-from mtkit.training.ema import EmaWeights, swapped_weights
-from mtkit.training.loop import train
+from mtkit.training.ema import EmaWeights
+from mtkit.training.publisher import swapped_weights
 from mtkit.training.step import Stepper
+from mtkit.training.train import train
 from mtkit.training.validation import Quality, ValidationResult, Validator
 
 SHORT = [

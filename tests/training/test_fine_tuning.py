@@ -14,7 +14,7 @@ from mtkit.corpus.train_tokenizer import tokenizer_is_fresh, train_tokenizer
 from mtkit.errors import MtkitError
 from mtkit.io.text import read_lines
 from mtkit.tokenizer.subword import Tokenizer
-from mtkit.training.loop import train
+from mtkit.training.train import train
 from mtkit.translation.translator import Translator
 from tests.conftest import TINY_RECIPE, write_tiny_recipe
 
@@ -110,7 +110,7 @@ def test_a_run_does_not_go_on_from_another_model(recipe_path, tmp_path, make_tra
     path.write_bytes(path.read_bytes()[:-4] + b"\0\0\0\0")
     with pytest.raises(
         MtkitError,
-        match=r"holds a run of other settings: training.init_from \(\w{8}… then, \w{8}… now\)",
+        match=r"holds a run with other settings: training.init_from \(\w{8}… then, \w{8}… now\)",
     ):
         train(Recipe.load(recipe_path), device="cpu", n_threads=1)
     with pytest.raises(MtkitError, match=r"training.init_from \(\w{8}… then, None now\)"):
@@ -150,7 +150,7 @@ def test_a_recipe_does_not_extend_its_own_tokenizer(recipe_path):
     recipe = Recipe.load(recipe_path)
     train_tokenizer(recipe)
     own = recipe.tokenizer.model_copy(update={"init_from": recipe.tokenizer_dir, "extend": 5})
-    with pytest.raises(MtkitError, match="where this recipe's own tokenizer is kept"):
+    with pytest.raises(MtkitError, match="the directory of this recipe's own tokenizer"):
         train_tokenizer(recipe.model_copy(update={"tokenizer": own}))
 
 
@@ -194,8 +194,8 @@ def test_a_german_model_learns_korean_with_the_commands(mtkit, tmp_path, shared_
     trained = mtkit("train", tmp_path / "new/recipe.yaml", "--threads", "1")
     assert trained.status == 0, trained.err
     assert (
-        "pieces have their rows" in trained.err
-    ) and "begin as the mean of their parts" in trained.err
+        "tokens keep their embeddings" in trained.err
+    ) and "start as the mean of their parts" in trained.err
     model_dir = tmp_path / "new/tuned/run/model"
     old, tuned = (
         Tokenizer.load(tmp_path / "general/work/run/model").src,

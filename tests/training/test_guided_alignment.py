@@ -10,7 +10,7 @@ import torch
 from mtkit.checkpoint.model_dir import load_model_dir
 from mtkit.config.recipe import Recipe
 from mtkit.errors import MtkitError
-from mtkit.training.loop import train
+from mtkit.training.train import train
 
 WORDS = {letter: letter.upper() for letter in "abcdefghijklmnopqrstuvwxyz"}
 

@@ -9,9 +9,9 @@ from mtkit.checkpoint import training_checkpoint
 from mtkit.checkpoint.training_checkpoint import list_checkpoints, read_state
 from mtkit.config.recipe import Recipe
 from mtkit.errors import MtkitError
-from mtkit.training.loop import train
 from mtkit.training.step import Stepper
 from mtkit.training.stop_signals import Interrupted
+from mtkit.training.train import train
 from mtkit.training.validation import Validator
 from tests.torture.killing import differences
 
@@ -120,8 +120,8 @@ def test_sigusr1_saves_once_and_goes_on(tiny_recipe_path, tmp_path, signal_at, c
     assert [
         record.getMessage() for record in caplog.records if "SIGUSR1" in record.getMessage()
     ] == [
-        "step 4: saved, as SIGUSR1 asked",
-        "step 7: saved, as SIGUSR1 asked",
+        "step 4: saved on request (SIGUSR1)",
+        "step 7: saved on request (SIGUSR1)",
     ]
     assert [path.name for path in list_checkpoints(tmp_path / "run/checkpoints")] == [
         "step-00000007"
@@ -134,7 +134,7 @@ def test_a_second_signal_leaves_at_once_and_loses_only_what_was_not_saved(
     recipe = Recipe.load(tiny_recipe_path, SMALL)
     train(recipe, tmp_path / "alone", device="cpu", n_threads=1)
     signal_at({10: [TERM, TERM]})
-    with pytest.raises(Interrupted, match="at once") as caught:
+    with pytest.raises(Interrupted, match="immediately") as caught:
         train(recipe, tmp_path / "run", device="cpu", n_threads=1)
     assert caught.value.signal_number == TERM
     assert read_state(list_checkpoints(tmp_path / "run/checkpoints")[-1]).step == 8
@@ -155,7 +155,7 @@ def test_signals_within_a_save(tiny_recipe_path, tmp_path, monkeypatch, n_signal
         write(folder)
 
     monkeypatch.setattr(training_checkpoint, "write_manifest", write_and_be_asked)
-    with pytest.raises(Interrupted, match="kept: step 8" if n_signals == 1 else "at once"):
+    with pytest.raises(Interrupted, match="step 8 is saved" if n_signals == 1 else "immediately"):
         train(recipe, tmp_path / "run", device="cpu")
     names = {path.name for path in (tmp_path / "run/checkpoints").iterdir()}
     assert names == ({"step-00000004", "step-00000008"} if n_signals == 1 else {"step-00000004"})
@@ -169,7 +169,7 @@ def test_a_signal_during_validation_is_heeded_after_it(tiny_recipe_path, tmp_pat
         return run(self)
 
     monkeypatch.setattr(Validator, "run", asked)
-    with pytest.raises(Interrupted, match="kept: step 8"):
+    with pytest.raises(Interrupted, match="step 8 is saved"):
         train(Recipe.load(tiny_recipe_path, SMALL), tmp_path / "run", device="cpu")
     state = read_state(list_checkpoints(tmp_path / "run/checkpoints")[-1])
     assert (state.step, state.is_extra) == (8, False)
@@ -188,7 +188,7 @@ def test_when_the_time_is_up_it_is_saved_and_the_same_call_goes_on(
         assert (result.is_time_up, result.n_steps) == (True, n_steps)
         assert (
             caplog.records[-1].getMessage()
-            == f"the time is up: step {n_steps} of 5 is saved; the same command goes on from there"
+            == f"time limit reached: step {n_steps} of 5 is saved; the same command resumes from there"
         )
     result = train(recipe, tmp_path / "run", device="cpu", n_threads=1, max_time_s=3600)
     assert (result.is_time_up, result.n_steps) == (False, 5)
@@ -213,7 +213,7 @@ def test_a_save_that_fails_says_what_is_kept(tiny_recipe_path, tmp_path, monkeyp
     kept = tmp_path / "run/checkpoints/step-00000008"
     assert (
         caught.value.hint
-        == f"free some disk space, or choose another disk; `{kept}` is kept, and the same command goes on from there"
+        == f"free some disk space, or choose another disk; `{kept}` is kept, and the same command resumes from it"
     )
     assert not [path for path in (tmp_path / "run").rglob("*") if path.name.endswith(".tmp")]
 

@@ -16,9 +16,9 @@ from mtkit.checkpoint.averaging import average
 from mtkit.checkpoint.training_checkpoint import best_checkpoints, list_checkpoints, read_state
 from mtkit.config.recipe import Recipe
 from mtkit.errors import MtkitError
-from mtkit.training.loop import train
 from mtkit.training.reporting.tracker import Tracker
 from mtkit.training.stop_signals import Interrupted
+from mtkit.training.train import train
 from mtkit.training.validation import Quality, ValidationResult, Validator
 from mtkit.translation.translator import Translator
 from tests.torture.killing import differences
@@ -124,7 +124,7 @@ def test_a_signal_saves_and_the_same_call_goes_on(tiny_recipe_path, tmp_path):
 
     thread = threading.Thread(target=interrupt_once_it_trains)
     thread.start()
-    with pytest.raises(Interrupted, match="kept: step"):
+    with pytest.raises(Interrupted, match="step"):
         train(recipe, run)
     thread.join()
     [checkpoint] = list_checkpoints(run / "checkpoints")
@@ -217,9 +217,7 @@ def test_while_bleu_is_noise_the_loss_decides_what_is_best_and_when_to_stop(
         8,
         10,
     ]
-    assert (
-        "done: 2 validations in a row without a new best (validation.patience)" in caplog.messages
-    )
+    assert "done: 2 validations without improvement (validation.patience)" in caplog.messages
     best, last = list_checkpoints(result.run_dir / "checkpoints")
     assert (best.name, last.name) == ("step-00000010", "step-00000014")
     assert same_weights(result.model_dir, best)
@@ -372,7 +370,7 @@ def test_a_model_directory_that_was_moved_is_made_again(best_at_four, caplog):
     assert differences(moved, result.model_dir) == []
     assert again.best_score == 25.0
     assert warnings_of(caplog) == [
-        f"`{result.model_dir}` was missing; it is made again from the checkpoint of step 4"
+        f"`{result.model_dir}` was missing; it is restored from the checkpoint of step 4"
     ]
 
 
@@ -402,8 +400,8 @@ def test_what_others_wrote_in_place_of_the_model_is_kept_aside(best_at_four, cap
     assert differences(before, result.model_dir) == []
     assert differences(result.run_dir.parent / "averaged", result.run_dir / "model.other") == []
     assert warnings_of(caplog)[-2:] == [
-        f"`{averaged}` is not what training wrote there; it is kept as `{result.run_dir / 'model.other'}`",
-        f"`{averaged}` was missing; it is made again from the checkpoint of step 4",
+        f"`{averaged}` was not written by this run; it is kept as `{result.run_dir / 'model.other'}`",
+        f"`{averaged}` was missing; it is restored from the checkpoint of step 4",
     ]
 
 
@@ -412,7 +410,7 @@ def test_where_the_best_checkpoint_is_gone_too_the_next_best_counts(best_at_four
     shutil.rmtree(result.run_dir / "checkpoints/step-00000004")
     assert train(recipe(), result.run_dir).best_score == 25.0  # which the model still is
     assert warnings_of(caplog) == [
-        "the best checkpoint, that of step 4, is gone or damaged; `model/` still holds its weights"
+        "the best checkpoint, of step 4, is missing or damaged; `model/` still has its weights"
     ]
     caplog.clear()
     shutil.rmtree(result.model_dir)
@@ -420,7 +418,7 @@ def test_where_the_best_checkpoint_is_gone_too_the_next_best_counts(best_at_four
     assert step_of(result.model_dir) == [2]
     assert again.best_score == 20.0
     assert (
-        "the best checkpoint, that of step 4, is gone or damaged: that of step 2 counts as the best now"
+        "the best checkpoint, of step 4, is missing or damaged; step 2 is now the best"
         in warnings_of(caplog)
     )
     assert [entry["best"] for entry in metrics(result.run_dir, "validation")][-1] == 0.0
@@ -464,7 +462,7 @@ def test_scores_that_were_measured_otherwise_do_not_count(
     assert again.best_score == 12.0
     assert step_of(result.model_dir) == [10]
     assert warnings_of(caplog)[0].startswith(
-        "the validation pairs or how they are translated have changed"
+        "the validation corpora or their translation settings have changed"
     )
     assert [
         path.name for path in best_checkpoints(list_checkpoints(result.run_dir / "checkpoints"), 9)
@@ -480,7 +478,7 @@ def test_changed_validation_settings_are_reported(best_at_four, caplog):
         ).best_score
         == 25.0
     )
-    assert "validation.keep_best is 3 from here on; it was 2" in caplog.messages
+    assert "validation.keep_best is 3 from now on; it was 2" in caplog.messages
     assert warnings_of(caplog) == []
 
 
@@ -493,7 +491,7 @@ def test_a_run_that_loses_its_validation_has_no_best_score(best_at_four, caplog)
     assert first.startswith("data.validation was removed")
     assert (
         second
-        == "validation.patience is 3, but there is nothing to validate on (data.validation): training does not stop early"
+        == "validation.patience is 3, but without data.validation training does not stop early"
     )
 
 
@@ -504,7 +502,7 @@ def test_an_unusable_device_is_one_clear_line(tiny_recipe, tmp_path):
 
 def test_two_processes_train_the_same_model(tiny_recipe_path, tmp_path):
     """Nothing depends on the process: hash seeds, thread timing, times of day."""
-    code = "import sys; from mtkit.config.recipe import Recipe; from mtkit.training.loop import train; train(Recipe.load(sys.argv[1]), sys.argv[2])"
+    code = "import sys; from mtkit.config.recipe import Recipe; from mtkit.training.train import train; train(Recipe.load(sys.argv[1]), sys.argv[2])"
     for name in ("first", "second"):
         subprocess.run([sys.executable, "-c", code, tiny_recipe_path, tmp_path / name], check=True)
     assert same_to_the_bit(tmp_path / "first", tmp_path / "second")

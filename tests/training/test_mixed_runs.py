@@ -9,7 +9,7 @@ from safetensors.numpy import load_file
 from mtkit.checkpoint.training_checkpoint import list_checkpoints, read_state
 from mtkit.config.recipe import Recipe
 from mtkit.errors import MtkitError
-from mtkit.training.loop import train
+from mtkit.training.train import train
 
 FAST = ["training.save_every_steps=1000", "data.validation=null", "training.log_every_steps=100"]
 STAGES = "[{until_epoch: 1, weights: {second: 0}}, {weights: {first: 0.5, second: 2}}]"
@@ -54,7 +54,9 @@ def test_stages_follow_one_another_and_are_told(mixed, tmp_path, caplog):
     messages = [record.getMessage() for record in caplog.records]
     assert "stage 1 of 2, epochs 1 to 1: 120 pairs per epoch" in messages
     assert "  first: 120 (100.0 %), each of its 120 pairs 1 times" in messages
-    [n_batches] = [int(message.split()[0]) for message in messages if "batches an epoch" in message]
+    [n_batches] = [
+        int(message.split()[0]) for message in messages if "batches per epoch" in message
+    ]
 
     run = train(mixed(n_batches), tmp_path / "run").run_dir
     state = read_state(newest(run))
@@ -111,7 +113,7 @@ def test_only_the_mix_of_epochs_to_come_may_change(mixed, tmp_path):
     with pytest.raises(MtkitError) as caught:
         train(mixed(5, stages="null"), run)
     assert (
-        "the mix of the 1 epochs that have begun (120 + 0 pairs from epoch 1 then, 120 + 60 pairs from epoch 1 now)"
+        "the mixture of the 1 epochs begun (120 + 0 pairs from epoch 1 then, 120 + 60 pairs from epoch 1 now)"
         in caught.value.message
     )
     assert "until_epoch: 1" in caught.value.hint
@@ -121,7 +123,7 @@ def test_a_change_of_sampling_is_told_and_one_of_merging_refused(mixed, tmp_path
     train(mixed(2), tmp_path / "run")
     with caplog.at_level(logging.INFO, logger="mtkit"):
         train(mixed(3, "augment.typos=0.5"), tmp_path / "run")
-    assert "augment.typos is 0.5 from here on; it was 0.0" in [
+    assert "augment.typos is 0.5 from now on; it was 0.0" in [
         record.getMessage() for record in caplog.records
     ]
     with pytest.raises(MtkitError, match=r"augment\.merge \(0\.0 then, 0\.1 now\)"):

@@ -16,8 +16,8 @@ from mtkit.errors import MtkitError
 from mtkit.model.transformer import Transformer
 from mtkit.tokenizer.subword import Tokenizer
 from mtkit.training.distillation import Teacher
-from mtkit.training.loop import train
 from mtkit.training.objective import Objective, batch_loss
+from mtkit.training.train import train
 from tests.model.reference import PAD_ID, VOCAB_SIZE, randomise, tiny_config
 from tests.training.test_loop import metrics
 from tests.training.test_step import join, make_batch
@@ -199,7 +199,7 @@ def test_a_teacher_of_another_vocabulary_is_refused(
     save_model_dir(tmp_path / "teacher", make_trained(tokenizer=mixed, tied_embeddings="none"))
     with pytest.raises(
         MtkitError,
-        match=f"teacher's {'source' if side == 'src' else 'target'} vocabulary is not the student's",
+        match=f"teacher's {'source' if side == 'src' else 'target'} vocabulary differs from the student's",
     ):
         Teacher.load(tmp_path / "teacher", tiny_tokenizer, 64, CPU, torch.float32)
 

@@ -15,7 +15,7 @@ from mtkit.config.recipe import Recipe
 from mtkit.corpus.store.preprocess import preprocess
 from mtkit.corpus.store.token_store import TokenStore
 from mtkit.tokenizer.subword import Tokenizer
-from mtkit.training.loop import train
+from mtkit.training.train import train
 
 ALTERED = [
     f"augment.{name}=0.1"

@@ -5,10 +5,11 @@ import sacrebleu
 import torch
 import torch.nn.functional as F
 
-from mtkit.checkpoint.model_dir import ModelDirConfig, TrainedModel, make_model
+from mtkit.checkpoint.model_dir import TrainedModel, make_model
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.train_tokenizer import train_tokenizer
 from mtkit.errors import MtkitError
+from mtkit.training.model_dir_config import model_dir_config
 from mtkit.training.validation import Quality, Validator
 from mtkit.translation.source_encoder import SourceEncoder
 from mtkit.translation.translator import Translator
@@ -38,7 +39,7 @@ def make_validator(tiny_recipe, tiny_recipe_path, ko_en_pairs):
         torch.manual_seed(1)
         tokenizer = train_tokenizer(recipe)
         trained = TrainedModel(
-            ModelDirConfig.for_recipe(recipe),
+            model_dir_config(recipe),
             make_model(recipe.model, tokenizer).train(),
             tokenizer,
         )
@@ -146,8 +147,8 @@ def test_for_the_loss_alone_only_the_samples_are_translated(make_validator, monk
     encode = SourceEncoder.encode
     monkeypatch.setattr(
         SourceEncoder,
-        "read",
-        lambda reader, texts, *how: translated.append(texts) or encode(reader, texts, *how),
+        "encode",
+        lambda encoder, texts, *how: translated.append(texts) or encode(encoder, texts, *how),
     )
     result = validator.run()
     assert [len(texts) for texts in translated] == [2, 2]
@@ -161,7 +162,7 @@ def test_for_the_loss_alone_only_the_samples_are_translated(make_validator, monk
 def test_an_empty_corpus_among_others_is_named(make_validator, tiny_recipe_path):
     for lang in "ko", "en":
         (tiny_recipe_path.parent / f"empty.{lang}").write_text("\n \n")
-    with pytest.raises(MtkitError, match=r"validation corpus empty <a> holds no pair"):
+    with pytest.raises(MtkitError, match=r"validation corpus empty <a> has no pair"):
         make_validator(validation=[("first", "<a>"), ("empty", "<a>")])
 
 

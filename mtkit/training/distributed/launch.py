@@ -1,4 +1,4 @@
-"""Starts the processes of a training on this machine, hands signals on to them, and says in one line why they ended."""
+"""Launches the processes of a training on this machine, and watches them."""
 
 import ctypes
 import logging
@@ -18,70 +18,71 @@ from mtkit.training.distributed.rank_errors import LAUNCHED_VARIABLE, REPORTING_
 from mtkit.workers.dist_env import DistEnv
 from mtkit.workers.process_pool import n_cores
 
-_HANDED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1)
+_FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1)
 _PR_SET_PDEATHSIG = 1
 
 
 class ProcessKilled(MtkitError):
-    """A process was ended from outside."""
+    """A process was killed, or ended without reporting an error."""
 
 
 def run_processes(n: int, arguments: Sequence[str]) -> int:
     """Run `mtkit` in several processes that train together, until they end.
 
     Args:
-        n: How many.
-        arguments: Of the command line.
+        n: Number of processes.
+        arguments: Arguments of the command line.
     Returns:
-        Exit status: that of the process which said why, 0 if all is well.
+        Exit status of the process that reported an error; 0 if there was none.
     Raises:
-        MtkitError: A process ended without a word, for example killed for want of memory.
+        MtkitError: A process ended without a report, for example because it ran out of memory.
     """
-    # It would tell at length what is told here in a line.
+    # Its long messages are replaced by the one line below.
     logging.getLogger("torch.distributed.elastic.multiprocessing.api").setLevel(logging.CRITICAL)
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
-    threads = (
-        {} if "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": str(max(1, n_cores() // n))}
-    )
     common = {
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(store.port),
         "TORCHELASTIC_USE_AGENT_STORE": "True",
         LAUNCHED_VARIABLE: "1",
-        **threads,
     }
+    if "OMP_NUM_THREADS" not in os.environ:
+        common["OMP_NUM_THREADS"] = str(max(1, n_cores() // n))
     envs = {rank: common | DistEnv(rank, n, rank, n).variables() for rank in range(n)}
     command = dict.fromkeys(range(n), ("-m", "mtkit", *arguments))
     context = start_processes(
         "mtkit", sys.executable, command, envs, DefaultLogsSpecs(log_dir=os.devnull)
     )
     with _forwarding_signals(context) as received:
-        # As soon as one fails, this ends the others: after 30 seconds by force.
+        # When one process fails, this ends the others: after 30 seconds by force.
         while (result := context.wait(timeout=0)) is None:
             time.sleep(0.1)
     failures = result.failures
     if not failures:
         return 0
     if store.check([REPORTING_RANK_KEY]):
-        speaker = failures.get(int(store.get(REPORTING_RANK_KEY)))
-        return 1 if speaker is None else _exit_status(speaker.exitcode)
+        failure = failures.get(int(store.get(REPORTING_RANK_KEY)))
+        return 1 if failure is None else _exit_status(failure.exitcode)
     if received:
         raise KeyboardInterrupt
-    # Those that ended because another did have an exit status, not a signal.
+    # Processes that ended because of another one have an exit status rather than a signal.
     first = min(failures.values(), key=lambda failure: (failure.exitcode > 0, failure.timestamp))
-    why = (
-        f"was killed by {signal.Signals(-first.exitcode).name}"
-        if first.exitcode < 0
-        else f"ended with status {first.exitcode}"
-    )
+    if first.exitcode < 0:
+        cause = f"was killed by {signal.Signals(-first.exitcode).name}"
+    else:
+        cause = f"ended with status {first.exitcode}"
     raise ProcessKilled(
-        f"process {first.local_rank} of {n} {why}",
-        "the same command goes on from the last checkpoint; where memory was short, with a smaller batches.max_tokens",
+        f"process {first.local_rank} of {n} {cause}",
+        "the same command resumes from the last checkpoint; if memory was exhausted, lower"
+        " batches.max_tokens",
     )
 
 
 def end_with_parent() -> None:
-    """Let the system send SIGTERM when whoever started this process is gone, even killed: training saves and ends, and nobody trains unseen."""
+    """Request SIGTERM for when the parent process ends, even if it is killed.
+
+    Training then saves and ends, instead of continuing unnoticed. Linux only.
+    """
     if sys.platform.startswith("linux"):
         with suppress(OSError, AttributeError):
             ctypes.CDLL("libc.so.6").prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
@@ -89,10 +90,10 @@ def end_with_parent() -> None:
 
 @contextmanager
 def _forwarding_signals(context: PContext) -> Iterator[list[int]]:
-    """Hand signals on to the processes; gives those that came."""
+    """Forward signals to the processes; yields the list of those received."""
     received: list[int] = []
 
-    def hand_on(number: int, frame: FrameType | None) -> None:
+    def forward(number: int, frame: FrameType | None) -> None:
         received.append(number)
         for pid in context.pids().values():
             try:
@@ -100,8 +101,8 @@ def _forwarding_signals(context: PContext) -> Iterator[list[int]]:
             except ProcessLookupError:
                 continue
 
-    for number in _HANDED_ON:
-        signal.signal(number, hand_on)
+    for number in _FORWARDED:
+        signal.signal(number, forward)
     yield received
 
 

@@ -1,4 +1,4 @@
-"""The processes that train one model together, as training sees them; and its tensors, which may lie in parts in all of them."""
+"""Communication between the processes that train a model, and access to its sharded tensors."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -14,113 +14,127 @@ TensorFiles = Mapping[str, Mapping[str, Tensor]]
 
 
 class Parallel:
-    """One process alone. For several see `mtkit.training.distributed.process_group`; all of them call each of these methods, in the same order."""
+    """A single process.
+
+    For several processes see `mtkit.training.distributed.process_group`; all of them call each
+    method, in the same order.
+    """
 
     rank = 0
     """Number of this process, from 0."""
     world_size = 1
-    """How many processes there are."""
+    """Number of processes."""
     is_sharded = False
-    """Whether each process holds a part of every parameter only."""
+    """Whether each process holds only a shard of every parameter."""
 
     @property
     def is_main(self) -> bool:
-        """Whether this process is the one that writes and speaks."""
+        """Whether this process, of rank 0, writes files and logs."""
         return self.rank == 0
 
     @property
     def gradient_factor(self) -> float:
-        """What a loss is multiplied by before the backward pass, because gradients are averaged over the processes."""
+        """Factor of the loss before the backward pass, as gradients are averaged over processes."""
         return float(self.world_size)
 
     def shard(self, objective: nn.Module) -> None:
-        """Divide the parameters among the processes, in place, if that is their way; before there is an optimizer."""
+        """Shard the parameters in place, if this kind of parallelism does; before the optimizer."""
 
     def wrap(self, objective: nn.Module) -> nn.Module:
-        """The same module, whose backward pass adds up the gradients of all processes."""
+        """Return a module whose backward pass sums the gradients of all processes."""
         return objective
 
     def full_model(self, model: Transformer) -> Transformer:
-        """On process 0, a model that can be used without the others: this one, or one without weights, for `swapped_weights`."""
+        """Return, on process 0, a model that can be used without the other processes.
+
+        That is this one, or one without weights, for `swapped_weights`.
+        """
         return model
 
     def gradient_sync(self, objective: nn.Module, is_last: bool) -> AbstractContextManager[object]:
-        """A context for forward and backward of one batch; only that of an update's last one waits for the other processes."""
+        """Return a context for forward and backward pass of one batch of an update.
+
+        Only the passes of the last batch communicate gradients.
+        """
         return nullcontext()
 
     def clip_gradients(self, model: Transformer, max_norm: float) -> Tensor:
-        """Scale the gradients down to this norm, if it is larger. Returns the norm before; a scalar on the device, equal on all processes."""
-        return full_tensor(
-            nn.utils.clip_grad_norm_(
-                [p for p in model.parameters() if p.grad is not None], max_norm
-            )
-        )
+        """Clip the gradients to a norm, in place.
+
+        Returns:
+            The norm before clipping; a scalar on the device, equal on all processes.
+        """
+        parameters = [p for p in model.parameters() if p.grad is not None]
+        return full_tensor(nn.utils.clip_grad_norm_(parameters, max_norm))
 
     def all_reduce(self, values: Tensor) -> Tensor:
-        """Add up a tensor over all processes, in place."""
+        """Sum a tensor over all processes, in place."""
         return values
 
     def sum_ints(self, values: Sequence[int]) -> list[int]:
-        """Add up numbers over all processes, without a word to the device."""
+        """Sum numbers over all processes, without using the device."""
         return list(values)
 
     def min_int(self, value: int) -> int:
-        """The smallest of what the processes have here."""
+        """Return the minimum over all processes."""
         values = [0] * self.world_size
         values[self.rank] = value
         return min(self.sum_ints(values))
 
     def broadcast(self, values: Sequence[float]) -> list[float]:
-        """What process 0 has here; as many everywhere."""
+        """Return the values of process 0; the same number in all processes."""
         return list(values)
 
     def broadcast_text(self, text: str) -> str:
-        """What process 0 has here."""
+        """Return the text of process 0."""
         return text
 
     def broadcast_files(self, files: TensorFiles) -> TensorFiles:
-        """What process 0 has here, on the CPU."""
+        """Return the tensors of process 0, on the CPU."""
         return files
 
     def barrier(self) -> None:
-        """Until all processes are here."""
+        """Wait for all processes."""
 
 
 def full_tensor(tensor: Tensor) -> Tensor:
-    """The tensor of which this may be a part; all processes call this together."""
+    """Return the tensor of which this may be a shard; all processes call this together."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
-def gather_full(tensors: Mapping[str, Tensor] | Iterable[tuple[str, Tensor]]) -> dict[str, Tensor]:
-    """Named tensors, whole; all processes call this together.
+def gather_full(
+    tensors: Mapping[str, Tensor] | Iterable[tuple[str, Tensor]],
+) -> dict[str, Tensor]:
+    """Gather named tensors from their shards; all processes call this together.
 
     Returns:
-        On process 0 all of them. On others, what is divided comes back empty, so that memory for all of it is needed on one process only.
+        All tensors on process 0. On others, sharded ones are empty, so that only one process needs
+        memory for all of them.
     """
     gathered = {}
     for name, tensor in tensors.items() if isinstance(tensors, Mapping) else tensors:
         gathered[name] = tensor.detach()
         if isinstance(tensor, DTensor):
-            # Away from the device at once: the whole may not fit there.
+            # Moved from the device at once: all tensors may not fit there.
             on_cpu = full_tensor(tensor.detach()).cpu()
             gathered[name] = on_cpu if tensor.device_mesh.get_rank() == 0 else on_cpu.new_empty(0)
     return gathered
 
 
 def copy_full(targets: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
-    """Copy whole tensors to where they belong, on whichever devices and in whichever parts that is."""
+    """Copy full tensors into targets on any device, sharded or not."""
     with torch.no_grad():
         for name, target in targets.items():
             target.copy_(_like(target, tensors[name]))
 
 
 def gather_weights(model: nn.Module) -> dict[str, Tensor]:
-    """Every parameter once, see `gather`."""
+    """Gather the parameters of a model, tied ones once; see `gather_full`."""
     return gather_full(model.named_parameters())
 
 
 def gather_optimizer_state(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The optimizer's state as kind/parameter, see `gather`."""
+    """Gather the optimizer's state as kind/parameter; see `gather_full`."""
     return gather_full(
         (f"{kind}/{name}", tensor)
         for name, parameter in model.named_parameters()
@@ -130,26 +144,26 @@ def gather_optimizer_state(model: nn.Module, optimizer: torch.optim.Optimizer) -
 
 
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Put whole weights in place, see `put`."""
+    """Load full weights into a model; see `copy_full`."""
     copy_full(dict(model.named_parameters()), weights)
 
 
 def load_optimizer_state(
-    model: nn.Module, optimizer: torch.optim.Optimizer, moments: Mapping[str, Tensor]
+    model: nn.Module, optimizer: torch.optim.Optimizer, state: Mapping[str, Tensor]
 ) -> None:
-    """Put the optimizer's whole state in place; what it had is forgotten."""
+    """Replace the optimizer's state by full tensors of `gather_optimizer_state`."""
     parameters = dict(model.named_parameters())
     optimizer.state.clear()
-    for key, moment in moments.items():
+    for key, tensor in state.items():
         kind, name = key.split("/", 1)
         if name in parameters:
-            optimizer.state[parameters[name]][kind] = _like(parameters[name], moment)
+            optimizer.state[parameters[name]][kind] = _like(parameters[name], tensor)
 
 
 def _like(target: Tensor, tensor: Tensor) -> Tensor:
-    """A whole tensor on the target's device; divided as the target is, unless it is another thing, such as a number."""
+    """Return a full tensor on the target's device, sharded like the target if shapes are equal."""
     tensor = tensor.to(target.device)
     if isinstance(target, DTensor) and tensor.shape == target.shape:
-        # Every process has the whole, so nothing need be sent.
+        # Every process has the full tensor, so nothing is sent.
         return distribute_tensor(tensor, target.device_mesh, target.placements, src_data_rank=None)
     return tensor

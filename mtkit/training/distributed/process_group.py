@@ -1,6 +1,7 @@
-"""Several processes that train one model together: how they find each other, agree, and share the work.
+"""Process groups: several processes that train one model together.
 
-They are started by `mtkit train --nproc` (see `mtkit.training.distributed.launch`) or by torchrun, which tell each its number through the environment.
+They are started by `mtkit train --nproc` (see `mtkit.training.distributed.launch`) or by torchrun,
+which set the rank of each in its environment.
 """
 
 import copy
@@ -22,7 +23,7 @@ from torch.nn.parallel import DistributedDataParallel
 from mtkit.config.recipe import Recipe
 from mtkit.engines.precision import choose_training_dtype
 from mtkit.errors import MtkitError
-from mtkit.model.device import choose_device, own_device
+from mtkit.model.device import own_device
 from mtkit.model.transformer import Transformer
 from mtkit.training.distributed.launch import end_with_parent
 from mtkit.training.distributed.parallel import Parallel, TensorFiles
@@ -31,31 +32,31 @@ from mtkit.workers.dist_env import DistEnv
 from mtkit.workers.process_pool import n_cores
 
 _CONTROL_TIMEOUT = timedelta(days=7)
-"""How long one process may validate, save or preprocess while the others wait. One that dies is noticed by its connection, not by this."""
+"""Maximum time that one process validates, saves or preprocesses while the others wait.
+
+A process that ends is noticed by its connection, not by this.
+"""
 _DEVICE_TIMEOUT = timedelta(minutes=30)
-"""How long one may be busy with a batch, or with compiling, while the others wait with their gradients."""
+"""Maximum time for a batch, or for compilation, while the others wait with their gradients."""
 
 
 @contextmanager
 def join_processes(recipe: Recipe, device: str) -> Iterator[tuple[Parallel, torch.device]]:
-    """Take part in a training of as many processes as the environment tells of; alone, if it tells of none.
+    """Join the process group that the environment describes.
 
-    On a CPU, cores are shared out between the processes of a machine; of GPUs each takes its own.
+    On a CPU, the processes of a machine share its cores; each GPU serves one process.
 
     Args:
-        recipe: Says how the work is shared.
-        device: cpu, cuda or auto; cuda:N alone.
+        recipe: The recipe; determines the kind of parallelism.
+        device: cpu, cuda or auto.
     Yields:
-        The processes, and the device of this one.
+        The process group, and the device of this process.
     Raises:
-        MtkitError: A process has no GPU of its own, or settings do not go together.
-        PeerLost: Another process went away.
+        MtkitError: There are fewer GPUs than processes, or settings are incompatible.
+        PeerLost: Another process ended.
     """
-    env = DistEnv.from_environment()
-    if env.world_size < 2:
-        yield Parallel(), choose_device(device)
-        return
     end_with_parent()
+    env = DistEnv.from_environment()
     with report_from_one_rank():
         chosen = own_device(device, env.local_rank, env.local_world_size)
         kind = _kind(recipe, chosen)
@@ -63,20 +64,22 @@ def join_processes(recipe: Recipe, device: str) -> Iterator[tuple[Parallel, torc
             torch.cuda.set_device(chosen)
             dist.init_process_group("nccl", timeout=_DEVICE_TIMEOUT, device_id=chosen)
         else:
-            _limit_threads(env)
+            _limit_threads(env.local_world_size)
             dist.init_process_group("gloo", timeout=_DEVICE_TIMEOUT)
         parallel = kind(chosen)
         yield parallel, chosen
         parallel.barrier()
-        # After an error the others may never answer: what is left of the group ends with the process.
+        # Not after an error, when the others may never answer: the group ends with the process.
         dist.destroy_process_group()
 
 
 class MultiProcess(Parallel):
-    """What several processes have in common: messages by way of the CPU, so that no device is waited for, and sums on the device.
+    """One of several processes.
+
+    Messages are sent by the CPU, which does not synchronise devices; sums are computed on devices.
 
     Args:
-        device: Of this process.
+        device: Device of this process.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -107,25 +110,25 @@ class MultiProcess(Parallel):
         return bytes(self._broadcast(content).tolist()).decode()
 
     def broadcast_files(self, files: TensorFiles) -> TensorFiles:
-        about = {
+        layout = {
             file: {
                 name: (str(t.dtype).removeprefix("torch."), list(t.shape))
                 for name, t in tensors.items()
             }
             for file, tensors in files.items()
         }
-        about = json.loads(self.broadcast_text(json.dumps(about)))
-        found: dict[str, dict[str, Tensor]] = {}
-        for file, tensors in about.items():
-            found[file] = {}
+        layout = json.loads(self.broadcast_text(json.dumps(layout)))
+        received: dict[str, dict[str, Tensor]] = {}
+        for file, tensors in layout.items():
+            received[file] = {}
             for name, (dtype, shape) in tensors.items():
                 tensor = (
                     files[file][name].cpu().contiguous()
                     if self.is_main
                     else torch.empty(shape, dtype=getattr(torch, dtype))
                 )
-                found[file][name] = self._broadcast(tensor)
-        return found
+                received[file][name] = self._broadcast(tensor)
+        return received
 
     def barrier(self) -> None:
         self.sum_ints([0])
@@ -136,13 +139,17 @@ class MultiProcess(Parallel):
 
 
 class Replicated(MultiProcess):
-    """Each process holds the whole model; gradients are averaged while the backward pass makes them (Li et al. 2020, arXiv:2006.15704)."""
+    """Each process holds the whole model (DDP; Li et al. 2020, arXiv:2006.15704).
+
+    Gradients are averaged while the backward pass computes them.
+    """
 
     def wrap(self, objective: nn.Module) -> nn.Module:
         if getattr(objective.model, "_compiled_call_impl", None) is not None:
-            # One graph, as for one process; cut at the buckets of gradients, symbols for lengths would have to cross from one to the next.
+            # One graph, as for one process: split at gradient buckets, symbolic lengths would have
+            # to be passed from one graph to the next.
             torch._dynamo.config.optimize_ddp = False
-        # torch 2.13 has given this option another name.
+        # torch 2.13 renamed this option.
         options = inspect.signature(DistributedDataParallel).parameters
         syncs_buffers = (
             "forward_sync_buffers" if "forward_sync_buffers" in options else "broadcast_buffers"
@@ -156,28 +163,32 @@ class Replicated(MultiProcess):
 
 
 class Sharded(MultiProcess):
-    """Each process holds a part of all weights, gradients and moments, and gets a layer's weights for the time it needs them (FSDP; Zhao et al. 2023,
-    arXiv:2304.11277)."""
+    """Each process holds a shard of all weights, gradients and moments.
+
+    The weights of a layer are gathered for the time of their use (FSDP; Zhao et al. 2023,
+    arXiv:2304.11277).
+    """
 
     is_sharded = True
-    _whole: Transformer | None = None
+    _full_model: Transformer | None = None
 
     def shard(self, objective: nn.Module) -> None:
         model: Any = objective.model
         if self.is_main:
-            hollow = {
+            without_weights = {
                 id(p): nn.Parameter(torch.empty(0, dtype=p.dtype, device=p.device), p.requires_grad)
                 for p in model.parameters()
             }
-            self._whole = copy.deepcopy(model, hollow)
+            self._full_model = copy.deepcopy(model, without_weights)
         mesh = init_device_mesh(self.device.type, (self.world_size,))
         for layer in (*model.encoder_layers, *model.decoder_layers):
             fully_shard(layer, mesh=mesh)
-        # The loss uses the output layer's weights outside of the model, so the objective is the root, which has them whole meanwhile.
+        # The loss uses the output layer outside of the model, so the objective is the root module,
+        # whose own weights stay gathered.
         fully_shard(objective, mesh=mesh)
 
     def full_model(self, model: Transformer) -> Transformer:
-        return model if self._whole is None else self._whole
+        return model if self._full_model is None else self._full_model
 
     def gradient_sync(self, objective: nn.Module, is_last: bool) -> AbstractContextManager[object]:
         assert isinstance(objective, FSDPModule)
@@ -190,13 +201,13 @@ def _kind(recipe: Recipe, device: torch.device) -> type[MultiProcess]:
         return Replicated
     if choose_training_dtype(recipe.training.precision, device) == torch.float16:
         raise MtkitError(
-            "training.parallel fsdp does not go together with fp16",
-            "take bf16 or float32, or training.parallel ddp",
+            "training.parallel: fsdp does not support fp16",
+            "use bf16 or float32, or training.parallel: ddp",
         )
     return Sharded
 
 
-def _limit_threads(env: DistEnv) -> None:
-    # One is what torchrun sets where the user has set nothing.
+def _limit_threads(n_local: int) -> None:
+    # torchrun sets 1 if the user has not set it.
     if os.environ.get("OMP_NUM_THREADS", "1") == "1":
-        torch.set_num_threads(max(1, n_cores() // env.local_world_size))
+        torch.set_num_threads(max(1, n_cores() // n_local))

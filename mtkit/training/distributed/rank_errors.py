@@ -1,4 +1,4 @@
-"""Of several processes that end because of the same thing, one says why. Loads torch only when something goes wrong."""
+"""Errors of several processes: one of them reports. Loads torch only after an error."""
 
 import os
 import signal
@@ -10,31 +10,31 @@ from mtkit.errors import MtkitError
 from mtkit.workers.dist_env import DistEnv
 
 LAUNCHED_VARIABLE = "MTKIT_LAUNCHED"
-"""Set in the environment of processes that `mtkit train --nproc` watches."""
-REPORTING_RANK_KEY = "mtkit/speaker"
-"""Where the number of the process that speaks is noted, in the store that all can reach."""
+"""Environment variable of the processes that `mtkit train --nproc` watches."""
+REPORTING_RANK_KEY = "mtkit/reporting_rank"
+"""Key in the distributed store for the rank of the process that reports the error."""
 
 
 class PeerLost(MtkitError):
-    """Another process of the same training went away, or cannot be reached any more."""
+    """Another process of the training ended, or is unreachable."""
 
     def __init__(self, rank: int) -> None:
         super().__init__(
-            f"process {rank} has lost the connection to another, which may have ended",
-            "the same command goes on from the last checkpoint",
+            f"process {rank} lost the connection to another one, which may have ended",
+            "the same command resumes from the last checkpoint",
         )
 
 
 @contextmanager
 def report_from_one_rank() -> Iterator[None]:
-    """A context for a process that may be one of several; of an exception that leaves it, one of them tells, and the others end without a word.
+    """Let one of several processes report an exception; the others exit silently.
 
     Raises:
-        PeerLost: In place of what torch raises when another process is gone.
-        SystemExit: Another process tells.
+        PeerLost: Instead of torch's errors if another process has ended.
+        SystemExit: Another process reports.
     """
     env = DistEnv.from_environment()
-    if env.world_size < 2:
+    if env.world_size == 1:
         yield
         return
     try:
@@ -42,7 +42,7 @@ def report_from_one_rank() -> Iterator[None]:
     except (Exception, KeyboardInterrupt) as exc:
         _ignore_signals()
         is_lost = _is_lost_peer(exc)
-        if _is_first_to_report(env.rank, is_lost):
+        if _is_first_to_report(env.rank, is_lost=is_lost):
             if is_lost and not isinstance(exc, PeerLost):
                 raise PeerLost(env.rank) from exc
             raise
@@ -57,14 +57,14 @@ def _is_lost_peer(exc: BaseException) -> bool:
     return isinstance(exc, DistError) or any(name in str(exc) for name in ("gloo", "NCCL"))
 
 
-def _is_first_to_report(rank: int, is_lost: bool) -> bool:
-    """Whether no other process has said yet why training ends; then this one does."""
+def _is_first_to_report(rank: int, *, is_lost: bool) -> bool:
+    """Whether no other process has reported yet; this one is recorded as reporting then."""
     if is_lost and LAUNCHED_VARIABLE in os.environ:
-        # Who watches over all knows more: which of them ended, and how.
+        # The launcher knows more: which process ended, and how.
         return False
     from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage]
 
-    # torchrun starts new processes with the same store.
+    # torchrun restarts processes with the same store.
     key = REPORTING_RANK_KEY + os.environ.get("TORCHELASTIC_RESTART_COUNT", "")
     try:
         store = TCPStore(
@@ -74,7 +74,7 @@ def _is_first_to_report(rank: int, is_lost: bool) -> bool:
             timeout=timedelta(seconds=10),
         )
         return store.compare_set(key, "", str(rank)) == str(rank).encode()
-    except (KeyError, RuntimeError):  # nobody is to be reached, who could speak
+    except (KeyError, RuntimeError):  # no other process is reachable
         return True
 
 
@@ -85,7 +85,7 @@ def _exit_status(exc: BaseException) -> int:
 
 
 def _ignore_signals() -> None:
-    """A launcher that sees one process go sends signals to the others, which are on their way out."""
+    """Ignore the signals that a launcher sends to the other processes when one ends."""
     for number in (signal.SIGINT, signal.SIGTERM):
         with suppress(ValueError):  # not in the main thread
             signal.signal(number, signal.SIG_IGN)

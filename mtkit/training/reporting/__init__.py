@@ -1,1 +1,1 @@
-"""What training tells while it goes on."""
+"""Reports of training: metrics.jsonl, log lines, the terminal view and other trackers."""

@@ -1,14 +1,14 @@
-"""What is told of training, as people read it."""
+"""Metrics of training as text."""
 
 import math
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from mtkit.io.progress import format_duration, format_rate
 from mtkit.training.reporting.throughput import Throughput
 
-KNOWN = {
+_NOT_LOSSES = {
     "loss",
     "nll",
     "grad_norm",
@@ -19,95 +19,102 @@ KNOWN = {
     "epoch",
     "train_s",
 }
-"""Values of training; all others are parts of the loss."""
-SCORES = {"bleu": "BLEU", "chrf": "chrF"}
-"""Names of scores, as they are written."""
-_MUCH_WAITING = 0.05
-"""Share of the time."""
-_CLOCK_FROM_S = 15 * 60.0
+"""Metrics of training; all others are auxiliary losses."""
+_SCORES = {"bleu": "BLEU", "chrf": "chrF"}
+_LONG_WAIT = 0.05
+"""Fraction of the time from which on waiting for batches is mentioned."""
+_SHOWS_CLOCK_S = 15 * 60.0
 _DAY_S = 24 * 3600.0
+_BARS = "▁▂▃▄▅▆▇█"
 
 
-def training_in_words(values: dict[str, float]) -> str:
-    """For example `loss 3.922, perplexity 27.87, gradient norm 1.26, 6,374 tok/s, lr 1.00e-03, epoch 12`."""
-    parts = (
-        [*_losses(values), f"gradient norm {values['grad_norm']:.2f}"]
-        if "loss" in values
-        else ["no update"]
-    )
+def format_training(values: dict[str, float], loss_curve: str = "") -> str:
+    """Format the metrics of training.
+
+    For example `loss 3.922, perplexity 27.87, gradient norm 1.26, 6,374 tok/s, lr 1.00e-03,
+    epoch 12`. A loss curve is inserted after the loss.
+    """
+    parts = list(_losses(values, loss_curve)) or ["no update"]
     parts += [
         f"{values['tokens_per_s']:,.0f} tok/s",
         f"lr {values['lr']:.2e}",
         f"epoch {values['epoch']:.0f}",
     ]
-    if values["data_wait"] > _MUCH_WAITING:
-        parts.append(
-            f"{100 * values['data_wait']:.0f} % of the time waiting for batches (batches.n_workers)"
-        )
+    if values["data_wait"] > _LONG_WAIT:
+        share = 100 * values["data_wait"]
+        parts.append(f"{share:.0f} % of the time waiting for batches (batches.n_workers)")
     if values["n_skipped"]:
         parts.append(f"{values['n_skipped']:.0f} updates skipped")
     return ", ".join(parts)
 
 
-def training_in_few_words(values: dict[str, float]) -> str:
-    """The same within 80 columns, for where the rest is seen anyway."""
-    return ", ".join(
-        [
-            *list(_losses(values))[:2],
-            f"{values['tokens_per_s']:,.0f} tok/s",
-            f"epoch {values['epoch']:.0f}",
-        ]
-    )
-
-
-def _losses(values: dict[str, float]) -> Iterator[str]:
+def _losses(values: dict[str, float], loss_curve: str) -> Iterator[str]:
     if "loss" in values:
-        yield f"loss {values['loss']:.3f}"
-        yield f"perplexity {perplexity(values['nll'])}"
+        yield f"loss {values['loss']:.3f} {loss_curve}".rstrip()
+        yield f"perplexity {format_perplexity(values['nll'])}"
         for name, value in values.items():
-            if name not in KNOWN:
+            if name not in _NOT_LOSSES:
                 yield f"{name.replace('_', ' ')} {value:.3f}"
+        yield f"gradient norm {values['grad_norm']:.2f}"
 
 
-def validation_in_words(values: dict[str, float]) -> str:
-    """For example `loss 2.580, BLEU 9.12, chrF 24.05 (best so far)`."""
+def format_validation(values: dict[str, float]) -> str:
+    """Format validation scores, for example `loss 2.580, BLEU 9.12, chrF 24.05 (best so far)`."""
     scores = "".join(
-        f", {shown} {values[name]:.2f}" for name, shown in SCORES.items() if name in values
+        f", {label} {values[name]:.2f}" for name, label in _SCORES.items() if name in values
     )
     return f"loss {values['loss']:.3f}{scores}{' (best so far)' if values.get('best') else ''}"
 
 
-def on_one_line(text: str) -> str:
-    """A text of the corpus, without signs that would move the cursor."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", " ", text)
-
-
-def perplexity(nll: float) -> str:
-    """Of a negative log-likelihood per token, in nats; in four figures at least."""
+def format_perplexity(nll: float) -> str:
+    """Format the perplexity of a negative log-likelihood per token, in nats."""
     value = math.exp(min(nll, 100.0))
     return f"{value:.2f}" if value < 1000 else f"{value:,.0f}" if value < 1e6 else f"{value:.1e}"
 
 
-def speed(pace: Throughput) -> str:
-    """`12.1 steps/s`, or when one takes long `31.4 s a step`; empty until it is known."""
-    rate = pace.steps_per_s
+def format_progress(throughput: Throughput) -> str:
+    """Format speed and remaining time, for example `12.1 steps/s, 2 h 58 min left (until 17:42)`.
+
+    Empty until both are known.
+    """
+    parts = (format_speed(throughput), format_remaining(throughput))
+    return ", ".join(part for part in parts if part)
+
+
+def format_speed(throughput: Throughput) -> str:
+    """Format the speed, such as `12.1 steps/s` or `31.4 s per step`; empty if unknown."""
+    rate = throughput.steps_per_s
     if not rate:
         return ""
-    return f"{format_rate(rate)} steps/s" if rate >= 0.1 else f"{format_duration(1 / rate)} a step"
+    if rate < 0.1:
+        return f"{format_duration(1 / rate)} per step"
+    return f"{format_rate(rate)} steps/s"
 
 
-def time_left(pace: Throughput) -> tuple[str, str]:
-    """`3 min 10 s` and nothing; when it is long, with the clock's time at the end: `2 h 58 min`, `17:42`. Both empty until it is known."""
-    seconds = pace.remaining_s
-    if seconds is None or seconds < _CLOCK_FROM_S:
-        return "" if seconds is None else format_duration(seconds), ""
-    form = "%H:%M" if seconds < _DAY_S / 2 else "%a %H:%M" if seconds < 6 * _DAY_S else "%Y-%m-%d"
-    return format_duration(seconds), time.strftime(form, time.localtime(time.time() + seconds))
+def format_remaining(throughput: Throughput) -> str:
+    """Format the remaining time, for example `3 min 10 s left` or `2 h 58 min left (until 17:42)`.
 
-
-def time_left_in_words(pace: Throughput) -> str:
-    """`2 h 58 min left (until 17:42)`; empty until it is known, and at the end."""
-    left, end = time_left(pace)
-    if not left or pace.done >= pace.total:
+    Empty if unknown, and at the end.
+    """
+    seconds = throughput.remaining_s
+    if seconds is None or throughput.done >= throughput.total:
         return ""
-    return f"{left} left (until {end})" if end else f"{left} left"
+    left = f"{format_duration(seconds)} left"
+    if seconds < _SHOWS_CLOCK_S:
+        return left
+    form = "%H:%M" if seconds < _DAY_S / 2 else "%a %H:%M" if seconds < 6 * _DAY_S else "%Y-%m-%d"
+    return f"{left} (until {time.strftime(form, time.localtime(time.time() + seconds))})"
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """Draw finite values as a row of bars, the lowest and the highest as such."""
+    if not values:
+        return ""
+    low, high = min(values), max(values)
+    scale = (len(_BARS) - 1) / (high - low) if high > low else 0.0
+    return "".join(_BARS[round((value - low) * scale)] for value in values)
+
+
+def on_one_line(text: str) -> str:
+    """Replace control characters, which would move the cursor, by spaces."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", " ", text)

@@ -1,4 +1,4 @@
-"""The same in TensorBoard: `tensorboard --logdir RUN/tensorboard`."""
+"""Tracker for TensorBoard: `tensorboard --logdir RUN/tensorboard`."""
 
 import json
 from collections.abc import Sequence
@@ -11,10 +11,10 @@ from mtkit.training.reporting.tracker import Status, TrackedRun, Tracker, Valida
 
 
 class TensorBoard(Tracker):
-    """Writes files for TensorBoard: numbers as `train/loss`, translations and recipe as text.
+    """Writes files for TensorBoard: metrics as `train/loss`, translations and recipe as text.
 
     Raises:
-        MtkitError: The package is missing.
+        MtkitError: The package is not installed.
     """
 
     def __init__(self) -> None:
@@ -23,11 +23,11 @@ class TensorBoard(Tracker):
                 "training.trackers: tensorboard needs a package that is not installed",
                 "pip install 'mtkit[tensorboard]', or leave tensorboard out of training.trackers",
             )
-        self._folder = Path()
+        self._log_dir = Path()
         self._writer: Any = None
 
     def start(self, run: TrackedRun) -> None:
-        self._folder = run.run_dir / "tensorboard"
+        self._log_dir = run.run_dir / "tensorboard"
         self._write_after(run.step)
         settings = {"parameters": run.n_parameters, **run.settings}
         lines = [
@@ -58,15 +58,14 @@ class TensorBoard(Tracker):
         self._writer.close()
 
     def _write_after(self, step: int) -> None:
-        """Begin a new file, which tells TensorBoard to forget what earlier ones have of later steps."""
+        """Start a new file, which makes TensorBoard ignore later steps of earlier files."""
         from torch.utils.tensorboard import SummaryWriter
 
-        has_earlier = self._folder.is_dir() and any(self._folder.iterdir())
-        self._writer = SummaryWriter(
-            str(self._folder), purge_step=step + 1 if has_earlier else None
-        )
+        has_earlier = self._log_dir.is_dir() and any(self._log_dir.iterdir())
+        purge_step = step + 1 if has_earlier else None
+        self._writer = SummaryWriter(str(self._log_dir), purge_step=purge_step)
 
 
 def _verbatim(lines: list[str]) -> str:
-    """As a block of code, in which no sign is Markdown."""
+    """Format lines as a Markdown code block."""
     return "\n".join(f"    {line}" for line in lines)

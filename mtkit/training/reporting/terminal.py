@@ -1,113 +1,125 @@
-"""Training on a terminal: a view that stays at the bottom, while the lines of the log go by above it."""
+"""Live view of training at the bottom of a terminal, below the lines of the log."""
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, Group
+from rich.constrain import Constrain
 from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
 
-from mtkit.checkpoint.run_dir import RunDir
-from mtkit.training.reporting.dashboard import Dashboard
-from mtkit.training.reporting.metrics_file import earlier_validations
+from mtkit.training.reporting.formatting import (
+    format_progress,
+    format_training,
+    format_validation,
+    sparkline,
+)
 from mtkit.training.reporting.throughput import Throughput
-from mtkit.training.reporting.tracker import Status, TrackedRun, Tracker, ValidationSample
+from mtkit.training.reporting.tracker import Status, TrackedRun, Tracker
 
 REDRAW_EVERY_S = 0.25
 MAX_SHARE = 0.005
-"""Of the time may go into drawing."""
+"""Maximum fraction of the time that is spent drawing."""
 MIN_WIDTH, MIN_HEIGHT = 72, 10
-_LOG_LINES = 4
-"""Lines of the terminal that stay free for the log."""
+_N_LOSSES = 12
+_MAX_WIDTH = 100
+_TITLES = {None: "Training", "validating": "Validating", "saving": "Saving"}
 
 
 class TerminalView(Tracker):
-    """Draws, without a thread: when it is looked at, and no more often than makes sense.
+    """Draws progress, loss curve, speed, remaining time and validation scores.
+
+    It has no thread: training calls `update`, which draws if enough time has passed.
 
     Args:
-        pace: Knows where training is.
-        console: A terminal that it `fits`.
+        throughput: Progress of training.
+        console: A terminal that `fits`.
     """
 
-    def __init__(self, pace: Throughput, console: Console) -> None:
-        self.console = console
-        self.screen = Dashboard(pace)
-        # stdout is left alone: results go there.
+    def __init__(self, throughput: Throughput, console: Console) -> None:
+        self.throughput, self.console = throughput, console
+        self.values: dict[str, float] = {}
+        self.losses: deque[float] = deque(maxlen=_N_LOSSES)
+        self.validation = self.best_validation = ""
+        # stdout is not redirected: results go there.
         self.live = Live(
-            _Drawing(self.screen), console=console, auto_refresh=False, redirect_stdout=False
+            get_renderable=self.render,
+            console=console,
+            auto_refresh=False,
+            redirect_stdout=False,
         )
         self.next_s = 0.0
 
     def start(self, run: TrackedRun) -> None:
-        if run.step:
-            self.screen.validations = [
-                row for row in earlier_validations(RunDir(run.run_dir)) if row[0] <= run.step
-            ]
         self.live.start(refresh=True)
 
     def log_metrics(self, step: int, kind: str, values: dict[str, float]) -> None:
-        screen = self.screen
         if kind == "train":
-            screen.train = values
-            screen.n_skipped += int(values["n_skipped"])
+            self.values = values
             if "loss" in values and math.isfinite(values["loss"]):
-                screen.losses.append(values["loss"])
+                self.losses.append(values["loss"])
         elif kind == "validation":
-            screen.validations.append((step, values))
-        else:
-            screen.corpora[kind.removeprefix("validation/")] = values
-
-    def log_samples(self, step: int, samples: Sequence[ValidationSample]) -> None:
-        self.screen.shown = samples
-        self.draw()
+            text = f"step {step:,}, {format_validation(values)}"
+            if values.get("best"):
+                self.best_validation = text
+            self.validation = text
+            self.draw()
 
     def rollback(self, step: int) -> None:
-        screen = self.screen
-        screen.validations = [row for row in screen.validations if row[0] <= step]
-        screen.losses.clear()
-        screen.corpora.clear()
-        screen.shown = ()
+        self.losses.clear()
+        self.validation = self.best_validation = ""
 
     def finish(self, status: Status) -> None:
-        with suppress(OSError):  # as below
+        with suppress(OSError):  # as in `draw`
             self.live.stop()
 
-    def look(self, now: float, values: Callable[[], dict[str, float]] | None = None) -> None:
-        """It is `now`, by `time.monotonic()`; `values` as for `Reporter.count_step`."""
+    def update(self, now: float, values: Callable[[], dict[str, float]] | None = None) -> None:
+        """Draw the view if it is due; see `Reporter.count_step`."""
         if now >= self.next_s:
             if values is not None:
-                self.screen.train = values()
+                self.values = values()
             self.draw()
 
     def draw(self) -> None:
-        """Show how things stand now."""
+        """Draw the view."""
         began_s = time.monotonic()
         try:
             self.live.refresh()
         except OSError:
-            # The terminal has gone away, for which no training need end.
+            # The terminal is closed, which is no reason to end training.
             self.next_s = math.inf
             return
         ended_s = time.monotonic()
-        # A slow terminal, as over a slow line, is drawn to less often.
+        # A slow terminal, such as a remote one, is drawn to less often.
         self.next_s = ended_s + max(REDRAW_EVERY_S, (ended_s - began_s) / MAX_SHARE)
 
-
-class _Drawing:
-    """The screen as it is whenever rich draws it, so also when a line of the log goes by."""
-
-    def __init__(self, screen: Dashboard) -> None:
-        self.screen = screen
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        width, height = console.size
-        has_colour = not console.no_color and console.color_system is not None
-        # A line as wide as the terminal would be broken by some of them.
-        yield from self.screen.lines(width - 1, max(height - _LOG_LINES, 5), has_colour=has_colour)
+    def render(self) -> Constrain:
+        """Return the view for the current size of the terminal."""
+        throughput = self.throughput
+        # Some terminals break a line that is as wide as they are.
+        width = min(self.console.width - 1, _MAX_WIDTH)
+        share = min(throughput.done / throughput.total, 1.0)
+        title = _TITLES[throughput.paused_for]
+        counts = f"{100 * share:3.0f} %  {throughput.done:,} of {throughput.total:,} steps"
+        bar_width = max(width - len(title) - len(counts) - 2, 0)
+        bar = Table.grid(padding=(0, 1))
+        bar.add_row(title, ProgressBar(throughput.total, throughput.done, bar_width), counts)
+        lines = [format_progress(throughput)]
+        if self.values:
+            lines.insert(0, format_training(self.values, sparkline(self.losses)))
+        if self.validation:
+            lines.append(f"validation: {self.validation}")
+        if self.best_validation != self.validation:
+            lines.append(f"best validation: {self.best_validation}")
+        return Constrain(Group("", bar, *(Text(line) for line in lines if line)), width)
 
 
 def fits(console: Console) -> bool:
-    """Whether a terminal is large enough, and has more than ASCII."""
+    """Whether a terminal is large enough, and displays more than ASCII."""
     width, height = console.size
     return width >= MIN_WIDTH and height >= MIN_HEIGHT and not console.options.ascii_only

@@ -1,4 +1,4 @@
-"""The same in Weights & Biases, online or offline as the package's environment variables say."""
+"""Tracker for Weights & Biases, configured by the environment variables of its package."""
 
 import os
 import secrets
@@ -13,14 +13,14 @@ from mtkit.io.atomic import atomic_write
 from mtkit.training.reporting.tracker import Status, TrackedRun, Tracker, ValidationSample
 
 ID_NAME = "wandb_id.txt"
-"""File of the run directory with the id under which a resumed run continues."""
+"""File in the run directory with the id of the run, under which it is resumed."""
 
 
 class WeightsAndBiases(Tracker):
-    """Logs numbers as `train/loss`, translations as a table, and the recipe as the run's configuration.
+    """Logs metrics as `train/loss`, translations as a table, and the recipe as configuration.
 
     Raises:
-        MtkitError: The package is missing.
+        MtkitError: The package is not installed.
     """
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class WeightsAndBiases(Tracker):
             dir=str(run.run_dir),
             config={"parameters": run.n_parameters, **settings},
         )
-        # W&B's own step cannot go back, as a run does that is resumed.
+        # W&B's own step cannot decrease, as it does when a run is resumed.
         self._run.define_metric("step")
         self._run.define_metric("*", step_metric="step")
 
@@ -68,7 +68,7 @@ class WeightsAndBiases(Tracker):
 
 
 def _run_id(path: Path) -> str:
-    """Read the id of a run, or make one and write it down."""
+    """Read the id of a run, or create and save one."""
     if not path.is_file():
         with atomic_write(path) as file:
             file.write(f"{secrets.token_hex(4)}\n".encode())

@@ -1,4 +1,4 @@
-"""How large the batches are, and how many make an update."""
+"""Batch size: positions of a batch, and batches of an update."""
 
 import json
 from typing import Any, NamedTuple
@@ -12,58 +12,60 @@ from mtkit.errors import MtkitError
 from mtkit.io.logs import get_logger
 from mtkit.training.distributed.parallel import Parallel
 from mtkit.training.setup import TrainingData
-from mtkit.training.sizing.batch_size_search import describe_update, measure_batch_size, round_up
 
 logger = get_logger(__name__)
 
-_MANY_TOKENS = 1 << 16
+_LARGE_BATCH_TOKENS = 1 << 16
 
 
 class BatchSize(NamedTuple):
-    """The numbers of a run."""
+    """Batch size of a run."""
 
     max_tokens: int
-    """Of a batch, in padded positions."""
+    """Maximum size of a batch, in padded positions."""
     n_batches: int
-    """That make an update, over all processes."""
+    """Batches of an update, over all processes."""
     effective_tokens: int | None
-    """What the recipe wanted of an update."""
+    """Size of an update that the recipe asks for."""
 
 
 def with_batch_size(
     recipe: Recipe, run: RunDir, device: torch.device, parallel: Parallel
 ) -> Recipe:
-    """The recipe with numbers for batches.max_tokens and training.accumulate_batches.
+    """Return the recipe with numbers for batches.max_tokens and training.accumulate_batches.
 
-    A run that is resumed keeps those it began with, on whichever device and with however many processes it goes on, as long as the recipe does not
-    ask for others.
+    A resumed run keeps its batch size, on any device and with any number of processes, unless the
+    recipe asks for another one.
 
     Args:
-        recipe: As the user wrote it; its token store is there.
-        run: Where the run is, or will be.
-        device: On which it is measured what fits.
-        parallel: The processes that share an update.
+        recipe: The recipe; its token store exists.
+        run: Directory of the run; need not exist.
+        device: Device on which the batch size is measured.
+        parallel: Processes that share an update.
     Raises:
-        MtkitError: The batches of an update cannot be shared out evenly, or not one of the longest sentences fits into memory.
+        MtkitError: The batches of an update cannot be divided evenly, or one of the longest
+            sentences does not fit into memory.
     """
-    # Process 0 alone may see the run.
-    told = json.loads(
-        parallel.broadcast_text(json.dumps(saved_batch_size(run) if parallel.is_main else None))
-    )
-    size = _decide(recipe, run, None if told is None else BatchSize(*told), device, parallel)
+    # Only process 0 is sure to see the run directory.
+    saved = saved_batch_size(run) if parallel.is_main else None
+    saved = json.loads(parallel.broadcast_text(json.dumps(saved)))
+    size = _decide(recipe, run, None if saved is None else BatchSize(*saved), device, parallel)
     batches = recipe.batches.model_copy(update={"max_tokens": size.max_tokens})
     training = recipe.training.model_copy(update={"accumulate_batches": size.n_batches})
     return recipe.model_copy(update={"batches": batches, "training": training})
 
 
 def n_activation_values(recipe: Recipe) -> int:
-    """Return how many values an activation of the model's width has in the largest batch; as for a large batch while its size is to be measured."""
+    """Return the number of values of an activation of the model's width in the largest batch.
+
+    If the batch size is yet to be measured, a large one is assumed.
+    """
     max_tokens = recipe.batches.max_tokens
-    return recipe.model.d_model * (_MANY_TOKENS if max_tokens == "auto" else max_tokens)
+    return recipe.model.d_model * (_LARGE_BATCH_TOKENS if max_tokens == "auto" else max_tokens)
 
 
 def saved_batch_size(run: RunDir) -> BatchSize | None:
-    """The numbers of a run that has checkpoints; None of a run that has yet to begin."""
+    """Return the batch size of a run that has checkpoints; None for a new run."""
     if not list_checkpoints(run.checkpoints_dir):
         return None
     try:
@@ -74,63 +76,66 @@ def saved_batch_size(run: RunDir) -> BatchSize | None:
             known.get("batches.effective_tokens"),
         )
     except (OSError, ValueError, TypeError, KeyError):
-        # What is wrong with it is told when the runs are compared.
+        # Problems are reported when the runs are compared.
         return None
 
 
 def _decide(
-    recipe: Recipe, run: RunDir, kept: BatchSize | None, device: torch.device, parallel: Parallel
+    recipe: Recipe, run: RunDir, saved: BatchSize | None, device: torch.device, parallel: Parallel
 ) -> BatchSize:
-    max_tokens, effective, n_given = (
-        recipe.batches.max_tokens,
-        recipe.batches.effective_tokens,
-        recipe.training.accumulate_batches,
-    )
-    n_processes = parallel.world_size
+    max_tokens, effective = recipe.batches.max_tokens, recipe.batches.effective_tokens
+    n_given, n_processes = recipe.training.accumulate_batches, parallel.world_size
+    # A resumed run, unless the recipe asks for another batch size.
     if (
-        kept is not None
-        and max_tokens in (kept.max_tokens, "auto")
-        and effective == kept.effective_tokens
+        saved is not None
+        and max_tokens in (saved.max_tokens, "auto")
+        and effective == saved.effective_tokens
         and (effective or not n_given)
     ):
-        if kept.n_batches % n_processes:
-            raise _uneven(
-                f"`{run.path}`: an update is of {kept.n_batches} batches there",
-                n_processes,
-                "start a new run with --out",
-            )
-        return kept
+        if saved.n_batches % n_processes:
+            subject = f"`{run.path}`: an update has {saved.n_batches} batches"
+            raise _uneven(subject, n_processes, "start a new run with --out")
+        return saved
+    # The recipe gives the number of batches, or each process has one.
     if effective is None:
         n_batches = n_given or n_processes
         if n_batches % n_processes:
-            raise _uneven(
-                f"training.accumulate_batches is {n_batches}",
-                n_processes,
-                "give batches.effective_tokens in its place",
-            )
+            subject = f"training.accumulate_batches is {n_batches}"
+            raise _uneven(subject, n_processes, "set batches.effective_tokens instead")
         return BatchSize(recipe.batches.limit, n_batches, None)
+    # The recipe gives the size of a batch and of an update.
     if max_tokens != "auto":
         n_batches = round_up(max(1, round(effective / max_tokens)), n_processes)
-        logger.info(
-            "batches of up to %s positions; %s",
-            f"{max_tokens:,}",
-            describe_update(max_tokens, n_batches, n_processes),
-        )
+        update = describe_update(max_tokens, n_batches, n_processes)
+        logger.info("batches of up to %s positions; %s", f"{max_tokens:,}", update)
         return BatchSize(max_tokens, n_batches, effective)
-    if kept is not None:
-        # The recipe has changed in something else, so that this run cannot go on, which is told when the two are compared.
-        return BatchSize(
-            kept.max_tokens,
-            round_up(max(1, round(effective / kept.max_tokens)), n_processes),
-            effective,
-        )
-    return BatchSize(
-        *measure_batch_size(recipe, TrainingData.open(recipe), device, parallel), effective
-    )
+    # The recipe asks for another update size than the run has, which is reported as an error when
+    # the two are compared.
+    if saved is not None:
+        n_batches = round_up(max(1, round(effective / saved.max_tokens)), n_processes)
+        return BatchSize(saved.max_tokens, n_batches, effective)
+    from mtkit.training.sizing.batch_size_search import measure_batch_size
+
+    measured = measure_batch_size(recipe, TrainingData.open(recipe), device, parallel)
+    return BatchSize(*measured, effective)
 
 
-def _uneven(what: str, n_processes: int, else_do: str) -> MtkitError:
+def _uneven(subject: str, n_processes: int, alternative: str) -> MtkitError:
     return MtkitError(
-        f"{what}, which {n_processes} processes cannot share evenly",
-        f"take a number of processes that divides it, or {else_do}",
+        f"{subject}, which {n_processes} processes cannot share evenly",
+        f"use a number of processes that divides it, or {alternative}",
     )
+
+
+def describe_update(max_tokens: int, n_batches: int, n_processes: int) -> str:
+    """Describe the batches of an update, for example `4 batches per update of 1,024`."""
+    if n_batches == 1:
+        return f"one batch per update of {max_tokens:,}"
+    each = f" ({n_batches // n_processes} on each of {n_processes} processes)"
+    shared = each if n_processes > 1 else ""
+    return f"{n_batches} batches{shared} per update of {n_batches * max_tokens:,}"
+
+
+def round_up(n: int, multiple: int) -> int:
+    """Return the smallest multiple that is at least n."""
+    return -(-n // multiple) * multiple

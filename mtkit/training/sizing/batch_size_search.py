@@ -1,4 +1,4 @@
-"""Which batches fit into a device's memory, found out by trying."""
+"""Search for the batch size that fits into the memory of a device."""
 
 from typing import NamedTuple, Self
 
@@ -9,6 +9,7 @@ from mtkit.errors import MtkitError
 from mtkit.io.logs import get_logger
 from mtkit.training.distributed.parallel import Parallel
 from mtkit.training.setup import TrainingData
+from mtkit.training.sizing.batch_size import describe_update, round_up
 from mtkit.training.sizing.disk_space import format_bytes
 from mtkit.training.sizing.profiling_run import (
     ProfilingRun,
@@ -19,21 +20,21 @@ from mtkit.training.sizing.profiling_run import (
 
 logger = get_logger(__name__)
 
-_SHARES = {"cuda": 0.9}
-_SHARE_ELSEWHERE = 0.75
-"""Of the usable memory; the rest is for what measuring does not see: fragments, validation, and on a CPU other programs."""
+_MEMORY_SHARES = {"cuda": 0.9}
+_MEMORY_SHARE_ELSEWHERE = 0.75
+"""Fraction of the usable memory. The rest is for what the measurement does not include:
+fragmentation, validation, and on a CPU other programs."""
 _FIRST_SIZE = 1024
-"""Positions from which on sizes are doubled, and times are worth comparing."""
-_IS_FASTER = 1.05
-"""On a CPU larger batches soon gain no time, because the cores are busy and the caches full. What gains less than this counts as no faster."""
+"""Positions from which on sizes are doubled, and times are compared."""
+_MIN_SPEEDUP = 1.05
+"""On a CPU, larger batches soon save no time, because all cores are busy and caches are full. A
+smaller speedup than this does not count."""
 
 
 class _Measurement(NamedTuple):
-    """A size that was tried."""
-
     max_tokens: int
     peak: int | None
-    """Bytes. None where that is not known."""
+    """Bytes; None if unknown."""
     positions_per_s: float
 
 
@@ -41,238 +42,215 @@ class BatchSizeSearch:
     """Tries larger and larger batches, each twice as large as the one before.
 
     Args:
-        trial: Makes the updates.
-        hard: Gives the batches.
-        limit: Largest size wanted, in positions.
-        growth: How many times as large a batch may become.
-        n_sharing: Processes that share the memory.
+        run: Makes the updates.
+        batches: Returns the batches to try.
+        limit: Maximum size, in positions.
+        growth: Factor by which a batch may exceed its size.
+        n_sharing: Number of processes that share the memory.
     """
 
     def __init__(
         self,
-        trial: ProfilingRun,
-        hard: WorstCaseBatches,
+        run: ProfilingRun,
+        batches: WorstCaseBatches,
         limit: int,
         growth: float = 1.0,
         n_sharing: int = 1,
     ) -> None:
-        self._trial, self._hard, self._limit, self._growth = trial, hard, limit, growth
-        self.measured: list[_Measurement] = []
+        self._run, self._batches, self._limit, self._growth = run, batches, limit, growth
+        self.measurements: list[_Measurement] = []
         self.usable = (
-            None if trial.usable is None else trial.held + (trial.usable - trial.held) // n_sharing
+            None if run.usable is None else run.held + (run.usable - run.held) // n_sharing
         )
+        """Bytes that this process may hold; None if unknown."""
         self.ran_out = False
         """Whether a size that was tried did not fit."""
         self.reason = ""
-        """Why there is no larger size, as the end of a sentence."""
+        """Why larger sizes are not used, for the log."""
 
     @classmethod
     def for_recipe(
-        cls, recipe: Recipe, data: TrainingData, trial: ProfilingRun, limit: int, n_processes: int
+        cls, recipe: Recipe, data: TrainingData, run: ProfilingRun, limit: int, n_processes: int
     ) -> Self:
-        """For batches of a recipe, in one of several processes; on a CPU they share its memory."""
-        n_sharing = n_processes if trial.device.type == "cpu" else 1
-        return cls(
-            trial,
-            WorstCaseBatches(recipe, data, trial.device),
-            limit,
-            growth_factor(recipe),
-            n_sharing,
-        )
+        """Return a search for a recipe's batches in one of several processes.
+
+        On a CPU, the processes share its memory.
+        """
+        n_sharing = n_processes if run.device.type == "cpu" else 1
+        batches = WorstCaseBatches(recipe, data, run.device)
+        return cls(run, batches, limit, growth_factor(recipe), n_sharing)
 
     def find_largest(self, smallest: int) -> int:
-        """Find the largest size that fits, or on a CPU from which on it takes no less time.
+        """Return the largest size that fits; on a CPU, the one beyond which no time is saved.
 
         Args:
-            smallest: Which has to fit.
+            smallest: Size that has to fit.
         Raises:
             MtkitError: It does not.
         """
-        self._begin(smallest)
-        is_cpu = self._trial.device.type == "cpu"
-        # What a position takes is known after a second size, which is small as well.
+        self._measure_smallest(smallest)
+        is_cpu = self._run.device.type == "cpu"
+        # The memory per position is known after a second size, which is small as well.
         size = min(self._limit, 2 * smallest)
-        while size > self.measured[-1].max_tokens:
-            before = self.measured[-1]
+        while size > self.measurements[-1].max_tokens:
+            fitting = self.measurements[-1].max_tokens
             if not self._is_expected_to_fit(size) or not self._try(
                 size, n_times=2 if is_cpu else 1
             ):
                 self.reason = "larger ones would leave too little of it"
-                return self._between(before.max_tokens, size)
-            if is_cpu and (enough := self._fast_enough()) is not None:
-                self.reason = "larger ones would be no faster"
-                return enough
+                return self._largest_between(fitting, size)
+            if is_cpu and (fast_enough := self._fast_enough()) is not None:
+                self.reason = "larger ones would not be faster"
+                return fast_enough
             size = min(self._limit, max(2 * size, _FIRST_SIZE))
-        return self.measured[-1].max_tokens
+        return self.measurements[-1].max_tokens
 
     def _fast_enough(self) -> int | None:
-        """The size after which two in a row have gained no time; two, because other programs disturb the clock. None if there is none yet."""
-        timed = [measured for measured in self.measured if measured.max_tokens >= _FIRST_SIZE]
+        """Return the size after which two consecutive ones have saved no time; None if unknown.
+
+        Two, because other programs disturb the measurements.
+        """
+        timed = [entry for entry in self.measurements if entry.max_tokens >= _FIRST_SIZE]
         if len(timed) < 3:
             return None
         best = timed[0]
-        for measured in timed[1:]:
-            if measured.positions_per_s >= _IS_FASTER * best.positions_per_s:
-                best = measured
+        for entry in timed[1:]:
+            if entry.positions_per_s >= _MIN_SPEEDUP * best.positions_per_s:
+                best = entry
         return best.max_tokens if best not in timed[-2:] else None
 
     def check_limit(self, smallest: int) -> int:
-        """Find out whether the limit fits: small batches are tried, and then that size at once if it is expected to fit.
+        """Return the limit if it fits, or the largest size that is expected to fit.
+
+        Small sizes are tried first, and then the limit, if it is expected to fit.
 
         Args:
-            smallest: Which has to fit.
-        Returns:
-            The limit, or the largest size that is expected to fit.
+            smallest: Size that has to fit.
         Raises:
-            MtkitError: Not even the smallest does.
+            MtkitError: It does not.
         """
-        self._begin(smallest)
+        self._measure_smallest(smallest)
         for size in (min(self._limit, 2 * smallest), self._limit):
-            before = self.measured[-1].max_tokens
-            if size > before and not (
+            fitting = self.measurements[-1].max_tokens
+            if size > fitting and not (
                 self._is_expected_to_fit(size) and self._try(size, n_times=1)
             ):
-                return self._between(before, size)
+                return self._largest_between(fitting, size)
         return self._limit
 
-    def _begin(self, smallest: int) -> None:
-        # Twice, because the first update makes the moments and all else that is made once.
+    def _measure_smallest(self, smallest: int) -> None:
+        # Twice, because the first update also creates the moments.
         if not (self._try(smallest, n_times=2) and self._is_expected_to_fit(smallest)):
+            size = "" if self.usable is None else f" of {format_bytes(self.usable)}"
             raise MtkitError(
-                f"a batch of {smallest:,} positions, one of the longest sentences allowed, does not fit into memory{self._of_memory()}",
-                "lower preprocess.max_length, take a smaller model, or set training.activation_checkpointing: true",
+                f"a batch of {smallest:,} positions, one of the longest sentences allowed, does"
+                f" not fit into memory{size}",
+                "lower preprocess.max_length, use a smaller model, or set"
+                " training.activation_checkpointing: true",
             )
 
     def fits(self, max_tokens: int) -> bool:
-        """Whether this size fits, with all that it may grow by; found out by trying on a GPU, where that does no harm."""
+        """Whether a size fits with its possible growth; tried on a GPU, where that is safe."""
         grown = int(max_tokens * self._growth)
-        if self._trial.device.type == "cpu" or grown <= max(
-            measured.max_tokens for measured in self.measured
-        ):
+        largest = max(entry.max_tokens for entry in self.measurements)
+        if self._run.device.type == "cpu" or grown <= largest:
             return True
         return self._try(grown, n_times=1)
 
     def expected_peak(self, max_tokens: float) -> float | None:
-        """Bytes held at most with such batches: memory grows with the positions along a line. None where nothing is known."""
+        """Return the expected peak memory for batches of a size, in bytes; None if unknown.
+
+        Memory is extrapolated linearly in the number of positions.
+        """
         points = [
-            (float(measured.max_tokens), float(measured.peak))
-            for measured in self.measured
-            if measured.peak is not None
+            (float(entry.max_tokens), float(entry.peak))
+            for entry in self.measurements
+            if entry.peak is not None
         ]
         if not points:
             return None
-        max_tokens = min(max_tokens, self._hard.most_positions)
+        max_tokens = min(max_tokens, self._batches.most_positions)
         last, last_peak = points[-1]
         if max_tokens <= last:
             return min(peak for size, peak in points if size >= max_tokens)
-        # As many bytes for each further position as lately, or as on the whole where that is more. Of one size alone nothing follows.
-        slopes = (
-            [(last_peak - peak) / (last - size) for size, peak in {points[0], points[-2]}]
-            if len(points) > 1
-            else [0.0]
-        )
+        # The larger of the last slope and the overall slope; a single size has none.
+        slopes = [0.0]
+        if len(points) > 1:
+            slopes = [(last_peak - peak) / (last - size) for size, peak in {points[0], points[-2]}]
         return last_peak + (max_tokens - last) * max(slopes)
 
-    def _between(self, fits: int, does_not: int) -> int:
-        """The largest size that is expected to fit, from one that does to one that does not."""
+    def _largest_between(self, fits: int, does_not: int) -> int:
+        """Return the largest size that is expected to fit, by bisection."""
         low, high = fits, does_not
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (middle, high) if self._is_expected_to_fit(middle) else (low, middle)
+            if self._is_expected_to_fit(middle):
+                low = middle
+            else:
+                high = middle
         return low
 
     def _is_expected_to_fit(self, max_tokens: int) -> bool:
         peak = self.expected_peak(max_tokens * self._growth)
-        return (
-            peak is None
-            or self.usable is None
-            or peak <= self.usable * _SHARES.get(self._trial.device.type, _SHARE_ELSEWHERE)
-        )
+        if peak is None or self.usable is None:
+            return True
+        share = _MEMORY_SHARES.get(self._run.device.type, _MEMORY_SHARE_ELSEWHERE)
+        return peak <= self.usable * share
 
     def _try(self, max_tokens: int, n_times: int) -> bool:
         best: list[StepCost] = []
-        for batch in (self._hard.longest_pairs(max_tokens), self._hard.most_pairs(max_tokens)):
-            costs = [self._trial.try_update(batch) for _ in range(n_times)]
+        batches = self._batches
+        for batch in (batches.longest_pairs(max_tokens), batches.most_pairs(max_tokens)):
+            costs = [self._run.try_update(batch) for _ in range(n_times)]
             if None in costs:
                 self.ran_out = True
                 return False
             best.append(min(cost for cost in costs if cost is not None))
-        peak = best[-1].peak
-        self.measured.append(
-            _Measurement(
-                max_tokens,
-                peak,
-                sum(cost.n_positions for cost in best) / sum(cost.seconds for cost in best),
-            )
-        )
+        rate = sum(cost.n_positions for cost in best) / sum(cost.seconds for cost in best)
+        self.measurements.append(_Measurement(max_tokens, best[-1].peak, rate))
         return True
-
-    def _of_memory(self) -> str:
-        return "" if self.usable is None else f" of {format_bytes(self.usable)}"
 
 
 def measure_batch_size(
     recipe: Recipe, data: TrainingData, device: torch.device, parallel: Parallel
 ) -> tuple[int, int]:
-    """Measure how large a batch may be, and how many then make an update of batches.effective_tokens.
+    """Measure the largest batch size, and the batches of an update of batches.effective_tokens.
 
-    A throw-away model makes updates of the hardest batches. Each process tries alone, as if it held the whole model, and the smallest of their sizes
-    counts.
+    A temporary model makes updates with the worst-case batches. Each process measures on its own,
+    as if it held the whole model, and the smallest size of all is used.
 
     Returns:
-        batches.max_tokens, and the batches of an update over all processes.
+        batches.max_tokens, and the number of batches of an update over all processes.
     Raises:
-        MtkitError: Not one of the longest sentences fits into memory, or into an update's share for each process.
+        MtkitError: One of the longest sentences does not fit into memory, or is longer than the
+            share of a process in an update.
     """
     effective, n_processes = recipe.batches.effective_tokens, parallel.world_size
     assert effective is not None
-    limit = effective // n_processes
-    if limit < recipe.max_sequence_length:
+    limit, longest = effective // n_processes, recipe.max_sequence_length
+    if limit < longest:
         raise MtkitError(
-            f"batches.effective_tokens ({effective:,}) shared by {n_processes} processes is less than one of the longest sentences allowed "
-            f"({recipe.max_sequence_length})",
+            f"batches.effective_tokens ({effective:,}) shared by {n_processes} processes is less"
+            f" than one of the longest sentences allowed ({longest})",
             "raise it, or lower preprocess.max_length",
         )
-    with ProfilingRun(recipe, data, device) as trial:
-        ladder = BatchSizeSearch.for_recipe(recipe, data, trial, limit, n_processes)
-        largest = parallel.min_int(ladder.find_largest(recipe.max_sequence_length))
+    with ProfilingRun(recipe, data, device) as run:
+        search = BatchSizeSearch.for_recipe(recipe, data, run, limit, n_processes)
+        largest = parallel.min_int(search.find_largest(longest))
         n_batches = round_up(-(-effective // largest), n_processes)
-        # An update is to be of the wanted size, so its batches are equal parts of it.
-        while (
-            not parallel.min_int(
-                ladder.fits(max_tokens := max(effective // n_batches, recipe.max_sequence_length))
-            )
-            and max_tokens > recipe.max_sequence_length
-        ):
+        max_tokens = max(effective // n_batches, longest)
+        # The update keeps its size: its batches are equal parts of it, and become smaller until
+        # they fit.
+        while not parallel.min_int(search.fits(max_tokens)) and max_tokens > longest:
             n_batches += n_processes
-    peak = ladder.expected_peak(max_tokens)
-    takes = (
-        ""
-        if peak is None or ladder.usable is None
-        else f" take {format_bytes(int(peak))} of {format_bytes(ladder.usable)} memory"
-    )
-    reason = f" ({ladder.reason})" if ladder.reason else ""
+            max_tokens = max(effective // n_batches, longest)
+    peak = search.expected_peak(max_tokens)
+    memory = ""
+    if peak is not None and search.usable is not None:
+        memory = f", {format_bytes(int(peak))} of {format_bytes(search.usable)} memory"
+    reason = f" ({search.reason})" if search.reason else ""
+    update = describe_update(max_tokens, n_batches, n_processes)
     logger.info(
-        "batches.max_tokens: %s positions%s%s; %s",
-        f"{max_tokens:,}",
-        takes,
-        reason,
-        describe_update(max_tokens, n_batches, n_processes),
+        "batches.max_tokens: %s positions%s%s; %s", f"{max_tokens:,}", memory, reason, update
     )
     return max_tokens, n_batches
-
-
-def describe_update(max_tokens: int, n_batches: int, n_processes: int) -> str:
-    """How many batches make an update, in words."""
-    shared = (
-        f", {n_batches // n_processes} on each of {n_processes} processes,"
-        if n_processes > 1
-        else ""
-    )
-    batches = "one of them makes" if n_batches == 1 else f"{n_batches} of them{shared} make"
-    return f"{batches} an update of {n_batches * max_tokens:,}"
-
-
-def round_up(n: int, of: int) -> int:
-    """The smallest multiple of `of` that is not below n."""
-    return -(-n // of) * of

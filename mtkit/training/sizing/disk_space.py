@@ -1,4 +1,4 @@
-"""Whether what will be written finds room on the disk."""
+"""Disk space that a run needs."""
 
 import shutil
 from collections.abc import Mapping
@@ -10,17 +10,17 @@ from mtkit.config.recipe import Recipe
 from mtkit.config.training import TrainingConfig
 from mtkit.errors import MtkitError
 from mtkit.io.logs import get_logger
-from mtkit.training.freezing import n_parameters, n_trained
+from mtkit.training.model_setup.freezing import n_parameters, n_trained
 
 logger = get_logger(__name__)
 
-_NUMBER_BYTES = 4
-_BESIDES = 1 << 20
-"""Bytes for all that is not tensors: tokenizer, state, manifest, metrics, folders."""
+_BYTES_PER_NUMBER = 4
+_OTHER_BYTES = 1 << 20
+"""Bytes of everything that is not a tensor: tokenizer, state, manifest, metrics, directories."""
 
 
 def tensor_bytes(files: Mapping[str, Mapping[str, Tensor]]) -> int:
-    """How large the tensors of some files are."""
+    """Return the size of the tensors of some files."""
     return sum(
         tensor.numel() * tensor.element_size()
         for tensors in files.values()
@@ -29,68 +29,76 @@ def tensor_bytes(files: Mapping[str, Mapping[str, Tensor]]) -> int:
 
 
 def expected_bytes(model: nn.Module, config: TrainingConfig) -> tuple[int, int]:
-    """How large a checkpoint of a model will be, and its model directory; but for what is small."""
+    """Return the approximate size of a checkpoint and of the model directory."""
     n_weights, n_moments = n_parameters(model), 2 * n_trained(model)
     n_averages = n_weights if config.ema_decay else 0
-    return _NUMBER_BYTES * (n_weights + n_moments + n_averages), _NUMBER_BYTES * n_weights
+    n_numbers = n_weights + n_moments + n_averages
+    return _BYTES_PER_NUMBER * n_numbers, _BYTES_PER_NUMBER * n_weights
 
 
-def check_free_space(folder: Path, n_bytes: int, hint: str) -> None:
-    """See whether so much can be written beside all that is there: what is replaced goes only after the new one has come.
+def check_free_space(directory: Path, n_bytes: int, hint: str) -> None:
+    """Check that files can be written in addition to existing ones, which are replaced afterwards.
 
     Args:
-        folder: On the disk in question; need not be there yet.
+        directory: Directory on the disk; need not exist.
         n_bytes: Size of the tensors.
-        hint: What else to do than to make room; may be empty.
+        hint: Alternative to freeing disk space; may be empty.
     Raises:
-        MtkitError: It cannot; says how much is missing.
+        MtkitError: There is not enough free space.
     """
-    n_bytes += _BESIDES
-    if (free := free_bytes(folder)) < n_bytes:
-        what = f"{format_bytes(n_bytes)} will be written, and {format_bytes(free)} are free: {format_bytes(n_bytes - free)} are missing"
+    n_bytes += _OTHER_BYTES
+    if (free := free_bytes(directory)) < n_bytes:
+        missing = format_bytes(n_bytes - free)
         raise MtkitError(
-            f"`{folder}`: no room on the disk: {what}",
-            "make room there" + (f", or {hint}" if hint else ""),
+            f"`{directory}`: not enough disk space: {format_bytes(n_bytes)} needed,"
+            f" {format_bytes(free)} free",
+            f"free {missing} there" + (f", or {hint}" if hint else ""),
         )
 
 
-def check_free_space_for_run(folder: Path, model: nn.Module, recipe: Recipe, n_kept: int) -> None:
-    """See at the start whether a run finds room: an error if not even one more checkpoint does, a warning if all that are kept may not.
+def check_free_space_for_run(
+    directory: Path, model: nn.Module, recipe: Recipe, n_checkpoints: int
+) -> None:
+    """Check at the start that a run can save a checkpoint; warn if it may not be able to save all.
 
     Args:
-        folder: The run's.
-        model: What is trained.
-        recipe: Says how many checkpoints are kept.
-        n_kept: How many are there already.
+        directory: Directory of the run.
+        model: The model.
+        recipe: Determines how many checkpoints are kept.
+        n_checkpoints: Number of existing checkpoints.
     Raises:
-        MtkitError: There is no room for one.
+        MtkitError: There is not enough space for one.
     """
     checkpoint, model_dir = expected_bytes(model, recipe.training)
-    check_free_space(folder, checkpoint + model_dir, "choose another disk with --out")
-    n_most = max_checkpoints(recipe)
-    n_bytes = max(0, n_most - n_kept) * checkpoint + 2 * model_dir + _BESIDES
-    if (free := free_bytes(folder)) < n_bytes:
+    check_free_space(directory, checkpoint + model_dir, "choose another disk with --out")
+    n_max = max_checkpoints(recipe)
+    n_bytes = max(0, n_max - n_checkpoints) * checkpoint + 2 * model_dir + _OTHER_BYTES
+    if (free := free_bytes(directory)) < n_bytes:
         logger.warning(
-            "the disk of %s may become full: up to %d checkpoints of %s, and %s are free; training.keep_last and validation.keep_best keep fewer",
-            folder, n_most, format_bytes(checkpoint), format_bytes(free),
-        )  # fmt: skip
+            "the disk of %s may become full: up to %d checkpoints of %s, %s free;"
+            " training.keep_last and validation.keep_best keep fewer",
+            directory,
+            n_max,
+            format_bytes(checkpoint),
+            format_bytes(free),
+        )
 
 
 def max_checkpoints(recipe: Recipe) -> int:
-    """How many checkpoints of a run there may be at a time: those that are kept, and the one that is being written."""
+    """Return the maximum number of checkpoints at a time: those kept, and the one being written."""
     n_best = recipe.validation.keep_best if recipe.data.validation else 0
     return recipe.training.n_newest + n_best + 1
 
 
-def free_bytes(folder: Path) -> int:
-    """Free on the disk of a folder, which need not be there yet."""
-    while not folder.exists():
-        folder = folder.parent
-    return shutil.disk_usage(folder).free
+def free_bytes(directory: Path) -> int:
+    """Return the free space on the disk of a directory, which need not exist."""
+    while not directory.exists():
+        directory = directory.parent
+    return shutil.disk_usage(directory).free
 
 
 def format_bytes(n_bytes: int) -> str:
-    """For example `1.2 GB`."""
+    """Format a size, for example `1.2 GB`."""
     for unit, size in ("GB", 10**9), ("MB", 10**6):
         if n_bytes >= size:
             return f"{n_bytes / size:.1f} {unit}"

@@ -1,4 +1,4 @@
-"""How much memory there is, and how much of it something takes."""
+"""Available memory, and memory used by a computation."""
 
 import re
 from pathlib import Path
@@ -12,26 +12,26 @@ _CGROUPS = Path("/sys/fs/cgroup")
 
 
 class MemoryProbe:
-    """Measures the memory of a device: on a GPU that of torch in this process, on a CPU that of the whole process.
+    """Measures memory: on a GPU, that of torch in this process; on a CPU, that of the process.
 
-    On a CPU this takes Linux; elsewhere nothing is known.
+    On a CPU, only Linux is supported; elsewhere nothing is known.
 
     Args:
-        device: Whose memory.
+        device: The device.
     """
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
 
     def usable(self) -> int | None:
-        """Bytes that this process may come to hold: those it holds and those that are free. None where that is not known."""
+        """Return the bytes that this process holds or could still allocate; None if unknown."""
         if self.device.type == "cuda":
             return torch.cuda.mem_get_info(self.device)[0] + torch.cuda.memory_reserved(self.device)
         free, held = free_memory(), _status("VmRSS")
         return None if free is None or held is None else free + held
 
     def start(self) -> None:
-        """Give back what is not in use, and forget the peak so far."""
+        """Free unused memory and reset the peak."""
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats(self.device)
@@ -43,20 +43,22 @@ class MemoryProbe:
             return
 
     def peak(self) -> int | None:
-        """Most bytes that were held at any time since `start`. None where that is not known."""
+        """Return the peak in bytes since `start`; None if unknown."""
         if self.device.type == "cuda":
             return torch.cuda.max_memory_allocated(self.device)
         return _status("VmHWM")
 
 
 def free_memory(proc: Path = _PROC, cgroups: Path = _CGROUPS) -> int | None:
-    """Bytes of the machine that this process may still take: what the system says is available, or less where a container has a limit.
+    """Return the bytes that this process can still allocate.
+
+    That is the memory that the system reports as available, or less if a container has a limit.
 
     Args:
-        proc: Where the system tells its figures.
-        cgroups: Where it tells the limits of containers, of either version.
+        proc: Directory with the statistics of the system.
+        cgroups: Directory with the limits of containers, of either version.
     Returns:
-        None on a system that tells nothing of the kind.
+        None on a system that does not report it.
     """
     available = _field(proc / "meminfo", "MemAvailable")
     if available is None:
@@ -64,11 +66,14 @@ def free_memory(proc: Path = _PROC, cgroups: Path = _CGROUPS) -> int | None:
     return max(0, min([available, *_left_in_cgroups(proc / "self" / "cgroup", cgroups)]))
 
 
-def _left_in_cgroups(own: Path, cgroups: Path) -> list[int]:
-    """What each group that this process belongs to has left. Page cache counts as left, because the system gives it up."""
+def _left_in_cgroups(membership_path: Path, cgroups: Path) -> list[int]:
+    """Return the bytes left in each cgroup of this process.
+
+    Page cache counts as left, because the system reclaims it.
+    """
     left = []
-    for line in _text(own).splitlines():
-        _, controllers, way = line.split(":", 2)
+    for line in _text(membership_path).splitlines():
+        _, controllers, group_path = line.split(":", 2)
         if controllers == "":
             root, limit_name, usage_name, cache_name = (
                 cgroups,
@@ -85,18 +90,15 @@ def _left_in_cgroups(own: Path, cgroups: Path) -> list[int]:
             )
         else:
             continue
-        folder = root / way.lstrip("/")
-        # The limits of the groups around it hold too. Seen from inside a container, its own group is the root.
-        for group in {
-            root,
-            folder,
-            *(parent for parent in folder.parents if parent.is_relative_to(root)),
-        }:
-            limit, usage = _text(group / limit_name).strip(), _text(group / usage_name).strip()
+        group = root / group_path.lstrip("/")
+        parents = {parent for parent in group.parents if parent.is_relative_to(root)}
+        # Limits of parent groups apply, too. Inside a container, its own group is the root.
+        for directory in {root, group, *parents}:
+            limit = _text(directory / limit_name).strip()
+            usage = _text(directory / usage_name).strip()
             if limit.isdecimal() and usage.isdecimal():
-                left.append(
-                    int(limit) - int(usage) + (_field(group / "memory.stat", cache_name) or 0)
-                )
+                cache = _field(directory / "memory.stat", cache_name) or 0
+                left.append(int(limit) - int(usage) + cache)
     return left
 
 
@@ -105,9 +107,9 @@ def _status(name: str) -> int | None:
 
 
 def _field(path: Path, name: str) -> int | None:
-    """A figure of a file with a name and a number in each line, in bytes."""
-    found = re.search(rf"^{name}:?\s+(\d+)( kB)?$", _text(path), re.MULTILINE)
-    return None if found is None else int(found[1]) * (1024 if found[2] else 1)
+    """Return a number, in bytes, from a file with a name and a number in each line."""
+    match = re.search(rf"^{name}:?\s+(\d+)( kB)?$", _text(path), re.MULTILINE)
+    return None if match is None else int(match[1]) * (1024 if match[2] else 1)
 
 
 def _text(path: Path) -> str:

@@ -12,7 +12,7 @@ from mtkit.config.training import TrainingConfig
 from mtkit.engines.precision import choose_training_dtype
 from mtkit.model.device import choose_device
 from mtkit.model.transformer import Transformer
-from mtkit.training.cpu_modules import use_cpu_modules
+from mtkit.training.model_setup.cpu_modules import use_cpu_modules
 from mtkit.training.objective import Objective
 from mtkit.training.optimizer import make_optimizer
 from mtkit.training.step import Stepper, is_out_of_memory

@@ -12,7 +12,7 @@ from pathlib import Path
 from mtkit.config.recipe import Recipe
 from mtkit.errors import MtkitError
 from mtkit.io.logs import setup_logs
-from mtkit.training import loop
+from mtkit.training import train as train_module
 from mtkit.training.distributed import process_group
 from mtkit.workers.dist_env import DistEnv
 
@@ -30,10 +30,12 @@ def main(jobs_path):
         def joined_already(recipe, _):
             yield KINDS[recipe.training.parallel](device), device
 
-        loop.join_processes = joined_already
+        train_module._processes = joined_already
         for name, recipe_path, changes, out in jobs:
             try:
-                result = asdict(loop.train(Recipe.load(recipe_path, changes), out, device="cpu"))
+                result = asdict(
+                    train_module.train(Recipe.load(recipe_path, changes), out, device="cpu")
+                )
                 outcomes[name] = {
                     key: value for key, value in result.items() if not isinstance(value, Path)
                 }

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from mtkit.checkpoint.training_checkpoint import list_checkpoints, read_state
 from mtkit.config.recipe import Recipe
-from mtkit.training.loop import train
+from mtkit.training.train import train
 from tests.conftest import write_tiny_recipe
 
 ROOT = Path(__file__).parents[3]
@@ -179,7 +179,7 @@ def test_all_go_back_and_give_up_together(runs, kind):
     _, outcomes, told = runs
     for outcome in outcomes:
         assert "diverged" in outcome[f"diverged-{kind}"]["error"]
-    assert told.count("going back to step 0") == len(KINDS)
+    assert told.count("rolling back to step 0") == len(KINDS)
 
 
 def test_one_process_speaks(runs):

@@ -11,9 +11,9 @@ from tensorboard.backend.event_processing.plugin_event_accumulator import (
 
 from mtkit.config.recipe import Recipe
 from mtkit.errors import MtkitError
-from mtkit.training.loop import train
 from mtkit.training.reporting.tensorboard import TensorBoard
 from mtkit.training.reporting.tracker import TrackedRun, ValidationSample
+from mtkit.training.train import train
 
 
 def numbers(folder):

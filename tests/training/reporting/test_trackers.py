@@ -10,9 +10,9 @@ import pytest
 import mtkit
 from mtkit.checkpoint.model_dir import load_model_dir
 from mtkit.config.recipe import Recipe
-from mtkit.training.loop import train
 from mtkit.training.reporting.tracker import TrackedRun, Tracker, ValidationSample, flatten
-from mtkit.training.reporting.tracker_guard import GuardedTracker
+from mtkit.training.reporting.trackers import GuardedTracker
+from mtkit.training.train import train
 
 
 class Notebook(Tracker):
@@ -125,7 +125,7 @@ def test_a_tracker_that_fails_is_left_out_and_training_goes_on(tiny_recipe, tmp_
     assert len(notebook.of("numbers")) == 6
     told = [message for message in caplog.messages if "tracker" in message]
     assert told == [
-        "the tracker Failing has failed and is told nothing from here on: ConnectionError: no way out"
+        "tracker Failing failed and is ignored from now on: ConnectionError: no way out"
     ]
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from mtkit.config.recipe import Recipe
 from mtkit.errors import MtkitError
-from mtkit.training.loop import train
 from mtkit.training.reporting.tracker import TrackedRun, ValidationSample
 from mtkit.training.reporting.weights_and_biases import WeightsAndBiases
+from mtkit.training.train import train
 
 HAS_WANDB = importlib.util.find_spec("wandb") is not None
 INFO = {"data.src_lang": "ko", "data.tgt_lang": "en"}

@@ -15,15 +15,15 @@ from mtkit.config.recipe import Recipe
 from mtkit.corpus.store.preprocess import preprocess
 from mtkit.errors import MtkitError
 from mtkit.training.distributed.parallel import Parallel
-from mtkit.training.freezing import n_parameters
-from mtkit.training.loop import train
+from mtkit.training.model_setup.freezing import n_parameters
 from mtkit.training.setup import TrainingData
-from mtkit.training.sizing import batch_size
+from mtkit.training.sizing import batch_size_search
 from mtkit.training.sizing import profiling_run as trial_module
 from mtkit.training.sizing.batch_size import with_batch_size
 from mtkit.training.sizing.batch_size_search import BatchSizeSearch, measure_batch_size
 from mtkit.training.sizing.memory_probe import MemoryProbe
 from mtkit.training.sizing.profiling_run import ProfilingRun, StepCost, WorstCaseBatches
+from mtkit.training.train import train
 
 CPU = torch.device("cpu")
 
@@ -310,7 +310,7 @@ def test_a_model_that_does_not_fit_is_an_error(tiny_recipe_path, monkeypatch):
         with pytest.raises(MtkitError, match="the model does not fit into memory"):
             ProfilingRun(recipe, data, CPU)
     monkeypatch.setattr(MemoryProbe, "usable", lambda self: (self.peak() or 0) // 2)
-    with pytest.raises(MtkitError, match="61,952 parameters, their gradients and moments take"):
+    with pytest.raises(MtkitError, match="61,952 parameters, their gradients and moments need"):
         ProfilingRun(recipe, data, CPU)
 
 
@@ -321,7 +321,7 @@ def write_kept(run, **numbers):
 
 def test_a_run_that_goes_on_keeps_its_numbers(tiny_recipe_path, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        batch_size, "measure_batch_size", lambda *_: pytest.fail("nothing is to be measured")
+        batch_size_search, "measure_batch_size", lambda *_: pytest.fail("nothing is to be measured")
     )
     write_kept(
         tmp_path,
@@ -341,7 +341,7 @@ def test_a_run_that_goes_on_keeps_its_numbers(tiny_recipe_path, tmp_path, monkey
         Several(0),
     ) == (500, 6)
     with pytest.raises(
-        MtkitError, match="an update is of 6 batches there, which 4 processes cannot share evenly"
+        MtkitError, match="an update has 6 batches, which 4 processes cannot share evenly"
     ):
         resolve(tiny_recipe_path, tmp_path, auto, Several(0, 0, 0))
     # Other wishes are not kept quiet: the numbers differ, which is refused when the runs are compared.
@@ -374,12 +374,12 @@ def test_a_measured_run_is_resumed_though_another_size_would_be_measured_now(
         "batches.effective_tokens=600",
         "validation.every_steps=100",
     ]
-    monkeypatch.setattr(batch_size, "measure_batch_size", lambda *_: (200, 3))
+    monkeypatch.setattr(batch_size_search, "measure_batch_size", lambda *_: (200, 3))
     straight = train(
         Recipe.load(tiny_recipe_path, [*changes, "training.max_steps=6"]), tmp_path / "straight"
     )
     train(Recipe.load(tiny_recipe_path, [*changes, "training.max_steps=3"]), tmp_path / "run")
-    monkeypatch.setattr(batch_size, "measure_batch_size", lambda *_: (300, 2))
+    monkeypatch.setattr(batch_size_search, "measure_batch_size", lambda *_: (300, 2))
     result = train(
         Recipe.load(tiny_recipe_path, [*changes, "training.max_steps=6"]), tmp_path / "run"
     )

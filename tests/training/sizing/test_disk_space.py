@@ -8,7 +8,6 @@ from torch import nn
 from mtkit.checkpoint.training_checkpoint import list_checkpoints
 from mtkit.config.recipe import Recipe
 from mtkit.errors import MtkitError
-from mtkit.training.loop import train
 from mtkit.training.sizing import disk_space
 from mtkit.training.sizing.disk_space import (
     check_free_space,
@@ -17,6 +16,7 @@ from mtkit.training.sizing.disk_space import (
     format_bytes,
     free_bytes,
 )
+from mtkit.training.train import train
 
 MiB = 1 << 20
 
@@ -36,7 +36,7 @@ def test_what_is_expected_is_what_is_written(tiny_recipe_path, tmp_path, changes
     )
     result = train(recipe, tmp_path / "run", device="cpu", n_threads=1)
     from mtkit.checkpoint.model_dir import load_model_dir
-    from mtkit.training.freezing import freeze
+    from mtkit.training.model_setup.freezing import freeze
 
     model = load_model_dir(result.model_dir).model
     freeze(model, recipe.training.freeze)
@@ -54,10 +54,9 @@ def test_what_is_missing_is_told(tmp_path, free):
     with pytest.raises(MtkitError) as caught:
         check_free_space(tmp_path, 9 * MiB, "choose another disk")
     assert (
-        caught.value.message
-        == f"`{tmp_path}`: no room on the disk: 10.5 MB will be written, and 5.2 MB are free: 5.2 MB are missing"
+        caught.value.message == f"`{tmp_path}`: not enough disk space: 10.5 MB needed, 5.2 MB free"
     )
-    assert caught.value.hint == "make room there, or choose another disk"
+    assert caught.value.hint == "free 5.2 MB there, or choose another disk"
 
 
 def test_a_run_that_may_fill_the_disk_is_told_at_the_start(tmp_path, tiny_recipe, free, caplog):
@@ -70,9 +69,9 @@ def test_a_run_that_may_fill_the_disk_is_told_at_the_start(tmp_path, tiny_recipe
         check_free_space_for_run(tmp_path, model, tiny_recipe, 0)
         check_free_space_for_run(tmp_path, model, tiny_recipe, 5)
     [warning] = [record.getMessage() for record in caplog.records]
-    assert "up to 6 checkpoints of 12.0 MB, and 60.0 MB are free" in warning
+    assert "up to 6 checkpoints of 12.0 MB, 60.0 MB free" in warning
     free(16_000_000)
-    with pytest.raises(MtkitError, match="no room"):
+    with pytest.raises(MtkitError, match="not enough disk space"):
         check_free_space_for_run(tmp_path, model, tiny_recipe, 5)
 
 

@@ -10,12 +10,12 @@ from mtkit.config.recipe import Recipe
 from mtkit.corpus.sample import prepare_sample
 from mtkit.corpus.store.preprocess import preprocess
 from mtkit.errors import MtkitError
-from mtkit.training.loop import train
 from mtkit.training.setup import TrainingData
 from mtkit.training.sizing import dry_run as estimate_module
 from mtkit.training.sizing.batch_size_search import BatchSizeSearch
 from mtkit.training.sizing.dry_run import dry_run
 from mtkit.training.sizing.memory_probe import MemoryProbe
+from mtkit.training.train import train
 
 
 def files_in(folder):
@@ -57,7 +57,7 @@ def test_it_is_what_training_finds(tiny_recipe_path, tmp_path):
         parameter.numel() for parameter in make_model(recipe.model, data.tokenizer).parameters()
     )
     assert numbers(facts["model"])[:2] == [n_parameters, 600 * 32]
-    assert facts["batches"].startswith("256 positions; 2 of them make an update of 512 positions")
+    assert facts["batches"].startswith("256 positions; 2 batches per update of 512 positions")
     assert numbers(facts["batches"])[-1] == pytest.approx(n_target_tokens / (n_batches / 2), abs=1)
     n_steps, max_steps, n_epochs = numbers(facts["epoch"])
     assert (n_steps, max_steps) == (pytest.approx(n_batches / 2, abs=1), 20)
@@ -67,7 +67,7 @@ def test_it_is_what_training_finds(tiny_recipe_path, tmp_path):
     assert facts["validation"] == "22 pairs every 10 updates"
     seconds = float(facts["speed"].split()[0])
     assert numbers(facts["time"])[0] == pytest.approx(20 * seconds, abs=0.6)
-    assert facts["run"].startswith("a new one")
+    assert facts["run"].startswith("new, in ")
 
 
 def test_with_a_store_that_is_there_nothing_is_sampled(run, monkeypatch):
@@ -79,14 +79,14 @@ def test_with_a_store_that_is_there_nothing_is_sampled(run, monkeypatch):
     assert files_in(run.parent) == before
     assert "sample" not in str(found)
     facts = dict(found.facts)
-    assert facts["run"] == f"`{run.parent / 'work' / 'run'}` goes on after update 4"
+    assert facts["run"] == f"`{run.parent / 'work' / 'run'}` resumes after update 4"
     assert "16 updates" in facts["time"]
-    assert str(found).endswith("nothing stands in the way; nothing was written")
+    assert str(found).endswith("ready to train (dry run: nothing written)")
 
 
 def test_a_run_at_its_end_takes_no_time(run):
     facts = dict(dry_run(Recipe.load(run, ["training.max_steps=4"]), device="cpu").facts)
-    assert facts["run"].endswith("is at its end, update 4")
+    assert facts["run"].endswith("is complete at update 4")
     assert "time" not in facts
 
 
@@ -95,7 +95,7 @@ def test_a_run_of_other_settings_is_a_problem(run):
     assert not found.can_train
     [problem] = found.problems
     assert "model.d_ff (64 then, 32 now)" in problem.message
-    assert "nothing stands in the way" not in str(found)
+    assert "ready to train" not in str(found)
 
 
 def test_a_run_is_compared_as_far_as_it_can_be_when_the_store_is_gone(run):
@@ -103,7 +103,7 @@ def test_a_run_is_compared_as_far_as_it_can_be_when_the_store_is_gone(run):
     store = (work / "store").rename(work / "hidden")
     try:
         assert dict(dry_run(Recipe.load(run), device="cpu").facts)["run"].endswith(
-            "if tokenizer and data are those it began with"
+            "if tokenizer and data are unchanged"
         )
         [problem] = dry_run(Recipe.load(run, ["model.d_ff=32"]), device="cpu").problems
         assert "settings: model.d_ff (64 then, 32 now)" in problem.message
@@ -121,7 +121,7 @@ def test_all_that_can_be_known_is_told_at_once(tiny_recipe_path, tmp_path, monke
     assert len(said) == 4
     assert said[0] == f"`{tmp_path / 'file'}`: cannot be written to"
     assert "validation.en`: no such file" in said[1]
-    assert "no room on the disk: 3.5 MB will be needed, and 1.0 MB are free" in said[2]
+    assert "not enough disk space: 3.5 MB needed, 1.0 MB free" in said[2]
     assert "one of the longest sentences allowed, does not fit into memory" in said[3]
     assert all(problem.hint for problem in found.problems)
 
@@ -135,7 +135,7 @@ def test_batches_that_would_not_fit_are_a_problem_and_are_not_tried(tiny_recipe_
     [problem] = dry_run(recipe, device="cpu").problems
     assert (
         problem.message
-        == "batches.max_tokens (100,000,000) takes about 100.3 GB, and 4.0 GB are there"
+        == "batches.max_tokens (100,000,000) needs about 100.3 GB of memory, and 4.0 GB are available"
     )
     assert "batches.effective_tokens" in problem.hint
 
@@ -158,7 +158,7 @@ def test_what_training_would_refuse_is_a_problem(tiny_recipe_path, change, named
 def test_numbers_of_several_processes(run, tmp_path):
     facts = dict(dry_run(Recipe.load(run), tmp_path / "run", device="cpu", n_processes=4).facts)
     assert facts["batches"].startswith(
-        "256 positions; 4 of them, 1 on each of 4 processes, make an update of 1,024 positions"
+        "256 positions; 4 batches (1 on each of 4 processes) per update of 1,024 positions"
     )
     assert "4 processes" in facts["speed"]
 

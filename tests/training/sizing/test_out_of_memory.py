@@ -151,7 +151,7 @@ def test_each_event_is_one_short_line(caplog):
             [make_batch(8, 1)], objective=Cramped, max_pairs=4, where="forward", error=MemoryError()
         )
     assert [record.getMessage() for record in caplog.records] == [
-        "step 1: 8 pairs of up to 8 tokens do not fit into memory; they go through it in halves"
+        "step 1: 8 pairs of up to 8 tokens do not fit into memory; split in halves"
     ]
 
 

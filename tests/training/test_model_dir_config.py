@@ -8,7 +8,7 @@ from mtkit.config.recipe import Recipe
 from mtkit.corpus.store.preprocess import preprocess
 from mtkit.corpus.store.token_store import TokenStore
 from mtkit.tokenizer.subword import Tokenizer
-from mtkit.training.line_sizes import measure_training_lines
+from mtkit.training.model_dir_config import measure_training_lines
 from tests.conftest import N_VALIDATION
 
 SINGLE = [

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtkit.config.training import TrainingConfig
-from mtkit.training.schedule import learning_rate
+from mtkit.training.optimizer import learning_rate
 
 
 @given(

@@ -5,7 +5,7 @@ import torch
 
 from mtkit.batches.collate import Batch
 from mtkit.config.training import TrainingConfig
-from mtkit.training.activation_checkpointing import checkpoint_activations
+from mtkit.training.model_setup.activation_checkpointing import checkpoint_activations
 from mtkit.training.objective import Objective
 from mtkit.training.random_state import seed_everything
 

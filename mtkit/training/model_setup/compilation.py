@@ -1,4 +1,4 @@
-"""Compiling a model for training."""
+"""Compilation of a model for training."""
 
 import os
 import shutil
@@ -17,18 +17,20 @@ logger = get_logger(__name__)
 def compile_model(
     model: Transformer, choice: Literal["auto", "on", "off"], backend: str = "inductor"
 ) -> bool:
-    """Compile a model's forward pass with torch.compile, in place; it happens at the first batch.
+    """Compile a model's forward pass with torch.compile, in place, at the first batch.
 
-    One graph serves batches of all shapes, so that it is paid for once: lengths are symbols in it. Nothing in it asks the device for a value.
+    One graph serves batches of all shapes, so it is compiled once: lengths are symbols in it. It
+    never synchronises the device.
 
     Args:
-        model: On its device.
-        choice: auto compiles on a GPU only. On a CPU it does not pay: the products take most of the time there.
-        backend: What torch.compile hands the graph to.
+        model: Model on its device.
+        choice: auto compiles on a GPU only; on a CPU, matrix products dominate and nothing is
+            gained.
+        backend: Backend of torch.compile.
     Returns:
-        Whether it is compiled. With auto, a warning says what is missing.
+        Whether it is compiled. With auto, a warning names what is missing.
     Raises:
-        MtkitError: on is asked for, and a compiler is missing.
+        MtkitError: `on` is requested, and a compiler is missing.
     """
     device = model.output_weight.device
     if choice == "off" or (choice == "auto" and device.type != "cuda"):
@@ -39,17 +41,15 @@ def compile_model(
                 f"training.compile is on, but torch.compile needs {missing}",
                 "install it, or set training.compile: off",
             )
-        logger.warning(
-            "the model is not compiled and trains more slowly: torch.compile needs %s", missing
-        )
+        logger.warning("not compiled, training is slower: torch.compile needs %s", missing)
         return False
     model.compile(dynamic=True, backend=backend)
-    logger.info("the model is compiled at the first update, which takes a minute or more")
+    logger.info("the first update compiles the model, which takes a minute or more")
     return True
 
 
 def _missing_compiler(device: torch.device) -> str | None:
-    """What torch.compile would fail for at the first batch."""
+    """Return what torch.compile would need at the first batch, if it is missing."""
     if device.type == "cuda" and find_spec("triton") is None:
         return "the package triton (pip install triton)"
     variable, names = (

@@ -6,8 +6,8 @@ import torch.nn.functional as F
 
 from mtkit.engines.cpu.float32_attention import Float32Attention
 from mtkit.model.transformer import Transformer
-from mtkit.training import cpu_modules
-from mtkit.training.cpu_modules import OneDnnTrainedLinear, use_cpu_modules
+from mtkit.training.model_setup import cpu_modules
+from mtkit.training.model_setup.cpu_modules import OneDnnTrainedLinear, use_cpu_modules
 from tests.model.reference import PAD_ID, VOCAB_SIZE, tiny_config
 
 

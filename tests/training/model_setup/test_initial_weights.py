@@ -13,8 +13,7 @@ from mtkit.errors import MtkitError
 from mtkit.tokenizer.extend import extend_subword
 from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.tokenizer.train import train_subword
-from mtkit.training.initial_weights import initial_model
-from mtkit.training.vocab_transfer import map_vocab
+from mtkit.training.model_setup.initial_weights import initial_model, map_vocab
 
 MATRICES = {
     "src": lambda model: model.src_embedding.weight,
@@ -203,7 +202,7 @@ def test_special_pieces_are_known_by_what_they_do(subwords, english):
     )
     elsewhere = Subword(model.getvalue())
     rows = map_vocab(subwords["old"], elsewhere)
-    assert [rows.parts[i] for i in elsewhere.special] == [[i] for i in subwords["old"].special]
+    assert [rows.old_ids[i] for i in elsewhere.special] == [[i] for i in subwords["old"].special]
 
 
 def test_without_bytes_a_foreign_piece_starts_as_the_mean_of_all(english, subwords, start):
@@ -255,12 +254,15 @@ def test_the_log_tells_where_the_rows_come_from(subwords, start, tmp_path, caplo
     caplog.set_level(logging.INFO)
     old, new = subwords["old"], subwords["extended"]
     start(joint(old), joint(old))
-    assert f"starting from {tmp_path / 'source'}: all 420 pieces have their rows" in caplog.text
+    assert (
+        f"initial weights from {tmp_path / 'source'}: all 420 tokens keep their embeddings"
+        in caplog.text
+    )
     start(joint(old), joint(new))
     assert (
-        f"420 of {new.vocab_size} pieces have their rows, 400 begin as the mean of their parts, 1 as the mean of all"
+        f"420 of {new.vocab_size} tokens keep their embeddings, 400 start as the mean of their parts, 1 as the mean of all"
         in caplog.text
     )
     start(Tokenizer(old, old), Tokenizer(old, new), {"tied_embeddings": "output"})
-    assert "source, source: all 420 pieces have their rows" in caplog.text
-    assert f"source, target: 420 of {new.vocab_size} pieces" in caplog.text
+    assert "source, source: all 420 tokens keep their embeddings" in caplog.text
+    assert f"source, target: 420 of {new.vocab_size} tokens" in caplog.text

@@ -1,4 +1,4 @@
-"""Less memory for more work: the inner values of layers are computed a second time in the backward pass instead of being kept."""
+"""Activation checkpointing: less memory for more computation."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,16 +11,17 @@ from mtkit.model.transformer import Transformer
 
 
 def checkpoint_activations(model: Transformer) -> None:
-    """Let a model's layers keep their inputs alone for the backward pass, in place (Chen et al. 2016, arXiv:1604.06174).
+    """Make the layers of a model keep only their inputs for the backward pass, in place.
 
-    The second time dropout draws what it drew the first time, so that gradients are the same.
+    Inner activations are computed again in the backward pass (Chen et al. 2016, arXiv:1604.06174),
+    with the same dropout masks, so that gradients are the same.
     """
     for layer in (*model.encoder_layers, *model.decoder_layers):
         layer.forward = _CheckpointedForward(layer, layer.forward)
 
 
 class _CheckpointedForward:
-    """The forward pass of a layer; a class, so that a copy of the model has copies of its own."""
+    """The forward pass of a layer; a class, so that a copy of the model has its own copies."""
 
     def __init__(self, layer: nn.Module, forward: Callable[..., Any]) -> None:
         self.layer, self.inner = layer, forward

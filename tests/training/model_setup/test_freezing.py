@@ -9,9 +9,9 @@ from mtkit.config.recipe import Recipe
 from mtkit.errors import MtkitError
 from mtkit.model.transformer import Transformer
 from mtkit.tokenizer.subword import Tokenizer
-from mtkit.training.freezing import freeze, n_parameters, n_trained
-from mtkit.training.initial_weights import initial_model
-from mtkit.training.loop import train
+from mtkit.training.model_setup.freezing import freeze, n_parameters, n_trained
+from mtkit.training.model_setup.initial_weights import initial_model
+from mtkit.training.train import train
 from tests.model.reference import PAD_ID, VOCAB_SIZE, tiny_config
 
 
@@ -108,8 +108,8 @@ def test_training_moves_everything_but_what_is_frozen(tiny_recipe_path, tmp_path
     assert not any(
         key.partition("/")[2] in expected for key in load_file(checkpoint / "optimizer.safetensors")
     )
-    [line] = {message for message in caplog.messages if "are frozen" in message}
-    assert line == f"{sum(start[key].numel() for key in expected):,} of them are frozen"
+    [line] = {message for message in caplog.messages if "frozen" in message}
+    assert f" parameters ({sum(start[key].numel() for key in expected):,} frozen) on cpu" in line
 
     unbroken = train(recipe(8), tmp_path / "unbroken")
     other = newest_checkpoint(unbroken.run_dir)

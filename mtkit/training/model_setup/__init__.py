@@ -1,0 +1,1 @@
+"""Preparation of a model for training: initial weights, frozen parameters, its forward pass."""
