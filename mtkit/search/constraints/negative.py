@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from mtkit.search.constraints.phrase_automaton import PhraseAutomaton
-from mtkit.search.constraints.phrase_tracker import TrackedPhrases
+from mtkit.search.constraints.phrase_tracker import PhraseTracker, TrackedPhrases
 
 
 class NegativeConstraints(TrackedPhrases):
@@ -21,6 +21,6 @@ class NegativeConstraints(TrackedPhrases):
 
     def mask(self, log_probs_BWV: Tensor) -> None:
         """Set the log-probabilities of these tokens to minus infinity, in place."""
-        index = self.completing_index(log_probs_BWV.device)
+        index = self.index_of(PhraseTracker.completing, log_probs_BWV.device)
         if index is not None:
             log_probs_BWV[index] = -math.inf

@@ -1,6 +1,6 @@
 """Tracking of several phrases in many hypotheses; equal states are computed once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -126,35 +126,21 @@ class TrackedPhrases:
         self.trackers = [self.trackers[row] for row in numbers]
         self.states = [self.states[row] for row in numbers]
 
-    def completing_index(self, device: torch.device) -> tuple[Tensor, ...] | None:
-        """Return the index of the tokens that complete a phrase; see `_index`."""
-        return _index(
-            [
-                (row, column, token)
-                for row, (tracker, states) in enumerate(
-                    zip(self.trackers, self.states, strict=True)
-                )
-                for column, state in enumerate(states)
-                for token in tracker.completing(state)
-            ],
-            device,
-        )
+    def index_of(
+        self, tokens_of: Callable[[PhraseTracker, int], list[int]], device: torch.device
+    ) -> tuple[Tensor, ...] | None:
+        """Return the index of some tokens in log-probabilities of shape (B, W, V).
 
-    def advancing_index(self, device: torch.device) -> tuple[Tensor, ...] | None:
-        """Return the index of the tokens that lead further into a phrase; see `_index`."""
-        return _index(
-            [
-                (row, column, token)
-                for row, (tracker, states) in enumerate(
-                    zip(self.trackers, self.states, strict=True)
-                )
-                for column, state in enumerate(states)
-                for token in tracker.advancing(state)
-            ],
-            device,
-        )
-
-
-def _index(entries: list[tuple[int, int, int]], device: torch.device) -> tuple[Tensor, ...] | None:
-    """Convert (row, hypothesis, token) to an index of log-probabilities; None if there are none."""
-    return torch.tensor(entries, device=device).unbind(1) if entries else None
+        Args:
+            tokens_of: Method of the tracker that returns the tokens of a state.
+            device: Device of the log-probabilities.
+        Returns:
+            The three parts of the index; None if there are no such tokens.
+        """
+        entries = [
+            (row, column, token)
+            for row, (tracker, states) in enumerate(zip(self.trackers, self.states, strict=True))
+            for column, state in enumerate(states)
+            for token in tokens_of(tracker, state)
+        ]
+        return torch.tensor(entries, device=device).unbind(1) if entries else None

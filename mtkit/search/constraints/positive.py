@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mtkit.search.constraints.phrase_automaton import PhraseAutomaton
-from mtkit.search.constraints.phrase_tracker import TrackedPhrases
+from mtkit.search.constraints.phrase_tracker import PhraseTracker, TrackedPhrases
 
 
 class SavedLogProbs(NamedTuple):
@@ -38,7 +38,7 @@ class PositiveConstraints(TrackedPhrases):
 
     def save(self, log_probs_BWV: Tensor) -> SavedLogProbs | None:
         """Save the log-probabilities of tokens that lead further into a phrase; None if none do."""
-        index = self.advancing_index(log_probs_BWV.device)
+        index = self.index_of(PhraseTracker.advancing, log_probs_BWV.device)
         return None if index is None else SavedLogProbs(index, log_probs_BWV[index])
 
     def mask(self, log_probs_BWV: Tensor, length: int, eos_id: int) -> None:
