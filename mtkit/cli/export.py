@@ -44,14 +44,15 @@ def ctranslate2(
     out_dir: Annotated[
         Path,
         typer.Argument(
-            metavar="OUT", help="Directory to write; an exported model that is there is replaced"
+            metavar="OUT", help="Directory to write; an existing exported model is replaced"
         ),
     ],
     quantization: Annotated[
         str,
         typer.Option(
             metavar="TYPE",
-            help="Precision of the weights: float32, float16, bfloat16, int16, int8, int8_float32, int8_float16, int8_bfloat16",
+            help="Precision of the weights: float32, float16, bfloat16, int16, int8, int8_float32, "
+            "int8_float16, int8_bfloat16",
         ),
     ] = "float32",
     verify_path: Annotated[
@@ -89,7 +90,7 @@ def ctranslate2(
         raise typer.BadParameter("--reference and search settings go with --verify FILE")
     refuse_overwriting([out_dir], [model_dir, verify_path, reference_path])
     require_ctranslate2()
-    for path, what in (verify_path, "the text to compare by"), (reference_path, "the references"):
+    for path, what in (verify_path, "the text to compare on"), (reference_path, "the references"):
         if path is not None:
             read_lines(path, what=what).close()
     # torch takes seconds to load, which a mistyped path should not wait for.
@@ -100,8 +101,8 @@ def ctranslate2(
         None if verify_path is None else VerificationText(verify_path, reference_path, search)
     )
     config = export_ctranslate2(model_dir, out_dir, quantization, comparison)
-    print(
-        f"{out_dir}: {config.quantization}, {WEIGHT_DESCRIPTIONS[config.quantization]}; {(out_dir / 'model.bin').stat().st_size / 1e6:,.1f} MB"
-    )
+    weights = WEIGHT_DESCRIPTIONS[config.quantization]
+    n_bytes = (out_dir / "model.bin").stat().st_size
+    print(f"{out_dir}: {config.quantization}, {weights}; {n_bytes / 1e6:,.1f} MB")
     if config.verification is not None:
         print("\n".join(verification_lines(config.verification)))

@@ -15,7 +15,8 @@ def info(
 ) -> None:
     """Describe a model: languages, size, tokenizer, training, scores.
 
-    Reads the configuration, the tokenizer, the header of the weights and the run's log, but not the weights.
+    Reads the configuration, the tokenizer, the header of the weights and the log of the run, but
+    not the weights.
 
     Examples:
         mtkit info de-en/work/run/model

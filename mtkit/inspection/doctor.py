@@ -1,4 +1,4 @@
-"""Examination of an installation and its machine: versions, devices, missing extras, and known causes of slowness."""
+"""Check of an installation: versions, devices, missing extras, and known causes of slowness."""
 
 import os
 import platform
@@ -45,14 +45,14 @@ _MIN_MEMORY_GB = 2.0
 
 @dataclass(frozen=True)
 class Extra:
-    """Something optional."""
+    """Optional packages for one purpose."""
 
     name: str
-    """The packages that it consists of."""
+    """Names of the packages."""
     purpose: str
     is_installed: bool
     install: str
-    """The command that installs it."""
+    """Command that installs them."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Disk:
 
 @dataclass(frozen=True)
 class InstallationReport:
-    """The state of an installation."""
+    """State of an installation."""
 
     versions: dict[str, str]
     """Versions of Python, mtkit and its packages; `not installed` for a missing one."""
@@ -73,9 +73,9 @@ class InstallationReport:
     processor: str
     machine: Machine
     n_threads: int
-    """Threads of torch in one matrix product."""
+    """Threads of torch for one matrix product."""
     cpu_quota: float | None
-    """Cores that a container's limit grants; None without a limit."""
+    """Cores that the limit of a container allows; None without a limit."""
     bf16: str
     int8: str
     disks: list[Disk]
@@ -83,12 +83,12 @@ class InstallationReport:
     warnings: list[str]
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the report for JSON."""
         return asdict(self)
 
 
 def check_installation() -> InstallationReport:
-    """Look at the installation and the machine; writes nothing and needs no network."""
+    """Check the installation and the machine, without writing anything or using the network."""
     machine, problems = _machine()
     quota = _cpu_quota()
     disks = [
@@ -121,7 +121,7 @@ def _machine() -> tuple[Machine, list[str]]:
     try:
         return detect_machine(), []
     except (MtkitError, RuntimeError) as exc:
-        # A driver that is too old, for example.
+        # For example, the driver is too old.
         return detect_machine("cpu"), [f"the GPU cannot be used: {str(exc).splitlines()[0]}"]
 
 
@@ -145,19 +145,23 @@ def _processor() -> str:
 
 def _bf16(machine: Machine) -> str:
     if machine.gpu is not None:
-        return "yes, on the GPU" if machine.has_bf16 else "no: the GPU lacks it; float32 is used"
+        return (
+            "yes, on the GPU"
+            if machine.has_bf16
+            else "no: the GPU does not support it; float32 is used"
+        )
     if cpu_has_bf16():
         return "yes, in hardware"
     return (
         "no: slower than float32 on this processor"
         if cpu_flags()
-        else "not known: this system does not list the processor's instructions"
+        else "unknown: this system does not list the processor's instructions"
     )
 
 
 def _int8() -> str:
     if not can_quantize():
-        return "no: this build of torch lacks it"
+        return "no: this build of torch does not support it"
     if cpu_has_int8():
         return "yes, in hardware (VNNI or AMX)"
     return (
@@ -168,11 +172,11 @@ def _int8() -> str:
 
 
 def _extras(package: str, purposes: dict[str, str]) -> list[Extra]:
-    """The extras of a package, by its own metadata.
+    """Return the extras of a package, as its metadata lists them.
 
     Args:
-        package: Its name.
-        purposes: Why mtkit wants an extra, by its name; in this order. Others follow.
+        package: Name of the package.
+        purposes: Purpose of each extra in mtkit; these come first, in this order.
     """
     try:
         requirements = [
@@ -196,7 +200,7 @@ def _extras(package: str, purposes: dict[str, str]) -> list[Extra]:
 
 
 def _slowness_warnings(machine: Machine, quota: float | None, disks: list[Disk]) -> Iterator[str]:
-    """Everything that makes training or translation slow or likely to fail."""
+    """Yield everything that makes training or translation slow or likely to fail."""
     if machine.gpu is None and (
         Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi")
     ):
@@ -205,15 +209,27 @@ def _slowness_warnings(machine: Machine, quota: float | None, disks: list[Disk])
             if torch.version.cuda is None
             else "torch finds no usable CUDA device"
         )
-        yield f"there is an NVIDIA driver, but {reason}: install a CUDA build of torch, and check nvidia-smi and CUDA_VISIBLE_DEVICES"
+        yield (
+            f"there is an NVIDIA driver, but {reason}: install a CUDA build of torch, and check "
+            "nvidia-smi and CUDA_VISIBLE_DEVICES"
+        )
     yield from _core_warnings(machine.n_cores, quota)
     if 0 < machine.memory_gb < _MIN_MEMORY_GB:
-        yield f"{machine.memory_gb:.1f} GB of memory: lower batches.max_tokens, and see docs/guides/large-corpora.md"
+        yield (
+            f"{machine.memory_gb:.1f} GB of memory: lower batches.max_tokens, and see "
+            "docs/guides/large-corpora.md"
+        )
     for disk in disks:
         if disk.free_gb < _MIN_DISK_GB:
-            yield f"`{disk.path}`: {disk.free_gb:.1f} GB free; stores and checkpoints of large models need more"
+            yield (
+                f"`{disk.path}`: {disk.free_gb:.1f} GB free; token stores and checkpoints of large "
+                "models need more"
+            )
     if sys.flags.dev_mode or os.environ.get("CUDA_LAUNCH_BLOCKING") == "1":
-        yield "a debugging mode is on (PYTHONDEVMODE or CUDA_LAUNCH_BLOCKING), which makes everything slower"
+        yield (
+            "a debugging mode is on (PYTHONDEVMODE or CUDA_LAUNCH_BLOCKING), which makes "
+            "everything slower"
+        )
 
 
 def _core_warnings(n_cores: int, quota: float | None) -> Iterator[str]:
@@ -222,16 +238,22 @@ def _core_warnings(n_cores: int, quota: float | None) -> Iterator[str]:
     )
     if variable and torch.get_num_threads() < n_cores:
         n_unused = n_cores - torch.get_num_threads()
-        yield f"{variable}={os.environ[variable]} leaves {n_unused} of {n_cores} cores unused: unset it, or give --threads to train"
+        yield (
+            f"{variable}={os.environ[variable]} leaves {n_unused} of {n_cores} cores unused: unset "
+            "it, or give --threads to train"
+        )
     if quota is not None and quota < n_cores:
         advice = f"more threads slow each other down: give --threads {max(1, int(quota))} to train"
-        yield f"the container grants {quota:g} of {n_cores} cores; {advice}"
+        yield f"the container allows {quota:g} of {n_cores} cores; {advice}"
     if (load := _load()) > n_cores:
-        yield f"the machine is busy: load {load:.1f} on {n_cores} cores; other programs slow training down"
+        yield (
+            f"the machine is busy: load {load:.1f} on {n_cores} cores; other programs slow "
+            "training down"
+        )
 
 
 def _load() -> float:
-    """Programs that want a core, over the last minute."""
+    """Return the number of running and waiting processes, averaged over the last minute."""
     try:
         return os.getloadavg()[0]
     except (AttributeError, OSError):
@@ -239,7 +261,7 @@ def _load() -> float:
 
 
 def _cpu_quota(path: Path = Path("/sys/fs/cgroup/cpu.max")) -> float | None:
-    """The limit of a container (cgroup version 2), which the number of cores does not show."""
+    """Return the CPU limit of a container (cgroup version 2) in cores; None without a limit."""
     try:
         quota, period = path.read_text(encoding="ascii").split()
         return None if quota == "max" else int(quota) / int(period)

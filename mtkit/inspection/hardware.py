@@ -1,4 +1,4 @@
-"""What this machine has to train with."""
+"""Hardware of this machine."""
 
 import os
 
@@ -11,10 +11,10 @@ from mtkit.workers.process_pool import n_cores
 
 
 def detect_machine(device: str = "auto") -> Machine:
-    """Look at the machine.
+    """Detect cores, memory and GPUs.
 
     Args:
-        device: cpu, cuda, cuda:N, or auto: what training would take.
+        device: Device that would train: cpu, cuda, cuda:N or auto.
     Raises:
         MtkitError: There is no such device.
     """
@@ -35,5 +35,5 @@ def detect_machine(device: str = "auto") -> Machine:
 def _memory_gb() -> float:
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    except (AttributeError, ValueError, OSError):  # not every system tells
+    except (AttributeError, ValueError, OSError):  # not available on every system
         return 0.0

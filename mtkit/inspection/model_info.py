@@ -1,4 +1,4 @@
-"""Description of a model directory, of a run, or of an exported model, without loading its weights."""
+"""Description of a model directory, a run, or an exported model, without loading its weights."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,9 +8,9 @@ from mtkit.checkpoint.find_model import CONFIG_NAME, SHORTLIST_NAME, refuse_no_m
 from mtkit.checkpoint.model_dir import WEIGHTS_NAME, ModelDirConfig, load_without_weights
 from mtkit.config.search import SearchConfig
 from mtkit.engines.ctranslate2.exported_dir import ExportConfig, is_exported_dir, load_exported_dir
+from mtkit.engines.ctranslate2.obstacles import export_obstacles
 from mtkit.errors import MtkitError
 from mtkit.inspection.run_info import RunInfo, read_run_info
-from mtkit.interop.weight_map import export_obstacles
 from mtkit.io.safetensors_header import read_header
 from mtkit.tokenizer.model_proto import read_settings
 from mtkit.tokenizer.subword import Subword, Tokenizer
@@ -25,7 +25,7 @@ class VocabularyInfo:
     vocab_size: int
     byte_fallback: bool
     normalization: str
-    """See docs/concepts/unicode-normalization.md; of a tokenizer made by another program, any name."""
+    """See docs/concepts/unicode-normalization.md; other programs may use other names."""
 
 
 @dataclass(frozen=True)
@@ -45,25 +45,26 @@ class ModelInfo:
 
     path: str
     engine: str
-    """torch or ctranslate2: what runs the model."""
+    """Program that runs the model: torch or ctranslate2."""
     config: ModelDirConfig
     n_parameters: int
     weights_format: str
-    """Number format of the weights, or the quantization of an export."""
+    """Precision of the weights, or quantization of an export."""
     n_weight_bytes: int
     """Size of the weights file."""
     tokenizer: TokenizerInfo
     has_shortlist: bool
     run: RunInfo | None
-    """Its run; None if it is not in the same directory. The model's own record is `config.history`."""
+    """Training run of the model, if in the same directory; the model's own record is
+    `config.history`."""
     export_obstacles: list[str]
-    """Why it cannot be exported to CTranslate2; empty if it can, or was."""
+    """Reasons why the model cannot be exported to CTranslate2; empty if it can, or is exported."""
     export: ExportConfig | None = None
-    """How it was exported; None for a model directory."""
+    """Record of the export; None for a model directory."""
 
     @property
     def non_default_search(self) -> dict[str, Any]:
-        """The search defaults that differ from mtkit's own."""
+        """Return the search defaults that differ from those of mtkit."""
         return {
             name: value
             for name, value in self.config.search
@@ -71,7 +72,7 @@ class ModelInfo:
         }
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON. The model's configuration is under `config`, as in its config.json."""
+        """Return the description for JSON, with the content of config.json under `config`."""
         shallow = {
             name: value
             for name, value in vars(self).items()
@@ -88,12 +89,12 @@ class ModelInfo:
 
 
 def inspect_model(path: Path) -> ModelInfo:
-    """Describe a model from its configuration, its tokenizer, the header of its weights, and the log of its run.
+    """Describe a model by its configuration, tokenizer, header of the weights, and log of its run.
 
     Args:
         path: A model directory, a run directory, or an exported model.
     Raises:
-        MtkitError: There is no such model, it is incomplete or damaged, or it is one of another toolkit.
+        MtkitError: The model is missing, incomplete, damaged, or from another toolkit.
     """
     model_dir = _model_of_run(path) if (path / "identity.json").is_file() else path
     refuse_no_model(model_dir)
@@ -107,7 +108,7 @@ def inspect_model(path: Path) -> ModelInfo:
 def _model_of_run(run_dir: Path) -> Path:
     if not (run_dir / "model" / CONFIG_NAME).is_file():
         raise MtkitError(
-            f"`{run_dir}`: a training run without a model so far",
+            f"`{run_dir}`: a training run without a model yet",
             "the model appears with the first validation, or at the end",
         )
     return run_dir / "model"

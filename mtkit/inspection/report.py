@@ -1,4 +1,4 @@
-"""Descriptions as text for a screen and as JSON."""
+"""Descriptions of models and installations as text and as JSON."""
 
 import json
 import shlex
@@ -11,22 +11,22 @@ from mtkit.io.progress import format_duration
 
 _SCORES = {"bleu": "BLEU", "chrf": "chrF", "loss": "loss"}
 _SHOWN_DIGITS = 12
-"""Characters of a hash that are shown."""
+"""Number of characters of a hash to show."""
 
 
 def to_json(description: ModelInfo | InstallationReport) -> str:
-    """A JSON object with every field."""
+    """Return a JSON object with every field."""
     return json.dumps(description.as_dict(), ensure_ascii=False, indent=2)
 
 
 def model_to_text(info: ModelInfo) -> str:
-    """The description of a model, at most a screen. No line end at the end."""
+    """Return the description of a model, at most a screen long, without a final line end."""
     return f"{info.path}\n{_aligned(_model_rows(info))}"
 
 
-def installation_to_text(checkup: InstallationReport) -> str:
-    """The state of an installation, at most a screen, warnings last. No line end at the end."""
-    return _aligned(_checkup_rows(checkup))
+def installation_to_text(installation: InstallationReport) -> str:
+    """Return the state of an installation, at most a screen long, without a final line end."""
+    return _aligned(_installation_rows(installation))
 
 
 def _aligned(rows: Iterable[tuple[str, str]]) -> str:
@@ -52,7 +52,10 @@ def _model_rows(info: ModelInfo) -> Iterator[tuple[str, str]]:
         )
     yield (
         "parameters",
-        f"{info.n_parameters:,}; {info.n_weight_bytes / 1e6:,.1f} MB of weights in {info.weights_format}",
+        (
+            f"{info.n_parameters:,}; {info.n_weight_bytes / 1e6:,.1f} MB of weights in "
+            f"{info.weights_format}"
+        ),
     )
     layers = f"{model.n_encoder_layers} encoder and {model.n_decoder_layers} decoder layers"
     yield (
@@ -61,10 +64,13 @@ def _model_rows(info: ModelInfo) -> Iterator[tuple[str, str]]:
     )
     yield (
         "",
-        f"{model.norm}-norm ({model.norm_type}), {model.activation}, {model.positions} positions, tied embeddings: {model.tied_embeddings}",
+        (
+            f"{model.norm}-norm ({model.norm_type}), {model.activation}, {model.positions} "
+            f"positions, tied embeddings: {model.tied_embeddings}"
+        ),
     )
     yield from _tokenizer_rows(info.tokenizer)
-    yield "longest line", f"{config.max_length} pieces in training"
+    yield "longest line", f"{config.max_length} subwords in training"
     yield from _training_rows(info)
     yield "search", _search(info)
     if info.export is None:
@@ -77,14 +83,20 @@ def _model_rows(info: ModelInfo) -> Iterator[tuple[str, str]]:
     elif verified := info.export.verification:
         yield (
             "verified",
-            f"{verified.equal_lines:.1%} of {verified.n_lines:,} lines equal to the original's, in {verified.compute_type}",
+            (
+                f"{verified.equal_lines:.1%} of {verified.n_lines:,} lines equal to the "
+                f"original's, in {verified.compute_type}"
+            ),
         )
 
 
 def _exported(info: ModelInfo) -> str:
     assert info.export is not None
     made_with = ", ".join(f"{name} {number}" for name, number in info.export.made_with.items())
-    return f"exported to CTranslate2, format {info.export.export_version}, at {info.export.made_at} with {made_with}"
+    return (
+        f"exported to CTranslate2, format {info.export.export_version}, at {info.export.made_at} "
+        f"with {made_with}"
+    )
 
 
 def _tokenizer_rows(tokenizer: TokenizerInfo) -> Iterator[tuple[str, str]]:
@@ -97,7 +109,11 @@ def _tokenizer_rows(tokenizer: TokenizerInfo) -> Iterator[tuple[str, str]]:
 
 def _vocabulary(vocabulary: VocabularyInfo) -> str:
     bytes_ = ", byte fallback" if vocabulary.byte_fallback else ", no byte fallback"
-    return f"{vocabulary.type}, {vocabulary.vocab_size:,} pieces{bytes_}, normalisation {vocabulary.normalization or 'of its own'}"
+    normalization = vocabulary.normalization or "custom"
+    return (
+        f"{vocabulary.type}, {vocabulary.vocab_size:,} subwords{bytes_}, normalisation "
+        f"{normalization}"
+    )
 
 
 def _training_rows(info: ModelInfo) -> Iterator[tuple[str, str]]:
@@ -116,7 +132,7 @@ def _training_rows(info: ModelInfo) -> Iterator[tuple[str, str]]:
     elif run is not None:
         yield "training", f"{_data(run.n_pairs, run.data_signature)}; seed {run.seed}"
     else:
-        yield "training", "not known: made before mtkit recorded it, and not in its run directory"
+        yield "training", "unknown: written before mtkit recorded it, and not in its run directory"
     if history is not None and history.scores:
         yield "validation", _scores(history.scores)
     if run is not None:
@@ -125,7 +141,7 @@ def _training_rows(info: ModelInfo) -> Iterator[tuple[str, str]]:
 
 def _data(n_pairs: int | None, signature: str | None) -> str:
     count = "unknown number of pairs" if n_pairs is None else f"{n_pairs:,} pairs"
-    return f"{count} (signature {signature[:_SHOWN_DIGITS] if signature else 'not known'})"
+    return f"{count} (signature {signature[:_SHOWN_DIGITS] if signature else 'unknown'})"
 
 
 def _run_rows(run: RunInfo) -> Iterator[tuple[str, str]]:
@@ -172,28 +188,30 @@ def _search(info: ModelInfo) -> str:
     )
 
 
-def _checkup_rows(checkup: InstallationReport) -> Iterator[tuple[str, str]]:
-    versions = [f"{name} {number}" for name, number in checkup.versions.items()]
+def _installation_rows(installation: InstallationReport) -> Iterator[tuple[str, str]]:
+    versions = [f"{name} {number}" for name, number in installation.versions.items()]
     yield "versions", ", ".join(versions[:4])
     yield "", ", ".join(versions[4:])
-    yield "system", checkup.system
-    yield "processor", checkup.processor
-    yield "machine", str(checkup.machine)
+    yield "system", installation.system
+    yield "processor", installation.processor
+    yield "machine", str(installation.machine)
     quota = (
-        "" if checkup.cpu_quota is None else f"; the container grants {checkup.cpu_quota:g} cores"
+        ""
+        if installation.cpu_quota is None
+        else f"; the container allows {installation.cpu_quota:g} cores"
     )
-    yield "threads", f"{checkup.n_threads} in a matrix product{quota}"
-    yield "bf16", checkup.bf16
-    yield "int8", checkup.int8
-    for number, disk in enumerate(checkup.disks):
+    yield "threads", f"{installation.n_threads} in a matrix product{quota}"
+    yield "bf16", installation.bf16
+    yield "int8", installation.int8
+    for number, disk in enumerate(installation.disks):
         yield "" if number else "disk", f"{disk.free_gb:,.1f} GB free for {disk.path}"
-    for number, extra in enumerate(checkup.extras):
+    for number, extra in enumerate(installation.extras):
         state = "installed" if extra.is_installed else f"missing: {extra.install}"
         yield (
             "" if number else "extras",
             f"{extra.name} {state}" + (f" ({extra.purpose})" if extra.purpose else ""),
         )
-    for number, warning in enumerate(checkup.warnings):
+    for number, warning in enumerate(installation.warnings):
         yield "" if number else "warnings", warning
-    if not checkup.warnings:
+    if not installation.warnings:
         yield "warnings", "none"

@@ -1,4 +1,4 @@
-"""Description of a training run, from its log and its identity."""
+"""Description of a training run by its log and its identity."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,47 +15,47 @@ from mtkit.checkpoint.run_dir import RunDir
 
 @dataclass(frozen=True)
 class RunInfo:
-    """The progress of a run."""
+    """Progress and scores of a training run."""
 
     path: str
     step: int | None
-    """Updates logged so far; None if nothing was logged."""
+    """Last logged update; None if nothing was logged."""
     epoch: int | None
     train_s: float | None
     """Seconds of training."""
     n_pairs: int | None
     """Pairs of the training corpora."""
     data_signature: str | None
-    """Hash of the training data as it was tokenised; equal for equal corpora, cleaning and tokenizer."""
+    """Hash of the tokenised training data; equal for equal corpora, cleaning and tokenizer."""
     tokenizer_signature: str | None
-    """Hash of the tokenizer that the run trains with."""
+    """Hash of the tokenizer."""
     seed: int | None
     metric: str | None
-    """The score that decides which model is kept: bleu, chrf or loss."""
+    """Score by which the model is selected: bleu, chrf or loss."""
     n_validations: int
     best: dict[str, float] | None
-    """Step and scores of the best validation: step, loss, bleu, chrf."""
+    """Best validation: step, loss, bleu, chrf."""
     last: dict[str, float] | None
-    """Step and scores of the last validation."""
+    """Last validation: step, loss, bleu, chrf."""
 
 
 def read_run_info(run_dir: Path) -> RunInfo:
-    """Read what a run says about itself; unreadable lines and files count as missing."""
+    """Read the log and the identity of a run; unreadable lines and files count as missing."""
     run = RunDir(run_dir)
     identity = read_identity(run.identity_path)
-    trained: dict[str, Any] = {}
+    last_training: dict[str, Any] = {}
     validations: list[dict[str, Any]] = []
     for values in read_metrics(run.metrics_path):
         if values.get("kind") == "train":
-            trained = values
+            last_training = values
         elif values.get("kind") == "validation" and isinstance(values.get("step"), int):
             validations.append(values)
     best = [values for values in validations if values.get("best")]
     return RunInfo(
         path=str(run_dir),
-        step=trained.get("step"),
-        epoch=trained.get("epoch"),
-        train_s=trained.get("train_s"),
+        step=last_training.get("step"),
+        epoch=last_training.get("epoch"),
+        train_s=last_training.get("train_s"),
         n_pairs=n_training_pairs(identity),
         data_signature=identity.get("training data"),
         tokenizer_signature=identity.get("tokenizer"),

@@ -1,4 +1,4 @@
-"""Write a model for CTranslate2."""
+"""Export of models for CTranslate2."""
 
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -36,18 +36,18 @@ WEIGHT_DESCRIPTIONS = {
     "int8_float16": "matrices as 8-bit integers with a scale for each row, the rest in float16",
     "int8_bfloat16": "matrices as 8-bit integers with a scale for each row, the rest in bfloat16",
 }
-"""What the file holds, by quantization."""
+"""Description of the weights file, by quantization."""
 
 
 class VerificationText(NamedTuple):
-    """What to compare the exported model by."""
+    """Text to compare the exported model with the original on."""
 
     src_path: Path | str
     """Text in the source language, one segment per line."""
     reference_path: Path | str | None = None
-    """Its translations, if there are any."""
+    """Its reference translations, if there are any."""
     search: dict[str, Any] | None = None
-    """Search settings in place of the model's own."""
+    """Search settings that replace those of the model."""
 
 
 def export_ctranslate2(
@@ -56,23 +56,26 @@ def export_ctranslate2(
     quantization: str = "float32",
     comparison: VerificationText | None = None,
 ) -> ExportConfig:
-    """Write a model directory as a folder for CTranslate2, whole or not at all; an exported model that is there is replaced.
+    """Convert a model directory for CTranslate2, completely or not at all.
+
+    An existing exported model is replaced.
 
     Args:
-        model_dir: What `mtkit train` or `mtkit average` wrote.
-        out_dir: Gets weights, vocabularies and tokenizer, and a card that says what it is.
+        model_dir: A model directory.
+        out_dir: Directory for weights, vocabularies, tokenizer and a model card.
         quantization: See `WEIGHT_DESCRIPTIONS`.
-        comparison: With it, both models translate a text, and what comes of it is written into the card.
+        comparison: Text that both models translate, to write the differences into the card.
     Raises:
         TypeError: `comparison` is not a `VerificationText`.
-        MtkitError: CTranslate2 is missing, or cannot run such a model; a file is missing; or the folder holds something else.
+        MtkitError: CTranslate2 is missing, or cannot run such a model; a file is missing; or
+            `out_dir` contains other files.
     """
     if comparison is not None:
         require_type(
             comparison,
             VerificationText,
             "comparison",
-            "VerificationText(path) names the text to compare by",
+            "VerificationText(path) gives the text to compare on",
         )
     model_dir, out_dir = Path(model_dir), Path(out_dir)
     require_ctranslate2()
@@ -96,24 +99,26 @@ def export_ctranslate2(
         model=trained.config,
     )
     spec.optimize(quantization=quantization)
-    with atomic_dir(out_dir) as folder:
-        spec.save(str(folder))
-        trained.tokenizer.save(folder / TOKENIZER_DIR_NAME)
-        _write_card(folder, config)
+    with atomic_dir(out_dir) as directory:
+        spec.save(str(directory))
+        trained.tokenizer.save(directory / TOKENIZER_DIR_NAME)
+        _write_card(directory, config)
         if comparison is not None:
-            found = verify(model_dir, folder, *texts, comparison.search or {})
-            config = config.model_copy(update={"verification": _with_file_names(found, comparison)})
-            _write_card(folder, config)
+            verification = verify(model_dir, directory, *texts, comparison.search or {})
+            config = config.model_copy(
+                update={"verification": _with_file_names(verification, comparison)}
+            )
+            _write_card(directory, config)
     return config
 
 
 def _read(comparison: VerificationText | None) -> tuple[list[str], list[str] | None]:
     if comparison is None:
         return [], None
-    lines = list(read_lines(comparison.src_path, what="the text to compare by"))
+    lines = list(read_lines(comparison.src_path, what="the text to compare on"))
     if not any(line.strip() for line in lines):
         raise MtkitError(
-            f"`{comparison.src_path}`: holds no text to compare by",
+            f"`{comparison.src_path}`: contains no text to compare on",
             "give a file in the source language, one segment per line",
         )
     if comparison.reference_path is None:
@@ -121,22 +126,25 @@ def _read(comparison: VerificationText | None) -> tuple[list[str], list[str] | N
     references = list(read_lines(comparison.reference_path, what="the references"))
     if len(references) != len(lines):
         raise MtkitError(
-            f"`{comparison.reference_path}`: {len(references):,} lines, but `{comparison.src_path}` has {len(lines):,}",
+            f"`{comparison.reference_path}`: {len(references):,} lines, but "
+            f"`{comparison.src_path}` has {len(lines):,}",
             "give the translation of each line",
         )
     return lines, references
 
 
-def _with_file_names(found: Verification, comparison: VerificationText) -> Verification:
+def _with_file_names(verification: Verification, comparison: VerificationText) -> Verification:
     reference = (
         Path(comparison.reference_path).name if comparison.reference_path is not None else None
     )
-    return found.model_copy(update={"file": Path(comparison.src_path).name, "reference": reference})
+    return verification.model_copy(
+        update={"file": Path(comparison.src_path).name, "reference": reference}
+    )
 
 
-def _write_card(folder: Path, config: ExportConfig) -> None:
-    (folder / EXPORT_NAME).write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    n_bytes = (folder / "model.bin").stat().st_size
-    (folder / CARD_NAME).write_text(
+def _write_card(directory: Path, config: ExportConfig) -> None:
+    (directory / EXPORT_NAME).write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    n_bytes = (directory / "model.bin").stat().st_size
+    (directory / CARD_NAME).write_text(
         model_card(config, WEIGHT_DESCRIPTIONS[config.quantization], n_bytes), encoding="utf-8"
     )

@@ -1,4 +1,4 @@
-"""Does an exported model translate as the original does?"""
+"""Comparison of an exported model with the original."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,17 +35,17 @@ def verify(
 ) -> Verification:
     """Translate lines with both, on a CPU, mtkit in float32, with the same search settings.
 
-    Texts and BLEU are those of the models as they are used. Tokens and scores are compared after the
-    first search, before the loop guard searches for some lines again.
+    Texts and BLEU are those of the models as they are used. Tokens and scores are compared after
+    the first search, before the loop guard searches for some lines again.
 
     Args:
-        model_dir: The original.
-        exported_dir: What was made of it.
-        lines: In the source language.
-        references: Their translations; None where there are none.
-        overrides: Search settings in place of the model's own.
+        model_dir: The original model.
+        exported_dir: The exported model.
+        lines: Text in the source language.
+        references: Reference translations, if there are any.
+        overrides: Search settings that replace those of the model.
     Raises:
-        MtkitError: A folder is damaged, or CTranslate2 does not have a setting.
+        MtkitError: A directory is damaged, or CTranslate2 does not have a setting.
     """
     ours = Translator.load(model_dir, device="cpu", precision="float32")
     theirs = load_exported_translator(exported_dir, device="cpu")
@@ -57,14 +57,15 @@ def verify(
     source_lines = ours.sources.encode(lines, search.split_sentences)
     sources = [part.ids for line in source_lines for part in line.parts if part.ids is not None]
     request = SearchRequest(sources, first)
-    # What CTranslate2 refuses, it shall refuse before the long work.
+    # CTranslate2 goes first, so that settings it does not support are reported at once.
     their_best = [n_best[0] for n_best in theirs.engine.search(request)]
     our_best = [n_best[0] for n_best in ours.engine.search(request)]
     our_first, their_first = (
         _texts(ours, source_lines, best, first) for best in (our_best, their_best)
     )
     our_texts, their_texts = (
-        [one.text for one in translator.translate(lines, **used)] for translator in (ours, theirs)
+        [translation.text for translation in translator.translate(lines, **used)]
+        for translator in (ours, theirs)
     )
     pairs = list(zip(our_best, their_best, strict=True))
     differences = [abs(a.score - b.score) for a, b in pairs if a.token_ids == b.token_ids]
@@ -110,7 +111,7 @@ def _equal_lines(ours: Sequence[str], theirs: Sequence[str]) -> float:
 
 
 def _equal_tokens(pairs: Sequence[tuple[Hypothesis, Hypothesis]]) -> float:
-    """The share of tokens that are equal at their place, of as many as the longer one of each pair has."""
+    """Return the share of positions with equal tokens, over the longer sequence of each pair."""
     n_equal = sum(
         a == b
         for ours, theirs in pairs

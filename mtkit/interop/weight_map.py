@@ -1,4 +1,4 @@
-"""Our Transformer in CTranslate2's terms: which of its weights is which of ours."""
+"""Mapping of our weights to those of CTranslate2."""
 
 from typing import Any
 
@@ -10,63 +10,26 @@ from mtkit.checkpoint.model_dir import TrainedModel
 from mtkit.config.model import AlignmentHead, ModelConfig
 from mtkit.engines.ctranslate2.exported_dir import vocabulary_tokens
 from mtkit.engines.ctranslate2.model_bin import n_positions
+from mtkit.engines.ctranslate2.obstacles import ACTIVATIONS, NORM_EPSILONS, export_obstacles
 from mtkit.engines.ctranslate2.package import require_ctranslate2
 from mtkit.errors import MtkitError
 from mtkit.model.attention import CrossAttention, SelfAttention
 from mtkit.model.layers import FeedForward
 from mtkit.model.positions import LearnedPositions, sinusoidal_positions
 
-_ACTIVATIONS = {"relu": "RELU", "gelu": "GELU", "swiglu": "SWISH"}
-_NORMS = {"layer": 1e-5, "rms": 1e-6}
-_POSITIONS = ("sinusoidal", "learned", "rotary")
-_MAX_BYTES = (1 << 32) - 1
-
-
-def export_obstacles(trained: TrainedModel) -> list[str]:
-    """Everything that keeps CTranslate2 from running a model; empty if it can."""
-    config, src, tgt = trained.config.model, trained.tokenizer.src, trained.tokenizer.tgt
-    found = []
-    for name, known in (
-        ("activation", tuple(_ACTIVATIONS)),
-        ("norm_type", tuple(_NORMS)),
-        ("positions", _POSITIONS),
-    ):
-        if (value := getattr(config, name)) not in known:
-            found.append(f"model.{name} is {value}, and CTranslate2 has {', '.join(known)}")
-    src_pieces, tgt_pieces = vocabulary_tokens(src), vocabulary_tokens(tgt)
-    for name in ("unk", "bos", "eos"):
-        ours = src_pieces[getattr(src.special, name)], tgt_pieces[getattr(tgt.special, name)]
-        if ours[0] != ours[1]:
-            found.append(
-                f"the {name} piece is {ours[0]} in the source and {ours[1]} in the target, and CTranslate2 has one name for both"
-            )
-    for side, pieces in {"source": src_pieces, "target": tgt_pieces}.items():
-        if len(set(pieces)) < len(pieces):
-            found.append(
-                f"the vocabulary of the {side} has two pieces of the same name, which CTranslate2 cannot tell apart"
-            )
-    if config.n_heads >= 1 << 15:
-        found.append(f"model.n_heads is {config.n_heads:,}, and CTranslate2 counts up to 32,767")
-    largest = max((parameter.numel() for parameter in trained.model.parameters()), default=0) * 4
-    if largest > _MAX_BYTES:
-        found.append(
-            f"one matrix takes {largest:,} bytes, and CTranslate2's file format has room for {_MAX_BYTES:,}"
-        )
-    return found
-
 
 def make_spec(trained: TrainedModel) -> Any:
-    """The model as CTranslate2's `TransformerSpec`, in float32.
+    """Convert a model to CTranslate2's `TransformerSpec`, in float32.
 
     Args:
-        trained: On a CPU.
+        trained: A model on a CPU.
     Raises:
-        MtkitError: CTranslate2 is missing, or cannot run such a model; all obstacles are told at once.
+        MtkitError: CTranslate2 is missing, or cannot run such a model; all obstacles are listed.
     """
     require_ctranslate2()
-    if found := export_obstacles(trained):
+    if obstacles := export_obstacles(trained):
         raise MtkitError(
-            f"CTranslate2 cannot run this model: {'; '.join(found)}",
+            f"CTranslate2 cannot run this model: {'; '.join(obstacles)}",
             "translate with mtkit's own engine, or train a model without these",
         )
     spec = _empty_spec(trained.config.model, trained.config.alignment_head)
@@ -76,10 +39,10 @@ def make_spec(trained: TrainedModel) -> Any:
     return spec
 
 
-def _empty_spec(config: ModelConfig, aligning: AlignmentHead | None) -> Any:
+def _empty_spec(config: ModelConfig, alignment_head: AlignmentHead | None) -> Any:
     from ctranslate2.specs import common_spec, transformer_spec  # pyright: ignore[reportMissingImports]
 
-    # 0 turns all coordinates; the pairs are neighbours, as ours are.
+    # A rotary_dim of 0 rotates all coordinates; the pairs are adjacent, as in our model.
     rotary: dict[str, Any] = (
         {"rotary_dim": 0, "rotary_interleave": True, "rotary_base": 10000}
         if config.positions == "rotary"
@@ -87,7 +50,7 @@ def _empty_spec(config: ModelConfig, aligning: AlignmentHead | None) -> Any:
     )
     kind: dict[str, Any] = {
         "pre_norm": config.norm == "pre",
-        "activation": getattr(common_spec.Activation, _ACTIVATIONS[config.activation]),
+        "activation": getattr(common_spec.Activation, ACTIVATIONS[config.activation]),
         "ffn_glu": config.activation == "swiglu",
         "rms_norm": config.norm_type == "rms",
         **rotary,
@@ -97,10 +60,10 @@ def _empty_spec(config: ModelConfig, aligning: AlignmentHead | None) -> Any:
     )
     aligned: dict[str, Any] = (
         {}
-        if aligning is None
+        if alignment_head is None
         else {
-            "alignment_layer": aligning.layer,
-            "alignment_heads": config.n_heads if aligning.head is None else 1,
+            "alignment_layer": alignment_head.layer,
+            "alignment_heads": config.n_heads if alignment_head.head is None else 1,
         }
     )
     decoder = transformer_spec.TransformerDecoderSpec(
@@ -110,7 +73,11 @@ def _empty_spec(config: ModelConfig, aligning: AlignmentHead | None) -> Any:
 
 
 def _fill(spec: Any, trained: TrainedModel) -> None:
-    config, model, aligning = trained.config.model, trained.model, trained.config.alignment_head
+    config, model, alignment_head = (
+        trained.config.model,
+        trained.model,
+        trained.config.alignment_head,
+    )
     spec.encoder.embeddings[0].weight = _array(model.src_embedding.weight)
     spec.decoder.embeddings.weight = _array(model.tgt_embedding.weight)
     spec.decoder.projection.weight = _array(model.output_weight)
@@ -127,24 +94,28 @@ def _fill(spec: Any, trained: TrainedModel) -> None:
         zip(spec.decoder.layer, model.decoder_layers, strict=True)
     ):
         _set_self_attention(theirs.self_attention, ours.self_attention)
-        first_head = aligning.head or 0 if aligning is not None and aligning.layer == number else 0
+        first_head = (
+            alignment_head.head or 0
+            if alignment_head is not None and alignment_head.layer == number
+            else 0
+        )
         _set_cross_attention(theirs.attention, ours.cross_attention, first_head)
         _set_feed_forward(theirs.ffn, ours.feed_forward)
 
 
 def _describe(spec: Any, trained: TrainedModel) -> None:
-    src_pieces, tgt_pieces = (
+    src_tokens, tgt_tokens = (
         vocabulary_tokens(trained.tokenizer.src),
         vocabulary_tokens(trained.tokenizer.tgt),
     )
     special = trained.tokenizer.tgt.special
-    spec.register_source_vocabulary(src_pieces)
-    spec.register_target_vocabulary(tgt_pieces)
-    spec.config.unk_token = tgt_pieces[special.unk]
-    spec.config.bos_token = spec.config.decoder_start_token = tgt_pieces[special.bos]
-    spec.config.eos_token = tgt_pieces[special.eos]
+    spec.register_source_vocabulary(src_tokens)
+    spec.register_target_vocabulary(tgt_tokens)
+    spec.config.unk_token = tgt_tokens[special.unk]
+    spec.config.bos_token = spec.config.decoder_start_token = tgt_tokens[special.bos]
+    spec.config.eos_token = tgt_tokens[special.eos]
     spec.config.add_source_eos = True
-    spec.config.layer_norm_epsilon = _NORMS[trained.config.model.norm_type]
+    spec.config.layer_norm_epsilon = NORM_EPSILONS[trained.config.model.norm_type]
 
 
 def _array(tensor: Tensor) -> np.ndarray:
@@ -171,7 +142,10 @@ def _set_self_attention(theirs: Any, sublayer: Any) -> None:
 
 
 def _set_cross_attention(theirs: Any, sublayer: Any, first_head: int) -> None:
-    """CTranslate2 reports the attention of a layer's first heads; which head is first makes no other difference."""
+    """Set a cross-attention with one head first, since CTranslate2 reports that of the first heads.
+
+    The order of the heads makes no other difference.
+    """
     ours = sublayer.inner
     assert isinstance(ours, CrossAttention)
     d_model = ours.output.in_features

@@ -68,7 +68,7 @@ def test_mistakes_are_told(mtkit, model_dir, tmp_path):
         in mtkit("export", "ctranslate2", model_dir, out, "--quantization", "int3").err
     )
     assert (
-        "text to compare by"
+        "text to compare on"
         in mtkit("export", "ctranslate2", model_dir, out, "--verify", tmp_path / "nothing").err
     )
     assert mtkit("export", "ctranslate2", model_dir, out, "--beam-size", 3).status == 2
@@ -89,7 +89,7 @@ def test_mistakes_are_told(mtkit, model_dir, tmp_path):
     )
     (tmp_path / "blank").write_text("\n\n")
     assert (
-        "holds no text"
+        "contains no text"
         in mtkit("export", "ctranslate2", model_dir, out, "--verify", tmp_path / "blank").err
     )
     assert not out.exists()

@@ -78,7 +78,7 @@ def test_what_is_slow_is_warned_of(monkeypatch):
     for part in (
         "CPUs only",
         "OMP_NUM_THREADS=1 leaves 3 of 4",
-        "grants 1.5 of 4 cores",
+        "allows 1.5 of 4 cores",
         "load 9.0",
         "1.0 GB of memory",
         "1.0 GB free",
