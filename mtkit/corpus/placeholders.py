@@ -8,14 +8,14 @@ from collections.abc import Callable
 # Each alternative begins at a character that is rare in prose, or at a word boundary, so that the
 # time is linear in the length of a line.
 _PATTERN = r"""
-    (?:https?://|ftp://|www\.)[^\s<>"]*[\w/]                              # URL, without the full stop after it
-  | (?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+                              # e-mail address
-  | \$?\{[^{}\n]{0,60}\}                                                  # {name}, {0}, {n:>8}, ${HOME}
-  | %(?:\(\w+\)|\d+\$)[-+\#0]*\d*(?:\.\d+)?[a-zA-Z@]                      # %(name)s, %1$s
-  | (?<!\d)%[-+\#0]*\d*(?:\.\d+)?(?:hh?|ll?)?[diouxXeEfFgGcrsa@](?![a-zA-Z])  # %s, %.2f, but not the share in 5 %ig
-  | </?[A-Za-z0-9][^<>\n]{0,200}>                                         # <b>, </b>, <2ko>
-  | &\#?\w+;                                                              # &amp;
-  | \d+(?:[.,:/-]\d+)*                                                    # 1, 3.14, 12:30, 2024-02-29
+    (?:https?://|ftp://|www\.)[^\s<>"]*[\w/]            # URL, without the full stop after it
+  | (?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+            # e-mail address
+  | \$?\{[^{}\n]{0,60}\}                                # {name}, {0}, {n:>8}, ${HOME}
+  | %(?:\(\w+\)|\d+\$)[-+\#0]*\d*(?:\.\d+)?[a-zA-Z@]    # %(name)s, %1$s
+  | (?<!\d)%[-+\#0]*\d*(?:\.\d+)?(?:hh?|ll?)?[diouxXeEfFgGcrsa@](?![a-zA-Z])  # %.2f, not 5 %ig
+  | </?[A-Za-z0-9][^<>\n]{0,200}>                       # <b>, </b>, <2ko>
+  | &\#?\w+;                                            # &amp;
+  | \d+(?:[.,:/-]\d+)*                                  # 1, 3.14, 12:30, 2024-02-29
 """
 PLACEHOLDER = re.compile(f"({_PATTERN})", re.VERBOSE)
 """One group, the placeholder: {name}, {0}, %s, %(x)d, ${x}, <tag>, &amp;, URLs, e-mail addresses
@@ -26,7 +26,8 @@ _NUMBER = re.compile(r"\d+(?:[.,:/\u00a0\u202f-]\d+)*(?: \d{3}\b)*")
 _MAX_SPELLED_OUT = 12
 _THOUSANDS = re.compile(r"(?<=\d)[.,\u00a0\u202f ](?=\d{3}(?!\d))")
 _POWER_OF_TEN = re.compile(
-    r"\s*(?:[십백천만억조十百千万萬亿億兆]|hundred|thousand|[mb]illion|hundert|tausend|Mill?i|тыс|млн|млрд|mille?\b|mln|Mrd|Mio)",
+    r"\s*(?:[십백천만억조十百千万萬亿億兆]|hundred|thousand|[mb]illion|hundert|tausend|Mill?i"
+    r"|тыс|млн|млрд|mille?\b|mln|Mrd|Mio)",
     re.IGNORECASE,
 )
 

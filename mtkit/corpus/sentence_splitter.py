@@ -38,7 +38,10 @@ _BEFORE_NUMBERS = frozenset(
 )
 """Abbreviations of three or more letters that are followed by numbers."""
 _ORDINAL = re.compile(r"(?:^|[\s(])\d+\.\s*$")
-_TITLES = {"fr": re.compile(r"(?:^|\W)MM?\. *$"), "hi": re.compile(r"(?:^|\s)(?:डॉ|श्री|प्रो)\. *$")}
+_TITLES = {
+    "fr": re.compile(r"(?:^|\W)MM?\. *$"),
+    "hi": re.compile(r"(?:^|\s)(?:डॉ|श्री|प्रो)\. *$"),
+}
 """Abbreviations before a name that sentencex treats as the end of a sentence."""
 _DASH = re.compile(r"[-–—]\s*")
 _KOREAN_ENDINGS = frozenset("다요까죠네")

@@ -386,7 +386,7 @@ def test_a_slip_is_an_error(corpus):
     report = corpus.check(find_shift=True)
     finding = only(report, "shift")
     assert abs(finding.lines[0] - 91) <= 5 and finding.severity == "error"
-    assert "line N of the source goes with line N + 1 of the target" in finding.detail
+    assert "line N of the source corresponds to line N + 1 of the target" in finding.detail
     assert not report.can_train
 
 

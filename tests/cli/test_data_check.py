@@ -49,11 +49,11 @@ def test_a_slip_ends_with_status_1_here_and_in_training(mtkit, corpus):
     for command in ("preprocess", "train"):
         outcome = mtkit(command, "recipe.yaml")
         assert outcome.status == 1
-        assert "on, line N of the source goes with line N + 1 of the target" in outcome.err
+        assert "on, line N of the source corresponds to line N + 1 of the target" in outcome.err
         assert "hint: " in outcome.err and "preprocess.check_alignment" in outcome.err
     dry_run = mtkit("train", "recipe.yaml", "--dry-run")
     assert dry_run.status == 1
-    assert "line N of the source goes with" in dry_run.out + dry_run.err
+    assert "line N of the source corresponds to" in dry_run.out + dry_run.err
 
 
 def test_invalid_utf8_ends_with_status_1(mtkit, corpus):

@@ -39,7 +39,7 @@ def test_from_two_files_into_the_model(mtkit, model_dir, tiny_recipe_path, make_
 
 def test_from_a_recipe(mtkit, model_dir, tiny_recipe_path, tmp_path):
     outcome = mtkit("shortlist", tiny_recipe_path, "-m", model_dir)
-    assert (outcome.status, "no token store here" in outcome.err) == (1, True)
+    assert (outcome.status, "no token store found" in outcome.err) == (1, True)
     recipe = Recipe.load(tiny_recipe_path)
     preprocess(recipe)
     outcome = mtkit("shortlist", tiny_recipe_path, "-m", model_dir)

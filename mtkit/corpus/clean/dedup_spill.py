@@ -69,11 +69,11 @@ class DedupSpill:
             for first in range(0, len(locations), _BATCH_SIZE):
                 rows = slice(first, first + _BATCH_SIZE)
                 kept, duplicates = [], []
-                for (corpus, line), is_dup in zip(
+                for (corpus, line), is_duplicate_pair in zip(
                     locations[rows].tolist(), is_duplicate[rows].tolist(), strict=True
                 ):
                     pair = (next(src)[:-1], next(tgt)[:-1])
-                    if is_dup:
+                    if is_duplicate_pair:
                         duplicates.append(DroppedPair(corpus, line, "duplicate", *pair))
                     else:
                         kept.append(pair)

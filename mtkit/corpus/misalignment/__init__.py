@@ -1,1 +1,1 @@
-"""By how many lines two files are shifted against each other, line by line, learned from the files alone."""
+"""Detection of lines that are shifted between two files, learned from the files themselves."""

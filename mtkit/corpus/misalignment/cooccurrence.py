@@ -1,4 +1,4 @@
-"""Which words of one language go with which of the other, counted from the corpus itself: how alike are two lines?"""
+"""Cooccurrence counts of source and target words, and the association of two lines."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -9,22 +9,22 @@ from numpy.typing import NDArray
 from mtkit.corpus.misalignment.word_hashes import HashedWords, mix
 
 N_WORDS = 20
-"""Words of a line that are looked at, the rarest first."""
+"""Number of words per line that are used, the rarest ones."""
 
 _FREQUENCY_BITS = 22
 _TABLE_BITS = 24
 _SHRINKAGE = 2.0
-"""What is added to the count and to the expected count of a pair of words, so that one meeting proves little."""
+"""Added to observed and expected counts, so that a single cooccurrence proves little."""
 _CHUNK_LINES = 4096
 
 Indices = NDArray[np.int64]
 
 
 class InformativeWords(NamedTuple):
-    """The telling words of the lines of one side."""
+    """The informative words of the lines of one side."""
 
     hashes: NDArray[np.uint32]
-    """Shape (n_lines, N_WORDS), 0 where a line has fewer; in each row the rarest word first."""
+    """Shape (n_lines, N_WORDS), padded with 0; in each row the rarest word first."""
     n_words: NDArray[np.int64]
     """Shape (n_lines,)."""
     log_lengths: NDArray[np.float32]
@@ -32,9 +32,10 @@ class InformativeWords(NamedTuple):
 
 
 class CooccurrenceTable:
-    """Counts how often words of the two sides meet in lines that are paired, and scores pairs of lines by it.
+    """Counts cooccurrences of source and target words in paired lines, and scores pairs of lines.
 
-    The memory is the same for every corpus: words and pairs of words are hashed into tables, 100 MB in all.
+    The memory does not depend on the corpus: words and pairs of words are hashed into tables of 100
+    MB in all.
     """
 
     def __init__(self, src: HashedWords, tgt: HashedWords) -> None:
@@ -47,7 +48,11 @@ class CooccurrenceTable:
         self._n_pairs = self._n_counts = 0
 
     def select_words(self, words: HashedWords, *, is_tgt: bool) -> InformativeWords:
-        """Choose a side's telling words: the rarest, but of those seen once only the ones that the other side has too, such as names and numbers."""
+        """Select the informative words of a side: the rarest ones.
+
+        Words that occur once are used only if they occur on the other side too, such as names and
+        numbers.
+        """
         frequency, other_frequency = (
             table[_cells(words.hashes)] for table in self._frequencies[:: -1 if is_tgt else 1]
         )
@@ -67,14 +72,14 @@ class CooccurrenceTable:
         return InformativeWords(selected, np.count_nonzero(selected, axis=1), words.log_lengths)
 
     def reset(self) -> None:
-        """Start counting anew."""
+        """Reset the counts."""
         self._table[:] = 0
         self._n_pairs = self._n_counts = 0
 
     def add_pairs(
         self, src: InformativeWords, tgt: InformativeWords, i: Indices, j: Indices
     ) -> None:
-        """Take line `i[n]` of the source as paired with line `j[n]` of the target."""
+        """Count line `i[n]` of the source as paired with line `j[n]` of the target."""
         self._n_pairs += len(i)
         for _, a, b in _chunks(src, tgt, i, j):
             both = (a != 0)[:, :, None] & (b != 0)[:, None, :]
@@ -90,27 +95,28 @@ class CooccurrenceTable:
         j: Indices,
         n_counted: NDArray,
     ) -> NDArray[np.float32]:
-        """How well line `i[n]` of the source and line `j[n]` of the target go together.
+        """Score line `i[n]` of the source and line `j[n]` of the target as translations.
 
-        Each word is held against that word of the other line which it meets most often beyond chance: log((c + 2) / (e + 2)) for c meetings where
-        e were expected, or 0. An equal word counts as one meeting more. These logarithms are summed over the words of both lines and divided by
-        the geometric mean of their numbers.
+        Each word is compared with the word of the other line that it cooccurs with most, relative
+        to chance: log((c + 2) / (e + 2)) for c observed and e expected cooccurrences, or 0. An
+        equal word counts as one more. The sum over the words of both lines is divided by the
+        geometric mean of their numbers of words.
 
         Args:
             src: The lines of the source.
             tgt: The lines of the target.
-            i: Shape (n,).
-            j: Shape (n,).
-            n_counted: How often this very pair was counted, which proves nothing. Shape (n,).
+            i: Lines of the source. Shape (n,).
+            j: Lines of the target. Shape (n,).
+            n_counted: How often this pair itself was counted, which is no evidence. Shape (n,).
         Returns:
-            Shape (n,); 0 where nothing speaks for the pair, 1 to 4 for translations.
+            Shape (n,); 0 without any evidence, 1 to 4 for translations.
         """
         out = np.zeros(len(i), dtype=np.float32)
         per_cell = np.float32(self._n_counts / len(self._table))
         rate = np.float32(self._n_pairs / self._n_lines**2)
         for n, a, b in _chunks(src, tgt, i, j):
             count = self._table[_pair_cells(a, b)].astype(np.float32)
-            # Other pairs of words share the cell.
+            # Subtract what other pairs of words contribute to the same cell.
             count -= (per_cell + n_counted[n].astype(np.float32))[:, None, None]
             np.maximum(count, 0, out=count)
             count += a[:, :, None] == b[:, None, :]
@@ -124,7 +130,7 @@ class CooccurrenceTable:
         return out
 
     def _frequency(self, side: int, hashes: NDArray[np.uint32]) -> NDArray[np.float32]:
-        """In how many lines; more than there are for the empty places of a row, so that they are expected everywhere."""
+        """Return the number of lines with a word; padding counts as expected everywhere."""
         return np.where(hashes == 0, np.float32(1e9), self._frequencies[side][_cells(hashes)])
 
 
@@ -133,7 +139,7 @@ def _cells(hashes: NDArray[np.uint32]) -> NDArray[np.uint32]:
 
 
 def _pair_cells(a: NDArray[np.uint32], b: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """The cell of each word of `a` with each of `b`; shapes (n, A) and (n, B) give (n, A, B)."""
+    """Return the cell of each word of `a`, shape (n, A), with each of `b`, shape (n, B)."""
     a, b = (
         mix(side.astype(np.uint64) + np.uint64(salt << 32)).astype(np.uint32)
         for salt, side in ((1, a), (2, b))
@@ -144,7 +150,7 @@ def _pair_cells(a: NDArray[np.uint32], b: NDArray[np.uint32]) -> NDArray[np.uint
 def _chunks(
     src: InformativeWords, tgt: InformativeWords, i: Indices, j: Indices
 ) -> Iterator[tuple[Indices, NDArray[np.uint32], NDArray[np.uint32]]]:
-    """Pairs of lines with about equally many words at a time, without the places that are empty in all of them."""
+    """Yield pairs of lines with similar numbers of words, without columns that are all padding."""
     n_words = np.maximum(src.n_words[i], tgt.n_words[j])
     order = np.argsort(n_words, kind="stable")
     for first in range(0, len(order), _CHUNK_LINES):

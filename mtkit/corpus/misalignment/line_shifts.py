@@ -1,8 +1,8 @@
-"""Find where two aligned files slip against each other: from some line on, line N of one translates line N + 1 of the other.
+"""Find lines from which on two aligned files are shifted, so that line N translates line N + 1.
 
-Nothing is asked of the languages. Words that meet in paired lines, equal names and numbers, and lengths give the odds that a line translates
-another (`offsets/lexicon.py`, `offsets/odds.py`); the best path through the offsets, on which every change has its price, shows the slips
-(`offsets/path.py`).
+Nothing is known of the languages. Cooccurring words, equal names and numbers, and lengths determine
+the odds that one line translates another (`cooccurrence.py`, `match_classifier.py`). The best path
+through the offsets, with a penalty for each change, shows the shifts (`viterbi.py`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,93 +17,108 @@ from mtkit.corpus.misalignment.offset_model import MAX_STEP, OffsetModel
 from mtkit.corpus.misalignment.word_hashes import HashedWords, concatenate_words, hash_words
 
 PairReader = Callable[[], Iterable[tuple[str, str]]]
-"""Reads the pairs of a corpus from the first on, anew at each call."""
+"""A function that reads the pairs of a corpus from the start at each call."""
 
 BLOCK_LINES = 1024
 MAX_BLOCKS = 256
-"""A corpus of more blocks than this is looked at in every second, every fourth, ... block."""
+"""Of a corpus with more blocks, every second, fourth, ... block is used."""
 SCREENING_BLOCK_LINES, MAX_SCREENING_BLOCKS = 256, 16
 """The same for `screen_for_shifts`."""
 
 _PATH_TOLERANCE = 64
-"""The path of offsets is right to some dozen lines."""
+"""Tolerance of the path in lines."""
 _CONFIDENCE_LINES = 100
 _MIN_SEPARATION = 0.1
-"""As `Evidence.separation` measures it: at best 1.95; 0.4 for 1,000 lines of the freest translation; about 0 for sides that are unrelated."""
+"""Threshold of `Emissions.separation`: at most 1.95; 0.4 for 1,000 lines of a very free
+translation; about 0 for unrelated sides.
+"""
 
 
 class Shift(NamedTuple):
-    """A place where the files slip against each other.
+    """A line from which on the files are shifted by another offset.
 
-    An offset of k says that line N of the source is translated by line N + k of the target. So +2 after 0 means that the source lost two lines, or
-    that the target gained two; -2, that the target lost two, and their sources stand right above `line`. None says that no offset within reach
-    fits: what follows is not translated line by line.
+    At an offset of k, line N of the source is translated by line N + k of the target. A change from
+    0 to +2 means that the source lost two lines or the target gained two; to -2, that the target
+    lost two, whose sources are directly above `line`. None means that no offset within reach
+    matches: the lines that follow are not translations of each other.
     """
 
     line: int
-    """The first line of the source, counted from 1, for which `offset_after` holds; right to within a few lines."""
+    """The first line of the source, from 1, at which `offset_after` applies; accurate to a few
+    lines.
+    """
     offset_before: int | None
     offset_after: int | None
     confidence: float
-    """The share of lines near the place, up to 100 on each side, that look more like the offset of their side than like the other; from 0 to 1."""
+    """Share of up to 100 lines on each side of the change that match their own side's offset better
+    than the other; from 0 to 1.
+    """
 
     def describe(self) -> str:
-        """Say in words what holds from that line on."""
+        """Describe the shift in words."""
         if self.offset_after is None:
             return f"from line {self.line:,} on, the sides do not translate each other line by line"
         if self.offset_after == 0:
-            return f"from line {self.line:,} on, line N goes with line N again"
+            return f"from line {self.line:,} on, line N corresponds to line N again"
         sign = "+" if self.offset_after > 0 else "-"
-        return f"from line {self.line:,} on, line N of the source goes with line N {sign} {abs(self.offset_after)} of the target"
+        return (
+            f"from line {self.line:,} on, line N of the source corresponds to line N "
+            f"{sign} {abs(self.offset_after)} of the target"
+        )
 
 
-def find_shifts(passes: PairReader) -> list[Shift]:
-    """Find where the sides of a corpus of any size slip against each other, in bounded memory.
+def find_shifts(read_pairs: PairReader) -> list[Shift]:
+    """Find shifts between the sides of a corpus of any size, in bounded memory.
 
-    Found are slips by one to three lines, and greater ones, or several that add up, to 30 lines if most of the corpus is not off by more than
-    three. A shift that is taken back must hold for some ten lines to be seen, one that stays until the end for some four, more where lines are
-    short or translated freely. In a corpus of a few dozen lines only lengths, numbers and names can show a slip. If no line from the first on
-    fits with those near it, in 1,000 lines or more that should tell, that is reported as one shift to None.
+    Shifts by one to three lines are found. Greater ones, or several that add up, are found up to 30
+    lines if most of the corpus is within three. A shift that is reverted must last for about ten
+    lines to be found, one that lasts to the end for about four; more if lines are short or
+    translated freely. In a corpus of a few dozen lines, only lengths, numbers and names can reveal
+    a shift. If no line of 1,000 or more suitable lines matches those near it, one shift to None is
+    reported.
 
-    Of more than 262,144 pairs, only blocks of 1,024 lines are looked at: every second one, or fourth, and so on, so that 128 to 256 of them remain,
-    and the last. If the offset changed between two of them, a second pass finds the line. A shift that begins and ends between two is missed.
+    Of more than 262,144 pairs, only every second, fourth, ... block of 1,024 lines is used, so that
+    128 to 256 blocks remain, and the last one. If the offset changes between two of them, a second
+    pass finds the line. A shift that begins and ends between two blocks is missed.
 
     Args:
-        passes: Called once or twice; must give the same pairs each time.
+        read_pairs: Called once or twice; must return the same pairs each time.
     Returns:
-        The slips in the order of the lines; none for a sound corpus.
+        The shifts in the order of the lines; none for a correct corpus.
     """
-    blocks, stride = _sample_blocks(iter(passes()), BLOCK_LINES, MAX_BLOCKS)
+    blocks, stride = _sample_blocks(iter(read_pairs()), BLOCK_LINES, MAX_BLOCKS)
     if not blocks:
         return []
-    fitted = _fit(blocks)
-    if not fitted.is_related:
-        return [Shift(1, 0, None, 1.0)] if fitted.model.is_conclusive else []
+    fit = _fit(blocks)
+    if not fit.is_related:
+        return [Shift(1, 0, None, 1.0)] if fit.model.is_conclusive else []
     if stride == 1:
-        return _shifts(fitted.emissions, fitted.path, start=0)
-    stretches = _ranges_with_changes(fitted)
+        return _shifts(fit.emissions, fit.path, start=0)
+    ranges = _ranges_with_changes(fit)
     return [
         shift
-        for stretch, src, tgt in _read_ranges(iter(passes()), stretches)
-        for shift in _locate_shifts(fitted.model, stretch, src, tgt)
+        for line_range, src, tgt in _read_ranges(iter(read_pairs()), ranges)
+        for shift in _locate_shifts(fit.model, line_range, src, tgt)
     ]
 
 
-def screen_for_shifts(passes: PairReader) -> list[Shift]:
-    """Do what `find_shifts` does, but only if a smaller sample of the corpus gives cause.
+def screen_for_shifts(read_pairs: PairReader) -> list[Shift]:
+    """Do the same as `find_shifts`, but only if a smaller sample of the corpus is suspicious.
 
-    Of more than 4,096 pairs, 8 to 16 blocks of 256 lines and the last are looked at, which takes about half a second. A shift that begins and ends
-    between two of them is missed; one that stays until the end is not.
+    Of more than 4,096 pairs, 8 to 16 blocks of 256 lines and the last one are used, which takes
+    about half a second. A shift that begins and ends between two of them is missed; one that lasts
+    to the end is not.
 
     Args:
-        passes: Called up to three times; must give the same pairs each time. The first call reads them to the end.
+        read_pairs: Called up to three times; must return the same pairs each time. The first call
+            reads all of them.
     """
-    blocks, _ = _sample_blocks(iter(passes()), SCREENING_BLOCK_LINES, MAX_SCREENING_BLOCKS)
+    blocks, _ = _sample_blocks(iter(read_pairs()), SCREENING_BLOCK_LINES, MAX_SCREENING_BLOCKS)
     if not blocks:
         return []
-    fitted = _fit(blocks)
-    is_sound = not fitted.changes.size if fitted.is_related else not fitted.model.is_conclusive
-    return [] if is_sound else find_shifts(passes)
+    fit = _fit(blocks)
+    is_correct = not fit.changes.size if fit.is_related else not fit.model.is_conclusive
+    return [] if is_correct else find_shifts(read_pairs)
 
 
 class _Block(NamedTuple):
@@ -113,10 +128,10 @@ class _Block(NamedTuple):
 
 
 class _Fit(NamedTuple):
-    """What the lines of some blocks say."""
+    """An offset model fitted to the lines of some blocks."""
 
     numbers: NDArray[np.int64]
-    """Numbers of the lines in the corpus, counted from 0. Shape (n_lines,)."""
+    """Numbers of the lines in the corpus, from 0. Shape (n_lines,)."""
     model: OffsetModel
     emissions: Emissions
     path: NDArray[np.int64]
@@ -124,7 +139,7 @@ class _Fit(NamedTuple):
 
     @property
     def is_related(self) -> bool:
-        """Whether translations distinguish lines from those around them."""
+        """Whether translations are distinguishable from the lines around them."""
         return self.emissions.separation(self.path) >= _MIN_SEPARATION
 
     @property
@@ -134,7 +149,7 @@ class _Fit(NamedTuple):
 
 
 class _LineRange(NamedTuple):
-    """Lines of the corpus, counted from 0 and without `end`, and the offsets before and after them."""
+    """Lines of the corpus, from 0 and without `end`, and the offsets before and after them."""
 
     first: int
     end: int
@@ -145,7 +160,7 @@ class _LineRange(NamedTuple):
 def _sample_blocks(
     pairs: Iterator[tuple[str, str]], n_lines: int, max_blocks: int
 ) -> tuple[list[_Block], int]:
-    """All blocks of n_lines, or every second, fourth, ... one and the last if there are too many; and every which."""
+    """Return all blocks, or every second, fourth, ... one and the last; and the stride."""
     blocks: list[_Block] = []
     stride = 1
     number, last = 0, []
@@ -168,10 +183,10 @@ def _fit(blocks: Sequence[_Block]) -> _Fit:
         concatenate_words([block.src for block in blocks]),
         concatenate_words([block.tgt for block in blocks]),
     )
-    fitted = _Fit(numbers, *OffsetModel.train(src, tgt, numbers, trusting=True))
+    fit = _Fit(numbers, *OffsetModel.train(src, tgt, numbers, trusting=True))
     return (
-        fitted
-        if fitted.is_related
+        fit
+        if fit.is_related
         else _Fit(numbers, *OffsetModel.train(src, tgt, numbers, trusting=False))
     )
 
@@ -181,69 +196,71 @@ def _hash_sides(pairs: Sequence[tuple[str, str]]) -> tuple[HashedWords, HashedWo
 
 
 def _shifts(
-    evidence: Emissions, path: NDArray[np.int64], start: int | None, first: int = 0
+    emissions: Emissions, path: NDArray[np.int64], start: int | None, first: int = 0
 ) -> list[Shift]:
-    """The slips on a path through consecutive lines, the first of which is line `first` counted from 0."""
-    changes = evidence.changes(path, evidence.state(start))
+    """Return the shifts on a path through consecutive lines that begin at line `first`, from 0."""
+    changes = emissions.changes(path, emissions.state(start))
     bounds = [0, *(row for row, _, _ in changes), len(path)]
     shifts = []
     for n, (row, before, after) in enumerate(changes):
-        above = evidence.values[max(bounds[n], row - _CONFIDENCE_LINES) : row]
-        below = evidence.values[row : min(bounds[n + 2], row + _CONFIDENCE_LINES)]
-        agreeing = np.concatenate(
+        above = emissions.values[max(bounds[n], row - _CONFIDENCE_LINES) : row]
+        below = emissions.values[row : min(bounds[n + 2], row + _CONFIDENCE_LINES)]
+        agrees = np.concatenate(
             [above[:, before] > above[:, after], below[:, after] > below[:, before]]
         )
         shifts.append(
             Shift(
                 first + row + 1,
-                evidence.offset(before),
-                evidence.offset(after),
-                float(np.mean(agreeing)),
+                emissions.offset(before),
+                emissions.offset(after),
+                float(np.mean(agrees)),
             )
         )
     return shifts
 
 
-def _ranges_with_changes(fitted: _Fit) -> list[_LineRange]:
-    """Where to look closely: the blocks around each change, and what lies between them."""
-    numbers, _, evidence, path = fitted
-    stretches: list[_LineRange] = []
-    for row in fitted.changes.tolist():
+def _ranges_with_changes(fit: _Fit) -> list[_LineRange]:
+    """Return the ranges to examine: the blocks around each change, and the lines between them."""
+    numbers, _, emissions, path = fit
+    ranges: list[_LineRange] = []
+    for row in fit.changes.tolist():
         first = max(0, row - _PATH_TOLERANCE) // BLOCK_LINES * BLOCK_LINES
         last = min(len(path), ((row + _PATH_TOLERANCE) // BLOCK_LINES + 1) * BLOCK_LINES) - 1
-        before = evidence.offset(int(path[first - 1])) if first else 0
-        stretch = _LineRange(
-            int(numbers[first]), int(numbers[last]) + 1, before, evidence.offset(int(path[last]))
+        before = emissions.offset(int(path[first - 1])) if first else 0
+        line_range = _LineRange(
+            int(numbers[first]), int(numbers[last]) + 1, before, emissions.offset(int(path[last]))
         )
-        if stretches and stretch.first < stretches[-1].end:
-            stretch = stretch._replace(first=stretches[-1].first, before=stretches.pop().before)
-        stretches.append(stretch)
-    return stretches
+        if ranges and line_range.first < ranges[-1].end:
+            line_range = line_range._replace(first=ranges[-1].first, before=ranges.pop().before)
+        ranges.append(line_range)
+    return ranges
 
 
 def _read_ranges(
-    pairs: Iterator[tuple[str, str]], stretches: Sequence[_LineRange]
+    pairs: Iterator[tuple[str, str]], ranges: Sequence[_LineRange]
 ) -> Iterator[tuple[_LineRange, HashedWords, HashedWords]]:
     n_read = 0
-    for stretch in stretches:
-        # Lines between the stretches.
-        next(islice(pairs, stretch.first - n_read, stretch.first - n_read), None)
-        n_read = stretch.end
+    for line_range in ranges:
+        # Skip the lines between two ranges.
+        next(islice(pairs, line_range.first - n_read, line_range.first - n_read), None)
+        n_read = line_range.end
         sides = [
-            _hash_sides(list(islice(pairs, min(BLOCK_LINES, stretch.end - first))))
-            for first in range(stretch.first, stretch.end, BLOCK_LINES)
+            _hash_sides(list(islice(pairs, min(BLOCK_LINES, line_range.end - first))))
+            for first in range(line_range.first, line_range.end, BLOCK_LINES)
         ]
         yield (
-            stretch,
+            line_range,
             concatenate_words([src for src, _ in sides]),
             concatenate_words([tgt for _, tgt in sides]),
         )
 
 
 def _locate_shifts(
-    model: OffsetModel, stretch: _LineRange, src: HashedWords, tgt: HashedWords
+    model: OffsetModel, line_range: _LineRange, src: HashedWords, tgt: HashedWords
 ) -> list[Shift]:
-    offsets = [offset for offset in (stretch.before, stretch.after) if offset is not None] or [0]
-    evidence = model.emissions(src, tgt, min(offsets) - MAX_STEP, max(offsets) + MAX_STEP)
-    path = evidence.path(evidence.state(stretch.before), evidence.state(stretch.after))
-    return _shifts(evidence, path, stretch.before, stretch.first)
+    offsets = [
+        offset for offset in (line_range.before, line_range.after) if offset is not None
+    ] or [0]
+    emissions = model.emissions(src, tgt, min(offsets) - MAX_STEP, max(offsets) + MAX_STEP)
+    path = emissions.path(emissions.state(line_range.before), emissions.state(line_range.after))
+    return _shifts(emissions, path, line_range.before, line_range.first)

@@ -1,4 +1,4 @@
-"""From how two lines look to the odds that one translates the other, fitted to the corpus at hand."""
+"""The odds that one line translates another, from features of the pair, fitted to the corpus."""
 
 from typing import Any, NamedTuple
 
@@ -6,27 +6,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 _MIN_LOG_ODDS = -6.0
-"""No pair of lines says more than this against itself, so that a freak line decides nothing."""
+"""Lower limit of the log odds, so that a single unusual pair decides nothing."""
 
-# For association, number of words, square of the length deviation, and 1: about what de-en and ko-en corpora of all kinds ask for.
+# For association, number of words, squared length deviation and intercept: typical values of de-en
+# and ko-en corpora of all kinds.
 _PRIOR_WEIGHTS = np.array([3.0, -0.12, -7.0, -1.5])
 _PRIOR_DEVIATIONS = np.array([2.0, 0.1, 4.0, 3.0])
 
 
 class PairFeatures(NamedTuple):
-    """How pairs of lines look, in arrays of one shape."""
+    """Features of pairs of lines, in arrays of one shape."""
 
     association: NDArray[np.float32]
-    """As `Lexicon.association` says."""
+    """Result of `CooccurrenceTable.association`."""
     n_words: NDArray[np.float32]
-    """Words of both lines together: long lines meet by chance more often."""
+    """Number of words of both lines: long lines cooccur by chance more often."""
     length_difference: NDArray[np.float32]
-    """Logarithm of the target's length less that of the source's."""
+    """Logarithm of the target's length minus that of the source's."""
     exists: NDArray[np.bool_]
-    """False where there are no such two lines."""
+    """False if one of the lines does not exist."""
 
     def at(self, index: Any) -> "PairFeatures":
-        """Those at an index of the arrays."""
+        """Return the features at an index of the arrays."""
         return PairFeatures(
             self.association[index],
             self.n_words[index],
@@ -36,22 +37,23 @@ class PairFeatures(NamedTuple):
 
 
 class MatchClassifier(NamedTuple):
-    """A logistic model that tells translations from pairs of lines of the same neighbourhood."""
+    """Logistic regression that separates translations from other pairs of nearby lines."""
 
     weights: NDArray[np.float64]
     usual_difference: float
-    """Of lengths."""
+    """Typical difference of the logarithms of the lengths."""
 
     def log_odds(self, features: PairFeatures) -> NDArray[np.float32]:
-        """What speaks for each of the lines that a line may translate, against its translating one of them as well as any other.
+        """Return the log odds of each candidate translation, relative to a uniform choice.
 
-        This is the logarithm of its probability among them times their number. It is measured within a row, so that a passage unlike the rest of
-        the corpus, where translations are freer or the languages others, is not mistaken for mismatched.
+        They are the logarithm of a candidate's probability times the number of candidates. Within a
+        row, a passage that differs from the rest of the corpus, with freer translations or other
+        languages, is not mistaken for a mismatch.
 
         Args:
             features: Shape (n, n_candidates).
         Returns:
-            The same shape; 0 where there are no such lines, and where all go equally well.
+            The same shape; 0 for candidates that do not exist, and if all are equally likely.
         """
         total = np.where(
             features.exists, _design_matrix(features, self.usual_difference) @ self.weights, -np.inf
@@ -67,12 +69,15 @@ class MatchClassifier(NamedTuple):
 
 
 def prior_classifier(usual_difference: float = 0.0) -> MatchClassifier:
-    """What to begin with, when nothing is known of the corpus."""
+    """Return the classifier that is used before anything is known of the corpus."""
     return MatchClassifier(_PRIOR_WEIGHTS, usual_difference)
 
 
 def fit_classifier(matches: PairFeatures, mismatches: PairFeatures) -> MatchClassifier:
-    """Fit by penalised maximum likelihood, both classes with equal weight; with few lines the result stays near `first_odds`."""
+    """Fit by penalized maximum likelihood, with equal weight of both classes.
+
+    With few lines, the result is close to `prior_classifier`.
+    """
     if not matches.exists.any() or not mismatches.exists.any():
         return prior_classifier()
     difference = float(np.median(matches.length_difference[matches.exists]))
@@ -80,7 +85,7 @@ def fit_classifier(matches: PairFeatures, mismatches: PairFeatures) -> MatchClas
         _design_matrix(features, difference)[features.exists] for features in (matches, mismatches)
     ]
     n_lines = len(sides[0])
-    # Signed, so that a good model has every row positive.
+    # Signed, so that every row of a good model is positive.
     rows = np.concatenate([sides[0], -sides[1]])
     shares = np.repeat([1.0, n_lines / len(sides[1])], [n_lines, len(sides[1])])
     precision = 1 / _PRIOR_DEVIATIONS**2
@@ -99,13 +104,14 @@ def fit_classifier(matches: PairFeatures, mismatches: PairFeatures) -> MatchClas
             precision
         )
         step = np.linalg.solve(hessian, gradient).astype(np.float64)
-        # Newton's step may go too far where the classes hardly overlap.
+        # A Newton step can be too long if the classes hardly overlap.
         while loss(weights - step) > loss(weights) and np.abs(step).max() > 1e-6:
             step /= 2
         weights = weights - step
         if np.abs(step).max() < 1e-3:
             break
-    # Sides that have nothing to do with each other can look as if equal lengths or words that meet spoke against a translation.
+    # For unrelated sides, equal lengths or cooccurring words can seem to be evidence against a
+    # translation.
     if weights[0] < 0:
         weights[:2] = 0
     weights[2] = min(weights[2], 0)

@@ -1,4 +1,4 @@
-"""Learn from a corpus, wherever it is shifted, what its translations look like, and find the offset at each of its lines."""
+"""Learn from a corpus, shifted or not, to recognize translations, and find each line's offset."""
 
 from typing import NamedTuple
 
@@ -15,9 +15,11 @@ from mtkit.corpus.misalignment.match_classifier import (
 from mtkit.corpus.misalignment.word_hashes import HashedWords
 
 MAX_STEP = 3
-"""Lines by which one slip may move the files against each other, to be found wherever it is."""
+"""Maximum shift in lines that is found anywhere."""
 MAX_OFFSET = 30
-"""How far slips that add up are followed, and greater ones, as long as most of the corpus is not beyond `MAX_STEP`."""
+"""Maximum offset that is followed, for shifts that add up and for greater ones, if most of the
+corpus is within `MAX_STEP`.
+"""
 
 _STEPS = np.arange(-MAX_STEP, MAX_STEP + 1)
 _COUNTED_LINES = 1 << 16
@@ -26,78 +28,82 @@ _FITTED_LINES = 20_000
 _TRIED_LINES = 256
 _MAX_ROUNDS = 6
 _MAX_MOVED = 20
-"""Lines with another offset than in the round before that do not call for a further one."""
+"""Training stops when at most this many lines change their offset in a round."""
 _MIN_CONCLUSIVE_LINES = 1000
 _MIN_CONCLUSIVE_WORDS = 4
-"""Words of a line, on average, that occur in other lines too."""
+"""Mean number of words per line that also occur in other lines."""
 
 Indices = NDArray[np.int64]
 
 
 class AlignedLines(NamedTuple):
-    """Lines of a corpus, perhaps not all."""
+    """Lines of a corpus, not necessarily all."""
 
     numbers: Indices
-    """Counted from 0, ascending. Shape (n_lines,)."""
+    """Line numbers from 0, ascending. Shape (n_lines,)."""
     src: InformativeWords
     tgt: InformativeWords
 
 
 class OffsetModel:
-    """Says what speaks for each offset at each line."""
+    """Scores each offset at each line."""
 
     def __init__(self, lexicon: CooccurrenceTable) -> None:
         self._cooccurrence = lexicon
         self._classifier = prior_classifier()
         self.is_conclusive = False
-        """Whether the lines are so many and have so much in common that translations among them would have been noticed."""
+        """Whether there are enough lines, with enough in common, that translations would be
+        found.
+        """
 
     @classmethod
     def train(
         cls, src: HashedWords, tgt: HashedWords, numbers: Indices, *, trusting: bool
     ) -> "tuple[OffsetModel, Emissions, Indices]":
-        """Learn from the lines of a corpus, of which most translate a line of the other side that is few steps away.
+        """Learn from lines of a corpus, most of which translate a line that is a few steps away.
 
-        First every line is counted with its seven nearest, so that it does not matter where and by how much the sides are shifted; then along
-        the best path through the offsets, until the path stays.
+        In the first round, every line is counted with its seven nearest, so that position and size
+        of a shift do not matter; then along the best path through the offsets, until it does not
+        change.
 
         Args:
             src: The words of the source's lines.
-            tgt: Of the target's lines.
-            numbers: Which lines of the corpus these are, counted from 0, ascending. Shape (n_lines,).
-            trusting: Begin with all lines, however little they look like translations, as is right for free ones; or only with those that do, as is
-                right where most lines are farther off than `MAX_STEP`.
+            tgt: The words of the target's lines.
+            numbers: Numbers of these lines in the corpus, from 0, ascending. Shape (n_lines,).
+            trusting: Whether to begin with all lines, however unlike translations, as is right for
+                free translations; or only with likely ones, as is right if most offsets exceed
+                `MAX_STEP`.
         Returns:
-            The model, what it says of these lines, and the best path: the state of each line, as in `Evidence`.
+            The model, its emissions for these lines, and the best path: the state of each line.
         """
         model = cls(CooccurrenceTable(src, tgt))
         lines = model._lines(src, tgt, numbers)
         model.is_conclusive = all(_is_conclusive(side) for side in (lines.src, lines.tgt))
-        evidence = model._initial_emissions(lines)
+        emissions = model._initial_emissions(lines)
         if trusting:
-            evidence.values[:, evidence.no_offset] = -np.inf
-        path = evidence.path(evidence.state(0))
+            emissions.values[:, emissions.no_offset] = -np.inf
+        path = emissions.path(emissions.state(0))
         for _ in range(_MAX_ROUNDS):
-            is_known = path != evidence.no_offset
+            is_known = path != emissions.no_offset
             if not is_known.any():
                 break
-            base = model._base_offsets(lines, evidence, path)
-            evidence = model._refit(lines, base, is_known)
-            path = evidence.path(evidence.state(0))
+            base = model._base_offsets(lines, emissions, path)
+            emissions = model._refit(lines, base, is_known)
+            path = emissions.path(emissions.state(0))
             n_moved = np.count_nonzero(
-                ((path != evidence.no_offset) != is_known)
-                | (is_known & (path + evidence.lowest != base))
+                ((path != emissions.no_offset) != is_known)
+                | (is_known & (path + emissions.lowest != base))
             )
             if n_moved <= min(_MAX_MOVED, len(numbers) // 100):
                 break
-        return model, evidence, path
+        return model, emissions, path
 
     def emissions(self, src: HashedWords, tgt: HashedWords, lowest: int, highest: int) -> Emissions:
-        """What speaks for the offsets from `lowest` to `highest`, for consecutive lines on which the model was perhaps trained."""
+        """Score the offsets from `lowest` to `highest` for consecutive lines."""
         lines = self._lines(src, tgt, np.arange(len(src.log_lengths)))
         reach = (highest - lowest + 1) // 2
         base = np.full(len(lines.numbers), lowest + reach)
-        # To doubt every pair alike is fair to all offsets.
+        # Whether a line was trained on is ignored for all offsets alike.
         features = self._features(lines, lines.numbers, base, np.ones((len(base), 2 * reach + 1)))
         return _emissions(self._classifier.log_odds(features), base)
 
@@ -111,8 +117,9 @@ class OffsetModel:
     def _initial_emissions(self, lines: AlignedLines) -> Emissions:
         n_lines = len(lines.numbers)
         base = np.zeros(n_lines, dtype=np.int64)
-        # Of many lines a part, or chance meetings would fill the table. Offset 0 thrice, since where questions and answers take turns, the seven
-        # nearest hold more pairs of a question and an answer than of two questions.
+        # Only part of a large corpus is counted, or chance pairs would fill the table. Offset 0
+        # counts three times: where questions and answers alternate, the seven nearest lines contain
+        # more pairs of a question and an answer than of two questions.
         is_counted = np.arange(n_lines) // _COUNTED_BLOCK % -(-n_lines // _COUNTED_LINES) == 0
         for step in (*_STEPS, 0, 0):
             self._add_pairs(lines, np.flatnonzero(is_counted), base + step)
@@ -124,12 +131,12 @@ class OffsetModel:
         )
         return _emissions(self._classifier.log_odds(features), base)
 
-    def _base_offsets(self, lines: AlignedLines, evidence: Emissions, path: Indices) -> Indices:
-        """The offset at each line, where none fitted one that is worth trying."""
-        base = np.clip(path + evidence.lowest, -MAX_OFFSET, MAX_OFFSET)
-        is_lost = path == evidence.no_offset
-        for first in np.flatnonzero(np.diff(is_lost, prepend=False) & is_lost):
-            end = first + int(np.argmin(np.append(is_lost[first:], False)))
+    def _base_offsets(self, lines: AlignedLines, emissions: Emissions, path: Indices) -> Indices:
+        """Return the offset of each line; where no offset matched, one that is worth trying."""
+        base = np.clip(path + emissions.lowest, -MAX_OFFSET, MAX_OFFSET)
+        has_no_offset = path == emissions.no_offset
+        for first in np.flatnonzero(np.diff(has_no_offset, prepend=False) & has_no_offset):
+            end = first + int(np.argmin(np.append(has_no_offset[first:], False)))
             rows = np.arange(first, min(first + _TRIED_LINES, end))
             features = self._features(
                 lines, rows, np.zeros_like(rows), np.zeros((len(rows), 2 * MAX_OFFSET + 1))
@@ -140,7 +147,7 @@ class OffsetModel:
         return base
 
     def _refit(self, lines: AlignedLines, base: Indices, is_known: NDArray[np.bool_]) -> Emissions:
-        """Count anew at these offsets, and fit the odds to tell the lines there from those around them."""
+        """Count again at these offsets, and fit the classifier to the lines at and around them."""
         self._cooccurrence.reset()
         self._add_pairs(lines, np.flatnonzero(is_known), base)
         features = self._features(
@@ -160,13 +167,13 @@ class OffsetModel:
     def _features(
         self, lines: AlignedLines, rows: Indices, base: Indices, n_counted: NDArray
     ) -> PairFeatures:
-        """How lines look with those around their offset.
+        """Return the features of lines paired with those around their offset.
 
         Args:
             lines: All lines.
-            rows: Which of them. Shape (n,).
+            rows: Some of them. Shape (n,).
             base: The offset of each. Shape (n,).
-            n_counted: How often each was counted with each. Shape (n, 2 * reach + 1).
+            n_counted: How often each pair was counted. Shape (n, 2 * reach + 1).
         Returns:
             Shape (n, 2 * reach + 1).
         """
@@ -194,7 +201,7 @@ class OffsetModel:
 def _lines_at_offset(
     numbers: Indices, rows: Indices, offsets: Indices
 ) -> tuple[Indices, NDArray[np.bool_]]:
-    """The line at its offset for each of some lines, and whether it is among these lines."""
+    """Return the line at an offset for each row, and whether it is one of these lines."""
     partners = np.clip(rows + offsets, 0, len(numbers) - 1)
     return partners, numbers[partners] == numbers[rows] + offsets
 
@@ -209,13 +216,13 @@ def _is_conclusive(side: InformativeWords) -> bool:
     )
 
 
-def _emissions(compared: NDArray[np.float32], base: Indices) -> Emissions:
-    n_columns = compared.shape[1]
+def _emissions(log_odds: NDArray[np.float32], base: Indices) -> Emissions:
+    n_columns = log_odds.shape[1]
     first = base - n_columns // 2
-    # Offset 0, where every path starts, is always among them.
+    # Offset 0, where every path starts, is always a state.
     lowest, highest = min(0, int(first.min())), max(0, int(first.max()) + n_columns - 1)
-    # An offset out of reach is as good as one within reach usually is; the last state stands for none.
-    values = np.repeat(compared.mean(axis=1, keepdims=True), highest - lowest + 2, axis=1)
-    np.put_along_axis(values, (first - lowest)[:, None] + np.arange(n_columns), compared, axis=1)
+    # An offset out of reach gets the mean score of those within reach; the last state is no offset.
+    values = np.repeat(log_odds.mean(axis=1, keepdims=True), highest - lowest + 2, axis=1)
+    np.put_along_axis(values, (first - lowest)[:, None] + np.arange(n_columns), log_odds, axis=1)
     values[:, -1] = 0
     return Emissions(values, lowest)

@@ -1,4 +1,4 @@
-"""The likeliest sequence of states along the lines of a corpus when a change of state is rare."""
+"""The best sequence of states along the lines of a corpus, if changes of state are rare."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,13 +12,13 @@ _SEARCHED_LINES = 64
 def best_path(
     emissions: NDArray[np.float32], penalties: Sequence[float], start: int, end: int | None = None
 ) -> NDArray[np.int64]:
-    """Find the states with the greatest sum of evidence, less the price of each change (Viterbi), in steps of four lines.
+    """Find the path with the best sum of emissions and penalties (Viterbi), four lines at a time.
 
     Args:
-        emissions: For each line and state. Shape (n_lines, n_states).
-        penalties: Of a change to each state.
-        start: The state before the first line; it may change there.
-        end: The state after the last line; None if any will do.
+        emissions: Scores of each line and state. Shape (n_lines, n_states).
+        penalties: Penalty of a change to each state.
+        start: The state before the first line, at which it may change.
+        end: The state after the last line; None for any.
     Returns:
         The state of each line; of equal paths, one with fewer changes. Shape (n_lines,).
     """
@@ -26,7 +26,7 @@ def best_path(
     blocks = np.add.reduceat(
         emissions, np.arange(0, n_lines, _BLOCK_LINES), axis=0, dtype=np.float64
     )
-    # Lists, since arrays of a few numbers are slow.
+    # Lists are faster than small arrays.
     values = [0.0 if state == start else -np.inf for state in range(n_states)]
     history = []
     for row in blocks.tolist():
@@ -58,15 +58,15 @@ def refine_changes(
     start: int,
     n_skipped: Callable[[int, int], int],
 ) -> list[tuple[int, int, int]]:
-    """Find the very line of each change of a path that is right to a few dozen lines.
+    """Find the exact line of each change of a path that is accurate to a few dozen lines.
 
     Args:
-        emissions: As for `best_path`.
-        path: What that returned.
+        emissions: Scores as in `best_path`.
+        path: Result of `best_path`.
         start: The state before the first line.
-        n_skipped: For two states, how many lines before the change belong to neither.
+        n_skipped: Returns for two states how many lines before the change belong to neither.
     Returns:
-        For each change, in order: the first line of the new state, the state before, the state after.
+        For each change, in order: first line of the new state, state before, state after.
     """
     rows = np.flatnonzero(np.diff(path, prepend=start)).tolist()
     changes = []

@@ -1,4 +1,4 @@
-"""Notice when a corpus is changed by somebody else while it is read."""
+"""Detect that a corpus is changed while it is read."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,22 +13,23 @@ from mtkit.io.spool import is_stream
 
 @dataclass(frozen=True)
 class FileSnapshot:
-    """What the local files of some corpora look like from outside at one moment."""
+    """State of the local files of some corpora at one moment."""
 
     sources: tuple[CorpusSource, ...]
     stamps: dict[Path, FileStamp | None]
 
     @classmethod
     def take(cls, sources: Iterable[CorpusSource]) -> Self:
-        """Look at the files now; take it before the first of them is read.
+        """Record the state of the files; to be called before the first of them is read.
 
-        Of a dataset in a local folder these are all its files. Stdin, pipes and datasets on the hub have none: of those a copy or a revision is read.
+        These are all files of a dataset in a local directory. Stdin, pipes and datasets on the hub
+        are excluded, since a copy or a fixed revision of them is read.
         """
         sources = tuple(sources)
         return cls(sources, _file_stamps(sources))
 
     def check(self) -> None:
-        """Look again.
+        """Compare with the current state.
 
         Raises:
             MtkitError: A file was changed, replaced, added or removed.

@@ -1,4 +1,4 @@
-"""Texts in rows of named values, as JSON lines, Parquet and datasets have them: where they are, and how they become pairs."""
+"""Find texts in rows of named values (JSON Lines, Parquet, datasets), and turn them into pairs."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,7 +11,7 @@ from mtkit.errors import MtkitError
 from mtkit.io.logs import get_logger, log_once
 
 ColumnPath = tuple[str, ...]
-"""How a text is reached: a column, or a column and the keys within it."""
+"""Path to a text: a column, or a column and the keys within it."""
 
 logger = get_logger(__name__)
 
@@ -19,7 +19,7 @@ _LINE_BREAKS = re.compile("[\n\r]+")
 
 
 def column_paths(values: Mapping[str, Any], parents: ColumnPath = ()) -> list[ColumnPath]:
-    """All ways through columns and the mappings within them."""
+    """List all paths through columns and the mappings within them."""
     paths = []
     for name, value in values.items():
         paths += (
@@ -33,17 +33,18 @@ def column_paths(values: Mapping[str, Any], parents: ColumnPath = ()) -> list[Co
 def find_text_paths(
     sides: tuple[SideSpec, SideSpec], values: Mapping[str, Any], name: str, where: str
 ) -> tuple[ColumnPath, ColumnPath]:
-    """Find the ways to the texts of both sides.
+    """Find the paths to the texts of both sides.
 
-    A side's column, if it is given, may be spelt `translation.de`. Otherwise it is what `find_columns` finds, alone or within `translation`.
+    The column of a side, if given, may be written `translation.de`. Otherwise it is the one that
+    `find_columns` finds, at the top level or within `translation`.
 
     Args:
-        sides: Sides to look for.
-        values: A row, or anything that has its names.
-        name: What the log calls the file.
-        where: What errors call the place.
+        sides: The sides to find.
+        values: A row, or any mapping with its names.
+        name: Name of the file in the log.
+        where: Location in errors.
     Raises:
-        MtkitError: There is no such column, or the recipe gives a number.
+        MtkitError: There is no such column, or the recipe specifies a number.
     """
     paths = column_paths(values)
     labels = [
@@ -65,8 +66,8 @@ def _path_of_side(
 ) -> ColumnPath:
     if isinstance(side.column, int):
         raise MtkitError(
-            f"{where}: {side.key} is {side.column}, but only columns of TSV and CSV have numbers",
-            "give the column's name",
+            f"{where}: {side.key} is {side.column}, but only columns of TSV and CSV are numbered",
+            "specify the column's name",
         )
     if side.column is None and index is not None:
         return paths[index]
@@ -80,7 +81,7 @@ def _path_of_side(
 
 
 def missing_column_error(column: str, columns: list[str], where: str) -> MtkitError:
-    """The error that names the columns there are."""
+    """Return an error that lists the existing columns."""
     return MtkitError(
         f"{where} has no column {column}; it has {', '.join(columns) or 'none'}",
         f"{NAME_COLUMNS}, or name the languages",
@@ -88,21 +89,21 @@ def missing_column_error(column: str, columns: list[str], where: str) -> MtkitEr
 
 
 def encoding_lang(sides: tuple[SideSpec, SideSpec]) -> str:
-    """Return the language that says more about the encoding of a file with both: not English."""
+    """Return the language by which the encoding of a bilingual file is guessed: not English."""
     return sides[1].lang if base_language(sides[0].lang) == "en" else sides[0].lang
 
 
 def one_line(text: str) -> str:
-    """The text with a space for each line break."""
-    # Looking first is faster than searching for what is rarely there.
+    """Replace each line break by a space."""
+    # Nearly all texts have no line breaks, and this check is faster than the search.
     return _LINE_BREAKS.sub(" ", text) if "\n" in text or "\r" in text else text
 
 
 def value_at(row: Any, path: ColumnPath) -> Any:
-    """The value at the end of the way; None where a part of the way is None.
+    """Return the value at a path; None if a part of the path is None.
 
     Raises:
-        KeyError: The row has no such way.
+        KeyError: The row has no such path.
     """
     for key in path:
         if row is None:
@@ -116,14 +117,14 @@ def value_at(row: Any, path: ColumnPath) -> Any:
 def text_pairs(
     values: Iterable[tuple[Any, Any]], sides: tuple[SideSpec, SideSpec], where: str
 ) -> Iterator[SentencePair]:
-    """Make pairs of values: a line break becomes a space, None becomes blank.
+    """Turn values into pairs: a line break becomes a space, None becomes an empty text.
 
     Args:
-        values: Source and target, row by row.
-        sides: What the recipe calls the two.
-        where: What errors put before the number of a row.
+        values: Source and target of each row.
+        sides: The sides, as the recipe specifies them.
+        where: Location in errors, without the number of the row.
     Raises:
-        MtkitError: A value is no text.
+        MtkitError: A value is not text.
     """
     for number, (src, tgt) in enumerate(values, 1):
         if not (isinstance(src, str) and isinstance(tgt, str)):
@@ -139,7 +140,7 @@ def _text(value: Any, side: SideSpec, where: str) -> str:
         return ""
     if not isinstance(value, str):
         raise MtkitError(
-            f"{where}: column {side.column or side.lang} holds {type(value).__name__}, not text",
+            f"{where}: column {side.column or side.lang} contains {type(value).__name__}, not text",
             "set src_column and tgt_column to columns of text",
         )
     return value

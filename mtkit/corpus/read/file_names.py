@@ -1,4 +1,4 @@
-"""What a file's name says about its languages."""
+"""Languages from file names."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,10 @@ _BOTH = re.compile(r"(?:^|[^a-zA-Z])([a-z]{2,3})-([a-z]{2,3})$")
 
 
 def language_of_file(path: Path) -> str | None:
-    """Return the language code that a name ends in, as in train.de, train.de.gz and train.de.txt; None if it ends in no known one."""
+    """Return the language code in a file name such as train.de, train.de.gz or train.de.txt.
+
+    Returns None if there is no known code.
+    """
     plain = _without_compression_suffix(path)
     plain = plain.with_suffix("") if plain.suffix.lower() == ".txt" else plain
     code = plain.suffix.removeprefix(".")
@@ -18,7 +21,7 @@ def language_of_file(path: Path) -> str | None:
 
 
 def languages_of_file(path: Path) -> tuple[str | None, str | None]:
-    """The codes of a file with both sides, as in news.de-en.tsv."""
+    """Return the language codes of a file with both sides, such as news.de-en.tsv."""
     match = _BOTH.search(_without_compression_suffix(path).stem)
     codes = match.groups() if match else ()
     return (codes[0], codes[1]) if codes and all(map(scripts_of_language, codes)) else (None, None)

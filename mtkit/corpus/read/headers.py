@@ -1,4 +1,4 @@
-"""Recognize which columns hold the source and the target, by their names."""
+"""Recognize the source and target columns by their names."""
 
 import re
 from collections.abc import Sequence
@@ -9,7 +9,10 @@ from mtkit.corpus.sentence_pair import SideSpec, SideSpecs
 
 ColumnIndexes = tuple[int | None, int | None]
 
-NAME_COLUMNS = "name the columns with --src-column and --tgt-column, or with src_column and tgt_column of that corpus in a recipe"
+NAME_COLUMNS = (
+    "specify the columns with --src-column and --tgt-column, or with src_column and "
+    "tgt_column of that corpus in a recipe"
+)
 
 _SOURCE = frozenset("source src original input 원문 原文".split())
 _TARGET = frozenset(
@@ -19,20 +22,21 @@ _FILLERS = frozenset(
     "text texts sentence sentences segment segments string language lang column".split()
 )
 _OTHER_COLUMNS = frozenset(
-    "id number nr key index score label domain url link date author comment note notes name type category title split file".split()
+    "id number nr key index score label domain url link date author comment note notes name type "
+    "category title split file".split()
 )
 _IDENTIFIER = re.compile(r"[A-Za-z]+(_[A-Za-z0-9]+)+|[A-Za-z]{3,}\d+")
 _SEPARATORS = re.compile(r"[\s_.()/:-]+")
 
 
 def find_columns(sides: SideSpecs, names: Sequence[str]) -> ColumnIndexes:
-    """Find the columns of the two sides among all names: by language code, region, language name, or words such as `source`.
+    """Find the columns of the two sides by language code, region, name, or words such as `source`.
 
     Args:
-        sides: Sides to look for, except those with a `column` in the recipe.
-        names: Column names; a blank one is never taken.
+        sides: The sides to find, except for those with a `column` in the recipe.
+        names: Column names; blank ones are ignored.
     Returns:
-        The places of the two; None for a side that no column fits, or several fit equally well.
+        The indexes of the two; None for a side without a matching column or with several.
     """
     same = language_code(sides[0].lang) == language_code(sides[1].lang)
     src, tgt = (
@@ -43,13 +47,13 @@ def find_columns(sides: SideSpecs, names: Sequence[str]) -> ColumnIndexes:
 
 
 def looks_like_header(names: Sequence[str]) -> bool:
-    """Whether a row consists of words that headers consist of, each once."""
+    """Whether a row consists of distinct words that are typical of headers."""
     words = [name.casefold() for name in names if name]
     return len(words) > 1 and len(set(words)) == len(words) and all(map(_is_header_word, words))
 
 
 def is_text_column(name: str) -> bool:
-    """Whether a name says that a column holds text, and not in which language: `text`, `sentence`."""
+    """Whether a name, such as `text` or `sentence`, denotes text without a language."""
     words = _words(name)
     return bool(words) and _FILLERS.issuperset(words)
 
@@ -67,7 +71,7 @@ def _best_column(
 
 
 def _fit_rank(name: str, lang: str, words: frozenset[str], by_language: bool) -> int | None:
-    """How well a column's name fits a side, from 0 for its language code; None if it does not."""
+    """Rank how well a column's name matches a side, from 0 for its language code; None if not."""
     language = language_code(lang)
     core = " ".join(word for word in _words(name) if word not in _FILLERS)
     fits = [

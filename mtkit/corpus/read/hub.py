@@ -1,4 +1,4 @@
-"""Read parallel text from a Hugging Face dataset, on the hub or in a local folder."""
+"""Read parallel text from a Hugging Face dataset, on the hub or in a local directory."""
 
 import hashlib
 import json
@@ -23,13 +23,13 @@ _BATCH_SIZE = 1000
 def dataset_pairs(
     source: CorpusSource, data: DataConfig, sides: tuple[SideSpec, SideSpec]
 ) -> Iterator[SentencePair]:
-    """Read a dataset's pairs; a line break within a text becomes a space, a missing text is blank.
+    """Read the pairs of a dataset; a line break becomes a space, a missing text an empty one.
 
-    Each side is looked for among the dataset's columns and then within its `translation` column.
+    Each side is searched for in the dataset's columns, then in its `translation` column.
 
     Raises:
-        MtkitError: At the call: the dataset cannot be had, or lacks a column (the message names those it has). While reading: a value is no text, or
-            a stream breaks off.
+        MtkitError: At the call: the dataset cannot be loaded or lacks a column (the message lists
+            the existing ones). While reading: a value is not text, or a stream is interrupted.
     """
     with _load_errors(source, data):
         dataset = _load(source)
@@ -43,7 +43,10 @@ def dataset_pairs(
 
 
 def dataset_fingerprint(source: CorpusSource, data: DataConfig) -> str:
-    """A hash of configuration, split, and a local folder's files or the revision (commit) that a hub name stands for now, whether streamed or not."""
+    """Hash configuration, split, and the local files or the current revision on the hub.
+
+    The hash is the same whether the dataset is streamed or not.
+    """
     parts: list[Any] = [source.dataset_config, source.split or "train"]
     directory = local_directory(source)
     if directory is not None:
@@ -62,7 +65,7 @@ def dataset_fingerprint(source: CorpusSource, data: DataConfig) -> str:
 
 
 def local_directory(source: CorpusSource) -> Path | None:
-    """The folder that the dataset is, if it is one."""
+    """Return the local directory of a dataset, if it is one."""
     return (
         Path(source.dataset)
         if source.dataset is not None and Path(source.dataset).is_dir()
@@ -71,7 +74,7 @@ def local_directory(source: CorpusSource) -> Path | None:
 
 
 def directory_files(directory: Path) -> list[Path]:
-    """All files in a folder and the folders in it, in one order on every machine."""
+    """List all files in a directory and its subdirectories, in an order that is always the same."""
     return sorted(path for path in directory.rglob("*") if path.is_file())
 
 
@@ -91,7 +94,7 @@ def _load(source: CorpusSource) -> "Dataset | IterableDataset":
 
 @contextmanager
 def _load_errors(source: CorpusSource, data: DataConfig) -> Iterator[None]:
-    """What comes through here is of many packages: datasets, huggingface_hub, httpx, pyarrow, fsspec."""
+    """Convert errors, which come from many packages (datasets, huggingface_hub, pyarrow, ...)."""
     try:
         yield
     except MtkitError:
@@ -99,11 +102,14 @@ def _load_errors(source: CorpusSource, data: DataConfig) -> Iterator[None]:
     except Exception as exc:
         reason = " ".join(str(exc).split()) or type(exc).__name__
         if "split" in reason.lower() and isinstance(exc, ValueError):
-            hint = "set `split` to one that it has"
+            hint = "set `split` to an existing one"
         elif "config" in reason.lower() and isinstance(exc, ValueError):
-            hint = "set `dataset_config` to one that it has"
+            hint = "set `dataset_config` to an existing one"
         elif Path(source.dataset or "").is_dir():
-            hint = "a directory must hold a Hugging Face dataset; for text, name the file of each language"
+            hint = (
+                "a directory must contain a Hugging Face dataset; for text, specify the "
+                "file of each language"
+            )
         else:
             key = (
                 "data.validation"
@@ -112,12 +118,16 @@ def _load_errors(source: CorpusSource, data: DataConfig) -> Iterator[None]:
                 if source in data.test
                 else "data.train"
             )
-            hint = f"check name and network, or pass local files: --set '{key}={{src: FILE, tgt: FILE}}'"
+            local_files = f"--set '{key}={{src: FILE, tgt: FILE}}'"
+            hint = f"check name and network, or use local files: {local_files}"
         raise MtkitError(f"dataset `{source.dataset}` cannot be loaded: {reason}", hint) from exc
 
 
 def _column_names(dataset: "Dataset | IterableDataset") -> dict[str, Any] | None:
-    """The dataset's columns, with the languages within them where it says so; else as its first row has them. None if there is none."""
+    """Return the dataset's columns with the languages within them, or else its first row.
+
+    Returns None if there is neither.
+    """
     from datasets import Translation
 
     if dataset.features is None:
@@ -136,7 +146,7 @@ def _values(
     tgt: ColumnPath,
 ) -> Iterator[tuple[Any, Any]]:
     columns: Any = dataset.select_columns(sorted({src[0], tgt[0]}))
-    with _load_errors(source, data):  # a stream may break off
+    with _load_errors(source, data):  # a stream may be interrupted
         for batch in columns.iter(batch_size=_BATCH_SIZE):
             for src_value, tgt_value in zip(batch[src[0]], batch[tgt[0]], strict=True):
                 yield value_at(src_value, src[1:]), value_at(tgt_value, tgt[1:])

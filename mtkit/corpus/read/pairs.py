@@ -1,4 +1,4 @@
-"""Read parallel text as pairs, wherever it comes from: two files, one file of some format, a Hugging Face dataset, stdin."""
+"""Read sentence pairs from any source: two files, one file, a Hugging Face dataset, stdin."""
 
 import hashlib
 import json
@@ -29,14 +29,15 @@ Lines = Generator[str, None, None]
 
 
 def read_pairs(source: CorpusSource, data: DataConfig) -> Iterator[SentencePair]:
-    """Read a corpus from start to end, blank sides included, in memory that does not grow with it.
+    """Read all pairs of a corpus, including blank ones, in memory that does not grow with it.
 
     Args:
-        source: Where the pairs are.
+        source: The corpus.
         data: Gives the language codes, by which columns and segments are found.
     Raises:
-        MtkitError: At the call: a file or dataset is missing. While reading: a column is missing, the file is damaged or not of its format, a text is
-            no valid Unicode, or at the end two files of unequal length.
+        MtkitError: At the call: a file or dataset is missing. While reading: a column is missing,
+            the file is damaged or of another format, a text is not valid Unicode, or two files have
+            different lengths.
     """
     sides = _side_specs(source, data)
     if source.dataset is not None:
@@ -61,7 +62,7 @@ def read_pairs(source: CorpusSource, data: DataConfig) -> Iterator[SentencePair]
 
 
 def describe_source(source: CorpusSource) -> str:
-    """Name a corpus in a report."""
+    """Return the name of a corpus for reports."""
     if source.dataset is not None:
         return ", ".join(
             part
@@ -74,7 +75,7 @@ def describe_source(source: CorpusSource) -> str:
 
 
 def source_fingerprint(source: CorpusSource, data: DataConfig) -> str:
-    """A hash that changes when the pairs may have changed: of the files' bytes or the dataset's revision, and of what the pairs are chosen by.
+    """Hash what determines the pairs: files or dataset revision, and the choice of columns.
 
     Raises:
         MtkitError: A file or dataset is missing.
@@ -102,10 +103,10 @@ def source_fingerprint(source: CorpusSource, data: DataConfig) -> str:
 
 
 def file_format(source: CorpusSource) -> FileFormat:
-    """The format of `source.file`: as the recipe says, or by the ending of its name.
+    """Return the format of `source.file`: as the recipe specifies, or by its suffix.
 
     Raises:
-        MtkitError: Neither says it.
+        MtkitError: Neither determines it.
     """
     assert source.file is not None
     if source.format is not None:
@@ -125,7 +126,7 @@ def file_format(source: CorpusSource) -> FileFormat:
 
 
 def _side_specs(source: CorpusSource, data: DataConfig) -> tuple[SideSpec, SideSpec]:
-    """Source side and target side; a corpus' own languages go before those of the recipe."""
+    """Return source and target side; languages of the corpus override those of the recipe."""
     return (
         SideSpec("src_column", source.src_column, source.src_lang or data.src_lang),
         SideSpec("tgt_column", source.tgt_column, source.tgt_lang or data.tgt_lang),
@@ -135,7 +136,7 @@ def _side_specs(source: CorpusSource, data: DataConfig) -> tuple[SideSpec, SideS
 def _text_pairs(
     src_path: Path, tgt_path: Path, sides: tuple[SideSpec, SideSpec]
 ) -> Iterator[SentencePair]:
-    # Both are opened here, so that a missing file is told at once.
+    # Both are opened here, so that a missing file is reported at the call.
     src_name, tgt_name = display_name(src_path), display_name(tgt_path)
     src_lines = read_lines(
         spool_if_stream(src_path, "the source side"),
@@ -163,6 +164,7 @@ def _zip_lines(
                 n_src, n_tgt = (n_read, n_longer) if src is None else (n_longer, n_read)
                 raise MtkitError(
                     f"`{src_name}` has {n_src:,} lines, but `{tgt_name}` has {n_tgt:,}",
-                    "line N of one must translate line N of the other; find where they come apart",
+                    "line N of one must translate line N of the other; `mtkit data "
+                    "check` finds where they diverge",
                 )
             yield SentencePair(src, tgt)

@@ -1,4 +1,4 @@
-"""Read pairs from one file with a row for each: TSV, CSV, JSON lines or Parquet. All are read in one pass, a piece at a time."""
+"""Read pairs from one file with a row per pair (TSV, CSV, JSON Lines, Parquet), as a stream."""
 
 import json
 from collections.abc import Generator, Iterable, Iterator
@@ -16,24 +16,25 @@ from mtkit.io.text import open_binary, read_lines
 Sides = tuple[SideSpec, SideSpec]
 
 _N_ROWS = 1000
-"""Rows of Parquet in memory at a time."""
+"""Number of Parquet rows in memory."""
 _READ_AHEAD = 1 << 20
-"""Bytes of a Parquet column in memory at a time."""
+"""Bytes of a Parquet column in memory."""
 
 
 def table_pairs(
     path: Path, kind: str, name: str, sides: Sides, separator: str | None = None
 ) -> Iterator[SentencePair]:
-    """Read a table's pairs, rows with blank texts included; a line break within a text becomes a space.
+    """Read the pairs of a table, including blank ones; a line break becomes a space.
 
     Args:
-        path: The file; TSV, CSV and JSON lines may be packed.
+        path: The file; TSV, CSV and JSON Lines may be compressed.
         kind: tsv, csv, jsonl or parquet.
-        name: What errors call the file.
-        sides: Which columns are the pair.
-        separator: Between the columns of CSV; None finds it.
+        name: Name of the file in errors.
+        sides: The columns of the pair.
+        separator: Separator of CSV columns; detected if None.
     Raises:
-        MtkitError: At the call: no such file. While reading: a column is missing, a row is not as it should be, or a value is no text.
+        MtkitError: At the call: no such file. While reading: a column is missing, a row is
+            malformed, or a value is not text.
     """
     if kind == "parquet":
         with open_binary(path, "the corpus"):
@@ -69,7 +70,7 @@ def _json_values(lines: Iterable[str], name: str, sides: Sides) -> Iterator[tupl
         paths = paths or find_text_paths(sides, row, name, where)
         try:
             src, tgt = value_at(row, paths[0]), value_at(row, paths[1])
-        except KeyError:  # a row may be laid out in another way
+        except KeyError:  # a row may have another layout
             paths = find_text_paths(sides, row, name, where)
             src, tgt = value_at(row, paths[0]), value_at(row, paths[1])
         if "\\u" in line:
@@ -84,20 +85,20 @@ def _json_object(line: str, where: str) -> dict[str, Any]:
         raise broken_json(where, exc) from None
     if not isinstance(row, dict):
         raise MtkitError(
-            f"{where}: not an object but {type(row).__name__}",
+            f"{where}: expected an object, not {type(row).__name__}",
             'each line is one JSON object, such as {"de": "Hallo", "en": "Hello"}',
         )
     return row
 
 
 def _refuse_surrogates(text: str, where: str) -> None:
-    """JSON can spell one half of a surrogate pair, which no UTF-8 file can hold."""
+    """JSON can spell a lone surrogate, which UTF-8 cannot encode."""
     try:
         text.encode()
     except UnicodeEncodeError as exc:
         raise MtkitError(
-            f"{where}: \\u{ord(text[exc.start]):04x} is half of a character",
-            "mend that line, or take it out",
+            f"{where}: \\u{ord(text[exc.start]):04x} is half of a surrogate pair",
+            "correct or remove that line",
         ) from None
 
 
@@ -106,7 +107,7 @@ def _parquet_values(path: Path, name: str, sides: Sides) -> Iterator[tuple[Any, 
     from pyarrow import parquet
 
     try:
-        # Read beforehand, a group of rows would be in memory whole, and a file may be one group.
+        # With pre-buffering, a whole row group would be in memory, and a file may consist of one.
         with parquet.ParquetFile(path, pre_buffer=False, buffer_size=_READ_AHEAD) as file:
             src, tgt = find_text_paths(sides, _nested_names(file.schema_arrow), name, f"`{name}`")
             for batch in file.iter_batches(_N_ROWS, columns=[".".join(src), ".".join(tgt)]):
@@ -118,12 +119,12 @@ def _parquet_values(path: Path, name: str, sides: Sides) -> Iterator[tuple[Any, 
         reason = " ".join(str(exc).split())
         raise MtkitError(
             f"`{name}`: broken Parquet: {reason}",
-            "the file is cut short, damaged or packed; fetch it again",
+            "the file is truncated, damaged or compressed; download it again",
         ) from None
 
 
 def _nested_names(fields: Any) -> dict[str, Any]:
-    """The names of a schema, or of a struct's fields, with those within them."""
+    """Return the names of a schema's or struct's fields, with nested names."""
     from pyarrow import types
 
     return {

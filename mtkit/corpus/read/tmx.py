@@ -1,6 +1,7 @@
-"""Read pairs from TMX, the translation memory format, as a stream.
+"""Read pairs from TMX, the Translation Memory eXchange format, as a stream.
 
-TMX 1.4b (2005): <tu> holds a <tuv> for each language, and that one <seg>. Nothing that the file only points at is read: no DTD, no entity.
+TMX 1.4b (2005): <tu> contains a <tuv> for each language, which contains one <seg>. External
+references (DTDs, entities) are never resolved.
 """
 
 import re
@@ -22,41 +23,44 @@ from mtkit.io.text import invalid_utf8_hint, read_blocks
 logger = get_logger(__name__)
 
 _PAIRED_CODES = frozenset(["bpt", "ept"])
-"""Beginning and end of formatting; their content is text."""
+"""Start and end of formatting; their content is not text."""
 _SINGLE_CODES = frozenset(["it", "ut"])
-"""Formatting without its other half, and codes that a tool could not tell apart; some tools write placeholders so."""
-# XML has neither character.
+"""Isolated formatting, and codes of unknown kind; some tools write placeholders this way."""
+# Neither character is valid in XML.
 _CODE, _EMPTY = "\0", "\1"
-"""Where a code was left out, and where an element without text may stand for something."""
+"""Marks an omitted code, and an element without text that may have a meaning."""
 _GAP = re.compile(f"(\\s*)([{_CODE}{_EMPTY}](?:\\s*[{_CODE}{_EMPTY}])*)(\\s*)")
 _CLOSING, _OPENING = ".,;:!?)]}…、。，", "([{¿¡"
 _FRENCH_CLOSING = ".,)]}…"
 _MAX_NAMED = 20
-"""Languages that an error names."""
+"""Number of languages listed in an error."""
 _MAX_COUNTED = 1000
 
 
 def tmx_pairs(path: Path, name: str, sides: tuple[SideSpec, SideSpec]) -> Iterator[SentencePair]:
     """Read the pairs of a TMX file; a line break within a text becomes a space.
 
-    The text of placeholders (<ph>), highlighted text (<hi>) and elements that TMX does not have is kept. Formatting (<bpt>, <ept>, <it>, <ut>)
-    is left out, as are elements without text, and so is the space that this would leave at the end of a text or before punctuation. Within <it>
-    and <ut>, a placeholder such as {name} or %s is kept.
+    The text of placeholders (<ph>), highlighted text (<hi>) and elements unknown to TMX is kept.
+    Formatting (<bpt>, <ept>, <it>, <ut>) and elements without text are omitted, and so is the space
+    that this would leave at the end of a text or before punctuation. A placeholder such as {name}
+    or %s within <it> or <ut> is kept.
 
-    A language is a <tuv>'s `xml:lang` or `lang` without regard to case; where none is `en`, the first of `en-US`, `en-GB` and so on is taken. Units
-    that lack one of the two are skipped. They, units with several segments of a language, and regions are counted in the log.
+    A language is the `xml:lang` or `lang` of a <tuv>, ignoring case; if none is `en`, the first of
+    `en-US`, `en-GB` and so on is used. Units without one of the two languages are skipped. Skipped
+    units, units with several segments in a language, and regional varieties are counted in the log.
 
     Args:
-        path: The file, which may be packed.
-        name: What errors call it.
+        path: The file, which may be compressed.
+        name: Name of the file in errors.
         sides: The languages.
     Raises:
-        MtkitError: At the call: no such file, or the recipe names columns. While reading: broken XML, no TMX, entities, no pair in the languages.
+        MtkitError: At the call: no such file, or the recipe specifies columns. While reading:
+            broken XML, not TMX, entities, or no pair in the languages.
     """
     for side in sides:
         if side.column is not None:
             raise MtkitError(
-                f"`{name}`: {side.key} is set, but TMX has languages and no columns",
+                f"`{name}`: {side.key} is set, but TMX has languages instead of columns",
                 f"set {side.key[:3]}_lang of that corpus instead",
             )
     return _pairs(read_blocks(path, what="the TMX corpus", name=name, is_xml=True), name, sides)
@@ -80,16 +84,19 @@ def _pairs(
 
 def _no_pairs_error(units: "_TmxHandler", name: str, langs: list[str]) -> MtkitError:
     listed = [f"{lang or 'none'} ({n:,})" for lang, n in units.langs.most_common(_MAX_NAMED)]
-    has = f"its languages are {', '.join(listed) or 'none'}"
+    has = f"its languages: {', '.join(listed) or 'none'}"
     first, second = [*filter(None, units.langs), "de", "en"][:2]
-    hint = f"name the languages, for example with --src-lang {first} --tgt-lang {second}, or as src_lang and tgt_lang of that corpus in a recipe"
+    hint = (
+        f"specify the languages, for example with --src-lang {first} --tgt-lang {second}, "
+        "or as src_lang and tgt_lang of that corpus in a recipe"
+    )
     if len(langs) < 2:
         return MtkitError(f"`{name}`: the languages to read are unknown; {has}", hint)
     return MtkitError(f"`{name}`: no unit in both {langs[0]} and {langs[1]}; {has}", hint)
 
 
 class _TmxHandler:
-    """Takes what the XML parser finds, and makes pairs of it."""
+    """Handles the events of the XML parser, and builds pairs from them."""
 
     def __init__(self, name: str, sides: tuple[SideSpec, SideSpec]) -> None:
         self.name = name
@@ -100,21 +107,21 @@ class _TmxHandler:
         self.n_skipped = 0
         self.n_fed = 0
         self.lacking: Counter[str] = Counter()
-        """Units without a segment, by the language asked for."""
+        """Number of units without a segment in a requested language."""
         self.several: Counter[str] = Counter()
-        """Units with other segments that could have been taken."""
+        """Number of units with several candidate segments, by requested language."""
         self.varieties: Counter[tuple[str, str]] = Counter()
-        """Segments by the language asked for and the one taken, where these differ."""
+        """Number of segments by requested and actual language, if these differ."""
         self.n_empty = 0
         self.langs: Counter[str] = Counter()
         self.n_elements = 0
         self.lang = ""
         self.texts: list[tuple[str, str]] = []
-        """Languages and segments of the unit that is being read."""
+        """Languages and segments of the current unit."""
         self.parts: list[str] | None = None
-        """Of the segment that is being read."""
+        """Parts of the current segment; None outside a segment."""
         self.starts: list[int] = []
-        """Where the open elements of the segment begin in `parts`."""
+        """Indexes in `parts` at which the segment's open elements begin."""
         self.parser = expat.ParserCreate()
         self.parser.buffer_text = True
         self.parser.StartElementHandler = self._start
@@ -123,25 +130,28 @@ class _TmxHandler:
         self.parser.SkippedEntityHandler = self._refuse_entity
 
     def log_messages(self) -> Iterator[str]:
-        """Say what was left out or chosen."""
+        """Yield messages about omitted units and about choices."""
         if self.n_skipped:
             lacking = ", ".join(f"{n:,} without {lang}" for lang, n in self.lacking.items())
-            yield f"{self.n_skipped:,} of {self.n_units:,} units are left out: {lacking}"
+            yield f"{self.n_skipped:,} of {self.n_units:,} units are skipped: {lacking}"
         for lang, n in self.several.items():
-            yield f"{_units_have(n)} several segments in {lang}, of which the first is taken"
+            yield f"{_units_have(n)} several segments in {lang}; the first is used"
         for (lang, variety), n in self.varieties.most_common(_MAX_NAMED):
             yield f"{lang} is {variety} in {n:,} of {self.n_units:,} units"
         if self.n_empty:
-            yield f"{_units_have(self.n_empty)} placeholders without text, which are left out"
+            yield f"{_units_have(self.n_empty)} placeholders without text, which are omitted"
 
     def feed(self, block: bytes, *, is_last: bool = False) -> list[SentencePair]:
-        """Parse the next bytes; returns the pairs that they completed."""
+        """Parse the next bytes; returns the pairs that they complete."""
         try:
             self.parser.Parse(block, is_last)
         except expat.ExpatError as exc:
             raise MtkitError(f"`{self.name}`: broken XML: {exc}", self._hint(block)) from None
-        except (LookupError, ValueError) as exc:  # the encoding that it names
-            hint = 'convert it with `iconv -f ENCODING -t UTF-8`, and write encoding="UTF-8" in its first line'
+        except (LookupError, ValueError) as exc:  # raised for the encoding that the file declares
+            hint = (
+                "convert it with `iconv -f ENCODING -t UTF-8`, and write "
+                'encoding="UTF-8" in its first line'
+            )
             raise MtkitError(f"`{self.name}`: cannot be read: {exc}", hint) from None
         self.n_fed += len(block)
         pairs, self.pairs = self.pairs, []
@@ -151,12 +161,12 @@ class _TmxHandler:
         position = self.parser.ErrorByteIndex - self.n_fed
         if 0 <= position < len(block) and block[position] >= 0x80:
             return invalid_utf8_hint(block, self.name, self.telling_lang)
-        return "the file is cut short or damaged; fetch it again"
+        return "the file is truncated or damaged; download it again"
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         if self.n_elements == 0 and tag != "tmx":
             raise MtkitError(
-                f"`{self.name}`: no TMX: it begins with <{tag}>, not <tmx>",
+                f"`{self.name}`: not TMX: it begins with <{tag}>, not <tmx>",
                 "check the path, or set `format` of that corpus",
             )
         self.n_elements += 1
@@ -206,7 +216,7 @@ class _TmxHandler:
         )
 
     def _segment_in(self, lang: str) -> tuple[str, str] | None:
-        """The language and text of a unit's first segment in a language, or else in a variety of it."""
+        """Return language and text of the first segment in a language or a variety of it."""
         segments = [row for row in self.texts if row[0] == lang] or [
             row for row in self.texts if is_variety_of(row[0], lang)
         ]
@@ -217,13 +227,14 @@ class _TmxHandler:
     def _refuse_entity(self, entity: str, *_: object) -> None:
         line = self.parser.CurrentLineNumber
         raise MtkitError(
-            f"`{self.name}`: line {line} declares or uses the entity {entity}; entities are not read",
-            "put the text in its place",
+            f"`{self.name}`: line {line} declares or uses the entity {entity}; "
+            "entities are not supported",
+            "replace it by its text",
         )
 
 
 def _inline_text(tag: str, content: str) -> str:
-    """What an element within a segment leaves of its content."""
+    """Return the text that remains of an element within a segment."""
     if tag in _PAIRED_CODES:
         return _CODE
     if tag in _SINGLE_CODES:
@@ -236,7 +247,7 @@ def _inline_text(tag: str, content: str) -> str:
 
 
 def _close_gaps(text: str, lang: str) -> str:
-    """Close the gaps where elements were left out."""
+    """Close the gaps that omitted elements leave."""
     if _CODE not in text and _EMPTY not in text:
         return text
     closing = _FRENCH_CLOSING if is_variety_of(lang, "fr") or lang == "fr" else _CLOSING

@@ -1,4 +1,4 @@
-"""From raw pairs to ids: what is done with each chunk of a corpus, in whichever process."""
+"""Encode a chunk of raw pairs as ids, in any process."""
 
 from dataclasses import dataclass, replace
 
@@ -20,25 +20,25 @@ from mtkit.tokenizer.subword import Tokenizer
 
 @dataclass(frozen=True)
 class CorpusRules:
-    """What holds for one corpus."""
+    """Rules and tags of one corpus."""
 
     cleaner: PairCleaner
     tags: tuple[str, ...]
     tag_ids: tuple[int, ...]
-    """Ids that stand before each of its sources."""
+    """Ids that are put before each of its sources."""
     alignment_name: str = ""
-    """What errors call its alignment file."""
+    """Name of its alignment file in errors."""
 
 
 class ChunkEncoder:
-    """Cleans, tokenises and filters chunks.
+    """Cleans, tokenizes and filters chunks.
 
     Args:
-        tokenizer: Of the recipe.
-        config: Says which lengths are kept.
-        duplicates: Which pairs count as the same; decides the keys.
-        corpora: In the order of data.train.
-        n_threads: Of the tokenizer; default one per core.
+        tokenizer: The recipe's tokenizer.
+        config: Gives the limits of the lengths.
+        duplicates: Which pairs count as duplicates; determines the keys.
+        corpora: Rules of each corpus in data.train.
+        n_threads: Threads of the tokenizer; by default one per core.
     """
 
     def __init__(
@@ -66,10 +66,10 @@ class ChunkEncoder:
         )
 
     def __call__(self, chunk: PairChunk) -> tuple[EncodedPairs, DropCounts]:
-        """Prepare a chunk.
+        """Encode a chunk.
 
         Returns:
-            The pairs that stay, and what became of the others.
+            The kept pairs, and counts of the dropped ones.
         """
         rules = self.corpora[chunk.corpus]
         dropped = DropCounts()
@@ -107,7 +107,7 @@ class ChunkEncoder:
         return encoded, dropped
 
     def encode(self, src: list[str], tgt: list[str], tag_ids: tuple[int, ...]) -> EncodedPairs:
-        """Tokenise cleaned texts, tags before each source; no keys yet."""
+        """Tokenize cleaned texts and put tags before each source; keys are not set."""
         src_rows, tgt_rows = (
             self.tokenizer.src.encode(src, self.n_threads),
             self.tokenizer.tgt.encode(tgt, self.n_threads),
@@ -126,7 +126,11 @@ class ChunkEncoder:
         encoded: EncodedPairs,
         dropped: DropCounts,
     ) -> WordLinks:
-        """Links of the kept pairs; all of the chunk are checked, because wrong ones tell that the files are not of the same lines."""
+        """Return the links of the kept pairs.
+
+        The links of all pairs are checked: invalid ones show that the files do not match line by
+        line.
+        """
         assert chunk.links is not None and self._word_finders is not None
         rules = self.corpora[chunk.corpus]
         src, tgt = chunk.src.split("\n"), chunk.tgt.split("\n")
@@ -137,7 +141,7 @@ class ChunkEncoder:
         ]
         indexes = [line - chunk.first_line for line, _, _ in kept]
         links = WordLinks.from_rows([rows[index] for index in indexes])
-        is_lost = np.zeros(len(kept), np.bool_)
+        is_invalid = np.zeros(len(kept), np.bool_)
         for texts, fixed_texts, subword, finder, ids, lengths in (
             (
                 src,
@@ -161,9 +165,9 @@ class ChunkEncoder:
                 for index, fixed in zip(indexes, fixed_texts, strict=True)
             ]
             n_encoded_words = np.diff(finder.find(RaggedIds(ids, lengths.astype(np.int64))).offsets)
-            is_lost |= (
+            is_invalid |= (
                 np.array([-1 if n is None else n for n in n_words], np.int64) != n_encoded_words
             )
-        is_lost &= links.lengths > 0
-        dropped.n_unaligned += int(is_lost.sum())
-        return links.without(is_lost)
+        is_invalid &= links.lengths > 0
+        dropped.n_unaligned += int(is_invalid.sum())
+        return links.without(is_invalid)

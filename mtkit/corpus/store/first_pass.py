@@ -1,4 +1,4 @@
-"""Read the corpora once before any work is done: broken files, unequal files and slips between the sides come out here."""
+"""Read the corpora once before other work, to find damaged files, unequal lengths and shifts."""
 
 from collections.abc import Iterator
 
@@ -19,13 +19,14 @@ logger = get_logger(__name__)
 def read_once(recipe: Recipe) -> int:
     """Read training and held-out corpora once.
 
-    Two text files are always read. With `preprocess.check_alignment`, so is everything else but a dataset that is streamed, which would be fetched
-    twice.
+    Two text files are always read. With `preprocess.check_alignment`, everything else is read too,
+    except for a streamed dataset, which would be downloaded twice.
 
     Returns:
-        Pairs of the training corpora that were read.
+        Number of training pairs that were read.
     Raises:
-        MtkitError: A corpus cannot be read, its files are of unequal length, or its sides slip against each other.
+        MtkitError: A corpus cannot be read, its files have different lengths, or its sides are
+            shifted.
     """
     data = recipe.data
     held_out = (*data.validation, *(data.test if recipe.clean.test_overlap != "off" else ()))
@@ -68,16 +69,17 @@ def _check_alignment(reader: "_SourceReader", *, is_error: bool) -> None:
     if is_error:
         raise MtkitError(
             message,
-            "correct the files there (`mtkit data check` shows the lines); if they are right, set preprocess.check_alignment: warning",
+            "correct the files there (`mtkit data check` shows the lines); if they "
+            "are correct, set preprocess.check_alignment: warning",
         )
     logger.warning("%s", message)
 
 
 class _SourceReader:
-    """Reads a corpus from the first pair on, as often as it is called.
+    """Reads a corpus from the start at each call.
 
     Attributes:
-        n_pairs: Pairs of the corpus, once it has been read to the end.
+        n_pairs: Number of pairs, after all of them have been read.
     """
 
     def __init__(self, source: CorpusSource, data: DataConfig, bar: ProgressBar) -> None:

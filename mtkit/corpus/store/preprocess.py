@@ -1,4 +1,4 @@
-"""Text to token store: read, clean, tokenise and keep, and say what was dropped and why."""
+"""From text to token store: read, clean, tokenize, store, and report what was dropped and why."""
 
 from pathlib import Path
 from typing import Any
@@ -25,17 +25,18 @@ logger = get_logger(__name__)
 
 
 def preprocess(recipe: Recipe, *, n_workers: int | None = None) -> PreprocessReport:
-    """Make the token store of the recipe's training corpus in `recipe.store_dir`, and the tokenizer first when it is missing or stale.
+    """Build the token store of a recipe in `recipe.store_dir`, and its tokenizer if needed.
 
-    Where corpus, tokenizer and settings are what they were, nothing is done. What an interrupted run or `preprocess_shard` has finished of the same
-    is not done again. Memory does not grow with the corpus.
+    Nothing is done if corpus, tokenizer and settings have not changed. Work that an interrupted run
+    or `preprocess_shard` has completed is not repeated. Memory does not grow with the corpus.
 
     Args:
-        recipe: Says what is read, how it is cleaned, and where the store is kept.
-        n_workers: Processes; default one per core, or none for a small corpus. The store is the same with any number.
+        recipe: The recipe.
+        n_workers: Number of processes; by default one per core, or none for a small corpus. The
+            store does not depend on it.
     Raises:
-        MtkitError: The corpus cannot be read, changes while it is read, its files are of unequal length, its sides slip against each other, or
-            too many pairs are dropped; then no store is written.
+        MtkitError: The corpus cannot be read or changes while it is read, its files have different
+            lengths, its sides are shifted, or too many pairs are dropped. No store is written then.
     """
     Recipe.require(recipe)
     require_workers(n_workers)
@@ -66,16 +67,17 @@ def preprocess(recipe: Recipe, *, n_workers: int | None = None) -> PreprocessRep
 def preprocess_shard(
     recipe: Recipe, shard: tuple[int, int], *, n_workers: int | None = None
 ) -> ShardReport:
-    """Prepare one share of the training corpus; when all are done, `preprocess` joins them to the store that it would have made alone.
+    """Encode one shard of the training corpus; `preprocess` merges all shards to the same store.
 
     Shards may run at the same time, on machines that share `data.work_dir`.
 
     Args:
-        recipe: The same for all shards.
-        shard: Which share, from 1, and how many there are.
-        n_workers: As for `preprocess`.
+        recipe: The same recipe for all shards.
+        shard: Number of the shard, from 1, and number of shards.
+        n_workers: Number of processes, as in `preprocess`.
     Raises:
-        MtkitError: As `preprocess`; also when the tokenizer is missing or stale, since each shard would train its own.
+        MtkitError: As in `preprocess`; also if the tokenizer is missing or out of date, since each
+            shard would train its own.
         ValueError: There is no such shard.
     """
     Recipe.require(recipe)
@@ -86,8 +88,8 @@ def preprocess_shard(
     tokenizer = load_if_fresh(recipe, inputs)
     if tokenizer is None:
         raise MtkitError(
-            f"`{recipe.tokenizer_dir}`: no tokenizer of this corpus and these settings",
-            "make it once with `mtkit tokenizer train`, then start the shards",
+            f"`{recipe.tokenizer_dir}`: no tokenizer for this corpus and these settings",
+            "train it once with `mtkit tokenizer train`, then start the shards",
         )
     builder = StoreBuilder(recipe, tokenizer, _key(recipe, inputs, tokenizer), snapshot)
     part_ids, n_made = builder.make_parts(checked_shard, n_workers, read_once(recipe))
@@ -95,7 +97,7 @@ def preprocess_shard(
 
 
 def store_is_fresh(recipe: Recipe) -> bool:
-    """Whether the store in `recipe.store_dir` is what `preprocess` would make of the corpus as it is now.
+    """Whether the store in `recipe.store_dir` is the one that `preprocess` would build now.
 
     Raises:
         MtkitError: The training corpus cannot be read.
@@ -109,7 +111,7 @@ def store_is_fresh(recipe: Recipe) -> bool:
 
 
 def _key(recipe: Recipe, inputs: list[dict[str, str]], tokenizer: Tokenizer) -> str:
-    """A hash of everything that decides what is in the store."""
+    """Hash everything that determines the content of the store."""
     settings = [preprocess_settings(recipe), recipe.clean.model_dump(mode="json")]
     corpora = [(source.tags, source.src_lang, source.tgt_lang) for source in recipe.data.train]
     languages = (recipe.data.src_lang, recipe.data.tgt_lang)
@@ -135,7 +137,7 @@ def _key(recipe: Recipe, inputs: list[dict[str, str]], tokenizer: Tokenizer) -> 
 
 
 def _fresh_manifest(directory: Path, key: str) -> dict[str, Any] | None:
-    """The store's manifest if it was made from the same things, and its files are as they were written; a damaged store is warned of."""
+    """Return the manifest of a store with this key and undamaged files; warn of a damaged store."""
     manifest = read_manifest(directory)
     is_stale = not (directory / MANIFEST_NAME).exists() or (
         manifest is not None and manifest.get("key") != key
@@ -145,7 +147,7 @@ def _fresh_manifest(directory: Path, key: str) -> dict[str, Any] | None:
     try:
         return TokenStore.open(directory).manifest
     except MtkitError as exc:
-        logger.warning("%s; the store is made again", exc.message)
+        logger.warning("%s; the store is built again", exc.message)
         return None
 
 

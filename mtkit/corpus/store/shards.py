@@ -1,10 +1,10 @@
-"""A corpus prepared in parts: what is finished stays when a run is killed, and several machines can share the work.
+"""A corpus encoded in parts, so that a killed run can resume and several machines can share work.
 
 part-001-000012/
-    src.ids, tgt.ids            ids of the kept pairs, one sentence after the other
+    src.ids, tgt.ids            ids of the kept pairs, concatenated
     src.lengths, tgt.lengths    ids in each sentence, int32
-    keys                        16 bytes for each pair, by which duplicates are found
-    links, links.lengths        word alignments, where the corpus has them
+    keys                        16 bytes per pair, by which duplicates are found
+    links, links.lengths        word alignments, if the corpus has them
     manifest.json               counts, and what was dropped
 """
 
@@ -23,28 +23,28 @@ from mtkit.io.atomic import atomic_dir
 from mtkit.io.build_manifest import find_damage, read_manifest, write_manifest
 
 PART_SIZE = 100_000
-"""Pairs of the corpus in a part, before cleaning. Part of the format: shards count on equal parts."""
+"""Pairs in a part, before cleaning. Belongs to the format: all shards need the same parts."""
 
 LENGTH_TYPE = np.dtype("<i4")
 KEYS_NAME, LINKS_NAME, LINK_LENGTHS_NAME = "keys", "links", "links.lengths"
 
 
 class PartId(NamedTuple):
-    """Which part of the training corpora."""
+    """Identifies a part of the training corpora."""
 
     corpus: int
-    """Place of the corpus in data.train."""
+    """Index of the corpus in data.train."""
     number: int
-    """Of the part in that corpus, from 0."""
+    """Index of the part in that corpus."""
 
     @property
     def dir_name(self) -> str:
-        """Names that sort as the parts do."""
+        """Directory name; names sort in the order of the parts."""
         return f"part-{self.corpus:03d}-{self.number:06d}"
 
 
 class Shard(NamedTuple):
-    """Which of the parts one of several runs makes."""
+    """The share of the parts that one of several runs makes."""
 
     number: int
     """From 1."""
@@ -52,10 +52,10 @@ class Shard(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "Shard":
-        """Read `2/4`.
+        """Parse a shard such as `2/4`.
 
         Raises:
-            MtkitError: That is no shard.
+            MtkitError: It is not a shard.
         """
         number, slash, n_shards = text.partition("/")
         if not (
@@ -65,14 +65,14 @@ class Shard(NamedTuple):
             and 1 <= int(number) <= int(n_shards)
         ):
             raise MtkitError(
-                f"`{text}` is no shard",
-                "write its number, a slash and how many there are: 1/8 to 8/8",
+                f"`{text}` is not a shard",
+                "write number and count with a slash: 1/8 to 8/8",
             )
         return cls(int(number), int(n_shards))
 
     @classmethod
     def checked(cls, shard: tuple[int, int]) -> "Shard":
-        """Return a shard given as its number and how many there are.
+        """Validate a shard given as number and count.
 
         Raises:
             TypeError: It is not two whole numbers.
@@ -83,7 +83,7 @@ class Shard(NamedTuple):
             or len(shard) != 2
             or not all(isinstance(number, int) for number in shard)
         ):
-            raise TypeError(f"shard ({shard!r}) is not two whole numbers, such as (1, 8)")
+            raise TypeError(f"shard ({shard!r}) must be two whole numbers, such as (1, 8)")
         number, n_shards = shard
         if not 1 <= number <= n_shards:
             raise ValueError(
@@ -92,28 +92,28 @@ class Shard(NamedTuple):
         return cls(number, n_shards)
 
     def makes(self, index: int) -> bool:
-        """Whether it makes the part at this place among all parts, from 0."""
+        """Whether this shard makes the part with an index among all parts."""
         return index % self.n_shards == self.number - 1
 
 
 @dataclass(frozen=True)
 class EncodedPairs:
-    """Cleaned and tokenised pairs."""
+    """Cleaned and tokenized pairs."""
 
     src_ids: NDArray[np.unsignedinteger]
     src_lengths: NDArray[np.int32]
     tgt_ids: NDArray[np.unsignedinteger]
     tgt_lengths: NDArray[np.int32]
     keys: bytes = b""
-    """KEY_SIZE bytes for each pair, or none."""
+    """KEY_SIZE bytes per pair, or empty."""
     links: WordLinks | None = None
-    """None where the corpus has no alignments."""
+    """None if the corpus has no alignments."""
 
     def __len__(self) -> int:
         return len(self.src_lengths)
 
     def select(self, is_kept: NDArray[np.bool_]) -> "EncodedPairs":
-        """Only some of the pairs, without their keys."""
+        """Select pairs; keys are not kept."""
         src_ids = self.src_ids[np.repeat(is_kept, self.src_lengths)]
         tgt_ids = self.tgt_ids[np.repeat(is_kept, self.tgt_lengths)]
         links = None if self.links is None else self.links.select(is_kept)
@@ -122,16 +122,16 @@ class EncodedPairs:
         )
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """As `StoreWriter.append_arrays` takes them."""
+        """Return the arguments of `StoreWriter.append_arrays`."""
         return self.src_ids, self.src_lengths, self.tgt_ids, self.tgt_lengths
 
 
 class PartFiles:
-    """The parts of one corpus, made with one tokenizer and one set of settings.
+    """The parts of the training corpora, made with one tokenizer and set of settings.
 
     Args:
-        folder: Where they are kept.
-        vocab_sizes: Of source and target.
+        directory: Directory of the parts.
+        vocab_sizes: Sizes of the source and target vocabulary.
     """
 
     def __init__(self, directory: Path, vocab_sizes: tuple[int, int]) -> None:
@@ -139,21 +139,21 @@ class PartFiles:
         self.id_types = {"src": id_type(vocab_sizes[0]), "tgt": id_type(vocab_sizes[1])}
 
     def path(self, part: PartId) -> Path:
-        """The part's folder."""
+        """Return the directory of a part."""
         return self.directory / part.dir_name
 
     def manifest(self, part: PartId) -> dict[str, Any] | None:
-        """The manifest of a finished part; None if a file is missing or not as it was written."""
+        """Return the manifest of a complete part; None if a file is missing or damaged."""
         manifest = read_manifest(self.path(part))
         return None if manifest is None or find_damage(self.path(part), manifest) else manifest
 
     def write(self, part: PartId, chunks: list[EncodedPairs], metadata: dict[str, Any]) -> None:
-        """Write a part, whole or not at all.
+        """Write a part atomically.
 
         Args:
-            part: Which.
+            part: The part.
             chunks: Its pairs, in order.
-            metadata: For its manifest.
+            metadata: Further entries of its manifest.
         """
         with atomic_dir(self.path(part)) as directory:
             for name, arrays in self._files(chunks).items():
@@ -162,7 +162,7 @@ class PartFiles:
             write_manifest(directory, metadata | {"n_pairs": sum(map(len, chunks))})
 
     def read(self, part: PartId) -> EncodedPairs:
-        """The pairs of a finished part."""
+        """Read the pairs of a complete part."""
         path = self.path(part)
         src_ids, tgt_ids = (
             np.fromfile(path / f"{side}.ids", self.id_types[side]) for side in ("src", "tgt")

@@ -34,15 +34,15 @@ from mtkit.tokenizer.subword import Tokenizer
 from mtkit.workers.process_pool import n_cores, ordered_map
 
 CHUNK_SIZE = 5_000
-"""Pairs that a process takes at a time; parts are whole numbers of chunks."""
+"""Pairs per task of a worker process; a part is a whole number of chunks."""
 
 
 MAX_CHUNKS_IN_PROCESS = 10
-"""A corpus of no more chunks is not worth the start of processes."""
+"""Up to this number of chunks, encoding takes less time than starting worker processes."""
 
 
 class StoreBuilder:
-    """Parts and store of one corpus, tokenizer and set of settings."""
+    """Builds the parts and the store of a recipe with one tokenizer and set of settings."""
 
     def __init__(
         self, recipe: Recipe, tokenizer: Tokenizer, key: str, snapshot: FileSnapshot
@@ -54,7 +54,7 @@ class StoreBuilder:
         )
 
     def remove_stale_parts(self) -> None:
-        """Remove what interrupted runs with other texts or settings have left."""
+        """Remove the parts that interrupted runs with other texts or settings have left."""
         for directory in self.parts_dir.glob("[0-9a-f]" * 16):
             if directory != self.parts.directory:
                 shutil.rmtree(directory)
@@ -62,14 +62,14 @@ class StoreBuilder:
     def make_parts(
         self, shard: Shard | None, n_workers: int | None, n_pairs: int
     ) -> tuple[list[PartId], int]:
-        """Make the parts that are missing, of all or of one shard.
+        """Make the missing parts, of all or of one shard.
 
         Args:
-            shard: Which; None for all.
-            n_workers: As for `preprocess`.
-            n_pairs: Pairs in all corpora, for the progress bar; 0 where that is not known.
+            shard: The shard; None for all.
+            n_workers: Number of processes, as in `preprocess`.
+            n_pairs: Number of pairs in all corpora, for the progress bar; 0 if unknown.
         Returns:
-            All parts of the corpora, in order, and how many were made now.
+            All parts of the corpora, in order, and the number of parts made now.
         """
         part_ids: list[PartId] = []
         n_made = 0
@@ -101,9 +101,10 @@ class StoreBuilder:
         shard: Shard | None,
         bar: ProgressBar,
     ) -> Iterator[PairChunk]:
-        """The chunks of the parts to be made.
+        """Yield the chunks of the missing parts.
 
-        Every part is added to `part_ids`; for each chunk its part, its size and whether it is the part's last is added to `ends`.
+        Every part is added to `part_ids`. For each chunk, its part, its size and whether it is the
+        last of the part are added to `ends`.
         """
         for corpus, source in enumerate(self.recipe.data.train):
             chunks = _chunks(read_pairs(source, self.recipe.data), CHUNK_SIZE)
@@ -152,14 +153,14 @@ class StoreBuilder:
         return ordered_map(ChunkEncoder, (*args, n_threads), chain(first, tasks), n_workers)
 
     def merge(self, part_ids: list[PartId], metadata: dict[str, Any]) -> None:
-        """Make the store of all parts, and remove them."""
+        """Merge all parts into the store, and remove them."""
         corpora = [_Counts() for _ in self.recipe.data.train]
         for part in part_ids:
             manifest = self.parts.manifest(part)
             assert manifest is not None
             corpora[part.corpus].dropped.merge(DropCounts.from_json(manifest["dropped"]))
             corpora[part.corpus].n_read += manifest["n_read"]
-        # Made among the parts, so that a run that is killed leaves nothing elsewhere.
+        # Built in the directory of the parts, so that a killed run leaves nothing elsewhere.
         temp_dir = self.parts.directory / "store"
         sizes = self.tokenizer.src.vocab_size, self.tokenizer.tgt.vocab_size
         is_aligned = any(source.alignment is not None for source in self.recipe.data.train)
@@ -200,7 +201,7 @@ class StoreBuilder:
         shutil.rmtree(self.parts_dir)
 
     def _corpora(self, n_kept: dict[int, int], counts: "list[_Counts]") -> list[dict[str, Any]]:
-        """Rows of each corpus in the store, and the counts of its dropped pairs."""
+        """Return the rows of each corpus in the store, and counts of its dropped pairs."""
         first, corpora = 0, []
         for corpus, source in enumerate(self.recipe.data.train):
             n_pairs = n_kept.get(corpus, 0)
@@ -217,7 +218,7 @@ class StoreBuilder:
 
 @dataclass
 class _Counts:
-    """Number of pairs of one corpus before cleaning, and the counts of those dropped."""
+    """Number of pairs of one corpus before cleaning, and counts of the dropped ones."""
 
     n_read: int = 0
     dropped: DropCounts = field(default_factory=DropCounts)
@@ -231,7 +232,7 @@ def _merged(parts: Iterable[DropCounts]) -> DropCounts:
 
 
 def check_drop_limits(recipe: Recipe, corpora: list[dict[str, Any]]) -> None:
-    """Check from the store's manifest that not too much of any corpus was dropped."""
+    """Check the limit of dropped pairs for each corpus of a store's manifest."""
     for source, corpus in zip(recipe.data.train, corpora, strict=True):
         check_dropped(recipe, source, corpus["n_read"], DropCounts.from_json(corpus["dropped"]))
 
@@ -243,20 +244,20 @@ def _chunks(pairs: Iterable[SentencePair], size: int) -> Iterator[list[SentenceP
 
 
 def _with_last(chunks: Iterator[list[SentencePair]]) -> Iterator[tuple[list[SentencePair], bool]]:
-    """Each chunk, and whether it is the last."""
+    """Yield each chunk, and whether it is the last."""
     for chunk, following in pairwise(chain(chunks, [None])):
         assert chunk is not None
         yield chunk, following is None
 
 
 def preprocess_settings(recipe: Recipe) -> dict[str, Any]:
-    """The settings of `preprocess:` that decide what is in the store, or whether it may be used."""
+    """Return the settings of `preprocess:` that determine the content or use of the store."""
     return recipe.preprocess.model_dump(mode="json", exclude={"max_dropped"})
 
 
 def _no_pairs_left(n_read: int, dropped: DropCounts) -> MtkitError:
     if n_read == 0:
-        return MtkitError("the training corpus is empty", "check the files that data.train names")
+        return MtkitError("the training corpus is empty", "check the files in data.train")
     why = ", ".join(f"{count:,} {reason}" for reason, count in dropped.counts.items() if count)
     return MtkitError(
         f"all {n_read:,} training pairs were dropped: {why}",
@@ -271,16 +272,16 @@ def merge_parts(
     tokenizer: Tokenizer,
     dropped: Mapping[int, DropCounts],
 ) -> dict[int, int]:
-    """Join parts, in their order, into a store; of equal pairs the first stays.
+    """Merge parts in order into a store; of duplicates, the first is kept.
 
     Args:
-        parts: Where the parts are.
+        parts: The parts.
         part_ids: All parts of the training corpora, in order.
-        writer: Of an empty store.
-        tokenizer: Turns duplicates back into text, for the samples.
-        dropped: Where duplicates are counted, by the corpus' place in data.train.
+        writer: Writer of an empty store.
+        tokenizer: Decodes duplicates for the samples.
+        dropped: Counts to which duplicates are added, by index of the corpus in data.train.
     Returns:
-        How many pairs were kept of each corpus, by its place in data.train.
+        Number of kept pairs by index of the corpus in data.train.
     """
     n_kept = {part.corpus: 0 for part in part_ids}
     first = 0
@@ -304,7 +305,7 @@ def merge_parts(
 
 @contextmanager
 def _duplicates(parts: PartFiles, part_ids: Sequence[PartId]) -> Iterator[NDArray[np.bool_]]:
-    """Which pairs were there before, counted through all parts; none where the parts have no keys."""
+    """Find duplicates across all parts; empty if the parts have no keys."""
     with tempfile.TemporaryDirectory(prefix="duplicates-", dir=parts.directory) as temp_dir:
         yield find_duplicates([parts.path(part) / KEYS_NAME for part in part_ids], Path(temp_dir))
 

@@ -1,4 +1,4 @@
-"""Token ids of a whole corpus, on disk and memory-mapped, so that a corpus may be larger than memory."""
+"""Token ids of a corpus, on disk and memory-mapped, so that it may be larger than memory."""
 
 from collections.abc import Sequence
 from itertools import chain
@@ -17,35 +17,35 @@ from mtkit.io.build_manifest import MANIFEST_NAME, find_damage, read_manifest, w
 
 FORMAT_VERSION = 3
 Rows = npt.NDArray[np.int64]
-"""Places in the store. Shape (B,)."""
+"""Row numbers in the store. Shape (B,)."""
 _OFFSET_TYPE = np.dtype("<i8")
-_REBUILD = "run `mtkit preprocess` to make the store again"
+_REBUILD = "run `mtkit preprocess` to build the store again"
 
 
 def ids_name(side: str) -> str:
-    """File of a side's ids, all sentences one after the other."""
+    """Return the name of the file with a side's ids, concatenated."""
     return f"{side}.ids"
 
 
 def offsets_name(side: str) -> str:
-    """File of where each sentence begins, and where the last one ends: int64, one more than sentences."""
+    """Return the name of the file with the start of each sentence and the end of the last."""
     return f"{side}.offsets"
 
 
 LINKS_NAME = "links"
-"""File of the word alignments, where a corpus has any: LINK_TYPE, two numbers for each link."""
+"""File of the word alignments, if a corpus has any: LINK_TYPE, two numbers per link."""
 LINK_OFFSETS_NAME = offsets_name(LINKS_NAME)
-"""File of where the links of each pair begin, as of ids."""
+"""File with the start of each pair's links and the end of the last."""
 
 
 class StoreWriter:
-    """Writes a store chunk by chunk, in memory that does not grow with the corpus.
+    """Writes a store in chunks, in memory that does not grow with the corpus.
 
     Args:
-        folder: An empty folder.
-        src_vocab_size: Ids of up to 65,536 pieces take two bytes each, of more four.
-        tgt_vocab_size: The same for the target.
-        aligned: Whether some of the pairs have word alignments.
+        directory: An empty directory.
+        src_vocab_size: Ids of a vocabulary of up to 65,536 tokens take two bytes each, else four.
+        tgt_vocab_size: Size of the target vocabulary.
+        aligned: Whether pairs may have word alignments.
     """
 
     def __init__(
@@ -71,11 +71,11 @@ class StoreWriter:
             self._files[offsets_of_values].write(np.zeros(1, _OFFSET_TYPE).tobytes())
 
     def append(self, src_ids: Sequence[Sequence[int]], tgt_ids: Sequence[Sequence[int]]) -> None:
-        """Add pairs.
+        """Append pairs.
 
         Args:
             src_ids: Ids of each source, without BOS and EOS.
-            tgt_ids: Ids of each target; as many.
+            tgt_ids: Ids of each target.
         """
         self.append_arrays(*flatten(src_ids), *flatten(tgt_ids))
 
@@ -87,14 +87,14 @@ class StoreWriter:
         tgt_lengths: np.ndarray,
         links: WordLinks | None = None,
     ) -> None:
-        """Add pairs.
+        """Append pairs.
 
         Args:
-            src_ids: Ids of all sources, one after the other. Shape (sum of src_lengths,).
-            src_lengths: Ids of each source. Shape (N,).
-            tgt_ids: Ids of all targets. Shape (sum of tgt_lengths,).
-            tgt_lengths: Ids of each target. Shape (N,).
-            links: Word alignments of these pairs; None for none. Only of a store of aligned pairs.
+            src_ids: Ids of all sources, concatenated. Shape (sum of src_lengths,).
+            src_lengths: Length of each source. Shape (N,).
+            tgt_ids: Ids of all targets, concatenated. Shape (sum of tgt_lengths,).
+            tgt_lengths: Length of each target. Shape (N,).
+            links: Word alignments of these pairs, or None; requires `aligned`.
         """
         if len(src_lengths) != len(tgt_lengths):
             raise ValueError(f"{len(src_lengths)} sources but {len(tgt_lengths)} targets")
@@ -102,7 +102,7 @@ class StoreWriter:
             ends = np.cumsum(lengths, dtype=_OFFSET_TYPE)
             if len(ids) != (int(ends[-1]) if len(ends) else 0):
                 raise ValueError(
-                    f"{len(ids)} ids on side {side}, but the lengths tell another number"
+                    f"{len(ids)} ids on side {side} do not match the sum of the lengths"
                 )
             if len(ids) and not 0 <= ids.min() <= ids.max() <= np.iinfo(self.dtypes[side]).max:
                 raise ValueError(f"an id of side {side} does not fit {self.dtypes[side]}")
@@ -112,7 +112,7 @@ class StoreWriter:
         if LINKS_NAME in self._files:
             self._append_links(WordLinks.none(len(src_lengths)) if links is None else links)
         elif links is not None:
-            raise ValueError("the store was not to hold alignments")
+            raise ValueError("the store was opened without alignments")
         self.n_pairs += len(src_lengths)
 
     def _append_links(self, links: WordLinks) -> None:
@@ -127,7 +127,7 @@ class StoreWriter:
         """Close the files and write the manifest.
 
         Args:
-            metadata: Goes into the manifest beside what the store needs itself.
+            metadata: Further entries of the manifest.
         """
         self.close()
         required = {
@@ -141,7 +141,7 @@ class StoreWriter:
         write_manifest(self.directory, required | metadata)
 
     def close(self) -> None:
-        """Close the files; without `finish`, what is there cannot be opened."""
+        """Close the files; a store without `finish` cannot be opened."""
         for stream in self._files.values():
             stream.close()
 
@@ -158,20 +158,21 @@ class StoreWriter:
 
 
 class StoredCorpus(NamedTuple):
-    """Rows of a store that come from one corpus."""
+    """Rows of a store that belong to one corpus."""
 
     name: str
     first: int
     """Its first row."""
     n_pairs: int
     n_tags: int
-    """Ids before each of its sources that are tags."""
+    """Number of ids before each of its sources that are tags."""
 
 
 class TokenStore:
     """Reads a store; open it with `TokenStore.open`.
 
-    Ids come without BOS and EOS. The arrays are views of the mapped files: read-only, and paged in as they are touched.
+    Ids do not include BOS and EOS. Arrays are read-only views of the mapped files, which are loaded
+    on access.
     """
 
     def __init__(self, directory: Path, manifest: dict[str, Any]) -> None:
@@ -184,7 +185,7 @@ class TokenStore:
         }
         self._offsets = {side: _map(directory / offsets_name(side), _OFFSET_TYPE) for side in SIDES}
         self.is_aligned = "alignment" in manifest
-        """Whether some of the pairs have word alignments."""
+        """Whether pairs may have word alignments."""
         if self.is_aligned:
             self._links = _map(directory / LINKS_NAME, LINK_TYPE).reshape(-1, 2)
             self._link_offsets = _map(directory / LINK_OFFSETS_NAME, _OFFSET_TYPE)
@@ -194,22 +195,24 @@ class TokenStore:
         """Open a store.
 
         Args:
-            directory: Where it is.
-            check_hashes: Read all files and compare their SHA-256 with the manifest, at one to two GB a second. Otherwise only sizes are compared.
+            directory: The store.
+            check_hashes: Whether to read all files and compare their SHA-256 with the manifest, at
+                one to two GB per second. Otherwise only sizes are compared.
         Raises:
-            MtkitError: There is none, it is of another format, or a file is not as it was written.
+            MtkitError: There is no store, it has another format version, or a file is damaged.
         """
         directory = Path(directory)
         manifest = read_manifest(directory)
         if manifest is None:
             if not (directory / MANIFEST_NAME).exists():
                 raise MtkitError(
-                    f"`{directory}`: no token store here", "make it with `mtkit preprocess`"
+                    f"`{directory}`: no token store found", "build it with `mtkit preprocess`"
                 )
             raise MtkitError(f"`{directory / MANIFEST_NAME}`: damaged", _REBUILD)
         if manifest.get("format_version") != FORMAT_VERSION:
             raise MtkitError(
-                f"`{directory}`: store of format {manifest.get('format_version')}, not {FORMAT_VERSION}",
+                f"`{directory}`: store of format version {manifest.get('format_version')}, "
+                f"not {FORMAT_VERSION}",
                 _REBUILD,
             )
         if problem := find_damage(directory, manifest, hashed=None if check_hashes else ()):
@@ -224,16 +227,18 @@ class TokenStore:
         return type(self), (self.directory, self.manifest)
 
     def src(self, index: int) -> np.ndarray:
-        """Ids of one source sentence. Shape (S,), uint16 or uint32."""
+        """Return the ids of a source sentence. Shape (S,), uint16 or uint32."""
         return self._ids["src"][self._offsets["src"][index] : self._offsets["src"][index + 1]]
 
     def tgt(self, index: int) -> np.ndarray:
-        """Ids of one target sentence. Shape (T,), uint16 or uint32."""
+        """Return the ids of a target sentence. Shape (T,), uint16 or uint32."""
         return self._ids["tgt"][self._offsets["tgt"][index] : self._offsets["tgt"][index + 1]]
 
     @property
     def corpora(self) -> tuple[StoredCorpus, ...]:
-        """The corpora of which the store is made, in the order of their rows; one of all rows where it does not tell."""
+        """The corpora of the store, in the order of their rows; one corpus if the manifest lists
+        none.
+        """
         entries = self.manifest.get("corpora") or [
             {"name": self.directory.name, "first": 0, "n_pairs": self.n_pairs, "tag_ids": []}
         ]
@@ -243,18 +248,18 @@ class TokenStore:
         )
 
     def lengths(self, side: Side, rows: Rows) -> npt.NDArray[np.int64]:
-        """Ids in some sentences of a side. Shape of rows."""
+        """Return the lengths of sentences of a side. Shape of rows."""
         offsets = self._offsets[side]
         return offsets[rows + 1] - offsets[rows]
 
     def gather(self, side: Side, rows: Rows) -> RaggedIds:
-        """Ids of some sentences of a side, in the order of rows; uint16 or uint32."""
+        """Return the ids of sentences of a side, in the order of rows; uint16 or uint32."""
         starts = self._offsets[side][rows]
         lengths = self._offsets[side][rows + 1] - starts
         return RaggedIds(self._ids[side][range_indices(starts, lengths)], lengths)
 
     def links(self, rows: Rows) -> WordLinks:
-        """Word alignments of some pairs, in the order of rows."""
+        """Return the word alignments of pairs, in the order of rows."""
         if not self.is_aligned:
             return WordLinks.none(len(rows))
         starts = self._link_offsets[rows]
@@ -263,18 +268,18 @@ class TokenStore:
 
 
 def flatten(rows: Sequence[Sequence[int]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
-    """Rows of ids as one array and their lengths."""
+    """Concatenate rows of ids; returns the ids and the lengths."""
     lengths = np.fromiter(map(len, rows), dtype=np.int32, count=len(rows))
     return np.fromiter(chain.from_iterable(rows), dtype=np.int64, count=int(lengths.sum())), lengths
 
 
 def id_type(vocab_size: int) -> np.dtype:
-    """The smallest type for the ids of that many pieces."""
+    """Return the smallest type for the ids of a vocabulary."""
     return np.dtype("<u2") if vocab_size <= 1 << 16 else np.dtype("<u4")
 
 
 def _map(path: Path, dtype: np.dtype) -> np.ndarray:
-    if path.stat().st_size == 0:  # which cannot be mapped
+    if path.stat().st_size == 0:  # an empty file cannot be mapped
         return np.empty(0, dtype)
-    # As a plain array: slicing np.memmap costs several times as much, and happens for each sentence.
+    # As a plain array: slicing np.memmap is several times slower, and happens for each sentence.
     return np.asarray(np.memmap(path, dtype=dtype, mode="r"))

@@ -1,4 +1,4 @@
-"""Where the words are in rows of ids."""
+"""Find the words in rows of ids."""
 
 from typing import NamedTuple
 
@@ -11,18 +11,20 @@ from mtkit.tokenizer.subword import Subword
 
 
 class WordSpans(NamedTuple):
-    """The words of some sentences, one sentence after the other."""
+    """The words of sentences, concatenated."""
 
     first: NDArray[np.int64]
-    """Place of each word's first piece in its sentence, its tags counted. Shape (words,)."""
+    """Position of each word's first token in its sentence, tags included. Shape (words,)."""
     n_tokens: NDArray[np.int64]
-    """Of each word. Shape (words,)."""
+    """Number of tokens of each word. Shape (words,)."""
     offsets: NDArray[np.int64]
-    """Where the words of each sentence begin, and where the last ones end. Shape (B + 1,)."""
+    """Start of each sentence's words, and end of the last. Shape (B + 1,)."""
 
 
 class WordFinder:
-    """Finds words by the word boundary that their first piece begins with; tags before the first one belong to none.
+    """Finds words by the word boundary at the start of their first token.
+
+    Tags before the first word belong to no word.
 
     Args:
         subword: The vocabulary.
@@ -35,7 +37,7 @@ class WordFinder:
         )
 
     def find(self, sentences: RaggedIds) -> WordSpans:
-        """The words of sentences, tags included."""
+        """Return the words of sentences, which may have tags."""
         ends = np.cumsum(sentences.lengths)
         starts = ends - sentences.lengths
         positions = np.flatnonzero(self._begins[sentences.ids])

@@ -85,14 +85,14 @@ def test_a_missing_column_is_told_with_those_there_are(tmp_path):
 @pytest.mark.parametrize("streaming", [False, True])
 def test_a_column_of_numbers_is_no_text(tmp_path, streaming):
     folder = write_jsonl(tmp_path / "d", [{"ko": "안녕.", "en": 3}])
-    with pytest.raises(MtkitError, match="row 1: column en holds int, not text"):
+    with pytest.raises(MtkitError, match="row 1: column en contains int, not text"):
         pairs_of(CorpusSource(dataset=folder, streaming=streaming))
 
 
 def test_columns_of_a_dataset_have_no_numbers(tmp_path):
     folder = write_jsonl(tmp_path / "d", [{"ko": "안녕.", "en": "Hello."}])
     with pytest.raises(
-        MtkitError, match="src_column is 1, but only columns of TSV and CSV have numbers"
+        MtkitError, match="src_column is 1, but only columns of TSV and CSV are numbered"
     ):
         pairs_of(CorpusSource(dataset=folder, src_column=1))
 

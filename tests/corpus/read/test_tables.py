@@ -208,20 +208,20 @@ def test_keys_of_json(tmp_path):
     [
         ('{"ko": "가"}', {}, "line 3 has no column en; it has ko"),
         ('{"ko": "가", "other": "a"}', {}, "line 3 has no column en; it has ko, other"),
-        ('{"ko": "가", "en": 3}', {}, "line 3: column en holds int, not text"),
-        ('{"ko": ["가"], "en": "a"}', {}, "line 3: column ko holds list, not text"),
+        ('{"ko": "가", "en": 3}', {}, "line 3: column en contains int, not text"),
+        ('{"ko": ["가"], "en": "a"}', {}, "line 3: column ko contains list, not text"),
         (
             '{"ko": "가", "en": "a"',
             {},
             "line 3: broken JSON: Expecting ',' delimiter at character 22",
         ),
         ("[" * 100_000, {}, "line 3: broken JSON"),
-        ('["가", "a"]', {}, "line 3: not an object but list"),
-        ('{"ko": "\\ud55c", "en": "\\uD800"}', {}, r"line 3: \\ud800 is half of a character"),
+        ('["가", "a"]', {}, "line 3: expected an object, not list"),
+        ('{"ko": "\\ud55c", "en": "\\uD800"}', {}, r"line 3: \\ud800 is half of a surrogate pair"),
         (
             "",
             {"tgt_column": 2},
-            "line 1: tgt_column is 2, but only columns of TSV and CSV have numbers",
+            "line 1: tgt_column is 2, but only columns of TSV and CSV are numbered",
         ),
     ],
 )
@@ -256,9 +256,9 @@ def test_columns_of_parquet(tmp_path):
     ("row", "keys", "message"),
     [
         ({"ko": "가", "other": "a"}, {}, "a.parquet` has no column en; it has ko, other"),
-        ({"ko": "가", "en": 3}, {}, "a.parquet`: row 1: column en holds int, not text"),
-        ({"ko": "가", "en": b"a"}, {}, "row 1: column en holds bytes, not text"),
-        ({"ko": "가", "en": ["a"]}, {}, "row 1: column en holds list, not text"),
+        ({"ko": "가", "en": 3}, {}, "a.parquet`: row 1: column en contains int, not text"),
+        ({"ko": "가", "en": b"a"}, {}, "row 1: column en contains bytes, not text"),
+        ({"ko": "가", "en": ["a"]}, {}, "row 1: column en contains list, not text"),
         ({"ko": "가", "en": "a"}, {"src_column": 1}, "src_column is 1, but only"),
     ],
 )

@@ -129,11 +129,11 @@ def test_what_is_chosen_is_counted(tmp_path, caplog):
     path = tmp_path / "a.tmx"
     assert pairs_of(path, content) == [("가", "a"), ("나", "c"), ("다", "d")]
     messages = [
-        f"{path}: 1 of 4 units are left out: 1 without ko",
-        f"{path}: 1 unit has several segments in en, of which the first is taken",
+        f"{path}: 1 of 4 units are skipped: 1 without ko",
+        f"{path}: 1 unit has several segments in en; the first is used",
         f"{path}: ko is ko-kr in 1 of 4 units",
         f"{path}: en is en-us in 1 of 4 units",
-        f"{path}: 1 unit has placeholders without text, which are left out",
+        f"{path}: 1 unit has placeholders without text, which are omitted",
     ]
     assert caplog.messages == messages
     pairs_of(path)
@@ -145,10 +145,10 @@ def test_without_languages_those_of_the_file_are_named(tmp_path):
     for langs, message in (
         (
             ("und", "und"),
-            "the languages to read are unknown; its languages are en (3), de (2), fr (1)",
+            "the languages to read are unknown; its languages: en (3), de (2), fr (1)",
         ),
         (("de", "und"), "the languages to read are unknown"),
-        (("de", "fr"), "no unit in both de and fr; its languages are en (3), de (2), fr (1)"),
+        (("de", "fr"), "no unit in both de and fr; its languages: en (3), de (2), fr (1)"),
     ):
         with pytest.raises(MtkitError, match=re.escape(message)) as caught:
             pairs_of(tmp_path / "a.tmx", content, src_lang=langs[0], tgt_lang=langs[1])
@@ -191,7 +191,7 @@ def test_units_without_both_languages_are_skipped_and_counted(tmp_path, caplog):
     )
     assert pairs_of(tmp_path / "a.tmx", content) == [("가", "a"), ("", "")]
     assert [record.getMessage() for record in caplog.records] == [
-        f"{tmp_path}/a.tmx: 2 of 4 units are left out: 2 without en, 1 without ko"
+        f"{tmp_path}/a.tmx: 2 of 4 units are skipped: 2 without en, 1 without ko"
     ]
 
 
@@ -200,13 +200,13 @@ def test_units_without_both_languages_are_skipped_and_counted(tmp_path, caplog):
     [
         (
             HEAD + unit(ko="가", de="a") + unit(fr="b") + TAIL,
-            r"no unit in both ko and en; its languages are ko \(1\), de \(1\), fr \(1\)",
+            r"no unit in both ko and en; its languages: ko \(1\), de \(1\), fr \(1\)",
         ),
         (HEAD + unit(ko="가", en="a"), "broken XML: no element found: line 2"),
         (HEAD + "<tu><seg></tu>", "broken XML: mismatched tag"),
         ("", "broken XML: no element found"),
         ("ko\ten\n", "broken XML: syntax error: line 1"),
-        ("<html><body/></html>", "no TMX: it begins with <html>"),
+        ("<html><body/></html>", "not TMX: it begins with <html>"),
         (b'<?xml version="1.0" encoding="klingon"?><tmx/>', "klingon|unknown encoding"),
         (b"<tmx><body><tu>\xff</tu>", "broken XML: not well-formed"),
         (gzip.compress(b"<tmx></tmx>", mtime=0)[:-3], "broken gzip"),
@@ -238,7 +238,7 @@ def test_entities_are_refused(tmp_path, declarations):
     (tmp_path / "secret").write_text("secret", encoding="utf-8")
     doctype = f"<!DOCTYPE tmx [{declarations.replace('{secret}', str(tmp_path / 'secret'))}]>"
     with pytest.raises(
-        MtkitError, match=r"line 1 declares or uses the entity .*entities are not read"
+        MtkitError, match=r"line 1 declares or uses the entity .*entities are not supported"
     ):
         pairs_of(tmp_path / "a.tmx", f"{doctype}<tmx><body>{unit(ko='가', en='&l11;')}{TAIL}")
 

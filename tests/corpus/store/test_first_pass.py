@@ -28,7 +28,9 @@ def place_of(text):
     """The line that a message names."""
     head, _, rest = text.partition("from line ")
     assert head
-    line, on, rest = rest.partition(" on, line N of the source goes with line N + 1 of the target")
+    line, on, rest = rest.partition(
+        " on, line N of the source corresponds to line N + 1 of the target"
+    )
     assert on
     return int(line.rstrip(","))
 
@@ -48,9 +50,9 @@ def test_a_slip_is_refused_with_its_place_and_a_way_out(slipped_path):
 def test_a_shard_is_refused_too(slipped_path):
     recipe = Recipe.load(slipped_path)
     train_tokenizer(recipe)
-    with pytest.raises(MtkitError, match="line N of the source goes with"):
+    with pytest.raises(MtkitError, match="line N of the source corresponds to"):
         preprocess_shard(recipe, (1, 2))
-    with pytest.raises(MtkitError, match="line N of the source goes with"):
+    with pytest.raises(MtkitError, match="line N of the source corresponds to"):
         preprocess(recipe)
 
 
@@ -67,7 +69,7 @@ def test_who_knows_better_is_believed(slipped_path, caplog, how):
 
 def test_a_store_that_was_made_unchecked_is_not_used_by_a_recipe_that_checks(slipped_path):
     preprocess(Recipe.load(slipped_path, ["preprocess.check_alignment=off"]))
-    with pytest.raises(MtkitError, match="line N of the source goes with"):
+    with pytest.raises(MtkitError, match="line N of the source corresponds to"):
         preprocess(Recipe.load(slipped_path))
 
 

@@ -183,7 +183,7 @@ def test_a_damaged_store_is_made_anew(tiny_recipe, caplog, name, damage):
     caplog.clear()
     assert not preprocess(tiny_recipe).fresh
     (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
-    assert str(path) in record.getMessage() and "the store is made again" in record.getMessage()
+    assert str(path) in record.getMessage() and "the store is built again" in record.getMessage()
     assert path.read_bytes() == content
 
 

@@ -82,7 +82,7 @@ def test_what_shards_left_out_is_made_when_they_are_joined(recipe):
 
 
 def test_shards_agree_on_a_tokenizer_first(recipe):
-    with pytest.raises(MtkitError, match="no tokenizer of this corpus") as info:
+    with pytest.raises(MtkitError, match="no tokenizer for this corpus") as info:
         preprocess_shard(recipe, Shard(1, 2))
     assert "mtkit tokenizer train" in info.value.hint
 
@@ -152,7 +152,7 @@ def test_a_source_that_changes_while_it_is_read_is_refused(recipe, monkeypatch):
 
 @pytest.mark.parametrize("text", ["0/3", "4/3", "1", "a/b", "1/", "-1/3", "1/3/5"])
 def test_what_is_no_shard_is_told(text):
-    with pytest.raises(MtkitError, match="is no shard") as info:
+    with pytest.raises(MtkitError, match="is not a shard") as info:
         Shard.parse(text)
     assert "1/8" in info.value.hint
 

@@ -132,8 +132,8 @@ def test_exchanged_files_are_noticed(tmp_path, names):
         (b"", "damaged"),
         (b"[]", "damaged"),
         (b"\xff", "damaged"),
-        (b"{}", "format None"),
-        (b'{"format_version": 99}', "format 99"),
+        (b"{}", "format version None"),
+        (b'{"format_version": 99}', "format version 99"),
         (b'{"format_version": 3}', "no checksum"),
         (b'{"format_version": 3, "n_tokens": {"src": "x"}, "checksum": "0"}', "damaged"),
     ],
@@ -154,7 +154,7 @@ def test_a_manifest_changed_by_hand_is_refused(tmp_path):
 
 
 def test_no_store_is_told_as_such(tmp_path):
-    with pytest.raises(MtkitError, match="no token store here") as info:
+    with pytest.raises(MtkitError, match="no token store found") as info:
         TokenStore.open(tmp_path / "nothing")
     assert "mtkit preprocess" in info.value.hint
 

@@ -47,14 +47,14 @@ def test_links_are_read_as_aligners_write_them():
     "link", ["0", "0-", "-0", "a-0", "0:0", "0-0-0", "0–0", "٠-٠", "0p0", "1e1-0"]
 )
 def test_what_is_no_link_is_told_with_its_line(link):
-    with pytest.raises(MtkitError, match=f"`f`: line 7: `{link}` is no link"):
+    with pytest.raises(MtkitError, match=f"`f`: line 7: `{link}` is not a link"):
         parse_links(f"0-0 {link}", "a b", "x y", "`f`: line 7")
 
 
 @pytest.mark.parametrize("link", ["2-0", "0-3", "999999999-0"])
 def test_a_link_to_no_word_is_told(link):
     with pytest.raises(
-        MtkitError, match=f"link {link}, but the pair has 2 source words and 3 target words"
+        MtkitError, match=f"link {link}, but the pair has 2 source and 3 target words"
     ):
         parse_links(f"1-2 {link}", "a b", "x y z", "f")
 
@@ -372,7 +372,7 @@ def test_a_file_of_another_length_is_refused_before_any_work(recipe):
 
 @pytest.mark.parametrize(
     ("number", "link", "problem"),
-    [(38, "0:0", "`0:0` is no link"), (171, "40-0", "link 40-0, but the pair has")],
+    [(38, "0:0", "`0:0` is not a link"), (171, "40-0", "link 40-0, but the pair has")],
 )
 @pytest.mark.parametrize("n_workers", [0, 1])
 def test_a_wrong_link_is_told_with_its_line(recipe, number, link, problem, n_workers):
