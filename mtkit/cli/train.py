@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mtkit.cli.common.command_line import shell_command
+from mtkit.cli.common.option_groups import option_group, takes_option_groups
 from mtkit.cli.common.options import (
     DEVICES,
     DeviceOption,
@@ -21,11 +22,15 @@ from mtkit.workers.dist_env import DistEnv
 
 if TYPE_CHECKING:
     from mtkit.config.recipe import Recipe
+    from mtkit.training.loop import TrainingResult
 
 
-def train(
-    recipe_path: RecipeArgument,
-    overrides: OverridesOption = None,
+@option_group()
+class RunOptions:
+    """The recipe, and the run directory."""
+
+    recipe_path: RecipeArgument
+    overrides: OverridesOption = None
     out: Annotated[
         Path | None,
         typer.Option(
@@ -36,8 +41,40 @@ def train(
             help="Run directory",
             show_default="data.work_dir/run",
         ),
-    ] = None,
-    device: DeviceOption = "auto",
+    ] = None
+    max_time_s: Annotated[
+        float | None,
+        typer.Option(
+            "--max-time",
+            parser=parse_duration,
+            metavar="TIME",
+            help="Save and stop after this time (90s, 45m, 1h30m, 2d), with exit status 0; the"
+            " same command continues",
+            show_default="never",
+        ),
+    ] = None
+    is_dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Check everything and estimate memory, disk space and time, without training",
+        ),
+    ] = False
+    shows_recipe: Annotated[
+        bool,
+        typer.Option(
+            "--show-recipe",
+            help="Print the recipe with every key as it will be used, including --set, without"
+            " training",
+        ),
+    ] = False
+
+
+@option_group(DEVICES)
+class TrainingDeviceOptions:
+    """Device, threads and processes."""
+
+    device: DeviceOption = "auto"
     n_threads: Annotated[
         int | None,
         typer.Option(
@@ -46,19 +83,8 @@ def train(
             max=MAX_PROCESSES,
             help="CPU threads of each process",
             show_default="one per core",
-            rich_help_panel=DEVICES,
         ),
-    ] = None,
-    max_time_s: Annotated[
-        float | None,
-        typer.Option(
-            "--max-time",
-            parser=parse_duration,
-            metavar="TIME",
-            help="Save and stop after this time (90s, 45m, 1h30m, 2d), with exit status 0; the same command continues",
-            show_default="never",
-        ),
-    ] = None,
+    ] = None
     n_processes: Annotated[
         int | None,
         typer.Option(
@@ -67,28 +93,17 @@ def train(
             max=MAX_PROCESSES,
             help="Processes that train together on this machine, such as one for each GPU",
             show_default="1",
-            rich_help_panel=DEVICES,
         ),
-    ] = None,
-    is_dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run",
-            help="Check everything and estimate memory, disk space and time, without training",
-        ),
-    ] = False,
-    shows_recipe: Annotated[
-        bool,
-        typer.Option(
-            "--show-recipe",
-            help="Print the recipe with every key as it will be used, including --set, without training",
-        ),
-    ] = False,
-) -> None:
+    ] = None
+
+
+@takes_option_groups
+def train(run: RunOptions, devices: TrainingDeviceOptions) -> None:
     """Train a model.
 
-    Makes the tokenizer and the token store first if they are missing or out of date. After an interruption, the same command continues from
-    the last checkpoint. The best model so far is always in DIR/model.
+    Makes the tokenizer and the token store first if they are missing or out of date. After an
+    interruption, the same command continues from the last checkpoint. The best model so far is
+    always in DIR/model.
 
     Examples:
         mtkit train de-en/recipe.yaml
@@ -102,36 +117,43 @@ def train(
     if hasattr(signal, "SIGUSR1"):
         # Nothing to save yet, and by default the signal ends the process.
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-    env = DistEnv.from_environment()
+    env, n_processes = DistEnv.from_environment(), devices.n_processes
     with report_from_one_rank():
-        recipe = Recipe.load(recipe_path, overrides or ())
-        if shows_recipe:
+        recipe = Recipe.load(run.recipe_path, run.overrides or ())
+        if run.shows_recipe:
             from mtkit.config.dump import plain_yaml
 
             print(plain_yaml(recipe), end="")
-        refuse_overwriting_inputs(
-            recipe_path, recipe, ["tokenizer", "store", "parts"], out or recipe.run_dir
-        )
-        if is_dry_run:
-            _dry_run(recipe, out, device, n_threads, n_processes)
-        if is_dry_run or shows_recipe:
+        written = ["tokenizer", "store", "parts"]
+        refuse_overwriting_inputs(run.recipe_path, recipe, written, run.out or recipe.run_dir)
+        if run.is_dry_run and env.rank == 0:
+            _dry_run(recipe, run.out, devices, n_processes or env.world_size)
+        if run.is_dry_run or run.shows_recipe:
             return
-        # torch takes seconds to load, so errors in the recipe are reported before.
         if n_processes is not None and n_processes > 1 and env.world_size == 1:
             from mtkit.training.distributed.launch import run_processes
 
             raise SystemExit(run_processes(n_processes, sys.argv[1:]))
-        from mtkit.checkpoint.averaging import is_worth_averaging
+        # torch takes seconds to load, so errors in the recipe are reported before.
         from mtkit.training.train import train as train_model
 
-        result = train_model(recipe, out, device=device, n_threads=n_threads, max_time_s=max_time_s)
-    if env.rank != 0:
-        return
-    best = (
-        f"; best {result.metric} on the validation corpus {result.best_score:.2f}"
-        if result.best_score is not None
-        else ""
-    )
+        result = train_model(
+            recipe,
+            run.out,
+            device=devices.device,
+            n_threads=devices.n_threads,
+            max_time_s=run.max_time_s,
+        )
+    if env.rank == 0:
+        _print_result(recipe, result)
+
+
+def _print_result(recipe: "Recipe", result: "TrainingResult") -> None:
+    from mtkit.checkpoint.averaging import is_worth_averaging
+
+    best = ""
+    if result.best_score is not None:
+        best = f"; best {result.metric} on the validation corpus {result.best_score:.2f}"
     print(f"trained {result.n_steps:,} steps{best}")
     print(f"model: {result.model_dir}")
     if result.is_time_up:
@@ -144,20 +166,20 @@ def train(
 
 
 def _dry_run(
-    recipe: "Recipe", out: Path | None, device: str, n_threads: int | None, n_processes: int | None
+    recipe: "Recipe", out: Path | None, devices: TrainingDeviceOptions, n_processes: int
 ) -> None:
-    env = DistEnv.from_environment()
-    if env.rank != 0:
-        return
     from mtkit.training.sizing.dry_run import dry_run
 
-    n_planned = n_processes or env.world_size
-    report = dry_run(recipe, out, device=device, n_threads=n_threads, n_processes=n_planned)
+    report = dry_run(
+        recipe,
+        out,
+        device=devices.device,
+        n_threads=devices.n_threads,
+        n_processes=n_processes,
+    )
     print(report, flush=True)
     for problem in report.problems:
-        print(
-            f"error: {problem.message}" + (f"\nhint: {problem.hint}" if problem.hint else ""),
-            file=sys.stderr,
-        )
+        hint = f"\nhint: {problem.hint}" if problem.hint else ""
+        print(f"error: {problem.message}{hint}", file=sys.stderr)
     if report.problems:
         raise typer.Exit(1)

@@ -295,7 +295,8 @@ class TrainingLoop:
         recipe, state, model = self.recipe, self.state, self.stepper.model
         if (patience := recipe.validation.patience) and not recipe.data.validation:
             logger.warning(
-                "validation.patience is %d, but without data.validation training does not stop early",
+                "validation.patience is %d, but training does not stop early without"
+                " data.validation",
                 patience,
             )
         n_all, n_frozen = n_parameters(model), n_parameters(model) - n_trained(model)

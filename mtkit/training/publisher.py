@@ -38,7 +38,7 @@ from mtkit.training.validation import ValidationResult, Validator
 logger = get_logger(__name__)
 
 Fault = Literal["missing", "unsaved", "foreign"]
-"""missing: there is no model directory; unsaved: it is of a later step, whose checkpoint was not
+"""missing: the model directory does not exist; unsaved: it is of a later step, whose checkpoint was not
 saved; foreign: it was not written by this run, or cannot be read."""
 
 
@@ -114,7 +114,7 @@ class Publisher:
         return state.best_step is None and self.is_missing()
 
     def is_missing(self) -> bool:
-        """Whether there is no model directory."""
+        """Whether the model directory is missing."""
         (is_missing,) = self.parallel.broadcast([not self.run.model_dir.exists()])
         return bool(is_missing)
 

@@ -95,7 +95,7 @@ def test_from_two_files_to_a_score(mtkit, folder):
 
     done = mtkit("train", *recipe, "--set", "training.max_steps=6", "-o", "run", "--device", "cpu")
     assert (done.status, done.out) == (0, outcome.out)
-    assert "done: training.max_steps is reached" in done.err
+    assert "done: training.max_steps reached" in done.err
     assert "loss" not in done.err
     assert checkpoints[-1].joinpath("model.safetensors").stat() == weights
 

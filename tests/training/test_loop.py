@@ -491,7 +491,7 @@ def test_a_run_that_loses_its_validation_has_no_best_score(best_at_four, caplog)
     assert first.startswith("data.validation was removed")
     assert (
         second
-        == "validation.patience is 3, but without data.validation training does not stop early"
+        == "validation.patience is 3, but training does not stop early without data.validation"
     )
 
 

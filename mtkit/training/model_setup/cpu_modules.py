@@ -20,8 +20,8 @@ def use_cpu_modules(model: Transformer, dtype: torch.dtype, *, compiles: bool = 
     """Replace modules of a model on a CPU, in place; the parameters stay the same objects.
 
     Args:
-        model: Before its optimizer is made.
-        dtype: Type of the matrix products.
+        model: Model whose optimizer does not exist yet.
+        dtype: Precision of the matrix products.
         compiles: Whether the model will be compiled; the compiler chooses its own products.
     """
     if dtype == torch.bfloat16:
@@ -55,7 +55,8 @@ class OneDnnTrainedLinear(nn.Linear):
         """Shape (..., in) to (..., out)."""
         if not torch.is_grad_enabled() or input.numel() < _MIN_VALUES:
             return F.linear(input, self.weight, self.bias)
-        return _OneDnnProduct.apply(input, self.weight, self.bias)  # pyright: ignore[reportReturnType]
+        product: Any = _OneDnnProduct.apply
+        return product(input, self.weight, self.bias)
 
 
 class _OneDnnProduct(torch.autograd.Function):

@@ -1,4 +1,4 @@
-"""How fast this machine trains a model of some size, measured in a few seconds and without a corpus."""
+"""Measures the training speed of this machine in a few seconds, without a corpus."""
 
 import time
 from dataclasses import replace
@@ -18,18 +18,18 @@ from mtkit.training.optimizer import make_optimizer
 from mtkit.training.step import Stepper, is_out_of_memory
 
 SECONDS = 2.0
-"""How long updates are timed, besides a first one that is not."""
+"""Time that updates are measured, after a first one that is not."""
 _MAX_LAYERS = 2
-"""Layers of the model that is timed: its speed for each operation is that of a deeper one."""
+"""Layers of the measured model: its operations are as fast as those of a deeper one."""
 _MAX_POSITIONS = 2048
 _PAD_ID = 0
 
 
 def measure_flops(plan: Heuristics, device: str = "auto") -> float | None:
-    """Measure the floating-point operations a second that training gets out of a device as it is now, by `Size.flops_per_piece`.
+    """Measure the floating-point operations per second of training, by `flops_per_token`.
 
     Args:
-        plan: Says which model, and how long sentences are.
+        plan: Size of the model, and length of sentences.
         device: cpu, cuda, cuda:N, or auto.
     Returns:
         None if even a small batch does not fit into memory.
@@ -52,7 +52,7 @@ def _measure(plan: Heuristics, device: torch.device) -> float:
         stepper.step([batch], n_updates + 1, 1e-9)
         if device.type == "cuda":
             torch.cuda.synchronize(device)
-        # The first update also sets everything up.
+        # The first update includes initialization.
         seconds += time.perf_counter() - started_s if n_updates else 0.0
         n_updates += 1
     pieces_per_second = BATCH_FILL * (n_updates - 1) * batch.n_tokens / seconds
