@@ -1,4 +1,4 @@
-"""torch's own Transformer layers, with the weights of ours: the independent reference of the tests in this folder."""
+"""torch's own Transformer layers with the weights of ours: an independent reference."""
 
 import torch
 from torch import nn
@@ -25,7 +25,7 @@ def tiny_config(**changes):
 
 
 def randomise(module, seed=0):
-    """Give every parameter a value that shows when it is left out or mistaken for another, biases and norms too."""
+    """Set every parameter, also biases and norms, to values that reveal a missing or swapped one."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, parameter in module.named_parameters():
@@ -60,7 +60,7 @@ def torch_decoder_layer(config):
 
 
 def weights_as_torch_has_them(layer, of=lambda parameter: parameter):
-    """A layer's parameters (or, with `of`, something about each, such as its gradient) under torch's names."""
+    """Return a layer's parameters under torch's names; with `of`, for example their gradients."""
     ours = {name: of(parameter) for name, parameter in layer.named_parameters()}
     attention = "self_attention.inner"
     theirs = {
@@ -95,7 +95,7 @@ def weights_as_torch_has_them(layer, of=lambda parameter: parameter):
 
 
 def torch_layer_with_weights_of(layer, config):
-    """torch.nn.TransformerEncoderLayer or DecoderLayer that should compute what ours does. Every weight is copied."""
+    """Make the torch.nn layer that should compute the same, with all weights copied."""
     theirs = (
         torch_encoder_layer(config)
         if isinstance(layer, EncoderLayer)

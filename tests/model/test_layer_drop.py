@@ -1,4 +1,4 @@
-"""Layers left out in training: which ones a seed decides, and every parameter has a gradient all the same."""
+"""LayerDrop: a seed decides which layers are skipped, and every parameter has a gradient."""
 
 import copy
 
@@ -24,7 +24,10 @@ def make_model(layer_drop=P, **changes):
 
 
 def kept_layers(seed):
-    """Those of the encoder, then those of the decoder: one draw each, in order; without other dropout nothing else is drawn."""
+    """Return the layers that are skipped: one draw each, the encoder's first.
+
+    Without other dropout, nothing else is drawn.
+    """
     torch.manual_seed(seed)
     kept = [i for i, value in enumerate(torch.rand(1).item() for _ in range(6)) if value >= P]
     return [i for i in kept if i < 3], [i - 3 for i in kept if i >= 3]
@@ -65,7 +68,8 @@ def test_a_pass_equals_one_through_the_kept_layers_alone(norm, seed):
                 if int(number) in numbers[stack]
                 else None
             )
-        # A layer that was left out has a gradient too, of zero: processes that train together wait for it. So has an encoder that no layer looks at.
+        # A skipped layer has a gradient of zero, because processes that train together wait for it.
+        # So has an encoder that no layer attends to.
         assert gradient is not None, name
         expected = expected_gradients.get(kept_name or "")
         torch.testing.assert_close(

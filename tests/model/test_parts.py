@@ -85,7 +85,10 @@ def test_random_bytes_are_uniform_in_every_place():
 
 @pytest.mark.parametrize("layer_type", [EncoderLayer, DecoderLayer])
 def test_layers_start_xavier_uniform_with_zero_biases(layer_type):
-    """Glorot and Bengio 2010: uniform in +-sqrt(6 / (n_in + n_out)); each of Q, K, V counts as a matrix of its own."""
+    """Glorot and Bengio 2010: uniform in +-sqrt(6 / (n_in + n_out)).
+
+    Each of Q, K, V counts as a matrix of its own.
+    """
     from mtkit.model.init import init_weights
 
     config = tiny_config(d_model=64, d_ff=128)

@@ -1,4 +1,5 @@
-"""The whole model: equal to torch's stack, blind to padding and to the future, the same step by step as all at once."""
+"""The whole model equals torch's stack, ignores padding and the future, and decodes step by step as
+it does all at once."""
 
 import itertools
 import math
@@ -173,7 +174,7 @@ def test_steps_equal_the_full_forward_past_the_cache_s_first_size():
 @variants
 @pytest.mark.parametrize("width", [1, 3])
 def test_steps_over_a_tree_of_hypotheses_equal_the_full_forward_of_each(variant, width):
-    """Hypotheses die, continue and split at random, and some sentences leave the batch, as in beam search."""
+    """Hypotheses end, continue and split at random, and sentences leave, as in beam search."""
     model = make_model(**variant)
     generator = torch.Generator().manual_seed(4)
 
@@ -285,8 +286,11 @@ def test_the_sides_have_their_own_padding():
 
 
 def n_parameters_by_formula(vocab_size, n_layers, d_model, d_ff):
-    """A three-way tied post-norm Transformer: V D embeddings; D D + D for each of Q, K, V and output; two matrices and biases of the
-    feed-forward network; gain and bias for each LayerNorm."""
+    """Count the parameters of a post-norm Transformer with three-way tied embeddings.
+
+    V D embeddings; D D + D for each of Q, K, V and output; two matrices and biases of the
+    feed-forward network; gain and bias for each LayerNorm.
+    """
     attention = 4 * (d_model * d_model + d_model)
     feed_forward = d_model * d_ff + d_ff + d_ff * d_model + d_model
     norm = 2 * d_model
@@ -302,7 +306,10 @@ def n_parameters_by_formula(vocab_size, n_layers, d_model, d_ff):
     [("base", (6, 512, 2048), 63_082_496, 65e6), ("big", (6, 1024, 4096), 214_245_376, 213e6)],
 )
 def test_parameters_of_base_and_big(preset, sizes, n_parameters, in_the_paper):
-    """Table 3 of the paper gives 65 and 213 million; its vocabulary has about 37000 pieces (section 5.1). The dimensions give 63.1 and 214.2."""
+    """Table 3 of the paper gives 65 and 213 million; the dimensions give 63.1 and 214.2.
+
+    Its vocabulary has about 37000 tokens (section 5.1).
+    """
     with torch.device("meta"):
         model = Transformer(ModelConfig(**PRESETS[preset].get("model", {})), 37_000, 37_000, 0, 0)
     counted = sum(parameter.numel() for parameter in model.parameters())

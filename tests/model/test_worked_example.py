@@ -1,6 +1,6 @@
-"""The Transformer's worked example: '나는 학교에 간다', three tokens, d_model 512, 8 heads of 64; every shape on the way.
+"""The Transformer's worked example: '나는 학교에 간다', three tokens, d_model 512, 8 heads of 64.
 
-Each station is computed here from its formula and compared with what the model makes there.
+Each step is computed from its formula and compared with the model, with every shape on the way.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Limits of what is kept for matrix products, as the environment has them before the first product."""
+"""Limits of the cache of kernels, set in the environment before the first product."""
 
 import os
 

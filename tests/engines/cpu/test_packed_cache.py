@@ -1,4 +1,4 @@
-"""The past of a packed model's decoder: room ahead, and positions that are left out."""
+"""The cache of the packed decoder: over-allocation, and positions that are dropped."""
 
 import math
 
@@ -15,7 +15,10 @@ def make_cache(n_sentences=2, n_layers=2):
 
 
 def steps(cache, n_steps, W):
-    """Take so many steps whose keys are the step's number and whose values its negative. What the last one saw: keys, values and bias."""
+    """Take steps whose keys are the step's number and whose values its negative.
+
+    Returns what the last step reads: keys, values and bias.
+    """
     seen = []
     for step in range(1, n_steps + 1):
         M = cache.length + W

@@ -1,4 +1,4 @@
-"""The decoder's step of a packed model against that of the layers themselves, for every kind of model."""
+"""The packed decoder's steps against those of the layers themselves, for every variant."""
 
 import copy
 import itertools
@@ -68,7 +68,10 @@ class Packed:
 
 @torch.inference_mode()
 def walked(model, src=SRC, width=3, n_steps=70):
-    """Log-probabilities of each step over random hypotheses, with caches that grow and a sentence that leaves."""
+    """Return the log-probabilities of steps over random hypotheses.
+
+    The caches grow, and a sentence leaves the batch.
+    """
     generator = torch.Generator().manual_seed(4)
     cache = model.start(src)
     B = len(src)
@@ -97,7 +100,10 @@ def walked(model, src=SRC, width=3, n_steps=70):
 @pytest.mark.parametrize("width", [1, 3])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 def test_sources_of_other_lengths_in_the_batch_change_nothing(variant, width, dtype):
-    """Sentences of three lengths together, of which some leave, against each length by itself: equal to the bit."""
+    """Sentences of three lengths together equal each length by itself, to the bit.
+
+    Some sentences leave the batch.
+    """
     model = Packed(make_model(variant), dtype)
     generator = torch.Generator().manual_seed(4)
     sources = [

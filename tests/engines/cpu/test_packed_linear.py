@@ -1,4 +1,4 @@
-"""Packed linear layers: close to torch's own, and each row the same to the bit whatever rows stand beside it."""
+"""Packed linear layers: close to torch's, and each row independent of the others to the bit."""
 
 import pytest
 import torch
@@ -64,7 +64,7 @@ def test_onednn_gives_a_row_alike_whatever_rows_stand_beside_it(n_in, n_out):
 
 
 def int8_bound(x, weight):
-    """The most by which rounding weights to 8 bits and inputs to 8, or 7 without VNNI, can change a sum."""
+    """Bound the error of rounding weights to 8 bits and inputs to 8, or 7 without VNNI."""
     weight_step = weight.abs().amax(1) / 127
     x_step = (2 * x.abs().max()) / (255 if cpu_has_int8() else 127)
     x_error = x_step.expand(len(x), 1)
