@@ -53,7 +53,7 @@ class PairConcatenator:
     same one without the boundary; the space remains if the vocabulary has no such subword.
 
     Args:
-        tokenizer: Of both sides.
+        tokenizer: Tokenizer of both sides.
         langs: Language codes of source and target.
     """
 

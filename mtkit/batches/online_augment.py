@@ -57,7 +57,7 @@ class OnlineAugmenter:
     are empty, contain UNK or are too long.
 
     Args:
-        tokenizer: Of both sides.
+        tokenizer: Tokenizer of both sides.
         sampling: Settings of subword sampling.
         augment: Settings of augmentation; `merge` is done by the sampler.
         langs: Language codes of source and target.

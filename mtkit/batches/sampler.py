@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from mtkit.batches.arrays import START, BatchRows, Position
 from mtkit.batches.bucketing import Batches, Indices, make_batches, padding_share
-from mtkit.batches.concatenate import draw_partners
 from mtkit.batches.mixture import DataMixture
 from mtkit.corpus.sentence_pair import Side
 from mtkit.errors import MtkitError
@@ -149,11 +148,11 @@ class BatchSampler:
         n_tags = self._mixture.n_tags(rows)
         partners = np.full(len(rows), -1)
         if self._merging.rate:
-            partners = self._drop_long_joins(
-                rows,
-                draw_partners(rows, self._merging.rate, rng, self._mixture.corpus_of(rows)),
-                n_tags,
-            )
+            from mtkit.batches.concatenate import draw_partners
+
+            corpora = self._mixture.corpus_of(rows)
+            partners = draw_partners(rows, self._merging.rate, rng, corpora)
+            partners = self._drop_long_joins(rows, partners, n_tags)
         batches = make_batches(*self._lengths(rows, partners, n_tags), self._max_tokens, rng, rows)
         return Window(epoch, number, rows, partners, n_tags, batches)
 

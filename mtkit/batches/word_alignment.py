@@ -26,7 +26,7 @@ class BatchAligner:
 
     Args:
         store: Holds the links.
-        tokenizer: Of both sides.
+        tokenizer: Tokenizer of both sides.
     """
 
     def __init__(self, store: SupportsLinks, tokenizer: Tokenizer) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @option_group()
-class RunOptions:
+class TrainingRunOptions:
     """The recipe, and the run directory."""
 
     recipe_path: RecipeArgument
@@ -98,7 +98,7 @@ class TrainingDeviceOptions:
 
 
 @takes_option_groups
-def train(run: RunOptions, devices: TrainingDeviceOptions) -> None:
+def train(run: TrainingRunOptions, devices: TrainingDeviceOptions) -> None:
     """Train a model.
 
     Makes the tokenizer and the token store first if they are missing or out of date. After an

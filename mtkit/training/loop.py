@@ -183,14 +183,9 @@ class TrainingLoop:
                     metrics = MetricAccumulator(self.parallel)
                 self._log_stage()
 
-                # Validation publishes the best weights; each checkpoint is complete.
+                # Validation determines the best weights, which are published when saving.
                 if due.saves:
-                    reason = "validating" if due.validates else "saving"
-                    with metrics.paused(), self.reporter.paused_for(reason):
-                        if due.validates:
-                            self._validate()
-                        state.tally, state.is_extra = metrics.as_state(), not due.is_regular
-                        self._save()
+                    self._validate_and_save(metrics, due)
                     # This checkpoint also satisfies requests that arrived in the meantime.
                     later = self._sum_over_processes(signals.pending())
                     requested = PendingActions(*map(max, requested, later))
@@ -230,10 +225,16 @@ class TrainingLoop:
         step = self.state.step
         return self.stepper.device.type == "cpu" or step == 1 or step % CHECK_EVERY_STEPS == 0
 
-    def _validate(self) -> None:
-        result, is_best = self.publisher.validate(self.state)
-        if result is not None:
-            self.reporter.log_validation(self.state.step, result, is_best=is_best)
+    def _validate_and_save(self, metrics: MetricAccumulator, due: DueActions) -> None:
+        state = self.state
+        reason = "validating" if due.validates else "saving"
+        with metrics.paused(), self.reporter.paused_for(reason):
+            if due.validates:
+                result, is_best = self.publisher.validate(state)
+                if result is not None:
+                    self.reporter.log_validation(state.step, result, is_best=is_best)
+            state.tally, state.is_extra = metrics.as_state(), not due.is_regular
+            self._save()
 
     def _save(self) -> None:
         """Publish the model if its weights are the best, then save a checkpoint.

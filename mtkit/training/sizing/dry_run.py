@@ -258,10 +258,9 @@ class _DryRun:
 
     def _report_model(self, model: Transformer) -> None:
         n_all, n_frozen = n_parameters(model), n_parameters(model) - n_trained(model)
+        parameters = model.named_parameters()
         n_embeddings = sum(
-            parameter.numel()
-            for name, parameter in model.named_parameters()
-            if "layers." not in name and parameter.dim() > 1
+            p.numel() for name, p in parameters if "layers." not in name and p.dim() > 1
         )
         tokenizer = self.data.tokenizer
         sizes = f"{tokenizer.tgt.vocab_size:,} tokens"
@@ -345,8 +344,8 @@ class _DryRun:
     def _report_validation(self, recipe: Recipe, profiling: ProfilingRun) -> None:
         config, model = self.data.model_config(recipe), profiling.stepper.model
         trained = TrainedModel(config, model, self.data.tokenizer)
-        validator = Validator(recipe, trained, profiling.dtype)
-        n_pairs = sum(len(corpus.pairs) for corpus in validator.corpora)
+        corpora = Validator(recipe, trained, profiling.dtype).corpora
+        n_pairs = sum(len(corpus.pairs) for corpus in corpora)
         every, max_steps = recipe.validation.every_steps, recipe.training.max_steps
         when = f"every {every:,} updates" if every < max_steps else "once, after the last update"
         self.report.add("validation", f"{n_pairs:,} pairs {when}")
