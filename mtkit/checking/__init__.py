@@ -1,1 +1,1 @@
-"""What is wrong with a corpus, found before it is trained on."""
+"""Checks of a corpus before it is trained on."""

@@ -1,4 +1,4 @@
-"""Kinds of characters, counted in many lines at once: those that make trouble, and the letters of each script."""
+"""Count classes of characters in many lines at once: problematic ones, and letters by script."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -12,21 +12,23 @@ PROBLEM_CHARS = {
     "tab": "\t",
     "nul": "\0",
     "cr": "\r",
-    # Where Python's str.splitlines ends a line, and some editors and tools do; LF and CR apart.
+    # Where Python's str.splitlines and some editors and tools end a line, except for LF and CR.
     "line_end": "\v\f\x1c\x1d\x1e\x85\u2028\u2029",
     "bom": "\ufeff",
     "replacement": "\ufffd",
-    "invisible": "\xad\u061c\u180e\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2061\u2062\u2063\u2064"
-    "\u2066\u2067\u2068\u2069\ufff9\ufffa\ufffb",
+    "invisible": "\xad\u061c\u180e\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e"
+    "\u2060\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069\ufff9\ufffa\ufffb",
 }
-"""Characters by what they are found as. Zero-width joiners are not among the invisible ones: Persian and emoji are spelt with them."""
+"""Problematic characters by class. Zero-width joiners are not invisible: Persian and emoji need
+them.
+"""
 
 _BY_CATEGORY = {"Cc": "control", "Co": "private_use"}
 SPACE = "space"
-"""Whatever `str.isspace` takes for space, with the exception of what is TROUBLE."""
+"""Class of all characters for which `str.isspace` is true, except for PROBLEM_CHARS."""
 _OTHER = "other"
 _UNCLASSIFIED = 255
-"""Unicode 17 has fewer than 180 scripts."""
+"""Marks characters not yet classified; Unicode 17 has fewer than 180 scripts."""
 
 _CLASS_OF_PROBLEM = {char: kind for kind, chars in PROBLEM_CHARS.items() for char in chars} | {
     "\n": _OTHER
@@ -34,7 +36,10 @@ _CLASS_OF_PROBLEM = {char: kind for kind, chars in PROBLEM_CHARS.items() for cha
 
 
 def char_class(char: str) -> str:
-    """What a character counts as: a name in `TROUBLE`, space, control, private_use, a letter's script, or other."""
+    """Return the class of a character.
+
+    It is a key of PROBLEM_CHARS, space, control, private_use, the script of a letter, or other.
+    """
     if char in _CLASS_OF_PROBLEM:
         return _CLASS_OF_PROBLEM[char]
     return (
@@ -45,23 +50,24 @@ def char_class(char: str) -> str:
 
 
 class CharClassCounter:
-    """Counts kinds of characters, line by line. Its table fills as characters come."""
+    """Counts classes of characters per line; its table is filled on demand."""
 
     def __init__(self) -> None:
         self._names: list[str] = [_OTHER]
         self._class_numbers = np.full(0x110000, _UNCLASSIFIED, np.uint8)
 
     def count(self, lines: Sequence[str]) -> dict[str, NDArray[np.int64]]:
-        """How many characters of each kind a line holds.
+        """Count the characters of each class in each line.
 
         Args:
             lines: Texts.
         Returns:
-            By kind, without other and without kinds that no line holds. Shape (lines,) each.
+            Counts by class, without other and without classes that do not occur. Shape (lines,)
+            each.
         """
         if not lines:
             return {}
-        # The LF keeps blank lines from having no characters, which reduceat cannot add up.
+        # The LF gives blank lines a character, since reduceat cannot sum an empty range.
         text = "\n".join(lines) + "\n"
         kinds = self._classes_of(
             np.frombuffer(text.encode("utf-32-le", errors="surrogatepass"), np.dtype("<u4"))

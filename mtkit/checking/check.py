@@ -1,4 +1,4 @@
-"""Check corpora: read them, compare them with one another, and report what a person should know before training on them."""
+"""Check corpora: read them, compare them with each other, and report findings before training."""
 
 import errno
 import tempfile
@@ -35,25 +35,27 @@ from mtkit.io.text import invalid_utf8_hint
 from mtkit.workers.process_pool import n_cores
 
 _MIN_PARALLEL_BYTES = 1 << 26
-"""A corpus smaller than this is read before other processes would have started."""
+"""A smaller corpus is read in less time than it takes to start worker processes."""
 _SHOWN_AS_PAIRS = ("one_sided", "wrong_language", "wrong_script", "few_letters")
-"""Findings about one side that are understood only with the other."""
+"""Findings about one side that can be understood only with the other."""
 
 
 def check_corpora(
     data: DataConfig, *, n_shown: int = 3, find_shift: bool = True, n_workers: int | None = None
 ) -> CheckReport:
-    """Check the training corpora and what is held out of them. What is damaged or missing is a finding, not an error.
+    """Check training, validation and test corpora.
 
-    Memory does not grow with the training corpora. For each of their pairs some 100 bytes go to a temporary folder meanwhile.
+    Damaged or missing data is a finding, not an error.
+    Memory does not grow with the training corpora; about 100 bytes per training pair are written to
+    a temporary directory.
 
     Args:
-        data: The corpora and their languages; `UNKNOWN_LANG` where a language is not known.
-        n_shown: Examples of each finding, at most MAX_PLACES.
-        find_shift: Look for lines from which on the sides slip; takes longer than all else.
-        n_workers: Processes; by default one for each core, or none for small corpora.
+        data: The corpora and their languages; `UNKNOWN_LANG` for an unknown language.
+        n_shown: Number of examples per finding, at most MAX_LINES.
+        find_shift: Whether to search for shifted lines, which takes longer than all other checks.
+        n_workers: Number of processes; by default one per core, or none for small corpora.
     Raises:
-        MtkitError: A corpus changes meanwhile, or there is no room in the temporary folder.
+        MtkitError: A corpus changes while it is read, or the temporary directory is full.
     """
     require_type(data, DataConfig, "data", "a recipe has it as recipe.data")
     require_count(n_shown, "n_shown", minimum=0)
@@ -81,8 +83,8 @@ def check_corpora(
             if exc.errno != errno.ENOSPC:
                 raise
             raise MtkitError(
-                f"`{temp_dir}`: no room left",
-                "set TMPDIR to a folder with room for 100 bytes for each pair",
+                f"`{temp_dir}`: disk full",
+                "set TMPDIR to a directory with 100 bytes of free space per pair",
             ) from None
     snapshot.check()
     return report
@@ -115,7 +117,7 @@ def _corpus_reports(
         ]
     drafts: dict[int, list[FindingDraft]] = {corpus.number: [] for corpus in corpora}
     training = [result for result in scans if result.corpus.role == "train"]
-    # One held-out corpus may hold what another holds.
+    # Different held-out corpora may contain the same pairs.
     for group in [training, *([result] for result in scans if result.corpus.role != "train")]:
         for number, draft in find_repeats(group, temp_dir, n_shown):
             drafts[number].append(draft)
@@ -140,7 +142,7 @@ def _corpus_reports(
         report = _corpus_report(result, drafts_of_corpus, n_shown, () if find_shift else ("shift",))
         if corpus.role == "train" and not looks_for_overlap and report.is_complete:
             report = replace(report, not_checked=(*report.not_checked, "overlap"))
-        # What is held out overlaps with the training corpora, and is reported with the former.
+        # An overlap concerns a training and a held-out corpus, and is reported with the latter.
         yield (
             replace(report, found_elsewhere=("overlap",))
             if corpus.role == "train" and has_overlap
@@ -149,12 +151,12 @@ def _corpus_reports(
 
 
 def _shifts(corpus: CheckedCorpus) -> list[Shift]:
-    with progress("Looking where the sides slip") as bar:
+    with progress("Searching for shifted lines") as bar:
         return find_shifts(lambda: read_texts(corpus, bar))
 
 
 def _swapped_names(corpus: CheckedCorpus) -> Iterator[FindingDraft]:
-    """Where the names of the files say the opposite of the language codes."""
+    """Report file names that contradict the language codes."""
     src, tgt = corpus.source.src, corpus.source.tgt
     if src is None or tgt is None or corpus.languages[0] == corpus.languages[1]:
         return
@@ -164,17 +166,18 @@ def _swapped_names(corpus: CheckedCorpus) -> Iterator[FindingDraft]:
             "pair",
             Occurrences(1),
             1,
-            f"`{src.name}` is given as {corpus.languages[0]}, `{tgt.name}` as {corpus.languages[1]}",
+            f"`{src.name}` is given as {corpus.languages[0]}, "
+            f"`{tgt.name}` as {corpus.languages[1]}",
         )
 
 
 def _corpus_report(
     result: ScanResult, drafts: Sequence[FindingDraft], n_shown: int, not_checked: tuple[str, ...]
 ) -> CorpusReport:
-    """Look up the lines that are to be shown."""
+    """Look up the lines of the findings and build the report."""
     corpus, sides = result.corpus, result.counts.sides
     if result.error is not None:
-        # That a file which could not be read holds no pairs goes without saying.
+        # A file that could not be read obviously contains no pairs.
         drafts = [draft for draft in drafts if draft.name != "no_pairs"]
         drafts.append(
             FindingDraft(
@@ -226,7 +229,7 @@ def _finding(
         if (partner := draft.translated_by.get(line)) is not None and (
             text := texts.get(partner, (None, None))[1]
         ) is not None:
-            note = f"goes with line {partner:,}: {excerpt(text)}"
+            note = f"corresponds to line {partner:,}: {excerpt(text)}"
         if draft.name == "invalid_utf8":
             note = f"byte {first_invalid_byte(side_texts[draft.where] or b'')}"
         examples.append(
@@ -267,7 +270,7 @@ def _todo(corpus: CheckedCorpus, draft: FindingDraft) -> str:
 
 
 def _worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """By the severity of either side, and then in the order of `RULES`, so that the two sides stand together."""
+    """Sort by the higher severity of both sides, then in the order of RULES."""
     findings = list(findings)
     worst: dict[str, int] = {}
     for finding in findings:

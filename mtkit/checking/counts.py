@@ -1,4 +1,4 @@
-"""What was found, counted: the tallies of chunks, added in order, are the tally of the corpus, and none of them grows with it."""
+"""Counts of a check in bounded memory: the merged counts of all chunks are those of the corpus."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,48 +12,48 @@ SIDES: tuple[SideName, SideName] = ("src", "tgt")
 Where = Literal["src", "tgt", "pair"]
 
 MAX_LINES = 10
-"""Lines of a kind that are remembered by their numbers."""
+"""Number of lines per finding whose numbers are kept."""
 _MAX_SCRIPT_MIXES = 1000
-"""Mixes of scripts that are counted apart."""
+"""Number of combinations of scripts that are counted separately."""
 
 
 @dataclass
 class Occurrences:
-    """How often something was found, and on which lines first."""
+    """How often something was found, and the first lines."""
 
     n: int = 0
     lines: list[int] = field(default_factory=list)
 
     def add(self, lines: Sequence[int], n: int | None = None) -> None:
-        """Count these, or n of which these are the first."""
+        """Count these lines, or n lines that begin with these."""
         self.n += len(lines) if n is None else n
         self.lines += map(int, lines[: MAX_LINES - len(self.lines)])
 
 
 class ScriptMix(NamedTuple):
-    """The scripts of a pair: on each side those that enough of its letters belong to."""
+    """The scripts of a pair: on each side, those of enough of its letters."""
 
     src: frozenset[str]
-    """Empty where there are too few letters to say."""
+    """Empty if there are too few letters."""
     tgt: frozenset[str]
 
 
 @dataclass
 class SideCounts:
-    """What is known of one side as a whole."""
+    """Counts of one side."""
 
     n_lines: int = 0
     n_chars: int = 0
     n_sampled: int = 0
-    """Lines that were looked at for the following."""
+    """Number of sampled lines, to which the following counts refer."""
     n_cased: int = 0
-    """Lines with letters that have upper and lower case."""
+    """Number of lines with letters that have upper and lower case."""
     n_with_upper: int = 0
     markers: Counter[str] = field(default_factory=Counter)
-    """Lines with each sign of tokenised text."""
+    """Number of lines with each marker of tokenized text."""
 
     def merge(self, other: Self) -> None:
-        """Add what another counted."""
+        """Add the counts of another chunk."""
         for name in ("n_lines", "n_chars", "n_sampled", "n_cased", "n_with_upper"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.markers.update(other.markers)
@@ -61,7 +61,7 @@ class SideCounts:
 
 @dataclass
 class CorpusCounts:
-    """All counts."""
+    """All counts of a corpus or chunk."""
 
     sides: dict[SideName, SideCounts] = field(
         default_factory=lambda: {side: SideCounts() for side in SIDES}
@@ -70,11 +70,11 @@ class CorpusCounts:
     scripts: dict[ScriptMix, Occurrences] = field(default_factory=dict)
     ratios: RatioHistogram = field(default_factory=RatioHistogram)
     n_usable: int = 0
-    """Pairs with text on both sides."""
+    """Number of pairs with text on both sides."""
 
     @property
     def n_pairs(self) -> int:
-        """Lines that both sides have."""
+        """Number of lines that both sides have."""
         return min(self.sides["src"].n_lines, self.sides["tgt"].n_lines)
 
     def add(self, name: str, where: Where, lines: Sequence[int]) -> None:
@@ -83,12 +83,12 @@ class CorpusCounts:
             self.occurrences.setdefault((name, where), Occurrences()).add(lines)
 
     def add_scripts(self, mix: ScriptMix, lines: Sequence[int]) -> None:
-        """Count pairs that are written in these scripts."""
+        """Count pairs in a combination of scripts."""
         if mix in self.scripts or len(self.scripts) < _MAX_SCRIPT_MIXES:
             self.scripts.setdefault(mix, Occurrences()).add(lines)
 
     def merge(self, other: Self) -> None:
-        """Add the tally of lines that follow."""
+        """Add the counts of the lines that follow."""
         for side in SIDES:
             self.sides[side].merge(other.sides[side])
         for key, occurrences in other.occurrences.items():

@@ -1,4 +1,4 @@
-"""From keys to findings: which pairs come more than once, and which stand in the training corpora too."""
+"""Find pairs that are repeated, and pairs that occur in held-out and training corpora."""
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -17,30 +17,30 @@ _REPEAT_RULES: dict[str, tuple[str, str | None]] = {
     "several_translations": ("src", "pair"),
     "several_sources": ("tgt", "pair"),
 }
-"""By rule, what an earlier line has too, and what it must not have."""
+"""For each rule, what an earlier line must share, and what it must not share."""
 
 _KIND_DESCRIPTIONS = {
     "pair": "the pair",
-    "folded_pair": "the pair, but for case and punctuation,",
+    "folded_pair": "the pair, ignoring case and punctuation,",
     "src": "the source",
     "tgt": "the target",
-    "folded_src": "the source, but for case and punctuation,",
-    "folded_tgt": "the target, but for case and punctuation,",
+    "folded_src": "the source, ignoring case and punctuation,",
+    "folded_tgt": "the target, ignoring case and punctuation,",
 }
-"""In words, the most telling first."""
+"""Descriptions, the most informative first."""
 
 
 def find_repeats(
     group: Sequence[ScanResult], temp_dir: Path, n_shown: int
 ) -> Iterator[tuple[int, FindingDraft]]:
-    """What comes more than once in some corpora, which are read as one.
+    """Find repeated pairs in corpora that are read as one.
 
     Args:
-        group: Their scans, in order.
-        temp_dir: Where to work.
-        n_shown: Lines of each finding for which the first equal one is looked up.
+        group: Scan results of the corpora, in order.
+        temp_dir: A directory to work in.
+        n_shown: Number of lines per finding for which the first equal line is looked up.
     Yields:
-        The number of a corpus, and what was found in it.
+        Number of a corpus, and a finding in it.
     """
     masks = {
         kind: find_duplicates(
@@ -75,7 +75,7 @@ def find_repeats(
 
 
 def _describe_row(row: int, starts: Sequence[int], group: Sequence[ScanResult], reader: int) -> str:
-    """Where a row of all corpora stands, for a reader of the report on one of them."""
+    """Describe a row of all corpora in a report on one of them."""
     index = bisect_right(starts, row) - 1
     line = f"line {row - starts[index] + 1:,}"
     return line if index == reader else f"{line} of {corpus_name(group[index].corpus.source)}"
@@ -84,11 +84,11 @@ def _describe_row(row: int, starts: Sequence[int], group: Sequence[ScanResult], 
 def find_overlaps(
     keys_of_line: dict[int, tuple[bytes, ...]], training: Sequence[ScanResult]
 ) -> Iterator[FindingDraft]:
-    """What a held-out corpus has in common with the training corpora.
+    """Find what a held-out corpus shares with the training corpora.
 
     Args:
-        keys_of_line: Its keys, by line.
-        training: Scans for such keys.
+        keys_of_line: Keys of the held-out corpus by line.
+        training: Scan results of the training corpora for these keys.
     """
     counts: dict[str, int] = dict.fromkeys(KEY_KINDS, 0)
     lines = []
@@ -110,11 +110,12 @@ def find_overlaps(
         exact, folded = (
             [counts[prefix + kind] for kind in ("src", "tgt", "pair")] for prefix in ("", "folded_")
         )
-        detail = "the source of {:,}, the target of {:,}, both sides of {:,} are in the training corpus".format(
-            *exact
-        )
+        detail = (
+            "the source of {:,}, the target of {:,}, and both sides of {:,} occur in the "
+            "training corpus"
+        ).format(*exact)
         if folded != exact:
-            detail += "; but for case and punctuation, of {:,}, {:,} and {:,}".format(*folded)
+            detail += "; ignoring case and punctuation, {:,}, {:,} and {:,}".format(*folded)
         yield FindingDraft(
             "overlap",
             "pair",

@@ -1,4 +1,4 @@
-"""Lines shown safely: short, in one line, and without characters that a terminal could take for commands."""
+"""Excerpts of lines: short, on one line, and without characters that a terminal could interpret."""
 
 import re
 import unicodedata
@@ -8,18 +8,19 @@ from mtkit.checking.lenient_reader import RawLine
 from mtkit.checking.line_checks import EDGE_SPACES, PATTERNS
 
 MAX_WIDTH = 90
-"""Characters of a text that are shown."""
+"""Maximum number of characters of an excerpt."""
 _MAX_CONTEXT = 30
-"""Of these, how many before the fault."""
+"""Maximum number of characters before the fault."""
 
 _EDGE_SPACES = re.compile("^ +| +$")
 _CLASS_OF_FAULT = {"bom_inside": "bom"}
 
 
 def excerpt(raw: RawLine, fault: str = "") -> str:
-    """The text around the first place with this fault, or the start of the text.
+    """Return the text around the first occurrence of a fault, or the start of the text.
 
-    Characters that cannot be seen are written as escapes: \\x00, \\u200b; so are bytes that are not UTF-8.
+    Invisible characters are written as escapes (\\x00, \\u200b), and so are bytes that are not
+    UTF-8.
 
     Args:
         raw: A line.
@@ -36,7 +37,7 @@ def excerpt(raw: RawLine, fault: str = "") -> str:
 
 
 def first_invalid_byte(raw: RawLine) -> int | None:
-    """Place of the first byte that is not UTF-8, from 1."""
+    """Return the position of the first byte that is not UTF-8, from 1."""
     try:
         if isinstance(raw, bytes):
             raw.decode()
@@ -85,7 +86,7 @@ def _escape(char: str, fault: str) -> str:
 
 
 def _is_composable(char: str) -> bool:
-    """Accents, Jamo and the like, which look the same composed and not."""
+    """Whether a character, such as an accent or jamo, looks the same in another normal form."""
     return (
         unicodedata.combining(char) > 0
         or "\u1100" <= char <= "\u11ff"

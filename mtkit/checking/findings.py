@@ -1,4 +1,4 @@
-"""Findings, and what a corpus is reported to be."""
+"""Findings and reports of a check."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,70 +9,70 @@ from mtkit.checking.rules import RULES, Severity
 
 
 class Example(NamedTuple):
-    """A line that shows what was found; its text is short, and without characters that a terminal could take for commands."""
+    """A line with the finding; its texts are short and safe to print to a terminal."""
 
     line: int
     src: str | None = None
     tgt: str | None = None
     note: str = ""
-    """Such as where the same text stands."""
+    """A note, such as where the same text occurs."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that was found."""
+    """A finding in a corpus."""
 
     name: str
-    """A key of `RULES`."""
+    """A key of RULES."""
     where: Where
     severity: Severity
     n: int
     n_of: int
-    """Lines or pairs that were looked at."""
+    """Number of lines or pairs that were checked."""
     lines: tuple[int, ...] = ()
-    """Numbers of the first of them."""
+    """Numbers of the first lines."""
     examples: tuple[Example, ...] = ()
     detail: str = ""
-    """What more there is to say, in words."""
+    """Further explanation."""
     todo: str = ""
-    """What to do."""
+    """Recommended action."""
     figures: Mapping[str, Any] = field(default_factory=dict)
-    """Figures of this rule, for programs."""
+    """Figures of this rule for the JSON report."""
 
     @property
     def share(self) -> float:
-        """Of what was looked at."""
+        """Share of the checked lines or pairs."""
         return self.n / self.n_of if self.n_of else 0.0
 
 
 @dataclass(frozen=True)
 class CorpusReport:
-    """One corpus, and what was found in it."""
+    """A corpus and its findings."""
 
     role: Literal["train", "validation", "test"]
     name: str
     source: str
     """Its files."""
     languages: tuple[str, str]
-    """Codes of source and target; empty where none is known."""
+    """Codes of source and target; empty if unknown."""
     n_lines: tuple[int, int]
     n_chars: tuple[int, int]
     findings: tuple[Finding, ...]
     not_checked: tuple[str, ...] = ()
-    """Names of `RULES`."""
+    """Rules that were not checked."""
     found_elsewhere: tuple[str, ...] = ()
-    """Names of `RULES` that were found, and are reported with another corpus."""
+    """Rules whose findings are reported with another corpus."""
     is_complete: bool = True
-    """Whether it could be read to its end."""
+    """Whether the corpus was read to its end."""
 
     @property
     def n_pairs(self) -> int:
-        """Lines that both sides have."""
+        """Number of lines that both sides have."""
         return min(self.n_lines)
 
     @property
     def not_found(self) -> tuple[str, ...]:
-        """Problems that were looked for in the whole corpus and not found."""
+        """Rules that were checked in the whole corpus without a finding."""
         excluded = {finding.name for finding in self.findings} | {
             *self.not_checked,
             *self.found_elsewhere,
@@ -82,17 +82,17 @@ class CorpusReport:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """All corpora."""
+    """Reports of all corpora."""
 
     corpora: tuple[CorpusReport, ...]
 
     def count(self, severity: Severity) -> int:
-        """How many findings are of this severity."""
+        """Return the number of findings of a severity."""
         return sum(
             finding.severity == severity for corpus in self.corpora for finding in corpus.findings
         )
 
     @property
     def can_train(self) -> bool:
-        """Whether training would accept them."""
+        """Whether training would accept the corpora."""
         return self.count("error") == 0

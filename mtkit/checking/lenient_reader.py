@@ -1,4 +1,4 @@
-"""Corpora in chunks of lines, read so that a damaged line is reported and does not end the reading."""
+"""Read corpora in chunks of lines; a damaged line is reported and does not stop the reading."""
 
 from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
@@ -12,14 +12,14 @@ from mtkit.io.spool import spool_if_stream
 from mtkit.io.text import UTF8_BOM, read_blocks
 
 CHUNK_SIZE = 10_000
-"""Lines of a side in memory at a time."""
+"""Number of lines per side in memory."""
 
 RawLine = bytes | str
-"""Raw where the corpus is two text files, decoded where it is anything else."""
+"""Bytes for two text files, decoded text for other formats."""
 
 
 class LineChunk(NamedTuple):
-    """Lines that follow one another. One side may have fewer, or none, when the files are of unequal length."""
+    """Consecutive lines; one side may have fewer or none if the files have different lengths."""
 
     first: int
     """Number of the first line, from 1."""
@@ -28,19 +28,20 @@ class LineChunk(NamedTuple):
 
 
 class DecodedLines(NamedTuple):
-    """Lines as text, and what was wrong with their bytes."""
+    """Decoded lines, and the faults in their bytes."""
 
     lines: list[str]
-    """Blank where the bytes are no UTF-8."""
+    """Blank if the bytes are not UTF-8."""
     faults: dict[str, list[int]]
-    """Places in `lines`, by fault: invalid_utf8, crlf, bom."""
+    """Indexes in `lines` by fault: invalid_utf8, crlf, bom."""
 
 
 def read_chunks(source: CorpusSource, data: DataConfig) -> Iterator[LineChunk]:
-    """Read a corpus from start to end. Of two text files, every line of the longer comes too.
+    """Read a corpus from start to end, including the additional lines of a longer file.
 
     Raises:
-        MtkitError: A file is missing or its packing is broken; of other sources all that `read_pairs` raises.
+        MtkitError: A file is missing or its compression is damaged; for other formats, see
+            `read_pairs`.
     """
     if source.src is None or source.tgt is None:
         yield from _chunks_of_pairs(source, data)
@@ -69,7 +70,7 @@ def _chunks_of_pairs(source: CorpusSource, data: DataConfig) -> Iterator[LineChu
 
 
 def _raw_lines(path: Path, what: str) -> Iterator[bytes]:
-    """Lines as `read_lines` counts them, without their LF."""
+    """Yield lines as `read_lines` counts them, without LF."""
     rest: list[bytes] = []
     for block in read_blocks(spool_if_stream(path, what), what=what, name=display_name(path)):
         head, *lines = block.split(b"\n")
@@ -85,7 +86,10 @@ def _raw_lines(path: Path, what: str) -> Iterator[bytes]:
 def lookup_lines(
     chunks: Iterable[LineChunk], numbers: Collection[int]
 ) -> dict[int, tuple[RawLine | None, RawLine | None]]:
-    """Source and target of some lines, numbered from 1; None where a side has no such line. Takes no more chunks than it must."""
+    """Return source and target by line number, from 1; reads no more chunks than necessary.
+
+    None for a side without such a line.
+    """
     lines = {}
     missing = set(numbers)
     for chunk in chunks if missing else ():
@@ -107,7 +111,8 @@ def decode_lines(raw: list[RawLine], first: int) -> DecodedLines:
 
     Args:
         raw: Lines without LF.
-        first: Number of the first of them; only line 1 of a file can begin with a byte order mark that is none of the text.
+        first: Number of the first line; only line 1 can begin with a byte order mark that is not
+            text.
     """
     if not raw or isinstance(raw[0], str):
         return DecodedLines([line for line in raw if isinstance(line, str)], {})

@@ -1,4 +1,4 @@
-"""Everything that can be said of a chunk of lines without knowing the others."""
+"""Checks of a chunk of lines that do not need other lines."""
 
 import html
 import re
@@ -23,35 +23,38 @@ from mtkit.corpus.clean.pair_rules import (
 from mtkit.tokenizer.pretokenized import count_markers
 
 SAMPLE_EVERY = 4
-"""Whether a side is tokenised or in lower case shows in each fourth line too."""
+"""Every fourth line suffices to recognize tokenized or lower-cased text."""
 MIN_LATIN_SHARE = CleanConfig().min_script
-"""Of a line's letters that make it Latin."""
+"""Minimum share of Latin letters in a line for it to count as Latin."""
 MIN_SCRIPT_SHARE = NON_LATIN_FACTOR * MIN_LATIN_SHARE
-"""The same for other scripts, beside which names and code are Latin: Korean manuals to nine tenths."""
+"""The same for other scripts; names and code in such lines are Latin, up to 90% in Korean
+manuals.
+"""
 MIN_LETTERS = CleanConfig().min_letters
-"""Of the characters of a line, spaces aside."""
+"""Minimum share of letters among the characters of a line, spaces excluded."""
 MAX_CHARS = CleanConfig().max_chars
-"""What is longer is no sentence."""
+"""Maximum length of a sentence."""
 
 EDGE_SPACES = frozenset(
-    " \t\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+    " \t\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u202f\u205f\u3000"
 )
 
 _LINE_CLASSES = (*PROBLEM_CHARS, "control", "private_use")
 _MAX_SCRIPTS = 30
-"""Scripts of a side that are told apart; a bit for each of both sides fits an int64."""
+"""Number of scripts per side that are distinguished; the bits of both sides fit in an int64."""
 
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
 
 PATTERNS = {"html_entities": _ENTITY, "mojibake": GARBLED}
-"""What single faults look like, so that a report can show the place."""
+"""Patterns of faults, so that a report can show their position."""
 
 
 class LineChecker:
-    """Examines chunks, in a process of its own or not.
+    """Checks chunks; can be sent to another process.
 
     Args:
-        side_words: By which the languages of the sides are told apart, if at all.
+        side_words: Words by which the languages of the sides are distinguished, or None.
     """
 
     def __init__(self, side_words: SideWords | None) -> None:
@@ -59,10 +62,10 @@ class LineChecker:
         self._side_words = side_words
 
     def check(self, chunk: LineChunk) -> tuple[CorpusCounts, DecodedLines, DecodedLines]:
-        """Examine a chunk.
+        """Check a chunk.
 
         Returns:
-            What was found, and the sides as text.
+            The counts, and the decoded lines of both sides.
         """
         counts = CorpusCounts()
         src, tgt = decode_lines(chunk.src, chunk.first), decode_lines(chunk.tgt, chunk.first)
@@ -83,7 +86,7 @@ class LineChecker:
     def _check_side(
         self, counts: CorpusCounts, name: SideName, side: DecodedLines, first: int
     ) -> dict[str, NDArray[np.int64]]:
-        """Examine one side; gives the letters of each script, line by line."""
+        """Check one side; returns the number of letters per script in each line."""
         lines = side.lines
         lengths = np.fromiter(map(len, lines), np.int64, len(lines))
         char_classes = self._counter.count(lines)
@@ -110,7 +113,7 @@ class LineChecker:
 
 
 def _text_faults(lines: Sequence[str]) -> dict[str, list[int]]:
-    """Places of what takes more than one character to see."""
+    """Return the indexes of the lines with faults that are not a single character."""
     text = "\n".join(lines)
     indexes_of_fault = {
         fault: [index for index, line in enumerate(lines) if holds(line)]
@@ -149,7 +152,7 @@ _TEXT_FAULTS: dict[str, tuple[Callable[[str], bool], Callable[[str], bool]]] = {
         lambda line: not unicodedata.is_normalized("NFC", line),
     ),
 }
-"""For each fault, whether a whole chunk may hold it, which most do not, and whether a line does."""
+"""For each fault, a fast check of a whole chunk, and a check of a line."""
 
 
 def _check_pairs(
@@ -194,7 +197,7 @@ def _find_swapped(
     first: int,
     side_words: SideWords,
 ) -> None:
-    """Lines in the language of the other side, and pairs of which both are."""
+    """Count lines in the language of the other side, and pairs in which both sides are."""
     is_tgt, is_src = side_words.is_tgt, side_words.swapped().is_tgt
     src_indexes = {index for index, line in enumerate(src_lines) if is_tgt(line)}
     tgt_indexes = {index for index, line in enumerate(tgt_lines) if is_src(line)}
@@ -210,7 +213,7 @@ def _find_swapped(
 def _script_mixes(
     src: dict[str, NDArray[np.int64]], tgt: dict[str, NDArray[np.int64]], n_pairs: int
 ) -> list[tuple[ScriptMix, NDArray[np.int64]]]:
-    """The mixes of scripts in these pairs, each with its places."""
+    """Return the combinations of scripts in these pairs, each with its line indexes."""
     src_names, src_bits = _script_bits(src, n_pairs)
     tgt_names, tgt_bits = _script_bits(tgt, n_pairs)
     both = src_bits << _MAX_SCRIPTS | tgt_bits
@@ -224,7 +227,7 @@ def _script_mixes(
 def _script_bits(
     letters: dict[str, NDArray[np.int64]], n_pairs: int
 ) -> tuple[Sequence[str], NDArray[np.int64]]:
-    """Names of scripts, and for each line a bit for each of them that enough of its letters belong to."""
+    """Return the names of scripts, and for each line a bit per script of enough of its letters."""
     names = sorted(letters, key=lambda name: -letters[name].sum())[:_MAX_SCRIPTS]
     bits = np.zeros(n_pairs, np.int64)
     if names:
@@ -235,7 +238,7 @@ def _script_bits(
         )
         is_in = (counts > 0) & (counts >= shares[:, None] * n_letters)
         for row in (row for row, name in enumerate(names) if name == "latin"):
-            # `OK` and `TV` are written everywhere.
+            # `OK` and `TV` are written in any language.
             is_in[row] &= (n_letters >= MIN_FOREIGN_LATIN_LETTERS) | (counts[row] < n_letters)
         bits = (is_in.astype(np.int64) << np.arange(len(names))[:, None]).sum(axis=0)
     return names, bits

@@ -1,4 +1,4 @@
-"""Pairs that come more than once, and pairs that stand in a validation or test set too. All keys are 128 bits of the text."""
+"""Keys of lines, 128 bits of hash each, by which repeated and overlapping pairs are found."""
 
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -14,18 +14,20 @@ from mtkit.corpus.clean.match_keys import normalise_for_matching
 _BLOCK = 1 << 20
 
 KEY_KINDS = ("src", "tgt", "pair", "folded_src", "folded_tgt", "folded_pair")
-"""What two pairs may have in common. Folded, case and punctuation do not count."""
+"""What two pairs may have in common. The folded kinds ignore case and punctuation."""
 REPEAT_KINDS = ("src", "tgt", "pair", "folded_pair")
-"""What of this is looked for within the corpora."""
+"""The kinds that are compared within corpora."""
 
 
 def line_keys(src: str, tgt: str, tags: tuple[str, ...] = ()) -> tuple[bytes, ...]:
-    """A key for each of `KEY_KINDS`, which two pairs share if they have that in common; spaces at the ends make no difference.
+    """Return a key for each of KEY_KINDS, equal for pairs with this in common.
+
+    White space at the start and end is ignored.
 
     Args:
         src: Source text.
         tgt: Target text.
-        tags: With other tags it is another source.
+        tags: Tags of the corpus; the source is another one with other tags.
     """
     src, tgt, mark = src.strip(), tgt.strip(), "\n".join(tags)
     src_key, tgt_key = _key("s", src, mark), _key("t", tgt)
@@ -44,7 +46,7 @@ def line_keys(src: str, tgt: str, tags: tuple[str, ...] = ()) -> tuple[bytes, ..
 
 
 def unique_key(corpus: int, line: int) -> bytes:
-    """A key that no other line has: for one without a pair."""
+    """Return a key that no other line has, for a line without a pair."""
     return _key("", f"{corpus} {line}")
 
 
@@ -55,14 +57,17 @@ def _key(kind: str, text: str, mark: str = "") -> bytes:
 
 
 def _combine(src_key: bytes, tgt_key: bytes) -> bytes:
-    """Half of each. Among pairs with equal sources, 64 bits are enough to tell the targets apart."""
+    """Combine half of each key: among pairs with equal sources, 64 bits distinguish the targets."""
     return src_key[: KEY_SIZE // 2] + tgt_key[: KEY_SIZE // 2]
 
 
 def find_occurrences(
     is_found: NDArray[np.bool_], is_excluded: NDArray[np.bool_] | None = None
 ) -> Occurrences:
-    """Where the first is true and the second is not, counted block by block: the arrays may be mapped from files. Line 1 is row 0."""
+    """Return where the first array is true and the second is not; line 1 is row 0.
+
+    Counted in blocks, since the arrays may be mapped from files.
+    """
     occurrences = Occurrences()
     for start in range(0, len(is_found), _BLOCK):
         block = is_found[start : start + _BLOCK]
@@ -74,7 +79,7 @@ def find_occurrences(
 
 
 def first_equal_rows(key_paths: Sequence[Path], rows: Sequence[int]) -> list[int]:
-    """For some rows, counted through all files, the first row with an equal key. Reads no further than it must."""
+    """Return for each row the first row with an equal key, counted across all files."""
     keys_of_rows = [_key_at(key_paths, row) for row in rows]
     first_rows: dict[bytes, int] = {}
     start = 0

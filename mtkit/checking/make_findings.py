@@ -1,4 +1,4 @@
-"""From counts to findings: what the tally of a corpus says about it."""
+"""Turn the counts of a corpus into findings."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,12 +12,14 @@ from mtkit.corpus.scripts import scripts_of_language
 from mtkit.tokenizer.pretokenized import MAX_MARKER_SHARE
 
 MIN_SAMPLE = 50
-"""Lines below which nothing is said of a side as a whole."""
+"""Minimum number of lines for a finding about a side as a whole."""
 MAX_UPPER_SHARE = 0.05
-"""Of the lines with letters that have case; raw text of news, captions and learners' sentences has capitals in 95% of them or more."""
+"""Share of lines with capitals among those with cased letters; above 95% in ordinary news,
+subtitles and learner sentences.
+"""
 MAX_LISTED_SHIFTS = 5
 WORD_RULES = ("swapped", "wrong_language")
-"""Rules that go by the words of a line, which has a meaning only where the script cannot decide."""
+"""Rules by the words of a line, which apply only if the script cannot decide."""
 
 
 class FindingDraft(NamedTuple):
@@ -29,24 +31,24 @@ class FindingDraft(NamedTuple):
     n_of: int
     detail: str = ""
     notes: Mapping[int, str] = MappingProxyType({})
-    """By line, what else there is to say of it."""
+    """Notes by line."""
     todo: str = ""
-    """What to do, where it is not what the rule says."""
+    """Recommended action, if it differs from the rule's."""
     translated_by: Mapping[int, int] = MappingProxyType({})
-    """By line of the source, the line of the target that translates it."""
+    """For lines of the source, the line of the target that translates them."""
     figures: Mapping[str, Any] = MappingProxyType({})
-    """Figures for programs."""
+    """Figures for the JSON report."""
 
 
 def make_findings(
     counts: CorpusCounts, languages: tuple[str, str], shifts: Sequence[Shift]
 ) -> Iterator[FindingDraft]:
-    """Findings from the counts of one corpus.
+    """Yield the findings from the counts of a corpus.
 
     Args:
         counts: All counts.
-        languages: Codes of source and target; empty where unknown.
-        shifts: Where its sides slip.
+        languages: Codes of source and target; empty if unknown.
+        shifts: The shifts between its sides.
     """
     yield from _count_findings(counts, shifts)
     scripts = _expected_scripts(counts, languages)
@@ -66,13 +68,16 @@ def make_findings(
     yield from _script_findings(counts, scripts, are_apart=are_apart)
     outliers = counts.ratios.outliers()
     if outliers.n:
-        detail = f"usual are {outliers.usual:.2f} characters of the target for each of the source; the worst come first"
+        detail = (
+            f"typical: {outliers.usual:.2f} characters of the target per character of the "
+            "source; the most unusual come first"
+        )
         yield FindingDraft(
             "length_ratio", "pair", Occurrences(outliers.n, outliers.lines), counts.n_usable, detail
         )
     if shifts:
         detail = "; ".join(shift.describe() for shift in shifts[:MAX_LISTED_SHIFTS]) + (
-            "; and so on" if len(shifts) > MAX_LISTED_SHIFTS else ""
+            "; and more" if len(shifts) > MAX_LISTED_SHIFTS else ""
         )
         occurrences = Occurrences(len(shifts), [shift.line for shift in shifts])
         goes_with = {
@@ -96,9 +101,12 @@ def _count_findings(counts: CorpusCounts, shifts: Sequence[Shift]) -> Iterator[F
     if n_src != n_tgt:
         detail = f"{n_src:,} lines of the source, {n_tgt:,} of the target; "
         if shifts:
-            detail += f"they come apart at line {shifts[0].line:,} or a few lines off"
+            detail += f"they diverge at about line {shifts[0].line:,}"
         else:
-            detail += f"no place was found where they come apart: look at the end, from line {counts.n_pairs + 1:,} on, or near the blank lines"
+            detail += (
+                "where they diverge is unknown: check the end, from line "
+                f"{counts.n_pairs + 1:,} on, and around blank lines"
+            )
         longer: Where = "src" if n_src > n_tgt else "tgt"
         yield FindingDraft(
             "unequal_counts",
@@ -144,7 +152,7 @@ def _side_findings(counts: CorpusCounts) -> Iterator[FindingDraft]:
 def _expected_scripts(
     counts: CorpusCounts, languages: tuple[str, str]
 ) -> tuple[frozenset[str], frozenset[str]]:
-    """The scripts that each side should be in: its language's, or where that is unknown those of at least half of its lines."""
+    """Return the scripts of each language; if unknown, those of at least half of the lines."""
     src, tgt = (
         scripts_of_language(code) or _usual_scripts(counts, index)
         for index, code in enumerate(languages)
@@ -155,7 +163,7 @@ def _expected_scripts(
 def _script_findings(
     counts: CorpusCounts, expected: tuple[frozenset[str], frozenset[str]], *, are_apart: bool
 ) -> Iterator[FindingDraft]:
-    """Lines in the script of the other side, or of neither."""
+    """Yield findings about lines in the script of the other side, or of neither."""
     if not all(expected):
         return
     swapped: list[Occurrences] = []
@@ -183,7 +191,7 @@ def _script_findings(
             listed = ", ".join(
                 f"{script} ({count:,})" for script, count in counts_of_scripts.most_common(3)
             )
-            detail = f"{' or '.join(sorted(expected[index]))} is usual here; these are in {listed}"
+            detail = f"expected: {' or '.join(sorted(expected[index]))}; these are in {listed}"
             yield FindingDraft(
                 "wrong_script",
                 side,

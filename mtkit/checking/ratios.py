@@ -1,4 +1,4 @@
-"""Which pairs have sides of a length that does not fit: not by a fixed ratio, but by what is usual in the corpus itself."""
+"""Find pairs with an unusual length ratio, relative to what is typical in the corpus."""
 
 from typing import NamedTuple
 
@@ -6,33 +6,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 N_LENGTHS = 16
-"""Classes of pairs by their length, each up to twice as long as the one before: the ratio of short sentences varies more."""
+"""Number of length classes, each twice as long as the one before: ratios of short sentences vary
+more.
+"""
 BIN_WIDTH = 0.02
 N_BINS = 601
-"""Bins of the logarithm of the ratio, the middle one at 0; what is beyond a factor of 400 falls into the last."""
+"""Number of bins of the logarithm of the ratio, the middle one at 0; the outer bins include all
+ratios beyond a factor of 400.
+"""
 MIN_PAIRS = 100
-"""Pairs by which the usual ratio of a class is judged; a class with fewer looks at its neighbours too."""
+"""Minimum number of pairs that determine a typical ratio; a class with fewer uses adjacent
+classes.
+"""
 MAX_DEVIATIONS = 5.0
-"""Robust standard deviations from the median that are not unusual yet."""
+"""Number of robust standard deviations from the median that is still accepted."""
 MIN_FACTOR = 2.0
-"""Nor is what differs from the median by less than this."""
+"""Factor from the median that is still accepted."""
 MIN_DEVIATION = 0.05
 _MAD_TO_SD = 1.4826
 _NO_LINE = np.iinfo(np.int64).max
 
 
 class Outliers(NamedTuple):
-    """Pairs with sides of a length that does not fit."""
+    """Pairs with an unusual length ratio."""
 
     n: int
     lines: list[int]
-    """Some of them, the worst first."""
+    """Some of them, the most unusual first."""
     usual: float
-    """Characters of the target for each of the source: the median of all pairs."""
+    """Characters of the target per character of the source: the median of all pairs."""
 
 
 class RatioHistogram:
-    """Counts pairs by length and by the ratio of their sides. Two of them can be added, and its size is fixed."""
+    """Histogram of pairs by length and length ratio, of fixed size; two of them can be merged."""
 
     def __init__(self) -> None:
         self._counts = np.zeros((N_LENGTHS, N_BINS), np.int64)
@@ -44,12 +50,12 @@ class RatioHistogram:
         src_lengths: NDArray[np.int64],
         tgt_lengths: NDArray[np.int64],
     ) -> None:
-        """Count pairs.
+        """Add pairs.
 
         Args:
-            lines: Their numbers.
+            lines: Line numbers.
             src_lengths: Characters of the source, at least 1.
-            tgt_lengths: The same of the target. Shape (pairs,) each.
+            tgt_lengths: Characters of the target, at least 1. Shape (pairs,) each.
         """
         ratio = np.log(tgt_lengths / src_lengths)
         bins = np.clip(np.rint(ratio / BIN_WIDTH).astype(np.int64) + N_BINS // 2, 0, N_BINS - 1)
@@ -58,12 +64,12 @@ class RatioHistogram:
         np.minimum.at(self._first_line, (classes, bins), lines)
 
     def merge(self, other: "RatioHistogram") -> None:
-        """Add what another counted."""
+        """Add the counts of another histogram."""
         self._counts += other._counts
         self._first_line = np.minimum(self._first_line, other._first_line)
 
     def outliers(self) -> Outliers:
-        """The pairs whose ratio is far from the median of pairs of about their length, measured by the median deviation (MAD) of these."""
+        """Find pairs whose ratio is far from the median for their length, in units of the MAD."""
         total = self._counts.sum(axis=0)
         if total.sum() < MIN_PAIRS:
             return Outliers(0, [], _to_ratio(_median(total)) if total.any() else 1.0)
@@ -84,7 +90,7 @@ class RatioHistogram:
         )
 
     def _pairs_of_similar_length(self, number: int) -> NDArray[np.int64]:
-        """Pairs of about this length, at least MIN_PAIRS where there are so many."""
+        """Return the counts of pairs of about this length, at least MIN_PAIRS if possible."""
         for reach in range(N_LENGTHS):
             counts = self._counts[max(0, number - reach) : number + reach + 1].sum(axis=0)
             if counts.sum() >= MIN_PAIRS:
@@ -104,7 +110,7 @@ def _median(counts: NDArray[np.int64]) -> float:
 
 
 def _median_and_deviation(counts: NDArray[np.int64]) -> tuple[float, float]:
-    """Median and robust standard deviation."""
+    """Return median and robust standard deviation."""
     usual = _median(counts)
     deviations = np.abs(_LOG_RATIOS - usual)
     order = np.argsort(deviations, kind="stable")

@@ -1,4 +1,4 @@
-"""What was found, for people and for programs."""
+"""Format the findings as text and as JSON."""
 
 import json
 import textwrap
@@ -15,7 +15,10 @@ _WIDTH = 120
 
 
 def to_text(report: CheckReport) -> str:
-    """The findings of each corpus, the worst first, with examples; at the end whether training would accept them. No line end at the end."""
+    """Format the findings of each corpus, worst first, with examples and a conclusion.
+
+    There is no newline at the end.
+    """
     return "\n".join(_lines(report))
 
 
@@ -23,7 +26,7 @@ def _lines(report: CheckReport) -> Iterator[str]:
     for corpus in report.corpora:
         yield from _corpus_lines(corpus, with_role=len(report.corpora) > 1)
         yield ""
-    yield f"Training would {'accept' if report.can_train else 'refuse'} this."
+    yield f"Training would {'accept' if report.can_train else 'reject'} this."
 
 
 def _corpus_lines(corpus: CorpusReport, *, with_role: bool) -> Iterator[str]:
@@ -33,17 +36,20 @@ def _corpus_lines(corpus: CorpusReport, *, with_role: bool) -> Iterator[str]:
         n_chars / max(1, n_lines)
         for n_chars, n_lines in zip(corpus.n_chars, corpus.n_lines, strict=True)
     ]
-    yield f"{_count(corpus.n_pairs, 'pair')}, {src} to {tgt}, {per_line[0]:.0f} and {per_line[1]:.0f} characters in a line: {_count_by_severity(corpus)}"
+    yield (
+        f"{_count(corpus.n_pairs, 'pair')}, {src} to {tgt}, {per_line[0]:.0f} and "
+        f"{per_line[1]:.0f} characters per line: {_count_by_severity(corpus)}"
+    )
     for _, group in groupby(corpus.findings, key=lambda finding: finding.name):
         yield ""
         yield from _rule_lines(list(group))
     yield ""
     if not corpus.is_complete:
-        yield "not looked for: everything else, since the corpus cannot be read to its end"
+        yield "not checked: everything else, since the corpus cannot be read to its end"
         return
     for head, names in (
         ("not found: ", corpus.not_found),
-        ("not looked for: ", corpus.not_checked),
+        ("not checked: ", corpus.not_checked),
     ):
         if names:
             listed = textwrap.fill(
@@ -57,11 +63,11 @@ def _count_by_severity(corpus: CorpusReport) -> str:
         severity: len({finding.name for finding in corpus.findings if finding.severity == severity})
         for severity in SEVERITIES
     }
-    return ", ".join(_count(n, severity) for severity, n in counts.items() if n) or "nothing found"
+    return ", ".join(_count(n, severity) for severity, n in counts.items() if n) or "no findings"
 
 
 def _rule_lines(findings: list[Finding]) -> Iterator[str]:
-    """What was found by one rule, on either side."""
+    """Format the findings of one rule for both sides."""
     rule = RULES[findings[0].name]
     severity = min((finding.severity for finding in findings), key=SEVERITIES.index)
     words = [", ".join(map(_describe_count, findings)), rule.title]
@@ -87,7 +93,7 @@ def _rule_lines(findings: list[Finding]) -> Iterator[str]:
 
 
 def _describe_count(finding: Finding) -> str:
-    """`16 target lines (0.055%)`; only `target` where there is nothing to count."""
+    """Format as `16 target lines (0.055%)`, or `target` if nothing is counted."""
     singular, _, plural = RULES[finding.name].noun.partition("/")
     side = _WHERE[finding.where]
     if not singular:
@@ -102,7 +108,7 @@ _WITHOUT_SHARE = ("unequal_counts", "shift")
 
 
 def _percent(share: float) -> str:
-    """Two figures: 12%, 1.2%, 0.012%."""
+    """Format with two significant digits: 12%, 1.2%, 0.012%."""
     return f"{share:.0%}" if share >= 0.1 else f"{float(f'{100 * share:.2g}'):g}%"
 
 
@@ -111,12 +117,15 @@ def _count(n: int, noun: str) -> str:
 
 
 def to_json(report: CheckReport) -> str:
-    """A JSON object: can_train, n_errors, n_warnings, n_notes, and corpora with their findings. Keys are only ever added."""
+    """Format as a JSON object: can_train, n_errors, n_warnings, n_notes, and corpora with findings.
+
+    Future versions only add keys.
+    """
     return json.dumps(to_dict(report), ensure_ascii=False, indent=2)
 
 
 def to_dict(report: CheckReport) -> dict[str, Any]:
-    """The same as a dictionary."""
+    """Return the report as a dictionary; see `to_json`."""
     counts = {f"n_{severity}s": report.count(severity) for severity in SEVERITIES}
     return {
         "can_train": report.can_train,

@@ -1,94 +1,100 @@
-"""What is looked for in a corpus: how bad it is, why it matters, and what to do."""
+"""Rules of the check: what is looked for, how bad it is, why it matters, and what to do."""
 
 from typing import Literal, NamedTuple
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
-"""An error keeps `mtkit train` from starting; a warning costs quality and should be looked into; a note is good to know."""
+"""An error prevents training; a warning costs quality and should be examined; a note is
+information.
+"""
 MAX_SHARE = 0.5
-"""As `preprocess.max_dropped`: with more pairs than this that training drops, it does not start."""
+"""The default of `preprocess.max_dropped`: training rejects a corpus if more pairs are dropped."""
 
 
 class Rule(NamedTuple):
-    """What is looked for."""
+    """A rule of the check."""
 
     severity: Severity
     noun: str
-    """What is counted, one and several: line/lines."""
+    """Singular and plural of what is counted: line/lines."""
     title: str
-    """What these have, told behind their number."""
+    """Follows the number of lines or pairs in the report."""
     why: str
     todo: str
-    """Empty where there is nothing to do."""
+    """Recommended action; empty if there is none."""
     min_share: float = 0.0
-    """A warning with a smaller share is a note: it is rare, and training leaves it out or mends it by itself."""
+    """A warning with a smaller share is a note: it is rare, and training drops or fixes it."""
     max_share: float = 1.0
-    """A finding with a larger share is an error: training would drop too much, or learn the wrong thing."""
+    """A finding with a larger share is an error: too much would be dropped, or wrongly learned."""
 
 
 _LINES, _PAIRS = "line/lines", "pair/pairs"
-_FIXED_BY = "`{}` mends it in training, `mtkit data clean` in files."
-_DROPPED_BY = "`{}` leaves such pairs out of training, `mtkit data clean` out of files."
+_FIXED_BY = "`{}` fixes it in training, `mtkit data clean` in files."
+_DROPPED_BY = "`{}` drops such pairs in training, `mtkit data clean` in files."
 
 RULES = {
-    "unreadable": Rule("error", "", "cannot be read", "Training would stop here.", ""),
+    "unreadable": Rule("error", "", "cannot be read", "Training would fail.", ""),
     "unequal_counts": Rule(
         "error",
-        "line too many/lines too many",
-        "",
-        "Line N of one side must translate line N of the other: after a line too many, all pairs are wrong.",
-        "Look where they come apart, and put back what was lost, or take out what is too much. Were lines dropped from one side only?",
+        _LINES,
+        "without a counterpart",
+        "Line N of one side must translate line N of the other: after an extra line, "
+        "all pairs are wrong.",
+        "Find where the files diverge, and restore the missing line or remove the "
+        "extra one. Were lines removed on one side only?",
     ),
     "no_pairs": Rule(
         "error",
         "",
         "no pair has text on both sides",
         "There is nothing to train on.",
-        "Look into the files.",
+        "Check the files.",
     ),
     "invalid_utf8": Rule(
         "error",
         _LINES,
         "not in UTF-8",
-        "Training stops at the first of them. Nothing else is said of such a line.",
+        "Training stops at the first of them. Such lines are not checked further.",
         "Convert the file with `iconv -f ENCODING -t UTF-8`, or correct these lines.",
     ),
     "shift": Rule(
         "error",
         "place/places",
-        "where the sides slip against each other",
-        "From there on, pairs are no translations; nothing costs more quality.",
-        "Look at both files there; put back the line that was lost, or take out the one too many, and check again. "
-        "If the lines are right, `preprocess.check_alignment: warning` lets training start.",
+        "where the lines of the two sides shift",
+        "From there on, the pairs are not translations; nothing costs more quality.",
+        "Compare both files there, restore the missing line or remove the extra one, "
+        "and check again. If the lines are correct, `preprocess.check_alignment: "
+        "warning` allows training.",
     ),
     "swapped": Rule(
         "warning",
         _PAIRS,
-        "with source and target exchanged",
-        "The model would write the wrong language.",
-        "Exchange them. Where the languages differ in script, `clean.min_script` leaves them out.",
+        "with source and target swapped",
+        "The model would generate the wrong language.",
+        "Swap them. If the languages differ in script, `clean.min_script` drops them.",
         max_share=MAX_SHARE,
     ),
     "exchanged_names": Rule(
         "warning",
         "",
-        "the names of the files say that they are exchanged",
-        "The model would translate in the other direction.",
-        "Exchange the two files, or the language codes.",
+        "the file names suggest that they are swapped",
+        "The model would translate in the opposite direction.",
+        "Swap the two files, or the language codes.",
     ),
     "wrong_language": Rule(
         "warning",
         _LINES,
         "in the language of the other side",
-        "It was not translated, and teaches a model to copy.",
-        "Look at some, and leave such pairs out. Where both sides are the same, `clean.min_copy_letters` does.",
+        "Untranslated lines teach a model to copy.",
+        "Check some, and remove such pairs. If both sides are the same, "
+        "`clean.min_copy_letters` drops them.",
         0.001,
         MAX_SHARE,
     ),
     "wrong_script": Rule(
         "warning",
         _LINES,
-        "in letters of another language",
+        "in the script of another language",
         "The line is in another language, or in none.",
         _DROPPED_BY.format("clean.min_script"),
         0.01,
@@ -97,16 +103,18 @@ RULES = {
     "overlap": Rule(
         "warning",
         _PAIRS,
-        "of which a side is in the training corpus",
-        "The model has seen them: a score on them says nothing about new text.",
-        "`clean.test_overlap: pair` leaves whole pairs out of training, `either` also those with one side in common.",
+        "with a side that occurs in the training corpus",
+        "The model has seen them: their score says nothing about new text.",
+        "`clean.test_overlap: pair` drops pairs with both sides in common from "
+        "training, `either` also those with one.",
     ),
     "one_sided": Rule(
         "warning",
-        "blank line/blank lines",
-        "beside a line with text",
-        "It translates nothing; and where blank lines were removed from one side only, the sides slip.",
-        "Such pairs are left out. If there are many, look whether their neighbours still fit together.",
+        _LINES,
+        "blank, although the other side has text",
+        "They are not translations; and if blank lines were removed on one side "
+        "only, the lines are shifted.",
+        "Such pairs are dropped. If there are many, check whether the lines around them match.",
         0.001,
         MAX_SHARE,
     ),
@@ -114,16 +122,16 @@ RULES = {
         "warning",
         _PAIRS,
         "with equal sides",
-        "Names and figures may rightly be equal; copied sentences teach a model to copy.",
-        "`clean.min_copy_letters` leaves out those that are as long as sentences.",
+        "Names and numbers may be equal; copied sentences teach a model to copy.",
+        "`clean.min_copy_letters` drops those of sentence length.",
         0.01,
         MAX_SHARE,
     ),
     "duplicates": Rule(
         "warning",
         _PAIRS,
-        "that came before",
-        "A pair that comes often counts often, and is learned by heart.",
+        "that repeat an earlier pair",
+        "A pair that occurs often gets a high weight and is memorized.",
         _DROPPED_BY.format("clean.duplicates"),
         0.01,
         MAX_SHARE,
@@ -131,25 +139,25 @@ RULES = {
     "length_ratio": Rule(
         "warning",
         _PAIRS,
-        "with sides of unlikely lengths",
-        "One side says more than the other, or something else.",
-        "Look at some. `clean.max_char_ratio` leaves the worst out; a lower one is stricter.",
+        "with an unusual length ratio",
+        "One side contains more than the other, or something else.",
+        "Check some. `clean.max_char_ratio` drops the worst; a lower value is stricter.",
         0.005,
     ),
     "html_entities": Rule(
         "warning",
         _LINES,
         "with an HTML entity",
-        "It stands for a character; the model would learn to write it.",
+        "It represents a character; the model would learn to generate it.",
         _FIXED_BY.format("clean.entities"),
         0.01,
     ),
     "mojibake": Rule(
         "warning",
         _LINES,
-        "with UTF-8 that was read as Windows-1252",
-        "One character became two or three wrong ones, which the model would learn to write.",
-        "Best convert the original again. " + _DROPPED_BY.format("clean.garbled"),
+        "with UTF-8 that was decoded as Windows-1252",
+        "One character became two or three wrong ones, which the model would learn to generate.",
+        "If possible, convert the original again. " + _DROPPED_BY.format("clean.garbled"),
         0.001,
         MAX_SHARE,
     ),
@@ -157,8 +165,8 @@ RULES = {
         "warning",
         _LINES,
         "with U+FFFD",
-        "It stands for a character that a conversion has lost.",
-        "Best convert the original again. " + _DROPPED_BY.format("clean.garbled"),
+        "It replaces a character that was lost in a conversion.",
+        "If possible, convert the original again. " + _DROPPED_BY.format("clean.garbled"),
         0.001,
         MAX_SHARE,
     ),
@@ -166,14 +174,15 @@ RULES = {
         "warning",
         _LINES,
         "with a CR inside",
-        "Other programs may end a line there, and the sides slip.",
-        "mtkit takes it for a space. `mtkit data clean` replaces it in files.",
+        "Other programs may end a line there, which shifts the lines.",
+        "mtkit treats it as a space. `mtkit data clean` replaces it in files.",
     ),
     "line_end": Rule(
         "warning",
         _LINES,
-        "with a character that some programs end a line at",
-        "Python's splitlines and some editors do at U+0085, U+2028 or a form feed, and the sides slip.",
+        "with a character at which some programs end a line",
+        "Python's splitlines and some editors do so at U+0085, U+2028 or a form "
+        "feed, which shifts the lines.",
         "mtkit ends lines at LF only. " + _FIXED_BY.format("clean.invisible"),
     ),
     "nul": Rule(
@@ -187,7 +196,8 @@ RULES = {
         "warning",
         _LINES,
         "with a byte order mark inside",
-        "Nobody sees it, but it makes a new word of a known one. Files were joined with their marks.",
+        "It is invisible, but turns a known word into a new one. Files were "
+        "concatenated with their marks.",
         _FIXED_BY.format("clean.invisible"),
         0.01,
     ),
@@ -195,7 +205,7 @@ RULES = {
         "warning",
         _LINES,
         "with control characters",
-        "They are no text, and split words.",
+        "They are not text, and split words.",
         _FIXED_BY.format("clean.invisible"),
         0.01,
     ),
@@ -203,21 +213,22 @@ RULES = {
         "warning",
         "",
         "looks tokenised",
-        "The model would write such text, and expect it; its scores could be compared with no one's.",
-        "Take the text from before it was tokenised, or detokenise it.",
+        "The model would generate such text and expect it; its scores would not be "
+        "comparable with others.",
+        "Use the text before tokenisation, or detokenise it.",
     ),
     "lower_cased": Rule(
         "warning",
         "",
         "looks lower-cased",
-        "The model would write no capital letters, or not know those that it meets.",
-        "Take the text as people wrote it.",
+        "The model would generate no capital letters, and not know those of its input.",
+        "Use the text as it was written.",
     ),
     "few_letters": Rule(
         "note",
         _LINES,
         "with almost no letters",
-        "Figures, code or leftovers: little to learn from.",
+        "Numbers, code or remnants: there is little to learn from.",
         _DROPPED_BY.format("clean.min_letters"),
         max_share=MAX_SHARE,
     ),
@@ -225,90 +236,90 @@ RULES = {
         "note",
         _LINES,
         "too long for a sentence",
-        "Whole paragraphs, or lines that were joined.",
+        "Whole paragraphs, or concatenated lines.",
         _DROPPED_BY.format("clean.max_chars"),
         max_share=MAX_SHARE,
     ),
     "folded_duplicates": Rule(
         "note",
         _PAIRS,
-        "that came before, but for case and punctuation",
-        "They add little.",
-        "`clean.duplicates: folded` leaves them out of training, `exact` does not.",
+        "that repeat an earlier pair except for case and punctuation",
+        "They add little information.",
+        "`clean.duplicates: folded` drops them from training, `exact` does not.",
     ),
     "several_translations": Rule(
         "note",
         _PAIRS,
-        "with another translation of a source that came before",
-        "That is as it should be, unless a few lines have very many: headings, boilerplate.",
+        "with another translation of an earlier source",
+        "This is normal, unless a few lines account for most of them: headings, boilerplate.",
         "",
     ),
     "several_sources": Rule(
         "note",
         _PAIRS,
-        "with another source of a translation that came before",
-        "That is as it should be, unless a few lines have very many: headings, boilerplate.",
+        "with another source of an earlier translation",
+        "This is normal, unless a few lines account for most of them: headings, boilerplate.",
         "",
     ),
     "blank": Rule(
-        "note", _PAIRS, "blank on both sides", "They are left out.", "", max_share=MAX_SHARE
+        "note", _PAIRS, "blank on both sides", "They are dropped.", "", max_share=MAX_SHARE
     ),
     "invisible": Rule(
         "note",
         _LINES,
-        "with characters that nobody sees",
-        "Soft hyphens, zero-width spaces and direction marks make new words of known ones.",
+        "with invisible characters",
+        "Soft hyphens, zero-width spaces and direction marks turn known words into new ones.",
         _FIXED_BY.format("clean.invisible"),
     ),
     "private_use": Rule(
         "note",
         _LINES,
-        "with characters for private use",
-        "One font alone knows what they mean; often from a PDF.",
-        "Replace them by what they mean.",
+        "with private-use characters",
+        "Their meaning depends on a font; they often come from a PDF.",
+        "Replace them by the characters they stand for.",
     ),
     "not_nfc": Rule(
         "note",
         _LINES,
-        "not in Unicode's normal form C",
-        "Words that look equal are spelt in two ways.",
+        "not in Unicode normal form C",
+        "Words that look equal are encoded in two ways.",
         _FIXED_BY.format("clean.normal_form"),
     ),
     "tab": Rule(
         "note",
         _LINES,
         "with a tab",
-        "It would be a column too many in TSV.",
+        "In TSV, it would separate columns.",
         _FIXED_BY.format("clean.spaces"),
     ),
     "edge_spaces": Rule(
         "note",
         _LINES,
-        "with a space at an end",
-        "Lines that look equal are not.",
+        "with a space at the start or end",
+        "Lines that look equal are different.",
         _FIXED_BY.format("clean.spaces"),
     ),
     "crlf": Rule(
         "note",
         _LINES,
         "ending in CR LF",
-        "mtkit drops the CR; not every program does.",
-        "`dos2unix`, for other programs.",
+        "mtkit removes the CR; not every program does.",
+        "Use `dos2unix` if other programs read the file.",
     ),
     "bom": Rule(
-        "note", "", "begins with a byte order mark", "mtkit drops it; not every program does.", ""
+        "note", "", "begins with a byte order mark", "mtkit removes it; not every program does.", ""
     ),
 }
-"""What can be found, in the order in which it is told."""
+"""All rules, in the order of the report."""
 
 
 def severity_of(name: str, share: float, *, is_trained_on: bool = True) -> Severity:
-    """How bad a finding is.
+    """Return the severity of a finding.
 
     Args:
         name: The rule.
-        share: The share of the lines or pairs that have it.
-        is_trained_on: Whether the corpus is a training corpus; of others nothing is dropped.
+        share: Share of the lines or pairs with the finding.
+        is_trained_on: Whether the corpus is a training corpus; pairs of others are not dropped.
     """
     rule = RULES[name]
     if is_trained_on and share > rule.max_share:

@@ -1,4 +1,4 @@
-"""One pass through a corpus, shared among processes: its tally, its keys on disk, and its lines that are held out elsewhere."""
+"""Scan a corpus once, with several processes: counts, keys on disk, and held-out lines in it."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -21,17 +21,17 @@ Role = Literal["train", "validation", "test"]
 
 
 class CheckedCorpus(NamedTuple):
-    """A corpus to be checked."""
+    """A corpus to check."""
 
     number: int
     role: Role
     source: CorpusSource
     data: DataConfig
-    """What the source is a part of."""
+    """The configuration that the source belongs to."""
 
     @property
     def languages(self) -> tuple[str, str]:
-        """Codes of source and target; empty where unknown."""
+        """Codes of source and target; empty if unknown."""
         src, tgt = (
             self.source.src_lang or self.data.src_lang,
             self.source.tgt_lang or self.data.tgt_lang,
@@ -40,27 +40,27 @@ class CheckedCorpus(NamedTuple):
 
     @property
     def has_scripts_apart(self) -> bool:
-        """Whether the languages are known to share no script."""
+        """Whether the languages are known and share no script."""
         src, tgt = map(scripts_of_language, self.languages)
         return bool(src and tgt) and not src & tgt
 
 
 @dataclass
 class ScanResult:
-    """What one pass found."""
+    """The result of one scan."""
 
     corpus: CheckedCorpus
     key_paths: dict[str, Path]
-    """For each of `REPEAT_KINDS` a file with a key for each line."""
+    """For each of REPEAT_KINDS, a file with a key per line."""
     counts: CorpusCounts = field(default_factory=CorpusCounts)
     held_out: dict[bytes, int] = field(default_factory=dict)
-    """Keys that a held-out corpus has too, and the first line with each."""
+    """Keys that also occur in a held-out corpus, with their first line."""
     error: MtkitError | None = None
-    """Why the pass ended early."""
+    """The error that ended the scan, if any."""
 
 
 class TolerantReader:
-    """An iterable of chunks that ends where reading fails, and remembers why."""
+    """Iterates over chunks until reading fails, and keeps the error."""
 
     def __init__(self, corpus: CheckedCorpus) -> None:
         self._corpus = corpus
@@ -74,7 +74,7 @@ class TolerantReader:
 
 
 def read_texts(corpus: CheckedCorpus, bar: ProgressBar | None = None) -> Iterator[tuple[str, str]]:
-    """The pairs as text, as far as they can be read; what is not UTF-8 is blank."""
+    """Yield the pairs as text, as far as they can be read; a line that is not UTF-8 is blank."""
     for chunk in TolerantReader(corpus):
         yield from zip(
             decode_lines(chunk.src, chunk.first).lines,
@@ -86,7 +86,7 @@ def read_texts(corpus: CheckedCorpus, bar: ProgressBar | None = None) -> Iterato
 
 
 def held_out_keys(corpus: CheckedCorpus) -> dict[int, tuple[bytes, ...]]:
-    """The keys of each pair with text on both sides, by its line, as far as the corpus can be read."""
+    """Return the keys of all pairs with text on both sides by line; stops where reading fails."""
     return {
         line: line_keys(src, tgt)
         for line, (src, tgt) in enumerate(read_texts(corpus), 1)
@@ -95,7 +95,7 @@ def held_out_keys(corpus: CheckedCorpus) -> dict[int, tuple[bytes, ...]]:
 
 
 class _ChunkScanner:
-    """Does a chunk: its tally, the keys of each kind one after the other, and the held-out keys in it."""
+    """Scans a chunk for counts, keys of each kind (concatenated) and held-out keys."""
 
     def __init__(
         self,
@@ -136,14 +136,14 @@ def scan_corpus(
     n_workers: int,
     bar: ProgressBar,
 ) -> ScanResult:
-    """Read a corpus once.
+    """Scan a corpus.
 
     Args:
-        corpus: What is read.
-        directory: Where its keys go.
-        held_out: Keys of lines that it should not have.
-        n_workers: Processes; 0 does the work here.
-        bar: Told of the lines read.
+        corpus: The corpus.
+        directory: Directory for its keys.
+        held_out: Keys of held-out pairs to look for.
+        n_workers: Number of processes; 0 for this process.
+        bar: Progress bar, advanced by the number of lines.
     """
     key_paths = {kind: directory / f"{corpus.number}.{kind}" for kind in REPEAT_KINDS}
     result = ScanResult(corpus, key_paths)

@@ -178,9 +178,9 @@ def test_lines_too_many_are_told_with_the_place_where_they_begin(corpus):
     assert abs(line - 301) <= 5
     assert (
         only(report, "shift").examples[0].note
-        == f"goes with line {line - 1}: {corpus.tgt[line - 2].decode()[:90]}"
+        == f"corresponds to line {line - 1}: {corpus.tgt[line - 2].decode()[:90]}"
     )
-    assert f"come apart at line {line}" in finding.detail
+    assert f"diverge at about line {line}" in finding.detail
 
 
 def test_every_line_of_the_longer_side_is_looked_at(corpus):
@@ -254,7 +254,7 @@ def test_overlap_with_what_is_held_out(corpus):
     assert [example.note for example in finding.examples] == [
         "the pair is line 4 of train",
         "the source is line 6 of train",
-        "the target, but for case and punctuation, is line 8 of train",
+        "the target, ignoring case and punctuation, is line 8 of train",
     ]
 
 
@@ -282,7 +282,7 @@ def test_without_codes_the_scripts_that_are_usual_decide(corpus):
 def test_exchanged_files_are_told_as_such(corpus):
     finding = only(corpus.check(("en", "ko")), "swapped")
     assert finding.n > 0.9 * N_PAIRS
-    assert finding.todo == "Exchange the two files, or the language codes."
+    assert finding.todo == "Swap the two files, or the language codes."
 
 
 @pytest.fixture

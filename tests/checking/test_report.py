@@ -49,7 +49,7 @@ def test_both_sides_of_a_rule_are_told_together():
     lines = to_text(CheckReport((make_corpus(*ENTITIES),))).splitlines()
     assert lines[:2] == [
         "news.de, news.en",
-        "1,000 pairs, de to en, 71 and 61 characters in a line: 1 warning, 1 note",
+        "1,000 pairs, de to en, 71 and 61 characters per line: 1 warning, 1 note",
     ]
     assert lines[3:10] == [
         "warning  html entities: 1 source line (0.1%), 20 target lines (2%) with an HTML entity",
@@ -87,8 +87,8 @@ def test_an_error_means_that_training_would_refuse():
     text = to_text(report)
     assert not report.can_train
     assert "test corpus newer: news.de, news.en\n" in text
-    assert "error    unequal counts: 1 source line too many\n" in text
-    assert text.endswith("\nTraining would refuse this.")
+    assert "error    unequal counts: 1 source line without a counterpart\n" in text
+    assert text.endswith("\nTraining would reject this.")
 
 
 def test_json_keeps_its_keys():
@@ -183,7 +183,7 @@ def test_of_a_corpus_that_cannot_be_read_nothing_counts_as_looked_for():
     text = to_text(CheckReport((corpus,)))
     assert "not found:" not in text
     assert text.endswith(
-        "\nnot looked for: everything else, since the corpus cannot be read to its end\n\nTraining would refuse this."
+        "\nnot checked: everything else, since the corpus cannot be read to its end\n\nTraining would reject this."
     )
 
 

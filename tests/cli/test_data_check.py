@@ -45,7 +45,7 @@ def test_a_slip_ends_with_status_1_here_and_in_training(mtkit, corpus):
     outcome = mtkit("data", "check", "train.ko", "train.en")
     assert outcome.status == 1
     assert "error    shift: 1 place" in outcome.out
-    assert outcome.out.endswith("\nTraining would refuse this.\n")
+    assert outcome.out.endswith("\nTraining would reject this.\n")
     for command in ("preprocess", "train"):
         outcome = mtkit(command, "recipe.yaml")
         assert outcome.status == 1
