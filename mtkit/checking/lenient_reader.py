@@ -18,7 +18,7 @@ RawLine = bytes | str
 """Bytes for two text files, decoded text for other formats."""
 
 
-class LineChunk(NamedTuple):
+class RawChunk(NamedTuple):
     """Consecutive lines; one side may have fewer or none if the files have different lengths."""
 
     first: int
@@ -36,7 +36,7 @@ class DecodedLines(NamedTuple):
     """Indexes in `lines` by fault: invalid_utf8, crlf, bom."""
 
 
-def read_chunks(source: CorpusSource, data: DataConfig) -> Iterator[LineChunk]:
+def read_chunks(source: CorpusSource, data: DataConfig) -> Iterator[RawChunk]:
     """Read a corpus from start to end, including the additional lines of a longer file.
 
     Raises:
@@ -52,7 +52,7 @@ def read_chunks(source: CorpusSource, data: DataConfig) -> Iterator[LineChunk]:
     )
     first = 1
     while True:
-        chunk = LineChunk(
+        chunk = RawChunk(
             first, list(islice(src_lines, CHUNK_SIZE)), list(islice(tgt_lines, CHUNK_SIZE))
         )
         if not chunk.src and not chunk.tgt:
@@ -61,11 +61,11 @@ def read_chunks(source: CorpusSource, data: DataConfig) -> Iterator[LineChunk]:
         first += CHUNK_SIZE
 
 
-def _chunks_of_pairs(source: CorpusSource, data: DataConfig) -> Iterator[LineChunk]:
+def _chunks_of_pairs(source: CorpusSource, data: DataConfig) -> Iterator[RawChunk]:
     pairs = read_pairs(source, data)
     first = 1
     while chunk := list(islice(pairs, CHUNK_SIZE)):
-        yield LineChunk(first, [pair.src for pair in chunk], [pair.tgt for pair in chunk])
+        yield RawChunk(first, [pair.src for pair in chunk], [pair.tgt for pair in chunk])
         first += CHUNK_SIZE
 
 
@@ -84,7 +84,7 @@ def _raw_lines(path: Path, what: str) -> Iterator[bytes]:
 
 
 def lookup_lines(
-    chunks: Iterable[LineChunk], numbers: Collection[int]
+    chunks: Iterable[RawChunk], numbers: Collection[int]
 ) -> dict[int, tuple[RawLine | None, RawLine | None]]:
     """Return source and target by line number, from 1; reads no more chunks than necessary.
 

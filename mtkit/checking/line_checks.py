@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mtkit.checking.characters import PROBLEM_CHARS, SPACE, CharClassCounter
 from mtkit.checking.counts import SIDES, CorpusCounts, ScriptMix, SideCounts, SideName, Where
-from mtkit.checking.lenient_reader import DecodedLines, LineChunk, decode_lines
+from mtkit.checking.lenient_reader import DecodedLines, RawChunk, decode_lines
 from mtkit.checking.side_words import SideWords
 from mtkit.config.clean import CleanConfig
 from mtkit.corpus.clean.pair_rules import (
@@ -61,7 +61,7 @@ class LineChecker:
         self._counter = CharClassCounter()
         self._side_words = side_words
 
-    def check(self, chunk: LineChunk) -> tuple[CorpusCounts, DecodedLines, DecodedLines]:
+    def check(self, chunk: RawChunk) -> tuple[CorpusCounts, DecodedLines, DecodedLines]:
         """Check a chunk.
 
         Returns:

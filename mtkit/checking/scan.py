@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from mtkit.checking.counts import CorpusCounts
-from mtkit.checking.lenient_reader import LineChunk, decode_lines, read_chunks
+from mtkit.checking.lenient_reader import RawChunk, decode_lines, read_chunks
 from mtkit.checking.line_checks import LineChecker
 from mtkit.checking.line_keys import KEY_KINDS, REPEAT_KINDS, line_keys, unique_key
 from mtkit.checking.side_words import SideWords, learn_side_words
@@ -66,7 +66,7 @@ class TolerantReader:
         self._corpus = corpus
         self.error: MtkitError | None = None
 
-    def __iter__(self) -> Iterator[LineChunk]:
+    def __iter__(self) -> Iterator[RawChunk]:
         try:
             yield from read_chunks(self._corpus.source, self._corpus.data)
         except MtkitError as exc:
@@ -109,7 +109,7 @@ class _ChunkScanner:
         self._tags = tags
         self._held_out = held_out
 
-    def __call__(self, chunk: LineChunk) -> tuple[CorpusCounts, list[bytes], dict[bytes, int]]:
+    def __call__(self, chunk: RawChunk) -> tuple[CorpusCounts, list[bytes], dict[bytes, int]]:
         counts, src, tgt = self._examiner.check(chunk)
         keys = []
         held_out: dict[bytes, int] = {}

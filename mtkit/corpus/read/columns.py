@@ -84,7 +84,7 @@ def missing_column_error(column: str, columns: list[str], where: str) -> MtkitEr
     """Return an error that lists the existing columns."""
     return MtkitError(
         f"{where} has no column {column}; it has {', '.join(columns) or 'none'}",
-        f"{NAME_COLUMNS}, or name the languages",
+        f"{NAME_COLUMNS}, or specify the languages",
     )
 
 

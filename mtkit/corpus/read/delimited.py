@@ -27,26 +27,26 @@ Row = tuple[int, list[str]]
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _N_SAMPLE_LINES = 50
-"""Lines that show what separates the columns of a CSV file."""
+"""Number of lines from which the separator of a CSV file is detected."""
 _EXCEL_LINE = re.compile('"?sep=(.)"?')
 
 _MORE_COLUMNS = (
     f"in CSV, put a text with a separator in quotes; if there are more columns, {NAME_COLUMNS}"
 )
 SET_SEPARATOR = (
-    "say what separates the columns with --separator, or with separator of that corpus in a recipe"
+    "specify the separator with --separator, or with separator of that corpus in a recipe"
 )
 
 logger = get_logger(__name__)
 
 
 def tsv_pairs(lines: Iterable[str], name: str, sides: SideSpecs) -> Iterator[SentencePair]:
-    """Read lines split at tabs; nothing is quoted.
+    """Read lines split at tabs, without quoting.
 
     Args:
-        lines: The file's lines.
-        name: What errors call the file.
-        sides: Which columns are the pair.
+        lines: Lines of the file.
+        name: Name of the file in errors.
+        sides: The columns of the pair.
     Raises:
         MtkitError: While reading: a column is missing, or a row has too few or too many.
     """
@@ -59,12 +59,13 @@ def csv_pairs(
     """Read CSV, in which a text may be quoted.
 
     Args:
-        lines: The file's lines.
-        name: What errors call the file.
-        sides: Which columns are the pair.
-        separator: Between columns; None finds it in the first lines.
+        lines: Lines of the file.
+        name: Name of the file in errors.
+        sides: The columns of the pair.
+        separator: Separator of the columns; None detects it from the first lines.
     Raises:
-        MtkitError: While reading: as `tsv_pairs`, the quotes are broken, or several separators fit the first lines.
+        MtkitError: While reading: as in `tsv_pairs`; the quotes are broken; or several separators
+            are possible.
     """
     lines = iter(lines)
     sample = list(islice(lines, _N_SAMPLE_LINES))
@@ -72,7 +73,7 @@ def csv_pairs(
     if sample and (excel := _EXCEL_LINE.fullmatch(sample[0])):
         separator, sample, n_before = separator or excel[1], sample[1:], 1
     if separator is None:
-        separator = _separator(sample, name, sides)
+        separator = _detect_separator(sample, name, sides)
         if separator != ",":
             log_once(logger, f"{name}: columns are separated by {_SEPARATORS[separator]}")
     yield from _row_pairs(_csv_rows(chain(sample, lines), name, separator, n_before), name, sides)
@@ -84,18 +85,21 @@ def _csv_rows(lines: Iterable[str], name: str, separator: str, n_before: int = 0
         for row in reader:
             yield n_before + reader.line_num, row
     except csv.Error as exc:
-        hint = "a text with a separator, a quote or a line break must be in quotes, and quotes within it doubled"
+        hint = (
+            "a text with a separator, a quote or a line break must be in quotes, and "
+            "quotes within it doubled"
+        )
         raise MtkitError(
             f"`{name}`: broken CSV in line {n_before + reader.line_num}: {exc}", hint
         ) from None
 
 
-def _separator(sample: list[str], name: str, sides: SideSpecs) -> str:
-    """Find the separator that gives all sampled rows the same number of columns; a comma if there is none."""
+def _detect_separator(sample: list[str], name: str, sides: SideSpecs) -> str:
+    """Detect the separator that splits all sampled rows alike; a comma if there is none."""
     ranks = {
         separator: rank
         for separator in _SEPARATORS
-        if (rank := _fitness(sample, separator, sides)) > 0
+        if (rank := _separator_rank(sample, separator, sides)) > 0
     }
     best = [separator for separator, rank in ranks.items() if rank == max(ranks.values())]
     if len(best) > 1:
@@ -104,8 +108,8 @@ def _separator(sample: list[str], name: str, sides: SideSpecs) -> str:
     return best[0] if best else ","
 
 
-def _fitness(sample: list[str], separator: str, sides: SideSpecs) -> int:
-    """0 if rows differ in their number of columns; 3 if the first row is a header, 2 for two columns, 1 for more."""
+def _separator_rank(sample: list[str], separator: str, sides: SideSpecs) -> int:
+    """Rank a separator: 3 for a header, 2 for two columns, 1 for more, 0 for uneven rows."""
     rows: list[list[str]] = []
     with suppress(MtkitError):  # the sample may end within a quoted text
         rows.extend(row for _, row in _csv_rows(sample, "", separator) if any(row))
@@ -121,7 +125,7 @@ def _fitness(sample: list[str], separator: str, sides: SideSpecs) -> int:
 
 
 class _Layout(NamedTuple):
-    """Which places of a row are the pair."""
+    """Columns of the pair, and of a row."""
 
     src: int
     tgt: int
@@ -141,117 +145,125 @@ def _row_pairs(rows: Iterator[Row], name: str, sides: SideSpecs) -> Iterator[Sen
         elif not any(text.strip() for text in row):
             yield SentencePair("", "")
         else:
-            found = "1 column" if len(row) == 1 else f"{len(row)} columns"
+            actual = "1 column" if len(row) == 1 else f"{len(row)} columns"
             expected = (
                 f"{layout.n_columns} or more" if layout.may_have_more else str(layout.n_columns)
             )
             raise MtkitError(
-                f"`{name}`: line {number} has {found}, not {expected}",
+                f"`{name}`: line {number} has {actual}, not {expected}",
                 SET_SEPARATOR if len(row) == 1 else _MORE_COLUMNS,
             )
 
 
-def _layout(first: list[str], name: str, sides: SideSpecs) -> _Layout:
-    """Find the columns by number, or by name in the first row; without either there are two."""
+def _layout(header: list[str], name: str, sides: SideSpecs) -> _Layout:
+    """Find the columns by number, or by name in the first row; by default there are two."""
     columns = [side.column for side in sides]
     if any(isinstance(column, str) for column in columns):
-        src, tgt = _named(first, name, sides)
+        src, tgt = _named_columns(header, name, sides)
         return _Layout(
-            src, tgt, max(src, tgt, len(first) - 1) + 1, may_have_more=False, has_header=True
+            src, tgt, max(src, tgt, len(header) - 1) + 1, may_have_more=False, has_header=True
         )
     if columns == [None, None]:
-        return _detected(first, name, sides)
+        return _detect_layout(header, name, sides)
     src, tgt = (
         column - 1 if isinstance(column, int) else default for default, column in enumerate(columns)
     )
-    has_header = None not in (found := find_columns(sides, first)) and set(found) == {src, tgt}
+    has_header = None not in (indexes := find_columns(sides, header)) and set(indexes) == {src, tgt}
     if has_header:
-        _report_columns(first, (src, tgt), name)
-    elif looks_like_header(first):
-        _warn_of_pair(first, name)
+        _report_columns(header, (src, tgt), name)
+    elif looks_like_header(header):
+        _warn_possible_header(header, name)
     return _Layout(src, tgt, max(src, tgt) + 1, may_have_more=True, has_header=has_header)
 
 
-def _named(first: list[str], name: str, sides: SideSpecs) -> tuple[int, int]:
-    """Columns of which at least one is given by name, and the others by number or not at all."""
-    auto = (
-        find_columns(sides, first) if None in (sides[0].column, sides[1].column) else (None, None)
+def _named_columns(header: list[str], name: str, sides: SideSpecs) -> tuple[int, int]:
+    """Find columns of which at least one is given by name, the others by number or not at all."""
+    detected = (
+        find_columns(sides, header) if None in (sides[0].column, sides[1].column) else (None, None)
     )
-    src, tgt = (_place(side, found, first, name) for side, found in zip(sides, auto, strict=True))
+    src, tgt = (
+        _column_index(side, index, header, name)
+        for side, index in zip(sides, detected, strict=True)
+    )
     return src, tgt
 
 
-def _place(side: SideSpec, found: int | None, first: list[str], name: str) -> int:
+def _column_index(side: SideSpec, detected: int | None, header: list[str], file_name: str) -> int:
     if isinstance(side.column, int):
         return side.column - 1
-    if side.column is None and found is not None:
-        return found
-    wanted = side.column or side.lang
-    places = [place for place, text in enumerate(first) if text == wanted]
-    places = places or [
-        place for place, text in enumerate(first) if text.casefold() == wanted.casefold()
+    if side.column is None and detected is not None:
+        return detected
+    name = side.column or side.lang
+    indexes = [index for index, text in enumerate(header) if text == name]
+    indexes = indexes or [
+        index for index, text in enumerate(header) if text.casefold() == name.casefold()
     ]
-    if not places:
-        raise missing_column_error(wanted, first, f"`{name}`")
-    if len(places) > 1:
+    if not indexes:
+        raise missing_column_error(name, header, f"`{file_name}`")
+    if len(indexes) > 1:
         raise MtkitError(
-            f"`{name}`: {len(places)} columns are called {wanted}", "give the column's number"
+            f"`{file_name}`: {len(indexes)} columns are named {name}",
+            "specify the column's number",
         )
-    return places[0]
+    return indexes[0]
 
 
-def _detected(first: list[str], name: str, sides: SideSpecs) -> _Layout:
-    found = find_columns(sides, first)
-    is_header = looks_like_header(first)
-    if is_header and len(first) == 2:
-        found = _completed(found, first)
-    src, tgt = found
+def _detect_layout(header: list[str], name: str, sides: SideSpecs) -> _Layout:
+    columns = find_columns(sides, header)
+    is_header = looks_like_header(header)
+    if is_header and len(header) == 2:
+        columns = _complete_columns(columns, header)
+    src, tgt = columns
     if src is not None and tgt is not None:
-        _report_columns(first, (src, tgt), name)
-        return _Layout(src, tgt, len(first), may_have_more=False, has_header=True)
+        _report_columns(header, (src, tgt), name)
+        return _Layout(src, tgt, len(header), may_have_more=False, has_header=True)
     if is_header:
-        raise _not_understood(found, first, name, sides)
-    if found != (None, None):
-        _warn_of_pair(first, name)
+        raise _ambiguous_header_error(columns, header, name, sides)
+    if columns != (None, None):
+        _warn_possible_header(header, name)
     return _Layout(0, 1, 2, may_have_more=False, has_header=False)
 
 
-def _completed(found: ColumnIndexes, first: list[str]) -> ColumnIndexes:
-    """Take the other of two columns for the other side, if it is called `text` or the like."""
-    src, tgt = found
-    if src is None and tgt is not None and is_text_column(first[1 - tgt]):
+def _complete_columns(columns: ColumnIndexes, header: list[str]) -> ColumnIndexes:
+    """Use the other of two columns for the other side, if it is named `text` or the like."""
+    src, tgt = columns
+    if src is None and tgt is not None and is_text_column(header[1 - tgt]):
         return 1 - tgt, tgt
-    if tgt is None and src is not None and is_text_column(first[1 - src]):
+    if tgt is None and src is not None and is_text_column(header[1 - src]):
         return src, 1 - src
-    return found
+    return columns
 
 
-def _not_understood(
-    found: ColumnIndexes, first: list[str], name: str, sides: SideSpecs
+def _ambiguous_header_error(
+    columns: ColumnIndexes, header: list[str], name: str, sides: SideSpecs
 ) -> MtkitError:
     missing = [
         f"{word} ({side.lang})"
-        for word, side, place in zip(("source", "target"), sides, found, strict=True)
-        if place is None
+        for word, side, column in zip(("source", "target"), sides, columns, strict=True)
+        if column is None
     ]
     unknown = UNKNOWN_LANG in (sides[0].lang, sides[1].lang)
     hint = (
-        f"name the languages with --src-lang and --tgt-lang, or {NAME_COLUMNS}"
+        f"specify the languages with --src-lang and --tgt-lang, or {NAME_COLUMNS}"
         if unknown
         else f"{NAME_COLUMNS}, by number if it is not a header"
     )
-    what = " and ".join(missing).replace(f" ({UNKNOWN_LANG})", "")
+    sides_missing = " and ".join(missing).replace(f" ({UNKNOWN_LANG})", "")
     return MtkitError(
-        f"`{name}`: its first line looks like a header ({', '.join(first)}), but does not say which column is the {what}",
+        f"`{name}`: its first line looks like a header ({', '.join(header)}), but does "
+        f"not name the column of the {sides_missing}",
         hint,
     )
 
 
-def _report_columns(first: list[str], places: tuple[int, int], name: str) -> None:
-    src, tgt = (f"column {place + 1} ({first[place]})" for place in places)
-    log_once(logger, f"{name}: the first line is a header; source is {src}, target is {tgt}")
+def _report_columns(header: list[str], columns: tuple[int, int], name: str) -> None:
+    src, tgt = (f"column {column + 1} ({header[column]})" for column in columns)
+    log_once(logger, f"{name}: the first line is a header; source: {src}, target: {tgt}")
 
 
-def _warn_of_pair(first: list[str], name: str) -> None:
-    text = f"{name}: the first line ({', '.join(first)}) is read as a pair; if it is a header, {NAME_COLUMNS}, by name"
+def _warn_possible_header(header: list[str], name: str) -> None:
+    text = (
+        f"{name}: the first line ({', '.join(header)}) is read as a pair; if it is a header, "
+        f"{NAME_COLUMNS}, by name"
+    )
     log_once(logger, text, logging.WARNING)

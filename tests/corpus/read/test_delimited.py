@@ -59,7 +59,7 @@ def test_a_header_is_recognized(tmp_path, caplog, english, german, ending, separ
     content = "".join(separator.join(row) + "\r\n" for row in rows)
     path = tmp_path / f"a.{ending}"
     assert pairs_of(path, content) == [(GERMAN, ENGLISH), ("Ja.", "Yes.")]
-    chosen = f"{path}: the first line is a header; source is column 2 ({german}), target is column 1 ({english.strip()})"
+    chosen = f"{path}: the first line is a header; source: column 2 ({german}), target: column 1 ({english.strip()})"
     assert chosen in caplog.messages
     with_id = "".join(
         separator.join((str(number), *row)) + "\n" for number, row in enumerate(rows)
@@ -135,12 +135,12 @@ def test_columns_by_number_do_not_make_a_pair_of_a_header(tmp_path, caplog):
 def test_columns_by_name_need_not_have_the_same_case(tmp_path):
     path, content = tmp_path / "a.csv", "Id,Original DE,Final\n1,Ja,Yes\n"
     assert pairs_of(path, content, src_column="original de", tgt_column="FINAL") == [("Ja", "Yes")]
-    with pytest.raises(MtkitError, match="2 columns are called text"):
+    with pytest.raises(MtkitError, match="2 columns are named text"):
         pairs_of(path, "text,text\na,b\n", src_column="text", tgt_column=2)
 
 
 def test_two_columns_of_one_language_are_not_chosen_between(tmp_path):
-    with pytest.raises(MtkitError, match=r"does not say which column is the target \(en\)"):
+    with pytest.raises(MtkitError, match=r"does not name the column of the target \(en\)"):
         pairs_of(tmp_path / "a.tsv", "de\ten-US\ten-GB\na\tb\tc\n")
     assert pairs_of(tmp_path / "a.tsv", "de\ten-US\ten\na\tb\tc\n") == [("a", "c")]
 
