@@ -1,4 +1,4 @@
-"""Recipe section `data:`: which corpora, in which languages, in which mix."""
+"""Recipe section `data:`: corpora, languages and mix."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -24,7 +24,7 @@ FileFormat = Literal["tsv", "csv", "jsonl", "parquet", "tmx"]
 
 
 def _is_same_file(one: Path, other: Path) -> bool:
-    """Whether two paths are one file, also through links."""
+    """Whether two paths are the same file, possibly through links."""
     try:
         return one == other or one.samefile(other)
     except OSError:
@@ -32,47 +32,57 @@ def _is_same_file(one: Path, other: Path) -> bool:
 
 
 class CorpusSource(Section):
-    """One parallel corpus: two aligned text files, one file with both sides, or a Hugging Face dataset."""
+    """One parallel corpus: two aligned text files, one file with both sides, or a Hugging Face
+    dataset.
+    """
 
     name: str | None = Field(default=None, min_length=1)
-    """What reports and `data.stages` call it; default: made from the file or dataset."""
+    """Name in reports and in `data.stages`; default: derived from the file or dataset."""
     src: InputPath | None = None
-    """Source side, one segment per line; may be packed (.gz, .xz, .zst); - is stdin. Goes with `tgt`."""
+    """Source side, one segment per line; may be compressed (.gz, .xz, .zst); - is stdin. Goes with
+    `tgt`."""
     tgt: InputPath | None = None
     """Target side; line N translates line N of `src`."""
     alignment: InputPath | None = None
-    """Word alignments of `src` and `tgt`, for training.alignment_weight: line N holds links such as `0-0 1-2`, each a word of the source and one of
-    the target, counted from 0, words being what stands between spaces. eflomal, fast_align and awesome-align write such files."""
+    """Word alignments of `src` and `tgt`, for training.alignment_weight: line N contains links such
+    as `0-0 1-2`, each a source word and a target word. Words are separated by spaces and counted
+    from 0. eflomal, fast_align and awesome-align write such files."""
     file: InputPath | None = None
-    """In place of `src` and `tgt`: one file with both sides, TSV, CSV, JSON lines, Parquet or TMX; text may be packed; - is stdin."""
+    """Instead of `src` and `tgt`: one file with both sides, as TSV, CSV, JSON Lines, Parquet or
+    TMX; text may be compressed; - is stdin."""
     format: FileFormat | None = None
-    """What `file` is; default: what its name ends in."""
+    """Format of `file`; default: by the suffix of its name."""
     separator: (
         Annotated[str, BeforeValidator(_as_separator), Field(min_length=1, max_length=1)] | None
     ) = None
-    """What separates the columns of a CSV `file`, for example ";"; `\\t` is a tab. Default: comma, semicolon, tab or |,
-    whichever fits its first lines."""
+    """Column separator of a CSV `file`, for example ";"; `\\t` is a tab. Default: comma, semicolon,
+    tab or |, whichever fits its first lines."""
     dataset: NameOrDir | None = None
-    """In place of files: the name of a Hugging Face dataset, or a local folder that `datasets` can read."""
+    """Instead of files: name of a Hugging Face dataset, or a local directory that `datasets` can
+    read."""
     dataset_config: str | None = None
-    """The dataset's configuration, for example de-en."""
+    """Configuration of the dataset, for example de-en."""
     split: str | None = None
-    """The dataset's split; default train."""
+    """Split of the dataset; default: train."""
     streaming: bool = False
-    """Read the dataset while it is fetched, without keeping it on disk."""
+    """Read the dataset while it is downloaded, without storing it on disk."""
     src_column: str | PositiveInt | None = None
-    """Column or key of the source in `file` or `dataset`; a number counts TSV and CSV columns from 1. Default: the one that is named after the
-    language (de, de-AT, German, Deutsch) or called source, alone or within `translation`; without a header, the first column of a TSV or CSV file."""
+    """Column or key of the source in `file` or `dataset`; a number is the position of a TSV or CSV
+    column, from 1. Default: the one named after the language (de, de-AT, German, Deutsch) or called
+    source, by itself or within `translation`; without a header, the first column of a TSV or CSV
+    file."""
     tgt_column: str | PositiveInt | None = None
     """The same for the target; without a header, the second column of a TSV or CSV file."""
     src_lang: str | None = Field(default=None, min_length=1)
-    """Language code of this corpus' source, where it is not `data.src_lang`."""
+    """Language code of the source, if it differs from `data.src_lang`."""
     tgt_lang: str | None = Field(default=None, min_length=1)
-    """Language code of this corpus' target, where it is not `data.tgt_lang`."""
+    """Language code of the target, if it differs from `data.tgt_lang`."""
     tags: tuple[str, ...] = ()
-    """Pieces put before each source, for example <bt> or <2ko>; each becomes one piece of the tokenizer."""
+    """Tags to put before each source, for example <bt> or <2ko>; each becomes one token of the
+    vocabulary."""
     weight: float = Field(default=1.0, ge=0, le=1e6)
-    """How often an epoch shows each pair: 3 three times; 0.5 half of the pairs, the other half in the next epoch."""
+    """How often an epoch uses each pair: 3 means three times; 0.5 means half of the pairs, and the
+    other half in the next epoch."""
 
     @model_validator(mode="after")
     def names_one_source(self) -> Self:
@@ -80,39 +90,44 @@ class CorpusSource(Section):
             raise ValueError("src and tgt go together; one of them is missing")
         if str(self.src) == str(self.tgt) == "-":
             raise ValueError(
-                "src and tgt are both -, but stdin is one stream; give both sides as `file`, with its `format`"
+                "src and tgt are both -, but stdin is one stream; give both sides as `file`, with "
+                "its "
+                "`format`"
             )
         if str(self.alignment) == "-" and "-" in (str(self.src), str(self.tgt)):
             raise ValueError(
-                "alignment and a side are both -, but stdin is one stream; name a file"
+                "alignment and a side are both -, but stdin is one stream; give a file"
             )
         if self.src is not None and self.tgt is not None and _is_same_file(self.src, self.tgt):
-            which = "" if self.src == self.tgt else f" (`{self.tgt}` is the same)"
+            same = "" if self.src == self.tgt else f" (`{self.tgt}` is the same)"
             raise ValueError(
-                f"`{self.src}` is given as source and as target{which}; give the text of each language"
+                f"`{self.src}` is given as source and as target{same}; give the text of each "
+                "language"
             )
         if self.src_column is not None and self.src_column == self.tgt_column:
             raise ValueError(
-                f"src_column and tgt_column are the same column ({self.src_column}); name a column for each language"
+                f"src_column and tgt_column are the same column ({self.src_column}); give a column "
+                "for "
+                "each language"
             )
         if (self.src is not None) + (self.file is not None) + (self.dataset is not None) != 1:
-            raise ValueError("name exactly one of: src with tgt, file, dataset")
+            raise ValueError("give exactly one of: src with tgt, file, dataset")
         if self.alignment is not None and self.src is None:
-            raise ValueError("alignment goes with src and tgt, whose lines its lines belong to")
+            raise ValueError("alignment needs src and tgt, to whose lines its lines belong")
         if self.separator is not None and (self.file is None or self.format not in (None, "csv")):
             raise ValueError("separator is for a `file` in CSV")
         return self
 
 
 class Stage(Section):
-    """A mix of the corpora for some epochs."""
+    """Mix of the corpora for some epochs."""
 
     until_epoch: PositiveInt | None = None
-    """Last epoch of this stage, counted from 1; only the last stage has none."""
+    """Last epoch of this stage, counted from 1; not set for the last stage."""
     weights: dict[str, Annotated[float, Field(ge=0, le=1e6)]] = Field(default={})
-    """Weights that differ from the corpora's own, by corpus name."""
+    """Weights that replace those of the corpora, by corpus name."""
     temperature: PositiveFloat | None = None
-    """In place of `data.temperature`."""
+    """Replaces `data.temperature`."""
 
 
 def _as_list(value: Any) -> Any:
@@ -127,18 +142,19 @@ class DataConfig(Section):
     tgt_lang: str = Field(min_length=1)
     """Language code of the target, for example en."""
     train: Annotated[tuple[CorpusSource, ...], BeforeValidator(_as_list), Field(min_length=1)]
-    """The training corpus, or a list of them."""
+    """The training corpus, or a list of corpora."""
     validation: Annotated[tuple[CorpusSource, ...], BeforeValidator(_as_list)] = ()
-    """The corpus that checkpoints are chosen by, or a list of them; never train on it."""
+    """The corpus by which checkpoints are selected, or a list of corpora; never train on it."""
     test: Annotated[tuple[CorpusSource, ...], BeforeValidator(_as_list)] = ()
-    """Test sets. Training never reads them, except to keep their lines out of the training corpus."""
+    """Test sets. Training does not read them, except to keep their lines out of the training
+    corpus."""
     temperature: PositiveFloat = 1.0
-    """Evens out corpora of different size: an epoch's shares are weighted sizes to the power of 1/temperature. 1 leaves them; 5 is usual with many
-    languages."""
+    """Balances corpora of different sizes: their shares of an epoch are the weighted sizes to the
+    power of 1/temperature. 1 leaves them unchanged; 5 is common with many languages."""
     stages: Annotated[tuple[Stage, ...], BeforeValidator(_as_list)] = ()
-    """Mixes that follow one another, by epochs; default: one mix throughout."""
+    """Mixes for consecutive epochs; default: one mix throughout."""
     work_dir: RecipePath = Field(default="work", validate_default=True)  # pyright: ignore[reportAssignmentType]
-    """Where the tokenizer, the token store and, unless `--out` says otherwise, the run are kept."""
+    """Directory of the tokenizer, the token store and, unless `--out` is given, the run."""
 
     @model_validator(mode="after")
     def stages_fit(self) -> Self:
@@ -149,12 +165,13 @@ class DataConfig(Section):
                 "stages: every stage but the last has until_epoch, and the last has none"
             )
         if any(first >= second for first, second in pairwise(ends[:-1]) if first and second):
-            raise ValueError("stages: until_epoch rises from stage to stage")
+            raise ValueError("stages: until_epoch must increase from stage to stage")
         for name in {name for stage in self.stages for name in stage.weights}:
             if names.count(name) != 1:
-                what = "no corpus" if name not in names else "more than one corpus"
+                count = "no corpus" if name not in names else "more than one corpus"
                 raise ValueError(
-                    f"stages: weights name {name}, which {what} of data.train is called; known are {', '.join(names)}"
+                    f"stages: weights contain {name}, but {count} of data.train has this name; "
+                    f"known: {', '.join(names)}"
                 )
         return self
 
@@ -163,20 +180,20 @@ class DataConfig(Section):
         for key in ("validation", "test"):
             if any(source.alignment is not None for source in getattr(self, key)):
                 raise ValueError(
-                    f"{key}: word alignments are for data.train, and nothing else reads them; leave `alignment` out"
+                    f"{key}: word alignments are used in data.train only; leave `alignment` out"
                 )
         return self
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """All tags of the corpora, each once, in the order of their appearance."""
+        """Return all tags of the corpora, each once, in the order of their appearance."""
         return tuple(
             dict.fromkeys(tag for source in (*self.train, *self.validation) for tag in source.tags)
         )
 
 
 def corpus_name(source: CorpusSource) -> str:
-    """What a corpus is called: its own name, or one made from where it is."""
+    """Return the name of a corpus: the given one, or one derived from its file or dataset."""
     if source.name is not None:
         return source.name
     if source.dataset is not None:

@@ -1,4 +1,4 @@
-"""A section out as YAML 1.2: plain for machines, or with every field's help for people."""
+"""Write a section as YAML 1.2: plain for machines, or with the help of every field for people."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from mtkit.config.section import Section
 from mtkit.io.atomic import atomic_write
 
 _INDENT = "  "
-_COMMENT_WIDTH = 110
+_COMMENT_WIDTH = 100
 
 
 def write_yaml(section: Section, path: Path) -> None:
@@ -28,19 +28,23 @@ def write_yaml(section: Section, path: Path) -> None:
 
 
 def plain_yaml(section: Section) -> str:
-    """Return a section as YAML with every key and no comments, so that reading it gives an equal one; paths become absolute."""
+    """Return a section as YAML with every key and no comments; paths become absolute.
+
+    Reading it gives an equal section.
+    """
     return "\n".join(_block(section, "", comments=False, base_dir=Path.cwd())) + "\n"
 
 
 def commented_yaml(
     cls_or_section: type[Section] | Section, reasons: Mapping[str, str] | None = None
 ) -> str:
-    """The complete text of a recipe: every key, with its docstring as comment.
+    """Return the complete text of a recipe: every key, with its docstring as a comment.
 
     Args:
-        cls_or_section: A section, whose values are written (relative paths as they are), or a class, whose defaults are; there a required
-            key is left empty. Keys without a value are commented out.
-        reasons: Why a key has its value, by its dotted name; becomes a second comment.
+        cls_or_section: A section, whose values are written (relative paths unchanged), or a class,
+            whose defaults are written; then a required key is left empty. Keys without a value are
+            commented out.
+        reasons: Reason for the value of a key, by its dotted name; becomes a second comment.
     """
     description = _description(
         cls_or_section if isinstance(cls_or_section, type) else type(cls_or_section)
@@ -109,11 +113,14 @@ def _block(
         elif value is None and comments:
             yield f"{indent}{'' if is_missing else '# '}{name}:"
         else:
-            yield f"{key} {flow_yaml(value, base_dir)}{_choices_comment(field.annotation) if comments else ''}"
+            choices = _choices_comment(field.annotation) if comments else ""
+            yield f"{key} {flow_yaml(value, base_dir)}{choices}"
 
 
 def _nested_section(value: Any, annotation: Any) -> Section | type[Section] | None:
-    """The section to write below a key, if it is one: the value, or the class of a required one without a value."""
+    """Return the section to write below a key: the value, or the class of a required key without
+    one.
+    """
     if isinstance(value, Section):
         return value
     is_class = value is None and isinstance(annotation, type) and issubclass(annotation, Section)
@@ -121,7 +128,7 @@ def _nested_section(value: Any, annotation: Any) -> Section | type[Section] | No
 
 
 def _list_item(lines: Iterator[str], indent: str) -> Iterator[str]:
-    """Put the dash of a list before the first line that is no comment."""
+    """Put the dash of a list before the first line that is not a comment."""
     has_dash = False
     for line in lines:
         if not has_dash and not line.lstrip().startswith("#"):
@@ -137,7 +144,8 @@ def flow_yaml(value: Any, base_dir: Path | None = None) -> str:
 
     Args:
         value: A number, text, path, or a list of them.
-        base_dir: What relative paths are relative to, to make them absolute; without it they stay as they are.
+        base_dir: Directory to which relative paths are relative, to make them absolute; None leaves
+            them unchanged.
     """
     if isinstance(value, tuple | list):
         return f"[{', '.join(flow_yaml(item, base_dir) for item in value)}]"
@@ -149,7 +157,7 @@ def flow_yaml(value: Any, base_dir: Path | None = None) -> str:
 
 
 def _text(value: str) -> str:
-    """Without quotes where YAML reads that as the same text, else in double quotes."""
+    """Return a text unquoted if YAML reads it back unchanged, else in double quotes."""
     if re.fullmatch(r"[\w/.]([\w/.+ -]*[\w/.+-])?", value) and value.isprintable():
         try:
             if parse_yaml(value) == value:
@@ -157,7 +165,7 @@ def _text(value: str) -> str:
         except (YAMLError, ValueError):
             pass
     quoted = json.dumps(value, ensure_ascii=False)
-    # YAML takes fewer characters as they are than JSON does, and reads some as line ends.
+    # YAML allows fewer unescaped characters than JSON, and reads some as line ends.
     return "".join(char if char.isprintable() else _escaped(ord(char)) for char in quoted)
 
 
@@ -172,9 +180,9 @@ def _choices_comment(annotation: Any) -> str:
 
 
 def _description(cls: type[Section]) -> str:
-    """What a section is for; where it stands in the recipe can be seen."""
+    """Return the docstring of a section without the name of its recipe section."""
     return re.sub(
-        r"Recipe section `\w+:`[.;]\s*(\w?)", lambda found: found[1].upper(), cls.__doc__ or ""
+        r"Recipe section `\w+:`[.;]\s*(\w?)", lambda match: match[1].upper(), cls.__doc__ or ""
     ).strip()
 
 

@@ -1,4 +1,4 @@
-"""YAML 1.2 and `--set` overrides in, a validated section out."""
+"""Read a section from YAML 1.2 and `--set` overrides, and validate it."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ from mtkit.io.text import read_lines
 
 _START = "`mtkit init --from-data SRC TGT` writes a recipe to start from"
 _MAX_BYTES = 1 << 20
-"""Largest size of a recipe."""
+"""Maximum size of a recipe."""
 S = TypeVar("S", bound=Section)
 
 
@@ -26,12 +26,14 @@ def read_section(cls: type[S], path: Path, overrides: Sequence[str] = ()) -> S:
     """Read and validate a section, such as a whole recipe, from a file.
 
     Args:
-        cls: What the file holds.
-        path: A YAML 1.2 file; relative paths in it are relative to its folder.
-        overrides: Texts such as `training.max_steps=100`, put at the dotted key before validation; the value is read as YAML, and relative
-            paths in it are relative to the current directory.
+        cls: Class of the section.
+        path: A YAML 1.2 file; relative paths in it are relative to its directory.
+        overrides: Texts such as `training.max_steps=100`, whose values replace those of the file
+            before validation; values are parsed as YAML, and relative paths in them are relative to
+            the current directory.
     Raises:
-        MtkitError: The file cannot be read or is no YAML, or it or the overrides have problems; all are named at once.
+        MtkitError: The file cannot be read or is not YAML, or it or the overrides have problems;
+            all problems are listed.
     """
     data = _load_file(path)
     _fill_empty_sections(cls, data)
@@ -42,13 +44,13 @@ def read_section(cls: type[S], path: Path, overrides: Sequence[str] = ()) -> S:
 
 
 def make_section(cls: type[S], overrides: Sequence[str]) -> S:
-    """A section with its defaults, except for what the overrides say.
+    """Make a section with default values, except for the overrides.
 
     Args:
-        cls: The section.
+        cls: Class of the section.
         overrides: Texts such as `max_chars=100`.
     Raises:
-        MtkitError: They have problems; all are named at once.
+        MtkitError: The overrides have problems; all are listed.
     """
     section, problems = _validated(cls, {}, overrides, Path.cwd())
     if section is None:
@@ -59,7 +61,7 @@ def make_section(cls: type[S], overrides: Sequence[str]) -> S:
 def _validated(
     cls: type[S], data: dict[Any, Any], overrides: Sequence[str], base_dir: Path
 ) -> tuple[S | None, list[Problem]]:
-    """The section, or why there is none."""
+    """Return the section, or the problems that prevent it."""
     problems: list[Problem] = []
     overridden: set[str] = set()
     for override in overrides:
@@ -85,18 +87,20 @@ def _as_error(problems: list[Problem], where: str = "", how: str = "") -> MtkitE
 
 
 def parse_yaml(text: str) -> Any:
-    """YAML 1.2 to Python values: `1e-4` is a number, `no` is Norwegian, a key given twice is an error.
+    """Convert YAML 1.2 to Python values:
+
+    `1e-4` is a number, `no` is a string, duplicate keys are errors.
 
     Raises:
-        ruamel.yaml.error.YAMLError: The text is no YAML.
+        ruamel.yaml.error.YAMLError: The text is not YAML.
     """
     try:
-        # The pure-Python parser is the one that knows YAML 1.2.
+        # Only the pure-Python parser supports YAML 1.2.
         return YAML(typ="safe", pure=True).load(text)
     except RecursionError:
         raise YAMLError("brackets are nested too deeply") from None
     except (ValueError, TypeError, AttributeError, LookupError) as exc:
-        # The parser lets through what Python says of numbers, dates and keys that it cannot make.
+        # The parser does not catch Python's errors about invalid numbers, dates and keys.
         raise YAMLError(str(exc).partition("\n")[0]) from None
 
 
@@ -116,19 +120,19 @@ def _load_file(path: Path) -> dict[Any, Any]:
         raise MtkitError(f"`{path}`: is a device, not a recipe", f"give a file; {_START}")
     # The YAML parser would take minutes for a corpus.
     if path.stat().st_size > _MAX_BYTES:
-        raise _no_recipe(path)
+        raise _not_a_recipe(path)
     text = "\n".join(read_lines(path, what="the recipe"))
     try:
         data = parse_yaml(text)
     except YAMLError as exc:
         if path.suffix and not is_recipe_name(path):
-            raise _no_recipe(path) from None
+            raise _not_a_recipe(path) from None
         where, what, hint = _describe_yaml_error(exc, text)
         raise MtkitError(f"`{path}`: {where}: {what}", hint) from None
     if data is None:
         raise MtkitError(f"`{path}`: is empty", _START)
     if not isinstance(data, dict) and path.suffix and not is_recipe_name(path):
-        raise _no_recipe(path)
+        raise _not_a_recipe(path)
     if not isinstance(data, dict):
         raise MtkitError(
             f"`{path}`: is not a recipe: its top level has no sections",
@@ -137,12 +141,12 @@ def _load_file(path: Path) -> dict[Any, Any]:
     return data
 
 
-def _no_recipe(path: Path) -> MtkitError:
+def _not_a_recipe(path: Path) -> MtkitError:
     return MtkitError(f"`{path}`: is not a recipe", f"a recipe is a small YAML file; {_START}")
 
 
 def _describe_yaml_error(exc: YAMLError, text: str) -> tuple[str, str, str]:
-    """Where, what, and a hint."""
+    """Return position, problem and hint of a YAML error."""
     if isinstance(exc, ReaderError):
         before = text[: exc.position]
         line, column = before.count("\n") + 1, exc.position - before.rfind("\n")
@@ -153,7 +157,7 @@ def _describe_yaml_error(exc: YAMLError, text: str) -> tuple[str, str, str]:
         )
     mark = getattr(exc, "problem_mark", None) or getattr(exc, "context_mark", None)
     where = f"line {mark.line + 1}, column {mark.column + 1}" if mark is not None else "somewhere"
-    what = str(getattr(exc, "problem", None) or "is no YAML").split("\n")[0]
+    what = str(getattr(exc, "problem", None) or "is not YAML").split("\n")[0]
     if isinstance(exc, DuplicateKeyError):
         key = what.partition('"')[2].partition('"')[0]
         return where, f"the key {key} is given twice", "keep one of them"
@@ -162,14 +166,14 @@ def _describe_yaml_error(exc: YAMLError, text: str) -> tuple[str, str, str]:
     if isinstance(exc, MarkedYAMLError) and "mapping values are not allowed" in what:
         return (
             where,
-            "a colon where none may stand",
-            "check the indentation, or put text that holds a colon in quotes",
+            "a colon where none is allowed",
+            "check the indentation, or put text that contains a colon in quotes",
         )
     return where, what, "check brackets, quotes and indentation there"
 
 
 def _fill_empty_sections(cls: type[Section], data: dict[Any, Any]) -> None:
-    """A section whose keys are all commented out reads as null and means its defaults."""
+    """Replace null by the defaults in a section whose keys are all commented out."""
     for name, field in cls.model_fields.items():
         is_section = isinstance(field.annotation, type) and issubclass(field.annotation, Section)
         if is_section and name in data and data[name] is None:
@@ -183,7 +187,7 @@ class _BadOverride(Exception):
 
 
 def _apply(override: str, data: dict[Any, Any]) -> str:
-    """Put one override into the data, and tell its dotted key."""
+    """Apply one override to the data, and return its dotted key."""
     dotted, equals, text = override.partition("=")
     dotted = dotted.strip()
     if not equals or not dotted:
@@ -195,7 +199,7 @@ def _apply(override: str, data: dict[Any, Any]) -> str:
     except YAMLError:
         raise _BadOverride(
             override,
-            "the value is no YAML",
+            "the value is not YAML",
             "put text in quotes, and those in the shell's quotes: --set 'a.b=\"text\"'",
         ) from None
     *parents, last = dotted.split(".")
@@ -207,7 +211,7 @@ def _apply(override: str, data: dict[Any, Any]) -> str:
         if not isinstance(node, dict | list):
             raise _BadOverride(
                 override,
-                f"there is nothing below {'.'.join(walked)}",
+                f"{'.'.join(walked)} has no keys",
                 f"set {'.'.join(walked)} itself",
             )
     node = _only_item(node, last)
@@ -235,7 +239,7 @@ def _child(node: Any, key: str) -> Any:
 
 
 def _only_item(node: Any, key: str) -> Any:
-    """A list of one section stands for that section: `data.train.src` is as good as `data.train.0.src`."""
+    """Return the only item of a list: `data.train.src` then means `data.train.0.src`."""
     if isinstance(node, list) and len(node) == 1 and not key.isdecimal():
         return node[0]
     return node

@@ -1,4 +1,4 @@
-"""Recipe section `preprocess:`: how long the pairs may be, once they are tokenised, and which corpora are refused."""
+"""Recipe section `preprocess:`: limits on the length of pairs, and checks of the corpora."""
 
 from typing import Literal
 
@@ -8,15 +8,19 @@ from mtkit.config.section import PositiveInt, Section
 
 
 class PreprocessConfig(Section):
-    """How long training pairs may be, once they are cleaned and tokenised, and which corpora are refused. Recipe section `preprocess:`."""
+    """Limits on the length of training pairs after cleaning and tokenization, and checks that
+    reject a corpus. Recipe section `preprocess:`.
+    """
 
     max_length: PositiveInt = 256
-    """Drop a pair with more pieces than this on a side."""
+    """Drop a pair with more subwords than this on a side."""
     max_ratio: float = Field(default=4.0, ge=1.0, le=1e12)
-    """Drop a pair whose longer side has more than this many times the pieces of the shorter; sides of fewer than 10 pieces pass."""
+    """Drop a pair whose longer side has more than this many times the subwords of the shorter;
+    sides of fewer than 10 subwords pass."""
     max_dropped: float = Field(default=0.5, ge=0.0, le=1.0)
-    """Largest share of a corpus that may be dropped, by all rules together; more is an error, because the usual cause is a wrong language code or a
-    wrong file. 1 accepts any share."""
+    """Maximum share of a corpus that may be dropped, by all rules together; more is an error,
+    because the usual cause is a wrong language code or a wrong file. 1 accepts any share."""
     check_alignment: Literal["error", "warning", "off"] = "error"
-    """What to do with a corpus in which line N of the source goes with another line than N of the target. A sample is looked at, for about half a
-    second per corpus, before the token store is made."""
+    """What to do with a corpus in which line N of the source belongs to another line than N of the
+    target. A sample is checked before the token store is made, in about half a second per
+    corpus."""

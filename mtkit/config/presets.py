@@ -36,7 +36,8 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         "training": {"max_steps": 20_000, "learning_rate": 0.001, "save_every_steps": 500},
         "validation": {"every_steps": 500},
     },
-    # Vaswani et al. 2017 (arXiv:1706.03762), table 3, "base": about 25,000 target pieces in an update.
+    # Vaswani et al. 2017 (arXiv:1706.03762), table 3, "base": about 25,000 target pieces in an
+    # update.
     "base": {
         "tokenizer": {"vocab_size": 37_000},
         "batches": {"max_tokens": 8192},
@@ -55,7 +56,8 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "accumulate_batches": 3,
         },
     },
-    # The same table, "big"; the learning rate is the paper's formula at the end of the warmup, (d_model * warmup_steps) ** -0.5.
+    # The same table, "big"; the learning rate is the paper's formula at the end of the warmup,
+    # (d_model * warmup_steps) ** -0.5.
     "big": {
         "tokenizer": {"vocab_size": 37_000},
         "batches": {"max_tokens": 8192},

@@ -1,4 +1,4 @@
-"""A recipe: everything that decides which model comes out."""
+"""A recipe: everything that determines the trained model."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,10 +42,11 @@ class Recipe(Section):
         """Read a recipe file (YAML 1.2).
 
         Args:
-            path: The recipe; relative paths in it are relative to its folder.
-            overrides: Texts such as `training.max_steps=100`; relative paths in them are relative to the current directory.
+            path: The recipe; relative paths in it are relative to its directory.
+            overrides: Texts such as `training.max_steps=100`; relative paths in them are relative
+                to the current directory.
         Raises:
-            MtkitError: The file cannot be read, or the recipe has problems; all are named at once.
+            MtkitError: The file cannot be read, or the recipe has problems; all are listed.
             TypeError: Overrides are not a list of texts.
         """
         return read_section(cls, Path(path), list_of_texts(overrides, "overrides"))
@@ -55,23 +56,23 @@ class Recipe(Section):
         """Check that an argument is a recipe.
 
         Raises:
-            TypeError: It is not, for example the path of one.
+            TypeError: It is not, for example because it is the path of one.
         """
         require_type(value, cls, "recipe", "mtkit.Recipe.load(path) reads one from a file")
 
     @property
     def tokenizer_dir(self) -> Path:
-        """Where the tokenizer is kept."""
+        """Directory of the tokenizer."""
         return self.data.work_dir / "tokenizer"
 
     @property
     def store_dir(self) -> Path:
-        """Where the token store is kept."""
+        """Directory of the token store."""
         return self.data.work_dir / "store"
 
     @property
     def run_dir(self) -> Path:
-        """Where training writes unless told otherwise."""
+        """Default directory of the training run."""
         return self.data.work_dir / "run"
 
     @model_validator(mode="before")
@@ -81,7 +82,9 @@ class Recipe(Section):
 
     @property
     def max_sequence_length(self) -> int:
-        """Most positions of a sentence: preprocess.max_length, its tags, and its end mark."""
+        """Maximum length of a training sentence: preprocess.max_length, its tags, and the end
+        token.
+        """
         return self.preprocess.max_length + 1 + self._max_tags
 
     @property
@@ -96,7 +99,7 @@ class Recipe(Section):
 
     @property
     def alignment_head(self) -> AlignmentHead | None:
-        """The head that is to learn word alignments."""
+        """Head that is trained to predict word alignments, if any."""
         return alignment_head(self.training, self.model)
 
     @model_validator(mode="after")
@@ -104,35 +107,41 @@ class Recipe(Section):
         if self.model.tied_embeddings in ("inputs", "all") and not self.tokenizer.joint:
             tied = self.model.tied_embeddings
             raise ValueError(
-                f"model.tied_embeddings is {tied}, but tokenizer.joint is false; use output or none, or a joint tokenizer"
+                f"model.tied_embeddings is {tied}, but tokenizer.joint is false; use output or "
+                "none, or a joint tokenizer"
             )
         longest, marks = (
             self.max_sequence_length,
-            "its tags and end mark" if self._max_tags else "its end mark",
+            "its tags and end token" if self._max_tags else "its end token",
         )
         if longest > self.model.max_positions:
             raise ValueError(
-                f"preprocess.max_length ({self.preprocess.max_length}) and {marks} do not fit model.max_positions ({self.model.max_positions})"
+                f"preprocess.max_length ({self.preprocess.max_length}) and {marks} do not fit "
+                f"model.max_positions ({self.model.max_positions})"
             )
         if self.batches.max_tokens == "auto":
             if self.batches.effective_tokens is None:
                 raise ValueError(
-                    "batches.max_tokens is auto, which needs batches.effective_tokens: how many positions make an update, for example 25000"
+                    "batches.max_tokens is auto, which needs batches.effective_tokens: how many "
+                    "positions make an update, for example 25000"
                 )
         elif longest > self.batches.max_tokens:
             raise ValueError(
-                f"preprocess.max_length ({self.preprocess.max_length}) and {marks} do not fit batches.max_tokens ({self.batches.max_tokens})"
+                f"preprocess.max_length ({self.preprocess.max_length}) and {marks} do not fit "
+                f"batches.max_tokens ({self.batches.max_tokens})"
             )
         sampling, kind = self.sampling, self.tokenizer.type
         if (sampling.src_dropout or sampling.tgt_dropout) and kind != "bpe":
-            way = "; use sampling.src_alpha and tgt_alpha" if kind == "unigram" else ""
+            hint = "; use sampling.src_alpha and tgt_alpha" if kind == "unigram" else ""
             raise ValueError(
-                f"sampling.src_dropout and tgt_dropout are for tokenizer.type bpe, which is {kind} here{way}"
+                f"sampling.src_dropout and tgt_dropout are for tokenizer.type bpe, which is {kind} "
+                f"here{hint}"
             )
         if (sampling.src_alpha is not None or sampling.tgt_alpha is not None) and kind != "unigram":
-            way = "; use sampling.src_dropout and tgt_dropout" if kind == "bpe" else ""
+            hint = "; use sampling.src_dropout and tgt_dropout" if kind == "bpe" else ""
             raise ValueError(
-                f"sampling.src_alpha and tgt_alpha are for tokenizer.type unigram, which is {kind} here{way}"
+                f"sampling.src_alpha and tgt_alpha are for tokenizer.type unigram, which is {kind} "
+                f"here{hint}"
             )
         return self
 
@@ -142,27 +151,30 @@ class Recipe(Section):
             return self
         if all(source.alignment is None for source in self.data.train):
             raise ValueError(
-                "training.alignment_weight is set, but no corpus of data.train has an `alignment`; name its file, or leave the weight at 0"
+                "training.alignment_weight is set, but no corpus of data.train has an "
+                "`alignment`; name its file, or leave the weight at 0"
             )
         layer, n_layers = self.training.alignment_layer, self.model.n_decoder_layers
         if not -n_layers <= layer < n_layers:
             raise ValueError(
-                f"training.alignment_layer ({layer}) is none of the model's {n_layers} decoder layers: {-n_layers} to {n_layers - 1}"
+                f"training.alignment_layer ({layer}) is none of the model's {n_layers} decoder "
+                f"layers: {-n_layers} to {n_layers - 1}"
             )
-        # These change the words or take others in, and nobody knows what then translates what.
+        # These change or insert words, for which no alignments are known.
         if changing := [
             f"augment.{name}"
             for name in ("merge", *self.augment.shares)
             if getattr(self.augment, name)
         ]:
             raise ValueError(
-                f"training.alignment_weight does not go with {', '.join(changing)}, which alter the words that are aligned; set one to 0"
+                f"training.alignment_weight does not go with {', '.join(changing)}, which alter "
+                "the words that are aligned; set one to 0"
             )
         return self
 
 
 def alignment_head(training: TrainingConfig, model: ModelConfig) -> AlignmentHead | None:
-    """The head that is to learn word alignments, if one is."""
+    """Return the head that is trained to predict word alignments, if any."""
     return (
         AlignmentHead(layer=training.alignment_layer % model.n_decoder_layers)
         if training.alignment_weight

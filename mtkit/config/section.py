@@ -1,4 +1,4 @@
-"""The base of every recipe section, and the type of a path in a recipe."""
+"""Base class of recipe sections, and types of their fields."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,7 +22,10 @@ Seed = Annotated[int, Ge(0), Le(2**63 - 1)]
 
 
 class Section(BaseModel):
-    """A part of a recipe: immutable, with every key known. The docstring under a field is its help everywhere."""
+    """Part of a recipe: immutable, without unknown keys.
+
+    The docstring under a field is its help text everywhere.
+    """
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
@@ -30,11 +33,11 @@ class Section(BaseModel):
 
 
 class CommandLineText(str):
-    """A string that came from `--set`; a path in it is relative to the current directory."""
+    """A string from `--set`; a path in it is relative to the current directory."""
 
 
 def resolve_path(value: Any, info: ValidationInfo) -> Any:
-    """The path that a text in a recipe means; anything else as it is."""
+    """Return the path that a text in a recipe denotes; other values are returned unchanged."""
     if isinstance(value, CommandLineText):
         return normalize_path(Path.cwd() / Path(str(value)).expanduser())
     if isinstance(value, str | Path) and info.context and "base_dir" in info.context:
@@ -55,7 +58,7 @@ InputPath = Annotated[Path, BeforeValidator(_resolve_input)]
 """A `RecipePath` where `-` is stdin."""
 
 NameOrDir = Annotated[str, BeforeValidator(_resolve_dir)]
-"""A name, or a folder if there is one of that name; a folder is found as a `RecipePath` is."""
+"""A name, or a directory if one of that name exists; it is resolved like a `RecipePath`."""
 
 RecipePath = Annotated[Path, BeforeValidator(resolve_path)]
 """A path that is relative to the recipe file (or, from `--set`, to the current directory)."""

@@ -1,4 +1,4 @@
-"""A recipe with only the keys that matter most, for people to read and change."""
+"""A recipe with only the most important keys, for people to read and edit."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -29,25 +29,26 @@ _MAIN_KEYS = frozenset(
         "validation.every_steps",
     }
 )
-"""Keys that are written even with their defaults."""
+"""Keys that are written even with their default values."""
 _ORDER = ("tokenizer", "preprocess", "model", "batches", "training", "validation")
-"""Sections in the order in which people decide about them; others follow."""
+"""Sections in the order of decisions; others follow."""
 _MAX_ALIGNED = 60
-"""Longer entries do not push the comments of the others to the right."""
+"""Longer entries do not affect the alignment of the comments."""
 _HEAD = """\
-# The main settings of a translation model; docs/reference/recipe.md explains these and all other keys, which have their
-# defaults. `mtkit init --full` writes every key, and `mtkit train recipe.yaml --show-recipe` prints them all as they are used.
+# The main settings of a translation model. docs/reference/recipe.md explains these and all other
+# keys, which have their default values. `mtkit init --full` writes every key, and
+# `mtkit train recipe.yaml --show-recipe` prints all of them as they will be used.
 """
 
 
 def short_recipe(recipe: Recipe, reasons: Mapping[str, str] | None = None) -> str:
-    """Return the text of a recipe with its main keys and all that differ from their defaults, each with a short comment.
+    """Return a recipe with its main keys and all others that differ from their defaults.
 
-    Reading it gives the same settings as reading the recipe with every key.
+    Each key has a short comment. Reading the text gives the same settings as the full recipe.
 
     Args:
-        recipe: Its relative paths are written as they are.
-        reasons: Why a key has its value, by its dotted name; takes the place of its explanation.
+        recipe: Its relative paths are written unchanged.
+        reasons: Reason for the value of a key, by its dotted name; replaces the explanation.
     """
     reasons = reasons or {}
     names = [*_ORDER, *(name for name in Recipe.model_fields if name not in ("data", *_ORDER))]
@@ -61,8 +62,8 @@ def short_recipe(recipe: Recipe, reasons: Mapping[str, str] | None = None) -> st
 
 def _data_entries(recipe: Recipe, reasons: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     data = recipe.data
-    yield f"src_lang: {flow_yaml(data.src_lang)}", "translate from this language"
-    yield f"tgt_lang: {flow_yaml(data.tgt_lang)}", "into this one"
+    yield f"src_lang: {flow_yaml(data.src_lang)}", "source language"
+    yield f"tgt_lang: {flow_yaml(data.tgt_lang)}", "target language"
     yield (
         f"train: {_corpora(data.train)}",
         "line N of one file translates line N of the other; paths are relative to this file",
@@ -71,11 +72,14 @@ def _data_entries(recipe: Recipe, reasons: Mapping[str, str]) -> Iterator[tuple[
         yield (
             f"validation: {_corpora(data.validation)}",
             reasons.get(
-                "data.validation", "the best checkpoint is chosen by it; never train on it"
+                "data.validation", "the best checkpoint is selected by it; never train on it"
             ),
         )
     else:
-        yield "# validation: {src: FILE, tgt: FILE}", "without it no checkpoint counts as the best"
+        yield (
+            "# validation: {src: FILE, tgt: FILE}",
+            "without it, the best checkpoint cannot be selected",
+        )
     yield from _entries(
         "data", data, reasons, written=("src_lang", "tgt_lang", "train", "validation")
     )
@@ -99,7 +103,8 @@ def _corpora(sources: tuple[CorpusSource, ...]) -> str:
 
 def _value(value: Any) -> str:
     if isinstance(value, Section):
-        return f"{{{', '.join(f'{key}: {_value(getattr(value, key))}' for key in type(value).model_fields if _differs(value, key))}}}"
+        keys = [key for key in type(value).model_fields if _differs(value, key)]
+        return f"{{{', '.join(f'{key}: {_value(getattr(value, key))}' for key in keys)}}}"
     if isinstance(value, tuple) and any(isinstance(item, Section) for item in value):
         return f"[{', '.join(map(_value, value))}]"
     return flow_yaml(value)
@@ -107,7 +112,7 @@ def _value(value: Any) -> str:
 
 def _differs(section: Section, key: str) -> bool:
     field, value = type(section).model_fields[key], getattr(section, key)
-    # The default of a path is a text.
+    # The default of a path is a string.
     return (
         field.is_required()
         or (str(value) if isinstance(value, Path) else value) != field.get_default()
@@ -115,7 +120,7 @@ def _differs(section: Section, key: str) -> bool:
 
 
 def _first_clause(text: str) -> str:
-    """Return the first clause of a key's explanation, without the full stop."""
+    """Return the first clause of the explanation of a key, without the full stop."""
     clause = re.split(r"[;:.](?:\s|$)| \(", " ".join(text.split()), maxsplit=1)[0]
     return clause[:1].lower() + clause[1:]
 

@@ -1,4 +1,4 @@
-"""How a lexical shortlist is made."""
+"""Settings of a lexical shortlist."""
 
 from typing import Any
 
@@ -8,16 +8,16 @@ from mtkit.config.section import NonNegativeInt, PositiveInt, Section
 
 
 class ShortlistConfig(Section):
-    """How a lexical shortlist is made: options of `mtkit shortlist`."""
+    """How a lexical shortlist is built: options of `mtkit shortlist`."""
 
     n_candidates: int = Field(default=100, ge=1, le=999)
-    """Probable translations kept for each source piece."""
+    """Probable translations kept for each source token."""
     n_frequent: NonNegativeInt = 200
-    """Most frequent target pieces, which every sentence may use."""
+    """Most frequent target tokens, which are allowed for every sentence."""
     max_pairs: PositiveInt = 1_000_000
-    """Pairs to read from a larger corpus, drawn evenly."""
+    """Maximum number of pairs to read; from a larger corpus they are drawn evenly."""
 
 
 def default_value(name: str) -> Any:
-    """What a setting is unless it is given."""
+    """Return the default of a setting."""
     return ShortlistConfig.model_fields[name].default

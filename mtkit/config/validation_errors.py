@@ -1,4 +1,4 @@
-"""What pydantic finds wrong, in the words of somebody who writes recipes."""
+"""Validation errors of pydantic in terms of recipes."""
 
 import difflib
 import re
@@ -11,15 +11,16 @@ from mtkit.config.section import Section
 
 
 class Problem(NamedTuple):
-    """One thing to mend."""
+    """One problem of a recipe."""
 
     text: str
-    """What and where."""
+    """Location and problem."""
     hint: str = ""
-    """How to mend it."""
+    """How to fix it."""
 
 
-# Chosen so that `max_token` in any section finds `max_tokens`, and `max_stepp` in `training:` finds its own `max_steps`.
+# Values for which `max_token` in any section finds `max_tokens`, and `max_stepp` in `training:`
+# finds `max_steps` of that section.
 _MIN_LIKENESS = 0.75
 _SAME_SECTION_BONUS = 0.15
 
@@ -55,20 +56,20 @@ _PLAIN_WORDS = {
 def describe_problems(
     exc: ValidationError, cls: type[Section], data: Any, overridden: set[str]
 ) -> list[Problem]:
-    """Every problem with its dotted key and value.
+    """Return every problem with its dotted key and value.
 
     Args:
-        exc: What validation raised.
-        cls: What was validated.
-        data: The values that were validated.
+        exc: Error of the validation.
+        cls: Class that was validated.
+        data: Values that were validated.
         overridden: Dotted keys that came from `--set`.
     """
     problems: dict[str, Problem] = {}
-    for number, found in enumerate(exc.errors(include_url=False)):
-        error = {**found, "loc": _without_union_tag(found["loc"], data)}
+    for number, details in enumerate(exc.errors(include_url=False)):
+        error = {**details, "loc": _without_union_tag(details["loc"], data)}
         problem, key = _describe(error, cls, data), _dotted(error["loc"], data)
-        if len(error["loc"]) < len(found["loc"]) and key in problems:
-            # Another kind of value that would be allowed here.
+        if len(error["loc"]) < len(details["loc"]) and key in problems:
+            # Another type of value that is allowed here.
             problems[key] = problems[key]._replace(
                 text=f"{problems[key].text} or {_without_key(problem.text)}"
             )
@@ -77,17 +78,17 @@ def describe_problems(
             f"{key}.".startswith(f"{flag}.") or flag.startswith(f"{key}.") for flag in overridden
         )
         problem = problem._replace(text=f"--set {problem.text}") if is_from_flag else problem
-        problems[key if len(error["loc"]) < len(found["loc"]) else str(number)] = problem
+        problems[key if len(error["loc"]) < len(details["loc"]) else str(number)] = problem
     return list(problems.values())
 
 
 def _without_key(text: str) -> str:
-    """Return `auto` of `key (3) must be auto`, and what follows the value otherwise."""
+    """Return `auto` from `key (3) must be auto`, or else what follows the value."""
     return text.rpartition(" must be ")[2] if " must be " in text else text.partition(") ")[2]
 
 
 def _without_union_tag(loc: tuple[int | str, ...], data: Any) -> tuple[int | str, ...]:
-    """Leave out which member of a union pydantic has tried, which it puts behind the key of a value that is no section."""
+    """Remove the member of a union, which pydantic appends to the key of a value."""
     node = data
     for part in loc[:-1]:
         if isinstance(node, dict) and part in node:
@@ -128,41 +129,41 @@ def _describe(error: dict[str, Any], cls: type[Section], data: Any) -> Problem:
 
 
 def _from_validator(message: str, key: str, section: type[Section] | None) -> Problem:
-    """A validator speaks of its section's keys by their bare names; put the way to them in front."""
+    """Make a problem from the message of a validator, with the keys it names in dotted form."""
     text, _, hint = message.partition("; ")
     if not key:
         return Problem(text, hint)
     if section is None:
         return Problem(f"{key}: {text}", hint)
-    # A name counts as a key where its value follows, so that a plain word such as `type` is left alone.
+    # A name is a key only if its value follows: a plain word such as `type` is not changed.
     names = "|".join(sorted(map(re.escape, section.model_fields), key=len, reverse=True))
-    dotted, n_found = re.subn(rf"(?<![\w.])({names})(?= [(\[/])", rf"{key}.\1", text)
-    return Problem(dotted if n_found else f"{key}: {text}", hint)
+    dotted, n_replaced = re.subn(rf"(?<![\w.])({names})(?= [(\[/])", rf"{key}.\1", text)
+    return Problem(dotted if n_replaced else f"{key}: {text}", hint)
 
 
 def nearest_key(dotted: str, cls: type[Section], siblings: Iterable[str]) -> str | None:
-    """The known key most like an unknown one; of two, rather the one in the same section. None where none is alike.
+    """Return the known key most similar to an unknown one; None if none is similar.
 
     Args:
-        dotted: The unknown key with its way.
-        cls: The section that everything is in.
-        siblings: The known keys of the section in which the unknown one stands.
+        dotted: The unknown key, in dotted form.
+        cls: The outermost section.
+        siblings: Known keys of the section that contains the unknown one, which are preferred.
     """
-    way, dot, leaf = dotted.rpartition(".")
+    parent, dot, leaf = dotted.rpartition(".")
     candidates = {key: _likeness(leaf, key.rpartition(".")[2]) for key in known_keys(cls)}
     candidates |= {
-        f"{way}{dot}{name}": _likeness(leaf, name) + _SAME_SECTION_BONUS for name in siblings
+        f"{parent}{dot}{name}": _likeness(leaf, name) + _SAME_SECTION_BONUS for name in siblings
     }
     nearest = max(candidates, key=lambda key: candidates[key])
     return nearest if candidates[nearest] >= _MIN_LIKENESS else None
 
 
-def _likeness(one: str, other: str) -> float:
-    return difflib.SequenceMatcher(None, one, other).ratio()
+def _likeness(first: str, second: str) -> float:
+    return difflib.SequenceMatcher(None, first, second).ratio()
 
 
 def known_keys(cls: type[Section], prefix: str = "") -> Iterator[str]:
-    """Every dotted key of a section and of the sections in it."""
+    """Yield every dotted key of a section and its nested sections."""
     for name, field in cls.model_fields.items():
         yield f"{prefix}{name}"
         inner = inner_section(field.annotation)
@@ -171,7 +172,9 @@ def known_keys(cls: type[Section], prefix: str = "") -> Iterator[str]:
 
 
 def inner_section(annotation: Any) -> type[Section] | None:
-    """The section in an annotation such as `Section`, `Section | None` or `tuple[Section, ...]`."""
+    """Return the section in an annotation such as `Section`, `Section | None` or `tuple[Section,
+    ...]`.
+    """
     if isinstance(annotation, type) and issubclass(annotation, Section):
         return annotation
     for argument in get_args(annotation):
@@ -182,7 +185,7 @@ def inner_section(annotation: Any) -> type[Section] | None:
 
 
 def section_at(cls: type[Section], loc: Sequence[int | str]) -> type[Section] | None:
-    """The section that a place in the data belongs to; None where there is none."""
+    """Return the section that a location in the data belongs to; None if there is none."""
     section: type[Section] | None = cls
     for part in loc:
         if isinstance(part, int):
@@ -194,7 +197,9 @@ def section_at(cls: type[Section], loc: Sequence[int | str]) -> type[Section] | 
 
 
 def _dotted(loc: Sequence[int | str], data: Any) -> str:
-    """`data.train.0.src`, or `data.train.src` where the recipe gives one section in place of a list."""
+    """Return `data.train.0.src`, or `data.train.src` if the recipe has one section instead of a
+    list.
+    """
     parts: list[str] = []
     node = data
     for part in loc:
@@ -233,7 +238,7 @@ def _shown(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """`'a', 'b' or 'c'` without quotes; 0.0 as 0."""
+    """Remove the quotes from `'a', 'b' or 'c'`, and write 0.0 as 0."""
     if isinstance(value, str):
         return value.replace("'", "")
     return int(value) if isinstance(value, float) and value.is_integer() else value

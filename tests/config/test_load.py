@@ -216,11 +216,11 @@ def test_an_override_of_an_unknown_key_is_answered_too(problems):
     [
         ("max_steps", "--set max_steps: is not of the form key=value"),
         ("=3", "--set =3: is not of the form key=value"),
-        ("model.d_model=[", "--set model.d_model=[: the value is no YAML"),
-        ("data.src_lang.x=1", "--set data.src_lang.x=1: there is nothing below data.src_lang"),
+        ("model.d_model=[", "--set model.d_model=[: the value is not YAML"),
+        ("data.src_lang.x=1", "--set data.src_lang.x=1: data.src_lang has no keys"),
         ("data.train.5=x", "--set data.train.5=x: data.train is a list of 2"),
         ("data.train.src=x", "--set data.train.src=x: data.train is a list of 2"),
-        ("data.train.src.y=x", "--set data.train.src.y=x: there is nothing below data.train.src"),
+        ("data.train.src.y=x", "--set data.train.src.y=x: data.train.src has no keys"),
     ],
 )
 def test_overrides_that_cannot_be_applied(problems, override, message):
@@ -255,7 +255,7 @@ def test_all_problems_are_listed_at_once(problems):
             "line 7, column 3: the key d_model is given twice",
         ),
         ("data:\n\tsrc_lang: x\n", "line 2, column 1: a tab"),
-        ("data: x: y\n", "line 1, column 8: a colon where none may stand"),
+        ("data: x: y\n", "line 1, column 8: a colon where none is allowed"),
         ("data: [1\nmodel: 2\n", "line 2, column 6: expected ',' or ']', but got ':'"),
         ("a: 1\nb: \x07\n", "line 2, column 4: a character that YAML does not allow"),
         ("a: !!python/object:os.system 1\n", "line 1, column 4: could not determine a constructor"),

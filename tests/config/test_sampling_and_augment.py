@@ -23,7 +23,7 @@ from mtkit.errors import MtkitError
             "alpha are for tokenizer.type unigram, which is bpe here; use sampling.src_dropout",
         ),
         (["sampling.tgt_alpha=0"], "alpha are for tokenizer.type unigram, which is bpe here"),
-        (["sampling.n_best=1"], "leaves nothing to draw from"),
+        (["sampling.n_best=1"], "leaves no choice"),
         (["sampling.n_best=513"], "at most 512"),
         (["sampling.src_dropout=1.5"], "at most 1"),
         (["augment.typos=-0.1"], "at least 0"),

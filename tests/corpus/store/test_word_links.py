@@ -431,11 +431,11 @@ def test_a_recipe_that_cannot_be_followed_is_refused(tiny_recipe_path):
         ),
         (
             ["data.train={file: train.tsv, alignment: train.links}"],
-            "alignment goes with src and tgt",
+            "alignment needs src and tgt",
         ),
         (
             ["data.validation={src: train.ko, tgt: train.en, alignment: train.links}"],
-            "validation: word alignments are for data.train",
+            "validation: word alignments are used in data.train only",
         ),
         (
             ["data.train={src: '-', tgt: train.en, alignment: '-'}"],
