@@ -1,4 +1,5 @@
-"""Machine translation from two aligned text files: train a Transformer, translate with it, score it.
+"""Machine translation from two aligned text files: train a Transformer, translate with it, score
+it.
 
 The public names are loaded on first use, so that `import mtkit` costs nothing.
 """

@@ -33,15 +33,19 @@ from mtkit.io.logs import get_logger
 logger = get_logger(__name__)
 
 _MIN_STEPS_APART = 200
-"""Checkpoints that are closer are nearly the same, and come from a training so short that it has hardly settled."""
+"""Checkpoints that are closer are nearly the same, and come from a training so short that it has
+hardly settled.
+"""
 
 
 def average(
     run_dir: Path | str, out_dir: Path | str, n: int = 5, which: Literal["last", "best"] = "last"
 ) -> Path:
-    """Average the weights of checkpoints into a model directory (Vaswani et al. 2017, section 6.1). Damaged ones are passed over with a warning.
+    """Average the weights of checkpoints into a model directory (Vaswani et al. 2017, section 6.1).
+    Damaged ones are passed over with a warning.
 
-    Where a run keeps a moving average, it is that which is averaged once more: the validation scores are those of the moving averages.
+    Where a run keeps a moving average, it is that which is averaged once more: the validation
+    scores are those of the moving averages.
 
     Args:
         run_dir: A run of `train`.
@@ -51,7 +55,8 @@ def average(
     Returns:
         `out_dir`.
     Raises:
-        MtkitError: The folder is no run, or has no checkpoints of this kind; or `out_dir` holds something else than a model.
+        MtkitError: The folder is no run, or has no checkpoints of this kind; or `out_dir` holds
+            something else than a model.
         ValueError: n is below 1, or `which` is neither.
     """
     require_count(n, "n")
@@ -100,7 +105,8 @@ def average(
 
 
 def is_worth_averaging(run_dir: Path, n: int = 5) -> bool:
-    """Whether an average is likely to be better than the newest checkpoint: there are n, some hundred updates apart, and all of them late, when
+    """Whether an average is likely to be better than the newest checkpoint: there are n, some
+    hundred updates apart, and all of them late, when
     the weights no longer change fast."""
     steps = [read_state(path).step for path in list_checkpoints(RunDir(run_dir).checkpoints_dir)][
         -n:

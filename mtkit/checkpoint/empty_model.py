@@ -14,7 +14,9 @@ _RANDOM_INITS = ("normal_", "uniform_", "kaiming_uniform_")
 
 
 class _SkipRandomInit(TorchFunctionMode):
-    """Initial weights are not drawn: on the meta device there is nothing to fill, yet drawing there loads torch's compiler, which takes a second."""
+    """Initial weights are not drawn: on the meta device there is nothing to fill, yet drawing there
+    loads torch's compiler, which takes a second.
+    """
 
     def __torch_function__(
         self,

@@ -43,7 +43,8 @@ def check_manifest(folder: Path, hashed: Collection[str] | None = None) -> None:
         )
     if manifest["format_version"] > FORMAT_VERSION:
         raise MtkitError(
-            f"`{path}`: format {manifest['format_version']} is newer than this mtkit knows ({FORMAT_VERSION})",
+            f"`{path}`: format {manifest['format_version']} is newer than this mtkit knows"
+            f" ({FORMAT_VERSION})",
             "install a newer mtkit",
         )
     if problem := find_damage(folder, manifest, hashed=hashed):

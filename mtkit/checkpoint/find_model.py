@@ -1,4 +1,6 @@
-"""A path at which there is no model, told before anything slow is loaded, with the one that may have been meant."""
+"""A path at which there is no model, told before anything slow is loaded, with the one that may
+have been meant.
+"""
 
 import json
 from pathlib import Path
@@ -30,7 +32,8 @@ def refuse_no_model(path: Path) -> None:
     """Keep from looking for a model where there is none, or one of another toolkit.
 
     Raises:
-        MtkitError: There is nothing, or a file, or a folder without a configuration, or another toolkit's model.
+        MtkitError: There is nothing, or a file, or a folder without a configuration, or another
+            toolkit's model.
     """
     refuse_foreign_model(path)
     if (path / CONFIG_NAME).is_file():
@@ -55,9 +58,11 @@ def refuse_no_model(path: Path) -> None:
     )
     raise MtkitError(
         f"`{path}`: {problem}",
-        f"did you mean `{meant}`?"
-        if meant
-        else "give a folder that `mtkit train` or `mtkit average` made",
+        (
+            f"did you mean `{meant}`?"
+            if meant
+            else "give a folder that `mtkit train` or `mtkit average` made"
+        ),
     )
 
 
@@ -101,12 +106,15 @@ def refuse_foreign_model(path: Path) -> None:
     if maker := foreign_model(path):
         raise MtkitError(
             f"`{path}`: {maker}, which mtkit cannot read",
-            "give a folder that `mtkit train`, `mtkit average` or `mtkit export` made, or translate with the program that this model is for",
+            "give a folder that `mtkit train`, `mtkit average` or `mtkit export` made, or translate"
+            " with the program that this model is for",
         )
 
 
 def _nearby_model(path: Path) -> Path | None:
-    """The model of a training run, where the path is the run's or lies in it, or the one in which the path lies."""
+    """The model of a training run, where the path is the run's or lies in it, or the one in which
+    the path lies.
+    """
     near = [
         path / "model",
         path.parent,
@@ -118,10 +126,12 @@ def _nearby_model(path: Path) -> Path | None:
 
 
 def foreign_model(path: Path) -> str | None:
-    """The kind of a model that another toolkit made, such as `a Hugging Face model (marian)`; None for anything else.
+    """The kind of a model that another toolkit made, such as `a Hugging Face model (marian)`; None
+    for anything else.
 
     Args:
-        path: Read by its file names and a small config.json only; a file of weights is recognised by its name.
+        path: Read by its file names and a small config.json only; a file of weights is recognised
+            by its name.
     """
     if path.is_file():
         return (

@@ -25,11 +25,14 @@ class TrainingHistory(Section):
     n_pairs: NonNegativeInt | None = None
     """Pairs of the training corpora."""
     data_signature: str | None = None
-    """Hash of the training data as it was tokenised; equal for equal corpora, cleaning and tokenizer."""
+    """Hash of the training data as it was tokenised; equal for equal corpora, cleaning and
+    tokenizer.
+    """
     seed: int | None = None
     """Seed of the training."""
     scores: dict[str, float] = Field(default_factory=dict)
-    """Validation loss, BLEU and chrF of these weights; empty for an average and without validation."""
+    """Validation loss, BLEU and chrF of these weights; empty for an average and without validation.
+    """
 
 
 def read_history(run: "RunDir", steps: Sequence[int]) -> TrainingHistory:
@@ -67,7 +70,9 @@ def validation_scores(values: dict[str, Any]) -> dict[str, float]:
 
 
 def n_training_pairs(identity: dict[str, Any]) -> int | None:
-    """The size of the training corpora: for each change of the mix, the identity lists an epoch and the pairs of each corpus."""
+    """The size of the training corpora: for each change of the mix, the identity lists an epoch and
+    the pairs of each corpus.
+    """
     try:
         return sum(identity["pairs of each corpus from epoch"][-1][1])
     except (KeyError, IndexError, TypeError):

@@ -1,4 +1,5 @@
-"""What a trained model is on disk: a folder with its weights, its configuration and its tokenizer, and nothing else needed.
+"""What a trained model is on disk: a folder with its weights, its configuration and its tokenizer,
+and nothing else needed.
 
 config.json          format version, languages, tags, dimensions, search defaults
 model.safetensors    weights
@@ -31,12 +32,15 @@ from mtkit.tokenizer.subword import Tokenizer
 FORMAT_VERSION = 1
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 _MIN_COMMON_SHARE = 0.25
-"""Share of the training lines from which on a number of sentences in a line is one that the model can translate together."""
+"""Share of the training lines from which on a number of sentences in a line is one that the model
+can translate together.
+"""
 WEIGHTS_NAME, TOKENIZER_DIR_NAME = "model.safetensors", "tokenizer"
 
 
 class TrainingLineStatistics(Section):
-    """Size of the lines that a model was trained on, which limits how much of a line it translates at a time.
+    """Size of the lines that a model was trained on, which limits how much of a line it translates
+    at a time.
 
     A model that has seen one sentence in each line leaves out the others of a line of several.
     """
@@ -68,13 +72,17 @@ class ModelDirConfig(Section):
     tgt_lang: str
     """Language that the model writes."""
     max_length: PositiveInt
-    """Most pieces of a training sentence, its tags not counted; longer lines are translated in parts."""
+    """Most pieces of a training sentence, its tags not counted; longer lines are translated in
+    parts.
+    """
     tags: tuple[str, ...] = ()
     """Pieces that stood before sources in training, for example <2ko>."""
     tag_required: bool = False
     """Whether every source had one in training."""
     training_lines: TrainingLineStatistics | None = None
-    """Size of the training lines; None, as in models of before this was recorded, means one sentence a line."""
+    """Size of the training lines; None, as in models of before this was recorded, means one
+    sentence a line.
+    """
     alignment_head: AlignmentHead | None = None
     """The head that learned word alignments, if one did."""
     model: ModelConfig
@@ -139,7 +147,8 @@ def with_history(trained: TrainedModel, history: TrainingHistory) -> TrainedMode
 
 
 def load_model_dir(path: Path, device: torch.device | str = "cpu") -> TrainedModel:
-    """Read a model directory, which may come from a stranger: sizes are checked before memory is taken, and no code is run.
+    """Read a model directory, which may come from a stranger: sizes are checked before memory is
+    taken, and no code is run.
 
     What else lies in it is not looked at.
 
@@ -182,7 +191,8 @@ def _read_config(path: Path) -> ModelDirConfig:
         if (path / "mtkit.json").is_file():
             raise MtkitError(
                 f"`{path}`: exported to another engine",
-                "translate with it by `mtkit translate`; for all else give the model it was made of",
+                "translate with it by `mtkit translate`; for all else give the model it was"
+                " made of",
             )
         raise _invalid_config(config_path, "it has no format_version")
     if version > FORMAT_VERSION:

@@ -54,11 +54,13 @@ class RunDir:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """A context in which no other process trains here, and which begins with all in order: leftovers of killed runs are cleared up, and
+        """A context in which no other process trains here, and which begins with all in order:
+        leftovers of killed runs are cleared up, and
         the newest checkpoint is whole.
 
         Raises:
-            MtkitError: Another process trains here; the folder is not a run's or cannot be written; no checkpoint is whole.
+            MtkitError: Another process trains here; the folder is not a run's or cannot be written;
+                no checkpoint is whole.
         """
         self.refuse_foreign()
         try:
@@ -104,7 +106,9 @@ class RunDir:
                 os.fsync(file.fileno())
 
     def truncate_metrics(self, step: int) -> None:
-        """Drop the lines of later steps, which a resumed run makes again, and a line that was not finished."""
+        """Drop the lines of later steps, which a resumed run makes again, and a line that was not
+        finished.
+        """
         if not self.metrics_path.is_file():
             return
         kept = []

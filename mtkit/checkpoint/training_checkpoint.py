@@ -5,9 +5,11 @@ step-00001000/
     model.safetensors        weights
     optimizer.safetensors    moments
     average.safetensors      moving average of the weights, where there is one
-    manifest.json            size and SHA-256 of these; a checkpoint that is not as it says does not count
+    manifest.json            size and SHA-256 of these; a checkpoint that is not as it says does not
+    count
 
-A folder `step-….damaged` is one that a resumed run passed over; it goes when the next checkpoint has been saved.
+A folder `step-….damaged` is one that a resumed run passed over; it goes when the next checkpoint
+has been saved.
 """
 
 import json
@@ -59,7 +61,10 @@ class TrainingState:
     score: float | None = None
     """Validation score of these weights; larger is better. None if they were not validated."""
     rank: list[float] | None = None
-    """Key by which validated weights are compared; larger is better. None if they were not validated."""
+    """Key by which validated weights are compared; larger is better.
+
+    None if they were not validated.
+    """
     best_score: float | None = None
     """Score of the best weights so far."""
     best_rank: list[float] | None = None
@@ -69,7 +74,9 @@ class TrainingState:
     n_without_best: int = 0
     """Validations since then."""
     judge: str = ""
-    """What these scores were measured with, as `Validator.signature`; empty before the first validation."""
+    """What these scores were measured with, as `Validator.signature`; empty before the first
+    validation.
+    """
     train_s: float = 0.0
     """Seconds spent so far, validation and saving included."""
     n_tokens: int = 0
@@ -83,7 +90,9 @@ class TrainingState:
     tally: dict[str, Any] = field(default_factory=dict)
     """Sums over the updates since the last line of the log."""
     is_extra: bool = False
-    """Whether it was saved out of turn, because somebody asked for it; such a checkpoint goes when the next one is there."""
+    """Whether it was saved out of turn, because somebody asked for it; such a checkpoint goes when
+    the next one is there.
+    """
 
 
 def checkpoint_path(checkpoints_dir: Path, step: int) -> Path:
@@ -177,7 +186,9 @@ def load_checkpoint(
 
 
 def intact_checkpoints(paths: Iterable[Path], n: int) -> list[Path]:
-    """The first n that are whole, read to the last byte; a warning tells those that are passed over."""
+    """The first n that are whole, read to the last byte; a warning tells those that are passed
+    over.
+    """
     found: list[Path] = []
     for path in paths:
         if len(found) == n:
@@ -190,7 +201,8 @@ def intact_checkpoints(paths: Iterable[Path], n: int) -> list[Path]:
 
 
 def set_aside_damaged(checkpoints_dir: Path) -> None:
-    """See to it that the newest checkpoint is whole, to the last byte: damaged ones that are newer are renamed to `step-….damaged`.
+    """See to it that the newest checkpoint is whole, to the last byte: damaged ones that are newer
+    are renamed to `step-….damaged`.
 
     Raises:
         MtkitError: There are checkpoints, and all are damaged; nothing is renamed then.
@@ -223,7 +235,9 @@ def remove_checkpoint(checkpoint: Path) -> None:
 
 
 def prune_checkpoints(checkpoints_dir: Path, keep_last: int, keep_best: int) -> None:
-    """Remove all checkpoints but the newest and the best ones; of those saved out of turn only the newest of all stays. Damaged ones go."""
+    """Remove all checkpoints but the newest and the best ones; of those saved out of turn only the
+    newest of all stays. Damaged ones go.
+    """
     paths = list_checkpoints(checkpoints_dir)
     regular = regular_checkpoints(paths)
     kept = {*regular[-keep_last:], *best_checkpoints(regular, keep_best), *paths[-1:]}
@@ -233,7 +247,8 @@ def prune_checkpoints(checkpoints_dir: Path, keep_last: int, keep_best: int) -> 
 
 
 def best_checkpoints(paths: list[Path], n: int) -> list[Path]:
-    """Return the n validated checkpoints of the highest rank, the best first; of equal ones the newer.
+    """Return the n validated checkpoints of the highest rank, the best first; of equal ones the
+    newer.
 
     Scores that were measured in another way than the newest one do not count.
     """
@@ -247,7 +262,9 @@ def best_checkpoints(paths: list[Path], n: int) -> list[Path]:
 
 
 def validation_rank(state: TrainingState) -> list[float]:
-    """Return the rank of validated weights; earlier releases stored only the score, which then ranks below the same score with a loss."""
+    """Return the rank of validated weights; earlier releases stored only the score, which then
+    ranks below the same score with a loss.
+    """
     return (
         state.rank
         if state.rank is not None
@@ -288,7 +305,9 @@ def _check(checkpoint: Path, hashed: tuple[str, ...] | None) -> None:
 
 
 def _predates_manifests(checkpoint: Path) -> bool:
-    """Whether it was written before there were manifests, and so before states told whether they are extra."""
+    """Whether it was written before there were manifests, and so before states told whether they
+    are extra.
+    """
     try:
         return "is_extra" not in json.loads((checkpoint / STATE_NAME).read_bytes())
     except (OSError, ValueError, TypeError):

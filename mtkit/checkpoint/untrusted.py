@@ -1,4 +1,6 @@
-"""What a model directory may ask for: looked at before anything is allocated, since the directory may come from a stranger."""
+"""What a model directory may ask for: looked at before anything is allocated, since the directory
+may come from a stranger.
+"""
 
 import json
 import stat
@@ -26,7 +28,8 @@ _LIMITS = {
     "search.min_length": 1 << 16,
     "search.max_tokens": 1 << 22,
 }
-"""Far beyond every model there is; beyond these, a line of text could take all memory or all day."""
+"""Far beyond every model there is; beyond these, a line of text could take all memory or all day.
+"""
 
 
 def read_json(path: Path) -> Any:
@@ -74,7 +77,8 @@ def check_limits(path: Path, max_length: int, model: ModelConfig, search: Search
 
 
 def check_layer_counts(path: Path, header: Header, model: ModelConfig) -> None:
-    """Compare the number of layers with those in the weights' header, which is in proportion to the file.
+    """Compare the number of layers with those in the weights' header, which is in proportion to the
+    file.
 
     Raises:
         MtkitError: They differ.
@@ -93,6 +97,7 @@ def check_layer_counts(path: Path, header: Header, model: ModelConfig) -> None:
         )
         if n_found != n_layers:
             raise MtkitError(
-                f"`{path}`: has {n_found} {side} layers, but by the configuration beside it should have {n_layers}",
+                f"`{path}`: has {n_found} {side} layers, but by the configuration beside it should"
+                f" have {n_layers}",
                 "weights and config.json do not belong together; make or copy the folder again",
             )

@@ -28,7 +28,8 @@ def read_tensors(path: Path, shapes: dict[str, tuple[int, ...]] | None = None) -
 
     Args:
         path: A safetensors file.
-        shapes: What is expected to be in it; compared with the file's header before anything is allocated.
+        shapes: What is expected to be in it; compared with the file's header before anything is
+            allocated.
     Raises:
         MtkitError: The file is missing or damaged, or holds other tensors than expected.
     """
@@ -50,7 +51,8 @@ def _compare(
     for name in sorted(expected.keys() | found.keys()):
         if found.get(name) != expected.get(name):
             raise MtkitError(
-                f"`{path}`: {name} is {_describe_shape(found.get(name))}, but by the configuration beside it should be {_describe_shape(expected.get(name))}",
+                f"`{path}`: {name} is {_describe_shape(found.get(name))}, but by the configuration"
+                f" beside it should be {_describe_shape(expected.get(name))}",
                 "weights and config.json do not belong together; make or copy the folder again",
             )
 

@@ -22,7 +22,8 @@ def demo(
 ) -> None:
     """Run the whole pipeline on a built-in corpus.
 
-    Trains a Korean-English model, averages checkpoints, translates and evaluates. Prints each step as the command that you would type, and leaves
+    Trains a Korean-English model, averages checkpoints, translates and evaluates. Prints each step
+    as the command that you would type, and leaves
     a model to try. Takes a minute or two on two cores.
 
     Examples:

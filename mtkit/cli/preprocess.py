@@ -15,7 +15,10 @@ def preprocess(
         str | None,
         typer.Option(
             metavar="I/N",
-            help="Make only share I of N, on one of several machines; a run without it then joins the shares",
+            help=(
+                "Make only share I of N, on one of several machines; a run without it then joins"
+                " the shares"
+            ),
         ),
     ] = None,
     n_workers: CorpusWorkersOption = None,
@@ -28,8 +31,10 @@ def preprocess(
 ) -> None:
     """Clean and tokenize the training corpus.
 
-    Reports what was dropped and why. Makes the tokenizer first if it is missing or out of date. After an interruption, the same command
-    continues. `mtkit train` does all of this by itself; use this command to inspect a corpus, and for large ones.
+    Reports what was dropped and why. Makes the tokenizer first if it is missing or out of date.
+    After an interruption, the same command
+    continues. `mtkit train` does all of this by itself; use this command to inspect a corpus, and
+    for large ones.
 
     Examples:
         mtkit preprocess de-en/recipe.yaml

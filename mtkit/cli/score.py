@@ -45,7 +45,10 @@ class PathOptions:
         Literal["text", "tsv", "jsonl"],
         typer.Option(
             "--format",
-            help="Fields separated by spaces (text) or TABs (tsv), or one JSON object per line (jsonl)",
+            help=(
+                "Fields separated by spaces (text) or TABs (tsv), or one JSON object per line"
+                " (jsonl)"
+            ),
         ),
     ] = "text"
     per_token: Annotated[

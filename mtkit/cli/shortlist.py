@@ -58,7 +58,8 @@ def shortlist(
 ) -> None:
     """Build a lexical shortlist, which makes translation faster.
 
-    Aligns the pieces of the training corpus, and keeps the most probable translations of each source piece. `mtkit translate --shortlist`
+    Aligns the pieces of the training corpus, and keeps the most probable translations of each
+    source piece. `mtkit translate --shortlist`
     then considers only these.
 
     Examples:
@@ -111,5 +112,6 @@ def shortlist(
     made.save(path)
     n_mean = made.candidates.shape[1]
     print(
-        f"{path}: up to {n_mean:,} candidates for each of {len(made.candidates):,} source pieces, {len(made.always):,} for all"
+        f"{path}: up to {n_mean:,} candidates for each of {len(made.candidates):,} source pieces,"
+        f" {len(made.always):,} for all"
     )

@@ -108,7 +108,8 @@ def decode(
 
     def decoded() -> Iterator[str]:
         for number, line in enumerate(read_lines("-"), 1):
-            # Only plain spaces separate pieces: with the normalisation identity, a piece may hold another kind.
+            # Only plain spaces separate pieces: with the normalisation identity, a piece may hold
+            # another kind.
             words = [word for word in line.split(" ") if word]
             try:
                 yield (

@@ -1,4 +1,6 @@
-"""What a recipe leaves open about the model that it starts from: taken over from that model's folder."""
+"""What a recipe leaves open about the model that it starts from: taken over from that model's
+folder.
+"""
 
 import json
 from collections.abc import Callable, Mapping
@@ -27,14 +29,17 @@ _TIES = {
 def take_over(tree: Any, resolve: Callable[[Any], Any]) -> Any:
     """A recipe's tree, filled with what `training.init_from` and `tokenizer.init_from` decide.
 
-    Keys of `model:` that the recipe does not name are those of the model; its tokenizer is kept, unless `tokenizer.init_from` names another one or is
-    null. A folder that is gone is not missed where the recipe says everything, as the one in a run's folder does.
+    Keys of `model:` that the recipe does not name are those of the model; its tokenizer is kept,
+    unless `tokenizer.init_from` names another one or is
+    null. A folder that is gone is not missed where the recipe says everything, as the one in a
+    run's folder does.
 
     Args:
         tree: Before validation.
         resolve: Gives the path that a text in it means.
     Raises:
-        ValueError: A folder is missing or not a model's, or the recipe names other values than the model has; all such are named.
+        ValueError: A folder is missing or not a model's, or the recipe names other values than the
+            model has; all such are named.
     """
     sections = (
         {name: _given(tree.get(name)) for name in ("model", "tokenizer", "training")}
@@ -93,7 +98,10 @@ def read_model_config(folder: Path) -> dict[str, Any]:
         MtkitError: It is no model directory.
     """
     if not folder.exists():
-        hint = "check the path; to go on with a run that began there, give the recipe.yaml of its folder"
+        hint = (
+            "check the path; to go on with a run that began there, give the recipe.yaml of its"
+            " folder"
+        )
         raise MtkitError(f"`{folder}`: no such folder", hint)
     refuse_no_model(folder)
     path = folder / CONFIG_NAME

@@ -7,12 +7,15 @@ UNKNOWN_LANG = "und"
 """ISO 639-2 code of an undetermined language."""
 
 _LANGUAGES = {
-    "arabic": "ar ara arb arz ary acm apc azb bal ckb fa fas per ks pbt prs ps pus sd snd ug uig ur "
-    "urd",
+    "arabic": (
+        "ar ara arb arz ary acm apc azb bal ckb fa fas per ks pbt prs ps pus sd snd ug uig ur urd"
+    ),
     "armenian": "hy hye arm",
     "bengali": "as asm bn ben",
-    "cyrillic": "ab abk av ba bak be bel bg bul ce che cv chv kk kaz kv ky kir mk mkd mn mon os oss ru "
-    "rus sah tg tgk tt tat tyv udm uk ukr",
+    "cyrillic": (
+        "ab abk av ba bak be bel bg bul ce che cv chv kk kaz kv ky kir mk mkd mn mon os oss ru "
+        "rus sah tg tgk tt tat tyv udm uk ukr"
+    ),
     "devanagari": "awa bh bho hi hin hne mag mai mr mar ne nep npi sa san",
     "ethiopic": "am amh ti tir",
     "georgian": "ka kat geo",
@@ -26,15 +29,17 @@ _LANGUAGES = {
     "kannada": "kn kan",
     "khmer": "km khm",
     "lao": "lo lao",
-    "latin": "af afr ak aka als an ast ay aym bar bi bm bs bos br bre ca cat ceb co cos cs ces cze "
-    "cy cym da dan de deu ger ee en eng eo epo es spa et est eu eus fi fin fil fj fo fao fr "
-    "fra fre fur fy fry ga gle gd gla gl glg gn grn gsw gv ha hau haw ho hr hrv ht hat hu "
-    "hun ia id ind ig ibo ilo io is isl it ita jv jav kg ki kj kl kw la lat lb ltz lg lij "
-    "lmo ln lin lt lit lv lav mg mlg mh mi mri min ms msa mt mlt na nap nb nob nd nds nl "
-    "nld dut nn nno no nor nr nso nv ny nya oc oci om orm pap pl pol pt por qu que rm roh "
-    "rn ro ron rum rw kin sc scn sg sk slk slo sl slv sm sn sna so som sq sqi ss st sot su "
-    "sun sv swe sw swa swh szl tk tuk tl tgl tn to tpi tr tur ts tw ty ve vec vi vie vo wa "
-    "war wo wol xh xho yo yor zu zul",
+    "latin": (
+        "af afr ak aka als an ast ay aym bar bi bm bs bos br bre ca cat ceb co cos cs ces cze "
+        "cy cym da dan de deu ger ee en eng eo epo es spa et est eu eus fi fin fil fj fo fao fr "
+        "fra fre fur fy fry ga gle gd gla gl glg gn grn gsw gv ha hau haw ho hr hrv ht hat hu "
+        "hun ia id ind ig ibo ilo io is isl it ita jv jav kg ki kj kl kw la lat lb ltz lg lij "
+        "lmo ln lin lt lit lv lav mg mlg mh mi mri min ms msa mt mlt na nap nb nob nd nds nl "
+        "nld dut nn nno no nor nr nso nv ny nya oc oci om orm pap pl pol pt por qu que rm roh "
+        "rn ro ron rum rw kin sc scn sg sk slk slo sl slv sm sn sna so som sq sqi ss st sot su "
+        "sun sv swe sw swa swh szl tk tuk tl tgl tn to tpi tr tur ts tw ty ve vec vi vie vo wa "
+        "war wo wol xh xho yo yor zu zul"
+    ),
     "latin arabic": "ku kur kmr",
     "latin cyrillic": "az aze azj crh hbs kaa sh sr srp uz uzb uzn",
     "malayalam": "ml mal",

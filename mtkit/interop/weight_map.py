@@ -40,7 +40,10 @@ def make_spec(trained: TrainedModel) -> Any:
 
 
 def _empty_spec(config: ModelConfig, alignment_head: AlignmentHead | None) -> Any:
-    from ctranslate2.specs import common_spec, transformer_spec  # pyright: ignore[reportMissingImports]
+    from ctranslate2.specs import (
+        common_spec,
+        transformer_spec,
+    )  # pyright: ignore[reportMissingImports]
 
     # A rotary_dim of 0 rotates all coordinates; the pairs are adjacent, as in our model.
     rotary: dict[str, Any] = (

@@ -1,4 +1,6 @@
-"""How a command ends: one line that says what is wrong, one that says how to mend it, and an exit status."""
+"""How a command ends: one line that says what is wrong, one that says how to mend it, and an exit
+status.
+"""
 
 import contextlib
 import errno
@@ -136,16 +138,28 @@ def _is_out_of_memory(exc: Exception) -> bool:
 def _describe_unexpected(exc: Exception) -> str:
     first_line = (str(exc).strip().splitlines() or [""])[0]
     if _is_out_of_memory(exc):
-        return f"error: out of memory: {first_line}\nhint: lower batches.max_tokens to train, --max-tokens to translate"
+        return (
+            f"error: out of memory: {first_line}\nhint: lower batches.max_tokens to train,"
+            " --max-tokens to translate"
+        )
     # Of stdout: files tell it themselves.
     if isinstance(exc, OSError) and exc.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"error: the output cannot be written: {first_line}\nhint: free some disk space, or choose another disk"
+        return (
+            f"error: the output cannot be written: {first_line}\nhint: free some disk space, or"
+            " choose another disk"
+        )
     if (
         isinstance(exc, OSError)
         and exc.errno is not None
         and (exc.filename is not None or exc.errno in _OS_HINTS)
     ):
         place = "" if exc.filename is None else f"`{exc.filename}`: "
-        return f"error: {place}{(exc.strerror or first_line).lower()}\nhint: {_OS_HINTS.get(exc.errno, 'check the path')}"
+        return (
+            f"error: {place}{(exc.strerror or first_line).lower()}\nhint:"
+            f" {_OS_HINTS.get(exc.errno, 'check the path')}"
+        )
     again = shlex.join(["mtkit", "--debug", *(arg for arg in sys.argv[1:] if arg != "--debug")])
-    return f"error: {type(exc).__name__}: {first_line}\nhint: this should not happen; run again with --debug to see where: {again}"
+    return (
+        f"error: {type(exc).__name__}: {first_line}\nhint: this should not happen; run again with"
+        f" --debug to see where: {again}"
+    )

@@ -1,4 +1,6 @@
-"""`mtkit init --from-data`: a recipe whose settings are chosen by looking at the corpus and the machine."""
+"""`mtkit init --from-data`: a recipe whose settings are chosen by looking at the corpus and the
+machine.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +26,9 @@ if TYPE_CHECKING:
     from mtkit.corpus.survey import Survey
 
 _MEASURED, _GUESSED = (0.8, 2.0), (0.5, 5.0)
-"""What the estimated time of training is multiplied by for a range: validation and preparing batches come on top."""
+"""What the estimated time of training is multiplied by for a range: validation and preparing
+batches come on top.
+"""
 
 
 def init_from_data(
@@ -101,11 +105,13 @@ def init_from_data(
     if drawn:
         pairs = "1 pair" if len(drawn) == 1 else f"{len(drawn):,} pairs"
         print(
-            f"wrote {written[0]}, {written[1]}: {pairs} drawn from the corpus, which training leaves out"
+            f"wrote {written[0]}, {written[1]}: {pairs} drawn from the corpus, which training"
+            " leaves out"
         )
     elif held_out is None:
         print(
-            "no validation corpus, so no checkpoint counts as the best: too few pairs whose sides stand in the corpus only once;"
+            "no validation corpus, so no checkpoint counts as the best: too few pairs whose sides"
+            " stand in the corpus only once;"
         )
         print("    name one with --validation-src and --validation-tgt")
     print(f"wrote {path}, with these reasons beside the keys")
@@ -151,10 +157,12 @@ def _reasons(advice: "RecipeProposal", n_drawn: int) -> dict[str, str]:
     reasons = dict(advice.reasons)
     if n_drawn:
         reasons["data.validation"] = (
-            f"{n_drawn:,} pairs drawn from the training corpus, each side of which stands there only once"
+            f"{n_drawn:,} pairs drawn from the training corpus, each side of which stands there"
+            " only once"
         )
         reasons["clean.test_overlap"] = (
-            "the validation pairs were drawn from the training corpus; this keeps them out of training"
+            "the validation pairs were drawn from the training corpus; this keeps them out of"
+            " training"
         )
     return reasons
 
@@ -195,7 +203,9 @@ def _repeat_arguments(
 
 
 def _with_speed(machine: "Machine", found: "Survey", size: str | None, device: str) -> "Machine":
-    """Return the machine with the speed at which it trains the chosen size now, whatever else runs on it."""
+    """Return the machine with the speed at which it trains the chosen size now, whatever else runs
+    on it.
+    """
     from mtkit.config.auto.heuristics import Heuristics
     from mtkit.training.sizing.speed import measure_flops
 
@@ -215,11 +225,13 @@ def _print_training_time(
     )
     how = "at the speed measured just now" if is_measured else "guessed by the kind of machine"
     print(
-        f"training takes {time}, {how}; `{shell_command('train', path, '--dry-run')}` measures it with your corpus"
+        f"training takes {time}, {how}; `{shell_command('train', path, '--dry-run')}` measures it"
+        " with your corpus"
     )
     if advice.hours_on_gpu is not None:
         print(f"  {approximate_duration(advice.hours_on_gpu):>10}: on a GPU with 24 GB")
     for size, hours in advice.smaller_sizes:
         print(
-            f"  {approximate_duration(hours):>10}: {shell_command('init', size, Path(f'{path.parent}-{size}'), *words)}"
+            f"  {approximate_duration(hours):>10}:"
+            f" {shell_command('init', size, Path(f'{path.parent}-{size}'), *words)}"
         )

@@ -1,4 +1,6 @@
-"""What both ways of `mtkit init` share: the languages of the corpus, its files, and writing the recipe."""
+"""What both ways of `mtkit init` share: the languages of the corpus, its files, and writing the
+recipe.
+"""
 
 import os
 from collections.abc import Mapping
@@ -21,7 +23,8 @@ def choose_languages(given: LanguagePair, files: FilePair | None) -> tuple[str, 
         given: From the options.
         files: Whose names are read.
     Raises:
-        MtkitError: A language is neither given nor named, or the names say that source and target are exchanged.
+        MtkitError: A language is neither given nor named, or the names say that source and target
+            are exchanged.
     """
     from mtkit.corpus.read.file_names import language_of_file
     from mtkit.errors import MtkitError
@@ -34,10 +37,16 @@ def choose_languages(given: LanguagePair, files: FilePair | None) -> tuple[str, 
             ("--src-lang CODE", "--tgt-lang CODE"),
             ("--src-lang de", "--tgt-lang en"),
         )
-        hint = f"give {' and '.join(options[side] for side in missing)}, for example {' '.join(examples[side] for side in missing)}"
+        hint = (
+            f"give {' and '.join(options[side] for side in missing)}, for example"
+            f" {' '.join(examples[side] for side in missing)}"
+        )
         raise MtkitError(_why_unknown(files, missing), hint)
     if files and chosen[0] != chosen[1] and (named[1], named[0]) == chosen:
-        message = f"`{files[0]}` is given as {chosen[0]} and `{files[1]}` as {chosen[1]}, but their names say the opposite"
+        message = (
+            f"`{files[0]}` is given as {chosen[0]} and `{files[1]}` as {chosen[1]}, but their names"
+            " say the opposite"
+        )
         raise MtkitError(
             message, "exchange the two files or the two languages, or rename the files"
         )
@@ -46,14 +55,22 @@ def choose_languages(given: LanguagePair, files: FilePair | None) -> tuple[str, 
 
 def _why_unknown(files: FilePair | None, missing: list[int]) -> str:
     if files is None:
-        return "the languages are not known: no option gives them, and there are no text files whose names could"
+        return (
+            "the languages are not known: no option gives them, and there are no text files whose"
+            " names could"
+        )
     names = " and ".join(f"`{files[side]}`" for side in missing)
     example = f"train.{('de', 'en')[missing[0]]}"
-    return f"{names}: the name{'s do' if len(missing) > 1 else ' does'} not end in a language code, as {example} does"
+    return (
+        f"{names}: the name{'s do' if len(missing) > 1 else ' does'} not end in a language code, as"
+        f" {example} does"
+    )
 
 
 def side_endings(src_lang: str, tgt_lang: str) -> tuple[str, str]:
-    """Return the endings of two files with such text: their languages, or src and tgt if those are the same."""
+    """Return the endings of two files with such text: their languages, or src and tgt if those are
+    the same.
+    """
     return (src_lang, tgt_lang) if src_lang != tgt_lang else ("src", "tgt")
 
 
@@ -70,7 +87,8 @@ def check_two_files(src: Path, tgt: Path) -> None:
     for path in (src, tgt):
         if is_stream(path):
             raise MtkitError(
-                f"`{display_name(path)}`: can be read only once, and a recipe needs files that stay",
+                f"`{display_name(path)}`: can be read only once, and a recipe needs files that"
+                " stay",
                 "save it to a file first",
             )
     if src == tgt or (src.exists() and tgt.exists() and src.samefile(tgt)):
@@ -93,7 +111,9 @@ def refuse_existing(path: Path, hint: str = "name another folder, or move it awa
 
 
 def files_in_recipe(files: FilePair, folder: Path) -> dict[str, Path]:
-    """Return both files as a recipe in that folder names them: relative paths are relative to the folder."""
+    """Return both files as a recipe in that folder names them: relative paths are relative to the
+    folder.
+    """
     src, tgt = (_relative_to(path, folder) for path in files)
     return {"src": src, "tgt": tgt}
 

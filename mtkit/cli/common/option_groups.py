@@ -9,7 +9,8 @@
     def translate(files: FileOptions, devices: DeviceOptions) -> None:
         ...
 
-Groups can be inherited and shared between commands, and are plain values that can be passed on whole.
+Groups can be inherited and shared between commands, and are plain values that can be passed on
+whole.
 """
 
 import copy

@@ -45,7 +45,10 @@ def parse_duration(text: str) -> float:
 INPUT_AND_OUTPUT = "Input and output"
 TAGS_AND_CONSTRAINTS = "Tags, prefixes and constraints"
 DEVICES = "Devices and speed"
-"""Titles of groups of options that several commands have. Options without a group are the first in the help."""
+"""Titles of groups of options that several commands have.
+
+Options without a group are the first in the help.
+"""
 
 RecipeArgument = Annotated[
     Path, typer.Argument(metavar="RECIPE", help="Recipe file, as written by `mtkit init`")
@@ -69,14 +72,20 @@ DeviceOption = Annotated[
 PrecisionOption = Annotated[
     Literal["auto", "float32", "bf16", "fp16", "int8"],
     typer.Option(
-        help="Precision of the matrix products; auto is bf16 on a GPU that supports it, else float32; int8 is the fastest on a CPU",
+        help=(
+            "Precision of the matrix products; auto is bf16 on a GPU that supports it, else"
+            " float32; int8 is the fastest on a CPU"
+        ),
         rich_help_panel=DEVICES,
     ),
 ]
 EngineOption = Annotated[
     Literal["auto", "torch", "ctranslate2"],
     typer.Option(
-        help="Program that runs the model; auto is ctranslate2 for a model from `mtkit export ctranslate2`, else torch",
+        help=(
+            "Program that runs the model; auto is ctranslate2 for a model from `mtkit export"
+            " ctranslate2`, else torch"
+        ),
         rich_help_panel=DEVICES,
     ),
 ]
@@ -124,7 +133,10 @@ TgtTagsOption = Annotated[
     typer.Option(
         "--tgt-tag",
         metavar="TAG",
-        help="Symbol of the vocabulary that every translation begins with, as in training; it is not written; repeatable",
+        help=(
+            "Symbol of the vocabulary that every translation begins with, as in training; it is not"
+            " written; repeatable"
+        ),
         rich_help_panel=TAGS_AND_CONSTRAINTS,
     ),
 ]
@@ -132,7 +144,10 @@ ShortlistOption = Annotated[
     bool,
     typer.Option(
         "--shortlist",
-        help="Consider only the target pieces that `mtkit shortlist` found for the source pieces; faster, but changes some lines",
+        help=(
+            "Consider only the target pieces that `mtkit shortlist` found for the source pieces;"
+            " faster, but changes some lines"
+        ),
         rich_help_panel=DEVICES,
     ),
 ]
@@ -140,7 +155,10 @@ BatchInvariantOption = Annotated[
     bool,
     typer.Option(
         "--batch-invariant",
-        help="Translate a line in exactly the same way whatever else is translated, also with int8, a shortlist or a GPU; slower",
+        help=(
+            "Translate a line in exactly the same way whatever else is translated, also with int8,"
+            " a shortlist or a GPU; slower"
+        ),
         rich_help_panel=DEVICES,
     ),
 ]

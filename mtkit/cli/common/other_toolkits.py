@@ -79,15 +79,24 @@ _RECIPE_KEYS = {
 }
 """Keys of a recipe by the options that set them elsewhere."""
 
-_EPOCHS = "training counts updates, not epochs: give --set training.max_steps=N; `mtkit train RECIPE --dry-run` says how many updates an epoch takes"
+_EPOCHS = (
+    "training counts updates, not epochs: give --set training.max_steps=N; `mtkit train RECIPE"
+    " --dry-run` says how many updates an epoch takes"
+)
 _SENTENCES = "a batch is measured in tokens, not in sentences: "
-_LANGUAGES = "leave it out: a model knows its languages (`mtkit info MODEL` shows them); one with several targets takes --tag, such as --tag '<2ko>'"
+_LANGUAGES = (
+    "leave it out: a model knows its languages (`mtkit info MODEL` shows them); one with several"
+    " targets takes --tag, such as --tag '<2ko>'"
+)
 _GPU = "give --device cuda, or --device cuda:1 for the second GPU"
 _TRAIN = {
     "batch-size": f"{_SENTENCES}give --set batches.max_tokens=N, or auto in place of a number",
     "resume": "leave it out: the same command continues from the last checkpoint by itself",
     "continue": "leave it out: the same command continues from the last checkpoint by itself",
-    "model": "settings of the model are in the recipe under `model:`; to start from a trained model, give --set training.init_from=DIR",
+    "model": (
+        "settings of the model are in the recipe under `model:`; to start from a trained model,"
+        " give --set training.init_from=DIR"
+    ),
     "fp16": "give --set training.precision=fp16",
     "bf16": "give --set training.precision=bf16",
     "gpus": "give --nproc N to train on N GPUs, --device cuda:1 to train on the second one",
@@ -95,9 +104,12 @@ _TRAIN = {
     "tensorboard": "give --set training.trackers=[tensorboard]",
 }
 _COMMAND_HINTS: dict[str, dict[str, str]] = {
-    "train": _TRAIN
-    | dict.fromkeys(
-        ("overwrite", "force"), "name another run directory with -o, or delete the old one first"
+    "train": (
+        _TRAIN
+        | dict.fromkeys(
+            ("overwrite", "force"),
+            "name another run directory with -o, or delete the old one first",
+        )
     ),
     "init": {
         "batch-size": _SENTENCES + "set batches.max_tokens in the recipe that `mtkit init` writes"
@@ -161,7 +173,8 @@ _RENAMED = {
 
 
 def suggest_replacement(option: str, ctx: Any, args: Sequence[str]) -> str:
-    """Return what to type in place of an option that a command does not have; empty if nothing is known.
+    """Return what to type in place of an option that a command does not have; empty if nothing is
+    known.
 
     Args:
         option: Such as `--lr`.
@@ -189,7 +202,10 @@ def _for_key(option: str, key: str, ctx: Any, args: Sequence[str], *, is_given: 
         return _to_type(option, f"--set {key}=", ctx, args)
     if ctx.command.name == "demo":
         return f"the demo has a recipe of its own; {key} can be set for `mtkit train`"
-    return f"set {key} in the recipe that `mtkit init` writes, or for one run: mtkit train RECIPE --set {key}={_value(option, args) or 'VALUE'}"
+    return (
+        f"set {key} in the recipe that `mtkit init` writes, or for one run: mtkit train RECIPE"
+        f" --set {key}={_value(option, args) or 'VALUE'}"
+    )
 
 
 def _key(name: str) -> str | None:

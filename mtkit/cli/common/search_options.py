@@ -33,7 +33,8 @@ _GROUPS = {
     DEVICES: ("max_tokens",),
 }
 _FIELD = re.compile(
-    rf"\b({'|'.join(name for name in SearchConfig.model_fields if '_' in name)})\b|(?<=With )(mbr|sampling)\b"
+    rf"\b({'|'.join(name for name in SearchConfig.model_fields if '_' in name)})\b|(?<=With"
+    r" )(mbr|sampling)\b"
 )
 
 # Names of options that differ from the field's.

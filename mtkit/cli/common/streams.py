@@ -37,9 +37,11 @@ class _ClosedStream(io.RawIOBase):
 
 
 def replace_closed_streams() -> None:
-    """Make a use of closed streams an error that names them; what goes to a closed stderr is dropped.
+    """Make a use of closed streams an error that names them; what goes to a closed stderr is
+    dropped.
 
-    Their descriptors are taken, because a file that is opened next would get one of them, and with it whatever libraries print.
+    Their descriptors are taken, because a file that is opened next would get one of them, and with
+    it whatever libraries print.
     """
     for descriptor in range(3):
         try:

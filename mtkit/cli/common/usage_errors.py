@@ -85,7 +85,10 @@ def no_such_command(ctx: Any, args: Sequence[str]) -> UsageMistake:
     elif near:
         hint = f"did you mean `{ctx.command_path} {near[0]}`?"
     else:
-        hint = f"`{ctx.command_path} --help` lists the commands: {', '.join(ctx.command.list_commands(ctx))}"
+        hint = (
+            f"`{ctx.command_path} --help` lists the commands:"
+            f" {', '.join(ctx.command.list_commands(ctx))}"
+        )
     return UsageMistake(f"no such command: {name}", hint)
 
 
@@ -93,7 +96,8 @@ def refuse_text(path: Path, model_dirs: Iterable[Path]) -> None:
     """Refuse a text that was given in place of a file.
 
     Raises:
-        MtkitError: There is no such file, and the name has spaces, or neither a folder nor an ending.
+        MtkitError: There is no such file, and the name has spaces, or neither a folder nor an
+            ending.
     """
     text = str(path)
     if (
@@ -109,7 +113,10 @@ def refuse_text(path: Path, model_dirs: Iterable[Path]) -> None:
 def text_hint(text: str, model_dirs: Iterable[Path]) -> str:
     """Return how to translate a text that was given in place of a file."""
     models = [word for model_dir in model_dirs for word in ("-m", model_dir)]
-    return f"to translate a text: {shlex.join(['echo', text])} | {shell_command('translate', '-', *models)}"
+    return (
+        f"to translate a text: {shlex.join(['echo', text])} |"
+        f" {shell_command('translate', '-', *models)}"
+    )
 
 
 def _explain(exc: Any, ctx: Any, args: list[str]) -> UsageMistake:
@@ -178,7 +185,8 @@ def _too_many(ctx: Any, rest: list[str]) -> UsageMistake:
         )
     return UsageMistake(
         message,
-        f"usage: {ctx.command_path} {' '.join(ctx.command.collect_usage_pieces(ctx))}; quote a path with spaces",
+        f"usage: {ctx.command_path} {' '.join(ctx.command.collect_usage_pieces(ctx))}; quote a path"
+        " with spaces",
     )
 
 
