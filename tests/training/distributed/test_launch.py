@@ -151,7 +151,7 @@ def test_a_process_that_is_killed_ends_the_others(started, rank):
     status, _, lines = run.ended()
     assert status == 1
     assert lines[0] == f"error: process {rank} of 2 was killed by SIGKILL"
-    assert lines[1].startswith("hint: the same command goes on")
+    assert lines[1].startswith("hint: the same command resumes")
     assert len(lines) == 2
     assert all(map(is_gone, ranks))
     kept = int(list_checkpoints(run.run_dir / "checkpoints")[-1].name[5:])
@@ -289,4 +289,4 @@ def test_two_machines_train_together(two_hosts, tiny_recipe_path, tmp_path):
     assert 0 not in statuses
     told = "".join(errs)
     assert told.count("does not see the store") == 1
-    assert "hint: give data.work_dir a folder on a disk that all machines share" in told
+    assert "hint: set data.work_dir to a directory on a disk that all machines share" in told
