@@ -42,7 +42,7 @@ class CleanOptions:
 
 @option_group()
 class ReportOptions:
-    """What to show of the dropped pairs."""
+    """Report of the dropped pairs."""
 
     n_samples: Annotated[
         int,

@@ -22,7 +22,7 @@ class _MergeState:
         self.ids = ids
         """Token ids after all remaining merges."""
         self.next_states: dict[tuple[int, int], _MergeState] = {}
-        """Cached states by (n_made, n_dropped): so many merges are made, then so many are left
+        """Cached states by (n_made, n_dropped): n_made merges are made, then n_dropped are left
         out, then one is made."""
 
 

@@ -1,4 +1,4 @@
-"""Ids of the special tokens, read from the tokenizer's model and passed to whoever needs them."""
+"""Ids of the special tokens, read from the tokenizer's model."""
 
 from typing import NamedTuple
 

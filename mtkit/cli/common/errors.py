@@ -1,6 +1,4 @@
-"""How a command ends: one line that says what is wrong, one that says how to mend it, and an exit
-status.
-"""
+"""Endings of a command: an error line, a hint how to fix it, and an exit status."""
 
 import contextlib
 import errno
@@ -29,7 +27,7 @@ EXIT_STATUSES = {
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM came; whoever saves work on Ctrl-C saves it then too."""
+    """SIGTERM, which is handled as Ctrl-C is."""
 
 
 class Commands(Group):
@@ -122,7 +120,7 @@ _OS_HINTS = {
     errno.EMFILE: "close other programs, or raise the limit with `ulimit -n`",
     errno.EIO: "the disk or the connection to it fails; copy the file to another one",
 }
-"""What can be done where the operating system refuses; by its error number."""
+"""Hints for errors of the operating system, by error number."""
 
 
 def _is_out_of_memory(exc: Exception) -> bool:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mtkit.corpus.survey import Survey
 
 _MEASURED, _GUESSED = (0.8, 2.0), (0.5, 5.0)
-"""What the estimated time of training is multiplied by for a range: validation and preparing
+"""Factors of the estimated training time for a range: validation and preparing
 batches come on top.
 """
 
@@ -45,8 +45,8 @@ def init_from_data(
 
     Args:
         files: Source and target text.
-        folder: Where the recipe goes; default: a folder named for the languages.
-        size: A size that the model shall have.
+        folder: Directory of the recipe; default: a directory named for the languages.
+        size: Model size to use.
         langs: Where the files' names do not say them.
         validation: Source and target to validate on; default: pairs drawn from the corpus.
         device: Where it will be trained.
@@ -114,7 +114,7 @@ def init_from_data(
             " stand in the corpus only once;"
         )
         print("    name one with --validation-src and --validation-tgt")
-    print(f"wrote {path}, with these reasons beside the keys")
+    print(f"wrote {path}, with these reasons in comments")
     _print_training_time(
         path, machine, advice, _repeat_arguments(files, langs, validation, device, is_full=is_full)
     )

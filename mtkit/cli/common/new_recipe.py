@@ -98,7 +98,7 @@ def check_two_files(src: Path, tgt: Path) -> None:
         )
 
 
-def refuse_existing(path: Path, hint: str = "name another folder, or move it away") -> None:
+def refuse_existing(path: Path, hint: str = "name another directory, or move it away") -> None:
     """Never overwrite what may have been edited.
 
     Raises:
@@ -111,8 +111,8 @@ def refuse_existing(path: Path, hint: str = "name another folder, or move it awa
 
 
 def files_in_recipe(files: FilePair, folder: Path) -> dict[str, Path]:
-    """Return both files as a recipe in that folder names them: relative paths are relative to the
-    folder.
+    """Return both files as a recipe in that directory names them: relative paths are relative to
+    the directory.
     """
     src, tgt = (_relative_to(path, folder) for path in files)
     return {"src": src, "tgt": tgt}
@@ -133,7 +133,7 @@ def write_recipe(
     """Write a new recipe.
 
     Args:
-        path: The file; its folder is made if missing.
+        path: The file; its directory is created if missing.
         recipe: Its settings.
         reasons: Why a key has its value, by its dotted name.
         is_full: Whether every key is written, with its help, or only those that matter most.

@@ -183,7 +183,7 @@ class AlignmentOptions:
 
     @property
     def placement(self) -> Literal["file", "inline"] | None:
-        """Where alignments are written."""
+        """Destination of the alignments."""
         if self.alignments is None:
             return None
         return "inline" if self.alignments == _INLINE else "file"

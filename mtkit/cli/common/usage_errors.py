@@ -96,7 +96,7 @@ def refuse_text(path: Path, model_dirs: Iterable[Path]) -> None:
     """Refuse a text that was given in place of a file.
 
     Raises:
-        MtkitError: There is no such file, and the name has spaces, or neither a folder nor an
+        MtkitError: The file is missing, and the name has spaces, or neither a directory nor an
             ending.
     """
     text = str(path)

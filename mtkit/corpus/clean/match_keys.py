@@ -5,7 +5,7 @@ import unicodedata
 from typing import Literal
 
 DuplicateRule = Literal["keep", "exact", "folded"]
-"""Which pairs count as duplicates."""
+"""Pairs that count as duplicates."""
 
 _DELETED_CATEGORIES = "PSC"
 """First letters of Unicode's categories of punctuation, symbols, and control, format, private-use,

@@ -21,7 +21,7 @@ PairReader = Callable[[], Iterable[tuple[str, str]]]
 
 BLOCK_LINES = 1024
 MAX_BLOCKS = 256
-"""Of a corpus with more blocks, every second, fourth, ... block is used."""
+"""Largest number of blocks; of more, every second, fourth, ... is used."""
 SCREENING_BLOCK_LINES, MAX_SCREENING_BLOCKS = 256, 16
 """The same for `screen_for_shifts`."""
 
