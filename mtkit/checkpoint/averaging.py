@@ -1,4 +1,4 @@
-"""Averages of checkpoints, which translate better than any of them alone."""
+"""Averages of checkpoints, which translate better than each of them."""
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -33,31 +33,29 @@ from mtkit.io.logs import get_logger
 logger = get_logger(__name__)
 
 _MIN_STEPS_APART = 200
-"""Checkpoints that are closer are nearly the same, and come from a training so short that it has
-hardly settled.
-"""
+"""Minimum distance of checkpoints; closer ones are nearly equal, and come from a very short
+training."""
 
 
 def average(
     run_dir: Path | str, out_dir: Path | str, n: int = 5, which: Literal["last", "best"] = "last"
 ) -> Path:
     """Average the weights of checkpoints into a model directory (Vaswani et al. 2017, section 6.1).
-    Damaged ones are passed over with a warning.
 
-    Where a run keeps a moving average, it is that which is averaged once more: the validation
-    scores are those of the moving averages.
+    Damaged checkpoints are skipped with a warning. If a run keeps moving averages of its weights,
+    these are averaged, since the validation scores are those of the moving averages.
 
     Args:
         run_dir: A run of `train`.
         out_dir: The model directory to write.
-        n: How many checkpoints; fewer are used when the run has kept fewer.
+        n: Number of checkpoints; fewer are used if the run has kept fewer.
         which: The newest, or those with the best validation scores.
     Returns:
         `out_dir`.
     Raises:
-        MtkitError: The folder is no run, or has no checkpoints of this kind; or `out_dir` holds
-            something else than a model.
-        ValueError: n is below 1, or `which` is neither.
+        MtkitError: The directory is not a run, or has no checkpoints of this kind; or `out_dir`
+            contains something other than a model.
+        ValueError: n is below 1, or `which` is invalid.
     """
     require_count(n, "n")
     if which not in ("last", "best"):
@@ -69,23 +67,23 @@ def average(
     if not paths:
         raise MtkitError(
             f"`{run_dir}`: no checkpoints to average",
-            "give the run folder that `mtkit train` wrote",
+            "give the run directory that `mtkit train` wrote",
         )
     ranked = list(reversed(paths)) if which == "last" else best_checkpoints(paths, len(paths))
     if not ranked:
         raise MtkitError(
-            f"`{run_dir}`: no checkpoint was validated, so none is best",
+            f"`{run_dir}`: no checkpoint was validated, so the best are unknown",
             "average the last ones, or train with data.validation",
         )
     chosen = intact_checkpoints(ranked, n)
     if not chosen:
         raise MtkitError(
             f"`{run_dir}`: every checkpoint of this kind is damaged",
-            "copy them again from where they are whole",
+            "restore them from an intact copy",
         )
     if len(chosen) < n:
         logger.warning(
-            "%d checkpoints were asked for; the run has kept %d of this kind", n, len(chosen)
+            "%d checkpoints were requested; the run has kept %d of this kind", n, len(chosen)
         )
     trained = load_model_dir(run.model_dir)
     files = [
@@ -105,9 +103,11 @@ def average(
 
 
 def is_worth_averaging(run_dir: Path, n: int = 5) -> bool:
-    """Whether an average is likely to be better than the newest checkpoint: there are n, some
-    hundred updates apart, and all of them late, when
-    the weights no longer change fast."""
+    """Whether an average is likely to be better than the newest checkpoint.
+
+    This requires n checkpoints, some hundred updates apart, all in the second half of the training,
+    when the weights change slowly.
+    """
     steps = [read_state(path).step for path in list_checkpoints(RunDir(run_dir).checkpoints_dir)][
         -n:
     ]
@@ -123,14 +123,14 @@ def average_weights(
     shapes: Mapping[str, tuple[int, ...]],
     also: Mapping[str, Tensor] | None = None,
 ) -> dict[str, Tensor]:
-    """The mean of the weights of several files, summed in float64.
+    """Return the mean of the weights of several files, summed in float64.
 
     Args:
-        files: At least one, or `also`.
-        shapes: Of the parameters, by name.
-        also: Further weights, which count as one file more.
+        files: At least one file, unless `also` is given.
+        shapes: Shapes of the parameters, by name.
+        also: Further weights, which count as one more file.
     Raises:
-        MtkitError: A file is damaged, or of another model.
+        MtkitError: A file is damaged, or belongs to another model.
     """
     sums = {name: torch.zeros(shape, dtype=torch.float64) for name, shape in shapes.items()}
     sources = chain(

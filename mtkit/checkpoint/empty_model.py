@@ -1,4 +1,4 @@
-"""A model without weights, which takes no memory and next to no time to make."""
+"""A model without weights, which takes no memory and little time to create."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -14,8 +14,8 @@ _RANDOM_INITS = ("normal_", "uniform_", "kaiming_uniform_")
 
 
 class _SkipRandomInit(TorchFunctionMode):
-    """Initial weights are not drawn: on the meta device there is nothing to fill, yet drawing there
-    loads torch's compiler, which takes a second.
+    """Skips the initialisation of weights, which on the meta device has no effect, but loads
+    torch's compiler in about a second.
     """
 
     def __torch_function__(
@@ -32,11 +32,11 @@ class _SkipRandomInit(TorchFunctionMode):
 
 
 def make_empty_model(config: ModelConfig, tokenizer: Tokenizer) -> Transformer:
-    """A model on the meta device, for weights to be put into.
+    """Make a model on the meta device, to load weights into.
 
     Raises:
         ValueError: The configuration does not fit the vocabularies.
-        RuntimeError: Its sizes are beyond what torch can count.
+        RuntimeError: Its sizes are beyond the limits of torch.
     """
     src, tgt = tokenizer.src, tokenizer.tgt
     with torch.device("meta"), _SkipRandomInit():

@@ -14,14 +14,14 @@ FORMAT_VERSION = 1
 
 
 class DamagedCheckpoint(MtkitError):
-    """A directory does not hold what was written into it."""
+    """A checkpoint with missing or changed files."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, "restore it from an intact copy, or remove the directory")
 
 
 def write_manifest(folder: Path) -> None:
-    """Write the manifest of a directory; the last step before it is renamed into place."""
+    """Write the manifest of a directory, as the last step before it is renamed into place."""
     build_manifest.write_manifest(folder, {"format_version": FORMAT_VERSION})
 
 

@@ -1,6 +1,4 @@
-"""A path at which there is no model, told before anything slow is loaded, with the one that may
-have been meant.
-"""
+"""Fast checks that a path is a model or a run, with a hint to the one that may be meant."""
 
 import json
 from pathlib import Path
@@ -9,31 +7,31 @@ from mtkit.errors import MtkitError
 from mtkit.io.paths import is_recipe_name
 
 CONFIG_NAME = "config.json"
-"""Every folder with a model has one, also one that was exported."""
+"""Configuration in every model directory, exported or not."""
 SHORTLIST_NAME = "shortlist.safetensors"
-"""The usual name of a shortlist in a model directory."""
+"""Default name of a shortlist in a model directory."""
 _MAX_CONFIG_BYTES = 1 << 20
 _WEIGHTS_NAMES = ("model.safetensors", "model.bin")
 MODEL_NAMES = frozenset({CONFIG_NAME, *_WEIGHTS_NAMES, "tokenizer", SHORTLIST_NAME, "mtkit.json"})
-"""Files and directories of a model directory, exported or not, that translation depends on."""
+"""Files and directories of a model directory, exported or not, that affect translation."""
 CHECKPOINTS_NAME = "checkpoints"
 RUN_NAMES = frozenset({"recipe.yaml", "identity.json", "metrics.jsonl", CHECKPOINTS_NAME, "model"})
 """Files and directories of a training run."""
 
 
 def is_model_dir(path: Path) -> bool:
-    """Whether a directory holds the configuration and the weights of a model, exported or not."""
+    """Whether a directory has the configuration and the weights of a model, exported or not."""
     return (path / CONFIG_NAME).is_file() and any(
         (path / name).is_file() for name in _WEIGHTS_NAMES
     )
 
 
 def refuse_no_model(path: Path) -> None:
-    """Keep from looking for a model where there is none, or one of another toolkit.
+    """Check that a path is a model directory of mtkit.
 
     Raises:
-        MtkitError: There is nothing, or a file, or a folder without a configuration, or another
-            toolkit's model.
+        MtkitError: It is missing, a file, a directory without a configuration, or a model of
+            another toolkit.
     """
     refuse_foreign_model(path)
     if (path / CONFIG_NAME).is_file():
@@ -41,7 +39,7 @@ def refuse_no_model(path: Path) -> None:
     meant = _nearby_model(path)
     if not path.exists():
         raise MtkitError(
-            f"`{path}`: no such folder",
+            f"`{path}`: no such directory",
             f"did you mean `{meant}`?" if meant else "check the path of the model",
         )
     if is_recipe_name(path):
@@ -61,7 +59,7 @@ def refuse_no_model(path: Path) -> None:
         (
             f"did you mean `{meant}`?"
             if meant
-            else "give a folder that `mtkit train` or `mtkit average` made"
+            else "give a directory that `mtkit train` or `mtkit average` wrote"
         ),
     )
 
@@ -70,7 +68,7 @@ def refuse_no_run(path: Path) -> None:
     """Check that a path is the directory of a training run.
 
     Raises:
-        MtkitError: There is nothing, or a model, a recipe or something else.
+        MtkitError: It is missing, or is a model, a recipe or something else.
     """
     refuse_foreign_model(path)
     if (path / CHECKPOINTS_NAME).is_dir():
@@ -82,9 +80,9 @@ def refuse_no_run(path: Path) -> None:
         path.parent / "run",
         path.parent / "work" / "run",
     ]
-    meant = next((folder for folder in near if (folder / CHECKPOINTS_NAME).is_dir()), None)
+    meant = next((path for path in near if (path / CHECKPOINTS_NAME).is_dir()), None)
     if not path.exists():
-        problem = "no such folder"
+        problem = "no such directory"
     elif is_recipe_name(path):
         problem = "is a recipe, not a run directory"
     else:
@@ -101,19 +99,19 @@ def refuse_foreign_model(path: Path) -> None:
     """Refuse a model of another toolkit.
 
     Raises:
-        MtkitError: It is one.
+        MtkitError: It is such a model.
     """
     if maker := foreign_model(path):
         raise MtkitError(
             f"`{path}`: {maker}, which mtkit cannot read",
-            "give a folder that `mtkit train`, `mtkit average` or `mtkit export` made, or translate"
-            " with the program that this model is for",
+            "give a directory that `mtkit train`, `mtkit average` or `mtkit export` wrote, or use "
+            "the program that this model is for",
         )
 
 
 def _nearby_model(path: Path) -> Path | None:
-    """The model of a training run, where the path is the run's or lies in it, or the one in which
-    the path lies.
+    """Return the model of the training run that a path belongs to, or the model that contains the
+    path.
     """
     near = [
         path / "model",
@@ -122,16 +120,16 @@ def _nearby_model(path: Path) -> Path | None:
         path.parent / "work" / "run" / "model",
     ]
     near += [path.parent.parent / "model"] if path.exists() else []
-    return next((folder for folder in near if (folder / CONFIG_NAME).is_file()), None)
+    return next((path for path in near if (path / CONFIG_NAME).is_file()), None)
 
 
 def foreign_model(path: Path) -> str | None:
-    """The kind of a model that another toolkit made, such as `a Hugging Face model (marian)`; None
-    for anything else.
+    """Return the kind of a model of another toolkit, such as `a Hugging Face model (marian)`; else
+    None.
 
     Args:
-        path: Read by its file names and a small config.json only; a file of weights is recognised
-            by its name.
+        path: Only its file names and a small config.json are read; a weights file is recognised by
+            its name.
     """
     if path.is_file():
         return (

@@ -1,4 +1,4 @@
-"""The origin of a model's weights, kept in its configuration so that copies of the model keep it."""
+"""Origin of a model's weights, recorded in its configuration."""
 
 import json
 import math
@@ -18,28 +18,26 @@ SCORE_NAMES = ("loss", "bleu", "chrf")
 
 
 class TrainingHistory(Section):
-    """How a model's weights came about. Information only: translation does not depend on it."""
+    """Origin of a model's weights; for information only, without effect on translation."""
 
     steps: tuple[NonNegativeInt, ...]
-    """Updates made when the weights were saved; several for an average of checkpoints."""
+    """Number of updates when the weights were saved; several for an average of checkpoints."""
     n_pairs: NonNegativeInt | None = None
-    """Pairs of the training corpora."""
+    """Number of training pairs."""
     data_signature: str | None = None
-    """Hash of the training data as it was tokenised; equal for equal corpora, cleaning and
-    tokenizer.
-    """
+    """Hash of the tokenised training data; equal for equal corpora, cleaning and tokenizer."""
     seed: int | None = None
     """Seed of the training."""
     scores: dict[str, float] = Field(default_factory=dict)
-    """Validation loss, BLEU and chrF of these weights; empty for an average and without validation.
-    """
+    """Validation loss, BLEU and chrF of these weights; empty for an average or without
+    validation."""
 
 
 def read_history(run: "RunDir", steps: Sequence[int]) -> TrainingHistory:
     """Collect what a run has recorded about the weights of some steps.
 
     Args:
-        run: Directory with identity.json and metrics.jsonl; missing values stay unknown.
+        run: Directory with identity.json and metrics.jsonl; missing values are None.
         steps: One step, or those that were averaged.
     """
     identity = read_identity(run.identity_path)
@@ -61,7 +59,7 @@ def read_history(run: "RunDir", steps: Sequence[int]) -> TrainingHistory:
 
 
 def validation_scores(values: dict[str, Any]) -> dict[str, float]:
-    """The validation scores in a line of metrics.jsonl that are numbers."""
+    """Return the validation scores in a line of metrics.jsonl that are finite numbers."""
     return {
         name: float(values[name])
         for name in SCORE_NAMES
@@ -70,8 +68,9 @@ def validation_scores(values: dict[str, Any]) -> dict[str, float]:
 
 
 def n_training_pairs(identity: dict[str, Any]) -> int | None:
-    """The size of the training corpora: for each change of the mix, the identity lists an epoch and
-    the pairs of each corpus.
+    """Return the number of training pairs.
+
+    The identity lists an epoch and the pairs of each corpus for each change of the mix.
     """
     try:
         return sum(identity["pairs of each corpus from epoch"][-1][1])
@@ -80,7 +79,7 @@ def n_training_pairs(identity: dict[str, Any]) -> int | None:
 
 
 def read_identity(path: Path) -> dict[str, Any]:
-    """The content of identity.json; empty where it cannot be read."""
+    """Read identity.json; empty if it is unreadable."""
     try:
         identity = json.loads(path.read_bytes())
     except (OSError, ValueError):
@@ -89,7 +88,7 @@ def read_identity(path: Path) -> dict[str, Any]:
 
 
 def read_metrics(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines of metrics.jsonl; damaged ones, such as a half-written last one, are left out."""
+    """Yield the lines of metrics.jsonl, except for damaged or incomplete ones."""
     if not path.is_file():
         return
     with path.open("rb") as lines:

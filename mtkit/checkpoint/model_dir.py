@@ -1,10 +1,9 @@
-"""What a trained model is on disk: a folder with its weights, its configuration and its tokenizer,
-and nothing else needed.
+"""Directory of a trained model, which is self-contained.
 
-config.json          format version, languages, tags, dimensions, search defaults
-model.safetensors    weights
-tokenizer/           SentencePiece models
-shortlist.safetensors  if `mtkit shortlist` made one
+config.json            format version, languages, tags, dimensions, search defaults
+model.safetensors      weights
+tokenizer/             SentencePiece models
+shortlist.safetensors  shortlist, if `mtkit shortlist` made one
 """
 
 from dataclasses import dataclass, replace
@@ -32,70 +31,65 @@ from mtkit.tokenizer.subword import Tokenizer
 FORMAT_VERSION = 1
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 _MIN_COMMON_SHARE = 0.25
-"""Share of the training lines from which on a number of sentences in a line is one that the model
-can translate together.
-"""
+"""Share of the training lines from which a number of sentences per line is common enough to be
+translated together."""
 WEIGHTS_NAME, TOKENIZER_DIR_NAME = "model.safetensors", "tokenizer"
 
 
 class TrainingLineStatistics(Section):
-    """Size of the lines that a model was trained on, which limits how much of a line it translates
-    at a time.
+    """Length of the training lines, which limits how much of a line is translated at a time.
 
-    A model that has seen one sentence in each line leaves out the others of a line of several.
+    A model trained on single sentences drops sentences of longer lines.
+
     """
 
     sentence_shares: tuple[Share, ...]
-    """Share of the lines with at least 2, 3, 4 ... sentences, in falling order."""
+    """Share of the lines with at least 2, 3, 4 ... sentences, in decreasing order."""
     usual_length: PositiveInt
-    """Pieces: 95 % of the lines have at most this many."""
+    """Number of subwords that 95 % of the lines do not exceed."""
     longest: PositiveInt
-    """Pieces: 99.9 % of the lines have at most this many."""
+    """Number of subwords that 99.9 % of the lines do not exceed."""
     length_ratio: PositiveFloat
-    """Target pieces for each source piece."""
+    """Target subwords per source subword."""
     endings: tuple[str, ...] = ()
     """Word endings that show the end of a sentence without punctuation."""
 
     @property
     def usual_sentences(self) -> int:
-        """The most sentences that the model has often seen in a line."""
+        """Return the maximum number of sentences per line that was common in training."""
         return 1 + sum(share >= _MIN_COMMON_SHARE for share in self.sentence_shares)
 
 
 class ModelDirConfig(Section):
-    """The content of config.json."""
+    """Content of config.json."""
 
     format_version: PositiveInt = FORMAT_VERSION
-    """Of the folder; a newer one is refused."""
+    """Format of the directory; newer ones are refused."""
     src_lang: str
-    """Language that the model reads."""
+    """Source language."""
     tgt_lang: str
-    """Language that the model writes."""
+    """Target language."""
     max_length: PositiveInt
-    """Most pieces of a training sentence, its tags not counted; longer lines are translated in
-    parts.
-    """
+    """Maximum number of subwords in a training sentence, without tags; longer lines are split."""
     tags: tuple[str, ...] = ()
-    """Pieces that stood before sources in training, for example <2ko>."""
+    """Tags before the sources in training, for example <2ko>."""
     tag_required: bool = False
-    """Whether every source had one in training."""
+    """Whether every source had a tag in training."""
     training_lines: TrainingLineStatistics | None = None
-    """Size of the training lines; None, as in models of before this was recorded, means one
-    sentence a line.
-    """
+    """Length of the training lines; None, as in older models, means one sentence per line."""
     alignment_head: AlignmentHead | None = None
-    """The head that learned word alignments, if one did."""
+    """Head that was trained to predict word alignments, if any."""
     model: ModelConfig
-    """Dimensions."""
+    """Dimensions of the model."""
     search: SearchConfig = SearchConfig()
-    """Search settings, unless the user asks for others."""
+    """Default search settings."""
     history: TrainingHistory | None = None
-    """How the weights came about; None in models of before this was recorded."""
+    """Origin of the weights; None in older models."""
 
 
 @dataclass
 class TrainedModel:
-    """Everything that is needed to translate."""
+    """A model with its configuration and tokenizer."""
 
     config: ModelDirConfig
     model: Transformer
@@ -103,16 +97,16 @@ class TrainedModel:
 
 
 def make_model(config: ModelConfig, tokenizer: Tokenizer) -> Transformer:
-    """A model with initial weights for a tokenizer's vocabularies."""
+    """Make a model with initial weights for the vocabularies of a tokenizer."""
     src, tgt = tokenizer.src, tokenizer.tgt
     return Transformer(config, src.vocab_size, tgt.vocab_size, src.special.pad, tgt.special.pad)
 
 
 def refuse_foreign_dir(path: Path) -> None:
-    """Keep from replacing a folder that somebody else filled.
+    """Check that a directory may be replaced by a model.
 
     Raises:
-        MtkitError: The folder holds something that is not of a model directory.
+        MtkitError: The directory contains files that are not part of a model directory.
     """
     if path.is_dir() and (
         foreign := sorted(
@@ -121,36 +115,35 @@ def refuse_foreign_dir(path: Path) -> None:
         )
     ):
         raise MtkitError(
-            f"`{path}`: holds {foreign[0]}, which is no part of a model, and will not be replaced",
-            "name another folder",
+            f"`{path}`: contains {foreign[0]}, which is not part of a model, and is not replaced",
+            "name another directory",
         )
 
 
 def save_model_dir(path: Path, trained: TrainedModel) -> None:
-    """Write a model directory, whole or not at all; one that is there is replaced.
+    """Write a model directory, completely or not at all; an existing one is replaced.
 
     Raises:
-        MtkitError: The folder holds something else, or cannot be written.
+        MtkitError: The directory contains other files, or cannot be written.
     """
     refuse_foreign_dir(path)
-    with atomic_dir(path) as folder:
-        (folder / CONFIG_NAME).write_text(
+    with atomic_dir(path) as directory:
+        (directory / CONFIG_NAME).write_text(
             trained.config.model_dump_json(indent=2) + "\n", encoding="utf-8"
         )
-        save_weights(folder / WEIGHTS_NAME, trained.model)
-        trained.tokenizer.save(folder / TOKENIZER_DIR_NAME)
+        save_weights(directory / WEIGHTS_NAME, trained.model)
+        trained.tokenizer.save(directory / TOKENIZER_DIR_NAME)
 
 
 def with_history(trained: TrainedModel, history: TrainingHistory) -> TrainedModel:
-    """The same model, with another history in its configuration."""
+    """Return the model with another history in its configuration."""
     return replace(trained, config=trained.config.model_copy(update={"history": history}))
 
 
 def load_model_dir(path: Path, device: torch.device | str = "cpu") -> TrainedModel:
-    """Read a model directory, which may come from a stranger: sizes are checked before memory is
-    taken, and no code is run.
+    """Load a model directory, which may come from an untrusted source.
 
-    What else lies in it is not looked at.
+    Sizes are checked before memory is allocated, and no code is run. Other files are ignored.
 
     Raises:
         MtkitError: It is missing, incomplete, damaged or of a newer format.
@@ -162,10 +155,10 @@ def load_model_dir(path: Path, device: torch.device | str = "cpu") -> TrainedMod
 
 
 def load_without_weights(path: Path) -> TrainedModel:
-    """Read a model directory except for its weights: the model is on the meta device.
+    """Load a model directory except for its weights: the model is on the meta device.
 
     Raises:
-        MtkitError: See `load_model_dir`; the header of the weights is checked, but not the weights.
+        MtkitError: See `load_model_dir`; of the weights, only the header is checked.
     """
     config = _read_config(path)
     check_limits(path / CONFIG_NAME, config.max_length, config.model, config.search)
@@ -176,8 +169,8 @@ def load_without_weights(path: Path) -> TrainedModel:
     except (ValueError, RuntimeError, OverflowError, TypeError) as exc:
         problem = str(exc).splitlines()[0]
         raise MtkitError(
-            f"`{path}`: {CONFIG_NAME} and the tokenizer make no model: {problem}",
-            "make or copy the folder again",
+            f"`{path}`: {CONFIG_NAME} and the tokenizer do not fit: {problem}",
+            "make or copy the directory again",
         ) from None
     return TrainedModel(config, model, tokenizer)
 
@@ -191,8 +184,7 @@ def _read_config(path: Path) -> ModelDirConfig:
         if (path / "mtkit.json").is_file():
             raise MtkitError(
                 f"`{path}`: exported to another engine",
-                "translate with it by `mtkit translate`; for all else give the model it was"
-                " made of",
+                "`mtkit translate` can use it; for everything else, give the original model",
             )
         raise _invalid_config(config_path, "it has no format_version")
     if version > FORMAT_VERSION:
@@ -213,6 +205,6 @@ def _read_config(path: Path) -> ModelDirConfig:
 
 def _invalid_config(config_path: Path, problem: str) -> MtkitError:
     return MtkitError(
-        f"`{config_path}`: not a configuration that mtkit wrote: {problem}",
-        "make or copy the folder again",
+        f"`{config_path}`: not a configuration of mtkit: {problem}",
+        "make or copy the directory again",
     )

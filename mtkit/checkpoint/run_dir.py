@@ -1,11 +1,11 @@
-"""What a training run is on disk.
+"""Directory of a training run.
 
-identity.json    what must be equal to resume the run
-recipe.yaml      the recipe as it was resolved
-metrics.jsonl    one JSON object for each line of the log
-checkpoints/     training states, see training_state
-model/           the best model so far, complete
-.lock            there while a process trains here, and after one was killed
+identity.json    settings and data that must be equal to resume the run
+recipe.yaml      the resolved recipe
+metrics.jsonl    one JSON object for each log line
+checkpoints/     training states, see training_checkpoint
+model/           the best model so far
+.lock            exists while a process trains, or after one was killed
 """
 
 import json
@@ -25,7 +25,7 @@ LOCK_NAME = ".lock"
 
 
 class RunDir:
-    """The places in a run's folder."""
+    """Paths of a training run."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -36,10 +36,10 @@ class RunDir:
         self.model_dir = path / "model"
 
     def refuse_foreign(self) -> None:
-        """Keep from writing into a folder that is not a run's.
+        """Check that the directory may be used for a run.
 
         Raises:
-            MtkitError: The folder holds something, but no run.
+            MtkitError: The directory contains files, but not a run.
         """
         if (
             self.path.is_dir()
@@ -47,20 +47,21 @@ class RunDir:
             and not all(map(self._is_temporary, self.path.iterdir()))
         ):
             raise MtkitError(
-                f"`{self.path}`: holds other things than a run of mtkit",
-                "name a new folder with --out",
+                f"`{self.path}`: contains files that are not of a training run",
+                "name a new directory with --out",
             )
         refuse_foreign_dir(self.model_dir)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """A context in which no other process trains here, and which begins with all in order:
-        leftovers of killed runs are cleared up, and
-        the newest checkpoint is whole.
+        """Lock the run for this process, after cleaning up.
+
+        Leftovers of killed processes are removed, and damaged checkpoints are set aside, so that
+        the newest checkpoint is intact.
 
         Raises:
-            MtkitError: Another process trains here; the folder is not a run's or cannot be written;
-                no checkpoint is whole.
+            MtkitError: Another process trains here; the directory is not a run or cannot be
+                written; no checkpoint is intact.
         """
         self.refuse_foreign()
         try:
@@ -81,17 +82,17 @@ class RunDir:
                 set_aside_damaged(self.checkpoints_dir)
                 yield
         finally:
-            with suppress(OSError):  # it goes if nothing came of it
+            with suppress(OSError):  # removed if it is empty
                 self.path.rmdir()
 
     def _is_temporary(self, path: Path) -> bool:
         return path.name == LOCK_NAME or is_leftover(path)
 
     def append_metrics(self, **values: Any) -> None:
-        """Add one line to metrics.jsonl.
+        """Append one line to metrics.jsonl.
 
         Raises:
-            MtkitError: It cannot be written.
+            MtkitError: The file cannot be written.
         """
         with (
             convert_os_errors(self.metrics_path),
@@ -100,14 +101,14 @@ class RunDir:
             file.write(json.dumps(values, ensure_ascii=False) + "\n")
 
     def sync_metrics(self) -> None:
-        """See to it that the lines so far outlive a power cut, as a checkpoint does."""
+        """Flush metrics.jsonl to disk, so that its lines survive a power failure."""
         if self.metrics_path.is_file():
             with convert_os_errors(self.metrics_path), self.metrics_path.open("rb") as file:
                 os.fsync(file.fileno())
 
     def truncate_metrics(self, step: int) -> None:
-        """Drop the lines of later steps, which a resumed run makes again, and a line that was not
-        finished.
+        """Remove the lines of later steps, which a resumed run writes again, and an incomplete
+        line.
         """
         if not self.metrics_path.is_file():
             return

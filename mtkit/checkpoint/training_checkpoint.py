@@ -1,15 +1,14 @@
-"""Checkpoints: what training needs to go on as if it had never stopped.
+"""Checkpoints: the complete state of a training, for an exact resume.
 
 step-00001000/
-    state.json               step, place in the data, scores
+    state.json               step, position in the data, scores
     model.safetensors        weights
-    optimizer.safetensors    moments
-    average.safetensors      moving average of the weights, where there is one
-    manifest.json            size and SHA-256 of these; a checkpoint that is not as it says does not
-    count
+    optimizer.safetensors    optimizer state
+    average.safetensors      moving average of the weights, if there is one
+    manifest.json            size and SHA-256 of these files, by which damage is detected
 
-A folder `step-….damaged` is one that a resumed run passed over; it goes when the next checkpoint
-has been saved.
+A resumed run renames a damaged checkpoint to `step-….damaged`; it is removed when the next
+checkpoint has been saved.
 """
 
 import json
@@ -46,25 +45,22 @@ WEIGHTS_NAME, OPTIMIZER_NAME, AVERAGE_NAME = (
 
 @dataclass
 class TrainingState:
-    """Everything about a run that changes, but for weights and moments."""
+    """State of a run, except for weights and optimizer state."""
 
     step: int = 0
-    """Updates made."""
+    """Number of updates."""
     epoch: int = 0
-    """Place of the next batch in the data: epoch ..."""
+    """Position of the next batch in the data: epoch ..."""
     window: int = 0
     """... window of the epoch ..."""
     batch: int = 0
     """... and batch within it."""
     stage: int = 1
-    """Stage of the mix to which that epoch belongs, from 1."""
+    """Stage of the data mix in that epoch, from 1."""
     score: float | None = None
-    """Validation score of these weights; larger is better. None if they were not validated."""
+    """Validation score of these weights; larger is better. None without validation."""
     rank: list[float] | None = None
-    """Key by which validated weights are compared; larger is better.
-
-    None if they were not validated.
-    """
+    """Key by which validated weights are compared; larger is better. None without validation."""
     best_score: float | None = None
     """Score of the best weights so far."""
     best_rank: list[float] | None = None
@@ -72,39 +68,38 @@ class TrainingState:
     best_step: int | None = None
     """Step of the best weights so far."""
     n_without_best: int = 0
-    """Validations since then."""
+    """Number of validations since then."""
     judge: str = ""
-    """What these scores were measured with, as `Validator.signature`; empty before the first
-    validation.
-    """
+    """Description of the validation that gave these scores, as `Validator.signature`; empty before
+    the first validation."""
     train_s: float = 0.0
-    """Seconds spent so far, validation and saving included."""
+    """Time spent so far in seconds, including validation and saving."""
     n_tokens: int = 0
-    """Target tokens trained on."""
+    """Number of target tokens trained on."""
     loss_scale: dict[str, float] = field(default_factory=dict)
-    """State of the fp16 loss scaler."""
+    """State of the loss scaler for fp16."""
     n_bad_in_a_row: int = 0
-    """Updates skipped since the last good one, because loss or gradient was not finite."""
+    """Number of updates skipped since the last good one, because the loss or gradient was not
+    finite."""
     n_rollbacks: int = 0
-    """How often training went back to an earlier checkpoint; each time halves the learning rate."""
+    """Number of rollbacks to an earlier checkpoint; each halves the learning rate."""
     tally: dict[str, Any] = field(default_factory=dict)
-    """Sums over the updates since the last line of the log."""
+    """Sums over the updates since the last log line."""
     is_extra: bool = False
-    """Whether it was saved out of turn, because somebody asked for it; such a checkpoint goes when
-    the next one is there.
-    """
+    """Whether the checkpoint was saved outside the regular schedule, on request; it is removed when
+    the next one is saved."""
 
 
 def checkpoint_path(checkpoints_dir: Path, step: int) -> Path:
-    """Where the checkpoint of a step is kept."""
+    """Return the path of the checkpoint of a step."""
     return checkpoints_dir / f"step-{step:08d}"
 
 
 def list_checkpoints(checkpoints_dir: Path) -> list[Path]:
-    """All checkpoints that are whole as far as names, sizes and state tell, the oldest first.
+    """Return all checkpoints that are intact by names, sizes and state, the oldest first.
 
     Raises:
-        MtkitError: One is of a newer format.
+        MtkitError: A checkpoint has a newer format.
     """
     return [
         path
@@ -114,19 +109,19 @@ def list_checkpoints(checkpoints_dir: Path) -> list[Path]:
 
 
 def regular_checkpoints(paths: Iterable[Path]) -> list[Path]:
-    """Those that a run without interruptions would have too."""
+    """Return the checkpoints that an uninterrupted run would have too."""
     return [path for path in paths if not read_state(path).is_extra]
 
 
 def save_checkpoint(
     checkpoints_dir: Path, state: TrainingState, files: Mapping[str, Mapping[str, Tensor]]
 ) -> Path:
-    """Write a checkpoint, whole or not at all.
+    """Write a checkpoint, completely or not at all.
 
     Args:
-        checkpoints_dir: Takes it.
-        state: All but the tensors.
-        files: Named tensors by the name of their file: WEIGHTS_NAME, OPTIMIZER_NAME, AVERAGE_NAME.
+        checkpoints_dir: Directory of all checkpoints.
+        state: The state without tensors.
+        files: Named tensors by file name: WEIGHTS_NAME, OPTIMIZER_NAME, AVERAGE_NAME.
     """
     path = checkpoint_path(checkpoints_dir, state.step)
     with atomic_dir(path) as folder:
@@ -140,24 +135,24 @@ def save_checkpoint(
 
 
 def read_state(checkpoint: Path) -> TrainingState:
-    """The state of a checkpoint, without its weights.
+    """Read the state of a checkpoint without its tensors.
 
     Raises:
-        DamagedCheckpoint: It is missing, or not what was written.
+        DamagedCheckpoint: It is missing or damaged.
     """
     path = checkpoint / STATE_NAME
     try:
         return TrainingState(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as exc:
-        raise DamagedCheckpoint(f"`{path}`: not a training state that mtkit wrote: {exc}") from None
+        raise DamagedCheckpoint(f"`{path}`: not a training state of mtkit: {exc}") from None
 
 
 def check_checkpoint(checkpoint: Path) -> None:
-    """Read a checkpoint whole and compare it with its manifest.
+    """Read a checkpoint completely and compare it with its manifest.
 
     Raises:
-        DamagedCheckpoint: It is not as it was written.
-        MtkitError: It is of a newer format.
+        DamagedCheckpoint: It differs.
+        MtkitError: It has a newer format.
     """
     _check(checkpoint, hashed=None)
 
@@ -165,14 +160,14 @@ def check_checkpoint(checkpoint: Path) -> None:
 def load_checkpoint(
     checkpoint: Path, shapes: dict[str, tuple[int, ...]]
 ) -> tuple[TrainingState, dict[str, dict[str, Tensor]]]:
-    """A checkpoint's state, and its named tensors by the name of their file.
+    """Load the state of a checkpoint, and its named tensors by file name.
 
     Args:
-        checkpoint: Its folder.
-        shapes: Of the model's parameters, by name.
+        checkpoint: Its directory.
+        shapes: Shapes of the model's parameters, by name.
     Raises:
-        DamagedCheckpoint: It is not as it was written.
-        MtkitError: It is of another model, or of a newer format.
+        DamagedCheckpoint: It is damaged.
+        MtkitError: It belongs to another model, or has a newer format.
     """
     check_checkpoint(checkpoint)
     state = read_state(checkpoint)
@@ -186,8 +181,9 @@ def load_checkpoint(
 
 
 def intact_checkpoints(paths: Iterable[Path], n: int) -> list[Path]:
-    """The first n that are whole, read to the last byte; a warning tells those that are passed
-    over.
+    """Return the first n checkpoints that are intact, after reading them completely.
+
+    A warning is logged for each damaged one.
     """
     found: list[Path] = []
     for path in paths:
@@ -196,47 +192,47 @@ def intact_checkpoints(paths: Iterable[Path], n: int) -> list[Path]:
         if (problem := _problem(path, hashed=None)) is None:
             found.append(path)
         else:
-            logger.warning("%s is damaged and passed over: %s", path.name, problem.message)
+            logger.warning("%s is damaged and skipped: %s", path.name, problem.message)
     return found
 
 
 def set_aside_damaged(checkpoints_dir: Path) -> None:
-    """See to it that the newest checkpoint is whole, to the last byte: damaged ones that are newer
-    are renamed to `step-….damaged`.
+    """Rename damaged checkpoints that are newer than the newest intact one to `step-….damaged`.
 
     Raises:
-        MtkitError: There are checkpoints, and all are damaged; nothing is renamed then.
+        MtkitError: All checkpoints are damaged; then none is renamed.
     """
-    passed: list[tuple[Path, str]] = []
-    good = None
+    damaged: list[tuple[Path, str]] = []
+    intact = None
     for path in reversed(_checkpoint_dirs(checkpoints_dir)):
         if (problem := _problem(path, hashed=None)) is None:
-            good = path
+            intact = path
             break
-        passed.append((path, problem.message))
-    if not passed:
+        damaged.append((path, problem.message))
+    if not damaged:
         return
-    told = "; ".join(problem for _, problem in passed)
-    if good is None:
+    problems = "; ".join(problem for _, problem in damaged)
+    if intact is None:
         raise MtkitError(
-            f"no checkpoint is whole: {told}",
-            f"copy one of them again; or remove `{checkpoints_dir}`, and training starts anew",
+            f"no checkpoint is intact: {problems}",
+            f"restore one of them from a copy, or remove `{checkpoints_dir}` to start over",
         )
-    for path, _ in passed:
+    for path, _ in damaged:
         aside = path.with_name(path.name + _DAMAGED)
         shutil.rmtree(aside, ignore_errors=True)
         path.rename(aside)
-    logger.warning("damaged and passed over: %s; going on from %s", told, good.name)
+    logger.warning("damaged and skipped: %s; resuming from %s", problems, intact.name)
 
 
 def remove_checkpoint(checkpoint: Path) -> None:
-    """Remove it."""
+    """Remove a checkpoint."""
     remove_dir(checkpoint)
 
 
 def prune_checkpoints(checkpoints_dir: Path, keep_last: int, keep_best: int) -> None:
-    """Remove all checkpoints but the newest and the best ones; of those saved out of turn only the
-    newest of all stays. Damaged ones go.
+    """Remove all checkpoints but the newest and the best ones, including damaged ones.
+
+    Of those saved outside the regular schedule, only the newest of all is kept.
     """
     paths = list_checkpoints(checkpoints_dir)
     regular = regular_checkpoints(paths)
@@ -250,7 +246,7 @@ def best_checkpoints(paths: list[Path], n: int) -> list[Path]:
     """Return the n validated checkpoints of the highest rank, the best first; of equal ones the
     newer.
 
-    Scores that were measured in another way than the newest one do not count.
+    Scores from another kind of validation than the newest one are ignored.
     """
     states = [(state, path) for path in paths if (state := read_state(path)).score is not None]
     judge = max(states, key=lambda entry: entry[0].step)[0].judge if states else ""
@@ -262,8 +258,9 @@ def best_checkpoints(paths: list[Path], n: int) -> list[Path]:
 
 
 def validation_rank(state: TrainingState) -> list[float]:
-    """Return the rank of validated weights; earlier releases stored only the score, which then
-    ranks below the same score with a loss.
+    """Return the rank of validated weights.
+
+    Earlier releases stored only the score, which ranks below the same score with a loss.
     """
     return (
         state.rank
@@ -276,7 +273,7 @@ _DAMAGED = ".damaged"
 
 
 def _checkpoint_dirs(checkpoints_dir: Path, *, also_set_aside: bool = False) -> list[Path]:
-    """What was made as a checkpoint, whole or not, by step."""
+    """Return all checkpoints, intact or not, by step."""
     if not checkpoints_dir.is_dir():
         return []
     pattern = re.compile(rf"step-(\d{{8,}})({re.escape(_DAMAGED)})?")
@@ -305,9 +302,7 @@ def _check(checkpoint: Path, hashed: tuple[str, ...] | None) -> None:
 
 
 def _predates_manifests(checkpoint: Path) -> bool:
-    """Whether it was written before there were manifests, and so before states told whether they
-    are extra.
-    """
+    """Whether a checkpoint was written before there were manifests and the field `is_extra`."""
     try:
         return "is_extra" not in json.loads((checkpoint / STATE_NAME).read_bytes())
     except (OSError, ValueError, TypeError):
@@ -315,7 +310,7 @@ def _predates_manifests(checkpoint: Path) -> bool:
 
 
 def _check_without_manifest(checkpoint: Path, *, is_thorough: bool) -> None:
-    """What can be known without a manifest."""
+    """Check a checkpoint as far as possible without a manifest."""
     read_state(checkpoint)
     for name in (WEIGHTS_NAME, OPTIMIZER_NAME):
         if not (checkpoint / name).is_file():

@@ -1,5 +1,7 @@
-"""What a model directory may ask for: looked at before anything is allocated, since the directory
-may come from a stranger.
+"""Limits on what a model directory may require, checked before memory is allocated.
+
+A model directory may come from an untrusted source.
+
 """
 
 import json
@@ -13,7 +15,7 @@ from mtkit.errors import MtkitError
 from mtkit.io.safetensors_header import Header
 
 MAX_CONFIG_BYTES = 1 << 20
-_HINT = "make or copy the folder again"
+_HINT = "make or copy the directory again"
 
 _LIMITS = {
     "max_length": 1 << 16,
@@ -28,23 +30,23 @@ _LIMITS = {
     "search.min_length": 1 << 16,
     "search.max_tokens": 1 << 22,
 }
-"""Far beyond every model there is; beyond these, a line of text could take all memory or all day.
-"""
+"""Far beyond all existing models; beyond these, a line of text could take all memory or very
+long."""
 
 
 def read_json(path: Path) -> Any:
     """Read a small JSON file.
 
     Raises:
-        MtkitError: It is no file, too large, or no JSON.
+        MtkitError: It is not a regular file, too large, or not JSON.
     """
     try:
-        about = path.stat()
-        if not stat.S_ISREG(about.st_mode):
-            raise MtkitError(f"`{path}`: is no file", _HINT)
-        if about.st_size > MAX_CONFIG_BYTES:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise MtkitError(f"`{path}`: is not a regular file", _HINT)
+        if status.st_size > MAX_CONFIG_BYTES:
             raise MtkitError(
-                f"`{path}`: has {about.st_size:,} bytes, more than {MAX_CONFIG_BYTES:,}", _HINT
+                f"`{path}`: has {status.st_size:,} bytes, more than {MAX_CONFIG_BYTES:,}", _HINT
             )
         with path.open("rb") as stream:
             return json.loads(stream.read(MAX_CONFIG_BYTES))
@@ -55,20 +57,20 @@ def read_json(path: Path) -> Any:
         ) from None
     except (ValueError, RecursionError):
         raise MtkitError(
-            f"`{path}`: not a configuration that mtkit wrote: it is no JSON", _HINT
+            f"`{path}`: not a configuration of mtkit: it is not valid JSON", _HINT
         ) from None
 
 
 def check_limits(path: Path, max_length: int, model: ModelConfig, search: SearchConfig) -> None:
-    """Compare a configuration with what any model could need.
+    """Compare a configuration with the limits.
 
     Raises:
-        MtkitError: It asks for more.
+        MtkitError: It exceeds them.
     """
-    asked: dict[str, Any] = {"max_length": max_length}
-    asked |= {f"model.{name}": value for name, value in model if f"model.{name}" in _LIMITS}
-    asked |= {f"search.{name}": value for name, value in search if f"search.{name}" in _LIMITS}
-    for name, value in asked.items():
+    values: dict[str, Any] = {"max_length": max_length}
+    values |= {f"model.{name}": value for name, value in model if f"model.{name}" in _LIMITS}
+    values |= {f"search.{name}": value for name, value in search if f"search.{name}" in _LIMITS}
+    for name, value in values.items():
         if value is not None and value > _LIMITS[name]:
             shown = str(value) if value < 1e15 else "an enormous number"
             raise MtkitError(
@@ -77,8 +79,7 @@ def check_limits(path: Path, max_length: int, model: ModelConfig, search: Search
 
 
 def check_layer_counts(path: Path, header: Header, model: ModelConfig) -> None:
-    """Compare the number of layers with those in the weights' header, which is in proportion to the
-    file.
+    """Compare the number of layers with those in the header of the weights, whose size is known.
 
     Raises:
         MtkitError: They differ.
@@ -97,7 +98,6 @@ def check_layer_counts(path: Path, header: Header, model: ModelConfig) -> None:
         )
         if n_found != n_layers:
             raise MtkitError(
-                f"`{path}`: has {n_found} {side} layers, but by the configuration beside it should"
-                f" have {n_layers}",
-                "weights and config.json do not belong together; make or copy the folder again",
+                f"`{path}`: has {n_found} {side} layers, but {n_layers} according to config.json",
+                "weights and config.json do not belong together; make or copy the directory again",
             )

@@ -1,4 +1,4 @@
-"""A model's weights as a safetensors file; nothing is ever unpickled."""
+"""Weights of a model as a safetensors file; nothing is unpickled."""
 
 from pathlib import Path
 
@@ -13,25 +13,24 @@ _WEIGHT_TYPES = ("F32", "BF16", "F16", "F64")
 
 
 def save_weights(path: Path, model: nn.Module) -> None:
-    """Write every parameter once, tied ones under their first name."""
+    """Write every parameter once, shared ones under their first name."""
     save_tensors(path, {name: parameter.detach() for name, parameter in model.named_parameters()})
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
     """Write named tensors."""
-    # Not safetensors' save_file: it makes the file unreadable for other users.
+    # save_file of safetensors makes the file unreadable for other users.
     path.write_bytes(save({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}))
 
 
 def read_tensors(path: Path, shapes: dict[str, tuple[int, ...]] | None = None) -> dict[str, Tensor]:
-    """Read named tensors; they are views of the mapped file, paged in as they are touched.
+    """Read named tensors, as views of the memory-mapped file.
 
     Args:
         path: A safetensors file.
-        shapes: What is expected to be in it; compared with the file's header before anything is
-            allocated.
+        shapes: Expected shapes, compared with the header of the file before anything is allocated.
     Raises:
-        MtkitError: The file is missing or damaged, or holds other tensors than expected.
+        MtkitError: The file is missing or damaged, or contains other tensors than expected.
     """
     with open_safetensors(path, "pt") as (header, file):
         if shapes is not None:
@@ -39,7 +38,7 @@ def read_tensors(path: Path, shapes: dict[str, tuple[int, ...]] | None = None) -
             for name, info in header.tensors.items():
                 if info.dtype not in _WEIGHT_TYPES:
                     raise MtkitError(
-                        f"`{path}`: {name} is of type {info.dtype}, which weights are not",
+                        f"`{path}`: {name} has type {info.dtype}, which is not a type of weights",
                         "the file is damaged; make or copy it again",
                     )
         return {name: file.get_tensor(name) for name in header.tensors}
@@ -51,9 +50,9 @@ def _compare(
     for name in sorted(expected.keys() | found.keys()):
         if found.get(name) != expected.get(name):
             raise MtkitError(
-                f"`{path}`: {name} is {_describe_shape(found.get(name))}, but by the configuration"
-                f" beside it should be {_describe_shape(expected.get(name))}",
-                "weights and config.json do not belong together; make or copy the folder again",
+                f"`{path}`: {name} is {_describe_shape(found.get(name))}, but "
+                f"{_describe_shape(expected.get(name))} according to config.json",
+                "weights and config.json do not belong together; make or copy the directory again",
             )
 
 
@@ -62,10 +61,10 @@ def _describe_shape(shape: tuple[int, ...] | None) -> str:
 
 
 def read_weights(path: Path, model: nn.Module, device: torch.device | str = "cpu") -> None:
-    """Put the weights of a file into a model, which may have been made on the meta device.
+    """Load the weights of a file into a model, which may be on the meta device.
 
     Raises:
-        MtkitError: The file is missing or damaged, or its weights are not those of this model.
+        MtkitError: The file is missing or damaged, or its weights do not belong to this model.
     """
     parameters = dict(model.named_parameters())
     tensors = read_tensors(

@@ -102,7 +102,7 @@ def read_model_config(folder: Path) -> dict[str, Any]:
             "check the path; to go on with a run that began there, give the recipe.yaml of its"
             " folder"
         )
-        raise MtkitError(f"`{folder}`: no such folder", hint)
+        raise MtkitError(f"`{folder}`: no such directory", hint)
     refuse_no_model(folder)
     path = folder / CONFIG_NAME
     try:

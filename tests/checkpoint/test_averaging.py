@@ -107,7 +107,7 @@ def test_fewer_than_asked_for_are_averaged_with_a_word(run_dir, tmp_path, which,
     ]
     assert len(warnings) == 1
     assert f"has kept {len(steps)} of" in warnings[0]
-    assert "8 checkpoints were asked for" in warnings[0]
+    assert "8 checkpoints were requested" in warnings[0]
 
 
 def test_an_average_within_the_run(run_dir):
@@ -119,7 +119,7 @@ def test_an_average_within_the_run(run_dir):
 
 def test_nothing_to_average(tmp_path, run_dir):
     for folder, problem in (
-        (tmp_path / "nowhere", "no such folder"),
+        (tmp_path / "nowhere", "no such directory"),
         (run_dir / "model", "is a model, not a run directory"),
     ):
         with pytest.raises(MtkitError, match=problem) as caught:
@@ -152,7 +152,7 @@ def test_a_damaged_checkpoint_is_passed_over(run_dir, tmp_path, which, steps, ca
     [warning] = [
         record.getMessage() for record in caplog.records if record.levelno == logging.WARNING
     ]
-    assert warning.startswith("step-00000030 is damaged and passed over: ")
+    assert warning.startswith("step-00000030 is damaged and skipped: ")
     assert "SHA-256" in warning
 
 

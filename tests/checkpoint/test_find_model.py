@@ -3,7 +3,7 @@ import pytest
 from mtkit.checkpoint.find_model import foreign_model, refuse_no_model
 from mtkit.errors import MtkitError
 
-ANY = "give a folder that `mtkit train` or `mtkit average` made"
+ANY = "give a directory that `mtkit train` or `mtkit average` wrote"
 
 
 @pytest.fixture
@@ -20,11 +20,11 @@ def folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "problem", "hint"),
     [
-        ("nowhere", "no such folder", "check the path of the model"),
+        ("nowhere", "no such directory", "check the path of the model"),
         ("empty", "not a model directory: it has no config.json", ANY),
         ("notes.txt", "is a file, not a model directory", ANY),
         ("run", "not a model directory: it has no config.json", "did you mean `run/model`?"),
-        ("run/modle", "no such folder", "did you mean `run/model`?"),
+        ("run/modle", "no such directory", "did you mean `run/model`?"),
         (
             "run/checkpoints",
             "not a model directory: it has no config.json",
@@ -61,7 +61,7 @@ def test_what_is_no_model_is_told_with_the_one_that_is(mtkit, folder, name, prob
 
 def test_a_model_is_left_alone(folder):
     refuse_no_model(folder / "run" / "model")
-    with pytest.raises(MtkitError, match="no such folder"):
+    with pytest.raises(MtkitError, match="no such directory"):
         refuse_no_model(folder / "run" / "model" / "nothing" / "here")
 
 

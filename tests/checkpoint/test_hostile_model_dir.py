@@ -166,7 +166,7 @@ def test_a_header_that_lies(model_dir, content):
 def test_weights_of_whole_numbers(model_dir):
     path = model_dir / "model.safetensors"
     save_file({name: tensor.astype(np.int32) for name, tensor in load_file(path).items()}, path)
-    with pytest.raises(MtkitError, match="of type I32"):
+    with pytest.raises(MtkitError, match="has type I32"):
         load_model_dir(model_dir)
 
 

@@ -202,30 +202,30 @@ def unlink(name):
 
 
 DAMAGES = [
-    pytest.param(shutil.rmtree, "model", "no such folder", id="no folder"),
+    pytest.param(shutil.rmtree, "model", "no such directory", id="no folder"),
     pytest.param(unlink("config.json"), "model", "has no config.json", id="no config"),
     pytest.param(
         overwrite("config.json", b"{"),
         "config.json",
-        "not a configuration that mtkit wrote",
+        "not a configuration of mtkit",
         id="half a config",
     ),
     pytest.param(
         overwrite("config.json", b"{\xff"),
         "config.json",
-        "not a configuration that mtkit wrote",
+        "not a configuration of mtkit",
         id="no UTF-8",
     ),
     pytest.param(
         overwrite("config.json", b""),
         "config.json",
-        "not a configuration that mtkit wrote",
+        "not a configuration of mtkit",
         id="empty config",
     ),
     pytest.param(
         overwrite("config.json", b"[1]"),
         "config.json",
-        "not a configuration that mtkit wrote",
+        "not a configuration of mtkit",
         id="a list",
     ),
     pytest.param(
@@ -240,7 +240,7 @@ DAMAGES = [
     pytest.param(
         change_config(format_version="one"),
         "config.json",
-        "not a configuration that mtkit wrote",
+        "not a configuration of mtkit",
         id="a version that is none",
     ),
     pytest.param(change_config(src_lang=None), "config.json", "src_lang", id="no language"),

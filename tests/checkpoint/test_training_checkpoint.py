@@ -257,7 +257,7 @@ def test_the_manifest_has_sizes_and_hashes(save_scores):
 
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("name", [*FILES, "manifest.json"])
-def test_damaged_newest_checkpoints_are_passed_over_with_one_warning(
+def test_damaged_newest_checkpoints_are_skipped_with_one_warning(
     save_scores, caplog, name, damage
 ):
     folder = save_scores(1.0, 2.0, 3.0, 4.0)
@@ -268,7 +268,7 @@ def test_damaged_newest_checkpoints_are_passed_over_with_one_warning(
     [warning] = [record.getMessage() for record in caplog.records]
     for path in (checkpoint_path(folder, 40) / name, checkpoint_path(folder, 30) / name):
         assert f"`{path}`" in warning
-    assert warning.endswith("going on from step-00000020")
+    assert warning.endswith("resuming from step-00000020")
     # Nothing is lost yet, but nothing takes them for checkpoints either.
     assert {path.name for path in folder.iterdir()} == {
         "step-00000010",
@@ -287,7 +287,7 @@ def test_where_none_is_whole_that_is_an_error_and_nothing_is_touched(save_scores
     for step in (10, 20):
         cut(checkpoint_path(folder, step) / "model.safetensors")
     before = sorted(folder.rglob("*"))
-    with pytest.raises(MtkitError, match="no checkpoint is whole"):
+    with pytest.raises(MtkitError, match="no checkpoint is intact"):
         set_aside_damaged(folder)
     assert sorted(folder.rglob("*")) == before
 

@@ -38,7 +38,9 @@ def test_each_problem_is_an_error_and_a_hint(mtkit, tiny_recipe_path, tmp_path):
     assert "ready to train" not in outcome.out
     said = [line for line in outcome.err.splitlines() if line.startswith(("error: ", "hint: "))]
     assert [line.split(": ")[0] for line in said] == ["error", "hint"] * 2
-    assert said[0] == f"error: `{tmp_path / 'notes'}`: holds other things than a run of mtkit"
+    assert (
+        said[0] == f"error: `{tmp_path / 'notes'}`: contains files that are not of a training run"
+    )
     assert "validation.ko`: no such file" in said[2]
 
 

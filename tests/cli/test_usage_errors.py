@@ -277,7 +277,7 @@ RECIPE, RUN, MODEL = "my/recipe.yaml", "my/work/run", "my/work/run/model"
         ),
         (
             "average nowhere -o out",
-            "`nowhere`: no such folder",
+            "`nowhere`: no such directory",
             "give the run directory that `mtkit train` wrote",
         ),
         (

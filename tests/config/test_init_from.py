@@ -163,7 +163,7 @@ def test_the_resolved_recipe_says_everything_and_does_without_the_model(load, tm
         ("checkpoints", "not a model directory: it has no config.json", "did you mean `{model}`?"),
         (
             "nothing",
-            "no such folder",
+            "no such directory",
             "check the path; to go on with a run that began there, give the recipe.yaml of its folder",
         ),
     ],

@@ -277,7 +277,7 @@ def test_missing_files(mtkit, folder, tiny_run):
         == "`nowhere.ko`: no such file"
     )
     assert told(mtkit("translate", "validation.ko", "-m", "nowhere")) == (
-        "`nowhere`: no such folder",
+        "`nowhere`: no such directory",
         "check the path of the model",
     )
     assert (
@@ -289,7 +289,7 @@ def test_missing_files(mtkit, folder, tiny_run):
         told(mtkit("evaluate", "validation.en", "-r", "nowhere.en"))[0]
         == "`nowhere.en`: no such file"
     )
-    assert told(mtkit("average", "nowhere", "-o", "out"))[0] == "`nowhere`: no such folder"
+    assert told(mtkit("average", "nowhere", "-o", "out"))[0] == "`nowhere`: no such directory"
     (folder / "train.ko").unlink()
     assert told(mtkit("preprocess", "recipe.yaml"))[0] == f"`{folder / 'train.ko'}`: no such file"
     (folder / "validation.ko").unlink()

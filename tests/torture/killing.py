@@ -101,7 +101,7 @@ def torment(recipe: Recipe, run: Path, rng: random.Random, n_kills: int, log: Pa
         n_half,
         damages,
         n_asked,
-        log.read_text(encoding="utf-8").count("damaged and passed over: "),
+        log.read_text(encoding="utf-8").count("damaged and skipped: "),
     )
 
 

@@ -303,7 +303,7 @@ def test_a_folder_that_is_no_run_is_left_alone(tiny_recipe, tmp_path):
     folder = tmp_path / "notes"
     (folder / "model").mkdir(parents=True)
     (folder / "model" / "thesis.txt").write_text("all I have")
-    with pytest.raises(MtkitError, match="holds other things"):
+    with pytest.raises(MtkitError, match="contains files that are not"):
         train(tiny_recipe, folder)
     (folder / "identity.json").write_text("{}")
     with pytest.raises(MtkitError, match=r"holds thesis.txt"):

@@ -246,7 +246,7 @@ def test_other_dimensions_are_told_together(subwords, start):
 
 def test_a_model_that_is_gone_is_told(start, subwords, tiny_recipe, tmp_path):
     training = tiny_recipe.training.model_copy(update={"init_from": tmp_path / "gone"})
-    with pytest.raises(MtkitError, match="no such folder"):
+    with pytest.raises(MtkitError, match="no such directory"):
         initial_model(tiny_recipe.model_copy(update={"training": training}), joint(subwords["old"]))
 
 

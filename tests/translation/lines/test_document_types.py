@@ -95,7 +95,7 @@ def test_the_command_takes_a_document_as_text_only_when_told_to(mtkit, tmp_path)
         == f"error: `{path}`: is a gettext catalogue, whose markup would be translated too"
     )
     assert (
-        "nowhere`: no such folder"
+        "nowhere`: no such directory"
         in mtkit("translate", path, "-m", "nowhere", "--input-format", "text").err
     )
 
