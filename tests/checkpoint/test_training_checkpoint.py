@@ -257,9 +257,7 @@ def test_the_manifest_has_sizes_and_hashes(save_scores):
 
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("name", [*FILES, "manifest.json"])
-def test_damaged_newest_checkpoints_are_skipped_with_one_warning(
-    save_scores, caplog, name, damage
-):
+def test_damaged_newest_checkpoints_are_skipped_with_one_warning(save_scores, caplog, name, damage):
     folder = save_scores(1.0, 2.0, 3.0, 4.0)
     for step in (30, 40):
         DAMAGES[damage][0](checkpoint_path(folder, step) / name)

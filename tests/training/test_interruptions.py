@@ -235,5 +235,5 @@ def test_damaged_newest_checkpoints_are_made_again(tiny_recipe_path, tmp_path, c
     caplog.clear()
     train(recipe, tmp_path / "run", device="cpu", n_threads=1)
     [warning] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert "going on from step-00000008" in warning
+    assert "resuming from step-00000008" in warning
     assert differences(tmp_path / "alone", tmp_path / "run") == []
