@@ -86,6 +86,11 @@ class ModelDirConfig(Section):
     history: TrainingHistory | None = None
     """Origin of the weights; None in older models."""
 
+    @property
+    def attention_head(self) -> AlignmentHead:
+        """The head that learned word alignments, or the layer that aligns best without training."""
+        return self.alignment_head or AlignmentHead.untrained(self.model.n_decoder_layers)
+
 
 @dataclass
 class TrainedModel:

@@ -78,3 +78,11 @@ class AlignmentHead(Section):
     head: NonNegativeInt | None = 0
     """Head of that layer, from 0; None is the mean of all its heads, none of which was trained for
     it."""
+
+    @classmethod
+    def untrained(cls, n_layers: int) -> Self:
+        """Return the layer that aligns best if no head was trained to: the fifth of six.
+
+        Garg et al. 2019 (arXiv:1909.02074). Of up to five layers, that is the last one.
+        """
+        return cls(layer=-(-5 * n_layers // 6) - 1, head=None)

@@ -54,7 +54,7 @@ def verify(
     } | {"n_best": 1, "mbr": 0}
     search = ours.search_config(**used)
     first = search.model_copy(update={"loop_guard": False})
-    source_lines = ours.sources.encode(lines, search.split_sentences)
+    source_lines = ours.line_search.source_encoder.encode(lines, search.split_sentences)
     sources = [part.ids for line in source_lines for part in line.parts if part.ids is not None]
     request = SearchRequest(sources, first)
     # CTranslate2 goes first, so that settings it does not support are reported at once.
@@ -100,10 +100,9 @@ def _texts(
 ) -> list[str]:
     rest = iter(best)
     found = [[[next(rest)] for _ in line.parts] for line in lines]
-    candidates = translator.finisher.candidates(lines, found, search)
-    return [
-        translation.text for translation in translator.finisher.finish(lines, candidates, search)
-    ]
+    postprocessor = translator.line_search.postprocessor
+    candidates = postprocessor.candidates(lines, found, search)
+    return [one.text for one in postprocessor.finish(lines, candidates, search)]
 
 
 def _equal_lines(ours: Sequence[str], theirs: Sequence[str]) -> float:

@@ -102,7 +102,7 @@ class ValidationCorpus:
                 f"the validation corpus {self.name} has no pair with text on both sides",
                 "check data.validation in the recipe",
             )
-        self.translator = Translator([trained], tags=source.tags)
+        self.translator = Translator.from_models([trained], tags=source.tags)
         src_vocab, tgt_vocab = trained.tokenizer.src, trained.tokenizer.tgt
         tag_ids = src_vocab.tag_ids(source.tags)
         src = [tag_ids + ids for ids in src_vocab.encode([pair.src for pair in self.pairs])]

@@ -1,36 +1,36 @@
-"""Which source words a translation's words come from, as the model's attention tells."""
+"""Word alignments: the source words that the words of a translation come from, by attention."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from mtkit.checkpoint.model_dir import TrainedModel
-from mtkit.config.model import AlignmentHead
+from mtkit.corpus.languages import word_separator
 from mtkit.engines.batching import pair_batches
 from mtkit.engines.make_scorer import make_teacher_forced_scorer
 from mtkit.tokenizer.subword import Tokenizer
-from mtkit.translation.alignment_units import Units
 from mtkit.translation.result import Alignment
 from mtkit.workers.thread_pool import ThreadPool
 
-Span = tuple[int, int]
-"""Where something begins and ends in a text, in characters."""
+CharSpan = tuple[int, int]
+"""Begin and end of something in a text, in characters."""
 
 
 class SourceToken(NamedTuple):
-    """The source piece that a target piece looks at most."""
+    """The source token that a target token attends to most."""
 
     token_id: int
-    span: Span
-    """In the source line."""
+    span: CharSpan
+    """Span in the source line."""
 
 
 class AlignedPart(NamedTuple):
-    """A target in pieces, each with its source."""
+    """A target in tokens, each with its source."""
 
     token_ids: list[int]
     text: str
-    spans: list[Span]
-    """Of the pieces in `text`."""
+    spans: list[CharSpan]
+    """Spans of the tokens in `text`."""
     sources: list[SourceToken]
 
 
@@ -38,24 +38,25 @@ class PartToAlign(NamedTuple):
     """A part of a source line and one translation of it."""
 
     src_ids: list[int]
-    """Tags included."""
+    """Token ids, tags included."""
     src_text: str
     offset: int
-    """Where the text begins in its line."""
+    """Position of the text in its line, in characters."""
     token_ids: list[int]
 
 
 class TokenAligner:
-    """Reads source and translation once more, and looks where the decoder's attention to the source is greatest.
+    """Finds the source of each target token: where the decoder's attention is greatest.
 
-    If a head was trained to align (guided alignment; Garg et al. 2019, arXiv:1909.02074), it says so; of an ensemble, those models count that have
-    one. If none was, the mean of the heads of one layer does: the fifth of six, as Garg et al. found best, or the last one of up to five. That is a
-    guess of varying quality.
+    Source and translation are passed through the models once more. Heads that were trained to align
+    are used if there are any (guided alignment; Garg et al. 2019, arXiv:1909.02074). Otherwise the
+    heads of one layer are averaged, see `AlignmentHead.untrained`; how good these alignments are
+    varies.
 
     Args:
         trained: The models.
-        n_workers: Batches at a time on a CPU; None is one for each core.
-        prefix_ids: Pieces before each translation that are not part of it, such as tags.
+        n_workers: Batches aligned at the same time on a CPU; None is one per core.
+        prefix_ids: Tokens before each translation that are not part of it, such as tags.
     """
 
     def __init__(
@@ -66,21 +67,18 @@ class TokenAligner:
     ) -> None:
         self.prefix_ids = list(prefix_ids)
         guided = [one for one in trained if one.config.alignment_head is not None]
-        self.heads = [
-            one.config.alignment_head or best_untrained(one.config.model.n_decoder_layers)
-            for one in guided or trained
-        ]
+        self.heads = [one.config.attention_head for one in guided or trained]
         self.tokenizer: Tokenizer = trained[0].tokenizer
         special = self.tokenizer.src.special, self.tokenizer.tgt.special
         self.scorer = make_teacher_forced_scorer([one.model for one in guided or trained], *special)
         self.workers = ThreadPool(n_workers if self.scorer.device.type == "cpu" else 1)
 
     def align(self, parts: Sequence[PartToAlign], max_tokens: int) -> list[AlignedPart]:
-        """Find the source of each target piece.
+        """Find the source of each target token.
 
         Args:
-            parts: Any number.
-            max_tokens: Padded positions in a batch.
+            parts: Any number of parts.
+            max_tokens: Maximum number of positions in a batch, padding included.
         """
         spans = self.tokenizer.src.token_spans([part.src_text for part in parts])
         batches = pair_batches(
@@ -99,7 +97,7 @@ class TokenAligner:
             weights_BTS = self.scorer.attention(
                 [part.src_ids for part in chosen], targets, self.heads
             )
-            # Neither tags nor the end mark are the source of anything.
+            # Tags and the end mark are not the source of anything.
             first = [
                 len(part.src_ids) - len(spans[i]) for i, part in zip(batch, chosen, strict=True)
             ]
@@ -112,12 +110,14 @@ class TokenAligner:
                 for row, part in enumerate(chosen)
             ]
 
-        for batch, places in zip(batches, self.workers.map(run, batches), strict=True):
-            for i, row in zip(batch, places, strict=True):
+        for batch, positions in zip(batches, self.workers.map(run, batches), strict=True):
+            for i, row in zip(batch, positions, strict=True):
                 found[i] = row
         return [self._aligned(*one) for one in zip(parts, spans, found, strict=True)]
 
-    def _aligned(self, part: PartToAlign, src_spans: list[Span], places: list[int]) -> AlignedPart:
+    def _aligned(
+        self, part: PartToAlign, src_spans: list[CharSpan], positions: list[int]
+    ) -> AlignedPart:
         text, spans = self.tokenizer.tgt.decode_with_spans(part.token_ids)
         text_ids = part.src_ids[len(part.src_ids) - len(src_spans) :]
         in_line = [(part.offset + begin, part.offset + end) for begin, end in src_spans]
@@ -125,33 +125,73 @@ class TokenAligner:
             part.token_ids,
             text,
             spans,
-            [SourceToken(text_ids[place], in_line[place]) for place in places],
+            [SourceToken(text_ids[position], in_line[position]) for position in positions],
         )
 
 
-def best_untrained(n_layers: int) -> AlignmentHead:
-    """The layer of a decoder whose attention tells most of alignments, though none of its heads was trained to."""
-    return AlignmentHead(layer=-(-5 * n_layers // 6) - 1, head=None)
+class Units:
+    """The units that alignments link: words, or characters in a language without spaces.
+
+    Words are separated by white space and numbered from 0, as by `str.split`; white space is not a
+    unit.
+
+    Args:
+        text: A text as it was given.
+        lang: Language of the text.
+    """
+
+    def __init__(self, text: str, lang: str) -> None:
+        self.text = text
+        self._number: list[int] = []
+        """Index of each character's unit; for white space that of the next unit."""
+        by_character = not word_separator(lang)
+        number, was_space = -1, True
+        for char in text:
+            is_space = char.isspace()
+            if not is_space and (was_space or by_character):
+                number += 1
+            self._number.append(number + is_space)
+            was_space = is_space
+        self.n_units = number + 1
+
+    def unit(self, number: int) -> str:
+        """Return the text of a unit."""
+        begin = bisect_left(self._number, number)
+        # White space has the index of the unit that it precedes.
+        return self.text[begin : bisect_right(self._number, number)].strip()
+
+    def around(self, begin: int, end: int) -> str:
+        """Return the text of the units that a span overlaps; see `covered`."""
+        numbers = self.covered(begin, end)
+        return "".join(map(self.unit, numbers))
+
+    def covered(self, begin: int, end: int) -> range:
+        """Return the units that a span of the text overlaps; if it has none, the next unit."""
+        last = end
+        while last > begin and self.text[last - 1].isspace():
+            last -= 1
+        if last > begin:
+            return range(self._number[begin], self._number[last - 1] + 1)
+        return (
+            range(self._number[begin], self._number[begin] + 1)
+            if begin < len(self.text) and self._number[begin] < self.n_units
+            else range(0)
+        )
 
 
 def word_links(source: Units, target: Units, parts: Sequence[tuple[int, AlignedPart]]) -> Alignment:
-    """The links between the words of a line and those of its translation: two words are linked if any of their pieces are.
+    """Link the words of a line and of its translation: two words are linked if their tokens are.
 
     Args:
         source: The line as it was given.
         target: Its translation, all parts joined.
-        parts: Each with the place in the translation where its text begins.
+        parts: The aligned parts, each with the position of its text in the translation.
     Returns:
-        Source word and target word of each link, from 0; each once, in order.
+        Index of the source word and of the target word for each link, sorted.
     """
     links: set[tuple[int, int]] = set()
     for offset, part in parts:
-        for (begin, end), piece in zip(part.spans, part.sources, strict=True):
+        for (begin, end), token in zip(part.spans, part.sources, strict=True):
             words = target.covered(offset + begin, offset + end)
-            links.update((i, j) for i in source.covered(*piece.span) for j in words)
+            links.update((i, j) for i in source.covered(*token.span) for j in words)
     return tuple(sorted(links))
-
-
-def pharaoh(alignment: Alignment) -> str:
-    """Links as word aligners write them: `0-0 1-2`."""
-    return " ".join(f"{i}-{j}" for i, j in alignment)

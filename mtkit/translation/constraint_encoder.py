@@ -1,8 +1,7 @@
-"""From what users wish to what a search is told."""
+"""Constraints on the translations of lines, encoded for a search."""
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from types import MappingProxyType
 
 from mtkit.corpus.languages import word_separator
 from mtkit.corpus.sentence_splitter import split_sentences
@@ -16,78 +15,71 @@ from mtkit.translation.phrase_spellings import PhraseSpeller
 
 logger = get_logger(__name__)
 
-NO_DRAFTS: Mapping[int, Sequence[str]] = MappingProxyType({})
-
 
 class ConstraintEncoder:
-    """Turns wishes into demands.
+    """Encodes the constraints on lines as constraints on their parts.
 
     Args:
-        subword: The target's vocabulary.
-        tgt_lang: The target's language.
-        tags: Symbols of the vocabulary that every translation begins with; they are not part of its text.
-    Raises:
-        MtkitError: The vocabulary does not have a tag as a symbol.
+        subword: Vocabulary of the target.
+        tgt_lang: Language of the target.
+        tag_ids: Tokens that precede every translation and are not part of its text.
     """
 
-    def __init__(self, subword: Subword, tgt_lang: str, tags: Sequence[str] = ()) -> None:
-        if isinstance(tags, str):
-            raise TypeError("expected a list of tags, not one text")
-        self.subword, self.tgt_lang = subword, tgt_lang
+    def __init__(self, subword: Subword, tgt_lang: str, tag_ids: Sequence[int] = ()) -> None:
+        self.subword, self.tgt_lang, self.tag_ids = subword, tgt_lang, tuple(tag_ids)
         self._has_warned_of_prefix = False
-        subword.tag_ids(tags)
-        # As the start of a training target is encoded, where a piece for a space may stand before the tag.
-        self.tag_ids = tuple(subword.encode(["".join(tags)])[0]) if tags else ()
 
     def encode(
         self,
-        wishes: Sequence[LineConstraints] | None,
+        constraints: Sequence[LineConstraints] | None,
         parts: Sequence[Sequence[str]],
-        drafts: Mapping[int, Sequence[str]] = NO_DRAFTS,
-    ) -> list[Constraints] | None:
-        """Return the demands of each part of each line, in one list; None if there are none.
+        drafts: Mapping[int, Sequence[str]] | None = None,
+    ) -> list[Constraints]:
+        """Encode the constraints on each part of each line, in one list.
 
-        The sentences of a prefix begin the first parts, one each. A word that must appear is demanded of the first part whose draft
-        has it, else of the first part whose source has it as it is, else of the first part. Words that must not appear may not
-        appear in any part.
+        The sentences of a prefix begin the first parts, one each. A word that must appear is
+        required in the first part whose draft contains it, else in the first part whose source
+        contains it, else in the first part. Words that must not appear are forbidden in all parts.
 
         Args:
-            wishes: For each line; None where there are none.
-            parts: For each line, the source texts of its parts.
-            drafts: For some lines, by their numbers, translations of the parts that were found without the words that must appear.
+            constraints: Constraints on each line; None if there are none.
+            parts: Source texts of the parts of each line.
+            drafts: Translations of the parts of some lines without the words that must appear, by
+                the index of the line; None if there are none.
         Raises:
-            MtkitError: A phrase is empty, a phrase or prefix cannot be written, or a phrase must and must not appear.
+            MtkitError: A phrase is empty, the vocabulary cannot write a phrase or prefix, or a
+                phrase must and must not appear.
         """
-        if wishes is None and not self.tag_ids:
-            return None
-        demands: list[Constraints] = []
-        for i, (wish, texts) in enumerate(
-            zip(wishes or [UNCONSTRAINED] * len(parts), parts, strict=True)
+        encoded: list[Constraints] = []
+        for i, (one, texts) in enumerate(
+            zip(constraints or [UNCONSTRAINED] * len(parts), parts, strict=True)
         ):
             if texts:
-                demands += self._of_line(wish, texts, drafts.get(i, ()))
-        return demands
+                encoded += self._encode_line(one, texts, (drafts or {}).get(i, ()))
+        return encoded
 
-    def _of_line(
-        self, wish: LineConstraints, parts: Sequence[str], drafts: Sequence[str]
+    def _encode_line(
+        self, constraints: LineConstraints, parts: Sequence[str], drafts: Sequence[str]
     ) -> list[Constraints]:
-        prefixes = self._prefixes(wish.prefix, len(parts))
-        must_not = tuple(map(self._speller.phrase, dict.fromkeys(wish.must_not)))
-        musts: list[list[PhraseAutomaton]] = [[] for _ in parts]
-        for text in dict.fromkeys(wish.must):
+        prefixes = self._prefixes(constraints.prefix, len(parts))
+        negative = tuple(map(self._speller.phrase, dict.fromkeys(constraints.must_not)))
+        positive: list[list[PhraseAutomaton]] = [[] for _ in parts]
+        for text in dict.fromkeys(constraints.must):
             phrase = self._speller.phrase(text)
-            self._check(phrase, must_not)
-            place = next((i for i, holder in enumerate((*drafts, *parts)) if text in holder), 0)
-            musts[place % len(parts)].append(phrase)
+            self._check(phrase, negative)
+            index = next((i for i, holder in enumerate((*drafts, *parts)) if text in holder), 0)
+            positive[index % len(parts)].append(phrase)
         return [
-            Constraints((*self.tag_ids, *prefix), len(self.tag_ids), tuple(must), must_not)
-            for prefix, must in zip(prefixes, musts, strict=True)
+            Constraints((*self.tag_ids, *prefix), len(self.tag_ids), tuple(phrases), negative)
+            for prefix, phrases in zip(prefixes, positive, strict=True)
         ]
 
     def _prefixes(self, text: str, n_parts: int) -> list[list[int]]:
-        """Token ids of the prefix of each part."""
-        found = [sentence for sentence in split_sentences(text, self.tgt_lang) if sentence.strip()]
-        texts = [*found[: n_parts - 1], "".join(found[n_parts - 1 :])]
+        """Return the token ids of the prefix of each part."""
+        prefixes = [
+            sentence for sentence in split_sentences(text, self.tgt_lang) if sentence.strip()
+        ]
+        texts = [*prefixes[: n_parts - 1], "".join(prefixes[n_parts - 1 :])]
         return [self._prefix(one.strip()) if one.strip() else [] for one in texts] + [[]] * (
             n_parts - len(texts)
         )
@@ -114,7 +106,7 @@ class ConstraintEncoder:
     def _speller(self) -> PhraseSpeller:
         return PhraseSpeller(self.subword, bool(word_separator(self.tgt_lang)))
 
-    def _check(self, phrase: PhraseAutomaton, must_not: Sequence[PhraseAutomaton]) -> None:
+    def _check(self, phrase: PhraseAutomaton, negative: Sequence[PhraseAutomaton]) -> None:
         try:
             phrase.n_needed(NOWHERE)
         except ValueError:
@@ -123,10 +115,10 @@ class ConstraintEncoder:
                 "leave it out, or write it in another way",
             ) from None
         ids = self.subword.encode([phrase.text])[0]
-        for other in must_not:
-            at = other.start
+        for other in negative:
+            state = other.start
             for token in ids:
-                at, is_complete = other.next(at, token)
+                state, is_complete = other.next(state, token)
                 if is_complete:
                     raise MtkitError(
                         f"{phrase.text!r} must appear, and {other.text!r} must not",

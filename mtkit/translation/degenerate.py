@@ -1,45 +1,58 @@
-"""Translations that repeat themselves or do not end: they are found here and searched again.
+"""Degenerate translations: those that repeat themselves, do not end, or are far too short.
 
-Whether a translation is such depends on its own source alone. Of 271,848 true translations (Multi30k, Tatoeba and WMT news of German and English;
-Tatoeba, news and documentation of Korean and English; both ways), in pieces of vocabularies of 8,000, none repeats itself by these bounds; 28 are too
-long, nearly all of them sentences that had been put beside the wrong one.
+Whether a translation is degenerate depends on its own source only. Of 271,848 true translations
+(Multi30k, Tatoeba and WMT news of German and English; Tatoeba, news and documentation of Korean and
+English; both directions), in subwords of vocabularies of 8,000, none repeats itself by these
+limits, and 28 are too long, nearly all of them misaligned sentences.
 """
 
 from collections.abc import Callable, Sequence
 from operator import eq
 from typing import NamedTuple
 
+from mtkit.checkpoint.model_dir import ModelDirConfig
 from mtkit.config.search import SearchConfig
+from mtkit.corpus.sentence_splitter import split_sentences
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.max_length import max_target_lengths
+from mtkit.translation.result import Candidate, LineCandidates
+from mtkit.translation.source_encoder import LinePart, SourceLine
 
 _MAX_PERIOD = 32
-"""Pieces of what comes again and again; a sentence, at most."""
+"""Maximum length of what is repeated, in tokens: about a sentence."""
 _MIN_EXCESS_THRICE, _MIN_EXCESS_TWICE = 4, 8
-"""Pieces that are repeated without a break, beyond those of the source, in a translation where the same comes three times or more, or twice."""
+"""Minimum number of tokens repeated in a row beyond those of the source, in a translation with three
+or more repetitions, or with two."""
 _LONG_RATIO, _LONG_EXTRA = 2, 10
-"""A translation that was ended by its limit is too long with this many pieces for each of the source, and this many more."""
+"""A translation that was ended by its maximum length is too long if it has at least this many tokens
+per source token, plus this many."""
 _BLOCKED_NGRAM = 3
-"""In the second search no run of so many pieces comes twice."""
+"""In the second search, no n-gram of this size is repeated."""
+_SHORT_RATIO, _SHORT_EXTRA = 4, 20
+"""A translation is short if its source has more than this many tokens per target token, plus this
+many."""
+_FEW_SENTENCES, _FEW_TOKENS = 1 / 2, 2 / 3
+"""A translation of several sentences is short if it has at most this share of the sentences, and less
+than this share of the tokens to be expected."""
 
 Search = Callable[[list[int], SearchConfig], list[list[Hypothesis]]]
-"""The n best of some of the sources, which are told by their indices."""
+"""Returns the n best hypotheses of some of the sources, given their indices."""
 
 
 class Degeneration(NamedTuple):
-    """What is wrong with a translation."""
+    """Repetition or excessive length of a translation."""
 
     n_repeated: int
-    """Pieces that it repeats beyond its source; 0 if it is only too long."""
+    """Tokens repeated beyond those of the source; 0 if it is only too long."""
 
 
 def find_degeneration(src: list[int], tgt: list[int], config: SearchConfig) -> Degeneration | None:
-    """What is wrong with a translation; None of nearly all.
+    """Return how a translation is degenerate; None for nearly all.
 
     Args:
-        src: Pieces of the source.
-        tgt: Pieces of its translation.
-        config: By which it was found.
+        src: Token ids of the source.
+        tgt: Token ids of its translation.
+        config: Settings of the search.
     """
     if n_repeated := _repeated_beyond(src, tgt):
         return Degeneration(n_repeated)
@@ -57,39 +70,39 @@ def search_again(
     config: SearchConfig,
     search: Search,
 ) -> list[list[Hypothesis]]:
-    """Search once more, in another way, where the best hypothesis repeats itself or does not end, and take what is better.
+    """Search again where the best hypothesis repeats itself or does not end.
 
     Args:
-        sources: Pieces of all sources.
-        found: Their n best.
-        config: By which these were found.
-        search: Searches by another configuration.
+        sources: Token ids of all sources.
+        found: Their n best hypotheses.
+        config: Settings of the search that found these.
+        search: Searches with other settings.
     Returns:
-        The n best of all.
+        The n best hypotheses of all sources: the new ones where they are better.
     """
-    faults = {
-        i: fault
+    degenerations = {
+        i: degeneration
         for i, hypotheses in enumerate(found)
-        if (fault := find_degeneration(sources[i], hypotheses[0].token_ids, config))
+        if (degeneration := find_degeneration(sources[i], hypotheses[0].token_ids, config))
     }
-    way, better = _other_way(config), list(found)
-    if not faults or way == config:
+    other_config, better = _with_blocking(config), list(found)
+    if not degenerations or other_config == config:
         return better
-    for i, hypotheses in zip(faults, search(list(faults), way), strict=True):
-        fault = find_degeneration(sources[i], hypotheses[0].token_ids, config)
-        if fault is None or fault.n_repeated < faults[i].n_repeated:
+    for i, hypotheses in zip(degenerations, search(list(degenerations), other_config), strict=True):
+        degeneration = find_degeneration(sources[i], hypotheses[0].token_ids, config)
+        if degeneration is None or degeneration.n_repeated < degenerations[i].n_repeated:
             better[i] = hypotheses
     return better
 
 
-def _other_way(config: SearchConfig) -> SearchConfig:
-    blocked = config.no_repeat_ngram_size or _BLOCKED_NGRAM
-    return config.model_copy(update={"no_repeat_ngram_size": min(blocked, _BLOCKED_NGRAM)})
+def _with_blocking(config: SearchConfig) -> SearchConfig:
+    size = config.no_repeat_ngram_size or _BLOCKED_NGRAM
+    return config.model_copy(update={"no_repeat_ngram_size": min(size, _BLOCKED_NGRAM)})
 
 
 def _repeated_beyond(src: list[int], tgt: list[int]) -> int:
-    """Pieces that a translation repeats beyond its source; 0 where that is within bounds."""
-    # What repeats so much has as many pieces that are there already.
+    """Return the tokens that a translation repeats beyond its source; 0 within the limits."""
+    # A quick test: repetitions have tokens that occur before.
     if len(tgt) - len(set(tgt)) < _MIN_EXCESS_THRICE:
         return 0
     thrice, twice = _repeated(tgt, 3), _repeated(tgt, 2)
@@ -102,7 +115,10 @@ def _repeated_beyond(src: list[int], tgt: list[int]) -> int:
 
 
 def _repeated(ids: list[int], n_times: int) -> int:
-    """The most pieces in a row of which each is the one some pieces before, where the same stretch comes at least `n_times`."""
+    """Return the longest run of tokens that equal those one period before.
+
+    The same stretch must occur at least `n_times`.
+    """
     most = 0
     for period in range(1, min(_MAX_PERIOD, len(ids) - 1) + 1):
         least = max((n_times - 1) * period, most + 1)
@@ -115,3 +131,35 @@ def _repeated(ids: list[int], n_times: int) -> int:
             if longest >= least:
                 most = longest
     return most
+
+
+class ShortnessCheck:
+    """Finds parts of a line whose translation leaves out part of the source.
+
+    They are recognized by their length and by their number of sentences.
+
+    Args:
+        config: Configuration of the model.
+    """
+
+    def __init__(self, config: ModelDirConfig) -> None:
+        self.lang = config.tgt_lang
+        self.length_ratio = config.training_lines.length_ratio if config.training_lines else 1.0
+
+    def short_parts(self, line: SourceLine, candidates: LineCandidates) -> list[int]:
+        """Return the indices of the parts whose best candidate is far too short."""
+        return [
+            index
+            for index, pair in enumerate(zip(line.parts, candidates, strict=True))
+            if self._is_short(pair[0], pair[1][0])
+        ]
+
+    def _is_short(self, part: LinePart, candidate: Candidate) -> bool:
+        if not candidate.token_ids:
+            return False
+        n_src, n_tgt = len(part.ids or ()), len(candidate.token_ids)
+        if n_src > _SHORT_RATIO * n_tgt + _SHORT_EXTRA:
+            return True
+        if part.n_sentences == 1 or n_tgt >= _FEW_TOKENS * self.length_ratio * n_src:
+            return False
+        return len(split_sentences(candidate.text, self.lang)) <= _FEW_SENTENCES * part.n_sentences

@@ -49,12 +49,11 @@ def load_exported_translator(
             "give one, or use mtkit's own engine",
         )
     engine = load_engine(Path(paths[0]), device, precision, n_workers)
-    translator = Translator.with_engine(
+    return Translator(
         engine,
         engine.exported.config.model,
         engine.exported.tokenizer,
         tags=tags,
         tgt_tags=tgt_tags,
+        placement=engine.placement,
     )
-    translator.placement = engine.placement
-    return translator

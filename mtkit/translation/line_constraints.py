@@ -1,4 +1,4 @@
-"""What users wish of the translations of single lines, as text."""
+"""Constraints on the translations of single lines, as text."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,28 +10,29 @@ from mtkit.io.arguments import list_of_texts, require_list
 
 
 class LineConstraints(NamedTuple):
-    """Of one line's translation."""
+    """Constraints on the translation of a line."""
 
     prefix: str = ""
-    """What it begins with; blank for anything."""
+    """Beginning of the translation; blank for none."""
     must: tuple[str, ...] = ()
-    """Words and phrases that appear in it."""
+    """Words and phrases that must appear in it."""
     must_not: tuple[str, ...] = ()
-    """Words and phrases that do not."""
+    """Words and phrases that must not appear in it."""
 
 
 UNCONSTRAINED = LineConstraints()
+_EXAMPLE = 'write them like {"must": ["Haus"], "must_not": ["Gebäude"]}'
 
 
 def parse_constraints(line: str, number: int, name: str = "constraints") -> LineConstraints:
-    """Read one line of a file of constraints: a JSON object with `must` and `must_not`, lists of words; a blank line is none.
+    """Parse a line of a file of constraints.
 
     Args:
-        line: Such as {"must": ["Haus"], "must_not": ["Gebäude"]}.
-        number: Of the line, from 1; for errors.
-        name: What errors call the file.
+        line: A JSON object such as {"must": ["Haus"], "must_not": ["Gebäude"]}; blank for none.
+        number: Line number from 1, for errors.
+        name: Name of the file, for errors.
     Raises:
-        MtkitError: It is not like that.
+        MtkitError: The line is not such an object.
     """
     if not line.strip():
         return UNCONSTRAINED
@@ -45,7 +46,7 @@ def parse_constraints(line: str, number: int, name: str = "constraints") -> Line
         )
         raise MtkitError(
             f"`{name}`, line {number}: {reason}",
-            'write it like {"must": ["Haus"], "must_not": ["Gebäude"]}, or leave it blank',
+            f"{_EXAMPLE}, or leave the line blank",
         ) from None
 
 
@@ -57,53 +58,53 @@ def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def constraints_from_json(value: Any) -> LineConstraints:
-    """A wish from what JSON gives: an object, or null for none.
+    """Convert a JSON value to constraints: an object, or null for none.
 
     Raises:
-        ValueError: It is something else, in plain words.
+        ValueError: The value is something else; the message says what is wrong.
     """
     if value is None:
         return UNCONSTRAINED
     if not isinstance(value, dict):
-        raise ValueError("is no object of must and must_not")
+        raise ValueError("is not an object with must and must_not")
     for key, words in value.items():
         if key not in ("must", "must_not"):
             raise ValueError(f"has a key {key!r}, which is neither must nor must_not")
         if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
-            raise ValueError(f"{key} is no list of texts")
+            raise ValueError(f"{key} is not a list of texts")
     return LineConstraints("", tuple(value.get("must", ())), tuple(value.get("must_not", ())))
 
 
-def add_wishes(
+def with_constraints(
     chunks: Iterable[Sequence[str]],
     prefixes: Iterable[str | None] | None,
     constraints: Iterable[LineConstraints | dict[str, Any] | None] | None,
     avoid: Iterable[str] | None,
 ) -> Iterator[tuple[Sequence[str], list[LineConstraints] | None]]:
-    """Put the wishes of lines beside the lines.
+    """Pair chunks of lines with the constraints on their translations.
 
     Args:
-        chunks: Lines, some at a time.
-        prefixes: One for each line; None where there are none, and for a line without one.
-        constraints: Likewise.
-        avoid: What must not appear in any.
+        chunks: Lines, in chunks.
+        prefixes: One for each line, None or blank for none; None if no line has one.
+        constraints: One for each line; see `constraints_from_json`.
+        avoid: Words that must not appear in any translation.
     Yields:
-        A chunk and as many wishes; None where there are none at all.
+        A chunk and as many constraints; None if there are none at all.
     Raises:
-        MtkitError: There are not as many as lines, or constraints are not as `constraints_from_json` takes them.
-        TypeError: One of them is not a list.
+        MtkitError: Their number is not that of the lines, or constraints are not as
+            `constraints_from_json` takes them.
+        TypeError: An argument is not a list.
     """
     streams = {"prefixes": prefixes, "constraints": constraints}
     for name, stream in streams.items():
         if stream is not None:
             require_list(stream, name, of=name)
     given = {name: iter(stream) for name, stream in streams.items() if stream is not None}
-    return _with_wishes(
-        chunks, given, () if avoid is None else tuple(list_of_texts(avoid, "avoid"))
-    )
+    avoided = () if avoid is None else tuple(list_of_texts(avoid, "avoid"))
+    return _with_constraints(chunks, given, avoided)
 
 
-def _with_wishes(
+def _with_constraints(
     chunks: Iterable[Sequence[str]], given: dict[str, Iterator[Any]], avoid: tuple[str, ...]
 ) -> Iterator[tuple[Sequence[str], list[LineConstraints] | None]]:
     n_before = 0
@@ -118,19 +119,13 @@ def _with_wishes(
         if not given and not avoid:
             yield chunk, None
         else:
-            wishes = [
-                _read(one, n_before + i)
-                for i, one in enumerate(columns.get("constraints", [UNCONSTRAINED] * len(chunk)), 1)
-            ]
-            begun = [
-                _prefix(one, n_before + i)
-                for i, one in enumerate(columns.get("prefixes", [""] * len(chunk)), 1)
-            ]
+            prefixes = columns.get("prefixes", [""] * len(chunk))
+            constraints = columns.get("constraints", [UNCONSTRAINED] * len(chunk))
             yield (
                 chunk,
                 [
-                    LineConstraints(prefix or wish.prefix, wish.must, (*wish.must_not, *avoid))
-                    for prefix, wish in zip(begun, wishes, strict=True)
+                    _combined(prefix, value, avoid, n_before + i)
+                    for i, (prefix, value) in enumerate(zip(prefixes, constraints, strict=True), 1)
                 ],
             )
         n_before += len(chunk)
@@ -142,20 +137,22 @@ def _with_wishes(
             )
 
 
-def _read(value: LineConstraints | dict[str, Any] | None, number: int) -> LineConstraints:
+def _combined(prefix: object, value: Any, avoid: tuple[str, ...], number: int) -> LineConstraints:
+    """Combine the constraints on line `number`."""
     try:
         if isinstance(value, LineConstraints):
             found = constraints_from_json({"must": value.must, "must_not": value.must_not})
-            return found._replace(prefix=_prefix(value.prefix, number))
-        return constraints_from_json(value)
+            found = found._replace(prefix=_checked_prefix(value.prefix, number))
+        else:
+            found = constraints_from_json(value)
     except ValueError as exc:
-        raise MtkitError(
-            f"constraints of line {number}: {exc}",
-            'write them like {"must": ["Haus"], "must_not": ["Gebäude"]}',
-        ) from None
+        raise MtkitError(f"constraints of line {number}: {exc}", _EXAMPLE) from None
+    return LineConstraints(
+        _checked_prefix(prefix, number) or found.prefix, found.must, (*found.must_not, *avoid)
+    )
 
 
-def _prefix(value: object, number: int) -> str:
+def _checked_prefix(value: object, number: int) -> str:
     if value is not None and not isinstance(value, str):
         raise TypeError(f"prefixes: item {number} is of type {type(value).__name__}, not a text")
     return value or ""

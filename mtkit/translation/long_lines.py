@@ -1,4 +1,4 @@
-"""Splits lines into the parts that are translated one by one: at sentence ends, and wherever a part is too long."""
+"""Splits lines into the parts that are translated: at sentence ends, and where a part is too long."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -6,11 +6,11 @@ from math import ceil
 from typing import NamedTuple
 
 CountTokens = Callable[[list[str]], list[int]]
-"""Number of tokens of each of several texts."""
+"""Returns the number of tokens of each of several texts."""
 Sentences = Callable[[str], list[str]]
 """Splits a text into sentences, each with the white space after it."""
 _Split = Callable[[str], list[str]]
-"""A text cut at all places of one kind; spaces there may be left out."""
+"""Splits a text at all boundaries of one kind; spaces there may be left out."""
 
 _SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|(?<=[。！？])\s*")
 _CLAUSE_END = re.compile(r"(?<=[,;:])\s+|(?<=[、，；：])\s*")
@@ -19,18 +19,18 @@ _LINE = re.compile(r"[^\n]+")
 
 
 class Limits(NamedTuple):
-    """The most that one part of a line may hold."""
+    """Maximum size of a part of a line."""
 
     max_tokens: int
-    """Tokens of a part."""
+    """Maximum number of tokens of a part."""
     max_sentences: int | None = 1
-    """Sentences of a part; None does not look for sentences in a line that fits."""
+    """Maximum number of sentences of a part; None keeps a line together if it fits."""
     max_packed_tokens: int = 0
-    """Tokens of a part of several sentences."""
+    """Maximum number of tokens of a part of several sentences."""
 
 
 class Span(NamedTuple):
-    """Where a part stands in its text, without the white space around it."""
+    """Position of a part in its text, without the white space around it."""
 
     begin: int
     end: int
@@ -38,15 +38,18 @@ class Span(NamedTuple):
 
 
 def split_line(text: str, count_tokens: CountTokens, limits: Limits, find: Sentences) -> list[Span]:
-    """Split a text at line feeds and between sentences, and where a sentence is too long between clauses, words or characters.
+    """Split a text at line feeds and between sentences.
+
+    A sentence that is too long is split between clauses, words or characters.
 
     Args:
-        text: The text.
+        text: A text.
         count_tokens: Counts the tokens of each of several texts.
-        limits: The most that a part may hold.
+        limits: Maximum size of a part.
         find: Splits a text into sentences.
     Returns:
-        Parts in order, which together hold all of the text but white space; none for a blank text.
+        The parts in order, which together hold all of the text except white space; none for a
+        blank text.
     """
     spans: list[Span] = []
     for line in _LINE.finditer(text):
@@ -104,7 +107,8 @@ def _pack(
 def _cut(
     text: str, span: Span, count_tokens: CountTokens, max_tokens: int, find: Sentences
 ) -> list[Span]:
-    # Where the rules of the language find no end, for example after an abbreviation, a full stop is still a better place than a comma.
+    # Where the rules of the language find no end, for example after an abbreviation, a full stop
+    # is still a better boundary than a comma.
     cuts = (find, _SENTENCE_END.split, _CLAUSE_END.split, _SPACE.split)
     found = []
     end = span.begin
@@ -116,11 +120,11 @@ def _cut(
 
 
 def halved(text: str, span: Span, count_tokens: CountTokens, find: Sentences) -> list[Span]:
-    """Split a part further: into its sentences, or a single sentence into parts of about half its tokens.
+    """Split a part into its sentences, or a single sentence into parts of about half its tokens.
 
     Args:
-        text: The text that holds the part.
-        span: Where the part stands.
+        text: The text that contains the part.
+        span: Position of the part.
         count_tokens: Counts the tokens of each of several texts.
         find: Splits a text into sentences.
     """
@@ -138,33 +142,34 @@ def _split(
         if n_tokens <= max_tokens or len(text) <= 1:
             parts.append(text)
         elif cuts:
-            pieces = [piece for piece in cuts[0](text) if piece]
+            stretches = [stretch for stretch in cuts[0](text) if stretch]
             parts += _split(
-                _pack_pieces(pieces, text, count_tokens, max_tokens),
+                _pack_stretches(stretches, text, count_tokens, max_tokens),
                 cuts[1:],
                 count_tokens,
                 max_tokens,
             )
         else:
-            # A piece may have a token more for having been cut off, which must not lead to another cut.
-            n_pieces = min(ceil(n_tokens / (max_tokens - max_tokens // 16)), len(text))
-            n_chars = ceil(len(text) / n_pieces)
-            pieces = [text[start : start + n_chars] for start in range(0, len(text), n_chars)]
-            parts += _split(pieces, (), count_tokens, max_tokens)
+            # A stretch may have one more token than its share because it was cut off, which must not
+            # lead to another cut.
+            n_stretches = min(ceil(n_tokens / (max_tokens - max_tokens // 16)), len(text))
+            n_chars = ceil(len(text) / n_stretches)
+            stretches = [text[start : start + n_chars] for start in range(0, len(text), n_chars)]
+            parts += _split(stretches, (), count_tokens, max_tokens)
     return parts
 
 
-def _pack_pieces(
-    pieces: list[str], text: str, count_tokens: CountTokens, max_tokens: int
+def _pack_stretches(
+    stretches: list[str], text: str, count_tokens: CountTokens, max_tokens: int
 ) -> list[str]:
-    """Join neighbouring pieces again as long as they stay within the limit, with the text between them."""
+    """Join neighbouring stretches with the text between them, as far as the limit allows."""
     packed: list[str] = []
     start = end = total = 0
-    for piece, n_tokens in zip(pieces, count_tokens(pieces), strict=True):
-        begin = text.index(piece, end)
+    for stretch, n_tokens in zip(stretches, count_tokens(stretches), strict=True):
+        begin = text.index(stretch, end)
         if end > start and total + n_tokens > max_tokens:
             packed.append(text[start:end].strip())
             start, total = begin, 0
-        end, total = begin + len(piece), total + n_tokens
+        end, total = begin + len(stretch), total + n_tokens
     packed.append(text[start:end].strip())
     return [part for part in packed if part]

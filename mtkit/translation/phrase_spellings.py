@@ -1,4 +1,4 @@
-"""The ways in which a vocabulary's pieces can spell a phrase."""
+"""Automata for all token sequences of a vocabulary that spell a phrase."""
 
 import unicodedata
 from bisect import bisect_left
@@ -15,11 +15,12 @@ logger = get_logger(__name__)
 
 
 class PhraseSpeller:
-    """Turns phrases into automata over pieces.
+    """Turns phrases into automata over tokens.
 
-    A phrase is found where its text stands in the translation, whatever the pieces. In a language with spaces a phrase that begins with a letter or
-    digit has to begin where a word begins; one that begins with another sign may begin anywhere. It is complete when a piece ends where it ends, so
-    that a longer word counts too if the vocabulary splits it there.
+    A phrase occurs where its text does in the translation, whatever the tokens. In a language with
+    spaces, a phrase that begins with a letter or digit has to begin where a word begins; one that
+    begins with another character may begin anywhere. It is complete if a token ends where it ends,
+    so a longer word counts too if the vocabulary splits it there.
 
     Args:
         subword: The vocabulary.
@@ -41,13 +42,15 @@ class PhraseSpeller:
         self._known: dict[str, PhraseAutomaton] = {}
 
     def phrase(self, text: str) -> PhraseAutomaton:
-        """The automaton of a phrase. Position 0 is before a space that stands before it, position 1 is after that space.
+        """Return the automaton of a phrase.
+
+        Position 0 is before the space that precedes the phrase, position 1 after that space.
 
         Raises:
-            MtkitError: There is nothing in it.
+            MtkitError: The phrase is empty.
         """
         if text not in self._known:
-            # A stream of lines may bring any number of different ones.
+            # A stream of lines may have any number of different phrases.
             if len(self._known) >= 10_000:
                 self._known.clear()
             self._known[text] = self._spelt(text)
@@ -55,12 +58,12 @@ class PhraseSpeller:
 
     @cached_property
     def word_starts(self) -> "_Index":
-        """Pieces from each place where a word begins within them."""
+        """Suffixes of tokens from each position where a word begins."""
         return self._inner(lambda before: not _is_letter(before))
 
     @cached_property
     def all_starts(self) -> "_Index":
-        """Pieces from each of their characters but the first."""
+        """Suffixes of tokens from each character except the first."""
         return self._inner(lambda before: True)
 
     def _inner(self, may_follow: Callable[[str], bool]) -> "_Index":
@@ -72,7 +75,7 @@ class PhraseSpeller:
         normalized = self.subword.normalize(text).strip()
         if not normalized:
             raise MtkitError(
-                f"{text!r}: a phrase has at least one character that can be seen", "leave it out"
+                f"{text!r}: a phrase needs at least one visible character", "leave it out"
             )
         if normalized != (written := " ".join(text.split())):
             logger.warning(
@@ -115,7 +118,7 @@ class PhraseSpeller:
 
 
 class _Index:
-    """Pieces by their bytes."""
+    """Tokens by their bytes."""
 
     def __init__(self, texts: Iterable[tuple[int, bytes]]) -> None:
         self._sorted = sorted((text, token) for token, text in texts)
@@ -127,7 +130,7 @@ class _Index:
         return self._equal.get(text, [])
 
     def starting_with(self, text: bytes) -> list[tuple[int, bytes]]:
-        """Each with the bytes that follow."""
+        """Return the tokens that start with some bytes, each with the bytes that follow."""
         found = []
         for i in range(bisect_left(self._sorted, (text, -1)), len(self._sorted)):
             candidate, token = self._sorted[i]
@@ -138,12 +141,17 @@ class _Index:
 
 
 def _inner_starts(text: bytes, may_follow: Callable[[str], bool]) -> list[int]:
-    """Where in a piece, but not at its start, a phrase can begin, by the character before."""
+    """Return the offsets in a token, except 0, at which a phrase can begin.
+
+    Args:
+        text: Bytes of the token.
+        may_follow: Whether a phrase can begin after a character.
+    """
     try:
         chars = text.decode()
     except UnicodeDecodeError:
         return []
-    # The space that a word begins with is position 0's own.
+    # The space before a word belongs to position 0.
     return [
         len(chars[:j].encode())
         for j in range(1, len(chars))
@@ -151,14 +159,17 @@ def _inner_starts(text: bytes, may_follow: Callable[[str], bool]) -> list[int]:
     ]
 
 
-def _text_of(piece: VocabEntry) -> bytes:
-    if piece.kind == "byte":
-        return bytes([int(piece.text[3:5], 16)])
-    return b"" if piece.kind == "special" else piece.text.replace(WORD_BOUNDARY, " ").encode()
+def _text_of(entry: VocabEntry) -> bytes:
+    if entry.kind == "byte":
+        return bytes([int(entry.text[3:5], 16)])
+    return b"" if entry.kind == "special" else entry.text.replace(WORD_BOUNDARY, " ").encode()
 
 
 def _ends_word(text: bytes) -> bool:
-    """Whether a word may begin after these bytes. After a part of a character it may: that character is rare, and mostly no letter."""
+    """Return whether a word may begin after these bytes.
+
+    It may after a part of a character, which is rare and mostly not a letter.
+    """
     try:
         return not _is_letter(text.decode()[-1])
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""From hypotheses to the translation of a line: makes their texts safe, joins the parts and sets the flags."""
+"""Hypotheses to translations of lines: decodes them, joins the parts and sets the flags."""
 
 import heapq
 from collections.abc import Sequence
@@ -12,17 +12,16 @@ from mtkit.corpus.placeholders import lost_placeholders
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.tokenizer.normalize import sanitize, to_one_line
 from mtkit.tokenizer.subword import Tokenizer
-from mtkit.translation.degenerate import find_degeneration
+from mtkit.translation.degenerate import ShortnessCheck, find_degeneration
 from mtkit.translation.result import Alternative, Candidate, Flag, LineCandidates, Translation
-from mtkit.translation.short_output import ShortnessCheck
 from mtkit.translation.source_encoder import LinePart, SourceLine
 
 BLANK = Translation("", 0.0, (Alternative("", 0.0),))
-"""The translation of a blank line."""
+"""Translation of a blank line."""
 
 
 class Postprocessor:
-    """Makes translations from hypotheses.
+    """Makes translations of lines from hypotheses.
 
     Args:
         tokenizer: Tokenizer of the model.
@@ -41,14 +40,15 @@ class Postprocessor:
         found: Sequence[Sequence[list[Hypothesis]]],
         search: SearchConfig,
     ) -> list[LineCandidates]:
-        """Turn hypotheses into text.
+        """Decode hypotheses.
 
         Args:
             lines: The sources.
-            found: For each line, the n best hypotheses of each part; none for a part that is copied.
-            search: Settings by which they were found.
+            found: For each line, the n best hypotheses of each part; none for a part that is
+                copied.
+            search: Settings of the search.
         """
-        # All at once, for which the tokenizer takes all cores.
+        # All at once, because the tokenizer then uses all cores.
         texts = iter(
             self._decode(
                 [
@@ -61,13 +61,13 @@ class Postprocessor:
         )
         return [
             [
-                self._of_part(part, n_best, list(islice(texts, len(n_best))), search)
+                self._candidates(part, n_best, list(islice(texts, len(n_best))), search)
                 for part, n_best in zip(line.parts, parts, strict=True)
             ]
             for line, parts in zip(lines, found, strict=True)
         ]
 
-    def _of_part(
+    def _candidates(
         self, part: LinePart, n_best: list[Hypothesis], texts: list[str], search: SearchConfig
     ) -> list[Candidate]:
         if part.ids is None:
@@ -78,7 +78,7 @@ class Postprocessor:
         ]
         if search.min_length == 0:
             return found
-        # A model may produce pieces that are all space.
+        # A model may produce tokens that are only space.
         return [one for one in found if one.text.strip()] or [
             Candidate(self._own_text(part.text), found[0].score, [])
         ]
@@ -87,7 +87,7 @@ class Postprocessor:
         return [safe_text(text) for text in self.tokenizer.tgt.decode(rows)]
 
     def _own_text(self, text: str) -> str:
-        """A text of the source as the model reads it."""
+        """Return a text of the source as the model reads it."""
         return safe_text(self.tokenizer.src.normalize(text))
 
     def finish(
@@ -100,8 +100,8 @@ class Postprocessor:
 
         Args:
             lines: The sources.
-            candidates: For each line, those of each part.
-            search: Settings by which they were found.
+            candidates: For each line, the candidates of each part.
+            search: Settings of the search.
         """
         return [
             self._finish(line, parts, search) if parts else BLANK
@@ -123,13 +123,13 @@ class Postprocessor:
     def _alternatives(
         self, line: SourceLine, candidates: LineCandidates, n_best: int
     ) -> list[Alternative]:
-        """The best combinations of the candidates of the parts, by the mean of their scores."""
+        """Combine the candidates of the parts; the best combinations have the best mean score."""
         combined: list[tuple[float, list[Candidate]]] = [(0.0, [])]
         for part in candidates:
             more = [
                 (total + one.score, [*before, one]) for total, before in combined for one in part
             ]
-            # The candidates of a single part stay in the order of the search.
+            # The candidates of a single part are in the order of the search already.
             combined = (
                 more if len(candidates) == 1 else heapq.nlargest(n_best, more, key=itemgetter(0))
             )
@@ -171,7 +171,10 @@ class Postprocessor:
 
 
 def _begin_differently(src: str, text: str) -> bool:
-    """Whether both begin with an ASCII letter or digit, but not the same: normalization does not change these."""
+    """Return whether both begin with an ASCII letter or digit, but not with the same one.
+
+    Normalization does not change these.
+    """
     one, other = src[:2], text[:1]
     return (
         one.isascii()
@@ -183,5 +186,8 @@ def _begin_differently(src: str, text: str) -> bool:
 
 
 def safe_text(text: str) -> str:
-    """A text without line breaks, and without TABs, which would end a cell of a table; models with byte pieces can write them."""
+    """Return a text without line breaks and TABs, which end a cell of a table.
+
+    Models with byte tokens can write them.
+    """
     return to_one_line(text).replace("\t", " ")

@@ -1,7 +1,7 @@
 """Results of translation."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
 Flag = Literal["split", "looped", "short", "copied", "placeholder"]
@@ -20,6 +20,16 @@ Alignment = tuple[tuple[int, int], ...]
 def pharaoh(alignment: Alignment) -> str:
     """Format an alignment as word aligners do: `0-0 1-2`."""
     return " ".join(f"{i}-{j}" for i, j in alignment)
+
+
+class ExtraOutputs(NamedTuple):
+    """Outputs that follow from the attention to the source."""
+
+    alignments: bool = False
+    """Whether the words of each translation are aligned with those of its source."""
+    unk_dictionary: Mapping[str, str] | None = None
+    """Replaces unknown words: by the dictionary's entry for the source word, else by the source
+    word itself. None keeps unknown words."""
 
 
 class Candidate(NamedTuple):

@@ -1,17 +1,17 @@
-"""How probable a model finds translations that somebody else made."""
+"""Scores of given translations, by teacher forcing."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
-from mtkit.checkpoint.model_dir import ModelDirConfig
+from mtkit.checkpoint.model_dir import ModelDirConfig, TrainedModel
 from mtkit.config.search import SearchConfig
 from mtkit.engines.batching import pair_batches
+from mtkit.engines.make_scorer import make_teacher_forced_scorer
 from mtkit.errors import MtkitError
 from mtkit.io.arguments import list_of_texts, require_count, require_list, require_type
 from mtkit.io.logs import get_logger
 from mtkit.search.hypothesis import length_penalty
-from mtkit.search.teacher_forcing import TeacherForcedScorer
-from mtkit.tokenizer.subword import Tokenizer
+from mtkit.translation.line_search import LineSearch
 from mtkit.translation.result import PairScore, TokenScore
 from mtkit.translation.source_encoder import SourceEncoder
 from mtkit.workers.thread_pool import ThreadPool
@@ -19,44 +19,38 @@ from mtkit.workers.thread_pool import ThreadPool
 logger = get_logger(__name__)
 
 CHUNK_LINES = 4000
+_NO_LIMIT = 1 << 40
 
 
 class PairScorer:
-    """Scores translations by teacher forcing: each token is predicted from the source and from the true tokens before it.
+    """Scores translations by teacher forcing.
 
-    A line is scored whole, however long it is, because its parts would have other probabilities; only learned positions set a limit.
+    Each token is predicted from the source and the true tokens before it. A line is scored whole,
+    however long it is, because its parts would have other probabilities; only learned positions set
+    a limit.
 
     Args:
-        scorer: The models.
-        config: Of the first model.
-        tokenizer: Of both sides.
-        tags: Stand before each source, as when translating.
-        max_length: Most pieces of the sentences that the models were trained with.
-        n_workers: Batches at a time on a CPU; None is one for each core.
-        prefix_ids: Pieces that each target begins with, such as tags; they are scored too.
-    Raises:
-        MtkitError: The model does not know a tag.
+        models: The models.
+        line_search: Holds their configuration, tokenizer and tags.
+        n_workers: Batches scored at the same time on a CPU; None is one per core.
     """
 
     def __init__(
         self,
-        scorer: TeacherForcedScorer,
-        config: ModelDirConfig,
-        tokenizer: Tokenizer,
-        tags: Sequence[str],
-        max_length: int,
+        models: Sequence[TrainedModel],
+        line_search: LineSearch,
         n_workers: int | None = None,
-        prefix_ids: Sequence[int] = (),
     ) -> None:
-        self.prefix_ids = list(prefix_ids)
-        self.scorer = scorer
-        self.tokenizer = tokenizer
-        self.max_length = max_length
-        self.workers = ThreadPool(n_workers if scorer.device.type == "cpu" else 1)
-        # No text is too long to be read whole.
-        self._reader = SourceEncoder(tokenizer.src, config, _NO_LIMIT, 2 * _NO_LIMIT, tags)
+        self.tokenizer = tokenizer = line_search.tokenizer
+        special = tokenizer.src.special, tokenizer.tgt.special
+        self.scorer = make_teacher_forced_scorer([one.model for one in models], *special)
+        self.prefix_ids = list(line_search.tgt_tag_ids)
+        self.max_length = line_search.config.max_length
+        self.workers = ThreadPool(n_workers if self.scorer.device.type == "cpu" else 1)
+        tags = line_search.source_encoder.tags
+        self._encoder = SourceEncoder(tokenizer.src, _unlimited(line_search.config), tags)
         self._no_text = tokenizer.src.tag_ids(tags)
-        self._pieces = [piece.text for piece in tokenizer.tgt.entries()]
+        self._pieces = [entry.text for entry in tokenizer.tgt.entries()]
         self._warns_of_length = True
 
     def score(
@@ -69,13 +63,14 @@ class PairScorer:
         """Score pairs of one line each.
 
         Args:
-            sources: What was translated.
-            targets: The translations, as many.
-            search: Of which the length penalty, `ensemble` and `max_tokens` count.
+            sources: Source texts.
+            targets: Their translations, as many.
+            search: Settings, of which the length penalty, `ensemble` and `max_tokens` matter.
             first_line: Number of the first pair, for errors.
         Raises:
-            MtkitError: Numbers differ, or a line is longer than the learned positions of a model.
-            TypeError: Sources or targets are one text, or an item of them is not a text.
+            MtkitError: The numbers differ, or a line has more tokens than the model has learned
+                positions.
+            TypeError: Sources or targets are one text, or an item is not a text.
         """
         sources, targets = list_of_texts(sources, "sources"), list_of_texts(targets, "targets")
         require_type(search, SearchConfig, "search", "Translator.search_config makes one")
@@ -85,18 +80,18 @@ class PairScorer:
                 "target N must be a translation of source N",
             )
         # Without line feeds, a source is one part.
-        lines = self._reader.encode([source.replace("\n", " ") for source in sources])
+        lines = self._encoder.encode([source.replace("\n", " ") for source in sources])
         src = [
             line.parts[0].ids or self._no_text if line.parts else self._no_text for line in lines
         ]
         texts = self.tokenizer.tgt.encode(targets)
-        # What translating would not touch is not scored either.
+        # Pairs of blank lines are not scored.
         chosen = [i for i, line in enumerate(lines) if line.parts or texts[i]]
         tgt = [self.prefix_ids + ids for ids in texts]
         self._check_lengths([(i + first_line, len(src[i]), len(tgt[i])) for i in chosen])
         lengths = [self.scorer.pair_lengths(src[i], tgt[i]) for i in chosen]
         batches = pair_batches(lengths, search.batch_tokens(self.scorer.device.type))
-        rows = [[chosen[place] for place in batch] for batch in batches]
+        rows = [[chosen[index] for index in batch] for batch in batches]
         log_probs: dict[int, list[float]] = {}
 
         def run(batch: list[int]) -> list[list[float]]:
@@ -117,16 +112,16 @@ class PairScorer:
         chunk_lines: int = CHUNK_LINES,
         on_lines: Callable[[int], None] | None = None,
     ) -> Iterator[PairScore]:
-        """Score pairs as they come, in bounded memory; the scores come in the same order.
+        """Score pairs as they come, in bounded memory, and yield the scores in the same order.
 
         Args:
-            pairs: Source and target.
+            pairs: Pairs of source and target.
             search: See `score`.
-            chunk_lines: How many are sorted by length and scored together.
-            on_lines: Called with a number of pairs whenever so many more are scored.
+            chunk_lines: Pairs that are sorted by length and scored together.
+            on_lines: Called with a number of pairs whenever that many more are scored.
         Raises:
             MtkitError: See `score`; the error numbers the lines from 1.
-            TypeError: Pairs are not a list, or one is not a pair of texts.
+            TypeError: The pairs are not a list, or an item is not a pair of texts.
             ValueError: chunk_lines is below 1.
         """
         require_count(chunk_lines, "chunk_lines")
@@ -154,18 +149,19 @@ class PairScorer:
         limit = self.scorer.max_positions
         for line, n_src, n_tgt in lengths:
             if limit is not None and max(n_src, n_tgt) + 1 > limit:
-                side, n_pieces = ("source", n_src) if n_src >= n_tgt else ("target", n_tgt)
+                side, n_tokens = ("source", n_src) if n_src >= n_tgt else ("target", n_tgt)
                 raise MtkitError(
-                    f"line {line}: the {side} has {n_pieces} pieces, and the model has learned {limit} positions, one of them for the end",
-                    "shorten the line, or split the pair into two; nothing is cut off or left out unasked",
+                    f"line {line}: the {side} has {n_tokens} tokens, and the model has learned "
+                    f"{limit} positions, one of them for the end",
+                    "shorten the line, or split the pair into two; no text is cut off or left out",
                 )
         if self._warns_of_length and (
-            long := [line for line, *n_pieces in lengths if max(n_pieces) > self.max_length]
+            long := [line for line, *n_tokens in lengths if max(n_tokens) > self.max_length]
         ):
             self._warns_of_length = False
             logger.warning(
-                "line %d is longer than the %d pieces of the longest training sentence; it is scored whole, as are others like it, "
-                "but the model has seen no such line",
+                "line %d is longer than the %d tokens of the longest training sentence; such lines are "
+                "scored whole, but the model has seen none in training",
                 long[0],
                 self.max_length,
             )
@@ -196,4 +192,7 @@ def _checked(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
         yield pair
 
 
-_NO_LIMIT = 1 << 40
+def _unlimited(config: ModelDirConfig) -> ModelDirConfig:
+    """Return a configuration with which no source is too long to be one part."""
+    model = config.model.model_copy(update={"max_positions": 2 * _NO_LIMIT})
+    return config.model_copy(update={"max_length": _NO_LIMIT, "model": model})

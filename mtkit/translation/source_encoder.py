@@ -1,4 +1,4 @@
-"""Source lines as a model reads them: tags, and the text in parts of the size that the model was trained on."""
+"""Source lines as token ids: tags, and the text in parts of the size of training lines."""
 
 import re
 from collections.abc import Sequence
@@ -18,37 +18,37 @@ from mtkit.translation.long_lines import Limits, Span, halved, split_line
 
 logger = get_logger(__name__)
 
-_NO_SPACE = re.compile(r"[^\r\n ]")
+_NO_LINE_FEED = re.compile(r"[^\r\n ]|\r(?!\n)")
 
 
 class LinePart(NamedTuple):
-    """A part of a line that is translated by itself."""
+    """A part of a line that is translated on its own."""
 
     text: str
     begin: int
-    """Where it begins in the line, in characters."""
+    """Position in the line, in characters."""
     ids: list[int] | None
-    """Token ids, tags included; None if there is nothing to translate in it, so that it is copied."""
+    """Token ids, tags included; None if the part is copied because it has nothing to translate."""
     n_sentences: int = 1
 
 
 @dataclass(frozen=True)
 class SourceLine:
-    """A line and its parts; a blank line has none."""
+    """A line and its parts; a blank line has no parts."""
 
     text: str
     parts: tuple[LinePart, ...]
     begin: int = 0
-    """Where the text after the tags begins."""
+    """Position of the text after the tags."""
 
     def join(self, translations: Sequence[str], space: str) -> tuple[str, list[int]]:
-        """Join the translations of the parts with the white space that the source has between them.
+        """Join the translations of the parts, with the white space between them in the source.
 
         Args:
-            translations: One for each part.
-            space: What the target language writes between sentences: a space, or nothing.
+            translations: Translations of the parts.
+            space: Separator of sentences in the target language: a space, or nothing.
         Returns:
-            The translation of the line, and where each part's begins in it.
+            The translation of the line, and the positions of its parts.
         """
         joined, offsets = "", []
         end = self.begin
@@ -65,14 +65,13 @@ class SourceLine:
 
 
 class SourceEncoder:
-    """Turns lines into token ids.
+    """Encodes lines as token ids.
 
     Args:
-        subword: The source's vocabulary.
-        config: Configuration of the model, with its tags and the lengths of its training lines.
-        max_length: Most tokens of a part.
-        max_positions: Most tokens of tags, text and EOS together.
-        tags: Put before each line, and before the tags that a line begins with itself.
+        subword: Vocabulary of the source.
+        config: Configuration of the model, with its tags, maximum lengths and the lengths of its
+            training lines.
+        tags: Prepended to each line, before the tags that a line begins with itself.
     Raises:
         MtkitError: The model does not know a tag.
     """
@@ -81,8 +80,6 @@ class SourceEncoder:
         self,
         subword: Subword,
         config: ModelDirConfig,
-        max_length: int,
-        max_positions: int,
         tags: Sequence[str],
     ) -> None:
         if isinstance(tags, str):
@@ -99,8 +96,8 @@ class SourceEncoder:
         self.subword = subword
         self.known_tags = config.tags
         self.lang = config.src_lang
-        self.max_length = max_length
-        self.max_tags = max_positions - 1 - max_length
+        self.max_length = config.max_length
+        self.max_tags = config.model.max_positions - 1 - config.max_length
         self.tags = tuple(tags)
         self.warns_without_tag = config.tag_required
         self.training_lines = config.training_lines
@@ -112,12 +109,13 @@ class SourceEncoder:
         split: SplitSentences = "never",
         is_copied: Sequence[bool] | None = None,
     ) -> list[SourceLine]:
-        """Split lines into parts. Most lines have one.
+        """Split lines into parts, and encode these; most lines have one part.
 
         Args:
-            texts: The lines; a line feed within one ends a part.
-            split: Where to split: see `SearchConfig.split_sentences`.
-            is_copied: For each line, whether parts without anything to translate are copied; None for no line.
+            texts: The lines; a line feed within a line ends a part.
+            split: Where to split, see `SearchConfig.split_sentences`.
+            is_copied: For each line, whether parts without anything to translate are copied; None
+                copies none.
         """
         if isinstance(texts, str):
             raise TypeError("expected a list of texts, not one text")
@@ -140,17 +138,17 @@ class SourceEncoder:
         """Split some parts of a line further; see `halved`.
 
         Args:
-            line: Made by `read`.
-            chosen: Numbers of the parts.
+            line: A line returned by `encode`.
+            chosen: Indices of the parts.
         """
         own_tags, rest = split_tags(line.text, self.known_tags)
         spans = []
-        for number, part in enumerate(line.parts):
+        for index, part in enumerate(line.parts):
             begin = part.begin - line.begin
             span = Span(begin, begin + len(part.text), part.n_sentences)
             spans += (
                 halved(rest, span, self._count_tokens, self._sentences)
-                if number in chosen
+                if index in chosen
                 else [span]
             )
         return self._with_parts(
@@ -168,7 +166,7 @@ class SourceEncoder:
         rest = line.text[line.begin :]
         texts = [rest[span.begin : span.end] for span in spans]
         prefix = self._prefix(own_tags)
-        # The text of a single part is encoded already, with the white space around it.
+        # A single part has been encoded already, with the white space around it.
         rows = [row] if row is not None and len(spans) == 1 else self.subword.encode(texts)
         parts = [
             LinePart(
@@ -187,10 +185,11 @@ class SourceEncoder:
         if not tags and self.warns_without_tag:
             self.warns_without_tag = False
             logger.warning(
-                "the model has seen no line without a tag: begin each with one of %s, or give --tag",
+                "the model has seen no line without a tag in training: begin each with one of %s, or "
+                "give --tag",
                 ", ".join(self.known_tags),
             )
-        # However many tags a line begins with, its text must fit after them.
+        # The text must fit after any number of tags that a line begins with.
         return self.subword.tag_ids(tags)[: self.max_tags] if tags else []
 
     def _limits(self, split: SplitSentences) -> Limits:
@@ -213,10 +212,18 @@ class SourceEncoder:
 
 
 def _line_feeds(gap: str) -> str:
-    """The white space around a line feed, without TABs, which would end a cell of a table; nothing where there is no line feed."""
-    return _NO_SPACE.sub("", gap) if "\n" in gap else ""
+    """Return line feeds and spaces, without TABs and lone CRs, which would end a cell or a line.
+
+    Without a line feed, it is empty.
+    """
+    return _NO_LINE_FEED.sub("", gap) if "\n" in gap else ""
 
 
 def _spaces(gap: str, space: str) -> str:
-    """White space between two parts of a line, in a language that separates sentences by `space`."""
+    """Return the white space between two parts of a line.
+
+    Args:
+        gap: White space between them in the source.
+        space: Separator of sentences in the target language.
+    """
     return gap if space and gap and not gap.strip(" ") else space

@@ -1,57 +1,58 @@
-"""What stands in a translation where the model had no piece for it: a word of the source."""
+"""Replacement of unknown words in a translation by words of the source."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 from mtkit.errors import MtkitError
 from mtkit.io.text import read_lines
-from mtkit.translation.alignment import AlignedPart, SourceToken, Span
-from mtkit.translation.alignment_units import Units
+from mtkit.translation.alignment import AlignedPart, CharSpan, SourceToken, Units
 
 
 def replace_unknown(
-    part: AlignedPart, unk_id: int, src_unk_id: int, source: Units, dictionary: Mapping[str, str]
+    part: AlignedPart, unk_ids: tuple[int, int], source: Units, dictionary: Mapping[str, str]
 ) -> AlignedPart:
-    """Put a source word for each UNK (Luong et al. 2015, arXiv:1410.8206), or what a dictionary has for that word.
+    """Replace each UNK by a source word, or by its entry in a dictionary.
 
-    The word is the one that UNK is aligned with, without the punctuation around it that the model knows. Where UNK is only a part of a target word,
-    and the source piece is unknown too, the characters of that piece are put.
+    Luong et al. 2015 (arXiv:1410.8206). The word is the one that UNK is aligned with, without the
+    punctuation around it that the model knows. If UNK is only a part of a target word, and the
+    source token is unknown too, UNK is replaced by the characters of that token.
 
     Args:
         part: The translation, aligned.
-        unk_id: Of the target.
-        src_unk_id: Of the source.
+        unk_ids: Ids of UNK in source and target.
         source: The line.
         dictionary: From source words to target words.
     Returns:
-        With the new text, and the places of the pieces in it.
+        The translation with the new text, and the spans of its tokens in it.
     """
+    src_unk_id, unk_id = unk_ids
     if unk_id not in part.token_ids:
         return part
-    text, spans, end = "", list[Span](), 0
+    text, spans, end = "", list[CharSpan](), 0
     last: str | None = None
-    for token_id, (begin, end), piece in zip(part.token_ids, part.spans, part.sources, strict=True):
+    for token_id, (begin, end), token in zip(part.token_ids, part.spans, part.sources, strict=True):
         if token_id != unk_id:
             new, last = part.text[begin:end], None
         else:
-            new = _in_place(part.text, (begin, end), piece, src_unk_id, source, dictionary)
-            # Several pieces in a row may stand for one word.
+            is_unknown = token.token_id == src_unk_id
+            new = _replacement(part.text, (begin, end), token, source, dictionary, is_unknown)
+            # Several tokens in a row may represent one word.
             new, last = "" if new == last else new, new
         spans.append((len(text), len(text) + len(new)))
         text += new
     return part._replace(text=text + part.text[end:], spans=spans)
 
 
-def _in_place(
+def _replacement(
     text: str,
-    span: Span,
-    piece: SourceToken,
-    src_unk_id: int,
+    span: CharSpan,
+    token: SourceToken,
     source: Units,
     dictionary: Mapping[str, str],
+    is_unknown: bool,
 ) -> str:
-    begin, end = piece.span
-    unknown = source.text[begin:end].strip() if piece.token_id == src_unk_id else ""
+    begin, end = token.span
+    unknown = source.text[begin:end].strip() if is_unknown else ""
     before, word, after = _without_punctuation(source.around(begin, end), unknown)
     if word in dictionary:
         return before + dictionary[word] + after
@@ -60,7 +61,10 @@ def _in_place(
 
 
 def _without_punctuation(word: str, unknown: str) -> tuple[str, str, str]:
-    """A word, and of the punctuation around it what is unknown itself: the target cannot have that of its own."""
+    """Split a word into unknown punctuation before it, the word, and unknown punctuation after it.
+
+    Known punctuation is left out, because the model writes it itself.
+    """
     letters = [i for i, char in enumerate(word) if char.isalnum()]
     if not letters:
         return "", word, ""
@@ -73,7 +77,9 @@ def _without_punctuation(word: str, unknown: str) -> tuple[str, str, str]:
 
 
 def read_dictionary(path: Path | str) -> dict[str, str]:
-    """Read a dictionary: source word, TAB, target word; further columns are passed over, and of a word given twice the first line counts.
+    """Read a dictionary: source word, TAB, target word on each line.
+
+    Further columns are ignored, as are later lines for the same word.
 
     Raises:
         MtkitError: The file cannot be read, or a line has no TAB.

@@ -71,7 +71,8 @@ def test_what_is_read_translates_as_what_was_written(
     assert not again.model.training
     # With plain models, the last bits depend on where in memory the weights are.
     found, expected = (
-        Translator([one], 1, is_frozen=True).translate(lines, n_best=2) for one in (again, trained)
+        Translator.from_models([one], 1, is_frozen=True).translate(lines, n_best=2)
+        for one in (again, trained)
     )
     assert found == expected
 
@@ -107,14 +108,16 @@ def test_each_side_with_its_own_tokenizer(
     again = load_model_dir(tmp_path / "model")
     assert again.tokenizer.sha256 == separate_tokenizer.sha256
     lines = [pair.src for pair in ko_en_pairs[:6]]
-    assert Translator([again], 1).translate(lines) == Translator([trained], 1).translate(lines)
+    assert Translator.from_models([again], 1).translate(lines) == Translator.from_models(
+        [trained], 1
+    ).translate(lines)
 
 
 def test_a_model_takes_the_place_of_the_one_before(make_trained, model_dir, ko_en_pairs):
     lines = [pair.src for pair in ko_en_pairs[:6]]
     other = make_trained(seed=2, n_encoder_layers=2)
     save_model_dir(model_dir, other)
-    expected = Translator([other], is_frozen=True).translate(lines)
+    expected = Translator.from_models([other], is_frozen=True).translate(lines)
     assert Translator.load(model_dir, "cpu").translate(lines) == expected
     assert [path.name for path in model_dir.parent.iterdir()] == ["model"]
 

@@ -25,7 +25,7 @@ def model_dir(make_trained, tmp_path_factory, ko_en_pairs):
     )
     texts = [
         translation.text
-        for translation in Translator([trained], n_workers=1).translate(
+        for translation in Translator.from_models([trained], n_workers=1).translate(
             [pair.tgt for pair in ko_en_pairs[:12]]
         )
     ]

@@ -63,8 +63,10 @@ def test_store_validation_and_translation_have_the_same_ids(many_recipe, ko_en_p
         ("tagged", ["<2en>", "<bt>"], pair.src),
         ("back", ["<2ko>"], pair.tgt),
     ):
-        assert [first_rows[name]] == ids_of(Translator([trained], tags=tags), [text])
-        assert [first_rows[name]] == ids_of(Translator([trained]), [" ".join([*tags, text])])
+        assert [first_rows[name]] == ids_of(Translator.from_models([trained], tags=tags), [text])
+        assert [first_rows[name]] == ids_of(
+            Translator.from_models([trained]), [" ".join([*tags, text])]
+        )
     validator = Validator(many_recipe, trained, torch.float32)
     for corpus in validator.corpora:
         assert [row.tolist() for row in corpus.rows["src"]] == ids_of(
@@ -73,7 +75,11 @@ def test_store_validation_and_translation_have_the_same_ids(many_recipe, ko_en_p
 
 
 def ids_of(translator, lines):
-    return [part.ids for line in translator.sources.encode(lines) for part in line.parts]
+    return [
+        part.ids
+        for line in translator.line_search.source_encoder.encode(lines)
+        for part in line.parts
+    ]
 
 
 def test_each_corpus_is_in_the_log_and_in_the_metrics(

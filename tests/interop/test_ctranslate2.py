@@ -36,7 +36,7 @@ def make_both(make_trained, tmp_path):
         trained = make_trained(**options)
         save_model_dir(tmp_path / "model", trained)
         export_ctranslate2(tmp_path / "model", tmp_path / "out", quantization)
-        ours = Translator([trained], n_workers=1, tags=tags, tgt_tags=tgt_tags)
+        ours = Translator.from_models([trained], n_workers=1, tags=tags, tgt_tags=tgt_tags)
         return ours, load_exported_translator(
             tmp_path / "out",
             device="cpu",
@@ -95,7 +95,7 @@ def make_ending(make_both, make_trained, tmp_path):
                 trained.model.output.weight[piece_id] = -30.0 * bias / bias.square().sum()
         save_model_dir(tmp_path / "model", trained)
         export_ctranslate2(tmp_path / "model", tmp_path / "out")
-        return Translator([trained], n_workers=1), load_exported_translator(
+        return Translator.from_models([trained], n_workers=1), load_exported_translator(
             tmp_path / "out", device="cpu", n_workers=1
         )
 
@@ -126,7 +126,7 @@ def test_scores_are_those_of_the_hypotheses(
             # Not cut at the limit.
             assert len(hypothesis.token_ids) < 3 * len(row) + 20
             log_prob, n = (
-                sum(forced_log_probs(ours.trained[0], row, hypothesis.token_ids)),
+                sum(forced_log_probs(ours.models[0], row, hypothesis.token_ids)),
                 len(hypothesis.token_ids) + 1,
             )
             divisor = {"wu": ((5 + n) / 6) ** alpha, "mean": n**alpha, "none": 1.0}[penalty]
@@ -171,7 +171,7 @@ def test_a_prefix_is_kept_and_its_cost_counted(make_both, random_rows, forced_lo
         ids = n_best[0].token_ids
         assert ids[: len(prefix)] == prefix
         is_cut = len(ids) == 2 * len(row) + 5
-        log_probs = forced_log_probs(ours.trained[0], row, ids)[: -1 if is_cut else None]
+        log_probs = forced_log_probs(ours.models[0], row, ids)[: -1 if is_cut else None]
         # Padding and BOS, which CTranslate2 does not let come, have some probability in a random model.
         assert n_best[0].log_prob == pytest.approx(sum(log_probs), abs=0.02 * len(log_probs))
 
@@ -182,7 +182,7 @@ def test_lines_in_lines_out(make_both):
     assert [bool(translation.text) for translation in found] == [
         bool(text.strip()) for text in TEXTS
     ]
-    assert len(ours.sources.encode(TEXTS)[3].parts) > 1
+    assert len(ours.line_search.source_encoder.encode(TEXTS)[3].parts) > 1
     assert [len(translation.alternatives) for translation in found] == [
         len(t.alternatives) for t in ours.translate(TEXTS, n_best=2, beam_size=3)
     ]

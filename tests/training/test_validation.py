@@ -78,7 +78,9 @@ def test_each_corpus_is_scored_with_its_tags_and_all_pairs_together(make_validat
     texts = [
         [
             t.text
-            for t in Translator([trained], tags=tags).translate([p.src for p in pairs], beam_size=1)
+            for t in Translator.from_models([trained], tags=tags).translate(
+                [p.src for p in pairs], beam_size=1
+            )
         ]
         for pairs, tags in parts
     ]

@@ -7,7 +7,7 @@ from tests.translation.copying import CopyingScorer
 
 @pytest.fixture(scope="session")
 def translator(make_trained):
-    return Translator([make_trained()], n_workers=1)
+    return Translator.from_models([make_trained()], n_workers=1)
 
 
 @pytest.fixture
@@ -15,8 +15,10 @@ def copier(make_trained, tiny_tokenizer):
     """Makes a translator that gives every source back, so that what it should give is known; its scorer notes what it read."""
 
     def make(max_length=20, tgt_lang="en", n_workers=1):
-        translator = Translator([make_trained(max_length=max_length, tgt_lang=tgt_lang)], n_workers)
-        translator.engine = TorchEngine(
+        translator = Translator.from_models(
+            [make_trained(max_length=max_length, tgt_lang=tgt_lang)], n_workers
+        )
+        translator.line_search.engine = TorchEngine(
             CopyingScorer(tiny_tokenizer.tgt.special, tiny_tokenizer.tgt.vocab_size), n_workers
         )
         return translator

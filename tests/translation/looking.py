@@ -51,8 +51,8 @@ def looks_at_its_own_place(trained, *, guided=True):
 
 
 def copying_translator(trained, n_tags=0, answers=None, tags=(), guided=True):
-    translator = Translator(
+    translator = Translator.from_models(
         [looks_at_its_own_place(trained, guided=guided)], n_workers=1, tags=tags
     )
-    translator.engine = CopyingEngine(n_tags, answers)
+    translator.line_search.engine = CopyingEngine(n_tags, answers)
     return translator

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from mtkit.config.model import AlignmentHead
 from mtkit.corpus.store.word_links import parse_links
 from mtkit.search.teacher_forcing import TeacherForcedScorer
-from mtkit.translation.alignment import PartToAlign, TokenAligner, best_untrained, pharaoh
+from mtkit.translation.alignment import PartToAlign, TokenAligner
+from mtkit.translation.result import pharaoh
 from mtkit.translation.translator import Translator
 from tests.strategies import nasty_text
 from tests.translation.looking import CopyingEngine, copying_translator, looks_at_its_own_place
@@ -143,8 +144,8 @@ def test_attention_is_that_of_the_model(make_trained, tiny_tokenizer):
 
 def test_of_an_ensemble_the_models_with_a_trained_head_say_it(make_trained):
     guided = looks_at_its_own_place(make_trained(n_heads=1))
-    translator = Translator([make_trained(2), guided, make_trained(3)], n_workers=1)
-    translator.engine = CopyingEngine()
+    translator = Translator.from_models([make_trained(2), guided, make_trained(3)], n_workers=1)
+    translator.line_search.engine = CopyingEngine()
     line = "I go to school ."
     assert translator.translate([line], alignments=True)[0].alignment == identity(line)
     assert TokenAligner([make_trained(2), guided]).heads == [AlignmentHead(layer=0, head=0)]
@@ -154,15 +155,17 @@ def test_of_an_ensemble_the_models_with_a_trained_head_say_it(make_trained):
 
 
 def test_which_layer_is_asked_where_none_was_trained():
-    assert [best_untrained(n).layer for n in (1, 2, 3, 6, 12)] == [0, 1, 2, 4, 9]
+    assert [AlignmentHead.untrained(n).layer for n in (1, 2, 3, 6, 12)] == [0, 1, 2, 4, 9]
 
 
 def test_batches_and_workers_change_nothing(make_trained, ko_en_pairs):
     lines = [pair.tgt for pair in ko_en_pairs[:20]]
-    expected = Translator([make_trained()], n_workers=1).translate(lines, alignments=True)
+    expected = Translator.from_models([make_trained()], n_workers=1).translate(
+        lines, alignments=True
+    )
     assert len({found.alignment for found in expected}) > 5
     for n_workers, max_tokens in (1, 40), (2, 100):
-        found = Translator([make_trained()], n_workers).translate(
+        found = Translator.from_models([make_trained()], n_workers).translate(
             lines, alignments=True, max_tokens=max_tokens
         )
         assert [one.alignment for one in found] == [one.alignment for one in expected]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtkit.translation.alignment_units import Units
+from mtkit.translation.alignment import Units
 from tests.strategies import nasty_text
 
 text = st.one_of(nasty_text, st.text(alphabet="ab \t\u3000\u2028"))

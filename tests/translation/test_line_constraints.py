@@ -11,8 +11,8 @@ from mtkit.tokenizer.train import train_subword
 from mtkit.translation.line_constraints import (
     UNCONSTRAINED,
     LineConstraints,
-    add_wishes,
     parse_constraints,
+    with_constraints,
 )
 from mtkit.translation.translator import Translator
 
@@ -106,7 +106,10 @@ def test_a_tag_before_translations_is_not_part_of_them(make_trained, ko_en_pairs
     config = TokenizerConfig(vocab_size=600, character_coverage=0.98, user_symbols=("<2en>",))
     joint = Subword(train_subword((text for pair in ko_en_pairs for text in pair), config))
     trained = make_trained(tokenizer=Tokenizer(joint, joint))
-    plain, tagged = Translator([trained], 1), Translator([trained], 1, tgt_tags=["<2en>"])
+    plain, tagged = (
+        Translator.from_models([trained], 1),
+        Translator.from_models([trained], 1, tgt_tags=["<2en>"]),
+    )
     by_hand = texts_of(plain.translate(sources, prefixes=["<2en>"] * len(sources), min_length=3))
     found = texts_of(tagged.translate(sources, min_length=1))
     assert not any("<2en>" in text for text in found)
@@ -117,24 +120,24 @@ def test_a_tag_before_translations_is_not_part_of_them(make_trained, ko_en_pairs
     )
     assert texts_of(tagged.translate(sources[:2], prefixes=["I go", ""]))[0].startswith("I go")
     with pytest.raises(MtkitError, match="<2fr>"):
-        Translator([trained], 1, tgt_tags=["<2fr>"])
+        Translator.from_models([trained], 1, tgt_tags=["<2fr>"])
 
 
 def test_samples_do_not_depend_on_batches_order_or_workers(make_trained, sources):
     trained = make_trained()
     settings = {"sampling": True, "n_best": 3, "seed": 5}
-    expected = Translator([trained], 1).translate(sources, **settings)
+    expected = Translator.from_models([trained], 1).translate(sources, **settings)
     assert all(len({a.text for a in translation.alternatives}) > 1 for translation in expected)
     for n_workers, max_tokens in (1, 1), (2, 100), (1, 100_000):
-        found = Translator([trained], n_workers).translate(
+        found = Translator.from_models([trained], n_workers).translate(
             sources[::-1], max_tokens=max_tokens, **settings
         )
         assert [[a.text for a in translation.alternatives] for translation in found[::-1]] == [
             [a.text for a in t.alternatives] for t in expected
         ]
-    assert texts_of(Translator([trained], 1).translate(sources, sampling=True, seed=6)) != texts_of(
-        expected
-    )
+    assert texts_of(
+        Translator.from_models([trained], 1).translate(sources, sampling=True, seed=6)
+    ) != texts_of(expected)
 
 
 def test_every_way_gives_the_n_best(translator, sources):
@@ -164,13 +167,13 @@ def test_every_way_gives_the_n_best(translator, sources):
 
 
 def test_the_log_mean_of_a_model_with_itself_is_the_model(make_trained, sources):
-    alone = Translator([make_trained(1)], 1).translate(sources)
-    twice = Translator([make_trained(1), make_trained(1)], 1).translate(
+    alone = Translator.from_models([make_trained(1)], 1).translate(sources)
+    twice = Translator.from_models([make_trained(1), make_trained(1)], 1).translate(
         sources, ensemble="log_mean"
     )
     assert texts_of(twice) == texts_of(alone)
     assert [t.score for t in twice] == pytest.approx([t.score for t in alone], abs=1e-4)
-    mixed = Translator([make_trained(1), make_trained(2)], 1)
+    mixed = Translator.from_models([make_trained(1), make_trained(2)], 1)
     assert texts_of(mixed.translate(sources, ensemble="log_mean")) != texts_of(
         mixed.translate(sources)
     )
@@ -179,9 +182,9 @@ def test_the_log_mean_of_a_model_with_itself_is_the_model(make_trained, sources)
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"top_k": 5}, "top_k means nothing without sampling"),
-        ({"diversity": 1.0}, "diversity means nothing in one group"),
-        ({"mbr_utility": "bleu"}, "mbr_utility means nothing without mbr"),
+        ({"top_k": 5}, "top_k has no effect without sampling"),
+        ({"diversity": 1.0}, "diversity has no effect with one group"),
+        ({"mbr_utility": "bleu"}, "mbr_utility has no effect without mbr"),
         ({"sampling": True, "n_groups": 2}, "n_groups (2) requires a beam"),
         ({"sampling": True, "coverage_penalty": 0.2}, "coverage_penalty (0.2) requires a beam"),
         ({"n_groups": 2, "beam_size": 3}, "n_groups (2) does not divide beam_size (3)"),
@@ -196,9 +199,9 @@ def test_the_log_mean_of_a_model_with_itself_is_the_model(make_trained, sources)
         ),
         ({"prefixes": []}, "0 prefixes, but more lines to translate"),
         ({"prefixes": ["a", "b"]}, "more prefixes than the 1 lines"),
-        ({"constraints": [{"must": "a"}]}, "constraints of line 1: must is no list of texts"),
+        ({"constraints": [{"must": "a"}]}, "constraints of line 1: must is not a list of texts"),
         ({"constraints": [{"musst": ["a"]}]}, "constraints of line 1: has a key 'musst'"),
-        ({"constraints": [["a"]]}, "constraints of line 1: is no object"),
+        ({"constraints": [["a"]]}, "constraints of line 1: is not an object"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
@@ -212,13 +215,13 @@ def test_what_does_not_go_together_is_told(translator, options, message):
 def test_a_prefix_that_cannot_be_written_is_refused(make_trained, ko_en_pairs, sources):
     config = TokenizerConfig(vocab_size=600, character_coverage=0.98, byte_fallback=False)
     joint = Subword(train_subword((text for pair in ko_en_pairs for text in pair), config))
-    translator = Translator([make_trained(tokenizer=Tokenizer(joint, joint))], 1)
+    translator = Translator.from_models([make_trained(tokenizer=Tokenizer(joint, joint))], 1)
     with pytest.raises(MtkitError, match="prefix 'I Ω': the model's vocabulary cannot write it"):
         translator.translate(sources[:2], prefixes=["I", "I Ω"])
 
 
 def test_a_prefix_and_a_phrase_that_are_written_otherwise_are_named(make_trained, sources, caplog):
-    translator = Translator([make_trained()], 1)
+    translator = Translator.from_models([make_trained()], 1)
     # e and a combining accent, which every normalisation makes one character.
     translator.translate(
         sources[:3],
@@ -238,7 +241,7 @@ def test_constraints_of_a_file():
     assert parse_constraints("  ", 1) == parse_constraints("null", 1) == UNCONSTRAINED
     for line, message in (
         ("{", "is not valid JSON"),
-        ('{"must": [1]}', "must is no list of texts"),
+        ('{"must": [1]}', "must is not a list of texts"),
         ("[" * 100_000, "is not valid JSON"),
         ('{"must": ["a"], "must": ["b"]}', "has the key 'must' twice"),
     ):
@@ -256,7 +259,7 @@ def test_wishes_are_read_no_faster_than_lines():
             n_read += 1
             yield f"prefix {n_read}"
 
-    wished = add_wishes([["a", "b"], ["c"]], endless(), None, ["x"])
+    wished = with_constraints([["a", "b"], ["c"]], endless(), None, ["x"])
     assert next(wished) == (
         ["a", "b"],
         [LineConstraints("prefix 1", (), ("x",)), LineConstraints("prefix 2", (), ("x",))],

@@ -43,8 +43,8 @@ def scripted(make_trained, tiny_tokenizer):
     """Makes a translator whose engine finds these texts, or ids."""
 
     def make(*n_best, **options):
-        translator = Translator([make_trained(**options)], n_workers=1)
-        translator.engine = Scripted(
+        translator = Translator.from_models([make_trained(**options)], n_workers=1)
+        translator.line_search.engine = Scripted(
             *(
                 tiny_tokenizer.tgt.encode([one])[0] if isinstance(one, str) else one
                 for one in n_best
@@ -89,10 +89,10 @@ def test_bytes_that_would_break_lines_and_tables(scripted, tiny_tokenizer, inven
 def test_a_tab_of_the_source_is_a_space(make_trained, ko_en_pairs, texts):
     config = TokenizerConfig(vocab_size=600, character_coverage=0.98, normalization="identity")
     joint = Subword(train_subword((pair.src for pair in ko_en_pairs[:50]), config))
-    translator = Translator(
+    translator = Translator.from_models(
         [make_trained(max_length=1000, tokenizer=Tokenizer(joint, joint))], n_workers=1
     )
-    translator.engine = TorchEngine(CopyingScorer(joint.special, joint.vocab_size), 1)
+    translator.line_search.engine = TorchEngine(CopyingScorer(joint.special, joint.vocab_size), 1)
     for text, found in zip(
         texts,
         translator.translate(
@@ -135,7 +135,7 @@ def test_a_line_of_a_megabyte(copier, unit):
     line = unit * (1_000_000 // len(unit.encode()))
     copying = copier(max_length=20)
     begin = time.process_time()
-    parts = [part.ids for part in copying.sources.encode([line])[0].parts]
+    parts = [part.ids for part in copying.line_search.source_encoder.encode([line])[0].parts]
     # Seconds, of all cores together; a loop over all pairs of places would take hours.
     assert time.process_time() - begin < 60
     assert max(map(len, parts)) <= 20
@@ -186,12 +186,13 @@ def test_only_the_line_at_fault_is_searched_for_again(scripted, tiny_tokenizer):
                 found[1] = [Hypothesis(loop, -1.0, -1.0)]
             return found
 
-    translator.engine = Healing(*translator.engine.n_best)
+    translator.line_search.engine = Healing(*translator.engine.n_best)
     told = []
     found = list(translator.stream(["물", "나는 학교에 간다", "책"], on_lines=told.append))
     assert [(one.text, one.flags) for one in found] == [("I go", ())] * 3
     assert translator.engine.asked[1][0] == [
-        part.ids for part in translator.sources.encode(["나는 학교에 간다"])[0].parts
+        part.ids
+        for part in translator.line_search.source_encoder.encode(["나는 학교에 간다"])[0].parts
     ]
     assert sum(told) == 3
 
@@ -199,7 +200,7 @@ def test_only_the_line_at_fault_is_searched_for_again(scripted, tiny_tokenizer):
 @pytest.mark.parametrize("beam_size", [1, 3])
 def test_the_guard_looks_at_one_line_alone(make_trained, ko_en_pairs, beam_size):
     trained = make_trained(seed=5, max_length=40)
-    translator = Translator([trained], n_workers=1)
+    translator = Translator.from_models([trained], n_workers=1)
     lines = [pair.src for pair in ko_en_pairs[:30]]
     options = {"beam_size": beam_size, "max_length_ratio": 3.0}
     together = translator.translate(lines, **options)
@@ -267,7 +268,7 @@ def test_where_something_else_is_wished_for_nothing_is_copied(scripted, tiny_tok
 def test_a_lost_placeholder_is_flagged(scripted, src, found, is_lost):
     def flag(text):
         translator = scripted("I go.")
-        translator.finisher._decode = lambda rows: [text for _ in rows]
+        translator.line_search.postprocessor._decode = lambda rows: [text for _ in rows]
         return "placeholder" in translator.translate([src])[0].flags
 
     assert flag(found) == is_lost
@@ -295,7 +296,7 @@ def test_sentences_stay_together_if_asked_for_or_if_training_had_them_together(c
         sentence_shares=(0.5, 0.4, 0.3, 0.05), usual_length=100, longest=150, length_ratio=1.0
     )
     copying = copier(max_length=200)
-    copying.sources.training_lines = lines
+    copying.line_search.source_encoder.training_lines = lines
     copying.translate([" ".join(SENTENCES)])
     assert copying.engine.scorer.seen == [whole]
     copying.translate([" ".join([*SENTENCES, SENTENCES[0]])])
@@ -326,8 +327,8 @@ class Lossy(Scripted):
 def test_a_translation_with_too_few_sentences_is_searched_for_again_in_parts(
     make_trained, tiny_tokenizer
 ):
-    translator = Translator([make_trained(max_length=200)], n_workers=1)
-    translator.engine = lossy = Lossy(tiny_tokenizer.tgt)
+    translator = Translator.from_models([make_trained(max_length=200)], n_workers=1)
+    translator.line_search.engine = lossy = Lossy(tiny_tokenizer.tgt)
     text = " ".join(SENTENCES)
     [found] = translator.translate([text], split_sentences="never")
     assert found.text == text and "short" not in found.flags

@@ -6,7 +6,7 @@ from sacrebleu.metrics.chrf import CHRF
 from mtkit.config.search import SearchConfig
 from mtkit.errors import MtkitError
 from mtkit.search.hypothesis import Hypothesis
-from mtkit.translation.mbr_engine import candidates_wanted
+from mtkit.translation.mbr import candidate_config
 from mtkit.translation.translator import Translator
 
 
@@ -16,7 +16,7 @@ def lines(ko_en_pairs):
 
 
 def test_the_chosen_one_is_most_like_the_rest_of_the_n_best(make_trained, lines):
-    translator = Translator([make_trained()], n_workers=1)
+    translator = Translator.from_models([make_trained()], n_workers=1)
     chrf = CHRF()
     candidates = translator.translate(lines, beam_size=8, n_best=8)
     n_changed = 0
@@ -36,7 +36,7 @@ def test_the_chosen_one_is_most_like_the_rest_of_the_n_best(make_trained, lines)
 
 
 def test_samples_are_judged_as_often_as_they_were_drawn(make_trained, lines):
-    translator = Translator([make_trained()], n_workers=1)
+    translator = Translator.from_models([make_trained()], n_workers=1)
     chrf = CHRF()
     search = {"sampling": True, "top_k": 2, "max_length": 3, "seed": 5}
     drawn = translator.translate(lines, n_best=12, **search)
@@ -59,10 +59,8 @@ def test_samples_are_judged_as_often_as_they_were_drawn(make_trained, lines):
 
 
 def test_every_group_of_the_beam_gives_candidates(make_trained, lines):
-    translator = Translator([make_trained()], n_workers=1)
-    assert (
-        candidates_wanted(translator.search_config(mbr=5, n_groups=4, beam_size=4)).beam_size == 8
-    )
+    translator = Translator.from_models([make_trained()], n_workers=1)
+    assert candidate_config(translator.search_config(mbr=5, n_groups=4, beam_size=4)).beam_size == 8
     assert [
         len(found.alternatives)
         for found in translator.translate(lines, mbr=5, n_groups=2, beam_size=2, n_best=2)
@@ -75,7 +73,7 @@ def test_tags_of_translations_are_not_compared(make_trained, lines):
     subword = trained.tokenizer.tgt
     subword.__dict__["user_symbols"] = (symbol,)
     try:
-        translator = Translator([trained], n_workers=1, tgt_tags=[symbol])
+        translator = Translator.from_models([trained], n_workers=1, tgt_tags=[symbol])
         candidates = translator.translate(lines, beam_size=6, n_best=6)
         chosen = translator.translate(lines, mbr=6)
     finally:
@@ -91,7 +89,7 @@ def test_tags_of_translations_are_not_compared(make_trained, lines):
 
 
 def test_the_n_best_are_those_of_least_risk(make_trained, lines):
-    found = Translator([make_trained()], n_workers=1).translate(
+    found = Translator.from_models([make_trained()], n_workers=1).translate(
         lines, mbr=6, n_best=4, mbr_utility="bleu"
     )
     for one in found:
@@ -112,8 +110,8 @@ def test_candidates_of_one_text_count_together(make_trained):
     pieces = {piece.text: i for i, piece in enumerate(subword.entries())}
     ways = [[pieces["▁a"]], [pieces["▁"], pieces["a"]]]
     assert subword.decode(ways) == ["a", "a"]
-    translator = Translator([trained], n_workers=1)
-    translator.engine = Fixed([*ways, *subword.encode(["b c", "b d"])])
+    translator = Translator.from_models([trained], n_workers=1)
+    translator.line_search.engine = Fixed([*ways, *subword.encode(["b c", "b d"])])
     found = translator.translate(["x"], mbr=4, n_best=4)[0]
     assert found.text == "a"
     assert len(found.alternatives) == 3
@@ -135,7 +133,7 @@ class Fixed:
 
 
 def test_blank_lines_and_parts(make_trained, ko_en_pairs):
-    translator = Translator([make_trained(max_length=8)], n_workers=1)
+    translator = Translator.from_models([make_trained(max_length=8)], n_workers=1)
     long = " ".join(pair.src for pair in ko_en_pairs[:5])
     blank, split = translator.translate(["", long], mbr=4, alignments=True)
     assert blank.text == ""

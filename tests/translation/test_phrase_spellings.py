@@ -102,27 +102,27 @@ def test_the_fewest_pieces_are_those_of_the_best_split(tiny_tokenizer):
     assert speller.phrase("Ω").n_needed(frozenset()) == 3
 
 
-def test_wishes_that_cannot_be(tiny_tokenizer):
-    reader = ConstraintEncoder(tiny_tokenizer.tgt, "en")
+def test_constraints_that_cannot_be_satisfied(tiny_tokenizer):
+    encoder = ConstraintEncoder(tiny_tokenizer.tgt, "en")
     for wish, message in (
         (
             LineConstraints(must=("the book",), must_not=("book",)),
             "'the book' must appear, and 'book' must not",
         ),
-        (LineConstraints(must=(" ",)), "a phrase has at least one character"),
-        (LineConstraints(must_not=("",)), "a phrase has at least one character"),
+        (LineConstraints(must=(" ",)), "a phrase needs at least one visible character"),
+        (LineConstraints(must_not=("",)), "a phrase needs at least one visible character"),
     ):
         with pytest.raises(MtkitError) as caught:
-            reader.encode([wish], [["a"]])
+            encoder.encode([wish], [["a"]])
         assert message in caught.value.message
-    # The end of a longer word is no word.
-    assert reader.encode([LineConstraints(must=("notebook",), must_not=("book",))], [["a"]])
+    # The end of a longer word is not a word.
+    assert encoder.encode([LineConstraints(must=("notebook",), must_not=("book",))], [["a"]])
 
 
-def test_parts_of_a_line_share_its_wishes(tiny_tokenizer):
-    reader = ConstraintEncoder(tiny_tokenizer.tgt, "en")
+def test_parts_of_a_line_share_its_constraints(tiny_tokenizer):
+    encoder = ConstraintEncoder(tiny_tokenizer.tgt, "en")
     wish = LineConstraints("I go", ("Seoul", "home"), ("book",))
-    first, second = reader.encode([wish], [["나는 간다", "Seoul 에"]]) or []
+    first, second = encoder.encode([wish], [["나는 간다", "Seoul 에"]]) or []
     assert tiny_tokenizer.tgt.decode([first.prefix_ids]) == ["I go"]
     assert second.prefix_ids == ()
     assert [[phrase.text for phrase in part.positive] for part in (first, second)] == [
@@ -130,4 +130,4 @@ def test_parts_of_a_line_share_its_wishes(tiny_tokenizer):
         ["Seoul"],
     ]
     assert [phrase.text for phrase in second.negative] == ["book"]
-    assert reader.encode(None, [["a"]]) is None
+    assert not any(encoder.encode(None, [["a"]]))

@@ -46,7 +46,7 @@ def lines(ko_en_pairs):
 
 
 def make_translator(trained, n_workers=1, **options):
-    return Translator(trained, n_workers, is_frozen=True, **options)
+    return Translator.from_models(trained, n_workers, is_frozen=True, **options)
 
 
 def assert_same_answers(translator, others, lines, **settings):

@@ -38,7 +38,7 @@ def test_each_pair_has_its_own_score_however_they_are_batched(
     trained = make_trained()
     pairs = [(pair.src, pair.tgt) for pair in ko_en_pairs[:12]]
     pairs.append((" ".join(src for src, _ in pairs), " ".join(tgt for _, tgt in pairs)))
-    found = Translator([trained], n_workers).score(
+    found = Translator.from_models([trained], n_workers).score(
         *zip(*pairs, strict=True), max_tokens=max_tokens, alpha=0.6
     )
     for pair, score in zip(pairs, found, strict=True):
@@ -54,7 +54,7 @@ def test_each_pair_has_its_own_score_however_they_are_batched(
 
 
 def test_the_score_of_a_translation_is_the_forced_score_of_its_text(make_trained, ko_en_pairs):
-    translator = Translator([make_trained()], n_workers=1)
+    translator = Translator.from_models([make_trained()], n_workers=1)
     lines = [pair.src for pair in ko_en_pairs[:20]]
     search = translator.search_config(
         beam_size=20, n_best=20, max_length_ratio=0.01, max_length_extra=1
@@ -78,7 +78,7 @@ def test_the_score_of_a_translation_is_the_forced_score_of_its_text(make_trained
 
 
 def test_pieces_come_with_their_end_mark(make_trained):
-    translator = Translator([make_trained()], n_workers=1)
+    translator = Translator.from_models([make_trained()], n_workers=1)
     [score] = translator.score(["물"], ["I go to school."])
     pieces = translator.tokenizer.tgt.encode_as_tokens(["I go to school."])[0]
     assert [token.piece for token in score.tokens] == [*pieces, "</s>"]
@@ -86,7 +86,7 @@ def test_pieces_come_with_their_end_mark(make_trained):
 
 def test_blank_sides(make_trained):
     trained = make_trained()
-    both, no_source, no_target = Translator([trained], n_workers=1).score(
+    both, no_source, no_target = Translator.from_models([trained], n_workers=1).score(
         ["  ", "", "물"], ["", "water", " "]
     )
     assert both == PairScore(0.0, 0.0, (), 0)
@@ -122,7 +122,7 @@ def test_tags_stand_before_the_source(make_trained, ko_en_pairs):
     # The tokenizer knows no tag, so one of its pieces has to do.
     trained.tokenizer.src.__dict__["user_symbols"] = (symbol,)
     try:
-        translator = Translator([trained], n_workers=1, tags=[symbol])
+        translator = Translator.from_models([trained], n_workers=1, tags=[symbol])
         [found] = translator.score(["물"], ["water"])
         ids = translator.tokenizer.src.encode(["물"])[0]
     finally:
@@ -139,22 +139,22 @@ def test_tags_stand_before_the_source(make_trained, ko_en_pairs):
 
 def test_an_ensemble_is_averaged_as_a_search_would(make_trained):
     trained = [make_trained(1), make_trained(2)]
-    translator = Translator(trained, n_workers=1)
+    translator = Translator.from_models(trained, n_workers=1)
     [source], [target] = (
         trained[0].tokenizer.src.encode(["물"]),
         trained[0].tokenizer.tgt.encode(["water"]),
     )
     for ensemble in ("mean", "log_mean"):
         [score] = translator.score(["물"], ["water"], ensemble=ensemble)
-        assert [token.log_prob for token in score.tokens] == translator.forced.log_probs(
-            [source], [target], ensemble
-        )[0]
+        assert [
+            token.log_prob for token in score.tokens
+        ] == translator.pair_scorer.scorer.log_probs([source], [target], ensemble)[0]
     hypotheses = translator.engine.search(
         SearchRequest(
             [source], translator.search_config(ensemble="log_mean", beam_size=4, n_best=4)
         )
     )[0]
-    found = translator.forced.log_probs(
+    found = translator.pair_scorer.scorer.log_probs(
         [source] * 4, [hypothesis.token_ids for hypothesis in hypotheses], "log_mean"
     )
     assert [sum(row) for row in found] == pytest.approx(
@@ -167,7 +167,7 @@ def test_tags_of_translations_are_scored_as_a_search_scores_them(make_trained, k
     subword = trained.tokenizer.tgt
     subword.__dict__["user_symbols"] = (symbol,)
     try:
-        translator = Translator([trained], n_workers=1, tgt_tags=[symbol])
+        translator = Translator.from_models([trained], n_workers=1, tgt_tags=[symbol])
         lines = [pair.src for pair in ko_en_pairs[:10]]
         found = translator.translate(lines, beam_size=20, n_best=20, max_length=1)
         sources = [line for line, one in zip(lines, found, strict=True) for _ in one.alternatives]
@@ -184,12 +184,14 @@ def test_tags_of_translations_are_scored_as_a_search_scores_them(make_trained, k
 
 
 def test_a_line_past_the_learned_positions_is_told_and_not_cut(make_trained, ko_en_pairs):
-    translator = Translator([make_trained(positions="learned", max_positions=24)], n_workers=1)
+    translator = Translator.from_models(
+        [make_trained(positions="learned", max_positions=24)], n_workers=1
+    )
     long = " ".join(pair.tgt for pair in ko_en_pairs[:4])
     n_pieces = len(translator.tokenizer.tgt.encode([long])[0])
     with pytest.raises(
         MtkitError,
-        match=f"line 3: the target has {n_pieces} pieces, and the model has learned 24 positions",
+        match=f"line 3: the target has {n_pieces} tokens, and the model has learned 24 positions",
     ) as caught:
         translator.score(["물", "물", "물"], ["water", "water", long])
     assert caught.value.hint
@@ -202,7 +204,7 @@ def test_a_line_past_the_learned_positions_is_told_and_not_cut(make_trained, ko_
 
 
 def test_a_line_longer_than_in_training_is_told_once(make_trained, ko_en_pairs, caplog):
-    translator = Translator([make_trained(max_length=5)], n_workers=1)
+    translator = Translator.from_models([make_trained(max_length=5)], n_workers=1)
     long = " ".join(pair.tgt for pair in ko_en_pairs[:3])
     translator.score(["물", "물"], [long, long])
     translator.score(["물"], [long])
@@ -266,11 +268,10 @@ def test_lines_and_totals_by_hand():
 
 def test_pieces_that_each_target_begins_with_are_scored_too(make_trained):
     trained = make_trained()
-    translator = Translator([trained], n_workers=1)
+    translator = Translator.from_models([trained], n_workers=1)
     pairs = translator.pair_scorer
-    with_prefix = PairScorer(
-        pairs.scorer, trained.config, trained.tokenizer, (), 20, 1, prefix_ids=[300]
-    )
+    with_prefix = PairScorer([trained], translator.line_search, 1)
+    with_prefix.prefix_ids = [300]
     ids = trained.tokenizer.tgt.encode(["water"])[0]
     [expected] = pairs.scorer.log_probs(trained.tokenizer.src.encode(["물"]), [[300, *ids]])
     found, blank = with_prefix.score(["물", ""], ["water", ""], translator.search_config())

@@ -48,9 +48,9 @@ def read_by(make_tagged, tagged_tokenizer):
     """The ids that a model reads of some lines."""
 
     def read(lines, tags=(), **options):
-        translator = Translator([make_tagged(**options)], n_workers=1, tags=tags)
+        translator = Translator.from_models([make_tagged(**options)], n_workers=1, tags=tags)
         scorer = CopyingScorer(tagged_tokenizer.tgt.special, tagged_tokenizer.tgt.vocab_size)
-        translator.engine = TorchEngine(scorer, n_workers=1)
+        translator.line_search.engine = TorchEngine(scorer, n_workers=1)
         for line in lines:
             translator.translate([line], beam_size=1)
         return scorer.seen
@@ -59,7 +59,10 @@ def read_by(make_tagged, tagged_tokenizer):
 
 
 def read_ids(translator, lines):
-    return [[part.ids or [] for part in line.parts] for line in translator.sources.read(lines)]
+    return [
+        [part.ids or [] for part in line.parts]
+        for line in translator.line_search.source_encoder.encode(lines)
+    ]
 
 
 def test_a_tag_typed_before_the_line_is_a_tag_given(read_by, tagged_tokenizer):
@@ -81,8 +84,10 @@ def test_a_tag_typed_before_the_line_is_a_tag_given(read_by, tagged_tokenizer):
 def test_whatever_the_text_the_model_reads_the_same(make_tagged, text, tags):
     trained = make_tagged(max_length=1000)
     subword = trained.tokenizer.src
-    as_given = read_ids(Translator([trained], tags=tags), [text])
-    assert as_given == read_ids(Translator([trained]), ["".join(f"{tag} " for tag in tags) + text])
+    as_given = read_ids(Translator.from_models([trained], tags=tags), [text])
+    assert as_given == read_ids(
+        Translator.from_models([trained]), ["".join(f"{tag} " for tag in tags) + text]
+    )
     own_tags, rest = split_tags(text, TAGS)
     rows = subword.encode([line.strip() if "\n" in rest else line for line in rest.split("\n")])
     prefix = subword.tag_ids(list(dict.fromkeys([*tags, *own_tags])))
@@ -110,31 +115,33 @@ def test_what_was_no_tag_in_training_stays_in_the_text(read_by, tagged_tokenizer
 
 @pytest.mark.parametrize("line", ["<2ko>", " <2ko>  ", "<2ko><bt>", "", " "])
 def test_tags_without_a_text_are_a_blank_line(make_tagged, line):
-    assert Translator([make_tagged()], tags=["<2en>"]).translate([line])[0].text == ""
+    assert Translator.from_models([make_tagged()], tags=["<2en>"]).translate([line])[0].text == ""
 
 
 def test_another_tag_is_another_translation(make_tagged):
     trained = make_tagged()
     lines = ["나는 학교에 간다.", "물을 마셨다."]
     ways = [
-        Translator([trained], tags=tags).translate(lines)
+        Translator.from_models([trained], tags=tags).translate(lines)
         for tags in ((), ("<2ko>",), ("<2en>",), ("<2en>", "<bt>"))
     ]
     assert len({tuple(translations) for translations in ways}) == 4
-    assert ways[1] == Translator([trained]).translate([f"<2ko> {line}" for line in lines])
+    assert ways[1] == Translator.from_models([trained]).translate(
+        [f"<2ko> {line}" for line in lines]
+    )
 
 
 def test_an_ensemble_reads_tags_too(make_tagged):
     models = [make_tagged(1), make_tagged(2)]
-    assert Translator(models, tags=["<2ko>"]).translate(["물"]) == Translator(models).translate(
-        ["<2ko> 물"]
-    )
+    assert Translator.from_models(models, tags=["<2ko>"]).translate(
+        ["물"]
+    ) == Translator.from_models(models).translate(["<2ko> 물"])
 
 
 @pytest.mark.parametrize("max_length", [10, 20])
 def test_each_part_of_a_long_line_has_the_tags_and_fits(make_tagged, ko_en_pairs, max_length):
     line = " ".join(pair.src for pair in ko_en_pairs[:6])
-    translator = Translator([make_tagged(max_length=max_length)], tags=["<2en>"])
+    translator = Translator.from_models([make_tagged(max_length=max_length)], tags=["<2en>"])
     subword = translator.tokenizer.src
     [parts] = read_ids(translator, [f"<bt> {line}"])
     assert len(parts) > 1
@@ -147,7 +154,7 @@ def test_each_part_of_a_long_line_has_the_tags_and_fits(make_tagged, ko_en_pairs
 
 def test_a_line_of_all_tags_leaves_room_for_its_text(make_tagged):
     trained = make_tagged(max_length=4, positions="learned", max_positions=7)
-    subword, translator = trained.tokenizer.src, Translator([trained])
+    subword, translator = trained.tokenizer.src, Translator.from_models([trained])
     assert read_ids(translator, [f"{''.join(TAGS)} 물"]) == [
         [subword.tag_ids(TAGS[:2]) + subword.encode(["물"])[0]]
     ]
@@ -157,18 +164,18 @@ def test_a_line_of_all_tags_leaves_room_for_its_text(make_tagged):
 @pytest.mark.parametrize("known", [("<2ko>", "<2en>"), ()])
 def test_an_unknown_tag_is_told_with_the_known_ones(make_tagged, known):
     with pytest.raises(MtkitError, match="unknown tag <2ja>") as caught:
-        Translator([make_tagged(known=known)], tags=["<2ja>"])
+        Translator.from_models([make_tagged(known=known)], tags=["<2ja>"])
     assert caught.value.message.endswith("with <2ko>, <2en>" if known else "without tags")
     assert caught.value.hint
 
 
 def test_one_text_in_place_of_a_list_of_tags_is_a_mistake(make_tagged):
     with pytest.raises(TypeError, match="list of tags"):
-        Translator([make_tagged()], tags="<2ko>")
+        Translator.from_models([make_tagged()], tags="<2ko>")
 
 
 def test_a_model_that_saw_only_tags_warns_once_of_lines_without(make_tagged, caplog):
-    translator = Translator([make_tagged(required=True)])
+    translator = Translator.from_models([make_tagged(required=True)])
     translator.translate(["<2ko> 물", "", "<2en> 나무"])
     assert caplog.messages == []
     translator.translate(["<2ko> 물", "물", "나무"])
@@ -179,5 +186,5 @@ def test_a_model_that_saw_only_tags_warns_once_of_lines_without(make_tagged, cap
 
 @pytest.mark.parametrize(("required", "tags"), [(True, ["<2ko>"]), (False, [])])
 def test_there_is_nothing_to_warn_of(make_tagged, caplog, required, tags):
-    Translator([make_tagged(required=required)], tags=tags).translate(["물"])
+    Translator.from_models([make_tagged(required=required)], tags=tags).translate(["물"])
     assert caplog.messages == []

@@ -57,6 +57,11 @@ def test_as_many_lines_out_as_in_each_of_one_line(translator, texts):
         assert translation.score <= 0.0
 
 
+def test_a_lone_carriage_return_between_lines_is_dropped(translator):
+    [one] = translator.translate(["\n\r\r\n\u200d"])
+    assert one.text == "\n\r\n\u200d"
+
+
 @few
 @given(
     texts=st.lists(st.one_of(nasty_text, blanks), max_size=10),
@@ -92,7 +97,9 @@ def test_a_blank_line_stays_blank_whatever_the_tokenizer_makes_of_it(
 ):
     config = TokenizerConfig(vocab_size=600, character_coverage=0.98, normalization=normalization)
     joint = Subword(train_subword((pair.src for pair in ko_en_pairs[:50]), config))
-    translator = Translator([make_trained(tokenizer=Tokenizer(joint, joint))], n_workers=1)
+    translator = Translator.from_models(
+        [make_trained(tokenizer=Tokenizer(joint, joint))], n_workers=1
+    )
     blank = [" ", "\x85", "\t", "\u3000", "\u2028 ", "\x1f", "\t" * 50]
     assert texts_of(translator.translate(blank)) == [""] * len(blank)
 
@@ -115,7 +122,7 @@ def test_a_long_line_is_translated_in_parts_and_nothing_is_left_out(
             text,
             lambda texts: [len(ids) for ids in encode(texts)],
             Limits(max_length),
-            copying.sources._sentences,
+            copying.line_search.source_encoder._sentences,
         )
         return [text[span.begin : span.end] for span in spans]
 
@@ -180,10 +187,10 @@ def test_every_line_is_told_of_once(translator, lines):
 @pytest.mark.parametrize("beam_size", [1, 4])
 def test_batches_and_workers_change_nothing(make_trained, lines, beam_size):
     trained = make_trained()
-    expected = Translator([trained], n_workers=1).translate(lines, beam_size=beam_size)
+    expected = Translator.from_models([trained], n_workers=1).translate(lines, beam_size=beam_size)
     assert len(set(texts_of(expected))) > len(lines) // 2  # else equal texts would say little
     for n_workers, max_tokens in (2, 4096), (2, 64), (1, 1), (1, 300), (5, 100_000):
-        found = Translator([trained], n_workers=n_workers).translate(
+        found = Translator.from_models([trained], n_workers=n_workers).translate(
             lines, beam_size=beam_size, max_tokens=max_tokens
         )
         assert texts_of(found) == texts_of(expected)
@@ -191,7 +198,7 @@ def test_batches_and_workers_change_nothing(make_trained, lines, beam_size):
 
 
 def test_an_error_in_a_worker_comes_out(make_trained, lines, monkeypatch):
-    translator = Translator([make_trained()], n_workers=2)
+    translator = Translator.from_models([make_trained()], n_workers=2)
     assert isinstance(translator.engine, TorchEngine)
     monkeypatch.setattr(translator.engine.scorer, "step", lambda *args: 1 / 0)
     with pytest.raises(ZeroDivisionError):
@@ -215,7 +222,7 @@ def test_the_best_is_the_same_alone_and_among_the_n_best(translator, lines):
 
 
 def test_the_models_own_settings_hold_unless_others_are_given(make_trained, lines):
-    translator = Translator([make_trained()], n_workers=1)
+    translator = Translator.from_models([make_trained()], n_workers=1)
     assert texts_of(translator.translate(lines)) == texts_of(
         translator.translate(lines, beam_size=3, alpha=None)
     )
@@ -227,15 +234,15 @@ def test_the_models_own_settings_hold_unless_others_are_given(make_trained, line
 
 
 def test_an_ensemble_of_a_model_with_itself_is_the_model(make_trained, lines):
-    alone = Translator([make_trained(1)], n_workers=1).translate(lines)
-    twice = Translator([make_trained(1), make_trained(1)], n_workers=1).translate(lines)
-    other = Translator([make_trained(1), make_trained(2)], n_workers=1).translate(lines)
+    alone = Translator.from_models([make_trained(1)], n_workers=1).translate(lines)
+    twice = Translator.from_models([make_trained(1), make_trained(1)], n_workers=1).translate(lines)
+    other = Translator.from_models([make_trained(1), make_trained(2)], n_workers=1).translate(lines)
     assert texts_of(twice) == texts_of(alone) != texts_of(other)
     assert [t.score for t in twice] == pytest.approx([t.score for t in alone], abs=1e-4)
 
 
 def test_an_ensemble_of_models_of_different_size(make_trained, lines):
-    mixed = Translator(
+    mixed = Translator.from_models(
         [make_trained(1), make_trained(2, d_model=32, n_encoder_layers=2, positions="rotary")],
         n_workers=1,
     )
@@ -247,19 +254,19 @@ def test_an_ensemble_of_different_tokenizers_is_refused(make_trained, ko_en_pair
         train_subword((pair.tgt for pair in ko_en_pairs), TokenizerConfig(vocab_size=600))
     )
     with pytest.raises(MtkitError, match="do not share one tokenizer") as caught:
-        Translator([make_trained(), make_trained(tokenizer=Tokenizer(joint, joint))])
+        Translator.from_models([make_trained(), make_trained(tokenizer=Tokenizer(joint, joint))])
     assert caught.value.hint
 
 
 def test_an_ensemble_of_different_languages_is_refused(make_trained):
     with pytest.raises(MtkitError):
-        Translator([make_trained(), make_trained(tgt_lang="ja")])
+        Translator.from_models([make_trained(), make_trained(tgt_lang="ja")])
 
 
 def test_an_ensemble_takes_lines_as_long_as_all_its_models_can(make_trained, lines):
     small = make_trained(max_length=20, positions="learned", max_positions=64)
     assert len(
-        Translator([make_trained(max_length=100), small], n_workers=1).translate(lines)
+        Translator.from_models([make_trained(max_length=100), small], n_workers=1).translate(lines)
     ) == len(lines)
 
 
@@ -301,7 +308,7 @@ def test_a_line_that_fits_can_be_translated_to_the_greatest_length(
     make_trained, ko_en_pairs, positions, beam_size
 ):
     # The translation may have more pieces than the model has positions.
-    translator = Translator(
+    translator = Translator.from_models(
         [make_trained(max_length=20, positions=positions, max_positions=21)], n_workers=1
     )
     line = " ".join(pair.src for pair in ko_en_pairs[:3])
@@ -317,7 +324,7 @@ def test_a_shortlist_without_effect_is_told_once(make_trained, tiny_tokenizer, k
 
     def told(shortlist, **settings):
         caplog.clear()
-        translator = Translator([make_trained()], n_workers=1, shortlist=shortlist)
+        translator = Translator.from_models([make_trained()], n_workers=1, shortlist=shortlist)
         for _ in range(2):
             translator.translate(["물", "나는 학교에 간다."], beam_size=1, **settings)
         return [

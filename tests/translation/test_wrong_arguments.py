@@ -119,13 +119,13 @@ def test_numbers_out_of_range_are_refused(translator, make_trained):
         translator.stream(LINES, chunk_lines=1.5)
     for n_workers in (0, -1):
         with pytest.raises(ValueError, match="n_workers"):
-            Translator([make_trained()], n_workers)
+            Translator.from_models([make_trained()], n_workers)
 
 
 def test_models_to_load_are_paths():
     for wrong, message in (
         ([], "no model to translate with"),
-        (None, "a list of folders"),
+        (None, "a list of directories"),
         ([None], "None is not a path"),
     ):
         with pytest.raises((TypeError, ValueError), match=message):

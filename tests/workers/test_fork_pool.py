@@ -82,7 +82,7 @@ def _is_alive(pid):
 def test_forks_find_to_the_bit_what_this_process_finds(make_trained, ko_en_pairs, beam_size):
     trained = make_trained()
     lines = [pair.src for pair in ko_en_pairs[:60]]
-    alone, forked = (Translator([trained], n_workers=n, is_frozen=True) for n in (1, 2))
+    alone, forked = (Translator.from_models([trained], n_workers=n, is_frozen=True) for n in (1, 2))
     expected, found = (one.translate(lines, beam_size=beam_size) for one in (alone, forked))
     assert isinstance(forked.engine, TorchEngine)
     assert forked.engine._forks is not None

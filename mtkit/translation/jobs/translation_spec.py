@@ -1,6 +1,6 @@
 """What to translate, with which models and how: plain values that every process can be sent."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -117,13 +117,7 @@ class TranslationSpec:
 
     def translator(self, layout: "DeviceLayout", index: int = 0) -> "Translator":
         """Load the models for one of the processes; a single one logs its precision and device."""
-        if self.engine == "ctranslate2":
-            from mtkit.translation.exported import load_exported_translator as load
-        else:
-            from mtkit.translation.translator import Translator
-
-            load = Translator.load
-        translator = load(
+        translator = self._load(
             list(self.model_dirs),
             device=layout.devices[index],
             n_workers=layout.n_workers,
@@ -132,6 +126,16 @@ class TranslationSpec:
         if not layout.n_processes:
             logger.info("translating with %s, %s", translator.placement, layout)
         return translator
+
+    @property
+    def _load(self) -> "Callable[..., Translator]":
+        if self.engine == "torch":
+            from mtkit.translation.translator import Translator
+
+            return Translator.load
+        from mtkit.translation.exported import load_exported_translator
+
+        return load_exported_translator
 
     def placement(self, layout: "DeviceLayout") -> str:
         """Describe precision and device before the models are loaded."""

@@ -100,11 +100,7 @@ class LineTranslator:
             options: dict[str, Any] = {
                 "on_lines": count if n_texts == n_lines else _in_proportion(count, n_texts, n_lines)
             }
-            self.translator.journal = journal
-            try:
-                yield options
-            finally:
-                self.translator.journal = None
+            yield options if journal is None else options | {"journal": journal}
 
     def _constraints(self, chunk: LineChunk) -> dict[str, Any]:
         """Return the prefixes and constraints as arguments of `Translator.stream`."""

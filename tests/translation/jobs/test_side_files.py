@@ -232,7 +232,7 @@ def test_a_stream_of_another_length_is_refused_where_one_ends(mtkit, folder, mod
     ("name", "line", "message"),
     [
         ("constraints", "must: house", "`{path}`, line 9: is not valid JSON"),
-        ("constraints", '{"must": "house"}', "`{path}`, line 9: must is no list of texts"),
+        ("constraints", '{"must": "house"}', "`{path}`, line 9: must is not a list of texts"),
     ],
 )
 def test_a_broken_line_of_a_side_file_is_named(mtkit, folder, model_dir, name, line, message):
