@@ -1,4 +1,4 @@
-"""Rules of the check: what is looked for, how bad it is, why it matters, and what to do."""
+"""Rules of the check, with severity, explanation and recommended action."""
 
 from typing import Literal, NamedTuple
 
@@ -16,7 +16,7 @@ class Rule(NamedTuple):
 
     severity: Severity
     noun: str
-    """Singular and plural of what is counted: line/lines."""
+    """Singular and plural of the counted unit: line/lines."""
     title: str
     """Follows the number of lines or pairs in the report."""
     why: str

@@ -202,7 +202,7 @@ class _TrainingTexts:
             len(drawn),
             len(drawn) - sum(counts.counts.total() for counts in dropped),
         )
-        # Checked before the tokenizer is trained on what is left, and fails or is useless.
+        # Checked before the training of a tokenizer on the remaining text, which could fail.
         for corpus, source in enumerate(recipe.data.train):
             check_dropped(
                 recipe,

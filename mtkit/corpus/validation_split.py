@@ -26,7 +26,7 @@ def validation_size(n_pairs: int) -> int:
 
 
 def draw_validation(
-    source: CorpusSource, data: DataConfig, sample: Sequence[SentencePair], n_wanted: int
+    source: CorpusSource, data: DataConfig, sample: Sequence[SentencePair], n_pairs: int
 ) -> list[SentencePair]:
     """Draw validation pairs, neither side of which occurs elsewhere in the corpus.
 
@@ -37,7 +37,7 @@ def draw_validation(
         source: The training corpus.
         data: Gives its languages.
         sample: Some of its pairs.
-        n_wanted: Number of pairs; fewer are returned if most of the corpus is repeated.
+        n_pairs: Number of pairs; fewer are returned if most of the corpus is repeated.
     Returns:
         Cleaned pairs.
     """
@@ -49,7 +49,7 @@ def draw_validation(
         # symbols.
         if reason is None and normalise_for_matching(src) and normalise_for_matching(tgt):
             candidates[pair] = SentencePair(src, tgt)
-        if len(candidates) == _CANDIDATES_PER_PAIR * n_wanted:
+        if len(candidates) == _CANDIDATES_PER_PAIR * n_pairs:
             break
     n_src, n_tgt = (
         Counter({pair.src: 0 for pair in candidates}),
@@ -66,4 +66,4 @@ def draw_validation(
         cleaned
         for pair, cleaned in candidates.items()
         if n_src[pair.src] == 1 and n_tgt[pair.tgt] == 1
-    ][:n_wanted]
+    ][:n_pairs]

@@ -22,8 +22,8 @@ class _MergeState:
         self.ids = ids
         """Token ids after all remaining merges."""
         self.next_states: dict[tuple[int, int], _MergeState] = {}
-        """Cached states by (n_made, n_dropped): n_made merges are made, then n_dropped are left
-        out, then one is made."""
+        """Cached states by (n_made, n_dropped): the first n_made merges are made, the next
+        n_dropped are left out, and the one after them is made."""
 
 
 class BpeDropout:

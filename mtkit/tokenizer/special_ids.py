@@ -1,4 +1,4 @@
-"""Ids of the special tokens, read from the tokenizer's model."""
+"""Ids of the special tokens, which are read from the tokenizer's model."""
 
 from typing import NamedTuple
 

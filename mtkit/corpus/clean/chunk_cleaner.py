@@ -54,9 +54,9 @@ class ChunkCleaner:
         cleaners: tuple[PairCleaner, ...],
         tags: tuple[tuple[str, ...], ...],
         duplicates: DuplicateRule,
-        wants_dropped: bool,
+        keep_dropped: bool,
     ) -> None:
-        self.cleaners, self.tags, self.keep_dropped = cleaners, tags, wants_dropped
+        self.cleaners, self.tags, self.keep_dropped = cleaners, tags, keep_dropped
         self.duplicates: DuplicateRule = duplicates
 
     def __call__(self, chunk: PairChunk) -> CleanedChunk:

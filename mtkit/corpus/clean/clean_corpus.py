@@ -98,13 +98,13 @@ def clean_corpus(
                 lambda cleaned: write(cleaned.pairs()),
                 report_dropped,
                 n_workers,
-                wants_dropped=dropped_stream is not None,
+                keep_dropped=dropped_stream is not None,
             )
         else:
             temp_dir = stack.enter_context(tempfile.TemporaryDirectory(prefix="mtkit-clean-"))
             with DedupSpill(Path(temp_dir)) as spill:
                 cleaner.clean_chunks(
-                    spill.add, report_dropped, n_workers, wants_dropped=dropped_stream is not None
+                    spill.add, report_dropped, n_workers, keep_dropped=dropped_stream is not None
                 )
             for kept, duplicates in spill.split_duplicates():
                 write(kept)
@@ -147,7 +147,7 @@ class _CorpusCleaner:
         report_dropped: Callable[[list[DroppedPair]], None],
         n_workers: int | None,
         *,
-        wants_dropped: bool,
+        keep_dropped: bool,
     ) -> None:
         """Clean all chunks in order, except for duplicates."""
         snapshot = FileSnapshot.take(self.sources)
@@ -160,7 +160,7 @@ class _CorpusCleaner:
         first = list(islice(chunks, MAX_CHUNKS_IN_PROCESS + 1))
         if n_workers is None:
             n_workers = n_cores() if len(first) > MAX_CHUNKS_IN_PROCESS else 0
-        args = (cleaners, tags, self.recipe.clean.duplicates, wants_dropped)
+        args = (cleaners, tags, self.recipe.clean.duplicates, keep_dropped)
         with progress("Cleaning", None, "pairs") as bar:
             for cleaned in ordered_map(ChunkCleaner, args, chain(first, chunks), n_workers):
                 self.n_read += cleaned.n_read

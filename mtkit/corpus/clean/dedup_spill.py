@@ -24,7 +24,7 @@ class DedupSpill:
     Pairs are added in a `with` block and read after it.
 
     Args:
-        folder: Empty directory.
+        directory: An empty directory.
     Raises:
         MtkitError: The disk is full.
     """

@@ -62,10 +62,10 @@ class PairCleaner:
         held_out = None
         if recipe.clean.test_overlap != "off":
             # Fixed in the same way as training pairs, or they would not match.
-            mend = TextFixer(recipe.clean).fix
+            fix = TextFixer(recipe.clean).fix
             sources = (*recipe.data.validation, *recipe.data.test)
             pairs = (
-                (mend(src)[0], mend(tgt)[0])
+                (fix(src)[0], fix(tgt)[0])
                 for source in sources
                 for src, tgt in read_pairs(source, recipe.data)
             )

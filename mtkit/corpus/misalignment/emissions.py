@@ -22,7 +22,7 @@ that occur nowhere else, are not rare.
 class Emissions(NamedTuple):
     """Emission scores of each state at each line, in log odds.
 
-    The last state stands for no matching offset, all others for an offset each.
+    The last state means that no offset matches; every other state is an offset.
     """
 
     values: NDArray[np.float32]
