@@ -1,1 +1,1 @@
-"""Recipes: what a user can set, section by section."""
+"""Recipes: all settings of the toolkit, one module per recipe section."""

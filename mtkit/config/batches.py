@@ -1,4 +1,4 @@
-"""Recipe section `batches:`: batch sizes."""
+"""Recipe section `batches:`: batch size and preparation of batches."""
 
 from typing import Literal
 
@@ -8,24 +8,24 @@ from mtkit.config.section import MAX_PROCESSES, PositiveInt, Section
 
 
 class BatchesConfig(Section):
-    """How sentences are grouped into batches. Recipe section `batches:`."""
+    """Batch size and preparation of batches. Recipe section `batches:`."""
 
     max_tokens: PositiveInt | Literal["auto"] = 4096
-    """Maximum size of a batch in padded positions: number of sentences times length of the longest,
-    for the larger of the two sides. auto measures what fits into the memory of the device, and
-    needs effective_tokens."""
+    """Maximum batch size in positions, padding included: sentences times the longest of them, on
+    the larger of the two sides. auto measures the largest size that fits in the device's memory,
+    and requires effective_tokens."""
     effective_tokens: PositiveInt | None = None
-    """Positions per update, over all accumulated batches and processes; determines the number of
-    batches. Default: training.accumulate_batches batches."""
+    """Effective batch size: positions per update, over all batches and processes together;
+    determines the number of batches to accumulate. Default: training.accumulate_batches batches."""
     n_prefetch: int = Field(default=8, gt=0, le=10_000)
-    """Batches prepared in advance."""
+    """Number of batches prepared in advance."""
     n_workers: int = Field(default=0, ge=0, le=MAX_PROCESSES)
-    """Processes that prepare batches; 0 uses a thread of the training process, which is enough
-    unless sampling or augmentation is slow. The batches are the same."""
+    """Number of processes that prepare batches; 0 uses a thread of the training process, which
+    suffices unless subword sampling or augmentation is slow. The batches are the same."""
 
     @property
     def limit(self) -> int:
-        """Return max_tokens as a number, which it is once training has measured what fits."""
+        """Value of max_tokens as a number, known once training has measured what fits."""
         if self.max_tokens == "auto":
             raise ValueError("batches.max_tokens is auto and has not been measured yet")
         return self.max_tokens

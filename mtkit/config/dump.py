@@ -1,4 +1,4 @@
-"""Write a section as YAML 1.2: plain for machines, or with the help of every field for people."""
+"""Writing of sections as YAML 1.2: plain for programs, or commented with each field's help."""
 
 import json
 import re
@@ -14,11 +14,11 @@ from mtkit.config.section import Section
 from mtkit.io.atomic import atomic_write
 
 _INDENT = "  "
-_COMMENT_WIDTH = 100
+_COMMENT_WIDTH = 110
 
 
 def write_yaml(section: Section, path: Path) -> None:
-    """Write a section so that reading the file gives an equal one; paths become absolute.
+    """Write a section to a file; reading it gives an equal section. Paths become absolute.
 
     Raises:
         MtkitError: The file cannot be written.
@@ -28,7 +28,7 @@ def write_yaml(section: Section, path: Path) -> None:
 
 
 def plain_yaml(section: Section) -> str:
-    """Return a section as YAML with every key and no comments; paths become absolute.
+    """Return a section as YAML with all keys and without comments; paths become absolute.
 
     Reading it gives an equal section.
     """
@@ -38,13 +38,13 @@ def plain_yaml(section: Section) -> str:
 def commented_yaml(
     cls_or_section: type[Section] | Section, reasons: Mapping[str, str] | None = None
 ) -> str:
-    """Return the complete text of a recipe: every key, with its docstring as a comment.
+    """Return a section as YAML with all keys, each commented with its help.
 
     Args:
         cls_or_section: A section, whose values are written (relative paths unchanged), or a class,
-            whose defaults are written; then a required key is left empty. Keys without a value are
-            commented out.
-        reasons: Reason for the value of a key, by its dotted name; becomes a second comment.
+            whose defaults are written; a required key of a class is left empty. Keys without a
+            value are commented out.
+        reasons: Reasons for the values, by dotted key; written as second comments.
     """
     description = _description(
         cls_or_section if isinstance(cls_or_section, type) else type(cls_or_section)
@@ -118,9 +118,8 @@ def _block(
 
 
 def _nested_section(value: Any, annotation: Any) -> Section | type[Section] | None:
-    """Return the section to write below a key: the value, or the class of a required key without
-    one.
-    """
+    """Return the section to write below a key: the value, or the class of a required section
+    without a value; None for other keys."""
     if isinstance(value, Section):
         return value
     is_class = value is None and isinstance(annotation, type) and issubclass(annotation, Section)
@@ -128,7 +127,7 @@ def _nested_section(value: Any, annotation: Any) -> Section | type[Section] | No
 
 
 def _list_item(lines: Iterator[str], indent: str) -> Iterator[str]:
-    """Put the dash of a list before the first line that is not a comment."""
+    """Put the dash of a list item before the first line that is not a comment."""
     has_dash = False
     for line in lines:
         if not has_dash and not line.lstrip().startswith("#"):
@@ -143,9 +142,8 @@ def flow_yaml(value: Any, base_dir: Path | None = None) -> str:
     """Return a value other than a section as YAML on one line.
 
     Args:
-        value: A number, text, path, or a list of them.
-        base_dir: Directory to which relative paths are relative, to make them absolute; None leaves
-            them unchanged.
+        value: A number, string, path, or a list of them.
+        base_dir: Directory to resolve relative paths against; by default they are left unchanged.
     """
     if isinstance(value, tuple | list):
         return f"[{', '.join(flow_yaml(item, base_dir) for item in value)}]"
@@ -157,7 +155,7 @@ def flow_yaml(value: Any, base_dir: Path | None = None) -> str:
 
 
 def _text(value: str) -> str:
-    """Return a text unquoted if YAML reads it back unchanged, else in double quotes."""
+    """Return a string as YAML, without quotes if YAML reads it back as the same string."""
     if re.fullmatch(r"[\w/.]([\w/.+ -]*[\w/.+-])?", value) and value.isprintable():
         try:
             if parse_yaml(value) == value:
@@ -180,9 +178,11 @@ def _choices_comment(annotation: Any) -> str:
 
 
 def _description(cls: type[Section]) -> str:
-    """Return the docstring of a section without the name of its recipe section."""
+    """Return the docstring of a section class without the name of the section."""
     return re.sub(
-        r"Recipe section `\w+:`[.;]\s*(\w?)", lambda match: match[1].upper(), cls.__doc__ or ""
+        r"Recipe\s+section\s+`\w+:`[.;]\s*(\w?)",
+        lambda match: match[1].upper(),
+        cls.__doc__ or "",
     ).strip()
 
 

@@ -1,4 +1,4 @@
-"""Detection of settings without their intended effect, because the run ends first."""
+"""Settings that have no effect, or an unintended one, because the run ends too early."""
 
 import math
 from collections.abc import Iterator
@@ -7,10 +7,10 @@ from mtkit.config.recipe import Recipe
 
 
 def ineffective_settings(recipe: Recipe) -> Iterator[str]:
-    """Yield a message for each setting that is ineffective with this training.max_steps.
+    """Yield a sentence for each setting that training.max_steps makes ineffective, with advice.
 
     Args:
-        recipe: `training.max_steps` is the number of updates of the whole run.
+        recipe: The recipe; its `training.max_steps` is the number of updates of the whole run.
     """
     training, validation, end = recipe.training, recipe.validation, recipe.training.max_steps
     end_text = f"the end of the run (training.max_steps {end:,})"
@@ -19,15 +19,15 @@ def ineffective_settings(recipe: Recipe) -> Iterator[str]:
             training.learning_rate * min(end, training.warmup_steps - 1) / training.warmup_steps
         )
         yield (
-            f"training.warmup_steps ({training.warmup_steps:,}) is not before {end_text}: the "
-            f"learning rate only rises, to {highest:.2g}, "
-            f"and training.learning_rate ({training.learning_rate:g}) is never used; set "
-            f"warmup_steps to {_one_fifth(end):,}, for example"
+            f"training.warmup_steps ({training.warmup_steps:,}) is not before {end_text}: "
+            f"the learning rate only rises to {highest:.2g} and never reaches "
+            f"training.learning_rate ({training.learning_rate:g}); "
+            f"set warmup_steps to {_one_fifth(end):,}, for example"
         )
     if recipe.data.validation and validation.every_steps > end:
         yield (
-            f"validation.every_steps ({validation.every_steps:,}) is beyond {end_text}: the only "
-            "validation comes after the last update; "
+            f"validation.every_steps ({validation.every_steps:,}) is beyond {end_text}: "
+            "the only validation follows the last update; "
             f"set every_steps to {_one_fifth(end):,}, for example"
         )
     elif (
@@ -36,17 +36,16 @@ def ineffective_settings(recipe: Recipe) -> Iterator[str]:
         and (validation.patience + 1) * validation.every_steps >= end
     ):
         yield (
-            f"validation.patience ({validation.patience}) cannot stop the run early: with "
-            f"validation.every_steps ({validation.every_steps:,}) "
-            f"it would do so after update {(validation.patience + 1) * validation.every_steps:,}, "
+            f"validation.patience ({validation.patience}) cannot stop the run early: "
+            f"with validation.every_steps ({validation.every_steps:,}), the first possible stop is "
+            f"after update {(validation.patience + 1) * validation.every_steps:,}, "
             f"which is not before {end_text}"
         )
     if training.average_last > (n_checkpoints := _n_checkpoints(recipe)):
         yield (
             f"training.average_last ({training.average_last}) is more than the number of "
-            f"checkpoints ({n_checkpoints}) until {end_text}: "
-            "only those are averaged; lower training.save_every_steps "
-            f"({training.save_every_steps:,}) for more"
+            f"checkpoints ({n_checkpoints}) until {end_text}: only these are averaged; "
+            f"lower training.save_every_steps ({training.save_every_steps:,}) to get more"
         )
 
 

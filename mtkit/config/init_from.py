@@ -1,6 +1,4 @@
-"""What a recipe leaves open about the model that it starts from: taken over from that model's
-folder.
-"""
+"""Settings inherited from the model that training starts from, read from its directory."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -23,23 +21,23 @@ _TIES = {
     "inputs": ("inputs", "none"),
     "none": ("none",),
 }
-"""What each may become: matrices that are one may be several, but not the reverse."""
+"""Compatible values of tied_embeddings, by the other model's: a shared matrix may be split, but
+separate matrices cannot be merged."""
 
 
 def take_over(tree: Any, resolve: Callable[[Any], Any]) -> Any:
-    """A recipe's tree, filled with what `training.init_from` and `tokenizer.init_from` decide.
+    """Fill a recipe's tree with the settings that training.init_from and tokenizer.init_from imply.
 
-    Keys of `model:` that the recipe does not name are those of the model; its tokenizer is kept,
-    unless `tokenizer.init_from` names another one or is
-    null. A folder that is gone is not missed where the recipe says everything, as the one in a
-    run's folder does.
+    Keys of `model:` that the recipe does not set are copied from the model; its tokenizer is kept
+    unless tokenizer.init_from names another one or is null. A missing directory is not an error if
+    the recipe sets all keys itself, as the recipe in a run directory does.
 
     Args:
-        tree: Before validation.
-        resolve: Gives the path that a text in it means.
+        tree: The recipe before validation.
+        resolve: Converts a text in the recipe to the path that it names.
     Raises:
-        ValueError: A folder is missing or not a model's, or the recipe names other values than the
-            model has; all such are named.
+        ValueError: A directory is missing or not that of a model, or the recipe sets other values
+            than the model has; all such keys are listed.
     """
     sections = (
         {name: _given(tree.get(name)) for name in ("model", "tokenizer", "training")}
@@ -55,28 +53,28 @@ def take_over(tree: Any, resolve: Callable[[Any], Any]) -> Any:
         return tree
     differing: list[str] = []
     if isinstance(start, str | Path) and not _needs_nothing(Path(start), model, ModelConfig):
-        theirs = _told(read_model_config, Path(start), "training.init_from")
+        theirs = _with_key(read_model_config, Path(start), "training.init_from")
         differing += differences(model, theirs)
         model = theirs | model
     if isinstance(vocabulary, str | Path) and not _needs_nothing(
         Path(vocabulary), tokenizer, TokenizerConfig
     ):
-        theirs = _told(_read_tokenizer, Path(vocabulary), "tokenizer.init_from")
+        theirs = _with_key(_read_tokenizer, Path(vocabulary), "tokenizer.init_from")
         differing += _tokenizer_differences(tokenizer, theirs)
         tokenizer = theirs | tokenizer
     if differing:
         raise ValueError(
-            f"not as in the model to start from: {', '.join(differing)}; leave these keys out"
+            f"different from the initial model: {', '.join(differing)}; leave these keys out"
         )
     return tree | {"model": model, "tokenizer": tokenizer}
 
 
 def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
-    """The keys that keep a model from starting with the weights of another one, in words.
+    """Return the keys, with values, that keep a model from starting with another model's weights.
 
     Args:
-        ours: Keys of the new model's section `model:`; those that are absent do not differ.
-        theirs: All keys of the other model's.
+        ours: Keys of the new model's section `model:`; missing keys do not differ.
+        theirs: All keys of the other model's section.
     """
     differing = [
         name
@@ -91,51 +89,51 @@ def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]
     return [f"model.{name} ({ours[name]} here, {theirs[name]} there)" for name in differing]
 
 
-def read_model_config(folder: Path) -> dict[str, Any]:
-    """The section `model:` of a model directory, every key of it.
+def read_model_config(model_dir: Path) -> dict[str, Any]:
+    """Return the section `model:` of a model directory with all its keys.
 
     Raises:
-        MtkitError: It is no model directory.
+        MtkitError: The directory is missing or not a model directory.
     """
-    if not folder.exists():
+    if not model_dir.exists():
         hint = (
-            "check the path; to go on with a run that began there, give the recipe.yaml of its"
-            " folder"
+            "check the path; to resume a run that started from it, "
+            "pass the recipe.yaml of the run directory"
         )
-        raise MtkitError(f"`{folder}`: no such directory", hint)
-    refuse_no_model(folder)
-    path = folder / CONFIG_NAME
+        raise MtkitError(f"`{model_dir}`: no such directory", hint)
+    refuse_no_model(model_dir)
+    path = model_dir / CONFIG_NAME
     try:
         return ModelConfig.model_validate(
             json.loads(path.read_text(encoding="utf-8"))["model"]
         ).model_dump()
     except (OSError, ValueError, KeyError, TypeError):
         raise MtkitError(
-            f"`{path}`: not a configuration that this mtkit can read",
-            "make or copy the folder again",
+            f"`{path}`: not a model configuration that this version of mtkit can read",
+            "create or copy the model directory again",
         ) from None
 
 
 def _given(section: Any) -> dict[str, Any] | None:
-    """What is said in a section; None where it is something else."""
+    """Return the keys that a section sets; None if the value is not a section."""
     if isinstance(section, Section):
         return {name: getattr(section, name) for name in section.model_fields_set}
     return {} if section is None else section if isinstance(section, dict) else None
 
 
-def _needs_nothing(folder: Path, given: Mapping[str, Any], cls: type[Section]) -> bool:
-    return not folder.exists() and cls.model_fields.keys() <= given.keys()
+def _needs_nothing(directory: Path, given: Mapping[str, Any], cls: type[Section]) -> bool:
+    return not directory.exists() and cls.model_fields.keys() <= given.keys()
 
 
-def _told(read: Callable[[Path], dict[str, Any]], folder: Path, key: str) -> dict[str, Any]:
+def _with_key(read: Callable[[Path], dict[str, Any]], directory: Path, key: str) -> dict[str, Any]:
     try:
-        return read(folder)
+        return read(directory)
     except MtkitError as exc:
         raise ValueError(f"{key}: {exc.message}; {exc.hint}") from None
 
 
-def _read_tokenizer(folder: Path) -> dict[str, Any]:
-    paths = find_model_files(folder)
+def _read_tokenizer(directory: Path) -> dict[str, Any]:
+    paths = find_model_files(directory)
     src, tgt = (read_settings(path.read_bytes(), str(path)) for path in paths)
     settings = {
         **src._asdict(),
@@ -143,13 +141,13 @@ def _read_tokenizer(folder: Path) -> dict[str, Any]:
         "joint": paths[0] == paths[1],
     }
     if src.normalization not in get_args(TokenizerConfig.model_fields["normalization"].annotation):
-        # Of a model made elsewhere; it keeps its rules, which have no name here.
+        # A model trained elsewhere keeps its normalization rules, which have no name here.
         del settings["normalization"]
     return settings
 
 
 def _tokenizer_differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
-    # Of characters there are as many as the text has; vocab_size is only their limit.
+    # A character vocabulary has the size that the text gives it; vocab_size is only a limit.
     free = {"vocab_size"} if theirs["type"] == "char" else set()
     return [
         f"tokenizer.{name} ({ours[name]} here, {theirs[name]} there)"

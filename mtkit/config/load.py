@@ -1,4 +1,4 @@
-"""Read a section from YAML 1.2 and `--set` overrides, and validate it."""
+"""Reading of sections from YAML 1.2 and `--set` overrides, with validation."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,17 +23,17 @@ S = TypeVar("S", bound=Section)
 
 
 def read_section(cls: type[S], path: Path, overrides: Sequence[str] = ()) -> S:
-    """Read and validate a section, such as a whole recipe, from a file.
+    """Read a section, such as a whole recipe, from a file and validate it.
 
     Args:
         cls: Class of the section.
-        path: A YAML 1.2 file; relative paths in it are relative to its directory.
-        overrides: Texts such as `training.max_steps=100`, whose values replace those of the file
-            before validation; values are parsed as YAML, and relative paths in them are relative to
+        path: YAML 1.2 file; relative paths in it are relative to its directory.
+        overrides: Settings such as `training.max_steps=100`, which replace the value at their
+            dotted key before validation. Values are YAML; relative paths in them are relative to
             the current directory.
     Raises:
-        MtkitError: The file cannot be read or is not YAML, or it or the overrides have problems;
-            all problems are listed.
+        MtkitError: The file cannot be read or is not valid YAML, or the settings are invalid; all
+            problems are listed.
     """
     data = _load_file(path)
     _fill_empty_sections(cls, data)
@@ -44,13 +44,13 @@ def read_section(cls: type[S], path: Path, overrides: Sequence[str] = ()) -> S:
 
 
 def make_section(cls: type[S], overrides: Sequence[str]) -> S:
-    """Make a section with default values, except for the overrides.
+    """Return a section with its defaults, changed by overrides.
 
     Args:
         cls: Class of the section.
-        overrides: Texts such as `max_chars=100`.
+        overrides: Settings such as `max_chars=100`.
     Raises:
-        MtkitError: The overrides have problems; all are listed.
+        MtkitError: The overrides are invalid; all problems are listed.
     """
     section, problems = _validated(cls, {}, overrides, Path.cwd())
     if section is None:
@@ -61,7 +61,7 @@ def make_section(cls: type[S], overrides: Sequence[str]) -> S:
 def _validated(
     cls: type[S], data: dict[Any, Any], overrides: Sequence[str], base_dir: Path
 ) -> tuple[S | None, list[Problem]]:
-    """Return the section, or the problems that prevent it."""
+    """Return the validated section, or None and the problems."""
     problems: list[Problem] = []
     overridden: set[str] = set()
     for override in overrides:
@@ -87,12 +87,10 @@ def _as_error(problems: list[Problem], where: str = "", how: str = "") -> MtkitE
 
 
 def parse_yaml(text: str) -> Any:
-    """Convert YAML 1.2 to Python values:
-
-    `1e-4` is a number, `no` is a string, duplicate keys are errors.
+    """Parse YAML 1.2: `1e-4` is a number, `no` is Norwegian, a duplicate key is an error.
 
     Raises:
-        ruamel.yaml.error.YAMLError: The text is not YAML.
+        ruamel.yaml.error.YAMLError: The text is not valid YAML.
     """
     try:
         # Only the pure-Python parser supports YAML 1.2.
@@ -100,7 +98,7 @@ def parse_yaml(text: str) -> Any:
     except RecursionError:
         raise YAMLError("brackets are nested too deeply") from None
     except (ValueError, TypeError, AttributeError, LookupError) as exc:
-        # The parser does not catch Python's errors about invalid numbers, dates and keys.
+        # The parser does not convert Python's errors on invalid numbers, dates and keys.
         raise YAMLError(str(exc).partition("\n")[0]) from None
 
 
@@ -110,14 +108,14 @@ def _load_file(path: Path) -> dict[Any, Any]:
     if path.is_dir():
         kind = "model directory" if (path / "config.json").is_file() else "directory"
         meant = next(
-            (file for folder in (path, path.parent) if (file := folder / "recipe.yaml").exists()),
+            (file for parent in (path, path.parent) if (file := parent / "recipe.yaml").exists()),
             None,
         )
         raise MtkitError(
             f"`{path}`: is a {kind}, not a recipe", f"did you mean `{meant}`?" if meant else _START
         )
     if path.is_char_device():
-        raise MtkitError(f"`{path}`: is a device, not a recipe", f"give a file; {_START}")
+        raise MtkitError(f"`{path}`: is a device, not a recipe", f"name a file; {_START}")
     # The YAML parser would take minutes for a corpus.
     if path.stat().st_size > _MAX_BYTES:
         raise _not_a_recipe(path)
@@ -146,34 +144,35 @@ def _not_a_recipe(path: Path) -> MtkitError:
 
 
 def _describe_yaml_error(exc: YAMLError, text: str) -> tuple[str, str, str]:
-    """Return position, problem and hint of a YAML error."""
+    """Return the position and description of an error, and a hint."""
     if isinstance(exc, ReaderError):
         before = text[: exc.position]
         line, column = before.count("\n") + 1, exc.position - before.rfind("\n")
         return (
             f"line {line}, column {column}",
-            "a character that YAML does not allow",
+            "character not allowed in YAML",
             "remove it, or write it in double quotes as \\uXXXX",
         )
     mark = getattr(exc, "problem_mark", None) or getattr(exc, "context_mark", None)
     where = f"line {mark.line + 1}, column {mark.column + 1}" if mark is not None else "somewhere"
-    what = str(getattr(exc, "problem", None) or "is not YAML").split("\n")[0]
+    what = str(getattr(exc, "problem", None) or "is not valid YAML").split("\n")[0]
     if isinstance(exc, DuplicateKeyError):
         key = what.partition('"')[2].partition('"')[0]
-        return where, f"the key {key} is given twice", "keep one of them"
+        return where, f"the key {key} occurs twice", "keep one of them"
     if "'\\t'" in what:
-        return where, "a tab", "YAML is indented with spaces"
+        return where, "unexpected tab", "indent with spaces"
     if isinstance(exc, MarkedYAMLError) and "mapping values are not allowed" in what:
         return (
             where,
-            "a colon where none is allowed",
+            "unexpected colon",
             "check the indentation, or put text that contains a colon in quotes",
         )
-    return where, what, "check brackets, quotes and indentation there"
+    return where, what, "check the brackets, quotes and indentation near this position"
 
 
 def _fill_empty_sections(cls: type[Section], data: dict[Any, Any]) -> None:
-    """Replace null by the defaults in a section whose keys are all commented out."""
+    """Replace null, the value of a section whose keys are all commented out, by an empty
+    section."""
     for name, field in cls.model_fields.items():
         is_section = isinstance(field.annotation, type) and issubclass(field.annotation, Section)
         if is_section and name in data and data[name] is None:
@@ -187,7 +186,7 @@ class _BadOverride(Exception):
 
 
 def _apply(override: str, data: dict[Any, Any]) -> str:
-    """Apply one override to the data, and return its dotted key."""
+    """Apply one override to the data and return its dotted key."""
     dotted, equals, text = override.partition("=")
     dotted = dotted.strip()
     if not equals or not dotted:
@@ -199,8 +198,8 @@ def _apply(override: str, data: dict[Any, Any]) -> str:
     except YAMLError:
         raise _BadOverride(
             override,
-            "the value is not YAML",
-            "put text in quotes, and those in the shell's quotes: --set 'a.b=\"text\"'",
+            "the value is not valid YAML",
+            "quote text for YAML, and again for the shell: --set 'a.b=\"text\"'",
         ) from None
     *parents, last = dotted.split(".")
     node: Any = data
@@ -211,7 +210,7 @@ def _apply(override: str, data: dict[Any, Any]) -> str:
         if not isinstance(node, dict | list):
             raise _BadOverride(
                 override,
-                f"{'.'.join(walked)} has no keys",
+                f"{'.'.join(walked)} has no subkeys",
                 f"set {'.'.join(walked)} itself",
             )
     node = _only_item(node, last)
@@ -239,7 +238,8 @@ def _child(node: Any, key: str) -> Any:
 
 
 def _only_item(node: Any, key: str) -> Any:
-    """Return the only item of a list: `data.train.src` then means `data.train.0.src`."""
+    """Return the item of a list of one section, so that `data.train.src` means
+    `data.train.0.src`."""
     if isinstance(node, list) and len(node) == 1 and not key.isdecimal():
         return node[0]
     return node

@@ -11,42 +11,46 @@ class ModelConfig(Section):
     """Dimensions and variants of the Transformer. Recipe section `model:`."""
 
     d_model: int = Field(default=512, gt=0, le=65_536)
-    """Width of every hidden vector."""
+    """Width of the hidden states."""
     n_heads: int = Field(default=8, gt=0, le=65_536)
-    """Number of attention heads; divides d_model."""
+    """Number of attention heads; must divide d_model."""
     d_ff: int = Field(default=2048, gt=0, le=1_048_576)
-    """Inner width of the feed-forward network."""
+    """Inner width of the feed-forward networks."""
     n_encoder_layers: int = Field(default=6, gt=0, le=1000)
     """Number of encoder layers."""
     n_decoder_layers: int = Field(default=6, gt=0, le=1000)
     """Number of decoder layers."""
     norm: Literal["post", "pre"] = "post"
-    """Position of the layer normalisation: after the residual connection (post, as in the paper),
-    or before the sublayer (pre, easier to train when deep)."""
+    """Position of layer normalization: after the residual connection (post, as in the paper), or
+    before the sublayer (pre, which makes deep models easier to train)."""
     norm_type: Literal["layer", "rms"] = "layer"
-    """LayerNorm (Ba et al. 2016) or RMSNorm (Zhang and Sennrich 2019)."""
+    """Kind of layer normalization: layer (LayerNorm; Ba et al. 2016) or rms (RMSNorm; Zhang and
+    Sennrich 2019)."""
     activation: Literal["relu", "gelu", "swiglu"] = "relu"
-    """Activation of the feed-forward network: relu as in the paper, gelu, or swiglu (Shazeer 2020;
-    needs a third matrix)."""
+    """Activation function of the feed-forward networks: relu as in the paper, gelu, or swiglu
+    (Shazeer 2020; adds a third matrix)."""
     positions: Literal["sinusoidal", "learned", "rotary"] = "sinusoidal"
-    """Position encoding: sinusoidal as in the paper, learned, or rotary (Su et al. 2021)."""
+    """Position encoding: sinusoidal as in the paper, learned embeddings, or rotary (Su et al.
+    2021)."""
     max_positions: int = Field(default=1024, gt=0, le=1_048_576)
-    """Maximum sequence length; with learned positions also the size of their table."""
+    """Maximum sequence length in tokens; with learned positions also the size of their embedding
+    table."""
     tied_embeddings: Literal["none", "output", "inputs", "all"] = "all"
-    """Shared matrices: none; target embedding and output layer (output); source and target
-    embedding (inputs); all three (all). The last two need a joint vocabulary."""
+    """Weights shared by embeddings and output layer: none; target embedding and output layer
+    (output); source and target embedding (inputs); all three (all). inputs and all require a joint
+    vocabulary."""
     dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
-    """Dropout rate of the output of each sublayer and of the embeddings, in training."""
+    """Dropout rate of the embeddings and of each sublayer's output."""
     attention_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
-    """Dropout rate of the attention weights, in training."""
+    """Dropout rate of the attention weights."""
     activation_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
-    """Dropout rate of the inner values of the feed-forward network, in training."""
+    """Dropout rate of the inner activations of the feed-forward networks."""
     layer_drop: float = Field(default=0.0, ge=0.0, lt=1.0)
-    """Probability of skipping a whole layer for a batch in training (LayerDrop, Fan et al. 2020);
-    0.1 to 0.2 is common for deep models."""
+    """Probability of skipping each layer for a training batch (LayerDrop; Fan et al. 2020); 0.1 to
+    0.2 is usual for deep models."""
     init: Literal["xavier", "depth_scaled"] = "xavier"
-    """Initial weights: Xavier uniform, or that divided by the square root of the layer's number
-    (Zhang et al. 2019)."""
+    """Weight initialization: Xavier uniform (xavier), or Xavier uniform divided by the square root
+    of the layer number (depth_scaled; Zhang et al. 2019)."""
 
     @property
     def d_head(self) -> int:
@@ -58,26 +62,28 @@ class ModelConfig(Section):
         if self.d_model % self.n_heads:
             nearest = max(1, round(self.d_model / self.n_heads)) * self.n_heads
             raise ValueError(
-                f"d_model ({self.d_model}) is not a multiple of n_heads ({self.n_heads}); for "
-                f"example d_model {nearest} with n_heads {self.n_heads}"
+                f"d_model ({self.d_model}) is not a multiple of n_heads ({self.n_heads}); "
+                f"for example d_model {nearest} with n_heads {self.n_heads}"
             )
         if self.positions == "sinusoidal" and self.d_model % 2:
-            raise ValueError(f"d_model ({self.d_model}) is odd; sinusoidal positions need pairs")
+            raise ValueError(
+                f"d_model ({self.d_model}) is odd; sinusoidal positions need an even number"
+            )
         if self.positions == "rotary" and self.d_head % 2:
             raise ValueError(
-                f"d_model / n_heads ({self.d_head}) is odd; rotary positions need pairs"
+                f"d_model / n_heads ({self.d_head}) is odd; rotary positions need an even number"
             )
         return self
 
 
 class AlignmentHead(Section):
-    """Head of the decoder's cross-attention that has learned word alignments."""
+    """Head of the decoder's attention to the source that yields word alignments."""
 
     layer: NonNegativeInt
-    """Decoder layer, from 0."""
+    """Index of the decoder layer, from 0."""
     head: NonNegativeInt | None = 0
-    """Head of that layer, from 0; None is the mean of all its heads, none of which was trained for
-    it."""
+    """Index of the head in its layer, from 0; None averages all heads of a layer without a trained
+    head."""
 
     @classmethod
     def untrained(cls, n_layers: int) -> Self:

@@ -1,4 +1,4 @@
-"""Recipe section `preprocess:`: limits on the length of pairs, and checks of the corpora."""
+"""Recipe section `preprocess:`: length limits of tokenized pairs, and checks of whole corpora."""
 
 from typing import Literal
 
@@ -8,19 +8,18 @@ from mtkit.config.section import PositiveInt, Section
 
 
 class PreprocessConfig(Section):
-    """Limits on the length of training pairs after cleaning and tokenization, and checks that
-    reject a corpus. Recipe section `preprocess:`.
-    """
+    """Length limits of cleaned and tokenized training pairs, and checks of whole corpora. Recipe
+    section `preprocess:`."""
 
     max_length: PositiveInt = 256
-    """Drop a pair with more subwords than this on a side."""
+    """Maximum number of tokens on each side of a pair; longer pairs are dropped."""
     max_ratio: float = Field(default=4.0, ge=1.0, le=1e12)
-    """Drop a pair whose longer side has more than this many times the subwords of the shorter;
-    sides of fewer than 10 subwords pass."""
+    """Maximum ratio of the sides' token counts; pairs above it are dropped unless both sides have
+    fewer than 10 tokens."""
     max_dropped: float = Field(default=0.5, ge=0.0, le=1.0)
-    """Maximum share of a corpus that may be dropped, by all rules together; more is an error,
-    because the usual cause is a wrong language code or a wrong file. 1 accepts any share."""
+    """Maximum share of a corpus that all rules together may drop; more is an error, since the usual
+    cause is a wrong language code or a wrong file. 1 accepts any share."""
     check_alignment: Literal["error", "warning", "off"] = "error"
-    """What to do with a corpus in which line N of the source belongs to another line than N of the
-    target. A sample is checked before the token store is made, in about half a second per
-    corpus."""
+    """Response to a misaligned corpus, where line N of the source does not match line N of the
+    target: error, warning or off. A sample is checked, in about half a second per corpus, before
+    the token store is built."""

@@ -1,9 +1,9 @@
-"""Named sizes to start from: what differs between them and the defaults of the sections."""
+"""Named model sizes to start from, as differences from the defaults of the sections."""
 
 from typing import Any
 
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
-    # For trying things out, and for corpora of a few thousand pairs: minutes on two cores.
+    # For experiments and corpora of a few thousand pairs; trains in minutes on two cores.
     "tiny": {
         "tokenizer": {"vocab_size": 2000},
         "batches": {"max_tokens": 2048},
@@ -22,7 +22,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         },
         "validation": {"every_steps": 200},
     },
-    # For some ten thousand pairs: much dropout, because the corpus is seen often.
+    # For tens of thousands of pairs; high dropout, because many epochs would overfit.
     "small": {
         "tokenizer": {"vocab_size": 8000},
         "model": {
@@ -36,8 +36,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         "training": {"max_steps": 20_000, "learning_rate": 0.001, "save_every_steps": 500},
         "validation": {"every_steps": 500},
     },
-    # Vaswani et al. 2017 (arXiv:1706.03762), table 3, "base": about 25,000 target pieces in an
-    # update.
+    # Vaswani et al. 2017 (arXiv:1706.03762), table 3, "base"; 25,000 target tokens per update.
     "base": {
         "tokenizer": {"vocab_size": 37_000},
         "batches": {"max_tokens": 8192},
@@ -56,7 +55,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "accumulate_batches": 3,
         },
     },
-    # The same table, "big"; the learning rate is the paper's formula at the end of the warmup,
+    # The same table, "big"; the learning rate is the paper's at the end of the warmup,
     # (d_model * warmup_steps) ** -0.5.
     "big": {
         "tokenizer": {"vocab_size": 37_000},
@@ -77,4 +76,4 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         },
     },
 }
-"""Recipe sections without `data:`, by the preset's name."""
+"""Recipe sections without `data:`, by preset name."""

@@ -1,4 +1,4 @@
-"""A recipe: everything that determines the trained model."""
+"""Recipe: all settings that determine a model."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,11 +43,11 @@ class Recipe(Section):
 
         Args:
             path: The recipe; relative paths in it are relative to its directory.
-            overrides: Texts such as `training.max_steps=100`; relative paths in them are relative
-                to the current directory.
+            overrides: Settings such as `training.max_steps=100`; relative paths in them are
+                relative to the current directory.
         Raises:
-            MtkitError: The file cannot be read, or the recipe has problems; all are listed.
-            TypeError: Overrides are not a list of texts.
+            MtkitError: The file cannot be read, or the recipe is invalid; all problems are listed.
+            TypeError: Overrides are not a list of strings.
         """
         return read_section(cls, Path(path), list_of_texts(overrides, "overrides"))
 
@@ -56,7 +56,7 @@ class Recipe(Section):
         """Check that an argument is a recipe.
 
         Raises:
-            TypeError: It is not, for example because it is the path of one.
+            TypeError: The argument is something else, such as the path of a recipe.
         """
         require_type(value, cls, "recipe", "mtkit.Recipe.load(path) reads one from a file")
 
@@ -72,7 +72,7 @@ class Recipe(Section):
 
     @property
     def run_dir(self) -> Path:
-        """Default directory of the training run."""
+        """Default output directory of training."""
         return self.data.work_dir / "run"
 
     @model_validator(mode="before")
@@ -82,14 +82,12 @@ class Recipe(Section):
 
     @property
     def max_sequence_length(self) -> int:
-        """Maximum length of a training sentence: preprocess.max_length, its tags, and the end
-        token.
-        """
+        """Maximum sequence length in tokens: preprocess.max_length, tags and EOS."""
         return self.preprocess.max_length + 1 + self._max_tags
 
     @property
     def augments_online(self) -> bool:
-        """Whether ids differ between epochs: by subword sampling or augmentation."""
+        """Whether token ids differ between epochs: by subword sampling or augmentation."""
         sampling = self.sampling
         return sampling.samples_src or sampling.samples_tgt or any(self.augment.shares.values())
 
@@ -99,7 +97,7 @@ class Recipe(Section):
 
     @property
     def alignment_head(self) -> AlignmentHead | None:
-        """Head that is trained to predict word alignments, if any."""
+        """Attention head that learns word alignments; None without guided alignment."""
         return alignment_head(self.training, self.model)
 
     @model_validator(mode="after")
@@ -107,41 +105,39 @@ class Recipe(Section):
         if self.model.tied_embeddings in ("inputs", "all") and not self.tokenizer.joint:
             tied = self.model.tied_embeddings
             raise ValueError(
-                f"model.tied_embeddings is {tied}, but tokenizer.joint is false; use output or "
-                "none, or a joint tokenizer"
+                f"model.tied_embeddings is {tied}, but tokenizer.joint is false; "
+                "use output or none, or a joint tokenizer"
             )
-        longest, marks = (
-            self.max_sequence_length,
-            "its tags and end token" if self._max_tags else "its end token",
-        )
+        longest = self.max_sequence_length
+        extras = "tags and the EOS token" if self._max_tags else "the EOS token"
         if longest > self.model.max_positions:
             raise ValueError(
-                f"preprocess.max_length ({self.preprocess.max_length}) and {marks} do not fit "
+                f"preprocess.max_length ({self.preprocess.max_length}) plus {extras} exceeds "
                 f"model.max_positions ({self.model.max_positions})"
             )
         if self.batches.max_tokens == "auto":
             if self.batches.effective_tokens is None:
                 raise ValueError(
-                    "batches.max_tokens is auto, which needs batches.effective_tokens: how many "
-                    "positions make an update, for example 25000"
+                    "batches.max_tokens is auto, which requires batches.effective_tokens; "
+                    "set it to the positions per update, for example 25000"
                 )
         elif longest > self.batches.max_tokens:
             raise ValueError(
-                f"preprocess.max_length ({self.preprocess.max_length}) and {marks} do not fit "
+                f"preprocess.max_length ({self.preprocess.max_length}) plus {extras} exceeds "
                 f"batches.max_tokens ({self.batches.max_tokens})"
             )
         sampling, kind = self.sampling, self.tokenizer.type
         if (sampling.src_dropout or sampling.tgt_dropout) and kind != "bpe":
             hint = "; use sampling.src_alpha and tgt_alpha" if kind == "unigram" else ""
             raise ValueError(
-                f"sampling.src_dropout and tgt_dropout are for tokenizer.type bpe, which is {kind} "
-                f"here{hint}"
+                "sampling.src_dropout and tgt_dropout require tokenizer.type bpe, "
+                f"but it is {kind}{hint}"
             )
         if (sampling.src_alpha is not None or sampling.tgt_alpha is not None) and kind != "unigram":
             hint = "; use sampling.src_dropout and tgt_dropout" if kind == "bpe" else ""
             raise ValueError(
-                f"sampling.src_alpha and tgt_alpha are for tokenizer.type unigram, which is {kind} "
-                f"here{hint}"
+                "sampling.src_alpha and tgt_alpha require tokenizer.type unigram, "
+                f"but it is {kind}{hint}"
             )
         return self
 
@@ -151,30 +147,30 @@ class Recipe(Section):
             return self
         if all(source.alignment is None for source in self.data.train):
             raise ValueError(
-                "training.alignment_weight is set, but no corpus of data.train has an "
-                "`alignment`; name its file, or leave the weight at 0"
+                "training.alignment_weight is set, but no corpus of data.train has an `alignment`; "
+                "name an alignment file, or leave the weight at 0"
             )
         layer, n_layers = self.training.alignment_layer, self.model.n_decoder_layers
         if not -n_layers <= layer < n_layers:
             raise ValueError(
-                f"training.alignment_layer ({layer}) is none of the model's {n_layers} decoder "
+                f"training.alignment_layer ({layer}) is not one of the model's {n_layers} decoder "
                 f"layers: {-n_layers} to {n_layers - 1}"
             )
-        # These change or insert words, for which no alignments are known.
+        # These change or add words, which invalidates the word alignments.
         if changing := [
             f"augment.{name}"
             for name in ("merge", *self.augment.shares)
             if getattr(self.augment, name)
         ]:
             raise ValueError(
-                f"training.alignment_weight does not go with {', '.join(changing)}, which alter "
-                "the words that are aligned; set one to 0"
+                f"training.alignment_weight cannot be combined with {', '.join(changing)}, "
+                "which alter the aligned words; set one to 0"
             )
         return self
 
 
 def alignment_head(training: TrainingConfig, model: ModelConfig) -> AlignmentHead | None:
-    """Return the head that is trained to predict word alignments, if any."""
+    """Return the attention head that learns word alignments; None without guided alignment."""
     return (
         AlignmentHead(layer=training.alignment_layer % model.n_decoder_layers)
         if training.alignment_weight

@@ -1,4 +1,4 @@
-"""Recipe section `sampling:`: random segmentations of sentences into subwords."""
+"""Recipe section `sampling:`: subword regularization, with new segmentations in each epoch."""
 
 from typing import Self
 
@@ -8,37 +8,38 @@ from mtkit.config.section import Section
 
 
 class SamplingConfig(Section):
-    """How training samples segmentations into subwords; translation always uses the best one.
-
-    Recipe section `sampling:`.
-    """
+    """Subword regularization: random segmentations in training; translation always uses the best
+    one. Recipe section `sampling:`."""
 
     src_dropout: float = Field(default=0.0, ge=0.0, le=1.0)
-    """BPE-dropout (Provilkov et al. 2020): probability of skipping a merge in a source; 0.1 is
-    common, 1 splits into characters. For tokenizer.type bpe."""
+    """Probability of skipping a merge when a source is segmented (BPE-dropout; Provilkov et al.
+    2020); 0.1 is usual, 1 gives single characters. Requires tokenizer.type bpe."""
     tgt_dropout: float = Field(default=0.0, ge=0.0, le=1.0)
-    """BPE-dropout of targets."""
+    """Probability of skipping a merge when a target is segmented."""
     src_alpha: float | None = Field(default=None, ge=0.0, le=1e6)
-    """Subword regularization (Kudo 2018): a segmentation of a source is drawn by its probability to
-    this power; 0.1 to 0.5 is common, 0 makes all equally likely. For tokenizer.type unigram."""
+    """Smoothing exponent for sampling source segmentations (subword regularization; Kudo 2018):
+    each is drawn in proportion to its probability raised to this power; 0.1 to 0.5 is usual, 0
+    draws uniformly. Requires tokenizer.type unigram."""
     tgt_alpha: float | None = Field(default=None, ge=0.0, le=1e6)
-    """Subword regularization of targets."""
+    """Smoothing exponent for sampling target segmentations."""
     n_best: int = Field(default=-1, le=512)
-    """With src_alpha and tgt_alpha: sample from this many best segmentations; -1 samples from all,
-    which is faster."""
+    """Number of best segmentations that src_alpha and tgt_alpha draw from; -1 draws from all, which
+    is faster."""
 
     @model_validator(mode="after")
-    def n_best_leaves_a_choice(self) -> Self:
+    def n_best_is_a_number_of_ways(self) -> Self:
         if self.n_best != -1 and self.n_best < 2:
-            raise ValueError(f"n_best ({self.n_best}) leaves no choice; give -1, or 2 to 512")
+            raise ValueError(
+                f"n_best ({self.n_best}) leaves nothing to draw from; set it to -1, or 2 to 512"
+            )
         return self
 
     @property
     def samples_src(self) -> bool:
-        """Whether segmentations of sources are sampled."""
+        """Whether source segmentations are random."""
         return self.src_dropout > 0 or self.src_alpha is not None
 
     @property
     def samples_tgt(self) -> bool:
-        """Whether segmentations of targets are sampled."""
+        """Whether target segmentations are random."""
         return self.tgt_dropout > 0 or self.tgt_alpha is not None

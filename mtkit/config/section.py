@@ -1,4 +1,4 @@
-"""Base class of recipe sections, and types of their fields."""
+"""Base class of recipe sections, and the types of their numbers and paths."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo
 from mtkit.io.paths import normalize_path
 
 MAX_INT = 2**31 - 1
-"""Largest integer that every library used here accepts."""
+"""Largest integer that all libraries in use accept."""
 
 MAX_PROCESSES = 1024
 """Maximum number of processes or threads in a recipe or an option."""
@@ -22,9 +22,9 @@ Seed = Annotated[int, Ge(0), Le(2**63 - 1)]
 
 
 class Section(BaseModel):
-    """Part of a recipe: immutable, without unknown keys.
+    """A section of a recipe: immutable, without unknown keys.
 
-    The docstring under a field is its help text everywhere.
+    The docstring below a field is its help text everywhere: in recipes, `--help` and messages.
     """
 
     model_config = ConfigDict(
@@ -33,11 +33,11 @@ class Section(BaseModel):
 
 
 class CommandLineText(str):
-    """A string from `--set`; a path in it is relative to the current directory."""
+    """Text from `--set`; a path in it is relative to the current directory."""
 
 
 def resolve_path(value: Any, info: ValidationInfo) -> Any:
-    """Return the path that a text in a recipe denotes; other values are returned unchanged."""
+    """Return the path that a text in a recipe names; other values are returned unchanged."""
     if isinstance(value, CommandLineText):
         return normalize_path(Path.cwd() / Path(str(value)).expanduser())
     if isinstance(value, str | Path) and info.context and "base_dir" in info.context:
@@ -55,10 +55,10 @@ def _resolve_input(value: Any, info: ValidationInfo) -> Any:
 
 
 InputPath = Annotated[Path, BeforeValidator(_resolve_input)]
-"""A `RecipePath` where `-` is stdin."""
+"""A `RecipePath`, or `-` for stdin."""
 
 NameOrDir = Annotated[str, BeforeValidator(_resolve_dir)]
-"""A name, or a directory if one of that name exists; it is resolved like a `RecipePath`."""
+"""Name of a dataset, or path of an existing directory, resolved like a `RecipePath`."""
 
 RecipePath = Annotated[Path, BeforeValidator(resolve_path)]
-"""A path that is relative to the recipe file (or, from `--set`, to the current directory)."""
+"""Path relative to the recipe file or, in `--set`, to the current directory."""

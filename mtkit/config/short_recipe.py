@@ -1,4 +1,4 @@
-"""A recipe with only the most important keys, for people to read and edit."""
+"""Short recipes for people to read and edit, with the most important keys only."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -29,26 +29,26 @@ _MAIN_KEYS = frozenset(
         "validation.every_steps",
     }
 )
-"""Keys that are written even with their default values."""
+"""Keys that are always written, even with their defaults."""
 _ORDER = ("tokenizer", "preprocess", "model", "batches", "training", "validation")
-"""Sections in the order of decisions; others follow."""
+"""Sections in the order in which people decide about them; the others follow."""
 _MAX_ALIGNED = 60
-"""Longer entries do not affect the alignment of the comments."""
+"""Maximum width of an entry that the comments of all entries are aligned to."""
 _HEAD = """\
-# The main settings of a translation model. docs/reference/recipe.md explains these and all other
-# keys, which have their default values. `mtkit init --full` writes every key, and
-# `mtkit train recipe.yaml --show-recipe` prints all of them as they will be used.
+# The main settings of a translation model; all other keys have their defaults, and
+# docs/reference/recipe.md explains them. `mtkit init --full` writes every key, and
+# `mtkit train recipe.yaml --show-recipe` prints the values of all keys.
 """
 
 
 def short_recipe(recipe: Recipe, reasons: Mapping[str, str] | None = None) -> str:
-    """Return a recipe with its main keys and all others that differ from their defaults.
+    """Return a recipe with its main keys and all changed keys, each with a comment.
 
-    Each key has a short comment. Reading the text gives the same settings as the full recipe.
+    Reading it gives the same settings as reading the recipe with all keys.
 
     Args:
-        recipe: Its relative paths are written unchanged.
-        reasons: Reason for the value of a key, by its dotted name; replaces the explanation.
+        recipe: The recipe; its relative paths are written unchanged.
+        reasons: Reasons for the values, by dotted key; each replaces the key's help.
     """
     reasons = reasons or {}
     names = [*_ORDER, *(name for name in Recipe.model_fields if name not in ("data", *_ORDER))]
@@ -71,15 +71,10 @@ def _data_entries(recipe: Recipe, reasons: Mapping[str, str]) -> Iterator[tuple[
     if data.validation:
         yield (
             f"validation: {_corpora(data.validation)}",
-            reasons.get(
-                "data.validation", "the best checkpoint is selected by it; never train on it"
-            ),
+            reasons.get("data.validation", "selects the best checkpoint; never train on it"),
         )
     else:
-        yield (
-            "# validation: {src: FILE, tgt: FILE}",
-            "without it, the best checkpoint cannot be selected",
-        )
+        yield "# validation: {src: FILE, tgt: FILE}", "without it, no best checkpoint is selected"
     yield from _entries(
         "data", data, reasons, written=("src_lang", "tgt_lang", "train", "validation")
     )
@@ -103,8 +98,8 @@ def _corpora(sources: tuple[CorpusSource, ...]) -> str:
 
 def _value(value: Any) -> str:
     if isinstance(value, Section):
-        keys = [key for key in type(value).model_fields if _differs(value, key)]
-        return f"{{{', '.join(f'{key}: {_value(getattr(value, key))}' for key in keys)}}}"
+        changed = [key for key in type(value).model_fields if _differs(value, key)]
+        return f"{{{', '.join(f'{key}: {_value(getattr(value, key))}' for key in changed)}}}"
     if isinstance(value, tuple) and any(isinstance(item, Section) for item in value):
         return f"[{', '.join(map(_value, value))}]"
     return flow_yaml(value)
@@ -112,7 +107,7 @@ def _value(value: Any) -> str:
 
 def _differs(section: Section, key: str) -> bool:
     field, value = type(section).model_fields[key], getattr(section, key)
-    # The default of a path is a string.
+    # Defaults of paths are strings.
     return (
         field.is_required()
         or (str(value) if isinstance(value, Path) else value) != field.get_default()
@@ -120,7 +115,7 @@ def _differs(section: Section, key: str) -> bool:
 
 
 def _first_clause(text: str) -> str:
-    """Return the first clause of the explanation of a key, without the full stop."""
+    """Return the first clause of a key's help, without the full stop."""
     clause = re.split(r"[;:.](?:\s|$)| \(", " ".join(text.split()), maxsplit=1)[0]
     return clause[:1].lower() + clause[1:]
 

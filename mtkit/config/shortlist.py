@@ -8,14 +8,14 @@ from mtkit.config.section import NonNegativeInt, PositiveInt, Section
 
 
 class ShortlistConfig(Section):
-    """How a lexical shortlist is built: options of `mtkit shortlist`."""
+    """Settings of a lexical shortlist: options of `mtkit shortlist`."""
 
     n_candidates: int = Field(default=100, ge=1, le=999)
-    """Probable translations kept for each source token."""
+    """Number of probable translations kept for each source token."""
     n_frequent: NonNegativeInt = 200
-    """Most frequent target tokens, which are allowed for every sentence."""
+    """Number of most frequent target tokens allowed in every sentence."""
     max_pairs: PositiveInt = 1_000_000
-    """Maximum number of pairs to read; from a larger corpus they are drawn evenly."""
+    """Maximum number of pairs to read; from a larger corpus they are sampled evenly."""
 
 
 def default_value(name: str) -> Any:

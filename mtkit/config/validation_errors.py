@@ -1,4 +1,4 @@
-"""Validation errors of pydantic in terms of recipes."""
+"""Conversion of pydantic's validation errors to messages for the authors of recipes."""
 
 import difflib
 import re
@@ -11,16 +11,16 @@ from mtkit.config.section import Section
 
 
 class Problem(NamedTuple):
-    """One problem of a recipe."""
+    """A problem of a recipe."""
 
     text: str
-    """Location and problem."""
+    """Key, value and description of the problem."""
     hint: str = ""
-    """How to fix it."""
+    """Advice on fixing it."""
 
 
-# Values for which `max_token` in any section finds `max_tokens`, and `max_stepp` in `training:`
-# finds `max_steps` of that section.
+# Chosen so that `max_token` in any section finds `max_tokens`, and `max_stepp` in `training:`
+# finds `max_steps` of the same section.
 _MIN_LIKENESS = 0.75
 _SAME_SECTION_BONUS = 0.15
 
@@ -41,7 +41,7 @@ _PLAIN_WORDS = {
     "model_type": "is not a section of keys and values",
     "model_attributes_type": "is not a section of keys and values",
     "dict_type": "is not a section of keys and values",
-    "invalid_key": "is not a key; keys are words",
+    "invalid_key": "is not a valid key; keys are words",
     "greater_than": "must be more than {gt}",
     "greater_than_equal": "must be at least {ge}",
     "less_than": "must be less than {lt}",
@@ -56,20 +56,20 @@ _PLAIN_WORDS = {
 def describe_problems(
     exc: ValidationError, cls: type[Section], data: Any, overridden: set[str]
 ) -> list[Problem]:
-    """Return every problem with its dotted key and value.
+    """Return all problems, each with its dotted key and value.
 
     Args:
-        exc: Error of the validation.
-        cls: Class that was validated.
-        data: Values that were validated.
-        overridden: Dotted keys that came from `--set`.
+        exc: Error raised by the validation.
+        cls: Class of the validated section.
+        data: Validated values.
+        overridden: Dotted keys set by `--set`.
     """
     problems: dict[str, Problem] = {}
-    for number, details in enumerate(exc.errors(include_url=False)):
-        error = {**details, "loc": _without_union_tag(details["loc"], data)}
+    for number, found in enumerate(exc.errors(include_url=False)):
+        error = {**found, "loc": _without_union_tag(found["loc"], data)}
         problem, key = _describe(error, cls, data), _dotted(error["loc"], data)
-        if len(error["loc"]) < len(details["loc"]) and key in problems:
-            # Another type of value that is allowed here.
+        if len(error["loc"]) < len(found["loc"]) and key in problems:
+            # Another type that this key accepts.
             problems[key] = problems[key]._replace(
                 text=f"{problems[key].text} or {_without_key(problem.text)}"
             )
@@ -78,17 +78,20 @@ def describe_problems(
             f"{key}.".startswith(f"{flag}.") or flag.startswith(f"{key}.") for flag in overridden
         )
         problem = problem._replace(text=f"--set {problem.text}") if is_from_flag else problem
-        problems[key if len(error["loc"]) < len(details["loc"]) else str(number)] = problem
+        problems[key if len(error["loc"]) < len(found["loc"]) else str(number)] = problem
     return list(problems.values())
 
 
 def _without_key(text: str) -> str:
-    """Return `auto` from `key (3) must be auto`, or else what follows the value."""
+    """Return `auto` of `key (3) must be auto`, or whatever follows the value."""
     return text.rpartition(" must be ")[2] if " must be " in text else text.partition(") ")[2]
 
 
 def _without_union_tag(loc: tuple[int | str, ...], data: Any) -> tuple[int | str, ...]:
-    """Remove the member of a union, which pydantic appends to the key of a value."""
+    """Remove the member of a union from a location.
+
+    Pydantic appends the member that it tried to the key of a value that is not a section.
+    """
     node = data
     for part in loc[:-1]:
         if isinstance(node, dict) and part in node:
@@ -110,7 +113,7 @@ def _describe(error: dict[str, Any], cls: type[Section], data: Any) -> Problem:
         nearest = nearest_key(key, cls, siblings)
         return Problem(
             f"{key}: no such key",
-            f"did you mean {nearest}?" if nearest else f"known here: {', '.join(siblings)}",
+            f"did you mean {nearest}?" if nearest else f"known keys: {', '.join(siblings)}",
         )
     context = error.get("ctx") or {}
     if error["type"] == "value_error":
@@ -129,25 +132,27 @@ def _describe(error: dict[str, Any], cls: type[Section], data: Any) -> Problem:
 
 
 def _from_validator(message: str, key: str, section: type[Section] | None) -> Problem:
-    """Make a problem from the message of a validator, with the keys it names in dotted form."""
+    """Return a problem from a validator's message, with dotted keys instead of the bare ones."""
     text, _, hint = message.partition("; ")
     if not key:
         return Problem(text, hint)
     if section is None:
         return Problem(f"{key}: {text}", hint)
-    # A name is a key only if its value follows: a plain word such as `type` is not changed.
+    # A name is a key only if its value follows, so that a word such as `type` is not changed.
     names = "|".join(sorted(map(re.escape, section.model_fields), key=len, reverse=True))
-    dotted, n_replaced = re.subn(rf"(?<![\w.])({names})(?= [(\[/])", rf"{key}.\1", text)
-    return Problem(dotted if n_replaced else f"{key}: {text}", hint)
+    dotted, n_found = re.subn(rf"(?<![\w.])({names})(?= [(\[/])", rf"{key}.\1", text)
+    return Problem(dotted if n_found else f"{key}: {text}", hint)
 
 
 def nearest_key(dotted: str, cls: type[Section], siblings: Iterable[str]) -> str | None:
     """Return the known key most similar to an unknown one; None if none is similar.
 
+    Keys of the same section are preferred.
+
     Args:
-        dotted: The unknown key, in dotted form.
-        cls: The outermost section.
-        siblings: Known keys of the section that contains the unknown one, which are preferred.
+        dotted: Unknown key, dotted.
+        cls: Outermost section.
+        siblings: Known keys of the section that contains the unknown key.
     """
     parent, dot, leaf = dotted.rpartition(".")
     candidates = {key: _likeness(leaf, key.rpartition(".")[2]) for key in known_keys(cls)}
@@ -158,12 +163,12 @@ def nearest_key(dotted: str, cls: type[Section], siblings: Iterable[str]) -> str
     return nearest if candidates[nearest] >= _MIN_LIKENESS else None
 
 
-def _likeness(first: str, second: str) -> float:
-    return difflib.SequenceMatcher(None, first, second).ratio()
+def _likeness(one: str, other: str) -> float:
+    return difflib.SequenceMatcher(None, one, other).ratio()
 
 
 def known_keys(cls: type[Section], prefix: str = "") -> Iterator[str]:
-    """Yield every dotted key of a section and its nested sections."""
+    """Yield all dotted keys of a section and its subsections."""
     for name, field in cls.model_fields.items():
         yield f"{prefix}{name}"
         inner = inner_section(field.annotation)
@@ -172,9 +177,7 @@ def known_keys(cls: type[Section], prefix: str = "") -> Iterator[str]:
 
 
 def inner_section(annotation: Any) -> type[Section] | None:
-    """Return the section in an annotation such as `Section`, `Section | None` or `tuple[Section,
-    ...]`.
-    """
+    """Return the section in an annotation such as `Section | None` or `tuple[Section, ...]`."""
     if isinstance(annotation, type) and issubclass(annotation, Section):
         return annotation
     for argument in get_args(annotation):
@@ -185,7 +188,7 @@ def inner_section(annotation: Any) -> type[Section] | None:
 
 
 def section_at(cls: type[Section], loc: Sequence[int | str]) -> type[Section] | None:
-    """Return the section that a location in the data belongs to; None if there is none."""
+    """Return the section class at a location in the data; None if there is none."""
     section: type[Section] | None = cls
     for part in loc:
         if isinstance(part, int):
@@ -197,9 +200,8 @@ def section_at(cls: type[Section], loc: Sequence[int | str]) -> type[Section] | 
 
 
 def _dotted(loc: Sequence[int | str], data: Any) -> str:
-    """Return `data.train.0.src`, or `data.train.src` if the recipe has one section instead of a
-    list.
-    """
+    """Return a dotted key: `data.train.0.src`, or `data.train.src` for a section instead of a
+    list."""
     parts: list[str] = []
     node = data
     for part in loc:
@@ -238,7 +240,7 @@ def _shown(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Remove the quotes from `'a', 'b' or 'c'`, and write 0.0 as 0."""
+    """Return `'a', 'b' or 'c'` without quotes, and 0.0 as 0."""
     if isinstance(value, str):
         return value.replace("'", "")
     return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -155,7 +155,7 @@ def test_a_recipes_corpora_become_one(mtkit, tiny_recipe_path):
             1,
             "min_chars (5) is more than max_chars (3)",
         ),
-        (["train.de", "train.en", "--set", "max_char_ratio=0.5"], 1, "which drops every pair"),
+        (["train.de", "train.en", "--set", "max_char_ratio=0.5"], 1, "which no pair can satisfy"),
         (
             ["train.de", "train.en", "-o", "out.txt"],
             2,

@@ -83,8 +83,8 @@ def test_each_has_a_bound_and_says_so_in_one_line(recipe_path, key, kind):
         ),
         ("batches.n_workers=100000", "batches.n_workers (100000) must be at most 1024"),
         ("model.d_model=1000000", "model.d_model (1000000) must be at most 65536"),
-        (f"training.max_steps={'9' * 5000}", "the value is not YAML"),
-        (f"training.max_steps={'[' * 3000}", "the value is not YAML"),
+        (f"training.max_steps={'9' * 5000}", "the value is not valid YAML"),
+        (f"training.max_steps={'[' * 3000}", "the value is not valid YAML"),
     ],
 )
 def test_what_it_says(recipe_path, override, message):

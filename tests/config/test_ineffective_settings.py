@@ -47,10 +47,10 @@ def test_a_sound_recipe_has_none(training, validation):
         (
             {"warmup_steps": 4000, "learning_rate": 0.004},
             {},
-            ["training.warmup_steps (4,000)", "max_steps 1,000", "to 0.001,", "to 200,"],
+            ["training.warmup_steps (4,000)", "max_steps 1,000", "to 0.001 ", "to 200,"],
         ),
         ({"warmup_steps": 1000}, {}, ["training.warmup_steps (1,000) is not before"]),
-        ({}, {"every_steps": 1001}, ["validation.every_steps (1,001)", "after the last update"]),
+        ({}, {"every_steps": 1001}, ["validation.every_steps (1,001)", "follows the last update"]),
         ({}, {"patience": 9}, ["validation.patience (9) cannot stop", "after update 1,000"]),
         (
             {"average_last": 11},

@@ -133,7 +133,7 @@ def test_a_path_in_the_recipe_is_relative_to_it(load, model_dir, tmp_path):
 
 
 def test_sampling_must_fit_the_tokenizer_of_the_model(load):
-    with pytest.raises(MtkitError, match="bpe, which is unigram here"):
+    with pytest.raises(MtkitError, match="bpe, but it is unigram"):
         load("training: {init_from: MODEL}\nsampling: {src_dropout: 0.1}")
 
 
@@ -164,7 +164,7 @@ def test_the_resolved_recipe_says_everything_and_does_without_the_model(load, tm
         (
             "nothing",
             "no such directory",
-            "check the path; to go on with a run that began there, give the recipe.yaml of its folder",
+            "check the path; to resume a run that started from it, pass the recipe.yaml of the run directory",
         ),
     ],
 )
@@ -180,7 +180,9 @@ def test_another_folder_than_a_model_is_told(load, tmp_path, model_dir, folder, 
 
 def test_a_damaged_configuration_is_told(load, tmp_path):
     (tmp_path / "config.json").write_text('{"model": {"d_model": -1}}')
-    with pytest.raises(MtkitError, match="not a configuration that this mtkit can read"):
+    with pytest.raises(
+        MtkitError, match="not a model configuration that this version of mtkit can read"
+    ):
         load(f"training: {{init_from: {tmp_path}}}")
 
 

@@ -128,7 +128,7 @@ def test_sums_that_do_not_fit_are_told_with_their_keys(problems):
         == "search.n_best (9) is more than search.beam_size (5)"
     )
     assert problems(DATA.replace("tgt:", "#")[:-20] + "}\n")[0].startswith(
-        "data.train: src and tgt go together"
+        "data.train: src and tgt must both be set"
     )
     assert problems(DATA + "tokenizer: {joint: false}")[0].startswith(
         "model.tied_embeddings is all, but tokenizer.joint is false"
@@ -160,7 +160,7 @@ def test_sums_that_do_not_fit_are_told_with_their_keys(problems):
         ("tokenizer: {joint: maybe}", "tokenizer.joint ('maybe') is neither true nor false"),
         ("tokenizer: {user_symbols: [1]}", "tokenizer.user_symbols.0 (1) is not text"),
         ("tokenizer: {vocab_size: 3}", "tokenizer.vocab_size (3) must be at least 8"),
-        ("1: 2", "1 is not a key"),
+        ("1: 2", "1 is not a valid key"),
     ],
 )
 def test_plain_words(problems, text, message):
@@ -196,7 +196,7 @@ def test_an_unknown_key_within_a_list(problems):
 def test_an_unknown_key_like_no_other_gets_the_list(problems):
     assert problems(DATA + "batches: {qqq: 3}") == (
         "batches.qqq: no such key",
-        "known here: max_tokens, effective_tokens, n_prefetch, n_workers",
+        "known keys: max_tokens, effective_tokens, n_prefetch, n_workers",
     )
 
 
@@ -216,11 +216,11 @@ def test_an_override_of_an_unknown_key_is_answered_too(problems):
     [
         ("max_steps", "--set max_steps: is not of the form key=value"),
         ("=3", "--set =3: is not of the form key=value"),
-        ("model.d_model=[", "--set model.d_model=[: the value is not YAML"),
-        ("data.src_lang.x=1", "--set data.src_lang.x=1: data.src_lang has no keys"),
+        ("model.d_model=[", "--set model.d_model=[: the value is not valid YAML"),
+        ("data.src_lang.x=1", "--set data.src_lang.x=1: data.src_lang has no subkeys"),
         ("data.train.5=x", "--set data.train.5=x: data.train is a list of 2"),
         ("data.train.src=x", "--set data.train.src=x: data.train is a list of 2"),
-        ("data.train.src.y=x", "--set data.train.src.y=x: data.train.src has no keys"),
+        ("data.train.src.y=x", "--set data.train.src.y=x: data.train.src has no subkeys"),
     ],
 )
 def test_overrides_that_cannot_be_applied(problems, override, message):
@@ -249,15 +249,15 @@ def test_all_problems_are_listed_at_once(problems):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (DATA + "data: {}\n", "line 5, column 1: the key data is given twice"),
+        (DATA + "data: {}\n", "line 5, column 1: the key data occurs twice"),
         (
             DATA + "model:\n  d_model: 1\n  d_model: 2\n",
-            "line 7, column 3: the key d_model is given twice",
+            "line 7, column 3: the key d_model occurs twice",
         ),
-        ("data:\n\tsrc_lang: x\n", "line 2, column 1: a tab"),
-        ("data: x: y\n", "line 1, column 8: a colon where none is allowed"),
+        ("data:\n\tsrc_lang: x\n", "line 2, column 1: unexpected tab"),
+        ("data: x: y\n", "line 1, column 8: unexpected colon"),
         ("data: [1\nmodel: 2\n", "line 2, column 6: expected ',' or ']', but got ':'"),
-        ("a: 1\nb: \x07\n", "line 2, column 4: a character that YAML does not allow"),
+        ("a: 1\nb: \x07\n", "line 2, column 4: character not allowed in YAML"),
         ("a: !!python/object:os.system 1\n", "line 1, column 4: could not determine a constructor"),
         ("a: 1\n---\nb: 2\n", "line 2, column 1: but found another document"),
         ("", "is empty"),

@@ -12,18 +12,18 @@ from mtkit.errors import MtkitError
     [
         (
             ["sampling.src_dropout=0.1", "tokenizer.type=unigram"],
-            "dropout are for tokenizer.type bpe, which is unigram here; use sampling.src_alpha",
+            "dropout require tokenizer.type bpe, but it is unigram; use sampling.src_alpha",
         ),
         (
             ["sampling.tgt_dropout=0.1", "tokenizer.type=char"],
-            "dropout are for tokenizer.type bpe, which is char here",
+            "dropout require tokenizer.type bpe, but it is char",
         ),
         (
             ["sampling.src_alpha=0.1"],
-            "alpha are for tokenizer.type unigram, which is bpe here; use sampling.src_dropout",
+            "alpha require tokenizer.type unigram, but it is bpe; use sampling.src_dropout",
         ),
-        (["sampling.tgt_alpha=0"], "alpha are for tokenizer.type unigram, which is bpe here"),
-        (["sampling.n_best=1"], "leaves no choice"),
+        (["sampling.tgt_alpha=0"], "alpha require tokenizer.type unigram, but it is bpe"),
+        (["sampling.n_best=1"], "leaves nothing to draw from"),
         (["sampling.n_best=513"], "at most 512"),
         (["sampling.src_dropout=1.5"], "at most 1"),
         (["augment.typos=-0.1"], "at least 0"),

@@ -185,8 +185,8 @@ def test_the_log_mean_of_a_model_with_itself_is_the_model(make_trained, sources)
         ({"top_k": 5}, "top_k has no effect without sampling"),
         ({"diversity": 1.0}, "diversity has no effect with one group"),
         ({"mbr_utility": "bleu"}, "mbr_utility has no effect without mbr"),
-        ({"sampling": True, "n_groups": 2}, "n_groups (2) requires a beam"),
-        ({"sampling": True, "coverage_penalty": 0.2}, "coverage_penalty (0.2) requires a beam"),
+        ({"sampling": True, "n_groups": 2}, "n_groups (2) needs beam search"),
+        ({"sampling": True, "coverage_penalty": 0.2}, "coverage_penalty (0.2) needs beam search"),
         ({"n_groups": 2, "beam_size": 3}, "n_groups (2) does not divide beam_size (3)"),
         ({"max_length": 2, "min_length": 3}, "max_length (2) is less than min_length (3)"),
         (

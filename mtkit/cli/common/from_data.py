@@ -110,8 +110,8 @@ def init_from_data(
         )
     elif held_out is None:
         print(
-            "no validation corpus, so no checkpoint counts as the best: too few pairs whose sides"
-            " stand in the corpus only once;"
+            "no validation corpus, so no best checkpoint is selected: too few pairs whose sides"
+            " occur in the corpus only once;"
         )
         print("    name one with --validation-src and --validation-tgt")
     print(f"wrote {path}, with these reasons in comments")

@@ -16,8 +16,7 @@ VOCAB_PER_WIDTH = 64
 MIN_STEPS = 2000
 MAX_WARMUP_STEPS = 4000
 TOKENS_PER_PARAMETER = 40
-"""Target pieces that the paper's base and big models saw in training, for each of their parameters.
-"""
+"""Target pieces that the paper's base and big models saw in training, for each of their parameters."""
 BIG_GPU_GB = 40
 _N_VALIDATIONS = 20
 _MAX_STEPS_BETWEEN = 5000
@@ -108,9 +107,7 @@ class Heuristics:
 
     @cached_property
     def max_vocab_size(self) -> int:
-        """What a small corpus gives pieces for; of a large one that is not known, and more than
-        enough.
-        """
+        """What a small corpus gives pieces for; of a large one that is not known, and more than enough."""
         if self.corpus.n_sampled < self.corpus.n_pairs:
             return MAX_VOCAB_SIZE
         src, tgt = (side.n_chars + side.n_types for side in (self.corpus.src, self.corpus.tgt))
@@ -218,8 +215,7 @@ class Heuristics:
 def estimate_n_tokens(n_chars: float, dense_share: float, vocab_size: int) -> float:
     """About how many pieces a text is split into.
 
-    Multi30k, Tatoeba and Python's documentation, German, English and Korean, came out within a
-    fifth of this with 2,000 to 16,000 pieces.
+    Multi30k, Tatoeba and Python's documentation, German, English and Korean, came out within a fifth of this with 2,000 to 16,000 pieces.
 
     Args:
         n_chars: Its characters.

@@ -29,8 +29,7 @@ MODEL_SIZES = ("tiny", "compact", "small", "medium", "base", "big")
 """Names of the sizes. Those of the presets are presets."""
 
 _CORE_FLOPS, _BF16_CORE_FLOPS = 50e9, 90e9
-"""Of one core, as training reaches them: two cores trained 3+3 layers of width 256 at 2,000 to
-2,600 target pieces a second in float32, and at 4,000
+"""Of one core, as training reaches them: two cores trained 3+3 layers of width 256 at 2,000 to 2,600 target pieces a second in float32, and at 4,000
 to 4,800 in bf16."""
 _MAX_CORES = 16
 """More cores bring little to batches of a few thousand pieces."""
@@ -63,14 +62,11 @@ class ModelSize:
         return self.n_layers * (8 * self.d_model**2 + 2 * self.d_model * self.d_ff)
 
     def n_parameters(self, vocab_size: int, *, joint: bool) -> int:
-        """Weights of all matrices; embeddings and output layer share one, or with separate
-        vocabularies two.
-        """
+        """Weights of all matrices; embeddings and output layer share one, or with separate vocabularies two."""
         return self._encoder + self._decoder + vocab_size * self.d_model * (1 if joint else 2)
 
     def flops_per_token(self, vocab_size: int, src_pieces: float) -> float:
-        """Floating-point operations that training takes for a target piece: two for each weight
-        forwards, four backwards.
+        """Floating-point operations that training takes for a target piece: two for each weight forwards, four backwards.
 
         Args:
             vocab_size: Of the target.
@@ -80,9 +76,7 @@ class ModelSize:
 
 
 def flops_per_second(machine: Machine) -> float:
-    """Return what training gets out of a machine, on one GPU if it has any: as measured, else a
-    rough guess by its kind.
-    """
+    """Return what training gets out of a machine, on one GPU if it has any: as measured, else a rough guess by its kind."""
     if machine.flops_per_s is not None:
         return machine.flops_per_s
     if machine.gpu is None:

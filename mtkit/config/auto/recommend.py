@@ -1,10 +1,7 @@
-"""Settings that suit a corpus and a machine, each with its reason: what `mtkit init --from-data`
-writes.
+"""Settings that suit a corpus and a machine, each with its reason: what `mtkit init --from-data` writes.
 
-The rules come from Vaswani et al. 2017 (arXiv:1706.03762), Popel and Bojar 2018 (arXiv:1804.00247),
-Sennrich and Zhang 2019 (arXiv:1905.11901),
-Araabi and Monz 2020 (arXiv:2011.02266), Xiong et al. 2020 (arXiv:2002.04745), and from
-recipes/multi30k-de-en.
+The rules come from Vaswani et al. 2017 (arXiv:1706.03762), Popel and Bojar 2018 (arXiv:1804.00247), Sennrich and Zhang 2019 (arXiv:1905.11901),
+Araabi and Monz 2020 (arXiv:2011.02266), Xiong et al. 2020 (arXiv:2002.04745), and from recipes/multi30k-de-en.
 """
 
 import math
@@ -55,9 +52,7 @@ class RecipeProposal:
     n_parameters: int
     n_epochs: float
     hours: float
-    """Hours of training: about right if the machine's speed was measured, else to a factor of 2 and
-    more.
-    """
+    """Hours of training: about right if the machine's speed was measured, else to a factor of 2 and more."""
     smaller_sizes: tuple[tuple[str, float], ...]
     """Sizes that take less time, and their hours, where training takes many days."""
     hours_on_gpu: float | None
@@ -132,28 +127,16 @@ def _tokenizer(plan: Heuristics) -> Iterator[RecommendedSetting]:
             f"both sides are written in {src} letters, so names and many words have the same pieces"
         )
     elif plan.joint:
-        why = (
-            f"{src} and {tgt}, but up to {plan.shared_letter_share:.0%} of a side's letters are in"
-            " the other's script and can share pieces"
-        )
+        why = f"{src} and {tgt}, but up to {plan.shared_letter_share:.0%} of a side's letters are in the other's script and can share pieces"
     else:
-        why = (
-            f"{src} and {tgt}: at most {plan.shared_letter_share:.1%} of a side's letters are in"
-            " the other's script, so there is little to share"
-        )
+        why = f"{src} and {tgt}: at most {plan.shared_letter_share:.1%} of a side's letters are in the other's script, so there is little to share"
     yield RecommendedSetting("tokenizer.joint", plan.joint, why)
     is_dense = max(corpus.src.dense_share, corpus.tgt.dense_share) >= 0.05
     if is_dense or n_chars > plan.vocab_size / 20:
-        why = (
-            f"{n_chars:,} different characters; the rarest, 0.05 % of the text, are spelt as bytes,"
-            " which leaves room for longer pieces"
-        )
+        why = f"{n_chars:,} different characters; the rarest, 0.05 % of the text, are spelt as bytes, which leaves room for longer pieces"
         yield RecommendedSetting("tokenizer.character_coverage", 0.9995, why)
     elif corpus.n_pairs >= 1_000_000:
-        why = (
-            f"{_number(corpus.n_pairs)} pairs hold many characters that come once; the rarest, 0.01"
-            " % of the text, are spelt as bytes"
-        )
+        why = f"{_number(corpus.n_pairs)} pairs hold many characters that come once; the rarest, 0.01 % of the text, are spelt as bytes"
         yield RecommendedSetting("tokenizer.character_coverage", 0.9999, why)
     else:
         yield RecommendedSetting(
@@ -174,21 +157,12 @@ def _why_vocab_size(plan: Heuristics, n_chars: int) -> str:
     if plan.vocab_size == MAX_VOCAB_SIZE:
         return f"{words}{each}: enough for the largest vocabulary that is usual with two languages"
     if plan.vocab_size == VOCAB_PER_WIDTH * plan.size.d_model:
-        return (
-            f"{words}{each} would allow more; {VOCAB_PER_WIDTH} pieces for each unit of width"
-            f" ({plan.size.d_model}) keep the embeddings in proportion"
-        )
+        return f"{words}{each} would allow more; {VOCAB_PER_WIDTH} pieces for each unit of width ({plan.size.d_model}) keep the embeddings in proportion"
     if plan.vocab_size == plan.max_vocab_size:
         return f"{words}{each}, so few different ones that the corpus gives no more pieces"
     if 7.0 * math.sqrt(plan.n_vocab_words) < plan.min_vocab_size:
-        return (
-            f"{words}{each} ask for fewer, but {n_chars:,} different characters and 256 bytes want"
-            " room beside longer pieces"
-        )
-    return (
-        f"{words}{each}: 7 times the square root; each piece must be seen often, so small corpora"
-        " want few (Sennrich and Zhang 2019)"
-    )
+        return f"{words}{each} ask for fewer, but {n_chars:,} different characters and 256 bytes want room beside longer pieces"
+    return f"{words}{each}: 7 times the square root; each piece must be seen often, so small corpora want few (Sennrich and Zhang 2019)"
 
 
 def _lengths(plan: Heuristics) -> Iterator[RecommendedSetting]:
@@ -207,20 +181,14 @@ def _lengths(plan: Heuristics) -> Iterator[RecommendedSetting]:
         why += ", and a third more for safety"
     yield RecommendedSetting("preprocess.max_length", max_length, why)
     max_ratio = min(4.0, max(2.5, math.ceil(3.0 * corpus.width_ratio_p99) / 2))
-    why = (
-        f"in 99 of 100 pairs the sides differ by less than {corpus.width_ratio_p99:.1f} times; half"
-        " as much again is let pass, 2.5 to 4"
-    )
+    why = f"in 99 of 100 pairs the sides differ by less than {corpus.width_ratio_p99:.1f} times; half as much again is let pass, 2.5 to 4"
     yield RecommendedSetting("preprocess.max_ratio", max_ratio, why)
 
 
 def _augment(plan: Heuristics) -> Iterator[RecommendedSetting]:
     share = plan.corpus.src.multi_sentence_share
     if share < _MANY_SENTENCES:
-        why = (
-            f"{share:.0%} of the lines have several sentences; a tenth joined from two costs single"
-            " ones nothing (docs/guides/robust-training.md)"
-        )
+        why = f"{share:.0%} of the lines have several sentences; a tenth joined from two costs single ones nothing (docs/guides/robust-training.md)"
         yield RecommendedSetting("augment.merge", 0.1, why)
 
 
@@ -230,15 +198,9 @@ def _batches(plan: Heuristics) -> Iterator[RecommendedSetting]:
     if n == 25_000:
         why = "an update of 25,000 positions, as the paper's"
     elif n < plan.scale.effective_tokens:
-        why = (
-            f"updates of {n:,} positions are enough for a model of the size {plan.size_name}, and"
-            " there are more of them"
-        )
+        why = f"updates of {n:,} positions are enough for a model of the size {plan.size_name}, and there are more of them"
     else:
-        why = (
-            f"{words}: updates of {n:,} positions; small corpora learn more from many small ones"
-            " (Sennrich and Zhang 2019)"
-        )
+        why = f"{words}: updates of {n:,} positions; small corpora learn more from many small ones (Sennrich and Zhang 2019)"
     if gpu is None and n <= _MAX_CPU_BATCH:
         yield RecommendedSetting("batches.max_tokens", n, why)
     elif gpu is None:
@@ -267,17 +229,11 @@ def _model(plan: Heuristics) -> Iterator[RecommendedSetting]:
     if plan.requested_size is not None:
         why = f"the size {plan.size_name}, as asked for; {words} suit the size {scale.size}"
     elif plan.size_name != scale.size:
-        why = (
-            f"{words} would feed a larger model, which asks for a GPU of {BIG_GPU_GB} GB; the"
-            " paper's base model"
-        )
+        why = f"{words} would feed a larger model, which asks for a GPU of {BIG_GPU_GB} GB; the paper's base model"
     elif plan.size_name in ("base", "big"):
         why = f"{words} feed the paper's {plan.size_name} model"
     else:
-        why = (
-            f"{words} suit a model of {_number(plan.n_parameters)} parameters; a larger one learns"
-            " so few by heart (Araabi and Monz 2020)"
-        )
+        why = f"{words} suit a model of {_number(plan.n_parameters)} parameters; a larger one learns so few by heart (Araabi and Monz 2020)"
     yield RecommendedSetting("model.d_model", size.d_model, why)
     goes_with = f"goes with that width in the size {plan.size_name}"
     yield RecommendedSetting("model.n_encoder_layers", size.n_layers, goes_with)
@@ -306,8 +262,7 @@ def _model(plan: Heuristics) -> Iterator[RecommendedSetting]:
         yield RecommendedSetting(
             "model.tied_embeddings",
             "output",
-            "the sides have vocabularies of their own; target embedding and output layer share one"
-            " matrix",
+            "the sides have vocabularies of their own; target embedding and output layer share one matrix",
         )
     why = f"each pair is seen {_times(plan.n_epochs)}, and {words} are " + (
         "few: much" if scale.dropout >= 0.3 else "many: little"
@@ -315,11 +270,9 @@ def _model(plan: Heuristics) -> Iterator[RecommendedSetting]:
     yield RecommendedSetting(
         "model.dropout",
         scale.dropout,
-        (
-            f"{why} dropout"
-            if scale.dropout != 0.2
-            else f"between the 0.3 of small and the 0.1 of large corpora: {words}"
-        ),
+        f"{why} dropout"
+        if scale.dropout != 0.2
+        else f"between the 0.3 of small and the 0.1 of large corpora: {words}",
     )
 
 
@@ -328,10 +281,7 @@ def _training(plan: Heuristics) -> Iterator[RecommendedSetting]:
     if plan.n_steps == MIN_STEPS and plan.n_epochs > plan.scale.n_epochs:
         why = f"{epoch}; fewer than {MIN_STEPS:,} updates are too few for any model"
     elif plan.max_useful_epochs < plan.scale.n_epochs:
-        why = (
-            f"{epoch}; after {plan.n_epochs:.1f} epochs, {TOKENS_PER_PARAMETER} pieces for each"
-            " parameter, a model of this size learns little more"
-        )
+        why = f"{epoch}; after {plan.n_epochs:.1f} epochs, {TOKENS_PER_PARAMETER} pieces for each parameter, a model of this size learns little more"
     else:
         why = f"{epoch}, and {plan.scale.n_epochs} epochs suit a corpus of this size"
     yield RecommendedSetting("training.max_steps", plan.n_steps, why)
@@ -342,10 +292,7 @@ def _training(plan: Heuristics) -> Iterator[RecommendedSetting]:
     )
     yield RecommendedSetting("training.warmup_steps", plan.warmup_steps, why)
     by_rule = (plan.size.d_model * plan.warmup_steps) ** -0.5
-    rule = (
-        f"1/sqrt(width {plan.size.d_model} x warmup {plan.warmup_steps:,}), the paper's highest"
-        " rate"
-    )
+    rule = f"1/sqrt(width {plan.size.d_model} x warmup {plan.warmup_steps:,}), the paper's highest rate"
     rate = min(_MAX_RATE, float(f"{by_rule:.1e}"))
     yield RecommendedSetting(
         "training.learning_rate",
@@ -353,10 +300,7 @@ def _training(plan: Heuristics) -> Iterator[RecommendedSetting]:
         rule if by_rule < _MAX_RATE else f"{rule}, is more; {_MAX_RATE} is proven for small models",
     )
     if plan.decays_to_zero:
-        why = (
-            "falls to zero at max_steps: right for a run whose length is known,"
-            f" {_number(plan.n_steps)} updates"
-        )
+        why = f"falls to zero at max_steps: right for a run whose length is known, {_number(plan.n_steps)} updates"
         yield RecommendedSetting("training.schedule", "cosine", why)
     else:
         yield RecommendedSetting(
@@ -378,17 +322,11 @@ def _training(plan: Heuristics) -> Iterator[RecommendedSetting]:
             else f"float32: {machine.gpu} has no bf16; fp16 is faster, and may need a lower rate"
         )
     elif machine.has_bf16:
-        why = (
-            "bf16: this processor has it; more than 1.5 times as fast as float32, and control runs"
-            " were as good"
-        )
+        why = "bf16: this processor has it; more than 1.5 times as fast as float32, and control runs were as good"
     else:
         why = "this processor has no bf16, so it is float32"
     yield RecommendedSetting("training.precision", "auto", why)
-    why = (
-        f"a crash loses up to {approximate_duration(plan.save_every_steps / plan.steps_per_hour)}"
-        " of work"
-    )
+    why = f"a crash loses up to {approximate_duration(plan.save_every_steps / plan.steps_per_hour)} of work"
     yield RecommendedSetting("training.save_every_steps", plan.save_every_steps, why)
 
 
@@ -397,8 +335,7 @@ def _validation(plan: Heuristics) -> Iterator[RecommendedSetting]:
     yield RecommendedSetting(
         "validation.every_steps",
         every,
-        f"{_number(plan.n_steps / every)} validations in the run, about"
-        f" {approximate_duration(plan.hours * every / plan.n_steps)} apart",
+        f"{_number(plan.n_steps / every)} validations in the run, about {approximate_duration(plan.hours * every / plan.n_steps)} apart",
     )
     side = plan.corpus.tgt
     if side.dense_share >= 0.3 or side.script in _SPACELESS:
@@ -416,33 +353,20 @@ def _validation(plan: Heuristics) -> Iterator[RecommendedSetting]:
     yield RecommendedSetting(
         "validation.patience",
         10,
-        f"stop when ten validations in a row, {min(1.0, 10 * every / plan.n_steps):.0%} of the run,"
-        " brought nothing",
+        f"stop when ten validations in a row, {min(1.0, 10 * every / plan.n_steps):.0%} of the run, brought nothing",
     )
 
 
 def _notes(plan: Heuristics) -> Iterator[str]:
     corpus, machine = plan.corpus, plan.machine
     if corpus.n_words < _FEW_WORDS:
-        yield (
-            f"{_number(corpus.n_words)} running words teach little; look for more, or fine-tune a"
-            " model (training.init_from)"
-        )
+        yield f"{_number(corpus.n_words)} running words teach little; look for more, or fine-tune a model (training.init_from)"
     if corpus.dropped_share > _MANY:
-        yield (
-            f"cleaning leaves out {corpus.dropped_share:.0%} of the pairs: see why with `mtkit data"
-            " check`"
-        )
+        yield f"cleaning leaves out {corpus.dropped_share:.0%} of the pairs: see why with `mtkit data check`"
     if corpus.duplicate_share > _MANY:
-        yield (
-            f"{corpus.duplicate_share:.0%} of the pairs came before, and are left out"
-            " (clean.duplicates)"
-        )
+        yield f"{corpus.duplicate_share:.0%} of the pairs came before, and are left out (clean.duplicates)"
     if machine.n_gpus > 1:
-        yield (
-            f"one GPU is counted on; `mtkit train --nproc {machine.n_gpus}` shares the work among"
-            f" {machine.n_gpus}"
-        )
+        yield f"one GPU is counted on; `mtkit train --nproc {machine.n_gpus}` shares the work among {machine.n_gpus}"
 
 
 def _number(number: float) -> str:

@@ -17,9 +17,7 @@ class SideStatistics:
     chars_p999: int
     """One line in a thousand has more characters."""
     dense_share: float
-    """Share of the characters that are Hangul, Han or kana, which say about twice as much as an
-    alphabet's letters.
-    """
+    """Share of the characters that are Hangul, Han or kana, which say about twice as much as an alphabet's letters."""
     other_script_share: float
     """Share of the letters that belong to the other side's script, where that is another one."""
     n_chars: int
@@ -34,10 +32,7 @@ class SideStatistics:
 
 @dataclass(frozen=True)
 class CorpusStatistics:
-    """A parallel corpus.
-
-    Pairs and duplicates are counted to the last; all else is known of a sample of cleaned pairs.
-    """
+    """A parallel corpus. Pairs and duplicates are counted to the last; all else is known of a sample of cleaned pairs."""
 
     n_pairs: int
     n_sampled: int
@@ -47,12 +42,9 @@ class CorpusStatistics:
     dropped_share: float
     """Cleaning leaves out so many of the sample."""
     wider_ratio: float
-    """Mean width of each pair's wider side over the mean width of the targets; a batch is as wide
-    as the wider side of its pairs.
-    """
+    """Mean width of each pair's wider side over the mean width of the targets; a batch is as wide as the wider side of its pairs."""
     width_ratio_p99: float
-    """In one pair of a hundred, one side is more than this many times as wide as the other. Hangul,
-    Han and kana count twice; very short pairs do not
+    """In one pair of a hundred, one side is more than this many times as wide as the other. Hangul, Han and kana count twice; very short pairs do not
     count."""
     src: SideStatistics
     tgt: SideStatistics
@@ -82,9 +74,7 @@ class Machine:
     has_bf16: bool = False
     """Whether the device that trains multiplies bf16 matrices in hardware."""
     flops_per_s: float | None = None
-    """Floating-point operations a second that training was measured to reach; None if it was not
-    measured.
-    """
+    """Floating-point operations a second that training was measured to reach; None if it was not measured."""
 
     def __str__(self) -> str:
         memory = f"{self.memory_gb:.0f} GB of memory"

@@ -209,7 +209,7 @@ def test_a_separator_is_one_character_of_a_csv_file(tmp_path):
     for keys in ({"separator": ";;"}, {"separator": ";", "format": "tsv"}, {"separator": ""}):
         with pytest.raises(ValueError, match="separator"):
             CorpusSource.model_validate({"file": tmp_path / "a.csv", **keys})
-    with pytest.raises(ValueError, match="separator is for a `file` in CSV"):
+    with pytest.raises(ValueError, match="separator requires a `file` in CSV format"):
         CorpusSource(src=tmp_path / "a", tgt=tmp_path / "b", separator=";")
     (tmp_path / "a.csv").touch()
     sources = [

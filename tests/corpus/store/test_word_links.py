@@ -423,19 +423,19 @@ def test_a_recipe_that_cannot_be_followed_is_refused(tiny_recipe_path):
         ([weight], "no corpus of data.train has an `alignment`"),
         (
             [ALIGNED, weight, "training.alignment_layer=2"],
-            "alignment_layer .2. is none of the model's 2 decoder layers: -2 to 1",
+            "alignment_layer .2. is not one of the model's 2 decoder layers: -2 to 1",
         ),
         (
             [ALIGNED, weight, "augment.merge=0.1", "augment.typos=0.1"],
-            "alignment_weight does not go with augment.merge, augment.typos",
+            "alignment_weight cannot be combined with augment.merge, augment.typos",
         ),
         (
             ["data.train={file: train.tsv, alignment: train.links}"],
-            "alignment needs src and tgt",
+            "alignment requires src and tgt",
         ),
         (
             ["data.validation={src: train.ko, tgt: train.en, alignment: train.links}"],
-            "validation: word alignments are used in data.train only",
+            "validation: word alignments are used for data.train",
         ),
         (
             ["data.train={src: '-', tgt: train.en, alignment: '-'}"],
