@@ -1,1 +1,1 @@
-"""Settings chosen from a corpus and a machine, for `mtkit init --from-data`."""
+"""Choice of settings for a corpus and a machine, for `mtkit init --from-data`."""

@@ -1,4 +1,4 @@
-"""The numbers behind the settings that suit a corpus and a machine: sizes, updates, hours."""
+"""Heuristics for settings that suit a corpus and a machine: sizes, updates, hours."""
 
 import math
 from dataclasses import dataclass
@@ -9,24 +9,24 @@ from mtkit.config.auto.model_sizes import ModelSize, flops_per_second
 from mtkit.config.auto.statistics import CorpusStatistics, Machine
 
 N_FIXED_TOKENS = 260
-"""Special pieces and bytes."""
+"""Number of special tokens and byte tokens."""
 MAX_VOCAB_SIZE = 32_000
 VOCAB_PER_WIDTH = 64
-"""Pieces for each unit of d_model, at most."""
+"""Maximum number of subwords per unit of d_model."""
 MIN_STEPS = 2000
 MAX_WARMUP_STEPS = 4000
 TOKENS_PER_PARAMETER = 40
-"""Target pieces that the paper's base and big models saw in training, for each of their parameters."""
+"""Target tokens per parameter that the paper's base and big models saw in training."""
 BIG_GPU_GB = 40
 _N_VALIDATIONS = 20
 _MAX_STEPS_BETWEEN = 5000
 _HOURS_BETWEEN_VALIDATIONS = 12
 BATCH_FILL = 0.95
-"""Share of a batch's positions that is no padding, of its wider side."""
+"""Share of a batch's positions, on its wider side, that are not padding."""
 
 
 class CorpusScale(NamedTuple):
-    """What suits corpora of up to so many running words, both sides together."""
+    """Settings that suit corpora of up to `max_words` running words on both sides together."""
 
     max_words: float
     size: str
@@ -52,17 +52,17 @@ _EFFECTIVE_TOKENS = {
     "base": 25_000,
     "big": 25_000,
 }
-"""The most that is of use to a model of this size."""
+"""Maximum useful effective batch size, by model size."""
 
 
 @dataclass(frozen=True)
 class Heuristics:
-    """The numbers that choices are made by; each is computed once."""
+    """Numbers from which settings are chosen; each is computed once."""
 
     corpus: CorpusStatistics
     machine: Machine
     requested_size: str | None = None
-    """One of SIZES; by default the corpus decides."""
+    """Name in MODEL_SIZES; by default chosen for the corpus."""
 
     @cached_property
     def scale(self) -> CorpusScale:
@@ -83,7 +83,7 @@ class Heuristics:
 
     @cached_property
     def shared_letter_share(self) -> float:
-        """Of the letters of one side, so many belong to the other side's script."""
+        """Share of one side's letters that belong to the other side's script."""
         src, tgt = self.corpus.src, self.corpus.tgt
         return (
             1.0 if src.script == tgt.script else max(src.other_script_share, tgt.other_script_share)
@@ -95,19 +95,22 @@ class Heuristics:
 
     @cached_property
     def n_vocab_words(self) -> float:
-        """Running words that one vocabulary serves."""
+        """Number of running words that one vocabulary covers."""
         return self.corpus.n_words if self.joint else self.corpus.n_words / 2
 
     @cached_property
     def min_vocab_size(self) -> float:
-        """With fewer pieces, most would be bytes and single characters."""
+        """Vocabulary size below which most subwords would be bytes and single characters."""
         return N_FIXED_TOKENS + 2 * max(
             self.corpus.src.n_common_chars, self.corpus.tgt.n_common_chars
         )
 
     @cached_property
     def max_vocab_size(self) -> int:
-        """What a small corpus gives pieces for; of a large one that is not known, and more than enough."""
+        """Maximum vocabulary size for which the corpus has enough distinct words.
+
+        Known for a small corpus only; a large one has more than enough.
+        """
         if self.corpus.n_sampled < self.corpus.n_pairs:
             return MAX_VOCAB_SIZE
         src, tgt = (side.n_chars + side.n_types for side in (self.corpus.src, self.corpus.tgt))
@@ -125,7 +128,7 @@ class Heuristics:
 
     @cached_property
     def src_tokens(self) -> float:
-        """In a line, with EOS."""
+        """Mean number of source tokens per line, EOS included."""
         return (
             estimate_n_tokens(self.corpus.src.chars, self.corpus.src.dense_share, self.vocab_size)
             + 1
@@ -140,7 +143,7 @@ class Heuristics:
 
     @cached_property
     def positions_per_pair(self) -> float:
-        """That a pair takes in a batch."""
+        """Mean number of positions of a pair in a batch, padding included."""
         return (
             max(self.src_tokens, self.tgt_tokens, self.tgt_tokens * self.corpus.wider_ratio)
             / BATCH_FILL
@@ -160,7 +163,7 @@ class Heuristics:
 
     @cached_property
     def max_useful_epochs(self) -> float:
-        """More would be more than a model of this size makes use of."""
+        """Number of epochs beyond which a model of this size learns little more."""
         return max(
             1.0, TOKENS_PER_PARAMETER * self.n_parameters / (self.corpus.n_kept * self.tgt_tokens)
         )
@@ -194,7 +197,7 @@ class Heuristics:
 
     @cached_property
     def save_every_steps(self) -> int:
-        """Updates between two checkpoints: an hour's, or those between two validations."""
+        """Updates between two checkpoints: those of an hour, or those between two validations."""
         return min(self.validation_every_steps, max(10, round_to_two_figures(self.steps_per_hour)))
 
     @cached_property
@@ -207,25 +210,26 @@ class Heuristics:
 
     @cached_property
     def hours(self) -> float:
-        n_pieces = self.n_epochs * self.corpus.n_kept * self.tgt_tokens
+        n_tokens = self.n_epochs * self.corpus.n_kept * self.tgt_tokens
         flops = self.size.flops_per_token(self.vocab_size, self.src_tokens / self.tgt_tokens)
-        return n_pieces * flops / flops_per_second(self.machine) / 3600
+        return n_tokens * flops / flops_per_second(self.machine) / 3600
 
 
 def estimate_n_tokens(n_chars: float, dense_share: float, vocab_size: int) -> float:
-    """About how many pieces a text is split into.
+    """Estimate the number of subwords in a text.
 
-    Multi30k, Tatoeba and Python's documentation, German, English and Korean, came out within a fifth of this with 2,000 to 16,000 pieces.
+    Within a fifth of the true number for Multi30k, Tatoeba and the documentation of Python, in
+    German, English and Korean, with vocabularies of 2,000 to 16,000 subwords.
 
     Args:
-        n_chars: Its characters.
-        dense_share: Share of them that is Hangul, Han or kana.
-        vocab_size: Of its side.
+        n_chars: Number of characters.
+        dense_share: Share of them that are Hangul, Han or kana.
+        vocab_size: Vocabulary size.
     """
     alphabetic, dense = 4.0 * (vocab_size / 6000) ** 0.14, 1.9 * (vocab_size / 6000) ** 0.25
     return n_chars * (dense_share / max(dense, 1.0) + (1.0 - dense_share) / alphabetic)
 
 
 def round_to_two_figures(number: float) -> int:
-    """To two figures."""
+    """Round to two significant figures."""
     return round(float(f"{number:.1e}"))

@@ -1,4 +1,4 @@
-"""Sizes of models, from smallest to largest, and what they cost."""
+"""Model sizes, from smallest to largest, and their cost."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +7,7 @@ from mtkit.config.auto.statistics import Machine
 from mtkit.config.presets import PRESETS
 
 _INTERMEDIATE_SIZES: dict[str, dict[str, Any]] = {
-    # That of recipes/multi30k-de-en.
+    # As in recipes/multi30k-de-en.
     "compact": {
         "n_encoder_layers": 3,
         "n_decoder_layers": 3,
@@ -15,7 +15,7 @@ _INTERMEDIATE_SIZES: dict[str, dict[str, Any]] = {
         "n_heads": 4,
         "d_ff": 512,
     },
-    # What is usual for the 160,000 pairs of IWSLT 2014.
+    # Usual for the 160,000 pairs of IWSLT 2014.
     "medium": {
         "n_encoder_layers": 6,
         "n_decoder_layers": 6,
@@ -26,30 +26,34 @@ _INTERMEDIATE_SIZES: dict[str, dict[str, Any]] = {
 }
 
 MODEL_SIZES = ("tiny", "compact", "small", "medium", "base", "big")
-"""Names of the sizes. Those of the presets are presets."""
+"""Names of the sizes, those of the presets included."""
 
 _CORE_FLOPS, _BF16_CORE_FLOPS = 50e9, 90e9
-"""Of one core, as training reaches them: two cores trained 3+3 layers of width 256 at 2,000 to 2,600 target pieces a second in float32, and at 4,000
-to 4,800 in bf16."""
+"""Training throughput of one core in FLOP/s, in float32 and in bf16.
+
+Measured on two cores with 3+3 layers of width 256: 2,000 to 2,600 target tokens per second in
+float32, and 4,000 to 4,800 in bf16.
+"""
 _MAX_CORES = 16
-"""More cores bring little to batches of a few thousand pieces."""
+"""Number of cores above which batches of a few thousand tokens gain little."""
 _GPU_FLOPS = ((12, 10e12), (20, 20e12), (40, 40e12), (float("inf"), 100e12))
-"""Of a GPU in bf16, by its memory in GB: a guess that is right to a factor of about 2."""
+"""Training throughput of a GPU in bf16, in FLOP/s, by memory in GB: right to about a factor
+of 2."""
 
 
 @dataclass(frozen=True)
 class ModelSize:
-    """A model's dimensions."""
+    """Dimensions of a model."""
 
     n_layers: int
-    """Of the encoder, and as many of the decoder."""
+    """Number of encoder layers, and of decoder layers."""
     d_model: int
     n_heads: int
     d_ff: int
 
     @classmethod
     def named(cls, name: str) -> "ModelSize":
-        """The size of a name in SIZES."""
+        """Return the size of a name in MODEL_SIZES."""
         model = _INTERMEDIATE_SIZES[name] if name in _INTERMEDIATE_SIZES else PRESETS[name]["model"]
         return cls(model["n_encoder_layers"], model["d_model"], model["n_heads"], model["d_ff"])
 
@@ -62,21 +66,27 @@ class ModelSize:
         return self.n_layers * (8 * self.d_model**2 + 2 * self.d_model * self.d_ff)
 
     def n_parameters(self, vocab_size: int, *, joint: bool) -> int:
-        """Weights of all matrices; embeddings and output layer share one, or with separate vocabularies two."""
+        """Return the number of weights of all matrices.
+
+        Embeddings and output layer share one matrix or, with separate vocabularies, two.
+        """
         return self._encoder + self._decoder + vocab_size * self.d_model * (1 if joint else 2)
 
-    def flops_per_token(self, vocab_size: int, src_pieces: float) -> float:
-        """Floating-point operations that training takes for a target piece: two for each weight forwards, four backwards.
+    def flops_per_token(self, vocab_size: int, src_tokens: float) -> float:
+        """Return the floating-point operations of training per target token.
+
+        Each weight takes two in the forward and four in the backward pass.
 
         Args:
-            vocab_size: Of the target.
-            src_pieces: Source pieces for each target piece.
+            vocab_size: Size of the target vocabulary.
+            src_tokens: Source tokens per target token.
         """
-        return 6.0 * (self._encoder * src_pieces + self._decoder + vocab_size * self.d_model)
+        return 6.0 * (self._encoder * src_tokens + self._decoder + vocab_size * self.d_model)
 
 
 def flops_per_second(machine: Machine) -> float:
-    """Return what training gets out of a machine, on one GPU if it has any: as measured, else a rough guess by its kind."""
+    """Return the training throughput of a machine, on one GPU if it has any: measured, or a rough
+    estimate by the kind of device."""
     if machine.flops_per_s is not None:
         return machine.flops_per_s
     if machine.gpu is None:

@@ -1,7 +1,8 @@
-"""Settings that suit a corpus and a machine, each with its reason: what `mtkit init --from-data` writes.
+"""Settings that suit a corpus and a machine, with reasons, for `mtkit init --from-data`.
 
-The rules come from Vaswani et al. 2017 (arXiv:1706.03762), Popel and Bojar 2018 (arXiv:1804.00247), Sennrich and Zhang 2019 (arXiv:1905.11901),
-Araabi and Monz 2020 (arXiv:2011.02266), Xiong et al. 2020 (arXiv:2002.04745), and from recipes/multi30k-de-en.
+The rules come from Vaswani et al. 2017 (arXiv:1706.03762), Popel and Bojar 2018 (arXiv:1804.00247),
+Sennrich and Zhang 2019 (arXiv:1905.11901), Araabi and Monz 2020 (arXiv:2011.02266), Xiong et al.
+2020 (arXiv:2002.04745), and from recipes/multi30k-de-en.
 """
 
 import math
@@ -29,40 +30,41 @@ _MANY_HOURS = 72
 _OTHER_GPU = Machine(n_cores=8, memory_gb=32, gpu="", gpu_memory_gb=24, n_gpus=1, has_bf16=True)
 _FEW_WORDS = 100_000
 _MANY_SENTENCES = 0.1
-"""Share of lines with several sentences above which no lines need to be joined."""
+"""Share of lines with several sentences above which no pairs need to be merged."""
 _MANY = 0.1
 _SPACELESS = ("thai", "lao", "khmer", "myanmar")
 
 
 class RecommendedSetting(NamedTuple):
-    """A key of the recipe."""
+    """Recommended value of a recipe's key."""
 
     key: str
-    """With its section, as in `model.dropout`."""
+    """Key with its section, as in `model.dropout`."""
     value: Any
     reason: str
-    """One line that names what was measured and the rule."""
+    """Reason in one line: the statistic and the rule."""
 
 
 @dataclass(frozen=True)
 class RecipeProposal:
-    """A recipe without `data:`, and what is to be expected of it."""
+    """Recipe without `data:`, with the expected cost of training."""
 
     recommendations: tuple[RecommendedSetting, ...]
     n_parameters: int
     n_epochs: float
     hours: float
-    """Hours of training: about right if the machine's speed was measured, else to a factor of 2 and more."""
+    """Hours of training: about right if the speed was measured, otherwise to a factor of 2 or
+    more."""
     smaller_sizes: tuple[tuple[str, float], ...]
-    """Sizes that take less time, and their hours, where training takes many days."""
+    """Smaller sizes and their hours of training, if training takes many days."""
     hours_on_gpu: float | None
-    """Of training on a GPU of 24 GB, where it takes many days on a CPU."""
+    """Hours of training on a GPU of 24 GB, if it takes many days on the CPU."""
     notes: tuple[str, ...]
-    """What no setting can mend."""
+    """Problems that no setting can fix."""
 
     @property
     def settings(self) -> dict[str, dict[str, Any]]:
-        """As a recipe has them."""
+        """Values by section and key."""
         sections: dict[str, dict[str, Any]] = {}
         for choice in self.recommendations:
             section, _, key = choice.key.partition(".")
@@ -71,19 +73,19 @@ class RecipeProposal:
 
     @property
     def reasons(self) -> dict[str, str]:
-        """By the dotted key."""
+        """Reasons by dotted key."""
         return {choice.key: choice.reason for choice in self.recommendations}
 
 
 def propose_recipe(
     corpus: CorpusStatistics, machine: Machine, size: str | None = None, *, validates: bool = True
 ) -> RecipeProposal:
-    """Choose settings.
+    """Choose settings for a corpus and a machine.
 
     Args:
-        corpus: The training corpus; it holds text.
-        machine: Where it will be trained.
-        size: One of SIZES; default: what suits the corpus.
+        corpus: Training corpus; must not be empty.
+        machine: Hardware that the model will be trained on.
+        size: Name in MODEL_SIZES; by default chosen for the corpus.
         validates: Whether there is a validation corpus.
     """
     plan = Heuristics(corpus, machine, size)
@@ -123,31 +125,41 @@ def _tokenizer(plan: Heuristics) -> Iterator[RecommendedSetting]:
         "tokenizer.vocab_size", plan.vocab_size, _why_vocab_size(plan, n_chars)
     )
     if src == tgt:
-        why = (
-            f"both sides are written in {src} letters, so names and many words have the same pieces"
-        )
+        why = f"both sides are in {src} script, so names and many words share subwords"
     elif plan.joint:
-        why = f"{src} and {tgt}, but up to {plan.shared_letter_share:.0%} of a side's letters are in the other's script and can share pieces"
+        why = (
+            f"{src} and {tgt}, but up to {plan.shared_letter_share:.0%} of a side's letters are in "
+            "the other's script and can share subwords"
+        )
     else:
-        why = f"{src} and {tgt}: at most {plan.shared_letter_share:.1%} of a side's letters are in the other's script, so there is little to share"
+        why = (
+            f"{src} and {tgt}: at most {plan.shared_letter_share:.1%} of a side's letters are in "
+            "the other's script, so there is little to share"
+        )
     yield RecommendedSetting("tokenizer.joint", plan.joint, why)
     is_dense = max(corpus.src.dense_share, corpus.tgt.dense_share) >= 0.05
     if is_dense or n_chars > plan.vocab_size / 20:
-        why = f"{n_chars:,} different characters; the rarest, 0.05 % of the text, are spelt as bytes, which leaves room for longer pieces"
+        why = (
+            f"{n_chars:,} distinct characters; encoding the rarest, 0.05 % of the text, as bytes "
+            "leaves space for longer subwords"
+        )
         yield RecommendedSetting("tokenizer.character_coverage", 0.9995, why)
     elif corpus.n_pairs >= 1_000_000:
-        why = f"{_number(corpus.n_pairs)} pairs hold many characters that come once; the rarest, 0.01 % of the text, are spelt as bytes"
+        why = (
+            f"{_number(corpus.n_pairs)} pairs contain many characters that occur once; "
+            "the rarest, 0.01 % of the text, are encoded as bytes"
+        )
         yield RecommendedSetting("tokenizer.character_coverage", 0.9999, why)
     else:
         yield RecommendedSetting(
             "tokenizer.character_coverage",
             1.0,
-            f"only {n_chars:,} different characters: all get pieces of their own",
+            f"only {n_chars:,} distinct characters: each gets a token of its own",
         )
     yield RecommendedSetting(
         "tokenizer.byte_fallback",
         True,
-        "characters that were never seen are spelt as bytes, so nothing becomes an unknown piece",
+        "unseen characters are encoded as bytes, so nothing becomes the unknown token",
     )
 
 
@@ -155,14 +167,23 @@ def _why_vocab_size(plan: Heuristics, n_chars: int) -> str:
     words = f"{_number(plan.n_vocab_words)} running words"
     each = "" if plan.joint else " for each side"
     if plan.vocab_size == MAX_VOCAB_SIZE:
-        return f"{words}{each}: enough for the largest vocabulary that is usual with two languages"
+        return f"{words}{each}: enough for the largest usual vocabulary of two languages"
     if plan.vocab_size == VOCAB_PER_WIDTH * plan.size.d_model:
-        return f"{words}{each} would allow more; {VOCAB_PER_WIDTH} pieces for each unit of width ({plan.size.d_model}) keep the embeddings in proportion"
+        return (
+            f"{words}{each} would allow more; {VOCAB_PER_WIDTH} subwords per unit of d_model "
+            f"({plan.size.d_model}) keep the embeddings in proportion"
+        )
     if plan.vocab_size == plan.max_vocab_size:
-        return f"{words}{each}, so few different ones that the corpus gives no more pieces"
+        return f"{words}{each}, with too few distinct words for more subwords"
     if 7.0 * math.sqrt(plan.n_vocab_words) < plan.min_vocab_size:
-        return f"{words}{each} ask for fewer, but {n_chars:,} different characters and 256 bytes want room beside longer pieces"
-    return f"{words}{each}: 7 times the square root; each piece must be seen often, so small corpora want few (Sennrich and Zhang 2019)"
+        return (
+            f"{words}{each} call for fewer, but {n_chars:,} distinct characters and 256 bytes must "
+            "fit in addition to longer subwords"
+        )
+    return (
+        f"{words}{each}: 7 times the square root; each subword must occur often, so small corpora "
+        "need few (Sennrich and Zhang 2019)"
+    )
 
 
 def _lengths(plan: Heuristics) -> Iterator[RecommendedSetting]:
@@ -172,23 +193,29 @@ def _lengths(plan: Heuristics) -> Iterator[RecommendedSetting]:
         for side in (corpus.src, corpus.tgt)
     )
     max_length = min(512, max(128, 32 * math.ceil(1.3 * longest / 32)))
-    why = f"999 of 1,000 lines have up to about {_number(longest)} pieces"
+    why = f"999 of 1,000 lines have at most about {_number(longest)} tokens"
     if max_length == 512:
-        why += "; longer ones cost memory for all, and are rarely one sentence"
+        why += "; longer lines cost memory and are rarely one sentence"
     elif max_length == 128:
-        why += "; 128 leaves room for longer text when translating"
+        why += "; 128 allows for longer text in translation"
     else:
-        why += ", and a third more for safety"
+        why += ", plus a safety margin of a third"
     yield RecommendedSetting("preprocess.max_length", max_length, why)
     max_ratio = min(4.0, max(2.5, math.ceil(3.0 * corpus.width_ratio_p99) / 2))
-    why = f"in 99 of 100 pairs the sides differ by less than {corpus.width_ratio_p99:.1f} times; half as much again is let pass, 2.5 to 4"
+    why = (
+        f"in 99 of 100 pairs the sides differ by a factor below {corpus.width_ratio_p99:.1f}; "
+        "limit set to 1.5 times that, between 2.5 and 4"
+    )
     yield RecommendedSetting("preprocess.max_ratio", max_ratio, why)
 
 
 def _augment(plan: Heuristics) -> Iterator[RecommendedSetting]:
     share = plan.corpus.src.multi_sentence_share
     if share < _MANY_SENTENCES:
-        why = f"{share:.0%} of the lines have several sentences; a tenth joined from two costs single ones nothing (docs/guides/robust-training.md)"
+        why = (
+            f"{share:.0%} of the lines have several sentences; merging a tenth of the pairs does "
+            "not hurt single sentences (docs/guides/robust-training.md)"
+        )
         yield RecommendedSetting("augment.merge", 0.1, why)
 
 
@@ -196,11 +223,17 @@ def _batches(plan: Heuristics) -> Iterator[RecommendedSetting]:
     n, gpu = plan.effective_tokens, plan.machine.gpu
     words = f"{_number(plan.corpus.n_words)} running words"
     if n == 25_000:
-        why = "an update of 25,000 positions, as the paper's"
+        why = "effective batch size of 25,000 positions, as in the paper"
     elif n < plan.scale.effective_tokens:
-        why = f"updates of {n:,} positions are enough for a model of the size {plan.size_name}, and there are more of them"
+        why = (
+            f"an effective batch size of {n:,} positions suffices for size {plan.size_name}, "
+            "and allows more updates"
+        )
     else:
-        why = f"{words}: updates of {n:,} positions; small corpora learn more from many small ones (Sennrich and Zhang 2019)"
+        why = (
+            f"{words}: updates of {n:,} positions; small corpora benefit from many small updates "
+            "(Sennrich and Zhang 2019)"
+        )
     if gpu is None and n <= _MAX_CPU_BATCH:
         yield RecommendedSetting("batches.max_tokens", n, why)
     elif gpu is None:
@@ -210,32 +243,39 @@ def _batches(plan: Heuristics) -> Iterator[RecommendedSetting]:
             f"larger batches are no faster on {_cores(plan.machine)}",
         )
         yield RecommendedSetting(
-            "batches.effective_tokens", n, f"{why}; {round(n / _MAX_CPU_BATCH)} batches each"
+            "batches.effective_tokens",
+            n,
+            f"{why}; {round(n / _MAX_CPU_BATCH)} batches per update",
         )
     else:
         yield RecommendedSetting(
             "batches.max_tokens",
             "auto",
-            f"what fits {plan.machine.gpu_memory_gb:.0f} GB is measured when training starts",
+            f"the largest size that fits in {plan.machine.gpu_memory_gb:.0f} GB is measured when "
+            "training starts",
         )
-        yield RecommendedSetting(
-            "batches.effective_tokens", n, f"{why}, in as many batches as it takes"
-        )
+        yield RecommendedSetting("batches.effective_tokens", n, f"{why}; gradients are accumulated")
 
 
 def _model(plan: Heuristics) -> Iterator[RecommendedSetting]:
     size, corpus, scale = plan.size, plan.corpus, plan.scale
     words = f"{_number(corpus.n_words)} running words"
     if plan.requested_size is not None:
-        why = f"the size {plan.size_name}, as asked for; {words} suit the size {scale.size}"
+        why = f"size {plan.size_name}, as requested; {words} suit size {scale.size}"
     elif plan.size_name != scale.size:
-        why = f"{words} would feed a larger model, which asks for a GPU of {BIG_GPU_GB} GB; the paper's base model"
+        why = (
+            f"{words} suffice for a larger model, which needs a GPU of {BIG_GPU_GB} GB; "
+            "the paper's base model"
+        )
     elif plan.size_name in ("base", "big"):
-        why = f"{words} feed the paper's {plan.size_name} model"
+        why = f"{words} suffice for the paper's {plan.size_name} model"
     else:
-        why = f"{words} suit a model of {_number(plan.n_parameters)} parameters; a larger one learns so few by heart (Araabi and Monz 2020)"
+        why = (
+            f"{words} suit a model of {_number(plan.n_parameters)} parameters; "
+            "a larger one would overfit (Araabi and Monz 2020)"
+        )
     yield RecommendedSetting("model.d_model", size.d_model, why)
-    goes_with = f"goes with that width in the size {plan.size_name}"
+    goes_with = f"used with this d_model in size {plan.size_name}"
     yield RecommendedSetting("model.n_encoder_layers", size.n_layers, goes_with)
     yield RecommendedSetting("model.n_decoder_layers", size.n_layers, goes_with)
     yield RecommendedSetting("model.n_heads", size.n_heads, goes_with)
@@ -244,28 +284,28 @@ def _model(plan: Heuristics) -> Iterator[RecommendedSetting]:
         yield RecommendedSetting(
             "model.norm",
             "pre",
-            "trains safely with a short warmup and a high rate (Xiong et al. 2020)",
+            "stable with a short warmup and a high learning rate (Xiong et al. 2020)",
         )
     else:
         yield RecommendedSetting(
             "model.norm",
             "post",
-            "as in the paper, whose results for this size were reached with it",
+            "as in the paper, which reached its results for this size with it",
         )
     if plan.joint:
         yield RecommendedSetting(
             "model.tied_embeddings",
             "all",
-            "one vocabulary serves both sides, and one matrix spares parameters",
+            "both sides share one vocabulary, and one shared matrix saves parameters",
         )
     else:
         yield RecommendedSetting(
             "model.tied_embeddings",
             "output",
-            "the sides have vocabularies of their own; target embedding and output layer share one matrix",
+            "separate vocabularies; target embedding and output layer share one matrix",
         )
     why = f"each pair is seen {_times(plan.n_epochs)}, and {words} are " + (
-        "few: much" if scale.dropout >= 0.3 else "many: little"
+        "few: high" if scale.dropout >= 0.3 else "many: low"
     )
     yield RecommendedSetting(
         "model.dropout",
@@ -279,37 +319,48 @@ def _model(plan: Heuristics) -> Iterator[RecommendedSetting]:
 def _training(plan: Heuristics) -> Iterator[RecommendedSetting]:
     epoch = f"an epoch is about {_number(plan.steps_per_epoch)} updates"
     if plan.n_steps == MIN_STEPS and plan.n_epochs > plan.scale.n_epochs:
-        why = f"{epoch}; fewer than {MIN_STEPS:,} updates are too few for any model"
+        why = f"{epoch}; any model needs at least {MIN_STEPS:,} updates"
     elif plan.max_useful_epochs < plan.scale.n_epochs:
-        why = f"{epoch}; after {plan.n_epochs:.1f} epochs, {TOKENS_PER_PARAMETER} pieces for each parameter, a model of this size learns little more"
+        why = (
+            f"{epoch}; after {plan.n_epochs:.1f} epochs, {TOKENS_PER_PARAMETER} tokens per "
+            "parameter, a model of this size learns little more"
+        )
     else:
         why = f"{epoch}, and {plan.scale.n_epochs} epochs suit a corpus of this size"
     yield RecommendedSetting("training.max_steps", plan.n_steps, why)
     why = (
         "a fifth of the updates"
         if plan.warmup_steps < MAX_WARMUP_STEPS
-        else "as in the paper; longer only delays, shorter may diverge (Popel and Bojar 2018)"
+        else "as in the paper; a longer warmup only delays training, a shorter one may diverge "
+        "(Popel and Bojar 2018)"
     )
     yield RecommendedSetting("training.warmup_steps", plan.warmup_steps, why)
     by_rule = (plan.size.d_model * plan.warmup_steps) ** -0.5
-    rule = f"1/sqrt(width {plan.size.d_model} x warmup {plan.warmup_steps:,}), the paper's highest rate"
+    rule = (
+        f"1/sqrt(d_model {plan.size.d_model} x warmup {plan.warmup_steps:,}), the paper's peak rate"
+    )
     rate = min(_MAX_RATE, float(f"{by_rule:.1e}"))
     yield RecommendedSetting(
         "training.learning_rate",
         rate,
-        rule if by_rule < _MAX_RATE else f"{rule}, is more; {_MAX_RATE} is proven for small models",
+        rule if by_rule < _MAX_RATE else f"{rule}, is higher; {_MAX_RATE} works for small models",
     )
     if plan.decays_to_zero:
-        why = f"falls to zero at max_steps: right for a run whose length is known, {_number(plan.n_steps)} updates"
+        why = (
+            "decays to zero at max_steps, which suits a run of known length: "
+            f"{_number(plan.n_steps)} updates"
+        )
         yield RecommendedSetting("training.schedule", "cosine", why)
     else:
         yield RecommendedSetting(
             "training.schedule",
             "inverse_sqrt",
-            "as in the paper; the run may be made longer at any time",
+            "as in the paper; the run can be extended at any time",
         )
         yield RecommendedSetting(
-            "training.average_last", 5, "as in the paper: stands in for a rate that falls to zero"
+            "training.average_last",
+            5,
+            "as in the paper: replaces a learning rate that decays to zero",
         )
     yield RecommendedSetting(
         "training.label_smoothing", 0.1, "as in the paper, and in recipes/multi30k-de-en"
@@ -317,16 +368,21 @@ def _training(plan: Heuristics) -> Iterator[RecommendedSetting]:
     machine = plan.machine
     if machine.gpu is not None:
         why = (
-            f"bf16: {machine.gpu} has it"
+            f"bf16: {machine.gpu} supports it"
             if machine.has_bf16
-            else f"float32: {machine.gpu} has no bf16; fp16 is faster, and may need a lower rate"
+            else f"float32: {machine.gpu} does not support bf16; fp16 is faster, but may need a "
+            "lower learning rate"
         )
     elif machine.has_bf16:
-        why = "bf16: this processor has it; more than 1.5 times as fast as float32, and control runs were as good"
+        why = (
+            "bf16: this processor supports it; more than 1.5 times as fast as float32, with equal "
+            "quality in control runs"
+        )
     else:
-        why = "this processor has no bf16, so it is float32"
+        why = "float32: this processor does not support bf16"
     yield RecommendedSetting("training.precision", "auto", why)
-    why = f"a crash loses up to {approximate_duration(plan.save_every_steps / plan.steps_per_hour)} of work"
+    between = approximate_duration(plan.save_every_steps / plan.steps_per_hour)
+    why = f"a crash loses up to {between} of work"
     yield RecommendedSetting("training.save_every_steps", plan.save_every_steps, why)
 
 
@@ -335,42 +391,56 @@ def _validation(plan: Heuristics) -> Iterator[RecommendedSetting]:
     yield RecommendedSetting(
         "validation.every_steps",
         every,
-        f"{_number(plan.n_steps / every)} validations in the run, about {approximate_duration(plan.hours * every / plan.n_steps)} apart",
+        f"{_number(plan.n_steps / every)} validations in the run, "
+        f"about {approximate_duration(plan.hours * every / plan.n_steps)} apart",
     )
     side = plan.corpus.tgt
     if side.dense_share >= 0.3 or side.script in _SPACELESS:
         yield RecommendedSetting(
             "validation.metric",
             "chrf",
-            f"{side.script.title()} text: BLEU counts words between spaces, chrF counts characters",
+            f"{side.script.title()} text: BLEU compares words between spaces, chrF characters",
         )
     else:
         yield RecommendedSetting(
             "validation.metric",
             "bleu",
-            f"{side.script.title()} text has words between spaces, as BLEU wants them",
+            f"{side.script.title()} text has words between spaces, as BLEU requires",
         )
     yield RecommendedSetting(
         "validation.patience",
         10,
-        f"stop when ten validations in a row, {min(1.0, 10 * every / plan.n_steps):.0%} of the run, brought nothing",
+        "early stopping after ten validations without improvement, "
+        f"{min(1.0, 10 * every / plan.n_steps):.0%} of the run",
     )
 
 
 def _notes(plan: Heuristics) -> Iterator[str]:
     corpus, machine = plan.corpus, plan.machine
     if corpus.n_words < _FEW_WORDS:
-        yield f"{_number(corpus.n_words)} running words teach little; look for more, or fine-tune a model (training.init_from)"
+        yield (
+            f"{_number(corpus.n_words)} running words are very little training data; add more, "
+            "or fine-tune a model (training.init_from)"
+        )
     if corpus.dropped_share > _MANY:
-        yield f"cleaning leaves out {corpus.dropped_share:.0%} of the pairs: see why with `mtkit data check`"
+        yield (
+            f"cleaning drops {corpus.dropped_share:.0%} of the pairs; "
+            "`mtkit data check` shows the reasons"
+        )
     if corpus.duplicate_share > _MANY:
-        yield f"{corpus.duplicate_share:.0%} of the pairs came before, and are left out (clean.duplicates)"
+        yield (
+            f"{corpus.duplicate_share:.0%} of the pairs are duplicates and are dropped "
+            "(clean.duplicates)"
+        )
     if machine.n_gpus > 1:
-        yield f"one GPU is counted on; `mtkit train --nproc {machine.n_gpus}` shares the work among {machine.n_gpus}"
+        yield (
+            f"the estimate assumes one GPU; `mtkit train --nproc {machine.n_gpus}` uses all "
+            f"{machine.n_gpus}"
+        )
 
 
 def _number(number: float) -> str:
-    """Two figures: `670,000`, `8.1 million`."""
+    """Format a number with two figures: `670,000`, `8.1 million`."""
     about = float(f"{number:.1e}")
     if about >= 1e9:
         return f"{about / 1e9:g} billion"
@@ -386,7 +456,7 @@ def _cores(machine: Machine) -> str:
 
 
 def approximate_duration(hours: float) -> str:
-    """How long something takes, roughly: `40 minutes`, `3 hours`, `12 days`, `7 weeks`."""
+    """Format a duration roughly: `40 minutes`, `3 hours`, `12 days`, `7 weeks`."""
     for unit, size in ("week", 168.0), ("day", 24.0), ("hour", 1.0):
         if hours >= 2 * size:
             return f"{round_to_two_figures(hours / size)} {unit}s"
@@ -395,7 +465,7 @@ def approximate_duration(hours: float) -> str:
 
 
 def approximate_duration_range(least_hours: float, most_hours: float) -> str:
-    """Return how long something may take, as `40 to 90 minutes` or `50 minutes to 3 hours`."""
+    """Format a range of durations: `40 to 90 minutes`, `50 minutes to 3 hours`."""
     least, most = approximate_duration(least_hours), approximate_duration(most_hours)
     if least == most:
         return least

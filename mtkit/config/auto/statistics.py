@@ -1,80 +1,85 @@
-"""What is known of a corpus and a machine when settings are chosen for them."""
+"""Statistics of a corpus and a machine, from which settings are chosen."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class SideStatistics:
-    """One side of a corpus, by a sample of cleaned pairs."""
+    """Statistics of one side of a corpus, from a sample of cleaned pairs."""
 
     lang: str
     script: str
-    """The script that most letters belong to, such as latin or hangul."""
+    """Most frequent script of its letters, such as latin or hangul."""
     words: float
-    """Words in a line, on average."""
+    """Mean number of words per line."""
     chars: float
-    """Characters in a line, on average."""
+    """Mean number of characters per line."""
     chars_p999: int
-    """One line in a thousand has more characters."""
+    """99.9th percentile of the number of characters per line."""
     dense_share: float
-    """Share of the characters that are Hangul, Han or kana, which say about twice as much as an alphabet's letters."""
+    """Share of the characters that are Hangul, Han or kana, each about twice as informative as a
+    letter of an alphabet."""
     other_script_share: float
-    """Share of the letters that belong to the other side's script, where that is another one."""
+    """Share of the letters in the other side's script, if the two scripts differ."""
     n_chars: int
-    """Different characters."""
+    """Number of distinct characters."""
     n_common_chars: int
-    """So many of them, the commonest, make 99.95 % of the text."""
+    """Number of most frequent characters that make up 99.95 % of the text."""
     n_types: int
-    """Different words."""
+    """Number of distinct words."""
     multi_sentence_share: float = 0.0
     """Share of the lines with several sentences."""
 
 
 @dataclass(frozen=True)
 class CorpusStatistics:
-    """A parallel corpus. Pairs and duplicates are counted to the last; all else is known of a sample of cleaned pairs."""
+    """Statistics of a parallel corpus.
+
+    The whole corpus is scanned for pairs and duplicates, a sample of cleaned pairs for the rest.
+    """
 
     n_pairs: int
     n_sampled: int
-    """Size of the sample before it was cleaned; equal to n_pairs when it was the whole corpus."""
+    """Size of the sample before cleaning; equal to n_pairs if it is the whole corpus."""
     duplicate_share: float
-    """About so many of the pairs came before."""
+    """Approximate share of the pairs that duplicate an earlier one."""
     dropped_share: float
-    """Cleaning leaves out so many of the sample."""
+    """Share of the sample dropped by cleaning."""
     wider_ratio: float
-    """Mean width of each pair's wider side over the mean width of the targets; a batch is as wide as the wider side of its pairs."""
+    """Mean width of each pair's wider side over the mean width of the targets; a batch is as wide
+    as the wider side of its pairs."""
     width_ratio_p99: float
-    """In one pair of a hundred, one side is more than this many times as wide as the other. Hangul, Han and kana count twice; very short pairs do not
-    count."""
+    """99th percentile of the ratio of the wider to the narrower side. Hangul, Han and kana have
+    width 2; very short pairs are excluded."""
     src: SideStatistics
     tgt: SideStatistics
 
     @property
     def n_kept(self) -> float:
-        """Pairs to train on, when those are dropped."""
+        """Number of pairs to train on, without dropped pairs and duplicates."""
         return self.n_pairs * (1.0 - self.duplicate_share) * (1.0 - self.dropped_share)
 
     @property
     def n_words(self) -> float:
-        """Running words of both sides in these."""
+        """Number of running words on both sides of these pairs."""
         return self.n_kept * (self.src.words + self.tgt.words)
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What training can use."""
+    """Hardware available for training."""
 
     n_cores: int
     memory_gb: float
     gpu: str | None = None
-    """The GPU's name; None to train on the CPU."""
+    """Name of the GPU; None to train on the CPU."""
     gpu_memory_gb: float = 0.0
-    """Of one GPU."""
+    """Memory of one GPU in GB."""
     n_gpus: int = 0
     has_bf16: bool = False
-    """Whether the device that trains multiplies bf16 matrices in hardware."""
+    """Whether the training device multiplies bf16 matrices in hardware."""
     flops_per_s: float | None = None
-    """Floating-point operations a second that training was measured to reach; None if it was not measured."""
+    """Measured training speed in floating-point operations per second; None if not measured."""
 
     def __str__(self) -> str:
         memory = f"{self.memory_gb:.0f} GB of memory"

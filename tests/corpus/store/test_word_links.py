@@ -439,7 +439,7 @@ def test_a_recipe_that_cannot_be_followed_is_refused(tiny_recipe_path):
         ),
         (
             ["data.train={src: '-', tgt: train.en, alignment: '-'}"],
-            "alignment and a side are both -",
+            "alignment and one side are both -",
         ),
     ):
         with pytest.raises(MtkitError, match=problem):
