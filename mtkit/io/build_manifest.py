@@ -28,7 +28,8 @@ def write_manifest(directory: Path, manifest: dict[str, Any]) -> None:
 
     Args:
         directory: The directory.
-        manifest: Entries to write, in addition to size and SHA-256 of each file and a checksum of all.
+        manifest: Entries to write, in addition to size and SHA-256 of each file and a checksum of
+            all.
     """
     files = {
         path.name: {"size": path.stat().st_size, "sha256": sha256_file(path)}

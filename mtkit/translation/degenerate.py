@@ -21,10 +21,12 @@ from mtkit.translation.source_encoder import LinePart, SourceLine
 _MAX_PERIOD = 32
 """Maximum length of what is repeated, in tokens: about a sentence."""
 _MIN_EXCESS_THRICE, _MIN_EXCESS_TWICE = 4, 8
-"""Minimum number of tokens repeated in a row beyond those of the source, in a translation with three
+"""Minimum number of tokens repeated in a row beyond those of the source, in a translation with
+three
 or more repetitions, or with two."""
 _LONG_RATIO, _LONG_EXTRA = 2, 10
-"""A translation that was ended by its maximum length is too long if it has at least this many tokens
+"""A translation that was ended by its maximum length is too long if it has at least this many
+tokens
 per source token, plus this many."""
 _BLOCKED_NGRAM = 3
 """In the second search, no n-gram of this size is repeated."""
@@ -32,7 +34,8 @@ _SHORT_RATIO, _SHORT_EXTRA = 4, 20
 """A translation is short if its source has more than this many tokens per target token, plus this
 many."""
 _FEW_SENTENCES, _FEW_TOKENS = 1 / 2, 2 / 3
-"""A translation of several sentences is short if it has at most this share of the sentences, and less
+"""A translation of several sentences is short if it has at most this share of the sentences, and
+less
 than this share of the tokens to be expected."""
 
 Search = Callable[[list[int], SearchConfig], list[list[Hypothesis]]]

@@ -150,7 +150,8 @@ def _split(
                 max_tokens,
             )
         else:
-            # A stretch may have one more token than its share because it was cut off, which must not
+            # A stretch may have one more token than its share because it was cut off, which must
+            # not
             # lead to another cut.
             n_stretches = min(ceil(n_tokens / (max_tokens - max_tokens // 16)), len(text))
             n_chars = ceil(len(text) / n_stretches)

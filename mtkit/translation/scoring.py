@@ -160,8 +160,8 @@ class PairScorer:
         ):
             self._warns_of_length = False
             logger.warning(
-                "line %d is longer than the %d tokens of the longest training sentence; such lines are "
-                "scored whole, but the model has seen none in training",
+                "line %d is longer than the %d tokens of the longest training sentence; such lines"
+                " are scored whole, but the model has seen none in training",
                 long[0],
                 self.max_length,
             )

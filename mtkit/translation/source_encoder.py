@@ -185,8 +185,8 @@ class SourceEncoder:
         if not tags and self.warns_without_tag:
             self.warns_without_tag = False
             logger.warning(
-                "the model has seen no line without a tag in training: begin each with one of %s, or "
-                "give --tag",
+                "the model has seen no line without a tag in training: begin each with one of %s,"
+                " or give --tag",
                 ", ".join(self.known_tags),
             )
         # The text must fit after any number of tags that a line begins with.

@@ -249,7 +249,8 @@ class Translator:
         journal: BatchJournal | None = None,
         **options: Any,
     ) -> Iterator[Translation]:
-        """Translate lines as they come, in bounded memory, and yield translations in the same order.
+        """Translate lines as they come, in bounded memory, and yield translations in the same
+        order.
 
         Args:
             lines: Any number of lines.

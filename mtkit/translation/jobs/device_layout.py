@@ -20,7 +20,9 @@ class DeviceLayout:
     devices: tuple[str, ...]
     """Device of each process."""
     n_processes: int
-    """Processes besides this one, which then distributes lines and writes; 0 if this one translates."""
+    """Processes besides this one, which then distributes lines and writes; 0 if this one
+    translates.
+    """
     n_threads: int
     """Threads of each process on a CPU."""
     n_workers: int

@@ -1,6 +1,7 @@
 """Translation of a file to a file in parts, which survive a kill and can be shared by ranks.
 
-DistEnv r of n translates the parts r, r + n, r + 2 n and so on. Whichever rank finishes the last part
+DistEnv r of n translates the parts r, r + n, r + 2 n and so on. Whichever rank finishes the last
+part
 joins them all; if a rank died, so does the same command with --resume.
 """
 
@@ -112,7 +113,8 @@ def _work_for_rank_0(worker: "PartWorker", started_s: float, n_lines: NumberOfLi
     if wait_s == WAIT_FOR_FIRST_S and not _is_new(parts.output_path, started_s):
         raise MtkitError(
             f"rank 0 has not begun to write `{parts.output_path}` within {WAIT_FOR_FIRST_S:.0f} s",
-            "start all ranks with the same options, input and model, and an output on a shared disk",
+            "start all ranks with the same options, input and model, and an output on a shared"
+            " disk",
         )
 
 
@@ -148,8 +150,8 @@ def _join_if_complete(worker: "PartWorker", started_s: float, n_before: int = 0)
     if n_missing := n_parts - len(parts.finished() & set(range(n_parts))):
         if parts.is_open():
             logger.info(
-                "finished the parts of this rank; %d of %d parts are missing. The rank that finishes "
-                "last writes `%s`; if one has died, the same command with --resume does",
+                "finished the parts of this rank; %d of %d parts are missing. The rank that"
+                " finishes last writes `%s`; if one has died, the same command with --resume does",
                 n_missing,
                 n_parts,
                 parts.output_path,

@@ -123,7 +123,8 @@ class PartsDir:
             if resume is None:
                 raise MtkitError(
                     f"`{self.shown}`: holds about {n_kept:,} lines of an interrupted translation",
-                    "the same command with --resume continues from there, with --no-resume it starts over",
+                    "the same command with --resume continues from there, with --no-resume it"
+                    " starts over",
                 )
         try:
             self._begin(keeps=old == self.manifest and resume is True)
@@ -183,9 +184,11 @@ class PartsDir:
         # The part itself is renamed into place last.
         with (
             atomic_write(self._part_path(part)) as stream,
-            nullcontext()
-            if self.alignments_path is None
-            else atomic_write(self._part_path(part, ".alignments")) as alignments,
+            (
+                nullcontext()
+                if self.alignments_path is None
+                else atomic_write(self._part_path(part, ".alignments"))
+            ) as alignments,
         ):
 
             def write(result: ChunkResult) -> None:
@@ -286,7 +289,8 @@ class PartsDir:
         changed = ", ".join(differences(old, self.manifest))
         return MtkitError(
             f"`{self.shown}`: holds parts of another translation: {changed}",
-            "repeat the earlier command, or start over with --no-resume, or give the output another name",
+            "repeat the earlier command, or start over with --no-resume, or give the output another"
+            " name",
         )
 
 

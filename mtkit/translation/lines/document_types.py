@@ -92,9 +92,11 @@ def _error(name: str, kind: str) -> MtkitError:
     if kind == "JSON":
         return MtkitError(
             f"`{name}`: looks like JSON, not like plain text",
-            "for one JSON object per line, give --input-format jsonl and --field; to translate each line as it is, --input-format text",
+            "for one JSON object per line, give --input-format jsonl and --field; to translate each"
+            " line as it is, --input-format text",
         )
     return MtkitError(
         f"`{name}`: is {kind}, whose markup would be translated too",
-        "extract the text, one segment per line; or give --input-format text to translate each line as it is",
+        "extract the text, one segment per line; or give --input-format text to translate each line"
+        " as it is",
     )

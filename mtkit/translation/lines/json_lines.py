@@ -74,9 +74,11 @@ class JsonLineReader:
         self, line: str, values: Sequence[str | None], found: Sequence[Translation], where: str
     ) -> str:
         results = [
-            json_object(translation, self.options.n_best is not None)
-            if self.has_details
-            else translation.text
+            (
+                json_object(translation, self.options.n_best is not None)
+                if self.has_details
+                else translation.text
+            )
             for translation in found
         ]
         return self._set(
@@ -112,7 +114,8 @@ def _text(line: str, field: str, where: str) -> str | None:
         )
         raise MtkitError(
             f"{where}: {field} is {kind}",
-            "--field takes keys of texts; a key of a nested object is written with a dot, as in doc.text",
+            "--field takes keys of texts; a key of a nested object is written with a dot, as in"
+            " doc.text",
         )
     return value
 

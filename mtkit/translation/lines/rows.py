@@ -60,7 +60,10 @@ class RowReader:
         """See `RecordReader`. A blank row is kept."""
         cells = self._cells(line, where)
         if self.names is not None and len(cells) != len(self.names) and line.strip():
-            hint = "give each row as many columns as the header; a line break or separator inside a cell may be the cause"
+            hint = (
+                "give each row as many columns as the header; a line break or separator inside a"
+                " cell may be the cause"
+            )
             raise MtkitError(
                 f"{where} has {_columns(len(cells))}, but the header has {len(self.names)}", hint
             )
@@ -73,7 +76,10 @@ class RowReader:
                 max([*self.columns_in, *(index for index in self.columns_out if index is not None)])
                 + 1
             )
-            hint = f"columns of {self.options.input_format} are separated by {'commas' if self.is_csv else 'TABs'}"
+            hint = (
+                f"columns of {self.options.input_format} are separated by"
+                f" {'commas' if self.is_csv else 'TABs'}"
+            )
             raise MtkitError(f"{where} has {_columns(len(cells))}, not {n_needed} or more", hint)
         return Record(
             [self._text(cells[index]) for index in self.columns_in],
@@ -108,7 +114,10 @@ class RowReader:
             if end == len(line):
                 return cells
             if line[end] != ",":
-                hint = "quote a text with a comma or a quote, and double the quotes in it; line breaks in a text are not supported"
+                hint = (
+                    "quote a text with a comma or a quote, and double the quotes in it; line breaks"
+                    " in a text are not supported"
+                )
                 raise MtkitError(f"{where}: broken CSV at character {end + 1}", hint)
             start = end + 1
 

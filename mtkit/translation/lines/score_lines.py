@@ -86,8 +86,9 @@ class ScoreTotals:
         """Return the totals on one line."""
         blank = f" ({self.n_blank:,} blank)" if self.n_blank else ""
         return (
-            f"{self.n_lines:,} lines{blank}, {self.n_tokens:,} tokens, {self.n_words:,} words: log-probability {self.log_prob:.4f}, "
-            f"perplexity {self.perplexity:.4f}, per word {self.perplexity_per_word:.4f}"
+            f"{self.n_lines:,} lines{blank}, {self.n_tokens:,} tokens, {self.n_words:,} words:"
+            f" log-probability {self.log_prob:.4f}, perplexity {self.perplexity:.4f}, per word"
+            f" {self.perplexity_per_word:.4f}"
         )
 
 
