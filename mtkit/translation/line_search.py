@@ -36,7 +36,7 @@ class LineRequest:
     on_lines: Callable[[int], None] = ignore_lines
     """Called with a number of lines whenever that many more are finished."""
     journal: BatchJournal | None = None
-    """Where finished batches are saved, and looked up before they are searched."""
+    """Journal in which finished batches are saved, and looked up before they are searched."""
 
     def select(self, indices: Sequence[int], *, required_words: bool = True) -> "LineRequest":
         """Return a request for some of the lines, which reports no progress.

@@ -1,1 +1,1 @@
-"""A file translated in parts: by several processes, GPUs and hosts, and going on after a kill."""
+"""Translation of a file in parts by several processes, GPUs and hosts, which survives a kill."""

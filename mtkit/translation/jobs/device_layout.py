@@ -20,7 +20,7 @@ class DeviceLayout:
     devices: tuple[str, ...]
     """Device of each process."""
     n_processes: int
-    """Processes besides this one, which then distributes lines and writes; 0 if this one
+    """Processes in addition to this one, which then distributes lines and writes; 0 if this one
     translates.
     """
     n_threads: int

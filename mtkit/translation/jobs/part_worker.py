@@ -30,7 +30,7 @@ class PartsOptions(NamedTuple):
 
 
 class _ChunkOfPart(NamedTuple):
-    """Where the result of a chunk goes."""
+    """Writer of the result of a chunk."""
 
     part: int
     is_last: bool

@@ -43,7 +43,7 @@ def translate_file(spec: TranslationSpec, run: RunOptions = RunOptions()) -> Non
         spec: What to translate, with which models and how.
         run: Devices and processes, and whether to resume.
     Raises:
-        MtkitError: See `translate_in_parts`; or the models cannot be loaded, a file beside the
+        MtkitError: See `translate_in_parts`; or the models cannot be loaded, a file next to the
             input has another number of lines, or the output is a stream although ranks share the
             work or `run.resume` is set.
         KeyboardInterrupt: With a message that says what is kept.

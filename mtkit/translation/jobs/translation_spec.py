@@ -1,4 +1,4 @@
-"""What to translate, with which models and how: plain values that every process can be sent."""
+"""Specification of a translation: input, models and settings, as plain values for any process."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
@@ -192,7 +192,7 @@ class TranslationSpec:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How to run a translation. The output does not depend on these."""
+    """Settings of the run. The output does not depend on them."""
 
     device: str = "auto"
     """cpu, cuda, cuda:N or auto."""

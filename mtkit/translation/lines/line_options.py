@@ -14,7 +14,7 @@ _FORMATS: tuple[str, ...] = get_args(LineFormat)
 
 @dataclass(frozen=True)
 class LineOptions:
-    """What to translate in a line of input, and what to write for it.
+    """Parts of a line of input to translate, and the output to write for it.
 
     If the output has the format of the input, the rest of a line is kept and its translations are
     added or replace a field. Otherwise the translations are written alone.
