@@ -119,7 +119,7 @@ def main() -> None:
 
 
 def _with_global_flags_first(args: list[str]) -> list[str]:
-    """Move global flags to the front, since `mtkit train recipe.yaml --debug` is what people type."""
+    """Move global flags to the front, so that `mtkit train recipe.yaml --debug` works."""
     n_flexible = args.index("--") if "--" in args else len(args)
     flags = [arg for arg in args[:n_flexible] if arg in GLOBAL_FLAGS]
     return flags + [arg for arg in args[:n_flexible] if arg not in GLOBAL_FLAGS] + args[n_flexible:]

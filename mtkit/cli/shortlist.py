@@ -58,9 +58,8 @@ def shortlist(
 ) -> None:
     """Build a lexical shortlist, which makes translation faster.
 
-    Aligns the pieces of the training corpus, and keeps the most probable translations of each
-    source piece. `mtkit translate --shortlist`
-    then considers only these.
+    Aligns the subwords of the training corpus, and keeps the most probable translations of each
+    source subword. `mtkit translate --shortlist` then considers only these.
 
     Examples:
         mtkit shortlist de-en/recipe.yaml -m de-en/work/run/model
@@ -98,7 +97,7 @@ def shortlist(
         store = TokenStore.open(recipe.store_dir)
         if store.manifest.get("tokenizer_sha256") != tokenizer.sha256:
             raise MtkitError(
-                f"`{recipe.store_dir}`: is in the pieces of another tokenizer than the model's",
+                f"`{recipe.store_dir}`: was tokenized by another tokenizer than the model's",
                 "give the two text files: SRC TGT",
             )
         made = make_shortlist(store, tokenizer, config)
@@ -112,6 +111,6 @@ def shortlist(
     made.save(path)
     n_mean = made.candidates.shape[1]
     print(
-        f"{path}: up to {n_mean:,} candidates for each of {len(made.candidates):,} source pieces,"
+        f"{path}: up to {n_mean:,} candidates for each of {len(made.candidates):,} source subwords,"
         f" {len(made.always):,} for all"
     )

@@ -54,21 +54,21 @@ def train(recipe_path: RecipeArgument, overrides: OverridesOption = None) -> Non
     recipe = Recipe.load(recipe_path, overrides or ())
     refuse_overwriting_inputs(recipe_path, recipe, ["tokenizer"])
     tokenizer = train_tokenizer(recipe)
-    pieces = (
+    sizes = (
         f"{tokenizer.src.vocab_size:,} subwords"
         if tokenizer.joint
         else f"{tokenizer.src.vocab_size:,} and {tokenizer.tgt.vocab_size:,} subwords"
     )
-    print(f"{recipe.tokenizer_dir}: {pieces}")
+    print(f"{recipe.tokenizer_dir}: {sizes}")
 
 
 @app.command(cls=Command)
 def encode(
     model: ModelOption,
     side: SideOption = None,
-    ids: Annotated[bool, typer.Option("--ids", help="Write ids in place of pieces")] = False,
+    ids: Annotated[bool, typer.Option("--ids", help="Write ids instead of subwords")] = False,
 ) -> None:
-    """Turn text on stdin into pieces on stdout, separated by spaces.
+    """Convert text on stdin to subwords on stdout, separated by spaces.
 
     Examples:
         echo 'Guten Morgen!' | mtkit tokenizer encode -m de-en/work/tokenizer
@@ -82,8 +82,8 @@ def encode(
 
     def encoded() -> Iterator[str]:
         for line in read_lines("-"):
-            pieces = subword.encode([line]) if ids else subword.encode_as_tokens([line])
-            yield " ".join(map(str, pieces[0]))
+            tokens = subword.encode([line]) if ids else subword.encode_as_tokens([line])
+            yield " ".join(map(str, tokens[0]))
 
     write_lines(None, encoded())
 
@@ -92,9 +92,9 @@ def encode(
 def decode(
     model: ModelOption,
     side: SideOption = None,
-    ids: Annotated[bool, typer.Option("--ids", help="Read ids in place of pieces")] = False,
+    ids: Annotated[bool, typer.Option("--ids", help="Read ids instead of subwords")] = False,
 ) -> None:
-    """Turn pieces on stdin into text on stdout.
+    """Convert subwords on stdin to text on stdout.
 
     Examples:
         mtkit tokenizer decode -m de-en/work/run/model --ids < new.ids
@@ -108,8 +108,8 @@ def decode(
 
     def decoded() -> Iterator[str]:
         for number, line in enumerate(read_lines("-"), 1):
-            # Only plain spaces separate pieces: with the normalisation identity, a piece may hold
-            # another kind.
+            # Only plain spaces separate subwords: with the normalisation identity, a subword may
+            # contain another kind of space.
             words = [word for word in line.split(" ") if word]
             try:
                 yield (

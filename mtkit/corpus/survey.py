@@ -38,36 +38,36 @@ _MIN_WIDTH = 20
 class Survey:
     """Statistics of a corpus, and a sample of it."""
 
-    facts: CorpusStatistics
+    statistics: CorpusStatistics
     sample: tuple[SentencePair, ...]
     """Pairs drawn at random, not cleaned."""
 
     def lines(self) -> list[str]:
         """Format the statistics for the terminal."""
-        facts, sides = self.facts, (self.facts.src, self.facts.tgt)
+        statistics, sides = self.statistics, (self.statistics.src, self.statistics.tgt)
         sample_note = (
             ""
-            if facts.n_sampled == facts.n_pairs
-            else f"; the following is from a sample of {facts.n_sampled:,}"
+            if statistics.n_sampled == statistics.n_pairs
+            else f"; the following is from a sample of {statistics.n_sampled:,}"
         )
         scripts = (
             f"{sides[0].script.title()} and {sides[1].script.title()}"
             if sides[0].script != sides[1].script
             else sides[0].script.title()
         )
-        prefix = "" if facts.n_pairs <= _DistinctCounter.MAX_KEPT else "about "
+        prefix = "" if statistics.n_pairs <= _DistinctCounter.MAX_KEPT else "about "
         words, chars = (
             " and ".join(f"{getattr(side, name):.3g}" for side in sides)
             for name in ("words", "chars")
         )
         return [
             (
-                f"{facts.n_pairs:,} pairs, {sides[0].lang} to {sides[1].lang}, "
-                f"{prefix}{facts.duplicate_share:.1%} of them duplicates{sample_note}"
+                f"{statistics.n_pairs:,} pairs, {sides[0].lang} to {sides[1].lang}, "
+                f"{prefix}{statistics.duplicate_share:.1%} of them duplicates{sample_note}"
             ),
             (
                 f"{words} words, {chars} characters per line; {scripts} letters; cleaning "
-                f"drops {facts.dropped_share:.1%}"
+                f"drops {statistics.dropped_share:.1%}"
             ),
         ]
 
@@ -103,7 +103,7 @@ def survey(source: CorpusSource, data: DataConfig) -> Survey:
         for a, b in zip(src_widths, tgt_widths, strict=True)
         if min(a, b) >= _MIN_WIDTH
     ]
-    facts = CorpusStatistics(
+    statistics = CorpusStatistics(
         n_pairs=counter.n_seen,
         n_sampled=len(sample),
         duplicate_share=max(0.0, 1.0 - counter.n_distinct / counter.n_seen),
@@ -113,7 +113,7 @@ def survey(source: CorpusSource, data: DataConfig) -> Survey:
         src=src_facts,
         tgt=tgt_facts,
     )
-    return Survey(facts, tuple(sample))
+    return Survey(statistics, tuple(sample))
 
 
 class _DistinctCounter:

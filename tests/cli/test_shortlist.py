@@ -28,7 +28,7 @@ def test_from_two_files_into_the_model(mtkit, model_dir, tiny_recipe_path, make_
     )
     assert outcome.status == 0
     assert outcome.out.startswith(
-        f"{model_dir / 'shortlist.safetensors'}: up to 6 candidates for each of 600 source pieces"
+        f"{model_dir / 'shortlist.safetensors'}: up to 6 candidates for each of 600 source subwords"
     )
     made = Shortlist.load(model_dir / "shortlist.safetensors", Tokenizer.load(model_dir))
     assert made.settings == {"n_candidates": 5, "n_frequent": 10, "n_pairs": 180}
@@ -43,7 +43,7 @@ def test_from_a_recipe(mtkit, model_dir, tiny_recipe_path, tmp_path):
     recipe = Recipe.load(tiny_recipe_path)
     preprocess(recipe)
     outcome = mtkit("shortlist", tiny_recipe_path, "-m", model_dir)
-    assert (outcome.status, "pieces of another tokenizer" in outcome.err) == (1, True)
+    assert (outcome.status, "tokenized by another tokenizer" in outcome.err) == (1, True)
     assert not (model_dir / "shortlist.safetensors").exists()
     # That tokenizer in the place of the model's.
     Tokenizer.load(recipe.tokenizer_dir).save(model_dir / "tokenizer")

@@ -23,36 +23,43 @@ def test_a_small_corpus_is_measured_exactly(tmp_path):
         ("나는 학교에 간다", "I go to school"),
         ("DNA는 길다", "DNA is long"),
     ]
-    facts = survey(*write_corpus(tmp_path, pairs)).facts
-    assert (facts.n_pairs, facts.n_sampled, facts.duplicate_share, facts.dropped_share) == (
+    statistics = survey(*write_corpus(tmp_path, pairs)).statistics
+    assert (
+        statistics.n_pairs,
+        statistics.n_sampled,
+        statistics.duplicate_share,
+        statistics.dropped_share,
+    ) == (
         4,
         4,
         0.25,
         0.0,
     )
-    assert (facts.src.words, facts.tgt.words) == (9 / 4, 12 / 4)
-    assert facts.src.chars == (9 + 1 + 9 + 7) / 4
-    assert (facts.src.script, facts.tgt.script) == ("hangul", "latin")
-    assert facts.src.dense_share == (7 + 1 + 7 + 3) / 26
-    assert facts.src.other_script_share == 3 / 21
-    assert facts.tgt.other_script_share == 0.0
-    assert facts.src.n_types == 6
-    assert facts.src.n_chars == len(set("나는 학교에 간다물DNA는 길다"))
+    assert (statistics.src.words, statistics.tgt.words) == (9 / 4, 12 / 4)
+    assert statistics.src.chars == (9 + 1 + 9 + 7) / 4
+    assert (statistics.src.script, statistics.tgt.script) == ("hangul", "latin")
+    assert statistics.src.dense_share == (7 + 1 + 7 + 3) / 26
+    assert statistics.src.other_script_share == 3 / 21
+    assert statistics.tgt.other_script_share == 0.0
+    assert statistics.src.n_types == 6
+    assert statistics.src.n_chars == len(set("나는 학교에 간다물DNA는 길다"))
     # Hangul is two columns wide: 16 and 14, 2 and 5, 16 and 14, 10 and 11.
-    assert facts.wider_ratio == pytest.approx((16 + 5 + 16 + 11) / (14 + 5 + 14 + 11))
+    assert statistics.wider_ratio == pytest.approx((16 + 5 + 16 + 11) / (14 + 5 + 14 + 11))
 
 
 def test_words_of_a_language_without_spaces_are_taken_from_its_characters(tmp_path):
-    facts = survey(*write_corpus(tmp_path, [("我今天去学校", "I go to school today")], "zh")).facts
-    assert facts.src.words == 3
-    assert (facts.src.script, facts.src.dense_share) == ("han", 1.0)
+    statistics = survey(
+        *write_corpus(tmp_path, [("我今天去学校", "I go to school today")], "zh")
+    ).statistics
+    assert statistics.src.words == 3
+    assert (statistics.src.script, statistics.src.dense_share) == ("han", 1.0)
 
 
 def test_few_characters_make_most_of_the_text(tmp_path):
-    facts = survey(
+    statistics = survey(
         *write_corpus(tmp_path, [("a" * 900, "b" * 900)] * 9 + [("ä" + "a" * 899, "b" * 900)], "de")
-    ).facts
-    assert (facts.src.n_chars, facts.src.n_common_chars) == (2, 1)
+    ).statistics
+    assert (statistics.src.n_chars, statistics.src.n_common_chars) == (2, 1)
 
 
 def test_duplicates_of_a_large_corpus_are_estimated(tmp_path, monkeypatch):
@@ -60,9 +67,9 @@ def test_duplicates_of_a_large_corpus_are_estimated(tmp_path, monkeypatch):
     rng = random.Random(3)
     pairs = [(f"Satz {n}", f"sentence {n}") for n in range(20_000)]
     pairs += rng.choices(pairs, k=5000)
-    facts = survey(*write_corpus(tmp_path, pairs, "de")).facts
-    assert facts.n_pairs == 25_000
-    assert facts.duplicate_share == pytest.approx(0.2, abs=0.05)
+    statistics = survey(*write_corpus(tmp_path, pairs, "de")).statistics
+    assert statistics.n_pairs == 25_000
+    assert statistics.duplicate_share == pytest.approx(0.2, abs=0.05)
 
 
 @pytest.mark.parametrize(
@@ -88,8 +95,10 @@ def test_no_side_of_a_drawn_pair_stands_elsewhere(tmp_path):
 def test_multi30k(shared_data):
     folder = shared_data / "multi30k"
     source = CorpusSource(src=folder / "train.de.gz", tgt=folder / "train.en.gz")
-    facts = survey(source, DataConfig(src_lang="de", tgt_lang="en", train=(source,))).facts
-    assert facts.n_pairs == 29_000
+    statistics = survey(
+        source, DataConfig(src_lang="de", tgt_lang="en", train=(source,))
+    ).statistics
+    assert statistics.n_pairs == 29_000
     # As the corpora's own table says, of all lines.
-    assert facts.src.chars == pytest.approx(71, abs=1)
-    assert facts.tgt.chars == pytest.approx(61, abs=1)
+    assert statistics.src.chars == pytest.approx(71, abs=1)
+    assert statistics.tgt.chars == pytest.approx(61, abs=1)

@@ -12,7 +12,7 @@ from tests.conftest import fixture_lines
 CLOSED_OUT = (
     "error: stdout is closed, so it cannot be written\nhint: redirect it, for example to /dev/null"
 )
-CLOSED_IN = "error: stdin is closed, so it cannot be read\nhint: name a file in place of -"
+CLOSED_IN = "error: stdin is closed, so it cannot be read\nhint: give a file instead of -"
 
 
 @pytest.fixture

@@ -27,14 +27,14 @@ EXIT_STATUSES = {
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, which is handled as Ctrl-C is."""
+    """SIGTERM, which is handled like Ctrl-C."""
 
 
 class Commands(Group):
-    """A group of commands in which every exception becomes lines on stderr and an exit status."""
+    """A group of commands that turns every exception into lines on stderr and an exit status."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
-        """Parse; `--help` is answered here already."""
+        """Parse the arguments; `--help` prints and exits here."""
         try:
             return super().make_context(*args, **kwargs)
         except BrokenPipeError:
@@ -43,7 +43,7 @@ class Commands(Group):
             _exit(_as_lines(exc), exc.exit_status, exc, is_debug=False)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; only typer's own exceptions come out."""
+        """Run the command; only exceptions of typer leave this method."""
         is_debug = bool(ctx.params.get("debug"))
         try:
             result = super().invoke(ctx)
@@ -61,14 +61,14 @@ class Commands(Group):
         except MtkitError as exc:
             _exit(_as_lines(exc), exc.exit_status, exc, is_debug=is_debug)
         except Exception as exc:
-            # typer's own way of ending a program, such as --help.
+            # typer ends a program with exceptions, for example after --help.
             if isinstance(exc, typer.Abort) or hasattr(exc, "exit_code"):
                 raise
             _exit(_describe_unexpected(exc), 1, exc, is_debug=is_debug)
 
 
 def handle_sigterm() -> None:
-    """Let SIGTERM end work as Ctrl-C does."""
+    """Make SIGTERM interrupt like Ctrl-C."""
 
     def terminate(number: int, frame: FrameType | None) -> None:
         raise Terminated
@@ -77,7 +77,7 @@ def handle_sigterm() -> None:
 
 
 def discard_stdout() -> None:
-    """Let the interpreter's last flush go nowhere, once the reader of stdout has gone away."""
+    """Redirect stdout to nowhere, so that the final flush does not fail after a broken pipe."""
     with (
         contextlib.suppress(OSError),
         open(os.devnull, "wb") as nowhere,
@@ -140,7 +140,7 @@ def _describe_unexpected(exc: Exception) -> str:
             f"error: out of memory: {first_line}\nhint: lower batches.max_tokens to train,"
             " --max-tokens to translate"
         )
-    # Of stdout: files tell it themselves.
+    # Of stdout only: errors of files have been converted already.
     if isinstance(exc, OSError) and exc.errno in (errno.ENOSPC, errno.EDQUOT):
         return (
             f"error: the output cannot be written: {first_line}\nhint: free some disk space, or"

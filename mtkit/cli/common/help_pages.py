@@ -15,9 +15,10 @@ from mtkit.io.paths import normalize_path
 
 
 class HelpPage:
-    """Mixin for commands and groups: the layout of their help, and errors that say what to type.
+    """Mixin for commands and groups: layout of their help, and errors that suggest what to type.
 
     A section `Examples:` at the end of a command's docstring is shown line by line.
+
     """
 
     help: str | None
@@ -33,7 +34,7 @@ class HelpPage:
         return usage_errors.parse(super().parse_args, ctx, args)  # pyright: ignore[reportAttributeAccessIssue]
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """Return what the usage line names: arguments, required options, `[OPTIONS]`."""
+        """Return the parts of the usage line: arguments, required options, `[OPTIONS]`."""
         params: list[Any] = self.get_params(ctx)  # pyright: ignore[reportAttributeAccessIssue]
         arguments = [param for param in params if param.param_type_name == "argument"]
         options = [
@@ -66,7 +67,7 @@ class HelpPage:
                     formatter.write_dl(rows)
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """Write the examples before anything else that ends the page."""
+        """Write the examples before the epilog."""
         if self.examples:
             with formatter.section("Examples"):
                 for line in self.examples:
@@ -75,10 +76,10 @@ class HelpPage:
 
 
 class Command(HelpPage, TyperCommand):
-    """A command."""
+    """A command with our help page."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run it, with paths in their shortest form."""
+        """Run the command, with normalised paths."""
         ctx.params = {name: _normalized(value) for name, value in ctx.params.items()}
         try:
             return super().invoke(ctx)
@@ -92,9 +93,10 @@ class LazyCommands(Mapping[str, Any]):
     """The commands of a package, each imported when it is looked up.
 
     Args:
-        package: Package with a module for each command. The module holds a function of the same
+        package: Package with a module for each command. The module contains a function of the same
             name, or a typer app named `app` for a group of commands.
-        summaries: A line for each command, in the order in which they are listed.
+        summaries: A line for each command, in the order of the list.
+
     """
 
     def __init__(self, package: str, summaries: dict[str, str]) -> None:
@@ -140,7 +142,7 @@ class Group(HelpPage, TyperGroup):
         super().format_options(ctx, formatter)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Write nothing: `format_options` did."""
+        """Write nothing; `format_options` has written the commands."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args[0] not in self.commands and not ctx.resilient_parsing:

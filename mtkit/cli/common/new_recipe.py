@@ -1,6 +1,4 @@
-"""What both ways of `mtkit init` share: the languages of the corpus, its files, and writing the
-recipe.
-"""
+"""Steps that both variants of `mtkit init` share: languages, files, and writing the recipe."""
 
 import os
 from collections.abc import Mapping
@@ -13,18 +11,17 @@ if TYPE_CHECKING:
 FilePair = tuple[Path, Path]
 """Source and target text."""
 LanguagePair = tuple[str | None, str | None]
-"""Language codes of source and target, as options give them."""
+"""Language codes of source and target, as given by options."""
 
 
 def choose_languages(given: LanguagePair, files: FilePair | None) -> tuple[str, str]:
-    """Return the languages: those given, else those in which the file names end.
+    """Return the languages: those given, or else those in the suffixes of the file names.
 
     Args:
-        given: From the options.
-        files: Whose names are read.
+        given: Languages given by options.
+        files: Files whose names are used.
     Raises:
-        MtkitError: A language is neither given nor named, or the names say that source and target
-            are exchanged.
+        MtkitError: A language is unknown, or the names contradict the options.
     """
     from mtkit.corpus.read.file_names import language_of_file
     from mtkit.errors import MtkitError
@@ -68,17 +65,15 @@ def _why_unknown(files: FilePair | None, missing: list[int]) -> str:
 
 
 def side_endings(src_lang: str, tgt_lang: str) -> tuple[str, str]:
-    """Return the endings of two files with such text: their languages, or src and tgt if those are
-    the same.
-    """
+    """Return the suffixes of two text files: the languages, or src and tgt if they are equal."""
     return (src_lang, tgt_lang) if src_lang != tgt_lang else ("src", "tgt")
 
 
 def check_two_files(src: Path, tgt: Path) -> None:
-    """Check that a recipe can name these two files, which need not exist.
+    """Check that a recipe can refer to these two files, which need not exist.
 
     Raises:
-        MtkitError: They are one file, or can be read only once.
+        MtkitError: They are the same file, or can be read only once.
     """
     from mtkit.errors import MtkitError
     from mtkit.io.paths import display_name
@@ -99,7 +94,7 @@ def check_two_files(src: Path, tgt: Path) -> None:
 
 
 def refuse_existing(path: Path, hint: str = "name another directory, or move it away") -> None:
-    """Never overwrite what may have been edited.
+    """Check that a file, which the user may have edited, does not exist.
 
     Raises:
         MtkitError: It exists.
@@ -110,20 +105,18 @@ def refuse_existing(path: Path, hint: str = "name another directory, or move it 
         raise MtkitError(f"`{path}`: exists, and is not overwritten", hint)
 
 
-def files_in_recipe(files: FilePair, folder: Path) -> dict[str, Path]:
-    """Return both files as a recipe in that directory names them: relative paths are relative to
-    the directory.
-    """
-    src, tgt = (_relative_to(path, folder) for path in files)
+def files_in_recipe(files: FilePair, directory: Path) -> dict[str, Path]:
+    """Return the paths of both files in a recipe in that directory."""
+    src, tgt = (_relative_to(path, directory) for path in files)
     return {"src": src, "tgt": tgt}
 
 
-def _relative_to(path: Path, folder: Path) -> Path:
-    # `..` leads to the parent of what a symbolic link points to, not to that of the link.
+def _relative_to(path: Path, directory: Path) -> Path:
+    # `..` is the parent of the target of a symbolic link, not of the link.
     return (
         path
         if path.is_absolute()
-        else Path(os.path.relpath(path.absolute(), os.path.realpath(folder)))
+        else Path(os.path.relpath(path.absolute(), os.path.realpath(directory)))
     )
 
 
@@ -134,9 +127,9 @@ def write_recipe(
 
     Args:
         path: The file; its directory is created if missing.
-        recipe: Its settings.
-        reasons: Why a key has its value, by its dotted name.
-        is_full: Whether every key is written, with its help, or only those that matter most.
+        recipe: The settings.
+        reasons: Reason for the value of a key, by its dotted name.
+        is_full: Whether to write every key with its help, or only the most important ones.
     """
     from mtkit.config.dump import commented_yaml
     from mtkit.config.short_recipe import short_recipe

@@ -145,7 +145,7 @@ ShortlistOption = Annotated[
     typer.Option(
         "--shortlist",
         help=(
-            "Consider only the target pieces that `mtkit shortlist` found for the source pieces;"
+            "Consider only the target tokens that `mtkit shortlist` selected for the source;"
             " faster, but changes some lines"
         ),
         rich_help_panel=DEVICES,

@@ -1,4 +1,4 @@
-"""Names that users of other toolkits type, and what mtkit has in their place."""
+"""Commands and options of other toolkits, with their equivalents in mtkit."""
 
 import difflib
 import shlex
@@ -28,7 +28,7 @@ COMMANDS = {
     "create": "mtkit init",
     "version": "mtkit --version",
 }
-"""Commands by the names that they have elsewhere."""
+"""Our commands by their names in other toolkits."""
 
 _RECIPE_KEYS = {
     "lr": "training.learning_rate",
@@ -77,7 +77,7 @@ _RECIPE_KEYS = {
     "validation-tgt": "data.validation.tgt",
     "work-dir": "data.work_dir",
 }
-"""Keys of a recipe by the options that set them elsewhere."""
+"""Keys of a recipe by the options that set them in other toolkits."""
 
 _EPOCHS = (
     "training counts updates, not epochs: give --set training.max_steps=N; `mtkit train RECIPE"
@@ -128,7 +128,7 @@ _COMMAND_HINTS: dict[str, dict[str, str]] = {
     "evaluate": {"max-tokens": "give --batch-tokens N"},
     "score": {"max-tokens": "give --batch-tokens N"},
 }
-"""Advice by command and option, where no other option or key does the same."""
+"""Hints by command and option, if no single option or key is equivalent."""
 _FOR_MODELS = dict.fromkeys(
     ("src-lang", "tgt-lang", "source-lang", "target-lang", "lang"), _LANGUAGES
 )
@@ -169,17 +169,16 @@ _RENAMED = {
     "test-src": "test",
     "config": "set",
 }
-"""Options by the names that they have elsewhere."""
+"""Our options by their names in other toolkits."""
 
 
 def suggest_replacement(option: str, ctx: Any, args: Sequence[str]) -> str:
-    """Return what to type in place of an option that a command does not have; empty if nothing is
-    known.
+    """Return what to type instead of an option that a command does not have; empty if unknown.
 
     Args:
-        option: Such as `--lr`.
-        ctx: The command's context.
-        args: What was typed after the command's name.
+        option: The option, such as `--lr`.
+        ctx: Context of the command.
+        args: Arguments after the name of the command.
     """
     name, own = option.lstrip("-").replace("_", "-"), option_names(ctx.command, ctx)
     command = ctx.command.name
@@ -201,7 +200,7 @@ def _for_key(option: str, key: str, ctx: Any, args: Sequence[str], *, is_given: 
     if is_given:
         return _to_type(option, f"--set {key}=", ctx, args)
     if ctx.command.name == "demo":
-        return f"the demo has a recipe of its own; {key} can be set for `mtkit train`"
+        return f"the demo has a fixed recipe; {key} can be set for `mtkit train`"
     return (
         f"set {key} in the recipe that `mtkit init` writes, or for one run: mtkit train RECIPE"
         f" --set {key}={_value(option, args) or 'VALUE'}"
@@ -209,7 +208,7 @@ def _for_key(option: str, key: str, ctx: Any, args: Sequence[str], *, is_given: 
 
 
 def _key(name: str) -> str | None:
-    """Return the recipe's key of an option, by a name from elsewhere or its own."""
+    """Return the recipe key that an option of another toolkit, or a similar key, refers to."""
     from mtkit.config.recipe import Recipe
 
     if name in _EVERYWHERE:
@@ -242,7 +241,7 @@ def _fields(recipe: Any, section: str) -> list[str]:
 
 
 def _value(option: str, args: Sequence[str]) -> str | None:
-    """Return the value that was typed with an option."""
+    """Return the value that was typed for an option."""
     for arg, following in zip(args, [*args[1:], "-"], strict=True):
         if arg.startswith(f"{option}="):
             return arg.partition("=")[2]
@@ -252,7 +251,7 @@ def _value(option: str, args: Sequence[str]) -> str | None:
 
 
 def _to_type(option: str, replacement: str, ctx: Any, args: Sequence[str]) -> str:
-    """Return the whole command with an option replaced; `--set key=` takes its value up."""
+    """Return the whole command with an option replaced; `--set key=` takes its value."""
     value = _value(option, args)
     if value is None:
         return f"give {replacement}{'VALUE' if replacement.endswith('=') else ''}"

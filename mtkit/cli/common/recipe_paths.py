@@ -1,4 +1,4 @@
-"""The files and directories that a recipe names."""
+"""Files and directories that a recipe refers to."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def corpus_paths(data: "DataConfig") -> list[Path]:
-    """Files and local datasets of all corpora, each once; `-` is stdin."""
+    """Return the files and local datasets of all corpora, each once; `-` is stdin."""
     sources = (*data.train, *data.validation, *data.test)
     datasets = (Path(source.dataset) for source in sources if source.dataset is not None)
     files = (
@@ -25,13 +25,13 @@ def corpus_paths(data: "DataConfig") -> list[Path]:
 def refuse_overwriting_inputs(
     recipe_path: Path, recipe: "Recipe", names: Iterable[str], run_dir: Path | None = None
 ) -> None:
-    """Refuse a recipe whose outputs would replace what it reads.
+    """Check that the outputs of a recipe do not replace its inputs.
 
     Args:
-        recipe_path: The recipe's file.
-        recipe: Its content.
-        names: The directories of `data.work_dir` that are written.
-        run_dir: The run that is written, if one is.
+        recipe_path: File of the recipe.
+        recipe: Content of the recipe.
+        names: Directories of `data.work_dir` that are written.
+        run_dir: Directory of the run, if it is written.
     Raises:
         MtkitError: See `refuse_overwriting`.
     """

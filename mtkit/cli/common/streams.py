@@ -1,4 +1,4 @@
-"""Standard streams that were closed before the program started, as by `>&-` or a service manager."""
+"""Standard streams that were closed before the start, as by `>&-` or a service manager."""
 
 import io
 import os
@@ -9,7 +9,7 @@ from mtkit.errors import MtkitError
 
 
 class _ClosedStream(io.RawIOBase):
-    """Stand-in for a closed stream: raises an error at its first use."""
+    """Replacement of a closed stream that raises an error when it is used."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class _ClosedStream(io.RawIOBase):
 
     def _error(self) -> MtkitError:
         verb, option = (
-            ("read", "name a file in place of -")
+            ("read", "give a file instead of -")
             if self._name == "stdin"
             else ("written", "redirect it, for example to /dev/null")
         )
@@ -37,11 +37,10 @@ class _ClosedStream(io.RawIOBase):
 
 
 def replace_closed_streams() -> None:
-    """Make a use of closed streams an error that names them; what goes to a closed stderr is
-    dropped.
+    """Make the use of a closed stdin or stdout an error; output to a closed stderr is discarded.
 
-    Their descriptors are taken, because a file that is opened next would get one of them, and with
-    it whatever libraries print.
+    Their file descriptors are occupied, because the next opened file would otherwise get one of
+    them, and with it the output of libraries.
     """
     for descriptor in range(3):
         try:
@@ -51,7 +50,7 @@ def replace_closed_streams() -> None:
     if sys.stdin is None:
         sys.stdin = io.TextIOWrapper(io.BufferedReader(_ClosedStream("stdin")))
     if sys.stdout is None:
-        # Without a buffer, which would be written once more when the interpreter ends.
+        # Unbuffered, because a buffer would be written again when the interpreter exits.
         sys.stdout = io.TextIOWrapper(_ClosedStream("stdout"), encoding="utf-8", write_through=True)  # pyright: ignore[reportArgumentType]
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115

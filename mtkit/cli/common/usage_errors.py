@@ -27,13 +27,13 @@ _click: Any = import_module(typer.BadParameter.__module__)
 
 _SEE_HELP = "see `{} --help`"
 _MAX_PATH = 1000
-"""Longest text that may be the path of a file."""
+"""Maximum length of a text that may be the path of a file."""
 _MAX_SHOWN = 100
-"""Characters of a text that an error shows."""
+"""Maximum number of characters of a text in an error."""
 
 
 class UsageMistake(MtkitError):
-    """A wrong usage of a command."""
+    """Incorrect usage of a command."""
 
     exit_status = 2
 
@@ -44,11 +44,11 @@ def parse(
     """Parse the arguments of a command.
 
     Args:
-        parse_args: The parser of typer.
-        ctx: The command's context.
-        args: What was typed after the command's name.
+        parse_args: Parser of typer.
+        ctx: Context of the command.
+        args: Arguments after the name of the command.
     Raises:
-        UsageMistake: They are wrong.
+        UsageMistake: They are invalid.
     """
     if ctx.resilient_parsing:  # shell completion
         return parse_args(ctx, args)
@@ -93,11 +93,11 @@ def no_such_command(ctx: Any, args: Sequence[str]) -> UsageMistake:
 
 
 def refuse_text(path: Path, model_dirs: Iterable[Path]) -> None:
-    """Refuse a text that was given in place of a file.
+    """Refuse a text that was given instead of a file.
 
     Raises:
-        MtkitError: The file is missing, and the name has spaces, or neither a directory nor an
-            ending.
+        MtkitError: There is no such file, and the name contains spaces, or neither a directory nor
+            a suffix.
     """
     text = str(path)
     if (
@@ -111,7 +111,7 @@ def refuse_text(path: Path, model_dirs: Iterable[Path]) -> None:
 
 
 def text_hint(text: str, model_dirs: Iterable[Path]) -> str:
-    """Return how to translate a text that was given in place of a file."""
+    """Return how to translate a text that was given instead of a file."""
     models = [word for model_dir in model_dirs for word in ("-m", model_dir)]
     return (
         f"to translate a text: {shlex.join(['echo', text])} |"
@@ -176,7 +176,8 @@ def _too_many(ctx: Any, rest: list[str]) -> UsageMistake:
         if all(map(os.path.lexists, given)):
             return UsageMistake(
                 message,
-                "translate one file at a time, or join them: cat FILE FILE | mtkit translate -",
+                "translate one file at a time, or concatenate them: cat FILE FILE | mtkit "
+                "translate -",
             )
     given = [Path(word) for word in (str(ctx.params.get("recipe_path", "")), *rest)]
     if "recipe_path" in ctx.params and len(given) == 2 and all(map(Path.is_file, given)):
@@ -191,7 +192,7 @@ def _too_many(ctx: Any, rest: list[str]) -> UsageMistake:
 
 
 def _refuse_single_dash(ctx: Any, args: list[str]) -> None:
-    """Refuse `-model DIR`, which would be read as `-m odel`, and treat `-lr 0.1` as `--lr 0.1`."""
+    """Refuse `-model DIR`, which would mean `-m odel`, and treat `-lr 0.1` as `--lr 0.1`."""
     options = [param for param in ctx.command.get_params(ctx) if param.param_type_name == "option"]
     takes_value = {name for param in options if not param.is_flag for name in param.opts}
     known = option_names(ctx.command, ctx)
