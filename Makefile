@@ -22,7 +22,7 @@ demo: $(INSTALLED) ## train, average, translate and evaluate on the built-in cor
 	$(BIN)/mtkit demo $(DEMO_FLAGS)
 
 test: $(INSTALLED_TEST) ## run the tests
-	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(PYTEST_FLAGS)
 
 torture: $(INSTALLED_TEST) ## kill training 60 times, damage its checkpoints, make 5,000 malformed calls
 	$(BIN)/python -m tests.torture $(TORTURE_FLAGS)
@@ -37,6 +37,7 @@ format: $(INSTALLED_TEST) ## format the code
 lint: $(INSTALLED_TEST) ## lint the code and check its format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/vulture
 
 types: $(INSTALLED_TEST) ## check the types
 	$(BIN)/pyright

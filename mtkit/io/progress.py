@@ -103,11 +103,11 @@ class TerminalBar(ProgressBar):
         self.task_id = self.rich_progress.add_task(title, total=total)
         self.rich_progress.start()
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         self.next_s = time.monotonic() + REDRAW_EVERY_S
         self.rich_progress.update(self.task_id, completed=self.n_done, total=self.total)
 
-    def _close(self, *, finished: bool) -> None:
+    def _finish(self, *, finished: bool) -> None:
         self.rich_progress.update(self.task_id, completed=self.n_done, total=self.total)
         self.rich_progress.stop()
 

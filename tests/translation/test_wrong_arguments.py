@@ -50,7 +50,7 @@ def test_what_is_no_list_of_texts_is_refused(translator, arguments, message):
         ("ab", "expected a list of texts, not one text"),
         (b"ab", "expected a list of texts, not one text"),
         (None, "expected a list of texts, not None"),
-        ({"a", "b"}, "expected a list of texts, not of type set"),
+        ({"a"}, "expected a list of texts, not of type set"),
         (["a", None], "item 2 is None, not a text"),
         (["a", ["b"]], "item 2 is of type list, not a text"),
     ],
