@@ -21,7 +21,7 @@ from mtkit.translation.jobs.part_worker import PartWorker
 in_parts.part_lines = lambda n: {PART_LINES}
 write_part = PartWorker._write_part
 # Time to send a signal before all parts are written.
-PartWorker._write_part = lambda *args: (time.sleep(0.03), write_part(*args))
+PartWorker._write_part = lambda *args: (time.sleep(0.2), write_part(*args))
 main()
 """
 

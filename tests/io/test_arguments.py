@@ -51,7 +51,7 @@ def test_a_shard_that_does_not_exist_is_refused(recipe, shard):
 
 @pytest.mark.parametrize("shard", ["12", (1,), None, (1.5, 2), (1, 2, 3)], ids=repr)
 def test_a_shard_is_two_numbers(recipe, shard):
-    with pytest.raises(TypeError, match="is not two whole numbers"):
+    with pytest.raises(TypeError, match="must be two whole numbers"):
         mtkit.preprocess_shard(recipe, shard)
 
 

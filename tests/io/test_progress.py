@@ -67,7 +67,7 @@ def test_a_terminal_gets_a_bar():
         "Training [x]", 10, "steps", Console(file=screen, force_terminal=True, width=100)
     )
     bar.advance(5, loss=1.0)
-    bar._close(finished=True)
+    bar._finish(finished=True)
     assert "Training [x]" in screen.getvalue()
     assert "5 of 10 steps" in screen.getvalue()
 

@@ -98,7 +98,7 @@ def test_a_run_goes_on_when_the_model_it_started_from_is_gone(recipe_path, tmp_p
     shutil.rmtree(tmp_path / "general")
     with pytest.raises(MtkitError) as caught:
         Recipe.load(recipe_path)
-    assert "give the recipe.yaml of its folder" in caught.value.hint
+    assert "pass the recipe.yaml of the run directory" in caught.value.hint
     resolved = Recipe.load(tmp_path / "parts/recipe.yaml", ["training.max_steps=12"])
     train(resolved, tmp_path / "parts", device="cpu", n_threads=1)
     assert_equal_weights(whole.model_dir, tmp_path / "parts/model")

@@ -306,7 +306,7 @@ def test_a_folder_that_is_no_run_is_left_alone(tiny_recipe, tmp_path):
     with pytest.raises(MtkitError, match="contains files that are not"):
         train(tiny_recipe, folder)
     (folder / "identity.json").write_text("{}")
-    with pytest.raises(MtkitError, match=r"holds thesis.txt"):
+    with pytest.raises(MtkitError, match=r"contains thesis.txt"):
         train(tiny_recipe, folder)
     assert (folder / "model" / "thesis.txt").read_text() == "all I have"
 

@@ -18,6 +18,7 @@ def all_trackers(config: TrainingConfig, trackers: Sequence[Tracker] = ()) -> li
         TypeError: `trackers` is not a list of trackers.
     """
     require_list(trackers, "trackers", of="trackers")
+    trackers = list(trackers)
     for tracker in trackers:
         if isinstance(tracker, type) or not isinstance(tracker, Tracker):
             raise TypeError(
