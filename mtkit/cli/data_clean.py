@@ -22,42 +22,23 @@ class CleanOptions:
     output_paths: Annotated[
         list[Path] | None,
         typer.Option(
-            "--output",
-            "-o",
-            metavar="SRC TGT | FILE",
-            help="Files to write: two text files, or one that ends in .tsv or .jsonl; may end in "
-            ".gz, .xz or .zst; - is TSV on stdout",
-            show_default="none, only a report",
+            "--output", "-o", metavar="SRC TGT | FILE", show_default="none, only a report"
         ),
     ] = None
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Change a key of `clean:`, such as duplicates=folded or max_chars=0; repeatable",
-        ),
-    ] = None
+    """Files to write: two text files, or one that ends in .tsv or .jsonl; may end in .gz, .xz or
+    .zst; - is TSV on stdout."""
+    overrides: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE")] = None
+    """Change a key of `clean:`, such as duplicates=folded or max_chars=0; repeatable."""
 
 
 @option_group()
 class ReportOptions:
     """Report of the dropped pairs."""
 
-    n_samples: Annotated[
-        int,
-        typer.Option(
-            "--show", min=0, max=5, metavar="N", help="Dropped pairs to show for each rule"
-        ),
-    ] = 0
-    dropped_path: Annotated[
-        Path | None,
-        typer.Option(
-            "--dropped",
-            metavar="FILE",
-            help="Write every dropped pair to this file as JSON Lines, with line number and rule",
-        ),
-    ] = None
+    n_samples: Annotated[int, typer.Option("--show", min=0, max=5, metavar="N")] = 0
+    """Dropped pairs to show for each rule."""
+    dropped_path: Annotated[Path | None, typer.Option("--dropped", metavar="FILE")] = None
+    """Write every dropped pair to this file as JSON Lines, with line number and rule."""
 
 
 @takes_option_groups

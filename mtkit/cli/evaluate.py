@@ -26,62 +26,31 @@ class Metric(StrEnum):
 class InputOptions:
     """Translations to score, or a model and a text to translate."""
 
-    reference_paths: Annotated[
-        list[Path],
-        typer.Option(
-            "--reference",
-            "-r",
-            metavar="FILE",
-            help="Reference translation, one segment per line; repeatable",
-        ),
-    ]
-    hypothesis_path: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="FILE", help="Translations to evaluate; - is stdin", show_default=False
-        ),
-    ] = None
-    model_dirs: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--model",
-            "-m",
-            metavar="DIR",
-            help="In place of FILE: translate --src with this model; repeat it for an ensemble",
-        ),
-    ] = None
-    src_path: Annotated[
-        Path | None, typer.Option("--src", "-s", metavar="FILE", help="Source text for --model")
-    ] = None
+    reference_paths: Annotated[list[Path], typer.Option("--reference", "-r", metavar="FILE")]
+    """Reference translation, one segment per line; repeatable."""
+    hypothesis_path: Annotated[Path | None, typer.Argument(metavar="FILE", show_default=False)] = (
+        None
+    )
+    """Translations to evaluate; - is stdin."""
+    model_dirs: Annotated[list[Path] | None, typer.Option("--model", "-m", metavar="DIR")] = None
+    """In place of FILE: translate --src with this model; repeat it for an ensemble."""
+    src_path: Annotated[Path | None, typer.Option("--src", "-s", metavar="FILE")] = None
+    """Source text for --model."""
 
 
 @option_group()
 class MetricOptions:
     """Metrics, test sets and output format."""
 
-    metrics: Annotated[
-        list[Metric] | None,
-        typer.Option(
-            "--metric", help="Metric; for ter, lower is better; repeatable", show_default="bleu"
-        ),
-    ] = None
-    tokenize: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Tokenizer of BLEU: 13a, intl, char, zh, ja-mecab, ko-mecab, flores200",
-            show_default="13a",
-        ),
-    ] = None
-    robustness: Annotated[
-        bool,
-        typer.Option(
-            "--robustness",
-            help="With --model: also evaluate with capitals, typos and other noise in the source "
-            "(see `augment:`)",
-        ),
-    ] = False
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False
+    metrics: Annotated[list[Metric] | None, typer.Option("--metric", show_default="bleu")] = None
+    """Metric; for ter, lower is better; repeatable."""
+    tokenize: Annotated[str | None, typer.Option(metavar="NAME", show_default="13a")] = None
+    """Tokenizer of BLEU: 13a, intl, char, zh, ja-mecab, ko-mecab, flores200."""
+    robustness: Annotated[bool, typer.Option("--robustness")] = False
+    """With --model: also evaluate with capitals, typos and other noise in the source (see
+    `augment:`)."""
+    as_json: Annotated[bool, typer.Option("--json")] = False
+    """Print JSON."""
 
 
 @option_group(DEVICES)

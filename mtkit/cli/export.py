@@ -7,11 +7,11 @@ import typer
 
 from mtkit.cli.common.help_pages import Command, Group
 from mtkit.cli.common.option_groups import takes_option_groups
-from mtkit.cli.common.search_options import SearchGroup
+from mtkit.cli.common.search_options import search_group
 
 _SearchOptions = Annotated[
     dict[str, Any],
-    SearchGroup(
+    search_group(
         only=(
             *("beam_size", "length_penalty", "alpha", "max_length_ratio", "max_length_extra"),
             *("max_length", "min_length", "no_repeat_ngram_size"),

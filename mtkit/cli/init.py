@@ -29,45 +29,32 @@ class TextOptions:
     """Languages and files of training and validation."""
 
     src_lang: Annotated[
-        str | None,
-        typer.Option(
-            metavar="CODE", help="Source language", show_default="from the name of the file"
-        ),
+        str | None, typer.Option(metavar="CODE", show_default="from the name of the file")
     ] = None
+    """Source language."""
     tgt_lang: Annotated[
-        str | None,
-        typer.Option(
-            metavar="CODE", help="Target language", show_default="from the name of the file"
-        ),
+        str | None, typer.Option(metavar="CODE", show_default="from the name of the file")
     ] = None
+    """Target language."""
     train_src: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Training text, source side", show_default="train.SRC_LANG in DIR"
-        ),
+        Path | None, typer.Option(metavar="FILE", show_default="train.SRC_LANG in DIR")
     ] = None
+    """Training text, source side."""
     train_tgt: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Training text, target side", show_default="train.TGT_LANG in DIR"
-        ),
+        Path | None, typer.Option(metavar="FILE", show_default="train.TGT_LANG in DIR")
     ] = None
+    """Training text, target side."""
     validation_src: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE",
-            help="Validation text, source side",
-            show_default="validation.SRC_LANG in DIR, or drawn with --from-data",
+            metavar="FILE", show_default="validation.SRC_LANG in DIR, or drawn with --from-data"
         ),
     ] = None
+    """Validation text, source side."""
     validation_tgt: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Validation text, target side",
-            show_default="validation.TGT_LANG in DIR",
-        ),
+        Path | None, typer.Option(metavar="FILE", show_default="validation.TGT_LANG in DIR")
     ] = None
+    """Validation text, target side."""
 
     @property
     def langs(self) -> LanguagePair:

@@ -6,69 +6,35 @@ from typing import Annotated, Any, Literal
 import typer
 
 from mtkit.cli.common.option_groups import option_group, takes_option_groups
-from mtkit.cli.common.options import DEVICES, DeviceOptions, TagOptions
-from mtkit.cli.common.search_options import SearchGroup
+from mtkit.cli.common.options import DEVICES, DeviceOptions, ModelOptions, TagOptions
+from mtkit.cli.common.search_options import search_group
 
 _SearchOptions = Annotated[
-    dict[str, Any], SearchGroup(only=("length_penalty", "alpha", "ensemble", "max_tokens"))
+    dict[str, Any], search_group(only=("length_penalty", "alpha", "ensemble", "max_tokens"))
 ]
 """Settings that affect scores."""
 
 
 @option_group()
-class PathOptions:
+class PathOptions(ModelOptions):
     """Input, models and output."""
 
-    src_path: Annotated[
-        Path,
-        typer.Argument(
-            metavar="SRC", help="Source text, one segment per line; may be compressed; - is stdin"
-        ),
-    ]
-    tgt_path: Annotated[
-        Path,
-        typer.Argument(
-            metavar="TGT", help="Its translations: line N translates line N of SRC; - is stdin"
-        ),
-    ]
-    model_dirs: Annotated[
-        list[Path],
-        typer.Option(
-            "--model", "-m", metavar="DIR", help="Model directory; repeat it for an ensemble"
-        ),
-    ]
-    output_path: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="File to write", show_default="stdout"),
-    ] = None
-    output_format: Annotated[
-        Literal["text", "tsv", "jsonl"],
-        typer.Option(
-            "--format",
-            help=(
-                "Fields separated by spaces (text) or TABs (tsv), or one JSON object per line"
-                " (jsonl)"
-            ),
-        ),
-    ] = "text"
-    per_token: Annotated[
-        bool,
-        typer.Option(
-            "--per-token", help="Also write each token of the translation with its log-probability"
-        ),
-    ] = False
+    src_path: Annotated[Path, typer.Argument(metavar="SRC")]
+    """Source text, one segment per line; may be compressed; - is stdin."""
+    tgt_path: Annotated[Path, typer.Argument(metavar="TGT")]
+    """Its translations: line N translates line N of SRC; - is stdin."""
+    output_format: Annotated[Literal["text", "tsv", "jsonl"], typer.Option("--format")] = "text"
+    """Fields separated by spaces (text) or TABs (tsv), or one JSON object per line (jsonl)."""
+    per_token: Annotated[bool, typer.Option("--per-token")] = False
+    """Also write each token of the translation with its log-probability."""
 
 
 @option_group(DEVICES)
 class ScoringDeviceOptions(DeviceOptions):
     """Devices and batches."""
 
-    chunk_lines: Annotated[
-        int | None,
-        typer.Option(
-            min=1, metavar="N", help="Lines read and scored together", show_default="many"
-        ),
-    ] = None
+    chunk_lines: Annotated[int | None, typer.Option(min=1, metavar="N", show_default="many")] = None
+    """Lines read and scored together."""
 
 
 @takes_option_groups

@@ -33,41 +33,19 @@ class TrainingRunOptions:
     overrides: OverridesOption = None
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--output",
-            "--out",
-            "-o",
-            metavar="DIR",
-            help="Run directory",
-            show_default="data.work_dir/run",
-        ),
+        typer.Option("--output", "--out", "-o", metavar="DIR", show_default="data.work_dir/run"),
     ] = None
+    """Run directory."""
     max_time_s: Annotated[
         float | None,
-        typer.Option(
-            "--max-time",
-            parser=parse_duration,
-            metavar="TIME",
-            help="Save and stop after this time (90s, 45m, 1h30m, 2d), with exit status 0; the"
-            " same command continues",
-            show_default="never",
-        ),
+        typer.Option("--max-time", parser=parse_duration, metavar="TIME", show_default="never"),
     ] = None
-    is_dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run",
-            help="Check everything and estimate memory, disk space and time, without training",
-        ),
-    ] = False
-    shows_recipe: Annotated[
-        bool,
-        typer.Option(
-            "--show-recipe",
-            help="Print the recipe with every key as it will be used, including --set, without"
-            " training",
-        ),
-    ] = False
+    """Save and stop after this time (90s, 45m, 1h30m, 2d), with exit status 0; the same command
+    continues."""
+    is_dry_run: Annotated[bool, typer.Option("--dry-run")] = False
+    """Check everything and estimate memory, disk space and time, without training."""
+    shows_recipe: Annotated[bool, typer.Option("--show-recipe")] = False
+    """Print the recipe with every key as it will be used, including --set, without training."""
 
 
 @option_group(DEVICES)
@@ -76,25 +54,13 @@ class TrainingDeviceOptions:
 
     device: DeviceOption = "auto"
     n_threads: Annotated[
-        int | None,
-        typer.Option(
-            "--threads",
-            min=1,
-            max=MAX_PROCESSES,
-            help="CPU threads of each process",
-            show_default="one per core",
-        ),
+        int | None, typer.Option("--threads", min=1, max=MAX_PROCESSES, show_default="one per core")
     ] = None
+    """CPU threads of each process."""
     n_processes: Annotated[
-        int | None,
-        typer.Option(
-            "--nproc",
-            min=1,
-            max=MAX_PROCESSES,
-            help="Processes that train together on this machine, such as one for each GPU",
-            show_default="1",
-        ),
+        int | None, typer.Option("--nproc", min=1, max=MAX_PROCESSES, show_default="1")
     ] = None
+    """Processes that train together on this machine, such as one for each GPU."""
 
 
 @takes_option_groups

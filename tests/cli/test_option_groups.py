@@ -1,7 +1,6 @@
 """Dataclasses as groups of options of a command."""
 
 import inspect
-from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from mtkit.cli.common.option_groups import option_group, takes_option_groups
+from mtkit.cli.common.option_groups import OptionGroup, option_group, takes_option_groups
 
 SharedOption = Annotated[str, typer.Option("--shared", help="An option of two groups")]
 
@@ -18,12 +17,16 @@ SharedOption = Annotated[str, typer.Option("--shared", help="An option of two gr
 class Files:
     path: Annotated[Path, typer.Argument(metavar="FILE")]
     output_path: Annotated[Path | None, typer.Option("--output", "-o")] = None
-    names: Annotated[list[str], typer.Option("--name")] = field(default_factory=list)
+    names: Annotated[list[str] | None, typer.Option("--name")] = None
 
 
 @option_group("Speed")
 class Speed:
     workers: Annotated[int | None, typer.Option(min=1)] = None
+    """Number of
+    workers."""
+    level: int = 3
+    """Level, named after its field."""
     shared: SharedOption = "a"
 
 
@@ -38,23 +41,20 @@ class Other:
     shared: SharedOption = "b"
 
 
-class Pair:
-    """A group that is not a dataclass."""
-
-    def parameters(self):
-        kind = inspect.Parameter.KEYWORD_ONLY
-        return [
-            inspect.Parameter(
-                name, kind, default=1, annotation=Annotated[int, typer.Option(help="A number")]
-            )
-            for name in ("left", "right")
-        ]
-
-    def collect(self, values):
-        return values["left"], values["right"]
-
-
-PairOptions = Annotated[tuple[int, int], Pair()]
+pair_group = OptionGroup(
+    [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=1,
+            annotation=Annotated[int, typer.Option(help="A number")],
+        )
+        for name in ("left", "right")
+    ],
+    lambda left, right: (left, right),
+)
+"""A group that is not a dataclass."""
+PairOptions = Annotated[tuple[int, int], pair_group]
 
 
 def run(command, *args):
@@ -97,7 +97,7 @@ def test_each_group_comes_as_one_value(command, received):
 
 def test_defaults_are_those_of_the_fields(command, received):
     assert run(command, "f").exit_code == 0
-    assert received["files"] == Files(path=Path("f"), output_path=None, names=[])
+    assert received["files"] == Files(path=Path("f"), output_path=None, names=None)
     assert received["speed"] == MoreSpeed(workers=None, shared="a", is_fast=False, seed=0)
 
 
@@ -119,6 +119,7 @@ def test_options_are_listed_in_order_below_the_titles_of_their_groups(command):
         ("output_path", None),
         ("names", None),
         ("workers", "Speed"),
+        ("level", "Speed"),
         ("shared", "Speed"),
         ("is_fast", "More speed"),
         ("seed", "Chance"),
@@ -143,3 +144,17 @@ def test_groups_can_share_an_option():
 def test_groups_are_plain_frozen_values():
     with pytest.raises(AttributeError):
         Speed().workers = 1  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_the_docstring_of_a_field_is_its_help(command):
+    shown = {name: p.annotation for name, p in inspect.signature(command).parameters.items()}
+    help_texts = {name: annotation.__metadata__[0].help for name, annotation in shown.items()}
+    assert help_texts["workers"] == "Number of workers"
+    assert help_texts["level"] == "Level, named after its field"
+    assert help_texts["shared"] == "An option of two groups"
+    assert help_texts["is_fast"] is None
+
+
+def test_a_field_without_annotated_is_an_option(command, received):
+    assert run(command, "f", "--level", 5).exit_code == 0
+    assert received["speed"] == MoreSpeed(level=5)

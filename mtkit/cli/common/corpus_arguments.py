@@ -22,70 +22,37 @@ class CorpusOptions:
     """A corpus, its languages and format, and the sets that should not overlap with it."""
 
     paths: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="SRC TGT | FILE | RECIPE",
-            help="Two aligned text files; one file with both sides (TSV, CSV, JSON Lines, Parquet, "
-            "TMX; - is TSV on stdin); or a recipe, with all its training corpora",
-            show_default=False,
-        ),
+        list[Path], typer.Argument(metavar="SRC TGT | FILE | RECIPE", show_default=False)
     ]
+    """Two aligned text files; one file with both sides (TSV, CSV, JSON Lines, Parquet, TMX; - is
+    TSV on stdin); or a recipe, with all its training corpora."""
     src_lang: Annotated[
-        str | None,
-        typer.Option(
-            metavar="CODE",
-            help="Language of the source",
-            show_default="from names such as train.de",
-        ),
+        str | None, typer.Option(metavar="CODE", show_default="from names such as train.de")
     ] = None
+    """Language of the source."""
     tgt_lang: Annotated[
-        str | None,
-        typer.Option(
-            metavar="CODE",
-            help="Language of the target",
-            show_default="from names such as train.en",
-        ),
+        str | None, typer.Option(metavar="CODE", show_default="from names such as train.en")
     ] = None
+    """Language of the target."""
     src_column: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME|N",
-            help="Column of the source: its name or its number, from 1",
-            show_default="named after the language, or first",
-        ),
+        typer.Option(metavar="NAME|N", show_default="named after the language, or first"),
     ] = None
+    """Column of the source: its name or its number, from 1."""
     tgt_column: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME|N",
-            help="Column of the target: its name or its number, from 1",
-            show_default="named after the language, or second",
-        ),
+        typer.Option(metavar="NAME|N", show_default="named after the language, or second"),
     ] = None
+    """Column of the target: its name or its number, from 1."""
     separator: Annotated[
         str | None,
-        typer.Option(
-            metavar="CHAR",
-            help="Column separator of a CSV file",
-            show_default="detected: comma, semicolon, tab or |",
-        ),
+        typer.Option(metavar="CHAR", show_default="detected: comma, semicolon, tab or |"),
     ] = None
-    validation: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--validation",
-            metavar="SRC TGT",
-            help="Validation text, which should not be in the corpus; repeatable",
-        ),
-    ] = None
-    test: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--test",
-            metavar="SRC TGT",
-            help="Test set, which should not be in the corpus; repeatable",
-        ),
-    ] = None
+    """Column separator of a CSV file."""
+    validation: Annotated[list[Path] | None, typer.Option("--validation", metavar="SRC TGT")] = None
+    """Validation text, which should not be in the corpus; repeatable."""
+    test: Annotated[list[Path] | None, typer.Option("--test", metavar="SRC TGT")] = None
+    """Test set, which should not be in the corpus; repeatable."""
 
     @property
     def recipe_path(self) -> Path | None:

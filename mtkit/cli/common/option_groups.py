@@ -2,59 +2,52 @@
 
     @option_group("Devices and speed")
     class DeviceOptions:
-        device: Annotated[str, typer.Option(metavar="DEVICE", help="cpu or cuda")] = "auto"
-        workers: Annotated[int | None, typer.Option(min=1, help="Batches at a time")] = None
+        device: Annotated[str, typer.Option(metavar="DEVICE")] = "auto"
+        \"""Device that runs the model, such as cpu or cuda.\"""
 
     @takes_option_groups
     def translate(files: FileOptions, devices: DeviceOptions) -> None:
         ...
 
-Groups can be inherited and shared between commands, and are plain values that can be passed on
-whole.
+The docstring below a field is its help, as in the sections of a recipe. Groups can be inherited
+and shared between commands, and are plain values that can be passed on whole.
 """
 
+import ast
 import copy
 import inspect
+import textwrap
 from collections.abc import Callable
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from dataclasses import dataclass, is_dataclass
 from functools import wraps
-from typing import (
-    Annotated,
-    Any,
-    Protocol,
-    TypeVar,
-    dataclass_transform,
-    get_args,
-    get_origin,
-    get_type_hints,
-    runtime_checkable,
-)
+from itertools import pairwise
+from typing import Annotated, Any, NamedTuple, TypeVar, dataclass_transform, get_args, get_origin
 
+import typer
 from typer.models import ParameterInfo
 
 T = TypeVar("T")
 
 
-@runtime_checkable
-class OptionGroup(Protocol):
+class OptionGroup(NamedTuple):
     """Several parameters of a command that it receives as one value.
 
     Annotate a parameter with `Annotated[type, group]`; a class made by `option_group` needs no
     annotation.
     """
 
-    def parameters(self) -> list[inspect.Parameter]:
-        """Return the arguments and options, as typer reads them from a signature."""
-        ...
-
-    def collect(self, values: dict[str, Any]) -> Any:
-        """Return the group's value, made from the values of its parameters."""
-        ...
+    parameters: list[inspect.Parameter]
+    """Arguments and options, as typer reads them from a signature."""
+    collect: Callable[..., Any]
+    """Makes the group's value from the values of its parameters, given by name."""
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
 def option_group(title: str | None = None) -> Callable[[type[T]], type[T]]:
     """Make a class a frozen dataclass whose fields are parameters of a command.
+
+    The docstring below a field is the help of its option. A field without `Annotated` is an option
+    named after it.
 
     Args:
         title: Heading of the group in the help; None lists its options first, without a heading.
@@ -62,11 +55,11 @@ def option_group(title: str | None = None) -> Callable[[type[T]], type[T]]:
     """
 
     def decorate(cls: type[T]) -> type[T]:
-        if title is not None:
-            cls.__annotations__ = {
-                name: _with_title(annotation, title)
-                for name, annotation in cls.__annotations__.items()
-            }
+        help_texts = _field_docstrings(cls)
+        cls.__annotations__ = {
+            name: _completed(annotation, title, help_texts.get(name))
+            for name, annotation in cls.__annotations__.items()
+        }
         return dataclass(frozen=True, kw_only=True)(cls)
 
     return decorate
@@ -80,7 +73,7 @@ def takes_option_groups(command: Callable[..., Any]) -> Callable[..., Any]:
     for parameter in signature.parameters.values():
         if group := _group_of(parameter.annotation):
             groups[parameter.name] = group
-            parameters += group.parameters()
+            parameters += group.parameters
         else:
             parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
 
@@ -88,8 +81,8 @@ def takes_option_groups(command: Callable[..., Any]) -> Callable[..., Any]:
     def run(**values: Any) -> Any:
         collected = {}
         for name, group in groups.items():
-            own = {parameter.name: values.pop(parameter.name) for parameter in group.parameters()}
-            collected[name] = group.collect(own)
+            own = {parameter.name: values.pop(parameter.name) for parameter in group.parameters}
+            collected[name] = group.collect(**own)
         return command(**values, **collected)
 
     # typer reads both.
@@ -98,53 +91,36 @@ def takes_option_groups(command: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-class _DataclassGroup:
-    """An `OptionGroup` with the fields of a dataclass."""
-
-    def __init__(self, cls: type[Any]) -> None:
-        self.cls = cls
-        hints = get_type_hints(cls, include_extras=True)
-        self._parameters = [
-            inspect.Parameter(
-                field.name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=_default(field),
-                annotation=hints[field.name],
-            )
-            for field in fields(cls)
-        ]
-
-    def parameters(self) -> list[inspect.Parameter]:
-        return self._parameters
-
-    def collect(self, values: dict[str, Any]) -> Any:
-        return self.cls(**values)
-
-
 def _group_of(annotation: Any) -> OptionGroup | None:
     if isinstance(annotation, type) and is_dataclass(annotation):
-        return _DataclassGroup(annotation)
+        return OptionGroup([*inspect.signature(annotation).parameters.values()], annotation)
     return next((extra for extra in get_args(annotation) if isinstance(extra, OptionGroup)), None)
 
 
-def _with_title(annotation: Any, title: str) -> Any:
-    """Set the heading of a field that has none."""
+def _field_docstrings(cls: type[Any]) -> dict[str, str]:
+    """Return the docstring below each field of a class, on one line and without its full stop."""
+    [definition] = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
+    assert isinstance(definition, ast.ClassDef)
+    docstrings = {}
+    for pair in pairwise(definition.body):
+        match pair:
+            case (
+                ast.AnnAssign(target=ast.Name(name)),
+                ast.Expr(value=ast.Constant(value=str(text))),
+            ):
+                docstrings[name] = " ".join(text.split()).removesuffix(".")
+    return docstrings
+
+
+def _completed(annotation: Any, title: str | None, help_text: str | None) -> Any:
+    """Give an option the help and the heading that it does not have."""
     if get_origin(annotation) is not Annotated:
-        return annotation
+        annotation = Annotated[annotation, typer.Option()]
     kind, *extras = get_args(annotation)
-    return Annotated[kind, *(_titled(extra, title) for extra in extras)]
-
-
-def _titled(extra: Any, title: str) -> Any:
-    if not isinstance(extra, ParameterInfo) or extra.rich_help_panel is not None:
-        return extra
     # Several groups may share one option.
-    extra = copy.copy(extra)
-    extra.rich_help_panel = title
-    return extra
-
-
-def _default(field: "Field[Any]") -> Any:
-    if field.default_factory is not MISSING:
-        return field.default_factory()
-    return inspect.Parameter.empty if field.default is MISSING else field.default
+    extras = [copy.copy(extra) for extra in extras]
+    for extra in extras:
+        if isinstance(extra, ParameterInfo):
+            extra.rich_help_panel = extra.rich_help_panel or title
+            extra.help = extra.help or help_text
+    return Annotated[kind, *extras]

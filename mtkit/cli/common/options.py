@@ -69,16 +69,6 @@ DeviceOption = Annotated[
         rich_help_panel=DEVICES,
     ),
 ]
-PrecisionOption = Annotated[
-    Literal["auto", "float32", "bf16", "fp16", "int8"],
-    typer.Option(
-        help=(
-            "Precision of the matrix products; auto is bf16 on a GPU that supports it, else"
-            " float32; int8 is the fastest on a CPU"
-        ),
-        rich_help_panel=DEVICES,
-    ),
-]
 EngineOption = Annotated[
     Literal["auto", "torch", "ctranslate2"],
     typer.Option(
@@ -99,69 +89,18 @@ CorpusWorkersOption = Annotated[
         show_default="one per core; none for a small corpus",
     ),
 ]
-WorkersOption = Annotated[
-    int | None,
-    typer.Option(
-        min=1,
-        max=MAX_PROCESSES,
-        help="Batches translated at the same time on a CPU; they share its cores",
-        show_default="one per core",
-        rich_help_panel=DEVICES,
-    ),
-]
-ProcessesOption = Annotated[
-    int | None,
-    typer.Option(
-        min=1,
-        max=MAX_PROCESSES,
-        help="Processes that share the lines; on a CPU they also share its cores",
-        show_default="one for each GPU",
-        rich_help_panel=DEVICES,
-    ),
-]
-TagsOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--tag",
-        metavar="TAG",
-        help="Tag to put before each source line, as in training, such as '<2ko>'; repeatable",
-        rich_help_panel=TAGS_AND_CONSTRAINTS,
-    ),
-]
-TgtTagsOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--tgt-tag",
-        metavar="TAG",
-        help=(
-            "Symbol of the vocabulary that every translation begins with, as in training; it is not"
-            " written; repeatable"
-        ),
-        rich_help_panel=TAGS_AND_CONSTRAINTS,
-    ),
-]
-ShortlistOption = Annotated[
-    bool,
-    typer.Option(
-        "--shortlist",
-        help=(
-            "Consider only the target tokens that `mtkit shortlist` selected for the source;"
-            " faster, but changes some lines"
-        ),
-        rich_help_panel=DEVICES,
-    ),
-]
-BatchInvariantOption = Annotated[
-    bool,
-    typer.Option(
-        "--batch-invariant",
-        help=(
-            "Translate a line in exactly the same way whatever else is translated, also with int8,"
-            " a shortlist or a GPU; slower"
-        ),
-        rich_help_panel=DEVICES,
-    ),
-]
+
+
+@option_group()
+class ModelOptions:
+    """Models, and output of a command that runs them."""
+
+    model_dirs: Annotated[list[Path], typer.Option("--model", "-m", metavar="DIR")]
+    """Model directory; repeat it for an ensemble."""
+    output_path: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", show_default="stdout")
+    ] = None
+    """File to write."""
 
 
 @option_group(DEVICES)
@@ -169,13 +108,21 @@ class DeviceOptions:
     """Device and precision."""
 
     device: DeviceOption = "auto"
-    precision: PrecisionOption = "auto"
-    workers: WorkersOption = None
+    precision: Literal["auto", "float32", "bf16", "fp16", "int8"] = "auto"
+    """Precision of the matrix products; auto is bf16 on a GPU that supports it, else float32; int8
+    is the fastest on a CPU."""
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=MAX_PROCESSES, show_default="one per core")
+    ] = None
+    """Batches translated at the same time on a CPU; they share its cores."""
 
 
 @option_group(TAGS_AND_CONSTRAINTS)
 class TagOptions:
     """Tags of source and target."""
 
-    tags: TagsOption = None
-    tgt_tags: TgtTagsOption = None
+    tags: Annotated[list[str] | None, typer.Option("--tag", metavar="TAG")] = None
+    """Tag to put before each source line, as in training, such as '<2ko>'; repeatable."""
+    tgt_tags: Annotated[list[str] | None, typer.Option("--tgt-tag", metavar="TAG")] = None
+    """Symbol of the vocabulary that every translation begins with, as in training; it is not
+    written; repeatable."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any, get_args, get_origin
 import typer
 from pydantic.fields import FieldInfo
 
+from mtkit.cli.common.option_groups import OptionGroup
 from mtkit.cli.common.options import DEVICES, given
 from mtkit.config.search import SearchConfig
 
@@ -41,34 +42,17 @@ _FIELD = re.compile(
 _OPTION_NAMES = {"max_tokens": "--batch-tokens"}
 
 
-class SearchGroup:
-    """An `OptionGroup` with an option for each field of `SearchConfig`.
+def search_group(without: Collection[str] = (), only: Collection[str] = ()) -> OptionGroup:
+    """Return a group with an option for each field of `SearchConfig`.
 
     Its value is a dict of the fields that the user gave.
 
     Args:
         without: Fields that the command declares itself.
-        only: The only fields that are options of the command; None is all.
+        only: The only fields that are options of the command; empty is all.
     """
-
-    def __init__(self, without: Collection[str] = (), only: Collection[str] | None = None) -> None:
-        self._without, self._only = without, only
-
-    def parameters(self) -> list[inspect.Parameter]:
-        """See `OptionGroup`."""
-        return [
-            _option(name, field)
-            for name, field in SearchConfig.model_fields.items()
-            if name not in self._without and (self._only is None or name in self._only)
-        ]
-
-    def collect(self, values: dict[str, Any]) -> dict[str, Any]:
-        """See `OptionGroup`."""
-        return given(**values)
-
-
-SearchOptions = Annotated[dict[str, Any], SearchGroup(without=("n_best",))]
-"""Search settings of a command that translates; `n_best` decides what is written, too."""
+    names = [name for name in only or SearchConfig.model_fields if name not in without]
+    return OptionGroup([_option(name, SearchConfig.model_fields[name]) for name in names], given)
 
 
 def option_name(field: str) -> str:
@@ -118,3 +102,7 @@ def _option(name: str, field: FieldInfo) -> inspect.Parameter:
         default=None,
         annotation=Annotated[kind | None, option],
     )  # type: ignore[operator]
+
+
+SearchOptions = Annotated[dict[str, Any], search_group(without=("n_best",))]
+"""Search settings of a command that translates; `n_best` decides what is written, too."""

@@ -11,13 +11,12 @@ from mtkit.cli.common.options import (
     DEVICES,
     INPUT_AND_OUTPUT,
     TAGS_AND_CONSTRAINTS,
-    BatchInvariantOption,
     DeviceOptions,
     EngineOption,
-    ProcessesOption,
-    ShortlistOption,
+    ModelOptions,
     TagOptions,
 )
+from mtkit.config.section import MAX_PROCESSES
 
 if TYPE_CHECKING:
     from mtkit.translation.jobs.translation_spec import RunOptions, TranslationFiles
@@ -27,101 +26,47 @@ _INLINE = Path("inline")
 
 
 @option_group()
-class PathOptions:
+class PathOptions(ModelOptions):
     """Input, models and output."""
 
-    input_path: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FILE",
-            help="Source text, one segment per line, or a table; may be compressed (.gz, .xz, "
-            ".zst); - is stdin",
-        ),
-    ]
-    model_dirs: Annotated[
-        list[Path],
-        typer.Option(
-            "--model", "-m", metavar="DIR", help="Model directory; repeat it for an ensemble"
-        ),
-    ]
-    output_path: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="File to write", show_default="stdout"),
-    ] = None
+    input_path: Annotated[Path, typer.Argument(metavar="FILE")]
+    """Source text, one segment per line, or a table; may be compressed (.gz, .xz, .zst); - is
+    stdin."""
     resume: Annotated[
         bool | None,
-        typer.Option(
-            "--resume/--no-resume",
-            help="Resume an interrupted run of the same command, or discard what it left and start "
-            "over",
-            show_default="start over if nothing is left",
-        ),
+        typer.Option("--resume/--no-resume", show_default="start over if nothing is left"),
     ] = None
+    """Resume an interrupted run of the same command, or discard what it left and start over."""
 
 
 @option_group(INPUT_AND_OUTPUT)
 class FormatOptions:
     """Formats of input and output."""
 
-    input_format: Annotated[
-        Literal["auto", "text", "tsv", "csv", "jsonl"],
-        typer.Option(
-            help="Format of the input; auto goes by the file's name: .tsv, .csv and .jsonl are "
-            "tables, anything else is text. Documents such as .po, .srt, .html or .docx are "
-            "refused unless text is given",
-        ),
-    ] = "auto"
+    input_format: Literal["auto", "text", "tsv", "csv", "jsonl"] = "auto"
+    """Format of the input; auto goes by the file's name: .tsv, .csv and .jsonl are tables, anything
+    else is text. Documents such as .po, .srt, .html or .docx are refused unless text is given."""
     output_format: Annotated[
         Literal["text", "tsv", "csv", "jsonl"] | None,
-        typer.Option(
-            "--format",
-            help="Format of the output; in the format of the input, the other fields are kept",
-            show_default="as the input",
-        ),
+        typer.Option("--format", show_default="as the input"),
     ] = None
-    fields: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--field",
-            metavar="FIELD",
-            help="Column to translate (its number, or its name in the header line), or key of a "
-            "JSON object; repeatable",
-        ),
-    ] = None
+    """Format of the output; in the format of the input, the other fields are kept."""
+    fields: Annotated[list[str] | None, typer.Option("--field", metavar="FIELD")] = None
+    """Column to translate (its number, or its name in the header line), or key of a JSON object;
+    repeatable."""
     fields_out: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--field-out",
-            metavar="FIELD",
-            help="Column or key for the translation; an existing one is replaced",
-            show_default="a new one",
-        ),
+        list[str] | None, typer.Option("--field-out", metavar="FIELD", show_default="a new one")
     ] = None
-    has_header: Annotated[
-        bool,
-        typer.Option(
-            "--header",
-            help="The first line of a TSV or CSV file names its columns; implied if --field is a "
-            "name",
-        ),
-    ] = False
-    details: Annotated[
-        bool,
-        typer.Option("--details", help="Add score and flags to each translation of a table"),
-    ] = False
-    n_best: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Write the N best translations of each line, or N samples; as text: line number, "
-            "TAB, score, TAB, text",
-        ),
-    ] = None
-    errors: Annotated[
-        Literal["strict", "replace"],
-        typer.Option(help="Refuse invalid UTF-8, or replace it by U+FFFD and report how often"),
-    ] = "strict"
+    """Column or key for the translation; an existing one is replaced."""
+    has_header: Annotated[bool, typer.Option("--header")] = False
+    """The first line of a TSV or CSV file names its columns; implied if --field is a name."""
+    details: Annotated[bool, typer.Option("--details")] = False
+    """Add score and flags to each translation of a table."""
+    n_best: Annotated[int | None, typer.Option(min=1, metavar="N")] = None
+    """Write the N best translations of each line, or N samples; as text: line number, TAB, score,
+    TAB, text."""
+    errors: Literal["strict", "replace"] = "strict"
+    """Refuse invalid UTF-8, or replace it by U+FFFD and report how often."""
 
     def line_options(
         self, path: Path, alignments: Literal["file", "inline"] | None
@@ -153,28 +98,15 @@ class FormatOptions:
 class AlignmentOptions:
     """Outputs that follow from the attention to the source."""
 
-    alignments: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE|inline",
-            help="Write word alignments such as 0-0 1-2 (source word-target word) to a file, line "
-            "N for line N; inline adds them to the objects of --format jsonl",
-        ),
-    ] = None
-    replace_unk: Annotated[
-        bool,
-        typer.Option(
-            "--replace-unk", help="Copy the source word where the model writes an unknown word"
-        ),
-    ] = False
+    alignments: Annotated[Path | None, typer.Option(metavar="FILE|inline")] = None
+    """Write word alignments such as 0-0 1-2 (source word-target word) to a file, line N for line N;
+    inline adds them to the objects of --format jsonl."""
+    replace_unk: Annotated[bool, typer.Option("--replace-unk")] = False
+    """Copy the source word where the model writes an unknown word."""
     unk_dictionary_path: Annotated[
-        Path | None,
-        typer.Option(
-            "--unk-dictionary",
-            metavar="FILE",
-            help="For --replace-unk: source word, TAB, its translation on each line",
-        ),
+        Path | None, typer.Option("--unk-dictionary", metavar="FILE")
     ] = None
+    """For --replace-unk: source word, TAB, its translation on each line."""
 
     @property
     def alignments_path(self) -> Path | None:
@@ -206,49 +138,34 @@ class AlignmentOptions:
 class ConstraintOptions(TagOptions):
     """Tags, and constraints on each translation."""
 
-    prefix_path: Annotated[
-        Path | None,
-        typer.Option(
-            "--prefix-file",
-            metavar="FILE",
-            help="Beginning of each translation: line N for line N, blank for none",
-        ),
-    ] = None
-    constraints_path: Annotated[
-        Path | None,
-        typer.Option(
-            "--constraints",
-            metavar="FILE",
-            help="Words that must and must not appear: line N for line N, such as "
-            '{"must": ["house"], "must_not": ["building"]}; blank for none',
-        ),
-    ] = None
-    avoid: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="TEXT",
-            help="Word or phrase, with capitals as given, that must not appear in any translation; "
-            "repeatable",
-        ),
-    ] = None
+    prefix_path: Annotated[Path | None, typer.Option("--prefix-file", metavar="FILE")] = None
+    """Beginning of each translation: line N for line N, blank for none."""
+    constraints_path: Annotated[Path | None, typer.Option("--constraints", metavar="FILE")] = None
+    """Words that must and must not appear: line N for line N, such as {"must": ["house"],
+    "must_not": ["building"]}; blank for none."""
+    avoid: Annotated[list[str] | None, typer.Option(metavar="TEXT")] = None
+    """Word or phrase, with capitals as given, that must not appear in any translation;
+    repeatable."""
 
 
 @option_group(DEVICES)
 class TranslationDeviceOptions(DeviceOptions):
     """Devices and processes."""
 
-    processes: ProcessesOption = None
-    chunk_lines: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Lines read and translated together; 1 translates each line as soon as it is read",
-            show_default="many; 1 if lines are typed",
-        ),
+    processes: Annotated[
+        int | None, typer.Option(min=1, max=MAX_PROCESSES, show_default="one for each GPU")
     ] = None
-    shortlist: ShortlistOption = False
-    batch_invariant: BatchInvariantOption = False
+    """Processes that share the lines; on a CPU they also share its cores."""
+    chunk_lines: Annotated[
+        int | None, typer.Option(min=1, metavar="N", show_default="many; 1 if lines are typed")
+    ] = None
+    """Lines read and translated together; 1 translates each line as soon as it is read."""
+    shortlist: Annotated[bool, typer.Option("--shortlist")] = False
+    """Consider only the target tokens that `mtkit shortlist` selected for the source; faster, but
+    changes some lines."""
+    batch_invariant: Annotated[bool, typer.Option("--batch-invariant")] = False
+    """Translate a line in exactly the same way whatever else is translated, also with int8, a
+    shortlist or a GPU; slower."""
     engine: EngineOption = "auto"
 
     def load_arguments(self, tags: TagOptions) -> dict[str, Any]:
