@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from mtkit.cli.common.help_pages import Command, Group
-from mtkit.cli.common.option_groups import takes_option_groups
+from mtkit.cli.common.option_groups import option_group, takes_option_groups
 from mtkit.cli.common.search_options import search_group
 
 _SearchOptions = Annotated[
@@ -32,48 +32,26 @@ def start() -> None:
     """
 
 
+@option_group()
+class ExportOptions:
+    """Model, output and verification."""
+
+    model_dir: Annotated[Path, typer.Argument(metavar="MODEL")]
+    """Model directory, as written by `mtkit train` or `mtkit average`."""
+    out_dir: Annotated[Path, typer.Argument(metavar="OUT")]
+    """Directory to write; an existing exported model is replaced."""
+    quantization: Annotated[str, typer.Option(metavar="TYPE")] = "float32"
+    """Precision of the weights: float32, float16, bfloat16, int16, int8, int8_float32,
+    int8_float16, int8_bfloat16."""
+    verify_path: Annotated[Path | None, typer.Option("--verify", metavar="FILE")] = None
+    """Translate this text with both models, and record how well they agree."""
+    reference_path: Annotated[Path | None, typer.Option("--reference", metavar="FILE")] = None
+    """With --verify: reference translation, to compute BLEU of both models."""
+
+
 @app.command("ctranslate2", cls=Command)
 @takes_option_groups
-def ctranslate2(
-    model_dir: Annotated[
-        Path,
-        typer.Argument(
-            metavar="MODEL", help="Model directory, as written by `mtkit train` or `mtkit average`"
-        ),
-    ],
-    out_dir: Annotated[
-        Path,
-        typer.Argument(
-            metavar="OUT", help="Directory to write; an existing exported model is replaced"
-        ),
-    ],
-    quantization: Annotated[
-        str,
-        typer.Option(
-            metavar="TYPE",
-            help="Precision of the weights: float32, float16, bfloat16, int16, int8, int8_float32, "
-            "int8_float16, int8_bfloat16",
-        ),
-    ] = "float32",
-    verify_path: Annotated[
-        Path | None,
-        typer.Option(
-            "--verify",
-            metavar="FILE",
-            help="Translate this text with both models, and record how well they agree",
-        ),
-    ] = None,
-    reference_path: Annotated[
-        Path | None,
-        typer.Option(
-            "--reference",
-            metavar="FILE",
-            help="With --verify: reference translation, to compute BLEU of both models",
-        ),
-    ] = None,
-    *,
-    search: _SearchOptions,
-) -> None:
+def ctranslate2(options: ExportOptions, search: _SearchOptions) -> None:
     """Write a model for CTranslate2, which `mtkit translate` can use too.
 
     The search settings are used for --verify.
@@ -86,6 +64,8 @@ def ctranslate2(
     from mtkit.engines.ctranslate2.package import require_ctranslate2
     from mtkit.io.text import read_lines
 
+    model_dir, out_dir = options.model_dir, options.out_dir
+    verify_path, reference_path = options.verify_path, options.reference_path
     if verify_path is None and (reference_path is not None or search):
         raise typer.BadParameter("--reference and search settings go with --verify FILE")
     refuse_overwriting([out_dir], [model_dir, verify_path, reference_path])
@@ -100,7 +80,7 @@ def ctranslate2(
     comparison = (
         None if verify_path is None else VerificationText(verify_path, reference_path, search)
     )
-    config = export_ctranslate2(model_dir, out_dir, quantization, comparison)
+    config = export_ctranslate2(model_dir, out_dir, options.quantization, comparison)
     weights = WEIGHT_DESCRIPTIONS[config.quantization]
     n_bytes = (out_dir / "model.bin").stat().st_size
     print(f"{out_dir}: {config.quantization}, {weights}; {n_bytes / 1e6:,.1f} MB")

@@ -1,7 +1,5 @@
 """Settings of a lexical shortlist."""
 
-from typing import Any
-
 from pydantic import Field
 
 from mtkit.config.section import NonNegativeInt, PositiveInt, Section
@@ -16,8 +14,3 @@ class ShortlistConfig(Section):
     """Number of most frequent target tokens allowed in every sentence."""
     max_pairs: PositiveInt = 1_000_000
     """Maximum number of pairs to read; from a larger corpus they are sampled evenly."""
-
-
-def default_value(name: str) -> Any:
-    """Return the default of a setting."""
-    return ShortlistConfig.model_fields[name].default

@@ -7,18 +7,13 @@ from typing import Annotated, Any, Literal
 import typer
 
 from mtkit.cli.common.option_groups import option_group
-from mtkit.config.section import MAX_PROCESSES, Section
+from mtkit.config.section import MAX_PROCESSES
 
 _DURATION = re.compile(
     r"(?:(?P<d>\d+(?:\.\d+)?)d)?(?:(?P<h>\d+(?:\.\d+)?)h)?"
     r"(?:(?P<m>\d+(?:\.\d+)?)m)?(?:(?P<s>\d+(?:\.\d+)?)s)?"
 )
 _UNITS_S = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0}
-
-
-def help_of(section: type[Section], field: str) -> str:
-    """Return the help of an option that sets a recipe's key: the docstring of that key."""
-    return (section.model_fields[field].description or "").removesuffix(".")
 
 
 def given(**options: Any) -> dict[str, Any]:
