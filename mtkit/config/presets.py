@@ -2,18 +2,14 @@
 
 from typing import Any
 
+from mtkit.config.auto.model_sizes import MODEL_SIZES
+
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     # For experiments and corpora of a few thousand pairs; trains in minutes on two cores.
     "tiny": {
         "tokenizer": {"vocab_size": 2000},
         "batches": {"max_tokens": 2048},
-        "model": {
-            "n_encoder_layers": 2,
-            "n_decoder_layers": 2,
-            "d_model": 128,
-            "n_heads": 4,
-            "d_ff": 512,
-        },
+        "model": MODEL_SIZES["tiny"].settings,
         "training": {
             "max_steps": 2000,
             "learning_rate": 0.002,
@@ -25,14 +21,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     # For tens of thousands of pairs; high dropout, because many epochs would overfit.
     "small": {
         "tokenizer": {"vocab_size": 8000},
-        "model": {
-            "n_encoder_layers": 3,
-            "n_decoder_layers": 3,
-            "d_model": 256,
-            "n_heads": 4,
-            "d_ff": 1024,
-            "dropout": 0.3,
-        },
+        "model": {**MODEL_SIZES["small"].settings, "dropout": 0.3},
         "training": {"max_steps": 20_000, "learning_rate": 0.001, "save_every_steps": 500},
         "validation": {"every_steps": 500},
     },
@@ -40,14 +29,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "base": {
         "tokenizer": {"vocab_size": 37_000},
         "batches": {"max_tokens": 8192},
-        "model": {
-            "n_encoder_layers": 6,
-            "n_decoder_layers": 6,
-            "d_model": 512,
-            "n_heads": 8,
-            "d_ff": 2048,
-            "dropout": 0.1,
-        },
+        "model": {**MODEL_SIZES["base"].settings, "dropout": 0.1},
         "training": {
             "max_steps": 100_000,
             "learning_rate": 0.0007,
@@ -60,14 +42,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "big": {
         "tokenizer": {"vocab_size": 37_000},
         "batches": {"max_tokens": 8192},
-        "model": {
-            "n_encoder_layers": 6,
-            "n_decoder_layers": 6,
-            "d_model": 1024,
-            "n_heads": 16,
-            "d_ff": 4096,
-            "dropout": 0.3,
-        },
+        "model": {**MODEL_SIZES["big"].settings, "dropout": 0.3},
         "training": {
             "max_steps": 300_000,
             "learning_rate": 0.0005,

@@ -5,22 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtkit.cli.common.command_line import shell_command
-from mtkit.cli.common.new_recipe import (
-    FilePair,
-    LanguagePair,
-    check_two_files,
-    choose_languages,
-    files_in_recipe,
-    refuse_existing,
-    side_endings,
-    write_recipe,
-)
+from mtkit.cli.common.init_options import InitOptions
+from mtkit.cli.common.new_recipe import FilePair, NewRecipe, refuse_existing
+from mtkit.errors import MtkitError
 
 if TYPE_CHECKING:
     from mtkit.config.auto.recommend import RecipeProposal
     from mtkit.config.auto.statistics import Machine
     from mtkit.config.data import DataConfig
-    from mtkit.config.recipe import Recipe
     from mtkit.corpus.survey import Survey
 
 _MEASURED, _GUESSED = (0.8, 2.0), (0.5, 5.0)
@@ -28,106 +20,55 @@ _MEASURED, _GUESSED = (0.8, 2.0), (0.5, 5.0)
 batches add to it."""
 
 
-def init_from_data(
-    files: FilePair,
-    directory: Path | None,
-    size: str | None,
-    langs: LanguagePair,
-    validation: FilePair | None,
-    device: str,
-    *,
-    is_full: bool = False,
-) -> None:
+def init_from_data(recipe: NewRecipe, options: InitOptions, size: str | None) -> None:
     """Survey the corpus and the machine, choose settings, write the recipe and print the reasons.
 
     Args:
-        files: Source and target text.
-        directory: Directory of the recipe; default: named after the languages.
+        recipe: Directory, languages and texts. Without validation text, pairs are drawn from the
+            corpus.
+        options: Options of the command, for the device and the form of the recipe.
         size: Size of the model; default: chosen by the corpus.
-        langs: Language codes; default: from the names of the files.
-        validation: Validation text, source and target; default: pairs drawn from the corpus.
-        device: Device that will train.
-        is_full: Whether the recipe contains every key.
     """
-    from mtkit.cli.common.output_guard import refuse_overwriting
     from mtkit.config.auto.recommend import propose_recipe
     from mtkit.config.data import CorpusSource, DataConfig
     from mtkit.corpus.survey import survey
     from mtkit.corpus.validation_split import draw_validation, validation_size
     from mtkit.io.text import write_lines
 
-    for pair in filter(None, (files, validation)):
-        check_two_files(*pair)
-    source = CorpusSource(src=files[0], tgt=files[1])
-    src_lang, tgt_lang = choose_languages(langs, files)
-    directory = directory or Path(f"{src_lang}-{tgt_lang}")
-    path = directory / "recipe.yaml"
-    refuse_overwriting([path], [*files, *(validation or ())])
-    refuse_existing(path)
-    data = DataConfig(src_lang=src_lang, tgt_lang=tgt_lang, train=(source,))
-    endings = side_endings(src_lang, tgt_lang)
-    written = (directory / f"validation.{endings[0]}", directory / f"validation.{endings[1]}")
-    if validation is None:
-        for file in written:
-            refuse_existing(
-                file,
-                "name validation text with --validation-src and --validation-tgt, or move it away",
-            )
+    assert recipe.train is not None
+    source = CorpusSource(src=recipe.train[0], tgt=recipe.train[1])
+    data = DataConfig(src_lang=recipe.src_lang, tgt_lang=recipe.tgt_lang, train=(source,))
+    drawn_paths = recipe.files_in_directory("validation")
+    if recipe.validation is None:
+        hint = "name validation text with --validation-src and --validation-tgt, or move it away"
+        for path in drawn_paths:
+            refuse_existing(path, hint)
     else:
-        _check_readable(validation, data)
+        _check_readable(recipe.validation, data)
     corpus_survey = survey(source, data)
-    drawn = (
-        []
-        if validation is not None
-        else draw_validation(
-            source, data, corpus_survey.sample, validation_size(corpus_survey.statistics.n_pairs)
-        )
-    )
-    # torch takes seconds to load, which an invalid corpus should not wait for.
-    from mtkit.inspection.hardware import detect_machine
-
-    machine = _with_speed(detect_machine(device), corpus_survey, size, device)
-    proposal = propose_recipe(
-        corpus_survey.statistics, machine, size, validates=validation is not None or bool(drawn)
-    )
+    statistics, drawn = corpus_survey.statistics, []
+    if recipe.validation is None:
+        n_wanted = validation_size(statistics.n_pairs)
+        drawn = draw_validation(source, data, corpus_survey.sample, n_wanted)
+    validation = drawn_paths if drawn else recipe.validation
+    machine = _detect_machine(corpus_survey, size, options.device)
+    proposal = propose_recipe(statistics, machine, size, validates=validation is not None)
     if drawn:
-        for file, side in zip(written, zip(*drawn, strict=True), strict=True):
-            write_lines(file, side)
-    held_out = validation or (written if drawn else None)
-    write_recipe(
-        path,
-        _recipe(path, files, held_out, data, proposal),
-        _reasons(proposal, len(drawn)),
-        is_full=is_full,
-    )
+        for path, side in zip(drawn_paths, zip(*drawn, strict=True), strict=True):
+            write_lines(path, side)
+    reasons = _reasons(proposal, len(drawn))
+    recipe.write(validation, proposal.settings, reasons, is_full=options.is_full)
     _print_choices(corpus_survey, machine, proposal)
-    if drawn:
-        pairs = "1 pair" if len(drawn) == 1 else f"{len(drawn):,} pairs"
-        print(
-            f"wrote {written[0]}, {written[1]}: {pairs} drawn from the corpus, which training"
-            " leaves out"
-        )
-    elif held_out is None:
-        print(
-            "no validation corpus, so no best checkpoint is selected: too few pairs whose sides"
-            " occur in the corpus only once;"
-        )
-        print("    name one with --validation-src and --validation-tgt")
-    print(f"wrote {path}, with these reasons in comments")
-    _print_training_time(
-        path,
-        machine,
-        proposal,
-        _repeat_arguments(files, langs, validation, device, is_full=is_full),
-    )
-    print(f"then: {shell_command('train', path)}")
+    _print_validation(validation, len(drawn))
+    print(f"wrote {recipe.path}, with these reasons in comments")
+    _print_training_time(recipe, machine, proposal, _repeat_arguments(options))
+    print(f"then: {shell_command('train', recipe.path)}")
 
 
 def _check_readable(files: FilePair, data: "DataConfig") -> None:
     """Check the validation text before the slow survey of the training corpus."""
     from mtkit.config.data import CorpusSource
     from mtkit.corpus.read.pairs import read_pairs
-    from mtkit.errors import MtkitError
 
     pairs = read_pairs(CorpusSource(src=files[0], tgt=files[1]), data)
     if not sum(bool(src.strip() and tgt.strip()) for src, tgt in pairs):
@@ -135,24 +76,6 @@ def _check_readable(files: FilePair, data: "DataConfig") -> None:
             f"`{files[0]}`, `{files[1]}`: no pair with text on both sides",
             "check the paths of the validation text",
         )
-
-
-def _recipe(
-    path: Path,
-    files: FilePair,
-    validation: FilePair | None,
-    data: "DataConfig",
-    proposal: "RecipeProposal",
-) -> "Recipe":
-    from mtkit.config.recipe import Recipe
-
-    section: dict[str, Any] = {
-        "src_lang": data.src_lang,
-        "tgt_lang": data.tgt_lang,
-        "train": files_in_recipe(files, path.parent),
-    }
-    section["validation"] = files_in_recipe(validation, path.parent) if validation else None
-    return Recipe.model_validate({"data": section, **proposal.settings})
 
 
 def _reasons(proposal: "RecipeProposal", n_drawn: int) -> dict[str, str]:
@@ -189,36 +112,49 @@ def _yaml_value(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _repeat_arguments(
-    files: FilePair, langs: LanguagePair, validation: FilePair | None, device: str, *, is_full: bool
-) -> list[str | Path]:
+def _print_validation(validation: FilePair | None, n_drawn: int) -> None:
+    if validation is None:
+        print(
+            "no validation corpus, so no best checkpoint is selected: too few pairs whose sides"
+            " occur in the corpus only once;"
+        )
+        print("    name one with --validation-src and --validation-tgt")
+    elif n_drawn:
+        pairs = "1 pair" if n_drawn == 1 else f"{n_drawn:,} pairs"
+        print(
+            f"wrote {validation[0]}, {validation[1]}: {pairs} drawn from the corpus, which training"
+            " leaves out"
+        )
+
+
+def _repeat_arguments(options: InitOptions) -> list[str | Path]:
     """Return the arguments for another call on the same text."""
-    options = {
-        "--src-lang": langs[0],
-        "--tgt-lang": langs[1],
-        "--validation-src": validation and validation[0],
-        "--validation-tgt": validation and validation[1],
-        "--device": None if device == "auto" else device,
+    given = {
+        "--src-lang": options.src_lang,
+        "--tgt-lang": options.tgt_lang,
+        "--validation-src": options.validation_src,
+        "--validation-tgt": options.validation_tgt,
+        "--device": None if options.device == "auto" else options.device,
     }
-    words = [word for option, value in options.items() if value for word in (option, value)]
-    return ["--from-data", *files, *words, *(["--full"] if is_full else [])]
+    words = [word for option, value in given.items() if value for word in (option, value)]
+    full = ["--full"] if options.is_full else []
+    return ["--from-data", *(options.from_data or ()), *words, *full]
 
 
-def _with_speed(
-    machine: "Machine", corpus_survey: "Survey", size: str | None, device: str
-) -> "Machine":
-    """Return the machine with the measured speed at which it trains the chosen size."""
+def _detect_machine(corpus_survey: "Survey", size: str | None, device: str) -> "Machine":
+    """Return this machine with the measured speed at which it trains the chosen size."""
+    # torch takes seconds to load, which an invalid corpus should not wait for.
     from mtkit.config.auto.heuristics import Heuristics
+    from mtkit.inspection.hardware import detect_machine
     from mtkit.training.sizing.speed import measure_flops
 
-    return replace(
-        machine,
-        flops_per_s=measure_flops(Heuristics(corpus_survey.statistics, machine, size), device),
-    )
+    machine = detect_machine(device)
+    plan = Heuristics(corpus_survey.statistics, machine, size)
+    return replace(machine, flops_per_s=measure_flops(plan, device))
 
 
 def _print_training_time(
-    path: Path, machine: "Machine", proposal: "RecipeProposal", words: list[str | Path]
+    recipe: NewRecipe, machine: "Machine", proposal: "RecipeProposal", words: list[str | Path]
 ) -> None:
     from mtkit.config.auto.recommend import approximate_duration, approximate_duration_range
 
@@ -228,7 +164,7 @@ def _print_training_time(
     )
     how = "at the speed measured just now" if is_measured else "guessed by the kind of machine"
     print(
-        f"training takes {time}, {how}; `{shell_command('train', path, '--dry-run')}` measures it"
+        f"training takes {time}, {how}; `{shell_command('train', recipe.path, '--dry-run')}` measures it"
         " with your corpus"
     )
     if proposal.hours_on_gpu is not None:
@@ -236,5 +172,5 @@ def _print_training_time(
     for size, hours in proposal.smaller_sizes:
         print(
             f"  {approximate_duration(hours):>10}:"
-            f" {shell_command('init', size, Path(f'{path.parent}-{size}'), *words)}"
+            f" {shell_command('init', size, Path(f'{recipe.directory}-{size}'), *words)}"
         )

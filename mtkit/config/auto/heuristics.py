@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from mtkit.config.auto.model_sizes import ModelSize, flops_per_second
+from mtkit.config.auto.model_sizes import MODEL_SIZES, ModelSize, flops_per_second
 from mtkit.config.auto.statistics import CorpusStatistics, Machine
 
 N_FIXED_TOKENS = 260
@@ -79,7 +79,7 @@ class Heuristics:
 
     @cached_property
     def size(self) -> ModelSize:
-        return ModelSize.named(self.size_name)
+        return MODEL_SIZES[self.size_name]
 
     @cached_property
     def shared_letter_share(self) -> float:

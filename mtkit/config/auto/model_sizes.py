@@ -1,32 +1,8 @@
 """Model sizes, from smallest to largest, and their cost."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from mtkit.config.auto.statistics import Machine
-from mtkit.config.presets import PRESETS
-
-_INTERMEDIATE_SIZES: dict[str, dict[str, Any]] = {
-    # As in recipes/multi30k-de-en.
-    "compact": {
-        "n_encoder_layers": 3,
-        "n_decoder_layers": 3,
-        "d_model": 192,
-        "n_heads": 4,
-        "d_ff": 512,
-    },
-    # Usual for the 160,000 pairs of IWSLT 2014.
-    "medium": {
-        "n_encoder_layers": 6,
-        "n_decoder_layers": 6,
-        "d_model": 512,
-        "n_heads": 4,
-        "d_ff": 1024,
-    },
-}
-
-MODEL_SIZES = ("tiny", "compact", "small", "medium", "base", "big")
-"""Names of the sizes, those of the presets included."""
 
 _CORE_FLOPS, _BF16_CORE_FLOPS = 50e9, 90e9
 """Training throughput of one core in FLOP/s, in float32 and in bf16.
@@ -51,11 +27,16 @@ class ModelSize:
     n_heads: int
     d_ff: int
 
-    @classmethod
-    def named(cls, name: str) -> "ModelSize":
-        """Return the size of a name in MODEL_SIZES."""
-        model = _INTERMEDIATE_SIZES[name] if name in _INTERMEDIATE_SIZES else PRESETS[name]["model"]
-        return cls(model["n_encoder_layers"], model["d_model"], model["n_heads"], model["d_ff"])
+    @property
+    def settings(self) -> dict[str, int]:
+        """Return the keys of the recipe's section `model:`."""
+        return {
+            "n_encoder_layers": self.n_layers,
+            "n_decoder_layers": self.n_layers,
+            "d_model": self.d_model,
+            "n_heads": self.n_heads,
+            "d_ff": self.d_ff,
+        }
 
     @property
     def _encoder(self) -> int:
@@ -82,6 +63,20 @@ class ModelSize:
             src_tokens: Source tokens per target token.
         """
         return 6.0 * (self._encoder * src_tokens + self._decoder + vocab_size * self.d_model)
+
+
+MODEL_SIZES = {
+    "tiny": ModelSize(n_layers=2, d_model=128, n_heads=4, d_ff=512),
+    # As in recipes/multi30k-de-en.
+    "compact": ModelSize(n_layers=3, d_model=192, n_heads=4, d_ff=512),
+    "small": ModelSize(n_layers=3, d_model=256, n_heads=4, d_ff=1024),
+    # Usual for the 160,000 pairs of IWSLT 2014.
+    "medium": ModelSize(n_layers=6, d_model=512, n_heads=4, d_ff=1024),
+    # Vaswani et al. 2017 (arXiv:1706.03762), table 3.
+    "base": ModelSize(n_layers=6, d_model=512, n_heads=8, d_ff=2048),
+    "big": ModelSize(n_layers=6, d_model=1024, n_heads=16, d_ff=4096),
+}
+"""Sizes by name, from smallest to largest."""
 
 
 def flops_per_second(machine: Machine) -> float:

@@ -101,8 +101,11 @@ def propose_recipe(
         choices += _validation(plan)
     smaller, hours_on_gpu = [], None
     if plan.hours > _MANY_HOURS:
-        sizes = MODEL_SIZES[: MODEL_SIZES.index(plan.size_name)]
-        smaller = [(name, Heuristics(corpus, machine, name).hours) for name in reversed(sizes)]
+        names = list(MODEL_SIZES)
+        smaller = [
+            (name, Heuristics(corpus, machine, name).hours)
+            for name in reversed(names[: names.index(plan.size_name)])
+        ]
         hours_on_gpu = (
             Heuristics(corpus, _OTHER_GPU, plan.size_name).hours if machine.gpu is None else None
         )

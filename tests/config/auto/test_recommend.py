@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from mtkit.config.auto.heuristics import MIN_STEPS, estimate_n_tokens
-from mtkit.config.auto.model_sizes import MODEL_SIZES, ModelSize
+from mtkit.config.auto.model_sizes import MODEL_SIZES
 from mtkit.config.auto.recommend import approximate_duration, propose_recipe
 from mtkit.config.auto.statistics import CorpusStatistics, Machine, SideStatistics
 from mtkit.config.presets import PRESETS
@@ -291,12 +291,12 @@ def test_parameters_are_those_of_the_model(name):
     config = ModelConfig.model_validate(PRESETS[name]["model"])
     model = Transformer(config, 1000, 1000, src_pad_id=0, tgt_pad_id=0)
     n = sum(parameter.numel() for parameter in model.parameters())
-    assert ModelSize.named(name).n_parameters(1000, joint=True) == pytest.approx(n, rel=0.01)
+    assert MODEL_SIZES[name].n_parameters(1000, joint=True) == pytest.approx(n, rel=0.01)
 
 
 def test_the_cost_of_a_piece_is_that_of_the_measured_model():
     # 3+3 layers of width 256, 8,000 pieces, Multi30k: 46.8 million operations for a target piece, attention included.
-    assert ModelSize.named("small").flops_per_token(8000, 1.0) == pytest.approx(46.8e6, rel=0.05)
+    assert MODEL_SIZES["small"].flops_per_token(8000, 1.0) == pytest.approx(46.8e6, rel=0.05)
 
 
 @pytest.mark.parametrize(
