@@ -32,7 +32,7 @@ from mtkit.io.arguments import require_count, require_type, require_workers
 from mtkit.io.progress import progress
 from mtkit.io.spool import is_stream
 from mtkit.io.text import invalid_utf8_hint
-from mtkit.workers.process_pool import n_cores
+from mtkit.workers.cpu_info import n_cores
 
 _MIN_PARALLEL_BYTES = 1 << 26
 """A smaller corpus is read in less time than it takes to start worker processes."""

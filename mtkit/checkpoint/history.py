@@ -1,4 +1,4 @@
-"""Origin of a model's weights, recorded in its configuration."""
+"""Reads the origin of a model's weights from what its run has recorded."""
 
 import json
 import math
@@ -6,31 +6,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, NonNegativeInt
-
-from mtkit.config.section import Section
+from mtkit.checkpoint.model_dir import TrainingHistory
 
 if TYPE_CHECKING:
     from mtkit.checkpoint.run_dir import RunDir
 
 SCORE_NAMES = ("loss", "bleu", "chrf")
 """Names of validation scores in metrics.jsonl."""
-
-
-class TrainingHistory(Section):
-    """Origin of a model's weights; for information only, without effect on translation."""
-
-    steps: tuple[NonNegativeInt, ...]
-    """Number of updates when the weights were saved; several for an average of checkpoints."""
-    n_pairs: NonNegativeInt | None = None
-    """Number of training pairs."""
-    data_signature: str | None = None
-    """Hash of the tokenised training data; equal for equal corpora, cleaning and tokenizer."""
-    seed: int | None = None
-    """Seed of the training."""
-    scores: dict[str, float] = Field(default_factory=dict)
-    """Validation loss, BLEU and chrF of these weights; empty for an average or without
-    validation."""
 
 
 def read_history(run: "RunDir", steps: Sequence[int]) -> TrainingHistory:

@@ -6,22 +6,20 @@ tokenizer/             SentencePiece models
 shortlist.safetensors  shortlist, if `mtkit shortlist` made one
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 import torch
-from pydantic import Field, ValidationError
+from pydantic import Field, NonNegativeInt, ValidationError
 
-from mtkit.checkpoint.empty_model import make_empty_model
 from mtkit.checkpoint.find_model import CONFIG_NAME, SHORTLIST_NAME, refuse_no_model
-from mtkit.checkpoint.history import TrainingHistory
 from mtkit.checkpoint.untrusted import check_layer_counts, check_limits, read_json
-from mtkit.checkpoint.weights import read_weights, save_weights
+from mtkit.checkpoint.weights import make_empty_model, read_weights, save_weights
 from mtkit.config.model import AlignmentHead, ModelConfig
 from mtkit.config.search import SearchConfig
 from mtkit.config.section import PositiveFloat, PositiveInt, Section
-from mtkit.config.validation_errors import describe_problems
 from mtkit.errors import MtkitError
 from mtkit.io.atomic import atomic_dir
 from mtkit.io.safetensors_header import read_header
@@ -58,6 +56,22 @@ class TrainingLineStatistics(Section):
     def usual_sentences(self) -> int:
         """Return the maximum number of sentences per line that was common in training."""
         return 1 + sum(share >= _MIN_COMMON_SHARE for share in self.sentence_shares)
+
+
+class TrainingHistory(Section):
+    """Origin of a model's weights; for information only, without effect on translation."""
+
+    steps: tuple[NonNegativeInt, ...]
+    """Number of updates when the weights were saved; several for an average of checkpoints."""
+    n_pairs: NonNegativeInt | None = None
+    """Number of training pairs."""
+    data_signature: str | None = None
+    """Hash of the tokenised training data; equal for equal corpora, cleaning and tokenizer."""
+    seed: int | None = None
+    """Seed of the training."""
+    scores: dict[str, float] = Field(default_factory=dict)
+    """Validation loss, BLEU and chrF of these weights; empty for an average or without
+    validation."""
 
 
 class ModelDirConfig(Section):
@@ -99,6 +113,36 @@ class TrainedModel:
     config: ModelDirConfig
     model: Transformer
     tokenizer: Tokenizer
+
+
+def shared_config(trained: Sequence[TrainedModel]) -> ModelDirConfig:
+    """Return the configuration of an ensemble: that of the first model, with the smallest limits.
+
+    Raises:
+        MtkitError: The models do not share their tokenizer or their languages.
+    """
+    if not trained:
+        raise ValueError("no model to translate with")
+    first, *others = trained
+    for other in others:
+        languages = other.config.src_lang, other.config.tgt_lang
+        if languages != (first.config.src_lang, first.config.tgt_lang):
+            raise MtkitError(
+                "the models of an ensemble do not translate between the same languages",
+                "give models of one language pair",
+            )
+        if other.tokenizer.sha256 != first.tokenizer.sha256:
+            raise MtkitError(
+                "the models of an ensemble do not share one tokenizer",
+                "train them with the same data.work_dir, and different seeds",
+            )
+    max_positions = min(one.config.model.max_positions for one in trained)
+    return first.config.model_copy(
+        update={
+            "max_length": min(one.config.max_length for one in trained),
+            "model": first.config.model.model_copy(update={"max_positions": max_positions}),
+        }
+    )
 
 
 def make_model(config: ModelConfig, tokenizer: Tokenizer) -> Transformer:
@@ -200,6 +244,8 @@ def _read_config(path: Path) -> ModelDirConfig:
     try:
         return ModelDirConfig.model_validate(tree)
     except ValidationError as exc:
+        from mtkit.config.validation_errors import describe_problems
+
         raise _invalid_config(
             config_path,
             "; ".join(

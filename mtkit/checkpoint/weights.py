@@ -1,15 +1,22 @@
-"""Weights of a model as a safetensors file; nothing is unpickled."""
+"""Weights of a model as a safetensors file, read into a model that has none yet."""
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
+from mtkit.config.model import ModelConfig
 from mtkit.errors import MtkitError
 from mtkit.io.safetensors_header import open_safetensors
+from mtkit.model.transformer import Transformer
+from mtkit.tokenizer.subword import Tokenizer
 
 _WEIGHT_TYPES = ("F32", "BF16", "F16", "F64")
+_RANDOM_INITS = ("normal_", "uniform_", "kaiming_uniform_")
 
 
 def save_weights(path: Path, model: nn.Module) -> None:
@@ -78,3 +85,33 @@ def read_weights(path: Path, model: nn.Module, device: torch.device | str = "cpu
             attribute,
             nn.Parameter(tensor, requires_grad=parameter.requires_grad),
         )
+
+
+class _SkipRandomInit(TorchFunctionMode):
+    """Skips the initialisation of weights, which on the meta device has no effect, but loads
+    torch's compiler in about a second.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[Any],
+        args: tuple[Any, ...] = (),
+        kwargs: Any = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__name__", "") in _RANDOM_INITS:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
+
+
+def make_empty_model(config: ModelConfig, tokenizer: Tokenizer) -> Transformer:
+    """Make a model on the meta device, to load weights into.
+
+    Raises:
+        ValueError: The configuration does not fit the vocabularies.
+        RuntimeError: Its sizes are beyond the limits of torch.
+    """
+    src, tgt = tokenizer.src, tokenizer.tgt
+    with torch.device("meta"), _SkipRandomInit():
+        return Transformer(config, src.vocab_size, tgt.vocab_size, src.special.pad, tgt.special.pad)

@@ -1,10 +1,12 @@
 """Recipe section `search:`: decoding."""
 
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from mtkit.config.section import NonNegativeInt, PositiveFloat, PositiveInt, Section, Seed
+from mtkit.errors import MtkitError
 
 SAMPLING_FIELDS = ("temperature", "top_k", "top_p", "epsilon", "seed")
 """Settings that require `sampling`."""
@@ -99,6 +101,42 @@ class SearchConfig(Section):
     def batch_tokens(self, device_type: str) -> int:
         """Return `max_tokens` or, if unset, a fast value for this kind of device (cpu, cuda)."""
         return self.max_tokens or (16384 if device_type == "cpu" else 131072)
+
+    def with_overrides(self, overrides: Mapping[str, Any]) -> Self:
+        """Return these settings with some replaced; None keeps a setting.
+
+        Raises:
+            MtkitError: A setting does not exist, has an invalid value, or has no effect without
+                another one.
+        """
+        given = {name: value for name, value in overrides.items() if value is not None}
+        try:
+            search = type(self).model_validate(self.model_dump() | given)
+        except ValidationError as exc:
+            from mtkit.config.validation_errors import describe_problems
+
+            problems = describe_problems(exc, SearchConfig, given, set())
+            hint = next((problem.hint for problem in problems if problem.hint), "")
+            raise MtkitError(
+                f"search settings: {'; '.join(problem.text for problem in problems)}",
+                hint or "see `mtkit translate --help`",
+            ) from None
+        for why, is_set, names, advice in (
+            ("without sampling", search.sampling, SAMPLING_FIELDS, "ask for sampling too"),
+            ("with one group", search.n_groups > 1, ("diversity",), "ask for more with n_groups"),
+            (
+                "without mbr",
+                search.mbr > 0,
+                ("mbr_utility",),
+                "give the number of candidates with mbr",
+            ),
+        ):
+            if not is_set and (idle := [name for name in names if name in given]):
+                raise MtkitError(
+                    f"search settings: {idle[0]} has no effect {why}",
+                    f"{advice}, or leave it out",
+                )
+        return search
 
     @model_validator(mode="after")
     def fits_together(self) -> Self:

@@ -1,7 +1,7 @@
-"""Base class of recipe sections, and the types of their numbers and paths."""
+"""Base class of recipe sections, and the types of their values."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo
@@ -19,6 +19,9 @@ NonNegativeInt = Annotated[int, Ge(0), Le(MAX_INT)]
 PositiveFloat = Annotated[float, Gt(0.0), Le(1e12)]
 NonNegativeFloat = Annotated[float, Ge(0.0), Le(1e12)]
 Seed = Annotated[int, Ge(0), Le(2**63 - 1)]
+Precision = Literal["auto", "float32", "bf16", "fp16"]
+SearchPrecision = Literal["auto", "float32", "bf16", "fp16", "int8"]
+"""Precisions for inference: those for training, and int8."""
 
 
 class Section(BaseModel):

@@ -9,14 +9,11 @@ from mtkit.config.section import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    Precision,
     RecipePath,
     Section,
     Seed,
 )
-
-Precision = Literal["auto", "float32", "bf16", "fp16"]
-SearchPrecision = Literal["auto", "float32", "bf16", "fp16", "int8"]
-"""Precisions for inference: those for training, and int8."""
 
 
 class TrainingConfig(Section):

@@ -1,11 +1,9 @@
 """A file of finished batches: an interrupted translation loses only the batches in progress."""
 
-import hashlib
 import json
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from mtkit.io.atomic import convert_os_errors
@@ -18,7 +16,7 @@ Found = list[list[Hypothesis]]
 class BatchJournal:
     """Finished batches of lines that are translated together.
 
-    A batch is identified by its content: sources and settings. A search repeated with the same
+    A batch is identified by its content, see `SearchRequest.key`. A search repeated with the same
     lines forms the same batches and gets the results that are stored here. Incomplete records, such
     as those of a killed process, are ignored.
 
@@ -42,19 +40,9 @@ class BatchJournal:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         if self._stream is not None:
             self._stream.close()
-
-    @staticmethod
-    def key(*content: Any) -> str:
-        """Return the key of a batch, given everything that its result depends on."""
-        return hashlib.blake2b(repr(content).encode(), digest_size=16).hexdigest()
 
     def get(self, key: str) -> Found | None:
         """Return the result of a batch, or None if it has not been searched."""

@@ -1,16 +1,19 @@
 """The fastest scorer that can run a model on its device."""
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from mtkit.config.model import AlignmentHead
-from mtkit.config.training import SearchPrecision
-from mtkit.engines.shared_copy import UnsupportedModelError
+from mtkit.config.section import SearchPrecision
+from mtkit.engines.protocol import UnsupportedModelError
 from mtkit.io.logs import get_logger
 from mtkit.model.transformer import Transformer
 from mtkit.search.ensemble_scorer import EnsembleScorer
-from mtkit.search.shortlist.shortlist import Shortlist
-from mtkit.search.teacher_forcing import TeacherForcedScorer
 from mtkit.tokenizer.special_ids import SpecialIds
+
+if TYPE_CHECKING:
+    from mtkit.search.shortlist.shortlist import Shortlist
+    from mtkit.search.teacher_forcing import TeacherForcedScorer
 
 logger = get_logger(__name__)
 
@@ -20,7 +23,7 @@ def make_scorer(
     src_special: SpecialIds,
     tgt_special: SpecialIds,
     heads: Sequence[AlignmentHead] | None = None,
-    shortlist: Shortlist | None = None,
+    shortlist: "Shortlist | None" = None,
     *,
     precision: SearchPrecision = "auto",
     batch_invariant: bool = False,
@@ -61,13 +64,15 @@ def make_scorer(
 
 def make_teacher_forced_scorer(
     models: Sequence[Transformer], src_special: SpecialIds, tgt_special: SpecialIds
-) -> TeacherForcedScorer:
+) -> "TeacherForcedScorer":
     """Make a scorer of given translations; see `TeacherForcedScorer`.
 
     On a CPU its linear layers are those of oneDNN, since other libraries may add up the products of
     a row in an order that depends on how many other rows there are: the score of a pair would
     depend on its batch.
     """
+    from mtkit.search.teacher_forcing import TeacherForcedScorer
+
     if models[0].output_weight.device.type == "cpu":
         from mtkit.engines.cpu.packed_linear import OneDnnLinear, can_pack
         from mtkit.engines.cpu.packed_model import packed_copy

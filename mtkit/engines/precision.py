@@ -6,8 +6,7 @@ from typing import get_args
 
 import torch
 
-from mtkit.config.training import Precision, SearchPrecision
-from mtkit.engines.cpu.packed_linear import can_quantize
+from mtkit.config.section import Precision, SearchPrecision
 from mtkit.errors import MtkitError
 from mtkit.io.logs import get_logger
 from mtkit.model.device import describe_device
@@ -37,6 +36,8 @@ def choose_dtype(precision: SearchPrecision, device: torch.device) -> torch.dtyp
             f"choose one of {', '.join(get_args(SearchPrecision))}",
         )
     if precision == "int8":
+        from mtkit.engines.cpu.packed_linear import can_quantize
+
         if device.type != "cpu" or not can_quantize():
             raise MtkitError(
                 "int8 needs a CPU and a build of PyTorch that supports it",

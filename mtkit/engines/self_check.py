@@ -2,7 +2,7 @@
 
 import torch
 
-from mtkit.engines.shared_copy import UnsupportedModelError
+from mtkit.engines.protocol import UnsupportedModelError
 from mtkit.search.ensemble_scorer import EnsembleScorer
 
 _SOURCE_LENGTHS = (3, 6)

@@ -9,10 +9,6 @@ from torch import nn
 Module = TypeVar("Module", bound=nn.Module)
 
 
-class UnsupportedModelError(Exception):
-    """An engine cannot run a model, or computes something else; the plain model has to be used."""
-
-
 def shared_copy(model: Module) -> Module:
     """Copy the modules of a model, but not its parameters and buffers, which both share."""
     tensors = (*model.parameters(), *model.buffers())

@@ -7,18 +7,14 @@ from typing import Any
 import torch
 
 from mtkit.config.search import SearchConfig
-from mtkit.engines.batch_journal import BatchJournal
 from mtkit.engines.batching import full_batches, length_batches, mixed_batches
-from mtkit.engines.cpu.allocator import use_huge_pages
 from mtkit.engines.protocol import SearchRequest
+from mtkit.search.batch_layout import coarse_length, padded_length
 from mtkit.search.beam import beam_search
 from mtkit.search.constraints.constraints import Constraints
-from mtkit.search.greedy import greedy_search
 from mtkit.search.hypothesis import Hypothesis
-from mtkit.search.padding import coarse_length, padded_length
 from mtkit.search.scorer import StepScorer
 from mtkit.workers.cpu_info import one_thread_for_numpy
-from mtkit.workers.fork_pool import ForkPool, can_fork
 from mtkit.workers.thread_pool import ThreadPool
 
 _MIN_SOURCES_TO_FORK = 32
@@ -27,6 +23,8 @@ _MIN_SOURCES_TO_FORK = 32
 
 def initialise_fork() -> None:
     """Limit a fork to one thread, and let it use huge pages."""
+    from mtkit.engines.cpu.allocator import use_huge_pages
+
     torch.set_num_threads(1)
     use_huge_pages()
 
@@ -54,8 +52,8 @@ class TorchEngine:
     ) -> None:
         self.scorer = scorer
         self.one_by_one = one_by_one
-        self.may_fork = is_frozen and scorer.device.type == "cpu" and can_fork()
-        self._forks: ForkPool[list[list[Hypothesis]]] | None = None
+        self.may_fork = is_frozen and scorer.device.type == "cpu"
+        self._forks: Find | None = None
         self.workers = ThreadPool(n_workers if scorer.device.type == "cpu" else 1)
 
     def search(self, request: SearchRequest) -> list[list[Hypothesis]]:
@@ -76,7 +74,7 @@ class TorchEngine:
                 batches, self.workers.map(search_batch, batches), strict=True
             ):
                 if journal is not None:
-                    journal.add(batch_key(request, batch), results)
+                    journal.add(request.key(batch), results)
                 for i, result in zip(batch, results, strict=True):
                     found[i] = _without_hidden(result, request, i)
                 request.on_batch(batch)
@@ -86,7 +84,7 @@ class TorchEngine:
         self, request: SearchRequest, find_by: "Find", batch: list[int]
     ) -> list[list[Hypothesis]]:
         journal, config = request.journal, request.config
-        if journal is not None and (kept := journal.get(batch_key(request, batch))) is not None:
+        if journal is not None and (kept := journal.get(request.key(batch))) is not None:
             return kept
         sources, constraints = [request.sources[i] for i in batch], request.constraints_of(batch)
         # A batch has constraints on all of its sources or on none.
@@ -100,9 +98,12 @@ class TorchEngine:
             and self.workers.n_workers > 1
             and len(request.sources) >= _MIN_SOURCES_TO_FORK
         ):
-            self._forks = ForkPool(
-                partial(find, self.scorer), self.workers.n_workers, initialise_fork
-            )
+            from mtkit.workers.fork_pool import ForkPool, can_fork
+
+            if can_fork():
+                self._forks = ForkPool(
+                    partial(find, self.scorer), self.workers.n_workers, initialise_fork
+                )
         return self._forks or partial(find, self.scorer)
 
     def _batches(self, request: SearchRequest) -> list[list[int]]:
@@ -145,13 +146,6 @@ Find = Callable[
 """Searches one batch: sources, settings, constraints."""
 
 
-def batch_key(request: SearchRequest, batch: Sequence[int]) -> str:
-    """Return the key of a batch in a journal, given the indices of its sources."""
-    return BatchJournal.key(
-        [request.sources[i] for i in batch], request.config, request.constraints_of(batch)
-    )
-
-
 def _without_hidden(
     hypotheses: list[Hypothesis], request: SearchRequest, index: int
 ) -> list[Hypothesis]:
@@ -175,5 +169,7 @@ def find(
 
         return sample(scorer, sources, config, constraints)
     if config.beam_size == 1 and not has_phrases and not config.coverage_penalty:
+        from mtkit.search.greedy import greedy_search
+
         return [[hypothesis] for hypothesis in greedy_search(scorer, sources, config, constraints)]
     return beam_search(scorer, sources, config, constraints)

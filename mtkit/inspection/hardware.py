@@ -6,8 +6,7 @@ import torch
 
 from mtkit.config.auto.statistics import Machine
 from mtkit.model.device import choose_device
-from mtkit.workers.cpu_info import cpu_has_bf16
-from mtkit.workers.process_pool import n_cores
+from mtkit.workers.cpu_info import cpu_has_bf16, n_cores
 
 
 def detect_machine(device: str = "auto") -> Machine:

@@ -1,6 +1,7 @@
 """Checks of the arguments of public functions: a wrong argument raises one clear error."""
 
 from collections.abc import Iterable, Iterator, Mapping, Set
+from pathlib import Path
 from typing import Any
 
 
@@ -83,6 +84,27 @@ def iterate_texts(texts: Iterable[str], name: str) -> Iterator[str]:
     """
     require_list(texts, name)
     return _checked(texts, name)
+
+
+def list_of_paths(paths: Path | str | Iterable[Path | str], name: str) -> list[Path]:
+    """Return one path or several as a list.
+
+    Args:
+        paths: A path, or an iterable of paths.
+        name: Name of the argument.
+    Raises:
+        TypeError: It is neither, or one of its items is not a path.
+        ValueError: There is no path.
+    """
+    if isinstance(paths, Path | str):
+        return [Path(paths)]
+    require_list(paths, name, of="directories")
+    paths = list(paths)
+    if not paths:
+        raise ValueError(f"{name}: no model to translate with")
+    if wrong := [path for path in paths if not isinstance(path, Path | str)]:
+        raise TypeError(f"{name}: {wrong[0]!r} is not a path")
+    return [Path(path) for path in paths]
 
 
 def _checked(texts: Iterable[Any], name: str) -> Iterator[str]:

@@ -7,7 +7,6 @@ import torch
 from mtkit.config.search import SearchConfig
 from mtkit.search.beam_state import Beam
 from mtkit.search.constraints.constraints import Constraints
-from mtkit.search.coverage import require_attention, with_coverage
 from mtkit.search.expansion import Expand, GroupedExpansion, PlainExpansion
 from mtkit.search.finished import FinishedHypotheses
 from mtkit.search.hypothesis import Hypothesis
@@ -47,6 +46,8 @@ def beam_search(
     if not sources:
         return []
     if config.coverage_penalty:
+        from mtkit.search.coverage import require_attention, with_coverage
+
         require_attention(scorer)
     max_lengths = max_target_lengths(sources, config, scorer.max_length, constraints)
     finished = FinishedHypotheses(config, max_lengths, constraints)

@@ -8,7 +8,7 @@ import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 import torch.nn.functional as F
@@ -16,11 +16,12 @@ from torch import Tensor
 
 from mtkit.config.model import AlignmentHead
 from mtkit.model.transformer import Transformer
-from mtkit.search.padding import padded_length
+from mtkit.search.batch_layout import padded_length
 from mtkit.search.scorer import Averaging, StepScorer, TopTokens, top_tokens_of
-from mtkit.search.shortlist.shortlist import Shortlist
-from mtkit.search.teacher_forcing import TeacherForcedScorer
 from mtkit.tokenizer.special_ids import SpecialIds
+
+if TYPE_CHECKING:
+    from mtkit.search.shortlist.shortlist import Shortlist
 
 OutputLayer = Callable[[Tensor], Tensor]
 """Turns states of shape (..., D) into logits of shape (..., V')."""
@@ -121,11 +122,11 @@ class EnsembleScorer(StepScorer[EnsembleState]):
         src_special: SpecialIds,
         tgt_special: SpecialIds,
         heads: Sequence[AlignmentHead] | None = None,
-        shortlist: Shortlist | None = None,
+        shortlist: "Shortlist | None" = None,
     ) -> None:
         self.models = list(models)
         self.shortlist = shortlist
-        self.src_special = src_special
+        self.src_special, self.tgt_special = src_special, tgt_special
         self.bos_id, self.eos_id = tgt_special.bos, tgt_special.eos
         limits = [
             model.config.max_positions for model in models if model.config.positions == "learned"
@@ -139,7 +140,6 @@ class EnsembleScorer(StepScorer[EnsembleState]):
                 for model in models
             ]
         )
-        self.forced = TeacherForcedScorer(self.models, src_special, tgt_special)
         self.averaging: Averaging = "mean"
 
     @property
@@ -155,7 +155,10 @@ class EnsembleScorer(StepScorer[EnsembleState]):
 
     def attention(self, sources: list[list[int]], targets: list[list[int]]) -> Tensor:
         """See `StepScorer`."""
-        return self.forced.attention(sources, targets, self.heads)
+        from mtkit.search.teacher_forcing import TeacherForcedScorer
+
+        forced = TeacherForcedScorer(self.models, self.src_special, self.tgt_special)
+        return forced.attention(sources, targets, self.heads)
 
     def start(self, sources: list[list[int]]) -> EnsembleState:
         """See `StepScorer`."""

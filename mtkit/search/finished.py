@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 
 from mtkit.config.search import SearchConfig
 from mtkit.errors import MtkitError
+from mtkit.search.batch_layout import filled_gaps
 from mtkit.search.beam_state import Beam, FinishedHypothesis
-from mtkit.search.compaction import filled_gaps
 from mtkit.search.constraints.constraints import Constraints
 from mtkit.search.hypothesis import Hypothesis, length_penalty
 

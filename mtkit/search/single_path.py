@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from mtkit.config.search import SearchConfig
-from mtkit.search.compaction import filled_gaps
+from mtkit.search.batch_layout import filled_gaps
 from mtkit.search.constraints.constraints import Constraints
 from mtkit.search.hypothesis import Hypothesis, length_penalty
 from mtkit.search.logits_rules import LogitsRules

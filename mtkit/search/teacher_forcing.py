@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mtkit.config.model import AlignmentHead
 from mtkit.model.transformer import Transformer
-from mtkit.search.padding import coarse_length, padded_length
+from mtkit.search.batch_layout import coarse_length, padded_length
 from mtkit.search.scorer import Averaging
 from mtkit.tokenizer.special_ids import SpecialIds
 

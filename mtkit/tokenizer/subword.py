@@ -22,7 +22,7 @@ from mtkit.tokenizer.model_proto import (
 )
 from mtkit.tokenizer.normalize import WORD_BOUNDARY, sanitize, sanitize_all, to_one_line
 from mtkit.tokenizer.special_ids import SpecialIds
-from mtkit.workers.process_pool import n_cores
+from mtkit.workers.cpu_info import n_cores
 
 MAX_MODEL_BYTES = 32 << 20
 """The largest known models, with 256,000 tokens, have 5 MB; loading takes memory in proportion."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from mtkit.config.training import SearchPrecision
+from mtkit.config.section import SearchPrecision
 from mtkit.engines.ctranslate2.engine import load_engine
 from mtkit.errors import MtkitError
 from mtkit.translation.translator import Translator

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from mtkit.checkpoint.model_dir import ModelDirConfig
 from mtkit.config.search import SearchConfig
-from mtkit.engines.batch_journal import BatchJournal
 from mtkit.engines.protocol import Engine, SearchRequest, ignore_progress
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.tokenizer.subword import Subword, Tokenizer
@@ -17,6 +16,7 @@ from mtkit.translation.result import LineCandidates
 from mtkit.translation.source_encoder import SourceEncoder, SourceLine
 
 if TYPE_CHECKING:
+    from mtkit.engines.batch_journal import BatchJournal
     from mtkit.translation.constraint_encoder import ConstraintEncoder
     from mtkit.translation.line_constraints import LineConstraints
 
@@ -35,7 +35,7 @@ class LineRequest:
     """Constraints on each translation; None if there are none."""
     on_lines: Callable[[int], None] = ignore_lines
     """Called with a number of lines whenever that many more are finished."""
-    journal: BatchJournal | None = None
+    journal: "BatchJournal | None" = None
     """Journal in which finished batches are saved, and looked up before they are searched."""
 
     def select(self, indices: Sequence[int], *, required_words: bool = True) -> "LineRequest":

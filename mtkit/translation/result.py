@@ -2,7 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
+
+from mtkit.io.arguments import list_of_texts, require_type
 
 Flag = Literal["split", "looped", "short", "copied", "placeholder"]
 """Remark on a translation.
@@ -30,6 +32,20 @@ class ExtraOutputs(NamedTuple):
     unk_dictionary: Mapping[str, str] | None = None
     """Replaces unknown words: by the dictionary's entry for the source word, else by the source
     word itself. None keeps unknown words."""
+
+    @classmethod
+    def checked(cls, alignments: bool, unk_dictionary: Mapping[str, str] | None) -> Self:
+        """Make them from the arguments of a caller.
+
+        Raises:
+            TypeError: The dictionary is not one of texts.
+        """
+        if unk_dictionary is not None:
+            hint = "an empty dict puts source words"
+            require_type(unk_dictionary, Mapping, "unk_dictionary", hint)
+            list_of_texts(list(unk_dictionary), "unk_dictionary's keys")
+            list_of_texts(list(unk_dictionary.values()), "unk_dictionary's values")
+        return cls(alignments, unk_dictionary)
 
 
 class Candidate(NamedTuple):

@@ -7,14 +7,15 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import ValidationError
-
 from mtkit.checkpoint.find_model import SHORTLIST_NAME
-from mtkit.checkpoint.model_dir import ModelDirConfig, TrainedModel, load_model_dir
-from mtkit.config.search import SAMPLING_FIELDS, SearchConfig
-from mtkit.config.training import SearchPrecision
-from mtkit.engines.batch_journal import BatchJournal
-from mtkit.engines.cpu.allocator import bound_kernel_caches, keep_freed_memory, use_huge_pages
+from mtkit.checkpoint.model_dir import (
+    ModelDirConfig,
+    TrainedModel,
+    load_model_dir,
+    shared_config,
+)
+from mtkit.config.search import SearchConfig
+from mtkit.config.section import SearchPrecision
 from mtkit.engines.make_scorer import make_scorer
 from mtkit.engines.precision import choose_dtype, describe_placement
 from mtkit.engines.protocol import Engine
@@ -22,10 +23,9 @@ from mtkit.engines.torch_engine import TorchEngine
 from mtkit.errors import MtkitError
 from mtkit.io.arguments import (
     iterate_texts,
+    list_of_paths,
     list_of_texts,
     require_count,
-    require_list,
-    require_type,
 )
 from mtkit.io.logs import get_logger
 from mtkit.model.device import choose_device
@@ -35,6 +35,7 @@ from mtkit.translation.line_search import LineRequest, LineSearch, ignore_lines
 from mtkit.translation.result import ExtraOutputs, PairScore, Translation
 
 if TYPE_CHECKING:
+    from mtkit.engines.batch_journal import BatchJournal
     from mtkit.search.shortlist.shortlist import Shortlist
     from mtkit.translation.attention_postprocess import AttentionPostprocessor
     from mtkit.translation.line_constraints import LineConstraints
@@ -111,7 +112,7 @@ class Translator:
             MtkitError: The models do not share their tokenizer or their languages, or do not know
                 a tag.
         """
-        config = _shared_config(trained)
+        config = shared_config(trained)
         tokenizer = trained[0].tokenizer
         heads = [one.config.attention_head for one in trained]
         models = [one.model for one in trained]
@@ -170,10 +171,16 @@ class Translator:
             MtkitError: A directory is missing or damaged, the models do not fit each other or the
                 device, or do not know a tag.
         """
-        paths = _paths(model_dirs)
+        paths = list_of_paths(model_dirs, "model_dirs")
         chosen = choose_device(device)
         dtype = choose_dtype(precision, chosen)
         if chosen.type == "cpu":
+            from mtkit.engines.cpu.allocator import (
+                bound_kernel_caches,
+                keep_freed_memory,
+                use_huge_pages,
+            )
+
             keep_freed_memory()
             bound_kernel_caches()
             use_huge_pages()
@@ -233,7 +240,7 @@ class Translator:
             TypeError: An argument that should be a list is a text, or an item is not a text.
         """
         texts = list_of_texts(texts, "texts")
-        outputs = _checked_outputs(alignments, unk_dictionary)
+        outputs = ExtraOutputs.checked(alignments, unk_dictionary)
         request = LineRequest((), self.search_config(**overrides))
         chunks = _with_constraints([texts] if texts else [], prefixes, constraints, avoid)
         return list(self._translate_chunks(chunks, request, outputs))
@@ -246,7 +253,7 @@ class Translator:
         *,
         prefixes: Iterable[str | None] | None = None,
         constraints: "Iterable[LineConstraints | dict[str, Any] | None] | None" = None,
-        journal: BatchJournal | None = None,
+        journal: "BatchJournal | None" = None,
         **options: Any,
     ) -> Iterator[Translation]:
         """Translate lines as they come, in bounded memory, and yield translations in the same
@@ -270,7 +277,7 @@ class Translator:
         """
         require_count(chunk_lines, "chunk_lines")
         avoid = options.pop("avoid", ())
-        outputs = _checked_outputs(
+        outputs = ExtraOutputs.checked(
             options.pop("alignments", False), options.pop("unk_dictionary", None)
         )
         search = self.search_config(**options)
@@ -324,13 +331,7 @@ class Translator:
         Raises:
             MtkitError: A setting does not exist, or has an invalid value.
         """
-        given = {name: value for name, value in overrides.items() if value is not None}
-        try:
-            search = SearchConfig.model_validate(self.config.search.model_dump() | given)
-        except ValidationError as exc:
-            raise _settings_error(exc, given) from None
-        _refuse_idle_settings(search, given)
-        return search
+        return self.config.search.with_overrides(overrides)
 
     @cached_property
     def _attention_postprocessor(self) -> "AttentionPostprocessor":
@@ -395,86 +396,3 @@ def _with_constraints(
     from mtkit.translation.line_constraints import with_constraints
 
     return with_constraints(chunks, prefixes, constraints, avoid)
-
-
-def _checked_outputs(alignments: bool, unk_dictionary: Mapping[str, str] | None) -> ExtraOutputs:
-    """Return the outputs that a caller requests.
-
-    Raises:
-        TypeError: The dictionary is not one of texts.
-    """
-    if unk_dictionary is not None:
-        require_type(unk_dictionary, Mapping, "unk_dictionary", "an empty dict puts source words")
-        list_of_texts(list(unk_dictionary), "unk_dictionary's keys")
-        list_of_texts(list(unk_dictionary.values()), "unk_dictionary's values")
-    return ExtraOutputs(alignments, unk_dictionary)
-
-
-def _shared_config(trained: Sequence[TrainedModel]) -> ModelDirConfig:
-    """Return the configuration of an ensemble: that of the first model, with the smallest limits.
-
-    Raises:
-        MtkitError: The models do not share their tokenizer or their languages.
-    """
-    if not trained:
-        raise ValueError("no model to translate with")
-    first, *others = trained
-    for other in others:
-        languages = other.config.src_lang, other.config.tgt_lang
-        if languages != (first.config.src_lang, first.config.tgt_lang):
-            raise MtkitError(
-                "the models of an ensemble do not translate between the same languages",
-                "give models of one language pair",
-            )
-        if other.tokenizer.sha256 != first.tokenizer.sha256:
-            raise MtkitError(
-                "the models of an ensemble do not share one tokenizer",
-                "train them with the same data.work_dir, and different seeds",
-            )
-    max_positions = min(one.config.model.max_positions for one in trained)
-    return first.config.model_copy(
-        update={
-            "max_length": min(one.config.max_length for one in trained),
-            "model": first.config.model.model_copy(update={"max_positions": max_positions}),
-        }
-    )
-
-
-def _settings_error(exc: ValidationError, given: dict[str, Any]) -> MtkitError:
-    from mtkit.config.validation_errors import describe_problems
-
-    problems = describe_problems(exc, SearchConfig, given, set())
-    text = "; ".join(problem.text for problem in problems)
-    hint = next((problem.hint for problem in problems if problem.hint), "")
-    return MtkitError(f"search settings: {text}", hint or "see `mtkit translate --help`")
-
-
-def _refuse_idle_settings(search: SearchConfig, given: dict[str, Any]) -> None:
-    """Refuse a setting that has no effect without another one."""
-    if not search.sampling and (idle := [name for name in SAMPLING_FIELDS if name in given]):
-        raise MtkitError(
-            f"search settings: {idle[0]} has no effect without sampling",
-            "ask for sampling too, or leave it out",
-        )
-    if search.n_groups == 1 and "diversity" in given:
-        raise MtkitError(
-            "search settings: diversity has no effect with one group",
-            "ask for more with n_groups, or leave it out",
-        )
-    if not search.mbr and "mbr_utility" in given:
-        raise MtkitError(
-            "search settings: mbr_utility has no effect without mbr",
-            "give the number of candidates with mbr, or leave it out",
-        )
-
-
-def _paths(model_dirs: Path | str | Iterable[Path | str]) -> list[Path]:
-    if isinstance(model_dirs, Path | str):
-        return [Path(model_dirs)]
-    require_list(model_dirs, "model_dirs", of="directories")
-    paths = list(model_dirs)
-    if not paths:
-        raise ValueError("model_dirs: no model to translate with")
-    if wrong := [path for path in paths if not isinstance(path, Path | str)]:
-        raise TypeError(f"model_dirs: {wrong[0]!r} is not a path")
-    return [Path(path) for path in paths]

@@ -1,5 +1,6 @@
-"""Features of the processor, and the threads of numpy."""
+"""Number of cores, features of the processor, and the threads of numpy."""
 
+import os
 from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
@@ -7,6 +8,11 @@ from typing import Any
 
 _BF16_FLAGS = {"avx512_bf16", "amx_bf16"}
 _INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8"}
+
+
+def n_cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @cache

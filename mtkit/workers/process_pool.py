@@ -1,6 +1,5 @@
 """Map a function over tasks in worker processes, with the results in the order of the tasks."""
 
-import os
 import signal
 import sys
 from collections import deque
@@ -23,11 +22,6 @@ TASKS_AHEAD = 2
 """Tasks sent to a worker ahead of its results: the current one and the next."""
 
 _END = object()
-
-
-def n_cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def ordered_map(

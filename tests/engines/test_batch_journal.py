@@ -1,7 +1,10 @@
 import pytest
 
+from mtkit.config.search import SearchConfig
 from mtkit.engines.batch_journal import BatchJournal, lines_in_journal
+from mtkit.engines.protocol import SearchRequest
 from mtkit.errors import MtkitError
+from mtkit.search.constraints.constraints import Constraints
 from mtkit.search.hypothesis import Hypothesis
 
 FOUND = [
@@ -62,11 +65,20 @@ def test_lines_found_again_are_not_counted_twice(path):
 
 
 def test_a_key_says_what_was_searched_for_and_how():
+    greedy = SearchConfig(beam_size=1)
     keys = {
-        BatchJournal.key(*content)
-        for content in [([[1], [2]], 1), ([[2], [1]], 1), ([[1, 2]], 1), ([[1], [2]], 2)]
+        SearchRequest(sources, config).key(range(len(sources)), *others)
+        for sources, config, *others in [
+            ([[1], [2]], greedy),
+            ([[2], [1]], greedy),
+            ([[1, 2]], greedy),
+            ([[1], [2]], SearchConfig(beam_size=2)),
+            ([[1], [2]], greedy, 5),
+        ]
     }
-    assert len(keys) == 4
+    assert len(keys) == 5
+    constrained = SearchRequest([[1], [2]], greedy, [Constraints((7,)), Constraints()])
+    assert constrained.key([0]) != SearchRequest([[1]], greedy).key([0])
 
 
 def test_a_folder_that_is_gone_stays_gone(tmp_path):

@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from mtkit.search.padding import coarse_length, padded_length
+from mtkit.search.batch_layout import coarse_length, padded_length
 
 
 def test_a_padded_length_is_hardly_more_and_grows_with_the_sentence():

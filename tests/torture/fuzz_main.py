@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from mtkit.workers.process_pool import n_cores
+from mtkit.workers.cpu_info import n_cores
 from tests.torture.fuzz import run_cases
 
 

@@ -20,7 +20,8 @@ from mtkit.corpus.sentence_pair import PairChunk
 from mtkit.corpus.write_pairs import PairsPath, open_output, open_pair_writer
 from mtkit.io.arguments import require_workers
 from mtkit.io.progress import progress
-from mtkit.workers.process_pool import n_cores, ordered_map
+from mtkit.workers.cpu_info import n_cores
+from mtkit.workers.process_pool import ordered_map
 
 CHUNK_SIZE = 5_000
 """Pairs per task of a worker process."""

@@ -31,7 +31,8 @@ from mtkit.io.atomic import atomic_dir, replace_dir
 from mtkit.io.paths import display_name
 from mtkit.io.progress import ProgressBar, progress
 from mtkit.tokenizer.subword import Tokenizer
-from mtkit.workers.process_pool import n_cores, ordered_map
+from mtkit.workers.cpu_info import n_cores
+from mtkit.workers.process_pool import ordered_map
 
 CHUNK_SIZE = 5_000
 """Pairs per task of a worker process; a part is a whole number of chunks."""

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mtkit.search.compaction import filled_gaps
+from mtkit.search.batch_layout import filled_gaps
 
 _MIN_STEPS_AHEAD, _SHARE_AHEAD = 4, 8
 """Over-allocate by at least this many steps, and by at least 1/8 of the current length."""

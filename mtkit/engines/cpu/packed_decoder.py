@@ -18,7 +18,7 @@ from mtkit.engines.cpu.packed_cache import KeyValue, PackedCache, SourceGroup
 from mtkit.engines.cpu.packed_linear import with_rows
 from mtkit.engines.cpu.packed_model import MakeLinear, activated
 from mtkit.engines.position_table import PositionTable
-from mtkit.engines.shared_copy import UnsupportedModelError
+from mtkit.engines.protocol import UnsupportedModelError
 from mtkit.model.attention import CrossAttention, SelfAttention
 from mtkit.model.layers import DecoderLayer, FeedForward, Sublayer
 from mtkit.model.positions import LearnedPositions, RotaryPositions

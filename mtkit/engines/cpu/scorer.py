@@ -13,8 +13,8 @@ from mtkit.engines.cpu.packed_cache import PackedCache
 from mtkit.engines.cpu.packed_decoder import PackedDecoder
 from mtkit.engines.cpu.packed_linear import Int8Linear, OneDnnLinear, can_pack
 from mtkit.engines.cpu.packed_model import packed_copy
+from mtkit.engines.protocol import UnsupportedModelError
 from mtkit.engines.self_check import check_scorer
-from mtkit.engines.shared_copy import UnsupportedModelError
 from mtkit.model.transformer import Transformer
 from mtkit.search.ensemble_scorer import EnsembleScorer, EnsembleState, OutputLayer
 from mtkit.search.shortlist.shortlist import Shortlist

@@ -9,8 +9,7 @@ from typing import Any, cast
 import torch
 
 from mtkit.config.search import SearchConfig
-from mtkit.config.training import SearchPrecision
-from mtkit.engines.batch_journal import BatchJournal
+from mtkit.config.section import SearchPrecision
 from mtkit.engines.batching import length_batches
 from mtkit.engines.ctranslate2.exported_dir import (
     ExportedModel,
@@ -130,16 +129,7 @@ class CTranslate2Engine:
                 len(running) < _BATCHES_AHEAD * self.n_workers
                 and (batch := next(waiting, None)) is not None
             ):
-                key = (
-                    BatchJournal.key(
-                        [(request.sources[i], _prefix(request, i)) for i in batch.indices],
-                        batch.max_length,
-                        _n_hidden(request),
-                        request.config,
-                    )
-                    if journal
-                    else ""
-                )
+                key = request.key(batch.indices, batch.max_length) if journal else ""
                 kept = journal.get(key) if journal is not None else None
                 running.append((batch, key, kept, [] if kept else self._start(request, batch)))
             if not running:

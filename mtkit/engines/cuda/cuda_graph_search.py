@@ -21,10 +21,10 @@ from mtkit.engines.cuda.graph_buffers import GraphBuffers
 from mtkit.engines.cuda.scorer import CudaScorer
 from mtkit.engines.cuda.static_state import Arena, SearchShape
 from mtkit.io.logs import get_logger
+from mtkit.search.batch_layout import coarse_length
 from mtkit.search.finished import require_hypotheses
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.max_length import max_target_lengths
-from mtkit.search.padding import coarse_length
 
 logger = get_logger(__name__)
 

@@ -12,9 +12,9 @@ from mtkit.engines.cuda.decision import BeamTensors, DecisionTensors, decide
 from mtkit.engines.cuda.kernel_choice import kernels_for
 from mtkit.engines.cuda.scorer import CudaScorer
 from mtkit.engines.cuda.static_state import Arena, SearchShape, StateCopy, copy_to_start
+from mtkit.search.batch_layout import coarse_length
 from mtkit.search.ensemble_scorer import EnsembleState
 from mtkit.search.hypothesis import length_penalty
-from mtkit.search.padding import coarse_length
 
 
 class SentencesCopy(NamedTuple):

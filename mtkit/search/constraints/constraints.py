@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from mtkit.search.constraints.phrase_automaton import PhraseAutomaton
+if TYPE_CHECKING:
+    from mtkit.search.constraints.phrase_automaton import PhraseAutomaton
 
 
 @dataclass(frozen=True)
@@ -15,9 +17,9 @@ class Constraints:
     n_hidden: int = 0
     """Number of leading prefix tokens that are not part of the text, such as a language tag. They
     do not count towards the minimum and maximum length."""
-    positive: tuple[PhraseAutomaton, ...] = ()
+    positive: "tuple[PhraseAutomaton, ...]" = ()
     """Phrases that must appear, in any order."""
-    negative: tuple[PhraseAutomaton, ...] = ()
+    negative: "tuple[PhraseAutomaton, ...]" = ()
     """Phrases that must not appear after the prefix."""
 
     @property

@@ -15,8 +15,8 @@ from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, PContext
 
 from mtkit.errors import MtkitError
 from mtkit.training.distributed.rank_errors import LAUNCHED_VARIABLE, REPORTING_RANK_KEY
+from mtkit.workers.cpu_info import n_cores
 from mtkit.workers.dist_env import DistEnv
-from mtkit.workers.process_pool import n_cores
 
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1)
 _PR_SET_PDEATHSIG = 1

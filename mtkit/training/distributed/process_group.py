@@ -28,8 +28,8 @@ from mtkit.model.transformer import Transformer
 from mtkit.training.distributed.launch import end_with_parent
 from mtkit.training.distributed.parallel import Parallel, TensorFiles
 from mtkit.training.distributed.rank_errors import report_from_one_rank
+from mtkit.workers.cpu_info import n_cores
 from mtkit.workers.dist_env import DistEnv
-from mtkit.workers.process_pool import n_cores
 
 _CONTROL_TIMEOUT = timedelta(days=7)
 """Maximum time that one process validates, saves or preprocesses while the others wait.

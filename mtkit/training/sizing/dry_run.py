@@ -42,7 +42,7 @@ from mtkit.training.sizing.disk_space import (
 )
 from mtkit.training.sizing.profiling_run import ProfilingRun, growth_factor
 from mtkit.training.validation import Validator
-from mtkit.workers.process_pool import n_cores
+from mtkit.workers.cpu_info import n_cores
 
 _MAX_TIMED = 10
 _TIMED_S = 20.0

@@ -6,8 +6,8 @@ import torch
 
 from mtkit.errors import MtkitError
 from mtkit.model.device import choose_device, own_device
+from mtkit.workers.cpu_info import n_cores
 from mtkit.workers.dist_env import DistEnv
-from mtkit.workers.process_pool import n_cores
 
 MIN_LINES_OF_A_GPU = 4_000
 """With fewer lines per GPU, one process finishes before the others have started."""

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import NamedTuple, Self
 
 from mtkit.errors import MtkitError
@@ -41,14 +40,9 @@ class InputReader:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         for reader in (self._text, *self._others.values()):
-            reader.__exit__(kind, exc, trace)
+            reader.__exit__(*exc_info)
 
     @property
     def n_passed(self) -> int:
@@ -136,14 +130,9 @@ class LineReader:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, *exc_info: object) -> None:
         self._blocks.close()
-        if self._replaced is not None and exc is None:
+        if self._replaced is not None and kind is None:
             self._replaced.warn()
 
     def take(self, n: int, max_bytes: int = sys.maxsize) -> list[str]:

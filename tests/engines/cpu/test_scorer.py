@@ -12,7 +12,7 @@ from mtkit.engines.cpu.packed_decoder import PackedDecoder
 from mtkit.engines.cpu.packed_linear import can_quantize
 from mtkit.engines.cpu.scorer import CpuScorer
 from mtkit.engines.make_scorer import make_scorer
-from mtkit.engines.shared_copy import UnsupportedModelError
+from mtkit.engines.protocol import UnsupportedModelError
 from mtkit.model.layers import FeedForward
 from mtkit.search.beam import beam_search
 from mtkit.search.ensemble_scorer import EnsembleScorer

@@ -7,7 +7,7 @@ import torch
 
 from mtkit.config.search import SearchConfig
 from mtkit.engines.cuda.scorer import CudaScorer
-from mtkit.engines.shared_copy import UnsupportedModelError
+from mtkit.engines.protocol import UnsupportedModelError
 from mtkit.model.layers import FeedForward
 from mtkit.search.beam import beam_search
 from mtkit.search.ensemble_scorer import EnsembleScorer

@@ -1,4 +1,4 @@
-"""Padded lengths that depend on the sentence alone, so that its translation does too."""
+"""Layout of a batch: padded lengths, and the order of the rows when some have left."""
 
 
 def padded_length(n_positions: int) -> int:
@@ -21,3 +21,16 @@ def coarse_length(n_positions: int) -> int:
     """
     power = max(1 << (n_positions - 1).bit_length(), 16)
     return 3 * power // 4 if n_positions <= 3 * power // 4 and power >= 32 else power
+
+
+def filled_gaps(stays: list[bool]) -> list[int]:
+    """Move the last sentences of a batch into the gaps, so that few have to be copied.
+
+    Args:
+        stays: For each sentence, whether it stays in the batch.
+    Returns:
+        Indices of the sentences that stay, in their new order.
+    """
+    rest = [row for row, does_stay in enumerate(stays) if does_stay]
+    n = len(rest)
+    return [row if stays[row] else rest.pop() for row in range(n)]
