@@ -1,5 +1,6 @@
 """The page about the pipeline: its files exist, and its reading lists are what the commands run."""
 
+import ast
 import re
 import sys
 import threading
@@ -12,6 +13,7 @@ from tests.documents import code_spans, read_page, table_rows
 
 PAGE = read_page("docs/concepts/pipeline.md")
 PACKAGE_DIR = Path(package.__file__).parent
+MAX_FILES, MAX_LINES = 30, 3_500
 
 
 def reading_list(command):
@@ -25,33 +27,46 @@ def reading_list(command):
 
 @pytest.fixture
 def executed():
-    """The files of the package in which a function is called, until the test ends."""
-    files = set()
+    """The functions of the package that are called until the test ends, by file: first lines."""
+    codes = set()
 
     def profile(frame, event, _):
         # Class bodies and modules are no functions: they run whenever a file is imported.
         if event == "call" and frame.f_code.co_flags & 0x2:
-            files.add(frame.f_code.co_filename)
+            codes.add((frame.f_code.co_filename, frame.f_code.co_firstlineno))
 
-    def relative():
-        paths = (Path(name) for name in files)
-        return {
-            str(path.relative_to(PACKAGE_DIR)) for path in paths if path.is_relative_to(PACKAGE_DIR)
-        }
+    def by_file():
+        found = {}
+        for name, line in tuple(codes):
+            if (path := Path(name)).is_relative_to(PACKAGE_DIR):
+                found.setdefault(str(path.relative_to(PACKAGE_DIR)), set()).add(line)
+        return found
 
     before = sys.getprofile()
     threading.setprofile(profile)
     sys.setprofile(profile)
-    yield relative
+    yield by_file
     sys.setprofile(before)
     threading.setprofile(None)
 
 
+def n_lines(file, first_lines):
+    """The number of lines of the functions that begin there, with their docstrings."""
+    lines = set()
+    for node in ast.walk(ast.parse((PACKAGE_DIR / file).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            first = min(item.lineno for item in (node, *node.decorator_list))
+            if first_lines & {first, node.lineno}:
+                lines |= set(range(first, node.end_lineno + 1))
+    return len(lines)
+
+
 def check_list(command, used):
     files, other = reading_list(command)
-    assert len(files) == len(set(files)) <= 31
+    assert len(files) == len(set(files)) <= MAX_FILES
     assert [file for file in files if file not in used] == []
     assert [file for file in sorted(used) if not file.startswith((*files, *other))] == []
+    assert 1000 < sum(n_lines(file, used[file]) for file in files) <= MAX_LINES
 
 
 def test_files_and_packages_exist():
@@ -63,9 +78,7 @@ def test_files_and_packages_exist():
 
 
 def test_what_translate_runs(mtkit, tiny_run, own_files, executed):
-    outcome = mtkit(
-        "translate", "train.ko", "-m", tiny_run / "model", "-o", "new.en", "--beam-size=2"
-    )
+    outcome = mtkit("translate", "train.ko", "-m", tiny_run / "model", "--beam-size=2")
     assert outcome.status == 0, outcome.err
     check_list("translate", executed())
 

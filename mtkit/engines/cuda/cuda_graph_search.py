@@ -10,7 +10,7 @@ reconstructed from the log.
 
 import sys
 from collections import deque
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,13 +18,15 @@ from torch import Tensor
 from mtkit.config.search import SearchConfig
 from mtkit.engines.cuda.decision_log import DecisionLog
 from mtkit.engines.cuda.graph_buffers import GraphBuffers
-from mtkit.engines.cuda.scorer import CudaScorer
 from mtkit.engines.cuda.static_state import Arena, SearchShape
 from mtkit.io.logs import get_logger
 from mtkit.search.batch_layout import coarse_length
 from mtkit.search.finished import require_hypotheses
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.max_length import max_target_lengths
+
+if TYPE_CHECKING:
+    from mtkit.engines.cuda.scorer import CudaScorer
 
 logger = get_logger(__name__)
 
@@ -40,7 +42,7 @@ class CudaGraphSearch:
         scorer: Must not change afterwards, and must not have a shortlist.
     """
 
-    def __init__(self, scorer: CudaScorer) -> None:
+    def __init__(self, scorer: "CudaScorer") -> None:
         self.scorer = scorer
         self._buffers: dict[tuple[SearchShape, SearchConfig], GraphBuffers] = {}
         self._arena = Arena(0, scorer.device)

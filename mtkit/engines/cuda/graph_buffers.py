@@ -1,7 +1,7 @@
 """Tensors for a search of one shape, and the step on them that a CUDA graph replays."""
 
 import math
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -10,11 +10,13 @@ from torch import Tensor
 from mtkit.config.search import SearchConfig
 from mtkit.engines.cuda.decision import BeamTensors, DecisionTensors, decide
 from mtkit.engines.cuda.kernel_choice import kernels_for
-from mtkit.engines.cuda.scorer import CudaScorer
 from mtkit.engines.cuda.static_state import Arena, SearchShape, StateCopy, copy_to_start
 from mtkit.search.batch_layout import coarse_length
 from mtkit.search.ensemble_scorer import EnsembleState
 from mtkit.search.hypothesis import length_penalty
+
+if TYPE_CHECKING:
+    from mtkit.engines.cuda.scorer import CudaScorer
 
 
 class SentencesCopy(NamedTuple):
@@ -37,7 +39,7 @@ class GraphBuffers:
 
     def __init__(
         self,
-        scorer: CudaScorer,
+        scorer: "CudaScorer",
         config: SearchConfig,
         shape: SearchShape,
         arena: Arena,
