@@ -2,115 +2,111 @@
 
 import difflib
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mtkit.cli.common.command_line import option_names
 
-COMMANDS = {
-    "fit": "mtkit train",
-    "finetune": "mtkit train",
-    "fine-tune": "mtkit train",
-    "prepare": "mtkit preprocess",
-    "binarize": "mtkit preprocess",
-    "tokenize": "mtkit tokenizer encode",
-    "detokenize": "mtkit tokenizer decode",
-    "predict": "mtkit translate",
-    "generate": "mtkit translate",
-    "infer": "mtkit translate",
-    "eval": "mtkit evaluate",
-    "test": "mtkit evaluate",
-    "bleu": "mtkit evaluate",
-    "sacrebleu": "mtkit evaluate",
-    "convert": "mtkit export ctranslate2",
-    "ct2": "mtkit export ctranslate2",
-    "new": "mtkit init",
-    "create": "mtkit init",
-    "version": "mtkit --version",
-}
+
+def _by_synonym(synonyms: Mapping[str, str]) -> dict[str, str]:
+    """Turn a table of synonyms, separated by spaces, into one from each synonym to its key."""
+    return {synonym: key for key, text in synonyms.items() for synonym in text.split()}
+
+
+COMMANDS = _by_synonym(
+    {
+        "mtkit train": "fit finetune fine-tune",
+        "mtkit preprocess": "prepare binarize",
+        "mtkit tokenizer encode": "tokenize",
+        "mtkit tokenizer decode": "detokenize",
+        "mtkit translate": "predict generate infer",
+        "mtkit evaluate": "eval test bleu sacrebleu",
+        "mtkit export ctranslate2": "convert ct2",
+        "mtkit init": "new create",
+        "mtkit --version": "version",
+    }
+)
 """Our commands by their names in other toolkits."""
 
-_RECIPE_KEYS = {
-    "lr": "training.learning_rate",
-    "max-lr": "training.learning_rate",
-    "steps": "training.max_steps",
-    "train-steps": "training.max_steps",
-    "num-steps": "training.max_steps",
-    "max-update": "training.max_steps",
-    "max-updates": "training.max_steps",
-    "seed": "training.seed",
-    "random-seed": "training.seed",
-    "warmup": "training.warmup_steps",
-    "warmup-updates": "training.warmup_steps",
-    "optim": "training.optimizer",
-    "lr-scheduler": "training.schedule",
-    "clip-norm": "training.max_grad_norm",
-    "update-freq": "training.accumulate_batches",
-    "gradient-accumulation-steps": "training.accumulate_batches",
-    "save-interval": "training.save_every_steps",
-    "log-interval": "training.log_every_steps",
-    "log-every": "training.log_every_steps",
-    "eval-every": "validation.every_steps",
-    "valid-interval": "validation.every_steps",
-    "early-stopping": "validation.patience",
-    "patience": "validation.patience",
-    "finetune-from": "training.init_from",
-    "init-from": "training.init_from",
-    "pretrained": "training.init_from",
-    "precision": "training.precision",
-    "max-tokens": "batches.max_tokens",
-    "layers": "model.n_encoder_layers",
-    "encoder-layers": "model.n_encoder_layers",
-    "decoder-layers": "model.n_decoder_layers",
-    "heads": "model.n_heads",
-    "hidden-size": "model.d_model",
-    "vocab": "tokenizer.vocab_size",
-    "source-lang": "data.src_lang",
-    "target-lang": "data.tgt_lang",
-    "src-lang": "data.src_lang",
-    "tgt-lang": "data.tgt_lang",
-    "src": "data.train.src",
-    "tgt": "data.train.tgt",
-    "train-src": "data.train.src",
-    "train-tgt": "data.train.tgt",
-    "validation-src": "data.validation.src",
-    "validation-tgt": "data.validation.tgt",
-    "work-dir": "data.work_dir",
-}
+_RECIPE_KEYS = _by_synonym(
+    {
+        "training.learning_rate": "lr max-lr",
+        "training.max_steps": "steps train-steps num-steps max-update max-updates",
+        "training.seed": "seed random-seed",
+        "training.warmup_steps": "warmup warmup-updates",
+        "training.optimizer": "optim",
+        "training.schedule": "lr-scheduler",
+        "training.max_grad_norm": "clip-norm",
+        "training.accumulate_batches": "update-freq gradient-accumulation-steps",
+        "training.save_every_steps": "save-interval",
+        "training.log_every_steps": "log-interval log-every",
+        "validation.every_steps": "eval-every valid-interval",
+        "validation.patience": "early-stopping patience",
+        "training.init_from": "finetune-from init-from pretrained",
+        "training.precision": "precision",
+        "batches.max_tokens": "max-tokens",
+        "model.n_encoder_layers": "layers encoder-layers",
+        "model.n_decoder_layers": "decoder-layers",
+        "model.n_heads": "heads",
+        "model.d_model": "hidden-size",
+        "tokenizer.vocab_size": "vocab",
+        "data.src_lang": "source-lang src-lang",
+        "data.tgt_lang": "target-lang tgt-lang",
+        "data.train.src": "src train-src",
+        "data.train.tgt": "tgt train-tgt",
+        "data.validation.src": "validation-src",
+        "data.validation.tgt": "validation-tgt",
+        "data.work_dir": "work-dir",
+    }
+)
 """Keys of a recipe by the options that set them in other toolkits."""
+
+_RENAMED = _by_synonym(
+    {
+        "output": "output-dir out-dir out-file save-dir",
+        "model": "checkpoint model-dir ckpt",
+        "reference": "ref references",
+        "src": "source",
+        "n-best": "nbest",
+        "beam-size": "beam num-beams",
+        "alpha": "lenpen",
+        "metric": "metrics",
+        "nproc": "num-gpus ngpus",
+        "set": "override config",
+        "workers": "num-workers",
+        "test": "test-src",
+    }
+)
+"""Our options by their names in other toolkits."""
 
 _EPOCHS = (
     "training counts updates, not epochs: give --set training.max_steps=N; `mtkit train RECIPE"
     " --dry-run` says how many updates an epoch takes"
 )
 _SENTENCES = "a batch is measured in tokens, not in sentences: "
+_CONTINUES = "leave it out: the same command continues from the last checkpoint by itself"
+_OTHER_RUN = "name another run directory with -o, or delete the old one first"
 _LANGUAGES = (
     "leave it out: a model knows its languages (`mtkit info MODEL` shows them); one with several"
     " targets takes --tag, such as --tag '<2ko>'"
 )
+_CPU = "give --device cpu"
 _GPU = "give --device cuda, or --device cuda:1 for the second GPU"
-_TRAIN = {
-    "batch-size": f"{_SENTENCES}give --set batches.max_tokens=N, or auto in place of a number",
-    "resume": "leave it out: the same command continues from the last checkpoint by itself",
-    "continue": "leave it out: the same command continues from the last checkpoint by itself",
-    "model": (
-        "settings of the model are in the recipe under `model:`; to start from a trained model,"
-        " give --set training.init_from=DIR"
-    ),
-    "fp16": "give --set training.precision=fp16",
-    "bf16": "give --set training.precision=bf16",
-    "gpus": "give --nproc N to train on N GPUs, --device cuda:1 to train on the second one",
-    "workers": "give --nproc N for processes that train together, --threads N for CPU threads",
-    "tensorboard": "give --set training.trackers=[tensorboard]",
-}
 _COMMAND_HINTS: dict[str, dict[str, str]] = {
-    "train": (
-        _TRAIN
-        | dict.fromkeys(
-            ("overwrite", "force"),
-            "name another run directory with -o, or delete the old one first",
-        )
-    ),
+    "train": {
+        "batch-size": f"{_SENTENCES}give --set batches.max_tokens=N, or auto in place of a number",
+        "resume": _CONTINUES,
+        "continue": _CONTINUES,
+        "model": "settings of the model are in the recipe under `model:`; to start from a trained"
+        " model, give --set training.init_from=DIR",
+        "fp16": "give --set training.precision=fp16",
+        "bf16": "give --set training.precision=bf16",
+        "gpus": "give --nproc N to train on N GPUs, --device cuda:1 to train on the second one",
+        "workers": "give --nproc N for processes that train together, --threads N for CPU threads",
+        "tensorboard": "give --set training.trackers=[tensorboard]",
+        "overwrite": _OTHER_RUN,
+        "force": _OTHER_RUN,
+    },
     "init": {
         "batch-size": _SENTENCES + "set batches.max_tokens in the recipe that `mtkit init` writes"
     },
@@ -129,47 +125,20 @@ _COMMAND_HINTS: dict[str, dict[str, str]] = {
     "score": {"max-tokens": "give --batch-tokens N"},
 }
 """Hints by command and option, if no single option or key is equivalent."""
-_FOR_MODELS = dict.fromkeys(
-    ("src-lang", "tgt-lang", "source-lang", "target-lang", "lang"), _LANGUAGES
+_FOR_MODELS = dict.fromkeys("src-lang tgt-lang source-lang target-lang lang".split(), _LANGUAGES)
+_EVERYWHERE = _by_synonym(
+    {
+        _EPOCHS: "epochs epoch max-epochs num-epochs max-epoch num-train-epochs",
+        _GPU: "gpu cuda",
+        _CPU: "cpu",
+        "give --debug": "debug-mode",
+        "progress and logs go to stderr: add 2>/dev/null": "quiet silent",
+    }
 )
-_EVERYWHERE = {
-    "epochs": _EPOCHS,
-    "epoch": _EPOCHS,
-    "max-epochs": _EPOCHS,
-    "num-epochs": _EPOCHS,
-    "max-epoch": _EPOCHS,
-    "num-train-epochs": _EPOCHS,
-    "gpu": _GPU,
-    "cuda": _GPU,
-    "cpu": "give --device cpu",
-    "debug-mode": "give --debug",
-    "quiet": "progress and logs go to stderr: add 2>/dev/null",
-    "silent": "progress and logs go to stderr: add 2>/dev/null",
-}
-_RENAMED = {
-    "output-dir": "output",
-    "out-dir": "output",
-    "out-file": "output",
-    "save-dir": "output",
-    "checkpoint": "model",
-    "model-dir": "model",
-    "ckpt": "model",
-    "ref": "reference",
-    "references": "reference",
-    "source": "src",
-    "nbest": "n-best",
-    "beam": "beam-size",
-    "num-beams": "beam-size",
-    "lenpen": "alpha",
-    "metrics": "metric",
-    "num-gpus": "nproc",
-    "override": "set",
-    "ngpus": "nproc",
-    "num-workers": "workers",
-    "test-src": "test",
-    "config": "set",
-}
-"""Our options by their names in other toolkits."""
+_SECTIONS = (
+    "training batches model tokenizer validation clean augment sampling preprocess search".split()
+)
+"""Sections of a recipe in which a similar key is searched, by priority."""
 
 
 def suggest_replacement(option: str, ctx: Any, args: Sequence[str]) -> str:
@@ -193,7 +162,7 @@ def suggest_replacement(option: str, ctx: Any, args: Sequence[str]) -> str:
     if (is_recipe_command or command in ("init", "demo")) and (key := _key(name)):
         return _for_key(option, key, ctx, args, is_given=is_recipe_command)
     text = _EVERYWHERE.get(name, "")
-    return text if "--device" in own or text not in (_GPU, _EVERYWHERE["cpu"]) else ""
+    return text if "--device" in own or text not in (_GPU, _CPU) else ""
 
 
 def _for_key(option: str, key: str, ctx: Any, args: Sequence[str], *, is_given: bool) -> str:
@@ -215,29 +184,17 @@ def _key(name: str) -> str | None:
         return None
     if name in _RECIPE_KEYS:
         return _RECIPE_KEYS[name]
-    sections = (
-        "training",
-        "batches",
-        "model",
-        "tokenizer",
-        "validation",
-        "clean",
-        "augment",
-        "sampling",
-        "preprocess",
-        "search",
-    )
     fields = {
         field: f"{section}.{field}"
-        for section in reversed(sections)
+        for section in reversed(_SECTIONS)
         for field in _fields(Recipe, section)
     }
     near = difflib.get_close_matches(name.replace("-", "_"), fields, 1, 0.85)
     return fields[near[0]] if near else None
 
 
-def _fields(recipe: Any, section: str) -> list[str]:
-    return list(recipe.model_fields[section].annotation.model_fields)
+def _fields(recipe: Any, section: str) -> Iterable[str]:
+    return recipe.model_fields[section].annotation.model_fields
 
 
 def _value(option: str, args: Sequence[str]) -> str | None:
@@ -253,19 +210,16 @@ def _value(option: str, args: Sequence[str]) -> str | None:
 def _to_type(option: str, replacement: str, ctx: Any, args: Sequence[str]) -> str:
     """Return the whole command with an option replaced; `--set key=` takes its value."""
     value = _value(option, args)
+    *before, last = replacement.split()
     if value is None:
-        return f"give {replacement}{'VALUE' if replacement.endswith('=') else ''}"
-    words, rest = [], list(args)
-    while rest:
-        word = rest.pop(0)
+        return f"give {replacement}{'VALUE' if last.endswith('=') else ''}"
+    replaced = [*before, f"{last}{value}"] if last.endswith("=") else [last, value]
+    words, rest = [], iter(args)
+    for word in rest:
         if word.partition("=")[0] != option:
             words.append(word)
             continue
         if word == option:
-            rest.pop(0)
-        words += (
-            [*replacement.split()[:-1], f"{replacement.split()[-1]}{value}"]
-            if replacement.endswith("=")
-            else [replacement, value]
-        )
+            next(rest, None)  # its value
+        words += replaced
     return f"type: {shlex.join([*ctx.command_path.split(), *words])}"
