@@ -156,7 +156,7 @@ def _detect_machine(corpus_survey: "Survey", size: str | None, device: str) -> "
 def _print_training_time(
     recipe: NewRecipe, machine: "Machine", proposal: "RecipeProposal", words: list[str | Path]
 ) -> None:
-    from mtkit.config.auto.recommend import approximate_duration, approximate_duration_range
+    from mtkit.config.auto.formatting import approximate_duration, approximate_duration_range
 
     is_measured = machine.flops_per_s is not None
     time = approximate_duration_range(

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mtkit.config.auto.model_sizes import MODEL_SIZES, ModelSize, flops_per_second
 from mtkit.config.auto.statistics import CorpusStatistics, Machine
@@ -23,6 +23,10 @@ _MAX_STEPS_BETWEEN = 5000
 _HOURS_BETWEEN_VALIDATIONS = 12
 BATCH_FILL = 0.95
 """Share of a batch's positions, on its wider side, that are not padding."""
+
+
+Setting = tuple[str, Any, str]
+"""Recommended setting: key without its section, value, and the reason in one line."""
 
 
 class CorpusScale(NamedTuple):

@@ -3,9 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from mtkit.config.auto.formatting import approximate_duration
 from mtkit.config.auto.heuristics import MIN_STEPS, estimate_n_tokens
 from mtkit.config.auto.model_sizes import MODEL_SIZES
-from mtkit.config.auto.recommend import approximate_duration, propose_recipe
+from mtkit.config.auto.recommend import propose_recipe
 from mtkit.config.auto.statistics import CorpusStatistics, Machine, SideStatistics
 from mtkit.config.presets import PRESETS
 from mtkit.config.recipe import Recipe

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
+from mtkit.config.auto.formatting import approximate_duration_range
 from mtkit.config.auto.heuristics import Heuristics
-from mtkit.config.auto.recommend import approximate_duration_range
 from mtkit.config.auto.statistics import CorpusStatistics, Machine, SideStatistics
 from mtkit.training.sizing import speed
 from mtkit.training.step import Stepper
