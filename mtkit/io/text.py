@@ -15,13 +15,8 @@ from typing import BinaryIO, Literal, Self, cast
 from mtkit.errors import MtkitError
 from mtkit.io.atomic import atomic_write, os_error_reason, permission_hint
 from mtkit.io.compression import compressed, decompressed, read_start
-from mtkit.io.encodings import (
-    DOCUMENTS,
-    WIDE_MARKS,
-    conversion_hint,
-    refuse_document,
-    refuse_other_than_text,
-)
+from mtkit.io.encodings import conversion_hint
+from mtkit.io.file_type import DOCUMENTS, WIDE_MARKS, refuse_document, refuse_other_than_text
 from mtkit.io.paths import display_name
 
 UTF8_BOM = b"\xef\xbb\xbf"

@@ -8,7 +8,8 @@ import zipfile
 import pytest
 
 from mtkit.errors import MtkitError
-from mtkit.io.encodings import conversion_hint, refuse_other_than_text
+from mtkit.io.encodings import conversion_hint
+from mtkit.io.file_type import refuse_other_than_text
 from mtkit.io.text import read_lines
 
 # The beginning of the Universal Declaration of Human Rights, and one line of English.
