@@ -125,18 +125,11 @@ def _train_side(
 ) -> Subword:
     texts = _TrainingTexts(recipe, sides)
     try:
-        if source is None:
-            return Subword(train_subword(texts, config))
-        model_bytes = extend_subword(
-            source,
-            texts,
-            max_new=config.extend,
-            user_symbols=config.user_symbols,
-            character_coverage=config.character_coverage,
-            max_sentences=config.max_sentences,
-            seed=config.seed,
+        return Subword(
+            train_subword(texts, config)
+            if source is None
+            else extend_subword(source, texts, config)
         )
-        return Subword(model_bytes)
     except VocabularyTooLarge as exc:
         raise MtkitError(
             f"{exc.message}: {texts.n_kept:,} of {texts.n_drawn:,} pairs are left after cleaning",

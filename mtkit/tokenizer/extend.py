@@ -5,28 +5,20 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain, groupby
 
+from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.errors import MtkitError
 from mtkit.tokenizer.cross_vocab import encode_tokens
 from mtkit.tokenizer.learn_merges import learn_merges
 from mtkit.tokenizer.model_proto import NewEntry, add_entries, read_settings
 from mtkit.tokenizer.normalize import WORD_BOUNDARY, sanitize
 from mtkit.tokenizer.subword import Subword
-from mtkit.tokenizer.train import check_user_symbols, reservoir_sample, train_model
+from mtkit.tokenizer.train import check_user_symbols, draw_sentences, train_model
 
 WordCounts = dict[tuple[str, ...], int]
 """Counts of words, each split into tokens."""
 
 
-def extend_subword(
-    subword: Subword,
-    sentences: Iterable[str],
-    *,
-    max_new: int,
-    user_symbols: tuple[str, ...],
-    character_coverage: float,
-    max_sentences: int,
-    seed: int,
-) -> bytes:
+def extend_subword(subword: Subword, sentences: Iterable[str], config: TokenizerConfig) -> bytes:
     """Add symbols and tokens of another corpus to a vocabulary.
 
     New symbols come first, then the characters without a token, most frequent first, then tokens
@@ -40,39 +32,37 @@ def extend_subword(
     Args:
         subword: The vocabulary; not modified.
         sentences: The corpus; read only if there is something to learn.
-        max_new: Maximum number of new characters and tokens.
-        user_symbols: Symbols to add if the vocabulary lacks them, in addition to `max_new`.
-        character_coverage: Share of the characters of the corpus that the vocabulary has to cover.
-        max_sentences: Learn from at most this many sentences, drawn at random.
-        seed: Seed of that draw.
+        config: Gives the maximum number of new characters and tokens (`extend`), the symbols to add
+            in addition if the vocabulary lacks them, the share of the characters of the corpus that
+            it has to cover, and how many sentences are drawn.
     Returns:
         The model, for `Subword`; unchanged bytes if there is nothing to add.
     Raises:
         MtkitError: The model consists of whole words, or a symbol is invalid.
     """
-    check_user_symbols("tokenizer.user_symbols", user_symbols)
+    check_user_symbols("tokenizer.user_symbols", config.user_symbols)
     new_symbols = [
         NewEntry(symbol, is_symbol=True)
-        for symbol in user_symbols
+        for symbol in config.user_symbols
         if symbol not in subword.user_symbols
     ]
     base = Subword(add_entries(subword.model_bytes, new_symbols)) if new_symbols else subword
+    max_new = config.extend
     if not max_new:
         return base.model_bytes
     kind = read_settings(base.model_bytes).type
-    not_blank = (text for text in sentences if text and not text.isspace())
-    texts = reservoir_sample(not_blank, max_sentences, seed)
+    texts = draw_sentences(sentences, config)
     scores = {entry.text: entry.score for entry in base.entries() if entry.kind == "text"}
     words = _segment_words(base, texts, scores)
     lowest = min(scores.values(), default=0.0)
-    chars = missing_characters(words, scores, character_coverage)[:max_new]
+    chars = missing_characters(words, scores, config.character_coverage)[:max_new]
     n_tokens = max_new - len(chars)
     if kind == "bpe":
         # The score of a single character has no effect: it is not the result of a merge.
         tokens = learn_merges(words, scores | dict.fromkeys(chars, lowest), n_tokens)
         new = [NewEntry(text, lowest - 1 - rank) for rank, text in enumerate(chain(tokens, chars))]
     elif kind == "unigram":
-        new = _new_unigram_entries(base, texts, chars, n_tokens, character_coverage)
+        new = _new_unigram_entries(base, texts, chars, n_tokens, config)
     elif kind == "char":
         new = [NewEntry(char, lowest - 1 - rank) for rank, char in enumerate(chars)]
     else:
@@ -146,19 +136,20 @@ def _new_unigram_entries(
     texts: Sequence[str],
     chars: Sequence[str],
     n_tokens: int,
-    character_coverage: float,
+    config: TokenizerConfig,
 ) -> list[NewEntry]:
     """Select tokens of a second model, trained on the corpus as the first normalizes it."""
     normalized = [subword.normalize(text) for text in texts]
+    changes = {
+        "type": "unigram",
+        "vocab_size": subword.vocab_size + n_tokens + len(set().union(*normalized)),
+        "byte_fallback": False,
+        "normalization": "identity",
+        "user_symbols": subword.user_symbols,
+    }
+    not_blank = [text for text in normalized if text and not text.isspace()]
     second_model = train_model(
-        (text for text in normalized if text and not text.isspace()),
-        kind="unigram",
-        vocab_size=subword.vocab_size + n_tokens + len(set().union(*normalized)),
-        character_coverage=character_coverage,
-        byte_fallback=False,
-        normalization="identity",
-        user_symbols=subword.user_symbols,
-        is_limit=False,
+        not_blank, config.model_copy(update=changes), vocab_size_is_limit=True
     )
     second = Subword(second_model)
     learned = {entry.text: entry.score for entry in second.entries() if entry.kind == "text"}

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import sentencepiece
 
+from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.errors import MtkitError
 from mtkit.tokenizer.model_proto import set_normalization_name
 from mtkit.tokenizer.nfc import nfc_rules_tsv
@@ -30,35 +31,11 @@ _TOO_HIGH = re.compile(r"Vocabulary size too high.*?<= (\d+)")
 _TOO_SMALL = re.compile(r"smaller than required_chars\. \d+ vs (\d+)")
 
 
-class TrainingSettings(Protocol):
-    """Settings of a vocabulary to train; recipe section `tokenizer:` has these fields."""
-
-    @property
-    def type(self) -> str:
-        """Kind of model: bpe, unigram or char."""
-        ...
-
-    @property
-    def vocab_size(self) -> int: ...
-    @property
-    def character_coverage(self) -> float: ...
-    @property
-    def byte_fallback(self) -> bool: ...
-    @property
-    def normalization(self) -> str: ...
-    @property
-    def user_symbols(self) -> tuple[str, ...]: ...
-    @property
-    def max_sentences(self) -> int: ...
-    @property
-    def seed(self) -> int: ...
-
-
 class VocabularyTooLarge(MtkitError):
     """The text provides fewer tokens than tokenizer.vocab_size."""
 
 
-def train_subword(sentences: Iterable[str], settings: TrainingSettings) -> bytes:
+def train_subword(sentences: Iterable[str], config: TokenizerConfig) -> bytes:
     """Train a vocabulary.
 
     Equal input results in equal bytes. Ids 0 to 3 are PAD, UNK, BOS and EOS, but read them from the
@@ -66,8 +43,8 @@ def train_subword(sentences: Iterable[str], settings: TrainingSettings) -> bytes
 
     Args:
         sentences: Read once; blank ones are skipped. If there are more than
-            `settings.max_sentences`, a uniform sample is drawn with `settings.seed`.
-        settings: Kind and size of the model. With type char, the vocabulary has one token per
+            `config.max_sentences`, a uniform sample is drawn with `config.seed`.
+        config: Kind and size of the model. With type char, the vocabulary has one token per
             character and at most vocab_size tokens.
     Returns:
         The model, for `Subword`.
@@ -75,58 +52,42 @@ def train_subword(sentences: Iterable[str], settings: TrainingSettings) -> bytes
         MtkitError: There is no text, its vocabulary cannot have that size (the hint says which size
             it can have), or a user symbol is invalid.
     """
-    check_user_symbols("tokenizer.user_symbols", settings.user_symbols)
+    check_user_symbols("tokenizer.user_symbols", config.user_symbols)
+    return train_model(draw_sentences(sentences, config), config)
+
+
+def draw_sentences(sentences: Iterable[str], config: TokenizerConfig) -> list[str]:
+    """Draw `max_sentences` of the sentences that are not blank."""
     texts = (sentence for sentence in sentences if sentence and not sentence.isspace())
-    return train_model(
-        reservoir_sample(texts, settings.max_sentences, settings.seed),
-        kind=settings.type,
-        vocab_size=settings.vocab_size,
-        character_coverage=settings.character_coverage,
-        byte_fallback=settings.byte_fallback,
-        normalization=settings.normalization,
-        user_symbols=settings.user_symbols,
-    )
+    return reservoir_sample(texts, config.max_sentences, config.seed)
 
 
 def train_model(
-    texts: Iterable[str],
-    *,
-    kind: str,
-    vocab_size: int,
-    character_coverage: float,
-    byte_fallback: bool,
-    normalization: str,
-    user_symbols: tuple[str, ...],
-    is_limit: bool = True,
+    texts: Iterable[str], config: TokenizerConfig, *, vocab_size_is_limit: bool = False
 ) -> bytes:
     """Train a vocabulary on all of some texts; see `train_subword`.
 
     Args:
         texts: Not blank.
-        kind: bpe, unigram or char.
-        vocab_size: Number of tokens.
-        character_coverage: Share of the characters of the texts that get a token.
-        byte_fallback: Whether to add the 256 byte tokens.
-        normalization: nfc, or the name of one of SentencePiece's normalizations.
-        user_symbols: Strings that are never split.
-        is_limit: Whether a text with fewer tokens is an error; if not, a unigram vocabulary is
-            smaller then.
+        config: Kind and size of the model.
+        vocab_size_is_limit: Whether a unigram vocabulary may be smaller than vocab_size if the text
+            has fewer tokens; otherwise, that is an error.
     """
     feed = _SentenceFeed(_split_long(texts))
     model = io.BytesIO()
     try:
-        with _normalization_options(normalization) as normalization_options:
+        with _normalization_options(config.normalization) as normalization_options:
             sentencepiece.SentencePieceTrainer.Train(
                 sentence_iterator=iter(feed),
                 model_writer=model,
-                model_type=kind,
-                vocab_size=vocab_size,
-                character_coverage=character_coverage,
-                byte_fallback=byte_fallback,
+                model_type=config.type,
+                vocab_size=config.vocab_size,
+                character_coverage=config.character_coverage,
+                byte_fallback=config.byte_fallback,
                 **normalization_options,
-                user_defined_symbols=list(user_symbols),
+                user_defined_symbols=list(config.user_symbols),
                 max_sentence_length=MAX_CHARS * 4,
-                hard_vocab_limit=is_limit,
+                hard_vocab_limit=not vocab_size_is_limit,
                 pad_id=0,
                 unk_id=1,
                 bos_id=2,
@@ -136,9 +97,8 @@ def train_model(
     except RuntimeError as exc:
         if feed.error is not None:
             raise feed.error from None
-        n_fixed = len(_RESERVED_SYMBOLS) + len(user_symbols) + 256 * byte_fallback
-        raise _explain_error(str(exc), feed.n_read, vocab_size, n_fixed) from None
-    return set_normalization_name(model.getvalue(), normalization)
+        raise _explain_error(str(exc), feed.n_read, config) from None
+    return set_normalization_name(model.getvalue(), config.normalization)
 
 
 @contextmanager
@@ -238,15 +198,15 @@ def _split_long(sentences: Iterable[str]) -> Iterator[str]:
         yield rest
 
 
-def _explain_error(message: str, n_read: int, vocab_size: int, n_fixed: int) -> MtkitError:
+def _explain_error(message: str, n_read: int, config: TokenizerConfig) -> MtkitError:
     """Turn an error of SentencePiece's trainer into one about the recipe.
 
     Args:
         message: SentencePiece's message.
         n_read: Number of sentences that it has read.
-        vocab_size: The size asked for.
-        n_fixed: Number of special, byte and user-defined tokens.
+        config: Settings of the model.
     """
+    vocab_size = config.vocab_size
     if n_read == 0 or "sentences_.empty()" in message or "all_chars_count" in message:
         return MtkitError(
             "the training corpus contains no text to train a tokenizer on",
@@ -266,6 +226,7 @@ def _explain_error(message: str, n_read: int, vocab_size: int, n_fixed: int) -> 
             f"set it to more than {n_required}, or lower tokenizer.character_coverage, for example "
             "to 0.9995",
         )
+    n_fixed = len(_RESERVED_SYMBOLS) + len(config.user_symbols) + 256 * config.byte_fallback
     if vocab_size <= n_fixed:
         return MtkitError(
             f"tokenizer.vocab_size ({vocab_size}) is too small: special tokens, user symbols and "

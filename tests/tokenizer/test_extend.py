@@ -50,13 +50,9 @@ def missing_characters(old, texts):
 
 
 def extended(old, texts, max_new, **changes):
-    settings = {
-        "user_symbols": (),
-        "character_coverage": 1.0,
-        "max_sentences": 10_000,
-        "seed": 1,
-    }
-    return Subword(extend_subword(old, texts, max_new=max_new, **settings | changes))
+    settings = {"init_from": "old", "extend": max_new, "max_sentences": 10_000}
+    config = TokenizerConfig.model_validate(settings | changes)
+    return Subword(extend_subword(old, texts, config))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -2,6 +2,7 @@
 
 import io
 import logging
+from pathlib import Path
 
 import pytest
 import sentencepiece
@@ -36,16 +37,8 @@ def korean(ko_en_pairs):
 def subwords(english, korean):
     """A vocabulary of English; the same with Korean and a tag besides; and others."""
     old = Subword(train_subword(english, TokenizerConfig(vocab_size=420)))
-    model_bytes = extend_subword(
-        old,
-        korean,
-        max_new=400,
-        user_symbols=("<2ko>",),
-        character_coverage=1.0,
-        max_sentences=10_000,
-        seed=1,
-    )
-    extended = Subword(model_bytes)
+    config = TokenizerConfig(init_from=Path("old"), extend=400, user_symbols=("<2ko>",))
+    extended = Subword(extend_subword(old, korean, config))
     other = Subword(
         train_subword([*english, *korean], TokenizerConfig(vocab_size=700, type="unigram"))
     )
