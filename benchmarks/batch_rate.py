@@ -53,7 +53,7 @@ def repeat_store(store: TokenStore, n_pairs: int, vocab_size: int, folder: Path)
         while writer.n_pairs < n_pairs:
             rows = np.arange(min(len(store), n_pairs - writer.n_pairs))
             src, tgt = (store.gather(side, rows) for side in SIDES)
-            writer.append_arrays(*src, *tgt)
+            writer.append_arrays(src, tgt)
         writer.finish({})
     return TokenStore.open(folder)
 

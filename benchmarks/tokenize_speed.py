@@ -64,7 +64,7 @@ def tokenise(
             pairs = preparer.encode(
                 src[first : first + CHUNK_SIZE], tgt[first : first + CHUNK_SIZE], ()
             )
-            problems = length_problems(pairs.src_lengths, pairs.tgt_lengths, recipe.preprocess)
+            problems = length_problems(pairs.src.lengths, pairs.tgt.lengths, recipe.preprocess)
             is_kept = np.ones(len(pairs), np.bool_)
             is_kept[list(problems)] = False
             prepared.append(pairs.select(is_kept) if problems else pairs)

@@ -1,12 +1,12 @@
 """Read corpora in chunks of lines; a damaged line is reported and does not stop the reading."""
 
 from collections.abc import Collection, Iterable, Iterator
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import NamedTuple
 
 from mtkit.config.data import CorpusSource, DataConfig
-from mtkit.corpus.read.pairs import read_pairs
+from mtkit.corpus.read.pairs import read_pair_chunks
 from mtkit.io.paths import display_name
 from mtkit.io.spool import spool_if_stream
 from mtkit.io.text import UTF8_BOM, read_blocks
@@ -44,29 +44,16 @@ def read_chunks(source: CorpusSource, data: DataConfig) -> Iterator[RawChunk]:
             `read_pairs`.
     """
     if source.src is None or source.tgt is None:
-        yield from _chunks_of_pairs(source, data)
+        for first, pairs in read_pair_chunks(source, data, CHUNK_SIZE):
+            yield RawChunk(first, [pair.src for pair in pairs], [pair.tgt for pair in pairs])
         return
-    src_lines, tgt_lines = (
-        _raw_lines(source.src, "the source side"),
-        _raw_lines(source.tgt, "the target side"),
-    )
-    first = 1
-    while True:
-        chunk = RawChunk(
-            first, list(islice(src_lines, CHUNK_SIZE)), list(islice(tgt_lines, CHUNK_SIZE))
-        )
-        if not chunk.src and not chunk.tgt:
+    src_lines = _raw_lines(source.src, "the source side")
+    tgt_lines = _raw_lines(source.tgt, "the target side")
+    for first in count(1, CHUNK_SIZE):
+        src, tgt = list(islice(src_lines, CHUNK_SIZE)), list(islice(tgt_lines, CHUNK_SIZE))
+        if not src and not tgt:
             return
-        yield chunk
-        first += CHUNK_SIZE
-
-
-def _chunks_of_pairs(source: CorpusSource, data: DataConfig) -> Iterator[RawChunk]:
-    pairs = read_pairs(source, data)
-    first = 1
-    while chunk := list(islice(pairs, CHUNK_SIZE)):
-        yield RawChunk(first, [pair.src for pair in chunk], [pair.tgt for pair in chunk])
-        first += CHUNK_SIZE
+        yield RawChunk(first, src, tgt)
 
 
 def _raw_lines(path: Path, what: str) -> Iterator[bytes]:

@@ -1,5 +1,7 @@
 """Sentence pairs, and the types that all readers of a corpus share."""
 
+from collections.abc import Iterator
+from itertools import count
 from typing import Literal, NamedTuple
 
 
@@ -43,6 +45,11 @@ class PairChunk(NamedTuple):
     """Targets in the same form."""
     links: str | None = None
     """Lines of the alignment file in the same form; None for a corpus without one."""
+
+    def pairs(self) -> Iterator[tuple[int, str, str]]:
+        """Iterate over number, source and target of each pair."""
+        src, tgt = self.src.split("\n"), self.tgt.split("\n")
+        return zip(count(self.first_line), src, tgt, strict=False)
 
     @classmethod
     def of(

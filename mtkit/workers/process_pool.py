@@ -5,6 +5,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain, islice
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -14,6 +15,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from mtkit.errors import MtkitError
+from mtkit.workers.cpu_info import n_cores
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -22,6 +24,24 @@ TASKS_AHEAD = 2
 """Tasks sent to a worker ahead of its results: the current one and the next."""
 
 _END = object()
+
+
+def choose_n_workers(
+    tasks: Iterator[T], n_workers: int | None, max_in_process: int
+) -> tuple[Iterator[T], int]:
+    """Choose the number of processes for `ordered_map`, if it is not given.
+
+    Args:
+        tasks: The tasks; the first of them are taken to see how many there are.
+        n_workers: Number of processes; None is one per core, or 0 for few tasks.
+        max_in_process: Number of tasks that count as few.
+    Returns:
+        All tasks, and the number of processes.
+    """
+    if n_workers is not None:
+        return tasks, n_workers
+    first = list(islice(tasks, max_in_process + 1))
+    return chain(first, tasks), n_cores() if len(first) > max_in_process else 0
 
 
 def ordered_map(

@@ -21,6 +21,39 @@ class DroppedPair(NamedTuple):
     tgt: str
 
 
+class KeptPair(NamedTuple):
+    """A pair after its text was fixed."""
+
+    line: int
+    """Its number in the corpus, from 1."""
+    src: str
+    tgt: str
+
+
+def clean_chunk(
+    chunk: PairChunk, cleaner: PairCleaner
+) -> tuple[list[KeptPair], list[DroppedPair], DropCounts]:
+    """Clean the pairs of a chunk; returns the kept ones, the dropped ones, and their counts."""
+    kept, dropped_pairs, counts = [], [], DropCounts()
+    for line, src, tgt in chunk.pairs():
+        cleaned = cleaner.clean(src, tgt)
+        if cleaned.fixes:
+            counts.add_fixes(cleaned.fixes)
+        if cleaned.reason is None:
+            kept.append(KeptPair(line, cleaned.src, cleaned.tgt))
+        else:
+            counts.add(cleaned.reason, line, src, tgt)
+            dropped_pairs.append(DroppedPair(chunk.corpus, line, cleaned.reason, src, tgt))
+    return kept, dropped_pairs, counts
+
+
+def pair_keys(pairs: list[KeptPair], tags: tuple[str, ...], duplicates: DuplicateRule) -> bytes:
+    """Return the keys by which duplicates are found; empty if duplicates are kept."""
+    if duplicates == "keep":
+        return b""
+    return b"".join([pair_key(src, tgt, tags, duplicates) for _, src, tgt in pairs])
+
+
 class CleanedChunk(NamedTuple):
     """The result of cleaning a chunk."""
 
@@ -33,7 +66,7 @@ class CleanedChunk(NamedTuple):
     """
     tgt: str
     keys: bytes
-    """Keys by which duplicates are found; empty if duplicates are kept."""
+    """Result of `pair_keys`."""
     dropped: DropCounts
     dropped_pairs: list[DroppedPair]
     """Empty unless requested."""
@@ -60,37 +93,14 @@ class ChunkCleaner:
         self.duplicates: DuplicateRule = duplicates
 
     def __call__(self, chunk: PairChunk) -> CleanedChunk:
-        clean, tags, duplicates = (
-            self.cleaners[chunk.corpus].clean,
-            self.tags[chunk.corpus],
-            self.duplicates,
-        )
-        dropped, dropped_pairs = DropCounts(), []
-        lines, kept_src, kept_tgt, keys = [], [], [], []
-        sources, targets = chunk.src.split("\n"), chunk.tgt.split("\n")
-        for line, src, tgt in zip(
-            range(chunk.first_line, chunk.first_line + len(sources)), sources, targets, strict=True
-        ):
-            cleaned = clean(src, tgt)
-            if cleaned.fixes:
-                dropped.add_fixes(cleaned.fixes)
-            if cleaned.reason is not None:
-                dropped.add(cleaned.reason, line, src, tgt)
-                if self.keep_dropped:
-                    dropped_pairs.append(DroppedPair(chunk.corpus, line, cleaned.reason, src, tgt))
-                continue
-            lines.append(line)
-            kept_src.append(cleaned.src)
-            kept_tgt.append(cleaned.tgt)
-            if duplicates != "keep":
-                keys.append(pair_key(cleaned.src, cleaned.tgt, tags, duplicates))
+        kept, dropped_pairs, dropped = clean_chunk(chunk, self.cleaners[chunk.corpus])
         return CleanedChunk(
-            chunk.corpus,
-            lines,
-            "\n".join(kept_src),
-            "\n".join(kept_tgt),
-            b"".join(keys),
-            dropped,
-            dropped_pairs,
-            len(sources),
+            corpus=chunk.corpus,
+            lines=[pair.line for pair in kept],
+            src="\n".join(pair.src for pair in kept),
+            tgt="\n".join(pair.tgt for pair in kept),
+            keys=pair_keys(kept, self.tags[chunk.corpus], self.duplicates),
+            dropped=dropped,
+            dropped_pairs=dropped_pairs if self.keep_dropped else [],
+            n_read=len(kept) + len(dropped_pairs),
         )

@@ -2,26 +2,26 @@
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
-from itertools import chain, islice
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
-from mtkit.config.data import corpus_name
+from mtkit.config.data import CorpusSource, corpus_name
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.clean.chunk_cleaner import ChunkCleaner, CleanedChunk, DroppedPair
 from mtkit.corpus.clean.dedup_spill import DedupSpill
 from mtkit.corpus.clean.drop_counts import DropCounts, dropped_lines
 from mtkit.corpus.clean.pair_cleaner import PairCleaner
 from mtkit.corpus.read.change_guard import FileSnapshot
-from mtkit.corpus.read.pairs import read_pairs
+from mtkit.corpus.read.pairs import read_pair_chunks
 from mtkit.corpus.sentence_pair import PairChunk
 from mtkit.corpus.write_pairs import PairsPath, open_output, open_pair_writer
 from mtkit.io.arguments import require_workers
 from mtkit.io.progress import progress
-from mtkit.workers.cpu_info import n_cores
-from mtkit.workers.process_pool import ordered_map
+from mtkit.workers.process_pool import choose_n_workers, ordered_map
 
 CHUNK_SIZE = 5_000
 """Pairs per task of a worker process."""
@@ -80,40 +80,33 @@ def clean_corpus(
     Recipe.require(recipe)
     require_workers(n_workers)
     out = _to_paths(out)
-    cleaner = _CorpusCleaner(recipe)
+    n_read, dropped = 0, DropCounts()
     with ExitStack() as stack:
         langs = (recipe.data.src_lang, recipe.data.tgt_lang)
         write = stack.enter_context(open_pair_writer(out, langs)) if out is not None else _discard
-        dropped_stream = (
-            stack.enter_context(open_output(Path(dropped_path)))
-            if dropped_path is not None
-            else None
-        )
-
-        def report_dropped(pairs: list[DroppedPair]) -> None:
-            if dropped_stream is not None:
-                dropped_stream.write("".join(map(cleaner.to_json_line, pairs)).encode())
-
-        if recipe.clean.duplicates == "keep":
-            cleaner.clean_chunks(
-                lambda cleaned: write(cleaned.pairs()),
-                report_dropped,
-                n_workers,
-                keep_dropped=dropped_stream is not None,
-            )
-        else:
+        write_dropped = _discard
+        if dropped_path is not None:
+            stream = stack.enter_context(open_output(Path(dropped_path)))
+            write_dropped = partial(_write_dropped, stream, recipe.data.train)
+        spill = None
+        if recipe.clean.duplicates != "keep":
             temp_dir = stack.enter_context(tempfile.TemporaryDirectory(prefix="mtkit-clean-"))
-            with DedupSpill(Path(temp_dir)) as spill:
-                cleaner.clean_chunks(
-                    spill.add, report_dropped, n_workers, keep_dropped=dropped_stream is not None
-                )
-            for kept, duplicates in spill.split_duplicates():
-                write(kept)
-                cleaner.count_duplicates(duplicates)
-                report_dropped(duplicates)
-    return CleanReport(
-        cleaner.n_read, cleaner.n_read - cleaner.dropped.counts.total(), cleaner.dropped
-    )
+            spill = DedupSpill(Path(temp_dir))
+        with spill or nullcontext():
+            for chunk in _cleaned_chunks(recipe, n_workers, keep_dropped=dropped_path is not None):
+                n_read += chunk.n_read
+                dropped.merge(chunk.dropped)
+                write_dropped(chunk.dropped_pairs)
+                if spill is None:
+                    write(chunk.pairs())
+                else:
+                    spill.add(chunk)
+        for kept, duplicates in () if spill is None else spill.split_duplicates():
+            write(kept)
+            write_dropped(duplicates)
+            for pair in duplicates:
+                dropped.add(pair.reason, pair.line, pair.src, pair.tgt)
+    return CleanReport(n_read, n_read - dropped.counts.total(), dropped)
 
 
 def _to_paths(out: PairsPath | str | None) -> PairsPath | None:
@@ -133,68 +126,37 @@ def _to_paths(out: PairsPath | str | None) -> PairsPath | None:
     return Path(out[0]), Path(out[1])
 
 
-class _CorpusCleaner:
-    """Cleans the training corpora of a recipe, and counts what it drops."""
+def _cleaned_chunks(
+    recipe: Recipe, n_workers: int | None, *, keep_dropped: bool
+) -> Iterator[CleanedChunk]:
+    """Clean all chunks in order, except for duplicates."""
+    sources = recipe.data.train
+    snapshot = FileSnapshot.take(sources)
+    cleaner = PairCleaner.for_recipe(recipe)
+    cleaners = tuple(map(cleaner.for_source, sources))
+    args = (cleaners, tuple(s.tags for s in sources), recipe.clean.duplicates, keep_dropped)
+    chunks = (
+        PairChunk.of(corpus, first_line, pairs)
+        for corpus, source in enumerate(sources)
+        for first_line, pairs in read_pair_chunks(source, recipe.data, CHUNK_SIZE)
+    )
+    chunks, n_workers = choose_n_workers(chunks, n_workers, MAX_CHUNKS_IN_PROCESS)
+    with progress("Cleaning", None, "pairs") as bar:
+        for cleaned in ordered_map(ChunkCleaner, args, chunks, n_workers):
+            yield cleaned
+            bar.advance(cleaned.n_read)
+    snapshot.check()
 
-    def __init__(self, recipe: Recipe) -> None:
-        self.recipe = recipe
-        self.sources = recipe.data.train
-        self.n_read = 0
-        self.dropped = DropCounts()
 
-    def clean_chunks(
-        self,
-        keep: Callable[[CleanedChunk], None],
-        report_dropped: Callable[[list[DroppedPair]], None],
-        n_workers: int | None,
-        *,
-        keep_dropped: bool,
-    ) -> None:
-        """Clean all chunks in order, except for duplicates."""
-        snapshot = FileSnapshot.take(self.sources)
-        cleaner = PairCleaner.for_recipe(self.recipe)
-        cleaners, tags = (
-            tuple(map(cleaner.for_source, self.sources)),
-            tuple(source.tags for source in self.sources),
-        )
-        chunks = self._chunks()
-        first = list(islice(chunks, MAX_CHUNKS_IN_PROCESS + 1))
-        if n_workers is None:
-            n_workers = n_cores() if len(first) > MAX_CHUNKS_IN_PROCESS else 0
-        args = (cleaners, tags, self.recipe.clean.duplicates, keep_dropped)
-        with progress("Cleaning", None, "pairs") as bar:
-            for cleaned in ordered_map(ChunkCleaner, args, chain(first, chunks), n_workers):
-                self.n_read += cleaned.n_read
-                self.dropped.merge(cleaned.dropped)
-                keep(cleaned)
-                report_dropped(cleaned.dropped_pairs)
-                bar.advance(cleaned.n_read)
-        snapshot.check()
-
-    def _chunks(self) -> Iterator[PairChunk]:
-        for corpus, source in enumerate(self.sources):
-            pairs = read_pairs(source, self.recipe.data)
-            first_line = 1
-            while chunk := list(islice(pairs, CHUNK_SIZE)):
-                yield PairChunk.of(corpus, first_line, chunk)
-                first_line += len(chunk)
-
-    def count_duplicates(self, pairs: list[DroppedPair]) -> None:
-        """Count duplicates."""
-        for pair in pairs:
-            self.dropped.add(pair.reason, pair.line, pair.src, pair.tgt)
-
-    def to_json_line(self, pair: DroppedPair) -> str:
-        """Format a dropped pair as JSON."""
-        fields = {
-            "corpus": corpus_name(self.sources[pair.corpus]),
-            "line": pair.line,
-            "reason": pair.reason,
-            "src": pair.src,
-            "tgt": pair.tgt,
-        }
+def _write_dropped(
+    stream: BinaryIO, sources: Sequence[CorpusSource], pairs: Iterable[DroppedPair]
+) -> None:
+    """Write dropped pairs as JSON Lines."""
+    for pair in pairs:
+        fields = pair._asdict() | {"corpus": corpus_name(sources[pair.corpus])}
         # Lone surrogates, which UTF-8 cannot encode, are escaped.
-        return json.dumps(fields, ensure_ascii=not (pair.src + pair.tgt).isprintable()) + "\n"
+        is_plain = (pair.src + pair.tgt).isprintable()
+        stream.write((json.dumps(fields, ensure_ascii=not is_plain) + "\n").encode())
 
 
 def _discard(pairs: object) -> None:

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,17 @@ def read_pairs(source: CorpusSource, data: DataConfig) -> Iterator[SentencePair]
     from mtkit.corpus.read.tables import table_pairs
 
     return table_pairs(path, kind, name, sides, source.separator)
+
+
+def read_pair_chunks(
+    source: CorpusSource, data: DataConfig, size: int
+) -> Iterator[tuple[int, list[SentencePair]]]:
+    """Read pairs in lists of `size`, each with the number of its first pair, from 1."""
+    pairs = read_pairs(source, data)
+    first_line = 1
+    while chunk := list(islice(pairs, size)):
+        yield first_line, chunk
+        first_line += len(chunk)
 
 
 def describe_source(source: CorpusSource) -> str:

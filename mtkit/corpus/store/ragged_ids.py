@@ -1,9 +1,11 @@
 """Rows of ids of different lengths in one array, which numpy processes without a loop."""
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import NamedTuple, Self
 
 import numpy as np
+import numpy.typing as npt
 from numpy.typing import NDArray
 
 
@@ -16,9 +18,20 @@ class RaggedIds(NamedTuple):
     """Length of each sentence. Shape (B,)."""
 
     @classmethod
+    def from_lists(cls, rows: Sequence[Sequence[int]], dtype: npt.DTypeLike = np.int64) -> Self:
+        """Concatenate lists of ids."""
+        lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+        ids = np.fromiter(chain.from_iterable(rows), np.int64, int(lengths.sum()))
+        return cls(ids.astype(dtype), lengths)
+
+    @classmethod
     def from_rows(cls, rows: Sequence[NDArray[np.integer]]) -> Self:
         """Concatenate the arrays of at least one sentence."""
         return cls(np.concatenate(rows), np.array([len(row) for row in rows], dtype=np.int64))
+
+    def select(self, is_kept: NDArray[np.bool_]) -> "RaggedIds":
+        """Select sentences."""
+        return RaggedIds(self.ids[np.repeat(is_kept, self.lengths)], self.lengths[is_kept])
 
     def rows(self) -> list[NDArray[np.integer]]:
         """Split into one array per sentence."""

@@ -8,7 +8,7 @@ part-001-000012/
     manifest.json               counts, and what was dropped
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mtkit.corpus.sentence_pair import SIDES
+from mtkit.corpus.store.ragged_ids import RaggedIds
 from mtkit.corpus.store.token_store import id_type
 from mtkit.corpus.store.word_links import LINK_TYPE, WordLinks
 from mtkit.errors import MtkitError
@@ -100,30 +102,20 @@ class Shard(NamedTuple):
 class EncodedPairs:
     """Cleaned and tokenized pairs."""
 
-    src_ids: NDArray[np.unsignedinteger]
-    src_lengths: NDArray[np.int32]
-    tgt_ids: NDArray[np.unsignedinteger]
-    tgt_lengths: NDArray[np.int32]
+    src: RaggedIds
+    tgt: RaggedIds
     keys: bytes = b""
     """KEY_SIZE bytes per pair, or empty."""
     links: WordLinks | None = None
     """None if the corpus has no alignments."""
 
     def __len__(self) -> int:
-        return len(self.src_lengths)
+        return len(self.src.lengths)
 
     def select(self, is_kept: NDArray[np.bool_]) -> "EncodedPairs":
         """Select pairs; keys are not kept."""
-        src_ids = self.src_ids[np.repeat(is_kept, self.src_lengths)]
-        tgt_ids = self.tgt_ids[np.repeat(is_kept, self.tgt_lengths)]
         links = None if self.links is None else self.links.select(is_kept)
-        return EncodedPairs(
-            src_ids, self.src_lengths[is_kept], tgt_ids, self.tgt_lengths[is_kept], links=links
-        )
-
-    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Return the arguments of `StoreWriter.append_arrays`."""
-        return self.src_ids, self.src_lengths, self.tgt_ids, self.tgt_lengths
+        return EncodedPairs(self.src.select(is_kept), self.tgt.select(is_kept), links=links)
 
 
 class PartFiles:
@@ -156,43 +148,39 @@ class PartFiles:
             metadata: Further entries of its manifest.
         """
         with atomic_dir(self.path(part)) as directory:
-            for name, arrays in self._files(chunks).items():
-                with (directory / name).open("xb") as stream:
-                    stream.writelines(arrays)
+            for side in SIDES:
+                rows: list[RaggedIds] = [getattr(pairs, side) for pairs in chunks]
+                ids, lengths = [row.ids for row in rows], [row.lengths for row in rows]
+                _write(directory / f"{side}.ids", ids, self.id_types[side])
+                _write(directory / f"{side}.lengths", lengths, LENGTH_TYPE)
+            (directory / KEYS_NAME).write_bytes(b"".join(pairs.keys for pairs in chunks))
+            if links := [pairs.links for pairs in chunks if pairs.links is not None]:
+                _write(directory / LINKS_NAME, [of_chunk.links for of_chunk in links], LINK_TYPE)
+                lengths = [of_chunk.lengths for of_chunk in links]
+                _write(directory / LINK_LENGTHS_NAME, lengths, LENGTH_TYPE)
             write_manifest(directory, metadata | {"n_pairs": sum(map(len, chunks))})
 
     def read(self, part: PartId) -> EncodedPairs:
         """Read the pairs of a complete part."""
         path = self.path(part)
-        src_ids, tgt_ids = (
-            np.fromfile(path / f"{side}.ids", self.id_types[side]) for side in ("src", "tgt")
+        src, tgt = (
+            RaggedIds(
+                np.fromfile(path / f"{side}.ids", self.id_types[side]),
+                _read_lengths(path / f"{side}.lengths"),
+            )
+            for side in SIDES
         )
-        src_lengths, tgt_lengths = (
-            np.fromfile(path / f"{side}.lengths", LENGTH_TYPE) for side in ("src", "tgt")
-        )
-        return EncodedPairs(
-            src_ids, src_lengths, tgt_ids, tgt_lengths, links=self._read_links(path)
-        )
-
-    def _read_links(self, path: Path) -> WordLinks | None:
         if not (path / LINKS_NAME).exists():
-            return None
-        lengths = np.fromfile(path / LINK_LENGTHS_NAME, LENGTH_TYPE).astype(np.int64)
-        return WordLinks(np.fromfile(path / LINKS_NAME, LINK_TYPE).reshape(-1, 2), lengths)
+            return EncodedPairs(src, tgt)
+        links = np.fromfile(path / LINKS_NAME, LINK_TYPE).reshape(-1, 2)
+        lengths = _read_lengths(path / LINK_LENGTHS_NAME)
+        return EncodedPairs(src, tgt, links=WordLinks(links, lengths))
 
-    def _files(self, chunks: list[EncodedPairs]) -> dict[str, Iterator[bytes]]:
-        links = [chunk.links for chunk in chunks if chunk.links is not None]
-        aligned = {
-            LINKS_NAME: (word_links.links.astype(LINK_TYPE).tobytes() for word_links in links),
-            LINK_LENGTHS_NAME: (
-                word_links.lengths.astype(LENGTH_TYPE).tobytes() for word_links in links
-            ),
-        }
-        files: dict[str, Iterator[bytes]] = {
-            "src.ids": (chunk.src_ids.astype(self.id_types["src"]).tobytes() for chunk in chunks),
-            "src.lengths": (chunk.src_lengths.astype(LENGTH_TYPE).tobytes() for chunk in chunks),
-            "tgt.ids": (chunk.tgt_ids.astype(self.id_types["tgt"]).tobytes() for chunk in chunks),
-            "tgt.lengths": (chunk.tgt_lengths.astype(LENGTH_TYPE).tobytes() for chunk in chunks),
-            KEYS_NAME: (chunk.keys for chunk in chunks),
-        }
-        return {**files, **aligned} if links else files
+
+def _write(path: Path, arrays: Iterable[np.ndarray], dtype: np.dtype) -> None:
+    with path.open("xb") as stream:
+        stream.writelines(array.astype(dtype).tobytes() for array in arrays)
+
+
+def _read_lengths(path: Path) -> NDArray[np.int64]:
+    return np.fromfile(path, LENGTH_TYPE).astype(np.int64)

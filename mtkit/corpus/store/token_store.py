@@ -1,9 +1,7 @@
 """Token ids of a corpus, on disk and memory-mapped, so that it may be larger than memory."""
 
 from collections.abc import Sequence
-from itertools import chain
 from pathlib import Path
-from types import TracebackType
 from typing import Any, BinaryIO, NamedTuple, Self
 
 import numpy as np
@@ -59,46 +57,29 @@ class StoreWriter:
         self.n_pairs = 0
         self.n_tokens: dict[str, int] = dict.fromkeys(SIDES, 0)
         self.n_links = self.n_aligned = 0
-        names = [(ids_name(side), offsets_name(side)) for side in SIDES]
-        self._files: dict[str, BinaryIO] = {}
-        for values_name, offsets_of_values in (
-            [*names, (LINKS_NAME, LINK_OFFSETS_NAME)] if aligned else names
-        ):
-            self._files[values_name], self._files[offsets_of_values] = (
-                (directory / values_name).open("xb"),
-                (directory / offsets_of_values).open("xb"),
-            )
-            self._files[offsets_of_values].write(np.zeros(1, _OFFSET_TYPE).tobytes())
+        values_names = [*map(ids_name, SIDES), *([LINKS_NAME] if aligned else [])]
+        offsets_names = [*map(offsets_name, SIDES), *([LINK_OFFSETS_NAME] if aligned else [])]
+        self._files: dict[str, BinaryIO] = {
+            name: (directory / name).open("xb") for name in [*values_names, *offsets_names]
+        }
+        for name in offsets_names:
+            self._files[name].write(np.zeros(1, _OFFSET_TYPE).tobytes())
 
     def append(self, src_ids: Sequence[Sequence[int]], tgt_ids: Sequence[Sequence[int]]) -> None:
+        """Append pairs given as lists of ids; see `append_arrays`."""
+        self.append_arrays(RaggedIds.from_lists(src_ids), RaggedIds.from_lists(tgt_ids))
+
+    def append_arrays(self, src: RaggedIds, tgt: RaggedIds, links: WordLinks | None = None) -> None:
         """Append pairs.
 
         Args:
-            src_ids: Ids of each source, without BOS and EOS.
-            tgt_ids: Ids of each target.
-        """
-        self.append_arrays(*flatten(src_ids), *flatten(tgt_ids))
-
-    def append_arrays(
-        self,
-        src_ids: np.ndarray,
-        src_lengths: np.ndarray,
-        tgt_ids: np.ndarray,
-        tgt_lengths: np.ndarray,
-        links: WordLinks | None = None,
-    ) -> None:
-        """Append pairs.
-
-        Args:
-            src_ids: Ids of all sources, concatenated. Shape (sum of src_lengths,).
-            src_lengths: Length of each source. Shape (N,).
-            tgt_ids: Ids of all targets, concatenated. Shape (sum of tgt_lengths,).
-            tgt_lengths: Length of each target. Shape (N,).
+            src: Ids of each source, without BOS and EOS.
+            tgt: Ids of each target.
             links: Word alignments of these pairs, or None; requires `aligned`.
         """
-        if len(src_lengths) != len(tgt_lengths):
-            raise ValueError(f"{len(src_lengths)} sources but {len(tgt_lengths)} targets")
-        for side, ids, lengths in (("src", src_ids, src_lengths), ("tgt", tgt_ids, tgt_lengths)):
+        if len(src.lengths) != len(tgt.lengths):
+            raise ValueError(f"{len(src.lengths)} sources but {len(tgt.lengths)} targets")
+        for side, (ids, lengths) in (("src", src), ("tgt", tgt)):
             ends = np.cumsum(lengths, dtype=_OFFSET_TYPE)
             if len(ids) != (int(ends[-1]) if len(ends) else 0):
                 raise ValueError(
@@ -110,10 +91,10 @@ class StoreWriter:
             self._files[offsets_name(side)].write((ends + self.n_tokens[side]).tobytes())
             self.n_tokens[side] += len(ids)
         if LINKS_NAME in self._files:
-            self._append_links(WordLinks.none(len(src_lengths)) if links is None else links)
+            self._append_links(WordLinks.none(len(src.lengths)) if links is None else links)
         elif links is not None:
             raise ValueError("the store was opened without alignments")
-        self.n_pairs += len(src_lengths)
+        self.n_pairs += len(src.lengths)
 
     def _append_links(self, links: WordLinks) -> None:
         self._files[LINKS_NAME].write(links.links.astype(LINK_TYPE).tobytes())
@@ -148,12 +129,7 @@ class StoreWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self.close()
 
 
@@ -265,12 +241,6 @@ class TokenStore:
         starts = self._link_offsets[rows]
         lengths = self._link_offsets[rows + 1] - starts
         return WordLinks(self._links[range_indices(starts, lengths)], lengths)
-
-
-def flatten(rows: Sequence[Sequence[int]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
-    """Concatenate rows of ids; returns the ids and the lengths."""
-    lengths = np.fromiter(map(len, rows), dtype=np.int32, count=len(rows))
-    return np.fromiter(chain.from_iterable(rows), dtype=np.int64, count=int(lengths.sum())), lengths
 
 
 def id_type(vocab_size: int) -> np.dtype:

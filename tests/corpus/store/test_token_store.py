@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtkit.corpus.sentence_pair import SIDES
+from mtkit.corpus.store.ragged_ids import RaggedIds
 from mtkit.corpus.store.token_store import StoreWriter, TokenStore
 from mtkit.corpus.store.word_links import WordLinks
 from mtkit.errors import MtkitError
@@ -91,7 +92,7 @@ def test_every_changed_byte_is_noticed(tmp_path, name):
     with StoreWriter(tmp_path / "s", 100, 70_000, aligned=True) as writer:
         links = WordLinks.from_rows([[(0, 0)], []])
         writer.append_arrays(
-            np.array([1, 2, 4]), np.array([2, 1]), np.array([3, 5, 6]), np.array([1, 2]), links
+            RaggedIds.from_lists([[1, 2], [4]]), RaggedIds.from_lists([[3], [5, 6]]), links
         )
         writer.finish({"key": "k"})
     path = tmp_path / "s" / name

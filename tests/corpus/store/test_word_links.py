@@ -180,9 +180,9 @@ def test_a_store_gives_back_the_links_it_was_given(tmp_path_factory, chunks):
     with StoreWriter(folder, 100, 100, aligned=True) as writer:
         for chunk in chunks:
             rows = [[]] * chunk if isinstance(chunk, int) else chunk
-            ids = np.zeros(len(rows), np.int64), np.ones(len(rows), np.int64)
+            ids = RaggedIds.from_lists([[0]] * len(rows))
             writer.append_arrays(
-                *ids, *ids, None if isinstance(chunk, int) else WordLinks.from_rows(rows)
+                ids, ids, None if isinstance(chunk, int) else WordLinks.from_rows(rows)
             )
             given_links += rows
         writer.finish({})
