@@ -82,10 +82,10 @@ class CorpusCounts:
         if len(lines):
             self.occurrences.setdefault((name, where), Occurrences()).add(lines)
 
-    def add_scripts(self, mix: ScriptMix, lines: Sequence[int]) -> None:
-        """Count pairs in a combination of scripts."""
+    def add_scripts(self, mix: ScriptMix, lines: Sequence[int], n: int | None = None) -> None:
+        """Count pairs in a combination of scripts: these lines, or n that begin with these."""
         if mix in self.scripts or len(self.scripts) < _MAX_SCRIPT_MIXES:
-            self.scripts.setdefault(mix, Occurrences()).add(lines)
+            self.scripts.setdefault(mix, Occurrences()).add(lines, n)
 
     def merge(self, other: Self) -> None:
         """Add the counts of the lines that follow."""
@@ -94,7 +94,6 @@ class CorpusCounts:
         for key, occurrences in other.occurrences.items():
             self.occurrences.setdefault(key, Occurrences()).add(occurrences.lines, occurrences.n)
         for mix, occurrences in other.scripts.items():
-            if mix in self.scripts or len(self.scripts) < _MAX_SCRIPT_MIXES:
-                self.scripts.setdefault(mix, Occurrences()).add(occurrences.lines, occurrences.n)
+            self.add_scripts(mix, occurrences.lines, occurrences.n)
         self.ratios.merge(other.ratios)
         self.n_usable += other.n_usable

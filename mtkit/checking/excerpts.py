@@ -71,18 +71,7 @@ def _position_of_fault(raw: RawLine, text: str, fault: str) -> int:
 def _escape(char: str, fault: str) -> str:
     if char == " " or (char.isprintable() and not (fault == "not_nfc" and _is_composable(char))):
         return char
-    code = ord(char)
-    return (
-        "\\t"
-        if char == "\t"
-        else "\\r"
-        if char == "\r"
-        else f"\\x{code:02x}"
-        if code < 0x100
-        else f"\\u{code:04x}"
-        if code < 0x10000
-        else f"\\U{code:08x}"
-    )
+    return char.encode("unicode_escape").decode()
 
 
 def _is_composable(char: str) -> bool:

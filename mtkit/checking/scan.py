@@ -32,10 +32,7 @@ class CheckedCorpus(NamedTuple):
     @property
     def languages(self) -> tuple[str, str]:
         """Codes of source and target; empty if unknown."""
-        src, tgt = (
-            self.source.src_lang or self.data.src_lang,
-            self.source.tgt_lang or self.data.tgt_lang,
-        )
+        src, tgt = self.data.languages_of(self.source)
         return "" if src == UNKNOWN_LANG else src, "" if tgt == UNKNOWN_LANG else tgt
 
     @property

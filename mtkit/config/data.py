@@ -187,6 +187,10 @@ class DataConfig(Section):
                 )
         return self
 
+    def languages_of(self, source: CorpusSource) -> tuple[str, str]:
+        """Return the language codes of a corpus, its own or the common ones."""
+        return source.src_lang or self.src_lang, source.tgt_lang or self.tgt_lang
+
     @property
     def tags(self) -> tuple[str, ...]:
         """All tags of the corpora without duplicates, in order of first appearance."""

@@ -1,18 +1,16 @@
 """A sample of a recipe's training corpora, preprocessed to estimate what the whole needs."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from mtkit.config.data import CorpusSource, DataConfig, corpus_name
+from mtkit.config.data import CorpusSource, corpus_name
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.clean.drop_limit import TooManyDropped
-from mtkit.corpus.read.pairs import read_pairs
+from mtkit.corpus.read.pairs import NumberedPairs
 from mtkit.corpus.sentence_pair import SentencePair
 from mtkit.corpus.store.preprocess import preprocess
 from mtkit.corpus.store.preprocess_report import PreprocessReport
 from mtkit.errors import MtkitError
-from mtkit.io.progress import progress
 from mtkit.io.text import write_lines
 from mtkit.tokenizer.train import reservoir_sample
 
@@ -65,41 +63,20 @@ def prepare_sample(recipe: Recipe, directory: Path, size: int = SAMPLE_SIZE) -> 
         size *= _GROWTH_FACTOR
 
 
-class _AllPairs:
-    """Iterates over the pairs of all corpora with the number of their corpus, and counts them."""
-
-    def __init__(self, data: DataConfig) -> None:
-        self.data = data
-        self.n_read = 0
-
-    def __iter__(self) -> Iterator[tuple[int, SentencePair]]:
-        with progress("Counting pairs", unit="pairs") as bar:
-            for corpus, source in enumerate(self.data.train):
-                for pair in read_pairs(source, self.data):
-                    self.n_read += 1
-                    bar.advance()
-                    yield corpus, pair
-
-
 def _draw_sample(recipe: Recipe, directory: Path, size: int) -> tuple[Recipe, int, int]:
     """Return the sample's recipe, the number of pairs in the corpora and in the sample."""
-    all_pairs = _AllPairs(recipe.data)
+    all_pairs = NumberedPairs(recipe.data, "Counting pairs")
     drawn = reservoir_sample(all_pairs, size, _SEED)
-    sources = []
-    for corpus, source in enumerate(recipe.data.train):
-        sources.append(
-            _write_source(
-                directory / str(corpus),
-                source,
-                [pair for number, pair in drawn if number == corpus],
-            )
-        )
-    data = recipe.data.model_copy(update={"train": tuple(sources), "work_dir": directory / "work"})
+    sources = tuple(
+        _write_source(directory / str(corpus), source, [pair for i, pair in drawn if i == corpus])
+        for corpus, source in enumerate(recipe.data.train)
+    )
+    data = recipe.data.model_copy(update={"train": sources, "work_dir": directory / "work"})
     # Adjacent lines of the sample are not adjacent in the corpus.
     unordered = recipe.preprocess.model_copy(update={"check_alignment": "off"})
     return (
         recipe.model_copy(update={"data": data, "preprocess": unordered}),
-        all_pairs.n_read,
+        all_pairs.n_read.total(),
         len(drawn),
     )
 

@@ -15,13 +15,11 @@ from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.corpus.clean.drop_counts import DropCounts
 from mtkit.corpus.clean.drop_limit import check_dropped
 from mtkit.corpus.clean.pair_cleaner import PairCleaner
-from mtkit.corpus.read.pairs import describe_source, read_pairs, source_fingerprint
-from mtkit.corpus.sentence_pair import SentencePair
+from mtkit.corpus.read.pairs import NumberedPairs, describe_source, source_fingerprint
 from mtkit.errors import MtkitError
 from mtkit.io.atomic import atomic_dir
 from mtkit.io.build_manifest import content_hash, read_manifest, refuse_foreign, write_manifest
 from mtkit.io.logs import get_logger
-from mtkit.io.progress import ProgressBar, progress
 from mtkit.tokenizer.extend import extend_subword
 from mtkit.tokenizer.model_proto import TOKENIZER_DIR_NAME
 from mtkit.tokenizer.subword import Subword, Tokenizer
@@ -177,44 +175,23 @@ class _TrainingTexts:
         recipe, config = self.recipe, self.recipe.tokenizer
         cleaner = PairCleaner(recipe.clean, recipe.data.src_lang, recipe.data.tgt_lang)
         cleaners = [cleaner.for_source(source) for source in recipe.data.train]
-        n_read: Counter[int] = Counter()
-        with progress("Reading for the tokenizer", unit="pairs") as bar:
-            drawn = reservoir_sample(
-                _counted_pairs(recipe, bar, n_read),
-                -(-config.max_sentences // len(self.sides)),
-                config.seed,
-            )
-        n_drawn, dropped = Counter(corpus for corpus, _ in drawn), [DropCounts() for _ in cleaners]
+        all_pairs = NumberedPairs(recipe.data, "Reading for the tokenizer")
+        n_pairs = -(-config.max_sentences // len(self.sides))
+        drawn = reservoir_sample(all_pairs, n_pairs, config.seed)
+        n_drawn = Counter(corpus for corpus, _ in drawn)
+        dropped = [DropCounts() for _ in cleaners]
         for corpus, (src, tgt) in drawn:
             cleaned = cleaners[corpus].clean(src, tgt)
             if cleaned.reason is None:
                 yield from (getattr(cleaned, side) for side in self.sides)
             else:
                 dropped[corpus].add(cleaned.reason, None, src, tgt)
-        self.n_drawn, self.n_kept = (
-            len(drawn),
-            len(drawn) - sum(counts.counts.total() for counts in dropped),
-        )
+        self.n_drawn = len(drawn)
+        self.n_kept = len(drawn) - sum(counts.counts.total() for counts in dropped)
         # Checked before the training of a tokenizer on the remaining text, which could fail.
         for corpus, source in enumerate(recipe.data.train):
-            check_dropped(
-                recipe,
-                source,
-                n_drawn[corpus],
-                dropped[corpus],
-                is_sample=n_drawn[corpus] < n_read[corpus],
-            )
-
-
-def _counted_pairs(
-    recipe: Recipe, bar: ProgressBar, n_read: Counter[int]
-) -> Iterator[tuple[int, SentencePair]]:
-    """Yield all pairs, each with the number of its corpus; counts them in `n_read`."""
-    for corpus, source in enumerate(recipe.data.train):
-        for pair in read_pairs(source, recipe.data):
-            bar.advance()
-            n_read[corpus] += 1
-            yield corpus, pair
+            is_sample = n_drawn[corpus] < all_pairs.n_read[corpus]
+            check_dropped(recipe, source, n_drawn[corpus], dropped[corpus], is_sample=is_sample)
 
 
 def load_if_fresh(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer | None:
@@ -235,10 +212,7 @@ def load_if_fresh(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer | N
 
 
 def _key(recipe: Recipe, inputs: list[dict[str, str]], source_sha256: str | None) -> str:
-    languages = [
-        (source.src_lang or recipe.data.src_lang, source.tgt_lang or recipe.data.tgt_lang)
-        for source in recipe.data.train
-    ]
+    languages = [recipe.data.languages_of(source) for source in recipe.data.train]
     settings = _settings(recipe).model_dump(mode="json", exclude={"init_from", "extend"})
     if source_sha256 is not None:
         settings |= {"extend": recipe.tokenizer.extend, "source": source_sha256}

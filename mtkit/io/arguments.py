@@ -69,8 +69,7 @@ def list_of_texts(texts: Iterable[str], name: str) -> list[str]:
     Raises:
         TypeError: It is not a list, or one of its items is not a text.
     """
-    require_list(texts, name)
-    return list(_checked(texts, name))
+    return list(iterate_texts(texts, name))
 
 
 def iterate_texts(texts: Iterable[str], name: str) -> Iterator[str]:

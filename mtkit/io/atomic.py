@@ -136,15 +136,20 @@ def is_leftover(path: Path) -> bool:
 
 
 @contextmanager
-def convert_os_errors(path: Path) -> Iterator[None]:
-    """Raise an OSError as a MtkitError that names `path`, except for a broken pipe."""
+def convert_os_errors(path: Path, hint: str = "") -> Iterator[None]:
+    """Raise an OSError as a MtkitError that names `path`, except for a broken pipe.
+
+    Args:
+        path: What is written.
+        hint: How to fix the error; by default, this depends on its kind.
+    """
     try:
         yield
     except BrokenPipeError:
         raise
     except OSError as exc:
         raise MtkitError(
-            f"`{path}`: cannot be written: {os_error_reason(exc)}", permission_hint(exc)
+            f"`{path}`: cannot be written: {os_error_reason(exc)}", hint or permission_hint(exc)
         ) from exc
 
 

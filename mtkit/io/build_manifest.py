@@ -48,12 +48,9 @@ def read_manifest(directory: Path) -> dict[str, Any] | None:
         return None
     if not isinstance(manifest, dict):
         return None
-    checksum = manifest.get("checksum")
-    return (
-        None
-        if checksum is not None and checksum != content_hash(_without_checksum(manifest))
-        else manifest
-    )
+    content = {key: value for key, value in manifest.items() if key != "checksum"}
+    is_wrong = manifest.get("checksum") not in (None, content_hash(content))
+    return None if is_wrong else manifest
 
 
 def find_damage(
@@ -88,10 +85,6 @@ def find_damage(
         except MtkitError as exc:
             return exc.message
     return ""
-
-
-def _without_checksum(manifest: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in manifest.items() if key != "checksum"}
 
 
 def refuse_foreign(directory: Path) -> None:

@@ -5,12 +5,14 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Generator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
-from mtkit.errors import MtkitError
-from mtkit.io.text import open_binary
+from mtkit.io.atomic import convert_os_errors
+from mtkit.io.paths import display_name
+from mtkit.io.text import open_binary, read_lines
 
 _copies: dict[object, Path] = {}
 """Temporary files by the stream or path that they are copies of."""
@@ -42,20 +44,20 @@ def spool_if_stream(path: Path, what: str = "") -> Path:
     return _copies[source]
 
 
+def read_spooled_lines(path: Path, what: str, lang: str = "") -> Generator[str, None, None]:
+    """Read the lines of a file or stream, which may be read again; see `read_lines`."""
+    name = display_name(path)
+    return read_lines(spool_if_stream(path, what), what=what, name=name, lang=lang)
+
+
 def _copy(stream: BinaryIO) -> Path:
     descriptor, name = tempfile.mkstemp(prefix="mtkit-")
     # A forked process inherits the exit handler, but the file belongs to its parent.
     atexit.register(_remove, name, os.getpid())
-    with open(descriptor, "wb") as copy:
-        try:
-            shutil.copyfileobj(stream, copy)
-            copy.flush()
-        except OSError as exc:
-            reason = (exc.strerror or str(exc)).lower()
-            raise MtkitError(
-                f"`{name}`: cannot be written: {reason}",
-                "set TMPDIR to a directory on a disk with enough space for the whole input",
-            ) from None
+    hint = "set TMPDIR to a directory on a disk with enough space for the whole input"
+    with open(descriptor, "wb") as copy, convert_os_errors(Path(name), hint):
+        shutil.copyfileobj(stream, copy)
+        copy.flush()
     return Path(name)
 
 

@@ -172,11 +172,6 @@ def _blocked_signals() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _unblock(numbers: list[int]) -> None:
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
-
-
 @contextmanager
 def _no_main_module() -> Iterator[None]:
     """Keep a new process from importing the user's script.
@@ -197,7 +192,8 @@ def _serve(
     """Process tasks until the parent closes the connection."""
     for number in _PARENT_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-    _unblock(_PARENT_SIGNALS)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _PARENT_SIGNALS)
     tasks: SimpleQueue[Any] = SimpleQueue()
     # A thread of its own receives them: otherwise parent and worker could wait for each other.
     Thread(target=_receive_tasks, args=(connection, tasks), daemon=True).start()

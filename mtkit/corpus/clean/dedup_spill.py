@@ -1,7 +1,7 @@
 """Cleaned pairs on disk: duplicates are known only after all pairs have been read."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
@@ -9,13 +9,15 @@ import numpy as np
 
 from mtkit.corpus.clean.chunk_cleaner import CleanedChunk, DroppedPair
 from mtkit.corpus.clean.duplicates import find_duplicates
-from mtkit.errors import MtkitError
+from mtkit.io.atomic import convert_os_errors
 
 _BATCH_SIZE = 5_000
 """Number of pairs in memory."""
 
 _FILE_NAMES = ("src", "tgt", "places", "keys")
 """Texts, one per line; corpus and line number of each pair; 16-byte keys."""
+
+_DISK_HINT = "set TMPDIR to a directory with enough space for the corpus"
 
 
 class DedupSpill:
@@ -40,13 +42,13 @@ class DedupSpill:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        with _disk_errors_in(self.directory):
+        with convert_os_errors(self.directory, _DISK_HINT):
             self._stack.close()
 
     def add(self, cleaned: CleanedChunk) -> None:
         """Append the kept pairs of a chunk."""
         if cleaned.lines:
-            with _disk_errors_in(self.directory):
+            with convert_os_errors(self.directory, _DISK_HINT):
                 self._src.write(f"{cleaned.src}\n".encode())
                 self._tgt.write(f"{cleaned.tgt}\n".encode())
                 self._locations.write(
@@ -56,7 +58,7 @@ class DedupSpill:
 
     def split_duplicates(self) -> Iterator[tuple[list[tuple[str, str]], list[DroppedPair]]]:
         """Yield batches of the remaining pairs and of the duplicates, both in order."""
-        with _disk_errors_in(self.directory):
+        with convert_os_errors(self.directory, _DISK_HINT):
             is_duplicate = find_duplicates([self.directory / "keys"], self.directory / "duplicates")
         if not len(is_duplicate):
             return
@@ -78,15 +80,3 @@ class DedupSpill:
                     else:
                         kept.append(pair)
                 yield kept, duplicates
-
-
-@contextmanager
-def _disk_errors_in(directory: Path) -> Iterator[None]:
-    """Turn a full disk into an error with a hint."""
-    try:
-        yield
-    except OSError as exc:
-        raise MtkitError(
-            f"`{directory}`: cannot be written: {(exc.strerror or str(exc)).lower()}",
-            "set TMPDIR to a directory with enough space for the corpus",
-        ) from exc

@@ -8,6 +8,7 @@ from mtkit.config.data import CorpusSource, corpus_name
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.clean.drop_counts import DropCounts
 from mtkit.corpus.scripts import script_of, scripts_of_language
+from mtkit.corpus.sentence_pair import SIDES
 from mtkit.errors import MtkitError
 
 _CAUSES = {
@@ -102,25 +103,13 @@ def check_dropped(
 def _script_mismatch(recipe: Recipe, source: CorpusSource, dropped: DropCounts) -> str:
     """Describe a wrong script per side, as in `source is Hangul, but src_lang is de`."""
     samples = dropped.samples.get("script", [])
-    sides = (
-        (
-            "source",
-            "src_lang",
-            source.src_lang or recipe.data.src_lang,
-            [sample.src for sample in samples],
-        ),
-        (
-            "target",
-            "tgt_lang",
-            source.tgt_lang or recipe.data.tgt_lang,
-            [sample.tgt for sample in samples],
-        ),
-    )
+    langs = recipe.data.languages_of(source)
     differences = []
-    for name, key, lang, texts in sides:
-        script, expected = _main_script(texts), scripts_of_language(lang)
+    for name, side, lang in zip(("source", "target"), SIDES, langs, strict=True):
+        script = _main_script(getattr(sample, side) for sample in samples)
+        expected = scripts_of_language(lang)
         if script and expected and script not in expected:
-            differences.append(f"{name} is {script.capitalize()}, but {key} is {lang}")
+            differences.append(f"{name} is {script.capitalize()}, but {side}_lang is {lang}")
     return " and ".join(differences)
 
 

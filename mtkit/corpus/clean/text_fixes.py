@@ -3,7 +3,8 @@
 import html
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from html.entities import html5
 from typing import Literal
 
@@ -43,10 +44,19 @@ class TextFixer:
     """
 
     def __init__(self, config: CleanConfig) -> None:
-        self.config = config
         self._form: Literal["NFC", "NFKC"] | None = (
             None if config.normal_form == "none" else config.normal_form
         )
+        replace_surrogates = partial(_SURROGATE.sub, "\ufffd")
+        replace_line_breaks = partial(_LINE_BREAK.sub, " ")
+        self._fixes: dict[str, Callable[[str], str]] = {
+            "invisible": _remove_invisible if config.invisible else replace_surrogates
+        }
+        if config.entities:
+            self._fixes["entities"] = _unescape_entities
+        if self._form is not None:
+            self._fixes["normal_form"] = partial(unicodedata.normalize, self._form)
+        self._fixes["spaces"] = _normalise_spaces if config.spaces else replace_line_breaks
 
     def fix(self, text: str) -> tuple[str, tuple[str, ...]]:
         """Fix a text.
@@ -75,23 +85,11 @@ class TextFixer:
         # Each round shortens the text, so the loop ends.
         while text != before:
             before = text
-            for name, fix in self._enabled_fixes():
+            for name, fix in self._fixes.items():
                 old, text = text, fix(text)
                 if text != old:
                     applied.add(name)
         return text, tuple(name for name in FIXES if name in applied)
-
-    def _enabled_fixes(self) -> Iterator[tuple[str, Callable[[str], str]]]:
-        yield "invisible", _remove_invisible if self.config.invisible else _replace_surrogates
-        if self.config.entities:
-            yield "entities", _unescape_entities
-        if self._form is not None:
-            yield "normal_form", self._normalize
-        yield "spaces", _normalise_spaces if self.config.spaces else _replace_line_breaks
-
-    def _normalize(self, text: str) -> str:
-        assert self._form is not None
-        return unicodedata.normalize(self._form, text)
 
 
 def _remove_invisible(text: str) -> str:
@@ -103,10 +101,6 @@ def _visible_form(match: re.Match[str]) -> str:
     if "\x80" <= char <= "\x9f":
         return bytes([ord(char)]).decode("cp1252", errors="ignore")
     return "\ufffd" if "\ud800" <= char <= "\udfff" else ""
-
-
-def _replace_surrogates(text: str) -> str:
-    return _SURROGATE.sub("\ufffd", text)
 
 
 def _unescape_entities(text: str) -> str:
@@ -121,7 +115,3 @@ def _entity_text(match: re.Match[str]) -> str:
 
 def _normalise_spaces(text: str) -> str:
     return " ".join(text.split())
-
-
-def _replace_line_breaks(text: str) -> str:
-    return _LINE_BREAK.sub(" ", text)

@@ -28,12 +28,7 @@ class PairFeatures(NamedTuple):
 
     def at(self, index: Any) -> "PairFeatures":
         """Return the features at an index of the arrays."""
-        return PairFeatures(
-            self.association[index],
-            self.n_words[index],
-            self.length_difference[index],
-            self.exists[index],
-        )
+        return PairFeatures(*(values[index] for values in self))
 
 
 class MatchClassifier(NamedTuple):

@@ -178,12 +178,8 @@ class OffsetModel:
             Shape (n, 2 * reach + 1).
         """
         shape = n_counted.shape
-        features = PairFeatures(
-            np.zeros(shape, np.float32),
-            np.zeros(shape, np.float32),
-            np.zeros(shape, np.float32),
-            np.zeros(shape, np.bool_),
-        )
+        numbers = (np.zeros(shape, np.float32) for _ in range(3))
+        features = PairFeatures(*numbers, exists=np.zeros(shape, np.bool_))
         for column in range(shape[1]):
             partners, exist = _lines_at_offset(lines.numbers, rows, base + column - shape[1] // 2)
             i, j = rows[exist], partners[exist]

@@ -114,6 +114,14 @@ def value_at(row: Any, path: ColumnPath) -> Any:
     return row
 
 
+def batch_values(
+    batch: Mapping[str, Iterable[Any]], src: ColumnPath, tgt: ColumnPath
+) -> Iterator[tuple[Any, Any]]:
+    """Yield the values of both sides in each row of a batch of columns."""
+    for src_value, tgt_value in zip(batch[src[0]], batch[tgt[0]], strict=True):
+        yield value_at(src_value, src[1:]), value_at(tgt_value, tgt[1:])
+
+
 def text_pairs(
     values: Iterable[tuple[Any, Any]], sides: tuple[SideSpec, SideSpec], where: str
 ) -> Iterator[SentencePair]:

@@ -158,34 +158,25 @@ def _row_pairs(rows: Iterator[Row], name: str, sides: SideSpecs) -> Iterator[Sen
 def _layout(header: list[str], name: str, sides: SideSpecs) -> _Layout:
     """Find the columns by number, or by name in the first row; by default there are two."""
     columns = [side.column for side in sides]
+    detected = find_columns(sides, header)
     if any(isinstance(column, str) for column in columns):
-        src, tgt = _named_columns(header, name, sides)
-        return _Layout(
-            src, tgt, max(src, tgt, len(header) - 1) + 1, may_have_more=False, has_header=True
+        src, tgt = (
+            _column_index(side, index, header, name)
+            for side, index in zip(sides, detected, strict=True)
         )
+        n_columns = max(src, tgt, len(header) - 1) + 1
+        return _Layout(src, tgt, n_columns, may_have_more=False, has_header=True)
     if columns == [None, None]:
         return _detect_layout(header, name, sides)
     src, tgt = (
         column - 1 if isinstance(column, int) else default for default, column in enumerate(columns)
     )
-    has_header = None not in (indexes := find_columns(sides, header)) and set(indexes) == {src, tgt}
+    has_header = None not in detected and set(detected) == {src, tgt}
     if has_header:
         _report_columns(header, (src, tgt), name)
     elif looks_like_header(header):
         _warn_possible_header(header, name)
     return _Layout(src, tgt, max(src, tgt) + 1, may_have_more=True, has_header=has_header)
-
-
-def _named_columns(header: list[str], name: str, sides: SideSpecs) -> tuple[int, int]:
-    """Find columns of which at least one is given by name, the others by number or not at all."""
-    detected = (
-        find_columns(sides, header) if None in (sides[0].column, sides[1].column) else (None, None)
-    )
-    src, tgt = (
-        _column_index(side, index, header, name)
-        for side, index in zip(sides, detected, strict=True)
-    )
-    return src, tgt
 
 
 def _column_index(side: SideSpec, detected: int | None, header: list[str], file_name: str) -> int:

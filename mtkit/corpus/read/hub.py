@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtkit.config.data import CorpusSource, DataConfig
-from mtkit.corpus.read.columns import ColumnPath, find_text_paths, text_pairs, value_at
+from mtkit.corpus.read.columns import ColumnPath, batch_values, find_text_paths, text_pairs
 from mtkit.corpus.sentence_pair import SentencePair, SideSpec
 from mtkit.errors import MtkitError
 from mtkit.io.text import sha256_file
@@ -148,5 +148,4 @@ def _values(
     columns: Any = dataset.select_columns(sorted({src[0], tgt[0]}))
     with _load_errors(source, data):  # a stream may be interrupted
         for batch in columns.iter(batch_size=_BATCH_SIZE):
-            for src_value, tgt_value in zip(batch[src[0]], batch[tgt[0]], strict=True):
-                yield value_at(src_value, src[1:]), value_at(tgt_value, tgt[1:])
+            yield from batch_values(batch, src, tgt)

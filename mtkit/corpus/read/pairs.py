@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from itertools import islice, zip_longest
@@ -13,8 +14,9 @@ from mtkit.corpus.sentence_pair import SentencePair, SideSpec
 from mtkit.errors import MtkitError
 from mtkit.io.compression import SUFFIXES
 from mtkit.io.paths import display_name
-from mtkit.io.spool import spool_if_stream
-from mtkit.io.text import read_lines, sha256_file
+from mtkit.io.progress import progress
+from mtkit.io.spool import read_spooled_lines, spool_if_stream
+from mtkit.io.text import sha256_file
 
 _FORMATS: dict[str, FileFormat] = {
     ".tsv": "tsv",
@@ -47,11 +49,8 @@ def read_pairs(source: CorpusSource, data: DataConfig) -> Iterator[SentencePair]
     if source.file is None:
         assert source.src is not None and source.tgt is not None
         return _text_pairs(source.src, source.tgt, sides)
-    kind, path, name = (
-        file_format(source),
-        spool_if_stream(source.file, "the corpus"),
-        display_name(source.file),
-    )
+    kind, name = file_format(source), display_name(source.file)
+    path = spool_if_stream(source.file, "the corpus")
     if kind == "tmx":
         from mtkit.corpus.read.tmx import tmx_pairs
 
@@ -70,6 +69,28 @@ def read_pair_chunks(
     while chunk := list(islice(pairs, size)):
         yield first_line, chunk
         first_line += len(chunk)
+
+
+class NumberedPairs:
+    """Iterates over all training pairs with the index of their corpus, and counts them.
+
+    Args:
+        data: The corpora.
+        title: Title of the progress bar.
+    """
+
+    def __init__(self, data: DataConfig, title: str) -> None:
+        self.data, self.title = data, title
+        self.n_read: Counter[int] = Counter()
+        """Number of pairs that were read, by corpus."""
+
+    def __iter__(self) -> Iterator[tuple[int, SentencePair]]:
+        with progress(self.title, unit="pairs") as bar:
+            for corpus, source in enumerate(self.data.train):
+                for pair in read_pairs(source, self.data):
+                    self.n_read[corpus] += 1
+                    bar.advance()
+                    yield corpus, pair
 
 
 def describe_source(source: CorpusSource) -> str:
@@ -138,9 +159,10 @@ def file_format(source: CorpusSource) -> FileFormat:
 
 def _side_specs(source: CorpusSource, data: DataConfig) -> tuple[SideSpec, SideSpec]:
     """Return source and target side; languages of the corpus override those of the recipe."""
+    src_lang, tgt_lang = data.languages_of(source)
     return (
-        SideSpec("src_column", source.src_column, source.src_lang or data.src_lang),
-        SideSpec("tgt_column", source.tgt_column, source.tgt_lang or data.tgt_lang),
+        SideSpec("src_column", source.src_column, src_lang),
+        SideSpec("tgt_column", source.tgt_column, tgt_lang),
     )
 
 
@@ -148,20 +170,9 @@ def _text_pairs(
     src_path: Path, tgt_path: Path, sides: tuple[SideSpec, SideSpec]
 ) -> Iterator[SentencePair]:
     # Both are opened here, so that a missing file is reported at the call.
-    src_name, tgt_name = display_name(src_path), display_name(tgt_path)
-    src_lines = read_lines(
-        spool_if_stream(src_path, "the source side"),
-        what="the source side",
-        name=src_name,
-        lang=sides[0].lang,
-    )
-    tgt_lines = read_lines(
-        spool_if_stream(tgt_path, "the target side"),
-        what="the target side",
-        name=tgt_name,
-        lang=sides[1].lang,
-    )
-    return _zip_lines(src_name, src_lines, tgt_name, tgt_lines)
+    src_lines = read_spooled_lines(src_path, "the source side", sides[0].lang)
+    tgt_lines = read_spooled_lines(tgt_path, "the target side", sides[1].lang)
+    return _zip_lines(display_name(src_path), src_lines, display_name(tgt_path), tgt_lines)
 
 
 def _zip_lines(

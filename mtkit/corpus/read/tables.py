@@ -6,7 +6,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from mtkit.corpus.read.columns import encoding_lang, find_text_paths, text_pairs, value_at
+from mtkit.corpus.read.columns import (
+    batch_values,
+    encoding_lang,
+    find_text_paths,
+    text_pairs,
+    value_at,
+)
 from mtkit.corpus.read.delimited import csv_pairs, tsv_pairs
 from mtkit.corpus.sentence_pair import SentencePair, SideSpec
 from mtkit.errors import MtkitError
@@ -111,10 +117,7 @@ def _parquet_values(path: Path, name: str, sides: Sides) -> Iterator[tuple[Any, 
         with parquet.ParquetFile(path, pre_buffer=False, buffer_size=_READ_AHEAD) as file:
             src, tgt = find_text_paths(sides, _nested_names(file.schema_arrow), name, f"`{name}`")
             for batch in file.iter_batches(_N_ROWS, columns=[".".join(src), ".".join(tgt)]):
-                for src_value, tgt_value in zip(
-                    batch[src[0]].to_pylist(), batch[tgt[0]].to_pylist(), strict=True
-                ):
-                    yield value_at(src_value, src[1:]), value_at(tgt_value, tgt[1:])
+                yield from batch_values(batch.to_pydict(), src, tgt)
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as exc:
         reason = " ".join(str(exc).split())
         raise MtkitError(

@@ -10,9 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtkit.errors import MtkitError
-from mtkit.io.paths import display_name
-from mtkit.io.spool import spool_if_stream
-from mtkit.io.text import read_lines
+from mtkit.io.spool import read_spooled_lines
 
 LINK_TYPE = np.dtype("<u2")
 """Type of word indexes on disk."""
@@ -65,9 +63,7 @@ def read_links(path: Path) -> Iterator[str]:
     Raises:
         MtkitError: At the first line: no such file.
     """
-    return read_lines(
-        spool_if_stream(path, "the alignment"), what="the alignment", name=display_name(path)
-    )
+    return read_spooled_lines(path, "the alignment")
 
 
 def parse_links(line: str, src: str, tgt: str, where: str) -> list[tuple[int, int]]:
