@@ -31,10 +31,8 @@ def line_keys(src: str, tgt: str, tags: tuple[str, ...] = ()) -> tuple[bytes, ..
     """
     src, tgt, mark = src.strip(), tgt.strip(), "\n".join(tags)
     src_key, tgt_key = _key("s", src, mark), _key("t", tgt)
-    folded_src_key, folded_tgt_key = (
-        _key("S", normalise_for_matching(src) or src, mark),
-        _key("T", normalise_for_matching(tgt) or tgt),
-    )
+    folded_src_key = _key("S", normalise_for_matching(src) or src, mark)
+    folded_tgt_key = _key("T", normalise_for_matching(tgt) or tgt)
     return (
         src_key,
         tgt_key,

@@ -51,10 +51,8 @@ def draw_validation(
             candidates[pair] = SentencePair(src, tgt)
         if len(candidates) == _CANDIDATES_PER_PAIR * n_pairs:
             break
-    n_src, n_tgt = (
-        Counter({pair.src: 0 for pair in candidates}),
-        Counter({pair.tgt: 0 for pair in candidates}),
-    )
+    n_src = Counter({pair.src: 0 for pair in candidates})
+    n_tgt = Counter({pair.tgt: 0 for pair in candidates})
     with progress("Drawing validation pairs", unit="pairs") as bar:
         for src, tgt in read_pairs(source, data):
             bar.advance()

@@ -187,11 +187,9 @@ def _load(model_dir: Path) -> "Translator":
 
 
 def _translate_and_evaluate(translator: "Translator", out_dir: Path, model_dir: Path) -> Score:
-    src_path, tgt_path, hypothesis_path = (
-        out_dir / "test.ko",
-        out_dir / "test.en",
-        out_dir / "test.translated.en",
-    )
+    src_path = out_dir / "test.ko"
+    tgt_path = out_dir / "test.en"
+    hypothesis_path = out_dir / "test.translated.en"
     _show("translate", src_path, "-m", model_dir, "-o", hypothesis_path)
     src, references = list(read_lines(src_path)), list(read_lines(tgt_path))
     with progress("Translating", len(src)) as bar:

@@ -76,11 +76,9 @@ def _empty_spec(config: ModelConfig, alignment_head: AlignmentHead | None) -> An
 
 
 def _fill(spec: Any, trained: TrainedModel) -> None:
-    config, model, alignment_head = (
-        trained.config.model,
-        trained.model,
-        trained.config.alignment_head,
-    )
+    config = trained.config.model
+    model = trained.model
+    alignment_head = trained.config.alignment_head
     spec.encoder.embeddings[0].weight = _array(model.src_embedding.weight)
     spec.decoder.embeddings.weight = _array(model.tgt_embedding.weight)
     spec.decoder.projection.weight = _array(model.output_weight)
@@ -107,10 +105,8 @@ def _fill(spec: Any, trained: TrainedModel) -> None:
 
 
 def _describe(spec: Any, trained: TrainedModel) -> None:
-    src_tokens, tgt_tokens = (
-        vocabulary_tokens(trained.tokenizer.src),
-        vocabulary_tokens(trained.tokenizer.tgt),
-    )
+    src_tokens = vocabulary_tokens(trained.tokenizer.src)
+    tgt_tokens = vocabulary_tokens(trained.tokenizer.tgt)
     special = trained.tokenizer.tgt.special
     spec.register_source_vocabulary(src_tokens)
     spec.register_target_vocabulary(tgt_tokens)
@@ -170,10 +166,8 @@ def _set_feed_forward(theirs: Any, sublayer: Any) -> None:
     assert isinstance(ours, FeedForward)
     _set_norm(theirs.layer_norm, sublayer.norm)
     if ours.activation == "swiglu":
-        (gate, value), (gate_bias, value_bias) = (
-            ours.inner.weight.chunk(2),
-            ours.inner.bias.chunk(2),
-        )
+        gate, value = ours.inner.weight.chunk(2)
+        gate_bias, value_bias = ours.inner.bias.chunk(2)
         _set_linear(theirs.linear_0, gate, gate_bias)
         _set_linear(theirs.linear_0_noact, value, value_bias)
     else:

@@ -45,10 +45,8 @@ class PairCleaner:
         self._min_chars, self._max_chars = config.min_chars, config.max_chars or sys.maxsize
         self._max_char_ratio = config.max_char_ratio or math.inf
         self._min_copy_letters, self._drops_garbled = config.min_copy_letters, config.garbled
-        self._src_rules, self._tgt_rules = (
-            LetterRules(config, src_lang),
-            LetterRules(config, tgt_lang),
-        )
+        self._src_rules = LetterRules(config, src_lang)
+        self._tgt_rules = LetterRules(config, tgt_lang)
 
     @classmethod
     def for_recipe(cls, recipe: Recipe) -> Self:
@@ -108,10 +106,8 @@ class PairCleaner:
             return "length"
         if self._drops_garbled and (is_garbled(src) or is_garbled(tgt)):
             return "garbled"
-        src_problem, tgt_problem = (
-            self._src_rules.violated_rule(src),
-            self._tgt_rules.violated_rule(tgt),
-        )
+        src_problem = self._src_rules.violated_rule(src)
+        tgt_problem = self._tgt_rules.violated_rule(tgt)
         if src_problem is not None or tgt_problem is not None:
             return "letters" if "letters" in (src_problem, tgt_problem) else "script"
         if exceeds_width_ratio(src, tgt, self._max_char_ratio):

@@ -82,10 +82,8 @@ def exceeds_width_ratio(src: str, tgt: str, max_ratio: float) -> bool:
     """
     n_src, n_tgt = len(src), len(tgt)
     # A text is at most twice as wide as it is long, so most need not be measured.
-    most_src, most_tgt = (
-        (n_src if src.isascii() else 2 * n_src),
-        (n_tgt if tgt.isascii() else 2 * n_tgt),
-    )
+    most_src = n_src if src.isascii() else 2 * n_src
+    most_tgt = n_tgt if tgt.isascii() else 2 * n_tgt
     if most_src + RATIO_SLACK <= max_ratio * (
         n_tgt + RATIO_SLACK
     ) and most_tgt + RATIO_SLACK <= max_ratio * (n_src + RATIO_SLACK):

@@ -57,11 +57,9 @@ class CooccurrenceTable:
             table[_cells(words.hashes)] for table in self._frequencies[:: -1 if is_tgt else 1]
         )
         is_informative = (frequency > 1) | (other_frequency > 0)
-        hashes, rows, frequency = (
-            words.hashes[is_informative],
-            words.rows[is_informative],
-            frequency[is_informative],
-        )
+        hashes = words.hashes[is_informative]
+        rows = words.rows[is_informative]
+        frequency = frequency[is_informative]
         order = np.lexsort((hashes, frequency, rows))
         hashes, rows = hashes[order], rows[order]
         n_lines = len(words.log_lengths)

@@ -179,10 +179,8 @@ def _fit(blocks: Sequence[_Block]) -> _Fit:
     numbers = np.concatenate(
         [np.arange(block.first, block.first + len(block.src.log_lengths)) for block in blocks]
     )
-    src, tgt = (
-        concatenate_words([block.src for block in blocks]),
-        concatenate_words([block.tgt for block in blocks]),
-    )
+    src = concatenate_words([block.src for block in blocks])
+    tgt = concatenate_words([block.tgt for block in blocks])
     fit = _Fit(numbers, *OffsetModel.train(src, tgt, numbers, trusting=True))
     return (
         fit

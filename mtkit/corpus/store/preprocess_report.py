@@ -40,10 +40,8 @@ class PreprocessReport:
         n_dropped = self.n_read - self.n_kept
         yield f"{self.n_read:,} pairs read, {self.n_kept:,} kept, {n_dropped:,} dropped"
         yield from dropped_lines(self.dropped, n_samples)
-        per_src, per_tgt = (
-            self.n_src_tokens / max(1, self.n_kept),
-            self.n_tgt_tokens / max(1, self.n_kept),
-        )
+        per_src = self.n_src_tokens / max(1, self.n_kept)
+        per_tgt = self.n_tgt_tokens / max(1, self.n_kept)
         yield (
             f"{self.n_src_tokens:,} source and {self.n_tgt_tokens:,} target tokens, "
             f"{per_src:.1f} and {per_tgt:.1f} per pair"
