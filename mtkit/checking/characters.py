@@ -42,11 +42,9 @@ def char_class(char: str) -> str:
     """
     if char in _CLASS_OF_PROBLEM:
         return _CLASS_OF_PROBLEM[char]
-    return (
-        SPACE
-        if char.isspace()
-        else _BY_CATEGORY.get(unicodedata.category(char)) or script_of(char) or _OTHER
-    )
+    if char.isspace():
+        return SPACE
+    return _BY_CATEGORY.get(unicodedata.category(char)) or script_of(char) or _OTHER
 
 
 class CharClassCounter:

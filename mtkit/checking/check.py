@@ -2,9 +2,11 @@
 
 import errno
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from mtkit.checking.counts import Occurrences
 from mtkit.checking.cross_corpus import find_overlaps, find_repeats
@@ -22,7 +24,7 @@ from mtkit.checking.scan import (
     read_texts,
     scan_corpus,
 )
-from mtkit.config.data import CorpusSource, DataConfig, corpus_name
+from mtkit.config.data import DataConfig, corpus_name
 from mtkit.corpus.misalignment.line_shifts import Shift, find_shifts
 from mtkit.corpus.read.change_guard import FileSnapshot
 from mtkit.corpus.read.file_names import language_of_file
@@ -60,14 +62,7 @@ def check_corpora(
     require_type(data, DataConfig, "data", "a recipe has it as recipe.data")
     require_count(n_shown, "n_shown", minimum=0)
     require_workers(n_workers)
-    by_role: dict[Role, tuple[CorpusSource, ...]] = {
-        "train": data.train,
-        "validation": data.validation,
-        "test": data.test,
-    }
-    sources: list[tuple[Role, CorpusSource]] = [
-        (role, source) for role, of_role in by_role.items() for source in of_role
-    ]
+    sources = [(role, source) for role in get_args(Role) for source in getattr(data, role)]
     corpora = [
         CheckedCorpus(number, role, source, data) for number, (role, source) in enumerate(sources)
     ]
@@ -115,27 +110,24 @@ def _corpus_reports(
             )
             for corpus in corpora
         ]
-    drafts: dict[int, list[FindingDraft]] = {corpus.number: [] for corpus in corpora}
+    drafts: defaultdict[int, list[FindingDraft]] = defaultdict(list)
     training = [result for result in scans if result.corpus.role == "train"]
+    others = [result for result in scans if result.corpus.role != "train"]
     # Different held-out corpora may contain the same pairs.
-    for group in [training, *([result] for result in scans if result.corpus.role != "train")]:
+    for group in [training, *([result] for result in others)]:
         for number, draft in find_repeats(group, temp_dir, n_shown):
             drafts[number].append(draft)
-    for number, keys_of_line in held_out.items():
-        drafts[number] += find_overlaps(keys_of_line, training)
-    has_overlap = any(
-        draft.name == "overlap"
-        for drafts_of_corpus in drafts.values()
-        for draft in drafts_of_corpus
-    )
-    looks_for_overlap = any(
-        result.corpus.role != "train" and result.error is None for result in scans
-    )
+    overlaps = {
+        number: list(find_overlaps(keys_of_line, training))
+        for number, keys_of_line in held_out.items()
+    }
+    looks_for_overlap = any(result.error is None for result in others)
     for result in scans:
         corpus = result.corpus
         shifts = _shifts(corpus) if find_shift else []
         drafts_of_corpus = [
             *drafts[corpus.number],
+            *overlaps.get(corpus.number, ()),
             *_swapped_names(corpus),
             *make_findings(result.counts, corpus.languages, shifts),
         ]
@@ -143,11 +135,9 @@ def _corpus_reports(
         if corpus.role == "train" and not looks_for_overlap and report.is_complete:
             report = replace(report, not_checked=(*report.not_checked, "overlap"))
         # An overlap concerns a training and a held-out corpus, and is reported with the latter.
-        yield (
-            replace(report, found_elsewhere=("overlap",))
-            if corpus.role == "train" and has_overlap
-            else report
-        )
+        if corpus.role == "train" and any(overlaps.values()):
+            report = replace(report, found_elsewhere=("overlap",))
+        yield report
 
 
 def _shifts(corpus: CheckedCorpus) -> list[Shift]:
@@ -191,14 +181,11 @@ def _corpus_report(
         )
         found_rules = {draft.name for draft in drafts}
         not_checked = tuple(name for name in RULES if name not in found_rules)
-    lines = {line for draft in drafts for line in draft.occurrences.lines[:n_shown]}
-    partner_lines = {
-        draft.translated_by[line]
-        for draft in drafts
-        for line in draft.occurrences.lines[:n_shown]
-        if line in draft.translated_by
-    }
-    texts = lookup_lines(TolerantReader(corpus), lines | partner_lines)
+    lines: set[int] = set()
+    for draft in drafts:
+        shown = draft.occurrences.lines[:n_shown]
+        lines.update(shown, (draft.translated_by[n] for n in shown if n in draft.translated_by))
+    texts = lookup_lines(TolerantReader(corpus), lines)
     return CorpusReport(
         role=corpus.role,
         name=corpus_name(corpus.source),
@@ -274,16 +261,10 @@ def _worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     findings = list(findings)
     worst: dict[str, int] = {}
     for finding in findings:
-        worst[finding.name] = min(
-            worst.get(finding.name, len(SEVERITIES)), SEVERITIES.index(finding.severity)
-        )
-    return tuple(
-        sorted(
-            findings,
-            key=lambda finding: (
-                worst[finding.name],
-                list(RULES).index(finding.name),
-                finding.where,
-            ),
-        )
+        rank = SEVERITIES.index(finding.severity)
+        worst[finding.name] = min(worst.get(finding.name, rank), rank)
+    order = list(RULES)
+    findings.sort(
+        key=lambda finding: (worst[finding.name], order.index(finding.name), finding.where)
     )
+    return tuple(findings)

@@ -56,7 +56,7 @@ def read_chunks(source: CorpusSource, data: DataConfig) -> Iterator[RawChunk]:
         yield RawChunk(first, src, tgt)
 
 
-def _raw_lines(path: Path, what: str) -> Iterator[bytes]:
+def _raw_lines(path: Path, what: str) -> Iterator[RawLine]:
     """Yield lines as `read_lines` counts them, without LF."""
     rest: list[bytes] = []
     for block in read_blocks(spool_if_stream(path, what), what=what, name=display_name(path)):

@@ -73,11 +73,8 @@ def split_sentences(text: str, lang: str) -> list[str]:
         # The end of a window may not be the end of a sentence: its last sentence is read again with
         # what follows, unless it fills most of the window.
         ends += window_ends[:-1]
-        start = (
-            window_ends[-2]
-            if len(window_ends) > 1 and window_ends[-2] - start > _WINDOW_CHARS // 2
-            else window_ends[-1]
-        )
+        fills_most = len(window_ends) < 2 or window_ends[-2] - start <= _WINDOW_CHARS // 2
+        start = window_ends[-1] if fills_most else window_ends[-2]
     return [text[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
 
 

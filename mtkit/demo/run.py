@@ -101,7 +101,9 @@ def run_demo(out_dir: Path | str, *, max_steps: int | None = None) -> DemoResult
     _show("preprocess", recipe_path)
     print(preprocess(recipe))
     model_dir = _train(recipe, recipe_path, out_dir, overrides)
-    translator = _load(model_dir)
+    from mtkit.translation.translator import Translator
+
+    translator = Translator.load(model_dir)
     score = _translate_and_evaluate(translator, out_dir, model_dir)
     worked = _translate_worked_example(translator, model_dir)
     print(
@@ -178,12 +180,6 @@ def _train(recipe: Recipe, recipe_path: Path, out_dir: Path, overrides: Sequence
     average(result.run_dir, model_dir)
     print(f"model: {model_dir}")
     return model_dir
-
-
-def _load(model_dir: Path) -> "Translator":
-    from mtkit.translation.translator import Translator
-
-    return Translator.load(model_dir)
 
 
 def _translate_and_evaluate(translator: "Translator", out_dir: Path, model_dir: Path) -> Score:

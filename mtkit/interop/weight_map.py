@@ -95,11 +95,9 @@ def _fill(spec: Any, trained: TrainedModel) -> None:
         zip(spec.decoder.layer, model.decoder_layers, strict=True)
     ):
         _set_self_attention(theirs.self_attention, ours.self_attention)
-        first_head = (
-            alignment_head.head or 0
-            if alignment_head is not None and alignment_head.layer == number
-            else 0
-        )
+        first_head = 0
+        if alignment_head is not None and alignment_head.layer == number:
+            first_head = alignment_head.head or 0
         _set_cross_attention(theirs.attention, ours.cross_attention, first_head)
         _set_feed_forward(theirs.ffn, ours.feed_forward)
 

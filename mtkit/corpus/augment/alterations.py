@@ -70,17 +70,15 @@ def alter_pair(
 
 
 def _upper_case(text: str, lang: str) -> str:
-    return (
-        map_outside_placeholders(text, lambda part: _upper(part, lang)) if _has_case(text) else text
-    )
+    if not _has_case(text):
+        return text
+    return map_outside_placeholders(text, lambda part: _upper(part, lang))
 
 
 def _title_case(text: str, lang: str) -> str:
-    return (
-        _WORD_START.sub(lambda match: match[0] if match[1] else _upper(match[0], lang), text)
-        if _has_case(text)
-        else text
-    )
+    if not _has_case(text):
+        return text
+    return _WORD_START.sub(lambda match: match[0] if match[1] else _upper(match[0], lang), text)
 
 
 def _drop_end_punctuation(text: str, lang: str) -> str:

@@ -35,11 +35,9 @@ def _number(rng: Random) -> str:
 
 
 def _signs(rng: Random) -> str:
-    return (
-        rng.choice(_SIGNS) * rng.randint(1, 5)
-        if rng.random() < 0.5
-        else _random_string(_SIGNS, 1, 5, rng)
-    )
+    if rng.random() < 0.5:
+        return rng.choice(_SIGNS) * rng.randint(1, 5)
+    return _random_string(_SIGNS, 1, 5, rng)
 
 
 def _emoji(rng: Random) -> str:
@@ -47,22 +45,16 @@ def _emoji(rng: Random) -> str:
 
 
 def _letters(rng: Random) -> str:
-    return _random_string(
-        rng.choice([string.ascii_lowercase, string.ascii_uppercase, string.ascii_letters]),
-        2,
-        7,
-        rng,
-    )
+    cases = [string.ascii_lowercase, string.ascii_uppercase, string.ascii_letters]
+    return _random_string(rng.choice(cases), 2, 7, rng)
 
 
 def _address(rng: Random) -> str:
     host = f"{_random_string(string.ascii_lowercase + string.digits, 3, 8, rng)}.example"
     path = _random_string(string.ascii_letters + string.digits + "/_-", 0, 8, rng)
-    return (
-        f"{_random_string(string.ascii_lowercase, 2, 5, rng)}@{host}"
-        if rng.random() < 0.3
-        else f"https://{host}/{path}"
-    )
+    if rng.random() < 0.3:
+        return f"{_random_string(string.ascii_lowercase, 2, 5, rng)}@{host}"
+    return f"https://{host}/{path}"
 
 
 def _code(rng: Random) -> str:

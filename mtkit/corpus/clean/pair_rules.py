@@ -170,11 +170,8 @@ class LetterRules:
             and n_letters == scripts["latin"]
         ):
             return None
-        return (
-            "script"
-            if sum(scripts[script] for script in self._scripts) < self._min_script * n_letters
-            else None
-        )
+        n_own = sum(scripts[script] for script in self._scripts)
+        return "script" if n_own < self._min_script * n_letters else None
 
 
 MIN_LENGTH_FOR_RATIO = 10

@@ -182,11 +182,9 @@ def _fit(blocks: Sequence[_Block]) -> _Fit:
     src = concatenate_words([block.src for block in blocks])
     tgt = concatenate_words([block.tgt for block in blocks])
     fit = _Fit(numbers, *OffsetModel.train(src, tgt, numbers, trusting=True))
-    return (
-        fit
-        if fit.is_related
-        else _Fit(numbers, *OffsetModel.train(src, tgt, numbers, trusting=False))
-    )
+    if fit.is_related:
+        return fit
+    return _Fit(numbers, *OffsetModel.train(src, tgt, numbers, trusting=False))
 
 
 def _hash_sides(pairs: Sequence[tuple[str, str]]) -> tuple[HashedWords, HashedWords]:

@@ -28,7 +28,7 @@ class PairFeatures(NamedTuple):
 
     def at(self, index: Any) -> "PairFeatures":
         """Return the features at an index of the arrays."""
-        return PairFeatures(*(values[index] for values in self))
+        return PairFeatures._make(values[index] for values in self)
 
 
 class MatchClassifier(NamedTuple):

@@ -66,11 +66,9 @@ def dataset_fingerprint(source: CorpusSource, data: DataConfig) -> str:
 
 def local_directory(source: CorpusSource) -> Path | None:
     """Return the local directory of a dataset, if it is one."""
-    return (
-        Path(source.dataset)
-        if source.dataset is not None and Path(source.dataset).is_dir()
-        else None
-    )
+    if source.dataset is None or not Path(source.dataset).is_dir():
+        return None
+    return Path(source.dataset)
 
 
 def directory_files(directory: Path) -> list[Path]:
@@ -111,14 +109,9 @@ def _load_errors(source: CorpusSource, data: DataConfig) -> Iterator[None]:
                 "file of each language"
             )
         else:
-            key = (
-                "data.validation"
-                if source in data.validation
-                else "data.test"
-                if source in data.test
-                else "data.train"
-            )
-            local_files = f"--set '{key}={{src: FILE, tgt: FILE}}'"
+            roles = ("validation", "test")
+            role = next((role for role in roles if source in getattr(data, role)), "train")
+            local_files = f"--set 'data.{role}={{src: FILE, tgt: FILE}}'"
             hint = f"check name and network, or use local files: {local_files}"
         raise MtkitError(f"dataset `{source.dataset}` cannot be loaded: {reason}", hint) from exc
 

@@ -114,23 +114,23 @@ class ChunkEncoder:
         """
         assert chunk.links is not None
         rules = self.corpora[chunk.corpus]
-        read = list(chunk.pairs())
+        lines, src, tgt = zip(*chunk.pairs(), strict=True)
+        texts_of_pairs = zip(chunk.links.split("\n"), src, tgt, lines, strict=True)
         rows = [
-            parse_links(text, src, tgt, f"`{rules.alignment_name}`: line {line}")
-            for text, (line, src, tgt) in zip(chunk.links.split("\n"), read, strict=True)
+            parse_links(links, src_text, tgt_text, f"`{rules.alignment_name}`: line {line}")
+            for links, src_text, tgt_text, line in texts_of_pairs
         ]
         indexes = [pair.line - chunk.first_line for pair in kept]
         links = WordLinks.from_rows([rows[index] for index in indexes])
         is_invalid = np.zeros(len(kept), np.bool_)
-        for side, subword, finder, sentences in (
-            (1, self.tokenizer.src, self._word_finders[0], encoded.src),
-            (2, self.tokenizer.tgt, self._word_finders[1], encoded.tgt),
+        fixed_src, fixed_tgt = [pair.src for pair in kept], [pair.tgt for pair in kept]
+        for texts, fixed_texts, subword, finder, sentences in (
+            (src, fixed_src, self.tokenizer.src, self._word_finders[0], encoded.src),
+            (tgt, fixed_tgt, self.tokenizer.tgt, self._word_finders[1], encoded.tgt),
         ):
             n_words = [
-                count_aligned_words(
-                    read[index][side], pair[side], rules.cleaner.fix, subword.normalize
-                )
-                for index, pair in zip(indexes, kept, strict=True)
+                count_aligned_words(texts[index], fixed, rules.cleaner.fix, subword.normalize)
+                for index, fixed in zip(indexes, fixed_texts, strict=True)
             ]
             n_encoded_words = np.diff(finder.find(sentences).offsets)
             is_invalid |= (
