@@ -6,7 +6,7 @@ Three things are timed in alternating rounds, on the same pairs and with the sam
 vocabulary of 8000) and the same number of threads or processes:
 
 sentencepiece   SentencePiece's Encode of all lines of both sides, to lists of ids
-tokenising      tokenization of the same lines: to arrays of ids, with pairs of unsuitable length
+tokenizing      tokenization of the same lines: to arrays of ids, with pairs of unsuitable length
                 dropped and shards written to disk
 preprocess      everything: reading, cleaning, keys for deduplication, tokenization, writing, and
                 merging the shards
@@ -47,14 +47,14 @@ def encode_with_sentencepiece(
         processor.Encode(side, out_type=int, num_threads=n_threads)
 
 
-def tokenise(
+def tokenize(
     recipe: Recipe,
     tokenizer: Tokenizer,
     texts: tuple[list[str], list[str]],
     n_threads: int,
     folder: Path,
 ) -> None:
-    """Our tokenising, as worker processes do it, here in one process with threads."""
+    """Our tokenizing, as worker processes do it, here in one process with threads."""
     preparer = ChunkEncoder(tokenizer, recipe.preprocess, "keep", (), n_threads)
     parts = PartFiles(folder, (tokenizer.src.vocab_size, tokenizer.tgt.vocab_size))
     src, tgt = texts
@@ -101,8 +101,8 @@ def main() -> None:
             "sentencepiece": lambda: encode_with_sentencepiece(
                 tokenizer.src.model_bytes, texts, args.threads
             ),
-            "tokenising": lambda: tokenise(
-                recipe, tokenizer, texts, args.threads, work_dir / "tokenised"
+            "tokenizing": lambda: tokenize(
+                recipe, tokenizer, texts, args.threads, work_dir / "tokenized"
             ),
             "preprocess": lambda: preprocess(recipe, n_workers=args.threads),
         }
@@ -110,7 +110,7 @@ def main() -> None:
         for _ in range(args.rounds):
             for name, run in candidates.items():
                 shutil.rmtree(work_dir / "store", ignore_errors=True)
-                shutil.rmtree(work_dir / "tokenised", ignore_errors=True)
+                shutil.rmtree(work_dir / "tokenized", ignore_errors=True)
                 started_s = time.perf_counter()
                 run()
                 seconds[name].append(time.perf_counter() - started_s)

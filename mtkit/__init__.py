@@ -1,7 +1,7 @@
 """Machine translation from two aligned text files: train a Transformer, translate with it, score
 it.
 
-The public names are loaded on first use, so that `import mtkit` costs nothing.
+The public names are loaded on first use, so that `import mtkit` is fast.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""`python -m mtkit` is `mtkit`."""
+"""Entry point of `python -m mtkit`, which is the same as `mtkit`."""
 
 from mtkit.cli.main import main
 

@@ -56,7 +56,7 @@ def ko_en_pairs():
 
 @pytest.fixture(scope="session")
 def tiny_tokenizer(ko_en_pairs):
-    """A joint BPE tokenizer of 600 pieces. Rare syllables are spelt as bytes."""
+    """A joint BPE tokenizer of 600 pieces. Rare syllables are spelled as bytes."""
     from mtkit.config.tokenizer import TokenizerConfig
     from mtkit.tokenizer.subword import Subword, Tokenizer
     from mtkit.tokenizer.train import train_subword

@@ -47,7 +47,7 @@ def make_batches(
     """Divide a corpus into batches of similar lengths, each pair in exactly one, in random order.
 
     Pairs are sorted by their longer side; ties by the difference of the sides, alternately in
-    ascending and descending order, so that neighbours are similar on both sides wherever a batch
+    ascending and descending order, so that neighbors are similar on both sides wherever a batch
     ends. Remaining ties and the first direction are random, so batches differ between epochs.
 
     Args:

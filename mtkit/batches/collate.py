@@ -26,7 +26,7 @@ class Batch(NamedTuple):
     target_positions: Tensor | None = None
     """Positions of the labels in the flattened tgt_out. Shape (n_tokens,).
 
-    Computed in advance, so that a GPU does not have to be synchronised; None: computed when needed.
+    Computed in advance, so that a GPU does not have to be synchronized; None: computed when needed.
     """
     alignment: Tensor | None = None
     """Word alignment: row, position in tgt_out and position in src of each link. Shape (3, links).

@@ -47,9 +47,8 @@ def check_corpora(
 ) -> CheckReport:
     """Check training, validation and test corpora.
 
-    Damaged or missing data is a finding, not an error.
-    Memory does not grow with the training corpora; about 100 bytes per training pair are written to
-    a temporary directory.
+    Damaged or missing data is a finding, not an error. Memory does not grow with the training
+    corpora; about 100 bytes per training pair are written to a temporary directory.
 
     Args:
         data: The corpora and their languages; `UNKNOWN_LANG` for an unknown language.

@@ -135,7 +135,7 @@ def _side_findings(counts: CorpusCounts) -> Iterator[FindingDraft]:
                 for marker, count in markers.items()
             )
             yield FindingDraft(
-                "tokenised", side, Occurrences(max(markers.values())), side_counts.n_sampled, detail
+                "tokenized", side, Occurrences(max(markers.values())), side_counts.n_sampled, detail
             )
         if (
             side_counts.n_cased > side_counts.n_sampled / 2

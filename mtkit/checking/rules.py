@@ -209,13 +209,13 @@ RULES = {
         _FIXED_BY.format("clean.invisible"),
         0.01,
     ),
-    "tokenised": Rule(
+    "tokenized": Rule(
         "warning",
         "",
-        "looks tokenised",
+        "looks tokenized",
         "The model would generate such text and expect it; its scores would not be "
         "comparable with others.",
-        "Use the text before tokenisation, or detokenise it.",
+        "Use the text before tokenization, or detokenize it.",
     ),
     "lower_cased": Rule(
         "warning",

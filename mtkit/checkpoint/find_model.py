@@ -128,7 +128,7 @@ def foreign_model(path: Path) -> str | None:
     None.
 
     Args:
-        path: Only its file names and a small config.json are read; a weights file is recognised by
+        path: Only its file names and a small config.json are read; a weights file is recognized by
             its name.
     """
     if path.is_file():

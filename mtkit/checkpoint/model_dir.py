@@ -38,7 +38,6 @@ class TrainingLineStatistics(Section):
     """Length of the training lines, which limits how much of a line is translated at a time.
 
     A model trained on single sentences drops sentences of longer lines.
-
     """
 
     sentence_shares: tuple[Share, ...]
@@ -66,7 +65,7 @@ class TrainingHistory(Section):
     n_pairs: NonNegativeInt | None = None
     """Number of training pairs."""
     data_signature: str | None = None
-    """Hash of the tokenised training data; equal for equal corpora, cleaning and tokenizer."""
+    """Hash of the tokenized training data; equal for equal corpora, cleaning and tokenizer."""
     seed: int | None = None
     """Seed of the training."""
     scores: dict[str, float] = Field(default_factory=dict)

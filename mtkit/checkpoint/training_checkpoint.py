@@ -1,4 +1,4 @@
-"""Checkpoints: the complete state of a training, for an exact resume.
+"""Checkpoints: the complete state of a training run, from which it resumes exactly.
 
 step-00001000/
     state.json               step, position in the data, scores

@@ -1,7 +1,6 @@
 """Limits on what a model directory may require, checked before memory is allocated.
 
 A model directory may come from an untrusted source.
-
 """
 
 import json

@@ -88,7 +88,7 @@ def read_weights(path: Path, model: nn.Module, device: torch.device | str = "cpu
 
 
 class _SkipRandomInit(TorchFunctionMode):
-    """Skips the initialisation of weights, which on the meta device has no effect, but loads
+    """Skips the initialization of weights, which on the meta device has no effect, but loads
     torch's compiler in about a second.
     """
 

@@ -23,8 +23,8 @@ def demo(
     """Run the whole pipeline on a built-in corpus.
 
     Trains a Korean-English model, averages checkpoints, translates and evaluates. Prints each step
-    as the command that you would type, and leaves
-    a model to try. Takes a minute or two on two cores.
+    as the command that you would type, and leaves a model to try. Takes a minute or two on two
+    cores.
 
     Examples:
         mtkit demo

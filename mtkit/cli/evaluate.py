@@ -70,7 +70,7 @@ def evaluate(
 ) -> None:
     """Compute BLEU, chrF or TER of translations, or of a model.
 
-    Each score comes with its sacreBLEU signature. All files are plain text, not tokenised.
+    Each score comes with its sacreBLEU signature. All files are plain text, not tokenized.
 
     Examples:
         mtkit evaluate new.en -r reference.en

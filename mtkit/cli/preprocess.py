@@ -32,9 +32,8 @@ def preprocess(
     """Clean and tokenize the training corpus.
 
     Reports what was dropped and why. Makes the tokenizer first if it is missing or out of date.
-    After an interruption, the same command
-    continues. `mtkit train` does all of this by itself; use this command to inspect a corpus, and
-    for large ones.
+    After an interruption, the same command continues. `mtkit train` also runs this step if it is
+    needed; use this command to inspect a corpus, and for large corpora.
 
     Examples:
         mtkit preprocess de-en/recipe.yaml

@@ -108,7 +108,7 @@ def decode(
 
     def decoded() -> Iterator[str]:
         for number, line in enumerate(read_lines("-"), 1):
-            # Only plain spaces separate subwords: with the normalisation identity, a subword may
+            # Only plain spaces separate subwords: with the normalization identity, a subword may
             # contain another kind of space.
             words = [word for word in line.split(" ") if word]
             try:

@@ -23,7 +23,7 @@ class AugmentConfig(Section):
     """Share of pairs with each word of both sides capitalized, if the source's script has case."""
     typos: float = Field(default=0.0, ge=0.0, le=1.0)
     """Share of pairs with typing errors in the source: letters swapped, omitted, doubled or
-    replaced by their neighbour on the keyboard, one letter in twenty."""
+    replaced by their neighbor on the keyboard, one letter in twenty."""
     drop_end_punctuation: float = Field(default=0.0, ge=0.0, le=1.0)
     """Share of pairs without the final punctuation of both sides."""
     noise: float = Field(default=0.0, ge=0.0, le=1.0)

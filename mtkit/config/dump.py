@@ -1,4 +1,4 @@
-"""Writing of sections as YAML 1.2: plain for programs, or commented with each field's help."""
+"""Serialization of sections as YAML 1.2: plain for programs, or commented with each field's help."""
 
 import json
 import re

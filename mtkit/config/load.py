@@ -1,4 +1,4 @@
-"""Reading of sections from YAML 1.2 and `--set` overrides, with validation."""
+"""Parsing of sections from YAML 1.2 and `--set` overrides, with validation."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

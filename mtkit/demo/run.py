@@ -31,7 +31,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "validation": {"src": "validation.ko", "tgt": "validation.en"},
         "work_dir": ".",
     },
-    # Whole words are pieces, so that none is misspelt, and sentences are short.
+    # Whole words are subwords, so none is misspelled, and sentences are short.
     "tokenizer": {"vocab_size": 3000},
     "preprocess": {"max_length": 100},
     # Small batches: far from convergence, many updates gain more than exact gradients.

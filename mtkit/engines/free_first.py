@@ -1,4 +1,4 @@
-"""Search without the phrases that must appear first, and with them only where they are missing."""
+"""Search without the required phrases, then again with them for sentences where any is missing."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace

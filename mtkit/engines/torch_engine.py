@@ -21,7 +21,7 @@ _MIN_SOURCES_TO_FORK = 32
 """For fewer, threads are as good."""
 
 
-def initialise_fork() -> None:
+def initialize_fork() -> None:
     """Limit a fork to one thread, and let it use huge pages."""
     from mtkit.engines.cpu.allocator import use_huge_pages
 
@@ -102,7 +102,7 @@ class TorchEngine:
 
             if can_fork():
                 self._forks = ForkPool(
-                    partial(find, self.scorer), self.workers.n_workers, initialise_fork
+                    partial(find, self.scorer), self.workers.n_workers, initialize_fork
                 )
         return self._forks or partial(find, self.scorer)
 

@@ -91,14 +91,14 @@ def evaluate(
     *,
     warns: bool = True,
 ) -> Scores:
-    """Score translations against references. Both should be plain text, not tokenised.
+    """Score translations against references. Both should be plain text, not tokenized.
 
     Args:
         hypotheses: One translation for each segment.
         references: One reference for each segment, or several such lists.
         metrics: Any of bleu, chrf, ter.
         tokenize: Tokenizer of BLEU, see `Tokenize`; default: 13a.
-        warns: Whether to log warnings about tokenised text, blank lines, and languages that need
+        warns: Whether to log warnings about tokenized text, blank lines, and languages that need
             another tokenizer.
     Raises:
         MtkitError: The counts differ, there is nothing to evaluate, or see `make_scorers`.
@@ -235,7 +235,7 @@ def _scorer(metric: MetricName, tokenize: str | None) -> Any:
         return TER()
     _check_tokenize(tokenize)
     try:
-        # sacreBLEU warns of tokenised text only from 100 lines on; ours has been logged.
+        # sacreBLEU warns of tokenized text only from 100 lines on; ours has been logged.
         return BLEU(tokenize=tokenize, force=True)
     except (RuntimeError, ImportError, OSError, AssertionError) as error:
         raise _unavailable(tokenize or "13a", error) from error

@@ -30,7 +30,7 @@ def warn_of_tokenized_text(whose: str, segments: Sequence[str]) -> None:
     """Log a warning if the text looks split into words or subwords."""
     if signs := tokenization_markers(segments):
         logger.warning(
-            "%s look tokenised (%s in many lines); detokenise both sides, or the score is not "
+            "%s look tokenized (%s in many lines); detokenize both sides, or the score is not "
             "comparable",
             whose,
             " and ".join(signs),

@@ -111,7 +111,7 @@ def _vocabulary(vocabulary: VocabularyInfo) -> str:
     bytes_ = ", byte fallback" if vocabulary.byte_fallback else ", no byte fallback"
     normalization = vocabulary.normalization or "custom"
     return (
-        f"{vocabulary.type}, {vocabulary.vocab_size:,} subwords{bytes_}, normalisation "
+        f"{vocabulary.type}, {vocabulary.vocab_size:,} subwords{bytes_}, normalization "
         f"{normalization}"
     )
 

@@ -26,7 +26,7 @@ class RunInfo:
     n_pairs: int | None
     """Pairs of the training corpora."""
     data_signature: str | None
-    """Hash of the tokenised training data; equal for equal corpora, cleaning and tokenizer."""
+    """Hash of the tokenized training data; equal for equal corpora, cleaning and tokenizer."""
     tokenizer_signature: str | None
     """Hash of the tokenizer."""
     seed: int | None

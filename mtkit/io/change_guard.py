@@ -1,4 +1,4 @@
-"""Notice when a file is changed by another program while it is read."""
+"""Detect that another program changes a file while it is read."""
 
 from pathlib import Path
 

@@ -43,7 +43,7 @@ def read_lines(
 
     Lines end at LF bytes alone: U+0085, U+2028, form feeds and lone CRs are part of a line, as they
     are for `wc` and `sed`. One CR before the end of a line is dropped, as is a byte order mark at
-    the start of the file. A last line without LF counts. Gzip, xz and zstd are recognised by their
+    the start of the file. A last line without LF counts. Gzip, xz and zstd are recognized by their
     first bytes. Close the stream if you may stop early: `with closing(read_lines(path)) as lines`.
 
     Args:

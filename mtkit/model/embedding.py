@@ -9,7 +9,7 @@ from torch import Tensor, nn
 class TokenEmbedding(nn.Embedding):
     """One vector per token, multiplied by sqrt(d_model) (Vaswani et al. 2017, section 3.4).
 
-    The weights are initialised with standard deviation 1/sqrt(d_model): after scaling, the vectors
+    The weights are initialized with standard deviation 1/sqrt(d_model): after scaling, the vectors
     are as large as the position encodings, and where the matrix is also the output layer, the first
     logits are small.
     """

@@ -8,7 +8,7 @@ from mtkit.model.attention import FusedLinear
 
 
 def init_weights(layers: nn.ModuleList, depth_scaled: bool) -> None:
-    """Initialise the matrices Xavier-uniform (Glorot and Bengio 2010) and the biases with zeros.
+    """Initialize the matrices Xavier-uniform (Glorot and Bengio 2010) and the biases with zeros.
 
     The parts of a fused matrix are drawn one by one, as if they were separate matrices.
 

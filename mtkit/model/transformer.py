@@ -75,7 +75,7 @@ class Transformer(nn.Module):
         self.decoder_layers = nn.ModuleList(
             DecoderLayer(config) for _ in range(config.n_decoder_layers)
         )
-        # With the norm before each sublayer, nothing else normalises the last layer's output.
+        # With the norm before each sublayer, nothing else normalizes the last layer's output.
         is_pre = config.norm == "pre"
         self.encoder_norm = make_norm(config) if is_pre else nn.Identity()
         self.decoder_norm = make_norm(config) if is_pre else nn.Identity()
@@ -134,7 +134,7 @@ class Transformer(nn.Module):
         return self.decoder_norm(x_BTD), log_weights_BTS
 
     def logits(self, states: Tensor) -> Tensor:
-        """Return unnormalised log-probabilities of target tokens. Shape (..., D) to (..., V)."""
+        """Return unnormalized log-probabilities of target tokens. Shape (..., D) to (..., V)."""
         if self.output is None:
             return F.linear(states, self.tgt_embedding.weight)
         return self.output(states)

@@ -1,1 +1,1 @@
-"""From a model to hypotheses."""
+"""Search for translations: beam search, greedy search, sampling, and the rules they apply."""

@@ -49,7 +49,7 @@ class GroupedExpansion(Generic[State]):
 
     The groups select their continuations one after the other, each as a beam of its own. A
     continuation is ranked lower by `diversity` for each hypothesis of an earlier group that this
-    step continues with the same token; log-probabilities stay as they are. Ending is not penalised.
+    step continues with the same token; log-probabilities stay as they are. Ending is not penalized.
 
     Args:
         rules: Takes the scorer's steps.
@@ -65,7 +65,7 @@ class GroupedExpansion(Generic[State]):
 
     def __call__(self, beam: Beam, state: State, length: int) -> BeamUpdate:
         """See `Expand`."""
-        # Earlier groups may penalise as many tokens of a hypothesis as the beam is wide.
+        # Earlier groups may penalize as many tokens of a hypothesis as the beam is wide.
         top = self.rules.step_top_k(
             state, beam.token_ids_BW, beam.parents_BW, 2 * self.config.beam_size + 1, length
         )

@@ -1,4 +1,4 @@
-"""The hypotheses of a batch that have ended, and the decision when a sentence is done."""
+"""Finished hypotheses of a batch, and the decision when a sentence is done."""
 
 import math
 from collections.abc import Callable, Sequence

@@ -120,7 +120,7 @@ class LogitsRules(Generic[State]):
         """
         log_probs_BWV = self.scorer.step(state, token_ids_BW, parents_BW)
         if self._tokens_BWT is not None and self.repetition_penalty != 1.0:
-            log_probs_BWV = penalise_repeated(
+            log_probs_BWV = penalize_repeated(
                 log_probs_BWV, self._tokens_BWT, self.repetition_penalty
             )
         # Prefixes override the rules below, but not what the model thinks of their tokens.
@@ -215,11 +215,11 @@ def block_repeated_ngrams(log_probs_BWV: Tensor, tokens_BWT: Tensor, n: int) -> 
     log_probs_BWV.scatter_add_(2, last_BWX, penalty_BWX)
 
 
-def penalise_repeated(log_probs_BWV: Tensor, tokens_BWT: Tensor, penalty: float) -> Tensor:
+def penalize_repeated(log_probs_BWV: Tensor, tokens_BWT: Tensor, penalty: float) -> Tensor:
     """Make tokens less probable that have already occurred.
 
     Keskar et al. 2019 (arXiv:1909.05858), section 4.1: their log-probabilities are multiplied by
-    the penalty. The results are normalised again.
+    the penalty. The results are normalized again.
 
     Args:
         log_probs_BWV: Log-probabilities of the next tokens.

@@ -12,7 +12,7 @@ from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.top_k import top_k
 
 Averaging = Literal["mean", "log_mean"]
-"""Average over an ensemble: of probabilities, or of log-probabilities, which are renormalised."""
+"""Average over an ensemble: of probabilities, or of log-probabilities, which are renormalized."""
 BatchSearch = Callable[[list[list[int]]], list[list[Hypothesis]]]
 """Finds the n best hypotheses of each source of a batch."""
 

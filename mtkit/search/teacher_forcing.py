@@ -65,7 +65,7 @@ class TeacherForcedScorer:
             sources: Token ids without EOS, one batch.
             targets: Token ids without BOS and EOS, as many.
             ensemble: Average of several models: of their probabilities (mean), or of their
-                log-probabilities, renormalised (log_mean).
+                log-probabilities, renormalized (log_mean).
         Returns:
             For each pair the natural logarithms, one more than the target has tokens.
         """

@@ -1,7 +1,7 @@
 """Subword regularization: split sentences into different subwords, drawn at random.
 
 SentencePiece can sample too, but since its version 0.2.2 a seed is valid within one process only,
-so that a resumed training would see other splits than one that was never interrupted.
+so a resumed run would see different splits than an uninterrupted one.
 """
 
 import math

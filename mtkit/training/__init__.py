@@ -1,1 +1,1 @@
-"""Finding the weights."""
+"""Training: loop, loss, optimizer, validation, checkpoints and resuming."""

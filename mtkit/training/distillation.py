@@ -19,7 +19,7 @@ from mtkit.tokenizer.subword import Subword, Tokenizer
 class Teacher:
     """A frozen model whose distributions a student learns (Kim and Rush 2016, arXiv:1606.07947).
 
-    Not an nn.Module, so that its parameters are not counted, saved, synchronised or sharded as
+    Not an nn.Module, so that its parameters are not counted, saved, synchronized or sharded as
     those of the student's objective.
 
     Args:

@@ -1,4 +1,4 @@
-"""Detection of divergence: a loss or gradient that is not finite, again and again."""
+"""Detection of divergence: a loss or gradient that is repeatedly not finite."""
 
 from mtkit.checkpoint.training_checkpoint import TrainingState
 from mtkit.errors import MtkitError
@@ -28,7 +28,7 @@ class DivergenceMonitor:
             self.limit += _FP16_HALVINGS
 
     def has_diverged(self) -> bool:
-        """Whether training has diverged. Synchronises the device."""
+        """Whether training has diverged. Synchronizes the device."""
         return int(self.stepper.n_bad_in_a_row) >= self.limit
 
     def check_rollbacks(self, state: TrainingState) -> str:

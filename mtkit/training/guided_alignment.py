@@ -27,7 +27,7 @@ def alignment_loss(log_weights_BTS: Tensor, alignment: Tensor) -> Tensor:
     token = row * T + target
     ones = torch.ones_like(token, dtype=log_weights_BTS.dtype)
     n_links_BT = log_weights_BTS.new_zeros(B * T).index_add_(0, token, ones)
-    # Selected by index only, so the device is not synchronised.
+    # Selected by index only, so the device is not synchronized.
     log_weights = log_weights_BTS.flatten().index_select(0, token * S + source)
     return -(log_weights / n_links_BT.index_select(0, token)).sum()
 

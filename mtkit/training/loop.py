@@ -28,7 +28,7 @@ from mtkit.training.stop_signals import Interrupted, PendingActions, StopSignals
 logger = get_logger(__name__)
 
 CHECK_EVERY_STEPS = 10
-"""Steps between checks for divergence, which synchronise the device."""
+"""Steps between checks for divergence, which synchronize the device."""
 
 Outcome = Literal["complete", "time_up", "rolled_back"]
 
@@ -217,9 +217,9 @@ class TrainingLoop:
         return PendingActions(*self.parallel.sum_ints(actions))
 
     def _may_synchronise(self) -> bool:
-        """Whether synchronising the device costs nothing now.
+        """Whether synchronizing the device costs nothing now.
 
-        On a CPU it never does; on a GPU, the steps that are checked for divergence synchronise
+        On a CPU it never does; on a GPU, the steps that are checked for divergence synchronize
         anyway.
         """
         step = self.state.step

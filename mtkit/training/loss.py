@@ -16,7 +16,7 @@ class Loss(NamedTuple):
     """Sums over target tokens; divide by their number for the mean."""
 
     total: Tensor
-    """The loss that is minimised, with its gradient. Scalar."""
+    """The loss that is minimized, with its gradient. Scalar."""
     nll: Tensor
     """Negative log-likelihood without label smoothing, detached. Scalar; in nats."""
     parts: Mapping[str, Tensor] = MappingProxyType({})

@@ -39,8 +39,7 @@ logger = get_logger(__name__)
 
 Fault = Literal["missing", "unsaved", "foreign"]
 """missing: the model directory does not exist; unsaved: it is of a later step, whose checkpoint was
-not
-saved; foreign: it was not written by this run, or cannot be read."""
+not saved; foreign: it was not written by this run, or cannot be read."""
 
 
 class Publisher:

@@ -24,10 +24,10 @@ logger = get_logger(__name__)
 
 
 class StepResult(NamedTuple):
-    """Result of one update. The tensors are scalars on the device; reading one synchronises it."""
+    """Result of one update. The tensors are scalars on the device; reading one synchronizes it."""
 
     loss: Tensor
-    """The loss that is minimised, summed over the target tokens of this process, in nats."""
+    """The loss that is minimized, summed over the target tokens of this process, in nats."""
     nll: Tensor
     """Negative log-likelihood, summed likewise."""
     parts: dict[str, Tensor]
@@ -46,7 +46,7 @@ class Stepper:
     Args:
         objective: Model and loss, in training mode.
         optimizer: Optimizer of the model's parameters; a fused one can skip an update without
-            synchronising the device.
+            synchronizing the device.
         config: Gradient clipping and seed.
         dtype: Precision of the matrix products.
         parallel: Processes that make each update together.
@@ -124,7 +124,7 @@ class Stepper:
         return StepResult(total, nll, parts, grad_norm, is_good, n_tokens)
 
     def _update_if(self, is_good: Tensor) -> None:
-        """Update unless `is_good` is false, without synchronising the device if possible."""
+        """Update unless `is_good` is false, without synchronizing the device if possible."""
         if not self.optimizer.defaults.get("fused"):
             if bool(is_good):
                 self.optimizer.step()

@@ -37,7 +37,7 @@ class Quality(NamedTuple):
     loss: float
     """Negative log-likelihood per target token, in nats, without label smoothing."""
     bleu: float | None = None
-    """sacreBLEU of the detokenised translations; None if the metric is loss."""
+    """sacreBLEU of the detokenized translations; None if the metric is loss."""
     chrf: float | None = None
     """chrF of the same translations."""
 

@@ -1,1 +1,1 @@
-"""Text in, text out."""
+"""Translation of text: lines in, translations out."""

@@ -1,6 +1,6 @@
 """Degenerate translations: those that repeat themselves, do not end, or are far too short.
 
-Whether a translation is degenerate depends on its own source only. Of 271,848 true translations
+Whether a translation is degenerate depends on its own source only. Of 271,848 correct translations
 (Multi30k, Tatoeba and WMT news of German and English; Tatoeba, news and documentation of Korean and
 English; both directions), in subwords of vocabularies of 8,000, none repeats itself by these
 limits, and 28 are too long, nearly all of them misaligned sentences.
@@ -22,12 +22,10 @@ _MAX_PERIOD = 32
 """Maximum length of what is repeated, in tokens: about a sentence."""
 _MIN_EXCESS_THRICE, _MIN_EXCESS_TWICE = 4, 8
 """Minimum number of tokens repeated in a row beyond those of the source, in a translation with
-three
-or more repetitions, or with two."""
+three or more repetitions, or with two."""
 _LONG_RATIO, _LONG_EXTRA = 2, 10
 """A translation that was ended by its maximum length is too long if it has at least this many
-tokens
-per source token, plus this many."""
+tokens per source token, plus this many."""
 _BLOCKED_NGRAM = 3
 """In the second search, no n-gram of this size is repeated."""
 _SHORT_RATIO, _SHORT_EXTRA = 4, 20
@@ -35,8 +33,7 @@ _SHORT_RATIO, _SHORT_EXTRA = 4, 20
 many."""
 _FEW_SENTENCES, _FEW_TOKENS = 1 / 2, 2 / 3
 """A translation of several sentences is short if it has at most this share of the sentences, and
-less
-than this share of the tokens to be expected."""
+less than this share of the expected number of tokens."""
 
 Search = Callable[[list[int], SearchConfig], list[list[Hypothesis]]]
 """Returns the n best hypotheses of some of the sources, given their indices."""

@@ -79,7 +79,7 @@ def _sentence_spans(text: str, begin: int, end: int, find: Sentences) -> list[Sp
 def _pack(
     text: str, spans: Sequence[Span], count_tokens: CountTokens, limits: Limits
 ) -> list[Span]:
-    """Join neighbouring sentences as far as the limits allow."""
+    """Join neighboring sentences as far as the limits allow."""
     if limits.max_sentences == 1:
         return list(spans)
     if limits.max_sentences is None:
@@ -151,8 +151,7 @@ def _split(
             )
         else:
             # A stretch may have one more token than its share because it was cut off, which must
-            # not
-            # lead to another cut.
+            # not lead to another cut.
             n_stretches = min(ceil(n_tokens / (max_tokens - max_tokens // 16)), len(text))
             n_chars = ceil(len(text) / n_stretches)
             stretches = [text[start : start + n_chars] for start in range(0, len(text), n_chars)]
@@ -163,7 +162,7 @@ def _split(
 def _pack_stretches(
     stretches: list[str], text: str, count_tokens: CountTokens, max_tokens: int
 ) -> list[str]:
-    """Join neighbouring stretches with the text between them, as far as the limit allows."""
+    """Join neighboring stretches with the text between them, as far as the limit allows."""
     packed: list[str] = []
     start = end = total = 0
     for stretch, n_tokens in zip(stretches, count_tokens(stretches), strict=True):

@@ -53,7 +53,7 @@ class PhraseSpeller:
             # A stream of lines may have any number of different phrases.
             if len(self._known) >= 10_000:
                 self._known.clear()
-            self._known[text] = self._spelt(text)
+            self._known[text] = self._spelled(text)
         return self._known[text]
 
     @cached_property
@@ -71,7 +71,7 @@ class PhraseSpeller:
             (i, text[j:]) for i, text in self.texts.items() for j in _inner_starts(text, may_follow)
         )
 
-    def _spelt(self, text: str) -> PhraseAutomaton:
+    def _spelled(self, text: str) -> PhraseAutomaton:
         normalized = self.subword.normalize(text).strip()
         if not normalized:
             raise MtkitError(
@@ -83,13 +83,13 @@ class PhraseSpeller:
             )
         begins_anywhere = not self.has_spaces or not _is_letter(normalized[0])
         inner = self.all_starts if begins_anywhere else self.word_starts
-        spelt = b" " + normalized.encode()
+        spelled = b" " + normalized.encode()
         steps: list[dict[int, Positions]] = []
         ends: list[frozenset[int]] = []
-        for position in range(len(spelt)):
-            leads, completes = self._continuations(self.whole, spelt, position)
+        for position in range(len(spelled)):
+            leads, completes = self._continuations(self.whole, spelled, position)
             if position == 0:
-                more, also = self._continuations(inner, spelt, 1)
+                more, also = self._continuations(inner, spelled, 1)
                 leads = {
                     token: leads.get(token, NOWHERE) | more.get(token, NOWHERE)
                     for token in (*leads, *more)
@@ -101,14 +101,14 @@ class PhraseSpeller:
         return PhraseAutomaton(normalized, tuple(steps), tuple(ends), always, self.openers)
 
     def _continuations(
-        self, index: "_Index", spelt: bytes, position: int
+        self, index: "_Index", spelled: bytes, position: int
     ) -> tuple[dict[int, Positions], frozenset[int]]:
-        rest = spelt[position:]
+        rest = spelled[position:]
         leads: dict[int, Positions] = {}
         for length in range(1, len(rest)):
             for token in index.equal_to(rest[:length]):
                 leads[token] = leads.get(token, NOWHERE) | {position + length}
-        ends_anywhere = not self.has_spaces or not _is_letter(spelt.decode()[-1])
+        ends_anywhere = not self.has_spaces or not _is_letter(spelled.decode()[-1])
         completes = (
             token
             for token, after in index.starting_with(rest)

@@ -35,7 +35,7 @@ class ForkPool(Generic[Result]):
     Args:
         function: Called in the forks; its arguments and its result are pickled.
         n_forks: Number of forks.
-        initialise: Called once in each fork before its first call, for example to set its number of
+        initialize: Called once in each fork before its first call, for example to set its number of
             threads.
     """
 
@@ -43,7 +43,7 @@ class ForkPool(Generic[Result]):
         self,
         function: Callable[..., Result],
         n_forks: int,
-        initialise: Callable[[], None],
+        initialize: Callable[[], None],
     ) -> None:
         context = get_context("fork")
         self._idle: SimpleQueue[Connection] = SimpleQueue()
@@ -52,7 +52,7 @@ class ForkPool(Generic[Result]):
             ours, theirs = context.Pipe()
             connections.append(ours)
             process = context.Process(
-                target=_serve, args=(theirs, list(connections), function, initialise), daemon=True
+                target=_serve, args=(theirs, list(connections), function, initialize), daemon=True
             )
             with warnings.catch_warnings():
                 # Python warns because a thread may hold a lock; a fork takes none of their locks.
@@ -86,7 +86,7 @@ def _serve(
     connection: Connection,
     other_connections: list[Connection],
     function: Callable[..., Any],
-    initialise: Callable[[], None],
+    initialize: Callable[[], None],
 ) -> None:
     # Ctrl-C reaches all processes of a terminal; the parent decides what happens.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -94,7 +94,7 @@ def _serve(
     # As long as one process holds them open, the other forks do not notice that the parent is gone.
     for other in other_connections:
         other.close()
-    initialise()
+    initialize()
     try:
         while True:
             args = connection.recv()

@@ -332,11 +332,11 @@ def test_files_whose_names_say_the_opposite_of_the_codes(german):
     assert ("exchanged_names", "pair") not in counts(german.check(("de", "en")))
 
 
-def test_tokenised_and_lower_cased_text_is_noticed(corpus):
+def test_tokenized_and_lower_cased_text_is_noticed(corpus):
     corpus.tgt = [line.lower().replace(b".", b" .").replace(b",", b" ,") for line in corpus.tgt]
     report = corpus.check()
-    assert "a space before '.' or ','" in only(report, "tokenised").detail
-    assert only(report, "tokenised").where == only(report, "lower_cased").where == "tgt"
+    assert "a space before '.' or ','" in only(report, "tokenized").detail
+    assert only(report, "tokenized").where == only(report, "lower_cased").where == "tgt"
 
 
 def test_what_cannot_be_read_is_a_finding(corpus, tmp_path):

@@ -253,7 +253,7 @@ for seed in range(int(sys.argv[2])):
     damaged = bytearray(whole)
     if seed % 3 == 0:
         damaged = damaged[: chance.randrange(len(damaged))]
-    # The settings and the normaliser are at the end.
+    # The settings and the normalizer are at the end.
     for _ in range(chance.choice((1, 3, 30))):
         damaged[chance.randrange(len(damaged)) if seed % 2 else -1 - chance.randrange(min(300, len(damaged)))] = chance.randrange(256)
     try:

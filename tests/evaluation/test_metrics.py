@@ -210,15 +210,15 @@ def test_generators_are_lists_of_segments():
         (lambda line: line.replace("h", "&apos;h"), "&apos;"),
     ],
 )
-def test_tokenised_text_is_warned_of(mended, sign, caplog):
+def test_tokenized_text_is_warned_of(mended, sign, caplog):
     evaluate([mended(line) for line in HYPOTHESES], REFERENCES)
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
-    assert "the translations look tokenised" in record.getMessage()
+    assert "the translations look tokenized" in record.getMessage()
     assert sign in record.getMessage()
     caplog.clear()
     evaluate(HYPOTHESES, [REFERENCES, [mended(line) for line in REFERENCES]])
-    assert "references 2 look tokenised" in caplog.text
+    assert "references 2 look tokenized" in caplog.text
 
 
 @pytest.mark.parametrize(

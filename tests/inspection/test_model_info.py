@@ -152,7 +152,7 @@ def test_the_command(mtkit, tiny_run):
     outcome = mtkit("info", tiny_run)
     assert (outcome.status, outcome.err) == (0, "")
     assert "languages     ko to en" in outcome.out
-    assert "normalisation nfc" in outcome.out and "20 steps" in outcome.out
+    assert "normalization nfc" in outcome.out and "20 steps" in outcome.out
     assert len(outcome.out.splitlines()) <= 24
     described = json.loads(mtkit("info", tiny_run, "--json").out)
     assert described["config"]["src_lang"] == "ko" and described["run"]["step"] == 20

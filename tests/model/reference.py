@@ -24,7 +24,7 @@ def tiny_config(**changes):
     return ModelConfig(**{**sizes, **changes})
 
 
-def randomise(module, seed=0):
+def randomize(module, seed=0):
     """Set every parameter, also biases and norms, to values that reveal a missing or swapped one."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():

@@ -8,7 +8,7 @@ from mtkit.config.model import AlignmentHead, ModelConfig
 from mtkit.model.attention import ALL_HEADS, CrossAttention
 from mtkit.model.transformer import Transformer
 from mtkit.training.model_setup.compilation import compile_model
-from tests.model.reference import randomise, tiny_config
+from tests.model.reference import randomize, tiny_config
 
 N_DECODER_LAYERS = 3
 
@@ -25,7 +25,7 @@ def is_pad_of(lengths, width):
 def test_weights_of_each_head_are_those_of_torch():
     config = tiny_config()
     ours = CrossAttention(config)
-    randomise(ours)
+    randomize(ours)
     theirs = nn.MultiheadAttention(config.d_model, config.n_heads, batch_first=True)
     with torch.no_grad():
         theirs.in_proj_weight.copy_(torch.cat((ours.query.weight, ours.key_value.weight)))
@@ -56,7 +56,7 @@ def make_model(**changes):
         "n_decoder_layers": N_DECODER_LAYERS,
         "dropout": 0.0,
     }
-    return randomise(Transformer(ModelConfig.model_validate(sizes | changes), 40, 40, 0, 0))
+    return randomize(Transformer(ModelConfig.model_validate(sizes | changes), 40, 40, 0, 0))
 
 
 def batch(B=3, S=7, T=6):

@@ -13,7 +13,7 @@ from mtkit.model.attention import (
     join_heads,
     split_heads,
 )
-from tests.model.reference import randomise, tiny_config
+from tests.model.reference import randomize, tiny_config
 
 B, H, Q, M, K = 2, 4, 5, 7, 8
 D = H * K
@@ -72,7 +72,7 @@ def test_heads_are_consecutive_slices_of_the_width():
 
 
 def test_self_attention_equals_torch():
-    ours = randomise(SelfAttention(tiny_config()))
+    ours = randomize(SelfAttention(tiny_config()))
     theirs = nn.MultiheadAttention(D, H, batch_first=True)
     theirs.load_state_dict(
         {
@@ -97,7 +97,7 @@ def test_self_attention_equals_torch():
 
 
 def test_cross_attention_equals_torch():
-    ours = randomise(CrossAttention(tiny_config()))
+    ours = randomize(CrossAttention(tiny_config()))
     theirs = nn.MultiheadAttention(D, H, batch_first=True)
     theirs.load_state_dict(
         {

@@ -11,7 +11,7 @@ from mtkit.model.layers import DecoderLayer, EncoderLayer
 from mtkit.model.transformer import Transformer
 from mtkit.training.model_setup.activation_checkpointing import checkpoint_activations
 from mtkit.training.model_setup.compilation import compile_model
-from tests.model.reference import PAD_ID, VOCAB_SIZE, randomise, tiny_config
+from tests.model.reference import PAD_ID, VOCAB_SIZE, randomize, tiny_config
 
 SRC = torch.tensor([[5, 6, 7, 8, 9, 3], [10, 11, 3, 0, 0, 0], [12, 3, 0, 0, 0, 0]])
 TGT_IN = torch.tensor([[2, 13, 14, 15, 16], [2, 17, 18, 0, 0], [2, 19, 20, 21, 0]])
@@ -20,7 +20,7 @@ P = 0.5
 
 def make_model(layer_drop=P, **changes):
     config = tiny_config(layer_drop=layer_drop, n_encoder_layers=3, n_decoder_layers=3, **changes)
-    return randomise(Transformer(config, VOCAB_SIZE, VOCAB_SIZE, PAD_ID, PAD_ID)).train()
+    return randomize(Transformer(config, VOCAB_SIZE, VOCAB_SIZE, PAD_ID, PAD_ID)).train()
 
 
 def kept_layers(seed):

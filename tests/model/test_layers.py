@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from mtkit.model.layers import DecoderLayer, EncoderLayer, FeedForward, Sublayer, make_norm
 from tests.model.reference import (
-    randomise,
+    randomize,
     tiny_config,
     torch_layer_with_weights_of,
     weights_as_torch_has_them,
@@ -49,7 +49,7 @@ def assert_equal_gradients(ours, theirs):
 @pytest.mark.parametrize("norm", ["post", "pre"])
 def test_encoder_layer_equals_torch(norm, activation, has_padding, is_pad_BS):
     config = tiny_config(norm=norm, activation=activation)
-    ours = randomise(EncoderLayer(config))
+    ours = randomize(EncoderLayer(config))
     theirs = torch_layer_with_weights_of(ours, config)
     is_pad_BS = is_pad_BS if has_padding else torch.zeros(B, S, dtype=torch.bool)
     x, direction = leaf(B, S, D), torch.randn(B, S, D)[~is_pad_BS]
@@ -71,7 +71,7 @@ def test_encoder_layer_equals_torch(norm, activation, has_padding, is_pad_BS):
 @pytest.mark.parametrize("norm", ["post", "pre"])
 def test_decoder_layer_equals_torch(norm, activation, has_padding, is_pad_BS):
     config = tiny_config(norm=norm, activation=activation)
-    ours = randomise(DecoderLayer(config))
+    ours = randomize(DecoderLayer(config))
     theirs = torch_layer_with_weights_of(ours, config)
     x, memory, direction = leaf(B, T, D), leaf(B, S, D), torch.randn(B, T, D)
 
@@ -97,7 +97,7 @@ def test_decoder_layer_equals_torch(norm, activation, has_padding, is_pad_BS):
 
 def test_swiglu_is_the_product_of_a_gate_and_a_value():
     """Shazeer 2020 (arXiv:2002.05202): (swish(x W) * x V) W2, swish(a) = a sigmoid(a)."""
-    layer = randomise(FeedForward(tiny_config(activation="swiglu")))
+    layer = randomize(FeedForward(tiny_config(activation="swiglu")))
     x = torch.randn(B, T, D)
     gate_weight, value_weight = layer.inner.weight[:48], layer.inner.weight[48:]
     gate_bias, value_bias = layer.inner.bias[:48], layer.inner.bias[48:]
@@ -114,7 +114,7 @@ def test_swiglu_is_the_product_of_a_gate_and_a_value():
     [("relu", lambda x: x.clamp(min=0)), ("gelu", lambda x: x * (1 + torch.erf(x / 2**0.5)) / 2)],
 )
 def test_feed_forward_by_its_formula(activation, function):
-    layer = randomise(FeedForward(tiny_config(activation=activation)))
+    layer = randomize(FeedForward(tiny_config(activation=activation)))
     x = torch.randn(B, T, D)
     inner = function(x @ layer.inner.weight.T + layer.inner.bias)
     torch.testing.assert_close(
@@ -123,7 +123,7 @@ def test_feed_forward_by_its_formula(activation, function):
 
 
 def test_layer_norm_by_its_formula():
-    norm = randomise(make_norm(tiny_config()))
+    norm = randomize(make_norm(tiny_config()))
     x = 3 + 2 * torch.randn(B, T, D)
     centred = x - x.mean(-1, keepdim=True)
     expected = centred / (
@@ -134,7 +134,7 @@ def test_layer_norm_by_its_formula():
 
 def test_rms_norm_by_its_formula():
     """Zhang and Sennrich 2019 (arXiv:1910.07467): x / RMS(x) * g; no mean, no bias."""
-    norm = randomise(make_norm(tiny_config(norm_type="rms")))
+    norm = randomize(make_norm(tiny_config(norm_type="rms")))
     x = 3 + 2 * torch.randn(B, T, D)
     weight = norm.get_parameter("weight")
     torch.testing.assert_close(
@@ -148,9 +148,9 @@ def test_rms_norm_by_its_formula():
 def test_where_a_sublayer_normalises(norm_type):
     inner = torch.nn.Linear(D, D)
     x = torch.randn(B, T, D)
-    post = randomise(Sublayer(tiny_config(norm="post", norm_type=norm_type), inner))
+    post = randomize(Sublayer(tiny_config(norm="post", norm_type=norm_type), inner))
     torch.testing.assert_close(post(x), post.norm(x + inner(x)))
-    pre = randomise(Sublayer(tiny_config(norm="pre", norm_type=norm_type), inner))
+    pre = randomize(Sublayer(tiny_config(norm="pre", norm_type=norm_type), inner))
     torch.testing.assert_close(pre(x), x + inner(pre.norm(x)))
 
 
@@ -164,7 +164,7 @@ def test_dropout_is_on_the_sublayer_and_not_on_the_residual():
 @pytest.mark.parametrize("layer_type", [EncoderLayer, DecoderLayer])
 @pytest.mark.parametrize("where", ["dropout", "attention_dropout", "activation_dropout"])
 def test_every_dropout_acts_in_training_alone(layer_type, where):
-    layer = randomise(layer_type(tiny_config(**{where: 0.5})))
+    layer = randomize(layer_type(tiny_config(**{where: 0.5})))
     arguments = (
         (torch.randn(B, T, D), None)
         if layer_type is EncoderLayer
@@ -176,7 +176,7 @@ def test_every_dropout_acts_in_training_alone(layer_type, where):
 
 
 def test_what_stands_under_padding_does_not_matter(is_pad_BS):
-    layer = randomise(EncoderLayer(tiny_config()))
+    layer = randomize(EncoderLayer(tiny_config()))
     x = torch.randn(B, S, D)
     other = torch.where(is_pad_BS[:, :, None], 100 * torch.randn(B, S, D), x)
     may_attend = ~is_pad_BS[:, None, None, :]

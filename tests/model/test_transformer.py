@@ -16,7 +16,7 @@ from tests.model.reference import (
     BOS_ID,
     PAD_ID,
     VOCAB_SIZE,
-    randomise,
+    randomize,
     tiny_config,
     torch_layer_with_weights_of,
 )
@@ -44,7 +44,7 @@ def make_model(tied_embeddings="all", **changes):
         PAD_ID,
         PAD_ID,
     )
-    return randomise(model).eval()
+    return randomize(model).eval()
 
 
 def logits(model, src, tgt_in):
@@ -61,7 +61,7 @@ def test_the_model_equals_a_stack_of_torch_layers(norm, activation):
         n_decoder_layers=2,
         tied_embeddings="none",
     )
-    model = randomise(Transformer(config, VOCAB_SIZE, VOCAB_SIZE + 4, PAD_ID, PAD_ID)).train()
+    model = randomize(Transformer(config, VOCAB_SIZE, VOCAB_SIZE + 4, PAD_ID, PAD_ID)).train()
 
     def embedded(ids, weight):
         angle = torch.arange(ids.size(1))[:, None] / 10000 ** (torch.arange(0, 32, 2) / 32)
@@ -271,13 +271,13 @@ def test_tied_embeddings_need_one_vocabulary():
 
 
 def test_the_sides_have_their_own_padding():
-    model = randomise(
+    model = randomize(
         Transformer(
             tiny_config(tied_embeddings="none"), VOCAB_SIZE, VOCAB_SIZE, src_pad_id=1, tgt_pad_id=4
         )
     ).eval()
     other = SRC.masked_fill(SRC == 0, 1)
-    same = randomise(
+    same = randomize(
         Transformer(
             tiny_config(tied_embeddings="none"), VOCAB_SIZE, VOCAB_SIZE, src_pad_id=0, tgt_pad_id=4
         )

@@ -84,7 +84,7 @@ def test_a_translation_ends_early_if_nothing_may_follow():
 @few
 @given(table=full_tables(VOCAB_SIZE), penalty=st.sampled_from([1.0, 1.3, 4.0]))
 def test_the_repetition_penalty_equals_its_formula(table, penalty):
-    class Penalised(dict):
+    class Penalized(dict):
         def __missing__(self, prefix):
             old = torch.tensor(table[prefix], dtype=torch.float64)
             seen = torch.tensor([token in prefix for token in range(VOCAB_SIZE)])
@@ -92,7 +92,7 @@ def test_the_repetition_penalty_equals_its_formula(table, penalty):
             return self[prefix]
 
     [found] = beam_search(TableScorer([table]), [[0]], config(repetition_penalty=penalty))
-    assert_same(found, beam_search(TableScorer([Penalised()]), [[0]], config())[0])
+    assert_same(found, beam_search(TableScorer([Penalized()]), [[0]], config())[0])
 
 
 @few

@@ -1,4 +1,4 @@
-"""What is minimised for each token: values and gradients of a plain implementation, without its memory."""
+"""What is minimized for each token: values and gradients of a plain implementation, without its memory."""
 
 import pytest
 import torch

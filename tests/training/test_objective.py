@@ -1,4 +1,4 @@
-"""What training minimises, as a whole: model, padding, teacher and R-Drop together, against plain torch."""
+"""What training minimizes, as a whole: model, padding, teacher and R-Drop together, against plain torch."""
 
 import copy
 
@@ -18,7 +18,7 @@ from mtkit.tokenizer.subword import Tokenizer
 from mtkit.training.distillation import Teacher
 from mtkit.training.objective import Objective, batch_loss
 from mtkit.training.train import train
-from tests.model.reference import PAD_ID, VOCAB_SIZE, randomise, tiny_config
+from tests.model.reference import PAD_ID, VOCAB_SIZE, randomize, tiny_config
 from tests.training.test_loop import metrics
 from tests.training.test_step import join, make_batch
 
@@ -32,7 +32,7 @@ def clip_ids(batch):
 
 
 def make_model(seed=0, **changes):
-    return randomise(
+    return randomize(
         Transformer(tiny_config(**changes), VOCAB_SIZE, VOCAB_SIZE, PAD_ID, PAD_ID), seed
     ).train()
 

@@ -32,7 +32,7 @@ class CopyingEngine:
 def looks_at_its_own_place(trained, *, guided=True):
     """Set a model's weights so that each target position looks at the source position of the same number, whatever the tokens are.
 
-    Without embeddings and sublayers, all states are the normalised vectors of their positions, which are most like themselves.
+    Without embeddings and sublayers, all states are the normalized vectors of their positions, which are most like themselves.
     """
     assert trained.config.model.positions == "sinusoidal" and trained.config.model.norm == "post"
     with torch.no_grad():

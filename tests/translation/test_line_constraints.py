@@ -222,7 +222,7 @@ def test_a_prefix_that_cannot_be_written_is_refused(make_trained, ko_en_pairs, s
 
 def test_a_prefix_and_a_phrase_that_are_written_otherwise_are_named(make_trained, sources, caplog):
     translator = Translator.from_models([make_trained()], 1)
-    # e and a combining accent, which every normalisation makes one character.
+    # e and a combining accent, which every normalization makes one character.
     translator.translate(
         sources[:3],
         prefixes=["a  b", "cafe\u0301", "ole\u0301"],

@@ -82,7 +82,7 @@ def test_a_phrase_is_found_however_it_is_split(tiny_tokenizer, ko_en_pairs, has_
             ):
                 expected = is_found(subword, row, phrase, has_spaces)
                 accepted = is_accepted(speller.phrase(phrase), row)
-                # After a character that is spelt in bytes, whatever it is, a word may begin.
+                # After a character that is spelled in bytes, whatever it is, a word may begin.
                 assert accepted == expected or (accepted and bytes_of_characters & set(row)), (
                     phrase,
                     subword.encode_as_tokens([text]),

@@ -1,7 +1,7 @@
 import pytest
 from threadpoolctl import ThreadpoolController
 
-from mtkit.engines.torch_engine import initialise_fork
+from mtkit.engines.torch_engine import initialize_fork
 from mtkit.workers.cpu_info import one_thread_for_numpy
 from mtkit.workers.fork_pool import ForkPool, can_fork
 
@@ -30,6 +30,6 @@ def test_numpy_has_one_thread_and_then_as_many_as_before(two_threads):
 @pytest.mark.skipif(not can_fork(), reason="there are no forks here")
 def test_forks_keep_their_one_thread(two_threads):
     with one_thread_for_numpy():
-        forks = ForkPool(n_threads, 1, initialise_fork)
+        forks = ForkPool(n_threads, 1, initialize_fork)
     assert n_threads() == [2]
     assert forks() == [1]

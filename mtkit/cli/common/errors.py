@@ -1,4 +1,4 @@
-"""Endings of a command: an error line, a hint how to fix it, and an exit status."""
+"""Errors of a command: an error line, a hint on how to fix it, and an exit status."""
 
 import contextlib
 import errno

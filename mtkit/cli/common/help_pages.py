@@ -18,7 +18,6 @@ class HelpPage:
     """Mixin for commands and groups: layout of their help, and errors that suggest what to type.
 
     A section `Examples:` at the end of a command's docstring is shown line by line.
-
     """
 
     help: str | None
@@ -79,7 +78,7 @@ class Command(HelpPage, TyperCommand):
     """A command with our help page."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command, with normalised paths."""
+        """Run the command, with normalized paths."""
         ctx.params = {name: _normalized(value) for name, value in ctx.params.items()}
         try:
             return super().invoke(ctx)
@@ -96,7 +95,6 @@ class LazyCommands(Mapping[str, Any]):
         package: Package with a module for each command. The module contains a function of the same
             name, or a typer app named `app` for a group of commands.
         summaries: A line for each command, in the order of the list.
-
     """
 
     def __init__(self, package: str, summaries: dict[str, str]) -> None:

@@ -32,7 +32,7 @@ def alter_test_set(
     """Alter a test set in each way that `augment:` offers, wherever a line permits it.
 
     References are altered with the source where its translation changes too: a source in capitals
-    has a reference in capitals, a source with typos has one without. `merge` joins neighbouring
+    has a reference in capitals, a source with typos has one without. `merge` joins neighboring
     lines, which about halves their number and keeps all text.
 
     Args:

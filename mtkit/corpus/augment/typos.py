@@ -1,4 +1,4 @@
-"""Typos, as people make them who type fast."""
+"""Typos such as people make when they type fast."""
 
 import unicodedata
 from random import Random
@@ -57,7 +57,7 @@ def add_typos(text: str, lang: str, rng: Random) -> str:
 
 
 def _possible_typos(
-    letter: str, following: str, has_neighbour: bool, keys: dict[str, str], rng: Random
+    letter: str, following: str, has_neighbor: bool, keys: dict[str, str], rng: Random
 ) -> list[tuple[str, ...]]:
     """List the possible typos: replacements of a letter, or of it and the following letter."""
     jamo = unicodedata.normalize("NFD", letter) if "가" <= letter <= "힣" else ""
@@ -66,7 +66,7 @@ def _possible_typos(
         typos.append((following, letter))
     if len(jamo) == 3:
         typos.append((unicodedata.normalize("NFC", jamo[:2]),))
-    elif has_neighbour:
+    elif has_neighbor:
         typos.append(("",))
     if jamo:
         replaceable = [(i, keys[char]) for i, char in enumerate(jamo) if char in keys]

@@ -1,8 +1,8 @@
 """Find lines from which on two aligned files are shifted, so that line N translates line N + 1.
 
-Nothing is known of the languages. Cooccurring words, equal names and numbers, and lengths determine
-the odds that one line translates another (`cooccurrence.py`, `match_classifier.py`). The best path
-through the offsets, with a penalty for each change, shows the shifts (`viterbi.py`).
+No knowledge of the languages is needed. Cooccurring words, equal names and numbers, and lengths
+determine the odds that one line translates another (`cooccurrence.py`, `match_classifier.py`). The
+best path through the offsets, with a penalty for each change, shows the shifts (`viterbi.py`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -20,8 +20,7 @@ def keep_freed_memory() -> None:
 
     A step of training or search on a CPU frees and allocates the same large tensors repeatedly.
     Each return to the system costs a page fault per 4 KiB at the next use, a tenth of the step or
-    more.
-    Without glibc this does nothing.
+    more. Without glibc this does nothing.
     """
     if not sys.platform.startswith("linux"):
         return

@@ -3,7 +3,7 @@
 model.bin, config.json, *_vocabulary.json    CTranslate2's own
 mtkit.json     kind and version of the export, mtkit's configuration, comparison with the original
 tokenizer/     SentencePiece models
-MODEL_CARD.md  the same for people
+MODEL_CARD.md  the same information as readable text
 """
 
 import json

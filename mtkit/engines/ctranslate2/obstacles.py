@@ -6,7 +6,7 @@ from mtkit.engines.ctranslate2.exported_dir import vocabulary_tokens
 ACTIVATIONS = {"relu": "RELU", "gelu": "GELU", "swiglu": "SWISH"}
 """CTranslate2's names of our activations."""
 NORM_EPSILONS = {"layer": 1e-5, "rms": 1e-6}
-"""Epsilon of each type of normalisation layer."""
+"""Epsilon of each type of normalization layer."""
 _POSITIONS = ("sinusoidal", "learned", "rotary")
 _MAX_BYTES = (1 << 32) - 1
 

@@ -111,7 +111,7 @@ class GraphBuffers:
     def take_step(self, n_steps: int) -> None:
         """Take one step after `n_steps` others.
 
-        The first step on these buffers runs without a graph, so that libraries can initialise. The
+        The first step on these buffers runs without a graph, so that libraries can initialize. The
         others are captured once for each number of keys, and replayed.
         """
         n_visible = min(coarse_length(n_steps + 1), self.shape.max_steps)

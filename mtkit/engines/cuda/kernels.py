@@ -71,7 +71,7 @@ def top_tokens_of_logits(
     """Select the k most probable next tokens, as `top_tokens_of` selects them by log-probability.
 
     Args:
-        logits_BWV: Unnormalised log-probabilities, in float32.
+        logits_BWV: Unnormalized log-probabilities, in float32.
         k: Number of tokens, at most V.
         eos_id: See `top_tokens_of`.
         never: Two tokens that are not selected, but count in the sum of all probabilities.

@@ -44,7 +44,7 @@ class Arena:
         self.used = 0
 
     def take(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-        """Allocate a tensor without initialising it.
+        """Allocate a tensor without initializing it.
 
         Raises:
             ValueError: The block is too small.

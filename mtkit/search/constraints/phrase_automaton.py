@@ -1,4 +1,4 @@
-"""Finite automata that recognise a phrase, however it is split into tokens."""
+"""Finite automata that recognize a phrase, however it is split into tokens."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Making of a lexical shortlist from a training corpus."""
+"""Construction of a lexical shortlist from a training corpus."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Launches the processes of a training on this machine, and watches them."""
+"""Launches the training processes of this machine, and watches them."""
 
 import ctypes
 import logging

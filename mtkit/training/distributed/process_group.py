@@ -76,7 +76,7 @@ def join_processes(recipe: Recipe, device: str) -> Iterator[tuple[Parallel, torc
 class MultiProcess(Parallel):
     """One of several processes.
 
-    Messages are sent by the CPU, which does not synchronise devices; sums are computed on devices.
+    Messages are sent by the CPU, which does not synchronize devices; sums are computed on devices.
 
     Args:
         device: Device of this process.

@@ -20,7 +20,7 @@ def compile_model(
     """Compile a model's forward pass with torch.compile, in place, at the first batch.
 
     One graph serves batches of all shapes, so it is compiled once: lengths are symbols in it. It
-    never synchronises the device.
+    never synchronizes the device.
 
     Args:
         model: Model on its device.

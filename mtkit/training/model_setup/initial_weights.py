@@ -44,10 +44,10 @@ def initial_model(recipe: Recipe, tokenizer: Tokenizer) -> Transformer:
 
 
 class VocabMapping(NamedTuple):
-    """Initialisation of the embedding rows of a vocabulary from those of another one."""
+    """Initialization of the embedding rows of a vocabulary from those of another one."""
 
     old_ids: list[list[int]]
-    """For each token, ids of the old vocabulary whose mean initialises it; empty: mean of all."""
+    """For each token, ids of the old vocabulary whose mean initializes it; empty: mean of all."""
     n_same: int
     """Number of tokens that the old vocabulary has, too."""
     n_mean: int
@@ -64,7 +64,7 @@ def transfer_weights(
 ) -> dict[str, VocabMapping]:
     """Copy the weights of a model to another one whose vocabulary may differ.
 
-    A token of both vocabularies keeps its embedding. Others are initialised with a mean, of the
+    A token of both vocabularies keeps its embedding. Others are initialized with a mean, of the
     tokens that they are split into or of all, rather than at random: random embeddings can have
     logits far above all others (Hewitt 2021,
     nlp.stanford.edu/~johnhew/vocab-expansion.html).

@@ -17,7 +17,7 @@ Item = TypeVar("Item")
 class MetricAccumulator:
     """Accumulates losses per target token, the gradient norm, and throughput.
 
-    The sums stay on the device until they are read, so that counting a step does not synchronise
+    The sums stay on the device until they are read, so that counting a step does not synchronize
     it. Skipped steps are only counted.
 
     Args:
@@ -81,7 +81,7 @@ class MetricAccumulator:
     def as_state(self) -> dict[str, Any]:
         """Return the state for a checkpoint, while paused.
 
-        Synchronises the device; all processes call it together.
+        Synchronizes the device; all processes call it together.
         """
         if self._sums is None:
             return {}
@@ -95,13 +95,13 @@ class MetricAccumulator:
         }
 
     def as_dict(self) -> dict[str, float]:
-        """Return the metrics. Synchronises the device; all processes call it together."""
+        """Return the metrics. Synchronizes the device; all processes call it together."""
         if self._sums is None:
             return self._metrics([0.0] * 5)
         return self._metrics(self.parallel.all_reduce(self._sums.clone()).tolist())
 
     def local_values(self) -> dict[str, float]:
-        """Return the metrics as estimated from this process. Synchronises the device."""
+        """Return the metrics as estimated from this process. Synchronizes the device."""
         if self._sums is None:
             return self._metrics([0.0] * 5)
         return self._metrics((self._sums * self.parallel.world_size).tolist())

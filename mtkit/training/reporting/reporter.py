@@ -81,7 +81,7 @@ class Reporter:
 
         Args:
             values: Returns the metrics since the last line of the log, as for `log_training`, and
-                may synchronise the device; None if that would delay training. Called only if the
+                may synchronize the device; None if that would delay training. Called only if the
                 metrics will be shown.
         """
         now = time.monotonic()

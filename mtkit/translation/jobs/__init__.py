@@ -1,1 +1,1 @@
-"""Translation of a file in parts by several processes, GPUs and hosts, which survives a kill."""
+"""Translation of files in parts, by several processes, GPUs and machines; it survives a kill."""

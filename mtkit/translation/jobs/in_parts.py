@@ -1,8 +1,7 @@
-"""Translation of a file to a file in parts, which survive a kill and can be shared by ranks.
+"""Translation of a file in parts, which survive a kill and can be shared by several ranks.
 
-DistEnv r of n translates the parts r, r + n, r + 2 n and so on. Whichever rank finishes the last
-part
-joins them all; if a rank died, so does the same command with --resume.
+Rank r of n translates the parts r, r + n, r + 2 n and so on. The rank that finishes the last part
+joins all of them. If a rank died, the same command with --resume translates its parts and joins.
 """
 
 import time

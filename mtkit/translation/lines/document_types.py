@@ -10,7 +10,7 @@ from mtkit.io.text import read_blocks
 
 _SUBTITLES, _OFFICE, _RESOURCES = "subtitles", "an office document", "a file of program texts"
 _BY_ENDING = {
-    **dict.fromkeys(("po", "pot"), "a gettext catalogue"),
+    **dict.fromkeys(("po", "pot"), "a gettext catalog"),
     **dict.fromkeys(("srt", "vtt", "ass", "ssa", "sbv", "ttml", "dfxp"), _SUBTITLES),
     **dict.fromkeys(("html", "htm", "xhtml"), "an HTML page"),
     **dict.fromkeys(("xliff", "xlf", "mxliff", "sdlxliff"), "an XLIFF file"),
@@ -34,7 +34,7 @@ _BY_START = (
     (re.compile(r"\s*<(!doctype html|html)\b", re.IGNORECASE), "an HTML page"),
     (re.compile(r"WEBVTT\b"), _SUBTITLES),
     (re.compile(r"\s*\d+\r?\n\d\d:\d\d:\d\d[,.]\d{3} --> \d\d:"), _SUBTITLES),
-    (re.compile(r'(\s*|#.*\n)*msgid "'), "a gettext catalogue"),
+    (re.compile(r'(\s*|#.*\n)*msgid "'), "a gettext catalog"),
     (re.compile(r'\s*(\{\s*"|\[\s*[{["]).*', re.DOTALL), "JSON"),
 )
 _START_CHARS = 4_096

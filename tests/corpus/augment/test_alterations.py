@@ -162,7 +162,7 @@ def test_noise_is_its_own_translation_and_differs_from_line_to_line(ko_en_pairs)
 
 
 def n_edits(one, other):
-    """Levenshtein's distance with swaps of neighbours (optimal string alignment), by its definition."""
+    """Levenshtein's distance with swaps of neighbors (optimal string alignment), by its definition."""
     table = [
         [i + j if not i * j else 0 for j in range(len(other) + 1)] for i in range(len(one) + 1)
     ]

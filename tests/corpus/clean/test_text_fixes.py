@@ -47,7 +47,7 @@ configs = st.builds(
         ("\ufeffPe\u00adni\u00adzil\u00adlin", "Penizillin", ("invisible",)),
         ("made \u200b\u200bto the", "made to the", ("invisible",)),
         ("ភាសា\u200bខ្មែរ", "ភាសា\u200bខ្មែរ", ()),  # divides words in Khmer
-        ("می\u200cخواهم", "می\u200cخواهم", ()),  # a joiner that Persian is spelt with
+        ("می\u200cخواهم", "می\u200cخواهم", ()),  # a joiner that Persian is spelled with
         ("👨\u200d👩\u200d👧", "👨\u200d👩\u200d👧", ()),
         ("a\0b\x07", "ab", ("invisible",)),
         ("half \ud800", "half \ufffd", ("invisible",)),

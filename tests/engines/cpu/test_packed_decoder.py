@@ -12,7 +12,7 @@ from mtkit.engines.cpu.packed_linear import Int8Linear, OneDnnLinear, can_quanti
 from mtkit.engines.cpu.packed_model import MakeLinear, packed_copy
 from mtkit.model.transformer import Transformer
 from mtkit.search.ensemble_scorer import ancestor_mask
-from tests.model.reference import BOS_ID, PAD_ID, VOCAB_SIZE, randomise, tiny_config
+from tests.model.reference import BOS_ID, PAD_ID, VOCAB_SIZE, randomize, tiny_config
 
 KINDS = itertools.product(
     ["pre", "post"],
@@ -31,7 +31,7 @@ SRC = torch.tensor([[5, 6, 7, 8, 9, 3], [10, 11, 3, 0, 0, 0], [12, 3, 0, 0, 0, 0
 
 
 def make_model(variant):
-    return randomise(
+    return randomize(
         Transformer(tiny_config(**variant), VOCAB_SIZE, VOCAB_SIZE, PAD_ID, PAD_ID)
     ).eval()
 

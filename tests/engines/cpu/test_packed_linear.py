@@ -10,7 +10,7 @@ from mtkit.model.transformer import Transformer
 from mtkit.search.ensemble_scorer import EnsembleScorer
 from mtkit.tokenizer.special_ids import SpecialIds
 from mtkit.workers.cpu_info import cpu_has_int8
-from tests.model.reference import PAD_ID, VOCAB_SIZE, randomise, tiny_config
+from tests.model.reference import PAD_ID, VOCAB_SIZE, randomize, tiny_config
 
 SIZES = [(16, 48), (32, 23), (64, 256), (256, 1040)]
 """Inputs and outputs; of the last one the weights are as many as oneDNN's int8 products take."""
@@ -118,7 +118,7 @@ def test_int8_of_zeros_is_the_bias(by_row):
 
 
 def make_model(**changes):
-    return randomise(
+    return randomize(
         Transformer(tiny_config(**changes), VOCAB_SIZE, VOCAB_SIZE, PAD_ID, PAD_ID)
     ).eval()
 

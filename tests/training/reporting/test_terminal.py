@@ -60,7 +60,7 @@ def view_of(console):
 
 
 def shown(view):
-    """The lines of a view, without colours."""
+    """The lines of a view, without colors."""
     console = view.console
     with console.capture() as capture:
         console.print(view.render())
@@ -89,10 +89,10 @@ def test_no_line_is_as_wide_as_the_terminal(width):
 
 
 def test_without_colour_the_bar_has_an_end():
-    plain, coloured = (
+    plain, colored = (
         shown(view_of(console_of(color_system=system)))[1] for system in (None, "standard")
     )
-    assert plain.count("━") == pytest.approx(0.062 * coloured.count("━"), abs=1)
+    assert plain.count("━") == pytest.approx(0.062 * colored.count("━"), abs=1)
 
 
 def test_parts_of_the_loss_and_skipped_updates_are_shown():

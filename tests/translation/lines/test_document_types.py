@@ -92,7 +92,7 @@ def test_the_command_takes_a_document_as_text_only_when_told_to(mtkit, tmp_path)
     assert outcome.status == 1
     assert (
         outcome.err.splitlines()[0]
-        == f"error: `{path}`: is a gettext catalogue, whose markup would be translated too"
+        == f"error: `{path}`: is a gettext catalog, whose markup would be translated too"
     )
     assert (
         "nowhere`: no such directory"
