@@ -73,7 +73,7 @@ def refuse_other_than_text(start: bytes, name: str) -> None:
 
 
 def refuse_document(start: bytes, name: str) -> None:
-    """Refuse a document or an archive, recognised by its first bytes.
+    """Refuse a document or an archive, recognized by its first bytes.
 
     Args:
         start: First bytes of the file, decompressed.
