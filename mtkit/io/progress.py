@@ -4,7 +4,6 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
@@ -36,16 +35,13 @@ class ProgressBar:
         self.unit = unit
         self.n_done = 0
         self.n_skipped = 0
-        self.info: dict[str, Any] = {}
         self.started_s = time.monotonic()
         self.next_s = self.started_s + FIRST_LINE_AFTER_S
         self.n_reports = 0
 
-    def advance(self, n: int = 1, **info: Any) -> None:
-        """Count n more units; the latest `info` (loss=2.31) is shown after the count."""
+    def advance(self, n: int = 1) -> None:
+        """Count n more units."""
         self.n_done += n
-        if info:
-            self.info = info
         if time.monotonic() >= self.next_s:
             self._report()
 
@@ -54,12 +50,8 @@ class ProgressBar:
         self.n_skipped += n
         self.advance(n)
 
-    def log(self, text: str) -> None:
-        """Log a line without disturbing the bar."""
-        logger.info("%s", text)
-
     def describe(self) -> str:
-        """Return, for example, `120 of 500 lines, 40 lines/s, 10 s left, loss 2.31`."""
+        """Return, for example, `120 of 500 lines, 40 lines/s, 10 s left`."""
         elapsed_s = time.monotonic() - self.started_s
         rate = (self.n_done - self.n_skipped) / elapsed_s if elapsed_s > 0 else 0.0
         of_total = "" if self.total is None else f" of {'about ' * self.is_estimate}{self.total:,}"
@@ -68,7 +60,6 @@ class ProgressBar:
             parts.append(f"{format_rate(rate)} {self.unit}/s")
             if self.total is not None and self.total > self.n_done:
                 parts.append(f"{format_duration((self.total - self.n_done) / rate)} left")
-        parts += [f"{name} {format_value(value)}" for name, value in self.info.items()]
         return ", ".join(parts)
 
     def _report(self) -> None:
@@ -91,14 +82,13 @@ class TerminalBar(ProgressBar):
     ) -> None:
         super().__init__(title, total, unit, is_estimate)
         self.next_s = self.started_s
-        columns = (
+        self.rich_progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             _DescriptionColumn(self),
-        )
-        # Results go to stdout, which must not be redirected.
-        self.rich_progress = Progress(
-            *columns, console=console, redirect_stdout=False, transient=True
+            console=console,
+            redirect_stdout=False,  # results go to stdout
+            transient=True,
         )
         self.task_id = self.rich_progress.add_task(title, total=total)
         self.rich_progress.start()
@@ -148,11 +138,10 @@ def progress(
         reports_end: Whether to log the total time at the end; False if the caller does.
     """
     console = drawable_terminal()
-    bar = (
-        TerminalBar(title, total, unit, console, is_estimate)
-        if console is not None
-        else ProgressBar(title, total, unit, is_estimate)
-    )
+    if console is None:
+        bar = ProgressBar(title, total, unit, is_estimate)
+    else:
+        bar = TerminalBar(title, total, unit, console, is_estimate)
     finished = False
     try:
         yield bar
@@ -176,8 +165,3 @@ def format_duration(seconds: float) -> str:
 def format_rate(rate: float) -> str:
     """Format a rate with at least three digits, such as `0.25`, `31.4` or `12,500`."""
     return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
-
-
-def format_value(value: Any) -> str:
-    """Format a float with four significant digits, and anything else with `str`."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

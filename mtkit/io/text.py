@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager, nullcontext
 from io import BufferedReader
 from itertools import chain, islice
 from pathlib import Path
-from typing import BinaryIO, Literal, Self, cast
+from typing import BinaryIO, Literal, cast
 
 from mtkit.errors import MtkitError
 from mtkit.io.atomic import atomic_write, os_error_reason, permission_hint
@@ -31,13 +31,7 @@ Utf8Errors = Literal["strict", "replace"]
 
 
 def read_lines(
-    path: Path | str,
-    *,
-    what: str = "",
-    name: str = "",
-    lang: str = "",
-    errors: Utf8Errors = "strict",
-    warns: bool = True,
+    path: Path | str, *, what: str = "", name: str = "", lang: str = ""
 ) -> Generator[str, None, None]:
     """Read text as a stream of lines, so that line N is the same line in every program.
 
@@ -52,19 +46,12 @@ def read_lines(
         name: Name of the file in errors; default: its path.
         lang: Language code of the text, if known; for invalid UTF-8, its usual encodings are
             suggested.
-        errors: Treatment of invalid UTF-8.
-        warns: Whether to log at the end how much was replaced; False when reading a second time.
     Raises:
         MtkitError: At the call: no such file, or a directory. While reading: no permission, damaged
             compression, a document or archive, UTF-16, lines that end in CR alone, invalid UTF-8.
     """
     name = name or display_name(path)
-    return _lines(
-        read_blocks(path, what=what, name=name),
-        name,
-        lang,
-        Utf8Replacer(name, warns) if errors == "replace" else None,
-    )
+    return _lines(read_blocks(path, what=what, name=name), name, lang)
 
 
 def read_blocks(
@@ -107,11 +94,11 @@ def _blocks(
 
 
 def _lines(
-    blocks: Generator[bytes, None, None], name: str, lang: str, replacer: "Utf8Replacer | None"
+    blocks: Generator[bytes, None, None], name: str, lang: str
 ) -> Generator[str, None, None]:
     n_read = 0
     rest = b""
-    with closing(blocks), replacer or nullcontext():
+    with closing(blocks):
         start = read_start(blocks, [UTF8_BOM]).removeprefix(UTF8_BOM)
         for block in chain([start], blocks):
             whole, line_feed, tail = block.rpartition(b"\n")
@@ -120,10 +107,10 @@ def _lines(
                 continue
             whole = rest + whole
             rest = tail
-            yield from decode_lines(whole, n_read, name, replacer, lang)
+            yield from decode_lines(whole, n_read, name, lang=lang)
             n_read += whole.count(b"\n") + 1
         if rest:
-            yield from decode_lines(rest, n_read, name, replacer, lang)
+            yield from decode_lines(rest, n_read, name, lang=lang)
 
 
 def decode_lines(
@@ -153,16 +140,14 @@ def decode_lines(
 
 
 class Utf8Replacer:
-    """Decodes UTF-8 with U+FFFD for invalid bytes; as a context, logs a warning at its end.
+    """Decodes UTF-8 with U+FFFD for invalid bytes, and counts these.
 
     Args:
         name: Name of the file in the warning.
-        warns: Whether to log the warning.
     """
 
-    def __init__(self, name: str, warns: bool = True) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        self.warns = warns
         self.n_replacements = 0
 
     def decode(self, block: bytes) -> str:
@@ -179,13 +164,6 @@ class Utf8Replacer:
                 self.name,
                 "1 place" if self.n_replacements == 1 else f"{self.n_replacements:,} places",
             )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        if self.warns:
-            self.warn()
 
 
 def _lines_until_invalid(block: bytes, n_before: int, name: str, lang: str) -> Iterator[str]:

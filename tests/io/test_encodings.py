@@ -11,6 +11,7 @@ from mtkit.errors import MtkitError
 from mtkit.io.encodings import conversion_hint
 from mtkit.io.file_type import refuse_other_than_text
 from mtkit.io.text import read_lines
+from mtkit.translation.jobs.input_reader import LineReader
 
 # The beginning of the Universal Declaration of Human Rights, and one line of English.
 TEXTS = [
@@ -166,7 +167,7 @@ def test_utf16_with_a_mark_is_named(tmp_path, wide):
     for text in ("가", "Haus\n", "\n"):
         (tmp_path / "a").write_bytes(text.encode(wide))
         with pytest.raises(MtkitError, match=f"`: is {wide}, not UTF-8"):
-            list(read_lines(tmp_path / "a", errors="replace"))
+            list(read_lines(tmp_path / "a"))
 
 
 def test_escape_sequences_are_no_text():
@@ -207,10 +208,14 @@ def zip_of(*names):
 )
 def test_documents_and_archives_are_named(tmp_path, data, what):
     (tmp_path / "a.de").write_bytes(data)
-    for errors in ("strict", "replace"):
-        with pytest.raises(MtkitError, match=re.escape(f"a.de`: is {what}")) as caught:
-            list(read_lines(tmp_path / "a.de", errors=errors))
-        assert caught.value.hint
+    with pytest.raises(MtkitError, match=re.escape(f"a.de`: is {what}")) as caught:
+        list(read_lines(tmp_path / "a.de"))
+    assert caught.value.hint
+    with (
+        LineReader(tmp_path / "a.de", "replace") as reader,
+        pytest.raises(MtkitError, match=re.escape(f"a.de`: is {what}")),
+    ):
+        reader.take(1)
 
 
 @pytest.mark.parametrize(
