@@ -51,19 +51,18 @@ def make_findings(
         shifts: The shifts between its sides.
     """
     yield from _count_findings(counts, shifts)
-    scripts = _expected_scripts(counts, languages)
+    # If a language is unknown, its scripts are those of at least half of the lines.
+    scripts = [
+        scripts_of_language(code) or _usual_scripts(counts, index)
+        for index, code in enumerate(languages)
+    ]
     are_apart = all(scripts) and not scripts[0] & scripts[1]
     for (name, where), occurrences in counts.occurrences.items():
         if are_apart and name in WORD_RULES:
             continue
-        yield FindingDraft(
-            name,
-            where,
-            occurrences,
-            counts.n_pairs
-            if where == "pair" or name == "one_sided"
-            else counts.sides[where].n_lines,
-        )
+        is_of_pairs = where == "pair" or name == "one_sided"
+        n_of = counts.n_pairs if is_of_pairs else counts.sides[where].n_lines
+        yield FindingDraft(name, where, occurrences, n_of)
     yield from _side_findings(counts)
     yield from _script_findings(counts, scripts, are_apart=are_apart)
     outliers = counts.ratios.outliers()
@@ -149,19 +148,8 @@ def _side_findings(counts: CorpusCounts) -> Iterator[FindingDraft]:
             )
 
 
-def _expected_scripts(
-    counts: CorpusCounts, languages: tuple[str, str]
-) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the scripts of each language; if unknown, those of at least half of the lines."""
-    src, tgt = (
-        scripts_of_language(code) or _usual_scripts(counts, index)
-        for index, code in enumerate(languages)
-    )
-    return src, tgt
-
-
 def _script_findings(
-    counts: CorpusCounts, expected: tuple[frozenset[str], frozenset[str]], *, are_apart: bool
+    counts: CorpusCounts, expected: Sequence[frozenset[str]], *, are_apart: bool
 ) -> Iterator[FindingDraft]:
     """Yield findings about lines in the script of the other side, or of neither."""
     if not all(expected):
@@ -203,12 +191,13 @@ def _script_findings(
 
 
 def _usual_scripts(counts: CorpusCounts, index: int) -> frozenset[str]:
-    counts_of_scripts: dict[str, int] = {}
+    """Return the scripts of at least half of the lines of a side."""
+    counts_of_scripts: Counter[str] = Counter()
     n_lines = 0
     for mix, occurrences in counts.scripts.items():
         n_lines += occurrences.n if mix[index] else 0
         for script in mix[index]:
-            counts_of_scripts[script] = counts_of_scripts.get(script, 0) + occurrences.n
+            counts_of_scripts[script] += occurrences.n
     return frozenset(script for script, count in counts_of_scripts.items() if 2 * count >= n_lines)
 
 

@@ -6,6 +6,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from mtkit.config.auto.statistics import CorpusStatistics, SideStatistics
 from mtkit.config.clean import CleanConfig
@@ -45,30 +46,23 @@ class Survey:
     def lines(self) -> list[str]:
         """Format the statistics for the terminal."""
         statistics, sides = self.statistics, (self.statistics.src, self.statistics.tgt)
-        sample_note = (
-            ""
-            if statistics.n_sampled == statistics.n_pairs
-            else f"; the following is from a sample of {statistics.n_sampled:,}"
-        )
-        scripts = (
-            f"{sides[0].script.title()} and {sides[1].script.title()}"
-            if sides[0].script != sides[1].script
-            else sides[0].script.title()
-        )
+        sample_note = f"; the following is from a sample of {statistics.n_sampled:,}"
+        if statistics.n_sampled == statistics.n_pairs:
+            sample_note = ""
+        scripts = " and ".join(dict.fromkeys(side.script.title() for side in sides))
         prefix = "" if statistics.n_pairs <= _DistinctCounter.MAX_KEPT else "about "
         words, chars = (
             " and ".join(f"{getattr(side, name):.3g}" for side in sides)
             for name in ("words", "chars")
         )
+        size = (
+            f"{statistics.n_pairs:,} pairs, {sides[0].lang} to {sides[1].lang}, "
+            f"{prefix}{statistics.duplicate_share:.1%} of them duplicates{sample_note}"
+        )
+        dropped = f"cleaning drops {statistics.dropped_share:.1%}"
         return [
-            (
-                f"{statistics.n_pairs:,} pairs, {sides[0].lang} to {sides[1].lang}, "
-                f"{prefix}{statistics.duplicate_share:.1%} of them duplicates{sample_note}"
-            ),
-            (
-                f"{words} words, {chars} characters per line; {scripts} letters; cleaning "
-                f"drops {statistics.dropped_share:.1%}"
-            ),
+            size,
+            f"{words} words, {chars} characters per line; {scripts} letters; {dropped}",
         ]
 
 
@@ -159,12 +153,9 @@ def _side_statistics(
     texts = [
         [unicodedata.normalize("NFC", text) for text in side] for side in zip(*pairs, strict=True)
     ]
-    chars = [Counter[str]() for _ in texts]
-    for count, side in zip(chars, texts, strict=True):
-        for text in side:
-            count.update(text)
+    chars = [Counter(chain.from_iterable(side)) for side in texts]
     letters = [_letters_by_script(count) for count in chars]
-    main = [max(count, key=lambda script: count[script]) if count else "latin" for count in letters]
+    main = [max(count, key=count.__getitem__, default="latin") for count in letters]
     src, tgt = (
         _statistics_of_side(lang, side, count, scripts, main[i], main[1 - i])
         for i, (lang, side, count, scripts) in enumerate(

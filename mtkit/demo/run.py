@@ -141,21 +141,12 @@ def _write_corpus(out_dir: Path) -> None:
 def _foreign_file(out_dir: Path, texts: Mapping[Path, list[str]]) -> Path | None:
     """Find an existing file that no earlier demo has written."""
     if not any(path.exists() for path in texts):
-        return next(
-            filter(
-                Path.exists,
-                (out_dir / name for name in ("recipe.yaml", "tokenizer", "store", "run", "model")),
-            ),
-            None,
-        )
-    return next(
-        (
-            path
-            for path, lines in texts.items()
-            if path.exists() and list(read_lines(path)) != lines
-        ),
-        None,
-    )
+        names = ("recipe.yaml", "tokenizer", "store", "run", "model")
+        return next((out_dir / name for name in names if (out_dir / name).exists()), None)
+    for path, lines in texts.items():
+        if path.exists() and list(read_lines(path)) != lines:
+            return path
+    return None
 
 
 def _write_recipe(path: Path) -> None:

@@ -52,31 +52,28 @@ def _verification_section(verification: Verification) -> list[str]:
         f"{verification.n_lines:,} lines of `{verification.file}` were translated by mtkit in",
         f"float32 and by CTranslate2 in {verification.compute_type}, both on a CPU ({settings}).",
         "",
-        *verification_lines(verification, "| {} | {} |", ["| | |", "| --- | ---: |"]),
+        "| | |",
+        "| --- | ---: |",
+        *verification_lines(verification, "| {} | {} |"),
         "",
         f"BLEU: {verification.bleu_signature}",
     ]
 
 
-def verification_lines(
-    verification: Verification, layout: str = "{}: {}", head: list[str] | None = None
-) -> list[str]:
+def verification_lines(verification: Verification, layout: str = "{}: {}") -> list[str]:
     """Return the figures of a comparison, one per line.
 
     Args:
         verification: The comparison.
         layout: Format of a line with two placeholders, for name and figure.
-        head: Lines before them.
     """
+    n_scores = f"{verification.n_compared_scores:,}"
     rows = [
         ("equal lines", f"{verification.equal_lines:.2%}"),
         *_first_search(verification),
         ("equal tokens", f"{verification.equal_tokens:.2%}"),
         (
-            (
-                "largest difference of a score, of "
-                f"{verification.n_compared_scores:,} sentences with equal tokens"
-            ),
+            f"largest difference of a score, of {n_scores} sentences with equal tokens",
             f"{verification.max_score_difference:.1e}",
         ),
         ("mean difference of these scores", f"{verification.mean_score_difference:.1e}"),
@@ -94,15 +91,11 @@ def verification_lines(
                 f"{verification.bleu_ctranslate2:.2f}",
             ),
         ]
-    return [*(head or []), *(layout.format(name, figure) for name, figure in rows)]
+    return [layout.format(name, figure) for name, figure in rows]
 
 
 def _first_search(verification: Verification) -> list[tuple[str, str]]:
     if verification.equal_lines_first is None or not verification.search.get("loop_guard"):
         return []
-    return [
-        (
-            "equal lines before the loop guard searches again",
-            f"{verification.equal_lines_first:.2%}",
-        )
-    ]
+    share = f"{verification.equal_lines_first:.2%}"
+    return [("equal lines before the loop guard searches again", share)]

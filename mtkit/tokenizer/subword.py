@@ -123,13 +123,10 @@ class Subword:
             return [self._processor.Encode(text, out_type=int) for text in sanitize_all(texts)]
         return self._processor.Encode(sanitize_all(texts), out_type=int, num_threads=n_threads)
 
-    def encode_as_tokens(
-        self, texts: Sequence[str], n_threads: int | None = None
-    ) -> list[list[str]]:
+    def encode_as_tokens(self, texts: Sequence[str]) -> list[list[str]]:
         """Encode texts as tokens instead of ids; see `encode`."""
-        return self._processor.Encode(
-            sanitize_all(texts), out_type=str, num_threads=_n_threads(texts, n_threads)
-        )
+        n_threads = _n_threads(texts, None)
+        return self._processor.Encode(sanitize_all(texts), out_type=str, num_threads=n_threads)
 
     def token_spans(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
         """Return the span of each token that `encode` returns, in characters of its text.
