@@ -67,7 +67,7 @@ def check_corpora(
     ]
     if n_workers is None:
         n_workers = n_cores() if sum(map(_n_bytes, corpora)) >= _MIN_PARALLEL_BYTES else 0
-    snapshot = FileSnapshot.take(corpus.source for corpus in corpora)
+    snapshot = FileSnapshot(corpus.source for corpus in corpora)
     with tempfile.TemporaryDirectory(prefix="mtkit-check-") as temp_dir:
         try:
             report = CheckReport(

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Self
 
 from mtkit.checking.ratios import RatioHistogram
+from mtkit.corpus.sentence_pair import SIDES, Side
 
-SideName = Literal["src", "tgt"]
-SIDES: tuple[SideName, SideName] = ("src", "tgt")
 Where = Literal["src", "tgt", "pair"]
 
 MAX_LINES = 10
@@ -63,7 +62,7 @@ class SideCounts:
 class CorpusCounts:
     """All counts of a corpus or chunk."""
 
-    sides: dict[SideName, SideCounts] = field(
+    sides: dict[Side, SideCounts] = field(
         default_factory=lambda: {side: SideCounts() for side in SIDES}
     )
     occurrences: dict[tuple[str, Where], Occurrences] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from mtkit.config.data import CorpusSource, DataConfig
 from mtkit.corpus.read.pairs import read_pair_chunks
 from mtkit.io.paths import display_name
 from mtkit.io.spool import spool_if_stream
-from mtkit.io.text import UTF8_BOM, read_blocks
+from mtkit.io.text import UTF8_BOM, read_blocks, whole_lines
 
 CHUNK_SIZE = 10_000
 """Number of lines per side in memory."""
@@ -58,16 +58,9 @@ def read_chunks(source: CorpusSource, data: DataConfig) -> Iterator[RawChunk]:
 
 def _raw_lines(path: Path, what: str) -> Iterator[RawLine]:
     """Yield lines as `read_lines` counts them, without LF."""
-    rest: list[bytes] = []
-    for block in read_blocks(spool_if_stream(path, what), what=what, name=display_name(path)):
-        head, *lines = block.split(b"\n")
-        rest.append(head)
-        if lines:
-            yield b"".join(rest)
-            yield from lines[:-1]
-            rest = lines[-1:]
-    if last := b"".join(rest):
-        yield last
+    blocks = read_blocks(spool_if_stream(path, what), what=what, name=display_name(path))
+    for lines in whole_lines(blocks):
+        yield from lines.split(b"\n")
 
 
 def lookup_lines(

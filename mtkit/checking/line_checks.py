@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtkit.checking.characters import PROBLEM_CHARS, SPACE, CharClassCounter
-from mtkit.checking.counts import SIDES, CorpusCounts, ScriptMix, SideCounts, SideName, Where
+from mtkit.checking.counts import CorpusCounts, ScriptMix, SideCounts, Where
 from mtkit.checking.lenient_reader import DecodedLines, RawChunk, decode_lines
 from mtkit.checking.side_words import SideWords
 from mtkit.config.clean import CleanConfig
@@ -20,6 +20,7 @@ from mtkit.corpus.clean.pair_rules import (
     NON_LATIN_FACTOR,
     is_garbled,
 )
+from mtkit.corpus.sentence_pair import SIDES, Side
 from mtkit.tokenizer.pretokenized import count_markers
 
 SAMPLE_EVERY = 4
@@ -84,7 +85,7 @@ class LineChecker:
         return counts, src, tgt
 
     def _check_side(
-        self, counts: CorpusCounts, name: SideName, side: DecodedLines, first: int
+        self, counts: CorpusCounts, name: Side, side: DecodedLines, first: int
     ) -> dict[str, NDArray[np.int64]]:
         """Check one side; returns the number of letters per script in each line."""
         lines = side.lines

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from mtkit.checking.counts import MAX_LINES, SIDES, CorpusCounts, Occurrences, SideName, Where
+from mtkit.checking.counts import MAX_LINES, CorpusCounts, Occurrences, Where
 from mtkit.checking.rules import RULES
 from mtkit.corpus.misalignment.line_shifts import Shift
 from mtkit.corpus.scripts import scripts_of_language
+from mtkit.corpus.sentence_pair import SIDES, Side
 from mtkit.tokenizer.pretokenized import MAX_MARKER_SHARE
 
 MIN_SAMPLE = 50
@@ -155,7 +156,7 @@ def _script_findings(
     if not all(expected):
         return
     swapped: list[Occurrences] = []
-    wrong: dict[SideName, list[tuple[frozenset[str], Occurrences]]] = {"src": [], "tgt": []}
+    wrong: dict[Side, list[tuple[frozenset[str], Occurrences]]] = {"src": [], "tgt": []}
     for mix, occurrences in counts.scripts.items():
         is_wrong = [
             bool(scripts) and not scripts & allowed

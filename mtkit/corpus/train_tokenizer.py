@@ -95,15 +95,10 @@ def _train(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer:
         tokenizer.save(directory)
         write_manifest(directory, _manifest(recipe, inputs, tokenizer, source))
     if source is not None:
-        new = [
-            trained.vocab_size - old.vocab_size
-            for trained, old in ((src, source.src), (tgt, source.tgt))
-        ]
-        logger.info(
-            "%s tokens are new, the others are those of %s",
-            f"{new[0]:,}" if joint else f"{new[0]:,} and {new[1]:,}",
-            config.init_from,
-        )
+        n_new = f"{src.vocab_size - source.src.vocab_size:,}"
+        if not joint:
+            n_new += f" and {tgt.vocab_size - source.tgt.vocab_size:,}"
+        logger.info("%s tokens are new, the others are those of %s", n_new, config.init_from)
     return tokenizer
 
 

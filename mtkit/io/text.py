@@ -97,20 +97,28 @@ def _lines(
     blocks: Generator[bytes, None, None], name: str, lang: str
 ) -> Generator[str, None, None]:
     n_read = 0
-    rest = b""
     with closing(blocks):
         start = read_start(blocks, [UTF8_BOM]).removeprefix(UTF8_BOM)
-        for block in chain([start], blocks):
-            whole, line_feed, tail = block.rpartition(b"\n")
-            if not line_feed:
-                rest += block
-                continue
-            whole = rest + whole
-            rest = tail
-            yield from decode_lines(whole, n_read, name, lang=lang)
-            n_read += whole.count(b"\n") + 1
-        if rest:
-            yield from decode_lines(rest, n_read, name, lang=lang)
+        for lines in whole_lines(chain([start], blocks)):
+            yield from decode_lines(lines, n_read, name, lang=lang)
+            n_read += lines.count(b"\n") + 1
+
+
+def whole_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Cut blocks of bytes at line feeds, so that each consists of whole lines.
+
+    Yields:
+        Lines with LFs between them and none at the end. A last line without LF counts.
+    """
+    rest: list[bytes] = []
+    for block in blocks:
+        whole, line_feed, tail = block.rpartition(b"\n")
+        if line_feed:
+            yield b"".join([*rest, whole])
+            rest = []
+        rest.append(tail)
+    if last := b"".join(rest):
+        yield last
 
 
 def decode_lines(

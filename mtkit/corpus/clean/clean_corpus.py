@@ -131,7 +131,7 @@ def _cleaned_chunks(
 ) -> Iterator[CleanedChunk]:
     """Clean all chunks in order, except for duplicates."""
     sources = recipe.data.train
-    snapshot = FileSnapshot.take(sources)
+    snapshot = FileSnapshot(sources)
     cleaner = PairCleaner.for_recipe(recipe)
     cleaners = tuple(map(cleaner.for_source, sources))
     args = (cleaners, tuple(s.tags for s in sources), recipe.clean.duplicates, keep_dropped)

@@ -74,16 +74,10 @@ def refine_changes(
         before, after = (int(path[row - 1]) if row else start), int(path[row])
         first = max(row - _SEARCHED_LINES, changes[-1][0] + 1 if changes else 0)
         last = min(row + _SEARCHED_LINES, next_row)
-        sum_before = np.concatenate(
-            [[0.0], np.cumsum(emissions[first:last, before], dtype=np.float64)]
-        )
-        sum_after = np.concatenate(
-            [[0.0], np.cumsum(emissions[first:last, after], dtype=np.float64)]
-        )
-        before_change = np.concatenate([np.zeros(n_skipped(before, after)), sum_before])[
-            : len(sum_before)
-        ]
-        changes.append(
-            (first + int(np.argmax(before_change + sum_after[-1] - sum_after)), before, after)
-        )
+        sums = np.zeros((last - first + 1, emissions.shape[1]))
+        np.cumsum(emissions[first:last], axis=0, dtype=np.float64, out=sums[1:])
+        sum_before, sum_after = sums[:, before], sums[:, after]
+        before_change = np.concatenate([np.zeros(n_skipped(before, after)), sum_before])
+        totals = before_change[: len(sum_before)] + sum_after[-1] - sum_after
+        changes.append((first + int(np.argmax(totals)), before, after))
     return changes

@@ -1,9 +1,7 @@
 """Detect that a corpus is changed while it is read."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 from mtkit.config.data import CorpusSource
 from mtkit.corpus.read.hub import directory_files, local_directory
@@ -11,22 +9,16 @@ from mtkit.io.change_guard import FileStamp, changed_while_read, file_stamp
 from mtkit.io.spool import is_stream
 
 
-@dataclass(frozen=True)
 class FileSnapshot:
-    """State of the local files of some corpora at one moment."""
+    """State of the local files of some corpora, before the first of them is read.
 
-    sources: tuple[CorpusSource, ...]
-    stamps: dict[Path, FileStamp | None]
+    These are all files of a dataset in a local directory. Stdin, pipes and datasets on the hub are
+    excluded, since a copy or a fixed revision of them is read.
+    """
 
-    @classmethod
-    def take(cls, sources: Iterable[CorpusSource]) -> Self:
-        """Record the state of the files; to be called before the first of them is read.
-
-        These are all files of a dataset in a local directory. Stdin, pipes and datasets on the hub
-        are excluded, since a copy or a fixed revision of them is read.
-        """
-        sources = tuple(sources)
-        return cls(sources, _file_stamps(sources))
+    def __init__(self, sources: Iterable[CorpusSource]) -> None:
+        self.sources = tuple(sources)
+        self.stamps = _file_stamps(self.sources)
 
     def check(self) -> None:
         """Compare with the current state.

@@ -1,7 +1,5 @@
 """Read parallel text from a Hugging Face dataset, on the hub or in a local directory."""
 
-import hashlib
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +10,7 @@ from mtkit.config.data import CorpusSource, DataConfig
 from mtkit.corpus.read.columns import ColumnPath, batch_values, find_text_paths, text_pairs
 from mtkit.corpus.sentence_pair import SentencePair, SideSpec
 from mtkit.errors import MtkitError
+from mtkit.io.build_manifest import content_hash
 from mtkit.io.text import sha256_file
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ def dataset_fingerprint(source: CorpusSource, data: DataConfig) -> str:
             parts.append(
                 datasets.load_dataset_builder(source.dataset or "", source.dataset_config).hash
             )
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    return content_hash(parts)
 
 
 def local_directory(source: CorpusSource) -> Path | None:

@@ -1,7 +1,5 @@
 """Read sentence pairs from any source: two files, one file, a Hugging Face dataset, stdin."""
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import closing
@@ -12,6 +10,7 @@ from typing import Any
 from mtkit.config.data import CorpusSource, DataConfig, FileFormat
 from mtkit.corpus.sentence_pair import SentencePair, SideSpec
 from mtkit.errors import MtkitError
+from mtkit.io.build_manifest import content_hash
 from mtkit.io.compression import SUFFIXES
 from mtkit.io.paths import display_name
 from mtkit.io.progress import progress
@@ -131,7 +130,7 @@ def source_fingerprint(source: CorpusSource, data: DataConfig) -> str:
             sha256_file(spool_if_stream(source.src)),
             sha256_file(spool_if_stream(source.tgt)),
         ]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    return content_hash(parts)
 
 
 def file_format(source: CorpusSource) -> FileFormat:

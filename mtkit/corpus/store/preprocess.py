@@ -40,7 +40,7 @@ def preprocess(recipe: Recipe, *, n_workers: int | None = None) -> PreprocessRep
     """
     Recipe.require(recipe)
     require_workers(n_workers)
-    snapshot = FileSnapshot.take(recipe.data.train)
+    snapshot = FileSnapshot(recipe.data.train)
     inputs = input_fingerprints(recipe)
     tokenizer, n_pairs = load_if_fresh(recipe, inputs), None
     if tokenizer is None:
@@ -83,7 +83,7 @@ def preprocess_shard(
     Recipe.require(recipe)
     require_workers(n_workers)
     checked_shard = Shard.checked(shard)
-    snapshot = FileSnapshot.take(recipe.data.train)
+    snapshot = FileSnapshot(recipe.data.train)
     inputs = input_fingerprints(recipe)
     tokenizer = load_if_fresh(recipe, inputs)
     if tokenizer is None:

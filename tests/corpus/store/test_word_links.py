@@ -392,7 +392,7 @@ def test_a_missing_file_is_told(recipe):
 
 
 def test_a_file_that_changes_while_it_is_read_is_noticed(recipe):
-    snapshot = FileSnapshot.take(recipe.data.train)
+    snapshot = FileSnapshot(recipe.data.train)
     snapshot.check()
     path = recipe.data.train[2].alignment
     path.write_text(f"{path.read_text()}0-0\n")
