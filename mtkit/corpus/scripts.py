@@ -6,31 +6,32 @@ import unicodedata
 UNKNOWN_LANG = "und"
 """ISO 639-2 code of an undetermined language."""
 
-_LANGUAGES = {
+_CODES = {
     "arabic": (
-        "ar ara arb arz ary acm apc azb bal ckb fa fas per ks pbt prs ps pus sd snd ug uig ur urd"
+        "arab ar ara arb arz ary acm apc azb bal ckb fa fas per ks pbt prs ps pus sd snd ug uig "
+        "ur urd"
     ),
-    "armenian": "hy hye arm",
-    "bengali": "as asm bn ben",
+    "armenian": "armn hy hye arm",
+    "bengali": "beng as asm bn ben",
     "cyrillic": (
-        "ab abk av ba bak be bel bg bul ce che cv chv kk kaz kv ky kir mk mkd mn mon os oss ru "
+        "cyrl ab abk av ba bak be bel bg bul ce che cv chv kk kaz kv ky kir mk mkd mn mon os oss ru "
         "rus sah tg tgk tt tat tyv udm uk ukr"
     ),
-    "devanagari": "awa bh bho hi hin hne mag mai mr mar ne nep npi sa san",
-    "ethiopic": "am amh ti tir",
-    "georgian": "ka kat geo",
-    "greek": "el ell gre grc",
-    "gujarati": "gu guj",
-    "gurmukhi": "pa pan",
-    "han": "zh zho chi cmn yue wuu lzh",
-    "hangul han": "ko kor",
-    "hebrew": "he heb iw yi yid",
-    "hiragana katakana han": "ja jpn",
-    "kannada": "kn kan",
-    "khmer": "km khm",
-    "lao": "lo lao",
+    "devanagari": "deva awa bh bho hi hin hne mag mai mr mar ne nep npi sa san",
+    "ethiopic": "ethi am amh ti tir",
+    "georgian": "geor ka kat geo",
+    "greek": "grek el ell gre grc",
+    "gujarati": "gujr gu guj",
+    "gurmukhi": "guru pa pan",
+    "han": "hani hans hant zh zho chi cmn yue wuu lzh",
+    "hangul han": "hang kore ko kor",
+    "hebrew": "hebr he heb iw yi yid",
+    "hiragana katakana han": "jpan ja jpn",
+    "kannada": "knda kn kan",
+    "khmer": "khmr km khm",
+    "lao": "laoo lo lao",
     "latin": (
-        "af afr ak aka als an ast ay aym bar bi bm bs bos br bre ca cat ceb co cos cs ces cze "
+        "latn af afr ak aka als an ast ay aym bar bi bm bs bos br bre ca cat ceb co cos cs ces cze "
         "cy cym da dan de deu ger ee en eng eo epo es spa et est eu eus fi fin fil fj fo fao fr "
         "fra fre fur fy fry ga gle gd gla gl glg gn grn gsw gv ha hau haw ho hr hrv ht hat hu "
         "hun ia id ind ig ibo ilo io is isl it ita jv jav kg ki kj kl kw la lat lb ltz lg lij "
@@ -42,55 +43,22 @@ _LANGUAGES = {
     ),
     "latin arabic": "ku kur kmr",
     "latin cyrillic": "az aze azj crh hbs kaa sh sr srp uz uzb uzn",
-    "malayalam": "ml mal",
-    "myanmar": "my mya bur",
-    "oriya": "or ori ory",
-    "sinhala": "si sin",
-    "tamil": "ta tam",
-    "telugu": "te tel",
-    "thai": "th tha",
-    "tibetan": "bo bod tib dz dzo",
+    "malayalam": "mlym ml mal",
+    "myanmar": "mymr my mya bur",
+    "oriya": "orya or ori ory",
+    "sinhala": "sinh si sin",
+    "tamil": "taml ta tam",
+    "telugu": "telu te tel",
+    "thai": "thai th tha",
+    "tibetan": "tibt bo bod tib dz dzo",
 }
-"""Scripts, and the codes (ISO 639) of the languages written in them."""
+"""Scripts, and their codes: four letters (ISO 15924), as in sr-Latn or zho_Hant, and the codes of
+the languages written in them, two or three letters (ISO 639).
+"""
 
 _SCRIPTS = {
-    code: frozenset(scripts.split())
-    for scripts, codes in _LANGUAGES.items()
-    for code in codes.split()
+    code: frozenset(scripts.split()) for scripts, codes in _CODES.items() for code in codes.split()
 }
-
-_SUBTAGS = {
-    "arab": "arabic",
-    "armn": "armenian",
-    "beng": "bengali",
-    "cyrl": "cyrillic",
-    "deva": "devanagari",
-    "ethi": "ethiopic",
-    "geor": "georgian",
-    "grek": "greek",
-    "gujr": "gujarati",
-    "guru": "gurmukhi",
-    "hang": "hangul han",
-    "hani": "han",
-    "hans": "han",
-    "hant": "han",
-    "hebr": "hebrew",
-    "jpan": "hiragana katakana han",
-    "khmr": "khmer",
-    "knda": "kannada",
-    "kore": "hangul han",
-    "laoo": "lao",
-    "latn": "latin",
-    "mlym": "malayalam",
-    "mymr": "myanmar",
-    "orya": "oriya",
-    "sinh": "sinhala",
-    "taml": "tamil",
-    "telu": "telugu",
-    "thai": "thai",
-    "tibt": "tibetan",
-}
-"""Codes of scripts (ISO 15924), as in sr-Latn or zho_Hant."""
 
 
 def scripts_of_language(code: str) -> frozenset[str]:
@@ -101,10 +69,10 @@ def scripts_of_language(code: str) -> frozenset[str]:
             priority.
     """
     language, *subtags = re.split("[-_]", code.lower())
-    for subtag in subtags:
-        if subtag in _SUBTAGS:
-            return frozenset(_SUBTAGS[subtag].split())
-    return _SCRIPTS.get(language, frozenset())
+    codes = [subtag for subtag in subtags if len(subtag) == 4]
+    if len(language) < 4:
+        codes.append(language)
+    return next((_SCRIPTS[code] for code in codes if code in _SCRIPTS), frozenset())
 
 
 class _Scripts(dict[str, str | None]):
