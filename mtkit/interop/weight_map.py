@@ -40,37 +40,26 @@ def make_spec(trained: TrainedModel) -> Any:
 
 
 def _empty_spec(config: ModelConfig, alignment_head: AlignmentHead | None) -> Any:
-    from ctranslate2.specs import (
-        common_spec,
-        transformer_spec,
-    )  # pyright: ignore[reportMissingImports]
+    from ctranslate2 import specs  # pyright: ignore[reportMissingImports]
 
-    # A rotary_dim of 0 rotates all coordinates; the pairs are adjacent, as in our model.
-    rotary: dict[str, Any] = (
-        {"rotary_dim": 0, "rotary_interleave": True, "rotary_base": 10000}
-        if config.positions == "rotary"
-        else {}
-    )
     kind: dict[str, Any] = {
         "pre_norm": config.norm == "pre",
-        "activation": getattr(common_spec.Activation, ACTIVATIONS[config.activation]),
+        "activation": getattr(specs.common_spec.Activation, ACTIVATIONS[config.activation]),
         "ffn_glu": config.activation == "swiglu",
         "rms_norm": config.norm_type == "rms",
-        **rotary,
     }
+    if config.positions == "rotary":
+        # A rotary_dim of 0 rotates all coordinates; the pairs are adjacent, as in our model.
+        kind |= {"rotary_dim": 0, "rotary_interleave": True, "rotary_base": 10000}
+    transformer_spec = specs.transformer_spec
     encoder = transformer_spec.TransformerEncoderSpec(
         config.n_encoder_layers, config.n_heads, **kind
     )
-    aligned: dict[str, Any] = (
-        {}
-        if alignment_head is None
-        else {
-            "alignment_layer": alignment_head.layer,
-            "alignment_heads": config.n_heads if alignment_head.head is None else 1,
-        }
-    )
+    if alignment_head is not None:
+        n_aligned = config.n_heads if alignment_head.head is None else 1
+        kind |= {"alignment_layer": alignment_head.layer, "alignment_heads": n_aligned}
     decoder = transformer_spec.TransformerDecoderSpec(
-        config.n_decoder_layers, config.n_heads, **kind, **aligned
+        config.n_decoder_layers, config.n_heads, **kind
     )
     return transformer_spec.TransformerSpec(encoder, decoder)
 
