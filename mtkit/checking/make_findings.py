@@ -61,8 +61,9 @@ def make_findings(
     for (name, where), occurrences in counts.occurrences.items():
         if are_apart and name in WORD_RULES:
             continue
-        is_of_pairs = where == "pair" or name == "one_sided"
-        n_of = counts.n_pairs if is_of_pairs else counts.sides[where].n_lines
+        n_of = counts.n_pairs
+        if where != "pair" and name != "one_sided":
+            n_of = counts.sides[where].n_lines
         yield FindingDraft(name, where, occurrences, n_of)
     yield from _side_findings(counts)
     yield from _script_findings(counts, scripts, are_apart=are_apart)

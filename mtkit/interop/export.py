@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import torch
 
@@ -13,17 +12,15 @@ from mtkit.engines.ctranslate2.exported_dir import (
     EXPORT_NAME,
     QUANTIZATIONS,
     ExportConfig,
-    Verification,
     refuse_foreign_export,
 )
 from mtkit.engines.ctranslate2.package import require_ctranslate2
 from mtkit.errors import MtkitError
 from mtkit.interop.card import model_card
-from mtkit.interop.verify import verify
+from mtkit.interop.verify import VerificationText, verify
 from mtkit.interop.weight_map import make_spec
 from mtkit.io.arguments import require_type
 from mtkit.io.atomic import atomic_dir
-from mtkit.io.text import read_lines
 from mtkit.version import __version__
 
 WEIGHT_DESCRIPTIONS = {
@@ -37,17 +34,6 @@ WEIGHT_DESCRIPTIONS = {
     "int8_bfloat16": "matrices as 8-bit integers with a scale for each row, the rest in bfloat16",
 }
 """Description of the weights file, by quantization."""
-
-
-class VerificationText(NamedTuple):
-    """Text to compare the exported model with the original on."""
-
-    src_path: Path | str
-    """Text in the source language, one segment per line."""
-    reference_path: Path | str | None = None
-    """Its reference translations, if there are any."""
-    search: dict[str, Any] | None = None
-    """Search settings that replace those of the model."""
 
 
 def export_ctranslate2(
@@ -84,7 +70,7 @@ def export_ctranslate2(
             f"unknown quantization {quantization}", f"choose one of {', '.join(QUANTIZATIONS)}"
         )
     refuse_foreign_export(out_dir)
-    texts = _read(comparison)
+    texts = None if comparison is None else comparison.read()
     trained = load_model_dir(model_dir)
     spec = make_spec(trained)
     config = ExportConfig(
@@ -103,43 +89,11 @@ def export_ctranslate2(
         spec.save(str(directory))
         trained.tokenizer.save(directory / TOKENIZER_DIR_NAME)
         _write_card(directory, config)
-        if comparison is not None:
-            verification = verify(model_dir, directory, *texts, comparison.search or {})
-            config = config.model_copy(
-                update={"verification": _with_file_names(verification, comparison)}
-            )
+        if comparison is not None and texts is not None:
+            verification = verify(model_dir, directory, comparison, *texts)
+            config = config.model_copy(update={"verification": verification})
             _write_card(directory, config)
     return config
-
-
-def _read(comparison: VerificationText | None) -> tuple[list[str], list[str] | None]:
-    if comparison is None:
-        return [], None
-    lines = list(read_lines(comparison.src_path, what="the text to compare on"))
-    if not any(line.strip() for line in lines):
-        raise MtkitError(
-            f"`{comparison.src_path}`: contains no text to compare on",
-            "give a file in the source language, one segment per line",
-        )
-    if comparison.reference_path is None:
-        return lines, None
-    references = list(read_lines(comparison.reference_path, what="the references"))
-    if len(references) != len(lines):
-        raise MtkitError(
-            f"`{comparison.reference_path}`: {len(references):,} lines, but "
-            f"`{comparison.src_path}` has {len(lines):,}",
-            "give the translation of each line",
-        )
-    return lines, references
-
-
-def _with_file_names(verification: Verification, comparison: VerificationText) -> Verification:
-    reference = (
-        Path(comparison.reference_path).name if comparison.reference_path is not None else None
-    )
-    return verification.model_copy(
-        update={"file": Path(comparison.src_path).name, "reference": reference}
-    )
 
 
 def _write_card(directory: Path, config: ExportConfig) -> None:

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mtkit.config.search import SearchConfig
 from mtkit.engines.ctranslate2.exported_dir import Verification
 from mtkit.engines.protocol import SearchRequest
+from mtkit.errors import MtkitError
 from mtkit.evaluation.metrics import evaluate
+from mtkit.io.text import read_lines
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.translation.exported import load_exported_translator
 from mtkit.translation.source_encoder import SourceLine
@@ -26,12 +28,46 @@ _REPORTED_SETTINGS = (
 )
 
 
+class VerificationText(NamedTuple):
+    """Text to compare the exported model with the original on."""
+
+    src_path: Path | str
+    """Text in the source language, one segment per line."""
+    reference_path: Path | str | None = None
+    """Its reference translations, if there are any."""
+    search: dict[str, Any] | None = None
+    """Search settings that replace those of the model."""
+
+    def read(self) -> tuple[list[str], list[str] | None]:
+        """Read the text and the references.
+
+        Raises:
+            MtkitError: A file cannot be read, there is no text, or the numbers of lines differ.
+        """
+        lines = list(read_lines(self.src_path, what="the text to compare on"))
+        if not any(line.strip() for line in lines):
+            raise MtkitError(
+                f"`{self.src_path}`: contains no text to compare on",
+                "give a file in the source language, one segment per line",
+            )
+        if self.reference_path is None:
+            return lines, None
+        references = list(read_lines(self.reference_path, what="the references"))
+        if len(references) != len(lines):
+            raise MtkitError(
+                f"`{self.reference_path}`: {len(references):,} lines, but "
+                f"`{self.src_path}` has {len(lines):,}",
+                "give the translation of each line",
+            )
+        return lines, references
+
+
 def verify(
     model_dir: Path,
     exported_dir: Path,
+    comparison: VerificationText,
     lines: Sequence[str],
     references: Sequence[str] | None,
-    overrides: dict[str, Any],
 ) -> Verification:
     """Translate lines with both, on a CPU, mtkit in float32, with the same search settings.
 
@@ -41,17 +77,16 @@ def verify(
     Args:
         model_dir: The original model.
         exported_dir: The exported model.
+        comparison: Names of the files, and search settings that replace those of the model.
         lines: Text in the source language.
         references: Reference translations, if there are any.
-        overrides: Search settings that replace those of the model.
     Raises:
         MtkitError: A directory is damaged, or CTranslate2 does not have a setting.
     """
     ours = Translator.load(model_dir, device="cpu", precision="float32")
     theirs = load_exported_translator(exported_dir, device="cpu")
-    used: dict[str, Any] = {
-        name: value for name, value in overrides.items() if name != "mbr_utility"
-    } | {"n_best": 1, "mbr": 0}
+    used: dict[str, Any] = {**(comparison.search or {}), "n_best": 1, "mbr": 0}
+    used.pop("mbr_utility", None)
     search = ours.search_config(**used)
     first = search.model_copy(update={"loop_guard": False})
     source_lines = ours.line_search.source_encoder.encode(lines, search.split_sentences)
@@ -75,7 +110,7 @@ def verify(
         for texts in (our_texts, their_texts)
     ]
     return Verification(
-        file="",
+        file=Path(comparison.src_path).name,
         n_lines=len(lines),
         search=search.model_dump(include=set(_REPORTED_SETTINGS)),
         compute_type=theirs.engine.translator.compute_type,  # pyright: ignore[reportAttributeAccessIssue]
@@ -89,6 +124,7 @@ def verify(
         bleu_mtkit=judged[0],
         bleu_ctranslate2=judged[1],
         bleu_signature=between.signature,
+        reference=Path(comparison.reference_path).name if comparison.reference_path else None,
     )
 
 

@@ -40,18 +40,17 @@ def make_spec(trained: TrainedModel) -> Any:
 
 
 def _empty_spec(config: ModelConfig, alignment_head: AlignmentHead | None) -> Any:
-    from ctranslate2 import specs  # pyright: ignore[reportMissingImports]
+    from ctranslate2.specs import common_spec, transformer_spec
 
     kind: dict[str, Any] = {
         "pre_norm": config.norm == "pre",
-        "activation": getattr(specs.common_spec.Activation, ACTIVATIONS[config.activation]),
+        "activation": getattr(common_spec.Activation, ACTIVATIONS[config.activation]),
         "ffn_glu": config.activation == "swiglu",
         "rms_norm": config.norm_type == "rms",
     }
     if config.positions == "rotary":
         # A rotary_dim of 0 rotates all coordinates; the pairs are adjacent, as in our model.
         kind |= {"rotary_dim": 0, "rotary_interleave": True, "rotary_base": 10000}
-    transformer_spec = specs.transformer_spec
     encoder = transformer_spec.TransformerEncoderSpec(
         config.n_encoder_layers, config.n_heads, **kind
     )

@@ -13,7 +13,8 @@ from mtkit.engines.choose import choose_engine
 from mtkit.engines.ctranslate2.exported_dir import QUANTIZATIONS, load_exported_dir
 from mtkit.engines.protocol import SearchRequest
 from mtkit.errors import MtkitError
-from mtkit.interop.export import VerificationText, export_ctranslate2
+from mtkit.interop.export import export_ctranslate2
+from mtkit.interop.verify import VerificationText
 from mtkit.search.constraints.constraints import Constraints
 from mtkit.translation.exported import load_exported_translator
 from mtkit.translation.translator import Translator
