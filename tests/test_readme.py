@@ -103,7 +103,7 @@ def test_own_data(mtkit, own_files):
     exec(compile(code, "README.md", "exec"), {})
 
 
-def test_commands_that_are_wrong_are_found_out(mtkit, tmp_path):
+def test_wrong_commands_are_detected(mtkit, tmp_path):
     """That the tests above would notice."""
     assert run_command(mtkit, "mtkit translate nowhere.ko -m nowhere", tmp_path)[0] == 1
     assert run_command(mtkit, "echo x | mtkit trian -", tmp_path)[0] == 2

@@ -27,7 +27,7 @@ def test_sentences_are_rows_one_after_the_other():
     assert range_indices(np.array([7, 3, 0]), np.array([2, 0, 3])).tolist() == [7, 8, 0, 1, 2]
 
 
-def test_a_joined_pair_has_its_tags_once(tiny_tokenizer):
+def test_concatenated_pair_has_its_tags_once(tiny_tokenizer):
     concatenator = PairConcatenator(tiny_tokenizer, ("de", "en"))
     src, tgt = gather_pairs(STORE, chosen([2, 0, 1], [-1, 1, 0]), concatenator)
     assert [row.tolist() for row in src.rows()] == [[TAG, 13], [TAG, 10, 11, 12], [TAG, 12, 10, 11]]
@@ -66,7 +66,7 @@ def test_a_rewriter_is_given_groups_with_their_place_and_tags():
     assert first.src.dtype == np.int32
 
 
-def test_a_loader_makes_whole_groups_also_from_the_middle():
+def test_loader_starting_mid_epoch_yields_whole_groups():
     store = random_store(600)
     order = plain_order(store, max_tokens=100, seed=3, window=350)
     n_batches = len(order.window(0, 0).batches)

@@ -27,7 +27,7 @@ def corpus_like_lengths(n, seed=0):
 
 
 @given(pairs=lengths, max_tokens=st.integers(60, 600), seed=st.integers(0, 2**32 - 1))
-def test_every_pair_comes_exactly_once(pairs, max_tokens, seed):
+def test_every_pair_occurs_exactly_once(pairs, max_tokens, seed):
     batches = make_batches(*sides(pairs), max_tokens, np.random.default_rng(seed))
     assert sorted(np.concatenate(batches).tolist()) == list(range(len(pairs)))
     assert all(len(batch) for batch in batches)
@@ -49,7 +49,7 @@ def test_the_same_generator_gives_the_same_batches(pairs, max_tokens, seed):
 
 
 @given(pairs=lengths, max_tokens=st.integers(60, 600))
-def test_the_number_of_batches_does_not_depend_on_chance(pairs, max_tokens):
+def test_number_of_batches_is_deterministic(pairs, max_tokens):
     assert (
         len(
             {
@@ -85,7 +85,7 @@ def test_little_is_padding_and_batches_are_nearly_full():
     assert padding_share(in_order, src, tgt) > 0.5
 
 
-def test_pairs_of_equal_length_meet_others_in_another_epoch():
+def test_pairs_of_equal_length_are_batched_differently_in_each_epoch():
     src = tgt = np.full(1000, 10)
     first, second = (make_batches(src, tgt, 1000, np.random.default_rng(seed)) for seed in (1, 2))
     companions_of_0 = [
@@ -94,7 +94,7 @@ def test_pairs_of_equal_length_meet_others_in_another_epoch():
     assert len(companions_of_0[0] & companions_of_0[1]) < 50
 
 
-def test_the_last_batch_is_no_crumb():
+def test_last_batch_is_not_tiny():
     src = tgt = np.full(101, 10)
     assert sorted(
         len(batch) for batch in make_batches(src, tgt, 500, np.random.default_rng(0))
@@ -104,7 +104,7 @@ def test_the_last_batch_is_no_crumb():
     ) == [25, 26]
 
 
-def test_batches_come_in_no_order_of_length():
+def test_batches_are_not_ordered_by_length():
     src, tgt = corpus_like_lengths(20_000)
     widths = [src[batch].max() for batch in make_batches(src, tgt, 2048, np.random.default_rng(0))]
     assert abs(np.corrcoef(widths, np.arange(len(widths)))[0, 1]) < 0.3
@@ -166,7 +166,7 @@ def test_no_pairs_make_no_batches():
     assert padding_share([], [], []) == 0.0
 
 
-def test_half_a_million_pairs_take_no_time():
+def test_half_a_million_pairs_are_fast():
     src, tgt = corpus_like_lengths(500_000)
     start = time.perf_counter()
     make_batches(src, tgt, 4096, np.random.default_rng(0))

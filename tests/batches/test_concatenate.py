@@ -46,11 +46,11 @@ def test_as_many_are_joined_as_asked_and_each_row_is_as_likely_a_partner():
     assert abs(counts / counts.sum() - 1 / 20).max() < 0.01
 
 
-def test_a_row_that_comes_twice_is_not_joined_to_itself():
+def test_repeated_row_is_not_concatenated_with_itself():
     assert (draw_partners(np.array([7, 7, 7]), 1.0, np.random.default_rng(1)) == -1).all()
 
 
-def test_equal_chance_gives_equal_partners():
+def test_equal_random_state_gives_equal_partners():
     rows = np.arange(5000) * 3
     once, again = (draw_partners(rows, 0.5, np.random.default_rng(4), rows % 4) for _ in range(2))
     np.testing.assert_array_equal(once, again)
@@ -64,7 +64,7 @@ def encoded(subword, *texts):
     return [np.array(ids, np.uint16) for ids in subword.encode(texts)]
 
 
-def test_joined_ids_read_as_both_lines_and_tags_of_the_second_go(tiny_tokenizer, ko_en_pairs):
+def test_concatenated_ids_decode_to_both_lines_without_the_second_tags(tiny_tokenizer, ko_en_pairs):
     subword, joiner = tiny_tokenizer.src, PairConcatenator(tiny_tokenizer, ("ko", "en"))
     tag = np.array([5, 6], np.uint16)
     for a, b in zip(ko_en_pairs[:40], ko_en_pairs[40:80], strict=True):
@@ -78,7 +78,7 @@ def test_joined_ids_read_as_both_lines_and_tags_of_the_second_go(tiny_tokenizer,
 
 
 @pytest.mark.parametrize("lang", ["ja", "zh-Hant", "zho_Hans", "th"])
-def test_a_language_without_spaces_is_joined_without_where_the_pieces_allow_it(lang):
+def test_language_without_spaces_is_joined_without_space_where_subwords_allow(lang):
     texts = ["今日は晴れです。", "明日は雨です。", "彼は学生です。", "雨が降る。", "a です。"] * 5
     subword = Subword(train_subword(texts, TokenizerConfig(vocab_size=290)))
     joiner = PairConcatenator(Tokenizer(subword, subword), ("en", lang))

@@ -103,7 +103,7 @@ def test_shares_of_an_epoch_cost_the_same():
         assert sum(map(max, rounds)) * world_size < 1.05 * sum(map(sum, rounds))
 
 
-def test_it_continues_from_a_position():
+def test_loader_continues_from_a_position():
     stream = loader().iterate()
     whole = list(islice(stream, 60))
     stream.close()
@@ -139,7 +139,7 @@ class CountingStore:
         return STORE.gather(side, rows)
 
 
-def test_what_goes_wrong_in_a_process_is_raised_here():
+def test_worker_process_error_is_raised_in_parent():
     stream = loader(2, LostStore(), n_workers=1).iterate()
     with pytest.raises(OSError, match="the disk is gone"):
         next(stream)
@@ -158,7 +158,7 @@ def test_the_queue_is_bounded():
     assert store.n_read == n_read
 
 
-def test_what_goes_wrong_in_the_thread_is_raised_here_after_what_went_well():
+def test_thread_error_is_raised_after_the_good_batches():
     stream = loader(4, CountingStore(fail_at=40)).iterate()
     for n_pairs in accumulate(len(chosen.rows) for chosen, _ in order().iterate()):
         if n_pairs > 40:
@@ -180,7 +180,7 @@ def test_an_unused_iterator_starts_no_thread():
     stream.close()
 
 
-def test_an_iterator_that_nobody_holds_ends_its_thread():
+def test_unreferenced_iterator_ends_its_thread():
     stream = loader().iterate()
     next(stream)
     assert len(loader_threads()) == 1

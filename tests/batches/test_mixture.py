@@ -93,7 +93,7 @@ def test_windows_are_of_one_size_and_one_mix(mix, epoch):
     assert (np.ptp(per_window, axis=0) <= 1).all()
 
 
-def test_weight_one_shows_every_pair_once_whatever_the_windows():
+def test_weight_one_yields_every_pair_once_with_any_windows():
     mix = DataMixture.plain(corpora(100, 0, 37), 3, window=50)
     for epoch in range(3):
         rows = np.concatenate(shown(mix, epoch))
@@ -158,7 +158,7 @@ def test_a_high_temperature_makes_corpora_equal_and_a_low_one_leaves_the_largest
     ]
 
 
-def test_stages_switch_at_their_epochs_and_take_up_where_the_stage_before_stopped():
+def test_stages_switch_at_their_epochs_and_continue_the_previous_stage():
     mix = DataMixture(
         corpora(40, 40), [MixtureStage(0, [1.0, 0.25]), MixtureStage(2, [0.0, 0.5])], 1
     )
@@ -170,7 +170,7 @@ def test_stages_switch_at_their_epochs_and_take_up_where_the_stage_before_stoppe
     assert set.union(*of_the_second) == set(range(40, 80))
 
 
-def test_only_what_has_been_shown_is_compared():
+def test_only_epochs_already_begun_are_compared():
     first, second = MixtureStage(0, [1.0, 0.5]), MixtureStage(2, [1.0, 2.0])
     mix = DataMixture(corpora(40, 40), [first, second], 1)
     assert mix.counts_until(0) == []
@@ -244,7 +244,7 @@ def test_a_mix_that_shows_nothing_is_refused():
     seed=st.integers(0, 5),
 )
 @settings(max_examples=100)
-def test_stretches_of_a_stream_join_to_the_whole(n_rows, chunk, cuts, seed):
+def test_slices_of_a_stream_concatenate_to_the_whole(n_rows, chunk, cuts, seed):
     cuts = sorted(cuts)
     passes = ShuffledStream(n_rows, seed, 0, chunk)
     whole = passes.rows(cuts[0], cuts[-1]).tolist()
@@ -277,7 +277,7 @@ def test_chunks_of_a_large_corpus_stay_together():
     assert starts.max() > 700
 
 
-def test_a_window_of_a_hundred_million_pairs_takes_little_memory():
+def test_window_of_a_hundred_million_pairs_uses_little_memory():
     mix = DataMixture.plain(corpora(100_000_000), 1)
     tracemalloc.start()
     try:

@@ -68,7 +68,7 @@ def as_lists(sides):
     return [[row.tolist() for row in side] for side in sides]
 
 
-def test_sampling_changes_the_pieces_and_not_the_text(tiny_tokenizer, pairs):
+def test_sampling_changes_tokens_but_not_text(tiny_tokenizer, pairs):
     src, tgt = rewriter(tiny_tokenizer, SamplingConfig(src_dropout=0.3)).augment(pairs, (0, 0, 0))
     assert texts(tiny_tokenizer, src, tgt, pairs.n_tags) == texts(
         tiny_tokenizer, pairs.src, pairs.tgt, pairs.n_tags
@@ -158,7 +158,7 @@ def test_all_depends_on_the_seed_and_the_position_alone(tiny_tokenizer, pairs):
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10_000), max_length=st.integers(5, 60))
-def test_what_comes_can_always_be_trained_on(tiny_tokenizer, pairs, seed, max_length):
+def test_augmented_pairs_are_always_trainable(tiny_tokenizer, pairs, seed, max_length):
     src, tgt = rewriter(tiny_tokenizer, *EVERYTHING, seed=seed, max_length=max_length).augment(
         pairs, (seed, 0, 3)
     )
@@ -169,7 +169,7 @@ def test_what_comes_can_always_be_trained_on(tiny_tokenizer, pairs, seed, max_le
         assert not set(special) & {*src[i].tolist(), *tgt[i].tolist()}
 
 
-def test_pairs_with_unknown_pieces_stay_and_none_come_in(ko_en_pairs):
+def test_unknown_tokens_are_kept_but_never_added(ko_en_pairs):
     src_texts = [pair.tgt for pair in ko_en_pairs]
     subword = Subword(
         train_subword(src_texts, TokenizerConfig(vocab_size=200, byte_fallback=False))
@@ -185,7 +185,7 @@ def test_pairs_with_unknown_pieces_stay_and_none_come_in(ko_en_pairs):
     )
 
 
-def test_nothing_to_do_is_told(tiny_recipe_path, tiny_tokenizer):
+def test_no_settings_means_no_augmentation(tiny_recipe_path, tiny_tokenizer):
     assert OnlineAugmenter.for_recipe(Recipe.load(tiny_recipe_path), tiny_tokenizer) is None
     assert (
         OnlineAugmenter.for_recipe(
@@ -227,7 +227,7 @@ def test_a_group_of_batches_becomes_as_many_batches_of_the_same_pairs(tiny_token
 
 
 @given(lengths=st.lists(st.integers(1, 40), min_size=1, max_size=80), data=st.data())
-def test_dealing_gives_each_pair_to_one_of_just_so_many_batches(lengths, data):
+def test_each_pair_is_dealt_to_one_of_the_given_number_of_batches(lengths, data):
     n_batches = data.draw(st.integers(1, len(lengths)))
     batches = rebatch(
         np.array(lengths), n_batches, np.random.default_rng(data.draw(st.integers(0, 9)))
@@ -236,7 +236,7 @@ def test_dealing_gives_each_pair_to_one_of_just_so_many_batches(lengths, data):
     assert sorted(np.concatenate(batches).tolist()) == list(range(len(lengths)))
 
 
-def test_dealt_batches_are_of_like_size_and_little_is_padding():
+def test_dealt_batches_have_similar_size_and_little_padding():
     lengths = np.random.default_rng(1).gamma(4, 5, size=5000).astype(int) + 1
     batches = rebatch(lengths, 30, np.random.default_rng(1))
     padded = [len(batch) * lengths[batch].max() for batch in batches]

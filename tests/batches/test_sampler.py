@@ -42,7 +42,7 @@ def as_items(items):
 
 
 @pytest.mark.parametrize("epoch", [0, 1, 7])
-def test_one_window_is_what_make_batches_gives_for_seed_and_epoch(epoch):
+def test_one_window_equals_make_batches_with_seed_and_epoch(epoch):
     """Runs of earlier releases go on as they began."""
     expected = make_batches(LENGTHS[0] + 1, LENGTHS[1] + 1, 200, np.random.default_rng([5, epoch]))
     assert rows_of(order(seed=5, window=300).window(epoch, 0)) == as_lists(expected)
@@ -81,7 +81,7 @@ def test_epochs_and_seeds_differ(epochs, seed):
     n_after=st.integers(1, 30),
 )
 @settings(max_examples=60, deadline=None)
-def test_continuing_from_a_position_gives_exactly_what_was_to_come(
+def test_resuming_at_a_position_yields_the_same_batches(
     sizes, weights, window, rate, n_before, n_after
 ):
     n = len(sizes)
@@ -101,7 +101,7 @@ def test_continuing_from_a_position_gives_exactly_what_was_to_come(
     assert [chosen.position for chosen, _ in whole[1:]] == [after for _, after in whole[:-1]]
 
 
-def test_each_epoch_holds_the_whole_corpus_in_windows():
+def test_windows_of_an_epoch_cover_the_whole_corpus():
     stream = order().iterate()
     for epoch in range(3):
         seen, windows = [], set()
@@ -130,7 +130,7 @@ def test_the_current_window_is_made_once():
     assert batches.window(3, 1) is batches.window(3, 1)
 
 
-def test_the_next_window_is_made_while_this_one_is_gone_through():
+def test_next_window_is_prepared_in_advance():
     asked = []
     enough = threading.Event()
 
@@ -146,7 +146,7 @@ def test_the_next_window_is_made_while_this_one_is_gone_through():
     assert enough.wait(10)
 
 
-def test_a_stream_that_is_let_go_leaves_no_thread():
+def test_deleted_stream_leaves_no_thread():
     stream = order().iterate()
     next(stream)
     del stream
@@ -193,7 +193,7 @@ def test_joined_pairs_are_of_one_corpus_and_not_too_long(rate, max_length, n_tag
     assert sorted(window.rows.tolist()) == list(range(90))
 
 
-def test_many_pairs_are_joined_where_there_is_room():
+def test_many_pairs_are_concatenated_where_they_fit():
     window = BatchSampler(STORE, DataMixture.plain(corpora(300), 1), 200, Merging(0.5, 100)).window(
         0, 0
     )

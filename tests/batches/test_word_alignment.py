@@ -85,7 +85,7 @@ def test_by_hand(tiny_tokenizer):
 
 
 @pytest.mark.parametrize("n_tags", [0, 2])
-def test_every_piece_of_a_word_is_aligned_to_every_piece_of_its_words(
+def test_every_subword_of_a_word_is_aligned_to_every_subword_of_linked_words(
     tiny_tokenizer, ko_en_pairs, n_tags
 ):
     rng = np.random.default_rng(1)
@@ -157,7 +157,7 @@ def made(recipe, n_workers=0, n_batches=30):
 
 
 @pytest.mark.parametrize("settings", [[], ["sampling.src_dropout=0.3", "sampling.tgt_dropout=0.3"]])
-def test_batches_align_the_same_words_whatever_their_pieces(aligned_recipe, settings):
+def test_word_alignment_does_not_depend_on_the_subwords(aligned_recipe, settings):
     tokenizer, batches = made(aligned_recipe(*settings))
     pieces = [piece.text.startswith("▁") for piece in tokenizer.src.entries()]
     special = tokenizer.src.special
@@ -192,7 +192,7 @@ def test_worker_processes_make_the_same(aligned_recipe):
         assert torch.equal(one.src, other.src) and torch.equal(one.alignment, other.alignment)
 
 
-def test_none_where_nobody_learns_them(aligned_recipe):
+def test_no_alignments_without_guided_alignment(aligned_recipe):
     assert all(
         batch.alignment is None
         for batch in made(aligned_recipe("training.alignment_weight=0"), n_batches=3)[1]

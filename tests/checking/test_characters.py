@@ -21,7 +21,7 @@ def test_kinds_are_counted_as_one_would_by_hand(batches):
         assert counts == by_hand
 
 
-def test_trouble_is_what_python_ends_a_line_at():
+def test_line_end_class_matches_str_splitlines():
     breaking = {chr(code) for code in range(0x110000) if len(f"a{chr(code)}b".splitlines()) == 2}
     assert {char for char in breaking if char_class(char) not in ("line_end", "cr")} == {"\n"}
 
@@ -67,7 +67,7 @@ def test_kinds(char, kind):
     assert char_class(char) == kind
 
 
-def test_whoever_is_a_control_character_is_noticed_as_something():
+def test_every_control_character_is_in_some_class():
     assert all(
         char_class(chr(code)) != "other"
         for code in range(0x110000)

@@ -67,7 +67,7 @@ def only(report, name, place=0):
     return found
 
 
-def test_true_sentences_are_sound(corpus):
+def test_real_sentences_have_no_findings(corpus):
     report = corpus.check(find_shift=True)
     assert report.can_train
     assert not report.count("warning")
@@ -127,7 +127,7 @@ def planted(name, where, src=None, tgt=None):
         planted("long", "tgt", tgt=b"He said so. " * 200),
     ],
 )
-def test_a_planted_fault_is_found_where_it_is(corpus, counts_before, name, where, src, tgt):
+def test_planted_error_is_found_at_its_line(corpus, counts_before, name, where, src, tgt):
     line = 50
     corpus.src[line - 1] = corpus.src[line - 1] if src is None else src
     corpus.tgt[line - 1] = corpus.tgt[line - 1] if tgt is None else tgt
@@ -144,7 +144,7 @@ def test_a_planted_fault_is_found_where_it_is(corpus, counts_before, name, where
     assert to_text(report).replace("\n", "").isprintable()
 
 
-def test_a_byte_order_mark_at_the_start_is_none_of_the_text(corpus):
+def test_leading_byte_order_mark_is_not_part_of_the_text(corpus):
     corpus.src[0] = b"\xef\xbb\xbf" + corpus.src[0]
     found = counts(corpus.check())
     assert found["bom", "src"] == 1
@@ -165,7 +165,7 @@ def test_all_invalid_lines_are_counted(corpus):
     assert (finding.n, len(finding.lines), len(finding.examples)) == (N_PAIRS, 10, 3)
 
 
-def test_lines_too_many_are_told_with_the_place_where_they_begin(corpus):
+def test_extra_lines_are_reported_with_their_first_line(corpus):
     corpus.src = corpus.src * 3
     corpus.tgt = corpus.tgt * 3
     del corpus.tgt[300]
@@ -183,7 +183,7 @@ def test_lines_too_many_are_told_with_the_place_where_they_begin(corpus):
     assert f"diverge at about line {line}" in finding.detail
 
 
-def test_every_line_of_the_longer_side_is_looked_at(corpus):
+def test_every_line_of_the_longer_side_is_checked(corpus):
     corpus.tgt += [b"good", b"\xff", b""]
     report = corpus.check()
     assert counts(report)["unequal_counts", "tgt"] == 3
@@ -197,7 +197,7 @@ def test_nothing_to_train_on(tmp_path, lines):
     assert not report.can_train
 
 
-def test_duplicates_are_told_with_the_line_that_they_repeat(corpus):
+def test_duplicates_name_the_line_they_repeat(corpus):
     corpus.src += [corpus.src[4], corpus.src[4].rstrip(b".") + b"!!", corpus.src[4]]
     corpus.tgt += [corpus.tgt[4], corpus.tgt[4].upper(), b"Something else."]
     report = corpus.check()
@@ -221,7 +221,7 @@ def test_training_corpora_are_compared_with_one_another(corpus):
     ]
 
 
-def test_with_other_tags_it_is_another_pair(corpus):
+def test_pairs_with_different_tags_are_not_duplicates(corpus):
     first, again = (
         corpus.write("first"),
         corpus.write("again").model_copy(update={"tags": ("<bt>",)}),
@@ -232,7 +232,7 @@ def test_with_other_tags_it_is_another_pair(corpus):
     assert ("duplicates", "pair") not in counts(report, 1)
 
 
-def test_overlap_with_what_is_held_out(corpus):
+def test_overlap_with_held_out_sets(corpus):
     other = "전혀 다른 문장이다".encode()
     test = Corpus(
         corpus.folder / "test",
@@ -279,7 +279,7 @@ def test_without_codes_the_scripts_that_are_usual_decide(corpus):
     assert "cyrillic (1)" in only(report, "wrong_script").detail
 
 
-def test_exchanged_files_are_told_as_such(corpus):
+def test_exchanged_files_are_reported(corpus):
     finding = only(corpus.check(("en", "ko")), "swapped")
     assert finding.n > 0.9 * N_PAIRS
     assert finding.todo == "Swap the two files, or the language codes."
@@ -326,7 +326,7 @@ def test_words_decide_nothing_where_the_script_does(corpus):
     }
 
 
-def test_files_whose_names_say_the_opposite_of_the_codes(german):
+def test_file_names_that_contradict_the_language_codes(german):
     report = german.check(("en", "ko"))
     assert "`train.ko` is given as en, `train.en` as ko" in only(report, "exchanged_names").detail
     assert ("exchanged_names", "pair") not in counts(german.check(("de", "en")))
@@ -339,7 +339,7 @@ def test_tokenized_and_lower_cased_text_is_noticed(corpus):
     assert only(report, "tokenized").where == only(report, "lower_cased").where == "tgt"
 
 
-def test_what_cannot_be_read_is_a_finding(corpus, tmp_path):
+def test_unreadable_file_is_a_finding(corpus, tmp_path):
     missing = CorpusSource(src=tmp_path / "no.ko", tgt=tmp_path / "no.en")
     (tmp_path / "broken.tsv").write_bytes(b"a\tb\n\xff\n")
     broken = CorpusSource(file=tmp_path / "broken.tsv")
@@ -351,7 +351,7 @@ def test_what_cannot_be_read_is_a_finding(corpus, tmp_path):
     assert not report.can_train
 
 
-def test_of_what_cannot_be_read_nothing_else_is_said(corpus, tmp_path):
+def test_unreadable_corpus_has_no_other_findings(corpus, tmp_path):
     report = check_corpora(
         DataConfig(
             src_lang="ko",
@@ -365,7 +365,7 @@ def test_of_what_cannot_be_read_nothing_else_is_said(corpus, tmp_path):
     assert set(found.not_checked) == set(RULES) - {"unreadable"}
 
 
-def test_overlap_is_looked_for_where_something_is_held_out(corpus):
+def test_overlap_is_checked_if_there_are_held_out_sets(corpus):
     other = Corpus(
         corpus.folder / "other", ["전혀 다른 문장이다".encode()], [b"Quite new text."]
     ).write("other")
@@ -380,7 +380,7 @@ def test_overlap_is_looked_for_where_something_is_held_out(corpus):
     assert "overlap" in corpus.check(test=(unreadable,)).corpora[0].not_checked
 
 
-def test_a_slip_is_an_error(corpus):
+def test_line_shift_is_an_error(corpus):
     del corpus.src[90]
     del corpus.tgt[-1]
     report = corpus.check(find_shift=True)
@@ -458,7 +458,7 @@ NASTY_LINES = st.lists(
 
 @given(src=NASTY_LINES, tgt=NASTY_LINES, chunk_size=st.integers(1, 5))
 @settings(max_examples=60, deadline=None)
-def test_nasty_bytes_are_counted_as_one_would_by_hand(tmp_path_factory, src, tgt, chunk_size):
+def test_counts_of_unusual_bytes_match_a_plain_count(tmp_path_factory, src, tgt, chunk_size):
     folder = tmp_path_factory.mktemp("nasty")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lenient_reader, "CHUNK_SIZE", chunk_size)
@@ -524,7 +524,7 @@ def test_an_entity_is_one_that_means_something(corpus):
     assert ("html_entities", "tgt") not in counts(corpus.check())
 
 
-def test_every_rule_says_why_and_what_to_do():
+def test_every_rule_has_a_reason_and_an_action():
     for name, rule in RULES.items():
         assert rule.why.endswith("."), name
         assert rule.todo.endswith((".", "?")) or rule.severity == "note" or name == "unreadable", (

@@ -73,7 +73,7 @@ def test_no_line_is_lost(folder, src, tgt, block_size):
 
 
 @given(content=NASTY_BYTES, first=st.sampled_from([1, 4]))
-def test_decoding_says_what_was_wrong(content, first):
+def test_decoding_reports_invalid_bytes(content, first):
     raw = naive_lines(content)
     decoded = decode_lines(raw, first)
     assert len(decoded.lines) == len(raw)
@@ -93,12 +93,12 @@ def test_decoding_says_what_was_wrong(content, first):
         assert decoded.lines[place] == expected
 
 
-def test_packed_files_are_read_like_others(tmp_path, small_chunks):
+def test_compressed_files_are_read_like_plain_ones(tmp_path, small_chunks):
     source = text_source(tmp_path, gzip.compress("가\n나\n".encode()), b"a\nb")
     assert chunks_of(source) == [(1, ["가".encode(), "나".encode()], [b"a", b"b"])]
 
 
-def test_other_formats_come_as_text(tmp_path, small_chunks):
+def test_other_formats_are_read_as_text(tmp_path, small_chunks):
     (tmp_path / "a.tsv").write_text("".join(f"가{i}\ta{i}\n" for i in range(5)), encoding="utf-8")
     chunks = chunks_of(CorpusSource(file=tmp_path / "a.tsv"))
     assert chunks == [
@@ -108,7 +108,7 @@ def test_other_formats_come_as_text(tmp_path, small_chunks):
     assert decode_lines(chunks[1].src, 4) == (["가3", "가4"], {})
 
 
-def test_lines_are_looked_up_by_their_numbers(tmp_path, small_chunks):
+def test_lines_are_found_by_number(tmp_path, small_chunks):
     chunks = chunks_of(text_source(tmp_path, b"1\n2\n3\n4\n5\n", b"a\nb\n"))
     assert lookup_lines(chunks, {2, 4}) == {2: (b"2", b"b"), 4: (b"4", None)}
     assert lookup_lines(chunks, {9}) == {}
@@ -118,7 +118,7 @@ def test_lines_are_looked_up_by_their_numbers(tmp_path, small_chunks):
     assert len(list(untouched)) == 1
 
 
-def test_a_missing_file_is_told(tmp_path):
+def test_missing_file_is_reported(tmp_path):
     source = CorpusSource(src=tmp_path / "a.ko", tgt=tmp_path / "a.en")
     with pytest.raises(MtkitError, match="no such file"):
         chunks_of(source)

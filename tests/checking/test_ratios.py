@@ -21,7 +21,7 @@ def usual_lengths(n, rng):
 
 
 @pytest.mark.parametrize("n_chunks", [1, 7])
-def test_only_what_is_unusual_in_this_corpus_is_found(n_chunks):
+def test_only_ratios_unusual_in_this_corpus_are_found(n_chunks):
     src, tgt = usual_lengths(5000, np.random.default_rng(1))
     tgt[99] = 5
     tgt[4321] = 400
@@ -31,7 +31,7 @@ def test_only_what_is_unusual_in_this_corpus_is_found(n_chunks):
     assert outliers.usual == pytest.approx(np.median(tgt / src), rel=0.02)
 
 
-def test_a_ratio_that_is_odd_elsewhere_is_usual_in_a_corpus_of_such_pairs():
+def test_unusual_ratio_is_normal_in_a_corpus_of_such_pairs():
     src, tgt = usual_lengths(2000, np.random.default_rng(2))
     assert histogram(src, tgt * 5).outliers().n == 0
 
@@ -60,7 +60,7 @@ def test_the_limit_is_five_robust_deviations():
     assert found.lines == [3, 2]
 
 
-def test_few_pairs_say_nothing():
+def test_few_pairs_give_no_finding():
     assert histogram([10] * 20, [1] * 10 + [100] * 10).outliers().n == 0
     empty = RatioHistogram().outliers()
     assert (empty.n, empty.lines) == (0, [])

@@ -45,7 +45,7 @@ ENTITIES = (
 )
 
 
-def test_both_sides_of_a_rule_are_told_together():
+def test_both_sides_of_a_rule_are_reported_together():
     lines = to_text(CheckReport((make_corpus(*ENTITIES),))).splitlines()
     assert lines[:2] == [
         "news.de, news.en",
@@ -63,7 +63,7 @@ def test_both_sides_of_a_rule_are_told_together():
     assert lines[-1] == "Training would accept this."
 
 
-def test_a_pair_and_what_it_repeats_stand_below_one_another():
+def test_duplicate_is_shown_below_the_pair_it_repeats():
     finding = Finding(
         "duplicates", "pair", "note", 1, 1000, (12,), (Example(12, "Ja.", "Yes.", "as in line 7"),)
     )
@@ -164,15 +164,15 @@ def test_json_keeps_its_keys():
         ),
     ],
 )
-def test_what_training_mends_by_itself_warns_only_when_there_is_much_of_it(name, share, severity):
+def test_automatically_fixed_problems_warn_only_if_frequent(name, share, severity):
     assert severity_of(name, share) == severity
 
 
-def test_of_what_is_held_out_nothing_is_dropped():
+def test_duplicates_of_held_out_sets_remain_a_warning():
     assert severity_of("duplicates", 0.9, is_trained_on=False) == "warning"
 
 
-def test_of_a_corpus_that_cannot_be_read_nothing_counts_as_looked_for():
+def test_unreadable_corpus_counts_as_unchecked():
     others = tuple(name for name in RULES if name != "unreadable")
     corpus = make_corpus(
         Finding("unreadable", "pair", "error", 1, 1, detail="`news.de`: no such file"),

@@ -97,7 +97,9 @@ def test_the_average_is_a_model_that_translates(run_dir, tmp_path):
 @pytest.mark.parametrize(
     ("which", "steps"), [("last", [10, 20, 30, 40, 50]), ("best", [10, 30, 40, 50])]
 )
-def test_fewer_than_asked_for_are_averaged_with_a_word(run_dir, tmp_path, which, steps, caplog):
+def test_averaging_fewer_checkpoints_than_requested_is_logged(
+    run_dir, tmp_path, which, steps, caplog
+):
     average(run_dir, tmp_path / "averaged", 8, which)
     expected = mean_of(run_dir, steps)
     for name, tensor in load_file(tmp_path / "averaged" / "model.safetensors").items():
@@ -129,7 +131,7 @@ def test_nothing_to_average(tmp_path, run_dir):
     assert not (tmp_path / "averaged").exists()
 
 
-def test_none_is_best_where_none_was_validated(make_trained, tmp_path):
+def test_best_without_validation_is_an_error(make_trained, tmp_path):
     trained = make_trained()
     save_checkpoint(
         tmp_path / "run/checkpoints",
@@ -171,7 +173,7 @@ def test_no_number_of_checkpoints(run_dir, tmp_path, n):
 
 
 @pytest.mark.parametrize("out", ["notes", "run", "run/checkpoints"])
-def test_a_folder_that_is_no_model_is_not_replaced(run_dir, tmp_path, out):
+def test_directory_other_than_a_model_is_not_replaced(run_dir, tmp_path, out):
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "thesis.txt").write_text("all I have")
     before = sorted(tmp_path.rglob("*"))
@@ -191,7 +193,7 @@ def test_a_folder_that_is_no_model_is_not_replaced(run_dir, tmp_path, out):
         ([600, 700, 800, 900, 1000], False),  # too close
     ],
 )
-def test_averaging_promises_something_late_in_a_long_run(tmp_path, steps, is_worth):
+def test_averaging_is_worthwhile_late_in_a_long_run(tmp_path, steps, is_worth):
     for step in steps:
         save_checkpoint(
             tmp_path / "checkpoints",

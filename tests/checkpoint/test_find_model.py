@@ -47,7 +47,7 @@ def folder(tmp_path, monkeypatch):
         ),
     ],
 )
-def test_what_is_no_model_is_told_with_the_one_that_is(mtkit, folder, name, problem, hint):
+def test_directory_that_is_not_a_model_suggests_the_model(mtkit, folder, name, problem, hint):
     (folder / "in.txt").touch()
     told = (1, "", f"error: `{name}`: {problem}\nhint: {hint}\n")
     assert (
@@ -97,5 +97,5 @@ def test_a_model_file_of_another_toolkit_is_named(mtkit, tmp_path):
     assert outcome.status == 1 and "a model file of another toolkit" in outcome.err
 
 
-def test_a_model_of_mtkit_is_not_foreign(tiny_run):
+def test_mtkit_model_is_not_foreign(tiny_run):
     assert foreign_model(tiny_run / "model") is None and foreign_model(tiny_run) is None

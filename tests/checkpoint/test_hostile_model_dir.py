@@ -63,7 +63,7 @@ def change(folder, dotted, value):
         ("tags", "x"),
     ],
 )
-def test_a_configuration_that_asks_for_too_much(model_dir, key, value):
+def test_configuration_with_too_large_values(model_dir, key, value):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     change(model_dir, key, value)
     with pytest.raises(MtkitError) as caught:
@@ -99,7 +99,7 @@ def test_a_configuration_that_asks_for_too_much(model_dir, key, value):
         "large",
     ],
 )
-def test_a_configuration_that_is_none(model_dir, content):
+def test_invalid_configuration_is_refused(model_dir, content):
     (model_dir / "config.json").write_bytes(content)
     with pytest.raises(MtkitError, match=r"config\.json"):
         load_model_dir(model_dir)
@@ -114,7 +114,7 @@ def entry(first=0, last=64, shape=(16,), dtype="F32"):
     return {"dtype": dtype, "shape": list(shape), "data_offsets": [first, last]}
 
 
-def test_such_a_header_would_be_right(tmp_path):
+def test_valid_header(tmp_path):
     (tmp_path / "x").write_bytes(
         with_header(
             {"a": entry(0, 32, (8,)), "b": entry(32, 64, (2, 4)), "__metadata__": {"c": "d"}}
@@ -157,13 +157,13 @@ def test_such_a_header_would_be_right(tmp_path):
         with_header(b'{"a":%b,"a":%b}' % ((json.dumps(entry()).encode(),) * 2)),
     ],
 )
-def test_a_header_that_lies(model_dir, content):
+def test_false_header_is_refused(model_dir, content):
     (model_dir / "model.safetensors").write_bytes(content)
     with pytest.raises(MtkitError, match="not a readable safetensors file"):
         load_model_dir(model_dir)
 
 
-def test_weights_of_whole_numbers(model_dir):
+def test_integer_weights_are_refused(model_dir):
     path = model_dir / "model.safetensors"
     save_file({name: tensor.astype(np.int32) for name, tensor in load_file(path).items()}, path)
     with pytest.raises(MtkitError, match="has type I32"):
@@ -181,7 +181,7 @@ def test_weights_that_are_not_numbers_end_in_an_error(model_dir):
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "tokenizer/joint.model"])
 @pytest.mark.parametrize("kind", ["pipe", "folder", "zeros", "loop"])
-def test_what_is_no_file(model_dir, name, kind):
+def test_special_files_are_refused(model_dir, name, kind):
     path = model_dir / name
     path.unlink()
     if kind == "pipe":
@@ -196,7 +196,7 @@ def test_what_is_no_file(model_dir, name, kind):
         load_model_dir(model_dir)
 
 
-def test_other_files_are_not_looked_at(model_dir, make_trained):
+def test_other_files_are_ignored(model_dir, make_trained):
     (model_dir / "pytorch_model.bin").write_bytes(b"\x80\x02cos\nsystem\n(S'exit 1'\ntR.")
     (model_dir / "modeling.py").write_text("raise SystemExit(1)")
     (model_dir / "tokenizer" / "setup.py").write_text("raise SystemExit(1)")
@@ -275,7 +275,7 @@ def test_damaged_tokenizers_never_crash(model_dir):
     assert 50 < int(outcome.stdout) <= 200
 
 
-def test_damaged_folders_are_read_or_refused(model_dir):
+def test_damaged_directories_are_loaded_or_refused(model_dir):
     chance = random.Random(3)
     files = {
         path: path.read_bytes()

@@ -54,7 +54,7 @@ def all_files(folder):
     ],
 )
 @pytest.mark.parametrize("tied", ["none", "output", "inputs", "all"])
-def test_what_is_read_translates_as_what_was_written(
+def test_loaded_model_translates_like_the_saved_one(
     make_trained, ko_en_pairs, tmp_path, tied, variant
 ):
     trained = make_trained(tied_embeddings=tied, **variant)
@@ -113,7 +113,7 @@ def test_each_side_with_its_own_tokenizer(
     ).translate(lines)
 
 
-def test_a_model_takes_the_place_of_the_one_before(make_trained, model_dir, ko_en_pairs):
+def test_new_model_replaces_the_previous_one(make_trained, model_dir, ko_en_pairs):
     lines = [pair.src for pair in ko_en_pairs[:6]]
     other = make_trained(seed=2, n_encoder_layers=2)
     save_model_dir(model_dir, other)
@@ -145,7 +145,7 @@ def test_half_precision_weights_are_read(make_trained, model_dir):
         np.testing.assert_array_equal(parameter.detach().numpy(), weights[name].astype(np.float32))
 
 
-def test_a_model_of_before_there_were_tags_is_read(model_dir):
+def test_model_without_tags_in_its_configuration_is_loaded(model_dir):
     change_config(tags=None, tag_required=None)(model_dir)
     config = load_model_dir(model_dir).config
     assert (config.tags, config.tag_required) == ((), False)
@@ -159,7 +159,7 @@ def test_a_model_of_before_there_were_tags_is_read(model_dir):
         (["<2de>, <bt>", "<2fr>, <bt>"], ("<2de>", "<bt>", "<2fr>"), True),
     ],
 )
-def test_a_model_remembers_the_tags_it_is_trained_with(
+def test_model_directory_records_training_tags(
     make_trained, tiny_recipe_path, tmp_path, corpora, tags, required
 ):
     train = ", ".join(f"{{src: a, tgt: b, tags: [{tags}]}}" for tags in corpora)
@@ -307,7 +307,7 @@ DAMAGES = [
 
 
 @pytest.mark.parametrize(("damage", "name", "problem"), DAMAGES)
-def test_damage_is_told_in_one_line_that_names_the_file(model_dir, damage, name, problem):
+def test_damage_is_one_line_that_names_the_file(model_dir, damage, name, problem):
     damage(model_dir)
     with pytest.raises(MtkitError) as caught:
         load_model_dir(model_dir)
@@ -329,7 +329,7 @@ def test_damage_is_told_in_one_line_that_names_the_file(model_dir, damage, name,
         change_config(model__n_heads=5),
     ],
 )
-def test_damage_is_told_in_plain_words(model_dir, damage):
+def test_damage_messages(model_dir, damage):
     damage(model_dir)
     with pytest.raises(MtkitError) as caught:
         load_model_dir(model_dir)

@@ -19,7 +19,7 @@ def run(tmp_path):
     return run
 
 
-def test_a_model_that_was_moved_aside_comes_back(run):
+def test_model_moved_aside_is_restored(run):
     run.model_dir.rename(run.path / ".model.0123abcd.old")
     (run.path / ".model.89abcdef.tmp").mkdir()
     with run.locked():
@@ -41,7 +41,7 @@ def test_a_model_that_was_replaced_is_kept(run):
     assert not list(run.path.glob(".*"))
 
 
-def test_half_written_files_go_and_those_of_others_stay(run):
+def test_incomplete_files_are_removed_and_other_files_kept(run):
     (run.path / ".metrics.jsonl.0123abcd.tmp").touch()
     (run.checkpoints_dir / ".step-00000010.0123abcd.tmp").mkdir()
     others = [run.path / ".averaged.0123abcd.tmp", run.path / "notes.txt", run.path / ".model.tmp"]
@@ -67,7 +67,7 @@ def test_a_run_that_was_killed_before_it_wrote_anything_is_a_run(tmp_path):
     assert not (tmp_path / "run").exists()  # nothing came of it this time either
 
 
-def test_what_is_no_run_is_left_alone(tmp_path):
+def test_directory_other_than_a_run_is_left_alone(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.txt").touch()
     with (
@@ -78,7 +78,7 @@ def test_what_is_no_run_is_left_alone(tmp_path):
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["thesis.txt"]
 
 
-def test_metrics_are_cut_where_a_run_goes_on(run):
+def test_metrics_are_truncated_at_the_resumed_step(run):
     for step in (10, 20, 30):
         run.append_metrics(step=step, kind="train", loss=1 / step)
     with run.metrics_path.open("a") as file:
@@ -91,7 +91,7 @@ def test_metrics_are_cut_where_a_run_goes_on(run):
     ]
 
 
-def test_metrics_that_cannot_be_written_are_told(run):
+def test_unwritable_metrics_are_reported(run):
     run.metrics_path.mkdir()
     with pytest.raises(MtkitError, match=r"metrics.jsonl`: cannot be written"):
         run.append_metrics(step=1)

@@ -87,7 +87,7 @@ def steps(paths):
     return [read_state(path).step for path in paths]
 
 
-def test_weights_moments_and_state_come_back(make_trained, tmp_path):
+def test_weights_moments_and_state_are_restored(make_trained, tmp_path):
     torch.manual_seed(0)
     model, optimizer = make(make_trained, dropout=0.0)
     update(model, optimizer)
@@ -201,7 +201,7 @@ FILES = ["state.json", "model.safetensors", "optimizer.safetensors"]
 
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("name", FILES)
-def test_damage_is_told_with_the_file(save_scores, make_trained, name, damage):
+def test_damage_names_the_file(save_scores, make_trained, name, damage):
     path = checkpoint_path(save_scores(1.0), 10)
     do, problem = DAMAGES[damage]
     do(path / name)
@@ -227,7 +227,7 @@ def test_every_flipped_bit_of_the_manifest_is_found_or_changes_nothing(save_scor
             path.write_bytes(before)
 
 
-def test_a_manifest_of_a_newer_mtkit_is_no_damage(save_scores):
+def test_newer_manifest_format_is_not_damage(save_scores):
     path = checkpoint_path(save_scores(1.0, 2.0), 20) / "manifest.json"
     tree = json.loads(path.read_bytes()) | {"format_version": 2}
     del tree["checksum"]
@@ -280,7 +280,7 @@ def test_damaged_newest_checkpoints_are_skipped_with_one_warning(save_scores, ca
     assert {path.name for path in folder.iterdir()} == {"step-00000010", "step-00000020"}
 
 
-def test_where_none_is_whole_that_is_an_error_and_nothing_is_touched(save_scores):
+def test_no_intact_checkpoint_is_an_error_and_changes_nothing(save_scores):
     folder = save_scores(1.0, 2.0)
     for step in (10, 20):
         cut(checkpoint_path(folder, step) / "model.safetensors")
@@ -299,7 +299,7 @@ def test_damage_in_the_middle_confuses_neither_the_best_nor_pruning(save_scores)
     assert {path.name for path in folder.iterdir()} == {"step-00000030", "step-00000040"}
 
 
-def test_those_saved_out_of_turn_go_with_the_next_one(save_scores):
+def test_irregular_checkpoints_are_removed_with_the_next_regular_one(save_scores):
     folder = save_scores(4.0, None, 1.0)
 
     def save(step, **values):
@@ -347,7 +347,7 @@ def test_a_checkpoint_of_another_model(save_scores, make_trained):
         load_checkpoint(path, shapes_of(make(make_trained, n_encoder_layers=2)[0]))
 
 
-def test_a_state_of_an_earlier_release_is_in_the_first_window(save_scores):
+def test_state_of_an_earlier_release_starts_in_the_first_window(save_scores):
     path = checkpoint_path(save_scores(1.0), 10) / "state.json"
     without_manifest(path.parent)
     tree = json.loads(path.read_text(encoding="utf-8")) | {"epoch": 2, "batch": 31}

@@ -10,7 +10,7 @@ def corpus(tiny_recipe_path, monkeypatch):
     return tiny_recipe_path.parent
 
 
-def test_a_sound_corpus(mtkit, corpus):
+def test_good_corpus(mtkit, corpus):
     outcome = mtkit("data", "check", "train.ko", "train.en")
     assert (outcome.status, outcome.err) == (0, "")
     lines = outcome.out.splitlines()
@@ -26,7 +26,7 @@ def test_json(mtkit, corpus):
     assert found["corpora"][0]["not_looked_for"] == ["shift", "overlap"]
 
 
-def test_what_training_would_refuse_ends_with_status_1(mtkit, corpus):
+def test_corpus_that_training_refuses_exits_with_status_1(mtkit, corpus):
     with (corpus / "train.en").open("a") as stream:
         stream.write("One more.\n")
     for flags in ([], ["--json"]):
@@ -36,7 +36,7 @@ def test_what_training_would_refuse_ends_with_status_1(mtkit, corpus):
     assert mtkit("preprocess", "recipe.yaml").status == 1
 
 
-def test_a_slip_ends_with_status_1_here_and_in_training(mtkit, corpus):
+def test_line_shift_exits_with_status_1_here_and_in_training(mtkit, corpus):
     lines = (corpus / "train.ko").read_text().splitlines(keepends=True)
     (corpus / "train.ko").write_text("".join(lines[:90] + lines[91:]))
     (corpus / "train.en").write_text(
@@ -64,14 +64,14 @@ def test_invalid_utf8_ends_with_status_1(mtkit, corpus):
     assert "\\xe4" in outcome.out
 
 
-def test_a_missing_file_is_told_in_the_report(mtkit, corpus):
+def test_missing_file_is_in_the_report(mtkit, corpus):
     outcome = mtkit("data", "check", "train.ko", "nothing.en")
     assert outcome.status == 1
     assert "`nothing.en`: no such file" in outcome.out
     assert outcome.err == ""
 
 
-def test_validation_and_test_sets_beside_files(mtkit, corpus):
+def test_validation_and_test_sets_with_files(mtkit, corpus):
     args = [
         "train.ko",
         "train.en",

@@ -120,7 +120,7 @@ def test_test_sets_are_kept_out(mtkit, corpus):
     assert "3 (60.00%) dropped by rule test_overlap" in outcome.out
 
 
-def test_every_dropped_pair_can_be_had(mtkit, corpus):
+def test_dropped_pairs_can_be_written(mtkit, corpus):
     mtkit("data", "clean", "train.de", "train.en", "--dropped", "dropped.jsonl")
     dropped = [json.loads(line) for line in lines(corpus / "dropped.jsonl")]
     assert [(pair["line"], pair["reason"]) for pair in dropped] == [
@@ -179,7 +179,7 @@ def test_a_recipes_corpora_become_one(mtkit, tiny_recipe_path):
         (["recipe.yaml"], 1, "`recipe.yaml`: no such file"),
     ],
 )
-def test_mistakes_are_told_and_leave_no_file(mtkit, corpus, args, status, told):
+def test_usage_errors_leave_no_file(mtkit, corpus, args, status, told):
     before = sorted(path.name for path in corpus.iterdir())
     outcome = mtkit("data", "clean", *args)
     assert outcome.status == status

@@ -3,7 +3,7 @@
 from mtkit.config.recipe import Recipe
 
 
-def test_it_says_what_training_takes_and_makes_nothing(mtkit, tiny_recipe_path):
+def test_dry_run_estimates_and_writes_nothing(mtkit, tiny_recipe_path):
     outcome = mtkit("train", tiny_recipe_path, "--dry-run", "--device", "cpu", "--threads", 1)
     assert outcome.status == 0
     *facts, verdict = outcome.out.splitlines()
@@ -50,14 +50,14 @@ def test_several_processes_are_planned_and_not_started(mtkit, tiny_recipe_path):
     assert "2 batches (1 on each of 2 processes) per update" in outcome.out
 
 
-def test_a_bad_recipe_is_told_as_always(mtkit, tiny_recipe_path):
+def test_invalid_recipe_is_reported_as_in_training(mtkit, tiny_recipe_path):
     outcome = mtkit("train", tiny_recipe_path, "--dry-run", "--set", "training.max_step=3")
     assert outcome.status == 1
     assert outcome.out == ""
     assert "did you mean training.max_steps?" in outcome.err
 
 
-def test_settings_beyond_the_end_are_warned_of(mtkit, tiny_recipe_path):
+def test_warns_about_settings_beyond_the_end(mtkit, tiny_recipe_path):
     changed = ["--set", "training.warmup_steps=4000", "--device", "cpu"]
     outcome = mtkit("train", tiny_recipe_path, "--dry-run", *changed)
     assert outcome.status == 0
@@ -71,7 +71,7 @@ def test_settings_beyond_the_end_are_warned_of(mtkit, tiny_recipe_path):
     assert outcome.err.count("warning: training.warmup_steps (4,000)") == 1
 
 
-def test_a_stage_that_never_begins_is_warned_of(mtkit, tiny_recipe_path):
+def test_warns_about_a_stage_that_never_begins(mtkit, tiny_recipe_path):
     stages = "data.stages=[{until_epoch: 50}, {temperature: 2}]"
     outcome = mtkit("train", tiny_recipe_path, "--dry-run", "--device", "cpu", "--set", stages)
     assert outcome.status == 0

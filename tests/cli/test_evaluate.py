@@ -60,7 +60,7 @@ def test_bleu_is_the_default(mtkit, files):
     ],
 )
 @pytest.mark.parametrize("role", ["hyp", "ref1"])
-def test_a_file_that_is_no_utf8_text_is_named(mtkit, files, role, data, message):
+def test_invalid_utf8_names_the_file(mtkit, files, role, data, message):
     (files / role).write_bytes(data)
     outcome = mtkit("evaluate", files / "hyp", "-r", files / "ref1")
     assert outcome.status == 1
@@ -68,7 +68,7 @@ def test_a_file_that_is_no_utf8_text_is_named(mtkit, files, role, data, message)
     assert message in outcome.err
 
 
-def test_json_holds_every_metric_asked_for(mtkit, files):
+def test_json_contains_every_requested_metric(mtkit, files):
     flags = ["--metric", "ter", "--metric", "chrf", "--metric", "bleu", "--json"]
     outcome = mtkit(
         "evaluate",
@@ -90,7 +90,7 @@ def test_json_holds_every_metric_asked_for(mtkit, files):
     assert "nrefs:2" in scores["ter"]["signature"]
 
 
-def test_every_metric_can_be_asked_for():
+def test_every_metric_can_be_requested():
     assert [metric.value for metric in Metric] == list(get_args(MetricName))
 
 
@@ -209,7 +209,7 @@ def test_blank_lines_are_named(mtkit, files):
         (("--tokenize", "ko-mecab"), "needs an extra"),
     ],
 )
-def test_what_makes_a_score_impossible_is_found_before_translating(
+def test_scoring_errors_are_reported_before_translating(
     mtkit, files, upper_case_model, monkeypatch, option, message
 ):
     from sacrebleu.tokenizers import tokenizer_ko_mecab
@@ -251,7 +251,7 @@ def test_an_exported_model_scores_as_the_one_it_was_made_from(
     assert (exported.status, exported.out) == (0, own.out)
 
 
-def test_unequal_counts_are_told(mtkit, files):
+def test_unequal_counts_are_reported(mtkit, files):
     (files / "hyp").write_text("one\n")
     outcome = mtkit("evaluate", files / "hyp", "-r", files / "ref1")
     assert outcome.status == 1

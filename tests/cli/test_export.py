@@ -61,7 +61,7 @@ def test_verify(mtkit, model_dir, tmp_path):
     )
 
 
-def test_mistakes_are_told(mtkit, model_dir, tmp_path):
+def test_usage_errors(mtkit, model_dir, tmp_path):
     out = tmp_path / "out"
     assert (
         "unknown quantization int3"

@@ -88,7 +88,7 @@ def test_every_example_can_be_typed(name):
     [name for name, command in PAGES.items() if not hasattr(command, "commands")],
     indirect=True,
 )
-def test_options_stand_in_short_groups(page):
+def test_options_are_in_short_groups(page):
     for title, lines in sections(page).items():
         if title not in ("", "Examples", "Arguments"):
             assert sum(line.startswith("  -") for line in lines) <= 13, title

@@ -51,7 +51,7 @@ def test_validation_files(mtkit, tmp_path):
     assert str(validation.src) == "/v.de"
 
 
-def test_one_side_alone_is_wrong_usage(mtkit, tmp_path):
+def test_one_side_alone_is_a_usage_error(mtkit, tmp_path):
     outcome = mtkit("init", "tiny", tmp_path, "--train-src", "a.de")
     assert outcome.status == 2
     assert "--train-src and --train-tgt go together" in outcome.err
@@ -130,7 +130,7 @@ def test_the_same_language_on_both_sides_has_two_files(mtkit, tmp_path):
     assert [path and path.name for path in (train.src, train.tgt)] == ["train.src", "train.tgt"]
 
 
-def test_a_folder_behind_a_symbolic_link(mtkit, tmp_path, monkeypatch):
+def test_directory_behind_a_symbolic_link(mtkit, tmp_path, monkeypatch):
     (tmp_path / "far/away").mkdir(parents=True)
     (tmp_path / "here").mkdir()
     (tmp_path / "here/link").symlink_to(tmp_path / "far/away")
@@ -161,7 +161,7 @@ def printed_commands(out):
 
 
 @pytest.mark.parametrize("folder", ["my dir's", "./-x", "a;b $HOME"])
-def test_what_is_printed_can_be_pasted(mtkit, tmp_path, monkeypatch, ko_en_pairs, folder):
+def test_printed_command_can_be_pasted(mtkit, tmp_path, monkeypatch, ko_en_pairs, folder):
     monkeypatch.chdir(tmp_path)
     for side, lang in enumerate(("ko", "en")):
         (tmp_path / f"t.{lang}").write_text(

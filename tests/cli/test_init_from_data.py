@@ -41,7 +41,7 @@ def test_two_files_are_enough(mtkit, texts):
     assert recipe.data.validation[0].tgt == texts / "ko-en/validation.en"
 
 
-def test_each_choice_is_printed_and_stands_in_the_recipe_with_its_reason(mtkit, texts):
+def test_each_choice_is_printed_and_written_with_its_reason(mtkit, texts):
     outcome = mtkit("init", "--from-data", "train.ko", "train.en", "system", "--full")
     text = (texts / "system/recipe.yaml").read_text(encoding="utf-8")
     recipe = Recipe.load(texts / "system/recipe.yaml")
@@ -137,7 +137,7 @@ def test_own_validation_files_and_languages(mtkit, texts):
     assert [path.name for path in (texts / "sub/system").iterdir()] == ["recipe.yaml"]
 
 
-def test_packed_files(mtkit, texts):
+def test_compressed_files(mtkit, texts):
     for lang in ("ko", "en"):
         (texts / f"train.{lang}.gz").write_bytes(
             gzip.compress((texts / f"train.{lang}").read_bytes())
@@ -216,7 +216,7 @@ def test_two_files_of_one_language(mtkit, texts):
     assert all(line.endswith("as you know") for line in lines(texts / "plain/validation.tgt"))
 
 
-def test_a_machine_that_is_too_slow_hears_of_smaller_sizes(mtkit, texts, monkeypatch):
+def test_smaller_sizes_are_listed_for_a_slow_machine(mtkit, texts, monkeypatch):
     monkeypatch.setattr(speed, "measure_flops", lambda plan, device: 2e6)
     outcome = mtkit(
         "init", "small", "my system", "--from-data", "train.ko", "train.en", "--src-lang", "ko"
@@ -237,7 +237,7 @@ def test_a_machine_that_is_too_slow_hears_of_smaller_sizes(mtkit, texts, monkeyp
         (lambda hours: None, "guessed by the kind of machine"),
     ],
 )
-def test_the_time_is_a_range_and_says_where_it_comes_from(mtkit, texts, monkeypatch, flops, words):
+def test_time_is_a_range_with_its_origin(mtkit, texts, monkeypatch, flops, words):
     plans = []
     monkeypatch.setattr(
         speed,

@@ -150,7 +150,7 @@ def failing(monkeypatch, mtkit):
     return run
 
 
-def test_what_a_user_can_mend_is_two_lines(failing):
+def test_user_error_is_an_error_line_and_a_hint(failing):
     assert failing(MtkitError("`x`: is wrong", "mend it")) == (
         1,
         "",
@@ -166,13 +166,13 @@ def test_debug_shows_the_traceback(failing):
     assert outcome.err.endswith("error: `x`: is wrong\nhint: mend it\n")
 
 
-def test_global_flags_may_stand_behind_the_command(mtkit):
+def test_global_flags_may_follow_the_command(mtkit):
     outcome = mtkit("train", "/nowhere/recipe.yaml", "--debug")
     assert outcome.status == 1
     assert "Traceback" in outcome.err
 
 
-def test_the_unforeseen_is_one_line_and_the_command_that_tells_more(failing):
+def test_internal_error_is_one_line_and_suggests_debug(failing):
     outcome = failing(ValueError("odd\nthing"))
     assert outcome.status == 1
     assert outcome.err.splitlines() == [
@@ -182,7 +182,7 @@ def test_the_unforeseen_is_one_line_and_the_command_that_tells_more(failing):
     assert "out of memory" in failing(MemoryError()).err
 
 
-def test_a_full_disk_behind_stdout_is_no_bug_of_ours(failing):
+def test_full_disk_behind_stdout_is_not_an_internal_error(failing):
     outcome = failing(OSError(errno.ENOSPC, "No space left on device"))
     assert (outcome.status, outcome.err.splitlines()) == (
         1,
@@ -193,12 +193,12 @@ def test_a_full_disk_behind_stdout_is_no_bug_of_ours(failing):
     )
 
 
-def test_interruption_says_what_was_kept(failing):
+def test_interruption_reports_what_was_kept(failing):
     assert failing(KeyboardInterrupt("kept: step 20")) == (130, "", "interrupted: kept: step 20\n")
     assert failing(KeyboardInterrupt()) == (130, "", "interrupted\n")
 
 
-def test_sigterm_is_told_from_ctrl_c(failing):
+def test_sigterm_and_ctrl_c_are_distinguished(failing):
     assert failing(Terminated()).status == 143
     kept = KeyboardInterrupt("kept")
     kept.__context__ = Terminated()
@@ -230,7 +230,7 @@ def test_sigterm_is_told_from_ctrl_c(failing):
         ),
     ],
 )
-def test_what_the_system_refuses_is_no_internal_error(failing, raised, message, hint):
+def test_os_errors_are_not_internal_errors(failing, raised, message, hint):
     outcome = failing(raised)
     assert outcome.status == 1
     error, how = outcome.err.splitlines()
@@ -238,7 +238,7 @@ def test_what_the_system_refuses_is_no_internal_error(failing, raised, message, 
     assert how.startswith(f"hint: {hint}")
 
 
-def test_a_reader_that_went_away_is_no_error(failing, tmp_path):
+def test_closed_pipe_is_not_an_error(failing, tmp_path):
     outcome = failing(BrokenPipeError())
     assert (outcome.status, outcome.err) == (141, "")
     for args in (

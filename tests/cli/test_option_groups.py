@@ -84,7 +84,7 @@ def command(received):
     return command
 
 
-def test_each_group_comes_as_one_value(command, received):
+def test_each_option_group_is_one_value(command, received):
     options = "f -o out --name x --name y --workers 3 --fast --left 5 --alone".split()
     assert run(command, *options).exit_code == 0
     assert received == {

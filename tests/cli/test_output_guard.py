@@ -207,14 +207,14 @@ def test_an_output_is_nothing_else_of_the_command(mtkit, place, name, output, ot
 @pytest.mark.parametrize("way", ["same", "spelling", "symlink"])
 @pytest.mark.parametrize("command", ["average run -o OUT", "export ctranslate2 model OUT"])
 @pytest.mark.parametrize("out", ["run", "run/model", "run/checkpoints", "."])
-def test_a_directory_is_not_replaced_with_what_it_holds(mtkit, place, command, out, way):
+def test_directory_is_not_replaced_by_its_own_content(mtkit, place, command, out, way):
     before = contents(place)
     outcome = mtkit(*command.replace("OUT", str(another_name(out, way))).split())
     assert outcome.status == 1, outcome
     assert contents(place) == before
 
 
-def test_a_name_to_take_is_given_for_an_average(mtkit, place):
+def test_suggested_name_of_an_average(mtkit, place):
     outcome = mtkit("average", "run", "-o", "run/model")
     assert outcome.err.splitlines() == [
         "error: `run/model`: is an input, and would be overwritten",
@@ -350,7 +350,7 @@ def test_one_stream_is_not_two(mtkit, place):
     assert "stdout is named for two outputs" in outcome.err
 
 
-def test_the_demo_writes_over_nothing_that_is_not_its_own(mtkit, place):
+def test_demo_overwrites_only_its_own_files(mtkit, place):
     before = contents(place)
     outcome = mtkit("demo", "-o", ".")
     assert outcome.status == 1

@@ -25,7 +25,7 @@ def files(tmp_path, ko_en_pairs):
     return tmp_path / "src", tmp_path / "tgt"
 
 
-def test_three_formats_say_the_same(mtkit, model_dir, files, tmp_path):
+def test_three_formats_agree(mtkit, model_dir, files, tmp_path):
     found = {}
     for output_format in ("text", "tsv", "jsonl"):
         outcome = mtkit(
@@ -49,7 +49,7 @@ def test_three_formats_say_the_same(mtkit, model_dir, files, tmp_path):
     assert (tmp_path / "out").read_text().splitlines() == found["text"]
 
 
-def test_the_end_tells_the_perplexities(mtkit, model_dir, files):
+def test_last_line_reports_perplexities(mtkit, model_dir, files):
     outcome = mtkit("score", *files, "-m", model_dir, "--format", "jsonl", "--per-token")
     trees = [json.loads(line) for line in outcome.out.splitlines()]
     for tree in trees:
@@ -74,7 +74,7 @@ def test_the_end_tells_the_perplexities(mtkit, model_dir, files):
     )
 
 
-def test_the_start_tells_how_it_is_scored(mtkit, model_dir, files):
+def test_first_line_reports_device_and_precision(mtkit, model_dir, files):
     outcome = mtkit(
         "score", *files, "-m", model_dir, "--device", "cpu", "--precision", "bf16", "--workers", 3
     )

@@ -141,6 +141,6 @@ def test_a_missing_side_file_is_reported_before_the_model_is_loaded(mtkit, told,
     assert told == {}
 
 
-def test_an_impossible_number_is_told(mtkit, told):
+def test_out_of_range_number_is_reported(mtkit, told):
     assert mtkit("translate", "-", "-m", "m", "--n-groups", 0, stdin="x\n").status == 2
     assert mtkit("translate", "-", "-m", "m", "--max-length", 0, stdin="x\n").status == 2

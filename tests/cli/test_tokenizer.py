@@ -28,7 +28,7 @@ def tokenizers(tmp_path_factory):
 
 @pytest.mark.parametrize("flags", [[], ["--ids"]])
 @pytest.mark.parametrize("model", ["joint", "joint/joint.model", "model"])
-def test_there_and_back(mtkit, tokenizers, model, flags):
+def test_encode_decode_round_trip(mtkit, tokenizers, model, flags):
     encoded = mtkit("tokenizer", "encode", "-m", tokenizers / model, *flags, stdin=TEXT)
     assert (encoded.status, encoded.err) == (0, "")
     assert encoded.out.count("\n") == 3
@@ -49,7 +49,7 @@ def test_separate_tokenizers_need_a_side(mtkit, tokenizers):
 
 
 @pytest.mark.parametrize("settings", [{"normalization": "identity"}, {"byte_fallback": False}, {}])
-def test_nothing_is_lost_in_pieces(mtkit, tmp_path, settings):
+def test_encode_and_decode_lose_nothing(mtkit, tmp_path, settings):
     subword = Subword(
         train_subword(
             [*SENTENCES, "a\u00a0b c\u3000d"],
@@ -85,7 +85,7 @@ def test_a_side_of_one_file_is_refused(mtkit, tokenizers):
         ("-1\n", "line 1: '-1' is not an id"),
     ],
 )
-def test_what_is_no_id_is_named_by_line(mtkit, tokenizers, stdin, what):
+def test_invalid_id_names_its_line(mtkit, tokenizers, stdin, what):
     outcome = mtkit("tokenizer", "decode", "-m", tokenizers / "joint", "--ids", stdin=stdin)
     assert outcome.status == 1
     assert f"error: `stdin`: {what}" in outcome.err

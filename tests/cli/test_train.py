@@ -43,7 +43,7 @@ def calls(monkeypatch):
     return calls
 
 
-def test_where_the_model_is(mtkit, calls, recipe_path, tmp_path):
+def test_location_of_the_model(mtkit, calls, recipe_path, tmp_path):
     outcome = mtkit(
         "train",
         recipe_path,
@@ -75,7 +75,7 @@ def test_where_the_model_is(mtkit, calls, recipe_path, tmp_path):
         ("training.average_last=3", False),
     ],
 )
-def test_averaging_is_told_of_where_it_promises_something(
+def test_averaging_is_suggested_where_it_helps(
     mtkit, calls, recipe_path, tmp_path, monkeypatch, change, is_told
 ):
     monkeypatch.setattr(
@@ -112,7 +112,7 @@ def test_defaults(mtkit, calls, recipe_path, tmp_path):
         ("0.5H", 1800),
     ],
 )
-def test_a_limit_of_time(mtkit, calls, recipe_path, text, seconds):
+def test_time_limit(mtkit, calls, recipe_path, text, seconds):
     outcome = mtkit("train", recipe_path, "--set", "training.max_steps=1000", "--max-time", text)
     assert outcome.status == 0
     # The log says that the time is up; nothing follows on stdout but the model.
@@ -124,14 +124,14 @@ def test_a_limit_of_time(mtkit, calls, recipe_path, text, seconds):
 @pytest.mark.parametrize(
     "text", ["", "90", "3 h", "h", "30m1h", "0s", "-1h", "1e3s", "1h30", "soon"]
 )
-def test_no_limit_of_time(mtkit, calls, recipe_path, text):
+def test_no_time_limit(mtkit, calls, recipe_path, text):
     outcome = mtkit("train", recipe_path, f"--max-time={text}")
     assert outcome.status == 2
     assert "1h30m" in outcome.err
     assert not calls
 
 
-def test_ctrl_c_says_what_was_kept(mtkit, calls, recipe_path):
+def test_ctrl_c_reports_what_was_kept(mtkit, calls, recipe_path):
     assert mtkit("train", recipe_path, "--set", "training.max_steps=13") == (
         130,
         "",

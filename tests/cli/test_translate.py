@@ -101,7 +101,7 @@ def test_n_best_lines_are_numbered_and_scored(mtkit, told):
     ]
 
 
-def test_to_a_file(mtkit, told, tmp_path):
+def test_output_file(mtkit, told, tmp_path):
     (tmp_path / "in.txt").write_bytes(b"ein\r\nzwei\r\n")
     outcome = after_start(
         mtkit("translate", tmp_path / "in.txt", "-m", "model", "-o", tmp_path / "out.txt")
@@ -125,7 +125,7 @@ def test_an_interrupted_file_is_not_written(mtkit, told, tmp_path):
     assert after_start(outcome) == (130, "EIN\n", "interrupted\n")
 
 
-def test_a_missing_file_is_told_before_the_model_is_loaded(mtkit, told, tmp_path):
+def test_missing_file_is_reported_before_the_model_is_loaded(mtkit, told, tmp_path):
     outcome = mtkit("translate", tmp_path / "nothing.de", "-m", "model")
     assert outcome == (
         1,
@@ -135,7 +135,7 @@ def test_a_missing_file_is_told_before_the_model_is_loaded(mtkit, told, tmp_path
     assert told == {}
 
 
-def test_invalid_utf8_is_told_with_what_came_before(mtkit, told):
+def test_invalid_utf8_is_reported_after_earlier_lines_are_written(mtkit, told):
     outcome = mtkit("translate", "-", "-m", "model", stdin=b"gut\nschlecht \xff\n")
     assert outcome.status == 1
     assert outcome.out == "GUT\n"
@@ -154,7 +154,7 @@ def test_a_model_that_cannot_be_loaded(mtkit, told, monkeypatch):
     )
 
 
-def test_the_files_name_says_that_it_is_a_table(mtkit, told, tmp_path):
+def test_table_format_is_taken_from_the_file_name(mtkit, told, tmp_path):
     (tmp_path / "in.tsv").write_text("id\tde\n1\tein\n2\tzwei\n", encoding="utf-8")
     outcome = mtkit(
         "translate", tmp_path / "in.tsv", "-m", "model", "--field", "de", "-o", tmp_path / "out.tsv"
@@ -205,7 +205,7 @@ def test_details_of_text(mtkit, told):
 
 
 @pytest.mark.parametrize("options", [["--input-format", "tsv"], ["--field", "1"], ["--details"]])
-def test_formats_that_do_not_fit_are_told_before_the_model_is_loaded(mtkit, told, options):
+def test_invalid_formats_are_reported_before_the_model_is_loaded(mtkit, told, options):
     outcome = mtkit("translate", "-", "-m", "model", *options, stdin="ein\n")
     assert (
         outcome.status == 1
@@ -226,7 +226,7 @@ def test_invalid_utf8_is_replaced_if_asked_to(mtkit, told, tmp_path, is_file):
     assert outcome.err.count("invalid UTF-8 in 2 places, read as U+FFFD") == 1
 
 
-def test_the_loop_guard_is_on_unless_told_otherwise(mtkit, told):
+def test_loop_guard_is_on_by_default(mtkit, told):
     for options, given in (
         ([], {}),
         (["--no-loop-guard"], {"loop_guard": False}),

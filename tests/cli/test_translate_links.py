@@ -121,7 +121,7 @@ def test_alignments_need_a_file(mtkit, model_dir, source):
     assert "--alignments takes a file" in outcome.err
 
 
-def test_json_lines_hold_alignments_where_they_are_asked_for(mtkit, model_dir, source):
+def test_json_lines_contain_requested_alignments(mtkit, model_dir, source):
     expected = Translator.load(model_dir, n_workers=1).translate(
         source.read_text().splitlines(), alignments=True
     )

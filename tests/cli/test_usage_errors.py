@@ -79,7 +79,7 @@ def error(outcome):
         ("demo --nonsense", "see `mtkit demo --help`"),
     ],
 )
-def test_an_unknown_option_is_answered_with_what_to_type(mtkit, typed, meant):
+def test_unknown_option_suggests_what_to_type(mtkit, typed, meant):
     outcome = mtkit(*typed.split())
     assert meant in hint(outcome)
     assert "has no option --" in error(outcome) or "has no option -model" in error(outcome)
@@ -111,7 +111,7 @@ def test_the_command_to_type_is_accepted(mtkit, tiny_recipe_path):
         ("xyzzy", "demo, data, init"),
     ],
 )
-def test_an_unknown_command_is_answered_with_the_one_that_was_meant(mtkit, typed, meant):
+def test_unknown_command_suggests_the_nearest(mtkit, typed, meant):
     outcome = mtkit(*typed.split())
     assert meant in hint(outcome)
     assert error(outcome).startswith("no such command: ")
@@ -146,7 +146,7 @@ def test_a_missing_or_wrong_value_is_named_by_its_option(mtkit, typed, message):
     assert error(mtkit(*typed.split())).startswith(message)
 
 
-def test_a_missing_argument_is_answered_with_an_example(mtkit):
+def test_missing_argument_shows_an_example(mtkit):
     assert hint(mtkit("train")) == "for example: mtkit train de-en/recipe.yaml"
     assert (
         hint(mtkit("translate", "x"))
@@ -154,7 +154,7 @@ def test_a_missing_argument_is_answered_with_an_example(mtkit):
     )
 
 
-def test_a_near_choice_is_named(mtkit):
+def test_nearest_choice_is_suggested(mtkit):
     assert (
         hint(mtkit("evaluate", "a", "-r", "b", "--metric", "blue")) == "did you mean --metric bleu?"
     )
@@ -166,7 +166,7 @@ def test_a_value_may_look_like_an_option(mtkit):
     assert mtkit("translate", "-m", "m", "--", "-model").status == 1
 
 
-def test_what_a_command_finds_wrong_has_the_same_form(mtkit):
+def test_usage_errors_of_commands_have_the_same_form(mtkit):
     outcome = mtkit("train", "x.yaml", "--max-time", "soon")
     assert hint(outcome) == "see `mtkit train --help`"
     outcome = mtkit("data", "check", "a", "b", "c")
@@ -176,7 +176,7 @@ def test_what_a_command_finds_wrong_has_the_same_form(mtkit):
 @pytest.mark.parametrize(
     "text", ["나는 학교에 간다.", "Hello", "Where is the station?", "a" * 5000]
 )
-def test_a_text_in_place_of_a_file_is_answered_with_echo(mtkit, text):
+def test_text_in_place_of_a_file_suggests_echo(mtkit, text):
     outcome = mtkit("translate", text, "-m", "m")
     assert (outcome.status, outcome.out) == (1, "")
     assert "to translate a text: echo " in outcome.err
@@ -198,7 +198,7 @@ def test_a_mistyped_path_is_not_taken_for_a_text(mtkit):
     )
 
 
-def test_several_files_are_translated_one_by_one(mtkit, tmp_path):
+def test_several_files_are_translated_in_turn(mtkit, tmp_path):
     for name in "ab":
         (tmp_path / name).write_text("x\n")
     assert "one file at a time" in hint(

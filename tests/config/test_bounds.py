@@ -48,7 +48,7 @@ def recipe_path(tmp_path):
     return tmp_path / "recipe.yaml"
 
 
-def test_there_are_many():
+def test_number_of_bounded_keys():
     assert len(KEYS) > 60
     assert {
         "tokenizer.vocab_size",
@@ -59,7 +59,7 @@ def test_there_are_many():
 
 
 @pytest.mark.parametrize(("key", "kind"), KEYS)
-def test_each_has_a_bound_and_says_so_in_one_line(recipe_path, key, kind):
+def test_every_bound_is_enforced_with_a_one_line_error(recipe_path, key, kind):
     for value in [str(2**63), str(10**60)] if kind is int else ["1e300", ".inf", "-.inf", ".nan"]:
         if key == "training.alignment_layer":  # one of the model's layers, where it has a meaning
             continue
@@ -87,7 +87,7 @@ def test_each_has_a_bound_and_says_so_in_one_line(recipe_path, key, kind):
         (f"training.max_steps={'[' * 3000}", "the value is not valid YAML"),
     ],
 )
-def test_what_it_says(recipe_path, override, message):
+def test_bound_error_message(recipe_path, override, message):
     with pytest.raises(MtkitError) as caught:
         Recipe.load(recipe_path, [override])
     assert message in caught.value.message
@@ -117,7 +117,7 @@ def test_the_largest_values_in_use_are_allowed(recipe_path):
         ),
     ],
 )
-def test_a_value_of_which_there_are_two_kinds_has_one_problem(recipe_path, override, message):
+def test_invalid_value_of_a_union_is_reported_once(recipe_path, override, message):
     with pytest.raises(MtkitError) as caught:
         Recipe.load(recipe_path, [override])
     assert caught.value.message.endswith(message)

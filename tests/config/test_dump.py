@@ -49,7 +49,7 @@ symbols = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
     steps=1,
 )
 @pytest.mark.parametrize("comments", [False, True])
-def test_what_is_written_loads_as_the_same(tmp_path_factory, comments, symbols, rate, steps):
+def test_written_recipe_loads_equal(tmp_path_factory, comments, symbols, rate, steps):
     path = tmp_path_factory.getbasetemp() / "recipe.yaml"
     recipe = recipe_of(
         tokenizer={"user_symbols": symbols}, training={"learning_rate": rate, "max_steps": steps}
@@ -89,7 +89,7 @@ def test_every_key_is_written_with_its_help():
     assert "Recipe section" not in text
 
 
-def test_choices_stand_beside_the_value():
+def test_choices_are_next_to_the_value():
     assert "\n  norm: post  # post | pre\n" in commented_yaml(recipe_of())
 
 
@@ -101,7 +101,7 @@ def test_a_class_is_written_with_its_defaults():
     assert "\n  d_model: 512\n" in commented_yaml(Recipe)
 
 
-def test_a_reason_stands_between_a_keys_help_and_its_value():
+def test_reason_is_between_help_and_value():
     text = commented_yaml(
         recipe_of(), {"model.norm": "trains safely", "data.train": "all there is"}
     )
@@ -118,6 +118,6 @@ def test_presets_survive_the_commented_form(tmp_path, name):
     assert loaded.model_copy(update={"data": recipe.data}) == recipe
 
 
-def test_a_folder_in_the_way(tmp_path):
+def test_directory_at_the_output_path(tmp_path):
     with pytest.raises(MtkitError, match="is a directory"):
         write_yaml(recipe_of(), tmp_path)

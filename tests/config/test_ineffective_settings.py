@@ -37,7 +37,7 @@ def sentences(training, validation, data=DATA):
         ({"average_last": 10}, {"every_steps": 300}),
     ],
 )
-def test_a_sound_recipe_has_none(training, validation):
+def test_good_recipe_has_no_warnings(training, validation):
     assert sentences(training, validation) == []
 
 
@@ -70,7 +70,7 @@ def test_a_sound_recipe_has_none(training, validation):
         ),
     ],
 )
-def test_each_is_one_sentence_with_what_to_change(training, validation, words):
+def test_each_warning_is_one_sentence_with_a_remedy(training, validation, words):
     [sentence] = sentences(training, validation)
     for word in words:
         assert word in sentence

@@ -75,7 +75,7 @@ def test_dimensions_and_tokenizer_are_those_of_the_model(load, model_dir):
     assert tokenizer.joint
 
 
-def test_what_the_recipe_says_counts_where_it_may_differ(load):
+def test_recipe_overrides_keys_that_may_differ(load):
     recipe = load(
         "training: {init_from: MODEL}\nmodel: {dropout: 0.2, d_model: 24, max_positions: 512, tied_embeddings: none}"
     )
@@ -137,7 +137,7 @@ def test_sampling_must_fit_the_tokenizer_of_the_model(load):
         load("training: {init_from: MODEL}\nsampling: {src_dropout: 0.1}")
 
 
-def test_the_resolved_recipe_says_everything_and_does_without_the_model(load, tmp_path, model_dir):
+def test_resolved_recipe_does_not_need_the_model(load, tmp_path, model_dir):
     recipe = load("training: {init_from: MODEL}\ntokenizer: {extend: 7}")
     write_yaml(recipe, tmp_path / "resolved.yaml")
     assert Recipe.load(tmp_path / "resolved.yaml") == recipe
@@ -168,7 +168,7 @@ def test_the_resolved_recipe_says_everything_and_does_without_the_model(load, tm
         ),
     ],
 )
-def test_another_folder_than_a_model_is_told(load, tmp_path, model_dir, folder, problem, hint):
+def test_directory_other_than_a_model_is_reported(load, tmp_path, model_dir, folder, problem, hint):
     run = tmp_path / "run"
     (run / "checkpoints/step-00000010").mkdir(parents=True)
     (run / "model").symlink_to(model_dir)
@@ -178,7 +178,7 @@ def test_another_folder_than_a_model_is_told(load, tmp_path, model_dir, folder, 
     assert caught.value.hint == hint.format(model=run / "model")
 
 
-def test_a_damaged_configuration_is_told(load, tmp_path):
+def test_damaged_configuration_is_reported(load, tmp_path):
     (tmp_path / "config.json").write_text('{"model": {"d_model": -1}}')
     with pytest.raises(
         MtkitError, match="not a model configuration that this version of mtkit can read"
@@ -186,7 +186,7 @@ def test_a_damaged_configuration_is_told(load, tmp_path):
         load(f"training: {{init_from: {tmp_path}}}")
 
 
-def test_extending_nothing_is_told(load):
+def test_extend_without_init_from_is_reported(load):
     with pytest.raises(MtkitError, match=r"tokenizer.extend \(100\) needs a vocabulary to extend"):
         load("tokenizer: {extend: 100}")
 

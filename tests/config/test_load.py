@@ -118,7 +118,7 @@ def test_a_section_with_every_key_commented_out_has_its_defaults(load):
     assert load(DATA + "model:\n  # d_model: 3\n").model == load(DATA).model
 
 
-def test_sums_that_do_not_fit_are_told_with_their_keys(problems):
+def test_invalid_sums_name_their_keys(problems):
     assert problems(DATA + "model: {d_model: 510}") == (
         "model.d_model (510) is not a multiple of model.n_heads (8)",
         "for example d_model 512 with n_heads 8",
@@ -177,7 +177,7 @@ def test_plain_words(problems, text, message):
         ("training: {max_token: 3}", "training.max_token: no such key", "batches.max_tokens"),
     ],
 )
-def test_an_unknown_key_is_answered_with_the_nearest_known(problems, text, message, nearest):
+def test_unknown_key_suggests_the_nearest(problems, text, message, nearest):
     assert problems(DATA + text) == (message, f"did you mean {nearest}?")
 
 
@@ -193,14 +193,14 @@ def test_an_unknown_key_within_a_list(problems):
     )
 
 
-def test_an_unknown_key_like_no_other_gets_the_list(problems):
+def test_unknown_key_without_a_near_match_lists_all_keys(problems):
     assert problems(DATA + "batches: {qqq: 3}") == (
         "batches.qqq: no such key",
         "known keys: max_tokens, effective_tokens, n_prefetch, n_workers",
     )
 
 
-def test_an_override_of_an_unknown_key_is_answered_too(problems):
+def test_override_of_an_unknown_key_has_a_suggestion_too(problems):
     assert problems(DATA, "training.max_step=3") == (
         "--set training.max_step: no such key",
         "did you mean training.max_steps?",
@@ -265,7 +265,7 @@ def test_all_problems_are_listed_at_once(problems):
         ("- 1\n", "is not a recipe"),
     ],
 )
-def test_what_is_no_recipe(problems, text, message):
+def test_not_a_recipe(problems, text, message):
     told, hint = problems(text)
     assert told.startswith(message)
     assert hint
@@ -277,14 +277,14 @@ def test_a_missing_recipe_names_the_command_that_writes_one(tmp_path):
     assert "mtkit init" in caught.value.hint
 
 
-def test_a_folder_is_answered_with_the_recipe_in_it(load, tmp_path):
+def test_directory_suggests_the_recipe_in_it(load, tmp_path):
     load(DATA)
     with pytest.raises(MtkitError, match="is a directory") as caught:
         Recipe.load(tmp_path)
     assert "recipe.yaml" in caught.value.hint
 
 
-def test_a_recipe_in_another_encoding_is_told_by_line(tmp_path):
+def test_recipe_in_another_encoding_names_the_line(tmp_path):
     (tmp_path / "r.yaml").write_bytes("data:\n  src_lang: é\n".encode("latin-1"))
     with pytest.raises(MtkitError, match="invalid UTF-8 in line 2, byte 13"):
         Recipe.load(tmp_path / "r.yaml")

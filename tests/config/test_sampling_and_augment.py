@@ -30,13 +30,13 @@ from mtkit.errors import MtkitError
         (["augment.typos=0.6", "augment.noise=0.5"], "add up to 1.1"),
     ],
 )
-def test_what_does_not_fit_is_refused(tiny_recipe_path, settings, problem):
+def test_invalid_settings_are_refused(tiny_recipe_path, settings, problem):
     with pytest.raises(MtkitError) as caught:
         Recipe.load(tiny_recipe_path, settings)
     assert problem in f"{caught.value.message}; {caught.value.hint}"
 
 
-def test_what_fits_is_taken(tiny_recipe_path):
+def test_valid_settings_are_accepted(tiny_recipe_path):
     assert Recipe.load(
         tiny_recipe_path, ["sampling.src_dropout=0.1", "augment.typos=0.5", "augment.merge=1"]
     ).sampling.samples_src
@@ -46,7 +46,7 @@ def test_what_fits_is_taken(tiny_recipe_path):
     assert (recipe.sampling.samples_src, recipe.sampling.samples_tgt) == (False, True)
 
 
-def test_shares_that_make_up_the_whole_in_floating_point_are_taken():
+def test_shares_summing_to_one_in_floating_point_are_accepted():
     AugmentConfig(upper_case=0.1, title_case=0.2, typos=0.3, drop_end_punctuation=0.3, noise=0.1)
     with pytest.raises(ValidationError):
         AugmentConfig(

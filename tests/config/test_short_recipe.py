@@ -19,7 +19,7 @@ def both_forms(folder, recipe):
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_it_means_the_same_as_the_full_one(tmp_path, preset):
+def test_short_recipe_equals_the_full_one(tmp_path, preset):
     recipe = Recipe.model_validate({"data": DATA, **PRESETS[preset]})
     short, full = both_forms(tmp_path, recipe)
     assert short == full
@@ -57,7 +57,7 @@ def test_every_kind_of_value_survives(tmp_path):
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_it_is_short_and_says_where_the_other_keys_are(preset):
+def test_short_recipe_refers_to_the_other_keys(preset):
     text = short_recipe(Recipe.model_validate({"data": DATA, **PRESETS[preset]}))
     settings = [line for line in text.splitlines() if line and not line.startswith("#")]
     assert len(settings) <= 26
@@ -79,7 +79,7 @@ def test_it_is_short_and_says_where_the_other_keys_are(preset):
     assert "work_dir" not in text
 
 
-def test_a_reason_takes_the_place_of_the_explanation():
+def test_reason_replaces_the_explanation():
     text = short_recipe(
         Recipe.model_validate({"data": DATA}),
         {"training.max_steps": "enough for this corpus", "model.norm": "the default"},

@@ -29,7 +29,7 @@ def test_endings_are_those_that_no_word_within_a_line_has():
     ]
 
 
-def test_punctuated_lines_teach_none():
+def test_no_endings_from_punctuated_lines():
     assert learn_endings([f"{line.rstrip('.')}." for line in LINES * 4]) == ()
     assert learn_endings([]) == ()
     assert split_after_endings(["나는 간다 그는 간다"], frozenset()) == ["나는 간다 그는 간다"]
@@ -47,7 +47,7 @@ def test_nothing_is_lost_and_sentences_stay_split():
         ("multi30k/train.fr.gz", "multi30k/test_2016_flickr.fr"),
     ],
 )
-def test_languages_without_such_endings_get_none_that_split_lines(shared_data, name, test):
+def test_languages_without_sentence_endings_split_no_lines(shared_data, name, test):
     with gzip.open(shared_data / name, "rt", encoding="utf-8", newline="\n") as file:
         # Without their punctuation, so that endings are looked for at all.
         endings = frozenset(learn_endings([line.rstrip(".!?\n ") for line in file]))

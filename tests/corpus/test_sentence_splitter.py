@@ -129,7 +129,7 @@ def test_real_sentences(lang):
 
 
 @pytest.mark.parametrize("window_chars", [60, 100, 2000])
-def test_windows_do_not_show(monkeypatch, window_chars):
+def test_result_does_not_depend_on_windows(monkeypatch, window_chars):
     monkeypatch.setattr(sentence_splitter, "_WINDOW_CHARS", window_chars)
     assert split_sentences("".join(TEXTS["de"][:1] * 40), "de") == TEXTS["de"][:1] * 40
     long = [

@@ -79,7 +79,7 @@ def test_how_many_pairs_to_validate_on(n_pairs, n):
     assert validation_size(n_pairs) == n
 
 
-def test_no_side_of_a_drawn_pair_stands_elsewhere(tmp_path):
+def test_sides_of_drawn_pairs_are_unique(tmp_path):
     pairs = [
         ("eins zwei", "one two"),
         ("eins zwei", "a pair"),

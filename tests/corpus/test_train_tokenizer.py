@@ -28,7 +28,7 @@ def with_tags(tiny_recipe, tiny_recipe_path):
     return make
 
 
-def test_it_is_trained_on_the_text_of_both_sides(tiny_recipe):
+def test_tokenizer_is_trained_on_both_sides(tiny_recipe):
     tokenizer = train_tokenizer(tiny_recipe)
     [source] = tiny_recipe.data.train
     lines = zip(
@@ -40,7 +40,7 @@ def test_it_is_trained_on_the_text_of_both_sides(tiny_recipe):
     )
 
 
-def test_it_is_trained_on_what_cleaning_leaves(tiny_recipe):
+def test_tokenizer_is_trained_on_cleaned_text(tiny_recipe):
     expected = train_tokenizer(tiny_recipe).src.model_bytes
     [source] = tiny_recipe.data.train
     with (
@@ -58,7 +58,7 @@ def test_it_is_trained_on_what_cleaning_leaves(tiny_recipe):
     assert train_tokenizer(without).src.model_bytes != expected
 
 
-def test_tags_are_pieces_beside_the_user_symbols_each_once(with_tags):
+def test_each_tag_is_one_token_besides_the_user_symbols(with_tags):
     tokenizer = train_tokenizer(
         with_tags("<2ko>, <bt>", "<2en>, <bt>", user_symbols='"@,@", <bt>', validation="<2en>")
     )
@@ -86,7 +86,7 @@ def test_another_tag_makes_it_stale(with_tags):
         ("ko", "'ko' is a word, and would be removed from every text"),
     ],
 )
-def test_an_impossible_tag_is_told_with_its_corpus(with_tags, tags, problem):
+def test_invalid_tag_names_its_corpus(with_tags, tags, problem):
     for recipe in with_tags(tags), with_tags("<a>", validation=tags):
         name = "train" if recipe.data.train[0].tags != ("<a>",) else "validation"
         with pytest.raises(MtkitError) as caught:
@@ -95,13 +95,13 @@ def test_an_impossible_tag_is_told_with_its_corpus(with_tags, tags, problem):
         assert caught.value.hint
 
 
-def test_a_tag_that_no_model_can_learn_is_told(with_tags):
+def test_unlearnable_tag_is_reported(with_tags):
     with pytest.raises(
         MtkitError, match=r"tags of validation: '<2en>' is a tag of no corpus in data.train"
     ):
         train_tokenizer(with_tags("<2ko>", validation="<2en>"))
 
 
-def test_a_user_symbol_given_twice_is_told_as_such(with_tags):
+def test_repeated_user_symbol_is_reported(with_tags):
     with pytest.raises(MtkitError, match=r"tokenizer.user_symbols: '<bt>' is listed twice"):
         train_tokenizer(with_tags("<bt>", user_symbols="<bt>, <bt>"))

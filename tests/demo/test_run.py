@@ -52,7 +52,7 @@ def test_every_step_is_shown_as_the_command_that_does_it(small_demo, tmp_path):
     ]
 
 
-def test_it_leaves_a_corpus_a_recipe_and_a_model(small_demo, tmp_path):
+def test_demo_leaves_a_corpus_a_recipe_and_a_model(small_demo, tmp_path):
     result, printed = run_and_read(tmp_path, max_steps=3)
     assert result.model_dir == tmp_path / "model"
     assert result.bleu.signature in printed and "tok:13a" in result.bleu.signature
@@ -60,7 +60,7 @@ def test_it_leaves_a_corpus_a_recipe_and_a_model(small_demo, tmp_path):
     assert len(Translator.load(result.model_dir).translate(["나는 책을 읽는다"])) == 1
 
 
-def test_a_second_run_trains_nothing_and_a_longer_one_goes_on(small_demo, tmp_path):
+def test_second_run_trains_nothing_and_a_longer_one_resumes(small_demo, tmp_path):
     run_and_read(tmp_path, max_steps=3)
     written = [
         (path, path.stat().st_mtime_ns)

@@ -56,7 +56,7 @@ def test_both_languages_have_the_same_entries():
     assert all(re.search("[가-힣]", row[2]) for row in KOREAN)
 
 
-def test_entries_are_sorted_and_there_once():
+def test_entries_are_sorted_and_unique():
     terms = [row[0].lower() for row in ENGLISH]
     assert terms == sorted(set(terms))
 

@@ -94,7 +94,7 @@ def test_links_lead_somewhere():
         assert [path for path in paths if path and not (page.parent / path).exists()] == [], page
 
 
-def test_differences_are_found_out():
+def test_differences_are_detected():
     """That the tests above would notice."""
     assert figures("(1, 3, 512), 0.431, 63,082,496.") == Counter(
         ["1", "3", "512", "0.431", "63,082,496"]

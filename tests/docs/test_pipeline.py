@@ -77,13 +77,13 @@ def test_files_and_packages_exist():
     assert [path for path in missing if not path.startswith("work/")] == []
 
 
-def test_what_translate_runs(mtkit, tiny_run, own_files, executed):
+def test_files_that_translate_runs(mtkit, tiny_run, own_files, executed):
     outcome = mtkit("translate", "train.ko", "-m", tiny_run / "model", "--beam-size=2")
     assert outcome.status == 0, outcome.err
     check_list("translate", executed())
 
 
-def test_what_train_runs(mtkit, own_files, executed):
+def test_files_that_train_runs(mtkit, own_files, executed):
     outcome = mtkit("train", "tiny.yaml", "--set", "training.max_steps=2")
     assert outcome.status == 0, outcome.err
     check_list("train", executed())

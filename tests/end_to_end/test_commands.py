@@ -153,7 +153,7 @@ def test_from_two_files_to_a_score(mtkit, folder):
     assert f"{scores['bleu']['value']:.2f}" in for_people.out
 
 
-def test_text_to_pieces_and_back(mtkit, folder):
+def test_text_to_subwords_and_back(mtkit, folder):
     assert mtkit("tokenizer", "train", "recipe.yaml").status == 0
     text = "나는 학교에 간다.\n\n  a\u3000b\x85c \r\n😀 <s>\n"
     normal = [
@@ -170,7 +170,7 @@ def test_text_to_pieces_and_back(mtkit, folder):
         assert decoded == (0, "".join(f"{line}\n" for line in normal), "")
 
 
-def test_the_same_text_however_it_is_packed(mtkit, folder, tiny_run):
+def test_same_text_in_every_compression(mtkit, folder, tiny_run):
     """N lines in, N lines out: from a file, stdin, with CRLF, with a byte order mark, compressed, without a last line end."""
     lines = [
         *lines_of(folder / "validation.ko")[:5],
@@ -260,7 +260,7 @@ def test_files_of_unequal_length(mtkit, folder):
     assert "22" in error
 
 
-def test_a_misspelt_key(mtkit, folder):
+def test_misspelled_key(mtkit, folder):
     recipe = (folder / "recipe.yaml").read_text(encoding="utf-8")
     (folder / "recipe.yaml").write_text(
         recipe.replace("warmup_steps", "warm_up_steps"), encoding="utf-8"
@@ -348,7 +348,7 @@ def test_debug_shows_where(mtkit, folder):
     assert outcome.err.splitlines()[-2].startswith("error: ")
 
 
-def test_as_a_program_of_its_own(folder, tiny_run):
+def test_as_a_separate_program(folder, tiny_run):
     """Results on stdout and nothing else there; the reader may leave early."""
     command = [
         sys.executable,
@@ -378,7 +378,7 @@ def test_as_a_program_of_its_own(folder, tiny_run):
     assert re.fullmatch(r"\S+ translating with \w+ on .+\n", err)
 
 
-def test_a_run_in_the_recipes_own_folder_leaves_the_recipe(mtkit, folder):
+def test_run_in_the_recipes_own_directory_leaves_the_recipe(mtkit, folder):
     before = (folder / "recipe.yaml").read_bytes()
     mtkit("train", "recipe.yaml", "--set", "training.max_steps=1", "-o", ".", "--device", "cpu")
     assert (folder / "recipe.yaml").read_bytes() == before

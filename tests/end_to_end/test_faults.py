@@ -46,7 +46,7 @@ def preprocess_command(recipe_path, work_dir):
 
 
 @pytest.mark.usefixtures("_namespaces")
-def test_a_full_disk_is_one_line_and_nothing_half_written(tiny_recipe_path, tmp_path):
+def test_full_disk_is_one_line_and_leaves_no_partial_file(tiny_recipe_path, tmp_path):
     work_dir = tmp_path / "disk"
     work_dir.mkdir()
     listing = f"; status=$?; find '{work_dir}' -type f -printf '%P\\n'; exit $status"
@@ -72,7 +72,7 @@ def test_a_full_disk_is_one_line_and_nothing_half_written(tiny_recipe_path, tmp_
 
 
 @pytest.mark.usefixtures("_namespaces")
-def test_a_read_only_folder_is_one_line(tiny_recipe_path, tmp_path):
+def test_read_only_directory_is_one_line(tiny_recipe_path, tmp_path):
     work_dir = tmp_path / "disk"
     work_dir.mkdir()
     outcome = run_on_tmpfs(
@@ -88,9 +88,7 @@ def test_a_read_only_folder_is_one_line(tiny_recipe_path, tmp_path):
 
 
 @pytest.mark.usefixtures("_namespaces")
-def test_training_on_a_disk_that_becomes_full_keeps_what_is_saved_and_goes_on_when_there_is_room(
-    tiny_recipe_path, tmp_path
-):
+def test_training_on_a_full_disk_keeps_checkpoints_and_resumes_later(tiny_recipe_path, tmp_path):
     """First there is room for nothing, then for some checkpoints, then what is in the way goes."""
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -145,7 +143,9 @@ def test_training_on_a_disk_that_becomes_full_keeps_what_is_saved_and_goes_on_wh
 
 
 @pytest.mark.usefixtures("_namespaces")
-def test_training_in_a_read_only_folder_is_one_line_and_loses_nothing(tiny_recipe_path, tmp_path):
+def test_training_in_a_read_only_directory_is_one_line_and_loses_nothing(
+    tiny_recipe_path, tmp_path
+):
     disk = tmp_path / "disk"
     disk.mkdir()
     shorter, longer = (
@@ -163,9 +163,7 @@ def test_training_in_a_read_only_folder_is_one_line_and_loses_nothing(tiny_recip
     assert "Traceback" not in outcome.stderr
 
 
-def test_a_changed_corpus_or_recipe_is_one_line_and_loses_nothing(
-    mtkit, tiny_recipe_path, tmp_path
-):
+def test_changed_corpus_or_recipe_is_one_line_and_loses_nothing(mtkit, tiny_recipe_path, tmp_path):
     def train(*changes):
         settings = [
             "data.validation=null",

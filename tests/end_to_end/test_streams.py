@@ -62,14 +62,14 @@ def shell(tmp_path, tiny_run):
         ),
     ],
 )
-def test_what_cannot_be_read_or_written_is_said_in_one_line(shell, command, message):
+def test_unreadable_or_unwritable_stream_is_one_line(shell, command, message):
     outcome = shell(f"mtkit {command}")
     assert outcome.returncode == 1
     assert message in outcome.stderr
     assert "Traceback" not in outcome.stderr and "should not happen" not in outcome.stderr
 
 
-def test_closed_streams_that_are_not_used_do_not_matter(shell, tmp_path):
+def test_unused_closed_streams_do_not_matter(shell, tmp_path):
     expected = shell("mtkit translate text.ko -m MODEL").stdout
     assert expected.count("\n") == 3
     outcome = shell("mtkit translate text.ko -m MODEL -o out.en <&- >&- 2>&-")

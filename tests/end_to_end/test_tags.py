@@ -183,7 +183,7 @@ def test_the_tag_decides_the_language(many_to_many, shared_data, tag, src_lang):
 
 
 @pytest.mark.slow
-def test_without_a_tag_there_is_a_warning(many_to_many, caplog):
+def test_warns_about_a_missing_tag(many_to_many, caplog):
     Translator.load(many_to_many / "model", "cpu").translate(["A man sleeps.", "A dog runs."])
     assert [
         message for message in caplog.messages if "<2de>, <2fr>, <2en>" in message

@@ -18,7 +18,7 @@ def path(tmp_path):
     return tmp_path / "part" / "1"
 
 
-def test_what_is_kept_comes_back_bit_for_bit(path):
+def test_journal_round_trip_is_bit_identical(path):
     with BatchJournal(path) as journal:
         assert journal.get("a") is None
         journal.add("a", FOUND)
@@ -64,7 +64,7 @@ def test_lines_found_again_are_not_counted_twice(path):
     assert lines_in_journal(path) == 5
 
 
-def test_a_key_says_what_was_searched_for_and_how():
+def test_key_depends_on_the_sources_and_settings():
     greedy = SearchConfig(beam_size=1)
     keys = {
         SearchRequest(sources, config).key(range(len(sources)), *others)
@@ -81,7 +81,7 @@ def test_a_key_says_what_was_searched_for_and_how():
     assert constrained.key([0]) != SearchRequest([[1]], greedy).key([0])
 
 
-def test_a_folder_that_is_gone_stays_gone(tmp_path):
+def test_deleted_directory_is_not_recreated(tmp_path):
     with BatchJournal(tmp_path / "gone" / "part" / "1") as journal:
         journal.add("a", FOUND)
     assert list(tmp_path.iterdir()) == []

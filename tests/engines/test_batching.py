@@ -17,7 +17,7 @@ def test_each_line_is_in_one_batch_and_batches_keep_the_limit(lengths, max_token
 
 
 @given(lengths=lengths_of_lines, max_tokens=st.integers(1, 300), n_workers=st.integers(1, 4))
-def test_batches_are_of_one_length_each_the_longest_first_and_alike_in_size(
+def test_batches_have_one_length_each_in_descending_order_and_similar_size(
     lengths, max_tokens, n_workers
 ):
     batches = length_batches(lengths, max_tokens, n_workers)
@@ -33,7 +33,7 @@ def test_batches_are_of_one_length_each_the_longest_first_and_alike_in_size(
 
 
 @given(lengths=lengths_of_lines, max_tokens=st.integers(1, 300), n_workers=st.integers(1, 4))
-def test_mixed_batches_are_in_order_of_length_and_alike_in_size(lengths, max_tokens, n_workers):
+def test_mixed_batches_are_sorted_by_length_and_similar_in_size(lengths, max_tokens, n_workers):
     batches = mixed_batches(lengths, max_tokens, n_workers)
     assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
     assert [lengths[i] for batch in batches for i in batch] == sorted(lengths, reverse=True)
@@ -47,7 +47,7 @@ def test_mixed_batches_are_in_order_of_length_and_alike_in_size(lengths, max_tok
 
 
 @given(lengths=lengths_of_lines, max_tokens=st.integers(1, 300))
-def test_full_batches_are_in_order_of_length_and_have_no_room_left(lengths, max_tokens):
+def test_full_batches_are_sorted_by_length_and_filled(lengths, max_tokens):
     batches = full_batches(lengths, max_tokens)
     assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
     assert [lengths[i] for batch in batches for i in batch] == sorted(lengths, reverse=True)

@@ -6,7 +6,7 @@ from mtkit.engines.position_table import PositionTable, tabulated
 from mtkit.model.positions import LearnedPositions, SinusoidalPositions, sinusoidal_positions
 
 
-def test_they_are_the_model_s_own():
+def test_table_equals_the_models_positions():
     table, plain = PositionTable(8), SinusoidalPositions(8)
     for n in (3, 200, 3, 5000):
         x = torch.randn(2, n, 8)

@@ -12,7 +12,7 @@ CPU, GPU = torch.device("cpu"), torch.device("cuda", 1)
 
 
 @pytest.mark.parametrize(("has_bf16", "name"), [(True, "bf16"), (False, "float32")])
-def test_what_auto_has_chosen_has_a_name(monkeypatch, has_bf16, name):
+def test_resolved_auto_precision_has_a_name(monkeypatch, has_bf16, name):
     monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda: has_bf16)
     monkeypatch.setattr("torch.cuda.get_device_name", lambda device: f"GPU number {device.index}")
     assert describe_placement("auto", GPU) == f"{name} on GPU number 1"
@@ -25,9 +25,7 @@ def test_what_auto_has_chosen_has_a_name(monkeypatch, has_bf16, name):
     ("flags", "n_warnings"),
     [({"avx2"}, 2), ({"avx2", "avx512_vnni", "avx512_bf16"}, 0), (set(), 0)],
 )
-def test_a_number_format_that_the_processor_lacks_is_said_once(
-    monkeypatch, caplog, flags, n_warnings
-):
+def test_missing_precision_support_is_logged_once(monkeypatch, caplog, flags, n_warnings):
     for module in "workers.cpu_info", "engines.precision":
         monkeypatch.setattr(f"mtkit.{module}.cpu_flags", lambda: frozenset(flags))
     _warn_of_slow_cpu.cache_clear()

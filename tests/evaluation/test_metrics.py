@@ -121,13 +121,13 @@ def test_chrf_by_hand():
     assert evaluate(["ab"], ["ac"], ["chrf"]).chrf.value == pytest.approx(25)
 
 
-def test_several_references_take_the_best_of_each():
+def test_each_ngram_may_match_any_reference():
     assert evaluate(
         ["a b c d e", "f g h i j"], [["a b c d e", "x"], ["x", "f g h i j"]]
     ).bleu.value == pytest.approx(100)
 
 
-def test_scores_come_in_the_order_asked_for():
+def test_scores_are_in_the_requested_order():
     scores = evaluate(HYPOTHESES, REFERENCES, metrics=("ter", "bleu"))
     assert [score.name for score in scores] == ["TER", "BLEU"]
     assert list(scores.as_dict()) == ["ter", "bleu"]
@@ -176,7 +176,7 @@ def test_an_empty_translation_counts_as_a_bad_one():
         ("bleu", "metrics is 'bleu'"),
     ],
 )
-def test_an_unknown_metric_is_answered_with_those_there_are(metrics, message):
+def test_unknown_metric_lists_the_metrics(metrics, message):
     with pytest.raises(MtkitError, match=message) as caught:
         evaluate(["a"], ["a"], metrics)
     assert "bleu, chrf, ter" in caught.value.hint
@@ -210,7 +210,7 @@ def test_generators_are_lists_of_segments():
         (lambda line: line.replace("h", "&apos;h"), "&apos;"),
     ],
 )
-def test_tokenized_text_is_warned_of(mended, sign, caplog):
+def test_warns_about_tokenized_text(mended, sign, caplog):
     evaluate([mended(line) for line in HYPOTHESES], REFERENCES)
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
@@ -230,7 +230,7 @@ def test_tokenized_text_is_warned_of(mended, sign, caplog):
         ["use .gitignore"],
     ],
 )
-def test_plain_text_is_not_warned_of(lines, caplog):
+def test_no_warning_about_plain_text(lines, caplog):
     lines = lines + HYPOTHESES
     evaluate(lines, lines, ["bleu", "chrf", "ter"])
     # One odd line among many is no sign of anything.
@@ -258,7 +258,7 @@ def test_chinese_and_japanese_need_another_tokenizer(caplog):
         (["ผมไปโรงเรียนทุกเช้า", "เขาอยู่ที่บ้าน"], ("tokenize char", "flores200", "chrf")),
     ],
 )
-def test_a_language_that_13a_does_not_suit_is_named_with_what_does(lines, names, caplog):
+def test_warning_names_a_tokenizer_for_languages_13a_does_not_suit(lines, names, caplog):
     evaluate(lines, lines)
     (record,) = caplog.records
     assert record.levelno == logging.WARNING and all(name in record.getMessage() for name in names)
@@ -268,7 +268,7 @@ def test_a_language_that_13a_does_not_suit_is_named_with_what_does(lines, names,
     assert caplog.records == []
 
 
-def test_blank_references_are_warned_of_with_their_numbers(caplog):
+def test_warning_about_blank_references_lists_their_numbers(caplog):
     evaluate(["a b c d"] * 15, [["a b c d"] * 15, ["x", " ", *["y"] * 13]])
     evaluate(["a b c d"] * 1_300, ["a b c d", *["", "a b c d"] * 649, "\t"])
     assert [record.getMessage().split(";")[0] for record in caplog.records] == [
@@ -282,7 +282,7 @@ def test_blank_references_are_warned_of_with_their_numbers(caplog):
     ]
 
 
-def test_tokenize_is_refused_where_there_is_no_bleu():
+def test_tokenize_without_bleu_is_rejected():
     with pytest.raises(MtkitError, match="tokenize char is for BLEU"):
         evaluate(["a"], ["a"], ["chrf", "ter"], tokenize="char")
 
@@ -315,7 +315,7 @@ def test_no_score_downloads_anything(monkeypatch, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_unknown_tokenize_is_answered_with_those_there_are():
+def test_unknown_tokenize_lists_the_tokenizers():
     with pytest.raises(MtkitError, match="unknown tokenize: moses") as caught:
         evaluate(["a"], ["a"], tokenize="moses")
     assert "13a, intl, char" in caught.value.hint

@@ -14,7 +14,7 @@ SCORES = Scores(
 )
 
 
-def test_people_see_value_signature_and_what_it_is_made_of():
+def test_text_has_value_signature_and_components():
     assert to_text(SCORES) == (
         "BLEU    38.12   nrefs:1|tok:13a\n"
         "                70.1/45.2/31.4/22.0 (BP = 0.980)\n"

@@ -66,7 +66,7 @@ def test_each_line_is_translated_once_and_all_in_one_call():
     } <= set(lines)
 
 
-def test_the_same_lines_are_altered_alike_whatever_else_is_in_the_file():
+def test_alterations_do_not_depend_on_other_lines():
     one, other = Copier(), Copier()
     measure(one, GERMAN, [GERMAN], ("de", "en"))
     measure(other, GERMAN[:4], [GERMAN[:4]], ("de", "en"))
@@ -91,7 +91,7 @@ def test_an_alteration_that_changes_no_line_is_listed_and_not_scored(ko_en_pairs
     assert result["upper_case"].n_altered == 0 and result["typos"].n_altered == 20
 
 
-def test_tags_stay_in_front_and_lines_of_different_tags_are_not_joined():
+def test_tags_stay_first_and_lines_with_different_tags_are_not_concatenated():
     copier = Copier()
     src = [
         "<2ko>Guten Tag.",
@@ -137,7 +137,7 @@ def test_unequal_counts_are_reported_before_anything_is_translated():
     assert copier.calls == []
 
 
-def test_a_warning_comes_once(caplog):
+def test_warning_is_logged_once(caplog):
     split = ["Guten Tag , sagte er ."] * 20
     with caplog.at_level(logging.WARNING, logger="mtkit"):
         measure(Copier(), split, [split], ("de", "de"))

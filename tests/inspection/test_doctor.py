@@ -59,13 +59,13 @@ def test_the_extras_are_those_of_the_metadata(monkeypatch):
     ("text", "quota"),
     [("150000 100000\n", 1.5), ("max 100000\n", None), ("", None), ("0 0\n", None)],
 )
-def test_a_container_s_limit(tmp_path, text, quota):
+def test_container_limit(tmp_path, text, quota):
     (tmp_path / "cpu.max").write_text(text)
     assert doctor._cpu_quota(tmp_path / "cpu.max") == quota
     assert doctor._cpu_quota(tmp_path / "nowhere") is None
 
 
-def test_what_is_slow_is_warned_of(monkeypatch):
+def test_warns_about_causes_of_slowness(monkeypatch):
     monkeypatch.setattr(doctor, "detect_machine", lambda device="auto": doctor.Machine(4, 1.0))
     monkeypatch.setattr(doctor, "_cpu_quota", lambda: 1.5)
     monkeypatch.setattr(doctor, "_load", lambda: 9.0)

@@ -17,13 +17,13 @@ def test_the_cpu_alone():
 
 
 @pytest.mark.skipif(not Path("/proc/meminfo").exists(), reason="only Linux tells memory so")
-def test_memory_is_what_the_system_says():
+def test_memory_is_that_of_the_system():
     kilobytes = re.search(r"MemTotal: +(\d+) kB", Path("/proc/meminfo").read_text())
     assert kilobytes
     assert detect_machine("cpu").memory_gb == pytest.approx(int(kilobytes[1]) / 2**20, rel=0.01)
 
 
-def test_a_device_that_is_not_there():
+def test_missing_device():
     with pytest.raises(MtkitError, match="cuda:99 is not available"):
         detect_machine("cuda:99")
 

@@ -13,7 +13,7 @@ from mtkit.inspection.model_info import inspect_model
 from mtkit.inspection.run_info import read_run_info
 
 
-def test_a_run_and_its_model_are_described_alike(tiny_run):
+def test_run_and_its_model_have_the_same_description(tiny_run):
     info = inspect_model(tiny_run)
     trained = load_model_dir(tiny_run / "model")
     assert info == inspect_model(tiny_run / "model")
@@ -67,7 +67,7 @@ def test_a_copy_of_a_model_still_knows_its_training(mtkit, tiny_run, tmp_path):
     assert f"weights of step {history.steps[0]}" in mtkit("info", tmp_path / "copy").out
 
 
-def test_an_average_names_its_steps(mtkit, tiny_run, tmp_path):
+def test_average_records_its_steps(mtkit, tiny_run, tmp_path):
     assert mtkit("average", tiny_run, "-o", tmp_path / "average", "-n", 2).status == 0
     history = inspect_model(tmp_path / "average").config.history
     saved = sorted(
@@ -76,7 +76,7 @@ def test_an_average_names_its_steps(mtkit, tiny_run, tmp_path):
     assert history is not None and list(history.steps) == saved[-2:] and history.scores == {}
 
 
-def test_scores_that_are_no_numbers_are_left_out(tmp_path):
+def test_non_finite_scores_are_omitted(tmp_path):
     run = RunDir(tmp_path)
     run.metrics_path.write_text(
         '{"kind": "validation", "step": 3, "loss": NaN, "bleu": 1, "chrf": "x"}\n'
@@ -102,7 +102,7 @@ def test_a_log_that_is_damaged_or_missing_counts_as_missing(tmp_path):
     assert read_run_info(tmp_path / "nowhere").step is None
 
 
-def test_a_model_without_its_run_and_what_it_cannot_be_exported_to(tiny_run, tmp_path):
+def test_model_without_its_run_and_with_export_obstacles(tiny_run, tmp_path):
     shutil.copytree(tiny_run / "model", tmp_path / "copy")
     config = json.loads((tmp_path / "copy" / "config.json").read_text())
     config["tags"] = ["<2en>"]

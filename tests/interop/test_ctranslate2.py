@@ -147,7 +147,7 @@ def test_the_best_of_a_beam_are_the_same(penalty, make_ending, random_rows):
         assert a[0].score == pytest.approx(b[0].score, abs=1e-4)
 
 
-def test_the_maximum_length_is_each_sentence_own(make_both, random_rows):
+def test_maximum_length_is_per_sentence(make_both, random_rows):
     _, theirs = make_both()
     rows = random_rows(theirs.tokenizer.src, [2, 9, 20])
     config = SearchConfig(beam_size=3, max_length_ratio=1.0, max_length_extra=1, min_length=1)
@@ -189,7 +189,7 @@ def test_lines_in_lines_out(make_both):
     ]
 
 
-def test_what_it_does_not_have_is_told_all_at_once(exported):
+def test_all_unsupported_settings_are_reported_together(exported):
     theirs = load_exported_translator(exported, device="cpu", n_workers=1)
     with pytest.raises(MtkitError, match=r"coverage_penalty, repetition_penalty") as caught:
         theirs.translate(["나"], coverage_penalty=0.2, repetition_penalty=1.2)
@@ -202,7 +202,7 @@ def test_what_it_does_not_have_is_told_all_at_once(exported):
         theirs.score(["나"], ["I"])
 
 
-def test_a_device_that_cannot_calculate_so(exported):
+def test_unsupported_precision_of_a_device(exported):
     import ctranslate2
 
     if "float16" in ctranslate2.get_supported_compute_types("cpu"):
@@ -281,7 +281,7 @@ def test_a_model_made_worse_is_noticed(make_trained, tmp_path, monkeypatch):
     assert config.verification.equal_tokens < 0.5
 
 
-def test_a_folder_of_somebody_else_is_left_alone(make_trained, tmp_path):
+def test_unrelated_directory_is_left_alone(make_trained, tmp_path):
     save_model_dir(tmp_path / "model", make_trained())
     with pytest.raises(MtkitError, match="contains"):
         export_ctranslate2(tmp_path / "model", tmp_path / "model")
@@ -348,7 +348,7 @@ def edit(path, change):
         ("tokenizer/joint.model", lambda path: path.unlink(), "tokenizer"),
     ],
 )
-def test_a_damaged_folder_is_told(exported, name, damage, message):
+def test_damaged_directory_is_reported(exported, name, damage, message):
     load_exported_dir(exported)
     damage(exported / name)
     with pytest.raises(MtkitError) as caught:
@@ -357,7 +357,7 @@ def test_a_damaged_folder_is_told(exported, name, damage, message):
     assert caught.value.hint
 
 
-def test_what_it_calculates_in_is_told(exported):
+def test_compute_type_is_logged(exported):
     assert (
         load_exported_translator(exported, "cpu").placement == "CTranslate2 in float32 on the CPU"
     )
@@ -367,7 +367,7 @@ def test_what_it_calculates_in_is_told(exported):
     )
 
 
-def test_which_engine_a_folder_is_for(exported, tmp_path):
+def test_engine_of_a_directory(exported, tmp_path):
     model = tmp_path / "model"
     assert choose_engine("auto", [model]) == "torch"
     assert choose_engine("torch", [model]) == "torch"
@@ -384,7 +384,7 @@ def test_which_engine_a_folder_is_for(exported, tmp_path):
         load_model_dir(exported)
 
 
-def test_tags_stand_before_the_source(make_trained, tmp_path):
+def test_tags_precede_the_source(make_trained, tmp_path):
     from mtkit.config.tokenizer import TokenizerConfig
     from mtkit.tokenizer.subword import Subword, Tokenizer
     from mtkit.tokenizer.train import train_subword

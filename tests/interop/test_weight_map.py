@@ -97,7 +97,7 @@ def test_the_alignment_head_is_the_attention_that_is_reported(
     )
 
 
-def test_all_obstacles_are_told_at_once(make_trained):
+def test_all_obstacles_are_reported_together(make_trained):
     trained = make_trained()
     assert export_obstacles(trained) == []
     strange = trained.config.model.model_copy(update={"activation": "mish", "positions": "alibi"})

@@ -23,7 +23,7 @@ def recipe(tmp_path_factory):
 
 
 @pytest.mark.parametrize("wrong", ["recipe.yaml", None, {}], ids=repr)
-def test_what_is_no_recipe_is_refused(wrong):
+def test_not_a_recipe_is_refused(wrong):
     for call in (
         lambda: mtkit.train(wrong),
         lambda: mtkit.preprocess(wrong),

@@ -31,12 +31,12 @@ def lines_of(folder, data, name):
 
 
 @each_packing
-def test_packing_is_known_by_the_first_bytes(tmp_path, suffix):
+def test_compression_is_detected_by_the_first_bytes(tmp_path, suffix):
     assert lines_of(tmp_path, PACK[suffix](TEXT), "no-suffix") == TEXT.decode().split("\n")[:-1]
 
 
 @each_packing
-def test_what_is_written_can_be_unpacked_by_others(tmp_path, suffix):
+def test_output_can_be_decompressed_by_other_programs(tmp_path, suffix):
     write_lines(tmp_path / f"a{suffix}", TEXT.decode().split("\n")[:-1])
     assert UNPACK[suffix]((tmp_path / f"a{suffix}").read_bytes()) == TEXT
 
@@ -49,7 +49,7 @@ def test_equal_text_makes_equal_files(tmp_path, suffix):
 
 
 @each_packing
-def test_packed_files_may_be_put_one_after_the_other(tmp_path, suffix):
+def test_concatenated_compressed_files_are_read(tmp_path, suffix):
     pack = PACK[suffix]
     data = pack(b"ein\nzw") + pack(b"") + pack(b"ei\n") + bytes(8)
     assert lines_of(tmp_path, data, f"a{suffix}") == ["ein", "zwei"]
@@ -87,13 +87,13 @@ def test_a_damaged_file_is_broken(tmp_path, suffix):
 
 
 @each_packing
-def test_what_follows_a_packed_file_is_not_dropped_in_silence(tmp_path, suffix):
+def test_trailing_data_is_not_silently_dropped(tmp_path, suffix):
     with pytest.raises(MtkitError, match=f"broken {NAMES[suffix]}"):
         lines_of(tmp_path, PACK[suffix](b"ein\n") + b"more text that is not packed\n", "a")
 
 
 @each_packing
-def test_plain_text_named_as_packed(tmp_path, suffix):
+def test_plain_text_with_a_compressed_name(tmp_path, suffix):
     with pytest.raises(MtkitError, match="does not begin like") as caught:
         lines_of(tmp_path, b"plain\n", f"a{suffix}")
     assert f"remove {suffix}" in caught.value.hint

@@ -139,7 +139,7 @@ def test_a_file_of_two_encodings_is_not_converted_as_a_whole():
     assert "> NEW" not in hint
 
 
-def test_the_whole_file_is_looked_at_and_not_only_its_beginning(tmp_path, monkeypatch):
+def test_whole_file_is_checked_not_only_its_beginning(tmp_path, monkeypatch):
     monkeypatch.setattr("mtkit.io.text._BLOCK_SIZE", 16)
     (tmp_path / "a.de").write_bytes(
         "Die Straße\n".encode("cp1252") + "Grüße an Müller\n".encode() * 10

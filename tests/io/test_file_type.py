@@ -10,7 +10,7 @@ from mtkit.io.text import read_lines
 from mtkit.translation.jobs.input_reader import LineReader
 
 
-def test_escape_sequences_are_no_text():
+def test_escape_sequences_are_not_text():
     for encoding, text in (("ISO-2022-JP", "こんにちは"), ("ISO-2022-KR", "안녕하세요")):
         with pytest.raises(MtkitError, match=f"is {encoding}, not UTF-8"):
             refuse_other_than_text(text.encode(encoding), "a")

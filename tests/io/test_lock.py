@@ -95,7 +95,7 @@ def test_children_that_outlive_the_holder_do_not_keep_the_lock(tmp_path):
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP])
-def test_a_disk_without_locks_lets_everyone_in(tmp_path, monkeypatch, number):
+def test_file_system_without_locks_permits_all(tmp_path, monkeypatch, number):
     def refuse(self):
         raise OSError(number, os.strerror(number))
 
@@ -111,7 +111,7 @@ def test_an_error_opens_the_lock(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_where_no_file_can_be_made_that_is_told(tmp_path):
+def test_uncreatable_lock_file_is_reported(tmp_path):
     (tmp_path / "file").touch()
     with (
         pytest.raises(MtkitError, match="a part of its path is a file"),

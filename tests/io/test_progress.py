@@ -38,14 +38,14 @@ def test_a_pipe_gets_plain_lines_now_and_then(clock, caplog):
     ]
 
 
-def test_short_work_says_nothing(clock, caplog):
+def test_no_output_for_short_work(clock, caplog):
     caplog.set_level(logging.INFO, "mtkit")
     with progress("Reading") as bar:
         bar.advance()
     assert caplog.messages == []
 
 
-def test_interrupted_work_is_not_said_to_be_done(clock, caplog):
+def test_interrupted_work_is_not_reported_as_done(clock, caplog):
     caplog.set_level(logging.INFO, "mtkit")
     with pytest.raises(KeyboardInterrupt), progress("Reading") as bar:
         clock[0] += 10
@@ -65,7 +65,7 @@ def test_a_terminal_gets_a_bar():
     assert "5 of 10 steps" in screen.getvalue()
 
 
-def test_a_pipe_is_no_terminal_although_colour_is_forced(monkeypatch, capsys, caplog):
+def test_pipe_is_not_a_terminal_even_with_forced_color(monkeypatch, capsys, caplog):
     caplog.set_level(logging.INFO, "mtkit")
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert drawable_terminal() is None
@@ -74,7 +74,7 @@ def test_a_pipe_is_no_terminal_although_colour_is_forced(monkeypatch, capsys, ca
     assert capsys.readouterr() == ("", "")
 
 
-def test_without_a_clock_tick_there_is_no_rate(clock):
+def test_no_rate_without_elapsed_time(clock):
     bar = ProgressBar("x", None, "lines")
     bar.advance(3)
     assert bar.describe() == "3 lines"

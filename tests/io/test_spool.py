@@ -47,7 +47,7 @@ def give_stdin(monkeypatch, data):
         ),
     ],
 )
-def test_stdin_is_read_again_and_nothing_of_it_stays(tmp_path, source, data):
+def test_stdin_is_read_again_from_a_temporary_copy(tmp_path, source, data):
     (tmp_path / "a.en").write_text("a\nb\n", encoding="utf-8")
     spool = tmp_path / "spool"
     spool.mkdir()
@@ -96,7 +96,7 @@ def test_errors_speak_of_stdin(tmp_path, monkeypatch):
         list(read_pairs(parquet, config(parquet)))
 
 
-def test_stdin_has_no_name_that_says_its_format(monkeypatch):
+def test_format_of_stdin_must_be_given(monkeypatch):
     give_stdin(monkeypatch, b"a\tb\n")
     source = CorpusSource(file="-")  # pyright: ignore[reportArgumentType]
     for use in (
@@ -118,7 +118,7 @@ def test_stdin_cannot_be_both_sides(tmp_path):
         Recipe.load(tmp_path / "recipe.yaml")
 
 
-def test_no_room_for_the_copy(monkeypatch):
+def test_no_space_for_the_copy(monkeypatch):
     def fail(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

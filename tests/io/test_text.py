@@ -40,7 +40,7 @@ def write_bytes(folder: Path, data: bytes, name: str = "text.de") -> Path:
 
 
 @given(lines=any_lines, suffix=st.sampled_from(["", ".gz", ".xz", ".zst"]))
-def test_what_is_written_is_read(tmp_path_factory, lines, suffix):
+def test_text_round_trip(tmp_path_factory, lines, suffix):
     path = tmp_path_factory.getbasetemp() / f"round-trip{suffix}"
     write_lines(path, lines)
     # A byte order mark belongs to the file and not to its first line.
@@ -59,7 +59,7 @@ def test_lines_are_those_between_line_feeds(tmp_path_factory, data):
 
 
 @pytest.mark.parametrize("block_size", [1, 2, 3, 7, 1 << 18])
-def test_blocks_do_not_show(tmp_path, monkeypatch, block_size):
+def test_result_does_not_depend_on_blocks(tmp_path, monkeypatch, block_size):
     monkeypatch.setattr("mtkit.io.text._BLOCK_SIZE", block_size)
     path = write_bytes(
         tmp_path,
@@ -112,7 +112,7 @@ def test_invalid_utf8_is_named_by_line_and_byte(tmp_path, data, name, where):
     assert "iconv" in caught.value.hint
 
 
-def test_lines_before_invalid_utf8_come_out(tmp_path):
+def test_lines_before_invalid_utf8_are_written(tmp_path):
     lines = read_lines(write_bytes(tmp_path, b"a\nb\n\xff\n"))
     assert [next(lines), next(lines)] == ["a", "b"]
 
@@ -155,7 +155,7 @@ def test_invalid_utf8_may_be_replaced_and_is_counted(
     .map(b"".join)
     .filter(reads_as_text)
 )
-def test_whatever_the_bytes_there_are_as_many_lines_as_line_feeds(tmp_path_factory, data):
+def test_number_of_lines_equals_number_of_line_feeds_for_any_bytes(tmp_path_factory, data):
     path = write_bytes(
         tmp_path_factory.mktemp("bytes"), b"x" + data
     )  # so that no byte order mark is in front
@@ -247,7 +247,7 @@ def test_atomic_write_keeps_permissions_links_and_devices(tmp_path):
     assert Path("/dev/null").is_char_device()
 
 
-def test_atomic_write_makes_missing_folders_and_names_what_is_in_the_way(tmp_path):
+def test_atomic_write_creates_directories_and_names_obstacles(tmp_path):
     write_lines(tmp_path / "a/b.txt", ["x"])
     with pytest.raises(MtkitError, match="a part of its path is a file"):
         write_lines(tmp_path / "a/b.txt/c.txt", ["x"])
@@ -255,7 +255,7 @@ def test_atomic_write_makes_missing_folders_and_names_what_is_in_the_way(tmp_pat
         write_lines(tmp_path / "a", ["x"])
 
 
-def test_atomic_dir_replaces_whole_folders(tmp_path):
+def test_atomic_dir_replaces_whole_directories(tmp_path):
     target = tmp_path / "deep/target"
     for content in ("first", "second"):
         with atomic_dir(target) as folder:
@@ -266,7 +266,7 @@ def test_atomic_dir_replaces_whole_folders(tmp_path):
     assert list(target.parent.iterdir()) == [target]
 
 
-def test_atomic_dir_leaves_the_old_folder_when_it_fails(tmp_path):
+def test_atomic_dir_leaves_the_old_directory_on_failure(tmp_path):
     target = tmp_path / "target"
     target.mkdir()
     (target / "old").touch()
@@ -297,7 +297,7 @@ with atomic_dir(Path(sys.argv[1]) / "target") as folder:
 """
 
 
-def test_whenever_atomic_dir_is_killed_the_old_folder_or_the_new_is_there_after_tidying(tmp_path):
+def test_killed_atomic_dir_leaves_the_old_or_new_directory_after_cleanup(tmp_path):
     target = tmp_path / "target"
     found, n_moved_aside = [], 0
     for n_operations in range(100):
@@ -321,7 +321,7 @@ def test_whenever_atomic_dir_is_killed_the_old_folder_or_the_new_is_there_after_
     assert n_moved_aside == 1
 
 
-def test_tidying_leaves_alone_what_nobody_left_half_done(tmp_path):
+def test_cleanup_keeps_complete_files(tmp_path):
     names = [
         ".hidden",
         ".model.tmp",
@@ -343,7 +343,7 @@ def test_tidying_leaves_alone_what_nobody_left_half_done(tmp_path):
     clean_up_leftovers(tmp_path / "nowhere")
 
 
-def test_a_removed_folder_is_gone(tmp_path):
+def test_removed_directory_is_gone(tmp_path):
     (tmp_path / "folder/deep").mkdir(parents=True)
     (tmp_path / "folder/deep/file").touch()
     remove_dir(tmp_path / "folder")

@@ -67,7 +67,7 @@ def batch(B=3, S=7, T=6):
 
 @pytest.mark.parametrize("norm", ["pre", "post"])
 @pytest.mark.parametrize("layer", range(N_DECODER_LAYERS))
-def test_they_are_those_of_the_layer_and_the_states_are_bit_for_bit_what_they_were(norm, layer):
+def test_weights_are_the_layers_and_states_are_unchanged(norm, layer):
     model = make_model(norm=norm, dropout=0.3).train()
     src, tgt_in = batch()
     torch.manual_seed(3)
@@ -94,7 +94,7 @@ def test_they_are_those_of_the_layer_and_the_states_are_bit_for_bit_what_they_we
     ].isfinite().all()
 
 
-def test_the_mean_of_all_heads_can_be_asked_for():
+def test_mean_of_all_heads_can_be_requested():
     model = make_model()
     src, tgt_in = batch()
     each = [model(src, tgt_in, AlignmentHead(layer=1, head=head))[1].exp() for head in range(2)]
@@ -103,7 +103,7 @@ def test_the_mean_of_all_heads_can_be_asked_for():
     assert torch.equal(states, model(src, tgt_in))
 
 
-def test_the_gradient_is_finite_where_there_is_padding():
+def test_gradient_is_finite_with_padding():
     model = make_model().train()
     src, tgt_in = batch()
     _, log_weights = model(src, tgt_in, AlignmentHead(layer=2))
@@ -124,7 +124,7 @@ def test_under_autocast_they_are_float32():
     torch.testing.assert_close(log_weights.exp(), expected.exp(), atol=0.05, rtol=0.1)
 
 
-def test_compiled_they_are_the_same():
+def test_compiled_results_are_the_same():
     model, plain = make_model(n_decoder_layers=1), make_model(n_decoder_layers=1)
     compile_model(model, "on", backend="eager")
     for shape in ((3, 7, 6), (4, 9, 12)):

@@ -90,7 +90,7 @@ def test_translation_has_all_layers():
     torch.testing.assert_close(model(SRC, TGT_IN), whole(SRC, TGT_IN), rtol=0, atol=0)
 
 
-def test_without_it_nothing_is_drawn():
+def test_no_random_numbers_are_drawn_without_layer_drop():
     model = make_model(layer_drop=0.0)
     torch.manual_seed(0)
     model(SRC, TGT_IN)
@@ -109,7 +109,7 @@ def test_a_frozen_layer_may_be_left_out():
     }
 
 
-def test_a_layer_whose_attention_is_wanted_stays():
+def test_layer_with_requested_attention_is_never_dropped():
     model = make_model(layer_drop=0.99)
     torch.manual_seed(1)
     _, log_weights_BTS = model(SRC, TGT_IN, AlignmentHead(layer=1))

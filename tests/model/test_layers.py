@@ -145,7 +145,7 @@ def test_rms_norm_by_its_formula():
 
 
 @pytest.mark.parametrize("norm_type", ["layer", "rms"])
-def test_where_a_sublayer_normalises(norm_type):
+def test_position_of_the_norm_in_a_sublayer(norm_type):
     inner = torch.nn.Linear(D, D)
     x = torch.randn(B, T, D)
     post = randomize(Sublayer(tiny_config(norm="post", norm_type=norm_type), inner))
@@ -175,7 +175,7 @@ def test_every_dropout_acts_in_training_alone(layer_type, where):
     torch.testing.assert_close(layer(*arguments), layer(*arguments), rtol=0, atol=0)
 
 
-def test_what_stands_under_padding_does_not_matter(is_pad_BS):
+def test_padding_content_does_not_matter(is_pad_BS):
     layer = randomize(EncoderLayer(tiny_config()))
     x = torch.randn(B, S, D)
     other = torch.where(is_pad_BS[:, :, None], 100 * torch.randn(B, S, D), x)

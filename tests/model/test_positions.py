@@ -32,7 +32,7 @@ def test_sinusoidal_positions_are_the_paper_s(position, half_width):
     assert vector.dtype == torch.float32
 
 
-def test_they_are_added_at_every_place():
+def test_positions_are_added_at_every_index():
     x = torch.randn(2, 5, 8)
     added = SinusoidalPositions(8)(x) - x
     for position in range(5):

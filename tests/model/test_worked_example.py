@@ -128,7 +128,7 @@ def test_the_rest_of_the_encoder_layer_keeps_the_shape(model, ids, attention, em
     torch.testing.assert_close(memory.states_BSD, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_the_decoder_gives_a_logit_for_every_piece(model, ids):
+def test_decoder_gives_a_logit_for_every_token(model, ids):
     memory = model.encode(ids)
     begin = torch.tensor([[VOCABULARY["<s>"]]])
     assert model.decode(begin, memory).shape == (1, 1, len(VOCABULARY))

@@ -71,7 +71,7 @@ def slow_groups(table, vocab_size, settings, group_size, max_length):
     diversity=st.sampled_from([0.0, 0.3, 1.5, 20.0]),
     min_length=st.integers(0, 2),
 )
-def test_it_equals_the_plain_implementation(
+def test_equals_a_plain_implementation(
     table, group_size, n_groups, max_length, diversity, min_length
 ):
     min_length = min(min_length, max_length - 1)
@@ -97,7 +97,7 @@ def test_it_equals_the_plain_implementation(
 
 @few
 @given(seeds=st.lists(st.integers(0, 999), min_size=1, max_size=4), group_size=st.integers(1, 3))
-def test_a_sentence_alone_gives_what_it_gives_among_others(seeds, group_size):
+def test_sentence_alone_equals_it_in_a_batch(seeds, group_size):
     tables = [FullTable(seed, 6) for seed in seeds]
     settings = config(group_size, 3, 9, 0.7, 3, ("wu", 1.0))
     sources = [[i] for i in range(len(tables))]
@@ -107,7 +107,7 @@ def test_a_sentence_alone_gives_what_it_gives_among_others(seeds, group_size):
     ]
 
 
-def test_groups_of_one_with_a_great_diversity_begin_differently():
+def test_groups_of_one_with_high_diversity_begin_differently():
     for seed in range(10):
         [found] = beam_search(
             TableScorer([FullTable(seed, 12)]), [[0]], config(1, 4, 6, 1000.0, 4, min_length=1)

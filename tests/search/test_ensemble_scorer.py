@@ -67,7 +67,7 @@ def test_the_score_of_an_output_is_its_forced_score(positions, seeds):
 
 
 @pytest.mark.parametrize("search", [beam_search, greedy_search])
-def test_a_sentence_alone_gives_what_it_gives_in_a_padded_batch(search):
+def test_sentence_alone_equals_it_in_a_padded_batch(search):
     scorer = make_scorer()
     config = SearchConfig(beam_size=3)
     together = search(scorer, SOURCES, config)
@@ -108,7 +108,7 @@ def make_shortlist(rows, always):
 
 @pytest.mark.parametrize("scorer_type", [EnsembleScorer, CpuScorer])
 @pytest.mark.parametrize("seeds", [(1,), (1, 2)], ids=["one model", "ensemble"])
-def test_a_shortlist_of_all_pieces_is_no_shortlist(seeds, scorer_type):
+def test_shortlist_of_all_tokens_equals_none(seeds, scorer_type):
     plain = make_scorer(seeds, scorer_type=scorer_type)
     shortlist = make_shortlist([[3]] * V, list(range(V)))
     listed = make_scorer(seeds, shortlist=shortlist, scorer_type=scorer_type)

@@ -225,7 +225,7 @@ def test_a_constrained_sentence_alone_equals_it_in_a_batch(seeds, beam_size, dat
         assert search(list(alone)) == list(alone.values())
 
 
-def test_the_scorers_limit_is_too_low_for_a_prefix():
+def test_prefix_longer_than_the_scorers_limit():
     scorer = TableScorer([FullTable(1, VOCAB_SIZE)])
     scorer.max_length = 4
     assert beam_search(scorer, [[0]], config(2, 9, 1), [Constraints(prefix_ids=(2, 3, 4))])[0][

@@ -151,7 +151,7 @@ def test_the_best_of_one_is_greedy_search(table, max_length):
     prefix=st.lists(st.integers(2, V - 1), max_size=3),
     min_length=st.integers(0, 4),
 )
-def test_rules_hold_for_samples(table, how, prefix, min_length):
+def test_rules_apply_to_samples(table, how, prefix, min_length):
     constraints = [Constraints(prefix_ids=tuple(prefix), negative=(phrase_of([3, 4]),))]
     settings = config(8, 9, min_length=min_length, no_repeat_ngram_size=3, **how)
     for h in sample(TableScorer([table]), [[0]], settings, constraints)[0]:

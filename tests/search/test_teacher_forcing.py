@@ -28,7 +28,7 @@ def cross_entropies(model, special, source, target):
 
 @pytest.mark.parametrize("norm", ["pre", "post"])
 @pytest.mark.parametrize("positions", ["sinusoidal", "learned", "rotary"])
-def test_they_are_torchs_cross_entropies(make_trained, special, norm, positions):
+def test_log_probs_are_torchs_cross_entropies(make_trained, special, norm, positions):
     model = make_trained(norm=norm, positions=positions, n_decoder_layers=2).model
     found = TeacherForcedScorer([model], special, special).log_probs(SOURCES, TARGETS)
     with torch.no_grad():
@@ -41,7 +41,7 @@ def test_they_are_torchs_cross_entropies(make_trained, special, norm, positions)
             )
 
 
-def test_of_several_models_the_probabilities_are_averaged(make_trained, special):
+def test_probabilities_of_several_models_are_averaged(make_trained, special):
     models = [make_trained(seed).model for seed in (1, 2, 3)]
     found = TeacherForcedScorer(models, special, special).log_probs(SOURCES, TARGETS)
     with torch.no_grad():
@@ -54,7 +54,7 @@ def test_of_several_models_the_probabilities_are_averaged(make_trained, special)
             )
 
 
-def test_or_their_log_probabilities(make_trained, special):
+def test_log_probabilities_of_several_models_are_averaged(make_trained, special):
     models = [make_trained(seed).model for seed in (1, 2, 3)]
     found = TeacherForcedScorer(models, special, special).log_probs(SOURCES, TARGETS, "log_mean")
     with torch.no_grad():
@@ -74,9 +74,7 @@ def test_or_their_log_probabilities(make_trained, special):
 
 
 @pytest.mark.parametrize("seeds", [(1,), (1, 2)])
-def test_what_a_search_found_gets_the_log_probability_that_the_search_gave_it(
-    make_trained, special, seeds
-):
+def test_forced_log_prob_equals_that_of_the_search(make_trained, special, seeds):
     models = [make_trained(seed).model for seed in seeds]
     scorer, forced = (
         EnsembleScorer(models, special, special),

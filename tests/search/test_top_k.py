@@ -6,7 +6,7 @@ from mtkit.search.top_k import top_k
 
 @pytest.mark.parametrize("n", [5, 64, 1000, 6400, 30_007])
 @pytest.mark.parametrize("k", [1, 2, 10])
-def test_it_finds_what_torch_finds(n, k):
+def test_equals_torch_topk(n, k):
     generator = torch.Generator().manual_seed(n)
     if k > n:
         pytest.skip("more than there are")

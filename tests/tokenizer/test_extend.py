@@ -57,7 +57,7 @@ def extended(old, texts, max_new, **changes):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("byte_fallback", [True, False])
-def test_old_pieces_keep_their_ids_and_new_ones_come_behind(old_of, korean, kind, byte_fallback):
+def test_old_tokens_keep_their_ids_and_new_ones_follow(old_of, korean, kind, byte_fallback):
     old = old_of(kind, byte_fallback)
     new = extended(old, korean, 500, user_symbols=("<2ko>", "<bt>"))
     assert new.entries()[: old.vocab_size] == old.entries()
@@ -81,7 +81,7 @@ def test_old_pieces_keep_their_ids_and_new_ones_come_behind(old_of, korean, kind
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("byte_fallback", [True, False])
-def test_new_characters_are_neither_spelt_nor_unknown(old_of, korean, kind, byte_fallback):
+def test_new_characters_are_neither_bytes_nor_unknown(old_of, korean, kind, byte_fallback):
     old = old_of(kind, byte_fallback)
     new = extended(old, korean, 700)
     assert new.decode(new.encode(korean)) == [new.normalize(text) for text in korean]
@@ -113,14 +113,14 @@ def byte_boundaries(subword, text):
     return set(accumulate(lengths))
 
 
-def test_bpe_only_joins_pieces_that_stood_side_by_side(old_of, korean, english):
+def test_bpe_only_merges_adjacent_subwords(old_of, korean, english):
     old = old_of("bpe")
     new = extended(old, [*korean, "zebra crossing zebra crossing"], 650)
     for text in [*korean, *english, "A zebra at a crossing."]:
         assert byte_boundaries(new, text) <= byte_boundaries(old, text)
 
 
-def test_bpe_leaves_old_text_as_it_was_where_no_new_piece_occurs(old_of, korean, english):
+def test_bpe_leaves_text_without_new_subwords_unchanged(old_of, korean, english):
     old = old_of("bpe")
     new = extended(old, korean, 650)
     before, after = old.encode(english), new.encode(english)
@@ -131,7 +131,7 @@ def test_bpe_leaves_old_text_as_it_was_where_no_new_piece_occurs(old_of, korean,
     assert sum(untouched) > 0.95 * len(english)
 
 
-def test_merges_are_those_that_counting_after_each_one_gives(old_of, korean):
+def test_merges_equal_those_of_recounting_after_each(old_of, korean):
     # SentencePiece splits the words anew with the pieces so far; of equal counts the first by its letters.
     old = old_of("bpe")
     words = Counter(
@@ -160,7 +160,7 @@ def test_merges_are_those_that_counting_after_each_one_gives(old_of, korean):
     )
 
 
-def test_a_new_merge_makes_room_for_an_old_one():
+def test_new_merge_enables_an_old_one():
     # "bc" comes most often; "abc" was known, but had no merge that led to it.
     scores = {"a": 0.0, "b": 0.0, "c": 0.0, "d": 0.0, "abc": -1.0}
     assert learn_merges({("a", "b", "c", "d"): 5, ("d", "b", "c"): 3}, scores, 3) == [
@@ -170,7 +170,7 @@ def test_a_new_merge_makes_room_for_an_old_one():
     ]
 
 
-def test_what_comes_once_is_not_learned(old_of):
+def test_pairs_that_occur_once_are_not_merged(old_of):
     assert learn_merges({("a", "b"): 1, ("c", "d"): 2}, dict.fromkeys("abcd", 0.0), 9) == ["cd"]
 
 
@@ -197,7 +197,7 @@ def test_a_merge_is_of_letters_of_one_script_or_of_digits_or_of_signs(old_of):
     assert all(len(kinds(piece)) <= 1 for piece in learned)
 
 
-def test_the_most_frequent_characters_come_first_when_there_is_room_for_few(old_of, korean):
+def test_most_frequent_characters_come_first(old_of, korean):
     counts = Counter(char for text in korean for char in text if "가" <= char <= "힣")
     for kind in KINDS:
         new = extended(old_of(kind), korean, 20)
@@ -205,7 +205,7 @@ def test_the_most_frequent_characters_come_first_when_there_is_room_for_few(old_
         assert [counts[char] for char in learned] == sorted(counts.values(), reverse=True)[:20]
 
 
-def test_coverage_decides_how_many_characters_get_a_piece(old_of):
+def test_coverage_sets_the_number_of_new_characters(old_of):
     texts = ["가가가가가가가가가가 나나나나나나나나나나 " * 5 + "다"]
     for coverage, expected in (1.0, "가나다"), (0.99, "가나"):
         new = extended(old_of("char"), texts, 50, character_coverage=coverage)
@@ -214,7 +214,7 @@ def test_coverage_decides_how_many_characters_get_a_piece(old_of):
         )
 
 
-def test_unigram_takes_what_shortens_the_corpus(old_of, korean):
+def test_unigram_adds_subwords_that_shorten_the_corpus(old_of, korean):
     old = old_of("unigram")
     n_chars = len(missing_characters(old, korean))
     lengths = [
@@ -258,7 +258,7 @@ def test_a_tokenizer_of_whole_words_cannot_be_extended(english):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_piece_is_split_as_it_would_be_within_a_text(old_of, kind):
+def test_subword_is_split_as_within_a_text(old_of, kind):
     old = old_of(kind)
     texts = ["▁the", "ing", "▁zebra", "zebra", "▁", "나", "▁나"]
     for text, ids in zip(texts, encode_tokens(old, texts), strict=True):

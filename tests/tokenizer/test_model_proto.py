@@ -37,12 +37,12 @@ def test_settings_are_those_of_the_training(english, kind, byte_fallback, normal
 
 
 @pytest.mark.parametrize("damaged", [b"", b"no model at all", b"\x0a", bytes(range(200, 256))])
-def test_what_is_no_model_is_told(damaged):
+def test_not_a_model_is_reported(damaged):
     with pytest.raises(MtkitError, match="not a SentencePiece model"):
         read_settings(damaged, "x.model")
 
 
-def test_pieces_are_added_behind_the_others(english):
+def test_new_tokens_are_appended(english):
     model_bytes = train_subword(english, TokenizerConfig(vocab_size=400))
     old = SentencePieceProcessor(model_proto=model_bytes)
     new = SentencePieceProcessor(
@@ -61,7 +61,7 @@ def test_pieces_are_added_behind_the_others(english):
     assert new.Encode("<2ko>나", out_type=str) == ["▁", "<2ko>", "나"]
 
 
-def test_a_plain_piece_that_becomes_a_symbol_keeps_its_place(english):
+def test_plain_token_that_becomes_a_symbol_keeps_its_id(english):
     model_bytes = train_subword(english, TokenizerConfig(vocab_size=400, user_symbols=("<a>",)))
     old = SentencePieceProcessor(model_proto=model_bytes)
     plain = next(
@@ -84,7 +84,7 @@ def test_a_plain_piece_that_becomes_a_symbol_keeps_its_place(english):
     assert plain in new.Encode(f"x{plain}나", out_type=str)
 
 
-def test_a_folder_has_one_model_or_one_for_each_side(tmp_path):
+def test_directory_has_one_model_or_one_per_side(tmp_path):
     with pytest.raises(MtkitError, match="no tokenizer found"):
         find_model_files(tmp_path)
     for name in ("src.model", "tgt.model"):

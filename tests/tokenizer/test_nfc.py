@@ -64,7 +64,7 @@ def subword(ko_en_pairs):
 
 
 @pytest.mark.parametrize("lang", TEXTS)
-def test_ordinary_text_comes_back_as_it_was(subword, lang):
+def test_ordinary_text_round_trips(subword, lang):
     composed = [unicodedata.normalize("NFC", text) for text in TEXTS[lang]]
     assert subword.decode(subword.encode(composed)) == composed
 
@@ -84,7 +84,7 @@ CORPORA = """
 
 
 @pytest.mark.parametrize("name", CORPORA.split())
-def test_cleaned_corpora_come_back_as_they_were(shared_data, subword, name):
+def test_cleaned_corpora_round_trip(shared_data, subword, name):
     path = shared_data / name
     lines = (
         (gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes())

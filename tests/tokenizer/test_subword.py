@@ -42,7 +42,7 @@ def subword(tiny_tokenizer):
 @pytest.mark.parametrize("variant", VARIANTS)
 @settings(max_examples=150, deadline=None)
 @given(text=nasty_text)
-def test_decoding_gives_the_normalized_text_back(variants, variant, text):
+def test_decoding_returns_the_normalized_text(variants, variant, text):
     subword = variants[variant]
     normalized = subword.normalize(text)
     assert subword.decode(subword.encode([text])) == [normalized]
@@ -77,19 +77,19 @@ def test_normalized_texts(variants, text, normalized):
 
 
 @given(text=st.text(st.characters(min_codepoint=0xAC00, max_codepoint=0xD7A3), max_size=20))
-def test_hangul_in_jamo_is_composed_as_unicode_says(subword, text):
+def test_hangul_jamo_are_composed_as_in_unicode(subword, text):
     assert subword.normalize(unicodedata.normalize("NFD", text)) == text
 
 
 @settings(max_examples=300, deadline=None)
 @given(ids=st.lists(st.integers(0, 599), max_size=40))
-def test_whatever_a_model_writes_stays_one_line(subword, ids):
+def test_decoded_output_is_always_one_line(subword, ids):
     (text,) = subword.decode([ids])
     assert "\n" not in text and "\r" not in text
     text.encode()
 
 
-def test_line_feeds_spelt_as_bytes_become_a_space(subword):
+def test_line_feeds_spelled_as_bytes_become_a_space(subword):
     reference = sentencepiece.SentencePieceProcessor(model_proto=subword.model_bytes)
     ids = [reference.piece_to_id(piece) for piece in ("a", "<0x0D>", "<0x0A>", "b", "<0x0D>")]
     assert reference.decode(ids) == "a\r\nb\r"
@@ -104,7 +104,7 @@ def test_special_ids_are_skipped_in_decoding_and_never_made_by_encoding(subword)
     assert subword.decode([[bos, plain[0], pad, *plain[1:], eos, pad, pad]]) == ["I drink water."]
 
 
-def test_an_unknown_piece_is_seen(ko_en_pairs):
+def test_unknown_token_is_detected(ko_en_pairs):
     subword = Subword(
         train_subword(
             [pair.tgt for pair in ko_en_pairs], TokenizerConfig(vocab_size=200, byte_fallback=False)
@@ -141,12 +141,12 @@ def test_nothing_to_do(subword):
     assert subword.decode([[], [subword.special.eos]]) == ["", ""]
 
 
-def test_one_text_in_place_of_a_list_is_a_mistake(subword):
+def test_text_in_place_of_a_list_is_an_error(subword):
     with pytest.raises(TypeError, match="list of texts"):
         subword.encode("I drink water.")
 
 
-def test_an_id_beyond_the_vocabulary_is_a_mistake(subword):
+def test_id_beyond_the_vocabulary_is_an_error(subword):
     with pytest.raises(IndexError):
         subword.decode([[600]])
 
@@ -186,7 +186,7 @@ def test_half_a_model_is_refused(tmp_path, subword):
         Tokenizer.load(tmp_path)
 
 
-def test_a_folder_without_tokenizer_is_refused(tmp_path):
+def test_directory_without_tokenizer_is_refused(tmp_path):
     with pytest.raises(MtkitError, match="no tokenizer found"):
         Tokenizer.load(tmp_path)
     (tmp_path / "src.model").write_bytes(b"x")
@@ -210,7 +210,7 @@ def test_saving_and_loading_joint_and_separate(tmp_path, tiny_tokenizer, variant
     assert loaded.sha256 == separate.sha256 != tiny_tokenizer.sha256
 
 
-def test_real_news_comes_back(shared_data, subword):
+def test_real_news_round_trips(shared_data, subword):
     from mtkit.io.text import read_lines
 
     texts = list(read_lines(next(shared_data.rglob("newstest2009.de"))))
@@ -219,7 +219,7 @@ def test_real_news_comes_back(shared_data, subword):
 
 
 @given(texts=st.lists(nasty_text, max_size=5))
-def test_texts_are_cleaned_together_as_one_by_one(texts):
+def test_cleaning_texts_together_equals_cleaning_each(texts):
     assert sanitize_all(texts) == [sanitize(text) for text in texts]
 
 
@@ -235,7 +235,7 @@ def test_spans_are_sentencepieces_offsets(tiny_tokenizer, text):
 
 
 @given(text=nasty_text)
-def test_each_piece_is_made_of_the_characters_that_its_span_covers(tiny_tokenizer, text):
+def test_each_subword_equals_the_characters_of_its_span(tiny_tokenizer, text):
     subword = tiny_tokenizer.src
     [ids] = subword.encode([text])
     decoded, spans = subword.decode_with_spans(ids)
@@ -247,7 +247,7 @@ def test_each_piece_is_made_of_the_characters_that_its_span_covers(tiny_tokenize
             assert decoded[begin:end].strip(" ") == pieces[i].text.replace("▁", " ").strip(" ")
 
 
-def test_hidden_pieces_have_no_room_in_a_text(tiny_tokenizer):
+def test_hidden_tokens_cannot_occur_in_text(tiny_tokenizer):
     subword = tiny_tokenizer.src
     special = subword.special
     ids = subword.encode(["a b"])[0]

@@ -59,19 +59,19 @@ def test_every_drawn_split_reads_as_the_text(subwords, way, text, seed):
 @pytest.mark.parametrize("kind", CERTAIN)
 @settings(max_examples=200, deadline=None)
 @given(text=nasty_text)
-def test_without_chance_the_split_is_that_of_sentencepiece(subwords, kind, text):
+def test_split_without_sampling_equals_sentencepiece(subwords, kind, text):
     subword = subwords[kind]
     assert drawn(subword, [text], 1, **CERTAIN[kind]) == subword.encode([text])
 
 
 @pytest.mark.parametrize("kind", CERTAIN)
-def test_without_chance_true_sentences_are_split_as_by_sentencepiece(subwords, kind, ko_en_pairs):
+def test_real_sentences_without_sampling_are_split_as_by_sentencepiece(subwords, kind, ko_en_pairs):
     texts = [text for pair in ko_en_pairs for text in pair]
     assert drawn(subwords[kind], texts, 1, **CERTAIN[kind]) == subwords[kind].encode(texts)
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_equal_arguments_give_equal_ids_whatever_was_drawn_before(subwords, texts, way):
+def test_ids_depend_only_on_the_arguments(subwords, texts, way):
     subword = subwords[KIND[way]]
     rows = subword.encode(texts)
     sampler = SubwordSampler(subword, **WAYS[way])
@@ -124,7 +124,7 @@ def chances_by_definition(word, scores, dropout):
 
 @pytest.mark.parametrize("dropout", [0.1, 0.5, 0.9])
 @pytest.mark.parametrize("word", ["▁weather", "▁student", "▁a"])
-def test_splits_come_as_often_as_bpe_dropout_says(subwords, word, dropout):
+def test_frequencies_of_splits_match_bpe_dropout(subwords, word, dropout):
     subword = subwords["bpe"]
     pieces = subword.entries()
     expected = chances_by_definition(
@@ -142,7 +142,7 @@ def test_splits_come_as_often_as_bpe_dropout_says(subwords, word, dropout):
 
 @pytest.mark.parametrize("n_best", [-1, 3])
 @pytest.mark.parametrize("alpha", [0.0, 0.2, 1.0])
-def test_ways_are_drawn_by_their_probability_to_the_power_of_alpha(subwords, alpha, n_best):
+def test_splits_are_drawn_by_probability_to_the_power_of_alpha(subwords, alpha, n_best):
     subword, word = subwords["unigram"], "weather"
     reference = sentencepiece.SentencePieceProcessor(model_proto=subword.model_bytes)
     ways = [tuple(ids) for ids in reference.nbest_encode_as_ids(word, 512)]
@@ -160,7 +160,7 @@ def test_ways_are_drawn_by_their_probability_to_the_power_of_alpha(subwords, alp
     )
 
 
-def test_true_sentences_are_drawn_as_sentencepiece_draws_them(subwords, texts):
+def test_real_sentences_are_drawn_as_by_sentencepiece(subwords, texts):
     subword, n = subwords["unigram"], 1500
     reference = sentencepiece.SentencePieceProcessor(model_proto=subword.model_bytes)
     for text in ["나는 커피를 마십니다.", "What is your name?"]:
@@ -191,7 +191,7 @@ def test_memory_is_bounded_and_forgetting_changes_nothing(subwords, texts, monke
         assert pickle.loads(pickle.dumps(sampler)).sample(rows, 2) == expected[kind]
 
 
-def test_a_sentence_with_an_unknown_piece_stays(ko_en_pairs):
+def test_sentence_with_an_unknown_token_is_unchanged(ko_en_pairs):
     subword = Subword(
         train_subword(
             [pair.tgt for pair in ko_en_pairs], TokenizerConfig(vocab_size=200, byte_fallback=False)
@@ -202,7 +202,7 @@ def test_a_sentence_with_an_unknown_piece_stays(ko_en_pairs):
     assert found[0] == rows[0] and found[1] != rows[1]
 
 
-def test_what_a_model_wrote_is_taken_too(subwords):
+def test_output_of_a_model_can_be_split_too(subwords):
     # Half a character in bytes, and marks in the middle.
     rows = [[600 - 1, 300, 8, 9, 10, 2, 300, 1, 3], [*range(2, 300)]]
     subword = subwords["bpe"]
@@ -211,6 +211,6 @@ def test_what_a_model_wrote_is_taken_too(subwords):
 
 
 @pytest.mark.parametrize("way", [{}, {"dropout": 0.1, "alpha": 0.1}])
-def test_it_is_either_dropout_or_alpha(subwords, way):
+def test_dropout_and_alpha_exclude_each_other(subwords, way):
     with pytest.raises(ValueError, match="either dropout"):
         SubwordSampler(subwords["bpe"], **way)

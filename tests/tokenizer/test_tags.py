@@ -35,11 +35,11 @@ def subword(ko_en_pairs):
         ("", [], ""),
     ],
 )
-def test_tags_are_taken_off_the_start_only(line, tags, rest):
+def test_tags_are_stripped_from_the_start_only(line, tags, rest):
     assert split_tags(line, TAGS) == (tags, rest)
 
 
-def test_of_a_model_without_tags_nothing_is_taken():
+def test_nothing_is_stripped_for_a_model_without_tags():
     assert split_tags("<2ko> Hello", ()) == ([], "<2ko> Hello")
 
 
@@ -56,7 +56,7 @@ def test_a_tag_that_is_typed_has_the_ids_of_one_that_is_given(subword, tags, tex
     assert subword.encode([rest]) == subword.encode([text])
 
 
-def test_a_tag_brings_no_space_along(subword):
+def test_tag_adds_no_space(subword):
     [plain, inside] = subword.encode_as_tokens(["Hello", "<2ko> Hello"])
     assert inside == ["▁", "<2ko>", *plain]
     assert (
@@ -65,7 +65,7 @@ def test_a_tag_brings_no_space_along(subword):
     )
 
 
-def test_tags_are_the_pieces_that_are_never_split(subword):
+def test_tags_are_tokens_that_are_never_split(subword):
     assert subword.user_symbols == TAGS
     ids = subword.tag_ids(["<bt>", "@한국어@", "<bt>"])
     assert ids[0] == ids[2] != ids[1]
@@ -75,7 +75,7 @@ def test_tags_are_the_pieces_that_are_never_split(subword):
 
 @pytest.mark.parametrize("kind", ["bpe", "unigram", "char"])
 @pytest.mark.parametrize("byte_fallback", [True, False])
-def test_every_kind_of_model_tells_its_symbols(ko_en_pairs, kind, byte_fallback):
+def test_symbols_of_every_kind_of_model(ko_en_pairs, kind, byte_fallback):
     for symbols in (), (".", "나는", "<2ko>"):
         config = TokenizerConfig(
             type=kind, vocab_size=620, byte_fallback=byte_fallback, user_symbols=symbols
@@ -89,13 +89,13 @@ def test_every_kind_of_model_tells_its_symbols(ko_en_pairs, kind, byte_fallback)
 
 
 @pytest.mark.parametrize("tag", ["<2ja>", "▁", "I", "<s>", "<unk>", "<0x41>", ""])
-def test_what_is_no_tag_is_told_with_the_ones_there_are(subword, tag):
+def test_unknown_tag_lists_the_tags(subword, tag):
     with pytest.raises(MtkitError, match="unknown tag") as caught:
         subword.tag_ids(["<2ko>", tag])
     assert "<2ko>, <2en>, <bt>, <bt, @한국어@" in caught.value.message
     assert caught.value.hint
 
 
-def test_a_tokenizer_without_tags_says_so(tiny_tokenizer):
+def test_tokenizer_without_tags_is_reported(tiny_tokenizer):
     with pytest.raises(MtkitError, match="tags: none"):
         tiny_tokenizer.src.tag_ids(["<2ko>"])

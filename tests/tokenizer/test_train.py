@@ -23,7 +23,7 @@ def train(texts, **changes):
 
 @pytest.mark.parametrize("kind", ["bpe", "unigram", "char"])
 @pytest.mark.parametrize("byte_fallback", [True, False])
-def test_kinds_have_the_size_and_special_pieces_asked_for(texts, kind, byte_fallback):
+def test_every_type_has_the_requested_size_and_special_tokens(texts, kind, byte_fallback):
     subword = train(texts, type=kind, byte_fallback=byte_fallback)
     n_chars = len(set("".join(texts)))
     assert subword.vocab_size == (700 if kind != "char" else 4 + 256 * byte_fallback + n_chars)
@@ -68,7 +68,7 @@ def test_user_symbols_are_never_split(texts):
         (("<2ko>", "<2ko>"), "twice"),
     ],
 )
-def test_what_cannot_be_a_user_symbol_is_refused(texts, symbols, problem):
+def test_invalid_user_symbol_is_refused(texts, symbols, problem):
     with pytest.raises(MtkitError, match=problem):
         train(texts, user_symbols=symbols)
 
@@ -156,7 +156,7 @@ def test_text_that_normalization_leaves_nothing_of_is_an_error():
     "error",
     [MtkitError("`a.de`: invalid UTF-8", "mend it"), KeyError("a bug"), KeyboardInterrupt()],
 )
-def test_what_goes_wrong_in_reading_comes_through(texts, error):
+def test_reading_error_is_raised(texts, error):
     def sentences():
         yield from texts
         raise error

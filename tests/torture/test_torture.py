@@ -25,7 +25,7 @@ def test_no_call_ends_in_an_internal_error():
     assert "no internal error" in outcome.stdout
 
 
-def test_the_fuzzer_finds_what_it_looks_for(tmp_path):
+def test_fuzzer_finds_planted_errors(tmp_path):
     case = make_case(3)
     assert make_case(3) == case
     assert make_case(4) != case

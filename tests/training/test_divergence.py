@@ -80,7 +80,7 @@ def test_single_bad_updates_are_skipped_and_counted(tiny_recipe_path, tmp_path, 
     assert skipped == {5: 0, 10: 2, 15: 1, 20: 0}
 
 
-def test_repeated_trouble_goes_back_to_the_last_good_checkpoint_at_half_the_rate(
+def test_divergence_rolls_back_to_the_last_good_checkpoint_at_half_the_rate(
     tiny_recipe_path, tmp_path, spoil, caplog
 ):
     # The same by hand: ten updates, then on at half the rate.
@@ -102,7 +102,7 @@ def test_repeated_trouble_goes_back_to_the_last_good_checkpoint_at_half_the_rate
     assert "0.5 of the learning rate" in caplog.text
 
 
-def test_a_checkpoint_saved_in_bad_times_is_passed_over(tiny_recipe_path, tmp_path, spoil):
+def test_checkpoint_saved_while_diverging_is_skipped(tiny_recipe_path, tmp_path, spoil):
     spoil(lambda number, rate: number >= 9 and rate > 0.6 * RATE)
     result = train(recipe(tiny_recipe_path, "training.max_bad_steps=4"), tmp_path / "run")
     state, weights = final_weights(result.run_dir)
@@ -114,7 +114,7 @@ def test_a_checkpoint_saved_in_bad_times_is_passed_over(tiny_recipe_path, tmp_pa
     assert same(weights, final_weights(by_hand.run_dir)[1])
 
 
-def test_trouble_before_the_first_checkpoint_starts_anew(tiny_recipe_path, tmp_path, spoil):
+def test_divergence_before_the_first_checkpoint_restarts(tiny_recipe_path, tmp_path, spoil):
     by_hand = train(
         recipe(tiny_recipe_path, f"training.learning_rate={RATE / 4}"), tmp_path / "by-hand"
     )
@@ -125,7 +125,7 @@ def test_trouble_before_the_first_checkpoint_starts_anew(tiny_recipe_path, tmp_p
     assert same(weights, final_weights(by_hand.run_dir)[1])
 
 
-def test_who_is_interrupted_after_going_back_ends_at_the_same_weights(
+def test_interruption_after_a_rollback_ends_with_the_same_weights(
     tiny_recipe_path, tmp_path, spoil
 ):
     changes = ("training.ema_decay=0.9", "model.dropout=0.2")
@@ -141,9 +141,7 @@ def test_who_is_interrupted_after_going_back_ends_at_the_same_weights(
     assert same(weights, others)
 
 
-def test_who_gives_up_says_what_to_do_and_keeps_the_good_checkpoints(
-    tiny_recipe_path, tmp_path, spoil
-):
+def test_giving_up_has_a_hint_and_keeps_the_good_checkpoints(tiny_recipe_path, tmp_path, spoil):
     spoil(lambda number, rate: number > 10)
     with pytest.raises(
         Diverged, match="2 rollbacks to a lower learning rate did not help"
@@ -156,7 +154,7 @@ def test_who_gives_up_says_what_to_do_and_keeps_the_good_checkpoints(
     ] == 10
 
 
-def test_a_signal_in_bad_times_keeps_the_count(tiny_recipe_path, tmp_path, spoil, monkeypatch):
+def test_signal_while_diverging_keeps_the_count(tiny_recipe_path, tmp_path, spoil, monkeypatch):
     """Bad updates go on being counted where the run was interrupted among them."""
     spoil(lambda number, rate: number >= 13 and rate > 0.6 * RATE)
     spoilt = Stepper.step

@@ -173,9 +173,7 @@ def test_the_last_checkpoints_are_averaged_with_the_weights_in_training(
     assert all((again[name] == tensor).all() for name, tensor in published.items())
 
 
-def test_mtkit_average_takes_the_weights_that_were_validated(
-    tiny_recipe_path, tmp_path, monkeypatch
-):
+def test_mtkit_average_uses_the_validated_weights(tiny_recipe_path, tmp_path, monkeypatch):
     scores = iter([3.0, 1.0, 2.0, 4.0])
     monkeypatch.setattr(
         Validator, "run", lambda self: ValidationResult(Quality(next(scores)), [], [])

@@ -76,7 +76,7 @@ def test_without_effect_the_model_translates_as_before(recipe_path, ko_en_pairs)
     )
 
 
-def test_what_is_frozen_stays_as_it_was_in_the_model(recipe_path):
+def test_frozen_parameters_stay_those_of_the_model(recipe_path):
     result = train(
         Recipe.load(recipe_path, ["training.freeze=['encoder_layers.*', 'src_embedding.*']"]),
         device="cpu",
@@ -87,7 +87,7 @@ def test_what_is_frozen_stays_as_it_was_in_the_model(recipe_path):
     assert {name for name, value in before.items() if torch.equal(value, after[name])} == frozen
 
 
-def test_a_run_goes_on_when_the_model_it_started_from_is_gone(recipe_path, tmp_path):
+def test_run_resumes_without_the_model_it_started_from(recipe_path, tmp_path):
     whole = train(Recipe.load(recipe_path), tmp_path / "whole", device="cpu", n_threads=1)
     train(
         Recipe.load(recipe_path, ["training.max_steps=8"]),
@@ -104,7 +104,7 @@ def test_a_run_goes_on_when_the_model_it_started_from_is_gone(recipe_path, tmp_p
     assert_equal_weights(whole.model_dir, tmp_path / "parts/model")
 
 
-def test_a_run_does_not_go_on_from_another_model(recipe_path, tmp_path, make_trained):
+def test_run_does_not_resume_from_another_model(recipe_path, tmp_path, make_trained):
     train(Recipe.load(recipe_path, ["training.max_steps=4"]), device="cpu", n_threads=1)
     path = tmp_path / "general/model.safetensors"
     path.write_bytes(path.read_bytes()[:-4] + b"\0\0\0\0")
@@ -131,7 +131,7 @@ def dimensions(model_dir):
     return [f"model.{name}={value}" for name, value in config.items()]
 
 
-def test_a_tokenizer_is_made_again_when_the_one_it_extends_changes(recipe_path, tmp_path):
+def test_tokenizer_is_rebuilt_if_the_one_it_extends_changes(recipe_path, tmp_path):
     recipe = Recipe.load(recipe_path, ["tokenizer.extend=20"])
     made = train_tokenizer(recipe)
     old = Tokenizer.load(tmp_path / "general")

@@ -96,7 +96,7 @@ def test_the_guided_head_aligns_unseen_sentences_almost_without_error(guided_run
     assert 1 - 2 * n_common / (n_found + n_true) < 0.05
 
 
-def test_the_loss_of_the_alignment_is_told_and_falls(guided_run):
+def test_alignment_loss_is_logged_and_falls(guided_run):
     rows = [
         json.loads(line)
         for line in (guided_run[1].run_dir / "metrics.jsonl").read_text().splitlines()
@@ -117,7 +117,7 @@ def test_another_layer_is_another_run(guided_run):
         train(other, device="cpu", n_threads=1)
 
 
-def test_a_model_directory_of_before_has_no_guided_head(guided_run, tmp_path):
+def test_older_model_directory_has_no_guided_head(guided_run, tmp_path):
     folder = shutil.copytree(guided_run[1].model_dir, tmp_path / "model")
     about = json.loads((folder / "config.json").read_text())
     assert about.pop("alignment_head") == {"layer": 1, "head": 0}

@@ -45,7 +45,7 @@ def test_value_and_gradient_are_those_of_the_formula():
     )
 
 
-def test_by_hand():
+def test_loss_by_hand():
     """Half of the attention on the one aligned place costs log 2; evenly on both of two aligned places as well."""
     log_weights = torch.tensor([[[0.5, 0.5, 0.0], [0.25, 0.5, 0.25]]]).log()
     assert float(alignment_loss(log_weights, torch.tensor([[0], [0], [0]]))) == pytest.approx(
@@ -59,7 +59,7 @@ def test_by_hand():
     ) == pytest.approx(2 * math.log(2))
 
 
-def test_without_links_it_is_zero_and_so_is_its_gradient():
+def test_loss_and_gradient_without_links_are_zero():
     scores = torch.randn(B, T, S, requires_grad=True)
     loss = alignment_loss(scores.log_softmax(2), torch.empty(3, 0, dtype=torch.int64))
     assert not loss.detach()
@@ -151,7 +151,7 @@ def test_halves_add_up_to_the_whole():
     torch.testing.assert_close(torch.stack([half.total for half in halves]).sum(), whole.total)
 
 
-def test_under_autocast_it_stays_near():
+def test_autocast_result_is_close():
     objective, batch = make_objective(), make_batch()
     expected = objective(batch)
     with torch.autocast("cpu", torch.bfloat16):

@@ -109,7 +109,7 @@ def test_another_number_of_workers_changes_nothing(tiny_recipe_path, tmp_path, s
     assert differences(tmp_path / "alone", tmp_path / "interrupted") == []
 
 
-def test_sigusr1_saves_once_and_goes_on(tiny_recipe_path, tmp_path, signal_at, caplog):
+def test_sigusr1_saves_once_and_training_continues(tiny_recipe_path, tmp_path, signal_at, caplog):
     recipe = Recipe.load(
         tiny_recipe_path,
         ["data.validation=null", "training.max_steps=9", "training.save_every_steps=100"],
@@ -128,7 +128,7 @@ def test_sigusr1_saves_once_and_goes_on(tiny_recipe_path, tmp_path, signal_at, c
     ]
 
 
-def test_a_second_signal_leaves_at_once_and_loses_only_what_was_not_saved(
+def test_second_signal_exits_at_once_and_loses_only_unsaved_steps(
     tiny_recipe_path, tmp_path, signal_at
 ):
     recipe = Recipe.load(tiny_recipe_path, SMALL)
@@ -161,7 +161,7 @@ def test_signals_within_a_save(tiny_recipe_path, tmp_path, monkeypatch, n_signal
     assert names == ({"step-00000004", "step-00000008"} if n_signals == 1 else {"step-00000004"})
 
 
-def test_a_signal_during_validation_is_heeded_after_it(tiny_recipe_path, tmp_path, monkeypatch):
+def test_signal_during_validation_takes_effect_after_it(tiny_recipe_path, tmp_path, monkeypatch):
     run = Validator.run
 
     def asked(self):
@@ -176,9 +176,7 @@ def test_a_signal_during_validation_is_heeded_after_it(tiny_recipe_path, tmp_pat
     assert state.score is not None
 
 
-def test_when_the_time_is_up_it_is_saved_and_the_same_call_goes_on(
-    tiny_recipe_path, tmp_path, caplog
-):
+def test_time_limit_saves_and_the_same_call_resumes(tiny_recipe_path, tmp_path, caplog):
     recipe = Recipe.load(tiny_recipe_path, [*SMALL, "training.max_steps=5"])
     train(recipe, tmp_path / "alone", device="cpu", n_threads=1)
     # However little time there is, each call makes an update.
@@ -195,7 +193,7 @@ def test_when_the_time_is_up_it_is_saved_and_the_same_call_goes_on(
     assert differences(tmp_path / "alone", tmp_path / "run") == []
 
 
-def test_a_save_that_fails_says_what_is_kept(tiny_recipe_path, tmp_path, monkeypatch):
+def test_failed_save_reports_what_is_kept(tiny_recipe_path, tmp_path, monkeypatch):
     recipe = Recipe.load(tiny_recipe_path, SMALL)
     save, n_saved = training_checkpoint.save_tensors, []
 
@@ -218,7 +216,7 @@ def test_a_save_that_fails_says_what_is_kept(tiny_recipe_path, tmp_path, monkeyp
     assert not [path for path in (tmp_path / "run").rglob("*") if path.name.endswith(".tmp")]
 
 
-def test_damaged_newest_checkpoints_are_made_again(tiny_recipe_path, tmp_path, caplog):
+def test_damaged_newest_checkpoints_are_recreated(tiny_recipe_path, tmp_path, caplog):
     recipe, part = (
         Recipe.load(
             tiny_recipe_path, [*SMALL, f"training.max_steps={n}", "validation.every_steps=4"]

@@ -97,7 +97,7 @@ def test_ten_steps_resumed_and_ten_more_equal_twenty(
     assert straight.best_score == broken.best_score
 
 
-def test_steps_made_after_the_last_checkpoint_are_made_again(tiny_recipe_path, tmp_path):
+def test_steps_after_the_last_checkpoint_are_repeated(tiny_recipe_path, tmp_path):
     recipe = Recipe.load(tiny_recipe_path, ["training.max_steps=15", "training.save_every_steps=5"])
     train(recipe, tmp_path / "whole")
     train(recipe, tmp_path / "killed")
@@ -110,7 +110,7 @@ def test_steps_made_after_the_last_checkpoint_are_made_again(tiny_recipe_path, t
     assert [entry["step"] for entry in metrics(tmp_path / "killed", "train")] == [5, 10, 15]
 
 
-def test_a_signal_saves_and_the_same_call_goes_on(tiny_recipe_path, tmp_path):
+def test_signal_saves_and_the_same_call_resumes(tiny_recipe_path, tmp_path):
     recipe = Recipe.load(
         tiny_recipe_path,
         ["training.max_steps=400", "validation.every_steps=400", "training.save_every_steps=400"],
@@ -143,7 +143,7 @@ def test_a_signal_saves_and_the_same_call_goes_on(tiny_recipe_path, tmp_path):
     assert same_to_the_bit(run, straight.run_dir)
 
 
-def test_only_the_newest_and_the_best_checkpoints_stay(tiny_recipe_path, tmp_path):
+def test_only_the_newest_and_best_checkpoints_are_kept(tiny_recipe_path, tmp_path):
     changes = [
         "training.save_every_steps=2",
         "validation.every_steps=2",
@@ -196,9 +196,7 @@ def same_weights(model_dir, checkpoint):
 FALLING = [Quality(7 - 0.1 * i, bleu, 5.0) for i, bleu in enumerate([0.5, 0.0, 0.0, 0.3, 0.0])]
 
 
-def test_while_bleu_is_noise_the_loss_decides_what_is_best_and_when_to_stop(
-    tiny_recipe_path, tmp_path, monkeypatch, caplog
-):
+def test_loss_decides_while_bleu_is_noise(tiny_recipe_path, tmp_path, monkeypatch, caplog):
     caplog.set_level("INFO", "mtkit")
     Scripted(monkeypatch, [*FALLING, Quality(6.7, 0.9, 5.0), Quality(6.8, 0.7, 5.0)])
     changes = [
@@ -299,7 +297,7 @@ def test_a_change_of_metric_is_refused(tiny_recipe_path, tmp_path):
         )
 
 
-def test_a_folder_that_is_no_run_is_left_alone(tiny_recipe, tmp_path):
+def test_directory_other_than_a_run_is_left_alone(tiny_recipe, tmp_path):
     folder = tmp_path / "notes"
     (folder / "model").mkdir(parents=True)
     (folder / "model" / "thesis.txt").write_text("all I have")
@@ -363,7 +361,7 @@ def best_at_four(tiny_recipe_path, tmp_path, monkeypatch):
     return result, recipe
 
 
-def test_a_model_directory_that_was_moved_is_made_again(best_at_four, caplog):
+def test_moved_model_directory_is_recreated(best_at_four, caplog):
     result, recipe = best_at_four
     moved = result.model_dir.rename(result.run_dir.parent / "moved")
     again = train(recipe(), result.run_dir)
@@ -374,7 +372,7 @@ def test_a_model_directory_that_was_moved_is_made_again(best_at_four, caplog):
     ]
 
 
-def test_a_model_directory_that_goes_while_training_is_made_again(best_at_four):
+def test_model_directory_deleted_during_training_is_recreated(best_at_four):
     result, recipe = best_at_four
     moved = result.model_dir.rename(result.run_dir.parent / "moved")
 
@@ -389,7 +387,7 @@ def test_a_model_directory_that_goes_while_training_is_made_again(best_at_four):
     assert differences(moved, result.model_dir) == []
 
 
-def test_what_others_wrote_in_place_of_the_model_is_kept_aside(best_at_four, caplog):
+def test_foreign_content_of_the_model_directory_is_moved_aside(best_at_four, caplog):
     result, recipe = best_at_four
     before = shutil.copytree(result.model_dir, result.run_dir.parent / "before")
     average(result.run_dir, result.run_dir.parent / "averaged", 2)
@@ -405,7 +403,7 @@ def test_what_others_wrote_in_place_of_the_model_is_kept_aside(best_at_four, cap
     ]
 
 
-def test_where_the_best_checkpoint_is_gone_too_the_next_best_counts(best_at_four, caplog):
+def test_next_best_counts_if_the_best_checkpoint_is_gone(best_at_four, caplog):
     result, recipe = best_at_four
     shutil.rmtree(result.run_dir / "checkpoints/step-00000004")
     assert train(recipe(), result.run_dir).best_score == 25.0  # which the model still is
@@ -425,7 +423,7 @@ def test_where_the_best_checkpoint_is_gone_too_the_next_best_counts(best_at_four
     assert read_state(list_checkpoints(result.run_dir / "checkpoints")[-1]).best_step == 2
 
 
-def test_a_model_of_a_step_that_was_not_saved_is_made_again_without_a_word(best_at_four, caplog):
+def test_model_of_an_unsaved_step_is_silently_recreated(best_at_four, caplog):
     result, recipe = best_at_four
     before = shutil.copytree(result.model_dir, result.run_dir.parent / "before")
     # As if the process had been killed between the model and the checkpoint of step 10.

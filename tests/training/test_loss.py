@@ -57,7 +57,7 @@ def test_nll_is_without_smoothing_and_without_a_gradient(smoothing):
     assert not loss.nll.requires_grad
 
 
-def test_by_hand():
+def test_loss_by_hand():
     """One token, logits (log 1, log 3): probabilities 1/4 and 3/4; the target is the second, smoothing 0.2 leaves it 0.9."""
     states, weight = torch.ones(1, 1), torch.tensor([1.0, 3.0]).log()[:, None]
     loss = label_smoothed_loss(states, weight, torch.tensor([1]), smoothing=0.2)
@@ -66,7 +66,7 @@ def test_by_hand():
     torch.testing.assert_close(loss.nll, -torch.tensor(0.75).log())
 
 
-def test_the_loss_of_two_halves_is_the_loss_of_the_whole():
+def test_loss_of_two_halves_equals_that_of_the_whole():
     states, weight, targets = inputs(100)
     whole = label_smoothed_loss(states, weight, targets, 0.1).total
     halves = sum(
@@ -82,7 +82,7 @@ def test_the_loss_of_two_halves_is_the_loss_of_the_whole():
     )
 
 
-def test_without_gradients_it_is_the_same_number():
+def test_value_without_gradients_is_the_same():
     states, weight, targets = inputs(600)
     with torch.no_grad():
         loss = label_smoothed_loss(states, weight, targets, 0.1)
@@ -237,7 +237,7 @@ def test_r_drop_by_hand():
     torch.testing.assert_close(loss.total, cross_entropy + 2 * 0.125 * ln3)
 
 
-def test_two_equal_passes_are_not_apart():
+def test_equal_passes_have_zero_divergence():
     states, weight, targets = inputs(50)
     loss = token_loss(torch.stack([states, states]), weight, targets, LossTerms(0.1, r_drop=5.0))
     assert loss.parts["r_drop"] == 0.0
@@ -251,7 +251,7 @@ def test_two_equal_passes_are_not_apart():
     )
 
 
-def test_a_student_that_says_what_its_teacher_says_has_nothing_to_learn():
+def test_distillation_loss_is_zero_if_student_equals_teacher():
     states, weight, targets = inputs(50)
     loss = token_loss(
         states[None],

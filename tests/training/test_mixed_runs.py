@@ -48,7 +48,7 @@ def same_weights(first, second):
     return all((ours[name] == theirs[name]).all() for name in ours)
 
 
-def test_stages_follow_one_another_and_are_told(mixed, tmp_path, caplog):
+def test_stages_follow_one_another_and_are_logged(mixed, tmp_path, caplog):
     with caplog.at_level(logging.INFO, logger="mtkit"):
         train(mixed(1), tmp_path / "run")
     messages = [record.getMessage() for record in caplog.records]
@@ -70,7 +70,7 @@ def test_stages_follow_one_another_and_are_told(mixed, tmp_path, caplog):
     ]
 
 
-def test_a_stage_that_begins_is_told_on_the_way(mixed, tmp_path, caplog):
+def test_beginning_of_a_stage_is_logged(mixed, tmp_path, caplog):
     with caplog.at_level(logging.INFO, logger="mtkit"):
         train(mixed(40), tmp_path / "run")
     [told] = [
@@ -91,7 +91,7 @@ def test_a_mixed_run_resumes_to_the_bit_and_processes_change_nothing(mixed, tmp_
     assert not same_weights(straight, train(mixed(40), tmp_path / "without chance").run_dir)
 
 
-def test_only_the_mix_of_epochs_to_come_may_change(mixed, tmp_path):
+def test_only_the_mixture_of_future_epochs_may_change(mixed, tmp_path):
     run = train(mixed(2), tmp_path / "run").run_dir
     assert read_state(newest(run)).epoch == 0
     train(
@@ -119,7 +119,7 @@ def test_only_the_mix_of_epochs_to_come_may_change(mixed, tmp_path):
     assert "until_epoch: 1" in caught.value.hint
 
 
-def test_a_change_of_sampling_is_told_and_one_of_merging_refused(mixed, tmp_path, caplog):
+def test_changed_sampling_is_logged_and_changed_merging_refused(mixed, tmp_path, caplog):
     train(mixed(2), tmp_path / "run")
     with caplog.at_level(logging.INFO, logger="mtkit"):
         train(mixed(3, "augment.typos=0.5"), tmp_path / "run")
@@ -130,7 +130,7 @@ def test_a_change_of_sampling_is_told_and_one_of_merging_refused(mixed, tmp_path
         train(mixed(4, "augment.merge=0.1"), tmp_path / "run")
 
 
-def test_the_identity_can_be_read_by_people(mixed, tmp_path):
+def test_identity_is_readable_text(mixed, tmp_path):
     run = train(mixed(1), tmp_path / "run").run_dir
     identity = json.loads((run / "identity.json").read_text(encoding="utf-8"))
     assert identity["pairs of each corpus from epoch"] == [[0, [120, 0]], [1, [60, 120]]]

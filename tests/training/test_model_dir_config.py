@@ -71,7 +71,7 @@ def test_lengths_are_those_of_the_store(measure):
     )
 
 
-def test_an_older_model_directory_says_nothing(make_trained):
+def test_older_model_directory_has_no_line_statistics(make_trained):
     tree = make_trained().config.model_dump(exclude={"training_lines"})
     assert ModelDirConfig.model_validate(tree).training_lines is None
     assert (

@@ -160,7 +160,7 @@ def test_every_target_token_counts_once():
     )
 
 
-def test_a_teacher_is_no_part_of_the_objective_and_stays_as_it_is():
+def test_teacher_has_no_trained_parameters_and_does_not_change():
     teacher = make_model(seed=5, dropout=0.5)
     before = {name: parameter.detach().clone() for name, parameter in teacher.named_parameters()}
     model = make_model()
@@ -178,7 +178,7 @@ def test_a_teacher_is_no_part_of_the_objective_and_stays_as_it_is():
     )
 
 
-def test_a_teacher_of_a_folder_says_what_the_model_says(make_trained, tmp_path):
+def test_teacher_from_a_directory_equals_the_model(make_trained, tmp_path):
     trained = make_trained()
     save_model_dir(tmp_path / "teacher", trained)
     teacher = Teacher.load(tmp_path / "teacher", trained.tokenizer, 64, CPU, torch.float32)

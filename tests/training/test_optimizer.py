@@ -46,7 +46,7 @@ def rates_of_torch(scheduler_type, n_steps, **arguments):
         ),
     ],
 )
-def test_after_the_warmup_the_rate_falls_as_torch_s(schedule, scheduler_type, arguments):
+def test_learning_rate_after_warmup_equals_torchs_schedules(schedule, scheduler_type, arguments):
     config = TrainingConfig(schedule=schedule, learning_rate=1.0, warmup_steps=40, max_steps=100)
     ours = [learning_rate(step, config) for step in range(40, 101)]
     assert ours == pytest.approx(rates_of_torch(scheduler_type, 61, **arguments), abs=1e-12)
@@ -74,7 +74,7 @@ def test_the_warmup_is_a_line_from_zero(schedule, warmup, share):
     max_steps=st.integers(1, 3000),
     step=st.integers(1, 6000),
 )
-def test_it_is_never_negative_nor_above_the_highest_and_never_rises_after_the_warmup(
+def test_learning_rate_stays_within_bounds_and_never_rises_after_warmup(
     schedule, warmup, max_steps, step
 ):
     config = TrainingConfig(

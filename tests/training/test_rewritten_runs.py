@@ -65,7 +65,7 @@ def texts(subword, batches, side):
 
 
 @pytest.mark.parametrize("sampling", [DROPOUT, ALPHA])
-def test_an_epoch_of_other_pieces_has_the_same_texts(loader, sampling):
+def test_epoch_with_other_subwords_has_the_same_texts(loader, sampling):
     plain, tokenizer = loader(*(change for change in sampling if change.startswith("tokenizer")))
     sampled, _ = loader(*sampling)
     n_batches = next(i for i, (_, _, after) in enumerate(taken(plain, 200), start=1) if after.epoch)
@@ -100,7 +100,7 @@ def test_processes_that_train_together_share_out_rewritten_batches(loader):
         assert [batch[2] for batch in found] == [batch[2] for batch in whole[7:71:3]]
 
 
-def test_a_run_gone_on_with_ends_as_one_that_was_not_broken_off(tiny_recipe_path, tmp_path):
+def test_resumed_run_equals_an_uninterrupted_one(tiny_recipe_path, tmp_path):
     def run(max_steps, name, *changes):
         fixed = [
             f"training.max_steps={max_steps}",

@@ -133,7 +133,7 @@ def test_dropout_follows_seed_and_step():
 
 
 @pytest.mark.parametrize("kind", ["post", "pre"])
-def test_bf16_stays_near_float32(kind):
+def test_bf16_is_near_float32(kind):
     batch = make_batch([9, 8, 7, 7], 4)
     losses = []
     for dtype in (torch.float32, torch.bfloat16):

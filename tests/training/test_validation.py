@@ -111,7 +111,7 @@ def test_each_corpus_is_scored_with_its_tags_and_all_pairs_together(make_validat
     assert result.quality.score("loss") == -result.quality.loss
 
 
-def test_one_corpus_is_its_own_whole(make_validator):
+def test_single_corpus_equals_the_total(make_validator):
     two, _ = make_validator()
     one, _ = make_validator(validation=[("second", "<b>, <c>")])
     result = one.run()
@@ -120,7 +120,7 @@ def test_one_corpus_is_its_own_whole(make_validator):
     assert result.quality.as_dict() == pytest.approx(expected.as_dict(), rel=1e-5)
 
 
-def test_the_limit_is_of_each_corpus(make_validator):
+def test_limit_applies_to_each_corpus(make_validator):
     validator, _ = make_validator("validation.max_sentences=4")
     assert [len(corpus.pairs) for corpus in validator.corpora] == [4, 4]
 
@@ -168,7 +168,7 @@ def test_an_empty_corpus_among_others_is_named(make_validator, tiny_recipe_path)
         make_validator(validation=[("first", "<a>"), ("empty", "<a>")])
 
 
-def test_lines_without_the_tags_of_training_are_warned_of(make_validator, caplog):
+def test_warns_about_lines_without_the_training_tags(make_validator, caplog):
     validator, _ = make_validator(validation=[("first", ""), ("second", "<b>")])
     validator.run()
     validator.run()
@@ -193,6 +193,6 @@ def test_lines_without_the_tags_of_training_are_warned_of(make_validator, caplog
         ("bleu", Quality(float("nan"), 0.0, 0.0), Quality(9.0, 0.0, 0.0)),
     ],
 )
-def test_which_validation_is_better(metric, worse, better):
+def test_comparison_of_validations(metric, worse, better):
     assert better.rank(metric) > worse.rank(metric)
     assert not worse.rank(metric) > worse.rank(metric)

@@ -29,7 +29,7 @@ def copying(make_trained):
 
 
 @pytest.mark.parametrize("guided", [True, False])
-def test_a_copy_is_aligned_word_for_word(make_trained, ko_en_pairs, guided):
+def test_copied_line_is_aligned_word_for_word(make_trained, ko_en_pairs, guided):
     translator = copying_translator(
         make_trained(n_heads=1, max_length=200, n_decoder_layers=2), guided=guided
     )
@@ -42,7 +42,7 @@ def test_a_copy_is_aligned_word_for_word(make_trained, ko_en_pairs, guided):
 @few
 @example(texts=["\x00\x85"])  # copied without the NUL
 @given(texts=st.lists(nasty_text, max_size=4))
-def test_links_name_words_that_are_there(copying, texts):
+def test_links_refer_to_existing_words(copying, texts):
     texts = [text.replace("\n", " ") for text in texts]
     for text, found in zip(texts, copying.translate(texts, alignments=True), strict=True):
         assert parse_links(pharaoh(found.alignment), text, found.text, "here") == list(
@@ -81,7 +81,7 @@ def test_a_language_without_spaces_is_aligned_by_characters(make_trained, ko_en_
     assert found.alignment == tuple((i, j) for j, i in enumerate(owners))
 
 
-def test_tags_are_no_words_of_the_translation_but_count_as_they_are_written(make_trained):
+def test_target_tags_are_not_words_but_source_tags_count(make_trained):
     trained = make_trained(n_heads=1)
     symbol = "<2ko>"
     trained.config = trained.config.model_copy(update={"tags": (symbol,)})
@@ -142,7 +142,7 @@ def test_attention_is_that_of_the_model(make_trained, tiny_tokenizer):
     assert (found[1, :, 2:] == 0).all()
 
 
-def test_of_an_ensemble_the_models_with_a_trained_head_say_it(make_trained):
+def test_ensemble_uses_the_models_with_a_trained_head(make_trained):
     guided = looks_at_its_own_place(make_trained(n_heads=1))
     translator = Translator.from_models([make_trained(2), guided, make_trained(3)], n_workers=1)
     translator.line_search.engine = CopyingEngine()
@@ -154,7 +154,7 @@ def test_of_an_ensemble_the_models_with_a_trained_head_say_it(make_trained):
     ]
 
 
-def test_which_layer_is_asked_where_none_was_trained():
+def test_layer_without_a_trained_head():
     assert [AlignmentHead.untrained(n).layer for n in (1, 2, 3, 6, 12)] == [0, 1, 2, 4, 9]
 
 
@@ -171,7 +171,7 @@ def test_batches_and_workers_change_nothing(make_trained, ko_en_pairs):
         assert [one.alignment for one in found] == [one.alignment for one in expected]
 
 
-def test_pieces_before_the_translation_move_the_places(make_trained):
+def test_target_tags_shift_the_positions(make_trained):
     """As they are not part of it, its first piece looks at the source's second or third place."""
     trained = looks_at_its_own_place(make_trained(n_heads=1))
     encode = trained.tokenizer.src.encode

@@ -60,12 +60,12 @@ def test_repetition_is_found_as_by_looking_at_every_stretch(src, tgt):
         (list(range(32)) * 2, True),
     ],
 )
-def test_what_counts_as_repeating(tgt, is_loop):
+def test_repetition(tgt, is_loop):
     src = [*DISTINCT]
     assert (find_degeneration(src, [50, *tgt, 51], CONFIG) is not None) == is_loop
 
 
-def test_a_source_that_repeats_itself_may_be_translated_so():
+def test_repetitive_source_may_have_a_repetitive_translation():
     assert find_degeneration([5] * 12, [6] * 12, CONFIG) is None
     assert find_degeneration([5] * 12, [6] * 14, CONFIG) is None
     assert find_degeneration([5] * 12, [6] * 16, CONFIG)
@@ -107,20 +107,20 @@ def test_the_better_of_two_searches_is_taken(second, taken):
     assert chosen == [1] and config == SearchConfig(no_repeat_ngram_size=3)
 
 
-def test_where_runs_are_blocked_anyway_a_second_search_would_find_the_same():
+def test_no_second_search_if_repetitions_are_blocked_already():
     blocking = SearchConfig(no_repeat_ngram_size=2)
     assert search_again(
         [DISTINCT], [LOOP], blocking, lambda chosen, config: pytest.fail("searched again")
     ) == [LOOP]
 
 
-def test_nothing_at_fault_is_searched_for_once():
+def test_good_translations_are_searched_once():
     assert search_again(
         [DISTINCT] * 2, [GOOD, GOOD], CONFIG, lambda chosen, config: pytest.fail("searched again")
     ) == [GOOD, GOOD]
 
 
-def test_true_translations_are_no_loops(shared_data):
+def test_real_translations_are_not_loops(shared_data):
     """Newstest and Multi30k, both directions: of 8,000 pairs none repeats itself, and hardly any is too long."""
     sides = {"de": [], "en": []}
     for lang, lines in sides.items():

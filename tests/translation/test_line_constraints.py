@@ -31,7 +31,7 @@ def has_word(text, word):
 
 
 @pytest.mark.parametrize("beam_size", [1, 3])
-def test_a_prefix_is_there(translator, sources, beam_size):
+def test_output_begins_with_the_prefix(translator, sources, beam_size):
     prefixes = ["I go", "", "The  book", "  ", "물 and", "x" * 200, *[""] * 6]
     found = texts_of(translator.translate(sources, prefixes=prefixes, beam_size=beam_size))
     plain = texts_of(translator.translate(sources, beam_size=beam_size))
@@ -44,7 +44,7 @@ def test_a_prefix_is_there(translator, sources, beam_size):
     )
 
 
-def test_the_score_with_a_prefix_is_that_of_the_whole(copier, ko_en_pairs):
+def test_score_with_a_prefix_is_that_of_the_whole_translation(copier, ko_en_pairs):
     copying = copier()
     text = ko_en_pairs[0].tgt
     [free], [forced] = (
@@ -79,7 +79,7 @@ def test_words_that_must_appear_do_and_words_that_must_not_do_not(translator, so
 
 
 @pytest.mark.parametrize("settings", [{"beam_size": 1}, {"beam_size": 4}, {"sampling": True}])
-def test_words_to_avoid_are_avoided_in_every_way_of_searching(translator, sources, settings):
+def test_avoided_words_do_not_appear_with_any_search_strategy(translator, sources, settings):
     banned: list[str] = []
     for _ in range(3):
         words = {
@@ -92,7 +92,7 @@ def test_words_to_avoid_are_avoided_in_every_way_of_searching(translator, source
         banned += sorted(words)[::2]
 
 
-def test_a_line_in_parts_has_its_words_once_and_its_prefix_first(copier, ko_en_pairs):
+def test_line_in_parts_has_its_words_once_and_its_prefix_first(copier, ko_en_pairs):
     copying = copier(max_length=12)
     line = " ".join(pair.tgt for pair in ko_en_pairs[:6])
     [found] = copying.translate(
@@ -140,7 +140,7 @@ def test_samples_do_not_depend_on_batches_order_or_workers(make_trained, sources
     ) != texts_of(expected)
 
 
-def test_every_way_gives_the_n_best(translator, sources):
+def test_every_strategy_returns_the_n_best(translator, sources):
     constraints = [{"must": ["Seoul"]}] * len(sources)
     for settings in (
         {"n_groups": 4},
@@ -205,7 +205,7 @@ def test_the_log_mean_of_a_model_with_itself_is_the_model(make_trained, sources)
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
-def test_what_does_not_go_together_is_told(translator, options, message):
+def test_contradictory_constraints_are_reported(translator, options, message):
     with pytest.raises(MtkitError) as caught:
         translator.translate(["나는 학교에 간다"], **options)
     assert message in caught.value.message
@@ -250,7 +250,7 @@ def test_constraints_of_a_file():
         assert "`c.jsonl`, line 7" in caught.value.message
 
 
-def test_wishes_are_read_no_faster_than_lines():
+def test_constraints_are_read_in_step_with_lines():
     n_read = 0
 
     def endless():

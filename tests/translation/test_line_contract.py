@@ -64,7 +64,7 @@ def byte_pieces(subword, text):
     ids=st.lists(st.integers(0, 599), min_size=1, max_size=30),
     lines=st.lists(nasty_text, min_size=1, max_size=4),
 )
-def test_no_line_end_and_no_tab_whatever_the_model_says(scripted, ids, lines):
+def test_no_line_end_and_no_tab_in_any_output(scripted, ids, lines):
     for text, found in zip(lines, scripted(ids).translate(lines), strict=True):
         for alternative in found.alternatives:
             assert not set("\r\t") & set(alternative.text.replace("\r\n", "\n"))
@@ -106,7 +106,7 @@ def test_a_tab_of_the_source_is_a_space(make_trained, ko_en_pairs, texts):
         )
 
 
-def test_no_line_comes_out_blank_that_did_not_go_in_so(scripted, tiny_tokenizer):
+def test_only_blank_lines_are_translated_to_blank_lines(scripted, tiny_tokenizer):
     [space] = tiny_tokenizer.tgt.lookup_ids(["▁"])
     blank = [space, space]
     [found] = scripted(blank, "I go.").translate(["물"], beam_size=2, n_best=2)
@@ -145,13 +145,13 @@ def test_a_line_of_a_megabyte(copier, unit):
     )
 
 
-def test_a_long_line_says_that_it_was_split(copier, ko_en_pairs):
+def test_split_line_is_flagged(copier, ko_en_pairs):
     line = " ".join(pair.src for pair in ko_en_pairs[:6])
     short, long = copier().translate(["물", line])
     assert "split" not in short.flags and "split" in long.flags
 
 
-def test_a_copy_says_so(scripted):
+def test_copy_is_flagged(scripted):
     def flags(src, found, **options):
         return scripted(found, **options).translate([src])[0].flags
 
@@ -164,7 +164,7 @@ def test_a_copy_says_so(scripted):
     assert flags("I go to school", "I go to school", tgt_lang="ko-KR") == ()
 
 
-def test_a_loop_is_searched_for_once_more_and_says_so_if_it_stays(scripted):
+def test_loop_is_searched_again_and_flagged_if_it_stays(scripted):
     loop = "very " * 20
     translator = scripted(loop)
     assert translator.translate(["나는 학교에 간다"])[0].flags == ("looped",)
@@ -175,7 +175,7 @@ def test_a_loop_is_searched_for_once_more_and_says_so_if_it_stays(scripted):
     assert len(translator.engine.asked) == 1
 
 
-def test_only_the_line_at_fault_is_searched_for_again(scripted, tiny_tokenizer):
+def test_only_the_degenerate_line_is_searched_again(scripted, tiny_tokenizer):
     translator = scripted("I go")
 
     class Healing(Scripted):
@@ -239,7 +239,7 @@ def test_a_sentence_with_nothing_to_translate_is_copied(scripted):
     assert told_by(scripted, "1. 나는 간다. 🙂", "I go.") == ("1. I go. 🙂", ("split",))
 
 
-def test_where_something_else_is_wished_for_nothing_is_copied(scripted, tiny_tokenizer):
+def test_nothing_is_copied_if_constraints_require_otherwise(scripted, tiny_tokenizer):
     translator = scripted("I go.")
     assert translator.translate(["12:30"], prefixes=["I"])[0].text == "I go."
     assert translator.translate(["12:30"], constraints=[{"must": ["go"]}])[0].text == "I go."
@@ -287,7 +287,7 @@ def test_every_sentence_is_translated(copier, split):
     assert sorted(copying.engine.scorer.seen) == sorted(copying.tokenizer.src.encode(SENTENCES) * 2)
 
 
-def test_sentences_stay_together_if_asked_for_or_if_training_had_them_together(copier):
+def test_sentences_stay_together_on_request_or_as_in_training(copier):
     [whole] = copier().tokenizer.src.encode([" ".join(SENTENCES)])
     copying = copier(max_length=200)
     copying.translate([" ".join(SENTENCES)], split_sentences="never")
@@ -337,7 +337,7 @@ def test_a_translation_with_too_few_sentences_is_searched_for_again_in_parts(
     assert found.text == SENTENCES[-1]
 
 
-def test_what_stays_too_short_is_flagged(scripted, ko_en_pairs):
+def test_translation_that_remains_too_short_is_flagged(scripted, ko_en_pairs):
     line = " ".join(pair.src.rstrip(".") for pair in ko_en_pairs[:20])
     [found] = scripted("I", max_length=500).translate([line])
     assert "short" in found.flags
@@ -370,7 +370,7 @@ def test_a_prefix_of_several_sentences_begins_as_many_parts(copier, tiny_tokeniz
     assert seen == ["I go.", "We go. They"]
 
 
-def test_a_word_that_a_part_has_anyway_is_demanded_of_that_part(copier):
+def test_required_word_is_assigned_to_the_part_that_contains_it(copier):
     copying = copier(max_length=200)
     text = " ".join(SENTENCES)
     plain = copying.translate([text])[0]

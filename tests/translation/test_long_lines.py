@@ -88,7 +88,7 @@ def test_a_character_of_more_tokens_than_the_limit_stays_whole():
 
 
 @given(text=st.one_of(nasty_text, prose.map(" ".join)))
-def test_a_line_within_the_limit_is_left_as_it_is(text):
+def test_line_within_the_limit_is_unchanged(text):
     lines = [line.strip() for line in text.split("\n")]
     assert parts_of(text, count_letters, len(text)) == [line for line in lines if line]
 
@@ -107,14 +107,14 @@ def test_the_real_tokenizer(tiny_tokenizer, lang, max_tokens):
 
 
 @pytest.mark.parametrize("lang", ["ko", "ja", "de"])
-def test_between_sentences_first(lang):
+def test_split_points_between_sentences_come_first(lang):
     text = f"{SENTENCES[lang]} {SENTENCES[lang]}"
     parts = parts_of(text, count_words, 60 if lang == "de" else 30)
     assert 1 < len(parts) < 8
     assert all(part[-1] in ".!?。！？" for part in parts)
 
 
-def test_then_between_clauses_then_between_words_then_within_them():
+def test_order_of_split_points_clauses_words_characters():
     assert parts_of("eins zwei drei, vier fünf sechs", count_words, 15) == [
         "eins zwei drei,",
         "vier fünf sechs",
@@ -128,14 +128,14 @@ def test_then_between_clauses_then_between_words_then_within_them():
     ]
 
 
-def test_a_full_stop_within_a_number_or_a_name_is_no_end():
+def test_full_stop_within_a_number_or_name_is_not_an_end():
     assert parts_of("Es kostet 3.50 Euro bei example.org heute Abend", count_words, 30) == [
         "Es kostet 3.50 Euro bei example.org",
         "heute Abend",
     ]
 
 
-def test_spaces_within_a_part_stay_as_they_are():
+def test_spaces_within_a_part_are_kept():
     assert parts_of("a  b. c\u3000d. e", count_words, 5) == ["a  b.", "c\u3000d. e"]
 
 
@@ -145,14 +145,14 @@ def test_a_very_long_line_of_one_word():
 
 
 @pytest.mark.parametrize("lang", [lang for lang in SENTENCES if lang != "th"])
-def test_every_sentence_is_a_part_of_its_own(lang):
+def test_each_sentence_is_one_part(lang):
     text = f"{SENTENCES[lang]} {SENTENCES[lang]}"
     spans = split_line(text, count_words, Limits(1000), by(lang))
     assert [span.n_sentences for span in spans] == [1] * 8
     assert without_spaces("".join(texts_of(text, spans))) == without_spaces(text)
 
 
-def test_sentences_are_packed_as_far_as_training_did():
+def test_sentences_are_joined_as_in_training():
     text = "Eins. Zwei drei. Vier fünf. Sechs. Sieben."
     packed = texts_of(text, split_line(text, count_words, Limits(100, 2, 14), by("de")))
     assert packed == ["Eins. Zwei drei.", "Vier fünf.", "Sechs. Sieben."]
@@ -170,7 +170,7 @@ def test_a_line_feed_ends_a_part():
     ]
 
 
-def test_halves():
+def test_splitting_into_halves():
     text = "Eins. Zwei. Drei vier, fünf sechs"
     assert texts_of(text, halved(text, Span(0, 11, 2), count_words, by("de"))) == ["Eins.", "Zwei."]
     assert texts_of(text, halved(text, Span(12, len(text)), count_words, by("de"))) == [

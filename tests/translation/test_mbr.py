@@ -31,7 +31,7 @@ def test_utilities_are_sacrebleus(utility, texts):
         assert ours == pytest.approx(theirs, abs=1e-9)
 
 
-def test_bleu_may_find_words_in_other_ways():
+def test_bleu_with_other_tokenizers():
     metric = BLEU(tokenize="char", effective_order=True)
     found = utilities(["我们走", "我们去"], "bleu", "char")
     assert found[0, 1] == pytest.approx(metric.sentence_score("我们走", ["我们去"]).score)
@@ -72,7 +72,7 @@ def test_ties_go_to_the_more_probable():
     assert [one.index for one in rank_candidates(candidates)] == [1, 2, 0]
 
 
-def test_a_candidate_found_often_wins():
+def test_frequent_candidate_wins():
     odd, common = "a man walks", "two dogs play outside"
     candidates = [
         MbrCandidate(odd, -0.1),
@@ -83,6 +83,6 @@ def test_a_candidate_found_often_wins():
     assert rank_candidates([candidate._replace(count=1) for candidate in candidates])[0].index != 1
 
 
-def test_alone():
+def test_single_candidate():
     assert rank_candidates([MbrCandidate("a b c", -1.0)]) == [(0, pytest.approx(100.0))]
     assert rank_candidates([MbrCandidate("", -1.0)]) == [(0, 0.0)]

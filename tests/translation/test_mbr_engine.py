@@ -15,7 +15,7 @@ def lines(ko_en_pairs):
     return [pair.src for pair in ko_en_pairs[:8]]
 
 
-def test_the_chosen_one_is_most_like_the_rest_of_the_n_best(make_trained, lines):
+def test_chosen_candidate_is_most_similar_to_the_n_best(make_trained, lines):
     translator = Translator.from_models([make_trained()], n_workers=1)
     chrf = CHRF()
     candidates = translator.translate(lines, beam_size=8, n_best=8)
@@ -146,7 +146,7 @@ def test_settings_fit_together():
         SearchConfig(mbr=8, n_best=9, beam_size=10)
 
 
-def test_more_than_there_are_to_choose_from(translator):
+def test_more_than_available(translator):
     with pytest.raises(MtkitError, match=r"n_best \(5\) is more than mbr \(3\)") as caught:
         translator.translate(["물"], mbr=3, n_best=5)
     assert caught.value.hint == "raise mbr"

@@ -75,7 +75,7 @@ def test_float32_for_every_kind_of_model(make_trained, lines, kind):
 
 
 @ways
-def test_float32_for_every_way_of_searching(make_trained, lines, way):
+def test_float32_for_every_search_strategy(make_trained, lines, way):
     trained = make_trained()
     assert_same_answers(
         make_translator([trained], n_workers=1),
@@ -85,7 +85,7 @@ def test_float32_for_every_way_of_searching(make_trained, lines, way):
     )
 
 
-def test_demands_of_other_lines_change_nothing(make_trained, lines):
+def test_constraints_of_other_lines_change_nothing(make_trained, lines):
     translator = make_translator([make_trained()], n_workers=1)
     plain = translator.translate(lines)
     prefixes = ["The" if i % 3 == 0 else "" for i in range(len(lines))]
@@ -118,7 +118,7 @@ def test_int8_by_row(make_trained, lines, way):
     assert_same_answers(one, [other], lines, **WAYS[way])
 
 
-def test_a_shortlist_one_by_one(make_trained, lines, tiny_tokenizer, ko_en_pairs):
+def test_shortlist_with_single_sentences(make_trained, lines, tiny_tokenizer, ko_en_pairs):
     with store_of_pairs(ko_en_pairs, tiny_tokenizer) as store:
         shortlist = make_shortlist(
             store, tiny_tokenizer, ShortlistConfig(n_candidates=5, n_frequent=30)

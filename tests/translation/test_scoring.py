@@ -32,9 +32,7 @@ def log_prob_by_torch(trained, source, target):
 
 @pytest.mark.parametrize("max_tokens", [1, 60, 4096])
 @pytest.mark.parametrize("n_workers", [1, 2])
-def test_each_pair_has_its_own_score_however_they_are_batched(
-    make_trained, ko_en_pairs, max_tokens, n_workers
-):
+def test_scores_do_not_depend_on_batching(make_trained, ko_en_pairs, max_tokens, n_workers):
     trained = make_trained()
     pairs = [(pair.src, pair.tgt) for pair in ko_en_pairs[:12]]
     pairs.append((" ".join(src for src, _ in pairs), " ".join(tgt for _, tgt in pairs)))
@@ -77,7 +75,7 @@ def test_the_score_of_a_translation_is_the_forced_score_of_its_text(make_trained
         )
 
 
-def test_pieces_come_with_their_end_mark(make_trained):
+def test_tokens_include_eos(make_trained):
     translator = Translator.from_models([make_trained()], n_workers=1)
     [score] = translator.score(["물"], ["I go to school."])
     pieces = translator.tokenizer.tgt.encode_as_tokens(["I go to school."])[0]
@@ -99,7 +97,7 @@ def test_blank_sides(make_trained):
     max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(pairs=st.lists(st.tuples(nasty_text, nasty_text), max_size=6))
-def test_whatever_the_lines_hold_each_has_a_score(translator, pairs):
+def test_every_line_has_a_score_whatever_it_contains(translator, pairs):
     found = translator.score([src for src, _ in pairs], [tgt for _, tgt in pairs])
     assert len(found) == len(pairs)
     for output_format in ("text", "tsv", "jsonl"):
@@ -114,7 +112,7 @@ def test_whatever_the_lines_hold_each_has_a_score(translator, pairs):
                 )
 
 
-def test_tags_stand_before_the_source(make_trained, ko_en_pairs):
+def test_tags_precede_the_source(make_trained, ko_en_pairs):
     trained = make_trained()
     special = trained.tokenizer.src.special
     symbol = trained.tokenizer.src.entries()[300].text
@@ -183,7 +181,7 @@ def test_tags_of_translations_are_scored_as_a_search_scores_them(make_trained, k
     assert sum(same) >= 20
 
 
-def test_a_line_past_the_learned_positions_is_told_and_not_cut(make_trained, ko_en_pairs):
+def test_line_past_the_learned_positions_is_an_error_and_not_cut(make_trained, ko_en_pairs):
     translator = Translator.from_models(
         [make_trained(positions="learned", max_positions=24)], n_workers=1
     )
@@ -203,7 +201,7 @@ def test_a_line_past_the_learned_positions_is_told_and_not_cut(make_trained, ko_
         )
 
 
-def test_a_line_longer_than_in_training_is_told_once(make_trained, ko_en_pairs, caplog):
+def test_line_longer_than_in_training_is_reported_once(make_trained, ko_en_pairs, caplog):
     translator = Translator.from_models([make_trained(max_length=5)], n_workers=1)
     long = " ".join(pair.tgt for pair in ko_en_pairs[:3])
     translator.score(["물", "물"], [long, long])
@@ -218,7 +216,7 @@ def test_unequal_numbers_are_refused(translator):
         translator.score(["a"], "a")
 
 
-def test_a_stream_gives_the_same_and_reads_no_more_than_it_needs(translator, ko_en_pairs):
+def test_stream_gives_the_same_and_reads_no_more_than_needed(translator, ko_en_pairs):
     pairs = [(pair.src, pair.tgt) for pair in ko_en_pairs[:11]]
     told = []
     search = translator.search_config(alpha=0.0)
@@ -266,7 +264,7 @@ def test_lines_and_totals_by_hand():
     assert ScoreTotals().perplexity == 1.0
 
 
-def test_pieces_that_each_target_begins_with_are_scored_too(make_trained):
+def test_target_tags_are_scored_too(make_trained):
     trained = make_trained()
     translator = Translator.from_models([trained], n_workers=1)
     pairs = translator.pair_scorer

@@ -81,7 +81,7 @@ def test_a_tag_typed_before_the_line_is_a_tag_given(read_by, tagged_tokenizer):
 
 @settings(max_examples=60, deadline=None)
 @given(text=nasty_text, tags=st.lists(st.sampled_from(TAGS), unique=True, max_size=3))
-def test_whatever_the_text_the_model_reads_the_same(make_tagged, text, tags):
+def test_given_tags_equal_typed_tags_for_any_text(make_tagged, text, tags):
     trained = make_tagged(max_length=1000)
     subword = trained.tokenizer.src
     as_given = read_ids(Translator.from_models([trained], tags=tags), [text])
@@ -107,7 +107,7 @@ def test_given_tags_come_before_typed_ones(read_by, tagged_tokenizer):
     ]
 
 
-def test_what_was_no_tag_in_training_stays_in_the_text(read_by, tagged_tokenizer):
+def test_symbols_that_were_not_tags_in_training_stay_in_the_text(read_by, tagged_tokenizer):
     lines = ["{name} 물", "물 <2ko> 물", "<2ja> 물"]
     assert read_by(lines) == tagged_tokenizer.src.encode(lines)
     assert read_by(["<2ko> 물"], known=()) == tagged_tokenizer.src.encode(["<2ko> 물"])
@@ -152,7 +152,7 @@ def test_each_part_of_a_long_line_has_the_tags_and_fits(make_tagged, ko_en_pairs
     ) == subword.normalize(line).replace(" ", "")
 
 
-def test_a_line_of_all_tags_leaves_room_for_its_text(make_tagged):
+def test_line_of_all_tags_keeps_its_text(make_tagged):
     trained = make_tagged(max_length=4, positions="learned", max_positions=7)
     subword, translator = trained.tokenizer.src, Translator.from_models([trained])
     assert read_ids(translator, [f"{''.join(TAGS)} 물"]) == [
@@ -162,14 +162,14 @@ def test_a_line_of_all_tags_leaves_room_for_its_text(make_tagged):
 
 
 @pytest.mark.parametrize("known", [("<2ko>", "<2en>"), ()])
-def test_an_unknown_tag_is_told_with_the_known_ones(make_tagged, known):
+def test_unknown_tag_lists_the_known_ones(make_tagged, known):
     with pytest.raises(MtkitError, match="unknown tag <2ja>") as caught:
         Translator.from_models([make_tagged(known=known)], tags=["<2ja>"])
     assert caught.value.message.endswith("with <2ko>, <2en>" if known else "without tags")
     assert caught.value.hint
 
 
-def test_one_text_in_place_of_a_list_of_tags_is_a_mistake(make_tagged):
+def test_text_in_place_of_a_list_of_tags_is_an_error(make_tagged):
     with pytest.raises(TypeError, match="list of tags"):
         Translator.from_models([make_tagged()], tags="<2ko>")
 
@@ -185,6 +185,6 @@ def test_a_model_that_saw_only_tags_warns_once_of_lines_without(make_tagged, cap
 
 
 @pytest.mark.parametrize(("required", "tags"), [(True, ["<2ko>"]), (False, [])])
-def test_there_is_nothing_to_warn_of(make_tagged, caplog, required, tags):
+def test_no_warning_if_tags_are_given_or_not_required(make_tagged, caplog, required, tags):
     Translator.from_models([make_tagged(required=required)], tags=tags).translate(["물"])
     assert caplog.messages == []

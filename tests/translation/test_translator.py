@@ -68,7 +68,7 @@ def test_a_lone_carriage_return_between_lines_is_dropped(translator):
     beam_size=st.integers(1, 3),
     max_tokens=st.integers(1, 200),
 )
-def test_each_line_stays_in_its_place(copier, texts, beam_size, max_tokens):
+def test_lines_keep_their_order(copier, texts, beam_size, max_tokens):
     copying = copier(max_length=1000)
     texts = [text.replace("\n", " ") for text in texts]
     found = copying.translate(
@@ -92,9 +92,7 @@ def test_a_blank_line_stays_blank(translator, blank, others):
 
 
 @pytest.mark.parametrize("normalization", ["nmt_nfkc", "nfkc", "identity"])
-def test_a_blank_line_stays_blank_whatever_the_tokenizer_makes_of_it(
-    make_trained, ko_en_pairs, normalization
-):
+def test_blank_line_stays_blank_with_any_tokenizer(make_trained, ko_en_pairs, normalization):
     config = TokenizerConfig(vocab_size=600, character_coverage=0.98, normalization=normalization)
     joint = Subword(train_subword((pair.src for pair in ko_en_pairs[:50]), config))
     translator = Translator.from_models(
@@ -104,7 +102,7 @@ def test_a_blank_line_stays_blank_whatever_the_tokenizer_makes_of_it(
     assert texts_of(translator.translate(blank)) == [""] * len(blank)
 
 
-def test_nothing_in_nothing_out(translator):
+def test_empty_input_gives_empty_output(translator):
     assert translator.translate([]) == []
     assert list(translator.stream([])) == []
 
@@ -140,7 +138,7 @@ def test_a_long_line_is_translated_in_parts_and_nothing_is_left_out(
     assert found.alternatives == ((found.text, found.score),)
 
 
-def test_a_line_just_as_long_as_the_model_can_take_is_not_split(copier, ko_en_pairs):
+def test_line_of_exactly_the_maximum_length_is_not_split(copier, ko_en_pairs):
     text = ko_en_pairs[5].tgt
     n_tokens = len(copier().tokenizer.src.encode([text])[0])
     for max_length, n_parts in (n_tokens, 1), (n_tokens - 1, 2):
@@ -149,7 +147,7 @@ def test_a_line_just_as_long_as_the_model_can_take_is_not_split(copier, ko_en_pa
         assert len(copying.engine.scorer.seen) == n_parts
 
 
-def test_stream_gives_what_translate_gives(translator, lines):
+def test_stream_equals_translate(translator, lines):
     expected = translator.translate(lines)
     for chunk_lines in (1, 7, 4000):
         found = list(translator.stream(iter(lines), chunk_lines=chunk_lines))
@@ -176,7 +174,7 @@ def test_stream_reads_no_more_than_it_needs(copier):
     assert n_read == 1
 
 
-def test_every_line_is_told_of_once(translator, lines):
+def test_progress_counts_every_line_once(translator, lines):
     told = []
     found = list(translator.stream(lines, chunk_lines=10, on_lines=told.append))
     assert sum(told) == len(found) == len(lines)
@@ -197,7 +195,7 @@ def test_batches_and_workers_change_nothing(make_trained, lines, beam_size):
         assert [t.score for t in found] == pytest.approx([t.score for t in expected], abs=1e-4)
 
 
-def test_an_error_in_a_worker_comes_out(make_trained, lines, monkeypatch):
+def test_worker_error_is_raised(make_trained, lines, monkeypatch):
     translator = Translator.from_models([make_trained()], n_workers=2)
     assert isinstance(translator.engine, TorchEngine)
     monkeypatch.setattr(translator.engine.scorer, "step", lambda *args: 1 / 0)
@@ -205,7 +203,7 @@ def test_an_error_in_a_worker_comes_out(make_trained, lines, monkeypatch):
         translator.translate(lines)
 
 
-def test_the_n_best_come_with_falling_scores(translator, lines):
+def test_n_best_scores_are_descending(translator, lines):
     for line, found in zip(lines, translator.translate(lines, beam_size=4, n_best=3), strict=True):
         scores = [alternative.score for alternative in found.alternatives]
         assert scores == sorted(scores, reverse=True)
@@ -221,7 +219,7 @@ def test_the_best_is_the_same_alone_and_among_the_n_best(translator, lines):
     assert texts_of(one) == texts_of(three)
 
 
-def test_the_models_own_settings_hold_unless_others_are_given(make_trained, lines):
+def test_settings_of_the_model_are_the_defaults(make_trained, lines):
     translator = Translator.from_models([make_trained()], n_workers=1)
     assert texts_of(translator.translate(lines)) == texts_of(
         translator.translate(lines, beam_size=3, alpha=None)
@@ -285,7 +283,7 @@ def test_an_ensemble_takes_lines_as_long_as_all_its_models_can(make_trained, lin
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
-def test_settings_at_fault_are_told_in_plain_words(translator, overrides, message):
+def test_invalid_settings_have_plain_messages(translator, overrides, message):
     for translate in (
         translator.translate,
         lambda texts, **overrides: list(translator.stream(texts, **overrides)),
@@ -316,7 +314,9 @@ def test_a_line_that_fits_can_be_translated_to_the_greatest_length(
     assert found.text
 
 
-def test_a_shortlist_without_effect_is_told_once(make_trained, tiny_tokenizer, ko_en_pairs, caplog):
+def test_shortlist_without_effect_is_reported_once(
+    make_trained, tiny_tokenizer, ko_en_pairs, caplog
+):
     with store_of_pairs(ko_en_pairs, tiny_tokenizer) as store:
         shortlist = make_shortlist(
             store, tiny_tokenizer, ShortlistConfig(n_candidates=5, n_frequent=30)

@@ -43,7 +43,7 @@ def copying(make_trained, tokenizer):
         "no unknown here",
     ],
 )
-def test_a_copy_is_whole_again(copying, line):
+def test_copied_word_is_restored_completely(copying, line):
     plain, replaced = (
         copying().translate([line])[0],
         copying().translate([line], unk_dictionary={})[0],
@@ -54,7 +54,7 @@ def test_a_copy_is_whole_again(copying, line):
     assert replaced.score == plain.score
 
 
-def test_alignments_are_those_of_the_text_that_comes_out(copying):
+def test_alignments_refer_to_the_final_text(copying):
     line = "I like Dvořák, and 漢字 ."
     [found] = copying().translate([line], unk_dictionary={"漢字": "Chinese signs"}, alignments=True)
     assert found.text == "I like Dvořák, and Chinese signs ."
@@ -69,7 +69,7 @@ def test_a_dictionary_knows_words_without_their_punctuation(copying):
     assert [one.text for one in found] == ["(signs)", "Dvořák's signs"]
 
 
-def test_a_whole_word_is_put_where_nothing_but_an_unknown_piece_stands(copying, tokenizer):
+def test_whole_word_replaces_a_lone_unknown_token(copying, tokenizer):
     encode, unk = tokenizer.src.encode, tokenizer.src.special.unk
     source = encode(["Dvořák, here"])[0]
     # The space before it is a piece too, and one "a" less puts it in the place of the source's unknown piece.

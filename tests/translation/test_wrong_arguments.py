@@ -37,7 +37,7 @@ def texts_of(translations):
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
-def test_what_is_no_list_of_texts_is_refused(translator, arguments, message):
+def test_other_than_a_list_of_texts_is_refused(translator, arguments, message):
     for translate in (translator.translate, translator.stream):
         with pytest.raises(TypeError) as caught:
             list(translate(LINES, **arguments))
@@ -56,7 +56,7 @@ def test_what_is_no_list_of_texts_is_refused(translator, arguments, message):
     ],
     ids=repr,
 )
-def test_what_contains_no_texts_is_refused(translator, texts, message):
+def test_list_without_texts_is_refused(translator, texts, message):
     calls = [
         translator.translate,
         lambda given: list(translator.stream(given)),
@@ -79,7 +79,7 @@ def test_any_iterable_is_a_list(translator):
     assert scores.chrf == evaluate(["a b c d"], ["a b c d"], ["chrf"]).chrf
 
 
-def test_none_among_prefixes_is_none(translator):
+def test_none_as_a_prefix_is_no_prefix(translator):
     found = texts_of(translator.translate(LINES, prefixes=[None, "I go", None]))
     assert found == texts_of(translator.translate(LINES, prefixes=["", "I go", ""]))
     assert (
@@ -99,7 +99,7 @@ def test_words_to_avoid_may_come_from_a_generator_in_every_chunk(translator):
     assert not words & {word for text in found for word in text.split()}
 
 
-def test_the_prefix_of_a_wish_is_heeded(translator):
+def test_prefix_of_constraints_is_used(translator):
     wishes = [LineConstraints(prefix="I go"), None, LineConstraints(prefix="The")]
     assert texts_of(translator.translate(LINES, constraints=wishes)) == texts_of(
         translator.translate(LINES, prefixes=["I go", "", "The"])
@@ -107,7 +107,7 @@ def test_the_prefix_of_a_wish_is_heeded(translator):
 
 
 @pytest.mark.parametrize("pair", [("a",), ("a", "b", "c"), "ab", ("a", None)])
-def test_what_is_no_pair_of_texts_is_not_scored(translator, pair):
+def test_other_than_pairs_of_texts_is_refused(translator, pair):
     with pytest.raises(TypeError, match="pairs: item 2 is not a pair of texts"):
         list(translator.pair_scorer.stream([("a", "b"), pair], translator.search_config()))
 

@@ -36,7 +36,7 @@ def test_a_fork_gives_the_result_and_is_another_process():
     assert len({pid for _, pid in results} - {os.getpid()}) == 2
 
 
-def test_an_error_in_a_fork_comes_out_and_the_fork_goes_on():
+def test_error_in_a_fork_is_raised_and_the_fork_continues():
     forks = ForkPool(divide, 1, do_nothing)
     with pytest.raises(ZeroDivisionError):
         forks(1, 0)
@@ -79,7 +79,7 @@ def _is_alive(pid):
 
 
 @pytest.mark.parametrize("beam_size", [1, 3])
-def test_forks_find_to_the_bit_what_this_process_finds(make_trained, ko_en_pairs, beam_size):
+def test_forks_are_bit_identical_to_this_process(make_trained, ko_en_pairs, beam_size):
     trained = make_trained()
     lines = [pair.src for pair in ko_en_pairs[:60]]
     alone, forked = (Translator.from_models([trained], n_workers=n, is_frozen=True) for n in (1, 2))

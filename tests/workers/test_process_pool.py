@@ -40,7 +40,7 @@ def test_results_come_in_the_order_of_the_tasks(n_workers):
     assert list(ordered_map(Multiplier, (3,), range(12), n_workers)) == [3 * i for i in range(12)]
 
 
-def test_tasks_are_taken_as_workers_come_free():
+def test_free_workers_take_the_next_task():
     taken = []
 
     def tasks():
@@ -55,7 +55,7 @@ def test_tasks_are_taken_as_workers_come_free():
 
 
 @pytest.mark.parametrize("n_workers", [0, 2])
-def test_what_a_worker_raises_is_raised_here(n_workers):
+def test_worker_error_is_raised_in_parent(n_workers):
     results = ordered_map(Multiplier, (3,), [1, 13, 2], n_workers)
     assert next(results) == 3
     with pytest.raises(MtkitError, match="thirteen") as info:
@@ -63,7 +63,7 @@ def test_what_a_worker_raises_is_raised_here(n_workers):
     assert info.value.hint == "try fourteen"
 
 
-def test_a_worker_that_cannot_start_says_why():
+def test_failed_worker_start_reports_the_reason():
     with pytest.raises(MtkitError, match="no dictionary"):
         list(ordered_map(fails_to_start, ("no dictionary",), range(10), 2))
 

@@ -21,7 +21,7 @@ def test_results_come_in_order(n_workers, n_items):
     ]
 
 
-def test_as_many_at_a_time_as_there_are_workers():
+def test_one_task_at_a_time_per_worker():
     barrier = threading.Barrier(3, timeout=10)
     assert len(set(ThreadPool(3).map(lambda i: barrier.wait(), range(3)))) == 3
 
@@ -40,13 +40,13 @@ def four_threads():
     torch.set_num_threads(before)
 
 
-def test_workers_share_the_cores_and_leave_torch_as_it_was(four_threads):
+def test_workers_share_the_cores_and_restore_torchs_threads(four_threads):
     assert ThreadPool(None).n_workers == 4
     assert list(ThreadPool(2).map(lambda i: torch.get_num_threads(), range(6))) == [2] * 6
     assert torch.get_num_threads() == 4
 
 
-def test_an_error_comes_out_and_what_has_not_begun_does_not_begin(four_threads):
+def test_error_is_raised_and_pending_tasks_do_not_start(four_threads):
     done = []
 
     def work(i):

@@ -110,7 +110,7 @@ def test_every_choice_makes_a_recipe_and_has_a_reason(n_pairs, machine, size):
         (40 * MILLION, GPU_80, 1024, 6, 0.1),
     ],
 )
-def test_the_model_grows_with_the_corpus_and_the_big_one_wants_a_big_gpu(
+def test_model_grows_with_the_corpus_and_big_needs_a_big_gpu(
     n_pairs, machine, width, layers, dropout
 ):
     model = settings(corpus(n_pairs), machine)["model"]
@@ -121,7 +121,7 @@ def test_the_model_grows_with_the_corpus_and_the_big_one_wants_a_big_gpu(
     )
 
 
-def test_multi30k_comes_out_near_the_recipe_that_is_known_to_do_well():
+def test_multi30k_is_close_to_its_tuned_recipe():
     # 40.6 BLEU on test_2016_flickr.
     known = Recipe.load(ROOT / "recipes/multi30k-de-en/recipe.yaml")
     chosen = Recipe.model_validate({"data": DATA, **settings(MULTI30K)})
@@ -136,7 +136,7 @@ def test_multi30k_comes_out_near_the_recipe_that_is_known_to_do_well():
     assert 0.4 <= propose_recipe(MULTI30K, CPU).hours <= 2.5
 
 
-def test_wmt_comes_out_as_the_papers_base_model():
+def test_wmt_gets_the_base_model_of_the_paper():
     chosen = settings(corpus(4_500_000), GPU_24)
     base = PRESETS["base"]
     assert {key: chosen["model"][key] for key in base["model"]} == base["model"]
@@ -182,7 +182,7 @@ def test_a_cpu_accumulates_batches_that_are_not_too_large():
 
 
 @pytest.mark.parametrize("size", MODEL_SIZES)
-def test_no_model_is_trained_far_beyond_what_it_can_learn(size):
+def test_updates_are_limited_by_model_size(size):
     facts = corpus(40 * MILLION)
     advice = propose_recipe(facts, GPU_80, size)
     pieces = (
@@ -194,7 +194,7 @@ def test_no_model_is_trained_far_beyond_what_it_can_learn(size):
     assert advice.n_epochs >= 0.95
 
 
-def test_a_tiny_corpus_still_gets_updates_enough():
+def test_tiny_corpus_gets_enough_updates():
     assert settings(corpus(200))["training"]["max_steps"] == MIN_STEPS
 
 
@@ -211,7 +211,7 @@ def test_sides_in_two_scripts_have_one_each_unless_they_share_letters():
     assert (markup["tokenizer"]["joint"], markup["model"]["tied_embeddings"]) == (True, "all")
 
 
-def test_many_different_characters_leave_the_rarest_to_bytes():
+def test_rarest_of_many_characters_are_left_to_bytes():
     chosen = settings(corpus(5 * THOUSAND, src=korean()))["tokenizer"]
     assert chosen["character_coverage"] == 0.9995
     # Bytes and special pieces take 260.
@@ -220,7 +220,7 @@ def test_many_different_characters_leave_the_rarest_to_bytes():
     assert settings(corpus(4 * MILLION))["tokenizer"]["character_coverage"] == 0.9999
 
 
-def test_a_corpus_that_repeats_itself_gives_no_large_vocabulary():
+def test_repetitive_corpus_gets_a_small_vocabulary():
     facts = corpus(15 * THOUSAND, src=side(n_types=50), tgt=side(n_types=60))
     assert settings(facts)["tokenizer"]["vocab_size"] == 260 + 100 + 60
 
@@ -239,7 +239,7 @@ def test_korean_targets_are_judged_by_chrf():
     assert settings(corpus(30 * THOUSAND, src=korean()))["validation"]["metric"] == "bleu"
 
 
-def test_without_validation_nothing_is_said_of_it():
+def test_no_validation_settings_without_validation():
     assert "validation" not in propose_recipe(MULTI30K, CPU, validates=False).settings
 
 
@@ -257,7 +257,7 @@ def test_millions_of_pairs_on_two_cores_take_weeks_and_smaller_sizes_are_named()
     assert propose_recipe(corpus(4 * MILLION), GPU_80).smaller_sizes == ()
 
 
-def test_what_no_setting_can_mend_is_noted():
+def test_problems_that_no_setting_solves_are_noted():
     assert any(
         "very little training data" in note for note in propose_recipe(corpus(500), CPU).notes
     )
@@ -280,7 +280,7 @@ def test_what_no_setting_can_mend_is_noted():
         (96.7, 0.46, 8500, 36.8),
     ],
 )
-def test_pieces_are_about_as_many_as_sentencepiece_makes(chars, dense, vocab_size, pieces):
+def test_estimated_subword_count_is_close_to_sentencepiece(chars, dense, vocab_size, pieces):
     assert estimate_n_tokens(chars, dense, vocab_size) == pytest.approx(pieces, rel=0.2)
 
 
@@ -295,7 +295,7 @@ def test_parameters_are_those_of_the_model(name):
     assert MODEL_SIZES[name].n_parameters(1000, joint=True) == pytest.approx(n, rel=0.01)
 
 
-def test_the_cost_of_a_piece_is_that_of_the_measured_model():
+def test_cost_per_token_is_that_of_the_measured_model():
     # 3+3 layers of width 256, 8,000 pieces, Multi30k: 46.8 million operations for a target piece, attention included.
     assert MODEL_SIZES["small"].flops_per_token(8000, 1.0) == pytest.approx(46.8e6, rel=0.05)
 

@@ -32,7 +32,7 @@ def altered(name, pair, langs=("en", "en"), seed=1):
 @pytest.mark.parametrize("name", NAMES)
 @settings(max_examples=200, deadline=None)
 @given(src=nasty_text, tgt=nasty_text, seed=st.integers(0, 9))
-def test_no_line_break_comes_in_and_no_side_is_emptied(name, src, tgt, seed):
+def test_alterations_add_no_line_break_and_empty_no_side(name, src, tgt, seed):
     for before, after in zip(
         (src, tgt), altered(name, (src, tgt), ("ko", "de"), seed), strict=True
     ):
@@ -62,7 +62,7 @@ def test_a_placeholder_is_found_whole_and_the_rest_of_the_sentence_is_not(placeh
     assert found == ["Siehe ", placeholder, ". Danke, ", "5", " % der Leute"]
 
 
-def test_text_beside_a_placeholder_is_text():
+def test_text_next_to_a_placeholder_is_text():
     assert PLACEHOLDER.split("5%ige a < b") == ["", "5", "%ige a < b"]
     assert [("a1b{c}d e"[i]) for i in letter_positions("a1b{c}d e")] == list("abde")
 
@@ -138,11 +138,11 @@ def test_an_alteration(name, langs, before, after):
         ("typos", ("en", "de"), ("{0} 12", "{0} 12")),
     ],
 )
-def test_a_source_that_gives_no_cause_leaves_the_pair_as_it_is(name, langs, pair):
+def test_pair_is_unchanged_if_the_source_cannot_be_altered(name, langs, pair):
     assert altered(name, pair, langs) == pair
 
 
-def test_all_translations_of_a_source_are_altered_alike():
+def test_all_translations_of_a_source_get_the_same_alteration():
     src, tgts = alter_pair(
         "upper_case", "Ein Haus.", ["A house.", "One house {n}."], Random(1), ("de", "en")
     )
@@ -153,7 +153,7 @@ def test_all_translations_of_a_source_are_altered_alike():
     assert tgts == [src, src] != ["A house.", "One house."]
 
 
-def test_noise_is_its_own_translation_and_differs_from_line_to_line(ko_en_pairs):
+def test_noise_is_its_own_translation_and_varies(ko_en_pairs):
     lines = [altered("noise", pair, ("ko", "en"), seed) for seed, pair in enumerate(ko_en_pairs)]
     assert all(
         src == tgt and src.isprintable() and src == " ".join(src.split()) for src, tgt in lines
@@ -192,7 +192,7 @@ def slips(word, lang, n=600):
     return {add_typos(word, lang, Random(seed)) for seed in range(n)} - {word}
 
 
-def test_slips_of_a_latin_word():
+def test_typos_of_a_latin_word():
     found = slips("an", "en")
     assert {"na", "a", "n", "aan", "ann"} <= found
     near = found - {"na", "a", "n", "aan", "ann"}
@@ -203,7 +203,7 @@ def test_slips_of_a_latin_word():
     assert {"S", "Q"} <= slips("A", "en") and "s" not in slips("A", "en")
 
 
-def test_slips_of_hangul_stay_hangul():
+def test_typos_of_hangul_stay_hangul():
     found = slips("먹어", "ko")
     swapped, left_out, as_heard, doubled = {"어먹"}, {"머어", "먹"}, {"머거"}, {"먹ㄱ어", "먹어ㅓ"}
     assert swapped | left_out | as_heard | doubled <= found
@@ -216,7 +216,7 @@ def test_slips_of_hangul_stay_hangul():
     }
 
 
-def test_a_pair_is_altered_in_one_way_at_most_and_as_often_as_asked():
+def test_pair_is_altered_at_most_once_and_at_the_given_rate():
     config = AugmentConfig(upper_case=0.1, typos=0.2, noise=0.05)
     drawn = draw_alterations(config, 40_000, Random(3))
     for name, count in Counter(drawn.values()).items():
@@ -229,7 +229,7 @@ def test_a_pair_is_altered_in_one_way_at_most_and_as_often_as_asked():
     assert len(draw_alterations(AugmentConfig(title_case=1.0), 100, Random(3))) == 100
 
 
-def test_equal_chance_gives_equal_lines(ko_en_pairs):
+def test_equal_random_state_gives_equal_lines(ko_en_pairs):
     for name in NAMES:
         once, again = (
             [altered(name, pair, ("ko", "en"), seed) for seed, pair in enumerate(ko_en_pairs)]

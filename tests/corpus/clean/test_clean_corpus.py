@@ -75,7 +75,7 @@ def test_a_corpus_is_cleaned_in_order(tmp_path):
 
 
 @pytest.mark.parametrize(("duplicates", "n_kept"), [("keep", 5), ("exact", 4), ("folded", 3)])
-def test_which_pairs_count_as_equal(tmp_path, duplicates, n_kept):
+def test_equality_of_pairs(tmp_path, duplicates, n_kept):
     recipe = make_recipe(make_source(tmp_path, "train", PAIRS), duplicates=duplicates)
     assert clean_corpus(recipe, outputs(tmp_path)).n_kept == n_kept == len(read_out(tmp_path))
 
@@ -161,7 +161,7 @@ def test_a_tab_within_a_text_does_not_end_a_column(tmp_path):
     assert (tmp_path / "out.tsv").read_text() == "Guten Morgen\tGood morning\n"
 
 
-def test_without_an_output_there_is_a_report(tmp_path):
+def test_report_without_output(tmp_path):
     report = clean_corpus(make_recipe(make_source(tmp_path, "train", PAIRS)), None)
     assert list(report.lines(1)) == [
         "7 pairs read, 4 kept (57.14%), 3 dropped",
@@ -220,7 +220,7 @@ def test_a_corpus_that_changes_while_it_is_read_writes_nothing(tmp_path, monkeyp
     assert_nothing_written(tmp_path)
 
 
-def test_a_full_temporary_disk_says_what_to_do(tmp_path, monkeypatch):
+def test_full_temporary_disk_has_a_hint(tmp_path, monkeypatch):
     def no_room(*args):
         raise OSError(28, "No space left on device")
 

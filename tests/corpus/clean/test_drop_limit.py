@@ -51,7 +51,7 @@ def test_a_wrong_language_code(tiny_recipe_path, start, languages, n, cause):
     assert not recipe.data.work_dir.exists()
 
 
-def test_the_languages_of_a_corpus_of_its_own(tiny_recipe_path):
+def test_languages_of_a_single_corpus(tiny_recipe_path):
     with pytest.raises(MtkitError, match="source is Hangul, but src_lang is el"):
         preprocess(
             load(
@@ -76,7 +76,7 @@ def test_the_languages_of_a_corpus_of_its_own(tiny_recipe_path):
         ),
     ],
 )
-def test_each_rule_has_a_cause_and_a_way_out(tiny_recipe_path, change, rule, cause, monkeypatch):
+def test_each_rule_has_a_cause_and_a_remedy(tiny_recipe_path, change, rule, cause, monkeypatch):
     monkeypatch.chdir(tiny_recipe_path.parent)
     with pytest.raises(
         MtkitError,
@@ -149,7 +149,7 @@ def test_all_may_be_dropped_of_one_corpus(tiny_recipe, tmp_path):
     assert preprocess(load(path, "preprocess.max_dropped=1")).n_kept == N_PAIRS
 
 
-def test_a_vocabulary_that_is_too_large_tells_how_many_pairs_are_left(tiny_recipe):
+def test_too_large_vocabulary_reports_the_remaining_pairs(tiny_recipe):
     (source,) = tiny_recipe.data.train
     src, tgt = lines_of(tiny_recipe)
     write(source.src, [*src[:100], *["안녕"] * 80])

@@ -29,7 +29,7 @@ def test_keys_are_found_as_a_set_finds_them(tmp_path_factory, files):
     )
 
 
-def test_many_buckets_give_what_one_gives(tmp_path, monkeypatch):
+def test_result_does_not_depend_on_the_number_of_buckets(tmp_path, monkeypatch):
     numbers = np.random.default_rng(1).integers(0, 3000, 5000).tolist()
     (tmp_path / "keys").write_bytes(b"".join(map(key, numbers)))
     monkeypatch.setattr(duplicates, "BUCKET_RECORDS", 100)
@@ -39,7 +39,7 @@ def test_many_buckets_give_what_one_gives(tmp_path, monkeypatch):
     assert [path.name for path in (tmp_path / "work").iterdir()] == ["is_duplicate"]
 
 
-def test_a_key_cut_in_half_is_told(tmp_path):
+def test_truncated_key_is_an_error(tmp_path):
     (tmp_path / "keys").write_bytes(bytes(40))
     with pytest.raises(MtkitError, match="keys`: damaged"):
         find_duplicates([tmp_path / "keys"], tmp_path / "work")

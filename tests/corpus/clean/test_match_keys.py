@@ -24,7 +24,7 @@ from tests.strategies import nasty_text
         ("", ""),
     ],
 )
-def test_what_is_left_of_a_text(text, folded):
+def test_match_key_of_a_text(text, folded):
     assert normalise_for_matching(text) == folded
 
 
@@ -36,7 +36,7 @@ def test_folding_a_character_twice_is_folding_it_once():
 
 
 @given(text=nasty_text)
-def test_folding_is_settled_and_holds_no_line_break(text):
+def test_folding_is_idempotent_and_has_no_line_break(text):
     folded = normalise_for_matching(text)
     assert normalise_for_matching(folded) == folded
     assert folded.splitlines() in ([], [folded])
@@ -50,7 +50,7 @@ def test_exact_keys_overlook_spaces_at_the_ends_and_nothing_else():
     assert key != pair_key("Hello.", "Hallo.", (), "exact")
 
 
-def test_folded_keys_overlook_case_and_punctuation_but_not_all_there_is():
+def test_folded_keys_ignore_case_and_punctuation_but_are_never_empty():
     assert pair_key("Hallo.", "Hello.", (), "folded") == pair_key("HALLO", "hello!", (), "folded")
     assert pair_key("...", "!", (), "folded") != pair_key("?", "!", (), "folded")
 

@@ -68,7 +68,7 @@ def test_the_first_rule_that_a_pair_breaks(cleaner, src, tgt, reason):
     assert cleaner.clean(src, tgt).reason == reason
 
 
-def test_mended_texts_come_out_and_what_was_mended_on_either_side(cleaner):
+def test_fixed_texts_and_fixes_of_both_sides_are_returned(cleaner):
     assert cleaner.clean("Fisch &amp; Chips", "Fish  and\u00ad chips") == (
         "Fisch & Chips",
         "Fish and chips",
@@ -151,7 +151,7 @@ def test_true_pairs_are_left_as_they_are(ko_en_pairs):
     ]
 
 
-def test_swapped_sides_are_told_by_their_script(ko_en_pairs):
+def test_swapped_sides_are_detected_by_script(ko_en_pairs):
     cleaner = PairCleaner(CleanConfig(), "en", "ko")
     assert {cleaner.clean(*pair).reason for pair in ko_en_pairs} == {"script"}
 
@@ -167,7 +167,7 @@ def test_swapped_sides_are_told_by_their_script(ko_en_pairs):
         ("korean-news-ko-en", "dev.ko", "dev.en", 10),  # which is not clean
     ],
 )
-def test_the_defaults_leave_clean_corpora_alone(shared_data, folder, src, tgt, n_max):
+def test_defaults_leave_clean_corpora_unchanged(shared_data, folder, src, tgt, n_max):
     source = CorpusSource(src=shared_data / folder / src, tgt=shared_data / folder / tgt)
     data = DataConfig(src_lang=src.split(".")[1], tgt_lang=tgt.split(".")[1], train=(source,))
     cleaner = PairCleaner(CleanConfig(), data.src_lang, data.tgt_lang)
@@ -221,7 +221,7 @@ def test_a_recipes_validation_and_test_sets_are_kept_out(make_recipe):
     assert [cleaner.clean(*pair).reason for pair in pairs] == [None, None, None]
 
 
-def test_a_missing_test_set_is_told(make_recipe, tmp_path):
+def test_missing_test_set_is_reported(make_recipe, tmp_path):
     recipe = make_recipe()
     (tmp_path / "test.de").unlink()
     with pytest.raises(MtkitError, match="no such file"):
@@ -257,7 +257,7 @@ def count(events):
     ),
     n_first=st.integers(0, 40),
 )
-def test_counting_in_pieces_is_counting_at_once(events, n_first):
+def test_counts_of_chunks_add_up(events, n_first):
     whole, first, second = count(events), count(events[:n_first]), DropCounts()
     for line, (reason, mended) in enumerate(events[n_first:], len(events[:n_first]) + 1):
         second.add_fixes(mended)

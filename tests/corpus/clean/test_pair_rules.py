@@ -48,7 +48,7 @@ def test_utf_8_that_was_read_as_windows_1252_is_garbled(text):
         "25 °C ± 1 µm, 3 × 4",
     ],
 )
-def test_strange_but_sound_text_is_not_garbled(text):
+def test_unusual_but_valid_text_is_not_garbled(text):
     assert not is_garbled(text)
 
 
@@ -94,7 +94,7 @@ def test_widths_that_differ(src, tgt, differ):
 
 
 @given(src=nasty_text, tgt=nasty_text)
-def test_the_short_way_to_compare_widths_gives_what_measuring_gives(src, tgt):
+def test_fast_width_comparison_equals_measuring(src, tgt):
     widths = display_width(src) + 10, display_width(tgt) + 10
     assert exceeds_width_ratio(src, tgt, 1.5) == (max(widths) > 1.5 * min(widths))
 
@@ -177,7 +177,7 @@ def test_the_quick_count_of_letters_is_not_too_high(lang):
 
 
 @given(text=nasty_text)
-def test_no_text_is_too_nasty_for_the_rules(text):
+def test_rules_accept_any_text(text):
     if text and not any("\ud800" <= char <= "\udfff" for char in text):
         assert LetterRules(CleanConfig(), "ko").violated_rule(text) in (None, "letters", "script")
     assert is_garbled(text) or "\ufffd" not in text

@@ -58,18 +58,18 @@ configs = st.builds(
         ("two\nlines\r\n\u2028 here", "two lines here", ("spaces",)),
     ],
 )
-def test_what_is_mended_by_default(text, mended, names):
+def test_default_fixes(text, mended, names):
     assert TextFixer(CleanConfig()).fix(text) == (mended, names)
 
 
-def test_compatibility_forms_are_replaced_when_the_recipe_says_so():
+def test_compatibility_forms_are_replaced_if_configured():
     assert TextFixer(CleanConfig(normal_form="NFKC")).fix("ﬁne １２㎏ ＆amp;") == (
         "fine 12kg &",
         ("entities", "normal_form"),
     )
 
 
-def test_what_is_switched_off_stays_except_line_breaks_and_half_surrogates():
+def test_disabled_fixes_keep_all_but_line_breaks_and_surrogates():
     mender = TextFixer(
         CleanConfig(invisible=False, entities=False, normal_form="none", spaces=False)
     )
@@ -79,7 +79,7 @@ def test_what_is_switched_off_stays_except_line_breaks_and_half_surrogates():
 
 
 @given(text=escaped_text, config=configs)
-def test_a_mended_text_is_one_line_can_be_written_and_needs_no_more_mending(text, config):
+def test_fixing_is_idempotent_and_yields_one_encodable_line(text, config):
     mender = TextFixer(config)
     mended, names = mender.fix(text)
     assert set(names) <= set(FIXES)
@@ -94,6 +94,6 @@ def test_a_mended_text_is_one_line_can_be_written_and_needs_no_more_mending(text
 
 
 @given(text=st.text(st.sampled_from("ab &<>é안"), max_size=20))
-def test_what_html_escaped_comes_back(text):
+def test_html_escape_is_undone(text):
     mender = TextFixer(CleanConfig(spaces=False))
     assert mender.fix(html.escape(text, quote=False))[0] == mender.fix(text)[0]

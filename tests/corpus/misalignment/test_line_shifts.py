@@ -57,7 +57,7 @@ def real(request, shared_data):
     )
 
 
-def test_a_sound_corpus_gives_no_alarm(real):
+def test_no_false_alarm_on_a_good_corpus(real):
     src, tgt = real
     assert shifts_between(src, tgt) == []
     assert shifts_between(tgt[:100], src[:100]) == []
@@ -79,7 +79,7 @@ def test_lines_lost_by_the_target_and_files_of_unequal_length(real):
     assert abs(shift.line - 304) <= 5
 
 
-def test_a_slip_that_is_taken_back(real):
+def test_shift_that_is_undone(real):
     src, tgt = real
     out, back = shifts_between(without(src, 500, 1), without(tgt, 600, 1))
     assert (out[1:3], back[1:3]) == ((0, 1), (1, 0))
@@ -92,7 +92,7 @@ def test_an_invented_language_is_as_good_as_a_real_one(invented):
     assert places(shifts_between(without(src, 1000, 1), tgt)) == [(1001, 0, 1)]
 
 
-def test_slips_add_up(invented):
+def test_shifts_add_up(invented):
     src, tgt = invented
     for row in (1200, 900, 600, 300):
         src = without(src, row, 3)
@@ -105,7 +105,7 @@ def test_slips_add_up(invented):
 
 
 @pytest.mark.parametrize(("row", "n_lines"), [(8, 1), (1480, 2)])
-def test_a_slip_near_the_start_or_the_end(invented, row, n_lines):
+def test_shift_near_the_start_or_end(invented, row, n_lines):
     src, tgt = invented
     assert places(shifts_between(without(src, row, n_lines), tgt)) == [(row + 1, 0, n_lines)]
 
@@ -118,7 +118,7 @@ def test_a_file_shifted_from_its_first_line(invented):
     assert places(shifts_between(without(src[3:], 3, 3), tgt)) == [(4, 0, 6)]
 
 
-def test_a_slip_by_more_lines_than_a_step(invented):
+def test_shift_by_more_lines_than_a_step(invented):
     src, tgt = invented
     assert places(shifts_between(without(src, 900, 12), tgt)) == [(901, 0, 12)]
 
@@ -155,7 +155,7 @@ def test_a_small_corpus(invented):
         (["a b"] * 300, ["c"] * 300),
     ],
 )
-def test_corpora_that_say_nothing(src, tgt):
+def test_uninformative_corpora(src, tgt):
     assert shifts_between(src, tgt) == []
 
 
@@ -188,9 +188,7 @@ def test_the_same_corpus_gives_the_same_answer(real):
 
 
 @pytest.mark.parametrize("row", [150, 700, 1490])
-def test_of_a_large_corpus_blocks_are_looked_at_and_what_lies_between_is_read_where_it_matters(
-    invented, monkeypatch, row
-):
+def test_large_corpus_is_read_between_blocks_only_where_offsets_differ(invented, monkeypatch, row):
     monkeypatch.setattr(line_shifts, "BLOCK_LINES", 64)
     monkeypatch.setattr(line_shifts, "MAX_BLOCKS", 8)
     src, tgt = invented
@@ -207,7 +205,7 @@ def test_of_a_large_corpus_blocks_are_looked_at_and_what_lies_between_is_read_wh
     assert find_shifts(lambda: zip(src, tgt, strict=True)) == []
 
 
-def test_in_a_large_corpus_slips_between_two_blocks_are_told_apart(invented, monkeypatch):
+def test_shifts_between_two_blocks_of_a_large_corpus_are_distinguished(invented, monkeypatch):
     monkeypatch.setattr(line_shifts, "BLOCK_LINES", 64)
     monkeypatch.setattr(line_shifts, "MAX_BLOCKS", 8)
     src, tgt = invented
@@ -224,19 +222,19 @@ def small_quick_sample(monkeypatch):
     monkeypatch.setattr(line_shifts, "MAX_SCREENING_BLOCKS", 8)
 
 
-def test_a_quick_look_reads_a_sound_corpus_once(invented, small_quick_sample):
+def test_quick_check_reads_a_good_corpus_once(invented, small_quick_sample):
     passes = iter([zip(*invented, strict=True)])
     assert screen_for_shifts(lambda: next(passes)) == []
 
 
 @pytest.mark.parametrize("row", [20, 150, 700, 1100, 1480])
-def test_a_quick_look_finds_what_a_long_one_finds(invented, small_quick_sample, row):
+def test_quick_check_agrees_with_the_full_check(invented, small_quick_sample, row):
     src, tgt = invented
     shifts = screen_for_shifts(lambda: zip(without(src, row, 2), tgt, strict=False))
     assert places(shifts) == [(row + 1, 0, 2)]
 
 
-def test_a_quick_look_at_little_and_at_unrelated_sides(invented):
+def test_quick_check_of_small_and_unrelated_corpora(invented):
     src, tgt = invented
     assert screen_for_shifts(list) == []
     assert screen_for_shifts(lambda: zip(src[:9], tgt[:9], strict=True)) == []
@@ -254,7 +252,7 @@ TRAINING_FILES = [
 
 
 @pytest.mark.parametrize("files", TRAINING_FILES, ids=lambda files: files.partition("/")[0])
-def test_a_quick_look_at_whole_corpora(shared_data, files):
+def test_quick_check_of_whole_corpora(shared_data, files):
     before, languages, after = files.replace("{", "}").split("}")
     paths = [shared_data / f"{before}{language}{after}" for language in languages.split(",")]
     assert screen_for_shifts(lambda: zip(*map(read_lines, paths), strict=True)) == []

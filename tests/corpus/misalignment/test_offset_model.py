@@ -19,7 +19,7 @@ def words_of(words, row):
 
 @settings(deadline=None)
 @given(st.lists(nasty_text, min_size=1, max_size=6))
-def test_a_line_has_the_same_words_wherever_it_stands(lines):
+def test_words_of_a_line_do_not_depend_on_its_position(lines):
     together = hash_words(lines)
     assert sorted(set(together.rows.tolist())) == list(range(len(lines)))
     for row, line in enumerate(lines):
@@ -43,7 +43,7 @@ def test_a_line_has_the_same_words_wherever_it_stands(lines):
         ("図書館", {"図書", "書館", "館"}),
     ],
 )
-def test_what_a_word_is(line, words):
+def test_word_hashes_split_words(line, words):
     assert words_of(hash_words([line]), 0) == {
         hash_words([word]).hashes.tolist()[0] for word in words
     }

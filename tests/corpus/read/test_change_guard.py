@@ -66,7 +66,7 @@ def test_a_file_more_in_a_dataset_is_noticed(files):
         snapshot.check()
 
 
-def test_a_missing_file_that_comes_is_noticed(tmp_path):
+def test_missing_file_that_appears_is_detected(tmp_path):
     snapshot = FileSnapshot([CorpusSource(file=tmp_path / "a.tsv")])
     snapshot.check()
     (tmp_path / "a.tsv").touch()

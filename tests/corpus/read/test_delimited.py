@@ -105,12 +105,12 @@ def test_a_header_that_is_not_understood_is_never_a_pair(tmp_path, header, langs
         ("iPhone", "iPhone"),
     ],
 )
-def test_a_first_pair_is_no_header(tmp_path, caplog, row):
+def test_first_pair_is_not_taken_for_a_header(tmp_path, caplog, row):
     assert pairs_of(tmp_path / "a.tsv", "\t".join(row) + "\nJa\tYes\n") == [row, ("Ja", "Yes")]
     assert caplog.messages == []
 
 
-def test_a_first_line_with_the_name_of_one_side_is_warned_of(tmp_path, caplog):
+def test_warns_about_a_first_line_that_names_one_side(tmp_path, caplog):
     assert pairs_of(tmp_path / "a.tsv", "Deutsch (du)\tenglish\nJa\tYes\n") == [
         ("Deutsch (du)", "english"),
         ("Ja", "Yes"),
@@ -145,7 +145,7 @@ def test_two_columns_of_one_language_are_not_chosen_between(tmp_path):
     assert pairs_of(tmp_path / "a.tsv", "de\ten-US\ten\na\tb\tc\n") == [("a", "c")]
 
 
-def test_one_language_on_both_sides_is_told_apart_by_region_alone(tmp_path):
+def test_sides_of_one_language_are_distinguished_by_region(tmp_path):
     assert pairs_of(
         tmp_path / "a.tsv", "zh-Hant\tzh-Hans\na\tb\n", src_lang="zh-Hans", tgt_lang="zh-Hant"
     ) == [("b", "a")]
@@ -179,7 +179,7 @@ def test_commas_within_the_texts_do_not_hide_the_separator(tmp_path):
     ]
 
 
-def test_a_separator_that_could_be_either_is_asked_for(tmp_path):
+def test_ambiguous_separator_is_an_error(tmp_path):
     path, content = tmp_path / "a.csv", "Ja, gut;Yes\nNein, nie;No\n"
     with pytest.raises(
         MtkitError, match="columns may be separated by commas or semicolons"
@@ -190,7 +190,7 @@ def test_a_separator_that_could_be_either_is_asked_for(tmp_path):
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
-def test_what_csv_writes_with_any_separator_is_read(tmp_path, separator):
+def test_output_of_the_csv_module_is_read_with_any_separator(tmp_path, separator):
     rows = [
         ("de", "en"),
         ("Eins, zwei; drei", 'a "b"'),

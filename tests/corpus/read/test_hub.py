@@ -73,7 +73,7 @@ def test_a_translation_column(tmp_path, form):
         pairs_of(CorpusSource(dataset=str(folder)), tgt_lang="fr")
 
 
-def test_a_missing_column_is_told_with_those_there_are(tmp_path):
+def test_missing_column_lists_the_columns(tmp_path):
     source = CorpusSource(dataset=write_jsonl(tmp_path / "d", [{"ko": "안녕.", "other": "Hello."}]))
     with pytest.raises(
         MtkitError, match=r"has no column en; it has (ko, other|other, ko)$"
@@ -83,7 +83,7 @@ def test_a_missing_column_is_told_with_those_there_are(tmp_path):
 
 
 @pytest.mark.parametrize("streaming", [False, True])
-def test_a_column_of_numbers_is_no_text(tmp_path, streaming):
+def test_column_of_numbers_is_refused(tmp_path, streaming):
     folder = write_jsonl(tmp_path / "d", [{"ko": "안녕.", "en": 3}])
     with pytest.raises(MtkitError, match="row 1: column en contains int, not text"):
         pairs_of(CorpusSource(dataset=folder, streaming=streaming))
@@ -121,7 +121,7 @@ def test_a_stream_has_the_same_pairs(tmp_path, form, nested):
     assert source_fingerprint(source, config(source)) == source_fingerprint(whole, config(whole))
 
 
-def test_a_missing_column_of_a_stream_is_told_with_those_there_are(tmp_path):
+def test_missing_column_of_a_stream_lists_the_columns(tmp_path):
     source = CorpusSource(
         dataset=write_jsonl(tmp_path / "d", [{"ko": "안녕.", "translation": {"de": "Hallo."}}]),
         streaming=True,
@@ -160,7 +160,7 @@ def test_a_missing_split(tmp_path):
 
 
 @pytest.mark.parametrize("streaming", [False, True])
-def test_a_hub_out_of_reach(tmp_path, monkeypatch, streaming):
+def test_unreachable_hub(tmp_path, monkeypatch, streaming):
     monkeypatch.chdir(tmp_path)
     source = CorpusSource(dataset="somebody/something", streaming=streaming)
     for use in (read_pairs, source_fingerprint):
@@ -172,7 +172,7 @@ def test_a_hub_out_of_reach(tmp_path, monkeypatch, streaming):
         assert "--set 'data.train={src: " in info.value.hint
 
 
-def test_the_hint_names_the_validation_corpus_when_that_is_out_of_reach(tmp_path, monkeypatch):
+def test_hint_names_an_unreachable_validation_corpus(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     train = CorpusSource(dataset="somebody/something")
     validation = CorpusSource(dataset="somebody/something", split="validation")
@@ -182,13 +182,13 @@ def test_the_hint_names_the_validation_corpus_when_that_is_out_of_reach(tmp_path
     assert "--set 'data.validation={src: " in info.value.hint
 
 
-def test_a_folder_without_data(tmp_path):
+def test_directory_without_data(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(MtkitError, match="cannot be loaded"):
         pairs_of(CorpusSource(dataset=str(tmp_path / "empty")))
 
 
-def test_a_folder_is_known_by_its_content(tmp_path):
+def test_directory_is_identified_by_its_content(tmp_path):
     row = {"ko": "안녕.", "en": "Hello."}
     source = CorpusSource(dataset=write_jsonl(tmp_path / "d", [row]))
     fingerprint = source_fingerprint(source, config(source))

@@ -34,7 +34,7 @@ def test_two_files(tmp_path):
     assert isinstance(pairs_of(source)[0], SentencePair)
 
 
-def test_gzip_beside_plain_text(tmp_path):
+def test_gzip_with_plain_text(tmp_path):
     (tmp_path / "a.ko.gz").write_bytes(gzip.compress("가\n나\n".encode()))
     (tmp_path / "a.en").write_bytes(b"a\nb\n")
     assert pairs_of(CorpusSource(src=tmp_path / "a.ko.gz", tgt=tmp_path / "a.en")) == [
@@ -56,7 +56,7 @@ def test_empty_files_have_no_pairs(tmp_path):
     assert pairs_of(text_source(tmp_path, b"", b"")) == []
 
 
-def test_a_missing_file_is_told_at_the_call(tmp_path):
+def test_missing_file_is_reported_at_the_call(tmp_path):
     source = CorpusSource(src=tmp_path / "a.ko", tgt=tmp_path / "a.en")
     with pytest.raises(MtkitError, match=r"a.ko`: no such file") as info:
         read_pairs(source, config(source))
@@ -97,7 +97,7 @@ def test_a_fingerprint_is_of_the_content_alone(tmp_path):
     assert len({fingerprint, *(source_fingerprint(other, config(other)) for other in others)}) == 4
 
 
-def test_sources_are_described_by_what_the_recipe_says(tmp_path):
+def test_sources_are_described_as_in_the_recipe(tmp_path):
     assert describe_source(text_source(tmp_path, b"", b"")) == f"{tmp_path}/a.ko, {tmp_path}/a.en"
     assert describe_source(tsv_source(tmp_path, b"")) == f"{tmp_path}/a.tsv"
     assert (
@@ -107,7 +107,7 @@ def test_sources_are_described_by_what_the_recipe_says(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".gz", ".xz", ".zst"])
-def test_real_pairs_are_the_same_in_every_packing(tmp_path, ko_en_pairs, suffix):
+def test_real_pairs_are_equal_in_every_compression(tmp_path, ko_en_pairs, suffix):
     source = CorpusSource(src=tmp_path / f"a.ko{suffix}", tgt=tmp_path / f"a.en{suffix}")
     for path, side in ((source.src, "src"), (source.tgt, "tgt")):
         write_lines(path, (getattr(pair, side) for pair in ko_en_pairs))

@@ -54,14 +54,14 @@ def write_parquet(path, rows, **options):
 
 
 @given(pairs=nasty_pairs)
-def test_what_csv_writes_is_read(tmp_path_factory, pairs):
+def test_output_of_the_csv_module_is_read(tmp_path_factory, pairs):
     assert pairs_of(
         tmp_path_factory.getbasetemp() / "nasty.csv", as_csv([("ko", "en"), *pairs])
     ) == in_one_line(pairs)
 
 
 @given(pairs=nasty_pairs, is_ascii=st.booleans(), is_nested=st.booleans())
-def test_what_json_writes_is_read(tmp_path_factory, pairs, is_ascii, is_nested):
+def test_output_of_the_json_module_is_read(tmp_path_factory, pairs, is_ascii, is_nested):
     rows = [{"ko": src, "en": tgt} for src, tgt in pairs]
     content = as_jsonl(
         [{"id": 7, "translation": row} for row in rows] if is_nested else rows,
@@ -72,7 +72,7 @@ def test_what_json_writes_is_read(tmp_path_factory, pairs, is_ascii, is_nested):
 
 @settings(deadline=None)  # the first use of pyarrow takes long
 @given(pairs=nasty_pairs, is_nested=st.booleans())
-def test_what_pyarrow_writes_is_read(tmp_path_factory, pairs, is_nested):
+def test_output_of_pyarrow_is_read(tmp_path_factory, pairs, is_nested):
     path = tmp_path_factory.getbasetemp() / "nasty.parquet"
     texts = pyarrow.struct({"ko": pyarrow.string(), "en": pyarrow.string()})
     rows = pyarrow.array([{"ko": src, "en": tgt} for src, tgt in pairs], texts)
@@ -102,14 +102,14 @@ def test_tsv_is_split_at_tabs_alone(tmp_path_factory, pairs):
         ("ndjson", '{"ko": "가", "en": "a"}\n{"ko": "나", "en": "b"}'),
     ],
 )
-def test_the_name_says_format_and_packing(tmp_path, ending, content, packing):
+def test_format_and_compression_from_the_name(tmp_path, ending, content, packing):
     assert pairs_of(tmp_path / f"a.{ending}{packing}", PACK[packing](content.encode())) == [
         ("가", "a"),
         ("나", "b"),
     ]
 
 
-def test_the_recipe_may_say_the_format(tmp_path):
+def test_format_from_the_recipe(tmp_path):
     assert pairs_of(tmp_path / "a.txt", "가\ta\n", format="tsv") == [("가", "a")]
     assert pairs_of(tmp_path / "a.tsv", "가,a\n", format="csv") == [("가", "a")]
     for name in ("a.txt", "a", "a.gz", "a.tsv.bak"):
@@ -159,7 +159,7 @@ def test_columns_of_a_table(tmp_path, ending):
         ('ko,en\n가,"a" b\n', {}, "broken CSV in line 2"),
     ],
 )
-def test_what_is_wrong_with_a_csv_is_named_by_line(tmp_path, content, keys, message):
+def test_csv_errors_name_the_line(tmp_path, content, keys, message):
     with pytest.raises(MtkitError, match=message) as caught:
         pairs_of(tmp_path / "a.csv", content, **keys)
     assert "a.csv`" in caught.value.message
@@ -225,7 +225,7 @@ def test_keys_of_json(tmp_path):
         ),
     ],
 )
-def test_what_is_wrong_with_json_lines_is_named_by_line(tmp_path, line, keys, message):
+def test_json_lines_errors_name_the_line(tmp_path, line, keys, message):
     with pytest.raises(MtkitError, match=message) as caught:
         pairs_of(tmp_path / "a.jsonl", f'{{"ko": "가", "en": "a"}}\n\n{line}\n', **keys)
     assert "a.jsonl`" in caught.value.message
@@ -262,7 +262,7 @@ def test_columns_of_parquet(tmp_path):
         ({"ko": "가", "en": "a"}, {"src_column": 1}, "src_column is 1, but only"),
     ],
 )
-def test_what_is_wrong_with_parquet_is_named(tmp_path, row, keys, message):
+def test_parquet_errors_are_reported(tmp_path, row, keys, message):
     write_parquet(tmp_path / "a.parquet", [row])
     with pytest.raises(MtkitError, match=message):
         pairs_of(tmp_path / "a.parquet", **keys)
@@ -276,7 +276,7 @@ def test_broken_parquet(tmp_path):
             pairs_of(tmp_path / "a.parquet", broken)
 
 
-def test_a_missing_file_is_told_at_the_call(tmp_path):
+def test_missing_file_is_reported_at_the_call(tmp_path):
     for ending in ("tsv", "csv", "jsonl", "parquet", "tmx"):
         source = CorpusSource(file=tmp_path / f"a.{ending}")
         with pytest.raises(MtkitError, match=rf"a.{ending}`: no such file"):
@@ -290,7 +290,7 @@ def test_a_corpus_may_have_its_own_languages(tmp_path):
     assert list(read_pairs(source, config(source))) == [("ä", "가")]
 
 
-def test_the_fingerprint_holds_all_that_the_pairs_are_chosen_by(tmp_path):
+def test_fingerprint_covers_everything_that_selects_pairs(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text(as_jsonl([{"ko": "가", "en": "a"}]), encoding="utf-8")
     sources = [

@@ -42,7 +42,7 @@ def unit(**texts):
     pairs=st.lists(st.tuples(xml_text, xml_text), max_size=5),
     encoding=st.sampled_from(["utf-8", "utf-16", "us-ascii"]),
 )
-def test_what_elementtree_writes_is_read(tmp_path_factory, pairs, encoding):
+def test_output_of_elementtree_is_read(tmp_path_factory, pairs, encoding):
     root = ElementTree.Element("tmx", version="1.4")
     ElementTree.SubElement(root, "header", srclang="*all*")
     body = ElementTree.SubElement(root, "body")
@@ -104,7 +104,7 @@ button<ph>&lt;img alt="<sub>no <hi>text</hi></sub>"/&gt;</ph>.<it pos="end">x</i
         ("two  spaces . stay", "two  spaces . stay"),
     ],
 )
-def test_placeholders_stay_and_formatting_leaves_no_hole(tmp_path, segment, text):
+def test_placeholders_are_kept_and_formatting_leaves_no_gap(tmp_path, segment, text):
     assert pairs_of(tmp_path / "a.tmx", HEAD + unit(ko="가", en=segment) + TAIL) == [("가", text)]
 
 
@@ -115,7 +115,7 @@ def test_holes_are_closed_as_the_language_does(tmp_path):
     ]
 
 
-def test_what_is_chosen_is_counted(tmp_path, caplog):
+def test_choices_are_counted(tmp_path, caplog):
     caplog.set_level(logging.INFO, "mtkit")
     several = '<tu><tuv xml:lang="en"><seg>a</seg></tuv><tuv xml:lang="en"><seg>b</seg></tuv><tuv xml:lang="ko-KR"><seg>가</seg></tuv></tu>'
     content = (
@@ -244,7 +244,7 @@ def test_entities_are_refused(tmp_path, declarations):
 
 
 @pytest.mark.parametrize("doctype", ["", '<!DOCTYPE tmx SYSTEM "tmx14.dtd">'])
-def test_an_entity_that_is_declared_elsewhere_is_not_dropped_in_silence(tmp_path, doctype):
+def test_externally_declared_entity_is_not_silently_dropped(tmp_path, doctype):
     (tmp_path / "tmx14.dtd").write_text('<!ENTITY nbsp "x">', encoding="utf-8")
     with pytest.raises(MtkitError, match="entity"):
         pairs_of(tmp_path / "a.tmx", f"{doctype}<tmx><body>{unit(ko='가', en='a&nbsp;b')}{TAIL}")

@@ -35,7 +35,7 @@ def place_of(text):
     return int(line.rstrip(","))
 
 
-def test_a_slip_is_refused_with_its_place_and_a_way_out(slipped_path):
+def test_line_shift_is_refused_with_its_line_and_a_hint(slipped_path):
     recipe = Recipe.load(slipped_path)
     with pytest.raises(MtkitError, match=r"train.ko, .*train.en`: from line") as info:
         preprocess(recipe)
@@ -57,7 +57,7 @@ def test_a_shard_is_refused_too(slipped_path):
 
 
 @pytest.mark.parametrize("how", ["warning", "off"])
-def test_who_knows_better_is_believed(slipped_path, caplog, how):
+def test_alignment_check_can_be_overridden(slipped_path, caplog, how):
     assert (
         preprocess(Recipe.load(slipped_path, [f"preprocess.check_alignment={how}"])).n_kept == 179
     )
@@ -86,7 +86,7 @@ def test_one_file_with_both_sides(slipped_path):
 
 
 @pytest.mark.parametrize("role", ["validation", "test"])
-def test_what_is_held_out_is_checked_too(slipped_path, role):
+def test_held_out_sets_are_checked_too(slipped_path, role):
     folder = slipped_path.parent
     recipe = Recipe.load(slipped_path)
     (slipped,) = recipe.data.train

@@ -37,7 +37,7 @@ def add_pairs(recipe, *pairs):
     append(source.tgt, "".join(f"{tgt}\n" for _, tgt in pairs))
 
 
-def test_the_store_holds_what_the_tokenizer_says(tiny_recipe, ko_en_pairs):
+def test_store_contains_the_tokenizers_ids(tiny_recipe, ko_en_pairs):
     report = preprocess(tiny_recipe)
     store = TokenStore.open(tiny_recipe.store_dir)
     tokenizer = Tokenizer.load(tiny_recipe.tokenizer_dir)
@@ -60,7 +60,7 @@ def test_the_store_holds_what_the_tokenizer_says(tiny_recipe, ko_en_pairs):
 
 
 @pytest.mark.parametrize("chunk_size", [1, 7, 180, 1000])
-def test_chunks_do_not_show(tiny_recipe, monkeypatch, chunk_size):
+def test_result_does_not_depend_on_chunks(tiny_recipe, monkeypatch, chunk_size):
     add_pairs(tiny_recipe, ("", "x"), ("안녕하세요.", "Hello."), ("가" * 200, "a"))
     reference = changed(tiny_recipe, "data", work_dir=tiny_recipe.data.work_dir.with_name("other"))
     preprocess(reference)
@@ -72,7 +72,7 @@ def test_chunks_do_not_show(tiny_recipe, monkeypatch, chunk_size):
         ).read_bytes()
 
 
-def test_a_second_run_leaves_everything_as_it_is(tiny_recipe):
+def test_second_run_changes_nothing(tiny_recipe):
     assert not store_is_fresh(tiny_recipe)
     assert not tokenizer_is_fresh(tiny_recipe)
     first = preprocess(tiny_recipe)
@@ -102,7 +102,7 @@ def test_touched_or_moved_files_are_the_same_files(tiny_recipe, tmp_path):
     ).fresh
 
 
-def test_a_changed_corpus_makes_both_anew_even_if_size_and_time_are_the_same(tiny_recipe):
+def test_changed_corpus_rebuilds_both_even_with_equal_size_and_time(tiny_recipe):
     preprocess(tiny_recipe)
     source = tiny_recipe.data.train[0].src
     status = source.stat()
@@ -129,7 +129,7 @@ def test_changed_filters_leave_the_tokenizer(tiny_recipe):
     "changes",
     [{"vocab_size": 650}, {"joint": False, "vocab_size": 520}, {"seed": 2}, {"type": "unigram"}],
 )
-def test_changed_tokenizer_settings_make_both_anew(tiny_recipe, changes):
+def test_changed_tokenizer_settings_rebuild_both(tiny_recipe, changes):
     preprocess(tiny_recipe)
     other = changed(tiny_recipe, "tokenizer", **changes)
     assert not tokenizer_is_fresh(other) and not store_is_fresh(other)
@@ -161,7 +161,7 @@ def test_separate_tokenizers_know_their_side(tiny_recipe):
 
 @pytest.mark.parametrize("name", ["src.ids", "tgt.offsets", "manifest.json"])
 @pytest.mark.parametrize("damage", ["cut", "changed", "missing"])
-def test_a_damaged_store_is_made_anew(tiny_recipe, caplog, name, damage):
+def test_damaged_store_is_rebuilt(tiny_recipe, caplog, name, damage):
     preprocess(tiny_recipe)
     path = tiny_recipe.store_dir / name
     content = path.read_bytes()
@@ -188,7 +188,7 @@ def test_a_damaged_store_is_made_anew(tiny_recipe, caplog, name, damage):
 
 
 @pytest.mark.parametrize("size", [None, 1, -9])
-def test_a_damaged_tokenizer_is_made_anew(tiny_recipe, size):
+def test_damaged_tokenizer_is_retrained(tiny_recipe, size):
     preprocess(tiny_recipe)
     path = tiny_recipe.tokenizer_dir / "joint.model"
     content = path.read_bytes()
@@ -202,7 +202,7 @@ def test_a_damaged_tokenizer_is_made_anew(tiny_recipe, size):
     assert path.read_bytes() == content
 
 
-def test_somebody_elses_folder_is_not_replaced(tiny_recipe):
+def test_unrelated_directory_is_not_replaced(tiny_recipe):
     tiny_recipe.tokenizer_dir.mkdir(parents=True)
     (tiny_recipe.tokenizer_dir / "joint.model").write_bytes(b"precious")
     with pytest.raises(MtkitError, match="mtkit did not write it") as info:
@@ -211,7 +211,7 @@ def test_somebody_elses_folder_is_not_replaced(tiny_recipe):
     assert (tiny_recipe.tokenizer_dir / "joint.model").read_bytes() == b"precious"
 
 
-def test_what_is_dropped_is_counted_by_reason(tiny_recipe):
+def test_dropped_pairs_are_counted_by_reason(tiny_recipe):
     long = "나는 밥을 먹는다. " * 30
     add_pairs(
         tiny_recipe,

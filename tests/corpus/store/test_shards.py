@@ -72,7 +72,7 @@ def test_shards_join_to_the_store_of_a_single_process(recipe, n_shards):
     assert sorted(path.name for path in other.data.work_dir.iterdir()) == ["store", "tokenizer"]
 
 
-def test_what_shards_left_out_is_made_when_they_are_joined(recipe):
+def test_merging_completes_unfinished_shards(recipe):
     preprocess(recipe)
     other = elsewhere(recipe, "other")
     train_tokenizer(other)
@@ -88,14 +88,14 @@ def test_shards_agree_on_a_tokenizer_first(recipe):
 
 
 @pytest.mark.parametrize("n_workers", [1, 2])
-def test_the_number_of_processes_does_not_show(recipe, n_workers):
+def test_result_does_not_depend_on_the_number_of_processes(recipe, n_workers):
     preprocess(recipe, n_workers=0)
     other = elsewhere(recipe, "other")
     preprocess(other, n_workers=n_workers)
     assert_same_store(recipe, other)
 
 
-def test_the_store_tells_the_rows_of_each_corpus(recipe):
+def test_store_records_the_rows_of_each_corpus(recipe):
     report = preprocess(recipe)
     first, second = TokenStore.open(recipe.store_dir).manifest["corpora"]
     assert (first["name"], first["first"], first["n_pairs"]) == ("train", 0, 180)
@@ -106,7 +106,7 @@ def test_the_store_tells_the_rows_of_each_corpus(recipe):
     )
 
 
-def test_a_damaged_part_is_made_again(recipe):
+def test_damaged_part_is_rebuilt(recipe):
     preprocess(recipe)
     other = elsewhere(recipe, "other")
     train_tokenizer(other)
@@ -151,13 +151,13 @@ def test_a_source_that_changes_while_it_is_read_is_refused(recipe, monkeypatch):
 
 
 @pytest.mark.parametrize("text", ["0/3", "4/3", "1", "a/b", "1/", "-1/3", "1/3/5"])
-def test_what_is_no_shard_is_told(text):
+def test_invalid_shard_is_reported(text):
     with pytest.raises(MtkitError, match="is not a shard") as info:
         Shard.parse(text)
     assert "1/8" in info.value.hint
 
 
-def test_a_killed_run_is_gone_on_with(recipe, tiny_recipe_path):
+def test_killed_run_is_resumed(recipe, tiny_recipe_path):
     """SIGKILL at many moments, also while parts are joined; the store in the end is that of an undisturbed run."""
     preprocess(recipe)
     other = elsewhere(recipe, "other")
@@ -231,7 +231,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(recipe, monkeypatch):
     assert_same_store(recipe, other)
 
 
-def test_tags_stand_before_each_source_of_their_corpus(recipe):
+def test_tags_precede_each_source_of_their_corpus(recipe):
     first, second = recipe.data.train
     tagged = with_data(recipe, train=(first, second.model_copy(update={"tags": ("<bt>",)})))
     preprocess(tagged)

@@ -26,7 +26,7 @@ def write(folder, chunks, src_vocab_size=100, tgt_vocab_size=70_000):
 
 @settings(max_examples=50, deadline=None)
 @given(chunks=chunks_of_pairs)
-def test_what_is_written_is_read(tmp_path_factory, chunks):
+def test_store_round_trip(tmp_path_factory, chunks):
     store = TokenStore.open(write(tmp_path_factory.mktemp("store") / "s", chunks))
     pairs = [pair for chunk in chunks for pair in chunk]
     assert len(store) == len(pairs)
@@ -41,7 +41,7 @@ def test_what_is_written_is_read(tmp_path_factory, chunks):
 
 
 @pytest.mark.parametrize(("vocab_size", "dtype"), [(65_536, np.uint16), (65_537, np.uint32)])
-def test_ids_take_as_little_room_as_they_can(tmp_path, vocab_size, dtype):
+def test_ids_use_the_smallest_dtype(tmp_path, vocab_size, dtype):
     store = TokenStore.open(write(tmp_path / "s", [[([0, vocab_size - 1], [1])]], vocab_size, 10))
     assert store.src(0).dtype == dtype
     assert store.src(0).tolist() == [0, vocab_size - 1]
@@ -57,7 +57,7 @@ def test_sides_of_a_chunk_are_equally_many(tmp_path):
 
 
 @pytest.mark.parametrize("ids", [[70_000], [-1]])
-def test_an_id_that_does_not_fit_is_a_mistake(tmp_path, ids):
+def test_too_large_id_is_an_error(tmp_path, ids):
     with StoreWriter(tmp_path, 10, 10) as writer, pytest.raises(ValueError, match="does not fit"):
         writer.append([ids], [[1]])
 
@@ -139,7 +139,7 @@ def test_exchanged_files_are_noticed(tmp_path, names):
         (b'{"format_version": 3, "n_tokens": {"src": "x"}, "checksum": "0"}', "damaged"),
     ],
 )
-def test_a_manifest_that_says_nothing_sensible_is_refused(tmp_path, content, problem):
+def test_invalid_manifest_is_refused(tmp_path, content, problem):
     folder = write(tmp_path / "s", [[([1, 2], [3])]])
     (folder / "manifest.json").write_bytes(content)
     with pytest.raises(MtkitError, match=problem):
@@ -154,13 +154,13 @@ def test_a_manifest_changed_by_hand_is_refused(tmp_path):
         TokenStore.open(folder)
 
 
-def test_no_store_is_told_as_such(tmp_path):
+def test_missing_store_is_reported(tmp_path):
     with pytest.raises(MtkitError, match="no token store found") as info:
         TokenStore.open(tmp_path / "nothing")
     assert "mtkit preprocess" in info.value.hint
 
 
-def test_without_finish_there_is_no_store(tmp_path):
+def test_no_store_without_finish(tmp_path):
     with StoreWriter(tmp_path, 10, 10) as writer:
         writer.append([[1]], [[2]])
     with pytest.raises(MtkitError, match="no token store"):

@@ -46,13 +46,13 @@ def test_links_are_read_as_aligners_write_them():
 @pytest.mark.parametrize(
     "link", ["0", "0-", "-0", "a-0", "0:0", "0-0-0", "0–0", "٠-٠", "0p0", "1e1-0"]
 )
-def test_what_is_no_link_is_told_with_its_line(link):
+def test_malformed_link_names_its_line(link):
     with pytest.raises(MtkitError, match=f"`f`: line 7: `{link}` is not a link"):
         parse_links(f"0-0 {link}", "a b", "x y", "`f`: line 7")
 
 
 @pytest.mark.parametrize("link", ["2-0", "0-3", "999999999-0"])
-def test_a_link_to_no_word_is_told(link):
+def test_link_to_a_missing_word_is_reported(link):
     with pytest.raises(
         MtkitError, match=f"link {link}, but the pair has 2 source and 3 target words"
     ):
@@ -103,7 +103,7 @@ def test_words_count_where_each_reaches_the_model(tiny_tokenizer, text, n_words)
 
 
 @pytest.mark.parametrize("text", ["ﷺ said", "it´s me"])
-def test_a_word_that_the_tokenizer_itself_takes_apart(ko_en_pairs, text):
+def test_word_that_the_tokenizer_splits(ko_en_pairs, text):
     config = TokenizerConfig(vocab_size=600, character_coverage=0.98, normalization="nmt_nfkc")
     subword = Subword(train_subword([text for pair in ko_en_pairs for text in pair], config))
     assert count(text, Tokenizer(subword, subword)) is None
@@ -115,7 +115,7 @@ def test_words_that_change_in_number_and_back_are_not_taken_for_the_same(tiny_to
     assert count("x&nbsp;y \u200b z", tiny_tokenizer, entities=False) is None
 
 
-def test_without_mending_the_tokenizer_still_decides(tiny_tokenizer):
+def test_words_are_those_of_the_tokenizer_without_text_fixes(tiny_tokenizer):
     off = {"invisible": False, "entities": False, "normal_form": "none", "spaces": False}
     assert count("  a   b ", tiny_tokenizer, **off) == 2
     assert count("a \u200b b", tiny_tokenizer, **off) is None
@@ -139,7 +139,7 @@ nasty = st.text(
         ),
     )
 )
-def test_of_any_text_as_many_words_are_found_among_the_pieces_as_counted(tiny_tokenizer, text):
+def test_number_of_words_in_subwords_equals_that_in_text(tiny_tokenizer, text):
     mended = TextFixer(CleanConfig()).fix(text)[0]
     n_words = count(text, tiny_tokenizer)
     ids = tiny_tokenizer.src.encode([mended])
@@ -174,7 +174,7 @@ links_of_pair = st.lists(st.tuples(st.integers(0, 65_535), st.integers(0, 65_535
 @given(
     chunks=st.lists(st.one_of(st.integers(0, 3), st.lists(links_of_pair, max_size=4)), max_size=4)
 )
-def test_a_store_gives_back_the_links_it_was_given(tmp_path_factory, chunks):
+def test_links_round_trip_through_the_store(tmp_path_factory, chunks):
     folder = tmp_path_factory.mktemp("store")
     given_links = []
     with StoreWriter(folder, 100, 100, aligned=True) as writer:
@@ -306,7 +306,7 @@ def test_shards_join_to_the_store_of_a_single_process(recipe, n_shards):
         assert (recipe.store_dir / name).read_bytes() == (other.store_dir / name).read_bytes(), name
 
 
-def test_worker_processes_and_larger_chunks_do_not_show(recipe, monkeypatch):
+def test_result_does_not_depend_on_workers_and_chunks(recipe, monkeypatch):
     preprocess(recipe)
     other = elsewhere(recipe, "other")
     preprocess(other, n_workers=2)
@@ -321,7 +321,7 @@ def test_worker_processes_and_larger_chunks_do_not_show(recipe, monkeypatch):
         ), name
 
 
-def test_other_alignments_make_the_store_anew_and_leave_the_tokenizer(recipe):
+def test_changed_alignments_rebuild_the_store_but_not_the_tokenizer(recipe):
     preprocess(recipe)
     assert store_is_fresh(recipe)
     path = recipe.data.train[0].alignment
@@ -375,7 +375,7 @@ def test_a_file_of_another_length_is_refused_before_any_work(recipe):
     [(38, "0:0", "`0:0` is not a link"), (171, "40-0", "link 40-0, but the pair has")],
 )
 @pytest.mark.parametrize("n_workers", [0, 1])
-def test_a_wrong_link_is_told_with_its_line(recipe, number, link, problem, n_workers):
+def test_invalid_link_names_its_line(recipe, number, link, problem, n_workers):
     path = recipe.data.train[0].alignment
     lines = path.read_text().splitlines()
     lines[number - 1] += f" {link}"
@@ -385,7 +385,7 @@ def test_a_wrong_link_is_told_with_its_line(recipe, number, link, problem, n_wor
     assert not recipe.store_dir.exists()
 
 
-def test_a_missing_file_is_told(recipe):
+def test_missing_file_is_reported(recipe):
     recipe.data.train[0].alignment.unlink()
     with pytest.raises(MtkitError, match=r"first.links`: no such file"):
         preprocess(recipe)

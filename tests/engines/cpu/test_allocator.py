@@ -22,12 +22,12 @@ def _environment(monkeypatch):
     ("positions", "width", "capacity"),
     [(4096, 256, "32"), (8192, 512, "32"), (512, 128, None), (2048, 256, None)],
 )
-def test_kernels_are_bounded_where_one_takes_next_to_no_time_to_make(positions, width, capacity):
+def test_kernel_cache_is_limited_where_kernels_are_cheap_to_make(positions, width, capacity):
     bound_kernel_caches(training_kernels(positions * width))
     assert (os.environ.get(TORCH), os.environ.get(ONEDNN)) == ("1", capacity)
 
 
-def test_what_the_user_has_set_stays(monkeypatch):
+def test_settings_of_the_user_are_kept(monkeypatch):
     monkeypatch.setenv(TORCH, "512")
     monkeypatch.setenv(ONEDNN, "256")
     bound_kernel_caches()

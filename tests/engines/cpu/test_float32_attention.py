@@ -8,7 +8,7 @@ from mtkit.model.attention import ScaledDotProductAttention
 B, H, Q, K = 2, 4, 5, 8
 
 
-def test_bf16_comes_back_as_bf16_and_close():
+def test_bf16_result_is_bf16_and_close():
     attend, plain = Float32Attention(dropout=0.0), ScaledDotProductAttention(dropout=0.0)
     query, key, value = (
         torch.randn(B, H, Q, K, dtype=torch.bfloat16).requires_grad_() for _ in range(3)

@@ -29,7 +29,7 @@ def steps(cache, n_steps, W):
     return seen
 
 
-def test_there_is_room_ahead_which_is_zero_and_nobody_attends_to():
+def test_spare_capacity_is_zero_and_masked():
     lengths = []
     for n_steps in range(1, 60):
         key_BHCK, value_BHCK, bias_B1WC = steps(make_cache(), n_steps, 3)
@@ -51,7 +51,7 @@ def test_there_is_room_ahead_which_is_zero_and_nobody_attends_to():
     assert len(set(lengths)) < 15
 
 
-def test_without_a_mask_all_that_there_is_may_be_attended_to():
+def test_all_positions_may_be_attended_to_without_a_mask():
     cache = make_cache()
     cache.begin_step(1, None)
     assert cache.begin_step(1, None).flatten().tolist() == [0.0, 0.0, -math.inf, -math.inf]
@@ -68,7 +68,7 @@ def test_positions_are_left_out_sentence_by_sentence():
     assert bias_B1WC.isfinite().sum(-1).tolist() == [[[5, 5]], [[5, 5]]]
 
 
-def test_sentences_that_stay_keep_their_past():
+def test_remaining_sentences_keep_their_cache():
     cache = make_cache()
     cache.begin_step(1, None)
     for number in range(2):

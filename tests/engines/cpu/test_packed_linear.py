@@ -53,7 +53,7 @@ def test_onednn_multiplies_as_torch_does(n_in, n_out, has_bias, dtype, tolerance
 
 
 @sizes
-def test_onednn_gives_a_row_alike_whatever_rows_stand_beside_it(n_in, n_out):
+def test_onednn_rows_do_not_depend_on_other_rows(n_in, n_out):
     packed = OneDnnLinear(*layer_parts(n_in, n_out))
     x = drawn(130, n_in)
     together = packed(x)
@@ -78,7 +78,7 @@ def int8_bound(x, weight):
 @sizes
 @pytest.mark.parametrize("has_bias", [True, False])
 @pytest.mark.parametrize("by_row", [True, False])
-def test_int8_is_no_further_off_than_its_rounding(n_in, n_out, has_bias, by_row):
+def test_int8_error_is_bounded_by_rounding(n_in, n_out, has_bias, by_row):
     weight, bias = layer_parts(n_in, n_out)
     packed, packed_with_relu = (
         Int8Linear(weight, bias if has_bias else None, by_row) for _ in range(2)
@@ -93,7 +93,7 @@ def test_int8_is_no_further_off_than_its_rounding(n_in, n_out, has_bias, by_row)
 
 @needs_int8
 @sizes
-def test_int8_by_row_gives_a_row_alike_whatever_rows_stand_beside_it(n_in, n_out):
+def test_int8_by_row_does_not_depend_on_other_rows(n_in, n_out):
     packed = Int8Linear(*layer_parts(n_in, n_out), by_row=True)
     # Rows of very different size, which would share one scale.
     x = drawn(130, n_in) * drawn(130, 1, seed=3).exp()
@@ -127,7 +127,7 @@ def make_model(**changes):
 @pytest.mark.parametrize(
     "way", ["unpacked", "float32", "bf16", pytest.param("int8", marks=needs_int8)]
 )
-def test_an_output_layer_of_some_pieces_gives_their_logits(tied, way):
+def test_output_layer_for_some_tokens_gives_their_logits(tied, way):
     model = make_model(tied_embeddings=tied)
     expected = drawn(2, 3, 32) @ model.output_weight.detach().T
     if way == "bf16":
@@ -149,7 +149,7 @@ def test_an_output_layer_of_some_pieces_gives_their_logits(tied, way):
     torch.testing.assert_close(whole.float(), expected, rtol=tolerance, atol=tolerance)
 
 
-def test_what_can_be_packed():
+def test_which_layers_can_be_packed():
     assert (
         can_pack(torch.zeros(2, 2))
         == can_pack(torch.zeros(2, 2, dtype=torch.bfloat16))

@@ -30,7 +30,7 @@ VARIANTS = [
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
 @pytest.mark.parametrize("precision", ["float32", "bf16", pytest.param("int8", marks=needs_int8)])
-def test_the_models_stay_as_they_are(variant, precision):
+def test_models_are_not_modified(variant, precision):
     models = make_models((1, 2), **variant)
     if precision == "bf16":
         for model in models:
@@ -51,7 +51,7 @@ def test_the_models_stay_as_they_are(variant, precision):
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
-def test_it_finds_what_the_plain_models_find(variant):
+def test_same_hypotheses_as_the_plain_models(variant):
     models, config = make_models((1, 2), **variant), SearchConfig(beam_size=3, n_best=3)
     for found, expected in zip(
         beam_search(CpuScorer(models, SPECIAL, SPECIAL), SOURCES, config),
@@ -77,7 +77,7 @@ def test_a_part_that_is_not_known_is_refused():
         CpuScorer([model], SPECIAL, SPECIAL)
 
 
-def test_a_part_that_computes_something_else_is_found_by_the_check(monkeypatch):
+def test_self_check_finds_a_module_that_computes_something_else(monkeypatch):
     """As if the code of a layer had been changed, and that of the engine not."""
     [model] = make_models()
     forward = FeedForward.forward
@@ -86,7 +86,7 @@ def test_a_part_that_computes_something_else_is_found_by_the_check(monkeypatch):
         CpuScorer([model], SPECIAL, SPECIAL)
 
 
-def test_in_its_place_the_plain_model_is_used_and_a_warning_is_logged(monkeypatch, caplog):
+def test_plain_model_is_used_instead_with_a_warning(monkeypatch, caplog):
     models = make_models()
     monkeypatch.setattr(PackedDecoder, "step", lambda self, ids, cache, mask: torch.zeros(2, 2, 16))
     scorer = make_scorer(models, SPECIAL, SPECIAL)
@@ -95,13 +95,13 @@ def test_in_its_place_the_plain_model_is_used_and_a_warning_is_logged(monkeypatc
     assert record.message.startswith("translating with the plain model, which is slower: the res")
 
 
-def test_a_damaged_model_is_not_the_engine_s_fault():
+def test_damaged_model_is_not_an_engine_error():
     [model] = make_models()
     nn.init.constant_(model.src_embedding.weight, float("nan"))
     CpuScorer([model], SPECIAL, SPECIAL)
 
 
-def test_close_to_the_last_learned_position_neighbours_change_nothing():
+def test_neighbors_change_nothing_near_the_last_learned_position():
     # All three are padded to 24, for which there is no room.
     models = make_models(positions="learned", max_positions=23)
     scorer = CpuScorer(models, SPECIAL, SPECIAL)
@@ -112,7 +112,7 @@ def test_close_to_the_last_learned_position_neighbours_change_nothing():
     )
 
 
-def test_positions_that_nobody_descends_from_are_left_out_of_the_cache(monkeypatch):
+def test_positions_without_descendants_are_dropped_from_the_cache(monkeypatch):
     models = make_models((1, 2))
     config = SearchConfig(
         beam_size=4, n_best=4, max_length_ratio=0.1, max_length_extra=50, length_penalty="none"

@@ -82,7 +82,7 @@ def assert_alike(found, expected):
     ],
     ids=str,
 )
-def test_it_equals_beam_search(settings, device):
+def test_equals_beam_search(settings, device):
     scorer, config = make_scorer(device=device), SearchConfig.model_validate(settings)
     search = CudaGraphSearch(scorer)
     assert search.can_search(config)
@@ -156,7 +156,7 @@ def test_a_batch_that_does_not_fit_into_memory_is_halved(monkeypatch):
         CudaGraphSearch(scorer)(sources, config)
 
 
-def test_probabilities_that_are_not_numbers():
+def test_non_finite_probabilities():
     scorer = make_scorer()
     with torch.no_grad():
         scorer.models[0].output_weight.fill_(torch.nan)

@@ -31,7 +31,7 @@ def kernels():
     return kernels
 
 
-def test_without_a_gpu_there_are_none():
+def test_no_kernels_without_a_gpu():
     assert kernels_for(torch.device("cpu"), 6) is None
 
 

@@ -32,7 +32,7 @@ def test_steps_equal_those_of_the_plain_models(positions):
         assert all(tensor.equal(state[name]) for name, tensor in model.state_dict().items())
 
 
-def test_other_results_than_the_plain_model_s_are_found(monkeypatch):
+def test_self_check_finds_results_that_differ_from_the_plain_model(monkeypatch):
     [model] = make_models()
     forward = FeedForward.forward
     passes = []

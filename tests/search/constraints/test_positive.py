@@ -112,7 +112,7 @@ def test_a_sentence_without_phrases_is_unaffected_by_one_with_phrases(seed, beam
 
 @few
 @given(table=full_tables(VOCAB_SIZE), beam_size=st.integers(1, 6), data=st.data())
-def test_a_free_result_that_contains_its_phrases_is_returned_as_it_is(table, beam_size, data):
+def test_free_result_that_contains_its_phrases_is_returned_unchanged(table, beam_size, data):
     settings = config(beam_size, 7, 1)
     [[free]] = beam_search(TableScorer([table]), [[0]], settings)
     assume(free.token_ids)
@@ -131,7 +131,7 @@ def test_a_free_result_that_contains_its_phrases_is_returned_as_it_is(table, bea
     beam_size=st.integers(1, 6),
     n_best=st.integers(1, 3),
 )
-def test_a_constrained_result_is_no_worse_than_any_that_a_free_search_found(
+def test_constrained_result_scores_at_least_as_high_as_free_results(
     table, musts, beam_size, n_best
 ):
     settings = config(max(beam_size, n_best), 8, n_best)
@@ -149,7 +149,7 @@ def test_a_constrained_result_is_no_worse_than_any_that_a_free_search_found(
     assert done == [0]
 
 
-def test_hypotheses_that_begin_late_are_not_lost_to_those_that_end_early():
+def test_late_hypotheses_are_not_pruned_by_early_endings():
     # `2` may be written at once, at a cost, or where it belongs: as the last piece.
     likely = [3, 4, 3, 4, 2, EOS]
 

@@ -91,7 +91,7 @@ def test_the_other_forms_of_a_verb():
     assert conjugate_verb("보여 주", Form("past")) == "보여 줬다"
 
 
-def test_a_wish_is_said_by_whose_it_is():
+def test_wish_depends_on_the_subject():
     assert conjugate_verb("가", Form("want"), first_or_second_person=True) == "가고 싶다"
     assert (
         conjugate_verb("가", Form("want", question=True), first_or_second_person=True)
@@ -163,7 +163,7 @@ def test_the_copula(form, student, doctor):
     assert (conjugate_copula("학생", form), conjugate_copula("의사", form)) == (student, doctor)
 
 
-def test_what_the_demo_does_not_say_is_refused():
+def test_unsupported_combination_is_refused():
     for form in (
         Form("progressive", negated=True),
         Form("present", negated=True, question=True),

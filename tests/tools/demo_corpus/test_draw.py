@@ -27,7 +27,7 @@ def sentences():
     return [draw_sentence(rng) for _ in range(6000)]
 
 
-def test_the_parts_have_the_wanted_sizes(corpus):
+def test_parts_have_the_requested_sizes(corpus):
     assert [len(part) for part in corpus] == [3000, 200, 400]
 
 
@@ -36,7 +36,7 @@ def test_equal_seeds_give_equal_corpora_and_others_do_not(corpus):
     assert draw_corpus(2, n_train=100, n_validation=10, n_test=10).train != corpus.train[:100]
 
 
-def test_the_sentences_stay_what_they_are():
+def test_sentences_do_not_change():
     """They are drawn alike by every Python and on every machine; a change of the grammar changes these."""
     first = draw_corpus(n_train=3, n_validation=1, n_test=1)
     assert [pair.src for pair in first.train] == [
@@ -133,7 +133,7 @@ def test_yesterday_goes_with_the_past_and_tomorrow_with_the_future(sentences):
             ), sentence
 
 
-def test_there_are_some_hundreds_of_words():
+def test_vocabulary_has_several_hundred_words():
     words = {
         word.ko
         for words in (

@@ -73,6 +73,6 @@ def test_a_syllable_is_put_together():
     assert with_vowel("빨", "ㅐ") == "뺄"
 
 
-def test_what_is_no_syllable_is_refused():
+def test_non_syllable_is_refused():
     with pytest.raises(ValueError, match="'a' is not a Hangul syllable"):
         final("a")

@@ -112,7 +112,7 @@ def started(tiny_recipe_path, tmp_path):
         run.process.communicate()
 
 
-def test_sigterm_reaches_all_and_the_same_command_goes_on(started):
+def test_sigterm_reaches_all_and_the_same_command_resumes(started):
     run = started("run", *LONG)
     run.wait_for_step(10)
     ranks = run.ranks()
@@ -133,7 +133,7 @@ def test_sigterm_reaches_all_and_the_same_command_goes_on(started):
 
 
 @pytest.mark.slow
-def test_what_is_wrong_is_told_once(started):
+def test_errors_are_reported_once(started):
     assert started("run", "training.max_steps=1").ended()[0] == 0
     status, _, lines = started("run", "training.max_steps=2", "training.seed=2").ended()
     assert status == 1
@@ -173,7 +173,7 @@ def test_processes_end_with_a_launcher_that_is_killed(started):
 
 
 @pytest.mark.slow
-def test_torchrun_starts_again_what_was_killed(started):
+def test_torchrun_restarts_killed_processes(started):
     run = started("run", *LONG, launcher=[*TORCHRUN, "--standalone", "--max-restarts=1"])
     run.wait_for_step(10)
     first = run.ranks()

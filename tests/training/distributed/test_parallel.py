@@ -149,14 +149,14 @@ def assert_same_run(first, second):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_two_processes_train_what_one_trains_with_accumulation(runs, kind):
+def test_two_processes_equal_one_with_accumulation(runs, kind):
     folder, outcomes, _ = runs
     assert_same_run(folder / f"two-{kind}", folder / "one")
     assert outcomes[0] == outcomes[1]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_one_goes_on_with_what_two_began_and_the_reverse(runs, kind):
+def test_one_process_resumes_a_run_of_two_and_vice_versa(runs, kind):
     folder, *_ = runs
     assert_same_run(folder / f"{kind}-one", folder / "one")
     assert_same_run(folder / f"one-{kind}", folder / "one")
@@ -175,14 +175,14 @@ def test_processes_leave_out_layers_and_learn_from_a_teacher_as_one_does(runs, k
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_all_go_back_and_give_up_together(runs, kind):
+def test_all_processes_roll_back_and_give_up_together(runs, kind):
     _, outcomes, told = runs
     for outcome in outcomes:
         assert "diverged" in outcome[f"diverged-{kind}"]["error"]
     assert told.count("rolling back to step 0") == len(KINDS)
 
 
-def test_one_process_speaks(runs):
+def test_only_one_process_reports(runs):
     _, _, told = runs
     assert told.count("resuming after step 3") == len(KINDS)
     assert told.count("step 6: validation") == 4 * len(KINDS)

@@ -47,7 +47,7 @@ def batch(B, S, T):
         {"norm": "pre", "positions": "rotary", "activation": "swiglu", "norm_type": "rms"},
     ],
 )
-def test_it_computes_the_same_with_one_graph_for_all_shapes(changes):
+def test_equals_eager_mode_with_one_graph_for_all_shapes(changes):
     model = make_model(dropout=0.0, **changes)
     plain = copy.deepcopy(model)
     counters.clear()
@@ -68,7 +68,7 @@ def test_it_computes_the_same_with_one_graph_for_all_shapes(changes):
     ]
 
 
-def test_dropout_is_drawn_anew_and_follows_the_seed():
+def test_dropout_is_drawn_in_each_step_and_follows_the_seed():
     model = make_model(dropout=0.5)
     compile_model(model, "on", backend="aot_eager")
     outs = []
@@ -79,7 +79,7 @@ def test_dropout_is_drawn_anew_and_follows_the_seed():
     assert not outs[0].equal(outs[2])
 
 
-def test_a_cpu_goes_without_unless_asked():
+def test_cpu_models_are_not_compiled_unless_requested():
     counters.clear()
     model = make_model()
     assert not compile_model(model, "auto")

@@ -48,7 +48,7 @@ def test_the_same_input_gives_the_same_bits():
     assert layer(x).equal(layer(x))
 
 
-def test_without_gradients_it_is_torchs_own():
+def test_torchs_linear_is_used_without_gradients():
     torch.manual_seed(1)
     layer, x = make_layer(64, 48), torch.randn(300, 64)
     assert "OneDnnProduct" in type(layer(x).grad_fn).__name__
@@ -82,7 +82,7 @@ def test_the_parameters_stay_the_same_objects_in_the_same_order():
         (torch.float16, False, 0, 0),
     ],
 )
-def test_what_is_replaced(dtype, compiles, n_linears, n_attentions):
+def test_replaced_modules(dtype, compiles, n_linears, n_attentions):
     model = make_model(n_encoder_layers=1, n_decoder_layers=1)
     use_cpu_modules(model, dtype, compiles=compiles)
     found = [type(module) for module in model.modules()]

@@ -42,7 +42,7 @@ def test_without_patterns_nothing_is_frozen():
     assert n_trained(model) == n_parameters(model)
 
 
-def test_a_shared_matrix_goes_by_each_of_its_names():
+def test_shared_matrix_matches_each_of_its_names():
     model = make_model(tied_embeddings="all")
     freeze(model, ["tgt_embedding.*"])
     assert frozen_names(model) == {"src_embedding.weight"}
@@ -60,14 +60,14 @@ def test_a_shared_matrix_goes_by_each_of_its_names():
         ),
     ],
 )
-def test_a_pattern_of_no_parameter_is_answered_with_those_that_are_there(pattern, hint):
+def test_pattern_without_match_suggests_a_parameter(pattern, hint):
     with pytest.raises(MtkitError) as caught:
         freeze(make_model(tied_embeddings="all"), ["*norm*", pattern])
     assert pattern in caught.value.message
     assert hint in caught.value.hint
 
 
-def test_to_freeze_everything_is_an_error():
+def test_freezing_everything_is_an_error():
     with pytest.raises(MtkitError, match="nothing to train"):
         freeze(make_model(), ["*"])
 
@@ -87,7 +87,7 @@ def newest_checkpoint(run):
     return list_checkpoints(run / "checkpoints")[-1]
 
 
-def test_training_moves_everything_but_what_is_frozen(tiny_recipe_path, tmp_path, caplog):
+def test_training_changes_all_but_frozen_parameters(tiny_recipe_path, tmp_path, caplog):
     caplog.set_level("INFO")
 
     def recipe(max_steps):
@@ -119,7 +119,7 @@ def test_training_moves_everything_but_what_is_frozen(tiny_recipe_path, tmp_path
         assert all(torch.equal(ours[key], theirs[key]) for key in ours)
 
 
-def test_a_misspelt_name_ends_a_run_before_it_begins(tiny_recipe_path, tmp_path):
+def test_misspelled_name_ends_a_run_before_it_begins(tiny_recipe_path, tmp_path):
     with pytest.raises(MtkitError, match="encodr"):
         train(
             Recipe.load(tiny_recipe_path, ["training.freeze=[encodr_layers.*]"]), tmp_path / "run"

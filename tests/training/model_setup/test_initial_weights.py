@@ -85,7 +85,7 @@ def assert_rows_by_text(old, old_VD, new, new_VD):
 
 @pytest.mark.parametrize("ties", ["all", "inputs", "output", "none"])
 @pytest.mark.parametrize("new", ["old", "extended", "other", "korean"])
-def test_pieces_keep_their_rows_in_every_matrix(subwords, start, ties, new):
+def test_tokens_keep_their_rows_in_every_matrix(subwords, start, ties, new):
     old = subwords["old"]
     source, model, _ = start(joint(old), joint(subwords[new]), {"tied_embeddings": ties})
     for matrix in MATRICES.values():
@@ -102,7 +102,7 @@ def test_pieces_keep_their_rows_in_every_matrix(subwords, start, ties, new):
     )
 
 
-def test_each_side_is_found_in_its_own_vocabulary(subwords, start):
+def test_each_side_uses_its_own_vocabulary(subwords, start):
     old, new = (
         Tokenizer(subwords["korean"], subwords["old"]),
         Tokenizer(subwords["other"], subwords["extended"]),
@@ -148,7 +148,7 @@ def test_parts_within_a_word_are_those_without_a_space(subwords, start):
     assert n_checked > 200
 
 
-def test_it_is_the_same_whenever_it_is_asked_for(subwords, start):
+def test_result_is_reproducible(subwords, start):
     _, model, recipe = start(
         joint(subwords["old"]),
         joint(subwords["extended"]),
@@ -162,7 +162,7 @@ def test_it_is_the_same_whenever_it_is_asked_for(subwords, start):
     )
 
 
-def test_old_text_has_the_logits_that_it_had(subwords, start, english, korean):
+def test_old_text_keeps_its_logits(subwords, start, english, korean):
     old, new = subwords["old"], subwords["extended"]
     source, model, _ = start(joint(old), joint(new))
     model.eval()
@@ -180,7 +180,7 @@ def test_old_text_has_the_logits_that_it_had(subwords, start, english, korean):
     assert n_compared > 35
 
 
-def test_special_pieces_are_known_by_what_they_do(subwords, english):
+def test_special_tokens_are_matched_by_role(subwords, english):
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.Train(
         sentence_iterator=iter(english),
@@ -198,7 +198,7 @@ def test_special_pieces_are_known_by_what_they_do(subwords, english):
     assert [rows.old_ids[i] for i in elsewhere.special] == [[i] for i in subwords["old"].special]
 
 
-def test_without_bytes_a_foreign_piece_starts_as_the_mean_of_all(english, subwords, start):
+def test_foreign_token_without_bytes_starts_as_the_mean_of_all(english, subwords, start):
     old = Subword(train_subword(english, TokenizerConfig(vocab_size=150, byte_fallback=False)))
     source, model, _ = start(joint(old), joint(subwords["korean"]))
     weight = source.model.src_embedding.weight
@@ -225,7 +225,7 @@ def test_learned_positions_are_kept_as_far_as_both_go(subwords, start, max_posit
         assert torch.equal(ours.weight[:n], theirs.weight[:n])
 
 
-def test_other_dimensions_are_told_together(subwords, start):
+def test_different_dimensions_are_reported_together(subwords, start):
     with pytest.raises(MtkitError) as caught:
         start(
             joint(subwords["old"]), joint(subwords["old"]), d_ff=64, n_decoder_layers=3, dropout=0.5
@@ -237,13 +237,13 @@ def test_other_dimensions_are_told_together(subwords, start):
     assert "dropout" not in caught.value.message
 
 
-def test_a_model_that_is_gone_is_told(start, subwords, tiny_recipe, tmp_path):
+def test_missing_model_is_reported(start, subwords, tiny_recipe, tmp_path):
     training = tiny_recipe.training.model_copy(update={"init_from": tmp_path / "gone"})
     with pytest.raises(MtkitError, match="no such directory"):
         initial_model(tiny_recipe.model_copy(update={"training": training}), joint(subwords["old"]))
 
 
-def test_the_log_tells_where_the_rows_come_from(subwords, start, tmp_path, caplog):
+def test_log_reports_the_origin_of_the_rows(subwords, start, tmp_path, caplog):
     caplog.set_level(logging.INFO)
     old, new = subwords["old"], subwords["extended"]
     start(joint(old), joint(old))

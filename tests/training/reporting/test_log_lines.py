@@ -83,7 +83,7 @@ def test_validation_and_samples_in_lines(pace, caplog):
     ]
 
 
-def test_ten_seconds_without_a_line_bring_one(pace, clock, caplog):
+def test_line_is_logged_after_ten_seconds_without_one(pace, clock, caplog):
     lines, n_asked = LogLines(pace), []
 
     def values():
@@ -111,7 +111,7 @@ def test_ten_seconds_without_a_line_bring_one(pace, clock, caplog):
     assert len(n_asked) == 2
 
 
-def test_a_device_that_must_not_be_waited_for_brings_the_line_later(pace, clock, caplog):
+def test_log_line_is_delayed_if_the_device_must_not_be_synchronized(pace, clock, caplog):
     lines = LogLines(pace)
     lines.start(TrackedRun(None, {}, 1, 0))  # pyright: ignore[reportArgumentType]
     for _ in range(30):

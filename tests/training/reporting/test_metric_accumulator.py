@@ -31,7 +31,7 @@ def test_means_are_per_token_and_leave_skipped_updates_out():
     assert values["n_skipped"] == 1
 
 
-def test_it_goes_on_from_its_state():
+def test_accumulator_resumes_from_its_state():
     first = MetricAccumulator()
     first.add(result(30.0, 10, r_drop=5.0))
     second = MetricAccumulator(state=first.as_state())
@@ -40,7 +40,7 @@ def test_it_goes_on_from_its_state():
     assert second.as_dict()["r_drop"] == pytest.approx(0.3)
 
 
-def test_a_loss_of_other_parts_is_counted_anew():
+def test_loss_with_other_parts_restarts_the_sums():
     first = MetricAccumulator()
     first.add(result(30.0, 10))
     second = MetricAccumulator(state=first.as_state())

@@ -81,7 +81,7 @@ def test_a_resumed_run_shows_every_step_once_with_the_numbers_of_metrics_jsonl(
     assert "training.learning_rate: 0.002" in texts(run / "tensorboard", "recipe")[-1][1]
 
 
-def test_after_going_back_the_later_steps_are_gone(tmp_path):
+def test_later_steps_are_removed_after_a_rollback(tmp_path):
     tracker = TensorBoard()
     tracker.start(TrackedRun(tmp_path, {}, 1))
     for step in (10, 20, 30):
@@ -93,7 +93,7 @@ def test_after_going_back_the_later_steps_are_gone(tmp_path):
     assert numbers(tmp_path / "tensorboard") == {"train/loss": [(10, 10.0), (20, 2.0)]}
 
 
-def test_a_missing_package_is_told_of_before_anything_is_done(
+def test_missing_package_is_reported_before_anything_is_done(
     tiny_recipe_path, tmp_path, monkeypatch
 ):
     found = importlib.util.find_spec

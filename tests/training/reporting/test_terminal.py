@@ -88,7 +88,7 @@ def test_no_line_is_as_wide_as_the_terminal(width):
     assert max(widths) == widths[1] == min(width - 1, 100)
 
 
-def test_without_colour_the_bar_has_an_end():
+def test_bar_without_color_has_an_end_mark():
     plain, colored = (
         shown(view_of(console_of(color_system=system)))[1] for system in (None, "standard")
     )
@@ -102,7 +102,7 @@ def test_parts_of_the_loss_and_skipped_updates_are_shown():
     assert "agreement 0.250" in text and "12 updates skipped" in text
 
 
-def test_at_the_beginning_there_is_little_to_see():
+def test_view_at_the_start():
     lines = shown(TerminalView(Throughput(0, 10, {}), console_of()))
     assert re.fullmatch(r"Training ━+   0 %  0 of 10 steps", lines[1])
     assert lines[2:] == []
@@ -125,7 +125,7 @@ def console():
     return console_of()
 
 
-def test_it_is_drawn_seldom_and_on_a_slow_terminal_more_seldom(console, monkeypatch):
+def test_view_is_drawn_rarely_and_more_rarely_on_a_slow_terminal(console, monkeypatch):
     now = [50.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     view = TerminalView(Throughput(0, 100_000, {}), console)
@@ -160,7 +160,7 @@ def test_the_loss_is_in_the_view_after_the_first_update(console):
     view.finish("finished")
 
 
-def test_a_terminal_that_goes_away_does_not_end_training(console, monkeypatch):
+def test_closed_terminal_does_not_end_training(console, monkeypatch):
     view = TerminalView(Throughput(0, 10, {}), console)
     view.start(TrackedRun(Path("nowhere"), {}, 1))
 

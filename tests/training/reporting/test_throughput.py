@@ -25,7 +25,7 @@ def train(pace, clock, n, seconds):
         pace.count(1, clock[0])
 
 
-def test_a_slow_start_is_forgotten(clock):
+def test_slow_start_is_ignored(clock):
     pace = Throughput(0, 10_000, {})
     assert (pace.steps_per_s, pace.remaining_s, format_progress(pace)) == (None, None, "")
     train(pace, clock, 1, 300.0)  # a model is compiled
@@ -43,7 +43,7 @@ def test_the_rate_of_slow_steps_is_known_after_two(clock):
     assert format_speed(pace) == "40 s per step"
 
 
-def test_interruptions_are_no_part_of_the_rate_but_of_the_time_left(clock):
+def test_interruptions_count_for_the_time_left_but_not_for_the_rate(clock):
     """20 steps a second; 30 s each for the validations at 1000, 2000, ... 10,000, and 4 s for each checkpoint between them."""
     pace = Throughput(0, 10_000, {"validating": 1000, "saving": 250})
 
@@ -74,7 +74,7 @@ def test_interruptions_are_no_part_of_the_rate_but_of_the_time_left(clock):
         assert left[done] == pytest.approx(rest)
 
 
-def test_after_going_back_the_rate_begins_anew(clock):
+def test_rate_restarts_after_a_rollback(clock):
     pace = Throughput(0, 1000, {})
     train(pace, clock, 100, 1.0)
     pace.rollback(40)
@@ -92,7 +92,7 @@ def test_after_going_back_the_rate_begins_anew(clock):
         (9 * 86400, "9 d 00 h", "%Y-%m-%d"),
     ],
 )
-def test_a_long_time_ends_at_a_time_of_the_clock(clock, seconds, duration, form):
+def test_long_estimate_shows_the_end_time(clock, seconds, duration, form):
     pace = Throughput(0, 11, {})
     train(pace, clock, 2, seconds / 9)
     end = "" if form is None else time.strftime(form, time.localtime(clock[0] + seconds))

@@ -60,7 +60,7 @@ def entries(run_dir):
     ]
 
 
-def test_a_tracker_is_told_what_metrics_jsonl_says(tiny_recipe, tmp_path):
+def test_tracker_receives_the_lines_of_metrics_jsonl(tiny_recipe, tmp_path):
     notebook = Notebook()
     assert mtkit.Tracker in Notebook.mro()
     result = mtkit.train(tiny_recipe, tmp_path / "run", trackers=[notebook])
@@ -99,7 +99,7 @@ SCHEMA = {
 }
 
 
-def test_metrics_jsonl_is_as_the_guide_says(tiny_run):
+def test_metrics_jsonl_matches_the_guide(tiny_run):
     guide = (Path(__file__).parents[3] / "docs/guides/training.md").read_text(encoding="utf-8")
     written = entries(tiny_run)
     assert {entry["kind"] for entry in written} == set(SCHEMA)
@@ -116,7 +116,7 @@ def test_metrics_jsonl_is_as_the_guide_says(tiny_run):
     assert all(0 <= row["data_wait"] <= 1 and row["epoch"] >= 1 for row in rows)
 
 
-def test_a_tracker_that_fails_is_left_out_and_training_goes_on(tiny_recipe, tmp_path, caplog):
+def test_failing_tracker_is_dropped_and_training_continues(tiny_recipe, tmp_path, caplog):
     caplog.set_level(logging.WARNING, "mtkit")
     failing, notebook = Failing(), Notebook()
     result = train(tiny_recipe, tmp_path / "run", trackers=[failing, notebook])
@@ -138,7 +138,7 @@ def test_ctrl_c_in_a_tracker_is_ctrl_c():
         GuardedTracker(Interrupting()).rollback(3)
 
 
-def test_a_tracker_hears_of_interruption_and_resumption(tiny_recipe_path, tmp_path):
+def test_tracker_is_called_on_interruption_and_resumption(tiny_recipe_path, tmp_path):
     def recipe(*changes):
         return Recipe.load(tiny_recipe_path, ["training.save_every_steps=100", *changes])
 
@@ -167,7 +167,7 @@ def test_a_tracker_hears_of_interruption_and_resumption(tiny_recipe_path, tmp_pa
     ]
 
 
-def test_after_going_back_steps_come_again(tiny_recipe_path, tmp_path):
+def test_steps_are_repeated_after_a_rollback(tiny_recipe_path, tmp_path):
     notebook = Notebook()
     changes = [
         "training.learning_rate=1e12",
@@ -233,7 +233,7 @@ def test_settings_become_flat():
     }
 
 
-def test_numbers_that_are_none_are_null(tmp_path):
+def test_non_finite_numbers_are_null(tmp_path):
     from mtkit.checkpoint.run_dir import RunDir
     from mtkit.training.reporting.metrics_file import MetricsFile
 

@@ -67,9 +67,7 @@ def logged(calls, kind):
     ]
 
 
-def test_a_resumed_run_goes_on_under_its_id_with_the_numbers_of_metrics_jsonl(
-    tiny_recipe_path, tmp_path, wandb
-):
+def test_resumed_run_continues_under_its_id_with_the_metrics(tiny_recipe_path, tmp_path, wandb):
     run = tmp_path / "run"
     train(recipe(tiny_recipe_path, 10), run)
     train(recipe(tiny_recipe_path, 20), run)

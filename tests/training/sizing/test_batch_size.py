@@ -60,7 +60,7 @@ def resolve(recipe_path, run, changes, parallel=None) -> tuple[int, int]:
         (256, 1000, 8, 8),
     ],
 )
-def test_a_fixed_size_and_what_is_wanted_of_an_update_give_the_number_of_batches(
+def test_fixed_batch_size_and_effective_size_give_the_number_of_batches(
     tiny_recipe_path, tmp_path, max_tokens, effective, n_processes, n_batches
 ):
     changes = [f"batches.max_tokens={max_tokens}", f"batches.effective_tokens={effective}"]
@@ -69,7 +69,9 @@ def test_a_fixed_size_and_what_is_wanted_of_an_update_give_the_number_of_batches
     ) == (max_tokens, n_batches)
 
 
-def test_without_it_each_process_has_one_batch_or_its_share(tiny_recipe_path, tmp_path):
+def test_without_effective_tokens_each_process_has_one_batch_or_its_share(
+    tiny_recipe_path, tmp_path
+):
     run = tmp_path / "run"
     assert resolve(tiny_recipe_path, run, []) == (256, 1)
     assert resolve(tiny_recipe_path, run, [], Several(0, 0)) == (256, 3)
@@ -83,7 +85,7 @@ def test_without_it_each_process_has_one_batch_or_its_share(tiny_recipe_path, tm
         resolve(tiny_recipe_path, run, ["training.accumulate_batches=4"], Several(0, 0))
 
 
-def test_updates_are_of_the_wanted_size_with_small_and_large_batches(tiny_recipe_path, tmp_path):
+def test_updates_have_the_effective_size_with_small_and_large_batches(tiny_recipe_path, tmp_path):
     """What makes the training the same on any device: as many target tokens in each update, whatever fits."""
     recipe = Recipe.load(tiny_recipe_path)
     preprocess(recipe)
@@ -121,7 +123,7 @@ def test_a_measured_size_divides_the_update_and_leaves_nothing_out(tiny_recipe_p
     assert 3000 - n_batches < max_tokens * n_batches <= 3000
 
 
-def test_several_processes_take_the_smallest_of_their_sizes(tiny_recipe_path):
+def test_several_processes_use_their_smallest_size(tiny_recipe_path):
     recipe = Recipe.load(
         tiny_recipe_path, ["batches.max_tokens=auto", "batches.effective_tokens=3000"]
     )
@@ -195,7 +197,7 @@ def test_a_gpu_is_filled_but_for_a_tenth(usable, growth):
     assert ladder.fits(largest)
 
 
-def test_a_gpu_that_has_less_than_it_says_is_found_out():
+def test_gpu_with_less_memory_than_reported():
     trial = FakeTrial("cuda", 20_000_000, model=300_000, per_position=1000)
     trial.usable = 200_000_000
     ladder = ladder_of(trial, 10**9)
@@ -207,13 +209,13 @@ def test_a_gpu_that_has_less_than_it_says_is_found_out():
     assert trial.bytes(largest) <= 20_000_000
 
 
-def test_the_limit_is_taken_where_it_fits():
+def test_limit_is_used_if_it_fits():
     trial = FakeTrial("cuda", 20_000_000, model=300_000, per_position=1000)
     assert ladder_of(trial, 5000).find_largest(100) == 5000
     assert trial.tried == [100] * 4 + [200] * 2 + [1024] * 2 + [2048] * 2 + [4096] * 2 + [5000] * 2
 
 
-def test_whether_a_size_fits_is_found_out_without_steps_between():
+def test_size_is_tried_without_intermediate_steps():
     trial = FakeTrial("cpu", 20_000_000, model=300_000, per_position=1000)
     assert ladder_of(trial, 10_000).check_limit(100) == 10_000
     assert trial.tried == [100] * 4 + [200] * 2 + [10_000] * 2
@@ -242,7 +244,7 @@ def test_one_disturbed_measurement_does_not_stop_it():
     assert ladder_of(trial, 10**9).find_largest(100) == 16384
 
 
-def test_a_cpu_is_never_asked_for_what_it_does_not_have():
+def test_memory_of_a_cpu_is_never_exceeded():
     trial = FakeTrial("cpu", 8_000_000, model=300_000, per_position=1000, s_per_batch=10)
     largest = ladder_of(trial, 10**9).find_largest(100)
     assert trial.bytes(max(trial.tried)) <= 0.75 * 8_000_000
@@ -283,7 +285,7 @@ def test_hard_batches_are_the_longest_and_the_most(tiny_recipe_path):
     assert short.n_tokens == int((short.tgt_out != 0).sum())
 
 
-def test_a_trial_leaves_the_data_and_the_seed_alone_and_gives_its_memory_back(tiny_recipe_path):
+def test_profiling_run_leaves_data_and_seed_and_frees_its_memory(tiny_recipe_path):
     recipe = Recipe.load(tiny_recipe_path, ["training.ema_decay=0.9"])
     preprocess(recipe)
     data = TrainingData.open(recipe)
@@ -319,7 +321,7 @@ def write_kept(run, **numbers):
     (run / "identity.json").write_text(json.dumps(numbers))
 
 
-def test_a_run_that_goes_on_keeps_its_numbers(tiny_recipe_path, tmp_path, monkeypatch):
+def test_resumed_run_keeps_its_sizes(tiny_recipe_path, tmp_path, monkeypatch):
     monkeypatch.setattr(
         batch_size_search, "measure_batch_size", lambda *_: pytest.fail("nothing is to be measured")
     )
@@ -353,7 +355,7 @@ def test_a_run_that_goes_on_keeps_its_numbers(tiny_recipe_path, tmp_path, monkey
     ) == (250, 12)
 
 
-def test_a_run_of_two_processes_goes_on_with_one(tiny_recipe_path, tmp_path):
+def test_run_of_two_processes_resumes_with_one(tiny_recipe_path, tmp_path):
     write_kept(
         tmp_path,
         **{

@@ -30,7 +30,7 @@ def free(monkeypatch):
 @pytest.mark.parametrize(
     "changes", [[], ["training.ema_decay=0.9"], ["training.freeze=['*embedding*']"]]
 )
-def test_what_is_expected_is_what_is_written(tiny_recipe_path, tmp_path, changes):
+def test_expected_size_is_the_written_size(tiny_recipe_path, tmp_path, changes):
     recipe = Recipe.load(
         tiny_recipe_path, ["training.max_steps=2", "data.validation=null", *changes]
     )
@@ -48,7 +48,7 @@ def test_what_is_expected_is_what_is_written(tiny_recipe_path, tmp_path, changes
     assert 0.7 < expected_bytes(model, recipe.training)[1] / weights < 1.0
 
 
-def test_what_is_missing_is_told(tmp_path, free):
+def test_missing_space_is_reported(tmp_path, free):
     free(5 * MiB)
     check_free_space(tmp_path, 4 * MiB, "")
     with pytest.raises(MtkitError) as caught:
@@ -59,7 +59,7 @@ def test_what_is_missing_is_told(tmp_path, free):
     assert caught.value.hint == "free 5.2 MB there, or choose another disk"
 
 
-def test_a_run_that_may_fill_the_disk_is_told_at_the_start(tmp_path, tiny_recipe, free, caplog):
+def test_run_that_may_fill_the_disk_is_reported_at_the_start(tmp_path, tiny_recipe, free, caplog):
     model = nn.Linear(1000, 1000, bias=False)  # 4 MB, and 12 MB with its moments
     free(300_000_000)
     check_free_space_for_run(tmp_path, model, tiny_recipe, 0)
@@ -75,7 +75,7 @@ def test_a_run_that_may_fill_the_disk_is_told_at_the_start(tmp_path, tiny_recipe
         check_free_space_for_run(tmp_path, model, tiny_recipe, 5)
 
 
-def test_a_folder_that_is_not_there_yet_is_on_the_disk_of_those_above(tmp_path):
+def test_missing_directory_is_on_the_disk_of_its_parents(tmp_path):
     assert abs(free_bytes(tmp_path / "a/b/c") - free_bytes(tmp_path)) < 100 * MiB
 
 

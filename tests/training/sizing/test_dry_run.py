@@ -37,7 +37,7 @@ def run(tmp_path_factory, ko_en_pairs):
     return path
 
 
-def test_it_is_what_training_finds(tiny_recipe_path, tmp_path):
+def test_estimates_equal_those_of_training(tiny_recipe_path, tmp_path):
     recipe = Recipe.load(
         tiny_recipe_path,
         ["training.accumulate_batches=2", "data.work_dir=" + str(tmp_path / "elsewhere")],
@@ -70,7 +70,7 @@ def test_it_is_what_training_finds(tiny_recipe_path, tmp_path):
     assert facts["run"].startswith("new, in ")
 
 
-def test_with_a_store_that_is_there_nothing_is_sampled(run, monkeypatch):
+def test_existing_store_is_used_instead_of_a_sample(run, monkeypatch):
     monkeypatch.setattr(
         estimate_module, "prepare_sample", lambda *_: pytest.fail("the store is fresh")
     )
@@ -84,7 +84,7 @@ def test_with_a_store_that_is_there_nothing_is_sampled(run, monkeypatch):
     assert str(found).endswith("ready to train (dry run: nothing written)")
 
 
-def test_a_run_at_its_end_takes_no_time(run):
+def test_no_time_left_for_a_finished_run(run):
     facts = dict(dry_run(Recipe.load(run, ["training.max_steps=4"]), device="cpu").facts)
     assert facts["run"].endswith("is complete at update 4")
     assert "time" not in facts
@@ -98,7 +98,7 @@ def test_a_run_of_other_settings_is_a_problem(run):
     assert "ready to train" not in str(found)
 
 
-def test_a_run_is_compared_as_far_as_it_can_be_when_the_store_is_gone(run):
+def test_run_without_store_is_compared_as_far_as_possible(run):
     work = run.parent / "work"
     store = (work / "store").rename(work / "hidden")
     try:
@@ -111,7 +111,7 @@ def test_a_run_is_compared_as_far_as_it_can_be_when_the_store_is_gone(run):
         store.rename(work / "store")
 
 
-def test_all_that_can_be_known_is_told_at_once(tiny_recipe_path, tmp_path, monkeypatch):
+def test_everything_known_is_reported_together(tiny_recipe_path, tmp_path, monkeypatch):
     (tmp_path / "validation.en").unlink()
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(estimate_module, "free_bytes", lambda _: 1_000_000)
@@ -150,7 +150,7 @@ def test_batches_that_would_not_fit_are_a_problem_and_are_not_tried(tiny_recipe_
         ("training.freeze=[nothing]", "nothing"),
     ],
 )
-def test_what_training_would_refuse_is_a_problem(tiny_recipe_path, change, named):
+def test_problems_are_what_training_refuses(tiny_recipe_path, change, named):
     [problem] = dry_run(Recipe.load(tiny_recipe_path, [change]), device="cpu").problems
     assert named in problem.message + problem.hint
 
@@ -163,7 +163,7 @@ def test_numbers_of_several_processes(run, tmp_path):
     assert "4 processes" in facts["speed"]
 
 
-def test_a_sample_stands_for_the_whole(tiny_recipe_path, tmp_path, ko_en_pairs):
+def test_sample_represents_the_whole(tiny_recipe_path, tmp_path, ko_en_pairs):
     for side in ("src", "tgt"):
         lines = [
             f"{getattr(pair, side)} {number}\n"
@@ -190,7 +190,7 @@ def test_a_sample_too_small_for_the_vocabulary_is_made_larger(tiny_recipe_path, 
         )
 
 
-def test_a_sample_keeps_what_is_said_of_each_corpus(tiny_recipe_path, tmp_path):
+def test_sample_keeps_the_settings_of_each_corpus(tiny_recipe_path, tmp_path):
     tagged = '[{src: train.ko, tgt: train.en, tags: ["<a>"], weight: 3, name: one}, {file: more.tsv, src_column: 1, tgt_column: 2}]'
     (tmp_path / "more.tsv").write_text("하나\tone\n둘\ttwo\n", encoding="utf-8")
     text = tiny_recipe_path.read_text().replace("{src: train.ko, tgt: train.en}", tagged)

@@ -31,13 +31,13 @@ def near(value):
     return pytest.approx(value, rel=1e-6)
 
 
-def test_without_limits_it_is_what_the_system_has(machine):
+def test_system_memory_without_limits(machine):
     assert free_memory(*machine) == near(10 * GB)
     write(machine[0] / "self" / "cgroup", "0::/\n")
     assert free_memory(*machine) == near(10 * GB)
 
 
-def test_a_container_of_version_2_may_have_less(machine):
+def test_cgroup_v2_limit(machine):
     proc, cgroups = machine
     write(proc / "self" / "cgroup", "0::/jobs/mine\n")
     write(cgroups / "jobs" / "mine" / "memory.max", "max\n")
@@ -50,7 +50,7 @@ def test_a_container_of_version_2_may_have_less(machine):
     assert free_memory(proc, cgroups) == near(2.5 * GB)
 
 
-def test_so_may_one_of_version_1_that_sees_itself_as_the_root(machine):
+def test_cgroup_v1_that_sees_itself_as_the_root(machine):
     proc, cgroups = machine
     write(proc / "self" / "cgroup", "5:cpu,cpuacct:/docker/abc\n4:memory:/docker/abc\n")
     write(cgroups / "memory" / "memory.limit_in_bytes", f"{3 * GB}\n")
@@ -66,12 +66,12 @@ def test_a_full_one_has_nothing_left(machine):
     assert free_memory(proc, cgroups) == 0
 
 
-def test_elsewhere_nothing_is_known(tmp_path):
+def test_free_memory_is_unknown_on_other_systems(tmp_path):
     assert free_memory(tmp_path / "proc", tmp_path / "cgroup") is None
 
 
 @needs_linux
-def test_the_peak_is_seen_after_it_is_over_and_forgotten_at_a_new_start():
+def test_peak_is_remembered_until_a_new_start():
     meter = MemoryProbe(torch.device("cpu"))
     meter.start()
     before = meter.peak()

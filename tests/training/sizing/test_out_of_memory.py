@@ -104,7 +104,7 @@ ERRORS = [torch.OutOfMemoryError(GPU_MESSAGE), RuntimeError(CPU_MESSAGE), Memory
 
 @pytest.mark.parametrize("error", ERRORS, ids=["gpu", "cpu", "python"])
 @pytest.mark.parametrize("where", ["forward", "backward"])
-def test_gradients_in_halves_are_those_of_the_whole(where, error):
+def test_gradients_of_halves_equal_those_of_the_whole(where, error):
     batches = [make_batch(3, 1), make_batch(11, 2), make_batch(4, 3)]
     whole, whole_result, _ = gradients(batches)
     pieces, result, cramped = gradients(
@@ -130,7 +130,7 @@ def test_a_batch_that_fails_late_would_count_twice_without_a_new_start():
     )
 
 
-def test_halves_draw_dropout_of_their_own_and_the_same_again():
+def test_halves_have_their_own_reproducible_dropout():
     runs = [
         gradients(
             [make_batch(8, 1)],
@@ -163,7 +163,7 @@ def test_one_pair_that_does_not_fit_is_an_error():
     assert "preprocess.max_length" in caught.value.hint
 
 
-def test_other_errors_stay_what_they_are():
+def test_other_errors_are_raised_unchanged():
     with pytest.raises(RuntimeError, match="size of tensor"):
         gradients(
             [make_batch(8, 1)],
@@ -218,7 +218,7 @@ def test_with_several_processes_a_shared_pass_is_never_repeated(parallel, where,
         assert "batches.max_tokens" in caught.value.hint
 
 
-def test_memory_that_runs_out_in_earnest_on_a_cpu():
+def test_real_out_of_memory_on_a_cpu():
     """A process whose address space ends where 64 sentences of 128 tokens do not fit: training goes on, in pieces."""
     code = """
         import logging, resource
@@ -256,7 +256,7 @@ def test_memory_that_runs_out_in_earnest_on_a_cpu():
     assert "step 2: 64 pairs of up to 128 tokens do not fit into memory" in done.stderr
 
 
-def test_one_of_two_processes_goes_in_halves_while_the_other_waits(tiny_recipe_path, tmp_path):
+def test_one_of_two_processes_halves_its_batch_while_the_other_waits(tiny_recipe_path, tmp_path):
     """Connected by gloo: the updates are those of one process with all batches. Both settle on one size of batches, too."""
     preprocess(Recipe.load(tiny_recipe_path))
     command = [

@@ -35,7 +35,7 @@ def test_a_machine_that_is_twice_as_slow_has_half_the_operations(monkeypatch):
     assert slow < fast / 2
 
 
-def test_too_little_memory_is_no_error(monkeypatch):
+def test_too_little_memory_is_not_an_error(monkeypatch):
     def fail(self, *args):
         raise MemoryError
 

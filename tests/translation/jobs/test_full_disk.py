@@ -46,7 +46,7 @@ def translate(disk, *args):
     return f"'{sys.executable}' '{disk.parent / 'translate.py'}' '{disk}' {' '.join(args)}"
 
 
-def test_what_is_finished_outlives_a_full_disk(disk):
+def test_finished_parts_survive_a_full_disk(disk):
     """Parts of 50 KB: first there is room for some of them, then for all, but not for the output too, then for that."""
     script = f"""
         head -c 660K /dev/zero > '{disk}/others'; {translate(disk)}; find '{disk}' -name '.*'; ls '{disk}'
@@ -73,7 +73,7 @@ def test_what_is_finished_outlives_a_full_disk(disk):
     assert third.splitlines() == ["out.txt", "2000", f"2000\tLINE 1999 {'X' * 90}"]
 
 
-def test_a_read_only_folder_is_one_line(disk):
+def test_read_only_directory_is_one_line(disk):
     outcome = run_on_tmpfs("800k,ro", translate(disk), disk)
     error, hint = outcome.stdout.splitlines()
     assert error.endswith("cannot be written: read-only file system")

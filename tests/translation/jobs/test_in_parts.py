@@ -69,12 +69,12 @@ def test_an_empty_file_gives_an_empty_file(source):
     assert run(source) == b""
 
 
-def test_packed_in_packed_out(source):
+def test_compressed_input_and_output(source):
     source.write_bytes(gzip.compress(source.read_bytes()))
     assert gzip.decompress(run(source, "out.gz")) == expected()
 
 
-def test_invalid_utf8_is_refused_with_what_was_finished_kept_or_replaced(source, caplog):
+def test_invalid_utf8_is_refused_keeping_finished_parts_or_replaced(source, caplog):
     source.write_bytes(source.read_bytes().replace(b"line 12\n", b"line \xff12\n"))
     with pytest.raises(MtkitError, match=r"invalid UTF-8 in line 13, byte 6"):
         run(source)
@@ -117,13 +117,13 @@ def test_several_lines_for_one_and_a_header(source):
     assert run(source, pool=pool, has_header=True) == b"the head\n"
 
 
-def test_a_function_that_loses_a_line_is_found_out(source):
+def test_lost_line_is_detected(source):
     source.write_text("bad\n")
     with pytest.raises(ValueError, match="1 lines gave 0"):
         run(source)
 
 
-def test_what_is_kept_after_an_interruption_is_told_and_gone_on_with(source):
+def test_interrupted_run_reports_what_is_kept_and_is_resumed(source):
     text = "\n".join(["interrupt" if i == 12 else f"line {i}" for i in range(23)])
     source.write_text(text)
     with pytest.raises(KeyboardInterrupt) as info:
@@ -207,7 +207,7 @@ def half(source):
     return source
 
 
-def test_what_is_kept_is_used(half):
+def test_kept_parts_are_reused(half):
     assert run(half, resume=True).decode().splitlines() == [
         *["kept 0"] * 5,
         *["kept 1"] * 5,
@@ -215,7 +215,7 @@ def test_what_is_kept_is_used(half):
     ]
 
 
-def test_what_is_kept_is_not_thrown_away_unasked(half):
+def test_kept_parts_are_not_discarded_without_no_resume(half):
     with pytest.raises(
         MtkitError, match=r"out.txt.parts`: holds about 10 lines of an interrupted translation"
     ) as info:
@@ -268,7 +268,7 @@ def test_parts_of_another_input_are_refused(half):
     assert run(half, resume=True).count(b"\n") == 23
 
 
-def test_a_folder_of_somebody_else_stays(source):
+def test_unrelated_directory_is_kept(source):
     folder = source.parent / "out.txt.parts"
     folder.mkdir()
     (folder / "diary").write_text("dear diary")
@@ -292,14 +292,14 @@ class Spoiler(Upper):
         return super().__call__(chunk, on_lines)
 
 
-def test_an_input_that_changes_meanwhile_is_told(source, caplog):
+def test_input_that_changes_meanwhile_is_reported(source, caplog):
     with pytest.raises(MtkitError, match=r"in.txt`: changed while it was read"):
         run(source, pool=pool_of(Spoiler, str(source)))
     assert "10 of 23 lines are kept" in caplog.text
     assert not (source.parent / "out.txt").exists()
 
 
-def test_a_process_that_dies_is_told_and_what_others_made_is_kept(source, caplog):
+def test_dead_process_is_reported_and_the_others_results_are_kept(source, caplog):
     source.write_text(source.read_text().replace("line 22", "die"))
     with pytest.raises(MtkitError, match="a worker process ended with status 9"):
         run(source, pool=pool_of(n_processes=2))
@@ -378,7 +378,7 @@ def begin(source):
     ).open(None)
 
 
-def test_what_a_killed_rank_has_left_is_translated_with_resume(source):
+def test_parts_of_a_killed_rank_are_translated_with_resume(source):
     script = textwrap.dedent(f"""
         from pathlib import Path
         from mtkit.translation.jobs.worker_pool import WorkerPool
@@ -416,14 +416,14 @@ def test_ranks_continue_when_rank_0_starts_over(source, monkeypatch):
     assert (source.parent / "out.txt").read_bytes() == expected()
 
 
-def test_a_rank_whose_first_never_comes_says_so(source, monkeypatch):
+def test_rank_reports_that_rank_0_never_started(source, monkeypatch):
     monkeypatch.setattr(module, "WAIT_FOR_FIRST_S", 0.1)
     with pytest.raises(MtkitError, match="rank 0 has not begun"):
         run(source, rank=DistEnv(1, 2))
     assert [path.name for path in source.parent.iterdir()] == ["in.txt"]
 
 
-def test_a_rank_that_comes_when_all_is_done_ends(source, monkeypatch):
+def test_rank_that_starts_when_all_is_done_exits(source, monkeypatch):
     monkeypatch.setattr(module, "_WAIT_IF_DONE_S", 0.1)
     run(source)
     assert run(source, rank=DistEnv(1, 2)) == expected()
@@ -443,7 +443,7 @@ def test_two_processes_do_not_write_the_same(source):
     assert run(source) == expected()
 
 
-def test_ranks_are_told_by_the_environment(monkeypatch):
+def test_ranks_from_the_environment(monkeypatch):
     for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"):
         monkeypatch.delenv(name, raising=False)
     assert DistEnv.from_environment() == DistEnv(0, 1, 0, 1)
@@ -461,7 +461,7 @@ def test_ranks_are_told_by_the_environment(monkeypatch):
         DistEnv.from_environment()
 
 
-def test_parts_stay_few_however_long_the_file_is():
+def test_number_of_parts_is_bounded():
     sizes = {n: part_lines(n) for n in (0, 10, 4_001, 1_000_000, 10_000_000, 1_000_000_000)}
     assert all(n / size <= 50_000 for n, size in sizes.items())
     assert list(sizes.values()) == sorted(sizes.values())

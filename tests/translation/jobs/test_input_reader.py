@@ -58,7 +58,7 @@ def test_lines_that_span_blocks(path, pack):
     assert number_of_lines(path) == (len(lines), True)
 
 
-def test_invalid_utf8_is_told_with_the_line_of_the_file(path):
+def test_invalid_utf8_names_the_line_of_the_file(path):
     path.write_bytes(b"one\ntwo\nth\xffree\nfour\n")
     with LineReader(path) as reader:
         assert reader.skip(1) == 1

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 
-def test_a_kill_at_any_change_of_a_file_costs_nothing_that_was_finished(tmp_path):
+def test_kill_at_any_file_change_loses_nothing_finished(tmp_path):
     lines = [f"line {i}" for i in range(12)]
     (tmp_path / "in.txt").write_text("".join(f"{line}\n" for line in lines))
     (tmp_path / "prefixes.txt").write_text("".join(f"p{i}\n" for i in range(12)))

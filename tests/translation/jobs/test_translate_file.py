@@ -80,7 +80,7 @@ def run(source, model_dir, out="out.txt", lines=None, spec=None, **options):
 
 @pytest.mark.usefixtures("small_parts")
 @pytest.mark.parametrize("options", [{}, {"chunk_lines": 3}, {"n_workers": 2}, {"resume": True}])
-def test_parts_are_what_the_translator_gives(source, model_dir, expected, options):
+def test_parts_equal_the_translators_output(source, model_dir, expected, options):
     assert run(source, model_dir, **options) == expected
     assert not (source.parent / "out.txt.parts").exists()
 
@@ -94,7 +94,7 @@ def test_parts_are_what_the_translator_gives(source, model_dir, expected, option
         ({"n_processes": 2}, "translating with float32 on the CPU, 2 processes of one worker each"),
     ],
 )
-def test_who_translates_is_told_once(source, model_dir, caplog, options, told):
+def test_device_layout_is_logged_once(source, model_dir, caplog, options, told):
     with caplog.at_level("INFO", logger="mtkit"):
         run(source, model_dir, spec={"load": {"precision": "auto"}}, **options)
     assert [message for message in caplog.messages if "translating" in message] == [told]
@@ -139,7 +139,7 @@ def test_a_table_keeps_its_header(source, model_dir, sources, expected):
     assert streamed(9) == run(source, model_dir, "out.csv", options) == []
 
 
-def test_a_small_file_needs_no_folder(source, model_dir, expected, monkeypatch):
+def test_small_file_needs_no_parts_directory(source, model_dir, expected, monkeypatch):
     monkeypatch.setattr(in_parts, "translate_in_parts", None)
     monkeypatch.setattr(module, "MIN_KEPT_LINES", len(expected) + 1)
     assert run(source, model_dir) == expected
@@ -234,7 +234,7 @@ def test_a_stream_with_small_chunks_is_for_one_process(mtkit, tiny_run, monkeypa
     assert chosen == [1, None]
 
 
-def test_who_translates_is_chosen_and_told(monkeypatch):
+def test_device_layout_is_chosen_and_logged(monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
     assert str(choose_layout("cpu", None, None, 100)) == "4 workers"
     assert str(choose_layout("cpu", None, 2, 100)) == "2 workers"
@@ -315,16 +315,14 @@ def test_finished_batches_of_an_interrupted_part_are_not_searched_again(
     ]
 
 
-def test_what_ctrl_c_ends_at_once_leaves_nothing(source, model_dir, monkeypatch):
+def test_early_ctrl_c_leaves_nothing(source, model_dir, monkeypatch):
     monkeypatch.setattr("mtkit.engines.torch_engine.find", Interrupting(1))
     with pytest.raises(KeyboardInterrupt, match="was not written"):
         run(source, model_dir, spec={"search": {"max_tokens": 40}}, n_workers=1)
     assert [path.name for path in source.parent.iterdir()] == ["in.txt"]
 
 
-def test_a_killed_run_keeps_what_its_processes_have_finished(
-    source, model_dir, expected, monkeypatch
-):
+def test_killed_run_keeps_what_its_processes_finished(source, model_dir, expected, monkeypatch):
     """The parent is killed, so that nobody can put anything in order."""
     spec = spec_of(source, model_dir, "out.txt", search={"max_tokens": 40})
     parts = PartsDir(
@@ -348,7 +346,7 @@ def test_a_killed_run_keeps_what_its_processes_have_finished(
     assert lines_of(source.parent / "out.txt") == expected
 
 
-def test_the_last_line_says_how_many_lines_were_written(source, model_dir, caplog, monkeypatch):
+def test_last_line_reports_the_number_of_lines(source, model_dir, caplog, monkeypatch):
     monkeypatch.setattr(
         Postprocessor,
         "_flags",

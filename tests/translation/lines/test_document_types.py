@@ -77,7 +77,7 @@ def check(lines, chunk_lines):
 
 
 @pytest.mark.parametrize("name", [name for name in DOCUMENTS if name not in BINARY])
-def test_a_stream_is_refused_once_it_says_what_it_is(name):
+def test_document_on_a_stream_is_refused_by_its_first_bytes(name):
     lines = DOCUMENTS[name].decode(errors="replace").replace("\r\n", "\n").split("\n")
     with pytest.raises(MtkitError, match="`stdin`"):
         check(lines, 1)
@@ -85,7 +85,7 @@ def test_a_stream_is_refused_once_it_says_what_it_is(name):
         check(lines, len(lines))
 
 
-def test_the_command_takes_a_document_as_text_only_when_told_to(mtkit, tmp_path):
+def test_document_is_read_as_text_only_on_request(mtkit, tmp_path):
     path = tmp_path / "app.po"
     path.write_bytes(DOCUMENTS["app.po"])
     outcome = mtkit("translate", path, "-m", "nowhere")

@@ -74,7 +74,7 @@ cells = texts.map(lambda text: text.replace("\r", ""))
 
 
 @given(lines=st.lists(texts, max_size=6), chunk_lines=st.integers(1, 7))
-def test_each_line_of_text_gives_one(lines, chunk_lines):
+def test_each_line_of_text_gives_one_output_line(lines, chunk_lines):
     assert written(lines, chunk_lines=chunk_lines) == [swapped(line) for line in lines]
 
 
@@ -144,7 +144,7 @@ def test_objects_are_as_they_were_with_one_key_more(rows, is_ascii, separators):
     assert [list(json.loads(line)) for line in replaced] == [list(row) for row in inputs]
 
 
-def test_what_json_would_change_stays_byte_for_byte():
+def test_json_is_kept_byte_for_byte():
     line = '{"n": 1.50E+400, "big": 12345678901234567890123, "s": "\\u00e4\\/", "half": "\\ud83d", "a": "Ja", "nan": NaN, "o": {"a": [ ]}  }'
     assert written([line], "jsonl", fields=("a",)) == [
         line.replace("]}  }", ']}, "translation": "jA"  }')
@@ -167,7 +167,7 @@ def test_keys_within_keys():
     ) == ['{"translation": {"de": "Ja", "n": "jA"}, "a.b": "Nein", "x": "nEIN"}']
 
 
-def test_objects_that_are_missing_are_made():
+def test_missing_objects_are_created():
     def with_field_out(line, field):
         [out] = written([line], "jsonl", fields=("de",), fields_out=(field,))
         return out
@@ -247,7 +247,7 @@ def test_details():
     }
 
 
-def test_other_formats_hold_the_translations_alone():
+def test_other_formats_contain_only_translations():
     assert json.loads(written(["Ja"], output_format="jsonl")[0]) == {
         "text": "jA",
         "score": -0.5,
@@ -299,7 +299,7 @@ def test_lines_may_be_shared_anywhere(lines, cut, n_best):
     ]
 
 
-def test_whoever_shares_a_table_hands_over_its_header():
+def test_processes_are_given_the_header_of_a_table():
     options = LineOptions.for_file("x.tsv.gz", fields=("de",))
     assert options.needs_header
     translate = LineTranslator(Swapper(), options.with_header("id\tde"), ("x.tsv.gz", ""))  # type: ignore[arg-type]
@@ -407,7 +407,7 @@ def test_whoever_shares_a_table_hands_over_its_header():
         ),
     ],
 )
-def test_a_line_at_fault_is_named(lines, args, options, message):
+def test_invalid_line_is_named(lines, args, options, message):
     with pytest.raises(MtkitError) as caught:
         written(lines, *args, **options)
     assert caught.value.message.startswith(message)
@@ -470,13 +470,13 @@ def test_options_that_contradict_each_other(args, options, message):
         ("tsv", "text"),
     ],
 )
-def test_a_name_says_what_a_file_is(name, kind):
+def test_format_from_the_file_name(name, kind):
     fields = () if kind == "text" else ("1",)
     assert LineOptions.for_file(name, fields=fields).input_format == kind
     assert LineOptions.for_file(name, "text").input_format == "text"
 
 
-def test_every_line_is_told_of_once():
+def test_progress_counts_every_line_once():
     lines = [
         json.dumps({"a": "x\ny\nz"}),
         "",
