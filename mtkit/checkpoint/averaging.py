@@ -8,7 +8,6 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from mtkit.checkpoint.find_model import refuse_no_run
 from mtkit.checkpoint.history import read_history
 from mtkit.checkpoint.model_dir import (
     load_model_dir,
@@ -28,6 +27,7 @@ from mtkit.checkpoint.training_checkpoint import (
 from mtkit.checkpoint.weights import read_tensors
 from mtkit.errors import MtkitError
 from mtkit.io.arguments import require_count
+from mtkit.io.find_model import refuse_no_run
 from mtkit.io.logs import get_logger
 
 logger = get_logger(__name__)

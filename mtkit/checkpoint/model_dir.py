@@ -14,7 +14,6 @@ from typing import Annotated
 import torch
 from pydantic import Field, NonNegativeInt, ValidationError
 
-from mtkit.checkpoint.find_model import CONFIG_NAME, SHORTLIST_NAME, refuse_no_model
 from mtkit.checkpoint.untrusted import check_layer_counts, check_limits, read_json
 from mtkit.checkpoint.weights import make_empty_model, read_weights, save_weights
 from mtkit.config.model import AlignmentHead, ModelConfig
@@ -22,7 +21,9 @@ from mtkit.config.search import SearchConfig
 from mtkit.config.section import PositiveFloat, PositiveInt, Section
 from mtkit.errors import MtkitError
 from mtkit.io.atomic import atomic_dir
+from mtkit.io.find_model import CONFIG_NAME, SHORTLIST_NAME, refuse_no_model
 from mtkit.io.safetensors_header import read_header
+from mtkit.io.tokenizer_files import TOKENIZER_DIR_NAME
 from mtkit.model.transformer import Transformer
 from mtkit.tokenizer.subword import Tokenizer
 
@@ -31,7 +32,7 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 _MIN_COMMON_SHARE = 0.25
 """Share of the training lines from which a number of sentences per line is common enough to be
 translated together."""
-WEIGHTS_NAME, TOKENIZER_DIR_NAME = "model.safetensors", "tokenizer"
+WEIGHTS_NAME = "model.safetensors"
 
 
 class TrainingLineStatistics(Section):

@@ -29,8 +29,8 @@ def average(
         mtkit average de-en/work/run -o de-en/averaged
         mtkit average de-en/work/run -o de-en/averaged -n 3 --best
     """
-    from mtkit.checkpoint.find_model import RUN_NAMES, refuse_no_run
     from mtkit.cli.common.output_guard import refuse_overwriting
+    from mtkit.io.find_model import RUN_NAMES, refuse_no_run
 
     hint = f"name another directory, such as `{run_dir / 'averaged'}`"
     refuse_no_run(run_dir)

@@ -138,7 +138,7 @@ def _load(
     model_dirs: list[Path], tags: TagOptions, devices: EvaluationDeviceOptions
 ) -> "Translator":
     # torch takes seconds to load, which a mistyped path should not wait for.
-    from mtkit.checkpoint.find_model import refuse_no_model
+    from mtkit.io.find_model import refuse_no_model
 
     for model_dir in model_dirs:
         refuse_no_model(model_dir)

@@ -22,7 +22,7 @@ def info(
         mtkit info de-en/work/run/model
         mtkit info de-en/work/run --json
     """
-    from mtkit.checkpoint.find_model import foreign_model, refuse_no_model
+    from mtkit.io.find_model import foreign_model, refuse_no_model
 
     # torch takes seconds to load, which a mistyped path should not wait for.
     if foreign_model(path) or not (path / "identity.json").is_file():

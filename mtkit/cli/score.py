@@ -51,8 +51,8 @@ def score(
         mtkit score test.de test.en -m de-en/work/run/model -o test.scores
         mtkit score test.de test.en -m de-en/work/run/model --per-token --format jsonl
     """
-    from mtkit.checkpoint.find_model import refuse_no_model
     from mtkit.cli.common.output_guard import refuse_overwriting
+    from mtkit.io.find_model import refuse_no_model
     from mtkit.translation.lines.score_lines import count_pairs
 
     refuse_overwriting([paths.output_path], [paths.src_path, paths.tgt_path, *paths.model_dirs])

@@ -66,11 +66,11 @@ def shortlist(files: PathOptions, settings: ShortlistOptions) -> None:
         mtkit shortlist de-en/recipe.yaml -m de-en/work/run/model
         mtkit shortlist train.de train.en -m de-en/work/run/model --candidates 50
     """
-    from mtkit.checkpoint.find_model import MODEL_NAMES, SHORTLIST_NAME, refuse_no_model
     from mtkit.cli.common.output_guard import refuse_overwriting
     from mtkit.config.recipe import Recipe
     from mtkit.errors import MtkitError
-    from mtkit.tokenizer.model_proto import TOKENIZER_DIR_NAME
+    from mtkit.io.find_model import MODEL_NAMES, SHORTLIST_NAME, refuse_no_model
+    from mtkit.io.tokenizer_files import TOKENIZER_DIR_NAME
     from mtkit.tokenizer.subword import Tokenizer
 
     paths, model_dir = files.paths, files.model_dir

@@ -123,8 +123,8 @@ def decode(
 
 
 def _load(path: Path, side: str | None) -> "Subword":
-    from mtkit.checkpoint.find_model import refuse_foreign_model
     from mtkit.errors import MtkitError
+    from mtkit.io.find_model import refuse_foreign_model
     from mtkit.io.paths import is_recipe_name
     from mtkit.tokenizer.subword import Subword, Tokenizer
 

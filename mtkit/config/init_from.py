@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-from mtkit.checkpoint.find_model import CONFIG_NAME, refuse_no_model
 from mtkit.config.model import ModelConfig
 from mtkit.config.section import Section
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.errors import MtkitError
-from mtkit.tokenizer.model_proto import find_model_files, read_settings
+from mtkit.io.find_model import CONFIG_NAME, refuse_no_model
+from mtkit.io.tokenizer_files import find_model_files, read_settings
 
 _FREE = frozenset(
     {"dropout", "attention_dropout", "activation_dropout", "layer_drop", "init", "max_positions"}

@@ -20,8 +20,8 @@ from mtkit.errors import MtkitError
 from mtkit.io.atomic import atomic_dir
 from mtkit.io.build_manifest import content_hash, read_manifest, refuse_foreign, write_manifest
 from mtkit.io.logs import get_logger
+from mtkit.io.tokenizer_files import TOKENIZER_DIR_NAME
 from mtkit.tokenizer.extend import extend_subword
-from mtkit.tokenizer.model_proto import TOKENIZER_DIR_NAME
 from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.tokenizer.train import (
     VocabularyTooLarge,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from mtkit.checkpoint.model_dir import TOKENIZER_DIR_NAME, load_model_dir
+from mtkit.checkpoint.model_dir import load_model_dir
 from mtkit.engines.ctranslate2.exported_dir import (
     CARD_NAME,
     EXPORT_NAME,
@@ -21,6 +21,7 @@ from mtkit.interop.verify import VerificationText, verify
 from mtkit.interop.weight_map import make_spec
 from mtkit.io.arguments import require_type
 from mtkit.io.atomic import atomic_dir
+from mtkit.io.tokenizer_files import TOKENIZER_DIR_NAME
 from mtkit.version import __version__
 
 WEIGHT_DESCRIPTIONS = {

@@ -7,9 +7,10 @@ from itertools import chain, groupby
 
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.errors import MtkitError
+from mtkit.io.tokenizer_files import read_settings
 from mtkit.tokenizer.cross_vocab import encode_tokens
 from mtkit.tokenizer.learn_merges import learn_merges
-from mtkit.tokenizer.model_proto import NewEntry, add_entries, read_settings
+from mtkit.tokenizer.model_proto import NewEntry, add_entries
 from mtkit.tokenizer.normalize import WORD_BOUNDARY, sanitize
 from mtkit.tokenizer.subword import Subword
 from mtkit.tokenizer.train import check_user_symbols, draw_sentences, train_model

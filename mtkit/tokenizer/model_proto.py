@@ -1,32 +1,20 @@
-"""Tokenizer files, and SentencePiece models read and extended without the library.
+"""SentencePiece models, read and extended without the library.
 
-A model is a Protocol Buffers message, as sentencepiece_model.proto describes it. The library
-exposes neither the settings nor the user-defined symbols of a model, and cannot add entries.
+The library does not expose the user-defined symbols of a model, and cannot add entries.
 """
 
-import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import accumulate
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mtkit.errors import MtkitError
+from mtkit.io.protobuf import bytes_field, float_field, number_field, read_fields
+from mtkit.io.tokenizer_files import ENTRIES, NORMALIZER, NORMALIZER_NAME
 
-TOKENIZER_DIR_NAME = "tokenizer"
-"""Name of the tokenizer's directory within a model directory."""
-JOINT_NAME = "joint.model"
-SRC_NAME = "src.model"
-TGT_NAME = "tgt.model"
-
-_ENTRIES, _TRAINER, _NORMALIZER = 1, 2, 3  # fields of a model
+_RULE_PATH = 6  # field of the normalizer's settings
 _TEXT, _SCORE, _TYPE = 1, 2, 3  # fields of a vocabulary entry
-_KIND, _BYTE_FALLBACK = 3, 35  # fields of the trainer's settings
-_NAME, _RULE_PATH = 1, 6  # fields of the normalizer's settings
 _NORMAL, _USER_DEFINED = 1, 4  # types of entries
 _SEGMENTED_TEXT, _SEGMENTS, _BEGIN, _END = 1, 2, 4, 5  # fields of a segmentation
-_KINDS = {1: "unigram", 2: "bpe", 3: "word", 4: "char"}
-
-_VARINT, _EIGHT_BYTES, _LENGTH_PREFIXED, _FOUR_BYTES = 0, 1, 2, 5
 
 
 class NewEntry(NamedTuple):
@@ -38,63 +26,6 @@ class NewEntry(NamedTuple):
     """Whether it is never split; its score then has no effect."""
 
 
-class SubwordSettings(NamedTuple):
-    """Settings that a model was trained with, named as in the recipe."""
-
-    type: str
-    """bpe, unigram, char, or word, which recipes do not support."""
-    vocab_size: int
-    byte_fallback: bool
-    normalization: str
-
-
-def find_model_files(directory: Path) -> tuple[Path, Path]:
-    """Return the paths of both sides' models in a tokenizer or model directory.
-
-    Both are the same path for a joint tokenizer.
-
-    Raises:
-        MtkitError: There are none.
-    """
-    for candidate in (directory / TOKENIZER_DIR_NAME, directory):
-        if (candidate / JOINT_NAME).exists():
-            return candidate / JOINT_NAME, candidate / JOINT_NAME
-        if (candidate / SRC_NAME).exists() and (candidate / TGT_NAME).exists():
-            return candidate / SRC_NAME, candidate / TGT_NAME
-    inner = directory / "model"
-    hint = f"did you mean `{inner}`?" if (inner / TOKENIZER_DIR_NAME).is_dir() else "check the path"
-    raise MtkitError(
-        f"`{directory}`: no tokenizer found (neither {JOINT_NAME} nor {SRC_NAME} with {TGT_NAME})",
-        hint,
-    )
-
-
-def read_settings(model_bytes: bytes, name: str = "tokenizer") -> SubwordSettings:
-    """Read the settings of a model.
-
-    Args:
-        model_bytes: The model, as SentencePiece writes it.
-        name: Name of the model in errors.
-    Raises:
-        MtkitError: It is not a SentencePiece model.
-    """
-    try:
-        fields = list(_fields(model_bytes))
-        trainer, normalizer = (
-            dict(_fields(dict(fields)[number])) for number in (_TRAINER, _NORMALIZER)
-        )
-        return SubwordSettings(
-            type=_KINDS[trainer.get(_KIND, 1)],
-            vocab_size=sum(number == _ENTRIES for number, _ in fields),
-            byte_fallback=bool(trainer.get(_BYTE_FALLBACK, 0)),
-            normalization=normalizer.get(_NAME, b"").decode(errors="replace"),
-        )
-    except (AttributeError, IndexError, KeyError, TypeError):
-        raise MtkitError(
-            f"`{name}`: not a SentencePiece model", "make or copy the directory again"
-        ) from None
-
-
 def read_user_symbols(model_bytes: bytes) -> tuple[str, ...]:
     """Return the user-defined symbols of a model, in the order of their ids.
 
@@ -103,7 +34,9 @@ def read_user_symbols(model_bytes: bytes) -> tuple[str, ...]:
     """
     try:
         entries = [
-            dict(_fields(value)) for number, value in _fields(model_bytes) if number == _ENTRIES
+            dict(read_fields(value))
+            for number, value in read_fields(model_bytes)
+            if number == ENTRIES
         ]
         return tuple(
             entry[_TEXT].decode() for entry in entries if entry.get(_TYPE) == _USER_DEFINED
@@ -120,9 +53,9 @@ def read_segmentation(message: bytes) -> tuple[str, list[tuple[int, int]]]:
     Of the byte tokens that spell one character, all but the last have an empty span where the
     character begins.
     """
-    fields = list(_fields(message))
+    fields = list(read_fields(message))
     text = b"".join(value for number, value in fields if number == _SEGMENTED_TEXT)
-    tokens = [dict(_fields(value)) for number, value in fields if number == _SEGMENTS]
+    tokens = [dict(read_fields(value)) for number, value in fields if number == _SEGMENTS]
     # Offsets are in bytes; this maps each to the number of characters that begin before it.
     char_offsets = [0, *accumulate(byte & 0xC0 != 0x80 for byte in text)]
     return text.decode(), [
@@ -139,17 +72,17 @@ def add_entries(model_bytes: bytes, new: Iterable[NewEntry]) -> bytes:
     symbols = {entry.text.encode() for entry in new if entry.is_symbol}
     existing: set[bytes] = set()
     fields = []
-    for number, value in _fields(model_bytes):
-        if number == _ENTRIES:
-            entry = dict(_fields(value))
+    for number, value in read_fields(model_bytes):
+        if number == ENTRIES:
+            entry = dict(read_fields(value))
             existing.add(entry[_TEXT])
             if entry[_TEXT] in symbols and entry.get(_TYPE, _NORMAL) == _NORMAL:
                 # If a field occurs twice, the last one is valid.
-                value += _number_field(_TYPE, _USER_DEFINED)
+                value += number_field(_TYPE, _USER_DEFINED)
         # All fields of a model are messages.
-        fields.append(_bytes_field(number, value))
+        fields.append(bytes_field(number, value))
     added = (
-        _bytes_field(_ENTRIES, _entry_message(entry))
+        bytes_field(ENTRIES, _entry_message(entry))
         for entry in new
         if entry.text.encode() not in existing
     )
@@ -159,74 +92,23 @@ def add_entries(model_bytes: bytes, new: Iterable[NewEntry]) -> bytes:
 def set_normalization_name(model_bytes: bytes, name: str) -> bytes:
     """Set the name of a model's normalization, and remove the path of the file with its rules."""
     return b"".join(
-        _bytes_field(number, _with_name(value, name) if number == _NORMALIZER else value)
-        for number, value in _fields(model_bytes)
+        bytes_field(number, _with_name(value, name) if number == NORMALIZER else value)
+        for number, value in read_fields(model_bytes)
     )
 
 
 def _with_name(normalizer: bytes, name: str) -> bytes:
     kept = (
-        _bytes_field(number, value) if isinstance(value, bytes) else _number_field(number, value)
-        for number, value in _fields(normalizer)
-        if number not in (_NAME, _RULE_PATH)
+        bytes_field(number, value) if isinstance(value, bytes) else number_field(number, value)
+        for number, value in read_fields(normalizer)
+        if number not in (NORMALIZER_NAME, _RULE_PATH)
     )
-    return b"".join([_bytes_field(_NAME, name.encode()), *kept])
+    return b"".join([bytes_field(NORMALIZER_NAME, name.encode()), *kept])
 
 
 def _entry_message(entry: NewEntry) -> bytes:
-    score = _key(_SCORE, _FOUR_BYTES) + struct.pack("<f", entry.score)
     return (
-        _bytes_field(_TEXT, entry.text.encode())
-        + score
-        + (_number_field(_TYPE, _USER_DEFINED) if entry.is_symbol else b"")
+        bytes_field(_TEXT, entry.text.encode())
+        + float_field(_SCORE, entry.score)
+        + (number_field(_TYPE, _USER_DEFINED) if entry.is_symbol else b"")
     )
-
-
-def _bytes_field(number: int, value: bytes) -> bytes:
-    return _key(number, _LENGTH_PREFIXED) + _encode_varint(len(value)) + value
-
-
-def _number_field(number: int, value: int) -> bytes:
-    return _key(number, _VARINT) + _encode_varint(value)
-
-
-def _key(number: int, wire_type: int) -> bytes:
-    return _encode_varint(number << 3 | wire_type)
-
-
-def _encode_varint(value: int) -> bytes:
-    septets = []
-    while value >= 0x80:
-        septets.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*septets, value])
-
-
-def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
-    """Yield number and value (int or bytes) of each field of a Protocol Buffers message."""
-    offset = 0
-    while offset < len(message):
-        tag, offset = _decode_varint(message, offset)
-        number, wire_type = tag >> 3, tag & 7
-        if wire_type == _VARINT:
-            value, offset = _decode_varint(message, offset)
-            yield number, value
-            continue
-        if wire_type == _LENGTH_PREFIXED:
-            n_bytes, offset = _decode_varint(message, offset)
-        else:
-            n_bytes = {_EIGHT_BYTES: 8, _FOUR_BYTES: 4}[wire_type]
-        yield number, message[offset : offset + n_bytes]
-        offset += n_bytes
-
-
-def _decode_varint(message: bytes, offset: int) -> tuple[int, int]:
-    """Decode a varint (seven bits per byte, lowest first); return it and the offset after it."""
-    value = shift = 0
-    while True:
-        byte = message[offset]
-        if shift > 63:
-            raise IndexError("a varint of more than ten bytes")
-        offset, value, shift = offset + 1, value | (byte & 0x7F) << shift, shift + 7
-        if byte < 0x80:
-            return value, offset

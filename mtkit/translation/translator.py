@@ -7,7 +7,6 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from mtkit.checkpoint.find_model import SHORTLIST_NAME
 from mtkit.checkpoint.model_dir import (
     ModelDirConfig,
     TrainedModel,
@@ -27,6 +26,7 @@ from mtkit.io.arguments import (
     list_of_texts,
     require_count,
 )
+from mtkit.io.find_model import SHORTLIST_NAME
 from mtkit.io.logs import get_logger
 from mtkit.model.device import choose_device
 from mtkit.search.ensemble_scorer import EnsembleScorer

@@ -9,7 +9,7 @@ import pytest
 from mtkit.config.clean import CleanConfig
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.corpus.clean.text_fixes import TextFixer
-from mtkit.tokenizer.model_proto import read_settings
+from mtkit.io.tokenizer_files import read_settings
 from mtkit.tokenizer.subword import Subword
 from mtkit.tokenizer.train import train_subword
 from tests.conftest import ROOT

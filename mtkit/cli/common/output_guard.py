@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from mtkit.checkpoint.find_model import MODEL_NAMES, RUN_NAMES, is_model_dir
 from mtkit.errors import MtkitError
+from mtkit.io.find_model import MODEL_NAMES, RUN_NAMES, is_model_dir
 
 _RENAME_HINT = "give the output another name"
 _RECIPE_START = b"data:"

@@ -35,8 +35,8 @@ def refuse_overwriting_inputs(
     Raises:
         MtkitError: See `refuse_overwriting`.
     """
-    from mtkit.checkpoint.find_model import RUN_NAMES
     from mtkit.cli.common.output_guard import refuse_overwriting
+    from mtkit.io.find_model import RUN_NAMES
 
     outputs = [recipe.data.work_dir / name for name in names] + (
         [run_dir / name for name in sorted(RUN_NAMES)] if run_dir else []

@@ -211,9 +211,9 @@ def check_paths(
         MtkitError: An input is missing or is a document, an output would overwrite an input, or a
             model directory holds no model.
     """
-    from mtkit.checkpoint.find_model import refuse_no_model
     from mtkit.cli.common.output_guard import refuse_overwriting
     from mtkit.cli.common.usage_errors import refuse_text
+    from mtkit.io.find_model import refuse_no_model
     from mtkit.io.text import read_blocks
     from mtkit.translation.jobs.parts_dir import parts_path
     from mtkit.translation.lines.document_types import refuse_document

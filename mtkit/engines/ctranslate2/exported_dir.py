@@ -12,12 +12,13 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from pydantic import Field, ValidationError
 
-from mtkit.checkpoint.find_model import refuse_no_model
-from mtkit.checkpoint.model_dir import TOKENIZER_DIR_NAME, ModelDirConfig
+from mtkit.checkpoint.model_dir import ModelDirConfig
 from mtkit.config.section import NonNegativeInt, PositiveInt, Section
 from mtkit.config.validation_errors import describe_problems
 from mtkit.engines.ctranslate2.model_bin import check_model_bin, n_positions
 from mtkit.errors import MtkitError
+from mtkit.io.find_model import refuse_no_model
+from mtkit.io.tokenizer_files import TOKENIZER_DIR_NAME
 from mtkit.tokenizer.subword import Subword, Tokenizer
 
 EXPORT_VERSION = 1

@@ -1,7 +1,7 @@
 import pytest
 
-from mtkit.checkpoint.find_model import foreign_model, refuse_no_model
 from mtkit.errors import MtkitError
+from mtkit.io.find_model import foreign_model, refuse_no_model
 
 ANY = "give a directory that `mtkit train` or `mtkit average` wrote"
 
