@@ -14,7 +14,8 @@ from mtkit.config.section import Section
 from mtkit.io.atomic import atomic_write
 
 _INDENT = "  "
-_COMMENT_WIDTH = 110
+MAX_COLUMNS = 100
+"""Maximum width of a line with a comment."""
 
 
 def write_yaml(section: Section, path: Path) -> None:
@@ -52,7 +53,7 @@ def commented_yaml(
     return (
         "\n".join(
             [
-                *_comment(description, ""),
+                *comment_lines(description, ""),
                 "",
                 *_block(cls_or_section, "", comments=True, reasons=reasons or {}),
             ]
@@ -89,9 +90,9 @@ def _block(
                 if inner is not None
                 else ""
             )
-            yield from _comment(help_text, indent)
+            yield from comment_lines(help_text, indent)
             if reason := (reasons or {}).get(f"{prefix}{name}"):
-                yield from _comment(f"Chosen: {reason}.", indent)
+                yield from comment_lines(f"Chosen: {reason}.", indent)
         key = f"{indent}{name}:"
         if inner is not None:
             yield key
@@ -186,10 +187,11 @@ def _description(cls: type[Section]) -> str:
     ).strip()
 
 
-def _comment(text: str, indent: str) -> list[str]:
+def comment_lines(text: str, indent: str) -> list[str]:
+    """Return a text as comment lines."""
     return textwrap.wrap(
         " ".join(text.split()),
-        width=_COMMENT_WIDTH,
+        width=MAX_COLUMNS,
         initial_indent=f"{indent}# ",
         subsequent_indent=f"{indent}# ",
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mtkit.config.data import CorpusSource
-from mtkit.config.dump import flow_yaml
+from mtkit.config.dump import MAX_COLUMNS, comment_lines, flow_yaml
 from mtkit.config.recipe import Recipe
 from mtkit.config.section import Section
 
@@ -56,7 +56,9 @@ def short_recipe(recipe: Recipe, reasons: Mapping[str, str] | None = None) -> st
         (name, list(_entries(name, getattr(recipe, name), reasons))) for name in names
     ]
     return _HEAD + "".join(
-        f"\n{name}:\n" + "".join(_aligned(entries)) for name, entries in sections if entries
+        "\n".join(("", f"{name}:", *_commented(entries), ""))
+        for name, entries in sections
+        if entries
     )
 
 
@@ -120,7 +122,13 @@ def _first_clause(text: str) -> str:
     return clause[:1].lower() + clause[1:]
 
 
-def _aligned(entries: list[tuple[str, str]]) -> Iterator[str]:
+def _commented(entries: list[tuple[str, str]]) -> Iterator[str]:
+    """Yield the lines of a section, with aligned comments; a long comment is above its entry."""
     width = max((len(entry) for entry, _ in entries if len(entry) <= _MAX_ALIGNED), default=0)
     for entry, comment in entries:
-        yield f"  {entry:<{width}}  # {comment}\n" if comment else f"  {entry}\n"
+        line = f"  {entry:<{width}}  # {comment}"
+        if comment and len(line) <= MAX_COLUMNS:
+            yield line
+        else:
+            yield from comment_lines(comment, "  ")
+            yield f"  {entry}"

@@ -1,5 +1,7 @@
 """The recipe that `mtkit init` writes by default."""
 
+from itertools import pairwise
+
 import pytest
 
 from mtkit.config.dump import commented_yaml
@@ -59,11 +61,13 @@ def test_every_kind_of_value_survives(tmp_path):
 @pytest.mark.parametrize("preset", PRESETS)
 def test_short_recipe_refers_to_the_other_keys(preset):
     text = short_recipe(Recipe.model_validate({"data": DATA, **PRESETS[preset]}))
-    settings = [line for line in text.splitlines() if line and not line.startswith("#")]
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    settings = [line for line in lines if not line.startswith("  #")]
     assert len(settings) <= 26
-    assert all(
-        "  # " in line for line in settings if line.startswith("  ") and not line.startswith("  #")
-    )
+    assert max(map(len, text.splitlines())) <= 100
+    for before, line in pairwise(lines):
+        if line in settings and line.startswith("  "):
+            assert "  # " in line or before.startswith("  # ")
     head = text[: text.index("data:")]
     assert "docs/reference/recipe.md" in head and "--full" in head
     for key in (
@@ -87,3 +91,13 @@ def test_reason_replaces_the_explanation():
     assert "  max_steps: 100000      # enough for this corpus\n" in text
     assert "updates" not in text.partition("max_steps")[2].partition("\n")[0]
     assert "norm:" not in text
+
+
+def test_a_long_reason_is_above_its_key():
+    reason = "enough for this corpus, " * 10 + "and no more"
+    text = short_recipe(Recipe.model_validate({"data": DATA}), {"training.max_steps": reason})
+    above = text.partition("\n  max_steps: 100000\n")[0].rpartition("training:\n")[2]
+    lines = above.splitlines()
+    assert len(lines) == 3
+    assert all(line.startswith("  # ") and len(line) <= 100 for line in lines)
+    assert " ".join(line.removeprefix("  # ") for line in lines) == reason
