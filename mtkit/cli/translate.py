@@ -1,7 +1,6 @@
 """`mtkit translate`."""
 
 from mtkit.cli.common.option_groups import takes_option_groups
-from mtkit.cli.common.options import given
 from mtkit.cli.common.search_options import SearchOptions
 from mtkit.cli.common.translation_options import (
     AlignmentOptions,
@@ -51,7 +50,7 @@ def translate(
         files,
         tuple(paths.model_dirs),
         lines,
-        search=search | alignments.search() | given(avoid=constraints.avoid),
+        search=search | alignments.search() | constraints.search(),
         load=devices.load_arguments(constraints),
         engine=devices.choose_engine(paths.model_dirs, alignments),
     )

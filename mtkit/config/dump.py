@@ -4,6 +4,7 @@ import json
 import re
 import textwrap
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -13,7 +14,6 @@ from mtkit.config.load import parse_yaml
 from mtkit.config.section import Section
 from mtkit.io.atomic import atomic_write
 
-_INDENT = "  "
 MAX_COLUMNS = 100
 """Maximum width of a line with a comment."""
 
@@ -33,7 +33,7 @@ def plain_yaml(section: Section) -> str:
 
     Reading it gives an equal section.
     """
-    return "\n".join(_block(section, "", comments=False, base_dir=Path.cwd())) + "\n"
+    return "\n".join(_Writer(base_dir=Path.cwd()).lines(section)) + "\n"
 
 
 def commented_yaml(
@@ -47,75 +47,54 @@ def commented_yaml(
             value are commented out.
         reasons: Reasons for the values, by dotted key; written as second comments.
     """
-    description = _description(
-        cls_or_section if isinstance(cls_or_section, type) else type(cls_or_section)
-    )
-    return (
-        "\n".join(
-            [
-                *comment_lines(description, ""),
-                "",
-                *_block(cls_or_section, "", comments=True, reasons=reasons or {}),
-            ]
-        )
-        + "\n"
-    )
+    description = comment_lines(_description(cls_or_section), "")
+    block = _Writer(has_comments=True, reasons=reasons or {}).lines(cls_or_section)
+    return "\n".join([*description, "", *block]) + "\n"
 
 
-def _block(
-    section: Section | type[Section],
-    indent: str,
-    *,
-    comments: bool,
-    base_dir: Path | None = None,
-    reasons: Mapping[str, str] | None = None,
-    prefix: str = "",
-) -> Iterator[str]:
-    cls = section if isinstance(section, type) else type(section)
-    for number, (name, field) in enumerate(cls.model_fields.items()):
-        is_missing = isinstance(section, type) and field.is_required()
-        value = (
-            getattr(section, name)
-            if isinstance(section, Section)
-            else None
-            if is_missing
-            else field.get_default()
-        )
-        inner = _nested_section(value, field.annotation)
-        if comments:
-            if number and inner is not None:
-                yield ""
-            help_text = field.description or (
-                _description(inner if isinstance(inner, type) else type(inner))
-                if inner is not None
-                else ""
-            )
-            yield from comment_lines(help_text, indent)
-            if reason := (reasons or {}).get(f"{prefix}{name}"):
-                yield from comment_lines(f"Chosen: {reason}.", indent)
-        key = f"{indent}{name}:"
-        if inner is not None:
-            yield key
-            yield from _block(
-                inner,
-                indent + _INDENT,
-                comments=comments,
-                base_dir=base_dir,
-                reasons=reasons,
-                prefix=f"{prefix}{name}.",
-            )
-        elif isinstance(value, tuple) and any(isinstance(item, Section) for item in value):
-            yield key
-            for item in value:
-                yield from _list_item(
-                    _block(item, indent + 2 * _INDENT, comments=comments, base_dir=base_dir),
-                    indent + _INDENT,
-                )
-        elif value is None and comments:
-            yield f"{indent}{'' if is_missing else '# '}{name}:"
-        else:
-            choices = _choices_comment(field.annotation) if comments else ""
-            yield f"{key} {flow_yaml(value, base_dir)}{choices}"
+@dataclass(frozen=True)
+class _Writer:
+    """Writer of sections, or of the defaults of their classes."""
+
+    has_comments: bool = False
+    reasons: Mapping[str, str] = field(default_factory=dict[str, str])
+    base_dir: Path | None = None
+    """Directory to resolve relative paths against; None leaves them unchanged."""
+
+    def lines(
+        self, section: Section | type[Section], indent: str = "", prefix: str = ""
+    ) -> Iterator[str]:
+        """Yield the lines of all keys.
+
+        Args:
+            section: The section.
+            indent: Indentation of its keys.
+            prefix: Beginning of its dotted keys.
+        """
+        cls = section if isinstance(section, type) else type(section)
+        for number, (name, info) in enumerate(cls.model_fields.items()):
+            is_missing = isinstance(section, type) and info.is_required()
+            default = None if is_missing else info.get_default()
+            value = default if isinstance(section, type) else getattr(section, name)
+            inner = _nested_section(value, info.annotation)
+            if self.has_comments:
+                if number and inner is not None:
+                    yield ""
+                yield from comment_lines(info.description or _description(inner), indent)
+                if reason := self.reasons.get(f"{prefix}{name}"):
+                    yield from comment_lines(f"Chosen: {reason}.", indent)
+            if inner is not None:
+                yield f"{indent}{name}:"
+                yield from self.lines(inner, f"{indent}  ", f"{prefix}{name}.")
+            elif isinstance(value, tuple) and any(isinstance(item, Section) for item in value):
+                yield f"{indent}{name}:"
+                for item in value:
+                    yield from _list_item(self.lines(item, f"{indent}    "), f"{indent}  ")
+            elif value is None and self.has_comments:
+                yield f"{indent}{'' if is_missing else '# '}{name}:"
+            else:
+                choices = _choices_comment(info.annotation) if self.has_comments else ""
+                yield f"{indent}{name}: {flow_yaml(value, self.base_dir)}{choices}"
 
 
 def _nested_section(value: Any, annotation: Any) -> Section | type[Section] | None:
@@ -178,13 +157,13 @@ def _choices_comment(annotation: Any) -> str:
     return ""
 
 
-def _description(cls: type[Section]) -> str:
-    """Return the docstring of a section class without the name of the section."""
-    return re.sub(
-        r"Recipe\s+section\s+`\w+:`[.;]\s*(\w?)",
-        lambda match: match[1].upper(),
-        cls.__doc__ or "",
-    ).strip()
+def _description(section: Section | type[Section] | None) -> str:
+    """Return the docstring of a section without its name; empty for None."""
+    text = (section and section.__doc__) or ""
+    without_name = re.sub(
+        r"Recipe\s+section\s+`\w+:`[.;]\s*(\w?)", lambda match: match[1].upper(), text
+    )
+    return without_name.strip()
 
 
 def comment_lines(text: str, indent: str) -> list[str]:

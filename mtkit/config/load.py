@@ -67,8 +67,8 @@ def _validated(
     for override in overrides:
         try:
             overridden.add(_apply(override, data))
-        except _BadOverride as exc:
-            problems.append(exc.problem)
+        except MtkitError as exc:
+            problems.append(Problem(exc.message, exc.hint))
     try:
         section = cls.model_validate(data, context={"base_dir": base_dir})
     except ValidationError as exc:
@@ -179,50 +179,43 @@ def _fill_empty_sections(cls: type[Section], data: dict[Any, Any]) -> None:
             data[name] = {}
 
 
-class _BadOverride(Exception):
-    def __init__(self, override: str, what: str, hint: str) -> None:
-        super().__init__(what)
-        self.problem = Problem(f"--set {override}: {what}", hint)
-
-
 def _apply(override: str, data: dict[Any, Any]) -> str:
-    """Apply one override to the data and return its dotted key."""
+    """Apply one override to the data and return its dotted key.
+
+    Raises:
+        MtkitError: It is not of the form key=value, or does not fit the data.
+    """
     dotted, equals, text = override.partition("=")
     dotted = dotted.strip()
     if not equals or not dotted:
-        raise _BadOverride(
-            override, "is not of the form key=value", "for example --set training.max_steps=100"
+        raise MtkitError(
+            f"--set {override}: is not of the form key=value",
+            "for example --set training.max_steps=100",
         )
     try:
         value = _mark_strings(parse_yaml(text))
     except YAMLError:
-        raise _BadOverride(
-            override,
-            "the value is not valid YAML",
+        raise MtkitError(
+            f"--set {override}: the value is not valid YAML",
             "quote text for YAML, and again for the shell: --set 'a.b=\"text\"'",
         ) from None
     *parents, last = dotted.split(".")
     node: Any = data
-    walked: list[str] = []
-    for key in parents:
+    for number, key in enumerate(parents, 1):
         node = _child(_only_item(node, key), key)
-        walked.append(key)
         if not isinstance(node, dict | list):
-            raise _BadOverride(
-                override,
-                f"{'.'.join(walked)} has no subkeys",
-                f"set {'.'.join(walked)} itself",
-            )
+            parent = ".".join(parents[:number])
+            raise MtkitError(f"--set {override}: {parent} has no subkeys", f"set {parent} itself")
     node = _only_item(node, last)
     if isinstance(node, dict):
         node[last] = value
     elif last.isdecimal() and int(last) < len(node):
         node[int(last)] = value
     else:
-        raise _BadOverride(
-            override,
-            f"{'.'.join(walked)} is a list of {len(node)}",
-            f"use {'.'.join(walked)}.0 for its first item, or set the whole list",
+        parent = ".".join(parents)
+        raise MtkitError(
+            f"--set {override}: {parent} is a list of {len(node)}",
+            f"use {parent}.0 for its first item, or set the whole list",
         )
     return dotted
 

@@ -64,7 +64,7 @@ class Commands(Group):
             # typer ends a program with exceptions, for example after --help.
             if isinstance(exc, typer.Abort) or hasattr(exc, "exit_code"):
                 raise
-            _exit(_describe_unexpected(exc), 1, exc, is_debug=is_debug)
+            _exit(_as_lines(_explain(exc)), 1, exc, is_debug=is_debug)
 
 
 def handle_sigterm() -> None:
@@ -133,31 +133,29 @@ def _is_out_of_memory(exc: Exception) -> bool:
     return is_out_of_memory(exc)
 
 
-def _describe_unexpected(exc: Exception) -> str:
+def _explain(exc: Exception) -> MtkitError:
+    """Return an error with a hint for an exception that the library did not expect."""
     first_line = (str(exc).strip().splitlines() or [""])[0]
     if _is_out_of_memory(exc):
-        return (
-            f"error: out of memory: {first_line}\nhint: lower batches.max_tokens to train,"
-            " --max-tokens to translate"
+        return MtkitError(
+            f"out of memory: {first_line}",
+            "lower batches.max_tokens to train, --batch-tokens to translate",
         )
-    # Of stdout only: errors of files have been converted already.
-    if isinstance(exc, OSError) and exc.errno in (errno.ENOSPC, errno.EDQUOT):
-        return (
-            f"error: the output cannot be written: {first_line}\nhint: free some disk space, or"
-            " choose another disk"
-        )
-    if (
-        isinstance(exc, OSError)
-        and exc.errno is not None
-        and (exc.filename is not None or exc.errno in _OS_HINTS)
-    ):
-        place = "" if exc.filename is None else f"`{exc.filename}`: "
-        return (
-            f"error: {place}{(exc.strerror or first_line).lower()}\nhint:"
-            f" {_OS_HINTS.get(exc.errno, 'check the path')}"
-        )
+    if isinstance(exc, OSError):
+        # Of stdout only: errors of files have been converted already.
+        if exc.errno in (errno.ENOSPC, errno.EDQUOT):
+            return MtkitError(
+                f"the output cannot be written: {first_line}",
+                "free some disk space, or choose another disk",
+            )
+        if exc.errno is not None and (exc.filename is not None or exc.errno in _OS_HINTS):
+            place = "" if exc.filename is None else f"`{exc.filename}`: "
+            return MtkitError(
+                f"{place}{(exc.strerror or first_line).lower()}",
+                _OS_HINTS.get(exc.errno, "check the path"),
+            )
     again = shlex.join(["mtkit", "--debug", *(arg for arg in sys.argv[1:] if arg != "--debug")])
-    return (
-        f"error: {type(exc).__name__}: {first_line}\nhint: this should not happen; run again with"
-        f" --debug to see where: {again}"
+    return MtkitError(
+        f"{type(exc).__name__}: {first_line}",
+        f"this should not happen; run again with --debug to see where: {again}",
     )

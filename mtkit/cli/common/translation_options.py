@@ -15,6 +15,7 @@ from mtkit.cli.common.options import (
     EngineOption,
     ModelOptions,
     TagOptions,
+    given,
 )
 from mtkit.config.section import MAX_PROCESSES
 
@@ -146,6 +147,10 @@ class ConstraintOptions(TagOptions):
     avoid: Annotated[list[str] | None, typer.Option(metavar="TEXT")] = None
     """Word or phrase, with capitals as given, that must not appear in any translation;
     repeatable."""
+
+    def search(self) -> dict[str, Any]:
+        """Return arguments of `Translator.stream`."""
+        return given(avoid=self.avoid)
 
 
 @option_group(DEVICES)
