@@ -28,9 +28,7 @@ class InputOptions:
 
     reference_paths: Annotated[list[Path], typer.Option("--reference", "-r", metavar="FILE")]
     """Reference translation, one segment per line; repeatable."""
-    hypothesis_path: Annotated[Path | None, typer.Argument(metavar="FILE", show_default=False)] = (
-        None
-    )
+    hypothesis_path: Annotated[Path | None, typer.Argument(metavar="FILE")] = None
     """Translations to evaluate; - is stdin."""
     model_dirs: Annotated[list[Path] | None, typer.Option("--model", "-m", metavar="DIR")] = None
     """In place of FILE: translate --src with this model; repeat it for an ensemble."""

@@ -22,7 +22,7 @@ def _setting(name: str, *flags: str, **limits: Any) -> Any:
     return typer.Option(*flags, help=help_text.removesuffix("."), **limits)
 
 
-_DEFAULTS = ShortlistConfig()
+_DEFAULT = ShortlistConfig()
 
 
 @option_group()
@@ -46,12 +46,12 @@ class ShortlistOptions:
 
     n_candidates: Annotated[
         int, _setting("n_candidates", "--candidates", min=1, max=999, metavar="K")
-    ] = _DEFAULTS.n_candidates
+    ] = _DEFAULT.n_candidates
     n_frequent: Annotated[
         int, _setting("n_frequent", "--frequent", min=0, max=MAX_INT, metavar="N")
-    ] = _DEFAULTS.n_frequent
+    ] = _DEFAULT.n_frequent
     max_pairs: Annotated[int, _setting("max_pairs", min=1, max=MAX_INT, metavar="N")] = (
-        _DEFAULTS.max_pairs
+        _DEFAULT.max_pairs
     )
 
 

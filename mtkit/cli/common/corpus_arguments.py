@@ -21,9 +21,7 @@ _PAIR_OPTIONS = ("--validation", "--test", "--output", "-o")
 class CorpusOptions:
     """A corpus, its languages and format, and the sets that should not overlap with it."""
 
-    paths: Annotated[
-        list[Path], typer.Argument(metavar="SRC TGT | FILE | RECIPE", show_default=False)
-    ]
+    paths: Annotated[list[Path], typer.Argument(metavar="SRC TGT | FILE | RECIPE")]
     """Two aligned text files; one file with both sides (TSV, CSV, JSON Lines, Parquet, TMX; - is
     TSV on stdin); or a recipe, with all its training corpora."""
     src_lang: Annotated[

@@ -14,16 +14,14 @@ from mtkit.cli.common.options import DeviceOption
 class InitOptions:
     """Size, directory and texts of a new recipe."""
 
-    preset: Annotated[str | None, typer.Argument(metavar="PRESET", show_default=False)] = None
+    preset: Annotated[str | None, typer.Argument(metavar="PRESET")] = None
     """Size: tiny (thousands of pairs, minutes), small (tens of thousands), base or big (millions,
     on a GPU; as in the Transformer paper). With --from-data also compact and medium; if left out,
     the corpus decides."""
-    directory: Annotated[Path | None, typer.Argument(metavar="DIR", show_default=False)] = None
+    directory: Annotated[Path | None, typer.Argument(metavar="DIR")] = None
     """Directory for recipe.yaml. With --from-data it may be left out, and is named after the
     languages, such as de-en."""
-    from_data: Annotated[
-        tuple[Path, Path] | None, typer.Option(metavar="SRC TGT", show_default=False)
-    ] = None
+    from_data: Annotated[tuple[Path, Path] | None, typer.Option(metavar="SRC TGT")] = None
     """Choose the settings for this training text and this machine, with reasons; line N of TGT
     translates line N of SRC."""
     src_lang: Annotated[
