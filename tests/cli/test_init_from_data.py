@@ -61,11 +61,21 @@ def test_the_short_recipe_means_the_same_and_has_the_reasons_of_its_keys(mtkit, 
     assert short.model_copy(update={"data": None}) == full.model_copy(update={"data": None})
     text = (texts / "short/recipe.yaml").read_text(encoding="utf-8")
     reasons = dict(re.findall(r"^\w+\.(\w+): \S+ +(.+)$", outcome.out, re.MULTILINE))
-    written = re.findall(
-        r"^  (\w+): [^{}#]+  # (.+)$", text.partition("tokenizer:")[2], re.MULTILINE
-    )
+    written = comments_by_key(text.partition("tokenizer:")[2])
     assert len(written) > 10
-    assert {key: reasons.get(key) for key, _ in written} == dict(written)
+    assert {key: reasons.get(key) for key in written} == written
+
+
+def comments_by_key(section_lines):
+    """Return the comment of each key, which is on its line or above."""
+    comments, above = {}, []
+    for line in section_lines.splitlines():
+        if line.startswith("  # "):
+            above.append(line.removeprefix("  # "))
+        elif entry := re.match(r"  (\w+): [^{}#]+?(?: +# (.+))?$", line):
+            comments[entry[1]] = entry[2] or " ".join(above)
+            above = []
+    return comments
 
 
 def test_validation_pairs_are_drawn_and_left_out_of_training(mtkit, texts, ko_en_pairs):
