@@ -68,7 +68,7 @@ class TrainingHistory(Section):
     data_signature: str | None = None
     """Hash of the tokenized training data; equal for equal corpora, cleaning and tokenizer."""
     seed: int | None = None
-    """Seed of the training."""
+    """Random seed of the training run."""
     scores: dict[str, float] = Field(default_factory=dict)
     """Validation loss, BLEU and chrF of these weights; empty for an average or without
     validation."""

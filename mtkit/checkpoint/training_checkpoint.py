@@ -50,11 +50,11 @@ class TrainingState:
     step: int = 0
     """Number of updates."""
     epoch: int = 0
-    """Position of the next batch in the data: epoch ..."""
+    """Epoch of the next batch, from 0."""
     window: int = 0
-    """... window of the epoch ..."""
+    """Window of the epoch that contains the next batch."""
     batch: int = 0
-    """... and batch within it."""
+    """Index of the next batch in its window."""
     stage: int = 1
     """Stage of the data mix in that epoch, from 1."""
     score: float | None = None
@@ -68,7 +68,7 @@ class TrainingState:
     best_step: int | None = None
     """Step of the best weights so far."""
     n_without_best: int = 0
-    """Number of validations since then."""
+    """Number of validations since `best_step`."""
     judge: str = ""
     """Description of the validation that gave these scores, as `Validator.signature`; empty before
     the first validation."""

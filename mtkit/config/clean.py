@@ -10,7 +10,7 @@ from mtkit.config.section import NonNegativeFloat, NonNegativeInt, Section
 class CleanConfig(Section):
     """Text fixes and pair filters, applied before tokenization. Recipe section `clean:`.
 
-    The defaults drop almost nothing from sound corpora.
+    The defaults drop almost nothing from good corpora.
     """
 
     invisible: bool = True

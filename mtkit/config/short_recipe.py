@@ -1,4 +1,4 @@
-"""Short recipes for people to read and edit, with the most important keys only."""
+"""Short, commented recipes to read and edit, with the most important keys only."""
 
 import re
 from collections.abc import Iterator, Mapping

@@ -1,6 +1,6 @@
 """The tokenizer of a recipe: trained on its training corpus, or taken over from a model.
 
-It is made again when the corpus or the settings have changed.
+It is rebuilt when the corpus or the settings have changed.
 """
 
 import os

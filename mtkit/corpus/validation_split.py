@@ -30,7 +30,7 @@ def draw_validation(
 ) -> list[SentencePair]:
     """Draw validation pairs, neither side of which occurs elsewhere in the corpus.
 
-    The corpus is read once more and not changed: `clean.test_overlap` keeps these pairs out of
+    The corpus is read again and not changed: `clean.test_overlap` keeps these pairs out of
     training.
 
     Args:

@@ -19,9 +19,9 @@ WORKED_EXAMPLE = SentencePair("나는 학교에 간다", "I go to school.")
 class DemoCorpus(NamedTuple):
     """Sentence pairs, none of them in two parts.
 
-    Every sentence of validation and test holds a word combination (verb and object, person and
-    place, adjective and noun) that no sentence of the training part holds. Half of the Korean
-    sentences lack their final mark, as people type them.
+    Every validation and test sentence contains a word combination (verb and object, person and
+    place, adjective and noun) that no training sentence contains. Half of the Korean sentences lack
+    their full stop or question mark, as people often type them.
     """
 
     train: list[SentencePair]

@@ -36,7 +36,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "preprocess": {"max_length": 100},
     # Small batches: far from convergence, many updates gain more than exact gradients.
     "batches": {"max_tokens": 512},
-    # No dropout: in these minutes each sentence is seen a few times only, and a grammar without
+    # No dropout: in so short a run each sentence is seen only a few times, and a grammar without
     # exceptions leaves nothing to memorize.
     "model": {
         "n_encoder_layers": 2,

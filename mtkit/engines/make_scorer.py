@@ -28,10 +28,10 @@ def make_scorer(
     precision: SearchPrecision = "auto",
     batch_invariant: bool = False,
 ) -> EnsembleScorer:
-    """Make the engine's scorer for models that do not change any more.
+    """Make the engine's scorer for models that no longer change.
 
-    Where the engine does not know a part of a model, the plain models are used, and a warning is
-    logged. The models themselves stay as they are.
+    If the engine does not know a part of a model, the plain models are used and a warning is
+    logged. The models themselves are not modified.
 
     Args:
         models: See `EnsembleScorer`; already of the type that the products are computed in.
@@ -67,9 +67,9 @@ def make_teacher_forced_scorer(
 ) -> "TeacherForcedScorer":
     """Make a scorer of given translations; see `TeacherForcedScorer`.
 
-    On a CPU its linear layers are those of oneDNN, since other libraries may add up the products of
-    a row in an order that depends on how many other rows there are: the score of a pair would
-    depend on its batch.
+    On a CPU its linear layers are those of oneDNN. Other libraries may add up the products of a row
+    in an order that depends on the number of rows, so the score of a pair would depend on its
+    batch.
     """
     from mtkit.search.teacher_forcing import TeacherForcedScorer
 

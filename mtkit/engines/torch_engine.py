@@ -38,8 +38,8 @@ class TorchEngine:
             cores; None is one per core.
         one_by_one: Make each source a batch of its own, so that its result does not depend on other
             sources. Slow.
-        is_frozen: Whether the scorer does not change any more. Then the workers on a CPU may be
-            processes, copies of this one.
+        is_frozen: Whether the scorer no longer changes. Then the workers on a CPU may be processes
+            forked from this one.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class TorchEngine:
 
     def _cut(self, lengths: list[int], n_rows: int, max_tokens: int) -> list[list[int]]:
         # On a CPU padding changes the last bits of a result. On a GPU nothing is promised about
-        # them, and few sentences take as long as many.
+        # them, and a few sentences take as long as many.
         if self.scorer.device.type == "cpu":
             cut = mixed_batches if self.scorer.mixes_lengths else length_batches
             return cut(

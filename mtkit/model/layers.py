@@ -152,7 +152,7 @@ class DecoderLayer(Layer):
         Returns:
             Shape (B, T, D); with a head also the logarithms of its weights, shape (B, T, S).
         """
-        # A layer whose attention weights are wanted has to compute them.
+        # A layer whose attention weights are requested has to compute them.
         if head is None and self.draw_skip():
             return self.skip(x_BTD, memory_BSD)
         x_BTD = self.self_attention(x_BTD, is_causal=True)

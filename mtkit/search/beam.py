@@ -32,8 +32,8 @@ def beam_search(
     `n_best`.
 
     Args:
-        scorer: Computes log-probabilities; with `coverage_penalty` one with attention, which reads
-            all finished hypotheses once more.
+        scorer: Computes log-probabilities; with `coverage_penalty`, it must also compute attention,
+            and reads all finished hypotheses again.
         sources: Token ids of each sentence, without EOS.
         config: Beam size, lengths, penalties and groups.
         constraints: Constraints of each sentence; None if there are none.

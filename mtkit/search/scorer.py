@@ -98,7 +98,7 @@ class StepScorer(Protocol[State]):
 
         Args:
             sources: Token ids without EOS, which is the last position of each.
-            targets: Token ids without BOS and EOS, as many.
+            targets: Token ids without BOS and EOS, one sequence per source.
         Returns:
             Shape (B, T, S), on any device. Each row sums to 1, except on padding of the targets,
             where values are arbitrary.

@@ -63,7 +63,7 @@ class TeacherForcedScorer:
 
         Args:
             sources: Token ids without EOS, one batch.
-            targets: Token ids without BOS and EOS, as many.
+            targets: Token ids without BOS and EOS, one sequence per source.
             ensemble: Average of several models: of their probabilities (mean), or of their
                 log-probabilities, renormalized (log_mean).
         Returns:

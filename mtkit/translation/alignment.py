@@ -48,9 +48,9 @@ class PartToAlign(NamedTuple):
 class TokenAligner:
     """Finds the source of each target token: where the decoder's attention is greatest.
 
-    Source and translation are passed through the models once more. Heads that were trained to align
-    are used if there are any (guided alignment; Garg et al. 2019, arXiv:1909.02074). Otherwise the
-    heads of one layer are averaged, see `AlignmentHead.untrained`; how good these alignments are
+    Source and translation are passed through the models again. Heads that were trained to align are
+    used if there are any (guided alignment; Garg et al. 2019, arXiv:1909.02074). Otherwise the
+    heads of one layer are averaged, see `AlignmentHead.untrained`; the quality of these alignments
     varies.
 
     Args:
@@ -97,7 +97,7 @@ class TokenAligner:
             weights_BTS = self.scorer.attention(
                 [part.src_ids for part in chosen], targets, self.heads
             )
-            # Tags and the end mark are not the source of anything.
+            # Tags and EOS are not the source of any token.
             first = [
                 len(part.src_ids) - len(spans[i]) for i, part in zip(batch, chosen, strict=True)
             ]

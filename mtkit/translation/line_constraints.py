@@ -15,9 +15,9 @@ class LineConstraints(NamedTuple):
     prefix: str = ""
     """Beginning of the translation; blank for none."""
     must: tuple[str, ...] = ()
-    """Words and phrases that must appear in it."""
+    """Words and phrases that must appear in the translation."""
     must_not: tuple[str, ...] = ()
-    """Words and phrases that must not appear in it."""
+    """Words and phrases that must not appear in the translation."""
 
 
 UNCONSTRAINED = LineConstraints()
@@ -89,10 +89,10 @@ def with_constraints(
         constraints: One for each line; see `constraints_from_json`.
         avoid: Words that must not appear in any translation.
     Yields:
-        A chunk and as many constraints; None if there are none at all.
+        A chunk, and the constraints on each of its lines; None if there are no constraints at all.
     Raises:
-        MtkitError: Their number is not that of the lines, or constraints are not as
-            `constraints_from_json` takes them.
+        MtkitError: The numbers of lines and constraints differ, or constraints do not have the form
+            that `constraints_from_json` accepts.
         TypeError: An argument is not a list.
     """
     streams = {"prefixes": prefixes, "constraints": constraints}

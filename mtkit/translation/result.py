@@ -80,7 +80,7 @@ class Translation(NamedTuple):
     alternatives: tuple[Alternative, ...]
     """The n best, starting with `text`: for a line in parts, the best combinations of theirs."""
     flags: tuple[Flag, ...] = ()
-    """Remarks; most lines have none."""
+    """Flags of an unusual translation; most lines have none."""
     alignment: Alignment | None = None
     """Links between the words of the line and those of `text`; None if not requested."""
 
@@ -89,7 +89,7 @@ class TokenScore(NamedTuple):
     """Score of one token of a target."""
 
     piece: str
-    """Subword as the tokenizer writes it, with U+2581 for a space; the last one is the end mark."""
+    """Subword as the tokenizer writes it, with U+2581 for a space; the last one is EOS."""
     log_prob: float
     """Natural logarithm of its probability given the source and the tokens before it."""
 

@@ -25,9 +25,9 @@ _NO_LIMIT = 1 << 40
 class PairScorer:
     """Scores translations by teacher forcing.
 
-    Each token is predicted from the source and the true tokens before it. A line is scored whole,
-    however long it is, because its parts would have other probabilities; only learned positions set
-    a limit.
+    Each token is predicted from the source and the given tokens before it. A line is scored as a
+    whole, however long it is, because its parts would have different probabilities; only learned
+    positions set a limit.
 
     Args:
         models: The models.
@@ -64,8 +64,8 @@ class PairScorer:
 
         Args:
             sources: Source texts.
-            targets: Their translations, as many.
-            search: Settings, of which the length penalty, `ensemble` and `max_tokens` matter.
+            targets: Their translations, one per source.
+            search: Search settings; only the length penalty, `ensemble` and `max_tokens` matter.
             first_line: Number of the first pair, for errors.
         Raises:
             MtkitError: The numbers differ, or a line has more tokens than the model has learned

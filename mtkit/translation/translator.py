@@ -106,8 +106,8 @@ class Translator:
             shortlist: Restricts plain searches to some of the vocabulary.
             precision: int8 quantizes the matrix products on a CPU, if the models are frozen.
             batch_invariant: See `load`.
-            is_frozen: Whether the models do not change any more. Then they run in an engine for
-                their device, and on a CPU the workers are processes, copies of this one.
+            is_frozen: Whether the models no longer change. Then they run in an engine for their
+                device, and on a CPU the workers are processes forked from this one.
         Raises:
             MtkitError: The models do not share their tokenizer or their languages, or do not know
                 a tag.
@@ -302,9 +302,9 @@ class Translator:
 
         Args:
             sources: Source texts of one line each.
-            targets: Their translations, as many.
-            overrides: Fields of `SearchConfig`, in place of the model's own; the length penalty,
-                `ensemble` and `max_tokens` matter.
+            targets: Their translations, one per source.
+            overrides: Fields of `SearchConfig` that replace the model's own; only the length
+                penalty, `ensemble` and `max_tokens` matter.
         Raises:
             MtkitError: The numbers differ, or a line has more tokens than the model has learned
                 positions.

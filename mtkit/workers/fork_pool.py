@@ -91,7 +91,7 @@ def _serve(
     # Ctrl-C reaches all processes of a terminal; the parent decides what happens.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    # As long as one process holds them open, the other forks do not notice that the parent is gone.
+    # As long as one process keeps them open, the other forks do not detect the parent's end.
     for other in other_connections:
         other.close()
     initialize()

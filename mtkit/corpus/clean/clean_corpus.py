@@ -160,4 +160,4 @@ def _write_dropped(
 
 
 def _discard(pairs: object) -> None:
-    """Discard pairs, if only the report is wanted."""
+    """Discard pairs, if only the report is requested."""

@@ -29,12 +29,12 @@ class PackedDecoder:
     """A model's decoder, ready for steps of search.
 
     Args:
-        model: A `packed_copy` in evaluation mode, whose weights do not change any more.
+        model: A `packed_copy` in evaluation mode, whose weights no longer change.
         make: Packs a weight and its bias.
         is_exact: Whether a sentence's results must not depend on the rest of the batch, not even in
             the last bits.
     Raises:
-        UnsupportedModelError: A part of the model is not known here.
+        UnsupportedModelError: The model has a part that this decoder does not know.
     """
 
     def __init__(self, model: Transformer, make: MakeLinear, is_exact: bool) -> None:

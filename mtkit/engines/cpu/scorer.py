@@ -29,7 +29,7 @@ _TOLERANCES = {"float32": 1e-3, "bf16": 0.1, "int8": 0.5}
 class CpuScorer(EnsembleScorer):
     """An `EnsembleScorer` that computes with packed weights; see README.md of this package.
 
-    The models stay as they are, but must not change any more.
+    The models are not modified, and must not be modified afterwards.
 
     Args:
         models: See `EnsembleScorer`; in float32 or bf16, on a CPU.
@@ -40,7 +40,7 @@ class CpuScorer(EnsembleScorer):
         int8: Multiply 8-bit integers; everything else stays in float32.
         by_row: With int8, see `Int8Linear`.
     Raises:
-        UnsupportedModelError: A model has parts that are not known here.
+        UnsupportedModelError: A model has parts that this engine does not know.
     """
 
     mixes_lengths = True

@@ -51,11 +51,11 @@ class CTranslate2Engine:
     Hypotheses, log-probabilities and scores are those of mtkit's own search, with three exceptions:
 
     - The probability of forbidden tokens (padding, BOS, EOS before the minimum length, repeated
-      n-grams) is shared among the other tokens; in mtkit's search it is lost. The second search of
-      the loop guard forbids repeated n-grams, so it may find another translation than mtkit's.
-    - A hypothesis that is cut at the maximum length lacks EOS and its cost.
-    - Where more hypotheses than the beam holds have ended, those beyond are dropped by
-      length ** alpha, even under another length penalty.
+      n-grams) is redistributed to the other tokens; in mtkit's search it is not. The second search
+      of the loop guard forbids repeated n-grams, so its translation may differ from mtkit's.
+    - The score of a hypothesis that ends at the maximum length does not include EOS.
+    - If more hypotheses than the beam size have ended, the surplus is dropped by log-probability
+      divided by length ** alpha, even with another length penalty.
 
     Args:
         exported: The model.

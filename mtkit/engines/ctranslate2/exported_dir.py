@@ -58,24 +58,24 @@ class Verification(Section):
     file: str
     """Name of the file that was translated."""
     n_lines: PositiveInt
-    """Lines in it."""
+    """Number of lines of the file."""
     search: dict[str, Any]
-    """Search settings of both."""
+    """Search settings that both engines used."""
     compute_type: str
     """Precision of CTranslate2's computation; mtkit's is float32."""
     equal_lines: Share = Field(ge=0, le=1)
-    """Share of the lines with the same text, translated as the models are used."""
+    """Share of the lines with identical translations, loop guard included."""
     equal_lines_first: Share | None = Field(default=None, ge=0, le=1)
-    """The same after the first search, before the loop guard repeats it for some lines; None in
-    older files."""
+    """Share of identical lines after the first search, before the loop guard repeats it for some
+    lines; None in older files."""
     equal_tokens: Share = Field(ge=0, le=1)
-    """Share of the tokens that both have at the same place after the first search."""
+    """Share of the tokens that are equal at the same position after the first search."""
     n_compared_scores: NonNegativeInt
-    """Sentences with the same tokens from both."""
+    """Number of sentences with identical tokens, whose scores are compared."""
     max_score_difference: float = Field(ge=0)
-    """Largest difference of the scores of these."""
+    """Largest difference of the compared scores."""
     mean_score_difference: float = Field(ge=0)
-    """Mean difference of the scores of these."""
+    """Mean difference of the compared scores."""
     bleu_between: float
     """BLEU of CTranslate2's translations with mtkit's as the reference."""
     bleu_mtkit: float | None = None
@@ -83,9 +83,9 @@ class Verification(Section):
     bleu_ctranslate2: float | None = None
     """BLEU of CTranslate2's translations."""
     bleu_signature: str
-    """As sacreBLEU writes it."""
+    """Signature of the BLEU scores, as sacreBLEU writes it."""
     reference: str | None = None
-    """Name of the file of references."""
+    """Name of the reference file."""
 
 
 class ExportConfig(Section):

@@ -28,9 +28,9 @@ _TOLERANCES = {torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.02}
 
 
 class CudaScorer(EnsembleScorer):
-    """An `EnsembleScorer` for a GPU, with a search of its own for plain beams.
+    """An `EnsembleScorer` for a GPU, with its own search for plain beams.
 
-    The models stay as they are, but must not change any more.
+    The models are not modified, and must not be modified afterwards.
 
     Args:
         models: See `EnsembleScorer`.

@@ -34,7 +34,7 @@ from mtkit.workers.dist_env import DistEnv
 _CONTROL_TIMEOUT = timedelta(days=7)
 """Maximum time that one process validates, saves or preprocesses while the others wait.
 
-A process that ends is noticed by its connection, not by this.
+The end of a process is detected by its connection, not by this timeout.
 """
 _DEVICE_TIMEOUT = timedelta(minutes=30)
 """Maximum time for a batch, or for compilation, while the others wait with their gradients."""

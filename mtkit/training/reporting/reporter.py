@@ -77,7 +77,7 @@ class Reporter:
             tracker.finish(status)
 
     def count_step(self, values: Callable[[], dict[str, float]] | None = None) -> None:
-        """Count a step that the device has been asked for.
+        """Count a step that has been submitted to the device.
 
         Args:
             values: Returns the metrics since the last line of the log, as for `log_training`, and

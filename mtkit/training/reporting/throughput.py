@@ -11,9 +11,10 @@ Pause = Literal["validating", "saving"]
 """Reasons to interrupt training."""
 
 RECENT_S = 60.0
-"""The rate is measured over this many seconds of training ..."""
+"""Minimum number of seconds of training over which the rate is measured."""
 MIN_RECENT = 10
-"""... and over at least this many marks; a mark is set every second, or every slower step."""
+"""Minimum number of marks over which the rate is measured; a mark is set every second, or every
+slower step."""
 _MARK_EVERY_S = 1.0
 
 

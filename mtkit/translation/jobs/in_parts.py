@@ -31,13 +31,13 @@ MIN_KEPT_S = 5.0
 be corrected and repeated."""
 POLL_S = 0.5
 _WAIT_AGAIN_S = 5.0
-"""Time that they wait if the directory is gone: usually everything is done, rarely rank 0 has
-started over."""
+"""Time that other ranks wait if the directory is gone: usually everything is done, rarely rank 0
+has started over."""
 _START_APART_S = 30.0
 """An output that is at most this much older than the start of a rank was probably written by the
-others ..."""
+other ranks of the same run."""
 _WAIT_IF_DONE_S = 15.0
-"""... unless rank 0 begins within this time."""
+"""Time that a rank waits for rank 0 if there is such an output."""
 
 
 def translate_in_parts(

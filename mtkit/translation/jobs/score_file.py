@@ -46,7 +46,7 @@ def score_file(
         KeyboardInterrupt: With a message that says what was not written.
     """
     output_path, totals = files.output_path, ScoreTotals()
-    # A bar would get between the lines of a terminal that shows both.
+    # On a terminal that shows both, a progress bar would interrupt the lines.
     is_shown = output_path is not None or not sys.stdout.isatty()
     try:
         with progress("Scoring", n_lines) if is_shown else nullcontext() as bar:

@@ -36,7 +36,7 @@ class JsonLineReader:
     """Parses JSON objects.
 
     A key of a nested object is written with a dot, as in doc.text, unless the object has a key with
-    that dot in its name. A nested object that is missing is added if a translation goes into it.
+    that dot in its name. A missing nested object is added if a translation is written to it.
 
     Args:
         options: `input_format` is jsonl.

@@ -22,7 +22,8 @@ def read_pairs(src_path: Path, tgt_path: Path) -> Iterator[tuple[str, str]]:
     """Read two files line by line.
 
     Raises:
-        MtkitError: At the call, a file is missing; while reading, one ends before the other.
+        MtkitError: A file is missing (raised when called), or one ends before the other (raised
+            while reading).
     """
     src = read_lines(src_path, what="the source text")
     tgt = read_lines(tgt_path, what="the translations")
@@ -71,12 +72,12 @@ class ScoreTotals:
 
     @property
     def perplexity(self) -> float:
-        """Perplexity per token, end marks included: exp(-log_prob / n_tokens)."""
+        """Perplexity per token, EOS included: exp(-log_prob / n_tokens)."""
         return _perplexity(self.log_prob, self.n_tokens)
 
     @property
     def perplexity_per_word(self) -> float:
-        """Perplexity per word, end marks included: exp(-log_prob / (words + lines)).
+        """Perplexity per word, EOS included: exp(-log_prob / (words + lines)).
 
         It is comparable between tokenizers.
         """
