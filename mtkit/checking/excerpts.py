@@ -54,14 +54,8 @@ def _position_of_fault(raw: RawLine, text: str, fault: str) -> int:
         return match.start() if match else 0
     if fault == "not_nfc":
         composed = unicodedata.normalize("NFC", text)
-        return next(
-            (
-                position
-                for position, (old, new) in enumerate(zip(text, composed, strict=False))
-                if old != new
-            ),
-            0,
-        )
+        chars = enumerate(zip(text, composed, strict=False))
+        return next((position for position, (old, new) in chars if old != new), 0)
     if fault == "crlf" or (fault == "edge_spaces" and text[0] not in EDGE_SPACES):
         return len(text)
     kind = _CLASS_OF_FAULT.get(fault, fault)

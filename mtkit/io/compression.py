@@ -60,13 +60,10 @@ def decompressed(blocks: Iterator[bytes], name: str) -> Iterator[bytes]:
         MtkitError: The stream is damaged or truncated, or zstd is not installed.
     """
     start = read_start(blocks, _FIRST_BYTES)
-    compression: Compression | None = next(
-        (compression for mark, compression in _FIRST_BYTES.items() if start.startswith(mark)), None
-    )
-    suffix = PurePath(name).suffix
-    if compression is not None:
-        return _decompress(chain([start], blocks), compression, name)
-    if suffix in SUFFIXES:
+    for mark, compression in _FIRST_BYTES.items():
+        if start.startswith(mark):
+            return _decompress(chain([start], blocks), compression, name)
+    if (suffix := PurePath(name).suffix) in SUFFIXES:
         raise MtkitError(
             f"`{name}`: broken {SUFFIXES[suffix]}: it does not begin like such a file",
             f"download it again, or remove {suffix} from its name if it is plain text",

@@ -38,7 +38,7 @@ def clean_chunk(
     for line, src, tgt in chunk.pairs():
         cleaned = cleaner.clean(src, tgt)
         if cleaned.fixes:
-            counts.add_fixes(cleaned.fixes)
+            counts.fixed.update(cleaned.fixes)
         if cleaned.reason is None:
             kept.append(KeptPair(line, cleaned.src, cleaned.tgt))
         else:

@@ -1,7 +1,7 @@
 """Counts and samples of the pairs that cleaning and preprocessing drop, and their report."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Self
 
 from mtkit.corpus.clean.text_fixes import FIXES
@@ -54,10 +54,6 @@ class DropCounts:
             self.samples.setdefault(reason, []).append(
                 DroppedSample(line, _truncate(src), _truncate(tgt))
             )
-
-    def add_fixes(self, names: Iterable[str]) -> None:
-        """Count a pair whose text was fixed."""
-        self.fixed.update(names)
 
     def n_samples_missing(self, reason: str) -> int:
         """Return how many more samples of a rule are kept."""

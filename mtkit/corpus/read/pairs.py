@@ -95,11 +95,8 @@ class NumberedPairs:
 def describe_source(source: CorpusSource) -> str:
     """Return the name of a corpus for reports."""
     if source.dataset is not None:
-        return ", ".join(
-            part
-            for part in (source.dataset, source.dataset_config, source.split or "train")
-            if part
-        )
+        parts = (source.dataset, source.dataset_config, source.split or "train")
+        return ", ".join(filter(None, parts))
     return ", ".join(
         display_name(path) for path in (source.src, source.tgt, source.file) if path is not None
     )

@@ -201,11 +201,8 @@ class _TmxHandler:
         src, tgt = self._segment_in(self.src_lang), self._segment_in(self.tgt_lang)
         if src is None or tgt is None:
             self.n_skipped += 1
-            self.lacking.update(
-                lang
-                for lang, segment in ((self.src_lang, src), (self.tgt_lang, tgt))
-                if segment is None
-            )
+            sides = ((self.src_lang, src), (self.tgt_lang, tgt))
+            self.lacking.update(lang for lang, segment in sides if segment is None)
             return
         for side_lang, (lang, _) in ((self.src_lang, src), (self.tgt_lang, tgt)):
             if lang != side_lang:

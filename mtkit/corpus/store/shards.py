@@ -8,6 +8,7 @@ part-001-000012/
     manifest.json               counts, and what was dropped
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,18 +60,11 @@ class Shard(NamedTuple):
         Raises:
             MtkitError: It is not a shard.
         """
-        number, slash, n_shards = text.partition("/")
-        if not (
-            slash
-            and number.isdecimal()
-            and n_shards.isdecimal()
-            and 1 <= int(number) <= int(n_shards)
-        ):
-            raise MtkitError(
-                f"`{text}` is not a shard",
-                "write number and count with a slash: 1/8 to 8/8",
-            )
-        return cls(int(number), int(n_shards))
+        match = re.fullmatch(r"(\d+)/(\d+)", text)
+        if match is None or not 1 <= int(match[1]) <= int(match[2]):
+            hint = "write number and count with a slash: 1/8 to 8/8"
+            raise MtkitError(f"`{text}` is not a shard", hint)
+        return cls(int(match[1]), int(match[2]))
 
     @classmethod
     def checked(cls, shard: tuple[int, int]) -> "Shard":

@@ -43,7 +43,7 @@ def test_samples_are_shown_without_harm():
     dropped = DropCounts()
     dropped.add("copy", 7, "a\x1b[31mb", "가" * 200)
     dropped.add("duplicate", None, "c", "d")
-    dropped.add_fixes(["entities"])
+    dropped.fixed.update(["entities"])
     lines = list(dropped_lines(dropped, 1))
     assert lines[1] == f"      line 7: a\\u001b[31mb  |  {'가' * 150}..."
     assert lines[3] == "      c  |  d"

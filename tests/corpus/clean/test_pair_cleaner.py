@@ -241,7 +241,7 @@ def test_a_corpus_may_have_languages_of_its_own(make_recipe):
 def count(events):
     dropped = DropCounts()
     for line, (reason, mended) in enumerate(events, 1):
-        dropped.add_fixes(mended)
+        dropped.fixed.update(mended)
         if reason is not None:
             dropped.add(reason, line, f"src {line}", f"tgt {line}")
     return dropped
@@ -260,7 +260,7 @@ def count(events):
 def test_counts_of_chunks_add_up(events, n_first):
     whole, first, second = count(events), count(events[:n_first]), DropCounts()
     for line, (reason, mended) in enumerate(events[n_first:], len(events[:n_first]) + 1):
-        second.add_fixes(mended)
+        second.fixed.update(mended)
         if reason is not None:
             second.add(reason, line, f"src {line}", f"tgt {line}")
     first.merge(DropCounts.from_json(second.to_json()))
