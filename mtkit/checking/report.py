@@ -47,10 +47,7 @@ def _corpus_lines(corpus: CorpusReport, *, with_role: bool) -> Iterator[str]:
     if not corpus.is_complete:
         yield "not checked: everything else, since the corpus cannot be read to its end"
         return
-    for head, names in (
-        ("not found: ", corpus.not_found),
-        ("not checked: ", corpus.not_checked),
-    ):
+    for head, names in (("not found: ", corpus.not_found), ("not checked: ", corpus.not_checked)):
         if names:
             listed = textwrap.fill(
                 ", ".join(names), _WIDTH, initial_indent=head, subsequent_indent=" " * len(head)

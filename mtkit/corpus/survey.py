@@ -60,10 +60,7 @@ class Survey:
             f"{prefix}{statistics.duplicate_share:.1%} of them duplicates{sample_note}"
         )
         dropped = f"cleaning drops {statistics.dropped_share:.1%}"
-        return [
-            size,
-            f"{words} words, {chars} characters per line; {scripts} letters; {dropped}",
-        ]
+        return [size, f"{words} words, {chars} characters per line; {scripts} letters; {dropped}"]
 
 
 def survey(source: CorpusSource, data: DataConfig) -> Survey:

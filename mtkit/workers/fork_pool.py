@@ -40,10 +40,7 @@ class ForkPool(Generic[Result]):
     """
 
     def __init__(
-        self,
-        function: Callable[..., Result],
-        n_forks: int,
-        initialize: Callable[[], None],
+        self, function: Callable[..., Result], n_forks: int, initialize: Callable[[], None]
     ) -> None:
         context = get_context("fork")
         self._idle: SimpleQueue[Connection] = SimpleQueue()

@@ -193,8 +193,7 @@ def _column_index(side: SideSpec, detected: int | None, header: list[str], file_
         raise missing_column_error(name, header, f"`{file_name}`")
     if len(indexes) > 1:
         raise MtkitError(
-            f"`{file_name}`: {len(indexes)} columns are named {name}",
-            "specify the column's number",
+            f"`{file_name}`: {len(indexes)} columns are named {name}", "specify the column's number"
         )
     return indexes[0]
 

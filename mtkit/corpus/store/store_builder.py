@@ -246,10 +246,7 @@ def _count_duplicates(repeats: EncodedPairs, tokenizer: Tokenizer, dropped: Drop
         subword.decode(
             [ids.tolist() for ids in np.split(ids, np.cumsum(lengths)[:n_samples])[:n_samples]]
         )
-        for subword, ids, lengths in (
-            (tokenizer.src, *repeats.src),
-            (tokenizer.tgt, *repeats.tgt),
-        )
+        for subword, ids, lengths in ((tokenizer.src, *repeats.src), (tokenizer.tgt, *repeats.tgt))
     )
     for src_text, tgt_text in zip(src, tgt, strict=True):
         dropped.add("duplicate", None, src_text, tgt_text)
