@@ -73,10 +73,8 @@ class CorpusReport:
     @property
     def not_found(self) -> tuple[str, ...]:
         """Rules that were checked in the whole corpus without a finding."""
-        excluded = {finding.name for finding in self.findings} | {
-            *self.not_checked,
-            *self.found_elsewhere,
-        }
+        excluded = {*self.not_checked, *self.found_elsewhere}
+        excluded.update(finding.name for finding in self.findings)
         return tuple(name for name in RULES if name not in excluded)
 
 

@@ -68,9 +68,11 @@ def verification_lines(verification: Verification, layout: str = "{}: {}") -> li
         layout: Format of a line with two placeholders, for name and figure.
     """
     n_scores = f"{verification.n_compared_scores:,}"
-    rows = [
-        ("equal lines", f"{verification.equal_lines:.2%}"),
-        *_first_search(verification),
+    rows = [("equal lines", f"{verification.equal_lines:.2%}")]
+    if verification.equal_lines_first is not None and verification.search.get("loop_guard"):
+        share = f"{verification.equal_lines_first:.2%}"
+        rows.append(("equal lines before the loop guard searches again", share))
+    rows += [
         ("equal tokens", f"{verification.equal_tokens:.2%}"),
         (
             f"largest difference of a score, of {n_scores} sentences with equal tokens",
@@ -92,10 +94,3 @@ def verification_lines(verification: Verification, layout: str = "{}: {}") -> li
             ),
         ]
     return [layout.format(name, figure) for name, figure in rows]
-
-
-def _first_search(verification: Verification) -> list[tuple[str, str]]:
-    if verification.equal_lines_first is None or not verification.search.get("loop_guard"):
-        return []
-    share = f"{verification.equal_lines_first:.2%}"
-    return [("equal lines before the loop guard searches again", share)]

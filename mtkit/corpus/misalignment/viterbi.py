@@ -32,12 +32,8 @@ def best_path(
     for row in blocks.tolist():
         best = max(values)
         after_change = [best - penalty for penalty in penalties]
-        history.append(
-            (
-                values.index(best),
-                [value < other for value, other in zip(values, after_change, strict=True)],
-            )
-        )
+        is_change = [value < other for value, other in zip(values, after_change, strict=True)]
+        history.append((values.index(best), is_change))
         values = [
             max(value, other) + emission
             for value, other, emission in zip(values, after_change, row, strict=True)
