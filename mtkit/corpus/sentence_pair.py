@@ -1,7 +1,6 @@
 """Sentence pairs, and the types that all readers of a corpus share."""
 
 from collections.abc import Iterator
-from itertools import count
 from typing import Literal, NamedTuple
 
 
@@ -49,7 +48,8 @@ class PairChunk(NamedTuple):
     def pairs(self) -> Iterator[tuple[int, str, str]]:
         """Iterate over number, source and target of each pair."""
         src, tgt = self.src.split("\n"), self.tgt.split("\n")
-        return zip(count(self.first_line), src, tgt, strict=False)
+        lines = range(self.first_line, self.first_line + len(src))
+        return zip(lines, src, tgt, strict=True)
 
     @classmethod
     def of(

@@ -89,9 +89,8 @@ class ChunkEncoder:
             kept = [pair for index, pair in enumerate(kept) if is_kept[index]]
         if chunk.links is not None:
             encoded = replace(encoded, links=self._links(chunk, kept, encoded, dropped))
-        keys = pair_keys(kept, rules.tags, self.duplicates)
-        pairs = replace(encoded, keys=keys)
-        return EncodedChunk(chunk.corpus, chunk.first_line, n_read, pairs, dropped)
+        encoded = replace(encoded, keys=pair_keys(kept, rules.tags, self.duplicates))
+        return EncodedChunk(chunk.corpus, chunk.first_line, n_read, encoded, dropped)
 
     def encode(self, src: list[str], tgt: list[str], tag_ids: tuple[int, ...]) -> EncodedPairs:
         """Tokenize cleaned texts and put tags before each source; keys are not set."""
