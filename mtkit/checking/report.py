@@ -91,8 +91,11 @@ def _rule_lines(findings: list[Finding]) -> Iterator[str]:
 
 def _describe_count(finding: Finding) -> str:
     """Format as `16 target lines (0.055%)`, or `target` if nothing is counted."""
-    singular, _, plural = RULES[finding.name].noun.partition("/")
     side = _WHERE[finding.where]
+    noun = RULES[finding.name].noun
+    if noun is None:
+        noun = "line/lines" if side else "pair/pairs"
+    singular, _, plural = noun.partition("/")
     if not singular:
         return side
     words = " ".join(

@@ -15,8 +15,6 @@ class Rule(NamedTuple):
     """A rule of the check."""
 
     severity: Severity
-    noun: str
-    """Singular and plural of the counted unit: line/lines."""
     title: str
     """Follows the number of lines or pairs in the report."""
     why: str
@@ -26,17 +24,19 @@ class Rule(NamedTuple):
     """A warning with a smaller share is a note: it is rare, and training drops or fixes it."""
     max_share: float = 1.0
     """A finding with a larger share is an error: too much would be dropped, or wrongly learned."""
+    noun: str | None = None
+    """Singular and plural of what is counted, such as place/places; empty if nothing is. By default,
+    lines for a finding on one side, and pairs for others.
+    """
 
 
-_LINES, _PAIRS = "line/lines", "pair/pairs"
 _FIXED_BY = "`{}` fixes it in training, `mtkit data clean` in files."
 _DROPPED_BY = "`{}` drops such pairs in training, `mtkit data clean` in files."
 
 RULES = {
-    "unreadable": Rule("error", "", "cannot be read", "Training would fail.", ""),
+    "unreadable": Rule("error", "cannot be read", "Training would fail.", "", noun=""),
     "unequal_counts": Rule(
         "error",
-        _LINES,
         "without a counterpart",
         "Line N of one side must translate line N of the other: after an extra line, "
         "all pairs are wrong.",
@@ -45,30 +45,28 @@ RULES = {
     ),
     "no_pairs": Rule(
         "error",
-        "",
         "no pair has text on both sides",
         "There is nothing to train on.",
         "Check the files.",
+        noun="",
     ),
     "invalid_utf8": Rule(
         "error",
-        _LINES,
         "not in UTF-8",
         "Training stops at the first of them. Such lines are not checked further.",
         "Convert the file with `iconv -f ENCODING -t UTF-8`, or correct these lines.",
     ),
     "shift": Rule(
         "error",
-        "place/places",
         "where the lines of the two sides shift",
         "From there on, the pairs are not translations; nothing costs more quality.",
         "Compare both files there, restore the missing line or remove the extra one, "
         "and check again. If the lines are correct, `preprocess.check_alignment: "
         "warning` allows training.",
+        noun="place/places",
     ),
     "swapped": Rule(
         "warning",
-        _PAIRS,
         "with source and target swapped",
         "The model would generate the wrong language.",
         "Swap them. If the languages differ in script, `clean.min_script` drops them.",
@@ -76,14 +74,13 @@ RULES = {
     ),
     "exchanged_names": Rule(
         "warning",
-        "",
         "the file names suggest that they are swapped",
         "The model would translate in the opposite direction.",
         "Swap the two files, or the language codes.",
+        noun="",
     ),
     "wrong_language": Rule(
         "warning",
-        _LINES,
         "in the language of the other side",
         "Untranslated lines teach a model to copy.",
         "Check some, and remove such pairs. If both sides are the same, "
@@ -93,7 +90,6 @@ RULES = {
     ),
     "wrong_script": Rule(
         "warning",
-        _LINES,
         "in the script of another language",
         "The line is in another language, or in none.",
         _DROPPED_BY.format("clean.min_script"),
@@ -102,7 +98,6 @@ RULES = {
     ),
     "overlap": Rule(
         "warning",
-        _PAIRS,
         "with a side that occurs in the training corpus",
         "The model has seen them: their score says nothing about new text.",
         "`clean.test_overlap: pair` drops pairs with both sides in common from "
@@ -110,7 +105,6 @@ RULES = {
     ),
     "one_sided": Rule(
         "warning",
-        _LINES,
         "blank, although the other side has text",
         "They are not translations; and if blank lines were removed on one side "
         "only, the lines are shifted.",
@@ -120,7 +114,6 @@ RULES = {
     ),
     "copies": Rule(
         "warning",
-        _PAIRS,
         "with equal sides",
         "Names and numbers may be equal; copied sentences teach a model to copy.",
         "`clean.min_copy_letters` drops those of sentence length.",
@@ -129,7 +122,6 @@ RULES = {
     ),
     "duplicates": Rule(
         "warning",
-        _PAIRS,
         "that repeat an earlier pair",
         "A pair that occurs often gets a high weight and is memorized.",
         _DROPPED_BY.format("clean.duplicates"),
@@ -138,7 +130,6 @@ RULES = {
     ),
     "length_ratio": Rule(
         "warning",
-        _PAIRS,
         "with an unusual length ratio",
         "One side contains more than the other, or something else.",
         "Check some. `clean.max_char_ratio` drops the worst; a lower value is stricter.",
@@ -146,7 +137,6 @@ RULES = {
     ),
     "html_entities": Rule(
         "warning",
-        _LINES,
         "with an HTML entity",
         "It represents a character; the model would learn to generate it.",
         _FIXED_BY.format("clean.entities"),
@@ -154,7 +144,6 @@ RULES = {
     ),
     "mojibake": Rule(
         "warning",
-        _LINES,
         "with UTF-8 that was decoded as Windows-1252",
         "One character became two or three wrong ones, which the model would learn to generate.",
         "If possible, convert the original again. " + _DROPPED_BY.format("clean.garbled"),
@@ -163,7 +152,6 @@ RULES = {
     ),
     "replacement": Rule(
         "warning",
-        _LINES,
         "with U+FFFD",
         "It replaces a character that was lost in a conversion.",
         "If possible, convert the original again. " + _DROPPED_BY.format("clean.garbled"),
@@ -172,14 +160,12 @@ RULES = {
     ),
     "cr": Rule(
         "warning",
-        _LINES,
         "with a CR inside",
         "Other programs may end a line there, which shifts the lines.",
         "mtkit treats it as a space. `mtkit data clean` replaces it in files.",
     ),
     "line_end": Rule(
         "warning",
-        _LINES,
         "with a character at which some programs end a line",
         "Python's splitlines and some editors do so at U+0085, U+2028 or a form "
         "feed, which shifts the lines.",
@@ -187,14 +173,12 @@ RULES = {
     ),
     "nul": Rule(
         "warning",
-        _LINES,
         "with NUL",
         "Many programs end a text there.",
         _FIXED_BY.format("clean.invisible"),
     ),
     "bom_inside": Rule(
         "warning",
-        _LINES,
         "with a byte order mark inside",
         "It is invisible, but turns a known word into a new one. Files were "
         "concatenated with their marks.",
@@ -203,7 +187,6 @@ RULES = {
     ),
     "control": Rule(
         "warning",
-        _LINES,
         "with control characters",
         "They are not text, and split words.",
         _FIXED_BY.format("clean.invisible"),
@@ -211,22 +194,21 @@ RULES = {
     ),
     "tokenized": Rule(
         "warning",
-        "",
         "looks tokenized",
         "The model would generate such text and expect it; its scores would not be "
         "comparable with others.",
         "Use the text before tokenization, or detokenize it.",
+        noun="",
     ),
     "lower_cased": Rule(
         "warning",
-        "",
         "looks lower-cased",
         "The model would generate no capital letters, and not know those of its input.",
         "Use the text as it was written.",
+        noun="",
     ),
     "few_letters": Rule(
         "note",
-        _LINES,
         "with almost no letters",
         "Numbers, code or remnants: there is little to learn from.",
         _DROPPED_BY.format("clean.min_letters"),
@@ -234,7 +216,6 @@ RULES = {
     ),
     "long": Rule(
         "note",
-        _LINES,
         "too long for a sentence",
         "Whole paragraphs, or concatenated lines.",
         _DROPPED_BY.format("clean.max_chars"),
@@ -242,72 +223,65 @@ RULES = {
     ),
     "folded_duplicates": Rule(
         "note",
-        _PAIRS,
         "that repeat an earlier pair except for case and punctuation",
         "They add little information.",
         "`clean.duplicates: folded` drops them from training, `exact` does not.",
     ),
     "several_translations": Rule(
         "note",
-        _PAIRS,
         "with another translation of an earlier source",
         "This is normal, unless a few lines account for most of them: headings, boilerplate.",
         "",
     ),
     "several_sources": Rule(
         "note",
-        _PAIRS,
         "with another source of an earlier translation",
         "This is normal, unless a few lines account for most of them: headings, boilerplate.",
         "",
     ),
-    "blank": Rule(
-        "note", _PAIRS, "blank on both sides", "They are dropped.", "", max_share=MAX_SHARE
-    ),
+    "blank": Rule("note", "blank on both sides", "They are dropped.", "", max_share=MAX_SHARE),
     "invisible": Rule(
         "note",
-        _LINES,
         "with invisible characters",
         "Soft hyphens, zero-width spaces and direction marks turn known words into new ones.",
         _FIXED_BY.format("clean.invisible"),
     ),
     "private_use": Rule(
         "note",
-        _LINES,
         "with private-use characters",
         "Their meaning depends on a font; they often come from a PDF.",
         "Replace them by the characters they stand for.",
     ),
     "not_nfc": Rule(
         "note",
-        _LINES,
         "not in Unicode normal form C",
         "Words that look equal are encoded in two ways.",
         _FIXED_BY.format("clean.normal_form"),
     ),
     "tab": Rule(
         "note",
-        _LINES,
         "with a tab",
         "In TSV, it would separate columns.",
         _FIXED_BY.format("clean.spaces"),
     ),
     "edge_spaces": Rule(
         "note",
-        _LINES,
         "with a space at the start or end",
         "Lines that look equal are different.",
         _FIXED_BY.format("clean.spaces"),
     ),
     "crlf": Rule(
         "note",
-        _LINES,
         "ending in CR LF",
         "mtkit removes the CR; not every program does.",
         "Use `dos2unix` if other programs read the file.",
     ),
     "bom": Rule(
-        "note", "", "begins with a byte order mark", "mtkit removes it; not every program does.", ""
+        "note",
+        "begins with a byte order mark",
+        "mtkit removes it; not every program does.",
+        "",
+        noun="",
     ),
 }
 """All rules, in the order of the report."""
