@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mtkit.checking.counts import MAX_LINES, Occurrences
 from mtkit.corpus.clean.duplicates import KEY_SIZE
-from mtkit.corpus.clean.match_keys import normalise_for_matching
+from mtkit.corpus.clean.match_keys import normalize_for_matching
 
 _BLOCK = 1 << 20
 
@@ -31,8 +31,8 @@ def line_keys(src: str, tgt: str, tags: tuple[str, ...] = ()) -> tuple[bytes, ..
     """
     src, tgt, mark = src.strip(), tgt.strip(), "\n".join(tags)
     src_key, tgt_key = _key("s", src, mark), _key("t", tgt)
-    folded_src_key = _key("S", normalise_for_matching(src) or src, mark)
-    folded_tgt_key = _key("T", normalise_for_matching(tgt) or tgt)
+    folded_src_key = _key("S", normalize_for_matching(src) or src, mark)
+    folded_tgt_key = _key("T", normalize_for_matching(tgt) or tgt)
     return (
         src_key,
         tgt_key,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mtkit.config.clean import CleanConfig
 from mtkit.config.data import CorpusSource, DataConfig
-from mtkit.corpus.clean.match_keys import normalise_for_matching
+from mtkit.corpus.clean.match_keys import normalize_for_matching
 from mtkit.corpus.clean.pair_cleaner import PairCleaner
 from mtkit.corpus.read.pairs import read_pairs
 from mtkit.corpus.sentence_pair import SentencePair
@@ -47,7 +47,7 @@ def draw_validation(
         src, tgt, reason, _ = cleaner.clean(*pair)
         # Overlap is detected by the text normalized for matching, which is empty for a line of
         # symbols.
-        if reason is None and normalise_for_matching(src) and normalise_for_matching(tgt):
+        if reason is None and normalize_for_matching(src) and normalize_for_matching(tgt):
             candidates[pair] = SentencePair(src, tgt)
         if len(candidates) == _CANDIDATES_PER_PAIR * n_pairs:
             break

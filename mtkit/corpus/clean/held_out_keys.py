@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Literal
 
-from mtkit.corpus.clean.match_keys import normalise_for_matching
+from mtkit.corpus.clean.match_keys import normalize_for_matching
 
 
 class HeldOutKeys:
@@ -20,7 +20,7 @@ class HeldOutKeys:
     ) -> None:
         self._is_either = match == "either"
         normalized = {
-            (normalise_for_matching(src), normalise_for_matching(tgt)) for src, tgt in pairs
+            (normalize_for_matching(src), normalize_for_matching(tgt)) for src, tgt in pairs
         }
         # Texts without letters and digits are empty after normalization and match nothing.
         self._texts = frozenset(text for pair in normalized for text in pair if text)
@@ -35,10 +35,10 @@ class HeldOutKeys:
     def contains(self, src: str, tgt: str) -> bool:
         """Whether a pair matches, in either direction, ignoring case and punctuation."""
         # The target first: it is more often English, which is faster to normalize.
-        normalized_tgt = normalise_for_matching(tgt)
+        normalized_tgt = normalize_for_matching(tgt)
         if self._is_either:
-            return normalized_tgt in self._texts or normalise_for_matching(src) in self._texts
+            return normalized_tgt in self._texts or normalize_for_matching(src) in self._texts
         return (
             normalized_tgt in self._texts
-            and (normalise_for_matching(src), normalized_tgt) in self._pairs
+            and (normalize_for_matching(src), normalized_tgt) in self._pairs
         )

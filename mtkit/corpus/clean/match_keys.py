@@ -30,7 +30,7 @@ _DELETIONS = _DeletionTable()
 _DELETED_ASCII = bytes(code for code in range(128) if _DELETIONS[code] is None)
 
 
-def normalise_for_matching(text: str) -> str:
+def normalize_for_matching(text: str) -> str:
     """Remove case, punctuation, symbols, redundant spaces and Unicode compatibility forms.
 
     `"Hello,  World!"` and `"hello world"` become equal. The function is idempotent, and its result
@@ -56,12 +56,12 @@ def pair_key(
         tgt: Target text.
         tags: Tags of the corpus: one text may be translated into two languages.
         duplicates: `exact`: only spaces at the ends are ignored; `folded`: see
-            `normalise_for_matching`, unless that leaves nothing of the text.
+            `normalize_for_matching`, unless that leaves nothing of the text.
     Returns:
         16 bytes.
     """
     src, tgt = src.strip(), tgt.strip()
     if duplicates == "folded":
-        src, tgt = normalise_for_matching(src) or src, normalise_for_matching(tgt) or tgt
+        src, tgt = normalize_for_matching(src) or src, normalize_for_matching(tgt) or tgt
     text = f"{len(src)} {len(tgt)} {src}{tgt}{chr(10).join(tags)}"
     return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16).digest()

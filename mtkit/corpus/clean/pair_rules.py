@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mtkit.config.clean import CleanConfig
 from mtkit.config.preprocess import PreprocessConfig
-from mtkit.corpus.clean.match_keys import normalise_for_matching
+from mtkit.corpus.clean.match_keys import normalize_for_matching
 from mtkit.corpus.scripts import script_of, scripts_of_language
 
 RATIO_SLACK = 10
@@ -99,9 +99,9 @@ def is_copy(src: str, tgt: str, min_letters: int) -> bool:
         src[::-1]
     ) != _first_base_char(tgt[::-1]):
         return False
-    normalized = normalise_for_matching(src)
+    normalized = normalize_for_matching(src)
     return (
-        normalized == normalise_for_matching(tgt)
+        normalized == normalize_for_matching(tgt)
         and sum(map(str.isalpha, normalized)) >= min_letters
     )
 
@@ -118,7 +118,7 @@ def _first_base_char(text: str) -> str:
 @lru_cache(maxsize=4096)
 def _base_char(char: str) -> str:
     """Remove case and accent from a character."""
-    return unicodedata.normalize("NFKD", normalise_for_matching(char))[:1]
+    return unicodedata.normalize("NFKD", normalize_for_matching(char))[:1]
 
 
 class LetterRules:

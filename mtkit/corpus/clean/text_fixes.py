@@ -56,7 +56,7 @@ class TextFixer:
             self._fixes["entities"] = _unescape_entities
         if self._form is not None:
             self._fixes["normal_form"] = partial(unicodedata.normalize, self._form)
-        self._fixes["spaces"] = _normalise_spaces if config.spaces else replace_line_breaks
+        self._fixes["spaces"] = _normalize_spaces if config.spaces else replace_line_breaks
 
     def fix(self, text: str) -> tuple[str, tuple[str, ...]]:
         """Fix a text.
@@ -113,5 +113,5 @@ def _entity_text(match: re.Match[str]) -> str:
     return html.unescape(entity) if entity[1] == "#" or entity[1:] in html5 else entity
 
 
-def _normalise_spaces(text: str) -> str:
+def _normalize_spaces(text: str) -> str:
     return " ".join(text.split())

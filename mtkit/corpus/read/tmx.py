@@ -100,7 +100,7 @@ class _TmxHandler:
 
     def __init__(self, name: str, sides: tuple[SideSpec, SideSpec]) -> None:
         self.name = name
-        self.src_lang, self.tgt_lang = (_normalise_code(side.lang) for side in sides)
+        self.src_lang, self.tgt_lang = (_normalize_code(side.lang) for side in sides)
         self.telling_lang = encoding_lang(sides)
         self.pairs: list[SentencePair] = []
         self.n_units = 0
@@ -176,7 +176,7 @@ class _TmxHandler:
             self.parts = []
             self.parser.CharacterDataHandler = self.parts.append
         elif tag == "tuv":
-            self.lang = _normalise_code(attributes.get("xml:lang") or attributes.get("lang") or "")
+            self.lang = _normalize_code(attributes.get("xml:lang") or attributes.get("lang") or "")
         elif tag == "tu":
             self.texts = []
 
@@ -268,5 +268,5 @@ def _units_have(n: int) -> str:
     return "1 unit has" if n == 1 else f"{n:,} units have"
 
 
-def _normalise_code(lang: str) -> str:
+def _normalize_code(lang: str) -> str:
     return lang.replace("_", "-").lower()

@@ -3,7 +3,7 @@ import unicodedata
 import pytest
 from hypothesis import given
 
-from mtkit.corpus.clean.match_keys import normalise_for_matching, pair_key
+from mtkit.corpus.clean.match_keys import normalize_for_matching, pair_key
 from tests.strategies import nasty_text
 
 
@@ -25,20 +25,20 @@ from tests.strategies import nasty_text
     ],
 )
 def test_match_key_of_a_text(text, folded):
-    assert normalise_for_matching(text) == folded
+    assert normalize_for_matching(text) == folded
 
 
 def test_folding_a_character_twice_is_folding_it_once():
     for code in range(0x20000):
-        folded = normalise_for_matching(f"a{chr(code)}b {chr(code)}")
-        assert normalise_for_matching(folded) == folded
+        folded = normalize_for_matching(f"a{chr(code)}b {chr(code)}")
+        assert normalize_for_matching(folded) == folded
         assert not any(unicodedata.category(char)[0] in "PSC" for char in folded)
 
 
 @given(text=nasty_text)
 def test_folding_is_idempotent_and_has_no_line_break(text):
-    folded = normalise_for_matching(text)
-    assert normalise_for_matching(folded) == folded
+    folded = normalize_for_matching(text)
+    assert normalize_for_matching(folded) == folded
     assert folded.splitlines() in ([], [folded])
 
 

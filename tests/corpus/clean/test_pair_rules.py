@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 
 from mtkit.config.clean import CleanConfig
-from mtkit.corpus.clean.match_keys import normalise_for_matching
+from mtkit.corpus.clean.match_keys import normalize_for_matching
 from mtkit.corpus.clean.pair_rules import (
     LetterRules,
     display_width,
@@ -181,4 +181,4 @@ def test_rules_accept_any_text(text):
     if text and not any("\ud800" <= char <= "\udfff" for char in text):
         assert LetterRules(CleanConfig(), "ko").violated_rule(text) in (None, "letters", "script")
     assert is_garbled(text) or "\ufffd" not in text
-    assert is_copy(text, text, 1) == any(map(str.isalpha, normalise_for_matching(text)))
+    assert is_copy(text, text, 1) == any(map(str.isalpha, normalize_for_matching(text)))
