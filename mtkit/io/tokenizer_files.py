@@ -1,13 +1,15 @@
-"""Files of a tokenizer, and the settings of a SentencePiece model, read without the library.
+"""Files of a tokenizer, and SentencePiece models read without the library.
 
-A model is a Protocol Buffers message, as sentencepiece_model.proto describes it.
+A model is a Protocol Buffers message, as sentencepiece_model.proto describes it. The library
+exposes neither its settings nor its user-defined symbols.
 """
 
+from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mtkit.errors import MtkitError
-from mtkit.io.protobuf import read_fields
 
 TOKENIZER_DIR_NAME = "tokenizer"
 """Name of the tokenizer's directory within a model directory."""
@@ -15,10 +17,12 @@ JOINT_NAME = "joint.model"
 SRC_NAME = "src.model"
 TGT_NAME = "tgt.model"
 
-ENTRIES, _TRAINER, NORMALIZER = 1, 2, 3
-"""Fields of a model."""
-NORMALIZER_NAME = 1
-"""Field of the normalizer's settings."""
+VARINT, _EIGHT_BYTES, LENGTH_PREFIXED, FOUR_BYTES = 0, 1, 2, 5  # wire types
+ENTRIES, _TRAINER, NORMALIZER = 1, 2, 3  # fields of a model
+NORMALIZER_NAME = 1  # field of the normalizer's settings
+TEXT, SCORE, TYPE = 1, 2, 3  # fields of a vocabulary entry
+NORMAL, USER_DEFINED = 1, 4  # types of entries
+_SEGMENTED_TEXT, _SEGMENTS, _BEGIN, _END = 1, 2, 4, 5  # fields of a segmentation
 _KIND, _BYTE_FALLBACK = 3, 35  # fields of the trainer's settings
 _KINDS = {1: "unigram", 2: "bpe", 3: "word", 4: "char"}
 
@@ -78,3 +82,68 @@ def read_settings(model_bytes: bytes, name: str = "tokenizer") -> SubwordSetting
         raise MtkitError(
             f"`{name}`: not a SentencePiece model", "make or copy the directory again"
         ) from None
+
+
+def read_user_symbols(model_bytes: bytes) -> tuple[str, ...]:
+    """Return the user-defined symbols of a model, in the order of their ids.
+
+    Raises:
+        MtkitError: It is not a SentencePiece model.
+    """
+    try:
+        entries = [
+            dict(read_fields(value))
+            for number, value in read_fields(model_bytes)
+            if number == ENTRIES
+        ]
+        return tuple(entry[TEXT].decode() for entry in entries if entry.get(TYPE) == USER_DEFINED)
+    except (AttributeError, IndexError, KeyError, TypeError, UnicodeDecodeError):
+        raise MtkitError(
+            "the tokenizer: not a SentencePiece model", "make or copy the directory again"
+        ) from None
+
+
+def read_segmentation(message: bytes) -> tuple[str, list[tuple[int, int]]]:
+    """Return the text of a serialized segmentation, and the span of each token in characters.
+
+    Of the byte tokens that spell one character, all but the last have an empty span where the
+    character begins.
+    """
+    fields = list(read_fields(message))
+    text = b"".join(value for number, value in fields if number == _SEGMENTED_TEXT)
+    tokens = [dict(read_fields(value)) for number, value in fields if number == _SEGMENTS]
+    # Offsets are in bytes; this maps each to the number of characters that begin before it.
+    char_offsets = [0, *accumulate(byte & 0xC0 != 0x80 for byte in text)]
+    return text.decode(), [
+        (char_offsets[token.get(_BEGIN, 0)], char_offsets[token.get(_END, 0)]) for token in tokens
+    ]
+
+
+def read_fields(message: bytes) -> Iterator[tuple[int, Any]]:
+    """Yield number and value (int or bytes) of each field of a Protocol Buffers message."""
+    offset = 0
+    while offset < len(message):
+        tag, offset = _decode_varint(message, offset)
+        number, wire_type = tag >> 3, tag & 7
+        if wire_type == VARINT:
+            value, offset = _decode_varint(message, offset)
+            yield number, value
+            continue
+        if wire_type == LENGTH_PREFIXED:
+            n_bytes, offset = _decode_varint(message, offset)
+        else:
+            n_bytes = {_EIGHT_BYTES: 8, FOUR_BYTES: 4}[wire_type]
+        yield number, message[offset : offset + n_bytes]
+        offset += n_bytes
+
+
+def _decode_varint(message: bytes, offset: int) -> tuple[int, int]:
+    """Decode a varint (seven bits per byte, lowest first); return it and the offset after it."""
+    value = shift = 0
+    while True:
+        byte = message[offset]
+        if shift > 63:
+            raise IndexError("a varint of more than ten bytes")
+        offset, value, shift = offset + 1, value | (byte & 0x7F) << shift, shift + 7
+        if byte < 0x80:
+            return value, offset

@@ -1,20 +1,25 @@
-"""SentencePiece models, read and extended without the library.
+"""SentencePiece models, extended and changed without the library, which cannot do it."""
 
-The library does not expose the user-defined symbols of a model, and cannot add entries.
-"""
-
+import struct
 from collections.abc import Iterable
-from itertools import accumulate
 from typing import NamedTuple
 
-from mtkit.errors import MtkitError
-from mtkit.io.protobuf import bytes_field, float_field, number_field, read_fields
-from mtkit.io.tokenizer_files import ENTRIES, NORMALIZER, NORMALIZER_NAME
+from mtkit.io.tokenizer_files import (
+    ENTRIES,
+    FOUR_BYTES,
+    LENGTH_PREFIXED,
+    NORMAL,
+    NORMALIZER,
+    NORMALIZER_NAME,
+    SCORE,
+    TEXT,
+    TYPE,
+    USER_DEFINED,
+    VARINT,
+    read_fields,
+)
 
 _RULE_PATH = 6  # field of the normalizer's settings
-_TEXT, _SCORE, _TYPE = 1, 2, 3  # fields of a vocabulary entry
-_NORMAL, _USER_DEFINED = 1, 4  # types of entries
-_SEGMENTED_TEXT, _SEGMENTS, _BEGIN, _END = 1, 2, 4, 5  # fields of a segmentation
 
 
 class NewEntry(NamedTuple):
@@ -24,43 +29,6 @@ class NewEntry(NamedTuple):
     score: float = 0.0
     is_symbol: bool = False
     """Whether it is never split; its score then has no effect."""
-
-
-def read_user_symbols(model_bytes: bytes) -> tuple[str, ...]:
-    """Return the user-defined symbols of a model, in the order of their ids.
-
-    Raises:
-        MtkitError: It is not a SentencePiece model.
-    """
-    try:
-        entries = [
-            dict(read_fields(value))
-            for number, value in read_fields(model_bytes)
-            if number == ENTRIES
-        ]
-        return tuple(
-            entry[_TEXT].decode() for entry in entries if entry.get(_TYPE) == _USER_DEFINED
-        )
-    except (AttributeError, IndexError, KeyError, TypeError, UnicodeDecodeError):
-        raise MtkitError(
-            "the tokenizer: not a SentencePiece model", "make or copy the directory again"
-        ) from None
-
-
-def read_segmentation(message: bytes) -> tuple[str, list[tuple[int, int]]]:
-    """Return the text of a serialized segmentation, and the span of each token in characters.
-
-    Of the byte tokens that spell one character, all but the last have an empty span where the
-    character begins.
-    """
-    fields = list(read_fields(message))
-    text = b"".join(value for number, value in fields if number == _SEGMENTED_TEXT)
-    tokens = [dict(read_fields(value)) for number, value in fields if number == _SEGMENTS]
-    # Offsets are in bytes; this maps each to the number of characters that begin before it.
-    char_offsets = [0, *accumulate(byte & 0xC0 != 0x80 for byte in text)]
-    return text.decode(), [
-        (char_offsets[token.get(_BEGIN, 0)], char_offsets[token.get(_END, 0)]) for token in tokens
-    ]
 
 
 def add_entries(model_bytes: bytes, new: Iterable[NewEntry]) -> bytes:
@@ -75,14 +43,14 @@ def add_entries(model_bytes: bytes, new: Iterable[NewEntry]) -> bytes:
     for number, value in read_fields(model_bytes):
         if number == ENTRIES:
             entry = dict(read_fields(value))
-            existing.add(entry[_TEXT])
-            if entry[_TEXT] in symbols and entry.get(_TYPE, _NORMAL) == _NORMAL:
+            existing.add(entry[TEXT])
+            if entry[TEXT] in symbols and entry.get(TYPE, NORMAL) == NORMAL:
                 # If a field occurs twice, the last one is valid.
-                value += number_field(_TYPE, _USER_DEFINED)
+                value += _number_field(TYPE, USER_DEFINED)
         # All fields of a model are messages.
-        fields.append(bytes_field(number, value))
+        fields.append(_bytes_field(number, value))
     added = (
-        bytes_field(ENTRIES, _entry_message(entry))
+        _bytes_field(ENTRIES, _entry_message(entry))
         for entry in new
         if entry.text.encode() not in existing
     )
@@ -92,23 +60,44 @@ def add_entries(model_bytes: bytes, new: Iterable[NewEntry]) -> bytes:
 def set_normalization_name(model_bytes: bytes, name: str) -> bytes:
     """Set the name of a model's normalization, and remove the path of the file with its rules."""
     return b"".join(
-        bytes_field(number, _with_name(value, name) if number == NORMALIZER else value)
+        _bytes_field(number, _with_name(value, name) if number == NORMALIZER else value)
         for number, value in read_fields(model_bytes)
     )
 
 
 def _with_name(normalizer: bytes, name: str) -> bytes:
     kept = (
-        bytes_field(number, value) if isinstance(value, bytes) else number_field(number, value)
+        _bytes_field(number, value) if isinstance(value, bytes) else _number_field(number, value)
         for number, value in read_fields(normalizer)
         if number not in (NORMALIZER_NAME, _RULE_PATH)
     )
-    return b"".join([bytes_field(NORMALIZER_NAME, name.encode()), *kept])
+    return b"".join([_bytes_field(NORMALIZER_NAME, name.encode()), *kept])
 
 
 def _entry_message(entry: NewEntry) -> bytes:
     return (
-        bytes_field(_TEXT, entry.text.encode())
-        + float_field(_SCORE, entry.score)
-        + (number_field(_TYPE, _USER_DEFINED) if entry.is_symbol else b"")
+        _bytes_field(TEXT, entry.text.encode())
+        + _key(SCORE, FOUR_BYTES)
+        + struct.pack("<f", entry.score)
+        + (_number_field(TYPE, USER_DEFINED) if entry.is_symbol else b"")
     )
+
+
+def _bytes_field(number: int, value: bytes) -> bytes:
+    return _key(number, LENGTH_PREFIXED) + _encode_varint(len(value)) + value
+
+
+def _number_field(number: int, value: int) -> bytes:
+    return _key(number, VARINT) + _encode_varint(value)
+
+
+def _key(number: int, wire_type: int) -> bytes:
+    return _encode_varint(number << 3 | wire_type)
+
+
+def _encode_varint(value: int) -> bytes:
+    septets = []
+    while value >= 0x80:
+        septets.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*septets, value])

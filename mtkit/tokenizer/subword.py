@@ -12,8 +12,14 @@ from sentencepiece import SentencePieceProcessor
 
 from mtkit.errors import MtkitError
 from mtkit.io.atomic import atomic_write
-from mtkit.io.tokenizer_files import JOINT_NAME, SRC_NAME, TGT_NAME, find_model_files
-from mtkit.tokenizer.model_proto import read_segmentation, read_user_symbols
+from mtkit.io.tokenizer_files import (
+    JOINT_NAME,
+    SRC_NAME,
+    TGT_NAME,
+    find_model_files,
+    read_segmentation,
+    read_user_symbols,
+)
 from mtkit.tokenizer.normalize import WORD_BOUNDARY, sanitize, sanitize_all, to_one_line
 from mtkit.tokenizer.special_ids import SpecialIds
 from mtkit.workers.cpu_info import n_cores

@@ -233,8 +233,7 @@ def test_a_tokenizer_too_large_is_not_read(model_dir):
 
 
 def test_a_number_without_end_is_refused_at_once():
-    from mtkit.io.tokenizer_files import read_settings
-    from mtkit.tokenizer.model_proto import read_user_symbols
+    from mtkit.io.tokenizer_files import read_settings, read_user_symbols
 
     for read in (read_settings, read_user_symbols):
         with pytest.raises(MtkitError, match="not a SentencePiece model"):

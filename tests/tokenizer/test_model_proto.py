@@ -5,8 +5,8 @@ from sentencepiece import SentencePieceProcessor
 
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.errors import MtkitError
-from mtkit.io.tokenizer_files import find_model_files, read_settings
-from mtkit.tokenizer.model_proto import NewEntry, add_entries, read_user_symbols
+from mtkit.io.tokenizer_files import find_model_files, read_settings, read_user_symbols
+from mtkit.tokenizer.model_proto import NewEntry, add_entries
 from mtkit.tokenizer.train import train_subword
 
 
