@@ -1,4 +1,4 @@
-"""Averages of checkpoints, which translate better than each of them."""
+"""Averages of checkpoints, which usually translate better than any single checkpoint."""
 
 from collections.abc import Mapping, Sequence
 from itertools import chain

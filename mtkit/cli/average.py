@@ -23,7 +23,7 @@ def average(
 ) -> None:
     """Average checkpoints into one model.
 
-    The average usually translates better than each of them.
+    The average usually translates better than any single checkpoint.
 
     Examples:
         mtkit average de-en/work/run -o de-en/averaged

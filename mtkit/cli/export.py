@@ -67,7 +67,7 @@ def ctranslate2(options: ExportOptions, search: _SearchOptions) -> None:
     model_dir, out_dir = options.model_dir, options.out_dir
     verify_path, reference_path = options.verify_path, options.reference_path
     if verify_path is None and (reference_path is not None or search):
-        raise typer.BadParameter("--reference and search settings go with --verify FILE")
+        raise typer.BadParameter("--reference and search settings need --verify FILE")
     refuse_overwriting([out_dir], [model_dir, verify_path, reference_path])
     require_ctranslate2()
     for path, what in (verify_path, "the text to compare on"), (reference_path, "the references"):

@@ -16,12 +16,11 @@ from mtkit.cli.common.usage_errors import UsageMistake
 def init(options: InitOptions) -> None:
     """Write a recipe: the settings of a training run.
 
-    With --from-data, tokenizer, model, batches, rates and intervals are chosen by the size and kind
-    of the corpus, and by the device; each reason is printed and written into the recipe. The text
-    itself is not copied. Without validation files, up to 2,000 pairs are drawn, written to DIR and
-    left out of training.
+    With --from-data, tokenizer, model, batches, rates and intervals are chosen for the corpus and
+    the device; each reason is printed and written into the recipe. The text itself is not copied.
+    Without validation files, up to 2,000 pairs are drawn, written to DIR and left out of training.
 
-    The recipe holds the keys that matter most; all others keep their defaults, and --full writes
+    The recipe contains the keys that matter most; all others have their defaults, and --full writes
     them too. An existing recipe is never overwritten. The languages are taken from names such as
     train.de and train.en. With PRESET and training files but no validation files, the best
     checkpoint cannot be selected.

@@ -77,7 +77,7 @@ def start(
         ),
     ] = False,
 ) -> None:
-    """Train a translation model on two aligned text files, and use it.
+    """Train machine translation models on parallel text, and translate with them.
 
     `mtkit COMMAND --help` explains a command. Results go to stdout, progress and logs to stderr.
 

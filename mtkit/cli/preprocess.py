@@ -16,8 +16,8 @@ def preprocess(
         typer.Option(
             metavar="I/N",
             help=(
-                "Make only share I of N, on one of several machines; a run without it then joins"
-                " the shares"
+                "Process only shard I of N, on one of several machines; a run without --shard then"
+                " merges the shards"
             ),
         ),
     ] = None,
@@ -32,7 +32,7 @@ def preprocess(
     """Clean and tokenize the training corpus.
 
     Reports what was dropped and why. Makes the tokenizer first if it is missing or out of date.
-    After an interruption, the same command continues. `mtkit train` also runs this step if it is
+    After an interruption, the same command resumes. `mtkit train` also runs this step if it is
     needed; use this command to inspect a corpus, and for large corpora.
 
     Examples:

@@ -33,7 +33,9 @@ class PathOptions(ModelOptions):
 class ScoringDeviceOptions(DeviceOptions):
     """Devices and batches."""
 
-    chunk_lines: Annotated[int | None, typer.Option(min=1, metavar="N", show_default="many")] = None
+    chunk_lines: Annotated[
+        int | None, typer.Option(min=1, metavar="N", show_default="automatic")
+    ] = None
     """Lines read and scored together."""
 
 

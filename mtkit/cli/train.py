@@ -40,8 +40,8 @@ class TrainingRunOptions:
         float | None,
         typer.Option("--max-time", parser=parse_duration, metavar="TIME", show_default="never"),
     ] = None
-    """Save and stop after this time (90s, 45m, 1h30m, 2d), with exit status 0; the same command
-    continues."""
+    """Save a checkpoint and stop after this time (90s, 45m, 1h30m, 2d), with exit status 0; the
+    same command resumes."""
     is_dry_run: Annotated[bool, typer.Option("--dry-run")] = False
     """Check everything and estimate memory, disk space and time, without training."""
     shows_recipe: Annotated[bool, typer.Option("--show-recipe")] = False
@@ -68,8 +68,8 @@ def train(run: TrainingRunOptions, devices: TrainingDeviceOptions) -> None:
     """Train a model.
 
     Makes the tokenizer and the token store first if they are missing or out of date. After an
-    interruption, the same command continues from the last checkpoint. The best model so far is
-    always in DIR/model.
+    interruption, the same command resumes from the last checkpoint. The best model so far is always
+    in DIR/model.
 
     Examples:
         mtkit train de-en/recipe.yaml

@@ -67,7 +67,7 @@ def _line_formatter(path: Path, langs: tuple[str, str]) -> Callable[[tuple[str, 
         names = langs if langs[0] != langs[1] else ("src", "tgt")
         return lambda pair: json.dumps(dict(zip(names, pair, strict=True)), ensure_ascii=False)
     raise MtkitError(
-        f"`{path}`: its name does not say in which format to write",
+        f"`{path}`: its name does not determine the output format",
         "name two text files, or one ending in .tsv or .jsonl",
     )
 

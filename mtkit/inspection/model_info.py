@@ -108,7 +108,7 @@ def inspect_model(path: Path) -> ModelInfo:
 def _model_of_run(run_dir: Path) -> Path:
     if not (run_dir / "model" / CONFIG_NAME).is_file():
         raise MtkitError(
-            f"`{run_dir}`: a training run without a model yet",
+            f"`{run_dir}`: is a training run that has no model yet",
             "the model appears with the first validation, or at the end",
         )
     return run_dir / "model"

@@ -144,6 +144,6 @@ def require_hypotheses(
             "check whether the required and the forbidden words exclude each other",
         )
     raise MtkitError(
-        "the model's probabilities are not numbers",
+        "the model's probabilities are not finite numbers",
         "its weights are damaged, or its training diverged; use another model",
     )

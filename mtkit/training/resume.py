@@ -71,7 +71,7 @@ def check_same_run(
             )
     if differing:
         raise MtkitError(
-            f"`{run.path}`: holds a run with other settings: {', '.join(differing)}",
+            f"`{run.path}`: contains a run with different settings: {', '.join(differing)}",
             f"{hint}; or start a new run with --out, or remove that directory",
         )
     known_changeable = known.get(_CHANGEABLE, {})

@@ -89,14 +89,14 @@ class ConstraintEncoder:
         if self.subword.special.unk in ids:
             raise MtkitError(
                 f"prefix {text!r}: the model's vocabulary cannot write it",
-                "leave it out, or write it in another way",
+                "leave it out, or spell it differently",
             )
         if not self._has_warned_of_prefix and (
             written := self.subword.normalize(text).strip()
         ) != " ".join(text.split()):
             self._has_warned_of_prefix = True
             logger.warning(
-                "this model's tokenizer writes the prefix %r as %r; others may change likewise",
+                "this model's tokenizer writes the prefix %r as %r; other prefixes may change as well",
                 text,
                 written,
             )
@@ -112,7 +112,7 @@ class ConstraintEncoder:
         except ValueError:
             raise MtkitError(
                 f"{phrase.text!r} must appear, but the model's vocabulary cannot write it",
-                "leave it out, or write it in another way",
+                "leave it out, or spell it differently",
             ) from None
         ids = self.subword.encode([phrase.text])[0]
         for other in negative:

@@ -114,7 +114,7 @@ def _with_constraints(
             if len(column) < len(chunk):
                 raise MtkitError(
                     f"{n_before + len(column)} {name}, but more lines to translate",
-                    f"give as many {name} as lines; a blank one is none",
+                    f"give as many {name} as lines, blank for none",
                 )
         if not given and not avoid:
             yield chunk, None

@@ -175,7 +175,7 @@ def test_weights_that_are_not_numbers_end_in_an_error(model_dir):
     save_file(
         {name: np.full_like(tensor, np.nan) for name, tensor in load_file(path).items()}, path
     )
-    with pytest.raises(MtkitError, match="not numbers"):
+    with pytest.raises(MtkitError, match="not finite numbers"):
         Translator.load(model_dir, "cpu", "float32", 1).translate(["나는 학교에 간다"], beam_size=2)
 
 

@@ -134,7 +134,7 @@ def test_json_lines_contain_requested_alignments(mtkit, model_dir, source):
     ]
     assert "alignment" not in mtkit("translate", source, "-m", model_dir, "--format", "jsonl").out
     outcome = mtkit("translate", source, "-m", model_dir, "--alignments", "inline")
-    assert outcome.err.splitlines()[0] == "error: text cannot hold alignments"
+    assert outcome.err.splitlines()[0] == "error: text cannot contain alignments"
 
 
 def test_a_value_of_several_lines_is_aligned_as_one_text(mtkit, model_dir, ko_en_pairs):

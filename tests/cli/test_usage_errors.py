@@ -54,7 +54,7 @@ def error(outcome):
         ),
         (
             "train r.yaml --resume",
-            "leave it out: the same command continues from the last checkpoint by itself",
+            "leave it out: the same command resumes from the last checkpoint automatically",
         ),
         ("train r.yaml --gpu", "give --device cuda"),
         ("train r.yaml --gpus 2", "give --nproc N"),

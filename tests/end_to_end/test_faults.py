@@ -197,7 +197,9 @@ def test_changed_corpus_or_recipe_is_one_line_and_loses_nothing(mtkit, tiny_reci
     ):
         assert outcome.status == 1
         error, hint = outcome.err.splitlines()[-2:]
-        assert error.startswith(f"error: `{tmp_path / 'run'}`: holds a run with other settings: ")
+        assert error.startswith(
+            f"error: `{tmp_path / 'run'}`: contains a run with different settings: "
+        )
         assert all(name in error for name in named)
         assert "--out" in hint
     assert content() == before

@@ -102,11 +102,11 @@ def test_interrupted_killed_and_resumed(mtkit, start, source, tiny_run, tmp_path
     outcome = mtkit(*command)
     assert outcome.status == 1
     assert outcome.err.splitlines()[-2].startswith(
-        f"error: `{folder}`: holds about {n_kept:,} lines of an interrupted translation"
+        f"error: `{folder}`: contains about {n_kept:,} lines of an interrupted translation"
     )
     outcome = mtkit(*command, "--resume", "--beam-size", 2)
     assert outcome.status == 1
-    assert "holds parts of another translation: beam_size (none then, 2 now)" in outcome.err
+    assert "contains parts of another translation: beam_size (none then, 2 now)" in outcome.err
 
     process = start(out, "--resume")
     wait_for(lambda: len(parts()) > n_kept // PART_LINES or out.exists())

@@ -110,7 +110,7 @@ def test_run_does_not_resume_from_another_model(recipe_path, tmp_path, make_trai
     path.write_bytes(path.read_bytes()[:-4] + b"\0\0\0\0")
     with pytest.raises(
         MtkitError,
-        match=r"holds a run with other settings: training.init_from \(\w{8}… then, \w{8}… now\)",
+        match=r"contains a run with different settings: training.init_from \(\w{8}… then, \w{8}… now\)",
     ):
         train(Recipe.load(recipe_path), device="cpu", n_threads=1)
     with pytest.raises(MtkitError, match=r"training.init_from \(\w{8}… then, None now\)"):

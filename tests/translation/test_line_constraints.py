@@ -229,7 +229,7 @@ def test_a_prefix_and_a_phrase_that_are_written_otherwise_are_named(make_trained
         constraints=[{"must": ["a  b"]}, {"must": ["pate\u0301"]}, None],
     )
     assert [message for message in caplog.messages if "tokenizer writes" in message] == [
-        "this model's tokenizer writes the prefix 'cafe\u0301' as 'caf\u00e9'; others may change likewise",
+        "this model's tokenizer writes the prefix 'cafe\u0301' as 'caf\u00e9'; other prefixes may change as well",
         "constraints: this model's tokenizer writes 'pate\u0301' as 'pat\u00e9'",
     ]
 

@@ -81,7 +81,7 @@ class CorpusOptions:
         }
         if self._table_keys() and (len(self.paths) != 1 or self.recipe_path):
             raise typer.BadParameter(
-                "--src-column, --tgt-column and --separator go with one file that has both sides"
+                "--src-column, --tgt-column and --separator are for one file with both sides"
             )
         if self.recipe_path:
             return self._extended_recipe(self.recipe_path, held_out)
@@ -101,7 +101,7 @@ class CorpusOptions:
 
         if self.src_lang or self.tgt_lang:
             raise typer.BadParameter(
-                "a recipe specifies its languages; --src-lang and --tgt-lang go with files"
+                "a recipe specifies its languages; --src-lang and --tgt-lang are for files"
             )
         if len(self.paths) > 1:
             raise typer.BadParameter("a recipe specifies its files; do not give others")

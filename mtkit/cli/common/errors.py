@@ -17,9 +17,9 @@ from mtkit.errors import MtkitError
 
 EXIT_STATUSES = {
     0: "done",
-    1: "invalid input (or, where the message says so, a bug of mtkit)",
+    1: "invalid input (or, where the message says so, a bug in mtkit)",
     2: "wrong usage of a command",
-    3: "training diverged, and going back to a lower rate did not help",
+    3: "training diverged, and rolling back to a lower learning rate did not help",
     130: "interrupted by Ctrl-C",
     141: "the reader of the output closed the pipe, as in `| head`",
     143: "interrupted by SIGTERM",

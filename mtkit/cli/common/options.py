@@ -53,7 +53,7 @@ OverridesOption = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Change a key of the recipe for this run, such as training.max_steps=100; repeatable",
+        help="Override a key of the recipe for this run, as in training.max_steps=100; repeatable",
     ),
 ]
 DeviceOption = Annotated[
@@ -68,7 +68,7 @@ EngineOption = Annotated[
     Literal["auto", "torch", "ctranslate2"],
     typer.Option(
         help=(
-            "Program that runs the model; auto is ctranslate2 for a model from `mtkit export"
+            "Engine that runs the model; auto is ctranslate2 for a model from `mtkit export"
             " ctranslate2`, else torch"
         ),
         rich_help_panel=DEVICES,
@@ -119,5 +119,5 @@ class TagOptions:
     tags: Annotated[list[str] | None, typer.Option("--tag", metavar="TAG")] = None
     """Tag to put before each source line, as in training, such as '<2ko>'; repeatable."""
     tgt_tags: Annotated[list[str] | None, typer.Option("--tgt-tag", metavar="TAG")] = None
-    """Symbol of the vocabulary that every translation begins with, as in training; it is not
-    written; repeatable."""
+    """Vocabulary symbol with which every translation begins, as in training; it is removed from the
+    output; repeatable."""

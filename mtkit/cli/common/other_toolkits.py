@@ -84,7 +84,7 @@ _EPOCHS = (
     " --dry-run` says how many updates an epoch takes"
 )
 _SENTENCES = "a batch is measured in tokens, not in sentences: "
-_CONTINUES = "leave it out: the same command continues from the last checkpoint by itself"
+_CONTINUES = "leave it out: the same command resumes from the last checkpoint automatically"
 _OTHER_RUN = "name another run directory with -o, or delete the old one first"
 _LANGUAGES = (
     "leave it out: a model knows its languages (`mtkit info MODEL` shows them); one with several"

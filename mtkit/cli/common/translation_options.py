@@ -35,7 +35,7 @@ class PathOptions(ModelOptions):
     stdin."""
     resume: Annotated[
         bool | None,
-        typer.Option("--resume/--no-resume", show_default="start over if nothing is left"),
+        typer.Option("--resume/--no-resume", show_default="refuse to start if anything is left"),
     ] = None
     """Resume an interrupted run of the same command, or discard what it left and start over."""
 
@@ -45,13 +45,14 @@ class FormatOptions:
     """Formats of input and output."""
 
     input_format: Literal["auto", "text", "tsv", "csv", "jsonl"] = "auto"
-    """Format of the input; auto goes by the file's name: .tsv, .csv and .jsonl are tables, anything
-    else is text. Documents such as .po, .srt, .html or .docx are refused unless text is given."""
+    """Format of the input; auto is determined by the file name: .tsv, .csv and .jsonl are tables,
+    anything else is text. Documents such as .po, .srt, .html or .docx are refused unless text is
+    given."""
     output_format: Annotated[
         Literal["text", "tsv", "csv", "jsonl"] | None,
         typer.Option("--format", show_default="as the input"),
     ] = None
-    """Format of the output; in the format of the input, the other fields are kept."""
+    """Format of the output; if it is that of the input, the other fields are kept."""
     fields: Annotated[list[str] | None, typer.Option("--field", metavar="FIELD")] = None
     """Column to translate (its number, or its name in the header line), or key of a JSON object;
     repeatable."""
@@ -67,7 +68,7 @@ class FormatOptions:
     """Write the N best translations of each line, or N samples; as text: line number, TAB, score,
     TAB, text."""
     errors: Literal["strict", "replace"] = "strict"
-    """Refuse invalid UTF-8, or replace it by U+FFFD and report how often."""
+    """Refuse invalid UTF-8, or replace it with U+FFFD and report how often."""
 
     def line_options(
         self, path: Path, alignments: Literal["file", "inline"] | None
@@ -100,14 +101,14 @@ class AlignmentOptions:
     """Outputs that follow from the attention to the source."""
 
     alignments: Annotated[Path | None, typer.Option(metavar="FILE|inline")] = None
-    """Write word alignments such as 0-0 1-2 (source word-target word) to a file, line N for line N;
-    inline adds them to the objects of --format jsonl."""
+    """Write word alignments such as 0-0 1-2 (source word-target word) to a file, one line for each
+    input line; inline adds them to the objects of --format jsonl."""
     replace_unk: Annotated[bool, typer.Option("--replace-unk")] = False
     """Copy the source word where the model writes an unknown word."""
     unk_dictionary_path: Annotated[
         Path | None, typer.Option("--unk-dictionary", metavar="FILE")
     ] = None
-    """For --replace-unk: source word, TAB, its translation on each line."""
+    """For --replace-unk: file with a source word, TAB and its translation on each line."""
 
     @property
     def alignments_path(self) -> Path | None:
@@ -140,13 +141,12 @@ class ConstraintOptions(TagOptions):
     """Tags, and constraints on each translation."""
 
     prefix_path: Annotated[Path | None, typer.Option("--prefix-file", metavar="FILE")] = None
-    """Beginning of each translation: line N for line N, blank for none."""
+    """File with the beginning of each translation: line N is for input line N, blank for none."""
     constraints_path: Annotated[Path | None, typer.Option("--constraints", metavar="FILE")] = None
-    """Words that must and must not appear: line N for line N, such as {"must": ["house"],
-    "must_not": ["building"]}; blank for none."""
+    """File with required and forbidden words: line N is for input line N, such as {"must":
+    ["house"], "must_not": ["building"]}, blank for none."""
     avoid: Annotated[list[str] | None, typer.Option(metavar="TEXT")] = None
-    """Word or phrase, with capitals as given, that must not appear in any translation;
-    repeatable."""
+    """Word or phrase that must not appear in any translation, case-sensitive; repeatable."""
 
     def search(self) -> dict[str, Any]:
         """Return arguments of `Translator.stream`."""
@@ -162,7 +162,8 @@ class TranslationDeviceOptions(DeviceOptions):
     ] = None
     """Processes that share the lines; on a CPU they also share its cores."""
     chunk_lines: Annotated[
-        int | None, typer.Option(min=1, metavar="N", show_default="many; 1 if lines are typed")
+        int | None,
+        typer.Option(min=1, metavar="N", show_default="automatic; 1 if stdin is a terminal"),
     ] = None
     """Lines read and translated together; 1 translates each line as soon as it is read."""
     shortlist: Annotated[bool, typer.Option("--shortlist")] = False

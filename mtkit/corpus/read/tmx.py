@@ -226,7 +226,7 @@ class _TmxHandler:
         raise MtkitError(
             f"`{self.name}`: line {line} declares or uses the entity {entity}; "
             "entities are not supported",
-            "replace it by its text",
+            "replace it with its text",
         )
 
 

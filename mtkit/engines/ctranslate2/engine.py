@@ -184,7 +184,7 @@ class CTranslate2Engine:
                 log_prob = score * len(pieces) ** alpha + prefix_log_prob
                 if not log_prob < float("inf"):
                     raise MtkitError(
-                        "the model's probabilities are not numbers",
+                        "the model's probabilities are not finite numbers",
                         "its weights are damaged; export the model again",
                     )
                 ids = [self._tgt_ids[piece] for piece in pieces if piece != self._eos]

@@ -105,7 +105,7 @@ class PartsDir:
         Returns:
             Indices of the finished parts.
         Raises:
-            MtkitError: The directory holds parts of another translation, or of this one and
+            MtkitError: The directory contains parts of another translation, or of this one and
                 `resume` is None.
         """
         # What is left if joining was killed.
@@ -122,7 +122,7 @@ class PartsDir:
                 raise self._other(old)
             if resume is None:
                 raise MtkitError(
-                    f"`{self.shown}`: holds about {n_kept:,} lines of an interrupted translation",
+                    f"`{self.shown}`: contains about {n_kept:,} lines of an interrupted translation",
                     "the same command with --resume continues from there, with --no-resume it"
                     " starts over",
                 )
@@ -277,7 +277,7 @@ class PartsDir:
     def _refuse_foreign(self) -> None:
         if self.path.is_dir() and not all(map(self._is_ours, self.path.iterdir())):
             raise MtkitError(
-                f"`{self.shown}`: holds files but no {MANIFEST_NAME}, so mtkit did not make it",
+                f"`{self.shown}`: contains files but no {MANIFEST_NAME}, so mtkit did not make it",
                 "move it away, or give the output another name",
             )
 
@@ -288,7 +288,7 @@ class PartsDir:
     def _other(self, old: dict[str, Any]) -> MtkitError:
         changed = ", ".join(differences(old, self.manifest))
         return MtkitError(
-            f"`{self.shown}`: holds parts of another translation: {changed}",
+            f"`{self.shown}`: contains parts of another translation: {changed}",
             "repeat the earlier command, or start over with --no-resume, or give the output another"
             " name",
         )

@@ -107,8 +107,8 @@ class TranslationSpec:
     def __post_init__(self) -> None:
         if len(self.lines.fields) > 1 and any(self.files.parallel_inputs()):
             raise MtkitError(
-                "prefixes and constraints go with one field to translate",
-                "give --field once, or translate the fields one after the other",
+                "prefixes and constraints need a single field to translate",
+                "give --field once, or translate the fields in turn",
             )
 
     def with_header(self, line: str) -> Self:

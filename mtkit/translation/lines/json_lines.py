@@ -171,7 +171,7 @@ def _object(line: str, start: int, where: str) -> _Object:
             key, position = _DECODER.raw_decode(line, position)
             if key in members:
                 raise MtkitError(
-                    f"{where}: the key {key} is there twice",
+                    f"{where}: the key {key} occurs twice",
                     "keep one of them: each key of an object has one value",
                 )
             position = _skip(line, position)

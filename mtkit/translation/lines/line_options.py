@@ -78,10 +78,10 @@ class LineOptions:
                 "give --header, or the number of the field",
             )
         if self.details and self.format == "text":
-            raise MtkitError("plain text cannot hold details", "write --format jsonl or tsv")
+            raise MtkitError("plain text cannot contain details", "write --format jsonl or tsv")
         if self.alignments == "inline" and self.format != "jsonl":
             raise MtkitError(
-                f"{self.format} cannot hold alignments",
+                f"{self.format} cannot contain alignments",
                 "write --format jsonl, or give --alignments a file",
             )
         if len(self.fields) > 1:
@@ -95,13 +95,13 @@ class LineOptions:
             )
         if self.n_best is not None and is_table:
             raise MtkitError(
-                "the n best of several fields cannot be written to a table",
+                "n-best translations of several fields cannot be written to a table",
                 "translate one field, or JSON Lines",
             )
         if self.alignments == "file":
             raise MtkitError(
-                "a file of alignments goes with one field to translate",
-                "give --field once; JSON Lines can hold the alignments of several fields: "
+                "a file of alignments needs a single field to translate",
+                "give --field once; JSON Lines can contain the alignments of several fields: "
                 "--alignments inline",
             )
 

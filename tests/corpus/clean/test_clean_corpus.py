@@ -234,9 +234,9 @@ def test_full_temporary_disk_has_a_hint(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("out", "message"),
     [
-        (Path("out.txt"), "in which format"),
+        (Path("out.txt"), "does not determine the output format"),
         ((Path("out.de"), Path("out.de")), "both sides"),
-        (Path("out.csv"), "in which format"),
+        (Path("out.csv"), "does not determine the output format"),
     ],
 )
 def test_outputs_that_cannot_be(tmp_path, monkeypatch, out, message):

@@ -160,7 +160,7 @@ def test_non_finite_probabilities():
     scorer = make_scorer()
     with torch.no_grad():
         scorer.models[0].output_weight.fill_(torch.nan)
-    with pytest.raises(MtkitError, match="not numbers"):
+    with pytest.raises(MtkitError, match="not finite numbers"):
         CudaGraphSearch(scorer)([[5, 6]], SearchConfig(max_length=40))
 
 

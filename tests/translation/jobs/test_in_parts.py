@@ -217,7 +217,7 @@ def test_kept_parts_are_reused(half):
 
 def test_kept_parts_are_not_discarded_without_no_resume(half):
     with pytest.raises(
-        MtkitError, match=r"out.txt.parts`: holds about 10 lines of an interrupted translation"
+        MtkitError, match=r"out.txt.parts`: contains about 10 lines of an interrupted translation"
     ) as info:
         run(half)
     assert "--resume continues" in info.value.hint
@@ -243,7 +243,7 @@ def test_kept_parts_are_not_discarded_without_no_resume(half):
 def test_parts_of_another_model_or_setting_are_refused(half, made_from, named, resume):
     with pytest.raises(MtkitError) as info:
         run(half, made_from=made_from, resume=resume)
-    assert info.value.message.endswith(f"holds parts of another translation: {named}")
+    assert info.value.message.endswith(f"contains parts of another translation: {named}")
     assert run(half, made_from=made_from, resume=False) == expected()
 
 
@@ -273,7 +273,7 @@ def test_unrelated_directory_is_kept(source):
     folder.mkdir()
     (folder / "diary").write_text("dear diary")
     with pytest.raises(
-        MtkitError, match=r"holds files but no manifest.json, so mtkit did not make it"
+        MtkitError, match=r"contains files but no manifest.json, so mtkit did not make it"
     ):
         run(source, resume=False)
     assert (folder / "diary").read_text() == "dear diary"

@@ -264,7 +264,7 @@ def test_several_fields_have_no_side_files(mtkit, folder, model_dir, name):
     options, _ = options_for(folder, (name,), ".tsv")
     fields = ["--field", "id", "--field", "text"]
     outcome = mtkit("translate", folder / "in.tsv", "-m", model_dir, *fields, *options)
-    assert outcome.err.startswith("error: prefixes and constraints go with one field")
+    assert outcome.err.startswith("error: prefixes and constraints need a single field")
     options = ["--alignments", folder / "links"]
     outcome = mtkit("translate", folder / "in.tsv", "-m", model_dir, *fields, *options)
-    assert outcome.err.startswith("error: a file of alignments goes with one field")
+    assert outcome.err.startswith("error: a file of alignments needs a single field")

@@ -339,7 +339,7 @@ def test_killed_run_keeps_what_its_processes_finished(source, model_dir, expecte
         function(LineChunk(1, lines, True, parts.journal_path(0, 1)))
     assert 0 < parts.n_kept() < len(expected)
     with pytest.raises(
-        MtkitError, match=rf"holds about {parts.n_kept()} lines of an interrupted translation"
+        MtkitError, match=rf"contains about {parts.n_kept()} lines of an interrupted translation"
     ):
         translate_file(spec, RunOptions(device="cpu"))
     translate_file(spec, RunOptions(device="cpu", n_processes=2, resume=True))
