@@ -243,8 +243,8 @@ def prune_checkpoints(checkpoints_dir: Path, keep_last: int, keep_best: int) -> 
 
 
 def best_checkpoints(paths: list[Path], n: int) -> list[Path]:
-    """Return the n validated checkpoints of the highest rank, the best first; of equal ones the
-    newer.
+    """Return the n validated checkpoints of the highest rank, the best first, newer ones before
+    older ones of equal rank.
 
     Scores from another kind of validation than the newest one are ignored.
     """

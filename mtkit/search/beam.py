@@ -40,7 +40,7 @@ def beam_search(
     Returns:
         The `n_best` hypotheses of each sentence (fewer if no more exist), the highest score first.
     Raises:
-        MtkitError: The scorer's probabilities are not numbers, it has no attention for a coverage
+        MtkitError: The scorer's probabilities are not finite, it has no attention for a coverage
             penalty, or the constraints cannot be satisfied.
     """
     if not sources:

@@ -47,9 +47,9 @@ class PlainExpansion(Generic[State]):
 class GroupedExpansion(Generic[State]):
     """Diverse beam search (Vijayakumar et al. 2018, arXiv:1610.02424) with Hamming diversity.
 
-    The groups select their continuations one after the other, each as a beam of its own. A
-    continuation is ranked lower by `diversity` for each hypothesis of an earlier group that this
-    step continues with the same token; log-probabilities stay as they are. Ending is not penalized.
+    The groups select their continuations in turn, each as its own beam. A continuation is ranked
+    lower by `diversity` for each hypothesis of an earlier group that this step continues with the
+    same token; log-probabilities are not changed. EOS is not penalized.
 
     Args:
         rules: Takes the scorer's steps.

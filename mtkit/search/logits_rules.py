@@ -216,7 +216,7 @@ def block_repeated_ngrams(log_probs_BWV: Tensor, tokens_BWT: Tensor, n: int) -> 
 
 
 def penalize_repeated(log_probs_BWV: Tensor, tokens_BWT: Tensor, penalty: float) -> Tensor:
-    """Make tokens less probable that have already occurred.
+    """Lower the probabilities of tokens that have already occurred.
 
     Keskar et al. 2019 (arXiv:1909.05858), section 4.1: their log-probabilities are multiplied by
     the penalty. The results are normalized again.

@@ -98,7 +98,7 @@ class LineSearch:
         copies = request.search.copy_untranslatable
         is_copied = [copies] * len(request.texts)
         if request.constraints is not None:
-            # A line with a constraint that a copy does not satisfy is translated.
+            # A line is translated if a copy of it would not satisfy its constraints.
             is_copied = [
                 copies
                 and not one.prefix.strip()

@@ -128,7 +128,7 @@ class Int8Linear:
         scaled = x_RK.new_zeros(R + 1, K)
         torch.div(x_RK, largest_R1, out=scaled[:R])
         scaled[R, 0], scaled[R, -1] = 1.0, -1.0
-        # The two libraries round differently, so the number of rows must not choose between them.
+        # The two libraries round differently, so the choice must not depend on the number of rows.
         out_RN = _multiply_int8(scaled, self._for_many, self._has_7_bits)[:R] * largest_R1
         if self._bias is not None:
             out_RN += self._bias

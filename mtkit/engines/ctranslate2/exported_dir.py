@@ -100,7 +100,7 @@ class ExportConfig(Section):
     made_at: str
     """Date and time, in UTC."""
     made_with: dict[str, str]
-    """Versions of the programs."""
+    """Versions of the programs that made the export."""
     n_parameters: NonNegativeInt
     """Number of parameters."""
     model: ModelDirConfig

@@ -72,7 +72,7 @@ class CudaGraphSearch:
         Returns:
             The `n_best` hypotheses of each sentence, the highest score first.
         Raises:
-            MtkitError: The models' probabilities are not numbers.
+            MtkitError: The models' probabilities are not finite.
             torch.OutOfMemoryError: The memory is too small for a single sentence.
         """
         if not sources:

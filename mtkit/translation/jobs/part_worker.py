@@ -24,7 +24,7 @@ class PartsOptions(NamedTuple):
     """Whether the first line of the input names the columns of a table."""
     rank: DistEnv = DistEnv()
     n_lines: NumberOfLines | None = None
-    """Lines of the input, if they were counted before."""
+    """Number of lines of the input, if it was counted beforehand."""
     lines_per_part: int | None = None
     """None chooses by the size of the file."""
 

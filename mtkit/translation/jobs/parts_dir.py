@@ -98,7 +98,7 @@ class PartsDir:
         return self.path / "joining"
 
     def open(self, resume: bool | None) -> set[int]:
-        """Make the directory, or continue with what it holds; called with the lock held.
+        """Create the directory, or continue with its content; called with the lock held.
 
         Args:
             resume: Whether to continue. None does so only if nothing would be discarded otherwise.
@@ -164,7 +164,7 @@ class PartsDir:
         )
 
     def n_kept(self) -> int:
-        """Return about how many lines are finished; the last part may be shorter than counted."""
+        """Return the approximate number of finished lines; the last part may be shorter."""
         return len(self.finished()) * self.part_lines + self.lines_in_journals()
 
     @contextmanager
