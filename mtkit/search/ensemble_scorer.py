@@ -32,7 +32,7 @@ class ShortlistedVocab:
     """The target tokens that a shortlist leaves for the sentences of a batch."""
 
     token_ids: Tensor
-    """Shape (V',)."""
+    """Ids of these tokens. Shape (V',)."""
     bias_B1V: Tensor
     """Minus infinity at tokens not in a sentence's own list, else zero. Shape (B, 1, V')."""
     outputs: list[OutputLayer]
