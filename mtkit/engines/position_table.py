@@ -27,7 +27,7 @@ class PositionTable(nn.Module):
 
     def reaching(self, n_positions: int, device: torch.device) -> Tensor:
         """Return the vectors of at least this many positions. Shape (at least n_positions, D)."""
-        # Read once: another thread may replace the table by a shorter one at any time.
+        # Read once: another thread may replace the table with a shorter one at any time.
         table_PD = self.table_PD
         if n_positions > table_PD.size(0) or table_PD.device != device:
             size = max(n_positions, 2 * table_PD.size(0), 64)
