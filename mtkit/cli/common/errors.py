@@ -19,7 +19,7 @@ EXIT_STATUSES = {
     0: "done",
     1: "invalid input (or, where the message says so, a bug in mtkit)",
     2: "wrong usage of a command",
-    3: "training diverged, and rolling back to a lower learning rate did not help",
+    3: "training diverged despite rollbacks to a lower learning rate",
     130: "interrupted by Ctrl-C",
     141: "the reader of the output closed the pipe, as in `| head`",
     143: "interrupted by SIGTERM",
