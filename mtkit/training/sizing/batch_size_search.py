@@ -9,7 +9,6 @@ from mtkit.errors import MtkitError
 from mtkit.io.logs import get_logger
 from mtkit.training.distributed.parallel import Parallel
 from mtkit.training.setup import TrainingData
-from mtkit.training.sizing.batch_size import describe_update, round_up
 from mtkit.training.sizing.disk_space import format_bytes
 from mtkit.training.sizing.profiling_run import (
     ProfilingRun,
@@ -17,6 +16,7 @@ from mtkit.training.sizing.profiling_run import (
     WorstCaseBatches,
     growth_factor,
 )
+from mtkit.training.sizing.update_size import describe_update, round_up
 
 logger = get_logger(__name__)
 

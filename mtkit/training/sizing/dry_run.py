@@ -32,7 +32,7 @@ from mtkit.training.model_setup.freezing import freeze, n_parameters, n_trained
 from mtkit.training.reporting.trackers import all_trackers
 from mtkit.training.resume import check_same_run
 from mtkit.training.setup import TrainingData
-from mtkit.training.sizing.batch_size import describe_update, n_activation_values, with_batch_size
+from mtkit.training.sizing.batch_size import n_activation_values, with_batch_size
 from mtkit.training.sizing.batch_size_search import BatchSizeSearch
 from mtkit.training.sizing.disk_space import (
     expected_bytes,
@@ -41,6 +41,7 @@ from mtkit.training.sizing.disk_space import (
     max_checkpoints,
 )
 from mtkit.training.sizing.profiling_run import ProfilingRun, growth_factor
+from mtkit.training.sizing.update_size import describe_update
 from mtkit.training.validation import Validator
 from mtkit.workers.cpu_info import n_cores
 
