@@ -34,6 +34,14 @@ def fixture_lines(name):
     return (FIXTURES / name).read_text(encoding="utf-8").removesuffix("\n").split("\n")
 
 
+@pytest.fixture(autouse=True)
+def worker_processes(monkeypatch):
+    """Lets worker processes start without loading torch each."""
+    from tests.worker_processes import worker_context
+
+    monkeypatch.setattr("mtkit.workers.process_pool.get_context", lambda method: worker_context())
+
+
 @pytest.fixture(scope="session")
 def shared_data():
     """The folder of large corpora beside the repository; tests that need it are skipped where it is missing."""

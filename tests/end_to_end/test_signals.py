@@ -10,34 +10,29 @@ import pytest
 from mtkit.checkpoint.training_checkpoint import list_checkpoints
 from tests.end_to_end.waiting import wait_for
 
+SETTINGS = [
+    "data.validation=null",
+    "training.max_steps=1000000",
+    "training.save_every_steps=1000000",
+    "training.log_every_steps=1",
+]
+
 
 @pytest.fixture
-def start(tiny_recipe_path, tmp_path):
-    """Starts `mtkit train`, which would go on for very long."""
+def command(tiny_recipe_path, tmp_path):
+    """The arguments of a training that would go on for very long."""
+    changes = [word for change in SETTINGS for word in ("--set", change)]
+    return ["train", tiny_recipe_path, "--device", "cpu", "--out", tmp_path / "run", *changes]
+
+
+@pytest.fixture
+def start(command):
+    """Starts `mtkit train` in a process of its own."""
     processes = []
 
     def start(*options):
-        settings = [
-            "data.validation=null",
-            "training.max_steps=1000000",
-            "training.save_every_steps=1000000",
-            "training.log_every_steps=1",
-        ]
-        command = [
-            sys.executable,
-            "-m",
-            "mtkit",
-            "train",
-            tiny_recipe_path,
-            "--device",
-            "cpu",
-            "--out",
-            tmp_path / "run",
-            *options,
-        ]
-        command += [word for change in settings for word in ("--set", change)]
         process = subprocess.Popen(
-            command,
+            [sys.executable, "-m", "mtkit", *command, *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -52,7 +47,7 @@ def start(tiny_recipe_path, tmp_path):
         process.communicate()
 
 
-def test_signals_and_statuses(start, tmp_path):
+def test_signals_and_statuses(mtkit, command, start, tmp_path):
     run = tmp_path / "run"
 
     def n_lines():
@@ -86,9 +81,8 @@ def test_signals_and_statuses(start, tmp_path):
     assert kept > saved
 
     # The time is up.
-    process = start("--max-time", "1s")
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
+    status, out, err = mtkit(*command, "--max-time", "1s")
+    assert status == 0, err
     assert f"resuming after step {kept:,}" in err
     [late] = steps()
     assert late > kept

@@ -69,8 +69,8 @@ def test_unreadable_or_unwritable_stream_is_one_line(shell, command, message):
     assert "Traceback" not in outcome.stderr and "should not happen" not in outcome.stderr
 
 
-def test_unused_closed_streams_do_not_matter(shell, tmp_path):
-    expected = shell("mtkit translate text.ko -m MODEL").stdout
+def test_unused_closed_streams_do_not_matter(mtkit, shell, tiny_run, tmp_path):
+    expected = mtkit("translate", tmp_path / "text.ko", "-m", tiny_run / "model").out
     assert expected.count("\n") == 3
     outcome = shell("mtkit translate text.ko -m MODEL -o out.en <&- >&- 2>&-")
     assert (outcome.returncode, outcome.stdout, outcome.stderr) == (0, "", "")

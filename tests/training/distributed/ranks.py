@@ -15,6 +15,7 @@ from mtkit.io.logs import setup_logs
 from mtkit.training import train as train_module
 from mtkit.training.distributed import process_group
 from mtkit.workers.dist_env import DistEnv
+from tests.training.distributed.short_of_memory import train_short_of_memory
 
 KINDS = {"ddp": process_group.Replicated, "fsdp": process_group.Sharded}
 
@@ -25,6 +26,7 @@ def main(jobs_path):
     first = Recipe.load(jobs[0][1])
     outcomes = {}
     with process_group.join_processes(first, "cpu") as (parallel, device):
+        outcomes["short of memory"] = train_short_of_memory(jobs[0][1], parallel, device)
 
         @contextmanager
         def joined_already(recipe, _):

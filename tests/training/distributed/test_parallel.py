@@ -12,8 +12,12 @@ from safetensors.torch import load_file
 
 from mtkit.checkpoint.training_checkpoint import list_checkpoints, read_state
 from mtkit.config.recipe import Recipe
+from mtkit.config.training import TrainingConfig
+from mtkit.training.objective import Objective
+from mtkit.training.step import Stepper
 from mtkit.training.train import train
 from tests.conftest import write_tiny_recipe
+from tests.training.sizing.test_out_of_memory import make_batch, make_model
 
 ROOT = Path(__file__).parents[3]
 KINDS = ("ddp", "fsdp")
@@ -31,6 +35,8 @@ FIXED += [
     "training.save_every_steps=3",
     "validation.every_steps=3",
     "training.log_every_steps=3",
+    "validation.max_sentences=6",
+    "search.max_length_extra=3",
 ]
 HALF, WHOLE = "training.max_steps=3", "training.max_steps=6"
 DIVERGING = ["training.learning_rate=1e12", "training.warmup_steps=0", "training.max_grad_norm=0"]
@@ -180,6 +186,26 @@ def test_all_processes_roll_back_and_give_up_together(runs, kind):
     for outcome in outcomes:
         assert "diverged" in outcome[f"diverged-{kind}"]["error"]
     assert told.count("rolling back to step 0") == len(KINDS)
+
+
+def test_one_process_halves_its_batch_while_the_other_waits(runs):
+    """The updates are those of one process with all batches. Both settle on one size of batches, too."""
+    _, outcomes, _ = runs
+    first, second = (outcome["short of memory"] for outcome in outcomes)
+    assert first == second
+    max_tokens, n_batches = first["fitted"]
+    assert n_batches % 2 == 0
+    assert 3000 - n_batches < max_tokens * n_batches <= 3000
+    model, config = make_model(), TrainingConfig(max_grad_norm=0.0)
+    stepper = Stepper(
+        Objective(model, config), torch.optim.SGD(model.parameters(), lr=1.0), config, torch.float32
+    )
+    batches = [make_batch(8, seed) for seed in range(4)]
+    assert first["norms"] == pytest.approx(
+        [float(stepper.step(batches, number, 0.1).grad_norm) for number in (1, 2)], rel=1e-4
+    )
+    sums = [float(parameter.detach().double().sum()) for parameter in model.parameters()]
+    assert first["weights"] == pytest.approx(sums, abs=1e-4)
 
 
 def test_only_one_process_reports(runs):

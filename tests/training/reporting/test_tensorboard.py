@@ -102,11 +102,12 @@ def test_missing_package_is_reported_before_anything_is_done(
         lambda name: None if name == "tensorboard" else found(name),
     )
     with pytest.raises(MtkitError) as caught:
-        train(Recipe.load(tiny_recipe_path, ["training.trackers=[tensorboard]"]), tmp_path / "run")
+        changes = ["training.trackers=[tensorboard]", "data.work_dir=other"]
+        train(Recipe.load(tiny_recipe_path, changes), tmp_path / "run")
     assert (
         caught.value.message
         == "training.trackers: tensorboard needs a package that is not installed"
     )
     assert "pip install 'mtkit[tensorboard]'" in caught.value.hint
-    assert not (tmp_path / "work").exists()
+    assert not (tmp_path / "other").exists()
     assert not (tmp_path / "run").exists()

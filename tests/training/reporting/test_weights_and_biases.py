@@ -53,8 +53,9 @@ def wandb(monkeypatch):
     return stand_in
 
 
-def recipe(path, max_steps):
-    return Recipe.load(path, ["training.trackers=[wandb]", f"training.max_steps={max_steps}"])
+def recipe(path, max_steps, *changes):
+    steps = f"training.max_steps={max_steps}"
+    return Recipe.load(path, ["training.trackers=[wandb]", steps, *changes])
 
 
 def logged(calls, kind):
@@ -132,10 +133,10 @@ def test_a_missing_package_is_reported_before_anything_is_done(
 ):
     monkeypatch.setattr("mtkit.training.reporting.weights_and_biases.find_spec", lambda name: None)
     with pytest.raises(MtkitError) as caught:
-        train(recipe(tiny_recipe_path, 10), tmp_path / "run")
+        train(recipe(tiny_recipe_path, 10, "data.work_dir=other"), tmp_path / "run")
     assert caught.value.message == "training.trackers: wandb needs a package that is not installed"
     assert "pip install 'mtkit[wandb]'" in caught.value.hint
-    assert not (tmp_path / "work").exists()
+    assert not (tmp_path / "other").exists()
 
 
 @pytest.mark.slow

@@ -1,8 +1,6 @@
 """A batch that does not fit into memory goes through it in halves."""
 
-import json
 import logging
-import os
 import subprocess
 import sys
 import textwrap
@@ -13,9 +11,7 @@ import torch
 
 from mtkit.batches.collate import Batch
 from mtkit.config.model import ModelConfig
-from mtkit.config.recipe import Recipe
 from mtkit.config.training import TrainingConfig
-from mtkit.corpus.store.preprocess import preprocess
 from mtkit.errors import MtkitError
 from mtkit.model.transformer import Transformer
 from mtkit.training.distributed.parallel import Parallel
@@ -254,41 +250,3 @@ def test_real_out_of_memory_on_a_cpu():
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [str(64 * 128), "True"]
     assert "step 2: 64 pairs of up to 128 tokens do not fit into memory" in done.stderr
-
-
-def test_one_of_two_processes_halves_its_batch_while_the_other_waits(tiny_recipe_path, tmp_path):
-    """Connected by gloo: the updates are those of one process with all batches. Both settle on one size of batches, too."""
-    preprocess(Recipe.load(tiny_recipe_path))
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node=2",
-        ROOT / "tests/training/sizing/short_of_memory.py",
-    ]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [*command, tiny_recipe_path, tmp_path / "out"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    first, second = (json.loads((tmp_path / f"out{rank}").read_text()) for rank in range(2))
-    assert first == second
-    max_tokens, n_batches = first["fitted"]
-    assert n_batches % 2 == 0
-    assert 3000 - n_batches < max_tokens * n_batches <= 3000
-    model, config = make_model(), TrainingConfig(max_grad_norm=0.0)
-    stepper = Stepper(
-        Objective(model, config), torch.optim.SGD(model.parameters(), lr=1.0), config, torch.float32
-    )
-    batches = [make_batch(8, seed) for seed in range(4)]
-    assert first["norms"] == pytest.approx(
-        [float(stepper.step(batches, number, 0.1).grad_norm) for number in (1, 2)], rel=1e-4
-    )
-    sums = [float(parameter.detach().double().sum()) for parameter in model.parameters()]
-    assert first["weights"] == pytest.approx(sums, abs=1e-4)

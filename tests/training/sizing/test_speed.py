@@ -20,15 +20,18 @@ def plan(size="tiny"):
 def test_a_machine_that_is_twice_as_slow_has_half_the_operations(monkeypatch):
     step = Stepper.step
     monkeypatch.setattr(speed, "SECONDS", 0.3)
-    waits = [0.0]
+    wait_s, durations_s = 0.0, []
 
     def slow_step(self, *args):
-        time.sleep(waits[0])
-        return step(self, *args)
+        started_s = time.perf_counter()
+        result = step(self, *args)
+        durations_s.append(time.perf_counter() - started_s)
+        time.sleep(wait_s)
+        return result
 
     monkeypatch.setattr(Stepper, "step", slow_step)
     fast = speed.measure_flops(plan(), "cpu")
-    waits[0] = 2.0
+    wait_s = 3 * max(durations_s)
     slow = speed.measure_flops(plan(), "cpu")
     assert fast is not None and slow is not None
     assert fast > 1e6
