@@ -22,7 +22,7 @@ demo: $(INSTALLED) ## train, average, translate and evaluate on the built-in cor
 	$(BIN)/mtkit demo $(DEMO_FLAGS)
 
 test: $(INSTALLED_TEST) ## run the tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(PYTEST_FLAGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(PYTEST_FLAGS)
 
 torture: $(INSTALLED_TEST) ## kill training 60 times, damage its checkpoints, make 5,000 malformed calls
 	$(BIN)/python -m tests.torture $(TORTURE_FLAGS)

@@ -8,7 +8,7 @@ from mtkit.training.objective import Objective
 from mtkit.training.setup import TrainingData
 from mtkit.training.sizing.batch_size_search import measure_batch_size
 from mtkit.training.step import Stepper
-from tests.training.sizing.test_out_of_memory import Cramped, make_batch, make_model
+from tests.training.cramped import Cramped, make_batch, make_model
 
 
 def train_short_of_memory(recipe_path, parallel, device):

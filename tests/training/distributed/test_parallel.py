@@ -17,12 +17,13 @@ from mtkit.training.objective import Objective
 from mtkit.training.step import Stepper
 from mtkit.training.train import train
 from tests.conftest import write_tiny_recipe
-from tests.training.sizing.test_out_of_memory import make_batch, make_model
+from tests.training.cramped import make_batch, make_model
 
 ROOT = Path(__file__).parents[3]
 KINDS = ("ddp", "fsdp")
 # The gradient of some biases is zero but for rounding, which Adam would blow up to a whole step.
 FIXED = [
+    "model.n_encoder_layers=1",
     "training.adam_eps=1e-4",
     "training.accumulate_batches=4",
     "training.ema_decay=0.9",
@@ -32,13 +33,13 @@ FIXED = [
 FIXED += [
     "model.layer_drop=0.2",
     "sampling.src_dropout=0.1",
-    "training.save_every_steps=3",
-    "validation.every_steps=3",
-    "training.log_every_steps=3",
+    "training.save_every_steps=2",
+    "validation.every_steps=2",
+    "training.log_every_steps=2",
     "validation.max_sentences=6",
     "search.max_length_extra=3",
 ]
-HALF, WHOLE = "training.max_steps=3", "training.max_steps=6"
+HALF, WHOLE = "training.max_steps=2", "training.max_steps=4"
 DIVERGING = ["training.learning_rate=1e12", "training.warmup_steps=0", "training.max_grad_norm=0"]
 DIVERGING += ["training.max_bad_steps=2", "training.max_rollbacks=1"]
 
@@ -210,5 +211,5 @@ def test_one_process_halves_its_batch_while_the_other_waits(runs):
 
 def test_only_one_process_reports(runs):
     _, _, told = runs
-    assert told.count("resuming after step 3") == len(KINDS)
-    assert told.count("step 6: validation") == 4 * len(KINDS)
+    assert told.count("resuming after step 2") == len(KINDS)
+    assert told.count("step 4: validation") == 4 * len(KINDS)
