@@ -126,19 +126,30 @@ def _by_length(
     return shuffled[np.lexsort((secondary.astype(dtype), primary.astype(dtype)))]
 
 
-def _ends(longer: NDArray[np.int64], max_tokens: int) -> Indices:
-    """Return the end of each batch; `longer` are the lengths in descending order."""
-    n, end = len(longer), 0
+def fill_batches(descending: NDArray[np.int64], max_tokens: int) -> Indices:
+    """Return the end of each batch if batches are filled one by one.
+
+    Args:
+        descending: Lengths in descending order, none above max_tokens. Shape (N,), with N > 0.
+        max_tokens: Maximum batch size in padded positions.
+    """
+    n, end = len(descending), 0
     runs = []
     # Batches that start at pairs of the same length have the same size, so one step covers them.
-    for end_of_length in [*(np.flatnonzero(np.diff(longer)) + 1).tolist(), n]:
+    for end_of_length in [*(np.flatnonzero(np.diff(descending)) + 1).tolist(), n]:
         if end < end_of_length:
-            size = max_tokens // int(longer[end])
+            size = max_tokens // int(descending[end])
             n_batches = -(-(end_of_length - end) // size)
             runs.append(end + size * np.arange(1, n_batches + 1))
             end += size * n_batches
     ends = np.concatenate(runs)
     ends[-1] = n
+    return ends
+
+
+def _ends(longer: NDArray[np.int64], max_tokens: int) -> Indices:
+    """Return the end of each batch; `longer` are the lengths in descending order."""
+    n, ends = len(longer), fill_batches(longer, max_tokens)
     # The last batch may be a pair or two, whose update would count as much as a full batch: share
     # the pairs of the last two equally. They fit, as the last pairs are the shorter ones.
     if len(ends) > 1:

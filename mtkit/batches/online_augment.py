@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from mtkit.batches.bucketing import Indices
+from mtkit.batches.bucketing import Indices, fill_batches
 from mtkit.config.augment import Alteration, AugmentConfig
 from mtkit.config.recipe import Recipe
 from mtkit.config.sampling import SamplingConfig
@@ -78,27 +78,20 @@ class OnlineAugmenter:
     ) -> None:
         self._tokenizer, self._augment = tokenizer, augment
         self._langs, self._seed, self._max_length = langs, seed, max_length
-        self._src_sampler = self._tgt_sampler = None
-        if sampling.samples_src:
-            self._src_sampler = SubwordSampler(
-                tokenizer.src,
-                dropout=sampling.src_dropout,
-                alpha=sampling.src_alpha,
-                n_best=sampling.n_best,
+        self._samplers = [
+            SubwordSampler(vocab, dropout=dropout, alpha=alpha, n_best=sampling.n_best)
+            if is_sampled
+            else None
+            for vocab, is_sampled, dropout, alpha in (
+                (tokenizer.src, sampling.samples_src, sampling.src_dropout, sampling.src_alpha),
+                (tokenizer.tgt, sampling.samples_tgt, sampling.tgt_dropout, sampling.tgt_alpha),
             )
-        if sampling.samples_tgt:
-            self._tgt_sampler = SubwordSampler(
-                tokenizer.tgt,
-                dropout=sampling.tgt_dropout,
-                alpha=sampling.tgt_alpha,
-                n_best=sampling.n_best,
-            )
+        ]
+        """For source and target; None for a side whose subwords are not sampled."""
 
     @classmethod
-    def for_recipe(cls, recipe: Recipe, tokenizer: Tokenizer) -> Self | None:
-        """Return the augmenter of a recipe; None if it neither augments nor samples subwords."""
-        if not recipe.augments_online:
-            return None
+    def for_recipe(cls, recipe: Recipe, tokenizer: Tokenizer) -> Self:
+        """Return the augmenter of a recipe that `augments_online`."""
         return cls(
             tokenizer,
             recipe.sampling,
@@ -144,9 +137,7 @@ class OnlineAugmenter:
         src, tgt = list(pairs.src), list(pairs.tgt)
         alterations = draw_alterations(self._augment, len(src), rng)
         # Subword sampling changes all pairs, augmentation the drawn ones only.
-        changing = (
-            range(len(src)) if self._src_sampler or self._tgt_sampler else sorted(alterations)
-        )
+        changing = range(len(src)) if any(self._samplers) else sorted(alterations)
         old: PairsById = {
             i: (src[i][pairs.n_tags[i] :].tolist(), tgt[i].tolist()) for i in changing
         }
@@ -185,17 +176,15 @@ class OnlineAugmenter:
         return dict(zip(pairs, zip(new_src, new_tgt, strict=True), strict=True))
 
     def _sample(self, pairs: PairsById, seeds: Sequence[int]) -> PairsById:
-        src, tgt = [a for a, _ in pairs.values()], [b for _, b in pairs.values()]
-        if self._src_sampler:
-            src = self._src_sampler.sample(src, seeds[0])
-        if self._tgt_sampler:
-            tgt = self._tgt_sampler.sample(tgt, seeds[1])
+        sides = [a for a, _ in pairs.values()], [b for _, b in pairs.values()]
+        src, tgt = (
+            side if sampler is None else sampler.sample(side, seed)
+            for side, sampler, seed in zip(sides, self._samplers, seeds, strict=True)
+        )
         return dict(zip(pairs, zip(src, tgt, strict=True), strict=True))
 
 
-def rebatch(
-    lengths: NDArray[np.integer], n_batches: int, rng: np.random.Generator
-) -> list[Indices]:
+def rebatch(lengths: NDArray[np.int64], n_batches: int, rng: np.random.Generator) -> list[Indices]:
     """Divide pairs into batches of similar lengths and of similar numbers of padded positions.
 
     Args:
@@ -207,32 +196,20 @@ def rebatch(
     """
     shuffled = rng.permutation(len(lengths))
     order = shuffled[np.argsort(-lengths[shuffled], kind="stable")]
-    descending = lengths[order].tolist()
+    descending = lengths[order]
     # Find the smallest batch size that needs at most n_batches; if it needs fewer, the largest
     # batches are halved.
-    low, high = descending[0], descending[0] * len(descending)
+    low, high = int(descending[0]), int(descending[0]) * len(descending)
     while low < high:
         middle = (low + high) // 2
-        if len(_ends(descending, middle)) <= n_batches:
+        if len(fill_batches(descending, middle)) <= n_batches:
             high = middle
         else:
             low = middle + 1
-    ends = _ends(descending, low)
+    ends = fill_batches(descending, low).tolist()
     while len(ends) < n_batches:
         starts = [0, *ends[:-1]]
         size, start = max((end - start, start) for start, end in zip(starts, ends, strict=True))
         ends = sorted([*ends, start + size // 2])
     batches = [order[start:end] for start, end in zip([0, *ends], ends, strict=False)]
     return [batches[i] for i in rng.permutation(n_batches)]
-
-
-def _ends(descending: list[int], max_tokens: int) -> list[int]:
-    """Return the end of each batch when batches of at most max_tokens are filled one by one.
-
-    `descending` are the lengths in descending order, none above max_tokens.
-    """
-    ends, end = [], 0
-    while end < len(descending):
-        end = min(end + max_tokens // descending[end], len(descending))
-        ends.append(end)
-    return ends

@@ -72,7 +72,7 @@ class Checkpoints:
         (has_any,) = self.parallel.broadcast([bool(paths)])
         if not has_any:
             return TrainingState()
-        state = self._load(paths)
+        state = self._load(paths[-1:])
         logger.info("resuming after step %s", f"{state.step:,}")
         return state
 
@@ -87,20 +87,26 @@ class Checkpoints:
         good = [path for path in regular_checkpoints(paths) if not read_state(path).n_bad_in_a_row]
         good = intact_checkpoints(reversed(good), 1)
         (has_good,) = self.parallel.broadcast([bool(good)])
-        state = self._load(good) if has_good else self._load_initial_weights()
+        if has_good:
+            state = self._load(good)
+        else:
+            weights = gather_weights(initial_model(self.recipe, self.tokenizer))
+            state = self._set(TrainingState(), {WEIGHTS_NAME: weights, OPTIMIZER_NAME: {}})
         if self.parallel.is_main:
             for path in paths[paths.index(good[0]) + 1 :] if good else paths:
                 remove_checkpoint(path)
         return state
 
     def _load(self, paths: Sequence[Path]) -> TrainingState:
-        """Load the last of some checkpoints. Process 0 reads it and broadcasts it."""
-        stepper = self.stepper
+        """Load the checkpoint of which process 0 has the path; it reads and broadcasts it."""
         state, files = TrainingState(), {}
         if self.parallel.is_main:
-            state, files = load_checkpoint(paths[-1], self.shapes())
-        state = self.broadcast(state)
-        files = self.parallel.broadcast_files(files)
+            state, files = load_checkpoint(paths[0], self.shapes())
+        return self._set(self.broadcast(state), self.parallel.broadcast_files(files))
+
+    def _set(self, state: TrainingState, files: TensorFiles) -> TrainingState:
+        """Replace everything that a checkpoint contains; return the state."""
+        stepper = self.stepper
         load_weights(stepper.model, files[WEIGHTS_NAME])
         load_optimizer_state(stepper.model, stepper.optimizer, files[OPTIMIZER_NAME])
         if stepper.ema is not None:
@@ -109,16 +115,6 @@ class Checkpoints:
             stepper.scaler.load_state_dict(state.loss_scale)
         stepper.n_bad_in_a_row.fill_(state.n_bad_in_a_row)
         return state
-
-    def _load_initial_weights(self) -> TrainingState:
-        stepper = self.stepper
-        weights = gather_weights(initial_model(self.recipe, self.tokenizer))
-        load_weights(stepper.model, weights)
-        load_optimizer_state(stepper.model, stepper.optimizer, {})
-        if stepper.ema is not None:
-            stepper.ema.load(weights)
-        stepper.n_bad_in_a_row.zero_()
-        return TrainingState()
 
     def broadcast(self, state: TrainingState) -> TrainingState:
         """Return the state that process 0 has."""

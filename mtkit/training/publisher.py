@@ -160,17 +160,15 @@ class Publisher:
                 )
             if fault is not None:
                 self._restore(state, is_reported=fault != "unsaved")
-            elif state.best_step and self._best_path(state) not in self.checkpoints.paths():
-                logger.warning(
-                    "the best checkpoint, of step %s, is missing or damaged; `model/` still has its"
-                    " weights",
-                    f"{state.best_step:,}",
-                )
+            elif state.best_step:
+                best = checkpoint_path(self.run.checkpoints_dir, state.best_step)
+                if best not in self.checkpoints.paths():
+                    logger.warning(
+                        "the best checkpoint, of step %s, is missing or damaged; `model/` still has"
+                        " its weights",
+                        f"{state.best_step:,}",
+                    )
         vars(state).update(vars(self.checkpoints.broadcast(state)))
-
-    def _best_path(self, state: TrainingState) -> Path:
-        assert state.best_step is not None
-        return checkpoint_path(self.run.checkpoints_dir, state.best_step)
 
     def _restore(self, state: TrainingState, *, is_reported: bool) -> None:
         """Write the model directory from the best checkpoint, or the latest without validation."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from mtkit.checkpoint.model_dir import WEIGHTS_NAME as MODEL_WEIGHTS_NAME
 from mtkit.checkpoint.run_dir import RunDir
-from mtkit.checkpoint.training_checkpoint import TrainingState, list_checkpoints, read_state
+from mtkit.checkpoint.training_checkpoint import list_checkpoints, read_state
 from mtkit.config.dump import write_yaml
 from mtkit.config.recipe import Recipe
 from mtkit.errors import MtkitError
@@ -59,7 +59,8 @@ def check_same_run(
     hint = "restore them to resume it"
     # With other data, the counts differ anyway.
     if not differing and not is_sample:
-        n_epochs = _n_epochs_begun(read_state(checkpoints[-1]))
+        state = read_state(checkpoints[-1])
+        n_epochs = state.epoch + ((state.window, state.batch) != (0, 0))
         then = [entry for entry in known.get(_MIXTURE, []) if entry[0] < n_epochs]
         now = data.mixture.counts_until(n_epochs)
         if then != now:
@@ -143,10 +144,6 @@ def _changeable(recipe: Recipe) -> dict[str, Any]:
         for section, values in sections.items()
         for name, value in values.items()
     }
-
-
-def _n_epochs_begun(state: TrainingState) -> int:
-    return state.epoch + ((state.window, state.batch) != (0, 0))
 
 
 def _shown(value: Any) -> str:

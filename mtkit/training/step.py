@@ -177,7 +177,8 @@ class Stepper:
             with self._no_retry(batch, is_collective=is_sharded), autocast(self.dtype, self.device):
                 loss: Loss = self.objective(batch)
             with self._no_retry(batch, is_collective=is_sharded or is_last):
-                scaled = loss.total * (self.parallel.gradient_factor / n_tokens)
+                # The backward pass averages the gradients over the processes.
+                scaled = loss.total * (self.parallel.world_size / n_tokens)
                 self.scaler.scale(scaled).backward()
         return loss
 

@@ -11,13 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtkit.batches.online_augment import OnlineAugmenter, TaggedPairs, rebatch
+from mtkit.batches.build import BatchBuilder
+from mtkit.batches.online_augment import GROUP_SIZE, OnlineAugmenter, TaggedPairs, rebatch
 from mtkit.config.augment import AugmentConfig
 from mtkit.config.recipe import Recipe
 from mtkit.config.sampling import SamplingConfig
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.tokenizer.train import train_subword
+from tests.batches.store import LostStore
 
 LANGS = ("ko", "en")
 EVERYTHING = (
@@ -185,19 +187,21 @@ def test_unknown_tokens_are_kept_but_never_added(ko_en_pairs):
     )
 
 
-def test_no_settings_means_no_augmentation(tiny_recipe_path, tiny_tokenizer):
-    assert OnlineAugmenter.for_recipe(Recipe.load(tiny_recipe_path), tiny_tokenizer) is None
-    assert (
-        OnlineAugmenter.for_recipe(
-            Recipe.load(tiny_recipe_path, ["augment.merge=0.5"]), tiny_tokenizer
-        )
-        is None
-    )
-    for setting in ("augment.noise=0.1", "sampling.tgt_dropout=0.1"):
-        assert (
-            OnlineAugmenter.for_recipe(Recipe.load(tiny_recipe_path, [setting]), tiny_tokenizer)
-            is not None
-        )
+@pytest.mark.parametrize(
+    ("changes", "group_size"),
+    [
+        ([], 1),
+        (["augment.merge=0.5"], 1),
+        (["augment.noise=0.1"], GROUP_SIZE),
+        (["sampling.tgt_dropout=0.1"], GROUP_SIZE),
+    ],
+)
+def test_batches_are_built_in_groups_only_with_augmentation(
+    tiny_recipe_path, tiny_tokenizer, changes, group_size
+):
+    recipe = Recipe.load(tiny_recipe_path, changes)
+    builder = BatchBuilder.for_recipe(recipe, LostStore(), tiny_tokenizer)  # pyright: ignore[reportArgumentType]
+    assert builder.group_size == group_size
 
 
 def test_a_group_of_batches_becomes_as_many_batches_of_the_same_pairs(tiny_tokenizer, pairs):

@@ -32,11 +32,6 @@ class Parallel:
         """Whether this process, of rank 0, writes files and logs."""
         return self.rank == 0
 
-    @property
-    def gradient_factor(self) -> float:
-        """Factor of the loss before the backward pass, as gradients are averaged over processes."""
-        return float(self.world_size)
-
     def shard(self, objective: nn.Module) -> None:
         """Shard the parameters in place, if this kind of parallelism does; before the optimizer."""
 

@@ -96,18 +96,15 @@ class MetricAccumulator:
 
     def as_dict(self) -> dict[str, float]:
         """Return the metrics. Synchronizes the device; all processes call it together."""
-        if self._sums is None:
-            return self._metrics([0.0] * 5)
-        return self._metrics(self.parallel.all_reduce(self._sums.clone()).tolist())
+        sums = self._sums
+        return self._metrics(None if sums is None else self.parallel.all_reduce(sums.clone()))
 
     def local_values(self) -> dict[str, float]:
         """Return the metrics as estimated from this process. Synchronizes the device."""
-        if self._sums is None:
-            return self._metrics([0.0] * 5)
-        return self._metrics((self._sums * self.parallel.world_size).tolist())
+        return self._metrics(None if self._sums is None else self._sums * self.parallel.world_size)
 
-    def _metrics(self, sums: list[float]) -> dict[str, float]:
-        *losses, norm, n_tokens, n_good = sums
+    def _metrics(self, sums: Tensor | None) -> dict[str, float]:
+        *losses, norm, n_tokens, n_good = [0.0] * 5 if sums is None else sums.tolist()
         metrics: dict[str, float] = {}
         # If all updates were skipped, there are no means.
         if n_good:

@@ -31,7 +31,7 @@ class Reporter:
         recipe: The recipe.
         n_parameters: Number of parameters of the model.
         step: Steps made before.
-        trackers: Other trackers.
+        trackers: Other trackers; one that raises is not called again.
         is_main: Whether this process reports; in others, all methods do nothing.
     """
 
@@ -57,6 +57,7 @@ class Reporter:
         self._log_lines = LogLines(self.throughput)
         self._view = _terminal_view(self.throughput) if is_main else None
         self._trackers: list[Tracker] = []
+        self._may_fail = {id(tracker) for tracker in trackers}
         if is_main:
             self._trackers = [MetricsFile(run), self._log_lines, *trackers]
         if self._view is not None:
@@ -65,16 +66,29 @@ class Reporter:
             self._trackers.append(self._view)
 
     def __enter__(self) -> Self:
-        for tracker in self._trackers:
-            tracker.start(self._run)
+        self._each(lambda tracker: tracker.start(self._run))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *exc: Any) -> None:
         status: Status = "finished" if self.is_finished else "stopped"
         if kind is not None and not issubclass(kind, KeyboardInterrupt):
             status = "failed"
-        for tracker in reversed(self._trackers):
-            tracker.finish(status)
+        self._trackers.reverse()
+        self._each(lambda tracker: tracker.finish(status))
+
+    def _each(self, call: Callable[[Tracker], None]) -> None:
+        """Call every tracker; drop one that fails, unless it is one of our own."""
+        for tracker in list(self._trackers):
+            try:
+                call(tracker)
+            except Exception as exc:
+                if id(tracker) not in self._may_fail:
+                    raise
+                self._trackers = [other for other in self._trackers if other is not tracker]
+                name = type(tracker).__name__
+                error = f"{type(exc).__name__}: {exc}"
+                logger.warning("tracker %s failed and is ignored from now on: %s", name, error)
+                logger.debug("traceback of the tracker", exc_info=True)
 
     def count_step(self, values: Callable[[], dict[str, float]] | None = None) -> None:
         """Count a step that has been submitted to the device.
@@ -114,23 +128,25 @@ class Reporter:
             values: Means by name: loss, nll, grad_norm, tokens_per_s, lr, epoch, train_s and
                 others.
         """
-        for tracker in self._trackers:
-            tracker.log_metrics(step, "train", values)
+        # Copies, here and below, as a tracker may change its arguments.
+        self._each(lambda tracker: tracker.log_metrics(step, "train", dict(values)))
 
     def log_validation(self, step: int, result: ValidationResult, *, is_best: bool) -> None:
         """Report a validation."""
         scores = {**result.quality.as_dict(), "best": float(is_best)}
-        for tracker in self._trackers:
-            tracker.log_metrics(step, "validation", scores)
+
+        def log(tracker: Tracker) -> None:
+            tracker.log_metrics(step, "validation", dict(scores))
             for name, quality in result.corpora:
                 tracker.log_metrics(step, f"validation/{name}", quality.as_dict())
-            tracker.log_samples(step, result.samples)
+            tracker.log_samples(step, list(result.samples))
+
+        self._each(log)
 
     def rollback(self, step: int) -> None:
         """Report that training has rolled back to an earlier step."""
         self.throughput.rollback(step)
-        for tracker in self._trackers:
-            tracker.rollback(step)
+        self._each(lambda tracker: tracker.rollback(step))
 
 
 def _terminal_view(throughput: Throughput) -> "TerminalView | None":

@@ -2,27 +2,16 @@
 
 import json
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from mtkit.errors import MtkitError
 from mtkit.training.reporting.tracker import Status, TrackedRun, Tracker, ValidationSample
 
 
 class TensorBoard(Tracker):
-    """Writes files for TensorBoard: metrics as `train/loss`, translations and recipe as text.
-
-    Raises:
-        MtkitError: The package is not installed.
-    """
+    """Writes files for TensorBoard: metrics as `train/loss`, translations and recipe as text."""
 
     def __init__(self) -> None:
-        if find_spec("tensorboard") is None:
-            raise MtkitError(
-                "training.trackers: tensorboard needs a package that is not installed",
-                "pip install 'mtkit[tensorboard]', or leave tensorboard out of training.trackers",
-            )
         self._log_dir = Path()
         self._writer: Any = None
 

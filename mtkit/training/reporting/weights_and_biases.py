@@ -4,11 +4,9 @@ import os
 import secrets
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from mtkit.errors import MtkitError
 from mtkit.io.atomic import atomic_write
 from mtkit.training.reporting.tracker import Status, TrackedRun, Tracker, ValidationSample
 
@@ -17,18 +15,9 @@ ID_NAME = "wandb_id.txt"
 
 
 class WeightsAndBiases(Tracker):
-    """Logs metrics as `train/loss`, translations as a table, and the recipe as configuration.
-
-    Raises:
-        MtkitError: The package is not installed.
-    """
+    """Logs metrics as `train/loss`, translations as a table, and the recipe as configuration."""
 
     def __init__(self) -> None:
-        if find_spec("wandb") is None:
-            raise MtkitError(
-                "training.trackers: wandb needs a package that is not installed",
-                "pip install 'mtkit[wandb]', or leave wandb out of training.trackers",
-            )
         self._run: Any = None
 
     @staticmethod

@@ -177,19 +177,15 @@ def _readable(report: DryRunReport, recipe: Recipe) -> Recipe | None:
     if len(report.problems) > n_before:
         return None
     keys = ("validation", "test") if recipe.clean.test_overlap != "off" else ("validation",)
-    held_out = {
-        key: tuple(s for s in getattr(recipe.data, key) if _is_readable(report, s, recipe))
-        for key in keys
-    }
-    return recipe.model_copy(update={"data": recipe.data.model_copy(update=held_out)})
-
-
-def _is_readable(report: DryRunReport, source: CorpusSource, recipe: Recipe) -> bool:
-    with report.collecting():
-        for _ in read_pairs(source, recipe.data):
-            pass
-        return True
-    return False
+    held_out: dict[str, list[CorpusSource]] = {key: [] for key in keys}
+    for key, readable in held_out.items():
+        for source in getattr(recipe.data, key):
+            with report.collecting():
+                for _ in read_pairs(source, recipe.data):
+                    pass
+                readable.append(source)
+    data = recipe.data.model_copy(update={key: tuple(held_out[key]) for key in keys})
+    return recipe.model_copy(update={"data": data})
 
 
 class _DryRun:

@@ -9,6 +9,9 @@ from mtkit.engines.cpu.allocator import give_back_freed_memory
 
 _PROC = Path("/proc")
 _CGROUPS = Path("/sys/fs/cgroup")
+_CGROUP_2 = ("memory.max", "memory.current", "inactive_file")
+_CGROUP_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+"""Files with the limit and the usage of a cgroup, and the name of its page cache."""
 
 
 class MemoryProbe:
@@ -75,19 +78,9 @@ def _left_in_cgroups(membership_path: Path, cgroups: Path) -> list[int]:
     for line in _text(membership_path).splitlines():
         _, controllers, group_path = line.split(":", 2)
         if controllers == "":
-            root, limit_name, usage_name, cache_name = (
-                cgroups,
-                "memory.max",
-                "memory.current",
-                "inactive_file",
-            )
+            root, (limit_name, usage_name, cache_name) = cgroups, _CGROUP_2
         elif "memory" in controllers.split(","):
-            root, limit_name, usage_name, cache_name = (
-                cgroups / "memory",
-                "memory.limit_in_bytes",
-                "memory.usage_in_bytes",
-                "total_inactive_file",
-            )
+            root, (limit_name, usage_name, cache_name) = cgroups / "memory", _CGROUP_1
         else:
             continue
         group = root / group_path.lstrip("/")

@@ -2,7 +2,6 @@
 
 import gc
 import time
-from types import TracebackType
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -171,12 +170,7 @@ class ProfilingRun:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         del self.stepper
         gc.collect()
         self.probe.start()

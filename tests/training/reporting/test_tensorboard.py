@@ -98,7 +98,7 @@ def test_missing_package_is_reported_before_anything_is_done(
 ):
     found = importlib.util.find_spec
     monkeypatch.setattr(
-        "mtkit.training.reporting.tensorboard.find_spec",
+        "mtkit.training.reporting.trackers.find_spec",
         lambda name: None if name == "tensorboard" else found(name),
     )
     with pytest.raises(MtkitError) as caught:

@@ -9,9 +9,10 @@ import pytest
 
 import mtkit
 from mtkit.checkpoint.model_dir import load_model_dir
+from mtkit.checkpoint.run_dir import RunDir
 from mtkit.config.recipe import Recipe
+from mtkit.training.reporting.reporter import Reporter
 from mtkit.training.reporting.tracker import TrackedRun, Tracker, ValidationSample, flatten
-from mtkit.training.reporting.trackers import GuardedTracker
 from mtkit.training.train import train
 
 
@@ -129,13 +130,15 @@ def test_failing_tracker_is_dropped_and_training_continues(tiny_recipe, tmp_path
     ]
 
 
-def test_ctrl_c_in_a_tracker_is_ctrl_c():
+def test_ctrl_c_in_a_tracker_is_ctrl_c(tiny_recipe, tmp_path):
     class Interrupting(Tracker):
         def rollback(self, step):
             raise KeyboardInterrupt
 
+    trackers = [Interrupting()]
+    reporter = Reporter(RunDir(tmp_path), tiny_recipe, n_parameters=1, trackers=trackers)
     with pytest.raises(KeyboardInterrupt):
-        GuardedTracker(Interrupting()).rollback(3)
+        reporter.rollback(3)
 
 
 def test_tracker_is_called_on_interruption_and_resumption(tiny_recipe_path, tmp_path):

@@ -44,7 +44,7 @@ def wandb(monkeypatch):
     stand_in = StandIn()
     found = importlib.util.find_spec
     monkeypatch.setattr(
-        "mtkit.training.reporting.weights_and_biases.find_spec",
+        "mtkit.training.reporting.trackers.find_spec",
         lambda name: name if name == "wandb" else found(name),
     )
     monkeypatch.setitem(sys.modules, "wandb", stand_in)  # pyright: ignore[reportArgumentType]
@@ -131,7 +131,7 @@ def test_the_variables_of_the_package_name_project_and_run(tmp_path, wandb, monk
 def test_a_missing_package_is_reported_before_anything_is_done(
     tiny_recipe_path, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("mtkit.training.reporting.weights_and_biases.find_spec", lambda name: None)
+    monkeypatch.setattr("mtkit.training.reporting.trackers.find_spec", lambda name: None)
     with pytest.raises(MtkitError) as caught:
         train(recipe(tiny_recipe_path, 10, "data.work_dir=other"), tmp_path / "run")
     assert caught.value.message == "training.trackers: wandb needs a package that is not installed"
