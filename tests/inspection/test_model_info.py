@@ -137,7 +137,7 @@ def test_an_exported_model(mtkit, tiny_run, tmp_path):
 
 def test_a_run_without_a_model_yet(tmp_path):
     (tmp_path / "identity.json").write_text("{}")
-    with pytest.raises(MtkitError, match="without a model yet"):
+    with pytest.raises(MtkitError, match="has no model yet"):
         inspect_model(tmp_path)
 
 
