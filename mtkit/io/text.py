@@ -21,6 +21,8 @@ from mtkit.io.paths import display_name
 
 UTF8_BOM = b"\xef\xbb\xbf"
 _BLOCK_SIZE = 1 << 18
+_START_SIZE = 1 << 14
+"""Bytes without a line feed from which a file type is recognized."""
 _MAX_BLOCKS_READ_AGAIN = 256
 """Blocks of an invalid file that are read to find its encoding: 64 MiB."""
 
@@ -89,6 +91,9 @@ def _blocks(
         read = getattr(stream, "read1", stream.read)
         blocks = decompressed(iter(lambda: read(_BLOCK_SIZE), b""), name)
         start = read_start(blocks, [*DOCUMENTS, *WIDE_MARKS])
+        # A pipe may deliver a line in parts, and a CR in the first one is not a line end yet.
+        while b"\n" not in start and len(start) < _START_SIZE and (block := next(blocks, b"")):
+            start += block
         refuse(start, name)
         yield from chain([start] if start else [], blocks)
 

@@ -1,7 +1,7 @@
 import gzip
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mtkit.checking import lenient_reader
@@ -62,6 +62,7 @@ def small_chunks(monkeypatch):
 
 
 @given(src=NASTY_BYTES, tgt=NASTY_BYTES, block_size=st.integers(1, 9))
+@example(src=b"", tgt=b"aaaaaa\ra\na", block_size=8)
 def test_no_line_is_lost(folder, src, tgt, block_size):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lenient_reader, "CHUNK_SIZE", 3)
