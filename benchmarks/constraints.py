@@ -1,6 +1,7 @@
 """What do words that must appear cost in quality?
 
-    python benchmarks/constraints.py --model MODEL --src test.ko --tgt test.en --lines 300 --beams 5,10
+    python benchmarks/constraints.py --model MODEL --src test.ko --tgt test.en --lines 300 --beams
+    5,10
 
 Two kinds of constraints, of one or two consecutive words, or of two single words:
 

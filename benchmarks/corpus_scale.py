@@ -56,7 +56,9 @@ def real_pairs(data: Path) -> list[tuple[str, str]]:
 def altered_pairs(
     pairs: list[tuple[str, str]], n_pairs: int, seed: int = 1
 ) -> Iterator[tuple[str, str]]:
-    """As many pairs as wanted: a true one with a number at its end that makes it new, or, one in ten, one that was there before."""
+    """As many pairs as wanted: a true one with a number at its end that makes it new, or, one in
+    ten, one that was there before.
+    """
     rng = random.Random(seed)
     for i in range(n_pairs):
         src, tgt = pairs[rng.randrange(len(pairs))]

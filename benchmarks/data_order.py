@@ -34,7 +34,9 @@ MAX_LENGTH = 256
 
 
 def write_store(folder: Path, n_pairs: int, seed: int = 1) -> None:
-    """A store of pairs whose lengths are log-normal, 20 pieces in the median, the target within some 25 % of the source."""
+    """A store of pairs whose lengths are log-normal, 20 pieces in the median, the target within
+    some 25 % of the source.
+    """
     rng = np.random.default_rng(seed)
     n_tokens = dict.fromkeys(SIDES, 0)
     streams = {side: (folder / offsets_name(side)).open("wb") for side in SIDES}

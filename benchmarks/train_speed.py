@@ -48,7 +48,9 @@ def make_recipe(
     vocab_size: int = 8000,
     compiles: str = "auto",
 ) -> Recipe:
-    """What is trained: joint BPE 8000, three-way tied, post-norm, dropout 0.1, label smoothing 0.1, Adam, no validation."""
+    """What is trained: joint BPE 8000, three-way tied, post-norm, dropout 0.1, label smoothing 0.1,
+    Adam, no validation.
+    """
     src_lang, tgt_lang = langs
     tree: dict[str, Any] = {
         "data": {
@@ -78,7 +80,9 @@ def make_recipe(
 def measure(
     recipe: Recipe, out: Path, device: str, n_threads: int | None
 ) -> tuple[list[float], list[float]]:
-    """Train into a new folder; of each window the rate in target tokens a second, and the share of the time that it waited for data."""
+    """Train into a new folder; of each window the rate in target tokens a second, and the share of
+    the time that it waited for data.
+    """
     train(recipe, out, device=device, n_threads=n_threads)
     lines = RunDir(out).metrics_path.read_text(encoding="utf-8").splitlines()
     entries = [entry for entry in map(json.loads, lines) if entry["kind"] == "train"]
@@ -86,7 +90,8 @@ def measure(
 
 
 def flop_per_token(recipe: Recipe) -> float:
-    """Operations of the matrix products for a target token, forward and backward: six for each weight that it or its source token meets, and
+    """Operations of the matrix products for a target token, forward and backward: six for each
+    weight that it or its source token meets, and
     those of the attention at the corpus' mean lengths."""
     store, model = TokenStore.open(recipe.store_dir), recipe.model
     n_tokens, n_pairs = store.manifest["n_tokens"], store.n_pairs

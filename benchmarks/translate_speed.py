@@ -67,7 +67,9 @@ def translate_in_threads(model_dir: Path, n_workers: int, precision: str) -> Ite
 
 @contextmanager
 def translate_in_processes(model_dir: Path, n_workers: int, precision: str) -> Iterator[Translate]:
-    """As many Translators as workers, each in a process of its own with one thread; tasks go to whoever is free, the longest lines first."""
+    """As many Translators as workers, each in a process of its own with one thread; tasks go to
+    whoever is free, the longest lines first.
+    """
     context = get_context("spawn")
     with ProcessPoolExecutor(n_workers, context, _load_in_process, (model_dir, precision)) as pool:
 
@@ -104,7 +106,9 @@ def _translate_in_process(lines: list[str], settings: dict[str, Any]) -> list[st
 
 
 def answer(translate: Translate, request: dict[str, Any]) -> dict[str, float]:
-    """Do what a request asks and say how long it took, in seconds of wall clock and of this process's cores."""
+    """Do what a request asks and say how long it took, in seconds of wall clock and of this
+    process's cores.
+    """
     lines = list(read_lines(request["src"]))
     settings = search_settings(request)
     wall_s, cpu_s = time.perf_counter(), time.process_time()

@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("mtkit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("mtkit")
 
-# The tensors of tests are tiny: a second thread would only wait, and wait busily while other programs want the core.
+# The tensors of tests are tiny: a second thread would only wait, and wait busily while other
+# programs want the core.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).parent.parent
@@ -44,7 +45,9 @@ def worker_processes(monkeypatch):
 
 @pytest.fixture(scope="session")
 def shared_data():
-    """The folder of large corpora beside the repository; tests that need it are skipped where it is missing."""
+    """The folder of large corpora beside the repository; tests that need it are skipped where it is
+    missing.
+    """
     folder = ROOT.parent / "shared" / "data"
     if not folder.is_dir():
         pytest.skip("the corpora of ../shared/data are not here")
@@ -76,7 +79,9 @@ def tiny_tokenizer(ko_en_pairs):
 
 @pytest.fixture(scope="session")
 def make_trained(tiny_tokenizer):
-    """Makes a model that has learned nothing, but whose translations differ from line to line and from seed to seed."""
+    """Makes a model that has learned nothing, but whose translations differ from line to line and
+    from seed to seed.
+    """
     import torch
 
     from mtkit.checkpoint.model_dir import ModelDirConfig, TrainedModel, make_model
@@ -112,7 +117,9 @@ def make_trained(tiny_tokenizer):
 
 @pytest.fixture
 def tiny_recipe_path(tmp_path, ko_en_pairs):
-    """A recipe file in tmp_path beside its corpus, 180 pairs to train on and 22 to validate on; it takes seconds to train."""
+    """A recipe file in tmp_path beside its corpus, 180 pairs to train on and 22 to validate on; it
+    takes seconds to train.
+    """
     return write_tiny_recipe(tmp_path, ko_en_pairs)
 
 
@@ -138,7 +145,8 @@ def tiny_recipe(tiny_recipe_path):
 
 @pytest.fixture
 def own_files(tiny_recipe_path, monkeypatch):
-    """The current directory: that of a reader of the guides, with `train`, `valid` and `test` in Korean and English, and `new.ko`.
+    """The current directory: that of a reader of the guides, with `train`, `valid` and `test` in
+    Korean and English, and `new.ko`.
 
     `tiny.yaml` is the recipe that names them.
     """

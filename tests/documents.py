@@ -1,4 +1,7 @@
-"""Reads the pages of the documentation for tests: their blocks, commands and tables. Runs the commands as a reader would."""
+"""Reads the pages of the documentation for tests: their blocks, commands and tables.
+
+Runs the commands as a reader would.
+"""
 
 import os
 import re
@@ -87,7 +90,9 @@ KNOWN = known_commands()
 
 
 def command_of(words):
-    """The name of the command that is called with these words after `mtkit`; fails if there is none."""
+    """The name of the command that is called with these words after `mtkit`; fails if there is
+    none.
+    """
     name = " ".join(words[:2]) if " ".join(words[:2]) in KNOWN else words[0]
     assert name in KNOWN, f"no such command: mtkit {name}"
     return name
@@ -112,7 +117,9 @@ def shorten(command):
 
 
 def run_command(mtkit, command, folder):
-    """Run one line: in this process where it is a plain call of mtkit, else in a shell that knows mtkit."""
+    """Run one line: in this process where it is a plain call of mtkit, else in a shell that knows
+    mtkit.
+    """
     words = shlex.split(command)
     if words[0] == "mtkit" and not set("|<>;&$`") & set(command):
         outcome = mtkit(*words[1:])
@@ -140,7 +147,9 @@ def run_command(mtkit, command, folder):
 
 
 def unrolled(command):
-    """The commands that a loop of the shell, `for x in 1 2; do ...; done`, runs; another command as it is."""
+    """The commands that a loop of the shell, `for x in 1 2; do ...; done`, runs; another command as
+    it is.
+    """
     loop = re.fullmatch(r"for (\w+) in (.+?); do (.+); done", command)
     return (
         [loop[3].replace(f"${loop[1]}", value) for value in loop[2].split()] if loop else [command]
@@ -148,7 +157,9 @@ def unrolled(command):
 
 
 def follow(mtkit, commands, folder):
-    """Run commands one after the other, training for a few steps, and fail with the first that fails. Give what each printed."""
+    """Run commands one after the other, training for a few steps, and fail with the first that
+    fails. Give what each printed.
+    """
     outputs = {}
     for command in commands:
         status, out, err = run_command(mtkit, shorten(command), folder)

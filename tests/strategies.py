@@ -37,7 +37,9 @@ NASTY = [
     ),
     *("😀", "👍🏽", "👨\u200d👩\u200d👧", "🇰🇷", "I am", "나는", ".", ","),
 ]
-"""What has broken tokenizers: control characters, kinds of space, SentencePiece's own marks, half surrogates, Jamo, text that looks like a piece."""
+"""What has broken tokenizers: control characters, kinds of space, SentencePiece's own marks, half
+surrogates, Jamo, text that looks like a piece.
+"""
 
 nasty_text = st.lists(
     st.one_of(st.sampled_from(NASTY), st.text(st.characters(), max_size=3)), max_size=12

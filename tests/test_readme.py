@@ -1,4 +1,6 @@
-"""What the READMEs say: their commands run, their options exist, their links lead somewhere, and both languages agree."""
+"""What the READMEs say: their commands run, their options exist, their links lead somewhere, and
+both languages agree.
+"""
 
 import re
 import shlex
@@ -26,7 +28,9 @@ README = READMES["README.md"]
 
 
 def commands_in_table(text):
-    """The words after `mtkit` of each call in the second column; a call without `mtkit` is one of the same group as the call before it."""
+    """The words after `mtkit` of each call in the second column; a call without `mtkit` is one of
+    the same group as the call before it.
+    """
     calls = []
     for row in table_rows(text):
         for span in code_spans(row[1]) if len(row) == 3 else []:

@@ -1,6 +1,8 @@
-"""Worker processes of tests: forked from a process that has loaded torch and computed nothing, so that none loads it again.
+"""Worker processes of tests: forked from a process that has loaded torch and computed nothing, so
+that none loads it again.
 
-They share no memory with the test, as spawned ones do not. That workers may be spawned, as they are outside of tests, is shown by
+They share no memory with the test, as spawned ones do not. That workers may be spawned, as they are
+outside of tests, is shown by
 tests/workers and by the tests that start programs.
 """
 

@@ -25,9 +25,8 @@ class Rule(NamedTuple):
     max_share: float = 1.0
     """A finding with a larger share is an error: too much would be dropped, or wrongly learned."""
     noun: str | None = None
-    """Singular and plural of what is counted, such as place/places; empty if nothing is. By default,
-    lines for a finding on one side, and pairs for others.
-    """
+    """Singular and plural of what is counted, such as place/places; empty if nothing is. Default:
+    lines for a finding on one side, and pairs for others."""
 
 
 _FIXED_BY = "`{}` fixes it in training, `mtkit data clean` in files."

@@ -1,4 +1,4 @@
-"""Serialization of sections as YAML 1.2: plain for programs, or commented with each field's help."""
+"""Serialization of sections as YAML 1.2: plain, or commented with the help of each field."""
 
 import json
 import re

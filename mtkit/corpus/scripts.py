@@ -14,8 +14,8 @@ _CODES = {
     "armenian": "armn hy hye arm",
     "bengali": "beng as asm bn ben",
     "cyrillic": (
-        "cyrl ab abk av ba bak be bel bg bul ce che cv chv kk kaz kv ky kir mk mkd mn mon os oss ru "
-        "rus sah tg tgk tt tat tyv udm uk ukr"
+        "cyrl ab abk av ba bak be bel bg bul ce che cv chv kk kaz kv ky kir mk mkd mn mon os oss "
+        "ru rus sah tg tgk tt tat tyv udm uk ukr"
     ),
     "devanagari": "deva awa bh bho hi hin hne mag mai mr mar ne nep npi sa san",
     "ethiopic": "ethi am amh ti tir",

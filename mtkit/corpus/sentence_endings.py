@@ -1,7 +1,8 @@
 """Sentence boundaries without punctuation, from word endings that occur only at line ends.
 
 In languages with the verb at the end, such as Korean, the last syllables mark the end of a
-sentence, so that people leave out the full stop: `나는 학교에 간다 그는 집에 간다` is two sentences.
+sentence, so that people leave out the full stop. For example, `나는 학교에 간다 그는 집에 간다`
+is two sentences.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Copies of a model that share its weights, in which an engine replaces modules with faster ones."""
+"""Copies of a model that share its weights, in which an engine replaces modules."""
 
 import copy
 from collections.abc import Callable

@@ -162,7 +162,8 @@ def check_counts(
             which = "references" if len(references) == 1 else f"lines in references {i}"
             raise MtkitError(
                 f"{n_segments} {what}, but {len(stream)} {which}",
-                "line N of each file must translate the same source line; check for lost or split lines",
+                "line N of each file must translate the same source line; "
+                "check for lost or split lines",
             )
 
 

@@ -96,7 +96,8 @@ class ConstraintEncoder:
         ) != " ".join(text.split()):
             self._has_warned_of_prefix = True
             logger.warning(
-                "this model's tokenizer writes the prefix %r as %r; other prefixes may change as well",
+                "this model's tokenizer writes the prefix %r as %r; "
+                "other prefixes may change as well",
                 text,
                 written,
             )

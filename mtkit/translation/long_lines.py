@@ -1,4 +1,4 @@
-"""Splits lines into the parts that are translated: at sentence ends, and where a part is too long."""
+"""Splits lines into the parts that are translated: at sentence ends, or where they are too long."""
 
 import re
 from collections.abc import Callable, Sequence

@@ -1,4 +1,6 @@
-"""Sentences rewritten between store and model: still the same pairs, the same whoever does it, and never unusable."""
+"""Sentences rewritten between store and model: still the same pairs, the same whoever does it, and
+never unusable.
+"""
 
 import pickle
 from collections import Counter

@@ -116,7 +116,9 @@ def test_no_links_at_all(tiny_tokenizer):
 
 @pytest.fixture
 def aligned_recipe(tiny_recipe_path):
-    """Makes recipes of a corpus where the first words of a pair are aligned, and the last ones; the last nine pairs are not."""
+    """Makes recipes of a corpus where the first words of a pair are aligned, and the last ones; the
+    last nine pairs are not.
+    """
     folder = tiny_recipe_path.parent
     sides = [
         (folder / name).read_text(encoding="utf-8").splitlines()

@@ -13,7 +13,9 @@ KEYS = ("src", "tgt", "pair", "folded_src")
 
 @pytest.fixture
 def check(shared_data):
-    """Check corpora named by their first parts, such as multi30k/val; the first is trained on, the others held out."""
+    """Check corpora named by their first parts, such as multi30k/val; the first is trained on, the
+    others held out.
+    """
 
     def run(languages, train, *held_out, find_shift=False):
         def source(name, ending=""):

@@ -24,7 +24,9 @@ SCORES = {10: 8.0, 20: None, 30: 12.0, 40: 9.5, 50: 9.5}
 
 @pytest.fixture
 def run_dir(make_trained, tmp_path):
-    """A run whose checkpoints have nothing to do with each other, so that each leaves its mark on the mean."""
+    """A run whose checkpoints have nothing to do with each other, so that each leaves its mark on
+    the mean.
+    """
     run = tmp_path / "run"
     for step, score in SCORES.items():
         trained = make_trained(seed=step)

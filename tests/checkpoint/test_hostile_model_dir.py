@@ -1,4 +1,6 @@
-"""Whatever a stranger put into a model directory, it is read in bounded time and memory, or refused with a MtkitError."""
+"""Whatever a stranger put into a model directory, it is read in bounded time and memory, or refused
+with a MtkitError.
+"""
 
 import json
 import os

@@ -1,4 +1,6 @@
-"""A model directory is all that translating needs, and whatever is wrong with one is told in one line."""
+"""A model directory is all that translating needs, and whatever is wrong with one is told in one
+line.
+"""
 
 import json
 import shutil
@@ -173,7 +175,9 @@ def test_model_directory_records_training_tags(
 
 
 def change_config(**changes):
-    """A damage: keys of config.json changed, or removed where None; `model__` goes before those of its section."""
+    """A damage: keys of config.json changed, or removed where None; `model__` goes before those of
+    its section.
+    """
 
     def damage(folder):
         path = folder / "config.json"

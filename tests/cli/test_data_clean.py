@@ -7,7 +7,9 @@ from mtkit.io.text import read_lines
 
 @pytest.fixture
 def corpus(tmp_path, monkeypatch):
-    """train.de and train.en in the current directory: five pairs, of which two are sound and different."""
+    """train.de and train.en in the current directory: five pairs, of which two are sound and
+    different.
+    """
     monkeypatch.chdir(tmp_path)
     write(
         tmp_path / "train.de",

@@ -257,7 +257,9 @@ def test_closed_pipe_is_not_an_error(failing, tmp_path):
 
 
 def wait_until_it_waits(pid):
-    """Until a process sleeps and has taken no processor time for half a second: it has started, and waits for stdin."""
+    """Until a process sleeps and has taken no processor time for half a second: it has started, and
+    waits for stdin.
+    """
     before = None
     for _ in range(100):
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

@@ -1,4 +1,6 @@
-"""No command writes over what it reads, over its other outputs, over a run, a model or a recipe: every pair of paths of every command."""
+"""No command writes over what it reads, over its other outputs, over a run, a model or a recipe:
+every pair of paths of every command.
+"""
 
 import os
 import subprocess
@@ -104,7 +106,9 @@ def path_parameters(command):
 
 @pytest.fixture
 def place(tmp_path, monkeypatch, ko_en_pairs):
-    """A folder with a model, a run and a recipe, as far as a command looks at them before it loads anything."""
+    """A folder with a model, a run and a recipe, as far as a command looks at them before it loads
+    anything.
+    """
     monkeypatch.chdir(tmp_path)
     write_tiny_recipe(tmp_path, ko_en_pairs)
     for folder in (Path("model"), Path("run/model")):
@@ -222,7 +226,8 @@ def test_suggested_name_of_an_average(mtkit, place):
     ]
 
 
-# By a hard link they are not reached: a new file takes the place of that name, and the other name keeps what it has.
+# By a hard link they are not reached: a new file takes the place of that name, and the other name
+# keeps what it has.
 @pytest.mark.parametrize("way", ["same", "spelling", "symlink"])
 @pytest.mark.parametrize(
     ("target", "reason"),

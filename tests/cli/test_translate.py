@@ -11,7 +11,9 @@ from mtkit.translation.result import Alternative, Translation
 
 @pytest.fixture
 def told(monkeypatch, tmp_path_factory):
-    """How the translator was loaded and asked; it answers in capitals, and stops at a line that says stop."""
+    """How the translator was loaded and asked; it answers in capitals, and stops at a line that
+    says stop.
+    """
     told = {}
 
     class UpperCase:
@@ -39,7 +41,9 @@ def told(monkeypatch, tmp_path_factory):
 
 
 def after_start(outcome):
-    """An outcome without the line that tells at the start how it is translated, which has to be there once."""
+    """An outcome without the line that tells at the start how it is translated, which has to be
+    there once.
+    """
     err, n = re.subn(
         r"^\d\d:\d\d:\d\d translating with thumbs on the table, (one worker|\d+ workers|one process)\n",
         "",

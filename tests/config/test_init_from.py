@@ -1,4 +1,6 @@
-"""A recipe that starts from a model need not say what the model says already, and may not say otherwise."""
+"""A recipe that starts from a model need not say what the model says already, and may not say
+otherwise.
+"""
 
 import pytest
 

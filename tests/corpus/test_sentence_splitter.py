@@ -1,4 +1,6 @@
-"""Sentences end where the language's rules say, and whatever the text, nothing is lost and time grows with its length."""
+"""Sentences end where the language's rules say, and whatever the text, nothing is lost and time
+grows with its length.
+"""
 
 import itertools
 from functools import partial
@@ -103,7 +105,9 @@ def test_hard_cases(case):
 
 
 def test_no_sentence_is_lost_in_joined_text(shared_data):
-    """Lines of one sentence, joined, are split into as many again: what is lost is less than one in 200."""
+    """Lines of one sentence, joined, are split into as many again: what is lost is less than one in
+    200.
+    """
     files = {
         "de": "wmt-news-de-en/newstest2013.de",
         "en": "tatoeba-de-en/test.en",

@@ -12,7 +12,9 @@ TRAIN = "{src: %s, tgt: %s, tags: [%s]}"
 
 @pytest.fixture
 def with_tags(tiny_recipe, tiny_recipe_path):
-    """Makes the tiny recipe with corpora of these tags in `data.train`, and of `validation` in `data.validation`."""
+    """Makes the tiny recipe with corpora of these tags in `data.train`, and of `validation` in
+    `data.validation`.
+    """
     [source], [held_out] = tiny_recipe.data.train, tiny_recipe.data.validation
 
     def make(*corpora, user_symbols="", validation=""):

@@ -1,4 +1,6 @@
-"""The quick start and the page about Python: their commands and code run, and the session is what the demo prints."""
+"""The quick start and the page about Python: their commands and code run, and the session is what
+the demo prints.
+"""
 
 import re
 import shlex
@@ -24,7 +26,9 @@ PYTHON = read_page("docs/guides/python.md")
 
 
 def shapes(text):
-    """The lines with a mark for whatever differs from run to run and between machines: figures, sentences, devices."""
+    """The lines with a mark for whatever differs from run to run and between machines: figures,
+    sentences, devices.
+    """
     lines = [line for line in text.splitlines() if line.strip() not in ("", "...")]
     lines = [
         re.sub(r"^(  |\d\d:\d\d:\d\d   (?:source|reference|translation):).*", r"\1", line)
@@ -35,7 +39,9 @@ def shapes(text):
 
 
 def test_the_session_is_what_the_demo_prints(mtkit, monkeypatch, tmp_path):
-    """With a model of the smallest size, trained for a few steps: everything but figures and sentences."""
+    """With a model of the smallest size, trained for a few steps: everything but figures and
+    sentences.
+    """
     monkeypatch.chdir(tmp_path)
     train, validation, test = demo_corpus()
     monkeypatch.setattr(
@@ -81,7 +87,9 @@ def test_every_call_has_options_that_exist():
 
 
 def test_own_data(mtkit, own_files):
-    """The commands of the quick start, and then the code of the page about Python, on 180 pairs and with few steps."""
+    """The commands of the quick start, and then the code of the page about Python, on 180 pairs and
+    with few steps.
+    """
     commands = console_commands(PAGE)
     called = {command_of(shlex.split(command)[1:]) for command in commands}
     assert called == {

@@ -171,7 +171,9 @@ def test_text_to_subwords_and_back(mtkit, folder):
 
 
 def test_same_text_in_every_compression(mtkit, folder, tiny_run):
-    """N lines in, N lines out: from a file, stdin, with CRLF, with a byte order mark, compressed, without a last line end."""
+    """N lines in, N lines out: from a file, stdin, with CRLF, with a byte order mark, compressed,
+    without a last line end.
+    """
     lines = [
         *lines_of(folder / "validation.ko")[:5],
         "",

@@ -1,4 +1,6 @@
-"""A disk that is full or read-only, as the system itself makes it: a tmpfs in a mount namespace of its own."""
+"""A disk that is full or read-only, as the system itself makes it: a tmpfs in a mount namespace of
+its own.
+"""
 
 import os
 import re
@@ -96,7 +98,9 @@ def test_read_only_directory_is_one_line(tiny_recipe_path, tmp_path):
 def test_training_on_a_full_disk_keeps_checkpoints_and_resumes_later(
     mtkit, tiny_recipe_path, tmp_path
 ):
-    """First there is room for nothing, then for some checkpoints; then the run moves to a larger disk."""
+    """First there is room for nothing, then for some checkpoints; then the run moves to a larger
+    disk.
+    """
     disk = tmp_path / "disk"
     disk.mkdir()
     run = disk / "run"

@@ -1,4 +1,6 @@
-"""`mtkit train` under signals and with little time, as a scheduler sees it: exit statuses, and what the last lines say."""
+"""`mtkit train` under signals and with little time, as a scheduler sees it: exit statuses, and what
+the last lines say.
+"""
 
 import os
 import signal

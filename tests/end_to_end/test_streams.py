@@ -1,4 +1,6 @@
-"""Commands with standard streams that are closed, full, piped or given by another name: they work, or one line says why not."""
+"""Commands with standard streams that are closed, full, piped or given by another name: they work,
+or one line says why not.
+"""
 
 import os
 import shlex
@@ -17,7 +19,9 @@ CLOSED_IN = "error: stdin is closed, so it cannot be read\nhint: give a file ins
 
 @pytest.fixture
 def shell(tmp_path, tiny_run):
-    """Runs a command of mtkit by bash, in a folder with a text and its translation; MODEL and RUN are replaced."""
+    """Runs a command of mtkit by bash, in a folder with a text and its translation; MODEL and RUN
+    are replaced.
+    """
     for lang in ("ko", "en"):
         (tmp_path / f"text.{lang}").write_text(
             "".join(f"{line}\n" for line in fixture_lines(f"ko_en.{lang}")[:3]), encoding="utf-8"

@@ -1,4 +1,6 @@
-"""Tags from the recipe to the translation: the same ids in the store, in validation and in translating; and they decide the language."""
+"""Tags from the recipe to the translation: the same ids in the store, in validation and in
+translating; and they decide the language.
+"""
 
 import gzip
 import json
@@ -30,7 +32,9 @@ FUNCTION_WORDS = {
 
 @pytest.fixture
 def many_recipe(tiny_recipe, tiny_recipe_path):
-    """The tiny corpus three times: without a tag, to a language of its own, and back; validated in two of the ways."""
+    """The tiny corpus three times: without a tag, to a language of its own, and back; validated in
+    two of the ways.
+    """
     [train], [held_out] = tiny_recipe.data.train, tiny_recipe.data.validation
 
     def there(source, *keys):

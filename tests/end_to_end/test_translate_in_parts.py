@@ -1,4 +1,6 @@
-"""`mtkit translate` of a file that is longer than a part: interrupted, killed, resumed, and shared by ranks."""
+"""`mtkit translate` of a file that is longer than a part: interrupted, killed, resumed, and shared
+by ranks.
+"""
 
 import gzip
 import os

@@ -22,7 +22,9 @@ GERMAN = [
 
 
 class Copier:
-    """Gives every line back, so that the score of a set is perfect where both sides were altered alike."""
+    """Gives every line back, so that the score of a set is perfect where both sides were altered
+    alike.
+    """
 
     def __init__(self):
         self.calls = []

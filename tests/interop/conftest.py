@@ -35,7 +35,9 @@ def random_rows():
 
 @pytest.fixture(scope="session")
 def forced_log_probs():
-    """Our log-probabilities of given targets, EOS included, one sentence at a time, by the full forward pass."""
+    """Our log-probabilities of given targets, EOS included, one sentence at a time, by the full
+    forward pass.
+    """
 
     def score(trained, src_row, tgt_row, forbidden=()):
         src, tgt = trained.tokenizer.src.special, trained.tokenizer.tgt.special

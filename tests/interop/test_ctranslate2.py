@@ -84,7 +84,9 @@ def test_greedy_translations_are_the_same(norm_type, activation, positions, make
 
 @pytest.fixture
 def make_ending(make_both, make_trained, tmp_path):
-    """As `make_both`, of a model that ends its sentences, and finds padding and BOS improbable, which CTranslate2 shares out to the others."""
+    """As `make_both`, of a model that ends its sentences, and finds padding and BOS improbable,
+    which CTranslate2 shares out to the others.
+    """
 
     def make():
         trained = make_trained(tied_embeddings="none", norm="pre", n_decoder_layers=2)
@@ -173,7 +175,8 @@ def test_a_prefix_is_kept_and_its_cost_counted(make_both, random_rows, forced_lo
         assert ids[: len(prefix)] == prefix
         is_cut = len(ids) == 2 * len(row) + 5
         log_probs = forced_log_probs(ours.models[0], row, ids)[: -1 if is_cut else None]
-        # Padding and BOS, which CTranslate2 does not let come, have some probability in a random model.
+        # Padding and BOS, which CTranslate2 does not let come, have some probability in a random
+        # model.
         assert n_best[0].log_prob == pytest.approx(sum(log_probs), abs=0.02 * len(log_probs))
 
 

@@ -26,7 +26,8 @@ class TableState:
 class TableScorer(StepScorer[TableState]):
     """The log-probabilities of the next token depend on the sentence and on all tokens before.
 
-    tables[sentence][prefix] is a list of V log-probabilities. A source is [index of its table, ...].
+    tables[sentence][prefix] is a list of V log-probabilities. A source is [index of its table,
+    ...].
     """
 
     bos_id, eos_id = BOS, EOS

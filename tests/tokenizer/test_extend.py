@@ -132,7 +132,8 @@ def test_bpe_leaves_text_without_new_subwords_unchanged(old_of, korean, english)
 
 
 def test_merges_equal_those_of_recounting_after_each(old_of, korean):
-    # SentencePiece splits the words anew with the pieces so far; of equal counts the first by its letters.
+    # SentencePiece splits the words anew with the pieces so far; of equal counts the first by its
+    # letters.
     old = old_of("bpe")
     words = Counter(
         word

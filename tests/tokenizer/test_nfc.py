@@ -1,4 +1,6 @@
-"""The normalization `nfc` keeps ordinary text, as Unicode's own tables and the rules of cleaning define it."""
+"""The normalization `nfc` keeps ordinary text, as Unicode's own tables and the rules of cleaning
+define it.
+"""
 
 import gzip
 import re

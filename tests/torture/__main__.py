@@ -1,4 +1,6 @@
-"""`make torture`: kill training again and again, damage its checkpoints, and compare the end with that of training left alone."""
+"""`make torture`: kill training again and again, damage its checkpoints, and compare the end with
+that of training left alone.
+"""
 
 import argparse
 import random

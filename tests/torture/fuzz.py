@@ -1,6 +1,8 @@
-"""Random calls of mtkit on odd files, recipes and options: each has to end with an exit status that it documents, and never with an internal error.
+"""Random calls of mtkit on odd files, recipes and options: each has to end with an exit status that
+it documents, and never with an internal error.
 
-A case is made from its seed alone. Cases run in processes forked from one that has loaded everything, in a folder of their own, with limited
+A case is made from its seed alone. Cases run in processes forked from one that has loaded
+everything, in a folder of their own, with limited
 memory and time.
 """
 

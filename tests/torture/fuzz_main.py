@@ -1,4 +1,6 @@
-"""`python -m tests.torture.fuzz_main`: run the cases of many seeds, or of one, and name those that end in an internal error."""
+"""`python -m tests.torture.fuzz_main`: run the cases of many seeds, or of one, and name those that
+end in an internal error.
+"""
 
 import argparse
 import sys

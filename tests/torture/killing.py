@@ -1,6 +1,7 @@
 """Training that is killed again and again comes to the same end as training that is left alone.
 
-Processes are forked from one that has loaded torch, with what an optimizer loads, and computed nothing, so that a life costs no start.
+Processes are forked from one that has loaded torch, with what an optimizer loads, and computed
+nothing, so that a life costs no start.
 """
 
 import json
@@ -60,7 +61,9 @@ class Ordeal(NamedTuple):
     """What a run went through."""
 
     n_kills: Counter[str]
-    """By the moment: when training was about to change a file of a checkpoint or of the model directory, or at any."""
+    """By the moment: when training was about to change a file of a checkpoint or of the model
+    directory, or at any.
+    """
     n_half: int
     """Kills that left something half-written or moved aside."""
     n_damaged: Counter[str]
@@ -179,7 +182,9 @@ def _live(recipe: Recipe, run: Path, log: Path, n_changes: int | None) -> NoRetu
 
 
 def _die_after(run: Path, n_changes: int) -> None:
-    """SIGKILL right before a file or folder of a checkpoint or of the model directory is made, renamed or removed, after so many others."""
+    """SIGKILL right before a file or folder of a checkpoint or of the model directory is made,
+    renamed or removed, after so many others.
+    """
     left = n_changes
     places = (f"{run}/checkpoints/", f"{run}/.model.", f"{run}/model")
 

@@ -1,4 +1,6 @@
-"""A recipe whose tokenizer and token store are there already, so that a test of training begins with training."""
+"""A recipe whose tokenizer and token store are there already, so that a test of training begins
+with training.
+"""
 
 import shutil
 
@@ -20,6 +22,8 @@ def tiny_work_dir(tmp_path_factory, ko_en_pairs):
 
 @pytest.fixture
 def tiny_recipe_path(tiny_recipe_path, tiny_work_dir):
-    """The recipe file of all tests, beside its preprocessed corpus; with other data or settings, that is made anew."""
+    """The recipe file of all tests, beside its preprocessed corpus; with other data or settings,
+    that is made anew.
+    """
     shutil.copytree(tiny_work_dir, tiny_recipe_path.parent / "work")
     return tiny_recipe_path

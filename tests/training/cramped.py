@@ -42,7 +42,9 @@ class _FailingBackward(torch.autograd.Function):
 
 
 class Cramped(Objective):
-    """Memory runs out on batches of more pairs than `max_pairs`, in forward or half-way through backward."""
+    """Memory runs out on batches of more pairs than `max_pairs`, in forward or half-way through
+    backward.
+    """
 
     def __init__(self, model, config, max_pairs, where, error):
         super().__init__(model, config)

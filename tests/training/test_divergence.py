@@ -1,4 +1,6 @@
-"""Updates that are not finite: skipped one by one, and when they repeat training goes back and on at half the rate."""
+"""Updates that are not finite: skipped one by one, and when they repeat training goes back and on
+at half the rate.
+"""
 
 import json
 import logging
@@ -22,7 +24,9 @@ RATE = 0.002
 
 @pytest.fixture
 def spoil(monkeypatch):
-    """Let updates have a gradient that is not a number, by a weight that is none while they are made."""
+    """Let updates have a gradient that is not a number, by a weight that is none while they are
+    made.
+    """
     monkeypatch.setattr(loop, "CHECK_EVERY_STEPS", 1)
     original = Stepper.step
 

@@ -34,7 +34,9 @@ def weights_of(model):
 
 
 def moving_average(weights, decay):
-    """In float64: the first weights are those before any step; the average's share is the lower of decay and (1 + step) / (10 + step)."""
+    """In float64: the first weights are those before any step; the average's share is the lower of
+    decay and (1 + step) / (10 + step).
+    """
     averages = {name: tensor.astype(np.float64) for name, tensor in weights[0].items()}
     for step, now in enumerate(weights[1:], start=1):
         share = min(decay, (1 + step) / (10 + step))
@@ -52,7 +54,9 @@ def assert_near(found, expected):
 
 @pytest.fixture
 def watched(monkeypatch):
-    """The weights in training before the first step and after each, and those that each validation saw, of the runs of a test."""
+    """The weights in training before the first step and after each, and those that each validation
+    saw, of the runs of a test.
+    """
     in_training, validated = [], []
     make_step, validate = Stepper.step, Validator.run
 

@@ -29,7 +29,9 @@ training: {max_steps: 320, warmup_steps: 30, learning_rate: 0.008, schedule: lin
 
 
 def draw_pairs(n_pairs, seed):
-    """Each word has one translation, and they come in reverse order: word i goes with word n - 1 - i."""
+    """Each word has one translation, and they come in reverse order: word i goes with word n - 1 -
+    i.
+    """
     rng = random.Random(seed)
     for _ in range(n_pairs):
         src = rng.choices(list(WORDS), k=rng.randint(2, 6))
@@ -62,7 +64,9 @@ def words_of(subword, ids):
 
 
 def found_alignment(trained, src, tgt):
-    """Where the guided head looks most for the first piece of each target word, as links of words; with EOS as a word of its own."""
+    """Where the guided head looks most for the first piece of each target word, as links of words;
+    with EOS as a word of its own.
+    """
     (src_ids,), (tgt_ids,) = (
         trained.tokenizer.src.encode([" ".join(src)]),
         trained.tokenizer.tgt.encode([" ".join(tgt)]),

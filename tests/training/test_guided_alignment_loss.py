@@ -46,7 +46,9 @@ def test_value_and_gradient_are_those_of_the_formula():
 
 
 def test_loss_by_hand():
-    """Half of the attention on the one aligned place costs log 2; evenly on both of two aligned places as well."""
+    """Half of the attention on the one aligned place costs log 2; evenly on both of two aligned
+    places as well.
+    """
     log_weights = torch.tensor([[[0.5, 0.5, 0.0], [0.25, 0.5, 0.25]]]).log()
     assert float(alignment_loss(log_weights, torch.tensor([[0], [0], [0]]))) == pytest.approx(
         math.log(2)

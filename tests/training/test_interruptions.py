@@ -1,4 +1,6 @@
-"""Runs that are interrupted, by signals at chosen steps, end file by file where those end that are left alone."""
+"""Runs that are interrupted, by signals at chosen steps, end file by file where those end that are
+left alone.
+"""
 
 import os
 import signal

@@ -336,7 +336,9 @@ def step_of(model_dir):
 
 @pytest.fixture
 def best_at_four(tiny_recipe_path, tmp_path, monkeypatch):
-    """A run of 8 steps, validated every other one, which was best at step 4 and next best at step 2; and its recipe for 8 or more steps."""
+    """A run of 8 steps, validated every other one, which was best at step 4 and next best at step
+    2; and its recipe for 8 or more steps.
+    """
     qualities = [
         Quality(5.0, 20.0, 30.0),
         Quality(4.0, 25.0, 30.0),

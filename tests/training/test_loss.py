@@ -1,4 +1,6 @@
-"""What is minimized for each token: values and gradients of a plain implementation, without its memory."""
+"""What is minimized for each token: values and gradients of a plain implementation, without its
+memory.
+"""
 
 import pytest
 import torch
@@ -58,7 +60,9 @@ def test_nll_is_without_smoothing_and_without_a_gradient(smoothing):
 
 
 def test_loss_by_hand():
-    """One token, logits (log 1, log 3): probabilities 1/4 and 3/4; the target is the second, smoothing 0.2 leaves it 0.9."""
+    """One token, logits (log 1, log 3): probabilities 1/4 and 3/4; the target is the second,
+    smoothing 0.2 leaves it 0.9.
+    """
     states, weight = torch.ones(1, 1), torch.tensor([1.0, 3.0]).log()[:, None]
     loss = label_smoothed_loss(states, weight, torch.tensor([1]), smoothing=0.2)
     expected = -(0.9 * torch.tensor(0.75).log() + 0.1 * torch.tensor(0.25).log())
@@ -132,7 +136,9 @@ def test_bf16_is_close_and_its_gradients_are_float32():
 
 
 def expected_loss(passes, weight, targets, terms):
-    """Total, teacher's part and R-Drop's part, as the papers write them: full logits, torch's own functions, autograd."""
+    """Total, teacher's part and R-Drop's part, as the papers write them: full logits, torch's own
+    functions, autograd.
+    """
     logits = [states @ weight.T for states in passes]
     total = sum(
         F.cross_entropy(one, targets, reduction="sum", label_smoothing=terms.smoothing)
@@ -228,7 +234,9 @@ def test_teacher_and_r_drop_in_bf16_are_close(smoothing, r_drop, teacher):
 
 
 def test_r_drop_by_hand():
-    """One token, two pieces: the passes say (1/4, 3/4) and (1/2, 1/2), so the divergences are 3/4 ln 3 - ln 2 and ln 2 - 1/2 ln 3."""
+    """One token, two pieces: the passes say (1/4, 3/4) and (1/2, 1/2), so the divergences are 3/4
+    ln 3 - ln 2 and ln 2 - 1/2 ln 3.
+    """
     states, weight = torch.tensor([[[1.0]], [[0.0]]]), torch.tensor([1.0, 3.0]).log()[:, None]
     loss = token_loss(states, weight, torch.tensor([1]), LossTerms(r_drop=2.0))
     ln2, ln3 = torch.tensor([2.0, 3.0]).log()

@@ -1,4 +1,6 @@
-"""What training minimizes, as a whole: model, padding, teacher and R-Drop together, against plain torch."""
+"""What training minimizes, as a whole: model, padding, teacher and R-Drop together, against plain
+torch.
+"""
 
 import copy
 
@@ -38,7 +40,9 @@ def make_model(seed=0, **changes):
 
 
 def plain(model, batch, config, teacher=None):
-    """Logits of all positions; the mean over the tokens that are no padding comes from torch's own functions and autograd."""
+    """Logits of all positions; the mean over the tokens that are no padding comes from torch's own
+    functions and autograd.
+    """
     is_token = batch.tgt_out != PAD_ID
     targets = batch.tgt_out[is_token]
     n_passes = 2 if config.r_drop else 1

@@ -1,4 +1,6 @@
-"""Runs whose sentences are altered and split at random: broken off and gone on with, by one process or several, they end the same."""
+"""Runs whose sentences are altered and split at random: broken off and gone on with, by one process
+or several, they end the same.
+"""
 
 from itertools import islice
 

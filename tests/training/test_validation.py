@@ -17,7 +17,9 @@ from mtkit.translation.translator import Translator
 
 @pytest.fixture
 def make_validator(tiny_recipe, tiny_recipe_path, ko_en_pairs):
-    """Makes a validator of a model that has learned nothing, on 16 pairs with the tag <a> and on 6 with the tags <b> and <c>."""
+    """Makes a validator of a model that has learned nothing, on 16 pairs with the tag <a> and on 6
+    with the tags <b> and <c>.
+    """
     folder = tiny_recipe_path.parent
     for name, pairs in ("first", ko_en_pairs[-22:-6]), ("second", ko_en_pairs[-6:]):
         for side, lang in ("src", "ko"), ("tgt", "en"):
@@ -52,7 +54,9 @@ def make_validator(tiny_recipe, tiny_recipe_path, ko_en_pairs):
 
 
 def loss_of(trained, pairs, tags):
-    """Sum and number of the target tokens' negative log-likelihoods, pair by pair and by torch's own cross-entropy."""
+    """Sum and number of the target tokens' negative log-likelihoods, pair by pair and by torch's
+    own cross-entropy.
+    """
     model, src, tgt = trained.model.eval(), trained.tokenizer.src, trained.tokenizer.tgt
     total, n_tokens = 0.0, 0
     for pair in pairs:

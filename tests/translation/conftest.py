@@ -12,7 +12,9 @@ def translator(make_trained):
 
 @pytest.fixture
 def copier(make_trained, tiny_tokenizer):
-    """Makes a translator that gives every source back, so that what it should give is known; its scorer notes what it read."""
+    """Makes a translator that gives every source back, so that what it should give is known; its
+    scorer notes what it read.
+    """
 
     def make(max_length=20, tgt_lang="en", n_workers=1):
         translator = Translator.from_models(

@@ -1,4 +1,6 @@
-"""A scorer that finds the source itself by far the most probable translation, so that every output can be foretold."""
+"""A scorer that finds the source itself by far the most probable translation, so that every output
+can be foretold.
+"""
 
 import torch
 

@@ -8,7 +8,9 @@ from mtkit.translation.translator import Translator
 
 
 class CopyingEngine:
-    """Gives every source back, without its tags; further hypotheses follow where they are asked for."""
+    """Gives every source back, without its tags; further hypotheses follow where they are asked
+    for.
+    """
 
     def __init__(self, n_tags=0, answers=None):
         self.n_tags = n_tags
@@ -30,9 +32,11 @@ class CopyingEngine:
 
 
 def looks_at_its_own_place(trained, *, guided=True):
-    """Set a model's weights so that each target position looks at the source position of the same number, whatever the tokens are.
+    """Set a model's weights so that each target position looks at the source position of the same
+    number, whatever the tokens are.
 
-    Without embeddings and sublayers, all states are the normalized vectors of their positions, which are most like themselves.
+    Without embeddings and sublayers, all states are the normalized vectors of their positions,
+    which are most like themselves.
     """
     assert trained.config.model.positions == "sinusoidal" and trained.config.model.norm == "post"
     with torch.no_grad():

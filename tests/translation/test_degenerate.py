@@ -1,4 +1,6 @@
-"""What repeats itself is found, what is true is left alone, and a second search is taken only where it is better."""
+"""What repeats itself is found, what is true is left alone, and a second search is taken only where
+it is better.
+"""
 
 import gzip
 
@@ -18,7 +20,9 @@ DISTINCT = list(range(100, 130))
 
 
 def brute_force_repeated(ids, n_times):
-    """The most pieces beyond the first occurrence in any stretch that is one unit over and over, at least `n_times`."""
+    """The most pieces beyond the first occurrence in any stretch that is one unit over and over, at
+    least `n_times`.
+    """
     most = 0
     for start in range(len(ids)):
         for end in range(start + 1, len(ids) + 1):
@@ -121,7 +125,9 @@ def test_good_translations_are_searched_once():
 
 
 def test_real_translations_are_not_loops(shared_data):
-    """Newstest and Multi30k, both directions: of 8,000 pairs none repeats itself, and hardly any is too long."""
+    """Newstest and Multi30k, both directions: of 8,000 pairs none repeats itself, and hardly any is
+    too long.
+    """
     sides = {"de": [], "en": []}
     for lang, lines in sides.items():
         with gzip.open(

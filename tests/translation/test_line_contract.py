@@ -1,4 +1,6 @@
-"""N lines in, N lines out, whatever they hold and whatever the model makes of them; and what is worth knowing of each."""
+"""N lines in, N lines out, whatever they hold and whatever the model makes of them; and what is
+worth knowing of each.
+"""
 
 import time
 
@@ -311,7 +313,9 @@ def test_a_text_keeps_its_lines(copier):
 
 
 class Lossy(Scripted):
-    """Translates only the last sentence of its source, as models do that were trained on single sentences."""
+    """Translates only the last sentence of its source, as models do that were trained on single
+    sentences.
+    """
 
     def __init__(self, subword):
         super().__init__()

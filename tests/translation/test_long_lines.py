@@ -1,4 +1,6 @@
-"""Lines are split at sentence ends as the limits say, long sentences at the next best places, and nothing is left out."""
+"""Lines are split at sentence ends as the limits say, long sentences at the next best places, and
+nothing is left out.
+"""
 
 import itertools
 from functools import partial

@@ -12,7 +12,9 @@ from mtkit.translation.phrase_spellings import PhraseSpeller
 
 
 def is_found(subword, tokens, phrase, has_spaces):
-    """By the text after each piece: a phrase of letters begins a word, and ends with the piece or with the word."""
+    """By the text after each piece: a phrase of letters begins a word, and ends with the piece or
+    with the word.
+    """
     for i in range(1, len(tokens) + 1):
         text = subword.decode([tokens[:i]])[0]
         place = text.find(phrase)

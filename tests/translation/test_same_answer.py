@@ -1,4 +1,6 @@
-"""The same text, the same answer: a line's translation and score are equal to the bit whatever else is translated, how, and by how many."""
+"""The same text, the same answer: a line's translation and score are equal to the bit whatever else
+is translated, how, and by how many.
+"""
 
 import random
 

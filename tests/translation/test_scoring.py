@@ -66,7 +66,8 @@ def test_the_score_of_a_translation_is_the_forced_score_of_its_text(make_trained
     texts = translator.tokenizer.tgt.decode([hypothesis.token_ids for _, hypothesis in pairs])
     scored = translator.score([line for line, _ in pairs], texts)
     again = translator.tokenizer.tgt.encode(texts)
-    # A model that has learned nothing likes odd pieces, many of which are others once they have been text.
+    # A model that has learned nothing likes odd pieces, many of which are others once they have
+    # been text.
     same = [i for i, (_, hypothesis) in enumerate(pairs) if hypothesis.token_ids == again[i]]
     assert len(same) >= 20
     for i in same:

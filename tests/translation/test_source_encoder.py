@@ -1,4 +1,6 @@
-"""What the model reads of a line: its tags first, as ids of their own, and then the ids of its text."""
+"""What the model reads of a line: its tags first, as ids of their own, and then the ids of its
+text.
+"""
 
 from dataclasses import replace
 

@@ -21,7 +21,8 @@ from tests.strategies import nasty_text
 few = settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-# U+001C to U+001F and U+0085 are white space to Python, but not to all of SentencePiece's normalizations.
+# U+001C to U+001F and U+0085 are white space to Python, but not to all of SentencePiece's
+# normalizations.
 blanks = st.sampled_from(
     ["", " ", "\t", "  \t ", "\r", "\u3000", "\xa0", "\u2028", "\x0b", "\x1c", "\x1f"]
 )
@@ -78,7 +79,8 @@ def test_lines_keep_their_order(copier, texts, beam_size, max_tokens):
         split_sentences="never",
         copy_untranslatable=False,
     )
-    # What is all white space to Python is a blank line, also where the tokenizer has a piece for it, as for U+0085.
+    # What is all white space to Python is a blank line, also where the tokenizer has a piece for
+    # it, as for U+0085.
     assert texts_of(found) == [
         copying.tokenizer.src.normalize(text) if text.strip() else "" for text in texts
     ]

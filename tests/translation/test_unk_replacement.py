@@ -72,7 +72,8 @@ def test_a_dictionary_knows_words_without_their_punctuation(copying):
 def test_whole_word_replaces_a_lone_unknown_token(copying, tokenizer):
     encode, unk = tokenizer.src.encode, tokenizer.src.special.unk
     source = encode(["Dvořák, here"])[0]
-    # The space before it is a piece too, and one "a" less puts it in the place of the source's unknown piece.
+    # The space before it is a piece too, and one "a" less puts it in the place of the source's
+    # unknown piece.
     space, unknown = encode(["漢"])[0]
     assert unknown == unk
     answer = [*encode(["a"])[0] * (source.index(unk) - 1), space, unk, encode([","])[0][-1]]

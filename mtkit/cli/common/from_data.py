@@ -163,10 +163,8 @@ def _print_training_time(
         *(proposal.hours * factor for factor in (_MEASURED if is_measured else _GUESSED))
     )
     how = "at the speed measured just now" if is_measured else "guessed by the kind of machine"
-    print(
-        f"training takes {time}, {how}; `{shell_command('train', recipe.path, '--dry-run')}` measures it"
-        " with your corpus"
-    )
+    dry_run = shell_command("train", recipe.path, "--dry-run")
+    print(f"training takes {time}, {how}; `{dry_run}` measures it with your corpus")
     if proposal.hours_on_gpu is not None:
         print(f"  {approximate_duration(proposal.hours_on_gpu):>10}: on a GPU with 24 GB")
     for size, hours in proposal.smaller_sizes:

@@ -6,7 +6,7 @@ references (DTDs, entities) are never resolved.
 
 import re
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from xml.parsers import expat
@@ -69,11 +69,12 @@ def tmx_pairs(path: Path, name: str, sides: tuple[SideSpec, SideSpec]) -> Iterat
 def _pairs(
     blocks: Generator[bytes, None, None], name: str, sides: tuple[SideSpec, SideSpec]
 ) -> Iterator[SentencePair]:
-    units = _TmxHandler(name, sides)
+    handler = _TmxHandler(name, sides)
     with closing(blocks):
         for block in blocks:
-            yield from units.feed(block)
-        yield from units.feed(b"", is_last=True)
+            yield from handler.feed(block)
+        yield from handler.feed(b"", is_last=True)
+    units = handler.units
     if units.n_skipped and units.n_skipped == units.n_units:
         raise _no_pairs_error(
             units, name, [side.lang for side in sides if side.lang != UNKNOWN_LANG]
@@ -82,7 +83,7 @@ def _pairs(
         log_once(logger, f"{name}: {text}")
 
 
-def _no_pairs_error(units: "_TmxHandler", name: str, langs: list[str]) -> MtkitError:
+def _no_pairs_error(units: "_UnitReader", name: str, langs: list[str]) -> MtkitError:
     listed = [f"{lang or 'none'} ({n:,})" for lang, n in units.langs.most_common(_MAX_NAMED)]
     has = f"its languages: {', '.join(listed) or 'none'}"
     first, second = [*filter(None, units.langs), "de", "en"][:2]
@@ -95,17 +96,17 @@ def _no_pairs_error(units: "_TmxHandler", name: str, langs: list[str]) -> MtkitE
     return MtkitError(f"`{name}`: no unit in both {langs[0]} and {langs[1]}; {has}", hint)
 
 
-class _TmxHandler:
-    """Handles the events of the XML parser, and builds pairs from them."""
+class _UnitReader:
+    """Makes pairs from translation units, and counts what is omitted and chosen.
 
-    def __init__(self, name: str, sides: tuple[SideSpec, SideSpec]) -> None:
-        self.name = name
+    Args:
+        sides: Languages of source and target.
+    """
+
+    def __init__(self, sides: tuple[SideSpec, SideSpec]) -> None:
         self.src_lang, self.tgt_lang = (_normalize_code(side.lang) for side in sides)
-        self.telling_lang = encoding_lang(sides)
-        self.pairs: list[SentencePair] = []
         self.n_units = 0
         self.n_skipped = 0
-        self.n_fed = 0
         self.lacking: Counter[str] = Counter()
         """Number of units without a segment in a requested language."""
         self.several: Counter[str] = Counter()
@@ -114,6 +115,57 @@ class _TmxHandler:
         """Number of segments by requested and actual language, if these differ."""
         self.n_empty = 0
         self.langs: Counter[str] = Counter()
+
+    def read(self, texts: Sequence[tuple[str, str]]) -> SentencePair | None:
+        """Return the pair of a unit, given languages and texts of its segments; count problems."""
+        self.n_units += 1
+        langs = dict.fromkeys(lang for lang, _ in texts)
+        self.langs.update(
+            lang for lang in langs if lang in self.langs or len(self.langs) < _MAX_COUNTED
+        )
+        src, tgt = (self._segment_in(lang, texts) for lang in (self.src_lang, self.tgt_lang))
+        if src is None or tgt is None:
+            self.n_skipped += 1
+            sides = ((self.src_lang, src), (self.tgt_lang, tgt))
+            self.lacking.update(lang for lang, segment in sides if segment is None)
+            return None
+        for side_lang, (lang, _) in ((self.src_lang, src), (self.tgt_lang, tgt)):
+            if lang != side_lang:
+                self.varieties[side_lang, lang] += 1
+        self.n_empty += _EMPTY in src[1] or _EMPTY in tgt[1]
+        return SentencePair(*(one_line(_close_gaps(text, lang)) for lang, text in (src, tgt)))
+
+    def _segment_in(self, lang: str, texts: Sequence[tuple[str, str]]) -> tuple[str, str] | None:
+        """Return language and text of the first segment in a language or a variety of it."""
+        segments = [row for row in texts if row[0] == lang] or [
+            row for row in texts if is_variety_of(row[0], lang)
+        ]
+        if len({text for _, text in segments}) > 1:
+            self.several[lang] += 1
+        return segments[0] if segments else None
+
+    def log_messages(self) -> Iterator[str]:
+        """Yield messages about omitted units and about choices."""
+        if self.n_skipped:
+            lacking = ", ".join(f"{n:,} without {lang}" for lang, n in self.lacking.items())
+            yield f"{self.n_skipped:,} of {self.n_units:,} units are skipped: {lacking}"
+        for lang, n in self.several.items():
+            yield f"{_units_have(n)} several segments in {lang}; the first is used"
+        for (lang, variety), n in self.varieties.most_common(_MAX_NAMED):
+            yield f"{lang} is {variety} in {n:,} of {self.n_units:,} units"
+        if self.n_empty:
+            yield f"{_units_have(self.n_empty)} placeholders without text, which are omitted"
+
+
+class _TmxHandler:
+    """Handles the events of the XML parser, and builds pairs from them."""
+
+    def __init__(self, name: str, sides: tuple[SideSpec, SideSpec]) -> None:
+        self.name = name
+        self.telling_lang = encoding_lang(sides)
+        self.units = _UnitReader(sides)
+        self.pairs: list[SentencePair] = []
+        self.n_fed = 0
         self.n_elements = 0
         self.lang = ""
         self.texts: list[tuple[str, str]] = []
@@ -128,18 +180,6 @@ class _TmxHandler:
         self.parser.EndElementHandler = self._end
         self.parser.EntityDeclHandler = self._refuse_entity
         self.parser.SkippedEntityHandler = self._refuse_entity
-
-    def log_messages(self) -> Iterator[str]:
-        """Yield messages about omitted units and about choices."""
-        if self.n_skipped:
-            lacking = ", ".join(f"{n:,} without {lang}" for lang, n in self.lacking.items())
-            yield f"{self.n_skipped:,} of {self.n_units:,} units are skipped: {lacking}"
-        for lang, n in self.several.items():
-            yield f"{_units_have(n)} several segments in {lang}; the first is used"
-        for (lang, variety), n in self.varieties.most_common(_MAX_NAMED):
-            yield f"{lang} is {variety} in {n:,} of {self.n_units:,} units"
-        if self.n_empty:
-            yield f"{_units_have(self.n_empty)} placeholders without text, which are omitted"
 
     def feed(self, block: bytes, *, is_last: bool = False) -> list[SentencePair]:
         """Parse the next bytes; returns the pairs that they complete."""
@@ -189,37 +229,8 @@ class _TmxHandler:
                 self.texts.append((self.lang, "".join(self.parts)))
                 self.parts = None
                 self.parser.CharacterDataHandler = None
-        elif tag == "tu":
-            self._end_of_unit()
-
-    def _end_of_unit(self) -> None:
-        self.n_units += 1
-        langs = dict.fromkeys(lang for lang, _ in self.texts)
-        self.langs.update(
-            lang for lang in langs if lang in self.langs or len(self.langs) < _MAX_COUNTED
-        )
-        src, tgt = self._segment_in(self.src_lang), self._segment_in(self.tgt_lang)
-        if src is None or tgt is None:
-            self.n_skipped += 1
-            sides = ((self.src_lang, src), (self.tgt_lang, tgt))
-            self.lacking.update(lang for lang, segment in sides if segment is None)
-            return
-        for side_lang, (lang, _) in ((self.src_lang, src), (self.tgt_lang, tgt)):
-            if lang != side_lang:
-                self.varieties[side_lang, lang] += 1
-        self.n_empty += _EMPTY in src[1] or _EMPTY in tgt[1]
-        self.pairs.append(
-            SentencePair(*(one_line(_close_gaps(text, lang)) for lang, text in (src, tgt)))
-        )
-
-    def _segment_in(self, lang: str) -> tuple[str, str] | None:
-        """Return language and text of the first segment in a language or a variety of it."""
-        segments = [row for row in self.texts if row[0] == lang] or [
-            row for row in self.texts if is_variety_of(row[0], lang)
-        ]
-        if len({text for _, text in segments}) > 1:
-            self.several[lang] += 1
-        return segments[0] if segments else None
+        elif tag == "tu" and (pair := self.units.read(self.texts)) is not None:
+            self.pairs.append(pair)
 
     def _refuse_entity(self, entity: str, *_: object) -> None:
         line = self.parser.CurrentLineNumber

@@ -122,7 +122,8 @@ class PartsDir:
                 raise self._other(old)
             if resume is None:
                 raise MtkitError(
-                    f"`{self.shown}`: contains about {n_kept:,} lines of an interrupted translation",
+                    f"`{self.shown}`: contains about {n_kept:,} lines of an interrupted "
+                    "translation",
                     "the same command with --resume continues from there, with --no-resume it"
                     " starts over",
                 )

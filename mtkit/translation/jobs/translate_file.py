@@ -179,7 +179,7 @@ def _may_leave_no_parts(files: TranslationFiles, run: RunOptions, rank: DistEnv)
 
 
 def _chunk_lines(layout: DeviceLayout, n_lines: NumberOfLines | None) -> int:
-    """Choose the lines of a chunk: few enough that no process is idle while others have many left."""
+    """Choose the lines of a chunk: few enough that all processes are busy until the end."""
     if not layout.n_processes or n_lines is None:
         return CHUNK_LINES
     return min(

@@ -271,7 +271,8 @@ def test_problems_that_no_setting_solves_are_noted():
 
 @pytest.mark.parametrize(
     ("chars", "dense", "vocab_size", "pieces"),
-    # Characters and pieces of a line of Multi30k (de, en), Tatoeba (en) and Python's documentation (ko), as SentencePiece splits them.
+    # Characters and pieces of a line of Multi30k (de, en), Tatoeba (en) and Python's documentation
+    # (ko), as SentencePiece splits them.
     [
         (70.5, 0.0, 6000, 15.7),
         (61.0, 0.0, 16_000, 13.6),
@@ -296,7 +297,8 @@ def test_parameters_are_those_of_the_model(name):
 
 
 def test_cost_per_token_is_that_of_the_measured_model():
-    # 3+3 layers of width 256, 8,000 pieces, Multi30k: 46.8 million operations for a target piece, attention included.
+    # 3+3 layers of width 256, 8,000 pieces, Multi30k: 46.8 million operations for a target piece,
+    # attention included.
     assert MODEL_SIZES["small"].flops_per_token(8000, 1.0) == pytest.approx(46.8e6, rel=0.05)
 
 

@@ -207,7 +207,8 @@ def test_typos_of_hangul_stay_hangul():
     found = slips("먹어", "ko")
     swapped, left_out, as_heard, doubled = {"어먹"}, {"머어", "먹"}, {"머거"}, {"먹ㄱ어", "먹어ㅓ"}
     assert swapped | left_out | as_heard | doubled <= found
-    # On the Korean keyboard ㅁ lies beside ㅂ, ㅈ, ㄴ and ㅋ, ㅓ beside ㅏ among others, ㄱ beside ㅅ and ㄹ, initial ㅇ beside ㄹ.
+    # On the Korean keyboard ㅁ lies beside ㅂ, ㅈ, ㄴ and ㅋ, ㅓ beside ㅏ among others, ㄱ beside ㅅ and ㄹ,
+    # initial ㅇ beside ㄹ.
     mistaken = found - swapped - left_out - as_heard - doubled
     assert {"벅어", "적어", "넉어", "컥어", "막어", "멋어", "멀어", "먹아", "먹러"} <= mistaken
     jamo = {unicodedata.normalize("NFD", word) for word in mistaken}

@@ -170,7 +170,8 @@ def test_the_quick_count_of_letters_is_not_too_high(lang):
             else len(char.encode().translate(None, rules._other_bytes))
         )
         if surely_own and unicodedata.category(char)[0] not in "MC":
-            # Some punctuation and digits share their first byte with Arabic, Greek, Hebrew and Armenian letters.
+            # Some punctuation and digits share their first byte with Arabic, Greek, Hebrew and
+            # Armenian letters.
             assert surely_own == 1 and (
                 unicodedata.category(char)[0] == "L" or lang in ("ar", "el", "he", "hy")
             ), hex(code)

@@ -70,7 +70,8 @@ def test_words_that_meet_are_associated_and_a_pair_does_not_prove_itself():
             *sides, np.array([i]), np.array([j]), np.array([n_counted])
         ).item()
 
-    # 15 of 30 lines each: expected together 7.5 times, met 15 times; from both sides, over the mean of 1 and 1.
+    # 15 of 30 lines each: expected together 7.5 times, met 15 times; from both sides, over the mean
+    # of 1 and 1.
     assert association(0, 1, 0) == pytest.approx(2 * np.log((15 + 2) / (7.5 + 2)), abs=1e-4)
     assert association(0, 0, 1) == pytest.approx(2 * np.log((14 + 2) / (7.5 + 2)), abs=1e-4)
     assert association(0, 3, 0) == 0

@@ -158,7 +158,9 @@ def test_invalid_shard_is_reported(text):
 
 
 def test_killed_run_is_resumed(recipe, tiny_recipe_path):
-    """SIGKILL at many moments, also while parts are joined; the store in the end is that of an undisturbed run."""
+    """SIGKILL at many moments, also while parts are joined; the store in the end is that of an
+    undisturbed run.
+    """
     preprocess(recipe)
     other = elsewhere(recipe, "other")
     train_tokenizer(other)

@@ -216,7 +216,9 @@ def diagonal(pairs):
 
 @pytest.fixture
 def recipe(tiny_recipe, tmp_path, monkeypatch):
-    """Three corpora in small parts, the second without alignment, with pairs that come twice, lose their alignment or are dropped."""
+    """Three corpora in small parts, the second without alignment, with pairs that come twice, lose
+    their alignment or are dropped.
+    """
     monkeypatch.setattr(store_builder, "CHUNK_SIZE", 10)
     monkeypatch.setattr(store_builder, "PART_SIZE", 30)
     monkeypatch.setattr(store_builder, "MAX_CHUNKS_IN_PROCESS", 1000)

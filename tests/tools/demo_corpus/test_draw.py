@@ -37,7 +37,9 @@ def test_equal_seeds_give_equal_corpora_and_others_do_not(corpus):
 
 
 def test_sentences_do_not_change():
-    """They are drawn alike by every Python and on every machine; a change of the grammar changes these."""
+    """They are drawn alike by every Python and on every machine; a change of the grammar changes
+    these.
+    """
     first = draw_corpus(n_train=3, n_validation=1, n_test=1)
     assert [pair.src for pair in first.train] == [
         "대학생이 동현과 함께 선물 열 개를 준비할 수 없다",

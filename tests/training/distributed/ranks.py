@@ -1,6 +1,8 @@
-"""A process among several: joins the others once and makes the runs that a file lists, one after the other. Started by torchrun.
+"""A process among several: joins the others once and makes the runs that a file lists, one after
+the other. Started by torchrun.
 
-The file holds [[name, recipe file, changes, run folder], ...]; how each ended is written beside it, one file for each process.
+The file holds [[name, recipe file, changes, run folder], ...]; how each ended is written beside it,
+one file for each process.
 """
 
 import json

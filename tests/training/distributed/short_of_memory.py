@@ -1,4 +1,6 @@
-"""Two processes, of which the second runs out of memory, and which measure together how large batches may be."""
+"""Two processes, of which the second runs out of memory, and which measure together how large
+batches may be.
+"""
 
 import torch
 

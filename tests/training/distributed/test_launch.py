@@ -1,4 +1,6 @@
-"""`mtkit train --nproc 2` and torchrun, as the shell starts them: signals, processes that die, two machines."""
+"""`mtkit train --nproc 2` and torchrun, as the shell starts them: signals, processes that die, two
+machines.
+"""
 
 import json
 import os
@@ -191,7 +193,9 @@ def test_torchrun_restarts_killed_processes(started):
 
 @pytest.fixture
 def two_hosts():
-    """Two network namespaces that see each other, as `ip netns exec` takes them: [(name, address), ...]."""
+    """Two network namespaces that see each other, as `ip netns exec` takes them: [(name, address),
+    ...].
+    """
     if shutil.which("ip") is None:
         pytest.skip("there is no ip command here")
     a, b = (f"mtkit{os.getpid()}{name}" for name in "ab")
@@ -222,7 +226,8 @@ def test_two_machines_train_together(two_hosts, tiny_recipe_path, tmp_path):
                 "--rdzv-backend=c10d",
                 f"--rdzv-endpoint={two_hosts[0][1]}:29400",
             ]
-            # Which machine has the address of the meeting is known by its name elsewhere; these two have the same.
+            # Which machine has the address of the meeting is known by its name elsewhere; these two
+            # have the same.
             rendezvous += [f"--rdzv-conf=is_host={int(number == 0)}", f"--local-addr={address}"]
             launcher = [sys.executable, "-m", "torch.distributed.run", *rendezvous]
             command = [

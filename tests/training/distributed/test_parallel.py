@@ -66,7 +66,9 @@ def torchrun(*arguments):
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory, ko_en_pairs):
-    """The folder of all runs, what came of those of two processes in each of them, and what they said."""
+    """The folder of all runs, what came of those of two processes in each of them, and what they
+    said.
+    """
     folder = tmp_path_factory.mktemp("runs")
     recipe_path = write_tiny_recipe(folder, ko_en_pairs)
 
@@ -190,7 +192,10 @@ def test_all_processes_roll_back_and_give_up_together(runs, kind):
 
 
 def test_one_process_halves_its_batch_while_the_other_waits(runs):
-    """The updates are those of one process with all batches. Both settle on one size of batches, too."""
+    """The updates are those of one process with all batches.
+
+    Both settle on one size of batches, too.
+    """
     _, outcomes, _ = runs
     first, second = (outcome["short of memory"] for outcome in outcomes)
     assert first == second

@@ -48,7 +48,9 @@ def subwords(english, korean):
 
 @pytest.fixture
 def start(tmp_path, make_trained, tiny_recipe):
-    """Saves a model; gives it, and what a recipe that starts from it with another tokenizer begins with."""
+    """Saves a model; gives it, and what a recipe that starts from it with another tokenizer begins
+    with.
+    """
 
     def make(old, new, dimensions=None, **changes):
         source = make_trained(tokenizer=old, **(dimensions or {}))
@@ -67,7 +69,9 @@ def joint(subword):
 
 
 def assert_rows_by_text(old, old_VD, new, new_VD):
-    """Equal pieces have equal rows, others the mean of what the old vocabulary makes of their text, or of all."""
+    """Equal pieces have equal rows, others the mean of what the old vocabulary makes of their text,
+    or of all.
+    """
     ids = {piece.text: i for i, piece in enumerate(old.entries())}
     n_same = 0
     for piece, row in zip(new.entries(), new_VD, strict=True):
@@ -77,7 +81,8 @@ def assert_rows_by_text(old, old_VD, new, new_VD):
         elif piece.kind == "symbol":
             torch.testing.assert_close(row, old_VD.mean(0))
         elif piece.text.startswith("▁"):
-            # As the text of its own that it is; some characters are not the old vocabulary's even as bytes.
+            # As the text of its own that it is; some characters are not the old vocabulary's even
+            # as bytes.
             parts = [i for i in old.encode([piece.text])[0] if i != old.special.unk]
             torch.testing.assert_close(row, old_VD[parts].mean(0) if parts else old_VD.mean(0))
     return n_same

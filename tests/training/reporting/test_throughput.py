@@ -44,7 +44,9 @@ def test_the_rate_of_slow_steps_is_known_after_two(clock):
 
 
 def test_interruptions_count_for_the_time_left_but_not_for_the_rate(clock):
-    """20 steps a second; 30 s each for the validations at 1000, 2000, ... 10,000, and 4 s for each checkpoint between them."""
+    """20 steps a second; 30 s each for the validations at 1000, 2000, ... 10,000, and 4 s for each
+    checkpoint between them.
+    """
     pace = Throughput(0, 10_000, {"validating": 1000, "saving": 250})
 
     def stand_still(what, seconds):

@@ -1,4 +1,6 @@
-"""Weights & Biases: what its package is given, by a stand-in that writes down calls, and offline by the package itself where it is installed."""
+"""Weights & Biases: what its package is given, by a stand-in that writes down calls, and offline by
+the package itself where it is installed.
+"""
 
 import importlib.util
 import json

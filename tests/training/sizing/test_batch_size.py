@@ -86,7 +86,9 @@ def test_without_effective_tokens_each_process_has_one_batch_or_its_share(
 
 
 def test_updates_have_the_effective_size_with_small_and_large_batches(tiny_recipe_path, tmp_path):
-    """What makes the training the same on any device: as many target tokens in each update, whatever fits."""
+    """What makes the training the same on any device: as many target tokens in each update,
+    whatever fits.
+    """
     recipe = Recipe.load(tiny_recipe_path)
     preprocess(recipe)
     data = TrainingData.open(recipe)
@@ -227,7 +229,8 @@ def test_size_is_tried_without_intermediate_steps():
 
 
 def test_a_cpu_stops_where_larger_batches_gain_no_time():
-    # The rate at n positions is n / (0.01 + n / 100,000): a doubling gains 5 % for the last time from 8192 to 16384.
+    # The rate at n positions is n / (0.01 + n / 100,000): a doubling gains 5 % for the last time
+    # from 8192 to 16384.
     trial = FakeTrial("cpu", 10**12, model=0, per_position=1000)
     assert ladder_of(trial, 10**9).find_largest(100) == 16384
 
@@ -346,7 +349,8 @@ def test_resumed_run_keeps_its_sizes(tiny_recipe_path, tmp_path, monkeypatch):
         MtkitError, match="an update has 6 batches, which 4 processes cannot share evenly"
     ):
         resolve(tiny_recipe_path, tmp_path, auto, Several(0, 0, 0))
-    # Other wishes are not kept quiet: the numbers differ, which is refused when the runs are compared.
+    # Other wishes are not kept quiet: the numbers differ, which is refused when the runs are
+    # compared.
     assert resolve(
         tiny_recipe_path, tmp_path, ["batches.max_tokens=auto", "batches.effective_tokens=6000"]
     ) == (500, 12)

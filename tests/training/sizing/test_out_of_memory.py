@@ -158,7 +158,9 @@ def test_with_several_processes_a_shared_pass_is_never_repeated(parallel, where,
 
 
 def test_real_out_of_memory_on_a_cpu():
-    """A process whose address space ends where 64 sentences of 128 tokens do not fit: training goes on, in pieces."""
+    """A process whose address space ends where 64 sentences of 128 tokens do not fit: training goes
+    on, in pieces.
+    """
     code = """
         import logging, resource
         import torch

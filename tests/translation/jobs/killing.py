@@ -1,8 +1,10 @@
-"""A driver for tests: translates with a SIGKILL right before the n-th change of a file, and resumes.
+"""A driver for tests: translates with a SIGKILL right before the n-th change of a file, and
+resumes.
 
 n is 0, 1, 2, ... until the translation is no longer killed.
 
-Run as a program, because processes are forked from one that has no threads. Prints what it saw as JSON.
+Run as a program, because processes are forked from one that has no threads. Prints what it saw as
+JSON.
 """
 
 import json

@@ -47,7 +47,9 @@ def translate(disk, *args):
 
 
 def test_finished_parts_survive_a_full_disk(disk):
-    """Parts of 50 KB: first there is room for some of them, then for all, but not for the output too, then for that."""
+    """Parts of 50 KB: first there is room for some of them, then for all, but not for the output
+    too, then for that.
+    """
     script = f"""
         head -c 660K /dev/zero > '{disk}/others'; {translate(disk)}; find '{disk}' -name '.*'; ls '{disk}'
         echo ---; echo --- >&2; head -c 440K /dev/zero > '{disk}/others'; {translate(disk, "resume")}; find '{disk}' -name '.*'; ls '{disk}'

@@ -92,7 +92,8 @@ def test_very_long_lines_are_translated_fewer_at_a_time(source, monkeypatch):
     noted = source.parent / "noted"
     assert run(source, pool=pool_of(Chunks, str(noted))) == expected()
     sizes = [int(line) for line in noted.read_text().split()]
-    # Lines of 7 and 8 bytes, in parts of 5: whatever block they are read in, the third goes beyond 20 bytes.
+    # Lines of 7 and 8 bytes, in parts of 5: whatever block they are read in, the third goes beyond
+    # 20 bytes.
     assert sum(sizes) == 23 and max(sizes) == 3
 
 
@@ -169,7 +170,8 @@ def test_flagged_lines_are_counted_through_interruptions(source, n_processes, wo
         run(source, pool=pool_of(Flagging, n_processes=n_processes))
     with caplog.at_level("INFO", logger="mtkit"):
         run(source, pool=pool_of(Steady, n_processes=n_processes), resume=True)
-    # In parts of 5 lines and chunks of 3, two lines of each part are the last of a chunk; the last part has one chunk.
+    # In parts of 5 lines and chunks of 3, two lines of each part are the last of a chunk; the last
+    # part has one chunk.
     assert re.search(
         r"wrote \S+: 23 lines in \d+ s \(\d+ of them by an earlier run\), 14 flagged \(14 looped\)",
         caplog.text,

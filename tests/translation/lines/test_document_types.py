@@ -1,4 +1,6 @@
-"""Documents are known by name or by their first bytes; sentences that look a little like them are not."""
+"""Documents are known by name or by their first bytes; sentences that look a little like them are
+not.
+"""
 
 import gzip
 import io

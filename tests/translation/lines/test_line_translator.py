@@ -1,4 +1,6 @@
-"""Rows and objects come out as they went in, but for their translations; N records in, N records out."""
+"""Rows and objects come out as they went in, but for their translations; N records in, N records
+out.
+"""
 
 import csv
 import io
@@ -18,7 +20,9 @@ from tests.strategies import nasty_text
 
 
 class Swapper:
-    """In place of a translator: each text in other letter case, its reverse as second best; it makes one line of a line, as a real one does."""
+    """In place of a translator: each text in other letter case, its reverse as second best; it
+    makes one line of a line, as a real one does.
+    """
 
     def stream(self, lines, chunk_lines=1, on_lines=None, n_best=1):
         for line in lines:
