@@ -57,7 +57,7 @@ def n_lines(file, first_lines):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             first = min(item.lineno for item in (node, *node.decorator_list))
             if first_lines & {first, node.lineno}:
-                lines |= set(range(first, node.end_lineno + 1))
+                lines |= set(range(first, (node.end_lineno or node.lineno) + 1))
     return len(lines)
 
 
