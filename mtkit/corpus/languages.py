@@ -2,7 +2,10 @@
 
 from mtkit.corpus.scripts import scripts_of_language
 
-_WITHOUT_SPACES = frozenset({"han", "hiragana", "katakana", "thai", "lao", "khmer", "myanmar"})
+SCRIPTS_WITHOUT_SPACES = frozenset(
+    {"han", "hiragana", "katakana", "thai", "lao", "khmer", "myanmar"}
+)
+"""Scripts of languages that do not separate words by spaces."""
 
 
 def base_language(code: str) -> str:
@@ -18,7 +21,7 @@ def is_variety_of(code: str, language: str) -> bool:
 def word_separator(code: str) -> str:
     """Return what separates words and sentences: a space, or nothing; a space if unknown."""
     scripts = scripts_of_language(code)
-    return "" if scripts and scripts <= _WITHOUT_SPACES else " "
+    return "" if scripts and scripts <= SCRIPTS_WITHOUT_SPACES else " "
 
 
 _NAMES = """

@@ -7,22 +7,17 @@ limits, and 28 are too long, nearly all of them misaligned sentences.
 """
 
 from collections.abc import Callable, Sequence
-from operator import eq
 from typing import NamedTuple
 
 from mtkit.checkpoint.model_dir import ModelDirConfig
 from mtkit.config.search import SearchConfig
+from mtkit.corpus.repetition import repeated_beyond
 from mtkit.corpus.sentence_splitter import split_sentences
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.max_length import max_target_lengths
 from mtkit.translation.result import Candidate, LineCandidates
 from mtkit.translation.source_encoder import LinePart, SourceLine
 
-_MAX_PERIOD = 32
-"""Maximum length of what is repeated, in tokens: about a sentence."""
-_MIN_EXCESS_THRICE, _MIN_EXCESS_TWICE = 4, 8
-"""Minimum number of tokens repeated in a row beyond those of the source, in a translation with
-three or more repetitions, or with two."""
 _LONG_RATIO, _LONG_EXTRA = 2, 10
 """A translation that was ended by its maximum length is too long if it has at least this many
 tokens per source token, plus this many."""
@@ -54,7 +49,7 @@ def find_degeneration(src: list[int], tgt: list[int], config: SearchConfig) -> D
         tgt: Token ids of its translation.
         config: Settings of the search.
     """
-    if n_repeated := _repeated_beyond(src, tgt):
+    if n_repeated := repeated_beyond(src, tgt):
         return Degeneration(n_repeated)
     if (
         len(tgt) >= _LONG_RATIO * len(src) + _LONG_EXTRA
@@ -98,39 +93,6 @@ def search_again(
 def _with_blocking(config: SearchConfig) -> SearchConfig:
     size = config.no_repeat_ngram_size or _BLOCKED_NGRAM
     return config.model_copy(update={"no_repeat_ngram_size": min(size, _BLOCKED_NGRAM)})
-
-
-def _repeated_beyond(src: list[int], tgt: list[int]) -> int:
-    """Return the tokens that a translation repeats beyond its source; 0 within the limits."""
-    # A quick test: repetitions have tokens that occur before.
-    if len(tgt) - len(set(tgt)) < _MIN_EXCESS_THRICE:
-        return 0
-    thrice, twice = _repeated(tgt, 3), _repeated(tgt, 2)
-    if thrice < _MIN_EXCESS_THRICE and twice < _MIN_EXCESS_TWICE:
-        return 0
-    in_src = _repeated(src, 1)
-    if thrice >= in_src + _MIN_EXCESS_THRICE or twice >= in_src + _MIN_EXCESS_TWICE:
-        return twice - in_src
-    return 0
-
-
-def _repeated(ids: list[int], n_times: int) -> int:
-    """Return the longest run of tokens that equal those one period before.
-
-    The same stretch must occur at least `n_times`.
-    """
-    most = 0
-    for period in range(1, min(_MAX_PERIOD, len(ids) - 1) + 1):
-        least = max((n_times - 1) * period, most + 1)
-        same = list(map(eq, ids[period:], ids))
-        if sum(same) >= least:
-            longest = run = 0
-            for is_same in same:
-                run = run + 1 if is_same else 0
-                longest = max(longest, run)
-            if longest >= least:
-                most = longest
-    return most
 
 
 class ShortnessCheck:
