@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mtkit.corpus.train_tokenizer import train_tokenizer as train_tokenizer
     from mtkit.demo.run import run_demo as run_demo
     from mtkit.errors import MtkitError as MtkitError
+    from mtkit.evaluation.metrics import compare as compare
     from mtkit.evaluation.metrics import evaluate as evaluate
     from mtkit.interop.export import export_ctranslate2 as export_ctranslate2
     from mtkit.training.reporting.tracker import Tracker as Tracker
@@ -33,6 +34,7 @@ _HOMES = {
     "average": "mtkit.checkpoint.averaging",
     "check_corpora": "mtkit.checking.check",
     "clean_corpus": "mtkit.corpus.clean.clean_corpus",
+    "compare": "mtkit.evaluation.metrics",
     "evaluate": "mtkit.evaluation.metrics",
     "export_ctranslate2": "mtkit.interop.export",
     "preprocess": "mtkit.corpus.store.preprocess",
@@ -54,6 +56,7 @@ __all__ = [  # noqa: RUF022 - in the order of use
     "average",
     "Translator",
     "evaluate",
+    "compare",
     "export_ctranslate2",
     "run_demo",
     "MtkitError",

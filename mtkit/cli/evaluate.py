@@ -1,25 +1,26 @@
 """`mtkit evaluate`."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mtkit.cli.common.evaluation_options import (
+    EvaluationDeviceOptions,
+    Metric,
+    MetricOptions,
+    ModelOptions,
+    choose_tokenizer,
+    load_metrics,
+    read_references,
+    warn_of_texts,
+)
 from mtkit.cli.common.option_groups import option_group, takes_option_groups
-from mtkit.cli.common.options import DEVICES, DeviceOptions, EngineOption, TagOptions
-from mtkit.cli.common.search_options import SearchOptions, option_name
+from mtkit.cli.common.options import TagOptions
+from mtkit.cli.common.search_options import SearchOptions
 
 if TYPE_CHECKING:
     from mtkit.translation.translator import Translator
-
-
-class Metric(StrEnum):
-    """Metrics on the command line."""
-
-    bleu = "bleu"
-    chrf = "chrf"
-    ter = "ter"
 
 
 @option_group()
@@ -33,145 +34,115 @@ class InputOptions:
     model_dirs: Annotated[list[Path] | None, typer.Option("--model", "-m", metavar="DIR")] = None
     """In place of FILE: translate --src with this model; repeat it for an ensemble."""
     src_path: Annotated[Path | None, typer.Option("--src", "-s", metavar="FILE")] = None
-    """Source text for --model."""
+    """Source text for --model, or for --scorer."""
 
 
 @option_group()
-class MetricOptions:
-    """Metrics, test sets and output format."""
+class EvaluationOptions(MetricOptions):
+    """Metrics and test sets."""
 
     metrics: Annotated[list[Metric] | None, typer.Option("--metric", show_default="bleu")] = None
     """Metric; for ter, lower is better; repeatable."""
-    tokenize: Annotated[str | None, typer.Option(metavar="NAME", show_default="13a")] = None
-    """Tokenizer of BLEU: 13a, intl, char, zh, ja-mecab, ko-mecab, flores200."""
     robustness: Annotated[bool, typer.Option("--robustness")] = False
     """With --model: also evaluate with capitals, typos and other noise in the source (see
     `augment:`)."""
-    as_json: Annotated[bool, typer.Option("--json")] = False
-    """Print JSON."""
-
-
-@option_group(DEVICES)
-class EvaluationDeviceOptions(DeviceOptions):
-    """Engine, device and precision."""
-
-    engine: EngineOption = "auto"
 
 
 @takes_option_groups
 def evaluate(
     inputs: InputOptions,
-    metrics: MetricOptions,
+    options: EvaluationOptions,
     tags: TagOptions,
     devices: EvaluationDeviceOptions,
     search: SearchOptions,
 ) -> None:
     """Compute BLEU, chrF or TER of translations, or of a model.
 
-    Each score comes with its sacreBLEU signature. All files are plain text, not tokenized.
+    Each score comes with its sacreBLEU signature and a confidence interval. All files are plain
+    text, not tokenized. `mtkit compare` compares several systems.
 
     Examples:
         mtkit evaluate new.en -r reference.en
         mtkit evaluate -m de-en/work/run/model -s test.de -r test.en --metric chrf
     """
     from mtkit.cli.common.output_guard import refuse_overwriting
-    from mtkit.evaluation.metrics import check_counts, make_scorers
-    from mtkit.evaluation.metrics import evaluate as compute_scores
+    from mtkit.evaluation.comparison import System, compare_systems
+    from mtkit.evaluation.metrics import Scores, check_counts
     from mtkit.evaluation.report import to_json, to_text
-    from mtkit.io.text import read_lines
+    from mtkit.evaluation.resampling import Resampling
+    from mtkit.evaluation.scorer_command import parse_scorers
+    from mtkit.evaluation.segment_differences import segment_table
+    from mtkit.io.text import read_lines, write_lines
 
-    _check_options(inputs, metrics, tags, devices, search)
+    model_options = ModelOptions(tags, devices, search)
+    _check_options(inputs, options, model_options)
     model_dirs = inputs.model_dirs or []
     refuse_overwriting(
-        [], [*inputs.reference_paths, inputs.hypothesis_path, inputs.src_path, *model_dirs]
+        [options.segment_scores_path],
+        [*inputs.reference_paths, inputs.hypothesis_path, inputs.src_path, *model_dirs],
     )
-    names, tokenize = metrics.metrics or [Metric.bleu], metrics.tokenize
-    make_scorers(names, tokenize)
-    references = [list(read_lines(path, what="the references")) for path in inputs.reference_paths]
-    if inputs.src_path is None:
-        assert inputs.hypothesis_path is not None
+    names = [str(metric) for metric in options.metrics or [Metric.bleu]]
+    scorers, tokenize = parse_scorers(options.scorers or []), choose_tokenizer(options, names)
+    references = read_references(inputs.reference_paths)
+    src = inputs.src_path and list(read_lines(inputs.src_path, what="the source text"))
+    if inputs.hypothesis_path is not None:
         hypotheses = list(read_lines(inputs.hypothesis_path, what="the translations"))
+        check_counts(len(hypotheses), references)
+        if src is not None:
+            check_counts(len(src), references, f"lines in `{inputs.src_path}`")
     else:
-        src = list(read_lines(inputs.src_path, what="the source text"))
+        assert src is not None
         check_counts(len(src), references, "lines to translate")
-        translator = _load(model_dirs, tags, devices)
-        if metrics.robustness:
-            print(_measure_robustness(translator, src, references, metrics, search))
+        translator = model_options.load(model_dirs)
+        tokenize = tokenize or choose_tokenizer(options, names, translator.config.tgt_lang)
+        if options.robustness:
+            print(
+                _measure_robustness(
+                    translator,
+                    (src, references),
+                    names,
+                    tokenize,
+                    model_options,
+                    as_json=options.as_json,
+                )
+            )
             return
-        hypotheses = _translate(translator, src, search)
-    scores = compute_scores(hypotheses, references, names, tokenize)
-    print(to_json(scores) if metrics.as_json else to_text(scores))
+        hypotheses = model_options.translate(translator, src)
+    warn_of_texts({"the translations": hypotheses}, references, names, tokenize)
+    system = System("score", [hypotheses])
+    comparison = compare_systems(
+        [system],
+        load_metrics(scorers, names, [system], references, src, tokenize),
+        Resampling(n_bootstrap=options.n_bootstrap, seed=options.resampling_seed),
+    )
+    if options.segment_scores_path is not None:
+        write_lines(options.segment_scores_path, segment_table(comparison))
+    by_metric = {key: runs.score for key, runs in comparison.systems[0].scores.items()}
+    scores = Scores(by_metric, len(hypotheses))
+    print(to_json(scores) if options.as_json else to_text(scores))
 
 
 def _check_options(
-    inputs: InputOptions,
-    metrics: MetricOptions,
-    tags: TagOptions,
-    devices: EvaluationDeviceOptions,
-    search: dict[str, Any],
+    inputs: InputOptions, options: EvaluationOptions, model_options: ModelOptions
 ) -> None:
     if (inputs.hypothesis_path is None) == (not inputs.model_dirs):
         raise typer.BadParameter("give either a file of translations, or --model with --src")
-    if bool(inputs.model_dirs) != (inputs.src_path is not None):
-        raise typer.BadParameter("--model and --src go together")
-    if inputs.model_dirs:
-        return
-    options = {
-        "--robustness": metrics.robustness,
-        "--tag": tags.tags,
-        "--tgt-tag": tags.tgt_tags,
-        "--engine": devices.engine != "auto",
-        "--device": devices.device != "auto",
-        "--workers": devices.workers,
-        "--precision": devices.precision != "auto",
-        **{option_name(field): True for field in search},
-    }
-    if given := [name for name, value in options.items() if value]:
-        raise typer.BadParameter(
-            f"{', '.join(given)}: only with --model, since nothing is translated here"
-        )
-
-
-def _load(
-    model_dirs: list[Path], tags: TagOptions, devices: EvaluationDeviceOptions
-) -> "Translator":
-    # torch takes seconds to load, which a mistyped path should not wait for.
-    from mtkit.io.find_model import refuse_no_model
-
-    for model_dir in model_dirs:
-        refuse_no_model(model_dir)
-    from mtkit.engines.choose import choose_engine
-
-    options: dict[str, Any] = {
-        "device": devices.device,
-        "precision": devices.precision,
-        "n_workers": devices.workers,
-        "tags": tags.tags or (),
-        "tgt_tags": tags.tgt_tags or (),
-    }
-    if choose_engine(devices.engine, model_dirs) == "ctranslate2":
-        from mtkit.translation.exported import load_exported_translator
-
-        return load_exported_translator(model_dirs, **options)
-    from mtkit.translation.translator import Translator
-
-    return Translator.load(model_dirs, **options)
-
-
-def _translate(translator: "Translator", lines: list[str], search: dict[str, Any]) -> list[str]:
-    from mtkit.io.progress import progress
-
-    with progress("Translating", len(lines)) as bar:
-        translations = translator.stream(lines, on_lines=bar.advance, **search)
-        return [translation.text for translation in translations]
+    if inputs.model_dirs and inputs.src_path is None:
+        raise typer.BadParameter("--model needs --src")
+    if inputs.src_path is not None and not (inputs.model_dirs or options.scorers):
+        raise typer.BadParameter("--src is for --model, or for --scorer")
+    if not inputs.model_dirs:
+        model_options.refuse_without_model(robustness=options.robustness)
 
 
 def _measure_robustness(
     translator: "Translator",
-    src: list[str],
-    references: list[list[str]],
-    metrics: MetricOptions,
-    search: dict[str, Any],
+    test_set: tuple[list[str], list[list[str]]],
+    names: list[str],
+    tokenize: str | None,
+    model_options: ModelOptions,
+    *,
+    as_json: bool,
 ) -> str:
     from mtkit.corpus.augment.altered_sets import alter_test_set
     from mtkit.evaluation.report import robustness_to_json, robustness_to_text
@@ -180,11 +151,10 @@ def _measure_robustness(
     config = translator.config
     langs = (config.src_lang, config.tgt_lang)
     result = evaluate_robustness(
-        lambda lines: _translate(translator, lines, search),
-        src,
-        references,
-        alter_test_set(src, references, langs, config.tags),
-        metrics.metrics or [Metric.bleu],
-        metrics.tokenize,
+        lambda lines: model_options.translate(translator, lines),
+        *test_set,
+        alter_test_set(*test_set, langs, config.tags),
+        names,
+        tokenize,
     )
-    return robustness_to_json(*result) if metrics.as_json else robustness_to_text(*result)
+    return robustness_to_json(*result) if as_json else robustness_to_text(*result)

@@ -26,6 +26,7 @@ SUMMARIES = {
     "average": "Average checkpoints into one model.",
     "translate": "Translate a file.",
     "evaluate": "Compute BLEU, chrF or TER of translations, or of a model.",
+    "compare": "Compare systems: scores, significance, faults, differences.",
     "score": "Compute the probability that a model assigns to given translations.",
     "shortlist": "Build a lexical shortlist, which makes translation faster.",
     "export": "Export models for other programs.",

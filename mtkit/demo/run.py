@@ -187,7 +187,7 @@ def _translate_and_evaluate(translator: "Translator", out_dir: Path, model_dir: 
     for korean, english in zip(src[:_N_SHOWN], hypotheses[:_N_SHOWN], strict=True):
         print(f"  {korean} -> {english}")
     _show("evaluate", hypothesis_path, "-r", tgt_path)
-    scores = evaluate(hypotheses, references)
+    scores = evaluate(hypotheses, references, n_bootstrap=1000)  # as the command does
     print(to_text(scores))
     return scores.bleu
 

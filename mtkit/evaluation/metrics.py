@@ -1,24 +1,20 @@
 """Translation quality: BLEU, chrF and TER as sacreBLEU computes them, with signatures."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from mtkit.errors import MtkitError
-from mtkit.evaluation.plausibility import (
-    warn_of_blank_references,
-    warn_of_blank_translations,
-    warn_of_tokenized_text,
-    warn_of_words_by_spaces,
-)
+from mtkit.evaluation.bleu_tokenizers import load_bleu
+from mtkit.evaluation.plausibility import warn_of_implausible_text
 
-MetricName = Literal["bleu", "chrf", "ter"]
-Tokenize = Literal[
-    "13a", "intl", "char", "zh", "ja-mecab", "ko-mecab", "flores101", "flores200", "none"
-]
-"""Tokenizers of BLEU: 13a is the standard for text with spaces; ko-mecab, ja-mecab and zh are for
-their languages, char for any."""
+if TYPE_CHECKING:
+    from mtkit.evaluation.comparison import Comparison
+    from mtkit.evaluation.resampling import Resampling
+
+MetricName = Literal["bleu", "chrf", "ter", "chrf++"]
+DEFAULT_SEED = 12345
+"""Seed of resampling, that of sacreBLEU."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +22,17 @@ class Score:
     """Score of a corpus in one metric."""
 
     name: str
-    """Name in reports: BLEU, chrF2 or TER."""
+    """Name in reports: BLEU, chrF2, chrF2++ or TER."""
     value: float
     """Percentage; for TER, lower is better, and it may exceed 100."""
     signature: str
     """Signature of sacreBLEU; scores are comparable only if their signatures are equal."""
     detail: str = ""
     """For BLEU: precisions, brevity penalty and lengths."""
+    interval: "Interval | None" = None
+    """Confidence interval, if it was requested."""
+    n_digits: int = 2
+    """Number of decimals in reports."""
 
     def __float__(self) -> float:
         return self.value
@@ -40,13 +40,41 @@ class Score:
     def __str__(self) -> str:
         return f"{self.name} {self.value:.2f} ({self.signature})"
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields for JSON, those of the interval among them."""
+        fields = {
+            "name": self.name,
+            "value": self.value,
+            "signature": self.signature,
+            "detail": self.detail,
+        }
+        return fields | (vars(self.interval) if self.interval else {})
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Confidence interval of a score, by the bootstrap."""
+
+    mean: float
+    """Mean over the resamples."""
+    low: float
+    """2.5 % of the resamples are below."""
+    high: float
+    """2.5 % of the resamples are above."""
+    n_bootstrap: int
+    """Number of resamples."""
+    seed: int
+    """Seed of the random numbers."""
+    version: str
+    """Version of sacreBLEU, or of mtkit for other metrics."""
+
 
 @dataclass(frozen=True)
 class Scores:
     """Scores of one evaluation, in the requested order."""
 
-    by_metric: dict[MetricName, Score]
-    """Scores by metric: bleu, chrf, ter."""
+    by_metric: dict[str, Score]
+    """Scores by metric: bleu, chrf, ter, chrf++, or the name of another program's."""
     n_segments: int
     """Number of translations."""
 
@@ -65,17 +93,22 @@ class Scores:
         """Translation edit rate (Snover et al. 2006); lower is better."""
         return self._get("ter")
 
+    @property
+    def chrf_pp(self) -> Score:
+        """chrF++ (Popović 2017): chrF with words and pairs of words."""
+        return self._get("chrf++")
+
     def __iter__(self) -> Iterator[Score]:
         return iter(self.by_metric.values())
 
     def __len__(self) -> int:
         return len(self.by_metric)
 
-    def as_dict(self) -> dict[str, dict[str, str | float]]:
-        """Return name, value, signature and detail of each metric, for JSON."""
-        return {metric: vars(score).copy() for metric, score in self.by_metric.items()}
+    def as_dict(self) -> dict[str, dict[str, Any]]:
+        """Return the fields of each score, for JSON."""
+        return {metric: score.as_dict() for metric, score in self.by_metric.items()}
 
-    def _get(self, metric: MetricName) -> Score:
+    def _get(self, metric: str) -> Score:
         if metric not in self.by_metric:
             raise AttributeError(
                 f"{metric} was not computed; request it: evaluate(..., metrics=[..., '{metric}'])"
@@ -89,56 +122,106 @@ def evaluate(
     metrics: Sequence[str] = ("bleu",),
     tokenize: str | None = None,
     *,
+    n_bootstrap: int = 0,
+    seed: int = DEFAULT_SEED,
     warns: bool = True,
 ) -> Scores:
     """Score translations against references. Both should be plain text, not tokenized.
 
     Args:
         hypotheses: One translation for each segment.
-        references: One reference for each segment, or several such lists.
-        metrics: Any of bleu, chrf, ter.
+        references: One reference for each segment, or several such lists. A blank line counts as
+            missing if another list has a reference for the segment.
+        metrics: Any of bleu, chrf, ter, chrf++.
         tokenize: Tokenizer of BLEU, see `Tokenize`; default: 13a.
+        n_bootstrap: Number of resamples for a confidence interval; 0 computes none.
+        seed: Seed of the resamples.
         warns: Whether to log warnings about tokenized text, blank lines, and languages that need
             another tokenizer.
     Raises:
-        MtkitError: The counts differ, there is nothing to evaluate, or see `make_scorers`.
+        MtkitError: The counts differ, there is nothing to evaluate, or see `check_metrics`.
     """
-    hypotheses, references = _as_list(hypotheses), _as_list(references)
-    streams = _as_reference_streams(hypotheses, references)
+    hypotheses = _checked(hypotheses, "hypotheses")
+    streams = _as_lists(_as_list(references), "references")
     check_counts(len(hypotheses), streams)
-    scorers = make_scorers(metrics, tokenize)
+    names = check_metrics(metrics, tokenize)
     if warns:
-        _warn(
-            hypotheses,
-            streams,
-            words_by_spaces="bleu" in scorers and tokenize in (None, "13a", "intl"),
+        warn_of_implausible_text(
+            {"the translations": hypotheses}, streams, words_by_spaces=finds_words(names, tokenize)
         )
-    by_metric: dict[MetricName, Score] = {}
-    for metric, scorer in scorers.items():
-        result = scorer.corpus_score(list(hypotheses), streams)
-        by_metric[metric] = Score(
-            result.name,
-            float(result.score),
-            scorer.get_signature().format(),
-            _detail(result) if metric == "bleu" else "",
-        )
-    return Scores(by_metric, len(hypotheses))
+    # sacreBLEU and numpy take half a second to load.
+    from mtkit.evaluation.comparison import System, score_systems
+    from mtkit.evaluation.corpus_metric import sacrebleu_metrics
+    from mtkit.evaluation.resampling import Resampling
+
+    (result,) = score_systems(
+        [System("", [hypotheses])],
+        sacrebleu_metrics(names, streams, tokenize),
+        Resampling(n_bootstrap=n_bootstrap, seed=seed),
+    )
+    return Scores({name: result.scores[name].score for name in names}, len(hypotheses))
 
 
-def make_scorers(metrics: Sequence[str], tokenize: str | None = None) -> dict[MetricName, Any]:
-    """Load sacreBLEU's metrics; call it before long work to check that they are available.
+def compare(
+    systems: Mapping[str, Sequence[str] | Sequence[Sequence[str]]],
+    references: Sequence[str] | Sequence[Sequence[str]],
+    metrics: Sequence[str] = ("bleu", "chrf"),
+    tokenize: str | None = None,
+    resampling: "Resampling | None" = None,
+) -> "Comparison":
+    """Score systems on the same test set, and test their differences for significance.
+
+    Args:
+        systems: Translations of each system by its name, one for each segment; or several such
+            lists, one for each training run of the system. The first system is the baseline.
+        references: See `evaluate`.
+        metrics: See `evaluate`.
+        tokenize: See `evaluate`.
+        resampling: Settings of intervals and tests; default: `Resampling()`.
+    Raises:
+        MtkitError: See `evaluate` and `compare_systems`.
+    """
+    names = check_metrics(metrics, tokenize)
+    from mtkit.evaluation.comparison import System, compare_systems
+    from mtkit.evaluation.corpus_metric import sacrebleu_metrics
+    from mtkit.evaluation.resampling import Resampling
+
+    streams = _as_lists(_as_list(references), "references")
+    runs = {
+        name: _as_lists(_as_list(texts), f"translations of {name}")
+        for name, texts in systems.items()
+    }
+    for name, texts in runs.items():
+        for run in texts:
+            check_counts(len(run), streams, f"translations of {name}")
+    return compare_systems(
+        [System(name, texts) for name, texts in runs.items()],
+        sacrebleu_metrics(names, streams, tokenize),
+        resampling or Resampling(),
+    )
+
+
+def check_metrics(metrics: Sequence[str], tokenize: str | None = None) -> list[MetricName]:
+    """Check metrics; call it before long work to find out whether they are available.
 
     Raises:
         MtkitError: A metric or tokenizer is unknown, the tokenizer is not installed, or it is given
             without BLEU.
     """
-    names = _check_metrics(metrics)
-    if tokenize is not None and "bleu" not in names:
-        raise MtkitError(
-            f"tokenize {tokenize} is for BLEU, which is not one of the metrics",
-            "add the metric bleu, or leave tokenize out",
-        )
-    return {metric: _scorer(metric, tokenize) for metric in names}
+    names = _known_metrics(metrics)
+    if tokenize is not None:
+        if "bleu" not in names:
+            raise MtkitError(
+                f"tokenize {tokenize} is for BLEU, which is not one of the metrics",
+                "add the metric bleu, or leave tokenize out",
+            )
+        load_bleu(tokenize)
+    return names
+
+
+def finds_words(metrics: Sequence[str], tokenize: str | None) -> bool:
+    """Whether one of the metrics finds words by their spaces."""
+    return "bleu" in metrics and tokenize in (None, "13a", "intl")
 
 
 def check_counts(
@@ -167,51 +250,31 @@ def check_counts(
             )
 
 
-def _warn(hypotheses: Sequence[str], streams: list[list[str]], *, words_by_spaces: bool) -> None:
-    warn_of_tokenized_text("the translations", hypotheses)
-    warn_of_blank_translations(hypotheses, streams)
-    for i, stream in enumerate(streams, start=1):
-        whose = "the references" if len(streams) == 1 else f"references {i}"
-        warn_of_tokenized_text(whose, stream)
-        warn_of_blank_references(whose, stream)
-    if words_by_spaces:
-        warn_of_words_by_spaces(streams[0])
-
-
-def _detail(bleu: Any) -> str:
-    lengths = f"ratio = {bleu.ratio:.3f} hyp_len = {bleu.sys_len} ref_len = {bleu.ref_len}"
-    return f"{bleu.prec_str} (BP = {bleu.bp:.3f} {lengths})"
-
-
 def _as_list(texts: Any) -> Any:
     """Return a generator as a list, which can be read several times."""
     return list(texts) if isinstance(texts, Iterator) else texts
 
 
-def _as_reference_streams(
-    hypotheses: Sequence[str], references: Sequence[str] | Sequence[Sequence[str]]
-) -> list[list[str]]:
-    """Return the references as a list of lists."""
-    if isinstance(hypotheses, str) or isinstance(references, str):
-        raise TypeError("hypotheses and references are lists of strings, not one string")
-    is_one_list = all(isinstance(reference, str) for reference in references)
-    if not is_one_list and any(isinstance(reference, str) for reference in references):
-        raise TypeError(
-            "references are one list of strings, or a list of such lists, not a mixture"
-        )
-    streams = [
-        list(cast(Sequence[str], stream))
-        for stream in ([references] if is_one_list else references)
-    ]
-    for what, lines in ("hypotheses", hypotheses), *(("references", stream) for stream in streams):
-        if wrong := next((i for i, line in enumerate(lines, 1) if not isinstance(line, str)), 0):
-            raise TypeError(
-                f"{what}: item {wrong} is not a string; a missing text is the empty string"
-            )
-    return streams
+def _as_lists(texts: Any, what: str) -> list[list[str]]:
+    """Return one list of strings, or a list of such lists, as a list of lists."""
+    if isinstance(texts, str):
+        raise TypeError(f"{what}: a list of strings, not one string")
+    is_one_list = all(isinstance(text, str) for text in texts)
+    if not is_one_list and any(isinstance(text, str) for text in texts):
+        raise TypeError(f"{what}: one list of strings, or a list of such lists, not a mixture")
+    return [_checked(stream, what) for stream in ([texts] if is_one_list else texts)]
 
 
-def _check_metrics(metrics: Sequence[str]) -> list[MetricName]:
+def _checked(lines: Any, what: str) -> list[str]:
+    if isinstance(lines, str):
+        raise TypeError(f"{what}: a list of strings, not one string")
+    lines = list(lines)
+    if wrong := next((i for i, line in enumerate(lines, 1) if not isinstance(line, str)), 0):
+        raise TypeError(f"{what}: item {wrong} is not a string; a missing text is the empty string")
+    return lines
+
+
+def _known_metrics(metrics: Sequence[str]) -> list[MetricName]:
     names, metrics = get_args(MetricName), _as_list(metrics)
     unknown = [metric for metric in metrics if metric not in names]
     if unknown or not metrics or isinstance(metrics, str):
@@ -222,63 +285,3 @@ def _check_metrics(metrics: Sequence[str]) -> list[MetricName]:
         )
         raise MtkitError(what, f"a list of any of: {', '.join(names)}")
     return list(cast(Sequence[MetricName], metrics))
-
-
-def _scorer(metric: MetricName, tokenize: str | None) -> Any:
-    # sacrebleu takes half a second to load.
-    from sacrebleu.metrics.bleu import BLEU
-    from sacrebleu.metrics.chrf import CHRF
-    from sacrebleu.metrics.ter import TER
-
-    if metric == "chrf":
-        return CHRF()
-    if metric == "ter":
-        return TER()
-    _check_tokenize(tokenize)
-    try:
-        # sacreBLEU warns of tokenized text only from 100 lines on; ours has been logged.
-        return BLEU(tokenize=tokenize, force=True)
-    except (RuntimeError, ImportError, OSError, AssertionError) as error:
-        raise _unavailable(tokenize or "13a", error) from error
-
-
-def _unavailable(tokenize: str, error: Exception) -> MtkitError:
-    """Return the error for a tokenizer of sacreBLEU that cannot be loaded."""
-    if tokenize.startswith("flores"):
-        path = _flores_path(tokenize)
-        return MtkitError(
-            f"`{path}`: the model of tokenize {tokenize} is damaged",
-            "remove the file, and download it again with sacrebleu; or use char",
-        )
-    extra = f'"sacrebleu[{tokenize.partition("-")[0]}]"'
-    if isinstance(error, ImportError) or "pip install" in str(error):
-        return MtkitError(
-            f"tokenize {tokenize} needs an extra that is not installed",
-            f"pip install {extra}, or use char",
-        )
-    reason = next(iter(str(error).split("\n")), "") or type(error).__name__
-    return MtkitError(
-        f"tokenize {tokenize} does not work: {reason}",
-        f"pip install --force-reinstall {extra}, or use char",
-    )
-
-
-def _check_tokenize(tokenize: str | None) -> None:
-    if tokenize is None:
-        return
-    if tokenize not in get_args(Tokenize):
-        raise MtkitError(
-            f"unknown tokenize: {tokenize}", f"one of: {', '.join(get_args(Tokenize))}"
-        )
-    if tokenize.startswith("flores") and not (path := _flores_path(tokenize)).exists():
-        raise MtkitError(
-            f"`{path}`: the model of tokenize {tokenize} is missing; mtkit does not download it",
-            f"`echo x | sacrebleu --tokenize {tokenize} <(echo x)` downloads it once; or use char",
-        )
-
-
-def _flores_path(tokenize: str) -> Path:
-    from sacrebleu.tokenizers.tokenizer_spm import SPM_MODELS
-    from sacrebleu.utils import SACREBLEU_DIR
-
-    return Path(SACREBLEU_DIR) / "models" / Path(SPM_MODELS[tokenize]["url"]).name

@@ -9,19 +9,28 @@ from mtkit.evaluation.robustness import AlteredScores
 
 
 def to_text(scores: Scores) -> str:
-    """Return one line for each score with its signature, followed by its details.
+    """Return a line for each score with its signature, then its interval and details.
 
     ```
-    BLEU   38.12   nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0
+    BLEU   38.12   nrefs:1|bs:1000|seed:12345|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0
+                   95 % interval [36.80, 39.51]
                    69.3/46.2/32.3/22.6 (BP = 0.976 ratio = 0.977 hyp_len = 12740 ref_len = 13046)
     TER    42.70   nrefs:1|case:lc|tok:tercom|norm:no|punct:yes|asian:no|version:2.6.0
     ```
     """
-    lines = []
+    lines, width = [], max(6, *(len(score.name) for score in scores))
     for score in scores:
-        lines.append(f"{score.name:<6} {score.value:>6.2f}   {score.signature}")
+        lines.append(
+            f"{score.name:<{width}} {score.value:>6.{score.n_digits}f}   {score.signature}"
+        )
+        if score.interval:
+            low, high = (
+                f"{end:.{score.n_digits}f}" for end in (score.interval.low, score.interval.high)
+            )
+            interval = f"[{low}, {high}]"
+            lines.append(f"{'':<{width}} {'':>6}   95 % interval {interval}")
         if score.detail:
-            lines.append(f"{'':<6} {'':>6}   {score.detail.strip()}")
+            lines.append(f"{'':<{width}} {'':>6}   {score.detail.strip()}")
     return "\n".join(lines)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from mtkit.evaluation.metrics import Scores, check_counts, evaluate, make_scorers
+from mtkit.evaluation.metrics import Scores, check_counts, check_metrics, evaluate
 
 TestSet = tuple[list[str], list[list[str]], int]
 """Sources, one list of references or several, and the number of altered lines."""
@@ -48,7 +48,7 @@ def evaluate_robustness(
         MtkitError: See `evaluate`; raised before anything is translated.
     """
     check_counts(len(src), references, "lines to translate")
-    make_scorers(metrics, tokenize)
+    check_metrics(metrics, tokenize)
     lines = list(
         dict.fromkeys([*src, *(line for lines, _, _ in altered.values() for line in lines)])
     )

@@ -1,4 +1,5 @@
 import json
+from types import SimpleNamespace
 from typing import get_args
 
 import pytest
@@ -29,6 +30,8 @@ def upper_case_model(monkeypatch, files):
         (files / name / "config.json").touch()
 
     class UpperCase:
+        config = SimpleNamespace(tgt_lang="en")
+
         @classmethod
         def load(cls, model_dirs, **options):
             told.update(model_dirs=model_dirs, **options)
@@ -265,3 +268,32 @@ def test_a_missing_file(mtkit, files):
         "",
         f"error: `{files / 'nothing'}`: no such file\nhint: check the path of the translations\n",
     )
+
+
+def test_a_source_for_a_scorer_has_as_many_lines(mtkit, files):
+    (files / "src").write_text("eins\n")
+    args = ("evaluate", files / "hyp", "-r", files / "ref1", "-s", files / "src")
+    outcome = mtkit(*args, "--scorer", "x:higher:true")
+    assert outcome.status == 1
+    assert f"1 lines in `{files / 'src'}`, but 2 references" in outcome.err
+
+
+def test_the_interval_is_that_of_sacrebleu(mtkit, files):
+    outcome = mtkit("evaluate", files / "hyp", "-r", files / "ref1", "--json", "--bootstrap", 200)
+    metric = sacrebleu.BLEU(force=True)
+    expected = metric.corpus_score(HYPOTHESES, [REFERENCES], n_bootstrap=200)
+    bleu = json.loads(outcome.out)["bleu"]
+    assert bleu["signature"] == str(metric.get_signature())
+    assert bleu["mean"] == pytest.approx(expected._mean)
+    assert (bleu["high"] - bleu["low"]) / 2 == pytest.approx(expected._ci)
+    assert (bleu["n_bootstrap"], bleu["seed"], bleu["version"]) == (
+        200,
+        12345,
+        sacrebleu.__version__,
+    )
+    text = mtkit("evaluate", files / "hyp", "-r", files / "ref1", "--bootstrap", 200).out
+    assert f"95 % interval [{bleu['low']:.2f}, {bleu['high']:.2f}]" in text
+    plain = json.loads(
+        mtkit("evaluate", files / "hyp", "-r", files / "ref1", "--json", "--bootstrap", 0).out
+    )
+    assert plain["bleu"]["value"] == bleu["value"] and "low" not in plain["bleu"]

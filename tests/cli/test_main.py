@@ -29,6 +29,7 @@ COMMANDS = [
     "translate",
     "score",
     "evaluate",
+    "compare",
     "export",
     "export ctranslate2",
     "info",

@@ -37,7 +37,14 @@ COMMANDS = {
         "score {src_path} {tgt_path} -m {model_dirs} -o {output_path}", ("output_path",)
     ),
     "evaluate": Command(
-        "evaluate -r {reference_paths} -m {model_dirs} -s {src_path}", (), ("hypothesis_path",)
+        "evaluate -r {reference_paths} -m {model_dirs} -s {src_path} --segment-scores {segment_scores_path}",
+        ("segment_scores_path",),
+        ("hypothesis_path",),
+    ),
+    "compare": Command(
+        "compare hypotheses -r {reference_paths} -s {src_path} --by-label {label_path} --by-frequency {corpus_path} "
+        "--segment-scores {segment_scores_path}",
+        ("segment_scores_path",),
     ),
     "shortlist": Command(
         "shortlist {paths} {paths} -m {model_dir} -o {output_path}", ("output_path",)
@@ -140,6 +147,7 @@ def fill(line, **chosen):
                 not in (
                     "output_paths",
                     "output_path",
+                    "segment_scores_path",
                     "dropped_path",
                     "alignments",
                     *OUT_DIRECTORIES,

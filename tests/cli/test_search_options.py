@@ -1,6 +1,7 @@
 """Every search setting is an option, and constraints on lines come from files."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Literal, get_args, get_origin
 
 import pytest
@@ -50,7 +51,7 @@ def told(monkeypatch, tmp_path_factory):
     told = {}
 
     class Echo:
-        config = None
+        config = SimpleNamespace(tgt_lang="en")
         placement = ""
 
         @classmethod
