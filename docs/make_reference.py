@@ -25,6 +25,7 @@ COMMANDS = (
     "translate",
     "score",
     "evaluate",
+    "compare",
     "shortlist",
     "export ctranslate2",
     "info",
