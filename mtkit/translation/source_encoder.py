@@ -13,7 +13,6 @@ from mtkit.corpus.sentence_splitter import split_sentences
 from mtkit.errors import MtkitError
 from mtkit.io.logs import get_logger
 from mtkit.tokenizer.subword import Subword
-from mtkit.tokenizer.tags import split_tags
 from mtkit.translation.long_lines import Limits, Span, halved, split_line
 
 logger = get_logger(__name__)
@@ -119,7 +118,7 @@ class SourceEncoder:
         """
         if isinstance(texts, str):
             raise TypeError("expected a list of texts, not one text")
-        tagged = [split_tags(text, self.known_tags) for text in texts]
+        tagged = [self._split_tags(text) for text in texts]
         rows = self.subword.encode([text for _, text in tagged])
         limits = self._limits(split)
         lines = []
@@ -141,7 +140,7 @@ class SourceEncoder:
             line: A line returned by `encode`.
             chosen: Indices of the parts.
         """
-        own_tags, rest = split_tags(line.text, self.known_tags)
+        own_tags, rest = self._split_tags(line.text)
         spans = []
         for index, part in enumerate(line.parts):
             begin = part.begin - line.begin
@@ -191,6 +190,14 @@ class SourceEncoder:
             )
         # The text must fit after any number of tags that a line begins with.
         return self.subword.tag_ids(tags)[: self.max_tags] if tags else []
+
+    def _split_tags(self, text: str) -> tuple[list[str], str]:
+        """Split the tags off the start of a line."""
+        if not self.known_tags:
+            return [], text
+        from mtkit.tokenizer.tags import split_tags
+
+        return split_tags(text, self.known_tags)
 
     def _limits(self, split: SplitSentences) -> Limits:
         lines = self.training_lines
