@@ -67,9 +67,10 @@ def evaluate(
     """
     from mtkit.cli.common.output_guard import refuse_overwriting
     from mtkit.evaluation.comparison import System, compare_systems
-    from mtkit.evaluation.metrics import Scores, check_counts
+    from mtkit.evaluation.metrics import check_counts
     from mtkit.evaluation.report import to_json, to_text
     from mtkit.evaluation.resampling import Resampling
+    from mtkit.evaluation.score import Scores
     from mtkit.evaluation.scorer_command import parse_scorers
     from mtkit.evaluation.segment_differences import segment_table
     from mtkit.io.text import read_lines, write_lines

@@ -14,8 +14,9 @@ from mtkit.corpus.store.preprocess import preprocess
 from mtkit.corpus.train_tokenizer import tokenizer_is_fresh, train_tokenizer
 from mtkit.demo.corpus import WORKED_EXAMPLE, demo_corpus
 from mtkit.errors import MtkitError
-from mtkit.evaluation.metrics import Score, evaluate
+from mtkit.evaluation.metrics import evaluate
 from mtkit.evaluation.report import to_text
+from mtkit.evaluation.score import Score
 from mtkit.io.atomic import atomic_write
 from mtkit.io.progress import format_duration, progress
 from mtkit.io.text import read_lines, write_lines

@@ -10,7 +10,6 @@ import numpy as np
 
 from mtkit.errors import MtkitError
 from mtkit.evaluation.corpus_metric import CorpusMetric, Rows
-from mtkit.evaluation.metrics import Interval, Score
 from mtkit.evaluation.resampling import (
     Floats,
     Resampling,
@@ -22,6 +21,7 @@ from mtkit.evaluation.resampling import (
     resample,
     selection_sums,
 )
+from mtkit.evaluation.score import Interval, Score
 
 
 class System(NamedTuple):

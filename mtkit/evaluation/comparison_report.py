@@ -8,7 +8,7 @@ from typing import Any
 from mtkit.evaluation.buckets import Bucket
 from mtkit.evaluation.comparison import Comparison, Difference, RunScores
 from mtkit.evaluation.faults import FaultCount
-from mtkit.evaluation.metrics import Score
+from mtkit.evaluation.score import Score
 from mtkit.evaluation.segment_differences import SegmentDifference
 from mtkit.evaluation.tables import Table, TableFormat, render
 

@@ -4,8 +4,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from mtkit.evaluation.metrics import Scores
 from mtkit.evaluation.robustness import AlteredScores
+from mtkit.evaluation.score import Scores
 
 
 def to_text(scores: Scores) -> str:

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from mtkit.evaluation.metrics import Scores, check_counts, check_metrics, evaluate
+from mtkit.evaluation.metrics import check_counts, check_metrics, evaluate
+from mtkit.evaluation.score import Scores
 
 TestSet = tuple[list[str], list[list[str]], int]
 """Sources, one list of references or several, and the number of altered lines."""

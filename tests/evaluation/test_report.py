@@ -2,8 +2,8 @@
 
 import json
 
-from mtkit.evaluation.metrics import Score, Scores
 from mtkit.evaluation.report import to_json, to_text
+from mtkit.evaluation.score import Score, Scores
 
 SCORES = Scores(
     {
