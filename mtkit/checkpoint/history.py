@@ -1,27 +1,30 @@
 """Reads the origin of a model's weights from what its run has recorded."""
 
 import json
-import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtkit.checkpoint.model_dir import TrainingHistory
-
 if TYPE_CHECKING:
+    from mtkit.checkpoint.model_dir import TrainingHistory
     from mtkit.checkpoint.run_dir import RunDir
 
 SCORE_NAMES = ("loss", "bleu", "chrf")
 """Names of validation scores in metrics.jsonl."""
+_MAX_NUMBER = 1e100
+"""Larger numbers come from damage."""
 
 
-def read_history(run: "RunDir", steps: Sequence[int]) -> TrainingHistory:
+def read_history(run: "RunDir", steps: Sequence[int]) -> "TrainingHistory":
     """Collect what a run has recorded about the weights of some steps.
 
     Args:
         run: Directory with identity.json and metrics.jsonl; missing values are None.
         steps: One step, or those that were averaged.
     """
+    # torch takes a second to load, which the readers below do without.
+    from mtkit.checkpoint.model_dir import TrainingHistory
+
     identity = read_identity(run.identity_path)
     scores: dict[str, float] = {}
     if len(steps) == 1:
@@ -42,11 +45,16 @@ def read_history(run: "RunDir", steps: Sequence[int]) -> TrainingHistory:
 
 def validation_scores(values: dict[str, Any]) -> dict[str, float]:
     """Return the validation scores in a line of metrics.jsonl that are finite numbers."""
-    return {
-        name: float(values[name])
-        for name in SCORE_NAMES
-        if isinstance(values.get(name), int | float) and math.isfinite(values[name])
-    }
+    return {name: float(values[name]) for name in SCORE_NAMES if is_finite_number(values.get(name))}
+
+
+def is_finite_number(value: Any) -> bool:
+    """Whether a value from a log is a number that can be compared and drawn."""
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and abs(value) <= _MAX_NUMBER  # False for NaN
+    )
 
 
 def n_training_pairs(identity: dict[str, Any]) -> int | None:
@@ -64,7 +72,7 @@ def read_identity(path: Path) -> dict[str, Any]:
     """Read identity.json; empty if it is unreadable."""
     try:
         identity = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return identity if isinstance(identity, dict) else {}
 
@@ -77,7 +85,7 @@ def read_metrics(path: Path) -> Iterator[dict[str, Any]]:
         for line in lines:
             try:
                 values = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):  # the latter for brackets without end
                 continue
             if isinstance(values, dict):
                 yield values

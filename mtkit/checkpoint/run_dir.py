@@ -3,6 +3,7 @@
 identity.json    settings and data that must be equal to resume the run
 recipe.yaml      the resolved recipe
 metrics.jsonl    one JSON object for each log line
+sessions.jsonl   one JSON object for each start of the training: program and machine
 checkpoints/     training states, see training_checkpoint
 model/           the best model so far
 .lock            exists while a process trains, or after one was killed
@@ -15,8 +16,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from mtkit.checkpoint.model_dir import refuse_foreign_dir
-from mtkit.checkpoint.training_checkpoint import set_aside_damaged
 from mtkit.errors import MtkitError
 from mtkit.io.atomic import atomic_write, clean_up_leftovers, convert_os_errors, is_leftover
 from mtkit.io.lock import locked
@@ -31,6 +30,7 @@ class RunDir:
         self.path = path
         self.recipe_path = path / "recipe.yaml"
         self.metrics_path = path / "metrics.jsonl"
+        self.sessions_path = path / "sessions.jsonl"
         self.identity_path = path / "identity.json"
         self.checkpoints_dir = path / "checkpoints"
         self.model_dir = path / "model"
@@ -41,6 +41,9 @@ class RunDir:
         Raises:
             MtkitError: The directory contains files, but not a run.
         """
+        # torch takes a second to load, which those who only need the paths do without.
+        from mtkit.checkpoint.model_dir import refuse_foreign_dir
+
         if (
             self.path.is_dir()
             and not self.identity_path.exists()
@@ -63,6 +66,8 @@ class RunDir:
             MtkitError: Another process trains here; the directory is not a run or cannot be
                 written; no checkpoint is intact.
         """
+        from mtkit.checkpoint.training_checkpoint import set_aside_damaged
+
         self.refuse_foreign()
         try:
             with locked(self.path / LOCK_NAME, f"trains in `{self.path}`"):
@@ -94,11 +99,15 @@ class RunDir:
         Raises:
             MtkitError: The file cannot be written.
         """
-        with (
-            convert_os_errors(self.metrics_path),
-            self.metrics_path.open("a", encoding="utf-8") as file,
-        ):
-            file.write(json.dumps(values, ensure_ascii=False) + "\n")
+        _append_line(self.metrics_path, values)
+
+    def append_session(self, **values: Any) -> None:
+        """Append one line to sessions.jsonl.
+
+        Raises:
+            MtkitError: The file cannot be written.
+        """
+        _append_line(self.sessions_path, values)
 
     def sync_metrics(self) -> None:
         """Flush metrics.jsonl to disk, so that its lines survive a power failure."""
@@ -121,3 +130,8 @@ class RunDir:
                 continue
         with atomic_write(self.metrics_path) as file:
             file.writelines(kept)
+
+
+def _append_line(path: Path, values: dict[str, Any]) -> None:
+    with convert_os_errors(path), path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(values, ensure_ascii=False) + "\n")

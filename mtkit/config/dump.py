@@ -1,4 +1,4 @@
-"""Serialization of sections as YAML 1.2: plain, or commented with the help of each field."""
+"""Serialization of sections: YAML 1.2, plain or commented with help texts, and flat settings."""
 
 import json
 import re
@@ -174,3 +174,16 @@ def comment_lines(text: str, indent: str) -> list[str]:
         initial_indent=f"{indent}# ",
         subsequent_indent=f"{indent}# ",
     )
+
+
+def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Flatten nested settings: `{"a": {"b": 1}}` to `{"a.b": 1}`; number mappings in lists."""
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, list) and any(isinstance(entry, Mapping) for entry in value):
+            value = {str(number): entry for number, entry in enumerate(value)}
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat

@@ -19,7 +19,7 @@ from mtkit.engines.cpu.packed_linear import can_quantize
 from mtkit.errors import MtkitError
 from mtkit.inspection.hardware import detect_machine
 from mtkit.version import __version__
-from mtkit.workers.cpu_info import cpu_flags, cpu_has_bf16, cpu_has_int8
+from mtkit.workers.cpu_info import cpu_flags, cpu_has_bf16, cpu_has_int8, processor_name
 
 _PACKAGES = (
     "torch",
@@ -36,6 +36,7 @@ _OUR_EXTRAS = {
     "ct2": "mtkit export ctranslate2, and running what it writes",
     "tensorboard": "training.trackers: [tensorboard]",
     "wandb": "training.trackers: [wandb]",
+    "plots": "mtkit report, and mtkit runs --plot",
 }
 _SCORING_EXTRAS = {"ko": "evaluate --tokenize ko-mecab", "ja": "evaluate --tokenize ja-mecab"}
 _EXTRA_REQUIREMENT = re.compile(r"""(?P<name>[\w.-]+).*\bextra\s*==\s*['"](?P<extra>[\w-]+)['"]""")
@@ -102,7 +103,7 @@ def check_installation() -> InstallationReport:
             **{name: _version(name) for name in _PACKAGES},
         },
         system=platform.platform(),
-        processor=_processor(),
+        processor=processor_name(),
         machine=machine,
         n_threads=torch.get_num_threads(),
         cpu_quota=quota,
@@ -130,17 +131,6 @@ def _version(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return "not installed"
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    return next(
-        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")),
-        platform.machine(),
-    )
 
 
 def _bf16(machine: Machine) -> str:

@@ -1,5 +1,6 @@
 """Description of a training run by its log and its identity."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,10 +43,14 @@ class RunInfo:
 def read_run_info(run_dir: Path) -> RunInfo:
     """Read the log and the identity of a run; unreadable lines and files count as missing."""
     run = RunDir(run_dir)
-    identity = read_identity(run.identity_path)
+    return run_info(run_dir, read_identity(run.identity_path), read_metrics(run.metrics_path))
+
+
+def run_info(run_dir: Path, identity: dict[str, Any], metrics: Iterable[dict[str, Any]]) -> RunInfo:
+    """Describe a run by the contents of its identity.json and metrics.jsonl."""
     last_training: dict[str, Any] = {}
     validations: list[dict[str, Any]] = []
-    for values in read_metrics(run.metrics_path):
+    for values in metrics:
         if values.get("kind") == "train":
             last_training = values
         elif values.get("kind") == "validation" and isinstance(values.get("step"), int):

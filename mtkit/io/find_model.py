@@ -15,7 +15,16 @@ _WEIGHTS_NAMES = ("model.safetensors", "model.bin")
 MODEL_NAMES = frozenset({CONFIG_NAME, *_WEIGHTS_NAMES, "tokenizer", SHORTLIST_NAME, "mtkit.json"})
 """Files and directories of a model directory, exported or not, that affect translation."""
 CHECKPOINTS_NAME = "checkpoints"
-RUN_NAMES = frozenset({"recipe.yaml", "identity.json", "metrics.jsonl", CHECKPOINTS_NAME, "model"})
+RUN_NAMES = frozenset(
+    {
+        "recipe.yaml",
+        "identity.json",
+        "metrics.jsonl",
+        "sessions.jsonl",
+        CHECKPOINTS_NAME,
+        "model",
+    }
+)
 """Files and directories of a training run."""
 
 

@@ -32,6 +32,7 @@ from mtkit.training.loop import TrainingLoop, TrainingResult, is_complete
 from mtkit.training.model_setup.freezing import n_parameters
 from mtkit.training.publisher import Publisher
 from mtkit.training.reporting.reporter import Reporter
+from mtkit.training.reporting.session import log_session
 from mtkit.training.reporting.tracker import Tracker
 from mtkit.training.reporting.trackers import all_trackers
 from mtkit.training.resume import check_same_run, save_run_identity
@@ -154,6 +155,8 @@ def _set_up(
     publisher.repair(state)
     if parallel.is_main:
         save_run_identity(run, recipe, data)
+        if not is_complete(state, recipe):
+            log_session(run, state.step, device, dtype, parallel)
     reporter = Reporter(
         run,
         recipe,

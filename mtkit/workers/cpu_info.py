@@ -1,6 +1,7 @@
-"""Number of cores, features of the processor, and the threads of numpy."""
+"""Cores and memory, name and features of the processor, and the threads of numpy."""
 
 import os
+import platform
 from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
@@ -15,14 +16,33 @@ def n_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def memory_gb() -> float:
+    """Return the size of the memory in GB; 0 if the system does not report it."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    except (AttributeError, ValueError, OSError):  # not available on every system
+        return 0.0
+
+
+def processor_name() -> str:
+    """Return the name of the processor, or its architecture if the system does not name it."""
+    return _cpuinfo("model name").strip() or platform.machine()
+
+
 @cache
 def cpu_flags() -> frozenset[str]:
     """Return the processor's feature flags; an empty set if the system does not list them."""
+    return frozenset(_cpuinfo("flags").split())
+
+
+def _cpuinfo(key: str) -> str:
+    """Return the first value of a key in /proc/cpuinfo; empty if there is none."""
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return frozenset()
-    return frozenset(next((line for line in lines if line.startswith("flags")), "").split())
+        return ""
+    found = (line.partition(":")[2] for line in text.splitlines() if line.startswith(key))
+    return next(found, "")
 
 
 def cpu_has_bf16() -> bool:

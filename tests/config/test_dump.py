@@ -3,7 +3,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mtkit.config.data import CorpusSource, DataConfig
-from mtkit.config.dump import commented_yaml, write_yaml
+from mtkit.config.dump import commented_yaml, flatten, write_yaml
 from mtkit.config.presets import PRESETS
 from mtkit.config.recipe import Recipe
 from mtkit.errors import MtkitError
@@ -121,3 +121,20 @@ def test_presets_survive_the_commented_form(tmp_path, name):
 def test_directory_at_the_output_path(tmp_path):
     with pytest.raises(MtkitError, match="is a directory"):
         write_yaml(recipe_of(), tmp_path)
+
+
+def test_settings_become_flat():
+    settings = {
+        "a": {"b": 1, "c": {"d": None}},
+        "e": [1, 2],
+        "f": [{"g": "x"}, {"g": "y"}],
+        "h": [],
+    }
+    assert flatten(settings) == {
+        "a.b": 1,
+        "a.c.d": None,
+        "e": [1, 2],
+        "f.0.g": "x",
+        "f.1.g": "y",
+        "h": [],
+    }

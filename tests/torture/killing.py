@@ -118,7 +118,12 @@ def undisturbed(recipe: Recipe, run: Path, log: Path) -> None:
 def differences(first: Path, second: Path) -> list[str]:
     """Files of two runs that are not equal byte by byte, but for times and for the run's own place."""
     found = [
-        {str(path.relative_to(run)): path for path in sorted(run.rglob("*")) if path.is_file()}
+        {
+            str(path.relative_to(run)): path
+            for path in sorted(run.rglob("*"))
+            # It lists the starts of the training, of which an interrupted run has more.
+            if path.is_file() and path.name != "sessions.jsonl"
+        }
         for run in (first, second)
     ]
     differing = sorted(found[0].keys() ^ found[1].keys())

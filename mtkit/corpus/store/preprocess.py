@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 from mtkit.config.recipe import Recipe
-from mtkit.corpus.clean.drop_counts import DropCounts
 from mtkit.corpus.read.change_guard import FileSnapshot
 from mtkit.corpus.read.pairs import source_fingerprint
 from mtkit.corpus.store.first_pass import read_once
@@ -50,18 +49,15 @@ def preprocess(recipe: Recipe, *, n_workers: int | None = None) -> PreprocessRep
     manifest = _fresh_manifest(recipe.store_dir, key)
     if manifest is not None:
         check_drop_limits(recipe, manifest["corpora"])
-        return _report(manifest, recipe.store_dir, fresh=True)
+        return PreprocessReport.from_manifest(manifest, recipe.store_dir, fresh=True)
     refuse_foreign(recipe.store_dir)
     n_pairs = read_once(recipe) if n_pairs is None else n_pairs
     builder = StoreBuilder(recipe, tokenizer, key, snapshot)
     builder.remove_stale_parts()
     part_ids, _ = builder.make_parts(None, n_workers, n_pairs)
     builder.merge(part_ids, {"key": key, "inputs": inputs, "tokenizer_sha256": tokenizer.sha256})
-    return _report(
-        TokenStore.open(recipe.store_dir, check_hashes=False).manifest,
-        recipe.store_dir,
-        fresh=False,
-    )
+    manifest = TokenStore.open(recipe.store_dir, check_hashes=False).manifest
+    return PreprocessReport.from_manifest(manifest, recipe.store_dir, fresh=False)
 
 
 def preprocess_shard(
@@ -149,19 +145,3 @@ def _fresh_manifest(directory: Path, key: str) -> dict[str, Any] | None:
     except MtkitError as exc:
         logger.warning("%s; the store is built again", exc.message)
         return None
-
-
-def _report(manifest: dict[str, Any], directory: Path, *, fresh: bool) -> PreprocessReport:
-    n_tokens = manifest["n_tokens"]
-    dropped = DropCounts.from_json(manifest["dropped"])
-    n_aligned = manifest["alignment"]["n_pairs"] if "alignment" in manifest else 0
-    return PreprocessReport(
-        manifest["n_read"],
-        manifest["n_pairs"],
-        dropped,
-        n_tokens["src"],
-        n_tokens["tgt"],
-        n_aligned,
-        directory,
-        fresh,
-    )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Self
 
 from mtkit.corpus.clean.drop_counts import DropCounts, dropped_lines
 from mtkit.corpus.store.shards import Shard
@@ -23,6 +24,20 @@ class PreprocessReport:
     store_dir: Path
     fresh: bool
     """Whether the store was up to date and left unchanged."""
+
+    @classmethod
+    def from_manifest(cls, manifest: dict[str, Any], store_dir: Path, *, fresh: bool) -> Self:
+        """Restore the report from the manifest of a token store."""
+        return cls(
+            n_read=manifest["n_read"],
+            n_kept=manifest["n_pairs"],
+            dropped=DropCounts.from_json(manifest["dropped"]),
+            n_src_tokens=manifest["n_tokens"]["src"],
+            n_tgt_tokens=manifest["n_tokens"]["tgt"],
+            n_aligned=manifest["alignment"]["n_pairs"] if "alignment" in manifest else 0,
+            store_dir=store_dir,
+            fresh=fresh,
+        )
 
     @property
     def summary(self) -> str:

@@ -6,13 +6,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from mtkit.checkpoint.run_dir import RunDir
+from mtkit.config.dump import flatten
 from mtkit.config.recipe import Recipe
 from mtkit.io.logs import get_logger
 from mtkit.io.progress import drawable_terminal
 from mtkit.training.reporting.log_lines import LogLines
 from mtkit.training.reporting.metrics_file import MetricsFile
 from mtkit.training.reporting.throughput import Pause, Throughput
-from mtkit.training.reporting.tracker import Status, TrackedRun, Tracker, flatten
+from mtkit.training.reporting.tracker import Status, TrackedRun, Tracker
 from mtkit.training.validation import ValidationResult
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """The interface of trackers: metrics.jsonl, the terminal, TensorBoard, or one of your own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
@@ -61,16 +61,3 @@ class Tracker(Protocol):
 
     def finish(self, status: Status) -> None:
         """Finish; no other call follows."""
-
-
-def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Flatten nested settings: `{"a": {"b": 1}}` to `{"a.b": 1}`; number mappings in lists."""
-    flat: dict[str, Any] = {}
-    for name, value in settings.items():
-        if isinstance(value, list) and any(isinstance(entry, Mapping) for entry in value):
-            value = {str(number): entry for number, entry in enumerate(value)}
-        if isinstance(value, Mapping):
-            flat |= flatten(value, f"{prefix}{name}.")
-        else:
-            flat[prefix + name] = value
-    return flat

@@ -12,7 +12,7 @@ from mtkit.checkpoint.model_dir import load_model_dir
 from mtkit.checkpoint.run_dir import RunDir
 from mtkit.config.recipe import Recipe
 from mtkit.training.reporting.reporter import Reporter
-from mtkit.training.reporting.tracker import TrackedRun, Tracker, ValidationSample, flatten
+from mtkit.training.reporting.tracker import TrackedRun, Tracker, ValidationSample
 from mtkit.training.train import train
 
 
@@ -217,23 +217,6 @@ def test_the_example_of_the_guide(tiny_recipe, tmp_path):
         for entry in entries(result.run_dir)
         if entry["kind"] == "validation"
     ]
-
-
-def test_settings_become_flat():
-    settings = {
-        "a": {"b": 1, "c": {"d": None}},
-        "e": [1, 2],
-        "f": [{"g": "x"}, {"g": "y"}],
-        "h": [],
-    }
-    assert flatten(settings) == {
-        "a.b": 1,
-        "a.c.d": None,
-        "e": [1, 2],
-        "f.0.g": "x",
-        "f.1.g": "y",
-        "h": [],
-    }
 
 
 def test_non_finite_numbers_are_null(tmp_path):
