@@ -28,6 +28,8 @@ COMMANDS = (
     "compare",
     "shortlist",
     "export ctranslate2",
+    "runs",
+    "report",
     "info",
     "doctor",
 )

@@ -30,6 +30,8 @@ SUMMARIES = {
     "score": "Compute the probability that a model assigns to given translations.",
     "shortlist": "Build a lexical shortlist, which makes translation faster.",
     "export": "Export models for other programs.",
+    "runs": "Compare training runs: settings, seeds, steps, scores.",
+    "report": "Write a page about a training run: curves, scores, samples, settings.",
     "info": "Describe a model: languages, size, tokenizer, training, scores.",
     "doctor": "Check the installation: versions, devices, precisions, disk, extras.",
 }

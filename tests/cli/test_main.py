@@ -32,6 +32,8 @@ COMMANDS = [
     "compare",
     "export",
     "export ctranslate2",
+    "runs",
+    "report",
     "info",
     "doctor",
     "tokenizer",

@@ -73,11 +73,19 @@ COMMANDS = {
     "tokenizer train": Command("tokenizer train {recipe_path}"),
     "tokenizer encode": Command("tokenizer encode -m {model}"),
     "tokenizer decode": Command("tokenizer decode -m {model}"),
+    "runs": Command("runs {directories} --plot {plot_path}", ("plot_path",)),
+    "report": Command("report {run_dir} -o {output_path}", ("output_path",)),
     "info": Command("info {path}"),
     "doctor": Command("doctor"),
     "demo": Command("demo -o {out_dir}", ("out_dir",)),
 }
-DIRECTORIES = {"model_dirs": "model", "model_dir": "model", "run_dir": "run", "model": "model"}
+DIRECTORIES = {
+    "model_dirs": "model",
+    "model_dir": "model",
+    "run_dir": "run",
+    "directories": "run",
+    "model": "model",
+}
 OUT_DIRECTORIES = ("out_dir", "directory", "out")
 WAYS = ("same", "spelling", "symlink", "hard link")
 
@@ -150,6 +158,7 @@ def fill(line, **chosen):
                     "segment_scores_path",
                     "dropped_path",
                     "alignments",
+                    "plot_path",
                     *OUT_DIRECTORIES,
                 )
                 and not path.exists()

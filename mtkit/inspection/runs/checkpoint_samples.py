@@ -1,0 +1,73 @@
+"""Translations of some validation lines by each checkpoint that a run has kept."""
+
+from itertools import islice
+from pathlib import Path
+
+import torch
+
+from mtkit.checkpoint.averaging import average_weights
+from mtkit.checkpoint.model_dir import load_model_dir
+from mtkit.checkpoint.run_dir import RunDir
+from mtkit.checkpoint.training_checkpoint import (
+    AVERAGE_NAME,
+    WEIGHTS_NAME,
+    intact_checkpoints,
+    list_checkpoints,
+    read_state,
+)
+from mtkit.config.recipe import Recipe
+from mtkit.corpus.read.pairs import read_pairs
+from mtkit.errors import MtkitError
+from mtkit.inspection.runs.run_record import Sample
+from mtkit.io.progress import progress
+from mtkit.model.device import choose_device
+from mtkit.translation.translator import Translator
+
+
+def translate_samples(run_dir: Path, n: int, device: str = "auto") -> list[Sample]:
+    """Translate validation lines with each kept checkpoint, by the search settings of the model.
+
+    Args:
+        run_dir: Directory of the run.
+        n: Number of lines, evenly spaced in the first validation corpus.
+        device: cpu, cuda, cuda:N or auto.
+    Raises:
+        MtkitError: The run has no model, no intact checkpoint or no validation corpus.
+    """
+    run = RunDir(run_dir)
+    recipe = Recipe.load(run.recipe_path)
+    if not recipe.data.validation:
+        raise MtkitError(
+            f"`{run_dir}`: trained without data.validation, so there are no lines for --samples",
+            "leave --samples out",
+        )
+    source = recipe.data.validation[0]
+    pairs = islice(read_pairs(source, recipe.data), recipe.validation.max_sentences)
+    pairs = [pair for pair in pairs if pair.src.strip() and pair.tgt.strip()]
+    chosen = [pairs[i * len(pairs) // n] for i in range(n)] if n < len(pairs) else pairs
+    checkpoints = list_checkpoints(run.checkpoints_dir)
+    checkpoints = sorted(intact_checkpoints(checkpoints, len(checkpoints)))
+    if not checkpoints or not chosen:
+        what = "intact checkpoint" if chosen else "validation pair with text"
+        raise MtkitError(f"`{run_dir}`: has no {what}", "leave --samples out")
+    trained = load_model_dir(run.model_dir, choose_device(device))
+    translator = Translator.from_models([trained], tags=source.tags)
+    parameters = dict(trained.model.named_parameters())
+    shapes = {name: tuple(parameter.shape) for name, parameter in parameters.items()}
+    samples = []
+    with progress("Translating", len(checkpoints), "checkpoints") as bar:
+        for checkpoint in checkpoints:
+            names = (AVERAGE_NAME, WEIGHTS_NAME)
+            path = next(path for name in names if (path := checkpoint / name).exists())
+            weights = average_weights([path], shapes)
+            with torch.no_grad():
+                for name, parameter in parameters.items():
+                    parameter.copy_(weights[name])
+            step = read_state(checkpoint).step
+            translations = translator.translate([pair.src for pair in chosen])
+            samples += [
+                Sample(step, pair.src, pair.tgt, translation.text)
+                for pair, translation in zip(chosen, translations, strict=True)
+            ]
+            bar.advance(1)
+    return samples
