@@ -68,6 +68,12 @@ class TrainingConfig(Section):
     """Weight of R-Drop (Liang et al. 2021), which trains two passes with different dropout masks to
     agree; doubles computation and memory. 0 is off; 2.5 corresponds to the paper's 5, since the
     losses of the two passes are averaged here and summed there."""
+    simcut: float = Field(default=0.0, ge=0.0, le=1e6)
+    """Weight of SimCut (Gao et al. 2022), which trains a second pass with some token embeddings set
+    to zero to agree with the first; doubles computation and memory. 0 is off; the paper has 3."""
+    simcut_rate: float = Field(default=0.05, gt=0.0, lt=1.0)
+    """Probability of setting a token embedding to zero in the second pass of SimCut, on both
+    sides."""
     teacher: RecipePath | None = None
     """Model directory of the teacher for word-level knowledge distillation (Kim and Rush 2016); its
     vocabularies must be those of this recipe."""
@@ -124,6 +130,15 @@ class TrainingConfig(Section):
     def betas_are_rates(self) -> Self:
         if not all(0.0 <= beta < 1.0 for beta in self.adam_betas):
             raise ValueError(f"adam_betas {list(self.adam_betas)} are not both in [0, 1)")
+        return self
+
+    @model_validator(mode="after")
+    def one_consistency_loss(self) -> Self:
+        if self.r_drop and self.simcut:
+            raise ValueError(
+                f"r_drop ({self.r_drop:g}) and simcut ({self.simcut:g}) are alternatives; "
+                "set one of them to 0"
+            )
         return self
 
     @model_validator(mode="after")

@@ -85,7 +85,11 @@ class Transformer(nn.Module):
             nn.init.normal_(self.output.weight, std=config.d_model**-0.5)
 
     def forward(
-        self, src_BS: Tensor, tgt_in_BT: Tensor, aligning: AlignmentHead | None = None
+        self,
+        src_BS: Tensor,
+        tgt_in_BT: Tensor,
+        aligning: AlignmentHead | None = None,
+        kept: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Encode and decode.
 
@@ -93,18 +97,22 @@ class Transformer(nn.Module):
             src_BS: Source ids, padded with `src_pad_id`.
             tgt_in_BT: Target ids, which start with BOS.
             aligning: A head whose attention is returned too.
+            kept: Factors of the token embeddings of source and target, of shapes (B, S) and (B, T);
+                0 hides a token (token cutoff; Shen et al. 2020, arXiv:2009.13818).
         Returns:
             The decoder's last hidden states, the input of `logits`; shape (B, T, D). With a head
             also the logarithms of its attention, in float32: how much each target position attends
             to each source position as it predicts the next token; shape (B, T, S).
         """
-        states_BTD, log_weights_BTS = self._decode(tgt_in_BT, self.encode(src_BS), aligning)
+        kept_BS, kept_BT = kept or (None, None)
+        memory = self.encode(src_BS, kept_BS)
+        states_BTD, log_weights_BTS = self._decode(tgt_in_BT, memory, aligning, kept_BT)
         return states_BTD if log_weights_BTS is None else (states_BTD, log_weights_BTS)
 
-    def encode(self, src_BS: Tensor) -> Memory:
-        """Encode source ids, padded with `src_pad_id`. Shape (B, S)."""
+    def encode(self, src_BS: Tensor, kept_BS: Tensor | None = None) -> Memory:
+        """Encode source ids, padded with `src_pad_id`; see `forward`. Shape (B, S)."""
         may_attend_B11S = (src_BS != self.src_pad_id)[:, None, None, :]
-        x_BSD = self._embed(src_BS, self.src_embedding, self.src_positions)
+        x_BSD = self._embed(src_BS, self.src_embedding, self.src_positions, kept_BQ=kept_BS)
         for layer in self.encoder_layers:
             x_BSD = layer(x_BSD, may_attend_B11S)
         return Memory(self.encoder_norm(x_BSD), may_attend_B11S)
@@ -121,9 +129,13 @@ class Transformer(nn.Module):
         return self._decode(tgt_in_BT, memory, None)[0]
 
     def _decode(
-        self, tgt_in_BT: Tensor, memory: Memory, aligning: AlignmentHead | None
+        self,
+        tgt_in_BT: Tensor,
+        memory: Memory,
+        aligning: AlignmentHead | None,
+        kept_BT: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
-        x_BTD = self._embed(tgt_in_BT, self.tgt_embedding, self.tgt_positions)
+        x_BTD = self._embed(tgt_in_BT, self.tgt_embedding, self.tgt_positions, kept_BQ=kept_BT)
         log_weights_BTS = None
         for number, layer in enumerate(self.decoder_layers):
             if aligning is not None and number == aligning.layer:
@@ -184,8 +196,11 @@ class Transformer(nn.Module):
         embedding: nn.Module,
         add_positions: nn.Module | None,
         positions: Tensor | None = None,
+        kept_BQ: Tensor | None = None,
     ) -> Tensor:
         x_BQD = embedding(ids_BQ)
+        if kept_BQ is not None:
+            x_BQD = x_BQD * kept_BQ[:, :, None]
         return self.dropout(x_BQD if add_positions is None else add_positions(x_BQD, positions))
 
 

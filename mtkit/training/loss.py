@@ -1,6 +1,6 @@
 """Loss of each target token, computed together with the output layer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -35,6 +35,11 @@ class TeacherTerm(NamedTuple):
     temperature: float
     """Divides the logits of both models before they are compared."""
 
+    @property
+    def weight(self) -> float:
+        """Weight of the divergence in the loss; the gradients of softened logits are small."""
+        return self.share * self.temperature**2
+
 
 class LossTerms(NamedTuple):
     """Terms of the loss."""
@@ -44,6 +49,9 @@ class LossTerms(NamedTuple):
     r_drop: float = 0.0
     """Weight of the divergence between the two passes of R-Drop."""
     teacher: TeacherTerm | None = None
+    simcut: float = 0.0
+    """Weight of the divergence of SimCut's second pass from the first, which alone has a
+    cross-entropy; excludes R-Drop."""
 
 
 def label_smoothed_loss(
@@ -65,19 +73,21 @@ def token_loss(states_PND: Tensor, weight_VD: Tensor, targets_N: Tensor, terms: 
     With R-Drop (Liang et al. 2021, arXiv:2106.14448):
     + r_drop * (KL(first || second) + KL(second || first)) / 2. The paper sums the cross-entropies
     of the passes, so its alpha is twice this weight.
+    With SimCut (Gao et al. 2022, arXiv:2206.02368): + simcut * KL(first || second), and the
+    cross-entropy is that of the first pass.
 
     The logits of all tokens would be the largest tensor of a training step. They are computed,
     used for the gradient and freed in chunks of rows; on a CPU, chunks that fit into its cache.
 
     Args:
         states_PND: The decoder's last hidden states at the N target tokens, without padding, for
-            P passes: two for R-Drop, otherwise one.
+            P passes: two for R-Drop and SimCut, otherwise one.
         weight_VD: Output layer.
         targets_N: Target tokens.
         terms: Terms of the loss.
     Returns:
-        Sums. The parts `teacher` and `r_drop` are the unweighted divergences in nats, that of the
-        teacher averaged over the passes.
+        Sums. The parts `teacher`, `r_drop` and `simcut` are the unweighted divergences in nats,
+        that of the teacher averaged over the passes that have a cross-entropy.
     """
     teacher = terms.teacher
     if torch.is_autocast_enabled(states_PND.device.type):
@@ -87,12 +97,12 @@ def token_loss(states_PND: Tensor, weight_VD: Tensor, targets_N: Tensor, terms: 
             states_NE=teacher.states_NE.to(dtype), weight_VE=teacher.weight_VE.to(dtype)
         )
     sums = _LinearLoss.apply(states_PND, weight_VD, targets_N, terms._replace(teacher=teacher))
-    total, nll, teacher_loss, r_drop_loss = sums  # pyright: ignore[reportGeneralTypeIssues]
+    total, nll, teacher_loss, pass_loss = sums  # pyright: ignore[reportGeneralTypeIssues]
     parts = {}
     if teacher:
         parts["teacher"] = teacher_loss
-    if terms.r_drop:
-        parts["r_drop"] = r_drop_loss
+    if terms.r_drop or terms.simcut:
+        parts["r_drop" if terms.r_drop else "simcut"] = pass_loss
     return Loss(total, nll, MappingProxyType(parts))
 
 
@@ -108,16 +118,18 @@ class _LinearLoss(torch.autograd.Function):
         ctx: Any, states_PND: Tensor, weight_VD: Tensor, targets_N: Tensor, terms: LossTerms
     ) -> tuple[Tensor, ...]:
         device, (n_passes, n_tokens, _) = states_PND.device, states_PND.shape
-        total, nll, teacher_loss, r_drop_loss = (torch.zeros((), device=device) for _ in range(4))
+        total, nll, teacher_loss, pass_loss = (torch.zeros((), device=device) for _ in range(4))
         grad_states_PND = torch.empty_like(states_PND) if ctx.needs_input_grad[0] else None
         grad_weight_VD = (
             torch.zeros_like(weight_VD, dtype=torch.float32) if ctx.needs_input_grad[1] else None
         )
         n_rows = _ROWS_PER_CHUNK.get(device.type, _ROWS_PER_CHUNK_ELSEWHERE)
-        if terms.r_drop or terms.teacher:
+        if terms.r_drop or terms.simcut or terms.teacher:
             # Several distributions are in memory at a time.
             n_rows //= 4
-        share = (1.0 - terms.teacher.share if terms.teacher else 1.0) / n_passes
+        # Weight of each pass in the cross-entropy and in the divergence from the teacher.
+        pass_weights = [1.0, 0.0] if terms.simcut else [1.0 / n_passes] * n_passes
+        own_share = 1.0 - terms.teacher.share if terms.teacher else 1.0
         for start in range(0, n_tokens, n_rows):
             rows = slice(start, start + n_rows)
             log_probs_PRV = [
@@ -130,20 +142,26 @@ class _LinearLoss(torch.autograd.Function):
                 divergence, other_grads_PRV = _r_drop_divergence(
                     *log_probs_PRV, weight=terms.r_drop
                 )
-                r_drop_loss += divergence
+                pass_loss += divergence
                 total += terms.r_drop * divergence
-            if terms.teacher:
-                weight = terms.teacher.share * terms.teacher.temperature**2 / n_passes
-                divergence, other_grads_PRV = _teacher_divergence(
-                    log_probs_PRV, terms.teacher, rows, weight, other_grads_PRV
+            if terms.simcut:
+                divergence, other_grads_PRV = _simcut_divergence(
+                    *log_probs_PRV, weight=terms.simcut
                 )
-                teacher_loss += divergence / n_passes
-                total += weight * divergence
+                pass_loss += divergence
+                total += terms.simcut * divergence
+            if terms.teacher:
+                divergence = _add_teacher_divergence(
+                    log_probs_PRV, terms.teacher, rows, pass_weights, other_grads_PRV
+                )
+                teacher_loss += divergence
+                total += terms.teacher.weight * divergence
             # Cross-entropy of each pass. Its gradient overwrites the log-probabilities.
             targets_R1 = targets_N[rows, None]
             for i, log_probs_RV in enumerate(log_probs_PRV):
+                share = own_share * pass_weights[i]
                 chunk_nll = -log_probs_RV.gather(1, targets_R1).sum()
-                nll += chunk_nll / n_passes
+                nll += pass_weights[i] * chunk_nll
                 total += share * (1 - terms.smoothing) * chunk_nll
                 if terms.smoothing:
                     total -= share * terms.smoothing * log_probs_RV.mean(-1).sum()
@@ -159,8 +177,8 @@ class _LinearLoss(torch.autograd.Function):
                     grad_weight_VD += grad_RV.T @ states_PND[i, rows]
         ctx.save_for_backward(grad_states_PND, grad_weight_VD)
         ctx.weight_dtype = weight_VD.dtype
-        ctx.mark_non_differentiable(nll, teacher_loss, r_drop_loss)
-        return total, nll, teacher_loss, r_drop_loss
+        ctx.mark_non_differentiable(nll, teacher_loss, pass_loss)
+        return total, nll, teacher_loss, pass_loss
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
@@ -203,33 +221,48 @@ def _r_drop_divergence(
     return (from_first_R1.sum() + from_second_R1.sum()) / 2, [grad_first_RV, grad_second_RV]
 
 
-def _teacher_divergence(
+def _simcut_divergence(
+    first_RV: Tensor, second_RV: Tensor, *, weight: float
+) -> tuple[Tensor, list[Tensor | None]]:
+    """Return KL(first || second), summed over the rows; otherwise as `_r_drop_divergence`."""
+    p_RV, difference_RV = first_RV.exp(), first_RV - second_RV
+    divergence_R1 = (p_RV * difference_RV).sum(-1, keepdim=True)
+    grad_first_RV = (difference_RV - divergence_R1).mul_(p_RV).mul_(weight)
+    grad_second_RV = second_RV.exp().sub_(p_RV).mul_(weight)
+    return divergence_R1.sum(), [grad_first_RV, grad_second_RV]
+
+
+def _add_teacher_divergence(
     log_probs_PRV: list[Tensor],
     teacher: TeacherTerm,
     rows: slice,
-    weight: float,
+    pass_weights: Sequence[float],
     grads_PRV: list[Tensor | None],
-) -> tuple[Tensor, list[Tensor | None]]:
-    """Return KL(teacher || model), summed over passes and rows, and its weighted gradients.
+) -> Tensor:
+    """Return KL(teacher || model), summed over the rows and averaged over the passes.
 
     Args:
         log_probs_PRV: Log-probabilities of each pass.
         teacher: The teacher's states at all tokens.
         rows: The tokens of this chunk.
-        weight: Factor of the gradients, which are with respect to the logits.
-        grads_PRV: Gradients of other terms, which are added.
+        pass_weights: Weight of each pass in the average.
+        grads_PRV: Gradients with respect to the logits, to which those of the weighted divergence
+            are added.
     """
     teacher_RV = (
         F.linear(teacher.states_NE[rows], teacher.weight_VE).float() / teacher.temperature
     ).log_softmax(-1)
     probs_RV = teacher_RV.exp()
-    divergence = torch.zeros((), device=teacher_RV.device)
-    grads: list[Tensor | None] = []
-    for log_probs_RV, other_grad_RV in zip(log_probs_PRV, grads_PRV, strict=True):
+    total = torch.zeros((), device=teacher_RV.device)
+    for i, (log_probs_RV, pass_weight) in enumerate(zip(log_probs_PRV, pass_weights, strict=True)):
+        if not pass_weight:
+            continue
         softened_RV = log_probs_RV
         if teacher.temperature != 1.0:
             softened_RV = (log_probs_RV / teacher.temperature).log_softmax(-1)
-        divergence += (probs_RV * (teacher_RV - softened_RV)).sum()
-        grad_RV = (softened_RV.exp() - probs_RV).mul_(weight / teacher.temperature)
-        grads.append(grad_RV if other_grad_RV is None else grad_RV.add_(other_grad_RV))
-    return divergence, grads
+        total += pass_weight * (probs_RV * (teacher_RV - softened_RV)).sum()
+        factor = pass_weight * teacher.weight / teacher.temperature
+        grad_RV = (softened_RV.exp() - probs_RV).mul_(factor)
+        other_grad_RV = grads_PRV[i]
+        grads_PRV[i] = grad_RV if other_grad_RV is None else grad_RV.add_(other_grad_RV)
+    return total

@@ -54,23 +54,24 @@ class Objective(nn.Module):
         config, model = self.config, self.model
         # Profiling runs use batches without alignments.
         head = self._alignment_head if batch.alignment is not None else None
+        n_passes = 2 if config.r_drop or config.simcut else 1
         # Plain training: one pass with label-smoothed cross-entropy.
-        if not config.r_drop and self.teacher is None and head is None:
+        if n_passes == 1 and self.teacher is None and head is None:
             return batch_loss(model, batch, config.label_smoothing)
         positions_N = _target_positions(batch, model.tgt_pad_id)
-        # R-Drop: the batch is concatenated with itself. One pass of twice the rows keeps a GPU
-        # busier than two passes, and processes reduce gradients once.
-        n_passes = 2 if config.r_drop else 1
+        # R-Drop and SimCut: the batch is concatenated with itself. One pass of twice the rows keeps
+        # a GPU busier than two passes, and processes reduce gradients once.
         src, tgt_in = batch.src.repeat(n_passes, 1), batch.tgt_in.repeat(n_passes, 1)
+        kept = (self._cut(batch.src), self._cut(batch.tgt_in)) if config.simcut else None
         if head is None:
-            states, log_weights = model(src, tgt_in), None
+            states, log_weights = model(src, tgt_in, kept=kept), None
         else:
-            states, log_weights = model(src, tgt_in, head)
+            states, log_weights = model(src, tgt_in, head, kept)
         states_PND = torch.stack(
             [_select(pass_BTD, positions_N) for pass_BTD in states.chunk(n_passes)]
         )
         teacher_term = self._teacher_term(batch, positions_N)
-        terms = LossTerms(config.label_smoothing, config.r_drop, teacher_term)
+        terms = LossTerms(config.label_smoothing, config.r_drop, teacher_term, config.simcut)
         targets_N = _select(batch.tgt_out, positions_N)
         loss = token_loss(states_PND, model.output_weight, targets_N, terms)
         # Guided alignment: one attention head learns the given word alignments.
@@ -80,6 +81,11 @@ class Objective(nn.Module):
             weight = config.alignment_weight
             loss = add_alignment_loss(loss, log_weights, batch.alignment, weight, n_passes)
         return loss
+
+    def _cut(self, ids_BQ: Tensor) -> Tensor:
+        """Draw which tokens SimCut hides: none in the first pass. Shape (2 B, Q)."""
+        is_kept_BQ = torch.rand(ids_BQ.shape, device=ids_BQ.device) >= self.config.simcut_rate
+        return torch.cat((torch.ones_like(is_kept_BQ), is_kept_BQ)).float()
 
     def _teacher_term(self, batch: Batch, positions_N: Tensor | None) -> TeacherTerm | None:
         if self.teacher is None:

@@ -2,6 +2,8 @@
 memory.
 """
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -231,6 +233,21 @@ def test_teacher_and_r_drop_in_bf16_are_close(smoothing, r_drop, teacher):
     ):
         assert ours.dtype == torch.float32
         assert F.cosine_similarity(ours.flatten(), theirs.flatten(), dim=0).item() > 0.999
+
+
+def test_simcut_by_hand():
+    # Two tokens; the first pass gives them 3/4 and 1/4, the second 1/2 each.
+    weight = torch.tensor([[math.log(3.0)], [0.0]])
+    states = torch.tensor([[[1.0]], [[0.0]]], requires_grad=True)
+    loss = token_loss(states, weight, torch.tensor([1]), LossTerms(simcut=2.0))
+    divergence = 0.75 * math.log(1.5) + 0.25 * math.log(0.5)
+    assert loss.nll.item() == pytest.approx(math.log(4.0))
+    assert loss.parts["simcut"].item() == pytest.approx(divergence)
+    assert loss.total.item() == pytest.approx(math.log(4.0) + 2.0 * divergence)
+    loss.total.backward()
+    # The second pass is pulled towards the first: its gradient is 2 (1/2 - 3/4) log 3.
+    assert states.grad is not None
+    assert states.grad[1].item() == pytest.approx(-0.5 * math.log(3.0))
 
 
 def test_r_drop_by_hand():

@@ -3,6 +3,7 @@ torch.
 """
 
 import copy
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -39,43 +40,57 @@ def make_model(seed=0, **changes):
     ).train()
 
 
+@contextmanager
+def hiding_tokens(model, hidden):
+    """Set the embeddings of some source and target tokens in the second half of a batch to zero."""
+    todo = list(hidden)
+
+    def hide(module, args, embedded):
+        is_hidden = todo.pop(0)
+        is_hidden = torch.cat([torch.zeros_like(is_hidden), is_hidden])
+        return embedded.masked_fill(is_hidden[:, :, None], 0.0)
+
+    embeddings = {model.src_embedding, model.tgt_embedding} if hidden else set()
+    hooks = [module.register_forward_hook(hide) for module in embeddings]
+    yield
+    for hook in hooks:
+        hook.remove()
+    assert not todo
+
+
 def plain(model, batch, config, teacher=None):
     """Logits of all positions; the mean over the tokens that are no padding comes from torch's own
     functions and autograd.
     """
     is_token = batch.tgt_out != PAD_ID
     targets = batch.tgt_out[is_token]
-    n_passes = 2 if config.r_drop else 1
+    n_passes = 2 if config.r_drop or config.simcut else 1
     src, tgt_in = (torch.cat([ids] * n_passes) for ids in (batch.src, batch.tgt_in))
-    passes = [
-        logits[is_token] for logits in model.decode(tgt_in, model.encode(src)).chunk(n_passes)
-    ]
-    total = (
-        sum(
-            F.cross_entropy(
-                logits, targets, reduction="sum", label_smoothing=config.label_smoothing
-            )
-            for logits in passes
-        )
-        / n_passes
-    )
+    hidden = []
+    if config.simcut:
+        hidden = [torch.rand(ids.shape) < config.simcut_rate for ids in (batch.src, batch.tgt_in)]
+    with hiding_tokens(model, hidden):
+        logits_BTV = model.decode(tgt_in, model.encode(src))
+    passes = [logits[is_token] for logits in logits_BTV.chunk(n_passes)]
+    learning = passes[:1] if config.simcut else passes
+    total = sum(
+        F.cross_entropy(logits, targets, reduction="sum", label_smoothing=config.label_smoothing)
+        for logits in learning
+    ) / len(learning)
     if teacher is not None:
         with torch.no_grad():
             theirs = (
                 teacher.decode(batch.tgt_in, teacher.encode(batch.src))[is_token]
                 / config.teacher_temperature
             )
-        kl = (
-            sum(
-                F.kl_div(
-                    (ours / config.teacher_temperature).log_softmax(-1),
-                    theirs.softmax(-1),
-                    reduction="sum",
-                )
-                for ours in passes
+        kl = sum(
+            F.kl_div(
+                (ours / config.teacher_temperature).log_softmax(-1),
+                theirs.softmax(-1),
+                reduction="sum",
             )
-            / n_passes
-        )
+            for ours in learning
+        ) / len(learning)
         total = (
             1 - config.teacher_weight
         ) * total + config.teacher_weight * config.teacher_temperature**2 * kl
@@ -90,21 +105,32 @@ def plain(model, batch, config, teacher=None):
             )
             / 2
         )
+    if config.simcut:
+        p, q = (logits.log_softmax(-1) for logits in passes)
+        total = total + config.simcut * F.kl_div(q, p, reduction="sum", log_target=True)
     return total
 
 
 @pytest.mark.parametrize("has_places", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize(
-    ("r_drop", "with_teacher"), [(0.0, False), (0.0, True), (3.0, False), (3.0, True)]
+    ("terms", "with_teacher"),
+    [
+        ({}, False),
+        ({}, True),
+        ({"r_drop": 3.0}, False),
+        ({"r_drop": 3.0}, True),
+        ({"simcut": 1.5, "simcut_rate": 0.3}, False),
+        ({"simcut": 1.5, "simcut_rate": 0.3}, True),
+    ],
 )
-def test_values_and_gradients_equal_a_plain_loop(r_drop, with_teacher, dtype, has_places):
+def test_values_and_gradients_equal_a_plain_loop(terms, with_teacher, dtype, has_places):
     batch = clip_ids(make_batch([9, 4, 1, 7], 3))
     if has_places:
         batch = batch._replace(
             target_positions=(batch.tgt_out != PAD_ID).flatten().nonzero().flatten()
         )
-    config = TrainingConfig(r_drop=r_drop, teacher_weight=0.4, teacher_temperature=2.0)
+    config = TrainingConfig(**terms, teacher_weight=0.4, teacher_temperature=2.0)
     model, teacher = (
         make_model(dropout=0.2),
         make_model(seed=5, d_model=48, tied_embeddings="none").eval(),
@@ -216,6 +242,25 @@ def test_a_teacher_with_too_few_learned_positions_is_refused(
         MtkitError, match=r"32 learned positions, fewer than model.max_positions \(64\)"
     ):
         Teacher.load(tmp_path / "teacher", tiny_tokenizer, 64, CPU, torch.float32)
+
+
+def test_simcut_without_hidden_tokens_is_cross_entropy():
+    model, batch = make_model(), clip_ids(make_batch([5, 3, 8], 2))
+    loss = Objective(model, TrainingConfig(simcut=5.0, simcut_rate=1e-9))(batch)
+    torch.testing.assert_close(loss.total, batch_loss(model, batch, 0.1).total)
+    torch.testing.assert_close(loss.parts["simcut"], torch.zeros(()), rtol=0, atol=1e-6)
+
+
+def test_simcut_hides_the_given_share_in_the_second_pass_alone():
+    objective = Objective(make_model(), TrainingConfig(simcut=1.0, simcut_rate=0.25))
+    first, second = objective._cut(torch.zeros(200, 100, dtype=torch.long)).chunk(2)
+    assert first.eq(1.0).all()
+    assert second.mean().item() == pytest.approx(0.75, abs=0.01)
+
+
+def test_r_drop_and_simcut_are_alternatives():
+    with pytest.raises(ValueError, match=r"r_drop \(1\) and simcut \(3\) are alternatives"):
+        TrainingConfig(r_drop=1.0, simcut=3.0)
 
 
 def test_a_run_with_a_teacher_r_drop_and_layer_drop_resumes_exactly(tiny_recipe_path, tmp_path):
