@@ -1,11 +1,11 @@
 """Beam search over many sentences at once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
 from mtkit.config.search import SearchConfig
-from mtkit.search.beam_state import Beam
+from mtkit.search.beam_state import Beam, BeamUpdate
 from mtkit.search.constraints.constraints import Constraints
 from mtkit.search.expansion import Expand, GroupedExpansion, PlainExpansion
 from mtkit.search.finished import FinishedHypotheses
@@ -14,6 +14,9 @@ from mtkit.search.logits_rules import LogitsRules
 from mtkit.search.max_length import max_target_lengths
 from mtkit.search.scorer import State, StepScorer
 
+Observer = Callable[[Beam, BeamUpdate], None]
+"""Called in every step with the beam before the step, and with the update."""
+
 
 @torch.inference_mode()
 def beam_search(
@@ -21,6 +24,7 @@ def beam_search(
     sources: list[list[int]],
     config: SearchConfig,
     constraints: Sequence[Constraints] | None = None,
+    observer: Observer | None = None,
 ) -> list[list[Hypothesis]]:
     """Find probable translations by extending the `beam_size` best hypotheses of each sentence.
 
@@ -37,6 +41,7 @@ def beam_search(
         sources: Token ids of each sentence, without EOS.
         config: Beam size, lengths, penalties and groups.
         constraints: Constraints of each sentence; None if there are none.
+        observer: Watches the search, without changing it.
     Returns:
         The `n_best` hypotheses of each sentence (fewer if no more exist), the highest score first.
     Raises:
@@ -57,6 +62,8 @@ def beam_search(
     beam = Beam.start(len(sources), scorer.bos_id, scorer.device)
     for length in range(1, max(max_lengths) + 1):
         update = expand(beam, state, length)
+        if observer is not None:
+            observer(beam, update)
         finished.add(update.finished, beam)
         beam = beam.advance(update)
         rules.advance(update.parents_BW, update.token_ids_BW)

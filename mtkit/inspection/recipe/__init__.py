@@ -1,0 +1,1 @@
+"""Facts about a recipe: learning rate, parameters, positions, label smoothing and dropout."""

@@ -1,0 +1,1 @@
+"""Traces and facts as text, HTML and figures."""
