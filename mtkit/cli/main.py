@@ -33,6 +33,7 @@ SUMMARIES = {
     "runs": "Compare training runs: settings, seeds, steps, scores.",
     "report": "Write a page about a training run: curves, scores, samples, settings.",
     "info": "Describe a model: languages, size, tokenizer, training, scores.",
+    "inspect": "Look inside a translation, or at what follows from a recipe.",
     "doctor": "Check the installation: versions, devices, precisions, disk, extras.",
 }
 """The commands in the order of use; each is the function or `app` of that name in `mtkit/cli/`."""

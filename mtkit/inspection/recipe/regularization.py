@@ -8,6 +8,8 @@ from mtkit.config.model import ModelConfig
 
 _DROPOUT_LEVELS = 256
 """Number of dropout rates on a CPU; see `mtkit.model.dropout`."""
+_CURVE = [*(i / 100 for i in range(5, 100)), 0.995, 0.999, 0.9999, 0.99999, 0.999999]
+"""Probabilities of the correct token for which the loss is computed."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,9 @@ class LabelSmoothing:
     """Loss of a model that gives the correct token all but 1 / 1,000,000, spread evenly."""
     uniform_loss: float
     """Loss of a model that gives every token the same probability: ln V."""
+    curve: list[tuple[float, float, float]]
+    """Probability of the correct token, and the loss with and without label smoothing, where the
+    rest of the probability is spread evenly."""
     best_logit_gap: float
     """Logit of the correct token above the others at the lowest loss; without smoothing it would
     grow without limit, given here as infinity."""
@@ -57,15 +62,20 @@ def label_smoothing_effect(smoothing: float, vocab_size: int) -> LabelSmoothing:
     other = smoothing / vocab_size
     correct = 1.0 - smoothing + other
     others = vocab_size - 1
-    rest = 1e-6
+
+    def loss(probability: float) -> float:
+        rest = (1 - probability) / others
+        return -correct * math.log(probability) - (others * other * math.log(rest) if other else 0)
+
     return LabelSmoothing(
         smoothing,
         vocab_size,
         correct,
         other,
         floor=_plogp(correct) + others * _plogp(other),
-        loss_if_certain=-correct * math.log(1 - rest) - others * other * math.log(rest / others),
+        loss_if_certain=loss(1 - 1e-6),
         uniform_loss=math.log(vocab_size),
+        curve=[(p, loss(p), -math.log(p)) for p in _CURVE],
         best_logit_gap=math.log(correct / other) if other else math.inf,
     )
 

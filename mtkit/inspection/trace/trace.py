@@ -112,6 +112,8 @@ class TranslationTrace:
     """Everything that happens in the translation of one sentence."""
 
     model_dir: str
+    languages: tuple[str, str]
+    """Language codes of source and target."""
     text: str
     translation: str
     log_prob: float
@@ -245,6 +247,7 @@ class _Tracer:
         statistics, final_norms = layer_statistics(record, self.trained.model)
         return TranslationTrace(
             model_dir=name,
+            languages=(self.trained.config.src_lang, self.trained.config.tgt_lang),
             text=text,
             translation=translation.text,
             log_prob=best.log_prob,

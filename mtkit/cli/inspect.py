@@ -1,0 +1,123 @@
+"""`mtkit inspect`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mtkit.cli.common.option_groups import option_group, takes_option_groups
+from mtkit.cli.common.options import OverridesOption, TagOptions
+from mtkit.cli.common.search_options import search_group
+
+if TYPE_CHECKING:
+    from mtkit.inspection.recipe.facts import RecipeFacts
+    from mtkit.inspection.trace.trace import TranslationTrace
+
+_SearchOptions = Annotated[
+    dict[str, Any],
+    search_group(only=("beam_size", "length_penalty", "alpha", "max_length", "min_length")),
+]
+"""Settings of a beam search that change what is worth looking at."""
+
+
+@option_group()
+class InspectOptions:
+    """The model or recipe, and the outputs."""
+
+    path: Annotated[Path, typer.Argument(metavar="MODEL|RECIPE")]
+    """Model directory, or recipe."""
+    text: Annotated[str | None, typer.Argument(metavar="[TEXT]", show_default=False)] = None
+    """With a model: the sentence to translate."""
+    html_path: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", show_default="stdout as text")
+    ] = None
+    """Write one HTML page that needs no network."""
+    figures_dir: Annotated[Path | None, typer.Option("--figures", metavar="DIR")] = None
+    """Write the figures as PNG and SVG files into this directory."""
+    as_json: Annotated[bool, typer.Option("--json")] = False
+    """Print JSON with every number."""
+    layer: Annotated[int | None, typer.Option(min=1, metavar="N")] = None
+    """With a model: print the attention of this layer, from 1."""
+    head: Annotated[int | None, typer.Option(min=1, metavar="N")] = None
+    """With a model: print the attention of this head, from 1."""
+    overrides: OverridesOption = None
+
+
+@takes_option_groups
+def inspect(options: InspectOptions, tags: TagOptions, search: _SearchOptions) -> None:
+    """Look inside a translation, or at what follows from a recipe.
+
+    With a model and a sentence: subwords, shapes, attention of every head, the beam as it grew,
+    word alignment, and statistics of the layers. With a recipe: learning rate schedule, parameters,
+    positions, label smoothing and dropout. Prints text; layers and heads are numbered from 1.
+
+    Examples:
+        mtkit inspect demo/model '나는 학교에 간다'
+        mtkit inspect demo/model '나는 학교에 간다' -o page.html --figures figures
+        mtkit inspect demo/model '나는 학교에 간다' --layer 2 --head 1
+        mtkit inspect demo/recipe.yaml -o recipe.html
+    """
+    from mtkit.io.paths import is_recipe_name
+
+    if is_recipe_name(options.path):
+        _inspect_recipe(options)
+    else:
+        _inspect_translation(options, tags, search)
+
+
+def _inspect_recipe(options: InspectOptions) -> None:
+    from mtkit.config.recipe import Recipe
+
+    for name, value in (
+        ("TEXT", options.text),
+        ("--layer", options.layer),
+        ("--head", options.head),
+    ):
+        if value is not None:
+            raise typer.BadParameter(f"{name} goes with a model, not with a recipe")
+    recipe = Recipe.load(options.path, options.overrides or ())
+    _refuse_outputs(options)
+    from mtkit.inspection.recipe.facts import recipe_facts
+    from mtkit.training.optimizer import learning_rate
+
+    facts = recipe_facts(options.path, recipe, lambda step: learning_rate(step, recipe.training))
+    _write_recipe(facts, options)
+
+
+def _write_recipe(facts: "RecipeFacts", options: InspectOptions) -> None:
+    from mtkit.inspection.views.recipe_text import facts_to_text
+
+    print(facts_to_text(facts))
+
+
+def _inspect_translation(options: InspectOptions, tags: TagOptions, search: dict[str, Any]) -> None:
+    from mtkit.checkpoint.find_model import refuse_no_model
+
+    # torch takes seconds to load, which a mistyped path should not wait for.
+    refuse_no_model(options.path)
+    if options.text is None:
+        raise typer.BadParameter("TEXT is missing: the sentence to translate, in quotes")
+    if options.overrides:
+        raise typer.BadParameter("--set goes with a recipe, not with a model")
+    _refuse_outputs(options)
+    from mtkit.inspection.trace.trace import trace_translation
+
+    trace = trace_translation(
+        options.path, options.text, tags.tags or (), tags.tgt_tags or (), **search
+    )
+    _write_trace(trace, options)
+
+
+def _write_trace(trace: "TranslationTrace", options: InspectOptions) -> None:
+    import shutil
+
+    from mtkit.inspection.views.trace_text import trace_to_text
+
+    width = shutil.get_terminal_size().columns
+    print(trace_to_text(trace, width, options.layer, options.head))
+
+
+def _refuse_outputs(options: InspectOptions) -> None:
+    from mtkit.cli.common.output_guard import refuse_overwriting
+
+    refuse_overwriting([options.html_path, options.figures_dir], [options.path])
