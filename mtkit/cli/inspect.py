@@ -1,17 +1,16 @@
 """`mtkit inspect`."""
 
+import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from mtkit.cli.common.option_groups import option_group, takes_option_groups
 from mtkit.cli.common.options import OverridesOption, TagOptions
 from mtkit.cli.common.search_options import search_group
-
-if TYPE_CHECKING:
-    from mtkit.inspection.recipe.facts import RecipeFacts
-    from mtkit.inspection.trace.trace import TranslationTrace
 
 _SearchOptions = Annotated[
     dict[str, Any],
@@ -81,13 +80,15 @@ def _inspect_recipe(options: InspectOptions) -> None:
     from mtkit.training.optimizer import learning_rate
 
     facts = recipe_facts(options.path, recipe, lambda step: learning_rate(step, recipe.training))
-    _write_recipe(facts, options)
-
-
-def _write_recipe(facts: "RecipeFacts", options: InspectOptions) -> None:
+    from mtkit.inspection.views.html import recipe_to_html
     from mtkit.inspection.views.recipe_text import facts_to_text
 
-    print(facts_to_text(facts))
+    _write(
+        options,
+        facts.as_dict,
+        as_text=lambda: facts_to_text(facts),
+        as_html=lambda: recipe_to_html(facts),
+    )
 
 
 def _inspect_translation(options: InspectOptions, tags: TagOptions, search: dict[str, Any]) -> None:
@@ -105,16 +106,34 @@ def _inspect_translation(options: InspectOptions, tags: TagOptions, search: dict
     trace = trace_translation(
         options.path, options.text, tags.tags or (), tags.tgt_tags or (), **search
     )
-    _write_trace(trace, options)
-
-
-def _write_trace(trace: "TranslationTrace", options: InspectOptions) -> None:
-    import shutil
-
+    from mtkit.inspection.views.html import trace_to_html
     from mtkit.inspection.views.trace_text import trace_to_text
 
     width = shutil.get_terminal_size().columns
-    print(trace_to_text(trace, width, options.layer, options.head))
+    _write(
+        options,
+        trace.as_dict,
+        as_text=lambda: trace_to_text(trace, width, options.layer, options.head),
+        as_html=lambda: trace_to_html(trace),
+    )
+
+
+def _write(
+    options: InspectOptions,
+    as_dict: Callable[[], dict[str, Any]],
+    as_text: Callable[[], str],
+    as_html: Callable[[], str],
+) -> None:
+    """Write the outputs that were asked for; text if there is no other."""
+    from mtkit.io.atomic import atomic_write
+
+    if options.html_path is not None:
+        with atomic_write(options.html_path) as stream:
+            stream.write(as_html().encode())
+    if options.as_json:
+        print(json.dumps(as_dict(), ensure_ascii=False, allow_nan=False))
+    elif options.html_path is None and options.figures_dir is None:
+        print(as_text())
 
 
 def _refuse_outputs(options: InspectOptions) -> None:

@@ -32,7 +32,7 @@ def position_statements(facts: PositionFacts) -> list[str]:
             ),
             (
                 "The score of a query at p and a key at p + k depends on k alone:"
-                f" {spread} is {facts.product_spread:.1e}."
+                f" {spread} is {facts.product_spread:.7f}."
             ),
             further,
         ]
@@ -41,11 +41,11 @@ def position_statements(facts: PositionFacts) -> list[str]:
         f"Every vector has the norm sqrt(d_model / 2) = {facts.norm:.4f}.",
         (
             "The dot product and the distance of PE(p) and PE(p + k) depend on k alone:"
-            f" {spread} is {facts.product_spread:.1e}."
+            f" {spread} is {facts.product_spread:.7f}."
         ),
         (
             "PE(p + k) is a rotation of PE(p) that is the same for every p: the largest difference is"
-            f" {facts.rotation_error:.1e}."
+            f" {facts.rotation_error:.7f}."
         ),
         further,
     ]
