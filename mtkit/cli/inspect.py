@@ -2,15 +2,18 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mtkit.cli.common.option_groups import option_group, takes_option_groups
 from mtkit.cli.common.options import OverridesOption, TagOptions
 from mtkit.cli.common.search_options import search_group
+
+if TYPE_CHECKING:
+    from mtkit.inspection.views.figures import NamedFigure
 
 _SearchOptions = Annotated[
     dict[str, Any],
@@ -80,6 +83,7 @@ def _inspect_recipe(options: InspectOptions) -> None:
     from mtkit.training.optimizer import learning_rate
 
     facts = recipe_facts(options.path, recipe, lambda step: learning_rate(step, recipe.training))
+    from mtkit.inspection.views.figures import recipe_figures
     from mtkit.inspection.views.html import recipe_to_html
     from mtkit.inspection.views.recipe_text import facts_to_text
 
@@ -88,6 +92,7 @@ def _inspect_recipe(options: InspectOptions) -> None:
         facts.as_dict,
         as_text=lambda: facts_to_text(facts),
         as_html=lambda: recipe_to_html(facts),
+        figures=lambda: recipe_figures(facts),
     )
 
 
@@ -106,6 +111,7 @@ def _inspect_translation(options: InspectOptions, tags: TagOptions, search: dict
     trace = trace_translation(
         options.path, options.text, tags.tags or (), tags.tgt_tags or (), **search
     )
+    from mtkit.inspection.views.figures import trace_figures
     from mtkit.inspection.views.html import trace_to_html
     from mtkit.inspection.views.trace_text import trace_to_text
 
@@ -115,6 +121,7 @@ def _inspect_translation(options: InspectOptions, tags: TagOptions, search: dict
         trace.as_dict,
         as_text=lambda: trace_to_text(trace, width, options.layer, options.head),
         as_html=lambda: trace_to_html(trace),
+        figures=lambda: trace_figures(trace, options.layer, options.head),
     )
 
 
@@ -123,6 +130,7 @@ def _write(
     as_dict: Callable[[], dict[str, Any]],
     as_text: Callable[[], str],
     as_html: Callable[[], str],
+    figures: Callable[[], Iterable["NamedFigure"]],
 ) -> None:
     """Write the outputs that were asked for; text if there is no other."""
     from mtkit.io.atomic import atomic_write
@@ -130,6 +138,10 @@ def _write(
     if options.html_path is not None:
         with atomic_write(options.html_path) as stream:
             stream.write(as_html().encode())
+    if options.figures_dir is not None:
+        from mtkit.inspection.views.figures import write_figures
+
+        write_figures(options.figures_dir, figures())
     if options.as_json:
         print(json.dumps(as_dict(), ensure_ascii=False, allow_nan=False))
     elif options.html_path is None and options.figures_dir is None:
@@ -140,3 +152,8 @@ def _refuse_outputs(options: InspectOptions) -> None:
     from mtkit.cli.common.output_guard import refuse_overwriting
 
     refuse_overwriting([options.html_path, options.figures_dir], [options.path])
+    if options.figures_dir is not None:
+        # Before the model is loaded.
+        from mtkit.inspection.views.figures import require_matplotlib
+
+        require_matplotlib()

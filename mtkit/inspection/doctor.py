@@ -36,7 +36,7 @@ _OUR_EXTRAS = {
     "ct2": "mtkit export ctranslate2, and running what it writes",
     "tensorboard": "training.trackers: [tensorboard]",
     "wandb": "training.trackers: [wandb]",
-    "plots": "mtkit report, and mtkit runs --plot",
+    "plots": "figures of mtkit inspect, mtkit report, and mtkit runs --plot",
 }
 _SCORING_EXTRAS = {"ko": "evaluate --tokenize ko-mecab", "ja": "evaluate --tokenize ja-mecab"}
 _EXTRA_REQUIREMENT = re.compile(r"""(?P<name>[\w.-]+).*\bextra\s*==\s*['"](?P<extra>[\w-]+)['"]""")

@@ -75,8 +75,8 @@ def _drawing(columns: Sequence[list[_Placed]], first: int, *, is_start: bool) ->
             if hypothesis.parent in places:
                 from_x, from_y = places[hypothesis.parent]
                 bend = (from_x + x) / 2
-                path = f"M{from_x:.0f} {from_y:.0f}C{bend:.0f} {from_y:.0f} {bend:.0f} {middle:.0f}"
-                edges.append(Edge(f"{path} {x:.0f} {middle:.0f}", one.kind))
+                points = ((from_x, from_y), (bend, from_y), (bend, middle), (x, middle))
+                edges.append(Edge(points, one.kind))
             if one.index is not None:
                 after[one.index] = (x + NODE_WIDTH, middle)
         places = after

@@ -283,10 +283,17 @@ class Node(NamedTuple):
 
 
 class Edge(NamedTuple):
-    """A line from a hypothesis to its continuation."""
+    """A curve from a hypothesis to its continuation."""
 
-    path: str
+    points: tuple[tuple[float, float], ...]
+    """Begin, two control points and end of a cubic Bezier curve."""
     kind: str
+
+    @property
+    def path(self) -> str:
+        """The curve as an SVG path."""
+        start, *others = [f"{x:.0f} {y:.0f}" for x, y in self.points]
+        return f"M{start}C{' '.join(others)}"
 
 
 @dataclass(frozen=True)
