@@ -10,7 +10,7 @@ import typer
 
 from mtkit.cli.common.option_groups import option_group, takes_option_groups
 from mtkit.cli.common.options import OverridesOption, TagOptions
-from mtkit.cli.common.search_options import search_group
+from mtkit.cli.common.search_options import option_name, search_group
 
 if TYPE_CHECKING:
     from mtkit.inspection.views.figures import NamedFigure
@@ -28,7 +28,7 @@ class InspectOptions:
 
     path: Annotated[Path, typer.Argument(metavar="MODEL|RECIPE")]
     """Model directory, or recipe."""
-    text: Annotated[str | None, typer.Argument(metavar="[TEXT]", show_default=False)] = None
+    text: Annotated[str | None, typer.Argument(metavar="TEXT", show_default=False)] = None
     """With a model: the sentence to translate."""
     html_path: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", show_default="stdout as text")
@@ -62,6 +62,16 @@ def inspect(options: InspectOptions, tags: TagOptions, search: _SearchOptions) -
     from mtkit.io.paths import is_recipe_name
 
     if is_recipe_name(options.path):
+        model_only = {
+            "TEXT": options.text,
+            "--layer": options.layer,
+            "--head": options.head,
+            "--tag": tags.tags,
+            "--tgt-tag": tags.tgt_tags,
+            **{option_name(field): value for field, value in search.items()},
+        }
+        if given := [name for name, value in model_only.items() if value is not None]:
+            raise typer.BadParameter(f"{given[0]} goes with a model, not with a recipe")
         _inspect_recipe(options)
     else:
         _inspect_translation(options, tags, search)
@@ -70,13 +80,6 @@ def inspect(options: InspectOptions, tags: TagOptions, search: _SearchOptions) -
 def _inspect_recipe(options: InspectOptions) -> None:
     from mtkit.config.recipe import Recipe
 
-    for name, value in (
-        ("TEXT", options.text),
-        ("--layer", options.layer),
-        ("--head", options.head),
-    ):
-        if value is not None:
-            raise typer.BadParameter(f"{name} goes with a model, not with a recipe")
     recipe = Recipe.load(options.path, options.overrides or ())
     _refuse_outputs(options)
     from mtkit.inspection.recipe.facts import recipe_facts
@@ -115,6 +118,7 @@ def _inspect_translation(options: InspectOptions, tags: TagOptions, search: dict
     from mtkit.inspection.views.html import trace_to_html
     from mtkit.inspection.views.trace_text import trace_to_text
 
+    trace.require_layer_and_head(options.layer, options.head)
     width = shutil.get_terminal_size().columns
     _write(
         options,
@@ -133,11 +137,10 @@ def _write(
     figures: Callable[[], Iterable["NamedFigure"]],
 ) -> None:
     """Write the outputs that were asked for; text if there is no other."""
-    from mtkit.io.atomic import atomic_write
-
     if options.html_path is not None:
-        with atomic_write(options.html_path) as stream:
-            stream.write(as_html().encode())
+        from mtkit.io.text import write_lines
+
+        write_lines(options.html_path, as_html().replace("\r", " ").rstrip("\n").split("\n"))
     if options.figures_dir is not None:
         from mtkit.inspection.views.figures import write_figures
 
@@ -149,11 +152,17 @@ def _write(
 
 
 def _refuse_outputs(options: InspectOptions) -> None:
+    """Check the outputs before the model is loaded."""
     from mtkit.cli.common.output_guard import refuse_overwriting
+    from mtkit.errors import MtkitError
 
-    refuse_overwriting([options.html_path, options.figures_dir], [options.path])
+    json_path = Path("-") if options.as_json else None
+    refuse_overwriting([options.html_path, options.figures_dir, json_path], [options.path])
     if options.figures_dir is not None:
-        # Before the model is loaded.
+        if options.figures_dir.exists() and not options.figures_dir.is_dir():
+            raise MtkitError(
+                f"`{options.figures_dir}`: is a file, not a directory", "name a directory"
+            )
         from mtkit.inspection.views.figures import require_matplotlib
 
         require_matplotlib()

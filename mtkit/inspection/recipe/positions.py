@@ -1,6 +1,7 @@
 """Facts about the position encoding of a recipe, computed with the model's own modules."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from mtkit.model.positions import RotaryPositions, sinusoidal_positions
 Array = np.ndarray[Any, np.dtype[np.float64]]
 N_SHOWN = 64
 """Number of positions in the heat map."""
-_N_OFFSETS = 65
+_OFFSETS = range(65)
 _STARTS = (0, 10, 100, 1000)
 _BEYOND = 10
 """Factor beyond the longest training sequence at which positions are computed."""
@@ -81,20 +82,18 @@ def rotation(offset: int, width: int) -> Array:
 
 
 def _sinusoidal(width: int, n_trained: int) -> PositionFacts:
-    def encode(positions: Array) -> Array:
-        tensor = torch.from_numpy(positions.astype(np.int64))
-        return sinusoidal_positions(tensor, width).double().numpy()
+    def encode(positions: Sequence[int]) -> Array:
+        return sinusoidal_positions(torch.tensor(positions), width).double().numpy()
 
-    offsets = np.arange(_N_OFFSETS)
-    first = encode(np.array(_STARTS))
-    later = np.stack([encode(start + offsets) for start in _STARTS])
+    first = encode(_STARTS)
+    later = np.stack([encode([start + k for k in _OFFSETS]) for start in _STARTS])
     products = np.einsum("pd,pkd->pk", first, later)
-    rotated = np.stack([first @ rotation(int(k), width).T for k in offsets], axis=1)
+    rotated = np.stack([first @ rotation(k, width).T for k in _OFFSETS], axis=1)
     beyond = _BEYOND * n_trained
     return PositionFacts(
         kind="sinusoidal",
         n_trained=n_trained,
-        vectors=encode(np.arange(N_SHOWN)),
+        vectors=encode(range(N_SHOWN)),
         wavelengths=_wavelengths(width),
         products=products,
         product_spread=_spread(products),
@@ -102,7 +101,7 @@ def _sinusoidal(width: int, n_trained: int) -> PositionFacts:
         rotation_error=float(np.abs(rotated - later).max()),
         norm=float(np.linalg.norm(first[0])),
         beyond=beyond,
-        norm_beyond=float(np.linalg.norm(encode(np.array([beyond]))[0])),
+        norm_beyond=float(np.linalg.norm(encode([beyond])[0])),
     )
 
 
@@ -112,14 +111,13 @@ def _rotary(width: int, n_trained: int) -> PositionFacts:
     generator = torch.Generator().manual_seed(0)
     query_K, key_K = torch.randn(2, width, generator=generator, dtype=torch.float64)
 
-    def rotated(vector_K: torch.Tensor, positions: Array) -> Array:
-        tensor = torch.from_numpy(positions.astype(np.int64))
+    def rotated(vector_K: torch.Tensor, positions: Sequence[int]) -> Array:
+        tensor = torch.tensor(positions)
         return rotate(vector_K.expand(1, 1, len(tensor), width), tensor)[0, 0].numpy()
 
-    offsets = np.arange(_N_OFFSETS)
     products = np.stack(
         [
-            rotated(key_K, start + offsets) @ rotated(query_K, np.array([start]))[0]
+            rotated(key_K, [start + k for k in _OFFSETS]) @ rotated(query_K, [start])[0]
             for start in _STARTS
         ]
     ) / math.sqrt(width)
@@ -129,13 +127,13 @@ def _rotary(width: int, n_trained: int) -> PositionFacts:
     return PositionFacts(
         kind="rotary",
         n_trained=n_trained,
-        vectors=rotated(unit_K, np.arange(N_SHOWN)),
+        vectors=rotated(unit_K, range(N_SHOWN)),
         wavelengths=_wavelengths(width),
         products=products,
         product_spread=_spread(products),
-        norm=float(np.linalg.norm(rotated(unit_K, np.array([0]))[0])),
+        norm=float(np.linalg.norm(rotated(unit_K, [0])[0])),
         beyond=beyond,
-        norm_beyond=float(np.linalg.norm(rotated(unit_K, np.array([beyond]))[0])),
+        norm_beyond=float(np.linalg.norm(rotated(unit_K, [beyond])[0])),
     )
 
 

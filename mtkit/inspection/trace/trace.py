@@ -154,6 +154,20 @@ class TranslationTrace:
         """Return the attention of a kind in a layer, counted from 1."""
         return next(one for one in self.attention if (one.kind, one.layer) == (kind, layer))
 
+    def require_layer_and_head(self, layer: int | None, head: int | None) -> None:
+        """Check that the model has a layer and a head of these numbers, from 1.
+
+        Raises:
+            MtkitError: It does not.
+        """
+        n_layers = max(one.layer for one in self.attention)
+        n_heads = len(self.attention[0].weights)
+        for name, value, limit in ("layer", layer, n_layers), ("head", head, n_heads):
+            if value is not None and value > limit:
+                raise MtkitError(
+                    f"--{name} {value}: the model has {limit}", f"give a number from 1 to {limit}"
+                )
+
     def as_dict(self) -> dict[str, Any]:
         """Return everything for JSON; numbers are rounded to six decimals."""
         return _rounded(vars(self))
@@ -273,7 +287,7 @@ class _Tracer:
             raise MtkitError("the text is empty", "give a sentence, in quotes")
         if len(line.parts) > 1:
             raise MtkitError(
-                f"the text is translated in {len(line.parts)} parts, and one is looked into",
+                f"the text is translated in {len(line.parts)} parts, one of which can be inspected",
                 f"give one of them, such as the first: {line.parts[0].text.strip()}",
             )
 

@@ -26,7 +26,7 @@ _KIND_NAMES = {
     "decoder": "Decoder self-attention",
     "cross": "Cross-attention",
 }
-_SETTINGS = {
+_SETTINGS: dict[Any, Any] = {
     # Text remains text: it can be searched, and a viewer takes its own fonts.
     "svg.fonttype": "none",
     "svg.hashsalt": "mtkit",

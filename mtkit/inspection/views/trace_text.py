@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator
 
-from mtkit.errors import MtkitError
 from mtkit.inspection.trace.forward_recorder import AttentionKind
 from mtkit.inspection.trace.trace import (
     AttentionMap,
@@ -64,18 +63,8 @@ def trace_to_text(
 def chosen_heads(
     trace: TranslationTrace, layer: int | None, head: int | None
 ) -> list[tuple[AttentionMap, int]]:
-    """Return the attention maps to show, each with the number of a head from 1.
-
-    Raises:
-        MtkitError: The model does not have this layer or head.
-    """
+    """Return the attention maps to show, each with the number of a head from 1."""
     n_heads = len(trace.attention[0].weights)
-    n_layers = max(one.layer for one in trace.attention)
-    for name, value, limit in ("layer", layer, n_layers), ("head", head, n_heads):
-        if value is not None and value > limit:
-            raise MtkitError(
-                f"{name} {value}: the model has {limit}", f"give one from 1 to {limit}"
-            )
     chosen: list[tuple[AttentionMap, int]] = []
     for kind in KINDS:
         maps = [one for one in trace.attention if one.kind == kind and layer in (None, one.layer)]
