@@ -1,6 +1,7 @@
 """Figures as SVG and PNG files, drawn with matplotlib."""
 
 import importlib.util
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -83,15 +84,17 @@ def write_figures(directory: Path, figures: Iterable[NamedFigure]) -> list[Path]
     with mpl.rc_context({**_SETTINGS, "font.family": [*fonts, "sans-serif"]}):
         mpl.use("agg")
         for one in figures:
-            for suffix, text in ("svg", _unchanged), ("png", drawable):
-                path = directory / f"{one.name}.{suffix}"
-                figure = one.draw(text)
-                with atomic_write(path) as stream:
-                    options: dict[str, Any] = (
-                        {"metadata": {"Date": None}} if suffix == "svg" else {"dpi": 200}
-                    )
+            svg = one.draw(_unchanged)
+            png = one.draw(drawable) if missing else svg
+            for figure, suffix, options in (
+                (svg, "svg", {"metadata": {"Date": None}}),
+                (png, "png", {"dpi": 200}),
+            ):
+                paths.append(directory / f"{one.name}.{suffix}")
+                with atomic_write(paths[-1]) as stream, warnings.catch_warnings():
+                    # The text of an SVG is drawn by its viewer, in other fonts.
+                    warnings.filterwarnings("ignore", "Glyph .* missing from font")
                     figure.savefig(stream, format=suffix, bbox_inches="tight", **options)
-                paths.append(path)
     return paths
 
 
