@@ -31,6 +31,7 @@ COMMANDS = (
     "runs",
     "report",
     "info",
+    "inspect",
     "doctor",
 )
 

@@ -100,7 +100,7 @@ def _inspect_recipe(options: InspectOptions) -> None:
 
 
 def _inspect_translation(options: InspectOptions, tags: TagOptions, search: dict[str, Any]) -> None:
-    from mtkit.checkpoint.find_model import refuse_no_model
+    from mtkit.io.find_model import refuse_no_model
 
     # torch takes seconds to load, which a mistyped path should not wait for.
     refuse_no_model(options.path)

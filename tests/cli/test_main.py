@@ -35,6 +35,7 @@ COMMANDS = [
     "runs",
     "report",
     "info",
+    "inspect",
     "doctor",
     "tokenizer",
     "tokenizer train",
