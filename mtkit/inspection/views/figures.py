@@ -84,18 +84,31 @@ def write_figures(directory: Path, figures: Iterable[NamedFigure]) -> list[Path]
     with mpl.rc_context({**_SETTINGS, "font.family": [*fonts, "sans-serif"]}):
         mpl.use("agg")
         for one in figures:
-            svg = one.draw(_unchanged)
-            png = one.draw(drawable) if missing else svg
+            svg = _laid_out(one.draw(_unchanged))
+            png = _laid_out(one.draw(drawable)) if missing else svg
             for figure, suffix, options in (
                 (svg, "svg", {"metadata": {"Date": None}}),
                 (png, "png", {"dpi": 200}),
             ):
                 paths.append(directory / f"{one.name}.{suffix}")
                 with atomic_write(paths[-1]) as stream, warnings.catch_warnings():
-                    # The text of an SVG is drawn by its viewer, in other fonts.
-                    warnings.filterwarnings("ignore", "Glyph .* missing from font")
+                    _ignore_missing_glyphs()
                     figure.savefig(stream, format=suffix, bbox_inches="tight", **options)
     return paths
+
+
+def _laid_out(figure: "Figure") -> "Figure":
+    """Compute the layout once; each saving would compute it again."""
+    with warnings.catch_warnings():
+        _ignore_missing_glyphs()
+        figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    return figure
+
+
+def _ignore_missing_glyphs() -> None:
+    # The text of an SVG is drawn by its viewer, in other fonts; PNG files have numbers instead.
+    warnings.filterwarnings("ignore", "Glyph .* missing from font")
 
 
 def _unchanged(label: str, number: int) -> str:
